@@ -1,0 +1,83 @@
+import { status as grpcStatus } from "@grpc/grpc-js";
+
+/** One row: how a failure travels. `http` and `grpc` are used only at the edges that speak those protocols. */
+export interface ErrorRow {
+  /** The class of failure that HTTP clients see (`error.type`). */
+  readonly type:
+    | "invalid_request_error"
+    | "authentication_error"
+    | "rate_limit_error"
+    | "unavailable_error"
+    | "timeout_error"
+    | "server_error";
+  readonly http: number;
+  readonly grpc: grpcStatus;
+  /** Whether the same call may succeed later without being changed. */
+  readonly retryable: boolean;
+}
+
+const row = (type: ErrorRow["type"], http: number, grpc: grpcStatus, retryable = false): ErrorRow => ({
+  type,
+  http,
+  grpc,
+  retryable,
+});
+
+/** Every named failure of the project. docs/errors.md explains each; a test holds the two together. */
+export const ERROR_TABLE = {
+  // What the caller sent.
+  INVALID_REQUEST: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
+  INVALID_JSON: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
+  CONTEXT_LENGTH_EXCEEDED: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
+  CHAT_TEMPLATE_FAILED: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
+  MODEL_NOT_FOUND: row("invalid_request_error", 404, grpcStatus.NOT_FOUND),
+  NOT_FOUND: row("invalid_request_error", 404, grpcStatus.NOT_FOUND),
+  METHOD_NOT_ALLOWED: row("invalid_request_error", 405, grpcStatus.UNIMPLEMENTED),
+  BODY_TOO_LARGE: row("invalid_request_error", 413, grpcStatus.INVALID_ARGUMENT),
+  UNSUPPORTED_MEDIA_TYPE: row("invalid_request_error", 415, grpcStatus.INVALID_ARGUMENT),
+  INVALID_CONFIG: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
+  PORT_IN_USE: row("invalid_request_error", 400, grpcStatus.FAILED_PRECONDITION),
+  ALREADY_RUNNING: row("invalid_request_error", 400, grpcStatus.ALREADY_EXISTS),
+  NOT_RUNNING: row("invalid_request_error", 400, grpcStatus.FAILED_PRECONDITION),
+
+  // Model files.
+  GGUF_MALFORMED: row("server_error", 500, grpcStatus.DATA_LOSS),
+  GGUF_TRUNCATED: row("server_error", 500, grpcStatus.DATA_LOSS),
+  MODEL_UNSUPPORTED: row("server_error", 500, grpcStatus.UNIMPLEMENTED),
+  TENSOR_MISSING: row("server_error", 500, grpcStatus.DATA_LOSS),
+  TENSOR_UNEXPECTED: row("server_error", 500, grpcStatus.DATA_LOSS),
+  TENSOR_TYPE_UNSUPPORTED: row("server_error", 500, grpcStatus.UNIMPLEMENTED),
+  TOKENIZER_UNSUPPORTED: row("server_error", 500, grpcStatus.UNIMPLEMENTED),
+  CHECKPOINT_MALFORMED: row("server_error", 500, grpcStatus.DATA_LOSS),
+  DOWNLOAD_FAILED: row("server_error", 502, grpcStatus.UNAVAILABLE, true),
+  CHECKSUM_MISMATCH: row("server_error", 502, grpcStatus.DATA_LOSS),
+  DISK_FULL: row("server_error", 507, grpcStatus.RESOURCE_EXHAUSTED),
+
+  // The native engine.
+  GGML_LIBRARY_MISSING: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
+  GGML_VERSION_MISMATCH: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
+  GGML_FAILED: row("server_error", 500, grpcStatus.INTERNAL),
+  DEVICE_NOT_FOUND: row("server_error", 500, grpcStatus.NOT_FOUND),
+  OUT_OF_MEMORY: row("server_error", 500, grpcStatus.RESOURCE_EXHAUSTED),
+
+  // The cluster.
+  KV_FULL: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED, true),
+  QUEUE_FULL: row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED, true),
+  NO_PIPELINE: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
+  NOT_ENOUGH_MEMORY: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED),
+  WORKER_LOST: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
+  STAGE_FAILED: row("server_error", 500, grpcStatus.INTERNAL),
+  EPOCH_CHANGED: row("unavailable_error", 503, grpcStatus.ABORTED, true),
+  MODEL_MISMATCH: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
+  REDIS_UNAVAILABLE: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
+  DEADLINE_EXCEEDED: row("timeout_error", 504, grpcStatus.DEADLINE_EXCEEDED, true),
+  CANCELLED: row("invalid_request_error", 499, grpcStatus.CANCELLED),
+  SHUTTING_DOWN: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
+
+  // Ours.
+  INTERNAL: row("server_error", 500, grpcStatus.INTERNAL),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+export const isErrorCode = (value: string): value is ErrorCode => Object.hasOwn(ERROR_TABLE, value);

@@ -1,0 +1,2 @@
+export * from "./errors/error-table.js";
+export * from "./errors/rhone-error.js";
