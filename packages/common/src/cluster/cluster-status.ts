@@ -1,0 +1,55 @@
+import type { KvTypeName } from "../config/schemas.js";
+
+export type PipelineState = "waiting_for_workers" | "loading" | "probing" | "ready" | "failed";
+
+export interface WorkerStatus {
+  readonly worker: string;
+  readonly address: string;
+  readonly hostname: string;
+  readonly pid: number;
+  readonly device: string;
+  readonly threads: number;
+  /** Bytes that the worker may use, and that its process holds now. */
+  readonly memoryTotal: number;
+  readonly resident: number;
+  /** Layers [first, last) that it holds, or null while it is a spare. */
+  readonly layers: readonly [first: number, last: number] | null;
+  /** Bytes of weights loaded so far, and in all. */
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+  /** Share of the last second spent computing, 0 to 1. */
+  readonly busy: number;
+}
+
+export interface ServedModel {
+  readonly name: string;
+  readonly path: string;
+  /** SHA-256 of the GGUF header. */
+  readonly fingerprint: string;
+  /** Most positions of one sequence, prompt and generated together. */
+  readonly contextLength: number;
+  /** Positions a token sees, itself included; null = all. */
+  readonly slidingWindow: number | null;
+  readonly vocabSize: number;
+  readonly nLayers: number;
+  readonly parameters: number;
+  readonly fileBytes: number;
+}
+
+/** What a coordinator publishes each second: the truth behind /ready, /v1/models and `rhone status`. */
+export interface ClusterStatus {
+  readonly coordinator: string;
+  /** Unix milliseconds. */
+  readonly updatedAtMs: number;
+  readonly startedAtMs: number;
+  readonly state: PipelineState;
+  /** Why it is not ready, in words, or null. */
+  readonly reason: string | null;
+  readonly model: ServedModel;
+  readonly epoch: number;
+  readonly kvType: KvTypeName;
+  readonly workers: readonly WorkerStatus[];
+  readonly pages: { readonly size: number; readonly total: number; readonly free: number; readonly cached: number };
+  readonly sequences: { readonly running: number; readonly waiting: number; readonly limit: number };
+  readonly tokens: { readonly prompt: number; readonly generated: number };
+}

@@ -1,0 +1,62 @@
+import { z } from "zod";
+
+const tokenId = z.number().int().min(0).max(0x7fffffff);
+
+/** How the next token is drawn. Every field is set: the gateway fills the defaults in. */
+export const samplingSchema = z.object({
+  /** 0 = greedy. */
+  temperature: z.number().min(0),
+  /** 0 = off. */
+  topK: z.number().int().min(0),
+  /** 1 = off. */
+  topP: z.number().gt(0).max(1),
+  /** 0 = off. */
+  minP: z.number().min(0).max(1),
+  /** 1 = off; looks at prompt and generated tokens. */
+  repetitionPenalty: z.number().gt(0),
+  /** 0 = off; looks at generated tokens. */
+  frequencyPenalty: z.number(),
+  /** 0 = off; looks at generated tokens. */
+  presencePenalty: z.number(),
+  /** 32 bits; the draw at position p depends on (seed, p) alone. */
+  seed: z.number().int().min(0).max(0xffffffff),
+  /** Added to the logits before anything else. */
+  logitBias: z.array(z.tuple([tokenId, z.number()])),
+});
+export type SamplingSettings = Readonly<z.infer<typeof samplingSchema>>;
+
+/**
+ * One sequence to generate: what the gateway puts on the queue and a coordinator takes from it.
+ * A request with n choices is n jobs.
+ */
+export const generationJobSchema = z.object({
+  requestId: z.string().min(1).max(128),
+  model: z.string(),
+  /** The gateway that listens for the events (its id). */
+  replyTo: z.string(),
+  promptIds: z.array(tokenId).min(1),
+  sampling: samplingSchema,
+  /** 0 = only score the prompt. */
+  maxTokens: z.number().int().min(0),
+  /** End tokens and stop strings do not end the sequence before this many generated tokens. */
+  minTokens: z.number().int().min(0),
+  stop: z.array(z.string().min(1)),
+  stopTokenIds: z.array(tokenId),
+  ignoreEos: z.boolean(),
+  /** Keep a matched stop string in the text. */
+  includeStop: z.boolean(),
+  /** Leave control tokens out of the text. */
+  skipSpecialTokens: z.boolean(),
+  /** Log-probabilities of generated tokens with this many alternatives; null = none. */
+  logprobs: z.number().int().min(0).max(20).nullable(),
+  /** Log-probabilities of prompt tokens with this many alternatives; null = none. */
+  promptLogprobs: z.number().int().min(0).max(20).nullable(),
+  lane: z.enum(["interactive", "batch"]),
+  /** Fair shares are per key; "" for anonymous. */
+  keyId: z.string(),
+  /** Unix milliseconds. */
+  arrivedAtMs: z.number(),
+  /** Unix milliseconds; the sequence ends with DEADLINE_EXCEEDED when it passes. */
+  deadlineAtMs: z.number(),
+});
+export type GenerationJob = Readonly<z.infer<typeof generationJobSchema>>;

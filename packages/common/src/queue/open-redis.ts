@@ -1,0 +1,46 @@
+import { Redis, type RedisOptions } from "ioredis";
+import { RhoneError } from "../errors/rhone-error.js";
+
+export interface OpenRedisOptions {
+  readonly url: string;
+  /** Shown by CLIENT LIST. */
+  readonly name: string;
+  /** Blocking consumers wait for Redis to come back (BullMQ needs that); producers fail fast instead. */
+  readonly waits: boolean;
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * Connects to Redis and answers once it is there. The connection re-establishes itself later (0.05–2 s apart).
+ * `unix:///path` names a socket. Throws REDIS_UNAVAILABLE when it cannot be reached within 10 s.
+ */
+export async function openRedis({ url, name, waits, onError }: OpenRedisOptions): Promise<Redis> {
+  const options: RedisOptions = {
+    connectionName: name,
+    maxRetriesPerRequest: waits ? null : 3,
+    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
+    connectTimeout: 5000,
+    lazyConnect: true,
+  };
+  const socket = url.startsWith("unix://") ? url.slice("unix://".length) : undefined;
+  const redis = socket === undefined ? new Redis(url, options) : new Redis({ ...options, path: socket });
+  redis.on("error", onError);
+  const timer = AbortSignal.timeout(10_000);
+  const timedOut = new Promise<never>((_, reject) => {
+    timer.addEventListener("abort", () => reject(new Error("no answer within 10 s")), { once: true });
+  });
+  try {
+    await Promise.race([redis.connect().then(() => redis.ping()), timedOut]);
+    return redis;
+  } catch (error) {
+    redis.disconnect();
+    throw new RhoneError("REDIS_UNAVAILABLE", `Cannot reach Redis at ${withoutPassword(url)}: ${String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** The URL with its password left out, for logs and messages. */
+export function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//***@");
+}

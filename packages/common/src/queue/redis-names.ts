@@ -1,0 +1,36 @@
+import type { GenerationEvent } from "./generation-event.js";
+
+/** The BullMQ queue of generation jobs, and the prefix that it and every key of ours carry. */
+export const QUEUE_NAME = "generate";
+export const REDIS_PREFIX = "rhone";
+
+/** Batch jobs wait behind every interactive one: BullMQ runs jobs without a priority first. */
+export const BATCH_PRIORITY = 10;
+
+/** Stream: a request's token log. Entry id = `${ordinal + 1}-0`, so Redis itself refuses to write an ordinal twice. */
+export const tokenLogKey = (requestId: string): string => `${REDIS_PREFIX}:log:${requestId}`;
+export const tokenLogEntryId = (ordinal: number): string => `${ordinal + 1}-0`;
+
+/** The one field of a token log entry: the GenerationEvent as JSON. */
+export const TOKEN_LOG_FIELD = "event";
+
+/** Channel: a JSON array of GenerationEvents for one gateway. */
+export const eventsChannel = (gatewayId: string): string => `${REDIS_PREFIX}:events:${gatewayId}`;
+
+/** Channel: a request id to cancel. The key beside it holds for coordinators that take the job later. */
+export const CANCEL_CHANNEL = `${REDIS_PREFIX}:cancel`;
+export const cancelledKey = (requestId: string): string => `${REDIS_PREFIX}:cancelled:${requestId}`;
+
+/** Key: a coordinator's ClusterStatus as JSON, with a short time to live. */
+export const statusKey = (coordinatorId: string): string => `${REDIS_PREFIX}:status:${coordinatorId}`;
+export const STATUS_KEY_PATTERN = `${REDIS_PREFIX}:status:*`;
+/** Set of coordinator ids that ever published a status. */
+export const COORDINATORS_KEY = `${REDIS_PREFIX}:coordinators`;
+
+/** Seconds a finished request's log stays readable, and an unfinished one's at most. */
+export const FINISHED_LOG_TTL_S = 600;
+export const OPEN_LOG_TTL_S = 24 * 3600;
+
+export const encodeEvents = (events: readonly GenerationEvent[]): string => JSON.stringify(events);
+export const decodeEvents = (message: string): readonly GenerationEvent[] => JSON.parse(message);
+export const decodeEvent = (entry: string): GenerationEvent => JSON.parse(entry);
