@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from "ioredis";
+import { Redis } from "ioredis";
 import { RhoneError } from "../errors/rhone-error.js";
 
 export interface OpenRedisOptions {
@@ -15,10 +15,10 @@ export interface OpenRedisOptions {
  * `unix:///path` names a socket. Throws REDIS_UNAVAILABLE when it cannot be reached within 10 s.
  */
 export async function openRedis({ url, name, waits, onError }: OpenRedisOptions): Promise<Redis> {
-  const options: RedisOptions = {
+  const options = {
     connectionName: name,
     maxRetriesPerRequest: waits ? null : 3,
-    retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
+    retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
     connectTimeout: 5000,
     lazyConnect: true,
   };

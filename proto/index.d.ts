@@ -1,0 +1,1 @@
+export { rhone } from "./generated/rhone.js";

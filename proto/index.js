@@ -1,0 +1,3 @@
+import "./plain-numbers.js";
+
+export { rhone } from "./generated/rhone.js";
