@@ -1,0 +1,115 @@
+import koffi from "koffi";
+import type { Pointer } from "../pointer.js";
+import type { Declare, NativeStruct } from "./native-function.js";
+
+/** `struct ggml_init_params` */
+interface InitParams {
+  readonly mem_size: number;
+  readonly mem_buffer: Pointer;
+  readonly no_alloc: boolean;
+}
+const initParams: NativeStruct<InitParams> = {
+  definition: koffi.struct({ mem_size: "size_t", mem_buffer: "void *", no_alloc: "bool" }),
+};
+
+/** `struct ggml_tensor`: byte offsets of the fields that are read or patched, and its size. */
+export const TENSOR_LAYOUT = { type: 0, buffer: 8, ne: 16, nb: 48, data: 248, size: 336 } as const;
+/** `struct ggml_type_traits` */
+export const TYPE_TRAITS_LAYOUT = { blckSize: 8, typeSize: 24, isQuantized: 32, toFloat: 40 } as const;
+/** `struct ggml_threadpool_params` */
+export const THREADPOOL_PARAMS_LAYOUT = { poll: 520, size: 528 } as const;
+/** `GGML_STATUS_SUCCESS` */
+export const STATUS_SUCCESS = 0;
+/** `GGML_PREC_F32` */
+export const PREC_F32 = 10;
+/** `GGML_SORT_ORDER_DESC` */
+export const SORT_ORDER_DESC = 1;
+/** `ggml_to_float_t` */
+export const TO_FLOAT = koffi.proto("void", ["void *", "void *", "int64_t"]);
+
+/** ggml.h, in header order. */
+export const bindGgml = (fn: Declare) => ({
+  statusToString: fn("str", "ggml_status_to_string", ["int"]),
+  version: fn("str", "ggml_version", []),
+  commit: fn("str", "ggml_commit", []),
+  nbytes: fn("size_t", "ggml_nbytes", ["ptr"]),
+  tensorOverhead: fn("size_t", "ggml_tensor_overhead", []),
+  init: fn("maybe", "ggml_init", [initParams]),
+  reset: fn("void", "ggml_reset", ["ptr"]),
+  free: fn("void", "ggml_free", ["ptr"]),
+  usedMem: fn("size_t", "ggml_used_mem", ["ptr"]),
+  newTensor4d: fn("ptr", "ggml_new_tensor_4d", ["ptr", "int", "int64_t", "int64_t", "int64_t", "int64_t"]),
+  setInput: fn("void", "ggml_set_input", ["ptr"]),
+  setOutput: fn("void", "ggml_set_output", ["ptr"]),
+  add: fn("ptr", "ggml_add", ["ptr", "ptr", "ptr"]),
+  sub: fn("ptr", "ggml_sub", ["ptr", "ptr", "ptr"]),
+  mul: fn("ptr", "ggml_mul", ["ptr", "ptr", "ptr"]),
+  div: fn("ptr", "ggml_div", ["ptr", "ptr", "ptr"]),
+  log: fn("ptr", "ggml_log", ["ptr", "ptr"]),
+  sumRows: fn("ptr", "ggml_sum_rows", ["ptr", "ptr"]),
+  argmax: fn("ptr", "ggml_argmax", ["ptr", "ptr"]),
+  concat: fn("ptr", "ggml_concat", ["ptr", "ptr", "ptr", "int"]),
+  silu: fn("ptr", "ggml_silu", ["ptr", "ptr"]),
+  exp: fn("ptr", "ggml_exp", ["ptr", "ptr"]),
+  swigluSplit: fn("ptr", "ggml_swiglu_split", ["ptr", "ptr", "ptr"]),
+  rmsNorm: fn("ptr", "ggml_rms_norm", ["ptr", "ptr", "float"]),
+  precSetAcc: fn("bool", "ggml_prec_set_acc", ["ptr", "int"]),
+  mulMat: fn("ptr", "ggml_mul_mat", ["ptr", "ptr", "ptr"]),
+  scale: fn("ptr", "ggml_scale", ["ptr", "ptr", "float"]),
+  cpy: fn("ptr", "ggml_cpy", ["ptr", "ptr", "ptr"]),
+  cast: fn("ptr", "ggml_cast", ["ptr", "ptr", "int"]),
+  cont: fn("ptr", "ggml_cont", ["ptr", "ptr"]),
+  reshape2d: fn("ptr", "ggml_reshape_2d", ["ptr", "ptr", "int64_t", "int64_t"]),
+  reshape3d: fn("ptr", "ggml_reshape_3d", ["ptr", "ptr", "int64_t", "int64_t", "int64_t"]),
+  reshape4d: fn("ptr", "ggml_reshape_4d", ["ptr", "ptr", "int64_t", "int64_t", "int64_t", "int64_t"]),
+  view1d: fn("ptr", "ggml_view_1d", ["ptr", "ptr", "int64_t", "size_t"]),
+  view2d: fn("ptr", "ggml_view_2d", ["ptr", "ptr", "int64_t", "int64_t", "size_t", "size_t"]),
+  view3d: fn("ptr", "ggml_view_3d", ["ptr", "ptr", "int64_t", "int64_t", "int64_t", "size_t", "size_t", "size_t"]),
+  view4d: fn("ptr", "ggml_view_4d", [
+    "ptr",
+    "ptr",
+    "int64_t",
+    "int64_t",
+    "int64_t",
+    "int64_t",
+    "size_t",
+    "size_t",
+    "size_t",
+    "size_t",
+  ]),
+  permute: fn("ptr", "ggml_permute", ["ptr", "ptr", "int", "int", "int", "int"]),
+  transpose: fn("ptr", "ggml_transpose", ["ptr", "ptr"]),
+  getRows: fn("ptr", "ggml_get_rows", ["ptr", "ptr", "ptr"]),
+  setRows: fn("ptr", "ggml_set_rows", ["ptr", "ptr", "ptr", "ptr"]),
+  softMaxExt: fn("ptr", "ggml_soft_max_ext", ["ptr", "ptr", "maybe", "float", "float"]),
+  ropeExt: fn("ptr", "ggml_rope_ext", [
+    "ptr",
+    "ptr",
+    "ptr",
+    "maybe",
+    "int",
+    "int",
+    "int",
+    "float",
+    "float",
+    "float",
+    "float",
+    "float",
+    "float",
+  ]),
+  argsort: fn("ptr", "ggml_argsort", ["ptr", "ptr", "int"]),
+  topK: fn("ptr", "ggml_argsort_top_k", ["ptr", "ptr", "int"]),
+  flashAttnExt: fn("ptr", "ggml_flash_attn_ext", ["ptr", "ptr", "ptr", "ptr", "maybe", "float", "float", "float"]),
+  buildForwardExpand: fn("void", "ggml_build_forward_expand", ["ptr", "ptr"]),
+  newGraphCustom: fn("ptr", "ggml_new_graph_custom", ["ptr", "size_t", "bool"]),
+  graphNNodes: fn("int", "ggml_graph_n_nodes", ["ptr"]),
+  graphOverheadCustom: fn("size_t", "ggml_graph_overhead_custom", ["size_t", "bool"]),
+  logSet: fn("void", "ggml_log_set", ["maybe", "maybe"]),
+  quantizeInit: fn("void", "ggml_quantize_init", ["int"]),
+  quantizeRequiresImatrix: fn("bool", "ggml_quantize_requires_imatrix", ["int"]),
+  quantizeChunk: fn("size_t", "ggml_quantize_chunk", ["int", "ptr", "ptr", "int64_t", "int64_t", "int64_t", "maybe"]),
+  getTypeTraits: fn("ptr", "ggml_get_type_traits", ["int"]),
+  threadpoolParamsInit: fn("void", "ggml_threadpool_params_init", ["ptr", "int"]),
+});
+
+export type GgmlBindings = ReturnType<typeof bindGgml>;

@@ -1,0 +1,101 @@
+import { existsSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { RhoneError } from "@rhone/common";
+
+/** Where the native parts lie. */
+export interface LibraryFiles {
+  readonly dir: string;
+  readonly base: string;
+  readonly registry: string;
+  readonly llama: string;
+  /** Device backends (CUDA, Vulkan) from packages installed beside the main one. */
+  readonly extraBackends: readonly string[];
+  /** False for somebody's own build, whose patch version may differ. */
+  readonly pinned: boolean;
+}
+
+const MAIN_PACKAGE: Readonly<Record<string, string>> = {
+  "linux-x64": "linux-x64",
+  "linux-arm64": "linux-arm64",
+  "darwin-arm64": "mac-arm64-metal",
+  "darwin-x64": "mac-x64",
+  "win32-x64": "win-x64",
+  "win32-arm64": "win-arm64",
+};
+const DEVICE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  "linux-x64": ["linux-x64-cuda", "linux-x64-cuda-ext", "linux-x64-vulkan"],
+  "linux-arm64": ["linux-arm64-cuda", "linux-arm64-vulkan"],
+  "win32-x64": ["win-x64-cuda", "win-x64-cuda-ext", "win-x64-vulkan"],
+};
+
+// libggml.so, libggml.v0.5.0.so, libggml.0.dylib, ggml.dll: one name, four spellings.
+const libraryPattern = (name: string): RegExp =>
+  new RegExp(`^(lib)?${name}(\\.[v\\d][\\d.]*)?\\.(so|dylib|dll)([\\d.]*)?$`);
+const DEVICE_PATTERN = /^(lib)?ggml-(cuda|vulkan|metal|hip|sycl|opencl)(-ext)?\.(so|dylib|dll)$/;
+
+const findIn = (dir: string, name: string): string | undefined => {
+  const file = readdirSync(dir).find((entry) => libraryPattern(name).test(entry));
+  return file === undefined ? undefined : join(dir, file);
+};
+
+/** The folder of a prebuilt package that holds its libraries (`bins/<platform>`), or undefined when it is not installed. */
+function packageFolder(name: string): string | undefined {
+  try {
+    const entry = createRequire(import.meta.url).resolve(`@node-llama-cpp/${name}`);
+    const folder = join(dirname(entry), "..", "bins", name);
+    return existsSync(folder) ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Finds the libraries in `dir`, or in the prebuilt package of this platform.
+ * Throws GGML_LIBRARY_MISSING, naming the package or the file that is not there.
+ */
+export function findLibraries(dir?: string): LibraryFiles {
+  const platform = `${process.platform}-${process.arch}`;
+  const main = MAIN_PACKAGE[platform];
+  const folder = dir ?? (main === undefined ? undefined : packageFolder(main));
+  if (folder === undefined) throw missingPackage(platform, main);
+  if (!existsSync(folder)) {
+    throw new RhoneError(
+      "GGML_LIBRARY_MISSING",
+      `The library folder ${folder} does not exist; point RHONE_GGML_DIR at a build of llama.cpp.`,
+    );
+  }
+  return {
+    dir: folder,
+    base: require_(folder, "ggml-base"),
+    registry: require_(folder, "ggml"),
+    llama: require_(folder, "llama"),
+    extraBackends: dir === undefined ? deviceBackends(platform) : [],
+    pinned: dir === undefined,
+  };
+}
+
+function require_(folder: string, name: string): string {
+  const file = findIn(folder, name);
+  if (file !== undefined) return file;
+  const message = `No lib${name} (.so, .dylib or .dll) in ${folder}; it needs ggml-base, ggml and llama, built as shared libraries.`;
+  throw new RhoneError("GGML_LIBRARY_MISSING", message);
+}
+
+function missingPackage(platform: string, main: string | undefined): RhoneError {
+  const advice =
+    main === undefined
+      ? `No prebuilt ggml exists for ${platform}; build llama.cpp with shared libraries and point RHONE_GGML_DIR at them.`
+      : `The package @node-llama-cpp/${main} is not installed; run \`npm install --include=optional\` or point RHONE_GGML_DIR at a build of llama.cpp.`;
+  return new RhoneError("GGML_LIBRARY_MISSING", advice);
+}
+
+const deviceBackends = (platform: string): string[] =>
+  (DEVICE_PACKAGES[platform] ?? [])
+    .map(packageFolder)
+    .filter((folder) => folder !== undefined)
+    .flatMap((folder) =>
+      readdirSync(folder)
+        .filter((file) => DEVICE_PATTERN.test(file))
+        .map((file) => join(folder, file)),
+    );

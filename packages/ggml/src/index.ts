@@ -1,0 +1,11 @@
+export { Backend, type BackendOptions } from "./backend.js";
+export type { BufferType } from "./buffer-type.js";
+export type { DeviceInfo, DeviceKind } from "./device.js";
+export { type Engine, type EngineOptions, openEngine } from "./engine.js";
+export { GgmlType, type GgmlTypeInfo, type GgmlTypeName, isGgmlType, rowSize, typeInfo } from "./ggml-type.js";
+export { type AttentionOptions, Graph, type GraphOptions, type RopeOptions } from "./graph.js";
+export { dequantize, type QuantizeRequest, quantizeChunk } from "./quantize.js";
+export type { Ne, Shape, Tensor } from "./tensor.js";
+export { type TensorSpec, TensorStorage } from "./tensor-storage.js";
+export type { WeightUse } from "./weight-placement.js";
+export { type WeightSpec, WeightStore, type WeightStoreOptions } from "./weight-store.js";

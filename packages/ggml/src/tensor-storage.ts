@@ -1,0 +1,155 @@
+import { RhoneError } from "@rhone/common";
+import { type Backend, type NativeBackend, nativeBackendOf } from "./backend.js";
+import { BufferType, bufferTypesOf } from "./buffer-type.js";
+import { describeDevice } from "./device.js";
+import { type GgmlType, rowSize } from "./ggml-type.js";
+import { MetadataArena } from "./metadata-arena.js";
+import type { Pointer } from "./pointer.js";
+import { type Ne, pointerOf, Tensor } from "./tensor.js";
+
+export interface TensorSpec {
+  readonly name: string;
+  readonly type: GgmlType;
+  readonly ne: Ne;
+}
+
+/** Tensors that outlive graphs, such as KV pages: named, zero at first, in one buffer. Close it before its backend. */
+export class TensorStorage {
+  /** Bytes of the buffer. */
+  readonly bytes: number;
+  readonly #host: NativeBackend;
+  readonly #arena: MetadataArena;
+  readonly #buffer: Pointer | null;
+  readonly #tensors: ReadonlyMap<string, Tensor>;
+
+  private constructor(
+    host: NativeBackend,
+    arena: MetadataArena,
+    tensors: ReadonlyMap<string, Tensor>,
+    buffer: Pointer | null,
+  ) {
+    this.#host = host;
+    this.#arena = arena;
+    this.#tensors = tensors;
+    this.#buffer = buffer;
+    this.bytes = buffer === null ? 0 : host.native.backend.bufferGetSize(buffer);
+  }
+
+  /**
+   * Allocates every tensor of `specs` in `bufferType`, the device's default when absent.
+   * Throws OUT_OF_MEMORY with the numbers, TENSOR_TYPE_UNSUPPORTED for a row that its type can't hold.
+   */
+  static open(backend: Backend, specs: readonly TensorSpec[], bufferType?: BufferType): TensorStorage {
+    const host = nativeBackendOf(backend);
+    host.checkOpen();
+    const place = bufferType ?? defaultBufferType(host);
+    const arena = new MetadataArena(
+      host.native,
+      "the tensor storage",
+      MetadataArena.tensorBytes(host.native, specs.length + 1),
+    );
+    try {
+      const tensors = new Map(specs.map((spec) => [spec.name, declare(host, arena, spec)]));
+      const buffer = allocate(host, arena, specs.length, place);
+      return new TensorStorage(host, arena, tensors, buffer);
+    } catch (error) {
+      arena.close();
+      throw error;
+    }
+  }
+
+  get names(): readonly string[] {
+    return [...this.#tensors.keys()];
+  }
+
+  /** Throws TENSOR_MISSING for a name that was not declared. */
+  get(name: string): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (tensor === undefined)
+      throw new RhoneError(
+        "TENSOR_MISSING",
+        `No tensor is called "${name}" among the ${this.#tensors.size} of this storage.`,
+      );
+    return tensor;
+  }
+
+  /** Writes `bytes`, borrowed during the call, at `offsetBytes` of the tensor. */
+  set(name: string, bytes: ArrayBufferView, offsetBytes = 0): void {
+    const tensor = this.#range(name, bytes, offsetBytes);
+    this.#host.native.backend.tensorSet(tensor, bytes, offsetBytes, bytes.byteLength);
+  }
+
+  /** Like `set`, off the event loop. `bytes` belongs to the call until the promise settles. */
+  setAsync(name: string, bytes: ArrayBufferView, offsetBytes = 0): Promise<void> {
+    const tensor = this.#range(name, bytes, offsetBytes);
+    return new Promise((resolve, reject) => {
+      this.#host.native.backend.tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, (error) =>
+        error === null || error === undefined ? resolve() : reject(error),
+      );
+    });
+  }
+
+  /** Fills `into` from `offsetBytes` of the tensor. */
+  read<T extends ArrayBufferView>(name: string, into: T, offsetBytes = 0): T {
+    const tensor = this.#range(name, into, offsetBytes);
+    this.#host.native.backend.tensorGet(tensor, into, offsetBytes, into.byteLength);
+    return into;
+  }
+
+  /** Marks the buffer as weights, which some devices place and schedule differently. */
+  markAsWeights(usage: number): void {
+    if (this.#buffer !== null) this.#host.native.backend.bufferSetUsage(this.#buffer, usage);
+  }
+
+  /** Frees the memory. Throws GGML_FAILED while a graph of its backend is being computed. */
+  close(): void {
+    if (!this.#arena.isOpen) return;
+    this.#host.checkIdle("Closing a tensor storage");
+    this.#arena.close();
+    if (this.#buffer !== null) this.#host.native.backend.bufferFree(this.#buffer);
+  }
+
+  #range(name: string, bytes: ArrayBufferView, offsetBytes: number): Pointer {
+    const tensor = this.get(name);
+    const pointer = pointerOf(tensor);
+    const end = offsetBytes + bytes.byteLength;
+    if (offsetBytes >= 0 && end <= tensor.packedBytes) return pointer;
+    const message = `Bytes ${offsetBytes} to ${end} lie outside "${name}", ${tensor}, which has ${tensor.packedBytes}.`;
+    throw new RhoneError("GGML_FAILED", message);
+  }
+}
+
+function declare(host: NativeBackend, arena: MetadataArena, { name, type, ne }: TensorSpec): Tensor {
+  rowSize(type, ne[0]);
+  if (ne.some((n) => n !== undefined && !(Number.isSafeInteger(n) && n >= 0))) {
+    throw new RhoneError("GGML_FAILED", `Tensor "${name}" has the impossible shape [${ne.join(", ")}].`);
+  }
+  return new Tensor(
+    arena,
+    host.native.ggml.newTensor4d(arena.context, type, ne[0], ne[1] ?? 1, ne[2] ?? 1, ne[3] ?? 1),
+  );
+}
+
+/** Null for a storage without a byte. */
+function allocate(host: NativeBackend, arena: MetadataArena, count: number, place: BufferType): Pointer | null {
+  const { alloc, backend, log } = host.native;
+  const type = BufferType.pointerOf(place);
+  const bytes = alloc.allocCtxTensorsFromBuftSize(arena.context, type);
+  if (bytes === 0) return null;
+  const { name, memoryTotal } = describeDevice(backend, host.device);
+  // Linux grants more than there is and kills the process later: refuse what can never fit.
+  const fits = memoryTotal === 0 || bytes <= memoryTotal;
+  const { result, complaints } = log.capture(() => (fits ? alloc.allocCtxTensorsFromBuft(arena.context, type) : null));
+  if (result === null) {
+    const message = `${count} tensors need ${bytes} bytes of ${place.name} memory; device ${name} has ${memoryTotal}. ${complaints || "Use more workers, a smaller type or a shorter context."}`;
+    throw new RhoneError("OUT_OF_MEMORY", message);
+  }
+  backend.bufferClear(result, 0);
+  return result;
+}
+
+function defaultBufferType(host: NativeBackend): BufferType {
+  const plain = bufferTypesOf(host.native, host.device).at(-1);
+  if (plain === undefined) throw new RhoneError("GGML_FAILED", "The device has no buffer type.");
+  return plain;
+}
