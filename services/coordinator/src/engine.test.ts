@@ -1,0 +1,292 @@
+import { createLogger, type GenerationJob, RhoneError } from "@rhone/common";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Engine } from "./engine.js";
+import { createMetrics } from "./metrics.js";
+import { livePages } from "./scheduler/sliding-window.js";
+import { fakeJob } from "./testing/fake-job.js";
+import { FakePipe } from "./testing/fake-pipe.js";
+import { MemoryLog } from "./testing/memory-log.js";
+import { runAlone } from "./testing/next-token.js";
+import { PieceTable } from "./text/piece-table.js";
+
+const CONTEXT = 64;
+const MAX_ROWS = 8;
+const PAGE_SIZE = 4;
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const logger = createLogger({ service: "test", level: "silent" });
+const pieces = new PieceTable({ pieceBytes: (token) => Buffer.from(`<${token}>`) });
+
+/** An engine with a pipe of fake stages that the test drives frame by frame. */
+class Bench {
+  readonly log = new MemoryLog();
+  readonly metrics = createMetrics();
+  readonly engine: Engine;
+  pipe!: FakePipe;
+  readonly #slidingWindow: number;
+  readonly #pages: number;
+
+  constructor({ slidingWindow = 0, extraPages = 8, maxSequences = 16, endTokens = [] as readonly number[] }) {
+    const shape = { pageSize: PAGE_SIZE, slidingWindow, contextLength: CONTEXT, maxRows: MAX_ROWS };
+    this.#slidingWindow = slidingWindow;
+    this.#pages = livePages(CONTEXT, shape) + extraPages;
+    const rules = { contextLength: CONTEXT, endTokens: new Set(endTokens), pieces };
+    const { log, metrics } = this;
+    this.engine = new Engine({ shape, maxSequences, recoveryTimeoutMs: 60_000, rules, log, metrics, logger });
+  }
+
+  connect(stages: number): void {
+    const shape = { pages: this.#pages, pageSize: PAGE_SIZE, slidingWindow: this.#slidingWindow };
+    const pipe = new FakePipe({ stages, shape, onResult: (step, result) => this.engine.record(step, result) });
+    this.pipe = pipe;
+    this.engine.attach(pipe);
+  }
+
+  lose(): void {
+    this.engine.detach();
+  }
+
+  /** Runs until nothing is left to do. */
+  async drain(): Promise<void> {
+    for (let idle = 0; idle < 3; ) {
+      const [stage] = this.pipe.busy;
+      if (stage === undefined) idle++;
+      else {
+        idle = 0;
+        this.pipe.advance(stage);
+      }
+      await turn();
+    }
+  }
+
+  tokens(requestId: string): readonly number[] {
+    return this.log.of(requestId).flatMap((event) => event.tokens);
+  }
+
+  text(requestId: string): string {
+    return this.log
+      .of(requestId)
+      .map((event) => event.text)
+      .join("");
+  }
+}
+
+const prompt = (length: number, seed = 1): number[] =>
+  Array.from({ length }, (_, index) => (index * 31 + seed * 17) % 997);
+
+interface Plan {
+  readonly job: GenerationJob;
+  readonly at: number;
+  readonly cancelAt: number | null;
+}
+
+const plans = fc.array(
+  fc.record({
+    at: fc.nat(60),
+    length: fc.integer({ min: 1, max: CONTEXT - 1 }),
+    maxTokens: fc.nat(24),
+    batch: fc.boolean(),
+    score: fc.boolean(),
+    cancelAt: fc.option(fc.nat(120), { freq: 3 }),
+  }),
+  { minLength: 1, maxLength: 14 },
+);
+
+const setups = fc.record({
+  plans,
+  stages: fc.integer({ min: 1, max: 5 }),
+  slidingWindow: fc.constantFrom(0, 0, 1, 5, 16),
+  extraPages: fc.nat(10),
+  lossAt: fc.option(fc.nat(150)),
+  choices: fc.infiniteStream(fc.nat(1000)),
+});
+
+describe("Engine", () => {
+  it("gives every sequence what it gets alone, ends each once, and loses no page", async () => {
+    await fc.assert(
+      fc.asyncProperty(setups, async ({ plans: raw, stages, slidingWindow, extraPages, lossAt, choices }) => {
+        const all = raw.map((plan, index): Plan => {
+          const { length, maxTokens, batch, score, at, cancelAt } = plan;
+          const job = fakeJob({
+            requestId: `r${index}`,
+            promptIds: prompt(length, index),
+            maxTokens,
+            lane: batch ? "batch" : "interactive",
+            promptLogprobs: score ? 0 : null,
+          });
+          return { job, at, cancelAt };
+        });
+        const bench = new Bench({ slidingWindow, extraPages, maxSequences: 6 });
+        bench.connect(stages);
+        const pending: Promise<void>[] = [];
+        for (let tick = 0; tick < 160; tick++) {
+          for (const { job, at, cancelAt } of all) {
+            if (at === tick) pending.push(bench.engine.run(job));
+            if (cancelAt === tick) bench.engine.cancel(job.requestId);
+          }
+          if (lossAt === tick) {
+            bench.lose();
+            bench.connect(1 + ((stages + 1) % 4));
+          }
+          const { busy } = bench.pipe;
+          const stage = busy[(choices.next().value ?? 0) % Math.max(1, busy.length)];
+          if (stage !== undefined) bench.pipe.advance(stage);
+          if (tick % 3 === 0) await turn();
+        }
+        await bench.drain();
+        await Promise.all(pending);
+        for (const { job, cancelAt } of all) checkRequest(bench, job, { cancelAt, slidingWindow });
+        const { pages, running, waiting } = bench.engine.counts;
+        expect({ free: pages.free, running, waiting }).toEqual({ free: pages.total, running: 0, waiting: 0 });
+        expect(bench.pipe.openSequences).toBe(0);
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+function checkRequest(
+  bench: Bench,
+  job: GenerationJob,
+  { cancelAt, slidingWindow }: { readonly cancelAt: number | null; readonly slidingWindow: number },
+): void {
+  const events = bench.log.of(job.requestId);
+  const room = Math.min(job.maxTokens, CONTEXT - job.promptIds.length);
+  const alone = runAlone(job.promptIds, room, slidingWindow);
+  expect(events.map((event) => event.ordinal)).toEqual(events.map((_, index) => index));
+  expect(events.filter((event) => event.finish !== undefined)).toEqual([events.at(-1)]);
+  const reason = events.at(-1)?.finish?.reason;
+  const tokens = bench.tokens(job.requestId);
+  if (reason === "cancelled") {
+    expect(cancelAt).not.toBeNull();
+    expect(tokens).toEqual(alone.tokens.slice(0, tokens.length));
+    return;
+  }
+  expect(reason).toBe("length");
+  expect(tokens).toEqual(alone.tokens);
+  if (job.promptLogprobs === null) return;
+  expect(events[0]?.promptLogprobs?.map((score) => score.logprob)).toEqual(alone.scores);
+}
+
+describe("Engine, case by case", () => {
+  it("stops at an end token, whose text is not shown", async () => {
+    const ids = prompt(5);
+    const alone = runAlone(ids, 4, 0).tokens;
+    const bench = new Bench({ endTokens: [alone[2] ?? 0] });
+    bench.connect(2);
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, ignoreEos: false }));
+    await bench.drain();
+    await done;
+    expect(bench.tokens("a")).toEqual(alone.slice(0, 3));
+    expect(bench.text("a")).toBe(`<${alone[0]}><${alone[1]}>`);
+    const last = bench.log.of("a").at(-1);
+    expect(last?.finish).toEqual({ reason: "stop", matched: alone[2] });
+    expect(last?.usage).toEqual({ promptTokens: 5, completionTokens: 3, cachedTokens: 0 });
+  });
+
+  it("stops at a stop string that spans tokens, and shows the text before it", async () => {
+    const ids = prompt(5);
+    const alone = runAlone(ids, 4, 0).tokens;
+    const stop = `${String(alone[1])}><${String(alone[2])[0]}`;
+    const bench = new Bench({});
+    bench.connect(1);
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, stop: [stop] }));
+    await bench.drain();
+    await done;
+    expect(bench.text("a")).toBe(`<${alone[0]}><`);
+    expect(bench.log.of("a").at(-1)?.finish).toEqual({ reason: "stop", matched: stop });
+  });
+
+  it("lets neither end tokens nor stop strings end a text before minTokens", async () => {
+    const ids = prompt(5);
+    const alone = runAlone(ids, 8, 0).tokens;
+    const bench = new Bench({ endTokens: [alone[1] ?? 0] });
+    bench.connect(1);
+    const stop = [`<${alone[2]}>`];
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, ignoreEos: false, minTokens: 3, stop }));
+    await bench.drain();
+    await done;
+    expect(bench.tokens("a")).toEqual(alone);
+    expect(bench.log.of("a").at(-1)?.finish).toEqual({ reason: "length" });
+  });
+
+  it("goes on from a token log", async () => {
+    const ids = prompt(7);
+    const alone = runAlone(ids, 8, 0).tokens;
+    const bench = new Bench({});
+    bench.connect(2);
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids }), alone.slice(0, 3), 3);
+    await bench.drain();
+    await done;
+    expect(bench.tokens("a")).toEqual(alone.slice(3));
+    expect(bench.log.of("a")[0]?.ordinal).toBe(3);
+    expect(bench.log.of("a").at(-1)?.usage?.completionTokens).toBe(8);
+  });
+
+  it("refuses a prompt that fills the context", async () => {
+    const bench = new Bench({});
+    await bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(CONTEXT) }));
+    expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "CONTEXT_LENGTH_EXCEEDED" });
+  });
+
+  it("ends a sequence whose deadline passes while no pipeline stands", async () => {
+    const bench = new Bench({});
+    await bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3), deadlineAtMs: Date.now() + 20 }));
+    expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "DEADLINE_EXCEEDED" });
+  });
+
+  it("frees the pages of a cancelled sequence at once", async () => {
+    const bench = new Bench({});
+    bench.connect(3);
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(30) }));
+    await turn();
+    expect(bench.engine.counts.pages.free).toBeLessThan(bench.engine.counts.pages.total);
+    bench.engine.cancel("a");
+    expect(bench.engine.counts.pages.free).toBe(bench.engine.counts.pages.total);
+    await bench.drain();
+    await done;
+    expect(bench.pipe.openSequences).toBe(0);
+  });
+
+  it("ends a sequence that makes a stage fail time after time", async () => {
+    const bench = new Bench({});
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+    for (let attempt = 0; attempt < 3; attempt++) {
+      bench.connect(1);
+      await turn();
+      bench.engine.blame(1, new RhoneError("STAGE_FAILED", "no"));
+      bench.lose();
+    }
+    await done;
+    expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "STAGE_FAILED" });
+    bench.engine.close();
+  });
+
+  it("sends several chunks of one prompt into the pipe at once", async () => {
+    const bench = new Bench({});
+    bench.connect(3);
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(40), maxTokens: 1 }));
+    await turn();
+    bench.pipe.advance(0);
+    bench.pipe.advance(1);
+    bench.pipe.advance(0);
+    expect(bench.pipe.busy).toEqual([0, 1, 2]);
+    await bench.drain();
+    await done;
+  });
+
+  it("decides nothing while the token log is full", async () => {
+    const bench = new Bench({});
+    bench.log.full = true;
+    bench.connect(1);
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+    await turn();
+    expect(bench.pipe.busy).toEqual([]);
+    bench.log.full = false;
+    bench.lose();
+    bench.connect(1);
+    await bench.drain();
+    await done;
+  });
+});

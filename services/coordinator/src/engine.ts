@@ -1,0 +1,306 @@
+import { performance } from "node:perf_hooks";
+import { type ErrorCode, type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
+import type { rhone } from "@rhone/proto";
+import { ActiveRuns } from "./generation/active-runs.js";
+import { Generation, type GenerationRules } from "./generation/generation.js";
+import type { Metrics } from "./metrics.js";
+import { decodeScore } from "./pipeline/decode-result.js";
+import { encodeStep } from "./pipeline/encode-step.js";
+import { StageClock } from "./pipeline/stage-clock.js";
+import type { EventLog, LoggedEvent } from "./queue/event-log.js";
+import type { MicroBatch, PlannedSpan } from "./scheduler/micro-batch.js";
+import { Scheduler } from "./scheduler/scheduler.js";
+import { Sequence } from "./scheduler/sequence.js";
+import type { KvShape } from "./scheduler/sliding-window.js";
+
+/** A pipeline that is ready: frames sent through it come back in order as results. */
+export interface StepLink {
+  readonly stages: number;
+  readonly pages: number;
+  /** Returns the step's number. */
+  send(step: rhone.v1.Step.$Properties): number;
+}
+
+interface InFlight {
+  readonly step: number;
+  readonly batch: MicroBatch;
+  readonly sentAt: number;
+}
+
+/** A sequence whose micro-batch failed so often is ended: it may be what makes the stage fail. */
+const MOST_FAILURES = 3;
+
+export interface EngineOptions {
+  readonly shape: KvShape;
+  readonly maxSequences: number;
+  readonly recoveryTimeoutMs: number;
+  readonly rules: GenerationRules;
+  readonly log: EventLog;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/**
+ * The step loop: decide what runs, run it through the pipeline, record what came back. It reacts to new work and to
+ * results; it waits for neither Redis nor a timer.
+ */
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #scheduler: Scheduler;
+  readonly #runs = new ActiveRuns();
+  #link: StepLink | null = null;
+  #clock: StageClock | null = null;
+  #inFlight: InFlight[] = [];
+  #arrivals = 0;
+  #pumpDue = false;
+  #preemptionsSeen = 0;
+  #giveUp: NodeJS.Timeout | undefined;
+  readonly #tokens = { prompt: 0, generated: 0 };
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#scheduler = new Scheduler(options);
+  }
+
+  get counts() {
+    const { pages, running, waiting } = this.#scheduler;
+    return { pages, running, waiting, tokens: { ...this.#tokens } };
+  }
+
+  /** When the oldest micro-batch in flight was sent, on the performance clock; null when none is. */
+  get waitingSince(): number | null {
+    return this.#inFlight[0]?.sentAt ?? null;
+  }
+
+  /**
+   * Generates one sequence. Resolves when its last event is written; a second call for the same request joins the first.
+   * `recorded` and `ordinal`: the tokens that its log holds already, and the number of their events.
+   * Rejects with EPOCH_CHANGED when another coordinator has continued it, SHUTTING_DOWN when this one closes.
+   */
+  run(job: GenerationJob, recorded: readonly number[] = [], ordinal = 0): Promise<void> {
+    const active = this.#runs.get(job.requestId);
+    if (active !== undefined) return active.done;
+    const { shape, rules } = this.#options;
+    const arrival = this.#arrivals++;
+    const sequence = new Sequence({ job, generated: recorded, arrival, pageSize: shape.pageSize });
+    const run = this.#runs.start(new Generation({ sequence, rules, recorded, ordinal }));
+    this.#tokens.prompt += sequence.promptLength;
+    this.#options.metrics.tokens.inc({ kind: "prompt" }, sequence.promptLength);
+    const refusal = this.#refusal(sequence);
+    if (refusal !== null) this.#end(run.generation, refusal);
+    else {
+      this.#scheduler.add(sequence);
+      run.startDeadline(() => this.#end(run.generation, failure("DEADLINE_EXCEEDED", "The deadline passed.")));
+      this.#pumpSoon();
+    }
+    return run.done;
+  }
+
+  cancel(requestId: string): void {
+    const run = this.#runs.get(requestId);
+    if (run !== undefined) this.#end(run.generation, { reason: "cancelled" });
+  }
+
+  /** A pipeline is ready. */
+  attach(link: StepLink): void {
+    clearTimeout(this.#giveUp);
+    this.#link = link;
+    this.#clock = new StageClock(this.#options.metrics, link.stages);
+    this.#scheduler.resume(link);
+    this.#pump();
+  }
+
+  /** The pipeline is gone. Sequences keep their tokens and wait for the next, but not for ever. */
+  detach(): void {
+    if (this.#link === null) return;
+    this.#link = null;
+    this.#inFlight = [];
+    this.#scheduler.suspend();
+    const { recoveryTimeoutMs } = this.#options;
+    this.#giveUp = setTimeout(() => {
+      this.#endAll(
+        failure("WORKER_LOST", `A worker was lost and no pipeline stood again in ${recoveryTimeoutMs / 1000} s.`),
+      );
+    }, recoveryTimeoutMs);
+  }
+
+  /** A stage could not run `step`. Sequences that were in failing steps again and again are ended. */
+  blame(step: number, error: RhoneError): void {
+    const batch = this.#inFlight.find((entry) => entry.step === step)?.batch;
+    for (const { sequence } of batch?.spans ?? []) {
+      if (++sequence.failures < MOST_FAILURES) continue;
+      const run = this.#runs.of(sequence);
+      if (run !== undefined) this.#end(run.generation, failure(error.code, error.message));
+    }
+  }
+
+  /** The result of the oldest step in flight. Throws STAGE_FAILED when it is not that, or lacks what was asked for. */
+  record(step: number, result: rhone.v1.StepResult.$Properties): void {
+    const startedAt = performance.now();
+    const entry = this.#inFlight.shift();
+    if (entry === undefined || entry.step !== step) {
+      throw new RhoneError("STAGE_FAILED", `Result of step ${step} came when step ${entry?.step ?? "none"} was due.`);
+    }
+    this.#scheduler.returned(entry.batch);
+    const events = this.#readResult(entry.batch, result);
+    this.#measure(entry, result, startedAt);
+    this.#pump(); // the stages work on while the events are written
+    this.#write(events);
+    this.#checkPages();
+  }
+
+  /** Every run is rejected with SHUTTING_DOWN; its job goes back to the queue. */
+  close(): void {
+    clearTimeout(this.#giveUp);
+    this.#link = null;
+    this.#scheduler.suspend();
+    this.#runs.rejectAll(new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down."));
+  }
+
+  #pumpSoon(): void {
+    if (this.#pumpDue) return;
+    this.#pumpDue = true;
+    // Requests that arrive together share a step.
+    setImmediate(() => {
+      this.#pumpDue = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    const { metrics, rules, log } = this.#options;
+    while (this.#link !== null && !log.full) {
+      const startedAt = performance.now();
+      const batch = this.#scheduler.decide();
+      if (batch === null) return;
+      const step = this.#link.send(encodeStep(batch, rules.endTokens));
+      const sentAt = performance.now();
+      this.#inFlight.push({ step, batch, sentAt });
+      metrics.rows.observe(batch.rows);
+      metrics.stepSeconds.observe({ phase: "decide" }, (sentAt - startedAt) / 1000);
+    }
+  }
+
+  #readResult(batch: MicroBatch, result: rhone.v1.StepResult.$Properties): readonly LoggedEvent[] {
+    const results = new Map((result.spans ?? []).map((span) => [span.sequence ?? 0, span]));
+    // Checked before anything is read: a half-read result would leave holes in the logs of the others.
+    for (const span of batch.spans) checkAnswer(span, results.get(span.wireId));
+    const events: LoggedEvent[] = [];
+    for (const span of batch.spans) {
+      const run = this.#runs.of(span.sequence);
+      if (run === undefined) continue; // ended meanwhile
+      const event = this.#readSpan(run.generation, span, results.get(span.wireId));
+      if (event !== null) events.push(event);
+    }
+    return events;
+  }
+
+  #readSpan(
+    generation: Generation,
+    span: PlannedSpan,
+    result: rhone.v1.SpanResult.$Properties | undefined,
+  ): LoggedEvent | null {
+    const { sequence } = span;
+    if (span.scored > 0) generation.addPromptScores(span.position, (result?.scores ?? []).map(decodeScore));
+    if (!span.sample) {
+      const scoredAll = sequence.job.maxTokens === 0 && span.position + span.count === sequence.due;
+      return scoredAll ? this.#close(generation, { reason: "length" }) : null;
+    }
+    return this.#advance(generation, decodeScore(result?.token ?? {}));
+  }
+
+  #advance(generation: Generation, score: ReturnType<typeof decodeScore>): LoggedEvent {
+    const { sequence } = generation;
+    const event = generation.take(score);
+    sequence.failures = 0;
+    this.#tokens.generated++;
+    this.#options.metrics.tokens.inc({ kind: "generated" });
+    if (event.finish === undefined) this.#scheduler.advance(sequence, score.token);
+    else this.#forget(generation, event.finish);
+    return { replyTo: sequence.job.replyTo, event };
+  }
+
+  #close(generation: Generation, finish: Finish): LoggedEvent {
+    this.#forget(generation, finish);
+    return { replyTo: generation.sequence.job.replyTo, event: generation.end(finish) };
+  }
+
+  #forget(generation: Generation, finish: Finish): void {
+    this.#scheduler.end(generation.sequence);
+    this.#runs.finish(generation);
+    this.#options.metrics.finished.inc({ reason: finish.reason === "error" ? finish.code : finish.reason });
+  }
+
+  /** Ends a generation outside a step. */
+  #end(generation: Generation, finish: Finish): void {
+    if (this.#runs.of(generation.sequence) === undefined) return;
+    this.#write([this.#close(generation, finish)]);
+    this.#pumpSoon(); // the stages must hear of it, and others may have its pages
+  }
+
+  #endAll(finish: Finish): void {
+    for (const generation of this.#runs.generations()) this.#end(generation, finish);
+  }
+
+  #write(events: readonly LoggedEvent[]): void {
+    if (events.length === 0) return;
+    this.#options.log.append(events).then(
+      (fenced) => this.#written(events, fenced),
+      (err: unknown) => this.#options.logger.error({ err }, "token log closed with events unwritten"),
+    );
+  }
+
+  #written(events: readonly LoggedEvent[], fenced: readonly string[]): void {
+    for (const requestId of fenced) {
+      const generation = this.#runs.drop(
+        requestId,
+        new RhoneError("EPOCH_CHANGED", `Another coordinator has continued request ${requestId}.`),
+      );
+      if (generation !== undefined) this.#scheduler.end(generation.sequence);
+    }
+    for (const { event } of events) if (event.finish !== undefined) this.#runs.settle(event.requestId);
+    if (this.#inFlight.length === 0) this.#pumpSoon();
+  }
+
+  #refusal({ job, promptLength, due }: Sequence): Finish | null {
+    const { contextLength } = this.#options.rules;
+    if (promptLength > contextLength || (promptLength === contextLength && job.maxTokens > 0)) {
+      const why = `The prompt has ${promptLength} tokens; the model's context of ${contextLength} leaves no room to answer.`;
+      return failure("CONTEXT_LENGTH_EXCEEDED", why);
+    }
+    if (job.deadlineAtMs <= Date.now()) return failure("DEADLINE_EXCEEDED", "The deadline passed in the queue.");
+    const nothingToCompute = job.maxTokens === 0 && (job.promptLogprobs === null || due === 0);
+    return nothingToCompute ? { reason: "length" } : null;
+  }
+
+  #measure({ batch, sentAt }: InFlight, result: rhone.v1.StepResult.$Properties, startedAt: number): void {
+    const { metrics } = this.#options;
+    metrics.steps.inc();
+    metrics.stepSeconds.observe({ phase: "run" }, (startedAt - sentAt) / 1000);
+    metrics.stepSeconds.observe({ phase: "record" }, (performance.now() - startedAt) / 1000);
+    if (batch.rows > 0) this.#clock?.record(result.timings ?? [], (startedAt - sentAt) / 1000);
+    metrics.preemptions.inc(this.#scheduler.preemptions - this.#preemptionsSeen);
+    this.#preemptionsSeen = this.#scheduler.preemptions;
+  }
+
+  #checkPages(): void {
+    const leaked = this.#scheduler.leakedPages;
+    if (leaked === 0) return;
+    this.#options.metrics.pageLeaks.inc();
+    this.#options.logger.error({ leaked, total: this.#scheduler.pages.total }, "pages are missing from the pool");
+  }
+}
+
+function checkAnswer(span: PlannedSpan, result: rhone.v1.SpanResult.$Properties | undefined): void {
+  if (span.sample && result?.token == null) {
+    throw new RhoneError("STAGE_FAILED", `The last stage drew no token for position ${span.position + span.count}.`);
+  }
+  const scores = result?.scores?.length ?? 0;
+  if (scores !== span.scored) {
+    throw new RhoneError("STAGE_FAILED", `The last stage scored ${scores} of ${span.scored} prompt tokens.`);
+  }
+}
+
+function failure(code: ErrorCode, message: string): Finish {
+  return { reason: "error", code, message };
+}

@@ -1,0 +1,116 @@
+import type { Finish, GenerationEvent, TokenLogprob, Usage } from "@rhone/common";
+import type { Sequence } from "../scheduler/sequence.js";
+import { Detokenizer } from "../text/detokenizer.js";
+import type { PieceTable } from "../text/piece-table.js";
+import { StopMatcher } from "../text/stop-matcher.js";
+
+/** What the served model says about every generation. */
+export interface GenerationRules {
+  readonly contextLength: number;
+  /** Tokens that end a text unless the request ignores them. */
+  readonly endTokens: ReadonlySet<number>;
+  readonly pieces: PieceTable;
+}
+
+/** The output side of one sequence: its tokens become text, stop where they must, and leave as numbered events. */
+export class Generation {
+  readonly sequence: Sequence;
+  readonly #rules: GenerationRules;
+  readonly #detokenizer: Detokenizer;
+  readonly #stops: StopMatcher;
+  readonly #promptScores: TokenLogprob[] = [];
+  #generated = 0;
+  #ordinal: number;
+
+  /** `recorded`: tokens that the log already holds, in `ordinal` events. */
+  constructor(options: {
+    readonly sequence: Sequence;
+    readonly rules: GenerationRules;
+    readonly recorded: readonly number[];
+    readonly ordinal: number;
+  }) {
+    const { job } = options.sequence;
+    this.sequence = options.sequence;
+    this.#rules = options.rules;
+    this.#ordinal = options.ordinal;
+    this.#detokenizer = new Detokenizer(options.rules.pieces, { special: !job.skipSpecialTokens });
+    this.#stops = new StopMatcher(job.stop, { include: job.includeStop });
+    // The same tokens give the same text: replaying them restores what is held back.
+    for (const token of options.recorded) this.#read(token);
+  }
+
+  get requestId(): string {
+    return this.sequence.job.requestId;
+  }
+
+  /** Prompt scores of the rows from `position` on; those known already (a prompt computed twice) are passed over. */
+  addPromptScores(position: number, scores: readonly TokenLogprob[]): void {
+    for (const score of scores.slice(Math.max(0, this.#promptScores.length - position))) this.#promptScores.push(score);
+  }
+
+  /** The event of the next token; it carries `finish` when the token is the last. */
+  take(score: TokenLogprob): GenerationEvent {
+    const { text, finish } = this.#read(score.token);
+    return this.#event({ score, text, finish });
+  }
+
+  /** The event that ends the generation without another token. */
+  end(finish: Finish): GenerationEvent {
+    return this.#event({ text: this.#flush(), finish });
+  }
+
+  #read(token: number): { readonly text: string; readonly finish?: Finish } {
+    const { job } = this.sequence;
+    this.#generated++;
+    const mayStop = this.#generated > job.minTokens;
+    if (mayStop && this.#isEnd(token)) {
+      const own = job.includeStop ? this.#detokenizer.push(token) : "";
+      return {
+        text: this.#stops.flush() + own + this.#detokenizer.flush(),
+        finish: { reason: "stop", matched: token },
+      };
+    }
+    const text = this.#detokenizer.push(token);
+    const shown = mayStop ? this.#stops.push(text) : { text, matched: null };
+    if (shown.matched !== null) return { text: shown.text, finish: { reason: "stop", matched: shown.matched } };
+    if (!this.#isFull()) return { text: shown.text };
+    return { text: shown.text + this.#flush(), finish: { reason: "length" } };
+  }
+
+  #isEnd(token: number): boolean {
+    const { job } = this.sequence;
+    return (!job.ignoreEos && this.#rules.endTokens.has(token)) || job.stopTokenIds.includes(token);
+  }
+
+  #isFull(): boolean {
+    const { job, promptLength } = this.sequence;
+    return this.#generated >= job.maxTokens || promptLength + this.#generated >= this.#rules.contextLength;
+  }
+
+  #flush(): string {
+    return this.#stops.flush() + this.#detokenizer.flush();
+  }
+
+  #event(what: {
+    readonly score?: TokenLogprob;
+    readonly text: string;
+    readonly finish?: Finish | undefined;
+  }): GenerationEvent {
+    const { job } = this.sequence;
+    const { score, text, finish } = what;
+    const ordinal = this.#ordinal++;
+    return {
+      requestId: job.requestId,
+      ordinal,
+      tokens: score === undefined ? [] : [score.token],
+      text,
+      ...(job.logprobs !== null && score !== undefined && { logprobs: [score] }),
+      ...(job.promptLogprobs !== null && ordinal === 0 && { promptLogprobs: this.#promptScores }),
+      ...(finish !== undefined && { finish, usage: this.#usage() }),
+    };
+  }
+
+  #usage(): Usage {
+    return { promptTokens: this.sequence.promptLength, completionTokens: this.#generated, cachedTokens: 0 };
+  }
+}

@@ -1,0 +1,109 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+const STEP_BUCKETS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
+
+/** Every metric of the coordinator. `registers` is private to one coordinator, so that tests may run several. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  return {
+    registry,
+    steps: new Counter({ name: "rhone_steps_total", help: "Steps whose result returned", registers }),
+    stepSeconds: new Histogram({
+      name: "rhone_step_seconds",
+      help: "Time per step: decide and record in the coordinator, run from sending to the result",
+      labelNames: ["phase"] as const,
+      buckets: STEP_BUCKETS,
+      registers,
+    }),
+    rows: new Histogram({
+      name: "rhone_micro_batch_rows",
+      help: "Rows per micro-batch",
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048],
+      registers,
+    }),
+    tokens: new Counter({
+      name: "rhone_tokens_total",
+      help: "Prompt tokens of accepted requests, and generated tokens",
+      labelNames: ["kind"] as const,
+      registers,
+    }),
+    sequences: new Gauge({
+      name: "rhone_sequences",
+      help: "Sequences in the coordinator",
+      labelNames: ["state"] as const,
+      registers,
+    }),
+    pages: new Gauge({ name: "rhone_kv_pages", help: "K/V pages", labelNames: ["state"] as const, registers }),
+    pageLeaks: new Counter({
+      name: "rhone_kv_page_leaks_total",
+      help: "Idle moments at which pages were missing from the pool",
+      registers,
+    }),
+    preemptions: new Counter({
+      name: "rhone_preemptions_total",
+      help: "Sequences evicted to be recomputed",
+      registers,
+    }),
+    finished: new Counter({
+      name: "rhone_requests_finished_total",
+      help: "Requests by the reason they ended",
+      labelNames: ["reason"] as const,
+      registers,
+    }),
+    stageBusySeconds: new Counter({
+      name: "rhone_stage_busy_seconds_total",
+      help: "Time each stage computed",
+      labelNames: ["stage"] as const,
+      registers,
+    }),
+    stageIdleSeconds: new Counter({
+      name: "rhone_stage_idle_seconds_total",
+      help: "Time each stage waited for work",
+      labelNames: ["stage"] as const,
+      registers,
+    }),
+    stageOverheadSeconds: new Counter({
+      name: "rhone_stage_overhead_seconds_total",
+      help: "Time each stage held a step without computing it",
+      labelNames: ["stage"] as const,
+      registers,
+    }),
+    bubbleRatio: new Gauge({
+      name: "rhone_bubble_ratio",
+      help: "Share of stage time, all stages together, spent idle since the pipeline became ready",
+      registers,
+    }),
+    hopSeconds: new Histogram({
+      name: "rhone_hop_seconds",
+      help: "Mean time per hop of a step: its time in the pipe less what the stages account for",
+      buckets: [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1],
+      registers,
+    }),
+    epochs: new Counter({ name: "rhone_epochs_total", help: "Pipelines brought up", registers }),
+    recoveries: new Counter({
+      name: "rhone_recoveries_total",
+      help: "Pipelines brought up after one was lost",
+      registers,
+    }),
+    losses: new Counter({
+      name: "rhone_pipeline_losses_total",
+      help: "Pipelines lost, by the error's code",
+      labelNames: ["code"] as const,
+      registers,
+    }),
+    logPendingEvents: new Gauge({
+      name: "rhone_log_pending_events",
+      help: "Events not yet written to the token log",
+      registers,
+    }),
+    logWriteSeconds: new Histogram({
+      name: "rhone_log_write_seconds",
+      help: "Time to write events to the token log",
+      buckets: STEP_BUCKETS,
+      registers,
+    }),
+  } as const;
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

@@ -1,0 +1,76 @@
+import type { rhone } from "@rhone/proto";
+import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
+import type { Sequence } from "../scheduler/sequence.js";
+
+type Step = rhone.v1.Step.$Properties;
+type Span = rhone.v1.Span.$Properties;
+type Sampling = rhone.v1.Sampling.$Properties;
+
+/** A micro-batch as it goes to stage 0. Copies what it needs of the sequences, which may change afterwards. */
+export function encodeStep(batch: MicroBatch, endTokens: ReadonlySet<number>): Step {
+  const tokens = new Int32Array(batch.rows);
+  let row = 0;
+  for (const { sequence, position, count } of batch.spans) {
+    tokens.set(sequence.tokens(position, position + count), row);
+    row += count;
+  }
+  return {
+    opens: batch.opens.map((sequence) => encodeOpen(sequence, endTokens)),
+    spans: batch.spans.map(encodeSpan),
+    closes: [...batch.closes],
+    tokens: int32Bytes(tokens),
+  };
+}
+
+function encodeSpan(span: PlannedSpan): Span {
+  const { sequence, position, count, scored } = span;
+  return {
+    sequence: span.wireId,
+    position,
+    count,
+    pages: [...span.pages],
+    firstPage: span.firstPage,
+    sample: span.sample,
+    targets: scored === 0 ? [] : [...sequence.tokens(position + 1, position + 1 + scored)],
+    topTargets: scored === 0 ? 0 : (sequence.job.promptLogprobs ?? 0),
+  };
+}
+
+function encodeOpen(sequence: Sequence, endTokens: ReadonlySet<number>): rhone.v1.SequenceOpen.$Properties {
+  const { job, promptLength, known } = sequence;
+  const penalizesPrompt = job.sampling.repetitionPenalty !== 1;
+  return {
+    sequence: sequence.wireId,
+    sampling: encodeSampling(sequence, endTokens),
+    history: int32Bytes(penalizesPrompt ? sequence.tokens(0, promptLength) : new Int32Array()),
+    generated: int32Bytes(sequence.tokens(promptLength, known)),
+  };
+}
+
+function encodeSampling({ job, promptLength }: Sequence, endTokens: ReadonlySet<number>): Sampling {
+  const { sampling, minTokens } = job;
+  const ends = minTokens === 0 ? [] : [...(job.ignoreEos ? [] : endTokens), ...job.stopTokenIds];
+  return {
+    temperature: sampling.temperature,
+    topK: sampling.topK,
+    topP: sampling.topP,
+    minP: sampling.minP,
+    repetitionPenalty: sampling.repetitionPenalty,
+    frequencyPenalty: sampling.frequencyPenalty,
+    presencePenalty: sampling.presencePenalty,
+    seed: sampling.seed,
+    biasTokens: sampling.logitBias.map(([token]) => token),
+    biasValues: sampling.logitBias.map(([, bias]) => bias),
+    logprobs: job.logprobs !== null,
+    topLogprobs: job.logprobs ?? 0,
+    bannedUntilMin: ends,
+    // The row at position p draws token p + 1: with a prompt of 5, the first generated token is drawn by row 4, and with
+    // minTokens 2 the rows 4 and 5, those below 5 + 2 - 1 = 6, may draw no end.
+    minPosition: minTokens === 0 ? 0 : promptLength + minTokens - 1,
+  };
+}
+
+/** Little-endian, as every platform that Node runs on stores it. A copy. */
+function int32Bytes(values: Int32Array): Uint8Array {
+  return new Uint8Array(values.buffer.slice(values.byteOffset, values.byteOffset + values.byteLength));
+}

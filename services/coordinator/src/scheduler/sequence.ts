@@ -1,0 +1,81 @@
+import type { GenerationJob } from "@rhone/common";
+import { PageTable } from "./page-table.js";
+
+/**
+ * waiting: no pages. prefilling: known tokens are being computed. decoding: everything known is computed or in flight.
+ * ended: forgotten by the scheduler.
+ */
+export type Phase = "waiting" | "prefilling" | "decoding" | "ended";
+
+/** Batch sequences rank behind every interactive one. */
+const BATCH_RANK = 2 ** 40;
+
+/** One sequence's token ids, and how far the pipeline has come with them. Owned by the scheduler, read by others. */
+export class Sequence {
+  readonly job: GenerationJob;
+  readonly promptLength: number;
+  /** Smaller goes first: the lane, then the order of arrival. */
+  readonly rank: number;
+  readonly table: PageTable;
+  phase: Phase = "waiting";
+  /** Its id on the wire while it runs. */
+  wireId = -1;
+  /** Whether the stages were told of it. */
+  opened = false;
+  /** The micro-batch group that it decodes in. */
+  group = 0;
+  /** Positions [0, scheduled) were sent to the stages. */
+  scheduled = 0;
+  /** Spans sent whose results have not returned. */
+  inFlight = 0;
+  /** Times a stage failed while computing it. */
+  failures = 0;
+  #tokens: Int32Array;
+  #known: number;
+
+  constructor(options: {
+    readonly job: GenerationJob;
+    /** Tokens that were generated before, when another coordinator began it. */
+    readonly generated: readonly number[];
+    readonly arrival: number;
+    readonly pageSize: number;
+  }) {
+    const { job, generated } = options;
+    this.job = job;
+    this.promptLength = job.promptIds.length;
+    this.rank = options.arrival + (job.lane === "batch" ? BATCH_RANK : 0);
+    this.table = new PageTable(options.pageSize);
+    this.#known = this.promptLength + generated.length;
+    this.#tokens = new Int32Array(this.#known + Math.min(job.maxTokens, 256));
+    this.#tokens.set(job.promptIds);
+    this.#tokens.set(generated, this.promptLength);
+  }
+
+  /** Tokens known: the prompt and everything generated. */
+  get known(): number {
+    return this.#known;
+  }
+
+  get generated(): number {
+    return this.#known - this.promptLength;
+  }
+
+  /** Positions [0, due) must be computed before anything more can be known. A scored prompt's last row tells nothing. */
+  get due(): number {
+    return this.job.maxTokens === 0 ? this.promptLength - 1 : this.#known;
+  }
+
+  /** A view of tokens [start, end), valid until the next append. */
+  tokens(start: number, end: number): Int32Array {
+    return this.#tokens.subarray(start, Math.min(end, this.#known));
+  }
+
+  append(token: number): void {
+    if (this.#known === this.#tokens.length) {
+      const larger = new Int32Array(this.#tokens.length * 2);
+      larger.set(this.#tokens);
+      this.#tokens = larger;
+    }
+    this.#tokens[this.#known++] = token;
+  }
+}

@@ -1,0 +1,36 @@
+import type { GenerationJob } from "@rhone/common";
+
+/** A greedy job that asks for nothing special. */
+export function fakeJob(
+  overrides: Partial<GenerationJob> & Pick<GenerationJob, "requestId" | "promptIds">,
+): GenerationJob {
+  return {
+    model: "fake",
+    replyTo: "gateway",
+    sampling: {
+      temperature: 0,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      repetitionPenalty: 1,
+      frequencyPenalty: 0,
+      presencePenalty: 0,
+      seed: 1,
+      logitBias: [],
+    },
+    maxTokens: 8,
+    minTokens: 0,
+    stop: [],
+    stopTokenIds: [],
+    ignoreEos: true,
+    includeStop: false,
+    skipSpecialTokens: true,
+    logprobs: null,
+    promptLogprobs: null,
+    lane: "interactive",
+    keyId: "",
+    arrivedAtMs: 0,
+    deadlineAtMs: Date.now() + 3_600_000,
+    ...overrides,
+  };
+}

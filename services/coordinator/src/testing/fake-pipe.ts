@@ -1,0 +1,54 @@
+import type { rhone } from "@rhone/proto";
+import type { StepLink } from "../engine.js";
+import { FakeStage, type FakeStageShape } from "./fake-stage.js";
+
+interface Frame {
+  readonly number: number;
+  readonly step: rhone.v1.Step.$Properties;
+  readonly result: rhone.v1.StepResult.$Properties;
+}
+
+/** Stages in a row without a network: the test says which of them works next, so any latency can be played. */
+export class FakePipe implements StepLink {
+  readonly stages: number;
+  readonly pages: number;
+  readonly #stages: readonly { readonly stage: FakeStage; readonly queue: Frame[] }[];
+  readonly #onResult: (step: number, result: rhone.v1.StepResult.$Properties) => void;
+  #step = 0;
+
+  constructor(options: {
+    readonly stages: number;
+    readonly shape: FakeStageShape;
+    readonly onResult: (step: number, result: rhone.v1.StepResult.$Properties) => void;
+  }) {
+    this.stages = options.stages;
+    this.pages = options.shape.pages;
+    this.#onResult = options.onResult;
+    this.#stages = Array.from({ length: options.stages }, () => ({ stage: new FakeStage(options.shape), queue: [] }));
+  }
+
+  /** Stages that have a frame to run. */
+  get busy(): readonly number[] {
+    return this.#stages.flatMap(({ queue }, index) => (queue.length > 0 ? [index] : []));
+  }
+
+  get openSequences(): number {
+    return Math.max(...this.#stages.map(({ stage }) => stage.openSequences));
+  }
+
+  send(step: rhone.v1.Step.$Properties): number {
+    this.#stages[0]?.queue.push({ number: ++this.#step, step, result: {} });
+    return this.#step;
+  }
+
+  /** Lets one stage run its next frame and pass it on. */
+  advance(index: number): void {
+    const entry = this.#stages[index];
+    const frame = entry?.queue.shift();
+    if (entry === undefined || frame === undefined) return;
+    const result = entry.stage.run(frame.step);
+    const next = this.#stages[index + 1];
+    if (next === undefined) this.#onResult(frame.number, result);
+    else next.queue.push({ ...frame, result });
+  }
+}

@@ -1,0 +1,32 @@
+import { firstVisible } from "../scheduler/sliding-window.js";
+
+export const VOCABULARY = 1000;
+
+/** The rule that stands in for a model: the token after `visible` (what the row at `position` sees, in order). */
+export function nextToken(visible: readonly number[], position: number): number {
+  let hash = 2166136261 ^ position;
+  for (const token of visible) hash = Math.imul(hash ^ token, 16777619);
+  return (hash >>> 0) % VOCABULARY;
+}
+
+/** Stands in for log P(target | row), exact in f32. */
+export function scoreOf(visible: readonly number[], position: number, target: number): number {
+  return -((nextToken(visible, position) ^ target) % 512) / 256;
+}
+
+export interface SoloRun {
+  readonly tokens: readonly number[];
+  readonly scores: readonly number[];
+}
+
+/** What a sequence gives when it runs alone, without pages, batches or stages. */
+export function runAlone(prompt: readonly number[], maxTokens: number, slidingWindow: number): SoloRun {
+  const all = [...prompt];
+  const visibleAt = (position: number) => all.slice(firstVisible(position, slidingWindow), position + 1);
+  const scores = prompt.slice(1).map((target, position) => scoreOf(visibleAt(position), position, target));
+  for (let count = 0; count < maxTokens; count++) {
+    const position = all.length - 1;
+    all.push(nextToken(visibleAt(position), position));
+  }
+  return { tokens: all.slice(prompt.length), scores };
+}

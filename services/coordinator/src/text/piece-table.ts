@@ -1,0 +1,42 @@
+/** What a tokenizer must tell: the bytes that a token adds to the text. */
+export interface PieceSource {
+  /** Control tokens give their name when `special`, nothing otherwise. */
+  pieceBytes(token: number, options: { readonly special: boolean }): Uint8Array;
+}
+
+export interface Piece {
+  readonly bytes: Uint8Array;
+  /** The bytes as text when they are whole characters by themselves, else null. */
+  readonly text: string | null;
+}
+
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The pieces of one vocabulary, asked for once each and kept. */
+export class PieceTable {
+  readonly #source: PieceSource;
+  readonly #plain = new Map<number, Piece>();
+  readonly #withSpecial = new Map<number, Piece>();
+
+  constructor(source: PieceSource) {
+    this.#source = source;
+  }
+
+  piece(token: number, special: boolean): Piece {
+    const cache = special ? this.#withSpecial : this.#plain;
+    const known = cache.get(token);
+    if (known !== undefined) return known;
+    const bytes = this.#source.pieceBytes(token, { special });
+    const piece: Piece = { bytes, text: wholeText(bytes) };
+    cache.set(token, piece);
+    return piece;
+  }
+}
+
+function wholeText(bytes: Uint8Array): string | null {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return null;
+  }
+}
