@@ -1,0 +1,49 @@
+import { RhoneError } from "@rhone/common";
+import type { GgufFile } from "../gguf/open-gguf.js";
+import type { ModelConfig } from "./model-config.js";
+import { type ShardRange, tensorsOfShard } from "./shard-tensors.js";
+
+/** How K and V are stored. q8_0: 34 bytes per 32 numbers. */
+export type KvType = "f16" | "f32" | "q8_0";
+
+/** Bytes of all tensors of one layer, as they lie in the file. Throws as tensorsOfShard does. */
+export function weightBytes(config: ModelConfig, file: GgufFile, layer: number): number {
+  return shardBytes(config, file, { first: layer, last: layer + 1, embeds: false, heads: false });
+}
+
+/** Bytes that a shard loads: its layers, the embedding, the head. A tied embedding that a shard uses twice counts once. */
+export function shardBytes(config: ModelConfig, file: GgufFile, range: ShardRange): number {
+  const distinct = new Set(tensorsOfShard(config, file, range).map(({ info }) => info));
+  let bytes = 0;
+  for (const info of distinct) bytes += info.bytes;
+  return bytes;
+}
+
+/**
+ * Bytes of one page of K and V in one layer: Mistral 7B, f16, 32 positions:
+ * 2 * 32 positions * 8 heads * 128 numbers * 2 bytes = 131,072.
+ * Throws INVALID_CONFIG when q8_0's blocks of 32 do not divide a position's numbers.
+ */
+export function pageBytesPerLayer(
+  config: Pick<ModelConfig, "nKvHeads" | "headDim">,
+  kvType: KvType,
+  pageSize: number,
+): number {
+  const numbers = config.nKvHeads * config.headDim;
+  return 2 * pageSize * rowBytes(numbers, kvType);
+}
+
+function rowBytes(numbers: number, kvType: KvType): number {
+  switch (kvType) {
+    case "f32":
+      return numbers * 4;
+    case "f16":
+      return numbers * 2;
+    case "q8_0":
+      if (numbers % 32 === 0) return (numbers / 32) * 34;
+      throw new RhoneError(
+        "INVALID_CONFIG",
+        `q8_0 pages need a multiple of 32 numbers per position; this model has ${numbers}; choose f16 or f32`,
+      );
+  }
+}

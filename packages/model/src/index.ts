@@ -1,0 +1,11 @@
+export * from "./config/model-config.js";
+export * from "./config/model-size.js";
+export type { RopeScaling } from "./config/rope-scaling.js";
+export * from "./config/shard-tensors.js";
+export * from "./gguf/gguf-value.js";
+export * from "./gguf/gguf-writer.js";
+export * from "./gguf/metadata.js";
+export * from "./gguf/open-gguf.js";
+export * from "./gguf/read-tensor-bytes.js";
+export type { TensorInfo } from "./gguf/tensor-info.js";
+export * from "./gguf/tensor-type.js";
