@@ -1,4 +1,5 @@
 import { RhoneError } from "@rhone/common";
+import { GgmlType } from "@rhone/ggml";
 import type { GgufFile } from "../gguf/open-gguf.js";
 import type { TensorInfo } from "../gguf/tensor-info.js";
 import { tensorTypeName } from "../gguf/tensor-type.js";
@@ -54,8 +55,8 @@ export function tensorsOfShard(config: ModelConfig, file: GgufFile, range: Shard
   const shapes = layerShapes(config);
   for (let layer = range.first; layer < range.last; layer++) {
     for (const { role, name, ne } of shapes) {
-      const find_ = ne.length === 1 ? findF32 : find;
-      tensors.push({ role, layer, info: find_(file, `blk.${layer}.${name}.weight`, ne) });
+      const findShaped = ne.length === 1 ? findF32 : find;
+      tensors.push({ role, layer, info: findShaped(file, `blk.${layer}.${name}.weight`, ne) });
     }
   }
   if (range.heads) {
@@ -128,7 +129,7 @@ function find(file: GgufFile, name: string, ne: readonly number[]): TensorInfo {
 /** Norms and frequency factors enter the graph unquantized. */
 function findF32(file: GgufFile, name: string, ne: readonly number[]): TensorInfo {
   const info = find(file, name, ne);
-  if (info.type === 0) return info;
+  if (info.type === GgmlType.F32) return info;
   throw new RhoneError(
     "TENSOR_TYPE_UNSUPPORTED",
     `${file.path}: ${name} is stored as ${tensorTypeName(info.type)}; norms and RoPE factors must be F32`,

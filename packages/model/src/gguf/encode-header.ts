@@ -1,6 +1,6 @@
 import { GGUF_VALUE_TYPES, type GgufScalarType, type GgufValue, type GgufValueType } from "./gguf-value.js";
 
-/** A tensor to be written: `type` is ggml's id, `ne` innermost first, `offset` from the start of the tensor data. */
+/** A tensor to be written: `ne` innermost first, `offset` from the start of the tensor data. */
 export interface TensorPlacement {
   readonly name: string;
   readonly type: number;

@@ -2,16 +2,17 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { RhoneError } from "@rhone/common";
+import type { GgmlType } from "@rhone/ggml";
 import { encodeHeader, type TensorPlacement } from "./encode-header.js";
 import type { GgufValue } from "./gguf-value.js";
-import { tensorBytes, tensorTypeById } from "./tensor-type.js";
+import { dividesIntoBlocks, tensorBytes, tensorTypeName } from "./tensor-type.js";
 
 const ALIGNMENT = 32;
 
-/** A tensor that a file will hold: `type` is ggml's id, `ne` innermost first. */
+/** A tensor that a file will hold; `ne` innermost first. */
 export interface TensorPlan {
   readonly name: string;
-  readonly type: number;
+  readonly type: GgmlType;
   readonly ne: readonly number[];
 }
 
@@ -19,7 +20,7 @@ export interface TensorPlan {
  * Writes one GGUF v3 file front to back: the header at once, then the tensors' bytes in the order in which they were
  * announced, in pieces of any size. The bytes go to a `.partial` file in the same folder; `commit()` checks that nothing is
  * missing, flushes and renames, so the final name never shows half a file. `abort()` removes the partial file.
- * Throws GGUF_MALFORMED when a tensor cannot be stored as planned, DISK_FULL when the disk ends.
+ * Throws TENSOR_TYPE_UNSUPPORTED when a tensor cannot be stored as planned, DISK_FULL when the disk ends.
  */
 export class GgufWriter {
   readonly path: string;
@@ -116,15 +117,15 @@ interface WriterState {
 const padded = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
 function measure(tensor: TensorPlan): PendingTensor {
-  const type = tensorTypeById(tensor.type);
   const rowElements = tensor.ne[0] ?? 0;
-  if (type === undefined || rowElements === 0 || rowElements % type.blockSize !== 0) {
+  if (rowElements === 0 || !dividesIntoBlocks(tensor.type, rowElements)) {
+    const shape = tensor.ne.join(", ");
     throw new RhoneError(
-      "GGUF_MALFORMED",
-      `${tensor.name} of shape [${tensor.ne.join(", ")}] cannot be stored as ${type?.name ?? `type ${tensor.type}`}`,
+      "TENSOR_TYPE_UNSUPPORTED",
+      `${tensor.name} of shape [${shape}] cannot be stored as ${tensorTypeName(tensor.type)}, whose blocks its rows do not fill`,
     );
   }
-  return { ...tensor, bytes: tensorBytes(type, tensor.ne) };
+  return { ...tensor, bytes: tensorBytes(tensor.type, tensor.ne) };
 }
 
 function place(tensors: readonly PendingTensor[]): TensorPlacement[] {

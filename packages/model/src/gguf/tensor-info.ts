@@ -1,6 +1,7 @@
 import { RhoneError } from "@rhone/common";
+import { type GgmlType, isGgmlType } from "@rhone/ggml";
 import type { HeaderReader } from "./header-reader.js";
-import { type TensorType, tensorBytes, tensorTypeById } from "./tensor-type.js";
+import { dividesIntoBlocks, tensorBytes, tensorTypeName } from "./tensor-type.js";
 
 const MAX_DIMS = 4;
 /** ggml keeps names in 64 bytes, the terminating zero included. */
@@ -9,8 +10,7 @@ const MAX_NAME_BYTES = 63;
 /** Where one tensor lies in the file. */
 export interface TensorInfo {
   readonly name: string;
-  /** ggml's type id (`tensorTypeName` gives its name). */
-  readonly type: number;
+  readonly type: GgmlType;
   /** Extents, innermost first (ggml's `ne`): a weight of logical shape [out, in] is [in, out]. One to four numbers. */
   readonly ne: readonly number[];
   /** Absolute position of its first byte in the file. */
@@ -55,9 +55,10 @@ function readTensorInfo(reader: HeaderReader, index: number, alignment: number):
   }
   const ne = readExtents(reader, name);
   const type = readType(reader, name);
-  if (ne[0] === undefined || ne[0] % type.blockSize !== 0) {
+  const rowElements = ne[0] ?? 0;
+  if (!dividesIntoBlocks(type, rowElements)) {
     throw reader.malformed(
-      `tensor ${name}: rows of ${ne[0]} elements do not divide into ${type.name} blocks of ${type.blockSize}`,
+      `tensor ${name}: rows of ${rowElements} elements do not divide into ${tensorTypeName(type)} blocks`,
     );
   }
   const bytes = tensorBytes(type, ne);
@@ -67,7 +68,7 @@ function readTensorInfo(reader: HeaderReader, index: number, alignment: number):
   if (Number(offset) % alignment !== 0) {
     throw reader.malformed(`tensor ${name} has offset ${offset}, not a multiple of the alignment ${alignment}`);
   }
-  return { name, type: type.id, ne, bytes, relativeOffset: Number(offset) };
+  return { name, type, ne, bytes, relativeOffset: Number(offset) };
 }
 
 function readExtents(reader: HeaderReader, name: string): number[] {
@@ -91,11 +92,10 @@ function readExtents(reader: HeaderReader, name: string): number[] {
   return ne;
 }
 
-function readType(reader: HeaderReader, name: string): TensorType {
+function readType(reader: HeaderReader, name: string): GgmlType {
   const start = reader.offset;
-  const id = reader.u32(`the type of tensor ${name}`);
-  const type = tensorTypeById(id);
-  if (type === undefined) throw reader.malformed(`tensor ${name} has the unknown type ${id}`, start);
+  const type = reader.u32(`the type of tensor ${name}`);
+  if (!isGgmlType(type)) throw reader.malformed(`tensor ${name} has the unknown type ${type}`, start);
   return type;
 }
 
