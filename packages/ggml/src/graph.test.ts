@@ -299,13 +299,13 @@ describe("Graph", () => {
       return on.compute(of).then(() => of.read(doubled, new Float32Array(256)));
     });
     const results = await Promise.all(pairs);
-    results.forEach((result, i) =>
+    results.forEach((result, i) => {
       expectClose(
         result,
         series(256).map((v) => v * (2 + i)),
         1e-5,
-      ),
-    );
+      );
+    });
     second.close();
     other.close();
   });

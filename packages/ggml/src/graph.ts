@@ -51,7 +51,8 @@ export class Graph implements Computable {
   readonly #borrowed = new Set<MetadataArena>();
   #graph: Pointer;
   #tensors = 0;
-  #allocated = false;
+  /** False from `allocate` to `reset`, and once closed. */
+  #growing = true;
   #computing = false;
 
   private constructor(host: NativeBackend, maxTensors: number) {
@@ -82,13 +83,14 @@ export class Graph implements Computable {
     this.#graph = this.#ggml.newGraphCustom(this.#context, this.#maxTensors, false);
     this.#borrowed.clear();
     this.#tensors = 0;
-    this.#allocated = false;
+    this.#growing = true;
   }
 
   /** Frees the memory. Throws GGML_FAILED while the graph is being computed. */
   close(): void {
     if (!this.#arena.isOpen) return;
     this.#checkIdle("close");
+    this.#growing = false;
     this.#allocator.close();
     this.#arena.close();
   }
@@ -97,6 +99,7 @@ export class Graph implements Computable {
 
   /** A tensor whose contents come from `setInput`, after `allocate`. */
   input(type: GgmlType, ne: Ne): Tensor {
+    this.#checkGrowing();
     rowSize(type, ne[0]);
     const tensor = this.#ggml.newTensor4d(this.#context, type, ne[0], ne[1] ?? 1, ne[2] ?? 1, ne[3] ?? 1);
     this.#ggml.setInput(tensor);
@@ -105,13 +108,14 @@ export class Graph implements Computable {
 
   /** Keeps `tensor` readable after the computation, and computes what it needs. */
   output(tensor: Tensor): Tensor {
-    this.#ggml.setOutput(this.#use(tensor));
+    this.#ggml.setOutput(pointerOf(tensor));
     return this.expand(tensor);
   }
 
   /** Has `tensor` computed, after all that was expanded before: so a cache is written before it is read. */
   expand(tensor: Tensor): Tensor {
-    this.#ggml.buildForwardExpand(this.#graph, this.#use(tensor));
+    if (!this.#growing) this.#checkGrowing();
+    this.#ggml.buildForwardExpand(this.#graph, pointerOf(tensor));
     return tensor;
   }
 
@@ -309,9 +313,9 @@ export class Graph implements Computable {
 
   /** Gives every tensor of the built graph its memory. Throws OUT_OF_MEMORY with the numbers. */
   allocate(): void {
-    this.#checkIdle("allocate");
+    if (!this.#growing) this.#checkGrowing();
     this.#allocator.allocate(this.#graph);
-    this.#allocated = true;
+    this.#growing = false;
   }
 
   /** Operations to be computed. */
@@ -352,7 +356,7 @@ export class Graph implements Computable {
   /** Locks the graph for `Backend.compute`. */
   [beginCompute](): { readonly graph: Pointer; readonly finish: () => void } {
     this.#checkIdle("compute");
-    if (!this.#allocated) throw new RhoneError("GGML_FAILED", "A graph must be allocated before it is computed.");
+    if (this.#growing) throw new RhoneError("GGML_FAILED", "A graph must be allocated before it is computed.");
     for (const arena of this.#borrowed) arena.checkOpen();
     this.#computing = true;
     return {
@@ -364,6 +368,7 @@ export class Graph implements Computable {
   }
 
   #use(tensor: Tensor): Pointer {
+    this.#checkGrowing();
     const arena = arenaOf(tensor);
     if (arena !== this.#arena) this.#borrowed.add(arena);
     return pointerOf(tensor);
@@ -371,18 +376,16 @@ export class Graph implements Computable {
 
   #own(pointer: Pointer): Tensor {
     this.#tensors += 1;
-    if (this.#tensors < this.#maxTensors && !this.#computing && !this.#allocated)
-      return new Tensor(this.#arena, pointer);
-    if (this.#computing || this.#allocated) {
-      throw new RhoneError(
-        "GGML_FAILED",
-        "A graph can't grow once it is allocated; call reset() to start the next step.",
-      );
-    }
-    throw new RhoneError(
-      "GGML_FAILED",
-      `A step describes more than ${this.#maxTensors} tensors; open the graph with a greater maxTensors.`,
-    );
+    return new Tensor(this.#arena, pointer);
+  }
+
+  #checkGrowing(): void {
+    if (this.#growing && this.#tensors < this.#maxTensors) return;
+    this.#checkIdle("Building");
+    const message = this.#growing
+      ? `A step describes more than ${this.#maxTensors} tensors; open the graph with a greater maxTensors.`
+      : "A graph can't grow once it is allocated; call reset() to start the next step.";
+    throw new RhoneError("GGML_FAILED", message);
   }
 
   #withData(tensor: Tensor, what: string): Pointer {

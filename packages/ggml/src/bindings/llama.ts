@@ -161,8 +161,6 @@ export const TOKEN_DATA_ARRAY_LAYOUT = { data: 0, count: 8, selected: 16, sorted
 export const VOCAB_TYPE_NONE = 0;
 /** `LLAMA_TOKEN_NULL` */
 export const TOKEN_NULL = -1;
-/** `LLAMA_LOAD_MODE_MMAP` */
-export const LOAD_MODE_MMAP = 1;
 
 /** llama.h, in header order. */
 export const bindLlama = (fn: Declare) => ({
@@ -179,7 +177,6 @@ export const bindLlama = (fn: Declare) => ({
   vocabType: fn("int", "llama_vocab_type", ["ptr"]),
   vocabNTokens: fn("int32_t", "llama_vocab_n_tokens", ["ptr"]),
   memoryClear: fn("void", "llama_memory_clear", ["ptr", "bool"]),
-  memorySeqRm: fn("bool", "llama_memory_seq_rm", ["ptr", "int32_t", "int32_t", "int32_t"]),
   decode: fn("int32_t", "llama_decode", ["ptr", batch]),
   getLogitsIth: fn("maybe", "llama_get_logits_ith", ["ptr", "int32_t"]),
   vocabGetAttr: fn("int", "llama_vocab_get_attr", ["ptr", "int32_t"]),
@@ -199,7 +196,6 @@ export const bindLlama = (fn: Declare) => ({
   samplerChainAdd: fn("void", "llama_sampler_chain_add", ["ptr", "ptr"]),
   samplerInitTopK: fn("ptr", "llama_sampler_init_top_k", ["int32_t"]),
   samplerInitTopP: fn("ptr", "llama_sampler_init_top_p", ["float", "size_t"]),
-  samplerInitMinP: fn("ptr", "llama_sampler_init_min_p", ["float", "size_t"]),
   samplerInitTemp: fn("ptr", "llama_sampler_init_temp", ["float"]),
 });
 

@@ -1,0 +1,74 @@
+import koffi from "koffi";
+import { TOKEN_DATA_ARRAY_LAYOUT, TOKEN_DATA_LAYOUT } from "../bindings/llama.js";
+import type { Pointer } from "../pointer.js";
+
+const WORDS = TOKEN_DATA_LAYOUT.size / 4;
+
+/** `llama_token_data_array` in memory of ours: the tokens that may still be drawn, with their logits. */
+export class Candidates {
+  readonly #ids: Int32Array;
+  readonly #logits: Float32Array;
+  readonly #weights: Float64Array;
+  readonly #array = new DataView(new ArrayBuffer(TOKEN_DATA_ARRAY_LAYOUT.size));
+  readonly #data: Pointer;
+
+  constructor(nVocab: number) {
+    const memory = new ArrayBuffer(nVocab * TOKEN_DATA_LAYOUT.size);
+    this.#ids = new Int32Array(memory);
+    this.#logits = new Float32Array(memory);
+    this.#weights = new Float64Array(nVocab);
+    this.#data = koffi.address(memory) as Pointer;
+  }
+
+  /** What `llama_sampler_apply` takes. */
+  get array(): DataView {
+    return this.#array;
+  }
+
+  /** Every token whose logit is at least `floor` and above -Infinity, in the order of ids. */
+  fill(logits: Float32Array, floor: number): void {
+    let count = 0;
+    for (let id = 0; id < logits.length; id++) {
+      const logit = logits[id] ?? Number.NEGATIVE_INFINITY;
+      if (!(logit >= floor && logit > Number.NEGATIVE_INFINITY)) continue;
+      this.#ids[count * WORDS] = id;
+      this.#logits[count * WORDS + 1] = logit;
+      count += 1;
+    }
+    this.#array.setBigUint64(TOKEN_DATA_ARRAY_LAYOUT.data, this.#data, true);
+    this.#array.setBigUint64(TOKEN_DATA_ARRAY_LAYOUT.count, BigInt(count), true);
+    this.#array.setBigInt64(TOKEN_DATA_ARRAY_LAYOUT.selected, -1n, true);
+    this.#array.setUint8(TOKEN_DATA_ARRAY_LAYOUT.sorted, 0);
+  }
+
+  /** How many are left. */
+  get count(): number {
+    return Number(this.#array.getBigUint64(TOKEN_DATA_ARRAY_LAYOUT.count, true));
+  }
+
+  /** The token at `uniform`, in [0, 1), of the distribution that the logits / temperature make. -1 when none is left. */
+  draw(uniform: number, temperature: number): number {
+    const count = this.count;
+    let max = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < count; i++) {
+      const logit = this.#logits[i * WORDS + 1] ?? max;
+      if (logit > max) max = logit;
+    }
+    let total = 0;
+    for (let i = 0; i < count; i++) {
+      const weight = Math.exp(((this.#logits[i * WORDS + 1] ?? 0) - max) / temperature);
+      this.#weights[i] = weight;
+      total += weight;
+    }
+    let left = uniform * total;
+    let chosen = -1;
+    for (let i = 0; i < count; i++) {
+      const weight = this.#weights[i] ?? 0;
+      if (weight === 0) continue;
+      chosen = this.#ids[i * WORDS] ?? -1;
+      left -= weight;
+      if (left < 0) break;
+    }
+    return chosen;
+  }
+}

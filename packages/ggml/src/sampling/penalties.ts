@@ -1,0 +1,51 @@
+export interface PenaltyOptions {
+  /** Divides positive and multiplies negative logits of tokens seen in prompt or output; 1 does nothing. */
+  readonly repetitionPenalty?: number;
+  /** Subtracted per occurrence in the output; 0 does nothing. */
+  readonly frequencyPenalty?: number;
+  /** Subtracted once for tokens of the output; 0 does nothing. */
+  readonly presencePenalty?: number;
+}
+
+/** Remembers which tokens were seen, and weighs them down as vLLM does. */
+export class Penalties {
+  readonly #repetition: number;
+  readonly #frequency: number;
+  readonly #presence: number;
+  readonly #seen = new Set<number>();
+  readonly #generated = new Map<number, number>();
+
+  constructor({ repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0 }: PenaltyOptions) {
+    this.#repetition = repetitionPenalty;
+    this.#frequency = frequencyPenalty;
+    this.#presence = presencePenalty;
+  }
+
+  get active(): boolean {
+    return this.#repetition !== 1 || this.#frequency !== 0 || this.#presence !== 0;
+  }
+
+  acceptPrompt(token: number): void {
+    this.#seen.add(token);
+  }
+
+  accept(token: number): void {
+    this.#seen.add(token);
+    this.#generated.set(token, (this.#generated.get(token) ?? 0) + 1);
+  }
+
+  /** Changes `logits` in place. */
+  apply(logits: Float32Array): void {
+    if (this.#repetition !== 1) {
+      for (const token of this.#seen) {
+        const logit = logits[token];
+        if (logit !== undefined) logits[token] = logit > 0 ? logit / this.#repetition : logit * this.#repetition;
+      }
+    }
+    if (this.#frequency === 0 && this.#presence === 0) return;
+    for (const [token, count] of this.#generated) {
+      const logit = logits[token];
+      if (logit !== undefined) logits[token] = logit - this.#frequency * count - this.#presence;
+    }
+  }
+}
