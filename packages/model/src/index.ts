@@ -1,3 +1,6 @@
+export * from "./chat-template/chat-message.js";
+export * from "./chat-template/chat-template.js";
+export { mistralCallId } from "./chat-template/mistral-call-id.js";
 export * from "./config/model-config.js";
 export * from "./config/model-size.js";
 export type { RopeScaling } from "./config/rope-scaling.js";

@@ -1,0 +1,98 @@
+import { Template } from "@huggingface/jinja";
+import { RhoneError } from "@rhone/common";
+import type { ChatMessage, ChatOptions } from "./chat-message.js";
+import type { ChatTemplate, ChatVocabulary } from "./chat-template.js";
+
+export interface JinjaTemplateOptions {
+  /** The template, as `tokenizer.chat_template` holds it. */
+  readonly source: string;
+  readonly vocabulary: ChatVocabulary;
+  /** How the special tokens are written, for templates that print them. */
+  readonly bosText: string;
+  readonly eosText: string;
+  /** Whether prompts begin with BOS; a BOS that the template prints is not doubled. */
+  readonly addBos: boolean;
+}
+
+/**
+ * A model's own template: rendered to text, which is then tokenized with its control tokens recognized.
+ * Throws MODEL_UNSUPPORTED when the template cannot be parsed; `encode` throws CHAT_TEMPLATE_FAILED with the template's own words,
+ * such as "roles must alternate".
+ */
+export function jinjaTemplate(options: JinjaTemplateOptions): ChatTemplate {
+  const template = parse(options.source);
+  const { vocabulary, bosText, eosText, addBos } = options;
+  return {
+    name: "jinja",
+    encode(messages, chat = {}) {
+      if (messages.length === 0) throw failed("messages is empty; give at least one user message");
+      const rendered = render(template, { ...variables(messages, chat), bos_token: bosText, eos_token: eosText });
+      const hasBos = bosText !== "" && rendered.startsWith(bosText);
+      const ids = vocabulary.tokenize(rendered, { addSpecial: false, parseSpecial: true });
+      if (!addBos || hasBos || vocabulary.bos === undefined) return Int32Array.from(ids);
+      return Int32Array.from([vocabulary.bos, ...ids]);
+    },
+  };
+}
+
+function parse(source: string): Template {
+  try {
+    return new Template(source);
+  } catch (cause) {
+    throw new RhoneError(
+      "MODEL_UNSUPPORTED",
+      `The model's chat template cannot be parsed: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+function render(template: Template, values: Readonly<Record<string, unknown>>): string {
+  try {
+    return template.render(values);
+  } catch (cause) {
+    throw failed((cause as Error).message);
+  }
+}
+
+/** The variables that Hugging Face's templates expect, in its spelling. */
+function variables(messages: readonly ChatMessage[], chat: ChatOptions): Record<string, unknown> {
+  const tools = chat.tools?.map((tool) => ({ type: "function", function: { ...tool } }));
+  return {
+    ...chat.templateArguments,
+    messages: messages.map(toHuggingFace),
+    add_generation_prompt: chat.addGenerationPrompt ?? true,
+    ...(tools !== undefined && tools.length > 0 && { tools }),
+  };
+}
+
+function toHuggingFace({ role, content, toolCalls, toolCallId, name }: ChatMessage): Record<string, unknown> {
+  return {
+    role,
+    content: content ?? "",
+    ...(toolCalls !== undefined && {
+      tool_calls: toolCalls.map((call) => ({
+        id: call.id,
+        type: "function",
+        function: { name: call.name, arguments: parseJson(call.arguments) },
+      })),
+    }),
+    ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
+    ...(name !== undefined && { name }),
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+const failed = (reason: string): RhoneError =>
+  new RhoneError("CHAT_TEMPLATE_FAILED", `The model's chat template refused the messages: ${reason}`, {
+    param: "messages",
+  });

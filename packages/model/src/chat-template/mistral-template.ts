@@ -1,0 +1,156 @@
+import { RhoneError } from "@rhone/common";
+import type { ChatMessage, ChatOptions, ChatTool } from "./chat-message.js";
+import type { ChatTemplate, ChatVocabulary } from "./chat-template.js";
+import { mistralCallId } from "./mistral-call-id.js";
+import { type Conversation, normalizeConversation } from "./normalize-conversation.js";
+import { dumpJson, respaceJson } from "./python-json.js";
+
+/** V1: 7B-Instruct v0.1 and v0.2. V2: tool calls, only the newest kept. V3: 7B-Instruct v0.3. */
+export type MistralVersion = 1 | 2 | 3;
+
+/** Ids of the control tokens that V2 and V3 vocabularies begin with. */
+const CONTROL = {
+  inst: 3,
+  instEnd: 4,
+  toolCalls: 5,
+  tools: 6,
+  toolsEnd: 7,
+  toolResults: 8,
+  toolResultsEnd: 9,
+} as const;
+
+/**
+ * Mistral's own encoding, which is defined on ids, not on text: every message is tokenized alone and gets SentencePiece's
+ * leading space, then the ids are concatenated. Text that looks like a control token stays text.
+ *
+ *     V1  <s> enc("[INST] u [/INST]") enc(a) </s> …
+ *     V3  <s> [INST] enc(u) [/INST] enc(a) </s> …          tools before the last [INST]
+ *
+ * Each answer was encoded with that leading space, so the first generated piece carries one ("▁Paris"): whoever turns
+ * generated ids into text strips exactly one space from the front of the answer, as SentencePiece's decoder does.
+ *
+ * Follows mistral-common's InstructTokenizerV1, V2 and V3. `encode` throws CHAT_TEMPLATE_FAILED.
+ */
+export function mistralTemplate(version: MistralVersion, vocabulary: ChatVocabulary): ChatTemplate {
+  const encoder = new MessageEncoder(version, vocabulary);
+  return {
+    name: `mistral-v${version}`,
+    encode: (messages, options = {}) => encoder.encode(normalizeConversation(messages), options),
+  };
+}
+
+class MessageEncoder {
+  readonly #version: MistralVersion;
+  readonly #vocabulary: ChatVocabulary;
+
+  constructor(version: MistralVersion, vocabulary: ChatVocabulary) {
+    this.#version = version;
+    this.#vocabulary = vocabulary;
+  }
+
+  encode(conversation: Conversation, options: ChatOptions): Int32Array {
+    const tools = options.tools ?? [];
+    if (tools.length > 0 && this.#version === 1) throw failed("models with the Mistral V1 template cannot call tools");
+    const ids: number[] = [this.#special("bos")];
+    const { turns } = conversation;
+    for (let index = 0; index < turns.length; ) {
+      const run = this.#runAt(turns, index);
+      for (const id of this.#encodeRun(run, index, conversation, tools)) ids.push(id);
+      index += run.length;
+    }
+    return Int32Array.from(ids);
+  }
+
+  /** The messages encoded as one: V2 gathers neighbouring tool results, otherwise each message stands alone. */
+  #runAt(turns: readonly ChatMessage[], start: number): readonly ChatMessage[] {
+    if (this.#version !== 2 || turns[start]?.role !== "tool") return turns.slice(start, start + 1);
+    const next = turns.findIndex(({ role }, index) => index > start && role !== "tool");
+    return turns.slice(start, next === -1 ? undefined : next);
+  }
+
+  #encodeRun(
+    run: readonly ChatMessage[],
+    index: number,
+    conversation: Conversation,
+    tools: readonly ChatTool[],
+  ): readonly number[] {
+    const [message] = run;
+    switch (message?.role) {
+      case "user":
+        return this.#encodeUser(message, index, conversation, tools);
+      case "assistant":
+        return this.#encodeAssistant(message, index < conversation.lastUser);
+      case "tool":
+        return this.#encodeResults(run, index < conversation.lastUser);
+      default:
+        return [];
+    }
+  }
+
+  #encodeUser(message: ChatMessage, index: number, conversation: Conversation, tools: readonly ChatTool[]): number[] {
+    const { system, lastUser } = conversation;
+    const carriesSystem = index === (this.#version === 1 ? 0 : lastUser);
+    const text = message.content ?? "";
+    const content = carriesSystem && system ? `${system}\n\n${text}` : text;
+    if (this.#version === 1) return this.#text(`[INST] ${content} [/INST]`);
+    const prompt = [CONTROL.inst, ...this.#text(content), CONTROL.instEnd];
+    if (index !== lastUser || tools.length === 0) return prompt;
+    return [CONTROL.tools, ...this.#text(dumpJson(tools.map(describeTool))), CONTROL.toolsEnd, ...prompt];
+  }
+
+  #encodeAssistant(message: ChatMessage, isHistory: boolean): number[] {
+    const end = message.prefix === true ? [] : [this.#special("eos")];
+    const calls = message.toolCalls ?? [];
+    if (calls.length === 0) return [...this.#encodeAnswer(message.content ?? ""), ...end];
+    if (this.#version === 1) throw failed("models with the Mistral V1 template cannot call tools");
+    if (message.content) throw failed("an assistant message cannot hold both content and tool calls");
+    if (this.#version === 2 && isHistory) return [];
+    const described = calls.map(({ id, name, arguments: args }) => {
+      const call = `{"name": ${JSON.stringify(name)}, "arguments": ${parseArguments(name, args)}`;
+      return this.#version === 2 ? `${call}}` : `${call}, "id": "${mistralCallId(id)}"}`;
+    });
+    return [CONTROL.toolCalls, ...this.#text(`[${described.join(", ")}]`), ...end];
+  }
+
+  #encodeAnswer(content: string): number[] {
+    return this.#text(this.#version === 1 ? content : content.replace(/ +$/, ""));
+  }
+
+  #encodeResults(run: readonly ChatMessage[], isHistory: boolean): number[] {
+    if (this.#version === 1) throw failed("models with the Mistral V1 template cannot read tool results");
+    if (this.#version === 2 && isHistory) return [];
+    const described = run.map(({ content, name, toolCallId }) => {
+      const result = respaceJson(content ?? "") ?? JSON.stringify(content ?? "");
+      if (this.#version === 2) return `{"name": ${JSON.stringify(name ?? "")}, "content": ${result}}`;
+      return `{"content": ${result}, "call_id": "${mistralCallId(toolCallId ?? "")}"}`;
+    });
+    const text = this.#version === 2 ? `[${described.join(", ")}]` : described.join("");
+    return [CONTROL.toolResults, ...this.#text(text), CONTROL.toolResultsEnd];
+  }
+
+  #text(text: string): number[] {
+    if (text === "") return [];
+    return Array.from(this.#vocabulary.tokenize(text, { addSpecial: false, parseSpecial: false }));
+  }
+
+  #special(name: "bos" | "eos"): number {
+    const id = this.#vocabulary[name];
+    if (id === undefined) throw failed(`the vocabulary has no ${name.toUpperCase()} token`);
+    return id;
+  }
+}
+
+/** The keys in the order in which the models saw them. */
+const describeTool = ({ name, description, parameters }: ChatTool): unknown => ({
+  type: "function",
+  function: { name, description: description ?? "", parameters: parameters ?? {} },
+});
+
+function parseArguments(name: string, text: string): string {
+  const parsed = respaceJson(text === "" ? "{}" : text);
+  if (parsed === undefined) throw failed(`the arguments of the call to ${name} are not JSON`);
+  return parsed;
+}
+
+const failed = (problem: string): RhoneError =>
+  new RhoneError("CHAT_TEMPLATE_FAILED", `The chat template cannot encode this: ${problem}.`, { param: "messages" });

@@ -1,0 +1,68 @@
+import { RhoneError } from "@rhone/common";
+import type { ChatMessage } from "./chat-message.js";
+
+/** A conversation that Mistral's templates can encode: system text apart, then users and answers in turn. */
+export interface Conversation {
+  /** All system messages, joined. */
+  readonly system: string | undefined;
+  readonly turns: readonly ChatMessage[];
+  readonly lastUser: number;
+}
+
+/**
+ * What mistral-common does before it encodes: joins system messages, and neighbours of one role, with an empty line, and checks
+ * the order of roles. Throws CHAT_TEMPLATE_FAILED naming the message at fault by its position in `messages`.
+ */
+export function normalizeConversation(messages: readonly ChatMessage[]): Conversation {
+  const system = messages.filter(({ role }) => role === "system").map(({ content }) => content ?? "");
+  const turns: ChatMessage[] = [];
+  for (const [position, message] of messages.entries()) {
+    if (message.role === "system") continue;
+    const previous = turns.at(-1);
+    checkOrder(previous, message, position);
+    if (previous?.role === message.role && message.role !== "tool") turns[turns.length - 1] = merge(previous, message);
+    else turns.push(message);
+  }
+  checkEnd(turns.at(-1));
+  const lastUser = turns.findLastIndex(({ role }) => role === "user");
+  return { system: system.length === 0 ? undefined : system.join("\n\n"), turns, lastUser };
+}
+
+function checkOrder(previous: ChatMessage | undefined, message: ChatMessage, position: number): void {
+  const allowed: Readonly<Record<string, readonly ChatMessage["role"][]>> = {
+    start: ["user"],
+    user: ["user", "assistant"],
+    assistant: previous?.toolCalls?.length ? ["assistant", "tool"] : ["assistant", "user"],
+    tool: ["tool", "assistant", "user"],
+  };
+  const before = previous?.role ?? "start";
+  if (allowed[before]?.includes(message.role)) return;
+  const where =
+    before === "start" ? "at the start" : `after ${previous?.toolCalls?.length ? "tool calls" : `the role ${before}`}`;
+  throw failed(
+    `messages[${position}] has the role ${message.role} ${where}; after an optional system message, user and assistant must ` +
+      "alternate, and tool messages must answer an assistant's tool calls",
+  );
+}
+
+function checkEnd(last: ChatMessage | undefined): void {
+  if (last === undefined) throw failed("messages has no user message; give at least one");
+  if (last.role !== "assistant" || last.prefix === true) return;
+  throw failed(
+    "the last message has the role assistant; end with user or tool, or set prefix to have this answer continued",
+  );
+}
+
+function merge(first: ChatMessage, second: ChatMessage): ChatMessage {
+  const content = [first.content, second.content].filter(Boolean).join("\n\n");
+  const toolCalls = [...(first.toolCalls ?? []), ...(second.toolCalls ?? [])];
+  return {
+    role: first.role,
+    content: content === "" ? null : content,
+    ...(toolCalls.length > 0 && { toolCalls }),
+    ...(second.prefix !== undefined && { prefix: second.prefix }),
+  };
+}
+
+const failed = (problem: string): RhoneError =>
+  new RhoneError("CHAT_TEMPLATE_FAILED", `The chat template cannot encode this: ${problem}.`, { param: "messages" });
