@@ -151,7 +151,7 @@ export class Vocabulary {
 }
 
 function loadFailure(path: string, complaints: string): RhoneError {
-  const unsupported = /(pre-)?tokenizer|vocab/i.test(complaints);
+  const unsupported = /unknown (pre-)?tokenizer|loading model vocabulary|tokenizer\.ggml/i.test(complaints);
   return new RhoneError(
     unsupported ? "TOKENIZER_UNSUPPORTED" : "GGUF_MALFORMED",
     `${path} can't be read: ${complaints || "libllama gave no reason"}.`,

@@ -16,6 +16,11 @@ interface PlacedSpec extends TensorSpec {
 /** Tokens in the operation that is tried. Some backends choose by batch size; llama.cpp tries the same. */
 const TRIED_TOKENS = 512;
 
+/** Types without a matrix product, of which ggml's own answer is not to be trusted. */
+const NOT_WEIGHTS: ReadonlySet<number> = new Set(
+  (["I8", "I16", "I32", "I64", "F64", "Q8_1", "Q8_K"] as const).map((name) => GgmlType[name]),
+);
+
 /**
  * Chooses, for one weight after another, the first of `types` from which the device can compute its use. As llama.cpp does
  * it: the operation is described over a weight in an empty buffer of that type, and the device is asked.
@@ -39,6 +44,7 @@ export function placeWeight(backend: Backend, types: readonly BufferType[]): (sp
 
 function supports({ native, device }: NativeBackend, type: BufferType, spec: PlacedSpec): boolean {
   rowSize(spec.type, spec.ne[0]);
+  if (NOT_WEIGHTS.has(spec.type)) return false;
   const arena = new MetadataArena(native, "a trial operation", MetadataArena.tensorBytes(native, 8));
   const buffer = native.backend.buftAllocBuffer(BufferType.pointerOf(type), 0);
   try {

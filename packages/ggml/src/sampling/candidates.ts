@@ -1,6 +1,7 @@
 import koffi from "koffi";
 import { TOKEN_DATA_ARRAY_LAYOUT, TOKEN_DATA_LAYOUT } from "../bindings/llama.js";
 import type { Pointer } from "../pointer.js";
+import { expOfNegative } from "./exp-of-negative.js";
 
 const WORDS = TOKEN_DATA_LAYOUT.size / 4;
 
@@ -27,12 +28,13 @@ export class Candidates {
 
   /** Every token whose logit is at least `floor` and above -Infinity, in the order of ids. */
   fill(logits: Float32Array, floor: number): void {
+    const [ids, kept] = [this.#ids, this.#logits];
     let count = 0;
     for (let id = 0; id < logits.length; id++) {
-      const logit = logits[id] ?? Number.NEGATIVE_INFINITY;
+      const logit = logits[id] as number;
       if (!(logit >= floor && logit > Number.NEGATIVE_INFINITY)) continue;
-      this.#ids[count * WORDS] = id;
-      this.#logits[count * WORDS + 1] = logit;
+      ids[count * WORDS] = id;
+      kept[count * WORDS + 1] = logit;
       count += 1;
     }
     this.#array.setBigUint64(TOKEN_DATA_ARRAY_LAYOUT.data, this.#data, true);
@@ -48,27 +50,35 @@ export class Candidates {
 
   /** The token at `uniform`, in [0, 1), of the distribution that the logits / temperature make. -1 when none is left. */
   draw(uniform: number, temperature: number): number {
-    const count = this.count;
-    let max = Number.NEGATIVE_INFINITY;
-    for (let i = 0; i < count; i++) {
-      const logit = this.#logits[i * WORDS + 1] ?? max;
-      if (logit > max) max = logit;
-    }
-    let total = 0;
-    for (let i = 0; i < count; i++) {
-      const weight = Math.exp(((this.#logits[i * WORDS + 1] ?? 0) - max) / temperature);
-      this.#weights[i] = weight;
-      total += weight;
-    }
+    const total = this.#weigh(temperature);
+    const [weights, count] = [this.#weights, this.count];
     let left = uniform * total;
     let chosen = -1;
     for (let i = 0; i < count; i++) {
-      const weight = this.#weights[i] ?? 0;
+      const weight = weights[i] as number;
       if (weight === 0) continue;
-      chosen = this.#ids[i * WORDS] ?? -1;
+      chosen = i;
       left -= weight;
       if (left < 0) break;
     }
-    return chosen;
+    return chosen < 0 ? -1 : (this.#ids[chosen * WORDS] ?? -1);
+  }
+
+  /** Turns the logits into weights and returns their sum. */
+  #weigh(temperature: number): number {
+    const [logits, weights, count] = [this.#logits, this.#weights, this.count];
+    let max = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < count; i++) {
+      const logit = logits[i * WORDS + 1] as number;
+      if (logit > max) max = logit;
+    }
+    const inverse = 1 / temperature;
+    let total = 0;
+    for (let i = 0; i < count; i++) {
+      const weight = expOfNegative(((logits[i * WORDS + 1] as number) - max) * inverse);
+      weights[i] = weight;
+      total += weight;
+    }
+    return total;
   }
 }

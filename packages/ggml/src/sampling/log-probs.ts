@@ -1,3 +1,5 @@
+import { expOfNegative } from "./exp-of-negative.js";
+
 export interface TokenLogprob {
   readonly id: number;
   /** Natural logarithm of the probability. */
@@ -7,10 +9,13 @@ export interface TokenLogprob {
 /** log Σ exp(logits): what turns a logit into a log-probability. */
 export function logSumExp(logits: Float32Array): number {
   let max = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) if (logit > max) max = logit;
+  for (let i = 0; i < logits.length; i++) {
+    const logit = logits[i] as number;
+    if (logit > max) max = logit;
+  }
   if (max === Number.NEGATIVE_INFINITY) return max;
   let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - max);
+  for (let i = 0; i < logits.length; i++) sum += expOfNegative((logits[i] as number) - max);
   return max + Math.log(sum);
 }
 
@@ -20,14 +25,20 @@ export const logSoftmaxOf = (logits: Float32Array, token: number, normalizer = l
 
 /** The k most probable tokens, best first; the lower id first among equals. */
 export function topLogprobs(logits: Float32Array, k: number, normalizer = logSumExp(logits)): TokenLogprob[] {
-  const best: number[] = [];
-  const value = (id: number) => logits[id] ?? Number.NEGATIVE_INFINITY;
+  const best: TokenLogprob[] = [];
+  let least = Number.NEGATIVE_INFINITY;
   for (let id = 0; id < logits.length && k > 0; id++) {
-    if (best.length === k && value(id) <= value(best[k - 1] ?? 0)) continue;
-    let at = best.length;
-    while (at > 0 && value(best[at - 1] ?? 0) < value(id)) at -= 1;
-    best.splice(at, 0, id);
+    const logit = logits[id] as number;
+    if (best.length === k && !(logit > least)) continue;
+    insert(best, { id, logprob: logit - normalizer });
     if (best.length > k) best.pop();
+    least = logits[best.at(-1)?.id ?? 0] as number;
   }
-  return best.map((id) => ({ id, logprob: value(id) - normalizer }));
+  return best;
+}
+
+/** Keeps `best` in falling order; a newcomer goes behind its equals. */
+function insert(best: TokenLogprob[], entry: TokenLogprob): void {
+  const at = best.findIndex(({ logprob }) => logprob < entry.logprob);
+  best.splice(at === -1 ? best.length : at, 0, entry);
 }
