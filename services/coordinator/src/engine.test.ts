@@ -83,27 +83,28 @@ interface Plan {
 
 const plans = fc.array(
   fc.record({
-    at: fc.nat(60),
-    length: fc.integer({ min: 1, max: CONTEXT - 1 }),
-    maxTokens: fc.nat(24),
+    at: fc.oneof(fc.nat(4), fc.nat(60)),
+    length: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: CONTEXT - 1 })),
+    maxTokens: fc.oneof(fc.nat(8), fc.integer({ min: 24, max: CONTEXT })),
     batch: fc.boolean(),
     score: fc.boolean(),
-    cancelAt: fc.option(fc.nat(120), { freq: 3 }),
+    cancelAt: fc.option(fc.nat(200), { freq: 3 }),
   }),
-  { minLength: 1, maxLength: 14 },
+  { minLength: 1, maxLength: 24, size: "max" },
 );
 
 const setups = fc.record({
   plans,
   stages: fc.integer({ min: 1, max: 5 }),
   slidingWindow: fc.constantFrom(0, 0, 1, 5, 16),
-  extraPages: fc.nat(10),
-  lossAt: fc.option(fc.nat(150)),
+  extraPages: fc.nat(5),
+  lossAt: fc.option(fc.nat(200)),
   choices: fc.infiniteStream(fc.nat(1000)),
 });
 
 describe("Engine", () => {
   it("gives every sequence what it gets alone, ends each once, and loses no page", async () => {
+    let preempted = 0;
     await fc.assert(
       fc.asyncProperty(setups, async ({ plans: raw, stages, slidingWindow, extraPages, lossAt, choices }) => {
         const all = raw.map((plan, index): Plan => {
@@ -117,10 +118,10 @@ describe("Engine", () => {
           });
           return { job, at, cancelAt };
         });
-        const bench = new Bench({ slidingWindow, extraPages, maxSequences: 6 });
+        const bench = new Bench({ slidingWindow, extraPages, maxSequences: 8 });
         bench.connect(stages);
         const pending: Promise<void>[] = [];
-        for (let tick = 0; tick < 160; tick++) {
+        for (let tick = 0; tick < 260; tick++) {
           for (const { job, at, cancelAt } of all) {
             if (at === tick) pending.push(bench.engine.run(job));
             if (cancelAt === tick) bench.engine.cancel(job.requestId);
@@ -140,9 +141,11 @@ describe("Engine", () => {
         const { pages, running, waiting } = bench.engine.counts;
         expect({ free: pages.free, running, waiting }).toEqual({ free: pages.total, running: 0, waiting: 0 });
         expect(bench.pipe.openSequences).toBe(0);
+        preempted += bench.engine.counts.preemptions;
       }),
       { numRuns: 150 },
     );
+    expect(preempted).toBeGreaterThan(50); // or the pools were too large to try anything
   });
 });
 

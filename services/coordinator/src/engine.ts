@@ -63,8 +63,8 @@ export class Engine {
   }
 
   get counts() {
-    const { pages, running, waiting } = this.#scheduler;
-    return { pages, running, waiting, tokens: { ...this.#tokens } };
+    const { pages, running, waiting, preemptions } = this.#scheduler;
+    return { pages, running, waiting, preemptions, tokens: { ...this.#tokens } };
   }
 
   /** When the oldest micro-batch in flight was sent, on the performance clock; null when none is. */

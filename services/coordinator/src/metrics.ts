@@ -2,12 +2,26 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 const STEP_BUCKETS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
 
+/** What the gauges show. */
+interface EngineCounts {
+  readonly running: number;
+  readonly waiting: number;
+  readonly pages: { readonly total: number; readonly free: number };
+}
+
+const NOTHING: EngineCounts = { running: 0, waiting: 0, pages: { total: 0, free: 0 } };
+
 /** Every metric of the coordinator. `registers` is private to one coordinator, so that tests may run several. */
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
+  let read: () => EngineCounts = () => NOTHING;
   return {
     registry,
+    /** Gauges ask `counts` when they are scraped. */
+    observe: (counts: () => EngineCounts): void => {
+      read = counts;
+    },
     steps: new Counter({ name: "rhone_steps_total", help: "Steps whose result returned", registers }),
     stepSeconds: new Histogram({
       name: "rhone_step_seconds",
@@ -33,8 +47,23 @@ export function createMetrics() {
       help: "Sequences in the coordinator",
       labelNames: ["state"] as const,
       registers,
+      collect() {
+        const { running, waiting } = read();
+        this.set({ state: "running" }, running);
+        this.set({ state: "waiting" }, waiting);
+      },
     }),
-    pages: new Gauge({ name: "rhone_kv_pages", help: "K/V pages", labelNames: ["state"] as const, registers }),
+    pages: new Gauge({
+      name: "rhone_kv_pages",
+      help: "K/V pages",
+      labelNames: ["state"] as const,
+      registers,
+      collect() {
+        const { total, free } = read().pages;
+        this.set({ state: "free" }, free);
+        this.set({ state: "used" }, total - free);
+      },
+    }),
     pageLeaks: new Counter({
       name: "rhone_kv_page_leaks_total",
       help: "Idle moments at which pages were missing from the pool",

@@ -1,0 +1,162 @@
+import { randomUUID } from "node:crypto";
+import { type Logger, OperationsServer, openRedis, type Shutdown } from "@rhone/common";
+import { rhone } from "@rhone/proto";
+import type { Redis } from "ioredis";
+import { clusterStatus } from "./cluster-status.js";
+import type { CoordinatorConfig } from "./config.js";
+import { Engine } from "./engine.js";
+import { createMetrics, type Metrics } from "./metrics.js";
+import type { ModelFacts } from "./model/model-facts.js";
+import { Pipeline, type PipelineListener } from "./pipeline/pipeline.js";
+import { serveWorkers } from "./pipeline/serve-workers.js";
+import { shardSpec } from "./pipeline/shard-spec.js";
+import { planCluster } from "./planner/plan-cluster.js";
+import { WorkerRegistry } from "./planner/worker-registry.js";
+import { Cancellations } from "./queue/cancellations.js";
+import { Consumer } from "./queue/consume.js";
+import { StatusPublisher } from "./queue/publish-status.js";
+import { TokenLog } from "./queue/token-log.js";
+import type { KvShape } from "./scheduler/sliding-window.js";
+
+export interface CoordinatorOptions {
+  readonly config: CoordinatorConfig;
+  readonly model: ModelFacts;
+  readonly logger: Logger;
+  /** Closes everything in the reverse order of opening. */
+  readonly shutdown: Shutdown;
+}
+
+/** host:port of the listeners. */
+export interface CoordinatorAddresses {
+  readonly grpc: string;
+  readonly ops: string;
+}
+
+interface Parts extends CoordinatorOptions {
+  readonly id: string;
+  readonly shape: KvShape;
+  readonly metrics: Metrics;
+}
+
+/** Opens and connects all parts; the pipeline comes up as workers join. Throws PORT_IN_USE, REDIS_UNAVAILABLE. */
+export async function startCoordinator(options: CoordinatorOptions): Promise<CoordinatorAddresses> {
+  const { config, model, logger, shutdown } = options;
+  const parts: Parts = { ...options, id: randomUUID().slice(0, 8), shape: kvShape(options), metrics: createMetrics() };
+  const { metrics } = parts;
+  const startedAtMs = Date.now();
+
+  const redis = await connect(options, "log");
+  const tokenLog = new TokenLog({ redis, metrics, logger });
+  shutdown.add("token log", () => tokenLog.close());
+  const engine = createEngine(parts, tokenLog);
+  const consumer = await openConsumer(parts, { engine, tokenLog, redis });
+
+  const registry = new WorkerRegistry(logger);
+  const pipeline = createPipeline(parts, registry, pipelineListener(engine, consumer));
+  const grpcPort = await serveWorkers({ host: config.host, port: config.port, registry, pipeline, shutdown });
+
+  const { kvType, pageSize, maxSequences } = config;
+  const settings = { coordinator: parts.id, startedAtMs, model: model.served, kvType, pageSize, maxSequences };
+  const status = () => clusterStatus({ ...settings, pipeline, registry, engine });
+  const publisher = new StatusPublisher({ redis, status, logger });
+  pipeline.onChange(() => publisher.changed());
+  shutdown.add("status", () => publisher.close());
+  metrics.observe(() => engine.counts);
+
+  const operations = await OperationsServer.open({
+    host: config.host,
+    port: config.opsPort,
+    registry: metrics.registry,
+    notReady: () => (pipeline.state === "ready" ? null : (pipeline.reason ?? pipeline.state)),
+    status,
+  });
+  shutdown.add("operations", () => operations.close());
+
+  // First of all: running jobs are given back, so that the consumer, which waits for them, can close.
+  shutdown.add("engine", () => engine.close());
+  const host = config.advertiseHost ?? config.host;
+  void pipeline.run(`${host}:${grpcPort}`);
+  shutdown.add("pipeline", () => pipeline.close());
+  return { grpc: `${host}:${grpcPort}`, ops: `${config.host}:${operations.port}` };
+}
+
+function kvShape({ config, model }: CoordinatorOptions): KvShape {
+  const { contextLength, slidingWindow } = model.served;
+  return { pageSize: config.pageSize, slidingWindow: slidingWindow ?? 0, contextLength, maxRows: config.maxRows };
+}
+
+async function connect({ config, logger, shutdown }: CoordinatorOptions, name: string): Promise<Redis> {
+  const redis = await openRedis({
+    url: config.redisUrl,
+    name: `rhone-coordinator-${name}`,
+    waits: true,
+    onError: (err) => logger.warn({ err, connection: name }, "redis connection error"),
+  });
+  shutdown.add(`redis ${name}`, () => redis.disconnect());
+  return redis;
+}
+
+function createEngine({ config, model, shape, metrics, logger }: Parts, log: TokenLog): Engine {
+  const { endTokens, pieces, served } = model;
+  return new Engine({
+    shape,
+    maxSequences: config.maxSequences,
+    recoveryTimeoutMs: config.recoveryTimeout * 1000,
+    rules: { contextLength: served.contextLength, endTokens, pieces },
+    log,
+    metrics,
+    logger,
+  });
+}
+
+async function openConsumer(
+  parts: Parts,
+  sources: { readonly engine: Engine; readonly tokenLog: TokenLog; readonly redis: Redis },
+): Promise<Consumer> {
+  const { config, logger, shutdown } = parts;
+  const subscriber = await connect(parts, "cancellations");
+  const cancellations = await Cancellations.open(subscriber, (requestId) => sources.engine.cancel(requestId));
+  const connection = await connect(parts, "queue");
+  const consumer = new Consumer({ ...sources, connection, concurrency: config.maxSequences, cancellations, logger });
+  shutdown.add("consumer", () => consumer.close());
+  return consumer;
+}
+
+function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener {
+  return {
+    ready: (link) => {
+      engine.attach(link);
+      consumer.resume();
+    },
+    lost: () => {
+      consumer.pause();
+      engine.detach();
+    },
+    result: (step, result) => engine.record(step, result),
+    failed: (step, error) => engine.blame(step, error),
+    waitingSince: () => engine.waitingSince,
+  };
+}
+
+function createPipeline(
+  { id, config, model, shape, metrics, logger }: Parts,
+  registry: WorkerRegistry,
+  listener: PipelineListener,
+): Pipeline {
+  const { workers, kvType, maxSequences, stepTimeout } = config;
+  const settings = { workers, kvType, kvPages: config.kvPages ?? null, maxSequences, shape };
+  const activationType = config.activationType ?? (kvType === "f32" ? "f32" : "f16");
+  const { ACTIVATION_F16, ACTIVATION_F32 } = rhone.v1.ActivationType;
+  return new Pipeline({
+    id,
+    registry,
+    workersNeeded: workers,
+    plan: (members, lastPlan) => planCluster(members, lastPlan, { model, settings }),
+    shardSpec: (stage, pages) => shardSpec(stage, pages, { model, kvType, shape }),
+    activationType: activationType === "f32" ? ACTIVATION_F32 : ACTIVATION_F16,
+    stepTimeoutMs: stepTimeout * 1000,
+    listener,
+    metrics,
+    logger,
+  });
+}

@@ -1,0 +1,90 @@
+import { performance } from "node:perf_hooks";
+import type { ServerDuplexStream } from "@grpc/grpc-js";
+import type { CoordinatorMessage, WorkerMessage, WorkerStatus } from "@rhone/common";
+import type { rhone } from "@rhone/proto";
+import { LOST_AFTER_MS } from "./heartbeat.js";
+import type { StagePlan } from "./plan-stages.js";
+
+/** One joined worker: what it said of itself, what it holds, and the stream to it. */
+export class Member {
+  readonly worker: string;
+  readonly address: string;
+  readonly memoryTotal: number;
+  /** The shard it was told to hold, or null for a spare. */
+  shard: StagePlan | null = null;
+  /** What identifies a load it has finished, so that an equal one need not be sent again. */
+  loaded: string | null = null;
+  /** On the performance clock: when its step counter last moved. */
+  steppedAt = performance.now();
+  readonly #hello: rhone.v1.Hello.$Properties;
+  readonly #stream: ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
+  readonly #silence: NodeJS.Timeout;
+  #heartbeat: rhone.v1.Heartbeat.$Properties = {};
+  #heartbeatAt = performance.now();
+  #busy = 0;
+  #loadedBytes = 0;
+  #totalBytes = 0;
+
+  constructor(options: {
+    readonly hello: rhone.v1.Hello.$Properties;
+    readonly stream: ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
+    readonly onSilent: () => void;
+  }) {
+    this.#hello = options.hello;
+    this.#stream = options.stream;
+    this.worker = options.hello.worker ?? "";
+    this.address = options.hello.address ?? "";
+    this.memoryTotal = options.hello.memoryTotal ?? 0;
+    this.#silence = setTimeout(options.onSilent, LOST_AFTER_MS);
+  }
+
+  send(message: CoordinatorMessage): void {
+    this.#stream.write(message);
+  }
+
+  hear(message: WorkerMessage): void {
+    this.#silence.refresh();
+    if (message.heartbeat != null) this.#beat(message.heartbeat);
+    if (message.progress != null) {
+      this.#loadedBytes = message.progress.bytes ?? 0;
+      this.#totalBytes = message.progress.totalBytes ?? 0;
+    }
+    if (message.ready != null) {
+      this.#loadedBytes = message.ready.weightBytes ?? 0;
+      this.#totalBytes = this.#loadedBytes;
+    }
+  }
+
+  status(): WorkerStatus {
+    const { hostname, pid, device, threads } = this.#hello;
+    return {
+      worker: this.worker,
+      address: this.address,
+      hostname: hostname ?? "",
+      pid: pid ?? 0,
+      device: device ?? "",
+      threads: threads ?? 0,
+      memoryTotal: this.memoryTotal,
+      resident: this.#heartbeat.resident ?? 0,
+      layers: this.shard === null ? null : [this.shard.first, this.shard.last],
+      loadedBytes: this.#loadedBytes,
+      totalBytes: this.#totalBytes,
+      busy: this.#busy,
+    };
+  }
+
+  close(): void {
+    clearTimeout(this.#silence);
+    this.#stream.end();
+  }
+
+  #beat(heartbeat: rhone.v1.Heartbeat.$Properties): void {
+    const now = performance.now();
+    const elapsedUs = (now - this.#heartbeatAt) * 1000;
+    const busyUs = (heartbeat.busyUs ?? 0) - (this.#heartbeat.busyUs ?? 0);
+    if (elapsedUs > 0) this.#busy = Math.min(1, Math.max(0, busyUs / elapsedUs));
+    if (heartbeat.steps !== this.#heartbeat.steps) this.steppedAt = now;
+    this.#heartbeat = heartbeat;
+    this.#heartbeatAt = now;
+  }
+}
