@@ -1,3 +1,5 @@
+export * from "./catalogue/catalogue.js";
+export * from "./catalogue/resolve-model.js";
 export * from "./chat-template/chat-message.js";
 export * from "./chat-template/chat-template.js";
 export { mistralCallId } from "./chat-template/mistral-call-id.js";
@@ -12,3 +14,5 @@ export * from "./gguf/open-gguf.js";
 export * from "./gguf/read-tensor-bytes.js";
 export type { TensorInfo } from "./gguf/tensor-info.js";
 export * from "./gguf/tensor-type.js";
+export { pullModel } from "./pull/pull-model.js";
+export type { PullOptions, PullProgress } from "./pull/pull-options.js";

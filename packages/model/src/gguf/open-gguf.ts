@@ -43,7 +43,7 @@ export async function openGguf(path: string): Promise<GgufFile> {
   try {
     const stat = await handle.stat();
     if (!stat.isFile()) throw new RhoneError("GGUF_MALFORMED", `${path}: not a file`);
-    return readHeader(new HeaderReader({ path, fd: handle.fd, fileBytes: stat.size }), handle);
+    return await readHeader(new HeaderReader({ path, fd: handle.fd, fileBytes: stat.size }), handle);
   } finally {
     await handle.close();
   }

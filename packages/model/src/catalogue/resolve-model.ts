@@ -1,0 +1,71 @@
+import { access, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { RhoneError } from "@rhone/common";
+import { CATALOGUE, type CatalogueEntry, findModel } from "./catalogue.js";
+import { nearestNames } from "./nearest-names.js";
+
+/** Where pulled models go unless a setting says otherwise. */
+export const defaultModelsDir = (): string => join(homedir(), ".rhone", "models");
+
+/** The folder that holds `models/` with the embedded model: four levels above this file, in src as in dist. */
+const REPOSITORY_ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
+
+export interface ResolvedModel {
+  readonly path: string;
+  /** The catalogue's entry, also for a path whose file name the catalogue knows. */
+  readonly entry: CatalogueEntry | undefined;
+}
+
+/**
+ * The file behind a catalogue name or a path (`nameOrPath` with a slash or ending in .gguf). Throws MODEL_NOT_FOUND: for a known
+ * model that was not pulled with the command that pulls it, for an unknown name with the nearest known ones.
+ */
+export async function resolveModel(
+  nameOrPath: string,
+  { modelsDir }: { readonly modelsDir: string },
+): Promise<ResolvedModel> {
+  const entry = findModel(nameOrPath);
+  if (entry !== undefined && !nameOrPath.includes("/")) return resolveEntry(entry, modelsDir);
+  if (!nameOrPath.includes("/") && !nameOrPath.endsWith(".gguf")) throw unknownName(nameOrPath);
+  for (const path of [resolve(nameOrPath), join(modelsDir, nameOrPath)]) {
+    if (await isFile(path)) return { path, entry: findModel(basename(path)) };
+  }
+  throw new RhoneError("MODEL_NOT_FOUND", `There is no file ${resolve(nameOrPath)}.`, { param: "model" });
+}
+
+/** Where an entry's file lies, or will lie once pulled. */
+export function modelPath({ source, file }: CatalogueEntry, modelsDir: string): string {
+  return source.kind === "embedded" ? join(REPOSITORY_ROOT, source.path) : join(modelsDir, file);
+}
+
+async function resolveEntry(entry: CatalogueEntry, modelsDir: string): Promise<ResolvedModel> {
+  const path = modelPath(entry, modelsDir);
+  if (await isFile(path)) return { path, entry };
+  const next =
+    entry.source.kind === "embedded"
+      ? `${path} is missing; restore it from the repository.`
+      : `It is not in ${modelsDir}; fetch it with: rhone model pull ${entry.name}`;
+  throw new RhoneError("MODEL_NOT_FOUND", `The model ${entry.name} is known but not here. ${next}`, { param: "model" });
+}
+
+function unknownName(name: string): RhoneError {
+  const near = nearestNames(
+    name,
+    CATALOGUE.map((entry) => entry.name),
+  );
+  const hint = near.length > 0 ? ` Did you mean ${near.join(" or ")}?` : "";
+  return new RhoneError(
+    "MODEL_NOT_FOUND",
+    `There is no model named ${name}.${hint} \`rhone model ls\` lists all; \`rhone model pull NAME\` fetches one; or give the path of a GGUF file.`,
+    { param: "model" },
+  );
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return access(path).then(
+    async () => (await stat(path)).isFile(),
+    () => false,
+  );
+}

