@@ -5,34 +5,14 @@ import { beginCompute, type Computable } from "./computable.js";
 import { type GgmlType, rowSize, typeInfo } from "./ggml-type.js";
 import { GraphAllocator } from "./graph-allocator.js";
 import { MetadataArena } from "./metadata-arena.js";
+import type { AttentionOptions, RopeOptions } from "./operation-options.js";
 import type { Pointer } from "./pointer.js";
-import { arenaOf, type Ne, pointerOf, Tensor } from "./tensor.js";
+import { arenaOf, type Ne, pointerOf, type Shape, Tensor } from "./tensor.js";
 
 export interface GraphOptions {
   /** Tensors that a step may describe, inputs and views included; 8192 when absent. About 400 bytes each. */
   readonly maxTensors?: number;
 }
-
-export interface RopeOptions {
-  /** Leading elements of each head that are rotated: the head's size for Llama and Mistral. */
-  readonly dims: number;
-  readonly freqBase: number;
-  /** Factor on positions; 1 when absent. */
-  readonly freqScale?: number;
-  /** The context that the model was trained on; matters only with scaling, 0 when absent. */
-  readonly nCtxOrig?: number;
-  /** f32 [dims / 2], divides the frequencies. */
-  readonly freqFactors?: Tensor;
-}
-
-export interface AttentionOptions {
-  /** f16 [nTokens, nKv] (ne [nKv, nTokens]): 0 where a token sees a position, -Infinity where not. */
-  readonly mask?: Tensor;
-  /** Factor on the scores, commonly 1 / sqrt(headDim). */
-  readonly scale: number;
-}
-
-type Permutation = readonly [number, number, number, number];
 
 /**
  * One step's computation, described operation by operation and used again for the next step:
@@ -257,7 +237,7 @@ export class Graph implements Computable {
     return this.#own(this.#ggml.reshape3d(this.#context, this.#use(x), ne0, ne1, ne2));
   }
 
-  reshape4d(x: Tensor, ne: readonly [number, number, number, number]): Tensor {
+  reshape4d(x: Tensor, ne: Shape): Tensor {
     return this.#own(this.#ggml.reshape4d(this.#context, this.#use(x), ne[0], ne[1], ne[2], ne[3]));
   }
 
@@ -274,7 +254,7 @@ export class Graph implements Computable {
     return this.#own(this.#ggml.view3d(this.#context, this.#use(x), ne[0], ne[1], ne[2], nb[0], nb[1], offsetBytes));
   }
 
-  view4d(x: Tensor, ne: Permutation, nb: readonly [number, number, number], offsetBytes = 0): Tensor {
+  view4d(x: Tensor, ne: Shape, nb: readonly [number, number, number], offsetBytes = 0): Tensor {
     const source = this.#use(x);
     return this.#own(
       this.#ggml.view4d(this.#context, source, ne[0], ne[1], ne[2], ne[3], nb[0], nb[1], nb[2], offsetBytes),
@@ -282,7 +262,7 @@ export class Graph implements Computable {
   }
 
   /** `axes[i]` is where dimension i goes. */
-  permute(x: Tensor, axes: Permutation): Tensor {
+  permute(x: Tensor, axes: Shape): Tensor {
     return this.#own(this.#ggml.permute(this.#context, this.#use(x), axes[0], axes[1], axes[2], axes[3]));
   }
 
@@ -295,7 +275,7 @@ export class Graph implements Computable {
    * seen as f16 again. x is packed and both sides have the same number of bytes; throws GGML_FAILED otherwise.
    */
   reinterpret(x: Tensor, type: GgmlType, ne: Ne): Tensor {
-    const shape = [ne[0], ne[1] ?? 1, ne[2] ?? 1, ne[3] ?? 1] as const;
+    const shape: Shape = [ne[0], ne[1] ?? 1, ne[2] ?? 1, ne[3] ?? 1];
     const row = rowSize(type, shape[0]);
     const bytes = row * shape[1] * shape[2] * shape[3];
     if (!x.isPacked || bytes !== x.packedBytes) {
@@ -304,8 +284,8 @@ export class Graph implements Computable {
     }
     // One block is the least that a view may hold; its true extent is patched in.
     const view = this.#ggml.view1d(this.#context, this.#use(x), typeInfo(x.type).blockSize, 0);
-    const strides = [typeInfo(type).typeSize, row, row * shape[1], row * shape[1] * shape[2]];
-    this.#arena.patch(view, type, shape, strides);
+    const plane = row * shape[1];
+    this.#arena.patch(view, type, shape, [typeInfo(type).typeSize, row, plane, plane * shape[2]]);
     return this.#own(view);
   }
 

@@ -4,6 +4,9 @@ import { TENSOR_LAYOUT } from "./bindings/ggml.js";
 import type { NativeEngine } from "./engine.js";
 import type { Pointer } from "./pointer.js";
 
+/** One number per dimension, innermost first. */
+export type Extents = readonly [number, number, number, number];
+
 /**
  * A ggml context over memory of ours: it holds the descriptions of tensors, never their data. Because the memory is an
  * ArrayBuffer, a description is read and patched here without a native call.
@@ -73,22 +76,22 @@ export class MetadataArena {
   }
 
   /** Elements per dimension, innermost first. */
-  readNe(tensor: Pointer): [number, number, number, number] {
+  readNe(tensor: Pointer): Extents {
     return this.#readFour(this.#offset(tensor) + TENSOR_LAYOUT.ne);
   }
 
   /** Strides in bytes, innermost first. */
-  readNb(tensor: Pointer): [number, number, number, number] {
+  readNb(tensor: Pointer): Extents {
     return this.#readFour(this.#offset(tensor) + TENSOR_LAYOUT.nb);
   }
 
   /** Gives a view another type and shape over the same bytes. */
-  patch(tensor: Pointer, type: number, ne: readonly number[], nb: readonly number[]): void {
+  patch(tensor: Pointer, type: number, ne: Extents, nb: Extents): void {
     const start = this.#offset(tensor);
     this.#memory.setInt32(start + TENSOR_LAYOUT.type, type, true);
     for (let i = 0; i < 4; i++) {
-      this.#memory.setBigInt64(start + TENSOR_LAYOUT.ne + 8 * i, BigInt(ne[i] ?? 1), true);
-      this.#memory.setBigInt64(start + TENSOR_LAYOUT.nb + 8 * i, BigInt(nb[i] ?? 0), true);
+      this.#writeInt64(start + TENSOR_LAYOUT.ne + 8 * i, ne[i] as number);
+      this.#writeInt64(start + TENSOR_LAYOUT.nb + 8 * i, nb[i] as number);
     }
   }
 
@@ -105,8 +108,17 @@ export class MetadataArena {
     return Number(tensor - this.#base);
   }
 
-  #readFour(at: number): [number, number, number, number] {
-    const read = (i: number) => Number(this.#memory.getBigInt64(at + 8 * i, true));
-    return [read(0), read(1), read(2), read(3)];
+  #readFour(at: number): Extents {
+    return [this.#readInt64(at), this.#readInt64(at + 8), this.#readInt64(at + 16), this.#readInt64(at + 24)];
+  }
+
+  // Halves of 32 bits: a BigInt per number would cost more than the native call that it goes with.
+  #readInt64(at: number): number {
+    return this.#memory.getUint32(at, true) + this.#memory.getInt32(at + 4, true) * 2 ** 32;
+  }
+
+  #writeInt64(at: number, value: number): void {
+    this.#memory.setUint32(at, value >>> 0, true);
+    this.#memory.setInt32(at + 4, Math.floor(value / 2 ** 32), true);
   }
 }

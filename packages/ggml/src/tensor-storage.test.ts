@@ -47,3 +47,12 @@ it("may be empty", () => {
   expect(storage.bytes).toBe(0);
   storage.close();
 });
+
+it("isn't closed under a write in flight", async () => {
+  const storage = TensorStorage.open(backend, [{ name: "k", type: GgmlType.F32, ne: [1024] }]);
+  const written = storage.setAsync("k", new Float32Array(1024).fill(3));
+  expect(() => storage.close()).toThrow(/while it is written to/);
+  await written;
+  expect(storage.read("k", new Float32Array(1), 4092)[0]).toBe(3);
+  storage.close();
+});

@@ -21,6 +21,8 @@ export class TensorStorage {
   readonly #arena: MetadataArena;
   readonly #buffer: Pointer | null;
   readonly #tensors: ReadonlyMap<string, Tensor>;
+  /** Calls of `setAsync` in flight. */
+  #writing = 0;
 
   private constructor(
     host: NativeBackend,
@@ -80,13 +82,19 @@ export class TensorStorage {
   }
 
   /** Like `set`, off the event loop. `bytes` belongs to the call until the promise settles. */
-  setAsync(name: string, bytes: ArrayBufferView, offsetBytes = 0): Promise<void> {
+  async setAsync(name: string, bytes: ArrayBufferView, offsetBytes = 0): Promise<void> {
     const tensor = this.#range(name, bytes, offsetBytes);
-    return new Promise((resolve, reject) => {
-      this.#host.native.backend.tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, (error) =>
-        error === null || error === undefined ? resolve() : reject(error),
-      );
-    });
+    const { tensorSet } = this.#host.native.backend;
+    this.#writing += 1;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, (error) =>
+          error === null || error === undefined ? resolve() : reject(error),
+        );
+      });
+    } finally {
+      this.#writing -= 1;
+    }
   }
 
   /** Fills `into` from `offsetBytes` of the tensor. */
@@ -101,10 +109,12 @@ export class TensorStorage {
     if (this.#buffer !== null) this.#host.native.backend.bufferSetUsage(this.#buffer, usage);
   }
 
-  /** Frees the memory. Throws GGML_FAILED while a graph of its backend is being computed. */
+  /** Frees the memory. Throws GGML_FAILED while a graph of its backend is being computed, or a tensor written. */
   close(): void {
     if (!this.#arena.isOpen) return;
     this.#host.checkIdle("Closing a tensor storage");
+    if (this.#writing > 0)
+      throw new RhoneError("GGML_FAILED", "A tensor storage can't be closed while it is written to.");
     this.#arena.close();
     if (this.#buffer !== null) this.#host.native.backend.bufferFree(this.#buffer);
   }

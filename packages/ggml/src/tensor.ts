@@ -1,11 +1,11 @@
 import type { GgmlType } from "./ggml-type.js";
 import { rowSize, typeInfo } from "./ggml-type.js";
-import type { MetadataArena } from "./metadata-arena.js";
+import type { Extents, MetadataArena } from "./metadata-arena.js";
 import type { Pointer } from "./pointer.js";
 
 /** Elements per dimension in ggml's order, innermost first: logical [rows, columns] is [columns, rows]. */
 export type Ne = readonly [number, number?, number?, number?];
-export type Shape = readonly [number, number, number, number];
+export type Shape = Extents;
 
 /**
  * A tensor of a Graph, a WeightStore or a TensorStorage, which owns it. Using one after its owner was reset or closed
