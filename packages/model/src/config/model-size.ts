@@ -1,7 +1,8 @@
 import { RhoneError } from "@rhone/common";
 import type { GgufFile } from "../gguf/open-gguf.js";
+import type { ShardRange } from "./llama-tensors.js";
 import type { ModelConfig } from "./model-config.js";
-import { type ShardRange, tensorsOfShard } from "./shard-tensors.js";
+import { tensorsOfShard } from "./shard-tensors.js";
 
 /** How K and V are stored. q8_0: 34 bytes per 32 numbers. */
 export type KvType = "f16" | "f32" | "q8_0";
