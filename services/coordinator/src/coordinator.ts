@@ -72,8 +72,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   });
   shutdown.add("operations", () => operations.close());
 
-  // First of all: running jobs are given back, so that the consumer, which waits for them, can close.
-  shutdown.add("engine", () => engine.close());
+  shutdown.add("engine", async () => {
+    const consumed = consumer.close(); // takes no more jobs, and waits for those that the engine gives up
+    engine.close();
+    await consumed;
+  });
   const host = config.advertiseHost ?? config.host;
   void pipeline.run(`${host}:${grpcPort}`);
   shutdown.add("pipeline", () => pipeline.close());
@@ -113,13 +116,11 @@ async function openConsumer(
   parts: Parts,
   sources: { readonly engine: Engine; readonly tokenLog: TokenLog; readonly redis: Redis },
 ): Promise<Consumer> {
-  const { config, logger, shutdown } = parts;
+  const { config, logger } = parts;
   const subscriber = await connect(parts, "cancellations");
   const cancellations = await Cancellations.open(subscriber, (requestId) => sources.engine.cancel(requestId));
   const connection = await connect(parts, "queue");
-  const consumer = new Consumer({ ...sources, connection, concurrency: config.maxSequences, cancellations, logger });
-  shutdown.add("consumer", () => consumer.close());
-  return consumer;
+  return new Consumer({ ...sources, connection, concurrency: config.maxSequences, cancellations, logger });
 }
 
 function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener {

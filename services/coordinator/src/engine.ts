@@ -53,6 +53,7 @@ export class Engine {
   #inFlight: InFlight[] = [];
   #arrivals = 0;
   #pumpDue = false;
+  #closed = false;
   #preemptionsSeen = 0;
   #giveUp: NodeJS.Timeout | undefined;
   readonly #tokens = { prompt: 0, generated: 0 };
@@ -78,6 +79,7 @@ export class Engine {
    * Rejects with EPOCH_CHANGED when another coordinator has continued it, SHUTTING_DOWN when this one closes.
    */
   run(job: GenerationJob, recorded: readonly number[] = [], ordinal = 0): Promise<void> {
+    if (this.#closed) return Promise.reject(shuttingDown());
     const active = this.#runs.get(job.requestId);
     if (active !== undefined) return active.done;
     const { shape, rules } = this.#options;
@@ -154,7 +156,8 @@ export class Engine {
     clearTimeout(this.#giveUp);
     this.#link = null;
     this.#scheduler.suspend();
-    this.#runs.rejectAll(new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down."));
+    this.#closed = true;
+    this.#runs.rejectAll(shuttingDown());
   }
 
   #pumpSoon(): void {
@@ -299,6 +302,10 @@ function checkAnswer(span: PlannedSpan, result: rhone.v1.SpanResult.$Properties 
   if (scores !== span.scored) {
     throw new RhoneError("STAGE_FAILED", `The last stage scored ${scores} of ${span.scored} prompt tokens.`);
   }
+}
+
+function shuttingDown(): RhoneError {
+  return new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down.");
 }
 
 function failure(code: ErrorCode, message: string): Finish {

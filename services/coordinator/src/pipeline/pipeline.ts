@@ -247,7 +247,8 @@ export class Pipeline implements RegistryListener {
   async #afterFailure(error: RhoneError, original: unknown): Promise<void> {
     const { logger } = this.#options;
     const lasting = LASTING.has(error.code);
-    if (error.code === "WORKER_LOST") {
+    // One that stood is rebuilt at once: only the requests that broke it, if any did, are counted against.
+    if (error.code === "WORKER_LOST" || this.#state === "ready") {
       logger.warn({ code: error.code, reason: error.message, epoch: this.#epochs }, "pipeline lost");
       this.#become("waiting_for_workers", error.message);
       await this.#pause(REBUILD_MS);

@@ -1,0 +1,208 @@
+import { CANCEL_CHANNEL, cancelledKey, type GenerationEvent, statusKey, tokenLogKey } from "@rhone/common";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { fakeJob } from "./testing/fake-job.js";
+import { fakeModel } from "./testing/fake-model.js";
+import { FakeWorker, type FakeWorkerOptions } from "./testing/fake-worker.js";
+import { runAlone } from "./testing/next-token.js";
+import { TestCoordinator, TestGateway } from "./testing/test-cluster.js";
+import { startValkey, type TestValkey } from "./testing/valkey.js";
+
+const tokensOf = (events: readonly GenerationEvent[]) => events.flatMap((event) => event.tokens);
+const prompt = (length: number, seed = 1) => Array.from({ length }, (_, index) => (index * 31 + seed * 17) % 997);
+const jobs = (count: number, maxTokens = 12) =>
+  Array.from({ length: count }, (_, index) =>
+    fakeJob({ requestId: `r${index}`, promptIds: prompt(5 + index * 3, index), maxTokens }),
+  );
+
+let valkey: TestValkey;
+let gateway: TestGateway;
+let coordinator: TestCoordinator;
+const workers: FakeWorker[] = [];
+
+beforeAll(async () => {
+  valkey = await startValkey();
+});
+
+afterAll(async () => {
+  await valkey.stop();
+});
+
+beforeEach(async () => {
+  gateway = await TestGateway.open(valkey.url);
+  await gateway.redis.flushall();
+});
+
+afterEach(async () => {
+  for (const worker of workers.splice(0)) worker.kill();
+  await coordinator.close();
+  await gateway.close();
+});
+
+async function join(worker: string, options: Partial<FakeWorkerOptions> = {}): Promise<FakeWorker> {
+  const joined = await FakeWorker.start({ worker, coordinator: coordinator.addresses.grpc, ...options });
+  workers.push(joined);
+  return joined;
+}
+
+async function cluster(count: number, flags: readonly string[] = [], model = fakeModel()): Promise<void> {
+  coordinator = await TestCoordinator.start(valkey.url, ["--workers", String(count), ...flags], model);
+  for (let index = 0; index < count; index++) await join(`w${index}`);
+  await coordinator.until((status) => status.state === "ready");
+}
+
+async function expectSolo(expected: ReturnType<typeof jobs>, slidingWindow = 0): Promise<void> {
+  for (const job of expected) {
+    const events = await gateway.finished(job.requestId);
+    expect(events.map((event) => event.ordinal)).toEqual(events.map((_, index) => index));
+    expect(tokensOf(events)).toEqual(runAlone(job.promptIds, job.maxTokens, slidingWindow).tokens);
+  }
+}
+
+describe("a coordinator with its workers", () => {
+  it.each([1, 2, 5])("answers many requests at once over %i stages", async (stages) => {
+    await cluster(stages, [], fakeModel({ slidingWindow: 20 }));
+    const all = jobs(12, 20);
+    for (const job of all) await gateway.submit(job);
+    await expectSolo(all, 20);
+    const status = await coordinator.until(({ sequences }) => sequences.running === 0);
+    expect(status.pages.free).toBe(status.pages.total);
+    expect(status.workers.map(({ layers }) => layers?.[1])).toHaveLength(stages);
+  });
+
+  it("says what it waits for", async () => {
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "2"]);
+    await join("w0");
+    const status = await coordinator.until(({ workers: joined }) => joined.length === 1);
+    expect(status).toMatchObject({ state: "waiting_for_workers", reason: "1 of 2 workers have joined" });
+    expect((await fetch(`http://${coordinator.addresses.ops}/ready`)).status).toBe(503);
+    const published = await gateway.redis.get(statusKey(status.coordinator));
+    expect(JSON.parse(published ?? "{}").state).toBe("waiting_for_workers");
+  });
+
+  it("goes on without a lost, doubled or changed token when a worker dies and returns", async () => {
+    let steps = 0;
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "3"]);
+    for (const worker of ["w0", "w1", "w2"]) {
+      await join(worker, { onStep: () => worker === "w1" && ++steps === 12 && workers[1]?.kill() });
+    }
+    await coordinator.until((status) => status.state === "ready");
+    const all = jobs(6, 30);
+    for (const job of all) await gateway.submit(job);
+    await coordinator.until((status) => status.state === "waiting_for_workers");
+    await join("w1");
+    await expectSolo(all);
+    expect((await coordinator.status()).epoch).toBeGreaterThan(1);
+    expect(workers[0]?.loads).toHaveLength(1); // survivors keep their shards
+  });
+
+  it("gives a lost worker's layers to a spare", async () => {
+    await cluster(2);
+    await join("spare");
+    await coordinator.until((status) => status.workers.length === 3);
+    workers[0]?.kill();
+    const status = await coordinator.until(({ state, epoch }) => state === "ready" && epoch === 2);
+    const layers = Object.fromEntries(status.workers.map((worker) => [worker.worker, worker.layers]));
+    expect(layers).toEqual({ w1: [4, 8], spare: [0, 4] });
+  });
+
+  it("ends requests with a reason when no worker comes back", async () => {
+    await cluster(1, ["--recovery-timeout", "0.2"]);
+    await gateway.submit(fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 100 }));
+    await gateway.until(() => gateway.events("a").length > 0);
+    workers[0]?.kill();
+    expect((await gateway.finished("a")).at(-1)?.finish).toMatchObject({ reason: "error", code: "WORKER_LOST" });
+  });
+
+  it("shows why a shard could not be loaded, and tries again when another worker joins", async () => {
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
+    const failing = await join("w0", { loadFailure: { code: "OUT_OF_MEMORY", message: "8 GiB needed, 1 GiB there" } });
+    const status = await coordinator.until(({ state }) => state === "failed");
+    expect(status.reason).toMatch(/OUT_OF_MEMORY: Worker w0 .* 8 GiB needed/);
+    failing.kill();
+    await join("w1");
+    await coordinator.until(({ state }) => state === "ready");
+  });
+
+  it("says what is lacking when the model does not fit", async () => {
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
+    await join("w0", { memoryTotal: 2000 });
+    const status = await coordinator.until(({ state }) => state === "failed");
+    expect(status.reason).toMatch(/NOT_ENOUGH_MEMORY: .*w0: layers 0 to 7 need 1 MiB, it has 1 MiB/);
+  });
+
+  it("refuses a worker of another protocol", async () => {
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
+    const worker = await join("w0", { protocol: 99 });
+    await expect.poll(() => worker.ended).toMatch(/speaks protocol 99, this coordinator 1/);
+  });
+
+  it("ends the one request that makes a stage fail, and serves the others", async () => {
+    let poison = 0;
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
+    await join("w0", {
+      onStep: () => {
+        if (poison-- > 0) throw new Error("the stage does not like this");
+      },
+    });
+    await coordinator.until(({ state }) => state === "ready");
+    poison = 3;
+    await gateway.submit(fakeJob({ requestId: "bad", promptIds: prompt(4) }));
+    expect((await gateway.finished("bad")).at(-1)?.finish).toMatchObject({ reason: "error", code: "STAGE_FAILED" });
+    const good = fakeJob({ requestId: "good", promptIds: prompt(4) });
+    await gateway.submit(good);
+    await expectSolo([good]);
+  }, 20_000);
+});
+
+describe("a coordinator and its queue", () => {
+  it("cancels a running request and frees its pages", async () => {
+    await cluster(2);
+    await gateway.submit(fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 120 }));
+    await gateway.until(() => gateway.events("a").length >= 2);
+    await gateway.redis.set(cancelledKey("a"), "1");
+    await gateway.redis.publish(CANCEL_CHANNEL, "a");
+    expect((await gateway.finished("a")).at(-1)?.finish).toEqual({ reason: "cancelled" });
+    const { pages } = await coordinator.status();
+    expect(pages.free).toBe(pages.total);
+  });
+
+  it("does not begin a request that was cancelled in the queue", async () => {
+    await gateway.redis.set(cancelledKey("a"), "1");
+    await gateway.submit(fakeJob({ requestId: "a", promptIds: prompt(5) }));
+    await cluster(1);
+    const events = await gateway.finished("a");
+    expect(events).toHaveLength(1);
+    expect(events[0]).toMatchObject({ tokens: [], finish: { reason: "cancelled" } });
+  });
+
+  it("answers a job that it does not understand", async () => {
+    await cluster(1);
+    await gateway.submitRaw({ requestId: "a", replyTo: "gateway", promptIds: "no" });
+    expect((await gateway.finished("a"))[0]?.finish).toMatchObject({ reason: "error", code: "INVALID_REQUEST" });
+  });
+
+  it("gives its jobs back when it closes; the next coordinator goes on where the log ends", async () => {
+    await cluster(1);
+    const job = fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 100 });
+    await gateway.submit(job);
+    await gateway.until(() => gateway.events("a").length >= 3);
+    await coordinator.close();
+    expect(await gateway.redis.xlen(tokenLogKey("a"))).toBeLessThan(100);
+    await cluster(1);
+    await expectSolo([job]);
+    expect(await gateway.redis.xlen(tokenLogKey("a"))).toBe(100);
+  });
+
+  it("writes each token before it announces it", async () => {
+    await cluster(2);
+    const job = fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 20, logprobs: 0, promptLogprobs: 0 });
+    await gateway.submit(job);
+    const announced = await gateway.finished("a");
+    const entries = await gateway.redis.xrange(tokenLogKey("a"), "-", "+");
+    expect(entries.map(([id]) => id)).toEqual(announced.map((_, index) => `${index + 1}-0`));
+    expect(entries.map(([, fields]) => JSON.parse(fields[1] ?? ""))).toEqual(announced);
+    expect(announced[0]?.promptLogprobs).toHaveLength(4);
+    expect(announced.at(-1)?.usage).toEqual({ promptTokens: 5, completionTokens: 20, cachedTokens: 0 });
+    expect(await gateway.redis.ttl(tokenLogKey("a"))).toBeGreaterThan(500);
+  });
+});

@@ -1,0 +1,157 @@
+import { Client, type ClientDuplexStream, credentials, Server, type ServerDuplexStream } from "@grpc/grpc-js";
+import {
+  type Ack,
+  bindGrpc,
+  CHANNEL_OPTIONS,
+  type CoordinatorMessage,
+  controlService,
+  type Frame,
+  PROTOCOL_VERSION,
+  pipelineService,
+  type WorkerMessage,
+} from "@rhone/common";
+import type { rhone } from "@rhone/proto";
+import { FakeStage } from "./fake-stage.js";
+
+export interface FakeWorkerOptions {
+  readonly worker: string;
+  /** host:port of the coordinator. */
+  readonly coordinator: string;
+  readonly memoryTotal?: number;
+  readonly protocol?: number;
+  /** Loads fail with this. */
+  readonly loadFailure?: { readonly code: string; readonly message: string };
+  /** Called before each step runs; throwing makes the stage fail. */
+  readonly onStep?: () => void;
+}
+
+/** A worker with both its wires and no tensors: its stage obeys page tables and draws by the rule of nextToken. */
+export class FakeWorker {
+  readonly worker: string;
+  readonly loads: rhone.v1.LoadShard.$Properties[] = [];
+  /** Why the coordinator ended the control stream, or null while it stands. */
+  ended: string | null = null;
+  readonly #options: FakeWorkerOptions;
+  readonly #server: Server;
+  readonly #client: Client;
+  readonly #control: ClientDuplexStream<WorkerMessage, CoordinatorMessage>;
+  readonly #heartbeat: NodeJS.Timeout;
+  #shape: rhone.v1.LoadShard.$Properties | null = null;
+  #epoch: rhone.v1.OpenEpoch.$Properties | null = null;
+  #stage: FakeStage | null = null;
+  #next: { readonly client: Client; readonly stream: ClientDuplexStream<Frame, Ack> } | null = null;
+  #steps = 0;
+
+  private constructor(options: FakeWorkerOptions, server: Server, port: number) {
+    this.#options = options;
+    this.#server = server;
+    this.worker = options.worker;
+    server.addService(pipelineService, { flow: (stream: ServerDuplexStream<Frame, Ack>) => this.#flow(stream) });
+    this.#client = new Client(options.coordinator, credentials.createInsecure(), CHANNEL_OPTIONS);
+    const { path, requestSerialize, responseDeserialize } = controlService.join;
+    this.#control = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    this.#control.on("data", (message: CoordinatorMessage) => this.#obey(message));
+    this.#control.on("error", (error) => {
+      this.ended = error.message;
+    });
+    const { worker, memoryTotal = 1e9, protocol = PROTOCOL_VERSION } = options;
+    this.#control.write({ hello: { worker, address: `127.0.0.1:${port}`, protocol, memoryTotal } });
+    this.#heartbeat = setInterval(() => this.#control.write({ heartbeat: { steps: this.#steps } }), 1000);
+  }
+
+  static async start(options: FakeWorkerOptions): Promise<FakeWorker> {
+    const server = new Server(CHANNEL_OPTIONS);
+    const port = await bindGrpc(server, { host: "127.0.0.1", port: 0 });
+    return new FakeWorker(options, server, port);
+  }
+
+  /** Gone at once, as after kill -9. */
+  kill(): void {
+    clearInterval(this.#heartbeat);
+    this.#control.cancel();
+    this.#client.close();
+    this.#closeNext();
+    this.#server.forceShutdown();
+  }
+
+  #obey({ load, epoch }: CoordinatorMessage): void {
+    if (load != null) this.#load(load);
+    if (epoch != null) this.#open(epoch);
+  }
+
+  #load(load: rhone.v1.LoadShard.$Properties): void {
+    this.loads.push(load);
+    const { loadFailure } = this.#options;
+    const id = load.load ?? 0;
+    if (loadFailure !== undefined) {
+      this.#control.write({ failed: { load: id, ...loadFailure } });
+      return;
+    }
+    this.#shape = load;
+    this.#control.write({ progress: { load: id, bytes: 50, totalBytes: 100 } });
+    this.#control.write({ ready: { load: id, weightBytes: 100 } });
+  }
+
+  #open(epoch: rhone.v1.OpenEpoch.$Properties): void {
+    const { pages, pageSize, slidingWindow } = this.#shape ?? {};
+    this.#epoch = epoch;
+    this.#stage = new FakeStage({ pages: pages ?? 0, pageSize: pageSize ?? 1, slidingWindow: slidingWindow ?? 0 });
+    this.#closeNext();
+    const options = { ...CHANNEL_OPTIONS, "grpc.use_local_subchannel_pool": 1 };
+    const client = new Client(epoch.next ?? "", credentials.createInsecure(), options);
+    const { path, requestSerialize, responseDeserialize } = pipelineService.flow;
+    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    stream.on("data", () => {});
+    stream.on("error", () => {});
+    this.#next = { client, stream };
+  }
+
+  #flow(stream: ServerDuplexStream<Frame, Ack>): void {
+    stream.on("data", (frame: Frame) => {
+      stream.write({ step: frame.step ?? 0 });
+      if (frame.pipeline === this.#epoch?.pipeline && frame.epoch === this.#epoch?.epoch) this.#take(frame);
+    });
+    stream.on("end", () => stream.end());
+    stream.on("error", () => {});
+  }
+
+  #take(frame: Frame): void {
+    if (frame.probe != null) {
+      const workers = [...(frame.probe.workers ?? []), this.worker];
+      this.#pass({ ...frame, probe: { ...frame.probe, workers } });
+    } else if (frame.stepBody == null || this.#stage === null) this.#pass(frame);
+    else this.#run(frame, this.#stage, frame.stepBody);
+  }
+
+  #run(frame: Frame, stage: FakeStage, stepBody: rhone.v1.Step.$Properties): void {
+    const { pipeline = "", epoch = 0, step = 0 } = frame;
+    try {
+      this.#options.onStep?.();
+      const result = stage.run(stepBody);
+      this.#steps++;
+      this.#pass(this.#isLast ? { pipeline, epoch, step, result } : frame);
+    } catch (error) {
+      const failure = {
+        code: "STAGE_FAILED",
+        message: String(error),
+        worker: this.worker,
+        stage: this.#epoch?.stage ?? 0,
+      };
+      this.#pass({ pipeline, epoch, step, failure });
+    }
+  }
+
+  get #isLast(): boolean {
+    return (this.#epoch?.stage ?? 0) + 1 === this.#epoch?.stages;
+  }
+
+  #pass(frame: Frame): void {
+    this.#next?.stream.write(frame);
+  }
+
+  #closeNext(): void {
+    this.#next?.stream.cancel();
+    this.#next?.client.close();
+    this.#next = null;
+  }
+}

@@ -1,0 +1,122 @@
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type ClusterStatus,
+  createLogger,
+  decodeEvents,
+  eventsChannel,
+  type GenerationEvent,
+  type GenerationJob,
+  loadConfig,
+  QUEUE_NAME,
+  REDIS_PREFIX,
+  Shutdown,
+} from "@rhone/common";
+import { Queue } from "bullmq";
+import { Redis } from "ioredis";
+import { coordinatorSettings } from "../config.js";
+import { type CoordinatorAddresses, startCoordinator } from "../coordinator.js";
+import type { ModelFacts } from "../model/model-facts.js";
+import { fakeModel } from "./fake-model.js";
+
+const logger = createLogger({ service: "coordinator", level: "silent" });
+
+/** A gateway's side of the queue: puts jobs on it and gathers the events that are announced. */
+export class TestGateway {
+  readonly redis: Redis;
+  readonly #subscriber: Redis;
+  readonly #queue: Queue;
+  readonly #events = new Map<string, GenerationEvent[]>();
+  #heard: () => void = () => {};
+
+  private constructor(url: string) {
+    this.redis = new Redis(url, { maxRetriesPerRequest: null });
+    this.#subscriber = this.redis.duplicate();
+    this.#queue = new Queue(QUEUE_NAME, { connection: this.redis, prefix: REDIS_PREFIX });
+    for (const redis of [this.redis, this.#subscriber]) redis.on("error", () => {});
+    this.#queue.on("error", () => {});
+  }
+
+  static async open(url: string): Promise<TestGateway> {
+    const gateway = new TestGateway(url);
+    await gateway.#subscriber.subscribe(eventsChannel("gateway"));
+    gateway.#subscriber.on("message", (_channel, message) => {
+      for (const event of decodeEvents(message)) gateway.events(event.requestId).push(event);
+      gateway.#heard();
+    });
+    return gateway;
+  }
+
+  async submit(job: GenerationJob): Promise<void> {
+    await this.#queue.add("generate", job, { jobId: job.requestId });
+  }
+
+  /** Puts anything on the queue. */
+  async submitRaw(data: unknown): Promise<void> {
+    await this.#queue.add("generate", data);
+  }
+
+  /** The announced events of a request so far. */
+  events(requestId: string): GenerationEvent[] {
+    const known = this.#events.get(requestId) ?? [];
+    this.#events.set(requestId, known);
+    return known;
+  }
+
+  /** Resolves when the events satisfy `condition`. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      await new Promise<void>((resolve) => {
+        this.#heard = resolve;
+      });
+    }
+  }
+
+  /** All events of a request, when it has ended. */
+  async finished(requestId: string): Promise<readonly GenerationEvent[]> {
+    await this.until(() => this.events(requestId).some((event) => event.finish !== undefined));
+    return this.events(requestId);
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close();
+    this.#subscriber.disconnect();
+    this.redis.disconnect();
+  }
+}
+
+/** A coordinator on free ports, with the settings of a test. */
+export class TestCoordinator {
+  readonly addresses: CoordinatorAddresses;
+  readonly #shutdown: Shutdown;
+
+  private constructor(addresses: CoordinatorAddresses, shutdown: Shutdown) {
+    this.addresses = addresses;
+    this.#shutdown = shutdown;
+  }
+
+  static async start(url: string, flags: readonly string[], model: ModelFacts = fakeModel()): Promise<TestCoordinator> {
+    const base = ["--port", "0", "--ops-port", "0", "--redis-url", url, "--model-path", "unused", "--page-size", "4"];
+    const config = loadConfig(coordinatorSettings, {}, [...base, "--max-rows", "16", ...flags]);
+    const shutdown = new Shutdown(logger);
+    const addresses = await startCoordinator({ config, model, logger, shutdown });
+    return new TestCoordinator(addresses, shutdown);
+  }
+
+  async status(): Promise<ClusterStatus> {
+    const response = await fetch(`http://${this.addresses.ops}/status`);
+    return (await response.json()) as ClusterStatus;
+  }
+
+  /** Asks until the status satisfies `condition`, and returns it. */
+  async until(condition: (status: ClusterStatus) => boolean): Promise<ClusterStatus> {
+    for (;;) {
+      const status = await this.status();
+      if (condition(status)) return status;
+      await delay(10);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#shutdown.run();
+  }
+}
