@@ -9,6 +9,7 @@ export * from "./config/model-config.js";
 export * from "./config/model-size.js";
 export type { RopeScaling } from "./config/rope-scaling.js";
 export * from "./config/shard-tensors.js";
+export { type ConvertProgress, type ConvertRequest, convertCheckpoint } from "./convert/convert-checkpoint.js";
 export * from "./gguf/gguf-value.js";
 export * from "./gguf/gguf-writer.js";
 export * from "./gguf/metadata.js";

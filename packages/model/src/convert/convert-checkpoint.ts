@@ -1,0 +1,133 @@
+import { type FileHandle, open } from "node:fs/promises";
+import { basename, resolve } from "node:path";
+import { RhoneError } from "@rhone/common";
+import type { Engine } from "@rhone/ggml";
+import { llamaMetadata } from "../config/llama-metadata.js";
+import { type GgufValue, gguf } from "../gguf/gguf-value.js";
+import { GgufWriter } from "../gguf/gguf-writer.js";
+import { type PlannedTensor, planTensors } from "../quantization/plan-tensors.js";
+import { fileTypeOf, type Quantization } from "../quantization/quantization.js";
+import { matchCheckpoint } from "./checkpoint-tensors.js";
+import { convertRows, interleaveHeads } from "./convert-rows.js";
+import { type CheckpointConfig, readHuggingFaceConfig } from "./hugging-face-config.js";
+import { openCheckpoint } from "./open-checkpoint.js";
+import { llama3RopeFactors } from "./rope-factors.js";
+import { type CheckpointTensor, dtypeBytes } from "./safetensors.js";
+import { readTokenizerMetadata } from "./tokenizer-metadata.js";
+
+export interface ConvertRequest {
+  /** A Hugging Face directory: config.json, safetensors, and a tokenizer. */
+  readonly dir: string;
+  /** The GGUF file to write. */
+  readonly out: string;
+  readonly type: Quantization;
+  /** `tokenizer.model` or `tokenizer.json` in another place; `none` writes a file that serves token ids only. */
+  readonly tokenizer?: string | "none";
+  /** `general.name`; the directory's name when absent. */
+  readonly name?: string;
+  readonly onProgress?: (progress: ConvertProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ConvertProgress {
+  /** The tensor that was finished last, by its GGUF name. */
+  readonly tensor: string;
+  readonly tensors: number;
+  readonly totalTensors: number;
+}
+
+/** How much of a checkpoint is in memory at a time, more or less. */
+const CHUNK_BYTES = 16 << 20;
+
+/**
+ * Converts a Mistral or Llama checkpoint to GGUF, some rows at a time, so that memory stays small for any model. Returns the
+ * file's size in bytes. Every tensor is accounted for; types follow `storageType`. The file gets its name when it is whole.
+ * Throws CHECKPOINT_MALFORMED, MODEL_UNSUPPORTED, TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_TYPE_UNSUPPORTED,
+ * TOKENIZER_UNSUPPORTED, DISK_FULL; what `signal` aborts throws its reason.
+ */
+export async function convertCheckpoint(engine: Engine, request: ConvertRequest): Promise<number> {
+  const config = await readHuggingFaceConfig(request.dir, request.name ?? basename(resolve(request.dir)));
+  const tensors = planTensors(config, request.type);
+  const checkpoint = await openCheckpoint(request.dir);
+  const sources = matchCheckpoint(checkpoint, tensors, { dir: request.dir, tiedEmbeddings: config.tiedEmbeddings });
+  const metadata = new Map<string, GgufValue>([
+    ...llamaMetadata(config),
+    ["general.file_type", gguf.u32(fileTypeOf(request.type))],
+    ["general.quantization_version", gguf.u32(2)],
+    ...(await readTokenizerMetadata(request.dir, config, request.tokenizer)),
+  ]);
+  const writer = await GgufWriter.create(request.out, { metadata, tensors });
+  try {
+    await writeTensors({ engine, request, config, tensors, sources, writer });
+    await writer.commit();
+    return writer.fileBytes;
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
+interface Conversion {
+  readonly engine: Engine;
+  readonly request: ConvertRequest;
+  readonly config: CheckpointConfig;
+  readonly tensors: readonly PlannedTensor[];
+  readonly sources: ReadonlyMap<string, CheckpointTensor>;
+  readonly writer: GgufWriter;
+}
+
+async function writeTensors(conversion: Conversion): Promise<void> {
+  const { request, tensors, sources, writer } = conversion;
+  for (const [index, tensor] of tensors.entries()) {
+    const source = sources.get(tensor.name);
+    if (source === undefined) await writer.write(tensor.name, ropeFactorBytes(conversion.config));
+    else await writeTensor(conversion, tensor, source);
+    request.onProgress?.({ tensor: tensor.name, tensors: index + 1, totalTensors: tensors.length });
+  }
+}
+
+async function writeTensor(
+  { engine, request, config, writer }: Conversion,
+  tensor: PlannedTensor,
+  source: CheckpointTensor,
+) {
+  const { headDim } = config;
+  const nPerRow = tensor.ne[0] ?? 1;
+  const rowBytes = nPerRow * dtypeBytes(source.dtype);
+  const isRotated = tensor.role === "attnQ" || tensor.role === "attnK";
+  // Rotated matrices are reordered head by head, so a piece holds whole heads.
+  const rowsAtOnce = isRotated ? headDim : 1;
+  const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / (rowsAtOnce * rowBytes))) * rowsAtOnce * rowBytes;
+  const handle = await open(source.path, "r");
+  try {
+    for (let done = 0; done < source.bytes; done += chunkBytes) {
+      request.signal?.throwIfAborted();
+      const length = Math.min(chunkBytes, source.bytes - done);
+      const rows = await readPiece(handle, source, { done, length });
+      const ordered = isRotated ? interleaveHeads(rows, { headDim, rowBytes }) : rows;
+      await writer.write(tensor.name, convertRows(engine, ordered, { from: source.dtype, to: tensor.type, nPerRow }));
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readPiece(
+  handle: FileHandle,
+  source: CheckpointTensor,
+  { done, length }: { readonly done: number; readonly length: number },
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let got = 0;
+  while (got < length) {
+    const { bytesRead } = await handle.read(bytes, got, length - got, source.offset + done + got);
+    if (bytesRead === 0) throw new RhoneError("CHECKPOINT_MALFORMED", `${source.path} ends inside ${source.name}.`);
+    got += bytesRead;
+  }
+  return bytes;
+}
+
+function ropeFactorBytes({ llama3Rope, headDim, ropeTheta }: CheckpointConfig): Uint8Array {
+  if (llama3Rope === undefined) throw new RhoneError("INTERNAL", "RoPE factors were planned without their numbers.");
+  return new Uint8Array(llama3RopeFactors(llama3Rope, { headDim, theta: ropeTheta }).buffer);
+}

@@ -1,0 +1,23 @@
+import { readFile } from "node:fs/promises";
+import { RhoneError } from "@rhone/common";
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The JSON object in a file; undefined when there is no such file. Throws CHECKPOINT_MALFORMED for anything else. */
+export async function readJsonFile(path: string): Promise<JsonObject | undefined> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw new RhoneError("CHECKPOINT_MALFORMED", `${path} cannot be read: ${error.message}`, { cause: error });
+  });
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isJsonObject(value)) return value;
+  } catch (cause) {
+    throw new RhoneError("CHECKPOINT_MALFORMED", `${path} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  throw new RhoneError("CHECKPOINT_MALFORMED", `${path} does not hold a JSON object.`);
+}
+
+export const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,0 +1,105 @@
+import { RhoneError } from "@rhone/common";
+import { isJsonObject, type JsonObject } from "./json-file.js";
+import { type Piece, TOKEN_TYPE } from "./sentencepiece-model.js";
+
+/** What of a `tokenizer.json` a GGUF file carries on. */
+export interface JsonTokenizer {
+  /** llama: SentencePiece's way with spaces and byte fallback. gpt2: byte-level BPE. */
+  readonly model: "llama" | "gpt2";
+  /** libllama's name for how text is split before merging. */
+  readonly pre: string;
+  readonly pieces: readonly (Piece | undefined)[];
+  /** In order of rank, each two pieces with a space between; for gpt2. */
+  readonly merges: readonly string[];
+}
+
+/** Llama 3's pattern, the only regular expression among the supported models. */
+const LLAMA_3_PATTERN =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+/** Reads the content of a `tokenizer.json`. Throws TOKENIZER_UNSUPPORTED naming what is not a Llama or Mistral tokenizer's. */
+export function parseTokenizerJson(path: string, json: JsonObject): JsonTokenizer {
+  const model = isJsonObject(json.model) ? json.model : {};
+  if (model.type !== "BPE" || !isJsonObject(model.vocab) || !Array.isArray(model.merges)) {
+    throw new RhoneError(
+      "TOKENIZER_UNSUPPORTED",
+      `${path}: a tokenizer of type ${model.type}; BPE tokenizers can be converted.`,
+    );
+  }
+  const merges = model.merges.map((merge: unknown) => parseMerge(path, merge));
+  const isSentencePiece = model.byte_fallback === true;
+  const pieces: (Piece | undefined)[] = [];
+  const scoreOf = isSentencePiece ? mergeScores(merges) : () => 0;
+  for (const [text, id] of Object.entries(model.vocab)) {
+    pieces[checkId(path, text, id)] = {
+      text,
+      score: scoreOf(text),
+      type: typeOf(text, isSentencePiece, model.unk_token),
+    };
+  }
+  addTokens(path, pieces, json.added_tokens);
+  return {
+    model: isSentencePiece ? "llama" : "gpt2",
+    pre: isSentencePiece ? "default" : preTokenizer(path, json.pre_tokenizer),
+    pieces: Array.from(pieces),
+    merges: isSentencePiece ? [] : merges.map(([left, right]) => `${left} ${right}`),
+  };
+}
+
+/** Older files join the two halves with a space, newer ones keep them apart. */
+function parseMerge(path: string, merge: unknown): readonly [string, string] {
+  const halves: unknown = typeof merge === "string" ? merge.split(" ") : merge;
+  if (Array.isArray(halves) && halves.length === 2 && halves.every((half) => typeof half === "string")) {
+    return halves as [string, string];
+  }
+  throw new RhoneError("TOKENIZER_UNSUPPORTED", `${path}: the merge ${JSON.stringify(merge)} is not two pieces.`);
+}
+
+/**
+ * SentencePiece merges the pair whose result has the highest score first, tokenizer.json the pair of lowest rank: the rank of
+ * the first merge that makes a piece, negated, gives the same order.
+ */
+function mergeScores(merges: readonly (readonly [string, string])[]): (text: string) => number {
+  const ranks = new Map<string, number>();
+  for (const [rank, [left, right]] of merges.entries()) {
+    const text = left + right;
+    if (!ranks.has(text)) ranks.set(text, rank);
+  }
+  return (text) => -(ranks.get(text) ?? merges.length);
+}
+
+function typeOf(text: string, isSentencePiece: boolean, unknownToken: unknown): number {
+  if (isSentencePiece && text === unknownToken) return TOKEN_TYPE.unknown;
+  return isSentencePiece && /^<0x[0-9A-F]{2}>$/.test(text) ? TOKEN_TYPE.byte : TOKEN_TYPE.normal;
+}
+
+function addTokens(path: string, pieces: (Piece | undefined)[], added: unknown): void {
+  for (const token of Array.isArray(added) ? (added as unknown[]) : []) {
+    if (!isJsonObject(token) || typeof token.content !== "string") continue;
+    const id = checkId(path, token.content, token.id);
+    if (pieces[id]?.type === TOKEN_TYPE.unknown) continue;
+    const type = token.special === true ? TOKEN_TYPE.control : TOKEN_TYPE.userDefined;
+    pieces[id] = { text: token.content, score: 0, type };
+  }
+}
+
+function checkId(path: string, text: string, id: unknown): number {
+  if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id < 1 << 24) return id;
+  throw new RhoneError("TOKENIZER_UNSUPPORTED", `${path}: the token ${JSON.stringify(text)} has the id ${id}.`);
+}
+
+function preTokenizer(path: string, config: unknown): string {
+  const steps =
+    isJsonObject(config) && Array.isArray(config.pretokenizers) ? (config.pretokenizers as unknown[]) : [config];
+  const kinds = steps.map((step) => (isJsonObject(step) ? step.type : undefined)).join("+");
+  const [first] = steps;
+  const pattern = isJsonObject(first) && isJsonObject(first.pattern) ? first.pattern.Regex : undefined;
+  if (kinds === "Split+ByteLevel" && pattern === LLAMA_3_PATTERN) return "llama-bpe";
+  if (kinds === "Digits+ByteLevel" && isJsonObject(first) && first.individual_digits === true) return "smollm";
+  if (kinds === "ByteLevel") return "gpt-2";
+  throw new RhoneError(
+    "TOKENIZER_UNSUPPORTED",
+    `${path}: text is split by ${kinds || "nothing"}${pattern === undefined ? "" : ` with ${JSON.stringify(pattern)}`}; ` +
+      "known are the ways of Llama 3, SmolLM2 and GPT-2.",
+  );
+}

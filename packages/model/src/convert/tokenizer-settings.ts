@@ -1,0 +1,55 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isJsonObject, type JsonObject, readJsonFile } from "./json-file.js";
+
+/** What the small files beside a tokenizer say. Undefined: nobody says. */
+export interface TokenizerSettings {
+  readonly addBos: boolean | undefined;
+  readonly addEos: boolean | undefined;
+  readonly addSpacePrefix: boolean | undefined;
+  readonly bosText: string | undefined;
+  readonly eosText: string | undefined;
+  readonly chatTemplate: string | undefined;
+  /** Ids that end a generation, from generation_config.json. */
+  readonly endIds: readonly number[];
+}
+
+/** Reads tokenizer_config.json, generation_config.json and chat_template.{jinja,json}, each of which may be missing. */
+export async function readTokenizerSettings(dir: string): Promise<TokenizerSettings> {
+  const config = (await readJsonFile(join(dir, "tokenizer_config.json"))) ?? {};
+  const generation = (await readJsonFile(join(dir, "generation_config.json"))) ?? {};
+  return {
+    addBos: booleanOf(config.add_bos_token),
+    addEos: booleanOf(config.add_eos_token),
+    addSpacePrefix: booleanOf(config.add_prefix_space),
+    bosText: tokenText(config.bos_token),
+    eosText: tokenText(config.eos_token),
+    chatTemplate: await readChatTemplate(dir, config),
+    endIds: [generation.eos_token_id].flat().filter((id): id is number => Number.isInteger(id)),
+  };
+}
+
+async function readChatTemplate(dir: string, config: JsonObject): Promise<string | undefined> {
+  const inConfig = templateText(config.chat_template);
+  if (inConfig !== undefined) return inConfig;
+  const jinja = await readFile(join(dir, "chat_template.jinja"), "utf8").catch(() => undefined);
+  return jinja ?? templateText((await readJsonFile(join(dir, "chat_template.json")))?.chat_template);
+}
+
+/** One template, or the one named `default` of several. */
+function templateText(template: unknown): string | undefined {
+  if (typeof template === "string") return template;
+  if (!Array.isArray(template)) return undefined;
+  const named = template.find((entry: unknown) => isJsonObject(entry) && entry.name === "default") as
+    | JsonObject
+    | undefined;
+  return typeof named?.template === "string" ? named.template : undefined;
+}
+
+const booleanOf = (value: unknown): boolean | undefined => (typeof value === "boolean" ? value : undefined);
+
+/** Special tokens are written as text or as an object around it. */
+function tokenText(token: unknown): string | undefined {
+  if (typeof token === "string") return token;
+  return isJsonObject(token) && typeof token.content === "string" ? token.content : undefined;
+}
