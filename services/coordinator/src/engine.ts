@@ -1,4 +1,3 @@
-import { performance } from "node:perf_hooks";
 import { type ErrorCode, type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import { ActiveRuns } from "./generation/active-runs.js";

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Frame, isErrorCode, RhoneError } from "@rhone/common";
+import { type Frame, isErrorCode, RhoneError, toRhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine.js";
 import { StageLink } from "./stage-link.js";
@@ -98,7 +98,18 @@ export class Epoch implements StepLink {
     const step = frame.step ?? 0;
     if (frame.probe != null) this.#probed?.(frame.probe.workers ?? []);
     else if (frame.failure != null) this.#fail(step, frame.failure);
-    else if (frame.result != null) this.#listener.result(step, frame.result);
+    else if (frame.result != null) this.#record(step, frame.result);
+  }
+
+  /** A result that makes no sense ends the epoch; a broken invariant of ours ends the process as well. */
+  #record(step: number, result: rhone.v1.StepResult.$Properties): void {
+    try {
+      this.#listener.result(step, result);
+    } catch (error) {
+      const named = toRhoneError(error);
+      this.break(named);
+      if (named.code !== "STAGE_FAILED") setImmediate(() => Promise.reject(error));
+    }
   }
 
   owns(frame: Frame): boolean {

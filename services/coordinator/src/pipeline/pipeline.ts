@@ -1,4 +1,3 @@
-import { performance } from "node:perf_hooks";
 import { type Logger, type PipelineState, RhoneError, toRhoneError, type WorkerMessage } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine.js";

@@ -1,4 +1,3 @@
-import { performance } from "node:perf_hooks";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import type { CoordinatorMessage, WorkerMessage, WorkerStatus } from "@rhone/common";
 import type { rhone } from "@rhone/proto";

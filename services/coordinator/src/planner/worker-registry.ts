@@ -1,4 +1,4 @@
-import type { ServerDuplexStream } from "@grpc/grpc-js";
+import type { ServerDuplexStream, StatusObject } from "@grpc/grpc-js";
 import {
   type CoordinatorMessage,
   type Logger,
@@ -65,13 +65,15 @@ export class WorkerRegistry {
     });
     stream.on("end", () => ended("its stream ended"));
     stream.on("cancelled", () => ended("its connection was lost"));
-    stream.on("error", (error: Error) => ended(`its stream failed: ${error.message}`));
+    stream.on("error", (error: Partial<StatusObject>) => ended(`its stream failed: ${error.details}`));
   }
 
   close(): void {
-    for (const stream of this.#streams)
-      refuse(stream, new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down."));
-    for (const member of this.members) member.close();
+    const members = this.members;
+    this.#members.clear();
+    const error = new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down.");
+    for (const stream of this.#streams) refuse(stream, error);
+    for (const member of members) member.close();
   }
 
   #welcome(stream: JoinStream, { hello }: WorkerMessage, silence: NodeJS.Timeout): Member | null {

@@ -1,4 +1,3 @@
-import { performance } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   decodeEvent,
@@ -47,20 +46,27 @@ export class TokenLog implements EventLog {
   readonly #redis: Redis;
   readonly #metrics: Metrics;
   readonly #logger: Logger;
+  readonly #mostPending: number;
   readonly #batches: PendingBatch[] = [];
   #pending = 0;
   #writing = false;
   #closed = false;
 
   /** `redis` is borrowed; its commands wait for Redis to come back. */
-  constructor(options: { readonly redis: Redis; readonly metrics: Metrics; readonly logger: Logger }) {
+  constructor(options: {
+    readonly redis: Redis;
+    readonly metrics: Metrics;
+    readonly logger: Logger;
+    readonly mostPending?: number;
+  }) {
     this.#redis = options.redis;
+    this.#mostPending = options.mostPending ?? MOST_PENDING;
     this.#metrics = options.metrics;
     this.#logger = options.logger;
   }
 
   get full(): boolean {
-    return this.#pending >= MOST_PENDING;
+    return this.#pending >= this.#mostPending;
   }
 
   append(events: readonly LoggedEvent[]): Promise<readonly string[]> {
@@ -77,7 +83,8 @@ export class TokenLog implements EventLog {
     const entries = await this.#redis.xrange(tokenLogKey(requestId), "-", "+");
     const events = entries.map(([, fields]) => decodeEvent(fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? ""));
     const tokens = events.flatMap((event) => event.tokens);
-    return { tokens, ordinal: events.length, finished: events.at(-1)?.finish !== undefined };
+    const last = events.at(-1);
+    return { tokens, ordinal: last === undefined ? 0 : last.ordinal + 1, finished: last?.finish !== undefined };
   }
 
   /** Events that are not written are given up: another coordinator computes them again. */

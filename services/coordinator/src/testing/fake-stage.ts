@@ -95,8 +95,8 @@ export class FakeStage {
     const tokens: number[] = [];
     for (let seen = first; seen <= position; seen++) {
       const slot = this.#slots[this.#slot(sequence, seen)];
-      assert.deepEqual([slot?.uid, slot?.position], [sequence.uid, seen], "a page was overwritten");
-      tokens.push(slot?.token ?? -1);
+      assert(slot?.uid === sequence.uid && slot.position === seen, `position ${seen} was overwritten`);
+      tokens.push(slot.token);
     }
     return tokens;
   }

@@ -1,0 +1,89 @@
+import { createLogger, type GenerationEvent, openRedis, tokenLogEntryId, tokenLogKey } from "@rhone/common";
+import type { Redis } from "ioredis";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createMetrics } from "../metrics.js";
+import { startValkey, type TestValkey } from "../testing/valkey.js";
+import { TokenLog } from "./token-log.js";
+
+const logger = createLogger({ service: "test", level: "silent" });
+
+let valkey: TestValkey;
+let redis: Redis;
+let log: TokenLog;
+
+const event = (ordinal: number, token = ordinal): GenerationEvent => ({
+  requestId: "a",
+  ordinal,
+  tokens: [token],
+  text: String(token),
+});
+const append = (...events: readonly GenerationEvent[]) =>
+  log.append(events.map((one) => ({ replyTo: "gateway", event: one })));
+
+beforeEach(async () => {
+  valkey = await startValkey();
+  redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
+  log = new TokenLog({ redis, metrics: createMetrics(), logger, mostPending: 4 });
+});
+
+afterEach(async () => {
+  log.close();
+  redis.disconnect();
+  await valkey.stop();
+});
+
+describe("TokenLog", () => {
+  it("reads back what was written", async () => {
+    expect(await log.read("a")).toEqual({ tokens: [], ordinal: 0, finished: false });
+    await append(event(0, 7), event(1, 8));
+    expect(await log.read("a")).toEqual({ tokens: [7, 8], ordinal: 2, finished: false });
+    await append({ ...event(2, 9), finish: { reason: "length" } });
+    expect(await log.read("a")).toEqual({ tokens: [7, 8, 9], ordinal: 3, finished: true });
+  });
+
+  it("loses a request that another coordinator has continued, and announces nothing of it", async () => {
+    const announced: string[] = [];
+    const subscriber = redis.duplicate();
+    await subscriber.subscribe("rhone:events:gateway");
+    subscriber.on("message", (_channel, message) => announced.push(message));
+    await append(event(0));
+    const theirs = JSON.stringify(event(1, 99));
+    await redis.xadd(tokenLogKey("a"), tokenLogEntryId(1), "event", theirs);
+    expect(await append(event(1))).toEqual(["a"]);
+    await expect.poll(() => announced.length).toBe(1);
+    subscriber.disconnect();
+  });
+
+  it("keeps events while Redis is away and writes them in order when it is back", async () => {
+    await append(event(0));
+    await valkey.stop();
+    const written = [append(event(1)), append(event(2), event(3))];
+    valkey = await startValkey(Number(new URL(valkey.url).port));
+    expect(await Promise.all(written)).toEqual([[], []]);
+    const entries = await redis.xrange(tokenLogKey("a"), "-", "+");
+    expect(entries.map(([id]) => id)).toEqual(["2-0", "3-0", "4-0"]);
+  });
+
+  it("tells its own entry, whose answer was lost, from another's", async () => {
+    await redis.xadd(tokenLogKey("a"), tokenLogEntryId(0), "event", JSON.stringify(event(0)));
+    const pipeline = redis.pipeline.bind(redis);
+    let calls = 0;
+    redis.pipeline = ((...args: Parameters<typeof pipeline>) => {
+      const made = pipeline(...args);
+      if (calls++ === 0) made.exec = () => Promise.reject(new Error("connection lost"));
+      return made;
+    }) as typeof redis.pipeline;
+    expect(await append(event(0))).toEqual([]);
+  });
+
+  it("is full when too many events wait, and has room again when they are written", async () => {
+    const events = Array.from({ length: 66_000 }, (_, ordinal) => ({
+      ...event(ordinal),
+      requestId: `r${ordinal % 64}`,
+    }));
+    const done = append(...events);
+    expect(log.full).toBe(true);
+    await Promise.all([done, more]);
+    expect(log.full).toBe(false);
+  });
+});
