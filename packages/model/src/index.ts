@@ -17,6 +17,7 @@ export * from "./gguf/open-gguf.js";
 export * from "./gguf/read-tensor-bytes.js";
 export type { TensorInfo } from "./gguf/tensor-info.js";
 export * from "./gguf/tensor-type.js";
+export { inspectModel, type ModelSummary, type TensorTypeSummary } from "./inspect/inspect-model.js";
 export { pullModel } from "./pull/pull-model.js";
 export type { PullOptions, PullProgress } from "./pull/pull-options.js";
 export { parseQuantization, QUANTIZATIONS, type Quantization } from "./quantization/quantization.js";

@@ -1,3 +1,4 @@
+import type { ModelShape } from "../config/llama-tensors.js";
 import type { PlannedTensor } from "../quantization/plan-tensors.js";
 
 /** Standard deviation of the logits: wide enough for clear favourites among tens of thousands of tokens. */
@@ -8,16 +9,16 @@ const LOGIT_STD = 3;
  * keeps it; the two matrices that write into the residual stream are divided by sqrt(2 * nLayers) besides, so that all
  * layers together add as much as the embedding brought.
  */
-export function weightStd(tensor: PlannedTensor, nLayers: number): number {
+export function weightStd(tensor: PlannedTensor, model: Pick<ModelShape, "nLayers" | "tiedEmbeddings">): number {
   const fanIn = 1 / Math.sqrt(tensor.ne[0] ?? 1);
   switch (tensor.role) {
     case "tokenEmbedding":
-      return 1;
+      return model.tiedEmbeddings ? LOGIT_STD * fanIn : 1;
     case "output":
       return LOGIT_STD * fanIn;
     case "attnOutput":
     case "ffnDown":
-      return fanIn / Math.sqrt(2 * nLayers);
+      return fanIn / Math.sqrt(2 * model.nLayers);
     default:
       return fanIn;
   }

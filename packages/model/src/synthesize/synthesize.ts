@@ -1,5 +1,6 @@
 import { rowSize } from "@rhone/ggml";
 import { llamaMetadata } from "../config/llama-metadata.js";
+import type { ModelShape } from "../config/llama-tensors.js";
 import { gguf } from "../gguf/gguf-value.js";
 import { GgufWriter } from "../gguf/gguf-writer.js";
 import { tensorBytes } from "../gguf/tensor-type.js";
@@ -46,7 +47,7 @@ export async function synthesize(request: SynthesizeRequest): Promise<number> {
   try {
     const progress = startProgress(writer.fileBytes, request);
     for (const tensor of tensors) {
-      for (const bytes of randomWeights(tensor, config.nLayers, request.seed)) {
+      for (const bytes of randomWeights(tensor, config, request.seed)) {
         request.signal?.throwIfAborted();
         await writer.write(tensor.name, bytes);
         progress(bytes.length);
@@ -61,13 +62,13 @@ export async function synthesize(request: SynthesizeRequest): Promise<number> {
 }
 
 /** A tensor's bytes in pieces of whole rows. Each tensor has its own stream, so that layer N is the same at any depth. */
-function* randomWeights(tensor: PlannedTensor, nLayers: number, seed: number): Generator<Uint8Array> {
+function* randomWeights(tensor: PlannedTensor, model: ModelShape, seed: number): Generator<Uint8Array> {
   if (tensor.ne.length === 1) {
     yield new Uint8Array(new Float32Array(tensor.ne[0] ?? 0).fill(1).buffer);
     return;
   }
   const random = new RandomBytes(`${seed}:${tensor.name}`);
-  const shape = blockShaper(tensor.type, weightStd(tensor, nLayers));
+  const shape = blockShaper(tensor.type, weightStd(tensor, model));
   const rowBytes = rowSize(tensor.type, tensor.ne[0] ?? 0);
   const zeros = new Uint8Array(Math.max(1, Math.floor(CHUNK_BYTES / rowBytes)) * rowBytes);
   for (let left = tensorBytes(tensor.type, tensor.ne); left > 0; left -= zeros.length) {

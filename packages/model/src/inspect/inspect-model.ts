@@ -1,0 +1,86 @@
+import { basename } from "node:path";
+import { findModel } from "../catalogue/catalogue.js";
+import { type ChatTemplateName, detectChatTemplate } from "../chat-template/chat-template.js";
+import { wholeModel } from "../config/llama-tensors.js";
+import { type ModelConfig, readModelConfig } from "../config/model-config.js";
+import { pageBytesPerLayer, shardBytes, weightBytes } from "../config/model-size.js";
+import { type GgufFile, openGguf } from "../gguf/open-gguf.js";
+import { tensorTypeName } from "../gguf/tensor-type.js";
+
+/** What `rhone model inspect` shows; plain data, fit for JSON. */
+export interface ModelSummary {
+  readonly path: string;
+  readonly fileBytes: number;
+  readonly ggufVersion: number;
+  readonly headerFingerprint: string;
+  /** The catalogue's name of this file, if it has one. */
+  readonly catalogueName: string | undefined;
+  /** With the catalogue's sliding window where the file has none. */
+  readonly config: ModelConfig;
+  readonly chatTemplate: ChatTemplateName;
+  readonly license: string | undefined;
+  readonly nParameters: number;
+  /** Most bytes first. */
+  readonly tensorTypes: readonly TensorTypeSummary[];
+  readonly weightBytes: {
+    readonly total: number;
+    readonly embedding: number;
+    /** Final norm and head. */
+    readonly head: number;
+    /** One number per layer, in order. */
+    readonly layers: readonly number[];
+  };
+  /** KV bytes that one position takes in all layers together, f16. */
+  readonly kvBytesPerPosition: number;
+}
+
+export interface TensorTypeSummary {
+  readonly type: string;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+/** Reads a GGUF file's header and sums it up. Throws as openGguf, readModelConfig and tensorsOfShard do. */
+export async function inspectModel(path: string): Promise<ModelSummary> {
+  const file = await openGguf(path);
+  const entry = findModel(basename(path));
+  const window = file.metadata.has("llama.attention.sliding_window") ? undefined : entry?.slidingWindow;
+  const config = readModelConfig(file, window === undefined ? {} : { slidingWindow: window });
+  const outer = { first: 0, last: 0 };
+  const license = file.metadata.get("general.license");
+  return {
+    path,
+    fileBytes: file.fileBytes,
+    ggufVersion: file.version,
+    headerFingerprint: file.headerFingerprint,
+    catalogueName: entry?.name,
+    config,
+    chatTemplate: entry?.chatTemplate ?? detectChatTemplate(file, config),
+    license: license?.type === "string" ? license.value : entry?.license,
+    nParameters: countParameters(file),
+    tensorTypes: summarizeTypes(file),
+    weightBytes: {
+      total: shardBytes(config, file, wholeModel(config)),
+      embedding: shardBytes(config, file, { ...outer, embeds: true, heads: false }),
+      head: shardBytes(config, file, { ...outer, embeds: false, heads: true }),
+      layers: Array.from({ length: config.nLayers }, (_, layer) => weightBytes(config, file, layer)),
+    },
+    kvBytesPerPosition: config.nLayers * pageBytesPerLayer(config, "f16", 1),
+  };
+}
+
+function countParameters(file: GgufFile): number {
+  let count = 0;
+  for (const { ne } of file.tensors.values()) count += ne.reduce((product, extent) => product * extent, 1);
+  return count;
+}
+
+function summarizeTypes(file: GgufFile): TensorTypeSummary[] {
+  const sums = new Map<string, TensorTypeSummary>();
+  for (const { type: id, bytes } of file.tensors.values()) {
+    const type = tensorTypeName(id);
+    const sum = sums.get(type) ?? { type, tensors: 0, bytes: 0 };
+    sums.set(type, { type, tensors: sum.tensors + 1, bytes: sum.bytes + bytes });
+  }
+  return [...sums.values()].sort((a, b) => b.bytes - a.bytes);
+}
