@@ -145,7 +145,7 @@ describe("Engine", () => {
       }),
       { numRuns: 100 },
     );
-    expect(preempted).toBeGreaterThan(50); // or the pools were too large to try anything
+    expect(preempted).toBeGreaterThan(20); // or the pools were too large to try anything
   }, 60_000);
 });
 

@@ -1,13 +1,20 @@
-import { type ErrorCode, type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
+import {
+  type ErrorCode,
+  type Finish,
+  type GenerationJob,
+  type Logger,
+  RhoneError,
+  type TokenLogprob,
+} from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import { ActiveRuns } from "./generation/active-runs.js";
 import { Generation, type GenerationRules } from "./generation/generation.js";
 import type { Metrics } from "./metrics.js";
-import { decodeScore } from "./pipeline/decode-result.js";
+import { decodeResult, type SpanAnswer } from "./pipeline/decode-result.js";
 import { encodeStep } from "./pipeline/encode-step.js";
 import { StageClock } from "./pipeline/stage-clock.js";
 import type { EventLog, LoggedEvent } from "./queue/event-log.js";
-import type { MicroBatch, PlannedSpan } from "./scheduler/micro-batch.js";
+import type { MicroBatch } from "./scheduler/micro-batch.js";
 import { Scheduler } from "./scheduler/scheduler.js";
 import { Sequence } from "./scheduler/sequence.js";
 import type { KvShape } from "./scheduler/sliding-window.js";
@@ -183,35 +190,26 @@ export class Engine {
     }
   }
 
+  /** Whole before any of it is applied: a result read half would leave holes in the logs. */
   #readResult(batch: MicroBatch, result: rhone.v1.StepResult.$Properties): readonly LoggedEvent[] {
-    const results = new Map((result.spans ?? []).map((span) => [span.sequence ?? 0, span]));
-    // Checked before anything is read: a half-read result would leave holes in the logs of the others.
-    for (const span of batch.spans) checkAnswer(span, results.get(span.wireId));
     const events: LoggedEvent[] = [];
-    for (const span of batch.spans) {
-      const run = this.#runs.of(span.sequence);
-      if (run === undefined) continue; // ended meanwhile
-      const event = this.#readSpan(run.generation, span, results.get(span.wireId));
+    for (const answer of decodeResult(batch, result)) {
+      const run = this.#runs.of(answer.span.sequence);
+      const event = run === undefined ? null : this.#apply(run.generation, answer); // else it ended meanwhile
       if (event !== null) events.push(event);
     }
     return events;
   }
 
-  #readSpan(
-    generation: Generation,
-    span: PlannedSpan,
-    result: rhone.v1.SpanResult.$Properties | undefined,
-  ): LoggedEvent | null {
-    const { sequence } = span;
-    if (span.scored > 0) generation.addPromptScores(span.position, (result?.scores ?? []).map(decodeScore));
-    if (!span.sample) {
-      const scoredAll = sequence.job.maxTokens === 0 && span.position + span.count === sequence.due;
-      return scoredAll ? this.#close(generation, { reason: "length" }) : null;
-    }
-    return this.#advance(generation, decodeScore(result?.token ?? {}));
+  #apply(generation: Generation, { span, token, scores }: SpanAnswer): LoggedEvent | null {
+    generation.addPromptScores(span.position, scores);
+    if (token !== null) return this.#advance(generation, token);
+    const { job, due } = span.sequence;
+    const scoredAll = job.maxTokens === 0 && span.position + span.count === due;
+    return scoredAll ? this.#close(generation, { reason: "length" }) : null;
   }
 
-  #advance(generation: Generation, score: ReturnType<typeof decodeScore>): LoggedEvent {
+  #advance(generation: Generation, score: TokenLogprob): LoggedEvent {
     const { sequence } = generation;
     const event = generation.take(score);
     sequence.failures = 0;
@@ -290,16 +288,6 @@ export class Engine {
     if (leaked === 0) return;
     this.#options.metrics.pageLeaks.inc();
     this.#options.logger.error({ leaked, total: this.#scheduler.pages.total }, "pages are missing from the pool");
-  }
-}
-
-function checkAnswer(span: PlannedSpan, result: rhone.v1.SpanResult.$Properties | undefined): void {
-  if (span.sample && result?.token == null) {
-    throw new RhoneError("STAGE_FAILED", `The last stage drew no token for position ${span.position + span.count}.`);
-  }
-  const scores = result?.scores?.length ?? 0;
-  if (scores !== span.scored) {
-    throw new RhoneError("STAGE_FAILED", `The last stage scored ${scores} of ${span.scored} prompt tokens.`);
   }
 }
 

@@ -1,8 +1,37 @@
-import type { TokenLogprob } from "@rhone/common";
+import { RhoneError, type TokenLogprob } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
+import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
 
-/** A score as events carry it. */
-export function decodeScore(score: rhone.v1.TokenScore.$Properties): TokenLogprob {
+type SpanResult = rhone.v1.SpanResult.$Properties;
+
+/** What the last stage says of one span. */
+export interface SpanAnswer {
+  readonly span: PlannedSpan;
+  /** The drawn token, or null when none was asked for. */
+  readonly token: TokenLogprob | null;
+  /** One per scored row. */
+  readonly scores: readonly TokenLogprob[];
+}
+
+/** The answers to a micro-batch, in the order of its spans. Throws STAGE_FAILED when anything that was asked for lacks. */
+export function decodeResult(batch: MicroBatch, result: rhone.v1.StepResult.$Properties): readonly SpanAnswer[] {
+  const results = new Map((result.spans ?? []).map((span) => [span.sequence ?? 0, span]));
+  return batch.spans.map((span) => decodeSpan(span, results.get(span.wireId)));
+}
+
+function decodeSpan(span: PlannedSpan, result: SpanResult | undefined): SpanAnswer {
+  const drawn = result?.token;
+  if (span.sample && drawn == null) {
+    throw new RhoneError("STAGE_FAILED", `The last stage drew no token for position ${span.position + span.count}.`);
+  }
+  const scores = result?.scores ?? [];
+  if (scores.length !== span.scored) {
+    throw new RhoneError("STAGE_FAILED", `The last stage scored ${scores.length} of ${span.scored} prompt tokens.`);
+  }
+  return { span, token: span.sample && drawn != null ? decodeScore(drawn) : null, scores: scores.map(decodeScore) };
+}
+
+function decodeScore(score: rhone.v1.TokenScore.$Properties): TokenLogprob {
   const topLogprobs = score.topLogprobs ?? [];
   return {
     token: score.token ?? 0,

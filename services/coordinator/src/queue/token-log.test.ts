@@ -77,13 +77,11 @@ describe("TokenLog", () => {
   });
 
   it("is full when too many events wait, and has room again when they are written", async () => {
-    const events = Array.from({ length: 66_000 }, (_, ordinal) => ({
-      ...event(ordinal),
-      requestId: `r${ordinal % 64}`,
-    }));
-    const done = append(...events);
+    const first = append(event(0), event(1));
+    expect(log.full).toBe(false);
+    const second = append(event(2), event(3));
     expect(log.full).toBe(true);
-    await Promise.all([done, more]);
+    await Promise.all([first, second]);
     expect(log.full).toBe(false);
   });
 });
