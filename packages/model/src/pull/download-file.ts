@@ -33,10 +33,10 @@ export async function downloadFile(request: DownloadRequest): Promise<void> {
   const partial = await PartialFile.open(request.path);
   try {
     const remote = await downloadAll(request, partial);
-    await partial.close();
+    await partial.complete();
     await finish(request, partial, remote);
   } catch (error) {
-    await partial.close().catch(() => undefined);
+    await partial.suspend();
     if (partial.bytes === 0 || (error instanceof RhoneError && error.code === "CHECKSUM_MISMATCH"))
       await partial.remove();
     throw error;

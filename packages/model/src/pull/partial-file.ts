@@ -85,12 +85,18 @@ export class PartialFile {
     throw new RhoneError("DISK_FULL", `${dirname(this.path)} has ${free} bytes free, but ${missing} more are needed.`);
   }
 
-  async close(): Promise<void> {
-    await this.#handle.sync().catch(() => undefined);
+  /** Flushes to disk and closes: the bytes are all there. */
+  async complete(): Promise<void> {
+    await this.#handle.sync();
     await this.#handle.close();
   }
 
-  /** Removes the bytes and their ETag, after `close`. */
+  /** Closes as it stands, to be resumed; never throws. */
+  async suspend(): Promise<void> {
+    await this.#handle.close().catch(() => undefined);
+  }
+
+  /** Removes the bytes and their ETag, after `complete` or `suspend`. */
   async remove(): Promise<void> {
     await rm(this.path, { force: true });
     await this.forgetEtag();

@@ -29,7 +29,7 @@ async function fetchFile(entry: CatalogueEntry, path: string, options: PullOptio
   if (entry.source.kind === "embedded") return;
   const { repo, revision, pypi } = entry.source;
   const expected = { bytes: entry.bytes, sha256: entry.sha256 };
-  const url = `${options.endpoint ?? PUBLIC_ENDPOINT}/${repo}/resolve/${revision}/${encodeURIComponent(entry.file)}`;
+  const url = `${(options.endpoint ?? PUBLIC_ENDPOINT).replace(/\/+$/, "")}/${repo}/resolve/${revision}/${encodeURIComponent(entry.file)}`;
   try {
     // With another source at hand, a server that cannot be reached is not waited for long.
     await downloadFile({ ...options, url, path, expected, attempts: pypi === undefined ? 6 : 2 });
