@@ -1,0 +1,18 @@
+import { createServer } from "node:net";
+import { type ListenAddress, listenOrExplain } from "@rhone/common";
+
+/** Throws PORT_IN_USE when somebody listens there already, INVALID_CONFIG when it can't be bound at all. */
+export async function checkPortIsFree(address: ListenAddress): Promise<void> {
+  const probe = createServer();
+  await listenOrExplain(probe, address);
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
+}
+
+/** A port of the loopback interface that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await listenOrExplain(probe, { host: "127.0.0.1", port: 0 });
+  const address = probe.address();
+  await new Promise<void>((resolve) => probe.close(() => resolve()));
+  return typeof address === "object" && address !== null ? address.port : 0;
+}

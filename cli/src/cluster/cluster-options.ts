@@ -1,0 +1,19 @@
+import { activationTypeSchema, kvTypeSchema } from "@rhone/common";
+import { z } from "zod";
+
+/** What `rhone up` was asked for; plain data, since a supervisor in the background gets it on its command line. */
+export const clusterOptionsSchema = z.object({
+  dataDir: z.string(),
+  model: z.string(),
+  host: z.string(),
+  port: z.number().int(),
+  workers: z.number().int().optional(),
+  threads: z.number().int().optional(),
+  kvType: kvTypeSchema,
+  slidingWindow: z.number().int().optional(),
+  context: z.number().int().optional(),
+  activationType: activationTypeSchema.optional(),
+  device: z.string().optional(),
+});
+
+export type ClusterOptions = Readonly<z.infer<typeof clusterOptionsSchema>>;

@@ -1,0 +1,121 @@
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { RhoneError } from "@rhone/common";
+import { z } from "zod";
+import type { DataDir } from "../data-dir.js";
+import { identifyProcess, isAlive } from "./process-identity.js";
+
+const processSchema = z.object({ name: z.string(), pid: z.number().int().positive(), startedAt: z.string() });
+export type RecordedProcess = Readonly<z.infer<typeof processSchema>>;
+
+const clusterSchema = z.object({
+  /** The process that starts and watches the others. */
+  supervisor: processSchema,
+  state: z.enum(["starting", "ready", "stopping"]),
+  startedAtMs: z.number(),
+  url: z.string(),
+  model: z.string(),
+  redis: z.string(),
+  services: z.array(processSchema),
+});
+
+/** What runs in a data directory. */
+export type ClusterRecord = Readonly<z.infer<typeof clusterSchema>>;
+
+/** The record of the data directory, also one whose processes are gone; null when there is none, or none that can be read. */
+export async function readClusterRecord({ clusterFile }: DataDir): Promise<ClusterRecord | null> {
+  try {
+    return clusterSchema.parse(JSON.parse(await readFile(clusterFile, "utf8")));
+  } catch {
+    return null;
+  }
+}
+
+/** Every process of a record that still runs, the supervisor first. */
+export function aliveProcesses({ supervisor, services }: ClusterRecord): readonly RecordedProcess[] {
+  return [supervisor, ...services].filter(isAlive);
+}
+
+/** The claim of this process on a data directory. One at a time holds it; the file goes when it is released. */
+export class ClusterClaim {
+  readonly #dataDir: DataDir;
+  #record: ClusterRecord;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(dataDir: DataDir, record: ClusterRecord) {
+    this.#dataDir = dataDir;
+    this.#record = record;
+  }
+
+  /**
+   * Throws ALREADY_RUNNING when a process of another cluster lives there. A record left behind by a crash is replaced;
+   * `onLeftover` hears of processes that outlived their supervisor and must end them.
+   */
+  static async take(
+    dataDir: DataDir,
+    about: Pick<ClusterRecord, "url" | "model">,
+    onLeftover: (processes: readonly RecordedProcess[]) => Promise<void>,
+  ): Promise<ClusterClaim> {
+    const self = identifyProcess(process.pid);
+    if (self === null) throw new RhoneError("INTERNAL", "This system does not tell when a process started.");
+    const record: ClusterRecord = {
+      supervisor: { name: "supervisor", ...self },
+      state: "starting",
+      startedAtMs: Date.now(),
+      redis: "",
+      services: [],
+      ...about,
+    };
+    const claim = new ClusterClaim(dataDir, record);
+    for (;;) {
+      if (await claim.#create()) return claim;
+      const other = await readClusterRecord(dataDir);
+      if (other !== null && isAlive(other.supervisor)) throw alreadyRunning(other, dataDir);
+      if (other !== null) await onLeftover(aliveProcesses(other));
+      await rm(dataDir.clusterFile, { force: true });
+    }
+  }
+
+  /** Changes what the record says; changes are written in order. */
+  async update(changes: Partial<Omit<ClusterRecord, "supervisor" | "startedAtMs">>): Promise<void> {
+    this.#record = { ...this.#record, ...changes };
+    this.#writing = this.#writing.then(() => this.#replace());
+    await this.#writing;
+  }
+
+  async release(): Promise<void> {
+    await this.#writing;
+    await rm(this.#dataDir.clusterFile, { force: true });
+  }
+
+  /** Creates the record unless one exists; whoever reads it reads it whole. */
+  async #create(): Promise<boolean> {
+    const draft = await this.#draft();
+    try {
+      await link(draft, this.#dataDir.clusterFile);
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+      throw error;
+    } finally {
+      await rm(draft, { force: true });
+    }
+  }
+
+  async #replace(): Promise<void> {
+    await rename(await this.#draft(), this.#dataDir.clusterFile);
+  }
+
+  async #draft(): Promise<string> {
+    const path = `${this.#dataDir.clusterFile}.${process.pid}`;
+    await writeFile(path, `${JSON.stringify(this.#record, null, 2)}\n`, { mode: 0o600 });
+    return path;
+  }
+}
+
+function alreadyRunning({ supervisor, url, model, state }: ClusterRecord, { root }: DataDir): RhoneError {
+  const doing = state === "ready" ? `serves ${model} at ${url}` : `is ${state}`;
+  return new RhoneError(
+    "ALREADY_RUNNING",
+    `A cluster in ${root} ${doing} (process ${supervisor.pid}). Stop it with \`rhone down\`, or choose another --data-dir.`,
+  );
+}

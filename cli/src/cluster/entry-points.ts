@@ -1,0 +1,19 @@
+import { fileURLToPath } from "node:url";
+
+/** The JavaScript files of the processes of a cluster. */
+export interface EntryPoints {
+  readonly redisHost: string;
+  readonly coordinator: string;
+  readonly shardWorker: string;
+  readonly gateway: string;
+}
+
+const fromHere = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Those of this repository, found from `cli/dist/cluster`. */
+export const ENTRY_POINTS: EntryPoints = {
+  redisHost: fromHere("../redis/redis-host.js"),
+  coordinator: fromHere("../../../services/coordinator/dist/main.js"),
+  shardWorker: fromHere("../../../services/shard-worker/dist/main.js"),
+  gateway: fromHere("../../../services/gateway/dist/main.js"),
+};

@@ -1,0 +1,100 @@
+import { join } from "node:path";
+import { childEnvironment } from "../config.js";
+import type { DataDir } from "../data-dir.js";
+import type { RedisPlan } from "../redis/redis-plan.js";
+import type { ClusterOptions } from "./cluster-options.js";
+import type { EntryPoints } from "./entry-points.js";
+import type { ClusterPlan } from "./plan-cluster.js";
+import type { Addresses, ServiceSpec } from "./service-process.js";
+
+export interface SpecSources {
+  readonly options: ClusterOptions;
+  readonly plan: ClusterPlan;
+  readonly redis: RedisPlan;
+  readonly dataDir: DataDir;
+  readonly entryPoints: EntryPoints;
+}
+
+type Flags = Readonly<Record<string, string | number | undefined>>;
+
+/** { "kv-type": "f16", context: undefined } -> ["--kv-type", "f16"] */
+export function toArguments(flags: Flags): string[] {
+  return Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, String(value)]));
+}
+
+const portOf = (address: string | undefined): string => address?.slice(address.lastIndexOf(":") + 1) ?? "0";
+
+export function redisSpec({ redis, dataDir, entryPoints }: SpecSources): ServiceSpec {
+  return {
+    name: "redis",
+    entry: entryPoints.redisHost,
+    args: redis.host?.args ?? [],
+    env: childEnvironment({ RHONE_REDIS_PASSWORD: redis.host?.password }),
+    logFile: join(dataDir.logs, "redis.log"),
+  };
+}
+
+/** `previous`: started again, it takes the ports by which its workers know it. */
+export function coordinatorSpec(sources: SpecSources, previous: Addresses | undefined): ServiceSpec {
+  const { options, plan, dataDir, entryPoints } = sources;
+  const flags = {
+    host: "127.0.0.1",
+    port: portOf(previous?.grpc),
+    "ops-port": portOf(previous?.ops),
+    "model-path": plan.model.path,
+    "model-name": plan.model.name,
+    workers: plan.workers,
+    "kv-type": options.kvType,
+    "activation-type": options.activationType,
+    "sliding-window": options.slidingWindow ?? plan.model.slidingWindow,
+    context: options.context,
+  };
+  return {
+    name: "coordinator",
+    entry: entryPoints.coordinator,
+    args: toArguments(flags),
+    env: withRedis(sources),
+    logFile: join(dataDir.logs, "coordinator.log"),
+  };
+}
+
+export function workerSpec(
+  { options, plan, dataDir, entryPoints }: SpecSources,
+  { index, coordinator }: { readonly index: number; readonly coordinator: string },
+): ServiceSpec {
+  const flags = {
+    coordinator,
+    host: "127.0.0.1",
+    port: 0,
+    "ops-port": 0,
+    threads: plan.threads,
+    device: options.device,
+  };
+  const name = `worker-${index + 1}`;
+  return {
+    name,
+    entry: entryPoints.shardWorker,
+    args: toArguments(flags),
+    env: childEnvironment(),
+    logFile: join(dataDir.logs, `${name}.log`),
+  };
+}
+
+export function gatewaySpec(sources: SpecSources, previous: Addresses | undefined): ServiceSpec {
+  const { options, plan, dataDir, entryPoints } = sources;
+  const flags = {
+    host: options.host,
+    port: previous?.http === undefined ? options.port : portOf(previous.http),
+    "model-path": plan.model.path,
+    "model-name": plan.model.name,
+  };
+  return {
+    name: "gateway",
+    entry: entryPoints.gateway,
+    args: toArguments(flags),
+    env: withRedis(sources),
+    logFile: join(dataDir.logs, "gateway.log"),
+  };
+}
+
+const withRedis = ({ redis }: SpecSources): NodeJS.ProcessEnv => childEnvironment({ REDIS_URL: redis.url });

@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ClusterStatus, RhoneError } from "@rhone/common";
+import { phaseResult, pipelineError, pipelineProgress } from "./pipeline-progress.js";
+import type { Report } from "./progress-event.js";
+
+export interface WatchOptions {
+  /** host:port of the coordinator's operations server. */
+  readonly operations: string;
+  readonly workers: number;
+  readonly report: Report;
+  readonly signal: AbortSignal;
+}
+
+const PHASES = ["workers", "weights", "probe"] as const;
+const POLL_MS = 150;
+/** A failure that stays this long will not mend itself. */
+const FAILED_FOR_MS = 3000;
+const MOST_FAILURES = 3;
+/** Without any progress. */
+const STALLED_MS = 180_000;
+
+/** Follows a pipeline until it is ready. Throws what made it fail, NO_PIPELINE when nothing moves any more. */
+export async function watchPipeline({ operations, workers, report, signal }: WatchOptions): Promise<void> {
+  const patience = new Patience();
+  let reached = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const status = await readStatus(operations, signal);
+    if (status !== null) {
+      const { phase, text } = pipelineProgress(status, workers);
+      const current = status.state === "ready" ? PHASES.length : PHASES.indexOf(phase);
+      for (; reached < current; reached++) {
+        const over = PHASES[reached] ?? phase;
+        report({ kind: "phase", phase: over, text: phaseResult(over, status, workers), done: true });
+      }
+      if (status.state === "ready") return;
+      if (status.state !== "failed" && current >= reached) report({ kind: "phase", phase, text, done: false });
+      patience.see(status);
+    }
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+/** Decides when a pipeline that does not become ready is given up. */
+class Patience {
+  #seen = "";
+  #movedAt = performance.now();
+  #failedAt: number | undefined;
+  #failures = 0;
+
+  see(status: ClusterStatus): void {
+    const now = performance.now();
+    const failed = status.state === "failed";
+    if (failed && this.#failedAt === undefined) {
+      this.#failedAt = now;
+      this.#failures++;
+    } else if (!failed) this.#failedAt = undefined;
+    const failedForMs = this.#failedAt === undefined ? 0 : now - this.#failedAt;
+    if (failedForMs > FAILED_FOR_MS || this.#failures >= MOST_FAILURES) throw pipelineError(status.reason);
+
+    const seen = JSON.stringify([status.state, status.workers.map(({ worker, loadedBytes }) => [worker, loadedBytes])]);
+    if (seen !== this.#seen) this.#movedAt = now;
+    this.#seen = seen;
+    if (now - this.#movedAt > STALLED_MS) {
+      const reason = status.reason ?? status.state;
+      throw new RhoneError("NO_PIPELINE", `Nothing has moved for ${STALLED_MS / 1000} s: ${reason}.`);
+    }
+  }
+}
+
+/** Null while the coordinator does not answer; it may be about to be started again. */
+async function readStatus(operations: string, signal: AbortSignal): Promise<ClusterStatus | null> {
+  try {
+    const response = await fetch(`http://${operations}/status`, { signal });
+    return (await response.json()) as ClusterStatus;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,20 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+
+const SCRIPT = fileURLToPath(new URL("../../../scripts/run-tests.mjs", import.meta.url));
+
+/** The launcher runs the same script itself, before it needs this command line to be built. */
+export function addTestCommand(program: Command): void {
+  program
+    .command("test")
+    .description("check the code, then run every test; the last line counts them")
+    .argument("[args...]", "passed on to vitest")
+    .allowUnknownOption()
+    .action(async (args: readonly string[]) => {
+      const child = spawn(process.execPath, [SCRIPT, ...args], { stdio: "inherit" });
+      const [code] = await once(child, "exit");
+      process.exitCode = code ?? 1;
+    });
+}

@@ -1,0 +1,44 @@
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { type ConfigOf, loadConfig, redisUrlSchema, type Settings } from "@rhone/common";
+import { z } from "zod";
+
+const text = z.string().min(1).optional();
+
+/** What the command line reads from the environment; everything else is a flag. */
+export const cliSettings = {
+  home: {
+    env: "RHONE_HOME",
+    schema: z.string().min(1).default(join(homedir(), ".rhone")),
+    doc: "The data directory: models, logs, Redis data, run state.",
+  },
+  redisUrl: {
+    env: "REDIS_URL",
+    schema: redisUrlSchema.removeDefault().optional(),
+    doc: "A Redis of your own; else a private one is started.",
+  },
+  searchPath: {
+    env: "PATH",
+    schema: z.string().default(""),
+    doc: "Where a redis-server or valkey-server is looked for.",
+  },
+  hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "A mirror of huggingface.co for `model pull`." },
+  hfToken: { env: "HF_TOKEN", schema: text, doc: "An access token for `model pull`." },
+  noColor: { env: "NO_COLOR", schema: text, doc: "Any value switches colours off." },
+} as const satisfies Settings;
+
+export type CliConfig = ConfigOf<typeof cliSettings>;
+
+/** `home` goes before RHONE_HOME. Throws INVALID_CONFIG. */
+export function readCliConfig(home?: string): CliConfig {
+  const config = loadConfig(cliSettings, process.env, []);
+  return { ...config, home: resolve(home ?? config.home) };
+}
+
+/** The environment of a child process: this one's, with `changes`; undefined removes a variable. */
+export function childEnvironment(changes: Readonly<Record<string, string | undefined>> = {}): NodeJS.ProcessEnv {
+  return { ...process.env, ...changes };
+}
+
+/** NO_COLOR as it is, for errors that come before or from reading the settings. */
+export const noColorSetting = (): string | undefined => process.env.NO_COLOR;

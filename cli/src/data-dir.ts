@@ -1,0 +1,35 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Where everything lies that Rhone keeps outside its repository. */
+export interface DataDir {
+  readonly root: string;
+  /** State of the cluster that runs now. */
+  readonly run: string;
+  readonly logs: string;
+  readonly models: string;
+  /** What the private Redis keeps on disk. */
+  readonly redis: string;
+  /** The record of the running cluster. */
+  readonly clusterFile: string;
+  /** Why the last cluster ended by itself. */
+  readonly failureFile: string;
+}
+
+export function dataDirAt(root: string): DataDir {
+  const run = join(root, "run");
+  return {
+    root,
+    run,
+    logs: join(root, "logs"),
+    models: join(root, "models"),
+    redis: join(root, "redis"),
+    clusterFile: join(run, "cluster.json"),
+    failureFile: join(run, "failure.json"),
+  };
+}
+
+/** Creates the folders, readable by their owner alone. */
+export async function createDataDir({ root, run, logs, models, redis }: DataDir): Promise<void> {
+  for (const folder of [root, run, logs, models, redis]) await mkdir(folder, { recursive: true, mode: 0o700 });
+}

