@@ -27,6 +27,7 @@ const row = (type: ErrorRow["type"], http: number, grpc: grpcStatus, retryable =
 export const ERROR_TABLE = {
   // What the caller sent.
   INVALID_REQUEST: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
+  UNSUPPORTED_PARAMETER: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
   INVALID_JSON: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
   CONTEXT_LENGTH_EXCEEDED: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
   CHAT_TEMPLATE_FAILED: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
@@ -64,6 +65,7 @@ export const ERROR_TABLE = {
   KV_FULL: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED, true),
   QUEUE_FULL: row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED, true),
   NO_PIPELINE: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
+  LOADING_MODEL: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
   NOT_ENOUGH_MEMORY: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED),
   WORKER_LOST: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
   STAGE_FAILED: row("server_error", 500, grpcStatus.INTERNAL),
