@@ -1,0 +1,2 @@
+export { type ShardWorkerConfig, shardWorkerSettings } from "./config.js";
+export { startShardWorker } from "./worker.js";

@@ -1,0 +1,64 @@
+import { type Engine, logSoftmaxOf, logSumExp, SamplerChain, topLogprobs } from "@rhone/ggml";
+import type { rhone } from "@rhone/proto";
+
+type Open = rhone.v1.SequenceOpen.$Properties;
+type TokenScore = rhone.v1.TokenScore.$Properties;
+
+/** Draws one sequence's tokens on the last stage, and accounts for what it drew. Owns a sampler chain until `close`. */
+export class SequenceSampler {
+  readonly #chain: SamplerChain;
+  readonly #sampling: rhone.v1.Sampling.$Properties;
+
+  constructor(engine: Engine, nVocab: number, open: Open) {
+    const sampling = open.sampling ?? {};
+    this.#sampling = sampling;
+    const biases = sampling.biasValues ?? [];
+    this.#chain = SamplerChain.open(engine, {
+      nVocab,
+      temperature: sampling.temperature ?? 0,
+      topK: sampling.topK ?? 0,
+      topP: sampling.topP ?? 1,
+      minP: sampling.minP ?? 0,
+      repetitionPenalty: sampling.repetitionPenalty ?? 1,
+      frequencyPenalty: sampling.frequencyPenalty ?? 0,
+      presencePenalty: sampling.presencePenalty ?? 0,
+      logitBias: new Map((sampling.biasTokens ?? []).map((token, i) => [token, biases[i] ?? 0])),
+      promptTokens: readTokens(open.history),
+      generatedTokens: readTokens(open.generated),
+    });
+  }
+
+  /** Draws the token after `position`. logits: f32 [nVocab], borrowed; banned end tokens are overwritten in it. */
+  draw(logits: Float32Array, position: number): TokenScore {
+    const { logprobs = false, bannedUntilMin } = this.#sampling;
+    const seed = this.#sampling.seed ?? 0;
+    const minPosition = this.#sampling.minPosition ?? 0;
+    const alternatives = this.#sampling.topLogprobs ?? 0;
+    const unmodified = logprobs && position < minPosition ? logits.slice() : logits;
+    if (position < minPosition) for (const token of bannedUntilMin ?? []) logits[token] = Number.NEGATIVE_INFINITY;
+    const token = this.#chain.sample(logits, { seed, position: position + 1 });
+    this.#chain.accept(token);
+    return logprobs ? scoreOf(unmodified, token, alternatives) : { token };
+  }
+
+  close(): void {
+    this.#chain.close();
+  }
+}
+
+/** log P(token) under the softmax of logits (f32 [nVocab]), with the best `alternatives`. */
+export function scoreOf(logits: Float32Array, token: number, alternatives: number): TokenScore {
+  const normalizer = logSumExp(logits);
+  const best = alternatives > 0 ? topLogprobs(logits, alternatives, normalizer) : [];
+  return {
+    token,
+    logprob: logSoftmaxOf(logits, token, normalizer),
+    topTokens: best.map(({ id }) => id),
+    topLogprobs: best.map(({ logprob }) => logprob),
+  };
+}
+
+/** int32 little-endian token ids, copied. */
+export function readTokens(bytes: Uint8Array | null | undefined): Int32Array {
+  return bytes == null ? new Int32Array() : new Int32Array(new Uint8Array(bytes).buffer);
+}

@@ -1,0 +1,206 @@
+import { RhoneError } from "@rhone/common";
+import { type Backend, type Engine, GgmlType, Graph, type Tensor } from "@rhone/ggml";
+import type { rhone } from "@rhone/proto";
+import { PageTable } from "../kv-cache/page-table.js";
+import { embed, head, type Shard, transformer } from "../model/transformer.js";
+import { readTokens, SequenceSampler, scoreOf } from "../sampling/sequence-sampler.js";
+import { checkHidden, ggmlTypeOf } from "./activations.js";
+import { describeInputs, type StepInputs, type StepSpan } from "./step-inputs.js";
+
+type Step = rhone.v1.Step.$Properties;
+type TokenScore = rhone.v1.TokenScore.$Properties;
+type SpanResult = rhone.v1.SpanResult.$Properties;
+
+export interface StageOptions {
+  readonly engine: Engine;
+  readonly backend: Backend;
+  readonly shard: Shard;
+  readonly embeds: boolean;
+  readonly heads: boolean;
+  /** Positions a token sees, itself included; 0 = all. */
+  readonly slidingWindow: number;
+}
+
+/** What a stage makes of a step: activations for the next stage, or results for the coordinator. */
+export type StageOutput =
+  | { readonly kind: "hidden"; readonly bytes: Uint8Array }
+  | { readonly kind: "results"; readonly spans: readonly SpanResult[] };
+
+/** One row of logits that the last stage reads: for a draw, for a score, or both. */
+interface LogitRow {
+  readonly span: StepSpan;
+  readonly position: number;
+  readonly target: number | undefined;
+  readonly draws: boolean;
+}
+
+/** A loaded shard at work: page tables and samplers of the open sequences, one step at a time. */
+export class Stage {
+  readonly #options: StageOptions;
+  readonly #graph: Graph;
+  readonly #tables = new Map<number, PageTable>();
+  readonly #samplers = new Map<number, SequenceSampler>();
+
+  constructor(options: StageOptions) {
+    this.#options = options;
+    const layers = options.shard.weights.layers.size;
+    this.#graph = Graph.open(options.backend, { maxTensors: 4096 + layers * 2048 });
+  }
+
+  /** Forgets every sequence: a new epoch begins. */
+  reset(): void {
+    for (const sampler of this.#samplers.values()) sampler.close();
+    this.#samplers.clear();
+    this.#tables.clear();
+  }
+
+  /** Runs one step. `activations` is the type that the next stage expects. Throws STAGE_FAILED, OUT_OF_MEMORY, GGML_FAILED. */
+  async run(step: Step, activations: rhone.v1.ActivationType): Promise<StageOutput> {
+    for (const { from = 0, to = 0 } of step.copies ?? []) this.#options.shard.pages.copy(from ?? 0, to ?? 0);
+    for (const open of step.opens ?? []) this.#openSequence(open);
+    const spans = (step.spans ?? []).map((span) => this.#spanOf(span));
+    const output = spans.length === 0 ? this.#nothing() : await this.#forward(step, spans, activations);
+    for (const sequence of step.closes ?? []) this.#closeSequence(sequence);
+    return output;
+  }
+
+  close(): void {
+    this.reset();
+    this.#graph.close();
+  }
+
+  #nothing(): StageOutput {
+    return this.#options.heads ? { kind: "results", spans: [] } : { kind: "hidden", bytes: new Uint8Array() };
+  }
+
+  #openSequence(open: rhone.v1.SequenceOpen.$Properties): void {
+    const { engine, shard, heads } = this.#options;
+    const sequence = open.sequence ?? 0;
+    this.#closeSequence(sequence);
+    this.#tables.set(sequence, new PageTable(shard.pages.shape.pageSize));
+    if (heads) this.#samplers.set(sequence, new SequenceSampler(engine, shard.config.vocabSize, open));
+  }
+
+  #closeSequence(sequence: number): void {
+    this.#tables.delete(sequence);
+    this.#samplers.get(sequence)?.close();
+    this.#samplers.delete(sequence);
+  }
+
+  #spanOf(message: rhone.v1.Span.$Properties): StepSpan {
+    const sequence = message.sequence ?? 0;
+    const table = this.#tables.get(sequence);
+    if (table === undefined) throw new RhoneError("STAGE_FAILED", `Sequence ${sequence} was not opened on this stage.`);
+    table.append(message.pages ?? []);
+    const { position, count, firstPage } = message;
+    return { sequence, position: position ?? 0, count: count ?? 0, firstPage: firstPage ?? 0, table, message };
+  }
+
+  async #forward(step: Step, spans: readonly StepSpan[], activations: rhone.v1.ActivationType): Promise<StageOutput> {
+    const { backend, shard, heads, slidingWindow } = this.#options;
+    const graph = this.#graph;
+    graph.reset();
+    const { ropeFreqs } = shard.weights.outer;
+    const inputs = describeInputs(graph, spans, { shape: shard.pages.shape, slidingWindow, ropeFreqs });
+    const source = this.#source(step, inputs);
+    const hidden = transformer(graph, source.hidden, shard, inputs.attention);
+    if (!heads) {
+      const type = ggmlTypeOf(activations);
+      const out = graph.output(type === GgmlType.F32 ? hidden : graph.cast(hidden, type));
+      graph.allocate();
+      source.fill();
+      inputs.fill();
+      await backend.compute(graph);
+      return { kind: "hidden", bytes: graph.read(out, new Uint8Array(out.packedBytes)) };
+    }
+    graph.expand(hidden); // the pages are written even where no logits are asked for
+    const rows = logitRows(spans);
+    const chosen = rows.length === 0 ? undefined : graph.input(GgmlType.I32, [rows.length]);
+    const logits = chosen === undefined ? undefined : graph.output(head(graph, hidden, chosen, shard));
+    graph.allocate();
+    source.fill();
+    inputs.fill();
+    if (chosen !== undefined) graph.setInput(chosen, rowIndices(spans, rows));
+    await backend.compute(graph);
+    return { kind: "results", spans: this.#results(spans, rows, logits) };
+  }
+
+  /** The hidden state that the first of the shard's layers takes, f32 [rows, dim]. */
+  #source(step: Step, { rows }: StepInputs): { readonly hidden: Tensor; readonly fill: () => void } {
+    const { shard, embeds } = this.#options;
+    const graph = this.#graph;
+    if (embeds) {
+      const tokens = readTokens(step.tokens);
+      checkTokens(tokens, { rows, vocabSize: shard.config.vocabSize });
+      const input = graph.input(GgmlType.I32, [rows]);
+      return { hidden: embed(graph, input, shard.weights), fill: () => graph.setInput(input, tokens) };
+    }
+    const type = ggmlTypeOf(step.hiddenType ?? 0);
+    const bytes = step.hidden ?? new Uint8Array();
+    checkHidden(bytes, type, { rows, dim: shard.config.dim });
+    const input = graph.input(type, [shard.config.dim, rows]);
+    const hidden = type === GgmlType.F32 ? input : graph.cast(input, GgmlType.F32);
+    return { hidden, fill: () => graph.setInput(input, bytes) };
+  }
+
+  #results(spans: readonly StepSpan[], rows: readonly LogitRow[], logits: Tensor | undefined): readonly SpanResult[] {
+    const row = new Float32Array(this.#options.shard.config.vocabSize);
+    const results = new Map<StepSpan, { scores: TokenScore[]; token?: TokenScore }>(
+      spans.map((span) => [span, { scores: [] }]),
+    );
+    for (const [index, { span, position, target, draws }] of rows.entries()) {
+      const result = results.get(span);
+      if (logits === undefined || result === undefined) continue;
+      this.#graph.read(logits, row, index * row.byteLength);
+      if (target !== undefined) result.scores.push(scoreOf(row, target, span.message.topTargets ?? 0));
+      if (draws) result.token = this.#samplerOf(span).draw(row, position);
+    }
+    return [...results].map(([{ sequence, position, count }, { scores, token }]) => ({
+      sequence,
+      position: position + count - 1,
+      sampled: token !== undefined,
+      scores,
+      ...(token === undefined ? {} : { token }),
+    }));
+  }
+
+  #samplerOf({ sequence }: StepSpan): SequenceSampler {
+    const sampler = this.#samplers.get(sequence);
+    if (sampler === undefined)
+      throw new RhoneError("STAGE_FAILED", `Sequence ${sequence} has no sampler on this stage.`);
+    return sampler;
+  }
+}
+
+function logitRows(spans: readonly StepSpan[]): readonly LogitRow[] {
+  return spans.flatMap((span) => {
+    const targets = span.message.targets ?? [];
+    const rows: LogitRow[] = [];
+    for (let i = 0; i < span.count; i++) {
+      const draws = (span.message.sample ?? false) && i === span.count - 1;
+      const target = targets[i];
+      if (draws || target !== undefined) rows.push({ span, position: span.position + i, target, draws });
+    }
+    return rows;
+  });
+}
+
+/** Where in the micro-batch each row of logits comes from. */
+function rowIndices(spans: readonly StepSpan[], rows: readonly LogitRow[]): Int32Array {
+  const starts = new Map<StepSpan, number>();
+  let start = 0;
+  for (const span of spans) {
+    starts.set(span, start);
+    start += span.count;
+  }
+  return Int32Array.from(rows, ({ span, position }) => (starts.get(span) ?? 0) + position - span.position);
+}
+
+function checkTokens(tokens: Int32Array, { rows, vocabSize }: { rows: number; vocabSize: number }): void {
+  if (tokens.length !== rows) {
+    throw new RhoneError("STAGE_FAILED", `A frame brought ${tokens.length} tokens for ${rows} rows.`);
+  }
+  const wrong = tokens.find((token) => token < 0 || token >= vocabSize);
+  if (wrong === undefined) return;
+  throw new RhoneError("STAGE_FAILED", `Token ${wrong} is outside the vocabulary of ${vocabSize}.`);
+}

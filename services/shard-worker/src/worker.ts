@@ -1,0 +1,77 @@
+import { randomUUID } from "node:crypto";
+import { freemem, hostname } from "node:os";
+import { type Logger, OperationsServer, PROTOCOL_VERSION, type Shutdown } from "@rhone/common";
+import { Backend, openEngine } from "@rhone/ggml";
+import type { ShardWorkerConfig } from "./config.js";
+import { createMetrics } from "./metrics.js";
+import { ControlLink } from "./server/control-link.js";
+import { measureSpeed } from "./server/measure-speed.js";
+import { PipelineServer } from "./server/pipeline-server.js";
+import { ShardHolder } from "./server/shard-holder.js";
+import { StageRunner } from "./server/stage-runner.js";
+
+/** What is left to the system and to the worker's own code. */
+const MEMORY_SHARE = 0.9;
+
+export interface ShardWorkerOptions {
+  readonly config: ShardWorkerConfig;
+  readonly logger: Logger;
+  readonly shutdown: Shutdown;
+}
+
+/** Opens the device, serves frames, joins the coordinator. Throws what openEngine, Backend.open and binding throw. */
+export async function startShardWorker({
+  config,
+  logger,
+  shutdown,
+}: ShardWorkerOptions): Promise<{ grpc: string; ops: string }> {
+  const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
+  const engine = openEngine(config.ggmlDir === undefined ? {} : { dir: config.ggmlDir });
+  const backend = Backend.open(engine, { device: config.device, threads: config.threads });
+  shutdown.add("backend", () => backend.close());
+  const metrics = createMetrics();
+  const runner = new StageRunner({ worker, metrics, logger });
+  const holder = new ShardHolder({ engine, backend, modelsDir: config.modelsDir, runner, metrics, logger });
+  shutdown.add("shard", () => holder.release());
+  const speed = measureSpeed(backend);
+
+  const { host, port, opsPort, advertiseHost = host } = config;
+  const server = await PipelineServer.open({ host, port }, (frame) => runner.accept(frame));
+  shutdown.add("pipeline server", () => server.close());
+  const address = `${advertiseHost}:${server.port}`;
+  const hello = {
+    worker,
+    address,
+    protocol: PROTOCOL_VERSION,
+    engine: engine.version,
+    device: backend.device.name,
+    memoryTotal: config.memory ?? Math.floor(freemem() * MEMORY_SHARE),
+    threads: config.threads,
+    hostname: hostname(),
+    pid: process.pid,
+    ...speed,
+  };
+  const control = new ControlLink({
+    coordinator: config.coordinator,
+    hello,
+    heartbeat: () => ({ resident: process.memoryUsage.rss(), steps: runner.steps, busyUs: runner.busyUs }),
+    onMessage: ({ load, epoch, release }, answer) => {
+      const fail = (err: unknown): void => logger.error({ err }, "an order of the coordinator failed");
+      if (load != null) holder.load(load, answer).catch(fail);
+      else if (epoch != null) runner.openEpoch(epoch).catch(fail);
+      else if (release != null) holder.release().catch(fail);
+    },
+    onLost: (err) => logger.warn({ err }, "the coordinator is lost"),
+    logger,
+  });
+  shutdown.add("control link", () => control.close());
+  const ops = await OperationsServer.open({
+    host,
+    port: opsPort,
+    registry: metrics.registry,
+    notReady: () => (control.joined ? null : `not joined to the coordinator at ${config.coordinator}`),
+    status: () => ({ ...hello, joined: control.joined, steps: runner.steps }),
+  });
+  shutdown.add("operations server", () => ops.close());
+  return { grpc: address, ops: `${host}:${ops.port}` };
+}
