@@ -1,7 +1,13 @@
 import { Command } from "commander";
+import { addChatCommand } from "./commands/chat.js";
 import { addDeviceCommands } from "./commands/device.js";
+import { addDownCommand } from "./commands/down.js";
+import { addGenerateCommand } from "./commands/generate.js";
+import { addLogsCommand } from "./commands/logs.js";
 import { addModelCommands } from "./commands/model.js";
+import { addStatusCommand } from "./commands/status.js";
 import { addTestCommand } from "./commands/test.js";
+import { addUpCommand } from "./commands/up.js";
 
 const ABOUT = "Serves Mistral 7B and its Llama-architecture siblings from many small machines.";
 
@@ -12,6 +18,12 @@ Variables:  RHONE_HOME (data directory), REDIS_URL, HF_ENDPOINT, HF_TOKEN, NO_CO
 /** The whole command line. `signal` ends what a command does; wrong use throws CommanderError. */
 export function createProgram(signal: AbortSignal): Command {
   const program = new Command("rhone").description(ABOUT).version("0.1.0").exitOverride().showHelpAfterError();
+  addUpCommand(program, signal);
+  addDownCommand(program, signal);
+  addStatusCommand(program, signal);
+  addLogsCommand(program, signal);
+  addChatCommand(program, signal);
+  addGenerateCommand(program, signal);
   addModelCommands(program, signal);
   addDeviceCommands(program);
   addTestCommand(program);

@@ -15,7 +15,9 @@ const clusterSchema = z.object({
   url: z.string(),
   model: z.string(),
   redis: z.string(),
-  services: z.array(processSchema),
+  /** host:port of the coordinator's operations server, once it is ready. */
+  operations: z.string().optional(),
+  services: z.array(processSchema).readonly(),
 });
 
 /** What runs in a data directory. */

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RhoneError } from "@rhone/common";
-import type { Report } from "./progress-event.js";
 import type { RecordedProcess } from "./cluster-record.js";
 import { identifyProcess } from "./process-identity.js";
-import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec } from "./service-specs.js";
+import type { Report } from "./progress-event.js";
 import type { Addresses, ServiceSpec } from "./service-process.js";
+import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec } from "./service-specs.js";
 import { SupervisedService } from "./supervised-service.js";
 import { watchPipeline } from "./watch-pipeline.js";
 
@@ -18,16 +18,27 @@ export interface ClusterEnvironment extends SpecSources {
 const STOP_DEADLINE_MS = 10_000;
 const GATEWAY_DEADLINE_MS = 60_000;
 
-/** The processes of a cluster on this machine: started in order, kept running, stopped in the reverse order. */
+type SpecFactory = (previous: Addresses | undefined) => ServiceSpec;
+
+/** Nothing that still works loses what it works with. */
+const STOP_ORDER = ["gateway", "coordinator", "workers", "redis"] as const;
+type Role = (typeof STOP_ORDER)[number];
+
+/** The processes of a cluster on this machine: started in order, kept running, stopped in order. */
 export class Cluster {
   readonly #environment: ClusterEnvironment;
-  /** In the order of their start; what stands together starts and stops at the same time. */
-  readonly #groups: SupervisedService[][] = [];
+  readonly #services = new Map<Role, readonly SupervisedService[]>();
   readonly #failing = new AbortController();
-  #stopping = false;
+  readonly #stopping = new AbortController();
+  #operations = "";
 
   constructor(environment: ClusterEnvironment) {
     this.#environment = environment;
+  }
+
+  /** host:port of the coordinator's operations server; empty before `start` is through. */
+  get operations(): string {
+    return this.#operations;
   }
 
   /** Resolves with the reason when a service could not be kept running. */
@@ -38,62 +49,66 @@ export class Cluster {
   }
 
   /** Brings all up and returns the gateway's address when it answers. Throws the first failure; `stop` is due then, too. */
-  async start(signal: AbortSignal): Promise<string> {
-    const either = AbortSignal.any([signal, this.#failing.signal]);
-    const { report, plan, redis } = this.#environment;
-    if (redis.host !== undefined) {
-      report({ kind: "phase", phase: "redis", text: "starting", done: false });
-      await this.#startOne(() => redisSpec(this.#environment));
-    }
-    report({ kind: "phase", phase: "redis", text: redis.description, done: true });
-
-    report({ kind: "phase", phase: "coordinator", text: "starting", done: false });
-    const { grpc = "", ops = "" } = await this.#startOne((previous) => coordinatorSpec(this.#environment, previous));
-    report({ kind: "phase", phase: "coordinator", text: `listens on ${grpc}`, done: true });
-
+  async start(): Promise<string> {
+    const signal = AbortSignal.any([this.#failing.signal, this.#stopping.signal]);
+    await this.#startRedis();
+    const { grpc, ops } = await this.#startCoordinator();
+    const { report, plan } = this.#environment;
     report({ kind: "phase", phase: "workers", text: `0/${plan.workers} joined`, done: false });
-    either.throwIfAborted();
-    const specs = Array.from({ length: plan.workers }, (_, index) => () => {
+    const workers = Array.from({ length: plan.workers }, (_, index) => () => {
       return workerSpec(this.#environment, { index, coordinator: grpc });
     });
-    const [, gateway] = await Promise.all([
-      this.#startGroup(specs),
-      this.#startOne((previous) => gatewaySpec(this.#environment, previous)),
-      watchPipeline({ operations: ops, workers: plan.workers, report, signal: either }),
+    const gatewayOnly = [(previous: Addresses | undefined) => gatewaySpec(this.#environment, previous)];
+    const [[gateway]] = await Promise.all([
+      this.#start("gateway", gatewayOnly),
+      this.#start("workers", workers),
+      watchPipeline({ operations: ops, workers: plan.workers, report, signal }),
     ]);
-    const address = gateway.http ?? "";
+    const address = gateway?.http ?? "";
     report({ kind: "phase", phase: "gateway", text: "waiting for its first answer", done: false });
-    await untilReady(address, either);
+    await untilReady(address, signal);
     report({ kind: "phase", phase: "gateway", text: `listens on ${address}`, done: true });
     return address;
   }
 
-  /** Gateway, workers and coordinator, Redis: nothing that still works loses what it works with. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    for (const group of this.#groups.toReversed()) {
-      await Promise.all(group.map((service) => service.stop(STOP_DEADLINE_MS)));
+    this.#stopping.abort(new RhoneError("SHUTTING_DOWN", "The cluster is stopping."));
+    for (const role of STOP_ORDER) {
+      await Promise.all((this.#services.get(role) ?? []).map((service) => service.stop(STOP_DEADLINE_MS)));
     }
   }
 
   /** At once, whatever they do. */
   kill(): void {
-    this.#stopping = true;
-    for (const service of this.#groups.flat()) service.kill();
+    this.#stopping.abort(new RhoneError("SHUTTING_DOWN", "The cluster was killed."));
+    for (const service of this.#allServices()) service.kill();
   }
 
-  async #startOne(spec: (previous: Addresses | undefined) => ServiceSpec): Promise<Addresses> {
-    const [addresses = {}] = await this.#startGroup([spec]);
-    return addresses;
+  async #startRedis(): Promise<void> {
+    const { report, redis } = this.#environment;
+    report({ kind: "phase", phase: "redis", text: "starting", done: false });
+    if (redis.host !== undefined) await this.#start("redis", [() => redisSpec(this.#environment)]);
+    report({ kind: "phase", phase: "redis", text: redis.description, done: true });
   }
 
-  async #startGroup(specs: readonly ((previous: Addresses | undefined) => ServiceSpec)[]): Promise<Addresses[]> {
-    const group = specs.map((spec) => this.#supervise(spec));
-    this.#groups.push(group);
-    return Promise.all(group.map((service) => service.start()));
+  async #startCoordinator(): Promise<{ readonly grpc: string; readonly ops: string }> {
+    const { report } = this.#environment;
+    report({ kind: "phase", phase: "coordinator", text: "starting", done: false });
+    const specs = [(previous: Addresses | undefined) => coordinatorSpec(this.#environment, previous)];
+    const [{ grpc = "", ops = "" } = {}] = await this.#start("coordinator", specs);
+    report({ kind: "phase", phase: "coordinator", text: `listens on ${grpc}`, done: true });
+    this.#operations = ops;
+    return { grpc, ops };
   }
 
-  #supervise(spec: (previous: Addresses | undefined) => ServiceSpec): SupervisedService {
+  async #start(role: Role, specs: readonly SpecFactory[]): Promise<readonly Addresses[]> {
+    this.#stopping.signal.throwIfAborted();
+    const services = specs.map((spec) => this.#supervise(spec));
+    this.#services.set(role, services);
+    return Promise.all(services.map((service) => service.start()));
+  }
+
+  #supervise(spec: SpecFactory): SupervisedService {
     const { report } = this.#environment;
     const { name } = spec(undefined);
     return new SupervisedService({
@@ -104,12 +119,17 @@ export class Cluster {
     });
   }
 
+  #allServices(): readonly SupervisedService[] {
+    return [...this.#services.values()].flat();
+  }
+
   #tellProcesses(): void {
-    const processes = this.#groups.flat().flatMap((service) => {
-      const identity = service.process === undefined ? null : identifyProcess(service.process.pid);
-      return service.process === undefined || identity === null ? [] : [{ name: service.process.name, ...identity }];
+    if (this.#stopping.signal.aborted) return;
+    const processes = this.#allServices().flatMap(({ process: running }) => {
+      const identity = running === undefined ? null : identifyProcess(running.pid);
+      return running === undefined || identity === null ? [] : [{ name: running.name, ...identity }];
     });
-    if (!this.#stopping) this.#environment.onProcesses(processes);
+    this.#environment.onProcesses(processes);
   }
 }
 
@@ -128,7 +148,7 @@ async function untilReady(address: string, signal: AbortSignal): Promise<void> {
     } catch (error) {
       last = String(error);
     }
-    await sleep(100, undefined, { signal });
+    await sleep(100, undefined, { signal }).catch(() => {});
   }
   throw new RhoneError("NO_PIPELINE", `The gateway is not ready after ${GATEWAY_DEADLINE_MS / 1000} s: ${last}`);
 }

@@ -20,13 +20,21 @@ export interface ClusterPlan {
   readonly workers: number;
   /** Per worker. */
   readonly threads: number;
+  /** Bytes that each worker may use; undefined lets it ask its device. */
+  readonly memory: number | undefined;
+}
+
+export interface Machine {
+  readonly cores: number;
+  /** Bytes that programs may still take. */
+  readonly availableMemory: number;
 }
 
 const DEFAULT_WORKERS = 2;
 const RECOMMENDED = "mistral-7b-instruct-v0.3";
 
 /** Finds the model and divides the machine. Throws MODEL_NOT_FOUND, what a damaged file throws, and INVALID_CONFIG. */
-export async function planCluster(options: ClusterOptions, dataDir: DataDir, cores: number): Promise<ClusterPlan> {
+export async function planCluster(options: ClusterOptions, dataDir: DataDir, machine: Machine): Promise<ClusterPlan> {
   const { path, entry } = await resolveModel(options.model, { modelsDir: dataDir.models });
   const summary = await inspectModel(path);
   const { nLayers } = summary.config;
@@ -46,12 +54,16 @@ export async function planCluster(options: ClusterOptions, dataDir: DataDir, cor
       chatTemplate: summary.chatTemplate,
     },
     workers,
-    threads: options.threads ?? defaultThreads(cores, workers),
+    threads: options.threads ?? defaultThreads(machine.cores, workers),
+    memory: options.device === undefined ? memoryShare(machine.availableMemory, workers) : undefined,
   };
 }
 
 /** The cores, divided among the workers; at least one each. */
 export const defaultThreads = (cores: number, workers: number): number => Math.max(1, Math.floor(cores / workers));
+
+/** Workers on one machine share its memory, so that they do not each count on all of it. */
+const memoryShare = (available: number, workers: number): number => Math.floor((0.9 * available) / workers);
 
 function describeModel(summary: ModelSummary, entry: CatalogueEntry | undefined): string {
   if (entry?.source.kind === "embedded") {

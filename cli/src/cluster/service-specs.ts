@@ -68,6 +68,7 @@ export function workerSpec(
     port: 0,
     "ops-port": 0,
     threads: plan.threads,
+    memory: plan.memory,
     device: options.device,
   };
   const name = `worker-${index + 1}`;

@@ -37,7 +37,7 @@ export async function watchPipeline({ operations, workers, report, signal }: Wat
       if (status.state !== "failed" && current >= reached) report({ kind: "phase", phase, text, done: false });
       patience.see(status);
     }
-    await sleep(POLL_MS, undefined, { signal });
+    await sleep(POLL_MS, undefined, { signal }).catch(() => {});
   }
 }
 

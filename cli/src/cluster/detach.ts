@@ -1,0 +1,51 @@
+import { fork } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { RhoneError } from "@rhone/common";
+import { childEnvironment } from "../config.js";
+import { createDataDir, dataDirAt } from "../data-dir.js";
+import type { ClusterOptions } from "./cluster-options.js";
+import type { ProgressEvent, Report } from "./progress-event.js";
+
+const SUPERVISOR = fileURLToPath(new URL("./supervisor-main.js", import.meta.url));
+
+/**
+ * Starts a cluster under a supervisor in the background and returns when it is ready. Throws what made it fail; nothing is left
+ * then. When `stop` is aborted first, the supervisor clears everything away before this throws CANCELLED.
+ */
+export async function startDetached(options: ClusterOptions, report: Report, stop: AbortSignal): Promise<void> {
+  const dataDir = dataDirAt(options.dataDir);
+  await createDataDir(dataDir);
+  const log = openSync(join(dataDir.logs, "supervisor.log"), "a", 0o600);
+  const supervisor = fork(SUPERVISOR, [JSON.stringify(options)], {
+    env: childEnvironment(),
+    execArgv: [],
+    detached: true,
+    stdio: ["ignore", log, log, "ipc"],
+  });
+  closeSync(log);
+  const abort = (): void => void supervisor.kill("SIGTERM");
+  stop.addEventListener("abort", abort, { once: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      let failure: RhoneError | undefined;
+      supervisor.on("message", (event: ProgressEvent) => {
+        if (event.kind === "failed") failure = new RhoneError(event.code, event.message);
+        else report(event);
+        if (event.kind === "ready") resolve();
+      });
+      supervisor.once("error", reject);
+      supervisor.once("exit", (code, signal) => reject(failure ?? supervisorGone(signal ?? `exit code ${code}`)));
+    });
+  } finally {
+    stop.removeEventListener("abort", abort);
+    supervisor.removeAllListeners("exit");
+    if (supervisor.connected) supervisor.disconnect();
+    supervisor.unref();
+  }
+}
+
+function supervisorGone(how: string): RhoneError {
+  return new RhoneError("INTERNAL", `The supervisor ended (${how}); \`rhone logs supervisor\` may tell why.`);
+}

@@ -1,0 +1,104 @@
+import { rm, writeFile } from "node:fs/promises";
+import { availableParallelism, freemem } from "node:os";
+import { RhoneError, toRhoneError } from "@rhone/common";
+import type { CliConfig } from "../config.js";
+import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
+import { chooseRedis } from "../redis/choose-redis.js";
+import { endLeftoverRedis } from "../redis/leftover-redis.js";
+import { planRedis } from "../redis/redis-plan.js";
+import { checkPortIsFree } from "./check-port.js";
+import { Cluster } from "./cluster.js";
+import type { ClusterOptions } from "./cluster-options.js";
+import { ClusterClaim, type RecordedProcess } from "./cluster-record.js";
+import { endProcesses } from "./end-processes.js";
+import type { EntryPoints } from "./entry-points.js";
+import { type ClusterPlan, hintAfter, planCluster } from "./plan-cluster.js";
+import type { Report } from "./progress-event.js";
+import { rotateLogs } from "./rotate-logs.js";
+
+export interface RunRequest {
+  readonly options: ClusterOptions;
+  readonly config: CliConfig;
+  readonly entryPoints: EntryPoints;
+  readonly report: Report;
+  /** Ends the cluster in order. */
+  readonly stop: AbortSignal;
+  /** Ends it at once. */
+  readonly kill: AbortSignal;
+}
+
+/**
+ * Runs a cluster in this process until `stop`; reports progress up to `ready`. Whatever happens, no process of it is left when
+ * this returns or throws. Throws PORT_IN_USE, ALREADY_RUNNING, MODEL_NOT_FOUND and what made the cluster fail.
+ */
+export async function runCluster(request: RunRequest): Promise<void> {
+  const { options, config, report } = request;
+  const dataDir = dataDirAt(options.dataDir);
+  await createDataDir(dataDir);
+  report({ kind: "phase", phase: "model", text: `looking for ${options.model}`, done: false });
+  const machine = { cores: availableParallelism(), availableMemory: process.availableMemory?.() ?? freemem() };
+  const plan = await planCluster(options, dataDir, machine);
+  const redis = await planRedis(await chooseRedis({ url: config.redisUrl, searchPath: config.searchPath }), dataDir);
+  const about = { url: urlOf(options.host, options.port), model: plan.model.name, redis: redis.description };
+  const claim = await ClusterClaim.take(dataDir, about, endProcesses);
+  try {
+    await prepare(options, dataDir);
+    report({ kind: "phase", phase: "model", text: plan.model.description, done: true });
+    const hint = await hintAfter(options, dataDir);
+    if (hint !== undefined) report({ kind: "note", text: hint });
+    const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });
+    const cluster = new Cluster({ ...request, plan, redis, dataDir, onProcesses });
+    await live(cluster, claim, { request, plan });
+  } catch (error) {
+    if (!request.stop.aborted) await recordFailure(dataDir, toRhoneError(error));
+    throw error;
+  } finally {
+    await endLeftoverRedis(dataDir.run);
+    await claim.release();
+  }
+}
+
+/** Only what can't harm a cluster that runs already comes before the claim. */
+async function prepare(options: ClusterOptions, dataDir: DataDir): Promise<void> {
+  await checkPortIsFree(options);
+  await rm(dataDir.failureFile, { force: true });
+  await rotateLogs(dataDir.logs);
+}
+
+async function live(
+  cluster: Cluster,
+  claim: ClusterClaim,
+  { request, plan }: { readonly request: RunRequest; readonly plan: ClusterPlan },
+): Promise<void> {
+  const { options, report, stop, kill } = request;
+  kill.addEventListener("abort", () => cluster.kill(), { once: true });
+  const stopped = new Promise<null>((resolve) => {
+    if (stop.aborted) resolve(null);
+    stop.addEventListener("abort", () => resolve(null), { once: true });
+  });
+  try {
+    const address = await Promise.race([cluster.start(), stopped]);
+    if (address === null) throw new RhoneError("CANCELLED", "The cluster was stopped before it was ready.");
+    const url = urlOf(options.host, portIn(address));
+    await claim.update({ state: "ready", url, operations: cluster.operations, model: plan.model.name });
+    report({ kind: "ready", url });
+    const failure = await Promise.race([cluster.failed, stopped]);
+    if (failure !== null) throw failure;
+  } finally {
+    await claim.update({ state: "stopping" });
+    await cluster.stop();
+  }
+}
+
+async function recordFailure(dataDir: DataDir, { code, message }: RhoneError): Promise<void> {
+  const failure = { code, message, at: new Date().toISOString() };
+  await writeFile(dataDir.failureFile, `${JSON.stringify(failure)}\n`, { mode: 0o600 });
+}
+
+const portIn = (address: string): number => Number(address.slice(address.lastIndexOf(":") + 1));
+
+/** What to type into a client on this machine; an address that means "all" is no place to connect to. */
+export function urlOf(host: string, port: number): string {
+  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}

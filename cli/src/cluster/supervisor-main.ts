@@ -1,0 +1,40 @@
+import { toRhoneError } from "@rhone/common";
+import { readCliConfig } from "../config.js";
+import { clusterOptionsSchema } from "./cluster-options.js";
+import { ENTRY_POINTS } from "./entry-points.js";
+import type { ProgressEvent } from "./progress-event.js";
+import { runCluster } from "./run-cluster.js";
+import { listenForStop } from "./stop-signals.js";
+
+// The process behind `rhone up --detach`: it runs the cluster in the background, and tells the command line how far it is until
+// that one has seen enough and closes the channel. Its own output goes to supervisor.log.
+
+const log = (event: ProgressEvent | { readonly kind: "stopping" | "stopped" }): void => {
+  process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), service: "supervisor", ...event })}\n`);
+};
+
+let isReady = false;
+const report = (event: ProgressEvent): void => {
+  if (event.kind === "ready") isReady = true;
+  if (event.kind !== "phase" || event.done) log(event);
+  if (process.connected) process.send?.(event);
+};
+
+const { stop, kill } = listenForStop(() => log({ kind: "stopping" }));
+process.once("disconnect", () => {
+  // Whoever asked for the cluster left before it was there.
+  if (!isReady) process.kill(process.pid, "SIGTERM");
+});
+
+try {
+  const options = clusterOptionsSchema.parse(JSON.parse(process.argv[2] ?? "{}"));
+  await runCluster({ options, config: readCliConfig(), entryPoints: ENTRY_POINTS, report, stop, kill });
+  log({ kind: "stopped" });
+  process.exit(0);
+} catch (error) {
+  const { code, message } = toRhoneError(error);
+  if (code === "INTERNAL") process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  report({ kind: "failed", code, message });
+  if (process.connected) process.disconnect();
+  process.exitCode = 1;
+}

@@ -1,0 +1,21 @@
+import { text } from "node:stream/consumers";
+import type { Command } from "commander";
+import { streamText } from "../api/generation-client.js";
+import { commandContext } from "../command-context.js";
+import { addGenerationOptions, findTarget, type GenerationOptions, samplingOf } from "./generation-options.js";
+
+export function addGenerateCommand(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command("generate")
+    .description("let the model go on with a text")
+    .argument("[prompt...]", "the text; without it, standard input is read");
+  addGenerationOptions(command).action(async (words: readonly string[], options: GenerationOptions) => {
+    const { dataDir } = commandContext(options.dataDir, signal);
+    const target = await findTarget(options, dataDir);
+    const prompt = words.length > 0 ? words.join(" ") : await text(process.stdin);
+    for await (const piece of streamText({ ...target, input: { prompt }, sampling: samplingOf(options), signal })) {
+      process.stdout.write(piece);
+    }
+    process.stdout.write("\n");
+  });
+}
