@@ -1,0 +1,145 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Backend, openEngine } from "@rhone/ggml";
+import { openGguf, readModelConfig } from "@rhone/model";
+import { rhone } from "@rhone/proto";
+import { afterAll, describe, expect, it } from "vitest";
+import { type LoadedShard, loadShard } from "./load-shard.js";
+
+interface Reference {
+  readonly cases: readonly {
+    readonly tokens: readonly number[];
+    readonly logprobs: readonly number[];
+    readonly greedy: readonly number[];
+    readonly greedy_margin: readonly number[];
+  }[];
+}
+
+const FIXTURES = fileURLToPath(new URL("../../../../test/fixtures/oracle/", import.meta.url));
+const { KvType, ActivationType } = rhone.v1;
+const PAGE_SIZE = 32;
+const PAGES = 24;
+
+const engine = openEngine({});
+const backend = Backend.open(engine, { threads: 1 });
+afterAll(() => backend.close());
+
+interface Chain {
+  readonly shards: readonly LoadedShard[];
+  readonly window: number;
+  readonly activations: rhone.v1.ActivationType;
+}
+
+async function openChain(name: string, stages: number, kvType: rhone.v1.KvType): Promise<Chain> {
+  const path = `${FIXTURES}${name}/model-f32.gguf`;
+  const file = await openGguf(path);
+  const config = readModelConfig(file);
+  const window = config.slidingWindow ?? 0;
+  const shards: LoadedShard[] = [];
+  for (let stage = 0; stage < stages; stage++) {
+    const load = {
+      model: { name, path, fingerprint: file.headerFingerprint },
+      firstLayer: Math.floor((config.nLayers * stage) / stages),
+      lastLayer: Math.floor((config.nLayers * (stage + 1)) / stages),
+      embeds: stage === 0,
+      heads: stage === stages - 1,
+      pages: PAGES,
+      pageSize: PAGE_SIZE,
+      kvType,
+      slidingWindow: window,
+    };
+    const signal = new AbortController().signal;
+    shards.push(await loadShard({ engine, backend, modelsDir: undefined, load, onProgress: () => {}, signal }));
+  }
+  const activations = kvType === KvType.KV_F32 ? ActivationType.ACTIVATION_F32 : ActivationType.ACTIVATION_F16;
+  return { shards, window, activations };
+}
+
+/** Sends a step through every stage; returns the last one's results. */
+async function send({ shards, activations }: Chain, step: rhone.v1.Step.$Properties) {
+  let frame = step;
+  for (const { stage } of shards) {
+    const output = await stage.run(frame, activations);
+    if (output.kind === "results") return output.spans;
+    frame = { ...frame, hidden: output.bytes, hiddenType: activations };
+  }
+  throw new Error("the last stage gave no results");
+}
+
+const bytesOf = (tokens: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(tokens).buffer);
+
+/** Prefills in chunks through scattered pages, then decodes greedily; the oracle's prompt is scored on the way. */
+async function play(chain: Chain, tokens: readonly number[], { chunk, decode }: { chunk: number; decode: number }) {
+  const free = Array.from({ length: PAGES }, (_, i) => (i * 7) % PAGES);
+  const logprobs: number[] = [];
+  const generated: number[] = [];
+  const known = [...tokens];
+  let covered = 0;
+  const spanAt = (position: number, count: number) => {
+    const pages: number[] = [];
+    while (covered * PAGE_SIZE < position + count) pages.push(free[covered++] ?? 0);
+    const least = chain.window === 0 ? 0 : Math.max(0, position - chain.window + 1);
+    return { sequence: 1, position, count, pages, firstPage: Math.floor(least / PAGE_SIZE) };
+  };
+  for (let position = 0; position < known.length && generated.length < decode; ) {
+    const count = Math.min(chunk, known.length - position);
+    const last = position + count === known.length;
+    const targets = generated.length > 0 ? [] : tokens.slice(position + 1, position + count + 1);
+    const span = { ...spanAt(position, count), sample: last, targets, topTargets: 1 };
+    const opens = position === 0 ? [{ sequence: 1, sampling: { temperature: 0, topP: 1, repetitionPenalty: 1 } }] : [];
+    const [result] = await send(chain, {
+      opens,
+      spans: [span],
+      tokens: bytesOf(known.slice(position, position + count)),
+    });
+    logprobs.push(...(result?.scores ?? []).map(({ logprob }) => logprob ?? Number.NaN));
+    if (result?.token?.token != null) {
+      generated.push(result.token.token);
+      known.push(result.token.token);
+    }
+    position += count;
+  }
+  await send(chain, { closes: [1] });
+  return { logprobs, generated };
+}
+
+const CASES = [
+  { name: "mistral-32l-swa16", stages: [1, 2, 4, 32] },
+  { name: "mistral-8l-full", stages: [1, 2, 4] },
+  { name: "llama-6l-mha", stages: [1, 2, 4] },
+];
+
+describe.each(CASES)("stages of $name against Hugging Face transformers", ({ name, stages }) => {
+  const { cases } = JSON.parse(readFileSync(`${FIXTURES}${name}/reference.json`, "utf8")) as Reference;
+
+  it.each(
+    stages.flatMap((count) => [
+      { count, kv: "f32", kvType: KvType.KV_F32, tolerance: 2e-3 },
+      { count, kv: "f16", kvType: KvType.KV_F16, tolerance: 2e-2 },
+    ]),
+  )(
+    "$count stages, $kv pages: log-probabilities and greedy tokens",
+    { timeout: 60_000 },
+    async ({ count, kvType, tolerance }) => {
+      const chain = await openChain(name, count, kvType);
+      try {
+        for (const reference of cases) {
+          for (const chunk of [512, 13]) {
+            const { logprobs, generated } = await play(chain, reference.tokens, { chunk, decode: 24 });
+            expect(logprobs).toHaveLength(reference.logprobs.length);
+            const worst = Math.max(
+              ...logprobs.map((value, i) => Math.abs(value - (reference.logprobs[i] ?? Number.NaN))),
+            );
+            expect(worst).toBeLessThan(tolerance);
+            const tie = reference.greedy_margin.findIndex((margin) => margin <= 5e-3);
+            const compared = tie === -1 ? 24 : tie;
+            if (kvType === KvType.KV_F32)
+              expect(generated.slice(0, compared)).toEqual(reference.greedy.slice(0, compared));
+          }
+        }
+      } finally {
+        for (const shard of chain.shards) shard.close();
+      }
+    },
+  );
+});
