@@ -1,17 +1,25 @@
 import { readFile } from "node:fs/promises";
-import { RhoneError } from "@rhone/common";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ClusterStatus, RhoneError } from "@rhone/common";
 import type { Command } from "commander";
 import { z } from "zod";
+import { formatStatus } from "../cluster/format-status.js";
 import { runningCluster } from "../cluster/running-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { DataDir } from "../data-dir.js";
-import { clusterStatusesSchema, formatStatus } from "../terminal/format-status.js";
 
 interface StatusOptions {
   readonly json?: boolean;
   readonly url?: string;
   readonly dataDir?: string;
 }
+
+interface GatewayStatus {
+  readonly clusters: readonly ClusterStatus[];
+}
+
+/** Coordinators publish once a second. */
+const SAMPLE_MS = 1100;
 
 const failureSchema = z.object({ code: z.string(), message: z.string(), at: z.string() });
 
@@ -25,12 +33,21 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
     .action(async ({ json, url, dataDir: home }: StatusOptions) => {
       const { dataDir, style } = commandContext(home, signal);
       const gateway = url ?? (await urlOfCluster(dataDir));
-      const body = await fetchStatus(gateway, signal);
-      if (json) return console.log(JSON.stringify(body, null, 2));
-      console.log(`${style.bold(gateway)}\n${formatStatus(clusterStatusesSchema.parse(body), style)}`);
+      const before = await fetchStatus(gateway, signal);
+      if (json) return console.log(JSON.stringify(before, null, 2));
+      await sleep(SAMPLE_MS, undefined, { signal });
+      const now = await fetchStatus(gateway, signal);
+      const pages = now.clusters.map((cluster) => {
+        const earlier = before.clusters.find(({ coordinator }) => coordinator === cluster.coordinator);
+        return formatStatus(cluster, earlier ?? cluster, style);
+      });
+      console.log(
+        [gateway, ...(pages.length > 0 ? pages : ["no coordinator has published its status yet"])].join("\n\n"),
+      );
     });
 }
 
+/** Throws NOT_RUNNING, with the reason why the last cluster ended if it ended by itself. */
 async function urlOfCluster(dataDir: DataDir): Promise<string> {
   try {
     return (await runningCluster(dataDir)).url;
@@ -50,10 +67,10 @@ async function lastFailure({ failureFile }: DataDir): Promise<z.infer<typeof fai
   }
 }
 
-async function fetchStatus(url: string, signal: AbortSignal): Promise<unknown> {
+async function fetchStatus(url: string, signal: AbortSignal): Promise<GatewayStatus> {
   const response = await fetch(`${url}/status`, { signal }).catch((cause: unknown) => {
-    throw new RhoneError("NOT_RUNNING", `Nobody answers at ${url}; it may be starting.`, { cause });
+    throw new RhoneError("NOT_RUNNING", `Nobody answers at ${url}; it may still be starting.`, { cause });
   });
-  if (response.ok) return response.json();
+  if (response.ok) return (await response.json()) as GatewayStatus;
   throw new RhoneError("INTERNAL", `${url}/status answered ${response.status}: ${await response.text()}`);
 }

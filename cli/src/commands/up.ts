@@ -32,7 +32,11 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
     .option("--host <host>", "address of the gateway; 0.0.0.0 lets other machines in", "127.0.0.1")
     .addOption(new Option("--kv-type <type>", "type of the K/V pages").choices(["f16", "f32", "q8_0"]).default("f16"))
     .option("--sliding-window <w>", "positions a token sees, 0 = all (default: the model's)", wholeNumber({ least: 0 }))
-    .option("--context <n>", "most positions per sequence (default: the model's, at most 32768)", wholeNumber({ least: 2 }))
+    .option(
+      "--context <n>",
+      "most positions per sequence (default: the model's, at most 32768)",
+      wholeNumber({ least: 2 }),
+    )
     .addOption(new Option("--activation-type <type>", "type of what flows between workers").choices(["f16", "f32"]))
     .option("--device <name>", "a device of `rhone device ls`")
     .option("--data-dir <dir>", "models, logs and run state (default: RHONE_HOME or ~/.rhone)")

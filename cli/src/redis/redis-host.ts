@@ -73,4 +73,6 @@ async function untilItAnswers(url: string): Promise<void> {
 }
 
 /** Errors of single attempts are expected while the server starts. */
-const connect = (url: string) => openRedis({ url, name: "rhone-redis-host", waits: false, onError: () => {} });
+function connect(url: string) {
+  return openRedis({ url, name: "rhone-redis-host", waits: false, onError: () => {} });
+}

@@ -1,0 +1,58 @@
+import type { ClusterStatus, WorkerStatus } from "@rhone/common";
+import { formatBytes, formatCount, formatDuration } from "../terminal/format.js";
+import type { Style } from "../terminal/style.js";
+import { formatTable } from "../terminal/table.js";
+
+const HEADING = ["WORKER", "LAYERS", "DEVICE", "THREADS", "MEMORY", "LIMIT", "BUSY", "ADDRESS", "PID"];
+const RIGHT = [3, 4, 5, 6, 8];
+
+/** A cluster as a page of text. `before`: the same cluster a moment ago, for the rate of its tokens. */
+export function formatStatus(now: ClusterStatus, before: ClusterStatus, style: Style): string {
+  const { model, pages, sequences, kvType, epoch } = now;
+  const window = model.slidingWindow === null ? "" : `, sliding window ${model.slidingWindow}`;
+  const facts = [
+    [
+      "model",
+      `${formatCount(model.parameters)} parameters, ${model.nLayers} layers, context ${model.contextLength}${window}`,
+    ],
+    ["pages", `${pages.free} of ${pages.total} free, ${pages.cached} cached, ${pages.size} positions each, ${kvType}`],
+    ["sequences", `${sequences.running} running, ${sequences.waiting} waiting, at most ${sequences.limit}`],
+    ["tokens", describeTokens(now, before)],
+    ["epoch", `${epoch}, up ${formatDuration(now.updatedAtMs - now.startedAtMs)}`],
+  ];
+  const workers = [HEADING, ...now.workers.toSorted(byLayers).map(workerRow)];
+  const [heading = "", ...rows] = formatTable(workers, RIGHT).split("\n");
+  return [title(now, style), formatTable(facts), "", style.dim(heading), ...rows].join("\n");
+}
+
+function title({ model, state, reason }: ClusterStatus, style: Style): string {
+  const colour = state === "ready" ? style.green : state === "failed" ? style.red : style.yellow;
+  return `${style.bold(model.name)}  ${colour(state)}${reason === null ? "" : `: ${reason}`}`;
+}
+
+function describeTokens(now: ClusterStatus, before: ClusterStatus): string {
+  const seconds = (now.updatedAtMs - before.updatedAtMs) / 1000;
+  const rate = (key: "prompt" | "generated") =>
+    seconds > 0 ? ((now.tokens[key] - before.tokens[key]) / seconds).toFixed(1) : "0.0";
+  const { prompt, generated } = now.tokens;
+  return `${prompt} prompt (${rate("prompt")}/s), ${generated} generated (${rate("generated")}/s)`;
+}
+
+const byLayers = (a: WorkerStatus, b: WorkerStatus): number => (a.layers?.[0] ?? 1e9) - (b.layers?.[0] ?? 1e9);
+
+function workerRow(worker: WorkerStatus): string[] {
+  const { layers, loadedBytes, totalBytes } = worker;
+  const held = layers === null ? "spare" : `${layers[0]}-${layers[1] - 1}`;
+  const loading = loadedBytes < totalBytes ? ` (${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)})` : "";
+  return [
+    worker.worker,
+    held + loading,
+    worker.device,
+    String(worker.threads),
+    formatBytes(worker.resident),
+    formatBytes(worker.memoryTotal),
+    `${Math.round(worker.busy * 100)} %`,
+    worker.address,
+    String(worker.pid),
+  ];
+}
