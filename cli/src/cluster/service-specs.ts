@@ -70,6 +70,7 @@ export function workerSpec(
     threads: plan.threads,
     memory: plan.memory,
     device: options.device,
+    "models-dir": dataDir.models,
   };
   const name = `worker-${index + 1}`;
   return {

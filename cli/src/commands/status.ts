@@ -15,7 +15,7 @@ interface StatusOptions {
 }
 
 interface GatewayStatus {
-  readonly clusters: readonly ClusterStatus[];
+  readonly coordinators: readonly ClusterStatus[];
 }
 
 /** Coordinators publish once a second. */
@@ -37,8 +37,8 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
       if (json) return console.log(JSON.stringify(before, null, 2));
       await sleep(SAMPLE_MS, undefined, { signal });
       const now = await fetchStatus(gateway, signal);
-      const pages = now.clusters.map((cluster) => {
-        const earlier = before.clusters.find(({ coordinator }) => coordinator === cluster.coordinator);
+      const pages = now.coordinators.map((cluster) => {
+        const earlier = before.coordinators.find(({ coordinator }) => coordinator === cluster.coordinator);
         return formatStatus(cluster, earlier ?? cluster, style);
       });
       console.log(
