@@ -1,0 +1,39 @@
+import type { ChatMessage } from "@rhone/model";
+import { z } from "zod";
+import { generationFields, optional } from "./request-fields.js";
+
+const textPart = z.object({ type: z.literal("text", "only text content is supported"), text: z.string() });
+const content = z.union([z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))]);
+
+const toolCall = z.object({ id: z.string(), function: z.object({ name: z.string(), arguments: z.string() }) });
+
+const message = z.object({
+  role: z.enum(["system", "developer", "user", "assistant", "tool"]),
+  content: optional(content),
+  tool_calls: optional(z.array(toolCall)),
+  tool_call_id: optional(z.string()),
+  name: optional(z.string()),
+  prefix: optional(z.boolean()),
+});
+
+/** POST /v1/chat/completions. */
+export const chatRequestSchema = z.object({
+  ...generationFields,
+  messages: z.array(message).min(1, "must hold at least one message"),
+  max_completion_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
+  logprobs: optional(z.boolean()),
+  top_logprobs: optional(z.number().int().min(0).max(20)),
+});
+export type ChatRequest = z.infer<typeof chatRequestSchema>;
+
+/** The conversation as templates take it. */
+export function toChatMessages(messages: ChatRequest["messages"]): ChatMessage[] {
+  return messages.map(({ role, content, tool_calls, tool_call_id, name, prefix }) => ({
+    role: role === "developer" ? "system" : role,
+    content: content ?? null,
+    ...(tool_calls !== undefined && { toolCalls: tool_calls.map((call) => ({ id: call.id, ...call.function })) }),
+    ...(tool_call_id !== undefined && { toolCallId: tool_call_id }),
+    ...(name !== undefined && { name }),
+    ...(prefix !== undefined && { prefix }),
+  }));
+}

@@ -1,0 +1,98 @@
+import { randomInt } from "node:crypto";
+import type { GenerationJob, SamplingSettings } from "@rhone/common";
+import { RequestError } from "./request-error.js";
+import type { GenerationFields } from "./request-fields.js";
+
+export interface JobLimits {
+  readonly contextLength: number;
+  readonly vocabSize: number;
+}
+
+export interface JobsRequest {
+  readonly id: string;
+  readonly model: string;
+  readonly replyTo: string;
+  readonly fields: GenerationFields;
+  readonly prompts: readonly (readonly number[])[];
+  /** undefined: as many as the context holds. */
+  readonly maxTokens: number | undefined;
+  readonly logprobs: number | null;
+  readonly promptLogprobs: number | null;
+  readonly limits: JobLimits;
+  readonly arrivedAtMs: number;
+  readonly deadlineAtMs: number;
+}
+
+/** One job per choice; choice s of prompt p is job p·n + s. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
+export function toJobs(request: JobsRequest): GenerationJob[] {
+  const { fields, prompts, limits } = request;
+  const n = fields.n ?? 1;
+  const seed = Number(BigInt.asUintN(32, BigInt(fields.seed ?? fields.random_seed ?? randomInt(2 ** 32))));
+  const logitBias = biasOf(fields, limits);
+  return prompts.flatMap((promptIds, prompt) => {
+    checkIds(promptIds, limits);
+    const maxTokens = roomFor(promptIds.length, request.maxTokens, limits);
+    return Array.from({ length: n }, (_, sample) => ({
+      requestId: `${request.id}-${prompt * n + sample}`,
+      model: request.model,
+      replyTo: request.replyTo,
+      promptIds: [...promptIds],
+      sampling: { ...samplingOf(fields), seed: (seed + sample) >>> 0, logitBias },
+      maxTokens,
+      minTokens: Math.min(fields.min_tokens ?? 0, maxTokens),
+      stop: typeof fields.stop === "string" ? [fields.stop] : (fields.stop ?? []),
+      stopTokenIds: fields.stop_token_ids ?? [],
+      ignoreEos: fields.ignore_eos ?? false,
+      includeStop: fields.include_stop_str_in_output ?? false,
+      skipSpecialTokens: fields.skip_special_tokens ?? true,
+      logprobs: request.logprobs,
+      promptLogprobs: request.promptLogprobs,
+      lane: "interactive" as const,
+      keyId: "",
+      arrivedAtMs: request.arrivedAtMs,
+      deadlineAtMs: request.deadlineAtMs,
+    }));
+  });
+}
+
+function samplingOf(fields: GenerationFields): Omit<SamplingSettings, "seed" | "logitBias"> {
+  return {
+    temperature: fields.temperature ?? 1,
+    topK: Math.max(0, fields.top_k ?? 0),
+    topP: fields.top_p ?? 1,
+    minP: fields.min_p ?? 0,
+    repetitionPenalty: fields.repetition_penalty ?? 1,
+    frequencyPenalty: fields.frequency_penalty ?? 0,
+    presencePenalty: fields.presence_penalty ?? 0,
+  };
+}
+
+function biasOf({ logit_bias = {} }: GenerationFields, { vocabSize }: JobLimits): [number, number][] {
+  return Object.entries(logit_bias).map(([key, bias]) => {
+    const id = Number(key);
+    if (id < vocabSize) return [id, bias];
+    const message = `logit_bias: token ${key} is outside the vocabulary, 0 to ${vocabSize - 1}.`;
+    throw new RequestError("INVALID_REQUEST", message, { param: "logit_bias" });
+  });
+}
+
+function checkIds(promptIds: readonly number[], { vocabSize }: JobLimits): void {
+  if (promptIds.length === 0) {
+    throw new RequestError("INVALID_REQUEST", "prompt: has no tokens; send at least one.", { param: "prompt" });
+  }
+  const bad = promptIds.find((id) => id >= vocabSize);
+  if (bad === undefined) return;
+  const message = `prompt: token ${bad} is outside the vocabulary, 0 to ${vocabSize - 1}.`;
+  throw new RequestError("INVALID_REQUEST", message, { param: "prompt" });
+}
+
+function roomFor(promptTokens: number, asked: number | undefined, { contextLength }: JobLimits): number {
+  const room = contextLength - promptTokens;
+  if (room >= (asked ?? 1)) return asked ?? room;
+  const wanted = asked === undefined ? "" : ` and max_tokens ${asked} more`;
+  throw new RequestError(
+    "CONTEXT_LENGTH_EXCEEDED",
+    `The prompt has ${promptTokens} tokens${wanted}; the model's context holds ${contextLength}. Shorten the prompt or max_tokens.`,
+    { param: "prompt", details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
+  );
+}

@@ -1,0 +1,44 @@
+import { unsupported } from "./request-error.js";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isSet = (value: unknown): boolean => value !== undefined && value !== null && value !== false;
+const isFilled = (value: unknown): boolean => isSet(value) && !(Array.isArray(value) && value.length === 0);
+const differsFrom = (neutral: unknown) => (value: unknown) => isSet(value) && value !== neutral;
+
+/** Fields that would change the answer if they were obeyed: silence about them would be a lie. */
+const REFUSED: Readonly<Record<string, (value: unknown, fields: Fields) => boolean>> = {
+  tools: isFilled,
+  functions: isFilled,
+  tool_choice: (value) => isSet(value) && value !== "none" && value !== "auto",
+  function_call: (value) => isSet(value) && value !== "none" && value !== "auto",
+  response_format: (value) => isSet(value) && (value as { type?: unknown }).type !== "text",
+  grammar: isFilled,
+  json_schema: isFilled,
+  structured_outputs: isFilled,
+  guided_json: isFilled,
+  guided_regex: isFilled,
+  guided_choice: isFilled,
+  guided_grammar: isFilled,
+  suffix: (value) => isSet(value) && value !== "",
+  best_of: (value, { n }) => isSet(value) && value !== (n ?? 1),
+  use_beam_search: isSet,
+  bad_words: isFilled,
+  allowed_token_ids: isFilled,
+  truncate_prompt_tokens: isSet,
+  prompt_logprobs: isSet,
+  typical_p: differsFrom(1),
+  mirostat: differsFrom(0),
+  audio: isSet,
+};
+
+/** Throws INVALID_REQUEST (`unsupported_parameter`) for the first such field. */
+export function refuseUnsupported(body: unknown): void {
+  if (typeof body !== "object" || body === null) return;
+  const fields = body as Fields;
+  for (const [name, refuses] of Object.entries(REFUSED)) {
+    if (refuses(fields[name], fields)) {
+      throw unsupported(name, `${name} is not supported with this value; leave it out.`);
+    }
+  }
+}

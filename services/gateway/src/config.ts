@@ -1,0 +1,87 @@
+import { randomUUID } from "node:crypto";
+import { type ConfigOf, hostSchema, logLevelSchema, portSchema, redisUrlSchema, type Settings } from "@rhone/common";
+import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
+import { z } from "zod";
+
+const MiB = 1024 * 1024;
+
+const namesSchema = z
+  .string()
+  .default("")
+  .transform((list) => list.split(",").flatMap((name) => name.trim() || []));
+
+export const gatewaySettings = {
+  host: { env: "RHONE_HOST", schema: hostSchema, doc: "The address to bind." },
+  port: { env: "RHONE_GATEWAY_PORT", schema: portSchema.default(8080), doc: "HTTP port; 0 = any." },
+  opsless: {
+    env: "RHONE_OPSLESS",
+    schema: z.stringbool().default(false),
+    doc: "true leaves /metrics and /status out of this port.",
+  },
+  redisUrl: { env: "REDIS_URL", schema: redisUrlSchema, doc: "A redis://, rediss:// or unix:// URL." },
+  modelPath: {
+    env: "RHONE_MODEL_PATH",
+    schema: z.string().min(1),
+    doc: "The GGUF file that is served; only its header and vocabulary are read.",
+  },
+  modelName: {
+    env: "RHONE_MODEL_NAME",
+    schema: z.string().min(1).optional(),
+    doc: "The name that clients ask for; default: the coordinator's.",
+  },
+  modelAlias: {
+    env: "RHONE_MODEL_ALIAS",
+    schema: namesSchema,
+    doc: "More names for the model, separated by commas.",
+  },
+  chatTemplate: {
+    env: "RHONE_CHAT_TEMPLATE",
+    schema: z.enum(CHAT_TEMPLATE_NAMES).optional(),
+    doc: `One of ${CHAT_TEMPLATE_NAMES.join(", ")}; default: what the file asks for.`,
+  },
+  requestTimeoutMs: {
+    env: "RHONE_REQUEST_TIMEOUT_MS",
+    schema: z.coerce
+      .number()
+      .int()
+      .min(1)
+      .max(24 * 3600 * 1000)
+      .default(600_000),
+    doc: "Longest that a request may take, in milliseconds.",
+  },
+  admissionGraceMs: {
+    env: "RHONE_ADMISSION_GRACE_MS",
+    schema: z.coerce.number().int().min(0).default(30_000),
+    doc: "How long after a pipeline was lost requests are still queued, in milliseconds.",
+  },
+  drainTimeoutMs: {
+    env: "RHONE_DRAIN_TIMEOUT_MS",
+    schema: z.coerce.number().int().min(0).max(18_000).default(12_000),
+    doc: "How long running requests may finish after SIGTERM, in milliseconds.",
+  },
+  bodyLimitBytes: {
+    env: "RHONE_BODY_LIMIT_BYTES",
+    schema: z.coerce
+      .number()
+      .int()
+      .min(1024)
+      .default(32 * MiB),
+    doc: "Largest request body.",
+  },
+  gatewayId: {
+    env: "RHONE_GATEWAY_ID",
+    schema: z
+      .string()
+      .regex(/^[\w-]{1,64}$/, "must be 1 to 64 letters, digits, _ or -")
+      .default(() => randomUUID().slice(0, 8)),
+    doc: "Where events for this gateway are sent; unique among gateways. Default: random.",
+  },
+  logLevel: { env: "RHONE_LOG_LEVEL", schema: logLevelSchema, doc: "debug, info, warn, error or silent." },
+  ggmlDir: {
+    env: "RHONE_GGML_DIR",
+    schema: z.string().min(1).optional(),
+    doc: "A directory with llama.cpp's libraries, instead of the installed ones.",
+  },
+} as const satisfies Settings;
+
+export type GatewayConfig = ConfigOf<typeof gatewaySettings>;

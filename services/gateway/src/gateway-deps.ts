@@ -1,0 +1,18 @@
+import type { Logger } from "@rhone/common";
+import type { Metrics } from "./metrics.js";
+import type { ClusterState } from "./queue/cluster-state.js";
+import type { GenerationClient } from "./queue/generation-client.js";
+import type { TextModel } from "./text/text-model.js";
+
+/** What the routes work with. */
+export interface GatewayDeps {
+  readonly model: TextModel;
+  readonly client: GenerationClient;
+  readonly cluster: ClusterState;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly gatewayId: string;
+  readonly requestTimeoutMs: number;
+  readonly bodyLimitBytes: number;
+  readonly opsless: boolean;
+}

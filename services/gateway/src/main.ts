@@ -1,0 +1,54 @@
+import type { AddressInfo } from "node:net";
+import { announce, createLogger, explainBindError, loadConfig, openRedis, RhoneError, runService } from "@rhone/common";
+import { gatewaySettings } from "./config.js";
+import { createMetrics } from "./metrics.js";
+import { redisClusterState } from "./queue/cluster-state.js";
+import { RedisGenerationClient } from "./queue/redis-generation-client.js";
+import { buildServer } from "./server.js";
+import { loadTextModel } from "./text/text-model.js";
+
+function readConfig() {
+  try {
+    return loadConfig(gatewaySettings, process.env, process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof RhoneError)) throw error;
+    announce({ kind: "fatal", code: error.code, message: error.message });
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+const config = readConfig();
+const logger = createLogger({ service: "gateway", level: config.logLevel });
+
+await runService(logger, async (shutdown) => {
+  const { host, port, gatewayId, redisUrl: url } = config;
+  const model = await loadTextModel({ path: config.modelPath, alias: config.modelName, ggmlDir: config.ggmlDir });
+  shutdown.add("tokenizer", () => model.close());
+  const onError = (err: Error) => logger.warn({ err }, "redis connection error");
+  const redis = await openRedis({ url, name: gatewayId, waits: false, onError });
+  shutdown.add("redis", () => redis.disconnect());
+  const subscriber = await openRedis({ url, name: `${gatewayId}-events`, waits: true, onError });
+  shutdown.add("subscriber", () => subscriber.disconnect());
+  const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, logger });
+  shutdown.add("queue", () => client.close());
+  const { requestTimeoutMs, bodyLimitBytes, opsless } = config;
+  const app = buildServer({
+    model,
+    client,
+    cluster: redisClusterState(redis),
+    metrics: createMetrics(),
+    logger,
+    gatewayId,
+    requestTimeoutMs,
+    bodyLimitBytes,
+    opsless,
+  });
+  shutdown.add("http", () => app.close());
+  await app.listen({ host, port }).catch((error) => {
+    throw explainBindError(error, { host, port });
+  });
+  const http = `${host}:${(app.server.address() as AddressInfo).port}`;
+  logger.info({ http, model: model.name }, "listening");
+  announce({ kind: "listening", service: "gateway", addresses: { http } });
+});

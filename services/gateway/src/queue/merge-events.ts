@@ -1,0 +1,28 @@
+import type { GenerationEvent } from "@rhone/common";
+
+export interface ChoiceEvent {
+  readonly choice: number;
+  readonly event: GenerationEvent;
+}
+
+type Events = AsyncGenerator<GenerationEvent, void, undefined>;
+
+/** The events of several sequences as they arrive. The first failure ends it; leaving early ends every source. */
+export async function* mergeEvents(sources: readonly Events[]): AsyncGenerator<ChoiceEvent, void, undefined> {
+  const pull = async (choice: number) => ({ choice, result: await (sources[choice] as Events).next() });
+  const pending = new Map(sources.map((_, choice) => [choice, pull(choice)]));
+  try {
+    while (pending.size > 0) {
+      const { choice, result } = await Promise.race(pending.values());
+      if (result.done === true) {
+        pending.delete(choice);
+        continue;
+      }
+      pending.set(choice, pull(choice));
+      yield { choice, event: result.value };
+    }
+  } finally {
+    for (const waiting of pending.values()) waiting.catch(() => {});
+    for (const source of sources) source.return().catch(() => {});
+  }
+}

@@ -1,0 +1,59 @@
+import type { GenerationEvent } from "@rhone/common";
+import { describe, expect, it } from "vitest";
+import { OrderedEvents } from "./ordered-events.js";
+
+const event = (ordinal: number, last = false): GenerationEvent => ({
+  requestId: "r",
+  ordinal,
+  tokens: [ordinal],
+  text: String(ordinal),
+  ...(last && { finish: { reason: "length" as const } }),
+});
+
+async function ordinalsOf(inbox: OrderedEvents, signal = new AbortController().signal): Promise<number[]> {
+  const ordinals: number[] = [];
+  for await (const { ordinal } of inbox.events(signal)) ordinals.push(ordinal);
+  return ordinals;
+}
+
+const emptyLog = async () => [];
+
+describe("OrderedEvents", () => {
+  it("gives events in order, each once, and ends at the finish", async () => {
+    const inbox = new OrderedEvents({ readLog: emptyLog, silenceMs: 1000 });
+    for (const arrived of [event(0), event(0), event(2, true), event(1), event(1)]) inbox.accept(arrived);
+    expect(await ordinalsOf(inbox)).toEqual([0, 1, 2]);
+  });
+
+  it("fills a gap from the log", async () => {
+    const asked: number[] = [];
+    const readLog = async (ordinal: number) => {
+      asked.push(ordinal);
+      return [event(0), event(1), event(2)].slice(ordinal);
+    };
+    const inbox = new OrderedEvents({ readLog, silenceMs: 60_000 });
+    inbox.accept(event(0));
+    inbox.accept(event(3, true));
+    expect(await ordinalsOf(inbox)).toEqual([0, 1, 2, 3]);
+    expect(asked).toEqual([1]);
+  });
+
+  it("reads the log after a silence", async () => {
+    const inbox = new OrderedEvents({ readLog: async () => [event(0), event(1, true)], silenceMs: 1 });
+    expect(await ordinalsOf(inbox)).toEqual([0, 1]);
+  });
+
+  it("reads the log when announcements may have been lost", async () => {
+    const inbox = new OrderedEvents({ readLog: async () => [event(0, true)], silenceMs: 60_000 });
+    const ordinals = ordinalsOf(inbox);
+    inbox.suspect();
+    expect(await ordinals).toEqual([0]);
+  });
+
+  it("throws the signal's reason", async () => {
+    const abort = new AbortController();
+    const ordinals = ordinalsOf(new OrderedEvents({ readLog: emptyLog, silenceMs: 60_000 }), abort.signal);
+    abort.abort(new Error("gone"));
+    await expect(ordinals).rejects.toThrow("gone");
+  });
+});

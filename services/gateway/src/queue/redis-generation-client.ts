@@ -1,0 +1,131 @@
+import {
+  CANCEL_CHANNEL,
+  cancelledKey,
+  decodeEvent,
+  decodeEvents,
+  eventsChannel,
+  type GenerationEvent,
+  type GenerationJob,
+  type Logger,
+  QUEUE_NAME,
+  REDIS_PREFIX,
+  RhoneError,
+  TOKEN_LOG_FIELD,
+  tokenLogEntryId,
+  tokenLogKey,
+} from "@rhone/common";
+import { Queue } from "bullmq";
+import type { Redis } from "ioredis";
+import type { GenerationClient } from "./generation-client.js";
+import { OrderedEvents } from "./ordered-events.js";
+
+const CANCELLED_TTL_S = 3600;
+const SILENCE_MS = 2000;
+
+export interface RedisGenerationClientOptions {
+  /** Borrowed. */
+  readonly redis: Redis;
+  /** Borrowed, and used for nothing else: it subscribes. */
+  readonly subscriber: Redis;
+  readonly gatewayId: string;
+  readonly logger: Logger;
+}
+
+/** Jobs go out over the BullMQ queue, events come back over this gateway's channel and, where that fails, from the token log. */
+export class RedisGenerationClient implements GenerationClient {
+  readonly #redis: Redis;
+  readonly #queue: Queue<GenerationJob>;
+  readonly #logger: Logger;
+  readonly #running = new Map<string, OrderedEvents>();
+
+  private constructor({ redis, logger }: RedisGenerationClientOptions) {
+    this.#redis = redis;
+    this.#logger = logger;
+    this.#queue = new Queue<GenerationJob>(QUEUE_NAME, { connection: redis, prefix: REDIS_PREFIX });
+    this.#queue.on("error", (error) => logger.warn({ err: error }, "queue error"));
+  }
+
+  static async open(options: RedisGenerationClientOptions): Promise<RedisGenerationClient> {
+    const client = new RedisGenerationClient(options);
+    const { subscriber, gatewayId } = options;
+    subscriber.on("message", (_channel: string, message: string) => client.#deliver(message));
+    await subscriber.subscribe(eventsChannel(gatewayId));
+    subscriber.on("ready", () => client.#suspectAll());
+    return client;
+  }
+
+  async *generate(job: GenerationJob, signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined> {
+    const { requestId } = job;
+    const inbox = new OrderedEvents({ readLog: (ordinal) => this.#readLog(requestId, ordinal), silenceMs: SILENCE_MS });
+    this.#running.set(requestId, inbox);
+    let finished = false;
+    try {
+      signal.throwIfAborted();
+      await this.#submit(job);
+      for await (const event of inbox.events(signal)) {
+        finished = event.finish !== undefined;
+        throwFailure(event);
+        yield event;
+      }
+    } finally {
+      this.#running.delete(requestId);
+      if (!finished) await this.#cancel(requestId);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#queue.close();
+  }
+
+  async #submit(job: GenerationJob): Promise<void> {
+    const options = { jobId: job.requestId, removeOnComplete: true, removeOnFail: true };
+    try {
+      await this.#queue.add(QUEUE_NAME, job, options);
+    } catch (error) {
+      throw new RhoneError("REDIS_UNAVAILABLE", "The queue can't be reached; try again shortly.", { cause: error });
+    }
+  }
+
+  #deliver(message: string): void {
+    try {
+      for (const event of decodeEvents(message)) this.#running.get(event.requestId)?.accept(event);
+    } catch (error) {
+      this.#logger.error({ err: error }, "unreadable event message");
+      this.#suspectAll();
+    }
+  }
+
+  #suspectAll(): void {
+    for (const inbox of this.#running.values()) inbox.suspect();
+  }
+
+  /** Nothing while Redis is away: the log is asked again later. */
+  async #readLog(requestId: string, ordinal: number): Promise<readonly GenerationEvent[]> {
+    try {
+      const entries = await this.#redis.xrange(tokenLogKey(requestId), tokenLogEntryId(ordinal), "+");
+      return entries.flatMap(([, fields]) => {
+        const entry = fields[fields.indexOf(TOKEN_LOG_FIELD) + 1];
+        return entry === undefined ? [] : [decodeEvent(entry)];
+      });
+    } catch (error) {
+      this.#logger.warn({ err: error, requestId }, "token log unreadable");
+      return [];
+    }
+  }
+
+  /** The key stops a coordinator that takes the job later, the message one that runs it, removal one that never saw it. */
+  async #cancel(requestId: string): Promise<void> {
+    try {
+      await this.#redis.set(cancelledKey(requestId), "1", "EX", CANCELLED_TTL_S);
+      await this.#redis.publish(CANCEL_CHANNEL, requestId);
+      await this.#queue.remove(requestId);
+    } catch (error) {
+      this.#logger.warn({ err: error, requestId }, "cancel failed");
+    }
+  }
+}
+
+function throwFailure({ finish }: GenerationEvent): void {
+  if (finish?.reason === "error") throw new RhoneError(finish.code, finish.message);
+  if (finish?.reason === "cancelled") throw new RhoneError("CANCELLED", "The request was cancelled.");
+}

@@ -1,0 +1,120 @@
+import type { Finish, TokenLogprob } from "@rhone/common";
+import type { ChoiceEvent } from "../queue/merge-events.js";
+import { leadingSpaceStripper } from "../text/leading-space.js";
+import { chatLogprobs } from "../text/logprobs.js";
+import type { TextModel } from "../text/text-model.js";
+import { UsageCount } from "../text/usage-count.js";
+import type { Writer } from "./answer.js";
+
+export interface ChatWriterOptions {
+  readonly id: string;
+  readonly created: number;
+  readonly modelName: string;
+  readonly fingerprint: string;
+  readonly model: TextModel;
+  readonly choices: number;
+  readonly promptIds: readonly number[];
+  readonly wantsLogprobs: boolean;
+  readonly wantsTokenIds: boolean;
+  /** Usage in a chunk of its own at the end instead of on the finishing one. */
+  readonly usageChunk: boolean;
+}
+
+interface Choice {
+  readonly strip: (text: string) => string;
+  readonly tokens: number[];
+  readonly logprobs: TokenLogprob[];
+  text: string;
+  begun: boolean;
+  finish: Finish | undefined;
+}
+
+/** Writes /v1/chat/completions. */
+export class ChatWriter implements Writer {
+  readonly #options: ChatWriterOptions;
+  readonly #choices: readonly Choice[];
+  readonly #usage: UsageCount;
+  #open: number;
+
+  constructor(options: ChatWriterOptions) {
+    this.#options = options;
+    this.#open = options.choices;
+    this.#usage = new UsageCount(options.choices);
+    this.#choices = Array.from({ length: options.choices }, () => ({
+      strip: leadingSpaceStripper(options.model.addsLeadingSpace),
+      tokens: [],
+      logprobs: [],
+      text: "",
+      begun: false,
+      finish: undefined,
+    }));
+  }
+
+  get usage() {
+    return this.#usage.toJson();
+  }
+
+  take({ choice: index, event }: ChoiceEvent): readonly unknown[] {
+    const choice = this.#choices[index];
+    if (choice === undefined) throw new RangeError(`No choice ${index}`);
+    const text = choice.strip(event.text);
+    const logprobs = event.logprobs ?? [];
+    choice.text += text;
+    choice.tokens.push(...event.tokens);
+    choice.logprobs.push(...logprobs);
+    const chunks: unknown[] = [];
+    if (!choice.begun) chunks.push(this.#chunk(index, { delta: { role: "assistant", content: "" } }));
+    choice.begun = true;
+    const { wantsLogprobs, wantsTokenIds, model } = this.#options;
+    if (text !== "" || (wantsLogprobs && logprobs.length > 0) || (wantsTokenIds && event.tokens.length > 0)) {
+      chunks.push(
+        this.#chunk(index, {
+          delta: { content: text },
+          ...(wantsLogprobs && { logprobs: chatLogprobs(model, logprobs) }),
+          ...(wantsTokenIds && { token_ids: event.tokens }),
+        }),
+      );
+    }
+    if (event.finish !== undefined) chunks.push(this.#finish(index, choice, event));
+    return chunks;
+  }
+
+  end(): readonly unknown[] {
+    return this.#options.usageChunk ? [{ ...this.#head(CHUNK), choices: [], usage: this.usage }] : [];
+  }
+
+  whole(): unknown {
+    const { wantsLogprobs, wantsTokenIds, model, promptIds } = this.#options;
+    return {
+      ...this.#head("chat.completion"),
+      choices: this.#choices.map((choice, index) => ({
+        index,
+        message: { role: "assistant", content: choice.text },
+        logprobs: wantsLogprobs ? chatLogprobs(model, choice.logprobs) : null,
+        finish_reason: choice.finish?.reason ?? null,
+        ...(wantsTokenIds && { token_ids: choice.tokens }),
+      })),
+      usage: this.usage,
+      ...(wantsTokenIds && { prompt_token_ids: promptIds }),
+    };
+  }
+
+  #finish(index: number, choice: Choice, { finish, usage }: ChoiceEvent["event"]): unknown {
+    choice.finish = finish;
+    if (usage !== undefined) this.#usage.add(index, usage);
+    this.#open--;
+    const chunk = this.#chunk(index, { delta: {}, finish_reason: finish?.reason ?? null });
+    return this.#open === 0 && !this.#options.usageChunk ? { ...chunk, usage: this.usage } : chunk;
+  }
+
+  #chunk(index: number, fields: object) {
+    return { ...this.#head(CHUNK), choices: [{ index, finish_reason: null, ...fields }] };
+  }
+
+  #head(object: string) {
+    const { id, created, modelName, fingerprint } = this.#options;
+    return { id, object, created, model: modelName, system_fingerprint: fingerprint };
+  }
+}
+
+const CHUNK = "chat.completion.chunk";

@@ -1,0 +1,130 @@
+import type { Finish } from "@rhone/common";
+import type { ChoiceEvent } from "../queue/merge-events.js";
+import { type CompletionLogprobs, CompletionLogprobWriter, joinLogprobs } from "../text/logprobs.js";
+import type { TextModel } from "../text/text-model.js";
+import { UsageCount } from "../text/usage-count.js";
+import type { Writer } from "./answer.js";
+
+export interface CompletionWriterOptions {
+  readonly id: string;
+  readonly created: number;
+  readonly modelName: string;
+  readonly fingerprint: string;
+  readonly model: TextModel;
+  readonly samples: number;
+  /** One per choice. */
+  readonly prompts: readonly { readonly ids: readonly number[]; readonly text: string }[];
+  readonly echo: boolean;
+  readonly wantsLogprobs: boolean;
+  readonly wantsTokenIds: boolean;
+  readonly usageChunk: boolean;
+}
+
+interface Choice {
+  readonly ids: readonly number[];
+  readonly promptText: string;
+  readonly writer: CompletionLogprobWriter;
+  readonly logprobs: CompletionLogprobs[];
+  readonly tokens: number[];
+  text: string;
+  begun: boolean;
+  finish: Finish | undefined;
+}
+
+/** Writes /v1/completions. */
+export class CompletionWriter implements Writer {
+  readonly #options: CompletionWriterOptions;
+  readonly #choices: readonly Choice[];
+  readonly #usage: UsageCount;
+  #open: number;
+
+  constructor(options: CompletionWriterOptions) {
+    this.#options = options;
+    this.#open = options.prompts.length;
+    this.#usage = new UsageCount(options.samples);
+    this.#choices = options.prompts.map(({ ids, text }) => ({
+      ids,
+      promptText: text,
+      writer: new CompletionLogprobWriter(options.model),
+      logprobs: [],
+      tokens: [],
+      text: "",
+      begun: false,
+      finish: undefined,
+    }));
+  }
+
+  get usage() {
+    return this.#usage.toJson();
+  }
+
+  take({ choice: index, event }: ChoiceEvent): readonly unknown[] {
+    const choice = this.#choices[index];
+    if (choice === undefined) throw new RangeError(`No choice ${index}`);
+    const { echo, wantsTokenIds } = this.#options;
+    const isFirst = !choice.begun;
+    choice.begun = true;
+    const text = (isFirst && echo ? choice.promptText : "") + event.text;
+    const logprobs = this.#logprobsOf(choice, event, isFirst);
+    choice.text += text;
+    choice.tokens.push(...event.tokens);
+    if (logprobs !== null) choice.logprobs.push(logprobs);
+    if (event.finish !== undefined) this.#close(index, choice, event);
+    const hasLogprobs = logprobs !== null && logprobs.tokens.length > 0;
+    const hasIds = wantsTokenIds && event.tokens.length > 0;
+    if (text === "" && event.finish === undefined && !hasLogprobs && !hasIds) return [];
+    const chunk = {
+      ...this.#head(),
+      choices: [
+        {
+          index,
+          text,
+          logprobs,
+          finish_reason: event.finish?.reason ?? null,
+          ...(wantsTokenIds && { token_ids: event.tokens }),
+          ...(wantsTokenIds && isFirst && { prompt_token_ids: choice.ids }),
+        },
+      ],
+    };
+    const isLast = event.finish !== undefined && this.#open === 0;
+    return [isLast && !this.#options.usageChunk ? { ...chunk, usage: this.usage } : chunk];
+  }
+
+  end(): readonly unknown[] {
+    return this.#options.usageChunk ? [{ ...this.#head(), choices: [], usage: this.usage }] : [];
+  }
+
+  whole(): unknown {
+    const { wantsLogprobs, wantsTokenIds } = this.#options;
+    return {
+      ...this.#head(),
+      choices: this.#choices.map((choice, index) => ({
+        index,
+        text: choice.text,
+        logprobs: wantsLogprobs ? joinLogprobs(choice.logprobs) : null,
+        finish_reason: choice.finish?.reason ?? null,
+        ...(wantsTokenIds && { token_ids: choice.tokens, prompt_token_ids: choice.ids }),
+      })),
+      usage: this.usage,
+    };
+  }
+
+  #logprobsOf(choice: Choice, event: ChoiceEvent["event"], isFirst: boolean): CompletionLogprobs | null {
+    if (!this.#options.wantsLogprobs) return null;
+    const [first] = choice.ids;
+    const echoes = isFirst && this.#options.echo && first !== undefined;
+    const prompt = echoes ? [choice.writer.prompt(first, event.promptLogprobs ?? [])] : [];
+    return joinLogprobs([...prompt, choice.writer.generated(event.logprobs ?? [])]);
+  }
+
+  #close(index: number, choice: Choice, { finish, usage }: ChoiceEvent["event"]): void {
+    choice.finish = finish;
+    if (usage !== undefined) this.#usage.add(index, usage);
+    this.#open--;
+  }
+
+  #head() {
+    const { id, created, modelName, fingerprint } = this.#options;
+    return { id, object: "text_completion", created, model: modelName, system_fingerprint: fingerprint };
+  }
+}

@@ -1,0 +1,87 @@
+import type { TokenLogprob } from "@rhone/common";
+import type { TextModel } from "./text-model.js";
+
+type Pieces = Pick<TextModel, "pieceBytes">;
+
+/** A token's text; bytes that are no whole characters are written `bytes:\xe2\x96`, so that distinct tokens stay distinct. */
+export function tokenText(model: Pieces, id: number): string {
+  const bytes = model.pieceBytes(id, { special: true });
+  const text = bytes.toString("utf8");
+  if (!text.includes("\ufffd")) return text;
+  return `bytes:${[...bytes].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}`;
+}
+
+/** `choices[].logprobs.content` of chats. */
+export function chatLogprobs(model: Pieces, logprobs: readonly TokenLogprob[]) {
+  const entry = (token: number, logprob: number) => ({
+    token: tokenText(model, token),
+    logprob,
+    bytes: [...model.pieceBytes(token, { special: true })],
+  });
+  return {
+    content: logprobs.map(({ token, logprob, top }) => ({
+      ...entry(token, logprob),
+      top_logprobs: top.map(([id, value]) => entry(id, value)),
+    })),
+  };
+}
+
+export interface CompletionLogprobs {
+  readonly tokens: string[];
+  readonly token_logprobs: (number | null)[];
+  readonly top_logprobs: (Record<string, number> | null)[];
+  readonly text_offset: number[];
+}
+
+/** Writes one choice's `logprobs` of completions, keeping count of the characters before each token. */
+export class CompletionLogprobWriter {
+  readonly #model: Pieces;
+  readonly #decoder = new TextDecoder();
+  #offset = 0;
+
+  constructor(model: Pieces) {
+    this.#model = model;
+  }
+
+  /** The prompt's tokens: nothing comes before the first, so it has no log-probability. */
+  prompt(first: number, rest: readonly TokenLogprob[]): CompletionLogprobs {
+    const head = { tokens: [tokenText(this.#model, first)], text_offset: [this.#advance(first)] };
+    const tail = this.generated(rest);
+    return {
+      tokens: [...head.tokens, ...tail.tokens],
+      token_logprobs: [null, ...tail.token_logprobs],
+      top_logprobs: [null, ...tail.top_logprobs],
+      text_offset: [...head.text_offset, ...tail.text_offset],
+    };
+  }
+
+  generated(logprobs: readonly TokenLogprob[]): CompletionLogprobs {
+    return {
+      tokens: logprobs.map(({ token }) => tokenText(this.#model, token)),
+      token_logprobs: logprobs.map(({ logprob }) => logprob),
+      top_logprobs: logprobs.map((entry) => this.#alternatives(entry)),
+      text_offset: logprobs.map(({ token }) => this.#advance(token)),
+    };
+  }
+
+  /** The token itself comes last: whatever shares its text, it keeps exactly its own number. */
+  #alternatives({ token, logprob, top }: TokenLogprob): Record<string, number> {
+    const others = top.map(([id, value]) => [tokenText(this.#model, id), value]);
+    return Object.fromEntries([...others, [tokenText(this.#model, token), logprob]]);
+  }
+
+  #advance(token: number): number {
+    const before = this.#offset;
+    this.#offset += this.#decoder.decode(this.#model.pieceBytes(token, { special: false }), { stream: true }).length;
+    return before;
+  }
+}
+
+export function joinLogprobs(parts: readonly CompletionLogprobs[]): CompletionLogprobs {
+  return {
+    tokens: parts.flatMap(({ tokens }) => tokens),
+    token_logprobs: parts.flatMap(({ token_logprobs }) => token_logprobs),
+    top_logprobs: parts.flatMap(({ top_logprobs }) => top_logprobs),
+    text_offset: parts.flatMap(({ text_offset }) => text_offset),
+  };
+}
