@@ -1,0 +1,124 @@
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { aliveProcesses, readClusterRecord } from "./cluster-record.js";
+import { startFakeCluster } from "./testing/fake-cluster.js";
+
+describe("a cluster that comes up", () => {
+  test("reports its phases in order, then its address; stops gateway, coordinator, workers, Redis", async () => {
+    const cluster = await startFakeCluster();
+    const url = await cluster.ready;
+    const done = cluster.events.flatMap((event) => (event.kind === "phase" && event.done ? [event.phase] : []));
+    expect(done).toEqual(["model", "redis", "coordinator", "workers", "weights", "probe", "gateway"]);
+    expect(cluster.events.at(-1)).toEqual({ kind: "ready", url });
+    const record = await readClusterRecord(cluster.dataDir);
+    expect(record).toMatchObject({ state: "ready", url, model: "breeze" });
+    expect((await stat(cluster.dataDir.clusterFile)).mode & 0o777).toBe(0o600);
+    expect((await stat(cluster.dataDir.root)).mode & 0o777).toBe(0o700);
+    expect(record?.services.map(({ name }) => name).sort()).toEqual([
+      "coordinator",
+      "gateway",
+      "redis",
+      "worker-1",
+      "worker-2",
+    ]);
+
+    cluster.stop.abort();
+    await cluster.over;
+    const stopped = (await cluster.journal()).filter((line) => line.startsWith("stopped"));
+    expect(stopped.map((line) => line.split(" ")[1])).toEqual([
+      "gateway",
+      "coordinator",
+      "shardWorker",
+      "shardWorker",
+      "redisHost",
+    ]);
+    expect(existsSync(cluster.dataDir.clusterFile)).toBe(false);
+    if (record !== null)
+      expect(aliveProcesses({ ...record, supervisor: record.services[0] ?? record.supervisor })).toEqual([]);
+  });
+
+  test("starts a killed worker again", async () => {
+    const cluster = await startFakeCluster();
+    await cluster.ready;
+    const worker = (await readClusterRecord(cluster.dataDir))?.services.find(({ name }) => name === "worker-1");
+    process.kill(worker?.pid ?? 0, "SIGKILL");
+    const isBack = async () => {
+      const now = (await readClusterRecord(cluster.dataDir))?.services.find(({ name }) => name === "worker-1");
+      return now !== undefined && now.pid !== worker?.pid;
+    };
+    while (!(await isBack())) await sleep(20);
+    expect(cluster.events.at(-1)).toEqual({
+      kind: "note",
+      text: "worker-1 is started again. The worker-1 ended unexpectedly (signal SIGKILL).",
+    });
+  });
+
+  test("a second signal ends even a service that does not listen", async () => {
+    const cluster = await startFakeCluster({ stubborn: "gateway" });
+    await cluster.ready;
+    cluster.stop.abort();
+    cluster.kill.abort();
+    await cluster.over;
+  });
+});
+
+describe("a cluster that can't come up", () => {
+  test.each(["redisHost", "coordinator", "shardWorker", "gateway"] as const)("%s says why", async (role) => {
+    const cluster = await startFakeCluster({ fatal: role });
+    await expect(cluster.over).rejects.toMatchObject({
+      code: "DEVICE_NOT_FOUND",
+      message: expect.stringContaining('No device is called "CUDA9".'),
+    });
+    expect(existsSync(cluster.dataDir.clusterFile)).toBe(false);
+    expect(JSON.parse(await readFile(cluster.dataDir.failureFile, "utf8"))).toMatchObject({ code: "DEVICE_NOT_FOUND" });
+  });
+
+  test("a pipeline that stays failed is the cluster's failure", async () => {
+    const cluster = await startFakeCluster({ states: ["waiting_for_workers", "failed"] });
+    await expect(cluster.over).rejects.toMatchObject({
+      code: "NOT_ENOUGH_MEMORY",
+      message: "9 GB are needed, 8 GB are free.",
+    });
+  });
+
+  test("a port that somebody else holds", async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+    const cluster = await startFakeCluster({}, { port });
+    await expect(cluster.over).rejects.toMatchObject({
+      code: "PORT_IN_USE",
+      message: expect.stringContaining(`${port}`),
+    });
+    expect(await cluster.journal()).toEqual([""]);
+  });
+
+  test("a data directory in which another one runs, which goes on", async () => {
+    const first = await startFakeCluster();
+    await first.ready;
+    const second = await startFakeCluster({}, { dataDir: first.dataDir.root });
+    await expect(second.over).rejects.toMatchObject({
+      code: "ALREADY_RUNNING",
+      message: expect.stringMatching(/serves breeze at http:.*\(process \d+\).*rhone down/),
+    });
+    expect(await readClusterRecord(first.dataDir)).toMatchObject({ state: "ready" });
+  });
+
+  test("more workers than layers", async () => {
+    const cluster = await startFakeCluster({}, { workers: 33 });
+    await expect(cluster.over).rejects.toMatchObject({ code: "INVALID_CONFIG", message: /33 workers.*32 layers/ });
+  });
+
+  test("one that is stopped before it is ready leaves nothing", async () => {
+    const cluster = await startFakeCluster({ states: ["waiting_for_workers"] });
+    while (!(await cluster.journal()).includes("started shardWorker")) await sleep(20);
+    cluster.stop.abort();
+    await expect(cluster.over).rejects.toMatchObject({ code: "CANCELLED" });
+    expect(existsSync(cluster.dataDir.clusterFile)).toBe(false);
+  });
+});
