@@ -88,7 +88,10 @@ describe("completions", () => {
   });
 
   it("scores a prompt", async () => {
-    const scores = [{ token: 98, logprob: -0.1, top: [[98, -0.1] as const, [99, -3] as const] }];
+    const scores = [
+      { token: 97, logprob: -2, top: [] },
+      { token: 98, logprob: -0.1, top: [[98, -0.1] as const, [99, -3] as const] },
+    ];
     const { post, jobs } = fakeGateway(() => [
       {
         tokens: [],
@@ -105,10 +108,10 @@ describe("completions", () => {
       text: "ab",
       finish_reason: "length",
       logprobs: {
-        tokens: ["a", "b"],
-        token_logprobs: [null, -0.1],
-        top_logprobs: [null, { b: -0.1, c: -3 }],
-        text_offset: [0, 1],
+        tokens: [" ", "a", "b"],
+        token_logprobs: [null, -2, -0.1],
+        top_logprobs: [null, { a: -2 }, { b: -0.1, c: -3 }],
+        text_offset: [0, 0, 1],
       },
     });
   });
@@ -141,7 +144,7 @@ describe("refusals", () => {
 
   it("says how long the prompt and the context are", async () => {
     const response = await fakeGateway().post(COMPLETIONS, { prompt: "a".repeat(60) });
-    expect(response.json().error).toMatchObject({ n_prompt_tokens: 60, n_ctx: 64 });
+    expect(response.json().error).toMatchObject({ n_prompt_tokens: 61, n_ctx: 64 });
   });
 
   it("uses the envelope for what the framework refuses", async () => {

@@ -13,7 +13,8 @@ const METHODS: readonly HTTPMethods[] = ["GET", "POST"];
 export function buildServer(deps: GatewayDeps): FastifyInstance {
   const fail = (error: unknown, _request: FastifyRequest, reply: FastifyReply) => {
     const named = toRequestError(error);
-    if (named.row.http >= 500) deps.logger.error({ err: error, code: named.code }, "request failed");
+    if (named.row.http >= 500 && !named.row.retryable)
+      deps.logger.error({ err: error, code: named.code }, "request failed");
     return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
   };
   const app = fastify({ bodyLimit: deps.bodyLimitBytes, frameworkErrors: fail, forceCloseConnections: true });

@@ -5,6 +5,14 @@ import type { TextModel } from "../text/text-model.js";
 import { UsageCount } from "../text/usage-count.js";
 import type { Writer } from "./answer.js";
 
+export interface CompletionPrompt {
+  readonly ids: readonly number[];
+  /** What an echo shows. */
+  readonly text: string;
+  /** The ids begin with a space that `text` has not: SentencePiece's. */
+  readonly hiddenSpace: boolean;
+}
+
 export interface CompletionWriterOptions {
   readonly id: string;
   readonly created: number;
@@ -13,7 +21,7 @@ export interface CompletionWriterOptions {
   readonly model: TextModel;
   readonly samples: number;
   /** One per choice. */
-  readonly prompts: readonly { readonly ids: readonly number[]; readonly text: string }[];
+  readonly prompts: readonly CompletionPrompt[];
   readonly echo: boolean;
   readonly wantsLogprobs: boolean;
   readonly wantsTokenIds: boolean;
@@ -42,10 +50,10 @@ export class CompletionWriter implements Writer {
     this.#options = options;
     this.#open = options.prompts.length;
     this.#usage = new UsageCount(options.samples);
-    this.#choices = options.prompts.map(({ ids, text }) => ({
+    this.#choices = options.prompts.map(({ ids, text, hiddenSpace }) => ({
       ids,
       promptText: text,
-      writer: new CompletionLogprobWriter(options.model),
+      writer: new CompletionLogprobWriter(options.model, options.echo && hiddenSpace),
       logprobs: [],
       tokens: [],
       text: "",

@@ -7,7 +7,7 @@ import { toJobs } from "../api/to-job.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import type { TextModel } from "../text/text-model.js";
 import { answer } from "./answer.js";
-import { CompletionWriter } from "./completion-writer.js";
+import { type CompletionPrompt, CompletionWriter } from "./completion-writer.js";
 import { coordinatorFor, systemFingerprint } from "./served-model.js";
 
 const DEFAULT_MAX_TOKENS = 16;
@@ -57,9 +57,11 @@ export function completions(app: FastifyInstance, deps: GatewayDeps): void {
 }
 
 /** Token ids are taken as they are. Their text is needed for an echo only; ids outside the vocabulary are refused later. */
-function readPrompt(model: TextModel, prompt: string | readonly number[], echo: boolean) {
-  if (typeof prompt === "string") return { ids: model.encodeText(prompt), text: prompt };
+function readPrompt(model: TextModel, prompt: string | readonly number[], echo: boolean): CompletionPrompt {
+  if (typeof prompt === "string") {
+    return { ids: model.encodeText(prompt), text: prompt, hiddenSpace: model.addsLeadingSpace };
+  }
   const known = echo ? prompt.filter((id) => id < model.vocabSize) : [];
   const bytes = known.map((id) => model.pieceBytes(id, { special: false }));
-  return { ids: prompt, text: Buffer.concat(bytes).toString("utf8") };
+  return { ids: prompt, text: Buffer.concat(bytes).toString("utf8"), hiddenSpace: false };
 }

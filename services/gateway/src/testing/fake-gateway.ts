@@ -33,7 +33,7 @@ export function fakeGateway(script: Script = hello, state: ClusterStatus["state"
       vocabSize: 256,
       addsLeadingSpace: true,
       encodeChat: (messages) => [1, ...Buffer.from(messages.map(({ content }) => content).join("\n"))],
-      encodeText: (text) => [...Buffer.from(text)],
+      encodeText: (text) => [...Buffer.from(` ${text}`)],
       pieceBytes: (id) => Buffer.from([id]),
       close: () => {},
     },

@@ -37,10 +37,12 @@ export interface CompletionLogprobs {
 export class CompletionLogprobWriter {
   readonly #model: Pieces;
   readonly #decoder = new TextDecoder();
-  #offset = 0;
+  #offset: number;
 
-  constructor(model: Pieces) {
+  /** `hiddenSpace`: the first piece begins with a space that the shown text has not. */
+  constructor(model: Pieces, hiddenSpace = false) {
     this.#model = model;
+    this.#offset = hiddenSpace ? -1 : 0;
   }
 
   /** The prompt's tokens: nothing comes before the first, so it has no log-probability. */
@@ -73,7 +75,7 @@ export class CompletionLogprobWriter {
   #advance(token: number): number {
     const before = this.#offset;
     this.#offset += this.#decoder.decode(this.#model.pieceBytes(token, { special: false }), { stream: true }).length;
-    return before;
+    return Math.max(0, before);
   }
 }
 
