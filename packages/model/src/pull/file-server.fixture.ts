@@ -8,6 +8,8 @@ export type Answer = (request: IncomingMessage, response: ServerResponse) => voi
 
 export interface FileServer {
   readonly url: string;
+  /** Breaks every connection. */
+  readonly cut: () => void;
   /** What was asked for, in order. */
   readonly requests: {
     readonly path: string;
@@ -30,13 +32,14 @@ export async function startFileServer(answers: readonly Answer[]): Promise<FileS
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, cut: () => server.closeAllConnections(), requests };
 }
 
 export const sha256 = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
 
-/** The file, or the asked-for part of it, as Hugging Face answers; `cutAfter` bytes the connection breaks. */
-export function serve(content: Buffer, options: { readonly etag?: string; readonly cutAfter?: number } = {}): Answer {
+/** The file, or the asked-for part of it, as Hugging Face answers; `holdAfter` bytes nothing more comes. */
+export function serve(content: Buffer, options: { readonly etag?: string; readonly holdAfter?: number } = {}): Answer {
   return (request, response) => {
     const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
     const etag = `"${options.etag ?? sha256(content)}"`;
@@ -50,8 +53,8 @@ export function serve(content: Buffer, options: { readonly etag?: string; readon
       "content-length": part.length,
       ...(start > 0 && { "content-range": `bytes ${start}-${content.length - 1}/${content.length}` }),
     });
-    if (options.cutAfter === undefined) response.end(part);
-    else response.write(part.subarray(0, options.cutAfter), () => setImmediate(() => response.destroy()));
+    if (options.holdAfter === undefined) response.end(part);
+    else response.write(part.subarray(0, options.holdAfter));
   };
 }
 
