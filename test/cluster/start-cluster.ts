@@ -1,0 +1,90 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ClusterStatus } from "@rhone/common";
+
+const RHONE = fileURLToPath(new URL("../../rhone", import.meta.url));
+const UP_DEADLINE_MS = 180_000;
+
+export interface CommandResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly deadlineMs?: number;
+}
+
+/** Runs the launcher as a user does; kills it at the deadline. */
+export function rhone(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  const child = spawn(RHONE, args, { env: { ...process.env, ...options.env }, stdio: ["ignore", "pipe", "pipe"] });
+  const timer = setTimeout(() => child.kill("SIGKILL"), options.deadlineMs ?? UP_DEADLINE_MS);
+  return collect(child).finally(() => clearTimeout(timer));
+}
+
+function collect(child: ChildProcess): Promise<CommandResult> {
+  let [stdout, stderr] = ["", ""];
+  child.stdout?.on("data", (part) => {
+    stdout += part;
+  });
+  child.stderr?.on("data", (part) => {
+    stderr += part;
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/** A cluster of real processes with a data directory of its own. */
+export class RunningCluster {
+  readonly url: string;
+  readonly dataDir: string;
+
+  private constructor(url: string, dataDir: string) {
+    this.url = url;
+    this.dataDir = dataDir;
+  }
+
+  /** `rhone up --detach --port 0` with further flags. Throws with all that it printed when it does not come up. */
+  static async start(flags: readonly string[], options: CommandOptions = {}): Promise<RunningCluster> {
+    const dataDir = mkdtempSync(join(tmpdir(), "rhone-system-"));
+    const args = ["up", "--detach", "--port", "0", "--data-dir", dataDir, ...flags];
+    const { code, stdout, stderr } = await rhone(args, options);
+    const url = /^ready (http:\S+)$/m.exec(stdout)?.[1];
+    if (code === 0 && url !== undefined) return new RunningCluster(url, dataDir);
+    await rhone(["down", "--data-dir", dataDir]);
+    throw new Error(`rhone ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
+  }
+
+  /** POST of a JSON body. */
+  post(path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
+    const headers = { "content-type": "application/json" };
+    return fetch(`${this.url}${path}`, { method: "POST", headers, body: JSON.stringify(body), signal: signal ?? null });
+  }
+
+  /** As `post`, and throws unless it succeeds. */
+  async ask<T>(path: string, body: unknown): Promise<T> {
+    const response = await this.post(path, body);
+    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+    return (await response.json()) as T;
+  }
+
+  /** What `rhone status --json` prints of the one coordinator. */
+  async status(): Promise<ClusterStatus> {
+    const { stdout, stderr } = await rhone(["status", "--json", "--data-dir", this.dataDir]);
+    const [cluster] = (JSON.parse(stdout || "{}") as { coordinators?: ClusterStatus[] }).coordinators ?? [];
+    if (cluster === undefined) throw new Error(`rhone status names no coordinator: ${stdout}${stderr}`);
+    return cluster;
+  }
+
+  async stop(): Promise<CommandResult> {
+    const result = await rhone(["down", "--data-dir", this.dataDir]);
+    rmSync(this.dataDir, { recursive: true, force: true });
+    return result;
+  }
+}
