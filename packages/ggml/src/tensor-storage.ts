@@ -13,7 +13,7 @@ export interface TensorSpec {
   readonly ne: Ne;
 }
 
-/** Tensors that outlive graphs, such as KV pages: named, zero at first, in one buffer. Close it before its backend. */
+/** Tensors that outlive graphs, such as KV pages: named, in one buffer. Close it before its backend. */
 export class TensorStorage {
   /** Bytes of the buffer. */
   readonly bytes: number;
@@ -21,7 +21,7 @@ export class TensorStorage {
   readonly #arena: MetadataArena;
   readonly #buffer: Pointer | null;
   readonly #tensors: ReadonlyMap<string, Tensor>;
-  /** Calls of `setAsync` in flight. */
+  /** Calls of `setAsync` and `clear` in flight. */
   #writing = 0;
 
   private constructor(
@@ -38,7 +38,7 @@ export class TensorStorage {
   }
 
   /**
-   * Allocates every tensor of `specs` in `bufferType`, the device's default when absent.
+   * Allocates every tensor of `specs` in `bufferType`, the device's default when absent. They hold garbage until `set` or `clear`.
    * Throws OUT_OF_MEMORY with the numbers, TENSOR_TYPE_UNSUPPORTED for a row that its type can't hold.
    */
   static open(backend: Backend, specs: readonly TensorSpec[], bufferType?: BufferType): TensorStorage {
@@ -85,16 +85,14 @@ export class TensorStorage {
   async setAsync(name: string, bytes: ArrayBufferView, offsetBytes = 0): Promise<void> {
     const tensor = this.#range(name, bytes, offsetBytes);
     const { tensorSet } = this.#host.native.backend;
-    this.#writing += 1;
-    try {
-      await new Promise<void>((resolve, reject) => {
-        tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, (error) =>
-          error === null || error === undefined ? resolve() : reject(error),
-        );
-      });
-    } finally {
-      this.#writing -= 1;
-    }
+    await this.#write((done) => tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, done));
+  }
+
+  /** Sets every byte to zero, off the event loop: memory that is touched for the first time takes seconds per gigabyte. */
+  async clear(): Promise<void> {
+    const { bufferClear } = this.#host.native.backend;
+    const buffer = this.#buffer;
+    if (buffer !== null) await this.#write((done) => bufferClear.async(buffer, 0, done));
   }
 
   /** Fills `into` from `offsetBytes` of the tensor. */
@@ -117,6 +115,17 @@ export class TensorStorage {
       throw new RhoneError("GGML_FAILED", "A tensor storage can't be closed while it is written to.");
     this.#arena.close();
     if (this.#buffer !== null) this.#host.native.backend.bufferFree(this.#buffer);
+  }
+
+  async #write(start: (done: (error: unknown) => void) => void): Promise<void> {
+    this.#writing += 1;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        start((error) => (error === null || error === undefined ? resolve() : reject(error)));
+      });
+    } finally {
+      this.#writing -= 1;
+    }
   }
 
   #range(name: string, bytes: ArrayBufferView, offsetBytes: number): Pointer {
@@ -154,7 +163,6 @@ function allocate(host: NativeBackend, arena: MetadataArena, count: number, plac
     const message = `${count} tensors need ${bytes} bytes of ${place.name} memory; device ${name} has ${memoryTotal}. ${complaints || "Use more workers, a smaller type or a shorter context."}`;
     throw new RhoneError("OUT_OF_MEMORY", message);
   }
-  backend.bufferClear(result, 0);
   return result;
 }
 

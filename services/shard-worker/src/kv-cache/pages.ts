@@ -22,14 +22,16 @@ export class Pages {
     this.#storage = storage;
   }
 
-  /** Throws OUT_OF_MEMORY with the numbers. */
-  static open(backend: Backend, shape: PagesShape): Pages {
+  /** All zero: rows of a page that nobody has written yet are masked, and must not be NaN. Throws OUT_OF_MEMORY with the numbers. */
+  static async open(backend: Backend, shape: PagesShape): Promise<Pages> {
     const ne = [shape.kvDim, shape.pages * shape.pageSize] as const;
     const specs = shape.layers.flatMap((layer) => [
       { name: `k.${layer}`, type: shape.type, ne },
       { name: `v.${layer}`, type: shape.type, ne },
     ]);
-    return new Pages(shape, TensorStorage.open(backend, specs));
+    const storage = TensorStorage.open(backend, specs);
+    await storage.clear();
+    return new Pages(shape, storage);
   }
 
   get bytes(): number {

@@ -5,7 +5,7 @@ import {
   controlService,
   fromGrpcError,
   type Logger,
-  type RhoneError,
+  RhoneError,
   type WorkerMessage,
 } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
@@ -22,6 +22,8 @@ export interface ControlLinkOptions {
   /** The coordinator is gone; the link tries again by itself. */
   readonly onLost: (error: RhoneError) => void;
   readonly logger: Logger;
+  /** Before it joins again; RETRY_MS when absent. */
+  readonly retryMs?: number;
 }
 
 type JoinStream = ClientDuplexStream<WorkerMessage, CoordinatorMessage>;
@@ -66,7 +68,11 @@ export class ControlLink {
       else this.#options.onMessage(message, answer);
     });
     stream.on("error", (error: ServiceError) => this.#lost(stream, fromGrpcError(error, "the coordinator")));
-    stream.on("end", () => stream.end());
+    // In order, without an error: the coordinator gave this worker up while it was silent, or is shutting down.
+    stream.on("end", () => {
+      stream.end();
+      this.#lost(stream, new RhoneError("WORKER_LOST", `${this.#options.coordinator} ended the connection.`));
+    });
     stream.write({ hello: this.#options.hello });
   }
 
@@ -85,7 +91,7 @@ export class ControlLink {
     if (error.message !== this.#lastComplaint) this.#options.logger.warn({ err: error }, "not joined; trying again");
     this.#lastComplaint = error.message;
     if (wasJoined) this.#options.onLost(error);
-    this.#retry = setTimeout(() => this.#join(), RETRY_MS);
+    this.#retry = setTimeout(() => this.#join(), this.#options.retryMs ?? RETRY_MS);
   }
 
   #stopBeating(): void {
