@@ -9,6 +9,7 @@ export interface ChatAnswer {
   readonly text: string;
   readonly ids: readonly number[];
   readonly promptTokens: number;
+  readonly promptIds: readonly number[];
   readonly finish: string | null;
 }
 
@@ -25,6 +26,7 @@ interface Choice {
 }
 
 interface Chunk {
+  readonly prompt_token_ids?: readonly number[];
   readonly choices: readonly Choice[];
   readonly usage?: { readonly prompt_tokens: number };
 }
@@ -32,12 +34,13 @@ interface Chunk {
 /** A whole, greedy chat completion. */
 export async function chat(cluster: RunningCluster, request: ChatRequest): Promise<ChatAnswer> {
   const body = { temperature: 0, return_token_ids: true, ...request };
-  const { choices, usage } = await cluster.ask<Chunk>("/v1/chat/completions", body);
+  const { choices, usage, prompt_token_ids } = await cluster.ask<Chunk>("/v1/chat/completions", body);
   const [choice] = choices;
   return {
     text: choice?.message?.content ?? "",
     ids: choice?.token_ids ?? [],
     promptTokens: usage?.prompt_tokens ?? 0,
+    promptIds: prompt_token_ids ?? [],
     finish: choice?.finish_reason ?? null,
   };
 }
@@ -54,6 +57,7 @@ export async function streamChat(cluster: RunningCluster, request: ChatRequest):
     text: choices.map(({ delta }) => delta?.content ?? "").join(""),
     ids: choices.flatMap(({ token_ids }) => token_ids ?? []),
     promptTokens: chunks.find(({ usage }) => usage !== undefined)?.usage?.prompt_tokens ?? 0,
+    promptIds: chunks.find(({ prompt_token_ids }) => prompt_token_ids !== undefined)?.prompt_token_ids ?? [],
     finish: choices.find(({ finish_reason }) => finish_reason !== null)?.finish_reason ?? null,
   };
 }

@@ -56,7 +56,9 @@ describe.each(CLUSTERS)("$name on $workers workers, $kvType pages", ({ name, wor
       expect(scores).toHaveLength(logprobs.length);
       worst = Math.max(worst, ...logprobs.map((reference, i) => Math.abs((scores[i] ?? Number.NaN) - reference)));
     }
-    console.info(`${name}, ${workers} workers, ${kvType}: worst log-probability is ${worst.toExponential(1)} off`);
+    process.stdout.write(
+      `${name}, ${workers} workers, ${kvType}: worst log-probability is ${worst.toExponential(1)} off\n`,
+    );
     expect(worst).toBeLessThan(TOLERANCE[kvType]);
   });
 

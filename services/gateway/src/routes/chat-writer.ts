@@ -63,9 +63,12 @@ export class ChatWriter implements Writer {
     choice.tokens.push(...event.tokens);
     choice.logprobs.push(...logprobs);
     const chunks: unknown[] = [];
-    if (!choice.begun) chunks.push(this.#chunk(index, { delta: { role: "assistant", content: "" } }));
+    const { wantsLogprobs, wantsTokenIds, model, promptIds } = this.#options;
+    if (!choice.begun) {
+      const begin = this.#chunk(index, { delta: { role: "assistant", content: "" } });
+      chunks.push({ ...begin, ...(wantsTokenIds && { prompt_token_ids: promptIds }) });
+    }
     choice.begun = true;
-    const { wantsLogprobs, wantsTokenIds, model } = this.#options;
     if (text !== "" || (wantsLogprobs && logprobs.length > 0) || (wantsTokenIds && event.tokens.length > 0)) {
       chunks.push(
         this.#chunk(index, {
