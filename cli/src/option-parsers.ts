@@ -27,3 +27,13 @@ export function decimalNumber({ least, most = Number.MAX_VALUE }: NumberRange): 
 
 export const port = wholeNumber({ least: 0, most: 65535 });
 export const positive = wholeNumber({ least: 1 });
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
+
+/** "6G" -> 6e9, "700M" -> 7e8, "1000" -> 1000. */
+export function byteCount(text: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)([kmg]?)b?$/i.exec(text.trim()) ?? [];
+  const bytes = Math.round(Number(digits) * (UNITS[unit?.toLowerCase() ?? ""] ?? Number.NaN));
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError("It must be a number of bytes, such as 6G or 700M.");
+}

@@ -9,6 +9,8 @@ export const clusterOptionsSchema = z.object({
   port: z.number().int(),
   workers: z.number().int().optional(),
   threads: z.number().int().optional(),
+  /** Bytes per worker. */
+  memory: z.number().int().optional(),
   kvType: kvTypeSchema,
   slidingWindow: z.number().int().optional(),
   context: z.number().int().optional(),

@@ -55,7 +55,8 @@ export async function planCluster(options: ClusterOptions, dataDir: DataDir, mac
     },
     workers,
     threads: options.threads ?? defaultThreads(machine.cores, workers),
-    memory: options.device === undefined ? memoryShare(machine.availableMemory, workers) : undefined,
+    memory:
+      options.memory ?? (options.device === undefined ? memoryShare(machine.availableMemory, workers) : undefined),
   };
 }
 

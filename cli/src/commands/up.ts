@@ -6,7 +6,7 @@ import { ENTRY_POINTS } from "../cluster/entry-points.js";
 import { runCluster } from "../cluster/run-cluster.js";
 import { listenForStop } from "../cluster/stop-signals.js";
 import { commandContext } from "../command-context.js";
-import { port, positive, wholeNumber } from "../option-parsers.js";
+import { byteCount, port, positive, wholeNumber } from "../option-parsers.js";
 import { PhaseRenderer } from "../terminal/phase-renderer.js";
 
 interface UpOptions extends Omit<ClusterOptions, "dataDir"> {
@@ -28,6 +28,11 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
     .option("-m, --model <name|path>", "a name of `rhone model ls`, or a GGUF file", "breeze")
     .option("-w, --workers <n>", "processes that share the layers (default: 2)", positive)
     .option("-t, --threads <n>", "threads per worker (default: the cores, divided among the workers)", positive)
+    .option(
+      "--memory <bytes>",
+      "what each worker may use, such as 6G (default: the free memory, divided among the workers)",
+      byteCount,
+    )
     .option("-p, --port <port>", "HTTP port of the gateway; 0 = any", port, 8080)
     .option("--host <host>", "address of the gateway; 0.0.0.0 lets other machines in", "127.0.0.1")
     .addOption(new Option("--kv-type <type>", "type of the K/V pages").choices(["f16", "f32", "q8_0"]).default("f16"))

@@ -1,0 +1,47 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { RunningCluster, rhone } from "../cluster/start-cluster.js";
+
+const WORKERS = 2;
+/** The process itself: Node, libraries, the staging of the largest tensor, the graph's own memory. */
+const PROCESS_BYTES = 300e6;
+
+/** What its processes logged when their shards were loaded. */
+function loadedShards({ dataDir }: RunningCluster) {
+  return Array.from({ length: WORKERS }, (_, index) => {
+    const log = readFileSync(join(dataDir, "logs", `worker-${index + 1}.log`), "utf8");
+    const line = log.split("\n").find((text) => text.includes("shard loaded")) ?? "{}";
+    return JSON.parse(line) as { pid: number; first: number; weightBytes: number; pageBytes: number };
+  });
+}
+
+test("workers read only their layers, and hold weights, pages and little else", { timeout: 300_000 }, async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rhone-system-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const model = join(folder, "synth.gguf");
+  const { code, stderr } = await rhone(["model", "synth", "--preset", "mistral-7b", "--layers", "4", "--out", model]);
+  expect(code, stderr).toBe(0);
+  const cluster = await RunningCluster.start(["--model", model, "--memory", "1G", "--workers", String(WORKERS)]);
+  onTestFinished(async () => void (await cluster.stop()));
+  const prompt = Array.from({ length: 200 }, (_, i) => 100 + i);
+  const { usage } = await cluster.ask<{ usage: { completion_tokens: number } }>("/v1/completions", {
+    prompt,
+    max_tokens: 4,
+    ignore_eos: true,
+  });
+  expect(usage.completion_tokens).toBe(4);
+
+  const shards = loadedShards(cluster);
+  expect(shards.reduce((sum, { weightBytes }) => sum + weightBytes, 0)).toBeLessThan(statSync(model).size);
+  const { workers } = await cluster.status();
+  for (const { pid, weightBytes, pageBytes } of shards) {
+    const worker = workers.find((each) => each.pid === pid);
+    expect(worker?.resident).toBeLessThan(weightBytes + pageBytes + PROCESS_BYTES);
+    if (!existsSync(`/proc/${pid}/io`)) continue; // Linux alone counts it
+    const read = Number(/rchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
+    expect(read).toBeGreaterThan(weightBytes);
+    expect(read).toBeLessThan(weightBytes + 50e6);
+  }
+});
