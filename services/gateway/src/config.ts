@@ -49,14 +49,9 @@ export const gatewaySettings = {
       .default(600_000),
     doc: "Longest that a request may take, in milliseconds.",
   },
-  admissionGraceMs: {
-    env: "RHONE_ADMISSION_GRACE_MS",
-    schema: z.coerce.number().int().min(0).default(30_000),
-    doc: "How long after a pipeline was lost requests are still queued, in milliseconds.",
-  },
   drainTimeoutMs: {
     env: "RHONE_DRAIN_TIMEOUT_MS",
-    schema: z.coerce.number().int().min(0).max(18_000).default(12_000),
+    schema: z.coerce.number().int().min(0).max(18_000).default(8_000),
     doc: "How long running requests may finish after SIGTERM, in milliseconds.",
   },
   bodyLimitBytes: {

@@ -18,12 +18,20 @@ function readConfig() {
   }
 }
 
+/** Takes no new requests, lets the running ones finish for so long, then ends them. */
+async function drain(app: ReturnType<typeof buildServer>, timeoutMs: number): Promise<void> {
+  const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
+  await app.close();
+  clearTimeout(timer);
+}
+
 const config = readConfig();
 const logger = createLogger({ service: "gateway", level: config.logLevel });
 
 await runService(logger, async (shutdown) => {
   const { host, port, gatewayId, redisUrl: url } = config;
-  const model = await loadTextModel({ path: config.modelPath, alias: config.modelName, ggmlDir: config.ggmlDir });
+  const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
+  const model = await loadTextModel({ path, name, aliases, chatTemplate, ggmlDir });
   shutdown.add("tokenizer", () => model.close());
   const onError = (err: Error) => logger.warn({ err }, "redis connection error");
   const redis = await openRedis({ url, name: gatewayId, waits: false, onError });
@@ -44,7 +52,7 @@ await runService(logger, async (shutdown) => {
     bodyLimitBytes,
     opsless,
   });
-  shutdown.add("http", () => app.close());
+  shutdown.add("http", () => drain(app, config.drainTimeoutMs));
   await app.listen({ host, port }).catch((error) => {
     throw explainBindError(error, { host, port });
   });

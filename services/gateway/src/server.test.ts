@@ -158,6 +158,7 @@ describe("refusals", () => {
       app.inject({ method: "GET", url: "/nothing" }),
     ]);
     expect(responses.map(({ statusCode }) => statusCode)).toEqual([400, 413, 415, 405, 404]);
+    expect(responses[3]?.headers.allow).toBe("POST");
     expect(responses.map((response) => response.json().error.code)).toEqual([
       "invalid_json",
       "body_too_large",
@@ -182,6 +183,7 @@ describe("operations", () => {
     await post(CHAT, { messages });
     expect((await app.inject("/v1/models")).json().data[0]).toMatchObject({ id: "tiny", max_model_len: 64 });
     expect((await app.inject("/v1/models/tiny")).json().id).toBe("tiny");
+    expect((await app.inject("/v1/models/small")).json()).toMatchObject({ id: "tiny", aliases: ["small"] });
     expect((await app.inject("/v1/models/none")).statusCode).toBe(404);
     expect((await app.inject("/status")).json()).toMatchObject({ gateway: { id: "g1" }, coordinators: [{}] });
     expect((await app.inject("/metrics")).body).toContain('outcome="ok"');

@@ -17,12 +17,13 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
       deps.logger.error({ err: error, code: named.code }, "request failed");
     return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
   };
-  const app = fastify({ bodyLimit: deps.bodyLimitBytes, frameworkErrors: fail, forceCloseConnections: true });
+  const app = fastify({ bodyLimit: deps.bodyLimitBytes, frameworkErrors: fail, forceCloseConnections: "idle" });
   app.setErrorHandler(fail);
-  app.setNotFoundHandler((request) => {
+  app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?")[0] ?? "/";
     const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
     if (allowed.length === 0) throw new RhoneError("NOT_FOUND", `There is nothing at ${path}; see /v1/models.`);
+    reply.header("allow", allowed.join(", "));
     throw new RhoneError("METHOD_NOT_ALLOWED", `${path} takes ${allowed.join(", ")}, not ${request.method}.`);
   });
   for (const routes of [chatCompletions, completions, models, health]) routes(app, deps);

@@ -16,7 +16,7 @@ export function models(app: FastifyInstance, deps: GatewayDeps): void {
       max_model_len: contextLength,
       type: "base",
       max_context_length: contextLength,
-      aliases: [],
+      aliases: deps.model.aliases,
       capabilities: {
         completion_chat: true,
         completion_fim: false,
@@ -29,7 +29,7 @@ export function models(app: FastifyInstance, deps: GatewayDeps): void {
   app.get("/v1/models", async () => ({ object: "list", data: [await describe()] }));
   app.get<{ Params: { "*": string } }>("/v1/models/*", async ({ params }) => {
     const model = await describe();
-    checkName(params["*"], [model.id, model.root]);
+    checkName(params["*"], [model.id, ...model.aliases, model.root]);
     return model;
   });
 }

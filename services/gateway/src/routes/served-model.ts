@@ -5,7 +5,8 @@ import { readyCoordinator } from "../queue/cluster-state.js";
 /** A ready coordinator for the model asked for. Throws MODEL_NOT_FOUND, NO_PIPELINE, REDIS_UNAVAILABLE. */
 export async function coordinatorFor({ cluster, model }: GatewayDeps, asked: string | undefined) {
   const coordinators = await cluster.coordinators();
-  if (asked !== undefined) checkName(asked, [model.name, ...coordinators.map((status) => status.model.name)]);
+  if (asked !== undefined)
+    checkName(asked, [model.name, ...model.aliases, ...coordinators.map((status) => status.model.name)]);
   return readyCoordinator(coordinators);
 }
 

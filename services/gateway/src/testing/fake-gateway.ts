@@ -30,6 +30,7 @@ export function fakeGateway(script: Script = hello, state: ClusterStatus["state"
   const app = buildServer({
     model: {
       name: "tiny",
+      aliases: ["small"],
       vocabSize: 256,
       addsLeadingSpace: true,
       encodeChat: (messages) => [1, ...Buffer.from(messages.map(({ content }) => content).join("\n"))],

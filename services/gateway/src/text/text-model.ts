@@ -1,10 +1,12 @@
 import { RhoneError } from "@rhone/common";
 import { openEngine, Vocabulary } from "@rhone/ggml";
-import { type ChatMessage, chatTemplateFor, openGguf, readModelConfig } from "@rhone/model";
+import { type ChatMessage, type ChatTemplateName, chatTemplateFor, openGguf, readModelConfig } from "@rhone/model";
 
 /** The side of a model that turns text into token ids and back. */
 export interface TextModel {
   readonly name: string;
+  /** More names that clients may ask for. */
+  readonly aliases: readonly string[];
   readonly vocabSize: number;
   /** SentencePiece puts a space before each text: an answer's first one is not the model's. */
   readonly addsLeadingSpace: boolean;
@@ -18,20 +20,26 @@ export interface TextModel {
 
 export interface LoadTextModelOptions {
   readonly path: string;
-  readonly alias: string | undefined;
+  /** The file's own when undefined. */
+  readonly name: string | undefined;
+  readonly aliases: readonly string[];
+  /** What the file shows when undefined. */
+  readonly chatTemplate: ChatTemplateName | undefined;
   readonly ggmlDir: string | undefined;
 }
 
 /** Reads the header and the tokenizer of the file, no weights. Throws what readModelConfig and Vocabulary.open throw. */
-export async function loadTextModel({ path, alias, ggmlDir }: LoadTextModelOptions): Promise<TextModel> {
+export async function loadTextModel(options: LoadTextModelOptions): Promise<TextModel> {
+  const { path, aliases, chatTemplate, ggmlDir } = options;
   const file = await openGguf(path);
   const config = readModelConfig(file);
-  const name = alias ?? config.name;
-  if (config.tokenizer.model === undefined) return idsOnly(name, config.vocabSize);
+  const name = options.name ?? config.name;
+  if (config.tokenizer.model === undefined) return idsOnly({ name, aliases, vocabSize: config.vocabSize });
   const vocabulary = Vocabulary.open(openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir }), path);
-  const template = chatTemplateFor({ file, config }, vocabulary);
+  const template = chatTemplateFor({ file, config }, vocabulary, chatTemplate);
   return {
     name,
+    aliases,
     vocabSize: config.vocabSize,
     addsLeadingSpace: config.tokenizer.model === "llama",
     encodeChat: (messages) => [...template.encode(messages)],
@@ -42,13 +50,12 @@ export async function loadTextModel({ path, alias, ggmlDir }: LoadTextModelOptio
 }
 
 /** A model without a tokenizer is spoken to in token ids alone. */
-function idsOnly(name: string, vocabSize: number): TextModel {
+function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize">): TextModel {
   const refuse = (): never => {
-    throw new RhoneError("INVALID_REQUEST", `${name} has no tokenizer: send token ids to /v1/completions.`);
+    throw new RhoneError("INVALID_REQUEST", `${known.name} has no tokenizer: send token ids to /v1/completions.`);
   };
   return {
-    name,
-    vocabSize,
+    ...known,
     addsLeadingSpace: false,
     encodeChat: refuse,
     encodeText: refuse,
