@@ -49,7 +49,9 @@ async function* lines(
     yield SSE_DONE;
   } catch (error) {
     const named = toRequestError(error);
-    deps.logger.warn({ err: error, requestId: jobs[0]?.requestId }, "stream failed");
+    const requestId = jobs[0]?.requestId;
+    if (named.code === "CANCELLED") deps.logger.debug({ requestId }, "stream cancelled");
+    else deps.logger.warn({ err: error, requestId }, "stream failed");
     yield sseData(errorBody(named));
   } finally {
     // Leaving before the first chunk was read would leave the jobs running.
