@@ -1,26 +1,63 @@
-import { openEngine } from "@rhone/ggml";
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { RhoneError } from "@rhone/common";
+import { devicePackages, openEngine } from "@rhone/ggml";
 import type { Command } from "commander";
 import { formatBytes } from "../terminal/format.js";
 import { formatTable } from "../terminal/table.js";
 
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+
 export function addDeviceCommands(program: Command): void {
-  program
-    .command("device")
-    .description("show what this machine computes with")
+  const device = program.command("device").description("show, and add, what this machine computes with");
+  device
     .command("ls")
     .alias("list")
     .description("list the devices that a worker can use (rhone up --device NAME)")
     .option("--json", "print JSON")
-    .action((options: { json?: boolean }) => {
-      const devices = openEngine().devices();
-      if (options.json) return console.log(JSON.stringify(devices, null, 2));
-      const rows = devices.map((device) => [
-        device.name,
-        device.kind,
-        formatBytes(device.memoryTotal),
-        formatBytes(device.memoryFree),
-        device.description,
-      ]);
-      console.log(formatTable([["NAME", "KIND", "MEMORY", "FREE", "DESCRIPTION"], ...rows], [2, 3]));
+    .action((options: { json?: boolean }) => list(options.json === true));
+  device
+    .command("add <kind>")
+    .description("install the prebuilt libraries for cuda, vulkan or metal devices, several hundred MB")
+    .action((kind: string) => {
+      const packages = devicePackages(kind);
+      if (packages.length > 0) install(packages);
+      list(false);
+      if (packages.length > 0) checkAnswers(kind);
     });
+}
+
+function list(asJson: boolean): void {
+  const devices = openEngine().devices();
+  if (asJson) return console.log(JSON.stringify(devices, null, 2));
+  const rows = devices.map((device) => [
+    device.name,
+    device.kind,
+    formatBytes(device.memoryTotal),
+    formatBytes(device.memoryFree),
+    device.description,
+  ]);
+  console.log(formatTable([["NAME", "KIND", "MEMORY", "FREE", "DESCRIPTION"], ...rows], [2, 3]));
+}
+
+/** Devices are called after their kind: CUDA0, Vulkan1. Throws DEVICE_NOT_FOUND. */
+function checkAnswers(kind: string): void {
+  if (
+    openEngine()
+      .devices()
+      .some(({ name }) => name.toLowerCase().startsWith(kind))
+  )
+    return;
+  throw new RhoneError(
+    "DEVICE_NOT_FOUND",
+    `The libraries for ${kind} are installed, but no ${kind} device answers: check its driver (nvidia-smi, vulkaninfo).`,
+  );
+}
+
+/** Beside the packages that are there; neither package.json nor the lockfile changes. Throws DOWNLOAD_FAILED. */
+function install(packages: readonly string[]): void {
+  const args = ["install", "--no-save", "--no-audit", "--no-fund", ...packages];
+  const { status } = spawnSync("npm", args, { cwd: ROOT, stdio: "inherit", shell: process.platform === "win32" });
+  if (status === 0) return;
+  throw new RhoneError("DOWNLOAD_FAILED", `npm could not install ${packages.join(" and ")}; its output is above.`);
 }

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { RhoneError } from "@rhone/common";
+import { devicePackagesOf } from "./device-packages.js";
 
 /** Where the native parts lie. */
 export interface LibraryFiles {
@@ -23,12 +24,6 @@ const MAIN_PACKAGE: Readonly<Record<string, string>> = {
   "win32-x64": "win-x64",
   "win32-arm64": "win-arm64",
 };
-const DEVICE_PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  "linux-x64": ["linux-x64-cuda", "linux-x64-cuda-ext", "linux-x64-vulkan"],
-  "linux-arm64": ["linux-arm64-cuda", "linux-arm64-vulkan"],
-  "win32-x64": ["win-x64-cuda", "win-x64-cuda-ext", "win-x64-vulkan"],
-};
-
 // libggml.so, libggml.v0.5.0.so, libggml.0.dylib, ggml.dll: one name, four spellings.
 const libraryPattern = (name: string): RegExp =>
   new RegExp(`^(lib)?${name}(\\.[v\\d][\\d.]*)?\\.(so|dylib|dll)([\\d.]*)?$`);
@@ -91,7 +86,7 @@ function missingPackage(platform: string, main: string | undefined): RhoneError 
 }
 
 const deviceBackends = (platform: string): string[] =>
-  (DEVICE_PACKAGES[platform] ?? [])
+  devicePackagesOf(platform)
     .map(packageFolder)
     .filter((folder) => folder !== undefined)
     .flatMap((folder) =>

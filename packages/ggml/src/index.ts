@@ -1,6 +1,7 @@
 export { Backend, type BackendOptions } from "./backend.js";
 export type { BufferType } from "./buffer-type.js";
 export type { DeviceInfo, DeviceKind } from "./device.js";
+export { devicePackages } from "./device-packages.js";
 export { type Engine, type EngineOptions, openEngine } from "./engine.js";
 export { GgmlType, type GgmlTypeInfo, type GgmlTypeName, isGgmlType, rowSize, typeInfo } from "./ggml-type.js";
 export { Graph, type GraphOptions } from "./graph.js";
