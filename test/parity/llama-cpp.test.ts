@@ -1,10 +1,11 @@
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { openEngine, ReferenceModel } from "@rhone/ggml";
+import { GgmlType, openEngine, ReferenceModel } from "@rhone/ggml";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chat } from "../cluster/chat.js";
 import { RunningCluster } from "../cluster/start-cluster.js";
+import { writeDequantized } from "./dequantized-copy.js";
 
 const MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf";
 const modelPath = join(process.env.RHONE_HOME ?? join(homedir(), ".rhone"), "models", MODEL);
@@ -23,9 +24,13 @@ const QUESTIONS = [
 const MAX_TOKENS = 48;
 /**
  * How far below llama.cpp's best logit our token may lie: rounding then chose between the two. Q4_1 products round activations
- * to 8 bits, which spreads: between its own f16 and bf16 caches llama.cpp's logits move by 0.3 on this model.
+ * to 8 bits, which spreads: between its own f16 and bf16 caches llama.cpp's logits move by 0.3 on this model. Without quantized
+ * products (every weight and page f32) only the order of additions is left.
  */
-const TIE = 0.25;
+const CASES = [1, 3].flatMap((workers) => [
+  { workers, weights: "f32" as const, tie: 2e-3 },
+  { workers, weights: "Q4_1" as const, tie: 0.25 },
+]);
 
 /** For each token of `answer`: how far its logit lies below llama.cpp's best after the same tokens. 0 = the same choice. */
 function gaps(model: ReferenceModel, prompt: readonly number[], answer: readonly number[]): number[] {
@@ -39,26 +44,39 @@ function gaps(model: ReferenceModel, prompt: readonly number[], answer: readonly
   });
 }
 
-describe.runIf(isThere).each([1, 3])("SmolLM2-135M-Instruct on %i workers against llama.cpp", (workers) => {
-  let cluster: RunningCluster;
-  let reference: ReferenceModel;
-  beforeAll(async () => {
-    cluster = await RunningCluster.start(["--model", modelPath, "--workers", String(workers)]);
-    reference = ReferenceModel.open(openEngine({}), modelPath, { threads: 1, nCtx: 512 });
-  });
-  afterAll(async () => {
-    reference?.close();
-    await cluster?.stop();
-  });
-
-  test.each(QUESTIONS)("%s", async (question) => {
-    const answer = await chat(cluster, { messages: [{ role: "user", content: question }], max_tokens: MAX_TOKENS });
-    expect(answer.ids.length).toBeGreaterThan(3);
-    const seen = gaps(reference, answer.promptIds, answer.ids);
-    const ties = seen.filter((gap) => gap > 0).map((gap) => gap.toFixed(3));
-    process.stdout.write(
-      `${workers} workers, "${question}": ${seen.length} tokens, ${ties.length} ties ${ties.join(" ")}\n`,
-    );
-    expect(Math.max(...seen)).toBeLessThan(TIE);
-  });
+const engine = openEngine({});
+const folder = mkdtempSync(join(tmpdir(), "rhone-system-"));
+const dequantizedPath = join(folder, "smollm2-f32.gguf");
+beforeAll(async () => {
+  if (isThere) await writeDequantized(engine, modelPath, dequantizedPath);
 });
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.runIf(isThere).each(CASES)(
+  "SmolLM2-135M-Instruct, $weights, on $workers workers against llama.cpp",
+  ({ workers, weights, tie }) => {
+    let cluster: RunningCluster;
+    let reference: ReferenceModel;
+    beforeAll(async () => {
+      const [path, kvType] = weights === "f32" ? [dequantizedPath, "f32"] : [modelPath, "f16"];
+      cluster = await RunningCluster.start(["--model", path, "--workers", String(workers), "--kv-type", kvType]);
+      const kv = kvType === "f32" ? GgmlType.F32 : GgmlType.F16;
+      reference = ReferenceModel.open(engine, path, { threads: 1, nCtx: 512, kvType: kv });
+    });
+    afterAll(async () => {
+      reference?.close();
+      await cluster?.stop();
+    });
+
+    test.each(QUESTIONS)("%s", async (question) => {
+      const answer = await chat(cluster, { messages: [{ role: "user", content: question }], max_tokens: MAX_TOKENS });
+      expect(answer.ids.length).toBeGreaterThan(3);
+      const seen = gaps(reference, answer.promptIds, answer.ids);
+      const ties = seen.filter((gap) => gap > 0).map((gap) => gap.toFixed(3));
+      process.stdout.write(
+        `${weights}, ${workers} workers, "${question}": ${seen.length} tokens, ${ties.length} ties ${ties.join(" ")}\n`,
+      );
+      expect(Math.max(...seen)).toBeLessThan(tie);
+    });
+  },
+);

@@ -29,7 +29,10 @@ export function addDeviceCommands(program: Command): void {
 
 function list(asJson: boolean): void {
   const devices = openEngine().devices();
-  if (asJson) return console.log(JSON.stringify(devices, null, 2));
+  if (asJson) {
+    console.log(JSON.stringify(devices, null, 2));
+    return;
+  }
   const rows = devices.map((device) => [
     device.name,
     device.kind,
