@@ -1,5 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { RhoneError } from "@rhone/common";
 
 /** Where everything lies that Rhone keeps outside its repository. */
 export interface DataDir {
@@ -29,7 +30,16 @@ export function dataDirAt(root: string): DataDir {
   };
 }
 
-/** Creates the folders, readable by their owner alone. */
+/** Creates the folders, readable by their owner alone. Throws INVALID_CONFIG where that is impossible. */
 export async function createDataDir({ root, run, logs, models, redis }: DataDir): Promise<void> {
-  for (const folder of [root, run, logs, models, redis]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  try {
+    for (const folder of [root, run, logs, models, redis]) await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const why = (cause as Error).message;
+    throw new RhoneError(
+      "INVALID_CONFIG",
+      `The data directory ${root} can't be made: ${why}; choose another with --data-dir.`,
+      { cause },
+    );
+  }
 }

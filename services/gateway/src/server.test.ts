@@ -1,5 +1,6 @@
+import { connect } from "node:net";
 import { RhoneError } from "@rhone/common";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { fakeGateway, hello } from "./testing/fake-gateway.js";
 
 const CHAT = "/v1/chat/completions";
@@ -187,5 +188,24 @@ describe("operations", () => {
     expect((await app.inject("/v1/models/none")).statusCode).toBe(404);
     expect((await app.inject("/status")).json()).toMatchObject({ gateway: { id: "g1" }, coordinators: [{}] });
     expect((await app.inject("/metrics")).body).toContain('outcome="ok"');
+  });
+});
+
+describe("bytes that are no HTTP", () => {
+  it.each([
+    ["garbage", "hello?\r\n\r\n"],
+    ["a wrong content length", "POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-length: abc\r\n\r\n"],
+    ["a huge header", `GET / HTTP/1.1\r\nx: ${"y".repeat(40_000)}\r\n\r\n`],
+  ])("%s gets the one error envelope", async (_, bytes) => {
+    const { app } = fakeGateway();
+    onTestFinished(() => app.close());
+    const address = new URL(await app.listen({ host: "127.0.0.1", port: 0 }));
+    const socket = connect(Number(address.port), "127.0.0.1").setEncoding("utf8");
+    socket.write(bytes);
+    let answer = "";
+    for await (const part of socket) answer += part;
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    const body = JSON.parse(answer.slice(answer.indexOf("\r\n\r\n")));
+    expect(body).toMatchObject({ error: { code: "invalid_value", message: expect.stringContaining("not HTTP") } });
   });
 });

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { RhoneError } from "@rhone/common";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from "fastify";
 import { errorBody, errorHeaders, toRequestError } from "./api/error-response.js";
@@ -17,7 +18,12 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
       deps.logger.error({ err: error, code: named.code }, "request failed");
     return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
   };
-  const app = fastify({ bodyLimit: deps.bodyLimitBytes, frameworkErrors: fail, forceCloseConnections: "idle" });
+  const app = fastify({
+    bodyLimit: deps.bodyLimitBytes,
+    frameworkErrors: fail,
+    forceCloseConnections: "idle",
+    clientErrorHandler: refuseUnreadable,
+  });
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?")[0] ?? "/";
@@ -28,4 +34,15 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
   });
   for (const routes of [chatCompletions, completions, models, health]) routes(app, deps);
   return app;
+}
+
+/** What Node's parser can't read as HTTP never becomes a request: the envelope goes to the socket itself. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(errorBody(new RhoneError("INVALID_REQUEST", `This is not HTTP: ${error.message}.`)));
+  const head = ["HTTP/1.1 400 Bad Request", "content-type: application/json; charset=utf-8", "connection: close"];
+  socket.end(`${head.join("\r\n")}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }

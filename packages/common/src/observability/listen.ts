@@ -14,7 +14,7 @@ export async function listenOrExplain(server: Server, { host, port }: ListenAddr
   });
 }
 
-/** EADDRINUSE, EACCES and EADDRNOTAVAIL as errors that say what to do; anything else unchanged. */
+/** EADDRINUSE, EACCES, EADDRNOTAVAIL and names that nobody knows as errors that say what to do; anything else unchanged. */
 export function explainBindError(error: NodeJS.ErrnoException, { host, port }: ListenAddress): Error {
   const where = `${host}:${port}`;
   if (error.code === "EADDRINUSE") {
@@ -27,7 +27,7 @@ export function explainBindError(error: NodeJS.ErrnoException, { host, port }: L
       cause: error,
     });
   }
-  if (error.code === "EADDRNOTAVAIL") {
+  if (error.code === "EADDRNOTAVAIL" || error.code === "ENOTFOUND" || error.code === "EAI_AGAIN") {
     return new RhoneError("INVALID_CONFIG", `${host} is not an address of this machine.`, { cause: error });
   }
   return error;

@@ -32,7 +32,7 @@ export async function resolveModel(
   for (const path of [resolve(nameOrPath), join(modelsDir, nameOrPath)]) {
     if (await isFile(path)) return { path, entry: findModel(basename(path)) };
   }
-  throw new RhoneError("MODEL_NOT_FOUND", `There is no file ${resolve(nameOrPath)}.`, { param: "model" });
+  throw await noFile(resolve(nameOrPath));
 }
 
 /** Where an entry's file lies, or will lie once pulled. */
@@ -68,4 +68,15 @@ async function isFile(path: string): Promise<boolean> {
     async () => (await stat(path)).isFile(),
     () => false,
   );
+}
+
+async function noFile(path: string): Promise<RhoneError> {
+  const isFolder = await stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const message = isFolder
+    ? `${path} is a directory; name a GGUF file, or make one from a Hugging Face checkpoint with: rhone model convert`
+    : `There is no file ${path}.`;
+  return new RhoneError("MODEL_NOT_FOUND", message, { param: "model" });
 }
