@@ -143,7 +143,7 @@ describe("Engine", () => {
         expect(bench.pipe.openSequences).toBe(0);
         preempted += bench.engine.counts.preemptions;
       }),
-      { numRuns: 100 },
+      { numRuns: 100, timeout: 5000 },
     );
     expect(preempted).toBeGreaterThan(20); // or the pools were too large to try anything
   }, 60_000);
