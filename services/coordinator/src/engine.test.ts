@@ -266,6 +266,24 @@ describe("Engine, case by case", () => {
     bench.engine.close();
   });
 
+  it("takes up again a sequence that was evicted with rows in flight when the pipeline was lost", async () => {
+    const bench = new Bench({ extraPages: 0 });
+    bench.connect(5);
+    const ids = prompt(12);
+    const evicted = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, maxTokens: 40, lane: "batch" }));
+    const other = bench.engine.run(fakeJob({ requestId: "b", promptIds: prompt(12, 2), maxTokens: 40 }));
+    await turn();
+    while (bench.engine.counts.preemptions === 0) {
+      bench.pipe.advance(bench.pipe.busy.at(-1) ?? 0);
+      await turn();
+    }
+    bench.lose();
+    bench.connect(2);
+    await bench.drain();
+    await Promise.all([evicted, other]);
+    expect(bench.tokens("a")).toEqual(runAlone(ids, 40, 0).tokens);
+  });
+
   it("sends several chunks of one prompt into the pipe at once", async () => {
     const bench = new Bench({});
     bench.connect(3);

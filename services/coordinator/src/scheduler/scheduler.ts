@@ -76,11 +76,12 @@ export class Scheduler {
     this.#epoch = null;
     for (const sequence of this.#running) {
       sequence.table.clear();
-      sequence.inFlight = 0;
       this.#toWaiting(sequence);
     }
     this.#running.clear();
     this.#prefilling = [];
+    // Also those evicted before, whose last spans were still under way: nothing comes back any more.
+    for (const sequence of this.#waiting) sequence.inFlight = 0;
   }
 
   add(sequence: Sequence): void {

@@ -12,6 +12,11 @@ export class WaitingLine {
     return this.#lanes.interactive[0] ?? this.#lanes.batch[0];
   }
 
+  *[Symbol.iterator](): Iterator<Sequence> {
+    yield* this.#lanes.interactive;
+    yield* this.#lanes.batch;
+  }
+
   /** Places it by rank: a newcomer at the end, a preempted one where it stood. */
   add(sequence: Sequence): void {
     const lane = this.#lanes[sequence.job.lane];
