@@ -29,7 +29,7 @@ export function clusterStatus(sources: StatusSources): ClusterStatus {
     epoch: pipeline.epochNumber,
     kvType,
     workers: registry.members.map((member) => member.status()),
-    pages: { size: sources.pageSize, total: pages.total, free: pages.free, cached: 0 },
+    pages: { size: sources.pageSize, ...pages },
     sequences: { running, waiting, limit: sources.maxSequences },
     tokens,
   };

@@ -61,6 +61,18 @@ export const coordinatorSettings = {
   },
   maxSequences: { env: "RHONE_MAX_SEQUENCES", schema: count(1, 64), doc: "Most sequences at a time." },
   maxRows: { env: "RHONE_MAX_ROWS", schema: count(1, 512), doc: "Most tokens per step, prompts and answers together." },
+  targetItl: {
+    env: "RHONE_TARGET_ITL",
+    schema: z
+      .union([z.enum(["auto", "off"]), z.coerce.number().positive()], "auto, off or milliseconds")
+      .default("auto"),
+    doc: "Gap between a stream's tokens that prompts may cause, in ms; auto: 1.6 times what it is without; off: any.",
+  },
+  speculate: {
+    env: "RHONE_SPECULATE",
+    schema: z.coerce.number().int().min(0).max(32).default(0),
+    doc: "Most tokens guessed ahead per sequence and step from its own text (prompt lookup); 0 = off.",
+  },
   recoveryTimeout: {
     env: "RHONE_RECOVERY_TIMEOUT",
     schema: seconds(120),

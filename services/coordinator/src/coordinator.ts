@@ -104,6 +104,8 @@ function createEngine({ config, model, shape, metrics, logger }: Parts, log: Tok
   return new Engine({
     shape,
     maxSequences: config.maxSequences,
+    targetItl: config.targetItl,
+    maxDrafts: config.speculate,
     recoveryTimeoutMs: config.recoveryTimeout * 1000,
     rules: { contextLength: served.contextLength, endTokens, pieces },
     log,

@@ -1,4 +1,5 @@
 import { createLogger, type GenerationJob, RhoneError } from "@rhone/common";
+import type { rhone } from "@rhone/proto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Engine } from "./engine.js";
@@ -7,7 +8,7 @@ import { livePages } from "./scheduler/sliding-window.js";
 import { fakeJob } from "./testing/fake-job.js";
 import { FakePipe } from "./testing/fake-pipe.js";
 import { MemoryLog } from "./testing/memory-log.js";
-import { runAlone } from "./testing/next-token.js";
+import { type NextToken, nextToken, repetitiveToken, runAlone } from "./testing/next-token.js";
 import { PieceTable } from "./text/piece-table.js";
 
 const CONTEXT = 64;
@@ -18,27 +19,56 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 const logger = createLogger({ service: "test", level: "silent" });
 const pieces = new PieceTable({ pieceBytes: (token) => Buffer.from(`<${token}>`) });
 
+interface BenchOptions {
+  readonly slidingWindow?: number;
+  readonly extraPages?: number;
+  readonly maxSequences?: number;
+  readonly maxDrafts?: number;
+  readonly endTokens?: readonly number[];
+  readonly next?: NextToken;
+  readonly stepMs?: ((rows: number) => number) | undefined;
+}
+
 /** An engine with a pipe of fake stages that the test drives frame by frame. */
 class Bench {
   readonly log = new MemoryLog();
   readonly metrics = createMetrics();
   readonly engine: Engine;
   pipe!: FakePipe;
+  /** Right drafts so far. */
+  drafted = 0;
   readonly #slidingWindow: number;
   readonly #pages: number;
+  readonly #next: NextToken;
+  readonly #stepMs: ((rows: number) => number) | undefined;
 
-  constructor({ slidingWindow = 0, extraPages = 8, maxSequences = 16, endTokens = [] as readonly number[] }) {
+  constructor({
+    slidingWindow = 0,
+    extraPages = 8,
+    maxSequences = 16,
+    maxDrafts = 0,
+    endTokens = [],
+    next = nextToken,
+    stepMs,
+  }: BenchOptions) {
     const shape = { pageSize: PAGE_SIZE, slidingWindow, contextLength: CONTEXT, maxRows: MAX_ROWS };
     this.#slidingWindow = slidingWindow;
+    this.#next = next;
+    this.#stepMs = stepMs;
     this.#pages = livePages(CONTEXT, shape) + extraPages;
     const rules = { contextLength: CONTEXT, endTokens: new Set(endTokens), pieces };
     const { log, metrics } = this;
-    this.engine = new Engine({ shape, maxSequences, recoveryTimeoutMs: 60_000, rules, log, metrics, logger });
+    const limits = { maxSequences, maxDrafts, targetItl: "auto", recoveryTimeoutMs: 60_000 } as const;
+    this.engine = new Engine({ shape, ...limits, rules, log, metrics, logger });
   }
 
   connect(stages: number): void {
-    const shape = { pages: this.#pages, pageSize: PAGE_SIZE, slidingWindow: this.#slidingWindow };
-    const pipe = new FakePipe({ stages, shape, onResult: (step, result) => this.engine.record(step, result) });
+    const shape = { pages: this.#pages, pageSize: PAGE_SIZE, slidingWindow: this.#slidingWindow, next: this.#next };
+    const onResult = (step: number, result: rhone.v1.StepResult.$Properties): void => {
+      this.drafted += sum((result.spans ?? []).map(({ tokens }) => Math.max(0, (tokens?.length ?? 0) - 1)));
+      this.engine.record(step, result);
+    };
+    const pipe = new FakePipe({ stages, shape, stepMs: this.#stepMs, onResult });
     this.pipe = pipe;
     this.engine.attach(pipe);
   }
@@ -75,6 +105,8 @@ class Bench {
 const prompt = (length: number, seed = 1): number[] =>
   Array.from({ length }, (_, index) => (index * 31 + seed * 17) % 997);
 
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
+
 interface Plan {
   readonly job: GenerationJob;
   readonly at: number;
@@ -87,7 +119,12 @@ const plans = fc.array(
     length: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: CONTEXT - 1 })),
     maxTokens: fc.oneof(fc.nat(8), fc.integer({ min: 24, max: CONTEXT })),
     batch: fc.boolean(),
-    score: fc.boolean(),
+    score: fc.constantFrom(true, false, false, false),
+    /** Prompts of a family begin alike. */
+    family: fc.nat(3),
+    cachePrompt: fc.constantFrom(true, true, true, false),
+    salt: fc.constantFrom("", "", "", "other"),
+    key: fc.constantFrom("a", "b"),
     cancelAt: fc.option(fc.nat(200), { freq: 3 }),
   }),
   { minLength: 1, maxLength: 24, size: "max" },
@@ -98,27 +135,39 @@ const setups = fc.record({
   stages: fc.integer({ min: 1, max: 5 }),
   slidingWindow: fc.constantFrom(0, 0, 1, 5, 16),
   extraPages: fc.nat(5),
+  maxDrafts: fc.constantFrom(0, 0, 1, 5),
+  repetitive: fc.boolean(),
+  stepMs: fc.constantFrom(
+    undefined,
+    (rows: number) => 1 + rows,
+    (rows: number) => [3, 9, 4, 12][rows % 4] ?? 1,
+  ),
   lossAt: fc.option(fc.nat(200)),
   choices: fc.infiniteStream(fc.nat(1000)),
 });
 
 describe("Engine", () => {
   it("gives every sequence what it gets alone, ends each once, and loses no page", async () => {
-    let preempted = 0;
+    const seen = { preempted: 0, cached: 0, drafted: 0 };
     await fc.assert(
-      fc.asyncProperty(setups, async ({ plans: raw, stages, slidingWindow, extraPages, lossAt, choices }) => {
+      fc.asyncProperty(setups, async ({ plans: raw, stages, lossAt, choices, ...setup }) => {
+        const { slidingWindow, extraPages, maxDrafts, stepMs } = setup;
+        const next = setup.repetitive ? repetitiveToken : nextToken;
         const all = raw.map((plan, index): Plan => {
-          const { length, maxTokens, batch, score, at, cancelAt } = plan;
+          const { length, maxTokens, batch, score, at, cancelAt, family, cachePrompt, salt, key } = plan;
           const job = fakeJob({
             requestId: `r${index}`,
-            promptIds: prompt(length, index),
+            promptIds: prompt(length, family),
             maxTokens,
+            cachePrompt,
+            cacheSalt: salt,
+            keyId: key,
             lane: batch ? "batch" : "interactive",
             promptLogprobs: score ? 0 : null,
           });
           return { job, at, cancelAt };
         });
-        const bench = new Bench({ slidingWindow, extraPages, maxSequences: 8 });
+        const bench = new Bench({ slidingWindow, extraPages, maxSequences: 8, maxDrafts, next, stepMs });
         bench.connect(stages);
         const pending: Promise<void>[] = [];
         for (let tick = 0; tick < 260; tick++) {
@@ -137,26 +186,38 @@ describe("Engine", () => {
         }
         await bench.drain();
         await Promise.all(pending);
-        for (const { job, cancelAt } of all) checkRequest(bench, job, { cancelAt, slidingWindow });
+        for (const { job, cancelAt } of all) checkRequest(bench, job, { cancelAt, slidingWindow, next });
         const { pages, running, waiting } = bench.engine.counts;
-        expect({ free: pages.free, running, waiting }).toEqual({ free: pages.total, running: 0, waiting: 0 });
+        expect({ left: pages.free + pages.cached, running, waiting }).toEqual({
+          left: pages.total,
+          running: 0,
+          waiting: 0,
+        });
         expect(bench.pipe.openSequences).toBe(0);
-        preempted += bench.engine.counts.preemptions;
+        seen.preempted += bench.engine.counts.preemptions;
+        seen.cached += sum(all.map(({ job }) => bench.log.of(job.requestId).at(-1)?.usage?.cachedTokens ?? 0));
+        seen.drafted += bench.drafted;
       }),
       { numRuns: 100, timeout: 5000 },
     );
-    expect(preempted).toBeGreaterThan(20); // or the pools were too large to try anything
+    expect(seen.preempted).toBeGreaterThan(20); // or the pools were too large to try anything
+    expect(seen.cached).toBeGreaterThan(200);
+    expect(seen.drafted).toBeGreaterThan(100);
   }, 60_000);
 });
 
 function checkRequest(
   bench: Bench,
   job: GenerationJob,
-  { cancelAt, slidingWindow }: { readonly cancelAt: number | null; readonly slidingWindow: number },
+  {
+    cancelAt,
+    slidingWindow,
+    next,
+  }: { readonly cancelAt: number | null; readonly slidingWindow: number; readonly next: NextToken },
 ): void {
   const events = bench.log.of(job.requestId);
   const room = Math.min(job.maxTokens, CONTEXT - job.promptIds.length);
-  const alone = runAlone(job.promptIds, room, slidingWindow);
+  const alone = runAlone(job.promptIds, room, slidingWindow, next);
   expect(events.map((event) => event.ordinal)).toEqual(events.map((_, index) => index));
   expect(events.filter((event) => event.finish !== undefined)).toEqual([events.at(-1)]);
   const reason = events.at(-1)?.finish?.reason;
@@ -246,7 +307,8 @@ describe("Engine, case by case", () => {
     await turn();
     expect(bench.engine.counts.pages.free).toBeLessThan(bench.engine.counts.pages.total);
     bench.engine.cancel("a");
-    expect(bench.engine.counts.pages.free).toBe(bench.engine.counts.pages.total);
+    const { total, free, cached } = bench.engine.counts.pages;
+    expect(free + cached).toBe(total);
     await bench.drain();
     await done;
     expect(bench.pipe.openSequences).toBe(0);

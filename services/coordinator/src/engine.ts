@@ -14,7 +14,8 @@ import { decodeResult, type SpanAnswer } from "./pipeline/decode-result.js";
 import { encodeStep } from "./pipeline/encode-step.js";
 import { StageClock } from "./pipeline/stage-clock.js";
 import type { EventLog, LoggedEvent } from "./queue/event-log.js";
-import type { MicroBatch } from "./scheduler/micro-batch.js";
+import type { MicroBatch, PlannedSpan } from "./scheduler/micro-batch.js";
+import type { TargetItl } from "./scheduler/prefill-budget.js";
 import { Scheduler } from "./scheduler/scheduler.js";
 import { Sequence } from "./scheduler/sequence.js";
 import type { KvShape } from "./scheduler/sliding-window.js";
@@ -39,6 +40,8 @@ const MOST_FAILURES = 3;
 export interface EngineOptions {
   readonly shape: KvShape;
   readonly maxSequences: number;
+  readonly targetItl: TargetItl;
+  readonly maxDrafts: number;
   readonly recoveryTimeoutMs: number;
   readonly rules: GenerationRules;
   readonly log: EventLog;
@@ -195,29 +198,44 @@ export class Engine {
     const events: LoggedEvent[] = [];
     for (const answer of decodeResult(batch, result)) {
       const run = this.#runs.of(answer.span.sequence);
-      const event = run === undefined ? null : this.#apply(run.generation, answer); // else it ended meanwhile
-      if (event !== null) events.push(event);
+      if (run !== undefined) events.push(...this.#apply(run.generation, answer)); // else it ended meanwhile
     }
     return events;
   }
 
-  #apply(generation: Generation, { span, token, scores }: SpanAnswer): LoggedEvent | null {
+  #apply(generation: Generation, { span, tokens, scores }: SpanAnswer): readonly LoggedEvent[] {
     generation.addPromptScores(span.position, scores);
-    if (token !== null) return this.#advance(generation, token);
+    if (tokens.length > 0) return this.#advance(generation, span, tokens);
     const { job, due } = span.sequence;
     const scoredAll = job.maxTokens === 0 && span.position + span.count === due;
-    return scoredAll ? this.#close(generation, { reason: "length" }) : null;
+    return scoredAll ? [this.#close(generation, { reason: "length" })] : [];
   }
 
-  #advance(generation: Generation, score: TokenLogprob): LoggedEvent {
-    const { sequence } = generation;
-    const event = generation.take(score);
+  /** One event per token, up to the one that ends the text. */
+  #advance(generation: Generation, span: PlannedSpan, tokens: readonly TokenLogprob[]): readonly LoggedEvent[] {
+    const { sequence } = span;
+    const { replyTo } = sequence.job;
+    const events: LoggedEvent[] = [];
     sequence.failures = 0;
-    this.#tokens.generated++;
-    this.#options.metrics.tokens.inc({ kind: "generated" });
-    if (event.finish === undefined) this.#scheduler.advance(sequence, score.token);
-    else this.#forget(generation, event.finish);
-    return { replyTo: sequence.job.replyTo, event };
+    for (const score of tokens) {
+      const event = generation.take(score);
+      events.push({ replyTo, event });
+      if (event.finish === undefined) continue;
+      this.#countGenerated(events.length);
+      this.#forget(generation, event.finish);
+      return events;
+    }
+    this.#countGenerated(events.length);
+    this.#scheduler.advance(
+      span,
+      tokens.map(({ token }) => token),
+    );
+    return events;
+  }
+
+  #countGenerated(tokens: number): void {
+    this.#tokens.generated += tokens;
+    this.#options.metrics.tokens.inc({ kind: "generated" }, tokens);
   }
 
   #close(generation: Generation, finish: Finish): LoggedEvent {
@@ -275,12 +293,21 @@ export class Engine {
 
   #measure({ batch, sentAt }: InFlight, result: rhone.v1.StepResult.$Properties, startedAt: number): void {
     const { metrics } = this.#options;
+    this.#learn(batch, result.timings ?? [], startedAt - sentAt);
     metrics.steps.inc();
     metrics.stepSeconds.observe({ phase: "run" }, (startedAt - sentAt) / 1000);
     metrics.stepSeconds.observe({ phase: "record" }, (performance.now() - startedAt) / 1000);
     if (batch.rows > 0) this.#clock?.record(result.timings ?? [], (startedAt - sentAt) / 1000);
     metrics.preemptions.inc(this.#scheduler.preemptions - this.#preemptionsSeen);
     this.#preemptionsSeen = this.#scheduler.preemptions;
+  }
+
+  /** What the stages say that the step took, and what is left of the time from sending to the result. */
+  #learn(batch: MicroBatch, timings: readonly rhone.v1.StageTiming.$Properties[], elapsedMs: number): void {
+    const stageMs = timings.map(({ computeUs }) => (computeUs ?? 0) / 1000);
+    const accountedMs =
+      timings.reduce((sum, { computeUs, queuedUs }) => sum + (computeUs ?? 0) + (queuedUs ?? 0), 0) / 1000;
+    this.#scheduler.observe(batch, stageMs, elapsedMs - accountedMs);
   }
 
   #checkPages(): void {

@@ -6,10 +6,10 @@ const STEP_BUCKETS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1
 interface EngineCounts {
   readonly running: number;
   readonly waiting: number;
-  readonly pages: { readonly total: number; readonly free: number };
+  readonly pages: { readonly total: number; readonly free: number; readonly cached: number };
 }
 
-const NOTHING: EngineCounts = { running: 0, waiting: 0, pages: { total: 0, free: 0 } };
+const NOTHING: EngineCounts = { running: 0, waiting: 0, pages: { total: 0, free: 0, cached: 0 } };
 
 /** Every metric of the coordinator. `registers` is private to one coordinator, so that tests may run several. */
 export function createMetrics() {
@@ -59,9 +59,10 @@ export function createMetrics() {
       labelNames: ["state"] as const,
       registers,
       collect() {
-        const { total, free } = read().pages;
+        const { total, free, cached } = read().pages;
         this.set({ state: "free" }, free);
-        this.set({ state: "used" }, total - free);
+        this.set({ state: "cached" }, cached);
+        this.set({ state: "used" }, total - free - cached);
       },
     }),
     pageLeaks: new Counter({

@@ -51,6 +51,10 @@ export const generationJobSchema = z.object({
   logprobs: z.number().int().min(0).max(20).nullable(),
   /** Log-probabilities of prompt tokens with this many alternatives; null = none. */
   promptLogprobs: z.number().int().min(0).max(20).nullable(),
+  /** Begin with what the prefix cache holds, and leave to it what is computed. */
+  cachePrompt: z.boolean(),
+  /** Requests share cached prefixes only with others of the same salt. */
+  cacheSalt: z.string().max(256),
   lane: z.enum(["interactive", "batch"]),
   /** Fair shares are per key; "" for anonymous. */
   keyId: z.string(),

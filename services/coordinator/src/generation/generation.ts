@@ -111,6 +111,7 @@ export class Generation {
   }
 
   #usage(): Usage {
-    return { promptTokens: this.sequence.promptLength, completionTokens: this.#generated, cachedTokens: 0 };
+    const { promptLength, cachedTokens } = this.sequence;
+    return { promptTokens: promptLength, completionTokens: this.#generated, cachedTokens };
   }
 }

@@ -7,8 +7,8 @@ type SpanResult = rhone.v1.SpanResult.$Properties;
 /** What the last stage says of one span. */
 export interface SpanAnswer {
   readonly span: PlannedSpan;
-  /** The drawn token, or null when none was asked for. */
-  readonly token: TokenLogprob | null;
+  /** The drawn tokens: none when none was asked for, else one, and one more for each draft that was right. */
+  readonly tokens: readonly TokenLogprob[];
   /** One per scored row. */
   readonly scores: readonly TokenLogprob[];
 }
@@ -20,15 +20,17 @@ export function decodeResult(batch: MicroBatch, result: rhone.v1.StepResult.$Pro
 }
 
 function decodeSpan(span: PlannedSpan, result: SpanResult | undefined): SpanAnswer {
-  const drawn = result?.token;
-  if (span.sample && drawn == null) {
-    throw new RhoneError("STAGE_FAILED", `The last stage drew no token for position ${span.position + span.count}.`);
+  const drawn = result?.tokens ?? [];
+  const [least, most] = span.sample ? [1, 1 + span.drafts.length] : [0, 0];
+  if (drawn.length < least || drawn.length > most) {
+    const end = span.position + span.count;
+    throw new RhoneError("STAGE_FAILED", `The last stage drew ${drawn.length} tokens before position ${end}.`);
   }
   const scores = result?.scores ?? [];
   if (scores.length !== span.scored) {
     throw new RhoneError("STAGE_FAILED", `The last stage scored ${scores.length} of ${span.scored} prompt tokens.`);
   }
-  return { span, token: span.sample && drawn != null ? decodeScore(drawn) : null, scores: scores.map(decodeScore) };
+  return { span, tokens: drawn.map(decodeScore), scores: scores.map(decodeScore) };
 }
 
 function decodeScore(score: rhone.v1.TokenScore.$Properties): TokenLogprob {

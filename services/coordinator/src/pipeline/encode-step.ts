@@ -10,11 +10,14 @@ type Sampling = rhone.v1.Sampling.$Properties;
 export function encodeStep(batch: MicroBatch, endTokens: ReadonlySet<number>): Step {
   const tokens = new Int32Array(batch.rows);
   let row = 0;
-  for (const { sequence, position, count } of batch.spans) {
-    tokens.set(sequence.tokens(position, position + count), row);
+  for (const { sequence, position, count, drafts } of batch.spans) {
+    const known = count - drafts.length;
+    tokens.set(sequence.tokens(position, position + known), row);
+    tokens.set(drafts, row + known);
     row += count;
   }
   return {
+    copies: batch.copies.map(({ from, to }) => ({ from, to })),
     opens: batch.opens.map((sequence) => encodeOpen(sequence, endTokens)),
     spans: batch.spans.map(encodeSpan),
     closes: [...batch.closes],
@@ -31,6 +34,7 @@ function encodeSpan(span: PlannedSpan): Span {
     pages: [...span.pages],
     firstPage: span.firstPage,
     sample: span.sample,
+    drafts: span.drafts.length,
     targets: scored === 0 ? [] : [...sequence.tokens(position + 1, position + 1 + scored)],
     topTargets: scored === 0 ? 0 : (sequence.job.promptLogprobs ?? 0),
   };

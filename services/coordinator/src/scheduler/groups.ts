@@ -12,14 +12,26 @@ interface Group {
 
 /**
  * Sticky groups: while one group's rows are on one stage, the other groups' rows are on the others, and none waits for
- * another. There is one group per stage: more and smaller groups would read all weights more often for the same tokens.
+ * another. How many groups are in use changes with the load; a sequence moves only when it has nothing in flight.
  */
 export class Groups {
   readonly #groups: readonly Group[];
+  #used: number;
   #last = 0;
 
-  constructor(count: number) {
-    this.#groups = Array.from({ length: count }, () => ({ members: 0, busy: false, ready: new Set<Sequence>() }));
+  /** `most`: groups that there can be; `used` of them take sequences at first. */
+  constructor(most: number, used: number) {
+    this.#groups = Array.from({ length: most }, () => ({ members: 0, busy: false, ready: new Set<Sequence>() }));
+    this.#used = used;
+  }
+
+  /** Groups that take sequences. */
+  get used(): number {
+    return this.#used;
+  }
+
+  use(count: number): void {
+    this.#used = Math.min(Math.max(1, count), this.#groups.length);
   }
 
   join(sequence: Sequence): void {
@@ -33,10 +45,11 @@ export class Groups {
     group.ready.delete(sequence);
   }
 
-  /** Its next row can be computed. It moves first when its group has become too large: it has nothing in flight now. */
+  /** Its next row can be computed. It moves first when its group has become too large or is given up. */
   markReady(sequence: Sequence): void {
     const smallest = this.#smallest();
-    if (this.#of(sequence.group).members - this.#of(smallest).members >= 2) {
+    const excess = this.#of(sequence.group).members - this.#of(smallest).members;
+    if (excess >= 2 || sequence.group >= this.#used) {
       this.leave(sequence);
       sequence.group = smallest;
       this.#of(smallest).members++;
@@ -73,7 +86,7 @@ export class Groups {
 
   #smallest(): number {
     let best = 0;
-    for (let index = 1; index < this.#groups.length; index++) {
+    for (let index = 1; index < this.#used; index++) {
       if (this.#of(index).members < this.#of(best).members) best = index;
     }
     return best;

@@ -1,3 +1,4 @@
+import type { KvPages, PageCopy } from "./kv-pages.js";
 import type { MicroBatch, PlannedSpan } from "./micro-batch.js";
 import type { Sequence } from "./sequence.js";
 import { firstVisible, type KvShape } from "./sliding-window.js";
@@ -5,15 +6,19 @@ import { firstVisible, type KvShape } from "./sliding-window.js";
 /** A micro-batch while it is put together. */
 export class MicroBatchDraft {
   readonly #shape: KvShape;
+  readonly #pages: KvPages;
+  readonly #copies: PageCopy[] = [];
   readonly #opens: Sequence[] = [];
   readonly #spans: PlannedSpan[] = [];
   readonly #members = new Set<Sequence>();
+  /** Released only when the micro-batch is whole: within it they must not be reused. */
   readonly #freed: number[] = [];
   #rows = 0;
   #decodeRows = 0;
 
-  constructor(shape: KvShape) {
+  constructor(shape: KvShape, pages: KvPages) {
     this.#shape = shape;
+    this.#pages = pages;
   }
 
   get rows(): number {
@@ -29,50 +34,61 @@ export class MicroBatchDraft {
     return this.#members.has(sequence);
   }
 
-  /** Adds the sequence's next `count` positions; `pages` are those its table was just given for them. */
-  add(sequence: Sequence, count: number, pages: readonly number[]): void {
+  /**
+   * Adds the sequence's next `count` positions and, after them, guesses at the next tokens. Its table has pages for all of
+   * them; `newPages` are those that the stages do not know of yet.
+   */
+  add(sequence: Sequence, count: number, newPages: readonly number[], drafts: readonly number[] = []): void {
     const position = sequence.scheduled;
     const end = position + count;
-    const { slidingWindow } = this.#shape;
-    if (!sequence.opened) {
-      sequence.opened = true;
-      this.#opens.push(sequence);
-    }
+    const pages = sequence.opened ? newPages : [...sequence.table.entries];
+    this.#open(sequence);
     this.#spans.push({
       sequence,
       wireId: sequence.wireId,
       position,
-      count,
+      count: count + drafts.length,
       pages,
-      firstPage: sequence.table.indexOf(firstVisible(position, slidingWindow)),
+      firstPage: sequence.table.indexOf(firstVisible(position, this.#shape.slidingWindow)),
       sample: end === sequence.known && sequence.job.maxTokens > 0,
+      drafts,
       scored: scoredRows(sequence, position, end),
     });
     this.#members.add(sequence);
-    this.#rows += count;
-    if (sequence.phase === "decoding") this.#decodeRows += count;
+    this.#rows += count + drafts.length;
+    if (sequence.phase === "decoding") this.#decodeRows += count + drafts.length;
     sequence.scheduled = end;
     sequence.inFlight++;
-    this.#freed.push(...sequence.table.dropBelow(firstVisible(end, slidingWindow)));
+    this.#pages.register(sequence);
+    // A wrong draft is computed anew, so that only the certain rows move the window.
+    this.#freed.push(...sequence.table.dropBelow(firstVisible(end, this.#shape.slidingWindow)));
   }
 
   /**
-   * Pages that no row after this micro-batch sees. They may be handed out for later micro-batches at once, though this one
-   * has not even been sent: every stage takes frames in order and finishes one before it begins the next, so it has read
-   * these pages before anything overwrites them. Within this micro-batch they must not be reused.
+   * The micro-batch, and the pages back that no row after it sees. They may be handed out for later micro-batches at once,
+   * though this one has not even been sent: every stage takes frames in order and finishes one before it begins the next.
    */
-  get freed(): readonly number[] {
-    return this.#freed;
-  }
-
   finish(closes: readonly number[], group: number | null): MicroBatch {
-    const { opens, spans, rows, decodeRows } = {
+    this.#pages.release(this.#freed);
+    return {
+      copies: this.#copies,
       opens: this.#opens,
       spans: this.#spans,
+      closes,
       rows: this.#rows,
       decodeRows: this.#decodeRows,
+      group: this.#decodeRows > 0 ? group : null,
     };
-    return { opens, spans, closes, rows, decodeRows, group };
+  }
+
+  #open(sequence: Sequence): void {
+    if (sequence.opened) return;
+    sequence.opened = true;
+    this.#opens.push(sequence);
+    if (sequence.copy === null) return;
+    this.#copies.push(sequence.copy);
+    this.#freed.push(sequence.copy.from);
+    sequence.copy = null;
   }
 }
 

@@ -1,4 +1,6 @@
 const NONE: readonly number[] = [];
+/** Stands in the table for a page that no row sees any more. */
+const GONE = 0;
 
 /** The pages of one sequence: entry i holds positions [i * pageSize, (i + 1) * pageSize). */
 export class PageTable {
@@ -21,6 +23,11 @@ export class PageTable {
     return this.#pages.length * this.#pageSize;
   }
 
+  /** Every entry from the first on; those that are not held any more are arbitrary. */
+  get entries(): readonly number[] {
+    return this.#pages;
+  }
+
   /** How many pages must be appended before positions [0, end) all have one. */
   missing(end: number): number {
     return Math.max(0, Math.ceil(end / this.#pageSize) - this.#pages.length);
@@ -28,6 +35,20 @@ export class PageTable {
 
   append(pages: readonly number[]): void {
     for (const page of pages) this.#pages.push(page);
+  }
+
+  /** An empty table takes over pages that hold entries [first, first + pages.length); nothing sees the ones before. */
+  adopt(first: number, pages: readonly number[]): void {
+    for (let entry = 0; entry < first; entry++) this.#pages.push(GONE);
+    this.#first = first;
+    this.append(pages);
+  }
+
+  /** The page of entry `index`, which is held. */
+  at(index: number): number {
+    const page = index < this.#first ? undefined : this.#pages[index];
+    if (page === undefined) throw new RangeError(`entry ${index} of a table that holds ${this.#first} and following`);
+    return page;
   }
 
   /** The entry of `position`'s page. */

@@ -1,9 +1,14 @@
+import { chooseDrafts } from "../speculation/choose-drafts.js";
+import { chooseGroupCount } from "./choose-group-count.js";
 import { Groups } from "./groups.js";
-import type { MicroBatch } from "./micro-batch.js";
+import { KvPages, type PageCounts } from "./kv-pages.js";
+import type { MicroBatch, PlannedSpan } from "./micro-batch.js";
 import { MicroBatchDraft } from "./micro-batch-draft.js";
-import { PagePool } from "./page-pool.js";
+import { PrefillBudget, type TargetItl } from "./prefill-budget.js";
+import { RunningSet } from "./running-set.js";
 import type { Sequence } from "./sequence.js";
-import { type KvShape, livePages } from "./sliding-window.js";
+import type { KvShape } from "./sliding-window.js";
+import { StepCosts } from "./step-costs.js";
 import { WaitingLine } from "./waiting-line.js";
 import { WireIds } from "./wire-ids.js";
 
@@ -13,34 +18,44 @@ export interface PipelineShape {
   readonly pages: number;
 }
 
+export interface SchedulerOptions {
+  readonly shape: KvShape;
+  readonly maxSequences: number;
+  readonly targetItl: TargetItl;
+  /** Most drafts per sequence and step; 0 = no speculation. */
+  readonly maxDrafts: number;
+}
+
 /** State that lives as long as an epoch: the stages' memory of sequences and pages. */
 interface EpochState {
   readonly stages: number;
-  readonly pool: PagePool;
+  readonly pages: KvPages;
   readonly wireIds: WireIds;
   readonly groups: Groups;
+  readonly costs: StepCosts;
+  readonly budget: PrefillBudget;
 }
 
+const NO_PAGES: PageCounts = { total: 0, free: 0, cached: 0 };
+
 /**
- * Decides what runs next. Deterministic: no I/O, no clock. It hands out pages, keeps every stage busy with up to
- * stages + 1 micro-batches in flight, and lets the rows of long prompts share steps with decoding sequences.
+ * Decides what runs next. Deterministic: no I/O, no clock; what steps cost is told to it. It hands out pages, keeps every
+ * stage busy, and lets the rows of long prompts share steps with decoding sequences.
  *
- * It cannot deadlock: the running sequence of the least rank may evict all others, and the pool holds at least one whole
+ * It cannot deadlock: the running sequence of the least rank may evict all others, and the pages hold at least one whole
  * sequence, so that one always advances and ends.
  */
 export class Scheduler {
-  readonly #shape: KvShape;
-  readonly #maxSequences: number;
+  readonly #options: SchedulerOptions;
   readonly #waiting = new WaitingLine();
-  readonly #running = new Set<Sequence>();
+  readonly #running = new RunningSet();
   #prefilling: Sequence[] = [];
   #epoch: EpochState | null = null;
   #framesInFlight = 0;
   #preemptions = 0;
 
-  constructor(options: { readonly shape: KvShape; readonly maxSequences: number }) {
-    this.#shape = options.shape;
-    this.#maxSequences = options.maxSequences;
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
   }
 
   get running(): number {
@@ -55,29 +70,35 @@ export class Scheduler {
     return this.#preemptions;
   }
 
-  get pages(): { readonly total: number; readonly free: number } {
-    return { total: this.#epoch?.pool.total ?? 0, free: this.#epoch?.pool.free ?? 0 };
+  get pages(): PageCounts {
+    return this.#epoch?.pages.counts ?? NO_PAGES;
   }
 
-  /** Pages that nobody holds and that are not free, when nothing runs; anything but 0 is a broken invariant. */
+  /** Pages that are neither free nor cached when nothing runs; anything but 0 is a broken invariant. */
   get leakedPages(): number {
-    if (this.#running.size > 0 || this.#epoch === null) return 0;
-    return this.#epoch.pool.total - this.#epoch.pool.free;
+    if (this.#running.size > 0) return 0;
+    const { total, free, cached } = this.pages;
+    return total - free - cached;
   }
 
   /** A new pipeline stands: every sequence is prefilled anew as its turn comes. */
   resume({ stages, pages }: PipelineShape): void {
-    this.#epoch = { stages, pool: new PagePool(pages), wireIds: new WireIds(), groups: new Groups(stages) };
+    const costs = new StepCosts();
+    this.#epoch = {
+      stages,
+      pages: new KvPages(this.#options.shape, pages),
+      wireIds: new WireIds(),
+      groups: new Groups(stages + 1, stages),
+      costs,
+      budget: new PrefillBudget(this.#options.targetItl, costs),
+    };
     this.#framesInFlight = 0;
   }
 
   /** The pipeline is gone with all its pages: running sequences wait again, with the tokens they have. */
   suspend(): void {
     this.#epoch = null;
-    for (const sequence of this.#running) {
-      sequence.table.clear();
-      this.#toWaiting(sequence);
-    }
+    for (const sequence of this.#running) this.#toWaiting(sequence);
     this.#running.clear();
     this.#prefilling = [];
     // Also those evicted before, whose last spans were still under way: nothing comes back any more.
@@ -100,12 +121,10 @@ export class Scheduler {
     const epoch = this.#epoch;
     if (epoch === null) return null;
     this.#admit(epoch);
-    if (this.#framesInFlight > epoch.stages) return null;
     const group = epoch.groups.next();
-    const draft = new MicroBatchDraft(this.#shape);
+    const draft = new MicroBatchDraft(this.#options.shape, epoch.pages);
     if (group !== null) this.#addDecodeRows(epoch, draft, group);
-    if (draft.rows > 0 || this.#mayPrefillAlone(epoch)) this.#addPrefillRows(epoch, draft);
-    epoch.pool.give(draft.freed);
+    this.#addPrefillRows(epoch, draft);
     return this.#issue(epoch, draft, group);
   }
 
@@ -116,44 +135,69 @@ export class Scheduler {
     for (const { sequence } of batch.spans) sequence.inFlight--;
   }
 
-  /** `token` follows what `sequence` knows. One that was evicted meanwhile keeps it too: it was computed before. */
-  advance(sequence: Sequence, token: number): void {
-    sequence.append(token);
-    if (sequence.phase === "decoding") this.#epoch?.groups.markReady(sequence);
+  /** What a step took: milliseconds in each stage, and outside of them. */
+  observe(batch: MicroBatch, stageMs: readonly number[], overheadMs: number): void {
+    this.#epoch?.costs.observe(batch.rows, stageMs, overheadMs);
+  }
+
+  /** `tokens` follow what the span's sequence knows. One that was evicted meanwhile keeps them too: they were computed before. */
+  advance({ sequence, drafts }: PlannedSpan, tokens: readonly number[]): void {
+    for (const token of tokens) sequence.append(token);
+    sequence.drafts.learn(tokens.length - 1, drafts.length);
+    this.#waiting.charge(sequence, tokens.length);
+    if (sequence.phase !== "decoding") return;
+    sequence.scheduled = sequence.known - 1; // the rows of right drafts are computed, what wrong ones wrote is overwritten
+    this.#epoch?.groups.markReady(sequence);
   }
 
   #issue(epoch: EpochState, draft: MicroBatchDraft, group: number | null): MicroBatch | null {
     // Closes ride with the next work; only when nothing is left to wait for do they travel alone.
     const closesAlone = this.#framesInFlight === 0 && epoch.wireIds.hasClosing;
     if (draft.rows === 0 && !closesAlone) return null;
-    const batch = draft.finish(epoch.wireIds.takeClosing(), draft.rows === 0 ? null : group);
+    const batch = draft.finish(epoch.wireIds.takeClosing(), group);
     this.#framesInFlight++;
-    if (batch.group !== null && batch.decodeRows > 0) epoch.groups.sent(batch.group);
-    return batch.decodeRows > 0 ? batch : { ...batch, group: null };
+    if (batch.group !== null) epoch.groups.sent(batch.group);
+    return batch;
   }
 
   /** Moves waiting sequences into the pipeline while pages for all they must prefill are there, and some to spare. */
   #admit(epoch: EpochState): void {
-    let promised: number | null = null;
+    let admitted = 0;
     for (let head = this.#waiting.head(); head !== undefined; head = this.#waiting.head()) {
-      if (this.#running.size >= this.#maxSequences) return;
       // Its old spans must be back, or a token could arrive while it is computed a second time.
-      if (head.inFlight > 0) return;
-      const need = this.#pagesToPrefill(head);
-      promised ??= this.#prefilling.reduce((sum, other) => sum + this.#pagesToPrefill(other) - other.table.held, 0);
-      const spare = this.#running.size; // one page for each that may need its next
-      if (this.#running.size > 0 && epoch.pool.free - promised < need + spare) return;
+      if (head.inFlight > 0 || !this.#makeRoom(epoch, head)) break;
       this.#start(epoch, head);
-      promised += need;
+      admitted++;
     }
+    if (admitted > 0) this.#regroup(epoch);
   }
 
-  #pagesToPrefill(sequence: Sequence): number {
-    return livePages(sequence.due + 1, this.#shape);
+  /** Whether it can start now, with what the prefix cache gives it. Interactive sequences push batch sequences out. */
+  #makeRoom(epoch: EpochState, head: Sequence): boolean {
+    while (this.#running.size > 0) {
+      if (this.#running.size < this.#options.maxSequences) {
+        epoch.pages.begin(head);
+        if (this.#fits(epoch, head)) return true;
+        epoch.pages.end(head);
+      }
+      const victim = this.#running.greatest(({ job }) => job.lane === "batch");
+      if (head.job.lane === "batch" || victim === null) return false;
+      this.#preempt(victim);
+    }
+    epoch.pages.begin(head);
+    return true;
+  }
+
+  #fits({ pages }: EpochState, head: Sequence): boolean {
+    const promised = this.#prefilling.reduce((sum, other) => sum + pages.needed(other), 0);
+    const spare = this.#running.size; // one page for each that may need its next
+    return pages.available - promised >= pages.needed(head) + spare;
   }
 
   #start(epoch: EpochState, sequence: Sequence): void {
-    this.#waiting.remove(sequence);
+    this.#waiting.start(sequence, sequence.due - sequence.scheduled);
+    if (!sequence.started) sequence.cachedTokens = Math.min(sequence.scheduled, sequence.promptLength);
+    sequence.started = true;
     this.#running.add(sequence);
     this.#prefilling.push(sequence);
     sequence.phase = "prefilling";
@@ -161,56 +205,80 @@ export class Scheduler {
     epoch.groups.join(sequence);
   }
 
+  #regroup({ stages, groups, costs }: EpochState): void {
+    groups.use(chooseGroupCount({ sequences: this.#running.size, stages, costs, current: groups.used }));
+  }
+
   #addDecodeRows(epoch: EpochState, draft: MicroBatchDraft, group: number): void {
     const ready = [...epoch.groups.ready(group)];
+    const { maxDrafts, shape } = this.#options;
+    const { groups, costs, pages } = epoch;
+    const options = { most: maxDrafts, groups: groups.used, costs, contextLength: shape.contextLength };
+    const drafts = chooseDrafts(ready, options);
     // When pages may run out the least rank goes first, so that nobody in the draft is ever the one to evict.
-    if (epoch.pool.free < ready.length) ready.sort((a, b) => a.rank - b.rank);
+    if (pages.available < ready.length) ready.sort((a, b) => a.rank - b.rank);
     for (const sequence of ready) {
       if (draft.room === 0) return;
       if (sequence.phase !== "decoding") continue; // evicted by one before it
-      const pages = this.#pagesFor(epoch, draft, sequence, sequence.scheduled + 1);
-      if (pages === null) {
+      const added = this.#grow(epoch, draft, { sequence, end: sequence.scheduled + 1 });
+      if (added === null) {
         this.#preempt(sequence);
         continue;
       }
       epoch.groups.taken(sequence);
-      draft.add(sequence, 1, pages);
+      const guesses = this.#affordable(epoch, draft, { sequence, drafts: drafts.get(sequence) ?? [] });
+      draft.add(sequence, 1, [...added, ...guesses.pages], guesses.drafts);
     }
   }
 
-  /**
-   * Prompts fill whatever the decode rows leave of a step. While sequences decode, prompts ride alone only where a stage
-   * would otherwise idle; else the decode rows would queue behind two chunks.
-   */
-  #mayPrefillAlone(epoch: EpochState): boolean {
-    const decoding = this.#running.size > this.#prefilling.length;
-    return this.#framesInFlight < (decoding ? epoch.stages : epoch.stages + 1);
+  /** As many drafts as have room in the step and pages without evicting anybody, with the pages. */
+  #affordable(
+    epoch: EpochState,
+    draft: MicroBatchDraft,
+    { sequence, drafts }: { readonly sequence: Sequence; readonly drafts: readonly number[] },
+  ): { readonly drafts: readonly number[]; readonly pages: readonly number[] } {
+    const end = sequence.scheduled + 1;
+    const reachable = sequence.table.capacity + epoch.pages.available * this.#options.shape.pageSize - end;
+    const count = Math.min(drafts.length, draft.room - 1, reachable);
+    if (count <= 0) return { drafts: [], pages: [] };
+    return { drafts: drafts.slice(0, count), pages: epoch.pages.grow(sequence, end + count) };
   }
 
   #addPrefillRows(epoch: EpochState, draft: MicroBatchDraft): void {
-    for (const sequence of [...this.#prefilling]) {
-      if (draft.room === 0) break;
+    let budget = this.#prefilling.length === 0 ? 0 : this.#prefillBudget(epoch, draft);
+    for (const sequence of budget > 0 ? [...this.#prefilling] : []) {
+      if (budget === 0) break;
       if (sequence.phase !== "prefilling") continue; // evicted by one before it
-      const count = this.#chunk(epoch, draft, sequence);
-      const pages = count === 0 ? null : this.#pagesFor(epoch, draft, sequence, sequence.scheduled + count);
+      const count = this.#chunk(epoch, sequence, budget);
+      const end = sequence.scheduled + count;
+      const pages = count === 0 ? null : this.#grow(epoch, draft, { sequence, end });
       if (pages === null) continue;
       draft.add(sequence, count, pages);
+      budget -= count;
       if (sequence.scheduled === sequence.due) sequence.phase = "decoding";
     }
     this.#prefilling = this.#prefilling.filter((sequence) => sequence.phase === "prefilling");
   }
 
-  /** How many of its positions go into the draft: what the free pages hold, or, for the least rank, whatever it wants. */
-  #chunk(epoch: EpochState, draft: MicroBatchDraft, sequence: Sequence): number {
-    const wanted = Math.min(draft.room, sequence.due - sequence.scheduled);
-    const reachable = sequence.table.capacity + epoch.pool.free * this.#shape.pageSize - sequence.scheduled;
-    if (reachable >= wanted) return wanted;
-    return this.#isLeastRank(sequence) ? wanted : Math.max(0, reachable);
+  /**
+   * Prompt rows that the step may carry. While sequences decode, prompts go between their steps only where a stage would
+   * otherwise idle; else the decode rows would queue behind two chunks.
+   */
+  #prefillBudget({ stages, groups, budget }: EpochState, draft: MicroBatchDraft): number {
+    const { room } = draft;
+    const decoding = this.#running.size - this.#prefilling.length;
+    if (draft.rows > 0) return budget.beside(draft.rows, { groups: groups.used, room });
+    if (decoding === 0) return this.#framesInFlight <= stages ? budget.alone(stages, room) : 0;
+    if (this.#framesInFlight >= stages) return 0;
+    return budget.between(Math.ceil(decoding / groups.used), { groups: groups.used, room });
   }
 
-  #isLeastRank(sequence: Sequence): boolean {
-    for (const other of this.#running) if (other.rank < sequence.rank) return false;
-    return true;
+  /** How many of its positions go into the draft: what the free pages hold, or, for the least rank, whatever it wants. */
+  #chunk({ pages }: EpochState, sequence: Sequence, budget: number): number {
+    const wanted = Math.min(budget, sequence.due - sequence.scheduled);
+    const reachable = sequence.table.capacity + pages.available * this.#options.shape.pageSize - sequence.scheduled;
+    if (reachable >= wanted) return wanted;
+    return this.#running.isLeastRank(sequence) ? wanted : Math.max(0, reachable);
   }
 
   /**
@@ -218,26 +286,20 @@ export class Scheduler {
    * Evicts sequences of greater rank, never one of the draft: what an evicted sequence has in flight is computed, by the
    * order of frames, before this draft overwrites its pages.
    */
-  #pagesFor(epoch: EpochState, draft: MicroBatchDraft, sequence: Sequence, end: number): readonly number[] | null {
+  #grow(
+    { pages }: EpochState,
+    draft: MicroBatchDraft,
+    { sequence, end }: { readonly sequence: Sequence; readonly end: number },
+  ): readonly number[] | null {
     const missing = sequence.table.missing(end);
-    while (missing > epoch.pool.free) {
-      const victim = this.#victim(draft, sequence);
+    while (missing > pages.available) {
+      const mayGo = (other: Sequence): boolean =>
+        other.rank > sequence.rank && other.table.held > 0 && !draft.has(other);
+      const victim = this.#running.greatest(mayGo);
       if (victim === null) return null;
       this.#preempt(victim);
     }
-    const pages = epoch.pool.take(missing);
-    sequence.table.append(pages);
-    return pages;
-  }
-
-  /** The newest of the batch lane, else the newest, among those of greater rank that hold pages. */
-  #victim(draft: MicroBatchDraft, sequence: Sequence): Sequence | null {
-    let victim: Sequence | null = null;
-    for (const other of this.#running) {
-      if (other.rank <= sequence.rank || other.table.held === 0 || draft.has(other)) continue;
-      if (victim === null || other.rank > victim.rank) victim = other;
-    }
-    return victim;
+    return pages.grow(sequence, end);
   }
 
   /** Back to the line with its tokens; its K/V is recomputed when its turn comes. */
@@ -251,9 +313,8 @@ export class Scheduler {
     const epoch = this.#epoch;
     this.#running.delete(sequence);
     if (sequence.phase === "prefilling") this.#prefilling = this.#prefilling.filter((other) => other !== sequence);
-    const pages = sequence.table.clear();
     if (epoch === null) return;
-    epoch.pool.give(pages);
+    epoch.pages.end(sequence);
     epoch.groups.leave(sequence);
     if (sequence.opened) epoch.wireIds.close(sequence.wireId);
     else epoch.wireIds.giveUnopened(sequence.wireId);
@@ -263,7 +324,7 @@ export class Scheduler {
     sequence.phase = "waiting";
     sequence.wireId = -1;
     sequence.opened = false;
-    sequence.scheduled = 0;
+    sequence.forgetPages();
     this.#waiting.add(sequence);
   }
 }

@@ -1,5 +1,8 @@
 import type { GenerationJob } from "@rhone/common";
+import { DraftSource } from "../speculation/draft-source.js";
+import type { PageCopy } from "./kv-pages.js";
 import { PageTable } from "./page-table.js";
+import type { PrefixCursor } from "./prefix-cache.js";
 
 /**
  * waiting: no pages. prefilling: known tokens are being computed. decoding: everything known is computed or in flight.
@@ -17,6 +20,7 @@ export class Sequence {
   /** Smaller goes first: the lane, then the order of arrival. */
   readonly rank: number;
   readonly table: PageTable;
+  readonly drafts = new DraftSource();
   phase: Phase = "waiting";
   /** Its id on the wire while it runs. */
   wireId = -1;
@@ -24,12 +28,22 @@ export class Sequence {
   opened = false;
   /** The micro-batch group that it decodes in. */
   group = 0;
-  /** Positions [0, scheduled) were sent to the stages. */
+  /** Positions [0, scheduled) were sent to the stages, or came from the prefix cache. */
   scheduled = 0;
   /** Spans sent whose results have not returned. */
   inFlight = 0;
   /** Times a stage failed while computing it. */
   failures = 0;
+  /** Where it stands in the prefix cache; null when it registers nothing (any more). */
+  cursor: PrefixCursor | null = null;
+  /** Entries of its page table that the prefix cache knows of. */
+  registered = 0;
+  /** A page to copy before its first span. */
+  copy: PageCopy | null = null;
+  /** It has run; if it waits, it was evicted. */
+  started = false;
+  /** Prompt tokens that were not computed for it when it first ran. */
+  cachedTokens = 0;
   #tokens: Int32Array;
   #known: number;
 
@@ -77,5 +91,14 @@ export class Sequence {
       this.#tokens = larger;
     }
     this.#tokens[this.#known++] = token;
+  }
+
+  /** Nothing is computed any more. */
+  forgetPages(): void {
+    this.table.clear();
+    this.cursor = null;
+    this.registered = 0;
+    this.copy = null;
+    this.scheduled = 0;
   }
 }

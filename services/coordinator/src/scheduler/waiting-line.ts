@@ -1,15 +1,17 @@
+import type { GenerationJob } from "@rhone/common";
+import { FairLine } from "./fair-line.js";
 import type { Sequence } from "./sequence.js";
 
-/** Sequences that wait for pages, in rank order: interactive before batch, first come first served. */
+/** Sequences that wait for pages: interactive before batch, and within a lane by fair shares of the API keys. */
 export class WaitingLine {
-  readonly #lanes: Record<"interactive" | "batch", Sequence[]> = { interactive: [], batch: [] };
+  readonly #lanes: Record<GenerationJob["lane"], FairLine> = { interactive: new FairLine(), batch: new FairLine() };
 
   get size(): number {
-    return this.#lanes.interactive.length + this.#lanes.batch.length;
+    return this.#lanes.interactive.size + this.#lanes.batch.size;
   }
 
   head(): Sequence | undefined {
-    return this.#lanes.interactive[0] ?? this.#lanes.batch[0];
+    return this.#lanes.interactive.head() ?? this.#lanes.batch.head();
   }
 
   *[Symbol.iterator](): Iterator<Sequence> {
@@ -17,16 +19,28 @@ export class WaitingLine {
     yield* this.#lanes.batch;
   }
 
-  /** Places it by rank: a newcomer at the end, a preempted one where it stood. */
   add(sequence: Sequence): void {
-    const lane = this.#lanes[sequence.job.lane];
-    const after = lane.findLastIndex((other) => other.rank < sequence.rank);
-    lane.splice(after + 1, 0, sequence);
+    this.#laneOf(sequence).add(sequence);
   }
 
   remove(sequence: Sequence): void {
-    const lane = this.#lanes[sequence.job.lane];
-    const at = lane.indexOf(sequence);
-    if (at >= 0) lane.splice(at, 1);
+    this.#laneOf(sequence).remove(sequence);
+  }
+
+  /** It leaves the line to run, and its key pays for the rows that it has to compute. */
+  start(sequence: Sequence, rows: number): void {
+    const lane = this.#laneOf(sequence);
+    lane.remove(sequence);
+    lane.started(sequence.job.keyId);
+    lane.charge(sequence.job.keyId, rows);
+  }
+
+  /** More tokens of a running sequence. */
+  charge(sequence: Sequence, tokens: number): void {
+    this.#laneOf(sequence).charge(sequence.job.keyId, tokens);
+  }
+
+  #laneOf({ job }: Sequence): FairLine {
+    return this.#lanes[job.lane];
   }
 }

@@ -27,6 +27,8 @@ export function fakeJob(
     skipSpecialTokens: true,
     logprobs: null,
     promptLogprobs: null,
+    cachePrompt: true,
+    cacheSalt: "",
     lane: "interactive",
     keyId: "",
     arrivedAtMs: 0,

@@ -13,17 +13,21 @@ export class FakePipe implements StepLink {
   readonly stages: number;
   readonly pages: number;
   readonly #stages: readonly { readonly stage: FakeStage; readonly queue: Frame[] }[];
+  readonly #stepMs: ((rows: number) => number) | undefined;
   readonly #onResult: (step: number, result: rhone.v1.StepResult.$Properties) => void;
   #step = 0;
 
   constructor(options: {
     readonly stages: number;
     readonly shape: FakeStageShape;
+    /** What the stages say that a step took; they say nothing when absent. */
+    readonly stepMs?: ((rows: number) => number) | undefined;
     readonly onResult: (step: number, result: rhone.v1.StepResult.$Properties) => void;
   }) {
     this.stages = options.stages;
     this.pages = options.shape.pages;
     this.#onResult = options.onResult;
+    this.#stepMs = options.stepMs;
     this.#stages = Array.from({ length: options.stages }, () => ({ stage: new FakeStage(options.shape), queue: [] }));
   }
 
@@ -48,7 +52,14 @@ export class FakePipe implements StepLink {
     if (entry === undefined || frame === undefined) return;
     const result = entry.stage.run(frame.step);
     const next = this.#stages[index + 1];
-    if (next === undefined) this.#onResult(frame.number, result);
+    if (next === undefined) this.#onResult(frame.number, { ...result, timings: this.#timings(frame.step) });
     else next.queue.push({ ...frame, result });
+  }
+
+  #timings({ spans }: rhone.v1.Step.$Properties): rhone.v1.StageTiming.$Properties[] {
+    const stepMs = this.#stepMs;
+    if (stepMs === undefined) return [];
+    const rows = (spans ?? []).reduce((sum, { count }) => sum + (count ?? 0), 0);
+    return this.#stages.map((_, stage) => ({ stage, computeUs: stepMs(rows) * 1000 }));
   }
 }

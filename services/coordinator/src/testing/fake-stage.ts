@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { rhone } from "@rhone/proto";
 import { firstVisible } from "../scheduler/sliding-window.js";
-import { nextToken, scoreOf } from "./next-token.js";
+import { type NextToken, scoreOf } from "./next-token.js";
 
 type Step = rhone.v1.Step.$Properties;
 type Span = rhone.v1.Span.$Properties;
@@ -9,6 +9,9 @@ type Span = rhone.v1.Span.$Properties;
 interface OpenSequence {
   readonly uid: number;
   readonly table: number[];
+  /** Positions before it were computed by others: the prefix cache had them. -1 before the first span. */
+  start: number;
+  /** The next span may begin here or before, where drafts were wrong. */
   end: number;
 }
 
@@ -22,6 +25,8 @@ export interface FakeStageShape {
   readonly pages: number;
   readonly pageSize: number;
   readonly slidingWindow: number;
+  /** Stands in for the model. */
+  readonly next: NextToken;
 }
 
 /**
@@ -45,6 +50,7 @@ export class FakeStage {
 
   /** Runs the step; the answer is what the last stage would draw. */
   run(step: Step): rhone.v1.StepResult.$Properties {
+    for (const { from, to } of step.copies ?? []) this.#copy(from ?? 0, to ?? 0);
     for (const open of step.opens ?? []) this.#openSequence(open.sequence ?? 0);
     const tokens = new Int32Array(Uint8Array.from(step.tokens ?? []).buffer);
     const spans = step.spans ?? [];
@@ -54,28 +60,41 @@ export class FakeStage {
       row += span.count ?? 0;
     }
     assert.equal(row, tokens.length, "one token per row");
-    const results = spans.map((span) => this.#read(span));
+    let first = 0;
+    const results = spans.map((span) => {
+      const end = first + (span.count ?? 0);
+      const result = this.#read(span, tokens.subarray(first, end));
+      first = end;
+      return result;
+    });
     for (const id of step.closes ?? []) assert(this.#open.delete(id), `close of unknown sequence ${id}`);
     return { spans: results };
   }
 
   #openSequence(id: number): void {
     assert(!this.#open.has(id), `sequence ${id} opened twice`);
-    this.#open.set(id, { uid: ++this.#uids, table: [], end: 0 });
+    this.#open.set(id, { uid: ++this.#uids, table: [], start: -1, end: 0 });
   }
 
   #write(span: Span, tokens: Int32Array): void {
     const sequence = this.#sequence(span);
     sequence.table.push(...(span.pages ?? []));
-    assert.equal(span.position, sequence.end, "spans are consecutive");
+    const start = span.position ?? 0;
+    if (sequence.start < 0) sequence.start = start;
+    else assert(start >= sequence.start && start <= sequence.end, "spans are consecutive");
     tokens.forEach((token, index) => {
-      const position = sequence.end + index;
+      const position = start + index;
       this.#slots[this.#slot(sequence, position)] = { uid: sequence.uid, position, token };
     });
-    sequence.end += tokens.length;
+    sequence.end = start + tokens.length;
   }
 
-  #read(span: Span): rhone.v1.SpanResult.$Properties {
+  #copy(from: number, to: number): void {
+    const { pageSize } = this.#shape;
+    for (let row = 0; row < pageSize; row++) this.#slots[to * pageSize + row] = this.#slots[from * pageSize + row];
+  }
+
+  #read(span: Span, held: Int32Array): rhone.v1.SpanResult.$Properties {
     const last = (span.position ?? 0) + (span.count ?? 0) - 1;
     const rows = Array.from({ length: span.count ?? 0 }, (_, index) => (span.position ?? 0) + index);
     const visible = rows.map((position) => this.#visible(span, position));
@@ -83,9 +102,22 @@ export class FakeStage {
       token: target,
       logprob: scoreOf(visible[index] ?? [], rows[index] ?? 0, target),
     }));
-    const drawn = { token: nextToken(visible.at(-1) ?? [], last) };
-    const sampled = span.sample ?? false;
-    return { sequence: span.sequence ?? 0, position: last, sampled, scores, ...(sampled && { token: drawn }) };
+    return { sequence: span.sequence ?? 0, position: last, scores, tokens: this.#draw(span, rows, { visible, held }) };
+  }
+
+  /** Draws after the last row that is no draft, and after each draft that is what was drawn. */
+  #draw(
+    { sample = false, drafts }: Span,
+    rows: readonly number[],
+    { visible, held }: { readonly visible: readonly (readonly number[])[]; readonly held: Int32Array },
+  ): { token: number }[] {
+    const drawn: { token: number }[] = [];
+    for (let index = rows.length - 1 - (drafts ?? 0); sample && index < rows.length; index++) {
+      const token = this.#shape.next(visible[index] ?? [], rows[index] ?? 0);
+      drawn.push({ token });
+      if (token !== held[index + 1]) break;
+    }
+    return drawn;
   }
 
   #visible(span: Span, position: number): readonly number[] {
@@ -95,7 +127,8 @@ export class FakeStage {
     const tokens: number[] = [];
     for (let seen = first; seen <= position; seen++) {
       const slot = this.#slots[this.#slot(sequence, seen)];
-      assert(slot?.uid === sequence.uid && slot.position === seen, `position ${seen} was overwritten`);
+      const whose = seen < sequence.start ? slot?.uid : sequence.uid;
+      assert(slot !== undefined && slot.uid === whose && slot.position === seen, `position ${seen} was overwritten`);
       tokens.push(slot.token);
     }
     return tokens;

@@ -12,6 +12,7 @@ import {
 } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import { FakeStage } from "./fake-stage.js";
+import { nextToken } from "./next-token.js";
 
 export interface FakeWorkerOptions {
   readonly worker: string;
@@ -95,7 +96,12 @@ export class FakeWorker {
   #open(epoch: rhone.v1.OpenEpoch.$Properties): void {
     const { pages, pageSize, slidingWindow } = this.#shape ?? {};
     this.#epoch = epoch;
-    this.#stage = new FakeStage({ pages: pages ?? 0, pageSize: pageSize ?? 1, slidingWindow: slidingWindow ?? 0 });
+    this.#stage = new FakeStage({
+      pages: pages ?? 0,
+      pageSize: pageSize ?? 1,
+      slidingWindow: slidingWindow ?? 0,
+      next: nextToken,
+    });
     this.#closeNext();
     const options = { ...CHANNEL_OPTIONS, "grpc.use_local_subchannel_pool": 1 };
     const client = new Client(epoch.next ?? "", credentials.createInsecure(), options);

@@ -9,6 +9,15 @@ export function nextToken(visible: readonly number[], position: number): number 
   return (hash >>> 0) % VOCABULARY;
 }
 
+/** What follows `visible`, the tokens that the row at `position` sees. */
+export type NextToken = (visible: readonly number[], position: number) => number;
+
+/** A rule whose texts repeat themselves soon and for long, so that guessing ahead is often right: 0 to 2. */
+export function repetitiveToken(visible: readonly number[]): number {
+  const [last = 0, before = 0] = visible.toReversed();
+  return (last * 2 + before + 1) % 3;
+}
+
 /** Stands in for log P(target | row), exact in f32. */
 export function scoreOf(visible: readonly number[], position: number, target: number): number {
   return -((nextToken(visible, position) ^ target) % 512) / 256;
@@ -20,13 +29,18 @@ export interface SoloRun {
 }
 
 /** What a sequence gives when it runs alone, without pages, batches or stages. */
-export function runAlone(prompt: readonly number[], maxTokens: number, slidingWindow: number): SoloRun {
+export function runAlone(
+  prompt: readonly number[],
+  maxTokens: number,
+  slidingWindow: number,
+  next: NextToken = nextToken,
+): SoloRun {
   const all = [...prompt];
   const visibleAt = (position: number) => all.slice(firstVisible(position, slidingWindow), position + 1);
   const scores = prompt.slice(1).map((target, position) => scoreOf(visibleAt(position), position, target));
   for (let count = 0; count < maxTokens; count++) {
     const position = all.length - 1;
-    all.push(nextToken(visibleAt(position), position));
+    all.push(next(visibleAt(position), position));
   }
   return { tokens: all.slice(prompt.length), scores };
 }

@@ -27,6 +27,8 @@ export const generationFields = {
   ignore_eos: optional(z.boolean()),
   include_stop_str_in_output: optional(z.boolean()),
   skip_special_tokens: optional(z.boolean()),
+  cache_prompt: optional(z.boolean()),
+  cache_salt: optional(z.string().max(256)),
   n: optional(z.number().int().min(1).max(16)),
   stream: optional(z.boolean()),
   stream_options: optional(z.object({ include_usage: optional(z.boolean()) })),

@@ -47,6 +47,8 @@ export function toJobs(request: JobsRequest): GenerationJob[] {
       skipSpecialTokens: fields.skip_special_tokens ?? true,
       logprobs: request.logprobs,
       promptLogprobs: request.promptLogprobs,
+      cachePrompt: fields.cache_prompt ?? true,
+      cacheSalt: fields.cache_salt ?? "",
       lane: "interactive" as const,
       keyId: "",
       arrivedAtMs: request.arrivedAtMs,

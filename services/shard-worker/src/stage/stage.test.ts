@@ -93,7 +93,7 @@ async function play(chain: Chain, tokens: readonly number[], { chunk, decode }: 
       tokens: bytesOf(known.slice(position, position + count)),
     });
     logprobs.push(...(result?.scores ?? []).map(({ logprob }) => logprob ?? Number.NaN));
-    if (result?.token?.token != null) {
+    if (result?.tokens?.[0]?.tokens?.[0] != null) {
       generated.push(result.token.token);
       known.push(result.token.token);
     }

@@ -32,6 +32,8 @@ interface LogitRow {
   readonly position: number;
   readonly target: number | undefined;
   readonly draws: boolean;
+  /** The token that the next row holds as a guess; undefined when the row draws the span's last token. */
+  readonly guess: number | undefined;
 }
 
 /** A loaded shard at work: page tables and samplers of the open sequences, one step at a time. */
@@ -114,7 +116,7 @@ export class Stage {
       return { kind: "hidden", bytes: graph.read(out, new Uint8Array(out.packedBytes)) };
     }
     graph.expand(hidden); // the pages are written even where no logits are asked for
-    const rows = logitRows(spans);
+    const rows = logitRows(spans, readTokens(step.tokens));
     const chosen = rows.length === 0 ? undefined : graph.input(GgmlType.I32, [rows.length]);
     const logits = chosen === undefined ? undefined : graph.output(head(graph, hidden, chosen, shard));
     graph.allocate();
@@ -145,22 +147,24 @@ export class Stage {
 
   #results(spans: readonly StepSpan[], rows: readonly LogitRow[], logits: Tensor | undefined): readonly SpanResult[] {
     const row = new Float32Array(this.#options.shard.config.vocabSize);
-    const results = new Map<StepSpan, { scores: TokenScore[]; token?: TokenScore }>(
-      spans.map((span) => [span, { scores: [] }]),
+    const results = new Map<StepSpan, { scores: TokenScore[]; tokens: TokenScore[]; refuted: boolean }>(
+      spans.map((span) => [span, { scores: [], tokens: [], refuted: false }]),
     );
-    for (const [index, { span, position, target, draws }] of rows.entries()) {
+    for (const [index, { span, position, target, draws, guess }] of rows.entries()) {
       const result = results.get(span);
-      if (logits === undefined || result === undefined) continue;
+      if (logits === undefined || result === undefined || result.refuted) continue;
       this.#graph.read(logits, row, index * row.byteLength);
       if (target !== undefined) result.scores.push(scoreOf(row, target, span.message.topTargets ?? 0));
-      if (draws) result.token = this.#samplerOf(span).draw(row, position);
+      if (!draws) continue;
+      const drawn = this.#samplerOf(span).draw(row, position);
+      result.tokens.push(drawn);
+      result.refuted = guess !== undefined && guess !== drawn.token;
     }
-    return [...results].map(([{ sequence, position, count }, { scores, token }]) => ({
+    return [...results].map(([{ sequence, position, count }, { scores, tokens }]) => ({
       sequence,
       position: position + count - 1,
-      sampled: token !== undefined,
+      tokens,
       scores,
-      ...(token === undefined ? {} : { token }),
     }));
   }
 
@@ -172,15 +176,20 @@ export class Stage {
   }
 }
 
-function logitRows(spans: readonly StepSpan[]): readonly LogitRow[] {
+/** The rows that draw or are scored. `tokens`: i32 [rows], what the step's rows hold. */
+function logitRows(spans: readonly StepSpan[], tokens: Int32Array): readonly LogitRow[] {
+  let start = 0;
   return spans.flatMap((span) => {
-    const targets = span.message.targets ?? [];
+    const { targets, sample = false, drafts } = span.message;
+    const firstDraw = sample ? span.count - 1 - (drafts ?? 0) : span.count;
     const rows: LogitRow[] = [];
     for (let i = 0; i < span.count; i++) {
-      const draws = (span.message.sample ?? false) && i === span.count - 1;
-      const target = targets[i];
-      if (draws || target !== undefined) rows.push({ span, position: span.position + i, target, draws });
+      const draws = i >= firstDraw;
+      const target = targets?.[i];
+      const guess = i === span.count - 1 ? undefined : tokens[start + i + 1];
+      if (draws || target !== undefined) rows.push({ span, position: span.position + i, target, draws, guess });
     }
+    start += span.count;
     return rows;
   });
 }
