@@ -4,11 +4,12 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const PACKAGES = ["@rhone/proto", "@rhone/common", "@rhone/ggml", "@rhone/model"];
+const PACKAGES = ["@rhone/proto", "@rhone/common", "@rhone/ggml", "@rhone/model", "@rhone/planner"];
 const ALLOWED = {
   "packages/common": ["@rhone/proto"],
   "packages/ggml": ["@rhone/common"],
   "packages/model": ["@rhone/common", "@rhone/ggml"],
+  "packages/planner": ["@rhone/common"],
   "services/gateway": PACKAGES,
   "services/coordinator": PACKAGES,
   "services/shard-worker": PACKAGES,

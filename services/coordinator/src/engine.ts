@@ -13,6 +13,7 @@ import type { Metrics } from "./metrics.js";
 import { decodeResult, type SpanAnswer } from "./pipeline/decode-result.js";
 import { encodeStep } from "./pipeline/encode-step.js";
 import { StageClock } from "./pipeline/stage-clock.js";
+import type { PipelineTimes } from "./planner/step-times.js";
 import type { EventLog, LoggedEvent } from "./queue/event-log.js";
 import type { MicroBatch, PlannedSpan } from "./scheduler/micro-batch.js";
 import type { TargetItl } from "./scheduler/prefill-budget.js";
@@ -24,6 +25,8 @@ import type { KvShape } from "./scheduler/sliding-window.js";
 export interface StepLink {
   readonly stages: number;
   readonly pages: number;
+  /** How long each stage takes, in order; null where a worker could not measure it. */
+  readonly stepTimes: PipelineTimes | null;
   /** Returns the step's number. */
   send(step: rhone.v1.Step.$Properties): number;
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Frame, isErrorCode, RhoneError, toRhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine.js";
+import type { PipelineTimes } from "../planner/step-times.js";
 import { StageLink } from "./stage-link.js";
 
 /** How long a new pipeline may take to pass a probe through all stages, and how often it is tried. */
@@ -19,6 +20,7 @@ export class Epoch implements StepLink {
   readonly number: number;
   readonly stages: number;
   readonly pages: number;
+  readonly stepTimes: PipelineTimes | null;
   readonly #pipeline: string;
   readonly #firstAddress: string;
   readonly #workers: readonly string[];
@@ -32,6 +34,7 @@ export class Epoch implements StepLink {
     readonly pipeline: string;
     readonly number: number;
     readonly pages: number;
+    readonly stepTimes: PipelineTimes | null;
     /** Worker ids in stage order. */
     readonly workers: readonly string[];
     /** Of stage 0. */
@@ -41,6 +44,7 @@ export class Epoch implements StepLink {
     this.number = options.number;
     this.stages = options.workers.length;
     this.pages = options.pages;
+    this.stepTimes = options.stepTimes;
     this.#pipeline = options.pipeline;
     this.#firstAddress = options.firstAddress;
     this.#workers = options.workers;

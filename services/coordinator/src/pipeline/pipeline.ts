@@ -179,6 +179,7 @@ export class Pipeline implements RegistryListener {
       pipeline: id,
       number: this.#epochs,
       pages: plan.pages,
+      stepTimes: null,
       workers,
       firstAddress: members[0]?.address ?? "",
       listener,

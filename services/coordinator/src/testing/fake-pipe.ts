@@ -12,6 +12,7 @@ interface Frame {
 export class FakePipe implements StepLink {
   readonly stages: number;
   readonly pages: number;
+  readonly stepTimes = null;
   readonly #stages: readonly { readonly stage: FakeStage; readonly queue: Frame[] }[];
   readonly #stepMs: ((rows: number) => number) | undefined;
   readonly #onResult: (step: number, result: rhone.v1.StepResult.$Properties) => void;
