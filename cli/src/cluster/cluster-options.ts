@@ -14,6 +14,11 @@ export const clusterOptionsSchema = z.object({
   kvType: kvTypeSchema,
   slidingWindow: z.number().int().optional(),
   context: z.number().int().optional(),
+  /** Milliseconds, "auto" or "off". */
+  targetItl: z.string().optional(),
+  speculate: z.number().int().optional(),
+  maxSequences: z.number().int().optional(),
+  maxRows: z.number().int().optional(),
   activationType: activationTypeSchema.optional(),
   device: z.string().optional(),
 });

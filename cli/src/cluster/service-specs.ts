@@ -48,6 +48,10 @@ export function coordinatorSpec(sources: SpecSources, previous: Addresses | unde
     "activation-type": options.activationType,
     "sliding-window": options.slidingWindow ?? plan.model.slidingWindow,
     context: options.context,
+    "target-itl": options.targetItl,
+    speculate: options.speculate,
+    "max-sequences": options.maxSequences,
+    "max-rows": options.maxRows,
   };
   return {
     name: "coordinator",

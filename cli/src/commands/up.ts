@@ -43,6 +43,14 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
       wholeNumber({ least: 2 }),
     )
     .addOption(new Option("--activation-type <type>", "type of what flows between workers").choices(["f16", "f32"]))
+    .option("--max-sequences <n>", "most sequences that run at a time (default: 64)", positive)
+    .option("--max-rows <n>", "most tokens per step, prompts and answers together (default: 512)", positive)
+    .option("--target-itl <ms>", "gap between a stream's tokens that prompts may cause: ms, auto or off", "auto")
+    .option(
+      "--speculate <n>",
+      "guess up to n tokens ahead from a text's own repetitions; 0 = off",
+      wholeNumber({ least: 0 }),
+    )
     .option("--device <name>", "a device of `rhone device ls`")
     .option("--data-dir <dir>", "models, logs and run state (default: RHONE_HOME or ~/.rhone)")
     .option("-d, --detach", "go on in the background once it is ready")

@@ -49,6 +49,11 @@ export const gatewaySettings = {
       .default(600_000),
     doc: "Longest that a request may take, in milliseconds.",
   },
+  maxQueued: {
+    env: "RHONE_MAX_QUEUED",
+    schema: z.coerce.number().int().min(1).default(10_000),
+    doc: "Requests that may wait for a coordinator before more are refused with 429.",
+  },
   drainTimeoutMs: {
     env: "RHONE_DRAIN_TIMEOUT_MS",
     schema: z.coerce.number().int().min(0).max(18_000).default(8_000),

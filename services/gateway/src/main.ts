@@ -38,7 +38,13 @@ await runService(logger, async (shutdown) => {
   shutdown.add("redis", () => redis.disconnect());
   const subscriber = await openRedis({ url, name: `${gatewayId}-events`, waits: true, onError });
   shutdown.add("subscriber", () => subscriber.disconnect());
-  const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, logger });
+  const client = await RedisGenerationClient.open({
+    redis,
+    subscriber,
+    gatewayId,
+    maxQueued: config.maxQueued,
+    logger,
+  });
   shutdown.add("queue", () => client.close());
   const { requestTimeoutMs, bodyLimitBytes, opsless } = config;
   const app = buildServer({

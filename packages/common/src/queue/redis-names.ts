@@ -1,11 +1,14 @@
 import type { GenerationEvent } from "./generation-event.js";
+import type { GenerationJob } from "./generation-job.js";
 
-/** The BullMQ queue of generation jobs, and the prefix that it and every key of ours carry. */
-export const QUEUE_NAME = "generate";
+/** The prefix that every key of ours carries. */
 export const REDIS_PREFIX = "rhone";
 
-/** Batch jobs wait behind every interactive one: BullMQ runs jobs without a priority first. */
-export const BATCH_PRIORITY = 10;
+/** One queue per lane, so that however many batch jobs wait, none stands before an interactive one. */
+export const QUEUE_NAMES: Readonly<Record<GenerationJob["lane"], string>> = {
+  interactive: "generate",
+  batch: "generate-batch",
+};
 
 /** Stream: a request's token log. Entry id = `${ordinal + 1}-0`, so Redis itself refuses to write an ordinal twice. */
 export const tokenLogKey = (requestId: string): string => `${REDIS_PREFIX}:log:${requestId}`;

@@ -1,4 +1,4 @@
-import { QUEUE_NAME, REDIS_PREFIX, RhoneError } from "@rhone/common";
+import { type GenerationJob, QUEUE_NAMES, REDIS_PREFIX, RhoneError } from "@rhone/common";
 import { type Job, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { type JobContext, processJob } from "./process-job.js";
@@ -12,22 +12,51 @@ const KEEP = { age: 3600, count: 1000 };
 export interface ConsumeOptions extends JobContext {
   /** Borrowed; BullMQ opens a second connection like it. */
   readonly connection: Redis;
-  /** Most jobs at a time. */
-  readonly concurrency: number;
+  /** Most sequences that run at a time. */
+  readonly maxSequences: number;
 }
 
-/** Takes jobs from the queue while the pipeline is ready. */
+/**
+ * Jobs held per running sequence. More interactive ones are taken than can run, so that shares between API keys can be fair;
+ * what one coordinator holds another can't take, so not many more.
+ */
+const HELD: Readonly<Record<GenerationJob["lane"], number>> = { interactive: 4, batch: 1 };
+
+/** Takes jobs from the queues of both lanes while the pipeline is ready. */
 export class Consumer {
-  readonly #worker: Worker;
-  #running = false;
+  readonly #lanes: readonly LaneConsumer[];
 
   /** It starts when `resume` is called. */
   constructor(options: ConsumeOptions) {
-    const { connection, concurrency, logger } = options;
-    this.#worker = new Worker(QUEUE_NAME, (job, token) => take(job, token, options), {
+    this.#lanes = (["interactive", "batch"] as const).map((lane) => new LaneConsumer(lane, options));
+  }
+
+  /** Takes jobs from now on. */
+  resume(): void {
+    for (const lane of this.#lanes) lane.resume();
+  }
+
+  /** Takes no more jobs; those taken stay. */
+  pause(): void {
+    for (const lane of this.#lanes) lane.pause();
+  }
+
+  /** Waits until the jobs that were given up are back in the queues. */
+  async close(): Promise<void> {
+    await Promise.all(this.#lanes.map((lane) => lane.close()));
+  }
+}
+
+class LaneConsumer {
+  readonly #worker: Worker;
+  #running = false;
+
+  constructor(lane: GenerationJob["lane"], options: ConsumeOptions) {
+    const { connection, maxSequences, logger } = options;
+    this.#worker = new Worker(QUEUE_NAMES[lane], (job, token) => take(job, token, options), {
       connection,
       prefix: REDIS_PREFIX,
-      concurrency,
+      concurrency: HELD[lane] * maxSequences,
       autorun: false,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
@@ -40,7 +69,6 @@ export class Consumer {
     this.#worker.on("failed", (job, err) => logger.warn({ err, requestId: job?.id }, "job failed"));
   }
 
-  /** Takes jobs from now on. */
   resume(): void {
     if (!this.#running) {
       this.#running = true;
@@ -50,12 +78,10 @@ export class Consumer {
     }
   }
 
-  /** Takes no more jobs; those taken stay. */
   pause(): void {
     if (this.#running) this.#worker.pause(true).catch(() => {});
   }
 
-  /** Waits until the jobs that were given up are back in the queue. */
   async close(): Promise<void> {
     await this.#worker.close();
   }

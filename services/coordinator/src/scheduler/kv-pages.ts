@@ -93,7 +93,10 @@ export class KvPages {
 
   /** A page that others share is never written: the sequence gets a copy of it, if there is room for both. */
   #beginCopy(sequence: Sequence, { from, length }: { readonly from: number; readonly length: number }): void {
-    if (this.#pool.available < this.needed(sequence)) return this.#pool.release([from]);
+    if (this.#pool.available < this.needed(sequence)) {
+      this.#pool.release([from]);
+      return;
+    }
     const [to = 0] = this.#pool.take(1);
     sequence.table.append([to]);
     sequence.copy = { from, to };

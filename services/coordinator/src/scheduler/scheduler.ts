@@ -1,3 +1,4 @@
+import type { PipelineTimes } from "@rhone/planner";
 import { chooseDrafts } from "../speculation/choose-drafts.js";
 import { chooseGroupCount } from "./choose-group-count.js";
 import { Groups } from "./groups.js";
@@ -16,6 +17,8 @@ import { WireIds } from "./wire-ids.js";
 export interface PipelineShape {
   readonly stages: number;
   readonly pages: number;
+  /** What the stages take, or null. */
+  readonly stepTimes: PipelineTimes | null;
 }
 
 export interface SchedulerOptions {
@@ -82,8 +85,8 @@ export class Scheduler {
   }
 
   /** A new pipeline stands: every sequence is prefilled anew as its turn comes. */
-  resume({ stages, pages }: PipelineShape): void {
-    const costs = new StepCosts();
+  resume({ stages, pages, stepTimes }: PipelineShape): void {
+    const costs = new StepCosts(stepTimes);
     this.#epoch = {
       stages,
       pages: new KvPages(this.#options.shape, pages),

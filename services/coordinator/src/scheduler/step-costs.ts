@@ -1,3 +1,5 @@
+import { type PipelineTimes, slowestStageMs, sumOfStagesMs } from "@rhone/planner";
+
 /** What a step of so many rows takes, as far as it was measured. Milliseconds. */
 interface Measured {
   slowest: number;
@@ -6,14 +8,24 @@ interface Measured {
 
 /** How much the latest step weighs. */
 const WEIGHT = 0.2;
+/** Sizes at which the workers' own measurements are taken over. */
+const CALIBRATED_ROWS = [1, 2, 4, 8, 16, 32];
 
 /**
- * The step-time curve of one pipeline, learned from every step: ggml's kernels make some sizes dear and others cheap
+ * The step-time curve of one pipeline: what the workers measured when they loaded, corrected by every step since.
+ * ggml's kernels make some sizes dear and others cheap
  * (repacked Q4_0 on 2 threads: 15, 28, 25, 49, 70, 141 ms for 1, 2, 4, 8, 16, 32 rows), so that no formula gives it.
  */
 export class StepCosts {
   readonly #measured = new Map<number, Measured>();
   #overheadMs = 0;
+
+  /** `times`: what the workers measured, or null. */
+  constructor(times: PipelineTimes | null = null) {
+    for (const rows of times === null ? [] : CALIBRATED_ROWS) {
+      this.#measured.set(rows, { slowest: slowestStageMs(times ?? [], rows), total: sumOfStagesMs(times ?? [], rows) });
+    }
+  }
 
   /** Time of a step outside the stages: hops, and the coordinator itself. */
   get overheadMs(): number {
@@ -61,7 +73,7 @@ export class StepCosts {
   /** The most rows, up to `most`, whose slowest stage takes no longer than `limitMs`; 0 when even one row takes longer. */
   rowsWithin(limitMs: number, most: number): number {
     let rows = most;
-    while (rows > 0 && this.slowest(rows) > limitMs) rows = rows > 16 ? Math.floor(rows * 0.9) : rows - 1;
+    while (rows > 0 && this.slowest(rows) > limitMs) rows = rows > 64 ? Math.floor(rows * 0.9) : rows - 1;
     return rows;
   }
 

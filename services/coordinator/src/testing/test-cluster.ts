@@ -7,7 +7,7 @@ import {
   type GenerationEvent,
   type GenerationJob,
   loadConfig,
-  QUEUE_NAME,
+  QUEUE_NAMES,
   REDIS_PREFIX,
   Shutdown,
 } from "@rhone/common";
@@ -31,7 +31,7 @@ export class TestGateway {
   private constructor(url: string) {
     this.redis = new Redis(url, { maxRetriesPerRequest: null });
     this.#subscriber = this.redis.duplicate();
-    this.#queue = new Queue(QUEUE_NAME, { connection: this.redis, prefix: REDIS_PREFIX });
+    this.#queue = new Queue(QUEUE_NAMES.interactive, { connection: this.redis, prefix: REDIS_PREFIX });
     for (const redis of [this.redis, this.#subscriber]) redis.on("error", () => {});
     this.#queue.on("error", () => {});
   }

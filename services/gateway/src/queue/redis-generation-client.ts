@@ -7,7 +7,7 @@ import {
   type GenerationEvent,
   type GenerationJob,
   type Logger,
-  QUEUE_NAME,
+  QUEUE_NAMES,
   REDIS_PREFIX,
   RhoneError,
   TOKEN_LOG_FIELD,
@@ -28,21 +28,30 @@ export interface RedisGenerationClientOptions {
   /** Borrowed, and used for nothing else: it subscribes. */
   readonly subscriber: Redis;
   readonly gatewayId: string;
+  /** Jobs that may wait in a lane's queue before more are refused. */
+  readonly maxQueued: number;
   readonly logger: Logger;
 }
 
-/** Jobs go out over the BullMQ queue, events come back over this gateway's channel and, where that fails, from the token log. */
+type Queues = Readonly<Record<GenerationJob["lane"], Queue<GenerationJob>>>;
+
+/** Jobs go out over the BullMQ queue of their lane, events come back over this gateway's channel and, where that fails, from the token log. */
 export class RedisGenerationClient implements GenerationClient {
   readonly #redis: Redis;
-  readonly #queue: Queue<GenerationJob>;
+  readonly #queues: Queues;
+  readonly #maxQueued: number;
   readonly #logger: Logger;
   readonly #running = new Map<string, OrderedEvents>();
 
-  private constructor({ redis, logger }: RedisGenerationClientOptions) {
+  private constructor({ redis, logger, maxQueued }: RedisGenerationClientOptions) {
     this.#redis = redis;
     this.#logger = logger;
-    this.#queue = new Queue<GenerationJob>(QUEUE_NAME, { connection: redis, prefix: REDIS_PREFIX });
-    this.#queue.on("error", (error) => logger.warn({ err: error }, "queue error"));
+    this.#maxQueued = maxQueued;
+    const open = (lane: GenerationJob["lane"]): Queue<GenerationJob> => {
+      const queue = new Queue<GenerationJob>(QUEUE_NAMES[lane], { connection: redis, prefix: REDIS_PREFIX });
+      return queue.on("error", (error) => logger.warn({ err: error }, "queue error"));
+    };
+    this.#queues = { interactive: open("interactive"), batch: open("batch") };
   }
 
   static async open(options: RedisGenerationClientOptions): Promise<RedisGenerationClient> {
@@ -69,19 +78,23 @@ export class RedisGenerationClient implements GenerationClient {
       }
     } finally {
       this.#running.delete(requestId);
-      if (!finished) await this.#cancel(requestId);
+      if (!finished) await this.#cancel(job);
     }
   }
 
   async close(): Promise<void> {
-    await this.#queue.close();
+    await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
   }
 
   async #submit(job: GenerationJob): Promise<void> {
     const options = { jobId: job.requestId, removeOnComplete: true, removeOnFail: true };
+    const queue = this.#queues[job.lane];
     try {
-      await this.#queue.add(QUEUE_NAME, job, options);
+      const waiting = await queue.getWaitingCount();
+      if (waiting >= this.#maxQueued) throw queueFull(waiting);
+      await queue.add(queue.name, job, options);
     } catch (error) {
+      if (error instanceof RhoneError) throw error;
       throw new RhoneError("REDIS_UNAVAILABLE", "The queue can't be reached; try again shortly.", { cause: error });
     }
   }
@@ -114,15 +127,19 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   /** The key stops a coordinator that takes the job later, the message one that runs it, removal one that never saw it. */
-  async #cancel(requestId: string): Promise<void> {
+  async #cancel({ requestId, lane }: GenerationJob): Promise<void> {
     try {
       await this.#redis.set(cancelledKey(requestId), "1", "EX", CANCELLED_TTL_S);
       await this.#redis.publish(CANCEL_CHANNEL, requestId);
-      await this.#queue.remove(requestId);
+      await this.#queues[lane].remove(requestId);
     } catch (error) {
       this.#logger.warn({ err: error, requestId }, "cancel failed");
     }
   }
+}
+
+function queueFull(waiting: number): RhoneError {
+  return new RhoneError("QUEUE_FULL", `${waiting} requests wait already; try again shortly.`);
 }
 
 function throwFailure({ finish }: GenerationEvent): void {

@@ -93,9 +93,9 @@ async function play(chain: Chain, tokens: readonly number[], { chunk, decode }: 
       tokens: bytesOf(known.slice(position, position + count)),
     });
     logprobs.push(...(result?.scores ?? []).map(({ logprob }) => logprob ?? Number.NaN));
-    if (result?.tokens?.[0]?.tokens?.[0] != null) {
-      generated.push(result.token.token);
-      known.push(result.token.token);
+    if (result?.tokens?.[0]?.token != null) {
+      generated.push(result.tokens[0].token);
+      known.push(result.tokens[0].token);
     }
     position += count;
   }

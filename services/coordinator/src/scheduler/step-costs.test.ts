@@ -1,0 +1,89 @@
+import { describe, expect, it } from "vitest";
+import { chooseGroupCount } from "./choose-group-count.js";
+import { PrefillBudget } from "./prefill-budget.js";
+import { StepCosts } from "./step-costs.js";
+
+/** Repacked Q4_0 on two threads, four layers of 7B: rows and milliseconds. */
+const CURVE = [
+  [1, 15],
+  [2, 28],
+  [4, 25],
+  [8, 49],
+  [16, 70],
+  [32, 141],
+] as const;
+
+/** `stages` stages that each follow the curve. */
+function costsOf(stages: number, overheadMs = 0): StepCosts {
+  const costs = new StepCosts();
+  for (const [rows, ms] of CURVE) for (let n = 0; n < 50; n++) costs.observe(rows, Array(stages).fill(ms), overheadMs);
+  return costs;
+}
+
+describe("StepCosts", () => {
+  it.each([
+    [1, 15],
+    [3, 26.5],
+    [4, 25],
+    [12, 59.5],
+    [64, 282],
+  ])("estimates %i rows at %d ms", (rows, ms) => expect(costsOf(1).slowest(rows)).toBeCloseTo(ms));
+
+  it("takes the workers' own measurements over, and corrects them by what happens", () => {
+    const point = { rows: 1, layerMs: 10, headMs: 5 };
+    const costs = new StepCosts([
+      { curve: [point], layers: 2, heads: false },
+      { curve: [point], layers: 2, heads: true },
+    ]);
+    expect([costs.slowest(1), costs.total(1)]).toEqual([25, 45]);
+    for (let n = 0; n < 50; n++) costs.observe(1, [30, 30], 1);
+    expect(costs.slowest(1)).toBeCloseTo(30, 1);
+    expect(costs.overheadMs).toBeCloseTo(1, 1);
+  });
+
+  it("knows nothing at first", () => {
+    expect([new StepCosts().known, new StepCosts().slowest(4)]).toEqual([false, 0]);
+  });
+});
+
+describe("chooseGroupCount", () => {
+  it.each([
+    { stages: 1, sequences: 8, overheadMs: 0, count: 1, why: "8 in 49 ms, twice 4 in 50" },
+    { stages: 1, sequences: 8, overheadMs: 6, count: 2, why: "the stage must not wait for the way back" },
+    { stages: 2, sequences: 8, overheadMs: 0, count: 2, why: "4 are cheap" },
+    { stages: 2, sequences: 2, overheadMs: 0, count: 2, why: "2 in one step are dear" },
+    { stages: 2, sequences: 16, overheadMs: 40, count: 3, why: "the third fills what the way back leaves idle" },
+  ])("$stages stages, $sequences sequences, $overheadMs ms between: $count ($why)", (example) => {
+    const { stages, sequences, overheadMs, count } = example;
+    expect(chooseGroupCount({ stages, sequences, costs: costsOf(stages, overheadMs), current: stages })).toBe(count);
+  });
+
+  it("takes one group per stage while nothing is measured", () => {
+    expect(chooseGroupCount({ stages: 3, sequences: 9, costs: new StepCosts(), current: 1 })).toBe(3);
+  });
+});
+
+describe("PrefillBudget", () => {
+  const room = 512;
+
+  it.each([
+    { target: "auto", decodeRows: 16, beside: 9, why: "1.6 x 70 ms" },
+    { target: "auto", decodeRows: 1, beside: 3, why: "nothing fits 24 ms, but 4 rows cost less than 2" },
+    { target: 141, decodeRows: 4, beside: 28, why: "32 rows in 141 ms" },
+    { target: "off", decodeRows: 4, beside: 512, why: "no limit" },
+  ] as const)("$target beside $decodeRows rows: $beside ($why)", ({ target, decodeRows, beside }) => {
+    const rows = new PrefillBudget(target, costsOf(1)).beside(decodeRows, { groups: 1, room });
+    expect(rows).toBe(beside);
+  });
+
+  it("lets nothing go between single rows that a step of its own would hold up", () => {
+    const budget = new PrefillBudget("auto", costsOf(2));
+    expect(budget.between(1, { groups: 1, room })).toBe(0);
+    expect(budget.between(16, { groups: 1, room })).toBe(6);
+  });
+
+  it("cuts prompts into chunks that follow each other where there are stages to fill", () => {
+    const budget = new PrefillBudget("auto", costsOf(1));
+    expect([budget.alone(1, room), budget.alone(2, room)]).toEqual([512, 128]);
+  });
+});
