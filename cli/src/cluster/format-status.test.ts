@@ -40,11 +40,15 @@ const STATUS: ClusterStatus = {
   workers: [worker("b", [16, 32]), worker("c", null), worker("a", [0, 16])],
   pages: { size: 32, total: 100, free: 90, cached: 5 },
   sequences: { running: 2, waiting: 1, limit: 64 },
-  tokens: { prompt: 10, generated: 200 },
+  tokens: { prompt: 10, cached: 0, generated: 200, drafted: 0, accepted: 0 },
 };
 
 test("a cluster as a page, its workers in the order of their layers", () => {
-  const before = { ...STATUS, updatedAtMs: 60_000, tokens: { prompt: 10, generated: 150 } };
+  const before = {
+    ...STATUS,
+    updatedAtMs: 60_000,
+    tokens: { prompt: 10, cached: 0, generated: 150, drafted: 0, accepted: 0 },
+  };
   expect(formatStatus(STATUS, before, styleFor({}, undefined))).toBe(`breeze  ready
 model      6.3 M parameters, 32 layers, context 4096, sliding window 64
 pages      90 of 100 free, 5 cached, 32 positions each, f16

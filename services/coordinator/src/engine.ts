@@ -4,6 +4,7 @@ import {
   type GenerationJob,
   type Logger,
   RhoneError,
+  type TokenCounts,
   type TokenLogprob,
 } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
@@ -68,7 +69,7 @@ export class Engine {
   #closed = false;
   #preemptionsSeen = 0;
   #giveUp: NodeJS.Timeout | undefined;
-  readonly #tokens = { prompt: 0, generated: 0 };
+  readonly #tokens = { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 };
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -98,8 +99,7 @@ export class Engine {
     const arrival = this.#arrivals++;
     const sequence = new Sequence({ job, generated: recorded, arrival, pageSize: shape.pageSize });
     const run = this.#runs.start(new Generation({ sequence, rules, recorded, ordinal }));
-    this.#tokens.prompt += sequence.promptLength;
-    this.#options.metrics.tokens.inc({ kind: "prompt" }, sequence.promptLength);
+    this.#count("prompt", sequence.promptLength);
     const refusal = this.#refusal(sequence);
     if (refusal !== null) this.#end(run.generation, refusal);
     else {
@@ -220,15 +220,17 @@ export class Engine {
     const { replyTo } = sequence.job;
     const events: LoggedEvent[] = [];
     sequence.failures = 0;
+    this.#count("drafted", span.drafts.length);
+    this.#count("accepted", tokens.length - 1);
     for (const score of tokens) {
       const event = generation.take(score);
       events.push({ replyTo, event });
       if (event.finish === undefined) continue;
-      this.#countGenerated(events.length);
+      this.#count("generated", events.length);
       this.#forget(generation, event.finish);
       return events;
     }
-    this.#countGenerated(events.length);
+    this.#count("generated", events.length);
     this.#scheduler.advance(
       span,
       tokens.map(({ token }) => token),
@@ -236,9 +238,9 @@ export class Engine {
     return events;
   }
 
-  #countGenerated(tokens: number): void {
-    this.#tokens.generated += tokens;
-    this.#options.metrics.tokens.inc({ kind: "generated" }, tokens);
+  #count(kind: keyof TokenCounts, tokens: number): void {
+    this.#tokens[kind] += tokens;
+    this.#options.metrics.tokens.inc({ kind }, tokens);
   }
 
   #close(generation: Generation, finish: Finish): LoggedEvent {
@@ -247,6 +249,7 @@ export class Engine {
   }
 
   #forget(generation: Generation, finish: Finish): void {
+    this.#count("cached", generation.sequence.cachedTokens);
     this.#scheduler.end(generation.sequence);
     this.#runs.finish(generation);
     this.#options.metrics.finished.inc({ reason: finish.reason === "error" ? finish.code : finish.reason });

@@ -38,7 +38,7 @@ export function createMetrics() {
     }),
     tokens: new Counter({
       name: "rhone_tokens_total",
-      help: "Prompt tokens of accepted requests, and generated tokens",
+      help: "Prompt tokens of accepted requests, those of ended requests that the prefix cache had, generated tokens, and drafts proposed and right",
       labelNames: ["kind"] as const,
       registers,
     }),

@@ -36,6 +36,17 @@ export interface ServedModel {
   readonly fileBytes: number;
 }
 
+/** Tokens since the coordinator started. */
+export interface TokenCounts {
+  /** Of accepted requests' prompts; and what the prefix cache had of those that ended. */
+  readonly prompt: number;
+  readonly cached: number;
+  readonly generated: number;
+  /** Guessed ahead, and how many of the guesses were right. */
+  readonly drafted: number;
+  readonly accepted: number;
+}
+
 /** What a coordinator publishes each second: the truth behind /ready, /v1/models and `rhone status`. */
 export interface ClusterStatus {
   readonly coordinator: string;
@@ -51,5 +62,5 @@ export interface ClusterStatus {
   readonly workers: readonly WorkerStatus[];
   readonly pages: { readonly size: number; readonly total: number; readonly free: number; readonly cached: number };
   readonly sequences: { readonly running: number; readonly waiting: number; readonly limit: number };
-  readonly tokens: { readonly prompt: number; readonly generated: number };
+  readonly tokens: TokenCounts;
 }
