@@ -13,6 +13,8 @@ const NAMES = ["mistral-32l-swa16", "mistral-8l-full", "llama-6l-mha"];
 const SETTINGS = [
   { name: "greedy", temperature: 0 },
   { name: "sampled", temperature: 0.9, top_k: 20, seed: 7 },
+  // Random weights hardly repeat themselves: with two tokens left to draw from, many guesses are right.
+  { name: "two tokens", temperature: 0.9, seed: 7, logit_bias: { 5: 100, 6: 100 } },
 ];
 const TOKENS = 40;
 
@@ -90,7 +92,8 @@ describe.each(NAMES)("%s gives the same tokens", (name) => {
       for (const [index, prompt] of prompts.entries()) {
         expect((await ask(clusterAt(1), prompt, sampling)).ids).toEqual(alone.get(setting)?.[index]);
       }
-      expect((await clusterAt(1).status()).tokens.accepted).toBeGreaterThan(0);
+      const { drafted, accepted } = (await clusterAt(1).status()).tokens;
+      if (setting === "two tokens") expect(accepted / drafted).toBeGreaterThan(0.2);
     },
   );
 });
