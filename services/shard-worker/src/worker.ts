@@ -39,9 +39,19 @@ export async function startShardWorker({
   const server = await PipelineServer.open({ host, port }, (frame) => runner.accept(frame));
   shutdown.add("pipeline server", () => server.close());
   const address = `${advertiseHost}:${server.port}`;
+  let control: ControlLink | undefined;
+  const ops = await OperationsServer.open({
+    host,
+    port: opsPort,
+    registry: metrics.registry,
+    notReady: () => (control?.joined ? null : `not joined to the coordinator at ${config.coordinator}`),
+    status: () => ({ ...hello, joined: control?.joined ?? false, steps: runner.steps }),
+  });
+  shutdown.add("operations server", () => ops.close());
   const hello = {
     worker,
     address,
+    operations: `${advertiseHost}:${ops.port}`,
     protocol: PROTOCOL_VERSION,
     engine: engine.version,
     device: backend.device.name,
@@ -51,7 +61,7 @@ export async function startShardWorker({
     pid: process.pid,
     ...speed,
   };
-  const control = new ControlLink({
+  control = new ControlLink({
     coordinator: config.coordinator,
     hello,
     heartbeat: () => ({ resident: process.memoryUsage.rss(), steps: runner.steps, busyUs: runner.busyUs }),
@@ -64,14 +74,6 @@ export async function startShardWorker({
     onLost: (err) => logger.warn({ err }, "the coordinator is lost"),
     logger,
   });
-  shutdown.add("control link", () => control.close());
-  const ops = await OperationsServer.open({
-    host,
-    port: opsPort,
-    registry: metrics.registry,
-    notReady: () => (control.joined ? null : `not joined to the coordinator at ${config.coordinator}`),
-    status: () => ({ ...hello, joined: control.joined, steps: runner.steps }),
-  });
-  shutdown.add("operations server", () => ops.close());
+  shutdown.add("control link", () => control?.close());
   return { grpc: address, ops: `${host}:${ops.port}` };
 }
