@@ -4,7 +4,15 @@ import { INSIDE_HEADING, insideCells } from "./inside-columns.js";
 import { percentileCells, percentileHeading } from "./percentile-cells.js";
 
 const HEADING = ["STREAMS", ...percentileHeading("TTFT"), ...percentileHeading("ITL"), "PREFILL t/s", "DECODE t/s"];
-const PEER_HEADING = ["STREAMS", "llama.cpp PREFILL t/s", "DECODE t/s", "K/V", "rhone/llama.cpp PREFILL", "DECODE"];
+const PEER_HEADING = [
+  "STREAMS",
+  "llama.cpp PREFILL t/s",
+  "DECODE t/s",
+  "K/V",
+  "CORES",
+  "rhone/llama.cpp PREFILL",
+  "DECODE",
+];
 
 /** A sweep as tables: what clients see, what went on inside, and the peer. */
 export function formatSweep(points: readonly SweepPoint[]): string {
@@ -32,13 +40,14 @@ function clientCells(point: SweepPoint): string[] {
 
 function peerCells({ concurrency, baseline }: SweepPoint): string[][] {
   if (baseline === null) return [];
-  const { prefillTokensPerSecond, decodeTokensPerSecond, kvUnified, prefillRatio, decodeRatio } = baseline;
+  const { prefillTokensPerSecond, decodeTokensPerSecond, kvUnified, cores, prefillRatio, decodeRatio } = baseline;
   return [
     [
       String(concurrency),
       prefillTokensPerSecond.toFixed(1),
       decodeTokensPerSecond.toFixed(1),
       kvUnified ? "unified" : "split",
+      cores.toFixed(2),
       prefillRatio.toFixed(2),
       decodeRatio.toFixed(2),
     ],

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { type ClusterStatus, RhoneError } from "@rhone/common";
 import { type Command, Option } from "commander";
 import { positive, positiveList } from "../../option-parsers.js";
 import type { BaselineFigures } from "../baseline/baseline-message.js";
@@ -59,9 +60,9 @@ export const sweep: Scenario<SweepOptions> = {
 };
 
 async function runSweep(context: BenchContext, target: BenchTarget, options: SweepOptions): Promise<ScenarioResult> {
-  const { model, workers } = target.status;
+  const { model } = target.status;
   const seed = randomInt(2 ** 32);
-  const threads = workers.filter(({ layers }) => layers !== null).reduce((sum, worker) => sum + worker.threads, 0);
+  const threads = options.baseline === true ? cpuThreads(target.status) : 0;
   const { ggmlDir } = context.config;
   const baseline = options.baseline === true ? BaselineProcess.start({ modelPath: model.path, ggmlDir }) : null;
   const prompts = new RandomPrompts({ vocabSize: model.vocabSize, seed });
@@ -84,6 +85,17 @@ async function runSweep(context: BenchContext, target: BenchTarget, options: Swe
   } finally {
     await baseline?.close();
   }
+}
+
+/** Of all stages together. Throws INVALID_CONFIG when a stage computes elsewhere: the baseline has the CPU alone. */
+function cpuThreads({ workers }: ClusterStatus): number {
+  const stages = workers.filter(({ layers }) => layers !== null);
+  const other = stages.find(({ device }) => device !== "CPU");
+  if (other === undefined) return stages.reduce((sum, worker) => sum + worker.threads, 0);
+  throw new RhoneError(
+    "INVALID_CONFIG",
+    `--baseline compares CPUs; worker ${other.worker} computes on ${other.device}.`,
+  );
 }
 
 function summarize(turns: readonly { readonly point: Point; readonly peer: BaselineFigures | null }[]): SweepPoint {
