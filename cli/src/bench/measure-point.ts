@@ -1,5 +1,6 @@
 import type { BenchTarget } from "./bench-target.js";
 import type { ClusterSamples } from "./figures/cluster-samples.js";
+import { type CpuTime, otherCores } from "./figures/cpu-clock.js";
 import { type Percentiles, percentilesOf } from "./figures/percentiles.js";
 import { type PipelineFigures, pipelineFigures } from "./figures/pipeline-figures.js";
 import { decodeRate, gapsWithin, steadyWindowOf } from "./figures/steady-window.js";
@@ -29,6 +30,8 @@ export interface Point {
   readonly steadyTokens: number;
   /** Cores that the bench itself took in that time. */
   readonly benchCores: number;
+  /** Cores that others on the machine took in that time; null where it is not known. */
+  readonly otherCores: number | null;
   /** Of the same time; null when the operations servers are out of reach. */
   readonly inside: PipelineFigures | null;
 }
@@ -36,7 +39,8 @@ export interface Point {
 /** One end of the time in which all streams decode. */
 interface Mark {
   readonly at: number;
-  readonly cpu: NodeJS.CpuUsage;
+  readonly own: NodeJS.CpuUsage;
+  readonly all: CpuTime | null;
   readonly samples: Promise<ClusterSamples | null>;
 }
 
@@ -49,8 +53,7 @@ export async function measurePoint(target: BenchTarget, options: PointOptions): 
   await target.run({ prompts: prompts.prompts(concurrency, short), maxTokens: few, cache });
 
   const marks: Mark[] = [];
-  const mark = (): void =>
-    void marks.push({ at: performance.now(), cpu: process.cpuUsage(), samples: target.scrape() });
+  const mark = (): void => void marks.push(markNow(target));
   const measured = prompts.prompts(concurrency, promptTokens);
   const streams = await target.run({
     prompts: measured,
@@ -62,13 +65,19 @@ export async function measurePoint(target: BenchTarget, options: PointOptions): 
   const figures = figuresOf(streams, promptTokens);
   const [from, to] = marks as [Mark, Mark]; // figuresOf has refused streams without them
   const inside = pipelineFigures(await from.samples, await to.samples);
-  return { concurrency, ...figures, benchCores: coresBetween(from, to), inside };
+  const cores = { benchCores: coresBetween(from, to), otherCores: otherCores(from.all, to.all) };
+  return { concurrency, ...figures, ...cores, inside };
+}
+
+function markNow(target: BenchTarget): Mark {
+  const samples = target.scrape();
+  return { at: performance.now(), own: process.cpuUsage(), all: target.cpuClock?.read() ?? null, samples };
 }
 
 function figuresOf(
   streams: readonly StreamRecord[],
   promptTokens: number,
-): Omit<Point, "concurrency" | "benchCores" | "inside"> {
+): Omit<Point, "concurrency" | "benchCores" | "otherCores" | "inside"> {
   const arrivals = streams.map((stream) => stream.arrivals);
   const steady = steadyWindowOf(arrivals);
   const rate = decodeRate(arrivals, steady);
@@ -85,5 +94,5 @@ function figuresOf(
 
 function coresBetween(from: Mark, to: Mark): number {
   const used = (cpu: NodeJS.CpuUsage): number => cpu.user + cpu.system;
-  return (used(to.cpu) - used(from.cpu)) / ((to.at - from.at) * 1000);
+  return (used(to.own) - used(from.own)) / ((to.at - from.at) * 1000);
 }

@@ -1,8 +1,10 @@
 import { RhoneError } from "@rhone/common";
 import type { ClusterOptions } from "../cluster/cluster-options.js";
+import { readClusterRecord } from "../cluster/cluster-record.js";
 import { listenForStop } from "../cluster/stop-signals.js";
 import { urlOfCluster } from "../cluster/url-of-cluster.js";
 import { commandContext } from "../command-context.js";
+import type { DataDir } from "../data-dir.js";
 import { BenchTarget } from "./bench-target.js";
 import { describeCluster, type MeasuredCluster } from "./report/describe-cluster.js";
 import type { BenchContext } from "./scenario.js";
@@ -34,8 +36,8 @@ export function openBench({ options, given, signal }: BenchRequest): OpenBench {
   const { config, dataDir } = commandContext(options.dataDir, signal);
   const measured: MeasuredCluster[] = [];
   const note = (text: string): void => console.error(text);
-  const use = async <T>(url: string, body: (target: BenchTarget) => Promise<T>): Promise<T> => {
-    const target = await BenchTarget.open(url, signal);
+  const use = async <T>({ url, roots }: Place, body: (target: BenchTarget) => Promise<T>): Promise<T> => {
+    const target = await BenchTarget.open(url, signal, roots);
     measured.push(describeCluster(target.status));
     try {
       return await body(target);
@@ -47,12 +49,26 @@ export function openBench({ options, given, signal }: BenchRequest): OpenBench {
   const withCluster: BenchContext["withCluster"] = async (body, changes) => {
     if (signals !== null) {
       const asked = { ...clusterOptionsOf(options), ...changes, dataDir: config.home, host: "127.0.0.1", port: 0 };
-      return withSpawnedCluster({ options: asked, config, signals, onProgress: note }, (url) => use(url, body));
+      return withSpawnedCluster({ options: asked, config, signals, onProgress: note }, (url) => {
+        return use({ url, roots: [process.pid] }, body);
+      });
     }
     if (changes !== undefined) throw needsSpawn(Object.keys(changes));
-    return use(options.url?.replace(/\/+$/, "") ?? (await urlOfCluster(dataDir)), body);
+    return use(await findPlace(options.url, dataDir), body);
   };
   return { config, signal, note, spawns, withCluster, measured };
+}
+
+/** Where a cluster is, and the processes that it descends from if they are known. */
+interface Place {
+  readonly url: string;
+  readonly roots: readonly number[] | null;
+}
+
+async function findPlace(url: string | undefined, dataDir: DataDir): Promise<Place> {
+  if (url !== undefined) return { url: url.replace(/\/+$/, ""), roots: null };
+  const { supervisor } = (await readClusterRecord(dataDir)) ?? {};
+  return { url: await urlOfCluster(dataDir), roots: supervisor === undefined ? null : [process.pid, supervisor.pid] };
 }
 
 function checkOptions({ spawn, url }: BenchOptions, given: readonly string[]): void {

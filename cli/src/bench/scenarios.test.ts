@@ -3,9 +3,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { ScenarioResult } from "./scenario.js";
 import type { MixedFigures } from "./scenarios/mixed.js";
 import type { PrefixFigures } from "./scenarios/prefix.js";
-import type { SweepPoint } from "./scenarios/sweep.js";
 import type { WindowFigures } from "./scenarios/window.js";
 import { SCENARIOS } from "./scenarios.js";
+import type { SweepPoint } from "./sweep-turn.js";
 import { fakeContext } from "./testing/fake-context.js";
 import { FakeGateway, type FakeGatewayOptions } from "./testing/fake-gateway.js";
 

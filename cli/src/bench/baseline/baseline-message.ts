@@ -16,8 +16,6 @@ export interface BaselineFigures {
   readonly decodeTokensPerSecond: number;
   /** One K/V buffer for all sequences, or one each. */
   readonly kvUnified: boolean;
-  /** Cores that it got while it decoded; fewer than its threads when something else ran on the machine. */
-  readonly cores: number;
 }
 
 export type BaselineAnswer =

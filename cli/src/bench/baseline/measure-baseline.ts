@@ -18,14 +18,11 @@ export function measureBaseline(batch: ReferenceBatch, request: BaselineRequest)
   const startedAt = performance.now();
   batch.prefill(measured);
   const prefilledAt = performance.now();
-  const cpu = process.cpuUsage();
   for (let step = 1; step < maxTokens; step++) batch.step();
   const endedAt = performance.now();
-  const { user, system } = process.cpuUsage(cpu);
   return {
     prefillTokensPerSecond: (sequences * promptTokens * 1000) / (prefilledAt - startedAt),
     decodeTokensPerSecond: (sequences * (maxTokens - 1) * 1000) / (endedAt - prefilledAt),
     kvUnified,
-    cores: (user + system) / 1000 / (endedAt - prefilledAt),
   };
 }
