@@ -6,6 +6,7 @@ import { type PipelineFigures, pipelineFigures } from "./figures/pipeline-figure
 import { decodeRate, gapsWithin, steadyWindowOf } from "./figures/steady-window.js";
 import type { RandomPrompts } from "./load/random-prompts.js";
 import type { StreamRecord } from "./load/token-stream.js";
+import { warmUp } from "./warm-up.js";
 
 export interface PointOptions {
   readonly concurrency: number;
@@ -44,13 +45,10 @@ interface Mark {
   readonly samples: Promise<ClusterSamples | null>;
 }
 
-const WARM_UP = { promptTokens: 8, maxTokens: 4 } as const;
-
 /** Warms the cluster up with as many short streams, then measures. Throws MEASUREMENT_VOID and the cluster's own errors. */
 export async function measurePoint(target: BenchTarget, options: PointOptions): Promise<Point> {
   const { concurrency, promptTokens, maxTokens, cache, prompts } = options;
-  const { maxTokens: few, promptTokens: short } = WARM_UP;
-  await target.run({ prompts: prompts.prompts(concurrency, short), maxTokens: few, cache });
+  await warmUp(target, prompts, concurrency);
 
   const marks: Mark[] = [];
   const mark = (): void => void marks.push(markNow(target));

@@ -38,6 +38,14 @@ test("without llama.cpp the turn with the median rate counts", () => {
   expect(summarizeTurns(turns)).toMatchObject({ decodeTokensPerSecond: 8, baseline: null, baselineDecodeRuns: [] });
 });
 
+test("turns that others disturbed count only when there are no others", () => {
+  const disturbed = [1, 2].map((rate) => ({ point: point(rate, 1, 0.4), peer: null }));
+  const quiet = { point: point(9, 1, 0.05), peer: null };
+  expect(summarizeTurns([...disturbed, quiet]).decodeTokensPerSecond).toBe(9);
+  expect(summarizeTurns([...disturbed, quiet]).decodeRuns).toEqual([1, 2, 9]);
+  expect(summarizeTurns(disturbed).decodeTokensPerSecond).toBe(1);
+});
+
 test("a line says when others took the machine", () => {
   expect(describeTurn({ point: point(5, 6), peer: null })).toBe("4 streams: decode 5.0, prefill 6.0 tokens/s");
   expect(describeTurn({ point: point(5, 6, 0.5), peer: null })).toContain("others took 0.50 cores");

@@ -29,17 +29,21 @@ export interface SweepPoint extends Point {
 /** What others take of a machine before a line says so. */
 const DISTURBING_CORES = 0.1;
 
-/** The turn with the median ratio, or rate: what disturbs a machine for a while disturbs both sides of a turn. */
-export function summarizeTurns(turns: readonly Turn[]): SweepPoint {
+const isDisturbed = ({ otherCores }: Pick<Point, "otherCores">): boolean => (otherCores ?? 0) > DISTURBING_CORES;
+
+/** The turn with the median ratio, or rate; of those that nobody disturbed, if there are any. */
+export function summarizeTurns(all: readonly Turn[]): SweepPoint {
+  const quiet = all.filter(({ point, peer }) => !isDisturbed(point) && !(peer !== null && isDisturbed(peer)));
+  const turns = quiet.length > 0 ? quiet : all;
   const decode = ratio("decodeTokensPerSecond");
   const prefill = ratio("prefillTokensPerSecond");
   const { point, peer } = medianBy(turns, decode);
   const ratios = { decodeRatio: decode({ point, peer }), prefillRatio: prefill(medianBy(turns, prefill)) };
   return {
     ...point,
-    decodeRuns: turns.map((turn) => turn.point.decodeTokensPerSecond),
+    decodeRuns: all.map((turn) => turn.point.decodeTokensPerSecond),
     baseline: peer === null ? null : { ...peer, ...ratios },
-    baselineDecodeRuns: turns.flatMap((turn) => turn.peer?.decodeTokensPerSecond ?? []),
+    baselineDecodeRuns: all.flatMap((turn) => turn.peer?.decodeTokensPerSecond ?? []),
   };
 }
 
