@@ -10,8 +10,10 @@ import { describeCluster, type MeasuredCluster } from "./report/describe-cluster
 import type { BenchContext } from "./scenario.js";
 import { withSpawnedCluster } from "./spawned-cluster.js";
 
+type AskedCluster = Omit<ClusterOptions, "dataDir" | "host" | "port">;
+
 /** What every scenario's command line has. */
-export interface BenchOptions extends Omit<ClusterOptions, "dataDir" | "host" | "port"> {
+export interface BenchOptions extends AskedCluster {
   readonly url?: string;
   readonly dataDir?: string;
   readonly spawn?: boolean;
@@ -21,7 +23,9 @@ export interface BenchOptions extends Omit<ClusterOptions, "dataDir" | "host" | 
 
 export interface BenchRequest {
   readonly options: BenchOptions;
-  /** Cluster options that the command line gives: only a cluster that is started here can obey them. */
+  /** The options that decide how a cluster is built. */
+  readonly clusterFlags: readonly string[];
+  /** Those that the command line gives: only a cluster that is started here can obey them. */
   readonly given: readonly string[];
   readonly signal: AbortSignal;
 }
@@ -30,7 +34,7 @@ export interface BenchRequest {
 export type OpenBench = BenchContext & { readonly measured: readonly MeasuredCluster[] };
 
 /** Throws INVALID_CONFIG when options contradict each other. */
-export function openBench({ options, given, signal }: BenchRequest): OpenBench {
+export function openBench({ options, clusterFlags, given, signal }: BenchRequest): OpenBench {
   const spawns = options.spawn === true;
   checkOptions(options, given);
   const { config, dataDir } = commandContext(options.dataDir, signal);
@@ -48,7 +52,13 @@ export function openBench({ options, given, signal }: BenchRequest): OpenBench {
   const signals = spawns ? listenForStop(() => note("stopping; Ctrl-C once more kills")) : null;
   const withCluster: BenchContext["withCluster"] = async (body, changes) => {
     if (signals !== null) {
-      const asked = { ...clusterOptionsOf(options), ...changes, dataDir: config.home, host: "127.0.0.1", port: 0 };
+      const asked = {
+        ...clusterOptionsOf(options, clusterFlags),
+        ...changes,
+        dataDir: config.home,
+        host: "127.0.0.1",
+        port: 0,
+      };
       return withSpawnedCluster({ options: asked, config, signals, onProgress: note }, (url) => {
         return use({ url, roots: [process.pid] }, body);
       });
@@ -84,7 +94,7 @@ const needsSpawn = (names: readonly string[]): RhoneError =>
     `A cluster that runs already can't be given another ${names.join(", ")}: add --spawn.`,
   );
 
-function clusterOptionsOf(options: BenchOptions): Omit<ClusterOptions, "dataDir" | "host" | "port"> {
-  const { model, workers, threads, memory, kvType, slidingWindow, context, activationType, device } = options;
-  return { model, workers, threads, memory, kvType, slidingWindow, context, activationType, device };
+function clusterOptionsOf(options: BenchOptions, names: readonly string[]): AskedCluster {
+  const values = Object.entries(options).filter(([name]) => names.includes(name));
+  return Object.fromEntries(values) as AskedCluster;
 }
