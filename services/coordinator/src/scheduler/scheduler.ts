@@ -201,6 +201,7 @@ export class Scheduler {
     this.#waiting.start(sequence, sequence.due - sequence.scheduled);
     if (!sequence.started) sequence.cachedTokens = Math.min(sequence.scheduled, sequence.promptLength);
     sequence.started = true;
+    sequence.begun = sequence.scheduled;
     this.#running.add(sequence);
     this.#prefilling.push(sequence);
     sequence.phase = "prefilling";
@@ -269,11 +270,12 @@ export class Scheduler {
    */
   #prefillBudget({ stages, groups, budget }: EpochState, draft: MicroBatchDraft): number {
     const { room } = draft;
-    const decoding = this.#running.size - this.#prefilling.length;
-    if (draft.rows > 0) return budget.beside(draft.rows, { groups: groups.used, room });
-    if (decoding === 0) return this.#framesInFlight <= stages ? budget.alone(stages, room) : 0;
-    if (this.#framesInFlight >= stages) return 0;
-    return budget.between(Math.ceil(decoding / groups.used), { groups: groups.used, room });
+    const prompts = this.#prefilling.length;
+    const load = { sequences: this.#running.size - prompts, groups: groups.used, prompts };
+    if (draft.rows > 0) return budget.beside(draft.rows, room, load);
+    if (load.sequences > 0) return this.#framesInFlight < stages ? budget.between(room, load) : 0;
+    const due = this.#prefilling.reduce((rows, sequence) => rows + sequence.due - sequence.begun, 0);
+    return this.#framesInFlight <= stages ? budget.alone(stages, room, due) : 0;
   }
 
   /** How many of its positions go into the draft: what the free pages hold, or, for the least rank, whatever it wants. */

@@ -30,6 +30,8 @@ export class Sequence {
   group = 0;
   /** Positions [0, scheduled) were sent to the stages, or came from the prefix cache. */
   scheduled = 0;
+  /** Where its computation began this time: behind what the prefix cache had. */
+  begun = 0;
   /** Spans sent whose results have not returned. */
   inFlight = 0;
   /** Times a stage failed while computing it. */
