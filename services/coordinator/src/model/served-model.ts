@@ -10,8 +10,8 @@ import {
   shardBytes,
   weightBytes,
 } from "@rhone/model";
+import type { ModelWeights } from "@rhone/planner";
 import { DEFAULT_CONTEXT_LIMIT } from "../config.js";
-import type { ModelWeights } from "../planner/plan-stages.js";
 import { type PieceSource, PieceTable } from "../text/piece-table.js";
 import type { ModelFacts } from "./model-facts.js";
 

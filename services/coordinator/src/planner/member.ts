@@ -1,18 +1,22 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import type { CoordinatorMessage, WorkerMessage, WorkerStatus } from "@rhone/common";
+import type { Calibration, RawSpeed, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import { LOST_AFTER_MS } from "./heartbeat.js";
-import type { StagePlan } from "./plan-stages.js";
 
 /** One joined worker: what it said of itself, what it holds, and the stream to it. */
 export class Member {
   readonly worker: string;
   readonly address: string;
   readonly memoryTotal: number;
+  /** As measured when it started; null when it does not say. */
+  readonly raw: RawSpeed | null;
   /** The shard it was told to hold, or null for a spare. */
   shard: StagePlan | null = null;
   /** What identifies a load it has finished, so that an equal one need not be sent again. */
   loaded: string | null = null;
+  /** How fast it runs layers of the model; null until it has timed them. */
+  calibration: Calibration | null = null;
   /** On the performance clock: when its step counter last moved. */
   steppedAt = performance.now();
   readonly #hello: rhone.v1.Hello.$Properties;
@@ -34,7 +38,13 @@ export class Member {
     this.worker = options.hello.worker ?? "";
     this.address = options.hello.address ?? "";
     this.memoryTotal = options.hello.memoryTotal ?? 0;
+    const { gflops, bandwidth } = options.hello;
+    this.raw = gflops && bandwidth ? { gflops, bandwidth } : null;
     this.#silence = setTimeout(options.onSilent, LOST_AFTER_MS);
+  }
+
+  get hostname(): string {
+    return this.#hello.hostname ?? "";
   }
 
   send(message: CoordinatorMessage): void {
