@@ -27,6 +27,7 @@ export class Member {
   #busy = 0;
   #loadedBytes = 0;
   #totalBytes = 0;
+  #pageBytes = 0;
 
   constructor(options: {
     readonly hello: rhone.v1.Hello.$Properties;
@@ -47,6 +48,12 @@ export class Member {
     return this.#hello.hostname ?? "";
   }
 
+  /** Equal for workers of one machine that compute with the same device and threads. */
+  get kind(): string {
+    const { hostname, device, threads } = this.#hello;
+    return JSON.stringify([hostname, device, threads]);
+  }
+
   send(message: CoordinatorMessage): void {
     this.#stream.write(message);
   }
@@ -61,6 +68,7 @@ export class Member {
     if (message.ready != null) {
       this.#loadedBytes = message.ready.weightBytes ?? 0;
       this.#totalBytes = this.#loadedBytes;
+      this.#pageBytes = message.ready.pageBytes ?? 0;
     }
   }
 
@@ -78,6 +86,8 @@ export class Member {
       layers: this.shard === null ? null : [this.shard.first, this.shard.last],
       loadedBytes: this.#loadedBytes,
       totalBytes: this.#totalBytes,
+      pageBytes: this.shard === null ? 0 : this.#pageBytes,
+      stepTimes: this.calibration,
       busy: this.#busy,
     };
   }

@@ -58,7 +58,7 @@ export class FakeWorker {
       this.ended = error.message;
     });
     const { worker, memoryTotal = 1e9, protocol = PROTOCOL_VERSION } = options;
-    this.#control.write({ hello: { worker, address: `127.0.0.1:${port}`, protocol, memoryTotal } });
+    this.#control.write({ hello: { worker, hostname: worker, address: `127.0.0.1:${port}`, protocol, memoryTotal } });
     this.#heartbeat = setInterval(() => this.#control.write({ heartbeat: { steps: this.#steps } }), 1000);
   }
 

@@ -39,11 +39,11 @@ interface Extent {
   readonly heads: boolean;
 }
 
-/** Milliseconds of a step over `layers` layers, and on the last stage of one that tells the layers from the head. */
+/** Milliseconds of a step over `layers` layers, and on the last stage of one over a layer and the head. */
 interface Sample extends Extent {
   readonly rows: number;
-  readonly longMs: number;
-  readonly shortMs: number;
+  readonly layersMs: number;
+  readonly headMs: number;
 }
 
 async function sampleAll(probe: StepProbe, rows: readonly number[], extent: Extent): Promise<readonly Sample[]> {
@@ -52,26 +52,20 @@ async function sampleAll(probe: StepProbe, rows: readonly number[], extent: Exte
   for (let pass = 0; pass < MOST_PASSES && (pass === 0 || performance.now() - startedAt < ENOUGH_MS); pass++) {
     for (const count of rows) {
       const now = await sample(probe, { rows: count, ...extent });
-      const { longMs, shortMs } = best.get(count) ?? now;
-      best.set(count, { ...now, longMs: Math.min(longMs, now.longMs), shortMs: Math.min(shortMs, now.shortMs) });
+      const { layersMs, headMs } = best.get(count) ?? now;
+      best.set(count, { ...now, layersMs: Math.min(layersMs, now.layersMs), headMs: Math.min(headMs, now.headMs) });
     }
   }
   return [...best.values()];
 }
 
-/**
- * The short step of the last stage runs one layer and the head, since a graph without the head lies otherwise in memory and
- * may take longer by itself; with one layer in all there is no other.
- */
 async function sample(probe: StepProbe, { rows, layers, heads }: Extent & { readonly rows: number }): Promise<Sample> {
-  const longMs = await probe.time(rows, layers, heads);
-  const shortMs = heads ? await probe.time(rows, 1, layers > 1) : 0;
-  return { rows, layers, heads, longMs, shortMs };
+  const layersMs = await probe.time(rows, layers, false);
+  const headMs = heads ? await probe.time(rows, 1, true) : 0;
+  return { rows, layers, heads, layersMs, headMs };
 }
 
-/** What a step costs besides its layers counts for the head on the last stage, for the layers elsewhere. */
-function stepTime({ rows, layers, heads, longMs, shortMs }: Sample): StepTime {
-  if (!heads) return { rows, layerMs: longMs / layers, headMs: 0 };
-  const layerMs = layers > 1 ? Math.max(0, longMs - shortMs) / (layers - 1) : shortMs;
-  return { rows, layerMs, headMs: Math.max(0, longMs - layers * layerMs) };
+function stepTime({ rows, layers, heads, layersMs, headMs }: Sample): StepTime {
+  const layerMs = layersMs / layers;
+  return { rows, layerMs, headMs: heads ? Math.max(0, headMs - layerMs) : 0 };
 }
