@@ -6,6 +6,7 @@ import { type GgufFile, openGguf, readModelConfig } from "@rhone/model";
 import { rhone } from "@rhone/proto";
 import { Pages } from "../kv-cache/pages.js";
 import { loadWeights } from "../model/load-weights.js";
+import { measureSteps, type StepTime } from "./measure-steps.js";
 import { Stage } from "./stage.js";
 
 /** A shard in memory. `close` frees weights and pages. */
@@ -13,6 +14,8 @@ export interface LoadedShard {
   readonly stage: Stage;
   readonly weightBytes: number;
   readonly pageBytes: number;
+  /** Times steps of so many decode rows; call it while no step runs and no page holds anything. */
+  readonly measure: (rows: readonly number[]) => Promise<readonly StepTime[]>;
   readonly close: () => void;
 }
 
@@ -47,13 +50,15 @@ export async function loadShard(request: LoadShardRequest): Promise<LoadedShard>
       type: kvTypeOf(load.kvType ?? 0),
     });
     const shard = { config, weights, pages };
-    const stage = new Stage({ engine, backend, shard, embeds: range.embeds, heads: range.heads, slidingWindow });
+    const options = { engine, backend, shard, embeds: range.embeds, heads: range.heads, slidingWindow };
+    const stage = new Stage(options);
     const close = (): void => {
       stage.close();
       pages.close();
       weights.close();
     };
-    return { stage, weightBytes: weights.bytes, pageBytes: pages.bytes, close };
+    const measure = (rows: readonly number[]) => measureSteps(options, rows);
+    return { stage, weightBytes: weights.bytes, pageBytes: pages.bytes, measure, close };
   } catch (error) {
     weights.close();
     throw error;
