@@ -47,7 +47,7 @@ describe("the step times of a shard", () => {
     const draw = async () => {
       const spans = [{ sequence: 1, position: 0, count: 40, firstPage: 0, pages: [3, 1], sample: true, targets: [] }];
       const output = await stage.run({ opens: [{ sequence: 1, sampling }], spans, tokens, closes: [1] }, 0);
-      return output.kind === "results" ? output.spans[0]?.token : null;
+      return output.kind === "results" ? output.spans[0]?.tokens?.[0] : null;
     };
     const before = await draw();
     await measure(ROWS);
