@@ -346,6 +346,28 @@ describe("Engine, case by case", () => {
     expect(bench.tokens("a")).toEqual(runAlone(ids, 40, 0).tokens);
   });
 
+  it("puts interactive sequences in the places of batch sequences, which lose no token", async () => {
+    const bench = new Bench({ maxSequences: 2 });
+    bench.connect(1);
+    const order: string[] = [];
+    const run = async (requestId: string, lane: "interactive" | "batch"): Promise<void> => {
+      await bench.engine.run(fakeJob({ requestId, promptIds: prompt(6, requestId.length), maxTokens: 30, lane }));
+      order.push(requestId);
+    };
+    const batch = [run("a", "batch"), run("b", "batch")];
+    for (let step = 0; step < 12; step++) {
+      await turn();
+      bench.pipe.advance(0);
+    }
+    expect(bench.tokens("a").length).toBeGreaterThan(2);
+    const interactive = [run("cc", "interactive"), run("dd", "interactive")];
+    await bench.drain();
+    await Promise.all([...batch, ...interactive]);
+    expect(order.slice(0, 2).toSorted()).toEqual(["cc", "dd"]);
+    expect(bench.engine.counts.preemptions).toBe(2);
+    for (const id of ["a", "b"]) expect(bench.tokens(id)).toEqual(runAlone(prompt(6, 1), 30, 0).tokens);
+  });
+
   it("sends several chunks of one prompt into the pipe at once", async () => {
     const bench = new Bench({});
     bench.connect(3);
