@@ -4,7 +4,7 @@ import { type CpuTime, otherCores } from "./figures/cpu-clock.js";
 import { type Percentiles, percentilesOf } from "./figures/percentiles.js";
 import { type PipelineFigures, pipelineFigures } from "./figures/pipeline-figures.js";
 import { decodeRate, gapsWithin, steadyWindowOf } from "./figures/steady-window.js";
-import type { RandomPrompts } from "./load/random-prompts.js";
+import type { Prompts } from "./load/random-prompts.js";
 import type { StreamRecord } from "./load/token-stream.js";
 import { warmUp } from "./warm-up.js";
 
@@ -13,7 +13,7 @@ export interface PointOptions {
   readonly promptTokens: number;
   readonly maxTokens: number;
   readonly cache: boolean;
-  readonly prompts: RandomPrompts;
+  readonly prompts: Prompts;
 }
 
 /** What a number of equal streams, released together, saw. */

@@ -79,6 +79,16 @@ describe("prefix", () => {
   });
 });
 
+describe("speculate", () => {
+  it("needs clusters of its own", async () => {
+    const context = fakeContext("http://127.0.0.1:1");
+    const refuses = { ...context, withCluster: async (_: unknown, changes?: object) => Promise.reject(changes) };
+    const scenario = SCENARIOS.find(({ name }) => name === "speculate");
+    const options = scenario?.configure(new Command()).parse([], { from: "user" }).opts() as never;
+    await expect(scenario?.run(refuses as never, options)).rejects.toEqual({ speculate: 0 });
+  });
+});
+
 describe("window", () => {
   it("decodes at multiples of the model's window", async () => {
     const { figures } = await run<WindowFigures>("window", ["--multiples", "1,3"], { slidingWindow: 16 });
