@@ -22,7 +22,7 @@ export function addBenchCommands(program: Command, signal: AbortSignal): void {
         const given = clusterFlags.filter((name) => command.getOptionValueSource(name) === "cli");
         const context = openBench({ options, clusterFlags, given, signal });
         const result = await scenario.run(context, options as never);
-        const report = JSON.stringify(reportOf(scenario.name, options, { context, result }), null, 2);
+        const report = JSON.stringify(await reportOf(scenario.name, options, { context, result }), null, 2);
         if (options.out !== undefined) await writeFile(options.out, `${report}\n`);
         console.log(options.json === true ? report : result.text);
       });
