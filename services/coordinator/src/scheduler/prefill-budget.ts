@@ -2,6 +2,8 @@ import type { StepCosts } from "./step-costs.js";
 
 /** How much longer a step may take for the sake of one prompt: together with jitter the gap stays below twice its length. */
 const STRETCH = 0.6;
+/** And for prompts that came before any of the streams had begun: they all want to begin. */
+const BURST_STRETCH = 4;
 /** Chunks that a prompt is cut into at most to follow each other through the stages, and the least rows of one. */
 const MOST_CHUNKS = 16;
 const LEAST_CHUNK = 16;
@@ -18,6 +20,8 @@ export interface DecodeLoad {
   readonly groups: number;
   /** Sequences whose prompts are being computed. */
   readonly prompts: number;
+  /** The first of them came before any of the decoding sequences had its first token. */
+  readonly burst: boolean;
 }
 
 /** How many prompt rows a step may carry. */
@@ -75,6 +79,6 @@ export class PrefillBudget {
 }
 
 /** One prompt stretches the step by 0.6; many prompts before few streams get as much time each as a stream does. */
-function stretch({ sequences, prompts }: DecodeLoad): number {
-  return STRETCH * Math.max(1, prompts / Math.max(1, sequences));
+function stretch({ sequences, prompts, burst }: DecodeLoad): number {
+  return Math.max(burst ? BURST_STRETCH : 0, STRETCH * Math.max(1, prompts / Math.max(1, sequences)));
 }
