@@ -1,7 +1,11 @@
 import type { ClusterStatus, WorkerStatus } from "@rhone/common";
 
 /** A worker of one thread whose layers take 10 ms each, and the head 15, for one row; twice that for four. */
-export function workerStatus(name: string, layers: WorkerStatus["layers"], changes: Partial<WorkerStatus> = {}) {
+export function workerStatus(
+  name: string,
+  layers: WorkerStatus["layers"],
+  changes: Partial<WorkerStatus> = {},
+): WorkerStatus {
   const curve = [
     { rows: 1, layerMs: 10, headMs: 15 },
     { rows: 4, layerMs: 20, headMs: 30 },
@@ -22,6 +26,7 @@ export function workerStatus(name: string, layers: WorkerStatus["layers"], chang
     pageBytes: 1e9,
     stepTimes: { curve, alone: curve.slice(0, 1) },
     busy: 0,
+    operations: "127.0.0.1:7101",
     ...changes,
   };
 }
@@ -29,6 +34,7 @@ export function workerStatus(name: string, layers: WorkerStatus["layers"], chang
 export function clusterStatus(workers: readonly WorkerStatus[]): ClusterStatus {
   return {
     coordinator: "c1",
+    operations: "127.0.0.1:7100",
     startedAtMs: 0,
     updatedAtMs: 0,
     state: "ready",
