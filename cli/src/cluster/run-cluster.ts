@@ -3,6 +3,7 @@ import { availableParallelism, freemem } from "node:os";
 import { RhoneError, toRhoneError } from "@rhone/common";
 import type { CliConfig } from "../config.js";
 import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
+import { singleWorkerHint } from "../planning/single-worker-hint.js";
 import { chooseRedis } from "../redis/choose-redis.js";
 import { endLeftoverRedis } from "../redis/leftover-redis.js";
 import { planRedis } from "../redis/redis-plan.js";
@@ -14,6 +15,7 @@ import { endProcesses } from "./end-processes.js";
 import type { EntryPoints } from "./entry-points.js";
 import { type ClusterPlan, hintAfter, planCluster } from "./plan-cluster.js";
 import type { Report } from "./progress-event.js";
+import { readStatus } from "./read-status.js";
 import { rotateLogs } from "./rotate-logs.js";
 
 export interface RunRequest {
@@ -81,6 +83,9 @@ async function live(
     if (address === null) throw new RhoneError("CANCELLED", "The cluster was stopped before it was ready.");
     const url = urlOf(options.host, portIn(address));
     await claim.update({ state: "ready", url, operations: cluster.operations, model: plan.model.name });
+    const status = await readStatus(cluster.operations, stop);
+    const hint = status === null ? null : singleWorkerHint(status);
+    if (hint !== null) report({ kind: "note", text: hint });
     report({ kind: "ready", url });
     const failure = await Promise.race([cluster.failed, stopped]);
     if (failure !== null) throw failure;

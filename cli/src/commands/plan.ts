@@ -1,9 +1,10 @@
 import { availableParallelism, freemem } from "node:os";
-import { type ClusterStatus, type KvTypeName, RhoneError } from "@rhone/common";
+import { type KvTypeName, RhoneError } from "@rhone/common";
 import { openEngine } from "@rhone/ggml";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { CALIBRATION_ENTRY } from "../cluster/entry-points.js";
 import { planCluster } from "../cluster/plan-cluster.js";
+import { readStatus } from "../cluster/read-status.js";
 import { runningCluster } from "../cluster/running-cluster.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { byteCount, positive, wholeNumber } from "../option-parsers.js";
@@ -107,12 +108,9 @@ function deviceMemory(name: string | undefined): number {
 async function planRunning({ dataDir, signal }: CommandContext, streams: readonly number[]): Promise<PlanReport> {
   const { operations } = await runningCluster(dataDir);
   if (operations === undefined) throw new RhoneError("NO_PIPELINE", "The cluster is still starting.");
-  const response = await fetch(`http://${operations}/status`, { signal });
-  const status = (await response.json()) as ClusterStatus;
-  const report = reportRunning(status, streams);
+  const status = await readStatus(operations, signal);
+  const report = status === null ? null : reportRunning(status, streams);
   if (report !== null) return report;
-  throw new RhoneError(
-    "NO_PIPELINE",
-    `The cluster has no plan with measured workers: ${status.reason ?? status.state}.`,
-  );
+  const why = status?.reason ?? status?.state ?? "the coordinator does not answer";
+  throw new RhoneError("NO_PIPELINE", `The cluster has no plan with measured workers: ${why}.`);
 }

@@ -7,13 +7,13 @@ import {
   type TokenCounts,
   type TokenLogprob,
 } from "@rhone/common";
+import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import { ActiveRuns } from "./generation/active-runs.js";
 import { Generation, type GenerationRules } from "./generation/generation.js";
 import type { Metrics } from "./metrics.js";
 import { decodeResult, type SpanAnswer } from "./pipeline/decode-result.js";
 import { encodeStep } from "./pipeline/encode-step.js";
-import type { PipelineTimes } from "./planner/step-times.js";
 import type { EventLog, LoggedEvent } from "./queue/event-log.js";
 import type { MicroBatch, PlannedSpan } from "./scheduler/micro-batch.js";
 import type { TargetItl } from "./scheduler/prefill-budget.js";

@@ -20,7 +20,7 @@ function status() {
   const states = plan.states ?? ["waiting_for_workers", "loading", "probing", "ready"];
   const state = states[Math.min(asked++, states.length - 1)];
   const reason = state === "failed" ? "NOT_ENOUGH_MEMORY: 9 GB are needed, 8 GB are free." : null;
-  return { state, reason, workers: [worker(0), worker(1)] };
+  return { state, reason, model: { parameters: 1e6 }, workers: [worker(0), worker(1)] };
 }
 
 if (plan.fatal === role) {

@@ -13,8 +13,8 @@ export interface StepTime {
 /** Layers that take longer than this for one row are timed by slices of a few, another slice each time: caches stay cold. */
 const SMALL_LAYER_MS = 0.5;
 const SLICE_LAYERS = 3;
-/** The rows are gone through again, for the least of several times, until so long has passed or so often. */
-const ENOUGH_MS = 600;
+/** All rows are timed once, then again from the fewest on, for the least of several times, until so long has passed or so often. */
+const ENOUGH_MS = 1000;
 const MOST_PASSES = 4;
 
 /**
@@ -49,8 +49,9 @@ interface Sample extends Extent {
 async function sampleAll(probe: StepProbe, rows: readonly number[], extent: Extent): Promise<readonly Sample[]> {
   const best = new Map<number, Sample>();
   const startedAt = performance.now();
-  for (let pass = 0; pass < MOST_PASSES && (pass === 0 || performance.now() - startedAt < ENOUGH_MS); pass++) {
+  for (let pass = 0; pass < MOST_PASSES; pass++) {
     for (const count of rows) {
+      if (pass > 0 && performance.now() - startedAt > ENOUGH_MS) return [...best.values()];
       const now = await sample(probe, { rows: count, ...extent });
       const { layersMs, headMs } = best.get(count) ?? now;
       best.set(count, { ...now, layersMs: Math.min(layersMs, now.layersMs), headMs: Math.min(headMs, now.headMs) });

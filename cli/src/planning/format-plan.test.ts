@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { styleFor } from "../terminal/style.js";
+import { clusterStatus, workerStatus } from "./cluster-status.fixture.js";
+import { formatPlan } from "./format-plan.js";
+import { type PlanReport, reportRunning } from "./plan-report.js";
+
+const RUNNING = reportRunning(clusterStatus([workerStatus("b", [5, 8]), workerStatus("a", [0, 5])]), [1, 8]);
+
+test("the plan in force as a page, with predictions from what the workers measured", () => {
+  expect(
+    formatPlan(RUNNING as PlanReport, styleFor({}, undefined)),
+  ).toBe(`m8  2 workers x 1 thread, 100 f16 pages of 32 positions, context 4096
+
+WORKER  LAYERS      WEIGHTS   PAGES   TOTAL   LIMIT  ONE ROW
+1       0-4          600 MB  1.0 GB  1.6 GB  8.0 GB  50.0 ms
+2       5-7 + head   600 MB  1.0 GB  1.6 GB  8.0 GB  45.0 ms
+
+TOKENS/S, PREDICTED   1 stream  8 streams
+2 workers x 1 thread      10.2       40.0
+
+Decoding only: prompts cost time besides.`);
+});
+
+test("a faster single worker is recommended, with its factors", () => {
+  const shape = (RUNNING as PlanReport).shape;
+  const predictions = shape.predictions.map((each) => ({ ...each, tokensPerSecond: 1.8 * each.tokensPerSecond }));
+  const single = { ...shape, workers: 1, threads: 2, predictions };
+  expect(formatPlan({ ...(RUNNING as PlanReport), single }, styleFor({}, undefined))).toContain(
+    "Fewer workers would be faster: `--workers 1 --threads 2` gives 1.8x for 1 stream, 1.8x for 8 streams.",
+  );
+});
+
+test("there is no plan while workers have not timed their layers", () => {
+  const status = clusterStatus([workerStatus("a", [0, 8], { stepTimes: null })]);
+  expect(reportRunning(status, [1])).toBeNull();
+});

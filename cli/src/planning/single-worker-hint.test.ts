@@ -1,0 +1,20 @@
+import { describe, expect, it } from "vitest";
+import { clusterStatus, workerStatus } from "./cluster-status.fixture.js";
+import { singleWorkerHint } from "./single-worker-hint.js";
+
+const two = (changes: Parameters<typeof workerStatus>[2] = {}) =>
+  clusterStatus([workerStatus("b", [4, 8], changes), workerStatus("a", [0, 4])]);
+
+describe("the hint that one worker would be faster", () => {
+  it("is given for workers of one machine, with the factor and the flags", () => {
+    expect(singleWorkerHint(two())).toMatch(/`--workers 1 --threads 2` should give about 1\.\d times/);
+  });
+
+  it.each([
+    ["workers of several machines", two({ hostname: "there" })],
+    ["a single worker", clusterStatus([workerStatus("a", [0, 8])])],
+    ["workers that have not measured", two({ stepTimes: null })],
+    ["a device that is no processor", two({ device: "CUDA0" })],
+    ["pages that would not fit into one", two({ pageBytes: 20e9 })],
+  ])("is not given for %s", (_, status) => expect(singleWorkerHint(status)).toBeNull());
+});

@@ -1,0 +1,44 @@
+import type { ClusterStatus, StepTimeStatus } from "@rhone/common";
+import { type PredictedStage, predict } from "@rhone/planner";
+
+/** Of the gain that twice the threads would give in theory; 0.9 was measured on two cores. */
+const THREAD_EFFICIENCY = 0.85;
+const CLEARLY = 1.25;
+const STREAMS = 8;
+/** Smaller models are fast enough either way. */
+const LEAST_PARAMETERS = 1e8;
+
+/**
+ * A line for who runs several workers on one machine although one with all their threads should clearly be faster, from
+ * what they measured; null otherwise, or when that cannot be told.
+ */
+export function singleWorkerHint({ workers, model }: ClusterStatus): string | null {
+  const holders = workers.filter(({ layers }) => layers !== null).sort(byLayers);
+  const [first] = holders;
+  const oneMachine = holders.every(({ hostname, device }) => hostname === first?.hostname && device === "CPU");
+  const memory = holders.reduce((sum, { memoryTotal }) => sum + memoryTotal, 0);
+  const needed = holders.reduce((sum, { totalBytes, pageBytes }) => sum + totalBytes + pageBytes, 0);
+  if (holders.length < 2 || model.parameters < LEAST_PARAMETERS || !oneMachine || memory < needed) return null;
+  const stages = holders.flatMap(({ layers, stepTimes }, index): PredictedStage[] => {
+    if (layers === null || stepTimes === null) return [];
+    return [{ ...stepTimes, layers: layers[1] - layers[0], heads: index === holders.length - 1 }];
+  });
+  const last = stages.at(-1);
+  if (last === undefined || stages.length < holders.length) return null;
+  const threads = holders.reduce((sum, worker) => sum + worker.threads, 0);
+  const gain = THREAD_EFFICIENCY * (threads / (holders.at(-1)?.threads ?? threads));
+  const single = { ...last, layers: model.nLayers, curve: sped(last.curve, gain), alone: sped(last.alone, gain) };
+  const ratio = rate([single]) / rate(stages);
+  if (ratio < CLEARLY) return null;
+  const times = ratio.toFixed(1);
+  return `All workers share this machine: \`--workers 1 --threads ${threads}\` should give about ${times} times the tokens; \`rhone plan --model …\` measures it.`;
+}
+
+const rate = (stages: readonly PredictedStage[]): number => predict(stages, STREAMS).tokensPerSecond;
+
+const byLayers = (a: { layers: readonly number[] | null }, b: { layers: readonly number[] | null }): number =>
+  (a.layers?.[0] ?? 0) - (b.layers?.[0] ?? 0);
+
+function sped(curve: readonly StepTimeStatus[], gain: number): readonly StepTimeStatus[] {
+  return curve.map(({ rows, layerMs, headMs }) => ({ rows, layerMs: layerMs / gain, headMs: headMs / gain }));
+}
