@@ -6,7 +6,7 @@ import { ENTRY_POINTS } from "../cluster/entry-points.js";
 import { runCluster } from "../cluster/run-cluster.js";
 import { listenForStop } from "../cluster/stop-signals.js";
 import { commandContext } from "../command-context.js";
-import { byteCount, port, positive, wholeNumber } from "../option-parsers.js";
+import { byteCount, port, positive, simulation, wholeNumber } from "../option-parsers.js";
 import { PhaseRenderer } from "../terminal/phase-renderer.js";
 
 interface UpOptions extends Omit<ClusterOptions, "dataDir"> {
@@ -52,6 +52,7 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
       wholeNumber({ least: 0 }),
     )
     .option("--device <name>", "a device of `rhone device ls`")
+    .option("--simulate <how>", "compute nothing, for measurements: null, or stage-ms=<n>,row-bytes=<n>", simulation)
     .option("--data-dir <dir>", "models, logs and run state (default: RHONE_HOME or ~/.rhone)")
     .option("-d, --detach", "go on in the background once it is ready")
     .addHelpText("after", EXAMPLES)

@@ -17,3 +17,5 @@ export * from "./queue/generation-event.js";
 export * from "./queue/generation-job.js";
 export * from "./queue/open-redis.js";
 export * from "./queue/redis-names.js";
+export * from "./simulation/simulated-token.js";
+export * from "./simulation/simulation.js";

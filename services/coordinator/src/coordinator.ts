@@ -51,12 +51,20 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const engine = createEngine(parts, tokenLog);
   const consumer = await openConsumer(parts, { engine, tokenLog, redis });
 
-  const registry = new WorkerRegistry(logger);
+  const registry = new WorkerRegistry(logger, config);
   const pipeline = createPipeline(parts, registry, pipelineListener(engine, consumer));
   const grpcPort = await serveWorkers({ host: config.host, port: config.port, registry, pipeline, shutdown });
 
-  const { kvType, pageSize, maxSequences } = config;
-  const settings = { coordinator: parts.id, startedAtMs, model: model.served, kvType, pageSize, maxSequences };
+  const { kvType, pageSize, maxSequences, simulated } = config;
+  const settings = {
+    coordinator: parts.id,
+    startedAtMs,
+    model: model.served,
+    simulated,
+    kvType,
+    pageSize,
+    maxSequences,
+  };
   const status = () => clusterStatus({ ...settings, pipeline, registry, engine });
   const publisher = new StatusPublisher({ redis, status, logger });
   pipeline.onChange(() => publisher.changed());
