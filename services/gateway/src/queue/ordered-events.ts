@@ -1,4 +1,4 @@
-import type { GenerationEvent } from "@rhone/common";
+import { type GenerationEvent, ordinalAfter } from "@rhone/common";
 
 export interface OrderedEventsOptions {
   /** The request's log from this ordinal on, in order. */
@@ -55,7 +55,9 @@ export class OrderedEvents {
 
   #take(): GenerationEvent | undefined {
     const event = this.#arrived.get(this.#next);
-    if (event !== undefined) this.#arrived.delete(this.#next++);
+    if (event === undefined) return undefined;
+    this.#arrived.delete(this.#next);
+    this.#next = ordinalAfter(event);
     return event;
   }
 
