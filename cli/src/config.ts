@@ -24,6 +24,7 @@ export const cliSettings = {
   },
   hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "A mirror of huggingface.co for `model pull`." },
   hfToken: { env: "HF_TOKEN", schema: text, doc: "An access token for `model pull`." },
+  ggmlDir: { env: "RHONE_GGML_DIR", schema: text, doc: "llama.cpp's libraries, instead of the installed ones." },
   noColor: { env: "NO_COLOR", schema: text, doc: "Any value switches colours off." },
 } as const satisfies Settings;
 

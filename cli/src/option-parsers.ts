@@ -29,6 +29,9 @@ export function decimalNumber({ least, most = Number.MAX_VALUE }: NumberRange): 
 export const port = wholeNumber({ least: 0, most: 65535 });
 export const positive = wholeNumber({ least: 1 });
 
+/** "1,4,16" -> [1, 4, 16]. */
+export const positiveList = (text: string): readonly number[] => text.split(",").map((part) => positive(part.trim()));
+
 const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
 
 /** "6G" -> 6e9, "700M" -> 7e8, "1000" -> 1000. */

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addBenchCommands } from "./commands/bench.js";
 import { addChatCommand } from "./commands/chat.js";
 import { addDeviceCommands } from "./commands/device.js";
 import { addDownCommand } from "./commands/down.js";
@@ -26,6 +27,7 @@ export function createProgram(signal: AbortSignal): Command {
   addGenerateCommand(program, signal);
   addModelCommands(program, signal);
   addDeviceCommands(program);
+  addBenchCommands(program, signal);
   addTestCommand(program);
   return program.addHelpText("after", EPILOGUE);
 }

@@ -1,14 +1,11 @@
-/** The `data:` payloads of a stream of server-sent events, until it ends or says [DONE]. */
+import { DONE, EventReader } from "./event-reader.js";
+
+/** The data payloads of a stream of server-sent events, until it ends or says [DONE]. */
 export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
+  const reader = new EventReader();
   for await (const bytes of body) {
-    const lines = (rest + decoder.decode(bytes, { stream: true })).split(/\r?\n/);
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
-      if (!line.startsWith("data:")) continue;
-      const data = line.slice("data:".length).trimStart();
-      if (data === "[DONE]") return;
+    for (const data of reader.push(bytes)) {
+      if (data === DONE) return;
       yield data;
     }
   }

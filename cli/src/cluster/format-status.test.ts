@@ -6,6 +6,7 @@ import { formatStatus } from "./format-status.js";
 const worker = (name: string, layers: WorkerStatus["layers"]): WorkerStatus => ({
   worker: name,
   address: "127.0.0.1:7001",
+  operations: "127.0.0.1:7002",
   hostname: "here",
   pid: 42,
   device: "CPU",
@@ -20,6 +21,7 @@ const worker = (name: string, layers: WorkerStatus["layers"]): WorkerStatus => (
 
 const STATUS: ClusterStatus = {
   coordinator: "c1",
+  operations: "127.0.0.1:7101",
   startedAtMs: 0,
   updatedAtMs: 62_000,
   state: "ready",

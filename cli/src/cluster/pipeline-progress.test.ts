@@ -5,6 +5,7 @@ import { phaseResult, pipelineError, pipelineProgress } from "./pipeline-progres
 const worker = (first: number, last: number, loadedBytes: number): WorkerStatus => ({
   worker: `w${first}`,
   address: "127.0.0.1:1",
+  operations: "127.0.0.1:2",
   hostname: "here",
   pid: 1,
   device: "CPU",

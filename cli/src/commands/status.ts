@@ -1,12 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ClusterStatus, RhoneError } from "@rhone/common";
 import type { Command } from "commander";
-import { z } from "zod";
+import { fetchStatus } from "../api/fetch-status.js";
 import { formatStatus } from "../cluster/format-status.js";
-import { runningCluster } from "../cluster/running-cluster.js";
+import { urlOfCluster } from "../cluster/url-of-cluster.js";
 import { commandContext } from "../command-context.js";
-import type { DataDir } from "../data-dir.js";
 
 interface StatusOptions {
   readonly json?: boolean;
@@ -14,14 +11,8 @@ interface StatusOptions {
   readonly dataDir?: string;
 }
 
-interface GatewayStatus {
-  readonly coordinators: readonly ClusterStatus[];
-}
-
 /** Coordinators publish once a second. */
 const SAMPLE_MS = 1100;
-
-const failureSchema = z.object({ code: z.string(), message: z.string(), at: z.string() });
 
 export function addStatusCommand(program: Command, signal: AbortSignal): void {
   program
@@ -45,32 +36,4 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
         [gateway, ...(pages.length > 0 ? pages : ["no coordinator has published its status yet"])].join("\n\n"),
       );
     });
-}
-
-/** Throws NOT_RUNNING, with the reason why the last cluster ended if it ended by itself. */
-async function urlOfCluster(dataDir: DataDir): Promise<string> {
-  try {
-    return (await runningCluster(dataDir)).url;
-  } catch (error) {
-    const failure = await lastFailure(dataDir);
-    if (failure === null || !(error instanceof RhoneError)) throw error;
-    const { at, code, message } = failure;
-    throw new RhoneError(error.code, `${error.message} The last one ended at ${at}: ${code}: ${message}`);
-  }
-}
-
-async function lastFailure({ failureFile }: DataDir): Promise<z.infer<typeof failureSchema> | null> {
-  try {
-    return failureSchema.parse(JSON.parse(await readFile(failureFile, "utf8")));
-  } catch {
-    return null;
-  }
-}
-
-async function fetchStatus(url: string, signal: AbortSignal): Promise<GatewayStatus> {
-  const response = await fetch(`${url}/status`, { signal }).catch((cause: unknown) => {
-    throw new RhoneError("NOT_RUNNING", `Nobody answers at ${url}; it may still be starting.`, { cause });
-  });
-  if (response.ok) return (await response.json()) as GatewayStatus;
-  throw new RhoneError("INTERNAL", `${url}/status answered ${response.status}: ${await response.text()}`);
 }

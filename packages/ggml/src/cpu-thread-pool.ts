@@ -10,6 +10,23 @@ export interface ThreadPoolOptions {
   readonly poll: number;
 }
 
+/** Threads that outlive a graph; null for devices of a kind that has none. Throws GGML_FAILED. */
+export function createThreadPool(
+  native: NativeEngine,
+  device: Pointer,
+  options: ThreadPoolOptions,
+): { readonly pointer: Pointer; readonly free: () => void } | null {
+  const create = procAddress(native, device, "ggml_threadpool_new");
+  const free = procAddress(native, device, "ggml_threadpool_free");
+  if (create === undefined || free === undefined) return null;
+  const params = new Uint8Array(THREADPOOL_PARAMS_LAYOUT.size);
+  native.ggml.threadpoolParamsInit(params, options.threads);
+  new DataView(params.buffer).setUint32(THREADPOOL_PARAMS_LAYOUT.poll, options.poll, true);
+  const pointer = create(params) as Pointer | null;
+  if (pointer === null) throw new RhoneError("GGML_FAILED", `ggml could not start ${options.threads} threads.`);
+  return { pointer, free: () => void free(pointer) };
+}
+
 /**
  * Gives a CPU backend threads that outlive a graph; without them ggml starts its threads anew at each one.
  * Returns what frees them. Devices of another kind have no such threads: nothing happens.
@@ -20,20 +37,13 @@ export function attachThreadPool(
   backend: Pointer,
   options: ThreadPoolOptions,
 ): () => void {
-  const create = procAddress(native, device, "ggml_threadpool_new");
-  const free = procAddress(native, device, "ggml_threadpool_free");
+  procAddress(native, device, "ggml_backend_set_n_threads")?.(backend, options.threads);
   const attach = procAddress(native, device, "ggml_backend_cpu_set_threadpool");
-  const setThreads = procAddress(native, device, "ggml_backend_set_n_threads");
-  setThreads?.(backend, options.threads);
-  if (create === undefined || free === undefined || attach === undefined) return () => {};
-  const params = new Uint8Array(THREADPOOL_PARAMS_LAYOUT.size);
-  native.ggml.threadpoolParamsInit(params, options.threads);
-  new DataView(params.buffer).setUint32(THREADPOOL_PARAMS_LAYOUT.poll, options.poll, true);
-  const pool = create(params) as Pointer | null;
-  if (pool === null) throw new RhoneError("GGML_FAILED", `ggml could not start ${options.threads} threads.`);
-  attach(backend, pool);
+  const pool = attach === undefined ? null : createThreadPool(native, device, options);
+  if (pool === null) return () => {};
+  attach?.(backend, pool.pointer);
   return () => {
-    attach(backend, null);
-    free(pool);
+    attach?.(backend, null);
+    pool.free();
   };
 }

@@ -7,6 +7,7 @@ export { GgmlType, type GgmlTypeInfo, type GgmlTypeName, isGgmlType, rowSize, ty
 export { Graph, type GraphOptions } from "./graph.js";
 export type { AttentionOptions, RopeOptions } from "./operation-options.js";
 export { dequantize, type QuantizeRequest, quantizeChunk } from "./quantize.js";
+export { ReferenceBatch, type ReferenceBatchOptions } from "./reference-batch.js";
 export { ReferenceModel, type ReferenceModelOptions } from "./reference-model.js";
 export { type Draw, SamplerChain, type SamplerOptions, type SamplingOptions } from "./sampler-chain.js";
 export { logSoftmaxOf, logSumExp, type TokenLogprob, topLogprobs } from "./sampling/log-probs.js";

@@ -1,9 +1,9 @@
-import { existsSync } from "node:fs";
 import { RhoneError } from "@rhone/common";
 import koffi from "koffi";
 import type { LlamaBindings } from "./bindings/llama.js";
 import { type Engine, nativeOf } from "./engine.js";
 import type { GgmlType } from "./ggml-type.js";
+import { loadWholeModel, type WholeModel } from "./load-whole-model.js";
 import type { Pointer } from "./pointer.js";
 
 export interface ReferenceModelOptions {
@@ -26,25 +26,22 @@ export class ReferenceModel {
   #position = 0;
   #open = true;
 
-  private constructor(llama: LlamaBindings, model: Pointer, context: Pointer, nBatch: number) {
+  private constructor({ llama, model, nVocab }: WholeModel, context: Pointer, nBatch: number) {
     this.#llama = llama;
     this.#model = model;
     this.#context = context;
     this.#nBatch = nBatch;
-    this.nVocab = llama.vocabNTokens(llama.modelGetVocab(model));
+    this.nVocab = nVocab;
   }
 
   /** Throws MODEL_NOT_FOUND, GGUF_MALFORMED with libllama's complaint, OUT_OF_MEMORY when the context can't be made. */
   static open(engine: Engine, path: string, options: ReferenceModelOptions): ReferenceModel {
-    const { log, llama: load } = nativeOf(engine);
-    const llama = load();
-    if (!existsSync(path)) throw new RhoneError("MODEL_NOT_FOUND", `There is no file ${path}.`);
-    const params = { ...llama.modelDefaultParams(), n_gpu_layers: 0 };
-    const { result: model, complaints } = log.capture(() => llama.modelLoadFromFile(path, params));
-    if (model === null) throw new RhoneError("GGUF_MALFORMED", `${path} can't be loaded: ${complaints}.`);
+    const { log } = nativeOf(engine);
+    const whole = loadWholeModel(engine, path);
+    const { llama, model } = whole;
     const nBatch = options.nBatch ?? 512;
     const context = log.capture(() => llama.initFromModel(model, contextParams(llama, options, nBatch)));
-    if (context.result !== null) return new ReferenceModel(llama, model, context.result, nBatch);
+    if (context.result !== null) return new ReferenceModel(whole, context.result, nBatch);
     llama.modelFree(model);
     throw new RhoneError(
       "OUT_OF_MEMORY",

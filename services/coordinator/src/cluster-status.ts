@@ -5,6 +5,8 @@ import type { WorkerRegistry } from "./planner/worker-registry.js";
 
 export interface StatusSources {
   readonly coordinator: string;
+  /** host:port; empty until it listens. */
+  readonly operations: () => string;
   readonly startedAtMs: number;
   readonly model: ServedModel;
   readonly simulated: boolean;
@@ -22,6 +24,7 @@ export function clusterStatus(sources: StatusSources): ClusterStatus {
   const { pages, running, waiting, tokens } = engine.counts;
   return {
     coordinator,
+    operations: sources.operations(),
     updatedAtMs: Date.now(),
     startedAtMs,
     state: pipeline.state,

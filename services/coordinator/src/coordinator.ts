@@ -55,17 +55,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const pipeline = createPipeline(parts, registry, pipelineListener(engine, consumer));
   const grpcPort = await serveWorkers({ host: config.host, port: config.port, registry, pipeline, shutdown });
 
-  const { kvType, pageSize, maxSequences, simulated } = config;
-  const settings = {
-    coordinator: parts.id,
-    startedAtMs,
-    model: model.served,
-    simulated,
-    kvType,
-    pageSize,
-    maxSequences,
-  };
-  const status = () => clusterStatus({ ...settings, pipeline, registry, engine });
+  const { simulated, kvType, pageSize, maxSequences } = config;
+  const host = config.advertiseHost ?? config.host;
+  let opsAddress = "";
+  const settings = { coordinator: parts.id, startedAtMs, model: model.served, simulated, kvType, pageSize, maxSequences };
+  const status = () => clusterStatus({ ...settings, operations: () => opsAddress, pipeline, registry, engine });
   const publisher = new StatusPublisher({ redis, status, logger });
   pipeline.onChange(() => publisher.changed());
   shutdown.add("status", () => publisher.close());
@@ -78,6 +72,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     notReady: () => (pipeline.state === "ready" ? null : (pipeline.reason ?? pipeline.state)),
     status,
   });
+  opsAddress = `${host}:${operations.port}`;
   shutdown.add("operations", () => operations.close());
 
   shutdown.add("engine", async () => {
@@ -85,7 +80,6 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     engine.close();
     await consumed;
   });
-  const host = config.advertiseHost ?? config.host;
   void pipeline.run(`${host}:${grpcPort}`);
   shutdown.add("pipeline", () => pipeline.close());
   return { grpc: `${host}:${grpcPort}`, ops: `${config.host}:${operations.port}` };

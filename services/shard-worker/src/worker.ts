@@ -38,9 +38,19 @@ export async function startShardWorker({
   const server = await PipelineServer.open({ host, port }, (frame) => runner.accept(frame));
   shutdown.add("pipeline server", () => server.close());
   const address = `${advertiseHost}:${server.port}`;
+  let control: ControlLink | undefined;
+  const ops = await OperationsServer.open({
+    host,
+    port: opsPort,
+    registry: metrics.registry,
+    notReady: () => (control?.joined ? null : `not joined to the coordinator at ${config.coordinator}`),
+    status: () => ({ ...hello, joined: control?.joined ?? false, steps: runner.steps }),
+  });
+  shutdown.add("operations server", () => ops.close());
   const hello = {
     worker,
     address,
+    operations: `${advertiseHost}:${ops.port}`,
     protocol: PROTOCOL_VERSION,
     memoryTotal: config.memory ?? Math.floor(freemem() * MEMORY_SHARE),
     threads: config.threads,
@@ -48,7 +58,7 @@ export async function startShardWorker({
     pid: process.pid,
     ...device.facts,
   };
-  const control = new ControlLink({
+  control = new ControlLink({
     coordinator: config.coordinator,
     hello,
     heartbeat: () => ({ resident: process.memoryUsage.rss(), steps: runner.steps, busyUs: runner.busyUs }),
@@ -61,14 +71,6 @@ export async function startShardWorker({
     onLost: (err) => logger.warn({ err }, "the coordinator is lost"),
     logger,
   });
-  shutdown.add("control link", () => control.close());
-  const ops = await OperationsServer.open({
-    host,
-    port: opsPort,
-    registry: metrics.registry,
-    notReady: () => (control.joined ? null : `not joined to the coordinator at ${config.coordinator}`),
-    status: () => ({ ...hello, joined: control.joined, steps: runner.steps }),
-  });
-  shutdown.add("operations server", () => ops.close());
+  shutdown.add("control link", () => control?.close());
   return { grpc: address, ops: `${host}:${ops.port}` };
 }

@@ -5,6 +5,8 @@ export type PipelineState = "waiting_for_workers" | "loading" | "probing" | "rea
 export interface WorkerStatus {
   readonly worker: string;
   readonly address: string;
+  /** host:port of its /metrics, /status, /health, /ready. */
+  readonly operations: string;
   readonly hostname: string;
   readonly pid: number;
   readonly device: string;
@@ -50,6 +52,8 @@ export interface TokenCounts {
 /** What a coordinator publishes each second: the truth behind /ready, /v1/models and `rhone status`. */
 export interface ClusterStatus {
   readonly coordinator: string;
+  /** host:port of its /metrics, /status, /health, /ready. */
+  readonly operations: string;
   /** Unix milliseconds. */
   readonly updatedAtMs: number;
   readonly startedAtMs: number;

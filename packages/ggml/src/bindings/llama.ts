@@ -171,6 +171,8 @@ export const bindLlama = (fn: Declare) => ({
   modelFree: fn("void", "llama_model_free", ["ptr"]),
   initFromModel: fn("maybe", "llama_init_from_model", ["ptr", contextParams]),
   free: fn("void", "llama_free", ["ptr"]),
+  attachThreadpool: fn("void", "llama_attach_threadpool", ["ptr", "ptr", "ptr"]),
+  detachThreadpool: fn("void", "llama_detach_threadpool", ["ptr"]),
   nCtx: fn("uint32_t", "llama_n_ctx", ["ptr"]),
   getMemory: fn("ptr", "llama_get_memory", ["ptr"]),
   modelGetVocab: fn("ptr", "llama_model_get_vocab", ["ptr"]),

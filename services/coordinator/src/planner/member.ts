@@ -55,10 +55,11 @@ export class Member {
   }
 
   status(): WorkerStatus {
-    const { hostname, pid, device, threads } = this.#hello;
+    const { operations, hostname, pid, device, threads } = this.#hello;
     return {
       worker: this.worker,
       address: this.address,
+      operations: operations ?? "",
       hostname: hostname ?? "",
       pid: pid ?? 0,
       device: device ?? "",

@@ -1,0 +1,15 @@
+/** Cuts a stream of server-sent events into the payloads of its data lines, however the bytes are split. */
+export class EventReader {
+  readonly #decoder = new TextDecoder();
+  #rest = "";
+
+  /** The payloads that end with these bytes. */
+  push(bytes: Uint8Array): readonly string[] {
+    const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split(/\r?\n/);
+    this.#rest = lines.pop() ?? "";
+    return lines.flatMap((line) => (line.startsWith("data:") ? [line.slice("data:".length).trimStart()] : []));
+  }
+}
+
+/** The payload that ends a stream. */
+export const DONE = "[DONE]";

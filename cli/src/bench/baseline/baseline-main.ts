@@ -1,0 +1,21 @@
+import { toRhoneError } from "@rhone/common";
+import { openEngine, ReferenceBatch } from "@rhone/ggml";
+import type { BaselineAnswer, BaselineRequest, BaselineStart } from "./baseline-message.js";
+import { measureBaseline } from "./measure-baseline.js";
+
+// llama.cpp in a process of its own, started by the bench only to be measured. It sleeps between requests.
+
+const { modelPath, ggmlDir } = JSON.parse(process.argv[2] ?? "{}") as BaselineStart;
+let batch: ReferenceBatch | undefined;
+
+function answer(request: BaselineRequest): BaselineAnswer {
+  try {
+    batch ??= ReferenceBatch.open(openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir }), modelPath);
+    return { kind: "measured", figures: measureBaseline(batch, request) };
+  } catch (error) {
+    const { code, message } = toRhoneError(error);
+    return { kind: "failed", code, message };
+  }
+}
+
+process.on("message", (request: BaselineRequest) => void process.send?.(answer(request)));

@@ -1,0 +1,49 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { RhoneError } from "@rhone/common";
+import { childEnvironment } from "../../config.js";
+import type { BaselineAnswer, BaselineFigures, BaselineRequest, BaselineStart } from "./baseline-message.js";
+
+const ENTRY = fileURLToPath(new URL("./baseline-main.js", import.meta.url));
+
+/** llama.cpp's own engine over the same file, in a child process. */
+export class BaselineProcess {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<never>;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    this.#ended = once(child, "exit").then(([code, signal]) => {
+      throw new RhoneError("INTERNAL", `llama.cpp's process ended (${signal ?? `exit code ${code}`}).`);
+    });
+    this.#ended.catch(() => {}); // Whoever waits for an answer hears of it.
+  }
+
+  static start(start: BaselineStart): BaselineProcess {
+    const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
+    const child = fork(ENTRY, [JSON.stringify(start)], { env: childEnvironment(), execArgv: [], stdio: [...stdio] });
+    return new BaselineProcess(child);
+  }
+
+  /** The faster of one K/V buffer for all sequences and one each. Throws what libllama throws. */
+  async measure(request: Omit<BaselineRequest, "kvUnified">): Promise<BaselineFigures> {
+    const unified = await this.#ask({ ...request, kvUnified: true });
+    if (request.sequences === 1) return unified;
+    const split = await this.#ask({ ...request, kvUnified: false });
+    return split.decodeTokensPerSecond > unified.decodeTokensPerSecond ? split : unified;
+  }
+
+  async close(): Promise<void> {
+    this.#child.kill("SIGKILL"); // it may be in the midst of a native call
+    await this.#ended.catch(() => {});
+  }
+
+  async #ask(request: BaselineRequest): Promise<BaselineFigures> {
+    const answered = once(this.#child, "message");
+    this.#child.send(request);
+    const [answer] = (await Promise.race([answered, this.#ended])) as [BaselineAnswer];
+    if (answer.kind === "measured") return answer.figures;
+    throw new RhoneError(answer.code, `llama.cpp: ${answer.message}`);
+  }
+}

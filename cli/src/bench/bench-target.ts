@@ -1,0 +1,73 @@
+import { Agent } from "node:http";
+import { type ClusterStatus, RhoneError } from "@rhone/common";
+import { fetchStatus } from "../api/fetch-status.js";
+import { PrometheusSamples } from "./figures/prometheus-samples.js";
+import { type Load, runStreams } from "./load/run-streams.js";
+import type { StreamRecord } from "./load/token-stream.js";
+
+/** The cluster that is measured: its gateway takes the load, its operations servers tell what went on inside. */
+export class BenchTarget {
+  readonly url: string;
+  readonly status: ClusterStatus;
+  /** Connections are kept: a measurement does not begin with handshakes. */
+  readonly agent = new Agent({ keepAlive: true });
+  /** Whether the operations servers can be reached: without them there are no figures of the stages. */
+  readonly seesInside: boolean;
+  readonly #signal: AbortSignal;
+  readonly #metricsUrls: readonly string[];
+
+  private constructor(url: string, status: ClusterStatus, about: Pick<BenchTarget, "seesInside"> & TargetLinks) {
+    this.url = url;
+    this.status = status;
+    this.seesInside = about.seesInside;
+    this.#metricsUrls = about.metricsUrls;
+    this.#signal = about.signal;
+  }
+
+  /** Throws NOT_RUNNING when nobody answers or no pipeline is ready behind the gateway. */
+  static async open(url: string, signal: AbortSignal): Promise<BenchTarget> {
+    const { coordinators } = await fetchStatus(url, signal);
+    const ready = coordinators.filter(({ state }) => state === "ready");
+    const [status] = ready;
+    if (status !== undefined) {
+      const metricsUrls = ready.flatMap((cluster) => [cluster, ...cluster.workers].map(metricsUrlOf));
+      const seesInside = await fetchAll(metricsUrls, signal).then(
+        () => true,
+        () => false,
+      );
+      return new BenchTarget(url, status, { seesInside, metricsUrls, signal });
+    }
+    const why = coordinators[0]?.reason ?? coordinators[0]?.state ?? "no coordinator";
+    throw new RhoneError("NOT_RUNNING", `The cluster at ${url} is not ready: ${why}.`);
+  }
+
+  /** Streams with the same settings for all; see runStreams. */
+  run(load: Omit<Load, "agent" | "url" | "model" | "signal">): Promise<readonly StreamRecord[]> {
+    return runStreams({ ...load, ...this.connection });
+  }
+
+  /** What a stream of its own needs. */
+  get connection(): Pick<Load, "agent" | "url" | "model" | "signal"> {
+    return { agent: this.agent, url: this.url, model: this.status.model.name, signal: this.#signal };
+  }
+
+  /** All /metrics pages of coordinators and workers, as of now; null when they are out of reach from here. */
+  async scrape(): Promise<PrometheusSamples | null> {
+    if (!this.seesInside) return null;
+    return PrometheusSamples.parse(await fetchAll(this.#metricsUrls, this.#signal));
+  }
+
+  close(): void {
+    this.agent.destroy();
+  }
+}
+
+interface TargetLinks {
+  readonly metricsUrls: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+const metricsUrlOf = ({ operations }: { readonly operations: string }): string => `http://${operations}/metrics`;
+
+const fetchAll = (urls: readonly string[], signal: AbortSignal): Promise<readonly string[]> =>
+  Promise.all(urls.map(async (url) => (await fetch(url, { signal })).text()));

@@ -1,0 +1,57 @@
+import type { PrometheusSamples } from "./prometheus-samples.js";
+
+export interface StageFigures {
+  readonly stage: number;
+  /** Share of its time that the stage computed, 0 to 1. */
+  readonly busy: number;
+  /** Per step. */
+  readonly computeMs: number;
+}
+
+/** What went on inside a cluster between two moments, from its counters. */
+export interface PipelineFigures {
+  readonly stages: readonly StageFigures[];
+  /** Share of the stages' time, all together, spent waiting for work. */
+  readonly bubble: number;
+  /** Mean per hop: a step's time in the pipe less what the stages account for. */
+  readonly hopMs: number;
+  /** Activation bytes between workers per generated token. */
+  readonly bytesPerToken: number;
+  readonly steps: number;
+  /** Mean rows per step. */
+  readonly rowsPerStep: number;
+  /** Per step. */
+  readonly coordinatorMs: { readonly decide: number; readonly record: number };
+}
+
+/** `before` and `after` lie in the time that is described; a stage that did nothing in between counts as idle. */
+export function pipelineFigures(before: PrometheusSamples, after: PrometheusSamples): PipelineFigures {
+  const gained = (name: string, labels: Readonly<Record<string, string>> = {}): number =>
+    after.sum(name, labels) - before.sum(name, labels);
+  const steps = gained("rhone_steps_total");
+  const msPerStep = (seconds: number): number => 1000 * share(seconds, steps);
+  const times = after.valuesOf("rhone_stage_busy_seconds_total", "stage").map((stage) => {
+    const busy = gained("rhone_stage_busy_seconds_total", { stage });
+    const idle = gained("rhone_stage_idle_seconds_total", { stage });
+    return { stage, busy, idle, all: busy + idle + gained("rhone_stage_overhead_seconds_total", { stage }) };
+  });
+  const total = (key: "idle" | "all"): number => times.reduce((sum, time) => sum + time[key], 0);
+  return {
+    stages: times.map(({ stage, busy, all }) => ({
+      stage: Number(stage),
+      busy: share(busy, all),
+      computeMs: msPerStep(busy),
+    })),
+    bubble: share(total("idle"), total("all")),
+    hopMs: 1000 * share(gained("rhone_hop_seconds_sum"), gained("rhone_hop_seconds_count")),
+    bytesPerToken: share(gained("rhone_worker_sent_bytes_total"), gained("rhone_tokens_total", { kind: "generated" })),
+    steps,
+    rowsPerStep: share(gained("rhone_micro_batch_rows_sum"), gained("rhone_micro_batch_rows_count")),
+    coordinatorMs: {
+      decide: msPerStep(gained("rhone_step_seconds_sum", { phase: "decide" })),
+      record: msPerStep(gained("rhone_step_seconds_sum", { phase: "record" })),
+    },
+  };
+}
+
+const share = (part: number, whole: number): number => (whole > 0 ? part / whole : 0);

@@ -1,0 +1,31 @@
+/** Below these lie control and byte tokens in SentencePiece vocabularies. */
+const FIRST_TEXT_TOKEN = 260;
+
+/** Token ids drawn evenly; the same seed gives the same ids on every machine (mulberry32). */
+export class RandomPrompts {
+  readonly #first: number;
+  readonly #count: number;
+  #state: number;
+
+  constructor({ vocabSize, seed }: { readonly vocabSize: number; readonly seed: number }) {
+    this.#first = Math.min(FIRST_TEXT_TOKEN, vocabSize >> 1);
+    this.#count = vocabSize - this.#first;
+    this.#state = seed >>> 0;
+  }
+
+  prompt(length: number): readonly number[] {
+    return Array.from({ length }, () => this.#first + Math.floor(this.#next() * this.#count));
+  }
+
+  prompts(count: number, length: number): readonly (readonly number[])[] {
+    return Array.from({ length: count }, () => this.prompt(length));
+  }
+
+  #next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let t = this.#state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+}

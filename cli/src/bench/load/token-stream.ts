@@ -1,0 +1,186 @@
+import { type Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
+import { isErrorCode, RhoneError } from "@rhone/common";
+import { DONE, EventReader } from "../../api/event-reader.js";
+
+export interface TokenStreamOptions {
+  readonly agent: Agent;
+  /** http://host:port of a gateway. */
+  readonly url: string;
+  readonly model: string;
+  readonly prompt: readonly number[];
+  readonly maxTokens: number;
+  /** May the prefix cache be used? */
+  readonly cache: boolean;
+  /** Called as each token arrives, with the number of tokens so far. */
+  readonly onToken?: (count: number) => void;
+  /** Fails the stream. */
+  readonly signal: AbortSignal;
+}
+
+export interface StreamRecord {
+  /** When the request was sent: milliseconds on the performance clock. */
+  readonly sentAt: number;
+  /** When each token arrived. */
+  readonly arrivals: readonly number[];
+  /** Prompt tokens that the server did not compute; 0 for a stream that was left. */
+  readonly cachedTokens: number;
+}
+
+interface Chunk {
+  readonly choices?: readonly { readonly token_ids?: readonly number[] }[];
+  readonly usage?: Usage;
+  readonly error?: { readonly message?: string; readonly code?: string };
+}
+
+interface Usage {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly prompt_tokens_details?: { readonly cached_tokens?: number };
+}
+
+/** One streamed completion of an exact number of greedy tokens; prepared first, sent by `send`, so that many can start at once. */
+export class TokenStream {
+  /** Rejects with the gateway's own error, NOT_RUNNING, and MEASUREMENT_VOID for a stream that is not what was asked for. */
+  readonly done: Promise<StreamRecord>;
+  readonly #options: TokenStreamOptions;
+  readonly #body: string;
+  readonly #request: ClientRequest;
+  readonly #arrivals: number[] = [];
+  #sentAt = 0;
+  #usage: Usage | undefined;
+  #finished = false;
+  #left = false;
+
+  constructor(options: TokenStreamOptions) {
+    this.#options = options;
+    this.#body = bodyOf(options);
+    const { agent, signal, url } = options;
+    this.#request = request(`${url}/v1/completions`, {
+      method: "POST",
+      agent,
+      signal,
+      headers: { "content-type": "application/json", "content-length": Buffer.byteLength(this.#body) },
+    });
+    this.done = this.#follow();
+  }
+
+  get tokens(): number {
+    return this.#arrivals.length;
+  }
+
+  send(): void {
+    this.#sentAt = performance.now();
+    this.#request.end(this.#body);
+  }
+
+  /** Hangs up; `done` resolves with what has arrived. */
+  leave(): void {
+    this.#left = true;
+    this.#request.destroy();
+  }
+
+  async #follow(): Promise<StreamRecord> {
+    try {
+      const response = await new Promise<IncomingMessage>((resolve, reject) => {
+        this.#request.once("response", resolve);
+        this.#request.once("error", reject);
+      });
+      if (response.statusCode !== 200) throw await refusalOf(response);
+      await this.#read(response);
+    } catch (error) {
+      if (!this.#left) throw this.#failure(error);
+    }
+    if (!this.#left) this.#check();
+    const cachedTokens = this.#usage?.prompt_tokens_details?.cached_tokens ?? 0;
+    return { sentAt: this.#sentAt, arrivals: this.#arrivals, cachedTokens };
+  }
+
+  /** Handlers instead of an iterator: the bench shares its cores with the cluster that it measures. */
+  #read(response: IncomingMessage): Promise<void> {
+    const events = new EventReader();
+    return new Promise((resolve, reject) => {
+      response.on("data", (bytes: Buffer) => {
+        const now = performance.now();
+        try {
+          for (const data of events.push(bytes)) this.#take(data, now);
+        } catch (error) {
+          reject(error);
+          this.#request.destroy();
+        }
+      });
+      response.once("end", resolve);
+      response.once("error", reject);
+      response.once("close", () => reject(new Error("the connection broke")));
+    });
+  }
+
+  #take(data: string, now: number): void {
+    if (data === DONE) {
+      this.#finished = true;
+      return;
+    }
+    const { choices, usage, error } = JSON.parse(data) as Chunk;
+    if (error !== undefined) throw gatewayError(error);
+    if (usage !== undefined) this.#usage = usage;
+    const arrived = choices?.[0]?.token_ids?.length ?? 0;
+    for (let i = 0; i < arrived; i++) {
+      this.#arrivals.push(now);
+      this.#options.onToken?.(this.#arrivals.length);
+    }
+  }
+
+  #check(): void {
+    const { prompt, maxTokens } = this.#options;
+    const promptTokens = this.#usage?.prompt_tokens;
+    const whole = this.#finished && this.tokens === maxTokens && promptTokens === prompt.length;
+    if (whole) return;
+    const got = `${promptTokens ?? "no"} prompt and ${this.tokens} generated tokens`;
+    const end = this.#finished ? "" : ", without [DONE]";
+    throw new RhoneError(
+      "MEASUREMENT_VOID",
+      `A stream gave ${got}${end}; asked were ${prompt.length} and ${maxTokens}.`,
+    );
+  }
+
+  #failure(error: unknown): unknown {
+    const { signal, url } = this.#options;
+    if (signal.aborted) return signal.reason;
+    if (error instanceof RhoneError) return error;
+    if ((error as NodeJS.ErrnoException).code === "ECONNREFUSED") {
+      return new RhoneError("NOT_RUNNING", `Nobody answers at ${url}.`, { cause: error });
+    }
+    const why = error instanceof Error ? error.message : String(error);
+    return new RhoneError("MEASUREMENT_VOID", `A stream from ${url} broke after ${this.tokens} tokens: ${why}.`, {
+      cause: error,
+    });
+  }
+}
+
+function bodyOf({ model, prompt, maxTokens, cache }: TokenStreamOptions): string {
+  return JSON.stringify({
+    model,
+    prompt,
+    max_tokens: maxTokens,
+    temperature: 0,
+    ignore_eos: true,
+    stream: true,
+    return_token_ids: true,
+    cache_prompt: cache,
+  });
+}
+
+async function refusalOf(response: IncomingMessage): Promise<RhoneError> {
+  const parts: Buffer[] = [];
+  for await (const part of response) parts.push(part as Buffer);
+  const text = Buffer.concat(parts).toString("utf8");
+  try {
+    return gatewayError((JSON.parse(text) as Chunk).error ?? {});
+  } catch {
+    return new RhoneError("INTERNAL", `The gateway answered ${response.statusCode}: ${text.slice(0, 500)}`);
+  }
+}
+
+function gatewayError({ code, message }: NonNullable<Chunk["error"]>): RhoneError {
+  const known = code?.toUpperCase() ?? "";
+  return new RhoneError(isErrorCode(known) ? known : "INTERNAL", message ?? "The gateway gave no reason.");
+}

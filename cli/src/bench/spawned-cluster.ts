@@ -1,0 +1,61 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { RhoneError } from "@rhone/common";
+import { resolveModel } from "@rhone/model";
+import type { ClusterOptions } from "../cluster/cluster-options.js";
+import { ENTRY_POINTS } from "../cluster/entry-points.js";
+import type { ProgressEvent } from "../cluster/progress-event.js";
+import { runCluster } from "../cluster/run-cluster.js";
+import type { StopSignals } from "../cluster/stop-signals.js";
+import type { CliConfig } from "../config.js";
+import { dataDirAt } from "../data-dir.js";
+
+export interface SpawnRequest {
+  /** `dataDir` is where a named model is looked for; the cluster itself gets a directory of its own. */
+  readonly options: ClusterOptions;
+  readonly config: CliConfig;
+  readonly signals: StopSignals;
+  readonly onProgress: (text: string) => void;
+}
+
+/**
+ * Runs `body` against a cluster that is started for it in a temporary directory, and stops that cluster whatever happens.
+ * Throws what `body` throws, and what made the cluster fail.
+ */
+export async function withSpawnedCluster<T>(request: SpawnRequest, body: (url: string) => Promise<T>): Promise<T> {
+  const { config, signals, onProgress } = request;
+  const root = await mkdtemp(join(tmpdir(), "rhone-bench-"));
+  const over = new AbortController();
+  try {
+    const options = { ...(await withModelFound(request.options)), dataDir: root };
+    let isReady: (url: string) => void = () => {};
+    const ready = new Promise<string>((resolve) => {
+      isReady = resolve;
+    });
+    const report = (event: ProgressEvent): void => {
+      if (event.kind === "ready") isReady(event.url);
+      else if (event.kind === "phase" && event.done) onProgress(`${event.phase}: ${event.text}`);
+    };
+    const stop = AbortSignal.any([signals.stop, over.signal]);
+    const running = runCluster({ options, config, entryPoints: ENTRY_POINTS, report, stop, kill: signals.kill });
+    const ended = running.then(() => {
+      throw new RhoneError("CANCELLED", "The cluster was stopped while it was measured.");
+    });
+    try {
+      return await Promise.race([ready.then(body), ended]);
+    } finally {
+      over.abort();
+      await running.catch(() => {});
+    }
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+/** A catalogue name becomes its file, with what the catalogue knows about it. */
+async function withModelFound(options: ClusterOptions): Promise<ClusterOptions> {
+  const { path, entry } = await resolveModel(options.model, { modelsDir: dataDirAt(options.dataDir).models });
+  const slidingWindow = options.slidingWindow ?? entry?.slidingWindow;
+  return { ...options, model: path, ...(slidingWindow !== undefined && { slidingWindow }) };
+}
