@@ -3,6 +3,7 @@ export * from "./config/load-config.js";
 export * from "./config/schemas.js";
 export * from "./errors/error-table.js";
 export * from "./errors/rhone-error.js";
+export * from "./grpc/acknowledger.js";
 export * from "./grpc/channel-options.js";
 export * from "./grpc/serve.js";
 export * from "./grpc/services.js";
