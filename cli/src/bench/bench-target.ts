@@ -1,6 +1,7 @@
 import { Agent } from "node:http";
 import { type ClusterStatus, RhoneError } from "@rhone/common";
 import { fetchStatus } from "../api/fetch-status.js";
+import type { ClusterSamples } from "./figures/cluster-samples.js";
 import { PrometheusSamples } from "./figures/prometheus-samples.js";
 import { type Load, runStreams } from "./load/run-streams.js";
 import type { StreamRecord } from "./load/token-stream.js";
@@ -14,7 +15,7 @@ export class BenchTarget {
   /** Whether the operations servers can be reached: without them there are no figures of the stages. */
   readonly seesInside: boolean;
   readonly #signal: AbortSignal;
-  readonly #metricsUrls: readonly string[];
+  readonly #metricsUrls: MetricsUrls;
 
   private constructor(url: string, status: ClusterStatus, about: Pick<BenchTarget, "seesInside"> & TargetLinks) {
     this.url = url;
@@ -30,8 +31,11 @@ export class BenchTarget {
     const ready = coordinators.filter(({ state }) => state === "ready");
     const [status] = ready;
     if (status !== undefined) {
-      const metricsUrls = ready.flatMap((cluster) => [cluster, ...cluster.workers].map(metricsUrlOf));
-      const seesInside = await fetchAll(metricsUrls, signal).then(
+      const metricsUrls = {
+        coordinators: ready.map(metricsUrlOf),
+        workers: ready.flatMap(({ workers }) => workers.map(metricsUrlOf)),
+      };
+      const seesInside = await scrapeAll(metricsUrls, signal).then(
         () => true,
         () => false,
       );
@@ -52,9 +56,8 @@ export class BenchTarget {
   }
 
   /** All /metrics pages of coordinators and workers, as of now; null when they are out of reach from here. */
-  async scrape(): Promise<PrometheusSamples | null> {
-    if (!this.seesInside) return null;
-    return PrometheusSamples.parse(await fetchAll(this.#metricsUrls, this.#signal));
+  async scrape(): Promise<ClusterSamples | null> {
+    return this.seesInside ? scrapeAll(this.#metricsUrls, this.#signal) : null;
   }
 
   close(): void {
@@ -62,12 +65,24 @@ export class BenchTarget {
   }
 }
 
+interface MetricsUrls {
+  readonly coordinators: readonly string[];
+  readonly workers: readonly string[];
+}
+
 interface TargetLinks {
-  readonly metricsUrls: readonly string[];
+  readonly metricsUrls: MetricsUrls;
   readonly signal: AbortSignal;
 }
 
 const metricsUrlOf = ({ operations }: { readonly operations: string }): string => `http://${operations}/metrics`;
 
-const fetchAll = (urls: readonly string[], signal: AbortSignal): Promise<readonly string[]> =>
-  Promise.all(urls.map(async (url) => (await fetch(url, { signal })).text()));
+async function scrapeAll({ coordinators, workers }: MetricsUrls, signal: AbortSignal): Promise<ClusterSamples> {
+  const pages = (urls: readonly string[]) =>
+    Promise.all(urls.map(async (url) => (await fetch(url, { signal })).text()));
+  const [coordinatorPages, workerPages] = await Promise.all([pages(coordinators), pages(workers)]);
+  return {
+    coordinators: PrometheusSamples.parse(coordinatorPages),
+    workers: workerPages.map((page) => PrometheusSamples.parse([page])),
+  };
+}

@@ -1,7 +1,7 @@
 import type { BenchTarget } from "./bench-target.js";
+import type { ClusterSamples } from "./figures/cluster-samples.js";
 import { type Percentiles, percentilesOf } from "./figures/percentiles.js";
 import { type PipelineFigures, pipelineFigures } from "./figures/pipeline-figures.js";
-import type { PrometheusSamples } from "./figures/prometheus-samples.js";
 import { decodeRate, gapsWithin, steadyWindowOf } from "./figures/steady-window.js";
 import type { RandomPrompts } from "./load/random-prompts.js";
 import type { StreamRecord } from "./load/token-stream.js";
@@ -27,8 +27,17 @@ export interface Point {
   readonly decodeTokensPerSecond: number;
   readonly steadySeconds: number;
   readonly steadyTokens: number;
+  /** Cores that the bench itself took in that time. */
+  readonly benchCores: number;
   /** Of the same time; null when the operations servers are out of reach. */
   readonly inside: PipelineFigures | null;
+}
+
+/** One end of the time in which all streams decode. */
+interface Mark {
+  readonly at: number;
+  readonly cpu: NodeJS.CpuUsage;
+  readonly samples: Promise<ClusterSamples | null>;
 }
 
 const WARM_UP = { promptTokens: 8, maxTokens: 4 } as const;
@@ -39,22 +48,27 @@ export async function measurePoint(target: BenchTarget, options: PointOptions): 
   const { maxTokens: few, promptTokens: short } = WARM_UP;
   await target.run({ prompts: prompts.prompts(concurrency, short), maxTokens: few, cache });
 
-  const scrapes: Promise<PrometheusSamples | null>[] = [];
-  const scrape = (): void => void scrapes.push(target.scrape());
+  const marks: Mark[] = [];
+  const mark = (): void =>
+    void marks.push({ at: performance.now(), cpu: process.cpuUsage(), samples: target.scrape() });
   const measured = prompts.prompts(concurrency, promptTokens);
   const streams = await target.run({
     prompts: measured,
     maxTokens,
     cache,
-    onAllDecoding: scrape,
-    onFirstEnd: scrape,
+    onAllDecoding: mark,
+    onFirstEnd: mark,
   });
-  const [before = null, after = null] = await Promise.all(scrapes);
-  const inside = before === null || after === null ? null : pipelineFigures(before, after);
-  return { concurrency, ...figuresOf(streams, promptTokens), inside };
+  const figures = figuresOf(streams, promptTokens);
+  const [from, to] = marks as [Mark, Mark]; // figuresOf has refused streams without them
+  const inside = pipelineFigures(await from.samples, await to.samples);
+  return { concurrency, ...figures, benchCores: coresBetween(from, to), inside };
 }
 
-function figuresOf(streams: readonly StreamRecord[], promptTokens: number): Omit<Point, "concurrency" | "inside"> {
+function figuresOf(
+  streams: readonly StreamRecord[],
+  promptTokens: number,
+): Omit<Point, "concurrency" | "benchCores" | "inside"> {
   const arrivals = streams.map((stream) => stream.arrivals);
   const steady = steadyWindowOf(arrivals);
   const rate = decodeRate(arrivals, steady);
@@ -67,4 +81,9 @@ function figuresOf(streams: readonly StreamRecord[], promptTokens: number): Omit
     steadySeconds: rate.seconds,
     steadyTokens: rate.tokens,
   };
+}
+
+function coresBetween(from: Mark, to: Mark): number {
+  const used = (cpu: NodeJS.CpuUsage): number => cpu.user + cpu.system;
+  return (used(to.cpu) - used(from.cpu)) / ((to.at - from.at) * 1000);
 }

@@ -1,5 +1,8 @@
 import type { Scenario } from "./scenario.js";
+import { mixed } from "./scenarios/mixed.js";
+import { prefix } from "./scenarios/prefix.js";
 import { sweep } from "./scenarios/sweep.js";
+import { slidingWindow } from "./scenarios/window.js";
 
 /** Every scenario of `rhone bench`: one file each in scenarios/. */
-export const SCENARIOS: readonly Scenario[] = [sweep];
+export const SCENARIOS: readonly Scenario[] = [sweep, mixed, prefix, slidingWindow];

@@ -106,6 +106,13 @@ export class ReferenceBatch {
     return context.latest.slice();
   }
 
+  /** Forgets every token; the context stays. */
+  reset(): void {
+    const { pointer, lengths } = this.#current();
+    this.#whole.llama.memoryClear(this.#whole.llama.getMemory(pointer), true);
+    lengths.fill(0);
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;

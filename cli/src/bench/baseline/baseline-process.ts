@@ -5,6 +5,11 @@ import { RhoneError } from "@rhone/common";
 import { childEnvironment } from "../../config.js";
 import type { BaselineAnswer, BaselineFigures, BaselineRequest, BaselineStart } from "./baseline-message.js";
 
+/** libllama's `kv_unified`: one K/V buffer for all sequences, or one each. */
+const LAYOUTS = { faster: [true, false], unified: [true], split: [false] } as const;
+export type BaselineLayout = keyof typeof LAYOUTS;
+export const BASELINE_LAYOUTS = Object.keys(LAYOUTS) as BaselineLayout[];
+
 const ENTRY = fileURLToPath(new URL("./baseline-main.js", import.meta.url));
 
 /** llama.cpp's own engine over the same file, in a child process. */
@@ -26,12 +31,12 @@ export class BaselineProcess {
     return new BaselineProcess(child);
   }
 
-  /** The faster of one K/V buffer for all sequences and one each. Throws what libllama throws. */
-  async measure(request: Omit<BaselineRequest, "kvUnified">): Promise<BaselineFigures> {
-    const unified = await this.#ask({ ...request, kvUnified: true });
-    if (request.sequences === 1) return unified;
-    const split = await this.#ask({ ...request, kvUnified: false });
-    return split.decodeTokensPerSecond > unified.decodeTokensPerSecond ? split : unified;
+  /** In the K/V layout that is asked for, or the one that decodes faster. Throws what libllama throws. */
+  async measure(request: Omit<BaselineRequest, "kvUnified">, layout: BaselineLayout): Promise<BaselineFigures> {
+    const layouts = request.sequences === 1 ? [true] : LAYOUTS[layout];
+    const measured: BaselineFigures[] = [];
+    for (const kvUnified of layouts) measured.push(await this.#ask({ ...request, kvUnified }));
+    return measured.reduce((best, one) => (one.decodeTokensPerSecond > best.decodeTokensPerSecond ? one : best));
   }
 
   async close(): Promise<void> {

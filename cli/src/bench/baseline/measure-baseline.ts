@@ -8,13 +8,12 @@ const WARM_UP = { promptTokens: 8, steps: 2 } as const;
 export function measureBaseline(batch: ReferenceBatch, request: BaselineRequest): BaselineFigures {
   const { sequences, promptTokens, maxTokens, threads, kvUnified } = request;
   const prompts = new RandomPrompts({ vocabSize: batch.nVocab, seed: request.seed });
-  const begin = (positions: number): void => batch.begin({ sequences, positions, threads, kvUnified });
-
-  begin(WARM_UP.promptTokens + WARM_UP.steps);
+  const positions = Math.max(promptTokens + maxTokens, WARM_UP.promptTokens + WARM_UP.steps);
+  batch.begin({ sequences, positions, threads, kvUnified });
   batch.prefill(prompts.prompts(sequences, WARM_UP.promptTokens));
   for (let step = 0; step < WARM_UP.steps; step++) batch.step();
 
-  begin(promptTokens + maxTokens);
+  batch.reset();
   const measured = prompts.prompts(sequences, promptTokens);
   const startedAt = performance.now();
   batch.prefill(measured);

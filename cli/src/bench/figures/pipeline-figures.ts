@@ -1,3 +1,4 @@
+import type { ClusterSamples } from "./cluster-samples.js";
 import type { PrometheusSamples } from "./prometheus-samples.js";
 
 export interface StageFigures {
@@ -15,7 +16,7 @@ export interface PipelineFigures {
   readonly bubble: number;
   /** Mean per hop: a step's time in the pipe less what the stages account for. */
   readonly hopMs: number;
-  /** Activation bytes between workers per generated token. */
+  /** Activation bytes between workers per token that runs through them. */
   readonly bytesPerToken: number;
   readonly steps: number;
   /** Mean rows per step. */
@@ -24,13 +25,14 @@ export interface PipelineFigures {
   readonly coordinatorMs: { readonly decide: number; readonly record: number };
 }
 
-/** `before` and `after` lie in the time that is described; a stage that did nothing in between counts as idle. */
-export function pipelineFigures(before: PrometheusSamples, after: PrometheusSamples): PipelineFigures {
+/** `before` and `after` lie in the time that is described; null where they can't be seen. */
+export function pipelineFigures(before: ClusterSamples | null, after: ClusterSamples | null): PipelineFigures | null {
+  if (before === null || after === null) return null;
   const gained = (name: string, labels: Readonly<Record<string, string>> = {}): number =>
-    after.sum(name, labels) - before.sum(name, labels);
+    after.coordinators.sum(name, labels) - before.coordinators.sum(name, labels);
   const steps = gained("rhone_steps_total");
   const msPerStep = (seconds: number): number => 1000 * share(seconds, steps);
-  const times = after.valuesOf("rhone_stage_busy_seconds_total", "stage").map((stage) => {
+  const times = after.coordinators.valuesOf("rhone_stage_busy_seconds_total", "stage").map((stage) => {
     const busy = gained("rhone_stage_busy_seconds_total", { stage });
     const idle = gained("rhone_stage_idle_seconds_total", { stage });
     return { stage, busy, idle, all: busy + idle + gained("rhone_stage_overhead_seconds_total", { stage }) };
@@ -44,7 +46,7 @@ export function pipelineFigures(before: PrometheusSamples, after: PrometheusSamp
     })),
     bubble: share(total("idle"), total("all")),
     hopMs: 1000 * share(gained("rhone_hop_seconds_sum"), gained("rhone_hop_seconds_count")),
-    bytesPerToken: share(gained("rhone_worker_sent_bytes_total"), gained("rhone_tokens_total", { kind: "generated" })),
+    bytesPerToken: after.workers.reduce((sum, worker, index) => sum + sentPerRow(before.workers[index], worker), 0),
     steps,
     rowsPerStep: share(gained("rhone_micro_batch_rows_sum"), gained("rhone_micro_batch_rows_count")),
     coordinatorMs: {
@@ -52,6 +54,12 @@ export function pipelineFigures(before: PrometheusSamples, after: PrometheusSamp
       record: msPerStep(gained("rhone_step_seconds_sum", { phase: "record" })),
     },
   };
+}
+
+/** Each worker's by itself: their pages are not of the very same moment. */
+function sentPerRow(before: PrometheusSamples | undefined, after: PrometheusSamples): number {
+  const gained = (name: string): number => after.sum(name) - (before?.sum(name) ?? 0);
+  return share(gained("rhone_worker_sent_bytes_total"), gained("rhone_worker_rows_total"));
 }
 
 const share = (part: number, whole: number): number => (whole > 0 ? part / whole : 0);

@@ -41,11 +41,16 @@ export function decodeRate(streams: readonly Arrivals[], window: SteadyWindow): 
   return { tokensPerSecond, tokens, seconds: (window.to - window.from) / 1000 };
 }
 
-/** Gaps between tokens, of those that arrived within the window; a stream's first token ends no gap. */
-export function gapsWithin(arrivals: Arrivals, { from, to }: SteadyWindow): number[] {
+/** Gaps between tokens that both arrived within the window. */
+export function gapsWithin(arrivals: Arrivals, window: SteadyWindow): readonly number[] {
+  return gapsEndingIn(inWindow(arrivals, window), window);
+}
+
+/** As `gapsWithin`, and those gaps that began before: what a stream waited for when the window began counts, too. */
+export function gapsEndingIn(arrivals: Arrivals, { from, to }: SteadyWindow): readonly number[] {
   return arrivals.flatMap((at, index) => {
     const before = arrivals[index - 1];
-    return before === undefined || at <= from || at > to ? [] : [at - before];
+    return before === undefined || at < from || at > to ? [] : [at - before];
   });
 }
 

@@ -64,8 +64,9 @@ export class TokenStream {
     this.done = this.#follow();
   }
 
-  get tokens(): number {
-    return this.#arrivals.length;
+  /** When each token arrived so far, on the performance clock. */
+  get arrivals(): readonly number[] {
+    return this.#arrivals;
   }
 
   send(): void {
@@ -132,9 +133,9 @@ export class TokenStream {
   #check(): void {
     const { prompt, maxTokens } = this.#options;
     const promptTokens = this.#usage?.prompt_tokens;
-    const whole = this.#finished && this.tokens === maxTokens && promptTokens === prompt.length;
+    const whole = this.#finished && this.#arrivals.length === maxTokens && promptTokens === prompt.length;
     if (whole) return;
-    const got = `${promptTokens ?? "no"} prompt and ${this.tokens} generated tokens`;
+    const got = `${promptTokens ?? "no"} prompt and ${this.#arrivals.length} generated tokens`;
     const end = this.#finished ? "" : ", without [DONE]";
     throw new RhoneError(
       "MEASUREMENT_VOID",
@@ -150,9 +151,13 @@ export class TokenStream {
       return new RhoneError("NOT_RUNNING", `Nobody answers at ${url}.`, { cause: error });
     }
     const why = error instanceof Error ? error.message : String(error);
-    return new RhoneError("MEASUREMENT_VOID", `A stream from ${url} broke after ${this.tokens} tokens: ${why}.`, {
-      cause: error,
-    });
+    return new RhoneError(
+      "MEASUREMENT_VOID",
+      `A stream from ${url} broke after ${this.#arrivals.length} tokens: ${why}.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

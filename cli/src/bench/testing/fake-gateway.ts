@@ -1,0 +1,94 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { json } from "node:stream/consumers";
+import { setImmediate as turn } from "node:timers/promises";
+import type { ClusterStatus } from "@rhone/common";
+
+export interface FakeRequest {
+  readonly prompt: readonly number[];
+  readonly max_tokens: number;
+  readonly temperature: number;
+  readonly ignore_eos: boolean;
+  readonly cache_prompt: boolean;
+}
+
+export interface FakeGatewayOptions {
+  readonly slidingWindow?: number | null;
+  readonly contextLength?: number;
+  /** What a request gets in place of its tokens; null leaves it to the gateway. */
+  readonly fault?: (request: FakeRequest) => "one-token-less" | "error-chunk" | "hang-up" | "refusal" | null;
+}
+
+/** Speaks enough of the HTTP API for the bench: tokens at once, one event each; /status and /metrics on the same port. */
+export class FakeGateway {
+  readonly requests: FakeRequest[] = [];
+  readonly #options: FakeGatewayOptions;
+  readonly #server: Server;
+  readonly #prefixes = new Set<string>();
+
+  private constructor(options: FakeGatewayOptions) {
+    this.#options = options;
+    this.#server = createServer((request, response) => {
+      this.#answer(request, response).catch(() => response.destroy());
+    });
+  }
+
+  static async open(options: FakeGatewayOptions = {}): Promise<FakeGateway> {
+    const gateway = new FakeGateway(options);
+    await new Promise<void>((resolve) => gateway.#server.listen(0, "127.0.0.1", resolve));
+    return gateway;
+  }
+
+  get host(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get url(): string {
+    return `http://${this.host}`;
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.url === "/status") return void response.end(JSON.stringify({ coordinators: [this.#status()] }));
+    if (request.url === "/metrics") return void response.end(`rhone_steps_total ${this.requests.length}\n`);
+    const asked = (await json(request)) as FakeRequest;
+    this.requests.push(asked);
+    const fault = this.#options.fault?.(asked) ?? null;
+    if (fault === "refusal") {
+      return void response.writeHead(503).end('{"error":{"message":"too much","code":"queue_full"}}');
+    }
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    const count = asked.max_tokens - (fault === "one-token-less" ? 1 : 0);
+    for (let i = 0; i < count && !response.destroyed; i++) {
+      if (i === 1 && fault === "hang-up") return void response.destroy();
+      if (i === 1 && fault === "error-chunk") {
+        return void response.end('data: {"error":{"message":"lost it","code":"worker_lost"}}\n\n');
+      }
+      response.write(`data: ${JSON.stringify({ choices: [{ text: "x", token_ids: [i] }] })}\n\n`);
+      await turn();
+    }
+    response.end(`data: ${JSON.stringify({ choices: [], usage: this.#usage(asked) })}\n\ndata: [DONE]\n\n`);
+  }
+
+  /** The first half of a prompt is cached when it has been seen. */
+  #usage({ prompt, max_tokens, cache_prompt }: FakeRequest) {
+    const half = prompt.length >> 1;
+    const key = prompt.slice(0, half).join();
+    const cached_tokens = cache_prompt && this.#prefixes.has(key) ? half : 0;
+    this.#prefixes.add(key);
+    return { prompt_tokens: prompt.length, completion_tokens: max_tokens, prompt_tokens_details: { cached_tokens } };
+  }
+
+  #status(): ClusterStatus {
+    const { contextLength = 4096, slidingWindow = null } = this.#options;
+    const worker = { operations: this.host, threads: 1, device: "CPU", layers: [0, 2] };
+    const model = { name: "tiny", path: "/tiny.gguf", vocabSize: 512, nLayers: 2, contextLength, slidingWindow };
+    const pages = { size: 32, total: 8, free: 8, cached: 0 };
+    const status = { coordinator: "c", operations: this.host, state: "ready", reason: null, model, pages };
+    return { ...status, kvType: "f16", workers: [worker] } as unknown as ClusterStatus;
+  }
+}
