@@ -127,6 +127,6 @@ describe("scale", () => {
       [2, 4],
     ]);
     for (const { share } of figures.virtual) expect(share).toBeGreaterThan(0.99);
-    expect(text).toContain("virtual clock: 5 ms per step and stage, 0 ms per hop");
+    expect(text).toContain("virtual clock: 5 ms per step and stage, 0 ms per row, 0 ms per hop");
   });
 });

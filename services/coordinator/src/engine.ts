@@ -51,6 +51,8 @@ export interface EngineOptions {
   readonly log: EventLog;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Milliseconds on a clock that only goes forward; the performance clock when absent. */
+  readonly now?: () => number;
 }
 
 /**
@@ -150,7 +152,7 @@ export class Engine {
 
   /** The result of the oldest step in flight. Throws STAGE_FAILED when it is not that, or lacks what was asked for. */
   record(step: number, result: rhone.v1.StepResult.$Properties): void {
-    const startedAt = performance.now();
+    const startedAt = this.#now();
     const entry = this.#inFlight.shift();
     if (entry === undefined || entry.step !== step) {
       throw new RhoneError("STAGE_FAILED", `Result of step ${step} came when step ${entry?.step ?? "none"} was due.`);
@@ -172,6 +174,10 @@ export class Engine {
     this.#runs.rejectAll(shuttingDown());
   }
 
+  #now(): number {
+    return this.#options.now?.() ?? performance.now();
+  }
+
   #pumpSoon(): void {
     if (this.#pumpDue) return;
     this.#pumpDue = true;
@@ -185,11 +191,11 @@ export class Engine {
   #pump(): void {
     const { metrics, rules, log } = this.#options;
     while (this.#link !== null && !log.full) {
-      const startedAt = performance.now();
+      const startedAt = this.#now();
       const batch = this.#scheduler.decide();
       if (batch === null) return;
       const step = this.#link.send(encodeStep(batch, rules.endTokens));
-      const sentAt = performance.now();
+      const sentAt = this.#now();
       this.#inFlight.push({ step, batch, sentAt });
       metrics.rows.observe(batch.rows);
       metrics.stepSeconds.observe({ phase: "decide" }, (sentAt - startedAt) / 1000);
@@ -239,6 +245,7 @@ export class Engine {
   }
 
   #count(kind: keyof TokenCounts, tokens: number): void {
+    if (tokens === 0) return;
     this.#tokens[kind] += tokens;
     this.#options.metrics.tokens.inc({ kind }, tokens);
   }
@@ -302,7 +309,7 @@ export class Engine {
     this.#learn(batch, result.timings ?? [], startedAt - sentAt);
     metrics.steps.inc();
     metrics.stepSeconds.observe({ phase: "run" }, (startedAt - sentAt) / 1000);
-    metrics.stepSeconds.observe({ phase: "record" }, (performance.now() - startedAt) / 1000);
+    metrics.stepSeconds.observe({ phase: "record" }, (this.#now() - startedAt) / 1000);
     if (batch.rows > 0) this.#clock?.record(result.timings ?? [], (startedAt - sentAt) / 1000);
     metrics.preemptions.inc(this.#scheduler.preemptions - this.#preemptionsSeen);
     this.#preemptionsSeen = this.#scheduler.preemptions;

@@ -5,10 +5,10 @@ const HEADING = ["STAGES", "SEQUENCES", "STEPS/s", "ROWS/step", "ROWS/s", "of a 
 
 export function formatScale(
   { virtual, processes }: ScaleFigures,
-  { stageMs, hopMs }: { readonly stageMs: number; readonly hopMs: number },
+  { stageMs, rowMs, hopMs }: { readonly stageMs: number; readonly rowMs: number; readonly hopMs: number },
 ): string {
   const tables = [
-    `virtual clock: ${stageMs} ms per step and stage, ${hopMs} ms per hop`,
+    `virtual clock: ${stageMs} ms per step and stage, ${rowMs} ms per row, ${hopMs} ms per hop`,
     benchTable([HEADING, ...virtual.map(cells)]),
   ];
   if (processes.length === 0) return tables.join("\n\n");

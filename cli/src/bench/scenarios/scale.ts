@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Command } from "commander";
 import { childEnvironment } from "../../config.js";
-import { decimalNumber, positive, positiveList } from "../../option-parsers.js";
+import { decimalNumber, positive, positiveList, wholeNumber } from "../../option-parsers.js";
 import { formatScale } from "../report/format-scale.js";
 import type { BenchContext, Scenario } from "../scenario.js";
 import { measureFlood } from "./overhead.js";
@@ -12,6 +12,7 @@ interface ScaleOptions {
   readonly stages: readonly number[];
   readonly processes: readonly number[];
   readonly stageMs: number;
+  readonly rowMs: number;
   readonly hopMs: number;
   readonly sequencesPerStage: number;
   readonly seconds: number;
@@ -51,7 +52,8 @@ export const scale: Scenario<ScaleOptions> = {
     command
       .option("--stages <list>", "on a virtual clock, which no machine slows down", positiveList, [1, 2, 4, 8, 16, 32])
       .option("--processes <list>", "the same with simulated workers on this machine (--spawn)", positiveList, [2, 4])
-      .option("--stage-ms <n>", "what a step takes on each stage", positive, 5)
+      .option("--stage-ms <n>", "what a step takes on each stage", wholeNumber({ least: 0 }), 5)
+      .option("--row-ms <n>", "what each row adds to it, on the virtual clock", decimalNumber({ least: 0 }), 0)
       .option(
         "--hop-ms <n>",
         "what a frame takes from process to process, on the virtual clock",
@@ -71,10 +73,11 @@ export const scale: Scenario<ScaleOptions> = {
 };
 
 async function simulate({ signal }: BenchContext, options: ScaleOptions): Promise<readonly ScalePoint[]> {
-  const { stages, stageMs, hopMs, sequencesPerStage, seconds } = options;
+  const { stages, stageMs, rowMs, hopMs, sequencesPerStage, seconds } = options;
   const flags = {
     stages: stages.join(),
     "stage-ms": stageMs,
+    "row-ms": rowMs,
     "hop-ms": hopMs,
     "sequences-per-stage": sequencesPerStage,
     seconds,

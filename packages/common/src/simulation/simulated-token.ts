@@ -12,6 +12,25 @@ export function simulatedToken(token: number, position: number, vocabSize: numbe
   return first + (((hash ^ (hash >>> 13)) >>> 0) % (vocabSize - first));
 }
 
+/** A span's rows as a last stage sees them: the last `drafts` hold guesses at what the rows before them draw. */
+export interface SimulatedSpan {
+  readonly tokens: Int32Array;
+  /** Of the first row. */
+  readonly position: number;
+  readonly drafts: number;
+}
+
+/** What a simulated last stage draws: one token, and one more for each guess that is right. */
+export function simulatedDraw({ tokens, position, drafts }: SimulatedSpan, vocabSize: number): readonly number[] {
+  const drawn: number[] = [];
+  for (let row = tokens.length - 1 - drafts; row < tokens.length; row++) {
+    const token = simulatedToken(tokens[row] ?? 0, position + row, vocabSize);
+    drawn.push(token);
+    if (tokens[row + 1] !== token) break;
+  }
+  return drawn;
+}
+
 /** What simulated stages generate after a prompt of token ids. */
 export function simulatedTokens(prompt: readonly number[], count: number, vocabSize: number): readonly number[] {
   const tokens: number[] = [];

@@ -2,6 +2,7 @@ import type { Settings } from "@rhone/common";
 import { z } from "zod";
 
 const positive = z.coerce.number().positive();
+const duration = z.coerce.number().min(0);
 
 export const simulationSettings = {
   stages: {
@@ -13,10 +14,11 @@ export const simulationSettings = {
       .transform((text) => text.split(",").map(Number)),
     doc: "Numbers of stages.",
   },
-  stageMs: { env: "RHONE_SIMULATION_STAGE_MS", schema: positive.default(5), doc: "What a step takes on each stage." },
+  stageMs: { env: "RHONE_SIMULATION_STAGE_MS", schema: duration.default(5), doc: "What a step takes on each stage." },
+  rowMs: { env: "RHONE_SIMULATION_ROW_MS", schema: duration.default(0), doc: "What each row of a step adds to it." },
   hopMs: {
     env: "RHONE_SIMULATION_HOP_MS",
-    schema: z.coerce.number().min(0).default(0.2),
+    schema: duration.default(0.2),
     doc: "What a frame takes from one process to the next.",
   },
   sequencesPerStage: {
@@ -26,7 +28,7 @@ export const simulationSettings = {
   },
   warmUpSeconds: {
     env: "RHONE_SIMULATION_WARM_UP",
-    schema: z.coerce.number().min(0).default(2),
+    schema: duration.default(20),
     doc: "Virtual seconds that are passed over.",
   },
   seconds: { env: "RHONE_SIMULATION_SECONDS", schema: positive.default(10), doc: "Virtual seconds that are measured." },

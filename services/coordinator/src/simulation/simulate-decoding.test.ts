@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { simulateDecoding } from "./simulate-decoding.js";
 
-const options = { stageMs: 5, hopMs: 0.2, sequencesPerStage: 2, warmUpSeconds: 1, seconds: 2 };
+const options = { stageMs: 5, rowMs: 0, hopMs: 0.2, sequencesPerStage: 2, warmUpSeconds: 1, seconds: 2 };
 
 describe("simulateDecoding", () => {
   it("gives the same figures every time", async () => {
@@ -18,6 +18,13 @@ describe("simulateDecoding", () => {
     expect(share).toBeLessThanOrEqual(1);
     expect(share).toBeGreaterThan(0.99);
     expect(rowsPerSecond).toBeCloseTo(stepsPerSecond * rowsPerStep, 6);
+  });
+
+  it("leaves no stage idle where smaller steps are as much shorter: 5 groups of 4 for 4 stages", async () => {
+    const work = { stageMs: 0, rowMs: 2.5, hopMs: 1, sequencesPerStage: 5, warmUpSeconds: 5 };
+    const { share, rowsPerStep } = await simulateDecoding({ ...options, ...work, stages: 4 });
+    expect(share).toBeGreaterThan(0.99);
+    expect(rowsPerStep).toBe(4);
   });
 
   it("on one stage with one group waits for two hops between steps", async () => {

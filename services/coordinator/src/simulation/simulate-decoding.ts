@@ -1,8 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { createLogger, type GenerationJob } from "@rhone/common";
-import { Engine } from "../engine.js";
+import { Engine, type EngineOptions } from "../engine.js";
 import { createMetrics } from "../metrics.js";
-import { type KvShape, livePages } from "../scheduler/sliding-window.js";
+import { livePages } from "../scheduler/sliding-window.js";
 import { PieceTable } from "../text/piece-table.js";
 import { VirtualClock } from "./virtual-clock.js";
 import { VirtualPipeline } from "./virtual-pipeline.js";
@@ -10,6 +10,7 @@ import { VirtualPipeline } from "./virtual-pipeline.js";
 export interface DecodingOptions {
   readonly stages: number;
   readonly stageMs: number;
+  readonly rowMs: number;
   readonly hopMs: number;
   readonly sequencesPerStage: number;
   /** Of virtual time: passed over, then measured. */
@@ -23,29 +24,32 @@ export interface DecodingFigures {
   readonly stepsPerSecond: number;
   readonly rowsPerStep: number;
   readonly rowsPerSecond: number;
-  /** Steps per second over those of a stage that is never idle: 1000 / stageMs. */
+  /** Of its time that each stage computes; 1 would be a stage that is never idle. */
   readonly share: number;
 }
 
-const PROMPT_TOKENS = 16;
+/** Between one sequence's arrival and the next: the scheduler chooses anew when one arrives, by what it has measured. */
+const ARRIVAL_MS = 10;
+/** One row each: the first steps carry as many rows as later ones. */
+const PROMPT_TOKENS = 1;
 const VOCABULARY = 32_000;
 const PAGE_SIZE = 32;
 /** A day: no deadline passes while the virtual clock runs. */
 const FAR_MS = 86_400_000;
 
 /**
- * The coordinator's own engine and scheduler drive stages that exist on a virtual clock only. All sequences arrive at once
- * and decode throughout. Equal options give equal figures, on any machine.
+ * The coordinator's own engine and scheduler drive stages that exist on a virtual clock only. Sequences arrive
+ * during the warm-up and decode to the end. Equal options give equal figures, on any machine.
  */
 export async function simulateDecoding(options: DecodingOptions): Promise<DecodingFigures> {
-  const { stages, stageMs, sequencesPerStage, warmUpSeconds, seconds } = options;
+  const { stages, stageMs, rowMs, sequencesPerStage, warmUpSeconds, seconds } = options;
   const sequences = stages * sequencesPerStage;
   const untilMs = (warmUpSeconds + seconds) * 1000;
-  const positions = PROMPT_TOKENS + Math.ceil(untilMs / stageMs) + 1;
+  const positions = PROMPT_TOKENS + Math.ceil(untilMs / (stageMs + rowMs)) + 1;
   const shape = { pageSize: PAGE_SIZE, slidingWindow: 0, contextLength: positions + 1, maxRows: 512 };
-  const engine = openEngine(shape, sequences);
   const clock = new VirtualClock();
-  const count = { steps: 0, rows: 0 };
+  const engine = openEngine(clock, { shape, maxSequences: sequences });
+  const count = { steps: 0, rows: 0, busyMs: 0 };
   const pipeline = new VirtualPipeline({
     ...options,
     clock,
@@ -55,11 +59,15 @@ export async function simulateDecoding(options: DecodingOptions): Promise<Decodi
       if (clock.nowMs >= warmUpSeconds * 1000) {
         count.steps++;
         count.rows += result.spans?.length ?? 0;
+        count.busyMs += (result.timings?.[0]?.computeUs ?? 0) / 1000;
       }
       engine.record(step, result);
     },
   });
-  const runs = Array.from({ length: sequences }, (_, index) => engine.run(jobOf(index, positions)).catch(() => {}));
+  const runs: Promise<void>[] = [];
+  for (let index = 0; index < sequences; index++) {
+    clock.after(index * ARRIVAL_MS, () => runs.push(engine.run(jobOf(index, positions)).catch(() => {})));
+  }
   engine.attach(pipeline);
   do
     await turn(); // what the engine leaves for the next turn of the event loop happens before time goes on
@@ -69,13 +77,15 @@ export async function simulateDecoding(options: DecodingOptions): Promise<Decodi
   return figuresOf(count, { ...options, sequences });
 }
 
-function openEngine(shape: KvShape, maxSequences: number): Engine {
+function openEngine(clock: VirtualClock, limits: Pick<EngineOptions, "shape" | "maxSequences">): Engine {
   const pieces = new PieceTable({ pieceBytes: () => new Uint8Array() });
   return new Engine({
-    shape,
-    maxSequences,
+    ...limits,
+    now: () => clock.nowMs,
+    targetItl: "auto",
+    maxDrafts: 0,
     recoveryTimeoutMs: FAR_MS,
-    rules: { contextLength: shape.contextLength, endTokens: new Set(), pieces },
+    rules: { contextLength: limits.shape.contextLength, endTokens: new Set(), pieces },
     log: { full: false, append: async () => [] },
     metrics: createMetrics(),
     logger: createLogger({ service: "simulation", level: "silent" }),
@@ -83,8 +93,8 @@ function openEngine(shape: KvShape, maxSequences: number): Engine {
 }
 
 function figuresOf(
-  { steps, rows }: { readonly steps: number; readonly rows: number },
-  { stages, sequences, seconds, stageMs }: DecodingOptions & { readonly sequences: number },
+  { steps, rows, busyMs }: { readonly steps: number; readonly rows: number; readonly busyMs: number },
+  { stages, sequences, seconds }: DecodingOptions & { readonly sequences: number },
 ): DecodingFigures {
   return {
     stages,
@@ -92,7 +102,7 @@ function figuresOf(
     stepsPerSecond: steps / seconds,
     rowsPerStep: rows / steps,
     rowsPerSecond: rows / seconds,
-    share: (steps * stageMs) / (seconds * 1000),
+    share: busyMs / (seconds * 1000),
   };
 }
 
@@ -114,6 +124,8 @@ function jobOf(index: number, maxTokens: number): GenerationJob {
     logprobs: null,
     promptLogprobs: null,
     lane: "interactive",
+    cachePrompt: false,
+    cacheSalt: "",
     keyId: "",
     arrivedAtMs: now,
     deadlineAtMs: now + FAR_MS,

@@ -26,10 +26,22 @@ describe("NullStage", () => {
     expect(output).toEqual({
       kind: "results",
       spans: [
-        { sequence: 1, position: 2, sampled: true, scores: [], token: { token: simulatedToken(7, 2, VOCABULARY) } },
-        { sequence: 2, position: 9, sampled: true, scores: [], token: { token: simulatedToken(300, 9, VOCABULARY) } },
+        { sequence: 1, position: 2, scores: [], tokens: [{ token: simulatedToken(7, 2, VOCABULARY) }] },
+        { sequence: 2, position: 9, scores: [], tokens: [{ token: simulatedToken(300, 9, VOCABULARY) }] },
       ],
     });
+  });
+
+  it("draws on as long as guesses are right", async () => {
+    const [first = 0, second = 0] = simulatedTokens([7], 2, VOCABULARY);
+    const draw = async (guesses: readonly number[]) => {
+      const span = { sequence: 1, position: 0, count: 3, sample: true, drafts: 2 };
+      const output = await stage(true, true).run({ ...step, spans: [span], tokens: bytesOf([7, ...guesses]) }, 0);
+      return output.kind === "results" ? output.spans[0]?.tokens?.map(({ token }) => token) : null;
+    };
+    expect(await draw([first, second])).toEqual(simulatedTokens([7], 3, VOCABULARY));
+    expect(await draw([first, 5])).toEqual([first, second]);
+    expect(await draw([5, second])).toEqual([first]);
   });
 
   it("scores prompts: certain of the rule's tokens, and of no other", async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { RhoneError, simulatedToken } from "@rhone/common";
+import { RhoneError, simulatedDraw, simulatedToken } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import { readTokens } from "../sampling/sequence-sampler.js";
 import type { RunnableStage, StageOutput } from "../stage/runnable-stage.js";
@@ -82,21 +82,18 @@ export class NullStage implements RunnableStage {
     });
   }
 
-  #answer({ sequence, position: from, count, sample, targets }: Span, tokens: Int32Array): SpanResult {
-    const start = from ?? 0;
-    const position = start + (count ?? 0) - 1;
-    const token = (index: number): number => simulatedToken(tokens[index] ?? 0, start + index, this.#options.vocabSize);
-    const scores = (targets ?? []).map((target, index) => ({
-      token: target,
-      logprob: target === token(index) ? 0 : IMPOSSIBLE,
-    }));
-    const sampled = sample ?? false;
+  #answer(span: Span, tokens: Int32Array): SpanResult {
+    const { vocabSize } = this.#options;
+    const [sequence, start, drafts] = [span.sequence ?? 0, span.position ?? 0, span.drafts ?? 0];
+    const drawn = span.sample === true ? simulatedDraw({ tokens, position: start, drafts }, vocabSize) : [];
     return {
-      sequence: sequence ?? 0,
-      position,
-      sampled,
-      scores,
-      ...(sampled && { token: { token: token(tokens.length - 1) } }),
+      sequence,
+      position: start + tokens.length - 1,
+      tokens: drawn.map((token) => ({ token })),
+      scores: (span.targets ?? []).map((target, row) => ({
+        token: target,
+        logprob: target === simulatedToken(tokens[row] ?? 0, start + row, vocabSize) ? 0 : IMPOSSIBLE,
+      })),
     };
   }
 }
