@@ -6,6 +6,7 @@ import { addDownCommand } from "./commands/down.js";
 import { addGenerateCommand } from "./commands/generate.js";
 import { addLogsCommand } from "./commands/logs.js";
 import { addModelCommands } from "./commands/model.js";
+import { addPlanCommand } from "./commands/plan.js";
 import { addStatusCommand } from "./commands/status.js";
 import { addTestCommand } from "./commands/test.js";
 import { addUpCommand } from "./commands/up.js";
@@ -22,6 +23,7 @@ export function createProgram(signal: AbortSignal): Command {
   addUpCommand(program, signal);
   addDownCommand(program, signal);
   addStatusCommand(program, signal);
+  addPlanCommand(program, signal);
   addLogsCommand(program, signal);
   addChatCommand(program, signal);
   addGenerateCommand(program, signal);

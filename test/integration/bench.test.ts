@@ -3,6 +3,7 @@ import { rhone } from "../cluster/start-cluster.js";
 
 interface Report {
   readonly scenario: string;
+  readonly commit: string | null;
   readonly clusters: readonly { readonly workers: readonly { readonly layers: readonly number[] }[] }[];
   readonly result: { readonly baselineThreads: number; readonly points: readonly Point[] };
 }

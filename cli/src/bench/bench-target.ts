@@ -2,6 +2,7 @@ import { Agent } from "node:http";
 import { type ClusterStatus, RhoneError } from "@rhone/common";
 import { fetchStatus } from "../api/fetch-status.js";
 import type { ClusterSamples } from "./figures/cluster-samples.js";
+import { CpuClock } from "./figures/cpu-clock.js";
 import { PrometheusSamples } from "./figures/prometheus-samples.js";
 import { type Load, runStreams } from "./load/run-streams.js";
 import type { StreamRecord } from "./load/token-stream.js";
@@ -14,19 +15,29 @@ export class BenchTarget {
   readonly agent = new Agent({ keepAlive: true });
   /** Whether the operations servers can be reached: without them there are no figures of the stages. */
   readonly seesInside: boolean;
+  /** null for a cluster whose processes are not known. */
+  readonly cpuClock: CpuClock | null;
   readonly #signal: AbortSignal;
   readonly #metricsUrls: MetricsUrls;
 
-  private constructor(url: string, status: ClusterStatus, about: Pick<BenchTarget, "seesInside"> & TargetLinks) {
+  private constructor(
+    url: string,
+    status: ClusterStatus,
+    about: Pick<BenchTarget, "seesInside" | "cpuClock"> & TargetLinks,
+  ) {
     this.url = url;
     this.status = status;
     this.seesInside = about.seesInside;
+    this.cpuClock = about.cpuClock;
     this.#metricsUrls = about.metricsUrls;
     this.#signal = about.signal;
   }
 
-  /** Throws NOT_RUNNING when nobody answers or no pipeline is ready behind the gateway. */
-  static async open(url: string, signal: AbortSignal): Promise<BenchTarget> {
+  /**
+   * `roots`: the processes whose descendants make up the cluster, when they are on this machine and known.
+   * Throws NOT_RUNNING when nobody answers or no pipeline is ready behind the gateway.
+   */
+  static async open(url: string, signal: AbortSignal, roots: readonly number[] | null = null): Promise<BenchTarget> {
     const { coordinators } = await fetchStatus(url, signal);
     const ready = coordinators.filter(({ state }) => state === "ready");
     const [status] = ready;
@@ -39,7 +50,8 @@ export class BenchTarget {
         () => true,
         () => false,
       );
-      return new BenchTarget(url, status, { seesInside, metricsUrls, signal });
+      const cpuClock = roots === null ? null : new CpuClock(roots);
+      return new BenchTarget(url, status, { seesInside, cpuClock, metricsUrls, signal });
     }
     const why = coordinators[0]?.reason ?? coordinators[0]?.state ?? "no coordinator";
     throw new RhoneError("NOT_RUNNING", `The cluster at ${url} is not ready: ${why}.`);

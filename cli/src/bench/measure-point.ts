@@ -1,17 +1,19 @@
 import type { BenchTarget } from "./bench-target.js";
 import type { ClusterSamples } from "./figures/cluster-samples.js";
+import { type CpuTime, otherCores } from "./figures/cpu-clock.js";
 import { type Percentiles, percentilesOf } from "./figures/percentiles.js";
 import { type PipelineFigures, pipelineFigures } from "./figures/pipeline-figures.js";
 import { decodeRate, gapsWithin, steadyWindowOf } from "./figures/steady-window.js";
-import type { RandomPrompts } from "./load/random-prompts.js";
+import type { Prompts } from "./load/random-prompts.js";
 import type { StreamRecord } from "./load/token-stream.js";
+import { warmUp } from "./warm-up.js";
 
 export interface PointOptions {
   readonly concurrency: number;
   readonly promptTokens: number;
   readonly maxTokens: number;
   readonly cache: boolean;
-  readonly prompts: RandomPrompts;
+  readonly prompts: Prompts;
 }
 
 /** What a number of equal streams, released together, saw. */
@@ -29,6 +31,8 @@ export interface Point {
   readonly steadyTokens: number;
   /** Cores that the bench itself took in that time. */
   readonly benchCores: number;
+  /** Cores that others on the machine took in that time; null where it is not known. */
+  readonly otherCores: number | null;
   /** Of the same time; null when the operations servers are out of reach. */
   readonly inside: PipelineFigures | null;
 }
@@ -36,21 +40,18 @@ export interface Point {
 /** One end of the time in which all streams decode. */
 interface Mark {
   readonly at: number;
-  readonly cpu: NodeJS.CpuUsage;
+  readonly own: NodeJS.CpuUsage;
+  readonly all: CpuTime | null;
   readonly samples: Promise<ClusterSamples | null>;
 }
-
-const WARM_UP = { promptTokens: 8, maxTokens: 4 } as const;
 
 /** Warms the cluster up with as many short streams, then measures. Throws MEASUREMENT_VOID and the cluster's own errors. */
 export async function measurePoint(target: BenchTarget, options: PointOptions): Promise<Point> {
   const { concurrency, promptTokens, maxTokens, cache, prompts } = options;
-  const { maxTokens: few, promptTokens: short } = WARM_UP;
-  await target.run({ prompts: prompts.prompts(concurrency, short), maxTokens: few, cache });
+  await warmUp(target, prompts, concurrency);
 
   const marks: Mark[] = [];
-  const mark = (): void =>
-    void marks.push({ at: performance.now(), cpu: process.cpuUsage(), samples: target.scrape() });
+  const mark = (): void => void marks.push(markNow(target));
   const measured = prompts.prompts(concurrency, promptTokens);
   const streams = await target.run({
     prompts: measured,
@@ -62,13 +63,19 @@ export async function measurePoint(target: BenchTarget, options: PointOptions): 
   const figures = figuresOf(streams, promptTokens);
   const [from, to] = marks as [Mark, Mark]; // figuresOf has refused streams without them
   const inside = pipelineFigures(await from.samples, await to.samples);
-  return { concurrency, ...figures, benchCores: coresBetween(from, to), inside };
+  const cores = { benchCores: coresBetween(from, to), otherCores: otherCores(from.all, to.all) };
+  return { concurrency, ...figures, ...cores, inside };
+}
+
+function markNow(target: BenchTarget): Mark {
+  const samples = target.scrape();
+  return { at: performance.now(), own: process.cpuUsage(), all: target.cpuClock?.read() ?? null, samples };
 }
 
 function figuresOf(
   streams: readonly StreamRecord[],
   promptTokens: number,
-): Omit<Point, "concurrency" | "benchCores" | "inside"> {
+): Omit<Point, "concurrency" | "benchCores" | "otherCores" | "inside"> {
   const arrivals = streams.map((stream) => stream.arrivals);
   const steady = steadyWindowOf(arrivals);
   const rate = decodeRate(arrivals, steady);
@@ -85,5 +92,5 @@ function figuresOf(
 
 function coresBetween(from: Mark, to: Mark): number {
   const used = (cpu: NodeJS.CpuUsage): number => cpu.user + cpu.system;
-  return (used(to.cpu) - used(from.cpu)) / ((to.at - from.at) * 1000);
+  return (used(to.own) - used(from.own)) / ((to.at - from.at) * 1000);
 }

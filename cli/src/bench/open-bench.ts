@@ -1,15 +1,19 @@
 import { RhoneError } from "@rhone/common";
 import type { ClusterOptions } from "../cluster/cluster-options.js";
+import { readClusterRecord } from "../cluster/cluster-record.js";
 import { listenForStop } from "../cluster/stop-signals.js";
 import { urlOfCluster } from "../cluster/url-of-cluster.js";
 import { commandContext } from "../command-context.js";
+import type { DataDir } from "../data-dir.js";
 import { BenchTarget } from "./bench-target.js";
 import { describeCluster, type MeasuredCluster } from "./report/describe-cluster.js";
 import type { BenchContext } from "./scenario.js";
 import { withSpawnedCluster } from "./spawned-cluster.js";
 
+type AskedCluster = Omit<ClusterOptions, "dataDir" | "host" | "port">;
+
 /** What every scenario's command line has. */
-export interface BenchOptions extends Omit<ClusterOptions, "dataDir" | "host" | "port"> {
+export interface BenchOptions extends AskedCluster {
   readonly url?: string;
   readonly dataDir?: string;
   readonly spawn?: boolean;
@@ -19,7 +23,9 @@ export interface BenchOptions extends Omit<ClusterOptions, "dataDir" | "host" | 
 
 export interface BenchRequest {
   readonly options: BenchOptions;
-  /** Cluster options that the command line gives: only a cluster that is started here can obey them. */
+  /** The options that decide how a cluster is built. */
+  readonly clusterFlags: readonly string[];
+  /** Those that the command line gives: only a cluster that is started here can obey them. */
   readonly given: readonly string[];
   readonly signal: AbortSignal;
 }
@@ -28,14 +34,14 @@ export interface BenchRequest {
 export type OpenBench = BenchContext & { readonly measured: readonly MeasuredCluster[] };
 
 /** Throws INVALID_CONFIG when options contradict each other. */
-export function openBench({ options, given, signal }: BenchRequest): OpenBench {
+export function openBench({ options, clusterFlags, given, signal }: BenchRequest): OpenBench {
   const spawns = options.spawn === true;
   checkOptions(options, given);
   const { config, dataDir } = commandContext(options.dataDir, signal);
   const measured: MeasuredCluster[] = [];
   const note = (text: string): void => console.error(text);
-  const use = async <T>(url: string, body: (target: BenchTarget) => Promise<T>): Promise<T> => {
-    const target = await BenchTarget.open(url, signal);
+  const use = async <T>({ url, roots }: Place, body: (target: BenchTarget) => Promise<T>): Promise<T> => {
+    const target = await BenchTarget.open(url, signal, roots);
     measured.push(describeCluster(target.status));
     try {
       return await body(target);
@@ -46,13 +52,33 @@ export function openBench({ options, given, signal }: BenchRequest): OpenBench {
   const signals = spawns ? listenForStop(() => note("stopping; Ctrl-C once more kills")) : null;
   const withCluster: BenchContext["withCluster"] = async (body, changes) => {
     if (signals !== null) {
-      const asked = { ...clusterOptionsOf(options), ...changes, dataDir: config.home, host: "127.0.0.1", port: 0 };
-      return withSpawnedCluster({ options: asked, config, signals, onProgress: note }, (url) => use(url, body));
+      const asked = {
+        ...clusterOptionsOf(options, clusterFlags),
+        ...changes,
+        dataDir: config.home,
+        host: "127.0.0.1",
+        port: 0,
+      };
+      return withSpawnedCluster({ options: asked, config, signals, onProgress: note }, (url) => {
+        return use({ url, roots: [process.pid] }, body);
+      });
     }
     if (changes !== undefined) throw needsSpawn(Object.keys(changes));
-    return use(options.url?.replace(/\/+$/, "") ?? (await urlOfCluster(dataDir)), body);
+    return use(await findPlace(options.url, dataDir), body);
   };
   return { config, signal, note, spawns, withCluster, measured };
+}
+
+/** Where a cluster is, and the processes that it descends from if they are known. */
+interface Place {
+  readonly url: string;
+  readonly roots: readonly number[] | null;
+}
+
+async function findPlace(url: string | undefined, dataDir: DataDir): Promise<Place> {
+  if (url !== undefined) return { url: url.replace(/\/+$/, ""), roots: null };
+  const { supervisor } = (await readClusterRecord(dataDir)) ?? {};
+  return { url: await urlOfCluster(dataDir), roots: supervisor === undefined ? null : [process.pid, supervisor.pid] };
 }
 
 function checkOptions({ spawn, url }: BenchOptions, given: readonly string[]): void {
@@ -68,9 +94,7 @@ const needsSpawn = (names: readonly string[]): RhoneError =>
     `A cluster that runs already can't be given another ${names.join(", ")}: add --spawn.`,
   );
 
-function clusterOptionsOf(options: BenchOptions): Omit<ClusterOptions, "dataDir" | "host" | "port"> {
-  const { model, workers, threads, memory, kvType, slidingWindow, context, activationType } = options;
-  const { maxSequences, maxRows, targetItl, speculate, device, simulate } = options;
-  const built = { model, workers, threads, memory, kvType, slidingWindow, context, activationType, device, simulate };
-  return { ...built, maxSequences, maxRows, targetItl, speculate };
+function clusterOptionsOf(options: BenchOptions, names: readonly string[]): AskedCluster {
+  const values = Object.entries(options).filter(([name]) => names.includes(name));
+  return Object.fromEntries(values) as AskedCluster;
 }

@@ -5,9 +5,9 @@ import type { MixedFigures } from "./scenarios/mixed.js";
 import type { OverheadFigures } from "./scenarios/overhead.js";
 import type { PrefixFigures } from "./scenarios/prefix.js";
 import type { ScaleFigures } from "./scenarios/scale.js";
-import type { SweepPoint } from "./scenarios/sweep.js";
 import type { WindowFigures } from "./scenarios/window.js";
 import { SCENARIOS } from "./scenarios.js";
+import type { SweepPoint } from "./sweep-turn.js";
 import { fakeContext } from "./testing/fake-context.js";
 import { FakeGateway, type FakeGatewayOptions } from "./testing/fake-gateway.js";
 
@@ -78,6 +78,16 @@ describe("prefix", () => {
     expect(new Set(sent.map(({ prompt }) => String(prompt))).size).toBe(4);
     expect(sent.every(({ cache_prompt }) => cache_prompt)).toBe(true);
     expect(text).toContain("20 of 40");
+  });
+});
+
+describe("speculate", () => {
+  it("needs clusters of its own", async () => {
+    const context = fakeContext("http://127.0.0.1:1");
+    const refuses = { ...context, withCluster: async (_: unknown, changes?: object) => Promise.reject(changes) };
+    const scenario = SCENARIOS.find(({ name }) => name === "speculate");
+    const options = scenario?.configure(new Command()).parse([], { from: "user" }).opts() as never;
+    await expect(scenario?.run(refuses as never, options)).rejects.toEqual({ speculate: 0 });
   });
 });
 

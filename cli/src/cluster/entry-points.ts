@@ -17,3 +17,6 @@ export const ENTRY_POINTS: EntryPoints = {
   shardWorker: fromHere("../../../services/shard-worker/dist/main.js"),
   gateway: fromHere("../../../services/gateway/dist/main.js"),
 };
+
+/** The JavaScript file of the process that times layers for `rhone plan`. */
+export const CALIBRATION_ENTRY = fromHere("../../../services/shard-worker/dist/calibrate-main.js");

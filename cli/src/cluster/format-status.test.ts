@@ -16,6 +16,8 @@ const worker = (name: string, layers: WorkerStatus["layers"]): WorkerStatus => (
   layers,
   loadedBytes: 1e6,
   totalBytes: 1e6,
+  pageBytes: 0,
+  stepTimes: null,
   busy: 0.5,
 });
 

@@ -15,6 +15,8 @@ const worker = (first: number, last: number, loadedBytes: number): WorkerStatus 
   layers: [first, last],
   loadedBytes,
   totalBytes: 2_000_000,
+  pageBytes: 0,
+  stepTimes: null,
   busy: 0,
 });
 

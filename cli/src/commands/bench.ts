@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { type BenchOptions, openBench } from "../bench/open-bench.js";
 import { reportOf } from "../bench/report/report.js";
 import { SCENARIOS } from "../bench/scenarios.js";
-import { addClusterFlags, givenClusterFlags } from "./cluster-flags.js";
+import { addClusterFlags, clusterFlagNames } from "./cluster-flags.js";
 
 const EXAMPLES = `
 Examples:
@@ -18,10 +18,11 @@ export function addBenchCommands(program: Command, signal: AbortSignal): void {
     addClusterFlags(addCommonFlags(scenario.configure(command)))
       .addHelpText("after", EXAMPLES)
       .action(async (options: BenchOptions) => {
-        const given = givenClusterFlags(command);
-        const context = openBench({ options, given, signal });
+        const clusterFlags = clusterFlagNames();
+        const given = clusterFlags.filter((name) => command.getOptionValueSource(name) === "cli");
+        const context = openBench({ options, clusterFlags, given, signal });
         const result = await scenario.run(context, options as never);
-        const report = JSON.stringify(reportOf(scenario.name, options, { context, result }), null, 2);
+        const report = JSON.stringify(await reportOf(scenario.name, options, { context, result }), null, 2);
         if (options.out !== undefined) await writeFile(options.out, `${report}\n`);
         console.log(options.json === true ? report : result.text);
       });

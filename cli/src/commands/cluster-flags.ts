@@ -1,5 +1,4 @@
-import type { Command } from "commander";
-import { Option } from "commander";
+import { Command, Option } from "commander";
 import { byteCount, positive, simulation, wholeNumber } from "../option-parsers.js";
 
 /** What decides how a cluster is built: the flags that `up` and `bench --spawn` share. */
@@ -33,23 +32,6 @@ export function addClusterFlags(command: Command): Command {
     .option("--simulate <how>", "compute nothing, for measurements: null, or stage-ms=<n>,row-bytes=<n>", simulation);
 }
 
-/** The flags above that a command line gives. */
-export function givenClusterFlags(command: Command): readonly string[] {
-  const flags = [
-    "model",
-    "workers",
-    "threads",
-    "memory",
-    "kvType",
-    "slidingWindow",
-    "context",
-    "activationType",
-    "maxSequences",
-    "maxRows",
-    "targetItl",
-    "speculate",
-    "device",
-    "simulate",
-  ];
-  return flags.filter((name) => command.getOptionValueSource(name) === "cli");
-}
+/** The names of the options that the flags above set. */
+export const clusterFlagNames = (): readonly string[] =>
+  addClusterFlags(new Command()).options.map((option) => option.attributeName());

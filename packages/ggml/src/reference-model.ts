@@ -16,7 +16,7 @@ export interface ReferenceModelOptions {
   readonly kvType?: GgmlType;
 }
 
-/** llama.cpp's own engine over a whole GGUF file, one sequence at a time: what tests and benches compare with. It blocks the event loop. */
+/** llama.cpp's own engine over a whole GGUF file, one sequence at a time: what tests compare with. It blocks the event loop. */
 export class ReferenceModel {
   readonly nVocab: number;
   readonly #llama: LlamaBindings;

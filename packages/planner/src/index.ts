@@ -1,2 +1,12 @@
-export { type PipelineTimes, type StageTimes, slowestStageMs, sumOfStagesMs } from "./pipeline-times.js";
-export { type StepCurve, type StepTime, stageMs } from "./step-curve.js";
+export * from "./cut-layers.js";
+export * from "./kv-shape.js";
+export * from "./layer-costs.js";
+export * from "./merge-calibrations.js";
+export * from "./model-weights.js";
+export * from "./pipeline-times.js";
+export * from "./plan-model.js";
+export * from "./plan-pages.js";
+export * from "./plan-stages.js";
+export * from "./predict.js";
+export * from "./serving-defaults.js";
+export * from "./step-curve.js";

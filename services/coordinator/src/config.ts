@@ -8,13 +8,11 @@ import {
   redisUrlSchema,
   type Settings,
 } from "@rhone/common";
+import { SERVING_DEFAULTS } from "@rhone/planner";
 import { z } from "zod";
 
 const count = (least: number, otherwise: number) => z.coerce.number().int().min(least).default(otherwise);
 const seconds = (otherwise: number) => z.coerce.number().positive().default(otherwise);
-
-/** Longest context by default: longer ones must be asked for, since each sequence may claim pages for all of it. */
-export const DEFAULT_CONTEXT_LIMIT = 32_768;
 
 export const coordinatorSettings = {
   host: { env: "RHONE_HOST", schema: hostSchema, doc: "The address to bind." },
@@ -51,16 +49,24 @@ export const coordinatorSettings = {
   context: {
     env: "RHONE_CONTEXT",
     schema: z.coerce.number().int().min(2).optional(),
-    doc: `Most positions per sequence; default: the model's, at most ${DEFAULT_CONTEXT_LIMIT}.`,
+    doc: `Most positions per sequence; default: the model's, at most ${SERVING_DEFAULTS.contextLimit}.`,
   },
-  pageSize: { env: "RHONE_PAGE_SIZE", schema: count(1, 32), doc: "Positions per K/V page." },
+  pageSize: { env: "RHONE_PAGE_SIZE", schema: count(1, SERVING_DEFAULTS.pageSize), doc: "Positions per K/V page." },
   kvPages: {
     env: "RHONE_KV_PAGES",
     schema: z.coerce.number().int().min(1).optional(),
     doc: "K/V pages; default: what memory allows and the sequences can use.",
   },
-  maxSequences: { env: "RHONE_MAX_SEQUENCES", schema: count(1, 64), doc: "Most sequences at a time." },
-  maxRows: { env: "RHONE_MAX_ROWS", schema: count(1, 512), doc: "Most tokens per step, prompts and answers together." },
+  maxSequences: {
+    env: "RHONE_MAX_SEQUENCES",
+    schema: count(1, SERVING_DEFAULTS.maxSequences),
+    doc: "Most sequences at a time.",
+  },
+  maxRows: {
+    env: "RHONE_MAX_ROWS",
+    schema: count(1, SERVING_DEFAULTS.maxRows),
+    doc: "Most tokens per step, prompts and answers together.",
+  },
   targetItl: {
     env: "RHONE_TARGET_ITL",
     schema: z

@@ -102,6 +102,19 @@ describe("a coordinator with its workers", () => {
     expect(workers[0]?.loads).toHaveLength(1); // survivors keep their shards
   });
 
+  it("cuts the layers anew when measured times make another cut clearly faster, once", async () => {
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "2"]);
+    await join("fast");
+    await join("slow", { layerMs: 3 });
+    const status = await coordinator.until(({ state }) => state === "ready");
+    const layers = Object.fromEntries(status.workers.map((worker) => [worker.worker, worker.layers]));
+    expect(layers).toEqual({ fast: [0, 6], slow: [6, 8] });
+    expect(workers.map(({ loads }) => loads.length)).toEqual([2, 2]);
+    expect(status.workers.map(({ stepTimes }) => stepTimes?.alone[0]?.layerMs)).toEqual([1, 3]);
+    await gateway.submit(fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 4 }));
+    expect(tokensOf(await gateway.finished("a"))).toHaveLength(4);
+  });
+
   it("gives a lost worker's layers to a spare", async () => {
     await cluster(2);
     await join("spare");

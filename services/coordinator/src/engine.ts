@@ -13,7 +13,6 @@ import { Generation, type GenerationRules } from "./generation/generation.js";
 import type { Metrics } from "./metrics.js";
 import { decodeResult, type SpanAnswer } from "./pipeline/decode-result.js";
 import { encodeStep } from "./pipeline/encode-step.js";
-import { StageClock } from "./pipeline/stage-clock.js";
 import type { PipelineTimes } from "./planner/step-times.js";
 import type { EventLog, LoggedEvent } from "./queue/event-log.js";
 import type { MicroBatch, PlannedSpan } from "./scheduler/micro-batch.js";
@@ -21,6 +20,7 @@ import type { TargetItl } from "./scheduler/prefill-budget.js";
 import { Scheduler } from "./scheduler/scheduler.js";
 import { Sequence } from "./scheduler/sequence.js";
 import type { KvShape } from "./scheduler/sliding-window.js";
+import { StepMeter } from "./step-meter.js";
 
 /** A pipeline that is ready: frames sent through it come back in order as results. */
 export interface StepLink {
@@ -64,18 +64,18 @@ export class Engine {
   readonly #scheduler: Scheduler;
   readonly #runs = new ActiveRuns();
   #link: StepLink | null = null;
-  #clock: StageClock | null = null;
+  readonly #meter: StepMeter;
   #inFlight: InFlight[] = [];
   #arrivals = 0;
   #pumpDue = false;
   #closed = false;
-  #preemptionsSeen = 0;
   #giveUp: NodeJS.Timeout | undefined;
   readonly #tokens = { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 };
 
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#scheduler = new Scheduler(options);
+    this.#meter = new StepMeter(options.metrics, this.#scheduler);
   }
 
   get counts() {
@@ -121,7 +121,7 @@ export class Engine {
   attach(link: StepLink): void {
     clearTimeout(this.#giveUp);
     this.#link = link;
-    this.#clock = new StageClock(this.#options.metrics, link.stages);
+    this.#meter.attach(link.stages);
     this.#scheduler.resume(link);
     this.#pump();
   }
@@ -159,7 +159,7 @@ export class Engine {
     }
     this.#scheduler.returned(entry.batch);
     const events = this.#readResult(entry.batch, result);
-    this.#measure(entry, result, startedAt);
+    this.#meter.measure({ ...entry, startedAt, recordedAt: this.#now() }, result.timings ?? []);
     this.#pump(); // the stages work on while the events are written
     this.#write(events);
     this.#checkPages();
@@ -189,7 +189,7 @@ export class Engine {
   }
 
   #pump(): void {
-    const { metrics, rules, log } = this.#options;
+    const { rules, log } = this.#options;
     while (this.#link !== null && !log.full) {
       const startedAt = this.#now();
       const batch = this.#scheduler.decide();
@@ -197,8 +197,7 @@ export class Engine {
       const step = this.#link.send(encodeStep(batch, rules.endTokens));
       const sentAt = this.#now();
       this.#inFlight.push({ step, batch, sentAt });
-      metrics.rows.observe(batch.rows);
-      metrics.stepSeconds.observe({ phase: "decide" }, (sentAt - startedAt) / 1000);
+      this.#meter.decided(batch, sentAt - startedAt);
     }
   }
 
@@ -302,25 +301,6 @@ export class Engine {
     if (job.deadlineAtMs <= Date.now()) return failure("DEADLINE_EXCEEDED", "The deadline passed in the queue.");
     const nothingToCompute = job.maxTokens === 0 && (job.promptLogprobs === null || due === 0);
     return nothingToCompute ? { reason: "length" } : null;
-  }
-
-  #measure({ batch, sentAt }: InFlight, result: rhone.v1.StepResult.$Properties, startedAt: number): void {
-    const { metrics } = this.#options;
-    this.#learn(batch, result.timings ?? [], startedAt - sentAt);
-    metrics.steps.inc();
-    metrics.stepSeconds.observe({ phase: "run" }, (startedAt - sentAt) / 1000);
-    metrics.stepSeconds.observe({ phase: "record" }, (this.#now() - startedAt) / 1000);
-    if (batch.rows > 0) this.#clock?.record(result.timings ?? [], (startedAt - sentAt) / 1000);
-    metrics.preemptions.inc(this.#scheduler.preemptions - this.#preemptionsSeen);
-    this.#preemptionsSeen = this.#scheduler.preemptions;
-  }
-
-  /** What the stages say that the step took, and what is left of the time from sending to the result. */
-  #learn(batch: MicroBatch, timings: readonly rhone.v1.StageTiming.$Properties[], elapsedMs: number): void {
-    const stageMs = timings.map(({ computeUs }) => (computeUs ?? 0) / 1000);
-    const accountedMs =
-      timings.reduce((sum, { computeUs, queuedUs }) => sum + (computeUs ?? 0) + (queuedUs ?? 0), 0) / 1000;
-    this.#scheduler.observe(batch, stageMs, elapsedMs - accountedMs);
   }
 
   #checkPages(): void {

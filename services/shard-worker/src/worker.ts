@@ -62,9 +62,10 @@ export async function startShardWorker({
     coordinator: config.coordinator,
     hello,
     heartbeat: () => ({ resident: process.memoryUsage.rss(), steps: runner.steps, busyUs: runner.busyUs }),
-    onMessage: ({ load, epoch, release }, answer) => {
+    onMessage: ({ load, calibrate, epoch, release }, answer) => {
       const fail = (err: unknown): void => logger.error({ err }, "an order of the coordinator failed");
       if (load != null) holder.load(load, answer).catch(fail);
+      else if (calibrate != null) holder.calibrate(calibrate, answer).catch(fail);
       else if (epoch != null) runner.openEpoch(epoch).catch(fail);
       else if (release != null) holder.release().catch(fail);
     },

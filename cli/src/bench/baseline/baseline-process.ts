@@ -19,15 +19,22 @@ export class BaselineProcess {
 
   private constructor(child: ChildProcess) {
     this.#child = child;
+    child.on("error", () => {}); // `once` below rejects with it
     this.#ended = once(child, "exit").then(([code, signal]) => {
       throw new RhoneError("INTERNAL", `llama.cpp's process ended (${signal ?? `exit code ${code}`}).`);
     });
     this.#ended.catch(() => {}); // Whoever waits for an answer hears of it.
   }
 
-  static start(start: BaselineStart): BaselineProcess {
-    const stdio = ["ignore", "inherit", "inherit", "ipc"] as const;
-    const child = fork(ENTRY, [JSON.stringify(start)], { env: childEnvironment(), execArgv: [], stdio: [...stdio] });
+  /** `signal` ends it at once. */
+  static start(start: BaselineStart, signal: AbortSignal): BaselineProcess {
+    const child = fork(ENTRY, [JSON.stringify(start)], {
+      env: childEnvironment(),
+      execArgv: [],
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      signal,
+      killSignal: "SIGKILL", // it may be in the midst of a native call
+    });
     return new BaselineProcess(child);
   }
 
@@ -40,7 +47,7 @@ export class BaselineProcess {
   }
 
   async close(): Promise<void> {
-    this.#child.kill("SIGKILL"); // it may be in the midst of a native call
+    this.#child.kill("SIGKILL");
     await this.#ended.catch(() => {});
   }
 

@@ -24,7 +24,7 @@ export function steadyWindowOf(streams: readonly Arrivals[]): SteadyWindow {
   if (overlap) return { from, to };
   throw new RhoneError(
     "MEASUREMENT_VOID",
-    `The first of ${streams.length} streams ended before all had begun to decode: nothing steady to measure. Raise --max-tokens or lower --concurrency.`,
+    `The first of ${streams.length} streams ended before all had begun to decode: nothing steady to measure. Raise --max-tokens, lower --concurrency, or serve with --target-itl off.`,
   );
 }
 

@@ -1,8 +1,14 @@
 /** Below these lie control and byte tokens in SentencePiece vocabularies. */
 const FIRST_TEXT_TOKEN = 260;
 
+/** Where a measurement's prompts come from. */
+export interface Prompts {
+  prompt(length: number): readonly number[];
+  prompts(count: number, length: number): readonly (readonly number[])[];
+}
+
 /** Token ids drawn evenly; the same seed gives the same ids on every machine (mulberry32). */
-export class RandomPrompts {
+export class RandomPrompts implements Prompts {
   readonly #first: number;
   readonly #count: number;
   #state: number;

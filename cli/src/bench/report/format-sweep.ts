@@ -1,10 +1,25 @@
-import type { SweepPoint } from "../scenarios/sweep.js";
+import type { SweepPoint } from "../sweep-turn.js";
 import { benchTable } from "./bench-table.js";
 import { INSIDE_HEADING, insideCells } from "./inside-columns.js";
 import { percentileCells, percentileHeading } from "./percentile-cells.js";
 
-const HEADING = ["STREAMS", ...percentileHeading("TTFT"), ...percentileHeading("ITL"), "PREFILL t/s", "DECODE t/s"];
-const PEER_HEADING = ["STREAMS", "llama.cpp PREFILL t/s", "DECODE t/s", "K/V", "rhone/llama.cpp PREFILL", "DECODE"];
+const HEADING = [
+  "STREAMS",
+  ...percentileHeading("TTFT"),
+  ...percentileHeading("ITL"),
+  "PREFILL t/s",
+  "DECODE t/s",
+  "OTHERS cores",
+];
+const PEER_HEADING = [
+  "STREAMS",
+  "llama.cpp PREFILL t/s",
+  "DECODE t/s",
+  "K/V",
+  "OTHERS cores",
+  "rhone/llama.cpp PREFILL",
+  "DECODE",
+];
 
 /** A sweep as tables: what clients see, what went on inside, and the peer. */
 export function formatSweep(points: readonly SweepPoint[]): string {
@@ -20,25 +35,29 @@ export function formatSweep(points: readonly SweepPoint[]): string {
 }
 
 function clientCells(point: SweepPoint): string[] {
-  const { concurrency, ttftMs, itlMs, prefillTokensPerSecond, decodeTokensPerSecond } = point;
+  const { concurrency, ttftMs, itlMs, prefillTokensPerSecond, decodeTokensPerSecond, otherCores } = point;
   return [
     String(concurrency),
     ...percentileCells(ttftMs),
     ...percentileCells(itlMs),
     prefillTokensPerSecond.toFixed(1),
     decodeTokensPerSecond.toFixed(1),
+    coresCell(otherCores),
   ];
 }
 
+const coresCell = (cores: number | null): string => cores?.toFixed(2) ?? "?";
+
 function peerCells({ concurrency, baseline }: SweepPoint): string[][] {
   if (baseline === null) return [];
-  const { prefillTokensPerSecond, decodeTokensPerSecond, kvUnified, prefillRatio, decodeRatio } = baseline;
+  const { prefillTokensPerSecond, decodeTokensPerSecond, kvUnified, otherCores, prefillRatio, decodeRatio } = baseline;
   return [
     [
       String(concurrency),
       prefillTokensPerSecond.toFixed(1),
       decodeTokensPerSecond.toFixed(1),
       kvUnified ? "unified" : "split",
+      coresCell(otherCores),
       prefillRatio.toFixed(2),
       decodeRatio.toFixed(2),
     ],

@@ -10,6 +10,7 @@ import { DecodingStreams } from "../load/decoding-streams.js";
 import { RandomPrompts } from "../load/random-prompts.js";
 import { formatMixed } from "../report/format-mixed.js";
 import type { Scenario, ScenarioResult } from "../scenario.js";
+import { warmUp } from "../warm-up.js";
 
 interface MixedOptions {
   readonly streams: number;
@@ -43,8 +44,6 @@ interface Mark {
   readonly samples: ClusterSamples | null;
 }
 
-const WARM_UP = { promptTokens: 8, maxTokens: 4 } as const;
-
 /** What long prompts do to those who are being served. */
 export const mixed: Scenario<MixedOptions> = {
   name: "mixed",
@@ -63,8 +62,7 @@ async function runMixed(target: BenchTarget, options: MixedOptions): Promise<Sce
   const { streams, promptTokens, quietTokens } = options;
   const { vocabSize, contextLength } = target.status.model;
   const prompts = new RandomPrompts({ vocabSize, seed: randomInt(2 ** 32) });
-  const warmUp = prompts.prompts(streams, WARM_UP.promptTokens);
-  await target.run({ prompts: warmUp, maxTokens: WARM_UP.maxTokens, cache: false });
+  await warmUp(target, prompts, streams);
 
   const decoding = DecodingStreams.start({
     ...target.connection,

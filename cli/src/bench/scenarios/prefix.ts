@@ -6,6 +6,7 @@ import { medianBy } from "../figures/percentiles.js";
 import { RandomPrompts } from "../load/random-prompts.js";
 import { formatPrefix } from "../report/format-prefix.js";
 import type { Scenario, ScenarioResult } from "../scenario.js";
+import { warmUp } from "../warm-up.js";
 
 interface PrefixOptions {
   readonly prefixTokens: number;
@@ -29,8 +30,6 @@ export interface PrefixFigures {
   readonly ttftRatio: number;
 }
 
-const WARM_UP = { promptTokens: 8, maxTokens: 4 } as const;
-
 /** What it saves that a prefix was seen before. */
 export const prefix: Scenario<PrefixOptions> = {
   name: "prefix",
@@ -47,7 +46,7 @@ export const prefix: Scenario<PrefixOptions> = {
 async function runPrefix(target: BenchTarget, options: PrefixOptions): Promise<ScenarioResult> {
   const { prefixTokens, tailTokens, maxTokens, requests } = options;
   const prompts = new RandomPrompts({ vocabSize: target.status.model.vocabSize, seed: randomInt(2 ** 32) });
-  await target.run({ prompts: [prompts.prompt(WARM_UP.promptTokens)], maxTokens: WARM_UP.maxTokens, cache: false });
+  await warmUp(target, prompts);
 
   const shared = prompts.prompt(prefixTokens);
   const ask = async (): Promise<PrefixRequest> => {

@@ -1,14 +1,16 @@
 import { randomInt } from "node:crypto";
+import { type ClusterStatus, RhoneError } from "@rhone/common";
 import { type Command, Option } from "commander";
 import { positive, positiveList } from "../../option-parsers.js";
-import type { BaselineFigures } from "../baseline/baseline-message.js";
+import type { BaselineRequest } from "../baseline/baseline-message.js";
 import { BASELINE_LAYOUTS, type BaselineLayout, BaselineProcess } from "../baseline/baseline-process.js";
 import type { BenchTarget } from "../bench-target.js";
-import { medianBy } from "../figures/percentiles.js";
+import { otherCores } from "../figures/cpu-clock.js";
 import { RandomPrompts } from "../load/random-prompts.js";
-import { measurePoint, type Point } from "../measure-point.js";
+import { measurePoint } from "../measure-point.js";
 import { formatSweep } from "../report/format-sweep.js";
 import type { BenchContext, Scenario, ScenarioResult } from "../scenario.js";
+import { describeTurn, type PeerFigures, type SweepPoint, summarizeTurns, type Turn } from "../sweep-turn.js";
 
 interface SweepOptions {
   readonly concurrency: readonly number[];
@@ -18,19 +20,6 @@ interface SweepOptions {
   readonly cache?: boolean;
   readonly baseline?: boolean;
   readonly baselineKv: BaselineLayout;
-}
-
-/** llama.cpp beside the cluster, and rhone / llama.cpp. */
-export interface SweepBaseline extends BaselineFigures {
-  readonly decodeRatio: number;
-  readonly prefillRatio: number;
-}
-
-export interface SweepPoint extends Point {
-  /** Of each repetition; the point is the one with the median. */
-  readonly decodeRuns: readonly number[];
-  readonly baseline: SweepBaseline | null;
-  readonly baselineDecodeRuns: readonly number[];
 }
 
 const DEFAULT_CONCURRENCY = [1, 2, 4, 8, 16, 32, 64];
@@ -59,57 +48,51 @@ export const sweep: Scenario<SweepOptions> = {
 };
 
 async function runSweep(context: BenchContext, target: BenchTarget, options: SweepOptions): Promise<ScenarioResult> {
-  const { model, workers } = target.status;
-  const seed = randomInt(2 ** 32);
-  const threads = workers.filter(({ layers }) => layers !== null).reduce((sum, worker) => sum + worker.threads, 0);
+  const { model } = target.status;
+  const threads = options.baseline === true ? cpuThreads(target.status) : 0;
   const { ggmlDir } = context.config;
-  const baseline = options.baseline === true ? BaselineProcess.start({ modelPath: model.path, ggmlDir }) : null;
+  const baseline =
+    options.baseline === true ? BaselineProcess.start({ modelPath: model.path, ggmlDir }, context.signal) : null;
+  const seed = randomInt(2 ** 32);
   const prompts = new RandomPrompts({ vocabSize: model.vocabSize, seed });
+  const points: SweepPoint[] = [];
   try {
-    const points: SweepPoint[] = [];
     for (const concurrency of options.concurrency) {
-      const turns: { readonly point: Point; readonly peer: BaselineFigures | null }[] = [];
-      for (let turn = 0; turn < options.repeat; turn++) {
+      const turns: Turn[] = [];
+      while (turns.length < options.repeat) {
         const point = await measurePoint(target, { ...options, concurrency, cache: options.cache === true, prompts });
-        const { promptTokens, maxTokens } = options;
-        const request = { sequences: concurrency, promptTokens, maxTokens, threads, seed };
-        const peer = baseline === null ? null : await baseline.measure(request, options.baselineKv);
-        context.signal.throwIfAborted();
+        const request = { ...lengthsOf(options), sequences: concurrency, threads, seed, layout: options.baselineKv };
+        const peer = baseline === null ? null : await measurePeer(target, baseline, request);
+        context.note(describeTurn({ point, peer }));
         turns.push({ point, peer });
-        context.note(describeTurn(point, peer));
       }
-      points.push(summarize(turns));
+      points.push(summarizeTurns(turns));
     }
-    return { figures: { baselineThreads: baseline === null ? null : threads, points }, text: formatSweep(points) };
   } finally {
     await baseline?.close();
   }
+  return { figures: { baselineThreads: baseline === null ? null : threads, points }, text: formatSweep(points) };
 }
 
-function summarize(turns: readonly { readonly point: Point; readonly peer: BaselineFigures | null }[]): SweepPoint {
-  const decode = ({ decodeTokensPerSecond }: { readonly decodeTokensPerSecond: number }) => decodeTokensPerSecond;
-  const points = turns.map(({ point }) => point);
-  const peers = turns.flatMap(({ peer }) => peer ?? []);
-  const point = medianBy(points, decode);
-  const peer = peers.length > 0 ? medianBy(peers, decode) : null;
-  return {
-    ...point,
-    decodeRuns: points.map(decode),
-    baseline: peer === null ? null : { ...peer, ...ratios(point, peer) },
-    baselineDecodeRuns: peers.map(decode),
-  };
+async function measurePeer(
+  { cpuClock }: BenchTarget,
+  baseline: BaselineProcess,
+  { layout, ...request }: Omit<BaselineRequest, "kvUnified"> & { readonly layout: BaselineLayout },
+): Promise<PeerFigures> {
+  const before = cpuClock?.read() ?? null;
+  const figures = await baseline.measure(request, layout);
+  return { ...figures, otherCores: otherCores(before, cpuClock?.read() ?? null) };
 }
 
-const ratios = (point: Point, peer: BaselineFigures) => ({
-  decodeRatio: point.decodeTokensPerSecond / peer.decodeTokensPerSecond,
-  prefillRatio: point.prefillTokensPerSecond / peer.prefillTokensPerSecond,
-});
+const lengthsOf = ({ promptTokens, maxTokens }: SweepOptions) => ({ promptTokens, maxTokens });
 
-function describeTurn(point: Point, peer: BaselineFigures | null): string {
-  const rates = `decode ${point.decodeTokensPerSecond.toFixed(1)}, prefill ${point.prefillTokensPerSecond.toFixed(1)}`;
-  const other =
-    peer === null
-      ? ""
-      : `; llama.cpp decode ${peer.decodeTokensPerSecond.toFixed(1)}, prefill ${peer.prefillTokensPerSecond.toFixed(1)}`;
-  return `${point.concurrency} streams: ${rates} tokens/s${other}`;
+/** Of all stages together. Throws INVALID_CONFIG when a stage computes elsewhere: the baseline has the CPU alone. */
+function cpuThreads({ workers }: ClusterStatus): number {
+  const stages = workers.filter(({ layers }) => layers !== null);
+  const other = stages.find(({ device }) => device !== "CPU");
+  if (other === undefined) return stages.reduce((sum, worker) => sum + worker.threads, 0);
+  throw new RhoneError(
+    "INVALID_CONFIG",
+    `--baseline compares CPUs; worker ${other.worker} computes on ${other.device}.`,
+  );
 }

@@ -8,6 +8,7 @@ import { type Percentiles, percentilesOf } from "../figures/percentiles.js";
 import { RandomPrompts } from "../load/random-prompts.js";
 import { formatWindow } from "../report/format-window.js";
 import type { Scenario, ScenarioResult } from "../scenario.js";
+import { warmUp } from "../warm-up.js";
 
 interface WindowOptions {
   readonly multiples: readonly number[];
@@ -31,8 +32,6 @@ export interface WindowFigures {
   readonly points: readonly WindowPoint[];
 }
 
-const WARM_UP = { promptTokens: 8, maxTokens: 4 } as const;
-
 /** Whether cost per token and memory stop growing at the window. */
 export const slidingWindow: Scenario<WindowOptions> = {
   name: "window",
@@ -52,7 +51,7 @@ async function runWindow(target: BenchTarget, options: WindowOptions): Promise<S
   }
   checkRoom(target, width * Math.max(...multiples) + maxTokens);
   const prompts = new RandomPrompts({ vocabSize, seed: randomInt(2 ** 32) });
-  await target.run({ prompts: [prompts.prompt(WARM_UP.promptTokens)], maxTokens: WARM_UP.maxTokens, cache: false });
+  await warmUp(target, prompts);
   const points: WindowPoint[] = [];
   for (const multiple of multiples) {
     const prompt = prompts.prompt(multiple * width);

@@ -2,6 +2,13 @@ import type { KvTypeName } from "../config/schemas.js";
 
 export type PipelineState = "waiting_for_workers" | "loading" | "probing" | "ready" | "failed";
 
+/** Milliseconds that a worker measured for one layer, and for the head, in a step of so many decode rows. */
+export interface StepTimeStatus {
+  readonly rows: number;
+  readonly layerMs: number;
+  readonly headMs: number;
+}
+
 export interface WorkerStatus {
   readonly worker: string;
   readonly address: string;
@@ -19,6 +26,13 @@ export interface WorkerStatus {
   /** Bytes of weights loaded so far, and in all. */
   readonly loadedBytes: number;
   readonly totalBytes: number;
+  /** Bytes of its K/V pages. */
+  readonly pageBytes: number;
+  /** Null until it has timed its layers. `alone`: while the other workers of its machine rested. */
+  readonly stepTimes: {
+    readonly curve: readonly StepTimeStatus[];
+    readonly alone: readonly StepTimeStatus[];
+  } | null;
   /** Share of the last second spent computing, 0 to 1. */
   readonly busy: number;
 }

@@ -1,5 +1,5 @@
 import type { KvTypeName, ServedModel } from "@rhone/common";
-import type { ModelWeights } from "../planner/plan-stages.js";
+import type { ModelWeights } from "@rhone/planner";
 import type { PieceTable } from "../text/piece-table.js";
 
 /** All that the coordinator knows of the model it serves. Not its tensors. */

@@ -10,8 +10,7 @@ import {
   shardBytes,
   weightBytes,
 } from "@rhone/model";
-import { DEFAULT_CONTEXT_LIMIT } from "../config.js";
-import type { ModelWeights } from "../planner/plan-stages.js";
+import { type ModelWeights, SERVING_DEFAULTS } from "@rhone/planner";
 import { type PieceSource, PieceTable } from "../text/piece-table.js";
 import type { ModelFacts } from "./model-facts.js";
 
@@ -51,7 +50,7 @@ export async function loadServedModel(options: ServedModelOptions): Promise<Mode
 }
 
 function contextLength(config: ModelConfig, wanted: number | undefined): number {
-  if (wanted === undefined) return Math.min(config.contextLength, DEFAULT_CONTEXT_LIMIT);
+  if (wanted === undefined) return Math.min(config.contextLength, SERVING_DEFAULTS.contextLimit);
   if (wanted <= config.contextLength) return wanted;
   throw new RhoneError(
     "INVALID_CONFIG",

@@ -20,7 +20,8 @@ export class Epoch implements StepLink {
   readonly number: number;
   readonly stages: number;
   readonly pages: number;
-  readonly stepTimes: PipelineTimes | null;
+  /** Known once the shards are loaded. */
+  stepTimes: PipelineTimes | null = null;
   readonly #pipeline: string;
   readonly #firstAddress: string;
   readonly #workers: readonly string[];
@@ -34,7 +35,6 @@ export class Epoch implements StepLink {
     readonly pipeline: string;
     readonly number: number;
     readonly pages: number;
-    readonly stepTimes: PipelineTimes | null;
     /** Worker ids in stage order. */
     readonly workers: readonly string[];
     /** Of stage 0. */
@@ -44,7 +44,6 @@ export class Epoch implements StepLink {
     this.number = options.number;
     this.stages = options.workers.length;
     this.pages = options.pages;
-    this.stepTimes = options.stepTimes;
     this.#pipeline = options.pipeline;
     this.#firstAddress = options.firstAddress;
     this.#workers = options.workers;

@@ -1,11 +1,11 @@
 import { type Logger, type PipelineState, RhoneError, toRhoneError, type WorkerMessage } from "@rhone/common";
+import type { ModelPlan, PipelineTimes, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine.js";
 import type { Metrics } from "../metrics.js";
 import type { Member } from "../planner/member.js";
-import type { ClusterPlan } from "../planner/plan-cluster.js";
-import type { StagePlan } from "../planner/plan-stages.js";
 import type { RegistryListener, WorkerRegistry } from "../planner/worker-registry.js";
+import { Calibrations } from "./calibrations.js";
 import { Epoch } from "./epoch.js";
 import { ShardLoads, type ShardSpec } from "./shard-loads.js";
 
@@ -31,7 +31,7 @@ export interface PipelineOptions {
   readonly id: string;
   readonly registry: WorkerRegistry;
   /** Fewer joined workers than needed: null. Throws NOT_ENOUGH_MEMORY or INVALID_CONFIG. */
-  readonly plan: (members: readonly Member[], lastPlan: readonly string[]) => ClusterPlan | null;
+  readonly plan: (members: readonly Member[], lastPlan: readonly StagePlan[]) => ModelPlan | null;
   readonly workersNeeded: number;
   readonly shardSpec: (stage: StagePlan, pages: number) => ShardSpec;
   readonly activationType: rhone.v1.ActivationType;
@@ -55,12 +55,13 @@ const LASTING = new Set<string>([
 export class Pipeline implements RegistryListener {
   readonly #options: PipelineOptions;
   readonly #loads = new ShardLoads();
+  readonly #calibrations: Calibrations;
   readonly #closing = new AbortController();
   #state: PipelineState = "waiting_for_workers";
   #reason: string | null = null;
   #epoch: Epoch | null = null;
   #epochs = 0;
-  #lastPlan: readonly string[] = [];
+  #lastPlan: readonly StagePlan[] = [];
   #membershipChanged: () => void = () => {};
   #everReady = false;
   #address = "";
@@ -68,6 +69,7 @@ export class Pipeline implements RegistryListener {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    this.#calibrations = new Calibrations(options.logger);
     options.registry.listen(this);
   }
 
@@ -104,6 +106,7 @@ export class Pipeline implements RegistryListener {
 
   message(member: Member, message: WorkerMessage): void {
     this.#loads.hear(member, message);
+    this.#calibrations.hear(message);
   }
 
   /** `changed` is called when the state, the reason or the membership is another. */
@@ -139,6 +142,7 @@ export class Pipeline implements RegistryListener {
     const epoch = this.#begin(plan, members);
     try {
       await this.#load(plan, members, epoch);
+      if (!(await this.#measure(plan, members, epoch))) return;
       this.#open(members);
       await epoch.probe();
       await this.#serve(epoch);
@@ -148,7 +152,7 @@ export class Pipeline implements RegistryListener {
     }
   }
 
-  async #awaitPlan(): Promise<ClusterPlan> {
+  async #awaitPlan(): Promise<ModelPlan> {
     const { registry, plan, workersNeeded } = this.#options;
     for (;;) {
       const changed = new Promise<void>((resolve) => {
@@ -162,10 +166,10 @@ export class Pipeline implements RegistryListener {
     }
   }
 
-  #begin(plan: ClusterPlan, members: readonly Member[]): Epoch {
+  #begin(plan: ModelPlan, members: readonly Member[]): Epoch {
     const { listener, id } = this.#options;
     const workers = members.map(({ worker }) => worker);
-    this.#lastPlan = workers;
+    this.#lastPlan = plan.stages;
     this.#epochs++;
     for (const member of this.#options.registry.members) {
       const stage = plan.stages.find(({ worker }) => worker === member.worker) ?? null;
@@ -179,7 +183,6 @@ export class Pipeline implements RegistryListener {
       pipeline: id,
       number: this.#epochs,
       pages: plan.pages,
-      stepTimes: null,
       workers,
       firstAddress: members[0]?.address ?? "",
       listener,
@@ -187,7 +190,7 @@ export class Pipeline implements RegistryListener {
     return this.#epoch;
   }
 
-  async #load(plan: ClusterPlan, members: readonly Member[], epoch: Epoch): Promise<void> {
+  async #load(plan: ModelPlan, members: readonly Member[], epoch: Epoch): Promise<void> {
     this.#become("loading", `${members.length} workers are loading their layers`);
     const { shardSpec, logger } = this.#options;
     logger.info({ epoch: epoch.number, pages: plan.pages, stages: plan.stages }, "loading shards");
@@ -198,6 +201,17 @@ export class Pipeline implements RegistryListener {
       }),
     );
     epoch.signal.throwIfAborted();
+  }
+
+  /** Has the workers time their layers. False when another cut is clearly faster by these times: begin anew. */
+  async #measure(plan: ModelPlan, members: readonly Member[], epoch: Epoch): Promise<boolean> {
+    const { registry, logger } = this.#options;
+    await this.#calibrations.complete(members, epoch.signal);
+    epoch.stepTimes = stepTimesOf(plan.stages, members);
+    const better = this.#options.plan(registry.members, plan.stages);
+    if (better === null || sameCut(better.stages, plan.stages)) return true;
+    logger.info({ epoch: epoch.number, from: plan.stages, to: better.stages }, "cutting the layers anew, as measured");
+    return false;
   }
 
   /** Tells every stage of the epoch, the last first: a stage should know of it before its upstream neighbour sends. */
@@ -281,4 +295,19 @@ export class Pipeline implements RegistryListener {
     if (member === undefined) throw new RhoneError("WORKER_LOST", `Worker ${worker} left while the plan was made.`);
     return member;
   }
+}
+
+function sameCut(a: readonly StagePlan[], b: readonly StagePlan[]): boolean {
+  const key = (stages: readonly StagePlan[]): string =>
+    JSON.stringify(stages.map(({ worker, last }) => [worker, last]));
+  return key(a) === key(b);
+}
+
+/** Null when a worker could not time its shard. */
+function stepTimesOf(stages: readonly StagePlan[], members: readonly Member[]): PipelineTimes | null {
+  const times = stages.flatMap(({ first, last, heads }, index) => {
+    const curve = members[index]?.calibration?.curve;
+    return curve === undefined ? [] : [{ curve, layers: last - first, heads }];
+  });
+  return times.length === stages.length ? times : null;
 }

@@ -1,18 +1,22 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import type { CoordinatorMessage, WorkerMessage, WorkerStatus } from "@rhone/common";
+import type { Calibration, RawSpeed, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import { LOST_AFTER_MS } from "./heartbeat.js";
-import type { StagePlan } from "./plan-stages.js";
 
 /** One joined worker: what it said of itself, what it holds, and the stream to it. */
 export class Member {
   readonly worker: string;
   readonly address: string;
   readonly memoryTotal: number;
+  /** As measured when it started; null when it does not say. */
+  readonly raw: RawSpeed | null;
   /** The shard it was told to hold, or null for a spare. */
   shard: StagePlan | null = null;
   /** What identifies a load it has finished, so that an equal one need not be sent again. */
   loaded: string | null = null;
+  /** How fast it runs layers of the model; null until it has timed them. */
+  calibration: Calibration | null = null;
   /** On the performance clock: when its step counter last moved. */
   steppedAt = performance.now();
   readonly #hello: rhone.v1.Hello.$Properties;
@@ -23,6 +27,7 @@ export class Member {
   #busy = 0;
   #loadedBytes = 0;
   #totalBytes = 0;
+  #pageBytes = 0;
 
   constructor(options: {
     readonly hello: rhone.v1.Hello.$Properties;
@@ -34,7 +39,19 @@ export class Member {
     this.worker = options.hello.worker ?? "";
     this.address = options.hello.address ?? "";
     this.memoryTotal = options.hello.memoryTotal ?? 0;
+    const { gflops, bandwidth } = options.hello;
+    this.raw = gflops && bandwidth ? { gflops, bandwidth } : null;
     this.#silence = setTimeout(options.onSilent, LOST_AFTER_MS);
+  }
+
+  get hostname(): string {
+    return this.#hello.hostname ?? "";
+  }
+
+  /** Equal for workers of one machine that compute with the same device and threads. */
+  get kind(): string {
+    const { hostname, device, threads } = this.#hello;
+    return JSON.stringify([hostname, device, threads]);
   }
 
   send(message: CoordinatorMessage): void {
@@ -51,6 +68,7 @@ export class Member {
     if (message.ready != null) {
       this.#loadedBytes = message.ready.weightBytes ?? 0;
       this.#totalBytes = this.#loadedBytes;
+      this.#pageBytes = message.ready.pageBytes ?? 0;
     }
   }
 
@@ -69,6 +87,8 @@ export class Member {
       layers: this.shard === null ? null : [this.shard.first, this.shard.last],
       loadedBytes: this.#loadedBytes,
       totalBytes: this.#totalBytes,
+      pageBytes: this.shard === null ? 0 : this.#pageBytes,
+      stepTimes: this.calibration,
       busy: this.#busy,
     };
   }

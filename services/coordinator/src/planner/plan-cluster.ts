@@ -1,9 +1,7 @@
 import type { KvTypeName } from "@rhone/common";
+import { type KvShape, type ModelPlan, planModel, type StagePlan, type StageWorker } from "@rhone/planner";
 import type { ModelFacts } from "../model/model-facts.js";
-import { type KvShape, livePages } from "../scheduler/sliding-window.js";
 import { chooseWorkers } from "./choose-workers.js";
-import { planPages } from "./plan-pages.js";
-import { planStages, type StagePlan, type StageWorker } from "./plan-stages.js";
 
 /** What the operator fixed. */
 export interface PlanSettings {
@@ -15,27 +13,21 @@ export interface PlanSettings {
   readonly shape: KvShape;
 }
 
-/** Which workers hold which layers, and how many pages each. */
-export interface ClusterPlan {
-  readonly stages: readonly StagePlan[];
-  readonly pages: number;
-}
-
 /**
  * The plan for the workers that are joined; null while they are too few. Pure: equal members give equal plans.
- * `lastPlan`: worker ids in stage order. Throws NOT_ENOUGH_MEMORY, INVALID_CONFIG.
+ * Throws NOT_ENOUGH_MEMORY, INVALID_CONFIG.
  */
 export function planCluster(
   members: readonly StageWorker[],
-  lastPlan: readonly string[],
+  lastPlan: readonly StagePlan[],
   { model, settings }: { readonly model: ModelFacts; readonly settings: PlanSettings },
-): ClusterPlan | null {
+): ModelPlan | null {
   const { shape, kvType, kvPages, maxSequences } = settings;
   const byId = new Map(members.map((member) => [member.worker, member]));
-  const chosen = chooseWorkers([...byId.keys()], settings.workers, lastPlan);
+  const lastWorkers = lastPlan.map(({ worker }) => worker);
+  const chosen = chooseWorkers([...byId.keys()], settings.workers, lastWorkers);
   if (chosen === null) return null;
   const workers = chosen.map((worker) => byId.get(worker)).filter((member) => member !== undefined);
   const pageBytes = model.pageBytes(kvType, shape.pageSize);
-  const stages = planStages(workers, model.weights, livePages(shape.contextLength, shape) * pageBytes);
-  return { stages, pages: planPages({ stages, shape, pageBytes, maxSequences, wanted: kvPages }) };
+  return planModel({ workers, weights: model.weights, shape, pageBytes, maxSequences, kvPages, lastPlan });
 }

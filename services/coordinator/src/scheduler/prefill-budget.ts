@@ -1,18 +1,30 @@
 import type { StepCosts } from "./step-costs.js";
 
-/** How much longer a step may take for the sake of prompts: together with jitter the gap stays below twice its length. */
-const STRETCH = 1.6;
-/** While a prompt has several stages to itself it is cut into chunks of at most so many rows, which follow each other through them. */
-const PIPELINED_ROWS = 128;
+/** How much longer a step may take for the sake of one prompt: together with jitter the gap stays below twice its length. */
+const STRETCH = 0.6;
+/** And for prompts that came before any of the streams had begun: they all want to begin. */
+const BURST_STRETCH = 4;
+/** Chunks that a prompt is cut into at most to follow each other through the stages, and the least rows of one. */
+const MOST_CHUNKS = 16;
+const LEAST_CHUNK = 16;
 const FEW_ROWS = 8;
 
 /** The gap that prompts may cause between two tokens of a stream: milliseconds, a share of what it is, or anything. */
 export type TargetItl = number | "auto" | "off";
 
-/**
- * How many prompt rows a step may carry.
- * `decodeRows`: rows of decoding sequences in the step; `groups`: micro-batches per cycle, so that a gap is `groups` steps long.
- */
+/** What is decoding while prompts wait. */
+export interface DecodeLoad {
+  /** Decoding sequences. */
+  readonly sequences: number;
+  /** Micro-batches per cycle: a gap between two tokens is so many steps long. */
+  readonly groups: number;
+  /** Sequences whose prompts are being computed. */
+  readonly prompts: number;
+  /** The first of them came before any of the decoding sequences had its first token. */
+  readonly burst: boolean;
+}
+
+/** How many prompt rows a step may carry. */
 export class PrefillBudget {
   readonly #target: TargetItl;
   readonly #costs: StepCosts;
@@ -22,23 +34,38 @@ export class PrefillBudget {
     this.#costs = costs;
   }
 
-  /** Beside decode rows: at least one row, or prompts would starve. */
-  beside(decodeRows: number, options: { readonly groups: number; readonly room: number }): number {
-    const { groups, room } = options;
+  /** Beside `decodeRows` rows of decoding sequences, of at most `room`: at least one row, or prompts would starve. */
+  beside(decodeRows: number, room: number, load: DecodeLoad): number {
     if (this.#target === "off" || !this.#costs.known || room === 0) return room;
     const base = this.#costs.slowest(decodeRows);
-    const limit = this.#target === "auto" ? base * STRETCH : this.#target / groups;
+    const limit = this.#target === "auto" ? base * (1 + stretch(load)) : this.#target / load.groups;
     const rows = this.#costs.rowsWithin(limit, decodeRows + room) - decodeRows;
     return rows > 0 ? rows : this.#cheapest(decodeRows, room);
   }
 
-  /** In a step of their own between those of `groups` groups of `decodeRows` rows: what fits into the same stretch, or nothing. */
-  between(decodeRows: number, options: { readonly groups: number; readonly room: number }): number {
-    const { groups, room } = options;
+  /** In a step of their own between those of decoding sequences: what fits into the same stretch, or nothing. */
+  between(room: number, load: DecodeLoad): number {
     if (this.#target === "off" || !this.#costs.known) return room;
-    const base = this.#costs.slowest(decodeRows);
-    const limit = this.#target === "auto" ? base * (STRETCH - 1) : this.#target - groups * base;
-    return this.#costs.rowsWithin(Math.min(limit, base), room);
+    const base = this.#costs.slowest(Math.ceil(load.sequences / load.groups));
+    const limit = this.#target === "auto" ? base * stretch(load) : this.#target - load.groups * base;
+    return this.#costs.rowsWithin(limit, room);
+  }
+
+  /**
+   * When nothing decodes and prompts of `due` rows in all are computed: k chunks take k + stages - 1 times the slowest stage's time for one, since they
+   * follow each other through the stages.
+   */
+  alone(stages: number, room: number, due: number): number {
+    if (stages === 1 || !this.#costs.known) return room;
+    let best = room;
+    let bestMs = Number.POSITIVE_INFINITY;
+    for (let chunks = Math.ceil(due / room); chunks <= Math.max(MOST_CHUNKS, Math.ceil(due / room)); chunks++) {
+      const rows = Math.ceil(due / chunks);
+      const ms = (chunks + stages - 1) * this.#costs.slowest(rows);
+      if (rows < LEAST_CHUNK && best < room) break;
+      if (ms < bestMs) [best, bestMs] = [rows, ms];
+    }
+    return best;
   }
 
   /** The few rows that lengthen the step least: with 15, 28, 26, 25 ms for 1 to 4 rows, three beside one. */
@@ -49,9 +76,9 @@ export class PrefillBudget {
     }
     return best;
   }
+}
 
-  /** Nothing decodes. */
-  alone(stages: number, room: number): number {
-    return stages === 1 ? room : Math.min(room, PIPELINED_ROWS);
-  }
+/** One prompt stretches the step by 0.6; many prompts before few streams get as much time each as a stream does. */
+function stretch({ sequences, prompts, burst }: DecodeLoad): number {
+  return Math.max(burst ? BURST_STRETCH : 0, STRETCH * Math.max(1, prompts / Math.max(1, sequences)));
 }

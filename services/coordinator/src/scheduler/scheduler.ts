@@ -56,6 +56,7 @@ export class Scheduler {
   #epoch: EpochState | null = null;
   #framesInFlight = 0;
   #preemptions = 0;
+  #arrivals = 0;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -109,6 +110,7 @@ export class Scheduler {
   }
 
   add(sequence: Sequence): void {
+    this.#arrivals = Math.max(this.#arrivals, sequence.arrival + 1);
     this.#waiting.add(sequence);
   }
 
@@ -146,6 +148,7 @@ export class Scheduler {
   /** `tokens` follow what the span's sequence knows. One that was evicted meanwhile keeps them too: they were computed before. */
   advance({ sequence, drafts }: PlannedSpan, tokens: readonly number[]): void {
     for (const token of tokens) sequence.append(token);
+    sequence.begunAfter ??= this.#arrivals;
     sequence.drafts.learn(tokens.length - 1, drafts.length);
     this.#waiting.charge(sequence, tokens.length);
     if (sequence.phase !== "decoding") return;
@@ -201,6 +204,7 @@ export class Scheduler {
     this.#waiting.start(sequence, sequence.due - sequence.scheduled);
     if (!sequence.started) sequence.cachedTokens = Math.min(sequence.scheduled, sequence.promptLength);
     sequence.started = true;
+    sequence.begun = sequence.scheduled;
     this.#running.add(sequence);
     this.#prefilling.push(sequence);
     sequence.phase = "prefilling";
@@ -269,11 +273,20 @@ export class Scheduler {
    */
   #prefillBudget({ stages, groups, budget }: EpochState, draft: MicroBatchDraft): number {
     const { room } = draft;
-    const decoding = this.#running.size - this.#prefilling.length;
-    if (draft.rows > 0) return budget.beside(draft.rows, { groups: groups.used, room });
-    if (decoding === 0) return this.#framesInFlight <= stages ? budget.alone(stages, room) : 0;
-    if (this.#framesInFlight >= stages) return 0;
-    return budget.between(Math.ceil(decoding / groups.used), { groups: groups.used, room });
+    const prompts = this.#prefilling.length;
+    const load = { sequences: this.#running.size - prompts, groups: groups.used, prompts, burst: this.#isBurst() };
+    if (draft.rows > 0) return budget.beside(draft.rows, room, load);
+    if (load.sequences > 0) return this.#framesInFlight < stages ? budget.between(room, load) : 0;
+    const due = this.#prefilling.reduce((rows, sequence) => rows + sequence.due - sequence.begun, 0);
+    return this.#framesInFlight <= stages ? budget.alone(stages, room, due) : 0;
+  }
+
+  /** Whether the first prompt came before any running stream had its first token. */
+  #isBurst(): boolean {
+    const [first] = this.#prefilling;
+    if (first === undefined) return false;
+    for (const { begunAfter } of this.#running) if (begunAfter !== null && begunAfter <= first.arrival) return false;
+    return true;
   }
 
   /** How many of its positions go into the draft: what the free pages hold, or, for the least rank, whatever it wants. */

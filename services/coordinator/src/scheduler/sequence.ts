@@ -22,6 +22,9 @@ export class Sequence {
   readonly table: PageTable;
   readonly drafts = new DraftSource();
   phase: Phase = "waiting";
+  /** How many sequences had come before it, and how many when it had its first token; null before that. */
+  readonly arrival: number;
+  begunAfter: number | null = null;
   /** Its id on the wire while it runs. */
   wireId = -1;
   /** Whether the stages were told of it. */
@@ -30,6 +33,8 @@ export class Sequence {
   group = 0;
   /** Positions [0, scheduled) were sent to the stages, or came from the prefix cache. */
   scheduled = 0;
+  /** Where its computation began this time: behind what the prefix cache had. */
+  begun = 0;
   /** Spans sent whose results have not returned. */
   inFlight = 0;
   /** Times a stage failed while computing it. */
@@ -57,6 +62,7 @@ export class Sequence {
     const { job, generated } = options;
     this.job = job;
     this.promptLength = job.promptIds.length;
+    this.arrival = options.arrival;
     this.rank = options.arrival + (job.lane === "batch" ? BATCH_RANK : 0);
     this.table = new PageTable(options.pageSize);
     this.#known = this.promptLength + generated.length;

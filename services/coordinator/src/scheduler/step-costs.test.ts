@@ -72,18 +72,30 @@ describe("PrefillBudget", () => {
     { target: 141, decodeRows: 4, beside: 28, why: "32 rows in 141 ms" },
     { target: "off", decodeRows: 4, beside: 512, why: "no limit" },
   ] as const)("$target beside $decodeRows rows: $beside ($why)", ({ target, decodeRows, beside }) => {
-    const rows = new PrefillBudget(target, costsOf(1)).beside(decodeRows, { groups: 1, room });
-    expect(rows).toBe(beside);
+    const load = { sequences: decodeRows, groups: 1, prompts: 1, burst: false };
+    expect(new PrefillBudget(target, costsOf(1)).beside(decodeRows, room, load)).toBe(beside);
+  });
+
+  it("gives many prompts before few streams as much time each as a stream has", () => {
+    const budget = new PrefillBudget("auto", costsOf(1));
+    // 15 ms for the stream, 0.6 x 15 ms for each of 12 prompts.
+    expect(budget.beside(1, room, { sequences: 1, groups: 1, prompts: 12, burst: false })).toBe(26);
+  });
+
+  it("hurries with prompts that came before any of the streams had begun", () => {
+    const budget = new PrefillBudget("auto", costsOf(1));
+    // 15 ms for the stream, 60 ms for the prompts.
+    expect(budget.beside(1, room, { sequences: 1, groups: 1, prompts: 1, burst: true })).toBe(16);
   });
 
   it("lets nothing go between single rows that a step of its own would hold up", () => {
     const budget = new PrefillBudget("auto", costsOf(2));
-    expect(budget.between(1, { groups: 1, room })).toBe(0);
-    expect(budget.between(16, { groups: 1, room })).toBe(6);
+    expect(budget.between(room, { sequences: 1, groups: 1, prompts: 1, burst: false })).toBe(0);
+    expect(budget.between(room, { sequences: 16, groups: 1, prompts: 1, burst: false })).toBe(6);
   });
 
   it("cuts prompts into chunks that follow each other where there are stages to fill", () => {
     const budget = new PrefillBudget("auto", costsOf(1));
-    expect([budget.alone(1, room), budget.alone(2, room)]).toEqual([512, 128]);
+    expect([budget.alone(1, room, 64), budget.alone(2, room, 64), budget.alone(4, room, 2000)]).toEqual([512, 16, 125]);
   });
 });

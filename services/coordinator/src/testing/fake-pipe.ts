@@ -14,6 +14,8 @@ export class FakePipe implements StepLink {
   readonly pages: number;
   readonly stepTimes = null;
   readonly #stages: readonly { readonly stage: FakeStage; readonly queue: Frame[] }[];
+  /** Rows of each step so far. */
+  readonly sentRows: number[] = [];
   readonly #stepMs: ((rows: number) => number) | undefined;
   readonly #onResult: (step: number, result: rhone.v1.StepResult.$Properties) => void;
   #step = 0;
@@ -42,6 +44,7 @@ export class FakePipe implements StepLink {
   }
 
   send(step: rhone.v1.Step.$Properties): number {
+    this.sentRows.push(rowsOf(step));
     this.#stages[0]?.queue.push({ number: ++this.#step, step, result: {} });
     return this.#step;
   }
@@ -57,10 +60,13 @@ export class FakePipe implements StepLink {
     else next.queue.push({ ...frame, result });
   }
 
-  #timings({ spans }: rhone.v1.Step.$Properties): rhone.v1.StageTiming.$Properties[] {
+  #timings(step: rhone.v1.Step.$Properties): rhone.v1.StageTiming.$Properties[] {
     const stepMs = this.#stepMs;
     if (stepMs === undefined) return [];
-    const rows = (spans ?? []).reduce((sum, { count }) => sum + (count ?? 0), 0);
-    return this.#stages.map((_, stage) => ({ stage, computeUs: stepMs(rows) * 1000 }));
+    return this.#stages.map((_, stage) => ({ stage, computeUs: stepMs(rowsOf(step)) * 1000 }));
   }
+}
+
+function rowsOf({ spans }: rhone.v1.Step.$Properties): number {
+  return (spans ?? []).reduce((sum, { count }) => sum + (count ?? 0), 0);
 }

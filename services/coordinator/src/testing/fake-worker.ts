@@ -20,6 +20,8 @@ export interface FakeWorkerOptions {
   readonly coordinator: string;
   readonly memoryTotal?: number;
   readonly protocol?: number;
+  /** What it says that a layer takes; 1 when absent. */
+  readonly layerMs?: number;
   /** Loads fail with this. */
   readonly loadFailure?: { readonly code: string; readonly message: string };
   /** Called before each step runs; throwing makes the stage fail. */
@@ -56,7 +58,7 @@ export class FakeWorker {
       this.ended = error.message;
     });
     const { worker, memoryTotal = 1e9, protocol = PROTOCOL_VERSION } = options;
-    this.#control.write({ hello: { worker, address: `127.0.0.1:${port}`, protocol, memoryTotal } });
+    this.#control.write({ hello: { worker, hostname: worker, address: `127.0.0.1:${port}`, protocol, memoryTotal } });
     this.#heartbeat = setInterval(() => this.#control.write({ heartbeat: { steps: this.#steps } }), 1000);
   }
 
@@ -75,7 +77,12 @@ export class FakeWorker {
     this.#server.forceShutdown();
   }
 
-  #obey({ load, epoch }: CoordinatorMessage): void {
+  #obey({ load, calibrate, epoch }: CoordinatorMessage): void {
+    if (calibrate != null) {
+      const { layerMs = 1 } = this.#options;
+      const stepTimes = (calibrate.rows ?? []).map((rows) => ({ rows, layerMs, headMs: this.#shape?.heads ? 0.1 : 0 }));
+      this.#control.write({ calibrated: { calibration: calibrate.calibration ?? 0, stepTimes } });
+    }
     if (load != null) this.#load(load);
     if (epoch != null) this.#open(epoch);
   }

@@ -1,4 +1,5 @@
 import type { rhone } from "@rhone/proto";
+import type { StepTime } from "../stage/measure-steps.js";
 import type { RunnableStage } from "../stage/runnable-stage.js";
 
 export interface LoadRequest {
@@ -13,6 +14,8 @@ export interface LoadedShard {
   readonly stage: RunnableStage & { readonly close: () => void };
   readonly weightBytes: number;
   readonly pageBytes: number;
+  /** Times steps of so many decode rows; call it while no step runs and no page holds anything. None: it can't be told. */
+  readonly measure: (rows: readonly number[]) => Promise<readonly StepTime[]>;
   readonly close: () => void;
 }
 

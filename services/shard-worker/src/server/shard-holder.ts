@@ -58,6 +58,22 @@ export class ShardHolder {
     });
   }
 
+  /** Answers with the step times of the shard, with none when there is no shard or it cannot run. */
+  async calibrate(order: rhone.v1.Calibrate.$Properties, answer: (message: WorkerMessage) => void): Promise<void> {
+    const { runner, logger } = this.#options;
+    const startedAt = performance.now();
+    const stepTimes = await runner.exclusively(async () => {
+      try {
+        return (await this.#shard?.measure(order.rows ?? [])) ?? [];
+      } catch (err) {
+        logger.warn({ err }, "the shard could not be timed");
+        return [];
+      }
+    });
+    logger.info({ stepTimes, ms: Math.round(performance.now() - startedAt) }, "shard timed");
+    answer({ calibrated: { calibration: order.calibration ?? 0, stepTimes: [...stepTimes] } });
+  }
+
   /** Frees the shard once the step in flight is done. */
   async release(): Promise<void> {
     this.#loading.abort();

@@ -24,5 +24,5 @@ async function loadNothing({ load, modelsDir }: LoadRequest, simulation: Simulat
     stageMs: simulation.stageMs,
     rowBytes: (type) => simulation.rowBytes ?? rowSize(ggmlTypeOf(type), dim),
   });
-  return { stage, weightBytes: 0, pageBytes: 0, close: () => {} };
+  return { stage, weightBytes: 0, pageBytes: 0, measure: async () => [], close: () => {} };
 }

@@ -5,6 +5,7 @@ import type { LoadedShard, LoadRequest } from "../device/device.js";
 import { Pages } from "../kv-cache/pages.js";
 import { loadWeights } from "../model/load-weights.js";
 import { findModelFile } from "./find-model-file.js";
+import { measureSteps } from "./measure-steps.js";
 import { Stage } from "./stage.js";
 
 export interface LoadShardRequest extends LoadRequest {
@@ -34,13 +35,15 @@ export async function loadShard(request: LoadShardRequest): Promise<LoadedShard>
       type: kvTypeOf(load.kvType ?? 0),
     });
     const shard = { config, weights, pages };
-    const stage = new Stage({ engine, backend, shard, embeds: range.embeds, heads: range.heads, slidingWindow });
+    const options = { engine, backend, shard, embeds: range.embeds, heads: range.heads, slidingWindow };
+    const stage = new Stage(options);
     const close = (): void => {
       stage.close();
       pages.close();
       weights.close();
     };
-    return { stage, weightBytes: weights.bytes, pageBytes: pages.bytes, close };
+    const measure = (rows: readonly number[]) => measureSteps(options, rows);
+    return { stage, weightBytes: weights.bytes, pageBytes: pages.bytes, measure, close };
   } catch (error) {
     weights.close();
     throw error;

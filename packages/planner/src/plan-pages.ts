@@ -1,11 +1,11 @@
 import { RhoneError } from "@rhone/common";
-import { type KvShape, livePages } from "../scheduler/sliding-window.js";
+import { type KvShape, livePages } from "./kv-shape.js";
 import type { StagePlan } from "./plan-stages.js";
 
 /** The share of the memory left after the weights that pages take unless one whole sequence needs more. */
 const USUAL_SHARE = 0.4;
 /** What they may take at most: the rest is for activations and the process itself. */
-const LARGEST_SHARE = 0.9;
+export const LARGEST_SHARE = 0.9;
 
 /**
  * How many pages every stage gets: enough for `maxSequences` whole sequences, as far as 40 % of the least stage's

@@ -1,0 +1,80 @@
+import type { ClusterStatus, WorkerStatus } from "@rhone/common";
+import { type PredictedStage, type Prediction, predict, sumOfStagesMs } from "@rhone/planner";
+
+/** One stage of a plan; plain data, fit for JSON. */
+export interface PlannedStage {
+  /** Layers [first, last). */
+  readonly first: number;
+  readonly last: number;
+  readonly heads: boolean;
+  readonly weightBytes: number;
+  readonly pageBytes: number;
+  /** Bytes that its worker may use. */
+  readonly memoryTotal: number;
+  /** Predicted milliseconds of a step of one row. */
+  readonly rowMs: number;
+}
+
+/** What so many workers would do, or do. */
+export interface PlannedShape {
+  readonly workers: number;
+  readonly threads: number;
+  readonly stages: readonly PlannedStage[];
+  readonly pages: number;
+  readonly pageSize: number;
+  readonly predictions: readonly Prediction[];
+}
+
+export interface PlanReport {
+  readonly model: string;
+  readonly kvType: string;
+  readonly contextLength: number;
+  readonly shape: PlannedShape;
+  /** The same machine with one worker that has all threads; null when that is the shape already, or cannot be told. */
+  readonly single: PlannedShape | null;
+  /** Why there is no `single` although one would be possible; null otherwise. */
+  readonly singleRefused: string | null;
+}
+
+/** A shape is recommended from this ratio on: predictions are off by some per cent. */
+const CLEARLY = 1.15;
+
+/** How many times as fast the single worker is, where it is clearly so for at least one number of streams; else null. */
+export function singleGains({ shape, single }: PlanReport): readonly number[] | null {
+  const gains = (single?.predictions ?? []).map(
+    ({ tokensPerSecond }, index) => tokensPerSecond / (shape.predictions[index]?.tokensPerSecond ?? tokensPerSecond),
+  );
+  return gains.some((gain) => gain >= CLEARLY) ? gains : null;
+}
+
+/** The plan in force, with predictions from what the workers measured; null while there is none, or nothing was measured. */
+export function reportRunning(status: ClusterStatus, streams: readonly number[]): PlanReport | null {
+  const holders = status.workers.filter(({ layers }) => layers !== null).sort(byLayers);
+  const stages = holders.flatMap((worker, index) => predictedStage(worker, index === holders.length - 1));
+  if (stages.length === 0 || stages.length < holders.length) return null;
+  const shape = {
+    workers: holders.length,
+    threads: holders[0]?.threads ?? 1,
+    stages: holders.map((worker, index) => ({
+      first: worker.layers?.[0] ?? 0,
+      last: worker.layers?.[1] ?? 0,
+      heads: index === holders.length - 1,
+      weightBytes: worker.totalBytes,
+      pageBytes: worker.pageBytes,
+      memoryTotal: worker.memoryTotal,
+      rowMs: sumOfStagesMs(stages.slice(index, index + 1), 1),
+    })),
+    pages: status.pages.total,
+    pageSize: status.pages.size,
+    predictions: streams.map((count) => predict(stages, Math.min(count, status.sequences.limit))),
+  };
+  const { name, contextLength } = status.model;
+  return { model: name, kvType: status.kvType, contextLength, shape, single: null, singleRefused: null };
+}
+
+const byLayers = (a: WorkerStatus, b: WorkerStatus): number => (a.layers?.[0] ?? 0) - (b.layers?.[0] ?? 0);
+
+function predictedStage({ layers, stepTimes }: WorkerStatus, heads: boolean): readonly PredictedStage[] {
+  if (layers === null || stepTimes === null) return [];
+  return [{ ...stepTimes, layers: layers[1] - layers[0], heads }];
+}

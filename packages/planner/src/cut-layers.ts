@@ -1,0 +1,73 @@
+/** What a stage would cost, in any unit that is the same for all; Infinity where it does not fit. */
+export type StageCost = (stage: number, first: number, last: number) => number;
+
+/** Costs this close are the same: they are sums of floating-point numbers in different orders. */
+const TOLERANCE = 1e-9;
+
+/**
+ * Cuts `layers` layers into `stages` runs of at least one so that the dearest stage is as cheap as can be; of the cuts
+ * that are equally good the most even one. Returns the end of each run ([16, 32] for two halves), or null when no cut
+ * fits. Exact, by dynamic programming: stages * layers^2 / 2 costs.
+ */
+export function cutLayers(layers: number, stages: number, cost: StageCost): readonly number[] | null {
+  const least = bestEnds({ layers, stages, cost, join: Math.max });
+  if (least === null) return null;
+  const limit = dearest(least, cost) * (1 + TOLERANCE);
+  const withinLimit: StageCost = (stage, first, last) => {
+    const each = cost(stage, first, last);
+    return each <= limit ? each * each : Number.POSITIVE_INFINITY;
+  };
+  return bestEnds({ layers, stages, cost: withinLimit, join: (a, b) => a + b });
+}
+
+/** The cost of the dearest stage of a cut. */
+export function dearest(ends: readonly number[], cost: StageCost): number {
+  return Math.max(...ends.map((end, stage) => cost(stage, ends[stage - 1] ?? 0, end)));
+}
+
+interface Problem {
+  readonly layers: number;
+  readonly stages: number;
+  readonly cost: StageCost;
+  /** Of the stages before and the next one; must not fall when either rises. */
+  readonly join: (before: number, next: number) => number;
+}
+
+interface Prefix {
+  readonly cost: number;
+  /** Where the last of its stages begins. */
+  readonly first: number;
+}
+
+function bestEnds({ layers, stages, cost, join }: Problem): readonly number[] | null {
+  let before: readonly Prefix[] = Array.from({ length: layers + 1 }, (_, end) => ({
+    cost: end === 0 ? 0 : Number.POSITIVE_INFINITY,
+    first: 0,
+  }));
+  const table: (readonly Prefix[])[] = [];
+  for (let stage = 0; stage < stages; stage++) {
+    const previous = before;
+    before = previous.map((_, end) => bestPrefix(previous, end, (first) => cost(stage, first, end), join));
+    table.push(before);
+  }
+  if (!Number.isFinite(before[layers]?.cost)) return null;
+  const ends: number[] = [];
+  for (let stage = stages - 1, end = layers; stage >= 0; end = table[stage--]?.[end]?.first ?? 0) ends.unshift(end);
+  return ends;
+}
+
+function bestPrefix(
+  previous: readonly Prefix[],
+  end: number,
+  stageCost: (first: number) => number,
+  join: Problem["join"],
+): Prefix {
+  let best: Prefix = { cost: Number.POSITIVE_INFINITY, first: 0 };
+  for (let first = 0; first < end; first++) {
+    const before = previous[first]?.cost ?? Number.POSITIVE_INFINITY;
+    if (!Number.isFinite(before)) continue;
+    const cost = join(before, stageCost(first));
+    if (cost < best.cost) best = { cost, first };
+  }
+  return best;
+}

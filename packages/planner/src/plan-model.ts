@@ -1,0 +1,33 @@
+import { type KvShape, livePages } from "./kv-shape.js";
+import type { ModelWeights, ShardRange } from "./model-weights.js";
+import { LARGEST_SHARE, planPages } from "./plan-pages.js";
+import { planStages, type StagePlan, type StageWorker } from "./plan-stages.js";
+
+/** Which workers hold which layers, and how many pages each. */
+export interface ModelPlan {
+  readonly stages: readonly StagePlan[];
+  readonly pages: number;
+}
+
+export interface ModelRequest {
+  /** In the order of the stages. */
+  readonly workers: readonly StageWorker[];
+  readonly weights: ModelWeights;
+  readonly shape: KvShape;
+  /** Bytes of one page in one layer. */
+  readonly pageBytes: number;
+  readonly maxSequences: number;
+  /** Pages that the operator asks for, or null. */
+  readonly kvPages: number | null;
+  /** The cut that stands; empty when there is none. */
+  readonly lastPlan: readonly ShardRange[];
+}
+
+/** Layers and pages of every stage. Pure: equal requests give equal plans. Throws NOT_ENOUGH_MEMORY, INVALID_CONFIG. */
+export function planModel(request: ModelRequest): ModelPlan {
+  const { workers, weights, shape, pageBytes, maxSequences, kvPages, lastPlan } = request;
+  const least = kvPages ?? livePages(shape.contextLength, shape);
+  const kvBytesPerLayer = Math.ceil((least * pageBytes) / LARGEST_SHARE);
+  const stages = planStages({ workers, weights, kvBytesPerLayer, lastPlan });
+  return { stages, pages: planPages({ stages, shape, pageBytes, maxSequences, wanted: kvPages }) };
+}

@@ -1,0 +1,48 @@
+import { type PipelineTimes, slowestStageMs, sumOfStagesMs } from "./pipeline-times.js";
+import { type StageWork, type StepCurve, stageMs } from "./step-curve.js";
+
+/** One of a pipeline's stages, with all that its worker measured. */
+export interface PredictedStage extends StageWork {
+  readonly curve: StepCurve;
+  /** One row while the other workers of the machine rest. */
+  readonly alone: StepCurve;
+}
+
+/** What a frame takes from one process to the next on one machine, in milliseconds; S stages have S + 1 hops. */
+export const HOP_MS = 1;
+
+export interface Prediction {
+  readonly streams: number;
+  readonly tokensPerSecond: number;
+  /** Micro-batches that are under way at a time, and the rows of the greatest. */
+  readonly groups: number;
+  readonly rows: number;
+}
+
+/**
+ * Tokens per second that `streams` decoding sequences get together. They run in g groups, each of which crosses the stages
+ * in turn: a cycle lasts until the slowest stage has run all groups, but never less than one group needs for its way
+ * through all stages. The best g up to one more than the stages is taken. Prompts are not counted.
+ */
+export function predict(stages: readonly PredictedStage[], streams: number): Prediction {
+  if (streams === 1) return perCycle(streams, 1, aloneMs(stages) + hopsMs(stages));
+  const most = Math.min(streams, stages.length + 1);
+  const choices = Array.from({ length: most }, (_, index) => {
+    const groups = index + 1;
+    return perCycle(streams, groups, cycleMs(stages, Math.ceil(streams / groups), groups));
+  });
+  return choices.reduce((best, choice) => (choice.tokensPerSecond > best.tokensPerSecond ? choice : best));
+}
+
+function cycleMs(stages: PipelineTimes, rows: number, groups: number): number {
+  return Math.max(groups * slowestStageMs(stages, rows), sumOfStagesMs(stages, rows) + hopsMs(stages));
+}
+
+const hopsMs = (stages: readonly unknown[]): number => (stages.length + 1) * HOP_MS;
+
+const aloneMs = (stages: readonly PredictedStage[]): number =>
+  stages.reduce((sum, stage) => sum + stageMs(stage.alone, stage, 1), 0);
+
+function perCycle(streams: number, groups: number, cycle: number): Prediction {
+  return { streams, tokensPerSecond: (1000 * streams) / cycle, groups, rows: Math.ceil(streams / groups) };
+}
