@@ -1,3 +1,4 @@
+import { parseSimulation, SIMULATION_SYNTAX } from "@rhone/common";
 import { InvalidArgumentError } from "commander";
 
 export interface NumberRange {
@@ -39,4 +40,10 @@ export function byteCount(text: string): number {
   const bytes = Math.round(Number(digits) * (UNITS[unit?.toLowerCase() ?? ""] ?? Number.NaN));
   if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
   throw new InvalidArgumentError("It must be a number of bytes, such as 6G or 700M.");
+}
+
+/** A simulation that shard-workers understand, as it was written. */
+export function simulation(text: string): string {
+  if (parseSimulation(text) !== null) return text;
+  throw new InvalidArgumentError(`It must be ${SIMULATION_SYNTAX}.`);
 }

@@ -2,7 +2,9 @@ import { Command } from "commander";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ScenarioResult } from "./scenario.js";
 import type { MixedFigures } from "./scenarios/mixed.js";
+import type { OverheadFigures } from "./scenarios/overhead.js";
 import type { PrefixFigures } from "./scenarios/prefix.js";
+import type { ScaleFigures } from "./scenarios/scale.js";
 import type { WindowFigures } from "./scenarios/window.js";
 import { SCENARIOS } from "./scenarios.js";
 import type { SweepPoint } from "./sweep-turn.js";
@@ -103,5 +105,38 @@ describe("window", () => {
     await expect(run("window", [], options)).rejects.toThrowError(
       expect.objectContaining({ code: "INVALID_CONFIG", message: expect.stringMatching(message) }),
     );
+  });
+});
+
+describe("overhead", () => {
+  const args = ["--streams", "3", "--max-tokens", "4", "--warm-up", "0", "--seconds", "0.2"];
+
+  it("asks again and again, and counts what comes", async () => {
+    const { figures, text } = await run<OverheadFigures>("overhead", args);
+    expect(gateway?.requests.length).toBeGreaterThan(3);
+    expect(new Set(gateway?.requests.map(({ prompt }) => String(prompt))).size).toBe(3);
+    expect(figures.clientTokensPerSecond).toBeGreaterThan(0);
+    expect(figures.tokensPerSecond).toBeGreaterThan(0);
+    expect(figures.tokensPerChunk).toBeGreaterThan(0);
+    expect(text).toContain("TOKENS/s");
+  });
+
+  it("is void when an answer is not what was asked for", async () => {
+    const failed = run("overhead", args, { fault: () => "error-chunk" });
+    await expect(failed).rejects.toThrowError(expect.objectContaining({ code: "MEASUREMENT_VOID" }));
+  });
+});
+
+describe("scale", () => {
+  it("runs the coordinator's scheduler on a virtual clock", async () => {
+    const args = ["--stages", "1,2", "--hop-ms", "0", "--sequences-per-stage", "2", "--seconds", "1"];
+    const { figures, text } = await run<ScaleFigures>("scale", args);
+    expect(figures.processes).toEqual([]);
+    expect(figures.virtual.map(({ stages, sequences }) => [stages, sequences])).toEqual([
+      [1, 2],
+      [2, 4],
+    ]);
+    for (const { share } of figures.virtual) expect(share).toBeGreaterThan(0.99);
+    expect(text).toContain("virtual clock: 5 ms per step and stage, 0 ms per row, 0 ms per hop");
   });
 });

@@ -21,6 +21,8 @@ export const clusterOptionsSchema = z.object({
   maxRows: z.number().int().optional(),
   activationType: activationTypeSchema.optional(),
   device: z.string().optional(),
+  /** Workers compute nothing; see `parseSimulation`. */
+  simulate: z.string().optional(),
 });
 
 export type ClusterOptions = Readonly<z.infer<typeof clusterOptionsSchema>>;

@@ -28,6 +28,7 @@ const STATUS: ClusterStatus = {
   updatedAtMs: 62_000,
   state: "ready",
   reason: null,
+  simulated: false,
   epoch: 1,
   kvType: "f16",
   model: {
@@ -64,4 +65,9 @@ WORKER  LAYERS  DEVICE  THREADS  MEMORY   LIMIT  BUSY  ADDRESS         PID
 a       0-15    CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42
 b       16-31   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42
 c       spare   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42`);
+});
+
+test("a simulated cluster says so", () => {
+  const [title] = formatStatus({ ...STATUS, simulated: true }, STATUS, styleFor({}, undefined)).split("\n");
+  expect(title).toBe("breeze  ready  simulated: its tokens mean nothing");
 });

@@ -25,9 +25,10 @@ export function formatStatus(now: ClusterStatus, before: ClusterStatus, style: S
   return [title(now, style), formatTable(facts), "", style.dim(heading), ...rows].join("\n");
 }
 
-function title({ model, state, reason }: ClusterStatus, style: Style): string {
+function title({ model, state, reason, simulated }: ClusterStatus, style: Style): string {
   const colour = state === "ready" ? style.green : state === "failed" ? style.red : style.yellow;
-  return `${style.bold(model.name)}  ${colour(state)}${reason === null ? "" : `: ${reason}`}`;
+  const kind = simulated ? `  ${style.yellow("simulated: its tokens mean nothing")}` : "";
+  return `${style.bold(model.name)}  ${colour(state)}${reason === null ? "" : `: ${reason}`}${kind}`;
 }
 
 function describeTokens(now: ClusterStatus, before: ClusterStatus): string {

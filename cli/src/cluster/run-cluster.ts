@@ -46,6 +46,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
   try {
     await prepare(options, dataDir);
     report({ kind: "phase", phase: "model", text: plan.model.description, done: true });
+    if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
     const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });
@@ -59,6 +60,8 @@ export async function runCluster(request: RunRequest): Promise<void> {
     await claim.release();
   }
 }
+
+const SIMULATED = "simulated: no weights are loaded, nothing is computed, and the tokens mean nothing";
 
 /** Only what can't harm a cluster that runs already comes before the claim. */
 async function prepare(options: ClusterOptions, dataDir: DataDir): Promise<void> {

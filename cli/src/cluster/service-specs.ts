@@ -52,6 +52,7 @@ export function coordinatorSpec(sources: SpecSources, previous: Addresses | unde
     speculate: options.speculate,
     "max-sequences": options.maxSequences,
     "max-rows": options.maxRows,
+    simulated: options.simulate === undefined ? undefined : "true",
   };
   return {
     name: "coordinator",
@@ -74,6 +75,7 @@ export function workerSpec(
     threads: plan.threads,
     memory: plan.memory,
     device: options.device,
+    simulate: options.simulate,
     "models-dir": dataDir.models,
   };
   const name = `worker-${index + 1}`;

@@ -1,5 +1,5 @@
 import { Command, Option } from "commander";
-import { byteCount, positive, wholeNumber } from "../option-parsers.js";
+import { byteCount, positive, simulation, wholeNumber } from "../option-parsers.js";
 
 /** What decides how a cluster is built: the flags that `up` and `bench --spawn` share. */
 export function addClusterFlags(command: Command): Command {
@@ -28,7 +28,8 @@ export function addClusterFlags(command: Command): Command {
       "guess up to n tokens ahead from a text's own repetitions; 0 = off",
       wholeNumber({ least: 0 }),
     )
-    .option("--device <name>", "a device of `rhone device ls`");
+    .option("--device <name>", "a device of `rhone device ls`")
+    .option("--simulate <how>", "compute nothing, for measurements: null, or stage-ms=<n>,row-bytes=<n>", simulation);
 }
 
 /** The names of the options that the flags above set. */

@@ -9,6 +9,7 @@ export interface StatusSources {
   readonly operations: () => string;
   readonly startedAtMs: number;
   readonly model: ServedModel;
+  readonly simulated: boolean;
   readonly kvType: KvTypeName;
   readonly pageSize: number;
   readonly maxSequences: number;
@@ -29,6 +30,7 @@ export function clusterStatus(sources: StatusSources): ClusterStatus {
     state: pipeline.state,
     reason: pipeline.reason,
     model,
+    simulated: sources.simulated,
     epoch: pipeline.epochNumber,
     kvType,
     workers: registry.members.map((member) => member.status()),

@@ -89,6 +89,14 @@ export const coordinatorSettings = {
     schema: seconds(120),
     doc: "Seconds without any progress after which a pipeline counts as stuck.",
   },
+  simulated: {
+    env: "RHONE_SIMULATED",
+    schema: z
+      .enum(["true", "false"])
+      .default("false")
+      .transform((value) => value === "true"),
+    doc: "true: take simulated workers, and no others; their tokens mean nothing.",
+  },
   logLevel: { env: "RHONE_LOG_LEVEL", schema: logLevelSchema, doc: "debug, info, warn, error or silent." },
   ggmlDir: {
     env: "RHONE_GGML_DIR",

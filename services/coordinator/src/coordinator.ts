@@ -55,10 +55,18 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const pipeline = createPipeline(parts, registry, pipelineListener(engine, consumer));
   const grpcPort = await serveWorkers({ host: config.host, port: config.port, registry, pipeline, shutdown });
 
-  const { kvType, pageSize, maxSequences } = config;
+  const { simulated, kvType, pageSize, maxSequences } = config;
   const host = config.advertiseHost ?? config.host;
   let opsAddress = "";
-  const settings = { coordinator: parts.id, startedAtMs, model: model.served, kvType, pageSize, maxSequences };
+  const settings = {
+    coordinator: parts.id,
+    startedAtMs,
+    model: model.served,
+    simulated,
+    kvType,
+    pageSize,
+    maxSequences,
+  };
   const status = () => clusterStatus({ ...settings, operations: () => opsAddress, pipeline, registry, engine });
   const publisher = new StatusPublisher({ redis, status, logger });
   pipeline.onChange(() => publisher.changed());

@@ -51,6 +51,8 @@ export interface EngineOptions {
   readonly log: EventLog;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Milliseconds on a clock that only goes forward; the performance clock when absent. */
+  readonly now?: () => number;
 }
 
 /**
@@ -150,14 +152,14 @@ export class Engine {
 
   /** The result of the oldest step in flight. Throws STAGE_FAILED when it is not that, or lacks what was asked for. */
   record(step: number, result: rhone.v1.StepResult.$Properties): void {
-    const startedAt = performance.now();
+    const startedAt = this.#now();
     const entry = this.#inFlight.shift();
     if (entry === undefined || entry.step !== step) {
       throw new RhoneError("STAGE_FAILED", `Result of step ${step} came when step ${entry?.step ?? "none"} was due.`);
     }
     this.#scheduler.returned(entry.batch);
     const events = this.#readResult(entry.batch, result);
-    this.#meter.measure({ ...entry, startedAt }, result.timings ?? []);
+    this.#meter.measure({ ...entry, startedAt, recordedAt: this.#now() }, result.timings ?? []);
     this.#pump(); // the stages work on while the events are written
     this.#write(events);
     this.#checkPages();
@@ -170,6 +172,10 @@ export class Engine {
     this.#scheduler.suspend();
     this.#closed = true;
     this.#runs.rejectAll(shuttingDown());
+  }
+
+  #now(): number {
+    return this.#options.now?.() ?? performance.now();
   }
 
   #pumpSoon(): void {
@@ -185,11 +191,11 @@ export class Engine {
   #pump(): void {
     const { rules, log } = this.#options;
     while (this.#link !== null && !log.full) {
-      const startedAt = performance.now();
+      const startedAt = this.#now();
       const batch = this.#scheduler.decide();
       if (batch === null) return;
       const step = this.#link.send(encodeStep(batch, rules.endTokens));
-      const sentAt = performance.now();
+      const sentAt = this.#now();
       this.#inFlight.push({ step, batch, sentAt });
       this.#meter.decided(batch, sentAt - startedAt);
     }
@@ -238,6 +244,7 @@ export class Engine {
   }
 
   #count(kind: keyof TokenCounts, tokens: number): void {
+    if (tokens === 0) return;
     this.#tokens[kind] += tokens;
     this.#options.metrics.tokens.inc({ kind }, tokens);
   }

@@ -6,12 +6,13 @@ import type { Scheduler } from "./scheduler/scheduler.js";
 
 type Timings = readonly rhone.v1.StageTiming.$Properties[];
 
-/** A step whose result is back. Times on the performance clock, in milliseconds. */
+/** A step whose result is back. Times on the engine's clock, in milliseconds. */
 export interface ReturnedStep {
   readonly batch: MicroBatch;
   readonly sentAt: number;
   /** When recording it began. */
   readonly startedAt: number;
+  readonly recordedAt: number;
 }
 
 /** Tells the metrics what steps took, and the scheduler what they cost. */
@@ -36,12 +37,12 @@ export class StepMeter {
   }
 
   /** Call it when the result is recorded. */
-  measure({ batch, sentAt, startedAt }: ReturnedStep, timings: Timings): void {
+  measure({ batch, sentAt, startedAt, recordedAt }: ReturnedStep, timings: Timings): void {
     const metrics = this.#metrics;
-    const ranMs = startedAt - sentAt;
+    const [ranMs, recordedMs] = [startedAt - sentAt, recordedAt - startedAt];
     metrics.steps.inc();
     metrics.stepSeconds.observe({ phase: "run" }, ranMs / 1000);
-    metrics.stepSeconds.observe({ phase: "record" }, (performance.now() - startedAt) / 1000);
+    metrics.stepSeconds.observe({ phase: "record" }, recordedMs / 1000);
     if (batch.rows > 0) this.#clock?.record(timings, ranMs / 1000);
     metrics.preemptions.inc(this.#scheduler.preemptions - this.#preemptions);
     this.#preemptions = this.#scheduler.preemptions;

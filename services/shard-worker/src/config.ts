@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { type ConfigOf, hostSchema, logLevelSchema, portSchema, type Settings } from "@rhone/common";
+import { type ConfigOf, hostSchema, logLevelSchema, portSchema, type Settings, simulationSchema } from "@rhone/common";
 import { z } from "zod";
 
 const address = z.string().regex(/^.+:\d+$/, "must be host:port");
@@ -37,6 +37,11 @@ export const shardWorkerSettings = {
     env: "RHONE_MODELS_DIR",
     schema: z.string().min(1).optional(),
     doc: "Where model files lie when the coordinator's path does not exist here.",
+  },
+  simulate: {
+    env: "RHONE_SIMULATE",
+    schema: simulationSchema.optional(),
+    doc: "Compute nothing: null, or stage-ms=<n> and row-bytes=<n>, separated by a comma. The coordinator must allow it.",
   },
   logLevel: { env: "RHONE_LOG_LEVEL", schema: logLevelSchema, doc: "debug, info, warn, error or silent." },
   ggmlDir: {

@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { freemem, hostname } from "node:os";
 import { type Logger, OperationsServer, PROTOCOL_VERSION, type Shutdown } from "@rhone/common";
-import { Backend, openEngine } from "@rhone/ggml";
 import type { ShardWorkerConfig } from "./config.js";
+import { openGgmlDevice } from "./device/ggml-device.js";
 import { createMetrics } from "./metrics.js";
 import { ControlLink } from "./server/control-link.js";
-import { measureSpeed } from "./server/measure-speed.js";
 import { PipelineServer } from "./server/pipeline-server.js";
 import { ShardHolder } from "./server/shard-holder.js";
 import { StageRunner } from "./server/stage-runner.js";
+import { simulatedDevice } from "./simulation/simulated-device.js";
 
 /** What is left to the system and to the worker's own code. */
 const MEMORY_SHARE = 0.9;
@@ -19,21 +19,20 @@ export interface ShardWorkerOptions {
   readonly shutdown: Shutdown;
 }
 
-/** Opens the device, serves frames, joins the coordinator. Throws what openEngine, Backend.open and binding throw. */
+/** Opens the device, serves frames, joins the coordinator. Throws what openGgmlDevice and binding throw. */
 export async function startShardWorker({
   config,
   logger,
   shutdown,
 }: ShardWorkerOptions): Promise<{ grpc: string; ops: string }> {
   const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
-  const engine = openEngine(config.ggmlDir === undefined ? {} : { dir: config.ggmlDir });
-  const backend = Backend.open(engine, { device: config.device, threads: config.threads });
-  shutdown.add("backend", () => backend.close());
+  const { simulate } = config;
+  if (simulate !== undefined) logger.warn({ simulate }, "simulated: it computes nothing, and its tokens mean nothing");
+  const device = simulate === undefined ? openGgmlDevice(config, shutdown) : simulatedDevice(simulate);
   const metrics = createMetrics();
   const runner = new StageRunner({ worker, metrics, logger });
-  const holder = new ShardHolder({ engine, backend, modelsDir: config.modelsDir, runner, metrics, logger });
+  const holder = new ShardHolder({ device, modelsDir: config.modelsDir, runner, metrics, logger });
   shutdown.add("shard", () => holder.release());
-  const speed = measureSpeed(backend);
 
   const { host, port, opsPort, advertiseHost = host } = config;
   const server = await PipelineServer.open({ host, port }, (frame) => runner.accept(frame));
@@ -53,13 +52,11 @@ export async function startShardWorker({
     address,
     operations: `${advertiseHost}:${ops.port}`,
     protocol: PROTOCOL_VERSION,
-    engine: engine.version,
-    device: backend.device.name,
     memoryTotal: config.memory ?? Math.floor(freemem() * MEMORY_SHARE),
     threads: config.threads,
     hostname: hostname(),
     pid: process.pid,
-    ...speed,
+    ...device.facts,
   };
   control = new ControlLink({
     coordinator: config.coordinator,

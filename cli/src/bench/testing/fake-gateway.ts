@@ -54,7 +54,7 @@ export class FakeGateway {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url === "/status") return void response.end(JSON.stringify({ coordinators: [this.#status()] }));
-    if (request.url === "/metrics") return void response.end(`rhone_steps_total ${this.requests.length}\n`);
+    if (request.url === "/metrics") return void response.end(this.#metrics());
     const asked = (await json(request)) as FakeRequest;
     this.requests.push(asked);
     const fault = this.#options.fault?.(asked) ?? null;
@@ -72,6 +72,11 @@ export class FakeGateway {
       await turn();
     }
     response.end(`data: ${JSON.stringify({ choices: [], usage: this.#usage(asked) })}\n\ndata: [DONE]\n\n`);
+  }
+
+  #metrics(): string {
+    const tokens = this.requests.reduce((sum, { max_tokens }) => sum + max_tokens, 0);
+    return `rhone_steps_total ${this.requests.length}\nrhone_tokens_total{kind="generated"} ${tokens}\n`;
   }
 
   /** The first half of a prompt is cached when it has been seen. */

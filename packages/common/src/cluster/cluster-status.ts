@@ -75,6 +75,8 @@ export interface ClusterStatus {
   /** Why it is not ready, in words, or null. */
   readonly reason: string | null;
   readonly model: ServedModel;
+  /** Its workers compute nothing; the tokens follow a rule. */
+  readonly simulated: boolean;
   readonly epoch: number;
   readonly kvType: KvTypeName;
   readonly workers: readonly WorkerStatus[];

@@ -22,11 +22,13 @@ export type Finish =
 
 /**
  * One entry of a request's token log, written to Redis before it is announced.
- * A request's events carry ordinals 0, 1, 2, …; the one with `finish` is the last.
+ * A request's events carry ordinals 0, 1, 2, …; the one with `finish` is the last. Those that were written together are joined.
  */
 export interface GenerationEvent {
   readonly requestId: string;
   readonly ordinal: number;
+  /** It stands for so many events, those of ordinals `ordinal` to `ordinal + joins - 1`; 1 when absent. */
+  readonly joins?: number;
   readonly tokens: readonly number[];
   /** Text that became certain: held back while a character or a stop string may still be incomplete. */
   readonly text: string;
@@ -38,3 +40,6 @@ export interface GenerationEvent {
   /** With `finish`. */
   readonly usage?: Usage;
 }
+
+/** The ordinal of the event that follows `event`. */
+export const ordinalAfter = ({ ordinal, joins = 1 }: GenerationEvent): number => ordinal + joins;

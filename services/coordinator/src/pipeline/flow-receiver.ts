@@ -1,5 +1,5 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
-import { type Ack, type Frame, RhoneError } from "@rhone/common";
+import { type Ack, acknowledger, type Frame, RhoneError } from "@rhone/common";
 import type { Epoch } from "./epoch.js";
 
 /** Serves rhone.v1.Pipeline/Flow for the last stage: acknowledges its frames and hands them to the epoch they belong to. */
@@ -9,8 +9,9 @@ export function receiveFlow(stream: ServerDuplexStream<Frame, Ack>, current: () 
     owner?.break(new RhoneError("WORKER_LOST", "The last stage's connection to the coordinator ended."));
     stream.end();
   };
+  const acknowledge = acknowledger(stream);
   stream.on("data", (frame: Frame) => {
-    stream.write({ step: frame.step ?? 0 });
+    acknowledge(frame);
     const epoch = current();
     if (epoch === null || !epoch.owns(frame)) return;
     owner = epoch;

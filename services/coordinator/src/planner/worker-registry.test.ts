@@ -7,8 +7,8 @@ import { WorkerRegistry } from "./worker-registry.js";
 const logger = createLogger({ service: "test", level: "silent" });
 
 /** A registry and one worker's stream into it. */
-function setup() {
-  const registry = new WorkerRegistry(logger);
+function setup(options = {}) {
+  const registry = new WorkerRegistry(logger, options);
   const heard: string[] = [];
   registry.listen({
     joined: (member) => heard.push(`joined ${member.worker}`),
@@ -89,5 +89,17 @@ describe("WorkerRegistry", () => {
     say(hello("w"));
     stream.emit("end");
     expect(heard.at(-1)).toBe("left w: its stream ended");
+  });
+
+  it.each([
+    [false, true, /is simulated; start the coordinator with --simulated true/],
+    [true, false, /is not simulated, but this coordinator is/],
+  ])("never mixes: simulated itself %s, refuses a worker that is simulated %s", (own, theirs, why) => {
+    const { registry, connect } = setup({ simulated: own });
+    const other = connect();
+    other.say({ hello: { ...hello("w").hello, simulated: theirs } });
+    expect(other.errors.join()).toMatch(why);
+    connect().say({ hello: { ...hello("v").hello, simulated: own } });
+    expect(registry.members.map(({ worker }) => worker)).toEqual(["v"]);
   });
 });

@@ -25,13 +25,16 @@ export interface RegistryListener {
 /** The workers that are joined now. A worker is lost when its stream ends or it is silent for LOST_AFTER_MS. */
 export class WorkerRegistry {
   readonly #logger: Logger;
+  readonly #simulated: boolean;
   /** In order of joining. */
   readonly #members = new Map<string, Member>();
   readonly #streams = new Set<JoinStream>();
   #listener: RegistryListener | null = null;
 
-  constructor(logger: Logger) {
+  /** `simulated`: it takes simulated workers, and no others; else none of them. */
+  constructor(logger: Logger, { simulated = false }: { readonly simulated?: boolean } = {}) {
     this.#logger = logger;
+    this.#simulated = simulated;
   }
 
   listen(listener: RegistryListener): void {
@@ -77,7 +80,7 @@ export class WorkerRegistry {
   }
 
   #welcome(stream: JoinStream, { hello }: WorkerMessage, silence: NodeJS.Timeout): Member | null {
-    const problem = checkHello(hello);
+    const problem = checkHello(hello) ?? this.#checkKind(hello);
     if (problem !== null || hello == null) {
       clearTimeout(silence);
       this.#logger.warn({ worker: hello?.worker, problem: problem?.message }, "worker refused");
@@ -96,6 +99,16 @@ export class WorkerRegistry {
     );
     this.#listener?.joined(member);
     return member;
+  }
+
+  /** Answers of a cluster are computed or simulated, never a mixture that nobody asked for. */
+  #checkKind(hello: WorkerMessage["hello"]): RhoneError | null {
+    const simulated = hello?.simulated ?? false;
+    if (simulated === this.#simulated) return null;
+    const kind = simulated
+      ? "is simulated; start the coordinator with --simulated true"
+      : "is not simulated, but this coordinator is";
+    return new RhoneError("INVALID_CONFIG", `Worker ${hello?.worker} ${kind}.`);
   }
 
   #hear(member: Member, message: WorkerMessage): void {

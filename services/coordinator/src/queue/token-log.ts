@@ -3,10 +3,8 @@ import {
   decodeEvent,
   encodeEvents,
   eventsChannel,
-  FINISHED_LOG_TTL_S,
-  type GenerationEvent,
   type Logger,
-  OPEN_LOG_TTL_S,
+  ordinalAfter,
   RhoneError,
   TOKEN_LOG_FIELD,
   tokenLogEntryId,
@@ -14,7 +12,10 @@ import {
 } from "@rhone/common";
 import type { Redis } from "ioredis";
 import type { Metrics } from "../metrics.js";
+import { appendArguments } from "./append-arguments.js";
+import { APPEND_SCRIPT } from "./append-script.js";
 import type { EventLog, LoggedEvent } from "./event-log.js";
+import { joinEvents } from "./join-events.js";
 
 /** Events that may wait while Redis is away; then the engine decides no more steps. About 20 MB. */
 const MOST_PENDING = 65_536;
@@ -36,8 +37,6 @@ export interface RecordedGeneration {
   readonly finished: boolean;
 }
 
-type Reply = readonly [error: Error | null, reply: unknown];
-
 /**
  * The token logs in Redis: the truth of every generation, written before a token is announced. Redis refuses to write an
  * ordinal twice, which fences coordinators off each other: the one that comes second has lost the request.
@@ -51,6 +50,11 @@ export class TokenLog implements EventLog {
   #pending = 0;
   #writing = false;
   #closed = false;
+  /** How often the connection was lost. */
+  #breaks = 0;
+  readonly #countBreak = (): void => {
+    this.#breaks++;
+  };
 
   /** `redis` is borrowed; its commands wait for Redis to come back. */
   constructor(options: {
@@ -63,6 +67,7 @@ export class TokenLog implements EventLog {
     this.#mostPending = options.mostPending ?? MOST_PENDING;
     this.#metrics = options.metrics;
     this.#logger = options.logger;
+    this.#redis.on("close", this.#countBreak);
   }
 
   get full(): boolean {
@@ -84,12 +89,13 @@ export class TokenLog implements EventLog {
     const events = entries.map(([, fields]) => decodeEvent(fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? ""));
     const tokens = events.flatMap((event) => event.tokens);
     const last = events.at(-1);
-    return { tokens, ordinal: last === undefined ? 0 : last.ordinal + 1, finished: last?.finish !== undefined };
+    return { tokens, ordinal: last === undefined ? 0 : ordinalAfter(last), finished: last?.finish !== undefined };
   }
 
   /** Events that are not written are given up: another coordinator computes them again. */
   close(): void {
     this.#closed = true;
+    this.#redis.off("close", this.#countBreak);
     for (const batch of this.#batches.splice(0))
       batch.fail(new RhoneError("SHUTTING_DOWN", "The token log is closed."));
   }
@@ -101,9 +107,8 @@ export class TokenLog implements EventLog {
       const batches = this.#nextBatches();
       const events = batches.flatMap((batch) => batch.events);
       const startedAt = performance.now();
-      const fenced = await this.#writeUntilDone(events);
+      const fenced = await this.#writeUntilDone(joinEvents(events));
       this.#metrics.logWriteSeconds.observe((performance.now() - startedAt) / 1000);
-      this.#publish(events.filter(({ event }) => !fenced.includes(event.requestId)));
       this.#count(-events.length);
       for (const batch of batches) batch.settle(fenced);
     }
@@ -121,9 +126,13 @@ export class TokenLog implements EventLog {
 
   /** Writes the events however long Redis is away; returns the requests that another coordinator has continued. */
   async #writeUntilDone(events: readonly LoggedEvent[]): Promise<readonly string[]> {
+    const breaks = this.#breaks;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#write(events, attempt > 1);
+        const refused = await this.#write(events);
+        // On a new connection the same command is sent again, also by the client itself.
+        const maybeOurs = attempt > 1 || this.#breaks !== breaks;
+        return maybeOurs ? await this.#notOurs(refused) : refused.map(({ event }) => event.requestId);
       } catch (err) {
         if (this.#closed) return [];
         this.#logger.error({ err, attempt, events: events.length }, "token log not written, trying again");
@@ -132,61 +141,27 @@ export class TokenLog implements EventLog {
     }
   }
 
-  async #write(events: readonly LoggedEvent[], again: boolean): Promise<readonly string[]> {
-    const pipeline = this.#redis.pipeline();
-    const adds: { readonly at: number; readonly event: GenerationEvent }[] = [];
-    for (const { event } of events) {
-      const key = tokenLogKey(event.requestId);
-      adds.push({ at: pipeline.length, event });
-      pipeline.xadd(key, tokenLogEntryId(event.ordinal), TOKEN_LOG_FIELD, JSON.stringify(event));
-      if (event.finish !== undefined) pipeline.expire(key, FINISHED_LOG_TTL_S);
-      else if (event.ordinal === 0) pipeline.expire(key, OPEN_LOG_TTL_S);
-    }
-    const replies = ((await pipeline.exec()) ?? []) as readonly Reply[];
-    const refused: GenerationEvent[] = [];
-    for (const { at, event } of adds) {
-      const error = replies[at]?.[0];
-      if (error == null) continue;
-      if (!isRefusal(error)) throw error;
-      refused.push(event);
-    }
-    return again ? this.#notOurs(refused) : [...new Set(refused.map((event) => event.requestId))];
+  /** Returns the events that Redis refused. */
+  async #write(events: readonly LoggedEvent[]): Promise<readonly LoggedEvent[]> {
+    const { keys, args, order } = appendArguments(events);
+    const refused = (await this.#redis.eval(APPEND_SCRIPT, keys.length, ...keys, ...args)) as readonly number[];
+    return refused.flatMap((number) => order[number - 1] ?? []);
   }
 
   /** After a connection broke, an entry that is refused may be the one that we wrote and whose answer was lost. */
-  async #notOurs(refused: readonly GenerationEvent[]): Promise<readonly string[]> {
-    const fenced = new Set<string>();
-    for (const event of refused) {
+  async #notOurs(refused: readonly LoggedEvent[]): Promise<readonly string[]> {
+    const fenced: string[] = [];
+    for (const { replyTo, event } of refused) {
       const id = tokenLogEntryId(event.ordinal);
       const [entry] = await this.#redis.xrange(tokenLogKey(event.requestId), id, id);
-      if (entry?.[1][1] !== JSON.stringify(event)) fenced.add(event.requestId);
+      if (entry?.[1][1] !== JSON.stringify(event)) fenced.push(event.requestId);
+      else await this.#redis.publish(eventsChannel(replyTo), encodeEvents([event])); // perhaps a second time
     }
-    return [...fenced];
-  }
-
-  /** Not awaited: gateways read what they miss from the log. */
-  #publish(events: readonly LoggedEvent[]): void {
-    const byGateway = new Map<string, GenerationEvent[]>();
-    for (const { replyTo, event } of events) {
-      const its = byGateway.get(replyTo);
-      if (its === undefined) byGateway.set(replyTo, [event]);
-      else its.push(event);
-    }
-    if (byGateway.size === 0) return;
-    const pipeline = this.#redis.pipeline();
-    for (const [gateway, its] of byGateway) {
-      pipeline.publish(eventsChannel(gateway), encodeEvents(its));
-    }
-    pipeline.exec().catch((err: unknown) => this.#logger.warn({ err }, "events written but not announced"));
+    return fenced;
   }
 
   #count(change: number): void {
     this.#pending += change;
     this.#metrics.logPendingEvents.set(this.#pending);
   }
-}
-
-/** Redis' answer to an entry id that is not above the last one. */
-function isRefusal(error: Error): boolean {
-  return error.message.includes("equal or smaller");
 }

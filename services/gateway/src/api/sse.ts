@@ -6,5 +6,5 @@ export const SSE_HEADERS = {
 
 export const SSE_DONE = "data: [DONE]\n\n";
 
-/** One server-sent event. */
-export const sseData = (value: unknown): string => `data: ${JSON.stringify(value)}\n\n`;
+/** One server-sent event; `json` has no line breaks. */
+export const sseData = (json: string): string => `data: ${json}\n\n`;

@@ -9,6 +9,11 @@ type Events = AsyncGenerator<GenerationEvent, void, undefined>;
 
 /** The events of several sequences as they arrive. The first failure ends it; leaving early ends every source. */
 export async function* mergeEvents(sources: readonly Events[]): AsyncGenerator<ChoiceEvent, void, undefined> {
+  const [only] = sources;
+  if (sources.length === 1 && only !== undefined) {
+    for await (const event of only) yield { choice: 0, event };
+    return;
+  }
   const pull = async (choice: number) => ({ choice, result: await (sources[choice] as Events).next() });
   const pending = new Map(sources.map((_, choice) => [choice, pull(choice)]));
   try {

@@ -25,6 +25,13 @@ describe("OrderedEvents", () => {
     expect(await ordinalsOf(inbox)).toEqual([0, 1, 2]);
   });
 
+  it("goes on after the last of the events that one joins", async () => {
+    const readLog = async (ordinal: number) => [{ ...event(3), joins: 2 }, event(5, true)].slice(ordinal === 3 ? 0 : 1);
+    const inbox = new OrderedEvents({ readLog, silenceMs: 60_000 });
+    for (const arrived of [{ ...event(0), joins: 3 }, event(5, true), { ...event(0), joins: 3 }]) inbox.accept(arrived);
+    expect(await ordinalsOf(inbox)).toEqual([0, 3, 5]);
+  });
+
   it("fills a gap from the log", async () => {
     const asked: number[] = [];
     const readLog = async (ordinal: number) => {

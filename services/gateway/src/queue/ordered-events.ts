@@ -1,4 +1,4 @@
-import type { GenerationEvent } from "@rhone/common";
+import { type GenerationEvent, ordinalAfter } from "@rhone/common";
 
 export interface OrderedEventsOptions {
   /** The request's log from this ordinal on, in order. */
@@ -16,7 +16,7 @@ export class OrderedEvents {
   readonly #arrived = new Map<number, GenerationEvent>();
   #next = 0;
   #suspicious = false;
-  #wake: () => void = () => {};
+  #settle: (arrived: boolean) => void = () => {};
 
   constructor(options: OrderedEventsOptions) {
     this.#options = options;
@@ -25,17 +25,30 @@ export class OrderedEvents {
   accept(event: GenerationEvent): void {
     if (event.ordinal < this.#next) return;
     this.#arrived.set(event.ordinal, event);
-    this.#wake();
+    this.#settle(true);
   }
 
   /** Announcements may have been missed: read the log. */
   suspect(): void {
     this.#suspicious = true;
-    this.#wake();
+    this.#settle(true);
   }
 
   /** Ends after the event with `finish`; throws the signal's reason when it is aborted. One reader only. */
   async *events(signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined> {
+    // One timer and one listener for all waits: there is a wait per event.
+    const silence = setTimeout(() => this.#settle(false), this.#options.silenceMs);
+    const wake = (): void => this.#settle(true);
+    signal.addEventListener("abort", wake);
+    try {
+      yield* this.#inOrder(signal, silence);
+    } finally {
+      clearTimeout(silence);
+      signal.removeEventListener("abort", wake);
+    }
+  }
+
+  async *#inOrder(signal: AbortSignal, silence: NodeJS.Timeout): AsyncGenerator<GenerationEvent, void, undefined> {
     while (true) {
       signal.throwIfAborted();
       const event = this.#take();
@@ -45,17 +58,19 @@ export class OrderedEvents {
         continue;
       }
       const hasGap = this.#arrived.size > 0 || this.#suspicious;
-      if (!hasGap && (await this.#somethingArrives(signal))) continue;
+      if (!hasGap && (await this.#somethingArrives(silence))) continue;
       signal.throwIfAborted();
       await this.#repair();
       // A log that could not be filled up to the gap is asked again after a while, not at once.
-      if (!this.#arrived.has(this.#next) && hasGap) await this.#somethingArrives(signal);
+      if (!this.#arrived.has(this.#next) && hasGap) await this.#somethingArrives(silence);
     }
   }
 
   #take(): GenerationEvent | undefined {
     const event = this.#arrived.get(this.#next);
-    if (event !== undefined) this.#arrived.delete(this.#next++);
+    if (event === undefined) return undefined;
+    this.#arrived.delete(this.#next);
+    this.#next = ordinalAfter(event);
     return event;
   }
 
@@ -65,18 +80,10 @@ export class OrderedEvents {
   }
 
   /** false: the silence lasted too long. */
-  #somethingArrives(signal: AbortSignal): Promise<boolean> {
+  #somethingArrives(silence: NodeJS.Timeout): Promise<boolean> {
     return new Promise((resolve) => {
-      const done = (arrived: boolean) => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", wake);
-        this.#wake = () => {};
-        resolve(arrived);
-      };
-      const wake = () => done(true);
-      const timer = setTimeout(() => done(false), this.#options.silenceMs);
-      signal.addEventListener("abort", wake, { once: true });
-      this.#wake = wake;
+      silence.refresh();
+      this.#settle = resolve;
     });
   }
 }

@@ -1,17 +1,17 @@
-import { Readable } from "node:stream";
 import { type GenerationJob, RhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import { errorBody, toRequestError } from "../api/error-response.js";
 import { SSE_DONE, SSE_HEADERS, sseData } from "../api/sse.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { type ChoiceEvent, mergeEvents } from "../queue/merge-events.js";
+import { sendText } from "./send-text.js";
 
 /** Turns a request's events into its JSON: chunks as they come, or one whole answer at the end. */
 export interface Writer {
-  /** Takes an event in; the chunks that it makes, if the answer is a stream. */
-  take(choiceEvent: ChoiceEvent): readonly unknown[];
+  /** Takes an event in; the JSON of the chunks that it makes, if the answer is a stream. */
+  take(choiceEvent: ChoiceEvent): readonly string[];
   /** The chunks after the last event. */
-  end(): readonly unknown[];
+  end(): readonly string[];
   whole(): unknown;
   readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
 }
@@ -34,25 +34,29 @@ export async function answer(options: AnswerOptions): Promise<unknown> {
     return reply.send(writer.whole());
   }
   const first = await events.next();
-  return reply.headers(SSE_HEADERS).send(Readable.from(lines(first, events, options)));
+  await sendText(reply, SSE_HEADERS, serverSentEvents(first, events, options));
+  return reply;
 }
 
-async function* lines(
+/** One part per event of the coordinator, with all the chunks that it makes. */
+async function* serverSentEvents(
   first: IteratorResult<ChoiceEvent, void>,
   rest: AsyncGenerator<ChoiceEvent, void, undefined>,
   { writer, deps, jobs }: AnswerOptions,
 ): AsyncGenerator<string, void, undefined> {
   try {
-    if (first.done !== true) for (const chunk of writer.take(first.value)) yield sseData(chunk);
-    for await (const event of rest) for (const chunk of writer.take(event)) yield sseData(chunk);
-    for (const chunk of writer.end()) yield sseData(chunk);
-    yield SSE_DONE;
+    if (first.done !== true) yield writer.take(first.value).map(sseData).join("");
+    for await (const event of rest) {
+      const part = writer.take(event).map(sseData).join("");
+      if (part !== "") yield part;
+    }
+    yield writer.end().map(sseData).join("") + SSE_DONE;
   } catch (error) {
     const named = toRequestError(error);
     const requestId = jobs[0]?.requestId;
     if (named.code === "CANCELLED") deps.logger.debug({ requestId }, "stream cancelled");
     else deps.logger.warn({ err: error, requestId }, "stream failed");
-    yield sseData(errorBody(named));
+    yield sseData(JSON.stringify(errorBody(named)));
   } finally {
     // Leaving before the first chunk was read would leave the jobs running.
     await rest.return();

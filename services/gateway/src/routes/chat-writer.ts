@@ -1,4 +1,5 @@
 import type { Finish, TokenLogprob } from "@rhone/common";
+import { chunkTemplate } from "../api/chunk-template.js";
 import type { ChoiceEvent } from "../queue/merge-events.js";
 import { leadingSpaceStripper } from "../text/leading-space.js";
 import { chatLogprobs } from "../text/logprobs.js";
@@ -21,6 +22,8 @@ export interface ChatWriterOptions {
 }
 
 interface Choice {
+  /** The JSON of a chunk with nothing but text. */
+  readonly plain: (text: string) => string;
   readonly strip: (text: string) => string;
   readonly tokens: number[];
   readonly logprobs: TokenLogprob[];
@@ -40,7 +43,8 @@ export class ChatWriter implements Writer {
     this.#options = options;
     this.#open = options.choices;
     this.#usage = new UsageCount(options.choices);
-    this.#choices = Array.from({ length: options.choices }, () => ({
+    this.#choices = Array.from({ length: options.choices }, (_, index) => ({
+      plain: chunkTemplate((content) => this.#chunk(index, { delta: { content } })),
       strip: leadingSpaceStripper(options.model.addsLeadingSpace),
       tokens: [],
       logprobs: [],
@@ -54,7 +58,7 @@ export class ChatWriter implements Writer {
     return this.#usage.toJson();
   }
 
-  take({ choice: index, event }: ChoiceEvent): readonly unknown[] {
+  take({ choice: index, event }: ChoiceEvent): readonly string[] {
     const choice = this.#choices[index];
     if (choice === undefined) throw new RangeError(`No choice ${index}`);
     const text = choice.strip(event.text);
@@ -62,28 +66,21 @@ export class ChatWriter implements Writer {
     choice.text += text;
     choice.tokens.push(...event.tokens);
     choice.logprobs.push(...logprobs);
-    const chunks: unknown[] = [];
-    const { wantsLogprobs, wantsTokenIds, model, promptIds } = this.#options;
-    if (!choice.begun) {
-      const begin = this.#chunk(index, { delta: { role: "assistant", content: "" } });
-      chunks.push({ ...begin, ...(wantsTokenIds && { prompt_token_ids: promptIds }) });
-    }
+    const chunks: string[] = [];
+    if (!choice.begun) chunks.push(JSON.stringify(this.#begin(index)));
     choice.begun = true;
+    const { wantsLogprobs, wantsTokenIds } = this.#options;
     if (text !== "" || (wantsLogprobs && logprobs.length > 0) || (wantsTokenIds && event.tokens.length > 0)) {
-      chunks.push(
-        this.#chunk(index, {
-          delta: { content: text },
-          ...(wantsLogprobs && { logprobs: chatLogprobs(model, logprobs) }),
-          ...(wantsTokenIds && { token_ids: event.tokens }),
-        }),
-      );
+      const isPlain = !wantsLogprobs && !wantsTokenIds;
+      chunks.push(isPlain ? choice.plain(text) : JSON.stringify(this.#content(index, text, event)));
     }
-    if (event.finish !== undefined) chunks.push(this.#finish(index, choice, event));
+    if (event.finish !== undefined) chunks.push(JSON.stringify(this.#finish(index, choice, event)));
     return chunks;
   }
 
-  end(): readonly unknown[] {
-    return this.#options.usageChunk ? [{ ...this.#head(CHUNK), choices: [], usage: this.usage }] : [];
+  end(): readonly string[] {
+    if (!this.#options.usageChunk) return [];
+    return [JSON.stringify({ ...this.#head(CHUNK), choices: [], usage: this.usage })];
   }
 
   whole(): unknown {
@@ -100,6 +97,21 @@ export class ChatWriter implements Writer {
       usage: this.usage,
       ...(wantsTokenIds && { prompt_token_ids: promptIds }),
     };
+  }
+
+  #begin(index: number) {
+    const { wantsTokenIds, promptIds } = this.#options;
+    const begin = this.#chunk(index, { delta: { role: "assistant", content: "" } });
+    return { ...begin, ...(wantsTokenIds && { prompt_token_ids: promptIds }) };
+  }
+
+  #content(index: number, text: string, event: ChoiceEvent["event"]) {
+    const { wantsLogprobs, wantsTokenIds, model } = this.#options;
+    return this.#chunk(index, {
+      delta: { content: text },
+      ...(wantsLogprobs && { logprobs: chatLogprobs(model, event.logprobs ?? []) }),
+      ...(wantsTokenIds && { token_ids: event.tokens }),
+    });
   }
 
   #finish(index: number, choice: Choice, { finish, usage }: ChoiceEvent["event"]): unknown {

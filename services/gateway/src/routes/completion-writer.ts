@@ -1,4 +1,5 @@
 import type { Finish } from "@rhone/common";
+import { chunkTemplate } from "../api/chunk-template.js";
 import type { ChoiceEvent } from "../queue/merge-events.js";
 import { type CompletionLogprobs, CompletionLogprobWriter, joinLogprobs } from "../text/logprobs.js";
 import type { TextModel } from "../text/text-model.js";
@@ -29,6 +30,8 @@ export interface CompletionWriterOptions {
 }
 
 interface Choice {
+  /** The JSON of a chunk with nothing but text. */
+  readonly plain: (text: string) => string;
   readonly ids: readonly number[];
   readonly promptText: string;
   readonly writer: CompletionLogprobWriter;
@@ -50,7 +53,8 @@ export class CompletionWriter implements Writer {
     this.#options = options;
     this.#open = options.prompts.length;
     this.#usage = new UsageCount(options.samples);
-    this.#choices = options.prompts.map(({ ids, text, hiddenSpace }) => ({
+    this.#choices = options.prompts.map(({ ids, text, hiddenSpace }, index) => ({
+      plain: chunkTemplate((content) => this.#chunk({ index, text: content, logprobs: null, finish_reason: null })),
       ids,
       promptText: text,
       writer: new CompletionLogprobWriter(options.model, options.echo && hiddenSpace),
@@ -66,7 +70,7 @@ export class CompletionWriter implements Writer {
     return this.#usage.toJson();
   }
 
-  take({ choice: index, event }: ChoiceEvent): readonly unknown[] {
+  take({ choice: index, event }: ChoiceEvent): readonly string[] {
     const choice = this.#choices[index];
     if (choice === undefined) throw new RangeError(`No choice ${index}`);
     const { echo, wantsTokenIds } = this.#options;
@@ -81,25 +85,21 @@ export class CompletionWriter implements Writer {
     const hasLogprobs = logprobs !== null && logprobs.tokens.length > 0;
     const hasIds = wantsTokenIds && event.tokens.length > 0;
     if (text === "" && event.finish === undefined && !hasLogprobs && !hasIds) return [];
-    const chunk = {
-      ...this.#head(),
-      choices: [
-        {
-          index,
-          text,
-          logprobs,
-          finish_reason: event.finish?.reason ?? null,
-          ...(wantsTokenIds && { token_ids: event.tokens }),
-          ...(wantsTokenIds && isFirst && { prompt_token_ids: choice.ids }),
-        },
-      ],
-    };
+    if (event.finish === undefined && logprobs === null && !wantsTokenIds) return [choice.plain(text)];
+    const chunk = this.#chunk({
+      index,
+      text,
+      logprobs,
+      finish_reason: event.finish?.reason ?? null,
+      ...(wantsTokenIds && { token_ids: event.tokens }),
+      ...(wantsTokenIds && isFirst && { prompt_token_ids: choice.ids }),
+    });
     const isLast = event.finish !== undefined && this.#open === 0;
-    return [isLast && !this.#options.usageChunk ? { ...chunk, usage: this.usage } : chunk];
+    return [JSON.stringify(isLast && !this.#options.usageChunk ? { ...chunk, usage: this.usage } : chunk)];
   }
 
-  end(): readonly unknown[] {
-    return this.#options.usageChunk ? [{ ...this.#head(), choices: [], usage: this.usage }] : [];
+  end(): readonly string[] {
+    return this.#options.usageChunk ? [JSON.stringify({ ...this.#head(), choices: [], usage: this.usage })] : [];
   }
 
   whole(): unknown {
@@ -129,6 +129,10 @@ export class CompletionWriter implements Writer {
     choice.finish = finish;
     if (usage !== undefined) this.#usage.add(index, usage);
     this.#open--;
+  }
+
+  #chunk(choice: object) {
+    return { ...this.#head(), choices: [choice] };
   }
 
   #head() {

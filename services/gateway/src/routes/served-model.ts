@@ -18,4 +18,5 @@ export function checkName(asked: string, names: readonly string[]): void {
 }
 
 /** What changes when the weights do. */
-export const systemFingerprint = ({ model }: ClusterStatus): string => `fp_${model.fingerprint.slice(0, 12)}`;
+export const systemFingerprint = ({ model, simulated }: ClusterStatus): string =>
+  simulated ? "fp_simulated" : `fp_${model.fingerprint.slice(0, 12)}`;

@@ -1,7 +1,15 @@
 import { Server, type ServerDuplexStream } from "@grpc/grpc-js";
-import { type Ack, bindGrpc, CHANNEL_OPTIONS, type Frame, type ListenAddress, pipelineService } from "@rhone/common";
+import {
+  type Ack,
+  acknowledger,
+  bindGrpc,
+  CHANNEL_OPTIONS,
+  type Frame,
+  type ListenAddress,
+  pipelineService,
+} from "@rhone/common";
 
-/** Serves rhone.v1.Pipeline: acknowledges each frame and hands it on. */
+/** Serves rhone.v1.Pipeline: hands frames on and acknowledges them. */
 export class PipelineServer {
   readonly port: number;
   readonly #server: Server;
@@ -16,9 +24,10 @@ export class PipelineServer {
     const server = new Server(CHANNEL_OPTIONS);
     server.addService(pipelineService, {
       flow: (stream: ServerDuplexStream<Frame, Ack>) => {
+        const acknowledge = acknowledger(stream);
         stream.on("data", (frame: Frame) => {
-          stream.write({ step: frame.step ?? 0 });
           accept(frame);
+          acknowledge(frame);
         });
         stream.on("end", () => stream.end());
         stream.on("error", () => {}); // the upstream neighbour is gone; the coordinator sees to it

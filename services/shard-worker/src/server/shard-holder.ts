@@ -1,15 +1,13 @@
 import { type Logger, toRhoneError, type WorkerMessage } from "@rhone/common";
-import type { Backend, Engine } from "@rhone/ggml";
 import type { rhone } from "@rhone/proto";
+import type { Device, LoadedShard } from "../device/device.js";
 import type { Metrics } from "../metrics.js";
-import { type LoadedShard, loadShard } from "../stage/load-shard.js";
 import type { StageRunner } from "./stage-runner.js";
 
 const PROGRESS_INTERVAL_MS = 250;
 
 export interface ShardHolderOptions {
-  readonly engine: Engine;
-  readonly backend: Backend;
+  readonly device: Device;
   readonly modelsDir: string | undefined;
   readonly runner: StageRunner;
   readonly metrics: Metrics;
@@ -28,7 +26,7 @@ export class ShardHolder {
 
   /** Answers with progress, then with ready or failed. */
   async load(load: rhone.v1.LoadShard.$Properties, answer: (message: WorkerMessage) => void): Promise<void> {
-    const { runner, engine, backend, modelsDir, metrics, logger } = this.#options;
+    const { runner, device, modelsDir, metrics, logger } = this.#options;
     this.#loading.abort();
     this.#loading = new AbortController();
     const { signal } = this.#loading;
@@ -43,7 +41,7 @@ export class ShardHolder {
       this.#drop();
       try {
         signal.throwIfAborted();
-        const shard = await loadShard({ engine, backend, modelsDir, load, onProgress, signal });
+        const shard = await device.load({ modelsDir, load, onProgress, signal });
         this.#shard = shard;
         runner.replaceStage(shard.stage);
         metrics.weightBytes.set(shard.weightBytes);

@@ -1,7 +1,7 @@
 import { type Frame, type Logger, toRhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
-import type { Stage, StageOutput } from "../stage/stage.js";
+import type { RunnableStage, StageOutput } from "../stage/runnable-stage.js";
 import { NextLink } from "./next-link.js";
 
 /** The epoch that this worker is part of. */
@@ -22,7 +22,7 @@ export class StageRunner {
   steps = 0;
   busyUs = 0;
   readonly #options: StageRunnerOptions;
-  #stage: Stage | null = null;
+  #stage: RunnableStage | null = null;
   #epoch: Epoch | null = null;
   #tasks: Promise<void> = Promise.resolve();
   #idleSince = performance.now();
@@ -42,7 +42,7 @@ export class StageRunner {
   }
 
   /** The stage to run from now on; null between shards. Call within `exclusively`. */
-  replaceStage(stage: Stage | null): void {
+  replaceStage(stage: RunnableStage | null): void {
     this.#leaveEpoch();
     this.#stage = stage;
   }

@@ -1,37 +1,22 @@
-import { access } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { RhoneError } from "@rhone/common";
 import { type Backend, type Engine, GgmlType } from "@rhone/ggml";
-import { type GgufFile, openGguf, readModelConfig } from "@rhone/model";
+import { readModelConfig } from "@rhone/model";
 import { rhone } from "@rhone/proto";
+import type { LoadedShard, LoadRequest } from "../device/device.js";
 import { Pages } from "../kv-cache/pages.js";
 import { loadWeights } from "../model/load-weights.js";
-import { measureSteps, type StepTime } from "./measure-steps.js";
+import { findModelFile } from "./find-model-file.js";
+import { measureSteps } from "./measure-steps.js";
 import { Stage } from "./stage.js";
 
-/** A shard in memory. `close` frees weights and pages. */
-export interface LoadedShard {
-  readonly stage: Stage;
-  readonly weightBytes: number;
-  readonly pageBytes: number;
-  /** Times steps of so many decode rows; call it while no step runs and no page holds anything. */
-  readonly measure: (rows: readonly number[]) => Promise<readonly StepTime[]>;
-  readonly close: () => void;
-}
-
-export interface LoadShardRequest {
+export interface LoadShardRequest extends LoadRequest {
   readonly engine: Engine;
   readonly backend: Backend;
-  readonly modelsDir: string | undefined;
-  readonly load: rhone.v1.LoadShard.$Properties;
-  readonly onProgress: (bytes: number, totalBytes: number) => void;
-  readonly signal: AbortSignal;
 }
 
 /** Loads weights and allocates pages. Throws MODEL_NOT_FOUND, MODEL_MISMATCH, OUT_OF_MEMORY and what the readers throw. */
 export async function loadShard(request: LoadShardRequest): Promise<LoadedShard> {
   const { engine, backend, load, modelsDir, onProgress, signal } = request;
-  const file = await findFile(load.model ?? {}, modelsDir);
+  const file = await findModelFile(load.model ?? {}, modelsDir);
   const slidingWindow = load.slidingWindow ?? 0;
   const config = readModelConfig(file, { slidingWindow });
   const range = {
@@ -63,31 +48,6 @@ export async function loadShard(request: LoadShardRequest): Promise<LoadedShard>
     weights.close();
     throw error;
   }
-}
-
-/** The coordinator's path, or the file of that name in this worker's own folder; the header must be the same. */
-async function findFile(
-  { name, path, fingerprint }: rhone.v1.ModelRef.$Properties,
-  modelsDir?: string,
-): Promise<GgufFile> {
-  const places = [path ?? "", ...(modelsDir === undefined ? [] : [join(modelsDir, basename(path ?? ""))])];
-  for (const place of places) {
-    const exists = await access(place).then(
-      () => true,
-      () => false,
-    );
-    if (!exists) continue;
-    const file = await openGguf(place);
-    if (file.headerFingerprint === fingerprint) return file;
-    throw new RhoneError(
-      "MODEL_MISMATCH",
-      `${place} is another file than the coordinator's ${name}: its header's SHA-256 is ${file.headerFingerprint}, not ${fingerprint}. Copy the coordinator's file here.`,
-    );
-  }
-  throw new RhoneError(
-    "MODEL_NOT_FOUND",
-    `The model file is not on this machine; looked for ${places.join(" and ")}. Copy it, or set --models-dir.`,
-  );
 }
 
 function kvTypeOf(type: rhone.v1.KvType): GgmlType {

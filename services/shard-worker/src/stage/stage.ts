@@ -5,6 +5,7 @@ import { PageTable } from "../kv-cache/page-table.js";
 import { embed, head, type Shard, transformer } from "../model/transformer.js";
 import { readTokens, SequenceSampler, scoreOf } from "../sampling/sequence-sampler.js";
 import { checkHidden, ggmlTypeOf } from "./activations.js";
+import type { RunnableStage, StageOutput } from "./runnable-stage.js";
 import { describeInputs, type StepInputs, type StepSpan } from "./step-inputs.js";
 
 type Step = rhone.v1.Step.$Properties;
@@ -21,11 +22,6 @@ export interface StageOptions {
   readonly slidingWindow: number;
 }
 
-/** What a stage makes of a step: activations for the next stage, or results for the coordinator. */
-export type StageOutput =
-  | { readonly kind: "hidden"; readonly bytes: Uint8Array }
-  | { readonly kind: "results"; readonly spans: readonly SpanResult[] };
-
 /** One row of logits that the last stage reads: for a draw, for a score, or both. */
 interface LogitRow {
   readonly span: StepSpan;
@@ -37,7 +33,7 @@ interface LogitRow {
 }
 
 /** A loaded shard at work: page tables and samplers of the open sequences, one step at a time. */
-export class Stage {
+export class Stage implements RunnableStage {
   readonly #options: StageOptions;
   readonly #graph: Graph;
   readonly #tables = new Map<number, PageTable>();
@@ -49,14 +45,13 @@ export class Stage {
     this.#graph = Graph.open(options.backend, { maxTensors: 4096 + layers * 2048 });
   }
 
-  /** Forgets every sequence: a new epoch begins. */
   reset(): void {
     for (const sampler of this.#samplers.values()) sampler.close();
     this.#samplers.clear();
     this.#tables.clear();
   }
 
-  /** Runs one step. `activations` is the type that the next stage expects. Throws STAGE_FAILED, OUT_OF_MEMORY, GGML_FAILED. */
+  /** Throws STAGE_FAILED, OUT_OF_MEMORY, GGML_FAILED. */
   async run(step: Step, activations: rhone.v1.ActivationType): Promise<StageOutput> {
     for (const { from = 0, to = 0 } of step.copies ?? []) this.#options.shard.pages.copy(from ?? 0, to ?? 0);
     for (const open of step.opens ?? []) this.#openSequence(open);

@@ -1,0 +1,90 @@
+import { simulatedDraw } from "@rhone/common";
+import type { rhone } from "@rhone/proto";
+import type { StepLink } from "../engine.js";
+import type { PipelineTimes } from "../planner/step-times.js";
+import type { VirtualClock } from "./virtual-clock.js";
+
+type Step = rhone.v1.Step.$Properties;
+type StepResult = rhone.v1.StepResult.$Properties;
+
+export interface VirtualPipelineOptions {
+  readonly clock: VirtualClock;
+  readonly stages: number;
+  readonly pages: number;
+  readonly vocabSize: number;
+  /** What a step takes on each stage: so much, and so much more per row. */
+  readonly stageMs: number;
+  readonly rowMs: number;
+  /** From the coordinator to stage 0, from stage to stage, and back to the coordinator. */
+  readonly hopMs: number;
+  readonly onResult: (step: number, result: StepResult) => void;
+}
+
+interface VirtualFrame {
+  readonly number: number;
+  readonly step: Step;
+  readonly timings: rhone.v1.StageTiming.$Properties[];
+}
+
+/** Stages and hops on a virtual clock: each stage takes frames in order, one at a time; answers follow `simulatedDraw`. */
+export class VirtualPipeline implements StepLink {
+  readonly stages: number;
+  readonly pages: number;
+  readonly stepTimes: PipelineTimes;
+  readonly #options: VirtualPipelineOptions;
+  /** When each stage is done with all that has arrived. */
+  readonly #freeAtMs: number[];
+  #steps = 0;
+
+  constructor(options: VirtualPipelineOptions) {
+    this.stages = options.stages;
+    this.pages = options.pages;
+    this.#options = options;
+    this.stepTimes = stepTimesOf(options);
+    this.#freeAtMs = new Array<number>(options.stages).fill(0);
+  }
+
+  send(step: Step): number {
+    const frame: VirtualFrame = { number: ++this.#steps, step, timings: [] };
+    this.#travel(0, frame);
+    return frame.number;
+  }
+
+  #travel(stage: number, frame: VirtualFrame): void {
+    const { clock, hopMs } = this.#options;
+    clock.after(hopMs, () => {
+      if (stage < this.stages) this.#run(stage, frame);
+      else this.#options.onResult(frame.number, { spans: this.#draw(frame.step), timings: frame.timings });
+    });
+  }
+
+  #run(stage: number, frame: VirtualFrame): void {
+    const { clock, stageMs, rowMs } = this.#options;
+    const rows = (frame.step.tokens?.byteLength ?? 0) / Int32Array.BYTES_PER_ELEMENT;
+    const computeMs = rows === 0 ? 0 : stageMs + rows * rowMs;
+    const freeAtMs = this.#freeAtMs[stage] ?? 0;
+    const queuedMs = Math.max(0, freeAtMs - clock.nowMs);
+    const idleMs = Math.max(0, clock.nowMs - freeAtMs);
+    this.#freeAtMs[stage] = clock.nowMs + queuedMs + computeMs;
+    frame.timings.push({ stage, queuedUs: queuedMs * 1000, computeUs: computeMs * 1000, idleUs: idleMs * 1000 });
+    clock.after(queuedMs + computeMs, () => this.#travel(stage + 1, frame));
+  }
+
+  #draw({ spans, tokens }: Step): rhone.v1.SpanResult.$Properties[] {
+    const all = new Int32Array(Uint8Array.from(tokens ?? []).buffer);
+    let row = 0;
+    return (spans ?? []).map(({ sequence, position, count, sample, drafts }) => {
+      const rows = all.subarray(row, row + (count ?? 0));
+      row += rows.length;
+      const span = { tokens: rows, position: position ?? 0, drafts: drafts ?? 0 };
+      const drawn = sample === true ? simulatedDraw(span, this.#options.vocabSize) : [];
+      return { sequence: sequence ?? 0, tokens: drawn.map((token) => ({ token })) };
+    });
+  }
+}
+
+/** What real workers would have measured: each stage counts as one layer. */
+function stepTimesOf({ stages, stageMs, rowMs }: VirtualPipelineOptions): PipelineTimes {
+  const curve = [1, 64].map((rows) => ({ rows, layerMs: stageMs + rows * rowMs, headMs: 0 }));
+  return Array.from({ length: stages }, () => ({ curve, layers: 1, heads: false }));
+}
