@@ -42,7 +42,7 @@ export async function loadShard(request: LoadShardRequest): Promise<LoadedShard>
   };
   const weights = await loadWeights({ backend, file, config, range, onProgress, signal });
   try {
-    const pages = await Pages.open(backend, {
+    const pages = Pages.open(backend, {
       layers: [...weights.layers.keys()],
       pages: load.pages ?? 0,
       pageSize: load.pageSize ?? 1,
