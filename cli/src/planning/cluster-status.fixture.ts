@@ -37,6 +37,7 @@ export function clusterStatus(workers: readonly WorkerStatus[]): ClusterStatus {
     operations: "127.0.0.1:7100",
     startedAtMs: 0,
     updatedAtMs: 0,
+    simulated: false,
     state: "ready",
     reason: null,
     epoch: 1,

@@ -9,6 +9,7 @@ export type { AttentionOptions, RopeOptions } from "./operation-options.js";
 export { dequantize, type QuantizeRequest, quantizeChunk } from "./quantize.js";
 export { ReferenceBatch, type ReferenceBatchOptions } from "./reference-batch.js";
 export { ReferenceModel, type ReferenceModelOptions } from "./reference-model.js";
+export { type ReferenceRow, ReferenceSteps, type ReferenceStepsOptions } from "./reference-steps.js";
 export { type Draw, SamplerChain, type SamplerOptions, type SamplingOptions } from "./sampler-chain.js";
 export { logSoftmaxOf, logSumExp, type TokenLogprob, topLogprobs } from "./sampling/log-probs.js";
 export type { PenaltyOptions } from "./sampling/penalties.js";

@@ -3,6 +3,7 @@ import { type Backend, type NativeBackend, nativeBackendOf } from "./backend.js"
 import { BufferType, bufferTypesOf } from "./buffer-type.js";
 import { describeDevice } from "./device.js";
 import { type GgmlType, rowSize } from "./ggml-type.js";
+import { preferHugePages } from "./huge-pages.js";
 import { MetadataArena } from "./metadata-arena.js";
 import type { Pointer } from "./pointer.js";
 import { type Ne, pointerOf, Tensor } from "./tensor.js";
@@ -13,6 +14,13 @@ export interface TensorSpec {
   readonly ne: Ne;
 }
 
+export interface StorageOptions {
+  /** The device's default when absent. */
+  readonly bufferType?: BufferType;
+  /** Whether all of it is read for every graph, as weights are: then it may lie in huge pages, which become resident 2 MiB at a time. */
+  readonly readWhole?: boolean;
+}
+
 /** Tensors that outlive graphs, such as KV pages: named, in one buffer. Close it before its backend. */
 export class TensorStorage {
   /** Bytes of the buffer. */
@@ -21,7 +29,7 @@ export class TensorStorage {
   readonly #arena: MetadataArena;
   readonly #buffer: Pointer | null;
   readonly #tensors: ReadonlyMap<string, Tensor>;
-  /** Calls of `setAsync` and `clear` in flight. */
+  /** Calls of `setAsync` in flight. */
   #writing = 0;
 
   private constructor(
@@ -38,13 +46,13 @@ export class TensorStorage {
   }
 
   /**
-   * Allocates every tensor of `specs` in `bufferType`, the device's default when absent. They hold garbage until `set` or `clear`.
+   * Allocates every tensor of `specs`. They hold garbage until `set` or `zero`.
    * Throws OUT_OF_MEMORY with the numbers, TENSOR_TYPE_UNSUPPORTED for a row that its type can't hold.
    */
-  static open(backend: Backend, specs: readonly TensorSpec[], bufferType?: BufferType): TensorStorage {
+  static open(backend: Backend, specs: readonly TensorSpec[], options: StorageOptions = {}): TensorStorage {
     const host = nativeBackendOf(backend);
     host.checkOpen();
-    const place = bufferType ?? defaultBufferType(host);
+    const place = options.bufferType ?? defaultBufferType(host);
     const arena = new MetadataArena(
       host.native,
       "the tensor storage",
@@ -53,6 +61,7 @@ export class TensorStorage {
     try {
       const tensors = new Map(specs.map((spec) => [spec.name, declare(host, arena, spec)]));
       const buffer = allocate(host, arena, specs.length, place);
+      if (buffer !== null && options.readWhole === true) preferHugePages(host, buffer);
       return new TensorStorage(host, arena, tensors, buffer);
     } catch (error) {
       arena.close();
@@ -77,27 +86,26 @@ export class TensorStorage {
 
   /** Writes `bytes`, borrowed during the call, at `offsetBytes` of the tensor. */
   set(name: string, bytes: ArrayBufferView, offsetBytes = 0): void {
-    const tensor = this.#range(name, bytes, offsetBytes);
+    const tensor = this.#range(name, bytes.byteLength, offsetBytes);
     this.#host.native.backend.tensorSet(tensor, bytes, offsetBytes, bytes.byteLength);
   }
 
   /** Like `set`, off the event loop. `bytes` belongs to the call until the promise settles. */
   async setAsync(name: string, bytes: ArrayBufferView, offsetBytes = 0): Promise<void> {
-    const tensor = this.#range(name, bytes, offsetBytes);
+    const tensor = this.#range(name, bytes.byteLength, offsetBytes);
     const { tensorSet } = this.#host.native.backend;
     await this.#write((done) => tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, done));
   }
 
-  /** Sets every byte to zero, off the event loop: memory that is touched for the first time takes seconds per gigabyte. */
-  async clear(): Promise<void> {
-    const { bufferClear } = this.#host.native.backend;
-    const buffer = this.#buffer;
-    if (buffer !== null) await this.#write((done) => bufferClear.async(buffer, 0, done));
+  /** Sets `bytes` bytes from `offsetBytes` of the tensor to zero. */
+  zero(name: string, offsetBytes = 0, bytes = this.get(name).packedBytes - offsetBytes): void {
+    const tensor = this.#range(name, bytes, offsetBytes);
+    this.#host.native.backend.tensorMemset(tensor, 0, offsetBytes, bytes);
   }
 
   /** Fills `into` from `offsetBytes` of the tensor. */
   read<T extends ArrayBufferView>(name: string, into: T, offsetBytes = 0): T {
-    const tensor = this.#range(name, into, offsetBytes);
+    const tensor = this.#range(name, into.byteLength, offsetBytes);
     this.#host.native.backend.tensorGet(tensor, into, offsetBytes, into.byteLength);
     return into;
   }
@@ -128,10 +136,10 @@ export class TensorStorage {
     }
   }
 
-  #range(name: string, bytes: ArrayBufferView, offsetBytes: number): Pointer {
+  #range(name: string, bytes: number, offsetBytes: number): Pointer {
     const tensor = this.get(name);
     const pointer = pointerOf(tensor);
-    const end = offsetBytes + bytes.byteLength;
+    const end = offsetBytes + bytes;
     if (offsetBytes >= 0 && end <= tensor.packedBytes) return pointer;
     const message = `Bytes ${offsetBytes} to ${end} lie outside "${name}", ${tensor}, which has ${tensor.packedBytes}.`;
     throw new RhoneError("GGML_FAILED", message);

@@ -47,7 +47,7 @@ export class WeightStore {
     const home = new Map<string, string>();
     try {
       for (const [type, specs] of groups) {
-        const storage = TensorStorage.open(backend, specs, type);
+        const storage = TensorStorage.open(backend, specs, { bufferType: type, readWhole: true });
         storage.markAsWeights(BUFFER_USAGE_WEIGHTS);
         storages.set(type.name, storage);
         for (const { name } of specs) home.set(name, type.name);

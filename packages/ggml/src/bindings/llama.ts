@@ -179,6 +179,8 @@ export const bindLlama = (fn: Declare) => ({
   vocabType: fn("int", "llama_vocab_type", ["ptr"]),
   vocabNTokens: fn("int32_t", "llama_vocab_n_tokens", ["ptr"]),
   memoryClear: fn("void", "llama_memory_clear", ["ptr", "bool"]),
+  memorySeqRm: fn("bool", "llama_memory_seq_rm", ["ptr", "int32_t", "int32_t", "int32_t"]),
+  memorySeqCp: fn("void", "llama_memory_seq_cp", ["ptr", "int32_t", "int32_t", "int32_t", "int32_t"]),
   decode: fn("int32_t", "llama_decode", ["ptr", batch]),
   getLogitsIth: fn("maybe", "llama_get_logits_ith", ["ptr", "int32_t"]),
   vocabGetAttr: fn("int", "llama_vocab_get_attr", ["ptr", "int32_t"]),

@@ -16,22 +16,22 @@ export interface PagesShape {
 export class Pages {
   readonly shape: PagesShape;
   readonly #storage: TensorStorage;
+  /** Pages that were zeroed, once and for all. */
+  readonly #zeroed = new Set<number>();
 
   private constructor(shape: PagesShape, storage: TensorStorage) {
     this.shape = shape;
     this.#storage = storage;
   }
 
-  /** All zero: rows of a page that nobody has written yet are masked, and must not be NaN. Throws OUT_OF_MEMORY with the numbers. */
-  static async open(backend: Backend, shape: PagesShape): Promise<Pages> {
+  /** Memory of a page is touched only once it is prepared. Throws OUT_OF_MEMORY with the numbers. */
+  static open(backend: Backend, shape: PagesShape): Pages {
     const ne = [shape.kvDim, shape.pages * shape.pageSize] as const;
     const specs = shape.layers.flatMap((layer) => [
       { name: `k.${layer}`, type: shape.type, ne },
       { name: `v.${layer}`, type: shape.type, ne },
     ]);
-    const storage = TensorStorage.open(backend, specs);
-    await storage.clear();
-    return new Pages(shape, storage);
+    return new Pages(shape, TensorStorage.open(backend, specs));
   }
 
   get bytes(): number {
@@ -46,10 +46,24 @@ export class Pages {
     return this.#storage.get(`v.${layer}`);
   }
 
+  /**
+   * Call before a page is used: the first time, it is zeroed in every layer, because rows that nobody has written yet are masked
+   * and must not be NaN. Pages are not zeroed at load: to touch gigabytes takes seconds, and most pages wait long for their use.
+   */
+  prepare(ids: readonly number[]): void {
+    const bytes = rowSize(this.shape.type, this.shape.kvDim) * this.shape.pageSize;
+    for (const id of ids) {
+      if (this.#zeroed.has(id)) continue;
+      for (const name of this.#storage.names) this.#storage.zero(name, id * bytes, bytes);
+      this.#zeroed.add(id);
+    }
+  }
+
   /** Copies whole page `from` over page `to` in every layer. */
   copy(from: number, to: number): void {
     const bytes = rowSize(this.shape.type, this.shape.kvDim) * this.shape.pageSize;
     const page = new Uint8Array(bytes);
+    this.#zeroed.add(to);
     for (const name of this.#storage.names) {
       this.#storage.read(name, page, from * bytes);
       this.#storage.set(name, page, to * bytes);
@@ -61,43 +75,73 @@ export class Pages {
   }
 }
 
-/** Where a span's rows look: pages of its table, and the positions among them that any row sees. */
+/** The pages that a group of sequences looks at, as many for each; shorter sequences repeat one of theirs, masked. */
 export interface VisiblePages {
-  readonly ids: readonly number[];
-  /** i32 [ids.length], or undefined when the ids follow each other and no gathering is needed. */
-  readonly gather: Tensor | undefined;
-  /** Rows of the gathered pages to leave out at the start, and rows to read. */
-  readonly skip: number;
-  readonly count: number;
+  readonly sequences: number;
+  /** Pages per sequence. */
+  readonly pages: number;
+  /** i32 [sequences * pages]: page ids, sequence by sequence. */
+  readonly ids: Tensor;
+  /** The first page's id when the ids follow each other: they can be read in place. */
+  readonly run: number | undefined;
 }
+
+type HeadShape = PagesShape & { readonly headDim: number };
 
 /**
- * The visible rows of one layer's K or V as heads: [nKvHeads, count, headDim] (ne [headDim, count, nKvHeads]), of the pages' type.
- * Consecutive pages are read in place; others are gathered as whole pages, seen as rows of 32-bit words so that no element
- * is converted.
+ * Visible rows of one layer's K as heads: [sequences, nKvHeads, positions, headDim] (ne [headDim, positions, nKvHeads,
+ * sequences]), of the pages' type. Consecutive pages are read in place.
  */
-export function gatherHeads(
-  graph: Graph,
-  cache: Tensor,
-  shape: PagesShape & { headDim: number },
-  see: VisiblePages,
-): Tensor {
-  const { kvDim, headDim, type, pageSize, pages } = shape;
-  const rowBytes = rowSize(type, kvDim);
-  const heads = (source: Tensor, firstRow: number): Tensor =>
-    graph.view3d(
-      source,
-      [headDim, see.count, kvDim / headDim],
-      [rowBytes, rowSize(type, headDim)],
-      firstRow * rowBytes,
-    );
-  if (see.gather === undefined) return heads(cache, (see.ids[0] ?? 0) * pageSize + see.skip);
-  const words = (rowBytes * pageSize) / 4;
-  const gathered = graph.getRows(graph.reinterpret(cache, GgmlType.I32, [words, pages]), see.gather);
-  return heads(graph.reinterpret(gathered, type, [kvDim, see.ids.length * pageSize]), see.skip);
+export function gatherKeys(graph: Graph, cache: Tensor, shape: HeadShape, see: VisiblePages): Tensor {
+  if (see.run !== undefined)
+    return headsOf(graph, cache, shape, { see, type: shape.type, firstRow: see.run * shape.pageSize });
+  return headsOf(graph, gatherWords(graph, cache, shape, see), shape, { see, type: shape.type, firstRow: 0 });
 }
 
-/** Whether each id is one more than the one before. */
-export function areConsecutive(ids: readonly number[]): boolean {
-  return ids.every((id, i) => i === 0 || id === (ids[i - 1] ?? 0) + 1);
+/** The same for V, as it is stored or turned into f32 on the way. */
+export function gatherValues(
+  graph: Graph,
+  cache: Tensor,
+  shape: HeadShape,
+  { see, exact }: { readonly see: VisiblePages; readonly exact: "as stored" | "f32" },
+): Tensor {
+  if (exact === "as stored" || (shape.type === GgmlType.F32 && see.run !== undefined))
+    return gatherKeys(graph, cache, shape, see);
+  const whole = graph.reinterpret(cache, shape.type, [shape.kvDim * shape.pageSize, shape.pages]);
+  return headsOf(graph, graph.getRows(whole, see.ids), shape, { see, type: GgmlType.F32, firstRow: 0 });
+}
+
+/** Copies whole pages, seen as rows of 32-bit words so that no element is converted. */
+function gatherWords(
+  graph: Graph,
+  cache: Tensor,
+  { kvDim, type, pageSize, pages }: PagesShape,
+  see: VisiblePages,
+): Tensor {
+  const words = (rowSize(type, kvDim) * pageSize) / 4;
+  const gathered = graph.getRows(graph.reinterpret(cache, GgmlType.I32, [words, pages]), see.ids);
+  return graph.reinterpret(gathered, type, [kvDim, see.sequences * see.pages * pageSize]);
+}
+
+interface HeadView {
+  readonly see: VisiblePages;
+  readonly type: GgmlType;
+  readonly firstRow: number;
+}
+
+/** Rows of `kvDim` elements, seen head by head. */
+function headsOf(
+  graph: Graph,
+  source: Tensor,
+  { kvDim, headDim, pageSize }: HeadShape,
+  { see, type, firstRow }: HeadView,
+): Tensor {
+  const rowBytes = rowSize(type, kvDim);
+  const positions = see.pages * pageSize;
+  return graph.view4d(
+    source,
+    [headDim, positions, kvDim / headDim, see.sequences],
+    [rowBytes, rowSize(type, headDim), positions * rowBytes],
+    firstRow * rowBytes,
+  );
 }

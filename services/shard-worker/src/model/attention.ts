@@ -1,16 +1,16 @@
-import { GgmlType, type Graph, type Tensor } from "@rhone/ggml";
+import type { Graph, Tensor } from "@rhone/ggml";
 import type { ModelConfig } from "@rhone/model";
-import { gatherHeads, type Pages, type VisiblePages } from "../kv-cache/pages.js";
+import { gatherKeys, gatherValues, type Pages, type VisiblePages } from "../kv-cache/pages.js";
 import type { LayerWeights } from "./load-weights.js";
 
-/** One span's place in the micro-batch and what its rows see. */
-export interface SpanView {
-  /** Rows [row, row + count) of the micro-batch. */
+/** Rows of the micro-batch that attend in one operation: `see.sequences` sequences with `count` rows each. */
+export interface SpanGroup {
+  /** Rows [row, row + see.sequences * count) of the micro-batch. */
   readonly row: number;
   readonly count: number;
   readonly see: VisiblePages;
-  /** f16 [count, see.count] (ne [see.count, count]); undefined when the only row sees all of them. */
-  readonly mask: Tensor | undefined;
+  /** f16 [sequences, 1, count, positions] (ne [positions, count, 1, sequences]): 0 or -Infinity. */
+  readonly mask: Tensor;
 }
 
 /** What every layer's attention needs of the step. */
@@ -19,7 +19,7 @@ export interface AttentionInputs {
   readonly positions: Tensor;
   /** i32 [rows]: the row of the cache that each row's K and V go to. */
   readonly cacheRows: Tensor;
-  readonly spans: readonly SpanView[];
+  readonly groups: readonly SpanGroup[];
   readonly ropeFreqs: Tensor | undefined;
 }
 
@@ -30,45 +30,58 @@ export interface AttentionLayer {
   readonly layer: number;
 }
 
+/** Writes the K and V of `x` (f32 [rows, dim], normed) to the layer's pages, before anything that is described later reads them. */
+export function remember(
+  graph: Graph,
+  x: Tensor,
+  { config, weights, pages, layer }: AttentionLayer,
+  inputs: AttentionInputs,
+): void {
+  const { headDim, nKvHeads } = config;
+  const rows = x.ne[1];
+  const heads = graph.reshape3d(graph.mulMat(weights.attnK, x), headDim, nKvHeads, rows);
+  const k = graph.reshape2d(rotate(graph, heads, config, inputs), pages.shape.kvDim, rows);
+  const v = graph.mulMat(weights.attnV, x);
+  graph.expand(graph.setRows(pages.keys(layer), k, inputs.cacheRows));
+  graph.expand(graph.setRows(pages.values(layer), v, inputs.cacheRows));
+}
+
 /**
- * Grouped-query attention of one layer. x: f32 [rows, dim] (ne [dim, rows]), already normed; the result has the same shape.
- * Writes the rows' K and V to the pages before any span reads them.
+ * Grouped-query attention of one layer over its pages, without the output projection. x: f32 [rows, dim] (ne [dim, rows]),
+ * normed; the result is f32 [rows, nHeads * headDim].
  */
-export function attention(
+export function attend(
   graph: Graph,
   x: Tensor,
   { config, weights, pages, layer }: AttentionLayer,
   inputs: AttentionInputs,
 ): Tensor {
-  const { headDim, nHeads, nKvHeads } = config;
-  const rows = x.ne[1];
-  const project = (weight: Tensor, heads: number): Tensor =>
-    graph.reshape3d(graph.mulMat(weight, x), headDim, heads, rows);
-  const q = rotate(graph, project(weights.attnQ, nHeads), config, inputs);
-  const k = rotate(graph, project(weights.attnK, nKvHeads), config, inputs);
-  const v = graph.mulMat(weights.attnV, x);
-  const { kvDim } = pages.shape;
-  graph.expand(graph.setRows(pages.keys(layer), graph.reshape2d(k, kvDim, rows), inputs.cacheRows));
-  graph.expand(graph.setRows(pages.values(layer), v, inputs.cacheRows));
-
+  const { headDim, nHeads } = config;
+  const heads = graph.reshape3d(graph.mulMat(weights.attnQ, x), headDim, nHeads, x.ne[1]);
+  const q = rotate(graph, heads, config, inputs);
+  const [, head, token] = q.nb;
   const shape = { ...pages.shape, headDim };
-  const attended = inputs.spans.map(({ row, count, see, mask }) => {
-    const queries = graph.view3d(q, [headDim, nHeads, count], [q.nb[1], q.nb[2]], row * q.nb[2]);
-    const heads = graph.flashAttnExt(
-      graph.permute(queries, [0, 2, 1, 3]),
-      gatherHeads(graph, pages.keys(layer), shape, see),
-      exactValues(graph, gatherHeads(graph, pages.values(layer), shape, see)),
-      { scale: 1 / Math.sqrt(headDim), ...(mask === undefined ? {} : { mask }) },
+  const attended = inputs.groups.map(({ row, count, see, mask }) => {
+    const { sequences } = see;
+    const ne = [headDim, count, nHeads, sequences] as const;
+    const queries = graph.view4d(q, ne, [token, head, count * token], row * token);
+    const exact = count >= TILE_ROWS ? "as stored" : "f32";
+    const result = graph.flashAttnExt(
+      queries,
+      gatherKeys(graph, pages.keys(layer), shape, see),
+      gatherValues(graph, pages.values(layer), shape, { see, exact }),
+      { scale: 1 / Math.sqrt(headDim), mask },
     );
-    return graph.reshape2d(heads, headDim * nHeads, count);
+    return graph.reshape2d(result, headDim * nHeads, count * sequences);
   });
-  return graph.mulMat(weights.attnOutput, concatRows(graph, attended));
+  return concatRows(graph, attended);
 }
 
-/** ggml's CPU attention adds up f16 values in f16, which costs 0.04 of log-probability on a small model: f32 values add up in f32. */
-function exactValues(graph: Graph, values: Tensor): Tensor {
-  return values.type === GgmlType.F16 ? graph.cast(values, GgmlType.F32) : values;
-}
+/**
+ * From so many rows on ggml's CPU attention works in tiles, which add up in f32 and want V in K's type. Below, it adds up f16
+ * values in f16, which costs 0.04 of log-probability on a small model: f32 values add up in f32.
+ */
+const TILE_ROWS = 64;
 
 function rotate(graph: Graph, heads: Tensor, config: ModelConfig, { positions, ropeFreqs }: AttentionInputs): Tensor {
   return graph.ropeExt(heads, positions, {

@@ -2,7 +2,7 @@ import { RhoneError } from "@rhone/common";
 import type { Graph, Tensor } from "@rhone/ggml";
 import type { ModelConfig } from "@rhone/model";
 import type { Pages } from "../kv-cache/pages.js";
-import { type AttentionInputs, attention } from "./attention.js";
+import { type AttentionInputs, attend, remember } from "./attention.js";
 import { feedForward } from "./feed-forward.js";
 import type { ShardWeights } from "./load-weights.js";
 
@@ -12,18 +12,30 @@ export interface Shard {
   readonly pages: Pages;
 }
 
-/** The shard's layers, in order. x: f32 [rows, dim] (ne [dim, rows]); the result has the same shape. */
+/** The rows that are wanted of the shard's last layer: all, none (only K and V are kept), or those that an i32 tensor lists. */
+export type WantedRows = "all" | "none" | Tensor;
+
+/**
+ * The shard's layers, in order. x: f32 [rows, dim] (ne [dim, rows]). Returns the wanted rows, f32 [wanted, dim]; undefined for
+ * "none". Rows that nobody wants leave after the last layer's attention.
+ */
 export function transformer(
   graph: Graph,
   x: Tensor,
   { config, weights, pages }: Shard,
-  inputs: AttentionInputs,
-): Tensor {
+  { inputs, wanted }: { readonly inputs: AttentionInputs; readonly wanted: WantedRows },
+): Tensor | undefined {
   let hidden = x;
+  const norm = (y: Tensor, weight: Tensor): Tensor => graph.mul(graph.rmsNorm(y, config.normEps), weight);
+  const last = Math.max(...weights.layers.keys());
   for (const [layer, layerWeights] of weights.layers) {
-    const norm = (y: Tensor, weight: Tensor): Tensor => graph.mul(graph.rmsNorm(y, config.normEps), weight);
     const place = { config, weights: layerWeights, pages, layer };
-    hidden = graph.add(hidden, attention(graph, norm(hidden, layerWeights.attnNorm), place, inputs));
+    const normed = norm(hidden, layerWeights.attnNorm);
+    remember(graph, normed, place, inputs);
+    if (layer === last && wanted === "none") return undefined;
+    const select = (y: Tensor): Tensor => (layer === last && typeof wanted === "object" ? graph.getRows(y, wanted) : y);
+    const attended = select(attend(graph, normed, place, inputs));
+    hidden = graph.add(select(hidden), graph.mulMat(layerWeights.attnOutput, attended));
     hidden = graph.add(hidden, feedForward(graph, norm(hidden, layerWeights.ffnNorm), layerWeights));
   }
   return hidden;
@@ -34,11 +46,10 @@ export function embed(graph: Graph, tokens: Tensor, { outer }: ShardWeights): Te
   return graph.getRows(need(outer.tokenEmbedding, "token embedding"), tokens);
 }
 
-/** Logits of the chosen rows: hidden f32 [rows, dim], chosen i32 [n] -> f32 [n, vocabSize] (ne [vocabSize, n]). */
-export function head(graph: Graph, hidden: Tensor, chosen: Tensor, { config, weights }: Shard): Tensor {
+/** Hidden f32 [rows, dim] -> logits f32 [rows, vocabSize] (ne [vocabSize, rows]). */
+export function head(graph: Graph, hidden: Tensor, { config, weights }: Shard): Tensor {
   const { outputNorm, output } = weights.outer;
-  const rows = graph.getRows(hidden, chosen);
-  const normed = graph.mul(graph.rmsNorm(rows, config.normEps), need(outputNorm, "output norm"));
+  const normed = graph.mul(graph.rmsNorm(hidden, config.normEps), need(outputNorm, "output norm"));
   return graph.mulMat(need(output, "output head"), normed);
 }
 

@@ -13,8 +13,13 @@ export interface LoadShardRequest extends LoadRequest {
   readonly backend: Backend;
 }
 
+/** A shard that computes. */
+export interface ComputingShard extends LoadedShard {
+  readonly stage: Stage;
+}
+
 /** Loads weights and allocates pages. Throws MODEL_NOT_FOUND, MODEL_MISMATCH, OUT_OF_MEMORY and what the readers throw. */
-export async function loadShard(request: LoadShardRequest): Promise<LoadedShard> {
+export async function loadShard(request: LoadShardRequest): Promise<ComputingShard> {
   const { engine, backend, load, modelsDir, onProgress, signal } = request;
   const file = await findModelFile(load.model ?? {}, modelsDir);
   const slidingWindow = load.slidingWindow ?? 0;
@@ -27,7 +32,7 @@ export async function loadShard(request: LoadShardRequest): Promise<LoadedShard>
   };
   const weights = await loadWeights({ backend, file, config, range, onProgress, signal });
   try {
-    const pages = await Pages.open(backend, {
+    const pages = Pages.open(backend, {
       layers: [...weights.layers.keys()],
       pages: load.pages ?? 0,
       pageSize: load.pageSize ?? 1,

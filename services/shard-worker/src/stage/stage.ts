@@ -1,16 +1,16 @@
 import { RhoneError } from "@rhone/common";
-import { type Backend, type Engine, GgmlType, Graph, type Tensor } from "@rhone/ggml";
+import { type Backend, type Engine, GgmlType, Graph, rowSize, type Tensor } from "@rhone/ggml";
 import type { rhone } from "@rhone/proto";
 import { PageTable } from "../kv-cache/page-table.js";
 import { embed, head, type Shard, transformer } from "../model/transformer.js";
 import { readTokens, SequenceSampler, scoreOf } from "../sampling/sequence-sampler.js";
 import { checkHidden, ggmlTypeOf } from "./activations.js";
+import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
 import type { RunnableStage, StageOutput } from "./runnable-stage.js";
 import { describeInputs, type StepInputs, type StepSpan } from "./step-inputs.js";
 
 type Step = rhone.v1.Step.$Properties;
 type TokenScore = rhone.v1.TokenScore.$Properties;
-type SpanResult = rhone.v1.SpanResult.$Properties;
 
 export interface StageOptions {
   readonly engine: Engine;
@@ -38,11 +38,17 @@ export class Stage implements RunnableStage {
   readonly #graph: Graph;
   readonly #tables = new Map<number, PageTable>();
   readonly #samplers = new Map<number, SequenceSampler>();
+  readonly #clock = new PhaseClock();
 
   constructor(options: StageOptions) {
     this.#options = options;
     const layers = options.shard.weights.layers.size;
     this.#graph = Graph.open(options.backend, { maxTensors: 4096 + layers * 2048 });
+  }
+
+  /** Milliseconds of the last step that had rows. */
+  get phases(): PhaseTimes {
+    return this.#clock.times;
   }
 
   reset(): void {
@@ -88,6 +94,7 @@ export class Stage implements RunnableStage {
     const sequence = message.sequence ?? 0;
     const table = this.#tables.get(sequence);
     if (table === undefined) throw new RhoneError("STAGE_FAILED", `Sequence ${sequence} was not opened on this stage.`);
+    this.#options.shard.pages.prepare(message.pages ?? []);
     table.append(message.pages ?? []);
     const { position, count, firstPage } = message;
     return { sequence, position: position ?? 0, count: count ?? 0, firstPage: firstPage ?? 0, table, message };
@@ -96,51 +103,65 @@ export class Stage implements RunnableStage {
   async #forward(step: Step, spans: readonly StepSpan[], activations: rhone.v1.ActivationType): Promise<StageOutput> {
     const { backend, shard, heads, slidingWindow } = this.#options;
     const graph = this.#graph;
+    const clock = this.#clock;
+    clock.start();
     graph.reset();
     const { ropeFreqs } = shard.weights.outer;
     const inputs = describeInputs(graph, spans, { shape: shard.pages.shape, slidingWindow, ropeFreqs });
     const source = this.#source(step, inputs);
-    const hidden = transformer(graph, source.hidden, shard, inputs.attention);
-    if (!heads) {
-      const type = ggmlTypeOf(activations);
-      const out = graph.output(type === GgmlType.F32 ? hidden : graph.cast(hidden, type));
-      graph.allocate();
-      source.fill();
-      inputs.fill();
-      await backend.compute(graph);
-      return { kind: "hidden", bytes: graph.read(out, new Uint8Array(out.packedBytes)) };
-    }
-    graph.expand(hidden); // the pages are written even where no logits are asked for
-    const rows = logitRows(spans, readTokens(step.tokens));
+    const rows = heads ? logitRows(spans, readTokens(step.tokens)) : [];
     const chosen = rows.length === 0 ? undefined : graph.input(GgmlType.I32, [rows.length]);
-    const logits = chosen === undefined ? undefined : graph.output(head(graph, hidden, chosen, shard));
+    const wanted = heads ? (chosen ?? "none") : "all";
+    const hidden = transformer(graph, source.hidden, shard, { inputs: inputs.attention, wanted });
+    const out = hidden === undefined ? undefined : graph.output(this.#toSend(hidden, activations));
     graph.allocate();
+    clock.end("build");
     source.fill();
     inputs.fill();
-    if (chosen !== undefined) graph.setInput(chosen, rowIndices(spans, rows));
+    if (chosen !== undefined) graph.setInput(chosen, rowIndices(inputs, rows));
+    clock.end("fill");
     await backend.compute(graph);
-    return { kind: "results", spans: this.#results(spans, rows, logits) };
+    clock.end("compute");
+    const output = heads ? this.#results(spans, rows, out) : this.#hidden(inputs, out);
+    clock.end("read");
+    return output;
   }
 
   /** The hidden state that the first of the shard's layers takes, f32 [rows, dim]. */
-  #source(step: Step, { rows }: StepInputs): { readonly hidden: Tensor; readonly fill: () => void } {
+  #source(step: Step, { rows, order }: StepInputs): { readonly hidden: Tensor; readonly fill: () => void } {
     const { shard, embeds } = this.#options;
+    const { dim, vocabSize } = shard.config;
     const graph = this.#graph;
     if (embeds) {
-      const tokens = readTokens(step.tokens);
-      checkTokens(tokens, { rows, vocabSize: shard.config.vocabSize });
+      const tokens = step.tokens ?? new Uint8Array();
+      checkTokens(readTokens(tokens), { rows, vocabSize });
       const input = graph.input(GgmlType.I32, [rows]);
-      return { hidden: embed(graph, input, shard.weights), fill: () => graph.setInput(input, tokens) };
+      const fill = (): void => graph.setInput(input, order.toComputed(tokens, Int32Array.BYTES_PER_ELEMENT));
+      return { hidden: embed(graph, input, shard.weights), fill };
     }
     const type = ggmlTypeOf(step.hiddenType ?? 0);
     const bytes = step.hidden ?? new Uint8Array();
-    checkHidden(bytes, type, { rows, dim: shard.config.dim });
-    const input = graph.input(type, [shard.config.dim, rows]);
+    checkHidden(bytes, type, { rows, dim });
+    const input = graph.input(type, [dim, rows]);
     const hidden = type === GgmlType.F32 ? input : graph.cast(input, GgmlType.F32);
-    return { hidden, fill: () => graph.setInput(input, bytes) };
+    return { hidden, fill: () => graph.setInput(input, order.toComputed(bytes, rowSize(type, dim))) };
   }
 
-  #results(spans: readonly StepSpan[], rows: readonly LogitRow[], logits: Tensor | undefined): readonly SpanResult[] {
+  /** What leaves the shard: logits, or activations of the type that the next stage expects. */
+  #toSend(hidden: Tensor, activations: rhone.v1.ActivationType): Tensor {
+    const { shard, heads } = this.#options;
+    if (heads) return head(this.#graph, hidden, shard);
+    const type = ggmlTypeOf(activations);
+    return type === GgmlType.F32 ? hidden : this.#graph.cast(hidden, type);
+  }
+
+  #hidden({ order, rows }: StepInputs, out: Tensor | undefined): StageOutput {
+    const size = out?.packedBytes ?? 0;
+    const bytes = out === undefined ? new Uint8Array() : this.#graph.read(out, new Uint8Array(size));
+    return { kind: "hidden", bytes: order.toFrame(bytes, size / rows) };
+  }
+
+  #results(spans: readonly StepSpan[], rows: readonly LogitRow[], logits: Tensor | undefined): StageOutput {
     const row = new Float32Array(this.#options.shard.config.vocabSize);
     const results = new Map<StepSpan, { scores: TokenScore[]; tokens: TokenScore[]; refuted: boolean }>(
       spans.map((span) => [span, { scores: [], tokens: [], refuted: false }]),
@@ -155,12 +176,13 @@ export class Stage implements RunnableStage {
       result.tokens.push(drawn);
       result.refuted = guess !== undefined && guess !== drawn.token;
     }
-    return [...results].map(([{ sequence, position, count }, { scores, tokens }]) => ({
+    const drawn = [...results].map(([{ sequence, position, count }, { scores, tokens }]) => ({
       sequence,
       position: position + count - 1,
       tokens,
       scores,
     }));
+    return { kind: "results", spans: drawn };
   }
 
   #samplerOf({ sequence }: StepSpan): SequenceSampler {
@@ -189,15 +211,9 @@ function logitRows(spans: readonly StepSpan[], tokens: Int32Array): readonly Log
   });
 }
 
-/** Where in the micro-batch each row of logits comes from. */
-function rowIndices(spans: readonly StepSpan[], rows: readonly LogitRow[]): Int32Array {
-  const starts = new Map<StepSpan, number>();
-  let start = 0;
-  for (const span of spans) {
-    starts.set(span, start);
-    start += span.count;
-  }
-  return Int32Array.from(rows, ({ span, position }) => (starts.get(span) ?? 0) + position - span.position);
+/** Where among the computed rows each row of logits comes from. */
+function rowIndices({ order }: StepInputs, rows: readonly LogitRow[]): Int32Array {
+  return Int32Array.from(rows, ({ span, position }) => order.startOf(span) + position - span.position);
 }
 
 function checkTokens(tokens: Int32Array, { rows, vocabSize }: { rows: number; vocabSize: number }): void {

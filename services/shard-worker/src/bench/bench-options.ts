@@ -1,0 +1,51 @@
+import { parseArgs } from "node:util";
+import { RhoneError } from "@rhone/common";
+
+export interface BenchOptions {
+  readonly model: string;
+  readonly threads: number;
+  /** Layers [first, last) of the model; undefined = all of them, and llama.cpp beside them. */
+  readonly layers: readonly [number, number] | undefined;
+  readonly batches: readonly number[];
+  readonly contexts: readonly number[];
+  readonly prefills: readonly number[];
+  /** Measured steps per round, and rounds that alternate with llama.cpp's. */
+  readonly steps: number;
+  readonly rounds: number;
+  readonly reference: boolean;
+}
+
+const numbers = (text: string): number[] => (text === "" ? [] : text.split(",").map(Number));
+
+/** Reads the command line. Throws INVALID_CONFIG without a model. */
+export function benchOptions(args: readonly string[]): BenchOptions {
+  const text = (value: string) => ({ type: "string", default: value }) as const;
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      model: { type: "string" },
+      threads: text("2"),
+      layers: { type: "string" },
+      batches: text("1,2,4,8,16,32"),
+      contexts: text("64,1500"),
+      prefills: text("32,128,512"),
+      steps: text("8"),
+      rounds: text("3"),
+      "no-reference": { type: "boolean", default: false },
+    },
+  });
+  const { model, layers } = values;
+  if (model === undefined) throw new RhoneError("INVALID_CONFIG", "--model FILE.gguf is needed.");
+  const [first = 0, last = 0] = (layers ?? "").split("-").map(Number);
+  return {
+    model,
+    threads: Number(values.threads),
+    layers: layers === undefined ? undefined : [first, last],
+    batches: numbers(values.batches),
+    contexts: numbers(values.contexts),
+    prefills: numbers(values.prefills),
+    steps: Number(values.steps),
+    rounds: Number(values.rounds),
+    reference: !values["no-reference"] && layers === undefined,
+  };
+}

@@ -1,0 +1,105 @@
+import { Backend, type Engine } from "@rhone/ggml";
+import { openGguf, readModelConfig } from "@rhone/model";
+import { rhone } from "@rhone/proto";
+import { type ComputingShard, loadShard } from "../stage/load-shard.js";
+import type { PhaseTimes } from "../stage/phase-clock.js";
+import type { BenchOptions } from "./bench-options.js";
+
+/** Milliseconds of one step, and where they went. */
+export interface StepTime extends PhaseTimes {
+  readonly total: number;
+}
+
+const PAGE_SIZE = 32;
+
+/** A shard that runs the bench's steps. Pages of the sequences interleave, as those of sequences that grew together do. */
+export class ShardBench {
+  readonly #backend: Backend;
+  readonly #shard: ComputingShard;
+  readonly #dim: number;
+  readonly #embeds: boolean;
+
+  private constructor(backend: Backend, shard: ComputingShard, { dim, embeds }: { dim: number; embeds: boolean }) {
+    this.#backend = backend;
+    this.#shard = shard;
+    this.#dim = dim;
+    this.#embeds = embeds;
+  }
+
+  static async open(engine: Engine, options: BenchOptions): Promise<ShardBench> {
+    const { model: path, threads, batches, contexts, prefills, steps } = options;
+    const backend = Backend.open(engine, { threads });
+    const file = await openGguf(path);
+    const { nLayers, dim } = readModelConfig(file);
+    const [firstLayer, lastLayer] = options.layers ?? [0, nLayers];
+    const decodePages = Math.max(0, ...batches) * pagesOf(Math.max(0, ...contexts) + steps + 1);
+    const load = {
+      model: { name: "bench", path, fingerprint: file.headerFingerprint },
+      firstLayer,
+      lastLayer,
+      embeds: firstLayer === 0,
+      heads: lastLayer === nLayers,
+      pages: Math.max(decodePages, pagesOf(Math.max(0, ...prefills))),
+      pageSize: PAGE_SIZE,
+      kvType: rhone.v1.KvType.KV_F16,
+      slidingWindow: 0,
+    };
+    const signal = new AbortController().signal;
+    const shard = await loadShard({ engine, backend, modelsDir: undefined, load, onProgress: () => {}, signal });
+    return new ShardBench(backend, shard, { dim, embeds: load.embeds });
+  }
+
+  /** Steps of one new token for each of `batch` sequences that hold `context` positions; their contents are whatever lies in the pages. */
+  async decode(batch: number, context: number, steps: number): Promise<readonly StepTime[]> {
+    const pages = pagesOf(context + steps + 1);
+    const times: StepTime[] = [];
+    for (let step = 0; step <= steps; step++) {
+      const spans = Array.from({ length: batch }, (_, sequence) => ({
+        sequence,
+        position: context + step,
+        count: 1,
+        pages: step === 0 ? Array.from({ length: pages }, (_, page) => page * batch + sequence) : [],
+        firstPage: 0,
+        sample: true,
+      }));
+      const time = await this.#step(spans, step === 0 ? batch : 0);
+      if (step > 0) times.push(time);
+    }
+    this.#shard.stage.reset();
+    return times;
+  }
+
+  /** One step over a new prompt of `rows` tokens. */
+  async prefill(rows: number): Promise<StepTime> {
+    const pages = Array.from({ length: pagesOf(rows) }, (_, page) => page);
+    const span = { sequence: 0, position: 0, count: rows, pages, firstPage: 0, sample: true };
+    const time = await this.#step([span], 1);
+    this.#shard.stage.reset();
+    return time;
+  }
+
+  close(): void {
+    this.#shard.close();
+    this.#backend.close();
+  }
+
+  async #step(spans: readonly rhone.v1.Span.$Properties[], opens: number): Promise<StepTime> {
+    const { stage } = this.#shard;
+    const rows = spans.reduce((sum, { count }) => sum + (count ?? 0), 0);
+    const sampling = { temperature: 0, topP: 1, repetitionPenalty: 1 };
+    const source = this.#embeds
+      ? { tokens: new Uint8Array(Int32Array.from({ length: rows }, (_, i) => 1000 + i).buffer) }
+      : { hidden: new Uint8Array(new Uint16Array(rows * this.#dim).fill(0x2e66).buffer), hiddenType: F16 };
+    const step = {
+      ...source,
+      opens: Array.from({ length: opens }, (_, sequence) => ({ sequence, sampling })),
+      spans: [...spans],
+    };
+    const start = performance.now();
+    await stage.run(step, F16);
+    return { ...stage.phases, total: performance.now() - start };
+  }
+}
+
+const F16 = rhone.v1.ActivationType.ACTIVATION_F16;
+const pagesOf = (positions: number): number => Math.ceil(positions / PAGE_SIZE);
