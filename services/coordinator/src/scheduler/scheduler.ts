@@ -39,6 +39,9 @@ interface EpochState {
   readonly budget: PrefillBudget;
 }
 
+/** Steps after which the number of groups is thought over; it is also when sequences start. */
+const REGROUP_EVERY = 32;
+
 const NO_PAGES: PageCounts = { total: 0, free: 0, cached: 0 };
 
 /**
@@ -57,6 +60,7 @@ export class Scheduler {
   #framesInFlight = 0;
   #preemptions = 0;
   #arrivals = 0;
+  #returned = 0;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -136,6 +140,7 @@ export class Scheduler {
   /** A micro-batch's result is back. Call it before `advance` for its sequences. */
   returned(batch: MicroBatch): void {
     this.#framesInFlight--;
+    if (this.#epoch !== null && ++this.#returned % REGROUP_EVERY === 0) this.#regroup(this.#epoch);
     if (batch.group !== null) this.#epoch?.groups.returned(batch.group);
     for (const { sequence } of batch.spans) sequence.inFlight--;
   }

@@ -35,10 +35,29 @@ describe("StepCosts", () => {
       { curve: [point], layers: 2, heads: false },
       { curve: [point], layers: 2, heads: true },
     ]);
-    expect([costs.slowest(1), costs.total(1)]).toEqual([25, 45]);
+    // One point stands for every size; untried ones look 15 % better than it.
+    expect([costs.slowest(1), costs.total(1)]).toEqual([0.85 * 25, 0.85 * 45]);
     for (let n = 0; n < 50; n++) costs.observe(1, [30, 30], 1);
     expect(costs.slowest(1)).toBeCloseTo(30, 1);
     expect(costs.overheadMs).toBeCloseTo(1, 1);
+  });
+
+  it("takes no calibration that can't be: 2 rows dearer than twice 1, or than 4 by far", () => {
+    const curve = [
+      { rows: 1, layerMs: 20, headMs: 0 },
+      { rows: 2, layerMs: 500, headMs: 0 },
+      { rows: 4, layerMs: 30, headMs: 0 },
+    ];
+    const costs = new StepCosts([{ curve, layers: 1, heads: false }]);
+    for (let n = 0; n < 50; n++) costs.observe(1, [20], 0); // as calibrated
+    expect(costs.slowest(2)).toBeCloseTo(0.85 * 1.25 * 30);
+  });
+
+  it("expects of untried sizes what the tried ones have become", () => {
+    const curve = [1, 2, 4, 8].map((rows) => ({ rows, layerMs: 10 * rows, headMs: 0 }));
+    const costs = new StepCosts([{ curve, layers: 1, heads: false }]);
+    for (let n = 0; n < 50; n++) costs.observe(4, [80], 0);
+    expect(costs.slowest(8)).toBeCloseTo(0.85 * 160, 0);
   });
 
   it("knows nothing at first", () => {

@@ -1,30 +1,35 @@
 import { type PipelineTimes, slowestStageMs, sumOfStagesMs } from "@rhone/planner";
 
-/** What a step of so many rows takes, as far as it was measured. Milliseconds. */
-interface Measured {
-  slowest: number;
-  total: number;
+/** What a step of so many rows takes. Milliseconds. */
+interface Cost {
+  readonly slowest: number;
+  readonly total: number;
 }
 
 /** How much the latest step weighs. */
 const WEIGHT = 0.2;
 /** Sizes at which the workers' own measurements are taken over. */
 const CALIBRATED_ROWS = [1, 2, 4, 8, 16, 32];
+/** A size that was not tried yet looks so much better than its calibration: it is tried rather than never known. */
+const CURIOSITY = 0.85;
+/** Fewer rows cost at most so much more than more rows do, whatever the calibration says. */
+const DEARER = 1.25;
 
 /**
  * The step-time curve of one pipeline: what the workers measured when they loaded, corrected by every step since.
- * ggml's kernels make some sizes dear and others cheap
- * (repacked Q4_0 on 2 threads: 15, 28, 25, 49, 70, 141 ms for 1, 2, 4, 8, 16, 32 rows), so that no formula gives it.
+ * ggml's kernels make some sizes dear and others cheap (repacked Q4_0 on 2 threads: 15, 28, 25, 49, 70, 141 ms for 1, 2, 4, 8,
+ * 16, 32 rows), so that no formula gives it.
  */
 export class StepCosts {
-  readonly #measured = new Map<number, Measured>();
+  readonly #calibrated: ReadonlyMap<number, Cost>;
+  readonly #seen = new Map<number, Cost>();
+  /** How much steps take against their calibration, now. */
+  #drift = 1;
   #overheadMs = 0;
 
   /** `times`: what the workers measured, or null. */
   constructor(times: PipelineTimes | null = null) {
-    for (const rows of times === null ? [] : CALIBRATED_ROWS) {
-      this.#measured.set(rows, { slowest: slowestStageMs(times ?? [], rows), total: sumOfStagesMs(times ?? [], rows) });
-    }
+    this.#calibrated = times === null ? new Map() : plausible(times);
   }
 
   /** Time of a step outside the stages: hops, and the coordinator itself. */
@@ -33,33 +38,31 @@ export class StepCosts {
   }
 
   get known(): boolean {
-    return this.#measured.size > 0;
+    return this.#calibrated.size + this.#seen.size > 0;
   }
 
   /** A step of `rows` rows took `stageMs` in each stage, and `overheadMs` between them. */
   observe(rows: number, stageMs: readonly number[], overheadMs: number): void {
     if (rows === 0 || stageMs.length === 0) return;
-    const slowest = Math.max(...stageMs);
-    const total = stageMs.reduce((sum, ms) => sum + ms, 0);
     const bucket = bucketOf(rows);
     const scale = bucket / rows;
-    const old = this.#measured.get(bucket);
-    if (old === undefined) this.#measured.set(bucket, { slowest: slowest * scale, total: total * scale });
-    else {
-      old.slowest += WEIGHT * (slowest * scale - old.slowest);
-      old.total += WEIGHT * (total * scale - old.total);
-    }
-    this.#overheadMs += WEIGHT * (Math.max(0, overheadMs) - this.#overheadMs);
+    const slowest = Math.max(...stageMs) * scale;
+    const total = stageMs.reduce((sum, ms) => sum + ms, 0) * scale;
+    const old = this.#seen.get(bucket) ?? { slowest, total };
+    this.#seen.set(bucket, { slowest: blend(old.slowest, slowest), total: blend(old.total, total) });
+    this.#overheadMs = blend(this.#overheadMs, Math.max(0, overheadMs));
+    const expected = estimate(this.#calibrated, bucket)?.slowest;
+    if (expected !== undefined && expected > 0) this.#drift = blend(this.#drift, slowest / expected);
   }
 
   /** Milliseconds that the slowest stage takes for `rows` rows; 0 while nothing is known. */
   slowest(rows: number): number {
-    return this.#estimate(rows, (measured) => measured.slowest);
+    return this.#cost(rows).slowest;
   }
 
   /** Milliseconds that all stages together take for `rows` rows; 0 while nothing is known. */
   total(rows: number): number {
-    return this.#estimate(rows, (measured) => measured.total);
+    return this.#cost(rows).total;
   }
 
   /**
@@ -77,20 +80,61 @@ export class StepCosts {
     return rows;
   }
 
-  /** Between measured sizes a straight line; below the least its own time, above the largest in proportion. */
-  #estimate(rows: number, of: (measured: Measured) => number): number {
-    let below: [number, number] | undefined;
-    let above: [number, number] | undefined;
-    for (const [size, measured] of this.#measured) {
-      if (size <= rows && (below === undefined || size > below[0])) below = [size, of(measured)];
-      if (size >= rows && (above === undefined || size < above[0])) above = [size, of(measured)];
+  #cost(rows: number): Cost {
+    const seen = this.#seen.get(bucketOf(rows));
+    if (seen !== undefined && bucketOf(rows) === rows) return seen;
+    const points = new Map<number, Cost>();
+    const factor = this.#drift * CURIOSITY;
+    for (const [size, { slowest, total }] of this.#calibrated) {
+      points.set(size, { slowest: slowest * factor, total: total * factor });
     }
-    if (below === undefined) return above?.[1] ?? 0;
-    if (above === undefined) return (below[1] * rows) / below[0];
-    if (above[0] === below[0]) return below[1];
-    return below[1] + ((above[1] - below[1]) * (rows - below[0])) / (above[0] - below[0]);
+    for (const [size, cost] of this.#seen) points.set(size, cost);
+    return estimate(points, rows) ?? { slowest: 0, total: 0 };
   }
 }
+
+const blend = (old: number, now: number): number => old + WEIGHT * (now - old);
+
+/** Calibration without what can't be: n rows are never dearer than n/m times m rows, nor few rows much dearer than many. */
+function plausible(times: PipelineTimes): ReadonlyMap<number, Cost> {
+  const raw = CALIBRATED_ROWS.map((rows) => ({
+    rows,
+    slowest: slowestStageMs(times, rows),
+    total: sumOfStagesMs(times, rows),
+  }));
+  const bound = (rows: number, of: (cost: Cost) => number): number =>
+    Math.min(...raw.map((cost) => of(cost) * (cost.rows <= rows ? Math.ceil(rows / cost.rows) : DEARER)));
+  return new Map(
+    CALIBRATED_ROWS.map((rows) => [
+      rows,
+      { slowest: bound(rows, (c) => c.slowest), total: bound(rows, (c) => c.total) },
+    ]),
+  );
+}
+
+/** Between known sizes a straight line; below the least its own cost, above the largest in proportion. */
+function estimate(points: ReadonlyMap<number, Cost>, rows: number): Cost | undefined {
+  let below: number | undefined;
+  let above: number | undefined;
+  for (const size of points.keys()) {
+    if (size <= rows && (below === undefined || size > below)) below = size;
+    if (size >= rows && (above === undefined || size < above)) above = size;
+  }
+  const low = below === undefined ? undefined : points.get(below);
+  const high = above === undefined ? undefined : points.get(above);
+  if (low === undefined || below === undefined) return high;
+  if (high === undefined || above === undefined) return times(low, rows / below);
+  const share = above === below ? 0 : (rows - below) / (above - below);
+  return {
+    slowest: low.slowest + share * (high.slowest - low.slowest),
+    total: low.total + share * (high.total - low.total),
+  };
+}
+
+const times = ({ slowest, total }: Cost, factor: number): Cost => ({
+  slowest: slowest * factor,
+  total: total * factor,
+});
 
 /** Sizes up to 8 are told apart, larger ones by quarters of a power of two: 9 and 10 count as 10, 100 as 96. */
 function bucketOf(rows: number): number {

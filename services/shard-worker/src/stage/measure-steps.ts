@@ -13,12 +13,13 @@ export interface StepTime {
 /** Layers that take longer than this for one row are timed by slices of a few, another slice each time: caches stay cold. */
 const SMALL_LAYER_MS = 0.5;
 const SLICE_LAYERS = 3;
-/** All rows are timed once, then again from the fewest on, for the least of several times, until so long has passed or so often. */
+/** The least of so many times counts: one alone may have met another process. More of them while it goes fast. */
+const LEAST_PASSES = 3;
+const MOST_PASSES = 6;
 const ENOUGH_MS = 1000;
-const MOST_PASSES = 4;
 
 /**
- * Times decode steps of so many rows on a loaded shard: about a second for half of a 7B model. Writes to pages that hold
+ * Times decode steps of so many rows on a loaded shard: some seconds for half of a 7B model. Writes to pages that hold
  * nothing yet, leaving them finite; the stage that serves sees nothing of it. Throws what Stage.run throws.
  */
 export async function measureSteps(shard: StageOptions, rows: readonly number[]): Promise<readonly StepTime[]> {
@@ -51,7 +52,7 @@ async function sampleAll(probe: StepProbe, rows: readonly number[], extent: Exte
   const startedAt = performance.now();
   for (let pass = 0; pass < MOST_PASSES; pass++) {
     for (const count of rows) {
-      if (pass > 0 && performance.now() - startedAt > ENOUGH_MS) return [...best.values()];
+      if (pass >= LEAST_PASSES && performance.now() - startedAt > ENOUGH_MS) return [...best.values()];
       const now = await sample(probe, { rows: count, ...extent });
       const { layersMs, headMs } = best.get(count) ?? now;
       best.set(count, { ...now, layersMs: Math.min(layersMs, now.layersMs), headMs: Math.min(headMs, now.headMs) });
