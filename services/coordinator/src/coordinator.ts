@@ -51,7 +51,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const engine = createEngine(parts, tokenLog);
   const consumer = await openConsumer(parts, { engine, tokenLog, redis });
 
-  const registry = new WorkerRegistry(logger);
+  const registry = new WorkerRegistry(logger, config);
   const pipeline = createPipeline(parts, registry, pipelineListener(engine, consumer));
   const grpcPort = await serveWorkers({ host: config.host, port: config.port, registry, pipeline, shutdown });
 
