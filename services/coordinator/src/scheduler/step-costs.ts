@@ -6,12 +6,22 @@ interface Cost {
   readonly total: number;
 }
 
-/** How much the latest step weighs. */
-const WEIGHT = 0.2;
+interface SeenCost extends Cost {
+  /** The step that was the last of its size. */
+  readonly at: number;
+}
+
+/** How much the latest step weighs, when it was slower than thought and when it was faster: other processes only slow steps down. */
+const WEIGHT_UP = 0.1;
+const WEIGHT_DOWN = 0.4;
+/** One step tells no more than that: the first of its size may have to fetch all its memory. */
+const MOST_SLOWER = 2;
 /** Sizes at which the workers' own measurements are taken over. */
 const CALIBRATED_ROWS = [1, 2, 4, 8, 16, 32];
-/** A size that was not tried yet looks so much better than its calibration: it is tried rather than never known. */
+/** A size that was not tried lately looks so much better than what is known of it: it is tried rather than never known. */
 const CURIOSITY = 0.85;
+/** Steps after which a size was not tried lately. */
+const LATELY = 512;
 /** Fewer rows cost at most so much more than more rows do, whatever the calibration says. */
 const DEARER = 1.25;
 
@@ -22,7 +32,10 @@ const DEARER = 1.25;
  */
 export class StepCosts {
   readonly #calibrated: ReadonlyMap<number, Cost>;
-  readonly #seen = new Map<number, Cost>();
+  readonly #seen = new Map<number, SeenCost>();
+  /** Calibrated and seen together, until the next step. */
+  #points: ReadonlyMap<number, Cost> | null = null;
+  #steps = 0;
   /** How much steps take against their calibration, now. */
   #drift = 1;
   #overheadMs = 0;
@@ -48,11 +61,13 @@ export class StepCosts {
     const scale = bucket / rows;
     const slowest = Math.max(...stageMs) * scale;
     const total = stageMs.reduce((sum, ms) => sum + ms, 0) * scale;
-    const old = this.#seen.get(bucket) ?? { slowest, total };
-    this.#seen.set(bucket, { slowest: blend(old.slowest, slowest), total: blend(old.total, total) });
+    const expected = estimate(this.#calibrated, bucket);
+    const old = this.#seen.get(bucket) ?? (expected === undefined ? { slowest, total } : times(expected, this.#drift));
+    const at = ++this.#steps;
+    this.#points = null;
+    this.#seen.set(bucket, { slowest: blend(old.slowest, slowest), total: blend(old.total, total), at });
     this.#overheadMs = blend(this.#overheadMs, Math.max(0, overheadMs));
-    const expected = estimate(this.#calibrated, bucket)?.slowest;
-    if (expected !== undefined && expected > 0) this.#drift = blend(this.#drift, slowest / expected);
+    if (expected !== undefined && expected.slowest > 0) this.#drift = blend(this.#drift, slowest / expected.slowest);
   }
 
   /** Milliseconds that the slowest stage takes for `rows` rows; 0 while nothing is known. */
@@ -81,19 +96,23 @@ export class StepCosts {
   }
 
   #cost(rows: number): Cost {
-    const seen = this.#seen.get(bucketOf(rows));
-    if (seen !== undefined && bucketOf(rows) === rows) return seen;
+    this.#points ??= this.#allPoints();
+    return estimate(this.#points, rows) ?? { slowest: 0, total: 0 };
+  }
+
+  #allPoints(): ReadonlyMap<number, Cost> {
     const points = new Map<number, Cost>();
-    const factor = this.#drift * CURIOSITY;
-    for (const [size, { slowest, total }] of this.#calibrated) {
-      points.set(size, { slowest: slowest * factor, total: total * factor });
-    }
-    for (const [size, cost] of this.#seen) points.set(size, cost);
-    return estimate(points, rows) ?? { slowest: 0, total: 0 };
+    for (const [size, cost] of this.#calibrated) points.set(size, times(cost, this.#drift * CURIOSITY));
+    for (const [size, cost] of this.#seen)
+      points.set(size, this.#steps - cost.at < LATELY ? cost : times(cost, CURIOSITY));
+    return points;
   }
 }
 
-const blend = (old: number, now: number): number => old + WEIGHT * (now - old);
+function blend(old: number, now: number): number {
+  if (now < old) return old + WEIGHT_DOWN * (now - old);
+  return old === 0 ? now : old + WEIGHT_UP * (Math.min(now, MOST_SLOWER * old) - old);
+}
 
 /** Calibration without what can't be: n rows are never dearer than n/m times m rows, nor few rows much dearer than many. */
 function plausible(times: PipelineTimes): ReadonlyMap<number, Cost> {
