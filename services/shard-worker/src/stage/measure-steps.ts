@@ -6,7 +6,7 @@ export interface StepTime {
   readonly rows: number;
   /** One layer. */
   readonly layerMs: number;
-  /** The head with the drawing of tokens; 0 on a shard without it. */
+  /** The head, by its bytes against a layer's: both are products of the same kind. 0 on a shard without it. */
   readonly headMs: number;
 }
 
@@ -26,48 +26,27 @@ export async function measureSteps(shard: StageOptions, rows: readonly number[])
   const probe = new StepProbe(shard);
   try {
     const slice = Math.min(SLICE_LAYERS, probe.layers);
-    await probe.time(1, slice, shard.heads); // threads and memory wake up
-    const first = await sample(probe, { rows: 1, layers: slice, heads: shard.heads });
-    const layers = stepTime(first).layerMs > SMALL_LAYER_MS ? slice : probe.layers;
-    return (await sampleAll(probe, rows, { layers, heads: shard.heads })).map(stepTime);
+    await probe.time(1, slice); // threads and memory wake up
+    const layers = (await probe.time(1, slice)) / slice > SMALL_LAYER_MS ? slice : probe.layers;
+    const best = await leastTimes(probe, rows, layers);
+    return rows.map((count) => {
+      const layerMs = (best.get(count) ?? 0) / layers;
+      return { rows: count, layerMs, headMs: layerMs * probe.headShare };
+    });
   } finally {
     probe.close();
   }
 }
 
-interface Extent {
-  readonly layers: number;
-  readonly heads: boolean;
-}
-
-/** Milliseconds of a step over `layers` layers, and on the last stage of one over a layer and the head. */
-interface Sample extends Extent {
-  readonly rows: number;
-  readonly layersMs: number;
-  readonly headMs: number;
-}
-
-async function sampleAll(probe: StepProbe, rows: readonly number[], extent: Extent): Promise<readonly Sample[]> {
-  const best = new Map<number, Sample>();
+/** The least milliseconds of `layers` layers, by rows. */
+async function leastTimes(probe: StepProbe, rows: readonly number[], layers: number): Promise<Map<number, number>> {
+  const best = new Map<number, number>();
   const startedAt = performance.now();
   for (let pass = 0; pass < MOST_PASSES; pass++) {
+    if (pass >= LEAST_PASSES && performance.now() - startedAt > ENOUGH_MS) break;
     for (const count of rows) {
-      if (pass >= LEAST_PASSES && performance.now() - startedAt > ENOUGH_MS) return [...best.values()];
-      const now = await sample(probe, { rows: count, ...extent });
-      const { layersMs, headMs } = best.get(count) ?? now;
-      best.set(count, { ...now, layersMs: Math.min(layersMs, now.layersMs), headMs: Math.min(headMs, now.headMs) });
+      best.set(count, Math.min(best.get(count) ?? Number.POSITIVE_INFINITY, await probe.time(count, layers)));
     }
   }
-  return [...best.values()];
-}
-
-async function sample(probe: StepProbe, { rows, layers, heads }: Extent & { readonly rows: number }): Promise<Sample> {
-  const layersMs = await probe.time(rows, layers, false);
-  const headMs = heads ? await probe.time(rows, 1, true) : 0;
-  return { rows, layers, heads, layersMs, headMs };
-}
-
-function stepTime({ rows, layers, heads, layersMs, headMs }: Sample): StepTime {
-  const layerMs = layersMs / layers;
-  return { rows, layerMs, headMs: heads ? Math.max(0, headMs - layerMs) : 0 };
+  return best;
 }

@@ -1,3 +1,4 @@
+import type { Tensor } from "@rhone/ggml";
 import { rhone } from "@rhone/proto";
 import type { LayerWeights } from "../model/load-weights.js";
 import { Stage, type StageOptions } from "./stage.js";
@@ -22,17 +23,29 @@ export class StepProbe {
     this.#layers = [...weights.layers];
     this.#window = new Map(weights.layers);
     const shard = { ...options.shard, weights: { ...weights, layers: this.#window } };
-    this.#stage = new Stage({ ...options, shard });
+    // Without the head, so that every row goes through every layer to its end.
+    this.#stage = new Stage({ ...options, heads: false, shard });
   }
 
   get layers(): number {
     return this.#layers.length;
   }
 
-  /** Milliseconds of one step of `rows` rows over the next `layers` layers in turn, and the head if the rows draw tokens. */
-  async time(rows: number, layers: number, draws: boolean): Promise<number> {
+  /** Bytes of the head's weights over those of a layer; 0 on a shard without it. */
+  get headShare(): number {
+    const { heads, shard } = this.#options;
+    const bytes = (tensors: readonly Tensor[]): number =>
+      tensors.reduce((sum, { packedBytes }) => sum + packedBytes, 0);
+    const { output } = shard.weights.outer;
+    if (!heads || output === undefined) return 0;
+    const layers = this.#layers.map(([, weights]) => bytes(Object.values(weights)));
+    return (bytes([output]) * layers.length) / layers.reduce((sum, layer) => sum + layer, 0);
+  }
+
+  /** Milliseconds of one step of `rows` rows over the next `layers` layers in turn. */
+  async time(rows: number, layers: number): Promise<number> {
     this.#moveWindow(layers);
-    const step = this.#step(rows, draws);
+    const step = this.#step(rows);
     const startedAt = performance.now();
     await this.#stage.run(step, rhone.v1.ActivationType.ACTIVATION_F16);
     return performance.now() - startedAt;
@@ -51,7 +64,7 @@ export class StepProbe {
   }
 
   /** Each sequence at its position CONTEXT - 1. Pages are scattered, as those of sequences that grow side by side. */
-  #step(rows: number, draws: boolean): Step {
+  #step(rows: number): Step {
     const { pages, pageSize } = this.#options.shard.pages.shape;
     const perSequence = Math.min(pages, Math.ceil(CONTEXT / pageSize));
     const sequences = Array.from({ length: rows }, (_, index) => index + 1);
@@ -61,10 +74,8 @@ export class StepProbe {
       count: 1,
       firstPage: 0,
       pages: Array.from({ length: perSequence }, (_, page) => (page * rows + index) % pages),
-      sample: draws,
     }));
-    const sampling = { temperature: 0, topP: 1, repetitionPenalty: 1 };
-    const opens = sequences.map((sequence) => ({ sequence, sampling }));
+    const opens = sequences.map((sequence) => ({ sequence }));
     return { opens, spans, closes: sequences, ...this.#input(rows) };
   }
 
