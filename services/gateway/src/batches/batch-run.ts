@@ -32,6 +32,8 @@ export class BatchRun {
   #record: BatchRecord;
   #ending: BatchEnding = "completed";
   #changed = false;
+  /** One look around at a time: an older record must not be written over a newer one. */
+  #looking: Promise<void> = Promise.resolve();
 
   constructor(options: BatchRunOptions) {
     this.#options = options;
@@ -78,6 +80,7 @@ export class BatchRun {
     } finally {
       clearInterval(timer);
       this.#options.handover.removeEventListener("abort", giveUp);
+      await this.#looking;
       await log.close();
     }
     this.#options.handover.throwIfAborted();
@@ -135,7 +138,8 @@ export class BatchRun {
   }
 
   #tick(log: ResultLog): void {
-    this.#lookAround(log).catch((err: unknown) => {
+    const look = () => this.#lookAround(log);
+    this.#looking = this.#looking.then(look).catch((err: unknown) => {
       this.#options.deps.logger.warn({ err, batch: this.#record.id }, "batch not looked after, trying again");
     });
   }

@@ -99,6 +99,9 @@ export class BatchRunner {
         }).run();
       this.#notBeforeMs.delete(id);
     } catch (err) {
+      // A mark without a record: whoever made it died before anybody heard of the batch.
+      const isNothing = err instanceof RhoneError && err.code === "NOT_FOUND" && this.#notBeforeMs.has(id);
+      if (isNothing) await deps.batches.forgetOpen(id);
       this.#notBeforeMs.set(id, Date.now() + RETRY_MS);
       if (handover.aborted) deps.logger.info({ batch: id }, "batch left to the next gateway");
       else deps.logger.error({ err, batch: id }, "batch interrupted, trying again");

@@ -46,6 +46,12 @@ export class BatchStore {
     return record;
   }
 
+  /** Those of them that there are, in this order. */
+  async getAll(ids: readonly string[]): Promise<readonly BatchRecord[]> {
+    const records = ids.map((id) => readJson<BatchRecord>(join(this.#folder(id), "batch.json")));
+    return (await Promise.all(records)).filter((record) => record !== null);
+  }
+
   /** Newest first. */
   async ids(): Promise<readonly string[]> {
     return (await names(this.#batches)).filter(isBatchId).sort().reverse();

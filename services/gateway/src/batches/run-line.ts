@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ErrorCode } from "@rhone/common";
+import { type ErrorCode, RhoneError } from "@rhone/common";
 import { toRequestError } from "../api/error-response.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { mergeEvents } from "../queue/merge-events.js";
@@ -54,11 +54,21 @@ export async function runLine(run: LineRun): Promise<LineResult> {
 }
 
 async function generate({ deps, batch, line, signal }: LineRun, id: string) {
+  signal.throwIfAborted();
   const deadlineAtMs = batch.expiresAt * 1000 + AFTER_EXPIRY_MS;
   const arrival = { id, lane: "batch", arrivedAtMs: Date.now(), deadlineAtMs } as const;
   const { jobs, writer } = await BATCH_ENDPOINTS[batch.endpoint](deps, line.body, arrival);
-  const events = mergeEvents(jobs.map((job) => deps.client.generate(job, signal)));
-  for await (const event of events) writer.take(event);
+  const own = new AbortController();
+  const follow = () => own.abort(signal.reason);
+  signal.addEventListener("abort", follow, { once: true });
+  try {
+    const events = mergeEvents(jobs.map((job) => deps.client.generate(job, own.signal)));
+    for await (const event of events) writer.take(event);
+  } finally {
+    signal.removeEventListener("abort", follow);
+    // Choices of a line that failed.
+    own.abort(new RhoneError("CANCELLED", "The line ended."));
+  }
   const { prompt_tokens, completion_tokens, prompt_tokens_details } = writer.usage;
   deps.metrics.promptTokens.inc(prompt_tokens);
   deps.metrics.completionTokens.inc(completion_tokens);

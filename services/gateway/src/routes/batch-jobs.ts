@@ -67,7 +67,8 @@ async function listJobs({ batches: store }: GatewayDeps, query: unknown) {
   }
   const { page = 0, page_size = DEFAULT_PAGE, ...filter } = parseRequest(batchJobListSchema, query);
   const ids = filter.order_by === "created" ? [...(await store.ids())].reverse() : await store.ids();
-  const jobs = await Promise.all(ids.map(async (id) => toMistralJob(await store.get(id), await store.cancelledAt(id))));
+  const records = await store.getAll(ids);
+  const jobs = await Promise.all(records.map(async (job) => toMistralJob(job, await store.cancelledAt(job.id))));
   const afterS = (filter.created_after?.getTime() ?? 0) / 1000;
   const found = jobs.filter(
     ({ model, status, created_at }) =>

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { batchListSchema, batchRequestSchema, windowSeconds } from "../api/batch-request.js";
 import { parseRequest } from "../api/parse-request.js";
+import type { BatchRecord } from "../batches/batch-record.js";
 import { newBatch } from "../batches/new-batch.js";
 import { toOpenAiBatch } from "../batches/openai-batch.js";
 import type { GatewayDeps } from "../gateway-deps.js";
@@ -14,7 +15,8 @@ interface ById {
 /** OpenAI's batches: POST, GET /v1/batches; GET /v1/batches/:id; POST /v1/batches/:id/cancel. */
 export function batches(app: FastifyInstance, deps: GatewayDeps): void {
   const { batches: store } = deps;
-  const view = async (id: string) => toOpenAiBatch(await store.get(id), await store.cancelledAt(id));
+  const viewOf = async (batch: BatchRecord) => toOpenAiBatch(batch, await store.cancelledAt(batch.id));
+  const view = async (id: string) => viewOf(await store.get(id));
   app.post("/v1/batches", async ({ body }) => {
     const asked = parseRequest(batchRequestSchema, body);
     const batch = await newBatch(deps, {
@@ -34,7 +36,7 @@ export function batches(app: FastifyInstance, deps: GatewayDeps): void {
     const { after, limit = DEFAULT_LIMIT } = parseRequest(batchListSchema, query);
     const ids = await store.ids();
     const start = after === undefined ? 0 : ids.indexOf(after) + 1;
-    const data = await Promise.all(ids.slice(start, start + limit).map(view));
+    const data = await Promise.all((await store.getAll(ids.slice(start, start + limit))).map(viewOf));
     const ends = { first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
     return { object: "list", data, ...ends, has_more: start + limit < ids.length };
   });
