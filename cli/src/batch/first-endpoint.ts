@@ -10,7 +10,8 @@ export async function firstEndpoint(path: string): Promise<string> {
   const lines = createInterface({ input: createReadStream(path) });
   try {
     for await (const text of lines) {
-      if (text.trim() !== "") return lineSchema.parse(JSON.parse(text.replace(/^\ufeff/, ""))).url;
+      const line = text.replace(/^\ufeff/, "").trim();
+      if (line !== "") return lineSchema.parse(JSON.parse(line)).url;
     }
   } catch (cause) {
     throw new RhoneError("INVALID_REQUEST", `${path} can't be read, or its first line names no url; set --endpoint.`, {
