@@ -9,6 +9,8 @@ export interface DataDir {
   readonly run: string;
   readonly logs: string;
   readonly models: string;
+  /** Uploaded files and batches. */
+  readonly storage: string;
   /** What the private Redis keeps on disk. */
   readonly redis: string;
   /** The record of the running cluster. */
@@ -24,6 +26,7 @@ export function dataDirAt(root: string): DataDir {
     run,
     logs: join(root, "logs"),
     models: join(root, "models"),
+    storage: join(root, "storage"),
     redis: join(root, "redis"),
     clusterFile: join(run, "cluster.json"),
     failureFile: join(run, "failure.json"),
@@ -31,9 +34,10 @@ export function dataDirAt(root: string): DataDir {
 }
 
 /** Creates the folders, readable by their owner alone. Throws INVALID_CONFIG where that is impossible. */
-export async function createDataDir({ root, run, logs, models, redis }: DataDir): Promise<void> {
+export async function createDataDir({ root, run, logs, models, storage, redis }: DataDir): Promise<void> {
   try {
-    for (const folder of [root, run, logs, models, redis]) await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [root, run, logs, models, storage, redis])
+      await mkdir(folder, { recursive: true, mode: 0o700 });
   } catch (cause) {
     const why = (cause as Error).message;
     throw new RhoneError(

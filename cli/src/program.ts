@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { addBatchCommands } from "./commands/batch.js";
 import { addBenchCommands } from "./commands/bench.js";
 import { addChatCommand } from "./commands/chat.js";
 import { addDeviceCommands } from "./commands/device.js";
@@ -27,6 +28,7 @@ export function createProgram(signal: AbortSignal): Command {
   addLogsCommand(program, signal);
   addChatCommand(program, signal);
   addGenerateCommand(program, signal);
+  addBatchCommands(program, signal);
   addModelCommands(program, signal);
   addDeviceCommands(program);
   addBenchCommands(program, signal);

@@ -95,6 +95,7 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     port: previous?.http === undefined ? options.port : portOf(previous.http),
     "model-path": plan.model.path,
     "model-name": plan.model.name,
+    "storage-dir": dataDir.storage,
   };
   return {
     name: "gateway",

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { type ConfigOf, hostSchema, logLevelSchema, portSchema, redisUrlSchema, type Settings } from "@rhone/common";
 import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
 import { z } from "zod";
@@ -67,6 +69,38 @@ export const gatewaySettings = {
       .min(1024)
       .default(32 * MiB),
     doc: "Largest request body.",
+  },
+  storageDir: {
+    env: "RHONE_STORAGE_DIR",
+    schema: z
+      .string()
+      .min(1)
+      .default(join(homedir(), ".rhone", "storage")),
+    doc: "Where files and batches are kept; gateways that share a Redis share this folder.",
+  },
+  fileLimitBytes: {
+    env: "RHONE_FILE_LIMIT_BYTES",
+    schema: z.coerce
+      .number()
+      .int()
+      .min(1024)
+      .default(200 * MiB),
+    doc: "Largest file of POST /v1/files.",
+  },
+  batchMostLines: {
+    env: "RHONE_BATCH_MOST_LINES",
+    schema: z.coerce.number().int().min(1).default(50_000),
+    doc: "Most requests in a batch.",
+  },
+  batchLinesInFlight: {
+    env: "RHONE_BATCH_LINES_IN_FLIGHT",
+    schema: z.coerce.number().int().min(1).max(4096).default(128),
+    doc: "Requests of one batch that are in the queue or running at a time.",
+  },
+  batchesAtOnce: {
+    env: "RHONE_BATCHES_AT_ONCE",
+    schema: z.coerce.number().int().min(0).max(64).default(4),
+    doc: "Batches that this gateway runs at a time; 0 leaves them to others.",
   },
   gatewayId: {
     env: "RHONE_GATEWAY_ID",

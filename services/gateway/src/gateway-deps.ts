@@ -1,4 +1,6 @@
 import type { Logger } from "@rhone/common";
+import type { BatchStore } from "./batches/batch-store.js";
+import type { FileStore } from "./files/file-store.js";
 import type { Metrics } from "./metrics.js";
 import type { ClusterState } from "./queue/cluster-state.js";
 import type { GenerationClient } from "./queue/generation-client.js";
@@ -14,5 +16,8 @@ export interface GatewayDeps {
   readonly gatewayId: string;
   readonly requestTimeoutMs: number;
   readonly bodyLimitBytes: number;
+  readonly files: FileStore;
+  readonly fileLimitBytes: number;
+  readonly batches: BatchStore;
   readonly opsless: boolean;
 }

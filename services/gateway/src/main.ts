@@ -1,6 +1,11 @@
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { announce, createLogger, explainBindError, loadConfig, openRedis, RhoneError, runService } from "@rhone/common";
+import { BatchRunner } from "./batches/batch-runner.js";
+import { BatchStore } from "./batches/batch-store.js";
 import { gatewaySettings } from "./config.js";
+import { FileStore } from "./files/file-store.js";
+import type { GatewayDeps } from "./gateway-deps.js";
 import { createMetrics } from "./metrics.js";
 import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
@@ -46,8 +51,8 @@ await runService(logger, async (shutdown) => {
     logger,
   });
   shutdown.add("queue", () => client.close());
-  const { requestTimeoutMs, bodyLimitBytes, opsless } = config;
-  const app = buildServer({
+  const { requestTimeoutMs, bodyLimitBytes, fileLimitBytes, opsless, storageDir } = config;
+  const deps: GatewayDeps = {
     model,
     client,
     cluster: redisClusterState(redis),
@@ -56,13 +61,21 @@ await runService(logger, async (shutdown) => {
     gatewayId,
     requestTimeoutMs,
     bodyLimitBytes,
+    files: new FileStore(join(storageDir, "files")),
+    fileLimitBytes,
+    batches: new BatchStore(storageDir),
     opsless,
-  });
+  };
+  const app = buildServer(deps);
   shutdown.add("http", () => drain(app, config.drainTimeoutMs));
   await app.listen({ host, port }).catch((error) => {
     throw explainBindError(error, { host, port });
   });
   const http = `${host}:${(app.server.address() as AddressInfo).port}`;
+  const { batchesAtOnce: mostBatches, batchLinesInFlight: linesInFlight, batchMostLines: mostLines } = config;
+  const batches = new BatchRunner({ deps, redis, mostBatches, linesInFlight, mostLines });
+  shutdown.add("batches", () => batches.close());
+  batches.start();
   logger.info({ http, model: model.name }, "listening");
   announce({ kind: "listening", service: "gateway", addresses: { http } });
 });

@@ -27,6 +27,13 @@ export function createMetrics() {
       buckets: SECONDS,
       registers,
     }),
+    batchesRunning: new Gauge({ name: "rhone_batches_running", help: "Batches that this gateway runs", registers }),
+    batchLines: new Counter({
+      name: "rhone_batch_lines_total",
+      help: "Lines of batches by outcome: ok (in the output file) or error (in the error file)",
+      labelNames: ["outcome"] as const,
+      registers,
+    }),
     promptTokens: new Counter({ name: "rhone_prompt_tokens_total", help: "Prompt tokens of answers", registers }),
     completionTokens: new Counter({ name: "rhone_completion_tokens_total", help: "Generated tokens", registers }),
   };

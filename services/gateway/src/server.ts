@@ -3,12 +3,15 @@ import { RhoneError } from "@rhone/common";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from "fastify";
 import { errorBody, errorHeaders, toRequestError } from "./api/error-response.js";
 import type { GatewayDeps } from "./gateway-deps.js";
+import { batchJobs } from "./routes/batch-jobs.js";
+import { batches } from "./routes/batches.js";
 import { chatCompletions } from "./routes/chat-completions.js";
 import { completions } from "./routes/completions.js";
+import { files } from "./routes/files.js";
 import { health } from "./routes/health.js";
 import { models } from "./routes/models.js";
 
-const METHODS: readonly HTTPMethods[] = ["GET", "POST"];
+const METHODS: readonly HTTPMethods[] = ["GET", "POST", "DELETE"];
 
 /** The HTTP server, not listening yet. Every failure leaves it in the one error envelope. */
 export function buildServer(deps: GatewayDeps): FastifyInstance {
@@ -32,7 +35,7 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
     reply.header("allow", allowed.join(", "));
     throw new RhoneError("METHOD_NOT_ALLOWED", `${path} takes ${allowed.join(", ")}, not ${request.method}.`);
   });
-  for (const routes of [chatCompletions, completions, models, health]) routes(app, deps);
+  for (const routes of [chatCompletions, completions, files, batches, batchJobs, models, health]) routes(app, deps);
   return app;
 }
 

@@ -76,6 +76,9 @@ export const ERROR_TABLE = {
   CANCELLED: row("invalid_request_error", 499, grpcStatus.CANCELLED),
   SHUTTING_DOWN: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
 
+  // `rhone batch`.
+  BATCH_FAILED: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
+
   // `rhone bench`.
   MEASUREMENT_VOID: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
 

@@ -19,6 +19,7 @@ export interface JobsRequest {
   readonly logprobs: number | null;
   readonly promptLogprobs: number | null;
   readonly limits: JobLimits;
+  readonly lane: GenerationJob["lane"];
   readonly arrivedAtMs: number;
   readonly deadlineAtMs: number;
 }
@@ -49,7 +50,7 @@ export function toJobs(request: JobsRequest): GenerationJob[] {
       promptLogprobs: request.promptLogprobs,
       cachePrompt: fields.cache_prompt ?? true,
       cacheSalt: fields.cache_salt ?? "",
-      lane: "interactive" as const,
+      lane: request.lane,
       keyId: "",
       arrivedAtMs: request.arrivedAtMs,
       deadlineAtMs: request.deadlineAtMs,

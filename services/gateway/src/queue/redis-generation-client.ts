@@ -21,6 +21,8 @@ import { OrderedEvents } from "./ordered-events.js";
 
 const CANCELLED_TTL_S = 3600;
 const SILENCE_MS = 2000;
+/** How often a job is put on the queue anew, in case Redis lost it. */
+const RESUBMIT_MS = 30_000;
 
 export interface RedisGenerationClientOptions {
   /** Borrowed. */
@@ -68,6 +70,7 @@ export class RedisGenerationClient implements GenerationClient {
     const inbox = new OrderedEvents({ readLog: (ordinal) => this.#readLog(requestId, ordinal), silenceMs: SILENCE_MS });
     this.#running.set(requestId, inbox);
     let finished = false;
+    const resubmission = setInterval(() => this.#resubmit(job), RESUBMIT_MS);
     try {
       signal.throwIfAborted();
       await this.#submit(job);
@@ -78,7 +81,8 @@ export class RedisGenerationClient implements GenerationClient {
       }
     } finally {
       this.#running.delete(requestId);
-      if (!finished) await this.#cancel(job);
+      clearInterval(resubmission);
+      if (!finished && !isHandedOver(signal)) await this.#cancel(job);
     }
   }
 
@@ -87,16 +91,26 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   async #submit(job: GenerationJob): Promise<void> {
-    const options = { jobId: job.requestId, removeOnComplete: true, removeOnFail: true };
     const queue = this.#queues[job.lane];
     try {
       const waiting = await queue.getWaitingCount();
       if (waiting >= this.#maxQueued) throw queueFull(waiting);
-      await queue.add(queue.name, job, options);
+      await this.#add(job);
     } catch (error) {
       if (error instanceof RhoneError) throw error;
       throw new RhoneError("REDIS_UNAVAILABLE", "The queue can't be reached; try again shortly.", { cause: error });
     }
+  }
+
+  /** BullMQ keeps the job of an id that it has. */
+  async #add(job: GenerationJob): Promise<void> {
+    const queue = this.#queues[job.lane];
+    await queue.add(queue.name, job, { jobId: job.requestId, removeOnComplete: true, removeOnFail: true });
+  }
+
+  /** A Redis that was restarted may have lost the job's last second. Whoever takes it twice finds its token log. */
+  #resubmit(job: GenerationJob): void {
+    this.#add(job).catch((err: unknown) => this.#logger.debug({ err, requestId: job.requestId }, "not put back"));
   }
 
   #deliver(message: string): void {
@@ -136,6 +150,11 @@ export class RedisGenerationClient implements GenerationClient {
       this.#logger.warn({ err: error, requestId }, "cancel failed");
     }
   }
+}
+
+/** Another gateway goes on with what is generated. */
+function isHandedOver({ aborted, reason }: AbortSignal): boolean {
+  return aborted && reason instanceof RhoneError && reason.code === "SHUTTING_DOWN";
 }
 
 function queueFull(waiting: number): RhoneError {

@@ -13,7 +13,11 @@ export interface Writer {
   /** The chunks after the last event. */
   end(): readonly string[];
   whole(): unknown;
-  readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number };
+  readonly usage: {
+    readonly prompt_tokens: number;
+    readonly prompt_tokens_details: { readonly cached_tokens: number };
+    readonly completion_tokens: number;
+  };
 }
 
 export interface AnswerOptions {

@@ -8,6 +8,7 @@ import type { GatewayDeps } from "../gateway-deps.js";
 import type { TextModel } from "../text/text-model.js";
 import { answer } from "./answer.js";
 import { type CompletionPrompt, CompletionWriter } from "./completion-writer.js";
+import type { Arrival, PreparedRequest } from "./prepared-request.js";
 import { coordinatorFor, systemFingerprint } from "./served-model.js";
 
 const DEFAULT_MAX_TOKENS = 16;
@@ -16,44 +17,54 @@ const DEFAULT_MAX_TOKENS = 16;
 export function completions(app: FastifyInstance, deps: GatewayDeps): void {
   app.post("/v1/completions", async (request, reply) => {
     const arrivedAtMs = Date.now();
-    const fields = parseRequest(completionRequestSchema, request.body);
-    const echo = fields.echo === true;
-    if (fields.max_tokens === 0 && !echo) {
-      throw new RequestError("INVALID_REQUEST", "max_tokens: 0 needs echo: true.", { param: "max_tokens" });
-    }
-    const coordinator = await coordinatorFor(deps, fields.model);
-    const prompts = promptsOf(fields).map((prompt) => readPrompt(deps.model, prompt, echo));
-    const id = `cmpl-${randomUUID()}`;
-    const logprobs = fields.logprobs ?? null;
-    const jobs = toJobs({
-      id,
-      model: coordinator.model.name,
-      replyTo: deps.gatewayId,
-      fields,
-      prompts: prompts.map(({ ids }) => ids),
-      maxTokens: fields.max_tokens ?? DEFAULT_MAX_TOKENS,
-      logprobs,
-      promptLogprobs: echo ? logprobs : null,
-      limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
-      arrivedAtMs,
-      deadlineAtMs: arrivedAtMs + deps.requestTimeoutMs,
-    });
-    const samples = fields.n ?? 1;
-    const writer = new CompletionWriter({
-      id,
-      created: Math.floor(arrivedAtMs / 1000),
-      modelName: fields.model ?? deps.model.name,
-      fingerprint: systemFingerprint(coordinator),
-      model: deps.model,
-      samples,
-      prompts: prompts.flatMap((prompt) => Array.from({ length: samples }, () => prompt)),
-      echo,
-      wantsLogprobs: logprobs !== null,
-      wantsTokenIds: fields.return_token_ids === true,
-      usageChunk: fields.stream_options?.include_usage === true,
-    });
-    return answer({ deps, reply, route: "completions", jobs, stream: fields.stream === true, writer });
+    const deadlineAtMs = arrivedAtMs + deps.requestTimeoutMs;
+    const arrival = { id: randomUUID(), lane: "interactive", arrivedAtMs, deadlineAtMs } as const;
+    const prepared = await prepareCompletion(deps, request.body, arrival);
+    return answer({ deps, reply, route: "completions", ...prepared });
   });
+}
+
+/** Reads the body of a completion. Throws what is wrong with it, MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
+export async function prepareCompletion(deps: GatewayDeps, body: unknown, arrival: Arrival): Promise<PreparedRequest> {
+  const { arrivedAtMs, deadlineAtMs, lane } = arrival;
+  const fields = parseRequest(completionRequestSchema, body);
+  const echo = fields.echo === true;
+  if (fields.max_tokens === 0 && !echo) {
+    throw new RequestError("INVALID_REQUEST", "max_tokens: 0 needs echo: true.", { param: "max_tokens" });
+  }
+  const coordinator = await coordinatorFor(deps, fields.model);
+  const prompts = promptsOf(fields).map((prompt) => readPrompt(deps.model, prompt, echo));
+  const id = `cmpl-${arrival.id}`;
+  const logprobs = fields.logprobs ?? null;
+  const jobs = toJobs({
+    id,
+    model: coordinator.model.name,
+    replyTo: deps.gatewayId,
+    fields,
+    prompts: prompts.map(({ ids }) => ids),
+    maxTokens: fields.max_tokens ?? DEFAULT_MAX_TOKENS,
+    logprobs,
+    promptLogprobs: echo ? logprobs : null,
+    limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
+    lane,
+    arrivedAtMs,
+    deadlineAtMs,
+  });
+  const samples = fields.n ?? 1;
+  const writer = new CompletionWriter({
+    id,
+    created: Math.floor(arrivedAtMs / 1000),
+    modelName: fields.model ?? deps.model.name,
+    fingerprint: systemFingerprint(coordinator),
+    model: deps.model,
+    samples,
+    prompts: prompts.flatMap((prompt) => Array.from({ length: samples }, () => prompt)),
+    echo,
+    wantsLogprobs: logprobs !== null,
+    wantsTokenIds: fields.return_token_ids === true,
+    usageChunk: fields.stream_options?.include_usage === true,
+  });
+  return { jobs, stream: fields.stream === true, writer };
 }
 
 /** Token ids are taken as they are. Their text is needed for an echo only; ids outside the vocabulary are refused later. */

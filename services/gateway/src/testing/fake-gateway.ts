@@ -1,4 +1,11 @@
+import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type ClusterStatus, createLogger, type GenerationEvent, type GenerationJob } from "@rhone/common";
+import { BatchStore } from "../batches/batch-store.js";
+import { FileStore } from "../files/file-store.js";
+import type { GatewayDeps } from "../gateway-deps.js";
 import { createMetrics } from "../metrics.js";
 import { buildServer } from "../server.js";
 
@@ -27,7 +34,8 @@ export const hello: Script = ({ promptIds }) => [
 export function fakeGateway(script: Script = hello, state: ClusterStatus["state"] = "ready") {
   const jobs: GenerationJob[] = [];
   const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
-  const app = buildServer({
+  const storage = join(tmpdir(), `rhone-storage-${randomUUID()}`);
+  const deps: GatewayDeps = {
     model: {
       name: "tiny",
       aliases: ["small"],
@@ -51,8 +59,13 @@ export function fakeGateway(script: Script = hello, state: ClusterStatus["state"
     gatewayId: "g1",
     requestTimeoutMs: 5000,
     bodyLimitBytes: 4096,
+    files: new FileStore(join(storage, "files")),
+    fileLimitBytes: 8192,
+    batches: new BatchStore(storage),
     opsless: false,
-  });
+  };
+  const app = buildServer(deps);
+  app.addHook("onClose", () => rm(storage, { recursive: true, force: true }));
   const post = (url: string, payload: object) => app.inject({ method: "POST", url, payload });
-  return { app, jobs, post };
+  return { app, deps, jobs, post };
 }

@@ -1,0 +1,106 @@
+import { createWriteStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { RhoneError } from "@rhone/common";
+import type { Command } from "commander";
+import { type Batch, BatchClient } from "../batch/batch-client.js";
+import { firstEndpoint } from "../batch/first-endpoint.js";
+import { describeCounts, formatBatch } from "../batch/format-batch.js";
+import { urlOfCluster } from "../cluster/url-of-cluster.js";
+import { commandContext } from "../command-context.js";
+import { ProgressBar } from "../terminal/progress-bar.js";
+
+interface TargetOptions {
+  readonly url?: string;
+  readonly dataDir?: string;
+}
+
+interface BatchOptions extends TargetOptions {
+  readonly json?: boolean;
+}
+
+interface SubmitOptions extends BatchOptions {
+  readonly endpoint?: string;
+  readonly window: string;
+  readonly wait?: boolean;
+}
+
+interface DownloadOptions extends TargetOptions {
+  readonly out?: string;
+  readonly errors?: boolean;
+}
+
+/** rhone batch submit | status | wait | cancel | download. */
+export function addBatchCommands(program: Command, signal: AbortSignal): void {
+  const batch = program.command("batch").description("many requests at once, run when nothing else is asked for");
+  const clientFor = async ({ url, dataDir: home }: TargetOptions): Promise<BatchClient> => {
+    const { dataDir } = commandContext(home, signal);
+    return new BatchClient(url ?? (await urlOfCluster(dataDir)), signal);
+  };
+  withJson(batch.command("submit"))
+    .description("upload a JSONL file of requests and start it")
+    .argument("<file>", "one request per line, as for OpenAI's batch API")
+    .option("--endpoint <path>", "default: the url of the first line")
+    .option("--window <time>", "when it ends with what it has, such as 90m or 24h", "24h")
+    .option("--wait", "until it is over")
+    .action(async (file: string, options: SubmitOptions) => {
+      const client = await clientFor(options);
+      const endpoint = options.endpoint ?? (await firstEndpoint(file));
+      const made = await client.create({ fileId: await client.upload(file), endpoint, window: options.window });
+      if (options.wait === true) return waitFor(client, made.id, options);
+      print(made, options);
+    });
+  withJson(batch.command("status").argument("<id>"))
+    .description("show a batch")
+    .action(async (id: string, options: BatchOptions) => print(await (await clientFor(options)).get(id), options));
+  withJson(batch.command("wait").argument("<id>"))
+    .description("wait until a batch is over; fails unless it completes")
+    .action(async (id: string, options: BatchOptions) => waitFor(await clientFor(options), id, options));
+  withJson(batch.command("cancel").argument("<id>"))
+    .description("stop a batch; what is answered is kept")
+    .action(async (id: string, options: BatchOptions) => print(await (await clientFor(options)).cancel(id), options));
+  withTarget(batch.command("download").argument("<id>"))
+    .description("write the results of a batch that is over to standard output")
+    .option("--errors", "the error file instead of the output file")
+    .option("-o, --out <file>", "write to this file")
+    .action(async (id: string, options: DownloadOptions) => download(await clientFor(options), id, options));
+}
+
+const withJson = (command: Command): Command =>
+  withTarget(command).option("--json", "print the gateway's batch object as it is");
+
+const withTarget = (command: Command): Command =>
+  command
+    .option("--url <url>", "a gateway; default: the cluster of the data directory")
+    .option("--data-dir <dir>", "the data directory");
+
+function print(batch: Batch, { json }: BatchOptions): void {
+  console.log(json === true ? JSON.stringify(batch, null, 2) : formatBatch(batch));
+}
+
+async function waitFor(client: BatchClient, id: string, options: BatchOptions): Promise<void> {
+  const bar = new ProgressBar(process.stderr, id);
+  let last: Batch | undefined;
+  for await (const batch of client.watch(id)) {
+    last = batch;
+    const { total, completed, failed } = batch.request_counts;
+    bar.updateCount(completed + failed, total, batch.status);
+  }
+  if (last === undefined) return;
+  bar.finish(`${last.status}, ${describeCounts(last)}`);
+  print(last, options);
+  if (last.status === "completed") return;
+  const [problem] = last.errors?.data ?? [];
+  throw new RhoneError("BATCH_FAILED", `${id} is ${last.status}${problem === undefined ? "" : `: ${problem.message}`}`);
+}
+
+async function download(client: BatchClient, id: string, { errors, out }: DownloadOptions): Promise<void> {
+  const batch = await client.get(id);
+  const file = errors === true ? batch.error_file_id : batch.output_file_id;
+  if (file === null) {
+    const what = errors === true ? "error" : "output";
+    throw new RhoneError("NOT_FOUND", `${id} is ${batch.status} and has no ${what} file.`);
+  }
+  const content = await client.content(file);
+  if (out !== undefined) return pipeline(content, createWriteStream(out));
+  for await (const bytes of content) process.stdout.write(bytes);
+}

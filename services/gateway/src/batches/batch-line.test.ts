@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import { parseBatchLine } from "./batch-line.js";
+
+const OPENAI = { format: "openai", endpoint: "/v1/completions", model: null } as const;
+const MISTRAL = { format: "mistral", endpoint: "/v1/completions", model: "tiny" } as const;
+const line = { custom_id: "a", method: "POST", url: "/v1/completions", body: { prompt: "x" } };
+
+describe("a line of OpenAI's", () => {
+  it("is a request with an id", () => {
+    expect(parseBatchLine(JSON.stringify(line), 1, OPENAI)).toEqual({ customId: "a", body: { prompt: "x" } });
+  });
+
+  const bad: readonly [string, string | null, string][] = [
+    ["no JSON", "{", "invalid_json_line"],
+    ["a list", "[]", "invalid_json_line"],
+    ["too long", null, "line_too_long"],
+    ["no custom_id", JSON.stringify({ ...line, custom_id: undefined }), "missing_required_parameter"],
+    ["an empty custom_id", JSON.stringify({ ...line, custom_id: "" }), "invalid_value"],
+    ["a custom_id that is a number", JSON.stringify({ ...line, custom_id: 7 }), "invalid_value"],
+    ["a custom_id of 513 characters", JSON.stringify({ ...line, custom_id: "a".repeat(513) }), "invalid_value"],
+    ["another method", JSON.stringify({ ...line, method: "GET" }), "invalid_method"],
+    ["another endpoint", JSON.stringify({ ...line, url: "/v1/chat/completions" }), "invalid_url"],
+    ["no body", JSON.stringify({ ...line, body: undefined }), "missing_required_parameter"],
+    ["a body that is a list", JSON.stringify({ ...line, body: [] }), "missing_required_parameter"],
+    ["a stream", JSON.stringify({ ...line, body: { stream: true } }), "invalid_value"],
+  ];
+  it.each(bad)("%s is refused", (_, text, code) => {
+    expect(parseBatchLine(text, 3, OPENAI)).toMatchObject({
+      code,
+      line: 3,
+      message: expect.stringMatching(/^Line 3: /),
+    });
+  });
+});
+
+describe("a line of Mistral's", () => {
+  it("needs neither method nor url, and takes the job's model", () => {
+    const text = JSON.stringify({ custom_id: "a", body: { prompt: "x" } });
+    expect(parseBatchLine(text, 1, MISTRAL)).toEqual({ customId: "a", body: { prompt: "x", model: "tiny" } });
+  });
+
+  it("without a custom_id is known by its place", () => {
+    expect(parseBatchLine('{"body":{}}', 5, MISTRAL)).toMatchObject({ customId: "4" });
+  });
+
+  it("for another endpoint is refused", () => {
+    expect(parseBatchLine(JSON.stringify({ ...line, url: "/v1/x" }), 1, MISTRAL)).toMatchObject({
+      code: "invalid_url",
+    });
+  });
+});

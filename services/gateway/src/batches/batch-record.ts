@@ -1,0 +1,70 @@
+import type { BatchLineProblem } from "./batch-line.js";
+import type { BatchEndpoint } from "./endpoints.js";
+
+export type BatchEnding = "completed" | "expired" | "cancelled";
+export type BatchStatus = "validating" | "in_progress" | "finalizing" | "failed" | BatchEnding;
+
+export interface BatchUsage {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+}
+
+/** A batch as it is kept. Only the gateway that holds its lease changes it. Times are Unix seconds. */
+export interface BatchRecord {
+  readonly id: string;
+  /** How its lines are written: OpenAI's name a method and a URL, Mistral's only a body. */
+  readonly format: "openai" | "mistral";
+  readonly endpoint: BatchEndpoint;
+  /** What its lines ask for; Mistral's jobs may name it once for all of them. */
+  readonly model: string | null;
+  readonly inputFileIds: readonly string[];
+  readonly completionWindow: string;
+  readonly metadata: Readonly<Record<string, string>> | null;
+  /** How long its output and error files are kept, in seconds; null: until they are deleted. */
+  readonly outputExpiresAfterS: number | null;
+  readonly status: BatchStatus;
+  /** What finalizing leads to. */
+  readonly ending: BatchEnding | null;
+  readonly problems: readonly BatchLineProblem[];
+  readonly counts: { readonly total: number; readonly completed: number; readonly failed: number };
+  readonly usage: BatchUsage;
+  readonly outputFileId: string | null;
+  readonly errorFileId: string | null;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly reachedAt: Readonly<Partial<Record<BatchStatus, number>>>;
+}
+
+export const NO_USAGE: BatchUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
+
+export const addUsage = (a: BatchUsage, b: BatchUsage): BatchUsage => ({
+  promptTokens: a.promptTokens + b.promptTokens,
+  cachedTokens: a.cachedTokens + b.cachedTokens,
+  completionTokens: a.completionTokens + b.completionTokens,
+});
+
+const NEXT: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
+  validating: ["in_progress", "failed"],
+  in_progress: ["finalizing", "failed"],
+  finalizing: ["completed", "expired", "cancelled", "failed"],
+  completed: [],
+  expired: [],
+  cancelled: [],
+  failed: [],
+};
+
+/** Nothing will change any more. */
+export const isOver = ({ status }: BatchRecord): boolean => NEXT[status].length === 0;
+
+/** The batch in its next state, with the time. A step that the states do not allow is a fault of ours. */
+export function advance(
+  record: BatchRecord,
+  status: BatchStatus,
+  changes: Partial<BatchRecord> = {},
+  nowMs: number = Date.now(),
+): BatchRecord {
+  if (!NEXT[record.status].includes(status)) throw new Error(`A batch that is ${record.status} can't be ${status}`);
+  const reachedAt = { ...record.reachedAt, [status]: Math.floor(nowMs / 1000) };
+  return { ...record, ...changes, status, reachedAt };
+}

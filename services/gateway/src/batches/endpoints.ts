@@ -1,0 +1,16 @@
+import type { GatewayDeps } from "../gateway-deps.js";
+import { prepareChat } from "../routes/chat-completions.js";
+import { prepareCompletion } from "../routes/completions.js";
+import type { Arrival, PreparedRequest } from "../routes/prepared-request.js";
+
+type Prepare = (deps: GatewayDeps, body: unknown, arrival: Arrival) => Promise<PreparedRequest>;
+
+/** What a batch's lines may ask for: the same code reads them as reads single requests. */
+export const BATCH_ENDPOINTS = {
+  "/v1/chat/completions": prepareChat,
+  "/v1/completions": prepareCompletion,
+} as const satisfies Record<string, Prepare>;
+
+export type BatchEndpoint = keyof typeof BATCH_ENDPOINTS;
+
+export const BATCH_ENDPOINT_PATHS = Object.keys(BATCH_ENDPOINTS) as [BatchEndpoint, ...BatchEndpoint[]];

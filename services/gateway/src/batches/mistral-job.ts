@@ -1,0 +1,49 @@
+import { type BatchRecord, type BatchStatus, isOver } from "./batch-record.js";
+
+const STATUS: Readonly<Record<BatchStatus, string>> = {
+  validating: "QUEUED",
+  in_progress: "RUNNING",
+  finalizing: "RUNNING",
+  completed: "SUCCESS",
+  failed: "FAILED",
+  expired: "TIMEOUT_EXCEEDED",
+  cancelled: "CANCELLED",
+};
+
+/** The batch job of Mistral's API. `outputs`: the results themselves, where they were asked for. */
+export function toMistralJob(
+  batch: BatchRecord,
+  cancelledAt: number | null,
+  outputs: readonly unknown[] | null = null,
+) {
+  const { counts, reachedAt, status } = batch;
+  const isCancelling = cancelledAt !== null && !isOver(batch);
+  const endedAt = isOver(batch) ? (reachedAt[status] ?? null) : null;
+  return {
+    id: batch.id,
+    object: "batch",
+    input_files: batch.inputFileIds,
+    endpoint: batch.endpoint,
+    model: batch.model,
+    agent_id: null,
+    metadata: batch.metadata,
+    output_file: isOver(batch) ? batch.outputFileId : null,
+    error_file: isOver(batch) ? batch.errorFileId : null,
+    outputs,
+    errors: countedMessages(batch),
+    status: isCancelling ? "CANCELLATION_REQUESTED" : STATUS[status],
+    created_at: batch.createdAt,
+    started_at: reachedAt.in_progress ?? null,
+    completed_at: endedAt,
+    total_requests: counts.total,
+    completed_requests: counts.completed + counts.failed,
+    succeeded_requests: counts.completed,
+    failed_requests: counts.failed,
+  };
+}
+
+function countedMessages({ problems }: BatchRecord) {
+  const counts = new Map<string, number>();
+  for (const { message } of problems) counts.set(message, (counts.get(message) ?? 0) + 1);
+  return [...counts].map(([message, count]) => ({ message, count }));
+}

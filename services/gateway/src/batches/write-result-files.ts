@@ -1,0 +1,75 @@
+import type { FileDraft } from "../files/file-draft.js";
+import type { FileStore } from "../files/file-store.js";
+import type { TextLine } from "../files/read-lines.js";
+import { isProblem, parseBatchLine } from "./batch-line.js";
+import type { BatchRecord } from "./batch-record.js";
+import { unrunEntry } from "./line-entry.js";
+import type { LineResult } from "./result-log.js";
+
+export interface ResultSources {
+  readonly batch: BatchRecord;
+  /** Each line once at most. */
+  readonly results: AsyncIterable<LineResult>;
+  readonly input: AsyncIterable<TextLine>;
+  readonly files: FileStore;
+  readonly nowMs: number;
+}
+
+/**
+ * Writes the output and the error file: every line of the input is in one of them, once. Lines without a result go to the error
+ * file. A file without lines is not made. Done again after a crash it writes the same.
+ */
+export async function writeResultFiles(sources: ResultSources): Promise<Pick<BatchRecord, "counts">> {
+  const { batch, files } = sources;
+  const output = await files.draft();
+  const errors = await files.draft();
+  try {
+    const done = new Set<number>();
+    for await (const { line, ok, entry } of sources.results) {
+      done.add(line);
+      await writeEntry(ok ? output : errors, entry);
+    }
+    if (done.size < batch.counts.total) await writeUnrun(errors, done, sources);
+  } catch (error) {
+    await Promise.all([output.discard(), errors.discard()]);
+    throw error;
+  }
+  const counts = { total: batch.counts.total, completed: output.lines, failed: errors.lines };
+  await keep(output, { kind: "result", id: batch.outputFileId, name: "output" }, sources);
+  await keep(errors, { kind: "error", id: batch.errorFileId, name: "errors" }, sources);
+  return { counts };
+}
+
+async function writeUnrun(errors: FileDraft, done: ReadonlySet<number>, { batch, input }: ResultSources) {
+  const ending = batch.ending === null || batch.ending === "completed" ? null : batch.ending;
+  for await (const { number, text } of input) {
+    if (done.has(number)) continue;
+    if (ending === null) throw new Error(`Line ${number} of ${batch.id} has no result, and nothing stopped the batch`);
+    const line = parseBatchLine(text, number, batch);
+    if (isProblem(line)) throw new Error(`Line ${number} of ${batch.id} has changed since it was validated`);
+    await writeEntry(errors, unrunEntry({ batchId: batch.id, line: number, customId: line.customId }, ending));
+  }
+}
+
+const writeEntry = (draft: FileDraft, entry: unknown): Promise<void> =>
+  draft.write(Buffer.from(`${JSON.stringify(entry)}\n`));
+
+interface ResultFile {
+  readonly kind: "result" | "error";
+  readonly id: string | null;
+  readonly name: string;
+}
+
+async function keep(draft: FileDraft, { kind, id, name }: ResultFile, { batch, files, nowMs }: ResultSources) {
+  if (draft.bytes === 0 || id === null) return draft.discard();
+  const createdAt = Math.floor(nowMs / 1000);
+  const expiresAt = batch.outputExpiresAfterS === null ? null : createdAt + batch.outputExpiresAfterS;
+  await files.commit(draft, {
+    id,
+    filename: `${batch.id}_${name}.jsonl`,
+    purpose: "batch_output",
+    kind,
+    createdAt,
+    expiresAt,
+  });
+}

@@ -1,0 +1,21 @@
+import { timedId } from "./timed-id.js";
+
+export const FILE_PURPOSES = ["batch", "batch_output"] as const;
+
+/** What is known of a stored file besides its bytes. Times are Unix seconds. */
+export interface FileRecord {
+  readonly id: string;
+  readonly filename: string;
+  readonly purpose: (typeof FILE_PURPOSES)[number];
+  readonly kind: "request" | "result" | "error";
+  readonly bytes: number;
+  readonly lines: number;
+  readonly createdAt: number;
+  /** null: kept until it is deleted. */
+  readonly expiresAt: number | null;
+}
+
+export const newFileId = (): string => `file-${timedId()}`;
+
+/** Ids become paths: nothing else may. */
+export const isFileId = (id: string): boolean => /^file-[0-9a-f]{24}$/.test(id);

@@ -1,0 +1,41 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { readLines, type TextLine } from "./read-lines.js";
+
+async function* inPieces(text: string, size: number): AsyncGenerator<Buffer> {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+}
+
+async function linesOf(text: string, size: number, most = 100): Promise<TextLine[]> {
+  const lines: TextLine[] = [];
+  for await (const line of readLines(inPieces(text, size), most)) lines.push(line);
+  return lines;
+}
+
+test.each([1, 2, 3, 1000])("finds lines in pieces of %d bytes, and passes blank ones over", async (size) => {
+  expect(await linesOf("\ufeffone\r\n\n  \nzwö\n\nlast", size)).toEqual([
+    { number: 1, text: "one" },
+    { number: 4, text: "zwö" },
+    { number: 6, text: "last" },
+  ]);
+});
+
+test.each([1, 4, 1000])("a line beyond the limit is none, those after it are", async (size) => {
+  expect(await linesOf("12345\n123456\n12345\n123456", size, 5)).toEqual([
+    { number: 1, text: "12345" },
+    { number: 2, text: null },
+    { number: 3, text: "12345" },
+    { number: 4, text: null },
+  ]);
+});
+
+test("agrees with a split of the whole text", async () => {
+  const text = fc.array(fc.constantFrom("a", "é", "\n", " ", "\r\n")).map((parts) => parts.join(""));
+  await fc.assert(
+    fc.asyncProperty(text, fc.integer({ min: 1, max: 5 }), async (whole, size) => {
+      const expected = whole.split("\n").map((line, index) => ({ number: index + 1, text: line.trim() }));
+      expect(await linesOf(whole, size)).toEqual(expected.filter((line) => line.text !== ""));
+    }),
+  );
+});

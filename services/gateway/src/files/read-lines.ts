@@ -1,0 +1,55 @@
+export interface TextLine {
+  /** From 1. */
+  readonly number: number;
+  /** null: longer than the limit. */
+  readonly text: string | null;
+}
+
+const NEWLINE = 10;
+
+/**
+ * The lines of a text that comes in pieces, blank ones passed over (they count all the same). Never holds more than a piece and
+ * `mostBytes` of a line. The text may begin with a byte order mark, lines may end with CR LF, the last need not end.
+ */
+export async function* readLines(source: AsyncIterable<Buffer>, mostBytes: number): AsyncGenerator<TextLine> {
+  const line = new GrowingLine(mostBytes);
+  let number = 0;
+  for await (const piece of source) {
+    let from = 0;
+    for (let at = piece.indexOf(NEWLINE); at >= 0; at = piece.indexOf(NEWLINE, from)) {
+      line.push(piece.subarray(from, at));
+      const text = line.take(++number === 1);
+      if (text !== "") yield { number, text };
+      from = at + 1;
+    }
+    line.push(piece.subarray(from));
+  }
+  const text = line.take(++number === 1);
+  if (text !== "") yield { number, text };
+}
+
+/** A line whose end has not come yet. */
+class GrowingLine {
+  readonly #mostBytes: number;
+  #pieces: Buffer[] = [];
+  #bytes = 0;
+
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes;
+  }
+
+  push(bytes: Buffer): void {
+    this.#bytes += bytes.length;
+    if (this.#bytes > this.#mostBytes) this.#pieces = [];
+    else if (bytes.length > 0) this.#pieces.push(bytes);
+  }
+
+  /** The line without blanks around it, or null when it was too long; the next one begins. */
+  take(isFirst: boolean): string | null {
+    const text = this.#bytes > this.#mostBytes ? null : Buffer.concat(this.#pieces).toString("utf8");
+    this.#pieces = [];
+    this.#bytes = 0;
+    if (text === null) return null;
+    return (isFirst ? text.replace(/^\ufeff/, "") : text).trim();
+  }
+}
