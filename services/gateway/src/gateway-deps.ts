@@ -2,6 +2,7 @@ import type { Logger } from "@rhone/common";
 import type { Metrics } from "./metrics.js";
 import type { ClusterState } from "./queue/cluster-state.js";
 import type { GenerationClient } from "./queue/generation-client.js";
+import type { StreamRecords } from "./queue/stream-records.js";
 import type { TextModel } from "./text/text-model.js";
 
 /** What the routes work with. */
@@ -9,10 +10,13 @@ export interface GatewayDeps {
   readonly model: TextModel;
   readonly client: GenerationClient;
   readonly cluster: ClusterState;
+  readonly streams: StreamRecords;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly gatewayId: string;
   readonly requestTimeoutMs: number;
   readonly bodyLimitBytes: number;
   readonly opsless: boolean;
+  /** Origins whose pages may read answers; ["*"]: all. */
+  readonly corsOrigins: readonly string[];
 }

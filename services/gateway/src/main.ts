@@ -4,6 +4,7 @@ import { gatewaySettings } from "./config.js";
 import { createMetrics } from "./metrics.js";
 import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
+import { redisStreamRecords } from "./queue/stream-records.js";
 import { buildServer } from "./server.js";
 import { loadTextModel } from "./text/text-model.js";
 
@@ -46,17 +47,19 @@ await runService(logger, async (shutdown) => {
     logger,
   });
   shutdown.add("queue", () => client.close());
-  const { requestTimeoutMs, bodyLimitBytes, opsless } = config;
+  const { requestTimeoutMs, bodyLimitBytes, opsless, corsOrigins } = config;
   const app = buildServer({
     model,
     client,
     cluster: redisClusterState(redis),
+    streams: redisStreamRecords(redis),
     metrics: createMetrics(),
     logger,
     gatewayId,
     requestTimeoutMs,
     bodyLimitBytes,
     opsless,
+    corsOrigins,
   });
   shutdown.add("http", () => drain(app, config.drainTimeoutMs));
   await app.listen({ host, port }).catch((error) => {
