@@ -1,3 +1,4 @@
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { ChatMistralAI } from "@langchain/mistralai";
 import { ChatOpenAI, OpenAI } from "@langchain/openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -12,7 +13,7 @@ afterAll(async () => {
 });
 
 const common = { apiKey: "none", temperature: 0, maxTokens: 24, maxRetries: 0 };
-const clients = {
+const clients: Record<string, (model: string) => BaseChatModel> = {
   "@langchain/openai": (model: string) =>
     new ChatOpenAI({ ...common, model, configuration: { baseURL: `${cluster.url}/v1` } }),
   "@langchain/mistralai": (model: string) => new ChatMistralAI({ ...common, model, serverURL: cluster.url }),
@@ -22,7 +23,7 @@ describe.each(Object.entries(clients))("%s", (_, clientOf) => {
   test("answers the same whole and streamed, with the usage", async () => {
     const whole = await clientOf("breeze").invoke("What is the capital of France?");
     expect(whole.text).toMatch(/Paris/);
-    expect(whole.usage_metadata?.total_tokens).toBeGreaterThan(0);
+    expect(whole).toMatchObject({ usage_metadata: { total_tokens: expect.any(Number) } });
     let text = "";
     for await (const chunk of await clientOf("breeze").stream("What is the capital of France?")) text += chunk.text;
     expect(text).toBe(whole.text);
