@@ -10,6 +10,7 @@ export * from "./config/model-size.js";
 export type { RopeScaling } from "./config/rope-scaling.js";
 export * from "./config/shard-tensors.js";
 export { type ConvertProgress, type ConvertRequest, convertCheckpoint } from "./convert/convert-checkpoint.js";
+export { type FillInMiddle, fillInMiddleFor } from "./fill-in-middle/fill-in-middle.js";
 export * from "./gguf/gguf-value.js";
 export * from "./gguf/gguf-writer.js";
 export * from "./gguf/metadata.js";

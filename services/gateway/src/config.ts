@@ -51,6 +51,11 @@ export const gatewaySettings = {
       .default(600_000),
     doc: "Longest that a request may take, in milliseconds.",
   },
+  corsOrigins: {
+    env: "RHONE_CORS_ORIGINS",
+    schema: namesSchema,
+    doc: "Origins whose web pages may call this gateway, separated by commas; * = any. Default: none.",
+  },
   maxQueued: {
     env: "RHONE_MAX_QUEUED",
     schema: z.coerce.number().int().min(1).default(10_000),

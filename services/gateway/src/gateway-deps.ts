@@ -4,6 +4,7 @@ import type { FileStore } from "./files/file-store.js";
 import type { Metrics } from "./metrics.js";
 import type { ClusterState } from "./queue/cluster-state.js";
 import type { GenerationClient } from "./queue/generation-client.js";
+import type { StreamRecords } from "./queue/stream-records.js";
 import type { TextModel } from "./text/text-model.js";
 
 /** What the routes work with. */
@@ -11,6 +12,7 @@ export interface GatewayDeps {
   readonly model: TextModel;
   readonly client: GenerationClient;
   readonly cluster: ClusterState;
+  readonly streams: StreamRecords;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly gatewayId: string;
@@ -20,4 +22,6 @@ export interface GatewayDeps {
   readonly fileLimitBytes: number;
   readonly batches: BatchStore;
   readonly opsless: boolean;
+  /** Origins whose pages may read answers; ["*"]: all. */
+  readonly corsOrigins: readonly string[];
 }

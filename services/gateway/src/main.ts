@@ -9,6 +9,7 @@ import type { GatewayDeps } from "./gateway-deps.js";
 import { createMetrics } from "./metrics.js";
 import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
+import { redisStreamRecords } from "./queue/stream-records.js";
 import { buildServer } from "./server.js";
 import { loadTextModel } from "./text/text-model.js";
 
@@ -51,11 +52,12 @@ await runService(logger, async (shutdown) => {
     logger,
   });
   shutdown.add("queue", () => client.close());
-  const { requestTimeoutMs, bodyLimitBytes, fileLimitBytes, opsless, storageDir } = config;
+  const { requestTimeoutMs, bodyLimitBytes, fileLimitBytes, opsless, storageDir, corsOrigins } = config;
   const deps: GatewayDeps = {
     model,
     client,
     cluster: redisClusterState(redis),
+    streams: redisStreamRecords(redis),
     metrics: createMetrics(),
     logger,
     gatewayId,
@@ -65,6 +67,7 @@ await runService(logger, async (shutdown) => {
     fileLimitBytes,
     batches: new BatchStore(storageDir),
     opsless,
+    corsOrigins,
   };
   const app = buildServer(deps);
   shutdown.add("http", () => drain(app, config.drainTimeoutMs));

@@ -1,29 +1,51 @@
 import type { Socket } from "node:net";
+import cors from "@fastify/cors";
 import { RhoneError } from "@rhone/common";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from "fastify";
 import { errorBody, errorHeaders, toRequestError } from "./api/error-response.js";
+import { requestIdOf } from "./api/request-id.js";
 import type { GatewayDeps } from "./gateway-deps.js";
 import { batchJobs } from "./routes/batch-jobs.js";
 import { batches } from "./routes/batches.js";
 import { chatCompletions } from "./routes/chat-completions.js";
 import { completions } from "./routes/completions.js";
 import { files } from "./routes/files.js";
+import { fimCompletions } from "./routes/fim-completions.js";
 import { health } from "./routes/health.js";
 import { models } from "./routes/models.js";
+import { openapi } from "./routes/openapi.js";
+import { streams } from "./routes/streams.js";
+import { tokenize } from "./routes/tokenize.js";
+
+const ROUTES = [
+  chatCompletions,
+  completions,
+  fimCompletions,
+  streams,
+  tokenize,
+  files,
+  batches,
+  batchJobs,
+  models,
+  health,
+];
 
 const METHODS: readonly HTTPMethods[] = ["GET", "POST", "DELETE"];
 
 /** The HTTP server, not listening yet. Every failure leaves it in the one error envelope. */
 export function buildServer(deps: GatewayDeps): FastifyInstance {
-  const fail = (error: unknown, _request: FastifyRequest, reply: FastifyReply) => {
+  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
     const named = toRequestError(error);
     if (named.row.http >= 500 && !named.row.retryable)
-      deps.logger.error({ err: error, code: named.code }, "request failed");
+      deps.logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
+    reply.header("x-request-id", request.id);
     return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
   };
   const app = fastify({
     bodyLimit: deps.bodyLimitBytes,
     frameworkErrors: fail,
+    genReqId: requestIdOf,
+    requestIdHeader: false,
     forceCloseConnections: "idle",
     clientErrorHandler: refuseUnreadable,
   });
@@ -35,9 +57,23 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
     reply.header("allow", allowed.join(", "));
     throw new RhoneError("METHOD_NOT_ALLOWED", `${path} takes ${allowed.join(", ")}, not ${request.method}.`);
   });
-  for (const routes of [chatCompletions, completions, files, batches, batchJobs, models, health]) routes(app, deps);
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+  });
+  if (deps.corsOrigins.length > 0) app.register(cors, corsOptions(deps.corsOrigins));
+  openapi(app);
+  // Plugins see the routes that are registered behind them.
+  app.register(async (scope) => {
+    for (const routes of ROUTES) routes(scope, deps);
+  });
   return app;
 }
+
+const corsOptions = (origins: readonly string[]) => ({
+  origin: origins.includes("*") ? "*" : [...origins],
+  methods: [...METHODS],
+  exposedHeaders: ["x-request-id", "content-location", "retry-after"],
+});
 
 /** What Node's parser can't read as HTTP never becomes a request: the envelope goes to the socket itself. */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {

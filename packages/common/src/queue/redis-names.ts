@@ -24,6 +24,9 @@ export const eventsChannel = (gatewayId: string): string => `${REDIS_PREFIX}:eve
 export const CANCEL_CHANNEL = `${REDIS_PREFIX}:cancel`;
 export const cancelledKey = (requestId: string): string => `${REDIS_PREFIX}:cancelled:${requestId}`;
 
+/** Key: what a gateway needs to write a streamed request's answer once more. */
+export const streamKey = (id: string): string => `${REDIS_PREFIX}:stream:${id}`;
+
 /** Key: a coordinator's ClusterStatus as JSON, with a short time to live. */
 export const statusKey = (coordinatorId: string): string => `${REDIS_PREFIX}:status:${coordinatorId}`;
 export const STATUS_KEY_PATTERN = `${REDIS_PREFIX}:status:*`;

@@ -183,6 +183,19 @@ describe("chatTemplateFor", () => {
     expect(spell(withBos.encode([user("hi")]))).toBe("<s><|user|>hi<|assistant|>");
   });
 
+  test("cuts the file's template where an answer shall go on", async () => {
+    const plain: ChatVocabulary = {
+      ...spelling,
+      tokenize: (text) => Int32Array.from(text, (c) => (c.codePointAt(0) ?? 0) + 1000),
+    };
+    const trimming = CHATML.replace("m.content", "m.content | trim").replace("{% endfor %}", "<|end|>{% endfor %}");
+    const template = chatTemplateFor(await model(trimming), plain);
+    const open = (content: string) => spell(template.encode([user("hi"), { ...assistant(content), prefix: true }]));
+    expect(open("Once")).toBe("<s><|user|>hi<|end|><|assistant|>Once");
+    expect(open("Once ")).toBe("<s><|user|>hi<|end|><|assistant|>Once");
+    expect(open("")).toBe("<s><|user|>hi<|end|><|assistant|>");
+  });
+
   test("passes the template's own refusal on", async () => {
     const template = chatTemplateFor(await model(CHATML), spelling);
     expect(() => template.encode([user("a"), result("x", "1")])).toThrow(

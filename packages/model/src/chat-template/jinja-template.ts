@@ -26,7 +26,7 @@ export function jinjaTemplate(options: JinjaTemplateOptions): ChatTemplate {
     name: "jinja",
     encode(messages, chat = {}) {
       if (messages.length === 0) throw failed("messages is empty; give at least one user message");
-      const rendered = render(template, { ...variables(messages, chat), bos_token: bosText, eos_token: eosText });
+      const rendered = renderChat(template, messages, chat, { bos_token: bosText, eos_token: eosText });
       const hasBos = bosText !== "" && rendered.startsWith(bosText);
       const ids = vocabulary.tokenize(rendered, { addSpecial: false, parseSpecial: true });
       if (!addBos || hasBos || vocabulary.bos === undefined) return Int32Array.from(ids);
@@ -55,6 +55,26 @@ function render(template: Template, values: Readonly<Record<string, unknown>>): 
   } catch (cause) {
     throw failed((cause as Error).message);
   }
+}
+
+/** An answer that shall go on is rendered as if it were whole, and cut where it stops. */
+function renderChat(
+  template: Template,
+  messages: readonly ChatMessage[],
+  chat: ChatOptions,
+  specials: Readonly<Record<string, string>>,
+): string {
+  const last = messages.at(-1);
+  if (last?.role !== "assistant" || last.prefix !== true) {
+    return render(template, { ...variables(messages, chat), ...specials });
+  }
+  const open = last.content ?? "";
+  if (open.trim() === "") return renderChat(template, messages.slice(0, -1), chat, specials);
+  const whole = render(template, { ...variables(messages, { ...chat, addGenerationPrompt: false }), ...specials });
+  const [asGiven, trimmed] = [whole.lastIndexOf(open), whole.lastIndexOf(open.trim())];
+  if (asGiven !== -1) return whole.slice(0, asGiven + open.length);
+  if (trimmed !== -1) return whole.slice(0, trimmed + open.trim().length);
+  throw failed("the last assistant message is not in the rendered text, so it cannot be continued");
 }
 
 /** The variables that Hugging Face's templates expect, in its spelling. */

@@ -1,4 +1,3 @@
-import type { ChatMessage } from "@rhone/model";
 import { z } from "zod";
 import { generationFields, optional } from "./request-fields.js";
 
@@ -23,17 +22,10 @@ export const chatRequestSchema = z.object({
   max_completion_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
   logprobs: optional(z.boolean()),
   top_logprobs: optional(z.number().int().min(0).max(20)),
+  safe_prompt: optional(z.boolean()),
+  add_generation_prompt: optional(z.boolean()),
+  continue_final_message: optional(z.boolean()),
+  echo: optional(z.boolean()),
+  chat_template_kwargs: optional(z.record(z.string(), z.unknown())),
 });
 export type ChatRequest = z.infer<typeof chatRequestSchema>;
-
-/** The conversation as templates take it. */
-export function toChatMessages(messages: ChatRequest["messages"]): ChatMessage[] {
-  return messages.map(({ role, content, tool_calls, tool_call_id, name, prefix }) => ({
-    role: role === "developer" ? "system" : role,
-    content: content ?? null,
-    ...(tool_calls !== undefined && { toolCalls: tool_calls.map((call) => ({ id: call.id, ...call.function })) }),
-    ...(tool_call_id !== undefined && { toolCallId: tool_call_id }),
-    ...(name !== undefined && { name }),
-    ...(prefix !== undefined && { prefix }),
-  }));
-}

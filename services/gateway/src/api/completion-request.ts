@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { generationFields, optional } from "./request-fields.js";
 
+/** Samples per prompt from which the best are chosen. */
+const MOST_CANDIDATES = 20;
+
 const tokenIds = z.array(z.number().int().min(0)).min(1);
 
 const prompt = z.union(
@@ -14,6 +17,9 @@ export const completionRequestSchema = z.object({
   prompt,
   echo: optional(z.boolean()),
   logprobs: optional(z.number().int().min(0).max(20)),
+  best_of: optional(z.number().int().min(1).max(MOST_CANDIDATES)),
+  suffix: optional(z.string()),
+  add_special_tokens: optional(z.boolean()),
 });
 export type CompletionRequest = z.infer<typeof completionRequestSchema>;
 

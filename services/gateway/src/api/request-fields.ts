@@ -31,8 +31,17 @@ export const generationFields = {
   cache_salt: optional(z.string().max(256)),
   n: optional(z.number().int().min(1).max(16)),
   stream: optional(z.boolean()),
-  stream_options: optional(z.object({ include_usage: optional(z.boolean()) })),
+  stream_options: optional(
+    z.object({
+      include_usage: optional(z.boolean()),
+      continuous_usage_stats: optional(z.boolean()),
+      resumable: optional(z.boolean()),
+    }),
+  ),
   return_token_ids: optional(z.boolean()),
+  return_tokens_as_token_ids: optional(z.boolean()),
+  truncate_prompt_tokens: optional(z.number().int().min(1).max(0x7fffffff)),
+  prompt_logprobs: optional(z.number().int().min(0).max(20)),
 } as const;
 
 const generationSchema = z.object(generationFields);

@@ -6,5 +6,6 @@ export const SSE_HEADERS = {
 
 export const SSE_DONE = "data: [DONE]\n\n";
 
-/** One server-sent event; `json` has no line breaks. */
-export const sseData = (json: string): string => `data: ${json}\n\n`;
+/** One server-sent event; `json` has no line breaks. With `id` a client can say that it had this one. */
+export const sseData = (json: string, id?: string): string =>
+  `${id === undefined ? "" : `id: ${id}\n`}data: ${json}\n\n`;

@@ -18,23 +18,25 @@ export interface JobsRequest {
   readonly maxTokens: number | undefined;
   readonly logprobs: number | null;
   readonly promptLogprobs: number | null;
+  /** Samples per prompt. */
+  readonly samples: number;
   readonly limits: JobLimits;
   readonly lane: GenerationJob["lane"];
   readonly arrivedAtMs: number;
   readonly deadlineAtMs: number;
 }
 
-/** One job per choice; choice s of prompt p is job p·n + s. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
+/** One job per sample; sample s of prompt p is job p·samples + s. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
 export function toJobs(request: JobsRequest): GenerationJob[] {
-  const { fields, prompts, limits } = request;
-  const n = fields.n ?? 1;
+  const { fields, prompts, limits, samples } = request;
+  checkMinTokens(fields, request.maxTokens);
   const seed = Number(BigInt.asUintN(32, BigInt(fields.seed ?? fields.random_seed ?? randomInt(2 ** 32))));
   const logitBias = biasOf(fields, limits);
   return prompts.flatMap((promptIds, prompt) => {
     checkIds(promptIds, limits);
     const maxTokens = roomFor(promptIds.length, request.maxTokens, limits);
-    return Array.from({ length: n }, (_, sample) => ({
-      requestId: `${request.id}-${prompt * n + sample}`,
+    return Array.from({ length: samples }, (_, sample) => ({
+      requestId: `${request.id}-${prompt * samples + sample}`,
       model: request.model,
       replyTo: request.replyTo,
       promptIds: [...promptIds],
@@ -68,6 +70,12 @@ function samplingOf(fields: GenerationFields): Omit<SamplingSettings, "seed" | "
     frequencyPenalty: fields.frequency_penalty ?? 0,
     presencePenalty: fields.presence_penalty ?? 0,
   };
+}
+
+function checkMinTokens({ min_tokens = 0 }: GenerationFields, asked: number | undefined): void {
+  if (asked === undefined || min_tokens <= asked) return;
+  const message = `min_tokens: ${min_tokens} is more than max_tokens, ${asked}.`;
+  throw new RequestError("INVALID_REQUEST", message, { param: "min_tokens" });
 }
 
 function biasOf({ logit_bias = {} }: GenerationFields, { vocabSize }: JobLimits): [number, number][] {

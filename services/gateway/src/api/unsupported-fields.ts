@@ -7,7 +7,7 @@ const isFilled = (value: unknown): boolean => isSet(value) && !(Array.isArray(va
 const differsFrom = (neutral: unknown) => (value: unknown) => isSet(value) && value !== neutral;
 
 /** Fields that would change the answer if they were obeyed: silence about them would be a lie. */
-const REFUSED: Readonly<Record<string, (value: unknown, fields: Fields) => boolean>> = {
+const REFUSED: Readonly<Record<string, (value: unknown) => boolean>> = {
   tools: isFilled,
   functions: isFilled,
   tool_choice: (value) => isSet(value) && value !== "none" && value !== "auto",
@@ -20,13 +20,13 @@ const REFUSED: Readonly<Record<string, (value: unknown, fields: Fields) => boole
   guided_regex: isFilled,
   guided_choice: isFilled,
   guided_grammar: isFilled,
-  suffix: (value) => isSet(value) && value !== "",
-  best_of: (value, { n }) => isSet(value) && value !== (n ?? 1),
   use_beam_search: isSet,
   bad_words: isFilled,
   allowed_token_ids: isFilled,
-  truncate_prompt_tokens: isSet,
-  prompt_logprobs: isSet,
+  chat_template: isFilled,
+  samplers: isFilled,
+  dry_multiplier: differsFrom(0),
+  xtc_probability: differsFrom(0),
   typical_p: differsFrom(1),
   mirostat: differsFrom(0),
   audio: isSet,
@@ -37,7 +37,7 @@ export function refuseUnsupported(body: unknown): void {
   if (typeof body !== "object" || body === null) return;
   const fields = body as Fields;
   for (const [name, refuses] of Object.entries(REFUSED)) {
-    if (refuses(fields[name], fields)) {
+    if (refuses(fields[name])) {
       throw unsupported(name, `${name} is not supported with this value; leave it out.`);
     }
   }

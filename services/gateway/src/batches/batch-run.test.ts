@@ -156,6 +156,7 @@ function stallingGateway(stopAfter: number, stop: () => unknown) {
   const deps: GatewayDeps = {
     ...fake.deps,
     client: {
+      ...fake.deps.client,
       async *generate(job, signal) {
         if (answered++ < stopAfter) {
           yield* fake.deps.client.generate(job, signal);

@@ -16,11 +16,11 @@ import {
 } from "@rhone/common";
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
-import type { GenerationClient } from "./generation-client.js";
-import { OrderedEvents } from "./ordered-events.js";
+import type { GenerationClient, JobAddress } from "./generation-client.js";
+import { Inboxes } from "./inboxes.js";
+import type { OrderedEvents } from "./ordered-events.js";
 
 const CANCELLED_TTL_S = 3600;
-const SILENCE_MS = 2000;
 /** How often a job is put on the queue anew, in case Redis lost it. */
 const RESUBMIT_MS = 30_000;
 
@@ -43,10 +43,11 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #queues: Queues;
   readonly #maxQueued: number;
   readonly #logger: Logger;
-  readonly #running = new Map<string, OrderedEvents>();
+  readonly #inboxes: Inboxes;
 
-  private constructor({ redis, logger, maxQueued }: RedisGenerationClientOptions) {
+  private constructor({ redis, subscriber, gatewayId, logger, maxQueued }: RedisGenerationClientOptions) {
     this.#redis = redis;
+    this.#inboxes = new Inboxes({ subscriber, gatewayId, readLog: (id, ordinal) => this.#readLog(id, ordinal) });
     this.#logger = logger;
     this.#maxQueued = maxQueued;
     const open = (lane: GenerationJob["lane"]): Queue<GenerationJob> => {
@@ -61,14 +62,16 @@ export class RedisGenerationClient implements GenerationClient {
     const { subscriber, gatewayId } = options;
     subscriber.on("message", (_channel: string, message: string) => client.#deliver(message));
     await subscriber.subscribe(eventsChannel(gatewayId));
-    subscriber.on("ready", () => client.#suspectAll());
+    subscriber.on("ready", () => client.#inboxes.suspectAll());
     return client;
   }
 
-  async *generate(job: GenerationJob, signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined> {
-    const { requestId } = job;
-    const inbox = new OrderedEvents({ readLog: (ordinal) => this.#readLog(requestId, ordinal), silenceMs: SILENCE_MS });
-    this.#running.set(requestId, inbox);
+  async *generate(
+    job: GenerationJob,
+    signal: AbortSignal,
+    { detached } = { detached: false },
+  ): AsyncGenerator<GenerationEvent, void, undefined> {
+    const inbox = this.#inboxes.open(job);
     let finished = false;
     const resubmission = setInterval(() => this.#resubmit(job), RESUBMIT_MS);
     try {
@@ -80,9 +83,33 @@ export class RedisGenerationClient implements GenerationClient {
         yield event;
       }
     } finally {
-      this.#running.delete(requestId);
       clearInterval(resubmission);
-      if (!finished && !isHandedOver(signal)) await this.#cancel(job);
+      this.#inboxes.close(job, inbox);
+      if (!finished && !detached && !isHandedOver(signal)) await this.cancel(job);
+    }
+  }
+
+  async *follow(job: JobAddress, signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined> {
+    const inbox: OrderedEvents = this.#inboxes.open(job);
+    try {
+      inbox.suspect();
+      for await (const event of inbox.events(signal)) {
+        throwFailure(event);
+        yield event;
+      }
+    } finally {
+      this.#inboxes.close(job, inbox);
+    }
+  }
+
+  /** The key stops a coordinator that takes the job later, the message one that runs it, removal one that never saw it. */
+  async cancel({ requestId, lane }: JobAddress): Promise<void> {
+    try {
+      await this.#redis.set(cancelledKey(requestId), "1", "EX", CANCELLED_TTL_S);
+      await this.#redis.publish(CANCEL_CHANNEL, requestId);
+      await this.#queues[lane].remove(requestId);
+    } catch (error) {
+      this.#logger.warn({ err: error, requestId }, "cancel failed");
     }
   }
 
@@ -115,15 +142,11 @@ export class RedisGenerationClient implements GenerationClient {
 
   #deliver(message: string): void {
     try {
-      for (const event of decodeEvents(message)) this.#running.get(event.requestId)?.accept(event);
+      for (const event of decodeEvents(message)) this.#inboxes.deliver(event);
     } catch (error) {
       this.#logger.error({ err: error }, "unreadable event message");
-      this.#suspectAll();
+      this.#inboxes.suspectAll();
     }
-  }
-
-  #suspectAll(): void {
-    for (const inbox of this.#running.values()) inbox.suspect();
   }
 
   /** Nothing while Redis is away: the log is asked again later. */
@@ -137,17 +160,6 @@ export class RedisGenerationClient implements GenerationClient {
     } catch (error) {
       this.#logger.warn({ err: error, requestId }, "token log unreadable");
       return [];
-    }
-  }
-
-  /** The key stops a coordinator that takes the job later, the message one that runs it, removal one that never saw it. */
-  async #cancel({ requestId, lane }: GenerationJob): Promise<void> {
-    try {
-      await this.#redis.set(cancelledKey(requestId), "1", "EX", CANCELLED_TTL_S);
-      await this.#redis.publish(CANCEL_CHANNEL, requestId);
-      await this.#queues[lane].remove(requestId);
-    } catch (error) {
-      this.#logger.warn({ err: error, requestId }, "cancel failed");
     }
   }
 }

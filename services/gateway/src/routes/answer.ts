@@ -1,10 +1,13 @@
-import { type GenerationJob, RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import { errorBody, toRequestError } from "../api/error-response.js";
-import { SSE_DONE, SSE_HEADERS, sseData } from "../api/sse.js";
+import { SSE_HEADERS, sseData } from "../api/sse.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { type ChoiceEvent, mergeEvents } from "../queue/merge-events.js";
+import type { PreparedRequest } from "./prepared-request.js";
 import { sendText } from "./send-text.js";
+import { streamLines } from "./stream-lines.js";
+import { saveStream } from "./stream-record.js";
 
 /** Turns a request's events into its JSON: chunks as they come, or one whole answer at the end. */
 export interface Writer {
@@ -20,58 +23,60 @@ export interface Writer {
   };
 }
 
-export interface AnswerOptions {
+export interface AnswerOptions extends PreparedRequest {
   readonly deps: GatewayDeps;
   readonly reply: FastifyReply;
   readonly route: string;
-  readonly jobs: readonly GenerationJob[];
-  readonly stream: boolean;
-  readonly writer: Writer;
 }
 
 /** Runs the jobs and answers. Headers go out after the first event, so that early failures keep their HTTP status. */
 export async function answer(options: AnswerOptions): Promise<unknown> {
-  const { reply, stream, writer } = options;
-  const events = observed(options);
+  const { reply, stream, writer, jobs, record, resumable, deps } = options;
   if (!stream) {
-    for await (const event of events) writer.take(event);
+    for await (const event of observed(options)) writer.take(event);
     return reply.send(writer.whole());
   }
-  const first = await events.next();
-  await sendText(reply, SSE_HEADERS, serverSentEvents(first, events, options));
+  const saved = resumable && record !== undefined ? saveStream(deps, record, jobs) : undefined;
+  const events = observed(options);
+  const lines = streamLines(events, { writer, choices: jobs.length, withIds: saved !== undefined });
+  const first = await lines.next();
+  if (await saved) reply.header("content-location", `/v1/streams/${record?.options.id}`);
+  await sendText(
+    reply,
+    SSE_HEADERS,
+    guarded(first, lines, () => events.return(), options),
+  );
   return reply;
 }
 
-/** One part per event of the coordinator, with all the chunks that it makes. */
-async function* serverSentEvents(
-  first: IteratorResult<ChoiceEvent, void>,
-  rest: AsyncGenerator<ChoiceEvent, void, undefined>,
-  { writer, deps, jobs }: AnswerOptions,
+/** The lines, with a late failure as the last of them. */
+export async function* guarded(
+  first: IteratorResult<string, void>,
+  rest: AsyncGenerator<string, void, undefined>,
+  leave: () => Promise<unknown>,
+  { deps, reply }: Pick<AnswerOptions, "deps" | "reply">,
 ): AsyncGenerator<string, void, undefined> {
   try {
-    if (first.done !== true) yield writer.take(first.value).map(sseData).join("");
-    for await (const event of rest) {
-      const part = writer.take(event).map(sseData).join("");
-      if (part !== "") yield part;
-    }
-    yield writer.end().map(sseData).join("") + SSE_DONE;
+    if (first.done !== true) yield first.value;
+    yield* rest;
   } catch (error) {
     const named = toRequestError(error);
-    const requestId = jobs[0]?.requestId;
-    if (named.code === "CANCELLED") deps.logger.debug({ requestId }, "stream cancelled");
-    else deps.logger.warn({ err: error, requestId }, "stream failed");
+    const httpRequest = reply.request.id;
+    if (named.code === "CANCELLED") deps.logger.debug({ httpRequest }, "stream cancelled");
+    else deps.logger.warn({ err: error, httpRequest }, "stream failed");
     yield sseData(JSON.stringify(errorBody(named)));
   } finally {
     // Leaving before the first chunk was read would leave the jobs running.
-    await rest.return();
+    await leave();
   }
 }
 
 /** The merged events under the request's deadline and its client's patience; counts exactly one outcome. */
-async function* observed({ deps, reply, route, jobs, writer }: AnswerOptions) {
+async function* observed({ deps, reply, route, jobs, writer, stream, resumable }: AnswerOptions) {
   const { metrics, client, requestTimeoutMs } = deps;
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;
+  const detached = stream && resumable;
   const abort = new AbortController();
   const giveUp = () => abort.abort(new RhoneError("CANCELLED", "The client closed the connection."));
   const timer = setTimeout(() => abort.abort(deadlineExceeded(requestTimeoutMs)), requestTimeoutMs);
@@ -81,7 +86,7 @@ async function* observed({ deps, reply, route, jobs, writer }: AnswerOptions) {
   let outcome = "cancelled";
   let isFirst = true;
   try {
-    for await (const event of mergeEvents(jobs.map((job) => client.generate(job, abort.signal)))) {
+    for await (const event of mergeEvents(jobs.map((job) => client.generate(job, abort.signal, { detached })))) {
       if (isFirst) metrics.firstTokenSeconds.observe(seconds());
       isFirst = false;
       yield event;

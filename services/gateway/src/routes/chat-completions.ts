@@ -1,22 +1,20 @@
-import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
-import { chatRequestSchema, toChatMessages } from "../api/chat-request.js";
+import { type ChatRequest, chatRequestSchema } from "../api/chat-request.js";
+import { toConversation } from "../api/conversation.js";
 import { parseRequest } from "../api/parse-request.js";
 import { RequestError } from "../api/request-error.js";
 import { toJobs } from "../api/to-job.js";
+import { truncatePrompt } from "../api/truncate-prompt.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { answer } from "./answer.js";
-import { ChatWriter } from "./chat-writer.js";
-import type { Arrival, PreparedRequest } from "./prepared-request.js";
+import { type Arrival, arrivalNow, type PreparedRequest } from "./prepared-request.js";
 import { coordinatorFor, systemFingerprint } from "./served-model.js";
+import { openWriter, type WriterRecord } from "./writer-record.js";
 
 /** POST /v1/chat/completions. */
 export function chatCompletions(app: FastifyInstance, deps: GatewayDeps): void {
   app.post("/v1/chat/completions", async (request, reply) => {
-    const arrivedAtMs = Date.now();
-    const deadlineAtMs = arrivedAtMs + deps.requestTimeoutMs;
-    const arrival = { id: randomUUID(), lane: "interactive", arrivedAtMs, deadlineAtMs } as const;
-    const prepared = await prepareChat(deps, request.body, arrival);
+    const prepared = await prepareChat(deps, request.body, arrivalNow(deps));
     return answer({ deps, reply, route: "chat_completions", ...prepared });
   });
 }
@@ -25,42 +23,61 @@ export function chatCompletions(app: FastifyInstance, deps: GatewayDeps): void {
 export async function prepareChat(deps: GatewayDeps, body: unknown, arrival: Arrival): Promise<PreparedRequest> {
   const { arrivedAtMs, deadlineAtMs, lane } = arrival;
   const fields = parseRequest(chatRequestSchema, body);
-  if (fields.top_logprobs !== undefined && fields.logprobs !== true) {
-    throw new RequestError("INVALID_REQUEST", "top_logprobs needs logprobs: true.", { param: "top_logprobs" });
-  }
-  const maxTokens = fields.max_completion_tokens ?? fields.max_tokens;
-  if (maxTokens === 0) {
-    throw new RequestError("INVALID_REQUEST", "max_tokens: must be 1 or more.", { param: "max_tokens" });
-  }
+  const maxTokens = checkLimits(fields);
   const coordinator = await coordinatorFor(deps, fields.model);
-  const promptIds = deps.model.encodeChat(toChatMessages(fields.messages));
+  const { messages, options, continued, showsContinued } = toConversation(fields);
+  const promptIds = truncatePrompt(deps.model.encodeChat(messages, options), fields.truncate_prompt_tokens);
   const id = `chatcmpl-${arrival.id}`;
   const wantsLogprobs = fields.logprobs === true;
+  const samples = fields.n ?? 1;
   const jobs = toJobs({
     id,
     model: coordinator.model.name,
     replyTo: deps.gatewayId,
     fields,
     prompts: [promptIds],
+    samples,
     maxTokens,
     logprobs: wantsLogprobs ? (fields.top_logprobs ?? 0) : null,
-    promptLogprobs: null,
+    promptLogprobs: fields.prompt_logprobs ?? null,
     limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
     lane,
     arrivedAtMs,
     deadlineAtMs,
   });
-  const writer = new ChatWriter({
-    id,
-    created: Math.floor(arrivedAtMs / 1000),
-    modelName: fields.model ?? deps.model.name,
-    fingerprint: systemFingerprint(coordinator),
-    model: deps.model,
-    choices: jobs.length,
-    promptIds,
-    wantsLogprobs,
-    wantsTokenIds: fields.return_token_ids === true,
-    usageChunk: fields.stream_options?.include_usage === true,
-  });
-  return { jobs, stream: fields.stream === true, writer };
+  const record: WriterRecord = {
+    kind: "chat",
+    options: {
+      id,
+      created: Math.floor(arrivedAtMs / 1000),
+      modelName: fields.model ?? deps.model.name,
+      fingerprint: systemFingerprint(coordinator),
+      // What is generated after a text has the space that belongs between them, unless the text brings its own.
+      stripsSpace: deps.model.addsLeadingSpace && (!continued || continued.endsWith(" ")),
+      opening: showsContinued ? (continued ?? "") : "",
+      choices: samples,
+      promptIds,
+      wantsLogprobs,
+      wantsPromptLogprobs: fields.prompt_logprobs !== undefined,
+      wantsTokenIds: fields.return_token_ids === true,
+      tokensAsIds: fields.return_tokens_as_token_ids === true,
+      runningUsage: fields.stream_options?.continuous_usage_stats === true,
+      usageChunk: fields.stream_options?.include_usage === true,
+    },
+  };
+  const resumable = fields.stream_options?.resumable === true;
+  return { jobs, stream: fields.stream === true, writer: openWriter(record, deps.model), record, resumable };
+}
+
+/** The tokens asked for. Throws INVALID_REQUEST. */
+function checkLimits(fields: ChatRequest): number | undefined {
+  const refuse = (param: string, problem: string) => {
+    throw new RequestError("INVALID_REQUEST", `${param}${problem}`, { param });
+  };
+  if (fields.top_logprobs !== undefined && fields.logprobs !== true) refuse("top_logprobs", " needs logprobs: true.");
+  if (fields.prompt_logprobs !== undefined && fields.stream === true)
+    refuse("prompt_logprobs", " can't be streamed; leave stream out.");
+  const maxTokens = fields.max_completion_tokens ?? fields.max_tokens;
+  if (maxTokens === 0) refuse("max_tokens", ": must be 1 or more.");
+  return maxTokens;
 }

@@ -2,9 +2,9 @@ import type { Finish, TokenLogprob } from "@rhone/common";
 import { chunkTemplate } from "../api/chunk-template.js";
 import type { ChoiceEvent } from "../queue/merge-events.js";
 import { leadingSpaceStripper } from "../text/leading-space.js";
-import { chatLogprobs } from "../text/logprobs.js";
-import type { TextModel } from "../text/text-model.js";
-import { UsageCount } from "../text/usage-count.js";
+import { chatLogprobs, type Pieces } from "../text/logprobs.js";
+import { promptLogprobs } from "../text/prompt-logprobs.js";
+import { UsageCount, usageOf } from "../text/usage-count.js";
 import type { Writer } from "./answer.js";
 
 export interface ChatWriterOptions {
@@ -12,11 +12,19 @@ export interface ChatWriterOptions {
   readonly created: number;
   readonly modelName: string;
   readonly fingerprint: string;
-  readonly model: TextModel;
+  readonly model: Pieces;
+  /** The first piece of an answer begins with a space that is not the model's. */
+  readonly stripsSpace: boolean;
+  /** What every answer begins with before anything is generated: "" for most. */
+  readonly opening: string;
   readonly choices: number;
   readonly promptIds: readonly number[];
   readonly wantsLogprobs: boolean;
+  readonly wantsPromptLogprobs: boolean;
   readonly wantsTokenIds: boolean;
+  readonly tokensAsIds: boolean;
+  /** Usage so far on every chunk. */
+  readonly runningUsage: boolean;
   /** Usage in a chunk of its own at the end instead of on the finishing one. */
   readonly usageChunk: boolean;
 }
@@ -37,6 +45,7 @@ export class ChatWriter implements Writer {
   readonly #options: ChatWriterOptions;
   readonly #choices: readonly Choice[];
   readonly #usage: UsageCount;
+  #promptScores: readonly TokenLogprob[] = [];
   #open: number;
 
   constructor(options: ChatWriterOptions) {
@@ -44,8 +53,8 @@ export class ChatWriter implements Writer {
     this.#open = options.choices;
     this.#usage = new UsageCount(options.choices);
     this.#choices = Array.from({ length: options.choices }, (_, index) => ({
-      plain: chunkTemplate((content) => this.#chunk(index, { delta: { content } })),
-      strip: leadingSpaceStripper(options.model.addsLeadingSpace),
+      plain: chunkTemplate((content) => this.#bare(index, { delta: { content } })),
+      strip: leadingSpaceStripper(options.stripsSpace),
       tokens: [],
       logprobs: [],
       text: "",
@@ -61,17 +70,18 @@ export class ChatWriter implements Writer {
   take({ choice: index, event }: ChoiceEvent): readonly string[] {
     const choice = this.#choices[index];
     if (choice === undefined) throw new RangeError(`No choice ${index}`);
-    const text = choice.strip(event.text);
+    const text = (choice.begun ? "" : this.#options.opening) + choice.strip(event.text);
     const logprobs = event.logprobs ?? [];
+    if (index === 0 && event.promptLogprobs !== undefined) this.#promptScores = event.promptLogprobs;
     choice.text += text;
     choice.tokens.push(...event.tokens);
     choice.logprobs.push(...logprobs);
     const chunks: string[] = [];
     if (!choice.begun) chunks.push(JSON.stringify(this.#begin(index)));
     choice.begun = true;
-    const { wantsLogprobs, wantsTokenIds } = this.#options;
+    const { wantsLogprobs, wantsTokenIds, runningUsage } = this.#options;
     if (text !== "" || (wantsLogprobs && logprobs.length > 0) || (wantsTokenIds && event.tokens.length > 0)) {
-      const isPlain = !wantsLogprobs && !wantsTokenIds;
+      const isPlain = !wantsLogprobs && !wantsTokenIds && !runningUsage;
       chunks.push(isPlain ? choice.plain(text) : JSON.stringify(this.#content(index, text, event)));
     }
     if (event.finish !== undefined) chunks.push(JSON.stringify(this.#finish(index, choice, event)));
@@ -84,7 +94,7 @@ export class ChatWriter implements Writer {
   }
 
   whole(): unknown {
-    const { wantsLogprobs, wantsTokenIds, model, promptIds } = this.#options;
+    const { wantsLogprobs, wantsPromptLogprobs, wantsTokenIds, model, promptIds } = this.#options;
     return {
       ...this.#head("chat.completion"),
       choices: this.#choices.map((choice, index) => ({
@@ -96,6 +106,7 @@ export class ChatWriter implements Writer {
       })),
       usage: this.usage,
       ...(wantsTokenIds && { prompt_token_ids: promptIds }),
+      ...(wantsPromptLogprobs && { prompt_logprobs: promptLogprobs(model, this.#promptScores) }),
     };
   }
 
@@ -123,7 +134,19 @@ export class ChatWriter implements Writer {
   }
 
   #chunk(index: number, fields: object) {
+    const chunk = this.#bare(index, fields);
+    return this.#options.runningUsage ? { ...chunk, usage: this.#usageSoFar() } : chunk;
+  }
+
+  #bare(index: number, fields: object) {
     return { ...this.#head(CHUNK), choices: [{ index, finish_reason: null, ...fields }] };
+  }
+
+  #usageSoFar() {
+    return usageOf(
+      this.#options.promptIds.length,
+      this.#choices.reduce((sum, { tokens }) => sum + tokens.length, 0),
+    );
   }
 
   #head(object: string) {

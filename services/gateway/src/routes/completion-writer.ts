@@ -1,9 +1,9 @@
-import type { Finish } from "@rhone/common";
+import type { Finish, TokenLogprob } from "@rhone/common";
 import { chunkTemplate } from "../api/chunk-template.js";
 import type { ChoiceEvent } from "../queue/merge-events.js";
-import { type CompletionLogprobs, CompletionLogprobWriter, joinLogprobs } from "../text/logprobs.js";
-import type { TextModel } from "../text/text-model.js";
-import { UsageCount } from "../text/usage-count.js";
+import { type CompletionLogprobs, CompletionLogprobWriter, joinLogprobs, type Pieces } from "../text/logprobs.js";
+import { promptLogprobs } from "../text/prompt-logprobs.js";
+import { UsageCount, usageOf } from "../text/usage-count.js";
 import type { Writer } from "./answer.js";
 
 export interface CompletionPrompt {
@@ -19,13 +19,18 @@ export interface CompletionWriterOptions {
   readonly created: number;
   readonly modelName: string;
   readonly fingerprint: string;
-  readonly model: TextModel;
+  readonly model: Pieces;
   readonly samples: number;
   /** One per choice. */
   readonly prompts: readonly CompletionPrompt[];
   readonly echo: boolean;
-  readonly wantsLogprobs: boolean;
+  /** Alternatives per token; null: no log-probabilities. */
+  readonly logprobs: number | null;
+  readonly promptLogprobs: number | null;
   readonly wantsTokenIds: boolean;
+  readonly tokensAsIds: boolean;
+  /** Usage so far on every chunk. */
+  readonly runningUsage: boolean;
   readonly usageChunk: boolean;
 }
 
@@ -37,6 +42,7 @@ interface Choice {
   readonly writer: CompletionLogprobWriter;
   readonly logprobs: CompletionLogprobs[];
   readonly tokens: number[];
+  promptScores: readonly TokenLogprob[];
   text: string;
   begun: boolean;
   finish: Finish | undefined;
@@ -60,6 +66,7 @@ export class CompletionWriter implements Writer {
       writer: new CompletionLogprobWriter(options.model, options.echo && hiddenSpace),
       logprobs: [],
       tokens: [],
+      promptScores: [],
       text: "",
       begun: false,
       finish: undefined,
@@ -78,6 +85,7 @@ export class CompletionWriter implements Writer {
     choice.begun = true;
     const text = (isFirst && echo ? choice.promptText : "") + event.text;
     const logprobs = this.#logprobsOf(choice, event, isFirst);
+    if (isFirst) choice.promptScores = event.promptLogprobs ?? [];
     choice.text += text;
     choice.tokens.push(...event.tokens);
     if (logprobs !== null) choice.logprobs.push(logprobs);
@@ -85,15 +93,19 @@ export class CompletionWriter implements Writer {
     const hasLogprobs = logprobs !== null && logprobs.tokens.length > 0;
     const hasIds = wantsTokenIds && event.tokens.length > 0;
     if (text === "" && event.finish === undefined && !hasLogprobs && !hasIds) return [];
-    if (event.finish === undefined && logprobs === null && !wantsTokenIds) return [choice.plain(text)];
-    const chunk = this.#chunk({
-      index,
-      text,
-      logprobs,
-      finish_reason: event.finish?.reason ?? null,
-      ...(wantsTokenIds && { token_ids: event.tokens }),
-      ...(wantsTokenIds && isFirst && { prompt_token_ids: choice.ids }),
-    });
+    const { runningUsage } = this.#options;
+    if (event.finish === undefined && logprobs === null && !wantsTokenIds && !runningUsage) return [choice.plain(text)];
+    const chunk = {
+      ...this.#chunk({
+        index,
+        text,
+        logprobs,
+        finish_reason: event.finish?.reason ?? null,
+        ...(wantsTokenIds && { token_ids: event.tokens }),
+        ...(wantsTokenIds && isFirst && { prompt_token_ids: choice.ids }),
+      }),
+      ...(runningUsage && { usage: this.#usageSoFar() }),
+    };
     const isLast = event.finish !== undefined && this.#open === 0;
     return [JSON.stringify(isLast && !this.#options.usageChunk ? { ...chunk, usage: this.usage } : chunk)];
   }
@@ -103,25 +115,27 @@ export class CompletionWriter implements Writer {
   }
 
   whole(): unknown {
-    const { wantsLogprobs, wantsTokenIds } = this.#options;
+    const { logprobs, promptLogprobs: wanted, wantsTokenIds, model } = this.#options;
     return {
       ...this.#head(),
       choices: this.#choices.map((choice, index) => ({
         index,
         text: choice.text,
-        logprobs: wantsLogprobs ? joinLogprobs(choice.logprobs) : null,
+        logprobs: logprobs === null ? null : joinLogprobs(choice.logprobs),
         finish_reason: choice.finish?.reason ?? null,
         ...(wantsTokenIds && { token_ids: choice.tokens, prompt_token_ids: choice.ids }),
+        ...(wanted !== null && { prompt_logprobs: promptLogprobs(model, best(choice.promptScores, wanted)) }),
       })),
       usage: this.usage,
     };
   }
 
   #logprobsOf(choice: Choice, event: ChoiceEvent["event"], isFirst: boolean): CompletionLogprobs | null {
-    if (!this.#options.wantsLogprobs) return null;
+    const { logprobs, echo } = this.#options;
+    if (logprobs === null) return null;
     const [first] = choice.ids;
-    const echoes = isFirst && this.#options.echo && first !== undefined;
-    const prompt = echoes ? [choice.writer.prompt(first, event.promptLogprobs ?? [])] : [];
+    const echoes = isFirst && echo && first !== undefined;
+    const prompt = echoes ? [choice.writer.prompt(first, best(event.promptLogprobs ?? [], logprobs))] : [];
     return joinLogprobs([...prompt, choice.writer.generated(event.logprobs ?? [])]);
   }
 
@@ -135,8 +149,20 @@ export class CompletionWriter implements Writer {
     return { ...this.#head(), choices: [choice] };
   }
 
+  #usageSoFar() {
+    const prompts = this.#choices.filter((_, index) => index % this.#options.samples === 0);
+    return usageOf(
+      prompts.reduce((sum, { ids }) => sum + ids.length, 0),
+      this.#choices.reduce((sum, { tokens }) => sum + tokens.length, 0),
+    );
+  }
+
   #head() {
     const { id, created, modelName, fingerprint } = this.#options;
     return { id, object: "text_completion", created, model: modelName, system_fingerprint: fingerprint };
   }
 }
+
+/** With only the best `most` alternatives: prompts are scored once for all that asked. */
+const best = (scores: readonly TokenLogprob[], most: number): readonly TokenLogprob[] =>
+  scores.map((score) => ({ ...score, top: score.top.slice(0, most) }));

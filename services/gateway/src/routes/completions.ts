@@ -1,25 +1,25 @@
-import { randomUUID } from "node:crypto";
 import type { FastifyInstance } from "fastify";
-import { completionRequestSchema, promptsOf } from "../api/completion-request.js";
+import { type CompletionRequest, completionRequestSchema, promptsOf } from "../api/completion-request.js";
 import { parseRequest } from "../api/parse-request.js";
 import { RequestError } from "../api/request-error.js";
 import { toJobs } from "../api/to-job.js";
+import { truncatePrompt } from "../api/truncate-prompt.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import type { TextModel } from "../text/text-model.js";
 import { answer } from "./answer.js";
-import { type CompletionPrompt, CompletionWriter } from "./completion-writer.js";
-import type { Arrival, PreparedRequest } from "./prepared-request.js";
+import { BestOfWriter } from "./best-of-writer.js";
+import type { CompletionPrompt } from "./completion-writer.js";
+import { fillInMiddleOf } from "./fill-in-middle-of.js";
+import { type Arrival, arrivalNow, type PreparedRequest } from "./prepared-request.js";
 import { coordinatorFor, systemFingerprint } from "./served-model.js";
+import { openWriter, type WriterRecord } from "./writer-record.js";
 
 const DEFAULT_MAX_TOKENS = 16;
 
 /** POST /v1/completions. */
 export function completions(app: FastifyInstance, deps: GatewayDeps): void {
   app.post("/v1/completions", async (request, reply) => {
-    const arrivedAtMs = Date.now();
-    const deadlineAtMs = arrivedAtMs + deps.requestTimeoutMs;
-    const arrival = { id: randomUUID(), lane: "interactive", arrivedAtMs, deadlineAtMs } as const;
-    const prepared = await prepareCompletion(deps, request.body, arrival);
+    const prepared = await prepareCompletion(deps, request.body, arrivalNow(deps));
     return answer({ deps, reply, route: "completions", ...prepared });
   });
 }
@@ -28,13 +28,11 @@ export function completions(app: FastifyInstance, deps: GatewayDeps): void {
 export async function prepareCompletion(deps: GatewayDeps, body: unknown, arrival: Arrival): Promise<PreparedRequest> {
   const { arrivedAtMs, deadlineAtMs, lane } = arrival;
   const fields = parseRequest(completionRequestSchema, body);
-  const echo = fields.echo === true;
-  if (fields.max_tokens === 0 && !echo) {
-    throw new RequestError("INVALID_REQUEST", "max_tokens: 0 needs echo: true.", { param: "max_tokens" });
-  }
+  const { n, samples } = checkLimits(fields);
   const coordinator = await coordinatorFor(deps, fields.model);
-  const prompts = promptsOf(fields).map((prompt) => readPrompt(deps.model, prompt, echo));
+  const prompts = promptsOf(fields).map((prompt) => readPrompt(deps.model, prompt, fields));
   const id = `cmpl-${arrival.id}`;
+  const echo = fields.echo === true;
   const logprobs = fields.logprobs ?? null;
   const jobs = toJobs({
     id,
@@ -42,37 +40,74 @@ export async function prepareCompletion(deps: GatewayDeps, body: unknown, arriva
     replyTo: deps.gatewayId,
     fields,
     prompts: prompts.map(({ ids }) => ids),
+    samples,
     maxTokens: fields.max_tokens ?? DEFAULT_MAX_TOKENS,
-    logprobs,
-    promptLogprobs: echo ? logprobs : null,
+    logprobs: samples > n ? (logprobs ?? 0) : logprobs,
+    promptLogprobs: mostOf(echo ? logprobs : null, fields.prompt_logprobs ?? null),
     limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
     lane,
     arrivedAtMs,
     deadlineAtMs,
   });
-  const samples = fields.n ?? 1;
-  const writer = new CompletionWriter({
-    id,
-    created: Math.floor(arrivedAtMs / 1000),
-    modelName: fields.model ?? deps.model.name,
-    fingerprint: systemFingerprint(coordinator),
-    model: deps.model,
-    samples,
-    prompts: prompts.flatMap((prompt) => Array.from({ length: samples }, () => prompt)),
-    echo,
-    wantsLogprobs: logprobs !== null,
-    wantsTokenIds: fields.return_token_ids === true,
-    usageChunk: fields.stream_options?.include_usage === true,
-  });
-  return { jobs, stream: fields.stream === true, writer };
+  const record: WriterRecord = {
+    kind: "completion",
+    options: {
+      id,
+      created: Math.floor(arrivedAtMs / 1000),
+      modelName: fields.model ?? deps.model.name,
+      fingerprint: systemFingerprint(coordinator),
+      samples: n,
+      prompts: prompts.flatMap((prompt) => Array.from({ length: n }, () => prompt)),
+      echo,
+      logprobs,
+      promptLogprobs: fields.prompt_logprobs ?? null,
+      wantsTokenIds: fields.return_token_ids === true,
+      tokensAsIds: fields.return_tokens_as_token_ids === true,
+      runningUsage: fields.stream_options?.continuous_usage_stats === true,
+      usageChunk: fields.stream_options?.include_usage === true,
+    },
+  };
+  const writer = openWriter(record, deps.model);
+  const stream = fields.stream === true;
+  const resumable = fields.stream_options?.resumable === true;
+  if (samples === n) return { jobs, stream, writer, record, resumable };
+  const best = new BestOfWriter(writer, { prompts: prompts.length, n, samples });
+  return { jobs, stream, writer: best, record: undefined, resumable };
 }
 
+/** Throws INVALID_REQUEST for what excludes each other. */
+function checkLimits(fields: CompletionRequest): { readonly n: number; readonly samples: number } {
+  const n = fields.n ?? 1;
+  const samples = fields.best_of ?? n;
+  const refuse = (param: string, problem: string) => {
+    throw new RequestError("INVALID_REQUEST", `${param}${problem}`, { param });
+  };
+  if (fields.max_tokens === 0 && fields.echo !== true) refuse("max_tokens", ": 0 needs echo: true.");
+  if (samples < n) refuse("best_of", `: must be at least n, ${n}.`);
+  if (samples > n && fields.stream === true) refuse("best_of", " above n can't be streamed.");
+  if (fields.prompt_logprobs !== undefined && fields.stream === true)
+    refuse("prompt_logprobs", " can't be streamed; leave stream out.");
+  if (fields.suffix && fields.echo === true) refuse("echo", " and suffix exclude each other.");
+  return { n, samples };
+}
+
+const mostOf = (a: number | null, b: number | null): number | null => (a === null ? b : Math.max(a, b ?? 0));
+
 /** Token ids are taken as they are. Their text is needed for an echo only; ids outside the vocabulary are refused later. */
-function readPrompt(model: TextModel, prompt: string | readonly number[], echo: boolean): CompletionPrompt {
-  if (typeof prompt === "string") {
-    return { ids: model.encodeText(prompt), text: prompt, hiddenSpace: model.addsLeadingSpace };
+function readPrompt(model: TextModel, prompt: string | readonly number[], fields: CompletionRequest): CompletionPrompt {
+  const { suffix, add_special_tokens: addSpecial = true, truncate_prompt_tokens: most } = fields;
+  if (suffix) {
+    if (typeof prompt !== "string") {
+      throw new RequestError("INVALID_REQUEST", "suffix needs a prompt that is text.", { param: "suffix" });
+    }
+    return { ids: fillInMiddleOf(model, "suffix")(prompt, suffix), text: prompt, hiddenSpace: false };
   }
-  const known = echo ? prompt.filter((id) => id < model.vocabSize) : [];
+  const given = typeof prompt === "string" ? model.encodeText(prompt, { addSpecial }) : prompt;
+  const ids = truncatePrompt(given, most);
+  if (typeof prompt === "string" && ids.length === given.length) {
+    return { ids, text: prompt, hiddenSpace: model.addsLeadingSpace };
+  }
+  const known = fields.echo === true ? ids.filter((id) => id < model.vocabSize) : [];
   const bytes = known.map((id) => model.pieceBytes(id, { special: false }));
-  return { ids: prompt, text: Buffer.concat(bytes).toString("utf8"), hiddenSpace: false };
+  return { ids, text: Buffer.concat(bytes).toString("utf8"), hiddenSpace: false };
 }

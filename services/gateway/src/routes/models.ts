@@ -19,7 +19,7 @@ export function models(app: FastifyInstance, deps: GatewayDeps): void {
       aliases: deps.model.aliases,
       capabilities: {
         completion_chat: true,
-        completion_fim: false,
+        completion_fim: deps.model.fillInMiddle !== undefined,
         function_calling: false,
         fine_tuning: false,
         vision: false,

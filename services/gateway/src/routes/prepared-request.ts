@@ -1,5 +1,8 @@
+import { randomUUID } from "node:crypto";
 import type { GenerationJob } from "@rhone/common";
+import type { GatewayDeps } from "../gateway-deps.js";
 import type { Writer } from "./answer.js";
+import type { WriterRecord } from "./writer-record.js";
 
 /** How a request came: what its body does not say. */
 export interface Arrival {
@@ -17,4 +20,14 @@ export interface PreparedRequest {
   readonly jobs: readonly GenerationJob[];
   readonly stream: boolean;
   readonly writer: Writer;
+  /** What another gateway builds the writer from; undefined for an answer that can't be streamed. */
+  readonly record: WriterRecord | undefined;
+  /** A stream's events have ids, and its generation goes on when the client leaves. */
+  readonly resumable: boolean;
+}
+
+/** One that has just come in over HTTP. */
+export function arrivalNow({ requestTimeoutMs }: GatewayDeps): Arrival {
+  const arrivedAtMs = Date.now();
+  return { id: randomUUID(), lane: "interactive", arrivedAtMs, deadlineAtMs: arrivedAtMs + requestTimeoutMs };
 }

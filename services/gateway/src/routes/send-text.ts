@@ -1,9 +1,9 @@
-import type { ServerResponse } from "node:http";
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { FastifyReply } from "fastify";
 
 /**
- * Answers with a text that is still being made, at the client's pace: each part is one write, there and then. Ends early when
- * the client leaves. `parts` is closed whatever happens; it must not throw.
+ * Answers with a text that is still being made, at the client's pace: each part is one write, there and then. Headers that the
+ * reply has already go along. Ends early when the client leaves. `parts` is closed whatever happens; it must not throw.
  */
 export async function sendText(
   reply: FastifyReply,
@@ -11,7 +11,7 @@ export async function sendText(
   parts: AsyncGenerator<string, void, undefined>,
 ): Promise<void> {
   const { raw } = reply.hijack();
-  raw.writeHead(200, headers);
+  raw.writeHead(200, { ...reply.getHeaders(), ...headers } as OutgoingHttpHeaders);
   for await (const part of parts) {
     if (raw.destroyed) return;
     if (!raw.write(part)) await hasRoom(raw);

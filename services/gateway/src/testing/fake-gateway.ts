@@ -33,6 +33,13 @@ export const hello: Script = ({ promptIds }) => [
 /** A gateway without Redis: token ids are bytes, its coordinator answers by `script`. */
 export function fakeGateway(script: Script = hello, state: ClusterStatus["state"] = "ready") {
   const jobs: GenerationJob[] = [];
+  const cancelled: string[] = [];
+  const records = new Map<string, unknown>();
+  const eventsOf = async function* (requestId: string) {
+    const job = jobs.find((one) => one.requestId === requestId);
+    let ordinal = 0;
+    if (job !== undefined) for (const event of script(job)) yield { requestId, ordinal: ordinal++, ...event };
+  };
   const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
   const storage = join(tmpdir(), `rhone-storage-${randomUUID()}`);
   const deps: GatewayDeps = {
@@ -42,16 +49,28 @@ export function fakeGateway(script: Script = hello, state: ClusterStatus["state"
       vocabSize: 256,
       addsLeadingSpace: true,
       encodeChat: (messages) => [1, ...Buffer.from(messages.map(({ content }) => content).join("\n"))],
+      special: { bos: 1, eos: 2, unk: 0 },
+      chatTemplate: undefined,
       encodeText: (text) => [...Buffer.from(` ${text}`)],
+      fillInMiddle: (before, after) => [1, 13, ...Buffer.from(after), 11, ...Buffer.from(before)],
       pieceBytes: (id) => Buffer.from([id]),
       close: () => {},
     },
     client: {
       async *generate(job) {
         jobs.push(job);
-        let ordinal = 0;
-        for (const event of script(job)) yield { requestId: job.requestId, ordinal: ordinal++, ...event };
+        yield* eventsOf(job.requestId);
       },
+      follow: ({ requestId }) => eventsOf(requestId),
+      cancel: async ({ requestId }) => {
+        cancelled.push(requestId);
+      },
+    },
+    streams: {
+      save: async (id, record) => {
+        records.set(id, JSON.parse(JSON.stringify(record)));
+      },
+      load: async (id) => records.get(id),
     },
     cluster: { coordinators: async () => [{ ...READY, state, model } as ClusterStatus] },
     metrics: createMetrics(),
@@ -63,9 +82,10 @@ export function fakeGateway(script: Script = hello, state: ClusterStatus["state"
     fileLimitBytes: 8192,
     batches: new BatchStore(storage),
     opsless: false,
+    corsOrigins: ["https://page.example"],
   };
   const app = buildServer(deps);
   app.addHook("onClose", () => rm(storage, { recursive: true, force: true }));
   const post = (url: string, payload: object) => app.inject({ method: "POST", url, payload });
-  return { app, deps, jobs, post };
+  return { app, deps, jobs, cancelled, post };
 }

@@ -1,10 +1,14 @@
 import type { TokenLogprob } from "@rhone/common";
 import type { TextModel } from "./text-model.js";
 
-type Pieces = Pick<TextModel, "pieceBytes">;
+export interface Pieces extends Pick<TextModel, "pieceBytes"> {
+  /** Tokens are called `token_id:ID` instead of by their text. */
+  readonly tokensAsIds?: boolean;
+}
 
 /** A token's text; bytes that are no whole characters are written `bytes:\xe2\x96`, so that distinct tokens stay distinct. */
 export function tokenText(model: Pieces, id: number): string {
+  if (model.tokensAsIds === true) return `token_id:${id}`;
   const bytes = model.pieceBytes(id, { special: true });
   const text = bytes.toString("utf8");
   if (!text.includes("\ufffd")) return text;

@@ -1,6 +1,15 @@
 import { RhoneError } from "@rhone/common";
 import { openEngine, Vocabulary } from "@rhone/ggml";
-import { type ChatMessage, type ChatTemplateName, chatTemplateFor, openGguf, readModelConfig } from "@rhone/model";
+import {
+  type ChatMessage,
+  type ChatOptions,
+  type ChatTemplateName,
+  chatTemplateFor,
+  type FillInMiddle,
+  fillInMiddleFor,
+  openGguf,
+  readModelConfig,
+} from "@rhone/model";
 
 /** The side of a model that turns text into token ids and back. */
 export interface TextModel {
@@ -10,9 +19,16 @@ export interface TextModel {
   readonly vocabSize: number;
   /** SentencePiece puts a space before each text: an answer's first one is not the model's. */
   readonly addsLeadingSpace: boolean;
+  /** The ids of the tokens that begin and end texts, and of what can't be tokenized. */
+  readonly special: Readonly<Record<"bos" | "eos" | "unk", number | undefined>>;
+  /** `tokenizer.chat_template` of the file. */
+  readonly chatTemplate: string | undefined;
   /** Throws CHAT_TEMPLATE_FAILED. */
-  encodeChat(messages: readonly ChatMessage[]): readonly number[];
-  encodeText(text: string): readonly number[];
+  encodeChat(messages: readonly ChatMessage[], options?: ChatOptions): readonly number[];
+  /** Names of control tokens in the text become these tokens. `addSpecial`: begin with BOS if the model wants it; true when absent. */
+  encodeText(text: string, options?: { readonly addSpecial: boolean }): readonly number[];
+  /** undefined: the vocabulary has no tokens for it. */
+  readonly fillInMiddle: FillInMiddle | undefined;
   /** The bytes of a token; control tokens have none unless `special`. */
   pieceBytes(id: number, options: { readonly special: boolean }): Buffer;
   close(): void;
@@ -42,8 +58,13 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
     aliases,
     vocabSize: config.vocabSize,
     addsLeadingSpace: config.tokenizer.model === "llama",
-    encodeChat: (messages) => [...template.encode(messages)],
-    encodeText: (text) => [...vocabulary.tokenize(text, { addSpecial: true, parseSpecial: true })],
+    special: { bos: vocabulary.bos, eos: vocabulary.eos, unk: vocabulary.unk },
+    chatTemplate: config.tokenizer.chatTemplate,
+    encodeChat: (messages, options) => [...template.encode(messages, options)],
+    encodeText: (text, { addSpecial } = { addSpecial: true }) => [
+      ...vocabulary.tokenize(text, { addSpecial, parseSpecial: true }),
+    ],
+    fillInMiddle: fillInMiddleFor(vocabulary),
     pieceBytes: (id, options) => vocabulary.pieceBytes(id, options),
     close: () => vocabulary.close(),
   };
@@ -57,8 +78,11 @@ function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize">): Text
   return {
     ...known,
     addsLeadingSpace: false,
+    special: { bos: undefined, eos: undefined, unk: undefined },
+    chatTemplate: undefined,
     encodeChat: refuse,
     encodeText: refuse,
+    fillInMiddle: undefined,
     pieceBytes: () => Buffer.alloc(0),
     close: () => {},
   };

@@ -20,10 +20,15 @@ export class UsageCount {
 
   toJson() {
     return {
-      prompt_tokens: this.#prompt,
-      completion_tokens: this.#completion,
-      total_tokens: this.#prompt + this.#completion,
+      ...usageOf(this.#prompt, this.#completion),
       prompt_tokens_details: { cached_tokens: this.#cached },
     };
   }
 }
+
+/** OpenAI's usage object, without what is known only at the end. */
+export const usageOf = (prompt: number, completion: number) => ({
+  prompt_tokens: prompt,
+  completion_tokens: completion,
+  total_tokens: prompt + completion,
+});

@@ -1,0 +1,30 @@
+import type { Vocabulary } from "@rhone/ggml";
+
+/** Turns the text before and after a gap into the ids of a prompt whose continuation fills it, BOS included. */
+export type FillInMiddle = (before: string, after: string) => readonly number[];
+
+type FimVocabulary = Pick<Vocabulary, "bos" | "tokenize" | "isControl">;
+
+/** Keeps SentencePiece from putting a space before the text that follows a gap. */
+const ANCHOR = "☺";
+
+/**
+ * Mistral's form, `<s> [SUFFIX] after [PREFIX] before`, or undefined for a vocabulary without these two control tokens. Tokens
+ * alone do not tell whether a model was trained on it: Codestral was. Follows mistral-common's encode_fim.
+ */
+export function fillInMiddleFor(vocabulary: FimVocabulary): FillInMiddle | undefined {
+  const [prefix, suffix] = [controlToken(vocabulary, "[PREFIX]"), controlToken(vocabulary, "[SUFFIX]")];
+  if (prefix === undefined || suffix === undefined || vocabulary.bos === undefined) return undefined;
+  const { bos } = vocabulary;
+  const encode = (text: string) => Array.from(vocabulary.tokenize(text, { addSpecial: false, parseSpecial: false }));
+  const anchorLength = encode(ANCHOR).length;
+  return (before, after) => {
+    const following = after === "" ? [] : encode(ANCHOR + after).slice(anchorLength);
+    return [bos, suffix, ...following, prefix, ...(before === "" ? [] : encode(before))];
+  };
+}
+
+function controlToken(vocabulary: FimVocabulary, name: string): number | undefined {
+  const ids = vocabulary.tokenize(name, { addSpecial: false, parseSpecial: true });
+  return Array.from(ids).find((id) => id > 0 && vocabulary.isControl(id));
+}

@@ -1,0 +1,122 @@
+import { z } from "zod";
+
+const integer = z.number().int();
+
+const usage = z.object({
+  prompt_tokens: integer,
+  completion_tokens: integer,
+  total_tokens: integer,
+  prompt_tokens_details: z.object({ cached_tokens: integer }).optional(),
+});
+
+const finishReason = z.enum(["stop", "length", "tool_calls"]).nullable();
+
+const chatLogprob = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(integer) });
+const chatLogprobs = z.object({
+  content: z.array(chatLogprob.extend({ top_logprobs: z.array(chatLogprob) })),
+});
+
+const head = { id: z.string(), created: integer, model: z.string(), system_fingerprint: z.string() };
+
+/** A whole chat (and FIM) completion. */
+export const chatCompletionSchema = z.object({
+  ...head,
+  object: z.literal("chat.completion"),
+  choices: z.array(
+    z.object({
+      index: integer,
+      message: z.object({ role: z.literal("assistant"), content: z.string().nullable() }),
+      logprobs: chatLogprobs.nullable(),
+      finish_reason: finishReason,
+    }),
+  ),
+  usage,
+});
+
+/** What each server-sent event of a chat carries. */
+export const chatChunkSchema = z.object({
+  ...head,
+  object: z.literal("chat.completion.chunk"),
+  choices: z.array(
+    z.object({
+      index: integer,
+      delta: z.object({ role: z.literal("assistant").optional(), content: z.string().nullish() }),
+      logprobs: chatLogprobs.optional(),
+      finish_reason: finishReason,
+    }),
+  ),
+  usage: usage.optional(),
+});
+
+const completionLogprobs = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number().nullable()),
+  top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
+  text_offset: z.array(integer),
+});
+
+/** A whole completion, or one chunk of a streamed one. */
+export const completionSchema = z.object({
+  ...head,
+  object: z.literal("text_completion"),
+  choices: z.array(
+    z.object({
+      index: integer,
+      text: z.string(),
+      logprobs: completionLogprobs.nullable(),
+      finish_reason: finishReason,
+    }),
+  ),
+  usage: usage.optional(),
+});
+
+const error = z.object({
+  message: z.string(),
+  type: z.string(),
+  param: z.string().nullable(),
+  code: z.string(),
+});
+
+/** Every failure. */
+export const errorSchema = error.extend({ object: z.literal("error"), error });
+
+export const modelSchema = z.object({
+  id: z.string(),
+  object: z.literal("model"),
+  created: integer,
+  owned_by: z.string(),
+  root: z.string(),
+  max_model_len: integer.nullable(),
+  type: z.literal("base"),
+  max_context_length: integer.nullable(),
+  aliases: z.array(z.string()),
+  capabilities: z.record(z.string(), z.boolean()),
+});
+
+export const modelListSchema = z.object({ object: z.literal("list"), data: z.array(modelSchema) });
+
+export const tokenizeResponseSchema = z.object({
+  count: integer,
+  max_model_len: integer.nullable(),
+  tokens: z.union([z.array(integer), z.array(z.object({ id: integer, piece: z.string() }))]),
+  token_strs: z.array(z.string()).nullable(),
+});
+
+export const detokenizeResponseSchema = z.object({ prompt: z.string(), content: z.string() });
+
+export const tokenizerInfoSchema = z.object({
+  tokenizer_class: z.string(),
+  vocab_size: integer,
+  bos_token: z.string().nullable(),
+  eos_token: z.string().nullable(),
+  unk_token: z.string().nullable(),
+  pad_token: z.string().nullable(),
+  chat_template: z.string().nullable(),
+  model_max_length: integer.nullable(),
+});
+
+export const streamCancelledSchema = z.object({
+  id: z.string(),
+  object: z.literal("stream"),
+  cancelled: z.literal(true),
+});

@@ -1,0 +1,72 @@
+import { eventsChannel, type GenerationEvent, type GenerationJob } from "@rhone/common";
+import type { Redis } from "ioredis";
+import { OrderedEvents } from "./ordered-events.js";
+
+type Addressed = Pick<GenerationJob, "requestId" | "replyTo">;
+
+export interface InboxesOptions {
+  /** Borrowed. Listens to the own channel already; to another gateway's only while somebody here follows its request. */
+  readonly subscriber: Redis;
+  readonly gatewayId: string;
+  readonly readLog: (requestId: string, ordinal: number) => Promise<readonly GenerationEvent[]>;
+}
+
+const SILENCE_MS = 2000;
+
+/** Who waits for the events of which request: several may wait for one. */
+export class Inboxes {
+  readonly #options: InboxesOptions;
+  readonly #waiting = new Map<string, Set<OrderedEvents>>();
+  /** How many inboxes wait on each foreign channel. */
+  readonly #foreign = new Map<string, number>();
+
+  constructor(options: InboxesOptions) {
+    this.#options = options;
+  }
+
+  open({ requestId, replyTo }: Addressed): OrderedEvents {
+    const readLog = (ordinal: number) => this.#options.readLog(requestId, ordinal);
+    const inbox = new OrderedEvents({ readLog, silenceMs: SILENCE_MS });
+    const sharing = this.#waiting.get(requestId) ?? new Set();
+    this.#waiting.set(requestId, sharing.add(inbox));
+    this.#listen(replyTo, inbox);
+    return inbox;
+  }
+
+  close({ requestId, replyTo }: Addressed, inbox: OrderedEvents): void {
+    const sharing = this.#waiting.get(requestId);
+    sharing?.delete(inbox);
+    if (sharing?.size === 0) this.#waiting.delete(requestId);
+    this.#leave(replyTo);
+  }
+
+  deliver(event: GenerationEvent): void {
+    for (const inbox of this.#waiting.get(event.requestId) ?? []) inbox.accept(event);
+  }
+
+  suspectAll(): void {
+    for (const sharing of this.#waiting.values()) for (const inbox of sharing) inbox.suspect();
+  }
+
+  /** What was announced before the subscription held is in the log. */
+  #listen(replyTo: string, inbox: OrderedEvents): void {
+    if (replyTo === this.#options.gatewayId) return;
+    this.#foreign.set(replyTo, (this.#foreign.get(replyTo) ?? 0) + 1);
+    // A connection that is down subscribes again by itself; until then the log is read after each silence.
+    this.#options.subscriber.subscribe(eventsChannel(replyTo)).then(
+      () => inbox.suspect(),
+      () => {},
+    );
+  }
+
+  #leave(replyTo: string): void {
+    if (replyTo === this.#options.gatewayId) return;
+    const left = (this.#foreign.get(replyTo) ?? 1) - 1;
+    if (left > 0) {
+      this.#foreign.set(replyTo, left);
+      return;
+    }
+    this.#foreign.delete(replyTo);
+    this.#options.subscriber.unsubscribe(eventsChannel(replyTo)).catch(() => {});
+  }
+}

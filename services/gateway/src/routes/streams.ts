@@ -1,0 +1,62 @@
+import { RhoneError } from "@rhone/common";
+import type { FastifyInstance, FastifyReply } from "fastify";
+import { SSE_HEADERS } from "../api/sse.js";
+import { parsePosition, type StreamPosition } from "../api/stream-position.js";
+import type { GatewayDeps } from "../gateway-deps.js";
+import { mergeEvents } from "../queue/merge-events.js";
+import { replayOrder } from "../queue/replay-order.js";
+import { guarded } from "./answer.js";
+import { sendText } from "./send-text.js";
+import { streamLines } from "./stream-lines.js";
+import { loadStream, type StreamRecord } from "./stream-record.js";
+import { openWriter } from "./writer-record.js";
+
+interface StreamRoute {
+  readonly Params: { readonly id: string };
+  readonly Headers: { readonly "last-event-id"?: string };
+}
+
+/** The coordinator ends a request at its deadline; a stream whose log is gone by then says nothing more. */
+const AFTER_DEADLINE_MS = 5000;
+
+/** GET /v1/streams/:id writes a streamed answer once more, from behind Last-Event-ID; DELETE ends its generation. */
+export function streams(app: FastifyInstance, deps: GatewayDeps): void {
+  app.get<StreamRoute>("/v1/streams/:id", async ({ params, headers }, reply) => {
+    const record = await loadStream(deps, params.id);
+    const seen = headers["last-event-id"];
+    const after = seen === undefined || seen === "" ? undefined : parsePosition(seen, record.jobs.length);
+    return resume(deps, reply, record, after);
+  });
+  app.delete<StreamRoute>("/v1/streams/:id", async ({ params }) => {
+    const { jobs } = await loadStream(deps, params.id);
+    await Promise.all(jobs.map((job) => deps.client.cancel(job)));
+    return { id: params.id, object: "stream", cancelled: true };
+  });
+}
+
+async function resume(deps: GatewayDeps, reply: FastifyReply, record: StreamRecord, after: StreamPosition | undefined) {
+  const { jobs, deadlineAtMs } = record;
+  const abort = new AbortController();
+  const leave = async () => abort.abort(new RhoneError("CANCELLED", "The client closed the connection."));
+  const patienceMs = Math.max(0, deadlineAtMs - Date.now()) + AFTER_DEADLINE_MS;
+  const timer = setTimeout(() => abort.abort(deadlineExceeded()), patienceMs);
+  reply.raw.once("close", () => {
+    clearTimeout(timer);
+    void leave();
+  });
+  const merged = mergeEvents(jobs.map((job) => deps.client.follow(job, abort.signal)));
+  const events = after === undefined ? merged : replayOrder(merged, after);
+  const writer = openWriter(record.writer, deps.model);
+  const lines = streamLines(events, {
+    writer,
+    choices: jobs.length,
+    withIds: true,
+    ...(after !== undefined && { after }),
+  });
+  const first = await lines.next();
+  await sendText(reply, SSE_HEADERS, guarded(first, lines, leave, { deps, reply }));
+  return reply;
+}
+
+const deadlineExceeded = (): RhoneError =>
+  new RhoneError("DEADLINE_EXCEEDED", "The request's deadline has passed and its events are gone.");
