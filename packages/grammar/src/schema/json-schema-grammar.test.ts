@@ -168,7 +168,7 @@ describe("a schema", () => {
     [{ oneOf: [{ type: "integer" }, { type: "number" }] }, /oneOf whose branches may overlap/],
     [{ type: "object", patternProperties: { a: {} } }, /patternProperties/],
     [{ type: "object", properties: { a: {} }, minProperties: 1 }, /minProperties/],
-    [{ type: "object", if: {}, then: {} }, /keyword if/],
+    [{ type: "object", if: {} }, /keyword if/],
     [{ type: "string", anyOf: [{ maxLength: 1 }] }, /keyword type/],
     [JSON.parse(`${'{"type":"array","items":'.repeat(100)}true${"}".repeat(100)}`), /nested more than 64/],
   ])("%j is refused", (schema, reason) => {
