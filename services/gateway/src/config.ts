@@ -49,6 +49,11 @@ export const gatewaySettings = {
       .default(600_000),
     doc: "Longest that a request may take, in milliseconds.",
   },
+  grammarTimeoutMs: {
+    env: "RHONE_GRAMMAR_TIMEOUT_MS",
+    schema: z.coerce.number().int().min(100).max(60_000).default(10_000),
+    doc: "Longest that a grammar may take to be tried out before its request is refused, in milliseconds.",
+  },
   maxQueued: {
     env: "RHONE_MAX_QUEUED",
     schema: z.coerce.number().int().min(1).default(10_000),

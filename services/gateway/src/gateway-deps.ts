@@ -1,4 +1,5 @@
 import type { Logger } from "@rhone/common";
+import type { GrammarChecker } from "@rhone/grammar";
 import type { Metrics } from "./metrics.js";
 import type { ClusterState } from "./queue/cluster-state.js";
 import type { GenerationClient } from "./queue/generation-client.js";
@@ -9,6 +10,7 @@ export interface GatewayDeps {
   readonly model: TextModel;
   readonly client: GenerationClient;
   readonly cluster: ClusterState;
+  readonly grammars: Pick<GrammarChecker, "check">;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly gatewayId: string;

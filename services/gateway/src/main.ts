@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { announce, createLogger, explainBindError, loadConfig, openRedis, RhoneError, runService } from "@rhone/common";
+import { GrammarChecker } from "@rhone/grammar";
 import { gatewaySettings } from "./config.js";
 import { createMetrics } from "./metrics.js";
 import { redisClusterState } from "./queue/cluster-state.js";
@@ -33,6 +34,11 @@ await runService(logger, async (shutdown) => {
   const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
   const model = await loadTextModel({ path, name, aliases, chatTemplate, ggmlDir });
   shutdown.add("tokenizer", () => model.close());
+  const grammars = new GrammarChecker({
+    vocabulary: () => model.grammarVocabulary(),
+    timeoutMs: config.grammarTimeoutMs,
+  });
+  shutdown.add("grammars", () => grammars.close());
   const onError = (err: Error) => logger.warn({ err }, "redis connection error");
   const redis = await openRedis({ url, name: gatewayId, waits: false, onError });
   shutdown.add("redis", () => redis.disconnect());
@@ -51,6 +57,7 @@ await runService(logger, async (shutdown) => {
     model,
     client,
     cluster: redisClusterState(redis),
+    grammars,
     metrics: createMetrics(),
     logger,
     gatewayId,

@@ -19,7 +19,7 @@ export function arrayGrammar(json: JsonText, schema: Keywords, where: string, su
   const rest = subgrammar((schema.items ?? true) as JsonSchema, `${where}/items`);
   if (Math.max(min, max ?? 0) > MAX_REPETITIONS) refuseSchema(where, `has more than ${MAX_REPETITIONS} items`);
   const itemAt = (index: number) => (index < prefix.length ? prefix[index] : rest);
-  const firstMissing = prefix.findIndex((item) => item === undefined);
+  const firstMissing = prefix.indexOf(undefined);
   const most = Math.min(
     max ?? Number.POSITIVE_INFINITY,
     firstMissing >= 0 ? firstMissing : Infinity,

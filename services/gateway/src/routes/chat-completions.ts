@@ -5,6 +5,7 @@ import { parseRequest } from "../api/parse-request.js";
 import { RequestError } from "../api/request-error.js";
 import { toJobs } from "../api/to-job.js";
 import type { GatewayDeps } from "../gateway-deps.js";
+import { readConstraint } from "../structured/read-constraint.js";
 import { answer } from "./answer.js";
 import { ChatWriter } from "./chat-writer.js";
 import { coordinatorFor, systemFingerprint } from "./served-model.js";
@@ -22,6 +23,7 @@ export function chatCompletions(app: FastifyInstance, deps: GatewayDeps): void {
       throw new RequestError("INVALID_REQUEST", "max_tokens: must be 1 or more.", { param: "max_tokens" });
     }
     const coordinator = await coordinatorFor(deps, fields.model);
+    const constraint = await readConstraint(deps, request.body, { leadingSpace: deps.model.addsLeadingSpace });
     const promptIds = deps.model.encodeChat(toChatMessages(fields.messages));
     const id = `chatcmpl-${randomUUID()}`;
     const wantsLogprobs = fields.logprobs === true;
@@ -34,6 +36,7 @@ export function chatCompletions(app: FastifyInstance, deps: GatewayDeps): void {
       maxTokens,
       logprobs: wantsLogprobs ? (fields.top_logprobs ?? 0) : null,
       promptLogprobs: null,
+      constraint,
       limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
       arrivedAtMs,
       deadlineAtMs: arrivedAtMs + deps.requestTimeoutMs,

@@ -5,6 +5,7 @@ import { parseRequest } from "../api/parse-request.js";
 import { RequestError } from "../api/request-error.js";
 import { toJobs } from "../api/to-job.js";
 import type { GatewayDeps } from "../gateway-deps.js";
+import { readConstraint } from "../structured/read-constraint.js";
 import type { TextModel } from "../text/text-model.js";
 import { answer } from "./answer.js";
 import { type CompletionPrompt, CompletionWriter } from "./completion-writer.js";
@@ -22,6 +23,7 @@ export function completions(app: FastifyInstance, deps: GatewayDeps): void {
       throw new RequestError("INVALID_REQUEST", "max_tokens: 0 needs echo: true.", { param: "max_tokens" });
     }
     const coordinator = await coordinatorFor(deps, fields.model);
+    const constraint = await readConstraint(deps, request.body, { leadingSpace: false });
     const prompts = promptsOf(fields).map((prompt) => readPrompt(deps.model, prompt, echo));
     const id = `cmpl-${randomUUID()}`;
     const logprobs = fields.logprobs ?? null;
@@ -34,6 +36,7 @@ export function completions(app: FastifyInstance, deps: GatewayDeps): void {
       maxTokens: fields.max_tokens ?? DEFAULT_MAX_TOKENS,
       logprobs,
       promptLogprobs: echo ? logprobs : null,
+      constraint,
       limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
       arrivedAtMs,
       deadlineAtMs: arrivedAtMs + deps.requestTimeoutMs,

@@ -1,4 +1,5 @@
 import { type ClusterStatus, createLogger, type GenerationEvent, type GenerationJob } from "@rhone/common";
+import { checkEbnf } from "@rhone/grammar";
 import { createMetrics } from "../metrics.js";
 import { buildServer } from "../server.js";
 
@@ -36,6 +37,7 @@ export function fakeGateway(script: Script = hello, state: ClusterStatus["state"
       encodeChat: (messages) => [1, ...Buffer.from(messages.map(({ content }) => content).join("\n"))],
       encodeText: (text) => [...Buffer.from(` ${text}`)],
       pieceBytes: (id) => Buffer.from([id]),
+      grammarVocabulary: () => ({ size: 256, pieces: [], endTokens: [2] }),
       close: () => {},
     },
     client: {
@@ -45,6 +47,7 @@ export function fakeGateway(script: Script = hello, state: ClusterStatus["state"
         for (const event of script(job)) yield { requestId: job.requestId, ordinal: ordinal++, ...event };
       },
     },
+    grammars: { check: async (grammar) => checkEbnf(grammar) },
     cluster: { coordinators: async () => [{ ...READY, state, model } as ClusterStatus] },
     metrics: createMetrics(),
     logger: createLogger({ service: "gateway", level: "silent" }),

@@ -1,5 +1,6 @@
 import { RhoneError } from "@rhone/common";
 import { openEngine, Vocabulary } from "@rhone/ggml";
+import { type GrammarVocabulary, grammarVocabulary } from "@rhone/grammar";
 import { type ChatMessage, type ChatTemplateName, chatTemplateFor, openGguf, readModelConfig } from "@rhone/model";
 
 /** The side of a model that turns text into token ids and back. */
@@ -15,6 +16,8 @@ export interface TextModel {
   encodeText(text: string): readonly number[];
   /** The bytes of a token; control tokens have none unless `special`. */
   pieceBytes(id: number, options: { readonly special: boolean }): Buffer;
+  /** What grammars need of the tokenizer. Throws INVALID_REQUEST where there is none. */
+  grammarVocabulary(): GrammarVocabulary;
   close(): void;
 }
 
@@ -45,6 +48,7 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
     encodeChat: (messages) => [...template.encode(messages)],
     encodeText: (text) => [...vocabulary.tokenize(text, { addSpecial: true, parseSpecial: true })],
     pieceBytes: (id, options) => vocabulary.pieceBytes(id, options),
+    grammarVocabulary: () => grammarVocabulary(vocabulary, config.vocabSize),
     close: () => vocabulary.close(),
   };
 }
@@ -60,6 +64,7 @@ function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize">): Text
     encodeChat: refuse,
     encodeText: refuse,
     pieceBytes: () => Buffer.alloc(0),
+    grammarVocabulary: refuse,
     close: () => {},
   };
 }
