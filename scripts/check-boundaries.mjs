@@ -4,12 +4,13 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const PACKAGES = ["@rhone/proto", "@rhone/common", "@rhone/ggml", "@rhone/model", "@rhone/planner"];
+const PACKAGES = ["@rhone/proto", "@rhone/common", "@rhone/ggml", "@rhone/model", "@rhone/planner", "@rhone/grammar"];
 const ALLOWED = {
   "packages/common": ["@rhone/proto"],
   "packages/ggml": ["@rhone/common"],
   "packages/model": ["@rhone/common", "@rhone/ggml"],
   "packages/planner": ["@rhone/common"],
+  "packages/grammar": ["@rhone/common"],
   "services/gateway": PACKAGES,
   "services/coordinator": PACKAGES,
   "services/shard-worker": PACKAGES,

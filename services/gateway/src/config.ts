@@ -56,6 +56,11 @@ export const gatewaySettings = {
     schema: namesSchema,
     doc: "Origins whose web pages may call this gateway, separated by commas; * = any. Default: none.",
   },
+  grammarTimeoutMs: {
+    env: "RHONE_GRAMMAR_TIMEOUT_MS",
+    schema: z.coerce.number().int().min(100).max(60_000).default(10_000),
+    doc: "Longest that a grammar may take to be tried out before its request is refused, in milliseconds.",
+  },
   maxQueued: {
     env: "RHONE_MAX_QUEUED",
     schema: z.coerce.number().int().min(1).default(10_000),

@@ -1,4 +1,5 @@
 import type { Logger } from "@rhone/common";
+import type { GrammarChecker } from "@rhone/grammar";
 import type { BatchStore } from "./batches/batch-store.js";
 import type { FileStore } from "./files/file-store.js";
 import type { Metrics } from "./metrics.js";
@@ -13,6 +14,7 @@ export interface GatewayDeps {
   readonly client: GenerationClient;
   readonly cluster: ClusterState;
   readonly streams: StreamRecords;
+  readonly grammars: Pick<GrammarChecker, "check">;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly gatewayId: string;

@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { announce, createLogger, explainBindError, loadConfig, openRedis, RhoneError, runService } from "@rhone/common";
+import { GrammarChecker } from "@rhone/grammar";
 import { BatchRunner } from "./batches/batch-runner.js";
 import { BatchStore } from "./batches/batch-store.js";
 import { gatewaySettings } from "./config.js";
@@ -39,6 +40,11 @@ await runService(logger, async (shutdown) => {
   const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
   const model = await loadTextModel({ path, name, aliases, chatTemplate, ggmlDir });
   shutdown.add("tokenizer", () => model.close());
+  const grammars = new GrammarChecker({
+    vocabulary: () => model.grammarVocabulary(),
+    timeoutMs: config.grammarTimeoutMs,
+  });
+  shutdown.add("grammars", () => grammars.close());
   const onError = (err: Error) => logger.warn({ err }, "redis connection error");
   const redis = await openRedis({ url, name: gatewayId, waits: false, onError });
   shutdown.add("redis", () => redis.disconnect());
@@ -58,6 +64,7 @@ await runService(logger, async (shutdown) => {
     client,
     cluster: redisClusterState(redis),
     streams: redisStreamRecords(redis),
+    grammars,
     metrics: createMetrics(),
     logger,
     gatewayId,

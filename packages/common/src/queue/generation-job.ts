@@ -25,6 +25,15 @@ export const samplingSchema = z.object({
 });
 export type SamplingSettings = Readonly<z.infer<typeof samplingSchema>>;
 
+/** What the text must be. The gateway has tried the grammar out. */
+export const constraintSchema = z.object({
+  /** EBNF with a rule `root`, of the whole text that is generated. */
+  grammar: z.string().min(1),
+  /** The grammar holds only if this is the first token, which is no part of it; null: always. */
+  trigger: tokenId.nullable(),
+});
+export type Constraint = Readonly<z.infer<typeof constraintSchema>>;
+
 /**
  * One sequence to generate: what the gateway puts on the queue and a coordinator takes from it.
  * A request with n choices is n jobs.
@@ -43,6 +52,8 @@ export const generationJobSchema = z.object({
   stop: z.array(z.string().min(1)),
   stopTokenIds: z.array(tokenId),
   ignoreEos: z.boolean(),
+  /** End tokens always end a constrained text: they come when it is complete. */
+  constraint: constraintSchema.nullable().default(null),
   /** Keep a matched stop string in the text. */
   includeStop: z.boolean(),
   /** Leave control tokens out of the text. */

@@ -63,7 +63,7 @@ export class Generation {
     const { job } = this.sequence;
     this.#generated++;
     const mayStop = this.#generated > job.minTokens;
-    if (mayStop && this.#isEnd(token)) {
+    if (this.#completes(token) || (mayStop && this.#isEnd(token))) {
       const own = job.includeStop ? this.#detokenizer.push(token) : "";
       return {
         text: this.#stops.flush() + own + this.#detokenizer.flush(),
@@ -75,6 +75,11 @@ export class Generation {
     if (shown.matched !== null) return { text: shown.text, finish: { reason: "stop", matched: shown.matched } };
     if (!this.#isFull()) return { text: shown.text };
     return { text: shown.text + this.#flush(), finish: { reason: "length" } };
+  }
+
+  /** A constrained text ends where its grammar does, whatever the request says about end tokens. */
+  #completes(token: number): boolean {
+    return this.sequence.job.constraint !== null && this.#rules.endTokens.has(token);
   }
 
   #isEnd(token: number): boolean {

@@ -48,6 +48,9 @@ function encodeOpen(sequence: Sequence, endTokens: ReadonlySet<number>): rhone.v
     sampling: encodeSampling(sequence, endTokens),
     history: int32Bytes(penalizesPrompt ? sequence.tokens(0, promptLength) : new Int32Array()),
     generated: int32Bytes(sequence.tokens(promptLength, known)),
+    ...(job.constraint !== null && {
+      constraint: { grammar: job.constraint.grammar, trigger: job.constraint.trigger ?? 0 },
+    }),
   };
 }
 

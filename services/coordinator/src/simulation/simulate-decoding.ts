@@ -119,6 +119,7 @@ function jobOf(index: number, maxTokens: number): GenerationJob {
     stop: [],
     stopTokenIds: [],
     ignoreEos: true,
+    constraint: null,
     includeStop: false,
     skipSpecialTokens: true,
     logprobs: null,

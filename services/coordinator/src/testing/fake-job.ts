@@ -23,6 +23,7 @@ export function fakeJob(
     stop: [],
     stopTokenIds: [],
     ignoreEos: true,
+    constraint: null,
     includeStop: false,
     skipSpecialTokens: true,
     logprobs: null,

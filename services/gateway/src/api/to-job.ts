@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import type { GenerationJob, SamplingSettings } from "@rhone/common";
+import type { Constraint, GenerationJob, SamplingSettings } from "@rhone/common";
 import { RequestError } from "./request-error.js";
 import type { GenerationFields } from "./request-fields.js";
 
@@ -20,6 +20,7 @@ export interface JobsRequest {
   readonly promptLogprobs: number | null;
   /** Samples per prompt. */
   readonly samples: number;
+  readonly constraint: Constraint | null;
   readonly limits: JobLimits;
   readonly lane: GenerationJob["lane"];
   readonly arrivedAtMs: number;
@@ -46,6 +47,7 @@ export function toJobs(request: JobsRequest): GenerationJob[] {
       stop: typeof fields.stop === "string" ? [fields.stop] : (fields.stop ?? []),
       stopTokenIds: fields.stop_token_ids ?? [],
       ignoreEos: fields.ignore_eos ?? false,
+      constraint: request.constraint,
       includeStop: fields.include_stop_str_in_output ?? false,
       skipSpecialTokens: fields.skip_special_tokens ?? true,
       logprobs: request.logprobs,

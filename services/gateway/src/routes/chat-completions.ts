@@ -6,6 +6,7 @@ import { RequestError } from "../api/request-error.js";
 import { toJobs } from "../api/to-job.js";
 import { truncatePrompt } from "../api/truncate-prompt.js";
 import type { GatewayDeps } from "../gateway-deps.js";
+import { readConstraint } from "../structured/read-constraint.js";
 import { answer } from "./answer.js";
 import { type Arrival, arrivalNow, type PreparedRequest } from "./prepared-request.js";
 import { coordinatorFor, systemFingerprint } from "./served-model.js";
@@ -26,6 +27,9 @@ export async function prepareChat(deps: GatewayDeps, body: unknown, arrival: Arr
   const maxTokens = checkLimits(fields);
   const coordinator = await coordinatorFor(deps, fields.model);
   const { messages, options, continued, showsContinued } = toConversation(fields);
+  // What is generated after a text has the space that belongs between them, unless the text brings its own.
+  const stripsSpace = deps.model.addsLeadingSpace && (!continued || continued.endsWith(" "));
+  const constraint = await readConstraint(deps, body, { leadingSpace: stripsSpace });
   const promptIds = truncatePrompt(deps.model.encodeChat(messages, options), fields.truncate_prompt_tokens);
   const id = `chatcmpl-${arrival.id}`;
   const wantsLogprobs = fields.logprobs === true;
@@ -40,6 +44,7 @@ export async function prepareChat(deps: GatewayDeps, body: unknown, arrival: Arr
     maxTokens,
     logprobs: wantsLogprobs ? (fields.top_logprobs ?? 0) : null,
     promptLogprobs: fields.prompt_logprobs ?? null,
+    constraint,
     limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
     lane,
     arrivedAtMs,
@@ -52,8 +57,7 @@ export async function prepareChat(deps: GatewayDeps, body: unknown, arrival: Arr
       created: Math.floor(arrivedAtMs / 1000),
       modelName: fields.model ?? deps.model.name,
       fingerprint: systemFingerprint(coordinator),
-      // What is generated after a text has the space that belongs between them, unless the text brings its own.
-      stripsSpace: deps.model.addsLeadingSpace && (!continued || continued.endsWith(" ")),
+      stripsSpace,
       opening: showsContinued ? (continued ?? "") : "",
       choices: samples,
       promptIds,

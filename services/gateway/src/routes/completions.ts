@@ -5,6 +5,7 @@ import { RequestError } from "../api/request-error.js";
 import { toJobs } from "../api/to-job.js";
 import { truncatePrompt } from "../api/truncate-prompt.js";
 import type { GatewayDeps } from "../gateway-deps.js";
+import { readConstraint } from "../structured/read-constraint.js";
 import type { TextModel } from "../text/text-model.js";
 import { answer } from "./answer.js";
 import { BestOfWriter } from "./best-of-writer.js";
@@ -30,6 +31,7 @@ export async function prepareCompletion(deps: GatewayDeps, body: unknown, arriva
   const fields = parseRequest(completionRequestSchema, body);
   const { n, samples } = checkLimits(fields);
   const coordinator = await coordinatorFor(deps, fields.model);
+  const constraint = await readConstraint(deps, body, { leadingSpace: false });
   const prompts = promptsOf(fields).map((prompt) => readPrompt(deps.model, prompt, fields));
   const id = `cmpl-${arrival.id}`;
   const echo = fields.echo === true;
@@ -44,6 +46,7 @@ export async function prepareCompletion(deps: GatewayDeps, body: unknown, arriva
     maxTokens: fields.max_tokens ?? DEFAULT_MAX_TOKENS,
     logprobs: samples > n ? (logprobs ?? 0) : logprobs,
     promptLogprobs: mostOf(echo ? logprobs : null, fields.prompt_logprobs ?? null),
+    constraint,
     limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
     lane,
     arrivedAtMs,

@@ -41,6 +41,7 @@ export async function prepareFim(deps: GatewayDeps, body: unknown, arrival: Arri
     maxTokens: fields.max_tokens,
     logprobs: null,
     promptLogprobs: null,
+    constraint: null,
     limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
     lane,
     arrivedAtMs,

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ClusterStatus, createLogger, type GenerationEvent, type GenerationJob } from "@rhone/common";
+import { checkEbnf } from "@rhone/grammar";
 import { BatchStore } from "../batches/batch-store.js";
 import { FileStore } from "../files/file-store.js";
 import type { GatewayDeps } from "../gateway-deps.js";
@@ -54,6 +55,7 @@ export function fakeGateway(script: Script = hello, state: ClusterStatus["state"
       encodeText: (text) => [...Buffer.from(` ${text}`)],
       fillInMiddle: (before, after) => [1, 13, ...Buffer.from(after), 11, ...Buffer.from(before)],
       pieceBytes: (id) => Buffer.from([id]),
+      grammarVocabulary: () => ({ size: 256, pieces: [], endTokens: [2] }),
       close: () => {},
     },
     client: {
@@ -72,6 +74,7 @@ export function fakeGateway(script: Script = hello, state: ClusterStatus["state"
       },
       load: async (id) => records.get(id),
     },
+    grammars: { check: async (grammar) => checkEbnf(grammar) },
     cluster: { coordinators: async () => [{ ...READY, state, model } as ClusterStatus] },
     metrics: createMetrics(),
     logger: createLogger({ service: "gateway", level: "silent" }),

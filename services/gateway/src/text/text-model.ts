@@ -1,5 +1,6 @@
 import { RhoneError } from "@rhone/common";
 import { openEngine, Vocabulary } from "@rhone/ggml";
+import { type GrammarVocabulary, grammarVocabulary } from "@rhone/grammar";
 import {
   type ChatMessage,
   type ChatOptions,
@@ -31,6 +32,8 @@ export interface TextModel {
   readonly fillInMiddle: FillInMiddle | undefined;
   /** The bytes of a token; control tokens have none unless `special`. */
   pieceBytes(id: number, options: { readonly special: boolean }): Buffer;
+  /** What grammars need of the tokenizer. Throws INVALID_REQUEST where there is none. */
+  grammarVocabulary(): GrammarVocabulary;
   close(): void;
 }
 
@@ -66,6 +69,7 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
     ],
     fillInMiddle: fillInMiddleFor(vocabulary),
     pieceBytes: (id, options) => vocabulary.pieceBytes(id, options),
+    grammarVocabulary: () => grammarVocabulary(vocabulary, config.vocabSize),
     close: () => vocabulary.close(),
   };
 }
@@ -84,6 +88,7 @@ function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize">): Text
     encodeText: refuse,
     fillInMiddle: undefined,
     pieceBytes: () => Buffer.alloc(0),
+    grammarVocabulary: refuse,
     close: () => {},
   };
 }

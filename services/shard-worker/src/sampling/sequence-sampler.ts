@@ -1,17 +1,28 @@
 import { type Engine, logSoftmaxOf, logSumExp, SamplerChain, topLogprobs } from "@rhone/ggml";
+import type { TokenMatcher } from "@rhone/grammar";
 import type { rhone } from "@rhone/proto";
 
 type Open = rhone.v1.SequenceOpen.$Properties;
 type TokenScore = rhone.v1.TokenScore.$Properties;
 
-/** Draws one sequence's tokens on the last stage, and accounts for what it drew. Owns a sampler chain until `close`. */
+/**
+ * Draws one sequence's tokens on the last stage, and accounts for what it drew. Owns a sampler chain, and the matcher of a
+ * constrained sequence, until `close`.
+ */
 export class SequenceSampler {
   readonly #chain: SamplerChain;
   readonly #sampling: rhone.v1.Sampling.$Properties;
+  readonly #matcher: TokenMatcher | undefined;
 
-  constructor(engine: Engine, nVocab: number, open: Open) {
+  /** `matcher` stands behind the tokens that were generated before. */
+  constructor(
+    engine: Engine,
+    nVocab: number,
+    { open, matcher }: { readonly open: Open; readonly matcher?: TokenMatcher | undefined },
+  ) {
     const sampling = open.sampling ?? {};
     this.#sampling = sampling;
+    this.#matcher = matcher;
     const biases = sampling.biasValues ?? [];
     this.#chain = SamplerChain.open(engine, {
       nVocab,
@@ -28,21 +39,25 @@ export class SequenceSampler {
     });
   }
 
-  /** Draws the token after `position`. logits: f32 [nVocab], borrowed; banned end tokens are overwritten in it. */
+  /** Draws the token after `position`. logits: f32 [nVocab], borrowed; tokens that may not follow are overwritten in it. */
   draw(logits: Float32Array, position: number): TokenScore {
     const { logprobs = false, bannedUntilMin } = this.#sampling;
     const seed = this.#sampling.seed ?? 0;
     const minPosition = this.#sampling.minPosition ?? 0;
     const alternatives = this.#sampling.topLogprobs ?? 0;
-    const unmodified = logprobs && position < minPosition ? logits.slice() : logits;
-    if (position < minPosition) for (const token of bannedUntilMin ?? []) logits[token] = Number.NEGATIVE_INFINITY;
+    const banned = position < minPosition ? (bannedUntilMin ?? []) : [];
+    const unmodified = logprobs && (banned.length > 0 || this.#matcher !== undefined) ? logits.slice() : logits;
+    if (this.#matcher === undefined) for (const token of banned) logits[token] = Number.NEGATIVE_INFINITY;
+    else this.#matcher.mask(logits, banned);
     const token = this.#chain.sample(logits, { seed, position: position + 1 });
     this.#chain.accept(token);
+    this.#matcher?.accept(token);
     return logprobs ? scoreOf(unmodified, token, alternatives) : { token };
   }
 
   close(): void {
     this.#chain.close();
+    this.#matcher?.close();
   }
 }
 

@@ -4,6 +4,7 @@ import { rhone } from "@rhone/proto";
 import type { LoadedShard, LoadRequest } from "../device/device.js";
 import { Pages } from "../kv-cache/pages.js";
 import { loadWeights } from "../model/load-weights.js";
+import { Constraints } from "../sampling/constraints.js";
 import { findModelFile } from "./find-model-file.js";
 import { measureSteps } from "./measure-steps.js";
 import { Stage } from "./stage.js";
@@ -41,7 +42,8 @@ export async function loadShard(request: LoadShardRequest): Promise<ComputingSha
     });
     const shard = { config, weights, pages };
     const options = { engine, backend, shard, embeds: range.embeds, heads: range.heads, slidingWindow };
-    const stage = new Stage(options);
+    const constraints = new Constraints({ engine, path: file.path, vocabSize: config.vocabSize });
+    const stage = new Stage({ ...options, constraints });
     const close = (): void => {
       stage.close();
       pages.close();

@@ -3,6 +3,7 @@ import { type Backend, type Engine, GgmlType, Graph, rowSize, type Tensor } from
 import type { rhone } from "@rhone/proto";
 import { PageTable } from "../kv-cache/page-table.js";
 import { embed, head, type Shard, transformer } from "../model/transformer.js";
+import type { Constraints } from "../sampling/constraints.js";
 import { readTokens, SequenceSampler, scoreOf } from "../sampling/sequence-sampler.js";
 import { checkHidden, ggmlTypeOf } from "./activations.js";
 import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
@@ -20,6 +21,8 @@ export interface StageOptions {
   readonly heads: boolean;
   /** Positions a token sees, itself included; 0 = all. */
   readonly slidingWindow: number;
+  /** On the last stage; absent where nothing constrained is drawn. */
+  readonly constraints?: Constraints;
 }
 
 /** One row of logits that the last stage reads: for a draw, for a score, or both. */
@@ -60,7 +63,7 @@ export class Stage implements RunnableStage {
   /** Throws STAGE_FAILED, OUT_OF_MEMORY, GGML_FAILED. */
   async run(step: Step, activations: rhone.v1.ActivationType): Promise<StageOutput> {
     for (const { from = 0, to = 0 } of step.copies ?? []) this.#options.shard.pages.copy(from ?? 0, to ?? 0);
-    for (const open of step.opens ?? []) this.#openSequence(open);
+    for (const open of step.opens ?? []) await this.#openSequence(open);
     const spans = (step.spans ?? []).map((span) => this.#spanOf(span));
     const output = spans.length === 0 ? this.#nothing() : await this.#forward(step, spans, activations);
     for (const sequence of step.closes ?? []) this.#closeSequence(sequence);
@@ -76,12 +79,14 @@ export class Stage implements RunnableStage {
     return this.#options.heads ? { kind: "results", spans: [] } : { kind: "hidden", bytes: new Uint8Array() };
   }
 
-  #openSequence(open: rhone.v1.SequenceOpen.$Properties): void {
-    const { engine, shard, heads } = this.#options;
+  async #openSequence(open: rhone.v1.SequenceOpen.$Properties): Promise<void> {
+    const { engine, shard, heads, constraints } = this.#options;
     const sequence = open.sequence ?? 0;
     this.#closeSequence(sequence);
     this.#tables.set(sequence, new PageTable(shard.pages.shape.pageSize));
-    if (heads) this.#samplers.set(sequence, new SequenceSampler(engine, shard.config.vocabSize, open));
+    if (!heads) return;
+    const matcher = await constraints?.open(open);
+    this.#samplers.set(sequence, new SequenceSampler(engine, shard.config.vocabSize, { open, matcher }));
   }
 
   #closeSequence(sequence: number): void {

@@ -1,0 +1,125 @@
+import { RhoneError } from "@rhone/common";
+
+/** What decides whether a grammar can end: everything else about it is `text`. */
+export type Expression =
+  | { readonly kind: "text" }
+  | { readonly kind: "rule"; readonly name: string }
+  | { readonly kind: "sequence" | "choice"; readonly parts: readonly Expression[] }
+  | { readonly kind: "optional"; readonly of: Expression };
+
+const MAX_DEPTH = 200;
+const TOKEN =
+  /(?<space>\s+|#[^\n]*)|(?<text>"(?:[^"\\\n]|\\.)*")|(?<set>\[(?:[^\]\\\n]|\\.)*\])|(?<arrow>::=)|(?<name>[A-Za-z_][\w.-]*)|(?<count>\{\s*\d*\s*,?\s*\d*\s*\})|(?<mark>[()|*+?=,])/y;
+
+interface Token {
+  readonly kind: string;
+  readonly text: string;
+  readonly line: number;
+}
+
+/** The rules of a grammar in EBNF. Throws INVALID_REQUEST with the line of the first mistake. */
+export function parseEbnf(source: string): ReadonlyMap<string, Expression> {
+  const tokens = tokenize(source);
+  const rules = new Map<string, Expression>();
+  let at = 0;
+  while (at < tokens.length) {
+    const [name, arrow] = [tokens[at], tokens[at + 1]];
+    if (name?.kind !== "name" || arrow?.kind !== "arrow")
+      throw mistake(name ?? arrow, "a rule must begin with its name and ::=");
+    if (rules.has(name.text)) throw mistake(name, `the rule ${name.text} is defined twice`);
+    let end = at + 2;
+    while (end < tokens.length && tokens[end + 1]?.kind !== "arrow") end++;
+    rules.set(name.text, new ExpressionReader(tokens.slice(at + 2, end)).read());
+    at = end;
+  }
+  return rules;
+}
+
+function tokenize(source: string): readonly Token[] {
+  const tokens: Token[] = [];
+  let line = 1;
+  TOKEN.lastIndex = 0;
+  while (TOKEN.lastIndex < source.length) {
+    const match = TOKEN.exec(source);
+    if (match === null) throw mistake({ kind: "", text: "", line }, "it is not EBNF");
+    const [kind, text] = Object.entries(match.groups ?? {}).find(([, value]) => value !== undefined) ?? ["", ""];
+    const token = { kind, text: String(text), line };
+    if (kind === "set") checkSet(token);
+    if (kind !== "space") tokens.push(token);
+    line += token.text.split("\n").length - 1;
+  }
+  return tokens;
+}
+
+/** The engine reads positive classes byte by byte: what lies above ASCII would match something else. */
+function checkSet(token: Token): void {
+  if (token.text.startsWith("[^")) return;
+  const wide = /[^\p{ASCII}]|\\u(?!00[0-7])|\\U(?!0000000[0-7]|000000[0-7])/u;
+  if (wide.test(token.text))
+    throw mistake(token, `the class ${token.text} has characters beyond ASCII; write them as texts`);
+}
+
+function mistake(token: Token | undefined, problem: string): RhoneError {
+  const where = token === undefined ? "" : ` in line ${token.line}`;
+  return new RhoneError("INVALID_REQUEST", `has a mistake${where}: ${problem}`);
+}
+
+class ExpressionReader {
+  readonly #tokens: readonly Token[];
+  #at = 0;
+  #depth = 0;
+
+  constructor(tokens: readonly Token[]) {
+    this.#tokens = tokens;
+  }
+
+  read(): Expression {
+    const expression = this.#choice();
+    const rest = this.#tokens[this.#at];
+    if (rest !== undefined) throw mistake(rest, `${rest.text} stands where nothing can`);
+    return expression;
+  }
+
+  #choice(): Expression {
+    const parts = [this.#sequence()];
+    while (this.#take("|")) parts.push(this.#sequence());
+    return { kind: "choice", parts };
+  }
+
+  #sequence(): Expression {
+    const parts: Expression[] = [];
+    for (let next = this.#tokens[this.#at]; next !== undefined && next.text !== "|" && next.text !== ")"; ) {
+      parts.push(this.#repeated(this.#atom()));
+      next = this.#tokens[this.#at];
+    }
+    return { kind: "sequence", parts };
+  }
+
+  #atom(): Expression {
+    const token = this.#tokens[this.#at++];
+    if (token?.kind === "text" || token?.kind === "set") return { kind: "text" };
+    if (token?.kind === "name") return { kind: "rule", name: token.text };
+    if (token?.text !== "(") throw mistake(token, `${token?.text ?? "the end"} stands where something to match must`);
+    if (++this.#depth > MAX_DEPTH) throw mistake(token, `parentheses are nested more than ${MAX_DEPTH} deep`);
+    const looksAhead = this.#take("=");
+    const inner = this.#choice();
+    if (!this.#take(")")) throw mistake(token, "a parenthesis is not closed");
+    this.#depth--;
+    return looksAhead ? { kind: "text" } : inner;
+  }
+
+  #repeated(of: Expression): Expression {
+    const token = this.#tokens[this.#at];
+    const isCount = token?.kind === "count";
+    if (token === undefined || (!isCount && !["*", "+", "?"].includes(token.text))) return of;
+    this.#at++;
+    const isOptional = token.text === "*" || token.text === "?" || (isCount && /^\{\s*(0+\s*)?[,}]/.test(token.text));
+    return this.#repeated(isOptional ? { kind: "optional", of } : of);
+  }
+
+  #take(text: string): boolean {
+    if (this.#tokens[this.#at]?.text !== text) return false;
+    this.#at++;
+    return true;
+  }
+}

@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import { choiceGrammar } from "../choice-grammar.js";
+import { GrammarEngine } from "./grammar-engine.js";
+
+/** 0 ends, 1 is a control token, then "a", "b", "ab". */
+const engine = new GrammarEngine({
+  size: 6,
+  pieces: ["", "", "a", "b", "ab", "c"].map((piece) => new TextEncoder().encode(piece)),
+  endTokens: [0],
+});
+
+type Matcher = Awaited<ReturnType<GrammarEngine["match"]>>;
+
+function allowed(matcher: Matcher, banned: readonly number[] = []): number[] {
+  const logits = new Float32Array(6);
+  matcher.mask(logits, banned);
+  return [...logits.keys()].filter((token) => logits[token] === 0);
+}
+
+test("tokens that may follow stay, and ends only where the text is complete", async () => {
+  const matcher = await engine.match({ grammar: choiceGrammar(["ab", "abab"]) });
+  expect(allowed(matcher)).toEqual([2, 4]);
+  matcher.accept(2);
+  expect(allowed(matcher)).toEqual([3]);
+  matcher.accept(3);
+  expect(allowed(matcher)).toEqual([0, 2, 4]);
+  expect(allowed(matcher, [0])).toEqual([2, 4]);
+  matcher.accept(4);
+  expect(allowed(matcher, [0])).toEqual([0]);
+  matcher.accept(0);
+  expect(allowed(matcher)).toEqual([0]);
+  matcher.close();
+});
+
+test("a token that may not follow is refused", async () => {
+  const matcher = await engine.match({ grammar: choiceGrammar(["ab"]) });
+  expect(() => matcher.accept(5)).toThrow(expect.objectContaining({ code: "STAGE_FAILED" }));
+  matcher.close();
+});
+
+test("a grammar behind a trigger holds only for texts that begin with it", async () => {
+  const options = { grammar: choiceGrammar(["ab"]), trigger: 1 };
+  const triggered = await engine.match(options);
+  expect(allowed(triggered)).toHaveLength(6);
+  triggered.accept(1);
+  expect(allowed(triggered)).toEqual([2, 4]);
+  triggered.close();
+  const free = await engine.match(options);
+  free.accept(5);
+  expect(allowed(free)).toHaveLength(6);
+  free.close();
+});
+
+test("the engine goes on after a grammar that it does not take", async () => {
+  await expect(engine.match({ grammar: "root ::= (" })).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+  const matcher = await engine.match({ grammar: choiceGrammar(["b"]) });
+  expect(allowed(matcher)).toEqual([3]);
+  matcher.close();
+});

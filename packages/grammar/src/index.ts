@@ -1,0 +1,11 @@
+export * from "./choice-grammar.js";
+export * from "./ebnf/check-ebnf.js";
+export * from "./ebnf/notation.js";
+export * from "./engine/grammar-checker.js";
+export * from "./engine/grammar-engine.js";
+export * from "./engine/grammar-vocabulary.js";
+export * from "./engine/token-matcher.js";
+export * from "./regex/regex-text-grammar.js";
+export * from "./schema/json-schema.js";
+export * from "./schema/json-schema-grammar.js";
+export type { Layout } from "./schema/json-text.js";

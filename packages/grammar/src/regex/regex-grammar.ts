@@ -1,0 +1,77 @@
+import { type AST, RegExpParser } from "@eslint-community/regexpp";
+import { RhoneError } from "@rhone/common";
+import { characters, type Writing } from "../ebnf/characters.js";
+import { repeat } from "../ebnf/repeat.js";
+import type { RuleBook } from "../ebnf/rule-book.js";
+import { characterSet } from "./character-set.js";
+import { refuse } from "./refuse.js";
+
+interface Context {
+  readonly book: RuleBook;
+  readonly writing: Writing;
+}
+
+/**
+ * Rules for the texts that an ECMAScript regular expression matches from their beginning to their end, followed by `then`. Anchors
+ * at either end are allowed and change nothing. Throws INVALID_REQUEST for what is no regular expression, and for look-around,
+ * back references, word boundaries, flags and Unicode properties.
+ */
+export function regexGrammar(context: Context, source: string, then: string): string[] {
+  const { alternatives } = parse(source);
+  return alternatives.flatMap(({ elements }) => sequence(context, withoutAnchors(elements), then));
+}
+
+function parse(source: string): AST.Pattern {
+  const parser = new RegExpParser({ ecmaVersion: 2024 });
+  try {
+    return parser.parsePattern(source, 0, source.length, { unicode: true });
+  } catch {
+    // Escapes such as \- are an error with the u flag only.
+  }
+  try {
+    return parser.parsePattern(source, 0, source.length, { unicode: false });
+  } catch (cause) {
+    throw new RhoneError("INVALID_REQUEST", `has a malformed regular expression: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+function withoutAnchors(elements: readonly AST.Element[]): readonly AST.Element[] {
+  const isAnchor = (element: AST.Element | undefined, kind: "start" | "end"): boolean =>
+    element?.type === "Assertion" && element.kind === kind;
+  const start = isAnchor(elements[0], "start") ? 1 : 0;
+  const end = isAnchor(elements.at(-1), "end") ? elements.length - 1 : elements.length;
+  return elements.slice(start, Math.max(start, end));
+}
+
+function sequence(context: Context, elements: readonly AST.Element[], then: string): string[] {
+  let alternatives = [then];
+  for (const element of elements.toReversed()) {
+    alternatives = translate(context, element, context.book.reference(alternatives));
+  }
+  return alternatives;
+}
+
+function translate(context: Context, node: AST.Element, then: string): string[] {
+  const { book, writing } = context;
+  switch (node.type) {
+    case "Character":
+    case "CharacterSet":
+    case "CharacterClass": {
+      const ways = characters(book, characterSet(node), writing, then);
+      return ways.length > 0 ? ways : refuse(node.raw);
+    }
+    case "Group":
+    case "CapturingGroup":
+      if (node.type === "Group" && node.modifiers != null) return refuse(node.raw);
+      return node.alternatives.flatMap(({ elements }) => sequence(context, elements, then));
+    case "Quantifier": {
+      const { min, max, element } = node;
+      const each = (next: string) => translate(context, element, next);
+      return repeat(book, { min, max: max === Number.POSITIVE_INFINITY ? undefined : max, element: each }, then);
+    }
+    default:
+      return refuse(node.raw);
+  }
+}

@@ -1,0 +1,179 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { describe, expect, test } from "vitest";
+import { GrammarEngine } from "../engine/grammar-engine.js";
+import type { GrammarVocabulary } from "../engine/grammar-vocabulary.js";
+import type { JsonSchema } from "./json-schema.js";
+import { jsonSchemaGrammar } from "./json-schema-grammar.js";
+import { type Dice, diceOf, randomSchema } from "./random-schema.fixture.js";
+
+const PIECES = [
+  '": ',
+  '", "',
+  '{"',
+  '"}',
+  "}}",
+  "]]",
+  '",',
+  "ab",
+  "12",
+  "é",
+  "日",
+  "ité",
+  '\\"',
+  "null",
+  " {",
+  "0.",
+  "-1",
+];
+/** Every byte, so that a text may go wrong anywhere, and pieces that cross the boundaries of JSON's parts. Token 0 ends. */
+const vocabulary: GrammarVocabulary = {
+  size: 257 + PIECES.length,
+  pieces: [
+    new Uint8Array(),
+    ...Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte)),
+    ...PIECES.map((piece) => new TextEncoder().encode(piece)),
+  ],
+  endTokens: [0],
+};
+const engine = new GrammarEngine(vocabulary);
+const ajv = new Ajv2020({ strict: false, validateFormats: true });
+// The package is CommonJS whose default is the function.
+(addFormats as unknown as (target: Ajv2020) => void)(ajv);
+
+/** A text drawn evenly among what the grammar allows; it gives up after so many tokens. */
+async function write(grammar: string, dice: Dice, tokens = 4000): Promise<string> {
+  const matcher = await engine.match({ grammar });
+  const bytes: number[] = [];
+  try {
+    for (let step = 0; step < tokens; step++) {
+      const logits = new Float32Array(vocabulary.size);
+      matcher.mask(logits);
+      const open = [...logits.keys()].filter((token) => logits[token] === 0);
+      const token = open[dice(open.length)] ?? 0;
+      matcher.accept(token);
+      if (token === 0) return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(bytes));
+      bytes.push(...(vocabulary.pieces[token] ?? []));
+    }
+  } finally {
+    matcher.close();
+  }
+  throw new Error(`no end after ${tokens} tokens: ${Buffer.from(bytes).toString().slice(0, 200)}`);
+}
+
+test("what is written under 200 random schemas satisfies them", { timeout: 120_000 }, async () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    const dice = diceOf(seed);
+    const schema = randomSchema(dice);
+    const validate = ajv.compile(schema);
+    const grammar = attempt(() => jsonSchemaGrammar(schema));
+    if (grammar === undefined) continue;
+    for (let text = 0; text < 5; text++) {
+      const written = await write(grammar, dice);
+      const valid = validate(JSON.parse(written));
+      expect(valid, JSON.stringify({ seed, written, schema, errors: validate.errors })).toBe(true);
+    }
+  }
+});
+
+/** A random number range may hold no number at all. */
+function attempt(make: () => string): string | undefined {
+  try {
+    return make();
+  } catch (error) {
+    expect(error).toMatchObject({ message: expect.stringContaining("cannot be satisfied") });
+    return undefined;
+  }
+}
+
+describe("a schema", () => {
+  test.each<[string, JsonSchema]>([
+    [
+      "that is open",
+      {
+        type: "object",
+        properties: { a: { type: "integer" } },
+        additionalProperties: { type: "string", maxLength: 3 },
+      },
+    ],
+    [
+      "of keys that begin alike",
+      { properties: { a: { const: 1 }, ab: { const: 2 }, abc: { const: 3 } }, additionalProperties: { type: "null" } },
+    ],
+    [
+      "that contains itself",
+      {
+        $ref: "#/$defs/tree",
+        $defs: {
+          tree: {
+            type: "object",
+            properties: {
+              v: { type: "integer", minimum: 0, maximum: 9 },
+              next: { anyOf: [{ type: "null" }, { $ref: "#/$defs/tree" }] },
+            },
+            required: ["v", "next"],
+          },
+        },
+      },
+    ],
+    ["of several types", { type: ["string", "null", "integer"], maxLength: 3, minimum: 5 }],
+    [
+      "with oneOf by constants",
+      {
+        oneOf: [
+          { type: "object", properties: { t: { const: "a" } }, required: ["t"] },
+          { type: "object", properties: { t: { const: "b" }, n: { type: "integer" } }, required: ["t", "n"] },
+        ],
+      },
+    ],
+    ["with allOf of one", { allOf: [{ type: "boolean" }] }],
+    ["with an impossible way out", { anyOf: [{ type: "integer", minimum: 3, maximum: 2 }, { const: "ok" }] }],
+    [
+      "with a required property that it does not describe",
+      { type: "object", properties: {}, required: ["z"], additionalProperties: { type: "boolean" } },
+    ],
+    [
+      "with annotations",
+      { title: "T", description: "d", type: "boolean", default: true, examples: [true], $comment: "c", "x-order": 1 },
+    ],
+  ])("%s is kept to", async (_, schema) => {
+    const validate = ajv.compile(schema);
+    const dice = diceOf(7);
+    for (let text = 0; text < 30; text++) {
+      const written = await write(jsonSchemaGrammar(schema), dice);
+      expect({ written, valid: validate(JSON.parse(written)) }).toMatchObject({ valid: true });
+    }
+  });
+
+  test.each<[JsonSchema, RegExp]>([
+    [false, /cannot be satisfied: # allows nothing/],
+    [{ enum: [] }, /no constant/],
+    [{ type: "integer", minimum: 5, maximum: 1 }, /range without numbers/],
+    [{ type: "string", minLength: 5, maxLength: 2 }, /minLength 5 above maxLength 2/],
+    [{ type: "object", properties: { a: { $ref: "#" } }, required: ["a"] }, /contains itself without end/],
+    [{ $ref: "#" }, /contains itself without end/],
+    [{ type: "foo" }, /type foo/],
+    [{ $ref: "#/definitions/x" }, /does not exist/],
+    [{ $ref: "http://example.com/s" }, /outside the schema/],
+    [{ type: "array", uniqueItems: true }, /uniqueItems/],
+    [{ type: "integer", multipleOf: 3 }, /multipleOf/],
+    [{ not: { type: "integer" } }, /not without a type/],
+    [{ type: "string", pattern: "a", maxLength: 3 }, /maxLength/],
+    [{ type: "string", pattern: "(?=a)b" }, /\(\?=a\)/],
+    [{ type: "string", pattern: "(" }, /malformed/],
+    [{ type: "string", pattern: "a^b" }, /\^ in a regular expression/],
+    [{ type: "string", format: "nope" }, /format nope/],
+    [{ type: "string", maxLength: 100_000 }, /more than 512 times/],
+    [{ allOf: [{ type: "integer" }, { minimum: 3 }] }, /allOf of several/],
+    [{ oneOf: [{ type: "integer" }, { type: "number" }] }, /oneOf whose branches may overlap/],
+    [{ type: "object", patternProperties: { a: {} } }, /patternProperties/],
+    [{ type: "object", properties: { a: {} }, minProperties: 1 }, /minProperties/],
+    [{ type: "object", if: {} }, /keyword if/],
+    [{ type: "string", anyOf: [{ maxLength: 1 }] }, /keyword type/],
+    [JSON.parse(`${'{"type":"array","items":'.repeat(100)}true${"}".repeat(100)}`), /nested more than 64/],
+  ])("%j is refused", (schema, reason) => {
+    expect(() => jsonSchemaGrammar(schema)).toThrow(
+      expect.objectContaining({ code: "INVALID_REQUEST", message: expect.stringMatching(reason) }),
+    );
+  });
+});

@@ -1,0 +1,70 @@
+import { characters } from "../ebnf/characters.js";
+import { ALL_CODE_POINTS, difference } from "../ebnf/code-points.js";
+import { repeat } from "../ebnf/repeat.js";
+import type { RuleBook } from "../ebnf/rule-book.js";
+
+/** Fewer digits than a double holds exactly, and exponents that it does not overflow with. */
+export const NUMBER = '"-"? ("0" | [1-9] [0-9]{0,14}) ("." [0-9]{1,15})? ([eE] [+-]? [0-9]{1,2})?';
+export const INTEGER = '"-"? ("0" | [1-9] [0-9]{0,14})';
+
+/** Lengths are counted in code points, so that none may come in two pieces; DEL and its like stay out. */
+const LETTERS = difference(ALL_CODE_POINTS, [
+  [0x00, 0x07],
+  [0x0b, 0x0b],
+  [0x0e, 0x1f],
+  [0x7f, 0x9f],
+]);
+
+/** How JSON is laid out: with at most one space after a comma or colon, or exactly as Python writes it. */
+export type Layout = "free" | "python";
+
+/** The rules of JSON that every schema shares. */
+export class JsonText {
+  readonly book: RuleBook;
+  readonly comma: string;
+  readonly colon: string;
+  #value: string | undefined;
+  #object: string | undefined;
+
+  constructor(book: RuleBook, layout: Layout) {
+    this.book = book;
+    this.comma = layout === "python" ? '", "' : '"," [ ]?';
+    this.colon = layout === "python" ? '": "' : '":" [ ]?';
+  }
+
+  /** A string of `min` to `max` characters. */
+  string(min = 0, max?: number): string {
+    const element = (then: string) => characters(this.book, LETTERS, "json", then);
+    return `"\\"" ${this.book.reference(repeat(this.book, { min, max, element }, '"\\""'))}`;
+  }
+
+  /** Any value. */
+  value(): string {
+    if (this.#value !== undefined) return this.#value;
+    this.#value = this.book.reserve();
+    const scalars = [this.string(), this.book.rule([NUMBER]), '"true"', '"false"', '"null"'];
+    this.book.define(this.#value, [...scalars, this.array(this.#value), this.object()]);
+    return this.#value;
+  }
+
+  /** Any object. */
+  object(): string {
+    if (this.#object !== undefined) return this.#object;
+    this.#object = this.book.reserve();
+    this.book.define(this.#object, [this.map(this.string(), this.value())]);
+    return this.#object;
+  }
+
+  array(item: string): string {
+    const rest = this.book.reserve();
+    this.book.define(rest, ['"]"', `${this.comma} ${item} ${rest}`]);
+    return `"[" ${this.book.rule(['"]"', `${item} ${rest}`])}`;
+  }
+
+  map(key: string, value: string): string {
+    const rest = this.book.reserve();
+    const entry = `${key} ${this.colon} ${value} ${rest}`;
+    this.book.define(rest, ['"}"', `${this.comma} ${entry}`]);
+    return `"{" ${this.book.rule(['"}"', entry])}`;
+  }
+}

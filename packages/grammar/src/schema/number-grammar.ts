@@ -1,0 +1,111 @@
+import { Impossible, refuseSchema } from "./impossible.js";
+import { integerRange, sameLength } from "./integer-range.js";
+import { INTEGER, NUMBER } from "./json-text.js";
+import { assertions, checkKeywords } from "./keywords.js";
+
+type Keywords = Readonly<Record<string, unknown>>;
+
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+  /** Whether the bound itself is outside. */
+  readonly aboveMin: boolean;
+  readonly belowMax: boolean;
+}
+
+const BOUNDS = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
+/** Decimal places of bounds that are not whole. */
+const MAX_PLACES = 6;
+
+/** Alternatives that spell the numbers of a schema of type integer or number. */
+export function numberGrammar(schema: Keywords, type: "integer" | "number", where: string): string[] {
+  checkKeywords(
+    schema,
+    ["type", ...BOUNDS, ...(schema.multipleOf === 1 && type === "integer" ? ["multipleOf"] : [])],
+    where,
+  );
+  if (!Object.keys(assertions(schema)).some((key) => BOUNDS.includes(key))) {
+    return [type === "integer" ? INTEGER : NUMBER];
+  }
+  const bounds = boundsOf(schema, where);
+  const whole = wholeRange(bounds);
+  const ways = type === "integer" ? integerRange(...whole) : [...integerRange(...whole), ...fractions(bounds, where)];
+  if (ways.length === 0) throw new Impossible(where, "has a range without numbers");
+  return ways;
+}
+
+function boundsOf(schema: Keywords, where: string): Bounds {
+  const of = (key: string, fallback: number): number => {
+    const value = schema[key];
+    if (value === undefined) return fallback;
+    return typeof value === "number" ? value : refuseSchema(where, `has a ${key} that is not a number`);
+  };
+  const [minimum, above] = [of("minimum", Number.NEGATIVE_INFINITY), of("exclusiveMinimum", Number.NEGATIVE_INFINITY)];
+  const [maximum, below] = [of("maximum", Number.POSITIVE_INFINITY), of("exclusiveMaximum", Number.POSITIVE_INFINITY)];
+  const [aboveMin, belowMax] = [
+    above >= minimum && above > Number.NEGATIVE_INFINITY,
+    below <= maximum && below < Number.POSITIVE_INFINITY,
+  ];
+  return { min: Math.max(minimum, above), max: Math.min(maximum, below), aboveMin, belowMax };
+}
+
+/** The whole numbers within. */
+function wholeRange({ min, max, aboveMin, belowMax }: Bounds): [number, number] {
+  const low = Math.ceil(min);
+  const high = Math.floor(max);
+  return [aboveMin && low === min ? low + 1 : low, belowMax && high === max ? high - 1 : high];
+}
+
+/** Numbers with a decimal point: any digits behind a whole part whose every continuation is within; and the rest near the bounds. */
+function fractions(bounds: Bounds, where: string): string[] {
+  const { min, max, aboveMin, belowMax } = bounds;
+  const behind = '"." [0-9]{1,15}';
+  // n.d lies in [n, n + 1]: its digits may all be zero, or round up.
+  const low = aboveMin ? Math.floor(min) + 1 : Math.ceil(min);
+  const high = belowMax ? Math.ceil(max) - 2 : Math.floor(max) - 1;
+  const negativeLow = aboveMin ? Math.floor(min) + 2 : Math.ceil(min) + 1;
+  const negativeHigh = belowMax ? Math.ceil(max) - 1 : Math.floor(max);
+  const besideZero = negativeLow <= 0 && (belowMax ? max > 0 : max >= 0) ? [`"-0" ${behind}`] : [];
+  const wholes = [...integerRange(negativeLow, Math.min(-1, negativeHigh)), ...integerRange(Math.max(0, low), high)];
+  return [...wholes.map((whole) => `${whole} ${behind}`), ...besideZero, ...edges(bounds, where)];
+}
+
+/** Within one of a bound that is excluded or not whole: numbers with exactly so many places. 0.25 and more gives 0.250 to 1.250. */
+function edges({ min, max, aboveMin, belowMax }: Bounds, where: string): string[] {
+  const finite = [min, max].filter(Number.isFinite);
+  const places = Math.max(...finite.map(placesOf)) + 1;
+  if (places > MAX_PLACES) refuseSchema(where, `has bounds with more than ${MAX_PLACES - 1} decimal places`);
+  const scale = 10 ** places;
+  const low = Math.round(min * scale) + (aboveMin ? 1 : 0);
+  const high = Math.round(max * scale) - (belowMax ? 1 : 0);
+  const near = (bound: number, excluded: boolean) =>
+    Number.isFinite(bound) && Math.abs(bound) < 1e8 && (excluded || !Number.isInteger(bound) || max - min < 1);
+  return [
+    ...(near(min, aboveMin) ? fixedPoint(low, Math.min(high, low + scale), places) : []),
+    ...(near(max, belowMax) ? fixedPoint(Math.max(low, high - scale), high, places) : []),
+  ];
+}
+
+/** The numbers m / 10^places for m from low to high, written with all their places. */
+function fixedPoint(low: number, high: number, places: number): string[] {
+  if (low > high) return [];
+  if (low < 0 && high >= 0) return [...fixedPoint(low, -1, places), ...fixedPoint(0, high, places)];
+  if (high < 0) return fixedPoint(-high, -low, places).map((way) => `"-" ${way}`);
+  const scale = 10 ** places;
+  const [lowWhole, highWhole] = [Math.floor(low / scale), Math.floor(high / scale)];
+  const part = (whole: number, from: number, to: number): string[] =>
+    sameLength(digits(from, places), digits(to, places)).map((way) => `"${whole}." ${way}`);
+  if (lowWhole === highWhole) return part(lowWhole, low % scale, high % scale);
+  const between = integerRange(lowWhole + 1, highWhole - 1).map((whole) => `${whole} "."${" [0-9]".repeat(places)}`);
+  return [...part(lowWhole, low % scale, scale - 1), ...between, ...part(highWhole, 0, high % scale)];
+}
+
+const digits = (value: number, places: number): string => String(value).padStart(places, "0");
+
+function placesOf(value: number): number {
+  if (!Number.isFinite(value)) return 0;
+  for (let places = 0; places <= MAX_PLACES; places++) {
+    if (Math.abs(value * 10 ** places - Math.round(value * 10 ** places)) < 1e-9) return places;
+  }
+  return MAX_PLACES + 1;
+}
