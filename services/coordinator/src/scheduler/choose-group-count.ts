@@ -1,9 +1,9 @@
 import type { StepCosts } from "./step-costs.js";
 
 /** Another count must be so much better: sequences that move between groups miss a turn. */
-const GAIN = 0.98;
+const GAIN = 0.985;
 /** Among equals one group per stage is taken: stages that work at the same time even out each other's delays. */
-const PREFERENCE = 0.97;
+const PREFERENCE = 0.99;
 
 /**
  * How many micro-batches `sequences` decoding sequences should be split into, 1 to stages + 1: the count of the shortest cycle,

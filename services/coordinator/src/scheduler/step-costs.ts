@@ -21,7 +21,7 @@ const CALIBRATED_ROWS = [1, 2, 4, 8, 16, 32];
 /** A size that was not tried lately looks so much better than what is known of it: it is tried rather than never known. */
 const CURIOSITY = 0.85;
 /** Steps after which a size was not tried lately. */
-const LATELY = 512;
+const LATELY = 8192;
 /** Fewer rows cost at most so much more than more rows do, whatever the calibration says. */
 const DEARER = 1.25;
 
