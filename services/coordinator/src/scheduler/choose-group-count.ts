@@ -2,8 +2,8 @@ import type { StepCosts } from "./step-costs.js";
 
 /** Another count must be so much better: sequences that move between groups miss a turn. */
 const GAIN = 0.985;
-/** Among equals one group per stage is taken: stages that work at the same time even out each other's delays. */
-const PREFERENCE = 0.99;
+/** One group per stage need only be as good: stages that work at the same time even out each other's delays. */
+const EQUAL = 1.005;
 
 /**
  * How many micro-batches `sequences` decoding sequences should be split into, 1 to stages + 1: the count of the shortest cycle,
@@ -20,13 +20,10 @@ export function chooseGroupCount(options: {
 }): number {
   const { sequences, stages, costs, current } = options;
   if (!costs.known) return stages;
-  const cycleMs = (groups: number): number => {
-    const ms = costs.cycle(Math.ceil(Math.max(1, sequences) / groups), groups);
-    return groups === stages ? ms * PREFERENCE : ms;
-  };
+  const cycleMs = (groups: number): number => costs.cycle(Math.ceil(Math.max(1, sequences) / groups), groups);
   let best = Math.min(current, stages + 1);
   for (let groups = 1; groups <= stages + 1; groups++) {
-    if (cycleMs(groups) < cycleMs(best) * GAIN) best = groups;
+    if (groups !== best && cycleMs(groups) < cycleMs(best) * (groups === stages ? EQUAL : GAIN)) best = groups;
   }
   return best;
 }
