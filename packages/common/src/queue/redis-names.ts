@@ -29,7 +29,6 @@ export const streamKey = (id: string): string => `${REDIS_PREFIX}:stream:${id}`;
 
 /** Key: a coordinator's ClusterStatus as JSON, with a short time to live. */
 export const statusKey = (coordinatorId: string): string => `${REDIS_PREFIX}:status:${coordinatorId}`;
-export const STATUS_KEY_PATTERN = `${REDIS_PREFIX}:status:*`;
 /** Set of coordinator ids that ever published a status. */
 export const COORDINATORS_KEY = `${REDIS_PREFIX}:coordinators`;
 
