@@ -277,13 +277,13 @@ export class Scheduler {
    * otherwise idle; else the decode rows would queue behind two chunks.
    */
   #prefillBudget({ stages, groups, budget }: EpochState, draft: MicroBatchDraft): number {
-    const { room } = draft;
     const prompts = this.#prefilling.length;
-    const load = { sequences: this.#running.size - prompts, groups: groups.used, prompts, burst: this.#isBurst() };
-    if (draft.rows > 0) return budget.beside(draft.rows, room, load);
-    if (load.sequences > 0) return this.#framesInFlight < stages ? budget.between(room, load) : 0;
     const due = this.#prefilling.reduce((rows, sequence) => rows + sequence.due - sequence.begun, 0);
-    return this.#framesInFlight <= stages ? budget.alone(stages, room, due) : 0;
+    const chunk = budget.alone(stages, draft.room, due);
+    const load = { sequences: this.#running.size - prompts, groups: groups.used, prompts, burst: this.#isBurst() };
+    if (draft.rows > 0) return budget.beside(draft.rows, chunk, load);
+    if (load.sequences > 0) return this.#framesInFlight < stages ? budget.between(chunk, load) : 0;
+    return this.#framesInFlight <= stages ? chunk : 0;
   }
 
   /** Whether the first prompt came before any running stream had its first token. */

@@ -22,6 +22,8 @@ const CALIBRATED_ROWS = [1, 2, 4, 8, 16, 32];
 const CURIOSITY = 0.85;
 /** Steps after which a size was not tried lately. */
 const LATELY = 8192;
+/** Rows that ggml's AMX kernels compute at once; the other kernels' 4 divide it. */
+const BLOCK = 32;
 /** Fewer rows cost at most so much more than more rows do, whatever the calibration says. */
 const DEARER = 1.25;
 
@@ -88,10 +90,14 @@ export class StepCosts {
     return Math.max(groups * this.slowest(rows), this.total(rows) + this.#overheadMs);
   }
 
-  /** The most rows, up to `most`, whose slowest stage takes no longer than `limitMs`; 0 when even one row takes longer. */
+  /**
+   * The most rows, up to `most`, whose slowest stage takes no longer than `limitMs`; 0 when even one row takes longer. Above a
+   * block only whole ones: one that is begun costs as much as a full one.
+   */
   rowsWithin(limitMs: number, most: number): number {
     let rows = most;
-    while (rows > 0 && this.slowest(rows) > limitMs) rows = rows > 64 ? Math.floor(rows * 0.9) : rows - 1;
+    while (rows > 0 && this.slowest(rows) > limitMs)
+      rows = rows > BLOCK ? BLOCK * (Math.ceil(rows / BLOCK) - 1) : rows - 1;
     return rows;
   }
 

@@ -38,7 +38,7 @@ describe("the step times of a shard", () => {
     const times = await (await open(range, pages)).measure(ROWS);
     expect(times.map(({ rows }) => rows)).toEqual(ROWS);
     for (const { layerMs } of times) expect(layerMs).toBeGreaterThan(0);
-    if (!range.heads) expect(times.map(({ headMs }) => headMs)).toEqual([0, 0, 0, 0]);
+    expect(times.map(({ headMs }) => headMs > 0)).toEqual(ROWS.map(() => range.heads));
   });
 
   it("leave the stage as it was: the same prompt on the same pages draws the same tokens", async () => {

@@ -1,3 +1,4 @@
+import { HeadProbe } from "./head-probe.js";
 import type { StageOptions } from "./stage.js";
 import { StepProbe } from "./step-probe.js";
 
@@ -6,7 +7,7 @@ export interface StepTime {
   readonly rows: number;
   /** One layer. */
   readonly layerMs: number;
-  /** The head, by its bytes against a layer's: both are products of the same kind. 0 on a shard without it. */
+  /** The head; 0 on a shard without it. */
   readonly headMs: number;
 }
 
@@ -24,28 +25,35 @@ const ENOUGH_MS = 1000;
  */
 export async function measureSteps(shard: StageOptions, rows: readonly number[]): Promise<readonly StepTime[]> {
   const probe = new StepProbe(shard);
+  const head = shard.heads ? new HeadProbe(shard) : null;
   try {
     const slice = Math.min(SLICE_LAYERS, probe.layers);
     await probe.time(1, slice); // threads and memory wake up
     const layers = (await probe.time(1, slice)) / slice > SMALL_LAYER_MS ? slice : probe.layers;
-    const best = await leastTimes(probe, rows, layers);
-    return rows.map((count) => {
-      const layerMs = (best.get(count) ?? 0) / layers;
-      return { rows: count, layerMs, headMs: layerMs * probe.headShare };
-    });
+    const layersMs = await leastTimes(rows, (count) => probe.time(count, layers));
+    const headMs = head === null ? null : await leastTimes(rows, (count) => head.time(count));
+    return rows.map((count) => ({
+      rows: count,
+      layerMs: (layersMs.get(count) ?? 0) / layers,
+      headMs: headMs?.get(count) ?? 0,
+    }));
   } finally {
+    head?.close();
     probe.close();
   }
 }
 
-/** The least milliseconds of `layers` layers, by rows. */
-async function leastTimes(probe: StepProbe, rows: readonly number[], layers: number): Promise<Map<number, number>> {
+/** The least milliseconds that `time` takes, by rows. */
+async function leastTimes(
+  rows: readonly number[],
+  time: (rows: number) => Promise<number>,
+): Promise<Map<number, number>> {
   const best = new Map<number, number>();
   const startedAt = performance.now();
   for (let pass = 0; pass < MOST_PASSES; pass++) {
     if (pass >= LEAST_PASSES && performance.now() - startedAt > ENOUGH_MS) break;
     for (const count of rows) {
-      best.set(count, Math.min(best.get(count) ?? Number.POSITIVE_INFINITY, await probe.time(count, layers)));
+      best.set(count, Math.min(best.get(count) ?? Number.POSITIVE_INFINITY, await time(count)));
     }
   }
   return best;

@@ -1,4 +1,3 @@
-import type { Tensor } from "@rhone/ggml";
 import { rhone } from "@rhone/proto";
 import type { LayerWeights } from "../model/load-weights.js";
 import { Stage, type StageOptions } from "./stage.js";
@@ -29,17 +28,6 @@ export class StepProbe {
 
   get layers(): number {
     return this.#layers.length;
-  }
-
-  /** Bytes of the head's weights over those of a layer; 0 on a shard without it. */
-  get headShare(): number {
-    const { heads, shard } = this.#options;
-    const bytes = (tensors: readonly Tensor[]): number =>
-      tensors.reduce((sum, { packedBytes }) => sum + packedBytes, 0);
-    const { output } = shard.weights.outer;
-    if (!heads || output === undefined) return 0;
-    const layers = this.#layers.map(([, weights]) => bytes(Object.values(weights)));
-    return (bytes([output]) * layers.length) / layers.reduce((sum, layer) => sum + layer, 0);
   }
 
   /** Milliseconds of one step of `rows` rows over the next `layers` layers in turn. */
