@@ -29,13 +29,17 @@ export function predict(stages: readonly PredictedStage[], streams: number): Pre
   const most = Math.min(streams, stages.length + 1);
   const choices = Array.from({ length: most }, (_, index) => {
     const groups = index + 1;
-    return perCycle(streams, groups, cycleMs(stages, Math.ceil(streams / groups), groups));
+    return perCycle(streams, groups, cycleMs(stages, streams, groups));
   });
   return choices.reduce((best, choice) => (choice.tokensPerSecond > best.tokensPerSecond ? choice : best));
 }
 
-function cycleMs(stages: PipelineTimes, rows: number, groups: number): number {
-  return Math.max(groups * slowestStageMs(stages, rows), sumOfStagesMs(stages, rows) + hopsMs(stages));
+function cycleMs(stages: PipelineTimes, streams: number, groups: number): number {
+  const least = Math.floor(streams / groups);
+  const greater = streams % groups;
+  const greatest = greater === 0 ? least : least + 1;
+  const queued = greater * slowestStageMs(stages, greatest) + (groups - greater) * slowestStageMs(stages, least);
+  return Math.max(queued, sumOfStagesMs(stages, greatest) + hopsMs(stages));
 }
 
 const hopsMs = (stages: readonly unknown[]): number => (stages.length + 1) * HOP_MS;

@@ -20,7 +20,7 @@ export function chooseGroupCount(options: {
 }): number {
   const { sequences, stages, costs, current } = options;
   if (!costs.known) return stages;
-  const cycleMs = (groups: number): number => costs.cycle(Math.ceil(Math.max(1, sequences) / groups), groups);
+  const cycleMs = (groups: number): number => costs.cycle(Math.max(1, sequences), groups);
   let best = Math.min(current, stages + 1);
   for (let groups = 1; groups <= stages + 1; groups++) {
     if (groups !== best && cycleMs(groups) < cycleMs(best) * (groups === stages ? EQUAL : GAIN)) best = groups;

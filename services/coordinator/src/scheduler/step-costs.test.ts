@@ -26,7 +26,9 @@ describe("StepCosts", () => {
     [3, 26.5],
     [4, 25],
     [12, 59.5],
-    [64, 282],
+    // 32 rows are no dearer than twice 16.
+    [32, 140],
+    [64, 280],
   ])("estimates %i rows at %d ms", (rows, ms) => expect(costsOf(1).slowest(rows)).toBeCloseTo(ms));
 
   it("takes the workers' own measurements over, and corrects them by what happens", () => {
@@ -58,6 +60,19 @@ describe("StepCosts", () => {
     const costs = new StepCosts([{ curve, layers: 1, heads: false }]);
     for (let n = 0; n < 50; n++) costs.observe(4, [80], 0);
     expect(costs.slowest(8)).toBeCloseTo(0.85 * 160, 0);
+  });
+
+  it("does not believe that a step which another process held up is dearer than two of half its size", () => {
+    const costs = costsOf(1);
+    for (let n = 0; n < 50; n++) costs.observe(8, [500], 0);
+    expect(costs.slowest(8)).toBeCloseTo(2 * 25);
+  });
+
+  it("counts the true sizes of unequal groups", () => {
+    const costs = costsOf(2, 1);
+    // 16 in 3 groups: 5, 5 and 6 rows, of 31 and 37 ms.
+    expect(costs.cycle(16, 3)).toBeCloseTo(31 + 31 + 37);
+    expect(costs.cycle(2, 3)).toBeCloseTo(31);
   });
 
   it("knows nothing at first", () => {
@@ -98,7 +113,7 @@ describe("PrefillBudget", () => {
   it("gives many prompts before few streams as much time each as a stream has", () => {
     const budget = new PrefillBudget("auto", costsOf(1));
     // 15 ms for the stream, 0.6 x 15 ms for each of 12 prompts.
-    expect(budget.beside(1, room, { sequences: 1, groups: 1, prompts: 12, burst: false })).toBe(26);
+    expect(budget.beside(1, room, { sequences: 1, groups: 1, prompts: 12, burst: false })).toBe(27);
   });
 
   it("hurries with prompts that came before any of the streams had begun", () => {

@@ -44,7 +44,7 @@ export class StepCosts {
 
   /** `times`: what the workers measured, or null. */
   constructor(times: PipelineTimes | null = null) {
-    this.#calibrated = times === null ? new Map() : plausible(times);
+    this.#calibrated = times === null ? new Map() : calibrated(times);
   }
 
   /** Time of a step outside the stages: hops, and the coordinator itself. */
@@ -83,11 +83,15 @@ export class StepCosts {
   }
 
   /**
-   * Milliseconds of a cycle, in which every sequence gets one token, with `groups` micro-batches of `rows` rows: they queue
-   * at the slowest stage, and one goes through all stages at least.
+   * Milliseconds of a cycle, in which each of `sequences` gets one token, in `groups` micro-batches as equal as can be: they
+   * queue at the slowest stage, and the greatest goes through all stages at least.
    */
-  cycle(rows: number, groups: number): number {
-    return Math.max(groups * this.slowest(rows), this.total(rows) + this.#overheadMs);
+  cycle(sequences: number, groups: number): number {
+    const least = Math.floor(sequences / groups);
+    const greater = sequences % groups;
+    const greatest = greater === 0 ? least : least + 1;
+    const queued = greater * this.slowest(greatest) + (least === 0 ? 0 : (groups - greater) * this.slowest(least));
+    return Math.max(queued, this.total(greatest) + this.#overheadMs);
   }
 
   /**
@@ -111,7 +115,7 @@ export class StepCosts {
     for (const [size, cost] of this.#calibrated) points.set(size, times(cost, this.#drift * CURIOSITY));
     for (const [size, cost] of this.#seen)
       points.set(size, this.#steps - cost.at < LATELY ? cost : times(cost, CURIOSITY));
-    return points;
+    return plausible(points);
   }
 }
 
@@ -120,21 +124,27 @@ function blend(old: number, now: number): number {
   return old === 0 ? now : old + WEIGHT_UP * (Math.min(now, MOST_SLOWER * old) - old);
 }
 
-/** Calibration without what can't be: n rows are never dearer than n/m times m rows, nor few rows much dearer than many. */
-function plausible(times: PipelineTimes): ReadonlyMap<number, Cost> {
-  const raw = CALIBRATED_ROWS.map((rows) => ({
-    rows,
-    slowest: slowestStageMs(times, rows),
-    total: sumOfStagesMs(times, rows),
-  }));
-  const bound = (rows: number, of: (cost: Cost) => number): number =>
-    Math.min(...raw.map((cost) => of(cost) * (cost.rows <= rows ? Math.ceil(rows / cost.rows) : DEARER)));
-  return new Map(
-    CALIBRATED_ROWS.map((rows) => [
-      rows,
-      { slowest: bound(rows, (c) => c.slowest), total: bound(rows, (c) => c.total) },
-    ]),
-  );
+function calibrated(stages: PipelineTimes): ReadonlyMap<number, Cost> {
+  const cost = (rows: number): Cost => ({ slowest: slowestStageMs(stages, rows), total: sumOfStagesMs(stages, rows) });
+  return plausible(new Map(CALIBRATED_ROWS.map((rows) => [rows, cost(rows)])));
+}
+
+/**
+ * Costs without what can't be, which is what another process did to some measurement: n rows are never dearer than n/m times
+ * m rows, nor few rows much dearer than many.
+ */
+function plausible(points: ReadonlyMap<number, Cost>): ReadonlyMap<number, Cost> {
+  const bounded = new Map<number, Cost>();
+  for (const rows of points.keys()) {
+    let [slowest, total] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (const [other, cost] of points) {
+      const factor = other === rows ? 1 : other < rows ? Math.ceil(rows / other) : DEARER;
+      slowest = Math.min(slowest, factor * cost.slowest);
+      total = Math.min(total, factor * cost.total);
+    }
+    bounded.set(rows, { slowest, total });
+  }
+  return bounded;
 }
 
 /** Between known sizes a straight line; below the least its own cost, above the largest in proportion. */

@@ -67,12 +67,13 @@ function bestCount(
   { costs, groups }: { readonly costs: StepCosts; readonly groups: number },
 ): number {
   if (!costs.known) return guesses.length;
+  const cycleMs = (rows: number): number => costs.cycle(rows * groups, groups);
   let expected = sequences;
   let best = 0;
-  let bestRate = (expected / costs.cycle(sequences, groups)) * GAIN;
+  let bestRate = (expected / cycleMs(sequences)) * GAIN;
   guesses.forEach(({ probability }, index) => {
     expected += probability;
-    const rate = expected / costs.cycle(sequences + index + 1, groups);
+    const rate = expected / cycleMs(sequences + index + 1);
     if (rate <= bestRate) return;
     best = index + 1;
     bestRate = rate;
