@@ -3,7 +3,7 @@ import type { StepCosts } from "./step-costs.js";
 /** Another count must be so much better: sequences that move between groups miss a turn. */
 const GAIN = 0.985;
 /** One group per stage need only be as good: stages that work at the same time even out each other's delays. */
-const EQUAL = 1.005;
+const EQUAL = 1.01;
 
 /**
  * How many micro-batches `sequences` decoding sequences should be split into, 1 to stages + 1: the count of the shortest cycle,

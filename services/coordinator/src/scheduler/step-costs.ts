@@ -171,9 +171,9 @@ const times = ({ slowest, total }: Cost, factor: number): Cost => ({
   total: total * factor,
 });
 
-/** Sizes up to 8 are told apart, larger ones by quarters of a power of two: 9 and 10 count as 10, 100 as 96. */
+/** Sizes up to 16 are told apart, larger ones by eighths of a power of two: 17 counts as 18, 100 as 104. */
 function bucketOf(rows: number): number {
-  if (rows <= 8) return rows;
-  const quarter = 2 ** (Math.floor(Math.log2(rows)) - 2);
-  return Math.max(8, Math.round(rows / quarter) * quarter);
+  if (rows <= 16) return rows;
+  const eighth = 2 ** (Math.floor(Math.log2(rows)) - 3);
+  return Math.round(rows / eighth) * eighth;
 }
