@@ -33,6 +33,16 @@ function ask(url: string, secret: string, request: object = body, headers: Recor
   });
 }
 
+/** As clients do that try again when they are told to. */
+async function askAgain(...args: Parameters<typeof ask>): Promise<Response> {
+  for (;;) {
+    const response = await ask(...args);
+    if (response.status !== 409) return response;
+    expect(response.headers.get("retry-after")).toBe("1");
+    await response.text();
+  }
+}
+
 /** Sequences that the coordinator has brought to an end. */
 async function finished(): Promise<number> {
   const { operations } = await cluster.status();
@@ -79,13 +89,10 @@ describe("a key", () => {
     const secret = await createKey("counted", "--tpm", "1000");
     const first = await ask(cluster.url, secret, { ...body, max_tokens: 400, ignore_eos: false, stop: [" "] });
     const { total_tokens } = ((await first.json()) as { usage: { total_tokens: number } }).usage;
-    // What the second request sets aside comes on top of what the first one has used.
-    const left = async () => {
-      const { headers } = await ask(second.url, secret, { ...body, max_tokens: 900 });
-      return Number(headers.get("x-ratelimit-remaining-tokens"));
-    };
     expect(total_tokens).toBeLessThan(100);
-    expect(await left()).toBeGreaterThan(0);
+    // Nothing is left for it while the 400 tokens that the first might have had are set aside.
+    const large = async () => (await ask(second.url, secret, { ...body, prompt: "A", max_tokens: 890 })).status;
+    await expect.poll(large, { interval: 50 }).toBe(200);
   });
 });
 
@@ -95,7 +102,7 @@ describe("an idempotency key", () => {
     const before = await finished();
     const once = { "idempotency-key": "order-1" };
     const request = { ...body, max_tokens: 40 };
-    const [first, other] = await Promise.all([cluster, second].map(({ url }) => ask(url, secret, request, once)));
+    const [first, other] = await Promise.all([cluster, second].map(({ url }) => askAgain(url, secret, request, once)));
     const again = await ask(second.url, secret, request, once);
     const texts = await Promise.all([first, other, again].map((response) => response?.text()));
     expect(new Set(texts).size).toBe(1);
@@ -112,10 +119,10 @@ describe("an idempotency key", () => {
     const request = { ...body, max_tokens: 400 };
     const before = await finished();
     const third = await startSecondGateway(cluster, ["--auth", "keys"]);
-    const lost = ask(third.url, secret, request, once);
+    const lost = expect(ask(third.url, secret, request, once)).rejects.toThrow();
     await expect.poll(async () => (await cluster.status()).sequences.running, { timeout: 10_000 }).toBe(1);
     await third.stop("SIGKILL");
-    await expect(lost).rejects.toThrow();
+    await lost;
     const answer = (await (await ask(cluster.url, secret, request, once)).json()) as {
       usage: { completion_tokens: number };
     };
@@ -128,10 +135,8 @@ test("a request ends at the deadline that it names", async () => {
   const secret = await createKey("hasty");
   const response = await ask(cluster.url, secret, { ...body, max_tokens: 2000 }, { "x-request-timeout": "0.05" });
   expect(response.status).toBe(504);
-  expect(await response.json()).toMatchObject({
-    code: "deadline_exceeded",
-    message: expect.stringContaining("0.05 s"),
-  });
+  // Gateway and coordinator both watch it; either may be first.
+  expect(await response.json()).toMatchObject({ code: "deadline_exceeded" });
 });
 
 test("files, and answers of batches, are seen by their owner alone", async () => {
