@@ -17,6 +17,7 @@ export const cliSettings = {
     schema: redisUrlSchema.removeDefault().optional(),
     doc: "A Redis of your own; else a private one is started.",
   },
+  apiKey: { env: "RHONE_API_KEY", schema: text, doc: "Sent to gateways that ask for an API key." },
   searchPath: {
     env: "PATH",
     schema: z.string().default(""),

@@ -20,6 +20,10 @@ describe("wrong use", () => {
     ["a missing argument", ["model", "pull"], "commander.missingArgument"],
     ["a missing flag", ["model", "synth", "--preset", "tiny"], "commander.missingMandatoryOptionValue"],
     ["a bad number", ["model", "synth", "-p", "tiny", "-o", "x", "--layers", "0"], "commander.invalidArgument"],
+    ["a key without a name", ["keys", "create"], "commander.missingArgument"],
+    ["a key's name with blanks", ["keys", "create", "a b"], "commander.invalidArgument"],
+    ["a limit that is none", ["keys", "create", "a", "--rpm", "-1"], "commander.invalidArgument"],
+    ["a mode of auth that is none", ["up", "--auth", "maybe"], "commander.invalidArgument"],
   ])("refuses %s", (_, args, code) => expect(run(...args)).rejects.toMatchObject({ code }));
 
   it("names the nearest models", () =>

@@ -5,6 +5,7 @@ import { addChatCommand } from "./commands/chat.js";
 import { addDeviceCommands } from "./commands/device.js";
 import { addDownCommand } from "./commands/down.js";
 import { addGenerateCommand } from "./commands/generate.js";
+import { addKeysCommands } from "./commands/keys.js";
 import { addLogsCommand } from "./commands/logs.js";
 import { addModelCommands } from "./commands/model.js";
 import { addPlanCommand } from "./commands/plan.js";
@@ -16,7 +17,7 @@ const ABOUT = "Serves Mistral 7B and its Llama-architecture siblings from many s
 
 const EPILOGUE = `
 Exit codes: 0 done, 1 failed, 2 wrong use or settings, 3 no cluster runs, 130 interrupted.
-Variables:  RHONE_HOME (data directory), REDIS_URL, HF_ENDPOINT, HF_TOKEN, NO_COLOR.`;
+Variables:  RHONE_HOME (data directory), RHONE_API_KEY, REDIS_URL, HF_ENDPOINT, HF_TOKEN, NO_COLOR.`;
 
 /** The whole command line. `signal` ends what a command does; wrong use throws CommanderError. */
 export function createProgram(signal: AbortSignal): Command {
@@ -29,6 +30,7 @@ export function createProgram(signal: AbortSignal): Command {
   addChatCommand(program, signal);
   addGenerateCommand(program, signal);
   addBatchCommands(program, signal);
+  addKeysCommands(program, signal);
   addModelCommands(program, signal);
   addDeviceCommands(program);
   addBenchCommands(program, signal);

@@ -1,5 +1,6 @@
 import { isErrorCode, RhoneError } from "@rhone/common";
 import { z } from "zod";
+import { authorization } from "./authorization.js";
 import { readEvents } from "./read-events.js";
 
 export interface Message {
@@ -22,6 +23,7 @@ export interface GenerationRequest {
   readonly model: string;
   readonly input: { readonly prompt: string } | { readonly messages: readonly Message[] };
   readonly sampling: Sampling;
+  readonly apiKey: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -33,11 +35,12 @@ const chunkSchema = z.object({
 });
 
 /** The text of a generation, piece by piece. Throws the gateway's own errors, NOT_RUNNING when nobody answers at the URL. */
-export async function* streamText({ url, model, input, sampling, signal }: GenerationRequest): AsyncGenerator<string> {
+export async function* streamText(request: GenerationRequest): AsyncGenerator<string> {
+  const { url, model, input, sampling, apiKey, signal } = request;
   const path = "messages" in input ? "/v1/chat/completions" : "/v1/completions";
   const { maxTokens, temperature, topP, seed, stop } = sampling;
   const body = { model, ...input, stream: true, max_tokens: maxTokens, temperature, top_p: topP, seed, stop };
-  const response = await post(`${url}${path}`, JSON.stringify(body), signal);
+  const response = await post(`${url}${path}`, JSON.stringify(body), { apiKey, signal });
   if (!response.ok || response.body === null) throw failureOf(await response.text(), response.status);
   for await (const data of readEvents(response.body)) {
     const chunk = chunkSchema.safeParse(parseJson(data));
@@ -46,9 +49,14 @@ export async function* streamText({ url, model, input, sampling, signal }: Gener
   }
 }
 
-async function post(url: string, body: string, signal: AbortSignal): Promise<Response> {
+async function post(
+  url: string,
+  body: string,
+  { apiKey, signal }: Pick<GenerationRequest, "apiKey" | "signal">,
+): Promise<Response> {
   try {
-    return await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body, signal });
+    const headers = { "content-type": "application/json", ...authorization(apiKey) };
+    return await fetch(url, { method: "POST", headers, body, signal });
   } catch (cause) {
     signal.throwIfAborted();
     throw new RhoneError("NOT_RUNNING", `Nobody answers at ${url}.`, { cause });

@@ -6,6 +6,7 @@ import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isErrorCode, RhoneError } from "@rhone/common";
 import { z } from "zod";
+import { authorization } from "../api/authorization.js";
 
 const batchSchema = z.looseObject({
   id: z.string(),
@@ -30,14 +31,22 @@ const MOST_FAILED_POLLS = 60;
 
 export const isOver = ({ status }: Batch): boolean => OVER.has(status);
 
+export interface BatchClientOptions {
+  readonly url: string;
+  readonly apiKey: string | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** Batches over a gateway's HTTP API. Every call throws the gateway's own errors, and NOT_RUNNING when nobody answers. */
 export class BatchClient {
   readonly #url: string;
   readonly #signal: AbortSignal;
+  readonly #authorization: Readonly<Record<string, string>>;
 
-  constructor(url: string, signal: AbortSignal) {
+  constructor({ url, apiKey, signal }: BatchClientOptions) {
     this.#url = url.replace(/\/+$/, "");
     this.#signal = signal;
+    this.#authorization = authorization(apiKey);
   }
 
   /** Sends a file as it is read; returns its id. Throws INVALID_REQUEST when it can't be read. */
@@ -93,7 +102,9 @@ export class BatchClient {
   }
 
   async #fetch(path: string, init: RequestInit & { readonly duplex?: "half" } = {}): Promise<Response> {
-    const response = await fetch(this.#url + path, { ...init, signal: this.#signal }).catch((cause: unknown) => {
+    const headers = { ...init.headers, ...this.#authorization };
+    const sent = fetch(this.#url + path, { ...init, headers, signal: this.#signal });
+    const response = await sent.catch((cause: unknown) => {
       this.#signal.throwIfAborted();
       throw new RhoneError("NOT_RUNNING", `Nobody answers at ${this.#url}.`, { cause });
     });

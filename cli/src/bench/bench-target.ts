@@ -18,6 +18,7 @@ export class BenchTarget {
   /** null for a cluster whose processes are not known. */
   readonly cpuClock: CpuClock | null;
   readonly #signal: AbortSignal;
+  readonly #apiKey: string | undefined;
   readonly #metricsUrls: MetricsUrls;
 
   private constructor(
@@ -31,13 +32,13 @@ export class BenchTarget {
     this.cpuClock = about.cpuClock;
     this.#metricsUrls = about.metricsUrls;
     this.#signal = about.signal;
+    this.#apiKey = about.apiKey;
   }
 
   /**
-   * `roots`: the processes whose descendants make up the cluster, when they are on this machine and known.
    * Throws NOT_RUNNING when nobody answers or no pipeline is ready behind the gateway.
    */
-  static async open(url: string, signal: AbortSignal, roots: readonly number[] | null = null): Promise<BenchTarget> {
+  static async open(url: string, { signal, apiKey, roots = null }: OpenTarget): Promise<BenchTarget> {
     const { coordinators } = await fetchStatus(url, signal);
     const ready = coordinators.filter(({ state }) => state === "ready");
     const [status] = ready;
@@ -51,20 +52,21 @@ export class BenchTarget {
         () => false,
       );
       const cpuClock = roots === null ? null : new CpuClock(roots);
-      return new BenchTarget(url, status, { seesInside, cpuClock, metricsUrls, signal });
+      return new BenchTarget(url, status, { seesInside, cpuClock, metricsUrls, signal, apiKey });
     }
     const why = coordinators[0]?.reason ?? coordinators[0]?.state ?? "no coordinator";
     throw new RhoneError("NOT_RUNNING", `The cluster at ${url} is not ready: ${why}.`);
   }
 
   /** Streams with the same settings for all; see runStreams. */
-  run(load: Omit<Load, "agent" | "url" | "model" | "signal">): Promise<readonly StreamRecord[]> {
+  run(load: Omit<Load, "agent" | "url" | "model" | "apiKey" | "signal">): Promise<readonly StreamRecord[]> {
     return runStreams({ ...load, ...this.connection });
   }
 
   /** What a stream of its own needs. */
-  get connection(): Pick<Load, "agent" | "url" | "model" | "signal"> {
-    return { agent: this.agent, url: this.url, model: this.status.model.name, signal: this.#signal };
+  get connection(): Pick<Load, "agent" | "url" | "model" | "apiKey" | "signal"> {
+    const { agent, url, status } = this;
+    return { agent, url, model: status.model.name, apiKey: this.#apiKey, signal: this.#signal };
   }
 
   /** All /metrics pages of coordinators and workers, as of now; null when they are out of reach from here. */
@@ -85,6 +87,15 @@ interface MetricsUrls {
 interface TargetLinks {
   readonly metricsUrls: MetricsUrls;
   readonly signal: AbortSignal;
+  readonly apiKey: string | undefined;
+}
+
+export interface OpenTarget {
+  readonly signal: AbortSignal;
+  /** For a gateway that asks for one. */
+  readonly apiKey?: string | undefined;
+  /** The processes whose descendants make up the cluster, when they are on this machine and known. */
+  readonly roots?: readonly number[] | null;
 }
 
 const metricsUrlOf = ({ operations }: { readonly operations: string }): string => `http://${operations}/metrics`;

@@ -41,7 +41,7 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
   const measured: MeasuredCluster[] = [];
   const note = (text: string): void => console.error(text);
   const use = async <T>({ url, roots }: Place, body: (target: BenchTarget) => Promise<T>): Promise<T> => {
-    const target = await BenchTarget.open(url, signal, roots);
+    const target = await BenchTarget.open(url, { signal, apiKey: config.apiKey, roots });
     measured.push(describeCluster(target.status));
     try {
       return await body(target);

@@ -7,6 +7,8 @@ export const clusterOptionsSchema = z.object({
   model: z.string(),
   host: z.string(),
   port: z.number().int(),
+  /** auto, keys or off. */
+  auth: z.string().optional(),
   workers: z.number().int().optional(),
   threads: z.number().int().optional(),
   /** Bytes per worker. */

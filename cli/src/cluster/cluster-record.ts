@@ -14,7 +14,10 @@ const clusterSchema = z.object({
   startedAtMs: z.number(),
   url: z.string(),
   model: z.string(),
+  /** For people. */
   redis: z.string(),
+  /** What clients of Redis connect to; may hold a password, as only this user can read the record. */
+  redisUrl: z.string().optional(),
   /** host:port of the coordinator's operations server, once it is ready. */
   operations: z.string().optional(),
   services: z.array(processSchema).readonly(),
@@ -54,7 +57,7 @@ export class ClusterClaim {
    */
   static async take(
     dataDir: DataDir,
-    about: Pick<ClusterRecord, "url" | "model">,
+    about: Pick<ClusterRecord, "url" | "model" | "redisUrl">,
     onLeftover: (processes: readonly RecordedProcess[]) => Promise<void>,
   ): Promise<ClusterClaim> {
     const self = identifyProcess(process.pid);

@@ -41,7 +41,12 @@ export async function runCluster(request: RunRequest): Promise<void> {
   const machine = { cores: availableParallelism(), availableMemory: process.availableMemory?.() ?? freemem() };
   const plan = await planCluster(options, dataDir, machine);
   const redis = await planRedis(await chooseRedis({ url: config.redisUrl, searchPath: config.searchPath }), dataDir);
-  const about = { url: urlOf(options.host, options.port), model: plan.model.name, redis: redis.description };
+  const about = {
+    url: urlOf(options.host, options.port),
+    model: plan.model.name,
+    redis: redis.description,
+    redisUrl: redis.url,
+  };
   const claim = await ClusterClaim.take(dataDir, about, endProcesses);
   try {
     await prepare(options, dataDir);
@@ -89,6 +94,7 @@ async function live(
     const status = await readStatus(cluster.operations, stop);
     const hint = status === null ? null : singleWorkerHint(status);
     if (hint !== null) report({ kind: "note", text: hint });
+    if (await asksForKeys(url)) report({ kind: "note", text: KEYS_NEEDED });
     report({ kind: "ready", url });
     const failure = await Promise.race([cluster.failed, stopped]);
     if (failure !== null) throw failure;
@@ -96,6 +102,14 @@ async function live(
     await claim.update({ state: "stopping" });
     await cluster.stop();
   }
+}
+
+const KEYS_NEEDED = "requests need an API key: `rhone keys create NAME` makes one";
+
+/** As a client sees it, since the gateway has the settings. */
+async function asksForKeys(url: string): Promise<boolean> {
+  const response = await fetch(`${url}/v1/models`).catch(() => null);
+  return response?.status === 401;
 }
 
 async function recordFailure(dataDir: DataDir, { code, message }: RhoneError): Promise<void> {

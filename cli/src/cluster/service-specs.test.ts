@@ -35,6 +35,12 @@ test("settings that were not given are left to the service; the catalogue's wind
   expect(flags).not.toHaveProperty("--activation-type");
 });
 
+test("who asks for API keys is the gateway", () => {
+  expect(flagsOf(gatewaySpec(sources, undefined).args)).not.toHaveProperty("--auth");
+  const options = { ...sources.options, auth: "keys" };
+  expect(flagsOf(gatewaySpec({ ...sources, options }, undefined).args)).toMatchObject({ "--auth": "keys" });
+});
+
 test("the password goes through the environment only", () => {
   const { args, env } = coordinatorSpec(sources, undefined);
   expect(args.join(" ")).not.toContain("secret");

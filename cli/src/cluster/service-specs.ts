@@ -96,6 +96,7 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     "model-path": plan.model.path,
     "model-name": plan.model.name,
     "storage-dir": dataDir.storage,
+    auth: options.auth,
   };
   return {
     name: "gateway",

@@ -33,8 +33,8 @@ interface DownloadOptions extends TargetOptions {
 export function addBatchCommands(program: Command, signal: AbortSignal): void {
   const batch = program.command("batch").description("many requests at once, run when nothing else is asked for");
   const clientFor = async ({ url, dataDir: home }: TargetOptions): Promise<BatchClient> => {
-    const { dataDir } = commandContext(home, signal);
-    return new BatchClient(url ?? (await urlOfCluster(dataDir)), signal);
+    const { dataDir, config } = commandContext(home, signal);
+    return new BatchClient({ url: url ?? (await urlOfCluster(dataDir)), apiKey: config.apiKey, signal });
   };
   withJson(batch.command("submit"))
     .description("upload a JSONL file of requests and start it")

@@ -15,8 +15,9 @@ export function addChatCommand(program: Command, signal: AbortSignal): void {
     .description("talk with the model; /reset forgets, /exit or Ctrl-D ends")
     .option("-s, --system <text>", "instructions for the model");
   addGenerationOptions(command).action(async (options: ChatOptions) => {
-    const { dataDir, style } = commandContext(options.dataDir, signal);
-    const target = await findTarget(options, dataDir);
+    const context = commandContext(options.dataDir, signal);
+    const { style } = context;
+    const target = await findTarget(options, context);
     const start: readonly Message[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
     let messages = start;
     const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: style.bold("> ") });

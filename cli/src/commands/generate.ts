@@ -10,8 +10,7 @@ export function addGenerateCommand(program: Command, signal: AbortSignal): void 
     .description("let the model go on with a text")
     .argument("[prompt...]", "the text; without it, standard input is read");
   addGenerationOptions(command).action(async (words: readonly string[], options: GenerationOptions) => {
-    const { dataDir } = commandContext(options.dataDir, signal);
-    const target = await findTarget(options, dataDir);
+    const target = await findTarget(options, commandContext(options.dataDir, signal));
     const prompt = words.length > 0 ? words.join(" ") : await text(process.stdin);
     for await (const piece of streamText({ ...target, input: { prompt }, sampling: samplingOf(options), signal })) {
       process.stdout.write(piece);

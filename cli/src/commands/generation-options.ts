@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { Sampling } from "../api/generation-client.js";
+import type { GenerationRequest, Sampling } from "../api/generation-client.js";
 import { readClusterRecord } from "../cluster/cluster-record.js";
 import { runningCluster } from "../cluster/running-cluster.js";
-import type { DataDir } from "../data-dir.js";
+import type { CommandContext } from "../command-context.js";
 import { decimalNumber, positive, wholeNumber } from "../option-parsers.js";
 
 export interface GenerationOptions {
@@ -36,10 +36,10 @@ export function samplingOf({ maxTokens, temperature, topP, seed, stop }: Generat
 /** The gateway and the model to ask. Throws NOT_RUNNING. */
 export async function findTarget(
   { url, model }: GenerationOptions,
-  dataDir: DataDir,
-): Promise<{ readonly url: string; readonly model: string }> {
+  { dataDir, config: { apiKey } }: Pick<CommandContext, "dataDir" | "config">,
+): Promise<Pick<GenerationRequest, "url" | "model" | "apiKey">> {
   if (url !== undefined)
-    return { url: url.replace(/\/+$/, ""), model: model ?? (await readClusterRecord(dataDir))?.model ?? "" };
+    return { url: url.replace(/\/+$/, ""), model: model ?? (await readClusterRecord(dataDir))?.model ?? "", apiKey };
   const cluster = await runningCluster(dataDir);
-  return { url: cluster.url, model: model ?? cluster.model };
+  return { url: cluster.url, model: model ?? cluster.model, apiKey };
 }

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { ClusterOptions } from "../cluster/cluster-options.js";
 import { startDetached } from "../cluster/detach.js";
 import { ENTRY_POINTS } from "../cluster/entry-points.js";
@@ -18,6 +18,7 @@ const EXAMPLES = `
 Examples:
   rhone up                                         Breeze, the demonstration model, on two workers
   rhone up --detach --port 18080                   in the background; ends when it is ready
+  rhone up --host 0.0.0.0                          for other machines; then: rhone keys create NAME
   rhone up --model mistral-7b-instruct-v0.3        after: rhone model pull mistral-7b-instruct-v0.3
   rhone up --model ./my.gguf --workers 4 --kv-type q8_0 --context 8192`;
 
@@ -28,6 +29,12 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
   addClusterFlags(command)
     .option("-p, --port <port>", "HTTP port of the gateway; 0 = any", port, 8080)
     .option("--host <host>", "address of the gateway; 0.0.0.0 lets other machines in", "127.0.0.1")
+    .addOption(
+      new Option(
+        "--auth <mode>",
+        "ask for API keys: auto asks unless --host is this machine's own address (default: RHONE_AUTH or auto)",
+      ).choices(["auto", "keys", "off"]),
+    )
     .option("--data-dir <dir>", "models, logs and run state (default: RHONE_HOME or ~/.rhone)")
     .option("-d, --detach", "go on in the background once it is ready")
     .addHelpText("after", EXAMPLES)

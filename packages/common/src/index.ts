@@ -1,3 +1,5 @@
+export * from "./api-keys/api-key.js";
+export * from "./api-keys/api-key-store.js";
 export * from "./cluster/cluster-status.js";
 export * from "./config/load-config.js";
 export * from "./config/schemas.js";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type ConfigOf, hostSchema, logLevelSchema, portSchema, redisUrlSchema, type Settings } from "@rhone/common";
 import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
 import { z } from "zod";
+import { AUTH_MODES } from "./admission/auth-mode.js";
 
 const MiB = 1024 * 1024;
 
@@ -11,6 +12,14 @@ const namesSchema = z
   .string()
   .default("")
   .transform((list) => list.split(",").flatMap((name) => name.trim() || []));
+
+/** 0 means none. */
+const limitSchema = z.coerce
+  .number()
+  .int()
+  .min(0)
+  .default(0)
+  .transform((limit) => (limit === 0 ? null : limit));
 
 export const gatewaySettings = {
   host: { env: "RHONE_HOST", schema: hostSchema, doc: "The address to bind." },
@@ -50,6 +59,31 @@ export const gatewaySettings = {
       .max(24 * 3600 * 1000)
       .default(600_000),
     doc: "Longest that a request may take, in milliseconds.",
+  },
+  auth: {
+    env: "RHONE_AUTH",
+    schema: z.enum(AUTH_MODES).default("auto"),
+    doc: "keys: requests need an API key; off: they don't; auto: they do unless the address to bind is this machine's own.",
+  },
+  requestsPerMinute: {
+    env: "RHONE_REQUESTS_PER_MINUTE",
+    schema: limitSchema,
+    doc: "Limit of each caller whose key has none of its own; 0 = none.",
+  },
+  tokensPerMinute: {
+    env: "RHONE_TOKENS_PER_MINUTE",
+    schema: limitSchema,
+    doc: "The same in tokens of prompts and answers; 0 = none.",
+  },
+  idempotencyTtlS: {
+    env: "RHONE_IDEMPOTENCY_TTL_S",
+    schema: z.coerce
+      .number()
+      .int()
+      .min(60)
+      .max(7 * 24 * 3600)
+      .default(24 * 3600),
+    doc: "How long an answer is kept for requests with the same Idempotency-Key, in seconds.",
   },
   corsOrigins: {
     env: "RHONE_CORS_ORIGINS",

@@ -1,5 +1,9 @@
 import type { Logger } from "@rhone/common";
 import type { GrammarChecker } from "@rhone/grammar";
+import type { Limits } from "./admission/caller.js";
+import type { IdempotencyRecords } from "./admission/idempotency-records.js";
+import type { KeyRing } from "./admission/key-ring.js";
+import type { RateLimits } from "./admission/rate-limits.js";
 import type { BatchStore } from "./batches/batch-store.js";
 import type { FileStore } from "./files/file-store.js";
 import type { Metrics } from "./metrics.js";
@@ -26,4 +30,12 @@ export interface GatewayDeps {
   readonly opsless: boolean;
   /** Origins whose pages may read answers; ["*"]: all. */
   readonly corsOrigins: readonly string[];
+  /** null: no API keys are asked for. */
+  readonly keyRing: Pick<KeyRing, "find" | "isEmpty"> | null;
+  readonly limits: RateLimits;
+  /** Of callers whose keys have none. */
+  readonly defaultLimits: Limits;
+  readonly idempotency: IdempotencyRecords;
+  /** Seconds that answers are kept for requests with the same Idempotency-Key. */
+  readonly idempotencyTtlS: number;
 }

@@ -1,7 +1,20 @@
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { announce, createLogger, explainBindError, loadConfig, openRedis, RhoneError, runService } from "@rhone/common";
+import {
+  ApiKeyStore,
+  announce,
+  createLogger,
+  explainBindError,
+  loadConfig,
+  openRedis,
+  RhoneError,
+  runService,
+} from "@rhone/common";
 import { GrammarChecker } from "@rhone/grammar";
+import { keysRequired } from "./admission/auth-mode.js";
+import { redisIdempotencyRecords } from "./admission/idempotency-records.js";
+import { KeyRing } from "./admission/key-ring.js";
+import { redisRateLimits } from "./admission/redis-rate-limits.js";
 import { BatchRunner } from "./batches/batch-runner.js";
 import { BatchStore } from "./batches/batch-store.js";
 import { gatewaySettings } from "./config.js";
@@ -30,6 +43,13 @@ async function drain(app: ReturnType<typeof buildServer>, timeoutMs: number): Pr
   const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
   await app.close();
   clearTimeout(timer);
+}
+
+/** Nobody can ask anything yet, or everybody can. */
+async function warnOfAdmission({ keyRing, logger }: GatewayDeps, isReachable: boolean): Promise<void> {
+  if (keyRing === null && isReachable)
+    logger.warn("other machines can reach this gateway, and no API key is asked for");
+  if (await keyRing?.isEmpty()) logger.warn("no API key exists yet: `rhone keys create NAME` makes one");
 }
 
 const config = readConfig();
@@ -75,6 +95,11 @@ await runService(logger, async (shutdown) => {
     batches: new BatchStore(storageDir),
     opsless,
     corsOrigins,
+    keyRing: keysRequired(config.auth, host) ? new KeyRing(new ApiKeyStore(redis)) : null,
+    limits: redisRateLimits(redis),
+    defaultLimits: { requests: config.requestsPerMinute, tokens: config.tokensPerMinute },
+    idempotency: redisIdempotencyRecords(redis),
+    idempotencyTtlS: config.idempotencyTtlS,
   };
   const app = buildServer(deps);
   shutdown.add("http", () => drain(app, config.drainTimeoutMs));
@@ -86,6 +111,7 @@ await runService(logger, async (shutdown) => {
   const batches = new BatchRunner({ deps, redis, mostBatches, linesInFlight, mostLines });
   shutdown.add("batches", () => batches.close());
   batches.start();
-  logger.info({ http, model: model.name }, "listening");
+  logger.info({ http, model: model.name, keys: deps.keyRing !== null }, "listening");
+  await warnOfAdmission(deps, keysRequired("auto", host));
   announce({ kind: "listening", service: "gateway", addresses: { http } });
 });

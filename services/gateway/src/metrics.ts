@@ -14,6 +14,17 @@ export function createMetrics() {
       labelNames: ["route", "outcome"] as const,
       registers,
     }),
+    refused: new Counter({
+      name: "rhone_requests_refused_total",
+      help: "Requests that were not admitted: no_key, wrong_key, requests or tokens (a limit), idempotency_key",
+      labelNames: ["reason"] as const,
+      registers,
+    }),
+    replayed: new Counter({
+      name: "rhone_requests_replayed_total",
+      help: "Requests answered with what the first one with their Idempotency-Key got",
+      registers,
+    }),
     running: new Gauge({ name: "rhone_requests_running", help: "Generation requests not answered yet", registers }),
     firstTokenSeconds: new Histogram({
       name: "rhone_time_to_first_token_seconds",

@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import cors from "@fastify/cors";
 import { RhoneError } from "@rhone/common";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from "fastify";
+import { admission } from "./admission/admission.js";
 import { errorBody, errorHeaders, toRequestError } from "./api/error-response.js";
 import { requestIdOf } from "./api/request-id.js";
 import type { GatewayDeps } from "./gateway-deps.js";
@@ -61,18 +62,23 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
     reply.header("x-request-id", request.id);
   });
   if (deps.corsOrigins.length > 0) app.register(cors, corsOptions(deps.corsOrigins));
-  openapi(app);
+  openapi(app, deps);
   // Plugins see the routes that are registered behind them.
   app.register(async (scope) => {
+    admission(scope, deps);
     for (const routes of ROUTES) routes(scope, deps);
   });
   return app;
 }
 
+const RATE_HEADERS = ["requests", "tokens"].flatMap((kind) =>
+  ["limit", "remaining", "reset"].map((what) => `x-ratelimit-${what}-${kind}`),
+);
+
 const corsOptions = (origins: readonly string[]) => ({
   origin: origins.includes("*") ? "*" : [...origins],
   methods: [...METHODS],
-  exposedHeaders: ["x-request-id", "content-location", "retry-after"],
+  exposedHeaders: ["x-request-id", "content-location", "retry-after", "idempotent-replayed", ...RATE_HEADERS],
 });
 
 /** What Node's parser can't read as HTTP never becomes a request: the envelope goes to the socket itself. */

@@ -1,11 +1,13 @@
 import { type Agent, request } from "node:http";
 import { RhoneError } from "@rhone/common";
+import { authorization } from "../../api/authorization.js";
 
 export interface FloodOptions {
   readonly agent: Agent;
   /** http://host:port of a gateway. */
   readonly url: string;
   readonly model: string;
+  readonly apiKey?: string | undefined;
   /** One stream each, asked for again and again. */
   readonly prompts: readonly (readonly number[])[];
   readonly maxTokens: number;
@@ -75,9 +77,10 @@ export class Flood {
 
   /** Resolves with the end of the answer. */
   #ask(body: string): Promise<string> {
-    const { agent, url } = this.#options;
+    const { agent, url, apiKey } = this.#options;
     const signal = AbortSignal.any([this.#over.signal, this.#options.signal]);
-    const headers = { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
+    const length = Buffer.byteLength(body);
+    const headers = { "content-type": "application/json", "content-length": length, ...authorization(apiKey) };
     return new Promise((resolve, reject) => {
       const asked = request(`${url}/v1/completions`, { method: "POST", agent, headers, signal }, (response) => {
         let tail: Buffer = Buffer.alloc(0);

@@ -5,6 +5,7 @@ export interface Load {
   readonly agent: Agent;
   readonly url: string;
   readonly model: string;
+  readonly apiKey?: string | undefined;
   /** One stream each. */
   readonly prompts: readonly (readonly number[])[];
   readonly maxTokens: number;

@@ -1,5 +1,6 @@
 import { type Agent, type ClientRequest, type IncomingMessage, request } from "node:http";
 import { isErrorCode, RhoneError } from "@rhone/common";
+import { authorization } from "../../api/authorization.js";
 import { DONE, EventReader } from "../../api/event-reader.js";
 
 export interface TokenStreamOptions {
@@ -7,6 +8,7 @@ export interface TokenStreamOptions {
   /** http://host:port of a gateway. */
   readonly url: string;
   readonly model: string;
+  readonly apiKey?: string | undefined;
   readonly prompt: readonly number[];
   readonly maxTokens: number;
   /** May the prefix cache be used? */
@@ -59,7 +61,11 @@ export class TokenStream {
       method: "POST",
       agent,
       signal,
-      headers: { "content-type": "application/json", "content-length": Buffer.byteLength(this.#body) },
+      headers: {
+        "content-type": "application/json",
+        "content-length": Buffer.byteLength(this.#body),
+        ...authorization(options.apiKey),
+      },
     });
     this.done = this.#follow();
   }

@@ -11,7 +11,7 @@ export function fakeContext(url: string): BenchContext {
     note: () => {},
     spawns: false,
     withCluster: async (body) => {
-      const target = await BenchTarget.open(url, signal);
+      const target = await BenchTarget.open(url, { signal });
       return body(target).finally(() => target.close());
     },
   };

@@ -14,7 +14,10 @@ export function createLogger({ service, level }: LoggerOptions): Logger {
     base: { service, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: ["authorization", "*.authorization", "password", "*.password"], remove: true },
+    redact: {
+      paths: ["authorization", "*.authorization", '["x-api-key"]', '*["x-api-key"]', "password", "*.password"],
+      remove: true,
+    },
     serializers: { err: pino.stdSerializers.err },
   });
 }

@@ -27,6 +27,13 @@ export const cancelledKey = (requestId: string): string => `${REDIS_PREFIX}:canc
 /** Key: what a gateway needs to write a streamed request's answer once more. */
 export const streamKey = (id: string): string => `${REDIS_PREFIX}:stream:${id}`;
 
+/** Hash: API keys as JSON, by their ids. */
+export const API_KEYS_KEY = `${REDIS_PREFIX}:api-keys`;
+/** Prefix of the counters of requests and tokens, which go on with the caller's name. */
+export const LIMIT_PREFIX = `${REDIS_PREFIX}:limit`;
+/** Key: what became of the request with an Idempotency-Key; `digest` is of the caller's name and that key. */
+export const idempotentKey = (digest: string): string => `${REDIS_PREFIX}:idempotent:${digest}`;
+
 /** Key: a coordinator's ClusterStatus as JSON, with a short time to live. */
 export const statusKey = (coordinatorId: string): string => `${REDIS_PREFIX}:status:${coordinatorId}`;
 /** Set of coordinator ids that ever published a status. */

@@ -48,7 +48,9 @@ export function errorBody(error: RhoneError) {
   return { object: "error", ...fields, error: fields };
 }
 
-export function errorHeaders({ row }: RhoneError): Record<string, string> {
+export function errorHeaders(error: RhoneError): Readonly<Record<string, string>> {
+  if (error instanceof RequestError && error.headers !== undefined) return error.headers;
+  const { row } = error;
   return row.retryable && (row.http === 429 || row.http === 503) ? { "retry-after": String(RETRY_AFTER_S) } : {};
 }
 

@@ -6,17 +6,21 @@ interface RequestErrorOptions {
   readonly apiCode?: string;
   /** More fields of the error body. */
   readonly details?: Readonly<Record<string, number | string>>;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A refusal whose HTTP body says more than its code does. */
 export class RequestError extends RhoneError {
   readonly apiCode: string | undefined;
   readonly details: Readonly<Record<string, number | string>>;
+  /** Of the answer; they stand for those that the code alone would give. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
 
-  constructor(code: ErrorCode, message: string, { param, apiCode, details = {} }: RequestErrorOptions = {}) {
+  constructor(code: ErrorCode, message: string, { param, apiCode, details = {}, headers }: RequestErrorOptions = {}) {
     super(code, message, param === undefined ? {} : { param });
     this.apiCode = apiCode;
     this.details = details;
+    this.headers = headers;
   }
 }
 

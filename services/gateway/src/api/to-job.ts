@@ -23,6 +23,7 @@ export interface JobsRequest {
   readonly constraint: Constraint | null;
   readonly limits: JobLimits;
   readonly lane: GenerationJob["lane"];
+  readonly keyId: string;
   readonly arrivedAtMs: number;
   readonly deadlineAtMs: number;
 }
@@ -55,7 +56,7 @@ export function toJobs(request: JobsRequest): GenerationJob[] {
       cachePrompt: fields.cache_prompt ?? true,
       cacheSalt: fields.cache_salt ?? "",
       lane: request.lane,
-      keyId: "",
+      keyId: request.keyId,
       arrivedAtMs: request.arrivedAtMs,
       deadlineAtMs: request.deadlineAtMs,
     }));

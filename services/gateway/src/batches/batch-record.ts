@@ -13,6 +13,8 @@ export interface BatchUsage {
 /** A batch as it is kept. Only the gateway that holds its lease changes it. Times are Unix seconds. */
 export interface BatchRecord {
   readonly id: string;
+  /** The name of the API key that it belongs to; absent or "": of none. */
+  readonly owner?: string;
   /** How its lines are written: OpenAI's name a method and a URL, Mistral's only a body. */
   readonly format: "openai" | "mistral";
   readonly endpoint: BatchEndpoint;

@@ -1,3 +1,4 @@
+import { owned } from "../admission/owned.js";
 import { RequestError } from "../api/request-error.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { type BatchRecord, NO_USAGE } from "./batch-record.js";
@@ -7,6 +8,7 @@ export type BatchOrder = Pick<
   BatchRecord,
   "format" | "endpoint" | "model" | "inputFileIds" | "completionWindow" | "metadata" | "outputExpiresAfterS"
 > & {
+  readonly owner: string;
   readonly windowS: number;
   /** The request's field that names the files. */
   readonly fileParam: string;
@@ -16,7 +18,7 @@ export type BatchOrder = Pick<
 export async function newBatch({ files, batches }: GatewayDeps, order: BatchOrder): Promise<BatchRecord> {
   const { windowS, fileParam, ...about } = order;
   for (const id of about.inputFileIds) {
-    const { purpose } = await files.get(id);
+    const { purpose } = owned(about.owner, "file", await files.get(id));
     if (purpose === "batch") continue;
     throw new RequestError("INVALID_REQUEST", `${fileParam}: ${id} is for ${purpose}, not batch.`, {
       param: fileParam,

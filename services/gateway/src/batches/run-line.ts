@@ -56,7 +56,7 @@ export async function runLine(run: LineRun): Promise<LineResult> {
 async function generate({ deps, batch, line, signal }: LineRun, id: string) {
   signal.throwIfAborted();
   const deadlineAtMs = batch.expiresAt * 1000 + AFTER_EXPIRY_MS;
-  const arrival = { id, lane: "batch", arrivedAtMs: Date.now(), deadlineAtMs } as const;
+  const arrival = { id, lane: "batch", owner: batch.owner ?? "", arrivedAtMs: Date.now(), deadlineAtMs } as const;
   const { jobs, writer } = await BATCH_ENDPOINTS[batch.endpoint](deps, line.body, arrival);
   const own = new AbortController();
   const follow = () => own.abort(signal.reason);

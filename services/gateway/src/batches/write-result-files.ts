@@ -71,5 +71,6 @@ async function keep(draft: FileDraft, { kind, id, name }: ResultFile, { batch, f
     kind,
     createdAt,
     expiresAt,
+    ...(batch.owner !== undefined && { owner: batch.owner }),
   });
 }

@@ -13,6 +13,8 @@ export interface FileRecord {
   readonly createdAt: number;
   /** null: kept until it is deleted. */
   readonly expiresAt: number | null;
+  /** The name of the API key that it belongs to; absent or "": of none. */
+  readonly owner?: string;
 }
 
 export const newFileId = (): string => `file-${timedId()}`;

@@ -1,5 +1,7 @@
 import { RhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
+import { limitTokens, tokensFor } from "../admission/limit-tokens.js";
+import { TokenAccount } from "../admission/token-account.js";
 import { errorBody, toRequestError } from "../api/error-response.js";
 import { SSE_HEADERS, sseData } from "../api/sse.js";
 import type { GatewayDeps } from "../gateway-deps.js";
@@ -7,7 +9,7 @@ import { type ChoiceEvent, mergeEvents } from "../queue/merge-events.js";
 import type { PreparedRequest } from "./prepared-request.js";
 import { sendText } from "./send-text.js";
 import { streamLines } from "./stream-lines.js";
-import { saveStream } from "./stream-record.js";
+import { saveStream, streamRecordOf } from "./stream-record.js";
 
 /** Turns a request's events into its JSON: chunks as they come, or one whole answer at the end. */
 export interface Writer {
@@ -29,15 +31,23 @@ export interface AnswerOptions extends PreparedRequest {
   readonly route: string;
 }
 
-/** Runs the jobs and answers. Headers go out after the first event, so that early failures keep their HTTP status. */
+/**
+ * Runs the jobs and answers. Headers go out after the first event, so that early failures keep their HTTP status.
+ * Throws RATE_LIMIT_EXCEEDED before anything runs.
+ */
 export async function answer(options: AnswerOptions): Promise<unknown> {
-  const { reply, stream, writer, jobs, record, resumable, deps } = options;
+  const { reply, stream, writer, jobs, record, resumable, deps, statesLimit } = options;
+  const { claim } = reply.request;
+  const reservation = await limitTokens(deps, reply, tokensFor(jobs, statesLimit));
+  const account = new TokenAccount(reservation, jobs);
+  const streamRecord = record === undefined ? undefined : streamRecordOf(record, jobs);
+  if (streamRecord !== undefined) await claim?.generates(streamRecord, { stream, withIds: resumable });
   if (!stream) {
-    for await (const event of observed(options)) writer.take(event);
+    for await (const event of observed(options, account)) writer.take(event);
     return reply.send(writer.whole());
   }
-  const saved = resumable && record !== undefined ? saveStream(deps, record, jobs) : undefined;
-  const events = observed(options);
+  const saved = resumable && streamRecord !== undefined ? saveStream(deps, streamRecord) : undefined;
+  const events = observed(options, account);
   const lines = streamLines(events, { writer, choices: jobs.length, withIds: saved !== undefined });
   const first = await lines.next();
   if (await saved) reply.header("content-location", `/v1/streams/${record?.options.id}`);
@@ -71,17 +81,27 @@ export async function* guarded(
   }
 }
 
-/** The merged events under the request's deadline and its client's patience; counts exactly one outcome. */
-async function* observed({ deps, reply, route, jobs, writer, stream, resumable }: AnswerOptions) {
-  const { metrics, client, requestTimeoutMs } = deps;
+/**
+ * The merged events under the request's deadline and its client's patience; counts exactly one outcome, and what was used of the
+ * tokens set aside. With an Idempotency-Key nothing ends with the client: it may ask again.
+ */
+async function* observed(
+  { deps, reply, route, jobs, writer, stream, resumable }: AnswerOptions,
+  account: TokenAccount,
+) {
+  const { metrics, client } = deps;
+  const { claim } = reply.request;
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;
-  const detached = stream && resumable;
+  const detached = claim !== null || (stream && resumable);
+  const timeoutMs = Math.max(...jobs.map(({ deadlineAtMs, arrivedAtMs }) => deadlineAtMs - arrivedAtMs));
   const abort = new AbortController();
   const giveUp = () => abort.abort(new RhoneError("CANCELLED", "The client closed the connection."));
-  const timer = setTimeout(() => abort.abort(deadlineExceeded(requestTimeoutMs)), requestTimeoutMs);
-  reply.raw.once("close", giveUp);
-  if (reply.raw.destroyed) giveUp();
+  const timer = setTimeout(() => abort.abort(deadlineExceeded(timeoutMs)), timeoutMs);
+  if (claim === null || stream) {
+    reply.raw.once("close", giveUp);
+    if (reply.raw.destroyed) giveUp();
+  }
   metrics.running.inc();
   let outcome = "cancelled";
   let isFirst = true;
@@ -89,6 +109,7 @@ async function* observed({ deps, reply, route, jobs, writer, stream, resumable }
     for await (const event of mergeEvents(jobs.map((job) => client.generate(job, abort.signal, { detached })))) {
       if (isFirst) metrics.firstTokenSeconds.observe(seconds());
       isFirst = false;
+      account.take(event.event);
       yield event;
     }
     outcome = "ok";
@@ -100,6 +121,10 @@ async function* observed({ deps, reply, route, jobs, writer, stream, resumable }
     reply.raw.off("close", giveUp);
     // Whatever still runs belongs to a request that ended.
     abort.abort(new RhoneError("CANCELLED", "The request ended."));
+    const isLeft = outcome === "cancelled";
+    account.close({ isLeft, goesOn: isLeft && detached });
+    if (stream && outcome === "ok") void claim?.answered(null);
+    else if (stream && !isLeft) void claim?.failed();
     metrics.running.dec();
     metrics.requests.inc({ route, outcome });
     metrics.requestSeconds.observe(seconds());

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { isOwnedBy, owned } from "../admission/owned.js";
 import { type BatchJobRequest, batchJobListSchema, batchJobRequestSchema } from "../api/batch-request.js";
 import { parseRequest } from "../api/parse-request.js";
 import { RequestError, unsupported } from "../api/request-error.js";
@@ -20,11 +21,12 @@ interface ById {
 /** Mistral's batch jobs, the same batches: POST, GET /v1/batch/jobs; GET /v1/batch/jobs/:id; POST /v1/batch/jobs/:id/cancel. */
 export function batchJobs(app: FastifyInstance, deps: GatewayDeps): void {
   const { batches: store } = deps;
-  app.post("/v1/batch/jobs", async ({ body }) => {
+  app.post("/v1/batch/jobs", async ({ body, caller: { owner } }) => {
     const asked = parseRequest(batchJobRequestSchema, body);
-    const inputFileIds = asked.input_files ?? [await keepRequests(deps, asked.requests)];
+    const inputFileIds = asked.input_files ?? [await keepRequests(deps, asked.requests, owner)];
     const hours = asked.timeout_hours ?? DEFAULT_HOURS;
     const batch = await newBatch(deps, {
+      owner,
       format: "mistral",
       endpoint: asked.endpoint,
       model: asked.model ?? null,
@@ -37,37 +39,41 @@ export function batchJobs(app: FastifyInstance, deps: GatewayDeps): void {
     });
     return toMistralJob(batch, null);
   });
-  app.get("/v1/batch/jobs", async ({ query }) => listJobs(deps, query));
-  app.get<ById>("/v1/batch/jobs/:id", async ({ params: { id }, query: { inline } }) => {
-    const batch = await store.get(id);
+  app.get("/v1/batch/jobs", async ({ query, caller }) => listJobs(deps, query, caller.owner));
+  app.get<ById>("/v1/batch/jobs/:id", async ({ params: { id }, query: { inline }, caller }) => {
+    const batch = owned(caller.owner, "batch", await store.get(id));
     const outputs = inline === "true" ? await readOutputs(deps, batch.outputFileId) : null;
     return toMistralJob(batch, await store.cancelledAt(id), outputs);
   });
-  app.post<ById>("/v1/batch/jobs/:id/cancel", async ({ params: { id } }) => {
-    await cancelBatch(deps, id);
+  app.post<ById>("/v1/batch/jobs/:id/cancel", async ({ params: { id }, caller: { owner } }) => {
+    await cancelBatch(deps, id, owner);
     return toMistralJob(await store.get(id), await store.cancelledAt(id));
   });
 }
 
 /** Requests that came in the job become its input file. */
-async function keepRequests({ files }: GatewayDeps, requests: BatchJobRequest["requests"]): Promise<string> {
+async function keepRequests(
+  { files }: GatewayDeps,
+  requests: BatchJobRequest["requests"],
+  owner: string,
+): Promise<string> {
   if (requests === undefined) {
     throw new RequestError("INVALID_REQUEST", "input_files: name a file, or send requests.", { param: "input_files" });
   }
   const draft = await files.draft();
   await draft.write(Buffer.from(requests.map((request) => `${JSON.stringify(request)}\n`).join("")));
-  const about = { filename: "requests.jsonl", purpose: "batch", kind: "request", expiresAt: null } as const;
+  const about = { filename: "requests.jsonl", purpose: "batch", kind: "request", expiresAt: null, owner } as const;
   const { id } = await files.commit(draft, { id: newFileId(), createdAt: Math.floor(Date.now() / 1000), ...about });
   return id;
 }
 
-async function listJobs({ batches: store }: GatewayDeps, query: unknown) {
+async function listJobs({ batches: store }: GatewayDeps, query: unknown, owner: string) {
   if ((query as { metadata?: unknown }).metadata !== undefined) {
     throw unsupported("metadata", "metadata: jobs can't be found by it; leave it out.");
   }
   const { page = 0, page_size = DEFAULT_PAGE, ...filter } = parseRequest(batchJobListSchema, query);
   const ids = filter.order_by === "created" ? [...(await store.ids())].reverse() : await store.ids();
-  const records = await store.getAll(ids);
+  const records = (await store.getAll(ids)).filter((batch) => isOwnedBy(owner, batch));
   const jobs = await Promise.all(records.map(async (job) => toMistralJob(job, await store.cancelledAt(job.id))));
   const afterS = (filter.created_after?.getTime() ?? 0) / 1000;
   const found = jobs.filter(

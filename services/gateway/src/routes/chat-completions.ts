@@ -15,14 +15,14 @@ import { openWriter, type WriterRecord } from "./writer-record.js";
 /** POST /v1/chat/completions. */
 export function chatCompletions(app: FastifyInstance, deps: GatewayDeps): void {
   app.post("/v1/chat/completions", async (request, reply) => {
-    const prepared = await prepareChat(deps, request.body, arrivalNow(deps));
+    const prepared = await prepareChat(deps, request.body, arrivalNow(deps, request));
     return answer({ deps, reply, route: "chat_completions", ...prepared });
   });
 }
 
 /** Reads the body of a chat completion. Throws what is wrong with it, MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
 export async function prepareChat(deps: GatewayDeps, body: unknown, arrival: Arrival): Promise<PreparedRequest> {
-  const { arrivedAtMs, deadlineAtMs, lane } = arrival;
+  const { arrivedAtMs, deadlineAtMs, lane, owner } = arrival;
   const fields = parseRequest(chatRequestSchema, body);
   const maxTokens = checkLimits(fields);
   const coordinator = await coordinatorFor(deps, fields.model);
@@ -47,6 +47,7 @@ export async function prepareChat(deps: GatewayDeps, body: unknown, arrival: Arr
     constraint,
     limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
     lane,
+    keyId: owner,
     arrivedAtMs,
     deadlineAtMs,
   });
@@ -70,7 +71,9 @@ export async function prepareChat(deps: GatewayDeps, body: unknown, arrival: Arr
     },
   };
   const resumable = fields.stream_options?.resumable === true;
-  return { jobs, stream: fields.stream === true, writer: openWriter(record, deps.model), record, resumable };
+  const stream = fields.stream === true;
+  const statesLimit = maxTokens !== undefined;
+  return { jobs, statesLimit, stream, writer: openWriter(record, deps.model), record, resumable };
 }
 
 /** The tokens asked for. Throws INVALID_REQUEST. */

@@ -20,14 +20,14 @@ const DEFAULT_MAX_TOKENS = 16;
 /** POST /v1/completions. */
 export function completions(app: FastifyInstance, deps: GatewayDeps): void {
   app.post("/v1/completions", async (request, reply) => {
-    const prepared = await prepareCompletion(deps, request.body, arrivalNow(deps));
+    const prepared = await prepareCompletion(deps, request.body, arrivalNow(deps, request));
     return answer({ deps, reply, route: "completions", ...prepared });
   });
 }
 
 /** Reads the body of a completion. Throws what is wrong with it, MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
 export async function prepareCompletion(deps: GatewayDeps, body: unknown, arrival: Arrival): Promise<PreparedRequest> {
-  const { arrivedAtMs, deadlineAtMs, lane } = arrival;
+  const { arrivedAtMs, deadlineAtMs, lane, owner } = arrival;
   const fields = parseRequest(completionRequestSchema, body);
   const { n, samples } = checkLimits(fields);
   const coordinator = await coordinatorFor(deps, fields.model);
@@ -49,6 +49,7 @@ export async function prepareCompletion(deps: GatewayDeps, body: unknown, arriva
     constraint,
     limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
     lane,
+    keyId: owner,
     arrivedAtMs,
     deadlineAtMs,
   });
@@ -73,9 +74,9 @@ export async function prepareCompletion(deps: GatewayDeps, body: unknown, arriva
   const writer = openWriter(record, deps.model);
   const stream = fields.stream === true;
   const resumable = fields.stream_options?.resumable === true;
-  if (samples === n) return { jobs, stream, writer, record, resumable };
+  if (samples === n) return { jobs, statesLimit: true, stream, writer, record, resumable };
   const best = new BestOfWriter(writer, { prompts: prompts.length, n, samples });
-  return { jobs, stream, writer: best, record: undefined, resumable };
+  return { jobs, statesLimit: true, stream, writer: best, record: undefined, resumable };
 }
 
 /** Throws INVALID_REQUEST for what excludes each other. */

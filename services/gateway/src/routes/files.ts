@@ -1,5 +1,6 @@
 import multipart from "@fastify/multipart";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { isOwnedBy, owned } from "../admission/owned.js";
 import { expiresAfterSchema, fileListSchema } from "../api/batch-request.js";
 import { parseRequest } from "../api/parse-request.js";
 import { RequestError } from "../api/request-error.js";
@@ -20,28 +21,33 @@ export function files(app: FastifyInstance, deps: GatewayDeps): void {
     scope.post("/v1/files", async (request) => {
       const received = await receiveFile(request, store, deps.fileLimitBytes);
       try {
-        return toFileObject(await store.commit(received.draft, describeUpload(received)));
+        return toFileObject(await store.commit(received.draft, describeUpload(received, request.caller.owner)));
       } catch (error) {
         await received.draft.discard().catch(() => {});
         throw error;
       }
     });
   });
-  app.get("/v1/files", async ({ query }) => listFiles(deps, query));
-  app.get<ById>("/v1/files/:id", async ({ params }) => toFileObject(await store.get(params.id)));
-  app.get<ById>("/v1/files/:id/content", async ({ params }, reply) => {
-    const { bytes } = await store.get(params.id);
+  const find = async ({ params, caller }: FastifyRequest<ById>) => {
+    return owned(caller.owner, "file", await store.get(params.id));
+  };
+  app.get("/v1/files", async ({ query, caller }) => listFiles(deps, query, caller.owner));
+  app.get<ById>("/v1/files/:id", async (request) => toFileObject(await find(request)));
+  app.get<ById>("/v1/files/:id/content", async (request, reply) => {
+    const { params } = request;
+    const { bytes } = await find(request);
     const content = await store.read(params.id);
     return reply.headers({ "content-type": "application/octet-stream", "content-length": bytes }).send(content);
   });
-  app.delete<ById>("/v1/files/:id", async ({ params: { id } }) => {
+  app.delete<ById>("/v1/files/:id", async (request) => {
+    const { id } = await find(request);
     await refuseUsed(deps, id);
     await store.delete(id);
     return { id, object: "file", deleted: true };
   });
 }
 
-function describeUpload({ filename, fields }: ReceivedFile): Omit<FileRecord, "bytes" | "lines"> {
+function describeUpload({ filename, fields }: ReceivedFile, owner: string): Omit<FileRecord, "bytes" | "lines"> {
   const { purpose } = fields;
   if (purpose !== "batch") {
     const message = `purpose: must be "batch"${purpose === undefined ? "" : `, not "${purpose}"`}.`;
@@ -52,15 +58,17 @@ function describeUpload({ filename, fields }: ReceivedFile): Omit<FileRecord, "b
   const expires = anchor !== undefined || seconds !== undefined;
   const after = expires ? parseRequest(expiresAfterSchema, { anchor, seconds }).seconds : null;
   const expiresAt = after === null ? null : createdAt + after;
-  return { id: newFileId(), filename, purpose, kind: "request", createdAt, expiresAt };
+  return { id: newFileId(), filename, purpose, kind: "request", createdAt, expiresAt, owner };
 }
 
 /** OpenAI's list goes on `after` an id, Mistral's by pages. */
-async function listFiles({ files: store }: GatewayDeps, query: unknown) {
+async function listFiles({ files: store }: GatewayDeps, query: unknown, owner: string) {
   const { purpose, limit, order, after, page, page_size } = parseRequest(fileListSchema, query);
   const ids = order === "asc" ? [...(await store.ids())].reverse() : await store.ids();
   const records = await Promise.all(ids.map((id) => store.get(id).catch(() => null)));
-  const found = records.filter((file) => file !== null && (purpose === undefined || file.purpose === purpose));
+  const found = records.filter(
+    (file) => file !== null && isOwnedBy(owner, file) && (purpose === undefined || file.purpose === purpose),
+  );
   const size = page_size ?? limit ?? (page === undefined ? 10_000 : 100);
   const start = after === undefined ? (page ?? 0) * size : found.findIndex((file) => file?.id === after) + 1;
   const data = found.slice(start, start + size).flatMap((file) => (file === null ? [] : [toFileObject(file)]));

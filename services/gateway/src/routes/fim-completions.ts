@@ -14,14 +14,14 @@ import { openWriter, type WriterRecord } from "./writer-record.js";
 /** POST /v1/fim/completions, Mistral's: what belongs between `prompt` and `suffix`, in the shape of a chat completion. */
 export function fimCompletions(app: FastifyInstance, deps: GatewayDeps): void {
   app.post("/v1/fim/completions", async (request, reply) => {
-    const prepared = await prepareFim(deps, request.body, arrivalNow(deps));
+    const prepared = await prepareFim(deps, request.body, arrivalNow(deps, request));
     return answer({ deps, reply, route: "fim_completions", ...prepared });
   });
 }
 
 /** Reads the body. Throws what is wrong with it, MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
 export async function prepareFim(deps: GatewayDeps, body: unknown, arrival: Arrival): Promise<PreparedRequest> {
-  const { arrivedAtMs, deadlineAtMs, lane } = arrival;
+  const { arrivedAtMs, deadlineAtMs, lane, owner } = arrival;
   const fields = parseRequest(fimRequestSchema, body);
   const fill = fillInMiddleOf(deps.model, "model");
   if (fields.max_tokens === 0) {
@@ -44,6 +44,7 @@ export async function prepareFim(deps: GatewayDeps, body: unknown, arrival: Arri
     constraint: null,
     limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
     lane,
+    keyId: owner,
     arrivedAtMs,
     deadlineAtMs,
   });
@@ -67,5 +68,7 @@ export async function prepareFim(deps: GatewayDeps, body: unknown, arrival: Arri
     },
   };
   const resumable = fields.stream_options?.resumable === true;
-  return { jobs, stream: fields.stream === true, writer: openWriter(record, deps.model), record, resumable };
+  const stream = fields.stream === true;
+  const statesLimit = fields.max_tokens !== undefined;
+  return { jobs, statesLimit, stream, writer: openWriter(record, deps.model), record, resumable };
 }

@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { GenerationJob } from "@rhone/common";
+import type { FastifyRequest } from "fastify";
+import { timeoutOf } from "../admission/request-deadline.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import type { Writer } from "./answer.js";
 import type { WriterRecord } from "./writer-record.js";
@@ -9,6 +11,8 @@ export interface Arrival {
   /** The tail of its id, unique among requests: equal ids are the same generation. */
   readonly id: string;
   readonly lane: GenerationJob["lane"];
+  /** Who sent it; "" where no keys are asked for. */
+  readonly owner: string;
   /** Unix milliseconds. */
   readonly arrivedAtMs: number;
   /** Unix milliseconds. */
@@ -18,6 +22,8 @@ export interface Arrival {
 /** A request that was read, checked and tokenized, and can be run. */
 export interface PreparedRequest {
   readonly jobs: readonly GenerationJob[];
+  /** Whether the request says how many tokens its answer may have. */
+  readonly statesLimit: boolean;
   readonly stream: boolean;
   readonly writer: Writer;
   /** What another gateway builds the writer from; undefined for an answer that can't be streamed. */
@@ -26,8 +32,9 @@ export interface PreparedRequest {
   readonly resumable: boolean;
 }
 
-/** One that has just come in over HTTP. */
-export function arrivalNow({ requestTimeoutMs }: GatewayDeps): Arrival {
+/** One that has just come in over HTTP. Throws INVALID_REQUEST for a deadline beyond the longest. */
+export function arrivalNow({ requestTimeoutMs }: GatewayDeps, { caller, headers }: FastifyRequest): Arrival {
   const arrivedAtMs = Date.now();
-  return { id: randomUUID(), lane: "interactive", arrivedAtMs, deadlineAtMs: arrivedAtMs + requestTimeoutMs };
+  const deadlineAtMs = arrivedAtMs + timeoutOf(headers, requestTimeoutMs);
+  return { id: randomUUID(), lane: "interactive", owner: caller.owner, arrivedAtMs, deadlineAtMs };
 }

@@ -21,41 +21,64 @@ const AFTER_DEADLINE_MS = 5000;
 
 /** GET /v1/streams/:id writes a streamed answer once more, from behind Last-Event-ID; DELETE ends its generation. */
 export function streams(app: FastifyInstance, deps: GatewayDeps): void {
-  app.get<StreamRoute>("/v1/streams/:id", async ({ params, headers }, reply) => {
-    const record = await loadStream(deps, params.id);
+  app.get<StreamRoute>("/v1/streams/:id", async ({ params, headers, caller }, reply) => {
+    const record = await loadStream(deps, params.id, caller.owner);
     const seen = headers["last-event-id"];
     const after = seen === undefined || seen === "" ? undefined : parsePosition(seen, record.jobs.length);
-    return resume(deps, reply, record, after);
+    return followStream(deps, reply, record, { after, withIds: true });
   });
-  app.delete<StreamRoute>("/v1/streams/:id", async ({ params }) => {
-    const { jobs } = await loadStream(deps, params.id);
+  app.delete<StreamRoute>("/v1/streams/:id", async ({ params, caller }) => {
+    const { jobs } = await loadStream(deps, params.id, caller.owner);
     await Promise.all(jobs.map((job) => deps.client.cancel(job)));
     return { id: params.id, object: "stream", cancelled: true };
   });
 }
 
-async function resume(deps: GatewayDeps, reply: FastifyReply, record: StreamRecord, after: StreamPosition | undefined) {
-  const { jobs, deadlineAtMs } = record;
-  const abort = new AbortController();
-  const leave = async () => abort.abort(new RhoneError("CANCELLED", "The client closed the connection."));
-  const patienceMs = Math.max(0, deadlineAtMs - Date.now()) + AFTER_DEADLINE_MS;
-  const timer = setTimeout(() => abort.abort(deadlineExceeded()), patienceMs);
-  reply.raw.once("close", () => {
-    clearTimeout(timer);
-    void leave();
-  });
-  const merged = mergeEvents(jobs.map((job) => deps.client.follow(job, abort.signal)));
+interface FollowOptions {
+  /** The last event that the client had. */
+  readonly after?: StreamPosition | undefined;
+  readonly withIds: boolean;
+}
+
+/** Answers with a stream that runs, or ran, from its token logs. */
+export async function followStream(
+  deps: GatewayDeps,
+  reply: FastifyReply,
+  record: StreamRecord,
+  { after, withIds }: FollowOptions,
+): Promise<FastifyReply> {
+  const { jobs } = record;
+  const { signal, leave } = whileFollowed(reply, record);
+  const merged = mergeEvents(jobs.map((job) => deps.client.follow(job, signal)));
   const events = after === undefined ? merged : replayOrder(merged, after);
   const writer = openWriter(record.writer, deps.model);
   const lines = streamLines(events, {
     writer,
     choices: jobs.length,
-    withIds: true,
+    withIds,
     ...(after !== undefined && { after }),
   });
   const first = await lines.next();
   await sendText(reply, SSE_HEADERS, guarded(first, lines, leave, { deps, reply }));
   return reply;
+}
+
+interface Following {
+  readonly signal: AbortSignal;
+  readonly leave: () => Promise<void>;
+}
+
+/** Aborted when the client leaves, when `leave` is called, and some time after the request's deadline. */
+export function whileFollowed(reply: FastifyReply, { deadlineAtMs }: Pick<StreamRecord, "deadlineAtMs">): Following {
+  const abort = new AbortController();
+  const patienceMs = Math.max(0, deadlineAtMs - Date.now()) + AFTER_DEADLINE_MS;
+  const timer = setTimeout(() => abort.abort(deadlineExceeded()), patienceMs);
+  const leave = async () => {
+    clearTimeout(timer);
+    abort.abort(new RhoneError("CANCELLED", "The client closed the connection."));
+  };
+  reply.raw.once("close", leave);
+  return { signal: abort.signal, leave };
 }
 
 const deadlineExceeded = (): RhoneError =>

@@ -2,8 +2,13 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ClusterStatus, createLogger, type GenerationEvent, type GenerationJob } from "@rhone/common";
+import { type ApiKey, type ClusterStatus, createLogger, type GenerationEvent, type GenerationJob } from "@rhone/common";
 import { checkEbnf } from "@rhone/grammar";
+import { RateLimiterMemory } from "rate-limiter-flexible";
+import type { Limits } from "../admission/caller.js";
+import type { IdempotentRecord } from "../admission/idempotency-records.js";
+import { KeyRing } from "../admission/key-ring.js";
+import { RateLimits } from "../admission/rate-limits.js";
 import { BatchStore } from "../batches/batch-store.js";
 import { FileStore } from "../files/file-store.js";
 import type { GatewayDeps } from "../gateway-deps.js";
@@ -31,11 +36,28 @@ export const hello: Script = ({ promptIds }) => [
   },
 ];
 
+const counter = () => new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 60 });
+
+export interface FakeAdmission {
+  /** Keys that are asked for; none: no keys are. */
+  readonly keys?: readonly ApiKey[];
+  readonly defaultLimits?: Limits;
+}
+
 /** A gateway without Redis: token ids are bytes, its coordinator answers by `script`. */
-export function fakeGateway(script: Script = hello, state: ClusterStatus["state"] = "ready") {
+export function fakeGateway(
+  script: Script = hello,
+  state: ClusterStatus["state"] = "ready",
+  { keys, defaultLimits = { requests: null, tokens: null } }: FakeAdmission = {},
+) {
   const jobs: GenerationJob[] = [];
   const cancelled: string[] = [];
   const records = new Map<string, unknown>();
+  const answers = new Map<string, IdempotentRecord>();
+  const keyStore = {
+    get: async (id: string) => keys?.find((key) => key.id === id) ?? null,
+    count: async () => keys?.length ?? 0,
+  };
   const eventsOf = async function* (requestId: string) {
     const job = jobs.find((one) => one.requestId === requestId);
     let ordinal = 0;
@@ -86,9 +108,27 @@ export function fakeGateway(script: Script = hello, state: ClusterStatus["state"
     batches: new BatchStore(storage),
     opsless: false,
     corsOrigins: ["https://page.example"],
+    keyRing: keys === undefined ? null : new KeyRing(keyStore),
+    limits: new RateLimits({ requests: counter(), tokens: counter() }),
+    defaultLimits,
+    idempotency: {
+      claim: async (digest, record) => {
+        const found = answers.get(digest) ?? null;
+        if (found === null) answers.set(digest, record);
+        return found;
+      },
+      save: async (digest, record) => {
+        if (answers.has(digest)) answers.set(digest, record);
+      },
+      release: async (digest) => {
+        answers.delete(digest);
+      },
+    },
+    idempotencyTtlS: 3600,
   };
   const app = buildServer(deps);
   app.addHook("onClose", () => rm(storage, { recursive: true, force: true }));
-  const post = (url: string, payload: object) => app.inject({ method: "POST", url, payload });
+  const post = (url: string, payload: object, headers: Record<string, string> = {}) =>
+    app.inject({ method: "POST", url, payload, headers });
   return { app, deps, jobs, cancelled, post };
 }

@@ -1,0 +1,48 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { z } from "zod";
+
+/** Per minute, of whoever calls by one name. null: the gateway's default; 0: no limit. */
+const limitSchema = z.number().int().min(0).nullable();
+
+/** What is kept of a key. The secret itself is told once and kept nowhere. */
+export const apiKeySchema = z.object({
+  id: z.string(),
+  /** Whose key it is: files, fair shares and limits go by it, so that a second key of the same name can replace the first. */
+  name: z.string(),
+  /** SHA-256 of the secret, in hexadecimal. */
+  digest: z.string(),
+  requestsPerMinute: limitSchema,
+  tokensPerMinute: limitSchema,
+  /** Unix seconds. */
+  createdAt: z.number().int(),
+});
+export type ApiKey = Readonly<z.infer<typeof apiKeySchema>>;
+
+/** Names are shown in lists and are part of Redis keys. */
+export const apiKeyNameSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, "must be 1 to 64 letters, digits, _, . or -, the first a letter or digit");
+
+const SECRET = /^rhone_sk_([0-9a-f]{12})_[\w-]{43}$/;
+
+/** A key that was just made, and its secret: `rhone_sk_`, the key's id, and 256 random bits. */
+export function newApiKey(
+  about: Pick<ApiKey, "name" | "requestsPerMinute" | "tokensPerMinute">,
+  nowMs: number = Date.now(),
+): { readonly key: ApiKey; readonly secret: string } {
+  const id = randomBytes(6).toString("hex");
+  const secret = `rhone_sk_${id}_${randomBytes(32).toString("base64url")}`;
+  return { key: { id, ...about, digest: digestOf(secret), createdAt: Math.floor(nowMs / 1000) }, secret };
+}
+
+/** The id of the key that a secret belongs to; null for what is no secret of ours. */
+export const apiKeyIdOf = (secret: string): string | null => SECRET.exec(secret)?.[1] ?? null;
+
+/** Whether it is the key's secret, in a time that does not depend on where they differ. */
+export function isSecretOf(secret: string, { digest }: ApiKey): boolean {
+  const [given, kept] = [Buffer.from(digestOf(secret), "hex"), Buffer.from(digest, "hex")];
+  return given.length === kept.length && timingSafeEqual(given, kept);
+}
+
+/** A secret of 256 random bits needs no slow hash: there is nothing to guess. */
+const digestOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");

@@ -1,0 +1,110 @@
+import { connect } from "node:net";
+import { RhoneError } from "@rhone/common";
+import { expect, it, onTestFinished } from "vitest";
+import { fakeGateway, hello, type Script } from "../testing/fake-gateway.js";
+
+const COMPLETIONS = "/v1/completions";
+const body = { prompt: "ab", max_tokens: 5 };
+const once = (key: string) => ({ "idempotency-key": key });
+
+it("a request with a key is done once; the second one gets the first one's answer", async () => {
+  const { post, jobs } = fakeGateway();
+  const first = await post(COMPLETIONS, body, once("a"));
+  const second = await post(COMPLETIONS, body, once("a"));
+  expect(second.body).toBe(first.body);
+  expect(second.headers["content-type"]).toBe(first.headers["content-type"]);
+  expect([first.headers["idempotent-replayed"], second.headers["idempotent-replayed"]]).toEqual([undefined, "true"]);
+  expect(jobs.length).toBe(1);
+  expect((await post(COMPLETIONS, body, once("b"))).body).not.toBe(first.body);
+  expect((await post(COMPLETIONS, body)).body).not.toBe(first.body);
+});
+
+it.each([
+  ["whole", {}],
+  ["with ids", { stream_options: { resumable: true } }],
+])("a stream %s is written once more, event for event", async (_, options) => {
+  const { post, jobs } = fakeGateway();
+  const request = { ...body, ...options, stream: true };
+  const first = await post(COMPLETIONS, request, once("a"));
+  const second = await post(COMPLETIONS, request, once("a"));
+  expect(first.body.endsWith("data: [DONE]\n\n")).toBe(true);
+  expect(second.body).toBe(first.body);
+  expect(jobs.length).toBe(1);
+});
+
+it("the key of another request is refused", async () => {
+  const { post } = fakeGateway();
+  await post(COMPLETIONS, body, once("a"));
+  const response = await post(COMPLETIONS, { ...body, max_tokens: 6 }, once("a"));
+  expect([response.statusCode, response.json().code]).toEqual([422, "idempotency_key_reused"]);
+});
+
+it("a request that failed may be tried again with its key", async () => {
+  let failures = 1;
+  const script: Script = (job) => {
+    if (failures-- > 0) throw new RhoneError("WORKER_LOST", "gone");
+    return hello(job);
+  };
+  const { post } = fakeGateway(script);
+  expect((await post(COMPLETIONS, body, once("a"))).statusCode).toBe(503);
+  expect((await post(COMPLETIONS, { ...body, max_tokens: -1 }, once("b"))).statusCode).toBe(400);
+  expect((await post(COMPLETIONS, body, once("a"))).statusCode).toBe(200);
+  expect((await post(COMPLETIONS, body, once("b"))).statusCode).toBe(200);
+});
+
+it("a batch is made once", async () => {
+  const { post, app } = fakeGateway();
+  onTestFinished(() => app.close());
+  const order = { requests: [{ custom_id: "a", body: { prompt: "a" } }], endpoint: COMPLETIONS };
+  const first = await post("/v1/batch/jobs", order, once("a"));
+  const second = await post("/v1/batch/jobs", order, once("a"));
+  expect(first.json().status).toBe("QUEUED");
+  expect(second.json()).toEqual(first.json());
+  expect((await app.inject("/v1/batches")).json().data.length).toBe(1);
+});
+
+it("a key that is none is refused; tokenizing and reading take none", async () => {
+  const { post } = fakeGateway();
+  const response = await post(COMPLETIONS, body, once("a b"));
+  expect([response.statusCode, response.json().param]).toEqual([400, "Idempotency-Key"]);
+  const counts = [
+    await post("/tokenize", { prompt: "a" }, once("a")),
+    await post("/tokenize", { prompt: "b" }, once("a")),
+  ];
+  expect(counts.map(({ statusCode }) => statusCode)).toEqual([200, 200]);
+});
+
+it("a client that hangs up finds the answer when it comes again, and while it is made", async () => {
+  let proceed = () => {};
+  const gate = new Promise<void>((resolve) => {
+    proceed = resolve;
+  });
+  const { app, jobs, post, deps } = fakeGateway();
+  onTestFinished(() => app.close());
+  const { generate, follow } = deps.client;
+  const waiting = async function* (events: ReturnType<typeof follow>) {
+    await gate;
+    yield* events;
+  };
+  Object.assign(deps.client, {
+    generate: (...args: Parameters<typeof generate>) => waiting(generate(...args)),
+    follow: (...args: Parameters<typeof follow>) => waiting(follow(...args)),
+  });
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const address = app.server.address();
+  const socket = connect(typeof address === "object" && address !== null ? address.port : 0, "127.0.0.1");
+  const text = JSON.stringify(body);
+  const head = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\nidempotency-key: a\r\ncontent-type: application/json\r\n`;
+  socket.write(`${head}content-length: ${text.length}\r\n\r\n${text}`);
+  const running = async () => (await deps.metrics.running.get()).values[0]?.value;
+  await expect.poll(running).toBe(1);
+  socket.destroy();
+  const during = post(COMPLETIONS, body, once("a"));
+  await expect.poll(async () => (await deps.metrics.replayed.get()).values[0]?.value).toBe(1);
+  proceed();
+  const answer = (await during).json();
+  expect(answer.choices[0].text).toBe(" Hello");
+  await expect.poll(running).toBe(0);
+  expect((await post(COMPLETIONS, body, once("a"))).json()).toEqual(answer);
+  expect(jobs.length).toBe(1);
+});
