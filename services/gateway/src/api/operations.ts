@@ -50,7 +50,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   "POST /v1/embeddings": {
     summary:
-      "Embeds texts or token ids: the mean of the model's hidden states after its final norm, L2-normalised. A model that was not trained for it",
+      "Embeds texts or token ids: the mean of the model's hidden states after its final norm, L2-normalised; the model was trained to go on with texts, not for this",
     tag: "generation",
     body: embeddingRequestSchema,
     answer: embeddingListSchema,
