@@ -14,7 +14,12 @@ export interface ReferenceModelOptions {
   readonly nBatch?: number;
   /** Element type of the K/V cache; GgmlType.F16 when absent. */
   readonly kvType?: GgmlType;
+  /** For `embed`; a model that is opened so gives no logits. */
+  readonly embeds?: boolean;
 }
+
+/** `LLAMA_POOLING_TYPE_MEAN` */
+const POOLING_TYPE_MEAN = 1;
 
 /** llama.cpp's own engine over a whole GGUF file, one sequence at a time: what tests compare with. It blocks the event loop. */
 export class ReferenceModel {
@@ -71,6 +76,19 @@ export class ReferenceModel {
       for (const i of part.keys()) logits.set(this.#logitsAt(i), (start + i) * this.nVocab);
     }
     return logits;
+  }
+
+  /**
+   * The mean of the hidden states of `tokens` after the final norm, f32 [dim], pooled by libllama; forgets what came before.
+   * Needs `embeds`, and room for all tokens in one native call. Throws CONTEXT_LENGTH_EXCEEDED, GGML_FAILED.
+   */
+  embed(tokens: ArrayLike<number>): Float32Array {
+    this.reset();
+    this.#checkRoom(tokens.length, this.#nBatch);
+    this.#decodePart(Int32Array.from(tokens), "all");
+    const pointer = this.#llama.getEmbeddingsSeq(this.#context, 0);
+    if (pointer === null) throw new RhoneError("GGML_FAILED", "libllama pooled no embedding.");
+    return new Float32Array(koffi.view(pointer, this.#llama.modelNEmbdOut(this.#model) * 4).slice(0));
   }
 
   /** Appends `prompt` and then `count` tokens, each the most probable; returns those. Not stopped by any token. */
@@ -133,8 +151,7 @@ export class ReferenceModel {
     if (!this.#open) throw new RhoneError("GGML_FAILED", "A reference model was used after it was closed.");
   }
 
-  #checkRoom(count: number): void {
-    const room = this.#llama.nCtx(this.#context);
+  #checkRoom(count: number, room = this.#llama.nCtx(this.#context)): void {
     if (count > 0 && this.#position + count <= room) return;
     throw new RhoneError(
       "CONTEXT_LENGTH_EXCEEDED",
@@ -143,14 +160,17 @@ export class ReferenceModel {
   }
 }
 
-function contextParams(llama: LlamaBindings, { nCtx, threads, kvType }: ReferenceModelOptions, nBatch: number) {
+function contextParams(llama: LlamaBindings, options: ReferenceModelOptions, nBatch: number) {
+  const { nCtx, threads, kvType, embeds = false } = options;
   const params = llama.contextDefaultParams();
   const type = kvType ?? params.type_k;
   return {
     ...params,
     n_ctx: nCtx,
     n_batch: nBatch,
-    n_ubatch: Math.min(nBatch, params.n_ubatch),
+    // A mean is taken over what is computed at once.
+    n_ubatch: embeds ? nBatch : Math.min(nBatch, params.n_ubatch),
+    ...(embeds && { embeddings: true, pooling_type: POOLING_TYPE_MEAN }),
     n_threads: threads,
     n_threads_batch: threads,
     type_k: type,

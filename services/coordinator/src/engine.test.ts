@@ -105,6 +105,8 @@ class Bench {
 const prompt = (length: number, seed = 1): number[] =>
   Array.from({ length }, (_, index) => (index * 31 + seed * 17) % 997);
 
+const base64 = ({ buffer }: Float32Array): string => Buffer.from(buffer).toString("base64");
+
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 interface Plan {
@@ -119,7 +121,7 @@ const plans = fc.array(
     length: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: CONTEXT - 1 })),
     maxTokens: fc.oneof(fc.nat(8), fc.integer({ min: 24, max: CONTEXT })),
     batch: fc.boolean(),
-    score: fc.constantFrom(true, false, false, false),
+    reads: fc.constantFrom("score", "embed", ...Array<null>(4).fill(null)),
     /** Prompts of a family begin alike. */
     family: fc.nat(3),
     cachePrompt: fc.constantFrom(true, true, true, false),
@@ -154,16 +156,17 @@ describe("Engine", () => {
         const { slidingWindow, extraPages, maxDrafts, stepMs } = setup;
         const next = setup.repetitive ? repetitiveToken : nextToken;
         const all = raw.map((plan, index): Plan => {
-          const { length, maxTokens, batch, score, at, cancelAt, family, cachePrompt, salt, key } = plan;
+          const { length, maxTokens, batch, reads, at, cancelAt, family, cachePrompt, salt, key } = plan;
           const job = fakeJob({
             requestId: `r${index}`,
             promptIds: prompt(length, family),
-            maxTokens,
+            maxTokens: reads === "embed" ? 0 : maxTokens,
             cachePrompt,
             cacheSalt: salt,
             keyId: key,
             lane: batch ? "batch" : "interactive",
-            promptLogprobs: score ? 0 : null,
+            promptLogprobs: reads === "score" ? 0 : null,
+            pooling: reads === "embed" ? "mean" : null,
           });
           return { job, at, cancelAt };
         });
@@ -229,6 +232,7 @@ function checkRequest(
   }
   expect(reason).toBe("length");
   expect(tokens).toEqual(alone.tokens);
+  expect(events.at(-1)?.embedding).toBe(job.pooling === null ? undefined : base64(alone.embedding));
   if (job.promptLogprobs === null) return;
   expect(events[0]?.promptLogprobs?.map((score) => score.logprob)).toEqual(alone.scores);
 }
@@ -286,6 +290,29 @@ describe("Engine, case by case", () => {
     expect(bench.tokens("a")).toEqual(alone.slice(3));
     expect(bench.log.of("a")[0]?.ordinal).toBe(3);
     expect(bench.log.of("a").at(-1)?.usage?.completionTokens).toBe(8);
+  });
+
+  it("embeds a prompt that fills the context, and leaves its pages to others", async () => {
+    const bench = new Bench({});
+    bench.connect(3);
+    const ids = prompt(CONTEXT);
+    const embed = (requestId: string): Promise<void> =>
+      bench.engine.run(fakeJob({ requestId, promptIds: ids, maxTokens: 0, pooling: "mean" }));
+    const done = [embed("a"), bench.engine.run(fakeJob({ requestId: "b", promptIds: prompt(5), maxTokens: 20 }))];
+    await bench.drain();
+    done.push(bench.engine.run(fakeJob({ requestId: "d", promptIds: ids.slice(0, 40), maxTokens: 1 })));
+    await bench.drain();
+    done.push(embed("c"));
+    await bench.drain();
+    await Promise.all(done);
+    for (const id of ["a", "c"]) {
+      const [event, ...others] = bench.log.of(id);
+      expect(others).toEqual([]);
+      expect(event).toMatchObject({ tokens: [], text: "", finish: { reason: "length" } });
+      expect(event?.usage).toEqual({ promptTokens: CONTEXT, completionTokens: 0, cachedTokens: 0 });
+      expect(event?.embedding).toBe(base64(runAlone(ids, 0, 0).embedding));
+    }
+    expect(bench.log.of("d").at(-1)?.usage?.cachedTokens).toBe(39);
   });
 
   it("refuses a prompt that fills the context", async () => {

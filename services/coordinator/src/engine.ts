@@ -211,12 +211,13 @@ export class Engine {
     return events;
   }
 
-  #apply(generation: Generation, { span, tokens, scores }: SpanAnswer): readonly LoggedEvent[] {
+  #apply(generation: Generation, { span, tokens, scores, pooled }: SpanAnswer): readonly LoggedEvent[] {
     generation.addPromptScores(span.position, scores);
+    if (pooled !== null) generation.addPooled(span, pooled);
     if (tokens.length > 0) return this.#advance(generation, span, tokens);
     const { job, due } = span.sequence;
-    const scoredAll = job.maxTokens === 0 && span.position + span.count === due;
-    return scoredAll ? [this.#close(generation, { reason: "length" })] : [];
+    const promptWasAll = job.maxTokens === 0 && span.position + span.count === due;
+    return promptWasAll ? [this.#close(generation, { reason: "length" })] : [];
   }
 
   /** One event per token, up to the one that ends the text. */
@@ -299,7 +300,8 @@ export class Engine {
       return failure("CONTEXT_LENGTH_EXCEEDED", why);
     }
     if (job.deadlineAtMs <= Date.now()) return failure("DEADLINE_EXCEEDED", "The deadline passed in the queue.");
-    const nothingToCompute = job.maxTokens === 0 && (job.promptLogprobs === null || due === 0);
+    const readsPrompt = job.promptLogprobs !== null || job.pooling !== null;
+    const nothingToCompute = job.maxTokens === 0 && (!readsPrompt || due === 0);
     return nothingToCompute ? { reason: "length" } : null;
   }
 

@@ -10,6 +10,7 @@ import { batchJobs } from "./routes/batch-jobs.js";
 import { batches } from "./routes/batches.js";
 import { chatCompletions } from "./routes/chat-completions.js";
 import { completions } from "./routes/completions.js";
+import { embeddings } from "./routes/embeddings.js";
 import { files } from "./routes/files.js";
 import { fimCompletions } from "./routes/fim-completions.js";
 import { health } from "./routes/health.js";
@@ -22,6 +23,7 @@ const ROUTES = [
   chatCompletions,
   completions,
   fimCompletions,
+  embeddings,
   streams,
   tokenize,
   files,

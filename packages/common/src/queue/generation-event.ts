@@ -36,6 +36,8 @@ export interface GenerationEvent {
   readonly logprobs?: readonly TokenLogprob[];
   /** On the first event when asked for: one per prompt token after the first. */
   readonly promptLogprobs?: readonly TokenLogprob[];
+  /** With `finish` when asked for: the prompt's pooled vector, L2-normalised; base64 of f32 little-endian [dim]. */
+  readonly embedding?: string;
   readonly finish?: Finish;
   /** With `finish`. */
   readonly usage?: Usage;

@@ -62,6 +62,8 @@ export const generationJobSchema = z.object({
   logprobs: z.number().int().min(0).max(20).nullable(),
   /** Log-probabilities of prompt tokens with this many alternatives; null = none. */
   promptLogprobs: z.number().int().min(0).max(20).nullable(),
+  /** An embedding of the prompt instead of text, with `maxTokens` 0: how its hidden states become one vector; null = none. */
+  pooling: z.enum(["mean"]).nullable().default(null),
   /** Begin with what the prefix cache holds, and leave to it what is computed. */
   cachePrompt: z.boolean(),
   /** Requests share cached prefixes only with others of the same salt. */

@@ -26,6 +26,9 @@ const NORMALIZER_ADD_DUMMY_PREFIX = 3;
 const MODEL_TYPES: Readonly<Record<number, string>> = { 1: "unigram", 2: "BPE", 3: "word", 4: "char" };
 const BPE = 2;
 
+/** Mistral's vocabularies hold a byte order mark as a piece. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** Reads a `tokenizer.model`. Throws TOKENIZER_UNSUPPORTED when it is damaged or not a BPE model, which llama models are. */
 export async function readSentencePieceModel(path: string): Promise<SentencePieceModel> {
   const bytes = await readFile(path);
@@ -64,8 +67,7 @@ function parsePiece(bytes: Uint8Array): Piece {
   let score = 0;
   let type: number = TOKEN_TYPE.normal;
   for (const field of protobufFields(bytes)) {
-    if (field.number === PIECE.text && field.kind === "bytes")
-      text = new TextDecoder("utf-8", { fatal: true }).decode(field.bytes);
+    if (field.number === PIECE.text && field.kind === "bytes") text = utf8.decode(field.bytes);
     if (field.number === PIECE.score && field.kind === "fixed32") score = field.float;
     if (field.number === PIECE.type && field.kind === "varint") type = field.value;
   }

@@ -19,6 +19,16 @@ describe("tokenizer.model", () => {
     expect(metadata.token_type).toEqual(Int32Array.of(2, 3, 3, 6, 1, 5, 5, 5));
   });
 
+  test("keeps a byte order mark that is a piece", async () => {
+    const metadata = await metadataOf({
+      "tokenizer.model": encodeSentencePiece([
+        ["<unk>", 0, 2],
+        ["\ufeff", -1, 1],
+      ]),
+    });
+    expect((metadata.tokens as readonly string[])[1]).toBe("\ufeff");
+  });
+
   test.each([
     ["a unigram model", encodeSentencePiece(PIECES, 1), /unigram/],
     ["no pieces", encodeSentencePiece([]), /no pieces/],

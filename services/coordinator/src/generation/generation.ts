@@ -3,6 +3,7 @@ import type { Sequence } from "../scheduler/sequence.js";
 import { Detokenizer } from "../text/detokenizer.js";
 import type { PieceTable } from "../text/piece-table.js";
 import { StopMatcher } from "../text/stop-matcher.js";
+import { PromptEmbedding } from "./prompt-embedding.js";
 
 /** What the served model says about every generation. */
 export interface GenerationRules {
@@ -19,6 +20,7 @@ export class Generation {
   readonly #detokenizer: Detokenizer;
   readonly #stops: StopMatcher;
   readonly #promptScores: TokenLogprob[] = [];
+  readonly #embedding: PromptEmbedding | null;
   #generated = 0;
   #ordinal: number;
 
@@ -35,6 +37,7 @@ export class Generation {
     this.#ordinal = options.ordinal;
     this.#detokenizer = new Detokenizer(options.rules.pieces, { special: !job.skipSpecialTokens });
     this.#stops = new StopMatcher(job.stop, { include: job.includeStop });
+    this.#embedding = job.pooling === null ? null : new PromptEmbedding();
     // The same tokens give the same text: replaying them restores what is held back.
     for (const token of options.recorded) this.#read(token);
   }
@@ -46,6 +49,11 @@ export class Generation {
   /** Prompt scores of the rows from `position` on; those known already (a prompt computed twice) are passed over. */
   addPromptScores(position: number, scores: readonly TokenLogprob[]): void {
     for (const score of scores.slice(Math.max(0, this.#promptScores.length - position))) this.#promptScores.push(score);
+  }
+
+  /** The hidden states of a span of the prompt, summed; see PromptEmbedding.add. */
+  addPooled(span: { readonly position: number; readonly count: number }, sum: Float32Array): void {
+    this.#embedding?.add(span, sum);
   }
 
   /** The event of the next token; it carries `finish` when the token is the last. */
@@ -111,6 +119,7 @@ export class Generation {
       text,
       ...(job.logprobs !== null && score !== undefined && { logprobs: [score] }),
       ...(job.promptLogprobs !== null && ordinal === 0 && { promptLogprobs: this.#promptScores }),
+      ...(this.#embedding !== null && finish?.reason === "length" && { embedding: this.#embedding.toBase64() }),
       ...(finish !== undefined && { finish, usage: this.#usage() }),
     };
   }

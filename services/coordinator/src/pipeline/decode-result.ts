@@ -11,6 +11,8 @@ export interface SpanAnswer {
   readonly tokens: readonly TokenLogprob[];
   /** One per scored row. */
   readonly scores: readonly TokenLogprob[];
+  /** The sum of the rows' hidden states, [dim]; null when it was not asked for. */
+  readonly pooled: Float32Array | null;
 }
 
 /** The answers to a micro-batch, in the order of its spans. Throws STAGE_FAILED when anything that was asked for lacks. */
@@ -30,7 +32,17 @@ function decodeSpan(span: PlannedSpan, result: SpanResult | undefined): SpanAnsw
   if (scores.length !== span.scored) {
     throw new RhoneError("STAGE_FAILED", `The last stage scored ${scores.length} of ${span.scored} prompt tokens.`);
   }
-  return { span, tokens: drawn.map(decodeScore), scores: scores.map(decodeScore) };
+  const pooled = span.sequence.job.pooling === null ? null : decodeVector(result?.pooled);
+  return { span, tokens: drawn.map(decodeScore), scores: scores.map(decodeScore), pooled };
+}
+
+/** A copy: what gRPC hands out need not be aligned. */
+function decodeVector(bytes: Uint8Array | null | undefined): Float32Array {
+  const size = Float32Array.BYTES_PER_ELEMENT;
+  if (bytes != null && bytes.byteLength > 0 && bytes.byteLength % size === 0) {
+    return new Float32Array(Uint8Array.from(bytes).buffer);
+  }
+  throw new RhoneError("STAGE_FAILED", `The last stage pooled a span into ${bytes?.byteLength ?? 0} bytes.`);
 }
 
 function decodeScore(score: rhone.v1.TokenScore.$Properties): TokenLogprob {

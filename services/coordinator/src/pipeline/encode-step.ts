@@ -35,6 +35,7 @@ function encodeSpan(span: PlannedSpan): Span {
     firstPage: span.firstPage,
     sample: span.sample,
     drafts: span.drafts.length,
+    pool: sequence.job.pooling !== null,
     targets: scored === 0 ? [] : [...sequence.tokens(position + 1, position + 1 + scored)],
     topTargets: scored === 0 ? 0 : (sequence.job.promptLogprobs ?? 0),
   };

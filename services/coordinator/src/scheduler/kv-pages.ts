@@ -43,8 +43,8 @@ export class KvPages {
   begin(sequence: Sequence): void {
     const { job, due } = sequence;
     if (!job.cachePrompt) return;
-    // At least the last row must be computed: what follows it is drawn from its output.
-    const limit = job.promptLogprobs === null ? due - 1 : 0;
+    // At least the last row must be computed: what follows it is drawn from its output. Scores and pooling need every row.
+    const limit = job.promptLogprobs === null && job.pooling === null ? due - 1 : 0;
     const hit = this.#cache.acquire(job.cacheSalt, sequence.tokens(0, due), limit);
     sequence.cursor = hit?.cursor ?? this.#cache.root(job.cacheSalt);
     if (hit === null) return;

@@ -80,8 +80,12 @@ export class Sequence {
     return this.#known - this.promptLength;
   }
 
-  /** Positions [0, due) must be computed before anything more can be known. A scored prompt's last row tells nothing. */
+  /**
+   * Positions [0, due) must be computed before anything more can be known. A scored prompt's last row tells nothing; an
+   * embedded prompt's does.
+   */
   get due(): number {
+    if (this.job.pooling !== null) return this.promptLength;
     return this.job.maxTokens === 0 ? this.promptLength - 1 : this.#known;
   }
 

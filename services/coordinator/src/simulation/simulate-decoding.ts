@@ -124,6 +124,7 @@ function jobOf(index: number, maxTokens: number): GenerationJob {
     skipSpecialTokens: true,
     logprobs: null,
     promptLogprobs: null,
+    pooling: null,
     lane: "interactive",
     cachePrompt: false,
     cacheSalt: "",

@@ -28,6 +28,7 @@ export function fakeJob(
     skipSpecialTokens: true,
     logprobs: null,
     promptLogprobs: null,
+    pooling: null,
     cachePrompt: true,
     cacheSalt: "",
     lane: "interactive",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { rhone } from "@rhone/proto";
 import { firstVisible } from "../scheduler/sliding-window.js";
-import { type NextToken, scoreOf } from "./next-token.js";
+import { type NextToken, scoreOf, stateOf, sumOfStates } from "./next-token.js";
 
 type Step = rhone.v1.Step.$Properties;
 type Span = rhone.v1.Span.$Properties;
@@ -102,7 +102,10 @@ export class FakeStage {
       token: target,
       logprob: scoreOf(visible[index] ?? [], rows[index] ?? 0, target),
     }));
-    return { sequence: span.sequence ?? 0, position: last, scores, tokens: this.#draw(span, rows, { visible, held }) };
+    const states = rows.map((position, index) => stateOf(visible[index] ?? [], position));
+    const pooled = new Uint8Array(span.pool === true ? sumOfStates(states).buffer : new ArrayBuffer(0));
+    const tokens = this.#draw(span, rows, { visible, held });
+    return { sequence: span.sequence ?? 0, position: last, scores, tokens, pooled };
   }
 
   /** Draws after the last row that is no draft, and after each draft that is what was drawn. */

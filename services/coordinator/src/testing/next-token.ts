@@ -23,9 +23,22 @@ export function scoreOf(visible: readonly number[], position: number, target: nu
   return -((nextToken(visible, position) ^ target) % 512) / 256;
 }
 
+/** Stands in for a row's hidden state: whole numbers, whose sums are exact in any order. */
+export function stateOf(visible: readonly number[], position: number): readonly number[] {
+  const hash = nextToken(visible, position);
+  return [hash % 7, hash % 11, hash % 13, 1];
+}
+
+/** The sum of rows' states, [4]. */
+export function sumOfStates(states: readonly (readonly number[])[]): Float32Array {
+  return Float32Array.from([0, 1, 2, 3], (i) => states.reduce((sum, state) => sum + (state[i] ?? 0), 0));
+}
+
 export interface SoloRun {
   readonly tokens: readonly number[];
   readonly scores: readonly number[];
+  /** Of the prompt: the mean of its states at length 1. */
+  readonly embedding: Float32Array;
 }
 
 /** What a sequence gives when it runs alone, without pages, batches or stages. */
@@ -38,9 +51,11 @@ export function runAlone(
   const all = [...prompt];
   const visibleAt = (position: number) => all.slice(firstVisible(position, slidingWindow), position + 1);
   const scores = prompt.slice(1).map((target, position) => scoreOf(visibleAt(position), position, target));
+  const states = sumOfStates(prompt.map((_, position) => stateOf(visibleAt(position), position)));
+  const length = Math.sqrt(states.reduce((sum, value) => sum + value * value, 0));
   for (let count = 0; count < maxTokens; count++) {
     const position = all.length - 1;
     all.push(next(visibleAt(position), position));
   }
-  return { tokens: all.slice(prompt.length), scores };
+  return { tokens: all.slice(prompt.length), scores, embedding: states.map((value) => value / length) };
 }

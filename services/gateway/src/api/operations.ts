@@ -2,11 +2,13 @@ import { z } from "zod";
 import { batchJobRequestSchema, batchRequestSchema } from "./batch-request.js";
 import { chatRequestSchema } from "./chat-request.js";
 import { completionRequestSchema } from "./completion-request.js";
+import { embeddingRequestSchema } from "./embedding-request.js";
 import { fimRequestSchema } from "./fim-request.js";
 import {
   chatCompletionSchema,
   completionSchema,
   detokenizeResponseSchema,
+  embeddingListSchema,
   modelListSchema,
   modelSchema,
   streamCancelledSchema,
@@ -45,6 +47,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "generation",
     body: fimRequestSchema,
     answer: chatCompletionSchema,
+  },
+  "POST /v1/embeddings": {
+    summary:
+      "Embeds texts or token ids: the mean of the model's hidden states after its final norm, L2-normalised; the model was trained to go on with texts, not for this",
+    tag: "generation",
+    body: embeddingRequestSchema,
+    answer: embeddingListSchema,
   },
   "GET /v1/streams/:id": {
     summary: "Writes a streamed answer once more, from behind the event named by Last-Event-ID",

@@ -44,5 +44,5 @@ export const generationFields = {
   prompt_logprobs: optional(z.number().int().min(0).max(20)),
 } as const;
 
-const generationSchema = z.object(generationFields);
+export const generationSchema = z.object(generationFields);
 export type GenerationFields = z.infer<typeof generationSchema>;

@@ -70,6 +70,23 @@ export const completionSchema = z.object({
   usage: usage.optional(),
 });
 
+/** One vector per input. */
+export const embeddingListSchema = z.object({
+  id: z.string(),
+  object: z.literal("list"),
+  data: z.array(
+    z.object({
+      object: z.literal("embedding"),
+      index: integer,
+      embedding: z.union([z.array(z.number()), z.base64().describe("With base64: f32, little-endian")]),
+    }),
+  ),
+  model: z.string(),
+  pooling: z.literal("mean").describe("Over all tokens of the input, of the hidden states after the final norm"),
+  normalized: z.literal(true).describe("Each vector has length 1"),
+  usage,
+});
+
 const error = z.object({
   message: z.string(),
   type: z.string(),

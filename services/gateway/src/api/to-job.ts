@@ -14,6 +14,8 @@ export interface JobsRequest {
   readonly replyTo: string;
   readonly fields: GenerationFields;
   readonly prompts: readonly (readonly number[])[];
+  /** What refusals call a prompt; "prompt" when absent. */
+  readonly paramOf?: (prompt: number) => string;
   /** undefined: as many as the context holds. */
   readonly maxTokens: number | undefined;
   readonly logprobs: number | null;
@@ -30,13 +32,14 @@ export interface JobsRequest {
 
 /** One job per sample; sample s of prompt p is job p·samples + s. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
 export function toJobs(request: JobsRequest): GenerationJob[] {
-  const { fields, prompts, limits, samples } = request;
+  const { fields, prompts, limits, samples, paramOf = () => "prompt" } = request;
   checkMinTokens(fields, request.maxTokens);
   const seed = Number(BigInt.asUintN(32, BigInt(fields.seed ?? fields.random_seed ?? randomInt(2 ** 32))));
   const logitBias = biasOf(fields, limits);
   return prompts.flatMap((promptIds, prompt) => {
-    checkIds(promptIds, limits);
-    const maxTokens = roomFor(promptIds.length, request.maxTokens, limits);
+    const param = paramOf(prompt);
+    checkIds(promptIds, limits, param);
+    const maxTokens = roomFor(promptIds.length, request.maxTokens, limits, param);
     return Array.from({ length: samples }, (_, sample) => ({
       requestId: `${request.id}-${prompt * samples + sample}`,
       model: request.model,
@@ -53,6 +56,7 @@ export function toJobs(request: JobsRequest): GenerationJob[] {
       skipSpecialTokens: fields.skip_special_tokens ?? true,
       logprobs: request.logprobs,
       promptLogprobs: request.promptLogprobs,
+      pooling: null,
       cachePrompt: fields.cache_prompt ?? true,
       cacheSalt: fields.cache_salt ?? "",
       lane: request.lane,
@@ -90,23 +94,23 @@ function biasOf({ logit_bias = {} }: GenerationFields, { vocabSize }: JobLimits)
   });
 }
 
-function checkIds(promptIds: readonly number[], { vocabSize }: JobLimits): void {
+function checkIds(promptIds: readonly number[], { vocabSize }: JobLimits, param: string): void {
   if (promptIds.length === 0) {
-    throw new RequestError("INVALID_REQUEST", "prompt: has no tokens; send at least one.", { param: "prompt" });
+    throw new RequestError("INVALID_REQUEST", `${param}: has no tokens; send at least one.`, { param });
   }
   const bad = promptIds.find((id) => id >= vocabSize);
   if (bad === undefined) return;
-  const message = `prompt: token ${bad} is outside the vocabulary, 0 to ${vocabSize - 1}.`;
-  throw new RequestError("INVALID_REQUEST", message, { param: "prompt" });
+  const message = `${param}: token ${bad} is outside the vocabulary, 0 to ${vocabSize - 1}.`;
+  throw new RequestError("INVALID_REQUEST", message, { param });
 }
 
-function roomFor(promptTokens: number, asked: number | undefined, { contextLength }: JobLimits): number {
+function roomFor(promptTokens: number, asked: number | undefined, { contextLength }: JobLimits, param: string): number {
   const room = contextLength - promptTokens;
   if (room >= (asked ?? 1)) return asked ?? room;
-  const wanted = asked === undefined ? "" : ` and max_tokens ${asked} more`;
+  const [wanted, remedy] = asked ? [` and max_tokens ${asked} more`, "Shorten it or max_tokens."] : ["", "Shorten it."];
   throw new RequestError(
     "CONTEXT_LENGTH_EXCEEDED",
-    `The prompt has ${promptTokens} tokens${wanted}; the model's context holds ${contextLength}. Shorten the prompt or max_tokens.`,
-    { param: "prompt", details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
+    `The ${param} has ${promptTokens} tokens${wanted}; the model's context holds ${contextLength}. ${remedy}`,
+    { param, details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
   );
 }

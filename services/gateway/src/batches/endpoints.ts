@@ -1,6 +1,7 @@
 import type { GatewayDeps } from "../gateway-deps.js";
 import { prepareChat } from "../routes/chat-completions.js";
 import { prepareCompletion } from "../routes/completions.js";
+import { prepareEmbeddings } from "../routes/embeddings.js";
 import type { Arrival, PreparedRequest } from "../routes/prepared-request.js";
 
 type Prepare = (deps: GatewayDeps, body: unknown, arrival: Arrival) => Promise<PreparedRequest>;
@@ -9,6 +10,7 @@ type Prepare = (deps: GatewayDeps, body: unknown, arrival: Arrival) => Promise<P
 export const BATCH_ENDPOINTS = {
   "/v1/chat/completions": prepareChat,
   "/v1/completions": prepareCompletion,
+  "/v1/embeddings": prepareEmbeddings,
 } as const satisfies Record<string, Prepare>;
 
 export type BatchEndpoint = keyof typeof BATCH_ENDPOINTS;

@@ -57,13 +57,13 @@ async function generate({ deps, batch, line, signal }: LineRun, id: string) {
   signal.throwIfAborted();
   const deadlineAtMs = batch.expiresAt * 1000 + AFTER_EXPIRY_MS;
   const arrival = { id, lane: "batch", owner: batch.owner ?? "", arrivedAtMs: Date.now(), deadlineAtMs } as const;
-  const { jobs, writer } = await BATCH_ENDPOINTS[batch.endpoint](deps, line.body, arrival);
+  const { jobs, writer, atOnce } = await BATCH_ENDPOINTS[batch.endpoint](deps, line.body, arrival);
   const own = new AbortController();
   const follow = () => own.abort(signal.reason);
   signal.addEventListener("abort", follow, { once: true });
   try {
-    const events = mergeEvents(jobs.map((job) => deps.client.generate(job, own.signal)));
-    for await (const event of events) writer.take(event);
+    const sources = jobs.map((job) => deps.client.generate(job, own.signal));
+    for await (const event of mergeEvents(sources, atOnce)) writer.take(event);
   } finally {
     signal.removeEventListener("abort", follow);
     // Choices of a line that failed.

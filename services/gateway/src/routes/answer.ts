@@ -86,7 +86,7 @@ export async function* guarded(
  * tokens set aside. With an Idempotency-Key nothing ends with the client: it may ask again.
  */
 async function* observed(
-  { deps, reply, route, jobs, writer, stream, resumable }: AnswerOptions,
+  { deps, reply, route, jobs, writer, stream, resumable, atOnce }: AnswerOptions,
   account: TokenAccount,
 ) {
   const { metrics, client } = deps;
@@ -106,7 +106,8 @@ async function* observed(
   let outcome = "cancelled";
   let isFirst = true;
   try {
-    for await (const event of mergeEvents(jobs.map((job) => client.generate(job, abort.signal, { detached })))) {
+    const sources = jobs.map((job) => client.generate(job, abort.signal, { detached }));
+    for await (const event of mergeEvents(sources, atOnce)) {
       if (isFirst) metrics.firstTokenSeconds.observe(seconds());
       isFirst = false;
       account.take(event.event);

@@ -30,6 +30,8 @@ export interface PreparedRequest {
   readonly record: WriterRecord | undefined;
   /** A stream's events have ids, and its generation goes on when the client leaves. */
   readonly resumable: boolean;
+  /** Jobs that are in the queue or running at a time; all of them when absent. */
+  readonly atOnce?: number;
 }
 
 /** One that has just come in over HTTP. Throws INVALID_REQUEST for a deadline beyond the longest. */

@@ -70,6 +70,7 @@ export function fakeGateway(
       name: "tiny",
       aliases: ["small"],
       vocabSize: 256,
+      dim: 4,
       addsLeadingSpace: true,
       encodeChat: (messages) => [1, ...Buffer.from(messages.map(({ content }) => content).join("\n"))],
       special: { bos: 1, eos: 2, unk: 0 },

@@ -18,6 +18,8 @@ export interface TextModel {
   /** More names that clients may ask for. */
   readonly aliases: readonly string[];
   readonly vocabSize: number;
+  /** Values of a hidden state, and so of an embedding. */
+  readonly dim: number;
   /** SentencePiece puts a space before each text: an answer's first one is not the model's. */
   readonly addsLeadingSpace: boolean;
   /** The ids of the tokens that begin and end texts, and of what can't be tokenized. */
@@ -53,13 +55,15 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
   const file = await openGguf(path);
   const config = readModelConfig(file);
   const name = options.name ?? config.name;
-  if (config.tokenizer.model === undefined) return idsOnly({ name, aliases, vocabSize: config.vocabSize });
+  if (config.tokenizer.model === undefined)
+    return idsOnly({ name, aliases, vocabSize: config.vocabSize, dim: config.dim });
   const vocabulary = Vocabulary.open(openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir }), path);
   const template = chatTemplateFor({ file, config }, vocabulary, chatTemplate);
   return {
     name,
     aliases,
     vocabSize: config.vocabSize,
+    dim: config.dim,
     addsLeadingSpace: config.tokenizer.model === "llama",
     special: { bos: vocabulary.bos, eos: vocabulary.eos, unk: vocabulary.unk },
     chatTemplate: config.tokenizer.chatTemplate,
@@ -75,9 +79,12 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
 }
 
 /** A model without a tokenizer is spoken to in token ids alone. */
-function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize">): TextModel {
+function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim">): TextModel {
   const refuse = (): never => {
-    throw new RhoneError("INVALID_REQUEST", `${known.name} has no tokenizer: send token ids to /v1/completions.`);
+    throw new RhoneError(
+      "INVALID_REQUEST",
+      `${known.name} has no tokenizer: send token ids to /v1/completions or /v1/embeddings.`,
+    );
   };
   return {
     ...known,

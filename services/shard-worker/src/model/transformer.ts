@@ -46,11 +46,14 @@ export function embed(graph: Graph, tokens: Tensor, { outer }: ShardWeights): Te
   return graph.getRows(need(outer.tokenEmbedding, "token embedding"), tokens);
 }
 
-/** Hidden f32 [rows, dim] -> logits f32 [rows, vocabSize] (ne [vocabSize, rows]). */
-export function head(graph: Graph, hidden: Tensor, { config, weights }: Shard): Tensor {
-  const { outputNorm, output } = weights.outer;
-  const normed = graph.mul(graph.rmsNorm(hidden, config.normEps), need(outputNorm, "output norm"));
-  return graph.mulMat(need(output, "output head"), normed);
+/** The final norm. Hidden f32 [rows, dim] -> f32 [rows, dim], what the head reads and what embeddings are pooled from. */
+export function finalNorm(graph: Graph, hidden: Tensor, { config, weights }: Shard): Tensor {
+  return graph.mul(graph.rmsNorm(hidden, config.normEps), need(weights.outer.outputNorm, "output norm"));
+}
+
+/** Normed f32 [rows, dim] -> logits f32 [rows, vocabSize] (ne [vocabSize, rows]). */
+export function head(graph: Graph, normed: Tensor, { weights }: Shard): Tensor {
+  return graph.mulMat(need(weights.outer.output, "output head"), normed);
 }
 
 function need(tensor: Tensor | undefined, what: string): Tensor {

@@ -32,6 +32,13 @@ describe("NullStage", () => {
     });
   });
 
+  it("pools a span as if each hidden state were all ones", async () => {
+    const spans = [{ ...prompt, sample: false, pool: true }, decode];
+    const output = await stage(true, true).run({ ...step, spans }, ACTIVATION_F16);
+    const pooled = output.kind === "results" ? output.spans.map((span) => span.pooled) : [];
+    expect(pooled).toEqual([new Uint8Array(Float32Array.of(3, 3, 3, 3).buffer), undefined]);
+  });
+
   it("draws on as long as guesses are right", async () => {
     const [first = 0, second = 0] = simulatedTokens([7], 2, VOCABULARY);
     const draw = async (guesses: readonly number[]) => {

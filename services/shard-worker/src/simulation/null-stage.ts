@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RhoneError, simulatedDraw, simulatedToken } from "@rhone/common";
-import type { rhone } from "@rhone/proto";
+import { rhone } from "@rhone/proto";
 import { readTokens } from "../sampling/sequence-sampler.js";
 import type { RunnableStage, StageOutput } from "../stage/runnable-stage.js";
 
@@ -82,6 +82,12 @@ export class NullStage implements RunnableStage {
     });
   }
 
+  /** As if every hidden state were all ones. */
+  #sumOfOnes(rows: number): Uint8Array {
+    const bytes = this.#options.rowBytes(rhone.v1.ActivationType.ACTIVATION_F32);
+    return new Uint8Array(new Float32Array(bytes / Float32Array.BYTES_PER_ELEMENT).fill(rows).buffer);
+  }
+
   #answer(span: Span, tokens: Int32Array): SpanResult {
     const { vocabSize } = this.#options;
     const [sequence, start, drafts] = [span.sequence ?? 0, span.position ?? 0, span.drafts ?? 0];
@@ -94,6 +100,7 @@ export class NullStage implements RunnableStage {
         token: target,
         logprob: target === simulatedToken(tokens[row] ?? 0, start + row, vocabSize) ? 0 : IMPOSSIBLE,
       })),
+      ...(span.pool === true && { pooled: this.#sumOfOnes(tokens.length) }),
     };
   }
 }

@@ -1,5 +1,5 @@
 import { GgmlType, Graph } from "@rhone/ggml";
-import { head } from "../model/transformer.js";
+import { finalNorm, head } from "../model/transformer.js";
 import type { StageOptions } from "./stage.js";
 
 const MAX_TENSORS = 64;
@@ -21,7 +21,7 @@ export class HeadProbe {
     const graph = this.#graph;
     graph.reset();
     const hidden = graph.input(GgmlType.F32, [dim, rows]);
-    const logits = graph.output(head(graph, hidden, shard));
+    const logits = graph.output(head(graph, finalNorm(graph, hidden, shard), shard));
     graph.allocate();
     graph.setInput(hidden, new Float32Array(rows * dim));
     const startedAt = performance.now();

@@ -110,6 +110,66 @@ const CASES = [
   { name: "llama-6l-mha", stages: [1, 2, 4] },
 ];
 
+/** Sums the tokens' hidden states, chunk by chunk, each chunk beside a sequence that decodes; returns also what that drew. */
+async function embedBeside(chain: Chain, tokens: readonly number[], chunk: number) {
+  const sampling = { temperature: 0, topP: 1, repetitionPenalty: 1 };
+  await send(chain, {
+    opens: [
+      { sequence: 1, sampling },
+      { sequence: 2, sampling },
+    ],
+  });
+  let sum: readonly number[] = [];
+  const drawn: number[] = [tokens[0] ?? 0];
+  for (let position = 0; position < tokens.length; position += chunk) {
+    const part = tokens.slice(position, position + chunk);
+    const end = position + part.length;
+    const firstPage = Math.floor(Math.max(0, chain.window === 0 ? 0 : position - chain.window + 1) / PAGE_SIZE);
+    const pages = Array.from({ length: PAGES }, (_, i) => i).slice(
+      Math.ceil(position / PAGE_SIZE),
+      Math.ceil(end / PAGE_SIZE),
+    );
+    const at = drawn.length - 1;
+    const spans = [
+      { sequence: 2, position: at, count: 1, pages: at === 0 ? [PAGES - 1] : [], sample: true },
+      { sequence: 1, position, count: part.length, pages, firstPage, pool: true },
+    ];
+    const results = await send(chain, { spans, tokens: bytesOf([drawn.at(-1) ?? 0, ...part]) });
+    const pooled = new Float32Array(Uint8Array.from(results[1]?.pooled ?? []).buffer);
+    sum = [...pooled].map((value, i) => value + (sum[i] ?? 0));
+    drawn.push(results[0]?.tokens?.[0]?.token ?? Number.NaN);
+    expect(results[0]?.pooled).toHaveLength(0);
+    expect(results[1]?.tokens).toEqual([]);
+  }
+  await send(chain, { closes: [1, 2] });
+  return { sum, drawn };
+}
+
+describe.each(CASES)("stages of $name against the definition, in NumPy", ({ name, stages }) => {
+  const { cases } = JSON.parse(readFileSync(`${FIXTURES}${name}/reference.json`, "utf8")) as Reference;
+  const { mean } = JSON.parse(readFileSync(`${FIXTURES}${name}/embeddings.json`, "utf8")) as {
+    readonly mean: readonly (readonly number[])[];
+  };
+
+  it.each(stages)("%d stages: sums of hidden states, beside rows that draw", { timeout: 60_000 }, async (count) => {
+    const chain = await openChain(name, count, KvType.KV_F32);
+    try {
+      for (const [index, { tokens }] of cases.entries()) {
+        const { generated } = await play(chain, tokens.slice(0, 1), { chunk: 1, decode: 20 });
+        for (const chunk of [512, 13]) {
+          const { sum, drawn } = await embedBeside(chain, tokens, chunk);
+          const expected = mean[index]?.map((value) => value * tokens.length) ?? [];
+          const worst = Math.max(...expected.map((value, i) => Math.abs(value - (sum[i] ?? Number.NaN))));
+          expect(worst / tokens.length).toBeLessThan(1e-4);
+          expect(drawn.slice(1)).toEqual(generated.slice(0, drawn.length - 1));
+        }
+      }
+    } finally {
+      for (const shard of chain.shards) shard.close();
+    }
+  });
+});
+
 describe.each(CASES)("stages of $name against Hugging Face transformers", ({ name, stages }) => {
   const { cases } = JSON.parse(readFileSync(`${FIXTURES}${name}/reference.json`, "utf8")) as Reference;
 

@@ -2,13 +2,15 @@ import { RhoneError } from "@rhone/common";
 import { type Backend, type Engine, GgmlType, Graph, rowSize, type Tensor } from "@rhone/ggml";
 import type { rhone } from "@rhone/proto";
 import { PageTable } from "../kv-cache/page-table.js";
-import { embed, head, type Shard, transformer } from "../model/transformer.js";
+import { embed, finalNorm, head, type Shard, transformer } from "../model/transformer.js";
 import type { Constraints } from "../sampling/constraints.js";
 import { readTokens, SequenceSampler, scoreOf } from "../sampling/sequence-sampler.js";
 import { checkHidden, ggmlTypeOf } from "./activations.js";
+import { indicesOf, type LastRows, lastRows } from "./last-rows.js";
 import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
 import type { RunnableStage, StageOutput } from "./runnable-stage.js";
 import { describeInputs, type StepInputs, type StepSpan } from "./step-inputs.js";
+import { sumRows } from "./sum-rows.js";
 
 type Step = rhone.v1.Step.$Properties;
 type TokenScore = rhone.v1.TokenScore.$Properties;
@@ -25,14 +27,13 @@ export interface StageOptions {
   readonly constraints?: Constraints;
 }
 
-/** One row of logits that the last stage reads: for a draw, for a score, or both. */
-interface LogitRow {
-  readonly span: StepSpan;
-  readonly position: number;
-  readonly target: number | undefined;
-  readonly draws: boolean;
-  /** The token that the next row holds as a guess; undefined when the row draws the span's last token. */
-  readonly guess: number | undefined;
+/** What a step computes: activations for the next stage, or on the last one what `LastRows` asks for. */
+interface Computed {
+  readonly activations?: Tensor;
+  /** f32 [rows, vocabSize] */
+  readonly logits?: Tensor;
+  /** After the final norm, f32 [rows, dim]: those of the logits first. */
+  readonly states?: Tensor;
 }
 
 /** A loaded shard at work: page tables and samplers of the open sequences, one step at a time. */
@@ -114,20 +115,20 @@ export class Stage implements RunnableStage {
     const { ropeFreqs } = shard.weights.outer;
     const inputs = describeInputs(graph, spans, { shape: shard.pages.shape, slidingWindow, ropeFreqs });
     const source = this.#source(step, inputs);
-    const rows = heads ? logitRows(spans, readTokens(step.tokens)) : [];
-    const chosen = rows.length === 0 ? undefined : graph.input(GgmlType.I32, [rows.length]);
+    const rows = heads ? lastRows(spans, readTokens(step.tokens)) : undefined;
+    const chosen = rows === undefined || rows.count === 0 ? undefined : graph.input(GgmlType.I32, [rows.count]);
     const wanted = heads ? (chosen ?? "none") : "all";
     const hidden = transformer(graph, source.hidden, shard, { inputs: inputs.attention, wanted });
-    const out = hidden === undefined ? undefined : graph.output(this.#toSend(hidden, activations));
+    const out = this.#outputs(hidden, rows, activations);
     graph.allocate();
     clock.end("build");
     source.fill();
     inputs.fill();
-    if (chosen !== undefined) graph.setInput(chosen, rowIndices(inputs, rows));
+    if (chosen !== undefined && rows !== undefined) graph.setInput(chosen, indicesOf(rows, inputs.order));
     clock.end("fill");
     await backend.compute(graph);
     clock.end("compute");
-    const output = heads ? this.#results(spans, rows, out) : this.#hidden(inputs, out);
+    const output = rows === undefined ? this.#hidden(inputs, out) : this.#results(spans, rows, out);
     clock.end("read");
     return output;
   }
@@ -152,26 +153,41 @@ export class Stage implements RunnableStage {
     return { hidden, fill: () => graph.setInput(input, order.toComputed(bytes, rowSize(type, dim))) };
   }
 
-  /** What leaves the shard: logits, or activations of the type that the next stage expects. */
-  #toSend(hidden: Tensor, activations: rhone.v1.ActivationType): Tensor {
-    const { shard, heads } = this.#options;
-    if (heads) return head(this.#graph, hidden, shard);
+  /** `hidden`: the rows that are wanted, f32 [rows, dim]; undefined when none is. Activations take the type that the next stage expects. */
+  #outputs(hidden: Tensor | undefined, rows: LastRows | undefined, activations: rhone.v1.ActivationType): Computed {
+    const graph = this.#graph;
+    if (hidden === undefined) return {};
+    if (rows !== undefined) return this.#headOutputs(hidden, rows);
     const type = ggmlTypeOf(activations);
-    return type === GgmlType.F32 ? hidden : this.#graph.cast(hidden, type);
+    return { activations: graph.output(type === GgmlType.F32 ? hidden : graph.cast(hidden, type)) };
   }
 
-  #hidden({ order, rows }: StepInputs, out: Tensor | undefined): StageOutput {
+  /** Rows to pool need no logits: the head, a large product, is for the others alone. */
+  #headOutputs(hidden: Tensor, { logits, pooled }: LastRows): Computed {
+    const { shard } = this.#options;
+    const graph = this.#graph;
+    const states = finalNorm(graph, hidden, shard);
+    if (pooled.length === 0) return { logits: graph.output(head(graph, states, shard)) };
+    graph.output(states);
+    if (logits.length === 0) return { states };
+    const { dim } = shard.config;
+    const drawn = graph.view2d(states, [dim, logits.length], [rowSize(GgmlType.F32, dim)]);
+    return { states, logits: graph.output(head(graph, drawn, shard)) };
+  }
+
+  #hidden({ order, rows }: StepInputs, { activations: out }: Computed): StageOutput {
     const size = out?.packedBytes ?? 0;
     const bytes = out === undefined ? new Uint8Array() : this.#graph.read(out, new Uint8Array(size));
     return { kind: "hidden", bytes: order.toFrame(bytes, size / rows) };
   }
 
-  #results(spans: readonly StepSpan[], rows: readonly LogitRow[], logits: Tensor | undefined): StageOutput {
+  #results(spans: readonly StepSpan[], rows: LastRows, { logits, states }: Computed): StageOutput {
     const row = new Float32Array(this.#options.shard.config.vocabSize);
+    const pooled = this.#sums(rows, states);
     const results = new Map<StepSpan, { scores: TokenScore[]; tokens: TokenScore[]; refuted: boolean }>(
       spans.map((span) => [span, { scores: [], tokens: [], refuted: false }]),
     );
-    for (const [index, { span, position, target, draws, guess }] of rows.entries()) {
+    for (const [index, { span, position, target, draws, guess }] of rows.logits.entries()) {
       const result = results.get(span);
       if (logits === undefined || result === undefined || result.refuted) continue;
       this.#graph.read(logits, row, index * row.byteLength);
@@ -181,13 +197,29 @@ export class Stage implements RunnableStage {
       result.tokens.push(drawn);
       result.refuted = guess !== undefined && guess !== drawn.token;
     }
-    const drawn = [...results].map(([{ sequence, position, count }, { scores, tokens }]) => ({
-      sequence,
-      position: position + count - 1,
+    const answers = [...results].map(([span, { scores, tokens }]) => ({
+      sequence: span.sequence,
+      position: span.position + span.count - 1,
       tokens,
       scores,
+      pooled: pooled.get(span) ?? new Uint8Array(),
     }));
-    return { kind: "results", spans: drawn };
+    return { kind: "results", spans: answers };
+  }
+
+  /** The sum of each pooled span's rows of `states`, f32 [dim]. */
+  #sums({ logits, pooled }: LastRows, states: Tensor | undefined): ReadonlyMap<StepSpan, Uint8Array> {
+    const { dim } = this.#options.shard.config;
+    const sums = new Map<StepSpan, Uint8Array>();
+    if (states === undefined) return sums;
+    let first = logits.length;
+    for (const span of pooled) {
+      const rows = new Float32Array(span.count * dim);
+      this.#graph.read(states, rows, first * rowSize(GgmlType.F32, dim));
+      sums.set(span, new Uint8Array(sumRows(rows, dim).buffer));
+      first += span.count;
+    }
+    return sums;
   }
 
   #samplerOf({ sequence }: StepSpan): SequenceSampler {
@@ -196,29 +228,6 @@ export class Stage implements RunnableStage {
       throw new RhoneError("STAGE_FAILED", `Sequence ${sequence} has no sampler on this stage.`);
     return sampler;
   }
-}
-
-/** The rows that draw or are scored. `tokens`: i32 [rows], what the step's rows hold. */
-function logitRows(spans: readonly StepSpan[], tokens: Int32Array): readonly LogitRow[] {
-  let start = 0;
-  return spans.flatMap((span) => {
-    const { targets, sample = false, drafts } = span.message;
-    const firstDraw = sample ? span.count - 1 - (drafts ?? 0) : span.count;
-    const rows: LogitRow[] = [];
-    for (let i = 0; i < span.count; i++) {
-      const draws = i >= firstDraw;
-      const target = targets?.[i];
-      const guess = i === span.count - 1 ? undefined : tokens[start + i + 1];
-      if (draws || target !== undefined) rows.push({ span, position: span.position + i, target, draws, guess });
-    }
-    start += span.count;
-    return rows;
-  });
-}
-
-/** Where among the computed rows each row of logits comes from. */
-function rowIndices({ order }: StepInputs, rows: readonly LogitRow[]): Int32Array {
-  return Int32Array.from(rows, ({ span, position }) => order.startOf(span) + position - span.position);
 }
 
 function checkTokens(tokens: Int32Array, { rows, vocabSize }: { rows: number; vocabSize: number }): void {
