@@ -2,11 +2,11 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { checkEbnf } from "../ebnf/check-ebnf.js";
 import { anyOfGrammars, behindSpace } from "../ebnf/rename-rules.js";
-import { randomBytes, randomText } from "../engine/random-text.fixture.js";
+import { allows, randomBytes, randomText } from "../engine/random-text.fixture.js";
 import type { JsonSchema } from "../schema/json-schema.js";
 import { jsonSchemaGrammar } from "../schema/json-schema-grammar.js";
 import { diceOf, randomSchema } from "../schema/random-schema.fixture.js";
-import { CallGrammar, type CallsShape } from "./call-grammar.js";
+import { CallGrammar, type CallsShape, MOST_CALLS } from "./call-grammar.js";
 import { FREE_TEXT } from "./free-text.js";
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
@@ -132,3 +132,11 @@ function attempt(make: () => string): string | undefined {
     return undefined;
   }
 }
+
+test("a list ends after 16 calls at the latest", async () => {
+  const one = '{"name": "now", "arguments": {}}';
+  const grammar = grammarOf({ parallel: true, listed: true }, [now]);
+  const list = (calls: number) => `[${Array.from({ length: calls }, () => one).join(", ")}]`;
+  expect(await allows(grammar, list(MOST_CALLS))).toBe(true);
+  expect(await allows(grammar, list(MOST_CALLS + 1))).toBe(false);
+});

@@ -15,11 +15,14 @@ export interface CallableFunction {
 }
 
 export interface CallsShape {
-  /** Several calls may be made at once. */
+  /** Several calls may be made at once, up to MOST_CALLS. */
   readonly parallel: boolean;
   /** One call is a list too. */
   readonly listed: boolean;
 }
+
+/** Calls in one answer: a model that repeats itself would go on with a list for ever. */
+export const MOST_CALLS = 16;
 
 const NO_PARAMETERS: JsonSchema = { type: "object", additionalProperties: false };
 const ANY_OBJECT: JsonSchema = { type: "object" };
@@ -45,14 +48,17 @@ export class CallGrammar {
 
   /** Throws INVALID_REQUEST when a function's arguments contain themselves without end. */
   text({ parallel, listed }: CallsShape): string {
-    const { comma } = this.#json;
     const call = this.#book.rule(this.#calls);
-    const rest = this.#book.reserve();
-    this.#book.define(rest, ['"]"', ...(parallel ? [`${comma} ${call} ${rest}`] : [])]);
-    const list = `"[" ${call} ${rest}`;
+    const list = `"[" ${call} ${this.#rest(call, parallel ? MOST_CALLS - 1 : 0)}`;
     const text = this.#book.text(this.#book.rule([...(listed ? [] : [call]), ...(listed || parallel ? [list] : [])]));
     checkEbnf(text);
     return text;
+  }
+
+  /** What follows a call in a list: up to `left` more. */
+  #rest(call: string, left: number): string {
+    if (left === 0) return '"]"';
+    return this.#book.rule(['"]"', `${this.#json.comma} ${call} ${this.#rest(call, left - 1)}`]);
   }
 }
 

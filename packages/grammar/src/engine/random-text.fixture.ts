@@ -58,3 +58,19 @@ export async function randomBytes(grammar: string, dice: Dice, tokens = 4000): P
   }
   throw new Error(`no end after ${tokens} tokens: ${Buffer.from(bytes).toString().slice(0, 200)}`);
 }
+
+/** Whether the grammar allows exactly this text. */
+export async function allows(grammar: string, text: string): Promise<boolean> {
+  const matcher = await engine.match({ grammar });
+  try {
+    for (const token of [...Array.from(Buffer.from(text), (byte) => byte + 1), 0]) {
+      const logits = new Float32Array(vocabulary.size);
+      matcher.mask(logits);
+      if (logits[token] !== 0) return false;
+      matcher.accept(token);
+    }
+    return true;
+  } finally {
+    matcher.close();
+  }
+}
