@@ -79,12 +79,7 @@ test("auto and none answer in words", async () => {
   }
 });
 
-test("chat.parse reads an answer by a JSON schema", async () => {
-  const schemaDefinition = { ...(z.toJSONSchema(Place) as Record<string, unknown>) };
-  const responseFormat = {
-    type: "json_schema" as const,
-    jsonSchema: { name: "place", schemaDefinition, strict: true },
-  };
-  const { choices } = await client.chat.complete({ ...common, messages, responseFormat });
-  Place.parse(JSON.parse(String(choices[0]?.message?.content)));
+test("chat.parse reads an answer by a zod schema", async () => {
+  const { choices } = await client.chat.parse({ ...common, messages, responseFormat: Place });
+  Place.parse(choices?.[0]?.message?.parsed);
 });
