@@ -122,7 +122,8 @@ describe("refusals", () => {
   const cases: readonly [string, string, object, number, string, string | null][] = [
     ["no messages", CHAT, {}, 400, "invalid_value", "messages"],
     ["a hot temperature", CHAT, { messages, temperature: 3 }, 400, "invalid_value", "temperature"],
-    ["tools", CHAT, { messages, tools: [{}] }, 400, "unsupported_parameter", "tools"],
+    ["functions", CHAT, { messages, functions: [{}] }, 400, "unsupported_parameter", "functions"],
+    ["tools for a text", COMPLETIONS, { prompt: "a", tools: [{}] }, 400, "unsupported_parameter", "tools"],
     [
       "a schema that nothing satisfies",
       CHAT,

@@ -31,6 +31,8 @@ export const constraintSchema = z.object({
   grammar: z.string().min(1),
   /** The grammar holds only if this is the first token, which is no part of it; null: always. */
   trigger: tokenId.nullable(),
+  /** EBNF of a text that begins with another token than the trigger; null: any text. */
+  otherwise: z.string().min(1).nullable().default(null),
 });
 export type Constraint = Readonly<z.infer<typeof constraintSchema>>;
 

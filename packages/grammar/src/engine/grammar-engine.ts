@@ -1,13 +1,21 @@
 import { RhoneError } from "@rhone/common";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
 import { TokenMatcher } from "./token-matcher.js";
-import { type CompiledGrammar, type GrammarCompiler, loadXGrammar, type XGrammar } from "./xgrammar.js";
+import {
+  type CompiledGrammar,
+  type GrammarCompiler,
+  type GrammarMatcher,
+  loadXGrammar,
+  type XGrammar,
+} from "./xgrammar.js";
 
 export interface MatcherOptions {
   /** EBNF with a rule `root`. */
   readonly grammar: string;
   /** The grammar holds only for a text whose first token is this one, which is no part of it; null: for every text. */
   readonly trigger?: number | null;
+  /** The grammar of texts that begin with another token; null: those are free. */
+  readonly otherwise?: string | null;
 }
 
 /** Compiled grammars that are kept: a few MiB each for 32,000 tokens. */
@@ -24,12 +32,16 @@ export class GrammarEngine {
   }
 
   /** Starts a text. Throws INVALID_REQUEST for a grammar that the engine does not take: check it with GrammarChecker first. */
-  async match({ grammar, trigger = null }: MatcherOptions): Promise<TokenMatcher> {
+  async match({ grammar, trigger = null, otherwise = null }: MatcherOptions): Promise<TokenMatcher> {
     const { size, endTokens } = this.#vocabulary;
+    const matcher = await this.#matcher(grammar);
+    const other = otherwise === null ? undefined : await this.#matcher(otherwise);
+    return new TokenMatcher({ matcher, otherwise: other, size, endTokens, trigger });
+  }
+
+  async #matcher(grammar: string): Promise<GrammarMatcher> {
     const { library } = await this.#load();
-    const compiled = await this.#compile(grammar);
-    const matcher = await library.GrammarMatcher.createGrammarMatcher(compiled);
-    return new TokenMatcher({ matcher, size, endTokens, trigger });
+    return library.GrammarMatcher.createGrammarMatcher(await this.#compile(grammar));
   }
 
   async #compile(grammar: string): Promise<CompiledGrammar> {

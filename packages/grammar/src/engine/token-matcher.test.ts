@@ -51,6 +51,20 @@ test("a grammar behind a trigger holds only for texts that begin with it", async
   free.close();
 });
 
+test("texts that begin with another token than the trigger have a grammar of their own", async () => {
+  const options = { grammar: choiceGrammar(["ab"]), trigger: 1, otherwise: choiceGrammar(["b", "c"]) };
+  const triggered = await engine.match(options);
+  expect(allowed(triggered)).toEqual([1, 3, 5]);
+  triggered.accept(1);
+  expect(allowed(triggered)).toEqual([2, 4]);
+  triggered.close();
+  const other = await engine.match(options);
+  other.accept(3);
+  expect(allowed(other)).toEqual([0]);
+  expect(() => other.accept(2)).toThrow(expect.objectContaining({ code: "STAGE_FAILED" }));
+  other.close();
+});
+
 test("the engine goes on after a grammar that it does not take", async () => {
   await expect(engine.match({ grammar: "root ::= (" })).rejects.toMatchObject({ code: "INVALID_REQUEST" });
   const matcher = await engine.match({ grammar: choiceGrammar(["b"]) });

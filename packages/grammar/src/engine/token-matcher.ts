@@ -9,6 +9,8 @@ interface MatcherHandle {
 
 export interface TokenMatcherOptions {
   readonly matcher: GrammarMatcher;
+  /** Of texts that do not begin with the trigger; undefined: those are free. */
+  readonly otherwise: GrammarMatcher | undefined;
   readonly size: number;
   readonly endTokens: readonly number[];
   readonly trigger: number | null;
@@ -21,11 +23,13 @@ type State = "waiting" | "on" | "off" | "ended";
 export class TokenMatcher {
   readonly #options: TokenMatcherOptions;
   readonly #words: Int32Array;
+  #matcher: GrammarMatcher;
   #state: State;
 
   constructor(options: TokenMatcherOptions) {
     this.#options = options;
     this.#words = new Int32Array(Math.ceil(options.size / 32));
+    this.#matcher = options.otherwise ?? options.matcher;
     this.#state = options.trigger === null ? "on" : "waiting";
   }
 
@@ -34,7 +38,7 @@ export class TokenMatcher {
    * `banned` tokens are ruled out too unless nothing else is left: a complete text ends. logits: f32 [size], changed in place.
    */
   mask(logits: Float32Array, banned: readonly number[] = []): void {
-    if (this.#state === "waiting" || this.#state === "off") {
+    if (this.#isFree()) {
       for (const token of banned) logits[token] = Number.NEGATIVE_INFINITY;
       return;
     }
@@ -49,31 +53,46 @@ export class TokenMatcher {
 
   /** Goes on by a token. Throws STAGE_FAILED when the grammar does not let it follow. */
   accept(token: number): void {
-    const { matcher, trigger, endTokens } = this.#options;
-    if (this.#state === "waiting") this.#state = token === trigger ? "on" : "off";
-    else if (this.#state === "on" && endTokens.includes(token)) this.#state = "ended";
-    else if (this.#state === "on" && !matcher.acceptToken(token)) {
+    const { matcher, otherwise, trigger, endTokens } = this.#options;
+    if (this.#state === "waiting") {
+      this.#state = token === trigger || otherwise !== undefined ? "on" : "off";
+      if (token === trigger) {
+        this.#matcher = matcher;
+        return;
+      }
+    }
+    if (this.#state === "on" && endTokens.includes(token)) this.#state = "ended";
+    else if (this.#state === "on" && !this.#matcher.acceptToken(token)) {
       throw new RhoneError("STAGE_FAILED", `Token ${token} does not follow in its grammar.`);
     }
   }
 
   close(): void {
     this.#options.matcher.dispose();
+    this.#options.otherwise?.dispose();
+  }
+
+  #isFree(): boolean {
+    return this.#state === "off" || (this.#state === "waiting" && this.#options.otherwise === undefined);
   }
 
   /** One bit per token. */
   #allowed(): Int32Array {
-    const { matcher, size, endTokens } = this.#options;
+    const { trigger, size, endTokens } = this.#options;
     const words = this.#words.fill(0);
-    if (this.#state === "on") {
-      const { handle } = matcher as unknown as { readonly handle: MatcherHandle };
+    if (this.#state !== "ended") {
+      const { handle } = this.#matcher as unknown as { readonly handle: MatcherHandle };
       const vector = handle.GetNextTokenBitmask(size);
       const count = Math.min(vector.size(), words.length);
       for (let i = 0; i < count; i++) words[i] = vector.get(i);
       vector.delete();
     }
-    if (words.every((word) => word === 0))
-      for (const token of endTokens) words[token >> 5] = (words[token >> 5] ?? 0) | (1 << (token & 31));
+    if (words.every((word) => word === 0)) for (const token of endTokens) allow(words, token);
+    if (this.#state === "waiting" && trigger !== null) allow(words, trigger);
     return words;
   }
+}
+
+function allow(words: Int32Array, token: number): void {
+  words[token >> 5] = (words[token >> 5] ?? 0) | (1 << (token & 31));
 }

@@ -1,6 +1,6 @@
-import { RhoneError } from "@rhone/common";
+import { Unenforceable } from "../schema/impossible.js";
 
 /** For what a grammar cannot say. */
 export function refuse(part: string): never {
-  throw new RhoneError("INVALID_REQUEST", `has ${part} in a regular expression, which cannot be enforced`);
+  throw new Unenforceable(`has ${part} in a regular expression, which cannot be enforced`);
 }

@@ -1,5 +1,5 @@
 import { MAX_REPETITIONS } from "../ebnf/repeat.js";
-import { Impossible, refuseSchema } from "./impossible.js";
+import { Impossible, refuseSchema, unenforceable } from "./impossible.js";
 import type { JsonSchema } from "./json-schema.js";
 import type { JsonText } from "./json-text.js";
 import { checkKeywords, countOf } from "./keywords.js";
@@ -17,7 +17,7 @@ export function arrayGrammar(json: JsonText, schema: Keywords, where: string, su
   const min = countOf(schema, { key: "minItems", where, fallback: 0 });
   const prefix = prefixOf(schema, where).map((item, i) => subgrammar(item, `${where}/prefixItems/${i}`));
   const rest = subgrammar((schema.items ?? true) as JsonSchema, `${where}/items`);
-  if (Math.max(min, max ?? 0) > MAX_REPETITIONS) refuseSchema(where, `has more than ${MAX_REPETITIONS} items`);
+  if (Math.max(min, max ?? 0) > MAX_REPETITIONS) unenforceable(where, `has more than ${MAX_REPETITIONS} items`);
   const itemAt = (index: number) => (index < prefix.length ? prefix[index] : rest);
   const firstMissing = prefix.indexOf(undefined);
   const most = Math.min(

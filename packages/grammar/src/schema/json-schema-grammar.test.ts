@@ -1,65 +1,14 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describe, expect, test } from "vitest";
-import { GrammarEngine } from "../engine/grammar-engine.js";
-import type { GrammarVocabulary } from "../engine/grammar-vocabulary.js";
+import { randomText } from "../engine/random-text.fixture.js";
 import type { JsonSchema } from "./json-schema.js";
 import { jsonSchemaGrammar } from "./json-schema-grammar.js";
-import { type Dice, diceOf, randomSchema } from "./random-schema.fixture.js";
+import { diceOf, randomSchema } from "./random-schema.fixture.js";
 
-const PIECES = [
-  '": ',
-  '", "',
-  '{"',
-  '"}',
-  "}}",
-  "]]",
-  '",',
-  "ab",
-  "12",
-  "é",
-  "日",
-  "ité",
-  '\\"',
-  "null",
-  " {",
-  "0.",
-  "-1",
-];
-/** Every byte, so that a text may go wrong anywhere, and pieces that cross the boundaries of JSON's parts. Token 0 ends. */
-const vocabulary: GrammarVocabulary = {
-  size: 257 + PIECES.length,
-  pieces: [
-    new Uint8Array(),
-    ...Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte)),
-    ...PIECES.map((piece) => new TextEncoder().encode(piece)),
-  ],
-  endTokens: [0],
-};
-const engine = new GrammarEngine(vocabulary);
 const ajv = new Ajv2020({ strict: false, validateFormats: true });
 // The package is CommonJS whose default is the function.
 (addFormats as unknown as (target: Ajv2020) => void)(ajv);
-
-/** A text drawn evenly among what the grammar allows; it gives up after so many tokens. */
-async function write(grammar: string, dice: Dice, tokens = 4000): Promise<string> {
-  const matcher = await engine.match({ grammar });
-  const bytes: number[] = [];
-  try {
-    for (let step = 0; step < tokens; step++) {
-      const logits = new Float32Array(vocabulary.size);
-      matcher.mask(logits);
-      const open = [...logits.keys()].filter((token) => logits[token] === 0);
-      const token = open[dice(open.length)] ?? 0;
-      matcher.accept(token);
-      if (token === 0) return new TextDecoder("utf-8", { fatal: true }).decode(Uint8Array.from(bytes));
-      bytes.push(...(vocabulary.pieces[token] ?? []));
-    }
-  } finally {
-    matcher.close();
-  }
-  throw new Error(`no end after ${tokens} tokens: ${Buffer.from(bytes).toString().slice(0, 200)}`);
-}
 
 test("what is written under 200 random schemas satisfies them", { timeout: 120_000 }, async () => {
   for (let seed = 1; seed <= 200; seed++) {
@@ -69,7 +18,7 @@ test("what is written under 200 random schemas satisfies them", { timeout: 120_0
     const grammar = attempt(() => jsonSchemaGrammar(schema));
     if (grammar === undefined) continue;
     for (let text = 0; text < 5; text++) {
-      const written = await write(grammar, dice);
+      const written = await randomText(grammar, dice);
       const valid = validate(JSON.parse(written));
       expect(valid, JSON.stringify({ seed, written, schema, errors: validate.errors })).toBe(true);
     }
@@ -140,7 +89,7 @@ describe("a schema", () => {
     const validate = ajv.compile(schema);
     const dice = diceOf(7);
     for (let text = 0; text < 30; text++) {
-      const written = await write(jsonSchemaGrammar(schema), dice);
+      const written = await randomText(jsonSchemaGrammar(schema), dice);
       expect({ written, valid: validate(JSON.parse(written)) }).toMatchObject({ valid: true });
     }
   });

@@ -4,7 +4,7 @@ import { literal } from "../ebnf/notation.js";
 import { RuleBook } from "../ebnf/rule-book.js";
 import { arrayGrammar } from "./array-grammar.js";
 import { areDisjoint } from "./disjoint.js";
-import { Impossible, refuseSchema } from "./impossible.js";
+import { Impossible, refuseSchema, unenforceable } from "./impossible.js";
 import { isObject, type JsonSchema } from "./json-schema.js";
 import { JsonText, type Layout } from "./json-text.js";
 import { assertions, checkKeywords } from "./keywords.js";
@@ -44,25 +44,35 @@ const MAX_DEPTH = 64;
  * cannot be satisfied.
  */
 export function jsonSchemaGrammar(schema: JsonSchema, layout: Layout = "free"): string {
-  return new SchemaTranslator(schema, layout).translate();
+  const book = new RuleBook(MAX_EBNF);
+  const text = book.text(schemaRule(new JsonText(book, layout), schema));
+  checkEbnf(text);
+  return text;
+}
+
+/**
+ * The name of a rule of the schema's texts, in the book that `json` writes to. Throws as jsonSchemaGrammar does; that a rule can come
+ * to an end is left to check.
+ */
+export function schemaRule(json: JsonText, schema: JsonSchema): string {
+  return new SchemaTranslator(json, schema).translate();
 }
 
 class SchemaTranslator {
   readonly #root: JsonSchema;
-  readonly #book = new RuleBook(MAX_EBNF);
+  readonly #book: RuleBook;
   readonly #json: JsonText;
   readonly #references = new Map<string, string>();
   #depth = 0;
 
-  constructor(root: JsonSchema, layout: Layout) {
+  constructor(json: JsonText, root: JsonSchema) {
+    this.#json = json;
+    this.#book = json.book;
     this.#root = root;
-    this.#json = new JsonText(this.#book, layout);
   }
 
   translate(): string {
-    const text = this.#book.text(this.#reference("#", "#"));
-    checkEbnf(text);
-    return text;
+    return this.#reference("#", "#");
   }
 
   /** undefined when nothing satisfies it. */
@@ -101,7 +111,7 @@ class SchemaTranslator {
     const keywords = Object.keys(assertions(schema));
     if (keywords.length === 0) return [this.#json.value()];
     if (keywords.includes("properties")) return this.#ofType("object", schema, where);
-    return refuseSchema(where, `has ${keywords.join(", ")} without a type`);
+    return unenforceable(where, `has ${keywords.join(", ")} without a type`);
   }
 
   /** A reference's rule is named before it is translated, so that a schema may contain itself. */
@@ -134,10 +144,10 @@ class SchemaTranslator {
     if (!Array.isArray(branches) || branches.length === 0)
       return refuseSchema(where, `has a ${key} that is not a list`);
     if (key === "allOf" && branches.length > 1)
-      refuseSchema(where, "has an allOf of several schemas, which cannot be enforced");
+      unenforceable(where, "has an allOf of several schemas, which cannot be enforced");
     const plain = branches.map((branch) => this.#followed(branch, where));
     if (key === "oneOf" && !areDisjoint(plain)) {
-      refuseSchema(
+      unenforceable(
         where,
         "has a oneOf whose branches may overlap; make them differ in type or in a required constant, or use anyOf",
       );

@@ -1,4 +1,4 @@
-import { refuseSchema } from "./impossible.js";
+import { refuseSchema, unenforceable } from "./impossible.js";
 
 type Keywords = Readonly<Record<string, unknown>>;
 
@@ -36,7 +36,7 @@ export function assertions(schema: Keywords): Keywords {
 export function checkKeywords(schema: Keywords, known: readonly string[], where: string): void {
   const foreign = Object.keys(assertions(schema)).find((key) => !known.includes(key));
   if (foreign === undefined) return;
-  refuseSchema(where, `has the keyword ${foreign}, which cannot be enforced${known.length > 0 ? " here" : ""}`);
+  unenforceable(where, `has the keyword ${foreign}, which cannot be enforced${known.length > 0 ? " here" : ""}`);
 }
 
 /** A whole number of `key`, or `fallback`. Throws INVALID_REQUEST for anything else. */

@@ -1,4 +1,4 @@
-import { Impossible, refuseSchema } from "./impossible.js";
+import { Impossible, refuseSchema, unenforceable } from "./impossible.js";
 import { integerRange, sameLength } from "./integer-range.js";
 import { INTEGER, NUMBER } from "./json-text.js";
 import { assertions, checkKeywords } from "./keywords.js";
@@ -74,7 +74,7 @@ function fractions(bounds: Bounds, where: string): string[] {
 function edges({ min, max, aboveMin, belowMax }: Bounds, where: string): string[] {
   const finite = [min, max].filter(Number.isFinite);
   const places = Math.max(...finite.map(placesOf)) + 1;
-  if (places > MAX_PLACES) refuseSchema(where, `has bounds with more than ${MAX_PLACES - 1} decimal places`);
+  if (places > MAX_PLACES) unenforceable(where, `has bounds with more than ${MAX_PLACES - 1} decimal places`);
   const scale = 10 ** places;
   const low = Math.round(min * scale) + (aboveMin ? 1 : 0);
   const high = Math.round(max * scale) - (belowMax ? 1 : 0);

@@ -1,5 +1,5 @@
 import type { Subgrammar } from "./array-grammar.js";
-import { Impossible, refuseSchema } from "./impossible.js";
+import { Impossible, refuseSchema, unenforceable } from "./impossible.js";
 import { isObject, type JsonSchema } from "./json-schema.js";
 import type { JsonText } from "./json-text.js";
 import { keyLiteral, otherKey } from "./key-grammar.js";
@@ -77,9 +77,9 @@ function checkCounts(
   const max = countOf(schema, { key: "maxProperties", where, fallback: Number.POSITIVE_INFINITY });
   const required = properties.filter((property) => property.required).length;
   if (min > required)
-    refuseSchema(where, `has minProperties ${min}, which cannot be enforced beyond its required properties`);
+    unenforceable(where, `has minProperties ${min}, which cannot be enforced beyond its required properties`);
   if (max < (open ? Number.POSITIVE_INFINITY : properties.length)) {
-    refuseSchema(where, `has maxProperties ${max}, which cannot be enforced`);
+    unenforceable(where, `has maxProperties ${max}, which cannot be enforced`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { regexGrammar } from "../regex/regex-grammar.js";
 import { FORMATS } from "./formats.js";
-import { Impossible, refuseSchema } from "./impossible.js";
+import { Impossible, refuseSchema, unenforceable } from "./impossible.js";
 import type { JsonText } from "./json-text.js";
 import { checkKeywords, countOf } from "./keywords.js";
 
@@ -19,7 +19,7 @@ export function stringGrammar(json: JsonText, schema: Keywords, where: string): 
   if (format !== undefined) {
     checkKeywords(schema, ["type", "format"], where);
     const known = typeof format === "string" && Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined;
-    return matching(json, known ?? refuseSchema(where, `has the format ${String(format)}, which cannot be enforced`));
+    return matching(json, known ?? unenforceable(where, `has the format ${String(format)}, which cannot be enforced`));
   }
   checkKeywords(schema, ["type", "minLength", "maxLength"], where);
   const min = countOf(schema, { key: "minLength", where, fallback: 0 });

@@ -98,13 +98,20 @@ describe("Mistral's templates", () => {
     );
   });
 
+  test("V1 puts calls, and what there is to call, in words", () => {
+    const text = render(1, [user("x"), call("a"), result("a", "6")], { tools });
+    expect(text).toMatch(/^<s>▁\[INST\] You can call .*\n\[\{"name": "add", .*\}\]\n\nx \[\/INST\]/s);
+    expect(text).toContain(
+      '▁{"name": "add", "arguments": {"a": 1, "b": [2, 3.0]}}</s>▁[INST] Result of add: 6 [/INST]',
+    );
+  });
+
   test.each<[string, MistralVersion, readonly ChatMessage[], RegExp]>([
     ["no user", 3, [system("a")], /no user message/],
     ["an assistant first", 3, [assistant("a")], /messages\[0\] has the role assistant at the start/],
     ["an assistant last", 3, [user("a"), assistant("b")], /last message has the role assistant/],
     ["a tool without a call", 3, [user("a"), result("x", "1")], /messages\[1\] has the role tool after the role user/],
     ["an unanswered call", 3, [user("a"), call("x"), user("b")], /role user after tool calls/],
-    ["calls in V1", 1, [user("a"), call("x"), result("x", "1")], /V1 template cannot call tools/],
     [
       "content beside calls",
       3,
@@ -145,7 +152,7 @@ test.each([
 
 describe("chatTemplateFor", () => {
   const CHATML =
-    "{% for m in messages %}{% if m.role == 'tool' %}{{ raise_exception('no tools here') }}{% endif %}" +
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system here') }}{% endif %}" +
     "<|{{ m.role }}|>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
 
   async function model(template: string | undefined, tokens = ["<unk>", "<s>", "</s>", "a", "b"], kind = "llama") {
@@ -198,8 +205,15 @@ describe("chatTemplateFor", () => {
 
   test("passes the template's own refusal on", async () => {
     const template = chatTemplateFor(await model(CHATML), spelling);
-    expect(() => template.encode([user("a"), result("x", "1")])).toThrow(
-      expect.objectContaining({ code: "CHAT_TEMPLATE_FAILED", message: expect.stringContaining("no tools here") }),
+    expect(() => template.encode([system("a"), user("b")])).toThrow(
+      expect.objectContaining({ code: "CHAT_TEMPLATE_FAILED", message: expect.stringContaining("no system here") }),
+    );
+  });
+
+  test("puts calls and results in words for the file's own template", async () => {
+    const template = chatTemplateFor(await model(CHATML), spelling);
+    expect(spell(template.encode([user("a"), call("x"), result("x", "1")]))).toContain(
+      '<|assistant|>{"name": "add", "arguments": {"a": 1, "b": [2, 3.0]}}<|user|>Result of add: 1<|assistant|>',
     );
   });
 

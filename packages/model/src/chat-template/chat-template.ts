@@ -10,6 +10,8 @@ import { type MistralVersion, mistralTemplate } from "./mistral-template.js";
 /** Turns a conversation into the token ids of a prompt, BOS included. */
 export interface ChatTemplate {
   readonly name: ChatTemplateName;
+  /** The token with which an answer that is function calls begins; undefined: calls are JSON in words (`toolsAsText`). */
+  readonly callToken: number | undefined;
   /** Throws CHAT_TEMPLATE_FAILED (the caller's fault) when the template has no form for these messages. */
   encode(messages: readonly ChatMessage[], options?: ChatOptions): Int32Array;
 }
@@ -50,7 +52,7 @@ export function chatTemplateFor(
     case "jinja":
       return ownTemplate(model, vocabulary);
     case "none":
-      return { name, encode: refuse(model.config.name) };
+      return { name, callToken: undefined, encode: refuse(model.config.name) };
   }
 }
 

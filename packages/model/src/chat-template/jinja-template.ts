@@ -2,6 +2,7 @@ import { Template } from "@huggingface/jinja";
 import { RhoneError } from "@rhone/common";
 import type { ChatMessage, ChatOptions } from "./chat-message.js";
 import type { ChatTemplate, ChatVocabulary } from "./chat-template.js";
+import { toolsAsText } from "./tools-as-text.js";
 
 export interface JinjaTemplateOptions {
   /** The template, as `tokenizer.chat_template` holds it. */
@@ -16,17 +17,20 @@ export interface JinjaTemplateOptions {
 
 /**
  * A model's own template: rendered to text, which is then tokenized with its control tokens recognized.
- * Throws MODEL_UNSUPPORTED when the template cannot be parsed; `encode` throws CHAT_TEMPLATE_FAILED with the template's own words,
- * such as "roles must alternate".
+ * Functions, their calls and results are put in words (`toolsAsText`) even where the template has a form for them, because every
+ * template's is another and the answer must be understood. Throws MODEL_UNSUPPORTED when the template cannot be parsed; `encode`
+ * throws CHAT_TEMPLATE_FAILED with the template's own words, such as "roles must alternate".
  */
 export function jinjaTemplate(options: JinjaTemplateOptions): ChatTemplate {
   const template = parse(options.source);
   const { vocabulary, bosText, eosText, addBos } = options;
   return {
     name: "jinja",
+    callToken: undefined,
     encode(messages, chat = {}) {
       if (messages.length === 0) throw failed("messages is empty; give at least one user message");
-      const rendered = renderChat(template, messages, chat, { bos_token: bosText, eos_token: eosText });
+      const turns = toolsAsText(messages, chat.tools);
+      const rendered = renderChat(template, turns, chat, { bos_token: bosText, eos_token: eosText });
       const hasBos = bosText !== "" && rendered.startsWith(bosText);
       const ids = vocabulary.tokenize(rendered, { addSpecial: false, parseSpecial: true });
       if (!addBos || hasBos || vocabulary.bos === undefined) return Int32Array.from(ids);
@@ -79,37 +83,15 @@ function renderChat(
 
 /** The variables that Hugging Face's templates expect, in its spelling. */
 function variables(messages: readonly ChatMessage[], chat: ChatOptions): Record<string, unknown> {
-  const tools = chat.tools?.map((tool) => ({ type: "function", function: { ...tool } }));
   return {
     ...chat.templateArguments,
-    messages: messages.map(toHuggingFace),
+    messages: messages.map(({ role, content, name }) => ({
+      role,
+      content: content ?? "",
+      ...(name !== undefined && { name }),
+    })),
     add_generation_prompt: chat.addGenerationPrompt ?? true,
-    ...(tools !== undefined && tools.length > 0 && { tools }),
   };
-}
-
-function toHuggingFace({ role, content, toolCalls, toolCallId, name }: ChatMessage): Record<string, unknown> {
-  return {
-    role,
-    content: content ?? "",
-    ...(toolCalls !== undefined && {
-      tool_calls: toolCalls.map((call) => ({
-        id: call.id,
-        type: "function",
-        function: { name: call.name, arguments: parseJson(call.arguments) },
-      })),
-    }),
-    ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
-    ...(name !== undefined && { name }),
-  };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }
 
 const failed = (reason: string): RhoneError =>

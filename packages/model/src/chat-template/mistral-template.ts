@@ -1,11 +1,13 @@
 import { RhoneError } from "@rhone/common";
+import { callJson } from "./call-json.js";
 import type { ChatMessage, ChatOptions, ChatTool } from "./chat-message.js";
 import type { ChatTemplate, ChatVocabulary } from "./chat-template.js";
 import { mistralCallId } from "./mistral-call-id.js";
 import { type Conversation, normalizeConversation } from "./normalize-conversation.js";
 import { dumpJson, respaceJson } from "./python-json.js";
+import { toolsAsText } from "./tools-as-text.js";
 
-/** V1: 7B-Instruct v0.1 and v0.2. V2: tool calls, only the newest kept. V3: 7B-Instruct v0.3. */
+/** V1: 7B-Instruct v0.1 and v0.2, which know of functions only what is said in words. V2: tool calls, only the newest kept. V3: 7B-Instruct v0.3. */
 export type MistralVersion = 1 | 2 | 3;
 
 /** Ids of the control tokens that V2 and V3 vocabularies begin with. */
@@ -33,8 +35,15 @@ const CONTROL = {
  */
 export function mistralTemplate(version: MistralVersion, vocabulary: ChatVocabulary): ChatTemplate {
   const encoder = new MessageEncoder(version, vocabulary);
+  const name = `mistral-v${version}` as const;
+  if (version === 1) {
+    const encode: ChatTemplate["encode"] = (messages, { tools, ...options } = {}) =>
+      encoder.encode(normalizeConversation(toolsAsText(messages, tools)), options);
+    return { name, callToken: undefined, encode };
+  }
   return {
-    name: `mistral-v${version}`,
+    name,
+    callToken: CONTROL.toolCalls,
     encode: (messages, options = {}) => encoder.encode(normalizeConversation(messages), options),
   };
 }
@@ -50,7 +59,6 @@ class MessageEncoder {
 
   encode(conversation: Conversation, options: ChatOptions): Int32Array {
     const tools = options.tools ?? [];
-    if (tools.length > 0 && this.#version === 1) throw failed("models with the Mistral V1 template cannot call tools");
     const ids: number[] = [this.#special("bos")];
     const { turns } = conversation;
     for (let index = 0; index < turns.length; ) {
@@ -102,13 +110,11 @@ class MessageEncoder {
     const end = message.prefix === true ? [] : [this.#special("eos")];
     const calls = message.toolCalls ?? [];
     if (calls.length === 0) return [...this.#encodeAnswer(message.content ?? ""), ...end];
-    if (this.#version === 1) throw failed("models with the Mistral V1 template cannot call tools");
     if (message.content) throw failed("an assistant message cannot hold both content and tool calls");
     if (this.#version === 2 && isHistory) return [];
-    const described = calls.map(({ id, name, arguments: args }) => {
-      const call = `{"name": ${JSON.stringify(name)}, "arguments": ${parseArguments(name, args)}`;
-      return this.#version === 2 ? `${call}}` : `${call}, "id": "${mistralCallId(id)}"}`;
-    });
+    const described = calls.map((call) =>
+      this.#version === 2 ? `${callJson(call)}}` : `${callJson(call)}, "id": "${mistralCallId(call.id)}"}`,
+    );
     return [CONTROL.toolCalls, ...this.#text(`[${described.join(", ")}]`), ...end];
   }
 
@@ -117,7 +123,6 @@ class MessageEncoder {
   }
 
   #encodeResults(run: readonly ChatMessage[], isHistory: boolean): number[] {
-    if (this.#version === 1) throw failed("models with the Mistral V1 template cannot read tool results");
     if (this.#version === 2 && isHistory) return [];
     const described = run.map(({ content, name, toolCallId }) => {
       const result = respaceJson(content ?? "") ?? JSON.stringify(content ?? "");
@@ -145,12 +150,6 @@ const describeTool = ({ name, description, parameters }: ChatTool): unknown => (
   type: "function",
   function: { name, description: description ?? "", parameters: parameters ?? {} },
 });
-
-function parseArguments(name: string, text: string): string {
-  const parsed = respaceJson(text === "" ? "{}" : text);
-  if (parsed === undefined) throw failed(`the arguments of the call to ${name} are not JSON`);
-  return parsed;
-}
 
 const failed = (problem: string): RhoneError =>
   new RhoneError("CHAT_TEMPLATE_FAILED", `The chat template cannot encode this: ${problem}.`, { param: "messages" });

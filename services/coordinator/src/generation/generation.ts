@@ -22,6 +22,8 @@ export class Generation {
   readonly #promptScores: TokenLogprob[] = [];
   readonly #embedding: PromptEmbedding | null;
   #generated = 0;
+  /** The first generated token. */
+  #first: number | undefined;
   #ordinal: number;
 
   /** `recorded`: tokens that the log already holds, in `ordinal` events. */
@@ -70,6 +72,7 @@ export class Generation {
   #read(token: number): { readonly text: string; readonly finish?: Finish } {
     const { job } = this.sequence;
     this.#generated++;
+    this.#first ??= token;
     const mayStop = this.#generated > job.minTokens;
     if (this.#completes(token) || (mayStop && this.#isEnd(token))) {
       const own = job.includeStop ? this.#detokenizer.push(token) : "";
@@ -87,7 +90,13 @@ export class Generation {
 
   /** A constrained text ends where its grammar does, whatever the request says about end tokens. */
   #completes(token: number): boolean {
-    return this.sequence.job.constraint !== null && this.#rules.endTokens.has(token);
+    return this.#isConstrained() && this.#rules.endTokens.has(token);
+  }
+
+  #isConstrained(): boolean {
+    const { constraint } = this.sequence.job;
+    if (constraint === null) return false;
+    return constraint.trigger === null || constraint.otherwise !== null || constraint.trigger === this.#first;
   }
 
   #isEnd(token: number): boolean {

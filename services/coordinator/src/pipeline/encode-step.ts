@@ -1,3 +1,4 @@
+import type { Constraint } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
 import type { Sequence } from "../scheduler/sequence.js";
@@ -49,11 +50,15 @@ function encodeOpen(sequence: Sequence, endTokens: ReadonlySet<number>): rhone.v
     sampling: encodeSampling(sequence, endTokens),
     history: int32Bytes(penalizesPrompt ? sequence.tokens(0, promptLength) : new Int32Array()),
     generated: int32Bytes(sequence.tokens(promptLength, known)),
-    ...(job.constraint !== null && {
-      constraint: { grammar: job.constraint.grammar, trigger: job.constraint.trigger ?? 0 },
-    }),
+    ...(job.constraint !== null && { constraint: encodeConstraint(job.constraint) }),
   };
 }
+
+const encodeConstraint = ({ grammar, trigger, otherwise }: Constraint): rhone.v1.Constraint.$Properties => ({
+  grammar,
+  trigger: trigger ?? 0,
+  otherwise: otherwise ?? "",
+});
 
 function encodeSampling({ job, promptLength }: Sequence, endTokens: ReadonlySet<number>): Sampling {
   const { sampling, minTokens } = job;

@@ -1,15 +1,14 @@
 import { z } from "zod";
+import { toolCallSchema, toolFields } from "../tools/tool-fields.js";
 import { generationFields, optional } from "./request-fields.js";
 
 const textPart = z.object({ type: z.literal("text", "only text content is supported"), text: z.string() });
 const content = z.union([z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))]);
 
-const toolCall = z.object({ id: z.string(), function: z.object({ name: z.string(), arguments: z.string() }) });
-
 const message = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool"]),
   content: optional(content),
-  tool_calls: optional(z.array(toolCall)),
+  tool_calls: optional(z.array(toolCallSchema)),
   tool_call_id: optional(z.string()),
   name: optional(z.string()),
   prefix: optional(z.boolean()),
@@ -18,6 +17,7 @@ const message = z.object({
 /** POST /v1/chat/completions. */
 export const chatRequestSchema = z.object({
   ...generationFields,
+  ...toolFields,
   messages: z.array(message).min(1, "must hold at least one message"),
   max_completion_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
   logprobs: optional(z.boolean()),

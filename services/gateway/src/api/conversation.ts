@@ -1,4 +1,4 @@
-import type { ChatMessage, ChatOptions } from "@rhone/model";
+import type { ChatMessage, ChatOptions, ChatTool } from "@rhone/model";
 import type { ChatRequest } from "./chat-request.js";
 import { RequestError } from "./request-error.js";
 
@@ -24,9 +24,9 @@ type Fields = Pick<
 
 /**
  * The conversation of a request. An assistant message at its end is continued with `prefix` (Mistral: the answer repeats it) or
- * `continue_final_message` (vLLM: the answer repeats it with `echo`). Throws INVALID_REQUEST where they contradict each other.
+ * `continue_final_message` (vLLM: the answer repeats it with `echo`). `tools`: what the model is shown. Throws INVALID_REQUEST where they contradict each other.
  */
-export function toConversation(fields: Fields): Conversation {
+export function toConversation(fields: Fields, tools: readonly ChatTool[] = []): Conversation {
   const messages = toChatMessages(fields.messages);
   const last = messages.at(-1);
   const hasPrefix = last?.role === "assistant" && last.prefix === true;
@@ -36,6 +36,7 @@ export function toConversation(fields: Fields): Conversation {
   return {
     messages: fields.safe_prompt === true ? [{ role: "system", content: SAFE_PROMPT }, ...open] : open,
     options: {
+      ...(tools.length > 0 && { tools }),
       ...(fields.add_generation_prompt !== undefined && { addGenerationPrompt: fields.add_generation_prompt }),
       ...(fields.chat_template_kwargs !== undefined && { templateArguments: fields.chat_template_kwargs }),
     },
@@ -59,7 +60,7 @@ export function toChatMessages(messages: ChatRequest["messages"]): ChatMessage[]
   return messages.map(({ role, content, tool_calls, tool_call_id, name, prefix }) => ({
     role: role === "developer" ? "system" : role,
     content: content ?? null,
-    ...(tool_calls !== undefined && { toolCalls: tool_calls.map((call) => ({ id: call.id, ...call.function })) }),
+    ...(tool_calls !== undefined && { toolCalls: tool_calls.map((call) => ({ id: call.id ?? "", ...call.function })) }),
     ...(tool_call_id !== undefined && { toolCallId: tool_call_id }),
     ...(name !== undefined && { name }),
     ...(prefix !== undefined && { prefix }),

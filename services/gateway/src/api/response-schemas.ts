@@ -16,6 +16,12 @@ const chatLogprobs = z.object({
   content: z.array(chatLogprob.extend({ top_logprobs: z.array(chatLogprob) })),
 });
 
+const toolCall = z.object({
+  id: z.string(),
+  type: z.literal("function"),
+  function: z.object({ name: z.string(), arguments: z.string() }),
+});
+
 const head = { id: z.string(), created: integer, model: z.string(), system_fingerprint: z.string() };
 
 /** A whole chat (and FIM) completion. */
@@ -25,7 +31,11 @@ export const chatCompletionSchema = z.object({
   choices: z.array(
     z.object({
       index: integer,
-      message: z.object({ role: z.literal("assistant"), content: z.string().nullable() }),
+      message: z.object({
+        role: z.literal("assistant"),
+        content: z.string().nullable(),
+        tool_calls: z.array(toolCall).optional(),
+      }),
       logprobs: chatLogprobs.nullable(),
       finish_reason: finishReason,
     }),
@@ -40,7 +50,11 @@ export const chatChunkSchema = z.object({
   choices: z.array(
     z.object({
       index: integer,
-      delta: z.object({ role: z.literal("assistant").optional(), content: z.string().nullish() }),
+      delta: z.object({
+        role: z.literal("assistant").optional(),
+        content: z.string().nullish(),
+        tool_calls: z.array(toolCall.extend({ index: integer })).optional(),
+      }),
       logprobs: chatLogprobs.optional(),
       finish_reason: finishReason,
     }),

@@ -4,6 +4,9 @@ import { optional } from "./request-fields.js";
 
 const conversation = chatRequestSchema.pick({
   messages: true,
+  tools: true,
+  tool_choice: true,
+  parallel_tool_calls: true,
   add_generation_prompt: true,
   continue_final_message: true,
   chat_template_kwargs: true,

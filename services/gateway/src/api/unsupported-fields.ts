@@ -24,12 +24,12 @@ const REFUSED: Readonly<Record<string, (value: unknown) => boolean>> = {
   audio: isSet,
 };
 
-/** Throws INVALID_REQUEST (`unsupported_parameter`) for the first such field. */
-export function refuseUnsupported(body: unknown): void {
+/** Throws INVALID_REQUEST (`unsupported_parameter`) for the first such field that is not `known`. */
+export function refuseUnsupported(body: unknown, known: Fields): void {
   if (typeof body !== "object" || body === null) return;
   const fields = body as Fields;
   for (const [name, refuses] of Object.entries(REFUSED)) {
-    if (refuses(fields[name])) {
+    if (!Object.hasOwn(known, name) && refuses(fields[name])) {
       throw unsupported(name, `${name} is not supported with this value; leave it out.`);
     }
   }

@@ -7,6 +7,8 @@ import { toJobs } from "../api/to-job.js";
 import { truncatePrompt } from "../api/truncate-prompt.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { readConstraint } from "../structured/read-constraint.js";
+import { announcement, callRules } from "../tools/call-rules.js";
+import { toToolUse } from "../tools/tool-use.js";
 import { answer } from "./answer.js";
 import { type Arrival, arrivalNow, type PreparedRequest } from "./prepared-request.js";
 import { coordinatorFor, systemFingerprint } from "./served-model.js";
@@ -26,11 +28,16 @@ export async function prepareChat(deps: GatewayDeps, body: unknown, arrival: Arr
   const fields = parseRequest(chatRequestSchema, body);
   const maxTokens = checkLimits(fields);
   const coordinator = await coordinatorFor(deps, fields.model);
-  const { messages, options, continued, showsContinued } = toConversation(fields);
+  const use = toToolUse(fields);
+  const { messages, options, continued, showsContinued } = toConversation(fields, use?.tools);
   // What is generated after a text has the space that belongs between them, unless the text brings its own.
   const stripsSpace = deps.model.addsLeadingSpace && (!continued || continued.endsWith(" "));
-  const constraint = await readConstraint(deps, body, { leadingSpace: stripsSpace });
-  const promptIds = truncatePrompt(deps.model.encodeChat(messages, options), fields.truncate_prompt_tokens);
+  if (use?.forced && continued !== undefined)
+    refuse("tool_choice", ": an answer that goes on from a text can't be a call.");
+  const calls = use === undefined || continued !== undefined ? undefined : callRules(use, deps.model.callToken);
+  const constraint = await readConstraint(deps, body, { leadingSpace: stripsSpace, calls });
+  const encoded = truncatePrompt(deps.model.encodeChat(messages, options), fields.truncate_prompt_tokens);
+  const promptIds = calls === undefined ? encoded : [...encoded, ...announcement(calls.format)];
   const id = `chatcmpl-${arrival.id}`;
   const wantsLogprobs = fields.logprobs === true;
   const samples = fields.n ?? 1;
@@ -68,6 +75,7 @@ export async function prepareChat(deps: GatewayDeps, body: unknown, arrival: Arr
       tokensAsIds: fields.return_tokens_as_token_ids === true,
       runningUsage: fields.stream_options?.continuous_usage_stats === true,
       usageChunk: fields.stream_options?.include_usage === true,
+      calls: calls?.format ?? null,
     },
   };
   const resumable = fields.stream_options?.resumable === true;
@@ -78,13 +86,14 @@ export async function prepareChat(deps: GatewayDeps, body: unknown, arrival: Arr
 
 /** The tokens asked for. Throws INVALID_REQUEST. */
 function checkLimits(fields: ChatRequest): number | undefined {
-  const refuse = (param: string, problem: string) => {
-    throw new RequestError("INVALID_REQUEST", `${param}${problem}`, { param });
-  };
   if (fields.top_logprobs !== undefined && fields.logprobs !== true) refuse("top_logprobs", " needs logprobs: true.");
   if (fields.prompt_logprobs !== undefined && fields.stream === true)
     refuse("prompt_logprobs", " can't be streamed; leave stream out.");
   const maxTokens = fields.max_completion_tokens ?? fields.max_tokens;
   if (maxTokens === 0) refuse("max_tokens", ": must be 1 or more.");
   return maxTokens;
+}
+
+function refuse(param: string, problem: string): never {
+  throw new RequestError("INVALID_REQUEST", `${param}${problem}`, { param });
 }

@@ -1,10 +1,14 @@
 import type { Finish, TokenLogprob } from "@rhone/common";
+import { mistralCallId } from "@rhone/model";
 import { chunkTemplate } from "../api/chunk-template.js";
 import type { ChoiceEvent } from "../queue/merge-events.js";
 import { leadingSpaceStripper } from "../text/leading-space.js";
 import { chatLogprobs, type Pieces } from "../text/logprobs.js";
 import { promptLogprobs } from "../text/prompt-logprobs.js";
 import { UsageCount, usageOf } from "../text/usage-count.js";
+import { type AnswerReader, answerReader } from "../tools/answer-reader.js";
+import type { FunctionCall } from "../tools/call-reader.js";
+import type { CallFormat } from "../tools/call-rules.js";
 import type { Writer } from "./answer.js";
 
 export interface ChatWriterOptions {
@@ -27,6 +31,15 @@ export interface ChatWriterOptions {
   readonly runningUsage: boolean;
   /** Usage in a chunk of its own at the end instead of on the finishing one. */
   readonly usageChunk: boolean;
+  /** How calls are told from text; null: all is text. */
+  readonly calls: CallFormat | null;
+}
+
+interface ToolCall {
+  readonly index: number;
+  readonly id: string;
+  readonly type: "function";
+  readonly function: FunctionCall;
 }
 
 interface Choice {
@@ -35,6 +48,8 @@ interface Choice {
   readonly strip: (text: string) => string;
   readonly tokens: number[];
   readonly logprobs: TokenLogprob[];
+  readonly reader: AnswerReader;
+  readonly calls: ToolCall[];
   text: string;
   begun: boolean;
   finish: Finish | undefined;
@@ -57,6 +72,8 @@ export class ChatWriter implements Writer {
       strip: leadingSpaceStripper(options.stripsSpace),
       tokens: [],
       logprobs: [],
+      reader: answerReader(options.calls, options.model),
+      calls: [],
       text: "",
       begun: false,
       finish: undefined,
@@ -70,20 +87,20 @@ export class ChatWriter implements Writer {
   take({ choice: index, event }: ChoiceEvent): readonly string[] {
     const choice = this.#choices[index];
     if (choice === undefined) throw new RangeError(`No choice ${index}`);
-    const text = (choice.begun ? "" : this.#options.opening) + choice.strip(event.text);
+    const { text, calls } = this.#read(index, choice, event);
     const logprobs = event.logprobs ?? [];
     if (index === 0 && event.promptLogprobs !== undefined) this.#promptScores = event.promptLogprobs;
-    choice.text += text;
     choice.tokens.push(...event.tokens);
     choice.logprobs.push(...logprobs);
     const chunks: string[] = [];
-    if (!choice.begun) chunks.push(JSON.stringify(this.#begin(index)));
+    if (!choice.begun) chunks.push(JSON.stringify(this.#begin(index, choice)));
     choice.begun = true;
     const { wantsLogprobs, wantsTokenIds, runningUsage } = this.#options;
     if (text !== "" || (wantsLogprobs && logprobs.length > 0) || (wantsTokenIds && event.tokens.length > 0)) {
       const isPlain = !wantsLogprobs && !wantsTokenIds && !runningUsage;
       chunks.push(isPlain ? choice.plain(text) : JSON.stringify(this.#content(index, text, event)));
     }
+    for (const call of calls) chunks.push(JSON.stringify(this.#chunk(index, { delta: { tool_calls: [call] } })));
     if (event.finish !== undefined) chunks.push(JSON.stringify(this.#finish(index, choice, event)));
     return chunks;
   }
@@ -99,9 +116,13 @@ export class ChatWriter implements Writer {
       ...this.#head("chat.completion"),
       choices: this.#choices.map((choice, index) => ({
         index,
-        message: { role: "assistant", content: choice.text },
+        message: {
+          role: "assistant",
+          content: choice.calls.length > 0 && choice.text === "" ? null : choice.text,
+          ...(choice.calls.length > 0 && { tool_calls: choice.calls.map(withoutIndex) }),
+        },
         logprobs: wantsLogprobs ? chatLogprobs(model, choice.logprobs) : null,
-        finish_reason: choice.finish?.reason ?? null,
+        finish_reason: finishReason(choice),
         ...(wantsTokenIds && { token_ids: choice.tokens }),
       })),
       usage: this.usage,
@@ -110,9 +131,32 @@ export class ChatWriter implements Writer {
     };
   }
 
-  #begin(index: number) {
+  /** The event's text, and the calls that are complete with it. */
+  #read(index: number, choice: Choice, { tokens, text, finish }: ChoiceEvent["event"]) {
+    const read = [
+      ...choice.reader.take(tokens, choice.strip(text)),
+      ...(finish === undefined ? [] : choice.reader.end()),
+    ];
+    const calls: Choice["calls"] = [];
+    let plain = choice.begun ? "" : this.#options.opening;
+    for (const part of read) {
+      if (part.kind === "text") plain += part.text;
+      else calls.push(this.#call(index, choice.calls.length + calls.length, part.call));
+    }
+    choice.text += plain;
+    choice.calls.push(...calls);
+    return { text: plain, calls };
+  }
+
+  /** Ids follow from the request's, so that another gateway gives the same ones. */
+  #call(choice: number, index: number, call: FunctionCall): ToolCall {
+    const id = mistralCallId(`${this.#options.id}-${choice}-${index}`);
+    return { index, id, type: "function", function: call };
+  }
+
+  #begin(index: number, { reader }: Choice) {
     const { wantsTokenIds, promptIds } = this.#options;
-    const begin = this.#chunk(index, { delta: { role: "assistant", content: "" } });
+    const begin = this.#chunk(index, { delta: { role: "assistant", content: reader.isUndecided ? null : "" } });
     return { ...begin, ...(wantsTokenIds && { prompt_token_ids: promptIds }) };
   }
 
@@ -129,7 +173,7 @@ export class ChatWriter implements Writer {
     choice.finish = finish;
     if (usage !== undefined) this.#usage.add(index, usage);
     this.#open--;
-    const chunk = this.#chunk(index, { delta: {}, finish_reason: finish?.reason ?? null });
+    const chunk = this.#chunk(index, { delta: {}, finish_reason: finishReason(choice) });
     return this.#open === 0 && !this.#options.usageChunk ? { ...chunk, usage: this.usage } : chunk;
   }
 
@@ -156,3 +200,11 @@ export class ChatWriter implements Writer {
 }
 
 const CHUNK = "chat.completion.chunk";
+
+/** An answer that ended by itself and made calls ended for them. */
+function finishReason({ finish, calls }: Choice): string | null {
+  return finish?.reason === "stop" && calls.length > 0 ? "tool_calls" : (finish?.reason ?? null);
+}
+
+/** Places are for chunks only. */
+const withoutIndex = ({ index: _, ...call }: ToolCall) => call;

@@ -65,6 +65,7 @@ export async function prepareFim(deps: GatewayDeps, body: unknown, arrival: Arri
       tokensAsIds: false,
       runningUsage: fields.stream_options?.continuous_usage_stats === true,
       usageChunk: fields.stream_options?.include_usage === true,
+      calls: null,
     },
   };
   const resumable = fields.stream_options?.resumable === true;

@@ -20,7 +20,7 @@ export function models(app: FastifyInstance, deps: GatewayDeps): void {
       capabilities: {
         completion_chat: true,
         completion_fim: deps.model.fillInMiddle !== undefined,
-        function_calling: false,
+        function_calling: true,
         fine_tuning: false,
         vision: false,
       },

@@ -7,6 +7,7 @@ import type { GatewayDeps } from "../gateway-deps.js";
 import { leadingSpaceStripper } from "../text/leading-space.js";
 import { tokenText } from "../text/logprobs.js";
 import type { TextModel } from "../text/text-model.js";
+import { toToolUse } from "../tools/tool-use.js";
 import { checkName } from "./served-model.js";
 
 /** POST /tokenize and /detokenize, GET /tokenizer_info: vLLM's shapes, with llama-server's fields beside them. */
@@ -48,7 +49,8 @@ function encode(model: TextModel, fields: TokenizeRequest): readonly number[] {
     throw new RequestError("INVALID_REQUEST", "Send one of prompt, messages and content.", { param: "prompt" });
   }
   if (messages !== undefined) {
-    const conversation = toConversation({ ...fields, messages, echo: undefined, safe_prompt: undefined });
+    const tools = toToolUse(fields)?.tools;
+    const conversation = toConversation({ ...fields, messages, echo: undefined, safe_prompt: undefined }, tools);
     return model.encodeChat(conversation.messages, conversation.options);
   }
   if (prompt !== undefined) return model.encodeText(prompt, { addSpecial: addSpecial ?? true });

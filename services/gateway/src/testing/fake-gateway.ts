@@ -38,17 +38,19 @@ export const hello: Script = ({ promptIds }) => [
 
 const counter = () => new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 60 });
 
-export interface FakeAdmission {
+export interface FakeOptions {
   /** Keys that are asked for; none: no keys are. */
   readonly keys?: readonly ApiKey[];
   readonly defaultLimits?: Limits;
+  /** As chat templates have it. */
+  readonly callToken?: number | undefined;
 }
 
 /** A gateway without Redis: token ids are bytes, its coordinator answers by `script`. */
 export function fakeGateway(
   script: Script = hello,
   state: ClusterStatus["state"] = "ready",
-  { keys, defaultLimits = { requests: null, tokens: null } }: FakeAdmission = {},
+  { keys, defaultLimits = { requests: null, tokens: null }, callToken }: FakeOptions = {},
 ) {
   const jobs: GenerationJob[] = [];
   const cancelled: string[] = [];
@@ -72,6 +74,7 @@ export function fakeGateway(
       vocabSize: 256,
       dim: 4,
       addsLeadingSpace: true,
+      callToken,
       encodeChat: (messages) => [1, ...Buffer.from(messages.map(({ content }) => content).join("\n"))],
       special: { bos: 1, eos: 2, unk: 0 },
       chatTemplate: undefined,

@@ -26,6 +26,8 @@ export interface TextModel {
   readonly special: Readonly<Record<"bos" | "eos" | "unk", number | undefined>>;
   /** `tokenizer.chat_template` of the file. */
   readonly chatTemplate: string | undefined;
+  /** As the chat template has it. */
+  readonly callToken: number | undefined;
   /** Throws CHAT_TEMPLATE_FAILED. */
   encodeChat(messages: readonly ChatMessage[], options?: ChatOptions): readonly number[];
   /** Names of control tokens in the text become these tokens. `addSpecial`: begin with BOS if the model wants it; true when absent. */
@@ -67,6 +69,7 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
     addsLeadingSpace: config.tokenizer.model === "llama",
     special: { bos: vocabulary.bos, eos: vocabulary.eos, unk: vocabulary.unk },
     chatTemplate: config.tokenizer.chatTemplate,
+    callToken: template.callToken,
     encodeChat: (messages, options) => [...template.encode(messages, options)],
     encodeText: (text, { addSpecial } = { addSpecial: true }) => [
       ...vocabulary.tokenize(text, { addSpecial, parseSpecial: true }),
@@ -91,6 +94,7 @@ function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim"
     addsLeadingSpace: false,
     special: { bos: undefined, eos: undefined, unk: undefined },
     chatTemplate: undefined,
+    callToken: undefined,
     encodeChat: refuse,
     encodeText: refuse,
     fillInMiddle: undefined,

@@ -27,8 +27,8 @@ export class Constraints {
   async open({ constraint, generated }: rhone.v1.SequenceOpen.$Properties): Promise<TokenMatcher | undefined> {
     if (constraint == null) return undefined;
     this.#grammars ??= new GrammarEngine(this.#readVocabulary());
-    const { grammar, trigger } = constraint;
-    const options = { grammar: grammar ?? "", trigger: trigger ? trigger : null };
+    const { grammar, trigger, otherwise } = constraint;
+    const options = { grammar: grammar ?? "", trigger: trigger || null, otherwise: otherwise || null };
     const matcher = await this.#grammars.match(options).catch((cause: unknown) => {
       throw new RhoneError("STAGE_FAILED", "A constraint's grammar could not be compiled.", { cause });
     });

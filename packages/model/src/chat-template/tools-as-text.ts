@@ -1,0 +1,47 @@
+import { callJson } from "./call-json.js";
+import type { ChatMessage, ChatTool } from "./chat-message.js";
+import { dumpJson } from "./python-json.js";
+
+const INSTRUCTIONS =
+  "You can call the functions below. To call one, answer with nothing but a JSON object " +
+  '{"name": the function, "arguments": its arguments}; to call several at once, with nothing but a list of such objects. ' +
+  "Call none where you can answer without.";
+
+/**
+ * The same conversation in words, for templates that have no form for functions: a system message lists them, calls become the
+ * JSON that INSTRUCTIONS ask for, and results become what the user says. Throws CHAT_TEMPLATE_FAILED.
+ */
+export function toolsAsText(messages: readonly ChatMessage[], tools: readonly ChatTool[] = []): readonly ChatMessage[] {
+  const turns: ChatMessage[] = [];
+  for (const [position, message] of messages.entries()) {
+    const turn = message.role === "tool" ? resultTurn(message, messages.slice(0, position)) : answerTurn(message);
+    const previous = turns.at(-1);
+    if (message.role === "tool" && messages[position - 1]?.role === "tool" && previous !== undefined)
+      turns[turns.length - 1] = { ...previous, content: `${previous.content}\n${turn.content}` };
+    else turns.push(turn);
+  }
+  return tools.length === 0 ? turns : introduced(turns, tools);
+}
+
+/** The functions are listed behind what the first system message says. */
+function introduced(turns: readonly ChatMessage[], tools: readonly ChatTool[]): readonly ChatMessage[] {
+  const listed = tools.map(({ name, description, parameters }) => ({ name, description, parameters }));
+  const text = `${INSTRUCTIONS}\n${dumpJson(listed)}`;
+  const [first, ...rest] = turns;
+  if (first?.role !== "system") return [{ role: "system", content: text }, ...turns];
+  return [{ ...first, content: `${first.content ?? ""}\n\n${text}` }, ...rest];
+}
+
+function answerTurn(message: ChatMessage): ChatMessage {
+  const { toolCalls, ...rest } = message;
+  if (toolCalls === undefined || toolCalls.length === 0) return rest;
+  const calls = toolCalls.map((call) => `${callJson(call)}}`);
+  const json = calls.length === 1 ? calls.join("") : `[${calls.join(", ")}]`;
+  return { ...rest, content: message.content ? `${message.content}\n${json}` : json };
+}
+
+function resultTurn({ content, name, toolCallId }: ChatMessage, before: readonly ChatMessage[]): ChatMessage {
+  const calls = before.flatMap(({ toolCalls = [] }) => toolCalls);
+  const called = name ?? calls.findLast(({ id }) => id === toolCallId)?.name;
+  return { role: "user", content: `Result${called === undefined ? "" : ` of ${called}`}: ${content ?? ""}` };
+}

@@ -1,0 +1,18 @@
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
+
+/** The text of a member of a JSON object as it stands there, with all digits of its numbers. `object` must be valid. */
+export function memberText(object: string, wanted: string): string | undefined {
+  let [depth, start] = [0, 0];
+  let key: string | undefined;
+  let found: string | undefined;
+  for (const { 0: token, index } of object.matchAll(TOKEN)) {
+    if (depth === 1 && (token === "," || token === "}")) {
+      if (key === wanted) found = object.slice(start, index).trim();
+      key = undefined;
+    } else if (depth === 1 && token === ":") start = index + 1;
+    else if (depth === 1 && key === undefined) key = JSON.parse(token) as string;
+    if (token === "{" || token === "[") depth++;
+    if (token === "}" || token === "]") depth--;
+  }
+  return found;
+}

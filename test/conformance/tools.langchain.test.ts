@@ -1,0 +1,66 @@
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { type AIMessageChunk, HumanMessage, ToolMessage } from "@langchain/core/messages";
+import { tool } from "@langchain/core/tools";
+import { ChatMistralAI } from "@langchain/mistralai";
+import { ChatOpenAI } from "@langchain/openai";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { RunningCluster } from "../cluster/start-cluster.js";
+
+let cluster: RunningCluster;
+beforeAll(async () => {
+  cluster = await RunningCluster.start(["--workers", "2"]);
+});
+afterAll(async () => {
+  await cluster?.stop();
+});
+
+const common = { apiKey: "none", model: "breeze", temperature: 0, maxTokens: 1500, maxRetries: 0 };
+const clients: Record<string, () => BaseChatModel> = {
+  "@langchain/openai": () => new ChatOpenAI({ ...common, configuration: { baseURL: `${cluster.url}/v1` } }),
+  "@langchain/mistralai": () => new ChatMistralAI({ ...common, serverURL: cluster.url }),
+};
+const Place = z.object({ city: z.enum(["Paris", "Lyon"]), days: z.int().min(1).max(9) });
+const weather = tool(() => "22 degrees", { name: "weather", description: "Forecast", schema: Place });
+const question = new HumanMessage("What is the capital of France?");
+
+function bound(client: BaseChatModel, tool_choice: string) {
+  if (client.bindTools === undefined) throw new Error("the client binds no tools");
+  return client.bindTools([weather], { tool_choice });
+}
+
+describe.each(Object.entries(clients))("%s", (name, clientOf) => {
+  test("makes a call, and goes on with its result", async () => {
+    const answer = await bound(clientOf(), "any").invoke([question]);
+    expect(answer.tool_calls?.length).toBeGreaterThan(0);
+    const results: ToolMessage[] = [];
+    for (const call of answer.tool_calls ?? []) {
+      Place.parse(call.args);
+      results.push(new ToolMessage({ tool_call_id: call.id ?? "", name: call.name, content: "22 degrees" }));
+    }
+    const second = await bound(clientOf(), "none").invoke([question, answer, ...results]);
+    expect(second.text.length).toBeGreaterThan(0);
+    expect(second.tool_calls).toEqual([]);
+  });
+
+  test("streams the same calls", async () => {
+    const whole = await bound(clientOf(), "any").invoke([question]);
+    let sum: AIMessageChunk | undefined;
+    for await (const chunk of await bound(clientOf(), "any").stream([question])) {
+      sum = sum === undefined ? chunk : sum.concat(chunk);
+    }
+    const argsOf = (calls: AIMessageChunk["tool_calls"]) => calls?.map(({ name: called, args }) => ({ called, args }));
+    expect(argsOf(sum?.tool_calls)).toEqual(argsOf(whole.tool_calls));
+  });
+
+  test("answers in words with auto", async () => {
+    const answer = await bound(clientOf(), "auto").invoke([question], { stop: ["\n"] });
+    expect(answer.tool_calls).toEqual([]);
+    expect(answer.text.length).toBeGreaterThan(0);
+  });
+
+  test.each(["functionCalling", "jsonSchema"] as const)("gives structured output by %s", async (method) => {
+    if (method === "jsonSchema" && name === "@langchain/mistralai") return;
+    Place.parse(await clientOf().withStructuredOutput(Place, { name: "place", method }).invoke([question]));
+  });
+});
