@@ -6,7 +6,6 @@ import { BatchLease } from "./batch-lease.js";
 import { isOver } from "./batch-record.js";
 import { BatchRun } from "./batch-run.js";
 
-const SWEEP_MS = 500;
 const CLEAN_MS = 3600_000;
 const LEASE_MS = 9000;
 const TICK_MS = 1000;
@@ -31,7 +30,9 @@ export class BatchRunner {
   readonly #running = new Map<string, Promise<void>>();
   readonly #notBeforeMs = new Map<string, number>();
   #sweeping: Promise<void> = Promise.resolve();
+  /** undefined: it looks just now. */
   #timer: NodeJS.Timeout | undefined;
+  #isWoken = false;
   #cleanedAtMs = 0;
 
   constructor(options: BatchRunnerOptions) {
@@ -40,12 +41,28 @@ export class BatchRunner {
   }
 
   start(): void {
+    this.#options.deps.batches.whenCreated(() => this.#wake());
+    this.#look();
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    this.#isWoken = false;
     this.#sweeping = this.#sweep().catch((err: unknown) => {
       this.#options.deps.logger.warn({ err }, "batches not looked for, trying again");
     });
     void this.#sweeping.then(() => {
-      if (!this.#closing.signal.aborted) this.#timer = setTimeout(() => this.start(), SWEEP_MS);
+      const { sweepMs } = this.#options.deps.batches.pace;
+      if (!this.#closing.signal.aborted) this.#timer = setTimeout(() => this.#look(), this.#isWoken ? 0 : sweepMs);
     });
+  }
+
+  /** A batch was made here: no need to wait for the next look. */
+  #wake(): void {
+    this.#isWoken = true;
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#look();
   }
 
   /** Leaves the batches as they are: another gateway goes on with them, and so does this one when it is started again. */
