@@ -78,7 +78,7 @@ async function runBatchBench(
   const idle = await phaseOf(target, () => withStreams(load, () => sleep(1000 * idleSeconds, undefined, { signal })));
   context.note(`a batch of ${lines} lines beside them`);
   const from = performance.now();
-  const busy = await phaseOf(target, () => withStreams(load, () => runBatch(context, target, { options, prompts })));
+  const busy = await phaseOf(target, () => withStreams(load, () => runBatch(target, { options, prompts })));
   const batchSeconds = (performance.now() - from) / 1000;
   const figures: BatchBenchFigures = {
     idle,
@@ -115,15 +115,14 @@ async function phaseOf(target: BenchTarget, body: () => Promise<readonly StreamR
 
 /** From upload to end. Throws MEASUREMENT_VOID when a line was not answered. */
 async function runBatch(
-  { signal }: BenchContext,
-  { url, status }: BenchTarget,
+  { connection: { url, model, apiKey, signal } }: BenchTarget,
   { options, prompts }: { readonly options: BatchBenchOptions; readonly prompts: Prompts },
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "rhone-bench-"));
   try {
     const path = join(folder, "batch.jsonl");
-    await writeFile(path, inputOf(options, prompts, status.model.name));
-    const client = new BatchClient(url, signal);
+    await writeFile(path, inputOf(options, prompts, model));
+    const client = new BatchClient({ url, apiKey, signal });
     const fileId = await client.upload(path);
     const { id } = await client.create({ fileId, endpoint: "/v1/completions", window: "24h" });
     for await (const seen of client.watch(id)) {
