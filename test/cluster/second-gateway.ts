@@ -20,16 +20,7 @@ export async function startSecondGateway(
   flags: readonly string[],
 ): Promise<SecondGateway> {
   const { redisUrl } = JSON.parse(readFileSync(join(dataDir, "run", "cluster.json"), "utf8")) as { redisUrl: string };
-  const own = [
-    "--port",
-    "0",
-    "--model-path",
-    BREEZE,
-    "--model-name",
-    "breeze",
-    "--storage-dir",
-    join(dataDir, "storage"),
-  ];
+  const own = ["--port", "0", "--model-path", BREEZE, "--model-name", "breeze", "--storage", join(dataDir, "storage")];
   const child = spawn(process.execPath, [MAIN, ...own, ...flags], {
     env: { ...process.env, REDIS_URL: redisUrl },
     stdio: ["ignore", "pipe", "inherit"],

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { afterEach, describe, expect, it } from "vitest";
 import type { ScenarioResult } from "./scenario.js";
+import type { BatchBenchFigures } from "./scenarios/batch.js";
 import type { MixedFigures } from "./scenarios/mixed.js";
 import type { OverheadFigures } from "./scenarios/overhead.js";
 import type { PrefixFigures } from "./scenarios/prefix.js";
@@ -105,6 +106,26 @@ describe("window", () => {
     await expect(run("window", [], options)).rejects.toThrowError(
       expect.objectContaining({ code: "INVALID_CONFIG", message: expect.stringMatching(message) }),
     );
+  });
+});
+
+describe("batch", () => {
+  const args = ["--lines", "5", "--streams", "2", "--max-tokens", "3", "--idle-seconds", "1", "--pause", "1"];
+
+  it("measures first tokens without a batch and beside it", async () => {
+    const { figures, text } = await run<BatchBenchFigures>("batch", args);
+    expect(figures.lines).toBe(5);
+    for (const { requests, ttftMs } of [figures.idle, figures.busy]) {
+      expect(requests).toBeGreaterThanOrEqual(2);
+      expect(ttftMs.p50).toBeGreaterThan(0);
+    }
+    expect(figures.ttftP95Ratio).toBeCloseTo(figures.busy.ttftMs.p95 / figures.idle.ttftMs.p95, 6);
+    expect(text).toMatch(/batch: 5 lines in/);
+  });
+
+  it("is void when a line was not answered", async () => {
+    const failed = run("batch", args, { failedLines: 1 });
+    await expect(failed).rejects.toThrowError(expect.objectContaining({ code: "MEASUREMENT_VOID" }));
   });
 });
 

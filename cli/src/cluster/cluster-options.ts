@@ -25,6 +25,12 @@ export const clusterOptionsSchema = z.object({
   device: z.string().optional(),
   /** Workers compute nothing; see `parseSimulation`. */
   simulate: z.string().optional(),
+  /** Of files and batches: a folder or s3://bucket/prefix. */
+  storage: z.string().optional(),
+  s3Endpoint: z.string().optional(),
+  s3Region: z.string().optional(),
+  /** "true" or "false". */
+  s3PathStyle: z.string().optional(),
 });
 
 export type ClusterOptions = Readonly<z.infer<typeof clusterOptionsSchema>>;

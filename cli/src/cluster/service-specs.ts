@@ -95,7 +95,10 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     port: previous?.http === undefined ? options.port : portOf(previous.http),
     "model-path": plan.model.path,
     "model-name": plan.model.name,
-    "storage-dir": dataDir.storage,
+    storage: options.storage ?? dataDir.storage,
+    "s3-endpoint": options.s3Endpoint,
+    "s3-region": options.s3Region,
+    "s3-path-style": options.s3PathStyle,
     auth: options.auth,
   };
   return {

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import type { ClusterOptions } from "../cluster/cluster-options.js";
 import { startDetached } from "../cluster/detach.js";
@@ -20,6 +21,7 @@ Examples:
   rhone up --detach --port 18080                   in the background; ends when it is ready
   rhone up --host 0.0.0.0                          for other machines; then: rhone keys create NAME
   rhone up --model mistral-7b-instruct-v0.3        after: rhone model pull mistral-7b-instruct-v0.3
+  rhone up --storage s3://bucket/rhone             batches in a bucket; credentials as AWS's tools find them
   rhone up --model ./my.gguf --workers 4 --kv-type q8_0 --context 8192`;
 
 export function addUpCommand(program: Command, signal: AbortSignal): void {
@@ -35,11 +37,27 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
         "ask for API keys: auto asks unless --host is this machine's own address (default: RHONE_AUTH or auto)",
       ).choices(["auto", "keys", "off"]),
     )
+    .option(
+      "--storage <place>",
+      "files and batches: a folder or s3://bucket/prefix (default: in the data directory)",
+      place,
+    )
+    .option("--s3-endpoint <url>", "an S3-compatible service (default: Amazon's)")
+    .option("--s3-region <name>", "the bucket's region (default: AWS_REGION, or us-east-1 with --s3-endpoint)")
+    .addOption(
+      new Option("--s3-path-style <bool>", "bucket in the path (default: true with --s3-endpoint)").choices([
+        "true",
+        "false",
+      ]),
+    )
     .option("--data-dir <dir>", "models, logs and run state (default: RHONE_HOME or ~/.rhone)")
     .option("-d, --detach", "go on in the background once it is ready")
     .addHelpText("after", EXAMPLES)
     .action((options: UpOptions) => up(options, signal));
 }
+
+/** A service runs elsewhere: its folders are absolute. */
+const place = (text: string): string => (text.includes("://") ? text : resolve(text));
 
 async function up({ detach, ...asked }: UpOptions, signal: AbortSignal): Promise<void> {
   const { config, style } = commandContext(asked.dataDir, signal);

@@ -422,6 +422,23 @@ describe("Engine, case by case", () => {
     for (const id of ["a", "b"]) expect(bench.tokens(id)).toEqual(runAlone(prompt(6, 1), 30, 0).tokens);
   });
 
+  it("computes an interactive prompt before the batch prompts that came first", async () => {
+    const bench = new Bench({ maxSequences: 8 });
+    bench.connect(1);
+    const order: string[] = [];
+    const run = async (requestId: string, lane: "interactive" | "batch"): Promise<void> => {
+      await bench.engine.run(fakeJob({ requestId, promptIds: prompt(40, requestId.length), maxTokens: 1, lane }));
+      order.push(requestId);
+    };
+    const runs = ["a", "bb", "ccc", "dddd"].map((id) => run(id, "batch"));
+    await turn();
+    bench.pipe.advance(0);
+    runs.push(run("urgent", "interactive"));
+    await bench.drain();
+    await Promise.all(runs);
+    expect(order).toEqual(["urgent", "a", "bb", "ccc", "dddd"]);
+  });
+
   it("sends several chunks of one prompt into the pipe at once", async () => {
     const bench = new Bench({});
     bench.connect(3);

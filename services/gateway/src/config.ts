@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { type ConfigOf, hostSchema, logLevelSchema, portSchema, redisUrlSchema, type Settings } from "@rhone/common";
 import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
 import { z } from "zod";
 import { AUTH_MODES } from "./admission/auth-mode.js";
+import { storageLocationSchema } from "./storage/storage-location.js";
 
 const MiB = 1024 * 1024;
 
@@ -114,13 +113,25 @@ export const gatewaySettings = {
       .default(32 * MiB),
     doc: "Largest request body.",
   },
-  storageDir: {
-    env: "RHONE_STORAGE_DIR",
-    schema: z
-      .string()
-      .min(1)
-      .default(join(homedir(), ".rhone", "storage")),
-    doc: "Where files and batches are kept; gateways that share a Redis share this folder.",
+  storage: {
+    env: "RHONE_STORAGE",
+    schema: storageLocationSchema,
+    doc: "Where files and batches are kept: a folder or s3://bucket/prefix; gateways that share a Redis share it.",
+  },
+  s3Endpoint: {
+    env: "RHONE_S3_ENDPOINT",
+    schema: z.url({ protocol: /^https?$/ }).optional(),
+    doc: "The URL of an S3-compatible service; default: Amazon's.",
+  },
+  s3Region: {
+    env: "AWS_REGION",
+    schema: z.string().min(1).optional(),
+    doc: "The bucket's region; default: where Amazon's SDK finds one, us-east-1 with --s3-endpoint.",
+  },
+  s3PathStyle: {
+    env: "RHONE_S3_PATH_STYLE",
+    schema: z.stringbool().optional(),
+    doc: "true puts the bucket into the path, false into the host's name; default: true with --s3-endpoint.",
   },
   fileLimitBytes: {
     env: "RHONE_FILE_LIMIT_BYTES",

@@ -1,5 +1,4 @@
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
 import {
   ApiKeyStore,
   announce,
@@ -25,6 +24,7 @@ import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
 import { redisStreamRecords } from "./queue/stream-records.js";
 import { buildServer } from "./server.js";
+import { openStorage } from "./storage/open-storage.js";
 import { loadTextModel } from "./text/text-model.js";
 
 function readConfig() {
@@ -65,6 +65,8 @@ await runService(logger, async (shutdown) => {
     timeoutMs: config.grammarTimeoutMs,
   });
   shutdown.add("grammars", () => grammars.close());
+  const storage = await openStorage(config, logger);
+  shutdown.add("storage", () => storage.close());
   const onError = (err: Error) => logger.warn({ err }, "redis connection error");
   const redis = await openRedis({ url, name: gatewayId, waits: false, onError });
   shutdown.add("redis", () => redis.disconnect());
@@ -78,7 +80,7 @@ await runService(logger, async (shutdown) => {
     logger,
   });
   shutdown.add("queue", () => client.close());
-  const { requestTimeoutMs, bodyLimitBytes, fileLimitBytes, opsless, storageDir, corsOrigins } = config;
+  const { requestTimeoutMs, bodyLimitBytes, fileLimitBytes, opsless, corsOrigins } = config;
   const deps: GatewayDeps = {
     model,
     client,
@@ -90,9 +92,9 @@ await runService(logger, async (shutdown) => {
     gatewayId,
     requestTimeoutMs,
     bodyLimitBytes,
-    files: new FileStore(join(storageDir, "files")),
+    files: new FileStore(storage),
     fileLimitBytes,
-    batches: new BatchStore(storageDir),
+    batches: new BatchStore(storage),
     opsless,
     corsOrigins,
     keyRing: keysRequired(config.auth, host) ? new KeyRing(new ApiKeyStore(redis)) : null,

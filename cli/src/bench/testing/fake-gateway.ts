@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { json } from "node:stream/consumers";
+import { json, text } from "node:stream/consumers";
 import { setImmediate as turn } from "node:timers/promises";
 import type { ClusterStatus } from "@rhone/common";
 
@@ -15,6 +15,8 @@ export interface FakeRequest {
 export interface FakeGatewayOptions {
   readonly slidingWindow?: number | null;
   readonly contextLength?: number;
+  /** Of a batch. */
+  readonly failedLines?: number;
   /** What a request gets in place of its tokens; null leaves it to the gateway. */
   readonly fault?: (request: FakeRequest) => "one-token-less" | "error-chunk" | "hang-up" | "refusal" | null;
 }
@@ -24,6 +26,7 @@ export class FakeGateway {
   readonly requests: FakeRequest[] = [];
   readonly #options: FakeGatewayOptions;
   readonly #server: Server;
+  #lines = 0;
   readonly #prefixes = new Set<string>();
 
   private constructor(options: FakeGatewayOptions) {
@@ -52,9 +55,20 @@ export class FakeGateway {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
+  /** Files are counted, batches over at once. */
+  async #batch(request: IncomingMessage): Promise<string> {
+    const body = await text(request);
+    if (request.url === "/v1/files") this.#lines = body.split('"custom_id"').length - 1;
+    const failed = this.#options.failedLines ?? 0;
+    const counts = { total: this.#lines, completed: this.#lines - failed, failed };
+    const files = { output_file_id: null, error_file_id: null, errors: null };
+    return JSON.stringify({ id: "x", endpoint: "", status: "completed", request_counts: counts, ...files });
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url === "/status") return void response.end(JSON.stringify({ coordinators: [this.#status()] }));
     if (request.url === "/metrics") return void response.end(this.#metrics());
+    if (/^\/v1\/(files|batches)/.test(request.url ?? "")) return void response.end(await this.#batch(request));
     const asked = (await json(request)) as FakeRequest;
     this.requests.push(asked);
     const fault = this.#options.fault?.(asked) ?? null;

@@ -57,6 +57,7 @@ export const ERROR_TABLE = {
   DOWNLOAD_FAILED: row("server_error", 502, grpcStatus.UNAVAILABLE, true),
   CHECKSUM_MISMATCH: row("server_error", 502, grpcStatus.DATA_LOSS),
   DISK_FULL: row("server_error", 507, grpcStatus.RESOURCE_EXHAUSTED),
+  STORAGE_UNAVAILABLE: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
 
   // The native engine.
   GGML_LIBRARY_MISSING: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),

@@ -211,7 +211,9 @@ export class Scheduler {
     sequence.started = true;
     sequence.begun = sequence.scheduled;
     this.#running.add(sequence);
-    this.#prefilling.push(sequence);
+    // Behind those of its lane, interactive before batch.
+    const behind = this.#prefilling.findIndex(({ job }) => job.lane === "batch" && sequence.job.lane !== "batch");
+    this.#prefilling.splice(behind < 0 ? this.#prefilling.length : behind, 0, sequence);
     sequence.phase = "prefilling";
     sequence.wireId = epoch.wireIds.take();
     epoch.groups.join(sequence);

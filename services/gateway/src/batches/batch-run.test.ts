@@ -1,194 +1,202 @@
-import { appendFile } from "node:fs/promises";
+import { once } from "node:events";
 import { text as textOf } from "node:stream/consumers";
 import { RhoneError } from "@rhone/common";
-import { expect, onTestFinished, test } from "vitest";
-import { newFileId } from "../files/file-record.js";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { fakeGateway, hello, type Script } from "../testing/fake-gateway.js";
 import { testBatch } from "../testing/test-batch.js";
+import { STORAGES } from "../testing/test-storages.js";
 import type { BatchRecord } from "./batch-record.js";
 import { BatchRun } from "./batch-run.js";
 
 const never = new AbortController().signal;
 
-function gateway(script?: Script) {
-  const fake = fakeGateway(script);
-  onTestFinished(() => fake.app.close());
-  return fake;
-}
-
-/** Lines "l0", "l1", …: each asks for a completion, those of `bad` with a temperature that no request may have. */
-async function newBatchOf(deps: GatewayDeps, count: number, options: Partial<BatchRecord> & { bad?: number[] } = {}) {
-  const { bad = [], ...changes } = options;
-  const draft = await deps.files.draft();
-  for (let index = 0; index < count; index++) {
-    const body = { prompt: `p${index}`, temperature: bad.includes(index) ? 9 : 0 };
-    const line = { custom_id: `l${index}`, method: "POST", url: "/v1/completions", body };
-    await draft.write(Buffer.from(`${JSON.stringify(line)}\n`));
+describe.each(STORAGES)("$place", ({ open }) => {
+  async function gateway(script?: Script) {
+    const storage = await open();
+    const fake = fakeGateway(script, "ready", { storage });
+    onTestFinished(() => fake.app.close());
+    return { ...fake, storage };
   }
-  const about = { filename: "in.jsonl", purpose: "batch", kind: "request", createdAt: 0, expiresAt: null } as const;
-  const { id } = await deps.files.commit(draft, { id: newFileId(), ...about });
-  const batch = testBatch({ inputFileIds: [id], ...changes });
-  await deps.batches.create(batch);
-  return batch;
-}
 
-async function run(deps: GatewayDeps, id: string, handover: AbortSignal = never): Promise<BatchRecord> {
-  const batch = await deps.batches.get(id);
-  await new BatchRun({ deps, batch, handover, linesInFlight: 3, mostLines: 100, tickMs: 1, pauseMs: 1 }).run();
-  return deps.batches.get(id);
-}
+  /** Lines "l0", "l1", …: each asks for a completion, those of `bad` with a temperature that no request may have. */
+  async function newBatchOf(deps: GatewayDeps, count: number, options: Partial<BatchRecord> & { bad?: number[] } = {}) {
+    const { bad = [], ...changes } = options;
+    const draft = await deps.files.draft();
+    for (let index = 0; index < count; index++) {
+      const body = { prompt: `p${index}`, temperature: bad.includes(index) ? 9 : 0 };
+      const line = { custom_id: `l${index}`, method: "POST", url: "/v1/completions", body };
+      await draft.write(Buffer.from(`${JSON.stringify(line)}\n`));
+    }
+    const about = { filename: "in.jsonl", purpose: "batch", kind: "request", createdAt: 0, expiresAt: null } as const;
+    const { id } = await deps.files.commit(draft, about);
+    const batch = testBatch({ inputFileIds: [id], ...changes });
+    await deps.batches.create(batch);
+    return batch;
+  }
 
-interface Entry {
-  readonly custom_id: string;
-  readonly response: { readonly status_code: number; readonly body: Record<string, unknown> } | null;
-  readonly error: { readonly code: string } | null;
-}
+  async function run(deps: GatewayDeps, id: string, handover: AbortSignal = never): Promise<BatchRecord> {
+    const batch = await deps.batches.get(id);
+    await new BatchRun({ deps, batch, handover, linesInFlight: 3, mostLines: 100, tickMs: 1, pauseMs: 1 }).run();
+    return deps.batches.get(id);
+  }
 
-async function entries(deps: GatewayDeps, id: string | null): Promise<Entry[]> {
-  if (id === null) return [];
-  const lines = (await textOf(await deps.files.read(id))).trimEnd().split("\n");
-  return lines.map((line) => JSON.parse(line) as Entry);
-}
+  interface Entry {
+    readonly custom_id: string;
+    readonly response: { readonly status_code: number; readonly body: Record<string, unknown> } | null;
+    readonly error: { readonly code: string } | null;
+  }
 
-const idsOf = (found: readonly Entry[]) => found.map(({ custom_id }) => custom_id).sort();
-const customIds = (count: number) => Array.from({ length: count }, (_, index) => `l${index}`).sort();
+  async function entries(deps: GatewayDeps, id: string | null): Promise<Entry[]> {
+    if (id === null) return [];
+    const lines = (await textOf(await deps.files.read(id))).trimEnd().split("\n");
+    return lines.map((line) => JSON.parse(line) as Entry);
+  }
 
-test("answers go to the output file, refusals to the error file, each line once", async () => {
-  const { deps, jobs } = gateway();
-  const { id } = await newBatchOf(deps, 10, { bad: [2, 7] });
-  const batch = await run(deps, id);
-  expect(batch).toMatchObject({
-    status: "completed",
-    counts: { total: 10, completed: 8, failed: 2 },
-    usage: { completionTokens: 16 },
+  const idsOf = (found: readonly Entry[]) => found.map(({ custom_id }) => custom_id).sort();
+  const customIds = (count: number) => Array.from({ length: count }, (_, index) => `l${index}`).sort();
+
+  test("answers go to the output file, refusals to the error file, each line once", async () => {
+    const { deps, jobs } = await gateway();
+    const { id } = await newBatchOf(deps, 10, { bad: [2, 7] });
+    const batch = await run(deps, id);
+    expect(batch).toMatchObject({
+      status: "completed",
+      counts: { total: 10, completed: 8, failed: 2 },
+      usage: { completionTokens: 16 },
+    });
+    const output = await entries(deps, batch.outputFileId);
+    const errors = await entries(deps, batch.errorFileId);
+    expect(idsOf([...output, ...errors])).toEqual(customIds(10));
+    expect(idsOf(errors)).toEqual(["l2", "l7"]);
+    expect(errors[0]?.response).toMatchObject({ status_code: 400, body: { error: { param: "temperature" } } });
+    expect(output[0]?.response).toMatchObject({ status_code: 200, body: { object: "text_completion" } });
+    expect(jobs.every(({ lane }) => lane === "batch")).toBe(true);
+    expect(await deps.batches.openIds()).toEqual([]);
   });
-  const output = await entries(deps, batch.outputFileId);
-  const errors = await entries(deps, batch.errorFileId);
-  expect(idsOf([...output, ...errors])).toEqual(customIds(10));
-  expect(idsOf(errors)).toEqual(["l2", "l7"]);
-  expect(errors[0]?.response).toMatchObject({ status_code: 400, body: { error: { param: "temperature" } } });
-  expect(output[0]?.response).toMatchObject({ status_code: 200, body: { object: "text_completion" } });
-  expect(jobs.every(({ lane }) => lane === "batch")).toBe(true);
-  expect(await deps.batches.openIds()).toEqual([]);
-});
 
-test("a file with a bad line fails before anything runs", async () => {
-  const { deps, jobs } = gateway();
-  const { id } = await newBatchOf(deps, 3, { endpoint: "/v1/chat/completions" });
-  const batch = await run(deps, id);
-  expect(batch).toMatchObject({ status: "failed", outputFileId: null });
-  expect(batch.problems.map(({ code, line }) => [code, line])).toEqual([1, 2, 3].map((line) => ["invalid_url", line]));
-  expect(jobs).toEqual([]);
-});
-
-test("a file that is gone fails the batch", async () => {
-  const { deps } = gateway();
-  const { id, inputFileIds } = await newBatchOf(deps, 3);
-  await deps.files.delete(inputFileIds[0] ?? "");
-  expect(await run(deps, id)).toMatchObject({ status: "failed", problems: [{ code: "file_not_found" }] });
-});
-
-test("lines wait while the cluster is away", async () => {
-  let outages = 5;
-  const { deps, jobs } = gateway((job) => {
-    if (outages-- > 0) throw new RhoneError("NO_PIPELINE", "The model is not ready.");
-    return hello(job);
+  test("a file with a bad line fails before anything runs", async () => {
+    const { deps, jobs } = await gateway();
+    const { id } = await newBatchOf(deps, 3, { endpoint: "/v1/chat/completions" });
+    const batch = await run(deps, id);
+    expect(batch).toMatchObject({ status: "failed", outputFileId: null });
+    expect(batch.problems.map(({ code, line }) => [code, line])).toEqual(
+      [1, 2, 3].map((line) => ["invalid_url", line]),
+    );
+    expect(jobs).toEqual([]);
   });
-  const { id } = await newBatchOf(deps, 4);
-  expect(await run(deps, id)).toMatchObject({ status: "completed", counts: { completed: 4, failed: 0 } });
-  // A generation that failed is never asked for under the same id again.
-  expect(new Set(jobs.map(({ requestId }) => requestId)).size).toBe(9);
-});
 
-test("whoever takes a batch over runs what has no result, and no line twice", async () => {
-  const first = new AbortController();
-  let answered = 0;
-  const { deps, jobs } = gateway((job) => {
-    if (++answered === 5) first.abort(new RhoneError("SHUTTING_DOWN", "The gateway is stopping."));
-    return hello(job);
+  test("a file that is gone fails the batch", async () => {
+    const { deps } = await gateway();
+    const { id, inputFileIds } = await newBatchOf(deps, 3);
+    await deps.files.delete(inputFileIds[0] ?? "");
+    expect(await run(deps, id)).toMatchObject({ status: "failed", problems: [{ code: "file_not_found" }] });
   });
-  const { id } = await newBatchOf(deps, 12);
-  await expect(run(deps, id, first.signal)).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
-  expect(await deps.batches.get(id)).toMatchObject({ status: "in_progress" });
-  const [log = ""] = await deps.batches.resultPaths(id);
-  await appendFile(log, '{"line":12,"ok":true,"usa'); // cut by a crash
-  const batch = await run(deps, id);
-  expect(batch).toMatchObject({ status: "completed", counts: { total: 12, completed: 12, failed: 0 } });
-  expect(idsOf(await entries(deps, batch.outputFileId))).toEqual(customIds(12));
-  expect(jobs.length).toBeLessThan(12 + 4);
-});
 
-test("a line with two results counts once: the first owner's", async () => {
-  const { deps } = gateway();
-  const { id } = await newBatchOf(deps, 1, { status: "in_progress", counts: { total: 1, completed: 0, failed: 0 } });
-  const usage = { promptTokens: 1, cachedTokens: 0, completionTokens: 1 };
-  for (const owner of ["first", "second"]) {
+  test("lines wait while the cluster is away", async () => {
+    let outages = 5;
+    const { deps, jobs } = await gateway((job) => {
+      if (outages-- > 0) throw new RhoneError("NO_PIPELINE", "The model is not ready.");
+      return hello(job);
+    });
+    const { id } = await newBatchOf(deps, 4);
+    expect(await run(deps, id)).toMatchObject({ status: "completed", counts: { completed: 4, failed: 0 } });
+    // A generation that failed is never asked for under the same id again.
+    expect(new Set(jobs.map(({ requestId }) => requestId)).size).toBe(9);
+  });
+
+  test("whoever takes a batch over runs what has no result, and no line twice", async () => {
+    const first = new AbortController();
+    let answered = 0;
+    const { deps, jobs, storage } = await gateway((job) => {
+      if (++answered === 5) first.abort(new RhoneError("SHUTTING_DOWN", "The gateway is stopping."));
+      return hello(job);
+    });
+    const { id } = await newBatchOf(deps, 12);
+    await expect(run(deps, id, first.signal)).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
+    expect(await deps.batches.get(id)).toMatchObject({ status: "in_progress" });
+    const cut = await storage.openLog(`batches/${id}/results-0`);
+    await cut.append('{"line":12,"ok":true,"usa');
+    await cut.close();
+    const batch = await run(deps, id);
+    expect(batch).toMatchObject({ status: "completed", counts: { total: 12, completed: 12, failed: 0 } });
+    expect(idsOf(await entries(deps, batch.outputFileId))).toEqual(customIds(12));
+    expect(jobs.length).toBeLessThan(12 + 4);
+  });
+
+  test("a line with two results of two owners counts once", async () => {
+    const { deps } = await gateway();
+    const { id } = await newBatchOf(deps, 1, { status: "in_progress", counts: { total: 1, completed: 0, failed: 0 } });
+    const usage = { promptTokens: 1, cachedTokens: 0, completionTokens: 1 };
+    for (const owner of ["first", "second"]) {
+      const log = await deps.batches.newResults(id);
+      await log.append({ line: 1, ok: true, usage, entry: { custom_id: "l0", owner } });
+      await log.close();
+    }
+    const batch = await run(deps, id);
+    expect(await entries(deps, batch.outputFileId)).toEqual([{ custom_id: "l0", owner: expect.any(String) }]);
+    expect(batch).toMatchObject({ counts: { completed: 1 }, usage: { completionTokens: 1 } });
+  });
+
+  test("a crash while the files are written leads to the same files", async () => {
+    const { deps } = await gateway();
+    const { id } = await newBatchOf(deps, 5);
+    const done = await run(deps, id);
+    const results = await entries(deps, done.outputFileId);
     const log = await deps.batches.newResults(id);
-    await log.append({ line: 1, ok: true, usage, entry: { custom_id: "l0", owner } });
+    for (const [index, entry] of results.entries()) {
+      await log.append({ line: index + 1, ok: true, usage: done.usage, entry });
+    }
     await log.close();
-  }
-  const batch = await run(deps, id);
-  expect(await entries(deps, batch.outputFileId)).toEqual([{ custom_id: "l0", owner: "first" }]);
-  expect(batch).toMatchObject({ counts: { completed: 1 }, usage: { completionTokens: 1 } });
-});
+    await deps.batches.save({ ...done, status: "finalizing" });
+    const again = await run(deps, id);
+    expect(again.outputFileId).toBe(done.outputFileId);
+    expect(await entries(deps, again.outputFileId)).toEqual(results);
+  });
 
-test("a crash while the files are written leads to the same files", async () => {
-  const { deps } = gateway();
-  const { id } = await newBatchOf(deps, 5);
-  const done = await run(deps, id);
-  const results = await entries(deps, done.outputFileId);
-  const log = await deps.batches.newResults(id);
-  for (const [index, entry] of results.entries()) {
-    await log.append({ line: index + 1, ok: true, usage: done.usage, entry });
-  }
-  await log.close();
-  await deps.batches.save({ ...done, status: "finalizing" });
-  const again = await run(deps, id);
-  expect(again.outputFileId).toBe(done.outputFileId);
-  expect(await entries(deps, again.outputFileId)).toEqual(results);
-});
-
-/** Answers lines until `stopAfter` of them are, then `stop` is called and no more are answered. */
-function stallingGateway(stopAfter: number, stop: () => unknown) {
-  let answered = 0;
-  const fake = gateway(hello);
-  const deps: GatewayDeps = {
-    ...fake.deps,
-    client: {
-      ...fake.deps.client,
-      async *generate(job, signal) {
-        if (answered++ < stopAfter) {
-          yield* fake.deps.client.generate(job, signal);
-          return;
-        }
-        await stop();
-        await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-        signal.throwIfAborted();
+  /** Answers lines until `stopAfter` of them are, then `stop` is called and no more are answered. */
+  async function stallingGateway(stopAfter: number, stop: () => unknown) {
+    let answered = 0;
+    const fake = await gateway(hello);
+    const deps: GatewayDeps = {
+      ...fake.deps,
+      client: {
+        ...fake.deps.client,
+        async *generate(job, signal) {
+          if (answered++ < stopAfter) {
+            yield* fake.deps.client.generate(job, signal);
+            return;
+          }
+          await stop();
+          if (!signal.aborted) await once(signal, "abort");
+          signal.throwIfAborted();
+        },
       },
-    },
-  };
-  return deps;
-}
+    };
+    return deps;
+  }
 
-test("a cancelled batch keeps its results; the other lines say why they have none", async () => {
-  let id = "";
-  const deps = stallingGateway(4, () => deps.batches.requestCancel(id));
-  ({ id } = await newBatchOf(deps, 10));
-  const batch = await run(deps, id);
-  expect(batch).toMatchObject({ status: "cancelled", counts: { total: 10, completed: 4, failed: 6 } });
-  const output = await entries(deps, batch.outputFileId);
-  const errors = await entries(deps, batch.errorFileId);
-  expect(idsOf([...output, ...errors])).toEqual(customIds(10));
-  expect(new Set(errors.map(({ error }) => error?.code))).toEqual(new Set(["batch_cancelled"]));
-});
+  test("a cancelled batch keeps its results; the other lines say why they have none", async () => {
+    let id = "";
+    const deps = await stallingGateway(4, () => deps.batches.requestCancel(id));
+    ({ id } = await newBatchOf(deps, 10));
+    const batch = await run(deps, id);
+    expect(batch).toMatchObject({ status: "cancelled", counts: { total: 10, completed: 4, failed: 6 } });
+    const output = await entries(deps, batch.outputFileId);
+    const errors = await entries(deps, batch.errorFileId);
+    expect(idsOf([...output, ...errors])).toEqual(customIds(10));
+    expect(new Set(errors.map(({ error }) => error?.code))).toEqual(new Set(["batch_cancelled"]));
+  });
 
-test("a batch whose window has ended delivers what it has", async () => {
-  const { deps, jobs } = gateway();
-  const { id } = await newBatchOf(deps, 3, { expiresAt: 1 });
-  const batch = await run(deps, id);
-  expect(batch).toMatchObject({ status: "expired", outputFileId: null, counts: { completed: 0, failed: 3 } });
-  const errors = await entries(deps, batch.errorFileId);
-  expect(errors.map(({ response, error }) => [response, error?.code])).toEqual(Array(3).fill([null, "batch_expired"]));
-  expect(jobs).toEqual([]);
+  test("a batch whose window has ended delivers what it has", async () => {
+    const { deps, jobs } = await gateway();
+    const { id } = await newBatchOf(deps, 3, { expiresAt: 1 });
+    const batch = await run(deps, id);
+    expect(batch).toMatchObject({ status: "expired", outputFileId: null, counts: { completed: 0, failed: 3 } });
+    const errors = await entries(deps, batch.errorFileId);
+    expect(errors.map(({ response, error }) => [response, error?.code])).toEqual(
+      Array(3).fill([null, "batch_expired"]),
+    );
+    expect(jobs).toEqual([]);
+  });
 });

@@ -7,7 +7,7 @@ import { servedNames } from "../routes/served-model.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
 import { addUsage, advance, type BatchEnding, type BatchRecord } from "./batch-record.js";
 import { readInput } from "./read-input.js";
-import { type LineResult, type ResultLog, type ResultSummary, readResults, summarizeResults } from "./result-log.js";
+import { type LineResult, type ResultLog, type ResultSummary, summarizeResults } from "./result-log.js";
 import { runLine } from "./run-line.js";
 import { validateInput } from "./validate-input.js";
 import { writeResultFiles } from "./write-result-files.js";
@@ -19,7 +19,7 @@ export interface BatchRunOptions {
   readonly handover: AbortSignal;
   readonly linesInFlight: number;
   readonly mostLines: number;
-  /** Between looks at the clock and for a cancellation, and between writings of the counts. */
+  /** Between looks at the clock and for a cancellation. */
   readonly tickMs: number;
   /** Before a line is tried again after an outage, at first. */
   readonly pauseMs: number;
@@ -32,8 +32,9 @@ export class BatchRun {
   #record: BatchRecord;
   #ending: BatchEnding = "completed";
   #changed = false;
+  #savedAtMs = 0;
   /** One look around at a time: an older record must not be written over a newer one. */
-  #looking: Promise<void> = Promise.resolve();
+  #looking: Promise<void> | undefined;
 
   constructor(options: BatchRunOptions) {
     this.#options = options;
@@ -50,6 +51,7 @@ export class BatchRun {
       if (this.#record.status === "finalizing") await this.#finalize();
     } catch (error) {
       if (!(error instanceof RhoneError) || error.code !== "NOT_FOUND") throw error;
+      this.#options.handover.throwIfAborted();
       await this.#fail([{ code: "file_not_found", message: error.message, param: "input_file_id", line: null }]);
     }
   }
@@ -67,7 +69,7 @@ export class BatchRun {
   async #process(): Promise<void> {
     const { batches } = this.#options.deps;
     const { id } = this.#record;
-    const known = await summarizeResults(readResults(await batches.resultPaths(id)));
+    const known = await summarizeResults(batches.results(id));
     this.#count(known);
     const log = await batches.newResults(id);
     const giveUp = () => this.#stop.abort(this.#options.handover.reason);
@@ -99,12 +101,15 @@ export class BatchRun {
     };
     const workers = Array.from({ length: this.#options.linesInFlight }, () =>
       work().catch((error: unknown) => {
-        // One that fails stops the others; one that was stopped ends quietly.
-        if (!this.#stop.signal.aborted) this.#stop.abort(error);
-        if (error !== this.#stop.signal.reason) throw error;
+        // One that fails stops the others, whose generations are found again; one that was stopped ends quietly.
+        const isFirst = !this.#stop.signal.aborted;
+        if (isFirst) this.#stop.abort(new RhoneError("SHUTTING_DOWN", "The batch was interrupted.", { cause: error }));
+        if (isFirst || error !== this.#stop.signal.reason) throw error;
       }),
     );
-    await Promise.all(workers).finally(() => lines.return(undefined));
+    const ended = await Promise.allSettled(workers);
+    await lines.return(undefined);
+    for (const each of ended) if (each.status === "rejected") throw each.reason;
     const { aborted, reason } = this.#stop.signal;
     if (aborted && this.#ending === "completed") throw reason;
   }
@@ -138,20 +143,34 @@ export class BatchRun {
   }
 
   #tick(log: ResultLog): void {
-    const look = () => this.#lookAround(log);
-    this.#looking = this.#looking.then(look).catch((err: unknown) => {
-      this.#options.deps.logger.warn({ err, batch: this.#record.id }, "batch not looked after, trying again");
-    });
+    this.#looking ??= this.#lookAround(log)
+      .catch((err: unknown) => {
+        this.#options.deps.logger.warn({ err, batch: this.#record.id }, "batch not looked after, trying again");
+      })
+      .finally(() => {
+        this.#looking = undefined;
+      });
   }
 
   async #lookAround(log: ResultLog): Promise<void> {
     const { batches } = this.#options.deps;
-    if ((await batches.cancelledAt(this.#record.id)) !== null) this.#end("cancelled");
-    else if (Date.now() >= this.#record.expiresAt * 1000) this.#end("expired");
-    if (!this.#changed || this.#record.status !== "in_progress" || this.#options.handover.aborted) return;
+    if (Date.now() >= this.#record.expiresAt * 1000) this.#end("expired");
+    else if ((await batches.cancelledAt(this.#record.id)) !== null) this.#end("cancelled");
+    if (!this.#changed || Date.now() - this.#savedAtMs < batches.pace.saveMs) return;
+    if (this.#record.status !== "in_progress" || this.#options.handover.aborted) return;
+    this.#savedAtMs = Date.now();
     this.#changed = false;
+    await this.#saveCounts(log).catch((error: unknown) => {
+      this.#changed = true;
+      throw error;
+    });
+  }
+
+  /** Counts only what is kept. */
+  async #saveCounts(log: ResultLog): Promise<void> {
+    const record = this.#record;
     await log.sync();
-    await batches.save(this.#record);
+    await this.#options.deps.batches.save(record);
   }
 
   #end(ending: "cancelled" | "expired"): void {
@@ -163,8 +182,13 @@ export class BatchRun {
   async #finalize(): Promise<void> {
     const { files, batches } = this.#options.deps;
     const batch = this.#record;
-    const results = readResults(await batches.resultPaths(batch.id));
-    const { counts } = await writeResultFiles({ batch, results, input: this.#input(), files, nowMs: Date.now() });
+    const { counts } = await writeResultFiles({
+      batch,
+      results: batches.results(batch.id),
+      input: this.#input(),
+      files,
+      nowMs: Date.now(),
+    });
     this.#options.handover.throwIfAborted();
     await this.#advance(batch.ending ?? "completed", {
       counts,

@@ -1,18 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { RhoneError } from "@rhone/common";
 import type { Redis } from "ioredis";
+import { madeAtMs } from "../files/timed-id.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { BatchLease } from "./batch-lease.js";
 import { isOver } from "./batch-record.js";
 import { BatchRun } from "./batch-run.js";
 
-const SWEEP_MS = 500;
 const CLEAN_MS = 3600_000;
 const LEASE_MS = 9000;
 const TICK_MS = 1000;
 const PAUSE_MS = 500;
 /** A batch that could not be gone on with is left alone for so long. */
 const RETRY_MS = 10_000;
+/** Longest between a batch's mark and its record. */
+const UNBORN_MS = 300_000;
 
 export interface BatchRunnerOptions {
   readonly deps: GatewayDeps;
@@ -31,7 +33,9 @@ export class BatchRunner {
   readonly #running = new Map<string, Promise<void>>();
   readonly #notBeforeMs = new Map<string, number>();
   #sweeping: Promise<void> = Promise.resolve();
+  /** undefined: it looks just now. */
   #timer: NodeJS.Timeout | undefined;
+  #isWoken = false;
   #cleanedAtMs = 0;
 
   constructor(options: BatchRunnerOptions) {
@@ -40,12 +44,28 @@ export class BatchRunner {
   }
 
   start(): void {
+    this.#options.deps.batches.whenCreated(() => this.#wake());
+    this.#look();
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    this.#isWoken = false;
     this.#sweeping = this.#sweep().catch((err: unknown) => {
       this.#options.deps.logger.warn({ err }, "batches not looked for, trying again");
     });
     void this.#sweeping.then(() => {
-      if (!this.#closing.signal.aborted) this.#timer = setTimeout(() => this.start(), SWEEP_MS);
+      const { sweepMs } = this.#options.deps.batches.pace;
+      if (!this.#closing.signal.aborted) this.#timer = setTimeout(() => this.#look(), this.#isWoken ? 0 : sweepMs);
     });
+  }
+
+  /** A batch was made here: no need to wait for the next look. */
+  #wake(): void {
+    this.#isWoken = true;
+    if (this.#timer === undefined) return;
+    clearTimeout(this.#timer);
+    this.#look();
   }
 
   /** Leaves the batches as they are: another gateway goes on with them, and so does this one when it is started again. */
@@ -79,6 +99,11 @@ export class BatchRunner {
     this.#options.deps.metrics.batchesRunning.set(this.#running.size);
   }
 
+  /** A mark without a record is being made just now; or whoever made it died before anybody heard of the batch. */
+  async #forgetStillborn(id: string): Promise<void> {
+    if (Date.now() - madeAtMs(id) > UNBORN_MS) await this.#options.deps.batches.forgetOpen(id).catch(() => {});
+  }
+
   /** Never rejects. */
   async #run(id: string, lease: BatchLease): Promise<void> {
     const { deps, linesInFlight, mostLines } = this.#options;
@@ -99,11 +124,10 @@ export class BatchRunner {
         }).run();
       this.#notBeforeMs.delete(id);
     } catch (err) {
-      // A mark without a record: whoever made it died before anybody heard of the batch.
-      const isNothing = err instanceof RhoneError && err.code === "NOT_FOUND" && this.#notBeforeMs.has(id);
-      if (isNothing) await deps.batches.forgetOpen(id);
-      this.#notBeforeMs.set(id, Date.now() + RETRY_MS);
-      if (handover.aborted) deps.logger.info({ batch: id }, "batch left to the next gateway");
+      const isUnborn = err instanceof RhoneError && err.code === "NOT_FOUND";
+      this.#notBeforeMs.set(id, Date.now() + (isUnborn ? 0 : RETRY_MS));
+      if (isUnborn) await this.#forgetStillborn(id);
+      else if (handover.aborted) deps.logger.info({ batch: id }, "batch left to the next gateway");
       else deps.logger.error({ err, batch: id }, "batch interrupted, trying again");
     }
     await lease.release().catch((err: unknown) => deps.logger.warn({ err, batch: id }, "lease not given back"));

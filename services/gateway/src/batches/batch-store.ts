@@ -1,105 +1,122 @@
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { RhoneError } from "@rhone/common";
 import { timedId } from "../files/timed-id.js";
-import { isMissing, readJson, writeJson } from "../files/write-json.js";
+import type { ObjectStorage, StoragePace } from "../storage/object-storage.js";
+import { readJson } from "../storage/read-json.js";
 import { type BatchRecord, isOver } from "./batch-record.js";
-import { ResultLog } from "./result-log.js";
+import { type LineResult, ResultLog, readResults } from "./result-log.js";
+
+const BATCHES = "batches";
+const OPEN = "open";
+const RESULTS = "results-";
 
 export const newBatchId = (): string => `batch_${timedId()}`;
 
-/** Ids become paths: nothing else may. */
+/** Ids become keys: nothing else may. */
 const isBatchId = (id: string): boolean => /^batch_[0-9a-f]{24}$/.test(id);
 
+const keyOf = (id: string, name: string): string => `${BATCHES}/${id}/${name}`;
+
 /**
- * Batches on disk, the truth about them: `batches/ID/batch.json`, with the result logs beside it, `cancel` once somebody has
- * asked for that, and `open/ID` until it is over. Gateways that share batches share this folder.
+ * Batches in the storage, the truth about them: `batches/ID/batch.json`, and `end.json` when it is over; beside them the result
+ * logs, `cancel` once somebody has asked for that, and `open/ID` until it is over. Gateways that share batches share the storage.
  */
 export class BatchStore {
-  readonly #batches: string;
-  readonly #open: string;
+  readonly #storage: ObjectStorage;
+  #onCreated: () => void = () => {};
 
-  /** The folders are made with the first batch. */
-  constructor(folder: string) {
-    this.#batches = join(folder, "batches");
-    this.#open = join(folder, "open");
+  constructor(storage: ObjectStorage) {
+    this.#storage = storage;
+  }
+
+  get pace(): StoragePace {
+    return this.#storage.pace;
+  }
+
+  /** `listener` is told of batches that this process creates. One only. */
+  whenCreated(listener: () => void): void {
+    this.#onCreated = listener;
   }
 
   /** From here on a gateway will run it, whatever happens to this one. */
   async create(record: BatchRecord): Promise<void> {
-    await mkdir(this.#folder(record.id), { recursive: true, mode: 0o700 });
-    await mkdir(this.#open, { recursive: true, mode: 0o700 });
     // The mark first: a record without one would wait for ever.
-    await writeFile(join(this.#open, record.id), "");
+    await this.#storage.put(`${OPEN}/${record.id}`, record.id);
     await this.save(record);
+    this.#onCreated();
   }
 
+  /** A state that nothing follows has a record of its own, which an earlier owner's late write can't undo. */
   async save(record: BatchRecord): Promise<void> {
-    await writeJson(join(this.#folder(record.id), "batch.json"), record);
+    await this.#storage.put(keyOf(record.id, isOver(record) ? "end.json" : "batch.json"), JSON.stringify(record));
     if (isOver(record)) await this.forgetOpen(record.id);
   }
 
   /** Throws NOT_FOUND. */
   async get(id: string): Promise<BatchRecord> {
-    const record = isBatchId(id) ? await readJson<BatchRecord>(join(this.#folder(id), "batch.json")) : null;
+    const record = isBatchId(id) ? await this.#find(id) : null;
     if (record === null) throw new RhoneError("NOT_FOUND", `There is no batch ${id}.`);
     return record;
   }
 
   /** Those of them that there are, in this order. */
   async getAll(ids: readonly string[]): Promise<readonly BatchRecord[]> {
-    const records = ids.map((id) => readJson<BatchRecord>(join(this.#folder(id), "batch.json")));
-    return (await Promise.all(records)).filter((record) => record !== null);
+    const records = await Promise.all(ids.map((id) => this.#find(id)));
+    return records.filter((record) => record !== null);
   }
 
   /** Newest first. */
   async ids(): Promise<readonly string[]> {
-    return (await names(this.#batches)).filter(isBatchId).sort().reverse();
+    return (await this.#storage.list(BATCHES)).filter(isBatchId).sort().reverse();
   }
 
   /** Those that are not over, oldest first. */
   async openIds(): Promise<readonly string[]> {
-    return (await names(this.#open)).filter(isBatchId).sort();
+    return (await this.#storage.list(OPEN)).filter(isBatchId).sort();
   }
 
-  async forgetOpen(id: string): Promise<void> {
-    await rm(join(this.#open, id), { force: true });
+  forgetOpen(id: string): Promise<void> {
+    return this.#storage.delete(`${OPEN}/${id}`);
   }
 
   /** Asks whoever runs it to stop. The first call counts. */
   async requestCancel(id: string, nowMs: number = Date.now()): Promise<void> {
     if ((await this.cancelledAt(id)) !== null) return;
-    await writeJson(join(this.#folder(id), "cancel"), Math.floor(nowMs / 1000));
+    await this.#storage.put(keyOf(id, "cancel"), JSON.stringify(Math.floor(nowMs / 1000)));
   }
 
   /** When that was asked for, in Unix seconds. */
-  async cancelledAt(id: string): Promise<number | null> {
-    return readJson<number>(join(this.#folder(id), "cancel"));
+  cancelledAt(id: string): Promise<number | null> {
+    return readJson<number>(this.#storage, keyOf(id, "cancel"));
   }
 
-  /** A log for this owner's results. */
+  /** A log for this owner's results alone. */
   async newResults(id: string): Promise<ResultLog> {
-    return ResultLog.create(this.#folder(id));
+    return new ResultLog(await this.#storage.openLog(keyOf(id, RESULTS + timedId())));
   }
 
-  /** Every owner's log, the first owner's first. */
-  async resultPaths(id: string): Promise<readonly string[]> {
-    const logs = (await names(this.#folder(id))).filter((name) => name.startsWith("results-"));
-    return logs.sort((a, b) => a.length - b.length || a.localeCompare(b)).map((name) => join(this.#folder(id), name));
+  /** One result of each line, of whichever owner. */
+  async *results(id: string): AsyncGenerator<LineResult> {
+    yield* readResults(this.#logs(id));
   }
 
   async removeResults(id: string): Promise<void> {
-    for (const path of await this.resultPaths(id)) await rm(path, { force: true });
+    for (const key of await this.#logKeys(id)) await this.#storage.delete(key);
   }
 
-  #folder(id: string): string {
-    return join(this.#batches, id);
+  async *#logs(id: string): AsyncGenerator<AsyncIterable<Buffer>> {
+    for (const key of await this.#logKeys(id)) yield this.#storage.read(key);
   }
-}
 
-async function names(folder: string): Promise<readonly string[]> {
-  return readdir(folder).catch((error: unknown) => {
-    if (isMissing(error)) return [];
-    throw error;
-  });
+  async #logKeys(id: string): Promise<readonly string[]> {
+    const names = await this.#storage.list(`${BATCHES}/${id}`);
+    return names
+      .filter((name) => name.startsWith(RESULTS))
+      .sort()
+      .map((name) => keyOf(id, name));
+  }
+
+  async #find(id: string): Promise<BatchRecord | null> {
+    const end = await readJson<BatchRecord>(this.#storage, keyOf(id, "end.json"));
+    return end ?? readJson<BatchRecord>(this.#storage, keyOf(id, "batch.json"));
+  }
 }

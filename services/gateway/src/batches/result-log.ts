@@ -1,8 +1,5 @@
-import { createReadStream } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
-import { join } from "node:path";
-import { explainFullDisk } from "../files/file-draft.js";
 import { readLines } from "../files/read-lines.js";
+import type { LineLog } from "../storage/object-storage.js";
 import { addUsage, type BatchUsage, NO_USAGE } from "./batch-record.js";
 
 /** What became of one line. */
@@ -18,65 +15,34 @@ export interface LineResult {
 
 /**
  * Results in the order in which they came, one JSON line each. Every owner of a batch writes a log of its own, so that one that
- * was taken for dead and goes on can spoil nothing; whoever reads takes the first result of each line.
+ * was taken for dead and goes on can spoil nothing; whoever reads takes one result of each line, the first in the order of the
+ * logs' names. A result that was lost with its owner before `sync` is asked for again under the same request id.
  */
 export class ResultLog {
-  readonly #handle: FileHandle;
-  #waiting: string[] = [];
-  #writing: Promise<void> | undefined;
-  #isSynced = true;
+  readonly #log: LineLog;
 
-  private constructor(handle: FileHandle) {
-    this.#handle = handle;
+  constructor(log: LineLog) {
+    this.#log = log;
   }
 
-  /** A new log in the folder, beside those of earlier owners. */
-  static async create(folder: string): Promise<ResultLog> {
-    for (let number = 1; ; number++) {
-      try {
-        return new ResultLog(await open(join(folder, `results-${number}.jsonl`), "ax", 0o600));
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      }
-    }
-  }
-
-  /** Resolves when the system has the line: it outlives this process then, and after `sync` also the machine's power. Throws DISK_FULL. */
   append(result: LineResult): Promise<void> {
-    this.#waiting.push(`${JSON.stringify(result)}\n`);
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined;
-    });
-    return this.#writing;
+    return this.#log.append(JSON.stringify(result));
   }
 
-  async sync(): Promise<void> {
-    if (this.#isSynced) return;
-    this.#isSynced = true;
-    await this.#handle.datasync();
+  sync(): Promise<void> {
+    return this.#log.sync();
   }
 
-  async close(): Promise<void> {
-    await this.#writing;
-    await this.sync();
-    await this.#handle.close();
-  }
-
-  async #writeAll(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const text = this.#waiting.join("");
-      this.#waiting = [];
-      await this.#handle.appendFile(text).catch(explainFullDisk);
-      this.#isSynced = false;
-    }
+  close(): Promise<void> {
+    return this.#log.close();
   }
 }
 
 /** The first result of each line. A line that was cut by a crash is no result. */
-export async function* readResults(paths: readonly string[]): AsyncGenerator<LineResult> {
+export async function* readResults(logs: AsyncIterable<AsyncIterable<Buffer>>): AsyncGenerator<LineResult> {
   const seen = new Set<number>();
-  for (const path of paths) {
-    for await (const { text } of readLines(createReadStream(path), Number.POSITIVE_INFINITY)) {
+  for await (const log of logs) {
+    for await (const { text } of readLines(log, Number.POSITIVE_INFINITY)) {
       const result = parseResult(text ?? "");
       if (result === null || seen.has(result.line)) continue;
       seen.add(result.line);

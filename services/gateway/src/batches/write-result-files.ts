@@ -17,12 +17,12 @@ export interface ResultSources {
 
 /**
  * Writes the output and the error file: every line of the input is in one of them, once. Lines without a result go to the error
- * file. A file without lines is not made. Done again after a crash it writes the same.
+ * file. A file without lines is not made. Done again after a crash it writes them in place of the first.
  */
 export async function writeResultFiles(sources: ResultSources): Promise<Pick<BatchRecord, "counts">> {
   const { batch, files } = sources;
-  const output = await files.draft();
-  const errors = await files.draft();
+  const output = await files.draft(batch.outputFileId ?? undefined);
+  const errors = await files.draft(batch.errorFileId ?? undefined);
   try {
     const done = new Set<number>();
     for await (const { line, ok, entry } of sources.results) {
@@ -35,8 +35,8 @@ export async function writeResultFiles(sources: ResultSources): Promise<Pick<Bat
     throw error;
   }
   const counts = { total: batch.counts.total, completed: output.lines, failed: errors.lines };
-  await keep(output, { kind: "result", id: batch.outputFileId, name: "output" }, sources);
-  await keep(errors, { kind: "error", id: batch.errorFileId, name: "errors" }, sources);
+  await keep(output, { kind: "result", name: "output" }, sources);
+  await keep(errors, { kind: "error", name: "errors" }, sources);
   return { counts };
 }
 
@@ -56,16 +56,14 @@ const writeEntry = (draft: FileDraft, entry: unknown): Promise<void> =>
 
 interface ResultFile {
   readonly kind: "result" | "error";
-  readonly id: string | null;
   readonly name: string;
 }
 
-async function keep(draft: FileDraft, { kind, id, name }: ResultFile, { batch, files, nowMs }: ResultSources) {
-  if (draft.bytes === 0 || id === null) return draft.discard();
+async function keep(draft: FileDraft, { kind, name }: ResultFile, { batch, files, nowMs }: ResultSources) {
+  if (draft.bytes === 0) return draft.discard();
   const createdAt = Math.floor(nowMs / 1000);
   const expiresAt = batch.outputExpiresAfterS === null ? null : createdAt + batch.outputExpiresAfterS;
   await files.commit(draft, {
-    id,
     filename: `${batch.id}_${name}.jsonl`,
     purpose: "batch_output",
     kind,

@@ -1,23 +1,28 @@
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { RhoneError } from "@rhone/common";
+import { randomBytes } from "node:crypto";
+import type { ObjectStorage, ObjectUpload } from "../storage/object-storage.js";
+import { newFileId } from "./file-record.js";
 
 const NEWLINE = 10;
 
-/** A file that is being written. Nobody sees it until it is committed. */
+/** A file that is being written. Nobody sees it until the store commits it. */
 export class FileDraft {
-  readonly #path: string;
-  readonly #handle: FileHandle;
+  readonly id: string;
+  /** Of no other draft, also where two write the same file: what a record names is what was counted for it. */
+  readonly content: string;
+  readonly #upload: ObjectUpload;
   #bytes = 0;
   #newlines = 0;
   #lastByte = NEWLINE;
 
-  private constructor(path: string, handle: FileHandle) {
-    this.#path = path;
-    this.#handle = handle;
+  private constructor(id: string, content: string, upload: ObjectUpload) {
+    this.id = id;
+    this.content = content;
+    this.#upload = upload;
   }
 
-  static async create(path: string): Promise<FileDraft> {
-    return new FileDraft(path, await open(path, "wx", 0o600));
+  static async create(storage: ObjectStorage, folder: string, id = newFileId()): Promise<FileDraft> {
+    const content = `${id}-${randomBytes(6).toString("hex")}`;
+    return new FileDraft(id, content, await storage.upload(`${folder}/${content}`));
   }
 
   get bytes(): number {
@@ -29,31 +34,21 @@ export class FileDraft {
     return this.#newlines + (this.#lastByte === NEWLINE ? 0 : 1);
   }
 
-  /** One call at a time. Throws DISK_FULL. */
+  /** One call at a time. Throws DISK_FULL or STORAGE_UNAVAILABLE. */
   async write(bytes: Buffer): Promise<void> {
     if (bytes.length === 0) return;
-    await this.#handle.appendFile(bytes).catch(explainFullDisk);
+    await this.#upload.write(bytes);
     this.#bytes += bytes.length;
     this.#lastByte = bytes[bytes.length - 1] ?? NEWLINE;
     for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) this.#newlines++;
   }
 
-  /** Makes it durable, then puts it at `path` in one move. */
-  async commit(path: string): Promise<void> {
-    await this.#handle.datasync().catch(explainFullDisk);
-    await this.#handle.close();
-    await rename(this.#path, path);
+  /** Makes the bytes durable. */
+  finish(): Promise<void> {
+    return this.#upload.finish();
   }
 
-  async discard(): Promise<void> {
-    await this.#handle.close();
-    await rm(this.#path, { force: true });
+  discard(): Promise<void> {
+    return this.#upload.abort();
   }
-}
-
-export function explainFullDisk(error: unknown): never {
-  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-  throw new RhoneError("DISK_FULL", "The gateway's storage is full; delete files that are no longer needed.", {
-    cause: error,
-  });
 }

@@ -5,6 +5,8 @@ export const FILE_PURPOSES = ["batch", "batch_output"] as const;
 /** What is known of a stored file besides its bytes. Times are Unix seconds. */
 export interface FileRecord {
   readonly id: string;
+  /** The name of the object with the bytes. */
+  readonly content: string;
   readonly filename: string;
   readonly purpose: (typeof FILE_PURPOSES)[number];
   readonly kind: "request" | "result" | "error";
@@ -19,5 +21,5 @@ export interface FileRecord {
 
 export const newFileId = (): string => `file-${timedId()}`;
 
-/** Ids become paths: nothing else may. */
+/** Ids become keys: nothing else may. */
 export const isFileId = (id: string): boolean => /^file-[0-9a-f]{24}$/.test(id);

@@ -1,96 +1,96 @@
-import { randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
-import { join } from "node:path";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { RhoneError } from "@rhone/common";
+import type { ObjectStorage } from "../storage/object-storage.js";
+import { readJson } from "../storage/read-json.js";
 import { FileDraft } from "./file-draft.js";
 import { type FileRecord, isFileId } from "./file-record.js";
-import { isMissing, readJson, writeJson } from "./write-json.js";
 
+const FOLDER = "files";
 const RECORD = ".json";
-/** A draft this old was left behind by a process that died. */
+/** What nobody finished or committed in this time was left behind by a process that died. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 
-/** Uploaded and produced files, on disk: ID holds the bytes, ID.json the record. A file exists when its record does. */
+/** What a file is besides its bytes, which the draft counts. */
+export type FileDescription = Omit<FileRecord, "id" | "content" | "bytes" | "lines">;
+
+/** Uploaded and produced files: `files/ID.json` holds the record, which names the object with the bytes. A file exists when its record does. */
 export class FileStore {
-  readonly #folder: string;
+  readonly #storage: ObjectStorage;
 
-  /** The folder is made when the first file is. */
-  constructor(folder: string) {
-    this.#folder = folder;
+  constructor(storage: ObjectStorage) {
+    this.#storage = storage;
   }
 
-  async draft(): Promise<FileDraft> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
-    return FileDraft.create(join(this.#folder, `${randomUUID()}.part`));
+  /** `id`: of a file that may be written again; default: a new one's. */
+  draft(id?: string): Promise<FileDraft> {
+    return FileDraft.create(this.#storage, FOLDER, id);
   }
 
-  /** The draft becomes the file. The same id again replaces it. */
-  async commit(draft: FileDraft, about: Omit<FileRecord, "bytes" | "lines">): Promise<FileRecord> {
-    const record = { ...about, bytes: draft.bytes, lines: draft.lines };
-    await draft.commit(this.#path(about.id));
-    await writeJson(this.#path(about.id) + RECORD, record);
+  /** The draft becomes the file, in place of an earlier one. */
+  async commit(draft: FileDraft, about: FileDescription): Promise<FileRecord> {
+    const { id, content, bytes, lines } = draft;
+    const record = { id, content, ...about, bytes, lines };
+    await draft.finish();
+    await this.#storage.put(recordKey(id), JSON.stringify(record));
     return record;
   }
 
   /** Throws NOT_FOUND, also for one that has expired. */
   async get(id: string): Promise<FileRecord> {
-    const record = isFileId(id) ? await readJson<FileRecord>(this.#path(id) + RECORD) : null;
+    const record = isFileId(id) ? await this.#record(id) : null;
     if (record === null || isExpired(record)) throw new RhoneError("NOT_FOUND", `There is no file ${id}.`);
     return record;
   }
 
   /** The bytes. Throws NOT_FOUND. */
   async read(id: string): Promise<Readable> {
-    await this.get(id);
-    return createReadStream(this.#path(id), { highWaterMark: 256 * 1024 });
+    const { content, bytes } = await this.get(id);
+    return bytes === 0 ? Readable.from([]) : this.#storage.read(`${FOLDER}/${content}`);
   }
 
   /** Throws NOT_FOUND. */
   async delete(id: string): Promise<void> {
-    await this.get(id);
-    await this.#remove(id);
+    await this.#remove(await this.get(id));
   }
 
   /** Ids, newest first. */
   async ids(): Promise<readonly string[]> {
-    const names = await this.#names();
-    const ids = names.filter((name) => name.endsWith(RECORD)).map((name) => name.slice(0, -RECORD.length));
-    return ids.filter(isFileId).sort().reverse();
+    return idsOf(await this.#storage.list(FOLDER));
   }
 
-  /** Removes files that have expired and drafts that nobody writes any more. */
+  /** Removes files that have expired, and what processes that died left of files that they were writing. */
   async clean(nowMs: number = Date.now()): Promise<void> {
-    for (const id of await this.ids()) {
-      const record = await readJson<FileRecord>(this.#path(id) + RECORD);
-      if (record !== null && isExpired(record, nowMs)) await this.#remove(id);
+    const names = await this.#storage.list(FOLDER);
+    const contents = new Set<string>();
+    for (const id of idsOf(names)) {
+      const record = await this.#record(id);
+      if (record !== null && isExpired(record, nowMs)) await this.#remove(record);
+      else if (record !== null) contents.add(record.content);
     }
-    for (const name of (await this.#names()).filter((each) => each.endsWith(".part"))) {
-      const path = join(this.#folder, name);
-      const changedAtMs = await stat(path).then(({ mtimeMs }) => mtimeMs, nothingThere);
-      if (changedAtMs !== null && nowMs - changedAtMs > ABANDONED_MS) await rm(path, { force: true });
+    await this.#storage.removeUnfinished(FOLDER, nowMs - ABANDONED_MS);
+    for (const name of names) {
+      if (name.endsWith(RECORD) || contents.has(name)) continue;
+      const writtenAtMs = await this.#storage.writtenAtMs(`${FOLDER}/${name}`);
+      if (writtenAtMs !== null && nowMs - writtenAtMs > ABANDONED_MS) await this.#storage.delete(`${FOLDER}/${name}`);
     }
   }
 
-  async #remove(id: string): Promise<void> {
-    await rm(this.#path(id) + RECORD, { force: true });
-    await rm(this.#path(id), { force: true });
+  #record(id: string): Promise<FileRecord | null> {
+    return readJson<FileRecord>(this.#storage, recordKey(id));
   }
 
-  async #names(): Promise<readonly string[]> {
-    return (await readdir(this.#folder).catch(nothingThere)) ?? [];
+  async #remove({ id, content }: FileRecord): Promise<void> {
+    await this.#storage.delete(recordKey(id));
+    await this.#storage.delete(`${FOLDER}/${content}`);
   }
+}
 
-  #path(id: string): string {
-    return join(this.#folder, id);
-  }
+const recordKey = (id: string): string => `${FOLDER}/${id}${RECORD}`;
+
+function idsOf(names: readonly string[]): readonly string[] {
+  const ids = names.filter((name) => name.endsWith(RECORD)).map((name) => name.slice(0, -RECORD.length));
+  return ids.filter(isFileId).sort().reverse();
 }
 
 const isExpired = ({ expiresAt }: FileRecord, nowMs: number = Date.now()): boolean =>
   expiresAt !== null && expiresAt * 1000 <= nowMs;
-
-function nothingThere(error: unknown): null {
-  if (isMissing(error)) return null;
-  throw error;
-}

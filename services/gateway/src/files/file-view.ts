@@ -22,5 +22,7 @@ export function toFileObject(file: FileRecord) {
     source: file.kind === "request" ? "upload" : "mistral",
     mimetype: "application/jsonl",
     signature: null,
+    // Mistral's client insists on it.
+    deleted: false,
   };
 }

@@ -5,7 +5,6 @@ import { parseRequest } from "../api/parse-request.js";
 import { RequestError, unsupported } from "../api/request-error.js";
 import { toMistralJob } from "../batches/mistral-job.js";
 import { newBatch } from "../batches/new-batch.js";
-import { newFileId } from "../files/file-record.js";
 import { readLines } from "../files/read-lines.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { cancelBatch } from "./batches.js";
@@ -63,7 +62,7 @@ async function keepRequests(
   const draft = await files.draft();
   await draft.write(Buffer.from(requests.map((request) => `${JSON.stringify(request)}\n`).join("")));
   const about = { filename: "requests.jsonl", purpose: "batch", kind: "request", expiresAt: null, owner } as const;
-  const { id } = await files.commit(draft, { id: newFileId(), createdAt: Math.floor(Date.now() / 1000), ...about });
+  const { id } = await files.commit(draft, { createdAt: Math.floor(Date.now() / 1000), ...about });
   return id;
 }
 

@@ -4,7 +4,7 @@ import { isOwnedBy, owned } from "../admission/owned.js";
 import { expiresAfterSchema, fileListSchema } from "../api/batch-request.js";
 import { parseRequest } from "../api/parse-request.js";
 import { RequestError } from "../api/request-error.js";
-import { type FileRecord, newFileId } from "../files/file-record.js";
+import type { FileDescription } from "../files/file-store.js";
 import { toFileObject } from "../files/file-view.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { type ReceivedFile, receiveFile } from "./receive-file.js";
@@ -47,7 +47,7 @@ export function files(app: FastifyInstance, deps: GatewayDeps): void {
   });
 }
 
-function describeUpload({ filename, fields }: ReceivedFile, owner: string): Omit<FileRecord, "bytes" | "lines"> {
+function describeUpload({ filename, fields }: ReceivedFile, owner: string): FileDescription {
   const { purpose } = fields;
   if (purpose !== "batch") {
     const message = `purpose: must be "batch"${purpose === undefined ? "" : `, not "${purpose}"`}.`;
@@ -58,7 +58,7 @@ function describeUpload({ filename, fields }: ReceivedFile, owner: string): Omit
   const expires = anchor !== undefined || seconds !== undefined;
   const after = expires ? parseRequest(expiresAfterSchema, { anchor, seconds }).seconds : null;
   const expiresAt = after === null ? null : createdAt + after;
-  return { id: newFileId(), filename, purpose, kind: "request", createdAt, expiresAt, owner };
+  return { filename, purpose, kind: "request", createdAt, expiresAt, owner };
 }
 
 /** OpenAI's list goes on `after` an id, Mistral's by pages. */

@@ -13,7 +13,7 @@ export interface ReceivedFile {
 }
 
 /**
- * Reads a multipart form with one file, which goes to disk as it comes. The draft is the caller's. Throws BODY_TOO_LARGE beyond
+ * Reads a multipart form with one file, which goes to the storage as it comes. The draft is the caller's. Throws BODY_TOO_LARGE beyond
  * `mostBytes`, UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is broken or has no file.
  */
 export async function receiveFile(request: FastifyRequest, files: FileStore, mostBytes: number): Promise<ReceivedFile> {

@@ -14,6 +14,8 @@ import { FileStore } from "../files/file-store.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { createMetrics } from "../metrics.js";
 import { buildServer } from "../server.js";
+import { DiskStorage } from "../storage/disk/disk-storage.js";
+import type { ObjectStorage } from "../storage/object-storage.js";
 
 /** What a job generates: events without the fields that follow from their place. */
 export type Script = (job: GenerationJob) => Iterable<Omit<GenerationEvent, "requestId" | "ordinal">>;
@@ -44,13 +46,15 @@ export interface FakeOptions {
   readonly defaultLimits?: Limits;
   /** As chat templates have it. */
   readonly callToken?: number | undefined;
+  /** Default: a folder that goes with the server. */
+  readonly storage?: ObjectStorage;
 }
 
 /** A gateway without Redis: token ids are bytes, its coordinator answers by `script`. */
 export function fakeGateway(
   script: Script = hello,
   state: ClusterStatus["state"] = "ready",
-  { keys, defaultLimits = { requests: null, tokens: null }, callToken }: FakeOptions = {},
+  { keys, defaultLimits = { requests: null, tokens: null }, callToken, storage }: FakeOptions = {},
 ) {
   const jobs: GenerationJob[] = [];
   const cancelled: string[] = [];
@@ -66,7 +70,8 @@ export function fakeGateway(
     if (job !== undefined) for (const event of script(job)) yield { requestId, ordinal: ordinal++, ...event };
   };
   const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
-  const storage = join(tmpdir(), `rhone-storage-${randomUUID()}`);
+  const folder = join(tmpdir(), `rhone-storage-${randomUUID()}`);
+  const objects = storage ?? new DiskStorage(folder);
   const deps: GatewayDeps = {
     model: {
       name: "tiny",
@@ -107,9 +112,9 @@ export function fakeGateway(
     gatewayId: "g1",
     requestTimeoutMs: 5000,
     bodyLimitBytes: 4096,
-    files: new FileStore(join(storage, "files")),
+    files: new FileStore(objects),
     fileLimitBytes: 8192,
-    batches: new BatchStore(storage),
+    batches: new BatchStore(objects),
     opsless: false,
     corsOrigins: ["https://page.example"],
     keyRing: keys === undefined ? null : new KeyRing(keyStore),
@@ -131,7 +136,7 @@ export function fakeGateway(
     idempotencyTtlS: 3600,
   };
   const app = buildServer(deps);
-  app.addHook("onClose", () => rm(storage, { recursive: true, force: true }));
+  app.addHook("onClose", () => rm(folder, { recursive: true, force: true }));
   const post = (url: string, payload: object, headers: Record<string, string> = {}) =>
     app.inject({ method: "POST", url, payload, headers });
   return { app, deps, jobs, cancelled, post };
