@@ -24,6 +24,18 @@ const toolCall = z.object({
 
 const head = { id: z.string(), created: integer, model: z.string(), system_fingerprint: z.string() };
 
+/** vLLM's, with `return_token_ids`. */
+const tokenIds = z.array(integer).optional();
+
+/** vLLM's, with `prompt_logprobs`: per prompt token its score and those of the alternatives, by token id; null for the first. */
+const promptLogprobs = z
+  .array(
+    z
+      .record(z.string(), z.object({ logprob: z.number(), rank: integer.nullable(), decoded_token: z.string() }))
+      .nullable(),
+  )
+  .optional();
+
 /** A whole chat (and FIM) completion. */
 export const chatCompletionSchema = z.object({
   ...head,
@@ -38,9 +50,12 @@ export const chatCompletionSchema = z.object({
       }),
       logprobs: chatLogprobs.nullable(),
       finish_reason: finishReason,
+      token_ids: tokenIds,
     }),
   ),
   usage,
+  prompt_token_ids: tokenIds,
+  prompt_logprobs: promptLogprobs,
 });
 
 /** What each server-sent event of a chat carries. */
@@ -57,9 +72,11 @@ export const chatChunkSchema = z.object({
       }),
       logprobs: chatLogprobs.optional(),
       finish_reason: finishReason,
+      token_ids: tokenIds,
     }),
   ),
   usage: usage.optional(),
+  prompt_token_ids: tokenIds,
 });
 
 const completionLogprobs = z.object({
@@ -79,6 +96,9 @@ export const completionSchema = z.object({
       text: z.string(),
       logprobs: completionLogprobs.nullable(),
       finish_reason: finishReason,
+      token_ids: tokenIds,
+      prompt_token_ids: tokenIds,
+      prompt_logprobs: promptLogprobs,
     }),
   ),
   usage: usage.optional(),
