@@ -14,6 +14,7 @@ const finishReason = z.enum(["stop", "length", "tool_calls"]).nullable();
 const chatLogprob = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(integer) });
 const chatLogprobs = z.object({
   content: z.array(chatLogprob.extend({ top_logprobs: z.array(chatLogprob) })),
+  refusal: z.null(),
 });
 
 const toolCall = z.object({
@@ -46,6 +47,7 @@ export const chatCompletionSchema = z.object({
       message: z.object({
         role: z.literal("assistant"),
         content: z.string().nullable(),
+        refusal: z.null(),
         tool_calls: z.array(toolCall).optional(),
       }),
       logprobs: chatLogprobs.nullable(),
