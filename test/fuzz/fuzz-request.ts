@@ -41,6 +41,9 @@ const HEADERS = fc.oneof(
       { authorization: "Bearer \u00e9" },
       { range: "bytes=9-1" },
       { "if-none-match": '"a"' },
+      { "idempotency-key": "k" },
+      { "idempotency-key": "\u00ff".repeat(300) },
+      { "x-api-key": "none" },
     ),
   },
 );

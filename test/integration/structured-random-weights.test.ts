@@ -75,7 +75,7 @@ describe("a model of random weights over 32,000 tokens", () => {
   afterAll(() => cluster?.stop());
 
   test("satisfies random schemas", { timeout: 600_000 }, async () => {
-    const tally = await satisfySchemas(cluster, Number(process.env.RHONE_SCHEMAS ?? 20));
+    const tally = await satisfySchemas(cluster, 200);
     process.stdout.write(`tiny-32k ${JSON.stringify(tally)}\n`);
     expect(tally).toMatchObject({ cut: 0 });
   });
@@ -87,7 +87,7 @@ describe("a model of random weights over 32,000 tokens", () => {
       const seeds = Array.from({ length: 8 }, (_, seed) => seed);
       const asked = seeds.map((seed) => askConstrained(cluster, { response_format: format, max_tokens, seed }));
       for (const { text, finish } of await Promise.all(asked)) {
-        expect({ finish, max_tokens, text }).toMatchObject({ finish: "stop" });
+        expect(finish, `${max_tokens}: ${text}`).toBe("stop");
         expect(isValid(JSON.parse(text)), text).toBe(true);
       }
     }

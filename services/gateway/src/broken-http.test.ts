@@ -70,7 +70,7 @@ it("refuses ids that are too long for its router", async () => {
 it("refuses bodies that are nested too deep to be written", async () => {
   const deep = "[".repeat(1500) + "]".repeat(1500);
   const payload = `{"endpoint":"/v1/completions","requests":[{"body":{"a":${deep}}}]}`;
-  const headers = { "content-type": "application/json" };
+  const headers = { "content-type": "application/json", "idempotency-key": "k" };
   const answer = await app.inject({ method: "POST", url: "/v1/batch/jobs", payload, headers });
   expect(answer.json().error).toMatchObject({ code: expect.any(String), message: expect.stringContaining("deep") });
   expect(answer.statusCode).toBe(400);

@@ -5,6 +5,7 @@ import { RhoneError } from "@rhone/common";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from "fastify";
 import { admission } from "./admission/admission.js";
 import { errorBody, errorHeaders, toRequestError } from "./api/error-response.js";
+import { refuseDeep } from "./api/refuse-deep.js";
 import { requestIdOf } from "./api/request-id.js";
 import type { GatewayDeps } from "./gateway-deps.js";
 import { batchJobs } from "./routes/batch-jobs.js";
@@ -72,6 +73,7 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
       throw new RhoneError("INVALID_REQUEST", "A request in HTTP/1.1 needs the header Host.");
   });
+  app.addHook("preValidation", async ({ body }) => refuseDeep(body));
   if (deps.corsOrigins.length > 0) app.register(cors, corsOptions(deps.corsOrigins));
   openapi(app, deps);
   // Plugins see the routes that are registered behind them.
