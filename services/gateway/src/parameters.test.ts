@@ -161,3 +161,20 @@ it.each([CHAT, COMPLETIONS, "/v1/fim/completions"])("%s takes null for every opt
   const response = await post(url, { ...nulls, messages, prompt: "a", unheard_of: 1 });
   expect([response.statusCode, response.json().error]).toEqual([200, undefined]);
 });
+
+it("refuses more samples at once than a queue should take", async () => {
+  const { post, jobs } = fakeGateway();
+  const refused = await post(COMPLETIONS, { prompt: Array.from({ length: 205 }, () => "a"), best_of: 10 });
+  expect(refused.json().error).toMatchObject({ code: "invalid_value", param: "prompt" });
+  expect(jobs).toEqual([]);
+});
+
+describe("values too small for 32 bits", () => {
+  it("keep the best token alone as top_p, and are refused as repetition_penalty", async () => {
+    const { post, jobs } = fakeGateway();
+    await post(COMPLETIONS, { prompt: "a", top_p: 1e-46 });
+    expect(Math.fround(jobs[0]?.sampling.topP ?? 0)).toBeGreaterThan(0);
+    const refused = await post(COMPLETIONS, { prompt: "a", repetition_penalty: 1e-46 });
+    expect(refused.json().error).toMatchObject({ code: "invalid_value", param: "repetition_penalty" });
+  });
+});

@@ -1,9 +1,11 @@
+import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import cors from "@fastify/cors";
 import { RhoneError } from "@rhone/common";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from "fastify";
 import { admission } from "./admission/admission.js";
 import { errorBody, errorHeaders, toRequestError } from "./api/error-response.js";
+import { refuseDeep } from "./api/refuse-deep.js";
 import { requestIdOf } from "./api/request-id.js";
 import type { GatewayDeps } from "./gateway-deps.js";
 import { batchJobs } from "./routes/batch-jobs.js";
@@ -44,14 +46,19 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
     reply.header("x-request-id", request.id);
     return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
   };
+  const answering = new WeakMap<Socket, ServerResponse>();
   const app = fastify({
     bodyLimit: deps.bodyLimitBytes,
     frameworkErrors: fail,
+    // Node's own refusal has no body.
+    http: { requireHostHeader: false },
     genReqId: requestIdOf,
     requestIdHeader: false,
     forceCloseConnections: "idle",
-    clientErrorHandler: refuseUnreadable,
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, answering.get(socket)),
   });
+  // So has its refusal of expectations, which a server may also pass over.
+  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?")[0] ?? "/";
@@ -62,7 +69,11 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
   });
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
+    answering.set(request.raw.socket, reply.raw);
+    if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
+      throw new RhoneError("INVALID_REQUEST", "A request in HTTP/1.1 needs the header Host.");
   });
+  app.addHook("preValidation", async ({ body }) => refuseDeep(body));
   if (deps.corsOrigins.length > 0) app.register(cors, corsOptions(deps.corsOrigins));
   openapi(app, deps);
   // Plugins see the routes that are registered behind them.
@@ -83,9 +94,13 @@ const corsOptions = (origins: readonly string[]) => ({
   exposedHeaders: ["x-request-id", "content-location", "retry-after", "idempotent-replayed", ...RATE_HEADERS],
 });
 
-/** What Node's parser can't read as HTTP never becomes a request: the envelope goes to the socket itself. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === "ECONNRESET" || !socket.writable) {
+/**
+ * What Node's parser can't read as HTTP never becomes a request: the envelope goes to the socket itself, unless an answer is on
+ * its way there, which would be spoilt.
+ */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, answer: ServerResponse | undefined): void {
+  const isAnswering = answer?.headersSent === true && !answer.writableEnded;
+  if (error.code === "ECONNRESET" || !socket.writable || isAnswering) {
     socket.destroy();
     return;
   }

@@ -1,8 +1,8 @@
 import { RhoneError } from "@rhone/common";
 
-/** What decides whether a grammar can end: everything else about it is `text`. */
+/** What decides whether a grammar can end, and how soon: everything else about it is `text`. */
 export type Expression =
-  | { readonly kind: "text" }
+  | { readonly kind: "text" /** At most, for a text; at least, for a class. */; readonly bytes: number }
   | { readonly kind: "rule"; readonly name: string }
   | { readonly kind: "sequence" | "choice"; readonly parts: readonly Expression[] }
   | { readonly kind: "optional"; readonly of: Expression };
@@ -97,7 +97,8 @@ class ExpressionReader {
 
   #atom(): Expression {
     const token = this.#tokens[this.#at++];
-    if (token?.kind === "text" || token?.kind === "set") return { kind: "text" };
+    if (token?.kind === "text") return { kind: "text", bytes: Buffer.byteLength(token.text) - 2 };
+    if (token?.kind === "set") return { kind: "text", bytes: 1 };
     if (token?.kind === "name") return { kind: "rule", name: token.text };
     if (token?.text !== "(") throw mistake(token, `${token?.text ?? "the end"} stands where something to match must`);
     if (++this.#depth > MAX_DEPTH) throw mistake(token, `parentheses are nested more than ${MAX_DEPTH} deep`);
@@ -105,7 +106,7 @@ class ExpressionReader {
     const inner = this.#choice();
     if (!this.#take(")")) throw mistake(token, "a parenthesis is not closed");
     this.#depth--;
-    return looksAhead ? { kind: "text" } : inner;
+    return looksAhead ? { kind: "text", bytes: 0 } : inner;
   }
 
   #repeated(of: Expression): Expression {

@@ -1,10 +1,11 @@
 import { RhoneError } from "@rhone/common";
+import { shortestText } from "../ebnf/shortest-text.js";
+import { ClosingTokens } from "./closing-tokens.js";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
-import { TokenMatcher } from "./token-matcher.js";
+import { type StartedGrammar, TokenMatcher } from "./token-matcher.js";
 import {
   type CompiledGrammar,
   type GrammarCompiler,
-  type GrammarMatcher,
   loadXGrammar,
   type XGrammar,
 } from "./xgrammar.js";
@@ -18,33 +19,42 @@ export interface MatcherOptions {
   readonly otherwise?: string | null;
 }
 
+interface Compiled {
+  readonly compiled: CompiledGrammar;
+  /** Bytes of its shortest text. */
+  readonly shortest: number;
+}
+
 /** Compiled grammars that are kept: a few MiB each for 32,000 tokens. */
 const KEPT = 32;
 
 /** Compiles grammars for one vocabulary and keeps the latest. */
 export class GrammarEngine {
   readonly #vocabulary: GrammarVocabulary;
-  readonly #compiled = new Map<string, CompiledGrammar>();
+  readonly #closing: ClosingTokens;
+  readonly #compiled = new Map<string, Compiled>();
   #loaded: Promise<{ readonly library: XGrammar; readonly compiler: GrammarCompiler }> | undefined;
 
   constructor(vocabulary: GrammarVocabulary) {
     this.#vocabulary = vocabulary;
+    this.#closing = new ClosingTokens(vocabulary);
   }
 
   /** Starts a text. Throws INVALID_REQUEST for a grammar that the engine does not take: check it with GrammarChecker first. */
   async match({ grammar, trigger = null, otherwise = null }: MatcherOptions): Promise<TokenMatcher> {
-    const { size, endTokens } = this.#vocabulary;
-    const matcher = await this.#matcher(grammar);
-    const other = otherwise === null ? undefined : await this.#matcher(otherwise);
-    return new TokenMatcher({ matcher, otherwise: other, size, endTokens, trigger });
+    const first = await this.#start(grammar);
+    const other = otherwise === null ? undefined : await this.#start(otherwise);
+    const [vocabulary, closing] = [this.#vocabulary, this.#closing];
+    return new TokenMatcher({ grammar: first, otherwise: other, vocabulary, closing, trigger });
   }
 
-  async #matcher(grammar: string): Promise<GrammarMatcher> {
+  async #start(grammar: string): Promise<StartedGrammar> {
     const { library } = await this.#load();
-    return library.GrammarMatcher.createGrammarMatcher(await this.#compile(grammar));
+    const { compiled, shortest } = await this.#compile(grammar);
+    return { matcher: await library.GrammarMatcher.createGrammarMatcher(compiled), shortest };
   }
 
-  async #compile(grammar: string): Promise<CompiledGrammar> {
+  async #compile(grammar: string): Promise<Compiled> {
     const known = this.#compiled.get(grammar);
     if (known !== undefined) {
       this.#compiled.delete(grammar);
@@ -58,15 +68,16 @@ export class GrammarEngine {
       this.#compiled.clear();
       throw new RhoneError("INVALID_REQUEST", "is not a grammar that the engine takes", { cause });
     });
-    this.#compiled.set(grammar, compiled);
+    const made = { compiled, shortest: shortestText(grammar) };
+    this.#compiled.set(grammar, made);
     const [oldest] = this.#compiled.keys();
     if (this.#compiled.size > KEPT && oldest !== undefined) this.#drop(oldest);
-    return compiled;
+    return made;
   }
 
   /** Matchers hold what they need of a compiled grammar themselves. */
   #drop(grammar: string): void {
-    this.#compiled.get(grammar)?.dispose();
+    this.#compiled.get(grammar)?.compiled.dispose();
     this.#compiled.delete(grammar);
   }
 

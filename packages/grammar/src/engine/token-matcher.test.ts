@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { choiceGrammar } from "../choice-grammar.js";
+import { jsonSchemaGrammar } from "../schema/json-schema-grammar.js";
 import { GrammarEngine } from "./grammar-engine.js";
 
 /** 0 ends, 1 is a control token, then "a", "b", "ab". */
@@ -69,5 +70,34 @@ test("the engine goes on after a grammar that it does not take", async () => {
   await expect(engine.match({ grammar: "root ::= (" })).rejects.toMatchObject({ code: "INVALID_REQUEST" });
   const matcher = await engine.match({ grammar: choiceGrammar(["b"]) });
   expect(allowed(matcher)).toEqual([3]);
+  matcher.close();
+});
+
+test.each<[string, readonly string[], RegExp]>([
+  ["arrays", ["[", "a", '"', ",", "]", ""], /^\[{8,}/],
+  ["strings with brackets", ['"', "]", "\\", "a", "[", ""], /^\["\]{8,}/],
+])("a text of %s, of which few tokens are left, is led to its end", async (_, worst, begins) => {
+  const pieces = ["", "a", '"', "]", "[", ",", "{", "}", ":", "\\"];
+  const json = new GrammarEngine({
+    size: pieces.length,
+    pieces: pieces.map((piece) => new TextEncoder().encode(piece)),
+    endTokens: [0],
+  });
+  const items = { anyOf: [{ type: "array", items: {} }, { type: "string" }] };
+  const matcher = await json.match({ grammar: jsonSchemaGrammar({ type: "array", items }) });
+  const logits = new Float32Array(pieces.length);
+  let text = "";
+  for (let remaining = 60; remaining > 0; remaining--) {
+    logits.fill(0);
+    matcher.mask(logits, [], remaining);
+    const first = text === "" ? pieces.indexOf("[") : undefined;
+    const wanted = worst.filter((piece) => piece !== '"' || !text.includes('"')).map((piece) => pieces.indexOf(piece));
+    const token = first ?? [...wanted, 2].find((id) => logits[id] === 0) ?? 0;
+    if (token === 0) break;
+    matcher.accept(token);
+    text += pieces[token];
+  }
+  expect(text).toMatch(begins);
+  expect(JSON.parse(text)).toBeInstanceOf(Array);
   matcher.close();
 });

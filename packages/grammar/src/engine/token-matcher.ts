@@ -1,4 +1,7 @@
 import { RhoneError } from "@rhone/common";
+import { addToken, type ClosingTokens, isFilled, type TokenSet } from "./closing-tokens.js";
+import type { GrammarVocabulary } from "./grammar-vocabulary.js";
+import { JsonDepth } from "./json-depth.js";
 import type { GrammarMatcher } from "./xgrammar.js";
 
 /** What the library's matcher wraps; `getNextTokenBitmask` answers with a promise, and draws of one step cannot wait for each other. */
@@ -7,14 +10,28 @@ interface MatcherHandle {
   GetNextTokenBitmask(size: number): { size(): number; get(index: number): number; delete(): void };
 }
 
-export interface TokenMatcherOptions {
+/** A grammar at the beginning of a text. */
+export interface StartedGrammar {
   readonly matcher: GrammarMatcher;
+  /** Bytes of its shortest text. */
+  readonly shortest: number;
+}
+
+export interface TokenMatcherOptions {
+  readonly grammar: StartedGrammar;
   /** Of texts that do not begin with the trigger; undefined: those are free. */
-  readonly otherwise: GrammarMatcher | undefined;
-  readonly size: number;
-  readonly endTokens: readonly number[];
+  readonly otherwise: StartedGrammar | undefined;
+  readonly vocabulary: GrammarVocabulary;
+  readonly closing: ClosingTokens;
   readonly trigger: number | null;
 }
+
+/** Tokens of an open array or object: its closing bracket, and what an entry of it may lack. */
+const PER_LEVEL = 4;
+/** For a string, a number or a key that has begun, and the end token. */
+const MARGIN = 8;
+/** Where a text of so many bytes is complete (free text behind a space, a digit) there is nothing to be led to. */
+const NEXT_TO_NOTHING = 1;
 
 /** waiting: the first token decides. off: it was not the trigger. ended: an end token came. */
 type State = "waiting" | "on" | "off" | "ended";
@@ -22,22 +39,24 @@ type State = "waiting" | "on" | "off" | "ended";
 /** Holds one text to its grammar, token by token. Owns memory of the engine until `close`. */
 export class TokenMatcher {
   readonly #options: TokenMatcherOptions;
-  readonly #words: Int32Array;
-  #matcher: GrammarMatcher;
+  readonly #words: TokenSet;
+  readonly #open = new JsonDepth();
+  #grammar: StartedGrammar;
   #state: State;
 
   constructor(options: TokenMatcherOptions) {
     this.#options = options;
-    this.#words = new Int32Array(Math.ceil(options.size / 32));
-    this.#matcher = options.otherwise ?? options.matcher;
+    this.#words = new Int32Array(Math.ceil(options.vocabulary.size / 32));
+    this.#grammar = options.otherwise ?? options.grammar;
     this.#state = options.trigger === null ? "on" : "waiting";
   }
 
   /**
    * Rules out every token that the grammar does not let follow; only end tokens stay when the text is complete or leads nowhere.
-   * `banned` tokens are ruled out too unless nothing else is left: a complete text ends. logits: f32 [size], changed in place.
+   * `banned` tokens are ruled out too unless nothing else is left: a complete text ends. When no more than `remaining` tokens are
+   * left, about as many as the text needs to be complete, it is led to its end. logits: f32 [size], changed in place.
    */
-  mask(logits: Float32Array, banned: readonly number[] = []): void {
+  mask(logits: Float32Array, banned: readonly number[] = [], remaining = Number.POSITIVE_INFINITY): void {
     if (this.#isFree()) {
       for (const token of banned) logits[token] = Number.NEGATIVE_INFINITY;
       return;
@@ -45,7 +64,8 @@ export class TokenMatcher {
     const words = this.#allowed();
     const kept = words.slice();
     for (const token of banned) kept[token >> 5] = (kept[token >> 5] ?? 0) & ~(1 << (token & 31));
-    const chosen = kept.some((word) => word !== 0) ? kept : words;
+    const open = isFilled(kept) ? kept : words;
+    const chosen = remaining <= this.#needed() ? this.#options.closing.among(open, this.#open) : open;
     for (let token = 0; token < logits.length; token++) {
       if ((((chosen[token >> 5] ?? 0) >>> (token & 31)) & 1) === 0) logits[token] = Number.NEGATIVE_INFINITY;
     }
@@ -53,46 +73,47 @@ export class TokenMatcher {
 
   /** Goes on by a token. Throws STAGE_FAILED when the grammar does not let it follow. */
   accept(token: number): void {
-    const { matcher, otherwise, trigger, endTokens } = this.#options;
+    const { grammar, otherwise, trigger, vocabulary } = this.#options;
     if (this.#state === "waiting") {
       this.#state = token === trigger || otherwise !== undefined ? "on" : "off";
       if (token === trigger) {
-        this.#matcher = matcher;
+        this.#grammar = grammar;
         return;
       }
     }
-    if (this.#state === "on" && endTokens.includes(token)) this.#state = "ended";
-    else if (this.#state === "on" && !this.#matcher.acceptToken(token)) {
-      throw new RhoneError("STAGE_FAILED", `Token ${token} does not follow in its grammar.`);
-    }
+    if (this.#state !== "on") return;
+    if (vocabulary.endTokens.includes(token)) this.#state = "ended";
+    else if (this.#grammar.matcher.acceptToken(token)) this.#open.add(vocabulary.pieces[token] ?? new Uint8Array());
+    else throw new RhoneError("STAGE_FAILED", `Token ${token} does not follow in its grammar.`);
   }
 
   close(): void {
-    this.#options.matcher.dispose();
-    this.#options.otherwise?.dispose();
+    this.#options.grammar.matcher.dispose();
+    this.#options.otherwise?.matcher.dispose();
   }
 
   #isFree(): boolean {
     return this.#state === "off" || (this.#state === "waiting" && this.#options.otherwise === undefined);
   }
 
-  /** One bit per token. */
-  #allowed(): Int32Array {
-    const { trigger, size, endTokens } = this.#options;
+  /** Tokens that lead a text to its end: an estimate, generous for all but schemas that require much within what contains itself. */
+  #needed(): number {
+    const { shortest } = this.#grammar;
+    return shortest <= NEXT_TO_NOTHING ? 0 : shortest + PER_LEVEL * this.#open.depth + MARGIN;
+  }
+
+  #allowed(): TokenSet {
+    const { trigger, vocabulary } = this.#options;
     const words = this.#words.fill(0);
     if (this.#state !== "ended") {
-      const { handle } = this.#matcher as unknown as { readonly handle: MatcherHandle };
-      const vector = handle.GetNextTokenBitmask(size);
+      const { handle } = this.#grammar.matcher as unknown as { readonly handle: MatcherHandle };
+      const vector = handle.GetNextTokenBitmask(vocabulary.size);
       const count = Math.min(vector.size(), words.length);
       for (let i = 0; i < count; i++) words[i] = vector.get(i);
       vector.delete();
     }
-    if (words.every((word) => word === 0)) for (const token of endTokens) allow(words, token);
-    if (this.#state === "waiting" && trigger !== null) allow(words, trigger);
+    if (!isFilled(words)) for (const token of vocabulary.endTokens) addToken(words, token);
+    if (this.#state === "waiting" && trigger !== null) addToken(words, trigger);
     return words;
   }
-}
-
-function allow(words: Int32Array, token: number): void {
-  words[token >> 5] = (words[token >> 5] ?? 0) | (1 << (token & 31));
 }

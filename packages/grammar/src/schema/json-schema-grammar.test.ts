@@ -103,6 +103,7 @@ describe("a schema", () => {
     [{ $ref: "#" }, /contains itself without end/],
     [{ type: "foo" }, /type foo/],
     [{ $ref: "#/definitions/x" }, /does not exist/],
+    [{ $ref: "#/%zz" }, /does not exist/],
     [{ $ref: "http://example.com/s" }, /outside the schema/],
     [{ type: "array", uniqueItems: true }, /uniqueItems/],
     [{ type: "integer", multipleOf: 3 }, /multipleOf/],

@@ -130,7 +130,7 @@ class SchemaTranslator {
     if (!pointer.startsWith("#")) return refuseSchema(where, `refers to ${pointer}, which is outside the schema`);
     let found: unknown = this.#root;
     for (const part of pointer.slice(1).split("/").slice(1)) {
-      const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+      const key = decoded(part).replaceAll("~1", "/").replaceAll("~0", "~");
       found = isObject(found) || Array.isArray(found) ? (found as Keywords)[key] : undefined;
     }
     return found === undefined
@@ -181,6 +181,15 @@ class SchemaTranslator {
         checkKeywords(schema, ["type"], where);
         return ['"null"'];
     }
+  }
+}
+
+/** A text that is no percent-encoding is taken as it is. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
   }
 }
 

@@ -44,7 +44,10 @@ const TINY: PresetConfig = {
   contextLength: 1024,
 };
 
-/** Shapes of well-known models, and two small ones for tests: `tiny` fills every quantization's blocks, `tiny-tied` ties its embeddings. */
+/**
+ * Shapes of well-known models, and small ones for tests: `tiny` fills every quantization's blocks, `tiny-32k` has as many tokens as
+ * Mistral's models, `tiny-tied` ties its embeddings.
+ */
 const PRESETS: Readonly<Record<string, PresetConfig>> = {
   "mistral-7b": MISTRAL_7B_V01,
   "mistral-7b-v0.1": MISTRAL_7B_V01,
@@ -64,6 +67,7 @@ const PRESETS: Readonly<Record<string, PresetConfig>> = {
   },
   "codellama-7b": { ...LLAMA_2_7B, vocabSize: 32_016, ropeTheta: 1_000_000, contextLength: 16_384 },
   tiny: TINY,
+  "tiny-32k": { ...TINY, vocabSize: 32_000, contextLength: 4096 },
   "tiny-tied": { ...TINY, tiedEmbeddings: true, slidingWindow: 32 },
 };
 

@@ -50,7 +50,9 @@ function encodeOpen(sequence: Sequence, endTokens: ReadonlySet<number>): rhone.v
     sampling: encodeSampling(sequence, endTokens),
     history: int32Bytes(penalizesPrompt ? sequence.tokens(0, promptLength) : new Int32Array()),
     generated: int32Bytes(sequence.tokens(promptLength, known)),
-    ...(job.constraint !== null && { constraint: encodeConstraint(job.constraint) }),
+    ...(job.constraint !== null && {
+      constraint: { ...encodeConstraint(job.constraint), lastPosition: promptLength + job.maxTokens - 1 },
+    }),
   };
 }
 

@@ -12,13 +12,8 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: "INVALID_JSON",
   FST_ERR_CTP_INVALID_MEDIA_TYPE: "UNSUPPORTED_MEDIA_TYPE",
   FST_ERR_CTP_BODY_TOO_LARGE: "BODY_TOO_LARGE",
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: "INVALID_REQUEST",
-  FST_ERR_BAD_URL: "INVALID_REQUEST",
+  FST_ERR_MAX_PARAM_LENGTH: "NOT_FOUND",
   FST_REQ_FILE_TOO_LARGE: "BODY_TOO_LARGE",
-  FST_FILES_LIMIT: "INVALID_REQUEST",
-  FST_FIELDS_LIMIT: "INVALID_REQUEST",
-  FST_PARTS_LIMIT: "INVALID_REQUEST",
-  FST_PROTO_VIOLATION: "INVALID_REQUEST",
   FST_INVALID_MULTIPART_CONTENT_TYPE: "UNSUPPORTED_MEDIA_TYPE",
 };
 
@@ -26,10 +21,19 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
 export function toRequestError(error: unknown): RhoneError {
   if (error instanceof RhoneError) return error;
   if (error instanceof SyntaxError && "statusCode" in error && error.statusCode === 400) return invalidJson(error);
-  const code = error instanceof Error && "code" in error ? FASTIFY_CODES[String(error.code)] : undefined;
+  const code = codeOf(error);
   if (code === "INVALID_JSON") return invalidJson(error as Error);
   if (code !== undefined) return new RhoneError(code, (error as Error).message, { cause: error });
   return toRhoneError(error);
+}
+
+/** What Fastify refuses under a name that is not in the table is a bad request too; a body that breaks off is a client that left. */
+function codeOf(error: unknown): ErrorCode | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code = "", statusCode = 500 } = error as Error & { readonly code?: string; readonly statusCode?: number };
+  if (code === "ECONNRESET" && error.message === "aborted") return "CANCELLED";
+  const isRefusal = code.startsWith("FST_") && statusCode >= 400 && statusCode < 500;
+  return FASTIFY_CODES[code] ?? (isRefusal ? "INVALID_REQUEST" : undefined);
 }
 
 const invalidJson = (error: Error): RhoneError =>

@@ -1,5 +1,12 @@
 import { z } from "zod";
-import { batchJobRequestSchema, batchRequestSchema } from "./batch-request.js";
+import { structuredSchema } from "../structured/structured-fields.js";
+import {
+  batchJobListSchema,
+  batchJobRequestSchema,
+  batchListSchema,
+  batchRequestSchema,
+  fileListSchema,
+} from "./batch-request.js";
 import { chatRequestSchema } from "./chat-request.js";
 import { completionRequestSchema } from "./completion-request.js";
 import { embeddingRequestSchema } from "./embedding-request.js";
@@ -22,6 +29,8 @@ export interface Operation {
   readonly tag: "generation" | "batches" | "streams" | "tokenizer" | "models" | "operations";
   /** The schema that reads the body. */
   readonly body?: z.ZodType;
+  /** The schema that reads the query. */
+  readonly query?: z.ZodType;
   /** Of a 200; undefined: text, or nothing to promise. */
   readonly answer?: z.ZodType;
   /** The path as documented, where the router's has no names. */
@@ -33,13 +42,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   "POST /v1/chat/completions": {
     summary: "Answers a conversation; with `stream`, as server-sent events that end with [DONE]",
     tag: "generation",
-    body: chatRequestSchema,
+    body: chatRequestSchema.extend(structuredSchema.shape),
     answer: chatCompletionSchema,
   },
   "POST /v1/completions": {
     summary: "Goes on with texts or token ids, or scores them with `echo` and `logprobs`",
     tag: "generation",
-    body: completionRequestSchema,
+    body: completionRequestSchema.extend(structuredSchema.shape),
     answer: completionSchema,
   },
   "POST /v1/fim/completions": {
@@ -85,7 +94,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     path: "/v1/models/:model",
   },
   "POST /v1/files": { summary: "Takes a file: multipart, with `purpose` and `file`", tag: "batches" },
-  "GET /v1/files": { summary: "The files, in pages", tag: "batches" },
+  "GET /v1/files": { summary: "The files, in pages", tag: "batches", query: fileListSchema },
   "GET /v1/files/:id": { summary: "What is known of a file", tag: "batches" },
   "GET /v1/files/:id/content": { summary: "A file's bytes", tag: "batches" },
   "DELETE /v1/files/:id": { summary: "Deletes a file", tag: "batches" },
@@ -94,11 +103,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "batches",
     body: batchRequestSchema,
   },
-  "GET /v1/batches": { summary: "The batches, in pages", tag: "batches" },
+  "GET /v1/batches": { summary: "The batches, in pages", tag: "batches", query: batchListSchema },
   "GET /v1/batches/:id": { summary: "How far a batch is", tag: "batches" },
   "POST /v1/batches/:id/cancel": { summary: "Ends a batch; what is answered stays", tag: "batches" },
   "POST /v1/batch/jobs": { summary: "The same as Mistral has it", tag: "batches", body: batchJobRequestSchema },
-  "GET /v1/batch/jobs": { summary: "The batches as Mistral lists them", tag: "batches" },
+  "GET /v1/batch/jobs": { summary: "The batches as Mistral lists them", tag: "batches", query: batchJobListSchema },
   "GET /v1/batch/jobs/:id": { summary: "How far a batch is, as Mistral says it", tag: "batches" },
   "POST /v1/batch/jobs/:id/cancel": { summary: "Ends a batch; what is answered stays", tag: "batches" },
   "GET /health": { summary: "The process answers", tag: "operations", answer: z.object({ status: z.literal("ok") }) },

@@ -23,3 +23,4 @@ export function parseFields<S extends z.ZodType>(schema: S, body: unknown): z.ou
   }
   return parsed.data;
 }
+

@@ -14,7 +14,7 @@ export const generationFields = {
   top_p: optional(z.number().gt(0).max(1)),
   top_k: optional(z.number().int().min(-1).max(0x7fffffff)),
   min_p: optional(z.number().min(0).max(1)),
-  repetition_penalty: optional(z.number().gt(0).max(10)),
+  repetition_penalty: optional(z.number().min(0.01).max(10)),
   frequency_penalty: optional(z.number().min(-2).max(2)),
   presence_penalty: optional(z.number().min(-2).max(2)),
   seed: optional(z.number().int()),

@@ -14,6 +14,7 @@ const finishReason = z.enum(["stop", "length", "tool_calls"]).nullable();
 const chatLogprob = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(integer) });
 const chatLogprobs = z.object({
   content: z.array(chatLogprob.extend({ top_logprobs: z.array(chatLogprob) })),
+  refusal: z.null(),
 });
 
 const toolCall = z.object({
@@ -23,6 +24,18 @@ const toolCall = z.object({
 });
 
 const head = { id: z.string(), created: integer, model: z.string(), system_fingerprint: z.string() };
+
+/** vLLM's, with `return_token_ids`. */
+const tokenIds = z.array(integer).optional();
+
+/** vLLM's, with `prompt_logprobs`: per prompt token its score and those of the alternatives, by token id; null for the first. */
+const promptLogprobs = z
+  .array(
+    z
+      .record(z.string(), z.object({ logprob: z.number(), rank: integer.nullable(), decoded_token: z.string() }))
+      .nullable(),
+  )
+  .optional();
 
 /** A whole chat (and FIM) completion. */
 export const chatCompletionSchema = z.object({
@@ -34,13 +47,17 @@ export const chatCompletionSchema = z.object({
       message: z.object({
         role: z.literal("assistant"),
         content: z.string().nullable(),
+        refusal: z.null(),
         tool_calls: z.array(toolCall).optional(),
       }),
       logprobs: chatLogprobs.nullable(),
       finish_reason: finishReason,
+      token_ids: tokenIds,
     }),
   ),
   usage,
+  prompt_token_ids: tokenIds,
+  prompt_logprobs: promptLogprobs,
 });
 
 /** What each server-sent event of a chat carries. */
@@ -57,9 +74,11 @@ export const chatChunkSchema = z.object({
       }),
       logprobs: chatLogprobs.optional(),
       finish_reason: finishReason,
+      token_ids: tokenIds,
     }),
   ),
   usage: usage.optional(),
+  prompt_token_ids: tokenIds,
 });
 
 const completionLogprobs = z.object({
@@ -79,6 +98,9 @@ export const completionSchema = z.object({
       text: z.string(),
       logprobs: completionLogprobs.nullable(),
       finish_reason: finishReason,
+      token_ids: tokenIds,
+      prompt_token_ids: tokenIds,
+      prompt_logprobs: promptLogprobs,
     }),
   ),
   usage: usage.optional(),

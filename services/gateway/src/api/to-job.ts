@@ -30,10 +30,14 @@ export interface JobsRequest {
   readonly deadlineAtMs: number;
 }
 
+/** Samples of one request: each is a job. OpenAI takes as many prompts at once. */
+const MOST_JOBS = 2048;
+
 /** One job per sample; sample s of prompt p is job p·samples + s. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
 export function toJobs(request: JobsRequest): GenerationJob[] {
   const { fields, prompts, limits, samples, paramOf = () => "prompt" } = request;
   checkMinTokens(fields, request.maxTokens);
+  checkCount(prompts.length, samples);
   const seed = Number(BigInt.asUintN(32, BigInt(fields.seed ?? fields.random_seed ?? randomInt(2 ** 32))));
   const logitBias = biasOf(fields, limits);
   return prompts.flatMap((promptIds, prompt) => {
@@ -67,11 +71,14 @@ export function toJobs(request: JobsRequest): GenerationJob[] {
   });
 }
 
+/** Less keeps the best token alone too, and would be 0 in 32 bits. */
+const LEAST_TOP_P = 1e-6;
+
 function samplingOf(fields: GenerationFields): Omit<SamplingSettings, "seed" | "logitBias"> {
   return {
     temperature: fields.temperature ?? 1,
     topK: Math.max(0, fields.top_k ?? 0),
-    topP: fields.top_p ?? 1,
+    topP: Math.max(LEAST_TOP_P, fields.top_p ?? 1),
     minP: fields.min_p ?? 0,
     repetitionPenalty: fields.repetition_penalty ?? 1,
     frequencyPenalty: fields.frequency_penalty ?? 0,
@@ -83,6 +90,12 @@ function checkMinTokens({ min_tokens = 0 }: GenerationFields, asked: number | un
   if (asked === undefined || min_tokens <= asked) return;
   const message = `min_tokens: ${min_tokens} is more than max_tokens, ${asked}.`;
   throw new RequestError("INVALID_REQUEST", message, { param: "min_tokens" });
+}
+
+function checkCount(prompts: number, samples: number): void {
+  if (prompts * samples <= MOST_JOBS) return;
+  const message = `prompt: ${prompts} with ${samples} samples each are more than ${MOST_JOBS}; divide the request.`;
+  throw new RequestError("INVALID_REQUEST", message, { param: "prompt" });
 }
 
 function biasOf({ logit_bias = {} }: GenerationFields, { vocabSize }: JobLimits): [number, number][] {

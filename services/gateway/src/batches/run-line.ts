@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ErrorCode, RhoneError } from "@rhone/common";
 import { toRequestError } from "../api/error-response.js";
+import { refuseDeep } from "../api/refuse-deep.js";
 import type { GatewayDeps } from "../gateway-deps.js";
 import { mergeEvents } from "../queue/merge-events.js";
 import type { BatchLine } from "./batch-line.js";
@@ -55,6 +56,7 @@ export async function runLine(run: LineRun): Promise<LineResult> {
 
 async function generate({ deps, batch, line, signal }: LineRun, id: string) {
   signal.throwIfAborted();
+  refuseDeep(line.body);
   const deadlineAtMs = batch.expiresAt * 1000 + AFTER_EXPIRY_MS;
   const arrival = { id, lane: "batch", owner: batch.owner ?? "", arrivedAtMs: Date.now(), deadlineAtMs } as const;
   const { jobs, writer, atOnce } = await BATCH_ENDPOINTS[batch.endpoint](deps, line.body, arrival);

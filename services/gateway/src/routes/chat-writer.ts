@@ -119,6 +119,7 @@ export class ChatWriter implements Writer {
         message: {
           role: "assistant",
           content: choice.calls.length > 0 && choice.text === "" ? null : choice.text,
+          refusal: null,
           ...(choice.calls.length > 0 && { tool_calls: choice.calls.map(withoutIndex) }),
         },
         logprobs: wantsLogprobs ? chatLogprobs(model, choice.logprobs) : null,

@@ -30,13 +30,14 @@ export function openapi(app: FastifyInstance, { keyRing }: Pick<GatewayDeps, "ke
       const methods = [route.method].flat();
       const operation = methods.map((method) => OPERATIONS[`${method} ${url}`]).find((one) => one !== undefined);
       if (operation === undefined) return { schema: { ...schema, hide: true }, url };
-      const { summary, tag, body, answer, path } = operation;
+      const { summary, tag, body, query, answer, path } = operation;
       const described: FastifySchema = {
         summary,
         tags: [tag],
         ...(keyRing !== null && tag !== "operations" && { security: [{ bearer: [] }, { apiKey: [] }] }),
         ...headersOf(methods, operation),
         ...(body !== undefined && { body: toJsonSchema(body, "input") }),
+        ...(query !== undefined && { querystring: toJsonSchema(query, "input") }),
         response: {
           200: answer === undefined ? { description: "OK" } : { description: "OK", ...toJsonSchema(answer, "output") },
           default: { description: "A failure", ...toJsonSchema(errorSchema, "output") },

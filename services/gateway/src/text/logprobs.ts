@@ -27,6 +27,7 @@ export function chatLogprobs(model: Pieces, logprobs: readonly TokenLogprob[]) {
       ...entry(token, logprob),
       top_logprobs: top.map(([id, value]) => entry(id, value)),
     })),
+    refusal: null,
   };
 }
 

@@ -13,6 +13,8 @@ export class SequenceSampler {
   readonly #chain: SamplerChain;
   readonly #sampling: rhone.v1.Sampling.$Properties;
   readonly #matcher: TokenMatcher | undefined;
+  /** Of the last token that may be generated. */
+  readonly #lastPosition: number;
 
   /** `matcher` stands behind the tokens that were generated before. */
   constructor(
@@ -23,6 +25,7 @@ export class SequenceSampler {
     const sampling = open.sampling ?? {};
     this.#sampling = sampling;
     this.#matcher = matcher;
+    this.#lastPosition = open.constraint?.lastPosition ?? Number.POSITIVE_INFINITY;
     const biases = sampling.biasValues ?? [];
     this.#chain = SamplerChain.open(engine, {
       nVocab,
@@ -48,7 +51,7 @@ export class SequenceSampler {
     const banned = position < minPosition ? (bannedUntilMin ?? []) : [];
     const unmodified = logprobs && (banned.length > 0 || this.#matcher !== undefined) ? logits.slice() : logits;
     if (this.#matcher === undefined) for (const token of banned) logits[token] = Number.NEGATIVE_INFINITY;
-    else this.#matcher.mask(logits, banned);
+    else this.#matcher.mask(logits, banned, this.#lastPosition - position);
     const token = this.#chain.sample(logits, { seed, position: position + 1 });
     this.#chain.accept(token);
     this.#matcher?.accept(token);

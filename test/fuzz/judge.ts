@@ -1,0 +1,63 @@
+import { ERROR_TABLE } from "@rhone/common";
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
+import type { JsonSchema } from "./operations.js";
+
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  /** The client left, so that the body may be cut. */
+  readonly cut: boolean;
+}
+
+/** Codes that requests are refused with besides the lower-case names of the error table. */
+const API_CODES = ["invalid_value", "unsupported_parameter"];
+const CODES: ReadonlySet<string> = new Set([
+  ...Object.keys(ERROR_TABLE).map((code) => code.toLowerCase()),
+  ...API_CODES,
+]);
+
+const ajv = new Ajv2020({ strict: false });
+const compiled = new Map<JsonSchema, ValidateFunction>();
+
+/** What is wrong with an answer; undefined: nothing. `schema`: of a 200 that is JSON. */
+export function complaintAbout(answer: Answer, schema?: JsonSchema): string | undefined {
+  const { status, contentType, body, cut } = answer;
+  if (status >= 500) return `status ${status}: ${body.slice(0, 500)}`;
+  if (cut) return undefined;
+  if (status >= 400) return complaintAboutRefusal(answer);
+  if (contentType.startsWith("text/event-stream")) return complaintAboutStream(body);
+  if (status !== 200 || schema === undefined || !contentType.startsWith("application/json")) return undefined;
+  return complaintAboutJson(body, schema);
+}
+
+function complaintAboutJson(body: string, schema: JsonSchema): string | undefined {
+  const validate = compiled.get(schema) ?? ajv.compile(schema);
+  compiled.set(schema, validate);
+  if (validate(JSON.parse(body))) return undefined;
+  return `not as documented: ${ajv.errorsText(validate.errors)}: ${body.slice(0, 300)}`;
+}
+
+function complaintAboutRefusal({ status, contentType, body }: Answer): string | undefined {
+  if (!contentType.startsWith("application/json"))
+    return `${status} is ${contentType || "nothing"}: ${body.slice(0, 200)}`;
+  const { object, error, ...top } = JSON.parse(body) as Record<string, unknown>;
+  const named = error as Record<string, unknown> | undefined;
+  if (object !== "error" || JSON.stringify(top) !== JSON.stringify(named))
+    return `no error envelope: ${body.slice(0, 300)}`;
+  if (typeof named?.message !== "string" || named.message === "" || typeof named.type !== "string")
+    return "no message or type";
+  if (!("param" in named) || (named.param !== null && typeof named.param !== "string")) return "param is no text";
+  return CODES.has(String(named.code)) ? undefined : `unknown code ${String(named.code)}`;
+}
+
+function complaintAboutStream(body: string): string | undefined {
+  const events = body.split("\n\n").slice(0, -1);
+  if (events.at(-1)?.endsWith("data: [DONE]") !== true) return `a stream without [DONE]: ${body.slice(-300)}`;
+  for (const event of events.slice(0, -1)) {
+    const json = event.split("\n").find((line) => line.startsWith("data: "));
+    if (json === undefined) return `no event: ${event}`;
+    if ("error" in (JSON.parse(json.slice("data: ".length)) as object)) return `a stream failed: ${event}`;
+  }
+  return undefined;
+}

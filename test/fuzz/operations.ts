@@ -1,0 +1,65 @@
+/** As much of JSON schema as the OpenAPI document uses. */
+export interface JsonSchema {
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: JsonSchema | boolean;
+  readonly propertyNames?: JsonSchema;
+  readonly items?: JsonSchema;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly pattern?: string;
+}
+
+/** One thing that the API does, as its document tells it. */
+export interface Operation {
+  readonly method: string;
+  /** With `{name}` where a parameter stands. */
+  readonly path: string;
+  readonly body: JsonSchema | undefined;
+  readonly query: Readonly<Record<string, JsonSchema>>;
+  /** Of a 200 that is JSON. */
+  readonly answer: JsonSchema | undefined;
+}
+
+interface Content {
+  readonly content?: { readonly "application/json"?: { readonly schema?: JsonSchema } };
+}
+
+interface Described {
+  readonly parameters?: readonly { readonly in: string; readonly name: string; readonly schema: JsonSchema }[];
+  readonly requestBody?: Content;
+  readonly responses?: { readonly 200?: Content };
+}
+
+export interface OpenApiDocument {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Described>>>>;
+}
+
+/** Every operation of the document. */
+export function operationsOf({ paths }: OpenApiDocument): readonly Operation[] {
+  return Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { parameters = [], requestBody, responses }]) => ({
+      method: method.toUpperCase(),
+      path,
+      body: schemaOf(requestBody),
+      query: Object.fromEntries(
+        parameters.filter((one) => one.in === "query").map(({ name, schema }) => [name, schema]),
+      ),
+      answer: schemaOf(responses?.[200]),
+    })),
+  );
+}
+
+const schemaOf = (content: Content | undefined): JsonSchema | undefined =>
+  content?.content?.["application/json"]?.schema;
