@@ -17,7 +17,7 @@ const CODES: ReadonlySet<string> = new Set([
   ...API_CODES,
 ]);
 
-const ajv = new Ajv2020({ strict: false });
+const ajv = new Ajv2020({ strict: false, formats: { byte: true } });
 const compiled = new Map<JsonSchema, ValidateFunction>();
 
 /** What is wrong with an answer; undefined: nothing. `schema`: of a 200 that is JSON. */

@@ -118,7 +118,8 @@ export const file: Schema = exactly({
     signature: orNull(text),
     expires_at: orNull(seconds),
   },
-  ours: { status: text },
+  // `deleted` is official where a file is retrieved.
+  ours: { status: text, deleted: flag },
 });
 
 /** ListFilesResponse; the rest are OpenAI's fields. */

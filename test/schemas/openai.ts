@@ -199,7 +199,14 @@ export const file: Schema = exactly({
     status: among("uploaded", "processed", "error"),
   },
   optional: { expires_at: seconds, status_details: text },
-  ours: { sample_type: text, num_lines: orNull(count), source: text, mimetype: orNull(text), signature: orNull(text) },
+  ours: {
+    sample_type: text,
+    num_lines: orNull(count),
+    source: text,
+    mimetype: orNull(text),
+    signature: orNull(text),
+    deleted: flag,
+  },
 });
 
 const page = (items: Schema, ours: Readonly<Record<string, Schema>> = {}): Schema =>

@@ -44,6 +44,8 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
     if (named.row.http >= 500 && !named.row.retryable)
       deps.logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
     reply.header("x-request-id", request.id);
+    // What a stream that could not be sent was announced as.
+    reply.removeHeader("content-length").type("application/json; charset=utf-8");
     return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
   };
   const answering = new WeakMap<Socket, ServerResponse>();

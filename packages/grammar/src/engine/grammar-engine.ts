@@ -3,12 +3,7 @@ import { shortestText } from "../ebnf/shortest-text.js";
 import { ClosingTokens } from "./closing-tokens.js";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
 import { type StartedGrammar, TokenMatcher } from "./token-matcher.js";
-import {
-  type CompiledGrammar,
-  type GrammarCompiler,
-  loadXGrammar,
-  type XGrammar,
-} from "./xgrammar.js";
+import { type CompiledGrammar, type GrammarCompiler, loadXGrammar, type XGrammar } from "./xgrammar.js";
 
 export interface MatcherOptions {
   /** EBNF with a rule `root`. */

@@ -23,4 +23,3 @@ export function parseFields<S extends z.ZodType>(schema: S, body: unknown): z.ou
   }
   return parsed.data;
 }
-

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Readable } from "node:stream";
 import { RhoneError } from "@rhone/common";
 import type { ObjectStorage } from "../storage/object-storage.js";
@@ -45,7 +46,14 @@ export class FileStore {
   /** The bytes. Throws NOT_FOUND. */
   async read(id: string): Promise<Readable> {
     const { content, bytes } = await this.get(id);
-    return bytes === 0 ? Readable.from([]) : this.#storage.read(`${FOLDER}/${content}`);
+    if (bytes === 0) return Readable.from([]);
+    const stream = this.#storage.read(`${FOLDER}/${content}`);
+    await once(stream, "readable").catch(async (error: unknown) => {
+      // Somebody may have deleted it meanwhile.
+      await this.get(id);
+      throw error;
+    });
+    return stream;
   }
 
   /** Throws NOT_FOUND. */

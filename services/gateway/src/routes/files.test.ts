@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { fakeGateway } from "../testing/fake-gateway.js";
 import { STORAGES } from "../testing/test-storages.js";
@@ -155,5 +156,24 @@ describe.each(STORAGES)("$place", ({ open }) => {
       const response = await post("/v1/batch/jobs", { endpoint: "/v1/completions" });
       expect([response.statusCode, response.json().error.param]).toEqual([400, "input_files"]);
     });
+  });
+
+  it("whose bytes can't be read is a failure in the envelope, and not found if it was deleted meanwhile", async () => {
+    const storage = await open();
+    const { app, deps } = fakeGateway(undefined, "ready", { storage });
+    onTestFinished(() => app.close());
+    const upload = form({ purpose: "batch", content: LINE });
+    const { id } = (await app.inject({ method: "POST", url: "/v1/files", ...upload })).json();
+    const failing = async function* (before: () => Promise<void>) {
+      await before();
+      yield* [];
+      throw new Error("gone");
+    };
+    storage.read = () => Readable.from(failing(async () => {}));
+    const lost = await app.inject(`/v1/files/${id}/content`);
+    expect([lost.statusCode, lost.json().error.code]).toEqual([500, "internal_error"]);
+    storage.read = () => Readable.from(failing(() => deps.files.delete(id)));
+    const deleted = await app.inject(`/v1/files/${id}/content`);
+    expect([deleted.statusCode, deleted.json().error.code]).toEqual([404, "not_found"]);
   });
 });

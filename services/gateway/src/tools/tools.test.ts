@@ -95,7 +95,11 @@ describe.each([
     const { post } = fakeGateway(says(' [{"name": "weather", "arguments": {"pla', first), "ready", { callToken });
     const { choices } = (await post(CHAT, { messages, tools })).json();
     expect(choices[0]).toMatchObject({ finish_reason: "stop" });
-    expect(choices[0].message).toEqual({ role: "assistant", content: '[{"name": "weather", "arguments": {"pla' });
+    expect(choices[0].message).toEqual({
+      role: "assistant",
+      content: '[{"name": "weather", "arguments": {"pla',
+      refusal: null,
+    });
   });
 
   test("have other ids in each choice", async () => {
@@ -110,7 +114,7 @@ describe.each([
   test("are words when the choice is none", async () => {
     const { post, jobs } = fakeGateway(says(CALLS, first), "ready", { callToken });
     const { choices } = (await post(CHAT, { messages, tools, tool_choice: "none" })).json();
-    expect(choices[0].message).toEqual({ role: "assistant", content: CALLS.slice(1) });
+    expect(choices[0].message).toEqual({ role: "assistant", content: CALLS.slice(1), refusal: null });
     expect(jobs[0]?.constraint).toBeNull();
   });
 });
