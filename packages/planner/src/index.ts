@@ -1,4 +1,5 @@
 export * from "./cut-layers.js";
+export * from "./group-sizes.js";
 export * from "./kv-shape.js";
 export * from "./layer-costs.js";
 export * from "./merge-calibrations.js";

@@ -1,3 +1,4 @@
+import { groupSizes } from "./group-sizes.js";
 import { type PipelineTimes, slowestStageMs, sumOfStagesMs } from "./pipeline-times.js";
 import { type StageWork, type StepCurve, stageMs } from "./step-curve.js";
 
@@ -35,11 +36,9 @@ export function predict(stages: readonly PredictedStage[], streams: number): Pre
 }
 
 function cycleMs(stages: PipelineTimes, streams: number, groups: number): number {
-  const least = Math.floor(streams / groups);
-  const greater = streams % groups;
-  const greatest = greater === 0 ? least : least + 1;
-  const queued = greater * slowestStageMs(stages, greatest) + (groups - greater) * slowestStageMs(stages, least);
-  return Math.max(queued, sumOfStagesMs(stages, greatest) + hopsMs(stages));
+  const sizes = groupSizes(streams, groups);
+  const queued = sizes.reduce((ms, { rows, count }) => ms + count * slowestStageMs(stages, rows), 0);
+  return Math.max(queued, sumOfStagesMs(stages, sizes[0].rows) + hopsMs(stages));
 }
 
 const hopsMs = (stages: readonly unknown[]): number => (stages.length + 1) * HOP_MS;

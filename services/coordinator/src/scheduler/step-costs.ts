@@ -1,4 +1,4 @@
-import { type PipelineTimes, slowestStageMs, sumOfStagesMs } from "@rhone/planner";
+import { groupSizes, type PipelineTimes, slowestStageMs, sumOfStagesMs } from "@rhone/planner";
 
 /** What a step of so many rows takes. Milliseconds. */
 interface Cost {
@@ -87,11 +87,9 @@ export class StepCosts {
    * queue at the slowest stage, and the greatest goes through all stages at least.
    */
   cycle(sequences: number, groups: number): number {
-    const least = Math.floor(sequences / groups);
-    const greater = sequences % groups;
-    const greatest = greater === 0 ? least : least + 1;
-    const queued = greater * this.slowest(greatest) + (least === 0 ? 0 : (groups - greater) * this.slowest(least));
-    return Math.max(queued, this.total(greatest) + this.#overheadMs);
+    const sizes = groupSizes(sequences, groups);
+    const queued = sizes.reduce((ms, { rows, count }) => ms + count * this.slowest(rows), 0);
+    return Math.max(queued, this.total(sizes[0].rows) + this.#overheadMs);
   }
 
   /**
