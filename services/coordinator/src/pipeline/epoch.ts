@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Frame, isErrorCode, RhoneError, toRhoneError } from "@rhone/common";
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import type { StepLink } from "../engine.js";
+import type { StepLink } from "../engine/engine.js";
 import { StageLink } from "./stage-link.js";
 
 /** How long a new pipeline may take to pass a probe through all stages, and how often it is tried. */

@@ -1,6 +1,6 @@
 import { Server } from "@grpc/grpc-js";
 import { bindGrpc, CHANNEL_OPTIONS, controlService, pipelineService, type Shutdown } from "@rhone/common";
-import type { WorkerRegistry } from "../planner/worker-registry.js";
+import type { WorkerRegistry } from "../workers/worker-registry.js";
 import { receiveFlow } from "./flow-receiver.js";
 import type { Pipeline } from "./pipeline.js";
 

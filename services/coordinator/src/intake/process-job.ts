@@ -1,9 +1,9 @@
 import { type GenerationEvent, generationJobSchema, type Logger, RhoneError } from "@rhone/common";
 import type { Redis } from "ioredis";
 import { z } from "zod";
-import type { Engine } from "../engine.js";
+import type { Engine } from "../engine/engine.js";
+import type { TokenLog } from "../token-log/token-log.js";
 import type { Cancellations } from "./cancellations.js";
-import type { TokenLog } from "./token-log.js";
 
 export interface JobContext {
   readonly engine: Engine;

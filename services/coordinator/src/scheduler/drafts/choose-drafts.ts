@@ -1,5 +1,5 @@
-import type { Sequence } from "../scheduler/sequence.js";
-import type { StepCosts } from "../scheduler/step-costs.js";
+import type { StepCosts } from "../budget/step-costs.js";
+import type { Sequence } from "../sequence.js";
 
 /** Guesses at the next tokens of each sequence. */
 export type Drafts = ReadonlyMap<Sequence, readonly number[]>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Sequence } from "../scheduler/sequence.js";
-import { StepCosts } from "../scheduler/step-costs.js";
-import { fakeJob } from "../testing/fake-job.js";
+import { fakeJob } from "../../testing/fake-job.js";
+import { StepCosts } from "../budget/step-costs.js";
+import { Sequence } from "../sequence.js";
 import { chooseDrafts } from "./choose-drafts.js";
 
 const REPEATS = [1, 2, 3, 4, 1, 2, 3, 4, 1, 2];

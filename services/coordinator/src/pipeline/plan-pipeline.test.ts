@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fakeModel } from "../testing/fake-model.js";
-import { planCluster } from "./plan-cluster.js";
+import { planCluster } from "./plan-pipeline.js";
 
 const shape = { pageSize: 4, slidingWindow: 0, contextLength: 128, maxRows: 16 };
 const settings = { workers: 2, kvType: "f16" as const, kvPages: null, maxSequences: 4, shape };

@@ -1,7 +1,7 @@
+import type { Sequence } from "../sequence.js";
 import { PagePool } from "./page-pool.js";
 import { PrefixCache } from "./prefix-cache.js";
-import type { Sequence } from "./sequence.js";
-import { firstVisible, type KvShape, livePages } from "./sliding-window.js";
+import { firstVisible, type KvShape, livePages } from "./window.js";
 
 /** Copies whole page `from` to page `to`, in every layer of every stage. */
 export interface PageCopy {

@@ -1,6 +1,6 @@
 import type { GenerationJob } from "@rhone/common";
-import { FairLine } from "./fair-line.js";
-import type { Sequence } from "./sequence.js";
+import type { Sequence } from "../sequence.js";
+import { FairLine } from "./fair-queue.js";
 
 /** Sequences that wait for pages: interactive before batch, and within a lane by fair shares of the API keys. */
 export class WaitingLine {

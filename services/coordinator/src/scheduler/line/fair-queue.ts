@@ -1,4 +1,4 @@
-import type { Sequence } from "./sequence.js";
+import type { Sequence } from "../sequence.js";
 
 /** One API key's waiting sequences, by rank, and the rows that it was served. */
 interface Share {

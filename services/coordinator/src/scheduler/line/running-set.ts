@@ -1,4 +1,4 @@
-import type { Sequence } from "./sequence.js";
+import type { Sequence } from "../sequence.js";
 
 /** The sequences that hold pages or may take some. */
 export class RunningSet implements Iterable<Sequence> {

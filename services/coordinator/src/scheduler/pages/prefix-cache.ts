@@ -1,5 +1,5 @@
 import type { PagePool } from "./page-pool.js";
-import { firstVisible } from "./sliding-window.js";
+import { firstVisible } from "./window.js";
 
 /** One page's worth of tokens after those of its parents. Lives while its page, a descendant or a sequence needs it. */
 interface PrefixNode {

@@ -1,6 +1,6 @@
 import type { Logger, WorkerMessage } from "@rhone/common";
 import { type Calibration, mergeCalibrations, type StepCurve } from "@rhone/planner";
-import type { Member } from "../planner/member.js";
+import type { Member } from "./member.js";
 
 /** Decode rows per step that workers time. */
 const ROWS = [1, 2, 4, 8, 16, 32];

@@ -1,7 +1,7 @@
-import type { KvPages, PageCopy } from "./kv-pages.js";
 import type { MicroBatch, PlannedSpan } from "./micro-batch.js";
+import type { KvPages, PageCopy } from "./pages/kv-pages.js";
+import { firstVisible, type KvShape } from "./pages/window.js";
 import type { Sequence } from "./sequence.js";
-import { firstVisible, type KvShape } from "./sliding-window.js";
 
 /** A micro-batch while it is put together. */
 export class MicroBatchDraft {

@@ -1,7 +1,7 @@
 import type { ClusterStatus, KvTypeName, ServedModel } from "@rhone/common";
-import type { Engine } from "./engine.js";
-import type { Pipeline } from "./pipeline/pipeline.js";
-import type { WorkerRegistry } from "./planner/worker-registry.js";
+import type { Engine } from "../engine/engine.js";
+import type { Pipeline } from "../pipeline/pipeline.js";
+import type { WorkerRegistry } from "../workers/worker-registry.js";
 
 export interface StatusSources {
   readonly coordinator: string;

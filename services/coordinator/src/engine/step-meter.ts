@@ -1,8 +1,8 @@
 import type { rhone } from "@rhone/proto";
-import type { Metrics } from "./metrics.js";
-import { StageClock } from "./pipeline/stage-clock.js";
-import type { MicroBatch } from "./scheduler/micro-batch.js";
-import type { Scheduler } from "./scheduler/scheduler.js";
+import type { Metrics } from "../metrics.js";
+import type { MicroBatch } from "../scheduler/micro-batch.js";
+import type { Scheduler } from "../scheduler/scheduler.js";
+import { StageClock } from "./stage-clock.js";
 
 type Timings = readonly rhone.v1.StageTiming.$Properties[];
 

@@ -1,6 +1,6 @@
 import { isErrorCode, RhoneError, type WorkerMessage } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
-import type { Member } from "../planner/member.js";
+import type { Member } from "./member.js";
 
 export type ShardSpec = Omit<rhone.v1.LoadShard.$Properties, "load" | "$unknowns">;
 

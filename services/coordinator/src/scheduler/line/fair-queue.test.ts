@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { fakeJob } from "../testing/fake-job.js";
-import { FairLine } from "./fair-line.js";
-import { Sequence } from "./sequence.js";
+import { fakeJob } from "../../testing/fake-job.js";
+import { Sequence } from "../sequence.js";
+import { FairLine } from "./fair-queue.js";
 
 let arrivals = 0;
 const sequenceOf = (keyId: string): Sequence =>

@@ -9,17 +9,17 @@ import {
 } from "@rhone/common";
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import { ActiveRuns } from "./generation/active-runs.js";
-import { Generation, type GenerationRules } from "./generation/generation.js";
-import type { Metrics } from "./metrics.js";
-import { decodeResult, type SpanAnswer } from "./pipeline/decode-result.js";
-import { encodeStep } from "./pipeline/encode-step.js";
-import type { EventLog, LoggedEvent } from "./queue/event-log.js";
-import type { MicroBatch, PlannedSpan } from "./scheduler/micro-batch.js";
-import type { TargetItl } from "./scheduler/prefill-budget.js";
-import { Scheduler } from "./scheduler/scheduler.js";
-import { Sequence } from "./scheduler/sequence.js";
-import type { KvShape } from "./scheduler/sliding-window.js";
+import type { Metrics } from "../metrics.js";
+import { decodeResult, type SpanAnswer } from "../pipeline/decode-result.js";
+import { encodeStep } from "../pipeline/encode-step.js";
+import type { TargetItl } from "../scheduler/budget/prefill-budget.js";
+import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
+import type { KvShape } from "../scheduler/pages/window.js";
+import { Scheduler } from "../scheduler/scheduler.js";
+import { Sequence } from "../scheduler/sequence.js";
+import type { EventLog, LoggedEvent } from "../token-log/event-log.js";
+import { ActiveRuns } from "./active-runs.js";
+import { Generation, type GenerationRules } from "./generation.js";
 import { StepMeter } from "./step-meter.js";
 
 /** A pipeline that is ready: frames sent through it come back in order as results. */
