@@ -12,8 +12,6 @@ import type { rhone } from "@rhone/proto";
 import { ActiveRuns } from "./generation/active-runs.js";
 import { Generation, type GenerationRules } from "./generation/generation.js";
 import type { Metrics } from "./metrics.js";
-import { decodeResult, type SpanAnswer } from "./pipeline/decode-result.js";
-import { encodeStep } from "./pipeline/encode-step.js";
 import type { EventLog, LoggedEvent } from "./queue/event-log.js";
 import type { MicroBatch, PlannedSpan } from "./scheduler/micro-batch.js";
 import type { TargetItl } from "./scheduler/prefill-budget.js";
@@ -21,6 +19,8 @@ import { Scheduler } from "./scheduler/scheduler.js";
 import { Sequence } from "./scheduler/sequence.js";
 import type { KvShape } from "./scheduler/sliding-window.js";
 import { StepMeter } from "./step-meter.js";
+import { decodeResult, type SpanAnswer } from "./wire/decode-result.js";
+import { encodeStep } from "./wire/encode-step.js";
 
 /** A pipeline that is ready: frames sent through it come back in order as results. */
 export interface StepLink {
