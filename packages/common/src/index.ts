@@ -19,7 +19,10 @@ export {
   type WorkerMessage,
 } from "./grpc/services.js";
 export * from "./lifecycle/announce.js";
+export * from "./lifecycle/condition.js";
+export * from "./lifecycle/crash.js";
 export * from "./lifecycle/run-service.js";
+export * from "./lifecycle/service-main.js";
 export * from "./lifecycle/shutdown.js";
 export * from "./observability/listen.js";
 export * from "./observability/logger.js";

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type Frame, FrameLink, isErrorCode, RhoneError, toRhoneError } from "@rhone/common";
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import type { StepLink } from "../engine.js";
+import type { StepLink } from "../engine/engine.js";
 
 /** How long a new pipeline may take to pass a probe through all stages, and how often it is tried. */
 const PROBE_WITHIN_MS = 60_000;

@@ -1,13 +1,13 @@
 import { type Logger, type PipelineState, RhoneError, toRhoneError, type WorkerMessage } from "@rhone/common";
 import type { ModelPlan, PipelineTimes, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import type { StepLink } from "../engine.js";
+import type { StepLink } from "../engine/engine.js";
 import type { Metrics } from "../metrics.js";
-import type { Member } from "../planner/member.js";
-import type { RegistryListener, WorkerRegistry } from "../planner/worker-registry.js";
-import { Calibrations } from "./calibrations.js";
+import { Calibrations } from "../workers/calibrations.js";
+import type { Member } from "../workers/member.js";
+import { ShardLoads, type ShardSpec } from "../workers/shard-loads.js";
+import type { RegistryListener, WorkerRegistry } from "../workers/worker-registry.js";
 import { Epoch } from "./epoch.js";
-import { ShardLoads, type ShardSpec } from "./shard-loads.js";
 
 /** A plan that could not stand is tried again after this long, if not sooner by a change of membership. */
 const RETRY_MS = 2000;

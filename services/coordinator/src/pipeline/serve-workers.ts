@@ -8,7 +8,7 @@ import {
   RhoneError,
   type Shutdown,
 } from "@rhone/common";
-import type { WorkerRegistry } from "../planner/worker-registry.js";
+import type { WorkerRegistry } from "../workers/worker-registry.js";
 import type { Epoch } from "./epoch.js";
 import type { Pipeline } from "./pipeline.js";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { rhone } from "@rhone/proto";
-import { firstVisible } from "../scheduler/sliding-window.js";
+import { firstVisible } from "../scheduler/pages/window.js";
 import { type NextToken, scoreOf, stateOf, sumOfStates } from "./next-token.js";
 
 type Step = rhone.v1.Step.$Properties;
