@@ -98,14 +98,17 @@ describe("Graph", () => {
     );
   });
 
-  it("rotates interleaved pairs by position", async () => {
+  it.each([
+    { mode: "interleaved", firstOf: (dim: number) => dim - (dim % 2), distance: 1 },
+    { mode: "neox", firstOf: (dim: number) => dim % 4, distance: 4 },
+  ] as const)("rotates $mode pairs by position", async ({ mode, firstOf, distance }) => {
     const [dims, heads, tokens] = [8, 2, 3];
     const x = series(dims * heads * tokens);
     const positions = Int32Array.of(0, 7, 1000);
     const input = graph.input(GgmlType.F32, [dims, heads, tokens]);
     const at = graph.input(GgmlType.I32, [tokens]);
     const result = await run(
-      graph.ropeExt(input, at, { dims, freqBase: 10000 }),
+      graph.ropeExt(input, at, { dims, mode, freqBase: 10000 }),
       new Map<Tensor, ArrayBufferView>([
         [input, x],
         [at, positions],
@@ -113,12 +116,12 @@ describe("Graph", () => {
     );
     const expected = x.map((value, i) => {
       const dim = i % dims;
-      const token = Math.floor(i / (dims * heads));
-      const angle = (positions[token] ?? 0) * 10000 ** (-(dim - (dim % 2)) / dims);
-      const other = x[dim % 2 === 0 ? i + 1 : i - 1] ?? 0;
-      return dim % 2 === 0
-        ? value * Math.cos(angle) - other * Math.sin(angle)
-        : value * Math.cos(angle) + other * Math.sin(angle);
+      const first = firstOf(dim);
+      const pair = first / (distance === 1 ? 2 : 1);
+      const angle = (positions[Math.floor(i / (dims * heads))] ?? 0) * 10000 ** ((-2 * pair) / dims);
+      const sign = dim === first ? 1 : -1;
+      const other = x[i + sign * distance] ?? 0;
+      return value * Math.cos(angle) - sign * other * Math.sin(angle);
     });
     expectClose(result, expected, 1e-4);
   });

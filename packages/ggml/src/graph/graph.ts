@@ -20,6 +20,9 @@ export interface GraphOptions {
  */
 const CACHE_LINE = 64;
 
+/** ggml's GGML_ROPE_TYPE_NORMAL and GGML_ROPE_TYPE_NEOX. */
+const ROPE_MODES = { interleaved: 0, neox: 2 } as const;
+
 /**
  * One step's computation, described operation by operation and used again for the next step:
  * `reset`, build, `output`, `allocate`, `setInput`, `backend.compute(graph)`, `read`.
@@ -164,13 +167,14 @@ export class Graph implements Computable {
     return this.#own(this.#ggml.swigluSplit(this.#context, this.#use(gate), this.#use(up)));
   }
 
-  /** Rotates interleaved pairs (mode 0, as the `llama` architecture stores q and k). x [headDim, nHeads, nTokens], positions i32 [nTokens]. */
+  /** Rotates pairs of elements by angles that grow with the position. x [headDim, nHeads, nTokens], positions i32 [nTokens]. */
   ropeExt(x: Tensor, positions: Tensor, options: RopeOptions): Tensor {
     const { dims, freqBase, freqScale = 1, nCtxOrig = 0, freqFactors } = options;
+    const mode = ROPE_MODES[options.mode];
     const factors = freqFactors === undefined ? null : this.#use(freqFactors);
     const [a, b] = [this.#use(x), this.#use(positions)];
     return this.#own(
-      this.#ggml.ropeExt(this.#context, a, b, factors, dims, 0, nCtxOrig, freqBase, freqScale, 0, 1, 32, 1),
+      this.#ggml.ropeExt(this.#context, a, b, factors, dims, mode, nCtxOrig, freqBase, freqScale, 0, 1, 32, 1),
     );
   }
 

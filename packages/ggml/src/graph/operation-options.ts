@@ -3,6 +3,8 @@ import type { Tensor } from "../tensors/tensor.js";
 export interface RopeOptions {
   /** Leading elements of each head that are rotated: the head's size for Llama and Mistral. */
   readonly dims: number;
+  /** Which elements form a rotated pair: 2i and 2i + 1 (`interleaved`), or i and i + dims / 2 (`neox`). */
+  readonly mode: "interleaved" | "neox";
   readonly freqBase: number;
   /** Factor on positions; 1 when absent. */
   readonly freqScale?: number;
