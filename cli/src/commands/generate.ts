@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
 import type { Command } from "commander";
-import { streamText } from "../api/generation-client.js";
+import { streamText } from "@rhone/client";
 import { commandContext } from "../command-context.js";
 import { addGenerationOptions, findTarget, type GenerationOptions, samplingOf } from "./generation-options.js";
 
