@@ -11,9 +11,11 @@ const ALLOWED = {
   "packages/model": ["@rhone/common", "@rhone/ggml"],
   "packages/planner": ["@rhone/common"],
   "packages/grammar": ["@rhone/common"],
+  "packages/client": ["@rhone/common"],
+  "packages/bench": ["@rhone/client", "@rhone/common", "@rhone/ggml"],
   "services/gateway": PACKAGES,
   "services/coordinator": PACKAGES,
-  "services/shard-worker": PACKAGES,
+  "services/shard-worker": [...PACKAGES, "@rhone/bench"],
 };
 
 const problems = [];

@@ -2,8 +2,8 @@ import { type BenchContext, BenchTarget, describeCluster, type MeasuredCluster }
 import { RhoneError } from "@rhone/common";
 import type { ClusterOptions } from "../cluster/cluster-options.js";
 import { readClusterRecord } from "../cluster/cluster-record.js";
-import { listenForStop } from "../cluster/stop-signals.js";
 import { SIMULATION_ENTRY } from "../cluster/entry-points.js";
+import { listenForStop } from "../cluster/stop-signals.js";
 import { urlOfCluster } from "../cluster/url-of-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { DataDir } from "../data-dir.js";

@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
-import type { Command } from "commander";
 import { streamText } from "@rhone/client";
+import type { Command } from "commander";
 import { commandContext } from "../command-context.js";
 import { addGenerationOptions, findTarget, type GenerationOptions, samplingOf } from "./generation-options.js";
 

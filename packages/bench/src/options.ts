@@ -21,8 +21,7 @@ type ValueOf<Option extends ScenarioOption> = Option extends { readonly kind: "l
 export type ValuesOf<Options extends ScenarioOptions> = { readonly [Name in keyof Options]: ValueOf<Options[Name]> };
 
 /** A whole number, 1 or more unless `least` is less. */
-export const count = (about: string, initial: number, least = 1) =>
-  ({ kind: "whole", about, least, initial }) as const;
+export const count = (about: string, initial: number, least = 1) => ({ kind: "whole", about, least, initial }) as const;
 
 /** A number, 0 or more, in the unit that `about` names. */
 export const amount = (about: string, initial: number) => ({ kind: "decimal", about, initial }) as const;

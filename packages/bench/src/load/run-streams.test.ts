@@ -38,7 +38,7 @@ describe("runStreams", () => {
   });
 
   it.each([
-    ["one-token-less", "MEASUREMENT_VOID", /gave 3 prompt and 3 generated tokens; asked were 3 and 4/],
+    ["one-token-less", "MEASUREMENT_VOID", /returned 3 prompt and 3 generated tokens; the request was for 3 and 4/],
     ["error-chunk", "WORKER_LOST", /lost it/],
     ["hang-up", "MEASUREMENT_VOID", /broke after 1 tokens/],
     ["refusal", "QUEUE_FULL", /too much/],

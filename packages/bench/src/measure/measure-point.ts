@@ -1,11 +1,11 @@
-import type { BenchTarget } from "./bench-target.js";
-import type { ClusterSamples } from "../figures/prometheus-samples.js";
 import { type CpuTime, otherCores } from "../figures/cpu-clock.js";
 import { type Percentiles, percentilesOf } from "../figures/percentiles.js";
 import { type PipelineFigures, pipelineFigures } from "../figures/pipeline-figures.js";
+import type { ClusterSamples } from "../figures/prometheus-samples.js";
 import { decodeRate, gapsWithin, steadyWindowOf } from "../figures/steady-window.js";
 import type { Prompts } from "../load/prompts.js";
 import type { StreamRecord } from "../load/token-stream.js";
+import type { BenchTarget } from "./bench-target.js";
 
 export interface PointOptions {
   readonly concurrency: number;

@@ -57,8 +57,7 @@ export async function reportOf(
 
 export function describeCluster({ model, kvType, pages, workers }: ClusterStatus): MeasuredCluster {
   const { name, nLayers, parameters, fileBytes, contextLength, slidingWindow } = model;
-  const firstLayer = ({ layers }: Pick<MeasuredCluster["workers"][number], "layers">): number =>
-    layers?.[0] ?? nLayers;
+  const firstLayer = ({ layers }: Pick<MeasuredCluster["workers"][number], "layers">): number => layers?.[0] ?? nLayers;
   return {
     model: { name, layers: nLayers, parameters, fileBytes, contextLength, slidingWindow },
     kvType,

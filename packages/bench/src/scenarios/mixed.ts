@@ -115,7 +115,10 @@ function reportOf({ quiet, busy, longTtftMs, ...figures }: MixedFigures): Scenar
   const [alone, beside] = ["streams alone", "with long prompts"];
   const ttft = longTtftMs.map((ms) => ms.toFixed(0)).join(", ");
   return [
-    { heading: ["", ...percentileHeading("ITL"), "DECODE t/s", "SECONDS"], rows: [row(alone, quiet), row(beside, busy)] },
+    {
+      heading: ["", ...percentileHeading("ITL"), "DECODE t/s", "SECONDS"],
+      rows: [row(alone, quiet), row(beside, busy)],
+    },
     ...insideTables("", [
       [alone, quiet.inside],
       [beside, busy.inside],

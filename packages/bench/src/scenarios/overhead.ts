@@ -6,7 +6,8 @@ import { defineScenario } from "../scenario.js";
 /** What everything except arithmetic costs: stages that compute nothing, and as many tokens as the rest can carry. */
 export const overhead = defineScenario({
   name: "overhead",
-  description: "tokens per second of gateway, Redis, coordinator and simulated stages, and the CPU time of each process",
+  description:
+    "tokens per second of gateway, Redis, coordinator and simulated stages, and the CPU time of each process",
   options: {
     streams: count("streams at once; each restarts as it ends", 64),
     promptTokens: count("prompt tokens of each stream", 16),

@@ -19,6 +19,4 @@ export function fakeContext(url: string): BenchContext {
   };
 }
 
-const SIMULATION = fileURLToPath(
-  new URL("../../../../services/coordinator/dist/simulation/main.js", import.meta.url),
-);
+const SIMULATION = fileURLToPath(new URL("../../../../services/coordinator/dist/simulation/main.js", import.meta.url));

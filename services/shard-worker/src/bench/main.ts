@@ -3,7 +3,7 @@ import { median } from "@rhone/bench";
 import { openEngine } from "@rhone/ggml";
 import { benchOptions } from "./bench-options.js";
 import { LlamaBench } from "./llama-bench.js";
-import { ShardBench, type BenchedStep } from "./shard-bench.js";
+import { type BenchedStep, ShardBench } from "./shard-bench.js";
 
 const options = benchOptions(process.argv.slice(2));
 const print = (line: string): void => {
