@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BATCH_ENDPOINT_PATHS } from "../batches/endpoints.js";
+import { BATCH_ENDPOINT_PATHS } from "../batches/endpoint-paths.js";
 import { optional } from "./request-fields.js";
 
 const MOST_HOURS = 7 * 24;

@@ -5,25 +5,12 @@ import { TokenAccount } from "../admission/token-account.js";
 import { errorBody, toRequestError } from "../api/error-response.js";
 import { SSE_HEADERS, sseData } from "../api/sse.js";
 import type { GatewayDeps } from "../gateway-deps.js";
-import { type ChoiceEvent, mergeEvents } from "../queue/merge-events.js";
+import { mergeEvents } from "../queue/merge-events.js";
 import type { PreparedRequest } from "./prepared-request.js";
 import { sendText } from "./send-text.js";
+import { saveStream } from "./stored-streams.js";
 import { streamLines } from "./stream-lines.js";
-import { saveStream, streamRecordOf } from "./stream-record.js";
-
-/** Turns a request's events into its JSON: chunks as they come, or one whole answer at the end. */
-export interface Writer {
-  /** Takes an event in; the JSON of the chunks that it makes, if the answer is a stream. */
-  take(choiceEvent: ChoiceEvent): readonly string[];
-  /** The chunks after the last event. */
-  end(): readonly string[];
-  whole(): unknown;
-  readonly usage: {
-    readonly prompt_tokens: number;
-    readonly prompt_tokens_details: { readonly cached_tokens: number };
-    readonly completion_tokens: number;
-  };
-}
+import { streamRecordOf } from "./stream-record.js";
 
 export interface AnswerOptions extends PreparedRequest {
   readonly deps: GatewayDeps;

@@ -1,7 +1,7 @@
 import type { GenerationEvent } from "@rhone/common";
 import type { ChoiceEvent } from "../queue/merge-events.js";
 import { UsageCount } from "../text/usage-count.js";
-import type { Writer } from "./answer.js";
+import type { Writer } from "./writer.js";
 
 interface Candidate {
   readonly events: GenerationEvent[];

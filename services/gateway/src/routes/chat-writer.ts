@@ -9,7 +9,7 @@ import { UsageCount, usageOf } from "../text/usage-count.js";
 import { type AnswerReader, answerReader } from "../tools/answer-reader.js";
 import type { FunctionCall } from "../tools/call-reader.js";
 import type { CallFormat } from "../tools/call-rules.js";
-import type { Writer } from "./answer.js";
+import type { Writer } from "./writer.js";
 
 export interface ChatWriterOptions {
   readonly id: string;

@@ -4,7 +4,7 @@ import type { ChoiceEvent } from "../queue/merge-events.js";
 import { type CompletionLogprobs, CompletionLogprobWriter, joinLogprobs, type Pieces } from "../text/logprobs.js";
 import { promptLogprobs } from "../text/prompt-logprobs.js";
 import { UsageCount, usageOf } from "../text/usage-count.js";
-import type { Writer } from "./answer.js";
+import type { Writer } from "./writer.js";
 
 export interface CompletionPrompt {
   readonly ids: readonly number[];

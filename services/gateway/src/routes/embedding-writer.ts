@@ -1,6 +1,6 @@
 import type { ChoiceEvent } from "../queue/merge-events.js";
 import { UsageCount } from "../text/usage-count.js";
-import type { Writer } from "./answer.js";
+import type { Writer } from "./writer.js";
 
 export interface EmbeddingWriterOptions {
   readonly id: string;

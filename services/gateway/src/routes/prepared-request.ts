@@ -3,7 +3,7 @@ import type { GenerationJob } from "@rhone/common";
 import type { FastifyRequest } from "fastify";
 import { timeoutOf } from "../admission/request-deadline.js";
 import type { GatewayDeps } from "../gateway-deps.js";
-import type { Writer } from "./answer.js";
+import type { Writer } from "./writer.js";
 import type { WriterRecord } from "./writer-record.js";
 
 /** How a request came: what its body does not say. */

@@ -1,7 +1,7 @@
 import { SSE_DONE, sseData } from "../api/sse.js";
 import { formatPosition, type StreamPosition } from "../api/stream-position.js";
 import type { ChoiceEvent } from "../queue/merge-events.js";
-import type { Writer } from "./answer.js";
+import type { Writer } from "./writer.js";
 
 export interface StreamLinesOptions {
   readonly writer: Writer;

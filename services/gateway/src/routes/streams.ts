@@ -7,8 +7,9 @@ import { mergeEvents } from "../queue/merge-events.js";
 import { replayOrder } from "../queue/replay-order.js";
 import { guarded } from "./answer.js";
 import { sendText } from "./send-text.js";
+import { loadStream } from "./stored-streams.js";
 import { streamLines } from "./stream-lines.js";
-import { loadStream, type StreamRecord } from "./stream-record.js";
+import type { StreamRecord } from "./stream-record.js";
 import { openWriter } from "./writer-record.js";
 
 interface StreamRoute {

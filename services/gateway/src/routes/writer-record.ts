@@ -1,7 +1,7 @@
 import type { TextModel } from "../text/text-model.js";
-import type { Writer } from "./answer.js";
 import { ChatWriter, type ChatWriterOptions } from "./chat-writer.js";
 import { CompletionWriter, type CompletionWriterOptions } from "./completion-writer.js";
+import type { Writer } from "./writer.js";
 
 /** All that a writer needs besides the model, as JSON: any gateway of the model can write the answer from it. */
 export type WriterRecord =
