@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { GgmlType } from "@rhone/ggml";
-import { type GgufValue, gguf } from "./gguf-value.js";
-import { GgufWriter, type TensorPlan } from "./gguf-writer.js";
-import { type GgufFile, openGguf } from "./open-gguf.js";
-import { scratchFolder } from "./scratch-folder.fixture.js";
-import { tensorBytes } from "./tensor-type.js";
+import { type GgufValue, gguf } from "../gguf/gguf-value.js";
+import { GgufWriter, type TensorPlan } from "../gguf/gguf-writer.js";
+import { type GgufFile, openGguf } from "../gguf/open-gguf.js";
+import { tensorBytes } from "../gguf/tensor-type.js";
+import { scratchFolder } from "./scratch-folder.js";
 
 export interface SmallModel {
   readonly metadata: Map<string, GgufValue>;

@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { scratchFolder } from "../gguf/scratch-folder.fixture.js";
+import type { CheckpointDtype } from "../convert/safetensors.js";
 import { floatToHalf } from "../quantization/half.js";
-import type { CheckpointDtype } from "./safetensors.js";
+import { scratchFolder } from "./scratch-folder.js";
 
 /** A Mistral of 1 layer in Hugging Face's shapes: dim 8, 2 heads of 4 over 1 KV head, hidden dim 16, 6 tokens. */
 export const CONFIG = {

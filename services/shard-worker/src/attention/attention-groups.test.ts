@@ -1,23 +1,28 @@
 import { describe, expect, it } from "vitest";
 import { PageTable } from "../kv-cache/page-table.js";
-import { groupSpans } from "./group-spans.js";
-import type { StepSpan } from "./step-inputs.js";
+import type { AttentionSpan } from "./attention.js";
+import { groupForAttention } from "./attention-groups.js";
 
-const span = (sequence: number, position: number, count = 1): StepSpan => ({
+interface TestSpan extends AttentionSpan {
+  readonly sequence: number;
+}
+
+const span = (sequence: number, position: number, count = 1): TestSpan => ({
   sequence,
   position,
   count,
   firstPage: 0,
   table: new PageTable(32),
-  message: {},
 });
 
-const grouped = (spans: readonly StepSpan[], options = {}) =>
-  groupSpans(spans, { pageSize: 32, slidingWindow: 0, pageBytes: 1, ...options }).map(({ members, count, pages }) => ({
-    sequences: members.map(({ span: { sequence } }) => sequence),
-    count,
-    pages,
-  }));
+const grouped = (spans: readonly TestSpan[], options = {}) =>
+  groupForAttention(spans, { pageSize: 32, slidingWindow: 0, pageBytes: 1, ...options }).map(
+    ({ members, count, pages }) => ({
+      sequences: members.map(({ span: { sequence } }) => sequence),
+      count,
+      pages,
+    }),
+  );
 
 describe("spans of a step", () => {
   it("attend together when they have one row and similar lengths, shortest first; the others alone, last", () => {

@@ -6,7 +6,7 @@ import { openEngine, Vocabulary } from "@rhone/ggml";
 import { TOKEN_TYPE } from "../convert/sentencepiece-model.js";
 import { type GgufValue, gguf } from "../gguf/gguf-value.js";
 import { GgufWriter } from "../gguf/gguf-writer.js";
-import { smallModel } from "../gguf/small-gguf.fixture.js";
+import { smallModel } from "./small-gguf.js";
 
 const FIRST_BYTE = 771;
 const FIRST_WORD = FIRST_BYTE + 256;
