@@ -199,7 +199,6 @@ export class Stage implements RunnableStage {
     }
     const answers = [...results].map(([span, { scores, tokens }]) => ({
       sequence: span.sequence,
-      position: span.position + span.count - 1,
       tokens,
       scores,
       pooled: pooled.get(span) ?? new Uint8Array(),

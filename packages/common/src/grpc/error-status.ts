@@ -4,7 +4,7 @@ import { RhoneError, toRhoneError } from "../errors/rhone-error.js";
 
 const CODE_KEY = "rhone-code";
 
-/** The one place where an exception becomes a gRPC status; the error's code travels in the metadata. */
+/** The only place where an error becomes a gRPC status. The error's code travels in the metadata. */
 export function toGrpcStatus(error: unknown): StatusObject {
   const named = toRhoneError(error);
   const metadata = new Metadata();
@@ -12,7 +12,7 @@ export function toGrpcStatus(error: unknown): StatusObject {
   return { code: named.row.grpc, details: named.message, metadata };
 }
 
-/** The way back. `peer` says who answered, for the message. */
+/** The error that a peer sent, or WORKER_LOST or CANCELLED when the call itself failed. `peer` names it in the message. */
 export function fromGrpcError(error: ServiceError, peer: string): RhoneError {
   const code = String(error.metadata?.get(CODE_KEY)[0] ?? "");
   if (isErrorCode(code)) return new RhoneError(code, error.details, { cause: error });

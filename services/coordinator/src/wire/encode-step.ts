@@ -7,7 +7,7 @@ type Step = rhone.v1.Step.$Properties;
 type Span = rhone.v1.Span.$Properties;
 type Sampling = rhone.v1.Sampling.$Properties;
 
-/** A micro-batch as it goes to stage 0. Copies what it needs of the sequences, which may change afterwards. */
+/** The `Step` message of a micro-batch, for stage 0. It copies from the sequences, which may change while it is in flight. */
 export function encodeStep(batch: MicroBatch, endTokens: ReadonlySet<number>): Step {
   const tokens = new Int32Array(batch.rows);
   let row = 0;
@@ -79,13 +79,13 @@ function encodeSampling({ job, promptLength }: Sequence, endTokens: ReadonlySet<
     logprobs: job.logprobs !== null,
     topLogprobs: job.logprobs ?? 0,
     bannedUntilMin: ends,
-    // The row at position p draws token p + 1: with a prompt of 5, the first generated token is drawn by row 4, and with
-    // minTokens 2 the rows 4 and 5, those below 5 + 2 - 1 = 6, may draw no end.
+    // The row at position p draws the token at p + 1. With a prompt of 5 tokens, row 4 draws the first generated token;
+    // with minTokens 2, rows 4 and 5 may not draw an end token: those below minPosition 5 + 2 - 1 = 6.
     minPosition: minTokens === 0 ? 0 : promptLength + minTokens - 1,
   };
 }
 
-/** Little-endian, as every platform that Node runs on stores it. A copy. */
+/** int32 little-endian, the byte order of every platform that Node runs on. A copy. */
 function int32Bytes(values: Int32Array): Uint8Array {
   return new Uint8Array(values.buffer.slice(values.byteOffset, values.byteOffset + values.byteLength));
 }
