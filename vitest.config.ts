@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{packages,services}/*/src/**/*.test.ts", "cli/src/**/*.test.ts"],
+          include: ["{packages,services}/*/src/**/*.test.ts", "cli/src/**/*.test.ts", "scripts/**/*.test.mjs"],
         },
       },
       {

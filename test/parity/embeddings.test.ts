@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { openEngine, ReferenceModel } from "@rhone/ggml";
+import { openEngine } from "@rhone/ggml";
+import { ReferenceModel } from "@rhone/ggml/reference";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RunningCluster } from "../cluster/start-cluster.js";
 

@@ -1,7 +1,8 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { GgmlType, openEngine, ReferenceModel } from "@rhone/ggml";
+import { GgmlType, openEngine } from "@rhone/ggml";
+import { ReferenceModel } from "@rhone/ggml/reference";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { chat } from "../cluster/chat.js";
 import { RunningCluster } from "../cluster/start-cluster.js";

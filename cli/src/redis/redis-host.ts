@@ -2,13 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   announce,
   type ConfigOf,
-  createLogger,
-  loadConfig,
+  logLevelSetting,
   openRedis,
   portSchema,
   RhoneError,
-  runService,
   type Settings,
+  serviceMain,
 } from "@rhone/common";
 import { z } from "zod";
 import { endLeftoverRedis } from "./leftover-redis.js";
@@ -26,15 +25,13 @@ const redisHostSettings = {
   socket: { env: "RHONE_REDIS_SOCKET", schema: text.optional(), doc: "The Unix socket to listen on; else a port." },
   port: { env: "RHONE_REDIS_PORT", schema: portSchema.default(0), doc: "The loopback port to listen on." },
   password: { env: "RHONE_REDIS_PASSWORD", schema: z.string().default(""), doc: "Asked of clients of the port." },
+  logLevel: logLevelSetting,
 } as const satisfies Settings;
 
 /** Loading a large append-only file takes a while. */
 const START_DEADLINE_MS = 120_000;
 
-const config = loadConfig(redisHostSettings, process.env, process.argv.slice(2));
-const logger = createLogger({ service: "redis", level: "info" });
-
-await runService(logger, async (shutdown) => {
+await serviceMain({ service: "redis", settings: redisHostSettings }, async (config, { logger, shutdown }) => {
   await endLeftoverRedis(config.runFolder);
   const { binary, dataFolder, runFolder, port, password } = config;
   if (binary === undefined) {

@@ -1,8 +1,8 @@
-/** The shape of every sequence's K/V. */
+/** What decides how many K/V pages a sequence holds. */
 export interface KvShape {
   /** Positions per page. */
   readonly pageSize: number;
-  /** Positions a token sees, itself included; 0 = all. */
+  /** Positions that a token sees, itself included; 0 without a window. */
   readonly slidingWindow: number;
   /** Most positions of one sequence. */
   readonly contextLength: number;
@@ -10,10 +10,15 @@ export interface KvShape {
   readonly maxRows: number;
 }
 
+/** The first position that a token at `position` sees: 2 for position 5 and window 4 (2, 3, 4, 5); 0 without a window. */
+export function firstVisiblePosition(position: number, slidingWindow: number): number {
+  return slidingWindow === 0 ? 0 : Math.max(0, position - slidingWindow + 1);
+}
+
 /**
- * Most pages that one sequence of `positions` positions holds at once. Without a window: all of them. With window W and
- * chunks of C rows the rows of one chunk see W - 1 + C consecutive positions, which touch at most
- * ceil((W - 2 + C) / pageSize) + 1 pages: W = 64, C = 32, pages of 32 give ceil(94 / 32) + 1 = 4.
+ * Most pages that a sequence of `positions` positions holds at once. Without a window it holds all of them. With window W,
+ * a chunk of C rows sees W - 1 + C consecutive positions, which touch at most ceil((W - 2 + C) / pageSize) + 1 pages:
+ * W = 64 and C = 32 touch ceil(94 / 32) + 1 = 4 pages of 32.
  */
 export function livePages(positions: number, shape: KvShape): number {
   const { pageSize, slidingWindow, maxRows } = shape;

@@ -1,9 +1,10 @@
 import {
   activationTypeSchema,
+  booleanSchema,
   type ConfigOf,
   hostSchema,
   kvTypeSchema,
-  logLevelSchema,
+  logLevelSetting,
   portSchema,
   redisUrlSchema,
   type Settings,
@@ -91,13 +92,10 @@ export const coordinatorSettings = {
   },
   simulated: {
     env: "RHONE_SIMULATED",
-    schema: z
-      .enum(["true", "false"])
-      .default("false")
-      .transform((value) => value === "true"),
+    schema: booleanSchema.default(false),
     doc: "true: take simulated workers, and no others; their tokens mean nothing.",
   },
-  logLevel: { env: "RHONE_LOG_LEVEL", schema: logLevelSchema, doc: "debug, info, warn, error or silent." },
+  logLevel: logLevelSetting,
   ggmlDir: {
     env: "RHONE_GGML_DIR",
     schema: z.string().min(1).optional(),

@@ -1,5 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { type ConfigOf, hostSchema, logLevelSchema, portSchema, redisUrlSchema, type Settings } from "@rhone/common";
+import {
+  booleanSchema,
+  type ConfigOf,
+  hostSchema,
+  logLevelSetting,
+  portSchema,
+  redisUrlSchema,
+  type Settings,
+} from "@rhone/common";
 import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
 import { z } from "zod";
 import { AUTH_MODES } from "./admission/auth-mode.js";
@@ -25,7 +33,7 @@ export const gatewaySettings = {
   port: { env: "RHONE_GATEWAY_PORT", schema: portSchema.default(8080), doc: "HTTP port; 0 = any." },
   opsless: {
     env: "RHONE_OPSLESS",
-    schema: z.stringbool().default(false),
+    schema: booleanSchema.default(false),
     doc: "true leaves /metrics and /status out of this port.",
   },
   redisUrl: { env: "REDIS_URL", schema: redisUrlSchema, doc: "A redis://, rediss:// or unix:// URL." },
@@ -130,7 +138,7 @@ export const gatewaySettings = {
   },
   s3PathStyle: {
     env: "RHONE_S3_PATH_STYLE",
-    schema: z.stringbool().optional(),
+    schema: booleanSchema.optional(),
     doc: "true puts the bucket into the path, false into the host's name; default: true with --s3-endpoint.",
   },
   fileLimitBytes: {
@@ -165,7 +173,7 @@ export const gatewaySettings = {
       .default(() => randomUUID().slice(0, 8)),
     doc: "Where events for this gateway are sent; unique among gateways. Default: random.",
   },
-  logLevel: { env: "RHONE_LOG_LEVEL", schema: logLevelSchema, doc: "debug, info, warn, error or silent." },
+  logLevel: logLevelSetting,
   ggmlDir: {
     env: "RHONE_GGML_DIR",
     schema: z.string().min(1).optional(),

@@ -1,42 +1,22 @@
 import type { AddressInfo } from "node:net";
-import {
-  ApiKeyStore,
-  announce,
-  createLogger,
-  explainBindError,
-  loadConfig,
-  openRedis,
-  RhoneError,
-  runService,
-} from "@rhone/common";
+import { ApiKeyStore, announce, explainBindError, openRedis, serviceMain } from "@rhone/common";
 import { GrammarChecker } from "@rhone/grammar";
 import { keysRequired } from "./admission/auth-mode.js";
 import { redisIdempotencyRecords } from "./admission/idempotency-records.js";
 import { KeyRing } from "./admission/key-ring.js";
 import { redisRateLimits } from "./admission/redis-rate-limits.js";
+import { redisStreamRecords } from "./answers/stream-records.js";
 import { BatchRunner } from "./batches/batch-runner.js";
 import { BatchStore } from "./batches/batch-store.js";
 import { gatewaySettings } from "./config.js";
 import { FileStore } from "./files/file-store.js";
 import type { GatewayDeps } from "./gateway-deps.js";
+import { buildServer } from "./http/server.js";
 import { createMetrics } from "./metrics.js";
 import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
-import { redisStreamRecords } from "./queue/stream-records.js";
-import { buildServer } from "./server.js";
 import { openStorage } from "./storage/open-storage.js";
 import { loadTextModel } from "./text/text-model.js";
-
-function readConfig() {
-  try {
-    return loadConfig(gatewaySettings, process.env, process.argv.slice(2));
-  } catch (error) {
-    if (!(error instanceof RhoneError)) throw error;
-    announce({ kind: "fatal", code: error.code, message: error.message });
-    process.stderr.write(`${error.message}\n`);
-    process.exit(2);
-  }
-}
 
 /** Takes no new requests, lets the running ones finish for so long, then ends them. */
 async function drain(app: ReturnType<typeof buildServer>, timeoutMs: number): Promise<void> {
@@ -52,10 +32,7 @@ async function warnOfAdmission({ keyRing, logger }: GatewayDeps, isReachable: bo
   if (await keyRing?.isEmpty()) logger.warn("no API key exists yet: `rhone keys create NAME` makes one");
 }
 
-const config = readConfig();
-const logger = createLogger({ service: "gateway", level: config.logLevel });
-
-await runService(logger, async (shutdown) => {
+await serviceMain({ service: "gateway", settings: gatewaySettings }, async (config, { logger, shutdown }) => {
   const { host, port, gatewayId, redisUrl: url } = config;
   const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
   const model = await loadTextModel({ path, name, aliases, chatTemplate, ggmlDir });

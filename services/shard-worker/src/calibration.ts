@@ -18,6 +18,7 @@ export const calibrationSettings = {
   },
   threads: shardWorkerSettings.threads,
   device: shardWorkerSettings.device,
+  logLevel: shardWorkerSettings.logLevel,
   ggmlDir: shardWorkerSettings.ggmlDir,
 } as const satisfies Settings;
 

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { type ConfigOf, hostSchema, logLevelSchema, portSchema, type Settings, simulationSchema } from "@rhone/common";
+import { type ConfigOf, hostSchema, logLevelSetting, portSchema, type Settings, simulationSchema } from "@rhone/common";
 import { z } from "zod";
 
 const address = z.string().regex(/^.+:\d+$/, "must be host:port");
@@ -43,7 +43,7 @@ export const shardWorkerSettings = {
     schema: simulationSchema.optional(),
     doc: "Compute nothing: null, or stage-ms=<n> and row-bytes=<n>, separated by a comma. The coordinator must allow it.",
   },
-  logLevel: { env: "RHONE_LOG_LEVEL", schema: logLevelSchema, doc: "debug, info, warn, error or silent." },
+  logLevel: logLevelSetting,
   ggmlDir: {
     env: "RHONE_GGML_DIR",
     schema: z.string().min(1).optional(),

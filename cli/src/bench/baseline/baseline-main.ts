@@ -1,5 +1,6 @@
 import { toRhoneError } from "@rhone/common";
-import { openEngine, ReferenceBatch } from "@rhone/ggml";
+import { openEngine } from "@rhone/ggml";
+import { ReferenceBatch } from "@rhone/ggml/reference";
 import type { BaselineAnswer, BaselineRequest, BaselineStart } from "./baseline-message.js";
 import { measureBaseline } from "./measure-baseline.js";
 

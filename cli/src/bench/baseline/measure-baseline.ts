@@ -1,4 +1,4 @@
-import type { ReferenceBatch } from "@rhone/ggml";
+import type { ReferenceBatch } from "@rhone/ggml/reference";
 import { RandomPrompts } from "../load/random-prompts.js";
 import type { BaselineFigures, BaselineRequest } from "./baseline-message.js";
 

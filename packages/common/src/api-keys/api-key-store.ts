@@ -1,5 +1,5 @@
 import type { Redis } from "ioredis";
-import { RhoneError } from "../errors/rhone-error.js";
+import { redisUnavailable } from "../queue/open-redis.js";
 import { API_KEYS_KEY } from "../queue/redis-names.js";
 import { type ApiKey, apiKeySchema } from "./api-key.js";
 
@@ -13,34 +13,30 @@ export class ApiKeyStore {
   }
 
   async add(key: ApiKey): Promise<void> {
-    await this.#redis.hset(API_KEYS_KEY, key.id, JSON.stringify(key)).catch(unavailable);
+    await this.#redis.hset(API_KEYS_KEY, key.id, JSON.stringify(key)).catch(redisUnavailable);
   }
 
   async get(id: string): Promise<ApiKey | null> {
-    const text = await this.#redis.hget(API_KEYS_KEY, id).catch(unavailable);
+    const text = await this.#redis.hget(API_KEYS_KEY, id).catch(redisUnavailable);
     return text === null ? null : parse(text);
   }
 
   /** Oldest first. */
   async list(): Promise<readonly ApiKey[]> {
-    const texts = await this.#redis.hvals(API_KEYS_KEY).catch(unavailable);
+    const texts = await this.#redis.hvals(API_KEYS_KEY).catch(redisUnavailable);
     return texts.map(parse).sort((a, b) => a.createdAt - b.createdAt || a.id.localeCompare(b.id));
   }
 
   async count(): Promise<number> {
-    return this.#redis.hlen(API_KEYS_KEY).catch(unavailable);
+    return this.#redis.hlen(API_KEYS_KEY).catch(redisUnavailable);
   }
 
   /** Removes the key of that id, or all keys of that name, and returns them. */
   async revoke(idOrName: string): Promise<readonly ApiKey[]> {
     const found = (await this.list()).filter(({ id, name }) => id === idOrName || name === idOrName);
-    if (found.length > 0) await this.#redis.hdel(API_KEYS_KEY, ...found.map(({ id }) => id)).catch(unavailable);
+    if (found.length > 0) await this.#redis.hdel(API_KEYS_KEY, ...found.map(({ id }) => id)).catch(redisUnavailable);
     return found;
   }
 }
 
 const parse = (text: string): ApiKey => apiKeySchema.parse(JSON.parse(text));
-
-function unavailable(cause: unknown): never {
-  throw new RhoneError("REDIS_UNAVAILABLE", "Redis can't be reached; try again shortly.", { cause });
-}

@@ -94,3 +94,7 @@ export const ERROR_TABLE = {
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
 export const isErrorCode = (value: string): value is ErrorCode => Object.hasOwn(ERROR_TABLE, value);
+
+/** `text` as an error code; `otherwise` when it is none, as from a peer of another version. */
+export const parseErrorCode = (text: string | null | undefined, otherwise: ErrorCode): ErrorCode =>
+  text != null && isErrorCode(text) ? text : otherwise;

@@ -40,6 +40,11 @@ export async function openRedis({ url, name, waits, onError }: OpenRedisOptions)
   }
 }
 
+/** Throws REDIS_UNAVAILABLE for a command that failed: `redis.get(key).catch(redisUnavailable)`. */
+export function redisUnavailable(cause: unknown): never {
+  throw new RhoneError("REDIS_UNAVAILABLE", "Redis can't be reached; try again shortly.", { cause });
+}
+
 /** The URL with its password left out, for logs and messages. */
 export function withoutPassword(url: string): string {
   return url.replace(/\/\/[^@/]*@/, "//***@");

@@ -1,6 +1,6 @@
 import koffi from "koffi";
-import type { Pointer } from "../pointer.js";
 import type { Declare, NativeStruct } from "./native-function.js";
+import type { Pointer } from "./pointer.js";
 
 /** `struct ggml_init_params` */
 interface InitParams {

@@ -1,5 +1,5 @@
 import type { LibraryHandle } from "koffi";
-import type { Pointer } from "../pointer.js";
+import type { Pointer } from "./pointer.js";
 
 /** What each C type of the tables beside this file is in TypeScript. `maybe` is a pointer that the function may return as NULL. */
 interface NativeTypes {

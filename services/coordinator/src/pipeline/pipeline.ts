@@ -1,13 +1,13 @@
 import { type Logger, type PipelineState, RhoneError, toRhoneError, type WorkerMessage } from "@rhone/common";
 import type { ModelPlan, PipelineTimes, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import type { StepLink } from "../engine.js";
+import type { StepLink } from "../engine/engine.js";
 import type { Metrics } from "../metrics.js";
-import type { Member } from "../planner/member.js";
-import type { RegistryListener, WorkerRegistry } from "../planner/worker-registry.js";
-import { Calibrations } from "./calibrations.js";
+import { Calibrations } from "../workers/calibrations.js";
+import type { Member } from "../workers/member.js";
+import { ShardLoads, type ShardSpec } from "../workers/shard-loads.js";
+import type { RegistryListener, WorkerRegistry } from "../workers/worker-registry.js";
 import { Epoch } from "./epoch.js";
-import { ShardLoads, type ShardSpec } from "./shard-loads.js";
 
 /** A plan that could not stand is tried again after this long, if not sooner by a change of membership. */
 const RETRY_MS = 2000;
@@ -222,7 +222,7 @@ export class Pipeline implements RegistryListener {
       const stage = members.length - 1 - fromLast;
       const next = members[stage + 1]?.address ?? this.#address;
       member.send({
-        epoch: { pipeline: id, epoch: this.#epochs, stage, stages: members.length, next, activationType },
+        epoch: { pipeline: id, epoch: this.#epochs, stage, next, activationType },
       });
     });
   }

@@ -1,4 +1,4 @@
-import type { PageCopy } from "./kv-pages.js";
+import type { PageCopy } from "./pages/kv-pages.js";
 import type { Sequence } from "./sequence.js";
 
 /** `count` consecutive positions of one sequence that cross the stages together. */

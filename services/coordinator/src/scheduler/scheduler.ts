@@ -1,17 +1,17 @@
 import type { PipelineTimes } from "@rhone/planner";
-import { chooseDrafts } from "../speculation/choose-drafts.js";
-import { chooseGroupCount } from "./choose-group-count.js";
+import { chooseGroupCount } from "./budget/choose-group-count.js";
+import { PrefillBudget, type TargetItl } from "./budget/prefill-budget.js";
+import { StepCosts } from "./budget/step-costs.js";
+import { chooseDrafts } from "./drafts/choose-drafts.js";
 import { Groups } from "./groups.js";
-import { KvPages, type PageCounts } from "./kv-pages.js";
+import { RunningSet } from "./line/running-set.js";
+import { WaitingLine } from "./line/waiting-queue.js";
+import { WireIds } from "./line/wire-ids.js";
 import type { MicroBatch, PlannedSpan } from "./micro-batch.js";
-import { MicroBatchDraft } from "./micro-batch-draft.js";
-import { PrefillBudget, type TargetItl } from "./prefill-budget.js";
-import { RunningSet } from "./running-set.js";
+import { MicroBatchDraft } from "./micro-batch-builder.js";
+import { KvPages, type PageCounts } from "./pages/kv-pages.js";
+import type { KvShape } from "./pages/window.js";
 import type { Sequence } from "./sequence.js";
-import type { KvShape } from "./sliding-window.js";
-import { StepCosts } from "./step-costs.js";
-import { WaitingLine } from "./waiting-line.js";
-import { WireIds } from "./wire-ids.js";
 
 /** What a pipeline offers for the time of one epoch. */
 export interface PipelineShape {

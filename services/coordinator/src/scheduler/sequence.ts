@@ -1,8 +1,8 @@
 import type { GenerationJob } from "@rhone/common";
-import { DraftSource } from "../speculation/draft-source.js";
-import type { PageCopy } from "./kv-pages.js";
-import { PageTable } from "./page-table.js";
-import type { PrefixCursor } from "./prefix-cache.js";
+import { DraftSource } from "./drafts/draft-source.js";
+import type { PageCopy } from "./pages/kv-pages.js";
+import { PageTable } from "./pages/page-table.js";
+import type { PrefixCursor } from "./pages/prefix-cache.js";
 
 /**
  * waiting: no pages. prefilling: known tokens are being computed. decoding: everything known is computed or in flight.

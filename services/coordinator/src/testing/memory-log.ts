@@ -1,5 +1,5 @@
 import type { GenerationEvent } from "@rhone/common";
-import type { EventLog, LoggedEvent } from "../queue/event-log.js";
+import type { EventLog, LoggedEvent } from "../token-log/event-log.js";
 
 /** Keeps events in memory, by request. */
 export class MemoryLog implements EventLog {

@@ -1,4 +1,4 @@
-import { firstVisible } from "../scheduler/sliding-window.js";
+import { firstVisible } from "../scheduler/pages/window.js";
 
 export const VOCABULARY = 1000;
 

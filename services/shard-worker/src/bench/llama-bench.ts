@@ -1,4 +1,5 @@
-import { type Engine, ReferenceSteps } from "@rhone/ggml";
+import type { Engine } from "@rhone/ggml";
+import { ReferenceSteps } from "@rhone/ggml/reference";
 import type { BenchOptions } from "./bench-options.js";
 
 /** The same steps by llama_decode, without sampling. */

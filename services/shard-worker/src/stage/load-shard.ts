@@ -23,8 +23,7 @@ export interface ComputingShard extends LoadedShard {
 export async function loadShard(request: LoadShardRequest): Promise<ComputingShard> {
   const { engine, backend, load, modelsDir, onProgress, signal } = request;
   const file = await findModelFile(load.model ?? {}, modelsDir);
-  const slidingWindow = load.slidingWindow ?? 0;
-  const config = readModelConfig(file, { slidingWindow });
+  const config = readModelConfig(file, { slidingWindow: load.slidingWindow ?? 0 });
   const range = {
     first: load.firstLayer ?? 0,
     last: load.lastLayer ?? 0,
@@ -41,7 +40,7 @@ export async function loadShard(request: LoadShardRequest): Promise<ComputingSha
       type: kvTypeOf(load.kvType ?? 0),
     });
     const shard = { config, weights, pages };
-    const options = { engine, backend, shard, embeds: range.embeds, heads: range.heads, slidingWindow };
+    const options = { engine, backend, shard, embeds: range.embeds, heads: range.heads };
     const constraints = new Constraints({ engine, path: file.path, vocabSize: config.vocabSize });
     const stage = new Stage({ ...options, constraints });
     const close = (): void => {

@@ -1,0 +1,50 @@
+import { type ConfigOf, describeSettings, loadConfig, type Setting, type Settings } from "../config/load-config.js";
+import type { logLevelSchema } from "../config/schemas.js";
+import { RhoneError } from "../errors/rhone-error.js";
+import { createLogger, type Logger } from "../observability/logger.js";
+import { announce } from "./announce.js";
+import { runService } from "./run-service.js";
+import type { Shutdown } from "./shutdown.js";
+
+export interface ServiceOptions<T extends Settings> {
+  /** As `--help`, the log and announcements call the process. */
+  readonly service: string;
+  readonly settings: T;
+}
+
+export interface ServiceRun {
+  readonly logger: Logger;
+  /** Takes what `start` opens; closed in reverse order. */
+  readonly shutdown: Shutdown;
+}
+
+/**
+ * The settings of this process, from its flags and environment. `--help` prints them all and exits with 0; bad settings are
+ * announced to the launcher, written to standard error, and end the process with 2.
+ */
+export function readSettings<T extends Settings>({ service, settings }: ServiceOptions<T>): ConfigOf<T> {
+  const argv = process.argv.slice(2);
+  if (argv.includes("--help")) {
+    process.stdout.write(`Settings of the ${service}: flag, environment variable, meaning. A flag wins over its variable.
+${describeSettings(settings)}\n`);
+    process.exit(0);
+  }
+  try {
+    return loadConfig(settings, process.env, argv);
+  } catch (error) {
+    if (!(error instanceof RhoneError)) throw error;
+    announce({ kind: "fatal", code: error.code, message: error.message });
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+/** The whole main file of a service: reads its settings, creates its logger, and runs `start` by `runService`. */
+export async function serviceMain<T extends Settings & { readonly logLevel: Setting<typeof logLevelSchema> }>(
+  options: ServiceOptions<T>,
+  start: (config: ConfigOf<T>, run: ServiceRun) => Promise<void>,
+): Promise<void> {
+  const config = readSettings(options);
+  const logger = createLogger({ service: options.service, level: config.logLevel });
+  await runService(logger, (shutdown) => start(config, { logger, shutdown }));
+}

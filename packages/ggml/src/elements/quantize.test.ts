@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { openEngine } from "../native/engine.js";
+import { GgmlType, type GgmlTypeName, rowSize } from "./ggml-type.js";
+import { dequantize, quantizeChunk } from "./quantize.js";
+
+const engine = openEngine();
+const source = Float32Array.from({ length: 1024 }, (_, i) => Math.sin(i * 0.7) + Math.cos(i * 0.013));
+
+describe("quantizeChunk", () => {
+  it.each<{ name: GgmlTypeName; worst: number }>([
+    { name: "F32", worst: 0 },
+    { name: "F16", worst: 1e-3 },
+    { name: "BF16", worst: 1e-2 },
+    { name: "Q8_0", worst: 1e-2 },
+    { name: "Q6_K", worst: 0.06 },
+    { name: "Q5_0", worst: 0.13 },
+    { name: "Q4_0", worst: 0.26 },
+    { name: "Q4_K", worst: 0.2 },
+    { name: "Q2_K", worst: 0.9 },
+  ])("to $name and back stays within $worst", ({ name, worst }) => {
+    const type = GgmlType[name];
+    const bytes = quantizeChunk(engine, { type, source, nPerRow: 256 });
+    expect(bytes.byteLength).toBe(rowSize(type, 1024));
+    const back = dequantize(engine, type, bytes, 1024);
+    const error = back.reduce((most, value, i) => Math.max(most, Math.abs(value - (source[i] ?? 0))), 0);
+    expect(error).toBeLessThanOrEqual(worst);
+  });
+
+  it("refuses types that need more than the numbers, rows that don't divide, and part rows", () => {
+    const unsupported = expect.objectContaining({ code: "TENSOR_TYPE_UNSUPPORTED" });
+    for (const type of [GgmlType.IQ2_XXS, GgmlType.I32, GgmlType.Q8_K]) {
+      expect(() => quantizeChunk(engine, { type, source, nPerRow: 256 })).toThrowError(unsupported);
+    }
+    expect(() => quantizeChunk(engine, { type: GgmlType.Q4_K, source, nPerRow: 128 })).toThrowError(unsupported);
+    expect(() => quantizeChunk(engine, { type: GgmlType.F16, source, nPerRow: 1000 })).toThrow(/don't divide/);
+  });
+});
+
+describe("dequantize", () => {
+  it("refuses too few bytes and integers", () => {
+    expect(() => dequantize(engine, GgmlType.Q8_0, new Uint8Array(33), 32)).toThrow(/take 34 bytes; 33 were given/);
+    expect(() => dequantize(engine, GgmlType.I32, new Uint8Array(4), 1)).toThrowError(
+      expect.objectContaining({ code: "TENSOR_TYPE_UNSUPPORTED" }),
+    );
+  });
+});

@@ -1,0 +1,76 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { nativeOf, openEngine } from "../native/engine.js";
+import { Vocabulary } from "../vocabulary/vocabulary.js";
+import { ReferenceModel } from "./reference-model.js";
+
+const engine = openEngine();
+const breeze = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", import.meta.url));
+let model: ReferenceModel;
+beforeAll(() => {
+  model = ReferenceModel.open(engine, breeze, { threads: 2, nCtx: 256, nBatch: 8 });
+});
+afterAll(() => model.close());
+
+describe("ReferenceModel", () => {
+  it("answers with the model's own knowledge", () => {
+    const vocabulary = Vocabulary.open(engine, breeze);
+    const prompt = vocabulary.tokenize("[INST] What is the capital of France? [/INST]", {
+      addSpecial: true,
+      parseSpecial: false,
+    });
+    model.reset();
+    const answer = [...model.generateGreedy(prompt, 12)].map((id) => vocabulary.pieceBytes(id, { special: false }));
+    expect(Buffer.concat(answer).toString("utf8")).toContain("Paris");
+    vocabulary.close();
+  });
+
+  it("gives the last token's logits as the last row of all, over several batches", () => {
+    const tokens = Array.from({ length: 19 }, (_, i) => 300 + i);
+    model.reset();
+    const all = model.decode(tokens, "all");
+    expect(model.position).toBe(19);
+    model.reset();
+    const last = model.decode(tokens);
+    expect(all.length).toBe(19 * model.nVocab);
+    expect([...all.subarray(18 * model.nVocab)]).toEqual([...last]);
+    expect(last.every(Number.isFinite)).toBe(true);
+  });
+
+  it("refuses more tokens than its context holds, and use once closed", () => {
+    model.reset();
+    expect(() => model.decode(new Int32Array(257))).toThrowError(
+      expect.objectContaining({ code: "CONTEXT_LENGTH_EXCEEDED" }),
+    );
+    const closed = ReferenceModel.open(engine, breeze, { threads: 1, nCtx: 64 });
+    closed.close();
+    expect(() => closed.decode([1])).toThrow(/closed/);
+  });
+});
+
+it("reads libllama's default parameters where the pinned headers put them", () => {
+  const llama = nativeOf(engine).llama();
+  expect(llama.contextDefaultParams()).toMatchObject({
+    n_ctx: 512,
+    n_batch: 2048,
+    n_ubatch: 512,
+    n_seq_max: 1,
+    rope_scaling_type: -1,
+    pooling_type: -1,
+    attention_type: -1,
+    flash_attn_type: -1,
+    rope_freq_base: 0,
+    yarn_ext_factor: -1,
+    type_k: 1,
+    type_v: 1,
+    embeddings: false,
+    offload_kqv: true,
+    ctx_other: null,
+  });
+  expect(llama.modelDefaultParams()).toMatchObject({
+    devices: null,
+    n_gpu_layers: -1,
+    vocab_only: false,
+    use_extra_bufts: true,
+  });
+});

@@ -1,0 +1,170 @@
+import { RhoneError } from "@rhone/common";
+import type { LlamaBindings } from "../bindings/llama.js";
+import type { Pointer } from "../bindings/pointer.js";
+import { type Engine, nativeOf } from "../native/engine.js";
+import { Candidates } from "./candidates.js";
+import { Penalties, type PenaltyOptions } from "./penalties.js";
+import { uniformAt } from "./uniform-at.js";
+
+export interface SamplingOptions extends PenaltyOptions {
+  /** 0 takes the most probable token; 1 when absent. */
+  readonly temperature?: number;
+  /** Keep the k most probable tokens; 0 or less keeps all. */
+  readonly topK?: number;
+  /** Keep the most probable tokens that together reach this probability; 1 keeps all. */
+  readonly topP?: number;
+  /** Keep tokens at least this many times as probable as the best; 0 keeps all. */
+  readonly minP?: number;
+  /** Added to the logits of these tokens; -Infinity bans one. */
+  readonly logitBias?: ReadonlyMap<number, number>;
+}
+
+export interface SamplerOptions extends SamplingOptions {
+  readonly nVocab: number;
+  /** Tokens that only the repetition penalty looks at. */
+  readonly promptTokens?: Iterable<number>;
+  /** Tokens generated before: for a sequence that continues. */
+  readonly generatedTokens?: Iterable<number>;
+}
+
+/** Names one draw. The same logits, seed and position give the same token, whatever was drawn before. */
+export interface Draw {
+  readonly seed: number;
+  /** The position in its sequence of the token that is drawn. */
+  readonly position: number;
+}
+
+/** Below this, vLLM takes the most probable token too. */
+const GREEDY_TEMPERATURE = 1e-5;
+/** e^-25 of the best token's probability: 128,000 such tokens together have less than 2e-6, under the noise of f32 logits. */
+const NEGLIGIBLE = -25;
+
+/**
+ * One sequence's sampler, in vLLM's order: logit bias, penalties, temperature, min_p, top_k, top_p, draw.
+ * Top-k and top-p are libllama's sampler chain; the draw is ours, so that a replayed position draws the same number on any machine.
+ */
+export class SamplerChain {
+  readonly #llama: LlamaBindings;
+  readonly #temperature: number;
+  readonly #bias: ReadonlyMap<number, number>;
+  readonly #penalties: Penalties;
+  /** The least logarithm of probability, against the best token's, that stays: min_p's, or what is negligible. */
+  readonly #floor: number;
+  /** Top-k and top-p; null when neither cuts. */
+  readonly #chain: Pointer | null;
+  readonly #adjusted: Float32Array | undefined;
+  readonly #candidates: Candidates | undefined;
+  readonly #nVocab: number;
+  #open = true;
+
+  private constructor(llama: LlamaBindings, options: SamplerOptions) {
+    const { nVocab, temperature = 1, minP = 0, logitBias = new Map() } = options;
+    const greedy = temperature < GREEDY_TEMPERATURE;
+    this.#llama = llama;
+    this.#nVocab = nVocab;
+    this.#temperature = greedy ? 0 : temperature;
+    this.#floor = Math.max(NEGLIGIBLE, Math.log(minP));
+    this.#bias = logitBias;
+    this.#penalties = new Penalties(options);
+    for (const token of options.promptTokens ?? []) this.#penalties.acceptPrompt(token);
+    for (const token of options.generatedTokens ?? []) this.#penalties.accept(token);
+    this.#chain = greedy ? null : cutsOf(llama, options, temperature);
+    this.#adjusted = this.#penalties.active || logitBias.size > 0 ? new Float32Array(nVocab) : undefined;
+    this.#candidates = greedy ? undefined : new Candidates(nVocab);
+  }
+
+  /** Throws INVALID_REQUEST, naming the parameter, for a value out of range. */
+  static open(engine: Engine, options: SamplerOptions): SamplerChain {
+    checkRanges(options);
+    return new SamplerChain(nativeOf(engine).llama(), options);
+  }
+
+  /** Draws a token. logits: f32 [nVocab], borrowed and left as they are. Throws GGML_FAILED when they hold no number. */
+  sample(logits: Float32Array, { seed, position }: Draw): number {
+    this.#check(logits);
+    const scores = this.#adjust(logits);
+    const token =
+      this.#candidates === undefined ? argmax(scores) : this.#draw(this.#candidates, scores, uniformAt(seed, position));
+    if (token < 0)
+      throw new RhoneError(
+        "GGML_FAILED",
+        `No token can be drawn at position ${position}: every logit is NaN or -Infinity.`,
+      );
+    return token;
+  }
+
+  /** Counts `token` among the generated ones, for the penalties. */
+  accept(token: number): void {
+    this.#penalties.accept(token);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    if (this.#chain !== null) this.#llama.samplerFree(this.#chain);
+  }
+
+  #adjust(logits: Float32Array): Float32Array {
+    if (this.#adjusted === undefined) return logits;
+    this.#adjusted.set(logits);
+    for (const [token, bias] of this.#bias) {
+      const logit = this.#adjusted[token];
+      if (logit !== undefined) this.#adjusted[token] = logit + bias;
+    }
+    this.#penalties.apply(this.#adjusted);
+    return this.#adjusted;
+  }
+
+  #draw(candidates: Candidates, scores: Float32Array, uniform: number): number {
+    const best = scores[argmax(scores)] ?? Number.NEGATIVE_INFINITY;
+    candidates.fill(scores, best + this.#temperature * this.#floor);
+    if (candidates.count === 0) return -1;
+    if (this.#chain === null) return candidates.draw(uniform, this.#temperature);
+    this.#llama.samplerApply(this.#chain, candidates.array);
+    return candidates.draw(uniform, 1);
+  }
+
+  #check(logits: Float32Array): void {
+    if (!this.#open) throw new RhoneError("GGML_FAILED", "A sampler was used after it was closed.");
+    if (logits.length === this.#nVocab) return;
+    throw new RhoneError("GGML_FAILED", `The sampler is for ${this.#nVocab} logits; ${logits.length} were given.`);
+  }
+}
+
+/** The index of the greatest number, the lowest among equals; -1 when there is none. */
+function argmax(values: Float32Array): number {
+  let best = -1;
+  let greatest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? Number.NaN;
+    if (value > greatest) {
+      greatest = value;
+      best = i;
+    }
+  }
+  return best;
+}
+
+function cutsOf(llama: LlamaBindings, { topK = 0, topP = 1 }: SamplerOptions, temperature: number): Pointer | null {
+  if (topK <= 0 && topP >= 1) return null;
+  const chain = llama.samplerChainInit({ no_perf: true });
+  const add = (sampler: Pointer) => llama.samplerChainAdd(chain, sampler);
+  if (temperature !== 1) add(llama.samplerInitTemp(temperature));
+  if (topK > 0) add(llama.samplerInitTopK(topK));
+  if (topP < 1) add(llama.samplerInitTopP(topP, 1));
+  return chain;
+}
+
+function checkRanges(options: SamplerOptions): void {
+  const check = (param: string, value: number | undefined, fits: (value: number) => boolean, range: string) => {
+    if (value === undefined || fits(value)) return;
+    throw new RhoneError("INVALID_REQUEST", `${param} must be ${range}; it is ${value}.`, { param });
+  };
+  check("temperature", options.temperature, (t) => t >= 0 && Number.isFinite(t), "0 or more");
+  check("top_k", options.topK, Number.isInteger, "a whole number");
+  check("top_p", options.topP, (p) => p > 0 && p <= 1, "above 0 and at most 1");
+  check("min_p", options.minP, (p) => p >= 0 && p <= 1, "between 0 and 1");
+  check("repetition_penalty", options.repetitionPenalty, (p) => p > 0 && Number.isFinite(p), "above 0");
+  check("frequency_penalty", options.frequencyPenalty, Number.isFinite, "a number");
+  check("presence_penalty", options.presencePenalty, Number.isFinite, "a number");
+}

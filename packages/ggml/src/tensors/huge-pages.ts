@@ -1,0 +1,35 @@
+import koffi from "koffi";
+import type { NativeBackend } from "../backend/backend.js";
+import type { Pointer } from "../bindings/pointer.js";
+import { describeDevice } from "../native/device.js";
+
+type Advise = (address: Pointer, bytes: number, advice: number) => number;
+
+/** `MADV_HUGEPAGE` of Linux. */
+const MADV_HUGEPAGE = 14;
+const HUGE = 2n * 1024n * 1024n;
+
+let advise: Advise | undefined;
+
+/**
+ * Asks Linux for pages of 2 MiB under a fresh buffer. Weights are read whole for every step: with pages of 4 KiB the processor looks
+ * up an address 512 times as often. Elsewhere, or where the kernel refuses, memory stays as it is.
+ */
+export function preferHugePages({ native: { backend }, device }: NativeBackend, buffer: Pointer): void {
+  if (describeDevice(backend, device).kind !== "cpu") return;
+  advise ??= findAdvise();
+  const address = backend.bufferGetBase(buffer);
+  const bytes = backend.bufferGetSize(buffer);
+  const start = ((address + HUGE - 1n) / HUGE) * HUGE;
+  const end = ((address + BigInt(bytes)) / HUGE) * HUGE;
+  if (end > start) advise(start as Pointer, Number(end - start), MADV_HUGEPAGE);
+}
+
+function findAdvise(): Advise {
+  if (process.platform !== "linux") return () => 0;
+  try {
+    return koffi.load(null).func("madvise", "int", ["void *", "size_t", "int"]) as unknown as Advise;
+  } catch {
+    return () => 0;
+  }
+}

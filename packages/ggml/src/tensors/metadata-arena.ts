@@ -1,0 +1,124 @@
+import { RhoneError } from "@rhone/common";
+import koffi from "koffi";
+import { TENSOR_LAYOUT } from "../bindings/ggml.js";
+import type { Pointer } from "../bindings/pointer.js";
+import type { NativeEngine } from "../native/engine.js";
+
+/** One number per dimension, innermost first. */
+export type Extents = readonly [number, number, number, number];
+
+/**
+ * A ggml context over memory of ours: it holds the descriptions of tensors, never their data. Because the memory is an
+ * ArrayBuffer, a description is read and patched here without a native call.
+ * Every `reset` starts a new generation; tensors of an earlier one are refused.
+ */
+export class MetadataArena {
+  readonly context: Pointer;
+  readonly #native: NativeEngine;
+  readonly #owner: string;
+  readonly #memory: DataView;
+  readonly #base: Pointer;
+  #generation = 0;
+  #open = true;
+
+  /** `owner` names the arena in errors. `bytes` holds `tensorBytes(n)` for n tensors plus what graphs need. */
+  constructor(native: NativeEngine, owner: string, bytes: number) {
+    // ggml aligns its objects to 16 bytes.
+    const memory = new ArrayBuffer(Math.ceil(bytes / 16) * 16);
+    const base = koffi.address(memory) as Pointer;
+    const context = native.ggml.init({ mem_size: memory.byteLength, mem_buffer: base, no_alloc: true });
+    if (context === null)
+      throw new RhoneError("OUT_OF_MEMORY", `ggml could not make a context of ${memory.byteLength} bytes.`);
+    this.#native = native;
+    this.#owner = owner;
+    this.#memory = new DataView(memory);
+    this.#base = base;
+    this.context = context;
+  }
+
+  /** Bytes that the descriptions of `count` tensors take. */
+  static tensorBytes = (native: NativeEngine, count: number): number => count * native.ggml.tensorOverhead();
+
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Throws GGML_FAILED when a tensor of `generation` no longer exists. */
+  check(generation: number): void {
+    if (this.#open && generation === this.#generation) return;
+    const reason = this.#open ? "was reset since" : "is closed";
+    throw new RhoneError("GGML_FAILED", `A tensor of ${this.#owner} was used, but ${this.#owner} ${reason}.`);
+  }
+
+  checkOpen(): void {
+    if (!this.#open) throw new RhoneError("GGML_FAILED", `${this.#owner} was used after it was closed.`);
+  }
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  /** Forgets every tensor. */
+  reset(): void {
+    this.checkOpen();
+    this.#generation += 1;
+    this.#native.ggml.reset(this.context);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#native.ggml.free(this.context);
+  }
+
+  readType(tensor: Pointer): number {
+    return this.#memory.getInt32(this.#offset(tensor) + TENSOR_LAYOUT.type, true);
+  }
+
+  /** Elements per dimension, innermost first. */
+  readNe(tensor: Pointer): Extents {
+    return this.#readFour(this.#offset(tensor) + TENSOR_LAYOUT.ne);
+  }
+
+  /** Strides in bytes, innermost first. */
+  readNb(tensor: Pointer): Extents {
+    return this.#readFour(this.#offset(tensor) + TENSOR_LAYOUT.nb);
+  }
+
+  /** Gives a view another type and shape over the same bytes. */
+  patch(tensor: Pointer, type: number, ne: Extents, nb: Extents): void {
+    const start = this.#offset(tensor);
+    this.#memory.setInt32(start + TENSOR_LAYOUT.type, type, true);
+    for (let i = 0; i < 4; i++) {
+      this.#writeInt64(start + TENSOR_LAYOUT.ne + 8 * i, ne[i] as number);
+      this.#writeInt64(start + TENSOR_LAYOUT.nb + 8 * i, nb[i] as number);
+    }
+  }
+
+  /** Whether the tensor has been given memory for its data. */
+  hasData(tensor: Pointer): boolean {
+    return this.#memory.getBigUint64(this.#offset(tensor) + TENSOR_LAYOUT.data, true) !== 0n;
+  }
+
+  setBuffer(tensor: Pointer, buffer: Pointer): void {
+    this.#memory.setBigUint64(this.#offset(tensor) + TENSOR_LAYOUT.buffer, buffer, true);
+  }
+
+  #offset(tensor: Pointer): number {
+    return Number(tensor - this.#base);
+  }
+
+  #readFour(at: number): Extents {
+    return [this.#readInt64(at), this.#readInt64(at + 8), this.#readInt64(at + 16), this.#readInt64(at + 24)];
+  }
+
+  // Halves of 32 bits: a BigInt per number would cost more than the native call that it goes with.
+  #readInt64(at: number): number {
+    return this.#memory.getUint32(at, true) + this.#memory.getInt32(at + 4, true) * 2 ** 32;
+  }
+
+  #writeInt64(at: number, value: number): void {
+    this.#memory.setUint32(at, value >>> 0, true);
+    this.#memory.setInt32(at + 4, Math.floor(value / 2 ** 32), true);
+  }
+}

@@ -1,0 +1,181 @@
+import { RhoneError } from "@rhone/common";
+import { type Backend, type NativeBackend, nativeBackendOf } from "../backend/backend.js";
+import { BufferType, bufferTypesOf } from "../backend/buffer-type.js";
+import type { Pointer } from "../bindings/pointer.js";
+import { type GgmlType, rowSize } from "../elements/ggml-type.js";
+import { describeDevice } from "../native/device.js";
+import { preferHugePages } from "./huge-pages.js";
+import { MetadataArena } from "./metadata-arena.js";
+import { type Ne, pointerOf, Tensor } from "./tensor.js";
+
+export interface TensorSpec {
+  readonly name: string;
+  readonly type: GgmlType;
+  readonly ne: Ne;
+}
+
+export interface StorageOptions {
+  /** The device's default when absent. */
+  readonly bufferType?: BufferType;
+  /** Whether all of it is read for every graph, as weights are: then it may lie in huge pages, which become resident 2 MiB at a time. */
+  readonly readWhole?: boolean;
+}
+
+/** Tensors that outlive graphs, such as KV pages: named, in one buffer. Close it before its backend. */
+export class TensorStorage {
+  /** Bytes of the buffer. */
+  readonly bytes: number;
+  readonly #host: NativeBackend;
+  readonly #arena: MetadataArena;
+  readonly #buffer: Pointer | null;
+  readonly #tensors: ReadonlyMap<string, Tensor>;
+  /** Calls of `setAsync` in flight. */
+  #writing = 0;
+
+  private constructor(
+    host: NativeBackend,
+    arena: MetadataArena,
+    tensors: ReadonlyMap<string, Tensor>,
+    buffer: Pointer | null,
+  ) {
+    this.#host = host;
+    this.#arena = arena;
+    this.#tensors = tensors;
+    this.#buffer = buffer;
+    this.bytes = buffer === null ? 0 : host.native.backend.bufferGetSize(buffer);
+  }
+
+  /**
+   * Allocates every tensor of `specs`. They hold garbage until `set` or `zero`.
+   * Throws OUT_OF_MEMORY with the numbers, TENSOR_TYPE_UNSUPPORTED for a row that its type can't hold.
+   */
+  static open(backend: Backend, specs: readonly TensorSpec[], options: StorageOptions = {}): TensorStorage {
+    const host = nativeBackendOf(backend);
+    host.checkOpen();
+    const place = options.bufferType ?? defaultBufferType(host);
+    const arena = new MetadataArena(
+      host.native,
+      "the tensor storage",
+      MetadataArena.tensorBytes(host.native, specs.length + 1),
+    );
+    try {
+      const tensors = new Map(specs.map((spec) => [spec.name, declare(host, arena, spec)]));
+      const buffer = allocate(host, arena, specs.length, place);
+      if (buffer !== null && options.readWhole === true) preferHugePages(host, buffer);
+      return new TensorStorage(host, arena, tensors, buffer);
+    } catch (error) {
+      arena.close();
+      throw error;
+    }
+  }
+
+  get names(): readonly string[] {
+    return [...this.#tensors.keys()];
+  }
+
+  /** Throws TENSOR_MISSING for a name that was not declared. */
+  get(name: string): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (tensor === undefined)
+      throw new RhoneError(
+        "TENSOR_MISSING",
+        `No tensor is called "${name}" among the ${this.#tensors.size} of this storage.`,
+      );
+    return tensor;
+  }
+
+  /** Writes `bytes`, borrowed during the call, at `offsetBytes` of the tensor. */
+  set(name: string, bytes: ArrayBufferView, offsetBytes = 0): void {
+    const tensor = this.#range(name, bytes.byteLength, offsetBytes);
+    this.#host.native.backend.tensorSet(tensor, bytes, offsetBytes, bytes.byteLength);
+  }
+
+  /** Like `set`, off the event loop. `bytes` belongs to the call until the promise settles. */
+  async setAsync(name: string, bytes: ArrayBufferView, offsetBytes = 0): Promise<void> {
+    const tensor = this.#range(name, bytes.byteLength, offsetBytes);
+    const { tensorSet } = this.#host.native.backend;
+    await this.#write((done) => tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, done));
+  }
+
+  /** Sets `bytes` bytes from `offsetBytes` of the tensor to zero. */
+  zero(name: string, offsetBytes = 0, bytes = this.get(name).packedBytes - offsetBytes): void {
+    const tensor = this.#range(name, bytes, offsetBytes);
+    this.#host.native.backend.tensorMemset(tensor, 0, offsetBytes, bytes);
+  }
+
+  /** Fills `into` from `offsetBytes` of the tensor. */
+  read<T extends ArrayBufferView>(name: string, into: T, offsetBytes = 0): T {
+    const tensor = this.#range(name, into.byteLength, offsetBytes);
+    this.#host.native.backend.tensorGet(tensor, into, offsetBytes, into.byteLength);
+    return into;
+  }
+
+  /** Marks the buffer as weights, which some devices place and schedule differently. */
+  markAsWeights(usage: number): void {
+    if (this.#buffer !== null) this.#host.native.backend.bufferSetUsage(this.#buffer, usage);
+  }
+
+  /** Frees the memory. Throws GGML_FAILED while a graph of its backend is being computed, or a tensor written. */
+  close(): void {
+    if (!this.#arena.isOpen) return;
+    this.#host.checkIdle("Closing a tensor storage");
+    if (this.#writing > 0)
+      throw new RhoneError("GGML_FAILED", "A tensor storage can't be closed while it is written to.");
+    this.#arena.close();
+    if (this.#buffer !== null) this.#host.native.backend.bufferFree(this.#buffer);
+  }
+
+  async #write(start: (done: (error: unknown) => void) => void): Promise<void> {
+    this.#writing += 1;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        start((error) => (error === null || error === undefined ? resolve() : reject(error)));
+      });
+    } finally {
+      this.#writing -= 1;
+    }
+  }
+
+  #range(name: string, bytes: number, offsetBytes: number): Pointer {
+    const tensor = this.get(name);
+    const pointer = pointerOf(tensor);
+    const end = offsetBytes + bytes;
+    if (offsetBytes >= 0 && end <= tensor.packedBytes) return pointer;
+    const message = `Bytes ${offsetBytes} to ${end} lie outside "${name}", ${tensor}, which has ${tensor.packedBytes}.`;
+    throw new RhoneError("GGML_FAILED", message);
+  }
+}
+
+function declare(host: NativeBackend, arena: MetadataArena, { name, type, ne }: TensorSpec): Tensor {
+  rowSize(type, ne[0]);
+  if (ne.some((n) => n !== undefined && !(Number.isSafeInteger(n) && n >= 0))) {
+    throw new RhoneError("GGML_FAILED", `Tensor "${name}" has the impossible shape [${ne.join(", ")}].`);
+  }
+  return new Tensor(
+    arena,
+    host.native.ggml.newTensor4d(arena.context, type, ne[0], ne[1] ?? 1, ne[2] ?? 1, ne[3] ?? 1),
+  );
+}
+
+/** Null for a storage without a byte. */
+function allocate(host: NativeBackend, arena: MetadataArena, count: number, place: BufferType): Pointer | null {
+  const { alloc, backend, log } = host.native;
+  const type = BufferType.pointerOf(place);
+  const bytes = alloc.allocCtxTensorsFromBuftSize(arena.context, type);
+  if (bytes === 0) return null;
+  const { name, memoryTotal } = describeDevice(backend, host.device);
+  // Linux grants more than there is and kills the process later: refuse what can never fit.
+  const fits = memoryTotal === 0 || bytes <= memoryTotal;
+  const { result, complaints } = log.capture(() => (fits ? alloc.allocCtxTensorsFromBuft(arena.context, type) : null));
+  if (result === null) {
+    const message = `${count} tensors need ${bytes} bytes of ${place.name} memory; device ${name} has ${memoryTotal}. ${complaints || "Use more workers, a smaller type or a shorter context."}`;
+    throw new RhoneError("OUT_OF_MEMORY", message);
+  }
+  return result;
+}
+
+function defaultBufferType(host: NativeBackend): BufferType {
+  const plain = bufferTypesOf(host.native, host.device).at(-1);
+  if (plain === undefined) throw new RhoneError("GGML_FAILED", "The device has no buffer type.");
+  return plain;
+}

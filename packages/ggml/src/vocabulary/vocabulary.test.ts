@@ -1,0 +1,124 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openEngine } from "../native/engine.js";
+import { TokenAttribute, Vocabulary } from "./vocabulary.js";
+
+const engine = openEngine();
+const breeze = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "rhone-vocabulary-"));
+let vocabulary: Vocabulary;
+
+beforeAll(() => {
+  vocabulary = Vocabulary.open(engine, breeze);
+});
+afterAll(() => {
+  vocabulary.close();
+  rmSync(folder, { recursive: true });
+});
+
+const plain = { addSpecial: false, parseSpecial: false };
+const decode = (ids: Int32Array, special = false) =>
+  Buffer.concat([...ids].map((id) => vocabulary.pieceBytes(id, { special }))).toString("utf8");
+
+describe("Vocabulary", () => {
+  it("knows its special tokens", () => {
+    const { size, bos, eos, eot, unk, addsBos, addsEos } = vocabulary;
+    expect({ size, bos, eos, eot, unk, addsBos, addsEos }).toEqual({
+      size: 1024,
+      bos: 1,
+      eos: 2,
+      eot: undefined,
+      unk: 0,
+      addsBos: true,
+      addsEos: false,
+    });
+    expect([vocabulary.isEndOfGeneration(2), vocabulary.isEndOfGeneration(300)]).toEqual([true, false]);
+    expect([vocabulary.isControl(1), vocabulary.isControl(300)]).toEqual([true, false]);
+    expect(vocabulary.attr(3) & TokenAttribute.BYTE).toBe(TokenAttribute.BYTE);
+  });
+
+  it.each([
+    { text: "Hello world", ids: [905, 736, 670] },
+    { text: "", ids: [] },
+    { text: "a\0b", ids: [265, 3, 982] },
+    { text: "🙂 café", ids: [952, 243, 162, 156, 133, 308, 981, 198, 172] },
+  ])("tokenizes $text stably, and back", ({ text, ids }) => {
+    const tokens = vocabulary.tokenize(text, plain);
+    expect([...tokens]).toEqual(ids);
+    expect(decode(tokens)).toBe(text === "" ? "" : ` ${text}`);
+  });
+
+  it("adds BOS when asked, also to nothing", () => {
+    expect([...vocabulary.tokenize("", { addSpecial: true, parseSpecial: false })]).toEqual([1]);
+    expect([...vocabulary.tokenize("Hello world", { addSpecial: true, parseSpecial: false })]).toEqual([
+      1, 905, 736, 670,
+    ]);
+  });
+
+  it("reads special tokens in the text only when asked", () => {
+    expect([...vocabulary.tokenize("</s>", { addSpecial: false, parseSpecial: true })]).toEqual([2]);
+    expect(decode(vocabulary.tokenize("</s>", plain))).toBe(" </s>");
+    expect(decode(Int32Array.of(2))).toBe("");
+    expect(decode(Int32Array.of(2), true)).toBe("</s>");
+  });
+
+  it("reads half a surrogate pair as U+FFFD", () => {
+    expect(decode(vocabulary.tokenize("\ud800x", plain))).toBe(" \ufffdx");
+  });
+
+  it("takes a megabyte", () => {
+    const text = "The wind blows down the valley. ".repeat(32768);
+    expect(decode(vocabulary.tokenize(text, plain)).length).toBe(text.length + 1);
+  });
+
+  it.each([-1, 1024, 1.5, Number.NaN])("refuses the token id %d", (id) => {
+    expect(() => vocabulary.pieceBytes(id, { special: true })).toThrowError(
+      expect.objectContaining({ code: "INVALID_REQUEST" }),
+    );
+  });
+});
+
+describe("Vocabulary.open", () => {
+  const ggufWith = (name: string, entries: readonly (readonly [string, string])[]) => {
+    const path = join(folder, name);
+    const u32 = (n: number) => Buffer.from(Uint32Array.of(n).buffer);
+    const u64 = (n: number) => Buffer.from(BigUint64Array.of(BigInt(n)).buffer);
+    const text = (value: string) => Buffer.concat([u64(Buffer.byteLength(value)), Buffer.from(value)]);
+    const pairs = entries.map(([key, value]) => Buffer.concat([text(key), u32(8), text(value)]));
+    writeFileSync(path, Buffer.concat([Buffer.from("GGUF"), u32(3), u64(0), u64(entries.length), ...pairs]));
+    return path;
+  };
+
+  it("throws MODEL_NOT_FOUND for no file", () => {
+    expect(() => Vocabulary.open(engine, join(folder, "none.gguf"))).toThrowError(
+      expect.objectContaining({ code: "MODEL_NOT_FOUND" }),
+    );
+  });
+
+  it("throws GGUF_MALFORMED for another kind of file", () => {
+    const path = join(folder, "text.gguf");
+    writeFileSync(path, "not a model");
+    expect(() => Vocabulary.open(engine, path)).toThrowError(expect.objectContaining({ code: "GGUF_MALFORMED" }));
+  });
+
+  it("throws TOKENIZER_UNSUPPORTED for a tokenizer that nobody knows", () => {
+    const path = ggufWith("odd.gguf", [
+      ["general.architecture", "llama"],
+      ["tokenizer.ggml.model", "runes"],
+    ]);
+    expect(() => Vocabulary.open(engine, path)).toThrowError(
+      expect.objectContaining({ code: "TOKENIZER_UNSUPPORTED", message: expect.stringContaining("runes") }),
+    );
+  });
+
+  it("refuses to be used once closed", () => {
+    const closed = Vocabulary.open(engine, breeze);
+    closed.close();
+    closed.close();
+    expect(() => closed.tokenize("x", plain)).toThrow(/closed/);
+    expect(() => closed.pieceBytes(1, { special: true })).toThrow(/closed/);
+  });
+});

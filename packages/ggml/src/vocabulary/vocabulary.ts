@@ -1,0 +1,159 @@
+import { existsSync } from "node:fs";
+import { RhoneError } from "@rhone/common";
+import { type LlamaBindings, TOKEN_NULL, VOCAB_TYPE_NONE } from "../bindings/llama.js";
+import type { Pointer } from "../bindings/pointer.js";
+import { type Engine, nativeOf } from "../native/engine.js";
+
+/** Bits of `Vocabulary.attr`: `enum llama_token_attr`. */
+export const TokenAttribute = {
+  UNKNOWN: 1,
+  UNUSED: 2,
+  NORMAL: 4,
+  CONTROL: 8,
+  USER_DEFINED: 16,
+  BYTE: 32,
+} as const;
+
+export interface TokenizeOptions {
+  /** Add the tokens that the model wants around a text (BOS for Mistral and Llama). */
+  readonly addSpecial: boolean;
+  /** Read "</s>" and the like as the tokens they name; otherwise they are plain text. */
+  readonly parseSpecial: boolean;
+}
+
+/** The most tokens beyond a text's bytes: a space in front, BOS, EOS, and some in reserve. */
+const SURPLUS_TOKENS = 16;
+
+/** A model's tokenizer: libllama's, read from the GGUF file without its weights. */
+export class Vocabulary {
+  /** How many tokens there are. */
+  readonly size: number;
+  readonly bos: number | undefined;
+  readonly eos: number | undefined;
+  /** The token that ends a turn, for models that have one apart from `eos`. */
+  readonly eot: number | undefined;
+  /** The token of what can't be tokenized. */
+  readonly unk: number | undefined;
+  /** Whether `addSpecial` puts `bos` in front. */
+  readonly addsBos: boolean;
+  readonly addsEos: boolean;
+  readonly #llama: LlamaBindings;
+  readonly #model: Pointer;
+  readonly #vocab: Pointer;
+  readonly #piece = Buffer.alloc(256);
+  #open = true;
+
+  private constructor(llama: LlamaBindings, model: Pointer) {
+    const vocab = llama.modelGetVocab(model);
+    const optional = (id: number) => (id === TOKEN_NULL ? undefined : id);
+    this.#llama = llama;
+    this.#model = model;
+    this.#vocab = vocab;
+    this.size = llama.vocabNTokens(vocab);
+    this.bos = optional(llama.vocabBos(vocab));
+    this.eos = optional(llama.vocabEos(vocab));
+    this.eot = optional(llama.vocabEot(vocab));
+    this.addsBos = llama.vocabGetAddBos(vocab);
+    this.addsEos = llama.vocabGetAddEos(vocab);
+    this.unk = this.#findUnknown();
+  }
+
+  /**
+   * Reads the tokenizer of the GGUF file at `path`. Throws MODEL_NOT_FOUND, GGUF_MALFORMED with libllama's complaint,
+   * TOKENIZER_UNSUPPORTED for a file without a tokenizer or with one that libllama doesn't know.
+   */
+  static open(engine: Engine, path: string): Vocabulary {
+    const native = nativeOf(engine);
+    const llama = native.llama();
+    if (!existsSync(path)) throw new RhoneError("MODEL_NOT_FOUND", `There is no file ${path}.`);
+    const params = { ...llama.modelDefaultParams(), vocab_only: true };
+    const { result, complaints } = native.log.capture(() => llama.modelLoadFromFile(path, params));
+    if (result === null) throw loadFailure(path, complaints);
+    if (llama.vocabType(llama.modelGetVocab(result)) === VOCAB_TYPE_NONE) {
+      llama.modelFree(result);
+      throw new RhoneError(
+        "TOKENIZER_UNSUPPORTED",
+        `${path} has no tokenizer; convert the model again beside its tokenizer file.`,
+      );
+    }
+    return new Vocabulary(llama, result);
+  }
+
+  /** Token ids of `text`. Half a surrogate pair counts as U+FFFD, as in every UTF-8 encoder. */
+  tokenize(text: string, { addSpecial, parseSpecial }: TokenizeOptions): Int32Array {
+    this.#checkOpen();
+    // One byte at least: an empty view has no address.
+    const bytes = Buffer.from(`${text}\0`, "utf8");
+    const length = bytes.byteLength - 1;
+    const room = new Int32Array(length + SURPLUS_TOKENS);
+    const into = (ids: Int32Array) =>
+      this.#llama.tokenize(this.#vocab, bytes, length, ids, ids.length, addSpecial, parseSpecial);
+    const count = into(room);
+    if (count >= 0) return room.slice(0, count);
+    const larger = new Int32Array(-count);
+    const needed = into(larger);
+    if (needed < 0)
+      throw new RhoneError("GGML_FAILED", `A text of ${length} bytes has more tokens than libllama can count.`);
+    return larger.slice(0, needed);
+  }
+
+  /**
+   * The bytes that token `id` stands for; often not whole UTF-8 characters. Control tokens give none unless `special`.
+   * Throws INVALID_REQUEST for an id outside the vocabulary.
+   */
+  pieceBytes(id: number, { special }: { readonly special: boolean }): Buffer {
+    this.#check(id);
+    const count = this.#llama.tokenToPiece(this.#vocab, id, this.#piece, this.#piece.length, 0, special);
+    if (count >= 0) return Buffer.from(this.#piece.subarray(0, count));
+    const larger = Buffer.alloc(-count);
+    return larger.subarray(0, this.#llama.tokenToPiece(this.#vocab, id, larger, larger.length, 0, special));
+  }
+
+  /** Whether `id` ends a generation: EOS, end of turn and their like. */
+  isEndOfGeneration(id: number): boolean {
+    this.#check(id);
+    return this.#llama.vocabIsEog(this.#vocab, id);
+  }
+
+  isControl(id: number): boolean {
+    this.#check(id);
+    return this.#llama.vocabIsControl(this.#vocab, id);
+  }
+
+  /** Bits of TokenAttribute. */
+  attr(id: number): number {
+    this.#check(id);
+    return this.#llama.vocabGetAttr(this.#vocab, id);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#llama.modelFree(this.#model);
+  }
+
+  #findUnknown(): number | undefined {
+    for (let id = 0; id < this.size; id++) {
+      if ((this.#llama.vocabGetAttr(this.#vocab, id) & TokenAttribute.UNKNOWN) !== 0) return id;
+    }
+    return undefined;
+  }
+
+  #checkOpen(): void {
+    if (!this.#open) throw new RhoneError("GGML_FAILED", "A vocabulary was used after it was closed.");
+  }
+
+  #check(id: number): void {
+    this.#checkOpen();
+    if (Number.isInteger(id) && id >= 0 && id < this.size) return;
+    throw new RhoneError("INVALID_REQUEST", `Token id ${id} is outside the vocabulary, 0 to ${this.size - 1}.`);
+  }
+}
+
+function loadFailure(path: string, complaints: string): RhoneError {
+  const unsupported = /unknown (pre-)?tokenizer|loading model vocabulary|tokenizer\.ggml/i.test(complaints);
+  return new RhoneError(
+    unsupported ? "TOKENIZER_UNSUPPORTED" : "GGUF_MALFORMED",
+    `${path} can't be read: ${complaints || "libllama gave no reason"}.`,
+  );
+}

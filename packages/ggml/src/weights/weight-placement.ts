@@ -1,0 +1,77 @@
+import { RhoneError } from "@rhone/common";
+import { type Backend, type NativeBackend, nativeBackendOf } from "../backend/backend.js";
+import { BufferType } from "../backend/buffer-type.js";
+import type { Pointer } from "../bindings/pointer.js";
+import { GgmlType, rowSize, typeInfo } from "../elements/ggml-type.js";
+import { MetadataArena } from "../tensors/metadata-arena.js";
+import type { TensorSpec } from "../tensors/tensor-storage.js";
+
+/** What a weight is for: the left side of a matrix product, a table whose rows are looked up, or a factor per element. */
+export type WeightUse = "matmul" | "rows" | "norm";
+
+interface PlacedSpec extends TensorSpec {
+  readonly use: WeightUse;
+}
+
+/** Tokens in the operation that is tried. Some backends choose by batch size; llama.cpp tries the same. */
+const TRIED_TOKENS = 512;
+
+/** Types without a matrix product, of which ggml's own answer is not to be trusted. */
+const NOT_WEIGHTS: ReadonlySet<number> = new Set(
+  (["I8", "I16", "I32", "I64", "F64", "Q8_1", "Q8_K"] as const).map((name) => GgmlType[name]),
+);
+
+/**
+ * Chooses, for one weight after another, the first of `types` from which the device can compute its use. As llama.cpp does
+ * it: the operation is described over a weight in an empty buffer of that type, and the device is asked.
+ */
+export function placeWeight(backend: Backend, types: readonly BufferType[]): (spec: PlacedSpec) => BufferType {
+  const host = nativeBackendOf(backend);
+  const known = new Map<string, BufferType>();
+  return (spec) => {
+    // Layers repeat, so there are few distinct questions.
+    const key = `${spec.use} ${spec.type} ${spec.ne.join(" ")}`;
+    const type = known.get(key) ?? types.find((candidate) => supports(host, candidate, spec));
+    if (type === undefined) {
+      const { name } = typeInfo(spec.type);
+      const message = `${backend.device.name} can't compute with "${spec.name}" stored as ${name} [${spec.ne.join(", ")}]; convert the model to Q8_0 or F16, or choose another device.`;
+      throw new RhoneError("TENSOR_TYPE_UNSUPPORTED", message);
+    }
+    known.set(key, type);
+    return type;
+  };
+}
+
+function supports({ native, device }: NativeBackend, type: BufferType, spec: PlacedSpec): boolean {
+  rowSize(spec.type, spec.ne[0]);
+  if (NOT_WEIGHTS.has(spec.type)) return false;
+  const arena = new MetadataArena(native, "a trial operation", MetadataArena.tensorBytes(native, 8));
+  const buffer = native.backend.buftAllocBuffer(BufferType.pointerOf(type), 0);
+  try {
+    if (buffer === null) return false;
+    const [ne0, ne1 = 1, ne2 = 1, ne3 = 1] = spec.ne;
+    const weight = native.ggml.newTensor4d(arena.context, spec.type, ne0, ne1, ne2, ne3);
+    arena.setBuffer(weight, buffer);
+    return native.backend.devSupportsOp(device, trialOperation(native, arena.context, weight, spec));
+  } finally {
+    if (buffer !== null) native.backend.bufferFree(buffer);
+    arena.close();
+  }
+}
+
+function trialOperation(
+  { ggml }: NativeBackend["native"],
+  context: Pointer,
+  weight: Pointer,
+  { use, ne }: PlacedSpec,
+): Pointer {
+  const [ne0, ne1 = 1, ne2 = 1, ne3 = 1] = ne;
+  switch (use) {
+    case "matmul":
+      return ggml.mulMat(context, weight, ggml.newTensor4d(context, GgmlType.F32, ne0, TRIED_TOKENS, ne2, ne3));
+    case "rows":
+      return ggml.getRows(context, weight, ggml.newTensor4d(context, GgmlType.I32, TRIED_TOKENS, 1, 1, 1));
+    case "norm":
+      return ggml.mul(context, ggml.newTensor4d(context, GgmlType.F32, ne0, ne1, ne2, ne3), weight);
+  }
+}

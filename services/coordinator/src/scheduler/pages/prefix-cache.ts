@@ -1,0 +1,210 @@
+import type { PagePool } from "./page-pool.js";
+import { firstVisible } from "./window.js";
+
+/** One page's worth of tokens after those of its parents. Lives while its page, a descendant or a sequence needs it. */
+interface PrefixNode {
+  readonly parent: PrefixNode | null;
+  /** Of its tokens; its place among its parent's children. */
+  readonly key: number;
+  readonly tokens: Int32Array;
+  readonly children: Map<number, PrefixNode>;
+  page: number | null;
+  pins: number;
+}
+
+/** A place in the cache that a sequence has come to: what it has computed up to there is registered. */
+export type PrefixCursor = PrefixNode;
+
+/** What the cache holds of a prompt. */
+export interface PrefixHit {
+  /** Positions [0, length) need not be computed. */
+  readonly length: number;
+  /** Entries [first, first + pages.length) of the page table; no row at `length` or later sees the ones before. */
+  readonly first: number;
+  readonly pages: readonly number[];
+  /** The page whose first rows are the rest of `length`, to be copied before anything is written behind them; or null. */
+  readonly copyFrom: number | null;
+  readonly cursor: PrefixCursor;
+}
+
+/** Among so many continuations of a prefix the one with the most equal tokens is looked for. */
+const MOST_COMPARED = 32;
+
+export interface PrefixCacheOptions {
+  readonly pages: PagePool;
+  readonly pageSize: number;
+  /** Positions a token sees, itself included; 0 = all. */
+  readonly slidingWindow: number;
+}
+
+/**
+ * Which pages hold the K/V of which tokens: a tree whose edges are full pages of tokens, found by their hash and compared
+ * token by token. K/V depends on all tokens before it, so a page is known by its path from the root. Sequences of different
+ * salts share nothing.
+ */
+export class PrefixCache {
+  readonly #options: PrefixCacheOptions;
+  readonly #roots = new Map<string, PrefixNode>();
+  readonly #salts = new Map<PrefixNode, string>();
+  readonly #nodeOf = new Map<number, PrefixNode>();
+
+  constructor(options: PrefixCacheOptions) {
+    this.#options = options;
+  }
+
+  /** Where a sequence begins. Pinned until `unpin`. */
+  root(salt: string): PrefixCursor {
+    const root = this.#roots.get(salt) ?? newNode(null, 0, new Int32Array());
+    this.#roots.set(salt, root);
+    this.#salts.set(root, salt);
+    root.pins++;
+    return root;
+  }
+
+  /**
+   * The longest beginning of `tokens`, at most `limit` long, whose visible pages are all there. Its pages are retained, and
+   * its cursor is pinned; null, and nothing taken, when there is none. Page size 4, no window, [1 2 3 4] [5 6 7 8] cached:
+   * tokens 1 2 3 4 5 6 9 with limit 6 give length 6, the first page, and a copy of the second.
+   */
+  acquire(salt: string, tokens: Int32Array, limit: number): PrefixHit | null {
+    const root = this.#roots.get(salt);
+    if (root === undefined) return null;
+    const path = this.#walk(root, tokens, limit);
+    const count = this.#usable(path);
+    const hit = this.#hit(path[count - 1] ?? root, path.slice(0, count), tokens.subarray(0, limit));
+    if (hit.length === 0) return null;
+    this.#options.pages.retain(hit.pages);
+    if (hit.copyFrom !== null) this.#options.pages.retain([hit.copyFrom]);
+    hit.cursor.pins++;
+    return hit;
+  }
+
+  /**
+   * `page`, which the caller holds, has the K/V of `tokens` (one page full) after those of `cursor`. Moves the pin to the new
+   * place and returns it. Equal tokens keep the page they have; null when another page's tokens have the same hash.
+   */
+  insert(cursor: PrefixCursor, tokens: Int32Array, page: number): PrefixCursor | null {
+    const key = hashOf(tokens);
+    const known = cursor.children.get(key);
+    if (known !== undefined && !equal(known.tokens, tokens)) {
+      this.unpin(cursor);
+      return null;
+    }
+    const node = known ?? newNode(cursor, key, tokens.slice());
+    cursor.children.set(key, node);
+    node.pins++;
+    this.unpin(cursor);
+    if (node.page === null) this.#give(node, page);
+    return node;
+  }
+
+  unpin(cursor: PrefixCursor): void {
+    cursor.pins--;
+    this.#prune(cursor);
+  }
+
+  /** The pool needs the page for something else. */
+  forget(page: number): void {
+    const node = this.#nodeOf.get(page);
+    if (node === undefined) return;
+    this.#nodeOf.delete(page);
+    node.page = null;
+    this.#prune(node);
+  }
+
+  #give(node: PrefixNode, page: number): void {
+    node.page = page;
+    this.#nodeOf.set(page, node);
+    this.#options.pages.mark(page);
+  }
+
+  #walk(root: PrefixNode, tokens: Int32Array, limit: number): readonly PrefixNode[] {
+    const { pageSize } = this.#options;
+    const path: PrefixNode[] = [];
+    for (let end = pageSize; end <= limit; end += pageSize) {
+      const wanted = tokens.subarray(end - pageSize, end);
+      const child: PrefixNode | undefined = (path.at(-1) ?? root).children.get(hashOf(wanted));
+      if (child === undefined || !equal(child.tokens, wanted)) break;
+      path.push(child);
+    }
+    return path;
+  }
+
+  /** How many entries of the path can be used: the most after which every page that is still seen is there. */
+  #usable(path: readonly PrefixNode[]): number {
+    let best = 0;
+    let present = 0;
+    path.forEach((node, index) => {
+      present = node.page === null ? 0 : present + 1;
+      if (present >= index + 1 - this.#firstEntry(index + 1)) best = index + 1;
+    });
+    return best;
+  }
+
+  #hit(cursor: PrefixNode, path: readonly PrefixNode[], tokens: Int32Array): PrefixHit {
+    const { pageSize } = this.#options;
+    const whole = path.length * pageSize;
+    const partial = bestContinuation(cursor, tokens.subarray(whole, whole + pageSize));
+    const first = this.#firstEntry(path.length);
+    const pages = path.slice(first).map(({ page }) => page ?? 0);
+    return { length: whole + partial.length, first, pages, copyFrom: partial.page, cursor };
+  }
+
+  /** The first entry that the row after `entries` full pages sees. */
+  #firstEntry(entries: number): number {
+    const { pageSize, slidingWindow } = this.#options;
+    return Math.min(entries, Math.floor(firstVisible(entries * pageSize, slidingWindow) / pageSize));
+  }
+
+  #prune(from: PrefixNode): void {
+    let node: PrefixNode | null = from;
+    while (node !== null && node.page === null && node.pins === 0 && node.children.size === 0) {
+      const { parent, key }: PrefixNode = node;
+      if (parent === null) this.#dropRoot(node);
+      else if (parent.children.get(key) === node) parent.children.delete(key);
+      node = parent;
+    }
+  }
+
+  #dropRoot(root: PrefixNode): void {
+    this.#roots.delete(this.#salts.get(root) ?? "");
+    this.#salts.delete(root);
+  }
+}
+
+function newNode(parent: PrefixNode | null, key: number, tokens: Int32Array): PrefixNode {
+  return { parent, key, tokens, children: new Map(), page: null, pins: 0 };
+}
+
+/** The child with a page that begins with the most of `tokens`. */
+function bestContinuation(
+  { children }: PrefixNode,
+  tokens: Int32Array,
+): { readonly length: number; readonly page: number | null } {
+  let best: { length: number; page: number | null } = { length: 0, page: null };
+  let compared = 0;
+  for (const child of children.values()) {
+    if (++compared > MOST_COMPARED) break;
+    const length = child.page === null ? 0 : commonLength(child.tokens, tokens);
+    if (length > best.length) best = { length, page: child.page };
+  }
+  return best;
+}
+
+function commonLength(a: Int32Array, b: Int32Array): number {
+  const most = Math.min(a.length, b.length);
+  let length = 0;
+  while (length < most && a[length] === b[length]) length++;
+  return length;
+}
+
+function equal(a: Int32Array, b: Int32Array): boolean {
+  return a.length === b.length && commonLength(a, b) === a.length;
+}
+
+/** FNV-1a over the ids. */
+function hashOf(tokens: Int32Array): number {
+  let hash = 2166136261;
+  for (const token of tokens) hash = Math.imul(hash ^ token, 16777619);
+  return hash;
+}

@@ -1,0 +1,41 @@
+import type { ClusterStatus, KvTypeName, ServedModel } from "@rhone/common";
+import type { Engine } from "../engine/engine.js";
+import type { Pipeline } from "../pipeline/pipeline.js";
+import type { WorkerRegistry } from "../workers/worker-registry.js";
+
+export interface StatusSources {
+  readonly coordinator: string;
+  /** host:port; empty until it listens. */
+  readonly operations: () => string;
+  readonly startedAtMs: number;
+  readonly model: ServedModel;
+  readonly simulated: boolean;
+  readonly kvType: KvTypeName;
+  readonly pageSize: number;
+  readonly maxSequences: number;
+  readonly pipeline: Pipeline;
+  readonly registry: WorkerRegistry;
+  readonly engine: Engine;
+}
+
+/** The coordinator as others see it, at this moment. */
+export function clusterStatus(sources: StatusSources): ClusterStatus {
+  const { coordinator, startedAtMs, model, kvType, pipeline, registry, engine } = sources;
+  const { pages, running, waiting, tokens } = engine.counts;
+  return {
+    coordinator,
+    operations: sources.operations(),
+    updatedAtMs: Date.now(),
+    startedAtMs,
+    state: pipeline.state,
+    reason: pipeline.reason,
+    model,
+    simulated: sources.simulated,
+    epoch: pipeline.epochNumber,
+    kvType,
+    workers: registry.members.map((member) => member.status()),
+    pages: { size: sources.pageSize, ...pages },
+    sequences: { running, waiting, limit: sources.maxSequences },
+    tokens,
+  };
+}

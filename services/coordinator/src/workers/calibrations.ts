@@ -1,0 +1,90 @@
+import type { Logger, WorkerMessage } from "@rhone/common";
+import { type Calibration, mergeCalibrations, type StepCurve } from "@rhone/planner";
+import type { Member } from "./member.js";
+
+/** Decode rows per step that workers time. */
+const ROWS = [1, 2, 4, 8, 16, 32];
+const ONE_ROW = [1];
+/** A worker that needs longer is planned for as the others are. */
+const WITHIN_MS = 15_000;
+
+/** Has workers time the shards they hold, once. */
+export class Calibrations {
+  readonly #logger: Logger;
+  readonly #pending = new Map<number, (curve: StepCurve) => void>();
+  #last = 0;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /**
+   * Sets `calibration` of each member of a plan that lacks it, or lacks the head that it holds now. All at once, because
+   * workers of one machine share its memory bandwidth; then those of each machine in turn, for what a single stream gets.
+   * Workers of one kind on one machine count as equally fast. Rejects with the signal's reason when it aborts.
+   */
+  async complete(members: readonly Member[], signal: AbortSignal): Promise<void> {
+    const due = new Set(members.filter(isDue));
+    if (due.size === 0) return;
+    const timed = members.filter((member) => due.has(member));
+    const curves = await Promise.all(timed.map((member) => this.#time(member, ROWS, signal)));
+    const curveOf = new Map(timed.map((member, index) => [member, curves[index] ?? []]));
+    await Promise.all(
+      groupBy(members, ({ hostname }) => hostname).map(async (neighbours) => {
+        for (const member of neighbours.filter((each) => due.has(each))) {
+          const curve = curveOf.get(member) ?? [];
+          // The only one of its machine was alone already.
+          const alone = neighbours.length > 1 ? await this.#time(member, ONE_ROW, signal) : curve.slice(0, 1);
+          member.calibration = this.#calibration(member, curve, alone);
+        }
+      }),
+    );
+    for (const alike of groupBy(members, ({ kind }) => kind)) share(alike);
+  }
+
+  hear({ calibrated }: WorkerMessage): void {
+    const times = calibrated?.stepTimes ?? [];
+    const curve = times.map(({ rows, layerMs, headMs }) => ({
+      rows: rows ?? 0,
+      layerMs: layerMs ?? 0,
+      headMs: headMs ?? 0,
+    }));
+    this.#pending.get(calibrated?.calibration ?? 0)?.(curve);
+  }
+
+  #calibration(member: Member, curve: StepCurve, alone: StepCurve): Calibration | null {
+    if (curve.length > 0 && alone.length > 0) return { curve, alone, head: member.shard?.heads ?? false };
+    this.#logger.warn({ worker: member.worker }, "the worker could not time its layers");
+    return null;
+  }
+
+  /** Empty when the worker does not answer in time. */
+  async #time(member: Member, rows: readonly number[], signal: AbortSignal): Promise<StepCurve> {
+    const calibration = ++this.#last;
+    const ended = AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)]);
+    const curve = await new Promise<StepCurve>((resolve) => {
+      this.#pending.set(calibration, resolve);
+      ended.addEventListener("abort", () => resolve([]), { once: true });
+      member.send({ calibrate: { calibration, rows: [...rows] } });
+    });
+    this.#pending.delete(calibration);
+    signal.throwIfAborted();
+    return curve;
+  }
+}
+
+const isDue = ({ calibration, shard }: Member): boolean =>
+  calibration === null || (shard?.heads === true && !calibration.head);
+
+function share(alike: readonly Member[]): void {
+  const known = alike.flatMap(({ calibration }) => (calibration === null ? [] : [calibration]));
+  if (known.length === 0) return;
+  const merged = mergeCalibrations(known);
+  for (const member of alike) member.calibration = merged;
+}
+
+function groupBy<T>(items: readonly T[], key: (item: T) => string): readonly (readonly T[])[] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
+  return [...groups.values()];
+}

@@ -1,0 +1,115 @@
+import type { ServerDuplexStream } from "@grpc/grpc-js";
+import type { CoordinatorMessage, WorkerMessage, WorkerStatus } from "@rhone/common";
+import type { Calibration, RawSpeed, StagePlan } from "@rhone/planner";
+import type { rhone } from "@rhone/proto";
+import { LOST_AFTER_MS } from "./heartbeat.js";
+
+/** One joined worker: what it said of itself, what it holds, and the stream to it. */
+export class Member {
+  readonly worker: string;
+  readonly address: string;
+  readonly memoryTotal: number;
+  /** As measured when it started; null when it does not say. */
+  readonly raw: RawSpeed | null;
+  /** The shard it was told to hold, or null for a spare. */
+  shard: StagePlan | null = null;
+  /** What identifies a load it has finished, so that an equal one need not be sent again. */
+  loaded: string | null = null;
+  /** How fast it runs layers of the model; null until it has timed them. */
+  calibration: Calibration | null = null;
+  /** On the performance clock: when its step counter last moved. */
+  steppedAt = performance.now();
+  readonly #hello: rhone.v1.Hello.$Properties;
+  readonly #stream: ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
+  readonly #silence: NodeJS.Timeout;
+  #heartbeat: rhone.v1.Heartbeat.$Properties = {};
+  #heartbeatAt = performance.now();
+  #busy = 0;
+  #loadedBytes = 0;
+  #totalBytes = 0;
+  #pageBytes = 0;
+
+  constructor(options: {
+    readonly hello: rhone.v1.Hello.$Properties;
+    readonly stream: ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
+    readonly onSilent: () => void;
+  }) {
+    this.#hello = options.hello;
+    this.#stream = options.stream;
+    this.worker = options.hello.worker ?? "";
+    this.address = options.hello.address ?? "";
+    this.memoryTotal = options.hello.memoryTotal ?? 0;
+    const { gflops, bandwidth } = options.hello;
+    this.raw = gflops && bandwidth ? { gflops, bandwidth } : null;
+    this.#silence = setTimeout(options.onSilent, LOST_AFTER_MS);
+  }
+
+  get hostname(): string {
+    return this.#hello.hostname ?? "";
+  }
+
+  /** Rows that its kernels compute at once; 1 when it does not say. */
+  get rowBlock(): number {
+    return this.#hello.rowBlock || 1;
+  }
+
+  /** Equal for workers of one machine that compute with the same device and threads. */
+  get kind(): string {
+    const { hostname, device, threads } = this.#hello;
+    return JSON.stringify([hostname, device, threads]);
+  }
+
+  send(message: CoordinatorMessage): void {
+    this.#stream.write(message);
+  }
+
+  hear(message: WorkerMessage): void {
+    this.#silence.refresh();
+    if (message.heartbeat != null) this.#beat(message.heartbeat);
+    if (message.progress != null) {
+      this.#loadedBytes = message.progress.bytes ?? 0;
+      this.#totalBytes = message.progress.totalBytes ?? 0;
+    }
+    if (message.ready != null) {
+      this.#loadedBytes = message.ready.weightBytes ?? 0;
+      this.#totalBytes = this.#loadedBytes;
+      this.#pageBytes = message.ready.pageBytes ?? 0;
+    }
+  }
+
+  status(): WorkerStatus {
+    const { operations, hostname, pid, device, threads } = this.#hello;
+    return {
+      worker: this.worker,
+      address: this.address,
+      operations: operations ?? "",
+      hostname: hostname ?? "",
+      pid: pid ?? 0,
+      device: device ?? "",
+      threads: threads ?? 0,
+      memoryTotal: this.memoryTotal,
+      resident: this.#heartbeat.resident ?? 0,
+      layers: this.shard === null ? null : [this.shard.first, this.shard.last],
+      loadedBytes: this.#loadedBytes,
+      totalBytes: this.#totalBytes,
+      pageBytes: this.shard === null ? 0 : this.#pageBytes,
+      stepTimes: this.calibration,
+      busy: this.#busy,
+    };
+  }
+
+  close(): void {
+    clearTimeout(this.#silence);
+    this.#stream.end();
+  }
+
+  #beat(heartbeat: rhone.v1.Heartbeat.$Properties): void {
+    const now = performance.now();
+    const elapsedUs = (now - this.#heartbeatAt) * 1000;
+    const busyUs = (heartbeat.busyUs ?? 0) - (this.#heartbeat.busyUs ?? 0);
+    if (elapsedUs > 0) this.#busy = Math.min(1, Math.max(0, busyUs / elapsedUs));
+    if (heartbeat.steps !== this.#heartbeat.steps) this.steppedAt = now;
+    this.#heartbeat = heartbeat;
+    this.#heartbeatAt = now;
+  }
+}

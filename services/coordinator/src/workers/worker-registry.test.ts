@@ -1,0 +1,107 @@
+import { PassThrough } from "node:stream";
+import { createLogger, PROTOCOL_VERSION, type WorkerMessage } from "@rhone/common";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { LOST_AFTER_MS } from "./heartbeat.js";
+import { WorkerRegistry } from "./worker-registry.js";
+
+const logger = createLogger({ service: "test", level: "silent" });
+
+/** A registry and one worker's stream into it. */
+function setup(options = {}) {
+  const registry = new WorkerRegistry(logger, options);
+  const heard: string[] = [];
+  registry.listen({
+    joined: (member) => heard.push(`joined ${member.worker}`),
+    left: (member, reason) => heard.push(`left ${member.worker}: ${reason}`),
+    message: () => {},
+  });
+  const connect = () => {
+    const stream = new PassThrough({ objectMode: true });
+    const errors: string[] = [];
+    stream.on("error", (status: { details?: string }) => errors.push(status.details ?? ""));
+    vi.spyOn(stream, "write").mockReturnValue(true); // what the registry answers is not heard by itself
+    registry.join(stream as never);
+    const say = (message: WorkerMessage): boolean => stream.emit("data", message);
+    return { stream, say, errors };
+  };
+  return { registry, heard, connect };
+}
+
+const hello = (worker: string, protocol = PROTOCOL_VERSION): WorkerMessage => ({
+  hello: { worker, address: "127.0.0.1:1", protocol, memoryTotal: 1000 },
+});
+
+describe("WorkerRegistry", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it("keeps a worker that beats and loses one that falls silent", () => {
+    const { registry, heard, connect } = setup();
+    const { say } = connect();
+    say(hello("w"));
+    for (let second = 0; second < 10; second++) {
+      vi.advanceTimersByTime(1000);
+      say({ heartbeat: { steps: second } });
+    }
+    expect(registry.members).toHaveLength(1);
+    vi.advanceTimersByTime(LOST_AFTER_MS);
+    expect(heard).toEqual(["joined w", `left w: silent for ${LOST_AFTER_MS} ms`]);
+    expect(registry.members).toHaveLength(0);
+  });
+
+  it("tells how busy a worker is from its counters", () => {
+    const { registry, connect } = setup();
+    const { say } = connect();
+    say(hello("w"));
+    say({ heartbeat: { busyUs: 0 } });
+    vi.advanceTimersByTime(1000);
+    say({ heartbeat: { busyUs: 250_000 } });
+    expect(registry.members[0]?.status().busy).toBeCloseTo(0.25);
+  });
+
+  it("takes a worker that joins anew for another one", () => {
+    const { registry, heard, connect } = setup();
+    connect().say(hello("w"));
+    connect().say(hello("w"));
+    expect(heard).toEqual(["joined w", "left w: it joined anew", "joined w"]);
+    expect(registry.members).toHaveLength(1);
+  });
+
+  it("refuses another protocol, a first message that is no Hello, and silence", () => {
+    const { heard, connect } = setup();
+    const [other, rude, silent] = [connect(), connect(), connect()];
+    other.say(hello("w", 99));
+    rude.say({ heartbeat: {} });
+    vi.advanceTimersByTime(5000);
+    expect(other.errors).toEqual([
+      expect.stringMatching(/^Worker w speaks wire protocol 99, this coordinator 2; run the same release of both\.$/),
+    ]);
+    expect(rude.errors).toEqual([expect.stringMatching(/must be Hello/)]);
+    expect(silent.errors).toEqual([expect.stringMatching(/No Hello came/)]);
+    expect(heard).toEqual([]);
+  });
+
+  it("loses a worker whose stream ends", () => {
+    const { heard, connect } = setup();
+    const { say, stream } = connect();
+    say(hello("w"));
+    stream.emit("end");
+    expect(heard.at(-1)).toBe("left w: its stream ended");
+  });
+
+  it.each([
+    [false, true, /is simulated; start the coordinator with --simulated true/],
+    [true, false, /is not simulated, but this coordinator is/],
+  ])("never mixes: simulated itself %s, refuses a worker that is simulated %s", (own, theirs, why) => {
+    const { registry, connect } = setup({ simulated: own });
+    const other = connect();
+    other.say({ hello: { ...hello("w").hello, simulated: theirs } });
+    expect(other.errors.join()).toMatch(why);
+    connect().say({ hello: { ...hello("v").hello, simulated: own } });
+    expect(registry.members.map(({ worker }) => worker)).toEqual(["v"]);
+  });
+});
