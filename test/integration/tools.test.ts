@@ -6,7 +6,7 @@ import { GgufWriter, gguf } from "@rhone/model";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { diceOf, randomSchema } from "../../packages/grammar/src/schema/random-schema.fixture.js";
-import { mistralV3Metadata } from "../../packages/model/src/chat-template/mistral-v3-vocabulary.fixture.js";
+import { mistralV3Metadata } from "../../packages/model/src/testing/mistral-v3-vocabulary.js";
 import { RunningCluster } from "../cluster/start-cluster.js";
 
 const CALL_TOKEN = 5;

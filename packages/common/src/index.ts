@@ -5,11 +5,19 @@ export * from "./config/load-config.js";
 export * from "./config/schemas.js";
 export * from "./errors/error-table.js";
 export * from "./errors/rhone-error.js";
-export * from "./grpc/acknowledger.js";
-export * from "./grpc/channel-options.js";
-export * from "./grpc/serve.js";
-export * from "./grpc/services.js";
-export * from "./grpc/status.js";
+export { GrpcServer, openChannel } from "./grpc/channel.js";
+export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";
+export { type FrameReceiver, flowHandler } from "./grpc/flow-server.js";
+export { FrameLink } from "./grpc/frame-link.js";
+export {
+  type CoordinatorMessage,
+  controlService,
+  type FlowEnd,
+  type Frame,
+  PROTOCOL_VERSION,
+  pipelineService,
+  type WorkerMessage,
+} from "./grpc/services.js";
 export * from "./lifecycle/announce.js";
 export * from "./lifecycle/condition.js";
 export * from "./lifecycle/crash.js";

@@ -153,7 +153,7 @@ describe("a coordinator with its workers", () => {
   it("refuses a worker of another protocol", async () => {
     coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
     const worker = await join("w0", { protocol: 99 });
-    await expect.poll(() => worker.ended).toMatch(/speaks protocol 99, this coordinator 1/);
+    await expect.poll(() => worker.ended).toMatch(/speaks wire protocol 99, this coordinator 2/);
   });
 
   it("ends the one request that makes a stage fail, and serves the others", async () => {

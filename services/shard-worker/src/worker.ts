@@ -1,13 +1,20 @@
 import { randomUUID } from "node:crypto";
 import { freemem, hostname } from "node:os";
-import { type Logger, OperationsServer, PROTOCOL_VERSION, type Shutdown } from "@rhone/common";
+import {
+  flowHandler,
+  GrpcServer,
+  type Logger,
+  OperationsServer,
+  PROTOCOL_VERSION,
+  pipelineService,
+  type Shutdown,
+} from "@rhone/common";
 import type { ShardWorkerConfig } from "./config.js";
-import { openGgmlDevice } from "./device/ggml-device.js";
 import { createMetrics } from "./metrics.js";
 import { ControlLink } from "./server/control-link.js";
-import { PipelineServer } from "./server/pipeline-server.js";
-import { ShardHolder } from "./server/shard-holder.js";
 import { StageRunner } from "./server/stage-runner.js";
+import { openGgmlDevice } from "./shard/ggml-device.js";
+import { ShardHolder } from "./shard/shard-holder.js";
 import { simulatedDevice } from "./simulation/simulated-device.js";
 
 /** What is left to the system and to the worker's own code. */
@@ -35,8 +42,11 @@ export async function startShardWorker({
   shutdown.add("shard", () => holder.release());
 
   const { host, port, opsPort, advertiseHost = host } = config;
-  const server = await PipelineServer.open({ host, port }, (frame) => runner.accept(frame));
-  shutdown.add("pipeline server", () => server.close());
+  const server = await GrpcServer.open({ host, port }, (services) => {
+    const flow = flowHandler(() => ({ accept: (frame) => runner.accept(frame) }));
+    services.addService(pipelineService, { flow });
+  });
+  shutdown.add("grpc", () => server.close());
   const address = `${advertiseHost}:${server.port}`;
   let control: ControlLink | undefined;
   const ops = await OperationsServer.open({

@@ -13,11 +13,15 @@ const serialize =
     return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
 
-function bidi<Req, Res>(path: string, request: Codec<Req>, response: Codec<Res>): MethodDefinition<Req, Res> {
+function method<Req, Res>(
+  path: string,
+  [request, response]: readonly [Codec<Req>, Codec<Res>],
+  { responseStream }: { readonly responseStream: boolean },
+): MethodDefinition<Req, Res> {
   return {
     path,
     requestStream: true,
-    responseStream: true,
+    responseStream,
     requestSerialize: serialize(request),
     requestDeserialize: (bytes) => request.decode(bytes),
     responseSerialize: serialize(response),
@@ -25,26 +29,24 @@ function bidi<Req, Res>(path: string, request: Codec<Req>, response: Codec<Res>)
   };
 }
 
-const { Frame, Ack, WorkerMessage, CoordinatorMessage } = rhone.v1;
-
 export type Frame = rhone.v1.Frame.$Properties;
-export type Ack = rhone.v1.Ack.$Properties;
+export type FlowEnd = rhone.v1.FlowEnd.$Properties;
 export type WorkerMessage = rhone.v1.WorkerMessage.$Properties;
 export type CoordinatorMessage = rhone.v1.CoordinatorMessage.$Properties;
 
-/** rhone.v1.Pipeline: frames flow from a stage to the next, acknowledgements back. */
+const { Frame, FlowEnd, WorkerMessage, CoordinatorMessage } = rhone.v1;
+
+/** rhone.v1.Pipeline: frames flow from one stage to the next; nothing flows back. */
 export const pipelineService = {
-  flow: bidi<Frame, Ack>("/rhone.v1.Pipeline/Flow", Frame as Codec<Frame>, Ack as Codec<Ack>),
+  flow: method<Frame, FlowEnd>("/rhone.v1.Pipeline/Flow", [Frame, FlowEnd], { responseStream: false }),
 } as const satisfies ServiceDefinition;
 
-/** rhone.v1.Control: a worker's line to its coordinator. */
+/** rhone.v1.Control: a worker's connection to its coordinator. */
 export const controlService = {
-  join: bidi<WorkerMessage, CoordinatorMessage>(
-    "/rhone.v1.Control/Join",
-    WorkerMessage as Codec<WorkerMessage>,
-    CoordinatorMessage as Codec<CoordinatorMessage>,
-  ),
+  join: method<WorkerMessage, CoordinatorMessage>("/rhone.v1.Control/Join", [WorkerMessage, CoordinatorMessage], {
+    responseStream: true,
+  }),
 } as const satisfies ServiceDefinition;
 
-/** Of the wire contracts; a worker and a coordinator of different ones refuse each other. */
-export const PROTOCOL_VERSION = 1;
+/** The version of the wire contracts in proto/. A coordinator refuses workers of another version. */
+export const PROTOCOL_VERSION = 2;

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { scratchFolder } from "../gguf/scratch-folder.fixture.js";
+import { scratchFolder } from "../testing/scratch-folder.js";
 import { CATALOGUE, findModel } from "./catalogue.js";
 import { nearestNames } from "./nearest-names.js";
 import { resolveModel } from "./resolve-model.js";

@@ -4,7 +4,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { readModelConfig } from "../config/model-config.js";
 import { gguf } from "../gguf/gguf-value.js";
 import { openGguf } from "../gguf/open-gguf.js";
-import { smallModel, writeSmallModel } from "../gguf/small-gguf.fixture.js";
+import { smallModel, writeSmallModel } from "../testing/small-gguf.js";
 import type { ChatMessage } from "./chat-message.js";
 import { type ChatVocabulary, chatTemplateFor, detectChatTemplate } from "./chat-template.js";
 import { mistralCallId } from "./mistral-call-id.js";

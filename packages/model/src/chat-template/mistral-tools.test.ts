@@ -2,9 +2,9 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Vocabulary } from "@rhone/ggml";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openMistralV3Vocabulary } from "../testing/mistral-v3-vocabulary.js";
 import type { ChatMessage, ChatTool } from "./chat-message.js";
 import { mistralTemplate } from "./mistral-template.js";
-import { openMistralV3Vocabulary } from "./mistral-v3-vocabulary.fixture.js";
 
 interface Case {
   readonly name: string;

@@ -1,7 +1,7 @@
 import { GgmlType } from "@rhone/ggml";
 import { describe, expect, test } from "vitest";
 import { type GgufValue, gguf } from "../gguf/gguf-value.js";
-import { type SmallModel, smallModel, writeSmallModel } from "../gguf/small-gguf.fixture.js";
+import { type SmallModel, smallModel, writeSmallModel } from "../testing/small-gguf.js";
 import { wholeModel } from "./llama-tensors.js";
 import { readModelConfig } from "./model-config.js";
 import { pageBytesPerLayer, shardBytes, weightBytes } from "./model-size.js";

@@ -5,7 +5,6 @@ import { describe, expect, test } from "vitest";
 import { readModelConfig } from "../config/model-config.js";
 import { type GgufFile, openGguf } from "../gguf/open-gguf.js";
 import { readTensorBytes } from "../gguf/read-tensor-bytes.js";
-import { scratchFolder } from "../gguf/scratch-folder.fixture.js";
 import type { Quantization } from "../quantization/quantization.js";
 import {
   CONFIG,
@@ -15,7 +14,8 @@ import {
   PIECES,
   SHAPES,
   writeCheckpoint,
-} from "./checkpoint.fixture.js";
+} from "../testing/checkpoint.js";
+import { scratchFolder } from "../testing/scratch-folder.js";
 import { type ConvertRequest, convertCheckpoint } from "./convert-checkpoint.js";
 
 const engine = openEngine();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { RhoneError } from "@rhone/common";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { encodeSafetensors, withHeader, writeCheckpoint } from "./checkpoint.fixture.js";
+import { encodeSafetensors, withHeader, writeCheckpoint } from "../testing/checkpoint.js";
 import { readSafetensorsHeader } from "./safetensors.js";
 
 const entry = (shape: number[], begin: number, end: number, dtype = "F32") => ({

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { encodeSentencePiece, PIECES, writeCheckpoint } from "./checkpoint.fixture.js";
+import { encodeSentencePiece, PIECES, writeCheckpoint } from "../testing/checkpoint.js";
 import type { CheckpointConfig } from "./hugging-face-config.js";
 import { readTokenizerMetadata } from "./tokenizer-metadata.js";
 

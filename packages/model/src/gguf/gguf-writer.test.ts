@@ -2,9 +2,9 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { GgmlType } from "@rhone/ggml";
 import { expect, test } from "vitest";
+import { scratchFolder } from "../testing/scratch-folder.js";
 import { GgufWriter } from "./gguf-writer.js";
 import { openGguf } from "./open-gguf.js";
-import { scratchFolder } from "./scratch-folder.fixture.js";
 
 const tensors = [
   { name: "a", type: GgmlType.F32, ne: [3] },

@@ -4,12 +4,12 @@ import { RhoneError } from "@rhone/common";
 import { GgmlType } from "@rhone/ggml";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { scratchFolder } from "../testing/scratch-folder.js";
+import { smallModel, writeSmallModel } from "../testing/small-gguf.js";
 import { encodeHeader, type TensorPlacement } from "./encode-header.js";
 import { type GgufValue, gguf } from "./gguf-value.js";
 import { openGguf } from "./open-gguf.js";
 import { readTensorBytes } from "./read-tensor-bytes.js";
-import { scratchFolder } from "./scratch-folder.fixture.js";
-import { smallModel, writeSmallModel } from "./small-gguf.fixture.js";
 
 describe("a file that GgufWriter wrote", () => {
   test("comes back with every value of every type", async () => {

@@ -3,8 +3,8 @@ import { chmod, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import type { CatalogueEntry } from "../catalogue/catalogue.js";
-import { scratchFolder } from "../gguf/scratch-folder.fixture.js";
-import { type Answer, serve, sha256, startFileServer, status } from "./file-server.fixture.js";
+import { type Answer, serve, sha256, startFileServer, status } from "../testing/file-server.js";
+import { scratchFolder } from "../testing/scratch-folder.js";
 import { pullModel } from "./pull-model.js";
 import type { PullOptions, PullProgress } from "./pull-options.js";
 

@@ -10,14 +10,14 @@ import {
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
-import { decodeResult, type SpanAnswer } from "../pipeline/decode-result.js";
-import { encodeStep } from "../pipeline/encode-step.js";
 import type { TargetItl } from "../scheduler/budget/prefill-budget.js";
 import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
 import type { KvShape } from "../scheduler/pages/window.js";
 import { Scheduler } from "../scheduler/scheduler.js";
 import { Sequence } from "../scheduler/sequence.js";
 import type { EventLog, LoggedEvent } from "../token-log/event-log.js";
+import { decodeResult, type SpanAnswer } from "../wire/decode-result.js";
+import { encodeStep } from "../wire/encode-step.js";
 import { ActiveRuns } from "./active-runs.js";
 import { Generation, type GenerationRules } from "./generation.js";
 import { StepMeter } from "./step-meter.js";

@@ -1,9 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Frame, isErrorCode, RhoneError, toRhoneError } from "@rhone/common";
+import { type Frame, FrameLink, isErrorCode, RhoneError, toRhoneError } from "@rhone/common";
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine/engine.js";
-import { StageLink } from "./stage-link.js";
 
 /** How long a new pipeline may take to pass a probe through all stages, and how often it is tried. */
 const PROBE_WITHIN_MS = 60_000;
@@ -27,7 +26,7 @@ export class Epoch implements StepLink {
   readonly #workers: readonly string[];
   readonly #listener: EpochListener;
   readonly #ending = new AbortController();
-  #link: StageLink | null = null;
+  #link: FrameLink | null = null;
   #step = 0;
   #probed: ((workers: readonly string[]) => void) | null = null;
 
@@ -81,10 +80,10 @@ export class Epoch implements StepLink {
     });
     const deadline = AbortSignal.timeout(PROBE_WITHIN_MS);
     const signal = AbortSignal.any([this.signal, deadline]);
-    for (let nonce = 1; ; nonce++) {
+    for (;;) {
       this.#connect();
       this.#step++;
-      this.#link?.send(this.#frame({ probe: { nonce, workers: [] } }));
+      this.#link?.send(this.#frame({ probe: { workers: [] } }));
       const workers = await Promise.race([returned, delay(PROBE_AGAIN_MS, null, { signal }).catch(() => null)]);
       this.signal.throwIfAborted();
       if (workers !== null) return this.#checkRoute(workers);
@@ -121,12 +120,15 @@ export class Epoch implements StepLink {
 
   #connect(): void {
     if (this.#link !== null) return;
-    const link = new StageLink(this.#firstAddress, (error) => {
-      this.#link = null;
-      // While probing, stage 0 may only not be open yet: the next probe connects anew.
-      if (this.#probed === null) this.break(error);
+    this.#link = new FrameLink({
+      address: this.#firstAddress,
+      peer: "stage 0",
+      onBroken: (error) => {
+        this.#link = null;
+        // While probing, stage 0 may not listen yet: the next probe connects again.
+        if (this.#probed === null) this.break(error);
+      },
     });
-    this.#link = link;
   }
 
   #checkRoute(workers: readonly string[]): void {

@@ -222,7 +222,7 @@ export class Pipeline implements RegistryListener {
       const stage = members.length - 1 - fromLast;
       const next = members[stage + 1]?.address ?? this.#address;
       member.send({
-        epoch: { pipeline: id, epoch: this.#epochs, stage, stages: members.length, next, activationType },
+        epoch: { pipeline: id, epoch: this.#epochs, stage, next, activationType },
       });
     });
   }

@@ -1,7 +1,15 @@
-import { Server } from "@grpc/grpc-js";
-import { bindGrpc, CHANNEL_OPTIONS, controlService, pipelineService, type Shutdown } from "@rhone/common";
+import {
+  controlService,
+  type Frame,
+  type FrameReceiver,
+  flowHandler,
+  GrpcServer,
+  pipelineService,
+  RhoneError,
+  type Shutdown,
+} from "@rhone/common";
 import type { WorkerRegistry } from "../workers/worker-registry.js";
-import { receiveFlow } from "./flow-receiver.js";
+import type { Epoch } from "./epoch.js";
 import type { Pipeline } from "./pipeline.js";
 
 /** Serves Control to all workers and Pipeline to the last stage. Returns the port. Throws PORT_IN_USE. */
@@ -13,13 +21,25 @@ export async function serveWorkers(options: {
   readonly shutdown: Shutdown;
 }): Promise<number> {
   const { host, port, registry, pipeline, shutdown } = options;
-  const server = new Server(CHANNEL_OPTIONS);
-  server.addService(controlService, { join: registry.join.bind(registry) });
-  server.addService(pipelineService, {
-    flow: (stream: Parameters<typeof receiveFlow>[0]) => receiveFlow(stream, () => pipeline.epoch),
+  const server = await GrpcServer.open({ host, port }, (services) => {
+    services.addService(controlService, { join: registry.join.bind(registry) });
+    services.addService(pipelineService, { flow: flowHandler(() => receiveResults(() => pipeline.epoch)) });
   });
-  const bound = await bindGrpc(server, { host, port });
-  shutdown.add("grpc", () => server.forceShutdown());
+  shutdown.add("grpc", () => server.close());
   shutdown.add("registry", () => registry.close());
-  return bound;
+  return server.port;
+}
+
+/** Hands the last stage's frames to their epoch, which breaks when the stream that carried them ends. */
+function receiveResults(current: () => Epoch | null): FrameReceiver {
+  let owner: Epoch | null = null;
+  return {
+    accept: (frame: Frame): void => {
+      const epoch = current();
+      if (epoch === null || !epoch.owns(frame)) return;
+      owner = epoch;
+      epoch.accept(frame);
+    },
+    ended: () => owner?.break(new RhoneError("WORKER_LOST", "The last stage's connection to the coordinator ended.")),
+  };
 }

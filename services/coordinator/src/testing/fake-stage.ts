@@ -95,7 +95,6 @@ export class FakeStage {
   }
 
   #read(span: Span, held: Int32Array): rhone.v1.SpanResult.$Properties {
-    const last = (span.position ?? 0) + (span.count ?? 0) - 1;
     const rows = Array.from({ length: span.count ?? 0 }, (_, index) => (span.position ?? 0) + index);
     const visible = rows.map((position) => this.#visible(span, position));
     const scores = (span.targets ?? []).map((target, index) => ({
@@ -105,7 +104,7 @@ export class FakeStage {
     const states = rows.map((position, index) => stateOf(visible[index] ?? [], position));
     const pooled = new Uint8Array(span.pool === true ? sumOfStates(states).buffer : new ArrayBuffer(0));
     const tokens = this.#draw(span, rows, { visible, held });
-    return { sequence: span.sequence ?? 0, position: last, scores, tokens, pooled };
+    return { sequence: span.sequence ?? 0, scores, tokens, pooled };
   }
 
   /** Draws after the last row that is no draft, and after each draft that is what was drawn. */

@@ -1,11 +1,12 @@
-import { Client, type ClientDuplexStream, credentials, Server, type ServerDuplexStream } from "@grpc/grpc-js";
+import type { Client, ClientDuplexStream } from "@grpc/grpc-js";
 import {
-  type Ack,
-  bindGrpc,
-  CHANNEL_OPTIONS,
   type CoordinatorMessage,
   controlService,
   type Frame,
+  FrameLink,
+  flowHandler,
+  GrpcServer,
+  openChannel,
   PROTOCOL_VERSION,
   pipelineService,
   type WorkerMessage,
@@ -35,22 +36,21 @@ export class FakeWorker {
   /** Why the coordinator ended the control stream, or null while it stands. */
   ended: string | null = null;
   readonly #options: FakeWorkerOptions;
-  readonly #server: Server;
+  readonly #server: GrpcServer;
   readonly #client: Client;
   readonly #control: ClientDuplexStream<WorkerMessage, CoordinatorMessage>;
   readonly #heartbeat: NodeJS.Timeout;
   #shape: rhone.v1.LoadShard.$Properties | null = null;
   #epoch: rhone.v1.OpenEpoch.$Properties | null = null;
   #stage: FakeStage | null = null;
-  #next: { readonly client: Client; readonly stream: ClientDuplexStream<Frame, Ack> } | null = null;
+  #next: FrameLink | null = null;
   #steps = 0;
 
-  private constructor(options: FakeWorkerOptions, server: Server, port: number) {
+  private constructor(options: FakeWorkerOptions, server: GrpcServer) {
     this.#options = options;
     this.#server = server;
     this.worker = options.worker;
-    server.addService(pipelineService, { flow: (stream: ServerDuplexStream<Frame, Ack>) => this.#flow(stream) });
-    this.#client = new Client(options.coordinator, credentials.createInsecure(), CHANNEL_OPTIONS);
+    this.#client = openChannel(options.coordinator);
     const { path, requestSerialize, responseDeserialize } = controlService.join;
     this.#control = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     this.#control.on("data", (message: CoordinatorMessage) => this.#obey(message));
@@ -58,14 +58,22 @@ export class FakeWorker {
       this.ended = error.message;
     });
     const { worker, memoryTotal = 1e9, protocol = PROTOCOL_VERSION } = options;
-    this.#control.write({ hello: { worker, hostname: worker, address: `127.0.0.1:${port}`, protocol, memoryTotal } });
+    this.#control.write({
+      hello: { worker, hostname: worker, address: `127.0.0.1:${server.port}`, protocol, memoryTotal },
+    });
     this.#heartbeat = setInterval(() => this.#control.write({ heartbeat: { steps: this.#steps } }), 1000);
   }
 
   static async start(options: FakeWorkerOptions): Promise<FakeWorker> {
-    const server = new Server(CHANNEL_OPTIONS);
-    const port = await bindGrpc(server, { host: "127.0.0.1", port: 0 });
-    return new FakeWorker(options, server, port);
+    let worker: FakeWorker | undefined;
+    const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) => {
+      const accept = (frame: Frame): void => {
+        if (worker !== undefined) worker.#accept(frame);
+      };
+      services.addService(pipelineService, { flow: flowHandler(() => ({ accept })) });
+    });
+    worker = new FakeWorker(options, server);
+    return worker;
   }
 
   /** Gone at once, as after kill -9. */
@@ -73,8 +81,8 @@ export class FakeWorker {
     clearInterval(this.#heartbeat);
     this.#control.cancel();
     this.#client.close();
-    this.#closeNext();
-    this.#server.forceShutdown();
+    this.#next?.close();
+    this.#server.close();
   }
 
   #obey({ load, calibrate, epoch }: CoordinatorMessage): void {
@@ -109,26 +117,12 @@ export class FakeWorker {
       slidingWindow: slidingWindow ?? 0,
       next: nextToken,
     });
-    this.#closeNext();
-    const options = { ...CHANNEL_OPTIONS, "grpc.use_local_subchannel_pool": 1 };
-    const client = new Client(epoch.next ?? "", credentials.createInsecure(), options);
-    const { path, requestSerialize, responseDeserialize } = pipelineService.flow;
-    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
-    stream.on("data", () => {});
-    stream.on("error", () => {});
-    this.#next = { client, stream };
+    this.#next?.close();
+    this.#next = new FrameLink({ address: epoch.next ?? "", peer: "the next stage", onBroken: () => {} });
   }
 
-  #flow(stream: ServerDuplexStream<Frame, Ack>): void {
-    stream.on("data", (frame: Frame) => {
-      stream.write({ step: frame.step ?? 0 });
-      if (frame.pipeline === this.#epoch?.pipeline && frame.epoch === this.#epoch?.epoch) this.#take(frame);
-    });
-    stream.on("end", () => stream.end());
-    stream.on("error", () => {});
-  }
-
-  #take(frame: Frame): void {
+  #accept(frame: Frame): void {
+    if (frame.pipeline !== this.#epoch?.pipeline || frame.epoch !== this.#epoch?.epoch) return;
     if (frame.probe != null) {
       const workers = [...(frame.probe.workers ?? []), this.worker];
       this.#pass({ ...frame, probe: { ...frame.probe, workers } });
@@ -142,7 +136,7 @@ export class FakeWorker {
       this.#options.onStep?.();
       const result = stage.run(stepBody);
       this.#steps++;
-      this.#pass(this.#isLast ? { pipeline, epoch, step, result } : frame);
+      this.#pass(this.#shape?.heads ? { pipeline, epoch, step, result } : frame);
     } catch (error) {
       const failure = {
         code: "STAGE_FAILED",
@@ -154,17 +148,7 @@ export class FakeWorker {
     }
   }
 
-  get #isLast(): boolean {
-    return (this.#epoch?.stage ?? 0) + 1 === this.#epoch?.stages;
-  }
-
   #pass(frame: Frame): void {
-    this.#next?.stream.write(frame);
-  }
-
-  #closeNext(): void {
-    this.#next?.stream.cancel();
-    this.#next?.client.close();
-    this.#next = null;
+    this.#next?.send(frame);
   }
 }

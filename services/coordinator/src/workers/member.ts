@@ -48,6 +48,11 @@ export class Member {
     return this.#hello.hostname ?? "";
   }
 
+  /** Rows that its kernels compute at once; 1 when it does not say. */
+  get rowBlock(): number {
+    return this.#hello.rowBlock || 1;
+  }
+
   /** Equal for workers of one machine that compute with the same device and threads. */
   get kind(): string {
     const { hostname, device, threads } = this.#hello;

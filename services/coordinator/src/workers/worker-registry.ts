@@ -92,7 +92,7 @@ export class WorkerRegistry {
     if (old !== undefined) this.#lose(old, "it joined anew");
     const member = new Member({ hello, stream, onSilent: () => this.#lose(member, `silent for ${LOST_AFTER_MS} ms`) });
     this.#members.set(member.worker, member);
-    member.send({ welcome: { heartbeatMs: HEARTBEAT_MS, lostAfterMs: LOST_AFTER_MS } });
+    member.send({ welcome: { heartbeatMs: HEARTBEAT_MS } });
     this.#logger.info(
       { worker: member.worker, address: member.address, memoryTotal: member.memoryTotal },
       "worker joined",
@@ -133,7 +133,7 @@ function checkHello(hello: WorkerMessage["hello"]): RhoneError | null {
   if (hello.protocol === PROTOCOL_VERSION) return null;
   return new RhoneError(
     "INVALID_REQUEST",
-    `Worker ${hello.worker} speaks protocol ${hello.protocol}, this coordinator ${PROTOCOL_VERSION}: run the same release of both.`,
+    `Worker ${hello.worker} speaks wire protocol ${hello.protocol ?? 0}, this coordinator ${PROTOCOL_VERSION}; run the same release of both.`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { type Backend, GgmlType, type Graph, rowSize, type Tensor, TensorStorage } from "@rhone/ggml";
+import { type Backend, type GgmlType, rowSize, type Tensor, TensorStorage } from "@rhone/ggml";
 
 export interface PagesShape {
   readonly layers: readonly number[];
@@ -73,75 +73,4 @@ export class Pages {
   close(): void {
     this.#storage.close();
   }
-}
-
-/** The pages that a group of sequences looks at, as many for each; shorter sequences repeat one of theirs, masked. */
-export interface VisiblePages {
-  readonly sequences: number;
-  /** Pages per sequence. */
-  readonly pages: number;
-  /** i32 [sequences * pages]: page ids, sequence by sequence. */
-  readonly ids: Tensor;
-  /** The first page's id when the ids follow each other: they can be read in place. */
-  readonly run: number | undefined;
-}
-
-type HeadShape = PagesShape & { readonly headDim: number };
-
-/**
- * Visible rows of one layer's K as heads: [sequences, nKvHeads, positions, headDim] (ne [headDim, positions, nKvHeads,
- * sequences]), of the pages' type. Consecutive pages are read in place.
- */
-export function gatherKeys(graph: Graph, cache: Tensor, shape: HeadShape, see: VisiblePages): Tensor {
-  if (see.run !== undefined)
-    return headsOf(graph, cache, shape, { see, type: shape.type, firstRow: see.run * shape.pageSize });
-  return headsOf(graph, gatherWords(graph, cache, shape, see), shape, { see, type: shape.type, firstRow: 0 });
-}
-
-/** The same for V, as it is stored or turned into f32 on the way. */
-export function gatherValues(
-  graph: Graph,
-  cache: Tensor,
-  shape: HeadShape,
-  { see, exact }: { readonly see: VisiblePages; readonly exact: "as stored" | "f32" },
-): Tensor {
-  if (exact === "as stored" || (shape.type === GgmlType.F32 && see.run !== undefined))
-    return gatherKeys(graph, cache, shape, see);
-  const whole = graph.reinterpret(cache, shape.type, [shape.kvDim * shape.pageSize, shape.pages]);
-  return headsOf(graph, graph.getRows(whole, see.ids), shape, { see, type: GgmlType.F32, firstRow: 0 });
-}
-
-/** Copies whole pages, seen as rows of 32-bit words so that no element is converted. */
-function gatherWords(
-  graph: Graph,
-  cache: Tensor,
-  { kvDim, type, pageSize, pages }: PagesShape,
-  see: VisiblePages,
-): Tensor {
-  const words = (rowSize(type, kvDim) * pageSize) / 4;
-  const gathered = graph.getRows(graph.reinterpret(cache, GgmlType.I32, [words, pages]), see.ids);
-  return graph.reinterpret(gathered, type, [kvDim, see.sequences * see.pages * pageSize]);
-}
-
-interface HeadView {
-  readonly see: VisiblePages;
-  readonly type: GgmlType;
-  readonly firstRow: number;
-}
-
-/** Rows of `kvDim` elements, seen head by head. */
-function headsOf(
-  graph: Graph,
-  source: Tensor,
-  { kvDim, headDim, pageSize }: HeadShape,
-  { see, type, firstRow }: HeadView,
-): Tensor {
-  const rowBytes = rowSize(type, kvDim);
-  const positions = see.pages * pageSize;
-  return graph.view4d(
-    source,
-    [headDim, positions, kvDim / headDim, see.sequences],
-    [rowBytes, rowSize(type, headDim), positions * rowBytes],
-    firstRow * rowBytes,
-  );
 }

@@ -1,10 +1,9 @@
-import { Server, type ServerDuplexStream } from "@grpc/grpc-js";
+import type { ServerDuplexStream } from "@grpc/grpc-js";
 import {
-  bindGrpc,
-  CHANNEL_OPTIONS,
   type CoordinatorMessage,
   controlService,
   createLogger,
+  GrpcServer,
   RhoneError,
   toGrpcStatus,
   type WorkerMessage,
@@ -18,26 +17,25 @@ type JoinStream = ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
 async function startCoordinator() {
   const waiting: ((stream: JoinStream) => void)[] = [];
   const arrived: JoinStream[] = [];
-  const server = new Server(CHANNEL_OPTIONS);
-  server.addService(controlService, {
-    join: (stream: JoinStream) => {
-      stream.on("error", () => {});
-      stream.once("data", () => {
-        const take = waiting.shift();
-        if (take === undefined) arrived.push(stream);
-        else take(stream);
-      });
-    },
-  });
-  const port = await bindGrpc(server, { host: "127.0.0.1", port: 0 });
-  onTestFinished(() => server.forceShutdown());
+  const join = (stream: JoinStream): void => {
+    stream.on("error", () => {});
+    stream.once("data", () => {
+      const take = waiting.shift();
+      if (take === undefined) arrived.push(stream);
+      else take(stream);
+    });
+  };
+  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
+    services.addService(controlService, { join }),
+  );
+  onTestFinished(() => server.close());
   const nextJoin = () =>
     new Promise<JoinStream>((resolve) => {
       const stream = arrived.shift();
       if (stream === undefined) waiting.push(resolve);
       else resolve(stream);
     });
-  return { address: `127.0.0.1:${port}`, nextJoin };
+  return { address: `127.0.0.1:${server.port}`, nextJoin };
 }
 
 async function startLink() {

@@ -1,10 +1,10 @@
-import { Client, type ClientDuplexStream, credentials, type ServiceError } from "@grpc/grpc-js";
+import type { Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import {
-  CHANNEL_OPTIONS,
   type CoordinatorMessage,
   controlService,
   fromGrpcError,
   type Logger,
+  openChannel,
   RhoneError,
   type WorkerMessage,
 } from "@rhone/common";
@@ -40,7 +40,7 @@ export class ControlLink {
 
   constructor(options: ControlLinkOptions) {
     this.#options = options;
-    this.#client = new Client(options.coordinator, credentials.createInsecure(), CHANNEL_OPTIONS);
+    this.#client = openChannel(options.coordinator);
     this.#join();
   }
 

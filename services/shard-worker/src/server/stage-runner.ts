@@ -1,13 +1,12 @@
-import { type Frame, type Logger, toRhoneError } from "@rhone/common";
+import { type Frame, FrameLink, type Logger, toRhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { RunnableStage, StageOutput } from "../stage/runnable-stage.js";
-import { NextLink } from "./next-link.js";
 
 /** The epoch that this worker is part of. */
 interface Epoch {
   readonly message: rhone.v1.OpenEpoch.$Properties;
-  readonly next: NextLink;
+  readonly next: FrameLink;
 }
 
 export interface StageRunnerOptions {
@@ -53,7 +52,7 @@ export class StageRunner {
     return this.exclusively(async () => {
       this.#leaveEpoch();
       this.#stage?.reset();
-      this.#epoch = { message, next: new NextLink(message.next ?? "", this.#options.logger) };
+      this.#epoch = { message, next: this.#connect(message.next ?? "") };
       this.#idleSince = performance.now();
       this.#options.logger.info({ epoch: message.epoch, stage: message.stage, next: message.next }, "epoch opened");
     });
@@ -65,6 +64,12 @@ export class StageRunner {
     this.exclusively(() => this.#take(frame, arrivedAt)).catch((err) => {
       this.#options.logger.error({ err }, "frame lost");
     });
+  }
+
+  #connect(address: string): FrameLink {
+    const { logger } = this.#options;
+    const onBroken = (err: Error): void => logger.warn({ err, next: address }, "the link to the next stage broke");
+    return new FrameLink({ address, peer: "the next stage", onBroken });
   }
 
   #leaveEpoch(): void {

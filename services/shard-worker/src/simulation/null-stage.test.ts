@@ -26,8 +26,8 @@ describe("NullStage", () => {
     expect(output).toEqual({
       kind: "results",
       spans: [
-        { sequence: 1, position: 2, scores: [], tokens: [{ token: simulatedToken(7, 2, VOCABULARY) }] },
-        { sequence: 2, position: 9, scores: [], tokens: [{ token: simulatedToken(300, 9, VOCABULARY) }] },
+        { sequence: 1, scores: [], tokens: [{ token: simulatedToken(7, 2, VOCABULARY) }] },
+        { sequence: 2, scores: [], tokens: [{ token: simulatedToken(300, 9, VOCABULARY) }] },
       ],
     });
   });

@@ -94,7 +94,6 @@ export class NullStage implements RunnableStage {
     const drawn = span.sample === true ? simulatedDraw({ tokens, position: start, drafts }, vocabSize) : [];
     return {
       sequence,
-      position: start + tokens.length - 1,
       tokens: drawn.map((token) => ({ token })),
       scores: (span.targets ?? []).map((target, row) => ({
         token: target,

@@ -1,5 +1,5 @@
-import type { RowOrder } from "./row-order.js";
-import type { StepSpan } from "./step-inputs.js";
+import type { RowOrder } from "../attention/row-order.js";
+import type { StepSpan } from "./step-plan.js";
 
 /** One row of logits that the last stage reads: for a draw, for a score, or both. */
 export interface LogitRow {

@@ -9,7 +9,7 @@ import { checkHidden, ggmlTypeOf } from "./activations.js";
 import { indicesOf, type LastRows, lastRows } from "./last-rows.js";
 import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
 import type { RunnableStage, StageOutput } from "./runnable-stage.js";
-import { describeInputs, type StepInputs, type StepSpan } from "./step-inputs.js";
+import { planStep, type StepPlan, type StepSpan } from "./step-plan.js";
 import { sumRows } from "./sum-rows.js";
 
 type Step = rhone.v1.Step.$Properties;
@@ -21,8 +21,6 @@ export interface StageOptions {
   readonly shard: Shard;
   readonly embeds: boolean;
   readonly heads: boolean;
-  /** Positions a token sees, itself included; 0 = all. */
-  readonly slidingWindow: number;
   /** On the last stage; absent where nothing constrained is drawn. */
   readonly constraints?: Constraints;
 }
@@ -107,34 +105,33 @@ export class Stage implements RunnableStage {
   }
 
   async #forward(step: Step, spans: readonly StepSpan[], activations: rhone.v1.ActivationType): Promise<StageOutput> {
-    const { backend, shard, heads, slidingWindow } = this.#options;
+    const { backend, shard, heads } = this.#options;
     const graph = this.#graph;
     const clock = this.#clock;
     clock.start();
     graph.reset();
-    const { ropeFreqs } = shard.weights.outer;
-    const inputs = describeInputs(graph, spans, { shape: shard.pages.shape, slidingWindow, ropeFreqs });
-    const source = this.#source(step, inputs);
+    const plan = planStep(graph, spans, shard);
+    const source = this.#source(step, plan);
     const rows = heads ? lastRows(spans, readTokens(step.tokens)) : undefined;
     const chosen = rows === undefined || rows.count === 0 ? undefined : graph.input(GgmlType.I32, [rows.count]);
     const wanted = heads ? (chosen ?? "none") : "all";
-    const hidden = transformer(graph, source.hidden, shard, { inputs: inputs.attention, wanted });
+    const hidden = transformer(graph, source.hidden, shard, { step: plan, wanted });
     const out = this.#outputs(hidden, rows, activations);
     graph.allocate();
     clock.end("build");
     source.fill();
-    inputs.fill();
-    if (chosen !== undefined && rows !== undefined) graph.setInput(chosen, indicesOf(rows, inputs.order));
+    plan.fill();
+    if (chosen !== undefined && rows !== undefined) graph.setInput(chosen, indicesOf(rows, plan.order));
     clock.end("fill");
     await backend.compute(graph);
     clock.end("compute");
-    const output = rows === undefined ? this.#hidden(inputs, out) : this.#results(spans, rows, out);
+    const output = rows === undefined ? this.#hidden(plan, out) : this.#results(spans, rows, out);
     clock.end("read");
     return output;
   }
 
   /** The hidden state that the first of the shard's layers takes, f32 [rows, dim]. */
-  #source(step: Step, { rows, order }: StepInputs): { readonly hidden: Tensor; readonly fill: () => void } {
+  #source(step: Step, { rows, order }: StepPlan): { readonly hidden: Tensor; readonly fill: () => void } {
     const { shard, embeds } = this.#options;
     const { dim, vocabSize } = shard.config;
     const graph = this.#graph;
@@ -175,7 +172,7 @@ export class Stage implements RunnableStage {
     return { states, logits: graph.output(head(graph, drawn, shard)) };
   }
 
-  #hidden({ order, rows }: StepInputs, { activations: out }: Computed): StageOutput {
+  #hidden({ order, rows }: StepPlan, { activations: out }: Computed): StageOutput {
     const size = out?.packedBytes ?? 0;
     const bytes = out === undefined ? new Uint8Array() : this.#graph.read(out, new Uint8Array(size));
     return { kind: "hidden", bytes: order.toFrame(bytes, size / rows) };
@@ -199,7 +196,6 @@ export class Stage implements RunnableStage {
     }
     const answers = [...results].map(([span, { scores, tokens }]) => ({
       sequence: span.sequence,
-      position: span.position + span.count - 1,
       tokens,
       scores,
       pooled: pooled.get(span) ?? new Uint8Array(),

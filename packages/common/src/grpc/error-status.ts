@@ -1,0 +1,23 @@
+import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
+import { isErrorCode } from "../errors/error-table.js";
+import { RhoneError, toRhoneError } from "../errors/rhone-error.js";
+
+const CODE_KEY = "rhone-code";
+
+/** The only place where an error becomes a gRPC status. The error's code travels in the metadata. */
+export function toGrpcStatus(error: unknown): StatusObject {
+  const named = toRhoneError(error);
+  const metadata = new Metadata();
+  metadata.set(CODE_KEY, named.code);
+  return { code: named.row.grpc, details: named.message, metadata };
+}
+
+/** The error that a peer sent, or WORKER_LOST or CANCELLED when the call itself failed. `peer` names it in the message. */
+export function fromGrpcError(error: ServiceError, peer: string): RhoneError {
+  const code = String(error.metadata?.get(CODE_KEY)[0] ?? "");
+  if (isErrorCode(code)) return new RhoneError(code, error.details, { cause: error });
+  if (error.code === status.CANCELLED) {
+    return new RhoneError("CANCELLED", `The call to ${peer} was cancelled.`, { cause: error });
+  }
+  return new RhoneError("WORKER_LOST", `The connection to ${peer} failed: ${error.details}`, { cause: error });
+}

@@ -1,0 +1,54 @@
+import type { Client, ClientWritableStream, ServiceError } from "@grpc/grpc-js";
+import { RhoneError } from "../errors/rhone-error.js";
+import { openChannel } from "./channel.js";
+import { fromGrpcError } from "./error-status.js";
+import { type Frame, pipelineService } from "./services.js";
+
+export interface FrameLinkOptions {
+  /** host:port of the receiver. */
+  readonly address: string;
+  /** Names the receiver in errors: "stage 0". */
+  readonly peer: string;
+  /** Called at most once, and never after `close`. WORKER_LOST, or the error with which the receiver refused the stream. */
+  readonly onBroken: (error: RhoneError) => void;
+}
+
+/**
+ * The sending end of one hop, for one epoch: frames arrive in the order in which they were sent. It breaks once and does
+ * not reconnect; the next epoch opens another. Frames that the receiver has not read wait in memory; the scheduler bounds
+ * them by the micro-batches that it keeps in flight.
+ */
+export class FrameLink {
+  readonly #client: Client;
+  readonly #stream: ClientWritableStream<Frame>;
+  #open = true;
+
+  constructor({ address, peer, onBroken }: FrameLinkOptions) {
+    const { path, requestSerialize, responseDeserialize } = pipelineService.flow;
+    const receiver = `${peer} at ${address}`;
+    const ended = (error: ServiceError | null): void => {
+      if (!this.#open) return;
+      this.close();
+      onBroken(
+        error === null
+          ? new RhoneError("WORKER_LOST", `The connection to ${receiver} failed: it ended the stream.`)
+          : fromGrpcError(error, receiver),
+      );
+    };
+    this.#client = openChannel(address, { ownConnection: true });
+    this.#stream = this.#client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, ended);
+  }
+
+  /** Borrows the frame's bytes until they are sent. Does nothing once the link is broken or closed. */
+  send(frame: Frame): void {
+    if (this.#open) this.#stream.write(frame);
+  }
+
+  /** Drops frames that are not sent yet. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#stream.cancel();
+    this.#client.close();
+  }
+}

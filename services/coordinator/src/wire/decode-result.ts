@@ -1,0 +1,64 @@
+import { RhoneError, type TokenLogprob } from "@rhone/common";
+import type { rhone } from "@rhone/proto";
+import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
+
+type SpanResult = rhone.v1.SpanResult.$Properties;
+
+/** The last stage's results for one span. */
+export interface SpanAnswer {
+  readonly span: PlannedSpan;
+  /** The drawn tokens: none unless the span samples, else one, plus one for each draft that was right. */
+  readonly tokens: readonly TokenLogprob[];
+  /** One per scored row. */
+  readonly scores: readonly TokenLogprob[];
+  /** The sum of the rows' hidden states after the final norm, f32 [dim]; null unless the job asked for an embedding. */
+  readonly pooled: Float32Array | null;
+}
+
+/**
+ * The answers to a micro-batch, in the order of its spans. Throws STAGE_FAILED when the number of tokens or scores is not
+ * the number that was asked for, or a pooled vector is missing.
+ */
+export function decodeResult(batch: MicroBatch, result: rhone.v1.StepResult.$Properties): readonly SpanAnswer[] {
+  const results = new Map((result.spans ?? []).map((span) => [span.sequence ?? 0, span]));
+  return batch.spans.map((span) => decodeSpan(span, results.get(span.wireId)));
+}
+
+function decodeSpan(span: PlannedSpan, result: SpanResult | undefined): SpanAnswer {
+  const drawn = result?.tokens ?? [];
+  const [least, most] = span.sample ? [1, 1 + span.drafts.length] : [0, 0];
+  if (drawn.length < least || drawn.length > most) {
+    const rows = `positions ${span.position} to ${span.position + span.count - 1}`;
+    throw new RhoneError(
+      "STAGE_FAILED",
+      `The last stage drew ${drawn.length} tokens for ${rows}; ${least} to ${most} were asked for.`,
+    );
+  }
+  const scores = result?.scores ?? [];
+  if (scores.length !== span.scored) {
+    throw new RhoneError("STAGE_FAILED", `The last stage scored ${scores.length} of ${span.scored} prompt tokens.`);
+  }
+  const pooled = span.sequence.job.pooling === null ? null : decodeVector(result?.pooled);
+  return { span, tokens: drawn.map(decodeScore), scores: scores.map(decodeScore), pooled };
+}
+
+/** A copy, because the received bytes need not be aligned to 4. */
+function decodeVector(bytes: Uint8Array | null | undefined): Float32Array {
+  const size = Float32Array.BYTES_PER_ELEMENT;
+  if (bytes != null && bytes.byteLength > 0 && bytes.byteLength % size === 0) {
+    return new Float32Array(Uint8Array.from(bytes).buffer);
+  }
+  throw new RhoneError(
+    "STAGE_FAILED",
+    `The last stage pooled a span into ${bytes?.byteLength ?? 0} bytes, which is no vector of f32.`,
+  );
+}
+
+function decodeScore(score: rhone.v1.TokenScore.$Properties): TokenLogprob {
+  const topLogprobs = score.topLogprobs ?? [];
+  return {
+    token: score.token ?? 0,
+    logprob: score.logprob ?? 0,
+    top: (score.topTokens ?? []).map((token, index) => [token, topLogprobs[index] ?? 0] as const),
+  };
+}

@@ -1,0 +1,91 @@
+import type { Constraint } from "@rhone/common";
+import type { rhone } from "@rhone/proto";
+import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
+import type { Sequence } from "../scheduler/sequence.js";
+
+type Step = rhone.v1.Step.$Properties;
+type Span = rhone.v1.Span.$Properties;
+type Sampling = rhone.v1.Sampling.$Properties;
+
+/** The `Step` message of a micro-batch, for stage 0. It copies from the sequences, which may change while it is in flight. */
+export function encodeStep(batch: MicroBatch, endTokens: ReadonlySet<number>): Step {
+  const tokens = new Int32Array(batch.rows);
+  let row = 0;
+  for (const { sequence, position, count, drafts } of batch.spans) {
+    const known = count - drafts.length;
+    tokens.set(sequence.tokens(position, position + known), row);
+    tokens.set(drafts, row + known);
+    row += count;
+  }
+  return {
+    copies: batch.copies.map(({ from, to }) => ({ from, to })),
+    opens: batch.opens.map((sequence) => encodeOpen(sequence, endTokens)),
+    spans: batch.spans.map(encodeSpan),
+    closes: [...batch.closes],
+    tokens: int32Bytes(tokens),
+  };
+}
+
+function encodeSpan(span: PlannedSpan): Span {
+  const { sequence, position, count, scored } = span;
+  return {
+    sequence: span.wireId,
+    position,
+    count,
+    pages: [...span.pages],
+    firstPage: span.firstPage,
+    sample: span.sample,
+    drafts: span.drafts.length,
+    pool: sequence.job.pooling !== null,
+    targets: scored === 0 ? [] : [...sequence.tokens(position + 1, position + 1 + scored)],
+    topTargets: scored === 0 ? 0 : (sequence.job.promptLogprobs ?? 0),
+  };
+}
+
+function encodeOpen(sequence: Sequence, endTokens: ReadonlySet<number>): rhone.v1.SequenceOpen.$Properties {
+  const { job, promptLength, known } = sequence;
+  const penalizesPrompt = job.sampling.repetitionPenalty !== 1;
+  return {
+    sequence: sequence.wireId,
+    sampling: encodeSampling(sequence, endTokens),
+    history: int32Bytes(penalizesPrompt ? sequence.tokens(0, promptLength) : new Int32Array()),
+    generated: int32Bytes(sequence.tokens(promptLength, known)),
+    ...(job.constraint !== null && {
+      constraint: { ...encodeConstraint(job.constraint), lastPosition: promptLength + job.maxTokens - 1 },
+    }),
+  };
+}
+
+const encodeConstraint = ({ grammar, trigger, otherwise }: Constraint): rhone.v1.Constraint.$Properties => ({
+  grammar,
+  trigger: trigger ?? 0,
+  otherwise: otherwise ?? "",
+});
+
+function encodeSampling({ job, promptLength }: Sequence, endTokens: ReadonlySet<number>): Sampling {
+  const { sampling, minTokens } = job;
+  const ends = minTokens === 0 ? [] : [...(job.ignoreEos ? [] : endTokens), ...job.stopTokenIds];
+  return {
+    temperature: sampling.temperature,
+    topK: sampling.topK,
+    topP: sampling.topP,
+    minP: sampling.minP,
+    repetitionPenalty: sampling.repetitionPenalty,
+    frequencyPenalty: sampling.frequencyPenalty,
+    presencePenalty: sampling.presencePenalty,
+    seed: sampling.seed,
+    biasTokens: sampling.logitBias.map(([token]) => token),
+    biasValues: sampling.logitBias.map(([, bias]) => bias),
+    logprobs: job.logprobs !== null,
+    topLogprobs: job.logprobs ?? 0,
+    bannedUntilMin: ends,
+    // The row at position p draws the token at p + 1. With a prompt of 5 tokens, row 4 draws the first generated token;
+    // with minTokens 2, rows 4 and 5 may not draw an end token: those below minPosition 5 + 2 - 1 = 6.
+    minPosition: minTokens === 0 ? 0 : promptLength + minTokens - 1,
+  };
+}
+
+/** int32 little-endian, the byte order of every platform that Node runs on. A copy. */
+function int32Bytes(values: Int32Array): Uint8Array {
+  return new Uint8Array(values.buffer.slice(values.byteOffset, values.byteOffset + values.byteLength));
+}

@@ -1,0 +1,37 @@
+import type { Tensor } from "@rhone/ggml";
+import type { PageTable } from "../kv-cache/page-table.js";
+import type { RowOrder } from "./row-order.js";
+
+/** The rows that one sequence adds in a step: positions [position, position + count). */
+export interface AttentionSpan {
+  readonly position: number;
+  readonly count: number;
+  /** The first entry of `table` whose page is still allocated; entries before it hold other sequences' pages by now. */
+  readonly firstPage: number;
+  readonly table: PageTable;
+}
+
+/** One layer's queries, keys and values of a step, one row per token in the order of computation; q and k after RoPE. */
+export interface LayerHeads {
+  /** f32 [rows, nHeads, headDim] (ne [headDim, nHeads, rows]). */
+  readonly q: Tensor;
+  /** f32 [rows, nKvHeads, headDim] (ne [headDim, nKvHeads, rows]). */
+  readonly k: Tensor;
+  /** f32 [rows, nKvHeads * headDim] (ne [nKvHeads * headDim, rows]). */
+  readonly v: Tensor;
+}
+
+/**
+ * Attention of one step: planned once from the step's spans, used by every layer. Everything that a way to attend needs beyond
+ * q, k and v (masks, page lists, groups of sequences) is behind this interface.
+ */
+export interface StepAttention<Span extends AttentionSpan> {
+  /** In which order the spans' rows are computed. */
+  readonly order: RowOrder<Span>;
+  /**
+   * Writes k and v to the layer's pages, then attends: row p sees positions [max(0, p - W + 1), p] of its sequence, those
+   * that this step writes included. Returns f32 [rows, nHeads * headDim] (ne [nHeads * headDim, rows]). The writes happen
+   * even when nothing computes the result.
+   */
+  attend(layer: number, heads: LayerHeads): Tensor;
+}

@@ -1,0 +1,34 @@
+import { GgmlType, type Graph } from "@rhone/ggml";
+import type { rhone } from "@rhone/proto";
+import type { AttentionSpan } from "../attention/attention.js";
+import { GatherAttention } from "../attention/gather-attention.js";
+import type { RowOrder } from "../attention/row-order.js";
+import { StepInputs } from "../attention/step-inputs.js";
+import type { LayerInputs, Shard } from "../model/transformer.js";
+
+/** A span of the step with its defaults filled in and its sequence's page table. */
+export interface StepSpan extends AttentionSpan {
+  readonly sequence: number;
+  readonly message: rhone.v1.Span.$Properties;
+}
+
+/** A step's inputs, as its layers and its stage need them. */
+export interface StepPlan extends LayerInputs {
+  readonly order: RowOrder<StepSpan>;
+  readonly rows: number;
+  /** Fills the inputs; call after `graph.allocate()`. */
+  readonly fill: () => void;
+}
+
+/** Declares the inputs of a step. Throws STAGE_FAILED when a span sees a page that its sequence does not hold. */
+export function planStep(graph: Graph, spans: readonly StepSpan[], { pages, config }: Shard): StepPlan {
+  const inputs = new StepInputs(graph);
+  const attention = new GatherAttention(graph, spans, { inputs, pages, config });
+  const { order } = attention;
+  const positions = inputs.add(
+    GgmlType.I32,
+    [order.rows],
+    order.eachRow((span, i) => span.position + i),
+  );
+  return { positions, attention, order, rows: order.rows, fill: () => inputs.fill() };
+}
