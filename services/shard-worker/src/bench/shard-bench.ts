@@ -1,7 +1,7 @@
 import { Backend, type Engine } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
 import { rhone } from "@rhone/proto";
-import { type ComputingShard, loadShard } from "../stage/load-shard.js";
+import { type ComputingShard, loadShard } from "../shard/load-shard.js";
 import type { PhaseTimes } from "../stage/phase-clock.js";
 import type { BenchOptions } from "./bench-options.js";
 

@@ -3,9 +3,9 @@ import { Backend, openEngine } from "@rhone/ggml";
 import { openGguf } from "@rhone/model";
 import { rhone } from "@rhone/proto";
 import { z } from "zod";
-import { shardWorkerSettings } from "./config.js";
-import type { LoadedShard } from "./device/device.js";
-import { loadShard } from "./stage/load-shard.js";
+import { shardWorkerSettings } from "../config.js";
+import type { LoadedShard } from "../shard/device.js";
+import { loadShard } from "../shard/load-shard.js";
 
 export const calibrationSettings = {
   modelPath: { env: "RHONE_MODEL_PATH", schema: z.string().min(1), doc: "The GGUF file." },

@@ -1,6 +1,6 @@
 import { rhone } from "@rhone/proto";
 import type { LayerWeights } from "../model/load-weights.js";
-import { Stage, type StageOptions } from "./stage.js";
+import { Stage, type StageOptions } from "../stage/stage.js";
 
 type Step = rhone.v1.Step.$Properties;
 

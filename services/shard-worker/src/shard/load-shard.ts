@@ -1,13 +1,13 @@
 import { type Backend, type Engine, GgmlType } from "@rhone/ggml";
 import { readModelConfig } from "@rhone/model";
 import { rhone } from "@rhone/proto";
-import type { LoadedShard, LoadRequest } from "../device/device.js";
+import { measureSteps } from "../calibration/measure-steps.js";
 import { Pages } from "../kv-cache/pages.js";
 import { loadWeights } from "../model/load-weights.js";
 import { Constraints } from "../sampling/constraints.js";
+import { Stage } from "../stage/stage.js";
+import type { LoadedShard, LoadRequest } from "./device.js";
 import { findModelFile } from "./find-model-file.js";
-import { measureSteps } from "./measure-steps.js";
-import { Stage } from "./stage.js";
 
 export interface LoadShardRequest extends LoadRequest {
   readonly engine: Engine;

@@ -1,5 +1,5 @@
 import type { rhone } from "@rhone/proto";
-import type { StepTime } from "../stage/measure-steps.js";
+import type { StepTime } from "../calibration/measure-steps.js";
 import type { RunnableStage } from "../stage/runnable-stage.js";
 
 export interface LoadRequest {

@@ -1,5 +1,5 @@
+import type { StageOptions } from "../stage/stage.js";
 import { HeadProbe } from "./head-probe.js";
-import type { StageOptions } from "./stage.js";
 import { StepProbe } from "./step-probe.js";
 
 /** What steps of so many decode rows take. */

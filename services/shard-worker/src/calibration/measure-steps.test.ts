@@ -2,8 +2,8 @@ import { fileURLToPath } from "node:url";
 import { Backend, openEngine } from "@rhone/ggml";
 import { openGguf } from "@rhone/model";
 import { afterAll, describe, expect, it } from "vitest";
-import type { LoadedShard } from "../device/device.js";
-import { loadShard } from "./load-shard.js";
+import type { LoadedShard } from "../shard/device.js";
+import { loadShard } from "../shard/load-shard.js";
 
 const path = fileURLToPath(new URL("../../../../test/fixtures/oracle/mistral-8l-full/model-f32.gguf", import.meta.url));
 const engine = openEngine({});

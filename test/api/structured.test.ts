@@ -1,17 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { askConstrained, type ConstrainedAnswer } from "../cluster/ask-constrained.js";
 import { satisfySchemas } from "../cluster/satisfy-schemas.js";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
 const SCHEMAS = 200;
 
 describe("constrained answers", () => {
-  let cluster: RunningCluster;
-  beforeAll(async () => {
-    cluster = await RunningCluster.start(["--workers", "2"]);
-  });
-  afterAll(() => cluster.stop());
-
+  const cluster = sharedCluster();
   const ask = (fields: object): Promise<ConstrainedAnswer> => askConstrained(cluster, fields);
 
   test(`satisfy ${SCHEMAS} random schemas at temperature 1`, { timeout: 600_000 }, async () => {

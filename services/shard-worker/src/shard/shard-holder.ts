@@ -1,8 +1,8 @@
 import { type Logger, toRhoneError, type WorkerMessage } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
-import type { Device, LoadedShard } from "../device/device.js";
 import type { Metrics } from "../metrics.js";
-import type { StageRunner } from "./stage-runner.js";
+import type { StageRunner } from "../server/stage-runner.js";
+import type { Device, LoadedShard } from "./device.js";
 
 const PROGRESS_INTERVAL_MS = 250;
 

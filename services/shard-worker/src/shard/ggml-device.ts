@@ -1,9 +1,9 @@
 import type { Shutdown } from "@rhone/common";
 import { Backend, openEngine } from "@rhone/ggml";
+import { measureSpeed } from "../calibration/measure-speed.js";
 import type { ShardWorkerConfig } from "../config.js";
-import { loadShard } from "../stage/load-shard.js";
 import type { Device } from "./device.js";
-import { measureSpeed } from "./measure-speed.js";
+import { loadShard } from "./load-shard.js";
 
 /** The device that the settings name. `shutdown` closes it. Throws what openEngine and Backend.open throw. */
 export function openGgmlDevice({ ggmlDir, device, threads }: ShardWorkerConfig, shutdown: Shutdown): Device {

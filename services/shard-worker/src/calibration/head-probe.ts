@@ -1,6 +1,6 @@
 import { GgmlType, Graph } from "@rhone/ggml";
 import { finalNorm, head } from "../model/transformer.js";
-import type { StageOptions } from "./stage.js";
+import type { StageOptions } from "../stage/stage.js";
 
 const MAX_TENSORS = 64;
 
