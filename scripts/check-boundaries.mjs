@@ -1,4 +1,5 @@
-// Who may import whom: between packages, between the rooms of a package, and no circle. Usage: check-boundaries.mjs [ROOT]
+// Who may import whom, between packages and between the rooms of one; no import circles.
+// Usage: check-boundaries.mjs [ROOT]
 import { fileURLToPath } from "node:url";
 import { arrowsAgainst, circlesOf, readImports, roomOf } from "./source/import-graph.mjs";
 import { readPackages } from "./source/packages.mjs";
@@ -6,7 +7,7 @@ import { readPackages } from "./source/packages.mjs";
 const anywhere = (...names) => Object.fromEntries(names.map((name) => [`@rhone/${name}`, ""]));
 
 /**
- * What each package may import of ours: the imported package, and the folder of `src` that alone may do so ("" = all of it).
+ * The packages of ours that each may import, with the folder of `src` that alone may do so ("" = all of it).
  * Gateway knows text, coordinator knows sequences, shard-worker knows tensors; no service imports another.
  */
 const ALLOWED = {
