@@ -1,3 +1,4 @@
+import type { RopeMode } from "@rhone/ggml";
 import type { Block } from "./block.js";
 import type { ModelShape } from "./model-shape.js";
 
@@ -8,10 +9,10 @@ export interface Architecture<Role extends string = string> {
   /** Well-known models of the family, for messages: "Mistral 7B, Llama 1 to 3". */
   readonly models: string;
   /**
-   * Which elements of a head of n form a rotated pair: neighbours 2i and 2i + 1 (`interleaved`), or i and i + n/2 (`neox`).
+   * Which elements of a head of n form a rotated pair: neighbours 2i and 2i + 1 (`norm`), or i and i + n/2 (`neox`).
    * Hugging Face checkpoints are always in the second order; `convert` reorders the rows of q and k for the first.
    */
-  readonly ropeMode: "interleaved" | "neox";
+  readonly ropeMode: RopeMode;
   readonly checkpoint: CheckpointRules;
   /** The tensors of a layer in the order of the forward pass, by the role that `block` calls them by. */
   readonly layerTensors: Readonly<Record<Role, LayerTensor>>;

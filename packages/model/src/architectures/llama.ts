@@ -15,7 +15,7 @@ const kvDim = ({ nKvHeads, headDim }: ModelShape): number => nKvHeads * headDim;
 export const llama: Architecture<LlamaRole> = {
   name: "llama",
   models: "Mistral 7B, Llama 1 to 3, Code Llama, SmolLM2 and their kin",
-  ropeMode: "interleaved",
+  ropeMode: "norm",
   checkpoint: {
     classes: { LlamaForCausalLM: {}, MistralForCausalLM: { nKvHeads: 8 } },
     settings: { hidden_act: "silu", attention_bias: false, mlp_bias: false },

@@ -98,7 +98,7 @@ async function writeTensor(
   const { headDim, architecture } = config;
   const nPerRow = tensor.ne[0] ?? 1;
   const rowBytes = nPerRow * dtypeBytes(source.dtype);
-  const isReordered = tensor.traits.rotated === true && architecture.ropeMode === "interleaved";
+  const isReordered = tensor.traits.rotated === true && architecture.ropeMode === "norm";
   // Rows are reordered within a head, so a piece holds whole heads.
   const rowsAtOnce = isReordered ? headDim : 1;
   const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / (rowsAtOnce * rowBytes))) * rowsAtOnce * rowBytes;
