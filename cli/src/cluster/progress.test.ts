@@ -1,6 +1,6 @@
 import type { ClusterStatus, WorkerStatus } from "@rhone/common";
 import { expect, test } from "vitest";
-import { phaseResult, pipelineError, pipelineProgress } from "./pipeline-progress.js";
+import { phaseResult, pipelineError, pipelineProgress } from "./progress.js";
 
 const worker = (first: number, last: number, loadedBytes: number): WorkerStatus => ({
   worker: `w${first}`,

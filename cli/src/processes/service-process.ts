@@ -93,3 +93,10 @@ function lastLines(path: string): string {
     return "";
   }
 }
+
+export type Flags = Readonly<Record<string, string | number | undefined>>;
+
+/** { "kv-type": "f16", context: undefined } -> ["--kv-type", "f16"] */
+export function toArguments(flags: Flags): string[] {
+  return Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, String(value)]));
+}

@@ -2,11 +2,18 @@ import { readFile } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 import { z } from "zod";
 import type { DataDir } from "../data-dir.js";
-import { runningCluster } from "./running-cluster.js";
+import { aliveProcesses, type ClusterRecord, readClusterRecord } from "./cluster-record.js";
 
 const failureSchema = z.object({ code: z.string(), message: z.string(), at: z.string() });
 
-/** The gateway of the cluster of a data directory. Throws NOT_RUNNING, with the reason why the last cluster ended if it ended by itself. */
+/** The cluster that runs in a data directory. Throws NOT_RUNNING. */
+export async function runningCluster(dataDir: DataDir): Promise<ClusterRecord> {
+  const record = await readClusterRecord(dataDir);
+  if (record !== null && aliveProcesses(record).length > 0) return record;
+  throw new RhoneError("NOT_RUNNING", `No cluster runs in ${dataDir.root}.`);
+}
+
+/** The URL of its gateway. Throws NOT_RUNNING, with the reason of the last cluster if that failed. */
 export async function urlOfCluster(dataDir: DataDir): Promise<string> {
   try {
     return (await runningCluster(dataDir)).url;
@@ -14,7 +21,7 @@ export async function urlOfCluster(dataDir: DataDir): Promise<string> {
     const failure = await lastFailure(dataDir);
     if (failure === null || !(error instanceof RhoneError)) throw error;
     const { at, code, message } = failure;
-    throw new RhoneError(error.code, `${error.message} The last one ended at ${at}: ${code}: ${message}`);
+    throw new RhoneError(error.code, `${error.message} The last one failed at ${at} with ${code}: ${message}`);
   }
 }
 

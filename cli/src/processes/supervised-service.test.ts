@@ -3,10 +3,9 @@ import { join } from "node:path";
 import type { RhoneError } from "@rhone/common";
 import { expect, test } from "vitest";
 import { childEnvironment } from "../config.js";
-import { RestartBudget } from "./restart-budget.js";
+import { temporaryFolder } from "../testing/temporary-folder.js";
 import type { Addresses } from "./service-process.js";
-import { SupervisedService } from "./supervised-service.js";
-import { temporaryFolder } from "./testing/fake-cluster.js";
+import { RestartBudget, SupervisedService } from "./supervised-service.js";
 
 const DIES_LATER = `process.send({ kind: "listening", service: "x", addresses: { grpc: "127.0.0.1:7" } });
 console.log("out of luck"); setTimeout(() => process.exit(7), 20);`;
@@ -33,4 +32,13 @@ test("a service that dies again and again keeps its address and is given up with
   expect(starts).toEqual([undefined, { grpc: "127.0.0.1:7" }, { grpc: "127.0.0.1:7" }]);
   expect(restarts).toHaveLength(2);
   expect(why.message).toMatch(/thing ended unexpectedly \(exit code 7\).*out of luck.*too often/s);
+});
+
+const limits = { most: 3, withinMs: 1000, firstDelayMs: 10 };
+
+test("pauses double, then the budget is spent, then the window has passed", () => {
+  const budget = new RestartBudget(limits);
+  expect([0, 100, 200, 300, 999].map((now) => budget.next(now))).toEqual([10, 20, 40, null, null]);
+  expect(budget.next(1050)).toBe(40);
+  expect(budget.next(5000)).toBe(10);
 });

@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common";
 import { expect, test } from "vitest";
-import { formatError } from "./error-block.js";
+import { formatError } from "./failure.js";
 import { styleFor } from "./style.js";
 
 const plain = styleFor({ isTTY: false }, undefined);

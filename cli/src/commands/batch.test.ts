@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { firstEndpoint } from "./first-endpoint.js";
+import { firstEndpoint } from "./batch.js";
 
 function fileOf(text: string): string {
   const folder = mkdtempSync(join(tmpdir(), "rhone-batch-"));

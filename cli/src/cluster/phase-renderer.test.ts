@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { ProgressEvent } from "../cluster/progress-event.js";
+import type { ProgressEvent } from "../cluster/progress.js";
+import { styleFor } from "../terminal/style.js";
 import { PhaseRenderer } from "./phase-renderer.js";
-import { styleFor } from "./style.js";
 
 const EVENTS: readonly ProgressEvent[] = [
   { kind: "phase", phase: "model", text: "looking for breeze", done: false },

@@ -1,6 +1,15 @@
 import { type ErrorCode, RhoneError } from "@rhone/common";
 import type { Style } from "./style.js";
 
+/** How `rhone` ends. Documented in `rhone --help`. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, notRunning: 3, interrupted: 130 } as const;
+
+export function exitCodeOf(code: ErrorCode): number {
+  if (code === "INVALID_CONFIG" || code === "INVALID_REQUEST") return EXIT.usage;
+  if (code === "NOT_RUNNING") return EXIT.notRunning;
+  return code === "CANCELLED" ? EXIT.interrupted : EXIT.failed;
+}
+
 /** What to try next, where the message itself can't know that it is read at a terminal. */
 const ADVICE: Partial<Record<ErrorCode, string>> = {
   PORT_IN_USE: "For example: rhone up --port 8081",

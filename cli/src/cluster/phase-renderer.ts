@@ -1,6 +1,6 @@
-import type { Phase, ProgressEvent } from "../cluster/progress-event.js";
-import type { TerminalOutput } from "./progress-bar.js";
-import type { Style } from "./style.js";
+import type { Phase, ProgressEvent } from "../cluster/progress.js";
+import type { TerminalOutput } from "../terminal/progress-bar.js";
+import type { Style } from "../terminal/style.js";
 
 const LABELS: Readonly<Record<Phase, string>> = {
   model: "Model",

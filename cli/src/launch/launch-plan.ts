@@ -6,7 +6,7 @@ import { formatBytes, formatCount } from "../terminal/format.js";
 import type { ClusterOptions } from "./cluster-options.js";
 
 /** Everything about a cluster that is settled before its first process starts. */
-export interface ClusterPlan {
+export interface LaunchPlan {
   readonly model: {
     /** What clients ask for. */
     readonly name: string;
@@ -34,7 +34,7 @@ const DEFAULT_WORKERS = 2;
 const RECOMMENDED = "mistral-7b-instruct-v0.3";
 
 /** Finds the model and divides the machine. Throws MODEL_NOT_FOUND, what a damaged file throws, and INVALID_CONFIG. */
-export async function planCluster(options: ClusterOptions, dataDir: DataDir, machine: Machine): Promise<ClusterPlan> {
+export async function planLaunch(options: ClusterOptions, dataDir: DataDir, machine: Machine): Promise<LaunchPlan> {
   const { path, entry } = await resolveModel(options.model, { modelsDir: dataDir.models });
   const summary = await inspectModel(path);
   const { nLayers } = summary.config;
