@@ -1,6 +1,6 @@
 // Times a few layers and the head of a model for `rhone plan`, without a cluster.
 import { type CalibrationAnswer, type CalibrationOrder, serviceMain } from "@rhone/common";
-import { calibrationSettings, openCalibration } from "./calibration.js";
+import { calibrationSettings, openCalibration } from "./calibration/open-calibration.js";
 
 const answer = (message: CalibrationAnswer): void => void process.send?.(message);
 

@@ -10,11 +10,11 @@ import {
   type Shutdown,
 } from "@rhone/common";
 import type { ShardWorkerConfig } from "./config.js";
-import { openGgmlDevice } from "./device/ggml-device.js";
 import { createMetrics } from "./metrics.js";
 import { ControlLink } from "./server/control-link.js";
-import { ShardHolder } from "./server/shard-holder.js";
 import { StageRunner } from "./server/stage-runner.js";
+import { openGgmlDevice } from "./shard/ggml-device.js";
+import { ShardHolder } from "./shard/shard-holder.js";
 import { simulatedDevice } from "./simulation/simulated-device.js";
 
 /** What is left to the system and to the worker's own code. */

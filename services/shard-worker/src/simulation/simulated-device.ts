@@ -1,9 +1,9 @@
 import type { Simulation } from "@rhone/common";
 import { rowSize } from "@rhone/ggml";
 import { readModelConfig } from "@rhone/model";
-import type { Device, LoadedShard, LoadRequest } from "../device/device.js";
+import type { Device, LoadedShard, LoadRequest } from "../shard/device.js";
+import { findModelFile } from "../shard/find-model-file.js";
 import { ggmlTypeOf } from "../stage/activations.js";
-import { findModelFile } from "../stage/find-model-file.js";
 import { NullStage } from "./null-stage.js";
 
 /** A device without arithmetic: its shards hold no weights and no pages, and their tokens follow `simulatedToken`. */

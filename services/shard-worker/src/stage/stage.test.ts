@@ -4,8 +4,8 @@ import { Backend, openEngine } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
 import { rhone } from "@rhone/proto";
 import { afterAll, describe, expect, it } from "vitest";
-import type { LoadedShard } from "../device/device.js";
-import { loadShard } from "./load-shard.js";
+import type { LoadedShard } from "../shard/device.js";
+import { loadShard } from "../shard/load-shard.js";
 
 interface Reference {
   readonly cases: readonly {
