@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mergeCalibrations } from "./merge-calibrations.js";
+import { mergeCalibrations } from "./calibration.js";
 
 const curve = (...points: readonly (readonly [number, number, number])[]) =>
   points.map(([rows, layerMs, headMs]) => ({ rows, layerMs, headMs }));
