@@ -1,4 +1,5 @@
-// Measures of the code, per package and over all: sizes, comments, tests, circles, layering. Usage: measure-code.mjs [--json] [ROOT]
+// Measures of the code, per package and over all: sizes, comments, tests, circles, layering.
+// Usage: measure-code.mjs [--json] [ROOT]
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -69,7 +70,7 @@ export function readSource(root, path) {
 
 const openCounts = { nonNull: 0, casts: 0 };
 
-/** A method, a declaration, or a function that is the value of a name; null for the others. The name is part of its lines. */
+/** The name of a declaration, a method or a function held by a variable, and where it begins; null = anonymous. */
 function nameOf(node, parent) {
   if (node.id) return { name: node.id.name, start: node.start };
   if (parent?.value === node && ["MethodDefinition", "PropertyDefinition", "Property"].includes(parent.type)) {

@@ -1,4 +1,4 @@
-// Who imports whom: value imports, type imports, re-exports, side-effect imports, dynamic imports and `import("x").T` types.
+// Who imports whom, by values, types, re-exports, side effects, dynamic imports or `import("x").T` types.
 import { readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { join, posix } from "node:path";
@@ -8,8 +8,8 @@ import { parse, walk } from "./syntax.mjs";
  * @typedef {object} Import
  * @property {string} from the importing file, from the root
  * @property {string} specifier as it is written
- * @property {string | null} dependency name of the package that is imported; null for files of one's own and for Node's modules
- * @property {string | null} target the imported file of this checkout, from the root; null for what lies outside of it
+ * @property {string | null} dependency the imported package; null for files of one's own and Node's modules
+ * @property {string | null} target the imported file, from the root; null when it is outside this checkout
  */
 
 /** Every import of the packages' sources. @returns {readonly Import[]} */

@@ -1,7 +1,7 @@
-// Parsing by oxc, which rolldown carries. The npm package of TypeScript 7 has no parser in process, only a server's client.
+// Parses with oxc, which rolldown carries: the npm package of TypeScript 7 has no in-process parser, only a client.
 import { parseSync } from "rolldown/utils";
 
-/** `program` (an ESTree with TypeScript's nodes), `module` (static and dynamic imports) and `comments` of a file's text. */
+/** A file's `program` (ESTree with TypeScript's nodes), `module` (its imports and exports) and `comments`. */
 export function parse(path, text) {
   const parsed = parseSync(path, text);
   if (parsed.errors.length > 0) throw new Error(`${path}: ${parsed.errors[0].message}`);

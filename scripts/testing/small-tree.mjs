@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 
-/** Writes files (contents by path; objects as JSON) into a new folder, which goes when the test ends; returns its path. */
+/** Writes files (contents by path; objects as JSON) into a new folder, deleted when the test ends; returns its path. */
 export function smallTree(files) {
   const root = mkdtempSync(join(tmpdir(), "rhone-tree-"));
   onTestFinished(() => rmSync(root, { recursive: true }));

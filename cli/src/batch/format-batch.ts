@@ -1,4 +1,4 @@
-import type { Batch } from "./batch-client.js";
+import type { Batch } from "@rhone/client";
 
 /** "400 of 1000, 3 failed" */
 export function describeCounts({ request_counts: { total, completed, failed } }: Batch): string {

@@ -18,5 +18,8 @@ export const ENTRY_POINTS: EntryPoints = {
   gateway: fromHere("../../../services/gateway/dist/main.js"),
 };
 
+/** The JavaScript file of the coordinator's simulation on a virtual clock, which `rhone bench scale` runs. */
+export const SIMULATION_ENTRY = fromHere("../../../services/coordinator/dist/simulation/main.js");
+
 /** The JavaScript file of the process that times layers for `rhone plan`. */
 export const CALIBRATION_ENTRY = fromHere("../../../services/shard-worker/dist/calibrate-main.js");

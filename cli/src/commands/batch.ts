@@ -1,8 +1,8 @@
 import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
+import { type Batch, BatchClient } from "@rhone/client";
 import { RhoneError } from "@rhone/common";
 import type { Command } from "commander";
-import { type Batch, BatchClient } from "../batch/batch-client.js";
 import { firstEndpoint } from "../batch/first-endpoint.js";
 import { describeCounts, formatBatch } from "../batch/format-batch.js";
 import { urlOfCluster } from "../cluster/url-of-cluster.js";

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
+import { type Message, streamText } from "@rhone/client";
 import type { Command } from "commander";
-import { type Message, streamText } from "../api/generation-client.js";
 import { commandContext } from "../command-context.js";
 import { formatError } from "../terminal/error-block.js";
 import { addGenerationOptions, findTarget, type GenerationOptions, samplingOf } from "./generation-options.js";

@@ -1,6 +1,6 @@
 import { text } from "node:stream/consumers";
+import { streamText } from "@rhone/client";
 import type { Command } from "commander";
-import { streamText } from "../api/generation-client.js";
 import { commandContext } from "../command-context.js";
 import { addGenerationOptions, findTarget, type GenerationOptions, samplingOf } from "./generation-options.js";
 

@@ -1,5 +1,5 @@
+import type { GenerationRequest, Sampling } from "@rhone/client";
 import type { Command } from "commander";
-import type { GenerationRequest, Sampling } from "../api/generation-client.js";
 import { readClusterRecord } from "../cluster/cluster-record.js";
 import { runningCluster } from "../cluster/running-cluster.js";
 import type { CommandContext } from "../command-context.js";

@@ -6,7 +6,7 @@ import type { PhaseTimes } from "../stage/phase-clock.js";
 import type { BenchOptions } from "./bench-options.js";
 
 /** Milliseconds of one step, and where they went. */
-export interface StepTime extends PhaseTimes {
+export interface BenchedStep extends PhaseTimes {
   readonly total: number;
 }
 
@@ -50,9 +50,9 @@ export class ShardBench {
   }
 
   /** Steps of one new token for each of `batch` sequences that hold `context` positions; their contents are whatever lies in the pages. */
-  async decode(batch: number, context: number, steps: number): Promise<readonly StepTime[]> {
+  async decode(batch: number, context: number, steps: number): Promise<readonly BenchedStep[]> {
     const pages = pagesOf(context + steps + 1);
-    const times: StepTime[] = [];
+    const times: BenchedStep[] = [];
     for (let step = 0; step <= steps; step++) {
       const spans = Array.from({ length: batch }, (_, sequence) => ({
         sequence,
@@ -70,7 +70,7 @@ export class ShardBench {
   }
 
   /** One step over a new prompt of `rows` tokens. */
-  async prefill(rows: number): Promise<StepTime> {
+  async prefill(rows: number): Promise<BenchedStep> {
     const pages = Array.from({ length: pagesOf(rows) }, (_, page) => page);
     const span = { sequence: 0, position: 0, count: rows, pages, firstPage: 0, sample: true };
     const time = await this.#step([span], 1);
@@ -83,7 +83,7 @@ export class ShardBench {
     this.#backend.close();
   }
 
-  async #step(spans: readonly rhone.v1.Span.$Properties[], opens: number): Promise<StepTime> {
+  async #step(spans: readonly rhone.v1.Span.$Properties[], opens: number): Promise<BenchedStep> {
     const { stage } = this.#shard;
     const rows = spans.reduce((sum, { count }) => sum + (count ?? 0), 0);
     const sampling = { temperature: 0, topP: 1, repetitionPenalty: 1 };
