@@ -74,6 +74,7 @@ export const ERROR_TABLE = {
   NOT_ENOUGH_MEMORY: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED),
   WORKER_LOST: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
   STAGE_FAILED: row("server_error", 500, grpcStatus.INTERNAL),
+  MESSAGE_MALFORMED: row("server_error", 500, grpcStatus.INTERNAL),
   EPOCH_CHANGED: row("unavailable_error", 503, grpcStatus.ABORTED, true),
   MODEL_MISMATCH: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
   REDIS_UNAVAILABLE: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),

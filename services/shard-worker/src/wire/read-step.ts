@@ -1,10 +1,10 @@
 import type { GgmlType } from "@rhone/ggml";
 import { firstVisiblePosition } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import { activationTypeOf } from "./tensor-types.js";
 import { checkTokens, inRange, readTokens, refuse } from "./malformed.js";
 import { readOpen } from "./read-open.js";
 import type { Activations, SequenceOpen, Span, Step } from "./step.js";
+import { activationTypeOf } from "./tensor-types.js";
 
 /** What one shard can run. */
 export interface StepLimits {

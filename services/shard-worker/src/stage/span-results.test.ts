@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { sumRows } from "./sum-rows.js";
+import { sumRows } from "./span-results.js";
 
 it("adds rows up, small ones to large ones too", () => {
   expect([...sumRows(Float32Array.of(1, 2, 3, 40, 50, 60), 3)]).toEqual([41, 52, 63]);
