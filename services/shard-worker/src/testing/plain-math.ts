@@ -50,16 +50,20 @@ export function attention(
   { k, v }: { readonly k: Rows; readonly v: Rows },
   { headDim, slidingWindow }: { readonly headDim: number; readonly slidingWindow: number },
 ): Rows {
+  const [keys, values] = [k, v].map((rows) => rows.map((row) => splitHeads(row, headDim)));
   return q.map((row, position) => {
     const first = slidingWindow === 0 ? 0 : Math.max(0, position - slidingWindow + 1);
     const shared = row.length / (k[0]?.length ?? 1);
+    const positions = Array.from({ length: position - first + 1 }, (_, i) => first + i);
     return splitHeads(row, headDim).flatMap((query, head) => {
       const kvHead = Math.floor(head / shared);
-      const headOf = (rows: Rows, p: number) => splitHeads(rows[p] ?? [], headDim)[kvHead] ?? [];
-      const positions = Array.from({ length: position - first + 1 }, (_, i) => first + i);
-      const weights = softmax(positions.map((p) => dot(query, headOf(k, p)) / Math.sqrt(headDim)));
+      const scores = positions.map((p) => dot(query, keys?.[p]?.[kvHead] ?? []) / Math.sqrt(headDim));
+      const weights = softmax(scores);
       return query.map((_, i) =>
-        positions.reduce((sum, p, at) => sum + (weights[at] ?? 0) * (headOf(v, p)[i] ?? 0), 0),
+        dot(
+          weights,
+          positions.map((p) => values?.[p]?.[kvHead]?.[i] ?? 0),
+        ),
       );
     });
   });
