@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common";
 
-/** The pages of one sequence, in the order of its positions. The coordinator assigns them; a stage only obeys. */
+/** The pages of one sequence, in the order of its positions, as the coordinator assigned them. */
 export class PageTable {
   readonly #pageSize: number;
   readonly #pages: number[] = [];
@@ -31,7 +31,10 @@ export class PageTable {
   #pageAt(index: number): number {
     const page = this.#pages[index];
     if (page === undefined) {
-      throw new RhoneError("STAGE_FAILED", `Page ${index} of a sequence that has ${this.#pages.length} was asked for.`);
+      throw new RhoneError(
+        "STAGE_FAILED",
+        `A step reaches page ${index} of a sequence that has ${this.#pages.length} pages.`,
+      );
     }
     return page;
   }

@@ -1,6 +1,6 @@
-import type { Dice } from "../schema/random-schema.fixture.js";
-import { GrammarEngine } from "./grammar-engine.js";
-import type { GrammarVocabulary } from "./grammar-vocabulary.js";
+import { GrammarEngine } from "../engine/grammar-engine.js";
+import type { GrammarVocabulary } from "../engine/grammar-vocabulary.js";
+import type { Dice } from "./random-schema.js";
 
 const PIECES = [
   '": ',
@@ -22,7 +22,7 @@ const PIECES = [
   "-1",
 ];
 
-/** Every byte, so that a text may go wrong anywhere, and pieces that cross the boundaries of JSON's parts. Token 0 ends. */
+/** Every byte, so that a text may go wrong anywhere, and pieces that span the parts of JSON. Token 0 ends. */
 const vocabulary: GrammarVocabulary = {
   size: 257 + PIECES.length,
   pieces: [
@@ -34,12 +34,12 @@ const vocabulary: GrammarVocabulary = {
 };
 const engine = new GrammarEngine(vocabulary);
 
-/** A text drawn evenly among what the grammar allows. Throws unless it is UTF-8, and when it does not end after so many tokens. */
+/** A text of tokens drawn evenly from those allowed. Throws unless it is UTF-8 and ends within `tokens` tokens. */
 export async function randomText(grammar: string, dice: Dice, tokens = 4000): Promise<string> {
   return new TextDecoder("utf-8", { fatal: true }).decode(await randomBytes(grammar, dice, tokens));
 }
 
-/** As randomText, for grammars that also let bytes in that are no characters. */
+/** Like randomText, for grammars that also allow bytes that are not characters. */
 export async function randomBytes(grammar: string, dice: Dice, tokens = 4000): Promise<Uint8Array> {
   const matcher = await engine.match({ grammar });
   const bytes: number[] = [];

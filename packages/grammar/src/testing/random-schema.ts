@@ -1,9 +1,9 @@
-import type { JsonSchema } from "./json-schema.js";
+import type { JsonSchema } from "../schema/json-schema.js";
 
-/** A number in [0, below), whole. */
+/** A whole number in [0, below). */
 export type Dice = (below: number) => number;
 
-/** Numbers that follow from a seed: xorshift32. */
+/** Repeatable dice: xorshift32 from a seed. */
 export function diceOf(seed: number): Dice {
   let state = (seed * 2654435761 + 1) >>> 0 || 1;
   return (below) => {
@@ -26,7 +26,7 @@ const PATTERNS = [
 ];
 const FORMATS = ["date", "time", "date-time", "email", "uuid", "ipv4", "ipv6", "hostname", "uri", "duration"];
 
-/** A schema of which every text is short: for models that end strings by chance alone. */
+/** A schema whose texts are all short, for models that end strings by chance alone. */
 export function randomSchema(dice: Dice, depth = 0): JsonSchema {
   const pick = <T>(list: readonly T[]): T => list[dice(list.length)] as T;
   const kind = dice(depth > 2 ? 8 : 13);
