@@ -4,12 +4,12 @@ import type { Limits } from "./admission/caller.js";
 import type { IdempotencyRecords } from "./admission/idempotency-records.js";
 import type { KeyRing } from "./admission/key-ring.js";
 import type { RateLimits } from "./admission/rate-limits.js";
+import type { StreamRecords } from "./answers/stream-records.js";
 import type { BatchStore } from "./batches/batch-store.js";
 import type { FileStore } from "./files/file-store.js";
 import type { Metrics } from "./metrics.js";
 import type { ClusterState } from "./queue/cluster-state.js";
 import type { GenerationClient } from "./queue/generation-client.js";
-import type { StreamRecords } from "./queue/stream-records.js";
 import type { TextModel } from "./text/text-model.js";
 
 /** What the routes work with. */

@@ -5,16 +5,16 @@ import { keysRequired } from "./admission/auth-mode.js";
 import { redisIdempotencyRecords } from "./admission/idempotency-records.js";
 import { KeyRing } from "./admission/key-ring.js";
 import { redisRateLimits } from "./admission/redis-rate-limits.js";
+import { redisStreamRecords } from "./answers/stream-records.js";
 import { BatchRunner } from "./batches/batch-runner.js";
 import { BatchStore } from "./batches/batch-store.js";
 import { gatewaySettings } from "./config.js";
 import { FileStore } from "./files/file-store.js";
 import type { GatewayDeps } from "./gateway-deps.js";
+import { buildServer } from "./http/server.js";
 import { createMetrics } from "./metrics.js";
 import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
-import { redisStreamRecords } from "./queue/stream-records.js";
-import { buildServer } from "./server.js";
 import { openStorage } from "./storage/open-storage.js";
 import { loadTextModel } from "./text/text-model.js";
 

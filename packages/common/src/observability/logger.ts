@@ -7,17 +7,22 @@ export interface LoggerOptions {
   readonly level: "debug" | "info" | "warn" | "error" | "silent";
 }
 
-/** JSON lines on standard output. Messages are constant, values are fields; prompts, texts and keys are never logged. */
+const SECRETS = ["authorization", "cookie", "password", '["x-api-key"]'];
+
+/**
+ * Writes JSON lines to standard output. Messages are constants and values are fields. Prompts and generated text are
+ * never logged; fields named like a credential are removed, up to two levels deep.
+ */
 export function createLogger({ service, level }: LoggerOptions): Logger {
   return pino({
     level,
     base: { service, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    redact: {
-      paths: ["authorization", "*.authorization", '["x-api-key"]', '*["x-api-key"]', "password", "*.password"],
-      remove: true,
-    },
+    redact: { paths: ["", "*", "*.*"].flatMap((parent) => SECRETS.map((name) => within(parent, name))), remove: true },
     serializers: { err: pino.stdSerializers.err },
   });
 }
+
+const within = (parent: string, name: string): string =>
+  parent === "" || name.startsWith("[") ? `${parent}${name}` : `${parent}.${name}`;

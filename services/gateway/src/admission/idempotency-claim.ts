@@ -1,5 +1,5 @@
 import { FINISHED_LOG_TTL_S, type Logger } from "@rhone/common";
-import type { StreamRecord } from "../routes/stream-record.js";
+import type { StreamRecord } from "../answers/stream-record.js";
 import type { IdempotencyRecords, IdempotentRecord, StoredAnswer } from "./idempotency-records.js";
 
 /** Larger answers are kept as long as their token logs only. */

@@ -1,6 +1,6 @@
 import { idempotentKey, RhoneError } from "@rhone/common";
 import type { Redis } from "ioredis";
-import type { StreamRecord } from "../routes/stream-record.js";
+import type { StreamRecord } from "../answers/stream-record.js";
 
 /** What became of the first request with an Idempotency-Key. */
 export interface IdempotentRecord {

@@ -1,5 +1,5 @@
 import type { BatchLineProblem } from "./batch-line.js";
-import type { BatchEndpoint } from "./endpoints.js";
+import type { BatchEndpoint } from "./endpoint-paths.js";
 
 export type BatchEnding = "completed" | "expired" | "cancelled";
 export type BatchStatus = "validating" | "in_progress" | "finalizing" | "failed" | BatchEnding;

@@ -3,7 +3,7 @@ import { RhoneError } from "@rhone/common";
 import { newFileId } from "../files/file-record.js";
 import type { TextLine } from "../files/read-lines.js";
 import type { GatewayDeps } from "../gateway-deps.js";
-import { servedNames } from "../routes/served-model.js";
+import { servedNames } from "../requests/served-model.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
 import { addUsage, advance, type BatchEnding, type BatchRecord } from "./batch-record.js";
 import { readInput } from "./read-input.js";

@@ -1,8 +1,9 @@
 import type { GatewayDeps } from "../gateway-deps.js";
-import { prepareChat } from "../routes/chat-completions.js";
-import { prepareCompletion } from "../routes/completions.js";
-import { prepareEmbeddings } from "../routes/embeddings.js";
-import type { Arrival, PreparedRequest } from "../routes/prepared-request.js";
+import { prepareChat } from "../requests/prepare-chat.js";
+import { prepareCompletion } from "../requests/prepare-completion.js";
+import { prepareEmbeddings } from "../requests/prepare-embeddings.js";
+import type { Arrival, PreparedRequest } from "../requests/prepared-request.js";
+import type { BatchEndpoint } from "./endpoint-paths.js";
 
 type Prepare = (deps: GatewayDeps, body: unknown, arrival: Arrival) => Promise<PreparedRequest>;
 
@@ -11,8 +12,4 @@ export const BATCH_ENDPOINTS = {
   "/v1/chat/completions": prepareChat,
   "/v1/completions": prepareCompletion,
   "/v1/embeddings": prepareEmbeddings,
-} as const satisfies Record<string, Prepare>;
-
-export type BatchEndpoint = keyof typeof BATCH_ENDPOINTS;
-
-export const BATCH_ENDPOINT_PATHS = Object.keys(BATCH_ENDPOINTS) as [BatchEndpoint, ...BatchEndpoint[]];
+} as const satisfies Record<BatchEndpoint, Prepare>;

@@ -1,6 +1,6 @@
 import { owned } from "../admission/owned.js";
-import { RequestError } from "../api/request-error.js";
 import type { GatewayDeps } from "../gateway-deps.js";
+import { RequestError } from "../request-error.js";
 import { type BatchRecord, NO_USAGE } from "./batch-record.js";
 import { newBatchId } from "./batch-store.js";
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ErrorCode, RhoneError } from "@rhone/common";
-import { toRequestError } from "../api/error-response.js";
-import { refuseDeep } from "../api/refuse-deep.js";
 import type { GatewayDeps } from "../gateway-deps.js";
-import { mergeEvents } from "../queue/merge-events.js";
+import { toRequestError } from "../http/error-response.js";
+import { mergeEvents } from "../requests/merge-events.js";
+import { refuseDeep } from "../requests/refuse-deep.js";
 import type { BatchLine } from "./batch-line.js";
 import type { BatchRecord } from "./batch-record.js";
 import { BATCH_ENDPOINTS } from "./endpoints.js";

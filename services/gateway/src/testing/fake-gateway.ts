@@ -12,8 +12,8 @@ import { RateLimits } from "../admission/rate-limits.js";
 import { BatchStore } from "../batches/batch-store.js";
 import { FileStore } from "../files/file-store.js";
 import type { GatewayDeps } from "../gateway-deps.js";
+import { buildServer } from "../http/server.js";
 import { createMetrics } from "../metrics.js";
-import { buildServer } from "../server.js";
 import { DiskStorage } from "../storage/disk/disk-storage.js";
 import type { ObjectStorage } from "../storage/object-storage.js";
 

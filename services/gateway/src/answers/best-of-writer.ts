@@ -1,0 +1,62 @@
+import type { GenerationEvent } from "@rhone/common";
+import type { ChoiceEvent } from "../requests/merge-events.js";
+import { UsageCount } from "../text/usage-count.js";
+import type { Writer } from "./writer.js";
+
+interface Candidate {
+  readonly events: GenerationEvent[];
+  sum: number;
+  count: number;
+}
+
+/**
+ * Of each prompt's `candidates` samples the `n` with the highest log-probability per token, best first, written by `writer`. Every
+ * sample is counted in the usage. Jobs must ask for log-probabilities. Can't be streamed: the choice is made at the end.
+ */
+export class BestOfWriter implements Writer {
+  readonly #writer: Writer;
+  readonly #n: number;
+  readonly #samples: number;
+  readonly #usage: UsageCount;
+  readonly #candidates: Candidate[];
+
+  constructor(writer: Writer, { prompts, n, samples }: { prompts: number; n: number; samples: number }) {
+    this.#writer = writer;
+    this.#n = n;
+    this.#samples = samples;
+    this.#usage = new UsageCount(samples);
+    this.#candidates = Array.from({ length: prompts * samples }, () => ({ events: [], sum: 0, count: 0 }));
+  }
+
+  get usage() {
+    return this.#usage.toJson();
+  }
+
+  take({ choice, event }: ChoiceEvent): readonly string[] {
+    const candidate = this.#candidates[choice];
+    if (candidate === undefined) throw new RangeError(`No candidate ${choice}`);
+    candidate.events.push(event);
+    for (const { logprob } of event.logprobs ?? []) candidate.sum += logprob;
+    candidate.count += event.tokens.length;
+    if (event.usage !== undefined) this.#usage.add(choice, event.usage);
+    return [];
+  }
+
+  end(): readonly string[] {
+    return [];
+  }
+
+  whole(): unknown {
+    let choice = 0;
+    for (let start = 0; start < this.#candidates.length; start += this.#samples) {
+      const ranked = this.#candidates.slice(start, start + this.#samples).sort((a, b) => mean(b) - mean(a));
+      for (const { events } of ranked.slice(0, this.#n)) {
+        for (const event of events) this.#writer.take({ choice, event });
+        choice++;
+      }
+    }
+    return { ...(this.#writer.whole() as object), usage: this.usage };
+  }
+}
+
+const mean = ({ sum, count }: Candidate): number => (count === 0 ? Number.NEGATIVE_INFINITY : sum / count);

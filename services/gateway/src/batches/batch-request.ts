@@ -1,0 +1,80 @@
+import { z } from "zod";
+import { optional } from "../requests/request-fields.js";
+import { BATCH_ENDPOINT_PATHS } from "./endpoint-paths.js";
+
+const MOST_HOURS = 7 * 24;
+
+const endpoint = z.enum(BATCH_ENDPOINT_PATHS, `must be one of ${BATCH_ENDPOINT_PATHS.join(", ")}`);
+
+const metadata = z
+  .record(z.string().min(1).max(64), z.string().max(512))
+  .refine((entries) => Object.keys(entries).length <= 16, "holds at most 16 entries");
+
+const WINDOW_HELP = `must be a number of hours or minutes up to ${MOST_HOURS}h, such as 24h`;
+
+/** "24h" -> 86400, "30m" -> 1800. */
+const completionWindow = z
+  .string()
+  .regex(/^[1-9]\d{0,4}[hm]$/, WINDOW_HELP)
+  .refine((text) => windowSeconds(text) <= MOST_HOURS * 3600, WINDOW_HELP);
+
+export const windowSeconds = (text: string): number => Number(text.slice(0, -1)) * (text.endsWith("h") ? 3600 : 60);
+
+/** When a file goes: so many seconds, an hour to 30 days, after it was made. */
+export const expiresAfterSchema = z.object({
+  anchor: z.literal("created_at"),
+  seconds: z.coerce.number().int().min(3600).max(2_592_000),
+});
+
+/** POST /v1/batches. */
+export const batchRequestSchema = z.object({
+  input_file_id: z.string(),
+  endpoint,
+  completion_window: completionWindow,
+  metadata: optional(metadata),
+  output_expires_after: optional(expiresAfterSchema),
+});
+
+const inlineRequest = z.object({
+  custom_id: optional(z.string().min(1).max(512)),
+  body: z.record(z.string(), z.unknown()),
+});
+
+/** POST /v1/batch/jobs. */
+export const batchJobRequestSchema = z.object({
+  input_files: optional(z.array(z.string()).min(1).max(100)),
+  requests: optional(z.array(inlineRequest).min(1).max(10_000)),
+  endpoint,
+  model: optional(z.string().min(1)),
+  metadata: optional(metadata),
+  timeout_hours: optional(z.number().int().min(1).max(MOST_HOURS)),
+});
+export type BatchJobRequest = z.infer<typeof batchJobRequestSchema>;
+
+const wholeText = z.coerce.number().int();
+
+/** GET /v1/files: OpenAI's `after` and `limit`, or Mistral's pages. */
+export const fileListSchema = z.object({
+  purpose: optional(z.string()),
+  limit: optional(wholeText.min(1).max(10_000)),
+  order: optional(z.enum(["asc", "desc"])),
+  after: optional(z.string()),
+  page: optional(wholeText.min(0)),
+  page_size: optional(wholeText.min(1).max(10_000)),
+});
+
+/** GET /v1/batches. */
+export const batchListSchema = z.object({
+  after: optional(z.string()),
+  limit: optional(wholeText.min(1).max(100)),
+});
+
+/** GET /v1/batch/jobs. */
+export const batchJobListSchema = z.object({
+  page: optional(wholeText.min(0)),
+  page_size: optional(wholeText.min(1).max(1000)),
+  model: optional(z.string()),
+  status: optional(z.union([z.string().transform((status) => [status]), z.array(z.string())])),
+  created_after: optional(z.coerce.date()),
+  order_by: optional(z.enum(["created", "-created"])),
+});

@@ -1,0 +1,77 @@
+import { EventEmitter, once } from "node:events";
+import { type AddressInfo, connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { afterEach, expect, it } from "vitest";
+import { fakeGateway } from "../testing/fake-gateway.js";
+
+const { app } = fakeGateway();
+const open: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((one) => one.close()));
+});
+
+/** What a gateway says to these bytes until the socket ends. */
+async function say(bytes: string, gateway = fakeGateway().app): Promise<string> {
+  open.push(gateway);
+  await gateway.listen({ port: 0, host: "127.0.0.1" });
+  const socket = connect((gateway.server.address() as AddressInfo).port, "127.0.0.1");
+  await once(socket, "connect");
+  socket.end(bytes);
+  return text(socket);
+}
+
+it.each([
+  ["without Host", "GET /health HTTP/1.1\r\n\r\n", 400, "Host"],
+  ["that is none", "hello\r\n\r\n", 400, "not HTTP"],
+])("refuses a request %s in the envelope", async (_, bytes, status, message) => {
+  const answer = await say(bytes);
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+  const body = JSON.parse(answer.split("\r\n\r\n")[1] ?? "");
+  expect(body.error).toMatchObject({ code: "invalid_value", message: expect.stringContaining(message) });
+});
+
+it("passes over expectations that it does not know", async () => {
+  expect(await say("GET /health HTTP/1.1\r\nhost: a\r\nexpect: wonders\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /);
+});
+
+it("does not write into an answer that is on its way", async () => {
+  const { app, deps } = fakeGateway();
+  const first = { requestId: "", ordinal: 0, tokens: [72], text: " He" };
+  const client = new EventEmitter();
+  const left = once(client, "left");
+  deps.client.generate = async function* (_, signal) {
+    signal.addEventListener("abort", () => client.emit("left"), { once: true });
+    yield first;
+    await left;
+  };
+  open.push(app);
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const socket = connect((app.server.address() as AddressInfo).port, "127.0.0.1");
+  const body = '{"prompt":"a","stream":true}';
+  const head = `POST /v1/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+  socket.write(`${head}\r\n\r\n${body}`);
+  let answer = "";
+  socket.on("data", (part) => {
+    if (answer === "") socket.write("garbage\r\n\r\n");
+    answer += part;
+  });
+  await once(socket, "close");
+  await left;
+  expect(answer).toMatch(/^HTTP\/1.1 200 /);
+  expect(answer.match(/HTTP\/1.1/g)).toHaveLength(1);
+});
+
+it("refuses ids that are too long for its router", async () => {
+  const answer = await app.inject(`/v1/files/${"a".repeat(3000)}`);
+  expect(answer.statusCode).toBe(404);
+  expect(answer.json().error.code).toBe("not_found");
+});
+
+it("refuses bodies that are nested too deep to be written", async () => {
+  const deep = "[".repeat(1500) + "]".repeat(1500);
+  const payload = `{"endpoint":"/v1/completions","requests":[{"body":{"a":${deep}}}]}`;
+  const headers = { "content-type": "application/json", "idempotency-key": "k" };
+  const answer = await app.inject({ method: "POST", url: "/v1/batch/jobs", payload, headers });
+  expect(answer.json().error).toMatchObject({ code: expect.any(String), message: expect.stringContaining("deep") });
+  expect(answer.statusCode).toBe(400);
+});

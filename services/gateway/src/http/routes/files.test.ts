@@ -1,0 +1,179 @@
+import { Readable } from "node:stream";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { fakeGateway } from "../../testing/fake-gateway.js";
+import { STORAGES } from "../../testing/test-storages.js";
+
+describe.each(STORAGES)("$place", ({ open }) => {
+  async function gateway() {
+    const fake = fakeGateway(undefined, "ready", { storage: await open() });
+    onTestFinished(() => fake.app.close());
+    return fake;
+  }
+
+  interface Form {
+    readonly content?: string;
+    readonly [field: string]: string | undefined;
+  }
+
+  /** A form whose file comes first, as some clients send it. */
+  function form({ content, ...fields }: Form) {
+    const part = (about: string, value: string) =>
+      `--x\r\ncontent-disposition: form-data; ${about}\r\n\r\n${value}\r\n`;
+    const file = content === undefined ? "" : part('name="file"; filename="in.jsonl"', content);
+    const others = Object.entries(fields).map(([name, value]) => part(`name="${name}"`, value ?? ""));
+    return {
+      headers: { "content-type": "multipart/form-data; boundary=x" },
+      payload: `${file}${others.join("")}--x--\r\n`,
+    };
+  }
+
+  const LINE = '{"custom_id":"a","method":"POST","url":"/v1/completions","body":{"prompt":"x"}}';
+
+  describe("files", () => {
+    it("come back as they were sent, and go", async () => {
+      const { app } = await gateway();
+      const sent = await app.inject({
+        method: "POST",
+        url: "/v1/files",
+        ...form({ content: "a\nb", purpose: "batch" }),
+      });
+      const file = sent.json();
+      expect(file).toMatchObject({
+        object: "file",
+        bytes: 3,
+        filename: "in.jsonl",
+        purpose: "batch",
+        status: "processed",
+        sample_type: "batch_request",
+        source: "upload",
+        num_lines: 2,
+      });
+      expect((await app.inject(`/v1/files/${file.id}`)).json()).toEqual(file);
+      expect((await app.inject(`/v1/files/${file.id}/content`)).body).toBe("a\nb");
+      expect((await app.inject("/v1/files?purpose=batch")).json()).toMatchObject({
+        data: [file],
+        has_more: false,
+        total: 1,
+      });
+      const gone = await app.inject({ method: "DELETE", url: `/v1/files/${file.id}` });
+      expect(gone.json()).toEqual({ id: file.id, object: "file", deleted: true });
+      expect((await app.inject(`/v1/files/${file.id}`)).statusCode).toBe(404);
+    });
+
+    it("are listed newest first, in pages of either kind", async () => {
+      const { app } = await gateway();
+      const ids: string[] = [];
+      for (const content of ["1", "2", "3"]) {
+        const sent = await app.inject({ method: "POST", url: "/v1/files", ...form({ content, purpose: "batch" }) });
+        ids.unshift(sent.json().id);
+        // Ids tell milliseconds apart.
+        await expect.poll(() => Date.now().toString(16)).not.toBe(Number(`0x${ids[0]?.slice(5, 17)}`).toString(16));
+      }
+      const listed = async (query: string) => (await app.inject(`/v1/files?${query}`)).json();
+      expect(await listed(`limit=1&after=${ids[0]}`)).toMatchObject({ data: [{ id: ids[1] }], has_more: true });
+      expect(await listed("page=1&page_size=2")).toMatchObject({ data: [{ id: ids[2] }], total: 3 });
+      expect((await listed("order=asc")).first_id).toBe(ids[2]);
+    });
+
+    it.each([
+      ["no purpose", form({ content: "a" }), 400, "purpose"],
+      ["another purpose", form({ content: "a", purpose: "fine-tune" }), 400, "purpose"],
+      ["no file", form({ purpose: "batch" }), 400, "file"],
+      ["a short life", form({ content: "a", purpose: "batch", "expires_after[anchor]": "created_at" }), 400, "seconds"],
+      ["too large a file", form({ content: "a".repeat(8193), purpose: "batch" }), 413, null],
+      ["a form that ends early", { ...form({}), payload: "--x\r\ncontent-disposition: form-data" }, 400, null],
+      ["JSON", { headers: { "content-type": "application/json" }, payload: "{}" }, 415, null],
+    ])("refuses %s", async (_, request, status, param) => {
+      const { app } = await gateway();
+      const response = await app.inject({ method: "POST", url: "/v1/files", ...request });
+      expect([response.statusCode, response.json().error.param]).toEqual([status, param]);
+      expect((await app.inject("/v1/files")).json().data).toEqual([]);
+    });
+
+    it("an id can't lead out of the folder", async () => {
+      const { app } = await gateway();
+      const ids = ["..%2Fopen", "file-..%2f..%2f..%2fetc", "file-0", "%2Fetc%2Fpasswd"];
+      for (const id of ids) expect((await app.inject(`/v1/files/${id}/content`)).statusCode).toBe(404);
+    });
+  });
+
+  describe("batches", () => {
+    async function upload(app: ReturnType<typeof fakeGateway>["app"]): Promise<string> {
+      return (
+        await app.inject({ method: "POST", url: "/v1/files", ...form({ content: LINE, purpose: "batch" }) })
+      ).json().id;
+    }
+
+    it("are made, listed, and cancelled in the shape of either API", async () => {
+      const { app, post } = await gateway();
+      const input_file_id = await upload(app);
+      const order = { input_file_id, endpoint: "/v1/completions", completion_window: "24h", metadata: { a: "b" } };
+      const made = (await post("/v1/batches", order)).json();
+      expect(made).toMatchObject({
+        object: "batch",
+        status: "validating",
+        ...order,
+        errors: null,
+        output_file_id: null,
+      });
+      expect(made.expires_at - made.created_at).toBe(24 * 3600);
+      expect((await app.inject("/v1/batches")).json()).toMatchObject({
+        data: [made],
+        first_id: made.id,
+        has_more: false,
+      });
+      expect((await app.inject("/v1/batch/jobs")).json()).toMatchObject({
+        data: [{ id: made.id, status: "QUEUED" }],
+        total: 1,
+      });
+      expect((await app.inject({ method: "DELETE", url: `/v1/files/${input_file_id}` })).statusCode).toBe(400);
+      const cancelled = (await app.inject({ method: "POST", url: `/v1/batches/${made.id}/cancel` })).json();
+      expect(cancelled).toMatchObject({ status: "cancelling", cancelling_at: expect.any(Number) });
+      const job = (await app.inject(`/v1/batch/jobs/${made.id}`)).json();
+      expect(job).toMatchObject({
+        object: "batch",
+        status: "CANCELLATION_REQUESTED",
+        input_files: [input_file_id],
+        errors: [],
+      });
+    });
+
+    it.each([
+      ["an endpoint without batches", { endpoint: "/v1/models" }, 400, "endpoint"],
+      ["a window beyond a week", { completion_window: "169h" }, 400, "completion_window"],
+      ["a window of nothing", { completion_window: "0h" }, 400, "completion_window"],
+      ["a file that is not there", { input_file_id: "file-000000000000000000000000" }, 404, null],
+    ])("%s: refused", async (_, change, status, param) => {
+      const { app, post } = await gateway();
+      const input_file_id = await upload(app);
+      const order = { input_file_id, endpoint: "/v1/completions", completion_window: "24h", ...change };
+      const response = await post("/v1/batches", order);
+      expect([response.statusCode, response.json().error.param]).toEqual([status, param]);
+    });
+
+    it("a job needs files or requests", async () => {
+      const { post } = await gateway();
+      const response = await post("/v1/batch/jobs", { endpoint: "/v1/completions" });
+      expect([response.statusCode, response.json().error.param]).toEqual([400, "input_files"]);
+    });
+  });
+
+  it("whose bytes can't be read is a failure in the envelope, and not found if it was deleted meanwhile", async () => {
+    const storage = await open();
+    const { app, deps } = fakeGateway(undefined, "ready", { storage });
+    onTestFinished(() => app.close());
+    const upload = form({ purpose: "batch", content: LINE });
+    const { id } = (await app.inject({ method: "POST", url: "/v1/files", ...upload })).json();
+    const failing = async function* (before: () => Promise<void>) {
+      await before();
+      yield* [];
+      throw new Error("gone");
+    };
+    storage.read = () => Readable.from(failing(async () => {}));
+    const lost = await app.inject(`/v1/files/${id}/content`);
+    expect([lost.statusCode, lost.json().error.code]).toEqual([500, "internal_error"]);
+    storage.read = () => Readable.from(failing(() => deps.files.delete(id)));
+    const deleted = await app.inject(`/v1/files/${id}/content`);
+    expect([deleted.statusCode, deleted.json().error.code]).toEqual([404, "not_found"]);
+  });
+});

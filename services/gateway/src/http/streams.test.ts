@@ -1,0 +1,64 @@
+import { expect, it } from "vitest";
+import { fakeGateway, type Script } from "../testing/fake-gateway.js";
+import { chatChunkSchema, streamCancelledSchema } from "./openapi/response-schemas.js";
+
+const CHAT = "/v1/chat/completions";
+const messages = [{ role: "user", content: "hi" }];
+
+/** Sample s generates s + 2 tokens. */
+const longer: Script = ({ requestId, promptIds }) => {
+  const count = Number(requestId.at(-1)) + 2;
+  return Array.from({ length: count }, (_, index) => ({
+    tokens: [97 + index],
+    text: String.fromCharCode(97 + index),
+    ...(index === count - 1 && {
+      finish: { reason: "length" as const },
+      usage: { promptTokens: promptIds.length, completionTokens: count, cachedTokens: 0 },
+    }),
+  }));
+};
+
+const eventsOf = (body: string) => body.split("\n\n").filter((event) => event !== "");
+const idOf = (event: string) => /^id: (.*)$/m.exec(event)?.[1] ?? "";
+
+it.each<[string, { readonly n?: number; readonly include_usage?: boolean }]>([
+  ["one choice", {}],
+  ["one choice with a usage chunk", { include_usage: true }],
+  ["three choices", { n: 3 }],
+  ["three choices with a usage chunk", { include_usage: true, n: 3 }],
+])("a stream of %s goes on behind each of its events", async (_, { n, ...options }) => {
+  const { app, post } = fakeGateway(longer);
+  const response = await post(CHAT, { messages, n, stream: true, stream_options: { resumable: true, ...options } });
+  const events = eventsOf(response.body);
+  expect(events.pop()).toBe("data: [DONE]");
+  for (const event of events) chatChunkSchema.parse(JSON.parse(event.slice(event.indexOf("{"))));
+  expect(new Set(events.map(idOf)).size).toBe(events.length);
+  const url = String(response.headers["content-location"]);
+  expect(url).toBe(`/v1/streams/${JSON.parse(events[0]?.slice(events[0].indexOf("{")) ?? "{}").id}`);
+  expect((await app.inject(url)).body).toBe(response.body);
+  for (const [index, event] of events.entries()) {
+    const { body } = await app.inject({ url, headers: { "last-event-id": idOf(event) } });
+    expect(eventsOf(body).sort()).toEqual([...events.slice(index + 1), "data: [DONE]"].sort());
+  }
+});
+
+it("a stream is cancelled by its id, every choice of it", async () => {
+  const { app, post, cancelled } = fakeGateway();
+  const { headers } = await post(CHAT, { messages, stream: true, n: 2, stream_options: { resumable: true } });
+  const response = await app.inject({ method: "DELETE", url: String(headers["content-location"]) });
+  const { id } = streamCancelledSchema.parse(response.json());
+  expect(cancelled).toEqual([`${id}-0`, `${id}-1`]);
+});
+
+it("a stream that nobody knows, or a place that it never had, is refused", async () => {
+  const { app, post } = fakeGateway();
+  expect((await app.inject("/v1/streams/none")).statusCode).toBe(404);
+  const { headers } = await post(CHAT, { messages, stream: true, stream_options: { resumable: true } });
+  for (const id of ["x", "1.2:0:0", "0:0:0", "1:7:0", "-1:0:0"]) {
+    const response = await app.inject({
+      url: String(headers["content-location"]),
+      headers: { "last-event-id": id },
+    });
+    expect([response.statusCode, response.json().param]).toEqual([400, "Last-Event-ID"]);
+  }
+});

@@ -1,0 +1,50 @@
+import { z } from "zod";
+import { optional } from "../request-fields.js";
+
+const jsonSchema = z.union([z.boolean(), z.record(z.string(), z.unknown())], "must be a JSON schema");
+
+/** vLLM's older fields also take a schema as text. */
+const schemaOrText = z.union([jsonSchema, z.string().transform(parseSchema)]);
+
+function parseSchema(text: string, context: z.RefinementCtx): z.output<typeof jsonSchema> {
+  try {
+    return jsonSchema.parse(JSON.parse(text));
+  } catch {
+    context.addIssue({ code: "custom", message: "is not a JSON schema" });
+    return z.NEVER;
+  }
+}
+
+const choices = z.array(z.string()).min(1).max(4096);
+const text = z.string().min(1);
+
+const responseFormat = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text") }),
+  z.object({ type: z.literal("json_object"), schema: optional(jsonSchema) }),
+  z.object({
+    type: z.literal("json_schema"),
+    json_schema: optional(z.object({ schema: optional(jsonSchema), schema_definition: optional(jsonSchema) })),
+    schema: optional(jsonSchema),
+  }),
+]);
+
+/** Every field that says what an answer must look like: OpenAI's and Mistral's, vLLM's, and llama-server's. */
+export const structuredSchema = z.object({
+  response_format: optional(responseFormat),
+  structured_outputs: optional(
+    z.object({
+      json: optional(schemaOrText),
+      regex: optional(text),
+      choice: optional(choices),
+      grammar: optional(text),
+      json_object: optional(z.boolean()),
+    }),
+  ),
+  guided_json: optional(schemaOrText),
+  guided_regex: optional(text),
+  guided_choice: optional(choices),
+  guided_grammar: optional(text),
+  json_schema: optional(jsonSchema),
+  grammar: optional(text),
+});
+export type StructuredFields = z.infer<typeof structuredSchema>;

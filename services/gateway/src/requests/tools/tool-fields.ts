@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { optional } from "../request-fields.js";
+
+const MOST_TOOLS = 128;
+
+const functionName = z
+  .string()
+  .regex(/^[a-zA-Z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, underscores and dashes");
+
+const tool = z.object({
+  type: optional(z.literal("function", "only functions are supported")),
+  function: z.object({
+    name: functionName,
+    description: optional(z.string()),
+    parameters: optional(z.record(z.string(), z.unknown())),
+    strict: optional(z.boolean()),
+  }),
+});
+
+const namedFunction = z.object({ type: z.literal("function"), function: z.object({ name: z.string() }) });
+
+const toolChoice = z.union(
+  [
+    z.enum(["none", "auto", "any", "required"]),
+    namedFunction,
+    z.object({
+      type: z.literal("allowed_tools"),
+      allowed_tools: z.object({ mode: z.enum(["auto", "required"]), tools: z.array(namedFunction).min(1) }),
+    }),
+  ],
+  'must be none, auto, any, required, {"type": "function", "function": {"name": …}} or {"type": "allowed_tools", …}',
+);
+export type ToolChoice = z.infer<typeof toolChoice>;
+
+/** What a chat's request says of functions: OpenAI's fields and Mistral's. */
+export const toolFields = {
+  tools: optional(z.array(tool).max(MOST_TOOLS)),
+  tool_choice: optional(toolChoice),
+  parallel_tool_calls: optional(z.boolean()),
+} as const;
+
+const toolSchema = z.object(toolFields);
+export type ToolFields = z.infer<typeof toolSchema>;
+
+/** Mistral's clients send a call's arguments as an object, OpenAI's as text. */
+const argumentsText = z.union([
+  z.string(),
+  z.record(z.string(), z.unknown()).transform((value) => JSON.stringify(value)),
+]);
+
+/** A call that an assistant made earlier in the conversation. */
+export const toolCallSchema = z.object({
+  id: optional(z.string()),
+  type: optional(z.literal("function", "only functions are supported")),
+  function: z.object({ name: z.string(), arguments: argumentsText }),
+});
