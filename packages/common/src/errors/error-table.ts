@@ -77,6 +77,7 @@ export const ERROR_TABLE = {
   EPOCH_CHANGED: row("unavailable_error", 503, grpcStatus.ABORTED, true),
   MODEL_MISMATCH: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
   REDIS_UNAVAILABLE: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
+  RECORD_UNREADABLE: row("unavailable_error", 503, grpcStatus.FAILED_PRECONDITION, true),
   DEADLINE_EXCEEDED: row("timeout_error", 504, grpcStatus.DEADLINE_EXCEEDED, true),
   CANCELLED: row("invalid_request_error", 499, grpcStatus.CANCELLED),
   SHUTTING_DOWN: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
