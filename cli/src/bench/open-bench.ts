@@ -1,12 +1,12 @@
 import { type BenchContext, BenchTarget, describeCluster, type MeasuredCluster } from "@rhone/bench";
 import { RhoneError } from "@rhone/common";
-import type { ClusterOptions } from "../cluster/cluster-options.js";
 import { readClusterRecord } from "../cluster/cluster-record.js";
-import { SIMULATION_ENTRY } from "../cluster/entry-points.js";
-import { listenForStop } from "../cluster/stop-signals.js";
-import { urlOfCluster } from "../cluster/url-of-cluster.js";
+import { urlOfCluster } from "../cluster/find-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { DataDir } from "../data-dir.js";
+import type { ClusterOptions } from "../launch/cluster-options.js";
+import { SIMULATION_ENTRY } from "../processes/entry-points.js";
+import { listenForStop } from "../processes/stop-signals.js";
 import { withSpawnedCluster } from "./spawned-cluster.js";
 
 type AskedCluster = Omit<ClusterOptions, "dataDir" | "host" | "port">;

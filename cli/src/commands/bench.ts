@@ -3,7 +3,7 @@ import { reportOf, SCENARIOS, type Scenario, type ScenarioOption, type Table } f
 import { type Command, Option } from "commander";
 import { type BenchOptions, openBench } from "../bench/open-bench.js";
 import { decimalNumber, positiveList, wholeNumber } from "../option-parsers.js";
-import { formatTable } from "../terminal/table.js";
+import { formatTable } from "../terminal/format.js";
 import { addClusterFlags, clusterFlagNames } from "./cluster-flags.js";
 
 const EXAMPLES = `

@@ -1,10 +1,10 @@
 import { toRhoneError } from "@rhone/common";
 import { openEngine } from "@rhone/ggml";
 import { ReferenceBatch } from "@rhone/ggml/reference";
-import type { BaselineAnswer, BaselineRequest, BaselineStart } from "./baseline-message.js";
-import { measureBaseline } from "./measure-baseline.js";
+import type { BaselineAnswer, BaselineStart } from "./baseline-process.js";
+import { type BaselineRequest, measureBaseline } from "./measure-baseline.js";
 
-// llama.cpp in a process of its own, started by the bench only to be measured. It sleeps between requests.
+// llama.cpp in a process of its own, so that it can be measured beside a cluster. It sleeps between requests.
 
 const { modelPath, ggmlDir } = JSON.parse(process.argv[2] ?? "{}") as BaselineStart;
 let batch: ReferenceBatch | undefined;

@@ -1,17 +1,28 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { RhoneError } from "@rhone/common";
-import type { BaselineAnswer, BaselineFigures, BaselineRequest, BaselineStart } from "./baseline-message.js";
+import { type ErrorCode, RhoneError } from "@rhone/common";
+import type { BaselineFigures, BaselineRequest } from "./measure-baseline.js";
 
 /** libllama's `kv_unified`: one K/V buffer for all sequences, or one each. */
 const LAYOUTS = { faster: [true, false], unified: [true], split: [false] } as const;
 export type BaselineLayout = keyof typeof LAYOUTS;
 export const BASELINE_LAYOUTS = Object.keys(LAYOUTS) as BaselineLayout[];
 
+/** How the process is started: one JSON argument. */
+export interface BaselineStart {
+  readonly modelPath: string;
+  readonly ggmlDir: string | undefined;
+}
+
+/** Its answer to a BaselineRequest. */
+export type BaselineAnswer =
+  | { readonly kind: "measured"; readonly figures: BaselineFigures }
+  | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string };
+
 const ENTRY = fileURLToPath(new URL("./baseline-main.js", import.meta.url));
 
-/** llama.cpp's own engine over the same file, in a child process. */
+/** llama.cpp's own engine over the same file, in a child process that sleeps between requests. */
 export class BaselineProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<never>;
@@ -22,21 +33,21 @@ export class BaselineProcess {
     this.#ended = once(child, "exit").then(([code, signal]) => {
       throw new RhoneError("INTERNAL", `llama.cpp's process ended (${signal ?? `exit code ${code}`}).`);
     });
-    this.#ended.catch(() => {}); // Whoever waits for an answer hears of it.
+    this.#ended.catch(() => {}); // `#ask` rejects with it
   }
 
-  /** `signal` ends it at once. */
+  /** `signal` kills it. */
   static start(start: BaselineStart, signal: AbortSignal): BaselineProcess {
     const child = fork(ENTRY, [JSON.stringify(start)], {
       execArgv: [],
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       signal,
-      killSignal: "SIGKILL", // it may be in the midst of a native call
+      killSignal: "SIGKILL", // SIGTERM would wait for the end of a native call
     });
     return new BaselineProcess(child);
   }
 
-  /** In the K/V layout that is asked for, or the one that decodes faster. Throws what libllama throws. */
+  /** Measures with the given K/V layout, or with both and returns the faster in decoding. Throws libllama's errors. */
   async measure(request: Omit<BaselineRequest, "kvUnified">, layout: BaselineLayout): Promise<BaselineFigures> {
     const layouts = request.sequences === 1 ? [true] : LAYOUTS[layout];
     const measured: BaselineFigures[] = [];

@@ -1,10 +1,27 @@
 import type { ReferenceBatch } from "@rhone/ggml/reference";
 import { RandomPrompts } from "../load/prompts.js";
-import type { BaselineFigures, BaselineRequest } from "./baseline-message.js";
+
+/** The counts of a point, the same as for the cluster, and llama.cpp's own settings. */
+export interface BaselineRequest {
+  readonly sequences: number;
+  readonly promptTokens: number;
+  readonly maxTokens: number;
+  readonly threads: number;
+  readonly kvUnified: boolean;
+  /** Of the random prompts. */
+  readonly seed: number;
+}
+
+export interface BaselineFigures {
+  readonly prefillTokensPerSecond: number;
+  readonly decodeTokensPerSecond: number;
+  /** One K/V buffer for all sequences, or one each. */
+  readonly kvUnified: boolean;
+}
 
 const WARM_UP = { promptTokens: 8, steps: 2 } as const;
 
-/** Prefills all sequences and decodes them in step, as the cluster does, after a short round that warms up. Blocks. */
+/** Prefills all sequences and decodes them in step, as the cluster does, after a short warm-up. Blocks. */
 export function measureBaseline(batch: ReferenceBatch, request: BaselineRequest): BaselineFigures {
   const { sequences, promptTokens, maxTokens, threads, kvUnified } = request;
   const prompts = new RandomPrompts({ vocabSize: batch.nVocab, seed: request.seed });

@@ -2,20 +2,20 @@ import type { ClusterSamples, PrometheusSamples } from "./prometheus-samples.js"
 
 export interface StageFigures {
   readonly stage: number;
-  /** Share of its time that the stage computed, 0 to 1. */
+  /** Share of its time in which the stage computed, 0 to 1. */
   readonly busy: number;
   /** Per step. */
   readonly computeMs: number;
 }
 
-/** What went on inside a cluster between two moments, from its counters. */
+/** The inside of a cluster between two moments, from its counters. */
 export interface PipelineFigures {
   readonly stages: readonly StageFigures[];
-  /** Share of the stages' time, all together, spent waiting for work. */
+  /** Share of the time of all stages together spent waiting for work. */
   readonly bubble: number;
-  /** Mean per hop: a step's time in the pipe less what the stages account for. */
+  /** Mean per hop: the part of a step's time that no stage accounts for, over its hops. */
   readonly hopMs: number;
-  /** Activation bytes between workers per token that runs through them. */
+  /** Activation bytes sent between workers per row. */
   readonly bytesPerToken: number;
   readonly steps: number;
   /** Mean rows per step. */
@@ -24,7 +24,7 @@ export interface PipelineFigures {
   readonly coordinatorMs: { readonly decide: number; readonly record: number };
 }
 
-/** `before` and `after` lie in the time that is described; null where they can't be seen. */
+/** From the gains of the counters between two readings; null when either could not be read. */
 export function pipelineFigures(before: ClusterSamples | null, after: ClusterSamples | null): PipelineFigures | null {
   if (before === null || after === null) return null;
   const gained = (name: string, labels: Readonly<Record<string, string>> = {}): number =>
@@ -55,7 +55,7 @@ export function pipelineFigures(before: ClusterSamples | null, after: ClusterSam
   };
 }
 
-/** Each worker's by itself: their pages are not of the very same moment. */
+/** Worker by worker, because their pages are not read at exactly the same moment. */
 function sentPerRow(before: PrometheusSamples | undefined, after: PrometheusSamples): number {
   const gained = (name: string): number => after.sum(name) - (before?.sum(name) ?? 0);
   return share(gained("rhone_worker_sent_bytes_total"), gained("rhone_worker_rows_total"));

@@ -17,7 +17,7 @@ export interface ClusterSamples {
 const LINE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)/;
 const LABEL = /(\w+)="((?:[^"\\]|\\.)*)"/g;
 
-/** What one or more /metrics pages said at one moment. */
+/** One or more /metrics pages, read at one moment. */
 export class PrometheusSamples {
   readonly #samples: readonly Sample[];
 
@@ -30,12 +30,12 @@ export class PrometheusSamples {
     return new PrometheusSamples(pages.flatMap((page) => page.split("\n").flatMap(parseLine)));
   }
 
-  /** The sum of all series of that name that carry these labels; 0 when there is none. */
+  /** The sum of all series with this name and these labels; 0 when there is none. */
   sum(name: string, labels: Labels = {}): number {
     return this.#matching(name, labels).reduce((total, { value }) => total + value, 0);
   }
 
-  /** The values that a label takes in a metric, sorted as numbers where they are numbers. */
+  /** The values of a label in a metric, in numeric order: "2" before "10". */
   valuesOf(name: string, label: string): readonly string[] {
     const values = this.#matching(name, {}).flatMap(({ labels }) => labels[label] ?? []);
     return [...new Set(values)].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));

@@ -3,7 +3,7 @@ import { RhoneError } from "@rhone/common";
 /** When the tokens of one stream arrived: milliseconds on one clock, ascending, one entry per token. */
 export type Arrivals = readonly number[];
 
-/** The time in which every stream decodes: from the last stream's first token to the first stream's last one. */
+/** The time in which all streams decode: from the last stream's first token to the first stream's last token. */
 export interface SteadyWindow {
   readonly from: number;
   readonly to: number;
@@ -11,7 +11,7 @@ export interface SteadyWindow {
 
 export interface DecodeRate {
   readonly tokensPerSecond: number;
-  /** Gaps between tokens that the rate rests on. */
+  /** Gaps between tokens that were counted. */
   readonly tokens: number;
   readonly seconds: number;
 }
@@ -30,10 +30,10 @@ export function steadyWindowOf(streams: readonly Arrivals[]): SteadyWindow {
 }
 
 /**
- * Tokens per second of all streams together within the window: the sum of each stream's own rate, from its first to its last
- * token in there. Tokens come in bursts, one per stream and step; counting them over the window itself would depend on which
- * side of its edges a burst falls. Two streams, at 0, 100, 200 and 10, 110, 210 ms, window 10 to 200: 1 gap of 100 ms each
- * -> 20 tokens/s.
+ * Tokens per second of all streams together: the sum of each stream's rate between its first and its last token in the window.
+ * Tokens arrive in bursts, one per stream and step; a count over the whole window would depend on which side of its edges a
+ * burst falls. Two streams with tokens at 0, 100, 200 and 10, 110, 210 ms, window 10 to 200: one gap of 100 ms each -> 20
+ * tokens/s.
  */
 export function decodeRate(streams: readonly Arrivals[], window: SteadyWindow): DecodeRate {
   const inside = streams.map((arrivals) => inWindow(arrivals, window));
@@ -51,7 +51,7 @@ export function gapsWithin(arrivals: Arrivals, window: SteadyWindow): readonly n
   return gapsOf(inWindow(arrivals, window));
 }
 
-/** As `gapsWithin`, and those gaps that began before: what a stream waited for when the window began counts, too. */
+/** Gaps that end within the window, also those that began before it: a stream may be waiting as the window begins. */
 export function gapsEndingIn(arrivals: Arrivals, { from, to }: SteadyWindow): readonly number[] {
   return arrivals.flatMap((at, index) => {
     const before = arrivals[index - 1];

@@ -8,14 +8,14 @@ interface Milestone {
   readonly reached: () => void;
 }
 
-/** Streams that decode in the background until `leave`. */
+/** Streams that decode in the background until `leave`; they are sent at once. */
 export class DecodingStreams {
   readonly #streams: readonly TokenStream[];
   /** Rejects when a stream fails or ends on its own. */
   readonly #broken: Promise<never>;
   #milestones: readonly Milestone[] = [];
 
-  private constructor(load: Omit<Load, "onAllDecoding" | "onFirstEnd">) {
+  constructor(load: Omit<Load, "onAllDecoding" | "onFirstEnd">) {
     const onToken = (): void => this.#progress();
     this.#streams = load.prompts.map((prompt) => new TokenStream({ ...load, prompt, onToken }));
     this.#broken = Promise.race(this.#streams.map(({ done }) => done)).then(() => {
@@ -28,10 +28,6 @@ export class DecodingStreams {
     this.#broken.catch(() => {}); // `during` rejects with it
     for (const { done } of this.#streams) done.catch(() => {});
     for (const stream of this.#streams) stream.send();
-  }
-
-  static start(load: Omit<Load, "onAllDecoding" | "onFirstEnd">): DecodingStreams {
-    return new DecodingStreams(load);
   }
 
   /** One growing list per stream. */

@@ -24,13 +24,16 @@ export interface TokenStreamOptions extends Connection {
 }
 
 export interface StreamRecord {
-  /** When the request was sent: milliseconds on the performance clock. */
+  /** When the request was sent, in milliseconds on the performance clock. */
   readonly sentAt: number;
   /** When each token arrived. */
   readonly arrivals: readonly number[];
-  /** Prompt tokens that the server did not compute; 0 for a stream that was left. */
+  /** Prompt tokens taken from the prefix cache, by the gateway's account; 0 for a stream that was left. */
   readonly cachedTokens: number;
 }
+
+/** From sending the request to its first token; NaN without tokens. */
+export const ttftMsOf = ({ sentAt, arrivals }: StreamRecord): number => (arrivals[0] ?? Number.NaN) - sentAt;
 
 interface Chunk {
   readonly choices?: readonly { readonly token_ids?: readonly number[] }[];
@@ -107,7 +110,7 @@ export class TokenStream {
     return { sentAt: this.#sentAt, arrivals: this.#arrivals, cachedTokens };
   }
 
-  /** Handlers instead of an iterator: the bench shares its cores with the cluster that it measures. */
+  /** Handlers cost less than an iterator, and the bench shares its cores with the cluster. */
   #read(response: IncomingMessage): Promise<void> {
     const events = new EventReader();
     return new Promise((resolve, reject) => {

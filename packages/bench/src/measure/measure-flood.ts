@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type PipelineFigures, pipelineFigures } from "../figures/pipeline-figures.js";
-import { cpuOfProcesses, type ProcessCpu } from "../figures/process-cpu.js";
+import { type ProcessCpu, processName, processTree } from "../figures/process-tree.js";
 import { Flood } from "../load/flood.js";
 import { RandomPrompts } from "../load/prompts.js";
 import type { BenchTarget } from "./bench-target.js";
@@ -54,8 +54,8 @@ export async function measureFlood(target: BenchTarget, load: FloodLoad): Promis
 }
 
 async function observe(target: BenchTarget, flood: Flood) {
-  const [inside, processes] = await Promise.all([target.scrape(), cpuOfProcesses()]);
-  return { at: performance.now(), inside, processes, count: flood.count };
+  const inside = await target.scrape();
+  return { at: performance.now(), inside, processes: processTree([process.pid]), count: flood.count };
 }
 
 type Observation = Awaited<ReturnType<typeof observe>>;
@@ -85,8 +85,10 @@ function sharesOf(
 ): readonly ProcessShare[] | null {
   if (before === null || after === null) return null;
   const earlier = new Map(before.map(({ pid, cpuSeconds }) => [pid, cpuSeconds]));
-  return after.flatMap(({ pid, name, cpuSeconds }) => {
+  return after.flatMap(({ pid, cpuSeconds }) => {
     const spent = cpuSeconds - (earlier.get(pid) ?? cpuSeconds);
-    return spent > 0 ? [{ name, cores: spent / seconds, microsecondsPerToken: (spent * 1e6) / tokens }] : [];
+    return spent > 0
+      ? [{ name: processName(pid), cores: spent / seconds, microsecondsPerToken: (spent * 1e6) / tokens }]
+      : [];
   });
 }

@@ -4,7 +4,7 @@ import { type PipelineFigures, pipelineFigures } from "../figures/pipeline-figur
 import type { ClusterSamples } from "../figures/prometheus-samples.js";
 import { decodeRate, gapsWithin, steadyWindowOf } from "../figures/steady-window.js";
 import type { Prompts } from "../load/prompts.js";
-import type { StreamRecord } from "../load/token-stream.js";
+import { type StreamRecord, ttftMsOf } from "../load/token-stream.js";
 import type { BenchTarget } from "./bench-target.js";
 
 export interface PointOptions {
@@ -15,28 +15,28 @@ export interface PointOptions {
   readonly prompts: Prompts;
 }
 
-/** What a number of equal streams, released together, saw. */
+/** The figures of equal streams that were sent at once. */
 export interface Point {
   readonly concurrency: number;
-  /** From sending the request to its first token, at the client. */
+  /** At the client. */
   readonly ttftMs: Percentiles;
   /** Gaps between later tokens while all streams decode. */
   readonly itlMs: Percentiles;
-  /** Prompt tokens of all streams over the time until the last of them has its first token. */
+  /** Prompt tokens of all streams over the time from sending to the last stream's first token. */
   readonly prefillTokensPerSecond: number;
   /** While all streams decode. */
   readonly decodeTokensPerSecond: number;
   readonly steadySeconds: number;
   readonly steadyTokens: number;
-  /** Cores that the bench itself took in that time. */
+  /** Cores that the bench itself used in that time. */
   readonly benchCores: number;
-  /** Cores that others on the machine took in that time; null where it is not known. */
+  /** Cores that other processes used in that time; null where it can't be told. */
   readonly otherCores: number | null;
   /** Of the same time; null when the operations servers are out of reach. */
   readonly inside: PipelineFigures | null;
 }
 
-/** One end of the time in which all streams decode. */
+/** Readings at one end of the steady window. */
 interface Mark {
   readonly at: number;
   readonly own: NodeJS.CpuUsage;
@@ -44,7 +44,7 @@ interface Mark {
   readonly samples: Promise<ClusterSamples | null>;
 }
 
-/** Warms the cluster up with as many short streams, then measures. Throws MEASUREMENT_VOID and the cluster's own errors. */
+/** Warms the cluster up, then measures one point. Throws MEASUREMENT_VOID and the cluster's own errors. */
 export async function measurePoint(target: BenchTarget, options: PointOptions): Promise<Point> {
   const { concurrency, promptTokens, maxTokens, cache, prompts } = options;
   await target.warmUp(prompts, concurrency);
@@ -60,7 +60,7 @@ export async function measurePoint(target: BenchTarget, options: PointOptions): 
     onFirstEnd: mark,
   });
   const figures = figuresOf(streams, promptTokens);
-  const [from, to] = marks as [Mark, Mark]; // figuresOf has refused streams without them
+  const [from, to] = marks as [Mark, Mark]; // figuresOf has thrown for streams without them
   const inside = pipelineFigures(await from.samples, await to.samples);
   const cores = { benchCores: coresBetween(from, to), otherCores: otherCores(from.all, to.all) };
   return { concurrency, ...figures, ...cores, inside };
@@ -80,7 +80,7 @@ function figuresOf(
   const rate = decodeRate(arrivals, steady);
   const releasedAt = Math.min(...streams.map(({ sentAt }) => sentAt));
   return {
-    ttftMs: percentilesOf(streams.map((stream) => (stream.arrivals[0] ?? Number.NaN) - stream.sentAt)),
+    ttftMs: percentilesOf(streams.map(ttftMsOf)),
     itlMs: percentilesOf(arrivals.flatMap((times) => gapsWithin(times, steady))),
     prefillTokensPerSecond: (streams.length * promptTokens * 1000) / (steady.from - releasedAt),
     decodeTokensPerSecond: rate.tokensPerSecond,

@@ -6,7 +6,7 @@ import { gapsOf } from "../figures/steady-window.js";
 import { runBatch } from "../load/batch-load.js";
 import { RandomPrompts } from "../load/prompts.js";
 import { RepeatedStreams, type RepeatedStreamsOptions } from "../load/repeated-streams.js";
-import type { StreamRecord } from "../load/token-stream.js";
+import { type StreamRecord, ttftMsOf } from "../load/token-stream.js";
 import type { BenchTarget } from "../measure/bench-target.js";
 import { count, type ValuesOf } from "../options.js";
 import { insideTables, percentileCells, percentileHeading } from "../report/tables.js";
@@ -83,7 +83,7 @@ async function phaseOf(
   const records: readonly StreamRecord[] = await streams.stop();
   return {
     requests: records.length,
-    ttftMs: percentilesOf(records.map(({ sentAt, arrivals }) => (arrivals[0] ?? Number.NaN) - sentAt)),
+    ttftMs: percentilesOf(records.map(ttftMsOf)),
     itlMs: percentilesOf(records.flatMap(({ arrivals }) => gapsOf(arrivals))),
     inside: pipelineFigures(before, await target.scrape()),
   };

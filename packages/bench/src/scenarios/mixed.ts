@@ -5,6 +5,7 @@ import type { ClusterSamples } from "../figures/prometheus-samples.js";
 import { gapsEndingIn } from "../figures/steady-window.js";
 import { DecodingStreams } from "../load/decoding-streams.js";
 import { type Prompts, RandomPrompts } from "../load/prompts.js";
+import { ttftMsOf } from "../load/token-stream.js";
 import type { BenchTarget } from "../measure/bench-target.js";
 import { count, type ValuesOf } from "../options.js";
 import { insideTables, percentileCells, percentileHeading } from "../report/tables.js";
@@ -56,7 +57,7 @@ async function runMixed(target: BenchTarget, values: ValuesOf<typeof options>): 
   const prompts = new RandomPrompts({ vocabSize, seed: randomInt(2 ** 32) });
   await target.warmUp(prompts, streams);
 
-  const decoding = DecodingStreams.start({
+  const decoding = new DecodingStreams({
     ...target.connection,
     prompts: prompts.prompts(streams, promptTokens),
     maxTokens: contextLength - promptTokens, // they are left after the last long prompt
@@ -91,8 +92,7 @@ async function sendLongPrompts(
   const ttftMs: number[] = [];
   for (let i = 0; i < longPrompts; i++) {
     const prompt = prompts.prompt(longPromptTokens);
-    const [stream] = await target.run({ prompts: [prompt], maxTokens: 1, cache: false });
-    ttftMs.push((stream?.arrivals[0] ?? Number.NaN) - (stream?.sentAt ?? Number.NaN));
+    ttftMs.push(ttftMsOf(await target.runOne({ prompt, maxTokens: 1, cache: false })));
   }
   return ttftMs;
 }

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { medianBy } from "../figures/percentiles.js";
 import { RandomPrompts } from "../load/prompts.js";
+import { ttftMsOf } from "../load/token-stream.js";
 import type { BenchTarget } from "../measure/bench-target.js";
 import { count, type ValuesOf } from "../options.js";
 import type { Table } from "../report/tables.js";
@@ -44,9 +45,8 @@ async function runPrefix(target: BenchTarget, values: ValuesOf<typeof options>):
   const shared = prompts.prompt(prefixTokens);
   const ask = async (): Promise<PrefixRequest> => {
     const prompt = [...shared, ...prompts.prompt(tailTokens)];
-    const [stream] = await target.run({ prompts: [prompt], maxTokens, cache: true });
-    const ttftMs = (stream?.arrivals[0] ?? Number.NaN) - (stream?.sentAt ?? Number.NaN);
-    return { ttftMs, cachedTokens: stream?.cachedTokens ?? 0 };
+    const stream = await target.runOne({ prompt, maxTokens, cache: true });
+    return { ttftMs: ttftMsOf(stream), cachedTokens: stream.cachedTokens };
   };
   const first = await ask();
   const later: PrefixRequest[] = [];

@@ -48,5 +48,5 @@ test("turns that others disturbed count only when there are no others", () => {
 
 test("a line says when others took the machine", () => {
   expect(describeTurn({ point: point(5, 6), peer: null })).toBe("4 streams: decode 5.0, prefill 6.0 tokens/s");
-  expect(describeTurn({ point: point(5, 6, 0.5), peer: null })).toContain("others took 0.50 cores");
+  expect(describeTurn({ point: point(5, 6, 0.5), peer: null })).toContain("other processes used 0.50 cores");
 });

@@ -1,19 +1,19 @@
-import type { BaselineFigures } from "../baseline/baseline-message.js";
+import type { BaselineFigures } from "../baseline/measure-baseline.js";
 import { medianBy } from "../figures/percentiles.js";
 import type { Point } from "../measure/measure-point.js";
 
 export interface PeerFigures extends BaselineFigures {
-  /** Cores that others on the machine took meanwhile; null where it is not known. */
+  /** Cores that other processes used meanwhile; null where it can't be told. */
   readonly otherCores: number | null;
 }
 
-/** The cluster, and after it llama.cpp if it is measured. */
+/** One measurement of the cluster, and of llama.cpp right after it if that is asked for. */
 export interface Turn {
   readonly point: Point;
   readonly peer: PeerFigures | null;
 }
 
-/** rhone / llama.cpp: the medians of what each turn gives. */
+/** The ratios are rhone / llama.cpp, medians over the turns. */
 export interface SweepBaseline extends PeerFigures {
   readonly decodeRatio: number;
   readonly prefillRatio: number;
@@ -26,12 +26,12 @@ export interface SweepPoint extends Point {
   readonly baselineDecodeRuns: readonly number[];
 }
 
-/** What others take of a machine before a line says so. */
+/** Other processes disturb a turn when they use more cores than this. */
 const DISTURBING_CORES = 0.1;
 
 const isDisturbed = ({ otherCores }: Pick<Point, "otherCores">): boolean => (otherCores ?? 0) > DISTURBING_CORES;
 
-/** The turn with the median ratio, or rate; of those that nobody disturbed, if there are any. */
+/** The turn with the median ratio to llama.cpp, or median rate without it; undisturbed turns only, if there are any. */
 export function summarizeTurns(all: readonly Turn[]): SweepPoint {
   const quiet = all.filter(({ point, peer }) => !isDisturbed(point) && !(peer !== null && isDisturbed(peer)));
   const turns = quiet.length > 0 ? quiet : all;
@@ -49,7 +49,7 @@ export function summarizeTurns(all: readonly Turn[]): SweepPoint {
 
 type Rates = Pick<Point, "prefillTokensPerSecond" | "decodeTokensPerSecond" | "otherCores">;
 
-/** rhone / llama.cpp, or the rate itself where llama.cpp was not measured. */
+/** rhone / llama.cpp, or the rate itself without llama.cpp. */
 const ratio =
   (key: "prefillTokensPerSecond" | "decodeTokensPerSecond") =>
   ({ point, peer }: Turn): number =>
@@ -58,7 +58,7 @@ const ratio =
 /** One line. */
 export function describeTurn({ point, peer }: Turn): string {
   const rates = ({ decodeTokensPerSecond, prefillTokensPerSecond, otherCores: others }: Rates): string => {
-    const disturbed = (others ?? 0) > DISTURBING_CORES ? ` (others took ${others?.toFixed(2)} cores)` : "";
+    const disturbed = (others ?? 0) > DISTURBING_CORES ? ` (other processes used ${others?.toFixed(2)} cores)` : "";
     return `decode ${decodeTokensPerSecond.toFixed(1)}, prefill ${prefillTokensPerSecond.toFixed(1)} tokens/s${disturbed}`;
   };
   const other = peer === null ? "" : `; llama.cpp ${rates(peer)}`;

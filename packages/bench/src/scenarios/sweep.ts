@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { type ClusterStatus, RhoneError } from "@rhone/common";
-import type { BaselineRequest } from "../baseline/baseline-message.js";
 import { BASELINE_LAYOUTS, type BaselineLayout, BaselineProcess } from "../baseline/baseline-process.js";
+import type { BaselineRequest } from "../baseline/measure-baseline.js";
 import { otherCores } from "../figures/cpu-clock.js";
 import { RandomPrompts } from "../load/prompts.js";
 import type { BenchTarget } from "../measure/bench-target.js";

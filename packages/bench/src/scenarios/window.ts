@@ -4,6 +4,7 @@ import { type Percentiles, percentilesOf } from "../figures/percentiles.js";
 import type { ClusterSamples } from "../figures/prometheus-samples.js";
 import { gapsOf } from "../figures/steady-window.js";
 import { RandomPrompts } from "../load/prompts.js";
+import { ttftMsOf } from "../load/token-stream.js";
 import type { BenchTarget } from "../measure/bench-target.js";
 import { count, counts, type ValuesOf } from "../options.js";
 import { percentileCells, percentileHeading, type Table } from "../report/tables.js";
@@ -74,17 +75,15 @@ async function measureAt(
   maxTokens: number,
 ): Promise<Omit<WindowPoint, "multiple">> {
   let samples: Promise<ClusterSamples | null> = Promise.resolve(null);
-  const onAllDecoding = (): void => {
-    samples = target.scrape();
+  const onToken = (tokens: number): void => {
+    if (tokens === 1) samples = target.scrape();
   };
-  const [stream] = await target.run({ prompts: [prompt], maxTokens, cache: false, onAllDecoding });
-  const arrivals = stream?.arrivals ?? [];
+  const stream = await target.runOne({ prompt, maxTokens, cache: false, onToken });
   const seen = await samples;
-  const ttftMs = (arrivals[0] ?? Number.NaN) - (stream?.sentAt ?? Number.NaN);
   return {
     position: prompt.length,
-    msPerToken: percentilesOf(gapsOf(arrivals)),
-    prefillTokensPerSecond: (1000 * prompt.length) / ttftMs,
+    msPerToken: percentilesOf(gapsOf(stream.arrivals)),
+    prefillTokensPerSecond: (1000 * prompt.length) / ttftMsOf(stream),
     workerBytes: seen?.workers.map((worker) => worker.sum("process_resident_memory_bytes")) ?? null,
     usedPages: seen?.coordinators.sum("rhone_kv_pages", { state: "used" }) ?? null,
   };

@@ -1,4 +1,4 @@
-import { type ClusterStatus, COORDINATORS_KEY, RhoneError, statusKey } from "@rhone/common";
+import { type ClusterStatus, COORDINATORS_KEY, parseClusterStatus, RhoneError, statusKey } from "@rhone/common";
 import type { Redis } from "ioredis";
 
 /** What is known of the coordinators. */
@@ -37,7 +37,7 @@ async function readStatuses(redis: Redis): Promise<readonly ClusterStatus[]> {
     const ids = await redis.smembers(COORDINATORS_KEY);
     if (ids.length === 0) return [];
     const statuses = await redis.mget(ids.sort().map(statusKey));
-    return statuses.flatMap((status) => (status === null ? [] : [JSON.parse(status) as ClusterStatus]));
+    return statuses.flatMap((status) => (status === null ? [] : (parseClusterStatus(status) ?? [])));
   } catch (error) {
     throw new RhoneError("REDIS_UNAVAILABLE", "Redis can't be reached; try again shortly.", { cause: error });
   }
