@@ -1,32 +1,88 @@
-// Who may import whom. Gateway knows text, coordinator knows sequences, shard-worker knows tensors; no service imports another.
-import { readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+// Who may import whom, between packages and between the rooms of one; no import circles.
+// Usage: check-boundaries.mjs [ROOT]
 import { fileURLToPath } from "node:url";
+import { arrowsAgainst, circlesOf, readImports, roomOf } from "./source/import-graph.mjs";
+import { readPackages } from "./source/packages.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const PACKAGES = ["@rhone/proto", "@rhone/common", "@rhone/ggml", "@rhone/model", "@rhone/planner", "@rhone/grammar"];
+const anywhere = (...names) => Object.fromEntries(names.map((name) => [`@rhone/${name}`, ""]));
+
+/**
+ * The packages of ours that each may import, with the folder of `src` that alone may do so ("" = all of it).
+ * Gateway knows text, coordinator knows sequences, shard-worker knows tensors; no service imports another.
+ */
 const ALLOWED = {
-  "packages/common": ["@rhone/proto"],
-  "packages/ggml": ["@rhone/common"],
-  "packages/model": ["@rhone/common", "@rhone/ggml"],
-  "packages/planner": ["@rhone/common"],
-  "packages/grammar": ["@rhone/common"],
-  "services/gateway": PACKAGES,
-  "services/coordinator": PACKAGES,
-  "services/shard-worker": PACKAGES,
+  "packages/common": anywhere("proto"),
+  "packages/ggml": anywhere("common"),
+  "packages/grammar": anywhere("common"),
+  "packages/model": anywhere("common", "ggml"),
+  "packages/planner": anywhere("common"),
+  "packages/client": anywhere("common"),
+  "packages/bench": anywhere("client", "common", "ggml"),
+  "services/gateway": { ...anywhere("common", "grammar", "model"), "@rhone/ggml": "text/" },
+  "services/coordinator": anywhere("common", "ggml", "model", "planner", "proto"),
+  "services/shard-worker": {
+    ...anywhere("common", "ggml", "grammar", "model", "planner", "proto"),
+    "@rhone/bench": "bench/",
+  },
+  cli: anywhere("bench", "client", "common", "ggml", "model", "planner"),
 };
 
-const problems = [];
-for (const [folder, allowed] of Object.entries(ALLOWED)) {
-  const files = readdirSync(join(root, folder, "src"), { recursive: true }).filter((name) => name.endsWith(".ts"));
-  for (const file of files) {
-    const path = join(root, folder, "src", file);
-    for (const [, imported] of readFileSync(path, "utf8").matchAll(/from "(@rhone\/[\w-]+)/g)) {
-      if (!allowed.includes(imported)) problems.push(`${relative(root, path)} imports ${imported}`);
-    }
-  }
+/** Every broken rule, one sentence each. */
+export function problemsOf(root, allowed = ALLOWED) {
+  const packages = readPackages(root);
+  const imports = readImports(root, packages);
+  return [
+    ...circlesOf(imports).map((circle) => `import circle: ${circle.join(", ")}`),
+    ...packages.flatMap((each) => {
+      const own = imports.filter(({ from }) => from.startsWith(`${each.folder}/src/`));
+      return [...dependencyProblems(each, own, allowed[each.folder]), ...layerProblems(each, own)];
+    }),
+  ];
 }
-if (problems.length > 0) {
-  console.error(`Imports across a boundary:\n  ${problems.join("\n  ")}`);
-  process.exit(1);
+
+function dependencyProblems({ folder, manifest }, imports, allowed) {
+  if (allowed === undefined) return [`${folder} has no row in the table of scripts/check-boundaries.mjs`];
+  const listed = { ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.peerDependencies };
+  return imports.flatMap(({ from, specifier, dependency, target }) => {
+    if (dependency === null) {
+      const inside = !specifier.startsWith(".") || target === null || target.startsWith(`${folder}/`);
+      return inside ? [] : [`${from} reaches into another package by ${specifier}`];
+    }
+    const problems = [];
+    if (!(dependency in listed)) problems.push(`${from} imports ${dependency}, which its package.json does not list`);
+    if (!dependency.startsWith("@rhone/")) return problems;
+    const only = allowed[dependency];
+    if (only === undefined) problems.push(`${from} imports ${dependency}, which ${folder} must not`);
+    else if (!from.startsWith(`${folder}/src/${only}`)) {
+      problems.push(`${from} imports ${dependency}, which only ${folder}/src/${only} may`);
+    }
+    return problems;
+  });
+}
+
+function layerProblems({ folder, manifest: { layers }, sources }, imports) {
+  if (layers === undefined) return [];
+  const named = layers.flat();
+  const rooms = new Set(sources.map(roomOf).filter((room) => room !== "index"));
+  return [
+    ...[...rooms].filter((room) => !named.includes(room)).map((room) => `${folder}: no floor of "layers" has ${room}`),
+    ...named
+      .filter((room) => !rooms.has(room))
+      .map((room) => `${folder}: "layers" names ${room}, which does not exist`),
+    ...named
+      .filter((room, index) => named.indexOf(room) !== index)
+      .map((room) => `${folder}: "layers" names ${room} twice`),
+    ...arrowsAgainst(layers, imports)
+      .filter(({ rooms: pair }) => pair.every((room) => named.includes(room)))
+      .map(({ from, target, rooms: [room, other] }) => `${from} imports ${target}: ${room} is not above ${other}`),
+  ];
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const problems = problemsOf(process.argv[2] ?? fileURLToPath(new URL("..", import.meta.url)));
+  if (problems.every((problem) => problem.startsWith("import circle"))) console.error(problems.join("\n"));
+  else {
+    console.error(`${problems.length} imports or layers break a rule:\n  ${problems.join("\n  ")}`);
+    process.exit(1);
+  }
 }

@@ -1,9 +1,8 @@
 import { RhoneError } from "@rhone/common";
 import { CommanderError } from "commander";
 import { noColorSetting } from "./config.js";
-import { EXIT, exitCodeOf } from "./exit-codes.js";
 import { createProgram } from "./program.js";
-import { formatError } from "./terminal/error-block.js";
+import { EXIT, exitCodeOf, formatError } from "./terminal/failure.js";
 import { styleFor } from "./terminal/style.js";
 
 const interrupt = new AbortController();

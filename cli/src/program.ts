@@ -1,17 +1,15 @@
 import { Command } from "commander";
 import { addBatchCommands } from "./commands/batch.js";
 import { addBenchCommands } from "./commands/bench.js";
-import { addChatCommand } from "./commands/chat.js";
 import { addDeviceCommands } from "./commands/device.js";
-import { addDownCommand } from "./commands/down.js";
-import { addGenerateCommand } from "./commands/generate.js";
+import { addChatCommand, addGenerateCommand } from "./commands/generation.js";
 import { addKeysCommands } from "./commands/keys.js";
 import { addLogsCommand } from "./commands/logs.js";
 import { addModelCommands } from "./commands/model.js";
 import { addPlanCommand } from "./commands/plan.js";
 import { addStatusCommand } from "./commands/status.js";
 import { addTestCommand } from "./commands/test.js";
-import { addUpCommand } from "./commands/up.js";
+import { addDownCommand, addUpCommand } from "./commands/up.js";
 
 const ABOUT = "Serves Mistral 7B and its Llama-architecture siblings from many small machines.";
 

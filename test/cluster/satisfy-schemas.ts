@@ -1,7 +1,7 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { expect } from "vitest";
-import { diceOf, randomSchema } from "../../packages/grammar/src/schema/random-schema.fixture.js";
+import { diceOf, randomSchema } from "../../packages/grammar/src/testing/random-schema.js";
 import { askConstrained } from "./ask-constrained.js";
 import type { RunningCluster } from "./start-cluster.js";
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -40,23 +40,28 @@ function collect(child: ChildProcess): Promise<CommandResult> {
   });
 }
 
+export interface ClusterAddress {
+  readonly url: string;
+  readonly dataDir: string;
+}
+
 /** A cluster of real processes with a data directory of its own. */
-export class RunningCluster {
+export class RunningCluster implements ClusterAddress {
   readonly url: string;
   readonly dataDir: string;
 
-  private constructor(url: string, dataDir: string) {
+  constructor({ url, dataDir }: ClusterAddress) {
     this.url = url;
     this.dataDir = dataDir;
   }
 
-  /** `rhone up --detach --port 0` with further flags. Throws with all that it printed when it does not come up. */
+  /** `rhone up --detach --port 0` with further flags. Throws with everything it printed when it does not come up. */
   static async start(flags: readonly string[], options: CommandOptions = {}): Promise<RunningCluster> {
     const dataDir = mkdtempSync(join(tmpdir(), "rhone-system-"));
     const args = ["up", "--detach", "--port", "0", "--data-dir", dataDir, ...flags];
     const { code, stdout, stderr } = await rhone(args, options);
     const url = /^ready (http:\S+)$/m.exec(stdout)?.[1];
-    if (code === 0 && url !== undefined) return new RunningCluster(url, dataDir);
+    if (code === 0 && url !== undefined) return new RunningCluster({ url, dataDir });
     await rhone(["down", "--data-dir", dataDir]);
     throw new Error(`rhone ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
   }
@@ -74,12 +79,12 @@ export class RunningCluster {
     return (await response.json()) as T;
   }
 
-  /** What `rhone status --json` prints of the one coordinator. */
+  /** The coordinator's own status, at this moment. */
   async status(): Promise<ClusterStatus> {
-    const { stdout, stderr } = await rhone(["status", "--json", "--data-dir", this.dataDir]);
-    const [cluster] = (JSON.parse(stdout || "{}") as { coordinators?: ClusterStatus[] }).coordinators ?? [];
-    if (cluster === undefined) throw new Error(`rhone status names no coordinator: ${stdout}${stderr}`);
-    return cluster;
+    const record = readFileSync(join(this.dataDir, "run", "cluster.json"), "utf8");
+    const { operations } = JSON.parse(record) as { operations?: string };
+    if (operations === undefined) throw new Error(`no coordinator is ready: ${record}`);
+    return (await (await fetch(`http://${operations}/status`)).json()) as ClusterStatus;
   }
 
   async stop(): Promise<CommandResult> {

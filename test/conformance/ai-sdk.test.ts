@@ -1,16 +1,10 @@
 import { createMistral } from "@ai-sdk/mistral";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, generateText, type LanguageModel, streamText } from "ai";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { describe, expect, test } from "vitest";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
-let cluster: RunningCluster;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
 
 const baseURL = () => `${cluster.url}/v1`;
 const providers: Record<string, (name: string) => LanguageModel> = {

@@ -6,26 +6,21 @@ import { OpenAIEmbeddings } from "@langchain/openai";
 import { Mistral } from "@mistralai/mistralai";
 import { cosineSimilarity, type EmbeddingModel, embed, embedMany } from "ai";
 import OpenAI, { BadRequestError } from "openai";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { beforeAll, describe, expect, test } from "vitest";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
 const model = "breeze";
 const TEXTS = ["What is the capital of France?", "What is the capital of Germany?", "Tell me a story."];
 /** Rounding: the same text shares its steps with others each time. */
 const SAME = 0.999;
 
-let cluster: RunningCluster;
-let client: OpenAI;
-/** What the openai SDK gets of TEXTS, as it asks when nothing is said: base64. */
+const cluster = sharedCluster();
+const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
+/** TEXTS as the openai SDK gets them when it names no format: it asks for base64. */
 let vectors: readonly (readonly number[])[];
 beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-  client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
   const { data } = await client.embeddings.create({ model, input: TEXTS });
   vectors = data.map(({ embedding }) => embedding);
-});
-afterAll(async () => {
-  await cluster?.stop();
 });
 
 const likeness = (a: readonly number[] | undefined, b: readonly number[] | undefined): number =>

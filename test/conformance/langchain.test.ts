@@ -1,16 +1,10 @@
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { ChatMistralAI } from "@langchain/mistralai";
 import { ChatOpenAI, OpenAI } from "@langchain/openai";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { describe, expect, test } from "vitest";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
-let cluster: RunningCluster;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
 
 const common = { apiKey: "none", temperature: 0, maxTokens: 24, maxRetries: 0 };
 const clients: Record<string, (model: string) => BaseChatModel> = {

@@ -1,16 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { expect, test } from "vitest";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
 // The requests of lm-evaluation-harness 0.4's `local-completions`, and what it reads from the answers
 // (lm_eval/models/openai_completions.py, api_models.py).
 
-let cluster: RunningCluster;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
 
 interface Logprobs {
   readonly token_logprobs: readonly (number | null)[];

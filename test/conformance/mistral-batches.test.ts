@@ -1,17 +1,10 @@
 import { text } from "node:stream/consumers";
 import { Mistral } from "@mistralai/mistralai";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { expect, test } from "vitest";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
-let cluster: RunningCluster;
-let client: Mistral;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-  client = new Mistral({ serverURL: cluster.url, apiKey: "none" });
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
+const client = new Mistral({ serverURL: cluster.url, apiKey: "none" });
 
 const endpoint = "/v1/chat/completions" as const;
 const messages = [{ role: "user", content: "What is the capital of France?" }];
@@ -35,8 +28,9 @@ const statusOf = async (jobId: string) => (await client.batch.jobs.get({ jobId }
 test("a file goes up, is listed, comes back as it was, and goes", async () => {
   const file = await upload(linesOf(3));
   expect(file).toMatchObject({ purpose: "batch", filename: "in.jsonl", sampleType: "batch_request", source: "upload" });
-  const { data, total } = await client.files.list({ purpose: "batch", page: 0, pageSize: 10 });
-  expect([data.map(({ id }) => id), total]).toEqual([[file.id], 1]);
+  const { data, total } = await client.files.list({ purpose: "batch", page: 0, pageSize: 100 });
+  expect(data.map(({ id }) => id)).toContain(file.id);
+  expect(total).toBe(data.length);
   expect(await client.files.retrieve({ fileId: file.id })).toMatchObject({ id: file.id, numLines: 3, deleted: false });
   expect(await download(file.id)).toBe(linesOf(3));
   expect(await client.files.delete({ fileId: file.id })).toMatchObject({ id: file.id, deleted: true });

@@ -1,16 +1,9 @@
 import { Mistral } from "@mistralai/mistralai";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { expect, test } from "vitest";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
-let cluster: RunningCluster;
-let client: Mistral;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-  client = new Mistral({ serverURL: cluster.url, apiKey: "none" });
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
+const client = new Mistral({ serverURL: cluster.url, apiKey: "none" });
 
 const model = "breeze";
 const messages = [{ role: "user" as const, content: "What is the capital of France?" }];

@@ -1,19 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { fakeGateway } from "../../services/gateway/src/testing/fake-gateway.js";
 import { readStream } from "../cluster/read-stream.js";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 import { keepsTo } from "../schemas/keeps-to.js";
 import * as mistral from "../schemas/mistral.js";
 import * as openai from "../schemas/openai.js";
 import type { Schema } from "../schemas/schema-parts.js";
 
-let cluster: RunningCluster;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
 
 const CHAT = "/v1/chat/completions";
 const COMPLETIONS = "/v1/completions";

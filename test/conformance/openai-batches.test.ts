@@ -2,18 +2,11 @@ import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI, { BadRequestError, NotFoundError, toFile } from "openai";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { expect, onTestFinished, test } from "vitest";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
-let cluster: RunningCluster;
-let client: OpenAI;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-  client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
+const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
 
 const ENDPOINT = "/v1/chat/completions";
 

@@ -1,16 +1,9 @@
 import OpenAI, { BadRequestError, NotFoundError } from "openai";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { expect, test } from "vitest";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
-let cluster: RunningCluster;
-let client: OpenAI;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-  client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
+const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
 
 const model = "breeze";
 const messages = [{ role: "user" as const, content: "What is the capital of France?" }];

@@ -1,13 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { expect, test } from "vitest";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
-let cluster: RunningCluster;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
 
 const request = {
   prompt: "The",

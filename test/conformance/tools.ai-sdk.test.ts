@@ -10,17 +10,11 @@ import {
   type ToolSet,
   tool,
 } from "ai";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
-let cluster: RunningCluster;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
 
 const providers: Record<string, () => LanguageModel> = {
   "openai-compatible": () => {

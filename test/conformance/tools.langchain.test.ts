@@ -3,17 +3,11 @@ import { type AIMessageChunk, HumanMessage, ToolMessage } from "@langchain/core/
 import { tool } from "@langchain/core/tools";
 import { ChatMistralAI } from "@langchain/mistralai";
 import { ChatOpenAI } from "@langchain/openai";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
-let cluster: RunningCluster;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
 
 const common = { apiKey: "none", model: "breeze", temperature: 0, maxTokens: 1500, maxRetries: 0 };
 const clients: Record<string, () => BaseChatModel> = {

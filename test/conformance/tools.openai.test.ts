@@ -1,19 +1,12 @@
 import OpenAI from "openai";
 import { zodFunction, zodResponseFormat } from "openai/helpers/zod";
 import type { ChatCompletionMessageParam, ChatCompletionTool } from "openai/resources/chat/completions";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { z } from "zod";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { sharedCluster } from "../cluster/shared-cluster.js";
 
-let cluster: RunningCluster;
-let client: OpenAI;
-beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"]);
-  client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
-});
-afterAll(async () => {
-  await cluster?.stop();
-});
+const cluster = sharedCluster();
+const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
 
 const Place = z.object({ city: z.enum(["Paris", "Lyon"]), days: z.int().min(1).max(9) });
 const parameters = z.toJSONSchema(Place);

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { diceOf, randomSchema } from "../../packages/grammar/src/schema/random-schema.fixture.js";
+import { diceOf, randomSchema } from "../../packages/grammar/src/testing/random-schema.js";
 import type { Hints } from "./schema-arbitrary.js";
 
 /** Put in the place of an id, and replaced when the request is sent by one that an answer has named. */

@@ -5,7 +5,7 @@ import { GgmlType } from "@rhone/ggml";
 import { GgufWriter, gguf } from "@rhone/model";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { diceOf, randomSchema } from "../../packages/grammar/src/schema/random-schema.fixture.js";
+import { diceOf, randomSchema } from "../../packages/grammar/src/testing/random-schema.js";
 import { mistralV3Metadata } from "../../packages/model/src/testing/mistral-v3-vocabulary.js";
 import { RunningCluster } from "../cluster/start-cluster.js";
 

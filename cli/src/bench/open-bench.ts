@@ -1,13 +1,12 @@
+import { type BenchContext, BenchTarget, describeCluster, type MeasuredCluster } from "@rhone/bench";
 import { RhoneError } from "@rhone/common";
-import type { ClusterOptions } from "../cluster/cluster-options.js";
 import { readClusterRecord } from "../cluster/cluster-record.js";
-import { listenForStop } from "../cluster/stop-signals.js";
-import { urlOfCluster } from "../cluster/url-of-cluster.js";
+import { urlOfCluster } from "../cluster/find-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { DataDir } from "../data-dir.js";
-import { BenchTarget } from "./bench-target.js";
-import { describeCluster, type MeasuredCluster } from "./report/describe-cluster.js";
-import type { BenchContext } from "./scenario.js";
+import type { ClusterOptions } from "../launch/cluster-options.js";
+import { SIMULATION_ENTRY } from "../processes/entry-points.js";
+import { listenForStop } from "../processes/stop-signals.js";
 import { withSpawnedCluster } from "./spawned-cluster.js";
 
 type AskedCluster = Omit<ClusterOptions, "dataDir" | "host" | "port">;
@@ -66,7 +65,9 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
     if (changes !== undefined) throw needsSpawn(Object.keys(changes));
     return use(await findPlace(options.url, dataDir), body);
   };
-  return { config, signal, note, spawns, withCluster, measured };
+  const { simulate: simulation } = options;
+  const context = { signal, note, spawns, simulation, ggmlDir: config.ggmlDir, simulationEntry: SIMULATION_ENTRY };
+  return { ...context, withCluster, measured };
 }
 
 /** Where a cluster is, and the processes that it descends from if they are known. */

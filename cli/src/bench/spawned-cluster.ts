@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RhoneError } from "@rhone/common";
 import { resolveModel } from "@rhone/model";
-import type { ClusterOptions } from "../cluster/cluster-options.js";
-import { ENTRY_POINTS } from "../cluster/entry-points.js";
-import type { ProgressEvent } from "../cluster/progress-event.js";
+import type { ProgressEvent } from "../cluster/progress.js";
 import { runCluster } from "../cluster/run-cluster.js";
-import type { StopSignals } from "../cluster/stop-signals.js";
 import type { CliConfig } from "../config.js";
 import { dataDirAt } from "../data-dir.js";
+import type { ClusterOptions } from "../launch/cluster-options.js";
+import { ENTRY_POINTS } from "../processes/entry-points.js";
+import type { StopSignals } from "../processes/stop-signals.js";
 
 export interface SpawnRequest {
   /** `dataDir` is where a named model is looked for; the cluster itself gets a directory of its own. */

@@ -2,8 +2,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createDataDir, dataDirAt } from "../data-dir.js";
+import { temporaryFolder } from "../testing/temporary-folder.js";
 import { ClusterClaim, readClusterRecord } from "./cluster-record.js";
-import { temporaryFolder } from "./testing/fake-cluster.js";
 
 const about = { url: "http://127.0.0.1:1", model: "breeze" };
 const noLeftovers = async () => {};

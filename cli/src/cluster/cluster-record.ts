@@ -2,7 +2,7 @@ import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 import { z } from "zod";
 import type { DataDir } from "../data-dir.js";
-import { identifyProcess, isAlive } from "./process-identity.js";
+import { identifyProcess, isAlive } from "../processes/process-identity.js";
 
 const processSchema = z.object({ name: z.string(), pid: z.number().int().positive(), startedAt: z.string() });
 export type RecordedProcess = Readonly<z.infer<typeof processSchema>>;

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RhoneError } from "@rhone/common";
+import { identifyProcess } from "../processes/process-identity.js";
+import type { Addresses, ServiceSpec } from "../processes/service-process.js";
+import { SupervisedService } from "../processes/supervised-service.js";
 import type { RecordedProcess } from "./cluster-record.js";
-import { identifyProcess } from "./process-identity.js";
-import type { Report } from "./progress-event.js";
-import type { Addresses, ServiceSpec } from "./service-process.js";
+import type { Report } from "./progress.js";
 import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec } from "./service-specs.js";
-import { SupervisedService } from "./supervised-service.js";
 import { watchPipeline } from "./watch-pipeline.js";
 
 export interface ClusterEnvironment extends SpecSources {

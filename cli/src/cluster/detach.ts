@@ -5,8 +5,8 @@ import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common";
 import { childEnvironment } from "../config.js";
 import { createDataDir, dataDirAt } from "../data-dir.js";
-import type { ClusterOptions } from "./cluster-options.js";
-import type { ProgressEvent, Report } from "./progress-event.js";
+import type { ClusterOptions } from "../launch/cluster-options.js";
+import type { ProgressEvent, Report } from "./progress.js";
 
 const SUPERVISOR = fileURLToPath(new URL("./supervisor-main.js", import.meta.url));
 

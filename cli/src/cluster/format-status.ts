@@ -1,7 +1,6 @@
 import type { ClusterStatus, WorkerStatus } from "@rhone/common";
-import { formatBytes, formatCount, formatDuration } from "../terminal/format.js";
+import { formatBytes, formatCount, formatDuration, formatTable } from "../terminal/format.js";
 import type { Style } from "../terminal/style.js";
-import { formatTable } from "../terminal/table.js";
 
 const HEADING = ["WORKER", "LAYERS", "DEVICE", "THREADS", "MEMORY", "LIMIT", "BUSY", "ADDRESS", "PID"];
 const RIGHT = [3, 4, 5, 6, 8];

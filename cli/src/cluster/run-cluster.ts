@@ -1,22 +1,22 @@
-import { rm, writeFile } from "node:fs/promises";
+import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, freemem } from "node:os";
+import { join } from "node:path";
 import { RhoneError, toRhoneError } from "@rhone/common";
 import type { CliConfig } from "../config.js";
 import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
+import type { ClusterOptions } from "../launch/cluster-options.js";
+import { hintAfter, type LaunchPlan, planLaunch } from "../launch/launch-plan.js";
 import { singleWorkerHint } from "../planning/single-worker-hint.js";
+import type { EntryPoints } from "../processes/entry-points.js";
+import { checkPortIsFree } from "../processes/ports.js";
+import { endProcesses } from "../processes/process-identity.js";
 import { chooseRedis } from "../redis/choose-redis.js";
 import { endLeftoverRedis } from "../redis/leftover-redis.js";
 import { planRedis } from "../redis/redis-plan.js";
-import { checkPortIsFree } from "./check-port.js";
 import { Cluster } from "./cluster.js";
-import type { ClusterOptions } from "./cluster-options.js";
 import { ClusterClaim, type RecordedProcess } from "./cluster-record.js";
-import { endProcesses } from "./end-processes.js";
-import type { EntryPoints } from "./entry-points.js";
-import { type ClusterPlan, hintAfter, planCluster } from "./plan-cluster.js";
-import type { Report } from "./progress-event.js";
-import { readStatus } from "./read-status.js";
-import { rotateLogs } from "./rotate-logs.js";
+import type { Report } from "./progress.js";
+import { readStatus } from "./watch-pipeline.js";
 
 export interface RunRequest {
   readonly options: ClusterOptions;
@@ -39,7 +39,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
   await createDataDir(dataDir);
   report({ kind: "phase", phase: "model", text: `looking for ${options.model}`, done: false });
   const machine = { cores: availableParallelism(), availableMemory: process.availableMemory?.() ?? freemem() };
-  const plan = await planCluster(options, dataDir, machine);
+  const plan = await planLaunch(options, dataDir, machine);
   const redis = await planRedis(await chooseRedis({ url: config.redisUrl, searchPath: config.searchPath }), dataDir);
   const about = {
     url: urlOf(options.host, options.port),
@@ -75,10 +75,16 @@ async function prepare(options: ClusterOptions, dataDir: DataDir): Promise<void>
   await rotateLogs(dataDir.logs);
 }
 
+/** Keeps the last run's logs as NAME.log.1; each run begins with empty ones. */
+async function rotateLogs(folder: string): Promise<void> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith(".log"));
+  await Promise.all(files.map((file) => rename(join(folder, file), join(folder, `${file}.1`))));
+}
+
 async function live(
   cluster: Cluster,
   claim: ClusterClaim,
-  { request, plan }: { readonly request: RunRequest; readonly plan: ClusterPlan },
+  { request, plan }: { readonly request: RunRequest; readonly plan: LaunchPlan },
 ): Promise<void> {
   const { options, report, stop, kill } = request;
   kill.addEventListener("abort", () => cluster.kill(), { once: true });

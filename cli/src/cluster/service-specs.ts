@@ -1,25 +1,18 @@
 import { join } from "node:path";
 import { childEnvironment } from "../config.js";
 import type { DataDir } from "../data-dir.js";
+import type { ClusterOptions } from "../launch/cluster-options.js";
+import type { LaunchPlan } from "../launch/launch-plan.js";
+import type { EntryPoints } from "../processes/entry-points.js";
+import { type Addresses, type ServiceSpec, toArguments } from "../processes/service-process.js";
 import type { RedisPlan } from "../redis/redis-plan.js";
-import type { ClusterOptions } from "./cluster-options.js";
-import type { EntryPoints } from "./entry-points.js";
-import type { ClusterPlan } from "./plan-cluster.js";
-import type { Addresses, ServiceSpec } from "./service-process.js";
 
 export interface SpecSources {
   readonly options: ClusterOptions;
-  readonly plan: ClusterPlan;
+  readonly plan: LaunchPlan;
   readonly redis: RedisPlan;
   readonly dataDir: DataDir;
   readonly entryPoints: EntryPoints;
-}
-
-type Flags = Readonly<Record<string, string | number | undefined>>;
-
-/** { "kv-type": "f16", context: undefined } -> ["--kv-type", "f16"] */
-export function toArguments(flags: Flags): string[] {
-  return Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [`--${flag}`, String(value)]));
 }
 
 const portOf = (address: string | undefined): string => address?.slice(address.lastIndexOf(":") + 1) ?? "0";

@@ -1,9 +1,8 @@
 import { rm } from "node:fs/promises";
 import type { DataDir } from "../data-dir.js";
+import { endProcesses, isAlive, signalProcess, untilGone } from "../processes/process-identity.js";
 import { endLeftoverRedis } from "../redis/leftover-redis.js";
 import { aliveProcesses, readClusterRecord } from "./cluster-record.js";
-import { endProcesses, untilGone } from "./end-processes.js";
-import { isAlive, signalProcess } from "./process-identity.js";
 
 /** stopped: it ran. crashed: its supervisor was gone; what it left was cleared away. */
 export type StopOutcome = "stopped" | "crashed" | "not-running";

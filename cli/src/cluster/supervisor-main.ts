@@ -1,10 +1,10 @@
 import { toRhoneError } from "@rhone/common";
 import { readCliConfig } from "../config.js";
-import { clusterOptionsSchema } from "./cluster-options.js";
-import { ENTRY_POINTS } from "./entry-points.js";
-import type { ProgressEvent } from "./progress-event.js";
+import { clusterOptionsSchema } from "../launch/cluster-options.js";
+import { ENTRY_POINTS } from "../processes/entry-points.js";
+import { listenForStop } from "../processes/stop-signals.js";
+import type { ProgressEvent } from "./progress.js";
 import { runCluster } from "./run-cluster.js";
-import { listenForStop } from "./stop-signals.js";
 
 // The process behind `rhone up --detach`: it runs the cluster in the background, and tells the command line how far it is until
 // that one has seen enough and closes the channel. Its own output goes to supervisor.log.

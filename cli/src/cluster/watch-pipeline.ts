@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ClusterStatus, RhoneError } from "@rhone/common";
-import { phaseResult, pipelineError, pipelineProgress } from "./pipeline-progress.js";
-import type { Report } from "./progress-event.js";
-import { readStatus } from "./read-status.js";
+import type { Report } from "./progress.js";
+import { phaseResult, pipelineError, pipelineProgress } from "./progress.js";
 
 export interface WatchOptions {
   /** host:port of the coordinator's operations server. */
@@ -66,5 +65,15 @@ class Patience {
       const reason = status.reason ?? status.state;
       throw new RhoneError("NO_PIPELINE", `Nothing has moved for ${STALLED_MS / 1000} s: ${reason}.`);
     }
+  }
+}
+
+/** GET /status of the coordinator's operations server (host:port); null while it does not answer, as during a restart. */
+export async function readStatus(operations: string, signal: AbortSignal): Promise<ClusterStatus | null> {
+  try {
+    const response = await fetch(`http://${operations}/status`, { signal });
+    return (await response.json()) as ClusterStatus;
+  } catch {
+    return null;
   }
 }

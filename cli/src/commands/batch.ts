@@ -1,11 +1,11 @@
-import { createWriteStream } from "node:fs";
+import { createReadStream, createWriteStream } from "node:fs";
+import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
+import { type Batch, BatchClient } from "@rhone/client";
 import { RhoneError } from "@rhone/common";
 import type { Command } from "commander";
-import { type Batch, BatchClient } from "../batch/batch-client.js";
-import { firstEndpoint } from "../batch/first-endpoint.js";
-import { describeCounts, formatBatch } from "../batch/format-batch.js";
-import { urlOfCluster } from "../cluster/url-of-cluster.js";
+import { z } from "zod";
+import { urlOfCluster } from "../cluster/find-cluster.js";
 import { commandContext } from "../command-context.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
 
@@ -103,4 +103,41 @@ async function download(client: BatchClient, id: string, { errors, out }: Downlo
   const content = await client.content(file);
   if (out !== undefined) return pipeline(content, createWriteStream(out));
   for await (const bytes of content) process.stdout.write(bytes);
+}
+
+const lineSchema = z.object({ url: z.string() });
+
+/** The URL that the first line of an input names. Throws INVALID_REQUEST when there is none. */
+export async function firstEndpoint(path: string): Promise<string> {
+  const lines = createInterface({ input: createReadStream(path) });
+  try {
+    for await (const text of lines) {
+      const line = text.replace(/^\ufeff/, "").trim();
+      if (line !== "") return lineSchema.parse(JSON.parse(line)).url;
+    }
+  } catch (cause) {
+    throw new RhoneError("INVALID_REQUEST", `${path} can't be read, or its first line names no url; set --endpoint.`, {
+      cause,
+    });
+  } finally {
+    lines.close();
+  }
+  throw new RhoneError("INVALID_REQUEST", `${path} has no lines.`);
+}
+
+/** "400 of 1000, 3 failed" */
+export function describeCounts({ request_counts: { total, completed, failed } }: Batch): string {
+  return `${completed + failed} of ${total}${failed === 0 ? "" : `, ${failed} failed`}`;
+}
+
+/** A batch for people. */
+export function formatBatch(batch: Batch): string {
+  const files = [
+    ...(batch.output_file_id === null ? [] : [`output  ${batch.output_file_id}`]),
+    ...(batch.error_file_id === null ? [] : [`errors  ${batch.error_file_id}`]),
+  ];
+  const problems = (batch.errors?.data ?? []).map(({ code, message }) => `${code}: ${message}`);
+  return [`${batch.id}  ${batch.status}  ${describeCounts(batch)}  ${batch.endpoint}`, ...files, ...problems].join(
+    "\n",
+  );
 }

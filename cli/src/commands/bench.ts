@@ -1,8 +1,9 @@
 import { writeFile } from "node:fs/promises";
-import type { Command } from "commander";
+import { reportOf, SCENARIOS, type Scenario, type ScenarioOption, type Table } from "@rhone/bench";
+import { type Command, Option } from "commander";
 import { type BenchOptions, openBench } from "../bench/open-bench.js";
-import { reportOf } from "../bench/report/report.js";
-import { SCENARIOS } from "../bench/scenarios.js";
+import { decimalNumber, positiveList, wholeNumber } from "../option-parsers.js";
+import { formatTable } from "../terminal/format.js";
 import { addClusterFlags, clusterFlagNames } from "./cluster-flags.js";
 
 const EXAMPLES = `
@@ -15,16 +16,12 @@ export function addBenchCommands(program: Command, signal: AbortSignal): void {
   const bench = program.command("bench").description("measure a cluster through its HTTP API");
   for (const scenario of SCENARIOS) {
     const command = bench.command(scenario.name).description(scenario.description);
-    addClusterFlags(addCommonFlags(scenario.configure(command)))
+    for (const [name, option] of Object.entries(scenario.options)) command.addOption(flagOf(name, option));
+    addClusterFlags(addCommonFlags(command))
       .addHelpText("after", EXAMPLES)
       .action(async (options: BenchOptions) => {
-        const clusterFlags = clusterFlagNames();
-        const given = clusterFlags.filter((name) => command.getOptionValueSource(name) === "cli");
-        const context = openBench({ options, clusterFlags, given, signal });
-        const result = await scenario.run(context, options as never);
-        const report = JSON.stringify(await reportOf(scenario.name, options, { context, result }), null, 2);
-        if (options.out !== undefined) await writeFile(options.out, `${report}\n`);
-        console.log(options.json === true ? report : result.text);
+        const given = clusterFlagNames().filter((name) => command.getOptionValueSource(name) === "cli");
+        await runScenario(scenario, { options, given, signal });
       });
   }
 }
@@ -36,4 +33,47 @@ function addCommonFlags(command: Command): Command {
     .option("--spawn", "start a cluster for this, with the options below, and stop it afterwards")
     .option("--json", "print the result as JSON")
     .option("-o, --out <file>", "write the result as JSON, too");
+}
+
+interface Run {
+  readonly options: BenchOptions;
+  readonly given: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+async function runScenario(scenario: Scenario, { options, given, signal }: Run): Promise<void> {
+  const context = openBench({ options, clusterFlags: clusterFlagNames(), given, signal });
+  const values = { ...defaultsOf(scenario), ...options };
+  const result = await scenario.run(context, values as Parameters<Scenario["run"]>[1]);
+  const { url: _url, dataDir: _dataDir, out, json, model: _model, ...inForce } = options;
+  const measured = { scenario: scenario.name, clusters: context.measured, options: inForce, result: result.figures };
+  const report = JSON.stringify(await reportOf(measured), null, 2);
+  if (out !== undefined) await writeFile(out, `${report}\n`);
+  console.log(json === true ? report : result.report.map(blockOf).join("\n\n"));
+}
+
+/** Switches that are not given: commander leaves them out. */
+const defaultsOf = ({ options }: Scenario): Readonly<Record<string, boolean>> =>
+  Object.fromEntries(Object.entries(options).flatMap(([name, { kind }]) => (kind === "switch" ? [[name, false]] : [])));
+
+const blockOf = (block: Table | string): string =>
+  typeof block === "string" ? block : formatTable([block.heading, ...block.rows], [...block.heading.keys()]);
+
+/** `promptTokens`, a whole number -> --prompt-tokens <n>. */
+function flagOf(name: string, option: ScenarioOption): Option {
+  const long = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  switch (option.kind) {
+    case "whole":
+      return new Option(`${long} <n>`, option.about).argParser(wholeNumber(option)).default(option.initial);
+    case "decimal":
+      return new Option(`${long} <n>`, option.about).argParser(decimalNumber({ least: 0 })).default(option.initial);
+    case "list": {
+      const flags = option.short === undefined ? long : `-${option.short}, ${long}`;
+      return new Option(`${flags} <list>`, option.about).argParser(positiveList).default(option.initial);
+    }
+    case "switch":
+      return new Option(long, option.about);
+    case "choice":
+      return new Option(`${long} <name>`, option.about).choices(option.choices).default(option.initial);
+  }
 }

@@ -3,8 +3,7 @@ import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common";
 import { devicePackages, openEngine } from "@rhone/ggml";
 import type { Command } from "commander";
-import { formatBytes } from "../terminal/format.js";
-import { formatTable } from "../terminal/table.js";
+import { formatBytes, formatTable } from "../terminal/format.js";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 

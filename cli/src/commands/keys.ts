@@ -1,9 +1,9 @@
 import { type ApiKey, ApiKeyStore, apiKeyNameSchema, newApiKey, openRedis, RhoneError } from "@rhone/common";
 import { type Command, InvalidArgumentError } from "commander";
-import { commandContext } from "../command-context.js";
-import { formatKeys, keyObject } from "../keys/format-keys.js";
-import { redisOfCluster } from "../keys/redis-of-cluster.js";
+import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js";
+import { type CommandContext, commandContext } from "../command-context.js";
 import { wholeNumber } from "../option-parsers.js";
+import { formatTable } from "../terminal/format.js";
 
 interface KeysOptions {
   readonly redisUrl?: string;
@@ -70,3 +70,47 @@ function print(keys: readonly ApiKey[], { json }: KeysOptions): void {
 }
 
 const printJson = (value: unknown): void => console.log(JSON.stringify(value, null, 2));
+
+/** A line per key. */
+export function formatKeys(keys: readonly ApiKey[]): string {
+  if (keys.length === 0) return "No keys. `rhone keys create NAME` makes one.";
+  const rows = keys.map(({ id, name, requestsPerMinute, tokensPerMinute, createdAt }) => [
+    id,
+    name,
+    formatLimit(requestsPerMinute),
+    formatLimit(tokensPerMinute),
+    new Date(createdAt * 1000).toISOString().slice(0, 16).replace("T", " "),
+  ]);
+  return formatTable([["id", "name", "requests/min", "tokens/min", "created"], ...rows], [2, 3]);
+}
+
+function formatLimit(limit: number | null): string {
+  if (limit === null) return "default";
+  return limit === 0 ? "no limit" : String(limit);
+}
+
+/** What is shown of a key: its digest would help nobody. */
+export function keyObject({ id, name, requestsPerMinute, tokensPerMinute, createdAt }: ApiKey) {
+  return {
+    id,
+    name,
+    requests_per_minute: requestsPerMinute,
+    tokens_per_minute: tokensPerMinute,
+    created_at: createdAt,
+  };
+}
+
+/** The Redis that keeps a cluster's state: the one that was named, else that of the data directory's cluster, else REDIS_URL. Throws NOT_RUNNING. */
+export async function redisOfCluster(
+  named: string | undefined,
+  { dataDir, config }: Pick<CommandContext, "dataDir" | "config">,
+): Promise<string> {
+  const record = named === undefined ? await readClusterRecord(dataDir) : null;
+  const own = record !== null && aliveProcesses(record).length > 0 ? record.redisUrl : undefined;
+  const url = named ?? own ?? config.redisUrl;
+  if (url !== undefined) return url;
+  throw new RhoneError(
+    "NOT_RUNNING",
+    `No cluster runs in ${dataDir.root}; start it, or name its Redis with --redis-url or REDIS_URL.`,
+  );
+}

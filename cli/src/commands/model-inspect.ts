@@ -1,8 +1,7 @@
 import { inspectModel, type ModelSummary, resolveModel } from "@rhone/model";
 import type { Command } from "commander";
 import { commandContext } from "../command-context.js";
-import { formatBytes, formatCount } from "../terminal/format.js";
-import { formatTable } from "../terminal/table.js";
+import { formatBytes, formatCount, formatTable } from "../terminal/format.js";
 
 export function addInspectCommand(model: Command, signal: AbortSignal): void {
   model

@@ -2,15 +2,15 @@ import { availableParallelism, freemem } from "node:os";
 import { type KvTypeName, RhoneError } from "@rhone/common";
 import { openEngine } from "@rhone/ggml";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { CALIBRATION_ENTRY } from "../cluster/entry-points.js";
-import { planCluster } from "../cluster/plan-cluster.js";
-import { readStatus } from "../cluster/read-status.js";
-import { runningCluster } from "../cluster/running-cluster.js";
+import { runningCluster } from "../cluster/find-cluster.js";
+import { readStatus } from "../cluster/watch-pipeline.js";
 import { type CommandContext, commandContext } from "../command-context.js";
+import { planLaunch } from "../launch/launch-plan.js";
 import { byteCount, positive, wholeNumber } from "../option-parsers.js";
 import { formatPlan } from "../planning/format-plan.js";
 import { planMachine } from "../planning/plan-machine.js";
 import { type PlanReport, reportRunning } from "../planning/plan-report.js";
+import { CALIBRATION_ENTRY } from "../processes/entry-points.js";
 
 interface PlanOptions {
   readonly model?: string;
@@ -81,7 +81,7 @@ async function planHere(
 ): Promise<PlanReport> {
   const machine = { cores: availableParallelism(), availableMemory: process.availableMemory?.() ?? freemem() };
   const asked = { ...options, dataDir: config.home, host: "", port: 0 };
-  const plan = await planCluster(asked, dataDir, machine);
+  const plan = await planLaunch(asked, dataDir, machine);
   return planMachine({
     options,
     plan,

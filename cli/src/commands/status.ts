@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { fetchStatus } from "@rhone/client";
 import type { Command } from "commander";
-import { fetchStatus } from "../api/fetch-status.js";
+import { urlOfCluster } from "../cluster/find-cluster.js";
 import { formatStatus } from "../cluster/format-status.js";
-import { urlOfCluster } from "../cluster/url-of-cluster.js";
 import { commandContext } from "../command-context.js";
 
 interface StatusOptions {

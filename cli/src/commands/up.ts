@@ -1,13 +1,15 @@
 import { resolve } from "node:path";
+import { RhoneError } from "@rhone/common";
 import { type Command, Option } from "commander";
-import type { ClusterOptions } from "../cluster/cluster-options.js";
 import { startDetached } from "../cluster/detach.js";
-import { ENTRY_POINTS } from "../cluster/entry-points.js";
+import { PhaseRenderer } from "../cluster/phase-renderer.js";
 import { runCluster } from "../cluster/run-cluster.js";
-import { listenForStop } from "../cluster/stop-signals.js";
+import { stopCluster } from "../cluster/stop-cluster.js";
 import { commandContext } from "../command-context.js";
+import type { ClusterOptions } from "../launch/cluster-options.js";
 import { port } from "../option-parsers.js";
-import { PhaseRenderer } from "../terminal/phase-renderer.js";
+import { ENTRY_POINTS } from "../processes/entry-points.js";
+import { listenForStop } from "../processes/stop-signals.js";
 import { addClusterFlags } from "./cluster-flags.js";
 
 interface UpOptions extends Omit<ClusterOptions, "dataDir"> {
@@ -72,4 +74,17 @@ async function up({ detach, ...asked }: UpOptions, signal: AbortSignal): Promise
   } finally {
     renderer.close();
   }
+}
+
+export function addDownCommand(program: Command, signal: AbortSignal): void {
+  program
+    .command("down")
+    .description("stop the cluster, in order")
+    .option("--data-dir <dir>", "the data directory")
+    .action(async (options: { dataDir?: string }) => {
+      const { dataDir } = commandContext(options.dataDir, signal);
+      const outcome = await stopCluster(dataDir);
+      if (outcome === "not-running") throw new RhoneError("NOT_RUNNING", `No cluster runs in ${dataDir.root}.`);
+      console.log(outcome === "stopped" ? "stopped" : "the cluster had crashed; what it left is cleared away");
+    });
 }

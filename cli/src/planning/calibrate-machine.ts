@@ -1,7 +1,93 @@
-import { type Calibration, mergeCalibrations } from "@rhone/planner";
-import { CalibrationProcess, type CalibrationRequest } from "./calibration-process.js";
+import { type ChildProcess, fork } from "node:child_process";
+import {
+  type Announcement,
+  type CalibrationAnswer,
+  type CalibrationOrder,
+  isErrorCode,
+  RhoneError,
+  type StepTimeStatus,
+} from "@rhone/common";
+import { CALIBRATED_ROWS, type Calibration, mergeCalibrations } from "@rhone/planner";
+import { childEnvironment } from "../config.js";
+import { toArguments } from "../processes/service-process.js";
 
-const ROWS = [1, 2, 4, 8, 16, 32];
+export interface CalibrationRequest {
+  /** The JavaScript file of the process. */
+  readonly entry: string;
+  readonly modelPath: string;
+  /** How many of the model's layers to load. */
+  readonly layers: number;
+  readonly threads: number;
+  readonly kvType: string;
+  readonly slidingWindow: number;
+  readonly device: string | undefined;
+}
+
+/** A child process that holds a few layers of a model and times them when asked. */
+export class CalibrationProcess {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<never>;
+  #answered: (answer: CalibrationAnswer) => void = () => {};
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    let fatal: RhoneError | undefined;
+    child.on("message", (message: Announcement | CalibrationAnswer) => {
+      if (message.kind === "fatal") fatal = asError(message);
+      else if (message.kind !== "listening") this.#answered(message);
+    });
+    this.#ended = new Promise((_, reject) => {
+      const early = (how: string) =>
+        fatal ?? new RhoneError("INTERNAL", `The calibration ended unexpectedly (${how}).`);
+      child.once("error", (error) => reject(early(error.message)));
+      child.once("exit", (code, signal) => reject(early(signal ?? `exit code ${code}`)));
+    });
+    this.#ended.catch(() => {}); // whoever waits for an answer hears of it
+  }
+
+  /** Resolves when the layers are loaded. Throws what loading them throws. `signal` ends the process. */
+  static async start(request: CalibrationRequest, signal: AbortSignal): Promise<CalibrationProcess> {
+    const { entry, modelPath, layers, threads, kvType, slidingWindow, device } = request;
+    const flags = {
+      "model-path": modelPath,
+      layers,
+      threads,
+      "kv-type": kvType,
+      "sliding-window": slidingWindow,
+      device,
+    };
+    const child = fork(entry, toArguments(flags), {
+      env: childEnvironment(),
+      execArgv: [],
+      signal,
+      killSignal: "SIGKILL",
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    const started = new CalibrationProcess(child);
+    await started.#answer();
+    return started;
+  }
+
+  /** Times steps of so many decode rows. */
+  async measure(rows: readonly number[]): Promise<readonly StepTimeStatus[]> {
+    const answered = this.#answer();
+    this.#child.send({ rows } satisfies CalibrationOrder);
+    const answer = await answered;
+    return answer.kind === "measured" ? answer.stepTimes : [];
+  }
+
+  #answer(): Promise<CalibrationAnswer> {
+    const answered = new Promise<CalibrationAnswer>((resolve) => {
+      this.#answered = resolve;
+    });
+    return Promise.race([answered, this.#ended]);
+  }
+}
+
+function asError({ code, message }: Extract<Announcement, { kind: "fatal" }>): RhoneError {
+  return new RhoneError(isErrorCode(code) ? code : "INTERNAL", message);
+}
+
 const ONE_ROW = [1];
 
 /**
@@ -18,7 +104,7 @@ export async function calibrateMachine(
   try {
     const starts = Array.from({ length: workers }, () => CalibrationProcess.start(request, either));
     const processes = await Promise.all(starts);
-    const curves = await Promise.all(processes.map((process) => process.measure(ROWS)));
+    const curves = await Promise.all(processes.map((process) => process.measure(CALIBRATED_ROWS)));
     const alone = workers === 1 ? curves[0]?.slice(0, 1) : await processes[0]?.measure(ONE_ROW);
     return mergeCalibrations(curves.map((curve) => ({ curve, alone: alone ?? [], head: true })));
   } finally {

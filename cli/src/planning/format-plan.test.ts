@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { styleFor } from "../terminal/style.js";
-import { clusterStatus, workerStatus } from "./cluster-status.fixture.js";
+import { clusterStatus, workerStatus } from "../testing/sample-status.js";
 import { formatPlan } from "./format-plan.js";
 import { type PlanReport, reportRunning } from "./plan-report.js";
 

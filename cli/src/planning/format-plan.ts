@@ -1,6 +1,5 @@
-import { formatBytes } from "../terminal/format.js";
+import { formatBytes, formatTable } from "../terminal/format.js";
 import type { Style } from "../terminal/style.js";
-import { formatTable } from "../terminal/table.js";
 import { type PlannedShape, type PlannedStage, type PlanReport, singleGains } from "./plan-report.js";
 
 const HEADING = ["WORKER", "LAYERS", "WEIGHTS", "PAGES", "TOTAL", "LIMIT", "ONE ROW"];

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { CALIBRATION_ENTRY } from "../cluster/entry-points.js";
+import { CALIBRATION_ENTRY } from "../processes/entry-points.js";
 import { planMachine } from "./plan-machine.js";
 
 const path = fileURLToPath(new URL("../../../models/breeze-q8_0.gguf", import.meta.url));

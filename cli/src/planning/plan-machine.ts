@@ -10,8 +10,8 @@ import {
   SERVING_DEFAULTS,
   sumOfStagesMs,
 } from "@rhone/planner";
-import type { ClusterOptions } from "../cluster/cluster-options.js";
-import type { ClusterPlan } from "../cluster/plan-cluster.js";
+import type { ClusterOptions } from "../launch/cluster-options.js";
+import type { LaunchPlan } from "../launch/launch-plan.js";
 import { calibrateMachine } from "./calibrate-machine.js";
 import type { PlannedShape, PlanReport } from "./plan-report.js";
 
@@ -20,7 +20,7 @@ const TIMED_LAYERS = 8;
 
 export interface MachinePlanRequest {
   readonly options: Pick<ClusterOptions, "kvType" | "slidingWindow" | "context" | "device">;
-  readonly plan: ClusterPlan;
+  readonly plan: LaunchPlan;
   /** Bytes that each worker may use. */
   readonly memory: number;
   /** Numbers of streams to predict for. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { clusterStatus, workerStatus } from "./cluster-status.fixture.js";
+import { clusterStatus, workerStatus } from "../testing/sample-status.js";
 import { singleWorkerHint } from "./single-worker-hint.js";
 
 const two = (changes: Parameters<typeof workerStatus>[2] = {}) =>

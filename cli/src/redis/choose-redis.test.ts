@@ -1,7 +1,7 @@
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { expect, test } from "vitest";
-import { temporaryFolder } from "../cluster/testing/fake-cluster.js";
+import { temporaryFolder } from "../testing/temporary-folder.js";
 import { chooseRedis } from "./choose-redis.js";
 
 async function folderWith(program: string, version: string): Promise<string> {

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { withoutPassword } from "@rhone/common";
-import { freePort } from "../cluster/check-port.js";
 import type { DataDir } from "../data-dir.js";
+import { freePort } from "../processes/ports.js";
 import type { RedisChoice } from "./choose-redis.js";
 
 /** A chosen Redis with its address, fixed before it starts so that it can be started again under the same. */

@@ -26,3 +26,16 @@ export function formatDuration(ms: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
   return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m`;
 }
+
+/** Columns of equal width, two blanks between them; those named in `right` end flush. The first row may be a heading. */
+export function formatTable(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
+  const columns = Math.max(0, ...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const cell = (text: string, column: number): string => {
+    const width = widths[column] ?? 0;
+    return right.includes(column) ? text.padStart(width) : text.padEnd(width);
+  };
+  return rows.map((row) => row.map(cell).join("  ").trimEnd()).join("\n");
+}

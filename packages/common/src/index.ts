@@ -1,10 +1,29 @@
-export * from "./api-keys/api-key.js";
-export * from "./api-keys/api-key-store.js";
-export * from "./cluster/cluster-status.js";
-export * from "./config/load-config.js";
-export * from "./config/schemas.js";
-export * from "./errors/error-table.js";
-export * from "./errors/rhone-error.js";
+export { type ApiKey, apiKeyIdOf, apiKeyNameSchema, isSecretOf, newApiKey } from "./api-keys/api-key.js";
+export { ApiKeyStore } from "./api-keys/api-key-store.js";
+export {
+  type ClusterStatus,
+  type PipelineState,
+  parseClusterStatus,
+  type ServedModel,
+  type StepTimeStatus,
+  type TokenCounts,
+  type WorkerStatus,
+} from "./cluster/cluster-status.js";
+export { type ConfigOf, loadConfig, type Settings, settingDescriptions } from "./config/load-config.js";
+export {
+  activationTypeSchema,
+  booleanSchema,
+  hostSchema,
+  type KvTypeName,
+  kvTypeSchema,
+  logLevelSetting,
+  type Parsed,
+  portSchema,
+  redisUrlSchema,
+  withoutPassword,
+} from "./config/schemas.js";
+export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";
+export { RhoneError, toRhoneError } from "./errors/rhone-error.js";
 export { GrpcServer, openChannel } from "./grpc/channel.js";
 export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";
 export { type FrameReceiver, flowHandler } from "./grpc/flow-server.js";
@@ -18,18 +37,47 @@ export {
   pipelineService,
   type WorkerMessage,
 } from "./grpc/services.js";
-export * from "./lifecycle/announce.js";
-export * from "./lifecycle/condition.js";
-export * from "./lifecycle/crash.js";
-export * from "./lifecycle/run-service.js";
-export * from "./lifecycle/service-main.js";
-export * from "./lifecycle/shutdown.js";
-export * from "./observability/listen.js";
-export * from "./observability/logger.js";
-export * from "./observability/operations-server.js";
-export * from "./queue/generation-event.js";
-export * from "./queue/generation-job.js";
-export * from "./queue/open-redis.js";
-export * from "./queue/redis-names.js";
-export * from "./simulation/simulated-token.js";
-export * from "./simulation/simulation.js";
+export { Condition } from "./lifecycle/condition.js";
+export { type Announcement, announce, type CalibrationAnswer, type CalibrationOrder } from "./lifecycle/launcher.js";
+export { crash } from "./lifecycle/run-service.js";
+export { readSettings, serviceMain } from "./lifecycle/service-main.js";
+export { Shutdown } from "./lifecycle/shutdown.js";
+export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
+export { createLogger, type Logger } from "./observability/logger.js";
+export { OperationsServer } from "./observability/operations-server.js";
+export {
+  decodeEvent,
+  decodeEvents,
+  encodeEvents,
+  type Finish,
+  type GenerationEvent,
+  ordinalAfter,
+  type TokenLogprob,
+  type Usage,
+} from "./queue/generation-event.js";
+export {
+  type Constraint,
+  type GenerationJob,
+  generationJobSchema,
+  type SamplingSettings,
+} from "./queue/generation-job.js";
+export { openRedis, redisUnavailable } from "./queue/open-redis.js";
+export {
+  CANCEL_CHANNEL,
+  COORDINATORS_KEY,
+  cancelledKey,
+  eventsChannel,
+  FINISHED_LOG_TTL_S,
+  idempotentKey,
+  LIMIT_PREFIX,
+  OPEN_LOG_TTL_S,
+  QUEUE_NAMES,
+  REDIS_PREFIX,
+  statusKey,
+  streamKey,
+  TOKEN_LOG_FIELD,
+  tokenLogEntryId,
+  tokenLogKey,
+} from "./queue/redis-names.js";
+export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/simulated-token.js";
+export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";

@@ -1,9 +1,12 @@
+export type { Architecture } from "./architectures/architecture.js";
+export type { Heads, Layer } from "./architectures/block.js";
+export type { ShardRange } from "./architectures/model-shape.js";
+export type { OuterRole } from "./architectures/model-tensors.js";
 export { CATALOGUE, type CatalogueEntry, findModel } from "./catalogue/catalogue.js";
 export { modelPath, resolveModel } from "./catalogue/resolve-model.js";
 export type { ChatMessage, ChatOptions, ChatTool } from "./chat-template/chat-message.js";
 export { CHAT_TEMPLATE_NAMES, type ChatTemplateName, chatTemplateFor } from "./chat-template/chat-template.js";
 export { mistralCallId } from "./chat-template/mistral-call-id.js";
-export type { LayerRole, OuterRole, ShardRange } from "./config/llama-tensors.js";
 export { type ModelConfig, readModelConfig } from "./config/model-config.js";
 export { pageBytesPerLayer, shardBytes, weightBytes } from "./config/model-size.js";
 export { type ShardTensor, tensorsOfShard } from "./config/shard-tensors.js";

@@ -1,13 +1,13 @@
-/** What a stage would cost, in any unit that is the same for all; Infinity where it does not fit. */
+/** Cost of layers [first, last) on a stage, in a unit common to all stages; Infinity where they don't fit. */
 export type StageCost = (stage: number, first: number, last: number) => number;
 
-/** Costs this close are the same: they are sums of floating-point numbers in different orders. */
+/** Costs within this share of each other are equal: they are floating-point sums in different orders. */
 const TOLERANCE = 1e-9;
 
 /**
- * Cuts `layers` layers into `stages` runs of at least one so that the dearest stage is as cheap as can be; of the cuts
- * that are equally good the most even one. Returns the end of each run ([16, 32] for two halves), or null when no cut
- * fits. Exact, by dynamic programming: stages * layers^2 / 2 costs.
+ * Cuts `layers` layers into `stages` runs of at least one layer so that the most expensive stage is as cheap as possible;
+ * among equally good cuts, the most even one. Returns the end of each run ([16, 32] for two halves), or null when no cut
+ * fits. Exact, by dynamic programming; it evaluates stages * layers² / 2 costs, twice.
  */
 export function cutLayers(layers: number, stages: number, cost: StageCost): readonly number[] | null {
   const least = bestEnds({ layers, stages, cost, join: Math.max });
@@ -20,7 +20,7 @@ export function cutLayers(layers: number, stages: number, cost: StageCost): read
   return bestEnds({ layers, stages, cost: withinLimit, join: (a, b) => a + b });
 }
 
-/** The cost of the dearest stage of a cut. */
+/** The cost of a cut's most expensive stage. */
 export function dearest(ends: readonly number[], cost: StageCost): number {
   return Math.max(...ends.map((end, stage) => cost(stage, ends[stage - 1] ?? 0, end)));
 }
@@ -29,13 +29,13 @@ interface Problem {
   readonly layers: number;
   readonly stages: number;
   readonly cost: StageCost;
-  /** Of the stages before and the next one; must not fall when either rises. */
+  /** Cost of the stages before together with the next stage's; rises with both. */
   readonly join: (before: number, next: number) => number;
 }
 
 interface Prefix {
   readonly cost: number;
-  /** Where the last of its stages begins. */
+  /** First layer of the last of its stages. */
   readonly first: number;
 }
 

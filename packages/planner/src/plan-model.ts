@@ -3,7 +3,19 @@ import type { ModelWeights, ShardRange } from "./model-weights.js";
 import { LARGEST_SHARE, planPages } from "./plan-pages.js";
 import { planStages, type StagePlan, type StageWorker } from "./plan-stages.js";
 
-/** Which workers hold which layers, and how many pages each. */
+/** A coordinator's settings when nothing else is asked for; `rhone plan` plans with the same. */
+export const SERVING_DEFAULTS = {
+  /** Positions per page. */
+  pageSize: 32,
+  /** Most sequences at a time. */
+  maxSequences: 64,
+  /** Most tokens per step. */
+  maxRows: 512,
+  /** Longest context. A longer one must be asked for, since every sequence may claim pages for all of it. */
+  contextLimit: 32_768,
+} as const;
+
+/** Which workers hold which layers, and how many pages every stage has. */
 export interface ModelPlan {
   readonly stages: readonly StagePlan[];
   readonly pages: number;
@@ -19,7 +31,7 @@ export interface ModelRequest {
   readonly maxSequences: number;
   /** Pages that the operator asks for, or null. */
   readonly kvPages: number | null;
-  /** The cut that stands; empty when there is none. */
+  /** The current cut; empty when there is none. */
   readonly lastPlan: readonly ShardRange[];
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { planPages } from "./plan-pages.js";
 import { planStages } from "./plan-stages.js";
-import { smallModel, workersOf } from "./small-model.fixture.js";
+import { smallModel, workersOf } from "./testing/small-model.js";
 
 const shape = { pageSize: 32, slidingWindow: 0, contextLength: 320, maxRows: 64 };
 const stages = (...memory: number[]) =>
@@ -24,7 +24,11 @@ describe("planPages", () => {
   it("refuses what does not fit, with the numbers", () => {
     const plan = (wanted: number | null, ...memory: number[]) =>
       planPages({ stages: stages(...memory), shape, pageBytes: 1, maxSequences: 4, wanted });
-    expect(() => plan(null, 35, 36)).toThrow(/10 pages .* room for 4/);
-    expect(() => plan(9, 1000, 1000)).toThrow(/at least 10/);
+    expect(() => plan(null, 35, 36)).toThrow(
+      /needs 10 pages of 1 bytes per layer, but the tightest stage has room for 4/,
+    );
+    expect(() => plan(9, 1000, 1000)).toThrow(
+      /9 pages of 32 positions can't hold one sequence of 320 positions; allow at least 10/,
+    );
   });
 });

@@ -2,26 +2,29 @@ import { RhoneError } from "@rhone/common";
 import { type KvShape, livePages } from "./kv-shape.js";
 import type { StagePlan } from "./plan-stages.js";
 
-/** The share of the memory left after the weights that pages take unless one whole sequence needs more. */
+/** Share of the memory left after the weights that pages take, unless one whole sequence needs more. */
 const USUAL_SHARE = 0.4;
-/** What they may take at most: the rest is for activations and the process itself. */
+/** Largest share they may take: activations and the process itself need the rest. */
 export const LARGEST_SHARE = 0.9;
 
-/**
- * How many pages every stage gets: enough for `maxSequences` whole sequences, as far as 40 % of the least stage's
- * remaining memory goes, and never less than one whole sequence. `wanted`, when set, is taken instead if it fits.
- * Throws NOT_ENOUGH_MEMORY naming the stage that holds the least, INVALID_CONFIG when `wanted` cannot hold one sequence.
- */
-export function planPages(options: {
+export interface PagesRequest {
   readonly stages: readonly StagePlan[];
   readonly shape: KvShape;
   /** Bytes of one page in one layer. */
   readonly pageBytes: number;
   readonly maxSequences: number;
+  /** Pages that the operator asks for, or null. */
   readonly wanted: number | null;
-}): number {
-  const { stages, shape, pageBytes, maxSequences, wanted } = options;
-  const least = livePages(shape.contextLength, shape);
+}
+
+/**
+ * Pages of every stage: `wanted` when it is set, otherwise enough for `maxSequences` whole sequences within 40 % of the
+ * memory that the tightest stage has left, and for one whole sequence at least.
+ * Throws NOT_ENOUGH_MEMORY when they don't fit, INVALID_CONFIG when `wanted` can't hold one sequence.
+ */
+export function planPages({ stages, shape, pageBytes, maxSequences, wanted }: PagesRequest): number {
+  const { pageSize, contextLength } = shape;
+  const least = livePages(contextLength, shape);
   const capacity = (share: number): number =>
     Math.min(
       ...stages.map(({ memoryTotal, weightBytes, first, last }) =>
@@ -31,17 +34,16 @@ export function planPages(options: {
   const most = capacity(LARGEST_SHARE);
   const pages = wanted ?? Math.max(least, Math.min(least * maxSequences, capacity(USUAL_SHARE)));
   if (pages < least) {
-    throw new RhoneError(
-      "INVALID_CONFIG",
-      `${pages} pages of ${shape.pageSize} positions cannot hold one sequence of ${shape.contextLength}: give at least ${least}.`,
-    );
+    const message =
+      `${pages} pages of ${pageSize} positions can't hold one sequence of ${contextLength} positions; ` +
+      `allow at least ${least} pages, or choose a shorter context.`;
+    throw new RhoneError("INVALID_CONFIG", message);
   }
   if (pages > most) {
-    throw new RhoneError(
-      "NOT_ENOUGH_MEMORY",
-      `${pages} pages (${pageBytes} bytes each per layer) do not fit: after its weights the least stage has room for ${most}. ` +
-        "Add workers, give them more memory, or choose a shorter context, a smaller K/V type or fewer pages.",
-    );
+    const message =
+      `The K/V cache needs ${pages} pages of ${pageBytes} bytes per layer, but the tightest stage has room for ${most} ` +
+      "beside its weights. Add workers, give them more memory, or choose a shorter context, a smaller K/V type or fewer pages.";
+    throw new RhoneError("NOT_ENOUGH_MEMORY", message);
   }
   return pages;
 }

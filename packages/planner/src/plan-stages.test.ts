@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { planStages, type StageWorker } from "./plan-stages.js";
-import { calibrated, smallModel, workersOf } from "./small-model.fixture.js";
+import { calibrated, smallModel, workersOf } from "./testing/small-model.js";
 
 const ROOMY = 1e6;
+const MiB = 1024 * 1024;
 const cut = (nLayers: number, workers: readonly StageWorker[], lastPlan: readonly number[] = []) =>
   planStages({
     workers,
@@ -96,7 +97,6 @@ describe("a plan", () => {
   });
 
   it("says what each worker needs and has when the model does not fit", () => {
-    const MiB = 1024 * 1024;
     const weights = smallModel(4, { layer: 100 * MiB, embedding: 0, head: 0 });
     const request = { workers: workersOf(150 * MiB, 150 * MiB), weights, kvBytesPerLayer: 0, lastPlan: [] };
     expect(() => planStages(request)).toThrow(
@@ -104,7 +104,26 @@ describe("a plan", () => {
     );
   });
 
+  it.each([
+    { needed: 7168.2, memory: 7168, message: "layer 0 needs 7169 MiB, it has 7168 MiB" },
+    { needed: 7168, memory: 7167.9, message: "layer 0 needs 7168 MiB, it has 7167 MiB" },
+    { needed: 0.02, memory: 0.0025, message: "layer 0 needs 0.021 MiB, it has 0.002 MiB" },
+    { needed: 5, memory: 0, message: "layer 0 needs 5 MiB, it has 0 MiB" },
+  ])("rounds up what is needed and down what is there: $needed of $memory MiB", ({ needed, memory, message }) => {
+    const weights = smallModel(1, { layer: Math.ceil(needed * MiB), embedding: 0, head: 0 });
+    const request = { workers: workersOf(Math.floor(memory * MiB)), weights, kvBytesPerLayer: 0, lastPlan: [] };
+    expect(() => planStages(request)).toThrow(message);
+  });
+
+  it("never reads as lacking for a worker that has enough: 7168.2 of 7168.4 MiB", () => {
+    const weights = smallModel(2, { layer: Math.ceil(7168.2 * MiB), embedding: 0, head: 0 });
+    const workers = workersOf(Math.floor(7168.4 * MiB), 1024 * MiB);
+    expect(() => planStages({ workers, weights, kvBytesPerLayer: 0, lastPlan: [] })).toThrow(
+      "w0: layer 0 needs 7168.21 MiB, it has 7168.39 MiB; w1: layer 1 needs 7169 MiB, it has 1024 MiB",
+    );
+  });
+
   it("refuses more workers than layers", () => {
-    expect(() => cut(2, alike(3))).toThrow(/3 workers for 2 layers/);
+    expect(() => cut(2, alike(3))).toThrow(/2 layers takes 1 to 2 workers; there are 3/);
   });
 });

@@ -1,11 +1,12 @@
 import { RhoneError } from "@rhone/common";
+import type { WorkerSpeed } from "./calibration.js";
 import { cutLayers, dearest, type StageCost } from "./cut-layers.js";
-import { layerCosts, type WorkerSpeed } from "./layer-costs.js";
+import { layerCosts } from "./layer-costs.js";
 import { type ModelWeights, type ShardRange, shardBytes } from "./model-weights.js";
 
 export interface StageWorker extends WorkerSpeed {
   readonly worker: string;
-  /** Bytes it may use. */
+  /** Bytes that the worker may use. */
   readonly memoryTotal: number;
 }
 
@@ -16,41 +17,44 @@ export interface StagePlan extends ShardRange {
   readonly memoryTotal: number;
 }
 
-/** A cut that stands is left only for one whose slowest stage takes less than this share of its own: moving weights costs time. */
+/** The current cut is kept unless another's slowest stage takes less than this share of its time: moving weights costs time. */
 const WORTH_MOVING = 0.9;
 
 export interface StageRequest {
   /** In the order of the stages. */
   readonly workers: readonly StageWorker[];
   readonly weights: ModelWeights;
-  /** Bytes of K/V that each layer needs at least. */
+  /** Least bytes of K/V per layer. */
   readonly kvBytesPerLayer: number;
-  /** The cut that stands, whoever holds it; empty when there is none. */
+  /** The current cut, whichever workers hold it; empty when there is none. */
   readonly lastPlan: readonly ShardRange[];
 }
 
 /**
- * Cuts the layers over the workers, in their order, so that the slowest stage is as fast as it can be within the workers'
- * memory (weights and the least K/V). Keeps the cut that stands unless another is clearly faster.
+ * Divides the layers among the workers, in order, so that the slowest stage is as fast as the workers' memory (for weights
+ * and the least K/V) allows. Keeps the current cut unless another is clearly faster.
  * Throws NOT_ENOUGH_MEMORY with each worker's numbers, INVALID_CONFIG for more workers than layers.
  */
 export function planStages(request: StageRequest): readonly StagePlan[] {
   const { workers, weights, lastPlan } = request;
   const nLayers = weights.layerBytes.length;
   if (workers.length < 1 || workers.length > nLayers) {
-    throw new RhoneError("INVALID_CONFIG", `${workers.length} workers for ${nLayers} layers: give 1 to ${nLayers}.`);
+    throw new RhoneError(
+      "INVALID_CONFIG",
+      `A model of ${nLayers} layers takes 1 to ${nLayers} workers; there are ${workers.length}.`,
+    );
   }
   const time = stageTime(request);
   const fits: StageCost = (stage, first, last) =>
     memoryLeft(request, stage, first, last) >= 0 ? time(stage, first, last) : Number.POSITIVE_INFINITY;
   const best = cutLayers(nLayers, workers.length, fits);
   if (best === null) throw notEnough(request, cutLayers(nLayers, workers.length, time) ?? []);
-  const standing = lastPlan.map(({ last }) => last);
-  const keeps = standing.length === workers.length && dearest(best, fits) >= WORTH_MOVING * dearest(standing, fits);
-  return toPlan(keeps ? standing : best, request);
+  const current = lastPlan.map(({ last }) => last);
+  const keeps = current.length === workers.length && dearest(best, fits) >= WORTH_MOVING * dearest(current, fits);
+  return toPlan(keeps ? current : best, request);
 }
 
-/** What a stage takes for a step, in the unit of layerCosts. */
+/** A stage's time for a step, in the unit of layerCosts. */
 function stageTime({ workers, weights }: StageRequest): StageCost {
   const costs = layerCosts(workers, weights).map(({ layers, head }) => ({ before: runningSums(layers), head }));
   return (stage, first, last) => {
@@ -87,18 +91,37 @@ function toPlan(ends: readonly number[], request: StageRequest): readonly StageP
   });
 }
 
-const MIB = 1024 * 1024;
-const mib = (bytes: number): string => `${Math.ceil(bytes / MIB)} MiB`;
-
 /** `ends`: the cut that would be best if memory did not matter. */
 function notEnough(request: StageRequest, ends: readonly number[]): RhoneError {
   const rows = request.workers.map(({ worker, memoryTotal }, stage) => {
     const [first, last] = [ends[stage - 1] ?? 0, ends[stage] ?? 0];
-    const needed = memoryNeeded(request, stage, first, last);
-    return `${worker}: layers ${first} to ${last - 1} need ${mib(needed)}, it has ${mib(memoryTotal)}`;
+    const [needed, present] = inMebibytes(memoryNeeded(request, stage, first, last), memoryTotal);
+    const layers = last - first === 1 ? `layer ${first} needs` : `layers ${first} to ${last - 1} need`;
+    return `${worker}: ${layers} ${needed} MiB, it has ${present} MiB`;
   });
-  return new RhoneError(
-    "NOT_ENOUGH_MEMORY",
-    `The model does not fit: ${rows.join("; ")}. Add workers, give them more memory, or choose a smaller type or context.`,
-  );
+  const message =
+    `The model does not fit: ${rows.join("; ")}. ` +
+    "Add workers, give them more memory, or choose a smaller type or context.";
+  return new RhoneError("NOT_ENOUGH_MEMORY", message);
+}
+
+const MIB = 1024 * 1024;
+/** Places of a mebibyte that tell single bytes apart. */
+const MOST_PLACES = 7;
+
+/**
+ * Needed and present memory in MiB, the first rounded up and the second down, to the fewest places that show which is
+ * larger: a worker that needs 7168.2 MiB and has 7168.4 must not read as needing 7169 and having 7168.
+ */
+function inMebibytes(needed: number, present: number): readonly [string, string] {
+  for (let places = 0; ; places++) {
+    const unit = MIB / 10 ** places;
+    const up = Math.ceil(needed / unit);
+    const down = needed === present ? up : Math.floor(present / unit);
+    const tells = Math.sign(up - down) === Math.sign(needed - present) && (down > 0 || present === 0);
+    if (tells || places === MOST_PLACES) {
+      const text = (units: number) => (units / 10 ** places).toFixed(places);
+      return [text(up), text(down)];
+    }
+  }
 }

@@ -1,29 +1,28 @@
-import { groupSizes } from "./group-sizes.js";
-import { type PipelineTimes, slowestStageMs, sumOfStagesMs } from "./pipeline-times.js";
+import { groupSizes, type PipelineTimes, slowestStageMs, sumOfStagesMs } from "./pipeline-times.js";
 import { type StageWork, type StepCurve, stageMs } from "./step-curve.js";
 
-/** One of a pipeline's stages, with all that its worker measured. */
+/** A pipeline's stage with its worker's measurements. */
 export interface PredictedStage extends StageWork {
   readonly curve: StepCurve;
-  /** One row while the other workers of the machine rest. */
+  /** One row while the machine's other workers are idle. */
   readonly alone: StepCurve;
 }
 
-/** What a frame takes from one process to the next on one machine, in milliseconds; S stages have S + 1 hops. */
-export const HOP_MS = 1;
+/** Milliseconds of a frame from one process to the next on one machine; S stages have S + 1 hops. */
+const HOP_MS = 1;
 
 export interface Prediction {
   readonly streams: number;
   readonly tokensPerSecond: number;
-  /** Micro-batches that are under way at a time, and the rows of the greatest. */
+  /** Micro-batches in flight at a time, and the rows of the largest. */
   readonly groups: number;
   readonly rows: number;
 }
 
 /**
- * Tokens per second that `streams` decoding sequences get together. They run in g groups, each of which crosses the stages
- * in turn: a cycle lasts until the slowest stage has run all groups, but never less than one group needs for its way
- * through all stages. The best g up to one more than the stages is taken. Prompts are not counted.
+ * Tokens per second that `streams` decoding sequences get together. They form g groups, which cross the stages one behind
+ * the other: a cycle lasts until the slowest stage has run every group, and at least as long as one group takes through all
+ * stages. The best g of 1 to stages + 1 counts. Prompts are left out.
  */
 export function predict(stages: readonly PredictedStage[], streams: number): Prediction {
   if (streams === 1) return perCycle(streams, 1, aloneMs(stages) + hopsMs(stages));

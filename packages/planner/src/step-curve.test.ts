@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { slowestStageMs, sumOfStagesMs } from "./pipeline-times.js";
 import { stageMs } from "./step-curve.js";
 
 /** As measured on 4 layers of Q4_0: four rows cost less than two. */
@@ -20,7 +19,7 @@ describe("stageMs", () => {
     [4, 25],
     [6, 37],
     [32, 141],
-    // Beyond the last point: its cost per row goes on.
+    // Beyond the last point its cost per row continues.
     [64, 282],
     [0, 0],
   ])("of %i rows on four layers is %d", (rows, ms) => {
@@ -33,17 +32,5 @@ describe("stageMs", () => {
 
   it("takes the first point for fewer rows than it", () => {
     expect(stageMs(curve.slice(2), { layers: 4, heads: false }, 1)).toBeCloseTo(25);
-  });
-});
-
-describe("a pipeline's times", () => {
-  const stages = [
-    { curve, layers: 4, heads: false },
-    { curve, layers: 2, heads: true },
-  ];
-
-  it("are those of its slowest stage and of all together", () => {
-    expect(slowestStageMs(stages, 8)).toBeCloseTo(49);
-    expect(sumOfStagesMs(stages, 8)).toBeCloseTo(49 + 24.5 + 8);
   });
 });

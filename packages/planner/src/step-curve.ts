@@ -1,14 +1,17 @@
-/** What a worker measured for steps of so many decode rows. */
-export interface StepTime {
+/** Measured times of a step of `rows` decode rows. */
+export interface CurvePoint {
   readonly rows: number;
-  /** Milliseconds of one layer, its share of the step's fixed costs included. */
+  /** Milliseconds per layer, including its share of the step's fixed costs. */
   readonly layerMs: number;
-  /** Milliseconds that the head, with the drawing of tokens, adds on the last stage. */
+  /** Milliseconds that the head and the sampling add on the last stage. */
   readonly headMs: number;
 }
 
-/** Rising in rows, at least one point. The times need not rise: kernels work on blocks of rows. */
-export type StepCurve = readonly StepTime[];
+/** At least one point, by rising rows. The times need not rise with the rows: kernels compute blocks of rows. */
+export type StepCurve = readonly CurvePoint[];
+
+/** The numbers of decode rows per step that workers time. */
+export const CALIBRATED_ROWS: readonly number[] = [1, 2, 4, 8, 16, 32];
 
 export interface StageWork {
   readonly layers: number;
@@ -16,11 +19,11 @@ export interface StageWork {
 }
 
 /**
- * Milliseconds of one step of `rows` decode rows: a straight line between the measured points on both sides. Below the first
- * point it is that point (one row reads all weights), above the last the mean cost per row of the last point goes on.
+ * Milliseconds of one step of `rows` decode rows, interpolated linearly between the measured points. Fewer rows than the
+ * first point take as long as it does (one row reads all weights); beyond the last point its cost per row continues.
  */
 export function stageMs(curve: StepCurve, { layers, heads }: StageWork, rows: number): number {
-  const workMs = ({ layerMs, headMs }: StepTime): number => layers * layerMs + (heads ? headMs : 0);
+  const workMs = ({ layerMs, headMs }: CurvePoint): number => layers * layerMs + (heads ? headMs : 0);
   if (rows <= 0) return 0;
   const above = curve.findIndex((point) => point.rows >= rows);
   if (above === -1) return beyond(curve, workMs, rows);
@@ -31,7 +34,7 @@ export function stageMs(curve: StepCurve, { layers, heads }: StageWork, rows: nu
   return workMs(low) + share * (workMs(high) - workMs(low));
 }
 
-function beyond(curve: StepCurve, workMs: (point: StepTime) => number, rows: number): number {
+function beyond(curve: StepCurve, workMs: (point: CurvePoint) => number, rows: number): number {
   const last = curve.at(-1);
   return last === undefined ? 0 : (workMs(last) * rows) / last.rows;
 }

@@ -1,14 +1,14 @@
 import { EventEmitter, once } from "node:events";
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { readCliConfig } from "../../config.js";
 import { type DataDir, dataDirAt } from "../../data-dir.js";
-import type { ClusterOptions } from "../cluster-options.js";
-import type { EntryPoints } from "../entry-points.js";
-import type { ProgressEvent } from "../progress-event.js";
+import type { ClusterOptions } from "../../launch/cluster-options.js";
+import type { EntryPoints } from "../../processes/entry-points.js";
+import { temporaryFolder } from "../../testing/temporary-folder.js";
+import type { ProgressEvent } from "../progress.js";
 import { runCluster } from "../run-cluster.js";
 
 const FAKE = fileURLToPath(new URL("./fake-service.mjs", import.meta.url));
@@ -34,12 +34,6 @@ export interface FakeCluster {
   readonly kill: AbortController;
   /** "started gateway", "stopped gateway", … in the order of their happening. */
   journal(): Promise<readonly string[]>;
-}
-
-export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "rhone-cli-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 export async function startFakeCluster(plan: FakePlan = {}, asked: Partial<ClusterOptions> = {}): Promise<FakeCluster> {

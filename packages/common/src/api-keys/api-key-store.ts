@@ -3,11 +3,11 @@ import { redisUnavailable } from "../queue/open-redis.js";
 import { API_KEYS_KEY } from "../queue/redis-names.js";
 import { type ApiKey, apiKeySchema } from "./api-key.js";
 
-/** The API keys of a cluster, in one hash in Redis by their ids. Every call throws REDIS_UNAVAILABLE. */
+/** The API keys of a cluster, in one Redis hash by id. Every call may throw REDIS_UNAVAILABLE. */
 export class ApiKeyStore {
   readonly #redis: Redis;
 
-  /** Borrows the connection. */
+  /** `redis` is borrowed. */
   constructor(redis: Redis) {
     this.#redis = redis;
   }
@@ -31,7 +31,7 @@ export class ApiKeyStore {
     return this.#redis.hlen(API_KEYS_KEY).catch(redisUnavailable);
   }
 
-  /** Removes the key of that id, or all keys of that name, and returns them. */
+  /** Removes the key with this id, or every key with this name, and returns what it removed. */
   async revoke(idOrName: string): Promise<readonly ApiKey[]> {
     const found = (await this.list()).filter(({ id, name }) => id === idOrName || name === idOrName);
     if (found.length > 0) await this.#redis.hdel(API_KEYS_KEY, ...found.map(({ id }) => id)).catch(redisUnavailable);

@@ -1,13 +1,13 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
 
-/** Per minute, of whoever calls by one name. null: the gateway's default; 0: no limit. */
+/** Per minute, for all keys of one name together. null = the gateway's default; 0 = no limit. */
 const limitSchema = z.number().int().min(0).nullable();
 
-/** What is kept of a key. The secret itself is told once and kept nowhere. */
+/** The stored part of a key. The secret is shown once and stored nowhere. */
 export const apiKeySchema = z.object({
   id: z.string(),
-  /** Whose key it is: files, fair shares and limits go by it, so that a second key of the same name can replace the first. */
+  /** The owner. Files, fair shares and limits belong to the name, so a second key of the name can replace the first. */
   name: z.string(),
   /** SHA-256 of the secret, in hexadecimal. */
   digest: z.string(),
@@ -25,7 +25,7 @@ export const apiKeyNameSchema = z
 
 const SECRET = /^rhone_sk_([0-9a-f]{12})_[\w-]{43}$/;
 
-/** A key that was just made, and its secret: `rhone_sk_`, the key's id, and 256 random bits. */
+/** Makes a key and its secret: `rhone_sk_`, the key's id, and 256 random bits. */
 export function newApiKey(
   about: Pick<ApiKey, "name" | "requestsPerMinute" | "tokensPerMinute">,
   nowMs: number = Date.now(),
@@ -35,14 +35,14 @@ export function newApiKey(
   return { key: { id, ...about, digest: digestOf(secret), createdAt: Math.floor(nowMs / 1000) }, secret };
 }
 
-/** The id of the key that a secret belongs to; null for what is no secret of ours. */
+/** The id in a secret; null for text that does not have the form of a secret. */
 export const apiKeyIdOf = (secret: string): string | null => SECRET.exec(secret)?.[1] ?? null;
 
-/** Whether it is the key's secret, in a time that does not depend on where they differ. */
+/** Whether `secret` is the key's. Takes the same time wherever the two differ. */
 export function isSecretOf(secret: string, { digest }: ApiKey): boolean {
   const [given, kept] = [Buffer.from(digestOf(secret), "hex"), Buffer.from(digest, "hex")];
   return given.length === kept.length && timingSafeEqual(given, kept);
 }
 
-/** A secret of 256 random bits needs no slow hash: there is nothing to guess. */
+/** A fast hash is enough: 256 random bits cannot be guessed. */
 const digestOf = (secret: string): string => createHash("sha256").update(secret).digest("hex");

@@ -1,86 +1,95 @@
-import type { KvTypeName } from "../config/schemas.js";
+import { z } from "zod";
+import { kvTypeSchema, type Parsed } from "../config/schemas.js";
 
-export type PipelineState = "waiting_for_workers" | "loading" | "probing" | "ready" | "failed";
+const pipelineStateSchema = z.enum(["waiting_for_workers", "loading", "probing", "ready", "failed"]);
+export type PipelineState = z.infer<typeof pipelineStateSchema>;
 
-/** Milliseconds that a worker measured for one layer, and for the head, in a step of so many decode rows. */
-export interface StepTimeStatus {
-  readonly rows: number;
-  readonly layerMs: number;
-  readonly headMs: number;
-}
+/** Measured milliseconds of one layer, and of the head, in a step of `rows` decode rows. */
+const stepTimeSchema = z.object({ rows: z.number(), layerMs: z.number(), headMs: z.number() });
+export type StepTimeStatus = Parsed<typeof stepTimeSchema>;
 
-export interface WorkerStatus {
-  readonly worker: string;
-  readonly address: string;
-  /** host:port of its /metrics, /status, /health, /ready. */
-  readonly operations: string;
-  readonly hostname: string;
-  readonly pid: number;
-  readonly device: string;
-  readonly threads: number;
-  /** Bytes that the worker may use, and that its process holds now. */
-  readonly memoryTotal: number;
-  readonly resident: number;
-  /** Layers [first, last) that it holds, or null while it is a spare. */
-  readonly layers: readonly [first: number, last: number] | null;
-  /** Bytes of weights loaded so far, and in all. */
-  readonly loadedBytes: number;
-  readonly totalBytes: number;
+const workerStatusSchema = z.object({
+  worker: z.string(),
+  address: z.string(),
+  /** host:port of the worker's /metrics, /status, /health and /ready. */
+  operations: z.string(),
+  hostname: z.string(),
+  pid: z.number(),
+  device: z.string(),
+  threads: z.number(),
+  /** Bytes that the worker may use. */
+  memoryTotal: z.number(),
+  /** Bytes that its process holds now. */
+  resident: z.number(),
+  /** The worker's layers [first, last); null for a spare. */
+  layers: z.tuple([z.number(), z.number()]).nullable(),
+  /** Bytes of weights loaded so far, and when all are loaded. */
+  loadedBytes: z.number(),
+  totalBytes: z.number(),
   /** Bytes of its K/V pages. */
-  readonly pageBytes: number;
-  /** Null until it has timed its layers. `alone`: while the other workers of its machine rested. */
-  readonly stepTimes: {
-    readonly curve: readonly StepTimeStatus[];
-    readonly alone: readonly StepTimeStatus[];
-  } | null;
+  pageBytes: z.number(),
+  /** Null until the worker has timed its layers. `alone`: timed while the other workers of its machine were idle. */
+  stepTimes: z.object({ curve: z.array(stepTimeSchema), alone: z.array(stepTimeSchema) }).nullable(),
   /** Share of the last second spent computing, 0 to 1. */
-  readonly busy: number;
-}
+  busy: z.number(),
+});
+export type WorkerStatus = Parsed<typeof workerStatusSchema>;
 
-export interface ServedModel {
-  readonly name: string;
-  readonly path: string;
+const servedModelSchema = z.object({
+  name: z.string(),
+  path: z.string(),
   /** SHA-256 of the GGUF header. */
-  readonly fingerprint: string;
-  /** Most positions of one sequence, prompt and generated together. */
-  readonly contextLength: number;
-  /** Positions a token sees, itself included; null = all. */
-  readonly slidingWindow: number | null;
-  readonly vocabSize: number;
-  readonly nLayers: number;
-  readonly parameters: number;
-  readonly fileBytes: number;
-}
+  fingerprint: z.string(),
+  /** Most positions of one sequence, prompt and generated tokens together. */
+  contextLength: z.number(),
+  /** Positions that a token attends to, itself included; null = all. */
+  slidingWindow: z.number().nullable(),
+  vocabSize: z.number(),
+  nLayers: z.number(),
+  parameters: z.number(),
+  fileBytes: z.number(),
+});
+export type ServedModel = Parsed<typeof servedModelSchema>;
 
-/** Tokens since the coordinator started. */
-export interface TokenCounts {
-  /** Of accepted requests' prompts; and what the prefix cache had of those that ended. */
-  readonly prompt: number;
-  readonly cached: number;
-  readonly generated: number;
-  /** Guessed ahead, and how many of the guesses were right. */
-  readonly drafted: number;
-  readonly accepted: number;
-}
+/** Token counts since the coordinator started. */
+const tokenCountsSchema = z.object({
+  /** Prompt tokens of accepted requests. */
+  prompt: z.number(),
+  /** Prompt tokens of finished requests that came from the prefix cache. */
+  cached: z.number(),
+  generated: z.number(),
+  /** Tokens guessed ahead, and how many of them were right. */
+  drafted: z.number(),
+  accepted: z.number(),
+});
+export type TokenCounts = Parsed<typeof tokenCountsSchema>;
 
-/** What a coordinator publishes each second: the truth behind /ready, /v1/models and `rhone status`. */
-export interface ClusterStatus {
-  readonly coordinator: string;
-  /** host:port of its /metrics, /status, /health, /ready. */
-  readonly operations: string;
+/** What a coordinator publishes each second; /ready, /v1/models and `rhone status` are answered from it. */
+const clusterStatusSchema = z.object({
+  /** Absent = 1, the only version so far. A new optional field keeps the version, a change of meaning raises it. */
+  version: z.literal(1).exactOptional(),
+  coordinator: z.string(),
+  /** host:port of the coordinator's /metrics, /status, /health and /ready. */
+  operations: z.string(),
   /** Unix milliseconds. */
-  readonly updatedAtMs: number;
-  readonly startedAtMs: number;
-  readonly state: PipelineState;
-  /** Why it is not ready, in words, or null. */
-  readonly reason: string | null;
-  readonly model: ServedModel;
-  /** Its workers compute nothing; the tokens follow a rule. */
-  readonly simulated: boolean;
-  readonly epoch: number;
-  readonly kvType: KvTypeName;
-  readonly workers: readonly WorkerStatus[];
-  readonly pages: { readonly size: number; readonly total: number; readonly free: number; readonly cached: number };
-  readonly sequences: { readonly running: number; readonly waiting: number; readonly limit: number };
-  readonly tokens: TokenCounts;
+  updatedAtMs: z.number(),
+  startedAtMs: z.number(),
+  state: pipelineStateSchema,
+  /** Why the pipeline is not ready, in words; null when it is. */
+  reason: z.string().nullable(),
+  model: servedModelSchema,
+  /** The workers compute nothing and the tokens follow a rule. */
+  simulated: z.boolean(),
+  epoch: z.number(),
+  kvType: kvTypeSchema,
+  workers: z.array(workerStatusSchema),
+  pages: z.object({ size: z.number(), total: z.number(), free: z.number(), cached: z.number() }),
+  sequences: z.object({ running: z.number(), waiting: z.number(), limit: z.number() }),
+  tokens: tokenCountsSchema,
+});
+export type ClusterStatus = Parsed<typeof clusterStatusSchema>;
+
+/** Reads a published status; null when it is of a version that this one cannot read. */
+export function parseClusterStatus(json: string): ClusterStatus | null {
+  return clusterStatusSchema.safeParse(JSON.parse(json)).data ?? null;
 }

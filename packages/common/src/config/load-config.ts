@@ -1,36 +1,35 @@
 import { parseArgs } from "node:util";
 import type { z } from "zod";
 import { RhoneError } from "../errors/rhone-error.js";
+import { withoutPassword } from "./schemas.js";
 
-/** One setting: its flag is the key in kebab case, its variable is `env`, its default lies in the schema. */
+/** One setting. Its flag is its key in kebab case. */
 export interface Setting<S extends z.ZodType = z.ZodType> {
+  /** The environment variable. */
   readonly env: string;
+  /** Parses the text of the flag or variable, and holds the default. */
   readonly schema: S;
+  /** Meaning, unit and special values, as one or two sentences. */
   readonly doc: string;
+  /** The default in words, where the schema has none or has one that differs between machines or starts. */
+  readonly defaultText?: string;
 }
 
 export type Settings = Readonly<Record<string, Setting>>;
 export type ConfigOf<T extends Settings> = { readonly [K in keyof T]: z.output<T[K]["schema"]> };
 
-const kebab = (key: string): string => key.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
-
-function parseFlags(
-  settings: Settings,
-  argv: readonly string[],
-  problems: string[],
-): Readonly<Record<string, unknown>> {
-  const options = Object.fromEntries(Object.keys(settings).map((key) => [kebab(key), { type: "string" as const }]));
-  try {
-    return parseArgs({ args: [...argv], options, allowPositionals: false }).values;
-  } catch (error) {
-    problems.push(error instanceof Error ? error.message : String(error));
-    return {};
-  }
+/** A setting as people see it. */
+export interface SettingDescription {
+  readonly flag: string;
+  readonly env: string;
+  /** "" = unset, "required" = there is none. */
+  readonly default: string;
+  readonly doc: string;
 }
 
 /**
- * Reads every setting from its flag, else its variable, else its default; returns a frozen object.
- * Throws INVALID_CONFIG that names all bad settings together. An unknown flag is an error, an empty variable counts as unset.
+ * Reads each setting from its flag, else its environment variable, else its default, into a frozen object. An empty
+ * variable counts as unset. Throws INVALID_CONFIG with every bad setting and unknown flag in one message.
  */
 export function loadConfig<T extends Settings>(
   settings: T,
@@ -41,23 +40,63 @@ export function loadConfig<T extends Settings>(
   const flags = parseFlags(settings, argv, problems);
   const config: Record<string, unknown> = {};
   for (const [key, setting] of Object.entries(settings)) {
-    const flag = flags[kebab(key)];
-    const raw = flag ?? (env[setting.env] === "" ? undefined : env[setting.env]);
-    const parsed = setting.schema.safeParse(raw);
+    const flag = flags[flagOf(key)];
+    const text = flag ?? (env[setting.env] || undefined);
+    const parsed = setting.schema.safeParse(text);
     if (parsed.success) config[key] = parsed.data;
+    else if (text === undefined) problems.push(`--${flagOf(key)} or ${setting.env} is required. ${setting.doc}`);
     else {
-      const source = flag === undefined ? setting.env : `--${kebab(key)}`;
-      const why = parsed.error.issues.map((issue) => issue.message).join("; ");
-      problems.push(`${source}=${raw === undefined ? "(unset)" : String(raw)}: ${why}. ${setting.doc}`);
+      const source = flag === undefined ? `${setting.env}=` : `--${flagOf(key)} `;
+      const why = parsed.error.issues.map(explain).join("; ");
+      problems.push(`${source}${withoutPassword(text)} ${why}. ${setting.doc}`);
     }
   }
   if (problems.length > 0) throw new RhoneError("INVALID_CONFIG", `Bad settings:\n  ${problems.join("\n  ")}`);
   return Object.freeze(config) as ConfigOf<T>;
 }
 
-/** The settings as a help text, one line each. */
+/** The settings for tables and help texts, in their order. */
+export function settingDescriptions(settings: Settings): readonly SettingDescription[] {
+  return Object.entries(settings).map(([key, { env, schema, doc, defaultText }]) => {
+    const parsed = schema.safeParse(undefined);
+    const schemaDefault = parsed.success ? String(parsed.data ?? "") : "required";
+    return { flag: `--${flagOf(key)}`, env, default: defaultText ?? schemaDefault, doc };
+  });
+}
+
+/** The settings as a help text, one line each: flag, variable, meaning and default. */
 export function describeSettings(settings: Settings): string {
-  const rows = Object.entries(settings).map(([key, { env, doc }]) => [`--${kebab(key)}`, env, doc] as const);
-  const width = (column: 0 | 1): number => Math.max(...rows.map((cells) => cells[column].length));
-  return rows.map(([flag, env, doc]) => `  ${flag.padEnd(width(0))}  ${env.padEnd(width(1))}  ${doc}`).join("\n");
+  const rows = settingDescriptions(settings);
+  const width = (column: "flag" | "env"): number => Math.max(...rows.map((row) => row[column].length));
+  return rows
+    .map((row) => {
+      const ending = row.default === "" ? "" : row.default === "required" ? " Required." : ` Default: ${row.default}.`;
+      return `  ${row.flag.padEnd(width("flag"))}  ${row.env.padEnd(width("env"))}  ${row.doc}${ending}`;
+    })
+    .join("\n");
+}
+
+const flagOf = (key: string): string => key.replaceAll(/[A-Z]/g, (c) => `-${c.toLowerCase()}`);
+
+function parseFlags(
+  settings: Settings,
+  argv: readonly string[],
+  problems: string[],
+): Readonly<Record<string, string | undefined>> {
+  const options = Object.fromEntries(Object.keys(settings).map((key) => [flagOf(key), { type: "string" as const }]));
+  try {
+    return parseArgs({ args: [...argv], options, allowPositionals: false }).values;
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message : String(error));
+    return {};
+  }
+}
+
+/** What is wrong with a setting, as the end of a sentence that begins with it. */
+function explain(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_type") return issue.expected === "int" ? "is not a whole number" : "is not a number";
+  if (issue.code === "too_small") return `is less than ${issue.minimum}`;
+  if (issue.code === "too_big") return `is more than ${issue.maximum}`;
+  if (issue.code === "invalid_value") return `is not one of ${issue.values.join(", ")}`;
+  return issue.message;
 }

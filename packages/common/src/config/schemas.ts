@@ -1,13 +1,17 @@
 import { z } from "zod";
 
+type DeepReadonly<T> = { readonly [K in keyof T]: DeepReadonly<T[K]> };
+/** The type of a value that was parsed by a schema: readonly in all depths. */
+export type Parsed<S extends z.ZodType> = DeepReadonly<z.output<S>>;
+
 /** A TCP port; 0 lets the system choose. */
 export const portSchema = z.coerce.number().int().min(0).max(65535);
 
-/** What a service binds to. Loopback unless told otherwise. */
+/** The address that a service binds: loopback by default. */
 export const hostSchema = z.string().min(1).default("127.0.0.1");
 
 /** true, yes, on or 1; false, no, off or 0. */
-export const booleanSchema = z.stringbool();
+export const booleanSchema = z.stringbool({ error: "is neither true nor false" });
 
 export const logLevelSchema = z.enum(["debug", "info", "warn", "error", "silent"]).default("info");
 
@@ -20,8 +24,13 @@ export const logLevelSetting = {
 
 export const redisUrlSchema = z
   .string()
-  .regex(/^(rediss?|unix):\/\//, "must be a redis://, rediss:// or unix:// URL")
+  .regex(/^(rediss?|unix):\/\//, "is not a redis://, rediss:// or unix:// URL")
   .default("redis://127.0.0.1:6379");
+
+/** A URL without its user and password, for logs and messages. */
+export function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, "//***@");
+}
 
 export const kvTypeSchema = z.enum(["f16", "f32", "q8_0"]);
 export type KvTypeName = z.infer<typeof kvTypeSchema>;

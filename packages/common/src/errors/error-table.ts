@@ -1,8 +1,8 @@
 import { status as grpcStatus } from "@grpc/grpc-js";
 
-/** One row: how a failure travels. `http` and `grpc` are used only at the edges that speak those protocols. */
+/** How an error crosses processes. `http` and `grpc` are used only at the edges that speak those protocols. */
 export interface ErrorRow {
-  /** The class of failure that HTTP clients see (`error.type`). */
+  /** `error.type` in answers to HTTP clients. */
   readonly type:
     | "invalid_request_error"
     | "authentication_error"
@@ -12,18 +12,20 @@ export interface ErrorRow {
     | "server_error";
   readonly http: number;
   readonly grpc: grpcStatus;
-  /** Whether the same call may succeed later without being changed. */
+  /** Whether the same call, unchanged, may succeed later. */
   readonly retryable: boolean;
 }
 
-const row = (type: ErrorRow["type"], http: number, grpc: grpcStatus, retryable = false): ErrorRow => ({
+const row = (type: ErrorRow["type"], http: number, grpc: grpcStatus): ErrorRow => ({
   type,
   http,
   grpc,
-  retryable,
+  retryable: false,
 });
 
-/** Every named failure of the project. docs/errors.md explains each; a test holds the two together. */
+const retryable = (final: ErrorRow): ErrorRow => ({ ...final, retryable: true });
+
+/** Every error code. docs/errors.md explains each; a test compares the two. */
 export const ERROR_TABLE = {
   // What the caller sent.
   INVALID_REQUEST: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
@@ -32,8 +34,8 @@ export const ERROR_TABLE = {
   CONTEXT_LENGTH_EXCEEDED: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
   CHAT_TEMPLATE_FAILED: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
   INVALID_API_KEY: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
-  RATE_LIMIT_EXCEEDED: row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED, true),
-  IDEMPOTENCY_KEY_IN_USE: row("invalid_request_error", 409, grpcStatus.ABORTED, true),
+  RATE_LIMIT_EXCEEDED: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),
+  IDEMPOTENCY_KEY_IN_USE: retryable(row("invalid_request_error", 409, grpcStatus.ABORTED)),
   IDEMPOTENCY_KEY_REUSED: row("invalid_request_error", 422, grpcStatus.INVALID_ARGUMENT),
   MODEL_NOT_FOUND: row("invalid_request_error", 404, grpcStatus.NOT_FOUND),
   NOT_FOUND: row("invalid_request_error", 404, grpcStatus.NOT_FOUND),
@@ -54,10 +56,10 @@ export const ERROR_TABLE = {
   TENSOR_TYPE_UNSUPPORTED: row("server_error", 500, grpcStatus.UNIMPLEMENTED),
   TOKENIZER_UNSUPPORTED: row("server_error", 500, grpcStatus.UNIMPLEMENTED),
   CHECKPOINT_MALFORMED: row("server_error", 500, grpcStatus.DATA_LOSS),
-  DOWNLOAD_FAILED: row("server_error", 502, grpcStatus.UNAVAILABLE, true),
+  DOWNLOAD_FAILED: retryable(row("server_error", 502, grpcStatus.UNAVAILABLE)),
   CHECKSUM_MISMATCH: row("server_error", 502, grpcStatus.DATA_LOSS),
   DISK_FULL: row("server_error", 507, grpcStatus.RESOURCE_EXHAUSTED),
-  STORAGE_UNAVAILABLE: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
+  STORAGE_UNAVAILABLE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
 
   // The native engine.
   GGML_LIBRARY_MISSING: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
@@ -67,20 +69,21 @@ export const ERROR_TABLE = {
   OUT_OF_MEMORY: row("server_error", 500, grpcStatus.RESOURCE_EXHAUSTED),
 
   // The cluster.
-  KV_FULL: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED, true),
-  QUEUE_FULL: row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED, true),
-  NO_PIPELINE: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
-  LOADING_MODEL: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
+  KV_FULL: retryable(row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED)),
+  QUEUE_FULL: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),
+  NO_PIPELINE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
+  LOADING_MODEL: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   NOT_ENOUGH_MEMORY: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED),
-  WORKER_LOST: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
+  WORKER_LOST: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   STAGE_FAILED: row("server_error", 500, grpcStatus.INTERNAL),
-  EPOCH_CHANGED: row("unavailable_error", 503, grpcStatus.ABORTED, true),
+  MESSAGE_MALFORMED: row("server_error", 500, grpcStatus.INTERNAL),
+  EPOCH_CHANGED: retryable(row("unavailable_error", 503, grpcStatus.ABORTED)),
   MODEL_MISMATCH: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
-  REDIS_UNAVAILABLE: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
-  RECORD_UNREADABLE: row("unavailable_error", 503, grpcStatus.FAILED_PRECONDITION, true),
-  DEADLINE_EXCEEDED: row("timeout_error", 504, grpcStatus.DEADLINE_EXCEEDED, true),
+  REDIS_UNAVAILABLE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
+  RECORD_UNREADABLE: retryable(row("unavailable_error", 503, grpcStatus.FAILED_PRECONDITION)),
+  DEADLINE_EXCEEDED: retryable(row("timeout_error", 504, grpcStatus.DEADLINE_EXCEEDED)),
   CANCELLED: row("invalid_request_error", 499, grpcStatus.CANCELLED),
-  SHUTTING_DOWN: row("unavailable_error", 503, grpcStatus.UNAVAILABLE, true),
+  SHUTTING_DOWN: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
 
   // `rhone batch`.
   BATCH_FAILED: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
@@ -96,6 +99,6 @@ export type ErrorCode = keyof typeof ERROR_TABLE;
 
 export const isErrorCode = (value: string): value is ErrorCode => Object.hasOwn(ERROR_TABLE, value);
 
-/** `text` as an error code; `otherwise` when it is none, as from a peer of another version. */
+/** `text` if it is an error code; `otherwise` if not, for example because a peer of another version sent it. */
 export const parseErrorCode = (text: string | null | undefined, otherwise: ErrorCode): ErrorCode =>
   text != null && isErrorCode(text) ? text : otherwise;

@@ -7,8 +7,8 @@ export interface RhoneErrorOptions {
 }
 
 /**
- * The one error class. `message` names what went wrong with its numbers and says what to do next;
- * the code's row in ERROR_TABLE says how it travels.
+ * The one error class. `message` says what happened, with the numbers, and what to do next; the code's row in
+ * ERROR_TABLE says how the error crosses HTTP and gRPC.
  */
 export class RhoneError extends Error {
   override readonly name = "RhoneError";
@@ -26,7 +26,7 @@ export class RhoneError extends Error {
   }
 }
 
-/** `error` itself when it is named; an opaque INTERNAL otherwise, with the original kept as `cause` for the log. */
+/** A RhoneError as it is; any other error as an opaque INTERNAL, with the original as `cause` for the log. */
 export function toRhoneError(error: unknown): RhoneError {
   if (error instanceof RhoneError) return error;
   return new RhoneError("INTERNAL", "An internal error occurred; the service's log has the details.", { cause: error });

@@ -6,8 +6,8 @@ export interface ConditionWait {
 }
 
 /**
- * A condition variable that loses no wake-up. Read `version`, then the state, then wait for a change after that version:
- * a change between the reading and the wait ends the wait at once.
+ * A condition variable that loses no wake-up. Read `version`, then the state, then wait for a change after that
+ * version: a change between the reading and the wait ends the wait at once.
  */
 export class Condition {
   #version = 0;

@@ -1,27 +1,26 @@
 import { toRhoneError } from "../errors/rhone-error.js";
 import type { Logger } from "../observability/logger.js";
-import { announce } from "./announce.js";
+import { announce } from "./launcher.js";
 import { Shutdown } from "./shutdown.js";
 
-/** Longest a service may take to finish its work after SIGTERM. A second signal ends it at once. */
+/** Longest that a service may take to finish its work after SIGTERM. */
 const SHUTDOWN_DEADLINE_MS = 20_000;
 
 /**
- * Runs a service until a signal, the loss of its launcher (the IPC channel closes), or a fatal error.
- * `start` registers what it opens with `shutdown`; it is closed in reverse order. Exits 0 after an orderly end, 1 otherwise.
+ * Runs a service until SIGTERM or SIGINT, until its launcher dies (the IPC channel closes), or until a fatal error:
+ * one thrown by `start`, or one that nothing caught. `start` registers what it opens with `shutdown`, which is then
+ * closed in reverse order. Exits with 0 after an orderly end and with 1 after a fatal error, after 20 s without an end,
+ * or at once on a second signal.
  */
 export async function runService(logger: Logger, start: (shutdown: Shutdown) => Promise<void>): Promise<void> {
   const shutdown = new Shutdown(logger);
-  let ending = false;
+  let isEnding = false;
   const end = (reason: string, exitCode: number): void => {
-    if (ending) process.exit(1);
-    ending = true;
+    if (isEnding) process.exit(1);
+    isEnding = true;
     logger.info({ reason }, "shutting down");
     setTimeout(() => process.exit(1), SHUTDOWN_DEADLINE_MS).unref();
-    shutdown.run().then(
-      () => process.exit(exitCode),
-      () => process.exit(1),
-    );
+    void shutdown.run().then(() => logger.flush(() => process.exit(exitCode)));
   };
   const die = (error: unknown): void => {
     const named = toRhoneError(error);
@@ -38,4 +37,14 @@ export async function runService(logger: Logger, start: (shutdown: Shutdown) => 
   } catch (error) {
     die(error);
   }
+}
+
+/**
+ * Ends the process because an invariant is broken: its state can no longer be trusted. The error is thrown where no
+ * caller can catch it, so `runService` logs it, announces it and exits with 1. The caller runs on until its turn ends.
+ */
+export function crash(error: unknown): void {
+  setImmediate(() => {
+    throw error;
+  });
 }

@@ -2,30 +2,30 @@ import { type ConfigOf, describeSettings, loadConfig, type Setting, type Setting
 import type { logLevelSchema } from "../config/schemas.js";
 import { RhoneError } from "../errors/rhone-error.js";
 import { createLogger, type Logger } from "../observability/logger.js";
-import { announce } from "./announce.js";
+import { announce } from "./launcher.js";
 import { runService } from "./run-service.js";
 import type { Shutdown } from "./shutdown.js";
 
 export interface ServiceOptions<T extends Settings> {
-  /** As `--help`, the log and announcements call the process. */
+  /** The name of the process in `--help`, in its log and in its announcements. */
   readonly service: string;
   readonly settings: T;
 }
 
 export interface ServiceRun {
   readonly logger: Logger;
-  /** Takes what `start` opens; closed in reverse order. */
+  /** Closes what `start` registers with it, in reverse order. */
   readonly shutdown: Shutdown;
 }
 
 /**
- * The settings of this process, from its flags and environment. `--help` prints them all and exits with 0; bad settings are
- * announced to the launcher, written to standard error, and end the process with 2.
+ * Reads the settings of this process from its flags and environment. `--help` prints them and exits with 0. Bad
+ * settings are announced to the launcher, written to standard error, and end the process with 2.
  */
 export function readSettings<T extends Settings>({ service, settings }: ServiceOptions<T>): ConfigOf<T> {
   const argv = process.argv.slice(2);
   if (argv.includes("--help")) {
-    process.stdout.write(`Settings of the ${service}: flag, environment variable, meaning. A flag wins over its variable.
+    process.stdout.write(`Settings of the ${service}. A flag wins over its environment variable.\n
 ${describeSettings(settings)}\n`);
     process.exit(0);
   }
@@ -39,7 +39,7 @@ ${describeSettings(settings)}\n`);
   }
 }
 
-/** The whole main file of a service: reads its settings, creates its logger, and runs `start` by `runService`. */
+/** The body of a service's main file: reads the settings, creates the logger, and runs `start` under `runService`. */
 export async function serviceMain<T extends Settings & { readonly logLevel: Setting<typeof logLevelSchema> }>(
   options: ServiceOptions<T>,
   start: (config: ConfigOf<T>, run: ServiceRun) => Promise<void>,

@@ -1,6 +1,6 @@
 import type { Logger } from "../observability/logger.js";
 
-/** Closes what a service opened, last opened first. */
+/** Closes the resources of a service, the last opened first and one at a time. */
 export class Shutdown {
   readonly #logger: Logger;
   readonly #closers: { readonly name: string; readonly close: () => Promise<void> | void }[] = [];
@@ -13,7 +13,7 @@ export class Shutdown {
     this.#closers.push({ name, close });
   }
 
-  /** Runs every closer even if one fails; failures are logged. */
+  /** Runs each closer once. One that fails is logged by its name and the rest still run. Never rejects. */
   async run(): Promise<void> {
     for (const { name, close } of this.#closers.splice(0).reverse()) {
       try {

@@ -7,17 +7,24 @@ export interface LoggerOptions {
   readonly level: "debug" | "info" | "warn" | "error" | "silent";
 }
 
-/** JSON lines on standard output. Messages are constant, values are fields; prompts, texts and keys are never logged. */
+const SECRETS = ["authorization", "cookie", "password", '["x-api-key"]'];
+
+/**
+ * Writes JSON lines to standard output. Messages are constants and values are fields. Prompts and generated text are
+ * never logged; fields named like a credential are removed, up to two levels deep.
+ */
 export function createLogger({ service, level }: LoggerOptions): Logger {
-  return pino({
+  const options = {
     level,
     base: { service, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    redact: {
-      paths: ["authorization", "*.authorization", '["x-api-key"]', '*["x-api-key"]', "password", "*.password"],
-      remove: true,
-    },
+    formatters: { level: (label: string) => ({ level: label }) },
+    redact: { paths: ["", "*", "*.*"].flatMap((parent) => SECRETS.map((name) => within(parent, name))), remove: true },
     serializers: { err: pino.stdSerializers.err },
-  });
+  };
+  // Writes are asynchronous; with a least length of 1 byte `flush` waits for one that is under way.
+  return pino(options, pino.destination({ dest: 1, sync: false, minLength: 1 }));
 }
+
+const within = (parent: string, name: string): string =>
+  parent === "" || name.startsWith("[") ? `${parent}${name}` : `${parent}.${name}`;

@@ -1,23 +1,26 @@
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 import { listenOrExplain } from "./listen.js";
 
 export interface OperationsOptions {
   readonly host: string;
+  /** 0 = any free port. */
   readonly port: number;
   readonly registry: Registry;
-  /** null when ready, else the reason why not. */
+  /** Why the service is not ready, or null when it is. */
   readonly notReady: () => string | null;
-  /** What GET /status answers, as JSON. */
+  /** The JSON body of GET /status. */
   readonly status: () => unknown;
 }
 
-function send(response: ServerResponse, statusCode: number, contentType: string, body: string): void {
-  response.writeHead(statusCode, { "content-type": contentType, "cache-control": "no-store" }).end(body);
+interface Answer {
+  readonly code: number;
+  readonly type: string;
+  readonly body: string;
 }
 
-/** GET /health (the event loop turns), /ready (503 with the reason), /metrics (Prometheus text), /status (JSON). */
+/** GET /health (the event loop turns), /ready (200, or 503 with the reason), /metrics (Prometheus), /status (JSON). */
 export class OperationsServer {
   readonly #server: Server;
   readonly port: number;
@@ -27,29 +30,43 @@ export class OperationsServer {
     this.port = (server.address() as AddressInfo).port;
   }
 
-  /** Throws PORT_IN_USE. */
-  static async open({ host, port, registry, notReady, status }: OperationsOptions): Promise<OperationsServer> {
-    const answer = async (path: string, response: ServerResponse): Promise<void> => {
-      if (path === "/health") return send(response, 200, "application/json", '{"status":"ok"}');
-      if (path === "/ready") {
-        const reason = notReady();
-        const body = JSON.stringify(reason === null ? { status: "ready" } : { status: "not_ready", reason });
-        return send(response, reason === null ? 200 : 503, "application/json", body);
-      }
-      if (path === "/metrics") return send(response, 200, registry.contentType, await registry.metrics());
-      if (path === "/status") return send(response, 200, "application/json", JSON.stringify(status()));
-      return send(response, 404, "application/json", '{"error":"not found"}');
-    };
-    const server = createServer((request, response) => {
+  /** Throws PORT_IN_USE or INVALID_CONFIG. */
+  static async open(options: OperationsOptions): Promise<OperationsServer> {
+    const server = createServer(async (request, response) => {
       const path = (request.url ?? "/").split("?")[0] ?? "/";
-      answer(path, response).catch(() => send(response, 500, "application/json", '{"error":"internal"}'));
+      const { code, type, body } = await answer(path, options).catch(() => json(500, { error: "internal" }));
+      response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     });
-    await listenOrExplain(server, { host, port });
+    await listenOrExplain(server, options);
     return new OperationsServer(server);
   }
 
+  /** Ends open connections too. */
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 }
+
+async function answer(path: string, { registry, notReady, status }: OperationsOptions): Promise<Answer> {
+  switch (path) {
+    case "/health":
+      return json(200, { status: "ok" });
+    case "/ready": {
+      const reason = notReady();
+      return reason === null ? json(200, { status: "ready" }) : json(503, { status: "not_ready", reason });
+    }
+    case "/metrics":
+      return { code: 200, type: registry.contentType, body: await registry.metrics() };
+    case "/status":
+      return json(200, status());
+    default:
+      return json(404, { error: "not found" });
+  }
+}
+
+const json = (code: number, value: unknown): Answer => ({
+  code,
+  type: "application/json",
+  body: JSON.stringify(value),
+});

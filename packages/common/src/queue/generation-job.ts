@@ -2,7 +2,7 @@ import { z } from "zod";
 
 const tokenId = z.number().int().min(0).max(0x7fffffff);
 
-/** How the next token is drawn. Every field is set: the gateway fills the defaults in. */
+/** How the next token is drawn. The gateway fills in the defaults. */
 export const samplingSchema = z.object({
   /** 0 = greedy. */
   temperature: z.number().min(0),
@@ -25,57 +25,57 @@ export const samplingSchema = z.object({
 });
 export type SamplingSettings = Readonly<z.infer<typeof samplingSchema>>;
 
-/** What the text must be. The gateway has tried the grammar out. */
+/** The grammar that the text follows. The gateway has compiled it once already. */
 export const constraintSchema = z.object({
-  /** EBNF with a rule `root`, of the whole text that is generated. */
+  /** EBNF of the whole generated text; the start rule is `root`. */
   grammar: z.string().min(1),
-  /** The grammar holds only if this is the first token, which is no part of it; null: always. */
+  /** The grammar applies only after this first token, which is not part of it; null = always. */
   trigger: tokenId.nullable(),
-  /** EBNF of a text that begins with another token than the trigger; null: any text. */
+  /** EBNF of a text that does not begin with the trigger; null = any text. */
   otherwise: z.string().min(1).nullable().default(null),
 });
 export type Constraint = Readonly<z.infer<typeof constraintSchema>>;
 
 /**
- * One sequence to generate: what the gateway puts on the queue and a coordinator takes from it.
+ * One sequence to generate, put on the queue by a gateway and taken by a coordinator.
  * A request with n choices is n jobs.
  */
 export const generationJobSchema = z.object({
   requestId: z.string().min(1).max(128),
   model: z.string(),
-  /** The gateway that listens for the events (its id). */
+  /** The id of the gateway that listens for the events. */
   replyTo: z.string(),
   promptIds: z.array(tokenId).min(1),
   sampling: samplingSchema,
   /** 0 = only score the prompt. */
   maxTokens: z.number().int().min(0),
-  /** End tokens and stop strings do not end the sequence before this many generated tokens. */
+  /** Generated tokens before end tokens and stop strings are heeded. */
   minTokens: z.number().int().min(0),
   stop: z.array(z.string().min(1)),
   stopTokenIds: z.array(tokenId),
   ignoreEos: z.boolean(),
-  /** End tokens always end a constrained text: they come when it is complete. */
+  /** End tokens end a constrained text even with `ignoreEos`: the grammar allows them when the text is complete. */
   constraint: constraintSchema.nullable().default(null),
-  /** Keep a matched stop string in the text. */
+  /** Whether a matched stop string stays in the text. */
   includeStop: z.boolean(),
-  /** Leave control tokens out of the text. */
+  /** Whether control tokens are left out of the text. */
   skipSpecialTokens: z.boolean(),
   /** Log-probabilities of generated tokens with this many alternatives; null = none. */
   logprobs: z.number().int().min(0).max(20).nullable(),
   /** Log-probabilities of prompt tokens with this many alternatives; null = none. */
   promptLogprobs: z.number().int().min(0).max(20).nullable(),
-  /** An embedding of the prompt instead of text, with `maxTokens` 0: how its hidden states become one vector; null = none. */
+  /** How hidden states become one vector: the job is an embedding, not text, and `maxTokens` is 0; null = text. */
   pooling: z.enum(["mean"]).nullable().default(null),
-  /** Begin with what the prefix cache holds, and leave to it what is computed. */
+  /** Whether the prompt may use the prefix cache and is kept in it. */
   cachePrompt: z.boolean(),
-  /** Requests share cached prefixes only with others of the same salt. */
+  /** Cached prefixes are shared only among requests with the same salt. */
   cacheSalt: z.string().max(256),
   lane: z.enum(["interactive", "batch"]),
-  /** Fair shares are per key; "" for anonymous. */
+  /** Fair shares are per key id; "" = anonymous. */
   keyId: z.string(),
   /** Unix milliseconds. */
   arrivedAtMs: z.number(),
-  /** Unix milliseconds; the sequence ends with DEADLINE_EXCEEDED when it passes. */
+  /** Unix milliseconds; the sequence then ends with DEADLINE_EXCEEDED. */
   deadlineAtMs: z.number(),
 });
 export type GenerationJob = Readonly<z.infer<typeof generationJobSchema>>;

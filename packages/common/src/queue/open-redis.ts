@@ -1,18 +1,19 @@
 import { Redis } from "ioredis";
+import { withoutPassword } from "../config/schemas.js";
 import { RhoneError } from "../errors/rhone-error.js";
 
 export interface OpenRedisOptions {
   readonly url: string;
   /** Shown by CLIENT LIST. */
   readonly name: string;
-  /** Blocking consumers wait for Redis to come back (BullMQ needs that); producers fail fast instead. */
+  /** Whether commands wait for Redis to come back, as BullMQ's consumers must; otherwise they fail after 3 tries. */
   readonly waits: boolean;
   readonly onError: (error: Error) => void;
 }
 
 /**
- * Connects to Redis and answers once it is there. The connection re-establishes itself later (0.05–2 s apart).
- * `unix:///path` names a socket. Throws REDIS_UNAVAILABLE when it cannot be reached within 10 s.
+ * Connects to Redis; resolves when it has answered a PING. A connection lost later is opened again, with tries 0.1 to
+ * 2 s apart. `unix:///path` names a socket. Throws REDIS_UNAVAILABLE when Redis does not answer within 10 s.
  */
 export async function openRedis({ url, name, waits, onError }: OpenRedisOptions): Promise<Redis> {
   const options = {
@@ -25,6 +26,12 @@ export async function openRedis({ url, name, waits, onError }: OpenRedisOptions)
   const socket = url.startsWith("unix://") ? url.slice("unix://".length) : undefined;
   const redis = socket === undefined ? new Redis(url, options) : new Redis({ ...options, path: socket });
   redis.on("error", onError);
+  // connect() itself rejects only with "Connection is closed."; the reason is in the event before.
+  let reason: Error | undefined;
+  const remember = (error: Error): void => {
+    reason = error;
+  };
+  redis.on("error", remember);
   const timer = AbortSignal.timeout(10_000);
   const timedOut = new Promise<never>((_, reject) => {
     timer.addEventListener("abort", () => reject(new Error("no answer within 10 s")), { once: true });
@@ -34,18 +41,16 @@ export async function openRedis({ url, name, waits, onError }: OpenRedisOptions)
     return redis;
   } catch (error) {
     redis.disconnect();
-    throw new RhoneError("REDIS_UNAVAILABLE", `Cannot reach Redis at ${withoutPassword(url)}: ${String(error)}`, {
-      cause: error,
+    const cause = reason ?? (error as Error);
+    throw new RhoneError("REDIS_UNAVAILABLE", `Cannot reach Redis at ${withoutPassword(url)}: ${cause.message}`, {
+      cause,
     });
+  } finally {
+    redis.off("error", remember);
   }
 }
 
 /** Throws REDIS_UNAVAILABLE for a command that failed: `redis.get(key).catch(redisUnavailable)`. */
 export function redisUnavailable(cause: unknown): never {
   throw new RhoneError("REDIS_UNAVAILABLE", "Redis can't be reached; try again shortly.", { cause });
-}
-
-/** The URL with its password left out, for logs and messages. */
-export function withoutPassword(url: string): string {
-  return url.replace(/\/\/[^@/]*@/, "//***@");
 }

@@ -1,9 +1,9 @@
-/** Control and byte tokens of SentencePiece's vocabularies: the rule draws none, so that each token has text and none ends it. */
+/** Control and byte tokens of SentencePiece vocabularies, never drawn: each drawn token has text and none is an end. */
 const RESERVED = 259;
 
 /**
- * The rule of simulated stages: the token that follows `token` at `position` in a vocabulary of `vocabSize`. It depends on
- * nothing else, so that whoever knows the prompt's last token knows the whole answer.
+ * The rule of simulated stages: the token that follows `token` at `position` in a vocabulary of `vocabSize`. It depends
+ * on nothing else, so a test that knows a prompt's last token and length knows the whole answer.
  */
 export function simulatedToken(token: number, position: number, vocabSize: number): number {
   const first = Math.min(RESERVED, vocabSize - 1);
@@ -12,15 +12,15 @@ export function simulatedToken(token: number, position: number, vocabSize: numbe
   return first + (((hash ^ (hash >>> 13)) >>> 0) % (vocabSize - first));
 }
 
-/** A span's rows as a last stage sees them: the last `drafts` hold guesses at what the rows before them draw. */
+/** The rows of a span at the last stage. The last `drafts` rows hold guesses at the tokens that earlier rows draw. */
 export interface SimulatedSpan {
   readonly tokens: Int32Array;
-  /** Of the first row. */
+  /** The position of the first row. */
   readonly position: number;
   readonly drafts: number;
 }
 
-/** What a simulated last stage draws: one token, and one more for each guess that is right. */
+/** The tokens that a simulated last stage draws: one, and one more for each right guess. */
 export function simulatedDraw({ tokens, position, drafts }: SimulatedSpan, vocabSize: number): readonly number[] {
   const drawn: number[] = [];
   for (let row = tokens.length - 1 - drafts; row < tokens.length; row++) {
@@ -31,7 +31,7 @@ export function simulatedDraw({ tokens, position, drafts }: SimulatedSpan, vocab
   return drawn;
 }
 
-/** What simulated stages generate after a prompt of token ids. */
+/** The first `count` tokens that simulated stages generate after a prompt. */
 export function simulatedTokens(prompt: readonly number[], count: number, vocabSize: number): readonly number[] {
   const tokens: number[] = [];
   let token = prompt.at(-1) ?? 0;

@@ -2,15 +2,15 @@ import { z } from "zod";
 
 /** How a simulated stage behaves. */
 export interface Simulation {
-  /** How long a step takes on the stage, in whole milliseconds; 0 = no time of its own. */
+  /** Whole milliseconds that a step takes on the stage; 0 = as fast as it can. */
   readonly stageMs: number;
-  /** Activation bytes per row that it sends on; null = as many as the model's would be. */
+  /** Activation bytes per row sent to the next stage; null = the model's own number. */
   readonly rowBytes: number | null;
 }
 
 const PART = /^(stage-ms|row-bytes)=(\d+)$/;
 
-/** `null`, or what differs from it: `stage-ms=5`, `row-bytes=0`, `stage-ms=5,row-bytes=0`. */
+/** Reads `null`, `stage-ms=5`, `row-bytes=0` or `stage-ms=5,row-bytes=0`; null for any other text. */
 export function parseSimulation(text: string): Simulation | null {
   const simulation = { stageMs: 0, rowBytes: null as number | null };
   if (text === "null") return simulation;

@@ -1,39 +1,43 @@
 import { RhoneError } from "@rhone/common";
 import { STATUS_SUCCESS } from "../bindings/ggml.js";
-import type { Pointer } from "../bindings/pointer.js";
+import { native, type Pointer } from "../bindings/pointer.js";
 import { type DeviceInfo, describeDevice, findDevice } from "../native/device.js";
-import { type Engine, type NativeEngine, nativeOf } from "../native/engine.js";
+import type { Engine } from "../native/engine.js";
+import type { NativeEngine } from "../native/load-native.js";
 import { type BufferType, bufferTypesOf } from "./buffer-type.js";
-import { beginCompute, type Computable } from "./computable.js";
 import { attachThreadPool } from "./cpu-thread-pool.js";
 
 export interface BackendOptions {
   /** A name that `engine.devices()` lists, in any case; "CPU" when absent. */
   readonly device?: string;
-  /** Threads that compute a graph on the CPU; other devices ignore it. */
+  /** Threads that compute a graph on the CPU, 1 to 512; other devices ignore it. */
   readonly threads: number;
-  /** 0–100: how long idle threads spin before they sleep; 0 when absent, which suits several workers on one machine. */
+  /** 0 to 100: how long idle threads spin before they sleep; 0 when absent, which suits several workers on one machine. */
   readonly poll?: number;
 }
 
-/** What storages and graphs need of a backend. Stays inside this package. */
+/** What storages and graphs need of a backend. */
 export interface NativeBackend {
-  readonly native: NativeEngine;
+  readonly engine: NativeEngine;
   readonly device: Pointer;
-  /** Throws GGML_FAILED when the backend is closed. */
+  /** Throws GGML_FAILED once the backend is closed. */
   readonly checkOpen: () => void;
-  /** Throws GGML_FAILED when a graph is being computed: `what` would pull memory from under it. */
-  readonly checkIdle: (what: string) => void;
+  /** Throws GGML_FAILED while a graph is computed: `action` would free memory that the graph reads. */
+  readonly checkIdle: (action: string) => void;
 }
 
-/** Reaches the native side from within this package. */
-export let nativeBackendOf: (backend: Backend) => NativeBackend;
+/** A graph that a backend can compute. */
+export interface Computable {
+  /** Locks the graph until `finish` is called, and returns its address. */
+  [native](): { readonly graph: Pointer; readonly finish: () => void };
+}
 
 /** One stream of computation on one device. Close its graphs and storages before it. */
 export class Backend {
   readonly device: DeviceInfo;
   readonly threads: number;
-  readonly #native: NativeEngine;
+  readonly [native]: NativeBackend;
+  readonly #engine: NativeEngine;
   readonly #device: Pointer;
   readonly #backend: Pointer;
   readonly #freeThreads: () => void;
@@ -41,48 +45,40 @@ export class Backend {
   #running = 0;
   #open = true;
 
-  static {
-    nativeBackendOf = (backend) => ({
-      native: backend.#native,
-      device: backend.#device,
-      checkOpen: () => backend.#checkOpen(),
-      checkIdle: (what) => backend.#checkIdle(what),
-    });
-  }
-
-  private constructor(native: NativeEngine, device: Pointer, backend: Pointer, options: BackendOptions) {
-    this.device = describeDevice(native.backend, device);
-    this.threads = options.threads;
-    this.#native = native;
+  private constructor(host: Pick<NativeBackend, "engine" | "device">, backend: Pointer, options: BackendOptions) {
+    const { engine, device } = host;
+    const { threads, poll = 0 } = options;
+    this.device = describeDevice(engine.backend, device);
+    this.threads = threads;
+    this.#engine = engine;
     this.#device = device;
     this.#backend = backend;
-    this.#freeThreads = attachThreadPool(native, device, backend, {
-      threads: options.threads,
-      poll: options.poll ?? 0,
-    });
+    this.#freeThreads = attachThreadPool(host, backend, { threads, poll });
+    this[native] = {
+      engine,
+      device,
+      checkOpen: () => this.#checkOpen(),
+      checkIdle: (action) => this.#checkIdle(action),
+    };
   }
 
-  /** Throws DEVICE_NOT_FOUND (lists what exists), INVALID_CONFIG for a thread count under 1, GGML_FAILED. */
-  static open(engine: Engine, options: BackendOptions): Backend {
-    if (!Number.isInteger(options.threads) || options.threads < 1 || options.threads > 512) {
-      throw new RhoneError(
-        "INVALID_CONFIG",
-        `A backend needs between 1 and 512 threads; ${options.threads} were asked for.`,
-      );
-    }
-    const native = nativeOf(engine);
-    const name = options.device ?? "CPU";
-    const device = findDevice(native, name);
-    const { result, complaints } = native.log.capture(() => native.backend.devInit(device, null));
+  /** Throws DEVICE_NOT_FOUND (lists what exists), INVALID_CONFIG for a thread count out of range, GGML_FAILED. */
+  static open(handle: Engine, options: BackendOptions): Backend {
+    const { threads, device: name = "CPU" } = options;
+    if (!Number.isInteger(threads) || threads < 1 || threads > 512)
+      throw new RhoneError("INVALID_CONFIG", `A backend takes 1 to 512 threads; ${threads} were requested.`);
+    const engine = handle[native];
+    const device = findDevice(engine, name);
+    const { result, complaints } = engine.log.capture(() => engine.backend.devInit(device, null));
     if (result === null)
-      throw new RhoneError("GGML_FAILED", `Device "${name}" could not be started: ${complaints || "no reason given"}.`);
-    return new Backend(native, device, result, options);
+      throw new RhoneError("GGML_FAILED", `Device "${name}" can't be started: ${complaints || "ggml gave no reason"}.`);
+    return new Backend({ engine, device }, result, options);
   }
 
-  /** Where tensors can lie, best for weights first. */
+  /** The kinds of memory that tensors can be kept in, best for weights first. */
   bufferTypes(): readonly BufferType[] {
     this.#checkOpen();
-    return bufferTypesOf(this.#native, this.#device);
+    return bufferTypesOf(this.#engine, this.#device);
   }
 
   /** Whether a graph is being computed or waits to be. */
@@ -91,12 +87,12 @@ export class Backend {
   }
 
   /**
-   * Computes an allocated graph off the event loop. Graphs of one backend run one after another, in the order of the calls;
-   * until the promise settles the graph can't be changed. Rejects with GGML_FAILED.
+   * Computes an allocated graph off the event loop. A backend computes one graph at a time, in the order of the calls, and a
+   * graph can't be changed until its promise settles. Rejects with GGML_FAILED.
    */
   compute(graph: Computable): Promise<void> {
     this.#checkOpen();
-    const job = graph[beginCompute]();
+    const job = graph[native]();
     this.#running += 1;
     const run = this.#last
       .then(() => this.#runAsync(job.graph))
@@ -112,9 +108,9 @@ export class Backend {
   computeSync(graph: Computable): void {
     this.#checkOpen();
     this.#checkIdle("computeSync");
-    const job = graph[beginCompute]();
+    const job = graph[native]();
     try {
-      this.#checkStatus(this.#native.backend.graphCompute(this.#backend, job.graph));
+      this.#checkStatus(this.#engine.backend.graphCompute(this.#backend, job.graph));
     } finally {
       job.finish();
     }
@@ -126,12 +122,12 @@ export class Backend {
     this.#checkIdle("Backend.close");
     this.#open = false;
     this.#freeThreads();
-    this.#native.backend.free(this.#backend);
+    this.#engine.backend.free(this.#backend);
   }
 
   #runAsync(graph: Pointer): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#native.backend.graphCompute.async(this.#backend, graph, (error, status) => {
+      this.#engine.backend.graphCompute.async(this.#backend, graph, (error, status) => {
         try {
           if (error !== null && error !== undefined) throw error;
           this.#checkStatus(status);
@@ -145,19 +141,18 @@ export class Backend {
 
   #checkStatus(status: number): void {
     if (status === STATUS_SUCCESS) return;
-    const reason = this.#native.ggml.statusToString(status);
-    throw new RhoneError(
-      "GGML_FAILED",
-      `${this.device.name} could not compute the graph: ${reason} (status ${status}).`,
-    );
+    const reason = this.#engine.ggml.statusToString(status);
+    const message = `${this.device.name} could not compute the graph: ${reason} (ggml status ${status}).`;
+    throw new RhoneError("GGML_FAILED", message);
   }
 
   #checkOpen(): void {
     if (!this.#open) throw new RhoneError("GGML_FAILED", "The backend was used after it was closed.");
   }
 
-  #checkIdle(what: string): void {
-    if (this.#running > 0)
-      throw new RhoneError("GGML_FAILED", `${what} must wait: ${this.#running} graph(s) are being computed.`);
+  #checkIdle(action: string): void {
+    if (this.#running === 0) return;
+    const message = `${action} must wait: the backend has ${this.#running} graph(s) to compute.`;
+    throw new RhoneError("GGML_FAILED", message);
   }
 }

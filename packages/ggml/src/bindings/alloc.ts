@@ -6,7 +6,6 @@ export const bindAlloc = (fn: Declare) => ({
   gallocrFree: fn("void", "ggml_gallocr_free", ["ptr"]),
   gallocrReserveNSize: fn("void", "ggml_gallocr_reserve_n_size", ["ptr", "ptr", "maybe", "maybe", "ptr"]),
   gallocrAllocGraph: fn("bool", "ggml_gallocr_alloc_graph", ["ptr", "ptr"]),
-  gallocrGetBufferSize: fn("size_t", "ggml_gallocr_get_buffer_size", ["ptr", "int"]),
   allocCtxTensorsFromBuftSize: fn("size_t", "ggml_backend_alloc_ctx_tensors_from_buft_size", ["ptr", "ptr"]),
   allocCtxTensorsFromBuft: fn("maybe", "ggml_backend_alloc_ctx_tensors_from_buft", ["ptr", "ptr"]),
 });

@@ -16,7 +16,6 @@ export const bindBackend = (fn: Declare) => ({
   tensorSet: fn("void", "ggml_backend_tensor_set", ["ptr", "ptr", "size_t", "size_t"]),
   tensorGet: fn("void", "ggml_backend_tensor_get", ["ptr", "ptr", "size_t", "size_t"]),
   tensorMemset: fn("void", "ggml_backend_tensor_memset", ["ptr", "uint8_t", "size_t", "size_t"]),
-  synchronize: fn("void", "ggml_backend_synchronize", ["ptr"]),
   graphCompute: fn("int", "ggml_backend_graph_compute", ["ptr", "ptr"]),
   devName: fn("str", "ggml_backend_dev_name", ["ptr"]),
   devDescription: fn("str", "ggml_backend_dev_description", ["ptr"]),

@@ -15,15 +15,15 @@ const initParams: NativeStruct<InitParams> = {
 /** `struct ggml_tensor`: byte offsets of the fields that are read or patched, and its size. */
 export const TENSOR_LAYOUT = { type: 0, buffer: 8, ne: 16, nb: 48, data: 248, size: 336 } as const;
 /** `struct ggml_type_traits` */
-export const TYPE_TRAITS_LAYOUT = { blckSize: 8, typeSize: 24, isQuantized: 32, toFloat: 40 } as const;
+export const TYPE_TRAITS_LAYOUT = { blckSize: 8, typeSize: 24, toFloat: 40 } as const;
 /** `struct ggml_threadpool_params` */
 export const THREADPOOL_PARAMS_LAYOUT = { poll: 520, size: 528 } as const;
 /** `GGML_STATUS_SUCCESS` */
 export const STATUS_SUCCESS = 0;
 /** `GGML_PREC_F32` */
 export const PREC_F32 = 10;
-/** `GGML_SORT_ORDER_DESC` */
-export const SORT_ORDER_DESC = 1;
+/** `GGML_ROPE_TYPE_NORMAL`, `GGML_ROPE_TYPE_NEOX` */
+export const ROPE_TYPE = { norm: 0, neox: 2 } as const;
 /** `ggml_to_float_t` */
 export const TO_FLOAT = koffi.proto("void", ["void *", "void *", "int64_t"]);
 
@@ -37,34 +37,22 @@ export const bindGgml = (fn: Declare) => ({
   init: fn("maybe", "ggml_init", [initParams]),
   reset: fn("void", "ggml_reset", ["ptr"]),
   free: fn("void", "ggml_free", ["ptr"]),
-  usedMem: fn("size_t", "ggml_used_mem", ["ptr"]),
   newTensor4d: fn("ptr", "ggml_new_tensor_4d", ["ptr", "int", "int64_t", "int64_t", "int64_t", "int64_t"]),
   setInput: fn("void", "ggml_set_input", ["ptr"]),
   setOutput: fn("void", "ggml_set_output", ["ptr"]),
   add: fn("ptr", "ggml_add", ["ptr", "ptr", "ptr"]),
-  sub: fn("ptr", "ggml_sub", ["ptr", "ptr", "ptr"]),
   mul: fn("ptr", "ggml_mul", ["ptr", "ptr", "ptr"]),
-  div: fn("ptr", "ggml_div", ["ptr", "ptr", "ptr"]),
-  log: fn("ptr", "ggml_log", ["ptr", "ptr"]),
-  sumRows: fn("ptr", "ggml_sum_rows", ["ptr", "ptr"]),
-  argmax: fn("ptr", "ggml_argmax", ["ptr", "ptr"]),
   concat: fn("ptr", "ggml_concat", ["ptr", "ptr", "ptr", "int"]),
-  silu: fn("ptr", "ggml_silu", ["ptr", "ptr"]),
-  exp: fn("ptr", "ggml_exp", ["ptr", "ptr"]),
   swigluSplit: fn("ptr", "ggml_swiglu_split", ["ptr", "ptr", "ptr"]),
   rmsNorm: fn("ptr", "ggml_rms_norm", ["ptr", "ptr", "float"]),
   precSetAcc: fn("bool", "ggml_prec_set_acc", ["ptr", "int"]),
   mulMat: fn("ptr", "ggml_mul_mat", ["ptr", "ptr", "ptr"]),
-  scale: fn("ptr", "ggml_scale", ["ptr", "ptr", "float"]),
   cpy: fn("ptr", "ggml_cpy", ["ptr", "ptr", "ptr"]),
   cast: fn("ptr", "ggml_cast", ["ptr", "ptr", "int"]),
-  cont: fn("ptr", "ggml_cont", ["ptr", "ptr"]),
   reshape2d: fn("ptr", "ggml_reshape_2d", ["ptr", "ptr", "int64_t", "int64_t"]),
   reshape3d: fn("ptr", "ggml_reshape_3d", ["ptr", "ptr", "int64_t", "int64_t", "int64_t"]),
-  reshape4d: fn("ptr", "ggml_reshape_4d", ["ptr", "ptr", "int64_t", "int64_t", "int64_t", "int64_t"]),
   view1d: fn("ptr", "ggml_view_1d", ["ptr", "ptr", "int64_t", "size_t"]),
   view2d: fn("ptr", "ggml_view_2d", ["ptr", "ptr", "int64_t", "int64_t", "size_t", "size_t"]),
-  view3d: fn("ptr", "ggml_view_3d", ["ptr", "ptr", "int64_t", "int64_t", "int64_t", "size_t", "size_t", "size_t"]),
   view4d: fn("ptr", "ggml_view_4d", [
     "ptr",
     "ptr",
@@ -77,11 +65,8 @@ export const bindGgml = (fn: Declare) => ({
     "size_t",
     "size_t",
   ]),
-  permute: fn("ptr", "ggml_permute", ["ptr", "ptr", "int", "int", "int", "int"]),
-  transpose: fn("ptr", "ggml_transpose", ["ptr", "ptr"]),
   getRows: fn("ptr", "ggml_get_rows", ["ptr", "ptr", "ptr"]),
   setRows: fn("ptr", "ggml_set_rows", ["ptr", "ptr", "ptr", "ptr"]),
-  softMaxExt: fn("ptr", "ggml_soft_max_ext", ["ptr", "ptr", "maybe", "float", "float"]),
   ropeExt: fn("ptr", "ggml_rope_ext", [
     "ptr",
     "ptr",
@@ -97,12 +82,9 @@ export const bindGgml = (fn: Declare) => ({
     "float",
     "float",
   ]),
-  argsort: fn("ptr", "ggml_argsort", ["ptr", "ptr", "int"]),
-  topK: fn("ptr", "ggml_argsort_top_k", ["ptr", "ptr", "int"]),
   flashAttnExt: fn("ptr", "ggml_flash_attn_ext", ["ptr", "ptr", "ptr", "ptr", "maybe", "float", "float", "float"]),
   buildForwardExpand: fn("void", "ggml_build_forward_expand", ["ptr", "ptr"]),
   newGraphCustom: fn("ptr", "ggml_new_graph_custom", ["ptr", "size_t", "bool"]),
-  graphNNodes: fn("int", "ggml_graph_n_nodes", ["ptr"]),
   graphOverheadCustom: fn("size_t", "ggml_graph_overhead_custom", ["size_t", "bool"]),
   logSet: fn("void", "ggml_log_set", ["maybe", "maybe"]),
   quantizeInit: fn("void", "ggml_quantize_init", ["int"]),

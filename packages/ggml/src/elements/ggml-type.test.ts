@@ -1,12 +1,13 @@
 import koffi from "koffi";
 import { describe, expect, it } from "vitest";
 import { TYPE_TRAITS_LAYOUT } from "../bindings/ggml.js";
-import { nativeOf, openEngine } from "../native/engine.js";
+import { native } from "../bindings/pointer.js";
+import { openEngine } from "../native/engine.js";
 import { GgmlType, isGgmlType, rowSize, typeInfo } from "./ggml-type.js";
 
 describe("typeInfo", () => {
   it.each(Object.entries(GgmlType))("of %s agrees with the library", (name, type) => {
-    const traits = nativeOf(openEngine()).ggml.getTypeTraits(type);
+    const traits = openEngine()[native].ggml.getTypeTraits(type);
     const read = (offset: number) => Number(koffi.decode(traits, offset, "int64_t"));
     expect(typeInfo(type)).toEqual({
       name,

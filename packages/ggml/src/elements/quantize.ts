@@ -1,7 +1,8 @@
 import { RhoneError } from "@rhone/common";
 import koffi from "koffi";
 import { TO_FLOAT, TYPE_TRAITS_LAYOUT } from "../bindings/ggml.js";
-import { type Engine, nativeOf } from "../native/engine.js";
+import { native } from "../bindings/pointer.js";
+import type { Engine } from "../native/engine.js";
 import { GgmlType, rowSize, typeInfo } from "./ggml-type.js";
 
 export interface QuantizeRequest {
@@ -13,7 +14,7 @@ export interface QuantizeRequest {
 
 /** The rows of `source` stored as `type`. Throws TENSOR_TYPE_UNSUPPORTED for a type that ggml can't write from these numbers alone. */
 export function quantizeChunk(engine: Engine, { type, source, nPerRow }: QuantizeRequest): Uint8Array {
-  const { ggml } = nativeOf(engine);
+  const { ggml } = engine[native];
   const bytesPerRow = rowSize(type, nPerRow);
   const rows = source.length / nPerRow;
   if (!Number.isInteger(rows)) {
@@ -73,7 +74,7 @@ export function dequantize(engine: Engine, type: GgmlType, bytes: Uint8Array, n:
     );
   }
   if (type === GgmlType.F32) return new Float32Array(bytes.slice(0, needed).buffer);
-  const traits = nativeOf(engine).ggml.getTypeTraits(type);
+  const traits = engine[native].ggml.getTypeTraits(type);
   const toFloat = koffi.decode(traits, TYPE_TRAITS_LAYOUT.toFloat, "void *") as bigint | null;
   if (toFloat === null)
     throw new RhoneError("TENSOR_TYPE_UNSUPPORTED", `${typeInfo(type).name} can't be turned into f32.`);

@@ -1,6 +1,14 @@
 import type { Tensor } from "../tensors/tensor.js";
 
+/**
+ * Which elements of a head rotate together: "norm" pairs neighbours (2i, 2i + 1), as GGUF files of the `llama` architecture
+ * store q and k; "neox" pairs the halves (i, i + dims / 2), as Qwen, Phi and GPT-NeoX do.
+ */
+export type RopeMode = "norm" | "neox";
+
 export interface RopeOptions {
+  /** "norm" when absent. */
+  readonly mode?: RopeMode;
   /** Leading elements of each head that are rotated: the head's size for Llama and Mistral. */
   readonly dims: number;
   readonly freqBase: number;
@@ -13,7 +21,7 @@ export interface RopeOptions {
 }
 
 export interface AttentionOptions {
-  /** f16 [nTokens, nKv] (ne [nKv, nTokens]): 0 where a token sees a position, -Infinity where not. */
+  /** f16 [nTokens, nKv] (ne [nKv, nTokens]): 0 where a token sees a position, -Infinity elsewhere. */
   readonly mask?: Tensor;
   /** Factor on the scores, commonly 1 / sqrt(headDim). */
   readonly scale: number;

@@ -1,7 +1,7 @@
 import { RhoneError } from "@rhone/common";
 import type { BackendBindings } from "../bindings/backend.js";
 import type { Pointer } from "../bindings/pointer.js";
-import type { NativeEngine } from "./engine.js";
+import type { NativeEngine } from "./load-native.js";
 
 const KINDS = ["cpu", "gpu", "integrated-gpu", "accelerator", "meta"] as const;
 export type DeviceKind = (typeof KINDS)[number] | "unknown";

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { RhoneError } from "@rhone/common";
 import type { LlamaBindings } from "../bindings/llama.js";
-import type { Pointer } from "../bindings/pointer.js";
-import { type Engine, nativeOf } from "../native/engine.js";
+import { native, type Pointer } from "../bindings/pointer.js";
+import type { Engine } from "../native/engine.js";
 
 /** A GGUF file opened by libllama, weights and all, on the CPU; the caller frees `model`. */
 export interface WholeModel {
@@ -13,7 +13,7 @@ export interface WholeModel {
 
 /** Throws MODEL_NOT_FOUND, and GGUF_MALFORMED with libllama's complaint. */
 export function loadWholeModel(engine: Engine, path: string): WholeModel {
-  const { log, llama: load } = nativeOf(engine);
+  const { log, llama: load } = engine[native];
   const llama = load();
   if (!existsSync(path)) throw new RhoneError("MODEL_NOT_FOUND", `There is no file ${path}.`);
   const params = { ...llama.modelDefaultParams(), n_gpu_layers: 0 };

@@ -2,9 +2,10 @@ import { RhoneError } from "@rhone/common";
 import koffi from "koffi";
 import { createThreadPool } from "../backend/cpu-thread-pool.js";
 import type { ContextParams } from "../bindings/llama.js";
-import type { Pointer } from "../bindings/pointer.js";
+import { native, type Pointer } from "../bindings/pointer.js";
 import { findDevice } from "../native/device.js";
-import { type Engine, type NativeEngine, nativeOf } from "../native/engine.js";
+import type { Engine } from "../native/engine.js";
+import type { NativeEngine } from "../native/load-native.js";
 import { loadWholeModel, type WholeModel } from "./load-whole-model.js";
 
 export interface ReferenceBatchOptions {
@@ -48,20 +49,20 @@ const CONTEXT_UNIT = 256;
  */
 export class ReferenceBatch {
   readonly nVocab: number;
-  readonly #native: NativeEngine;
+  readonly #engine: NativeEngine;
   readonly #whole: WholeModel;
   #context: Context | null = null;
   #open = true;
 
-  private constructor(native: NativeEngine, whole: WholeModel) {
-    this.#native = native;
+  private constructor(engine: NativeEngine, whole: WholeModel) {
+    this.#engine = engine;
     this.#whole = whole;
     this.nVocab = whole.nVocab;
   }
 
   /** Throws MODEL_NOT_FOUND, GGUF_MALFORMED with libllama's complaint. */
   static open(engine: Engine, path: string): ReferenceBatch {
-    return new ReferenceBatch(nativeOf(engine), loadWholeModel(engine, path));
+    return new ReferenceBatch(engine[native], loadWholeModel(engine, path));
   }
 
   /** Makes an empty context in place of the one before. Throws OUT_OF_MEMORY when it can't be made. */
@@ -70,7 +71,7 @@ export class ReferenceBatch {
     this.#freeContext();
     const { llama, model } = this.#whole;
     const params = contextParams(llama.contextDefaultParams(), options);
-    const { result, complaints } = this.#native.log.capture(() => llama.initFromModel(model, params));
+    const { result, complaints } = this.#engine.log.capture(() => llama.initFromModel(model, params));
     if (result === null) {
       throw new RhoneError("OUT_OF_MEMORY", `libllama made no context of ${params.n_ctx} positions: ${complaints}.`);
     }
@@ -169,8 +170,8 @@ export class ReferenceBatch {
   }
 
   #attachThreads(context: Pointer, threads: number): () => void {
-    const { llama } = this.#whole;
-    const pool = createThreadPool(this.#native, findDevice(this.#native, "CPU"), { threads, poll: POLL });
+    const [engine, { llama }] = [this.#engine, this.#whole];
+    const pool = createThreadPool({ engine, device: findDevice(engine, "CPU") }, { threads, poll: POLL });
     if (pool === null) return () => {};
     llama.attachThreadpool(context, pool.pointer, pool.pointer);
     return () => {

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { nativeOf, openEngine } from "../native/engine.js";
+import { native } from "../bindings/pointer.js";
+import { openEngine } from "../native/engine.js";
 import { Vocabulary } from "../vocabulary/vocabulary.js";
 import { ReferenceModel } from "./reference-model.js";
 
@@ -49,7 +50,7 @@ describe("ReferenceModel", () => {
 });
 
 it("reads libllama's default parameters where the pinned headers put them", () => {
-  const llama = nativeOf(engine).llama();
+  const llama = engine[native].llama();
   expect(llama.contextDefaultParams()).toMatchObject({
     n_ctx: 512,
     n_batch: 2048,

@@ -1,9 +1,9 @@
 import { RhoneError } from "@rhone/common";
 import koffi from "koffi";
 import type { LlamaBindings } from "../bindings/llama.js";
-import type { Pointer } from "../bindings/pointer.js";
+import { native, type Pointer } from "../bindings/pointer.js";
 import type { GgmlType } from "../elements/ggml-type.js";
-import { type Engine, nativeOf } from "../native/engine.js";
+import type { Engine } from "../native/engine.js";
 import { loadWholeModel, type WholeModel } from "./load-whole-model.js";
 
 export interface ReferenceModelOptions {
@@ -41,7 +41,7 @@ export class ReferenceModel {
 
   /** Throws MODEL_NOT_FOUND, GGUF_MALFORMED with libllama's complaint, OUT_OF_MEMORY when the context can't be made. */
   static open(engine: Engine, path: string, options: ReferenceModelOptions): ReferenceModel {
-    const { log } = nativeOf(engine);
+    const { log } = engine[native];
     const whole = loadWholeModel(engine, path);
     const { llama, model } = whole;
     const nBatch = options.nBatch ?? 512;

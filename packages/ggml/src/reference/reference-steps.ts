@@ -1,8 +1,8 @@
 import { RhoneError } from "@rhone/common";
 import koffi from "koffi";
 import type { LlamaBindings } from "../bindings/llama.js";
-import type { Pointer } from "../bindings/pointer.js";
-import { type Engine, nativeOf } from "../native/engine.js";
+import { native, type Pointer } from "../bindings/pointer.js";
+import type { Engine } from "../native/engine.js";
 import { loadWholeModel } from "./load-whole-model.js";
 
 export interface ReferenceStepsOptions {
@@ -34,7 +34,7 @@ export class ReferenceSteps {
 
   /** Throws MODEL_NOT_FOUND, GGUF_MALFORMED, and OUT_OF_MEMORY with libllama's complaint. */
   static open(engine: Engine, path: string, { threads, positions, sequences }: ReferenceStepsOptions): ReferenceSteps {
-    const { log } = nativeOf(engine);
+    const { log } = engine[native];
     const { llama, model } = loadWholeModel(engine, path);
     const context = log.capture(() =>
       llama.initFromModel(model, {

@@ -1,7 +1,7 @@
 import { RhoneError } from "@rhone/common";
 import type { LlamaBindings } from "../bindings/llama.js";
-import type { Pointer } from "../bindings/pointer.js";
-import { type Engine, nativeOf } from "../native/engine.js";
+import { native, type Pointer } from "../bindings/pointer.js";
+import type { Engine } from "../native/engine.js";
 import { Candidates } from "./candidates.js";
 import { Penalties, type PenaltyOptions } from "./penalties.js";
 import { uniformAt } from "./uniform-at.js";
@@ -76,7 +76,7 @@ export class SamplerChain {
   /** Throws INVALID_REQUEST, naming the parameter, for a value out of range. */
   static open(engine: Engine, options: SamplerOptions): SamplerChain {
     checkRanges(options);
-    return new SamplerChain(nativeOf(engine).llama(), options);
+    return new SamplerChain(engine[native].llama(), options);
   }
 
   /** Draws a token. logits: f32 [nVocab], borrowed and left as they are. Throws GGML_FAILED when they hold no number. */

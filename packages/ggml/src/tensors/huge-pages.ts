@@ -15,7 +15,7 @@ let advise: Advise | undefined;
  * Asks Linux for pages of 2 MiB under a fresh buffer. Weights are read whole for every step: with pages of 4 KiB the processor looks
  * up an address 512 times as often. Elsewhere, or where the kernel refuses, memory stays as it is.
  */
-export function preferHugePages({ native: { backend }, device }: NativeBackend, buffer: Pointer): void {
+export function preferHugePages({ engine: { backend }, device }: NativeBackend, buffer: Pointer): void {
   if (describeDevice(backend, device).kind !== "cpu") return;
   advise ??= findAdvise();
   const address = backend.bufferGetBase(buffer);

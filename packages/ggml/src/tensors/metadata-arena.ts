@@ -2,7 +2,7 @@ import { RhoneError } from "@rhone/common";
 import koffi from "koffi";
 import { TENSOR_LAYOUT } from "../bindings/ggml.js";
 import type { Pointer } from "../bindings/pointer.js";
-import type { NativeEngine } from "../native/engine.js";
+import type { NativeEngine } from "../native/load-native.js";
 
 /** One number per dimension, innermost first. */
 export type Extents = readonly [number, number, number, number];

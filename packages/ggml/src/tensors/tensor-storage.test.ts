@@ -35,9 +35,11 @@ it("holds named tensors that can be zeroed, written and read in part", () => {
 it("refuses bytes outside a tensor, unknown names, impossible shapes, and use once closed", () => {
   const storage = TensorStorage.open(backend, [{ name: "k", type: GgmlType.F32, ne: [4] }]);
   const k = storage.get("k");
-  expect(() => storage.set("k", new Float32Array(2), 12)).toThrow(/Bytes 12 to 20 lie outside "k"/);
-  expect(() => storage.read("k", new Float32Array(1), -4)).toThrow(/lie outside/);
-  expect(() => storage.zero("k", 8, 12)).toThrow(/Bytes 8 to 20 lie outside/);
+  expect(() => storage.set("k", new Float32Array(2), 12)).toThrow(
+    /Bytes 12 to 20 are outside "k" \(F32 \[4, 1, 1, 1\]\), which takes 16 bytes/,
+  );
+  expect(() => storage.read("k", new Float32Array(1), -4)).toThrow(/Bytes -4 to 0 are outside/);
+  expect(() => storage.zero("k", 8, 12)).toThrow(/Bytes 8 to 20 are outside/);
   expect(() => storage.get("q")).toThrowError(expect.objectContaining({ code: "TENSOR_MISSING" }));
   storage.close();
   expect(() => storage.read("k", new Float32Array(1))).toThrow(/closed/);

@@ -1,12 +1,12 @@
 import { RhoneError } from "@rhone/common";
-import { type Backend, type NativeBackend, nativeBackendOf } from "../backend/backend.js";
-import { BufferType, bufferTypesOf } from "../backend/buffer-type.js";
-import type { Pointer } from "../bindings/pointer.js";
+import type { Backend, NativeBackend } from "../backend/backend.js";
+import { type BufferType, bufferTypesOf } from "../backend/buffer-type.js";
+import { native, type Pointer } from "../bindings/pointer.js";
 import { type GgmlType, rowSize } from "../elements/ggml-type.js";
 import { describeDevice } from "../native/device.js";
 import { preferHugePages } from "./huge-pages.js";
 import { MetadataArena } from "./metadata-arena.js";
-import { type Ne, pointerOf, Tensor } from "./tensor.js";
+import { checkRange, type Ne, shapeOf, Tensor } from "./tensor.js";
 
 export interface TensorSpec {
   readonly name: string;
@@ -42,7 +42,7 @@ export class TensorStorage {
     this.#arena = arena;
     this.#tensors = tensors;
     this.#buffer = buffer;
-    this.bytes = buffer === null ? 0 : host.native.backend.bufferGetSize(buffer);
+    this.bytes = buffer === null ? 0 : host.engine.backend.bufferGetSize(buffer);
   }
 
   /**
@@ -50,13 +50,13 @@ export class TensorStorage {
    * Throws OUT_OF_MEMORY with the numbers, TENSOR_TYPE_UNSUPPORTED for a row that its type can't hold.
    */
   static open(backend: Backend, specs: readonly TensorSpec[], options: StorageOptions = {}): TensorStorage {
-    const host = nativeBackendOf(backend);
+    const host = backend[native];
     host.checkOpen();
     const place = options.bufferType ?? defaultBufferType(host);
     const arena = new MetadataArena(
-      host.native,
+      host.engine,
       "the tensor storage",
-      MetadataArena.tensorBytes(host.native, specs.length + 1),
+      MetadataArena.tensorBytes(host.engine, specs.length + 1),
     );
     try {
       const tensors = new Map(specs.map((spec) => [spec.name, declare(host, arena, spec)]));
@@ -87,32 +87,32 @@ export class TensorStorage {
   /** Writes `bytes`, borrowed during the call, at `offsetBytes` of the tensor. */
   set(name: string, bytes: ArrayBufferView, offsetBytes = 0): void {
     const tensor = this.#range(name, bytes.byteLength, offsetBytes);
-    this.#host.native.backend.tensorSet(tensor, bytes, offsetBytes, bytes.byteLength);
+    this.#host.engine.backend.tensorSet(tensor, bytes, offsetBytes, bytes.byteLength);
   }
 
   /** Like `set`, off the event loop. `bytes` belongs to the call until the promise settles. */
   async setAsync(name: string, bytes: ArrayBufferView, offsetBytes = 0): Promise<void> {
     const tensor = this.#range(name, bytes.byteLength, offsetBytes);
-    const { tensorSet } = this.#host.native.backend;
+    const { tensorSet } = this.#host.engine.backend;
     await this.#write((done) => tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, done));
   }
 
   /** Sets `bytes` bytes from `offsetBytes` of the tensor to zero. */
   zero(name: string, offsetBytes = 0, bytes = this.get(name).packedBytes - offsetBytes): void {
     const tensor = this.#range(name, bytes, offsetBytes);
-    this.#host.native.backend.tensorMemset(tensor, 0, offsetBytes, bytes);
+    this.#host.engine.backend.tensorMemset(tensor, 0, offsetBytes, bytes);
   }
 
   /** Fills `into` from `offsetBytes` of the tensor. */
   read<T extends ArrayBufferView>(name: string, into: T, offsetBytes = 0): T {
     const tensor = this.#range(name, into.byteLength, offsetBytes);
-    this.#host.native.backend.tensorGet(tensor, into, offsetBytes, into.byteLength);
+    this.#host.engine.backend.tensorGet(tensor, into, offsetBytes, into.byteLength);
     return into;
   }
 
   /** Marks the buffer as weights, which some devices place and schedule differently. */
   markAsWeights(usage: number): void {
-    if (this.#buffer !== null) this.#host.native.backend.bufferSetUsage(this.#buffer, usage);
+    if (this.#buffer !== null) this.#host.engine.backend.bufferSetUsage(this.#buffer, usage);
   }
 
   /** Frees the memory. Throws GGML_FAILED while a graph of its backend is being computed, or a tensor written. */
@@ -122,7 +122,7 @@ export class TensorStorage {
     if (this.#writing > 0)
       throw new RhoneError("GGML_FAILED", "A tensor storage can't be closed while it is written to.");
     this.#arena.close();
-    if (this.#buffer !== null) this.#host.native.backend.bufferFree(this.#buffer);
+    if (this.#buffer !== null) this.#host.engine.backend.bufferFree(this.#buffer);
   }
 
   async #write(start: (done: (error: unknown) => void) => void): Promise<void> {
@@ -138,11 +138,8 @@ export class TensorStorage {
 
   #range(name: string, bytes: number, offsetBytes: number): Pointer {
     const tensor = this.get(name);
-    const pointer = pointerOf(tensor);
-    const end = offsetBytes + bytes;
-    if (offsetBytes >= 0 && end <= tensor.packedBytes) return pointer;
-    const message = `Bytes ${offsetBytes} to ${end} lie outside "${name}", ${tensor}, which has ${tensor.packedBytes}.`;
-    throw new RhoneError("GGML_FAILED", message);
+    checkRange(tensor, { offsetBytes, bytes, total: tensor.packedBytes, name });
+    return tensor[native];
   }
 }
 
@@ -151,16 +148,13 @@ function declare(host: NativeBackend, arena: MetadataArena, { name, type, ne }: 
   if (ne.some((n) => n !== undefined && !(Number.isSafeInteger(n) && n >= 0))) {
     throw new RhoneError("GGML_FAILED", `Tensor "${name}" has the impossible shape [${ne.join(", ")}].`);
   }
-  return new Tensor(
-    arena,
-    host.native.ggml.newTensor4d(arena.context, type, ne[0], ne[1] ?? 1, ne[2] ?? 1, ne[3] ?? 1),
-  );
+  return new Tensor(arena, host.engine.ggml.newTensor4d(arena.context, type, ...shapeOf(ne)));
 }
 
 /** Null for a storage without a byte. */
 function allocate(host: NativeBackend, arena: MetadataArena, count: number, place: BufferType): Pointer | null {
-  const { alloc, backend, log } = host.native;
-  const type = BufferType.pointerOf(place);
+  const { alloc, backend, log } = host.engine;
+  const type = place[native];
   const bytes = alloc.allocCtxTensorsFromBuftSize(arena.context, type);
   if (bytes === 0) return null;
   const { name, memoryTotal } = describeDevice(backend, host.device);
@@ -175,7 +169,7 @@ function allocate(host: NativeBackend, arena: MetadataArena, count: number, plac
 }
 
 function defaultBufferType(host: NativeBackend): BufferType {
-  const plain = bufferTypesOf(host.native, host.device).at(-1);
+  const plain = bufferTypesOf(host.engine, host.device).at(-1);
   if (plain === undefined) throw new RhoneError("GGML_FAILED", "The device has no buffer type.");
   return plain;
 }

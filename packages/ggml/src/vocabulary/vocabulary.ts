@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { RhoneError } from "@rhone/common";
 import { type LlamaBindings, TOKEN_NULL, VOCAB_TYPE_NONE } from "../bindings/llama.js";
-import type { Pointer } from "../bindings/pointer.js";
-import { type Engine, nativeOf } from "../native/engine.js";
+import { native, type Pointer } from "../bindings/pointer.js";
+import type { Engine } from "../native/engine.js";
 
 /** Bits of `Vocabulary.attr`: `enum llama_token_attr`. */
 export const TokenAttribute = {
@@ -63,11 +63,11 @@ export class Vocabulary {
    * TOKENIZER_UNSUPPORTED for a file without a tokenizer or with one that libllama doesn't know.
    */
   static open(engine: Engine, path: string): Vocabulary {
-    const native = nativeOf(engine);
-    const llama = native.llama();
+    const { log, llama: load } = engine[native];
+    const llama = load();
     if (!existsSync(path)) throw new RhoneError("MODEL_NOT_FOUND", `There is no file ${path}.`);
     const params = { ...llama.modelDefaultParams(), vocab_only: true };
-    const { result, complaints } = native.log.capture(() => llama.modelLoadFromFile(path, params));
+    const { result, complaints } = log.capture(() => llama.modelLoadFromFile(path, params));
     if (result === null) throw loadFailure(path, complaints);
     if (llama.vocabType(llama.modelGetVocab(result)) === VOCAB_TYPE_NONE) {
       llama.modelFree(result);

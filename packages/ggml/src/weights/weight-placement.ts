@@ -1,7 +1,7 @@
 import { RhoneError } from "@rhone/common";
-import { type Backend, type NativeBackend, nativeBackendOf } from "../backend/backend.js";
-import { BufferType } from "../backend/buffer-type.js";
-import type { Pointer } from "../bindings/pointer.js";
+import type { Backend, NativeBackend } from "../backend/backend.js";
+import type { BufferType } from "../backend/buffer-type.js";
+import { native, type Pointer } from "../bindings/pointer.js";
 import { GgmlType, rowSize, typeInfo } from "../elements/ggml-type.js";
 import { MetadataArena } from "../tensors/metadata-arena.js";
 import type { TensorSpec } from "../tensors/tensor-storage.js";
@@ -26,7 +26,7 @@ const NOT_WEIGHTS: ReadonlySet<number> = new Set(
  * it: the operation is described over a weight in an empty buffer of that type, and the device is asked.
  */
 export function placeWeight(backend: Backend, types: readonly BufferType[]): (spec: PlacedSpec) => BufferType {
-  const host = nativeBackendOf(backend);
+  const host = backend[native];
   const known = new Map<string, BufferType>();
   return (spec) => {
     // Layers repeat, so there are few distinct questions.
@@ -42,25 +42,25 @@ export function placeWeight(backend: Backend, types: readonly BufferType[]): (sp
   };
 }
 
-function supports({ native, device }: NativeBackend, type: BufferType, spec: PlacedSpec): boolean {
+function supports({ engine, device }: NativeBackend, type: BufferType, spec: PlacedSpec): boolean {
   rowSize(spec.type, spec.ne[0]);
   if (NOT_WEIGHTS.has(spec.type)) return false;
-  const arena = new MetadataArena(native, "a trial operation", MetadataArena.tensorBytes(native, 8));
-  const buffer = native.backend.buftAllocBuffer(BufferType.pointerOf(type), 0);
+  const arena = new MetadataArena(engine, "a trial operation", MetadataArena.tensorBytes(engine, 8));
+  const buffer = engine.backend.buftAllocBuffer(type[native], 0);
   try {
     if (buffer === null) return false;
     const [ne0, ne1 = 1, ne2 = 1, ne3 = 1] = spec.ne;
-    const weight = native.ggml.newTensor4d(arena.context, spec.type, ne0, ne1, ne2, ne3);
+    const weight = engine.ggml.newTensor4d(arena.context, spec.type, ne0, ne1, ne2, ne3);
     arena.setBuffer(weight, buffer);
-    return native.backend.devSupportsOp(device, trialOperation(native, arena.context, weight, spec));
+    return engine.backend.devSupportsOp(device, trialOperation(engine, arena.context, weight, spec));
   } finally {
-    if (buffer !== null) native.backend.bufferFree(buffer);
+    if (buffer !== null) engine.backend.bufferFree(buffer);
     arena.close();
   }
 }
 
 function trialOperation(
-  { ggml }: NativeBackend["native"],
+  { ggml }: NativeBackend["engine"],
   context: Pointer,
   weight: Pointer,
   { use, ne }: PlacedSpec,

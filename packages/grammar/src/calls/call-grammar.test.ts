@@ -1,13 +1,12 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { checkEbnf } from "../ebnf/check-ebnf.js";
-import { anyOfGrammars, behindSpace } from "../ebnf/rename-rules.js";
-import { allows, randomBytes, randomText } from "../engine/random-text.fixture.js";
 import type { JsonSchema } from "../schema/json-schema.js";
 import { jsonSchemaGrammar } from "../schema/json-schema-grammar.js";
-import { diceOf, randomSchema } from "../schema/random-schema.fixture.js";
+import { diceOf, randomSchema } from "../testing/random-schema.js";
+import { allows, randomBytes, randomText } from "../testing/random-text.js";
+import { anyOfGrammars, behindSpace, FREE_TEXT } from "../text-grammars.js";
 import { CallGrammar, type CallsShape, MOST_CALLS } from "./call-grammar.js";
-import { FREE_TEXT } from "./free-text.js";
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false });
 const PLACE: JsonSchema = {
@@ -74,7 +73,7 @@ describe("parameters that", () => {
 
   test.each<[string, JsonSchema, RegExp]>([
     ["nothing satisfies", { type: "object", properties: { x: { enum: [] } }, required: ["x"] }, /cannot be satisfied/],
-    ["are no object", { type: "string" }, /of type "string"; a function's parameters are an object/],
+    ["are no object", { type: "string" }, /of type "string"; a function's parameters must be an object/],
     ["are no schema", { type: "object", properties: [] }, /properties that are not an object/],
     [
       "are too large",

@@ -1,32 +1,31 @@
 import { checkEbnf, MAX_EBNF } from "../ebnf/check-ebnf.js";
-import { literal } from "../ebnf/notation.js";
-import { RuleBook } from "../ebnf/rule-book.js";
-import { refuseSchema, Unenforceable } from "../schema/impossible.js";
+import { literal, RuleBook } from "../ebnf/rule-book.js";
+import { refuseSchema, Unenforceable } from "../refusals.js";
 import { isObject, type JsonSchema } from "../schema/json-schema.js";
 import { schemaRule } from "../schema/json-schema-grammar.js";
 import { JsonText } from "../schema/json-text.js";
 
 export interface CallableFunction {
   readonly name: string;
-  /** Of the arguments, which are an object; undefined: there are none. */
+  /** Schema of the arguments object; undefined when the function takes none. */
   readonly parameters: JsonSchema | undefined;
-  /** Refuse parameters that cannot be enforced, instead of taking any object. */
+  /** Refuse parameters that can't be enforced, instead of allowing any object. */
   readonly strict: boolean;
 }
 
 export interface CallsShape {
-  /** Several calls may be made at once, up to MOST_CALLS. */
+  /** Whether an answer may make several calls, up to MOST_CALLS. */
   readonly parallel: boolean;
-  /** One call is a list too. */
+  /** Whether a single call is a list too. */
   readonly listed: boolean;
 }
 
-/** Calls in one answer: a model that repeats itself would go on with a list for ever. */
+/** Most calls in one answer: a model that repeats itself would never end the list. */
 export const MOST_CALLS = 16;
 
 const NO_PARAMETERS: JsonSchema = { type: "object", additionalProperties: false };
 const ANY_OBJECT: JsonSchema = { type: "object" };
-/** Keywords that say of which type a value is. */
+/** Keywords that determine the type of a value. */
 const TYPING = ["type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"];
 
 /**
@@ -55,19 +54,19 @@ export class CallGrammar {
     return text;
   }
 
-  /** What follows a call in a list: up to `left` more. */
+  /** The rest of a list after a call: up to `left` further calls. */
   #rest(call: string, left: number): string {
     if (left === 0) return '"]"';
     return this.#book.rule(['"]"', `${this.#json.comma} ${call} ${this.#rest(call, left - 1)}`]);
   }
 }
 
-/** The schema of the objects among what `parameters` allows. */
+/** `parameters` restricted to objects. */
 function objectSchema(parameters: JsonSchema): JsonSchema {
   if (!isObject(parameters)) return parameters === true ? ANY_OBJECT : parameters;
   if (!TYPING.some((key) => Object.hasOwn(parameters, key))) return { ...parameters, type: "object" };
   if (parameters.type === undefined || parameters.type === "object") return parameters;
-  return refuseSchema("#", `is of type ${JSON.stringify(parameters.type)}; a function's parameters are an object`);
+  return refuseSchema("#", `is of type ${JSON.stringify(parameters.type)}; a function's parameters must be an object`);
 }
 
 function isEnforceable(parameters: JsonSchema): boolean {

@@ -1,13 +1,15 @@
 import { type CodePoints, contains, difference, intersection, union } from "./code-points.js";
-import { byteClass } from "./notation.js";
 import type { RuleBook } from "./rule-book.js";
-import { utf8Sequences } from "./utf8-sequences.js";
 
-/** How a character is written: as it is, or within a JSON string. */
-export type Writing = "plain" | "json";
+/** Where the rules of characters are collected, and how a character is written. */
+export interface CharacterContext {
+  readonly book: RuleBook;
+  /** As it is, or within a JSON string. */
+  readonly writing: "plain" | "json";
+}
 
 const ASCII: CodePoints = [[0, 0x7f]];
-/** What a JSON string must escape. */
+/** Characters that a JSON string must escape. */
 const ESCAPED: CodePoints = [
   [0, 0x1f],
   [0x22, 0x22],
@@ -24,7 +26,7 @@ const SHORT_ESCAPES = new Map([
 ]);
 
 /** Every way to write one character of `set`, each followed by `then`. */
-export function characters(book: RuleBook, set: CodePoints, writing: Writing, then: string): string[] {
+export function characters({ book, writing }: CharacterContext, set: CodePoints, then: string): string[] {
   const raw = writing === "json" ? difference(set, ESCAPED) : set;
   const ascii = intersection(raw, ASCII);
   const wide = utf8Sequences(difference(raw, ASCII)).map((bytes) => bytes.map((range) => byteClass([range])).join(" "));
@@ -46,3 +48,45 @@ function escapes(book: RuleBook, set: CodePoints, then: string): string[] {
   const all = [...(short.length === 0 ? [] : [shortClass]), ...longs];
   return [`"\\\\" ${book.rule(all)} ${then}`];
 }
+
+/** Ranges of one byte each, both ends included. */
+type ByteRanges = readonly (readonly [first: number, last: number])[];
+
+/**
+ * One byte out of `ranges`. The engine reads a positive class byte by byte up to ff. It turns a class of one element into a
+ * text, which above ASCII is another byte sequence; a byte that is named twice stays a class.
+ */
+function byteClass(ranges: ByteRanges): string {
+  const one = (byte: number): string => `\\x${byte.toString(16).padStart(2, "0")}`;
+  const parts = ranges.map(([first, last]) => (first === last ? one(first) : `${one(first)}-${one(last)}`));
+  const [first, last] = ranges[0] ?? [0, 0];
+  return `[${ranges.length === 1 && first === last ? one(first) : ""}${parts.join("")}]`;
+}
+
+/** The UTF-8 sequences of a set above ASCII, as one range per byte: U+80 to U+7FF is `[c2-df] [80-bf]`. */
+export function utf8Sequences(set: CodePoints): readonly ByteRanges[] {
+  return LENGTHS.flatMap(([first, last, length]) =>
+    intersection(set, [[first, last]]).flatMap(([low, high]) => split(low, high, length)),
+  );
+}
+
+const LENGTHS = [
+  [0x80, 0x7ff, 2],
+  [0x800, 0xffff, 3],
+  [0x10000, 0x10ffff, 4],
+] as const;
+
+/** Cuts a range wherever its sequences are no longer all combinations of one range per byte. */
+function split(low: number, high: number, length: number): readonly ByteRanges[] {
+  for (let place = 1; place < length; place++) {
+    const mask = (1 << (6 * place)) - 1;
+    if ((low & ~mask) === (high & ~mask)) continue;
+    if ((low & mask) !== 0) return [...split(low, low | mask, length), ...split((low | mask) + 1, high, length)];
+    if ((high & mask) !== mask)
+      return [...split(low, (high & ~mask) - 1, length), ...split(high & ~mask, high, length)];
+  }
+  const [from, to] = [encode(low), encode(high)];
+  return [from.map((byte, i) => [byte, to[i] ?? byte] as const)];
+}
+
+const encode = (codePoint: number): number[] => [...Buffer.from(String.fromCodePoint(codePoint), "utf8")];

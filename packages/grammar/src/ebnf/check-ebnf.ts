@@ -1,15 +1,15 @@
 import { RhoneError } from "@rhone/common";
 import { type Expression, parseEbnf } from "./parse-ebnf.js";
 
-/** Most characters of a grammar. */
+/** Most characters in a grammar. */
 export const MAX_EBNF = 128 * 1024;
 
 /**
- * Throws INVALID_REQUEST unless the text is a grammar with a rule `root` in which every rule can come to an end. The engine itself
- * accepts rules that never end, and a text that begins one could not be finished.
+ * Throws INVALID_REQUEST unless the text is a grammar with a rule `root` and every rule can end. The engine accepts rules
+ * that never end, but a text that begins one could not be finished.
  */
 export function checkEbnf(source: string): void {
-  if (source.length > MAX_EBNF) fail(`is too large: ${source.length} characters; the most are ${MAX_EBNF}`);
+  if (source.length > MAX_EBNF) fail(`is too large: it has ${source.length} characters; the limit is ${MAX_EBNF}`);
   const rules = parseEbnf(source);
   if (!rules.has("root")) fail("has no rule named root");
   for (const rule of rules.values())
@@ -36,7 +36,7 @@ function namesIn(expression: Expression): readonly string[] {
   }
 }
 
-/** Rules of which no text is finite: what is left when those known to end stop growing. */
+/** Rules without a finite text: those left when no further rule is found to end. */
 function endlessRules(rules: ReadonlyMap<string, Expression>): readonly string[] {
   const ending = new Set<string>();
   for (let before = -1; before < ending.size; ) {

@@ -8,7 +8,7 @@ export const ALL_CODE_POINTS: CodePoints = [
 
 export const single = (value: number): CodePoints => [[value, value]];
 
-/** Sorts and joins; drops surrogates. */
+/** Sorted and joined, without surrogates. */
 export function union(...sets: readonly CodePoints[]): CodePoints {
   const sorted = sets.flat().toSorted(([a], [b]) => a - b);
   const joined: [number, number][] = [];

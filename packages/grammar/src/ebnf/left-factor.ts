@@ -1,16 +1,16 @@
-/** One thing that stands in a sequence: a text, a class, a rule's name or a group, with its repetition. */
+/** One element of a sequence: a text, a class, a rule's name or a group, with its repetition. */
 const SYMBOL =
   /(?:"(?:[^"\\]|\\x[0-9a-f]{2}|\\.)*"|\[(?:[^\]\\]|\\.)*\]|[A-Za-z_]\w*|\((?:"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|[^()"[])*\))(?:[*+?]|\{[\d,]+\})?/g;
 const LETTER = /\\x[0-9a-f]{2}|\\.|[^\\]/gsu;
 const isName = (symbol: string | undefined): boolean => symbol !== undefined && /^[A-Za-z_]/.test(symbol);
 
-/** Matches nothing at all: keeps the engine from putting a rule's body where its name stands. */
+/** Name of a rule that matches the empty text: it keeps the engine from inlining the rule after it. */
 export const NOTHING = "nothing";
 
 /**
- * The same alternatives, so that no two begin with the same symbol; `rule` names what follows a shared one. The engine (0.1.27)
- * merges states that alternatives with one beginning lead to even where one follows from the other, and then takes
- * `"-" [1-9] [0-9] | "-" [1-9] [0-9] [0-9]` for any number of digits.
+ * The same alternatives, rewritten so that no two begin with the same symbol; `rule` names the rests after a shared one.
+ * The engine (0.1.27) merges the states after a shared beginning even where one follows from the other, and then reads
+ * `"-" [1-9] [0-9] | "-" [1-9] [0-9] [0-9]` as any number of digits.
  */
 export function leftFactor(alternatives: readonly string[], rule: (rests: readonly string[]) => string): string[] {
   const groups = new Map<string, string[][]>();
@@ -34,7 +34,7 @@ function symbolsOf(alternative: string): string[] {
   );
 }
 
-/** Symbols in a row; neighbouring texts become one. */
+/** A sequence of symbols, with neighbouring texts joined. */
 function join(symbols: readonly string[]): string {
   const joined: string[] = [];
   for (const symbol of symbols) {

@@ -1,8 +1,11 @@
 import { RhoneError } from "@rhone/common";
 
-/** What decides whether a grammar can end, and how soon: everything else about it is `text`. */
+/** As much of a grammar as decides whether and how soon it can end; texts and classes are only counted. */
 export type Expression =
-  | { readonly kind: "text" /** At most, for a text; at least, for a class. */; readonly bytes: number }
+  | {
+      readonly kind: "text" /** An upper bound for a text (escapes count as written), a lower bound for a class. */;
+      readonly bytes: number;
+    }
   | { readonly kind: "rule"; readonly name: string }
   | { readonly kind: "sequence" | "choice"; readonly parts: readonly Expression[] }
   | { readonly kind: "optional"; readonly of: Expression };
@@ -41,7 +44,7 @@ function tokenize(source: string): readonly Token[] {
   TOKEN.lastIndex = 0;
   while (TOKEN.lastIndex < source.length) {
     const match = TOKEN.exec(source);
-    if (match === null) throw mistake({ kind: "", text: "", line }, "it is not EBNF");
+    if (match === null) throw mistake({ kind: "", text: "", line }, "this is not EBNF");
     const [kind, text] = Object.entries(match.groups ?? {}).find(([, value]) => value !== undefined) ?? ["", ""];
     const token = { kind, text: String(text), line };
     if (kind === "set") checkSet(token);
@@ -51,16 +54,16 @@ function tokenize(source: string): readonly Token[] {
   return tokens;
 }
 
-/** The engine reads positive classes byte by byte: what lies above ASCII would match something else. */
+/** The engine reads positive classes byte by byte, so that characters above ASCII would match something else. */
 function checkSet(token: Token): void {
   if (token.text.startsWith("[^")) return;
   const wide = /[^\p{ASCII}]|\\u(?!00[0-7])|\\U(?!0000000[0-7]|000000[0-7])/u;
   if (wide.test(token.text))
-    throw mistake(token, `the class ${token.text} has characters beyond ASCII; write them as texts`);
+    throw mistake(token, `the class ${token.text} has characters outside ASCII; write those as texts`);
 }
 
 function mistake(token: Token | undefined, problem: string): RhoneError {
-  const where = token === undefined ? "" : ` in line ${token.line}`;
+  const where = token === undefined ? "" : ` on line ${token.line}`;
   return new RhoneError("INVALID_REQUEST", `has a mistake${where}: ${problem}`);
 }
 
@@ -76,7 +79,7 @@ class ExpressionReader {
   read(): Expression {
     const expression = this.#choice();
     const rest = this.#tokens[this.#at];
-    if (rest !== undefined) throw mistake(rest, `${rest.text} stands where nothing can`);
+    if (rest !== undefined) throw mistake(rest, `unexpected ${rest.text}`);
     return expression;
   }
 
@@ -100,7 +103,8 @@ class ExpressionReader {
     if (token?.kind === "text") return { kind: "text", bytes: Buffer.byteLength(token.text) - 2 };
     if (token?.kind === "set") return { kind: "text", bytes: 1 };
     if (token?.kind === "name") return { kind: "rule", name: token.text };
-    if (token?.text !== "(") throw mistake(token, `${token?.text ?? "the end"} stands where something to match must`);
+    if (token?.text !== "(")
+      throw mistake(token, `expected a text, a class, a rule or a group, found ${token?.text ?? "the end"}`);
     if (++this.#depth > MAX_DEPTH) throw mistake(token, `parentheses are nested more than ${MAX_DEPTH} deep`);
     const looksAhead = this.#take("=");
     const inner = this.#choice();

@@ -1,24 +1,24 @@
 import { RhoneError } from "@rhone/common";
 import type { RuleBook } from "./rule-book.js";
 
-/** Each place of a bounded repetition is a state in which the engine tries the whole vocabulary once. */
+/** Most repetitions. Each one is a state, and the engine tries the whole vocabulary once in every state. */
 export const MAX_REPETITIONS = 512;
 
 export interface Repetition {
   readonly min: number;
-  /** undefined: without end. */
+  /** undefined for no maximum. */
   readonly max: number | undefined;
   /** Every way to write one element, followed by `then`. */
   readonly element: (then: string) => readonly string[];
 }
 
 /**
- * `min` to `max` elements, then `then`, as rules that end in themselves: the engine masks those in microseconds, and takes up to a
- * second for the same repetition written `(a | b){2,200}`. Throws INVALID_REQUEST above MAX_REPETITIONS.
+ * `min` to `max` elements, then `then`, as a chain of rules: the engine masks those in microseconds, but takes up to a second
+ * for the same repetition written as `(a | b){2,200}`. Throws INVALID_REQUEST above MAX_REPETITIONS.
  */
 export function repeat(book: RuleBook, { min, max, element }: Repetition, then: string): string[] {
   if (Math.max(min, max ?? 0) > MAX_REPETITIONS) {
-    throw new RhoneError("INVALID_REQUEST", `repeats something more than ${MAX_REPETITIONS} times`);
+    throw new RhoneError("INVALID_REQUEST", `repeats a part more than ${MAX_REPETITIONS} times`);
   }
   let next = then;
   if (max === undefined) {

@@ -1,22 +1,32 @@
 import { RhoneError } from "@rhone/common";
 import { leftFactor, NOTHING } from "./left-factor.js";
 
-/** Longer bodies get a rule of their own wherever they stand, so that texts do not multiply. */
+/** Most characters that are repeated in place; anything longer gets a rule of its own, so that grammars stay small. */
 const INLINE_LIMIT = 48;
 
-/** Collects the rules of a grammar. Equal bodies share a rule. */
+/** A text as an EBNF literal; "" is the empty text. Half a surrogate pair becomes U+FFFD. */
+export function literal(text: string): string {
+  const letters = Array.from(Buffer.from(text).toString(), (letter: string) => {
+    const code = letter.codePointAt(0) ?? 0;
+    if (letter === '"' || letter === "\\") return `\\${letter}`;
+    return code >= 0x20 && code !== 0x7f ? letter : `\\x${code.toString(16).padStart(2, "0")}`;
+  });
+  return `"${letters.join("")}"`;
+}
+
+/** The rules of a grammar under construction. Equal bodies share a rule. */
 export class RuleBook {
   readonly #bodies = new Map<string, string>();
   readonly #names = new Map<string, string>();
   readonly #limit: number;
   #length = 0;
 
-  /** `limit`: the most characters that the rules may have together. */
+  /** `limit`: most characters of all rules together. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** The name of a rule of these alternatives, none of which may be empty text alone: say `""`. */
+  /** The name of a rule with these alternatives. The empty text is written `""`, never left empty. */
   rule(alternatives: readonly string[]): string {
     const [only] = alternatives;
     if (alternatives.length === 1 && only !== undefined && /^\w+$/.test(only)) return only;
@@ -29,21 +39,21 @@ export class RuleBook {
     return name;
   }
 
-  /** What stands for these alternatives inside a sequence: themselves when short and single, else a rule's name. */
+  /** These alternatives inside a sequence: as they are when single and short, otherwise as the name of a rule. */
   reference(alternatives: readonly string[]): string {
     const [only] = alternatives;
     if (alternatives.length === 1 && only !== undefined && only.length <= INLINE_LIMIT) return only;
     return this.rule(alternatives);
   }
 
-  /** A name whose body comes later, for rules that contain themselves. */
+  /** A name to be defined later, for rules that contain themselves. */
   reserve(): string {
     const name = `r${this.#bodies.size}`;
     this.#bodies.set(name, "");
     return name;
   }
 
-  /** Throws INVALID_REQUEST when the grammar grows too large. */
+  /** Gives a reserved name its body. Throws INVALID_REQUEST when the grammar grows too large. */
   define(name: string, alternatives: readonly string[]): void {
     const body = leftFactor(alternatives, (rests) => this.rule(rests)).join(" | ");
     this.#length += name.length + body.length + 6 - (this.#bodies.get(name)?.length ?? 0);
@@ -53,7 +63,7 @@ export class RuleBook {
     this.#bodies.set(name, body);
   }
 
-  /** The grammar's text; it matches what `root` does. */
+  /** The whole grammar as text, with `root` as its start. */
   text(root: string): string {
     const lines = [...this.#bodies].map(([name, body]) => `${name} ::= ${body}`);
     return [`root ::= ${root}`, ...lines, `${NOTHING} ::= ""`].join("\n");

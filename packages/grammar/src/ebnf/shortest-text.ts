@@ -1,13 +1,13 @@
 import { type Expression, parseEbnf } from "./parse-ebnf.js";
 
 /**
- * No fewer bytes than the shortest text of the grammar has, as far as its texts go: escapes count as they are written, repetitions
- * `{n}` once. Each token adds a byte or more, so this many tokens are enough. Infinity when it has no finite text.
+ * About the bytes of the grammar's shortest text: escapes count as written, which is too many, and repetitions `{n}` once,
+ * which is too few. Each token adds at least a byte, so this many tokens suffice. Infinity when no text is finite.
  */
 export function shortestText(source: string): number {
   const rules = [...parseEbnf(source)].reverse();
   const lengths = new Map<string, number>();
-  // Rules mostly refer to those before them or behind them: passes in both directions settle in a few.
+  // Rules mostly refer to neighbours before or after them, so a few passes in both directions suffice.
   for (let changed = true; changed; rules.reverse()) {
     changed = false;
     for (const [name, rule] of rules) {

@@ -3,7 +3,7 @@ import { RhoneError } from "@rhone/common";
 import { GrammarEngine } from "./grammar-engine.js";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
 
-/** Tokens of the walk that tells what a grammar costs. */
+/** Tokens of the trial text that shows what a grammar costs. */
 const WALK = 48;
 
 export interface CheckRequest {
@@ -13,14 +13,14 @@ export interface CheckRequest {
 
 export interface CheckAnswer {
   readonly id: number;
-  /** null: it is fine. */
+  /** null when the grammar is accepted. */
   readonly problem: string | null;
 }
 
 const vocabulary = workerData as GrammarVocabulary;
 const engine = new GrammarEngine(vocabulary);
 
-/** Compiles the grammar and writes a text that it allows, always with the token in the middle of those that may follow. */
+/** Compiles the grammar and writes a text under it, taking the middle one of the allowed tokens each time. */
 async function check(grammar: string): Promise<string | null> {
   try {
     const matcher = await engine.match({ grammar });
@@ -36,7 +36,7 @@ async function check(grammar: string): Promise<string | null> {
     matcher.close();
     return null;
   } catch (error) {
-    return error instanceof RhoneError ? error.message : "is not a grammar that the engine takes";
+    return error instanceof RhoneError ? error.message : "is not a grammar that the engine accepts";
   }
 }
 

@@ -3,12 +3,18 @@ import type { GrammarVocabulary } from "./grammar-vocabulary.js";
 /** One bit per token. */
 export type TokenSet = Int32Array;
 
-/** What a text that must end soon goes on with, the first that may follow: what closes, then what separates. */
+export const isFilled = (set: TokenSet): boolean => set.some((word) => word !== 0);
+
+export function addToken(set: TokenSet, token: number): void {
+  set[token >> 5] = (set[token >> 5] ?? 0) | (1 << (token & 31));
+}
+
+/** Characters that bring a text closer to its end, best first: closing brackets, then the separator. */
 const CLOSING = ["]", "}", ","];
-/** What leads away from the end. */
+/** Characters that lead away from the end. */
 const LEADING_AWAY = new Set(["{", "[", " ", "\t", "\n", "\\"].map((character) => character.charCodeAt(0)));
 
-/** Tokens by what they do to a JSON text that has to be finished. */
+/** Sorts a vocabulary's tokens by what they do to a JSON text that must end soon. */
 export class ClosingTokens {
   readonly #end: TokenSet;
   readonly #quote: TokenSet;
@@ -29,7 +35,7 @@ export class ClosingTokens {
     this.#leadingAway = setOf((piece) => LEADING_AWAY.has(piece[0] ?? 0));
   }
 
-  /** Of the tokens that may follow, those that lead to the end soonest. None are added, and some stay. */
+  /** The subset of `allowed` that leads to the end soonest; never empty unless `allowed` is. */
   among(allowed: TokenSet, { isInString }: { readonly isInString: boolean }): TokenSet {
     const wanted = isInString ? [this.#end, this.#quote] : [this.#end, ...this.#closing, this.#quote];
     for (const set of wanted) {
@@ -41,8 +47,33 @@ export class ClosingTokens {
   }
 }
 
-export const isFilled = (set: TokenSet): boolean => set.some((word) => word !== 0);
+const [QUOTE, ESCAPE] = [0x22, 0x5c];
+const OPENING_BRACKETS = new Set([0x5b, 0x7b]);
+const CLOSING_BRACKETS = new Set([0x5d, 0x7d]);
 
-export function addToken(set: TokenSet, token: number): void {
-  set[token >> 5] = (set[token >> 5] ?? 0) | (1 << (token & 31));
+/** Counts the open arrays and objects of a JSON text, byte by byte. For any other text the count means nothing. */
+export class JsonDepth {
+  #depth = 0;
+  #state: "plain" | "string" | "escaped" = "plain";
+
+  get depth(): number {
+    return this.#depth;
+  }
+
+  /** Whether the next byte belongs to a string or ends one. */
+  get isInString(): boolean {
+    return this.#state !== "plain";
+  }
+
+  add(bytes: Uint8Array): void {
+    for (const byte of bytes) this.#step(byte);
+  }
+
+  #step(byte: number): void {
+    if (this.#state === "escaped") this.#state = "string";
+    else if (this.#state === "string" && byte === ESCAPE) this.#state = "escaped";
+    else if (byte === QUOTE) this.#state = this.#state === "string" ? "plain" : "string";
+    else if (this.#state === "plain" && OPENING_BRACKETS.has(byte)) this.#depth++;
+    else if (this.#state === "plain" && CLOSING_BRACKETS.has(byte)) this.#depth = Math.max(0, this.#depth - 1);
+  }
 }

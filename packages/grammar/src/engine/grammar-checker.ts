@@ -4,16 +4,17 @@ import { checkEbnf } from "../ebnf/check-ebnf.js";
 import type { CheckAnswer, CheckRequest } from "./checker-thread.js";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
 
+/** Verdicts that are remembered. */
 const KEPT_VERDICTS = 1024;
 
 export interface GrammarCheckerOptions {
   /** Called before the first check. */
   readonly vocabulary: () => GrammarVocabulary;
-  /** How long a grammar may take to compile and to write its first tokens. */
+  /** Longest time for compiling a grammar and writing its first tokens. */
   readonly timeoutMs: number;
 }
 
-/** Tries grammars out in a thread of its own, which is stopped when one takes too long. */
+/** Tries out grammars in a thread of its own, which it stops when one takes too long. */
 export class GrammarChecker {
   readonly #options: GrammarCheckerOptions;
   readonly #verdicts = new Map<string, Promise<string | null>>();
@@ -26,7 +27,7 @@ export class GrammarChecker {
     this.#options = options;
   }
 
-  /** Throws INVALID_REQUEST, saying why, for a grammar that the shard-workers could not hold a text to. */
+  /** Throws INVALID_REQUEST with the reason for a grammar that shard-workers could not enforce. */
   async check(grammar: string): Promise<void> {
     checkEbnf(grammar);
     const problem = await this.#verdict(grammar);
@@ -74,7 +75,7 @@ export class GrammarChecker {
     this.#vocabulary ??= this.#options.vocabulary();
     this.#thread ??= new Worker(new URL("./checker-thread.js", import.meta.url), {
       workerData: this.#vocabulary,
-      // The library writes its complaints there.
+      // Keeps the library's complaints out of this process's output.
       stdout: true,
       stderr: true,
     });
@@ -85,7 +86,7 @@ export class GrammarChecker {
 
 interface Answer {
   readonly problem: string | null;
-  /** The thread is of no more use. */
+  /** Whether the thread can no longer be used. */
   readonly failed: boolean;
 }
 
@@ -99,7 +100,7 @@ function answerOf(thread: Worker, id: number): Promise<Answer> {
     const hear = (answer: CheckAnswer): void => {
       if (answer.id === id) settle({ problem: answer.problem, failed: answer.problem !== null });
     };
-    const fail = (): void => settle({ problem: "is not a grammar that the engine takes", failed: true });
+    const fail = (): void => settle({ problem: "is not a grammar that the engine accepts", failed: true });
     thread.on("message", hear);
     thread.on("error", fail);
   });

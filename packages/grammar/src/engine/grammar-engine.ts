@@ -8,22 +8,22 @@ import { type CompiledGrammar, type GrammarCompiler, loadXGrammar, type XGrammar
 export interface MatcherOptions {
   /** EBNF with a rule `root`. */
   readonly grammar: string;
-  /** The grammar holds only for a text whose first token is this one, which is no part of it; null: for every text. */
+  /** Apply the grammar only to texts whose first token is this one, and only to what follows it; null for all texts. */
   readonly trigger?: number | null;
-  /** The grammar of texts that begin with another token; null: those are free. */
+  /** The grammar of texts that begin with another token; null leaves them free. */
   readonly otherwise?: string | null;
 }
 
 interface Compiled {
   readonly compiled: CompiledGrammar;
-  /** Bytes of its shortest text. */
+  /** Bytes of the grammar's shortest text. */
   readonly shortest: number;
 }
 
-/** Compiled grammars that are kept: a few MiB each for 32,000 tokens. */
+/** Compiled grammars that are kept; each takes a few MiB for 32,000 tokens. */
 const KEPT = 32;
 
-/** Compiles grammars for one vocabulary and keeps the latest. */
+/** Compiles grammars for one vocabulary and keeps those used last. */
 export class GrammarEngine {
   readonly #vocabulary: GrammarVocabulary;
   readonly #closing: ClosingTokens;
@@ -35,7 +35,10 @@ export class GrammarEngine {
     this.#closing = new ClosingTokens(vocabulary);
   }
 
-  /** Starts a text. Throws INVALID_REQUEST for a grammar that the engine does not take: check it with GrammarChecker first. */
+  /**
+   * A matcher at the beginning of a text. Throws INVALID_REQUEST for a grammar that the engine does not accept; check it with
+   * GrammarChecker first.
+   */
   async match({ grammar, trigger = null, otherwise = null }: MatcherOptions): Promise<TokenMatcher> {
     const first = await this.#start(grammar);
     const other = otherwise === null ? undefined : await this.#start(otherwise);
@@ -58,10 +61,10 @@ export class GrammarEngine {
     }
     const { compiler } = await this.#load();
     const compiled = await compiler.compileGrammar(grammar).catch((cause: unknown) => {
-      // Nothing can be asked of an instance that aborted; sequences that use it keep what they have.
+      // An instance that aborted can't be used again; running sequences keep their matchers.
       this.#loaded = undefined;
       this.#compiled.clear();
-      throw new RhoneError("INVALID_REQUEST", "is not a grammar that the engine takes", { cause });
+      throw new RhoneError("INVALID_REQUEST", "is not a grammar that the engine accepts", { cause });
     });
     const made = { compiled, shortest: shortestText(grammar) };
     this.#compiled.set(grammar, made);
@@ -70,7 +73,7 @@ export class GrammarEngine {
     return made;
   }
 
-  /** Matchers hold what they need of a compiled grammar themselves. */
+  /** Matchers keep what they need of a compiled grammar, so it can go while they run. */
   #drop(grammar: string): void {
     this.#compiled.get(grammar)?.compiled.dispose();
     this.#compiled.delete(grammar);
@@ -84,7 +87,7 @@ export class GrammarEngine {
 
 async function open({ pieces, size, endTokens }: GrammarVocabulary) {
   const library = loadXGrammar();
-  // Typed as texts, but bytes pass unchanged, and pieces are often no whole characters.
+  // Typed as strings, but bytes pass unchanged, and pieces are often not whole characters.
   const bytes = pieces as readonly unknown[] as string[];
   const info = await library.TokenizerInfo.createTokenizerInfo(bytes, "raw", false, size, [...endTokens]);
   return { library, compiler: await library.GrammarCompiler.createGrammarCompiler(info, false) };

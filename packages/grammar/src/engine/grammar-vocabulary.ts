@@ -1,8 +1,8 @@
-/** What a grammar must know of a tokenizer. */
+/** The parts of a tokenizer that grammars need. */
 export interface GrammarVocabulary {
-  /** How many logits there are. */
+  /** Number of logits. */
   readonly size: number;
-  /** The bytes that each token adds to the text; none for control tokens, which no grammar lets in. */
+  /** The bytes that each token adds to the text; empty for control tokens, which no grammar allows. */
   readonly pieces: readonly Uint8Array[];
   /** Tokens that end a text. */
   readonly endTokens: readonly number[];
@@ -15,7 +15,7 @@ interface Tokens {
   pieceBytes(id: number, options: { readonly special: boolean }): Uint8Array;
 }
 
-/** Reads a vocabulary out. `size`: how many logits the model has, which may be more than there are tokens. */
+/** Reads all of a vocabulary. `size`: the model's number of logits, which may exceed its tokens. */
 export function grammarVocabulary(tokens: Tokens, size: number): GrammarVocabulary {
   const ids = Array.from({ length: tokens.size }, (_, id) => id);
   return {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { choiceGrammar } from "../choice-grammar.js";
 import { jsonSchemaGrammar } from "../schema/json-schema-grammar.js";
+import { choiceGrammar } from "../text-grammars.js";
 import { GrammarEngine } from "./grammar-engine.js";
 
 /** 0 ends, 1 is a control token, then "a", "b", "ab". */

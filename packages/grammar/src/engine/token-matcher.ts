@@ -1,42 +1,41 @@
 import { RhoneError } from "@rhone/common";
-import { addToken, type ClosingTokens, isFilled, type TokenSet } from "./closing-tokens.js";
+import { addToken, type ClosingTokens, isFilled, JsonDepth, type TokenSet } from "./closing-tokens.js";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
-import { JsonDepth } from "./json-depth.js";
 import type { GrammarMatcher } from "./xgrammar.js";
 
-/** What the library's matcher wraps; `getNextTokenBitmask` answers with a promise, and draws of one step cannot wait for each other. */
+/** The handle inside the library's matcher. The matcher's own `getNextTokenBitmask` is async, but a step draws its tokens at once. */
 interface MatcherHandle {
-  /** A vector of 32-bit words in the library's memory, to be deleted after use. */
+  /** A vector of 32-bit words in the library's memory; the caller deletes it. */
   GetNextTokenBitmask(size: number): { size(): number; get(index: number): number; delete(): void };
 }
 
-/** A grammar at the beginning of a text. */
+/** A grammar with its position in a text. */
 export interface StartedGrammar {
   readonly matcher: GrammarMatcher;
-  /** Bytes of its shortest text. */
+  /** Bytes of the grammar's shortest text. */
   readonly shortest: number;
 }
 
 export interface TokenMatcherOptions {
   readonly grammar: StartedGrammar;
-  /** Of texts that do not begin with the trigger; undefined: those are free. */
+  /** For texts that do not begin with the trigger; undefined leaves them free. */
   readonly otherwise: StartedGrammar | undefined;
   readonly vocabulary: GrammarVocabulary;
   readonly closing: ClosingTokens;
   readonly trigger: number | null;
 }
 
-/** Tokens of an open array or object: its closing bracket, and what an entry of it may lack. */
+/** Tokens reserved for each open array or object: its closing bracket and the rest of an unfinished entry. */
 const PER_LEVEL = 4;
-/** For a string, a number or a key that has begun, and the end token. */
+/** Tokens reserved for an unfinished string, number or key, and for the end token. */
 const MARGIN = 8;
-/** Where a text of so many bytes is complete (free text behind a space, a digit) there is nothing to be led to. */
-const NEXT_TO_NOTHING = 1;
+/** Grammars whose shortest text has at most this many bytes (a digit; free text after a space) need no leading to an end. */
+const TRIVIAL_BYTES = 1;
 
-/** waiting: the first token decides. off: it was not the trigger. ended: an end token came. */
+/** "waiting" for the first token, which decides; "off" when it was not the trigger; "ended" after an end token. */
 type State = "waiting" | "on" | "off" | "ended";
 
-/** Holds one text to its grammar, token by token. Owns memory of the engine until `close`. */
+/** Enforces a grammar on one text, token by token. Owns memory of the engine until `close`. */
 export class TokenMatcher {
   readonly #options: TokenMatcherOptions;
   readonly #words: TokenSet;
@@ -52,9 +51,9 @@ export class TokenMatcher {
   }
 
   /**
-   * Rules out every token that the grammar does not let follow; only end tokens stay when the text is complete or leads nowhere.
-   * `banned` tokens are ruled out too unless nothing else is left: a complete text ends. When no more than `remaining` tokens are
-   * left, about as many as the text needs to be complete, it is led to its end. logits: f32 [size], changed in place.
+   * Sets the logits of tokens that the grammar does not allow next to -Infinity; only end tokens stay once the text is
+   * complete or can't be continued. `banned` tokens are masked too, unless nothing else is left. When `remaining` tokens are
+   * about as many as a complete text still needs, only those that lead to its end stay. logits: f32 [size], changed in place.
    */
   mask(logits: Float32Array, banned: readonly number[] = [], remaining = Number.POSITIVE_INFINITY): void {
     if (this.#isFree()) {
@@ -71,7 +70,7 @@ export class TokenMatcher {
     }
   }
 
-  /** Goes on by a token. Throws STAGE_FAILED when the grammar does not let it follow. */
+  /** Advances by a token. Throws STAGE_FAILED when the grammar does not allow it. */
   accept(token: number): void {
     const { grammar, otherwise, trigger, vocabulary } = this.#options;
     if (this.#state === "waiting") {
@@ -84,7 +83,7 @@ export class TokenMatcher {
     if (this.#state !== "on") return;
     if (vocabulary.endTokens.includes(token)) this.#state = "ended";
     else if (this.#grammar.matcher.acceptToken(token)) this.#open.add(vocabulary.pieces[token] ?? new Uint8Array());
-    else throw new RhoneError("STAGE_FAILED", `Token ${token} does not follow in its grammar.`);
+    else throw new RhoneError("STAGE_FAILED", `The grammar does not allow token ${token} here.`);
   }
 
   close(): void {
@@ -96,10 +95,10 @@ export class TokenMatcher {
     return this.#state === "off" || (this.#state === "waiting" && this.#options.otherwise === undefined);
   }
 
-  /** Tokens that lead a text to its end: an estimate, generous for all but schemas that require much within what contains itself. */
+  /** Estimated tokens to the end of the text; too few only for schemas that require much within a part that contains itself. */
   #needed(): number {
     const { shortest } = this.#grammar;
-    return shortest <= NEXT_TO_NOTHING ? 0 : shortest + PER_LEVEL * this.#open.depth + MARGIN;
+    return shortest <= TRIVIAL_BYTES ? 0 : shortest + PER_LEVEL * this.#open.depth + MARGIN;
   }
 
   #allowed(): TokenSet {

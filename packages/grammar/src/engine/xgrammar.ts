@@ -3,7 +3,7 @@ import Module, { createRequire } from "node:module";
 import { dirname } from "node:path";
 import type { CompiledGrammar, GrammarCompiler, GrammarMatcher, TokenizerInfo } from "@mlc-ai/web-xgrammar";
 
-/** What we use of @mlc-ai/web-xgrammar. */
+/** The used part of @mlc-ai/web-xgrammar. */
 export interface XGrammar {
   readonly GrammarCompiler: typeof GrammarCompiler;
   readonly GrammarMatcher: typeof GrammarMatcher;
@@ -16,8 +16,8 @@ interface CompilableModule extends Module {
 }
 
 /**
- * A new instance of the library, with a WebAssembly memory of its own: it aborts on any mistake in its input and is of no use
- * afterwards. The package calls its CommonJS file a module, so neither `import` nor `require` reads it.
+ * A new instance of the library with its own WebAssembly memory: it aborts on any mistake in its input and can't be used
+ * afterwards. The package declares its CommonJS file a module, so neither `import` nor `require` can load it.
  */
 export function loadXGrammar(): XGrammar {
   const path = createRequire(import.meta.url).resolve("@mlc-ai/web-xgrammar");

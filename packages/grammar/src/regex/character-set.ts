@@ -1,6 +1,6 @@
 import type { AST } from "@eslint-community/regexpp";
 import { ALL_CODE_POINTS, type CodePoints, complement, single, union } from "../ebnf/code-points.js";
-import { refuse } from "./refuse.js";
+import { refuseRegex } from "../refusals.js";
 
 const of = (ranges: string): CodePoints =>
   union(Array.from(ranges.matchAll(/(.)-(.)/gsu), ([, a, b]) => [code(a), code(b)] as const));
@@ -37,7 +37,7 @@ function classElement(element: AST.CharacterClassElement): CodePoints {
     case "CharacterClassRange":
       return union([[element.min.value, element.max.value]]);
     default:
-      return refuse(element.raw);
+      return refuseRegex(element.raw);
   }
 }
 
@@ -52,7 +52,7 @@ function namedSet(node: AST.CharacterSet): CodePoints {
     case "space":
       return negated(SPACE, node.negate);
     default:
-      return node.raw === "\\p{Any}" ? ALL_CODE_POINTS : refuse(node.raw);
+      return node.raw === "\\p{Any}" ? ALL_CODE_POINTS : refuseRegex(node.raw);
   }
 }
 

@@ -1,22 +1,16 @@
 import { type AST, RegExpParser } from "@eslint-community/regexpp";
 import { RhoneError } from "@rhone/common";
-import { characters, type Writing } from "../ebnf/characters.js";
+import { type CharacterContext, characters } from "../ebnf/characters.js";
 import { repeat } from "../ebnf/repeat.js";
-import type { RuleBook } from "../ebnf/rule-book.js";
+import { refuseRegex } from "../refusals.js";
 import { characterSet } from "./character-set.js";
-import { refuse } from "./refuse.js";
-
-interface Context {
-  readonly book: RuleBook;
-  readonly writing: Writing;
-}
 
 /**
- * Rules for the texts that an ECMAScript regular expression matches from their beginning to their end, followed by `then`. Anchors
- * at either end are allowed and change nothing. Throws INVALID_REQUEST for what is no regular expression, and for look-around,
- * back references, word boundaries, flags and Unicode properties.
+ * Alternatives for the texts that an ECMAScript regular expression matches from beginning to end, followed by `then`. Anchors
+ * at either end are allowed and change nothing. Throws INVALID_REQUEST for a malformed expression, and for look-around, back
+ * references, word boundaries, flags and Unicode properties.
  */
-export function regexGrammar(context: Context, source: string, then: string): string[] {
+export function regexGrammar(context: CharacterContext, source: string, then: string): string[] {
   const { alternatives } = parse(source);
   return alternatives.flatMap(({ elements }) => sequence(context, withoutAnchors(elements), then));
 }
@@ -45,7 +39,7 @@ function withoutAnchors(elements: readonly AST.Element[]): readonly AST.Element[
   return elements.slice(start, Math.max(start, end));
 }
 
-function sequence(context: Context, elements: readonly AST.Element[], then: string): string[] {
+function sequence(context: CharacterContext, elements: readonly AST.Element[], then: string): string[] {
   let alternatives = [then];
   for (const element of elements.toReversed()) {
     alternatives = translate(context, element, context.book.reference(alternatives));
@@ -53,18 +47,18 @@ function sequence(context: Context, elements: readonly AST.Element[], then: stri
   return alternatives;
 }
 
-function translate(context: Context, node: AST.Element, then: string): string[] {
-  const { book, writing } = context;
+function translate(context: CharacterContext, node: AST.Element, then: string): string[] {
+  const { book } = context;
   switch (node.type) {
     case "Character":
     case "CharacterSet":
     case "CharacterClass": {
-      const ways = characters(book, characterSet(node), writing, then);
-      return ways.length > 0 ? ways : refuse(node.raw);
+      const ways = characters(context, characterSet(node), then);
+      return ways.length > 0 ? ways : refuseRegex(node.raw);
     }
     case "Group":
     case "CapturingGroup":
-      if (node.type === "Group" && node.modifiers != null) return refuse(node.raw);
+      if (node.type === "Group" && node.modifiers != null) return refuseRegex(node.raw);
       return node.alternatives.flatMap(({ elements }) => sequence(context, elements, then));
     case "Quantifier": {
       const { min, max, element } = node;
@@ -72,6 +66,6 @@ function translate(context: Context, node: AST.Element, then: string): string[] 
       return repeat(book, { min, max: max === Number.POSITIVE_INFINITY ? undefined : max, element: each }, then);
     }
     default:
-      return refuse(node.raw);
+      return refuseRegex(node.raw);
   }
 }

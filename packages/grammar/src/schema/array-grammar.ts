@@ -1,16 +1,19 @@
 import { MAX_REPETITIONS } from "../ebnf/repeat.js";
-import { Impossible, refuseSchema, unenforceable } from "./impossible.js";
-import type { JsonSchema } from "./json-schema.js";
+import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
+import { checkKeywords, countOf, type JsonSchema, type Keywords } from "./json-schema.js";
 import type { JsonText } from "./json-text.js";
-import { checkKeywords, countOf } from "./keywords.js";
 
-type Keywords = Readonly<Record<string, unknown>>;
-
-/** A subschema's grammar; undefined when no value satisfies it. */
-export type Subgrammar = (schema: JsonSchema, where: string) => string | undefined;
+/** Where a schema with subschemas is translated. */
+export interface SchemaContext {
+  readonly json: JsonText;
+  /** The schema's place, such as "#/properties/a". */
+  readonly where: string;
+  /** A subschema's grammar; undefined when no value satisfies it. */
+  readonly subgrammar: (schema: JsonSchema, where: string) => string | undefined;
+}
 
 /** The arrays of a schema. */
-export function arrayGrammar(json: JsonText, schema: Keywords, where: string, subgrammar: Subgrammar): string {
+export function arrayGrammar(schema: Keywords, { json, where, subgrammar }: SchemaContext): string {
   const max = countOf(schema, { key: "maxItems", where, fallback: undefined });
   const alone = (max ?? 2) < 2 ? ["uniqueItems"] : [];
   checkKeywords(schema, ["type", "items", "prefixItems", "minItems", "maxItems", ...alone], where);
@@ -25,7 +28,7 @@ export function arrayGrammar(json: JsonText, schema: Keywords, where: string, su
     firstMissing >= 0 ? firstMissing : Infinity,
     rest === undefined ? prefix.length : Infinity,
   );
-  if (min > most) throw new Impossible(where, `has minItems ${min} but may hold no more than ${most}`);
+  if (min > most) throw new Impossible(where, `has minItems ${min} but can hold at most ${most}`);
   return `"[" ${json.book.reference(items(json, { min, most, prefix: prefix.length, itemAt }))}`;
 }
 
@@ -40,12 +43,12 @@ interface Items {
   readonly itemAt: (index: number) => string | undefined;
 }
 
-/** What follows the opening bracket: rules from the last item to the first, each with what may come behind it. */
+/** The grammar after the opening bracket: rules from the last item to the first, each followed by the next one's. */
 function items({ book, comma }: JsonText, { min, most, prefix, itemAt }: Items): string[] {
   const entry = (index: number, then: string) => `${index === 0 ? "" : `${comma} `}${itemAt(index) ?? ""} ${then}`;
   const end = '"]"';
   let next = end;
-  // The items that need rules of their own: those of the prefix, the required ones, and all when there is a most.
+  // Items that need rules of their own: the prefix, the required ones, and with a maximum all of them.
   const counted = Number.isFinite(most) ? most : Math.max(prefix, min, 1);
   if (!Number.isFinite(most)) {
     next = book.reserve();

@@ -1,6 +1,6 @@
-import { isObject } from "./json-schema.js";
+import { isObject, type Keywords } from "./json-schema.js";
 
-/** Whether no value can satisfy two of the branches, seen from their types and from constants of required properties. */
+/** Whether types, or constants of required properties, show that no value satisfies two of the branches. */
 export function areDisjoint(branches: readonly unknown[]): boolean {
   return branches.every((a, i) => branches.slice(i + 1).every((b) => differ(a, b)));
 }
@@ -14,13 +14,11 @@ function differ(a: unknown, b: unknown): boolean {
   return typesA?.join() === "object" && typesB?.join() === "object" && differByProperty(a, b);
 }
 
-type Branch = { readonly [key: string]: unknown };
-
-function differByProperty(a: Branch, b: Branch): boolean {
+function differByProperty(a: Keywords, b: Keywords): boolean {
   const [requiredA, requiredB] = [a.required, b.required];
   if (!Array.isArray(requiredA) || !Array.isArray(requiredB)) return false;
   const both = requiredA.filter((name) => requiredB.includes(name));
-  const property = (branch: Branch, name: string) =>
+  const property = (branch: Keywords, name: string) =>
     isObject(branch.properties) ? branch.properties[name] : undefined;
   return both.some((name) => {
     const [first, second] = [property(a, name), property(b, name)];
@@ -33,13 +31,13 @@ function differByProperty(a: Branch, b: Branch): boolean {
   });
 }
 
-/** Constants, as JSON. */
-function valuesOf(branch: Branch): readonly string[] | undefined {
+/** The values of const or enum, as JSON. */
+function valuesOf(branch: Keywords): readonly string[] | undefined {
   if (branch.const !== undefined) return [JSON.stringify(branch.const)];
   return Array.isArray(branch.enum) ? branch.enum.map((value) => JSON.stringify(value)) : undefined;
 }
 
-function typesOf({ type }: Branch): readonly string[] | undefined {
+function typesOf({ type }: Keywords): readonly string[] | undefined {
   if (type === undefined) return undefined;
   const names = (Array.isArray(type) ? type : [type]).map(String);
   return names.includes("number") ? [...names, "integer"] : names;

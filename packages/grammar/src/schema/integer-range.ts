@@ -1,8 +1,8 @@
-/** The most digits of a whole number: every such number is exact in a double. */
+/** Most digits of a whole number: a double holds every number of 15 digits exactly. */
 export const MAX_DIGITS = 15;
 const LARGEST = 10 ** MAX_DIGITS - 1;
 
-/** Alternatives that spell the whole numbers from `min` to `max`, within the digits above; none when there are none. */
+/** Alternatives that spell the whole numbers from `min` to `max` of at most MAX_DIGITS digits; empty for an empty range. */
 export function integerRange(min: number, max: number): string[] {
   const [low, high] = [Math.max(min, -LARGEST), Math.min(max, LARGEST)];
   if (low > high) return [];
@@ -10,7 +10,7 @@ export function integerRange(min: number, max: number): string[] {
   return high < 0 ? negative : [...negative, ...naturals(Math.max(0, low), high)];
 }
 
-/** 7 to 123 is 7-9, 10-99, 100-119, 120-123. */
+/** Splits by number of digits and by prefix: 7 to 123 is 7-9, 10-99, 100-119, 120-123. */
 function naturals(low: number, high: number): string[] {
   const ways: string[] = [];
   for (let digits = 1; digits <= MAX_DIGITS; digits++) {
@@ -20,7 +20,7 @@ function naturals(low: number, high: number): string[] {
   return ways;
 }
 
-/** Numbers of one length between two, both included. */
+/** The numbers from `from` to `to`, which have the same number of digits; both are included. */
 export function sameLength(from: string, to: string): string[] {
   if (from === to) return from === "" ? [] : [`"${from}"`];
   const [a, b] = [from[0] ?? "", to[0] ?? ""];

@@ -1,47 +1,22 @@
-import { RhoneError } from "@rhone/common";
 import { checkEbnf, MAX_EBNF } from "../ebnf/check-ebnf.js";
-import { literal } from "../ebnf/notation.js";
 import { RuleBook } from "../ebnf/rule-book.js";
+import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
 import { arrayGrammar } from "./array-grammar.js";
 import { areDisjoint } from "./disjoint.js";
-import { Impossible, refuseSchema, unenforceable } from "./impossible.js";
-import { isObject, type JsonSchema } from "./json-schema.js";
+import { assertions, checkKeywords, isObject, type JsonSchema, type Keywords } from "./json-schema.js";
 import { JsonText, type Layout } from "./json-text.js";
-import { assertions, checkKeywords } from "./keywords.js";
 import { numberGrammar } from "./number-grammar.js";
 import { objectGrammar } from "./object-grammar.js";
 import { stringGrammar } from "./string-grammar.js";
+import { constants, keywordsFor, type TypeName, typesOf } from "./types.js";
 
-type Keywords = Readonly<Record<string, unknown>>;
-
-const TYPES = ["object", "array", "string", "number", "integer", "boolean", "null"] as const;
-type TypeName = (typeof TYPES)[number];
-
-/** Keywords say something about values of one type alone, and nothing about others. */
-const TYPE_KEYWORDS: Readonly<Record<TypeName, readonly string[]>> = {
-  string: ["minLength", "maxLength", "pattern", "format"],
-  number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"],
-  integer: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"],
-  array: ["items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains", "unevaluatedItems"],
-  object: [
-    "properties",
-    "required",
-    "additionalProperties",
-    "minProperties",
-    "maxProperties",
-    "patternProperties",
-    "propertyNames",
-  ],
-  boolean: [],
-  null: [],
-};
-
+/** Deepest nesting of a schema. */
 const MAX_DEPTH = 64;
 
 /**
- * A grammar of JSON texts, all of which satisfy the schema. Where the grammar cannot say all that the schema allows it says less,
- * never more. Throws INVALID_REQUEST, with the place in the schema, for what is no schema, cannot be enforced, is too large, or
- * cannot be satisfied.
+ * A grammar of JSON texts that all satisfy the schema. Where it can't express everything that the schema allows it allows
+ * less, never more. Throws INVALID_REQUEST with the place in the schema when that is malformed, can't be enforced, is too
+ * large, or can't be satisfied.
  */
 export function jsonSchemaGrammar(schema: JsonSchema, layout: Layout = "free"): string {
   const book = new RuleBook(MAX_EBNF);
@@ -51,8 +26,8 @@ export function jsonSchemaGrammar(schema: JsonSchema, layout: Layout = "free"): 
 }
 
 /**
- * The name of a rule of the schema's texts, in the book that `json` writes to. Throws as jsonSchemaGrammar does; that a rule can come
- * to an end is left to check.
+ * The name of a rule for the schema's texts, in the book of `json`. Throws as jsonSchemaGrammar does, except that the caller
+ * still has to check whether the rule can end.
  */
 export function schemaRule(json: JsonText, schema: JsonSchema): string {
   return new SchemaTranslator(json, schema).translate();
@@ -75,7 +50,7 @@ class SchemaTranslator {
     return this.#reference("#", "#");
   }
 
-  /** undefined when nothing satisfies it. */
+  /** undefined when no value satisfies the schema. */
   readonly #subgrammar = (schema: JsonSchema, where: string): string | undefined => {
     try {
       return this.#book.reference(this.#alternatives(schema, where));
@@ -120,7 +95,7 @@ class SchemaTranslator {
     if (known !== undefined) return known;
     const name = this.#book.reserve();
     this.#references.set(pointer, name);
-    // If this throws, the rule stays its own only way, which checkEbnf refuses wherever somebody got hold of the name.
+    // If the translation throws, the rule leads only to itself, which checkEbnf refuses wherever the name was used.
     this.#book.define(name, [name]);
     this.#book.define(name, this.#alternatives(this.#resolve(pointer, where), pointer));
     return name;
@@ -153,22 +128,23 @@ class SchemaTranslator {
       );
     }
     const ways = branches.flatMap((branch, i) => this.#subgrammar(branch, `${where}/${key}/${i}`) ?? []);
-    if (ways.length === 0) throw new Impossible(where, `has a ${key} of nothing but impossible schemas`);
+    if (ways.length === 0) throw new Impossible(where, `has a ${key} whose branches are all impossible`);
     return ways;
   }
 
-  /** A branch that is nothing but a reference is seen through. */
+  /** The branch, or the schema that it refers to. */
   #followed(branch: unknown, where: string): unknown {
     return isObject(branch) && typeof branch.$ref === "string" ? this.#resolve(branch.$ref, where) : branch;
   }
 
   #ofType(type: TypeName, all: Keywords, where: string): string[] {
-    const schema = applicable(all, type);
+    const schema = keywordsFor(type, all);
+    const context = { json: this.#json, where, subgrammar: this.#subgrammar };
     switch (type) {
       case "object":
-        return [objectGrammar(this.#json, schema, where, this.#subgrammar)];
+        return [objectGrammar(schema, context)];
       case "array":
-        return [arrayGrammar(this.#json, schema, where, this.#subgrammar)];
+        return [arrayGrammar(schema, context)];
       case "string":
         return [stringGrammar(this.#json, schema, where)];
       case "integer":
@@ -184,60 +160,11 @@ class SchemaTranslator {
   }
 }
 
-/** A text that is no percent-encoding is taken as it is. */
+/** The decoded part, or the part itself when it is not percent-encoded. */
 function decoded(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
     return part;
-  }
-}
-
-function applicable(schema: Keywords, type: TypeName): Keywords {
-  const own = TYPE_KEYWORDS[type];
-  const foreign = new Set(
-    Object.values(TYPE_KEYWORDS)
-      .flat()
-      .filter((key) => !own.includes(key)),
-  );
-  return Object.fromEntries(Object.entries(schema).filter(([key]) => !foreign.has(key)));
-}
-
-/** Each type of a list is translated with the keywords that are about it. */
-function typesOf(schema: Keywords, where: string): readonly TypeName[] {
-  const names = Array.isArray(schema.type) ? schema.type : [schema.type];
-  const foreign = names.find((name) => !TYPES.includes(name as TypeName));
-  if (foreign !== undefined || names.length === 0) return refuseSchema(where, `has the type ${String(foreign)}`);
-  return names as TypeName[];
-}
-
-/** The values of const or enum that have the schema's type, written as JSON. */
-function constants(schema: Keywords, where: string): string[] {
-  checkKeywords(schema, ["type", "const", "enum"], where);
-  if (schema.enum !== undefined && !Array.isArray(schema.enum)) refuseSchema(where, "has an enum that is not a list");
-  const listed = (schema.enum ?? [schema.const]) as readonly unknown[];
-  const same =
-    schema.const === undefined
-      ? listed
-      : listed.filter((value) => JSON.stringify(value) === JSON.stringify(schema.const));
-  const types = schema.type === undefined ? undefined : typesOf(schema, where);
-  const values = same.filter((value) => types === undefined || types.some((type) => hasType(value, type)));
-  if (values.length === 0) throw new Impossible(where, "has no constant of its type");
-  if (values.length > 4096) throw new RhoneError("INVALID_REQUEST", `${where} has more than 4096 constants`);
-  return values.map((value) => literal(JSON.stringify(value)));
-}
-
-function hasType(value: unknown, type: TypeName): boolean {
-  switch (type) {
-    case "null":
-      return value === null;
-    case "array":
-      return Array.isArray(value);
-    case "object":
-      return isObject(value);
-    case "integer":
-      return Number.isInteger(value);
-    default:
-      return typeof value === type;
   }
 }

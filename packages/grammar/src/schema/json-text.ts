@@ -3,11 +3,11 @@ import { ALL_CODE_POINTS, difference } from "../ebnf/code-points.js";
 import { repeat } from "../ebnf/repeat.js";
 import type { RuleBook } from "../ebnf/rule-book.js";
 
-/** Fewer digits than a double holds exactly, and exponents that it does not overflow with. */
+/** At most 15 digits, which a double holds exactly, and exponents of two digits, which never overflow. */
 export const NUMBER = '"-"? ("0" | [1-9] [0-9]{0,14}) ("." [0-9]{1,15})? ([eE] [+-]? [0-9]{1,2})?';
 export const INTEGER = '"-"? ("0" | [1-9] [0-9]{0,14})';
 
-/** Lengths are counted in code points, so that none may come in two pieces; DEL and its like stay out. */
+/** Characters of strings. Lengths count code points, so none may come as two escapes; control characters are left out. */
 const LETTERS = difference(ALL_CODE_POINTS, [
   [0x00, 0x07],
   [0x0b, 0x0b],
@@ -15,10 +15,10 @@ const LETTERS = difference(ALL_CODE_POINTS, [
   [0x7f, 0x9f],
 ]);
 
-/** How JSON is laid out: with at most one space after a comma or colon, or exactly as Python writes it. */
+/** White space: at most one space after a comma or colon, or exactly as Python's json.dumps writes it. */
 export type Layout = "free" | "python";
 
-/** The rules of JSON that every schema shares. */
+/** The rules of JSON that all schemas share, written once into one book. */
 export class JsonText {
   readonly book: RuleBook;
   readonly comma: string;
@@ -34,7 +34,7 @@ export class JsonText {
 
   /** A string of `min` to `max` characters. */
   string(min = 0, max?: number): string {
-    const element = (then: string) => characters(this.book, LETTERS, "json", then);
+    const element = (then: string) => characters({ book: this.book, writing: "json" }, LETTERS, then);
     return `"\\"" ${this.book.reference(repeat(this.book, { min, max, element }, '"\\""'))}`;
   }
 

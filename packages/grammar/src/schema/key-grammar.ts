@@ -1,20 +1,19 @@
 import { characters } from "../ebnf/characters.js";
 import { difference, single } from "../ebnf/code-points.js";
-import { literal } from "../ebnf/notation.js";
-import type { RuleBook } from "../ebnf/rule-book.js";
+import { literal, type RuleBook } from "../ebnf/rule-book.js";
 
-/** What further keys are made of: printable ASCII, unescaped, so that no key is spelled in two ways. */
+/** Characters of further keys: printable ASCII without escapes, so that no key has two spellings. */
 const LETTERS = difference([[0x20, 0x7e]], [...single(0x22), ...single(0x5c)]);
 
 /** A property's name as JSON. */
 export const keyLiteral = (name: string): string => literal(JSON.stringify(name));
 
-/** Any key but `names`: a property's value must not come a second time under a schema that is not its own. */
+/** Any key except `names`: a property must not come a second time, with a value that its own schema forbids. */
 export function otherKey(book: RuleBook, names: readonly string[]): string {
   return `"\\"" ${otherThan(book, names, "")}`;
 }
 
-/** The ends of keys that begin with `prefix` and are none of `names`. */
+/** The rest of a key that begins with `prefix` and is none of `names`. */
 function otherThan(book: RuleBook, names: readonly string[], prefix: string): string {
   const rivals = names.filter((name) => name.startsWith(prefix));
   if (rivals.length === 0) return free(book);
@@ -25,7 +24,7 @@ function otherThan(book: RuleBook, names: readonly string[], prefix: string): st
     shared.flatMap((letter) => single(letter.codePointAt(0) ?? 0)),
   );
   const end = rivals.includes(prefix) ? [] : ['"\\""'];
-  const diverging = others.length === 0 ? [] : characters(book, others, "plain", free(book));
+  const diverging = others.length === 0 ? [] : characters({ book, writing: "plain" }, others, free(book));
   const following = shared.map((letter) => `${literal(letter)} ${otherThan(book, names, prefix + letter)}`);
   return book.rule([...end, ...diverging, ...following]);
 }
@@ -41,7 +40,7 @@ function free(book: RuleBook): string {
   const known = FREE.get(book);
   if (known !== undefined) return known;
   const name = book.reserve();
-  book.define(name, ['"\\""', ...characters(book, LETTERS, "plain", name)]);
+  book.define(name, ['"\\""', ...characters({ book, writing: "plain" }, LETTERS, name)]);
   FREE.set(book, name);
   return name;
 }

@@ -1,20 +1,18 @@
-import { Impossible, refuseSchema, unenforceable } from "./impossible.js";
+import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
 import { integerRange, sameLength } from "./integer-range.js";
+import { assertions, checkKeywords, type Keywords } from "./json-schema.js";
 import { INTEGER, NUMBER } from "./json-text.js";
-import { assertions, checkKeywords } from "./keywords.js";
-
-type Keywords = Readonly<Record<string, unknown>>;
 
 interface Bounds {
   readonly min: number;
   readonly max: number;
-  /** Whether the bound itself is outside. */
+  /** Whether the bound itself is excluded. */
   readonly aboveMin: boolean;
   readonly belowMax: boolean;
 }
 
 const BOUNDS = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
-/** Decimal places of bounds that are not whole. */
+/** Most decimal places that are written near a bound, one more than the bound may have. */
 const MAX_PLACES = 6;
 
 /** Alternatives that spell the numbers of a schema of type integer or number. */
@@ -30,7 +28,7 @@ export function numberGrammar(schema: Keywords, type: "integer" | "number", wher
   const bounds = boundsOf(schema, where);
   const whole = wholeRange(bounds);
   const ways = type === "integer" ? integerRange(...whole) : [...integerRange(...whole), ...fractions(bounds, where)];
-  if (ways.length === 0) throw new Impossible(where, "has a range without numbers");
+  if (ways.length === 0) throw new Impossible(where, "has a range that contains no number");
   return ways;
 }
 
@@ -49,18 +47,21 @@ function boundsOf(schema: Keywords, where: string): Bounds {
   return { min: Math.max(minimum, above), max: Math.min(maximum, below), aboveMin, belowMax };
 }
 
-/** The whole numbers within. */
+/** The smallest and largest whole number within the bounds. */
 function wholeRange({ min, max, aboveMin, belowMax }: Bounds): [number, number] {
   const low = Math.ceil(min);
   const high = Math.floor(max);
   return [aboveMin && low === min ? low + 1 : low, belowMax && high === max ? high - 1 : high];
 }
 
-/** Numbers with a decimal point: any digits behind a whole part whose every continuation is within; and the rest near the bounds. */
+/**
+ * Numbers with a decimal point: any digits after a whole part whose continuations are all within the bounds, and near the
+ * bounds numbers of a fixed number of places.
+ */
 function fractions(bounds: Bounds, where: string): string[] {
   const { min, max, aboveMin, belowMax } = bounds;
   const behind = '"." [0-9]{1,15}';
-  // n.d lies in [n, n + 1]: its digits may all be zero, or round up.
+  // n.d is in [n, n + 1]: its digits may all be zero, or round up.
   const low = aboveMin ? Math.floor(min) + 1 : Math.ceil(min);
   const high = belowMax ? Math.ceil(max) - 2 : Math.floor(max) - 1;
   const negativeLow = aboveMin ? Math.floor(min) + 2 : Math.ceil(min) + 1;
@@ -70,7 +71,10 @@ function fractions(bounds: Bounds, where: string): string[] {
   return [...wholes.map((whole) => `${whole} ${behind}`), ...besideZero, ...edges(bounds, where)];
 }
 
-/** Within one of a bound that is excluded or not whole: numbers with exactly so many places. 0.25 and more gives 0.250 to 1.250. */
+/**
+ * Numbers within 1 of a bound that is excluded or not whole, written with one place more than the bounds have:
+ * a minimum of 0.25 gives 0.250 to 1.250.
+ */
 function edges({ min, max, aboveMin, belowMax }: Bounds, where: string): string[] {
   const finite = [min, max].filter(Number.isFinite);
   const places = Math.max(...finite.map(placesOf)) + 1;
@@ -86,7 +90,7 @@ function edges({ min, max, aboveMin, belowMax }: Bounds, where: string): string[
   ];
 }
 
-/** The numbers m / 10^places for m from low to high, written with all their places. */
+/** The numbers m / 10^places for m from low to high, written with all places. */
 function fixedPoint(low: number, high: number, places: number): string[] {
   if (low > high) return [];
   if (low < 0 && high >= 0) return [...fixedPoint(low, -1, places), ...fixedPoint(0, high, places)];

@@ -1,11 +1,8 @@
-import type { Subgrammar } from "./array-grammar.js";
-import { Impossible, refuseSchema, unenforceable } from "./impossible.js";
-import { isObject, type JsonSchema } from "./json-schema.js";
+import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
+import type { SchemaContext } from "./array-grammar.js";
+import { checkKeywords, countOf, isObject, type JsonSchema, type Keywords } from "./json-schema.js";
 import type { JsonText } from "./json-text.js";
 import { keyLiteral, otherKey } from "./key-grammar.js";
-import { checkKeywords, countOf } from "./keywords.js";
-
-type Keywords = Readonly<Record<string, unknown>>;
 
 interface Property {
   readonly name: string;
@@ -13,38 +10,35 @@ interface Property {
   readonly schema: JsonSchema;
 }
 
+const KNOWN = [
+  "type",
+  "properties",
+  "required",
+  "additionalProperties",
+  "unevaluatedProperties",
+  "minProperties",
+  "maxProperties",
+];
+
 /**
- * The objects of a schema: its properties in their order, then others if `additionalProperties` asks for them. A schema that lists
- * properties and says nothing about others gets no others, which is narrower than JSON Schema.
+ * The objects of a schema: its properties in their order, then others if `additionalProperties` asks for them. A schema that
+ * lists properties and says nothing about others gets no others, which is narrower than JSON Schema.
  */
-export function objectGrammar(json: JsonText, schema: Keywords, where: string, subgrammar: Subgrammar): string {
-  const known = [
-    "type",
-    "properties",
-    "required",
-    "additionalProperties",
-    "unevaluatedProperties",
-    "minProperties",
-    "maxProperties",
-  ];
-  checkKeywords(schema, known, where);
+export function objectGrammar(schema: Keywords, context: SchemaContext): string {
+  const { json, where, subgrammar } = context;
+  checkKeywords(schema, KNOWN, where);
   const properties = propertiesOf(schema, where);
   const others = othersOf(schema, properties);
   const other = others === false ? undefined : subgrammar(others, `${where}/additionalProperties`);
   checkCounts(schema, { properties, open: other !== undefined, where });
   if (properties.length === 0) return other === undefined ? '"{}"' : json.map(json.string(), other);
-  const entries = properties.flatMap((property) => entryOf(json, property, where, subgrammar));
-  const extra =
-    other === undefined
-      ? undefined
-      : `${otherKey(
-          json.book,
-          properties.map(({ name }) => name),
-        )} ${json.colon} ${other}`;
+  const entries = properties.flatMap((property) => entryOf(property, context));
+  const names = properties.map(({ name }) => name);
+  const extra = other === undefined ? undefined : `${otherKey(json.book, names)} ${json.colon} ${other}`;
   return `"{" ${json.book.reference(members(json, entries, extra))}`;
 }
 
-/** Those of `properties`, then required ones that are not described there. */
+/** `properties` in their order, then required names that are not among them. */
 function propertiesOf(schema: Keywords, where: string): readonly Property[] {
   const { properties = {}, required = [] } = schema;
   if (!isObject(properties)) return refuseSchema(where, "has properties that are not an object");
@@ -64,15 +58,15 @@ function othersOf(schema: Keywords, properties: readonly Property[]): JsonSchema
   return named === undefined ? properties.length === 0 : (named as JsonSchema);
 }
 
-/** Counts are enforced only where they follow from the properties. */
-function checkCounts(
-  schema: Keywords,
-  {
-    properties,
-    open,
-    where,
-  }: { readonly properties: readonly Property[]; readonly open: boolean; readonly where: string },
-): void {
+interface Counted {
+  readonly properties: readonly Property[];
+  /** Whether there may be properties that the schema does not name. */
+  readonly open: boolean;
+  readonly where: string;
+}
+
+/** A count is enforced only where it follows from the properties. */
+function checkCounts(schema: Keywords, { properties, open, where }: Counted): void {
   const min = countOf(schema, { key: "minProperties", where, fallback: 0 });
   const max = countOf(schema, { key: "maxProperties", where, fallback: Number.POSITIVE_INFINITY });
   const required = properties.filter((property) => property.required).length;
@@ -88,16 +82,15 @@ interface Entry {
   readonly required: boolean;
 }
 
-function entryOf({ colon }: JsonText, property: Property, where: string, subgrammar: Subgrammar): Entry[] {
-  const { name, required, schema } = property;
+function entryOf({ name, required, schema }: Property, { json, where, subgrammar }: SchemaContext): Entry[] {
   const at = `${where}/properties/${name}`;
   const value = subgrammar(schema, at);
-  if (value !== undefined) return [{ text: `${keyLiteral(name)} ${colon} ${value}`, required }];
-  if (required) throw new Impossible(at, "is required and has no value");
+  if (value !== undefined) return [{ text: `${keyLiteral(name)} ${json.colon} ${value}`, required }];
+  if (required) throw new Impossible(at, "is required but no value satisfies it");
   return [];
 }
 
-/** What follows the opening brace, from the last entry to the first: `rest` behind an entry, `first` before any. */
+/** The grammar after the opening brace, built from the last entry to the first: `rest` follows an entry, `first` does not. */
 function members({ book, comma }: JsonText, entries: readonly Entry[], extra: string | undefined): string[] {
   let rest = '"}"';
   if (extra !== undefined) {

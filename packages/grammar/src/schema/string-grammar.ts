@@ -1,20 +1,36 @@
+import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
 import { regexGrammar } from "../regex/regex-grammar.js";
-import { FORMATS } from "./formats.js";
-import { Impossible, refuseSchema, unenforceable } from "./impossible.js";
+import { checkKeywords, countOf, type Keywords } from "./json-schema.js";
 import type { JsonText } from "./json-text.js";
-import { checkKeywords, countOf } from "./keywords.js";
 
-type Keywords = Readonly<Record<string, unknown>>;
+const YEAR = "(19|20)\\d\\d";
+const MONTH_DAY = "((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)|02-(0[1-9]|1\\d|2[0-8]))";
+const TIME = "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-](0\\d|1[0-4]):[0-5]\\d)";
+const OCTET = "(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
+const LABEL = "[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?";
+const HOST = `${LABEL}(\\.${LABEL}){0,3}`;
 
-/** The strings of a schema. A pattern is matched from beginning to end, which is narrower than JSON Schema's search. */
+/** Each format as a regular expression. They leave out the rare: 29 February, quoted mail addresses, `::` in IPv6. */
+export const FORMATS: Readonly<Record<string, string>> = {
+  date: `${YEAR}-${MONTH_DAY}`,
+  time: TIME,
+  "date-time": `${YEAR}-${MONTH_DAY}T${TIME}`,
+  duration: "P(\\d{1,4}D|\\d{1,4}W|T\\d{1,4}H|T\\d{1,4}M|T\\d{1,4}S|\\d{1,4}DT\\d{1,2}H)",
+  email: `[a-zA-Z0-9_+-]{1,32}(\\.[a-zA-Z0-9_+-]{1,32}){0,2}@${HOST}\\.[a-z]{2,6}`,
+  hostname: HOST,
+  ipv4: `${OCTET}(\\.${OCTET}){3}`,
+  ipv6: "[0-9a-f]{1,4}(:[0-9a-f]{1,4}){7}",
+  uuid: "[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+  uri: `https?://${HOST}(/[A-Za-z0-9_.~-]{1,32}){0,8}/?`,
+};
+
+/** The strings of a schema. A pattern matches from beginning to end, which is narrower than JSON Schema's search. */
 export function stringGrammar(json: JsonText, schema: Keywords, where: string): string {
   const { pattern, format } = schema;
   if (pattern !== undefined) {
     checkKeywords(schema, ["type", "pattern"], where);
-    return matching(
-      json,
-      typeof pattern === "string" ? pattern : refuseSchema(where, "has a pattern that is not a text"),
-    );
+    if (typeof pattern !== "string") return refuseSchema(where, "has a pattern that is not a string");
+    return matching(json, pattern);
   }
   if (format !== undefined) {
     checkKeywords(schema, ["type", "format"], where);
@@ -28,7 +44,6 @@ export function stringGrammar(json: JsonText, schema: Keywords, where: string): 
   return json.string(min, max);
 }
 
-function matching(json: JsonText, regex: string): string {
-  const { book } = json;
+function matching({ book }: JsonText, regex: string): string {
   return `"\\"" ${book.reference(regexGrammar({ book, writing: "json" }, regex, '"\\""'))}`;
 }

@@ -1,75 +1,46 @@
 import { RhoneError } from "@rhone/common";
-import { metadataNumber } from "../gguf/metadata.js";
-import type { GgufFile } from "../gguf/open-gguf.js";
-
-/** The numbers under `llama.*` that give the tensors their shapes. */
-export interface HyperParameters {
-  readonly dim: number;
-  readonly nLayers: number;
-  readonly nHeads: number;
-  readonly nKvHeads: number;
-  readonly headDim: number;
-  readonly hiddenDim: number;
-  readonly normEps: number;
-  readonly ropeTheta: number;
-  readonly ropeDim: number;
-  readonly contextLength: number;
-}
+import type { HyperParameters } from "../architectures/model-shape.js";
+import type { ArchitectureKeys } from "./architecture-keys.js";
 
 const DEFAULT_ROPE_THETA = 10_000;
 
-/** Reads and cross-checks `llama.*`. Throws GGUF_MALFORMED or MODEL_UNSUPPORTED naming the key. */
-export function readHyperParameters(file: GgufFile): HyperParameters {
-  const dim = count(file, "llama.embedding_length");
-  const nHeads = count(file, "llama.attention.head_count");
-  const headDim = count(file, "llama.attention.key_length", dim / nHeads);
+/** Reads and cross-checks the hyper-parameters. Throws GGUF_MALFORMED or MODEL_UNSUPPORTED naming the key. */
+export function readHyperParameters(keys: ArchitectureKeys): HyperParameters {
+  const dim = keys.count("embedding_length");
+  const nHeads = keys.count("attention.head_count");
+  const headDim = keys.count("attention.key_length", dim / nHeads);
   const hyperParameters = {
     dim,
-    nLayers: count(file, "llama.block_count"),
+    nLayers: keys.count("block_count"),
     nHeads,
-    nKvHeads: count(file, "llama.attention.head_count_kv", nHeads),
+    nKvHeads: keys.count("attention.head_count_kv", nHeads),
     headDim,
-    hiddenDim: count(file, "llama.feed_forward_length"),
-    normEps: positive(file, "llama.attention.layer_norm_rms_epsilon"),
-    ropeTheta: positive(file, "llama.rope.freq_base", DEFAULT_ROPE_THETA),
-    ropeDim: count(file, "llama.rope.dimension_count", headDim),
-    contextLength: count(file, "llama.context_length"),
+    hiddenDim: keys.count("feed_forward_length"),
+    normEps: keys.positive("attention.layer_norm_rms_epsilon"),
+    ropeTheta: keys.positive("rope.freq_base", DEFAULT_ROPE_THETA),
+    ropeDim: keys.count("rope.dimension_count", headDim),
+    contextLength: keys.count("context_length"),
   };
-  checkHeads(file, hyperParameters);
+  checkHeads(keys, hyperParameters);
   return hyperParameters;
 }
 
-function checkHeads(file: GgufFile, { nHeads, nKvHeads, headDim, ropeDim }: HyperParameters): void {
+function checkHeads(keys: ArchitectureKeys, { nHeads, nKvHeads, headDim, ropeDim }: HyperParameters): void {
   if (nHeads % nKvHeads !== 0) {
-    throw new RhoneError(
-      "GGUF_MALFORMED",
-      `${file.path}: ${nHeads} heads cannot share ${nKvHeads} key-value heads evenly`,
-    );
+    throw keys.malformed("attention.head_count_kv", `is ${nKvHeads}, which does not divide the ${nHeads} heads`);
   }
-  const valueLength = count(file, "llama.attention.value_length", headDim);
+  const valueLength = keys.count("attention.value_length", headDim);
   if (valueLength !== headDim) {
+    const key = keys.key("attention.value_length");
     throw new RhoneError(
       "MODEL_UNSUPPORTED",
-      `${file.path}: llama.attention.value_length ${valueLength} differs from the key length ${headDim}`,
+      `${keys.path}: ${key} ${valueLength} differs from the key length ${headDim}.`,
     );
   }
   if (ropeDim !== headDim || headDim % 2 !== 0) {
-    throw new RhoneError(
-      "GGUF_MALFORMED",
-      `${file.path}: llama.rope.dimension_count is ${ropeDim}; architecture llama rotates whole heads of an even size, here ${headDim}`,
+    throw keys.malformed(
+      "rope.dimension_count",
+      `is ${ropeDim}; Rhone rotates whole heads of an even size, here ${headDim}`,
     );
   }
-}
-
-function count(file: GgufFile, key: string, otherwise?: number): number {
-  const value = positive(file, key, otherwise);
-  if (Number.isInteger(value)) return value;
-  throw new RhoneError("GGUF_MALFORMED", `${file.path}: ${key} is ${value}, not a whole number`);
-}
-
-function positive(file: GgufFile, key: string, otherwise?: number): number {
-  const value = metadataNumber(file, key) ?? otherwise;
-  if (value === undefined) throw new RhoneError("GGUF_MALFORMED", `${file.path}: the key ${key} is missing`);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new RhoneError("GGUF_MALFORMED", `${file.path}: ${key} is ${value}, but must be above 0`);
 }

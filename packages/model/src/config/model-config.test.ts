@@ -1,8 +1,9 @@
 import { GgmlType } from "@rhone/ggml";
 import { describe, expect, test } from "vitest";
+import { llama } from "../architectures/llama.js";
+import { wholeModel } from "../architectures/model-shape.js";
 import { type GgufValue, gguf } from "../gguf/gguf-value.js";
 import { type SmallModel, smallModel, writeSmallModel } from "../testing/small-gguf.js";
-import { wholeModel } from "./llama-tensors.js";
 import { readModelConfig } from "./model-config.js";
 import { pageBytesPerLayer, shardBytes, weightBytes } from "./model-size.js";
 import { tensorsOfShard } from "./shard-tensors.js";
@@ -16,7 +17,7 @@ async function configOf(change: (model: SmallModel) => void, overrides = {}) {
 describe("readModelConfig", () => {
   test("names what the file says and fills in what llama.cpp would", async () => {
     expect(await configOf(() => undefined)).toEqual({
-      architecture: "llama",
+      architecture: llama,
       name: "small",
       dim: 8,
       nLayers: 2,
@@ -73,7 +74,7 @@ describe("readModelConfig", () => {
       "llama.attention.head_count_kv",
       gguf.u32(3),
       "GGUF_MALFORMED",
-      /2 heads cannot share 3/,
+      /head_count_kv is 3, which does not divide the 2 heads/,
     ],
     ["a head that is not whole", "llama.embedding_length", gguf.u32(9), "GGUF_MALFORMED", /key_length is 4.5/],
     ["values of another size", "llama.attention.value_length", gguf.u32(8), "MODEL_UNSUPPORTED", /value_length 8/],

@@ -1,35 +1,18 @@
 import { RhoneError } from "@rhone/common";
+import type { Architecture } from "../architectures/architecture.js";
+import { architectureNamed } from "../architectures/architectures.js";
+import type { ModelShape } from "../architectures/model-shape.js";
 import { metadataBoolean, metadataNumber, metadataString, metadataStrings } from "../gguf/metadata.js";
 import type { GgufFile } from "../gguf/open-gguf.js";
-import { type HyperParameters, readHyperParameters } from "./hyper-parameters.js";
-import { type RopeScaling, readRopeScaling } from "./rope-scaling.js";
+import { ArchitectureKeys } from "./architecture-keys.js";
+import { readHyperParameters } from "./hyper-parameters.js";
+import { readRopeScaling } from "./rope-scaling.js";
 
-/** The hyper-parameters of a model of architecture `llama`, under Mistral's names. Immutable; holds no file. */
-export interface ModelConfig {
-  readonly architecture: "llama";
+/** A model: its architecture, its hyper-parameters under Mistral's names, its tokenizer. Immutable; holds no file. */
+export interface ModelConfig extends ModelShape {
+  readonly architecture: Architecture;
   /** `general.name`, or the file's name without its ending. */
   readonly name: string;
-  /** Width of the hidden state. */
-  readonly dim: number;
-  readonly nLayers: number;
-  readonly nHeads: number;
-  /** Divides nHeads; equal to it without grouped-query attention. */
-  readonly nKvHeads: number;
-  readonly headDim: number;
-  /** Width inside the feed-forward network. */
-  readonly hiddenDim: number;
-  readonly vocabSize: number;
-  readonly normEps: number;
-  readonly ropeTheta: number;
-  /** How many elements of a head are rotated: all of them, headDim. */
-  readonly ropeDim: number;
-  readonly ropeScaling: RopeScaling;
-  /** Positions that the model was trained for. */
-  readonly contextLength: number;
-  /** Positions that attention sees, itself included; undefined: all. */
-  readonly slidingWindow: number | undefined;
-  /** The head is the token embedding: the file has no `output.weight`. */
-  readonly tiedEmbeddings: boolean;
   readonly tokenizer: TokenizerConfig;
 }
 
@@ -45,45 +28,51 @@ export interface TokenizerConfig {
   readonly chatTemplate: string | undefined;
 }
 
-const SUPPORTED =
-  "Rhone serves architecture llama without experts: Mistral 7B, Llama 1 to 3, Code Llama, SmolLM2 and their kin";
+export interface ReadConfigOptions {
+  /** Replaces the file's window, which most published Mistral v0.1 files lack; 0 switches the window off. */
+  readonly slidingWindow?: number;
+  /** The architectures to choose from; those that Rhone serves when absent. */
+  readonly architectures?: readonly Architecture[];
+}
 
 /**
- * The hyper-parameters in a GGUF header. `slidingWindow` overrides the file: most published Mistral v0.1 files lack the key;
- * 0 switches the window off.
- * Throws MODEL_UNSUPPORTED for another architecture, experts or a kind of RoPE scaling that is not built, naming what is;
- * GGUF_MALFORMED for a missing, impossible or contradictory key, naming it.
+ * The configuration in a GGUF header. Throws MODEL_UNSUPPORTED for an unknown architecture, experts or an unsupported kind of
+ * RoPE scaling, naming the supported ones; GGUF_MALFORMED for a missing, impossible or contradictory key, naming it.
  */
-export function readModelConfig(file: GgufFile, overrides: { readonly slidingWindow?: number } = {}): ModelConfig {
-  checkArchitecture(file);
+export function readModelConfig(file: GgufFile, options: ReadConfigOptions = {}): ModelConfig {
+  const architecture = readArchitecture(file, options.architectures);
+  const keys = new ArchitectureKeys(file, architecture.name);
   const tokenizer = readTokenizer(file);
-  const hyperParameters = readHyperParameters(file);
-  const vocabSize = readVocabSize(file);
+  const hyperParameters = readHyperParameters(keys);
+  const { ropeDim, contextLength } = hyperParameters;
+  const vocabSize = readVocabSize(file, keys);
   checkTokenIds(file, tokenizer, vocabSize);
   return Object.freeze({
-    architecture: "llama",
+    architecture,
     name: metadataString(file, "general.name") ?? fileStem(file.path),
     ...hyperParameters,
     vocabSize,
-    ropeScaling: readRopeScaling(file, hyperParameters.ropeDim),
-    slidingWindow: readSlidingWindow(file, hyperParameters, overrides.slidingWindow),
+    ropeScaling: readRopeScaling(keys, { freqs: file.tensors.get("rope_freqs.weight"), ropeDim }),
+    slidingWindow: readSlidingWindow(keys, contextLength, options.slidingWindow),
     tiedEmbeddings: !file.tensors.has("output.weight"),
     tokenizer,
   });
 }
 
-function checkArchitecture(file: GgufFile): void {
-  const architecture = metadataString(file, "general.architecture");
-  if (architecture === undefined) {
-    throw new RhoneError("GGUF_MALFORMED", `${file.path}: general.architecture is missing`);
-  }
-  if (architecture !== "llama") {
-    throw new RhoneError("MODEL_UNSUPPORTED", `${file.path} is of architecture ${architecture}. ${SUPPORTED}.`);
-  }
-  const nExperts = metadataNumber(file, "llama.expert_count") ?? 0;
-  if (nExperts > 0) {
-    throw new RhoneError("MODEL_UNSUPPORTED", `${file.path} has ${nExperts} experts per layer. ${SUPPORTED}.`);
-  }
+/** Whether the file itself says how far attention sees. */
+export const namesSlidingWindow = (file: GgufFile, { name }: Architecture): boolean =>
+  file.metadata.has(new ArchitectureKeys(file, name).key("attention.sliding_window"));
+
+function readArchitecture(file: GgufFile, among: readonly Architecture[] | undefined): Architecture {
+  const name = metadataString(file, "general.architecture");
+  if (name === undefined) throw new RhoneError("GGUF_MALFORMED", `${file.path}: general.architecture is missing.`);
+  const architecture = architectureNamed(name, { path: file.path, among });
+  const nExperts = new ArchitectureKeys(file, name).number("expert_count") ?? 0;
+  if (nExperts === 0) return architecture;
+  throw new RhoneError(
+    "MODEL_UNSUPPORTED",
+    `${file.path} has ${nExperts} experts per layer; architecture ${name} is supported without experts.`,
+  );
 }
 
 function readTokenizer(file: GgufFile): TokenizerConfig {
@@ -98,20 +87,20 @@ function readTokenizer(file: GgufFile): TokenizerConfig {
   });
 }
 
-/** The rows of the embedding are the truth; the token list and `llama.vocab_size` must not promise more. */
-function readVocabSize(file: GgufFile): number {
+/** The embedding's rows are authoritative; the token list and the key `vocab_size` must agree with them. */
+function readVocabSize(file: GgufFile, keys: ArchitectureKeys): number {
   const embedding = file.tensors.get("token_embd.weight");
-  if (embedding === undefined) throw new RhoneError("TENSOR_MISSING", `${file.path}: token_embd.weight is missing`);
+  if (embedding === undefined) throw new RhoneError("TENSOR_MISSING", `${file.path}: token_embd.weight is missing.`);
   const rows = embedding.ne[1] ?? 1;
-  const promised = {
-    "llama.vocab_size": metadataNumber(file, "llama.vocab_size"),
+  const claims = {
+    [keys.key("vocab_size")]: keys.number("vocab_size"),
     "tokenizer.ggml.tokens": metadataStrings(file, "tokenizer.ggml.tokens")?.length,
   };
-  for (const [key, count] of Object.entries(promised)) {
+  for (const [key, count] of Object.entries(claims)) {
     if (count === undefined || count === rows) continue;
     throw new RhoneError(
       "GGUF_MALFORMED",
-      `${file.path}: ${key} gives ${count} tokens, but token_embd.weight has ${rows} rows`,
+      `${file.path}: ${key} gives ${count} tokens, but token_embd.weight has ${rows} rows.`,
     );
   }
   return rows;
@@ -126,12 +115,12 @@ function checkTokenIds(file: GgufFile, tokenizer: TokenizerConfig, vocabSize: nu
   }
 }
 
-function readSlidingWindow(file: GgufFile, { contextLength }: HyperParameters, override?: number): number | undefined {
-  const window = override ?? metadataNumber(file, "llama.attention.sliding_window") ?? 0;
+function readSlidingWindow(keys: ArchitectureKeys, contextLength: number, override?: number): number | undefined {
+  const window = override ?? keys.number("attention.sliding_window") ?? 0;
   if (!Number.isInteger(window) || window < 0) {
     throw new RhoneError(
       "INVALID_CONFIG",
-      `The sliding window is ${window}; give a number of positions, or 0 for none`,
+      `The sliding window is ${window}; set it to a whole number of positions, or to 0 for none.`,
     );
   }
   return window === 0 || window >= contextLength ? undefined : window;

@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common";
+import type { ShardRange } from "../architectures/model-shape.js";
 import type { GgufFile } from "../gguf/open-gguf.js";
-import type { ShardRange } from "./llama-tensors.js";
 import type { ModelConfig } from "./model-config.js";
 import { tensorsOfShard } from "./shard-tensors.js";
 

@@ -2,7 +2,8 @@ import { type FileHandle, open } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { RhoneError } from "@rhone/common";
 import type { Engine } from "@rhone/ggml";
-import { llamaMetadata } from "../config/llama-metadata.js";
+import type { Architecture } from "../architectures/architecture.js";
+import { configMetadata } from "../config/config-metadata.js";
 import { type GgufValue, gguf } from "../gguf/gguf-value.js";
 import { GgufWriter } from "../gguf/gguf-writer.js";
 import { type PlannedTensor, planTensors } from "../quantization/plan-tensors.js";
@@ -25,6 +26,8 @@ export interface ConvertRequest {
   readonly tokenizer?: string | "none";
   /** `general.name`; the directory's name when absent. */
   readonly name?: string;
+  /** The architectures to choose from; those that Rhone serves when absent. */
+  readonly architectures?: readonly Architecture[];
   readonly onProgress?: (progress: ConvertProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -46,15 +49,16 @@ const CHUNK_BYTES = 16 << 20;
  * TOKENIZER_UNSUPPORTED, DISK_FULL; what `signal` aborts throws its reason.
  */
 export async function convertCheckpoint(engine: Engine, request: ConvertRequest): Promise<number> {
-  const config = await readHuggingFaceConfig(request.dir, request.name ?? basename(resolve(request.dir)));
-  const tensors = planTensors(config, request.type);
-  const checkpoint = await openCheckpoint(request.dir);
-  const sources = matchCheckpoint(checkpoint, tensors, { dir: request.dir, tiedEmbeddings: config.tiedEmbeddings });
+  const { dir, name = basename(resolve(dir)), architectures } = request;
+  const config = { ...(await readHuggingFaceConfig(dir, architectures)), name };
+  const checkpoint = await openCheckpoint(dir);
+  const tensors = planTensors(config, request.type, ({ checkpointName = "" }) => checkpoint.has(checkpointName));
+  const sources = matchCheckpoint(checkpoint, tensors, { dir, config });
   const metadata = new Map<string, GgufValue>([
-    ...llamaMetadata(config),
+    ...configMetadata(config),
     ["general.file_type", gguf.u32(fileTypeOf(request.type))],
     ["general.quantization_version", gguf.u32(2)],
-    ...(await readTokenizerMetadata(request.dir, config, request.tokenizer)),
+    ...(await readTokenizerMetadata(dir, config, request.tokenizer)),
   ]);
   const writer = await GgufWriter.create(request.out, { metadata, tensors });
   try {
@@ -91,12 +95,12 @@ async function writeTensor(
   tensor: PlannedTensor,
   source: CheckpointTensor,
 ) {
-  const { headDim } = config;
+  const { headDim, architecture } = config;
   const nPerRow = tensor.ne[0] ?? 1;
   const rowBytes = nPerRow * dtypeBytes(source.dtype);
-  const isRotated = tensor.role === "attnQ" || tensor.role === "attnK";
-  // Rotated matrices are reordered head by head, so a piece holds whole heads.
-  const rowsAtOnce = isRotated ? headDim : 1;
+  const isReordered = tensor.traits.rotated === true && architecture.ropeMode === "norm";
+  // Rows are reordered within a head, so a piece holds whole heads.
+  const rowsAtOnce = isReordered ? headDim : 1;
   const chunkBytes = Math.max(1, Math.floor(CHUNK_BYTES / (rowsAtOnce * rowBytes))) * rowsAtOnce * rowBytes;
   const handle = await open(source.path, "r");
   try {
@@ -104,7 +108,7 @@ async function writeTensor(
       request.signal?.throwIfAborted();
       const length = Math.min(chunkBytes, source.bytes - done);
       const rows = await readPiece(handle, source, { done, length });
-      const ordered = isRotated ? interleaveHeads(rows, { headDim, rowBytes }) : rows;
+      const ordered = isReordered ? interleaveHeads(rows, { headDim, rowBytes }) : rows;
       await writer.write(tensor.name, convertRows(engine, ordered, { from: source.dtype, to: tensor.type, nPerRow }));
     }
   } finally {

@@ -1,10 +1,13 @@
 import { join } from "node:path";
 import { RhoneError } from "@rhone/common";
-import type { ModelConfig } from "../config/model-config.js";
+import type { Architecture } from "../architectures/architecture.js";
+import { architectureOfCheckpoint } from "../architectures/architectures.js";
+import type { ModelShape } from "../architectures/model-shape.js";
 import { isJsonObject, type JsonObject, readJsonFile } from "./json-file.js";
 
 /** A checkpoint's hyper-parameters, and for Llama 3's RoPE the numbers behind its factors. */
-export interface CheckpointConfig extends Omit<ModelConfig, "tokenizer"> {
+export interface CheckpointConfig extends ModelShape {
+  readonly architecture: Architecture;
   readonly llama3Rope: Llama3Rope | undefined;
   readonly bosId: number | undefined;
   /** The first, where config.json lists several. */
@@ -19,32 +22,29 @@ export interface Llama3Rope {
   readonly originalContextLength: number;
 }
 
-const SUPPORTED = ["MistralForCausalLM", "LlamaForCausalLM"];
-
 /**
- * Reads `config.json`. Throws CHECKPOINT_MALFORMED for missing or impossible keys, MODEL_UNSUPPORTED for another architecture
- * and for every setting that would change the computation in a way that is not built, naming the key.
+ * Reads `config.json`. Throws CHECKPOINT_MALFORMED for missing or impossible keys, MODEL_UNSUPPORTED for an unknown
+ * architecture and for each setting that the architecture's block does not compute, naming the key.
  */
-export async function readHuggingFaceConfig(dir: string, name: string): Promise<CheckpointConfig> {
+export async function readHuggingFaceConfig(dir: string, among?: readonly Architecture[]): Promise<CheckpointConfig> {
   const path = join(dir, "config.json");
   const json = await readJsonFile(path);
   if (json === undefined)
     throw new RhoneError("CHECKPOINT_MALFORMED", `${path} is missing; give a Hugging Face model directory.`);
-  const architecture = checkArchitecture(path, json);
-  checkVariants(path, json);
+  const className = Array.isArray(json.architectures) ? String(json.architectures[0]) : "undefined";
+  const architecture = architectureOfCheckpoint(className, { path, among });
+  checkSettings(path, json, architecture);
   const read = new KeyReader(path, json);
   const dim = read.count("hidden_size");
   const nHeads = read.count("num_attention_heads");
   const headDim = read.count("head_dim", dim / nHeads);
   const rope = readRope(path, json);
   return {
-    architecture: "llama",
-    name,
+    architecture,
     dim,
     nLayers: read.count("num_hidden_layers"),
     nHeads,
-    // Where the key is missing, transformers takes these.
-    nKvHeads: read.count("num_key_value_heads", architecture === "MistralForCausalLM" ? 8 : nHeads),
+    nKvHeads: read.count("num_key_value_heads", architecture.checkpoint.classes[className]?.nKvHeads ?? nHeads),
     headDim,
     hiddenDim: read.count("intermediate_size"),
     vocabSize: read.count("vocab_size"),
@@ -61,29 +61,25 @@ export async function readHuggingFaceConfig(dir: string, name: string): Promise<
   };
 }
 
-function checkArchitecture(path: string, json: JsonObject): string {
-  const [architecture] = Array.isArray(json.architectures) ? (json.architectures as unknown[]) : [];
-  if (typeof architecture === "string" && SUPPORTED.includes(architecture)) return architecture;
-  throw new RhoneError(
-    "MODEL_UNSUPPORTED",
-    `${path}: architecture ${architecture}; supported are ${SUPPORTED.join(" and ")}.`,
-  );
-}
-
-/** Settings with one supported value: anything else would be computed wrongly, not slowly. */
-function checkVariants(path: string, json: JsonObject): void {
-  const problems = [
-    (json.hidden_act ?? "silu") !== "silu" && `hidden_act ${json.hidden_act}`,
-    json.attention_bias === true && "attention_bias",
-    json.mlp_bias === true && "mlp_bias",
-    json.quantization_config != null && "quantization_config (convert the original, unquantized weights)",
-  ].filter(Boolean);
-  if (problems.length > 0) throw new RhoneError("MODEL_UNSUPPORTED", `${path}: not supported: ${problems.join(", ")}.`);
+/** A setting with another value would be computed wrongly, not slowly. */
+function checkSettings(path: string, json: JsonObject, { name, checkpoint }: Architecture): void {
+  if (json.quantization_config != null) {
+    const advice = "convert the original, unquantized weights";
+    throw new RhoneError("MODEL_UNSUPPORTED", `${path}: quantization_config is not supported; ${advice}.`);
+  }
+  for (const [key, computed] of Object.entries(checkpoint.settings)) {
+    const value = json[key] ?? computed;
+    if (value === computed) continue;
+    throw new RhoneError(
+      "MODEL_UNSUPPORTED",
+      `${path}: ${key} is ${JSON.stringify(value)}; for architecture ${name} only ${JSON.stringify(computed)} is supported.`,
+    );
+  }
 }
 
 interface Rope {
   readonly theta: number;
-  readonly scaling: ModelConfig["ropeScaling"];
+  readonly scaling: ModelShape["ropeScaling"];
   readonly llama3: Llama3Rope | undefined;
 }
 

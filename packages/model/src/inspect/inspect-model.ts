@@ -1,8 +1,8 @@
 import { basename } from "node:path";
+import { wholeModel } from "../architectures/model-shape.js";
 import { findModel } from "../catalogue/catalogue.js";
 import { type ChatTemplateName, detectChatTemplate } from "../chat-template/chat-template.js";
-import { wholeModel } from "../config/llama-tensors.js";
-import { type ModelConfig, readModelConfig } from "../config/model-config.js";
+import { type ModelConfig, namesSlidingWindow, readModelConfig } from "../config/model-config.js";
 import { pageBytesPerLayer, shardBytes, weightBytes } from "../config/model-size.js";
 import { type GgufFile, openGguf } from "../gguf/open-gguf.js";
 import { tensorTypeName } from "../gguf/tensor-type.js";
@@ -16,7 +16,7 @@ export interface ModelSummary {
   /** The catalogue's name of this file, if it has one. */
   readonly catalogueName: string | undefined;
   /** With the catalogue's sliding window where the file has none. */
-  readonly config: ModelConfig;
+  readonly config: Omit<ModelConfig, "architecture"> & { readonly architecture: string };
   readonly chatTemplate: ChatTemplateName;
   readonly license: string | undefined;
   readonly nParameters: number;
@@ -44,8 +44,7 @@ export interface TensorTypeSummary {
 export async function inspectModel(path: string): Promise<ModelSummary> {
   const file = await openGguf(path);
   const entry = findModel(basename(path));
-  const window = file.metadata.has("llama.attention.sliding_window") ? undefined : entry?.slidingWindow;
-  const config = readModelConfig(file, window === undefined ? {} : { slidingWindow: window });
+  const config = configOf(file, entry?.slidingWindow);
   const outer = { first: 0, last: 0 };
   const license = file.metadata.get("general.license");
   return {
@@ -54,7 +53,7 @@ export async function inspectModel(path: string): Promise<ModelSummary> {
     ggufVersion: file.version,
     headerFingerprint: file.headerFingerprint,
     catalogueName: entry?.name,
-    config,
+    config: { ...config, architecture: config.architecture.name },
     chatTemplate: entry?.chatTemplate ?? detectChatTemplate(file, config),
     license: license?.type === "string" ? license.value : entry?.license,
     nParameters: countParameters(file),
@@ -67,6 +66,12 @@ export async function inspectModel(path: string): Promise<ModelSummary> {
     },
     kvBytesPerPosition: config.nLayers * pageBytesPerLayer(config, "f16", 1),
   };
+}
+
+function configOf(file: GgufFile, catalogueWindow: number | undefined): ModelConfig {
+  const config = readModelConfig(file);
+  if (catalogueWindow === undefined || namesSlidingWindow(file, config.architecture)) return config;
+  return readModelConfig(file, { slidingWindow: catalogueWindow });
 }
 
 function countParameters(file: GgufFile): number {

@@ -1,4 +1,4 @@
-import type { ModelShape } from "../config/llama-tensors.js";
+import type { ModelShape } from "../architectures/model-shape.js";
 import type { PlannedTensor } from "../quantization/plan-tensors.js";
 
 /** Standard deviation of the logits: wide enough for clear favourites among tens of thousands of tokens. */
@@ -16,10 +16,7 @@ export function weightStd(tensor: PlannedTensor, model: Pick<ModelShape, "nLayer
       return model.tiedEmbeddings ? LOGIT_STD * fanIn : 1;
     case "output":
       return LOGIT_STD * fanIn;
-    case "attnOutput":
-    case "ffnDown":
-      return fanIn / Math.sqrt(2 * model.nLayers);
     default:
-      return fanIn;
+      return tensor.traits.residual === true ? fanIn / Math.sqrt(2 * model.nLayers) : fanIn;
   }
 }

@@ -1,10 +1,12 @@
 import { RhoneError } from "@rhone/common";
+import { llama } from "../architectures/llama.js";
 import { nearestNames } from "../catalogue/nearest-names.js";
 import type { ModelConfig } from "../config/model-config.js";
 
-type PresetConfig = Omit<ModelConfig, "architecture" | "tokenizer" | "name">;
+type PresetConfig = Omit<ModelConfig, "tokenizer" | "name">;
 
 const LLAMA: Omit<PresetConfig, "dim" | "nLayers" | "nHeads" | "nKvHeads" | "hiddenDim"> = {
+  architecture: llama,
   headDim: 128,
   vocabSize: 32_000,
   normEps: 1e-5,

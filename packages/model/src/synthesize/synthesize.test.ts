@@ -3,7 +3,7 @@ import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dequantize, GgmlType, openEngine, rowSize, Vocabulary } from "@rhone/ggml";
 import { describe, expect, test } from "vitest";
-import { wholeModel } from "../config/llama-tensors.js";
+import { wholeModel } from "../architectures/model-shape.js";
 import { readModelConfig } from "../config/model-config.js";
 import { tensorsOfShard } from "../config/shard-tensors.js";
 import { openGguf } from "../gguf/open-gguf.js";

@@ -1,6 +1,6 @@
 import { rowSize } from "@rhone/ggml";
-import { llamaMetadata } from "../config/llama-metadata.js";
-import type { ModelShape } from "../config/llama-tensors.js";
+import type { ModelShape } from "../architectures/model-shape.js";
+import { configMetadata } from "../config/config-metadata.js";
 import { gguf } from "../gguf/gguf-value.js";
 import { GgufWriter } from "../gguf/gguf-writer.js";
 import { tensorBytes } from "../gguf/tensor-type.js";
@@ -35,10 +35,10 @@ const CHUNK_BYTES = 4 << 20;
  */
 export async function synthesize(request: SynthesizeRequest): Promise<number> {
   const config = presetConfig(request.preset, request.layers);
-  const tensors = planTensors(config, request.type);
+  const tensors = planTensors(config, request.type, () => false);
   const name = `${request.preset} (random weights, seed ${request.seed})`;
   const metadata = new Map([
-    ...llamaMetadata({ ...config, architecture: "llama", name }),
+    ...configMetadata({ ...config, name }),
     ["general.file_type", gguf.u32(fileTypeOf(request.type))] as const,
     ["general.quantization_version", gguf.u32(2)] as const,
     ...syntheticVocabulary(config.vocabSize),
@@ -63,8 +63,8 @@ export async function synthesize(request: SynthesizeRequest): Promise<number> {
 
 /** A tensor's bytes in pieces of whole rows. Each tensor has its own stream, so that layer N is the same at any depth. */
 function* randomWeights(tensor: PlannedTensor, model: ModelShape, seed: number): Generator<Uint8Array> {
-  if (tensor.ne.length === 1) {
-    yield new Uint8Array(new Float32Array(tensor.ne[0] ?? 0).fill(1).buffer);
+  if (tensor.kind !== "matrix") {
+    yield new Uint8Array(new Float32Array(tensor.ne[0] ?? 0).fill(tensor.kind === "norm" ? 1 : 0).buffer);
     return;
   }
   const random = new RandomBytes(`${seed}:${tensor.name}`);

@@ -1,4 +1,11 @@
-import { type ClusterStatus, COORDINATORS_KEY, RhoneError, redisUnavailable, statusKey } from "@rhone/common";
+import {
+  type ClusterStatus,
+  COORDINATORS_KEY,
+  parseClusterStatus,
+  RhoneError,
+  redisUnavailable,
+  statusKey,
+} from "@rhone/common";
 import type { Redis } from "ioredis";
 
 /** The state of the coordinators. */
@@ -33,7 +40,7 @@ async function readStatuses(redis: StatusStore): Promise<readonly ClusterStatus[
     redis,
     ids.filter((_, index) => statuses[index] === null),
   );
-  return statuses.flatMap((status) => (status === null ? [] : [JSON.parse(status) as ClusterStatus]));
+  return statuses.flatMap((status) => (status === null ? [] : (parseClusterStatus(status) ?? [])));
 }
 
 /** A coordinator whose status expired is dead; one that was only slow adds itself again with its next status. */

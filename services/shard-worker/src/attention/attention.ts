@@ -1,4 +1,5 @@
 import type { Tensor } from "@rhone/ggml";
+import type { Heads } from "@rhone/model";
 import type { PageTable } from "../kv-cache/page-table.js";
 import type { RowOrder } from "./row-order.js";
 
@@ -9,16 +10,6 @@ export interface AttentionSpan {
   /** The first entry of `table` whose page is still allocated; entries before it hold other sequences' pages by now. */
   readonly firstPage: number;
   readonly table: PageTable;
-}
-
-/** One layer's queries, keys and values of a step, one row per token in the order of computation; q and k after RoPE. */
-export interface LayerHeads {
-  /** f32 [rows, nHeads, headDim] (ne [headDim, nHeads, rows]). */
-  readonly q: Tensor;
-  /** f32 [rows, nKvHeads, headDim] (ne [headDim, nKvHeads, rows]). */
-  readonly k: Tensor;
-  /** f32 [rows, nKvHeads * headDim] (ne [nKvHeads * headDim, rows]). */
-  readonly v: Tensor;
 }
 
 /**
@@ -33,5 +24,5 @@ export interface StepAttention<Span extends AttentionSpan> {
    * that this step writes included. Returns f32 [rows, nHeads * headDim] (ne [nHeads * headDim, rows]). The writes happen
    * even when nothing computes the result.
    */
-  attend(layer: number, heads: LayerHeads): Tensor;
+  attend(layer: number, heads: Heads): Tensor;
 }

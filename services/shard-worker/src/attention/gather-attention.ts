@@ -1,8 +1,8 @@
 import { RhoneError } from "@rhone/common";
 import { GgmlType, type Graph, rowSize, type Tensor } from "@rhone/ggml";
-import type { ModelConfig } from "@rhone/model";
+import type { Heads, ModelConfig } from "@rhone/model";
 import type { Pages, PagesShape } from "../kv-cache/pages.js";
-import type { AttentionSpan, LayerHeads, StepAttention } from "./attention.js";
+import type { AttentionSpan, StepAttention } from "./attention.js";
 import { type AttentionGroup, groupForAttention } from "./attention-groups.js";
 import { attentionMask } from "./attention-mask.js";
 import { gatherKeys, gatherValues, type VisiblePages } from "./gather-pages.js";
@@ -61,7 +61,7 @@ export class GatherAttention<Span extends AttentionSpan> implements StepAttentio
     this.#cacheRows = inputs.add(GgmlType.I32, [row], cacheRows);
   }
 
-  attend(layer: number, { q, k, v }: LayerHeads): Tensor {
+  attend(layer: number, { q, k, v }: Heads): Tensor {
     this.#writeKv(layer, k, v);
     return concatRows(
       this.#graph,

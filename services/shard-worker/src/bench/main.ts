@@ -1,8 +1,9 @@
 import { arch, cpus, platform } from "node:os";
+import { median } from "@rhone/bench";
 import { openEngine } from "@rhone/ggml";
 import { benchOptions } from "./bench-options.js";
 import { LlamaBench } from "./llama-bench.js";
-import { ShardBench, type StepTime } from "./shard-bench.js";
+import { type BenchedStep, ShardBench } from "./shard-bench.js";
 
 const options = benchOptions(process.argv.slice(2));
 const print = (line: string): void => {
@@ -35,27 +36,22 @@ llama?.close();
 shard.close();
 
 interface Contenders {
-  readonly ours: () => Promise<readonly StepTime[]>;
+  readonly ours: () => Promise<readonly BenchedStep[]>;
   readonly theirs: (reference: LlamaBench) => readonly number[];
 }
 
 /** Runs the two in turn and prints a row. */
 async function cell(name: string, rows: number, { ours, theirs }: Contenders): Promise<void> {
-  const steps: StepTime[] = [];
+  const steps: BenchedStep[] = [];
   const peers: number[] = [];
   for (let round = 0; round < options.rounds; round++) {
     steps.push(...(await ours()));
     if (llama !== undefined) peers.push(...theirs(llama));
   }
-  const of = (key: keyof StepTime): number => median(steps.map((step) => step[key]));
+  const of = (key: keyof BenchedStep): number => median(steps.map((step) => step[key]));
   const ms = (["build", "fill", "compute", "read", "total"] as const).map((key) => of(key).toFixed(2));
   const rate = (milliseconds: number): string => ((1000 * rows) / milliseconds).toFixed(1);
   const peer = median(peers);
   const beside = llama === undefined ? ["", "", ""] : [peer.toFixed(2), rate(peer), (peer / of("total")).toFixed(3)];
   print(`| ${[name, ...ms, rate(of("total")), ...beside].join(" | ")} |`);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

@@ -1,12 +1,13 @@
-import { Backend, type Engine } from "@rhone/ggml";
+import { Backend, type Engine, GgmlType } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
 import { rhone } from "@rhone/proto";
-import { type ComputingShard, loadShard } from "../stage/load-shard.js";
+import { type ComputingShard, loadShard } from "../shard/load-shard.js";
 import type { PhaseTimes } from "../stage/phase-clock.js";
+import { readStep } from "../wire/read-step.js";
 import type { BenchOptions } from "./bench-options.js";
 
 /** Milliseconds of one step, and where they went. */
-export interface StepTime extends PhaseTimes {
+export interface BenchedStep extends PhaseTimes {
   readonly total: number;
 }
 
@@ -33,26 +34,25 @@ export class ShardBench {
     const { nLayers, dim } = readModelConfig(file);
     const [firstLayer, lastLayer] = options.layers ?? [0, nLayers];
     const decodePages = Math.max(0, ...batches) * pagesOf(Math.max(0, ...contexts) + steps + 1);
-    const load = {
+    const range = { first: firstLayer, last: lastLayer, embeds: firstLayer === 0, heads: lastLayer === nLayers };
+    const order = {
       model: { name: "bench", path, fingerprint: file.headerFingerprint },
-      firstLayer,
-      lastLayer,
-      embeds: firstLayer === 0,
-      heads: lastLayer === nLayers,
+      range,
       pages: Math.max(decodePages, pagesOf(Math.max(0, ...prefills))),
       pageSize: PAGE_SIZE,
-      kvType: rhone.v1.KvType.KV_F16,
+      kvType: GgmlType.F16,
       slidingWindow: 0,
+      maxRows: Math.max(1, ...batches, ...prefills),
     };
     const signal = new AbortController().signal;
-    const shard = await loadShard({ engine, backend, modelsDir: undefined, load, onProgress: () => {}, signal });
-    return new ShardBench(backend, shard, { dim, embeds: load.embeds });
+    const shard = await loadShard({ engine, backend, modelsDir: undefined, order, onProgress: () => {}, signal });
+    return new ShardBench(backend, shard, { dim, embeds: range.embeds });
   }
 
   /** Steps of one new token for each of `batch` sequences that hold `context` positions; their contents are whatever lies in the pages. */
-  async decode(batch: number, context: number, steps: number): Promise<readonly StepTime[]> {
+  async decode(batch: number, context: number, steps: number): Promise<readonly BenchedStep[]> {
     const pages = pagesOf(context + steps + 1);
-    const times: StepTime[] = [];
+    const times: BenchedStep[] = [];
     for (let step = 0; step <= steps; step++) {
       const spans = Array.from({ length: batch }, (_, sequence) => ({
         sequence,
@@ -70,7 +70,7 @@ export class ShardBench {
   }
 
   /** One step over a new prompt of `rows` tokens. */
-  async prefill(rows: number): Promise<StepTime> {
+  async prefill(rows: number): Promise<BenchedStep> {
     const pages = Array.from({ length: pagesOf(rows) }, (_, page) => page);
     const span = { sequence: 0, position: 0, count: rows, pages, firstPage: 0, sample: true };
     const time = await this.#step([span], 1);
@@ -83,23 +83,21 @@ export class ShardBench {
     this.#backend.close();
   }
 
-  async #step(spans: readonly rhone.v1.Span.$Properties[], opens: number): Promise<StepTime> {
+  async #step(spans: readonly rhone.v1.Span.$Properties[], opens: number): Promise<BenchedStep> {
     const { stage } = this.#shard;
     const rows = spans.reduce((sum, { count }) => sum + (count ?? 0), 0);
     const sampling = { temperature: 0, topP: 1, repetitionPenalty: 1 };
-    const source = this.#embeds
-      ? { tokens: new Uint8Array(Int32Array.from({ length: rows }, (_, i) => 1000 + i).buffer) }
-      : { hidden: new Uint8Array(new Uint16Array(rows * this.#dim).fill(0x2e66).buffer), hiddenType: F16 };
-    const step = {
-      ...source,
+    const hidden = new Uint8Array(new Uint16Array(rows * this.#dim).fill(0x2e66).buffer);
+    const message = {
+      tokens: new Uint8Array(Int32Array.from({ length: rows }, (_, i) => 1000 + i).buffer),
+      ...(!this.#embeds && { hidden, hiddenType: rhone.v1.ActivationType.ACTIVATION_F16 }),
       opens: Array.from({ length: opens }, (_, sequence) => ({ sequence, sampling })),
       spans: [...spans],
     };
     const start = performance.now();
-    await stage.run(step, F16);
+    await stage.run(readStep(message, stage), GgmlType.F16);
     return { ...stage.phases, total: performance.now() - start };
   }
 }
 
-const F16 = rhone.v1.ActivationType.ACTIVATION_F16;
 const pagesOf = (positions: number): number => Math.ceil(positions / PAGE_SIZE);

@@ -1,8 +1,7 @@
 import { open } from "node:fs/promises";
-import { type Backend, type Tensor, WeightStore, type WeightUse } from "@rhone/ggml";
+import { type Backend, type Shape, type Tensor, WeightStore } from "@rhone/ggml";
 import {
   type GgufFile,
-  type LayerRole,
   type ModelConfig,
   type OuterRole,
   readTensorBytes,
@@ -11,9 +10,10 @@ import {
   tensorsOfShard,
 } from "@rhone/model";
 
-export type LayerWeights = Readonly<Record<LayerRole, Tensor>>;
+/** A layer's tensors by the architecture's roles; optional ones that the file lacks are absent. */
+export type LayerWeights = ReadonlyMap<string, Tensor>;
 
-/** The weights of layers [first, last) and what stands around them. Layer indices are the model's own. */
+/** The weights of layers [first, last) and the tensors around them. Layer indices are the model's own. */
 export interface ShardWeights {
   readonly layers: ReadonlyMap<number, LayerWeights>;
   readonly outer: Readonly<Partial<Record<OuterRole, Tensor>>>;
@@ -30,15 +30,7 @@ export interface LoadWeightsRequest {
   readonly signal: AbortSignal;
 }
 
-const USE: Readonly<Partial<Record<LayerRole | OuterRole, WeightUse>>> = {
-  attnNorm: "norm",
-  ffnNorm: "norm",
-  outputNorm: "norm",
-  ropeFreqs: "norm",
-  tokenEmbedding: "rows",
-};
-
-/** One name per role: with tied embeddings one tensor of the file is loaded once for each of its two uses. */
+/** One name per role: with tied embeddings, one tensor of the file is loaded once for each of its two uses. */
 const storeName = ({ role, layer }: ShardTensor): string => (layer === undefined ? role : `${layer}.${role}`);
 
 /** Reads only the bytes of the shard's own tensors. Throws what tensorsOfShard, WeightStore and readTensorBytes throw. */
@@ -47,8 +39,8 @@ export async function loadWeights(request: LoadWeightsRequest): Promise<ShardWei
   const specs = tensors.map((tensor) => ({
     name: storeName(tensor),
     type: tensor.info.type,
-    ne: neOf(tensor.info.ne),
-    use: USE[tensor.role] ?? ("matmul" as const),
+    ne: shapeOf(tensor.info.ne),
+    use: tensor.use,
   }));
   const store = WeightStore.open(request.backend, specs);
   try {
@@ -78,19 +70,16 @@ async function fill(store: WeightStore, tensors: readonly ShardTensor[], request
 }
 
 function arrange(store: WeightStore, tensors: readonly ShardTensor[]): Pick<ShardWeights, "layers" | "outer"> {
-  const layers = new Map<number, Partial<Record<LayerRole, Tensor>>>();
+  const layers = new Map<number, Map<string, Tensor>>();
   const outer: Partial<Record<OuterRole, Tensor>> = {};
   for (const tensor of tensors) {
     const weight = store.get(storeName(tensor));
     if (tensor.layer === undefined) outer[tensor.role] = weight;
-    else layers.set(tensor.layer, { ...layers.get(tensor.layer), [tensor.role]: weight });
+    else layers.set(tensor.layer, (layers.get(tensor.layer) ?? new Map()).set(tensor.role, weight));
   }
-  // tensorsOfShard gives every role of every layer, or throws.
-  return { layers: layers as ReadonlyMap<number, LayerWeights>, outer };
+  return { layers, outer };
 }
 
 const totalBytes = (tensors: readonly ShardTensor[]): number => tensors.reduce((sum, { info }) => sum + info.bytes, 0);
 
-function neOf(ne: readonly number[]): readonly [number, number] | readonly [number] {
-  return ne[1] === undefined ? [ne[0] ?? 1] : [ne[0] ?? 1, ne[1]];
-}
+const shapeOf = ([ne0 = 1, ne1 = 1, ne2 = 1, ne3 = 1]: readonly number[]): Shape => [ne0, ne1, ne2, ne3];

@@ -1,10 +1,10 @@
 import { RhoneError } from "@rhone/common";
 import type { Graph, Tensor } from "@rhone/ggml";
 import type { ModelConfig } from "@rhone/model";
-import type { AttentionSpan, StepAttention } from "../attention/attention.js";
 import type { Pages } from "../kv-cache/pages.js";
+import { GraphLayer, type LayerInputs } from "./layer.js";
 import { linear } from "./linear.js";
-import type { LayerWeights, ShardWeights } from "./load-weights.js";
+import type { ShardWeights } from "./load-weights.js";
 
 export interface Shard {
   readonly config: ModelConfig;
@@ -12,60 +12,29 @@ export interface Shard {
   readonly pages: Pages;
 }
 
-/** The rows that are wanted of the shard's last layer: all, none (only K and V are kept), or those that an i32 tensor lists. */
+/** Which rows of the last layer's output to compute: all, none (only K and V are written), or those that an i32 tensor lists. */
 export type WantedRows = "all" | "none" | Tensor;
-
-/** What every layer needs of a step. */
-export interface LayerInputs {
-  /** i32 [rows]: absolute positions, for RoPE. */
-  readonly positions: Tensor;
-  readonly attention: StepAttention<AttentionSpan>;
-}
 
 /**
  * The shard's layers, in order. x: f32 [rows, dim] (ne [dim, rows]). Returns the wanted rows, f32 [wanted, dim]; undefined for
- * "none". Rows that nobody wants leave after the last layer's attention.
+ * "none". The last layer drops the other rows after its attention.
  */
 export function transformer(
   graph: Graph,
   x: Tensor,
-  shard: Shard,
+  { config, weights }: Shard,
   { step, wanted }: { readonly step: LayerInputs; readonly wanted: WantedRows },
 ): Tensor | undefined {
-  const { config, weights } = shard;
-  let hidden = x;
-  const norm = (y: Tensor, weight: Tensor): Tensor => graph.mul(graph.rmsNorm(y, config.normEps), weight);
-  const last = Math.max(...weights.layers.keys());
-  for (const [layer, w] of weights.layers) {
-    const normed = norm(hidden, w.attnNorm);
-    const q = rotate(graph, linear(graph, normed, w.attnQ), shard, step);
-    const k = rotate(graph, linear(graph, normed, w.attnK), shard, step);
-    const v = linear(graph, normed, w.attnV);
-    const all = step.attention.attend(layer, { q, k, v });
-    const select = (y: Tensor): Tensor => (layer === last && typeof wanted === "object" ? graph.getRows(y, wanted) : y);
-    const attended = select(all);
-    hidden = graph.add(select(hidden), linear(graph, attended, w.attnOutput));
-    hidden = graph.add(hidden, feedForward(graph, norm(hidden, w.ffnNorm), w));
-  }
-  return wanted === "none" ? undefined : hidden;
-}
-
-function rotate(graph: Graph, x: Tensor, { config, weights }: Shard, { positions }: LayerInputs): Tensor {
-  const { headDim } = config;
-  const [width, rows] = x.ne;
   const { ropeFreqs } = weights.outer;
-  return graph.ropeExt(graph.reshape3d(x, headDim, width / headDim, rows), positions, {
-    dims: config.ropeDim,
-    freqBase: config.ropeTheta,
-    freqScale: config.ropeScaling.kind === "linear" ? 1 / config.ropeScaling.factor : 1,
-    ...(ropeFreqs === undefined ? {} : { freqFactors: ropeFreqs }),
-  });
-}
-
-/** SwiGLU: down(silu(gate(x)) * up(x)). x: f32 [rows, dim] (ne [dim, rows]); the result has the same shape. */
-function feedForward(graph: Graph, x: Tensor, w: LayerWeights): Tensor {
-  const gated = graph.swigluSplit(linear(graph, x, w.ffnGate), linear(graph, x, w.ffnUp));
-  return linear(graph, gated, w.ffnDown);
+  const last = Math.max(...weights.layers.keys());
+  let hidden = x;
+  for (const [index, layerWeights] of weights.layers) {
+    const keep = index === last && typeof wanted === "object" ? wanted : undefined;
+    const layer = new GraphLayer(graph, { config, weights: layerWeights, ropeFreqs, index, step, keep });
+    hidden = config.architecture.block(hidden, layer);
+  }
+  // Without an output nothing computes the last layer beyond its K and V.
+  return wanted === "none" ? undefined : hidden;
 }
 
 /** Token ids i32 [rows] -> f32 [rows, dim] (ne [dim, rows]). */

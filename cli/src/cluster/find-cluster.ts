@@ -1,0 +1,34 @@
+import { readFile } from "node:fs/promises";
+import { RhoneError } from "@rhone/common";
+import { z } from "zod";
+import type { DataDir } from "../data-dir.js";
+import { aliveProcesses, type ClusterRecord, readClusterRecord } from "./cluster-record.js";
+
+const failureSchema = z.object({ code: z.string(), message: z.string(), at: z.string() });
+
+/** The cluster that runs in a data directory. Throws NOT_RUNNING. */
+export async function runningCluster(dataDir: DataDir): Promise<ClusterRecord> {
+  const record = await readClusterRecord(dataDir);
+  if (record !== null && aliveProcesses(record).length > 0) return record;
+  throw new RhoneError("NOT_RUNNING", `No cluster runs in ${dataDir.root}.`);
+}
+
+/** The URL of its gateway. Throws NOT_RUNNING, with the reason of the last cluster if that failed. */
+export async function urlOfCluster(dataDir: DataDir): Promise<string> {
+  try {
+    return (await runningCluster(dataDir)).url;
+  } catch (error) {
+    const failure = await lastFailure(dataDir);
+    if (failure === null || !(error instanceof RhoneError)) throw error;
+    const { at, code, message } = failure;
+    throw new RhoneError(error.code, `${error.message} The last one failed at ${at} with ${code}: ${message}`);
+  }
+}
+
+async function lastFailure({ failureFile }: DataDir): Promise<z.infer<typeof failureSchema> | null> {
+  try {
+    return failureSchema.parse(JSON.parse(await readFile(failureFile, "utf8")));
+  } catch {
+    return null;
+  }
+}

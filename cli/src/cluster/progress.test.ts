@@ -1,0 +1,54 @@
+import type { ClusterStatus, WorkerStatus } from "@rhone/common";
+import { expect, test } from "vitest";
+import { phaseResult, pipelineError, pipelineProgress } from "./progress.js";
+
+const worker = (first: number, last: number, loadedBytes: number): WorkerStatus => ({
+  worker: `w${first}`,
+  address: "127.0.0.1:1",
+  operations: "127.0.0.1:2",
+  hostname: "here",
+  pid: 1,
+  device: "CPU",
+  threads: 1,
+  memoryTotal: 1e9,
+  resident: 1e8,
+  layers: [first, last],
+  loadedBytes,
+  totalBytes: 2_000_000,
+  pageBytes: 0,
+  stepTimes: null,
+  busy: 0,
+});
+
+const status = (state: ClusterStatus["state"], workers: readonly WorkerStatus[]) =>
+  ({ state, workers, reason: null }) as unknown as ClusterStatus;
+
+test.each([
+  ["waiting_for_workers", [worker(0, 16, 0)], { phase: "workers", text: "1/2 joined" }],
+  [
+    "loading",
+    [worker(0, 16, 500_000), worker(16, 32, 0)],
+    { phase: "weights", text: "500 kB of 2.0 MB · 0 B of 2.0 MB" },
+  ],
+  ["probing", [], { phase: "probe", text: "a first step runs through all stages" }],
+] as const)("%s in words", (state, workers, expected) => {
+  expect(pipelineProgress(status(state, workers), 2)).toEqual(expected);
+});
+
+test("many workers are summed up", () => {
+  const workers = Array.from({ length: 5 }, (_, index) => worker(index, index + 1, 1_000_000));
+  expect(pipelineProgress(status("loading", workers), 5).text).toBe("5.0 MB of 10.0 MB on 5 workers");
+  expect(phaseResult("weights", status("ready", workers), 5)).toBe("10.0 MB on 5 workers, layers 0-4");
+});
+
+test("layers are listed in order", () => {
+  const loaded = status("ready", [worker(16, 32, 2_000_000), worker(0, 16, 2_000_000)]);
+  expect(phaseResult("weights", loaded, 2)).toBe("4.0 MB on 2 workers, layers 0-15, 16-31");
+});
+
+test.each([
+  ["OUT_OF_MEMORY: 9 GB.\nMore.", "OUT_OF_MEMORY", "9 GB.\nMore."],
+  ["something else", "NO_PIPELINE", "something else"],
+])("the reason %j is an error", (reason, code, message) => {
+  expect(pipelineError(reason)).toMatchObject({ code, message });
+});

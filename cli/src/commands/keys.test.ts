@@ -1,0 +1,47 @@
+import { newApiKey } from "@rhone/common";
+import { expect, test } from "vitest";
+import { ClusterClaim } from "../cluster/cluster-record.js";
+import { readCliConfig } from "../config.js";
+import { createDataDir, dataDirAt } from "../data-dir.js";
+import { temporaryFolder } from "../testing/temporary-folder.js";
+import { formatKeys, keyObject, redisOfCluster } from "./keys.js";
+
+const made = (requestsPerMinute: number | null, tokensPerMinute: number | null) =>
+  newApiKey({ name: "team", requestsPerMinute, tokensPerMinute }, Date.UTC(2026, 10, 25, 9, 5));
+
+test("keys are listed with their limits", () => {
+  const { key } = made(60, null);
+  const lines = formatKeys([key, made(0, 2000).key]).split("\n");
+  expect(lines[0]).toMatch(/^id +name +requests\/min +tokens\/min +created$/);
+  expect(lines[1]).toMatch(new RegExp(`^${key.id} +team +60 +default +2026-11-25 09:05$`));
+  expect(lines[2]).toMatch(/no limit +2000 /);
+  expect(formatKeys([])).toContain("rhone keys create");
+});
+
+test("nothing that is shown of a key tells its secret or its digest", () => {
+  const { key, secret } = made(null, null);
+  const shown = JSON.stringify(keyObject(key)) + formatKeys([key]);
+  expect(shown).not.toContain(secret.slice(22));
+  expect(shown).not.toContain(key.digest);
+});
+
+async function context(redisUrl: string | undefined) {
+  const home = await temporaryFolder();
+  const dataDir = dataDirAt(home);
+  await createDataDir(dataDir);
+  return { dataDir, config: { ...readCliConfig(home), redisUrl } };
+}
+
+test("the Redis that is named goes before the running cluster's, that one before REDIS_URL", async () => {
+  const here = await context("redis://variable");
+  expect(await redisOfCluster(undefined, here)).toBe("redis://variable");
+  const about = { url: "http://127.0.0.1:1", model: "breeze", redisUrl: "unix:///own.sock" };
+  const claim = await ClusterClaim.take(here.dataDir, about, async () => {});
+  expect(await redisOfCluster(undefined, here)).toBe("unix:///own.sock");
+  expect(await redisOfCluster("redis://named", here)).toBe("redis://named");
+  await claim.release();
+});
+
+test("without any there is no cluster", async () => {
+  await expect(redisOfCluster(undefined, await context(undefined))).rejects.toMatchObject({ code: "NOT_RUNNING" });
+});

@@ -1,0 +1,71 @@
+import { openEngine } from "@rhone/ggml";
+import { convertCheckpoint, PRESET_NAMES, parseQuantization, QUANTIZATIONS, synthesize } from "@rhone/model";
+import type { Command } from "commander";
+import { positive, wholeNumber } from "../option-parsers.js";
+import { formatBytes } from "../terminal/format.js";
+import { ProgressBar } from "../terminal/progress-bar.js";
+
+interface ConvertOptions {
+  readonly out: string;
+  readonly type: string;
+  readonly tokenizer?: string;
+  readonly name?: string;
+}
+
+export function addConvertCommand(model: Command, signal: AbortSignal): void {
+  model
+    .command("convert")
+    .description("turn a Hugging Face directory (safetensors) into a GGUF file")
+    .argument("<dir>", "the directory with config.json")
+    .requiredOption("-o, --out <file>", "the GGUF file to write")
+    .option("-t, --type <type>", `how to store the weights: ${QUANTIZATIONS.join(", ")}`, "q4_0")
+    .option("--tokenizer <file>", "tokenizer.model or tokenizer.json, if elsewhere; none = token ids only")
+    .option("--name <name>", "the model's name in the file")
+    .action(async (dir: string, options: ConvertOptions) => {
+      const bar = new ProgressBar(process.stderr, "converting");
+      const bytes = await convertCheckpoint(openEngine(), {
+        dir,
+        out: options.out,
+        type: parseQuantization(options.type),
+        ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
+        ...(options.name === undefined ? {} : { name: options.name }),
+        signal,
+        onProgress: ({ tensor, tensors, totalTensors }) => bar.updateCount(tensors, totalTensors, tensor),
+      });
+      bar.finish(formatBytes(bytes));
+      console.log(options.out);
+    });
+}
+
+interface SynthesizeOptions {
+  readonly preset: string;
+  readonly out: string;
+  readonly type: string;
+  readonly layers?: number;
+  readonly seed: number;
+}
+
+export function addSynthesizeCommand(model: Command, signal: AbortSignal): void {
+  model
+    .command("synth")
+    .description("make a model of a known shape with random weights, to plan capacity and to measure")
+    .requiredOption("-p, --preset <name>", PRESET_NAMES.join(", "))
+    .requiredOption("-o, --out <file>", "the GGUF file to write")
+    .option("-t, --type <type>", QUANTIZATIONS.join(", "), "q4_0")
+    .option("--layers <n>", "another depth than the preset's", positive)
+    .option("--seed <n>", "equal seeds make equal files", wholeNumber({ least: 0 }), 0)
+    .action(async ({ preset, out, type, layers, seed }: SynthesizeOptions) => {
+      const bar = new ProgressBar(process.stderr, preset);
+      const bytes = await synthesize({
+        preset,
+        out,
+        type: parseQuantization(type),
+        seed,
+        ...(layers === undefined ? {} : { layers }),
+        signal,
+        onProgress: (progress) => bar.update(progress.bytes, progress.totalBytes),
+      });
+      bar.finish(formatBytes(bytes));
+      console.log(out);
+    });
+}

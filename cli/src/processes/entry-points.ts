@@ -1,0 +1,26 @@
+import { fileURLToPath } from "node:url";
+
+/** The JavaScript files of a cluster's processes. */
+export interface EntryPoints {
+  readonly redisHost: string;
+  readonly coordinator: string;
+  readonly shardWorker: string;
+  readonly gateway: string;
+}
+
+const fromHere = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const service = (path: string): string => fromHere(`../../../services/${path}`);
+
+/** Found from `cli/dist/processes`. */
+export const ENTRY_POINTS: EntryPoints = {
+  redisHost: fromHere("../redis/redis-host.js"),
+  coordinator: service("coordinator/dist/main.js"),
+  shardWorker: service("shard-worker/dist/main.js"),
+  gateway: service("gateway/dist/main.js"),
+};
+
+/** The coordinator's scheduler on a virtual clock, for `rhone bench scale`. */
+export const SIMULATION_ENTRY = service("coordinator/dist/simulation/main.js");
+
+/** Times a model's layers, for `rhone plan`. */
+export const CALIBRATION_ENTRY = service("shard-worker/dist/calibrate-main.js");

@@ -1,0 +1,74 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** A process, told apart from a later one with the same number. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** When it started, as this system writes it; compared, never read. */
+  readonly startedAt: string;
+}
+
+/** The living process that has this number now, or null. A zombie is not alive. */
+export function identifyProcess(pid: number): ProcessIdentity | null {
+  const startedAt = process.platform === "linux" ? startOnLinux(pid) : startByPs(pid);
+  return startedAt === null ? null : { pid, startedAt };
+}
+
+export function isAlive({ pid, startedAt }: ProcessIdentity): boolean {
+  return identifyProcess(pid)?.startedAt === startedAt;
+}
+
+/** Signals this process, never a later one with its number; false when it is gone. */
+export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
+  if (!isAlive(identity)) return false;
+  try {
+    return process.kill(identity.pid, signal);
+  } catch {
+    return false; // it ended in between
+  }
+}
+
+const POLL_MS = 50;
+const DEADLINE_MS = 10_000;
+
+/** SIGTERM to each, SIGKILL to those that still run after 10 s. Resolves when all are gone. */
+export async function endProcesses(processes: readonly ProcessIdentity[]): Promise<void> {
+  for (const each of processes) signalProcess(each, "SIGTERM");
+  await untilGone(processes, DEADLINE_MS);
+  for (const each of processes) signalProcess(each, "SIGKILL");
+  await untilGone(processes, DEADLINE_MS);
+}
+
+/** Waits at most `deadlineMs`; true when all are gone. */
+export async function untilGone(processes: readonly ProcessIdentity[], deadlineMs: number): Promise<boolean> {
+  const deadline = performance.now() + deadlineMs;
+  while (processes.some(isAlive)) {
+    if (performance.now() > deadline) return false;
+    await sleep(POLL_MS);
+  }
+  return true;
+}
+
+/** "boot id:clock ticks since boot", from the 22nd field of /proc/PID/stat; the 2nd may hold blanks and brackets. */
+function startOnLinux(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const [state, ticks] = [fields[0], fields[19]];
+    if (state === "Z" || state === "X" || ticks === undefined) return null;
+    return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}:${ticks}`;
+  } catch {
+    return null;
+  }
+}
+
+function startByPs(pid: number): string | null {
+  try {
+    const options = { encoding: "utf8", env: { LC_ALL: "C", PATH: "/bin:/usr/bin" }, stdio: "pipe" } as const;
+    const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], options).trim();
+    return line === "" || line.startsWith("Z") ? null : line.slice(line.indexOf(" ")).trim();
+  } catch {
+    return null;
+  }
+}

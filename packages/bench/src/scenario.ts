@@ -1,0 +1,52 @@
+import type { BenchTarget } from "./measure/bench-target.js";
+import type { ScenarioOptions, ValuesOf } from "./options.js";
+import type { Table } from "./report/tables.js";
+
+/** What the command line gives a scenario besides its options. */
+export interface BenchContext {
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  /** Shows a line of progress; it is not part of the result. */
+  readonly note: (text: string) => void;
+  /** Whether the bench starts clusters of its own (--spawn). */
+  readonly spawns: boolean;
+  /** The simulation that --simulate asks for. */
+  readonly simulation: string | undefined;
+  /** llama.cpp's libraries, instead of the installed ones. */
+  readonly ggmlDir: string | undefined;
+  /** JavaScript file of the coordinator's simulation on a virtual clock. */
+  readonly simulationEntry: string;
+  /**
+   * Runs `body` against the cluster of --url or the data directory, or, with --spawn, against one that is started for it and
+   * always stopped. `changes` override the command line's cluster options. Throws INVALID_CONFIG for changes to a cluster
+   * that was not started here.
+   */
+  readonly withCluster: <T>(body: (target: BenchTarget) => Promise<T>, changes?: ClusterChanges) => Promise<T>;
+}
+
+/** Settings with which a scenario starts its clusters, named as the flags of `rhone up`. */
+export interface ClusterChanges {
+  readonly workers?: number;
+  readonly simulate?: string;
+  readonly speculate?: number;
+}
+
+export interface ScenarioResult {
+  /** Plain data: `result` of the JSON report. */
+  readonly figures: unknown;
+  /** For people: tables, and lines between them. */
+  readonly report: readonly (Table | string)[];
+}
+
+/** One `rhone bench NAME`. */
+export interface Scenario<Options extends ScenarioOptions = ScenarioOptions> {
+  readonly name: string;
+  readonly description: string;
+  readonly options: Options;
+  // A method, so that a scenario with options of its own is still a Scenario; `ValuesOf` holds what `options` declare.
+  run(context: BenchContext, options: ValuesOf<Options>): Promise<ScenarioResult>;
+}
+
+/** Lets `run` see the types of `options`. */
+export const defineScenario = <const Options extends ScenarioOptions>(scenario: Scenario<Options>): Scenario<Options> =>
+  scenario;

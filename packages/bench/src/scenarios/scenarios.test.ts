@@ -1,0 +1,180 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { FloodFigures } from "../measure/measure-flood.js";
+import type { ScenarioOption } from "../options.js";
+import type { Table } from "../report/tables.js";
+import type { Scenario, ScenarioResult } from "../scenario.js";
+import { fakeContext } from "../testing/fake-context.js";
+import { FakeGateway, type FakeGatewayOptions } from "../testing/fake-gateway.js";
+import { SCENARIOS } from "./all.js";
+import type { BatchBenchFigures } from "./batch.js";
+import type { MixedFigures } from "./mixed.js";
+import type { PrefixFigures } from "./prefix.js";
+import type { ScaleFigures } from "./scale.js";
+import type { SweepPoint } from "./sweep-turn.js";
+import type { WindowFigures } from "./window.js";
+
+let gateway: FakeGateway | undefined;
+afterEach(() => gateway?.close());
+
+type Values = Parameters<Scenario["run"]>[1];
+
+const initialOf = (option: ScenarioOption) => (option.kind === "switch" ? false : option.initial);
+
+function scenarioOf(name: string): Scenario {
+  const scenario = SCENARIOS.find((each) => each.name === name);
+  if (scenario === undefined) throw new Error(`no scenario ${name}`);
+  return scenario;
+}
+
+/** The scenario's own defaults with `values` in their place. */
+async function run<T>(name: string, values: Values = {}, options: FakeGatewayOptions = {}) {
+  gateway = await FakeGateway.open(options);
+  const scenario = scenarioOf(name);
+  const defaults = Object.entries(scenario.options).map(([key, option]) => [key, initialOf(option)]);
+  const result = await scenario.run(fakeContext(gateway.url), { ...Object.fromEntries(defaults), ...values });
+  return { figures: result.figures as T, tables: tablesOf(result), lines: linesOf(result) };
+}
+
+const tablesOf = ({ report }: ScenarioResult) => report.filter((block): block is Table => typeof block !== "string");
+const linesOf = ({ report }: ScenarioResult) => report.filter((block) => typeof block === "string").join("\n");
+
+describe("sweep", () => {
+  it("measures each concurrency after as many short streams", async () => {
+    const values = { concurrency: [1, 3], promptTokens: 5, maxTokens: 6, repeat: 2 };
+    const { figures, tables } = await run<{ points: readonly SweepPoint[] }>("sweep", values);
+    expect(figures.points.map(({ concurrency, decodeRuns }) => [concurrency, decodeRuns.length])).toEqual([
+      [1, 2],
+      [3, 2],
+    ]);
+    for (const point of figures.points) {
+      expect(point.decodeTokensPerSecond).toBeGreaterThan(0);
+      expect(point.itlMs.p50).toBeLessThanOrEqual(point.itlMs.p99);
+      expect(point.inside).not.toBeNull();
+      expect(point.baseline).toBeNull();
+    }
+    const lengths = gateway?.requests.map(({ prompt, max_tokens }) => [prompt.length, max_tokens]);
+    const turn = (n: number) => [...Array(n).fill([8, 4]), ...Array(n).fill([5, 6])];
+    expect(lengths).toEqual([...turn(1), ...turn(1), ...turn(3), ...turn(3)]);
+    expect(tables.map(({ heading, rows }) => [...heading.slice(0, 2), rows.length])).toEqual([
+      ["STREAMS", "TTFT p50", 2],
+      ["STREAMS", "BUSY % by stage", 2],
+    ]);
+  });
+
+  it("sends no prompt twice, so that no cache serves one", async () => {
+    await run("sweep", { concurrency: [2, 4], maxTokens: 6 });
+    const prompts = gateway?.requests.map(({ prompt }) => String(prompt)) ?? [];
+    expect(new Set(prompts).size).toBe(prompts.length);
+    expect(gateway?.requests.some(({ cache_prompt }) => cache_prompt)).toBe(false);
+  });
+});
+
+describe("mixed", () => {
+  it("compares gaps without and with long prompts, and leaves the streams", async () => {
+    const values = { streams: 2, quietTokens: 5, longPrompts: 2, longPromptTokens: 100 };
+    const { figures, lines } = await run<MixedFigures>("mixed", values, { contextLength: 1e6 });
+    expect(figures.longTtftMs).toHaveLength(2);
+    expect(figures.itlP99Ratio).toBeCloseTo(figures.busy.itlMs.p99 / figures.quiet.itlMs.p99, 6);
+    expect(gateway?.requests.filter(({ prompt }) => prompt.length === 100)).toHaveLength(2);
+    expect(lines).toContain("ITL p99 with long prompts / alone");
+  });
+
+  it("is void when a stream ends too early", async () => {
+    const values = { streams: 2, promptTokens: 8, quietTokens: 50 };
+    const failed = run("mixed", values, { contextLength: 20 });
+    await expect(failed).rejects.toThrowError(expect.objectContaining({ code: "MEASUREMENT_VOID" }));
+  });
+});
+
+describe("prefix", () => {
+  it("sends one prefix with other tails, and reports what was cached", async () => {
+    const values = { prefixTokens: 20, tailTokens: 20, requests: 3 };
+    const { figures, tables } = await run<PrefixFigures>("prefix", values);
+    expect(figures.first.cachedTokens).toBe(0);
+    expect(figures.later.map(({ cachedTokens }) => cachedTokens)).toEqual([20, 20, 20]);
+    const sent = gateway?.requests.slice(1) ?? [];
+    expect(new Set(sent.map(({ prompt }) => String(prompt.slice(0, 20)))).size).toBe(1);
+    expect(new Set(sent.map(({ prompt }) => String(prompt))).size).toBe(4);
+    expect(sent.every(({ cache_prompt }) => cache_prompt)).toBe(true);
+    expect(tables[0]?.rows.map((row) => row[2])).toEqual(["0 of 40", "20 of 40", "20 of 40", "20 of 40"]);
+  });
+});
+
+describe("speculate", () => {
+  it("needs clusters of its own", async () => {
+    const context = fakeContext("http://127.0.0.1:1");
+    const refuses = { ...context, withCluster: async (_: unknown, changes?: object) => Promise.reject(changes) };
+    const failed = scenarioOf("speculate").run(refuses as never, { drafts: [4] });
+    await expect(failed).rejects.toEqual({ speculate: 0 });
+  });
+});
+
+describe("window", () => {
+  it("decodes at multiples of the model's window", async () => {
+    const { figures } = await run<WindowFigures>("window", { multiples: [1, 3] }, { slidingWindow: 16 });
+    expect(figures.points.map(({ position }) => position)).toEqual([16, 48]);
+    expect(figures.points.every(({ msPerToken }) => msPerToken.p50 >= 0)).toBe(true);
+  });
+
+  it.each([
+    ["no window", { slidingWindow: null }, /without a sliding window/],
+    ["too short a context", { slidingWindow: 2048 }, /8224 positions; .* context has 4096/],
+  ])("refuses a cluster with %s", async (_, options, message) => {
+    await expect(run("window", {}, options)).rejects.toThrowError(
+      expect.objectContaining({ code: "INVALID_CONFIG", message: expect.stringMatching(message) }),
+    );
+  });
+});
+
+describe("batch", () => {
+  const values = { lines: 5, streams: 2, maxTokens: 3, idleSeconds: 0.05, pause: 1 };
+
+  it("measures first tokens without a batch and beside it", async () => {
+    const { figures, lines } = await run<BatchBenchFigures>("batch", values);
+    expect(figures.lines).toBe(5);
+    for (const { requests, ttftMs } of [figures.idle, figures.busy]) {
+      expect(requests).toBeGreaterThanOrEqual(2);
+      expect(ttftMs.p50).toBeGreaterThan(0);
+    }
+    expect(figures.ttftP95Ratio).toBeCloseTo(figures.busy.ttftMs.p95 / figures.idle.ttftMs.p95, 6);
+    expect(lines).toMatch(/^batch: 5 lines in/);
+  });
+
+  it("is void when a line was not answered", async () => {
+    const failed = run("batch", values, { failedLines: 1 });
+    await expect(failed).rejects.toThrowError(expect.objectContaining({ code: "MEASUREMENT_VOID" }));
+  });
+});
+
+describe("overhead", () => {
+  const values = { streams: 3, maxTokens: 4, warmUp: 0, seconds: 0.2 };
+
+  it("asks again and again, and counts what comes", async () => {
+    const { figures, tables } = await run<FloodFigures>("overhead", values);
+    expect(gateway?.requests.length).toBeGreaterThan(3);
+    expect(new Set(gateway?.requests.map(({ prompt }) => String(prompt))).size).toBe(3);
+    expect(figures.clientTokensPerSecond).toBeGreaterThan(0);
+    expect(figures.tokensPerSecond).toBeGreaterThan(0);
+    expect(figures.tokensPerChunk).toBeGreaterThan(0);
+    expect(tables[0]?.heading).toContain("TOKENS/s");
+  });
+
+  it("is void when an answer is not what was asked for", async () => {
+    const failed = run("overhead", values, { fault: () => "error-chunk" });
+    await expect(failed).rejects.toThrowError(expect.objectContaining({ code: "MEASUREMENT_VOID" }));
+  });
+});
+
+describe("scale", () => {
+  it("runs the coordinator's scheduler on a virtual clock", async () => {
+    const values = { stages: [1, 2], hopMs: 0, sequencesPerStage: 2, seconds: 1 };
+    const { figures, lines } = await run<ScaleFigures>("scale", values);
+    expect(figures.processes).toEqual([]);
+    expect(figures.virtual.map(({ stages, sequences }) => [stages, sequences])).toEqual([
+      [1, 2],
+      [2, 4],
+    ]);
+    for (const { share } of figures.virtual) expect(share).toBeGreaterThan(0.99);
+    expect(lines).toContain("virtual clock: 5 ms per step and stage, 0 ms per row, 0 ms per hop");
+  });
+});

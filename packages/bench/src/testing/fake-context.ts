@@ -1,0 +1,22 @@
+import { fileURLToPath } from "node:url";
+import { BenchTarget } from "../measure/bench-target.js";
+import type { BenchContext } from "../scenario.js";
+
+/** A context whose one cluster is at `url`. */
+export function fakeContext(url: string): BenchContext {
+  const { signal } = new AbortController();
+  return {
+    signal,
+    note: () => {},
+    spawns: false,
+    simulation: undefined,
+    ggmlDir: undefined,
+    simulationEntry: SIMULATION,
+    withCluster: async (body) => {
+      const target = await BenchTarget.open(url, { signal });
+      return body(target).finally(() => target.close());
+    },
+  };
+}
+
+const SIMULATION = fileURLToPath(new URL("../../../../services/coordinator/dist/simulation/main.js", import.meta.url));

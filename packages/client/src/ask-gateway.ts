@@ -1,0 +1,49 @@
+import { isErrorCode, RhoneError } from "@rhone/common";
+import { z } from "zod";
+
+const failureSchema = z.object({ error: z.object({ message: z.string(), code: z.string().nullish() }) });
+
+/**
+ * The error in a gateway's answer: the code and message of its JSON body, or INTERNAL with the beginning of a body that is
+ * something else. A refused request whose code this version does not know is INVALID_REQUEST.
+ */
+export function gatewayFailure(body: string, status: number): RhoneError {
+  const failure = failureSchema.safeParse(parseJson(body));
+  if (!failure.success) return new RhoneError("INTERNAL", `The gateway answered ${status}: ${body.slice(0, 500)}`);
+  const { code, message } = failure.data.error;
+  const known = code?.toUpperCase() ?? "";
+  if (isErrorCode(known)) return new RhoneError(known, message);
+  return new RhoneError(status === 400 ? "INVALID_REQUEST" : "INTERNAL", message);
+}
+
+/** `fetch`, with the key if there is one. Throws NOT_RUNNING when no gateway answers, and the signal's reason when it aborts. */
+export async function askGateway(url: string, { apiKey, ...init }: GatewayInit): Promise<Response> {
+  try {
+    return await fetch(url, { ...init, headers: { ...init.headers, ...authorization(apiKey) } });
+  } catch (cause) {
+    init.signal.throwIfAborted();
+    const { origin } = new URL(url);
+    throw new RhoneError("NOT_RUNNING", `No gateway answers at ${origin}; it may still be starting.`, { cause });
+  }
+}
+
+export interface GatewayInit extends RequestInit {
+  readonly apiKey?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** Needed by Node's `fetch` for a body that is a stream. */
+  readonly duplex?: "half";
+}
+
+/** The header that carries an API key; none without a key. */
+export const authorization = (apiKey: string | undefined): Readonly<Record<string, string>> =>
+  apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+
+/** undefined for text that is not JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,55 @@
+import { z } from "zod";
+import { askGateway, gatewayFailure, parseJson } from "./ask-gateway.js";
+import { readEvents } from "./server-sent-events.js";
+
+export interface Message {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
+}
+
+/** Sampling parameters of both endpoints; undefined leaves one to the server. */
+export interface Sampling {
+  readonly maxTokens: number | undefined;
+  readonly temperature: number | undefined;
+  readonly topP: number | undefined;
+  readonly seed: number | undefined;
+  readonly stop: readonly string[] | undefined;
+}
+
+export interface GenerationRequest {
+  /** http://host:port of a gateway. */
+  readonly url: string;
+  readonly model: string;
+  readonly input: { readonly prompt: string } | { readonly messages: readonly Message[] };
+  readonly sampling: Sampling;
+  readonly apiKey: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+const chunkSchema = z.object({
+  choices: z.array(
+    z.object({ text: z.string().nullish(), delta: z.object({ content: z.string().nullish() }).nullish() }),
+  ),
+});
+
+/** The text of a generation, piece by piece. Throws the gateway's own errors, and NOT_RUNNING when no gateway answers. */
+export async function* streamText(request: GenerationRequest): AsyncGenerator<string> {
+  const { url, model, input, sampling, apiKey, signal } = request;
+  const path = "messages" in input ? "/v1/chat/completions" : "/v1/completions";
+  const { maxTokens, temperature, topP, seed, stop } = sampling;
+  const body = { model, ...input, stream: true, max_tokens: maxTokens, temperature, top_p: topP, seed, stop };
+  const headers = { "content-type": "application/json" };
+  const response = await askGateway(`${url}${path}`, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+    apiKey,
+    signal,
+  });
+  if (!response.ok || response.body === null) throw gatewayFailure(await response.text(), response.status);
+  for await (const data of readEvents(response.body)) {
+    const chunk = chunkSchema.safeParse(parseJson(data));
+    if (!chunk.success) throw gatewayFailure(data, response.status);
+    for (const { text, delta } of chunk.data.choices) yield text ?? delta?.content ?? "";
+  }
+}

@@ -1,0 +1,116 @@
+import { RhoneError } from "@rhone/common";
+import koffi, { type LibraryHandle } from "koffi";
+import { type AllocBindings, bindAlloc } from "../bindings/alloc.js";
+import { type BackendBindings, bindBackend, bindRegistry, type RegistryBindings } from "../bindings/backend.js";
+import { bindGgml, type GgmlBindings, TENSOR_LAYOUT } from "../bindings/ggml.js";
+import { bindLlama, type LlamaBindings } from "../bindings/llama.js";
+import { type Declare, declareIn } from "../bindings/native-function.js";
+import type { Pointer } from "../bindings/pointer.js";
+import type { LibraryFiles } from "./find-libraries.js";
+import { NativeLog } from "./native-log.js";
+
+/** The ggml release that the bindings were written against. Another build must share its major and minor version. */
+const EXPECTED_VERSION = "0.25.1";
+/** Size of `struct ggml_object`, which precedes each tensor in a ggml context. */
+const OBJECT_HEADER_BYTES = 32;
+/** Stack of koffi's async calls. ggml computes part of each graph on it; koffi's default of 128 KiB would be tight. */
+const ASYNC_STACK_BYTES = 1024 * 1024;
+
+/** Every native function, grouped by header. */
+export interface NativeEngine {
+  readonly ggml: GgmlBindings;
+  readonly alloc: AllocBindings;
+  readonly backend: BackendBindings;
+  readonly registry: RegistryBindings;
+  readonly log: NativeLog;
+  /** libllama, loaded at the first call. */
+  readonly llama: () => LlamaBindings;
+  readonly devicePointers: () => Pointer[];
+}
+
+/** Throws GGML_LIBRARY_MISSING for a file that can't be loaded, GGML_VERSION_MISMATCH for another release of ggml. */
+export function loadNative(files: LibraryFiles): NativeEngine {
+  koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
+  const base = loadLibrary(files.base);
+  const registryLibrary = loadLibrary(files.registry);
+  const ggml = bindChecked(files.base, base, bindGgml);
+  checkVersion(ggml, files.pinned);
+  const registry = bindChecked(files.registry, registryLibrary, bindRegistry);
+  const silence = base.symbol("ggml_time_init") as Pointer;
+  let llama: LlamaBindings | undefined;
+  const setLog = (callback: Pointer | null, data: Pointer | null): void =>
+    llama === undefined ? ggml.logSet(callback, data) : llama.logSet(callback, data);
+  const log = new NativeLog(setLog, silence);
+  registry.loadAllFromPath(files.dir);
+  for (const file of files.extraBackends) registry.load(file);
+  return {
+    ggml,
+    alloc: bindChecked(files.base, base, bindAlloc),
+    backend: bindChecked(files.base, base, bindBackend),
+    registry,
+    log,
+    llama: () => {
+      llama ??= loadLlama(files.llama, silence);
+      return llama;
+    },
+    devicePointers: () => Array.from({ length: registry.devCount() }, (_, index) => registry.devGet(index)),
+  };
+}
+
+function loadLlama(file: string, silence: Pointer): LlamaBindings {
+  const llama = bindChecked(file, loadLibrary(file), bindLlama);
+  llama.logSet(silence, null);
+  checkLlamaLayout(llama);
+  llama.backendInit();
+  return llama;
+}
+
+function loadLibrary(file: string): LibraryHandle {
+  try {
+    return koffi.load(file, { global: true });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new RhoneError("GGML_LIBRARY_MISSING", `${file} exists but can't be loaded: ${reason}`, { cause });
+  }
+}
+
+function bindChecked<T>(file: string, library: LibraryHandle, bind: (declare: Declare) => T): T {
+  try {
+    return bind(declareIn(library));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const message = `${file} is not from the ggml ${EXPECTED_VERSION} that Rhone needs: ${reason}`;
+    throw new RhoneError("GGML_VERSION_MISMATCH", message, { cause });
+  }
+}
+
+/** Throws GGML_VERSION_MISMATCH unless the library has the pinned version, or for another build its major and minor version. */
+export function checkVersion(ggml: Pick<GgmlBindings, "version" | "commit" | "tensorOverhead">, pinned: boolean): void {
+  const found = ggml.version();
+  const minor = (version: string) => version.split(".").slice(0, 2).join(".");
+  const matches = pinned ? found === EXPECTED_VERSION : minor(found) === minor(EXPECTED_VERSION);
+  const [bytes, expectedBytes] = [ggml.tensorOverhead(), TENSOR_LAYOUT.size + OBJECT_HEADER_BYTES];
+  if (matches && bytes === expectedBytes) return;
+  const expected = pinned ? EXPECTED_VERSION : `${minor(EXPECTED_VERSION)}.x`;
+  const message =
+    `Found ggml ${found} (commit ${ggml.commit()}, ${bytes} bytes per tensor), but Rhone needs ${expected} ` +
+    `(${expectedBytes} bytes). Reinstall with \`npm ci\`, or build llama.cpp v0.5.0.`;
+  throw new RhoneError("GGML_VERSION_MISMATCH", message);
+}
+
+/** Structures passed by value carry no version: their known defaults show whether the library's layout is the bindings'. */
+export function checkLlamaLayout(llama: Pick<LlamaBindings, "modelDefaultParams" | "contextDefaultParams">): void {
+  const model = llama.modelDefaultParams();
+  const context = llama.contextDefaultParams();
+  const fits =
+    !model.vocab_only &&
+    model.use_extra_bufts &&
+    context.n_ctx === 512 &&
+    context.n_batch === 2048 &&
+    context.offload_kqv;
+  if (fits) return;
+  const message =
+    `libllama's default parameters read n_ctx ${context.n_ctx} and n_batch ${context.n_batch}, but 512 and 2048 were ` +
+    "expected: its structures differ from those of llama.cpp v0.5.0. Build that version.";
+  throw new RhoneError("GGML_VERSION_MISMATCH", message);
+}

@@ -1,0 +1,30 @@
+import { RhoneError } from "@rhone/common";
+
+/** A schema, or a part of one, that no value satisfies. Whoever has another alternative catches it. */
+export class Impossible extends RhoneError {
+  constructor(where: string, why: string) {
+    super("INVALID_REQUEST", `cannot be satisfied: ${where} ${why}`);
+  }
+}
+
+/** A schema or regular expression that says more than a grammar can. A caller that promises less catches it. */
+export class Unenforceable extends RhoneError {
+  constructor(message: string) {
+    super("INVALID_REQUEST", message);
+  }
+}
+
+/** Throws Unenforceable. `where` is a place in the schema, such as "#/properties/a". */
+export function unenforceable(where: string, why: string): never {
+  throw new Unenforceable(`${where} ${why}`);
+}
+
+/** Throws INVALID_REQUEST for input that is not a schema. */
+export function refuseSchema(where: string, why: string): never {
+  throw new RhoneError("INVALID_REQUEST", `${where} ${why}`);
+}
+
+/** Throws Unenforceable for a part of a regular expression. */
+export function refuseRegex(part: string): never {
+  throw new Unenforceable(`has ${part} in a regular expression, which cannot be enforced`);
+}

@@ -1,0 +1,82 @@
+import { RhoneError } from "@rhone/common";
+import { literal } from "../ebnf/rule-book.js";
+import { Impossible, refuseSchema } from "../refusals.js";
+import { checkKeywords, isObject, type Keywords } from "./json-schema.js";
+
+const TYPES = ["object", "array", "string", "number", "integer", "boolean", "null"] as const;
+export type TypeName = (typeof TYPES)[number];
+
+const NUMERIC = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"];
+
+/** Keywords that restrict values of one type and say nothing about others. */
+const TYPE_KEYWORDS: Readonly<Record<TypeName, readonly string[]>> = {
+  string: ["minLength", "maxLength", "pattern", "format"],
+  number: NUMERIC,
+  integer: NUMERIC,
+  array: ["items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains", "unevaluatedItems"],
+  object: [
+    "properties",
+    "required",
+    "additionalProperties",
+    "minProperties",
+    "maxProperties",
+    "patternProperties",
+    "propertyNames",
+  ],
+  boolean: [],
+  null: [],
+};
+
+const MAX_CONSTANTS = 4096;
+
+/** The types that the schema names, one or a list. Throws INVALID_REQUEST for an unknown name. */
+export function typesOf(schema: Keywords, where: string): readonly TypeName[] {
+  const names = Array.isArray(schema.type) ? schema.type : [schema.type];
+  const foreign = names.find((name) => !TYPES.includes(name as TypeName));
+  if (foreign !== undefined || names.length === 0)
+    return refuseSchema(where, `has the type ${String(foreign)}; types are ${TYPES.join(", ")}`);
+  return names as TypeName[];
+}
+
+/** The schema without keywords that are about other types than `type`. */
+export function keywordsFor(type: TypeName, schema: Keywords): Keywords {
+  const own = TYPE_KEYWORDS[type];
+  const foreign = new Set(
+    Object.values(TYPE_KEYWORDS)
+      .flat()
+      .filter((key) => !own.includes(key)),
+  );
+  return Object.fromEntries(Object.entries(schema).filter(([key]) => !foreign.has(key)));
+}
+
+/** The values of `const` or `enum` that have the schema's type, as literals of their JSON. */
+export function constants(schema: Keywords, where: string): string[] {
+  checkKeywords(schema, ["type", "const", "enum"], where);
+  if (schema.enum !== undefined && !Array.isArray(schema.enum)) refuseSchema(where, "has an enum that is not a list");
+  const listed = (schema.enum ?? [schema.const]) as readonly unknown[];
+  const same =
+    schema.const === undefined
+      ? listed
+      : listed.filter((value) => JSON.stringify(value) === JSON.stringify(schema.const));
+  const types = schema.type === undefined ? undefined : typesOf(schema, where);
+  const values = same.filter((value) => types === undefined || types.some((type) => hasType(value, type)));
+  if (values.length === 0) throw new Impossible(where, "has no constant of its type");
+  if (values.length > MAX_CONSTANTS)
+    throw new RhoneError("INVALID_REQUEST", `${where} has ${values.length} constants; the limit is ${MAX_CONSTANTS}`);
+  return values.map((value) => literal(JSON.stringify(value)));
+}
+
+function hasType(value: unknown, type: TypeName): boolean {
+  switch (type) {
+    case "null":
+      return value === null;
+    case "array":
+      return Array.isArray(value);
+    case "object":
+      return isObject(value);
+    case "integer":
+      return Number.isInteger(value);
+    default:
+      return typeof value === type;
+  }
+}

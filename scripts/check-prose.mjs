@@ -1,0 +1,97 @@
+// Prose: comments and Markdown keep to 120 columns, and neither they nor strings use the phrases that we replace.
+// Usage: check-prose.mjs [--report] [FILE OR FOLDER ...]; with --report it only counts, and exits with 0.
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parse, walk } from "./source/syntax.mjs";
+
+const MOST_COLUMNS = 120;
+
+/** What readers stumble over, and what to write. */
+const PHRASES = [
+  [/\bso many\b/i, "the number: N, that many, this many"],
+  [/\b(for|of) so long\b/i, "for this long"],
+  [/\banew\b/i, "again, or from scratch"],
+  [/\bonce more\b/i, "again"],
+  [/\bwho(so)?ever\b/i, "the caller, the client, …"],
+  [/\bstands? (?!for\b|in for\b|alone\b|still\b)/i, "is, or are kept"],
+  [/\blies? (?!about\b|outside\b|between\b|within\b)/i, "is, or are kept"],
+  [/\bthat of\b/i, "the thing's name"],
+  [/\bof their coming\b/i, "of arrival"],
+  [/\bis another\b/i, "changes, or differs"],
+  [/\bunheeded\b/i, "ignored"],
+  [/\bthought over\b/i, "reconsidered"],
+  [/\bgone on with\b/i, "continued"],
+  [/\bsuch (is|are|of)\b/i, "the thing's name"],
+  [/\b(there|where|here)(of|upon|to|fore)\b(?<!\btherefore)/i, "plainer words"],
+];
+
+/** Texts that people do not write here, or that quote others. */
+const SKIPPED =
+  /^(models|bench\/results|test\/fixtures|proto\/generated)\/|(^|\/)(node_modules|dist)\/|check-prose(\.test)?\.mjs$/;
+
+/** One line per finding: `path:line: what`. */
+export function findingsOf(root, paths) {
+  return paths.flatMap((path) => {
+    const text = readFileSync(join(root, path), "utf8");
+    const { passages, lines } = path.endsWith(".md") ? markdown(text) : code(path, text);
+    const long = lines.filter(({ content }) => content.length > MOST_COLUMNS);
+    return [
+      ...long.map(({ line, content }) => `${path}:${line}: ${content.length} columns; at most ${MOST_COLUMNS}`),
+      ...passages.flatMap((passage) => phrasesIn(passage).map((found) => `${path}:${found}`)),
+    ];
+  });
+}
+
+const trackedFiles = (root) =>
+  execFileSync("git", ["ls-files", "*.ts", "*.mjs", "*.md"], { cwd: root, encoding: "utf8" })
+    .split("\n")
+    .filter((path) => path !== "" && !SKIPPED.test(path));
+
+/** Finds phrases also where they are broken over two lines of a comment. `line` is the first line of `text`. */
+function phrasesIn({ text, line }) {
+  const flat = text.replace(/\n[ \t]*\*?/g, (gap) => " ".repeat(gap.length));
+  return PHRASES.flatMap(([pattern, instead]) =>
+    [...flat.matchAll(new RegExp(pattern.source.replaceAll(" ", "\\s+"), "gi"))].map(({ 0: found, index }) => {
+      const at = line + text.slice(0, index).split("\n").length - 1;
+      return `${at}: "${found.trim().replace(/\s+/g, " ")}"; say ${instead}`;
+    }),
+  );
+}
+
+/** Comments and strings, and the lines of comments: only they can always be broken. */
+function code(path, text) {
+  const { program, comments } = parse(path, text);
+  const lineOf = (offset) => text.slice(0, offset).split("\n").length;
+  const passages = comments.map(({ value, start }) => ({ text: value, line: lineOf(start) }));
+  const commented = new Set(comments.flatMap(({ start, end }) => range(lineOf(start), lineOf(end))));
+  walk(program, ({ type, value, start }) => {
+    const string = type === "TemplateElement" ? value.cooked : type === "Literal" ? value : null;
+    if (typeof string === "string") passages.push({ text: string, line: lineOf(start) });
+  });
+  return { passages, lines: numbered(text).filter(({ line }) => commented.has(line)) };
+}
+
+/** All but code, and the lines but those of tables and long links. */
+function markdown(text) {
+  const prose = text.replace(/^( *)(```|~~~)[\s\S]*?^\1\2/gm, (block) => block.replace(/[^\n]/g, ""));
+  const lines = numbered(prose).filter(({ content }) => !/^\s*\||^ {4}|https?:\/\/\S{40}/.test(content));
+  return { passages: [{ text: prose, line: 1 }], lines };
+}
+
+const numbered = (text) => text.split("\n").map((content, index) => ({ line: index + 1, content }));
+const range = (first, last) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const root = fileURLToPath(new URL("..", import.meta.url));
+  const args = process.argv.slice(2);
+  const onlyCounts = args.includes("--report");
+  const places = args.filter((arg) => !arg.startsWith("--")).map((place) => place.replace(/\/$/, ""));
+  const isAsked = (path) => places.length === 0 || places.some((place) => `${path}/`.startsWith(`${place}/`));
+  const findings = findingsOf(root, trackedFiles(root).filter(isAsked));
+  if (!onlyCounts) for (const finding of findings) console.error(finding);
+  if (findings.length > 0)
+    console.error(`${findings.length} findings in prose; node scripts/check-prose.mjs lists them`);
+  process.exit(findings.length > 0 && !onlyCounts ? 1 : 0);
+}

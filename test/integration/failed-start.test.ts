@@ -1,0 +1,46 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { rhone } from "../cluster/start-cluster.js";
+
+const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
+
+describe("a cluster that can't come up says why and leaves nothing", () => {
+  async function up(flags: readonly string[]) {
+    const dataDir = mkdtempSync(join(tmpdir(), "rhone-system-"));
+    onTestFinished(() => rmSync(dataDir, { recursive: true, force: true }));
+    const { code, stdout, stderr } = await rhone(["up", "--detach", "--port", "0", "--data-dir", dataDir, ...flags]);
+    const down = await rhone(["down", "--data-dir", dataDir]);
+    return { code, output: stdout + stderr, isLeft: !/NOT_RUNNING/.test(down.stdout + down.stderr) };
+  }
+
+  test("a truncated GGUF", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "rhone-system-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const model = join(folder, "cut.gguf");
+    writeFileSync(model, readFileSync(BREEZE).subarray(0, 3_000_000));
+    const { code, output, isLeft } = await up(["--model", model]);
+    expect(output).toMatch(/GGUF_TRUNCATED[\s\S]*only 3000000/);
+    expect({ code, isLeft }).toEqual({ code: 1, isLeft: false });
+  });
+
+  test("a port in use", async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    const { code, output, isLeft } = await up(["--port", String(port)]);
+    expect(output).toMatch(new RegExp(`PORT_IN_USE[\\s\\S]*${port}`));
+    expect({ code, isLeft }).toEqual({ code: 1, isLeft: false });
+  });
+
+  test("workers that can't hold the model", async () => {
+    const { code, output, isLeft } = await up(["--memory", "1000000", "--workers", "2"]);
+    expect(output).toMatch(/NOT_ENOUGH_MEMORY[\s\S]*MiB/);
+    expect({ code, isLeft }).toEqual({ code: 1, isLeft: false });
+  });
+});
