@@ -3,6 +3,7 @@ import type { LlamaBindings } from "../bindings/llama.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import type { Engine } from "../native/engine.js";
 import { Candidates } from "./candidates.js";
+import { indexOfMax } from "./log-probs.js";
 import { Penalties, type PenaltyOptions } from "./penalties.js";
 import { uniformAt } from "./uniform-at.js";
 
@@ -84,7 +85,9 @@ export class SamplerChain {
     this.#check(logits);
     const scores = this.#adjust(logits);
     const token =
-      this.#candidates === undefined ? argmax(scores) : this.#draw(this.#candidates, scores, uniformAt(seed, position));
+      this.#candidates === undefined
+        ? indexOfMax(scores)
+        : this.#draw(this.#candidates, scores, uniformAt(seed, position));
     if (token < 0)
       throw new RhoneError(
         "GGML_FAILED",
@@ -116,7 +119,7 @@ export class SamplerChain {
   }
 
   #draw(candidates: Candidates, scores: Float32Array, uniform: number): number {
-    const best = scores[argmax(scores)] ?? Number.NEGATIVE_INFINITY;
+    const best = scores[indexOfMax(scores)] ?? Number.NEGATIVE_INFINITY;
     candidates.fill(scores, best + this.#temperature * this.#floor);
     if (candidates.count === 0) return -1;
     if (this.#chain === null) return candidates.draw(uniform, this.#temperature);
@@ -129,20 +132,6 @@ export class SamplerChain {
     if (logits.length === this.#nVocab) return;
     throw new RhoneError("GGML_FAILED", `The sampler is for ${this.#nVocab} logits; ${logits.length} were given.`);
   }
-}
-
-/** The index of the greatest number, the lowest among equals; -1 when there is none. */
-function argmax(values: Float32Array): number {
-  let best = -1;
-  let greatest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? Number.NaN;
-    if (value > greatest) {
-      greatest = value;
-      best = i;
-    }
-  }
-  return best;
 }
 
 function cutsOf(llama: LlamaBindings, { topK = 0, topP = 1 }: SamplerOptions, temperature: number): Pointer | null {
