@@ -167,8 +167,9 @@ export class Graph implements Computable {
   }
 
   /**
-   * x's bytes as elements of another type. Pages of f16 rows become i32 rows, which `getRows` gathers page by page, and f16
-   * rows again afterwards. x must be packed, and `ne` of `type` must take as many bytes; throws GGML_FAILED otherwise.
+   * x's bytes as elements of another type. Pages of f16 rows become i32 rows, which `getRows` gathers page by page, and
+   * f16 rows again afterwards. x must be packed, and `ne` of `type` must take as many bytes; throws GGML_FAILED
+   * otherwise.
    */
   reinterpret(x: Tensor, type: GgmlType, ne: Ne): Tensor {
     const shape = shapeOf(ne);

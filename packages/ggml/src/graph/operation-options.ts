@@ -1,8 +1,8 @@
 import type { Tensor } from "../tensors/tensor.js";
 
 /**
- * Which elements of a head rotate together: "norm" pairs neighbours (2i, 2i + 1), as GGUF files of the `llama` architecture
- * store q and k; "neox" pairs the halves (i, i + dims / 2), as Qwen, Phi and GPT-NeoX do.
+ * Which elements of a head rotate together: "norm" pairs neighbours (2i, 2i + 1), as GGUF files of the `llama`
+ * architecture store q and k; "neox" pairs the halves (i, i + dims / 2), as Qwen, Phi and GPT-NeoX do.
  */
 export type RopeMode = "norm" | "neox";
 

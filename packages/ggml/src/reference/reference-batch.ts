@@ -30,8 +30,8 @@ const POLL = 50;
 const CONTEXT_UNIT = 256;
 
 /**
- * llama.cpp's own engine with many sequences in each llama_decode, as llama-server runs it: benches measure against it. f16
- * K/V, flash attention and repacked weights as libllama decides. It blocks the event loop.
+ * llama.cpp's own engine with many sequences in each llama_decode, as llama-server runs it: benches measure against it.
+ * f16 K/V, flash attention and repacked weights as libllama decides. It blocks the event loop.
  */
 export class ReferenceBatch {
   readonly nVocab: number;

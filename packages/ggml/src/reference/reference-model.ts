@@ -21,7 +21,10 @@ const POOLING_TYPE_MEAN = 1;
 /** llama.cpp's default rows per computation. */
 const N_UBATCH = 512;
 
-/** llama.cpp's own engine over a whole GGUF file, one sequence at a time: tests compare with it. It blocks the event loop. */
+/**
+ * llama.cpp's own engine over a whole GGUF file, one sequence at a time: tests compare with it. It blocks the event
+ * loop.
+ */
 export class ReferenceModel {
   readonly nVocab: number;
   readonly #model: WholeModel;
@@ -55,8 +58,8 @@ export class ReferenceModel {
   }
 
   /**
-   * Appends `tokens` and returns logits: f32 [tokens.length, nVocab] for "all", or the last token's, [nVocab], for "last".
-   * Throws CONTEXT_LENGTH_EXCEEDED, GGML_FAILED.
+   * Appends `tokens` and returns logits: f32 [tokens.length, nVocab] for "all", or the last token's, [nVocab], for
+   * "last". Throws CONTEXT_LENGTH_EXCEEDED, GGML_FAILED.
    */
   decode(tokens: ArrayLike<number>, wanted: "all" | "last" = "last"): Float32Array {
     this.#checkOpen();
@@ -74,8 +77,8 @@ export class ReferenceModel {
   }
 
   /**
-   * The mean of the hidden states of `tokens` after the final norm, f32 [dim], pooled by libllama; forgets earlier tokens.
-   * Needs `embeds`, and room for all tokens in one native call. Throws CONTEXT_LENGTH_EXCEEDED, GGML_FAILED.
+   * The mean of the hidden states of `tokens` after the final norm, f32 [dim], pooled by libllama; forgets earlier
+   * tokens. Needs `embeds`, and room for all tokens in one native call. Throws CONTEXT_LENGTH_EXCEEDED, GGML_FAILED.
    */
   embed(tokens: ArrayLike<number>): Float32Array {
     this.reset();
