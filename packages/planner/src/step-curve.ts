@@ -10,6 +10,9 @@ export interface CurvePoint {
 /** At least one point, by rising rows. The times need not rise with the rows: kernels compute blocks of rows. */
 export type StepCurve = readonly CurvePoint[];
 
+/** The numbers of decode rows per step that workers time. */
+export const CALIBRATED_ROWS: readonly number[] = [1, 2, 4, 8, 16, 32];
+
 export interface StageWork {
   readonly layers: number;
   readonly heads: boolean;

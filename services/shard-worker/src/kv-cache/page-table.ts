@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common";
 
-/** The pages of one sequence, in the order of its positions. The coordinator assigns them; a stage only obeys. */
+/** The pages of one sequence, in the order of its positions, as the coordinator assigned them. */
 export class PageTable {
   readonly #pageSize: number;
   readonly #pages: number[] = [];
@@ -9,8 +9,13 @@ export class PageTable {
     this.#pageSize = pageSize;
   }
 
+  /** Its number of pages. */
+  get length(): number {
+    return this.#pages.length;
+  }
+
   append(pages: readonly number[]): void {
-    this.#pages.push(...pages);
+    for (const page of pages) this.#pages.push(page);
   }
 
   /** The row of the cache that holds `position`: with pages of 32, position 70 is row 6 of the table's page 2. */
@@ -26,7 +31,10 @@ export class PageTable {
   #pageAt(index: number): number {
     const page = this.#pages[index];
     if (page === undefined) {
-      throw new RhoneError("STAGE_FAILED", `Page ${index} of a sequence that has ${this.#pages.length} was asked for.`);
+      throw new RhoneError(
+        "STAGE_FAILED",
+        `A step reaches page ${index} of a sequence that has ${this.#pages.length} pages.`,
+      );
     }
     return page;
   }

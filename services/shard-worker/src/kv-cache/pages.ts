@@ -1,6 +1,7 @@
 import { type Backend, type GgmlType, rowSize, type Tensor, TensorStorage } from "@rhone/ggml";
 
 export interface PagesShape {
+  /** The model's own numbers of the layers. */
   readonly layers: readonly number[];
   readonly pages: number;
   readonly pageSize: number;
@@ -10,21 +11,21 @@ export interface PagesShape {
 }
 
 /**
- * K and V of a stage's layers: per layer two tensors of pages * pageSize rows, [rows, kvDim] (ne [kvDim, rows]).
- * K is stored after RoPE, at absolute positions. Owns its memory until `close`.
+ * K and V of a stage's layers: two tensors per layer, [pages * pageSize, kvDim] (ne [kvDim, pages * pageSize]). K is stored
+ * after RoPE, at absolute positions. Owns its memory until `close`.
  */
 export class Pages {
   readonly shape: PagesShape;
   readonly #storage: TensorStorage;
-  /** Pages that were zeroed, once and for all. */
-  readonly #zeroed = new Set<number>();
+  /** Pages whose memory has been written; they are never zeroed again. */
+  readonly #touched = new Set<number>();
 
   private constructor(shape: PagesShape, storage: TensorStorage) {
     this.shape = shape;
     this.#storage = storage;
   }
 
-  /** Memory of a page is touched only once it is prepared. Throws OUT_OF_MEMORY with the numbers. */
+  /** Reserves the memory, which becomes resident page by page with `prepare`. Throws OUT_OF_MEMORY with the numbers. */
   static open(backend: Backend, shape: PagesShape): Pages {
     const ne = [shape.kvDim, shape.pages * shape.pageSize] as const;
     const specs = shape.layers.flatMap((layer) => [
@@ -47,23 +48,23 @@ export class Pages {
   }
 
   /**
-   * Call before a page is used: the first time, it is zeroed in every layer, because rows that nobody has written yet are masked
-   * and must not be NaN. Pages are not zeroed at load: to touch gigabytes takes seconds, and most pages wait long for their use.
+   * Call before a page is used. Its first use zeroes it in every layer: attention masks rows that nobody has written yet, and a
+   * masked NaN is still NaN. Loading does not zero pages, because touching gigabytes takes seconds.
    */
   prepare(ids: readonly number[]): void {
     const bytes = rowSize(this.shape.type, this.shape.kvDim) * this.shape.pageSize;
     for (const id of ids) {
-      if (this.#zeroed.has(id)) continue;
+      if (this.#touched.has(id)) continue;
       for (const name of this.#storage.names) this.#storage.zero(name, id * bytes, bytes);
-      this.#zeroed.add(id);
+      this.#touched.add(id);
     }
   }
 
-  /** Copies whole page `from` over page `to` in every layer. */
+  /** Copies page `from` over page `to` in every layer. */
   copy(from: number, to: number): void {
     const bytes = rowSize(this.shape.type, this.shape.kvDim) * this.shape.pageSize;
     const page = new Uint8Array(bytes);
-    this.#zeroed.add(to);
+    this.#touched.add(to);
     for (const name of this.#storage.names) {
       this.#storage.read(name, page, from * bytes);
       this.#storage.set(name, page, to * bytes);
