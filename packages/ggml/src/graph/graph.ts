@@ -94,7 +94,7 @@ export class Graph implements Computable {
 
   /** Rotary position embedding. x [headDim, nHeads, nTokens], positions i32 [nTokens] -> x's shape. */
   ropeExt(x: Tensor, positions: Tensor, options: RopeOptions): Tensor {
-    const { mode = "norm", dims, freqBase, freqScale = 1, nCtxOrig = 0, freqFactors } = options;
+    const { mode, dims, freqBase, freqScale = 1, nCtxOrig = 0, freqFactors } = options;
     const factors = freqFactors === undefined ? null : this.#memory.use(freqFactors);
     const [a, b, type] = [this.#memory.use(x), this.#memory.use(positions), ROPE_TYPE[mode]];
     return this.#memory.own(

@@ -7,8 +7,7 @@ import type { Tensor } from "../tensors/tensor.js";
 export type RopeMode = "norm" | "neox";
 
 export interface RopeOptions {
-  /** "norm" when absent. */
-  readonly mode?: RopeMode;
+  readonly mode: RopeMode;
   /** Leading elements of each head that are rotated: the head's size for Llama and Mistral. */
   readonly dims: number;
   readonly freqBase: number;
