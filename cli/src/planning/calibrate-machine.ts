@@ -7,7 +7,7 @@ import {
   RhoneError,
   type StepTimeStatus,
 } from "@rhone/common";
-import { type Calibration, mergeCalibrations } from "@rhone/planner";
+import { CALIBRATED_ROWS, type Calibration, mergeCalibrations } from "@rhone/planner";
 import { childEnvironment } from "../config.js";
 import { toArguments } from "../processes/service-process.js";
 
@@ -88,7 +88,6 @@ function asError({ code, message }: Extract<Announcement, { kind: "fatal" }>): R
   return new RhoneError(isErrorCode(code) ? code : "INTERNAL", message);
 }
 
-const ROWS = [1, 2, 4, 8, 16, 32];
 const ONE_ROW = [1];
 
 /**
@@ -105,7 +104,7 @@ export async function calibrateMachine(
   try {
     const starts = Array.from({ length: workers }, () => CalibrationProcess.start(request, either));
     const processes = await Promise.all(starts);
-    const curves = await Promise.all(processes.map((process) => process.measure(ROWS)));
+    const curves = await Promise.all(processes.map((process) => process.measure(CALIBRATED_ROWS)));
     const alone = workers === 1 ? curves[0]?.slice(0, 1) : await processes[0]?.measure(ONE_ROW);
     return mergeCalibrations(curves.map((curve) => ({ curve, alone: alone ?? [], head: true })));
   } finally {

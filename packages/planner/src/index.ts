@@ -5,4 +5,4 @@ export { groupSizes, type PipelineTimes, slowestStageMs, sumOfStagesMs } from ".
 export { type ModelPlan, planModel, SERVING_DEFAULTS } from "./plan-model.js";
 export type { StagePlan, StageWorker } from "./plan-stages.js";
 export { type PredictedStage, type Prediction, predict } from "./predict.js";
-export type { StepCurve } from "./step-curve.js";
+export { CALIBRATED_ROWS, type StepCurve } from "./step-curve.js";

@@ -10,14 +10,18 @@ export interface CurvePoint {
 /** At least one point, by rising rows. The times need not rise with the rows: kernels compute blocks of rows. */
 export type StepCurve = readonly CurvePoint[];
 
+/** The numbers of decode rows per step that workers time. */
+export const CALIBRATED_ROWS: readonly number[] = [1, 2, 4, 8, 16, 32];
+
 export interface StageWork {
   readonly layers: number;
   readonly heads: boolean;
 }
 
 /**
- * Milliseconds of one step of `rows` decode rows, interpolated linearly between the measured points. Fewer rows than the
- * first point take as long as it does (one row reads all weights); beyond the last point its cost per row continues.
+ * Milliseconds of one step of `rows` decode rows, interpolated linearly between the measured points. Fewer rows than
+ * the first point take as long as it does (one row reads all weights); beyond the last point its cost per row
+ * continues.
  */
 export function stageMs(curve: StepCurve, { layers, heads }: StageWork, rows: number): number {
   const workMs = ({ layerMs, headMs }: CurvePoint): number => layers * layerMs + (heads ? headMs : 0);

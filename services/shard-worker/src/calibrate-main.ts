@@ -1,13 +1,53 @@
 // Times a few layers and the head of a model for `rhone plan`, without a cluster.
-import { type CalibrationAnswer, type CalibrationOrder, serviceMain } from "@rhone/common";
-import { calibrationSettings, openCalibration } from "./calibration/open-calibration.js";
+import {
+  type CalibrationAnswer,
+  type CalibrationOrder,
+  type ConfigOf,
+  type KvTypeName,
+  type Shutdown,
+  serviceMain,
+} from "@rhone/common";
+import { Backend, GgmlType, openEngine } from "@rhone/ggml";
+import { openGguf } from "@rhone/model";
+import { calibrationSettings } from "./config.js";
+import type { LoadedShard } from "./shard/device.js";
+import { loadShard } from "./shard/load-shard.js";
+
+const KV_TYPES: Readonly<Record<KvTypeName, GgmlType>> = { f16: GgmlType.F16, f32: GgmlType.F32, q8_0: GgmlType.Q8_0 };
+/** Enough for 48 rows, each with 4 pages of its own. */
+const PAGES = 192;
+const PAGE_SIZE = 32;
 
 const answer = (message: CalibrationAnswer): void => void process.send?.(message);
 
 await serviceMain({ service: "calibration", settings: calibrationSettings }, async (config, { shutdown }) => {
-  const shard = await openCalibration(config, shutdown);
+  const shard = await loadFirstLayers(config, shutdown);
   process.on("message", async ({ rows }: CalibrationOrder) => {
     answer({ kind: "measured", stepTimes: await shard.measure(rows) });
   });
   answer({ kind: "loaded" });
 });
+
+/** The first layers of a model and its head, loaded as a worker loads them. */
+async function loadFirstLayers(
+  { modelPath: path, layers, kvType, slidingWindow, threads, device, ggmlDir }: ConfigOf<typeof calibrationSettings>,
+  shutdown: Shutdown,
+): Promise<LoadedShard> {
+  const { headerFingerprint: fingerprint } = await openGguf(path);
+  const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
+  const backend = Backend.open(engine, { device, threads });
+  shutdown.add("backend", () => backend.close());
+  const order = {
+    model: { name: path, path, fingerprint },
+    range: { first: 0, last: layers, embeds: false, heads: true },
+    pages: PAGES,
+    pageSize: PAGE_SIZE,
+    kvType: KV_TYPES[kvType],
+    slidingWindow,
+    maxRows: PAGES,
+  };
+  const { signal } = new AbortController();
+  const shard = await loadShard({ engine, backend, order, modelsDir: undefined, onProgress: () => {}, signal });
+  shutdown.add("shard", () => shard.close());
+  return shard;
+}

@@ -11,13 +11,15 @@ import {
 } from "@rhone/common";
 import type { ShardWorkerConfig } from "./config.js";
 import { createMetrics } from "./metrics.js";
-import { ControlLink } from "./server/control-link.js";
+import { ControlLink, type ControlLinkOptions } from "./server/control-link.js";
 import { StageRunner } from "./server/stage-runner.js";
+import type { Device } from "./shard/device.js";
 import { openGgmlDevice } from "./shard/ggml-device.js";
 import { ShardHolder } from "./shard/shard-holder.js";
 import { simulatedDevice } from "./simulation/simulated-device.js";
+import { readEpoch } from "./wire/read-order.js";
 
-/** What is left to the system and to the worker's own code. */
+/** The rest is left to the system and to the worker's own code. */
 const MEMORY_SHARE = 0.9;
 
 export interface ShardWorkerOptions {
@@ -33,21 +35,17 @@ export async function startShardWorker({
   shutdown,
 }: ShardWorkerOptions): Promise<{ grpc: string; ops: string }> {
   const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
-  const { simulate } = config;
-  if (simulate !== undefined) logger.warn({ simulate }, "simulated: it computes nothing, and its tokens mean nothing");
-  const device = simulate === undefined ? openGgmlDevice(config, shutdown) : simulatedDevice(simulate);
+  const device = openDevice({ config, logger, shutdown });
   const metrics = createMetrics();
   const runner = new StageRunner({ worker, metrics, logger });
   const holder = new ShardHolder({ device, modelsDir: config.modelsDir, runner, metrics, logger });
   shutdown.add("shard", () => holder.release());
-
   const { host, port, opsPort, advertiseHost = host } = config;
   const server = await GrpcServer.open({ host, port }, (services) => {
     const flow = flowHandler(() => ({ accept: (frame) => runner.accept(frame) }));
     services.addService(pipelineService, { flow });
   });
   shutdown.add("grpc", () => server.close());
-  const address = `${advertiseHost}:${server.port}`;
   let control: ControlLink | undefined;
   const ops = await OperationsServer.open({
     host,
@@ -57,31 +55,48 @@ export async function startShardWorker({
     status: () => ({ ...hello, joined: control?.joined ?? false, steps: runner.steps }),
   });
   shutdown.add("operations server", () => ops.close());
-  const hello = {
-    worker,
-    address,
-    operations: `${advertiseHost}:${ops.port}`,
-    protocol: PROTOCOL_VERSION,
-    memoryTotal: config.memory ?? Math.floor(freemem() * MEMORY_SHARE),
-    threads: config.threads,
-    hostname: hostname(),
-    pid: process.pid,
-    ...device.facts,
-  };
+  const addresses = { address: `${advertiseHost}:${server.port}`, operations: `${advertiseHost}:${ops.port}` };
+  const hello = { worker, ...addresses, ...machineFacts(config), ...device.facts };
   control = new ControlLink({
     coordinator: config.coordinator,
     hello,
     heartbeat: () => ({ resident: process.memoryUsage.rss(), steps: runner.steps, busyUs: runner.busyUs }),
-    onMessage: ({ load, calibrate, epoch, release }, answer) => {
-      const fail = (err: unknown): void => logger.error({ err }, "an order of the coordinator failed");
-      if (load != null) holder.load(load, answer).catch(fail);
-      else if (calibrate != null) holder.calibrate(calibrate, answer).catch(fail);
-      else if (epoch != null) runner.openEpoch(epoch).catch(fail);
-      else if (release != null) holder.release().catch(fail);
-    },
+    onMessage: obeyOrders(holder, runner, logger),
     onLost: (err) => logger.warn({ err }, "the coordinator is lost"),
     logger,
   });
   shutdown.add("control link", () => control?.close());
-  return { grpc: address, ops: `${host}:${ops.port}` };
+  return { grpc: addresses.address, ops: `${host}:${ops.port}` };
+}
+
+function openDevice({ config, logger, shutdown }: ShardWorkerOptions): Device {
+  const { simulate } = config;
+  if (simulate === undefined) return openGgmlDevice(config, shutdown);
+  logger.warn({ simulate }, "simulated: it computes nothing, and its tokens mean nothing");
+  return simulatedDevice(simulate);
+}
+
+function machineFacts({ memory, threads }: ShardWorkerConfig) {
+  return {
+    protocol: PROTOCOL_VERSION,
+    memoryTotal: memory ?? Math.floor(freemem() * MEMORY_SHARE),
+    threads,
+    hostname: hostname(),
+    pid: process.pid,
+  };
+}
+
+function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): ControlLinkOptions["onMessage"] {
+  const obey: (...order: Parameters<ControlLinkOptions["onMessage"]>) => Promise<void> = async (
+    { load, calibrate, epoch, release },
+    answer,
+  ) => {
+    if (load != null) await holder.load(load, answer);
+    else if (calibrate != null) await holder.calibrate(calibrate, answer);
+    else if (epoch != null) await runner.openEpoch(readEpoch(epoch));
+    else if (release != null) await holder.release();
+  };
+  return (message, answer) => {
+    obey(message, answer).catch((err: unknown) => logger.error({ err }, "an order of the coordinator failed"));
+  };
 }

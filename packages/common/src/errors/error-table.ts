@@ -76,6 +76,7 @@ export const ERROR_TABLE = {
   NOT_ENOUGH_MEMORY: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED),
   WORKER_LOST: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   STAGE_FAILED: row("server_error", 500, grpcStatus.INTERNAL),
+  MESSAGE_MALFORMED: row("server_error", 500, grpcStatus.INTERNAL),
   EPOCH_CHANGED: retryable(row("unavailable_error", 503, grpcStatus.ABORTED)),
   MODEL_MISMATCH: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
   REDIS_UNAVAILABLE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),

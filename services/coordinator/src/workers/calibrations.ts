@@ -1,9 +1,7 @@
 import type { Logger, WorkerMessage } from "@rhone/common";
-import { type Calibration, mergeCalibrations, type StepCurve } from "@rhone/planner";
+import { CALIBRATED_ROWS, type Calibration, mergeCalibrations, type StepCurve } from "@rhone/planner";
 import type { Member } from "./member.js";
 
-/** Decode rows per step that workers time. */
-const ROWS = [1, 2, 4, 8, 16, 32];
 const ONE_ROW = [1];
 /** A worker that needs longer is planned for as the others are. */
 const WITHIN_MS = 15_000;
@@ -27,7 +25,7 @@ export class Calibrations {
     const due = new Set(members.filter(isDue));
     if (due.size === 0) return;
     const timed = members.filter((member) => due.has(member));
-    const curves = await Promise.all(timed.map((member) => this.#time(member, ROWS, signal)));
+    const curves = await Promise.all(timed.map((member) => this.#time(member, CALIBRATED_ROWS, signal)));
     const curveOf = new Map(timed.map((member, index) => [member, curves[index] ?? []]));
     await Promise.all(
       groupBy(members, ({ hostname }) => hostname).map(async (neighbours) => {

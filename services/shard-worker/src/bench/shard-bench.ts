@@ -1,8 +1,9 @@
-import { Backend, type Engine } from "@rhone/ggml";
+import { Backend, type Engine, GgmlType } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
 import { rhone } from "@rhone/proto";
 import { type ComputingShard, loadShard } from "../shard/load-shard.js";
 import type { PhaseTimes } from "../stage/phase-clock.js";
+import { readStep } from "../wire/read-step.js";
 import type { BenchOptions } from "./bench-options.js";
 
 /** Milliseconds of one step, and where they went. */
@@ -33,20 +34,19 @@ export class ShardBench {
     const { nLayers, dim } = readModelConfig(file);
     const [firstLayer, lastLayer] = options.layers ?? [0, nLayers];
     const decodePages = Math.max(0, ...batches) * pagesOf(Math.max(0, ...contexts) + steps + 1);
-    const load = {
+    const range = { first: firstLayer, last: lastLayer, embeds: firstLayer === 0, heads: lastLayer === nLayers };
+    const order = {
       model: { name: "bench", path, fingerprint: file.headerFingerprint },
-      firstLayer,
-      lastLayer,
-      embeds: firstLayer === 0,
-      heads: lastLayer === nLayers,
+      range,
       pages: Math.max(decodePages, pagesOf(Math.max(0, ...prefills))),
       pageSize: PAGE_SIZE,
-      kvType: rhone.v1.KvType.KV_F16,
+      kvType: GgmlType.F16,
       slidingWindow: 0,
+      maxRows: Math.max(1, ...batches, ...prefills),
     };
     const signal = new AbortController().signal;
-    const shard = await loadShard({ engine, backend, modelsDir: undefined, load, onProgress: () => {}, signal });
-    return new ShardBench(backend, shard, { dim, embeds: load.embeds });
+    const shard = await loadShard({ engine, backend, modelsDir: undefined, order, onProgress: () => {}, signal });
+    return new ShardBench(backend, shard, { dim, embeds: range.embeds });
   }
 
   /** Steps of one new token for each of `batch` sequences that hold `context` positions; their contents are whatever lies in the pages. */
@@ -87,19 +87,17 @@ export class ShardBench {
     const { stage } = this.#shard;
     const rows = spans.reduce((sum, { count }) => sum + (count ?? 0), 0);
     const sampling = { temperature: 0, topP: 1, repetitionPenalty: 1 };
-    const source = this.#embeds
-      ? { tokens: new Uint8Array(Int32Array.from({ length: rows }, (_, i) => 1000 + i).buffer) }
-      : { hidden: new Uint8Array(new Uint16Array(rows * this.#dim).fill(0x2e66).buffer), hiddenType: F16 };
-    const step = {
-      ...source,
+    const hidden = new Uint8Array(new Uint16Array(rows * this.#dim).fill(0x2e66).buffer);
+    const message = {
+      tokens: new Uint8Array(Int32Array.from({ length: rows }, (_, i) => 1000 + i).buffer),
+      ...(!this.#embeds && { hidden, hiddenType: rhone.v1.ActivationType.ACTIVATION_F16 }),
       opens: Array.from({ length: opens }, (_, sequence) => ({ sequence, sampling })),
       spans: [...spans],
     };
     const start = performance.now();
-    await stage.run(step, F16);
+    await stage.run(readStep(message, stage), GgmlType.F16);
     return { ...stage.phases, total: performance.now() - start };
   }
 }
 
-const F16 = rhone.v1.ActivationType.ACTIVATION_F16;
 const pagesOf = (positions: number): number => Math.ceil(positions / PAGE_SIZE);

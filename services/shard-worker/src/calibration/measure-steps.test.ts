@@ -1,9 +1,10 @@
 import { fileURLToPath } from "node:url";
-import { Backend, openEngine } from "@rhone/ggml";
+import { Backend, GgmlType, openEngine } from "@rhone/ggml";
 import { openGguf } from "@rhone/model";
 import { afterAll, describe, expect, it } from "vitest";
 import type { LoadedShard } from "../shard/device.js";
 import { loadShard } from "../shard/load-shard.js";
+import { GREEDY, runMessage, tokenBytes } from "../testing/run-message.js";
 
 const path = fileURLToPath(new URL("../../../../test/fixtures/oracle/mistral-8l-full/model-f32.gguf", import.meta.url));
 const engine = openEngine({});
@@ -16,11 +17,11 @@ afterAll(() => {
 
 async function open(range: { first: number; last: number; embeds: boolean; heads: boolean }, pages = 40) {
   const { headerFingerprint: fingerprint } = await openGguf(path);
-  const { first: firstLayer, last: lastLayer, embeds, heads } = range;
   const model = { name: "m", path, fingerprint };
-  const load = { model, firstLayer, lastLayer, embeds, heads, pages, pageSize: 32, kvType: 0, slidingWindow: 0 };
+  const kvType = GgmlType.F16;
+  const order = { model, range, pages, pageSize: 32, kvType, slidingWindow: 0, maxRows: 512 };
   const signal = new AbortController().signal;
-  const shard = await loadShard({ engine, backend, modelsDir: undefined, load, onProgress: () => {}, signal });
+  const shard = await loadShard({ engine, backend, modelsDir: undefined, order, onProgress: () => {}, signal });
   shards.push(shard);
   return shard;
 }
@@ -43,11 +44,15 @@ describe("the step times of a shard", () => {
 
   it("leave the stage as it was: the same prompt on the same pages draws the same tokens", async () => {
     const { stage, measure } = await open({ first: 0, last: 8, embeds: true, heads: true });
-    const sampling = { temperature: 0, topP: 1, repetitionPenalty: 1 };
-    const tokens = new Uint8Array(Int32Array.from({ length: 40 }, (_, index) => 3 + index * 5).buffer);
+    const tokens = tokenBytes(Array.from({ length: 40 }, (_, index) => 3 + index * 5));
     const draw = async () => {
       const spans = [{ sequence: 1, position: 0, count: 40, firstPage: 0, pages: [3, 1], sample: true, targets: [] }];
-      const output = await stage.run({ opens: [{ sequence: 1, sampling }], spans, tokens, closes: [1] }, 0);
+      const output = await runMessage(stage, {
+        opens: [{ sequence: 1, sampling: GREEDY }],
+        spans,
+        tokens,
+        closes: [1],
+      });
       return output.kind === "results" ? output.spans[0]?.tokens?.[0] : null;
     };
     const before = await draw();

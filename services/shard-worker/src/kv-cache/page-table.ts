@@ -9,8 +9,13 @@ export class PageTable {
     this.#pageSize = pageSize;
   }
 
+  /** Its number of pages. */
+  get length(): number {
+    return this.#pages.length;
+  }
+
   append(pages: readonly number[]): void {
-    this.#pages.push(...pages);
+    for (const page of pages) this.#pages.push(page);
   }
 
   /** The row of the cache that holds `position`: with pages of 32, position 70 is row 6 of the table's page 2. */

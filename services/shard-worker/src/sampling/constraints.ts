@@ -1,8 +1,7 @@
 import { RhoneError } from "@rhone/common";
 import { type Engine, Vocabulary } from "@rhone/ggml";
 import { GrammarEngine, grammarVocabulary, type TokenMatcher } from "@rhone/grammar";
-import type { rhone } from "@rhone/proto";
-import { readTokens } from "./sequence-sampler.js";
+import type { SequenceOpen } from "../wire/step.js";
 
 export interface ConstraintsOptions {
   readonly engine: Engine;
@@ -11,7 +10,7 @@ export interface ConstraintsOptions {
   readonly vocabSize: number;
 }
 
-/** The grammars of one model's constrained sequences. The vocabulary is read when the first of them comes. */
+/** The grammars of one model's constrained sequences. Reads the vocabulary when the first of them opens. */
 export class Constraints {
   readonly #options: ConstraintsOptions;
   #grammars: GrammarEngine | undefined;
@@ -21,18 +20,22 @@ export class Constraints {
   }
 
   /**
-   * A matcher behind what the sequence has generated; undefined when it is not constrained. Compiling blocks the process, about
-   * as long as a step; the grammar has been tried out before. Throws STAGE_FAILED when it does not compile all the same.
+   * A matcher that has accepted what the sequence has generated; null when it is not constrained. Compiling blocks the
+   * process for about as long as a step. Throws STAGE_FAILED when the grammar does not compile, which the gateway has
+   * tried before, or does not allow the generated tokens.
    */
-  async open({ constraint, generated }: rhone.v1.SequenceOpen.$Properties): Promise<TokenMatcher | undefined> {
-    if (constraint == null) return undefined;
+  async open({ sequence, constraint, generated }: SequenceOpen): Promise<TokenMatcher | null> {
+    if (constraint === null) return null;
     this.#grammars ??= new GrammarEngine(this.#readVocabulary());
-    const { grammar, trigger, otherwise } = constraint;
-    const options = { grammar: grammar ?? "", trigger: trigger || null, otherwise: otherwise || null };
-    const matcher = await this.#grammars.match(options).catch((cause: unknown) => {
-      throw new RhoneError("STAGE_FAILED", "A constraint's grammar could not be compiled.", { cause });
+    const matcher = await this.#grammars.match(constraint).catch((cause: unknown) => {
+      throw new RhoneError("STAGE_FAILED", `The grammar of sequence ${sequence} does not compile.`, { cause });
     });
-    for (const token of readTokens(generated)) matcher.accept(token);
+    try {
+      for (const token of generated) matcher.accept(token);
+    } catch (error) {
+      matcher.close();
+      throw error;
+    }
     return matcher;
   }
 

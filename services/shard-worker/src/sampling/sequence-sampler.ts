@@ -1,61 +1,45 @@
 import { type Engine, logSoftmaxOf, logSumExp, SamplerChain, topLogprobs } from "@rhone/ggml";
 import type { TokenMatcher } from "@rhone/grammar";
-import type { rhone } from "@rhone/proto";
+import type { Sampling, SequenceOpen, TokenScore } from "../wire/step.js";
 
-type Open = rhone.v1.SequenceOpen.$Properties;
-type TokenScore = rhone.v1.TokenScore.$Properties;
-
-/**
- * Draws one sequence's tokens on the last stage, and accounts for what it drew. Owns a sampler chain, and the matcher of a
- * constrained sequence, until `close`.
- */
+/** Draws one sequence's tokens on the last stage. Owns a sampler chain and the sequence's matcher until `close`. */
 export class SequenceSampler {
   readonly #chain: SamplerChain;
-  readonly #sampling: rhone.v1.Sampling.$Properties;
-  readonly #matcher: TokenMatcher | undefined;
-  /** Of the last token that may be generated. */
+  readonly #sampling: Sampling;
+  readonly #matcher: TokenMatcher | null;
+  /** Position of the last token that may be generated. */
   readonly #lastPosition: number;
 
-  /** `matcher` stands behind the tokens that were generated before. */
+  /** `matcher` has accepted the tokens that were generated before; null for a sequence without constraint. */
   constructor(
     engine: Engine,
     nVocab: number,
-    { open, matcher }: { readonly open: Open; readonly matcher?: TokenMatcher | undefined },
+    { open, matcher }: { readonly open: SequenceOpen; readonly matcher: TokenMatcher | null },
   ) {
-    const sampling = open.sampling ?? {};
+    const { sampling, history, generated, constraint } = open;
     this.#sampling = sampling;
     this.#matcher = matcher;
-    this.#lastPosition = open.constraint?.lastPosition ?? Number.POSITIVE_INFINITY;
-    const biases = sampling.biasValues ?? [];
+    this.#lastPosition = constraint?.lastPosition ?? Number.POSITIVE_INFINITY;
     this.#chain = SamplerChain.open(engine, {
+      ...sampling,
       nVocab,
-      temperature: sampling.temperature ?? 0,
-      topK: sampling.topK ?? 0,
-      topP: sampling.topP ?? 1,
-      minP: sampling.minP ?? 0,
-      repetitionPenalty: sampling.repetitionPenalty ?? 1,
-      frequencyPenalty: sampling.frequencyPenalty ?? 0,
-      presencePenalty: sampling.presencePenalty ?? 0,
-      logitBias: new Map((sampling.biasTokens ?? []).map((token, i) => [token, biases[i] ?? 0])),
-      promptTokens: readTokens(open.history),
-      generatedTokens: readTokens(open.generated),
+      promptTokens: history,
+      generatedTokens: generated,
     });
   }
 
-  /** Draws the token after `position`. logits: f32 [nVocab], borrowed; tokens that may not follow are overwritten in it. */
+  /** Draws the token after `position`. logits: f32 [nVocab], borrowed; the logits of tokens that may not follow are overwritten. */
   draw(logits: Float32Array, position: number): TokenScore {
-    const { logprobs = false, bannedUntilMin } = this.#sampling;
-    const seed = this.#sampling.seed ?? 0;
-    const minPosition = this.#sampling.minPosition ?? 0;
-    const alternatives = this.#sampling.topLogprobs ?? 0;
-    const banned = position < minPosition ? (bannedUntilMin ?? []) : [];
-    const unmodified = logprobs && (banned.length > 0 || this.#matcher !== undefined) ? logits.slice() : logits;
-    if (this.#matcher === undefined) for (const token of banned) logits[token] = Number.NEGATIVE_INFINITY;
+    const { logprobs, banned: ends, minPosition, seed } = this.#sampling;
+    const banned = position < minPosition ? ends : [];
+    const masked = banned.length > 0 || this.#matcher !== null;
+    const unmodified = logprobs !== null && masked ? logits.slice() : logits;
+    if (this.#matcher === null) for (const token of banned) logits[token] = Number.NEGATIVE_INFINITY;
     else this.#matcher.mask(logits, banned, this.#lastPosition - position);
     const token = this.#chain.sample(logits, { seed, position: position + 1 });
     this.#chain.accept(token);
     this.#matcher?.accept(token);
-    return logprobs ? scoreOf(unmodified, token, alternatives) : { token };
+    return logprobs === null ? { token, logprob: null, top: [] } : scoreOf(unmodified, token, logprobs);
   }
 
   close(): void {
@@ -64,19 +48,13 @@ export class SequenceSampler {
   }
 }
 
-/** log P(token) under the softmax of logits (f32 [nVocab]), with the best `alternatives`. */
+/** log P(token) under the softmax of logits (f32 [nVocab]), with the `alternatives` most probable tokens. */
 export function scoreOf(logits: Float32Array, token: number, alternatives: number): TokenScore {
   const normalizer = logSumExp(logits);
   const best = alternatives > 0 ? topLogprobs(logits, alternatives, normalizer) : [];
   return {
     token,
     logprob: logSoftmaxOf(logits, token, normalizer),
-    topTokens: best.map(({ id }) => id),
-    topLogprobs: best.map(({ logprob }) => logprob),
+    top: best.map(({ id, logprob }) => [id, logprob]),
   };
-}
-
-/** int32 little-endian token ids, copied. */
-export function readTokens(bytes: Uint8Array | null | undefined): Int32Array {
-  return bytes == null ? new Int32Array() : new Int32Array(new Uint8Array(bytes).buffer);
 }

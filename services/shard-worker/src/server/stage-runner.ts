@@ -1,12 +1,23 @@
-import { type Frame, FrameLink, type Logger, toRhoneError } from "@rhone/common";
+import { type Frame, FrameLink, type Logger, RhoneError, toRhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
-import type { RunnableStage, StageOutput } from "../stage/runnable-stage.js";
+import type { RunnableStage } from "../stage/runnable-stage.js";
+import type { EpochOrder } from "../wire/read-order.js";
+import { readStep } from "../wire/read-step.js";
+import { writeOutput } from "../wire/write-result.js";
 
 /** The epoch that this worker is part of. */
 interface Epoch {
-  readonly message: rhone.v1.OpenEpoch.$Properties;
+  readonly order: EpochOrder;
   readonly next: FrameLink;
+}
+
+/** A step's frame on its way through this stage. */
+interface Received {
+  readonly frame: Frame;
+  readonly step: rhone.v1.Step.$Properties;
+  /** On the performance clock. */
+  readonly arrivedAt: number;
 }
 
 export interface StageRunnerOptions {
@@ -15,22 +26,31 @@ export interface StageRunnerOptions {
   readonly logger: Logger;
 }
 
-/** Takes frames from upstream, runs them one after another in the order of their coming, and sends what they become downstream. */
+/** Runs frames one at a time, in arrival order, and sends each result downstream. */
 export class StageRunner {
-  /** Since the process started. */
-  steps = 0;
-  busyUs = 0;
   readonly #options: StageRunnerOptions;
   #stage: RunnableStage | null = null;
   #epoch: Epoch | null = null;
   #tasks: Promise<void> = Promise.resolve();
   #idleSince = performance.now();
+  #steps = 0;
+  #busyUs = 0;
 
   constructor(options: StageRunnerOptions) {
     this.#options = options;
   }
 
-  /** Runs `work` after all frames that came before, and holds up those that come after. */
+  /** Steps run since the process started. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Microseconds spent in steps since the process started. */
+  get busyUs(): number {
+    return this.#busyUs;
+  }
+
+  /** Runs `work` after all frames that have arrived, and before those that arrive later. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#tasks.then(work);
     this.#tasks = done.then(
@@ -40,21 +60,21 @@ export class StageRunner {
     return done;
   }
 
-  /** The stage to run from now on; null between shards. Call within `exclusively`. */
+  /** Sets the stage; null between shards. Call it within `exclusively`. */
   replaceStage(stage: RunnableStage | null): void {
     this.#leaveEpoch();
     this.#stage = stage;
   }
 
   /** Forgets every sequence and connects to the neighbour. Frames of other epochs are dropped from now on. */
-  openEpoch(message: rhone.v1.OpenEpoch.$Properties): Promise<void> {
+  openEpoch(order: EpochOrder): Promise<void> {
     this.#leaveEpoch();
     return this.exclusively(async () => {
       this.#leaveEpoch();
       this.#stage?.reset();
-      this.#epoch = { message, next: this.#connect(message.next ?? "") };
+      this.#epoch = { order, next: this.#connect(order.next) };
       this.#idleSince = performance.now();
-      this.#options.logger.info({ epoch: message.epoch, stage: message.stage, next: message.next }, "epoch opened");
+      this.#options.logger.info({ epoch: order.epoch, stage: order.stage, next: order.next }, "epoch opened");
     });
   }
 
@@ -66,9 +86,10 @@ export class StageRunner {
     });
   }
 
+  /** The coordinator learns of a broken link from the worker's silence or from the neighbour's loss. */
   #connect(address: string): FrameLink {
     const { logger } = this.#options;
-    const onBroken = (err: Error): void => logger.warn({ err, next: address }, "the link to the next stage broke");
+    const onBroken = (err: RhoneError): void => logger.warn({ err, next: address }, "the link to the next stage broke");
     return new FrameLink({ address, peer: "the next stage", onBroken });
   }
 
@@ -79,63 +100,54 @@ export class StageRunner {
 
   async #take(frame: Frame, arrivedAt: number): Promise<void> {
     const epoch = this.#epoch;
-    if (epoch === null || frame.epoch !== epoch.message.epoch || frame.pipeline !== epoch.message.pipeline) return;
-    if (frame.probe != null) {
-      const workers = [...(frame.probe.workers ?? []), this.#options.worker];
-      epoch.next.send({ ...frame, probe: { ...frame.probe, workers } });
-    } else if (frame.stepBody == null) epoch.next.send(frame);
-    else await this.#run(epoch, frame, { step: frame.stepBody, arrivedAt });
+    if (epoch === null || frame.epoch !== epoch.order.epoch || frame.pipeline !== epoch.order.pipeline) return;
+    const { stepBody: step, probe } = frame;
+    if (step != null) await this.#run(epoch, { frame, step, arrivedAt });
+    else if (probe == null) epoch.next.send(frame);
+    else epoch.next.send({ ...frame, probe: { workers: [...(probe.workers ?? []), this.#options.worker] } });
   }
 
-  async #run(
-    { message, next }: Epoch,
-    frame: Frame,
-    { step, arrivedAt }: { readonly step: rhone.v1.Step.$Properties; readonly arrivedAt: number },
-  ): Promise<void> {
-    const { pipeline = "", epoch = 0, step: number = 0 } = frame;
-    const head = { pipeline, epoch, step: number };
-    const startedAt = performance.now();
+  async #run({ order, next }: Epoch, received: Received): Promise<void> {
+    const { pipeline = "", epoch = 0, step = 0 } = received.frame;
+    const head = { pipeline, epoch, step };
     try {
-      if (this.#stage === null) throw new Error("no shard is loaded");
-      const output = await this.#stage.run(step, message.activationType ?? 0);
-      const timing = this.#account(step, { arrivedAt, startedAt });
-      const timings = [...(step.timings ?? []), { stage: message.stage ?? 0, ...timing }];
-      next.send({ ...head, ...this.#bodyOf(output, step, { timings, hiddenType: message.activationType ?? 0 }) });
+      next.send({ ...head, ...(await this.#result(order, received)) });
     } catch (error) {
       this.#options.metrics.failures.inc();
-      this.#options.logger.error({ err: error, epoch, step: number }, "step failed");
-      const { code, message: text } = toRhoneError(error);
-      const failure = { code, message: text, worker: this.#options.worker, stage: message.stage ?? 0 };
-      next.send({ ...head, failure });
+      this.#options.logger.error({ err: error, epoch, step }, "step failed");
+      const { code, message } = toRhoneError(error);
+      next.send({ ...head, failure: { code, message, worker: this.#options.worker, stage: order.stage } });
     }
     this.#idleSince = performance.now();
   }
 
-  #bodyOf(
-    output: StageOutput,
-    step: rhone.v1.Step.$Properties,
-    { timings, hiddenType }: { readonly timings: rhone.v1.StageTiming.$Properties[]; readonly hiddenType: number },
-  ): Frame {
-    if (output.kind === "results") return { result: { spans: [...output.spans], timings } };
-    this.#options.metrics.sentBytes.inc(output.bytes.byteLength);
-    return { stepBody: { ...step, hidden: output.bytes, hiddenType, timings } };
-  }
-
-  #account(
-    step: rhone.v1.Step.$Properties,
-    { arrivedAt, startedAt }: { readonly arrivedAt: number; readonly startedAt: number },
-  ): Omit<rhone.v1.StageTiming.$Properties, "stage"> {
-    const us = (ms: number): number => Math.max(0, Math.round(ms * 1000));
+  /** Throws MESSAGE_MALFORMED before the stage is touched, and what the stage throws. */
+  async #result({ stage, activations }: EpochOrder, { step: message, arrivedAt }: Received): Promise<Frame> {
+    const startedAt = performance.now();
+    if (this.#stage === null) throw new RhoneError("STAGE_FAILED", "This worker holds no shard.");
+    const step = readStep(message, this.#stage);
+    const computeFrom = performance.now();
+    const output = await this.#stage.run(step, activations);
+    const computedAt = performance.now();
     const { metrics } = this.#options;
-    const seconds = (performance.now() - startedAt) / 1000;
-    const idleMs = startedAt - this.#idleSince;
-    this.steps += 1;
-    this.busyUs += us(seconds * 1000);
+    if (output.kind === "hidden") metrics.sentBytes.inc(output.hidden.bytes.byteLength);
+    const computeMs = computedAt - computeFrom;
+    const idleMs = Math.max(0, startedAt - this.#idleSince);
+    this.#steps += 1;
+    this.#busyUs += microseconds(computeMs);
     metrics.steps.inc();
-    metrics.rows.inc((step.spans ?? []).reduce((sum, { count }) => sum + (count ?? 0), 0));
-    metrics.busySeconds.inc(seconds);
-    metrics.idleSeconds.inc(Math.max(0, idleMs / 1000));
-    metrics.stepSeconds.observe(seconds);
-    return { queuedUs: us(startedAt - arrivedAt), computeUs: us(seconds * 1000), idleUs: us(idleMs) };
+    metrics.rows.inc(step.rows);
+    metrics.busySeconds.inc(computeMs / 1000);
+    metrics.idleSeconds.inc(idleMs / 1000);
+    metrics.stepSeconds.observe(computeMs / 1000);
+    return writeOutput(output, message, {
+      stage,
+      queuedUs: microseconds(startedAt - arrivedAt),
+      computeUs: microseconds(computeMs),
+      idleUs: microseconds(idleMs),
+      overheadUs: microseconds(performance.now() - startedAt - computeMs),
+    });
   }
 }
+
+const microseconds = (ms: number): number => Math.max(0, Math.round(ms * 1000));

@@ -5,13 +5,25 @@ import type { ShardWorkerConfig } from "../config.js";
 import type { Device } from "./device.js";
 import { loadShard } from "./load-shard.js";
 
+/** Rows that ggml's AMX kernels compute at once. Its other kernels compute 4, which divides this. */
+const ROW_BLOCK = 32;
+
 /** The device that the settings name. `shutdown` closes it. Throws what openEngine and Backend.open throw. */
-export function openGgmlDevice({ ggmlDir, device, threads }: ShardWorkerConfig, shutdown: Shutdown): Device {
+export function openGgmlDevice(
+  { ggmlDir, device, threads }: Pick<ShardWorkerConfig, "ggmlDir" | "device" | "threads">,
+  shutdown: Shutdown,
+): Device {
   const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
   const backend = Backend.open(engine, { device, threads });
   shutdown.add("backend", () => backend.close());
   return {
-    facts: { engine: engine.version, device: backend.device.name, simulated: false, ...measureSpeed(backend) },
+    facts: {
+      engine: engine.version,
+      device: backend.device.name,
+      simulated: false,
+      rowBlock: ROW_BLOCK,
+      ...measureSpeed(backend),
+    },
     load: (request) => loadShard({ engine, backend, ...request }),
   };
 }

@@ -1,6 +1,5 @@
-import { type Backend, type Engine, GgmlType } from "@rhone/ggml";
+import type { Backend, Engine } from "@rhone/ggml";
 import { readModelConfig } from "@rhone/model";
-import { rhone } from "@rhone/proto";
 import { measureSteps } from "../calibration/measure-steps.js";
 import { Pages } from "../kv-cache/pages.js";
 import { loadWeights } from "../model/load-weights.js";
@@ -21,43 +20,28 @@ export interface ComputingShard extends LoadedShard {
 
 /** Loads weights and allocates pages. Throws MODEL_NOT_FOUND, MODEL_MISMATCH, OUT_OF_MEMORY and what the readers throw. */
 export async function loadShard(request: LoadShardRequest): Promise<ComputingShard> {
-  const { engine, backend, load, modelsDir, onProgress, signal } = request;
-  const file = await findModelFile(load.model ?? {}, modelsDir);
-  const config = readModelConfig(file, { slidingWindow: load.slidingWindow ?? 0 });
-  const range = {
-    first: load.firstLayer ?? 0,
-    last: load.lastLayer ?? 0,
-    embeds: load.embeds ?? false,
-    heads: load.heads ?? false,
-  };
+  const { engine, backend, order, modelsDir, onProgress, signal } = request;
+  const { range, slidingWindow, pages: count, pageSize, kvType: type, maxRows } = order;
+  const file = await findModelFile(order.model, modelsDir);
+  const config = readModelConfig(file, { slidingWindow });
   const weights = await loadWeights({ backend, file, config, range, onProgress, signal });
   try {
-    const pages = Pages.open(backend, {
-      layers: [...weights.layers.keys()],
-      pages: load.pages ?? 0,
-      pageSize: load.pageSize ?? 1,
-      kvDim: config.nKvHeads * config.headDim,
-      type: kvTypeOf(load.kvType ?? 0),
-    });
+    const layers = [...weights.layers.keys()];
+    const kvDim = config.nKvHeads * config.headDim;
+    const pages = Pages.open(backend, { layers, pages: count, pageSize, kvDim, type });
     const shard = { config, weights, pages };
-    const options = { engine, backend, shard, embeds: range.embeds, heads: range.heads };
     const constraints = new Constraints({ engine, path: file.path, vocabSize: config.vocabSize });
-    const stage = new Stage({ ...options, constraints });
+    const { embeds, heads } = range;
+    const stage = new Stage({ engine, backend, shard, embeds, heads, maxRows, constraints });
     const close = (): void => {
       stage.close();
       pages.close();
       weights.close();
     };
-    const measure = (rows: readonly number[]) => measureSteps(options, rows);
+    const measure = (rows: readonly number[]) => measureSteps({ backend, shard, heads }, rows);
     return { stage, weightBytes: weights.bytes, pageBytes: pages.bytes, measure, close };
   } catch (error) {
     weights.close();
     throw error;
   }
-}
-
-function kvTypeOf(type: rhone.v1.KvType): GgmlType {
-  if (type === rhone.v1.KvType.KV_F32) return GgmlType.F32;
-  if (type === rhone.v1.KvType.KV_Q8_0) return GgmlType.Q8_0;
-  return GgmlType.F16;
 }

@@ -1,50 +1,58 @@
 import { simulatedToken, simulatedTokens } from "@rhone/common";
+import { GgmlType } from "@rhone/ggml";
 import { rhone } from "@rhone/proto";
 import { describe, expect, it } from "vitest";
+import { GREEDY, runMessage, tokenBytes } from "../testing/run-message.js";
 import { NullStage } from "./null-stage.js";
 
 const VOCABULARY = 1024;
-const { ACTIVATION_F16, ACTIVATION_F32 } = rhone.v1.ActivationType;
-const rowBytes = (type: rhone.v1.ActivationType): number => (type === ACTIVATION_F16 ? 8 : 16);
-const bytesOf = (tokens: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(tokens).buffer);
-const stage = (embeds: boolean, heads: boolean) =>
-  new NullStage({ vocabSize: VOCABULARY, embeds, heads, stageMs: 0, rowBytes });
+const { ACTIVATION_F16 } = rhone.v1.ActivationType;
 
-const prompt = { sequence: 1, position: 0, count: 3, sample: true };
-const decode = { sequence: 2, position: 9, count: 1, sample: true };
-const step = { opens: [{ sequence: 1 }, { sequence: 2 }], spans: [prompt, decode], tokens: bytesOf([5, 6, 7, 300]) };
+const stage = (embeds: boolean, heads: boolean): NullStage => {
+  const rowBytes = (type: GgmlType): number => (type === GgmlType.F16 ? 8 : 16);
+  const limits = { embeds, vocabSize: VOCABULARY, pages: 8, pageSize: 32, slidingWindow: 0, maxRows: 16, rowBytes };
+  return new NullStage({ limits, heads, stageMs: 0 });
+};
+
+const prompt = { sequence: 1, position: 0, count: 3, pages: [0], sample: true };
+const decode = { sequence: 2, position: 9, count: 1, pages: [1], sample: true };
+const opens = [1, 2].map((sequence) => ({ sequence, sampling: GREEDY }));
+const step = { opens, spans: [prompt, decode], tokens: tokenBytes([5, 6, 7, 300]) };
 
 describe("NullStage", () => {
-  it("hands on as many activation bytes as the model's rows have", async () => {
-    expect(await stage(true, false).run(step, ACTIVATION_F16)).toEqual({ kind: "hidden", bytes: new Uint8Array(32) });
-    expect(await stage(true, false).run(step, ACTIVATION_F32)).toEqual({ kind: "hidden", bytes: new Uint8Array(64) });
+  it.each([
+    [GgmlType.F16, 32],
+    [GgmlType.F32, 64],
+  ])("sends as many activation bytes on as the model's rows have: type %s, %s bytes", async (type, bytes) => {
+    const output = await runMessage(stage(true, false), step, type);
+    expect(output).toEqual({ kind: "hidden", hidden: { type, bytes: new Uint8Array(bytes) } });
   });
 
   it("draws the rule's token after the last row of each span", async () => {
-    const hidden = new Uint8Array(32);
-    const output = await stage(false, true).run({ ...step, hidden, hiddenType: ACTIVATION_F16 }, ACTIVATION_F16);
-    expect(output).toEqual({
+    const message = { ...step, hidden: new Uint8Array(32), hiddenType: ACTIVATION_F16 };
+    const drawn = (token: number) => ({ token, logprob: null, top: [] });
+    expect(await runMessage(stage(false, true), message)).toEqual({
       kind: "results",
       spans: [
-        { sequence: 1, scores: [], tokens: [{ token: simulatedToken(7, 2, VOCABULARY) }] },
-        { sequence: 2, scores: [], tokens: [{ token: simulatedToken(300, 9, VOCABULARY) }] },
+        { sequence: 1, scores: [], tokens: [drawn(simulatedToken(7, 2, VOCABULARY))], pooled: null },
+        { sequence: 2, scores: [], tokens: [drawn(simulatedToken(300, 9, VOCABULARY))], pooled: null },
       ],
     });
   });
 
   it("pools a span as if each hidden state were all ones", async () => {
     const spans = [{ ...prompt, sample: false, pool: true }, decode];
-    const output = await stage(true, true).run({ ...step, spans }, ACTIVATION_F16);
+    const output = await runMessage(stage(true, true), { ...step, spans });
     const pooled = output.kind === "results" ? output.spans.map((span) => span.pooled) : [];
-    expect(pooled).toEqual([new Uint8Array(Float32Array.of(3, 3, 3, 3).buffer), undefined]);
+    expect(pooled).toEqual([Float32Array.of(3, 3, 3, 3), null]);
   });
 
-  it("draws on as long as guesses are right", async () => {
+  it("draws on for as long as the drafts are right", async () => {
     const [first = 0, second = 0] = simulatedTokens([7], 2, VOCABULARY);
-    const draw = async (guesses: readonly number[]) => {
-      const span = { sequence: 1, position: 0, count: 3, sample: true, drafts: 2 };
-      const output = await stage(true, true).run({ ...step, spans: [span], tokens: bytesOf([7, ...guesses]) }, 0);
-      return output.kind === "results" ? output.spans[0]?.tokens?.map(({ token }) => token) : null;
+    const draw = async (drafts: readonly number[]) => {
+      const spans = [{ ...prompt, drafts: 2 }];
+      const output = await runMessage(stage(true, true), { opens, spans, tokens: tokenBytes([7, ...drafts]) });
+      return output.kind === "results" ? output.spans[0]?.tokens.map(({ token }) => token) : null;
     };
     expect(await draw([first, second])).toEqual(simulatedTokens([7], 3, VOCABULARY));
     expect(await draw([first, 5])).toEqual([first, second]);
@@ -52,26 +60,19 @@ describe("NullStage", () => {
   });
 
   it("scores prompts: certain of the rule's tokens, and of no other", async () => {
-    const targets = [simulatedToken(5, 0, VOCABULARY), 6];
-    const output = await stage(true, true).run(
-      { ...step, spans: [{ ...prompt, targets }], tokens: bytesOf([5, 9, 7]) },
-      0,
-    );
-    expect(output).toMatchObject({ spans: [{ scores: [{ logprob: 0 }, { token: 6, logprob: -100 }] }] });
+    const spans = [{ ...prompt, targets: [simulatedToken(5, 0, VOCABULARY), 6] }, decode];
+    const output = await runMessage(stage(true, true), { ...step, spans, tokens: tokenBytes([5, 9, 7, 300]) });
+    expect(output).toMatchObject({ spans: [{ scores: [{ logprob: 0 }, { token: 6, logprob: -100 }] }, {}] });
   });
 
-  it.each([
-    ["of a sequence that was never opened", { ...step, opens: [] }, /Sequence 1 was not opened/],
-    ["that lack activations", step, /brought 4 tokens and 0 bytes of activations instead of 64/],
-    ["that lack tokens", { ...step, tokens: bytesOf([1]), hidden: new Uint8Array(64) }, /rows brought 1 tokens/],
-  ])("refuses frames %s", async (_, frame, why) => {
-    await expect(stage(false, true).run(frame, ACTIVATION_F32)).rejects.toThrow(why);
-  });
-
-  it("forgets sequences that are closed", async () => {
+  it("keeps page tables as a real stage does, and forgets sequences that are closed", async () => {
     const first = stage(true, true);
-    await first.run({ ...step, closes: [1] }, 0);
-    await expect(first.run({ ...step, opens: [] }, 0)).rejects.toThrow(/Sequence 1 was not opened/);
+    await runMessage(first, { ...step, closes: [2] });
+    expect([1, 2].map((sequence) => first.pageCount(sequence))).toEqual([1, undefined]);
+    await runMessage(first, { spans: [{ ...prompt, position: 32, pages: [4, 5] }], tokens: tokenBytes([1, 2, 3]) });
+    expect(first.pageCount(1)).toBe(3);
+    first.reset();
+    expect(first.pageCount(1)).toBeUndefined();
   });
 });
 

@@ -1,105 +1,80 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { RhoneError, simulatedDraw, simulatedToken } from "@rhone/common";
-import { rhone } from "@rhone/proto";
-import { readTokens } from "../sampling/sequence-sampler.js";
-import type { RunnableStage, StageOutput } from "../stage/runnable-stage.js";
+import { simulatedDraw, simulatedToken } from "@rhone/common";
+import { GgmlType } from "@rhone/ggml";
+import type { RunnableStage } from "../stage/runnable-stage.js";
+import type { StepLimits } from "../wire/read-step.js";
+import type { Span, SpanResult, StageOutput, Step } from "../wire/step.js";
 
-type Step = rhone.v1.Step.$Properties;
-type Span = rhone.v1.Span.$Properties;
-type SpanResult = rhone.v1.SpanResult.$Properties;
-
-/** The rule is certain of its token (log P = 0); any other is as good as impossible. */
+/** The rule is certain of its token (log P = 0); any other token is as good as impossible. */
 const IMPOSSIBLE = -100;
 
 export interface NullStageOptions {
-  readonly vocabSize: number;
-  readonly embeds: boolean;
+  readonly limits: StepLimits;
   readonly heads: boolean;
-  /** How long a step takes, in whole milliseconds; a timer of Node may add one. */
+  /** Duration of a step, in whole milliseconds; Node's timers may add one. */
   readonly stageMs: number;
-  /** Of the activations between stages. */
-  readonly rowBytes: (type: rhone.v1.ActivationType) => number;
 }
 
 /** Takes frames as a real stage does and computes nothing. The last stage's tokens follow `simulatedToken`. */
 export class NullStage implements RunnableStage {
+  readonly limits: StepLimits;
   readonly #options: NullStageOptions;
-  readonly #open = new Set<number>();
+  /** Length of each open sequence's page table. */
+  readonly #pages = new Map<number, number>();
 
   constructor(options: NullStageOptions) {
+    this.limits = options.limits;
     this.#options = options;
   }
 
+  pageCount(sequence: number): number | undefined {
+    return this.#pages.get(sequence);
+  }
+
   reset(): void {
-    this.#open.clear();
+    this.#pages.clear();
   }
 
-  close(): void {
-    this.reset();
-  }
-
-  /** Throws STAGE_FAILED for frames that a real stage would refuse. */
-  async run(step: Step, activations: rhone.v1.ActivationType): Promise<StageOutput> {
-    const { heads, rowBytes, stageMs } = this.#options;
-    for (const { sequence } of step.opens ?? []) this.#open.add(sequence ?? 0);
-    const spans = step.spans ?? [];
-    const rows = this.#countRows(spans);
-    const tokens = readTokens(step.tokens);
-    this.#check(step, { rows, tokens: tokens.length });
-    if (rows > 0 && stageMs > 0) await sleep(stageMs);
-    for (const sequence of step.closes ?? []) this.#open.delete(sequence);
-    if (!heads) return { kind: "hidden", bytes: new Uint8Array(rows * rowBytes(activations)) };
-    return { kind: "results", spans: this.#draw(spans, tokens) };
-  }
-
-  #countRows(spans: readonly Span[]): number {
-    let rows = 0;
-    for (const { sequence, count } of spans) {
-      if (!this.#open.has(sequence ?? 0)) {
-        throw new RhoneError("STAGE_FAILED", `Sequence ${sequence} was not opened on this stage.`);
-      }
-      rows += count ?? 0;
+  async run({ opens, spans, closes, rows, tokens }: Step, activations: GgmlType): Promise<StageOutput> {
+    const { heads, limits, stageMs } = this.#options;
+    for (const { sequence } of opens) this.#pages.set(sequence, 0);
+    for (const { sequence, pages } of spans) {
+      this.#pages.set(sequence, (this.#pages.get(sequence) ?? 0) + pages.length);
     }
-    return rows;
-  }
-
-  #check({ hidden, hiddenType }: Step, { rows, tokens }: { readonly rows: number; readonly tokens: number }): void {
-    const expected = this.#options.embeds ? 0 : rows * this.#options.rowBytes(hiddenType ?? 0);
-    const bytes = hidden?.byteLength ?? 0;
-    if (tokens === rows && bytes === expected) return;
-    throw new RhoneError(
-      "STAGE_FAILED",
-      `A frame of ${rows} rows brought ${tokens} tokens and ${bytes} bytes of activations instead of ${expected}.`,
-    );
+    if (rows > 0 && stageMs > 0) await sleep(stageMs);
+    for (const sequence of closes) this.#pages.delete(sequence);
+    if (heads) return { kind: "results", spans: this.#draw(spans, tokens) };
+    const bytes = new Uint8Array(rows * limits.rowBytes(activations));
+    return { kind: "hidden", hidden: { type: activations, bytes } };
   }
 
   #draw(spans: readonly Span[], tokens: Int32Array): readonly SpanResult[] {
     let row = 0;
     return spans.map((span) => {
       const first = row;
-      row += span.count ?? 0;
+      row += span.count;
       return this.#answer(span, tokens.subarray(first, row));
     });
   }
 
-  /** As if every hidden state were all ones. */
-  #sumOfOnes(rows: number): Uint8Array {
-    const bytes = this.#options.rowBytes(rhone.v1.ActivationType.ACTIVATION_F32);
-    return new Uint8Array(new Float32Array(bytes / Float32Array.BYTES_PER_ELEMENT).fill(rows).buffer);
-  }
-
-  #answer(span: Span, tokens: Int32Array): SpanResult {
-    const { vocabSize } = this.#options;
-    const [sequence, start, drafts] = [span.sequence ?? 0, span.position ?? 0, span.drafts ?? 0];
-    const drawn = span.sample === true ? simulatedDraw({ tokens, position: start, drafts }, vocabSize) : [];
+  #answer({ sequence, position, sample, drafts, targets, pool }: Span, tokens: Int32Array): SpanResult {
+    const { vocabSize } = this.limits;
+    const drawn = sample ? simulatedDraw({ tokens, position, drafts }, vocabSize) : [];
+    const scores = targets.map((target, row) => ({
+      token: target,
+      logprob: target === simulatedToken(tokens[row] ?? 0, position + row, vocabSize) ? 0 : IMPOSSIBLE,
+      top: [],
+    }));
     return {
       sequence,
-      tokens: drawn.map((token) => ({ token })),
-      scores: (span.targets ?? []).map((target, row) => ({
-        token: target,
-        logprob: target === simulatedToken(tokens[row] ?? 0, start + row, vocabSize) ? 0 : IMPOSSIBLE,
-      })),
-      ...(span.pool === true && { pooled: this.#sumOfOnes(tokens.length) }),
+      tokens: drawn.map((token) => ({ token, logprob: null, top: [] })),
+      scores,
+      pooled: pool ? this.#sumOfOnes(tokens.length) : null,
     };
+  }
+
+  /** As if every hidden state were all ones. */
+  #sumOfOnes(rows: number): Float32Array {
+    return new Float32Array(this.limits.rowBytes(GgmlType.F32) / Float32Array.BYTES_PER_ELEMENT).fill(rows);
   }
 }

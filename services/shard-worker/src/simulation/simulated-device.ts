@@ -3,26 +3,29 @@ import { rowSize } from "@rhone/ggml";
 import { readModelConfig } from "@rhone/model";
 import type { Device, LoadedShard, LoadRequest } from "../shard/device.js";
 import { findModelFile } from "../shard/find-model-file.js";
-import { ggmlTypeOf } from "../stage/activations.js";
+import type { StepLimits } from "../wire/read-step.js";
 import { NullStage } from "./null-stage.js";
 
 /** A device without arithmetic: its shards hold no weights and no pages, and their tokens follow `simulatedToken`. */
 export function simulatedDevice(simulation: Simulation): Device {
   return {
-    facts: { engine: "none", device: "simulated", simulated: true, gflops: 0, bandwidth: 0 },
+    facts: { engine: "none", device: "simulated", simulated: true, gflops: 0, bandwidth: 0, rowBlock: 1 },
     load: (request) => loadNothing(request, simulation),
   };
 }
 
-async function loadNothing({ load, modelsDir }: LoadRequest, simulation: Simulation): Promise<LoadedShard> {
-  const file = await findModelFile(load.model ?? {}, modelsDir);
-  const { dim, vocabSize } = readModelConfig(file, { slidingWindow: load.slidingWindow ?? 0 });
-  const stage = new NullStage({
+async function loadNothing({ order, modelsDir }: LoadRequest, simulation: Simulation): Promise<LoadedShard> {
+  const { model, range, pages, pageSize, slidingWindow, maxRows } = order;
+  const { dim, vocabSize } = readModelConfig(await findModelFile(model, modelsDir), { slidingWindow });
+  const limits: StepLimits = {
+    embeds: range.embeds,
     vocabSize,
-    embeds: load.embeds ?? false,
-    heads: load.heads ?? false,
-    stageMs: simulation.stageMs,
-    rowBytes: (type) => simulation.rowBytes ?? rowSize(ggmlTypeOf(type), dim),
-  });
+    pages,
+    pageSize,
+    slidingWindow,
+    maxRows,
+    rowBytes: (type) => simulation.rowBytes ?? rowSize(type, dim),
+  };
+  const stage = new NullStage({ limits, heads: range.heads, stageMs: simulation.stageMs });
   return { stage, weightBytes: 0, pageBytes: 0, measure: async () => [], close: () => {} };
 }

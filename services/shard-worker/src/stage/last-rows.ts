@@ -1,51 +1,56 @@
 import type { RowOrder } from "../attention/row-order.js";
-import type { StepSpan } from "./step-plan.js";
+import type { Span } from "../wire/step.js";
 
 /** One row of logits that the last stage reads: for a draw, for a score, or both. */
-export interface LogitRow {
-  readonly span: StepSpan;
+export interface LogitRow<S extends Span = Span> {
+  readonly span: S;
   readonly position: number;
+  /** The token to score against this row. */
   readonly target: number | undefined;
   readonly draws: boolean;
-  /** The token that the next row holds as a guess; undefined when the row draws the span's last token. */
+  /** The draft that the next row holds; undefined when this is the span's last row. */
   readonly guess: number | undefined;
 }
 
-/** What the last stage reads of a step: the logits of some rows, and the hidden states of every row of the spans to pool. */
-export interface LastRows {
-  readonly logits: readonly LogitRow[];
-  readonly pooled: readonly StepSpan[];
-  /** Rows of both; those of `logits` come first, then span by span. */
+/** What the last stage reads of a step: the logits of some rows, and the hidden states of all rows of the pooled spans. */
+export interface LastRows<S extends Span = Span> {
+  readonly logits: readonly LogitRow<S>[];
+  readonly pooled: readonly S[];
+  /** Rows of both together: the rows of `logits` first, then the pooled spans' rows, span by span. */
   readonly count: number;
 }
 
-/** The rows that draw, are scored or are pooled. `tokens`: i32 [rows], what the step's rows hold. */
-export function lastRows(spans: readonly StepSpan[], tokens: Int32Array): LastRows {
+/** The rows that draw, are scored or are pooled. `tokens`: i32 [rows], in the order of the spans. */
+export function lastRows<S extends Span>(spans: readonly S[], tokens: Int32Array): LastRows<S> {
   const logits = logitRows(spans, tokens);
-  const pooled = spans.filter(({ message }) => message.pool === true);
+  const pooled = spans.filter(({ pool }) => pool);
   return { logits, pooled, count: pooled.reduce((sum, { count }) => sum + count, logits.length) };
 }
 
-/** Where among the computed rows each of them comes from. */
-export function indicesOf({ logits, pooled }: LastRows, order: RowOrder<StepSpan>): Int32Array {
-  const drawn = logits.map(({ span, position }) => order.startOf(span) + position - span.position);
+/** The computed row of each of the rows, i32 [count]. */
+export function computedRows<S extends Span>({ logits, pooled }: LastRows<S>, order: RowOrder<S>): Int32Array {
+  const read = logits.map(({ span, position }) => order.startOf(span) + position - span.position);
   const summed = pooled.flatMap((span) => Array.from({ length: span.count }, (_, i) => order.startOf(span) + i));
-  return Int32Array.from([...drawn, ...summed]);
+  return Int32Array.from([...read, ...summed]);
 }
 
-function logitRows(spans: readonly StepSpan[], tokens: Int32Array): readonly LogitRow[] {
+/**
+ * A span of rows 0 to 3 with 2 drafts draws from row 1 on: row 1 draws what row 2 should hold, row 2 what row 3 should
+ * hold, row 3 a new token.
+ */
+function logitRows<S extends Span>(spans: readonly S[], tokens: Int32Array): readonly LogitRow<S>[] {
   let start = 0;
   return spans.flatMap((span) => {
-    const { targets, sample = false, drafts } = span.message;
-    const firstDraw = sample ? span.count - 1 - (drafts ?? 0) : span.count;
-    const rows: LogitRow[] = [];
-    for (let i = 0; i < span.count; i++) {
+    const { position, count, targets, sample, drafts } = span;
+    const firstDraw = sample ? count - 1 - drafts : count;
+    const rows: LogitRow<S>[] = [];
+    for (let i = 0; i < count; i++) {
       const draws = i >= firstDraw;
-      const target = targets?.[i];
-      const guess = i === span.count - 1 ? undefined : tokens[start + i + 1];
-      if (draws || target !== undefined) rows.push({ span, position: span.position + i, target, draws, guess });
+      const target = targets[i];
+      const guess = i === count - 1 ? undefined : tokens[start + i + 1];
+      if (draws || target !== undefined) rows.push({ span, position: position + i, target, draws, guess });
     }
-    start += span.count;
+    start += count;
     return rows;
   });
 }

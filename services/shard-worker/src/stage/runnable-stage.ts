@@ -1,14 +1,14 @@
-import type { rhone } from "@rhone/proto";
-
-/** What a stage makes of a step: activations for the next stage, or results for the coordinator. */
-export type StageOutput =
-  | { readonly kind: "hidden"; readonly bytes: Uint8Array }
-  | { readonly kind: "results"; readonly spans: readonly rhone.v1.SpanResult.$Properties[] };
+import type { GgmlType } from "@rhone/ggml";
+import type { StepContext } from "../wire/read-step.js";
+import type { StageOutput, Step } from "../wire/step.js";
 
 /** A loaded shard as its runner sees it. */
-export interface RunnableStage {
+export interface RunnableStage extends StepContext {
   /** Forgets every sequence: a new epoch begins. */
   reset(): void;
-  /** Runs one step; the runner waits for it before the next. `activations`: the type that the next stage expects. */
-  run(step: rhone.v1.Step.$Properties, activations: rhone.v1.ActivationType): Promise<StageOutput>;
+  /**
+   * Runs one step that `readStep` has checked against this stage; the runner waits for it before the next.
+   * `activations`: the type that the next stage expects.
+   */
+  run(step: Step, activations: GgmlType): Promise<StageOutput>;
 }

@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Backend, openEngine } from "@rhone/ggml";
+import { Backend, GgmlType, openEngine } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
-import { rhone } from "@rhone/proto";
+import type { rhone } from "@rhone/proto";
 import { afterAll, describe, expect, it } from "vitest";
 import type { LoadedShard } from "../shard/device.js";
 import { loadShard } from "../shard/load-shard.js";
+import { GREEDY, runMessage, tokenBytes } from "../testing/run-message.js";
+import { activationTypeOnWire } from "../wire/tensor-types.js";
 
 interface Reference {
   readonly cases: readonly {
@@ -17,7 +19,6 @@ interface Reference {
 }
 
 const FIXTURES = fileURLToPath(new URL("../../../../test/fixtures/oracle/", import.meta.url));
-const { KvType, ActivationType } = rhone.v1;
 const PAGE_SIZE = 32;
 const PAGES = 24;
 
@@ -28,31 +29,35 @@ afterAll(() => backend.close());
 interface Chain {
   readonly shards: readonly LoadedShard[];
   readonly window: number;
-  readonly activations: rhone.v1.ActivationType;
+  readonly activations: GgmlType;
 }
 
-async function openChain(name: string, stages: number, kvType: rhone.v1.KvType): Promise<Chain> {
+async function openChain(name: string, stages: number, kvType: GgmlType): Promise<Chain> {
   const path = `${FIXTURES}${name}/model-f32.gguf`;
   const file = await openGguf(path);
   const config = readModelConfig(file);
   const window = config.slidingWindow ?? 0;
   const shards: LoadedShard[] = [];
   for (let stage = 0; stage < stages; stage++) {
-    const load = {
-      model: { name, path, fingerprint: file.headerFingerprint },
-      firstLayer: Math.floor((config.nLayers * stage) / stages),
-      lastLayer: Math.floor((config.nLayers * (stage + 1)) / stages),
+    const range = {
+      first: Math.floor((config.nLayers * stage) / stages),
+      last: Math.floor((config.nLayers * (stage + 1)) / stages),
       embeds: stage === 0,
       heads: stage === stages - 1,
+    };
+    const order = {
+      model: { name, path, fingerprint: file.headerFingerprint },
+      range,
+      maxRows: 512,
       pages: PAGES,
       pageSize: PAGE_SIZE,
       kvType,
       slidingWindow: window,
     };
     const signal = new AbortController().signal;
-    shards.push(await loadShard({ engine, backend, modelsDir: undefined, load, onProgress: () => {}, signal }));
+    shards.push(await loadShard({ engine, backend, modelsDir: undefined, order, onProgress: () => {}, signal }));
   }
-  const activations = kvType === KvType.KV_F32 ? ActivationType.ACTIVATION_F32 : ActivationType.ACTIVATION_F16;
+  const activations = kvType === GgmlType.F32 ? GgmlType.F32 : GgmlType.F16;
   return { shards, window, activations };
 }
 
@@ -60,14 +65,12 @@ async function openChain(name: string, stages: number, kvType: rhone.v1.KvType):
 async function send({ shards, activations }: Chain, step: rhone.v1.Step.$Properties) {
   let frame = step;
   for (const { stage } of shards) {
-    const output = await stage.run(frame, activations);
+    const output = await runMessage(stage, frame, activations);
     if (output.kind === "results") return output.spans;
-    frame = { ...frame, hidden: output.bytes, hiddenType: activations };
+    frame = { ...frame, hidden: output.hidden.bytes, hiddenType: activationTypeOnWire(activations) };
   }
   throw new Error("the last stage gave no results");
 }
-
-const bytesOf = (tokens: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(tokens).buffer);
 
 /** Prefills in chunks through scattered pages, then decodes greedily; the oracle's prompt is scored on the way. */
 async function play(chain: Chain, tokens: readonly number[], { chunk, decode }: { chunk: number; decode: number }) {
@@ -87,11 +90,11 @@ async function play(chain: Chain, tokens: readonly number[], { chunk, decode }: 
     const last = position + count === known.length;
     const targets = generated.length > 0 ? [] : tokens.slice(position + 1, position + count + 1);
     const span = { ...spanAt(position, count), sample: last, targets, topTargets: 1 };
-    const opens = position === 0 ? [{ sequence: 1, sampling: { temperature: 0, topP: 1, repetitionPenalty: 1 } }] : [];
+    const opens = position === 0 ? [{ sequence: 1, sampling: GREEDY }] : [];
     const [result] = await send(chain, {
       opens,
       spans: [span],
-      tokens: bytesOf(known.slice(position, position + count)),
+      tokens: tokenBytes(known.slice(position, position + count)),
     });
     logprobs.push(...(result?.scores ?? []).map(({ logprob }) => logprob ?? Number.NaN));
     if (result?.tokens?.[0]?.token != null) {
@@ -112,11 +115,10 @@ const CASES = [
 
 /** Sums the tokens' hidden states, chunk by chunk, each chunk beside a sequence that decodes; returns also what that drew. */
 async function embedBeside(chain: Chain, tokens: readonly number[], chunk: number) {
-  const sampling = { temperature: 0, topP: 1, repetitionPenalty: 1 };
   await send(chain, {
     opens: [
-      { sequence: 1, sampling },
-      { sequence: 2, sampling },
+      { sequence: 1, sampling: GREEDY },
+      { sequence: 2, sampling: GREEDY },
     ],
   });
   let sum: readonly number[] = [];
@@ -134,11 +136,11 @@ async function embedBeside(chain: Chain, tokens: readonly number[], chunk: numbe
       { sequence: 2, position: at, count: 1, pages: at === 0 ? [PAGES - 1] : [], sample: true },
       { sequence: 1, position, count: part.length, pages, firstPage, pool: true },
     ];
-    const results = await send(chain, { spans, tokens: bytesOf([drawn.at(-1) ?? 0, ...part]) });
-    const pooled = new Float32Array(Uint8Array.from(results[1]?.pooled ?? []).buffer);
+    const results = await send(chain, { spans, tokens: tokenBytes([drawn.at(-1) ?? 0, ...part]) });
+    const pooled = results[1]?.pooled ?? [];
     sum = [...pooled].map((value, i) => value + (sum[i] ?? 0));
     drawn.push(results[0]?.tokens?.[0]?.token ?? Number.NaN);
-    expect(results[0]?.pooled).toHaveLength(0);
+    expect(results[0]?.pooled).toBeNull();
     expect(results[1]?.tokens).toEqual([]);
   }
   await send(chain, { closes: [1, 2] });
@@ -152,7 +154,7 @@ describe.each(CASES)("stages of $name against the definition, in NumPy", ({ name
   };
 
   it.each(stages)("%d stages: sums of hidden states, beside rows that draw", { timeout: 60_000 }, async (count) => {
-    const chain = await openChain(name, count, KvType.KV_F32);
+    const chain = await openChain(name, count, GgmlType.F32);
     try {
       for (const [index, { tokens }] of cases.entries()) {
         const { generated } = await play(chain, tokens.slice(0, 1), { chunk: 1, decode: 20 });
@@ -175,8 +177,8 @@ describe.each(CASES)("stages of $name against Hugging Face transformers", ({ nam
 
   it.each(
     stages.flatMap((count) => [
-      { count, kv: "f32", kvType: KvType.KV_F32, tolerance: 2e-3 },
-      { count, kv: "f16", kvType: KvType.KV_F16, tolerance: 2e-2 },
+      { count, kv: "f32", kvType: GgmlType.F32, tolerance: 2e-3 },
+      { count, kv: "f16", kvType: GgmlType.F16, tolerance: 2e-2 },
     ]),
   )(
     "$count stages, $kv pages: log-probabilities and greedy tokens",
@@ -194,7 +196,7 @@ describe.each(CASES)("stages of $name against Hugging Face transformers", ({ nam
             expect(worst).toBeLessThan(tolerance);
             const tie = reference.greedy_margin.findIndex((margin) => margin <= 5e-3);
             const compared = tie === -1 ? 24 : tie;
-            if (kvType === KvType.KV_F32)
+            if (kvType === GgmlType.F32)
               expect(generated.slice(0, compared)).toEqual(reference.greedy.slice(0, compared));
           }
         }

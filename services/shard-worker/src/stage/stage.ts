@@ -1,19 +1,15 @@
-import { RhoneError } from "@rhone/common";
 import { type Backend, type Engine, GgmlType, Graph, rowSize, type Tensor } from "@rhone/ggml";
-import type { rhone } from "@rhone/proto";
-import { PageTable } from "../kv-cache/page-table.js";
 import { embed, finalNorm, head, type Shard, transformer } from "../model/transformer.js";
 import type { Constraints } from "../sampling/constraints.js";
-import { readTokens, SequenceSampler, scoreOf } from "../sampling/sequence-sampler.js";
-import { checkHidden, ggmlTypeOf } from "./activations.js";
-import { indicesOf, type LastRows, lastRows } from "./last-rows.js";
+import { SequenceSampler } from "../sampling/sequence-sampler.js";
+import type { StepLimits } from "../wire/read-step.js";
+import type { SequenceOpen, SpanResult, StageOutput, Step } from "../wire/step.js";
+import { computedRows, type LastRows, lastRows } from "./last-rows.js";
+import { OpenSequences } from "./open-sequences.js";
 import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
-import type { RunnableStage, StageOutput } from "./runnable-stage.js";
+import type { RunnableStage } from "./runnable-stage.js";
+import { spanResults } from "./span-results.js";
 import { planStep, type StepPlan, type StepSpan } from "./step-plan.js";
-import { sumRows } from "./sum-rows.js";
-
-type Step = rhone.v1.Step.$Properties;
-type TokenScore = rhone.v1.TokenScore.$Properties;
 
 export interface StageOptions {
   readonly engine: Engine;
@@ -21,31 +17,35 @@ export interface StageOptions {
   readonly shard: Shard;
   readonly embeds: boolean;
   readonly heads: boolean;
-  /** On the last stage; absent where nothing constrained is drawn. */
-  readonly constraints?: Constraints;
+  /** Most rows of one step. */
+  readonly maxRows: number;
+  /** The grammars of constrained sequences; used where `heads`. */
+  readonly constraints: Constraints;
 }
 
 /** What a step computes: activations for the next stage, or on the last one what `LastRows` asks for. */
 interface Computed {
   readonly activations?: Tensor;
-  /** f32 [rows, vocabSize] */
+  /** f32 [rows of logits, vocabSize] (ne [vocabSize, rows of logits]). */
   readonly logits?: Tensor;
-  /** After the final norm, f32 [rows, dim]: those of the logits first. */
+  /** After the final norm, f32 [rows, dim] (ne [dim, rows]): the rows of logits first, then the pooled ones. */
   readonly states?: Tensor;
 }
 
-/** A loaded shard at work: page tables and samplers of the open sequences, one step at a time. */
+/** A loaded shard at work: the page tables and samplers of the open sequences, and one step at a time. */
 export class Stage implements RunnableStage {
+  readonly limits: StepLimits;
   readonly #options: StageOptions;
   readonly #graph: Graph;
-  readonly #tables = new Map<number, PageTable>();
-  readonly #samplers = new Map<number, SequenceSampler>();
+  readonly #sequences: OpenSequences;
   readonly #clock = new PhaseClock();
 
   constructor(options: StageOptions) {
+    const { shard, backend } = options;
     this.#options = options;
-    const layers = options.shard.weights.layers.size;
-    this.#graph = Graph.open(options.backend, { maxTensors: 4096 + layers * 2048 });
+    this.limits = limitsOf(options);
+    this.#graph = Graph.open(backend, { maxTensors: 4096 + shard.weights.layers.size * 2048 });
+    this.#sequences = new OpenSequences(shard.pages.shape.pageSize, (open) => this.#openSampler(open));
   }
 
   /** Milliseconds of the last step that had rows. */
@@ -53,19 +53,21 @@ export class Stage implements RunnableStage {
     return this.#clock.times;
   }
 
-  reset(): void {
-    for (const sampler of this.#samplers.values()) sampler.close();
-    this.#samplers.clear();
-    this.#tables.clear();
+  pageCount(sequence: number): number | undefined {
+    return this.#sequences.get(sequence)?.table.length;
   }
 
-  /** Throws STAGE_FAILED, OUT_OF_MEMORY, GGML_FAILED. */
-  async run(step: Step, activations: rhone.v1.ActivationType): Promise<StageOutput> {
-    for (const { from = 0, to = 0 } of step.copies ?? []) this.#options.shard.pages.copy(from ?? 0, to ?? 0);
-    for (const open of step.opens ?? []) await this.#openSequence(open);
-    const spans = (step.spans ?? []).map((span) => this.#spanOf(span));
-    const output = spans.length === 0 ? this.#nothing() : await this.#forward(step, spans, activations);
-    for (const sequence of step.closes ?? []) this.#closeSequence(sequence);
+  reset(): void {
+    this.#sequences.closeAll();
+  }
+
+  /** Throws OUT_OF_MEMORY, GGML_FAILED, and STAGE_FAILED when a grammar does not compile. */
+  async run(step: Step, activations: GgmlType): Promise<StageOutput> {
+    await this.#sequences.open(step.opens);
+    for (const { from, to } of step.copies) this.#options.shard.pages.copy(from, to);
+    const spans = step.spans.map((span) => this.#extendTable(span));
+    const output = spans.length === 0 ? this.#nothing(activations) : await this.#forward(step, spans, activations);
+    for (const sequence of step.closes) this.#sequences.close(sequence);
     return output;
   }
 
@@ -74,37 +76,31 @@ export class Stage implements RunnableStage {
     this.#graph.close();
   }
 
-  #nothing(): StageOutput {
-    return this.#options.heads ? { kind: "results", spans: [] } : { kind: "hidden", bytes: new Uint8Array() };
+  #nothing(type: GgmlType): StageOutput {
+    if (this.#options.heads) return { kind: "results", spans: [] };
+    return { kind: "hidden", hidden: { type, bytes: new Uint8Array() } };
   }
 
-  async #openSequence(open: rhone.v1.SequenceOpen.$Properties): Promise<void> {
+  async #openSampler(open: SequenceOpen): Promise<SequenceSampler | null> {
     const { engine, shard, heads, constraints } = this.#options;
-    const sequence = open.sequence ?? 0;
-    this.#closeSequence(sequence);
-    this.#tables.set(sequence, new PageTable(shard.pages.shape.pageSize));
-    if (!heads) return;
-    const matcher = await constraints?.open(open);
-    this.#samplers.set(sequence, new SequenceSampler(engine, shard.config.vocabSize, { open, matcher }));
+    if (!heads) return null;
+    return new SequenceSampler(engine, shard.config.vocabSize, { open, matcher: await constraints.open(open) });
   }
 
-  #closeSequence(sequence: number): void {
-    this.#tables.delete(sequence);
-    this.#samplers.get(sequence)?.close();
-    this.#samplers.delete(sequence);
+  #extendTable(span: Step["spans"][number]): StepSpan {
+    const { table } = this.#openSequence(span.sequence);
+    this.#options.shard.pages.prepare(span.pages);
+    table.append(span.pages);
+    return { ...span, table };
   }
 
-  #spanOf(message: rhone.v1.Span.$Properties): StepSpan {
-    const sequence = message.sequence ?? 0;
-    const table = this.#tables.get(sequence);
-    if (table === undefined) throw new RhoneError("STAGE_FAILED", `Sequence ${sequence} was not opened on this stage.`);
-    this.#options.shard.pages.prepare(message.pages ?? []);
-    table.append(message.pages ?? []);
-    const { position, count, firstPage } = message;
-    return { sequence, position: position ?? 0, count: count ?? 0, firstPage: firstPage ?? 0, table, message };
+  #openSequence(sequence: number) {
+    const open = this.#sequences.get(sequence);
+    if (open === undefined) throw new RangeError(`sequence ${sequence} is not open: the step was not checked`);
+    return open;
   }
 
-  async #forward(step: Step, spans: readonly StepSpan[], activations: rhone.v1.ActivationType): Promise<StageOutput> {
+  async #forward(step: Step, spans: readonly StepSpan[], activations: GgmlType): Promise<StageOutput> {
     const { backend, shard, heads } = this.#options;
     const graph = this.#graph;
     const clock = this.#clock;
@@ -112,55 +108,52 @@ export class Stage implements RunnableStage {
     graph.reset();
     const plan = planStep(graph, spans, shard);
     const source = this.#source(step, plan);
-    const rows = heads ? lastRows(spans, readTokens(step.tokens)) : undefined;
-    const chosen = rows === undefined || rows.count === 0 ? undefined : graph.input(GgmlType.I32, [rows.count]);
+    const rows = heads ? lastRows(spans, step.tokens) : null;
+    const chosen = rows === null || rows.count === 0 ? null : graph.input(GgmlType.I32, [rows.count]);
     const wanted = heads ? (chosen ?? "none") : "all";
     const hidden = transformer(graph, source.hidden, shard, { step: plan, wanted });
-    const out = this.#outputs(hidden, rows, activations);
+    const out = rows === null ? this.#activations(hidden, activations) : this.#headOutputs(hidden, rows);
     graph.allocate();
     clock.end("build");
     source.fill();
     plan.fill();
-    if (chosen !== undefined && rows !== undefined) graph.setInput(chosen, indicesOf(rows, plan.order));
+    if (chosen !== null && rows !== null) graph.setInput(chosen, computedRows(rows, plan.order));
     clock.end("fill");
     await backend.compute(graph);
     clock.end("compute");
-    const output = rows === undefined ? this.#hidden(plan, out) : this.#results(spans, rows, out);
+    const output = rows === null ? this.#readHidden(plan, out, activations) : this.#readResults(spans, rows, out);
     clock.end("read");
     return output;
   }
 
-  /** The hidden state that the first of the shard's layers takes, f32 [rows, dim]. */
-  #source(step: Step, { rows, order }: StepPlan): { readonly hidden: Tensor; readonly fill: () => void } {
-    const { shard, embeds } = this.#options;
-    const { dim, vocabSize } = shard.config;
+  /** The hidden state that the first of the shard's layers takes, f32 [rows, dim] (ne [dim, rows]). */
+  #source({ tokens, hidden }: Step, { rows, order }: StepPlan): { readonly hidden: Tensor; readonly fill: () => void } {
+    const { weights, config } = this.#options.shard;
     const graph = this.#graph;
-    if (embeds) {
-      const tokens = step.tokens ?? new Uint8Array();
-      checkTokens(readTokens(tokens), { rows, vocabSize });
+    if (hidden === null) {
       const input = graph.input(GgmlType.I32, [rows]);
-      const fill = (): void => graph.setInput(input, order.toComputed(tokens, Int32Array.BYTES_PER_ELEMENT));
-      return { hidden: embed(graph, input, shard.weights), fill };
+      const bytes = new Uint8Array(tokens.buffer);
+      const fill = (): void => graph.setInput(input, order.toComputed(bytes, Int32Array.BYTES_PER_ELEMENT));
+      return { hidden: embed(graph, input, weights), fill };
     }
-    const type = ggmlTypeOf(step.hiddenType ?? 0);
-    const bytes = step.hidden ?? new Uint8Array();
-    checkHidden(bytes, type, { rows, dim });
-    const input = graph.input(type, [dim, rows]);
-    const hidden = type === GgmlType.F32 ? input : graph.cast(input, GgmlType.F32);
-    return { hidden, fill: () => graph.setInput(input, order.toComputed(bytes, rowSize(type, dim))) };
+    const { type, bytes } = hidden;
+    const input = graph.input(type, [config.dim, rows]);
+    return {
+      hidden: type === GgmlType.F32 ? input : graph.cast(input, GgmlType.F32),
+      fill: () => graph.setInput(input, order.toComputed(bytes, this.limits.rowBytes(type))),
+    };
   }
 
-  /** `hidden`: the rows that are wanted, f32 [rows, dim]; undefined when none is. Activations take the type that the next stage expects. */
-  #outputs(hidden: Tensor | undefined, rows: LastRows | undefined, activations: rhone.v1.ActivationType): Computed {
+  /** In the type that the next stage expects. */
+  #activations(hidden: Tensor | undefined, type: GgmlType): Computed {
     const graph = this.#graph;
     if (hidden === undefined) return {};
-    if (rows !== undefined) return this.#headOutputs(hidden, rows);
-    const type = ggmlTypeOf(activations);
     return { activations: graph.output(type === GgmlType.F32 ? hidden : graph.cast(hidden, type)) };
   }
 
-  /** Rows to pool need no logits: the head, a large product, is for the others alone. */
-  #headOutputs(hidden: Tensor, { logits, pooled }: LastRows): Computed {
+  /** Only the rows of logits go through the head, the model's largest product; pooled rows need no logits. */
+  #headOutputs(hidden: Tensor | undefined, { logits, pooled }: LastRows): Computed {
+    if (hidden === undefined) return {};
     const { shard } = this.#options;
     const graph = this.#graph;
     const states = finalNorm(graph, hidden, shard);
@@ -172,65 +165,35 @@ export class Stage implements RunnableStage {
     return { states, logits: graph.output(head(graph, drawn, shard)) };
   }
 
-  #hidden({ order, rows }: StepPlan, { activations: out }: Computed): StageOutput {
-    const size = out?.packedBytes ?? 0;
-    const bytes = out === undefined ? new Uint8Array() : this.#graph.read(out, new Uint8Array(size));
-    return { kind: "hidden", bytes: order.toFrame(bytes, size / rows) };
+  #readHidden({ order, rows }: StepPlan, { activations }: Computed, type: GgmlType): StageOutput {
+    const size = activations?.packedBytes ?? 0;
+    const bytes = activations === undefined ? new Uint8Array() : this.#graph.read(activations, new Uint8Array(size));
+    return { kind: "hidden", hidden: { type, bytes: order.toFrame(bytes, size / rows) } };
   }
 
-  #results(spans: readonly StepSpan[], rows: LastRows, { logits, states }: Computed): StageOutput {
-    const row = new Float32Array(this.#options.shard.config.vocabSize);
-    const pooled = this.#sums(rows, states);
-    const results = new Map<StepSpan, { scores: TokenScore[]; tokens: TokenScore[]; refuted: boolean }>(
-      spans.map((span) => [span, { scores: [], tokens: [], refuted: false }]),
-    );
-    for (const [index, { span, position, target, draws, guess }] of rows.logits.entries()) {
-      const result = results.get(span);
-      if (logits === undefined || result === undefined || result.refuted) continue;
-      this.#graph.read(logits, row, index * row.byteLength);
-      if (target !== undefined) result.scores.push(scoreOf(row, target, span.message.topTargets ?? 0));
-      if (!draws) continue;
-      const drawn = this.#samplerOf(span).draw(row, position);
-      result.tokens.push(drawn);
-      result.refuted = guess !== undefined && guess !== drawn.token;
-    }
-    const answers = [...results].map(([span, { scores, tokens }]) => ({
-      sequence: span.sequence,
-      tokens,
-      scores,
-      pooled: pooled.get(span) ?? new Uint8Array(),
-    }));
-    return { kind: "results", spans: answers };
-  }
-
-  /** The sum of each pooled span's rows of `states`, f32 [dim]. */
-  #sums({ logits, pooled }: LastRows, states: Tensor | undefined): ReadonlyMap<StepSpan, Uint8Array> {
-    const { dim } = this.#options.shard.config;
-    const sums = new Map<StepSpan, Uint8Array>();
-    if (states === undefined) return sums;
-    let first = logits.length;
-    for (const span of pooled) {
-      const rows = new Float32Array(span.count * dim);
-      this.#graph.read(states, rows, first * rowSize(GgmlType.F32, dim));
-      sums.set(span, new Uint8Array(sumRows(rows, dim).buffer));
-      first += span.count;
-    }
-    return sums;
-  }
-
-  #samplerOf({ sequence }: StepSpan): SequenceSampler {
-    const sampler = this.#samplers.get(sequence);
-    if (sampler === undefined)
-      throw new RhoneError("STAGE_FAILED", `Sequence ${sequence} has no sampler on this stage.`);
-    return sampler;
+  #readResults(spans: readonly StepSpan[], rows: LastRows, out: Computed): StageOutput {
+    const { dim, vocabSize } = this.#options.shard.config;
+    const graph = this.#graph;
+    const row = new Float32Array(vocabSize);
+    const read = <T extends ArrayBufferView>(tensor: Tensor | undefined, into: T, offset: number): T => {
+      if (tensor === undefined) throw new RangeError("rows were read that nothing computed");
+      return graph.read(tensor, into, offset);
+    };
+    const results: readonly SpanResult[] = spanResults(spans, rows, {
+      logits: (index) => read(out.logits, row, index * row.byteLength),
+      states: (first, count) => read(out.states, new Float32Array(count * dim), first * rowSize(GgmlType.F32, dim)),
+      draw: (sequence, logits, position) => {
+        const { sampler } = this.#openSequence(sequence);
+        if (sampler === null) throw new RangeError(`sequence ${sequence} has no sampler`);
+        return sampler.draw(logits, position);
+      },
+    });
+    return { kind: "results", spans: results };
   }
 }
 
-function checkTokens(tokens: Int32Array, { rows, vocabSize }: { rows: number; vocabSize: number }): void {
-  if (tokens.length !== rows) {
-    throw new RhoneError("STAGE_FAILED", `A frame brought ${tokens.length} tokens for ${rows} rows.`);
-  }
-  const wrong = tokens.find((token) => token < 0 || token >= vocabSize);
-  if (wrong === undefined) return;
-  throw new RhoneError("STAGE_FAILED", `Token ${wrong} is outside the vocabulary of ${vocabSize}.`);
+function limitsOf({ shard, embeds, maxRows }: StageOptions): StepLimits {
+  const { vocabSize, dim, slidingWindow = 0 } = shard.config;
+  const { pages, pageSize } = shard.pages.shape;
+  return { embeds, vocabSize, pages, pageSize, slidingWindow, maxRows, rowBytes: (type) => rowSize(type, dim) };
 }

@@ -1,17 +1,14 @@
 import { GgmlType, type Graph } from "@rhone/ggml";
-import type { rhone } from "@rhone/proto";
 import type { AttentionSpan } from "../attention/attention.js";
 import { GatherAttention } from "../attention/gather-attention.js";
 import type { RowOrder } from "../attention/row-order.js";
 import { StepInputs } from "../attention/step-inputs.js";
 import type { LayerInputs } from "../model/layer.js";
 import type { Shard } from "../model/transformer.js";
+import type { Span } from "../wire/step.js";
 
-/** A span of the step with its defaults filled in and its sequence's page table. */
-export interface StepSpan extends AttentionSpan {
-  readonly sequence: number;
-  readonly message: rhone.v1.Span.$Properties;
-}
+/** A span of the step with its sequence's page table. */
+export type StepSpan = Span & AttentionSpan;
 
 /** A step's inputs, as its layers and its stage need them. */
 export interface StepPlan extends LayerInputs {

@@ -1,0 +1,62 @@
+import type { GgmlType } from "@rhone/ggml";
+import type { ShardRange } from "@rhone/model";
+import type { rhone } from "@rhone/proto";
+import { inRange, refuse } from "./malformed.js";
+import { activationTypeOf, kvTypeOf } from "./tensor-types.js";
+
+/** What a worker is told to load. */
+export interface LoadOrder {
+  readonly model: { readonly name: string; readonly path: string; readonly fingerprint: string };
+  /** Layers [first, last), and whether the embedding and the head are with them. */
+  readonly range: ShardRange;
+  readonly pages: number;
+  /** Positions per page. */
+  readonly pageSize: number;
+  readonly kvType: GgmlType;
+  /** Positions that a token sees, itself included; 0 without a window. */
+  readonly slidingWindow: number;
+  /** Most rows of one step. */
+  readonly maxRows: number;
+}
+
+/** The epoch that a worker is told to take part in. */
+export interface EpochOrder {
+  readonly pipeline: string;
+  readonly epoch: number;
+  readonly stage: number;
+  /** host:port of the downstream neighbour. */
+  readonly next: string;
+  /** Type of the activations that the downstream neighbour expects. */
+  readonly activations: GgmlType;
+}
+
+/** Throws MESSAGE_MALFORMED, naming the field. */
+export function readLoad(load: rhone.v1.LoadShard.$Properties): LoadOrder {
+  const { name, path, fingerprint } = load.model ?? {};
+  const [first, last] = [load.firstLayer ?? 0, load.lastLayer ?? 0];
+  if (last <= first) refuse("load.last_layer", `is ${last}; layers [${first}, ${last}) are none`);
+  return {
+    model: {
+      name: name ?? "",
+      path: path || refuse("load.model.path", "is empty"),
+      fingerprint: fingerprint || refuse("load.model.fingerprint", "is empty"),
+    },
+    range: { first, last, embeds: load.embeds ?? false, heads: load.heads ?? false },
+    pages: inRange(load.pages ?? 0, "load.pages", { least: 1 }),
+    pageSize: inRange(load.pageSize ?? 0, "load.page_size", { least: 1 }),
+    kvType: kvTypeOf(load.kvType ?? 0, "load.kv_type"),
+    slidingWindow: load.slidingWindow ?? 0,
+    maxRows: inRange(load.maxRows ?? 0, "load.max_rows", { least: 1 }),
+  };
+}
+
+/** Throws MESSAGE_MALFORMED, naming the field. */
+export function readEpoch(order: rhone.v1.OpenEpoch.$Properties): EpochOrder {
+  return {
+    pipeline: order.pipeline ?? "",
+    epoch: order.epoch ?? 0,
+    stage: order.stage ?? 0,
+    next: order.next || refuse("epoch.next", "is empty"),
+    activations: activationTypeOf(order.activationType ?? 0, "epoch.activation_type"),
+  };
+}

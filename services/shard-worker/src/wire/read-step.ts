@@ -1,0 +1,136 @@
+import type { GgmlType } from "@rhone/ggml";
+import { firstVisiblePosition } from "@rhone/planner";
+import type { rhone } from "@rhone/proto";
+import { checkTokens, inRange, readTokens, refuse } from "./malformed.js";
+import { readOpen } from "./read-open.js";
+import type { Activations, SequenceOpen, Span, Step } from "./step.js";
+import { activationTypeOf } from "./tensor-types.js";
+
+/** What one shard can run. */
+export interface StepLimits {
+  /** Whether it takes token ids; else it takes activations. */
+  readonly embeds: boolean;
+  readonly vocabSize: number;
+  readonly pages: number;
+  /** Positions per page. */
+  readonly pageSize: number;
+  /** Positions that a token sees, itself included; 0 without a window. */
+  readonly slidingWindow: number;
+  /** Most rows of one step. */
+  readonly maxRows: number;
+  /** Bytes of one row of activations. */
+  readonly rowBytes: (type: GgmlType) => number;
+}
+
+/** A stage's state, as far as a step can contradict it. */
+export interface StepContext {
+  readonly limits: StepLimits;
+  /** Pages in the page table of an open sequence; undefined when it is not open. */
+  pageCount(sequence: number): number | undefined;
+}
+
+/**
+ * The step that a message describes, checked whole before anything of it is done: whatever this returns, the stage can
+ * run. Throws MESSAGE_MALFORMED, naming the field and what it must be.
+ */
+export function readStep(message: rhone.v1.Step.$Properties, stage: StepContext): Step {
+  const { limits } = stage;
+  const spans = (message.spans ?? []).map((span, i) => readSpan(span, i, limits));
+  const rows = spans.reduce((sum, { count }) => sum + count, 0);
+  if (rows > limits.maxRows) refuse("step.spans", `have ${rows} rows; this shard takes at most ${limits.maxRows}`);
+  const tokens = readTokens(message.tokens, "step.tokens", limits.vocabSize);
+  if (tokens.length !== rows) refuse("step.tokens", `holds ${tokens.length} tokens for ${rows} rows`);
+  const step = {
+    copies: (message.copies ?? []).map(({ from, to }, i) => ({
+      from: page(from ?? 0, `step.copies[${i}].from`, limits),
+      to: page(to ?? 0, `step.copies[${i}].to`, limits),
+    })),
+    opens: (message.opens ?? []).map((open, i) => readOpen(open, `step.opens[${i}]`, limits.vocabSize)),
+    spans,
+    closes: message.closes ?? [],
+    rows,
+    tokens,
+    hidden: readHidden(message, rows, limits),
+  };
+  checkSequences(step, stage);
+  return step;
+}
+
+function readSpan(message: rhone.v1.Span.$Properties, i: number, limits: StepLimits): Span {
+  const span = {
+    sequence: message.sequence ?? 0,
+    position: message.position ?? 0,
+    count: message.count ?? 0,
+    pages: message.pages ?? [],
+    firstPage: message.firstPage ?? 0,
+    sample: message.sample ?? false,
+    drafts: message.drafts ?? 0,
+    targets: message.targets ?? [],
+    topTargets: message.topTargets ?? 0,
+    pool: message.pool ?? false,
+  };
+  const { position, count, pages, drafts, targets, topTargets, firstPage } = span;
+  const field = `step.spans[${i}]`;
+  if (count === 0) refuse(`${field}.count`, "is 0; a span has at least one row");
+  if (drafts >= count) refuse(`${field}.drafts`, `is ${drafts}; only ${count - 1} of ${count} rows can follow a draw`);
+  if (targets.length > count) refuse(`${field}.targets`, `has ${targets.length} tokens for ${count} rows`);
+  for (const [j, id] of pages.entries()) page(id, `${field}.pages[${j}]`, limits);
+  checkTokens(targets, `${field}.targets`, limits.vocabSize);
+  inRange(topTargets, `${field}.top_targets`, { most: limits.vocabSize });
+  const visible = Math.floor(firstVisiblePosition(position, limits.slidingWindow) / limits.pageSize);
+  if (firstPage > visible) refuse(`${field}.first_page`, `is ${firstPage}; position ${position} sees page ${visible}`);
+  return span;
+}
+
+function page(id: number, field: string, { pages }: StepLimits): number {
+  return id < pages ? id : refuse(field, `is page ${id}; this shard has ${pages}, from 0 to ${pages - 1}`);
+}
+
+function readHidden(
+  { hidden, hiddenType }: rhone.v1.Step.$Properties,
+  rows: number,
+  { embeds, rowBytes }: StepLimits,
+): Activations | null {
+  const bytes = hidden ?? new Uint8Array();
+  const type = activationTypeOf(hiddenType ?? 0, "step.hidden_type");
+  const expected = embeds ? 0 : rows * rowBytes(type);
+  if (bytes.byteLength !== expected) {
+    refuse("step.hidden", `holds ${bytes.byteLength} bytes; ${rows} rows take ${expected} on this stage`);
+  }
+  return embeds ? null : { type, bytes };
+}
+
+/** Sequences are opened once, before use; each has one span per step, on pages that it holds; closes are of open ones. */
+function checkSequences({ opens, spans, closes }: Step, stage: StepContext): void {
+  const opened = checkOpens(opens, stage);
+  const pagesOf = (sequence: number, field: string): number =>
+    stage.pageCount(sequence) ?? (opened.has(sequence) ? 0 : refuse(field, `is ${sequence}, which is not open`));
+  const used = new Set<number>();
+  for (const [i, { sequence, position, count, pages }] of spans.entries()) {
+    const field = `step.spans[${i}]`;
+    const held = pagesOf(sequence, `${field}.sequence`) + pages.length;
+    const end = position + count;
+    if (held * stage.limits.pageSize < end) {
+      refuse(`${field}.pages`, `leave sequence ${sequence} with ${held} pages; its rows end before position ${end}`);
+    }
+    if (used.has(sequence)) refuse(`${field}.sequence`, `is ${sequence}, which has a span in this step already`);
+    used.add(sequence);
+  }
+  const closed = new Set<number>();
+  for (const [i, sequence] of closes.entries()) {
+    pagesOf(sequence, `step.closes[${i}]`);
+    if (closed.has(sequence)) refuse(`step.closes[${i}]`, `is ${sequence}, which this step closes already`);
+    closed.add(sequence);
+  }
+}
+
+function checkOpens(opens: readonly SequenceOpen[], stage: StepContext): ReadonlySet<number> {
+  const opened = new Set<number>();
+  for (const [i, { sequence }] of opens.entries()) {
+    if (stage.pageCount(sequence) !== undefined || opened.has(sequence)) {
+      refuse(`step.opens[${i}].sequence`, `is ${sequence}, which is open already`);
+    }
+    opened.add(sequence);
+  }
+  return opened;
+}

@@ -1,0 +1,38 @@
+import type { Frame } from "@rhone/common";
+import type { rhone } from "@rhone/proto";
+import type { SpanResult, StageOutput, TokenScore } from "./step.js";
+import { activationTypeOnWire } from "./tensor-types.js";
+
+/**
+ * The body of the frame that a stage sends on: the step that it received with its own activations in place of those it
+ * read, or the results. Borrows the bytes of both.
+ */
+export function writeOutput(
+  output: StageOutput,
+  step: rhone.v1.Step.$Properties,
+  timing: rhone.v1.StageTiming.$Properties,
+): Pick<Frame, "stepBody" | "result"> {
+  const timings = [...(step.timings ?? []), timing];
+  if (output.kind === "results") return { result: { spans: output.spans.map(writeSpan), timings } };
+  const { bytes: hidden, type } = output.hidden;
+  return { stepBody: { ...step, hidden, hiddenType: activationTypeOnWire(type), timings } };
+}
+
+function writeSpan({ sequence, tokens, scores, pooled }: SpanResult): rhone.v1.SpanResult.$Properties {
+  return {
+    sequence,
+    tokens: tokens.map(writeScore),
+    scores: scores.map(writeScore),
+    ...(pooled !== null && { pooled: new Uint8Array(pooled.buffer, pooled.byteOffset, pooled.byteLength) }),
+  };
+}
+
+function writeScore({ token, logprob, top }: TokenScore): rhone.v1.TokenScore.$Properties {
+  if (logprob === null) return { token };
+  return {
+    token,
+    logprob,
+    topTokens: top.map(([id]) => id),
+    topLogprobs: top.map(([, value]) => value),
+  };
+}
