@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Logger, OperationsServer, openRedis, type Shutdown } from "@rhone/common";
+import type { KvShape } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
 import type { Redis } from "ioredis";
 import type { CoordinatorConfig } from "./config.js";
@@ -11,7 +12,6 @@ import type { ModelFacts } from "./model/model-facts.js";
 import { Pipeline, type PipelineListener } from "./pipeline/pipeline.js";
 import { planCluster } from "./pipeline/plan-pipeline.js";
 import { serveWorkers } from "./pipeline/serve-workers.js";
-import type { KvShape } from "./scheduler/pages/window.js";
 import { clusterStatus } from "./status/cluster-status.js";
 import { StatusPublisher } from "./status/publish-status.js";
 import { TokenLog } from "./token-log/token-log.js";
@@ -146,7 +146,7 @@ function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener 
       engine.detach();
     },
     result: (step, result) => engine.record(step, result),
-    failed: (step, error) => engine.blame(step, error),
+    failed: (step, error) => engine.stepFailed(step, error),
     waitingSince: () => engine.waitingSince,
   };
 }

@@ -1,24 +1,34 @@
+import type { TokenCounts } from "@rhone/common";
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 const STEP_BUCKETS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
 
-/** What the gauges show. */
+/** What the engine counts itself; these metrics read it when they are scraped. */
 interface EngineCounts {
   readonly running: number;
   readonly waiting: number;
+  /** Evictions so far. */
+  readonly preemptions: number;
   readonly pages: { readonly total: number; readonly free: number; readonly cached: number };
+  readonly tokens: TokenCounts;
 }
 
-const NOTHING: EngineCounts = { running: 0, waiting: 0, pages: { total: 0, free: 0, cached: 0 } };
+const NOTHING: EngineCounts = {
+  running: 0,
+  waiting: 0,
+  preemptions: 0,
+  pages: { total: 0, free: 0, cached: 0 },
+  tokens: { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 },
+};
 
-/** Every metric of the coordinator. `registers` is private to one coordinator, so that tests may run several. */
+/** Every metric of the coordinator. Each call makes a registry of its own, so that tests can run several coordinators. */
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
   let read: () => EngineCounts = () => NOTHING;
   return {
     registry,
-    /** Gauges ask `counts` when they are scraped. */
+    /** Names the source of the counts that are read at each scrape. */
     observe: (counts: () => EngineCounts): void => {
       read = counts;
     },
@@ -38,9 +48,13 @@ export function createMetrics() {
     }),
     tokens: new Counter({
       name: "rhone_tokens_total",
-      help: "Prompt tokens of accepted requests, those of ended requests that the prefix cache had, generated tokens, and drafts proposed and right",
+      help: "Tokens: prompts of accepted requests, of these from the prefix cache, generated, drafted, drafts accepted",
       labelNames: ["kind"] as const,
       registers,
+      collect() {
+        this.reset();
+        for (const [kind, count] of Object.entries(read().tokens)) this.inc({ kind }, count);
+      },
     }),
     sequences: new Gauge({
       name: "rhone_sequences",
@@ -74,6 +88,10 @@ export function createMetrics() {
       name: "rhone_preemptions_total",
       help: "Sequences evicted to be recomputed",
       registers,
+      collect() {
+        this.reset();
+        this.inc(read().preemptions);
+      },
     }),
     finished: new Counter({
       name: "rhone_requests_finished_total",

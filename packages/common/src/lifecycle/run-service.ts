@@ -20,7 +20,7 @@ export async function runService(logger: Logger, start: (shutdown: Shutdown) => 
     isEnding = true;
     logger.info({ reason }, "shutting down");
     setTimeout(() => process.exit(1), SHUTDOWN_DEADLINE_MS).unref();
-    void shutdown.run().then(() => process.exit(exitCode));
+    void shutdown.run().then(() => logger.flush(() => process.exit(exitCode)));
   };
   const die = (error: unknown): void => {
     const named = toRhoneError(error);

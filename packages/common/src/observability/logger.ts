@@ -14,14 +14,16 @@ const SECRETS = ["authorization", "cookie", "password", '["x-api-key"]'];
  * never logged; fields named like a credential are removed, up to two levels deep.
  */
 export function createLogger({ service, level }: LoggerOptions): Logger {
-  return pino({
+  const options = {
     level,
     base: { service, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }) },
     redact: { paths: ["", "*", "*.*"].flatMap((parent) => SECRETS.map((name) => within(parent, name))), remove: true },
     serializers: { err: pino.stdSerializers.err },
-  });
+  };
+  // Writes are asynchronous; with a least length of 1 byte `flush` waits for one that is under way.
+  return pino(options, pino.destination({ dest: 1, sync: false, minLength: 1 }));
 }
 
 const within = (parent: string, name: string): string =>

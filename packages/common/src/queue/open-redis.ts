@@ -26,6 +26,12 @@ export async function openRedis({ url, name, waits, onError }: OpenRedisOptions)
   const socket = url.startsWith("unix://") ? url.slice("unix://".length) : undefined;
   const redis = socket === undefined ? new Redis(url, options) : new Redis({ ...options, path: socket });
   redis.on("error", onError);
+  // connect() itself rejects only with "Connection is closed."; the reason is in the event before.
+  let reason: Error | undefined;
+  const remember = (error: Error): void => {
+    reason = error;
+  };
+  redis.on("error", remember);
   const timer = AbortSignal.timeout(10_000);
   const timedOut = new Promise<never>((_, reject) => {
     timer.addEventListener("abort", () => reject(new Error("no answer within 10 s")), { once: true });
@@ -35,9 +41,12 @@ export async function openRedis({ url, name, waits, onError }: OpenRedisOptions)
     return redis;
   } catch (error) {
     redis.disconnect();
-    throw new RhoneError("REDIS_UNAVAILABLE", `Cannot reach Redis at ${withoutPassword(url)}: ${String(error)}`, {
-      cause: error,
+    const cause = reason ?? (error as Error);
+    throw new RhoneError("REDIS_UNAVAILABLE", `Cannot reach Redis at ${withoutPassword(url)}: ${cause.message}`, {
+      cause,
     });
+  } finally {
+    redis.off("error", remember);
   }
 }
 

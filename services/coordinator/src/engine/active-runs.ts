@@ -4,14 +4,16 @@ import type { Generation } from "./generation.js";
 /** Node's timers hold at most 2^31 - 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** One generation from its job's arrival until its last event is written. */
-class Run {
+/** One request from its job's arrival until its last event is written. */
+export class Run {
   readonly generation: Generation;
+  /** Settles with the run; see Engine.run. */
   readonly done: Promise<void>;
-  /** Its last event was made; it only waits to be written. */
-  finished = false;
   resolve!: () => void;
   reject!: (error: Error) => void;
+  /** Failed steps in a row that carried it. Written by the engine. */
+  failures = 0;
+  #finished = false;
   #deadline: NodeJS.Timeout | undefined;
 
   constructor(generation: Generation) {
@@ -22,17 +24,23 @@ class Run {
     });
   }
 
+  /** Its last event is made and only waits to be written. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
   startDeadline(onPassed: () => void): void {
     const leftMs = this.generation.sequence.job.deadlineAtMs - Date.now();
     this.#deadline = setTimeout(onPassed, Math.min(Math.max(0, leftMs), LONGEST_TIMER_MS));
   }
 
-  stopDeadline(): void {
+  finish(): void {
+    this.#finished = true;
     clearTimeout(this.#deadline);
   }
 }
 
-/** The generations that this coordinator is answerable for, by request. */
+/** The requests that this coordinator has taken and not completed, by id. */
 export class ActiveRuns {
   readonly #runs = new Map<string, Run>();
 
@@ -52,29 +60,22 @@ export class ActiveRuns {
     return run?.generation.sequence === sequence && !run.finished ? run : undefined;
   }
 
-  /** Those that still generate. */
-  generations(): readonly Generation[] {
-    return [...this.#runs.values()].filter((run) => !run.finished).map((run) => run.generation);
+  /** The runs that still generate. */
+  generating(): readonly Run[] {
+    return [...this.#runs.values()].filter((run) => !run.finished);
   }
 
-  finish(generation: Generation): void {
-    const run = this.of(generation.sequence);
-    if (run === undefined) return;
-    run.finished = true;
-    run.stopDeadline();
-  }
-
-  /** Its last event is written. */
+  /** The request's last event is written. */
   settle(requestId: string): void {
     this.#runs.get(requestId)?.resolve();
     this.#runs.delete(requestId);
   }
 
-  /** Gives a run up; its events are nobody's here any more. */
+  /** Gives a run up: its `done` rejects, and its events belong to another coordinator. Returns its generation. */
   drop(requestId: string, error: Error): Generation | undefined {
     const run = this.#runs.get(requestId);
     if (run === undefined) return undefined;
-    run.stopDeadline();
+    run.finish();
     run.reject(error);
     this.#runs.delete(requestId);
     return run.generation;

@@ -1,9 +1,9 @@
 import { createLogger, type GenerationJob, RhoneError } from "@rhone/common";
+import { livePages } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createMetrics } from "../metrics.js";
-import { livePages } from "../scheduler/pages/window.js";
 import { fakeJob } from "../testing/fake-job.js";
 import { FakePipe } from "../testing/fake-pipe.js";
 import { MemoryLog } from "../testing/memory-log.js";
@@ -35,8 +35,8 @@ class Bench {
   readonly metrics = createMetrics();
   readonly engine: Engine;
   pipe!: FakePipe;
-  /** Right drafts so far. */
-  drafted = 0;
+  /** Drafts that were right so far. */
+  accepted = 0;
   readonly #slidingWindow: number;
   readonly #pages: number;
   readonly #next: NextToken;
@@ -65,7 +65,7 @@ class Bench {
   connect(stages: number): void {
     const shape = { pages: this.#pages, pageSize: PAGE_SIZE, slidingWindow: this.#slidingWindow, next: this.#next };
     const onResult = (step: number, result: rhone.v1.StepResult.$Properties): void => {
-      this.drafted += sum((result.spans ?? []).map(({ tokens }) => Math.max(0, (tokens?.length ?? 0) - 1)));
+      this.accepted += sum((result.spans ?? []).map(({ tokens }) => Math.max(0, (tokens?.length ?? 0) - 1)));
       this.engine.record(step, result);
     };
     const pipe = new FakePipe({ stages, shape, stepMs: this.#stepMs, onResult });
@@ -150,7 +150,7 @@ const setups = fc.record({
 
 describe("Engine", () => {
   it("gives every sequence what it gets alone, ends each once, and loses no page", async () => {
-    const seen = { preempted: 0, cached: 0, drafted: 0 };
+    const seen = { preempted: 0, cached: 0, accepted: 0 };
     await fc.assert(
       fc.asyncProperty(setups, async ({ plans: raw, stages, lossAt, choices, ...setup }) => {
         const { slidingWindow, extraPages, maxDrafts, stepMs } = setup;
@@ -199,13 +199,13 @@ describe("Engine", () => {
         expect(bench.pipe.openSequences).toBe(0);
         seen.preempted += bench.engine.counts.preemptions;
         seen.cached += sum(all.map(({ job }) => bench.log.of(job.requestId).at(-1)?.usage?.cachedTokens ?? 0));
-        seen.drafted += bench.drafted;
+        seen.accepted += bench.accepted;
       }),
       { numRuns: 100, timeout: 5000 },
     );
     expect(seen.preempted).toBeGreaterThan(20); // or the pools were too large to try anything
     expect(seen.cached).toBeGreaterThan(200);
-    expect(seen.drafted).toBeGreaterThan(100);
+    expect(seen.accepted).toBeGreaterThan(100);
   }, 60_000);
 });
 
@@ -347,7 +347,7 @@ describe("Engine, case by case", () => {
     for (let attempt = 0; attempt < 3; attempt++) {
       bench.connect(1);
       await turn();
-      bench.engine.blame(1, new RhoneError("STAGE_FAILED", "no"));
+      bench.engine.stepFailed(1, new RhoneError("STAGE_FAILED", "no"));
       bench.lose();
     }
     await done;

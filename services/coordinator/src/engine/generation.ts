@@ -1,8 +1,9 @@
-import type { Finish, GenerationEvent, TokenLogprob, Usage } from "@rhone/common";
+import type { ErrorCode, Finish, GenerationEvent, TokenLogprob, Usage } from "@rhone/common";
 import type { Sequence } from "../scheduler/sequence.js";
 import { Detokenizer } from "../text/detokenizer.js";
 import type { PieceTable } from "../text/piece-table.js";
 import { StopMatcher } from "../text/stop-matcher.js";
+import type { SpanAnswer } from "../wire/decode-result.js";
 import { PromptEmbedding } from "./prompt-embedding.js";
 
 /** What the served model says about every generation. */
@@ -48,25 +49,32 @@ export class Generation {
     return this.sequence.job.requestId;
   }
 
-  /** Prompt scores of the rows from `position` on; those known already (a prompt computed twice) are passed over. */
-  addPromptScores(position: number, scores: readonly TokenLogprob[]): void {
-    for (const score of scores.slice(Math.max(0, this.#promptScores.length - position))) this.#promptScores.push(score);
-  }
-
-  /** The hidden states of a span of the prompt, summed; see PromptEmbedding.add. */
-  addPooled(span: { readonly position: number; readonly count: number }, sum: Float32Array): void {
-    this.#embedding?.add(span, sum);
-  }
-
-  /** The event of the next token; it carries `finish` when the token is the last. */
-  take(score: TokenLogprob): GenerationEvent {
-    const { text, finish } = this.#read(score.token);
-    return this.#event({ score, text, finish });
+  /**
+   * Takes in what the stages computed for one span. Returns the event of each drawn token up to the one that ends the text;
+   * the last event carries `finish` when the generation has ended.
+   */
+  take({ span, tokens, scores, pooled }: SpanAnswer): readonly GenerationEvent[] {
+    this.#addPromptScores(span.position, scores);
+    if (pooled !== null) this.#embedding?.add(span, pooled);
+    const events: GenerationEvent[] = [];
+    for (const score of tokens) {
+      const { text, finish } = this.#read(score.token);
+      events.push(this.#event({ score, text, finish }));
+      if (finish !== undefined) return events;
+    }
+    const { job, prefillEnd } = this.sequence;
+    const promptWasAll = job.maxTokens === 0 && span.position + span.count === prefillEnd;
+    return promptWasAll ? [this.end({ reason: "length" })] : events;
   }
 
   /** The event that ends the generation without another token. */
   end(finish: Finish): GenerationEvent {
     return this.#event({ text: this.#flush(), finish });
+  }
+
+  /** Scores of the rows from `position` on; those known already, of a prompt that is computed again, are skipped. */
+  #addPromptScores(position: number, scores: readonly TokenLogprob[]): void {
+    for (const score of scores.slice(Math.max(0, this.#promptScores.length - position))) this.#promptScores.push(score);
   }
 
   #read(token: number): { readonly text: string; readonly finish?: Finish } {
@@ -137,4 +145,22 @@ export class Generation {
     const { promptLength, cachedTokens } = this.sequence;
     return { promptTokens: promptLength, completionTokens: this.#generated, cachedTokens };
   }
+}
+
+/** Why a request is ended before it is queued, or null. */
+export function refusalOf({ job, promptLength, prefillEnd }: Sequence, contextLength: number): Finish | null {
+  if (promptLength > contextLength || (promptLength === contextLength && job.maxTokens > 0)) {
+    const why = `The prompt has ${promptLength} tokens; the model's context of ${contextLength} leaves no room to answer.`;
+    return failure("CONTEXT_LENGTH_EXCEEDED", why);
+  }
+  if (job.deadlineAtMs <= Date.now()) {
+    return failure("DEADLINE_EXCEEDED", "The request's deadline passed while it was in the queue.");
+  }
+  const readsPrompt = job.promptLogprobs !== null || job.pooling !== null;
+  const nothingToCompute = job.maxTokens === 0 && (!readsPrompt || prefillEnd === 0);
+  return nothingToCompute ? { reason: "length" } : null;
+}
+
+export function failure(code: ErrorCode, message: string): Finish {
+  return { reason: "error", code, message };
 }

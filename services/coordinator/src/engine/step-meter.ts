@@ -1,34 +1,37 @@
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { MicroBatch } from "../scheduler/micro-batch.js";
-import type { Scheduler } from "../scheduler/scheduler.js";
-import { StageClock } from "./stage-clock.js";
 
-type Timings = readonly rhone.v1.StageTiming.$Properties[];
+const MICRO = 1e-6;
 
-/** A step whose result is back. Times on the engine's clock, in milliseconds. */
-export interface ReturnedStep {
+/** A step whose result is recorded. Times on the engine's clock, in milliseconds. */
+export interface RecordedStep {
   readonly batch: MicroBatch;
   readonly sentAt: number;
-  /** When recording it began. */
-  readonly startedAt: number;
+  /** When its result came. */
+  readonly returnedAt: number;
+  /** When the result was recorded. */
   readonly recordedAt: number;
+  readonly timings: readonly rhone.v1.StageTiming.$Properties[];
 }
 
-/** Tells the metrics what steps took, and the scheduler what they cost. */
+/** Tells the metrics what steps took. It observes; nothing depends on it. */
 export class StepMeter {
   readonly #metrics: Metrics;
-  readonly #scheduler: Scheduler;
-  #clock: StageClock | null = null;
-  #preemptions = 0;
+  #stages = 0;
+  /** Seconds of all stages together since the pipeline became ready. */
+  #busy = 0;
+  #idle = 0;
 
-  constructor(metrics: Metrics, scheduler: Scheduler) {
+  constructor(metrics: Metrics) {
     this.#metrics = metrics;
-    this.#scheduler = scheduler;
   }
 
+  /** A pipeline is ready: the bubble ratio starts again. */
   attach(stages: number): void {
-    this.#clock = new StageClock(this.#metrics, stages);
+    this.#stages = stages;
+    this.#busy = 0;
+    this.#idle = 0;
   }
 
   decided(batch: MicroBatch, ms: number): void {
@@ -36,23 +39,31 @@ export class StepMeter {
     this.#metrics.stepSeconds.observe({ phase: "decide" }, ms / 1000);
   }
 
-  /** Call it when the result is recorded. */
-  measure({ batch, sentAt, startedAt, recordedAt }: ReturnedStep, timings: Timings): void {
-    const metrics = this.#metrics;
-    const [ranMs, recordedMs] = [startedAt - sentAt, recordedAt - startedAt];
-    metrics.steps.inc();
-    metrics.stepSeconds.observe({ phase: "run" }, ranMs / 1000);
-    metrics.stepSeconds.observe({ phase: "record" }, recordedMs / 1000);
-    if (batch.rows > 0) this.#clock?.record(timings, ranMs / 1000);
-    metrics.preemptions.inc(this.#scheduler.preemptions - this.#preemptions);
-    this.#preemptions = this.#scheduler.preemptions;
-    this.#learn(batch, timings, ranMs);
+  recorded({ batch, sentAt, returnedAt, recordedAt, timings }: RecordedStep): void {
+    const ran = (returnedAt - sentAt) / 1000;
+    this.#metrics.steps.inc();
+    this.#metrics.stepSeconds.observe({ phase: "run" }, ran);
+    this.#metrics.stepSeconds.observe({ phase: "record" }, (recordedAt - returnedAt) / 1000);
+    if (batch.rows > 0 && timings.length > 0) this.#countStages(timings, ran);
   }
 
-  /** What the stages say that the step took, and what is left of the time from sending to the result. */
-  #learn(batch: MicroBatch, timings: Timings, ranMs: number): void {
-    const stageMs = timings.map(({ computeUs }) => (computeUs ?? 0) / 1000);
-    const accountedUs = timings.reduce((sum, { computeUs, queuedUs }) => sum + (computeUs ?? 0) + (queuedUs ?? 0), 0);
-    this.#scheduler.observe(batch, stageMs, ranMs - accountedUs / 1000);
+  /** `ran`: seconds from sending the step to its result. */
+  #countStages(timings: RecordedStep["timings"], ran: number): void {
+    const metrics = this.#metrics;
+    let accounted = 0;
+    for (const { stage: index, computeUs, idleUs, overheadUs, queuedUs } of timings) {
+      const stage = String(index ?? 0);
+      const [busy, idle] = [(computeUs ?? 0) * MICRO, (idleUs ?? 0) * MICRO];
+      const overhead = (overheadUs ?? 0) * MICRO;
+      metrics.stageBusySeconds.inc({ stage }, busy);
+      metrics.stageIdleSeconds.inc({ stage }, idle);
+      metrics.stageOverheadSeconds.inc({ stage }, overhead);
+      this.#busy += busy + overhead;
+      this.#idle += idle;
+      accounted += busy + overhead + (queuedUs ?? 0) * MICRO;
+    }
+    // S stages have S + 1 hops, the first and the last to and from the coordinator.
+    metrics.hopSeconds.observe(Math.max(0, ran - accounted) / (this.#stages + 1));
+    if (this.#busy + this.#idle > 0) metrics.bubbleRatio.set(this.#idle / (this.#busy + this.#idle));
   }
 }

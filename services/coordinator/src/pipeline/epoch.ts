@@ -19,6 +19,7 @@ export class Epoch implements StepLink {
   readonly number: number;
   readonly stages: number;
   readonly pages: number;
+  readonly rowBlock: number;
   /** Known once the shards are loaded. */
   stepTimes: PipelineTimes | null = null;
   readonly #pipeline: string;
@@ -34,6 +35,8 @@ export class Epoch implements StepLink {
     readonly pipeline: string;
     readonly number: number;
     readonly pages: number;
+    /** Rows that the workers' kernels compute at once. */
+    readonly rowBlock: number;
     /** Worker ids in stage order. */
     readonly workers: readonly string[];
     /** Of stage 0. */
@@ -43,6 +46,7 @@ export class Epoch implements StepLink {
     this.number = options.number;
     this.stages = options.workers.length;
     this.pages = options.pages;
+    this.rowBlock = options.rowBlock;
     this.#pipeline = options.pipeline;
     this.#firstAddress = options.firstAddress;
     this.#workers = options.workers;

@@ -183,6 +183,7 @@ export class Pipeline implements RegistryListener {
       pipeline: id,
       number: this.#epochs,
       pages: plan.pages,
+      rowBlock: Math.max(...members.map(({ rowBlock }) => rowBlock)),
       workers,
       firstAddress: members[0]?.address ?? "",
       listener,

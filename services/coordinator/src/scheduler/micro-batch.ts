@@ -1,4 +1,6 @@
-import type { PageCopy } from "./pages/kv-pages.js";
+import type { KvShape } from "@rhone/planner";
+import type { KvPages, PageCopy } from "./pages/kv-pages.js";
+import type { WireIds } from "./running-set.js";
 import type { Sequence } from "./sequence.js";
 
 /** `count` consecutive positions of one sequence that cross the stages together. */
@@ -6,29 +8,147 @@ export interface PlannedSpan {
   readonly sequence: Sequence;
   readonly wireId: number;
   readonly position: number;
+  /** Rows, drafts included. */
   readonly count: number;
   /** Page ids to append to the sequence's page table before the span. */
   readonly pages: readonly number[];
-  /** Entry of the first page that the span's rows see. */
+  /** The page table's entry of the first page that the span's rows see. */
   readonly firstPage: number;
-  /** Draw the token after the last row, and with drafts those after the rows before them. */
+  /** Draw the token after the last row that is no draft, and after each draft that was right. */
   readonly sample: boolean;
-  /** Guesses at the tokens of the span's last rows; the stage verifies them. */
+  /** Guessed tokens of the span's last rows; the last stage verifies them. */
   readonly drafts: readonly number[];
-  /** The first so many rows are scored against the prompt token that follows each. */
+  /** Number of leading rows to score, each against the prompt token after it. */
   readonly scored: number;
+}
+
+/** A sequence that the stages do not know yet. */
+export interface OpenedSequence {
+  readonly sequence: Sequence;
+  readonly wireId: number;
 }
 
 /** What crosses the stages as one step. */
 export interface MicroBatch {
   readonly copies: readonly PageCopy[];
-  readonly opens: readonly Sequence[];
+  readonly opens: readonly OpenedSequence[];
   readonly spans: readonly PlannedSpan[];
   /** Wire ids that the stages forget after this step. */
   readonly closes: readonly number[];
   readonly rows: number;
-  /** Rows of decoding sequences, their drafts included. */
+  /** Rows of decoding sequences, drafts included. */
   readonly decodeRows: number;
-  /** The group whose decoding sequences ride in it, or null. */
+  /** The group whose decode rows it carries, or null. */
   readonly group: number | null;
+}
+
+/** Puts one micro-batch together. */
+export class MicroBatchBuilder {
+  readonly #shape: KvShape;
+  readonly #pages: KvPages;
+  readonly #wireIds: WireIds;
+  readonly #copies: PageCopy[] = [];
+  readonly #opens: OpenedSequence[] = [];
+  readonly #spans: PlannedSpan[] = [];
+  readonly #members = new Set<Sequence>();
+  /** Given back only with `finish`: no page may be used twice within one micro-batch. */
+  readonly #unseen: number[] = [];
+  #rows = 0;
+  #decodeRows = 0;
+
+  constructor(shape: KvShape, { pages, wireIds }: { readonly pages: KvPages; readonly wireIds: WireIds }) {
+    this.#shape = shape;
+    this.#pages = pages;
+    this.#wireIds = wireIds;
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /** Rows that still fit. */
+  get room(): number {
+    return this.#shape.maxRows - this.#rows;
+  }
+
+  has(sequence: Sequence): boolean {
+    return this.#members.has(sequence);
+  }
+
+  /** Adds `count` prompt positions. `newPages` were just appended to its page table, which covers them. */
+  addChunk(sequence: Sequence, count: number, newPages: readonly number[]): void {
+    this.#add(sequence, { count, newPages, drafts: [] });
+  }
+
+  /** Adds the next position of a decoding sequence, and as many of its drafts as have room here and in available pages. */
+  addDecodeRow(sequence: Sequence, newPages: readonly number[], drafts: readonly number[]): void {
+    const end = sequence.sentEnd + 1;
+    const count = Math.min(drafts.length, this.room - 1, this.#pages.reach(sequence) - end);
+    const draftPages = count > 0 ? this.#pages.grow(sequence, end + count) : [];
+    this.#add(sequence, {
+      count: 1,
+      newPages: [...newPages, ...draftPages],
+      drafts: count > 0 ? drafts.slice(0, count) : [],
+    });
+    this.#decodeRows += 1 + Math.max(0, count);
+  }
+
+  /**
+   * The micro-batch. Pages that no row after it sees are given back and may be part of the next micro-batch, although this
+   * one is not sent yet: every stage takes frames in order and finishes one before it begins the next.
+   */
+  finish(closes: readonly number[], group: number | null): MicroBatch {
+    this.#pages.giveBack(this.#unseen);
+    return {
+      copies: this.#copies,
+      opens: this.#opens,
+      spans: this.#spans,
+      closes,
+      rows: this.#rows,
+      decodeRows: this.#decodeRows,
+      group: this.#decodeRows > 0 ? group : null,
+    };
+  }
+
+  #add(
+    sequence: Sequence,
+    span: { readonly count: number; readonly newPages: readonly number[]; readonly drafts: readonly number[] },
+  ): void {
+    const { count, newPages, drafts } = span;
+    const position = sequence.sentEnd;
+    const end = position + count;
+    const isNew = !this.#wireIds.isOpen(sequence);
+    const wireId = this.#wireIds.open(sequence);
+    if (isNew) this.#open(sequence, wireId);
+    this.#spans.push({
+      sequence,
+      wireId,
+      position,
+      count: count + drafts.length,
+      pages: isNew ? [...this.#pages.table(sequence)] : newPages,
+      firstPage: this.#pages.firstVisibleEntry(position),
+      sample: end === sequence.length && sequence.job.maxTokens > 0,
+      drafts,
+      scored: scoredRows(sequence, position, end),
+    });
+    this.#members.add(sequence);
+    this.#rows += count + drafts.length;
+    this.#pages.register(sequence, end);
+    // A wrong draft is computed again, so that only the certain rows move the window.
+    this.#unseen.push(...this.#pages.dropUnseen(sequence, end));
+  }
+
+  #open(sequence: Sequence, wireId: number): void {
+    this.#opens.push({ sequence, wireId });
+    const copy = this.#pages.takeCopy(sequence);
+    if (copy === null) return;
+    this.#copies.push(copy);
+    this.#unseen.push(copy.from);
+  }
+}
+
+/** Rows of [position, end) with a prompt token after them: with a prompt of 5, of rows 2, 3, 4 the first two. */
+function scoredRows(sequence: Sequence, position: number, end: number): number {
+  if (sequence.job.promptLogprobs === null || sequence.generated > 0) return 0;
+  return Math.max(0, Math.min(end, sequence.promptLength - 1) - position);
 }

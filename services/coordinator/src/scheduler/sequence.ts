@@ -1,114 +1,161 @@
 import type { GenerationJob } from "@rhone/common";
-import { DraftSource } from "./drafts/draft-source.js";
-import type { PageCopy } from "./pages/kv-pages.js";
-import { PageTable } from "./pages/page-table.js";
-import type { PrefixCursor } from "./pages/prefix-cache.js";
 
 /**
- * waiting: no pages. prefilling: known tokens are being computed. decoding: everything known is computed or in flight.
- * ended: forgotten by the scheduler.
+ * waiting: holds no pages. prefilling: its known tokens are being computed. decoding: every known token is computed or in
+ * flight. ended: the scheduler has forgotten it.
  */
 export type Phase = "waiting" | "prefilling" | "decoding" | "ended";
 
-/** Batch sequences rank behind every interactive one. */
+/** Every batch sequence ranks behind every interactive one. */
 const BATCH_RANK = 2 ** 40;
+/** Room for generated tokens at first; the buffer doubles when they need more. */
+const FIRST_ROOM = 256;
 
-/** One sequence's token ids, and how far the pipeline has come with them. Owned by the scheduler, read by others. */
+/**
+ * One sequence: its token ids, and how far the pipeline has come with them. The scheduler alone calls the methods that
+ * change it. The pages, the group and the wire id of a running sequence belong to KvPages, Groups and WireIds.
+ */
 export class Sequence {
   readonly job: GenerationJob;
   readonly promptLength: number;
-  /** Smaller goes first: the lane, then the order of arrival. */
-  readonly rank: number;
-  readonly table: PageTable;
-  readonly drafts = new DraftSource();
-  phase: Phase = "waiting";
-  /** How many sequences had come before it, and how many when it had its first token; null before that. */
+  /** How many sequences had arrived before it. */
   readonly arrival: number;
-  begunAfter: number | null = null;
-  /** Its id on the wire while it runs. */
-  wireId = -1;
-  /** Whether the stages were told of it. */
-  opened = false;
-  /** The micro-batch group that it decodes in. */
-  group = 0;
-  /** Positions [0, scheduled) were sent to the stages, or came from the prefix cache. */
-  scheduled = 0;
-  /** Where its computation began this time: behind what the prefix cache had. */
-  begun = 0;
-  /** Spans sent whose results have not returned. */
-  inFlight = 0;
-  /** Times a stage failed while computing it. */
-  failures = 0;
-  /** Where it stands in the prefix cache; null when it registers nothing (any more). */
-  cursor: PrefixCursor | null = null;
-  /** Entries of its page table that the prefix cache knows of. */
-  registered = 0;
-  /** A page to copy before its first span. */
-  copy: PageCopy | null = null;
-  /** It has run; if it waits, it was evicted. */
-  started = false;
-  /** Prompt tokens that were not computed for it when it first ran. */
-  cachedTokens = 0;
+  /** The smaller rank goes first: by lane, then by arrival. */
+  readonly rank: number;
   #tokens: Int32Array;
-  #known: number;
+  #length: number;
+  #phase: Phase = "waiting";
+  #sentEnd = 0;
+  #prefillStart = 0;
+  #spansInFlight = 0;
+  #hasRun = false;
+  #cachedTokens = 0;
+  #arrivalsAtFirstToken: number | null = null;
 
   constructor(options: {
     readonly job: GenerationJob;
-    /** Tokens that were generated before, when another coordinator began it. */
+    /** Tokens that another coordinator has generated for the job. */
     readonly generated: readonly number[];
     readonly arrival: number;
-    readonly pageSize: number;
   }) {
-    const { job, generated } = options;
+    const { job, generated, arrival } = options;
     this.job = job;
     this.promptLength = job.promptIds.length;
-    this.arrival = options.arrival;
-    this.rank = options.arrival + (job.lane === "batch" ? BATCH_RANK : 0);
-    this.table = new PageTable(options.pageSize);
-    this.#known = this.promptLength + generated.length;
-    this.#tokens = new Int32Array(this.#known + Math.min(job.maxTokens, 256));
+    this.arrival = arrival;
+    this.rank = arrival + (job.lane === "batch" ? BATCH_RANK : 0);
+    this.#length = this.promptLength + generated.length;
+    this.#tokens = new Int32Array(this.#length + Math.min(job.maxTokens, FIRST_ROOM));
     this.#tokens.set(job.promptIds);
     this.#tokens.set(generated, this.promptLength);
   }
 
-  /** Tokens known: the prompt and everything generated. */
-  get known(): number {
-    return this.#known;
+  /** Known tokens: the prompt and everything generated. */
+  get length(): number {
+    return this.#length;
   }
 
   get generated(): number {
-    return this.#known - this.promptLength;
+    return this.#length - this.promptLength;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
   }
 
   /**
-   * Positions [0, due) must be computed before anything more can be known. A scored prompt's last row tells nothing; an
-   * embedded prompt's does.
+   * Positions [0, prefillEnd) must be computed before the next token can be drawn. Scoring a prompt does not need its last
+   * row; pooling does.
    */
-  get due(): number {
+  get prefillEnd(): number {
     if (this.job.pooling !== null) return this.promptLength;
-    return this.job.maxTokens === 0 ? this.promptLength - 1 : this.#known;
+    return this.job.maxTokens === 0 ? this.promptLength - 1 : this.#length;
   }
 
-  /** A view of tokens [start, end), valid until the next append. */
+  /** Where this run's computation began: behind the positions that the prefix cache had. */
+  get prefillStart(): number {
+    return this.#prefillStart;
+  }
+
+  /** Positions [0, sentEnd) were sent to the stages or came from the prefix cache. */
+  get sentEnd(): number {
+    return this.#sentEnd;
+  }
+
+  /** Spans that were sent and whose results have not returned. */
+  get spansInFlight(): number {
+    return this.#spansInFlight;
+  }
+
+  /** It was admitted before; if it waits, it was evicted or its pipeline was lost. */
+  get hasRun(): boolean {
+    return this.#hasRun;
+  }
+
+  /** Prompt tokens that the prefix cache had when it was first admitted. */
+  get cachedTokens(): number {
+    return this.#cachedTokens;
+  }
+
+  /** How many sequences had arrived when it got its first token; null before that. */
+  get arrivalsAtFirstToken(): number | null {
+    return this.#arrivalsAtFirstToken;
+  }
+
+  /** A view of the tokens at positions [start, end), valid until the next append. */
   tokens(start: number, end: number): Int32Array {
-    return this.#tokens.subarray(start, Math.min(end, this.#known));
+    return this.#tokens.subarray(start, Math.min(end, this.#length));
   }
 
-  append(token: number): void {
-    if (this.#known === this.#tokens.length) {
+  /** It is admitted; the prefix cache has positions [0, cached). */
+  start(cached: number): void {
+    if (!this.#hasRun) this.#cachedTokens = Math.min(cached, this.promptLength);
+    this.#hasRun = true;
+    this.#prefillStart = cached;
+    this.#sentEnd = cached;
+    this.#phase = "prefilling";
+  }
+
+  /** A span of its next `count` positions, drafts not counted, joins a micro-batch. With the last one it decodes. */
+  send(count: number): void {
+    this.#sentEnd += count;
+    this.#spansInFlight++;
+    if (this.#sentEnd >= this.prefillEnd) this.#phase = "decoding";
+  }
+
+  /** The result of a span is back. */
+  receive(): void {
+    this.#spansInFlight--;
+  }
+
+  /** Appends drawn tokens; `arrivals`: how many sequences have arrived. An evicted sequence keeps its tokens too. */
+  append(tokens: readonly number[], arrivals: number): void {
+    for (const token of tokens) this.#append(token);
+    this.#arrivalsAtFirstToken ??= arrivals;
+    // The rows of right drafts are computed; the rows of wrong ones are overwritten by the next span.
+    if (this.#phase === "decoding") this.#sentEnd = this.#length - 1;
+  }
+
+  /** It waits again with the tokens it has: its pages are gone. */
+  evict(): void {
+    this.#phase = "waiting";
+    this.#sentEnd = 0;
+  }
+
+  /** The pipeline is lost: no span returns any more. */
+  loseSpans(): void {
+    this.#spansInFlight = 0;
+  }
+
+  end(): void {
+    this.#phase = "ended";
+  }
+
+  #append(token: number): void {
+    if (this.#length === this.#tokens.length) {
       const larger = new Int32Array(this.#tokens.length * 2);
       larger.set(this.#tokens);
       this.#tokens = larger;
     }
-    this.#tokens[this.#known++] = token;
-  }
-
-  /** Nothing is computed any more. */
-  forgetPages(): void {
-    this.table.clear();
-    this.cursor = null;
-    this.registered = 0;
-    this.copy = null;
-    this.scheduled = 0;
+    this.#tokens[this.#length++] = token;
   }
 }

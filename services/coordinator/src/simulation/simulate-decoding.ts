@@ -1,8 +1,8 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { createLogger, type GenerationJob } from "@rhone/common";
+import { livePages } from "@rhone/planner";
 import { Engine, type EngineOptions } from "../engine/engine.js";
 import { createMetrics } from "../metrics.js";
-import { livePages } from "../scheduler/pages/window.js";
 import { PieceTable } from "../text/piece-table.js";
 import { VirtualClock } from "./virtual-clock.js";
 import { VirtualPipeline } from "./virtual-pipeline.js";

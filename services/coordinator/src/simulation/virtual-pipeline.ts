@@ -31,6 +31,7 @@ export class VirtualPipeline implements StepLink {
   readonly stages: number;
   readonly pages: number;
   readonly stepTimes: PipelineTimes;
+  readonly rowBlock = 32;
   readonly #options: VirtualPipelineOptions;
   /** When each stage is done with all that has arrived. */
   readonly #freeAtMs: number[];

@@ -13,6 +13,7 @@ export class FakePipe implements StepLink {
   readonly stages: number;
   readonly pages: number;
   readonly stepTimes = null;
+  readonly rowBlock = 32;
   readonly #stages: readonly { readonly stage: FakeStage; readonly queue: Frame[] }[];
   /** Rows of each step so far. */
   readonly sentRows: number[] = [];

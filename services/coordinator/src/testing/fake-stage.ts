@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
+import { firstVisiblePosition } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import { firstVisible } from "../scheduler/pages/window.js";
 import { type NextToken, scoreOf, stateOf, sumOfStates } from "./next-token.js";
 
 type Step = rhone.v1.Step.$Properties;
@@ -124,7 +124,7 @@ export class FakeStage {
 
   #visible(span: Span, position: number): readonly number[] {
     const sequence = this.#sequence(span);
-    const first = firstVisible(position, this.#shape.slidingWindow);
+    const first = firstVisiblePosition(position, this.#shape.slidingWindow);
     assert(Math.floor(first / this.#shape.pageSize) >= (span.firstPage ?? 0), "first_page hides a visible position");
     const tokens: number[] = [];
     for (let seen = first; seen <= position; seen++) {

@@ -1,5 +1,6 @@
 import type { GenerationEvent } from "@rhone/common";
-import type { EventLog, LoggedEvent } from "../token-log/event-log.js";
+import type { LoggedEvent } from "../token-log/append-events.js";
+import type { EventLog } from "../token-log/token-log.js";
 
 /** Keeps events in memory, by request. */
 export class MemoryLog implements EventLog {

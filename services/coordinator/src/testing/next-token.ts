@@ -1,4 +1,4 @@
-import { firstVisible } from "../scheduler/pages/window.js";
+import { firstVisiblePosition } from "@rhone/planner";
 
 export const VOCABULARY = 1000;
 
@@ -49,7 +49,7 @@ export function runAlone(
   next: NextToken = nextToken,
 ): SoloRun {
   const all = [...prompt];
-  const visibleAt = (position: number) => all.slice(firstVisible(position, slidingWindow), position + 1);
+  const visibleAt = (position: number) => all.slice(firstVisiblePosition(position, slidingWindow), position + 1);
   const scores = prompt.slice(1).map((target, position) => scoreOf(visibleAt(position), position, target));
   const states = sumOfStates(prompt.map((_, position) => stateOf(visibleAt(position), position)));
   const length = Math.sqrt(states.reduce((sum, value) => sum + value * value, 0));

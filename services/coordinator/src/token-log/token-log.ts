@@ -12,16 +12,24 @@ import {
 } from "@rhone/common";
 import type { Redis } from "ioredis";
 import type { Metrics } from "../metrics.js";
-import { appendArguments } from "./append-arguments.js";
-import { APPEND_SCRIPT } from "./append-script.js";
-import type { EventLog, LoggedEvent } from "./event-log.js";
-import { joinEvents } from "./join-events.js";
+import { APPEND_SCRIPT, appendArguments, joinEvents, type LoggedEvent } from "./append-events.js";
 
 /** Events that may wait while Redis is away; then the engine decides no more steps. About 20 MB. */
 const MOST_PENDING = 65_536;
 /** Events per write: a backlog goes out in pieces. */
 const MOST_PER_WRITE = 1024;
 const RETRY_MS = 500;
+
+/** Where events become durable before anybody sees them. */
+export interface EventLog {
+  /** Too many events wait to be written: decide nothing more until an `append` settles. */
+  readonly full: boolean;
+  /**
+   * Takes the events of one step, in order. Resolves when they are written and announced, with the requests whose log
+   * another coordinator has continued: those are no longer ours. Never rejects before the log is closed.
+   */
+  append(events: readonly LoggedEvent[]): Promise<readonly string[]>;
+}
 
 interface PendingBatch {
   readonly events: readonly LoggedEvent[];

@@ -1,5 +1,6 @@
 import { RhoneError, type TokenLogprob } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
+import type { StepTimes } from "../scheduler/budget/step-costs.js";
 import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
 
 type SpanResult = rhone.v1.SpanResult.$Properties;
@@ -22,6 +23,13 @@ export interface SpanAnswer {
 export function decodeResult(batch: MicroBatch, result: rhone.v1.StepResult.$Properties): readonly SpanAnswer[] {
   const results = new Map((result.spans ?? []).map((span) => [span.sequence ?? 0, span]));
   return batch.spans.map((span) => decodeSpan(span, results.get(span.wireId)));
+}
+
+/** The stages' computing times, and what is left of `ranMs`, the time from sending the step to its result. */
+export function decodeTimes(timings: readonly rhone.v1.StageTiming.$Properties[], ranMs: number): StepTimes {
+  const stageMs = timings.map(({ computeUs }) => (computeUs ?? 0) / 1000);
+  const accountedUs = timings.reduce((sum, { computeUs, queuedUs }) => sum + (computeUs ?? 0) + (queuedUs ?? 0), 0);
+  return { stageMs, overheadMs: ranMs - accountedUs / 1000 };
 }
 
 function decodeSpan(span: PlannedSpan, result: SpanResult | undefined): SpanAnswer {

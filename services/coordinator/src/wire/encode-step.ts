@@ -1,6 +1,6 @@
 import type { Constraint } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
-import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
+import type { MicroBatch, OpenedSequence, PlannedSpan } from "../scheduler/micro-batch.js";
 import type { Sequence } from "../scheduler/sequence.js";
 
 type Step = rhone.v1.Step.$Properties;
@@ -19,7 +19,7 @@ export function encodeStep(batch: MicroBatch, endTokens: ReadonlySet<number>): S
   }
   return {
     copies: batch.copies.map(({ from, to }) => ({ from, to })),
-    opens: batch.opens.map((sequence) => encodeOpen(sequence, endTokens)),
+    opens: batch.opens.map((opened) => encodeOpen(opened, endTokens)),
     spans: batch.spans.map(encodeSpan),
     closes: [...batch.closes],
     tokens: int32Bytes(tokens),
@@ -42,14 +42,17 @@ function encodeSpan(span: PlannedSpan): Span {
   };
 }
 
-function encodeOpen(sequence: Sequence, endTokens: ReadonlySet<number>): rhone.v1.SequenceOpen.$Properties {
-  const { job, promptLength, known } = sequence;
+function encodeOpen(
+  { sequence, wireId }: OpenedSequence,
+  endTokens: ReadonlySet<number>,
+): rhone.v1.SequenceOpen.$Properties {
+  const { job, promptLength, length } = sequence;
   const penalizesPrompt = job.sampling.repetitionPenalty !== 1;
   return {
-    sequence: sequence.wireId,
+    sequence: wireId,
     sampling: encodeSampling(sequence, endTokens),
     history: int32Bytes(penalizesPrompt ? sequence.tokens(0, promptLength) : new Int32Array()),
-    generated: int32Bytes(sequence.tokens(promptLength, known)),
+    generated: int32Bytes(sequence.tokens(promptLength, length)),
     ...(job.constraint !== null && {
       constraint: { ...encodeConstraint(job.constraint), lastPosition: promptLength + job.maxTokens - 1 },
     }),

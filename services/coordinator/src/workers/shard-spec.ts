@@ -1,8 +1,8 @@
 import { type KvTypeName, RhoneError } from "@rhone/common";
-import type { StagePlan } from "@rhone/planner";
+import type { KvShape, StagePlan } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
 import type { ModelFacts } from "../model/model-facts.js";
-import type { KvShape } from "../scheduler/pages/window.js";
+
 import type { ShardSpec } from "./shard-loads.js";
 
 const KV_TYPES: Readonly<Record<KvTypeName, rhone.v1.KvType>> = {

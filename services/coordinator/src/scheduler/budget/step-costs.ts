@@ -1,50 +1,48 @@
 import { groupSizes, type PipelineTimes, slowestStageMs, sumOfStagesMs } from "@rhone/planner";
+import { CALIBRATED_ROWS, TUNING } from "./tuning.js";
 
-/** What a step of so many rows takes. Milliseconds. */
+/** The time of a step of one size, in milliseconds. */
 interface Cost {
+  /** In the slowest stage. */
   readonly slowest: number;
+  /** In all stages together. */
   readonly total: number;
 }
 
 interface SeenCost extends Cost {
-  /** The step that was the last of its size. */
+  /** The number of the last step of this size. */
   readonly at: number;
 }
 
-/** How much the latest step weighs, when it was slower than thought and when it was faster: other processes only slow steps down. */
-const WEIGHT_UP = 0.1;
-const WEIGHT_DOWN = 0.4;
-/** One step tells no more than that: the first of its size may have to fetch all its memory. */
-const MOST_SLOWER = 2;
-/** Sizes at which the workers' own measurements are taken over. */
-const CALIBRATED_ROWS = [1, 2, 4, 8, 16, 32];
-/** A size that was not tried lately looks so much better than what is known of it: it is tried rather than never known. */
-const CURIOSITY = 0.85;
-/** Steps after which a size was not tried lately. */
-const LATELY = 8192;
-/** Rows that ggml's AMX kernels compute at once; the other kernels' 4 divide it. */
-const BLOCK = 32;
-/** Fewer rows cost at most so much more than more rows do, whatever the calibration says. */
-const DEARER = 1.25;
+/** What one step took, in milliseconds. */
+export interface StepTimes {
+  /** In each stage; empty when the stages did not measure it. */
+  readonly stageMs: readonly number[];
+  /** Between the stages and in the coordinator. */
+  readonly overheadMs: number;
+}
 
 /**
- * The step-time curve of one pipeline: what the workers measured when they loaded, corrected by every step since.
- * ggml's kernels make some sizes dear and others cheap (repacked Q4_0 on 2 threads: 15, 28, 25, 49, 70, 141 ms for 1, 2, 4, 8,
- * 16, 32 rows), so that no formula gives it.
+ * The step-time curve of one pipeline: the workers' calibration, corrected by every step since. It is a table and not a
+ * formula because ggml's kernels make some sizes dear and others cheap: repacked Q4_0 on 2 threads takes 15, 28, 25, 49, 70
+ * and 141 ms for 1, 2, 4, 8, 16 and 32 rows.
  */
 export class StepCosts {
   readonly #calibrated: ReadonlyMap<number, Cost>;
   readonly #seen = new Map<number, SeenCost>();
-  /** Calibrated and seen together, until the next step. */
+  /** The calibrated and the seen sizes together; null after a step until they are needed. */
   #points: ReadonlyMap<number, Cost> | null = null;
   #steps = 0;
-  /** How much steps take against their calibration, now. */
+  /** The latest ratio of step times to their calibration. */
   #drift = 1;
   #overheadMs = 0;
 
-  /** `times`: what the workers measured, or null. */
-  constructor(times: PipelineTimes | null = null) {
+  readonly #rowBlock: number;
+
+  /** `times`: the workers' calibration, or null. `rowBlock`: rows that their kernels compute at once. */
+  constructor(times: PipelineTimes | null = null, rowBlock = 1) {
     this.#calibrated = times === null ? new Map() : calibrated(times);
+    this.#rowBlock = rowBlock;
   }
 
   /** Time of a step outside the stages: hops, and the coordinator itself. */
@@ -52,12 +50,13 @@ export class StepCosts {
     return this.#overheadMs;
   }
 
+  /** Whether any size was calibrated or seen. */
   get known(): boolean {
     return this.#calibrated.size + this.#seen.size > 0;
   }
 
-  /** A step of `rows` rows took `stageMs` in each stage, and `overheadMs` between them. */
-  observe(rows: number, stageMs: readonly number[], overheadMs: number): void {
+  /** A step of `rows` rows has run. */
+  observe(rows: number, { stageMs, overheadMs }: StepTimes): void {
     if (rows === 0 || stageMs.length === 0) return;
     const bucket = bucketOf(rows);
     const scale = bucket / rows;
@@ -72,19 +71,19 @@ export class StepCosts {
     if (expected !== undefined && expected.slowest > 0) this.#drift = blend(this.#drift, slowest / expected.slowest);
   }
 
-  /** Milliseconds that the slowest stage takes for `rows` rows; 0 while nothing is known. */
+  /** Milliseconds that the slowest stage takes for `rows` rows; 0 while no size is known. */
   slowest(rows: number): number {
     return this.#cost(rows).slowest;
   }
 
-  /** Milliseconds that all stages together take for `rows` rows; 0 while nothing is known. */
+  /** Milliseconds that all stages together take for `rows` rows; 0 while no size is known. */
   total(rows: number): number {
     return this.#cost(rows).total;
   }
 
   /**
-   * Milliseconds of a cycle, in which each of `sequences` gets one token, in `groups` micro-batches as equal as can be: they
-   * queue at the slowest stage, and the greatest goes through all stages at least.
+   * Milliseconds of a cycle, in which each of `sequences` gets one token, in `groups` micro-batches of nearly equal size: the
+   * time that all of them take in the slowest stage, but at least the way of the largest one through all stages.
    */
   cycle(sequences: number, groups: number): number {
     const sizes = groupSizes(sequences, groups);
@@ -93,13 +92,15 @@ export class StepCosts {
   }
 
   /**
-   * The most rows, up to `most`, whose slowest stage takes no longer than `limitMs`; 0 when even one row takes longer. Above a
-   * block only whole ones: one that is begun costs as much as a full one.
+   * The most rows, up to `most`, for which the slowest stage takes no longer than `limitMs`; 0 when one row takes longer. Above
+   * one block of rows the answer is a number of whole blocks, because a block that is begun costs as much as a full one: 64 rows
+   * took 385 ms, 102 took 818 and 127 took 891 (AMX, blocks of 32).
    */
   rowsWithin(limitMs: number, most: number): number {
+    const block = this.#rowBlock;
     let rows = most;
     while (rows > 0 && this.slowest(rows) > limitMs)
-      rows = rows > BLOCK ? BLOCK * (Math.ceil(rows / BLOCK) - 1) : rows - 1;
+      rows = rows > block ? block * (Math.ceil(rows / block) - 1) : rows - 1;
     return rows;
   }
 
@@ -110,16 +111,18 @@ export class StepCosts {
 
   #allPoints(): ReadonlyMap<number, Cost> {
     const points = new Map<number, Cost>();
-    for (const [size, cost] of this.#calibrated) points.set(size, times(cost, this.#drift * CURIOSITY));
-    for (const [size, cost] of this.#seen)
-      points.set(size, this.#steps - cost.at < LATELY ? cost : times(cost, CURIOSITY));
+    for (const [size, cost] of this.#calibrated) points.set(size, times(cost, this.#drift * TUNING.curiosity));
+    for (const [size, cost] of this.#seen) {
+      const recent = this.#steps - cost.at < TUNING.curiousAfter;
+      points.set(size, recent ? cost : times(cost, TUNING.curiosity));
+    }
     return plausible(points);
   }
 }
 
 function blend(old: number, now: number): number {
-  if (now < old) return old + WEIGHT_DOWN * (now - old);
-  return old === 0 ? now : old + WEIGHT_UP * (Math.min(now, MOST_SLOWER * old) - old);
+  if (now < old) return old + TUNING.weightFaster * (now - old);
+  return old === 0 ? now : old + TUNING.weightSlower * (Math.min(now, TUNING.mostSlower * old) - old);
 }
 
 function calibrated(stages: PipelineTimes): ReadonlyMap<number, Cost> {
@@ -128,15 +131,15 @@ function calibrated(stages: PipelineTimes): ReadonlyMap<number, Cost> {
 }
 
 /**
- * Costs without what can't be, which is what another process did to some measurement: n rows are never dearer than n/m times
- * m rows, nor few rows much dearer than many.
+ * The costs bounded by each other, since another process may have disturbed some measurements: n rows never cost more than
+ * ceil(n / m) times m rows, and fewer rows at most TUNING.fewerRowsCost times as much as more rows.
  */
 function plausible(points: ReadonlyMap<number, Cost>): ReadonlyMap<number, Cost> {
   const bounded = new Map<number, Cost>();
   for (const rows of points.keys()) {
     let [slowest, total] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
     for (const [other, cost] of points) {
-      const factor = other === rows ? 1 : other < rows ? Math.ceil(rows / other) : DEARER;
+      const factor = other === rows ? 1 : other < rows ? Math.ceil(rows / other) : TUNING.fewerRowsCost;
       slowest = Math.min(slowest, factor * cost.slowest);
       total = Math.min(total, factor * cost.total);
     }
@@ -145,7 +148,7 @@ function plausible(points: ReadonlyMap<number, Cost>): ReadonlyMap<number, Cost>
   return bounded;
 }
 
-/** Between known sizes a straight line; below the least its own cost, above the largest in proportion. */
+/** Linear between known sizes; the least size's cost below it, in proportion to the rows above the largest. */
 function estimate(points: ReadonlyMap<number, Cost>, rows: number): Cost | undefined {
   let below: number | undefined;
   let above: number | undefined;
@@ -169,7 +172,7 @@ const times = ({ slowest, total }: Cost, factor: number): Cost => ({
   total: total * factor,
 });
 
-/** Sizes up to 16 are told apart, larger ones by eighths of a power of two: 17 counts as 18, 100 as 104. */
+/** Sizes up to 16 are kept apart, larger ones are rounded to eighths of a power of two: 17 counts as 18, 100 as 104. */
 function bucketOf(rows: number): number {
   if (rows <= 16) return rows;
   const eighth = 2 ** (Math.floor(Math.log2(rows)) - 3);

@@ -22,17 +22,17 @@ describe("DraftSource", () => {
     expect(new DraftSource().propose(tokens(1), 4)).toEqual([]);
   });
 
-  it("learns of tokens that were added", () => {
+  it("indexes tokens that were added", () => {
     const drafts = new DraftSource();
     expect(drafts.propose(tokens(1, 2, 3), 2)).toEqual([]);
     expect(drafts.propose(tokens(1, 2, 3, 1, 2), 1)).toEqual([3]);
   });
 
-  it("remembers how often it was right, and tries again after a rest", () => {
+  it("remembers how often it was right, and forgets it while it is not asked", () => {
     const drafts = new DraftSource();
     for (let n = 0; n < 40; n++) drafts.learn(0, 4);
     expect(drafts.acceptance).toBeLessThan(0.01);
-    for (let n = 0; n < 100; n++) drafts.rest();
+    for (let n = 0; n < 100; n++) drafts.fade();
     expect(drafts.acceptance).toBeGreaterThan(0.4);
   });
 });

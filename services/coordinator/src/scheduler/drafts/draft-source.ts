@@ -1,45 +1,44 @@
-/** Sequences of so many last tokens are looked up, the longer first. */
+import { TUNING } from "../budget/tuning.js";
+
+/** The last three tokens are looked up, then the last two. */
 const LENGTHS = [3, 2] as const;
-/** How much the latest acceptance weighs. */
-const WEIGHT = 0.2;
-const AT_FIRST = 0.5;
-const FADING = 0.02;
 
 /**
- * Prompt lookup: proposes that what followed the last few tokens the time before follows again. Nothing is promised: every
- * draft is verified by the model. Source: Saxena, "Prompt Lookup Decoding" (2023).
+ * Prompt lookup for one sequence: the tokens that followed the last few tokens before are proposed again. They need not be
+ * right, because the model verifies every draft. Source: Saxena, "Prompt Lookup Decoding" (2023).
  */
 export class DraftSource {
+  /** Where each run of two or three tokens ended last, by its tokens. */
   readonly #ends = new Map<string, number>();
   #indexed = 0;
-  #acceptance = AT_FIRST;
+  #acceptance: number = TUNING.draftAcceptance;
 
-  /** The share of drafts that were right lately, 0 to 1. */
+  /** The recent share of right drafts, 0 to 1. */
   get acceptance(): number {
     return this.#acceptance;
   }
 
-  /** Up to `most` tokens that may follow `tokens` (i32 [known]); none when its end never came before. */
+  /** Up to `most` tokens that may follow `tokens` (i32 [length]); none when its last tokens did not occur before. */
   propose(tokens: Int32Array, most: number): readonly number[] {
     this.#index(tokens);
     for (const length of LENGTHS) {
       const start = tokens.length < length ? undefined : this.#ends.get(keyOf(tokens, tokens.length, length));
-      if (start !== undefined) return continued(tokens, start, most);
+      if (start !== undefined) return continuation(tokens, start, most);
     }
     return [];
   }
 
   /** `accepted` of `proposed` drafts were right. */
   learn(accepted: number, proposed: number): void {
-    if (proposed > 0) this.#acceptance += WEIGHT * (accepted / proposed - this.#acceptance);
+    if (proposed > 0) this.#acceptance += TUNING.draftWeight * (accepted / proposed - this.#acceptance);
   }
 
-  /** None of its drafts were used: what was learned fades, so that drafts are tried again some time. */
-  rest(): void {
-    this.#acceptance += FADING * (AT_FIRST - this.#acceptance);
+  /** No draft was used in a step: the share returns slowly to its start, so that drafts are tried again. */
+  fade(): void {
+    this.#acceptance += TUNING.draftFading * (TUNING.draftAcceptance - this.#acceptance);
   }
 
-  /** The end itself is indexed only when something follows it. */
+  /** Indexes each run once a token follows it; so never the end of `tokens`. */
   #index(tokens: Int32Array): void {
     for (let end = this.#indexed + 1; end < tokens.length; end++) {
       for (const length of LENGTHS) if (end >= length) this.#ends.set(keyOf(tokens, end, length), end);
@@ -48,8 +47,8 @@ export class DraftSource {
   }
 }
 
-/** What followed `start`, and, past the end, what is proposed itself: 1 2 1 2 1 goes on 2 1 2 1. */
-function continued(tokens: Int32Array, start: number, most: number): readonly number[] {
+/** The tokens from `start` on, and past the end the proposal itself: 1 2 1 2 1 continues with 2 1 2 1. */
+function continuation(tokens: Int32Array, start: number, most: number): readonly number[] {
   const drafts: number[] = [];
   for (let at = start; drafts.length < most; at++) {
     drafts.push((at < tokens.length ? tokens[at] : drafts[at - tokens.length]) ?? 0);
@@ -57,7 +56,7 @@ function continued(tokens: Int32Array, start: number, most: number): readonly nu
   return drafts;
 }
 
-/** Of the `length` tokens before `end`. */
+/** The `length` tokens before `end`, as a key. */
 function keyOf(tokens: Int32Array, end: number, length: number): string {
   return tokens.subarray(end - length, end).join();
 }

@@ -1,7 +1,7 @@
+import { firstVisiblePosition, type KvShape, livePages } from "@rhone/planner";
 import type { Sequence } from "../sequence.js";
 import { PagePool } from "./page-pool.js";
-import { PrefixCache } from "./prefix-cache.js";
-import { firstVisible, type KvShape, livePages } from "./window.js";
+import { PrefixCache, type PrefixCursor } from "./prefix-cache.js";
 
 /** Copies whole page `from` to page `to`, in every layer of every stage. */
 export interface PageCopy {
@@ -11,17 +11,34 @@ export interface PageCopy {
 
 export interface PageCounts {
   readonly total: number;
-  /** Hold nothing. */
+  /** Pages that hold nothing. */
   readonly free: number;
-  /** Hold what a later request may begin with; taken when no page is free. */
+  /** Pages of the prefix cache without a sequence; they are evicted when no page is free. */
   readonly cached: number;
 }
 
-/** Who holds which page of a pipeline, for the time of one epoch. */
+/** The pages that one running sequence holds. Entry i of its page table holds positions [i * pageSize, (i + 1) * pageSize). */
+interface Lease {
+  /** Every entry from the first on; those below `firstHeld` are arbitrary: no row sees them any more. */
+  readonly entries: number[];
+  firstHeld: number;
+  /** Entries that the prefix cache knows. */
+  cachedEntries: number;
+  /** Its place in the prefix cache; null when it registers nothing (any more). */
+  cursor: PrefixCursor | null;
+  /** A page to be copied before its first span. */
+  copy: PageCopy | null;
+}
+
+/** Stands in a page table for an entry that the window has left behind. */
+const NO_PAGE = 0;
+
+/** Which sequence holds which page of a pipeline, for the time of one epoch. */
 export class KvPages {
   readonly #shape: KvShape;
   readonly #pool: PagePool;
   readonly #cache: PrefixCache;
+  readonly #leases = new Map<Sequence, Lease>();
 
   constructor(shape: KvShape, total: number) {
     this.#shape = shape;
@@ -39,68 +56,142 @@ export class KvPages {
     return this.#pool.available;
   }
 
-  /** Gives a waiting sequence the pages that hold its beginning already. */
-  begin(sequence: Sequence): void {
-    const { job, due } = sequence;
-    if (!job.cachePrompt) return;
-    // At least the last row must be computed: what follows it is drawn from its output. Scores and pooling need every row.
-    const limit = job.promptLogprobs === null && job.pooling === null ? due - 1 : 0;
-    const hit = this.#cache.acquire(job.cacheSalt, sequence.tokens(0, due), limit);
-    sequence.cursor = hit?.cursor ?? this.#cache.root(job.cacheSalt);
-    if (hit === null) return;
-    sequence.table.adopt(hit.first, hit.pages);
-    sequence.registered = hit.first + hit.pages.length;
-    sequence.scheduled = sequence.registered * this.#shape.pageSize;
-    if (hit.copyFrom !== null) this.#beginCopy(sequence, { from: hit.copyFrom, length: hit.length });
+  /**
+   * Opens the lease of a waiting sequence with the pages that already hold its beginning. Returns the number of positions
+   * that need not be computed.
+   */
+  acquire(sequence: Sequence): number {
+    const lease: Lease = { entries: [], firstHeld: 0, cachedEntries: 0, cursor: null, copy: null };
+    this.#leases.set(sequence, lease);
+    const { job, prefillEnd } = sequence;
+    if (!job.cachePrompt) return 0;
+    // At least the last row must be computed: the next token is drawn from its output. Scores and pooling need every row.
+    const limit = job.promptLogprobs === null && job.pooling === null ? prefillEnd - 1 : 0;
+    const hit = this.#cache.acquire(job.cacheSalt, sequence.tokens(0, prefillEnd), limit);
+    lease.cursor = hit?.cursor ?? this.#cache.root(job.cacheSalt);
+    if (hit === null) return 0;
+    for (let entry = 0; entry < hit.first; entry++) lease.entries.push(NO_PAGE);
+    lease.firstHeld = hit.first;
+    lease.entries.push(...hit.pages);
+    lease.cachedEntries = lease.entries.length;
+    if (hit.copyFrom !== null && this.#beginCopy(sequence, lease, hit.copyFrom)) {
+      this.#pool.release(this.#drop(lease, hit.length));
+      return hit.length;
+    }
+    return lease.entries.length * this.#shape.pageSize;
   }
 
-  /** Pages that it will take until all it knows is computed, and one position more. */
+  /** Ends the lease and gives its pages back; full pages of known tokens stay in the prefix cache. */
+  release(sequence: Sequence): void {
+    const lease = this.#leaseOf(sequence);
+    this.#leases.delete(sequence);
+    if (lease.copy !== null) this.#pool.release([lease.copy.from]);
+    if (lease.cursor !== null) this.#cache.unpin(lease.cursor);
+    this.#pool.release(lease.entries.slice(lease.firstHeld));
+  }
+
+  /** Pages that the sequence holds. */
+  held(sequence: Sequence): number {
+    const { entries, firstHeld } = this.#leaseOf(sequence);
+    return entries.length - firstHeld;
+  }
+
+  /** Pages that it will take until all its known tokens are computed, and one position more. */
   needed(sequence: Sequence): number {
-    return Math.max(0, livePages(sequence.due + 1, this.#shape) - sequence.table.held);
+    return Math.max(0, livePages(sequence.prefillEnd + 1, this.#shape) - this.held(sequence));
   }
 
-  /** Appends the pages that make positions [0, end) writable, and returns them. Throws KV_FULL: see `available` first. */
+  /** Pages that must be appended before positions [0, end) are writable. */
+  missing(sequence: Sequence, end: number): number {
+    return Math.max(0, Math.ceil(end / this.#shape.pageSize) - this.#leaseOf(sequence).entries.length);
+  }
+
+  /** The end of the positions that become writable when it takes every available page. */
+  reach(sequence: Sequence): number {
+    return (this.#leaseOf(sequence).entries.length + this.available) * this.#shape.pageSize;
+  }
+
+  /** Appends the pages that make positions [0, end) writable, and returns them. Throws KV_FULL: compare `missing` first. */
   grow(sequence: Sequence, end: number): readonly number[] {
-    const pages = this.#pool.take(sequence.table.missing(end));
-    sequence.table.append(pages);
+    const pages = this.#pool.take(this.missing(sequence, end));
+    this.#leaseOf(sequence).entries.push(...pages);
     return pages;
   }
 
-  /** Registers the sequence's full pages of known tokens, which frames that were sent have computed. */
-  register(sequence: Sequence): void {
+  /** The sequence's page table from entry 0 on. */
+  table(sequence: Sequence): readonly number[] {
+    return this.#leaseOf(sequence).entries;
+  }
+
+  /** The table entry of the first page that a row at `position` sees. */
+  firstVisibleEntry(position: number): number {
+    return Math.floor(firstVisiblePosition(position, this.#shape.slidingWindow) / this.#shape.pageSize);
+  }
+
+  /** The copy that must precede the sequence's first span, once; its source is the caller's to give back. */
+  takeCopy(sequence: Sequence): PageCopy | null {
+    const lease = this.#leaseOf(sequence);
+    const { copy } = lease;
+    lease.copy = null;
+    return copy;
+  }
+
+  /** Registers the sequence's full pages below `sentEnd` in the prefix cache: a frame that was sent computes them. */
+  register(sequence: Sequence, sentEnd: number): void {
     const { pageSize } = this.#shape;
-    const end = Math.min(sequence.scheduled, sequence.known);
-    while (sequence.cursor !== null && (sequence.registered + 1) * pageSize <= end) {
-      const start = sequence.registered * pageSize;
-      const page = sequence.table.at(sequence.registered);
-      sequence.cursor = this.#cache.insert(sequence.cursor, sequence.tokens(start, start + pageSize), page);
-      sequence.registered++;
+    const lease = this.#leaseOf(sequence);
+    const end = Math.min(sentEnd, sequence.length);
+    while (lease.cursor !== null && (lease.cachedEntries + 1) * pageSize <= end) {
+      const start = lease.cachedEntries * pageSize;
+      const page = pageAt(lease, lease.cachedEntries);
+      lease.cursor = this.#cache.insert(lease.cursor, sequence.tokens(start, start + pageSize), page);
+      lease.cachedEntries++;
     }
+  }
+
+  /** Takes the pages that no row at `position` or later sees out of the lease. They are the caller's to give back. */
+  dropUnseen(sequence: Sequence, position: number): readonly number[] {
+    return this.#drop(this.#leaseOf(sequence), position);
   }
 
   /** Takes back pages that no row after the frames sent so far sees. */
-  release(pages: readonly number[]): void {
+  giveBack(pages: readonly number[]): void {
     this.#pool.release(pages);
   }
 
-  /** Takes back all that a sequence holds. */
-  end(sequence: Sequence): void {
-    if (sequence.copy !== null) this.#pool.release([sequence.copy.from]);
-    if (sequence.cursor !== null) this.#cache.unpin(sequence.cursor);
-    this.#pool.release(sequence.table.clear());
-    sequence.forgetPages();
+  #drop(lease: Lease, position: number): readonly number[] {
+    const keep = this.firstVisibleEntry(position);
+    if (keep <= lease.firstHeld) return NONE;
+    const dropped = lease.entries.slice(lease.firstHeld, keep);
+    lease.firstHeld = keep;
+    return dropped;
   }
 
-  /** A page that others share is never written: the sequence gets a copy of it, if there is room for both. */
-  #beginCopy(sequence: Sequence, { from, length }: { readonly from: number; readonly length: number }): void {
+  /** A shared page is never written: the sequence gets a copy of it. False when there is no room for both. */
+  #beginCopy(sequence: Sequence, lease: Lease, from: number): boolean {
     if (this.#pool.available < this.needed(sequence)) {
       this.#pool.release([from]);
-      return;
+      return false;
     }
-    const [to = 0] = this.#pool.take(1);
-    sequence.table.append([to]);
-    sequence.copy = { from, to };
-    sequence.scheduled = length;
-    this.#pool.release(sequence.table.dropBelow(firstVisible(length, this.#shape.slidingWindow)));
+    const [to = NO_PAGE] = this.#pool.take(1);
+    lease.entries.push(to);
+    lease.copy = { from, to };
+    return true;
   }
+
+  #leaseOf(sequence: Sequence): Lease {
+    const lease = this.#leases.get(sequence);
+    if (lease === undefined) throw new Error(`Request ${sequence.job.requestId} holds no pages.`);
+    return lease;
+  }
+}
+
+const NONE: readonly number[] = [];
+
+/** The page of a held entry. */
+function pageAt({ entries, firstHeld }: Lease, entry: number): number {
+  const page = entry < firstHeld ? undefined : entries[entry];
+  if (page === undefined)
+    throw new RangeError(`Entry ${entry} is not held: ${firstHeld} to ${entries.length - 1} are.`);
+  return page;
 }

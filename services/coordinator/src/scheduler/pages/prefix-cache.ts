@@ -1,5 +1,5 @@
+import { firstVisiblePosition } from "@rhone/planner";
 import type { PagePool } from "./page-pool.js";
-import { firstVisible } from "./window.js";
 
 /** One page's worth of tokens after those of its parents. Lives while its page, a descendant or a sequence needs it. */
 interface PrefixNode {
@@ -153,7 +153,7 @@ export class PrefixCache {
   /** The first entry that the row after `entries` full pages sees. */
   #firstEntry(entries: number): number {
     const { pageSize, slidingWindow } = this.#options;
-    return Math.min(entries, Math.floor(firstVisible(entries * pageSize, slidingWindow) / pageSize));
+    return Math.min(entries, Math.floor(firstVisiblePosition(entries * pageSize, slidingWindow) / pageSize));
   }
 
   #prune(from: PrefixNode): void {

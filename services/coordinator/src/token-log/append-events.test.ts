@@ -1,6 +1,6 @@
 import type { GenerationEvent } from "@rhone/common";
 import { expect, it } from "vitest";
-import { joinEvents } from "./join-events.js";
+import { joinEvents } from "./append-events.js";
 
 const logged = (requestId: string, ordinal: number, more: Partial<GenerationEvent> = {}) => ({
   replyTo: `gateway of ${requestId}`,

@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { type ChildOptions, TestChild } from "../testing/child-process.js";
+
+const SETTINGS = `{
+  port: { env: "TEST_PORT", schema: common.portSchema.default(7100), doc: "The port to bind." },
+  url: { env: "TEST_URL", schema: common.redisUrlSchema.removeDefault(), doc: "A Redis." },
+  logLevel: common.logLevelSetting,
+}`;
+
+const service = (options: ChildOptions) =>
+  new TestChild(
+    `await common.serviceMain({ service: "sample", settings: ${SETTINGS} }, async (config, { logger }) => {
+       logger.debug({ port: config.port }, "started");
+     });
+     process.disconnect();`,
+    options,
+  );
+
+describe("serviceMain", { timeout: 30_000 }, () => {
+  it("starts with the settings of flags and environment, and a logger of their level", async () => {
+    const env = { TEST_URL: "redis://there", RHONE_LOG_LEVEL: "debug", TEST_PORT: "1" };
+    const child = service({ env, flags: ["--port", "2"] });
+    expect(await child.exit()).toBe(0);
+    expect(child.log[0]).toMatchObject({ level: "debug", service: "sample", port: 2, msg: "started" });
+  });
+
+  it("prints all settings on --help and exits with 0, even when settings are wrong", async () => {
+    const child = service({ flags: ["--help", "--port", "x"] });
+    expect(await child.exit()).toBe(0);
+    expect(child.stdout).toBe(`Settings of the sample. A flag wins over its environment variable.
+
+  --port       TEST_PORT        The port to bind. Default: 7100.
+  --url        TEST_URL         A Redis. Required.
+  --log-level  RHONE_LOG_LEVEL  debug, info, warn, error or silent. Default: info.
+`);
+    expect(child.announcements).toEqual([]);
+  });
+
+  it("announces bad settings, writes them to standard error, and exits with 2", async () => {
+    const child = service({ flags: ["--port", "x"] });
+    expect(await child.exit()).toBe(2);
+    const message =
+      "Bad settings:\n  --port x is not a number. The port to bind.\n  --url or TEST_URL is required. A Redis.";
+    expect(child.stderr).toBe(`${message}\n`);
+    expect(child.announcements).toEqual([{ kind: "fatal", code: "INVALID_CONFIG", message }]);
+    expect(child.stdout).toBe("");
+  });
+});

@@ -1,0 +1,52 @@
+import { expect, it } from "vitest";
+import { TestChild } from "../testing/child-process.js";
+
+const logged = async (level: string, statements: string) => {
+  const child = new TestChild(
+    `const logger = common.createLogger({ service: "sample", level: "${level}" });\n${statements}\nprocess.disconnect();`,
+  );
+  expect(await child.exit()).toBe(0);
+  return child.log;
+};
+
+it("writes one JSON object a line, with level, time, service and process", { timeout: 30_000 }, async () => {
+  const [line] = await logged("info", `logger.child({ stage: 2 }).info({ pages: 7 }, "loaded");`);
+  expect(line).toEqual({
+    level: "info",
+    time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+    service: "sample",
+    pid: expect.any(Number),
+    stage: 2,
+    pages: 7,
+    msg: "loaded",
+  });
+});
+
+it("writes nothing below its level", { timeout: 30_000 }, async () => {
+  const lines = await logged("warn", `logger.info("hidden"); logger.warn("one"); logger.error("two");`);
+  expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
+    ["warn", "one"],
+    ["error", "two"],
+  ]);
+});
+
+it("removes credentials, up to two levels deep", { timeout: 30_000 }, async () => {
+  const secrets = `{ authorization: "Bearer abc", cookie: "abc", password: "abc", "x-api-key": "abc", port: 1 }`;
+  const lines = await logged(
+    "info",
+    `logger.info(${secrets}, "top"); logger.info({ headers: ${secrets} }, "one"); logger.info({ request: { headers: ${secrets} } }, "two");`,
+  );
+  expect(lines).toHaveLength(3);
+  expect(JSON.stringify(lines)).not.toContain("abc");
+  expect(lines[2]).toMatchObject({ request: { headers: { port: 1 } } });
+});
+
+it("writes an error with its stack and its cause", { timeout: 30_000 }, async () => {
+  const [line] = await logged(
+    "info",
+    `logger.warn({ err: new Error("outer", { cause: new Error("inner") }) }, "failed");`,
+  );
+  expect(line).toMatchObject({
+    err: { type: "Error", message: "outer: inner", stack: expect.stringContaining("caused by") },
+  });
+});

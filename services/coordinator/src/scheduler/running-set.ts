@@ -1,0 +1,188 @@
+import type { KvShape } from "@rhone/planner";
+import { Groups } from "./groups.js";
+import { KvPages } from "./pages/kv-pages.js";
+import { PrefillQueue } from "./queues.js";
+import type { Sequence } from "./sequence.js";
+
+/**
+ * The small integers that name sequences on the wire. A sequence has one from its first span to its close; an id is used
+ * again only after its close has travelled.
+ */
+export class WireIds {
+  readonly #open = new Map<Sequence, number>();
+  readonly #free: number[] = [];
+  #closing: number[] = [];
+  #next = 1;
+
+  /** Whether the stages know the sequence. */
+  isOpen(sequence: Sequence): boolean {
+    return this.#open.has(sequence);
+  }
+
+  /** The sequence's id; a free one when the stages do not know it yet. */
+  open(sequence: Sequence): number {
+    const id = this.#open.get(sequence) ?? this.#free.pop() ?? this.#next++;
+    this.#open.set(sequence, id);
+    return id;
+  }
+
+  /** The stages must forget the sequence, if they know it. */
+  close(sequence: Sequence): void {
+    const id = this.#open.get(sequence);
+    if (id === undefined) return;
+    this.#open.delete(sequence);
+    this.#closing.push(id);
+  }
+
+  get hasClosing(): boolean {
+    return this.#closing.length > 0;
+  }
+
+  /**
+   * The closes for the frame that is about to be sent. Stages read frames in order and a frame's closes come last in it, so
+   * the ids are free for every later frame.
+   */
+  takeClosing(): readonly number[] {
+    const ids = this.#closing;
+    this.#closing = [];
+    this.#free.push(...ids);
+    return ids;
+  }
+}
+
+/**
+ * The sequences that run in one epoch, and what each holds there: pages, a place in a group, an id on the wire, and, until
+ * its prompt is computed, a place in the prefill queue.
+ */
+export class RunningSet implements Iterable<Sequence> {
+  readonly pages: KvPages;
+  readonly groups: Groups;
+  readonly wireIds = new WireIds();
+  readonly prefilling = new PrefillQueue();
+  readonly #sequences = new Set<Sequence>();
+  readonly #onWaiting: (sequence: Sequence) => void;
+  #evictions = 0;
+
+  /** `onWaiting` is called with each sequence that must wait again. */
+  constructor(options: {
+    readonly shape: KvShape;
+    readonly pages: number;
+    readonly stages: number;
+    readonly onWaiting: (sequence: Sequence) => void;
+  }) {
+    this.pages = new KvPages(options.shape, options.pages);
+    this.groups = new Groups(options.stages + 1, options.stages);
+    this.#onWaiting = options.onWaiting;
+  }
+
+  get size(): number {
+    return this.#sequences.size;
+  }
+
+  /** Evictions so far. */
+  get evictions(): number {
+    return this.#evictions;
+  }
+
+  /** Sequences whose prompts are computed. */
+  get decoding(): number {
+    return this.size - this.prefilling.size;
+  }
+
+  [Symbol.iterator](): Iterator<Sequence> {
+    return this.#sequences.values();
+  }
+
+  /** The sequence's page lease is open; the prefix cache had `cached` positions of it. */
+  start(sequence: Sequence, cached: number): void {
+    sequence.start(cached);
+    this.#sequences.add(sequence);
+    this.prefilling.add(sequence);
+    this.groups.join(sequence);
+  }
+
+  /** Takes back everything that the sequence holds. */
+  release(sequence: Sequence): void {
+    this.#sequences.delete(sequence);
+    this.prefilling.remove(sequence);
+    this.pages.release(sequence);
+    this.groups.leave(sequence);
+    this.wireIds.close(sequence);
+  }
+
+  /** The sequence waits again with its tokens; its K/V is recomputed when its turn comes. */
+  evict(sequence: Sequence): void {
+    this.#evictions++;
+    this.release(sequence);
+    this.#toWaiting(sequence);
+  }
+
+  /** The pipeline is lost with all pages: every sequence waits again. */
+  close(): void {
+    for (const sequence of this.#sequences) this.#toWaiting(sequence);
+  }
+
+  /** The batch sequence that arrived last, or null. */
+  newestBatch(): Sequence | null {
+    return this.#greatestRank(({ job }) => job.lane === "batch");
+  }
+
+  /** Whether the first prompt arrived before any running stream had its first token. */
+  get isBurst(): boolean {
+    const { first } = this.prefilling;
+    if (first === undefined) return false;
+    for (const { arrivalsAtFirstToken } of this.#sequences) {
+      if (arrivalsAtFirstToken !== null && arrivalsAtFirstToken <= first.arrival) return false;
+    }
+    return true;
+  }
+
+  /** Whether the pages that a prompt needs are there, beside those of other prompts and one for each running sequence. */
+  hasRoomFor(head: Sequence): boolean {
+    const promised = this.prefilling.sum((other) => this.pages.needed(other));
+    return this.pages.available - promised >= this.pages.needed(head) + this.size;
+  }
+
+  /** How many of up to `budget` prompt rows have pages: as many as are available hold; the least rank may evict others. */
+  affordableRows(sequence: Sequence, budget: number): number {
+    const wanted = Math.min(budget, sequence.prefillEnd - sequence.sentEnd);
+    const reachable = this.pages.reach(sequence) - sequence.sentEnd;
+    if (reachable >= wanted) return wanted;
+    return this.#hasLeastRank(sequence) ? wanted : Math.max(0, reachable);
+  }
+
+  /**
+   * Appends the pages that make positions [0, end) writable and returns them; null when there are too few. Evicts sequences
+   * of greater rank, but none that is `inUse`, in the micro-batch under construction. What an evicted sequence has in flight
+   * is computed before that micro-batch overwrites its pages, because stages take frames in order.
+   */
+  grow(sequence: Sequence, end: number, inUse: { has(sequence: Sequence): boolean }): readonly number[] | null {
+    const missing = this.pages.missing(sequence, end);
+    while (missing > this.pages.available) {
+      const mayGo = (other: Sequence): boolean =>
+        other.rank > sequence.rank && this.pages.held(other) > 0 && !inUse.has(other);
+      const victim = this.#greatestRank(mayGo);
+      if (victim === null) return null;
+      this.evict(victim);
+    }
+    return this.pages.grow(sequence, end);
+  }
+
+  #toWaiting(sequence: Sequence): void {
+    sequence.evict();
+    this.#onWaiting(sequence);
+  }
+
+  #hasLeastRank(sequence: Sequence): boolean {
+    for (const other of this.#sequences) if (other.rank < sequence.rank) return false;
+    return true;
+  }
+
+  #greatestRank(may: (sequence: Sequence) => boolean): Sequence | null {
+    let greatest: Sequence | null = null;
+    for (const other of this.#sequences) {
+      if ((greatest === null || other.rank > greatest.rank) && may(other)) greatest = other;
+    }
+    return greatest;
+  }
+}

@@ -1,0 +1,101 @@
+import {
+  eventsChannel,
+  FINISHED_LOG_TTL_S,
+  type GenerationEvent,
+  OPEN_LOG_TTL_S,
+  tokenLogEntryId,
+  tokenLogKey,
+} from "@rhone/common";
+
+/** An event and the gateway that waits for it. */
+export interface LoggedEvent {
+  readonly replyTo: string;
+  readonly event: GenerationEvent;
+}
+
+/**
+ * One event per request: those that wait to be written together are one entry and one announcement. The joint event has the
+ * ordinal of its first and says how many it joins. Requests keep the order in which they first appear.
+ */
+export function joinEvents(events: readonly LoggedEvent[]): readonly LoggedEvent[] {
+  const byRequest = new Map<string, LoggedEvent>();
+  for (const logged of events) {
+    const { requestId } = logged.event;
+    const earlier = byRequest.get(requestId);
+    byRequest.set(requestId, earlier === undefined ? logged : { ...logged, event: join(earlier.event, logged.event) });
+  }
+  return byRequest.size === events.length ? events : [...byRequest.values()];
+}
+
+/** Whatever only the later one may carry (finish, usage) is taken from it; prompt scores are on a request's first event. */
+function join(earlier: GenerationEvent, later: GenerationEvent): GenerationEvent {
+  return {
+    ...earlier,
+    ...later,
+    ordinal: earlier.ordinal,
+    joins: (earlier.joins ?? 1) + (later.joins ?? 1),
+    tokens: [...earlier.tokens, ...later.tokens],
+    text: earlier.text + later.text,
+    ...(earlier.logprobs !== undefined && { logprobs: [...earlier.logprobs, ...(later.logprobs ?? [])] }),
+  };
+}
+
+/**
+ * Writes events to their logs and announces those that were written, as one command: nothing is announced that is not in its
+ * log. KEYS: one log per event. ARGV: per gateway its channel and the number of its events, then of each event the entry's
+ * id, the event, and seconds that the log lives from now on or "". Returns the numbers (from 1) of the events whose id was
+ * not above the log's last.
+ */
+export const APPEND_SCRIPT = `
+local refused, key, at = {}, 0, 1
+while at < #ARGV do
+  local channel, count, written = ARGV[at], tonumber(ARGV[at + 1]), {}
+  at = at + 2
+  for _ = 1, count do
+    key = key + 1
+    local reply = redis.pcall('XADD', KEYS[key], ARGV[at], 'event', ARGV[at + 1])
+    if type(reply) == 'table' then
+      if not string.find(reply.err, 'equal or smaller', 1, true) then return reply end
+      refused[#refused + 1] = key
+    else
+      written[#written + 1] = ARGV[at + 1]
+      if ARGV[at + 2] ~= '' then redis.call('EXPIRE', KEYS[key], ARGV[at + 2]) end
+    end
+    at = at + 3
+  end
+  if #written > 0 then redis.call('PUBLISH', channel, '[' .. table.concat(written, ',') .. ']') end
+end
+return refused
+`;
+
+/** What APPEND_SCRIPT takes for `events`, and the events in the order of its keys. */
+export function appendArguments(events: readonly LoggedEvent[]) {
+  const keys: string[] = [];
+  const args: string[] = [];
+  const order: LoggedEvent[] = [];
+  for (const [replyTo, its] of byGateway(events)) {
+    args.push(eventsChannel(replyTo), String(its.length));
+    for (const logged of its) {
+      const { requestId, ordinal } = logged.event;
+      keys.push(tokenLogKey(requestId));
+      args.push(tokenLogEntryId(ordinal), JSON.stringify(logged.event), secondsToLive(logged));
+      order.push(logged);
+    }
+  }
+  return { keys, args, order };
+}
+
+function byGateway(events: readonly LoggedEvent[]): ReadonlyMap<string, readonly LoggedEvent[]> {
+  const groups = new Map<string, LoggedEvent[]>();
+  for (const logged of events) {
+    const group = groups.get(logged.replyTo);
+    if (group === undefined) groups.set(logged.replyTo, [logged]);
+    else group.push(logged);
+  }
+  return groups;
+}
+
+function secondsToLive({ event }: LoggedEvent): string {
+  if (event.finish !== undefined) return String(FINISHED_LOG_TTL_S);
+  return event.ordinal === 0 ? String(OPEN_LOG_TTL_S) : "";
+}
