@@ -6,10 +6,11 @@ import { gguf } from "../gguf/gguf-value.js";
 import { openGguf } from "../gguf/open-gguf.js";
 import { smallModel, writeSmallModel } from "../testing/small-gguf.js";
 import type { ChatMessage } from "./chat-message.js";
-import { type ChatVocabulary, chatTemplateFor, detectChatTemplate } from "./chat-template.js";
-import { mistralCallId } from "./mistral-call-id.js";
+import type { ChatVocabulary } from "./chat-template.js";
+import { chatTemplateFor, detectChatTemplate } from "./choose-template.js";
 import { type MistralVersion, mistralTemplate } from "./mistral-template.js";
 import { respaceJson } from "./python-json.js";
+import { mistralCallId } from "./tool-calls.js";
 
 const CONTROL = [
   "<unk>",
@@ -219,8 +220,8 @@ describe("chatTemplateFor", () => {
 
   test("refuses a template that does not fit or cannot be parsed", async () => {
     const plain = await model(undefined);
-    expect(() => chatTemplateFor(plain, spelling, "mistral-v3")).toThrow(/\[INST\] is token 3/);
-    expect(() => chatTemplateFor(plain, spelling, "jinja")).toThrow(/no tokenizer.chat_template/);
+    expect(() => chatTemplateFor(plain, spelling, "mistral-v3")).toThrow(/whose token 3 is \[INST\]/);
+    expect(() => chatTemplateFor(plain, spelling, "jinja")).toThrow(/no chat template/);
     expect(() => chatTemplateFor(plain, spelling).encode([user("a")])).toThrow(/base model/);
     const broken = await model("{% if %}");
     expect(() => chatTemplateFor(broken, spelling)).toThrow(expect.objectContaining({ code: "MODEL_UNSUPPORTED" }));
