@@ -1,26 +1,30 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readMetric } from "../cluster/metrics.js";
 import { RunningCluster } from "../cluster/start-cluster.js";
+
+const TOKENS = 100;
 
 let cluster: RunningCluster;
 beforeAll(async () => {
-  cluster = await RunningCluster.start(["--max-sequences", "1"], { env: { RHONE_MAX_QUEUED: "2" } });
+  cluster = await RunningCluster.start(["--workers", "2", "--max-sequences", "1"], { env: { RHONE_MAX_QUEUED: "2" } });
 });
 afterAll(async () => {
   await cluster?.stop();
 });
 
 test("a full queue refuses with 429, numbers and Retry-After; what was accepted is answered", async () => {
-  const body = { prompt: "The", max_tokens: 60, ignore_eos: true };
+  const body = { prompt: "The", max_tokens: TOKENS, ignore_eos: true };
   const answers: Response[] = [];
   const asked: Promise<void>[] = [];
-  // How many are accepted depends on how fast the coordinator takes them: the two that may wait at least.
+  const arrived = async () => (await readMetric(new URL(cluster.url).host, "rhone_requests_running")) + answers.length;
+  // The coordinator holds four and two may wait: one of the next is refused. One by one, as each counts those before it.
   while (!answers.some(({ ok }) => !ok)) {
-    const answer = cluster.post("/v1/completions", body).then((response) => void answers.push(response));
-    asked.push(answer);
-    await Promise.race([answer, new Promise((resolve) => setTimeout(resolve, 20))]);
+    asked.push(cluster.post("/v1/completions", body).then((response) => void answers.push(response)));
+    await expect.poll(arrived, { timeout: 10_000, interval: 1 }).toBeGreaterThanOrEqual(asked.length);
   }
   await Promise.all(asked);
-  const refused = answers.filter(({ ok }) => !ok);
+  const [served, refused] = [answers.filter(({ ok }) => ok), answers.filter(({ ok }) => !ok)];
+  expect(served.length).toBeGreaterThanOrEqual(2);
   for (const response of refused) {
     expect(response.status).toBe(429);
     expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
@@ -29,9 +33,7 @@ test("a full queue refuses with 429, numbers and Retry-After; what was accepted 
       message: expect.stringMatching(/^\d+ requests wait/),
     });
   }
-  const served = answers.filter(({ ok }) => ok);
-  expect(served.length).toBeGreaterThanOrEqual(2);
   for (const response of served) {
-    expect(await response.json()).toMatchObject({ usage: { completion_tokens: 60 } });
+    expect(await response.json()).toMatchObject({ usage: { completion_tokens: TOKENS } });
   }
 });

@@ -7,7 +7,9 @@ import { askConstrained } from "../cluster/ask-constrained.js";
 import { satisfySchemas } from "../cluster/satisfy-schemas.js";
 import { RunningCluster, rhone } from "../cluster/start-cluster.js";
 
-const SCHEMAS = 200;
+/** Random schemas asked of the model of 512 tokens; a quarter of them over 32,000 tokens, whose masks cost most of the time. */
+const SCHEMAS = Number(process.env.RHONE_SCHEMAS ?? 60);
+const SEEDS = 4;
 const ajv = new Ajv2020({ strict: false });
 
 let folder: string;
@@ -75,16 +77,16 @@ describe("a model of random weights over 32,000 tokens", () => {
   afterAll(() => cluster?.stop());
 
   test("satisfies random schemas", { timeout: 600_000 }, async () => {
-    const tally = await satisfySchemas(cluster, 50);
+    const tally = await satisfySchemas(cluster, SCHEMAS / 4);
     process.stdout.write(`tiny-32k ${JSON.stringify(tally)}\n`);
     expect(tally).toMatchObject({ cut: 0 });
   });
 
   test.each(Object.entries(OPEN))("ends %s within any number of tokens that is enough", async (_, schema) => {
     const isValid = ajv.compile(schema);
-    for (const max_tokens of [60, 120, 400]) {
+    for (const max_tokens of [60, 400]) {
       const format = { type: "json_schema", json_schema: { name: "open", schema } };
-      const seeds = Array.from({ length: 8 }, (_, seed) => seed);
+      const seeds = Array.from({ length: SEEDS }, (_, seed) => seed);
       const asked = seeds.map((seed) => askConstrained(cluster, { response_format: format, max_tokens, seed }));
       for (const { text, finish } of await Promise.all(asked)) {
         expect(finish, `${max_tokens}: ${text}`).toBe("stop");
