@@ -24,8 +24,8 @@ export interface WorkerSpeed {
 }
 
 /**
- * One calibration out of several by workers of one kind on one machine: the least of each time, since they differ only by
- * what else the machine did meanwhile. Takes at least one calibration, all of the same rows.
+ * One calibration out of several by workers of one kind on one machine: the least of each time, since they differ only
+ * by what else the machine did meanwhile. Takes at least one calibration, all of the same rows.
  */
 export function mergeCalibrations(alike: readonly Calibration[]): Calibration {
   return { curve: merge(alike, "curve"), alone: merge(alike, "alone"), head: alike.some(({ head }) => head) };

@@ -5,9 +5,9 @@ export type StageCost = (stage: number, first: number, last: number) => number;
 const TOLERANCE = 1e-9;
 
 /**
- * Cuts `layers` layers into `stages` runs of at least one layer so that the most expensive stage is as cheap as possible;
- * among equally good cuts, the most even one. Returns the end of each run ([16, 32] for two halves), or null when no cut
- * fits. Exact, by dynamic programming; it evaluates stages * layers² / 2 costs, twice.
+ * Cuts `layers` layers into `stages` runs of at least one layer so that the most expensive stage is as cheap as
+ * possible; among equally good cuts, the most even one. Returns the end of each run ([16, 32] for two halves), or null
+ * when no cut fits. Exact, by dynamic programming; it evaluates stages * layers² / 2 costs, twice.
  */
 export function cutLayers(layers: number, stages: number, cost: StageCost): readonly number[] | null {
   const least = bestEnds({ layers, stages, cost, join: Math.max });
@@ -47,7 +47,9 @@ function bestEnds({ layers, stages, cost, join }: Problem): readonly number[] | 
   const table: (readonly Prefix[])[] = [];
   for (let stage = 0; stage < stages; stage++) {
     const previous = before;
-    before = previous.map((_, end) => bestPrefix(previous, end, (first) => cost(stage, first, end), join));
+    const costUpTo = (end: number) => (first: number) =>
+      join(previous[first]?.cost ?? Number.POSITIVE_INFINITY, cost(stage, first, end));
+    before = previous.map((_, end) => bestPrefix(previous, end, costUpTo(end)));
     table.push(before);
   }
   if (!Number.isFinite(before[layers]?.cost)) return null;
@@ -56,17 +58,11 @@ function bestEnds({ layers, stages, cost, join }: Problem): readonly number[] | 
   return ends;
 }
 
-function bestPrefix(
-  previous: readonly Prefix[],
-  end: number,
-  stageCost: (first: number) => number,
-  join: Problem["join"],
-): Prefix {
+function bestPrefix(previous: readonly Prefix[], end: number, costFrom: (first: number) => number): Prefix {
   let best: Prefix = { cost: Number.POSITIVE_INFINITY, first: 0 };
   for (let first = 0; first < end; first++) {
-    const before = previous[first]?.cost ?? Number.POSITIVE_INFINITY;
-    if (!Number.isFinite(before)) continue;
-    const cost = join(before, stageCost(first));
+    if (!Number.isFinite(previous[first]?.cost)) continue;
+    const cost = costFrom(first);
     if (cost < best.cost) best = { cost, first };
   }
   return best;

@@ -10,15 +10,17 @@ export interface KvShape {
   readonly maxRows: number;
 }
 
-/** The first position that a token at `position` sees: 2 for position 5 and window 4 (2, 3, 4, 5); 0 without a window. */
+/**
+ * The first position that a token at `position` sees: 2 for position 5 and window 4 (2, 3, 4, 5); 0 without a window.
+ */
 export function firstVisiblePosition(position: number, slidingWindow: number): number {
   return slidingWindow === 0 ? 0 : Math.max(0, position - slidingWindow + 1);
 }
 
 /**
- * Most pages that a sequence of `positions` positions holds at once. Without a window it holds all of them. With window W,
- * a chunk of C rows sees W - 1 + C consecutive positions, which touch at most ceil((W - 2 + C) / pageSize) + 1 pages:
- * W = 64 and C = 32 touch ceil(94 / 32) + 1 = 4 pages of 32.
+ * Most pages that a sequence of `positions` positions holds at once. Without a window it holds all of them. With window
+ * W, a chunk of C rows sees W - 1 + C consecutive positions, which touch at most ceil((W - 2 + C) / pageSize) + 1
+ * pages: W = 64 and C = 32 touch ceil(94 / 32) + 1 = 4 pages of 32.
  */
 export function livePages(positions: number, shape: KvShape): number {
   const { pageSize, slidingWindow, maxRows } = shape;

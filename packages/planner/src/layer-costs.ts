@@ -14,9 +14,9 @@ const PLANNED_ROWS = 8;
 const NOTABLE_RATIO = 1.5;
 
 /**
- * What layers cost on each worker. Measured milliseconds where any worker is calibrated, an uncalibrated one counting as
- * the mean of the others; otherwise the bytes read, divided by the raw speeds where these differ notably. The embedding
- * is a lookup and costs nothing.
+ * What layers cost on each worker. Measured milliseconds where any worker is calibrated, an uncalibrated one counting
+ * as the mean of the others; otherwise the bytes read, divided by the raw speeds where these differ notably. The
+ * embedding is a lookup and costs nothing.
  */
 export function layerCosts(workers: readonly WorkerSpeed[], weights: ModelWeights): readonly LayerCosts[] {
   const measured = workers.flatMap(({ calibration }) => (calibration === null ? [] : [calibration]));
@@ -48,7 +48,9 @@ const byBytes = ({ layerBytes, headBytes }: ModelWeights, factor: number): Layer
   head: headBytes * factor,
 });
 
-/** How many times as long as the fastest each worker takes for the same bytes; all 1 when speeds are alike or unknown. */
+/**
+ * How many times as long as the fastest each worker takes for the same bytes; all 1 when speeds are alike or unknown.
+ */
 function rawFactors(workers: readonly WorkerSpeed[]): readonly number[] {
   const speeds = workers.map(({ raw }) => (raw === null ? 0 : Math.sqrt(raw.gflops * raw.bandwidth)));
   const [slowest, fastest] = [Math.min(...speeds), Math.max(...speeds)];

@@ -41,8 +41,9 @@ export function planPages({ stages, shape, pageBytes, maxSequences, wanted }: Pa
   }
   if (pages > most) {
     const message =
-      `The K/V cache needs ${pages} pages of ${pageBytes} bytes per layer, but the tightest stage has room for ${most} ` +
-      "beside its weights. Add workers, give them more memory, or choose a shorter context, a smaller K/V type or fewer pages.";
+      `The K/V cache needs ${pages} pages of ${pageBytes} bytes per layer, but the tightest stage has room for ` +
+      `${most} beside its weights. Add workers, give them more memory, or choose a shorter context, ` +
+      "a smaller K/V type or fewer pages.";
     throw new RhoneError("NOT_ENOUGH_MEMORY", message);
   }
   return pages;

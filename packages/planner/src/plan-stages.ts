@@ -17,7 +17,10 @@ export interface StagePlan extends ShardRange {
   readonly memoryTotal: number;
 }
 
-/** The current cut is kept unless another's slowest stage takes less than this share of its time: moving weights costs time. */
+/**
+ * The current cut is kept unless another's slowest stage takes less than this share of its time: moving weights costs
+ * time.
+ */
 const WORTH_MOVING = 0.9;
 
 export interface StageRequest {
@@ -31,9 +34,9 @@ export interface StageRequest {
 }
 
 /**
- * Divides the layers among the workers, in order, so that the slowest stage is as fast as the workers' memory (for weights
- * and the least K/V) allows. Keeps the current cut unless another is clearly faster.
- * Throws NOT_ENOUGH_MEMORY with each worker's numbers, INVALID_CONFIG for more workers than layers.
+ * Divides the layers among the workers, in order, so that the slowest stage is as fast as the workers' memory (for
+ * weights and the least K/V) allows. Keeps the current cut unless another is clearly faster. Throws NOT_ENOUGH_MEMORY
+ * with each worker's numbers, INVALID_CONFIG for more workers than layers.
  */
 export function planStages(request: StageRequest): readonly StagePlan[] {
   const { workers, weights, lastPlan } = request;
@@ -45,8 +48,10 @@ export function planStages(request: StageRequest): readonly StagePlan[] {
     );
   }
   const time = stageTime(request);
-  const fits: StageCost = (stage, first, last) =>
-    memoryLeft(request, stage, first, last) >= 0 ? time(stage, first, last) : Number.POSITIVE_INFINITY;
+  const fits: StageCost = (stage, first, last) => {
+    const needed = memoryNeeded(request, rangeOf(workers.length, stage, { first, last }));
+    return needed <= (workers[stage]?.memoryTotal ?? 0) ? time(stage, first, last) : Number.POSITIVE_INFINITY;
+  };
   const best = cutLayers(nLayers, workers.length, fits);
   if (best === null) throw notEnough(request, cutLayers(nLayers, workers.length, time) ?? []);
   const current = lastPlan.map(({ last }) => last);
@@ -71,22 +76,20 @@ function runningSums(values: readonly number[]): readonly number[] {
   return sums;
 }
 
-function rangeOf({ workers }: StageRequest, stage: number, first: number, last: number): ShardRange {
-  return { first, last, embeds: stage === 0, heads: stage === workers.length - 1 };
+/** The layers of a stage in the cut that ends at `ends`. */
+const layersOf = (ends: readonly number[], stage: number) => ({ first: ends[stage - 1] ?? 0, last: ends[stage] ?? 0 });
+
+function rangeOf(stages: number, stage: number, layers: { readonly first: number; readonly last: number }): ShardRange {
+  return { ...layers, embeds: stage === 0, heads: stage === stages - 1 };
 }
 
-function memoryNeeded(request: StageRequest, stage: number, first: number, last: number): number {
-  const weightBytes = shardBytes(request.weights, rangeOf(request, stage, first, last));
-  return weightBytes + (last - first) * request.kvBytesPerLayer;
-}
-
-function memoryLeft(request: StageRequest, stage: number, first: number, last: number): number {
-  return (request.workers[stage]?.memoryTotal ?? 0) - memoryNeeded(request, stage, first, last);
+function memoryNeeded({ weights, kvBytesPerLayer }: StageRequest, range: ShardRange): number {
+  return shardBytes(weights, range) + (range.last - range.first) * kvBytesPerLayer;
 }
 
 function toPlan(ends: readonly number[], request: StageRequest): readonly StagePlan[] {
   return request.workers.map(({ worker, memoryTotal }, stage) => {
-    const range = rangeOf(request, stage, ends[stage - 1] ?? 0, ends[stage] ?? 0);
+    const range = rangeOf(request.workers.length, stage, layersOf(ends, stage));
     return { worker, stage, ...range, weightBytes: shardBytes(request.weights, range), memoryTotal };
   });
 }
@@ -94,8 +97,9 @@ function toPlan(ends: readonly number[], request: StageRequest): readonly StageP
 /** `ends`: the cut that would be best if memory did not matter. */
 function notEnough(request: StageRequest, ends: readonly number[]): RhoneError {
   const rows = request.workers.map(({ worker, memoryTotal }, stage) => {
-    const [first, last] = [ends[stage - 1] ?? 0, ends[stage] ?? 0];
-    const [needed, present] = inMebibytes(memoryNeeded(request, stage, first, last), memoryTotal);
+    const { first, last } = layersOf(ends, stage);
+    const range = rangeOf(request.workers.length, stage, { first, last });
+    const [needed, present] = inMebibytes(memoryNeeded(request, range), memoryTotal);
     const layers = last - first === 1 ? `layer ${first} needs` : `layers ${first} to ${last - 1} need`;
     return `${worker}: ${layers} ${needed} MiB, it has ${present} MiB`;
   });

@@ -20,9 +20,9 @@ export interface Prediction {
 }
 
 /**
- * Tokens per second that `streams` decoding sequences get together. They form g groups, which cross the stages one behind
- * the other: a cycle lasts until the slowest stage has run every group, and at least as long as one group takes through all
- * stages. The best g of 1 to stages + 1 counts. Prompts are left out.
+ * Tokens per second that `streams` decoding sequences get together. They form g groups, which cross the stages one
+ * behind the other: a cycle lasts until the slowest stage has run every group, and at least as long as one group takes
+ * through all stages. The best g of 1 to stages + 1 counts. Prompts are left out.
  */
 export function predict(stages: readonly PredictedStage[], streams: number): Prediction {
   if (streams === 1) return perCycle(streams, 1, aloneMs(stages) + hopsMs(stages));

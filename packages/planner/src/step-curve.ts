@@ -19,8 +19,9 @@ export interface StageWork {
 }
 
 /**
- * Milliseconds of one step of `rows` decode rows, interpolated linearly between the measured points. Fewer rows than the
- * first point take as long as it does (one row reads all weights); beyond the last point its cost per row continues.
+ * Milliseconds of one step of `rows` decode rows, interpolated linearly between the measured points. Fewer rows than
+ * the first point take as long as it does (one row reads all weights); beyond the last point its cost per row
+ * continues.
  */
 export function stageMs(curve: StepCurve, { layers, heads }: StageWork, rows: number): number {
   const workMs = ({ layerMs, headMs }: CurvePoint): number => layers * layerMs + (heads ? headMs : 0);

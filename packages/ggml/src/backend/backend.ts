@@ -12,7 +12,9 @@ export interface BackendOptions {
   readonly device?: string;
   /** Threads that compute a graph on the CPU, 1 to 512; other devices ignore it. */
   readonly threads: number;
-  /** 0 to 100: how long idle threads spin before they sleep; 0 when absent, which suits several workers on one machine. */
+  /**
+   * 0 to 100: how long idle threads spin before they sleep; 0 when absent, which suits several workers on one machine.
+   */
   readonly poll?: number;
 }
 
@@ -87,8 +89,8 @@ export class Backend {
   }
 
   /**
-   * Computes an allocated graph off the event loop. A backend computes one graph at a time, in the order of the calls, and a
-   * graph can't be changed until its promise settles. Rejects with GGML_FAILED.
+   * Computes an allocated graph off the event loop. A backend computes one graph at a time, in the order of the calls,
+   * and a graph can't be changed until its promise settles. Rejects with GGML_FAILED.
    */
   compute(graph: Computable): Promise<void> {
     this.#checkOpen();
@@ -104,7 +106,9 @@ export class Backend {
     return run;
   }
 
-  /** Computes an allocated graph while the caller waits. Throws GGML_FAILED, also while `compute` has work in flight. */
+  /**
+   * Computes an allocated graph while the caller waits. Throws GGML_FAILED, also while `compute` has work in flight.
+   */
   computeSync(graph: Computable): void {
     this.#checkOpen();
     this.#checkIdle("computeSync");

@@ -3,7 +3,9 @@ import { PROC_ADDRESSES } from "../bindings/backend.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import type { NativeEngine } from "../native/load-native.js";
 
-/** A kind of memory that a device computes from, such as "CPU" or "CPU_REPACK" (weights reordered for the processor). */
+/**
+ * A kind of memory that a device computes from, such as "CPU" or "CPU_REPACK" (weights reordered for the processor).
+ */
 export class BufferType {
   readonly name: string;
   /** Whether the backend reorders what is written to it, which only weights can bear. */

@@ -6,7 +6,10 @@ import { procAddress } from "./buffer-type.js";
 
 export interface ThreadPoolOptions {
   readonly threads: number;
-  /** 0 to 100: how long idle threads spin before they sleep. Spinning threads take cores from the machine's other workers. */
+  /**
+   * 0 to 100: how long idle threads spin before they sleep. Spinning threads take cores from the machine's other
+   * workers.
+   */
   readonly poll: number;
 }
 

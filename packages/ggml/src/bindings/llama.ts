@@ -126,15 +126,15 @@ export const contextParams: NativeStruct<ContextParams> = {
   }),
 };
 
-/** `struct llama_batch` */
+/** `struct llama_batch`. koffi keeps the arrays alive during the call. */
 interface Batch {
   readonly n_tokens: number;
-  readonly token: Pointer | null;
-  readonly embd: Pointer | null;
-  readonly pos: Pointer | null;
-  readonly n_seq_id: Pointer | null;
-  readonly seq_id: Pointer | null;
-  readonly logits: Pointer | null;
+  readonly token: Int32Array;
+  readonly embd: null;
+  readonly pos: Int32Array;
+  readonly n_seq_id: Int32Array;
+  readonly seq_id: BigUint64Array;
+  readonly logits: Int8Array;
 }
 const batch: NativeStruct<Batch> = {
   definition: koffi.struct({

@@ -1,7 +1,7 @@
 import type { LibraryHandle } from "koffi";
 import type { Pointer } from "./pointer.js";
 
-/** What each C type of the tables beside this file is in TypeScript. `maybe` is a pointer that the function may return as NULL. */
+/** The TypeScript type of each C type in the tables beside this file. `maybe` is a pointer that may be NULL. */
 interface NativeTypes {
   void: undefined;
   bool: boolean;
@@ -17,7 +17,7 @@ interface NativeTypes {
   maybe: Pointer | null;
 }
 
-/** Arguments differ from results only for pointers: memory of ours goes in as a view, without a copy, and NULL is allowed. */
+/** Like a result, except that pointer arguments also take JavaScript memory, passed without a copy. */
 type NativeArgument<T> = T extends "ptr"
   ? Pointer | ArrayBufferView
   : T extends "maybe"
@@ -30,7 +30,7 @@ type NativeValue<T> = T extends keyof NativeTypes
     : never;
 type NativeArguments<A extends readonly NativeType[]> = { [K in keyof A]: NativeArgument<A[K]> };
 
-/** A structure passed by value. `Shape` is how it looks in TypeScript. */
+/** A structure passed by value, with its TypeScript type. */
 export interface NativeStruct<Shape> {
   readonly definition: any;
   readonly shape?: Shape;
@@ -39,7 +39,7 @@ export type NativeType = keyof NativeTypes | NativeStruct<unknown>;
 
 export interface NativeFunction<A extends readonly NativeType[], R extends NativeType> {
   (...args: NativeArguments<A>): NativeValue<R>;
-  /** The same call on a thread of its own; the event loop goes on. */
+  /** The same call on another thread, off the event loop. */
   async(...args: [...NativeArguments<A>, (error: unknown, result: NativeValue<R>) => void]): void;
 }
 
@@ -49,7 +49,7 @@ export type Declare = <R extends NativeType, const A extends readonly NativeType
   args: A,
 ) => NativeFunction<A, R>;
 
-/** `type` in koffi's words. */
+/** koffi's name for `type`. */
 export const koffiType = (type: NativeType): any =>
   typeof type === "object" ? type.definition : type === "ptr" || type === "maybe" ? "void *" : type;
 

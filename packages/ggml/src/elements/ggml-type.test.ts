@@ -27,6 +27,8 @@ describe("rowSize", () => {
     expect([rowSize(GgmlType.F32, 10), rowSize(GgmlType.Q8_0, 4096), rowSize(GgmlType.Q4_K, 512)]).toEqual([
       40, 4352, 288,
     ]);
-    expect(() => rowSize(GgmlType.Q4_K, 300)).toThrow(/300 elements can't be stored as Q4_K, whose blocks hold 256/);
+    expect(() => rowSize(GgmlType.Q4_K, 300)).toThrow(
+      /Q4_K stores blocks of 256 elements, so it can't hold a row of 300/,
+    );
   });
 });

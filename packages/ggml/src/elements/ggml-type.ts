@@ -92,13 +92,13 @@ const INFO = new Map<number, GgmlTypeInfo>(
 
 export const isGgmlType = (value: number): value is GgmlType => INFO.has(value);
 
-/** Throws TENSOR_TYPE_UNSUPPORTED for a number that is none of GgmlType's. */
+/** Throws TENSOR_TYPE_UNSUPPORTED for a number that is not a GgmlType. */
 export function typeInfo(type: number): GgmlTypeInfo {
   const info = INFO.get(type);
   if (info !== undefined) return info;
   throw new RhoneError(
     "TENSOR_TYPE_UNSUPPORTED",
-    `Tensor type ${type} is unknown; the known ones are ${Object.keys(GgmlType).join(", ")}.`,
+    `Tensor type ${type} is unknown; known types are ${Object.keys(GgmlType).join(", ")}.`,
   );
 }
 
@@ -111,6 +111,6 @@ export function rowSize(type: number, elements: number): number {
   if (elements % blockSize === 0) return (elements / blockSize) * typeSize;
   throw new RhoneError(
     "TENSOR_TYPE_UNSUPPORTED",
-    `A row of ${elements} elements can't be stored as ${name}, whose blocks hold ${blockSize}; choose F16 or Q8_0 for it.`,
+    `${name} stores blocks of ${blockSize} elements, so it can't hold a row of ${elements}. Choose F16 or Q8_0.`,
   );
 }

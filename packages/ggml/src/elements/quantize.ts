@@ -7,23 +7,26 @@ import { GgmlType, rowSize, typeInfo } from "./ggml-type.js";
 
 export interface QuantizeRequest {
   readonly type: GgmlType;
-  /** Whole rows, one after another; borrowed. */
+  /** Whole rows, one after the other; borrowed during the call. */
   readonly source: Float32Array;
   readonly nPerRow: number;
 }
 
-/** The rows of `source` stored as `type`. Throws TENSOR_TYPE_UNSUPPORTED for a type that ggml can't write from these numbers alone. */
+/**
+ * The rows of `source` in ggml's format for `type`. Throws TENSOR_TYPE_UNSUPPORTED for a type that ggml can't write, or
+ * not without an importance matrix.
+ */
 export function quantizeChunk(engine: Engine, { type, source, nPerRow }: QuantizeRequest): Uint8Array {
   const { ggml } = engine[native];
   const bytesPerRow = rowSize(type, nPerRow);
   const rows = source.length / nPerRow;
   if (!Number.isInteger(rows)) {
-    throw new RhoneError("GGML_FAILED", `${source.length} numbers don't divide into rows of ${nPerRow}.`);
+    throw new RhoneError("GGML_FAILED", `${source.length} numbers can't be divided into rows of ${nPerRow}.`);
   }
   if (!QUANTIZABLE.has(type) || ggml.quantizeRequiresImatrix(type)) {
     throw new RhoneError(
       "TENSOR_TYPE_UNSUPPORTED",
-      `Rhone can't quantize to ${typeInfo(type).name}; choose Q8_0, Q4_K or Q4_0.`,
+      `Rhone can't quantize to ${typeInfo(type).name}. Choose a type such as Q8_0, Q4_K or Q4_0.`,
     );
   }
   if (type === GgmlType.F32)
@@ -38,33 +41,31 @@ export function quantizeChunk(engine: Engine, { type, source, nPerRow }: Quantiz
   );
 }
 
-/** ggml stops the process for types that it can't write; these it can. */
-const QUANTIZABLE: ReadonlySet<number> = new Set(
-  (
-    [
-      "F32",
-      "F16",
-      "BF16",
-      "Q4_0",
-      "Q4_1",
-      "Q5_0",
-      "Q5_1",
-      "Q8_0",
-      "Q2_K",
-      "Q3_K",
-      "Q4_K",
-      "Q5_K",
-      "Q6_K",
-      "IQ4_NL",
-      "IQ4_XS",
-      "TQ1_0",
-      "TQ2_0",
-      "MXFP4",
-    ] as const
-  ).map((name) => GgmlType[name]),
-);
+/** Types that ggml can write. For any other it stops the process. */
+const QUANTIZABLE: ReadonlySet<number> = new Set([
+  GgmlType.F32,
+  GgmlType.F16,
+  GgmlType.BF16,
+  GgmlType.Q4_0,
+  GgmlType.Q4_1,
+  GgmlType.Q5_0,
+  GgmlType.Q5_1,
+  GgmlType.Q8_0,
+  GgmlType.Q2_K,
+  GgmlType.Q3_K,
+  GgmlType.Q4_K,
+  GgmlType.Q5_K,
+  GgmlType.Q6_K,
+  GgmlType.IQ4_NL,
+  GgmlType.IQ4_XS,
+  GgmlType.TQ1_0,
+  GgmlType.TQ2_0,
+  GgmlType.MXFP4,
+]);
 
-/** The first `n` elements of `bytes`, stored as `type`. Throws TENSOR_TYPE_UNSUPPORTED for integers and wider floats. */
+/**
+ * The first `n` elements of `bytes`, which are stored as `type`. Throws TENSOR_TYPE_UNSUPPORTED for integers and F64.
+ */
 export function dequantize(engine: Engine, type: GgmlType, bytes: Uint8Array, n: number): Float32Array {
   const needed = rowSize(type, n);
   if (bytes.byteLength < needed) {
@@ -77,7 +78,7 @@ export function dequantize(engine: Engine, type: GgmlType, bytes: Uint8Array, n:
   const traits = engine[native].ggml.getTypeTraits(type);
   const toFloat = koffi.decode(traits, TYPE_TRAITS_LAYOUT.toFloat, "void *") as bigint | null;
   if (toFloat === null)
-    throw new RhoneError("TENSOR_TYPE_UNSUPPORTED", `${typeInfo(type).name} can't be turned into f32.`);
+    throw new RhoneError("TENSOR_TYPE_UNSUPPORTED", `ggml can't convert ${typeInfo(type).name} to f32.`);
   const target = new Float32Array(n);
   koffi.call(toFloat, TO_FLOAT, bytes, target, n);
   return target;

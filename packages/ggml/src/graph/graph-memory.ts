@@ -7,8 +7,8 @@ import { MetadataArena } from "../tensors/metadata-arena.js";
 import { arena, type Shape, Tensor } from "../tensors/tensor.js";
 
 /**
- * Inputs take whole cache lines. ggml allocates in steps of 32 bytes, so one odd input would make every tensor behind it
- * straddle cache lines: matrix products into such memory took 1.6 times as long on an AMX processor.
+ * Inputs take whole cache lines. ggml allocates in steps of 32 bytes, so one odd input would make every tensor behind
+ * it straddle cache lines: matrix products into such memory took 1.6 times as long on an AMX processor.
  */
 const CACHE_LINE = 64;
 
@@ -32,7 +32,7 @@ export class GraphMemory {
     const bytes =
       MetadataArena.tensorBytes(engine, maxTensors + 1) + engine.ggml.graphOverheadCustom(maxTensors, false);
     this.#host = host;
-    this.#arena = new MetadataArena(engine, "the graph", bytes);
+    this.#arena = new MetadataArena(engine, "graph", bytes);
     this.#allocator = engine.alloc.gallocrNew(engine.backend.devBufferType(host.device));
     this.#maxTensors = maxTensors;
     this.context = this.#arena.context;
@@ -75,7 +75,9 @@ export class GraphMemory {
     return tensor;
   }
 
-  /** The first bytes of `x`, packed as `shape` of `type`. ggml makes a view of one block; its real extent is patched in. */
+  /**
+   * The first bytes of `x`, packed as `shape` of `type`. ggml makes a view of one block; its real extent is patched in.
+   */
   viewAs(x: Pointer, type: GgmlType, shape: Shape, blockSize = 1): Tensor {
     const view = this.#host.engine.ggml.view1d(this.context, x, blockSize, 0);
     const row = rowSize(type, shape[0]);

@@ -94,7 +94,7 @@ export class Graph implements Computable {
 
   /** Rotary position embedding. x [headDim, nHeads, nTokens], positions i32 [nTokens] -> x's shape. */
   ropeExt(x: Tensor, positions: Tensor, options: RopeOptions): Tensor {
-    const { mode = "norm", dims, freqBase, freqScale = 1, nCtxOrig = 0, freqFactors } = options;
+    const { mode, dims, freqBase, freqScale = 1, nCtxOrig = 0, freqFactors } = options;
     const factors = freqFactors === undefined ? null : this.#memory.use(freqFactors);
     const [a, b, type] = [this.#memory.use(x), this.#memory.use(positions), ROPE_TYPE[mode]];
     return this.#memory.own(
@@ -167,8 +167,9 @@ export class Graph implements Computable {
   }
 
   /**
-   * x's bytes as elements of another type. Pages of f16 rows become i32 rows, which `getRows` gathers page by page, and f16
-   * rows again afterwards. x must be packed, and `ne` of `type` must take as many bytes; throws GGML_FAILED otherwise.
+   * x's bytes as elements of another type. Pages of f16 rows become i32 rows, which `getRows` gathers page by page, and
+   * f16 rows again afterwards. x must be packed, and `ne` of `type` must take as many bytes; throws GGML_FAILED
+   * otherwise.
    */
   reinterpret(x: Tensor, type: GgmlType, ne: Ne): Tensor {
     const shape = shapeOf(ne);

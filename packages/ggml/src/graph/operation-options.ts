@@ -1,14 +1,13 @@
 import type { Tensor } from "../tensors/tensor.js";
 
 /**
- * Which elements of a head rotate together: "norm" pairs neighbours (2i, 2i + 1), as GGUF files of the `llama` architecture
- * store q and k; "neox" pairs the halves (i, i + dims / 2), as Qwen, Phi and GPT-NeoX do.
+ * Which elements of a head rotate together: "norm" pairs neighbours (2i, 2i + 1), as GGUF files of the `llama`
+ * architecture store q and k; "neox" pairs the halves (i, i + dims / 2), as Qwen, Phi and GPT-NeoX do.
  */
 export type RopeMode = "norm" | "neox";
 
 export interface RopeOptions {
-  /** "norm" when absent. */
-  readonly mode?: RopeMode;
+  readonly mode: RopeMode;
   /** Leading elements of each head that are rotated: the head's size for Llama and Mistral. */
   readonly dims: number;
   readonly freqBase: number;

@@ -11,10 +11,10 @@ it("names the packages of a kind, pinned to one version", () => {
   expect(devicePackages("metal", "darwin-arm64")).toEqual([]);
 });
 
-it("says which kinds a platform has", () => {
+it("names the kinds that a platform has", () => {
   expect(() => devicePackages("metal", "linux-x64")).toThrow(
-    'No prebuilt "metal" devices exist for linux-x64; there are: cuda and vulkan.',
+    'There is no prebuilt "metal" backend for linux-x64; available: cuda and vulkan.',
   );
-  expect(() => devicePackages("cuda", "sunos-x64")).toThrow(/there are: none/);
+  expect(() => devicePackages("cuda", "sunos-x64")).toThrow(/available: none/);
   expect(devicePackagesOf("sunos-x64")).toEqual([]);
 });

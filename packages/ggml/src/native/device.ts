@@ -13,7 +13,7 @@ export interface DeviceInfo {
   readonly kind: DeviceKind;
   /** Bytes. */
   readonly memoryTotal: number;
-  /** Bytes, as the device reports them; ggml's CPU device reports all memory as free. */
+  /** Bytes, as the device reports them; ggml's CPU device reports all of its memory as free. */
   readonly memoryFree: number;
 }
 
@@ -30,11 +30,11 @@ export function describeDevice(backend: BackendBindings, device: Pointer): Devic
   };
 }
 
-/** The device called `name`, in any case. Throws DEVICE_NOT_FOUND, listing what exists. */
+/** The device called `name`, in any case. Throws DEVICE_NOT_FOUND listing the devices. */
 export function findDevice(native: NativeEngine, name: string): Pointer {
   const devices = native.devicePointers();
   const names = devices.map((device) => native.backend.devName(device));
   const device = devices[names.findIndex((candidate) => candidate.toLowerCase() === name.toLowerCase())];
   if (device !== undefined) return device;
-  throw new RhoneError("DEVICE_NOT_FOUND", `No device is called "${name}"; this machine has ${names.join(", ")}.`);
+  throw new RhoneError("DEVICE_NOT_FOUND", `There is no device "${name}"; this machine has ${names.join(", ")}.`);
 }

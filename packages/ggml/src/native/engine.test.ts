@@ -34,7 +34,7 @@ describe("findLibraries", () => {
     for (const file of ["libggml-base.0.dylib", "libllama.so.0", "libggml-cpu-x64.so"])
       writeFileSync(join(folder, file), "");
     expect(() => findLibraries(folder)).toThrowError(
-      expect.objectContaining({ code, message: expect.stringContaining("No libggml (") }),
+      expect.objectContaining({ code, message: expect.stringContaining("has no libggml (") }),
     );
   });
 

@@ -23,7 +23,9 @@ export class Engine {
     this.dir = files.dir;
   }
 
-  /** The devices that ggml reports, in its order; "CPU" is always among them. Each call reads their free memory again. */
+  /**
+   * The devices that ggml reports, in its order; "CPU" is always among them. Each call reads their free memory again.
+   */
   devices(): readonly DeviceInfo[] {
     const { backend, devicePointers } = this[native];
     return devicePointers().map((device) => describeDevice(backend, device));

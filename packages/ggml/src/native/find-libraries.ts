@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { RhoneError } from "@rhone/common";
 import { devicePackagesOf } from "./device-packages.js";
 
-/** Where the native parts lie. */
+/** Paths of the native libraries. */
 export interface LibraryFiles {
   readonly dir: string;
   readonly base: string;
@@ -12,7 +12,7 @@ export interface LibraryFiles {
   readonly llama: string;
   /** Device backends (CUDA, Vulkan) from packages installed beside the main one. */
   readonly extraBackends: readonly string[];
-  /** False for somebody's own build, whose patch version may differ. */
+  /** False for another build, whose patch version may differ. */
   readonly pinned: boolean;
 }
 
@@ -24,7 +24,7 @@ const MAIN_PACKAGE: Readonly<Record<string, string>> = {
   "win32-x64": "win-x64",
   "win32-arm64": "win-arm64",
 };
-// libggml.so, libggml.v0.5.0.so, libggml.0.dylib, ggml.dll: one name, four spellings.
+/** Matches libggml.so, libggml.v0.5.0.so, libggml.0.dylib and ggml.dll for "ggml". */
 const libraryPattern = (name: string): RegExp =>
   new RegExp(`^(lib)?${name}(\\.[v\\d][\\d.]*)?\\.(so|dylib|dll)([\\d.]*)?$`);
 const DEVICE_PATTERN = /^(lib)?ggml-(cuda|vulkan|metal|hip|sycl|opencl)(-ext)?\.(so|dylib|dll)$/;
@@ -34,7 +34,7 @@ const findIn = (dir: string, name: string): string | undefined => {
   return file === undefined ? undefined : join(dir, file);
 };
 
-/** The folder of a prebuilt package that holds its libraries (`bins/<platform>`), or undefined when it is not installed. */
+/** The folder with a prebuilt package's libraries (`bins/<platform>`), or undefined when it is not installed. */
 function packageFolder(name: string): string | undefined {
   try {
     const entry = createRequire(import.meta.url).resolve(`@node-llama-cpp/${name}`);
@@ -46,8 +46,8 @@ function packageFolder(name: string): string | undefined {
 }
 
 /**
- * Finds the libraries in `dir`, or in the prebuilt package of this platform.
- * Throws GGML_LIBRARY_MISSING, naming the package or the file that is not there.
+ * Finds the libraries in `dir`, or in this platform's prebuilt package.
+ * Throws GGML_LIBRARY_MISSING naming the package or the file that is missing.
  */
 export function findLibraries(dir?: string): LibraryFiles {
   const platform = `${process.platform}-${process.arch}`;
@@ -57,31 +57,35 @@ export function findLibraries(dir?: string): LibraryFiles {
   if (!existsSync(folder)) {
     throw new RhoneError(
       "GGML_LIBRARY_MISSING",
-      `The library folder ${folder} does not exist; point RHONE_GGML_DIR at a build of llama.cpp.`,
+      `There is no folder ${folder}. Point RHONE_GGML_DIR at a build of llama.cpp, or unset it for the prebuilt one.`,
     );
   }
   return {
     dir: folder,
-    base: require_(folder, "ggml-base"),
-    registry: require_(folder, "ggml"),
-    llama: require_(folder, "llama"),
+    base: libraryIn(folder, "ggml-base"),
+    registry: libraryIn(folder, "ggml"),
+    llama: libraryIn(folder, "llama"),
     extraBackends: dir === undefined ? deviceBackends(platform) : [],
     pinned: dir === undefined,
   };
 }
 
-function require_(folder: string, name: string): string {
+function libraryIn(folder: string, name: string): string {
   const file = findIn(folder, name);
   if (file !== undefined) return file;
-  const message = `No lib${name} (.so, .dylib or .dll) in ${folder}; it needs ggml-base, ggml and llama, built as shared libraries.`;
+  const message =
+    `${folder} has no lib${name} (.so, .dylib or .dll). ` +
+    "It must contain ggml-base, ggml and llama, built as shared libraries.";
   throw new RhoneError("GGML_LIBRARY_MISSING", message);
 }
 
 function missingPackage(platform: string, main: string | undefined): RhoneError {
   const advice =
     main === undefined
-      ? `No prebuilt ggml exists for ${platform}; build llama.cpp with shared libraries and point RHONE_GGML_DIR at them.`
-      : `The package @node-llama-cpp/${main} is not installed; run \`npm install --include=optional\` or point RHONE_GGML_DIR at a build of llama.cpp.`;
+      ? `There is no prebuilt ggml for ${platform}. Build llama.cpp with shared libraries, ` +
+        "and point RHONE_GGML_DIR at their folder."
+      : `The package @node-llama-cpp/${main} is not installed. Run \`npm install --include=optional\`, ` +
+        "or point RHONE_GGML_DIR at a build of llama.cpp.";
   return new RhoneError("GGML_LIBRARY_MISSING", advice);
 }
 

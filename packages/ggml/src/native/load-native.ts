@@ -84,7 +84,10 @@ function bindChecked<T>(file: string, library: LibraryHandle, bind: (declare: De
   }
 }
 
-/** Throws GGML_VERSION_MISMATCH unless the library has the pinned version, or for another build its major and minor version. */
+/**
+ * Throws GGML_VERSION_MISMATCH unless the library has the pinned version, or for another build its major and minor
+ * version.
+ */
 export function checkVersion(ggml: Pick<GgmlBindings, "version" | "commit" | "tensorOverhead">, pinned: boolean): void {
   const found = ggml.version();
   const minor = (version: string) => version.split(".").slice(0, 2).join(".");
@@ -98,7 +101,9 @@ export function checkVersion(ggml: Pick<GgmlBindings, "version" | "commit" | "te
   throw new RhoneError("GGML_VERSION_MISMATCH", message);
 }
 
-/** Structures passed by value carry no version: their known defaults show whether the library's layout is the bindings'. */
+/**
+ * Structures passed by value carry no version: their known defaults show whether the library's layout is the bindings'.
+ */
 export function checkLlamaLayout(llama: Pick<LlamaBindings, "modelDefaultParams" | "contextDefaultParams">): void {
   const model = llama.modelDefaultParams();
   const context = llama.contextDefaultParams();

@@ -7,21 +7,21 @@ const LEVEL_WARN = 3;
 const LEVEL_ERROR = 4;
 
 /**
- * Where ggml and libllama write. Silent, except while `capture` runs: native threads may log at any time, and a JavaScript
- * callback is safe only for calls made by the thread that runs JavaScript.
+ * The log of ggml and libllama. Silent except while `capture` runs: native threads may log at any time, but only the
+ * thread that runs JavaScript may call back into it.
  */
 export class NativeLog {
   readonly #set: SetLog;
   readonly #silence: Pointer;
 
-  /** `silence`: a C function without arguments or effect; surplus arguments are ignored in every C calling convention used here. */
+  /** `silence`: a C function without arguments or effect. C calling conventions ignore the arguments it is given. */
   constructor(set: SetLog, silence: Pointer) {
     this.#set = set;
     this.#silence = silence;
     set(silence, null);
   }
 
-  /** Runs a blocking native call and returns its warnings and errors beside its result. */
+  /** Runs a blocking native call and returns its result with the warnings and errors it logged. */
   capture<T>(run: () => T): { readonly result: T; readonly complaints: string } {
     const lines: string[] = [];
     const keep = (level: number, text: string) => {

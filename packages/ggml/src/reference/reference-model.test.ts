@@ -9,7 +9,7 @@ const engine = openEngine();
 const breeze = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", import.meta.url));
 let model: ReferenceModel;
 beforeAll(() => {
-  model = ReferenceModel.open(engine, breeze, { threads: 2, nCtx: 256, nBatch: 8 });
+  model = ReferenceModel.open(engine, breeze, { threads: 1, nCtx: 256, nBatch: 8 });
 });
 afterAll(() => model.close());
 

@@ -1,102 +1,98 @@
 import { RhoneError } from "@rhone/common";
-import koffi from "koffi";
-import type { LlamaBindings } from "../bindings/llama.js";
-import { native, type Pointer } from "../bindings/pointer.js";
 import type { GgmlType } from "../elements/ggml-type.js";
 import type { Engine } from "../native/engine.js";
-import { loadWholeModel, type WholeModel } from "./load-whole-model.js";
+import { indexOfMax } from "../sampling/log-probs.js";
+import { type LlamaContext, WholeModel } from "./whole-model.js";
 
 export interface ReferenceModelOptions {
   readonly threads: number;
-  /** Positions that the context holds. */
+  /** Positions of the context. */
   readonly nCtx: number;
-  /** Tokens per native call; 512 when absent. */
+  /** Most tokens per native call; 512 when absent. */
   readonly nBatch?: number;
   /** Element type of the K/V cache; GgmlType.F16 when absent. */
   readonly kvType?: GgmlType;
-  /** For `embed`; a model that is opened so gives no logits. */
+  /** Open for `embed`: the model then gives no logits. */
   readonly embeds?: boolean;
 }
 
 /** `LLAMA_POOLING_TYPE_MEAN` */
 const POOLING_TYPE_MEAN = 1;
+/** llama.cpp's default rows per computation. */
+const N_UBATCH = 512;
 
-/** llama.cpp's own engine over a whole GGUF file, one sequence at a time: what tests compare with. It blocks the event loop. */
+/**
+ * llama.cpp's own engine over a whole GGUF file, one sequence at a time: tests compare with it. It blocks the event
+ * loop.
+ */
 export class ReferenceModel {
   readonly nVocab: number;
-  readonly #llama: LlamaBindings;
-  readonly #model: Pointer;
-  readonly #context: Pointer;
+  readonly #model: WholeModel;
+  readonly #context: LlamaContext;
   readonly #nBatch: number;
   #position = 0;
   #open = true;
 
-  private constructor({ llama, model, nVocab }: WholeModel, context: Pointer, nBatch: number) {
-    this.#llama = llama;
+  private constructor(model: WholeModel, context: LlamaContext, nBatch: number) {
     this.#model = model;
     this.#context = context;
     this.#nBatch = nBatch;
-    this.nVocab = nVocab;
+    this.nVocab = model.nVocab;
   }
 
-  /** Throws MODEL_NOT_FOUND, GGUF_MALFORMED with libllama's complaint, OUT_OF_MEMORY when the context can't be made. */
+  /** Throws MODEL_NOT_FOUND, GGUF_MALFORMED with libllama's complaint, OUT_OF_MEMORY when the context does not fit. */
   static open(engine: Engine, path: string, options: ReferenceModelOptions): ReferenceModel {
-    const { log } = engine[native];
-    const whole = loadWholeModel(engine, path);
-    const { llama, model } = whole;
-    const nBatch = options.nBatch ?? 512;
-    const context = log.capture(() => llama.initFromModel(model, contextParams(llama, options, nBatch)));
-    if (context.result !== null) return new ReferenceModel(whole, context.result, nBatch);
-    llama.modelFree(model);
-    throw new RhoneError(
-      "OUT_OF_MEMORY",
-      `libllama made no context of ${options.nCtx} positions: ${context.complaints}.`,
-    );
+    const model = WholeModel.open(engine, path);
+    const { nBatch = 512 } = options;
+    try {
+      return new ReferenceModel(model, model.newContext(contextParams(options, nBatch)), nBatch);
+    } catch (error) {
+      model.close();
+      throw error;
+    }
   }
 
-  /** How many tokens the context holds. */
+  /** Number of tokens in the context. */
   get position(): number {
     return this.#position;
   }
 
   /**
-   * Appends `tokens` and returns logits: f32 [tokens.length, nVocab] for "all", [nVocab], those of the last token, for "last".
-   * Throws CONTEXT_LENGTH_EXCEEDED, GGML_FAILED.
+   * Appends `tokens` and returns logits: f32 [tokens.length, nVocab] for "all", or the last token's, [nVocab], for
+   * "last". Throws CONTEXT_LENGTH_EXCEEDED, GGML_FAILED.
    */
   decode(tokens: ArrayLike<number>, wanted: "all" | "last" = "last"): Float32Array {
     this.#checkOpen();
-    this.#checkRoom(tokens.length);
+    this.#checkRoom(tokens.length, this.#context.positions);
     const logits = new Float32Array(wanted === "all" ? tokens.length * this.nVocab : this.nVocab);
     for (let start = 0; start < tokens.length; start += this.#nBatch) {
-      const part = Int32Array.from(tokens).subarray(start, start + this.#nBatch);
+      const part = Array.from(tokens).slice(start, start + this.#nBatch);
       const isLast = start + part.length === tokens.length;
-      this.#decodePart(part, wanted === "all" ? "all" : isLast ? "last" : "none");
-      if (wanted === "last" && isLast) logits.set(this.#logitsAt(part.length - 1));
-      if (wanted === "last") continue;
-      for (const i of part.keys()) logits.set(this.#logitsAt(i), (start + i) * this.nVocab);
+      this.#append(part, (row) => wanted === "all" || (isLast && row + 1 === part.length));
+      if (wanted === "all")
+        for (const i of part.keys()) logits.set(this.#context.logitsAt(i, this.nVocab), (start + i) * this.nVocab);
+      else if (isLast) logits.set(this.#context.logitsAt(part.length - 1, this.nVocab));
     }
     return logits;
   }
 
   /**
-   * The mean of the hidden states of `tokens` after the final norm, f32 [dim], pooled by libllama; forgets what came before.
-   * Needs `embeds`, and room for all tokens in one native call. Throws CONTEXT_LENGTH_EXCEEDED, GGML_FAILED.
+   * The mean of the hidden states of `tokens` after the final norm, f32 [dim], pooled by libllama; forgets earlier
+   * tokens. Needs `embeds`, and room for all tokens in one native call. Throws CONTEXT_LENGTH_EXCEEDED, GGML_FAILED.
    */
   embed(tokens: ArrayLike<number>): Float32Array {
     this.reset();
     this.#checkRoom(tokens.length, this.#nBatch);
-    this.#decodePart(Int32Array.from(tokens), "all");
-    const pointer = this.#llama.getEmbeddingsSeq(this.#context, 0);
-    if (pointer === null) throw new RhoneError("GGML_FAILED", "libllama pooled no embedding.");
-    return new Float32Array(koffi.view(pointer, this.#llama.modelNEmbdOut(this.#model) * 4).slice(0));
+    this.#append(Array.from(tokens), () => true);
+    return this.#context.embedding(this.#model.nEmbd);
   }
 
-  /** Appends `prompt` and then `count` tokens, each the most probable; returns those. Not stopped by any token. */
+  /** Appends `prompt`, then `count` times the most probable token; returns those tokens. No token stops it. */
   generateGreedy(prompt: ArrayLike<number>, count: number): Int32Array {
     const generated = new Int32Array(count);
     let logits = this.decode(prompt);
     for (let i = 0; i < count; i++) {
-      const best = logits.reduce((at, value, id) => (value > (logits[at] ?? 0) ? id : at), 0);
+      const best = indexOfMax(logits);
       generated[i] = best;
       if (i + 1 < count) logits = this.decode([best]);
     }
@@ -106,74 +102,45 @@ export class ReferenceModel {
   /** Forgets every token. */
   reset(): void {
     this.#checkOpen();
-    this.#llama.memoryClear(this.#llama.getMemory(this.#context), true);
+    this.#context.clear({ zero: true });
     this.#position = 0;
   }
 
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#llama.free(this.#context);
-    this.#llama.modelFree(this.#model);
+    this.#context.close();
+    this.#model.close();
   }
 
-  #decodePart(tokens: Int32Array, wanted: "all" | "last" | "none"): void {
-    const count = tokens.length;
-    const positions = tokens.map((_, i) => this.#position + i);
-    const sequence = Int32Array.of(0);
-    const sequences = new BigUint64Array(count).fill(koffi.address(sequence));
-    const sequenceCounts = new Int32Array(count).fill(1);
-    const flags = new Int8Array(count).fill(wanted === "all" ? 1 : 0);
-    if (wanted === "last") flags[count - 1] = 1;
-    const address = (view: ArrayBufferView) => koffi.address(view) as Pointer;
-    const status = this.#llama.decode(this.#context, {
-      n_tokens: count,
-      token: address(tokens),
-      embd: null,
-      pos: address(positions),
-      n_seq_id: address(sequenceCounts),
-      seq_id: address(sequences),
-      logits: address(flags),
-    });
-    if (status !== 0)
-      throw new RhoneError("GGML_FAILED", `llama_decode failed with status ${status} at position ${this.#position}.`);
-    this.#position += count;
-  }
-
-  #logitsAt(index: number): Float32Array {
-    const pointer = this.#llama.getLogitsIth(this.#context, index);
-    if (pointer === null)
-      throw new RhoneError("GGML_FAILED", `libllama has no logits for token ${index} of the batch.`);
-    return new Float32Array(koffi.view(pointer, this.nVocab * 4));
+  #append(tokens: readonly number[], wantsLogits: (row: number) => boolean): void {
+    const start = this.#position;
+    this.#context.decode(
+      tokens.map((token, i) => ({ token, position: start + i, sequence: 0, logits: wantsLogits(i) })),
+    );
+    this.#position += tokens.length;
   }
 
   #checkOpen(): void {
     if (!this.#open) throw new RhoneError("GGML_FAILED", "A reference model was used after it was closed.");
   }
 
-  #checkRoom(count: number, room = this.#llama.nCtx(this.#context)): void {
+  #checkRoom(count: number, room: number): void {
     if (count > 0 && this.#position + count <= room) return;
-    throw new RhoneError(
-      "CONTEXT_LENGTH_EXCEEDED",
-      `${count} tokens after ${this.#position} don't fit a context of ${room}.`,
-    );
+    const message = `${count} tokens after ${this.#position} don't fit in a context of ${room}; give at least one.`;
+    throw new RhoneError("CONTEXT_LENGTH_EXCEEDED", message);
   }
 }
 
-function contextParams(llama: LlamaBindings, options: ReferenceModelOptions, nBatch: number) {
-  const { nCtx, threads, kvType, embeds = false } = options;
-  const params = llama.contextDefaultParams();
-  const type = kvType ?? params.type_k;
+function contextParams({ nCtx, threads, kvType, embeds = false }: ReferenceModelOptions, nBatch: number) {
   return {
-    ...params,
     n_ctx: nCtx,
     n_batch: nBatch,
-    // A mean is taken over what is computed at once.
-    n_ubatch: embeds ? nBatch : Math.min(nBatch, params.n_ubatch),
+    // libllama pools the rows that it computes together.
+    n_ubatch: embeds ? nBatch : Math.min(nBatch, N_UBATCH),
     ...(embeds && { embeddings: true, pooling_type: POOLING_TYPE_MEAN }),
     n_threads: threads,
     n_threads_batch: threads,
-    type_k: type,
-    type_v: type,
+    ...(kvType !== undefined && { type_k: kvType, type_v: kvType }),
   };
 }

@@ -5,7 +5,7 @@ import { expOfNegative } from "./exp-of-negative.js";
 
 const WORDS = TOKEN_DATA_LAYOUT.size / 4;
 
-/** `llama_token_data_array` in memory of ours: the tokens that may still be drawn, with their logits. */
+/** The tokens that may still be drawn with their logits: a `llama_token_data_array` in JavaScript memory. */
 export class Candidates {
   readonly #ids: Int32Array;
   readonly #logits: Float32Array;
@@ -21,12 +21,12 @@ export class Candidates {
     this.#data = koffi.address(memory) as Pointer;
   }
 
-  /** What `llama_sampler_apply` takes. */
+  /** The structure for `llama_sampler_apply`. */
   get array(): DataView {
     return this.#array;
   }
 
-  /** Every token whose logit is at least `floor` and above -Infinity, in the order of ids. */
+  /** Takes every token whose logit is at least `floor` and above -Infinity, in the order of ids. */
   fill(logits: Float32Array, floor: number): void {
     const [ids, kept] = [this.#ids, this.#logits];
     let count = 0;
@@ -43,12 +43,12 @@ export class Candidates {
     this.#array.setUint8(TOKEN_DATA_ARRAY_LAYOUT.sorted, 0);
   }
 
-  /** How many are left. */
+  /** Number of tokens that are left. */
   get count(): number {
     return Number(this.#array.getBigUint64(TOKEN_DATA_ARRAY_LAYOUT.count, true));
   }
 
-  /** The token at `uniform`, in [0, 1), of the distribution that the logits / temperature make. -1 when none is left. */
+  /** The token at `uniform`, in [0, 1), of the distribution softmax(logits / temperature); -1 when no token is left. */
   draw(uniform: number, temperature: number): number {
     const total = this.#weigh(temperature);
     const [weights, count] = [this.#weights, this.count];

@@ -1,11 +1,11 @@
 const STEPS_PER_UNIT = 64;
-/** Beyond this, exp is 0 to any sum that holds a 1. */
+/** Below this, exp(x) adds nothing to a sum that contains a 1. */
 const LEAST = -40;
 const TABLE = Float64Array.from({ length: -LEAST * STEPS_PER_UNIT + 1 }, (_, i) => Math.exp(-i / STEPS_PER_UNIT));
 
 /**
- * exp(x) for x <= 0 within a relative 3e-9, and 0 under -40: several times quicker than Math.exp, which would be most of what a draw
- * from 32,000 tokens costs.
+ * exp(x) for x <= 0 with a relative error under 3e-9, and 0 below -40. Several times as fast as Math.exp, which would
+ * dominate the cost of a draw from 32,000 tokens.
  */
 export function expOfNegative(x: number): number {
   if (!(x > LEAST)) return 0;

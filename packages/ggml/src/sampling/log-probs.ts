@@ -6,7 +6,21 @@ export interface TokenLogprob {
   readonly logprob: number;
 }
 
-/** log Σ exp(logits): what turns a logit into a log-probability. */
+/** The index of the greatest number, the lowest among equals; -1 when every number is NaN or -Infinity. */
+export function indexOfMax(values: Float32Array): number {
+  let best = -1;
+  let greatest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (value > greatest) {
+      greatest = value;
+      best = i;
+    }
+  }
+  return best;
+}
+
+/** log Σ exp(logits): a logit minus this is a log-probability. */
 export function logSumExp(logits: Float32Array): number {
   let max = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < logits.length; i++) {
@@ -19,7 +33,7 @@ export function logSumExp(logits: Float32Array): number {
   return max + Math.log(sum);
 }
 
-/** The log-probability of `token`. Pass `normalizer`, logSumExp(logits), to ask for several at the cost of one. */
+/** The log-probability of `token`. Pass logSumExp(logits) as `normalizer` to compute it once for several tokens. */
 export const logSoftmaxOf = (logits: Float32Array, token: number, normalizer = logSumExp(logits)): number =>
   (logits[token] ?? Number.NaN) - normalizer;
 
@@ -37,7 +51,7 @@ export function topLogprobs(logits: Float32Array, k: number, normalizer = logSum
   return best;
 }
 
-/** Keeps `best` in falling order; a newcomer goes behind its equals. */
+/** Keeps `best` in falling order, a new entry after its equals. */
 function insert(best: TokenLogprob[], entry: TokenLogprob): void {
   const at = best.findIndex(({ logprob }) => logprob < entry.logprob);
   best.splice(at === -1 ? best.length : at, 0, entry);

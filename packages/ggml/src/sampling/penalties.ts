@@ -1,13 +1,13 @@
 export interface PenaltyOptions {
-  /** Divides positive and multiplies negative logits of tokens seen in prompt or output; 1 does nothing. */
+  /** Divides positive and multiplies negative logits of tokens in prompt or output; 1 has no effect. */
   readonly repetitionPenalty?: number;
-  /** Subtracted per occurrence in the output; 0 does nothing. */
+  /** Subtracted from a token's logit per occurrence in the output; 0 has no effect. */
   readonly frequencyPenalty?: number;
-  /** Subtracted once for tokens of the output; 0 does nothing. */
+  /** Subtracted once from the logits of tokens in the output; 0 has no effect. */
   readonly presencePenalty?: number;
 }
 
-/** Remembers which tokens were seen, and weighs them down as vLLM does. */
+/** Counts a sequence's tokens and lowers their logits as vLLM does. */
 export class Penalties {
   readonly #repetition: number;
   readonly #frequency: number;

@@ -152,7 +152,9 @@ describe("SamplerChain misuse", () => {
 
   it("refuses other numbers of logits, and a closed sampler", () => {
     withSampler({}, (sampler) => {
-      expect(() => sampler.sample(new Float32Array(5), { seed: 0, position: 0 })).toThrow(/6 logits; 5 were given/);
+      expect(() => sampler.sample(new Float32Array(5), { seed: 0, position: 0 })).toThrow(
+        /takes 6 logits; 5 were given/,
+      );
       sampler.close();
       expect(() => sampler.sample(logits, { seed: 0, position: 0 })).toThrow(/closed/);
     });

@@ -3,17 +3,18 @@ import type { LlamaBindings } from "../bindings/llama.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import type { Engine } from "../native/engine.js";
 import { Candidates } from "./candidates.js";
+import { indexOfMax } from "./log-probs.js";
 import { Penalties, type PenaltyOptions } from "./penalties.js";
 import { uniformAt } from "./uniform-at.js";
 
 export interface SamplingOptions extends PenaltyOptions {
-  /** 0 takes the most probable token; 1 when absent. */
+  /** 0 always takes the most probable token; 1 when absent. */
   readonly temperature?: number;
-  /** Keep the k most probable tokens; 0 or less keeps all. */
+  /** Keeps the k most probable tokens; 0 or less keeps all. */
   readonly topK?: number;
-  /** Keep the most probable tokens that together reach this probability; 1 keeps all. */
+  /** Keeps the most probable tokens that together reach this probability; 1 keeps all. */
   readonly topP?: number;
-  /** Keep tokens at least this many times as probable as the best; 0 keeps all. */
+  /** Keeps tokens with at least this fraction of the best token's probability; 0 keeps all. */
   readonly minP?: number;
   /** Added to the logits of these tokens; -Infinity bans one. */
   readonly logitBias?: ReadonlyMap<number, number>;
@@ -21,36 +22,37 @@ export interface SamplingOptions extends PenaltyOptions {
 
 export interface SamplerOptions extends SamplingOptions {
   readonly nVocab: number;
-  /** Tokens that only the repetition penalty looks at. */
+  /** Tokens that count for the repetition penalty alone. */
   readonly promptTokens?: Iterable<number>;
-  /** Tokens generated before: for a sequence that continues. */
+  /** Tokens generated so far, when a sequence continues. */
   readonly generatedTokens?: Iterable<number>;
 }
 
-/** Names one draw. The same logits, seed and position give the same token, whatever was drawn before. */
+/** Identifies a draw. Equal logits, seed and position give the same token, whatever was drawn before. */
 export interface Draw {
   readonly seed: number;
-  /** The position in its sequence of the token that is drawn. */
+  /** The drawn token's position in its sequence. */
   readonly position: number;
 }
 
-/** Below this, vLLM takes the most probable token too. */
+/** Below this temperature the most probable token is taken, as in vLLM. */
 const GREEDY_TEMPERATURE = 1e-5;
-/** e^-25 of the best token's probability: 128,000 such tokens together have less than 2e-6, under the noise of f32 logits. */
+/** Log of the least probability against the best token's: 128,000 tokens of e^-25 sum up to 2e-6, below f32 noise. */
 const NEGLIGIBLE = -25;
 
 /**
- * One sequence's sampler, in vLLM's order: logit bias, penalties, temperature, min_p, top_k, top_p, draw.
- * Top-k and top-p are libllama's sampler chain; the draw is ours, so that a replayed position draws the same number on any machine.
+ * One sequence's sampler, in vLLM's order: logit bias, penalties, temperature, min_p, top_k, top_p, draw. Top-k and
+ * top-p are libllama's sampler chain. The draw is Rhone's own, so that a replayed position draws the same number on any
+ * machine.
  */
 export class SamplerChain {
   readonly #llama: LlamaBindings;
   readonly #temperature: number;
   readonly #bias: ReadonlyMap<number, number>;
   readonly #penalties: Penalties;
-  /** The least logarithm of probability, against the best token's, that stays: min_p's, or what is negligible. */
+  /** Log of the least probability, relative to the best token's, that is kept: min_p's, or the negligible one. */
   readonly #floor: number;
-  /** Top-k and top-p; null when neither cuts. */
+  /** Top-k and top-p; null when neither removes anything. */
   readonly #chain: Pointer | null;
   readonly #adjusted: Float32Array | undefined;
   readonly #candidates: Candidates | undefined;
@@ -73,18 +75,20 @@ export class SamplerChain {
     this.#candidates = greedy ? undefined : new Candidates(nVocab);
   }
 
-  /** Throws INVALID_REQUEST, naming the parameter, for a value out of range. */
+  /** Throws INVALID_REQUEST naming a parameter whose value is out of range. */
   static open(engine: Engine, options: SamplerOptions): SamplerChain {
     checkRanges(options);
     return new SamplerChain(engine[native].llama(), options);
   }
 
-  /** Draws a token. logits: f32 [nVocab], borrowed and left as they are. Throws GGML_FAILED when they hold no number. */
+  /** Draws a token. logits: f32 [nVocab], borrowed and not changed. Throws GGML_FAILED when none is a finite number. */
   sample(logits: Float32Array, { seed, position }: Draw): number {
     this.#check(logits);
     const scores = this.#adjust(logits);
     const token =
-      this.#candidates === undefined ? argmax(scores) : this.#draw(this.#candidates, scores, uniformAt(seed, position));
+      this.#candidates === undefined
+        ? indexOfMax(scores)
+        : this.#draw(this.#candidates, scores, uniformAt(seed, position));
     if (token < 0)
       throw new RhoneError(
         "GGML_FAILED",
@@ -93,7 +97,7 @@ export class SamplerChain {
     return token;
   }
 
-  /** Counts `token` among the generated ones, for the penalties. */
+  /** Counts `token` as generated, for the penalties. */
   accept(token: number): void {
     this.#penalties.accept(token);
   }
@@ -116,7 +120,7 @@ export class SamplerChain {
   }
 
   #draw(candidates: Candidates, scores: Float32Array, uniform: number): number {
-    const best = scores[argmax(scores)] ?? Number.NEGATIVE_INFINITY;
+    const best = scores[indexOfMax(scores)] ?? Number.NEGATIVE_INFINITY;
     candidates.fill(scores, best + this.#temperature * this.#floor);
     if (candidates.count === 0) return -1;
     if (this.#chain === null) return candidates.draw(uniform, this.#temperature);
@@ -127,22 +131,8 @@ export class SamplerChain {
   #check(logits: Float32Array): void {
     if (!this.#open) throw new RhoneError("GGML_FAILED", "A sampler was used after it was closed.");
     if (logits.length === this.#nVocab) return;
-    throw new RhoneError("GGML_FAILED", `The sampler is for ${this.#nVocab} logits; ${logits.length} were given.`);
+    throw new RhoneError("GGML_FAILED", `The sampler takes ${this.#nVocab} logits; ${logits.length} were given.`);
   }
-}
-
-/** The index of the greatest number, the lowest among equals; -1 when there is none. */
-function argmax(values: Float32Array): number {
-  let best = -1;
-  let greatest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? Number.NaN;
-    if (value > greatest) {
-      greatest = value;
-      best = i;
-    }
-  }
-  return best;
 }
 
 function cutsOf(llama: LlamaBindings, { topK = 0, topP = 1 }: SamplerOptions, temperature: number): Pointer | null {

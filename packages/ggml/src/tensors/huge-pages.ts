@@ -12,8 +12,8 @@ const HUGE = 2n * 1024n * 1024n;
 let advise: Advise | undefined;
 
 /**
- * Asks Linux for pages of 2 MiB under a fresh buffer. Weights are read whole for every step: with pages of 4 KiB the processor looks
- * up an address 512 times as often. Elsewhere, or where the kernel refuses, memory stays as it is.
+ * Asks Linux to back a new buffer with pages of 2 MiB. Every step reads all weights, and with pages of 4 KiB the
+ * processor looks up addresses 512 times as often. On other systems, or when the kernel refuses, nothing changes.
  */
 export function preferHugePages({ engine: { backend }, device }: NativeBackend, buffer: Pointer): void {
   if (describeDevice(backend, device).kind !== "cpu") return;

@@ -8,9 +8,9 @@ import type { NativeEngine } from "../native/load-native.js";
 export type Extents = readonly [number, number, number, number];
 
 /**
- * A ggml context over memory of ours: it holds the descriptions of tensors, never their data. Because the memory is an
- * ArrayBuffer, a description is read and patched here without a native call.
- * Every `reset` starts a new generation; tensors of an earlier one are refused.
+ * A ggml context in JavaScript memory: it holds tensors' descriptions, never their data. Since the memory is an
+ * ArrayBuffer, descriptions are read and patched without a native call. Every `reset` starts a new generation, and
+ * tensors of an earlier one are refused.
  */
 export class MetadataArena {
   readonly context: Pointer;
@@ -21,14 +21,17 @@ export class MetadataArena {
   #generation = 0;
   #open = true;
 
-  /** `owner` names the arena in errors. `bytes` holds `tensorBytes(n)` for n tensors plus what graphs need. */
+  /**
+   * `owner` names the arena in errors, such as "graph". `bytes`: `tensorBytes(n)` for n tensors, plus the overhead of
+   * graphs.
+   */
   constructor(native: NativeEngine, owner: string, bytes: number) {
     // ggml aligns its objects to 16 bytes.
     const memory = new ArrayBuffer(Math.ceil(bytes / 16) * 16);
     const base = koffi.address(memory) as Pointer;
     const context = native.ggml.init({ mem_size: memory.byteLength, mem_buffer: base, no_alloc: true });
     if (context === null)
-      throw new RhoneError("OUT_OF_MEMORY", `ggml could not make a context of ${memory.byteLength} bytes.`);
+      throw new RhoneError("OUT_OF_MEMORY", `ggml can't make a context of ${memory.byteLength} bytes.`);
     this.#native = native;
     this.#owner = owner;
     this.#memory = new DataView(memory);
@@ -36,22 +39,25 @@ export class MetadataArena {
     this.context = context;
   }
 
-  /** Bytes that the descriptions of `count` tensors take. */
+  /** Bytes of the descriptions of `count` tensors. */
   static tensorBytes = (native: NativeEngine, count: number): number => count * native.ggml.tensorOverhead();
 
   get generation(): number {
     return this.#generation;
   }
 
-  /** Throws GGML_FAILED when a tensor of `generation` no longer exists. */
+  /** Throws GGML_FAILED unless tensors of `generation` still exist. */
   check(generation: number): void {
     if (this.#open && generation === this.#generation) return;
-    const reason = this.#open ? "was reset since" : "is closed";
-    throw new RhoneError("GGML_FAILED", `A tensor of ${this.#owner} was used, but ${this.#owner} ${reason}.`);
+    const event = this.#open ? "reset" : "closed";
+    throw new RhoneError(
+      "GGML_FAILED",
+      `A tensor of the ${this.#owner} was used after the ${this.#owner} was ${event}.`,
+    );
   }
 
   checkOpen(): void {
-    if (!this.#open) throw new RhoneError("GGML_FAILED", `${this.#owner} was used after it was closed.`);
+    if (!this.#open) throw new RhoneError("GGML_FAILED", `The ${this.#owner} was used after it was closed.`);
   }
 
   get isOpen(): boolean {
@@ -95,7 +101,7 @@ export class MetadataArena {
     }
   }
 
-  /** Whether the tensor has been given memory for its data. */
+  /** Whether the tensor has memory for its data. */
   hasData(tensor: Pointer): boolean {
     return this.#memory.getBigUint64(this.#offset(tensor) + TENSOR_LAYOUT.data, true) !== 0n;
   }
@@ -112,7 +118,7 @@ export class MetadataArena {
     return [this.#readInt64(at), this.#readInt64(at + 8), this.#readInt64(at + 16), this.#readInt64(at + 24)];
   }
 
-  // Halves of 32 bits: a BigInt per number would cost more than the native call that it goes with.
+  // Two halves of 32 bits: a BigInt per number would cost more than the native call beside it.
   #readInt64(at: number): number {
     return this.#memory.getUint32(at, true) + this.#memory.getInt32(at + 4, true) * 2 ** 32;
   }

@@ -15,13 +15,15 @@ export interface TensorSpec {
 }
 
 export interface StorageOptions {
-  /** The device's default when absent. */
+  /** The device's default buffer type when absent. */
   readonly bufferType?: BufferType;
-  /** Whether all of it is read for every graph, as weights are: then it may lie in huge pages, which become resident 2 MiB at a time. */
+  /**
+   * Whether graphs read all of it, as they do weights: it then gets huge pages, which become resident 2 MiB at a time.
+   */
   readonly readWhole?: boolean;
 }
 
-/** Tensors that outlive graphs, such as KV pages: named, in one buffer. Close it before its backend. */
+/** Named tensors that outlive graphs, such as KV pages, in one buffer. Close it before its backend. */
 export class TensorStorage {
   /** Bytes of the buffer. */
   readonly bytes: number;
@@ -29,7 +31,7 @@ export class TensorStorage {
   readonly #arena: MetadataArena;
   readonly #buffer: Pointer | null;
   readonly #tensors: ReadonlyMap<string, Tensor>;
-  /** Calls of `setAsync` in flight. */
+  /** `setAsync` calls in flight. */
   #writing = 0;
 
   private constructor(
@@ -46,8 +48,8 @@ export class TensorStorage {
   }
 
   /**
-   * Allocates every tensor of `specs`. They hold garbage until `set` or `zero`.
-   * Throws OUT_OF_MEMORY with the numbers, TENSOR_TYPE_UNSUPPORTED for a row that its type can't hold.
+   * Allocates the tensors; their contents are undefined until `set` or `zero`. Throws OUT_OF_MEMORY with the bytes
+   * needed and the device's, TENSOR_TYPE_UNSUPPORTED for a row that its type can't hold.
    */
   static open(backend: Backend, specs: readonly TensorSpec[], options: StorageOptions = {}): TensorStorage {
     const host = backend[native];
@@ -55,7 +57,7 @@ export class TensorStorage {
     const place = options.bufferType ?? defaultBufferType(host);
     const arena = new MetadataArena(
       host.engine,
-      "the tensor storage",
+      "tensor storage",
       MetadataArena.tensorBytes(host.engine, specs.length + 1),
     );
     try {
@@ -79,7 +81,7 @@ export class TensorStorage {
     if (tensor === undefined)
       throw new RhoneError(
         "TENSOR_MISSING",
-        `No tensor is called "${name}" among the ${this.#tensors.size} of this storage.`,
+        `There is no tensor "${name}" among the ${this.#tensors.size} of this storage.`,
       );
     return tensor;
   }
@@ -97,7 +99,7 @@ export class TensorStorage {
     await this.#write((done) => tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, done));
   }
 
-  /** Sets `bytes` bytes from `offsetBytes` of the tensor to zero. */
+  /** Zeroes `bytes` bytes from `offsetBytes` of the tensor, all of it when they are left out. */
   zero(name: string, offsetBytes = 0, bytes = this.get(name).packedBytes - offsetBytes): void {
     const tensor = this.#range(name, bytes, offsetBytes);
     this.#host.engine.backend.tensorMemset(tensor, 0, offsetBytes, bytes);
@@ -115,7 +117,7 @@ export class TensorStorage {
     if (this.#buffer !== null) this.#host.engine.backend.bufferSetUsage(this.#buffer, usage);
   }
 
-  /** Frees the memory. Throws GGML_FAILED while a graph of its backend is being computed, or a tensor written. */
+  /** Frees the memory. Throws GGML_FAILED while its backend computes a graph or a tensor is being written. */
   close(): void {
     if (!this.#arena.isOpen) return;
     this.#host.checkIdle("Closing a tensor storage");
@@ -151,18 +153,20 @@ function declare(host: NativeBackend, arena: MetadataArena, { name, type, ne }: 
   return new Tensor(arena, host.engine.ggml.newTensor4d(arena.context, type, ...shapeOf(ne)));
 }
 
-/** Null for a storage without a byte. */
+/** Null when the tensors take no bytes. */
 function allocate(host: NativeBackend, arena: MetadataArena, count: number, place: BufferType): Pointer | null {
   const { alloc, backend, log } = host.engine;
   const type = place[native];
   const bytes = alloc.allocCtxTensorsFromBuftSize(arena.context, type);
   if (bytes === 0) return null;
   const { name, memoryTotal } = describeDevice(backend, host.device);
-  // Linux grants more than there is and kills the process later: refuse what can never fit.
+  // Linux grants more memory than there is and kills the process later, so refuse what can never fit.
   const fits = memoryTotal === 0 || bytes <= memoryTotal;
   const { result, complaints } = log.capture(() => (fits ? alloc.allocCtxTensorsFromBuft(arena.context, type) : null));
   if (result === null) {
-    const message = `${count} tensors need ${bytes} bytes of ${place.name} memory; device ${name} has ${memoryTotal}. ${complaints || "Use more workers, a smaller type or a shorter context."}`;
+    const message =
+      `${count} tensors need ${bytes} bytes of ${place.name} memory, but device ${name} has ${memoryTotal}. ` +
+      (complaints || "Use more workers, a smaller type or a shorter context.");
     throw new RhoneError("OUT_OF_MEMORY", message);
   }
   return result;

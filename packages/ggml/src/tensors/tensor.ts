@@ -11,8 +11,8 @@ export type Shape = Extents;
 export const arena: unique symbol = Symbol("arena");
 
 /**
- * A tensor of a Graph, a WeightStore or a TensorStorage, which owns it. Using it after its owner was reset or closed throws
- * GGML_FAILED.
+ * A tensor of a Graph, a WeightStore or a TensorStorage, which owns it. Using it after its owner was reset or closed
+ * throws GGML_FAILED.
  */
 export class Tensor {
   readonly [arena]: MetadataArena;

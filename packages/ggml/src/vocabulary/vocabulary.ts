@@ -15,26 +15,26 @@ export const TokenAttribute = {
 } as const;
 
 export interface TokenizeOptions {
-  /** Add the tokens that the model wants around a text (BOS for Mistral and Llama). */
+  /** Add the tokens that the model expects around a text (BOS for Mistral and Llama). */
   readonly addSpecial: boolean;
-  /** Read "</s>" and the like as the tokens they name; otherwise they are plain text. */
+  /** Read names of special tokens, such as "</s>", as those tokens instead of as text. */
   readonly parseSpecial: boolean;
 }
 
-/** The most tokens beyond a text's bytes: a space in front, BOS, EOS, and some in reserve. */
+/** Most tokens beyond one per byte of text: a space in front, BOS, EOS, and a reserve. */
 const SURPLUS_TOKENS = 16;
 
 /** A model's tokenizer: libllama's, read from the GGUF file without its weights. */
 export class Vocabulary {
-  /** How many tokens there are. */
+  /** Number of tokens. */
   readonly size: number;
   readonly bos: number | undefined;
   readonly eos: number | undefined;
-  /** The token that ends a turn, for models that have one apart from `eos`. */
+  /** The end-of-turn token of models that have one besides `eos`. */
   readonly eot: number | undefined;
-  /** The token of what can't be tokenized. */
+  /** The token for text that can't be tokenized. */
   readonly unk: number | undefined;
-  /** Whether `addSpecial` puts `bos` in front. */
+  /** Whether `addSpecial` adds `bos` in front. */
   readonly addsBos: boolean;
   readonly addsEos: boolean;
   readonly #llama: LlamaBindings;
@@ -60,7 +60,7 @@ export class Vocabulary {
 
   /**
    * Reads the tokenizer of the GGUF file at `path`. Throws MODEL_NOT_FOUND, GGUF_MALFORMED with libllama's complaint,
-   * TOKENIZER_UNSUPPORTED for a file without a tokenizer or with one that libllama doesn't know.
+   * TOKENIZER_UNSUPPORTED for a file without a tokenizer or with one that libllama doesn't support.
    */
   static open(engine: Engine, path: string): Vocabulary {
     const { log, llama: load } = engine[native];
@@ -73,16 +73,16 @@ export class Vocabulary {
       llama.modelFree(result);
       throw new RhoneError(
         "TOKENIZER_UNSUPPORTED",
-        `${path} has no tokenizer; convert the model again beside its tokenizer file.`,
+        `${path} has no tokenizer. Convert the model again with its tokenizer file beside it.`,
       );
     }
     return new Vocabulary(llama, result);
   }
 
-  /** Token ids of `text`. Half a surrogate pair counts as U+FFFD, as in every UTF-8 encoder. */
+  /** The token ids of `text`. Half a surrogate pair is read as U+FFFD, as UTF-8 encoders do. */
   tokenize(text: string, { addSpecial, parseSpecial }: TokenizeOptions): Int32Array {
     this.#checkOpen();
-    // One byte at least: an empty view has no address.
+    // At least one byte, since an empty view has no address.
     const bytes = Buffer.from(`${text}\0`, "utf8");
     const length = bytes.byteLength - 1;
     const room = new Int32Array(length + SURPLUS_TOKENS);
@@ -93,12 +93,12 @@ export class Vocabulary {
     const larger = new Int32Array(-count);
     const needed = into(larger);
     if (needed < 0)
-      throw new RhoneError("GGML_FAILED", `A text of ${length} bytes has more tokens than libllama can count.`);
+      throw new RhoneError("GGML_FAILED", `libllama can't count the tokens of a text of ${length} bytes.`);
     return larger.slice(0, needed);
   }
 
   /**
-   * The bytes that token `id` stands for; often not whole UTF-8 characters. Control tokens give none unless `special`.
+   * The bytes of token `id`, which are often not whole UTF-8 characters; none for control tokens unless `special`.
    * Throws INVALID_REQUEST for an id outside the vocabulary.
    */
   pieceBytes(id: number, { special }: { readonly special: boolean }): Buffer {
@@ -109,7 +109,7 @@ export class Vocabulary {
     return larger.subarray(0, this.#llama.tokenToPiece(this.#vocab, id, larger, larger.length, 0, special));
   }
 
-  /** Whether `id` ends a generation: EOS, end of turn and their like. */
+  /** Whether `id` ends a generation, as EOS and end-of-turn tokens do. */
   isEndOfGeneration(id: number): boolean {
     this.#check(id);
     return this.#llama.vocabIsEog(this.#vocab, id);
@@ -146,7 +146,7 @@ export class Vocabulary {
   #check(id: number): void {
     this.#checkOpen();
     if (Number.isInteger(id) && id >= 0 && id < this.size) return;
-    throw new RhoneError("INVALID_REQUEST", `Token id ${id} is outside the vocabulary, 0 to ${this.size - 1}.`);
+    throw new RhoneError("INVALID_REQUEST", `Token id ${id} is outside the vocabulary of 0 to ${this.size - 1}.`);
   }
 }
 

@@ -15,7 +15,7 @@ export interface WeightStoreOptions {
   readonly repack?: boolean;
 }
 
-/** The weights of a shard, each in the best memory its device has for it. Close it before its backend. */
+/** The weights of a shard, each in the memory from which its device computes best. Close it before its backend. */
 export class WeightStore {
   readonly #storages: ReadonlyMap<string, TensorStorage>;
   readonly #home: ReadonlyMap<string, string>;
@@ -26,8 +26,8 @@ export class WeightStore {
   }
 
   /**
-   * Places and allocates every weight; contents come with `set`.
-   * Throws OUT_OF_MEMORY with the numbers, TENSOR_TYPE_UNSUPPORTED when no memory of the device can compute with a weight.
+   * Places and allocates every weight; `set` fills them. Throws OUT_OF_MEMORY with the bytes needed and the device's,
+   * TENSOR_TYPE_UNSUPPORTED when the device can't compute with a weight from any of its memory.
    */
   static open(backend: Backend, specs: readonly WeightSpec[], options: WeightStoreOptions = {}): WeightStore {
     const types = backend.bufferTypes().filter((type) => !type.isExtra || (options.repack ?? true));
@@ -84,12 +84,15 @@ export class WeightStore {
     this.#whole(name, bytes).set(name, bytes);
   }
 
-  /** Like `set`, off the event loop (repacking a big matrix takes tenths of a second); `bytes` belongs to the call until it settles. */
+  /**
+   * Like `set`, off the event loop: repacking a large matrix takes tenths of a second. `bytes` belongs to the call
+   * until the promise settles.
+   */
   async setAsync(name: string, bytes: Uint8Array): Promise<void> {
     await this.#whole(name, bytes).setAsync(name, bytes);
   }
 
-  /** Frees the memory. Throws GGML_FAILED while a graph of its backend is being computed. */
+  /** Frees the memory. Throws GGML_FAILED while its backend computes a graph. */
   close(): void {
     for (const storage of this.#storages.values()) storage.close();
   }
@@ -97,7 +100,7 @@ export class WeightStore {
   #storage(name: string): TensorStorage {
     const storage = this.#storages.get(this.#home.get(name) ?? "");
     if (storage === undefined)
-      throw new RhoneError("TENSOR_MISSING", `No weight is called "${name}" among the ${this.#home.size} declared.`);
+      throw new RhoneError("TENSOR_MISSING", `There is no weight "${name}" among the ${this.#home.size} declared.`);
     return storage;
   }
 

@@ -5,8 +5,8 @@ import { type Expression, parseEbnf } from "./parse-ebnf.js";
 export const MAX_EBNF = 128 * 1024;
 
 /**
- * Throws INVALID_REQUEST unless the text is a grammar with a rule `root` and every rule can end. The engine accepts rules
- * that never end, but a text that begins one could not be finished.
+ * Throws INVALID_REQUEST unless the text is a grammar with a rule `root` and every rule can end. The engine accepts
+ * rules that never end, but a text that begins one could not be finished.
  */
 export function checkEbnf(source: string): void {
   if (source.length > MAX_EBNF) fail(`is too large: it has ${source.length} characters; the limit is ${MAX_EBNF}`);

@@ -8,9 +8,9 @@ const isName = (symbol: string | undefined): boolean => symbol !== undefined && 
 export const NOTHING = "nothing";
 
 /**
- * The same alternatives, rewritten so that no two begin with the same symbol; `rule` names the rests after a shared one.
- * The engine (0.1.27) merges the states after a shared beginning even where one follows from the other, and then reads
- * `"-" [1-9] [0-9] | "-" [1-9] [0-9] [0-9]` as any number of digits.
+ * The same alternatives, rewritten so that no two begin with the same symbol; `rule` names the rests after a shared
+ * one. The engine (0.1.27) merges the states after a shared beginning even where one follows from the other, and then
+ * reads `"-" [1-9] [0-9] | "-" [1-9] [0-9] [0-9]` as any number of digits.
  */
 export function leftFactor(alternatives: readonly string[], rule: (rests: readonly string[]) => string): string[] {
   const groups = new Map<string, string[][]>();

@@ -13,8 +13,8 @@ export interface Repetition {
 }
 
 /**
- * `min` to `max` elements, then `then`, as a chain of rules: the engine masks those in microseconds, but takes up to a second
- * for the same repetition written as `(a | b){2,200}`. Throws INVALID_REQUEST above MAX_REPETITIONS.
+ * `min` to `max` elements, then `then`, as a chain of rules: the engine masks those in microseconds, but takes up to a
+ * second for the same repetition written as `(a | b){2,200}`. Throws INVALID_REQUEST above MAX_REPETITIONS.
  */
 export function repeat(book: RuleBook, { min, max, element }: Repetition, then: string): string[] {
   if (Math.max(min, max ?? 0) > MAX_REPETITIONS) {

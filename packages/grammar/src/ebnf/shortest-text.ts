@@ -1,8 +1,9 @@
 import { type Expression, parseEbnf } from "./parse-ebnf.js";
 
 /**
- * About the bytes of the grammar's shortest text: escapes count as written, which is too many, and repetitions `{n}` once,
- * which is too few. Each token adds at least a byte, so this many tokens suffice. Infinity when no text is finite.
+ * About the bytes of the grammar's shortest text: escapes count as written, which is too many, and repetitions `{n}`
+ * once, which is too few. Each token adds at least a byte, so this many tokens suffice. Infinity when no text is
+ * finite.
  */
 export function shortestText(source: string): number {
   const rules = [...parseEbnf(source)].reverse();

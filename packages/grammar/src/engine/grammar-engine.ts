@@ -36,8 +36,8 @@ export class GrammarEngine {
   }
 
   /**
-   * A matcher at the beginning of a text. Throws INVALID_REQUEST for a grammar that the engine does not accept; check it with
-   * GrammarChecker first.
+   * A matcher at the beginning of a text. Throws INVALID_REQUEST for a grammar that the engine does not accept; check
+   * it with GrammarChecker first.
    */
   async match({ grammar, trigger = null, otherwise = null }: MatcherOptions): Promise<TokenMatcher> {
     const first = await this.#start(grammar);

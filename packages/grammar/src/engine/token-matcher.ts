@@ -3,7 +3,10 @@ import { addToken, type ClosingTokens, isFilled, JsonDepth, type TokenSet } from
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
 import type { GrammarMatcher } from "./xgrammar.js";
 
-/** The handle inside the library's matcher. The matcher's own `getNextTokenBitmask` is async, but a step draws its tokens at once. */
+/**
+ * The handle inside the library's matcher. The matcher's own `getNextTokenBitmask` is async, but a step draws its
+ * tokens at once.
+ */
 interface MatcherHandle {
   /** A vector of 32-bit words in the library's memory; the caller deletes it. */
   GetNextTokenBitmask(size: number): { size(): number; get(index: number): number; delete(): void };
@@ -29,7 +32,10 @@ export interface TokenMatcherOptions {
 const PER_LEVEL = 4;
 /** Tokens reserved for an unfinished string, number or key, and for the end token. */
 const MARGIN = 8;
-/** Grammars whose shortest text has at most this many bytes (a digit; free text after a space) need no leading to an end. */
+/**
+ * Grammars whose shortest text has at most this many bytes (a digit; free text after a space) need no leading to an
+ * end.
+ */
 const TRIVIAL_BYTES = 1;
 
 /** "waiting" for the first token, which decides; "off" when it was not the trigger; "ended" after an end token. */
@@ -52,8 +58,9 @@ export class TokenMatcher {
 
   /**
    * Sets the logits of tokens that the grammar does not allow next to -Infinity; only end tokens stay once the text is
-   * complete or can't be continued. `banned` tokens are masked too, unless nothing else is left. When `remaining` tokens are
-   * about as many as a complete text still needs, only those that lead to its end stay. logits: f32 [size], changed in place.
+   * complete or can't be continued. `banned` tokens are masked too, unless nothing else is left. When `remaining`
+   * tokens are about as many as a complete text still needs, only those that lead to its end stay. logits: f32 [size],
+   * changed in place.
    */
   mask(logits: Float32Array, banned: readonly number[] = [], remaining = Number.POSITIVE_INFINITY): void {
     if (this.#isFree()) {
@@ -95,7 +102,10 @@ export class TokenMatcher {
     return this.#state === "off" || (this.#state === "waiting" && this.#options.otherwise === undefined);
   }
 
-  /** Estimated tokens to the end of the text; too few only for schemas that require much within a part that contains itself. */
+  /**
+   * Estimated tokens to the end of the text; too few only for schemas that require much within a part that contains
+   * itself.
+   */
   #needed(): number {
     const { shortest } = this.#grammar;
     return shortest <= TRIVIAL_BYTES ? 0 : shortest + PER_LEVEL * this.#open.depth + MARGIN;

@@ -16,8 +16,8 @@ interface CompilableModule extends Module {
 }
 
 /**
- * A new instance of the library with its own WebAssembly memory: it aborts on any mistake in its input and can't be used
- * afterwards. The package declares its CommonJS file a module, so neither `import` nor `require` can load it.
+ * A new instance of the library with its own WebAssembly memory: it aborts on any mistake in its input and can't be
+ * used afterwards. The package declares its CommonJS file a module, so neither `import` nor `require` can load it.
  */
 export function loadXGrammar(): XGrammar {
   const path = createRequire(import.meta.url).resolve("@mlc-ai/web-xgrammar");

@@ -6,9 +6,9 @@ import { refuseRegex } from "../refusals.js";
 import { characterSet } from "./character-set.js";
 
 /**
- * Alternatives for the texts that an ECMAScript regular expression matches from beginning to end, followed by `then`. Anchors
- * at either end are allowed and change nothing. Throws INVALID_REQUEST for a malformed expression, and for look-around, back
- * references, word boundaries, flags and Unicode properties.
+ * Alternatives for the texts that an ECMAScript regular expression matches from beginning to end, followed by `then`.
+ * Anchors at either end are allowed and change nothing. Throws INVALID_REQUEST for a malformed expression, and for
+ * look-around, back references, word boundaries, flags and Unicode properties.
  */
 export function regexGrammar(context: CharacterContext, source: string, then: string): string[] {
   const { alternatives } = parse(source);

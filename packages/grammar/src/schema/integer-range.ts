@@ -2,7 +2,9 @@
 export const MAX_DIGITS = 15;
 const LARGEST = 10 ** MAX_DIGITS - 1;
 
-/** Alternatives that spell the whole numbers from `min` to `max` of at most MAX_DIGITS digits; empty for an empty range. */
+/**
+ * Alternatives that spell the whole numbers from `min` to `max` of at most MAX_DIGITS digits; empty for an empty range.
+ */
 export function integerRange(min: number, max: number): string[] {
   const [low, high] = [Math.max(min, -LARGEST), Math.min(max, LARGEST)];
   if (low > high) return [];

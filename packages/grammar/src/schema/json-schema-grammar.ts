@@ -14,9 +14,9 @@ import { constants, keywordsFor, type TypeName, typesOf } from "./types.js";
 const MAX_DEPTH = 64;
 
 /**
- * A grammar of JSON texts that all satisfy the schema. Where it can't express everything that the schema allows it allows
- * less, never more. Throws INVALID_REQUEST with the place in the schema when that is malformed, can't be enforced, is too
- * large, or can't be satisfied.
+ * A grammar of JSON texts that all satisfy the schema. Where it can't express everything that the schema allows it
+ * allows less, never more. Throws INVALID_REQUEST with the place in the schema when that is malformed, can't be
+ * enforced, is too large, or can't be satisfied.
  */
 export function jsonSchemaGrammar(schema: JsonSchema, layout: Layout = "free"): string {
   const book = new RuleBook(MAX_EBNF);
@@ -26,8 +26,8 @@ export function jsonSchemaGrammar(schema: JsonSchema, layout: Layout = "free"): 
 }
 
 /**
- * The name of a rule for the schema's texts, in the book of `json`. Throws as jsonSchemaGrammar does, except that the caller
- * still has to check whether the rule can end.
+ * The name of a rule for the schema's texts, in the book of `json`. Throws as jsonSchemaGrammar does, except that the
+ * caller still has to check whether the rule can end.
  */
 export function schemaRule(json: JsonText, schema: JsonSchema): string {
   return new SchemaTranslator(json, schema).translate();

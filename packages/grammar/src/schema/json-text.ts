@@ -7,7 +7,9 @@ import type { RuleBook } from "../ebnf/rule-book.js";
 export const NUMBER = '"-"? ("0" | [1-9] [0-9]{0,14}) ("." [0-9]{1,15})? ([eE] [+-]? [0-9]{1,2})?';
 export const INTEGER = '"-"? ("0" | [1-9] [0-9]{0,14})';
 
-/** Characters of strings. Lengths count code points, so none may come as two escapes; control characters are left out. */
+/**
+ * Characters of strings. Lengths count code points, so none may come as two escapes; control characters are left out.
+ */
 const LETTERS = difference(ALL_CODE_POINTS, [
   [0x00, 0x07],
   [0x0b, 0x0b],

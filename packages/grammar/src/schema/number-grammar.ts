@@ -55,8 +55,8 @@ function wholeRange({ min, max, aboveMin, belowMax }: Bounds): [number, number] 
 }
 
 /**
- * Numbers with a decimal point: any digits after a whole part whose continuations are all within the bounds, and near the
- * bounds numbers of a fixed number of places.
+ * Numbers with a decimal point: any digits after a whole part whose continuations are all within the bounds, and near
+ * the bounds numbers of a fixed number of places.
  */
 function fractions(bounds: Bounds, where: string): string[] {
   const { min, max, aboveMin, belowMax } = bounds;

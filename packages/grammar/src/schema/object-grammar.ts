@@ -21,8 +21,8 @@ const KNOWN = [
 ];
 
 /**
- * The objects of a schema: its properties in their order, then others if `additionalProperties` asks for them. A schema that
- * lists properties and says nothing about others gets no others, which is narrower than JSON Schema.
+ * The objects of a schema: its properties in their order, then others if `additionalProperties` asks for them. A schema
+ * that lists properties and says nothing about others gets no others, which is narrower than JSON Schema.
  */
 export function objectGrammar(schema: Keywords, context: SchemaContext): string {
   const { json, where, subgrammar } = context;
@@ -90,7 +90,10 @@ function entryOf({ name, required, schema }: Property, { json, where, subgrammar
   return [];
 }
 
-/** The grammar after the opening brace, built from the last entry to the first: `rest` follows an entry, `first` does not. */
+/**
+ * The grammar after the opening brace, built from the last entry to the first: `rest` follows an entry, `first` does
+ * not.
+ */
 function members({ book, comma }: JsonText, entries: readonly Entry[], extra: string | undefined): string[] {
   let rest = '"}"';
   if (extra !== undefined) {
