@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import { dequantize, type Engine, GgmlType } from "@rhone/ggml";
 import { GgufWriter, openGguf, readTensorBytes } from "@rhone/model";
 
-/** Writes the GGUF file `from` to `to` with every tensor as F32: the same model without the rounding of quantized products. */
+/** Copies the GGUF file `from` to `to` with every tensor as F32: the same model without rounded products. */
 export async function writeDequantized(engine: Engine, from: string, to: string): Promise<void> {
   const { tensors, metadata } = await openGguf(from);
   const infos = [...tensors.values()];

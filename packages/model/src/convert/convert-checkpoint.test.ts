@@ -212,7 +212,7 @@ describe("convertCheckpoint", () => {
       "an index that leaves the directory",
       { "config.json": CONFIG, "model.safetensors.index.json": { weight_map: { x: "../a" } } },
       "CHECKPOINT_MALFORMED",
-      /not a file's name/,
+      /is not a file name/,
     ],
   ];
 

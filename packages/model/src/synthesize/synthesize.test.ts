@@ -12,7 +12,7 @@ import { QUANTIZATIONS } from "../quantization/quantization.js";
 import { scratchFolder } from "../testing/scratch-folder.js";
 import { presetConfig } from "./presets.js";
 import { blockShaper } from "./random-blocks.js";
-import { RandomBytes } from "./random-bytes.js";
+import { RandomBytes } from "./random-weights.js";
 import { type SynthesizeRequest, synthesize } from "./synthesize.js";
 
 const engine = openEngine();
@@ -84,7 +84,7 @@ describe("synthesize", () => {
 
   test.each([
     [{ preset: "mistral-7" }, /choose mistral-7b/],
-    [{ preset: "toString" }, /preset toString is unknown/],
+    [{ preset: "toString" }, /no preset toString/],
     [{ layers: 0 }, /0 layers/],
     [{ layers: 1.5 }, /1.5 layers/],
   ])("refuses %o", async (request, message) => {
