@@ -5,7 +5,7 @@ import { z } from "zod";
 
 const text = z.string().min(1).optional();
 
-/** What the command line reads from the environment; everything else is a flag. */
+/** Everything that the command line reads from the environment. */
 export const cliSettings = {
   home: {
     env: "RHONE_HOME",
@@ -15,23 +15,27 @@ export const cliSettings = {
   redisUrl: {
     env: "REDIS_URL",
     schema: redisUrlSchema.removeDefault().optional(),
-    doc: "A Redis of your own; else a private one is started.",
+    doc: "A Redis server to use, instead of a private one that `rhone up` starts.",
   },
-  apiKey: { env: "RHONE_API_KEY", schema: text, doc: "Sent to gateways that ask for an API key." },
+  apiKey: { env: "RHONE_API_KEY", schema: text, doc: "API key for gateways that require one." },
   searchPath: {
     env: "PATH",
     schema: z.string().default(""),
-    doc: "Where a redis-server or valkey-server is looked for.",
+    doc: "Folders with programs, searched for redis-server and valkey-server.",
   },
   hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "A mirror of huggingface.co for `model pull`." },
   hfToken: { env: "HF_TOKEN", schema: text, doc: "An access token for `model pull`." },
-  ggmlDir: { env: "RHONE_GGML_DIR", schema: text, doc: "llama.cpp's libraries, instead of the installed ones." },
-  noColor: { env: "NO_COLOR", schema: text, doc: "Any value switches colours off." },
+  ggmlDir: {
+    env: "RHONE_GGML_DIR",
+    schema: text,
+    doc: "Folder with llama.cpp's libraries, instead of the installed ones.",
+  },
+  noColor: { env: "NO_COLOR", schema: text, doc: "Any value turns colours off." },
 } as const satisfies Settings;
 
 export type CliConfig = ConfigOf<typeof cliSettings>;
 
-/** `home` goes before RHONE_HOME. Throws INVALID_CONFIG. */
+/** `home` wins over RHONE_HOME. Throws INVALID_CONFIG. */
 export function readCliConfig(home?: string): CliConfig {
   const config = loadConfig(cliSettings, process.env, []);
   return { ...config, home: resolve(home ?? config.home) };
@@ -42,5 +46,5 @@ export function childEnvironment(changes: Readonly<Record<string, string | undef
   return { ...process.env, ...changes };
 }
 
-/** NO_COLOR as it is, for errors that come before or from reading the settings. */
+/** NO_COLOR, for errors that come before the settings are read or from reading them. */
 export const noColorSetting = (): string | undefined => process.env.NO_COLOR;
