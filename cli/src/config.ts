@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { type ConfigOf, loadConfig, redisUrlSchema, type Settings } from "@rhone/common";
+import { type ConfigOf, ggmlDirSetting, loadConfig, redisUrlSchema, type Settings } from "@rhone/common";
 import { z } from "zod";
 
 const text = z.string().min(1).optional();
@@ -10,23 +10,25 @@ export const cliSettings = {
   home: {
     env: "RHONE_HOME",
     schema: z.string().min(1).default(join(homedir(), ".rhone")),
-    doc: "The data directory: models, logs, Redis data, run state.",
+    doc: "Data directory: models, logs, Redis data and run state. --data-dir wins over it.",
+    defaultText: "~/.rhone",
   },
   redisUrl: {
     env: "REDIS_URL",
     schema: redisUrlSchema.removeDefault().optional(),
-    doc: "A Redis of your own; else a private one is started.",
+    doc: "Redis of your own, as a redis://, rediss:// or unix:// URL.",
+    defaultText: "a private one is started",
   },
-  apiKey: { env: "RHONE_API_KEY", schema: text, doc: "Sent to gateways that ask for an API key." },
+  apiKey: { env: "RHONE_API_KEY", schema: text, doc: "API key that commands send to gateways." },
   searchPath: {
     env: "PATH",
     schema: z.string().default(""),
-    doc: "Where a redis-server or valkey-server is looked for.",
+    doc: "Folders in which redis-server or valkey-server is looked for.",
   },
-  hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "A mirror of huggingface.co for `model pull`." },
-  hfToken: { env: "HF_TOKEN", schema: text, doc: "An access token for `model pull`." },
-  ggmlDir: { env: "RHONE_GGML_DIR", schema: text, doc: "llama.cpp's libraries, instead of the installed ones." },
-  noColor: { env: "NO_COLOR", schema: text, doc: "Any value switches colours off." },
+  hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "Mirror of huggingface.co for `rhone model pull`." },
+  hfToken: { env: "HF_TOKEN", schema: text, doc: "Access token for `rhone model pull`." },
+  ggmlDir: ggmlDirSetting,
+  noColor: { env: "NO_COLOR", schema: text, doc: "Any value turns colours off." },
 } as const satisfies Settings;
 
 export type CliConfig = ConfigOf<typeof cliSettings>;
