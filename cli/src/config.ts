@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { type ConfigOf, loadConfig, redisUrlSchema, type Settings } from "@rhone/common";
+import { type ConfigOf, ggmlDirSetting, loadConfig, redisUrlSchema, type Settings } from "@rhone/common";
 import { z } from "zod";
 
 const text = z.string().min(1).optional();
@@ -10,26 +10,24 @@ export const cliSettings = {
   home: {
     env: "RHONE_HOME",
     schema: z.string().min(1).default(join(homedir(), ".rhone")),
-    doc: "The data directory: models, logs, Redis data, run state.",
+    doc: "Data directory: models, logs, Redis data and run state. --data-dir wins over it.",
+    defaultText: "~/.rhone",
   },
   redisUrl: {
     env: "REDIS_URL",
     schema: redisUrlSchema.removeDefault().optional(),
-    doc: "A Redis server to use, instead of a private one that `rhone up` starts.",
+    doc: "Redis of your own, as a redis://, rediss:// or unix:// URL.",
+    defaultText: "a private one is started",
   },
-  apiKey: { env: "RHONE_API_KEY", schema: text, doc: "API key for gateways that require one." },
+  apiKey: { env: "RHONE_API_KEY", schema: text, doc: "API key that commands send to gateways." },
   searchPath: {
     env: "PATH",
     schema: z.string().default(""),
-    doc: "Folders with programs, searched for redis-server and valkey-server.",
+    doc: "Folders searched for redis-server and valkey-server.",
   },
-  hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "A mirror of huggingface.co for `model pull`." },
-  hfToken: { env: "HF_TOKEN", schema: text, doc: "An access token for `model pull`." },
-  ggmlDir: {
-    env: "RHONE_GGML_DIR",
-    schema: text,
-    doc: "Folder with llama.cpp's libraries, instead of the installed ones.",
-  },
+  hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "Mirror of huggingface.co for `rhone model pull`." },
+  hfToken: { env: "HF_TOKEN", schema: text, doc: "Access token for `rhone model pull`." },
+  ggmlDir: ggmlDirSetting,
   noColor: { env: "NO_COLOR", schema: text, doc: "Any value turns colours off." },
 } as const satisfies Settings;
 

@@ -13,13 +13,15 @@ export { type ConfigOf, loadConfig, type Settings, settingDescriptions } from ".
 export {
   activationTypeSchema,
   booleanSchema,
-  hostSchema,
+  ggmlDirSetting,
+  hostSetting,
   type KvTypeName,
   kvTypeSchema,
   logLevelSetting,
   type Parsed,
   portSchema,
   redisUrlSchema,
+  redisUrlSetting,
   withoutPassword,
 } from "./config/schemas.js";
 export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";

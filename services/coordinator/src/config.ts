@@ -2,105 +2,123 @@ import {
   activationTypeSchema,
   booleanSchema,
   type ConfigOf,
-  hostSchema,
+  ggmlDirSetting,
+  hostSetting,
   kvTypeSchema,
   logLevelSetting,
   portSchema,
-  redisUrlSchema,
+  redisUrlSetting,
   type Settings,
 } from "@rhone/common";
 import { SERVING_DEFAULTS } from "@rhone/planner";
 import { z } from "zod";
 
-const count = (least: number, otherwise: number) => z.coerce.number().int().min(least).default(otherwise);
-const seconds = (otherwise: number) => z.coerce.number().positive().default(otherwise);
+const text = z.string().min(1);
+const count = (least: number) => z.coerce.number().int().min(least);
+const seconds = z.coerce.number().positive();
 
 export const coordinatorSettings = {
-  host: { env: "RHONE_HOST", schema: hostSchema, doc: "The address to bind." },
-  port: { env: "RHONE_COORDINATOR_PORT", schema: portSchema.default(7100), doc: "gRPC port for workers; 0 = any." },
+  modelPath: { env: "RHONE_MODEL_PATH", schema: text, doc: "GGUF file to serve." },
+  modelName: {
+    env: "RHONE_MODEL_NAME",
+    schema: text.optional(),
+    doc: "Model name for clients.",
+    defaultText: "the file's",
+  },
+  workers: { env: "RHONE_WORKERS", schema: count(1).default(1), doc: "Stages: workers that share the layers." },
+  redisUrl: redisUrlSetting,
+  host: hostSetting,
+  port: {
+    env: "RHONE_COORDINATOR_PORT",
+    schema: portSchema.default(7100),
+    doc: "gRPC port, for workers that join and for the last stage's results; 0 = any.",
+  },
   advertiseHost: {
     env: "RHONE_ADVERTISE_HOST",
-    schema: z.string().min(1).optional(),
-    doc: "The host name under which the last stage reaches this coordinator; default: host.",
+    schema: text.optional(),
+    doc: "Host name at which the last stage reaches this coordinator.",
+    defaultText: "--host",
   },
   opsPort: {
     env: "RHONE_OPS_PORT",
     schema: portSchema.default(7101),
-    doc: "HTTP port for health and metrics; 0 = any.",
+    doc: "HTTP port of /health, /ready, /metrics and /status; 0 = any.",
   },
-  redisUrl: { env: "REDIS_URL", schema: redisUrlSchema, doc: "A redis://, rediss:// or unix:// URL." },
-  modelPath: { env: "RHONE_MODEL_PATH", schema: z.string().min(1), doc: "The GGUF file to serve." },
-  modelName: {
-    env: "RHONE_MODEL_NAME",
-    schema: z.string().min(1).optional(),
-    doc: "The name that clients ask for; default: the file's.",
+  kvType: {
+    env: "RHONE_KV_TYPE",
+    schema: kvTypeSchema.default("f16"),
+    doc: "Type of the K/V pages: f16, f32 or q8_0.",
   },
-  workers: { env: "RHONE_WORKERS", schema: count(1, 1), doc: "Stages: how many workers to wait for, 1 to the layers." },
-  kvType: { env: "RHONE_KV_TYPE", schema: kvTypeSchema.default("f16"), doc: "f16, f32 or q8_0." },
   activationType: {
     env: "RHONE_ACTIVATION_TYPE",
     schema: activationTypeSchema.optional(),
-    doc: "f16 or f32 between stages; default f16, f32 with f32 pages.",
+    doc: "Type of the activations between stages: f16 or f32.",
+    defaultText: "f16; f32 with f32 pages",
   },
   slidingWindow: {
     env: "RHONE_SLIDING_WINDOW",
-    schema: z.coerce.number().int().min(0).optional(),
-    doc: "Positions a token sees, 0 = all; default: what the model says.",
+    schema: count(0).optional(),
+    doc: "Positions that a token attends to, itself included; 0 = all.",
+    defaultText: "the model's",
   },
   context: {
     env: "RHONE_CONTEXT",
-    schema: z.coerce.number().int().min(2).optional(),
-    doc: `Most positions per sequence; default: the model's, at most ${SERVING_DEFAULTS.contextLimit}.`,
+    schema: count(2).optional(),
+    doc: "Most positions per sequence, prompt and answer together.",
+    defaultText: `the model's, at most ${SERVING_DEFAULTS.contextLimit}`,
   },
-  pageSize: { env: "RHONE_PAGE_SIZE", schema: count(1, SERVING_DEFAULTS.pageSize), doc: "Positions per K/V page." },
+  pageSize: {
+    env: "RHONE_PAGE_SIZE",
+    schema: count(1).default(SERVING_DEFAULTS.pageSize),
+    doc: "Positions per K/V page.",
+  },
   kvPages: {
     env: "RHONE_KV_PAGES",
-    schema: z.coerce.number().int().min(1).optional(),
-    doc: "K/V pages; default: what memory allows and the sequences can use.",
+    schema: count(1).optional(),
+    doc: "K/V pages.",
+    defaultText: "enough for --max-sequences whole sequences, within the workers' memory",
   },
   maxSequences: {
     env: "RHONE_MAX_SEQUENCES",
-    schema: count(1, SERVING_DEFAULTS.maxSequences),
-    doc: "Most sequences at a time.",
+    schema: count(1).default(SERVING_DEFAULTS.maxSequences),
+    doc: "Most sequences that run at a time.",
   },
   maxRows: {
     env: "RHONE_MAX_ROWS",
-    schema: count(1, SERVING_DEFAULTS.maxRows),
+    schema: count(1).default(SERVING_DEFAULTS.maxRows),
     doc: "Most tokens per step, prompts and answers together.",
   },
   targetItl: {
     env: "RHONE_TARGET_ITL",
     schema: z
-      .union([z.enum(["auto", "off"]), z.coerce.number().positive()], "auto, off or milliseconds")
+      .union([z.enum(["auto", "off"]), z.coerce.number().positive()], "must be auto, off or milliseconds")
       .default("auto"),
-    doc: "Gap between a stream's tokens that prompts may cause, in ms; auto: 1.6 times what it is without; off: any.",
+    doc:
+      "Longest gap between a stream's tokens that prefill of other prompts may cause, in milliseconds; " +
+      "auto = 1.6 times the gap without prompts, off = no limit.",
   },
   speculate: {
     env: "RHONE_SPECULATE",
-    schema: z.coerce.number().int().min(0).max(32).default(0),
-    doc: "Most tokens guessed ahead per sequence and step from its own text (prompt lookup); 0 = off.",
+    schema: count(0).max(32).default(0),
+    doc: "Most tokens guessed ahead per sequence and step, from its own text (prompt lookup); 0 = off.",
   },
   recoveryTimeout: {
     env: "RHONE_RECOVERY_TIMEOUT",
-    schema: seconds(120),
-    doc: "Seconds that requests wait for a lost pipeline.",
+    schema: seconds.default(120),
+    doc: "Seconds that requests wait for a lost pipeline to come back.",
   },
   stepTimeout: {
     env: "RHONE_STEP_TIMEOUT",
-    schema: seconds(120),
-    doc: "Seconds without any progress after which a pipeline counts as stuck.",
+    schema: seconds.default(120),
+    doc: "Seconds without progress after which a pipeline counts as stuck.",
   },
   simulated: {
     env: "RHONE_SIMULATED",
     schema: booleanSchema.default(false),
-    doc: "true: take simulated workers, and no others; their tokens mean nothing.",
+    doc: "true accepts simulated workers and no others; their tokens mean nothing.",
   },
   logLevel: logLevelSetting,
-  ggmlDir: {
-    env: "RHONE_GGML_DIR",
-    schema: z.string().min(1).optional(),
-    doc: "A directory with llama.cpp's libraries, instead of the installed ones.",
-  },
+  ggmlDir: ggmlDirSetting,
 } as const satisfies Settings;
 
 export type CoordinatorConfig = ConfigOf<typeof coordinatorSettings>;

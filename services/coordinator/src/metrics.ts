@@ -21,7 +21,9 @@ const NOTHING: EngineCounts = {
   tokens: { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 },
 };
 
-/** Every metric of the coordinator. Each call makes a registry of its own, so that tests can run several coordinators. */
+/**
+ * Every metric of the coordinator. Each call makes a registry of its own, so that tests can run several coordinators.
+ */
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];

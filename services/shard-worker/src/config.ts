@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import {
   type ConfigOf,
-  hostSchema,
+  ggmlDirSetting,
+  hostSetting,
   kvTypeSchema,
   logLevelSetting,
   portSchema,
@@ -10,69 +11,82 @@ import {
 } from "@rhone/common";
 import { z } from "zod";
 
-const address = z.string().regex(/^.+:\d+$/, "must be host:port");
+const text = z.string().min(1);
+const count = (least: number) => z.coerce.number().int().min(least);
 
 export const shardWorkerSettings = {
   coordinator: {
     env: "RHONE_COORDINATOR",
-    schema: address.default("127.0.0.1:7100"),
-    doc: "The coordinator's host:port.",
+    schema: z
+      .string()
+      .regex(/^.+:\d+$/, "must be host:port")
+      .default("127.0.0.1:7100"),
+    doc: "host:port of the coordinator.",
   },
-  host: { env: "RHONE_HOST", schema: hostSchema, doc: "The address to bind." },
+  host: hostSetting,
   port: { env: "RHONE_WORKER_PORT", schema: portSchema.default(0), doc: "gRPC port for frames; 0 = any." },
   advertiseHost: {
     env: "RHONE_ADVERTISE_HOST",
-    schema: z.string().min(1).optional(),
-    doc: "The host name at which the neighbouring stages reach this worker; default: host.",
+    schema: text.optional(),
+    doc: "Host name at which the neighbouring stages reach this worker.",
+    defaultText: "--host",
   },
   opsPort: {
     env: "RHONE_OPS_PORT",
     schema: portSchema.default(0),
-    doc: "HTTP port for health and metrics; 0 = any.",
+    doc: "HTTP port of /health, /ready, /metrics and /status; 0 = any.",
   },
   threads: {
     env: "RHONE_THREADS",
-    schema: z.coerce.number().int().min(1).max(512).default(availableParallelism()),
-    doc: "Number of threads that compute; default: all cores.",
+    schema: count(1).max(512).default(availableParallelism()),
+    doc: "Threads that compute.",
+    defaultText: "all cores",
   },
   memory: {
     env: "RHONE_MEMORY",
-    schema: z.coerce.number().int().min(1).optional(),
-    doc: "Bytes for weights and K/V pages; default: 90 % of the memory that is free at start.",
+    schema: count(1).optional(),
+    doc: "Bytes for weights and K/V pages; set it where workers share a machine.",
+    defaultText: "90 % of the memory that is free at start",
   },
-  device: { env: "RHONE_DEVICE", schema: z.string().min(1).default("CPU"), doc: "A device that ggml reports." },
+  device: {
+    env: "RHONE_DEVICE",
+    schema: text.default("CPU"),
+    doc: "Device that computes, as `rhone device ls` names it.",
+  },
   modelsDir: {
     env: "RHONE_MODELS_DIR",
-    schema: z.string().min(1).optional(),
-    doc: "The folder of the model files, for when the coordinator's path does not exist here.",
+    schema: text.optional(),
+    doc: "Folder of the model files, for machines where the coordinator's path does not exist.",
   },
   simulate: {
     env: "RHONE_SIMULATE",
     schema: simulationSchema.optional(),
-    doc: "Compute nothing: null, or stage-ms=<n> and row-bytes=<n>, separated by a comma. The coordinator needs --simulated true.",
+    doc:
+      "Compute nothing: null, stage-ms=<n>, row-bytes=<n>, or both separated by a comma. " +
+      "The coordinator needs --simulated true.",
   },
   logLevel: logLevelSetting,
-  ggmlDir: {
-    env: "RHONE_GGML_DIR",
-    schema: z.string().min(1).optional(),
-    doc: "A directory with llama.cpp's libraries, in place of the installed ones.",
-  },
+  ggmlDir: ggmlDirSetting,
 } as const satisfies Settings;
 
 export type ShardWorkerConfig = ConfigOf<typeof shardWorkerSettings>;
 
 /** Settings of calibrate-main, the process that times layers for `rhone plan`. */
 export const calibrationSettings = {
-  modelPath: { env: "RHONE_MODEL_PATH", schema: z.string().min(1), doc: "The GGUF file." },
-  layers: { env: "RHONE_LAYERS", schema: z.coerce.number().int().min(1), doc: "Number of layers to time." },
-  kvType: { env: "RHONE_KV_TYPE", schema: kvTypeSchema.default("f16"), doc: "f16, f32 or q8_0." },
+  modelPath: { env: "RHONE_MODEL_PATH", schema: text, doc: "GGUF file." },
+  layers: { env: "RHONE_LAYERS", schema: count(1), doc: "Layers to time." },
+  kvType: {
+    env: "RHONE_KV_TYPE",
+    schema: kvTypeSchema.default("f16"),
+    doc: "Type of the K/V pages: f16, f32 or q8_0.",
+  },
   slidingWindow: {
     env: "RHONE_SLIDING_WINDOW",
-    schema: z.coerce.number().int().min(0).default(0),
-    doc: "Positions that a token sees, itself included; 0 = all.",
+    schema: count(0).default(0),
+    doc: "Positions that a token attends to, itself included; 0 = all.",
   },
   threads: shardWorkerSettings.threads,
   device: shardWorkerSettings.device,
-  logLevel: shardWorkerSettings.logLevel,
-  ggmlDir: shardWorkerSettings.ggmlDir,
+  logLevel: logLevelSetting,
+  ggmlDir: ggmlDirSetting,
 } as const satisfies Settings;

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { describeSettings, loadConfig, type Settings, settingDescriptions } from "./load-config.js";
-import { booleanSchema, hostSchema, kvTypeSchema, portSchema, redisUrlSchema, withoutPassword } from "./schemas.js";
+import { booleanSchema, hostSetting, kvTypeSchema, portSchema, redisUrlSchema, withoutPassword } from "./schemas.js";
 
 const settings = {
-  host: { env: "HOST", schema: hostSchema, doc: "The address to bind." },
+  host: { ...hostSetting, env: "HOST", doc: "The address to bind." },
   opsPort: { env: "OPS_PORT", schema: portSchema.default(7101), doc: "The port of health and metrics." },
   kvType: { env: "KV_TYPE", schema: kvTypeSchema.optional(), doc: "f16, f32 or q8_0." },
 } as const satisfies Settings;

@@ -7,20 +7,10 @@ export type Parsed<S extends z.ZodType> = DeepReadonly<z.output<S>>;
 /** A TCP port; 0 lets the system choose. */
 export const portSchema = z.coerce.number().int().min(0).max(65535);
 
-/** The address that a service binds: loopback by default. */
-export const hostSchema = z.string().min(1).default("127.0.0.1");
-
 /** true, yes, on or 1; false, no, off or 0. */
 export const booleanSchema = z.stringbool({ error: "is neither true nor false" });
 
 export const logLevelSchema = z.enum(["debug", "info", "warn", "error", "silent"]).default("info");
-
-/** The setting that every process has. */
-export const logLevelSetting = {
-  env: "RHONE_LOG_LEVEL",
-  schema: logLevelSchema,
-  doc: "debug, info, warn, error or silent.",
-} as const;
 
 export const redisUrlSchema = z
   .string()
@@ -37,3 +27,30 @@ export type KvTypeName = z.infer<typeof kvTypeSchema>;
 
 export const activationTypeSchema = z.enum(["f32", "f16"]);
 export type ActivationTypeName = z.infer<typeof activationTypeSchema>;
+
+// Settings that several services have.
+
+export const logLevelSetting = {
+  env: "RHONE_LOG_LEVEL",
+  schema: logLevelSchema,
+  doc: "Least severe messages in the log: debug, info, warn, error or silent.",
+} as const;
+
+export const hostSetting = {
+  env: "RHONE_HOST",
+  schema: z.string().min(1).default("127.0.0.1"),
+  doc: "Address to bind; 0.0.0.0 = every interface.",
+} as const;
+
+export const redisUrlSetting = {
+  env: "REDIS_URL",
+  schema: redisUrlSchema,
+  doc: "Redis, as a redis://, rediss:// or unix:// URL.",
+} as const;
+
+export const ggmlDirSetting = {
+  env: "RHONE_GGML_DIR",
+  schema: z.string().min(1).optional(),
+  doc: "Folder of the shared libraries of a llama.cpp build.",
+  defaultText: "the installed ones",
+} as const;

@@ -70,8 +70,9 @@ export class GrpcServer {
   }
 }
 
-/** gRPC keeps the system's error code only in the message. */
+/** gRPC has the system's error code only in the message, and none for a host name that is not known. */
 function withCode(error: Error): NodeJS.ErrnoException {
-  const code = /EADDRINUSE|EACCES|EADDRNOTAVAIL|ENOTFOUND|EAI_AGAIN/.exec(error.message)?.[0];
+  const unknownHost = error.message.startsWith("Name resolution failed") ? "ENOTFOUND" : undefined;
+  const code = /EADDRINUSE|EACCES|EADDRNOTAVAIL/.exec(error.message)?.[0] ?? unknownHost;
   return code === undefined ? error : Object.assign(error, { code });
 }

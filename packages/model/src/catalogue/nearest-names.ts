@@ -1,6 +1,6 @@
 const MOST = 3;
 
-/** Up to three of `names` that somebody who typed `name` may have meant: it begins or contains it, or differs in few letters. */
+/** Up to three of `names` that a mistyped `name` may have meant: one contains the other, or few letters differ. */
 export function nearestNames(name: string, names: readonly string[]): readonly string[] {
   const typed = name.toLowerCase();
   const allowed = Math.max(2, Math.floor(typed.length / 3));
@@ -15,7 +15,7 @@ export function nearestNames(name: string, names: readonly string[]): readonly s
     .map(({ known }) => known);
 }
 
-/** Levenshtein's distance: letters to insert, delete or replace. */
+/** Levenshtein distance: the number of letters to insert, delete or replace. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (const [index, letter] of Array.from(a).entries()) {

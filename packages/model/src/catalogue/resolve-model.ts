@@ -6,21 +6,21 @@ import { RhoneError } from "@rhone/common";
 import { CATALOGUE, type CatalogueEntry, findModel } from "./catalogue.js";
 import { nearestNames } from "./nearest-names.js";
 
-/** Where pulled models go unless a setting says otherwise. */
+/** The folder of pulled models unless a setting names another. */
 export const defaultModelsDir = (): string => join(homedir(), ".rhone", "models");
 
-/** The folder that holds `models/` with the embedded model: four levels above this file, in src as in dist. */
+/** The repository's root, which holds `models/`: four levels above this file, in src and in dist. */
 const REPOSITORY_ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
 
 export interface ResolvedModel {
   readonly path: string;
-  /** The catalogue's entry, also for a path whose file name the catalogue knows. */
+  /** The catalogue's entry, also found for a path by its file name. */
   readonly entry: CatalogueEntry | undefined;
 }
 
 /**
- * The file behind a catalogue name or a path (`nameOrPath` with a slash or ending in .gguf). Throws MODEL_NOT_FOUND: for a known
- * model that was not pulled with the command that pulls it, for an unknown name with the nearest known ones.
+ * The file of a catalogue name or of a path (with a slash, or ending in .gguf). Throws MODEL_NOT_FOUND: for a known model that was
+ * not pulled it gives the command that pulls it, for an unknown name the nearest known ones.
  */
 export async function resolveModel(
   nameOrPath: string,
@@ -35,7 +35,7 @@ export async function resolveModel(
   throw await noFile(resolve(nameOrPath));
 }
 
-/** Where an entry's file lies, or will lie once pulled. */
+/** The path of an entry's file, pulled or not. */
 export function modelPath({ source, file }: CatalogueEntry, modelsDir: string): string {
   return source.kind === "embedded" ? join(REPOSITORY_ROOT, source.path) : join(modelsDir, file);
 }
@@ -47,7 +47,9 @@ async function resolveEntry(entry: CatalogueEntry, modelsDir: string): Promise<R
     entry.source.kind === "embedded"
       ? `${path} is missing; restore it from the repository.`
       : `It is not in ${modelsDir}; fetch it with: rhone model pull ${entry.name}`;
-  throw new RhoneError("MODEL_NOT_FOUND", `The model ${entry.name} is known but not here. ${next}`, { param: "model" });
+  throw new RhoneError("MODEL_NOT_FOUND", `The model ${entry.name} is not on this machine. ${next}`, {
+    param: "model",
+  });
 }
 
 function unknownName(name: string): RhoneError {
@@ -58,7 +60,8 @@ function unknownName(name: string): RhoneError {
   const hint = near.length > 0 ? ` Did you mean ${near.join(" or ")}?` : "";
   return new RhoneError(
     "MODEL_NOT_FOUND",
-    `There is no model named ${name}.${hint} \`rhone model ls\` lists all; \`rhone model pull NAME\` fetches one; or give the path of a GGUF file.`,
+    `There is no model named ${name}.${hint} List models with \`rhone model ls\`, fetch one with \`rhone model pull NAME\`, ` +
+      "or give the path of a GGUF file.",
     { param: "model" },
   );
 }

@@ -1,14 +1,16 @@
-/** A conversation as a chat template takes it: text only, names in camelCase; the gateway translates HTTP's shapes. */
+import { RhoneError } from "@rhone/common";
+
+/** A message as chat templates take it: text only, names in camelCase. The gateway translates from HTTP's shapes. */
 export interface ChatMessage {
   readonly role: "system" | "user" | "assistant" | "tool";
   readonly content: string | null;
-  /** Of an assistant that called functions. */
+  /** On an assistant message: the functions that it called. */
   readonly toolCalls?: readonly ChatToolCall[];
-  /** Of a tool message: the call that it answers. */
+  /** On a tool message: the id of the call that it answers. */
   readonly toolCallId?: string;
-  /** Of a tool message: the function that was called. */
+  /** On a tool message: the function that was called. */
   readonly name?: string;
-  /** Of the last assistant message: the answer shall go on from this text. */
+  /** On the last message, if it is the assistant's: the answer continues this text. */
   readonly prefix?: boolean;
 }
 
@@ -28,8 +30,12 @@ export interface ChatTool {
 
 export interface ChatOptions {
   readonly tools?: readonly ChatTool[];
-  /** Ends the prompt where the assistant begins; true when absent. Mistral's templates have no such mark and ignore it. */
+  /** Whether the prompt ends with the mark that begins an assistant's turn; true when absent. Mistral's templates have none. */
   readonly addGenerationPrompt?: boolean;
   /** More variables for a model's own Jinja template. */
   readonly templateArguments?: Readonly<Record<string, unknown>>;
 }
+
+/** The caller's messages have no form in the template. `problem` continues the sentence, without a full stop. */
+export const cannotEncode = (problem: string): RhoneError =>
+  new RhoneError("CHAT_TEMPLATE_FAILED", `The chat template cannot encode this: ${problem}.`, { param: "messages" });

@@ -8,18 +8,18 @@ export interface JinjaTemplateOptions {
   /** The template, as `tokenizer.chat_template` holds it. */
   readonly source: string;
   readonly vocabulary: ChatVocabulary;
-  /** How the special tokens are written, for templates that print them. */
+  /** The texts of the special tokens, for templates that print them. */
   readonly bosText: string;
   readonly eosText: string;
-  /** Whether prompts begin with BOS; a BOS that the template prints is not doubled. */
+  /** Whether prompts begin with BOS; not doubled when the template prints it. */
   readonly addBos: boolean;
 }
 
 /**
- * A model's own template: rendered to text, which is then tokenized with its control tokens recognized.
- * Functions, their calls and results are put in words (`toolsAsText`) even where the template has a form for them, because every
- * template's is another and the answer must be understood. Throws MODEL_UNSUPPORTED when the template cannot be parsed; `encode`
- * throws CHAT_TEMPLATE_FAILED with the template's own words, such as "roles must alternate".
+ * A model's own template: rendered to text, which is then tokenized, control tokens included. Functions, calls and results are
+ * written as text (`toolsAsText`) even where the template has a form for them: each template has another form, and Rhone must be
+ * able to parse the answer. Throws MODEL_UNSUPPORTED when the template cannot be parsed; `encode` throws CHAT_TEMPLATE_FAILED
+ * with the template's own message ("roles must alternate").
  */
 export function jinjaTemplate(options: JinjaTemplateOptions): ChatTemplate {
   const template = parse(options.source);
@@ -46,9 +46,7 @@ function parse(source: string): Template {
     throw new RhoneError(
       "MODEL_UNSUPPORTED",
       `The model's chat template cannot be parsed: ${(cause as Error).message}`,
-      {
-        cause,
-      },
+      { cause },
     );
   }
 }
@@ -61,7 +59,7 @@ function render(template: Template, values: Readonly<Record<string, unknown>>): 
   }
 }
 
-/** An answer that shall go on is rendered as if it were whole, and cut where it stops. */
+/** An answer to be continued is rendered as if it were complete, and the text is cut where the answer ends. */
 function renderChat(
   template: Template,
   messages: readonly ChatMessage[],

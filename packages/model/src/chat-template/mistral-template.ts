@@ -1,13 +1,14 @@
-import { RhoneError } from "@rhone/common";
-import { callJson } from "./call-json.js";
-import type { ChatMessage, ChatOptions, ChatTool } from "./chat-message.js";
+import { type ChatMessage, type ChatOptions, type ChatTool, cannotEncode } from "./chat-message.js";
 import type { ChatTemplate, ChatVocabulary } from "./chat-template.js";
-import { mistralCallId } from "./mistral-call-id.js";
 import { type Conversation, normalizeConversation } from "./normalize-conversation.js";
 import { dumpJson, respaceJson } from "./python-json.js";
+import { callJson, mistralCallId } from "./tool-calls.js";
 import { toolsAsText } from "./tools-as-text.js";
 
-/** V1: 7B-Instruct v0.1 and v0.2, which know of functions only what is said in words. V2: tool calls, only the newest kept. V3: 7B-Instruct v0.3. */
+/**
+ * V1: 7B-Instruct v0.1 and v0.2, without tokens for functions. V2: tool calls, of which only the newest are kept in the prompt.
+ * V3: 7B-Instruct v0.3.
+ */
 export type MistralVersion = 1 | 2 | 3;
 
 /** Ids of the control tokens that V2 and V3 vocabularies begin with. */
@@ -22,14 +23,14 @@ const CONTROL = {
 } as const;
 
 /**
- * Mistral's own encoding, which is defined on ids, not on text: every message is tokenized alone and gets SentencePiece's
- * leading space, then the ids are concatenated. Text that looks like a control token stays text.
+ * Mistral's own encoding, which is defined on ids, not on text: each message is tokenized alone, with SentencePiece's leading
+ * space, and the ids are concatenated. Text that looks like a control token stays text.
  *
  *     V1  <s> enc("[INST] u [/INST]") enc(a) </s> …
  *     V3  <s> [INST] enc(u) [/INST] enc(a) </s> …          tools before the last [INST]
  *
- * Each answer was encoded with that leading space, so the first generated piece carries one ("▁Paris"): whoever turns
- * generated ids into text strips exactly one space from the front of the answer, as SentencePiece's decoder does.
+ * The model was trained on answers with that leading space, so its first piece carries one ("▁Paris"). Turning generated ids
+ * into text must strip exactly one space from the front of the answer, as SentencePiece's decoder does.
  *
  * Follows mistral-common's InstructTokenizerV1, V2 and V3. `encode` throws CHAT_TEMPLATE_FAILED.
  */
@@ -69,7 +70,7 @@ class MessageEncoder {
     return Int32Array.from(ids);
   }
 
-  /** The messages encoded as one: V2 gathers neighbouring tool results, otherwise each message stands alone. */
+  /** The messages that are encoded as one: consecutive tool results in V2, otherwise a single message. */
   #runAt(turns: readonly ChatMessage[], start: number): readonly ChatMessage[] {
     if (this.#version !== 2 || turns[start]?.role !== "tool") return turns.slice(start, start + 1);
     const next = turns.findIndex(({ role }, index) => index > start && role !== "tool");
@@ -110,7 +111,7 @@ class MessageEncoder {
     const end = message.prefix === true ? [] : [this.#special("eos")];
     const calls = message.toolCalls ?? [];
     if (calls.length === 0) return [...this.#encodeAnswer(message.content ?? ""), ...end];
-    if (message.content) throw failed("an assistant message cannot hold both content and tool calls");
+    if (message.content) throw cannotEncode("an assistant message cannot hold both content and tool calls");
     if (this.#version === 2 && isHistory) return [];
     const described = calls.map((call) =>
       this.#version === 2 ? `${callJson(call)}}` : `${callJson(call)}, "id": "${mistralCallId(call.id)}"}`,
@@ -140,7 +141,7 @@ class MessageEncoder {
 
   #special(name: "bos" | "eos"): number {
     const id = this.#vocabulary[name];
-    if (id === undefined) throw failed(`the vocabulary has no ${name.toUpperCase()} token`);
+    if (id === undefined) throw cannotEncode(`the vocabulary has no ${name.toUpperCase()} token`);
     return id;
   }
 }
@@ -150,6 +151,3 @@ const describeTool = ({ name, description, parameters }: ChatTool): unknown => (
   type: "function",
   function: { name, description: description ?? "", parameters: parameters ?? {} },
 });
-
-const failed = (problem: string): RhoneError =>
-  new RhoneError("CHAT_TEMPLATE_FAILED", `The chat template cannot encode this: ${problem}.`, { param: "messages" });

@@ -1,17 +1,17 @@
-import { RhoneError } from "@rhone/common";
-import type { ChatMessage } from "./chat-message.js";
+import { type ChatMessage, cannotEncode } from "./chat-message.js";
 
-/** A conversation that Mistral's templates can encode: system text apart, then users and answers in turn. */
+/** A conversation that Mistral's templates can encode: the system text, then users and answers in turn. */
 export interface Conversation {
   /** All system messages, joined. */
   readonly system: string | undefined;
   readonly turns: readonly ChatMessage[];
+  /** Index in `turns` of the last user message; -1 without one. */
   readonly lastUser: number;
 }
 
 /**
- * What mistral-common does before it encodes: joins system messages, and neighbours of one role, with an empty line, and checks
- * the order of roles. Throws CHAT_TEMPLATE_FAILED naming the message at fault by its position in `messages`.
+ * As mistral-common does before it encodes: joins system messages, and consecutive messages of one role, with an empty line,
+ * and checks the order of roles. Throws CHAT_TEMPLATE_FAILED naming the message at fault by its position in `messages`.
  */
 export function normalizeConversation(messages: readonly ChatMessage[]): Conversation {
   const system = messages.filter(({ role }) => role === "system").map(({ content }) => content ?? "");
@@ -39,17 +39,17 @@ function checkOrder(previous: ChatMessage | undefined, message: ChatMessage, pos
   if (allowed[before]?.includes(message.role)) return;
   const where =
     before === "start" ? "at the start" : `after ${previous?.toolCalls?.length ? "tool calls" : `the role ${before}`}`;
-  throw failed(
+  throw cannotEncode(
     `messages[${position}] has the role ${message.role} ${where}; after an optional system message, user and assistant must ` +
       "alternate, and tool messages must answer an assistant's tool calls",
   );
 }
 
 function checkEnd(last: ChatMessage | undefined): void {
-  if (last === undefined) throw failed("messages has no user message; give at least one");
+  if (last === undefined) throw cannotEncode("messages has no user message; give at least one");
   if (last.role !== "assistant" || last.prefix === true) return;
-  throw failed(
-    "the last message has the role assistant; end with user or tool, or set prefix to have this answer continued",
+  throw cannotEncode(
+    "the last message has the role assistant; end with user or tool, or set prefix on it to have its answer continued",
   );
 }
 
@@ -63,6 +63,3 @@ function merge(first: ChatMessage, second: ChatMessage): ChatMessage {
     ...(second.prefix !== undefined && { prefix: second.prefix }),
   };
 }
-
-const failed = (problem: string): RhoneError =>
-  new RhoneError("CHAT_TEMPLATE_FAILED", `The chat template cannot encode this: ${problem}.`, { param: "messages" });

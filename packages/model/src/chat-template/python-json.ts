@@ -1,12 +1,11 @@
-import { RhoneError } from "@rhone/common";
+import { cannotEncode } from "./chat-message.js";
 
-/** One JSON token: a string, a run of anything else between separators, a separator, or white space. */
+/** A JSON token: a string, a run of other characters between separators, a separator, or white space. */
 const TOKEN = /"(?:[^"\\]|\\.)*"|[^\s",:]+|[,:]|\s+/g;
 
 /**
- * JSON text spaced and escaped as Python's `json.dumps(…, ensure_ascii=False)` writes it, which is what Mistral's models were
- * trained on: `{"a":[1,2]}` becomes `{"a": [1, 2]}`. Keeps key order and the digits of numbers as they are.
- * Returns undefined when `text` is not JSON.
+ * JSON text with the spaces and escapes of Python's `json.dumps(…, ensure_ascii=False)`, on which Mistral's models were trained:
+ * `{"a":[1,2]}` becomes `{"a": [1, 2]}`. The order of keys and the digits of numbers stay. Undefined when `text` is not JSON.
  */
 export function respaceJson(text: string): string | undefined {
   try {
@@ -24,10 +23,10 @@ function respaceToken(token: string): string {
   return token.trim();
 }
 
-/** A value as Python would dump it. Throws CHAT_TEMPLATE_FAILED for what JSON cannot hold. */
+/** A value as Python would dump it. Throws CHAT_TEMPLATE_FAILED for a value that JSON cannot hold. */
 export function dumpJson(value: unknown): string {
   const text = JSON.stringify(value);
   const dumped = text === undefined ? undefined : respaceJson(text);
-  if (dumped === undefined) throw new RhoneError("CHAT_TEMPLATE_FAILED", "A tool's definition is not JSON");
+  if (dumped === undefined) throw cannotEncode("a tool's definition is not JSON");
   return dumped;
 }

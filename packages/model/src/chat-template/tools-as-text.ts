@@ -1,6 +1,6 @@
-import { callJson } from "./call-json.js";
 import type { ChatMessage, ChatTool } from "./chat-message.js";
 import { dumpJson } from "./python-json.js";
+import { callJson } from "./tool-calls.js";
 
 const INSTRUCTIONS =
   "You can call the functions below. To call one, answer with nothing but a JSON object " +
@@ -8,8 +8,8 @@ const INSTRUCTIONS =
   "Call none where you can answer without.";
 
 /**
- * The same conversation in words, for templates that have no form for functions: a system message lists them, calls become the
- * JSON that INSTRUCTIONS ask for, and results become what the user says. Throws CHAT_TEMPLATE_FAILED.
+ * The same conversation for templates without a form for functions: a system message lists them, calls become the JSON that
+ * INSTRUCTIONS ask for, results become user messages. Throws CHAT_TEMPLATE_FAILED.
  */
 export function toolsAsText(messages: readonly ChatMessage[], tools: readonly ChatTool[] = []): readonly ChatMessage[] {
   const turns: ChatMessage[] = [];
@@ -23,7 +23,7 @@ export function toolsAsText(messages: readonly ChatMessage[], tools: readonly Ch
   return tools.length === 0 ? turns : introduced(turns, tools);
 }
 
-/** The functions are listed behind what the first system message says. */
+/** Appends the list of functions to the first system message, or adds one. */
 function introduced(turns: readonly ChatMessage[], tools: readonly ChatTool[]): readonly ChatMessage[] {
   const listed = tools.map(({ name, description, parameters }) => ({ name, description, parameters }));
   const text = `${INSTRUCTIONS}\n${dumpJson(listed)}`;

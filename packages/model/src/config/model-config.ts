@@ -16,13 +16,13 @@ export interface ModelConfig extends ModelShape {
   readonly tokenizer: TokenizerConfig;
 }
 
-/** What the file says about its tokenizer; the vocabulary itself is read by libllama. */
+/** The file's tokenizer settings; libllama reads the vocabulary itself. */
 export interface TokenizerConfig {
-  /** `llama` (SentencePiece), `gpt2` (byte-level BPE), …; undefined: the file has no vocabulary, only token ids work. */
+  /** `llama` (SentencePiece), `gpt2` (byte-level BPE) …; undefined for a file without a vocabulary, which serves token ids. */
   readonly model: string | undefined;
   readonly bosId: number | undefined;
   readonly eosId: number | undefined;
-  /** End of turn, where it differs from the end of the text. */
+  /** End of turn, where it differs from end of text. */
   readonly eotId: number | undefined;
   readonly addBos: boolean | undefined;
   readonly chatTemplate: string | undefined;
@@ -111,7 +111,7 @@ function checkTokenIds(file: GgufFile, tokenizer: TokenizerConfig, vocabSize: nu
     const id = tokenizer[key];
     if (id === undefined || (id >= 0 && id < vocabSize)) continue;
     const name = `tokenizer.ggml.${key.slice(0, 3)}_token_id`;
-    throw new RhoneError("GGUF_MALFORMED", `${file.path}: ${name} is ${id}, outside the vocabulary of ${vocabSize}`);
+    throw new RhoneError("GGUF_MALFORMED", `${file.path}: ${name} is ${id}, outside the vocabulary of ${vocabSize}.`);
   }
 }
 

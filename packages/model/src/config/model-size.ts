@@ -4,15 +4,15 @@ import type { GgufFile } from "../gguf/open-gguf.js";
 import type { ModelConfig } from "./model-config.js";
 import { tensorsOfShard } from "./shard-tensors.js";
 
-/** How K and V are stored. q8_0: 34 bytes per 32 numbers. */
+/** The type of stored K and V. q8_0: 34 bytes per 32 numbers. */
 export type KvType = "f16" | "f32" | "q8_0";
 
-/** Bytes of all tensors of one layer, as they lie in the file. Throws as tensorsOfShard does. */
+/** Bytes of one layer's tensors in the file. Throws as tensorsOfShard does. */
 export function weightBytes(config: ModelConfig, file: GgufFile, layer: number): number {
   return shardBytes(config, file, { first: layer, last: layer + 1, embeds: false, heads: false });
 }
 
-/** Bytes that a shard loads: its layers, the embedding, the head. A tied embedding that a shard uses twice counts once. */
+/** Bytes that a shard reads: its layers, the embedding, the head. A tied embedding counts once. */
 export function shardBytes(config: ModelConfig, file: GgufFile, range: ShardRange): number {
   const distinct = new Set(tensorsOfShard(config, file, range).map(({ info }) => info));
   let bytes = 0;
@@ -21,9 +21,9 @@ export function shardBytes(config: ModelConfig, file: GgufFile, range: ShardRang
 }
 
 /**
- * Bytes of one page of K and V in one layer: Mistral 7B, f16, 32 positions:
- * 2 * 32 positions * 8 heads * 128 numbers * 2 bytes = 131,072.
- * Throws INVALID_CONFIG when q8_0's blocks of 32 do not divide a position's numbers.
+ * Bytes of one page of K and V in one layer. For Mistral 7B, f16 and 32 positions:
+ * 2 (K and V) * 32 positions * 8 heads * 128 numbers * 2 bytes = 131,072.
+ * Throws INVALID_CONFIG when a position's numbers do not divide into q8_0's blocks of 32.
  */
 export function pageBytesPerLayer(
   config: Pick<ModelConfig, "nKvHeads" | "headDim">,

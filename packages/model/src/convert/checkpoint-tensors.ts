@@ -3,7 +3,7 @@ import type { ModelTensor } from "../architectures/model-tensors.js";
 import type { CheckpointConfig } from "./hugging-face-config.js";
 import type { CheckpointTensor } from "./safetensors.js";
 
-/** RoPE's frequencies, which old checkpoints carry although they follow from rope_theta. */
+/** RoPE frequencies, which old checkpoints store although they follow from rope_theta. */
 const UNUSED = /^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/;
 
 /**

@@ -6,13 +6,12 @@ import type { Architecture } from "../architectures/architecture.js";
 import { configMetadata } from "../config/config-metadata.js";
 import { type GgufValue, gguf } from "../gguf/gguf-value.js";
 import { GgufWriter } from "../gguf/gguf-writer.js";
-import { type PlannedTensor, planTensors } from "../quantization/plan-tensors.js";
-import { fileTypeOf, type Quantization } from "../quantization/quantization.js";
+import { fileTypeOf, type PlannedTensor, planTensors, type Quantization } from "../quantization/quantization.js";
 import { matchCheckpoint } from "./checkpoint-tensors.js";
 import { convertRows, interleaveHeads } from "./convert-rows.js";
 import { type CheckpointConfig, readHuggingFaceConfig } from "./hugging-face-config.js";
 import { openCheckpoint } from "./open-checkpoint.js";
-import { llama3RopeFactors } from "./rope-factors.js";
+import { llama3RopeFactors } from "./rope.js";
 import { type CheckpointTensor, dtypeBytes } from "./safetensors.js";
 import { readTokenizerMetadata } from "./tokenizer-metadata.js";
 
@@ -22,7 +21,7 @@ export interface ConvertRequest {
   /** The GGUF file to write. */
   readonly out: string;
   readonly type: Quantization;
-  /** `tokenizer.model` or `tokenizer.json` in another place; `none` writes a file that serves token ids only. */
+  /** Path of a `tokenizer.model` or `tokenizer.json` outside `dir`; `none` writes a file that serves token ids only. */
   readonly tokenizer?: string | "none";
   /** `general.name`; the directory's name when absent. */
   readonly name?: string;
@@ -33,19 +32,18 @@ export interface ConvertRequest {
 }
 
 export interface ConvertProgress {
-  /** The tensor that was finished last, by its GGUF name. */
+  /** GGUF name of the tensor that was just written. */
   readonly tensor: string;
   readonly tensors: number;
   readonly totalTensors: number;
 }
 
-/** How much of a checkpoint is in memory at a time, more or less. */
+/** About how much of a checkpoint is in memory at a time. */
 const CHUNK_BYTES = 16 << 20;
 
 /**
- * Converts a Mistral or Llama checkpoint to GGUF, some rows at a time, so that memory stays small for any model. Returns the
- * file's size in bytes. Every tensor is accounted for; types follow `storageType`. The file gets its name when it is whole.
- * Throws CHECKPOINT_MALFORMED, MODEL_UNSUPPORTED, TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_TYPE_UNSUPPORTED,
+ * Converts a Hugging Face checkpoint to GGUF, some rows at a time, so it needs little memory for a model of any size. Returns the
+ * file's size in bytes. Types follow `storageType`; no tensor is left out. The file gets its name when it is complete. Throws CHECKPOINT_MALFORMED, MODEL_UNSUPPORTED, TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_TYPE_UNSUPPORTED,
  * TOKENIZER_UNSUPPORTED, DISK_FULL; what `signal` aborts throws its reason.
  */
 export async function convertCheckpoint(engine: Engine, request: ConvertRequest): Promise<number> {
@@ -132,6 +130,7 @@ async function readPiece(
 }
 
 function ropeFactorBytes({ llama3Rope, headDim, ropeTheta }: CheckpointConfig): Uint8Array {
-  if (llama3Rope === undefined) throw new RhoneError("INTERNAL", "RoPE factors were planned without their numbers.");
+  if (llama3Rope === undefined)
+    throw new RhoneError("INTERNAL", "RoPE factors were planned for a checkpoint without them.");
   return new Uint8Array(llama3RopeFactors(llama3Rope, { headDim, theta: ropeTheta }).buffer);
 }

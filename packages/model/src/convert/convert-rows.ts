@@ -2,14 +2,14 @@ import { type Engine, GgmlType, quantizeChunk } from "@rhone/ggml";
 import { halfToFloat } from "../quantization/half.js";
 import type { CheckpointDtype } from "./safetensors.js";
 
-/** ggml's types that hold the same bits as the checkpoint's. */
+/** The ggml type with the same bits. */
 const SAME_BITS: Readonly<Record<CheckpointDtype, GgmlType>> = {
   F32: GgmlType.F32,
   F16: GgmlType.F16,
   BF16: GgmlType.BF16,
 };
 
-/** Whole rows of a checkpoint's numbers, stored as `to`. `bytes` is borrowed; the result may be `bytes` itself. */
+/** Whole rows of a checkpoint's numbers, converted to `to`. `bytes` is borrowed; the result may be `bytes` itself. */
 export function convertRows(
   engine: Engine,
   bytes: Uint8Array,
@@ -32,8 +32,8 @@ export function toFloat32(bytes: Uint8Array, from: CheckpointDtype): Float32Arra
 const HALVES = Float32Array.from({ length: 65_536 }, (_, half) => halfToFloat(half));
 
 /**
- * Reorders the rows of whole heads of a q or k matrix, from Hugging Face's order, which rotates element i with i + headDim/2,
- * to GGUF's, which rotates neighbours: of a head of 8 rows, 0 1 2 3 4 5 6 7 becomes 0 4 1 5 2 6 3 7.
+ * Reorders the rows of whole heads of a q or k matrix from Hugging Face's order, where element i rotates with i + headDim/2, to
+ * the one where neighbours rotate: a head of rows 0 1 2 3 4 5 6 7 becomes 0 4 1 5 2 6 3 7.
  */
 export function interleaveHeads(
   rows: Uint8Array,

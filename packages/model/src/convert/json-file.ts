@@ -21,3 +21,29 @@ export async function readJsonFile(path: string): Promise<JsonObject | undefined
 
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The numbers of a JSON object by key. Throws CHECKPOINT_MALFORMED naming `path` and the key. */
+export class JsonNumbers {
+  readonly #path: string;
+  readonly #json: JsonObject;
+
+  constructor(path: string, json: JsonObject) {
+    this.#path = path;
+    this.#json = json;
+  }
+
+  positive(key: string, otherwise?: number): number {
+    const value = this.#json[key] ?? otherwise;
+    if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
+    throw new RhoneError(
+      "CHECKPOINT_MALFORMED",
+      `${this.#path}: ${key} is ${JSON.stringify(value)}, not a number above 0.`,
+    );
+  }
+
+  count(key: string, otherwise?: number): number {
+    const value = this.positive(key, otherwise);
+    if (Number.isInteger(value)) return value;
+    throw new RhoneError("CHECKPOINT_MALFORMED", `${this.#path}: ${key} is ${value}, not a whole number.`);
+  }
+}

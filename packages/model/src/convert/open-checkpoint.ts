@@ -8,8 +8,8 @@ const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 
 /**
- * All tensors of a Hugging Face directory, from `model.safetensors` or from the files that its index names.
- * Throws CHECKPOINT_MALFORMED when there is neither, or when index and files disagree.
+ * All tensors of a Hugging Face directory, from `model.safetensors` or from the files that its index names. Throws
+ * CHECKPOINT_MALFORMED when it has neither, or when index and files disagree.
  */
 export async function openCheckpoint(dir: string): Promise<ReadonlyMap<string, CheckpointTensor>> {
   const index = await readJsonFile(join(dir, INDEX));
@@ -33,7 +33,7 @@ async function openSharded(dir: string, weightMap: unknown): Promise<ReadonlyMap
   for (const [, file] of entries) {
     // A name with a separator could reach outside the directory.
     if (typeof file !== "string" || /[\\/]/.test(file)) {
-      throw new RhoneError("CHECKPOINT_MALFORMED", `${indexPath}: ${JSON.stringify(file)} is not a file's name.`);
+      throw new RhoneError("CHECKPOINT_MALFORMED", `${indexPath}: ${JSON.stringify(file)} is not a file name.`);
     }
     files.add(file);
   }
@@ -44,7 +44,10 @@ async function openSharded(dir: string, weightMap: unknown): Promise<ReadonlyMap
   }
   for (const [name, file] of entries) {
     if (tensors.get(name)?.path === join(dir, String(file))) continue;
-    throw new RhoneError("CHECKPOINT_MALFORMED", `${indexPath} says that ${name} is in ${file}, but it is not.`);
+    throw new RhoneError(
+      "CHECKPOINT_MALFORMED",
+      `${indexPath} says that ${name} is in ${file}, which does not hold it.`,
+    );
   }
   return tensors;
 }

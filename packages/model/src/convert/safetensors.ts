@@ -1,17 +1,18 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
+import { isJsonObject } from "./json-file.js";
 
-/** How checkpoints store numbers: the three that models are published in. */
+/** The number formats that models are published in. */
 export type CheckpointDtype = "F32" | "F16" | "BF16";
 
-/** Where one tensor lies in a safetensors file. */
+/** One tensor of a safetensors file. */
 export interface CheckpointTensor {
   readonly name: string;
   readonly path: string;
   readonly dtype: CheckpointDtype;
   /** Logical, outermost first: a matrix is [out, in]. */
   readonly shape: readonly number[];
-  /** Absolute position of its first byte. */
+  /** Position of its first byte in the file. */
   readonly offset: number;
   readonly bytes: number;
 }
@@ -23,9 +24,8 @@ const MAX_HEADER_BYTES = 100_000_000;
 export const dtypeBytes = (dtype: CheckpointDtype): number => DTYPE_BYTES[dtype];
 
 /**
- * Reads the header of a safetensors file, and only that. Throws CHECKPOINT_MALFORMED naming the file and what the format
- * forbids: sizes that do not fit the file, gaps, overlaps, shapes that contradict the bytes; TENSOR_TYPE_UNSUPPORTED for
- * other number formats.
+ * Reads the header of a safetensors file. Throws CHECKPOINT_MALFORMED naming the file and the fault (sizes beyond the file, gaps,
+ * overlaps, shapes that contradict the bytes), TENSOR_TYPE_UNSUPPORTED for other number formats.
  */
 export async function readSafetensorsHeader(path: string): Promise<ReadonlyMap<string, CheckpointTensor>> {
   const handle = await open(path, "r").catch((cause: unknown) => {
@@ -74,7 +74,7 @@ function parseHeader(path: string, json: Buffer, dataStart: number): Map<string,
   } catch (cause) {
     throw malformed(path, `its header is not JSON: ${(cause as Error).message}`);
   }
-  if (!isRecord(header)) throw malformed(path, "its header is not a JSON object");
+  if (!isJsonObject(header)) throw malformed(path, "its header is not a JSON object");
   const tensors = new Map<string, CheckpointTensor>();
   for (const [name, entry] of Object.entries(header)) {
     if (name !== "__metadata__") tensors.set(name, parseEntry(path, { name, entry, dataStart }));
@@ -86,7 +86,7 @@ function parseEntry(
   path: string,
   { name, entry, dataStart }: { readonly name: string; readonly entry: unknown; readonly dataStart: number },
 ): CheckpointTensor {
-  const { dtype, shape, data_offsets: range } = isRecord(entry) ? entry : {};
+  const { dtype, shape, data_offsets: range } = isJsonObject(entry) ? entry : {};
   if (!isCounts(shape) || !isCounts(range) || range.length !== 2 || typeof dtype !== "string") {
     throw malformed(path, `the entry of ${name} is not {dtype, shape, data_offsets}`);
   }
@@ -112,7 +112,10 @@ function checkCoverage(
   let position = file.dataStart;
   for (const tensor of tensors.toSorted((a, b) => a.offset - b.offset || a.bytes - b.bytes)) {
     if (tensor.offset !== position) {
-      throw malformed(path, `${tensor.name} starts at byte ${tensor.offset}, but the one before ends at ${position}`);
+      throw malformed(
+        path,
+        `${tensor.name} starts at byte ${tensor.offset}, but the tensor before it ends at ${position}`,
+      );
     }
     position += tensor.bytes;
   }
@@ -120,9 +123,6 @@ function checkCoverage(
     throw malformed(path, `its tensors end at byte ${position}, but the file has ${file.fileBytes}; fetch it again`);
   }
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isCounts = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((entry) => Number.isSafeInteger(entry) && entry >= 0);

@@ -2,17 +2,17 @@ import { readFile } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 import { type ProtobufField, protobufFields } from "./protobuf-fields.js";
 
-/** One entry of a vocabulary. `type` has GGUF's numbers (TOKEN_TYPE), which are SentencePiece's own. */
+/** An entry of a vocabulary. `type` is one of TOKEN_TYPE. */
 export interface Piece {
   readonly text: string;
   readonly score: number;
   readonly type: number;
 }
 
-/** SentencePiece's and GGUF's kinds of tokens. */
+/** Kinds of tokens, numbered alike in SentencePiece and in GGUF. */
 export const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
-/** What of a `tokenizer.model` a GGUF file carries on. */
+/** The part of a `tokenizer.model` that goes into a GGUF file. */
 export interface SentencePieceModel {
   readonly pieces: readonly Piece[];
   readonly addDummyPrefix: boolean;
@@ -26,10 +26,10 @@ const NORMALIZER_ADD_DUMMY_PREFIX = 3;
 const MODEL_TYPES: Readonly<Record<number, string>> = { 1: "unigram", 2: "BPE", 3: "word", 4: "char" };
 const BPE = 2;
 
-/** Mistral's vocabularies hold a byte order mark as a piece. */
+/** Mistral's vocabularies have a piece that is a byte order mark. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Reads a `tokenizer.model`. Throws TOKENIZER_UNSUPPORTED when it is damaged or not a BPE model, which llama models are. */
+/** Reads a `tokenizer.model`. Throws TOKENIZER_UNSUPPORTED when it is damaged or not a BPE model. */
 export async function readSentencePieceModel(path: string): Promise<SentencePieceModel> {
   const bytes = await readFile(path);
   try {
@@ -57,7 +57,7 @@ function parseModel(path: string, bytes: Uint8Array): SentencePieceModel {
   if (pieces.length === 0) throw new RhoneError("TOKENIZER_UNSUPPORTED", `${path} has no pieces.`);
   if (modelType !== BPE) {
     const kind = MODEL_TYPES[modelType] ?? `type ${modelType}`;
-    throw new RhoneError("TOKENIZER_UNSUPPORTED", `${path} is a ${kind} model; llama models use BPE.`);
+    throw new RhoneError("TOKENIZER_UNSUPPORTED", `${path} is a ${kind} model; only BPE models can be converted.`);
   }
   return { pieces, addDummyPrefix };
 }

@@ -2,28 +2,28 @@ import { RhoneError } from "@rhone/common";
 import { isJsonObject, type JsonObject } from "./json-file.js";
 import { type Piece, TOKEN_TYPE } from "./sentencepiece-model.js";
 
-/** What of a `tokenizer.json` a GGUF file carries on. */
+/** The part of a `tokenizer.json` that goes into a GGUF file. */
 export interface JsonTokenizer {
-  /** llama: SentencePiece's way with spaces and byte fallback. gpt2: byte-level BPE. */
+  /** llama: SentencePiece's spaces and byte fallback. gpt2: byte-level BPE. */
   readonly model: "llama" | "gpt2";
-  /** libllama's name for how text is split before merging. */
+  /** libllama's name of the rule that splits text before merging. */
   readonly pre: string;
   readonly pieces: readonly (Piece | undefined)[];
-  /** In order of rank, each two pieces with a space between; for gpt2. */
+  /** For gpt2: two pieces with a space between, in order of rank. */
   readonly merges: readonly string[];
 }
 
-/** Llama 3's pattern, the only regular expression among the supported models. */
+/** Llama 3's pattern; the other supported models split without a regular expression. */
 const LLAMA_3_PATTERN =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
-/** Reads the content of a `tokenizer.json`. Throws TOKENIZER_UNSUPPORTED naming what is not a Llama or Mistral tokenizer's. */
+/** Reads the content of a `tokenizer.json`. Throws TOKENIZER_UNSUPPORTED naming the part that is not supported. */
 export function parseTokenizerJson(path: string, json: JsonObject): JsonTokenizer {
   const model = isJsonObject(json.model) ? json.model : {};
   if (model.type !== "BPE" || !isJsonObject(model.vocab) || !Array.isArray(model.merges)) {
     throw new RhoneError(
       "TOKENIZER_UNSUPPORTED",
-      `${path}: a tokenizer of type ${model.type}; BPE tokenizers can be converted.`,
+      `${path} holds a tokenizer of type ${model.type}; only BPE tokenizers can be converted.`,
     );
   }
   const merges = model.merges.map((merge: unknown) => parseMerge(path, merge));
@@ -46,7 +46,7 @@ export function parseTokenizerJson(path: string, json: JsonObject): JsonTokenize
   };
 }
 
-/** Older files join the two halves with a space, newer ones keep them apart. */
+/** Older files join the two halves by a space, newer ones list them. */
 function parseMerge(path: string, merge: unknown): readonly [string, string] {
   const halves: unknown = typeof merge === "string" ? merge.split(" ") : merge;
   if (Array.isArray(halves) && halves.length === 2 && halves.every((half) => typeof half === "string")) {
@@ -56,8 +56,8 @@ function parseMerge(path: string, merge: unknown): readonly [string, string] {
 }
 
 /**
- * SentencePiece merges the pair whose result has the highest score first, tokenizer.json the pair of lowest rank: the rank of
- * the first merge that makes a piece, negated, gives the same order.
+ * SentencePiece first merges the pair whose result has the highest score, tokenizer.json the pair of lowest rank. The negated
+ * rank of the first merge that makes a piece gives the same order.
  */
 function mergeScores(merges: readonly (readonly [string, string])[]): (text: string) => number {
   const ranks = new Map<string, number>();
@@ -99,7 +99,7 @@ function preTokenizer(path: string, config: unknown): string {
   if (kinds === "ByteLevel") return "gpt-2";
   throw new RhoneError(
     "TOKENIZER_UNSUPPORTED",
-    `${path}: text is split by ${kinds || "nothing"}${pattern === undefined ? "" : ` with ${JSON.stringify(pattern)}`}; ` +
-      "known are the ways of Llama 3, SmolLM2 and GPT-2.",
+    `${path}: the pre-tokenizer ${kinds || "none"}${pattern === undefined ? "" : ` with ${JSON.stringify(pattern)}`} ` +
+      "is not supported; those of Llama 3, SmolLM2 and GPT-2 are.",
   );
 }

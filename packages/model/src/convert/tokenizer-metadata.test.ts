@@ -84,7 +84,11 @@ describe("tokenizer.json", () => {
 
   test.each([
     ["another model", { model: { type: "Unigram" } }, /type Unigram/],
-    ["another way of splitting", { ...byteLevel, pre_tokenizer: { type: "Whitespace" } }, /split by Whitespace/],
+    [
+      "another way of splitting",
+      { ...byteLevel, pre_tokenizer: { type: "Whitespace" } },
+      /pre-tokenizer Whitespace is not supported/,
+    ],
     ["a broken merge", { model: { ...byteLevel.model, merges: ["a"] } }, /merge "a"|two pieces/],
   ])("with %s is refused", async (_, json, message) => {
     await expect(metadataOf({ "tokenizer.json": json })).rejects.toMatchObject({

@@ -10,7 +10,7 @@ import { readTokenizerSettings, type TokenizerSettings } from "./tokenizer-setti
 
 type Metadata = [string, GgufValue][];
 
-/** A vocabulary before it is padded to the embedding's rows. */
+/** A vocabulary, not yet padded to the embedding's rows. */
 interface TokenizerParts {
   readonly model: "llama" | "gpt2";
   readonly pre: string;
@@ -20,9 +20,9 @@ interface TokenizerParts {
 }
 
 /**
- * The `tokenizer.*` metadata of a checkpoint: from `source` when given, else from the directory's tokenizer.model, else from its
- * tokenizer.json; `none` gives a file without a vocabulary. Throws TOKENIZER_UNSUPPORTED when there is none or it is of a kind
- * that libllama would read differently.
+ * The `tokenizer.*` metadata of a checkpoint: from `source` when given, otherwise from the directory's tokenizer.model or its
+ * tokenizer.json; `none` gives a file without a vocabulary. Throws TOKENIZER_UNSUPPORTED when there is no tokenizer, or one that
+ * libllama would read differently.
  */
 export async function readTokenizerMetadata(
   dir: string,
@@ -75,7 +75,7 @@ function describe(
   if (parts.pieces.length > vocabSize) {
     throw new RhoneError(
       "TOKENIZER_UNSUPPORTED",
-      `${path} has ${parts.pieces.length} tokens, but the model only ${vocabSize} rows for them.`,
+      `${path} has ${parts.pieces.length} tokens, but the model's embedding only ${vocabSize} rows.`,
     );
   }
   const pieces = Array.from({ length: vocabSize }, (_, id) => parts.pieces[id] ?? padding(id));
@@ -127,5 +127,5 @@ function describeSpecials(
   ];
 }
 
-/** A row of the embedding that no token uses. */
+/** The token of an embedding row that the vocabulary does not use. */
 const padding = (id: number): Piece => ({ text: `[PAD${id}]`, score: -10_000, type: TOKEN_TYPE.unused });

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isJsonObject, type JsonObject, readJsonFile } from "./json-file.js";
 
-/** What the small files beside a tokenizer say. Undefined: nobody says. */
+/** Settings in the small files beside a tokenizer; undefined where no file has them. */
 export interface TokenizerSettings {
   readonly addBos: boolean | undefined;
   readonly addEos: boolean | undefined;
@@ -14,7 +14,7 @@ export interface TokenizerSettings {
   readonly endIds: readonly number[];
 }
 
-/** Reads tokenizer_config.json, generation_config.json and chat_template.{jinja,json}, each of which may be missing. */
+/** Reads tokenizer_config.json, generation_config.json and chat_template.{jinja,json}; any of them may be missing. */
 export async function readTokenizerSettings(dir: string): Promise<TokenizerSettings> {
   const config = (await readJsonFile(join(dir, "tokenizer_config.json"))) ?? {};
   const generation = (await readJsonFile(join(dir, "generation_config.json"))) ?? {};
@@ -36,7 +36,7 @@ async function readChatTemplate(dir: string, config: JsonObject): Promise<string
   return jinja ?? templateText((await readJsonFile(join(dir, "chat_template.json")))?.chat_template);
 }
 
-/** One template, or the one named `default` of several. */
+/** The template, or the one named `default` among several. */
 function templateText(template: unknown): string | undefined {
   if (typeof template === "string") return template;
   if (!Array.isArray(template)) return undefined;
@@ -48,7 +48,7 @@ function templateText(template: unknown): string | undefined {
 
 const booleanOf = (value: unknown): boolean | undefined => (typeof value === "boolean" ? value : undefined);
 
-/** Special tokens are written as text or as an object around it. */
+/** Special tokens are texts, or objects with the text under `content`. */
 function tokenText(token: unknown): string | undefined {
   if (typeof token === "string") return token;
   return isJsonObject(token) && typeof token.content === "string" ? token.content : undefined;

@@ -1,16 +1,16 @@
 import type { Vocabulary } from "@rhone/ggml";
 
-/** Turns the text before and after a gap into the ids of a prompt whose continuation fills it, BOS included. */
+/** Turns the texts before and after a gap into a prompt whose continuation fills the gap; BOS included. */
 export type FillInMiddle = (before: string, after: string) => readonly number[];
 
 type FimVocabulary = Pick<Vocabulary, "bos" | "tokenize" | "isControl">;
 
-/** Keeps SentencePiece from putting a space before the text that follows a gap. */
+/** Stands before the text that follows the gap, so SentencePiece puts its leading space there; removed again as tokens. */
 const ANCHOR = "☺";
 
 /**
- * Mistral's form, `<s> [SUFFIX] after [PREFIX] before`, or undefined for a vocabulary without these two control tokens. Tokens
- * alone do not tell whether a model was trained on it: Codestral was. Follows mistral-common's encode_fim.
+ * Mistral's form, `<s> [SUFFIX] after [PREFIX] before`; undefined for a vocabulary without these control tokens. A vocabulary with
+ * them does not prove that the model was trained on the form, as Codestral was. Follows mistral-common's encode_fim.
  */
 export function fillInMiddleFor(vocabulary: FimVocabulary): FillInMiddle | undefined {
   const [prefix, suffix] = [controlToken(vocabulary, "[PREFIX]"), controlToken(vocabulary, "[SUFFIX]")];

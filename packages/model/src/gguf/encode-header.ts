@@ -1,6 +1,6 @@
 import { GGUF_VALUE_TYPES, type GgufScalarType, type GgufValue, type GgufValueType } from "./gguf-value.js";
 
-/** A tensor to be written: `ne` innermost first, `offset` from the start of the tensor data. */
+/** A tensor in the header: `ne` innermost first, `offset` from the start of the tensor data. */
 export interface TensorPlacement {
   readonly name: string;
   readonly type: number;
@@ -10,7 +10,7 @@ export interface TensorPlacement {
 
 const VERSION = 3;
 
-/** The bytes of a GGUF v3 header, padded to `alignment`, so that tensor data can follow at once. */
+/** The bytes of a GGUF v3 header, padded to `alignment`: tensor data follows directly. */
 export function encodeHeader(
   metadata: ReadonlyMap<string, GgufValue>,
   tensors: readonly TensorPlacement[],

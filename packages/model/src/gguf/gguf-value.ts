@@ -19,7 +19,7 @@ export type GgufValueType = (typeof GGUF_VALUE_TYPES)[number];
 export type GgufScalarType = Exclude<GgufValueType, "array">;
 type SmallNumberType = "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "f32" | "f64";
 
-/** Number arrays stay in typed arrays, so that an array never takes more memory than its bytes in the file. */
+/** Number arrays stay in typed arrays: they take no more memory than their bytes in the file. */
 export type GgufNumberArray =
   | Uint8Array
   | Int8Array
@@ -45,7 +45,7 @@ export interface GgufStrings {
   readonly value: readonly string[];
 }
 
-/** One metadata value with its type in the file, so that what is read can be written again unchanged. */
+/** A metadata value with its type in the file, so it can be written back unchanged. */
 export type GgufValue =
   | { readonly type: SmallNumberType; readonly value: number }
   | { readonly type: "u64" | "i64"; readonly value: bigint }
@@ -54,7 +54,7 @@ export type GgufValue =
   | GgufNumbers
   | GgufStrings;
 
-/** Bytes of one element; for a string the least it can take, its length prefix. */
+/** Bytes of one element; for a string its length prefix, the least it can take. */
 export const GGUF_SCALAR_BYTES: Readonly<Record<GgufScalarType, number>> = {
   u8: 1,
   i8: 1,
@@ -84,7 +84,7 @@ const NUMBER_ARRAYS = {
   f64: Float64Array,
 } as const;
 
-/** A typed view over `bytes`, which it owns: a fresh, 8-byte-aligned copy of the file's bytes. */
+/** A typed view of `bytes`, a copy of the file's bytes that the view owns. */
 export function numbersFromBytes(of: GgufNumbers["of"], bytes: ArrayBuffer): GgufNumbers {
   return { type: "array", of, value: new NUMBER_ARRAYS[of](bytes) };
 }

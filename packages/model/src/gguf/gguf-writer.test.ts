@@ -40,7 +40,7 @@ test("tensors out of order, too long or missing are refused", async () => {
   await expect(out.write("b", new Uint8Array(34))).rejects.toThrow(/expected 12 bytes of a/);
   await expect(out.write("a", new Uint8Array(13))).rejects.toThrow(/got 13 bytes of a/);
   await out.write("a", new Uint8Array(12));
-  await expect(out.commit()).rejects.toThrow(/b was not written whole/);
+  await expect(out.commit()).rejects.toThrow(/b was not written completely/);
   await out.abort();
 });
 

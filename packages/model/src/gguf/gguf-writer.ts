@@ -9,7 +9,7 @@ import { dividesIntoBlocks, tensorBytes, tensorTypeName } from "./tensor-type.js
 
 const ALIGNMENT = 32;
 
-/** A tensor that a file will hold; `ne` innermost first. */
+/** A tensor to write; `ne` innermost first. */
 export interface TensorPlan {
   readonly name: string;
   readonly type: GgmlType;
@@ -17,14 +17,14 @@ export interface TensorPlan {
 }
 
 /**
- * Writes one GGUF v3 file front to back: the header at once, then the tensors' bytes in the order in which they were
- * announced, in pieces of any size. The bytes go to a `.partial` file in the same folder; `commit()` checks that nothing is
- * missing, flushes and renames, so the final name never shows half a file. `abort()` removes the partial file.
- * Throws TENSOR_TYPE_UNSUPPORTED when a tensor cannot be stored as planned, DISK_FULL when the disk ends.
+ * Writes one GGUF v3 file front to back: the header first, then the tensors' bytes in the planned order, in pieces of any size.
+ * The bytes go to a `.partial` file in the same folder; `commit()` checks that nothing is missing, flushes and renames, so the
+ * final name never shows half a file. `abort()` removes the partial file. Throws TENSOR_TYPE_UNSUPPORTED when a tensor cannot be
+ * stored as planned, DISK_FULL.
  */
 export class GgufWriter {
   readonly path: string;
-  /** Bytes that the finished file has. */
+  /** Bytes of the finished file. */
   readonly fileBytes: number;
   readonly #partialPath: string;
   readonly #handle: FileHandle;
@@ -55,12 +55,12 @@ export class GgufWriter {
     return writer;
   }
 
-  /** Appends bytes of the tensor `name`, which must be the next one that is not complete. `bytes` is borrowed during the call. */
+  /** Appends bytes of tensor `name`, the first one that is not complete. `bytes` is borrowed during the call. */
   async write(name: string, bytes: Uint8Array): Promise<void> {
     const tensor = this.#pending[this.#current];
     if (tensor?.name !== name || this.#written + bytes.length > tensor.bytes) {
       const expected = tensor === undefined ? "the end" : `${tensor.bytes - this.#written} bytes of ${tensor.name}`;
-      throw new RhoneError("INTERNAL", `${this.path}: got ${bytes.length} bytes of ${name}, but expected ${expected}`);
+      throw new RhoneError("INTERNAL", `${this.path}: got ${bytes.length} bytes of ${name}, but expected ${expected}.`);
     }
     await this.#append(bytes);
     this.#written += bytes.length;
@@ -70,10 +70,11 @@ export class GgufWriter {
     this.#written = 0;
   }
 
-  /** Flushes to disk and gives the file its name, replacing an older one. The writer is finished afterwards. */
+  /** Flushes to disk and gives the file its name, replacing an older file. Ends the writer's life. */
   async commit(): Promise<void> {
     const missing = this.#pending[this.#current];
-    if (missing !== undefined) throw new RhoneError("INTERNAL", `${this.path}: ${missing.name} was not written whole`);
+    if (missing !== undefined)
+      throw new RhoneError("INTERNAL", `${this.path}: ${missing.name} was not written completely.`);
     await this.#handle.sync();
     await this.#handle.close();
     await rename(this.#partialPath, this.path);
@@ -95,7 +96,7 @@ export class GgufWriter {
       }
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== "ENOSPC") throw cause;
-      throw new RhoneError("DISK_FULL", `${this.path}: the disk is full; the file needs ${this.fileBytes} bytes`, {
+      throw new RhoneError("DISK_FULL", `The disk is full: ${this.path} needs ${this.fileBytes} bytes.`, {
         cause,
       });
     }
@@ -122,7 +123,7 @@ function measure(tensor: TensorPlan): PendingTensor {
     const shape = tensor.ne.join(", ");
     throw new RhoneError(
       "TENSOR_TYPE_UNSUPPORTED",
-      `${tensor.name} of shape [${shape}] cannot be stored as ${tensorTypeName(tensor.type)}, whose blocks its rows do not fill`,
+      `${tensor.name} of shape [${shape}] cannot be stored as ${tensorTypeName(tensor.type)}: its rows do not divide into blocks.`,
     );
   }
   return { ...tensor, bytes: tensorBytes(tensor.type, tensor.ne) };
@@ -139,7 +140,7 @@ function place(tensors: readonly PendingTensor[]): TensorPlacement[] {
 
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, "r").catch(() => undefined);
-  // Some file systems refuse to sync a folder; the rename itself has happened.
+  // Some file systems refuse to sync a folder; the rename is done in any case.
   await handle?.sync().catch(() => undefined);
   await handle?.close();
 }

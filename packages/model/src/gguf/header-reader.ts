@@ -5,9 +5,9 @@ const WINDOW_BYTES = 1 << 20;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * A forward cursor over the first part of a file, read through a window of 1 MiB. Nothing is allocated before it is
- * known to fit into what the file still has. Reads are synchronous: a header is a few MB, read once at start.
- * The file descriptor is borrowed. Throws GGUF_TRUNCATED at the end of the file, GGUF_MALFORMED on bad values.
+ * A forward cursor over the beginning of a file, read through a window of 1 MiB. Allocates nothing larger than the rest of the
+ * file. Reads are synchronous: a header is a few MB, read once at start. The file descriptor is borrowed. Throws GGUF_TRUNCATED
+ * at the end of the file, GGUF_MALFORMED for bad values.
  */
 export class HeaderReader {
   readonly path: string;
@@ -32,9 +32,9 @@ export class HeaderReader {
     return this.fileBytes - this.#offset;
   }
 
-  /** A GGUF_MALFORMED error that names the file and the byte where the reader stands (or `at`). */
+  /** A GGUF_MALFORMED error that names the file and the byte `at`, the reader's position by default. */
   malformed(problem: string, at = this.#offset): RhoneError {
-    return new RhoneError("GGUF_MALFORMED", `${this.path}: byte ${at}: ${problem}`);
+    return new RhoneError("GGUF_MALFORMED", `${this.path}: byte ${at}: ${problem}.`);
   }
 
   u32(what: string): number {
@@ -47,7 +47,7 @@ export class HeaderReader {
     return this.#window.readBigUInt64LE(at);
   }
 
-  /** A 64-bit count of things of at least `leastBytes` bytes each, refused when the rest of the file cannot hold them. */
+  /** A 64-bit count of entries of at least `leastBytes` bytes each, refused when the rest of the file cannot hold them. */
   count(what: string, leastBytes: number): number {
     const start = this.#offset;
     const value = this.u64(what);
@@ -59,7 +59,7 @@ export class HeaderReader {
       throw new RhoneError(
         "GGUF_TRUNCATED",
         `${this.path}: byte ${start}: ${what} is ${count}, which needs at least ${count * leastBytes} bytes, but the ` +
-          `file ends ${this.remaining} bytes later; fetch the file again`,
+          `file ends ${this.remaining} bytes later; fetch the file again.`,
       );
     }
     return count;
@@ -76,7 +76,7 @@ export class HeaderReader {
     }
   }
 
-  /** A copy of the next `length` bytes, on its own buffer. */
+  /** A copy of the next `length` bytes, in a buffer of its own. */
   bytes(length: number, what: string): Uint8Array<ArrayBuffer> {
     this.#need(length, what);
     const copy = new Uint8Array(length);
@@ -90,7 +90,7 @@ export class HeaderReader {
     return copy;
   }
 
-  /** Moves past `length` bytes, already in the window afterwards; returns their position in the window. */
+  /** Moves past `length` bytes, which are in the window afterwards; returns their position in the window. */
   #take(length: number, what: string): number {
     this.#need(length, what);
     const at = this.#offset - this.#windowStart;
@@ -111,7 +111,7 @@ export class HeaderReader {
     throw new RhoneError(
       "GGUF_TRUNCATED",
       `${this.path}: the file ends at byte ${this.fileBytes}, inside ${what}, which starts at byte ${this.#offset} and ` +
-        `takes ${length} bytes; fetch the file again`,
+        `takes ${length} bytes; fetch the file again.`,
     );
   }
 }
@@ -123,7 +123,7 @@ function readFully(reader: HeaderReader, fd: number, into: Uint8Array, position:
     if (got === 0) {
       throw new RhoneError(
         "GGUF_TRUNCATED",
-        `${reader.path}: the file shrank to ${position + done} bytes while it was read`,
+        `${reader.path}: the file shrank to ${position + done} bytes while it was read.`,
       );
     }
     done += got;

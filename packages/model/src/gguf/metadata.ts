@@ -5,9 +5,9 @@ import type { GgufFile } from "./open-gguf.js";
 type WithMetadata = Pick<GgufFile, "path" | "metadata">;
 
 const wrongType = (file: WithMetadata, key: string, value: GgufValue, wanted: string): RhoneError =>
-  new RhoneError("GGUF_MALFORMED", `${file.path}: ${key} is of type ${value.type}, not ${wanted}`);
+  new RhoneError("GGUF_MALFORMED", `${file.path}: ${key} is of type ${value.type}, not ${wanted}.`);
 
-/** The text under `key`, undefined when absent. Throws GGUF_MALFORMED when it is something else. */
+/** The text under `key`; undefined when absent. Throws GGUF_MALFORMED for another type. */
 export function metadataString(file: WithMetadata, key: string): string | undefined {
   const value = file.metadata.get(key);
   if (value === undefined) return undefined;
@@ -15,7 +15,7 @@ export function metadataString(file: WithMetadata, key: string): string | undefi
   return value.value;
 }
 
-/** The number under `key`, whatever its width, undefined when absent. Throws GGUF_MALFORMED for anything else. */
+/** The number under `key`, of any width; undefined when absent. Throws GGUF_MALFORMED for another type. */
 export function metadataNumber(file: WithMetadata, key: string): number | undefined {
   const value = file.metadata.get(key);
   if (value === undefined) return undefined;
@@ -23,6 +23,7 @@ export function metadataNumber(file: WithMetadata, key: string): number | undefi
   return Number(value.value);
 }
 
+/** The boolean under `key`; undefined when absent. Throws GGUF_MALFORMED for another type. */
 export function metadataBoolean(file: WithMetadata, key: string): boolean | undefined {
   const value = file.metadata.get(key);
   if (value === undefined) return undefined;
@@ -30,6 +31,7 @@ export function metadataBoolean(file: WithMetadata, key: string): boolean | unde
   return value.value;
 }
 
+/** The list of texts under `key`; undefined when absent. Throws GGUF_MALFORMED for another type. */
 export function metadataStrings(file: WithMetadata, key: string): readonly string[] | undefined {
   const value = file.metadata.get(key);
   if (value === undefined) return undefined;

@@ -13,12 +13,12 @@ import { readTensorInfos, type TensorInfo } from "./tensor-info.js";
 
 const MAGIC = 0x46554747; // "GGUF", little-endian
 const DEFAULT_ALIGNMENT = 32;
-/** The least bytes of a key-value pair: an empty key's length, the type, one byte. */
+/** The smallest key-value pair: an empty key's length, the type, one byte. */
 const LEAST_PAIR_BYTES = 13;
-/** The least bytes of a tensor entry: name length, dimension count, one dimension, type, offset. */
+/** The smallest tensor entry: name length, dimension count, one dimension, type, offset. */
 const LEAST_TENSOR_BYTES = 32;
 
-/** What the header of a GGUF file says. Holds no file open; tensor data stays on disk. */
+/** The header of a GGUF file. Holds no file open; tensor data stays on disk. */
 export interface GgufFile {
   readonly path: string;
   readonly fileBytes: number;
@@ -29,14 +29,14 @@ export interface GgufFile {
   readonly metadata: ReadonlyMap<string, GgufValue>;
   /** In file order. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
-  /** SHA-256 (hex) of every byte before the tensor data: equal for the same model, cheap for a file of any size. */
+  /** SHA-256 (hex) of all bytes before the tensor data: tells models apart without reading gigabytes. */
   readonly headerFingerprint: string;
 }
 
 /**
- * Reads the header of a GGUF v2 or v3 little-endian file, and never more than the header.
- * Throws MODEL_NOT_FOUND when the file cannot be opened, GGUF_TRUNCATED when it ends too early (tensor data included),
- * GGUF_MALFORMED for anything else that the format forbids; messages name the file, the byte and the numbers.
+ * Reads the header of a little-endian GGUF v2 or v3 file, and nothing else of it. Throws MODEL_NOT_FOUND when the file cannot be
+ * opened, GGUF_TRUNCATED when it ends inside the header or the tensor data, GGUF_MALFORMED for anything that the format forbids;
+ * messages name the file, the byte and the numbers.
  */
 export async function openGguf(path: string): Promise<GgufFile> {
   const handle = await openForReading(path);
@@ -162,7 +162,7 @@ async function fingerprint(handle: FileHandle, headerBytes: number): Promise<str
   return hash.digest("hex");
 }
 
-/** A name from a file as it goes into a message: quoted, and short however long the file made it. */
+/** A name from a file, for a message: quoted, and cut at 100 characters. */
 function quote(name: string): string {
   return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
 }

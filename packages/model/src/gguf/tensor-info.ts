@@ -7,13 +7,13 @@ const MAX_DIMS = 4;
 /** ggml keeps names in 64 bytes, the terminating zero included. */
 const MAX_NAME_BYTES = 63;
 
-/** Where one tensor lies in the file. */
+/** One tensor of a file: shape, type, place. */
 export interface TensorInfo {
   readonly name: string;
   readonly type: GgmlType;
-  /** Extents, innermost first (ggml's `ne`): a weight of logical shape [out, in] is [in, out]. One to four numbers. */
+  /** One to four extents, innermost first (ggml's `ne`): a weight of logical shape [out, in] is [in, out]. */
   readonly ne: readonly number[];
-  /** Absolute position of its first byte in the file. */
+  /** Position of its first byte in the file. */
   readonly offset: number;
   readonly bytes: number;
 }
@@ -23,7 +23,7 @@ interface UnplacedTensor extends Omit<TensorInfo, "offset"> {
   readonly relativeOffset: number;
 }
 
-/** Reads the tensor table at the reader's position; checks names, types, extents, and that the data fits and nothing overlaps. */
+/** Reads the tensor table at the reader's position. Checks names, types, extents, and that tensors fit and do not overlap. */
 export function readTensorInfos(
   reader: HeaderReader,
   table: { readonly count: number; readonly alignment: number },
@@ -64,7 +64,7 @@ function readTensorInfo(reader: HeaderReader, index: number, alignment: number):
   const bytes = tensorBytes(type, ne);
   const offset = reader.u64(`the offset of tensor ${name}`);
   if (offset > BigInt(Number.MAX_SAFE_INTEGER))
-    throw reader.malformed(`tensor ${name} has the absurd offset ${offset}`);
+    throw reader.malformed(`tensor ${name} has the impossible offset ${offset}`);
   if (Number(offset) % alignment !== 0) {
     throw reader.malformed(`tensor ${name} has offset ${offset}, not a multiple of the alignment ${alignment}`);
   }
@@ -113,7 +113,7 @@ function checkPlacement(reader: HeaderReader, tensors: TensorInfo[]): void {
       throw new RhoneError(
         "GGUF_TRUNCATED",
         `${reader.path}: tensor ${tensor.name} takes bytes ${tensor.offset} to ${tensor.offset + tensor.bytes}, but the ` +
-          `file has only ${reader.fileBytes}; fetch the file again`,
+          `file has only ${reader.fileBytes}; fetch the file again.`,
       );
     }
     previous = tensor;

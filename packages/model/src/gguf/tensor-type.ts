@@ -1,11 +1,6 @@
-import { GgmlType, type GgmlTypeName, isGgmlType, rowSize, typeInfo } from "@rhone/ggml";
+import { type GgmlType, isGgmlType, rowSize, typeInfo } from "@rhone/ggml";
 
-/** ggml's type by its name in any case (`q4_k` and `Q4_K` both work), or undefined. */
-export function tensorTypeByName(name: string): GgmlType | undefined {
-  return GgmlType[name.toUpperCase() as GgmlTypeName];
-}
-
-/** The name of a type id; `type 99` for one that is unknown, so that messages can always be printed. */
+/** The name of a type id, for messages; `type 99` for an unknown one. */
 export const tensorTypeName = (type: number): string => (isGgmlType(type) ? typeInfo(type).name : `type ${type}`);
 
 /** Whether rows of `elements` divide into the type's blocks. */

@@ -1,26 +1,27 @@
 import { basename } from "node:path";
 import { wholeModel } from "../architectures/model-shape.js";
 import { findModel } from "../catalogue/catalogue.js";
-import { type ChatTemplateName, detectChatTemplate } from "../chat-template/chat-template.js";
+import type { ChatTemplateName } from "../chat-template/chat-template.js";
+import { detectChatTemplate } from "../chat-template/choose-template.js";
 import { type ModelConfig, namesSlidingWindow, readModelConfig } from "../config/model-config.js";
 import { pageBytesPerLayer, shardBytes, weightBytes } from "../config/model-size.js";
 import { type GgufFile, openGguf } from "../gguf/open-gguf.js";
 import { tensorTypeName } from "../gguf/tensor-type.js";
 
-/** What `rhone model inspect` shows; plain data, fit for JSON. */
+/** The output of `rhone model inspect`: plain data, ready for JSON. */
 export interface ModelSummary {
   readonly path: string;
   readonly fileBytes: number;
   readonly ggufVersion: number;
   readonly headerFingerprint: string;
-  /** The catalogue's name of this file, if it has one. */
+  /** The name in the catalogue of a file that it lists. */
   readonly catalogueName: string | undefined;
-  /** With the catalogue's sliding window where the file has none. */
+  /** With the catalogue's sliding window where the file does not name one. */
   readonly config: Omit<ModelConfig, "architecture"> & { readonly architecture: string };
   readonly chatTemplate: ChatTemplateName;
   readonly license: string | undefined;
   readonly nParameters: number;
-  /** Most bytes first. */
+  /** Largest first. */
   readonly tensorTypes: readonly TensorTypeSummary[];
   readonly weightBytes: {
     readonly total: number;
@@ -30,7 +31,7 @@ export interface ModelSummary {
     /** One number per layer, in order. */
     readonly layers: readonly number[];
   };
-  /** KV bytes that one position takes in all layers together, f16. */
+  /** K/V bytes of one position in all layers, f16. */
   readonly kvBytesPerPosition: number;
 }
 
@@ -40,7 +41,7 @@ export interface TensorTypeSummary {
   readonly bytes: number;
 }
 
-/** Reads a GGUF file's header and sums it up. Throws as openGguf, readModelConfig and tensorsOfShard do. */
+/** Summarizes a GGUF file's header. Throws as openGguf, readModelConfig and tensorsOfShard do. */
 export async function inspectModel(path: string): Promise<ModelSummary> {
   const file = await openGguf(path);
   const entry = findModel(basename(path));

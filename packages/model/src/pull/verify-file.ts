@@ -4,13 +4,13 @@ import { stat } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 import type { PullProgress } from "./pull-options.js";
 
-/** What a file must be; what is undefined is not checked. */
+/** Size and checksum that a file must have; undefined ones are not checked. */
 export interface ExpectedFile {
   readonly bytes: number | undefined;
   readonly sha256: string | undefined;
 }
 
-/** Reads the file back from disk. Throws CHECKSUM_MISMATCH with both sizes or both sums; the file stays. */
+/** Reads the file back from disk. Throws CHECKSUM_MISMATCH with both sizes or both checksums; the file stays. */
 export async function verifyFile(
   path: string,
   expected: ExpectedFile,
@@ -35,6 +35,6 @@ export async function verifyFile(
   if (sha256 === expected.sha256) return;
   throw new RhoneError(
     "CHECKSUM_MISMATCH",
-    `${path} has the SHA-256 ${sha256}, but should have ${expected.sha256}; it was damaged on the way: pull it again.`,
+    `${path} has the SHA-256 ${sha256}, but should have ${expected.sha256}; it was damaged in transit: pull it again.`,
   );
 }

@@ -1,6 +1,6 @@
 const scratch = new DataView(new ArrayBuffer(4));
 
-/** The IEEE half-precision bits nearest to `value` (ties to even); overflow becomes infinity. */
+/** The IEEE half-precision bits nearest to `value`, ties to even; values of 65,520 and more become infinity. */
 export function floatToHalf(value: number): number {
   scratch.setFloat32(0, value);
   const bits = scratch.getUint32(0);
@@ -11,11 +11,11 @@ export function floatToHalf(value: number): number {
   // Below the smallest normal number, 2^-14, halves are multiples of 2^-24.
   if (magnitude < 2 ** -14) return sign | roundHalfEven(magnitude * 2 ** 24);
   const exponent = ((bits >>> 23) & 0xff) - 112;
-  // A mantissa that rounds up to 2^10 carries into the exponent, as it should.
+  // A mantissa that rounds up to 2^10 carries into the exponent, which is right.
   return sign + (exponent << 10) + roundHalfEven((bits & 0x7fffff) / 2 ** 13);
 }
 
-/** The number that half-precision bits stand for. */
+/** The number that half-precision bits encode. */
 export function halfToFloat(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >>> 10) & 0x1f;

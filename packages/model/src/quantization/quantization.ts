@@ -1,15 +1,19 @@
 import { RhoneError } from "@rhone/common";
 import { GgmlType } from "@rhone/ggml";
+import type { Architecture } from "../architectures/architecture.js";
+import { type ModelShape, wholeModel } from "../architectures/model-shape.js";
+import { type ModelTensor, modelTensors } from "../architectures/model-tensors.js";
+import type { TensorPlan } from "../gguf/gguf-writer.js";
 import { dividesIntoBlocks } from "../gguf/tensor-type.js";
 
-/** What `convert` and `synth` can write. */
+/** The types of files that `rhone model convert` and `synth` write. */
 export const QUANTIZATIONS = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_k"] as const;
 export type Quantization = (typeof QUANTIZATIONS)[number];
 
 interface QuantizationRow {
   /** The type of matrices. */
   readonly matrix: GgmlType;
-  /** The type of the head, whose errors weigh most. */
+  /** The type of the head, where rounding costs the most. */
   readonly head: GgmlType;
   /** llama.cpp's `general.file_type`. */
   readonly fileType: number;
@@ -24,19 +28,19 @@ const ROWS: Readonly<Record<Quantization, QuantizationRow>> = {
   q4_k: { matrix: GgmlType.Q4_K, head: GgmlType.Q6_K, fileType: 14 },
 };
 
-/** A name in any case. Throws INVALID_CONFIG with the known ones. */
+/** `name` in any case. Throws INVALID_CONFIG listing the known names. */
 export function parseQuantization(name: string): Quantization {
   const known = QUANTIZATIONS.find((quantization) => quantization === name.toLowerCase());
   if (known !== undefined) return known;
-  throw new RhoneError("INVALID_CONFIG", `The type ${name} is unknown; choose one of ${QUANTIZATIONS.join(", ")}.`);
+  throw new RhoneError("INVALID_CONFIG", `There is no type ${name}; choose one of ${QUANTIZATIONS.join(", ")}.`);
 }
 
 export const fileTypeOf = (quantization: Quantization): number => ROWS[quantization].fileType;
 
 /**
- * The type in which a tensor is stored, by llama.cpp's rules: vectors (norms, RoPE factors) stay F32; the head, and an
- * embedding that is the head too, become Q6_K in the 4-bit files; rows that do not fill the type's blocks of 256 fall back
- * from Q4_K to Q5_0 and from Q6_K to Q8_0, rows that do not fill blocks of 32 to F16.
+ * The type in which a tensor is stored, by llama.cpp's rules: vectors (norms, biases, RoPE factors) stay F32; the head, or an
+ * embedding that is also the head, becomes Q6_K in 4-bit files; rows that do not divide into blocks of 256 fall back from Q4_K
+ * to Q5_0 and from Q6_K to Q8_0, rows that do not divide into blocks of 32 to F16.
  */
 export function storageType(
   quantization: Quantization,
@@ -54,3 +58,24 @@ const FALLBACKS: ReadonlyMap<GgmlType, GgmlType> = new Map<GgmlType, GgmlType>([
   [GgmlType.Q4_K, GgmlType.Q5_0],
   [GgmlType.Q6_K, GgmlType.Q8_0],
 ]);
+
+/** A tensor of a file to be written. */
+export type PlannedTensor = ModelTensor & TensorPlan;
+
+/**
+ * Every tensor of a file, once, in the order of the forward pass, with the type in which it is stored. `has` decides about
+ * the architecture's optional tensors.
+ */
+export function planTensors(
+  model: ModelShape & { readonly architecture: Architecture },
+  quantization: Quantization,
+  has: (tensor: ModelTensor) => boolean,
+): readonly PlannedTensor[] {
+  return modelTensors(model, wholeModel(model))
+    .filter(({ role }) => role !== "output" || !model.tiedEmbeddings)
+    .filter((tensor) => tensor.traits.optional !== true || has(tensor))
+    .map((tensor) => {
+      const isHead = tensor.role === "output" || (tensor.role === "tokenEmbedding" && model.tiedEmbeddings);
+      return { ...tensor, type: storageType(quantization, { ne: tensor.ne, isHead }) };
+    });
+}

@@ -47,8 +47,8 @@ const TINY: PresetConfig = {
 };
 
 /**
- * Shapes of well-known models, and small ones for tests: `tiny` fills every quantization's blocks, `tiny-32k` has as many tokens as
- * Mistral's models, `tiny-tied` ties its embeddings.
+ * Shapes of well-known models, and small ones for tests: the rows of `tiny` divide into the blocks of every quantization,
+ * `tiny-32k` has the vocabulary size of Mistral's models, `tiny-tied` ties its embeddings.
  */
 const PRESETS: Readonly<Record<string, PresetConfig>> = {
   "mistral-7b": MISTRAL_7B_V01,
@@ -75,17 +75,17 @@ const PRESETS: Readonly<Record<string, PresetConfig>> = {
 
 export const PRESET_NAMES: readonly string[] = Object.keys(PRESETS);
 
-/** The hyper-parameters of a preset, with another number of layers if wanted. Throws INVALID_CONFIG. */
+/** The shape of a preset, with `layers` layers if given. Throws INVALID_CONFIG. */
 export function presetConfig(name: string, layers?: number): PresetConfig {
   const preset = Object.hasOwn(PRESETS, name) ? PRESETS[name] : undefined;
   if (preset === undefined) {
     const near = nearestNames(name, PRESET_NAMES);
     const hint = near.length > 0 ? near.join(" or ") : PRESET_NAMES.join(", ");
-    throw new RhoneError("INVALID_CONFIG", `The preset ${name} is unknown; choose ${hint}.`);
+    throw new RhoneError("INVALID_CONFIG", `There is no preset ${name}; choose ${hint}.`);
   }
   if (layers === undefined) return preset;
   if (!Number.isInteger(layers) || layers < 1 || layers > 1000) {
-    throw new RhoneError("INVALID_CONFIG", `${layers} layers are not possible; choose 1 to 1000.`);
+    throw new RhoneError("INVALID_CONFIG", `A model cannot have ${layers} layers; choose 1 to 1000.`);
   }
   return { ...preset, nLayers: layers };
 }

@@ -3,8 +3,8 @@ import { GgmlType, typeInfo } from "@rhone/ggml";
 import { floatToHalf } from "../quantization/half.js";
 
 /**
- * Turns random bytes, in place, into stored numbers of a type with mean 0 and standard deviation `std`. The random bytes
- * become the numbers' bits; what is written over them are the blocks' scales, so that this runs at the speed of memory.
+ * Turns random bytes, in place, into stored numbers of a type with mean 0 and standard deviation `std`. The random bytes become
+ * the numbers' bits; only the scales of the blocks are written over them, so this runs at the speed of memory.
  */
 export type BlockShaper = (bytes: Uint8Array) => void;
 

@@ -1,21 +1,15 @@
-import { rowSize } from "@rhone/ggml";
-import type { ModelShape } from "../architectures/model-shape.js";
 import { configMetadata } from "../config/config-metadata.js";
 import { gguf } from "../gguf/gguf-value.js";
 import { GgufWriter } from "../gguf/gguf-writer.js";
-import { tensorBytes } from "../gguf/tensor-type.js";
-import { type PlannedTensor, planTensors } from "../quantization/plan-tensors.js";
-import { fileTypeOf, type Quantization } from "../quantization/quantization.js";
-import { weightStd } from "./initial-scale.js";
+import { fileTypeOf, planTensors, type Quantization } from "../quantization/quantization.js";
 import { presetConfig } from "./presets.js";
-import { blockShaper } from "./random-blocks.js";
-import { RandomBytes } from "./random-bytes.js";
+import { randomWeights } from "./random-weights.js";
 import { syntheticVocabulary } from "./synthetic-vocabulary.js";
 
 export interface SynthesizeRequest {
   /** One of PRESET_NAMES. */
   readonly preset: string;
-  /** Another depth than the preset's. */
+  /** The number of layers; the preset's when absent. */
   readonly layers?: number;
   readonly type: Quantization;
   /** Equal seeds give equal files. */
@@ -26,12 +20,10 @@ export interface SynthesizeRequest {
   readonly signal?: AbortSignal;
 }
 
-const CHUNK_BYTES = 4 << 20;
-
 /**
- * Writes a model of a known shape with random weights, for planning capacity and for benches: it loads and computes like the
- * real one, its logits are finite and varied, its text is noise. Returns the file's size in bytes.
- * Throws INVALID_CONFIG for an unknown preset, DISK_FULL; what `signal` aborts throws its reason. No half file stays behind.
+ * Writes a model of a known shape with random weights, for capacity planning and benches: it loads and computes like the real
+ * one, its logits are finite and varied, its text is noise. Returns the file's size in bytes. Throws INVALID_CONFIG for an
+ * unknown preset, DISK_FULL, and the reason of `signal`; a failure leaves no file.
  */
 export async function synthesize(request: SynthesizeRequest): Promise<number> {
   const config = presetConfig(request.preset, request.layers);
@@ -58,23 +50,6 @@ export async function synthesize(request: SynthesizeRequest): Promise<number> {
   } catch (error) {
     await writer.abort();
     throw error;
-  }
-}
-
-/** A tensor's bytes in pieces of whole rows. Each tensor has its own stream, so that layer N is the same at any depth. */
-function* randomWeights(tensor: PlannedTensor, model: ModelShape, seed: number): Generator<Uint8Array> {
-  if (tensor.kind !== "matrix") {
-    yield new Uint8Array(new Float32Array(tensor.ne[0] ?? 0).fill(tensor.kind === "norm" ? 1 : 0).buffer);
-    return;
-  }
-  const random = new RandomBytes(`${seed}:${tensor.name}`);
-  const shape = blockShaper(tensor.type, weightStd(tensor, model));
-  const rowBytes = rowSize(tensor.type, tensor.ne[0] ?? 0);
-  const zeros = new Uint8Array(Math.max(1, Math.floor(CHUNK_BYTES / rowBytes)) * rowBytes);
-  for (let left = tensorBytes(tensor.type, tensor.ne); left > 0; left -= zeros.length) {
-    const bytes = random.take(left < zeros.length ? zeros.subarray(0, left) : zeros);
-    shape(bytes);
-    yield bytes;
   }
 }
 

@@ -4,7 +4,7 @@ import type { Architecture } from "../architectures/architecture.js";
 import type { ModelShape } from "../architectures/model-shape.js";
 import { configMetadata } from "../config/config-metadata.js";
 import { GgufWriter } from "../gguf/gguf-writer.js";
-import { planTensors } from "../quantization/plan-tensors.js";
+import { planTensors } from "../quantization/quantization.js";
 import { scratchFolder } from "./scratch-folder.js";
 
 /** The same numbers in [-1, 1) for the same seed: a linear congruential generator. */

@@ -31,9 +31,12 @@ export function readTokens(bytes: Uint8Array | null | undefined, field: string, 
 export function checkTokens(tokens: Iterable<number>, field: string, vocabSize: number): void {
   let i = 0;
   for (const token of tokens) {
-    if (token < 0 || token >= vocabSize) {
-      refuse(`${field}[${i}]`, `is token ${token}; the vocabulary has ${vocabSize}, from 0 to ${vocabSize - 1}`);
-    }
+    if (token < 0 || token >= vocabSize) checkToken(token, `${field}[${i}]`, vocabSize);
     i++;
   }
+}
+
+export function checkToken(token: number, field: string, vocabSize: number): void {
+  if (token >= 0 && token < vocabSize) return;
+  refuse(field, `is token ${token}; the vocabulary has ${vocabSize}, from 0 to ${vocabSize - 1}`);
 }

@@ -1,5 +1,5 @@
 import type { rhone } from "@rhone/proto";
-import { checkTokens, inRange, LEAST_F32, readTokens, refuse } from "./malformed.js";
+import { checkToken, checkTokens, inRange, LEAST_F32, readTokens, refuse } from "./malformed.js";
 import type { Constraint, Sampling, SequenceOpen } from "./step.js";
 
 const MOST_I32 = 2 ** 31 - 1;
@@ -52,7 +52,7 @@ function readConstraint(
   field: string,
   vocabSize: number,
 ): Constraint {
-  if (trigger) checkTokens([trigger], `${field}.trigger`, vocabSize);
+  if (trigger) checkToken(trigger, `${field}.trigger`, vocabSize);
   return {
     grammar: grammar || refuse(`${field}.grammar`, "is empty"),
     trigger: trigger || null,

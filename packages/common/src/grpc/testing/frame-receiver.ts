@@ -1,0 +1,61 @@
+import { Condition } from "../../lifecycle/condition.js";
+import { GrpcServer } from "../channel.js";
+import { flowHandler } from "../flow-server.js";
+import { type Frame, pipelineService } from "../services.js";
+
+/** The receiving end of hops, on a free port: keeps the frames of all streams, in order of arrival. */
+export class TestReceiver {
+  readonly frames: Frame[];
+  /** The streams that ended, by number, in order of opening. */
+  readonly ended: number[];
+  readonly #server: GrpcServer;
+  readonly #changed: Condition;
+
+  private constructor(server: GrpcServer, received: Pick<TestReceiver, "frames" | "ended">, changed: Condition) {
+    this.#server = server;
+    this.#changed = changed;
+    this.frames = received.frames;
+    this.ended = received.ended;
+  }
+
+  static async open(): Promise<TestReceiver> {
+    const changed = new Condition();
+    const received = { frames: [] as Frame[], ended: [] as number[] };
+    let streams = 0;
+    const flow = flowHandler(() => {
+      const stream = streams++;
+      const add = <T>(list: T[], item: T): void => {
+        list.push(item);
+        changed.notify();
+      };
+      return { accept: (frame) => add(received.frames, frame), ended: () => add(received.ended, stream) };
+    });
+    const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
+      services.addService(pipelineService, { flow }),
+    );
+    return new TestReceiver(server, received, changed);
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.#server.port}`;
+  }
+
+  /** Resolves when the condition holds; it is checked after every frame and every end. */
+  async until(condition: () => boolean): Promise<void> {
+    for (;;) {
+      const { version } = this.#changed;
+      if (condition()) return;
+      await this.#changed.changedSince(version);
+    }
+  }
+
+  /** Resolves with all frames when there are `count` of them. */
+  async received(count: number): Promise<readonly Frame[]> {
+    await this.until(() => this.frames.length >= count);
+    return this.frames;
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+}

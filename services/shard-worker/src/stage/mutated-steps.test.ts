@@ -1,0 +1,116 @@
+import { fileURLToPath } from "node:url";
+import { RhoneError } from "@rhone/common";
+import { Backend, GgmlType, openEngine } from "@rhone/ggml";
+import { openGguf } from "@rhone/model";
+import { rhone } from "@rhone/proto";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type ComputingShard, loadShard } from "../shard/load-shard.js";
+import { GREEDY, runMessage, tokenBytes } from "../testing/run-message.js";
+
+type Message = rhone.v1.Step.$Properties;
+
+const path = fileURLToPath(new URL("../../../../test/fixtures/oracle/llama-6l-mha/model-f32.gguf", import.meta.url));
+const engine = openEngine({});
+const backend = Backend.open(engine, { threads: 1 });
+let shard: ComputingShard;
+
+beforeAll(async () => {
+  const { headerFingerprint: fingerprint } = await openGguf(path);
+  const order = {
+    model: { name: "m", path, fingerprint },
+    range: { first: 0, last: 2, embeds: true, heads: true },
+    pages: 6,
+    pageSize: 8,
+    kvType: GgmlType.F16,
+    slidingWindow: 0,
+    maxRows: 16,
+  };
+  const signal = new AbortController().signal;
+  shard = await loadShard({ engine, backend, order, modelsDir: undefined, onProgress: () => {}, signal });
+});
+afterAll(() => {
+  shard.close();
+  backend.close();
+});
+
+const SAMPLING = {
+  ...GREEDY,
+  temperature: 0.7,
+  seed: 5,
+  logprobs: true,
+  topLogprobs: 2,
+  biasTokens: [3],
+  biasValues: [1],
+};
+const FIRST: Message = {
+  opens: [{ sequence: 1, sampling: SAMPLING }],
+  spans: [{ sequence: 1, position: 0, count: 3, pages: [0] }],
+  tokens: tokenBytes([1, 2, 3]),
+};
+/** Uses everything but constraints: a page copy, an open, a draft, scores, a pooled span, a close. */
+const VALID: Message = {
+  copies: [{ from: 0, to: 5 }],
+  opens: [{ sequence: 2, sampling: SAMPLING, history: tokenBytes([1]), generated: tokenBytes([2]) }],
+  spans: [
+    { sequence: 1, position: 3, count: 2, pages: [1], sample: true, drafts: 1 },
+    { sequence: 2, position: 0, count: 4, pages: [2], targets: [7, 8, 9], topTargets: 2, pool: true },
+  ],
+  closes: [1],
+  tokens: tokenBytes([4, 5, 6, 7, 8, 9]),
+};
+
+const SPECIAL = [0, 1, 2, 6, 16, 259, 2 ** 31, 2 ** 32 - 1, -1, 0.5, 1e38, Number.NaN, Number.POSITIVE_INFINITY];
+
+/** Every value inside a message: its holder and its key. */
+function placesOf(value: unknown): readonly (readonly [holder: Record<string, unknown>, key: string])[] {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return [];
+  const holder = value as Record<string, unknown>;
+  return Object.keys(holder).flatMap((key) => [[holder, key] as const, ...placesOf(holder[key])]);
+}
+
+/** Replaces one value: numbers by special ones, lists and bytes by shorter or longer ones, messages by empty ones. */
+function mutate(message: Message, { place, choice }: { readonly place: number; readonly choice: number }): void {
+  const places = placesOf(message);
+  const [holder, key] = places[place % places.length] ?? [{}, ""];
+  const value = holder[key];
+  if (typeof value === "number") holder[key] = SPECIAL[choice % SPECIAL.length];
+  else if (typeof value === "boolean") holder[key] = !value;
+  else if (Array.isArray(value)) holder[key] = [value.slice(1), [...value, ...value], value.toReversed()][choice % 3];
+  else if (value instanceof Uint8Array) holder[key] = bytesLike(value, choice);
+  else holder[key] = Array.isArray(holder) ? {} : undefined;
+}
+
+function bytesLike(bytes: Uint8Array, choice: number): Uint8Array {
+  if (choice % 4 === 0) return bytes.slice(1);
+  if (choice % 4 === 1) return Uint8Array.of(...bytes, ...bytes);
+  return bytes.map((byte, i) => (i === choice % bytes.length ? 255 - byte : byte));
+}
+
+const mutations = fc.array(fc.record({ place: fc.nat(200), choice: fc.nat(200) }), { minLength: 1, maxLength: 3 });
+
+test("a step with values replaced at random is refused by the name of a field and touches nothing, or it runs", async () => {
+  const seen = { refused: 0, ran: 0 };
+  const property = fc.asyncProperty(mutations, async (changes) => {
+    const message = structuredClone(VALID);
+    for (const change of changes) mutate(message, change);
+    const { stage } = shard;
+    stage.reset();
+    await runMessage(stage, FIRST);
+    const received = rhone.v1.Step.decode(rhone.v1.Step.encode(message).finish());
+    const error = await runMessage(stage, received).then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    if (error === null) seen.ran++;
+    else {
+      expect(error).toBeInstanceOf(RhoneError);
+      expect(error).toMatchObject({ code: "MESSAGE_MALFORMED", message: expect.stringMatching(/^step\.\w+/) });
+      expect([1, 2].map((sequence) => stage.pageCount(sequence))).toEqual([1, undefined]);
+      seen.refused++;
+    }
+  });
+  await fc.assert(property, { numRuns: 400 });
+  expect(seen.refused).toBeGreaterThan(50);
+  expect(seen.ran).toBeGreaterThan(50);
+});
