@@ -78,10 +78,13 @@ export function settingsTable(settings, columns = ["Flag", "Variable", "Default"
   return table(columns, rows);
 }
 
-/** A Markdown table. Cells are not padded, so that a change of one row changes one line. */
+/** A Markdown table with columns of one width, as the formatter wants it. */
 function table(head, rows) {
-  const line = (row) => `| ${row.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+  const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
+  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
+  const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(" | ")} |`;
+  const rule = line(widths.map((width) => "-".repeat(width)));
+  return [line(cells[0]), rule, ...cells.slice(1).map(line)].join("\n");
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

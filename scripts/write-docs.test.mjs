@@ -37,10 +37,10 @@ describe("a table", () => {
     ];
     expect(metricsTable(metrics, new Map([["rhone_steps_total", "It stops."]]))).toBe(
       [
-        "| Metric | Type | Labels | Unit | What it says | When to worry |",
-        "| --- | --- | --- | --- | --- | --- |",
-        "| `rhone_step_seconds` | histogram | `phase` | seconds | Time of a step. |  |",
-        "| `rhone_steps_total` | counter |  | count | Steps. | It stops. |",
+        "| Metric               | Type      | Labels  | Unit    | What it says    | When to worry |",
+        "| -------------------- | --------- | ------- | ------- | --------------- | ------------- |",
+        "| `rhone_step_seconds` | histogram | `phase` | seconds | Time of a step. |               |",
+        "| `rhone_steps_total`  | counter   |         | count   | Steps.          | It stops.     |",
       ].join("\n"),
     );
   });
@@ -48,7 +48,7 @@ describe("a table", () => {
   it("of settings keeps bars inside its cells", () => {
     const settings = [{ flag: "--a", env: "A", default: "x", doc: "x|y." }];
     expect(settingsTable(settings, ["Variable", "Meaning"])).toBe(
-      ["| Variable | Meaning |", "| --- | --- |", "| `A` | x\\|y. |"].join("\n"),
+      ["| Variable | Meaning |", "| -------- | ------- |", "| `A`      | x\\|y.   |"].join("\n"),
     );
   });
 });
