@@ -11,8 +11,7 @@ export async function writeDequantized(engine: Engine, from: string, to: string)
   const handle = await open(from, "r");
   try {
     for (const info of infos) {
-      const elements = info.ne.reduce((product, n) => product * n, 1);
-      const values = dequantize(engine, info.type, await readTensorBytes(handle, info), elements);
+      const values = dequantize(engine, info.type, await readTensorBytes(handle, info));
       await writer.write(info.name, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     }
     await writer.commit();

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { urlOfCluster } from "../cluster/find-cluster.js";
 import { commandContext } from "../command-context.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
+import { addGatewayFlags } from "./flags.js";
 
 interface TargetOptions {
   readonly url?: string;
@@ -31,17 +32,17 @@ interface DownloadOptions extends TargetOptions {
 
 /** rhone batch submit | status | wait | cancel | download. */
 export function addBatchCommands(program: Command, signal: AbortSignal): void {
-  const batch = program.command("batch").description("many requests at once, run when nothing else is asked for");
+  const batch = program.command("batch").description("run a file of requests at low priority");
   const clientFor = async ({ url, dataDir: home }: TargetOptions): Promise<BatchClient> => {
     const { dataDir, config } = commandContext(home, signal);
     return new BatchClient({ url: url ?? (await urlOfCluster(dataDir)), apiKey: config.apiKey, signal });
   };
   withJson(batch.command("submit"))
-    .description("upload a JSONL file of requests and start it")
-    .argument("<file>", "one request per line, as for OpenAI's batch API")
-    .option("--endpoint <path>", "default: the url of the first line")
-    .option("--window <time>", "when it ends with what it has, such as 90m or 24h", "24h")
-    .option("--wait", "until it is over")
+    .description("upload a JSONL file of requests and start a batch")
+    .argument("<file>", "one request per line, in the format of OpenAI's batch API")
+    .option("--endpoint <path>", "endpoint of the requests (default: the url of the first line)")
+    .option("--window <time>", "time limit, such as 90m or 24h; unanswered requests expire then", "24h")
+    .option("--wait", "wait until the batch has ended")
     .action(async (file: string, options: SubmitOptions) => {
       const client = await clientFor(options);
       const endpoint = options.endpoint ?? (await firstEndpoint(file));
@@ -53,25 +54,20 @@ export function addBatchCommands(program: Command, signal: AbortSignal): void {
     .description("show a batch")
     .action(async (id: string, options: BatchOptions) => print(await (await clientFor(options)).get(id), options));
   withJson(batch.command("wait").argument("<id>"))
-    .description("wait until a batch is over; fails unless it completes")
+    .description("wait until a batch has ended; fail unless it completed")
     .action(async (id: string, options: BatchOptions) => waitFor(await clientFor(options), id, options));
   withJson(batch.command("cancel").argument("<id>"))
-    .description("stop a batch; what is answered is kept")
+    .description("stop a batch and keep the answers so far")
     .action(async (id: string, options: BatchOptions) => print(await (await clientFor(options)).cancel(id), options));
-  withTarget(batch.command("download").argument("<id>"))
-    .description("write the results of a batch that is over to standard output")
+  addGatewayFlags(batch.command("download").argument("<id>"))
+    .description("print the results of a batch that has ended")
     .option("--errors", "the error file instead of the output file")
-    .option("-o, --out <file>", "write to this file")
+    .option("-o, --out <file>", "file to write, instead of standard output")
     .action(async (id: string, options: DownloadOptions) => download(await clientFor(options), id, options));
 }
 
 const withJson = (command: Command): Command =>
-  withTarget(command).option("--json", "print the gateway's batch object as it is");
-
-const withTarget = (command: Command): Command =>
-  command
-    .option("--url <url>", "a gateway; default: the cluster of the data directory")
-    .option("--data-dir <dir>", "the data directory");
+  addGatewayFlags(command).option("--json", "print the gateway's batch object");
 
 function print(batch: Batch, { json }: BatchOptions): void {
   console.log(json === true ? JSON.stringify(batch, null, 2) : formatBatch(batch));
@@ -90,7 +86,10 @@ async function waitFor(client: BatchClient, id: string, options: BatchOptions): 
   print(last, options);
   if (last.status === "completed") return;
   const [problem] = last.errors?.data ?? [];
-  throw new RhoneError("BATCH_FAILED", `${id} is ${last.status}${problem === undefined ? "" : `: ${problem.message}`}`);
+  throw new RhoneError(
+    "BATCH_FAILED",
+    `${id} is ${last.status}${problem === undefined ? "." : `: ${problem.message}`}`,
+  );
 }
 
 async function download(client: BatchClient, id: string, { errors, out }: DownloadOptions): Promise<void> {
@@ -107,7 +106,7 @@ async function download(client: BatchClient, id: string, { errors, out }: Downlo
 
 const lineSchema = z.object({ url: z.string() });
 
-/** The URL that the first line of an input names. Throws INVALID_REQUEST when there is none. */
+/** The `url` of the first line. Throws INVALID_REQUEST without one. */
 export async function firstEndpoint(path: string): Promise<string> {
   const lines = createInterface({ input: createReadStream(path) });
   try {
@@ -116,13 +115,17 @@ export async function firstEndpoint(path: string): Promise<string> {
       if (line !== "") return lineSchema.parse(JSON.parse(line)).url;
     }
   } catch (cause) {
-    throw new RhoneError("INVALID_REQUEST", `${path} can't be read, or its first line names no url; set --endpoint.`, {
-      cause,
-    });
+    throw new RhoneError(
+      "INVALID_REQUEST",
+      `${path} is not readable, or its first line has no url. Check the file, or give --endpoint.`,
+      {
+        cause,
+      },
+    );
   } finally {
     lines.close();
   }
-  throw new RhoneError("INVALID_REQUEST", `${path} has no lines.`);
+  throw new RhoneError("INVALID_REQUEST", `${path} is empty.`);
 }
 
 /** "400 of 1000, 3 failed" */
@@ -130,7 +133,7 @@ export function describeCounts({ request_counts: { total, completed, failed } }:
   return `${completed + failed} of ${total}${failed === 0 ? "" : `, ${failed} failed`}`;
 }
 
-/** A batch for people. */
+/** A batch with its files and problems, a line each. */
 export function formatBatch(batch: Batch): string {
   const files = [
     ...(batch.output_file_id === null ? [] : [`output  ${batch.output_file_id}`]),

@@ -14,8 +14,8 @@ export const percentileCells = ({ p50, p95, p99 }: Percentiles): readonly string
   [p50, p95, p99].map((ms) => ms.toFixed(1));
 
 /**
- * The inside of the cluster, one row per line that has figures; `key` heads the column of their names. No table when there
- * are none.
+ * The inside of the cluster, one row per line that has figures; `key` heads the column of their names. No table when
+ * there are none.
  */
 export function insideTables(
   key: string,
