@@ -13,7 +13,7 @@ export interface BenchedStep extends PhaseTimes {
 
 const PAGE_SIZE = 32;
 
-/** A shard that runs the bench's steps. Pages of the sequences interleave, as those of sequences that grew together do. */
+/** A shard that runs the bench's steps. The sequences' pages interleave, as if the sequences had grown together. */
 export class ShardBench {
   readonly #backend: Backend;
   readonly #shard: ComputingShard;
@@ -49,7 +49,7 @@ export class ShardBench {
     return new ShardBench(backend, shard, { dim, embeds: range.embeds });
   }
 
-  /** Steps of one new token for each of `batch` sequences that hold `context` positions; their contents are whatever lies in the pages. */
+  /** Steps of one new token for each of `batch` sequences of `context` positions; their pages hold anything. */
   async decode(batch: number, context: number, steps: number): Promise<readonly BenchedStep[]> {
     const pages = pagesOf(context + steps + 1);
     const times: BenchedStep[] = [];

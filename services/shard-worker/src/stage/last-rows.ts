@@ -13,7 +13,7 @@ export interface LogitRow<S extends Span = Span> {
   readonly guess: number | undefined;
 }
 
-/** What the last stage reads of a step: the logits of some rows, and the hidden states of all rows of the pooled spans. */
+/** What the last stage reads of a step: the logits of some rows, and the hidden states of all pooled spans' rows. */
 export interface LastRows<S extends Span = Span> {
   readonly logits: readonly LogitRow<S>[];
   readonly pooled: readonly S[];
@@ -60,15 +60,15 @@ function logitRows<S extends Span>(spans: readonly S[], tokens: Int32Array): rea
 export interface ResultSource {
   /** Logits of `rows.logits[index]`, f32 [vocabSize]; overwritten by the next call. */
   logits(index: number): Float32Array;
-  /** `count` hidden states after the final norm, f32 [count, dim], from the one at `first` of all the rows that were read. */
+  /** Hidden states after the final norm, f32 [count, dim], of rows [first, first + count) of those in `LastRows`. */
   states(first: number, count: number): Float32Array;
   /** Draws the next token of a sequence from a row of logits, which it may overwrite. */
   draw(sequence: number, logits: Float32Array, position: number): TokenScore;
 }
 
 /**
- * One result per span, in order. A span draws from its drafting rows in turn and stops at the first draft that is not the
- * token that was drawn: the rows after it computed with a wrong token.
+ * One result per span, in order. A span with drafts draws row by row and stops at the first draft that is not the token
+ * that was drawn, because the rows after it were computed with a wrong token.
  */
 export function spanResults(spans: readonly Span[], rows: LastRows, source: ResultSource): readonly SpanResult[] {
   const pooled = pooledSums(rows, source);

@@ -145,7 +145,7 @@ export class Stage implements RunnableStage {
     };
   }
 
-  /** Outputs what `rows` lists; draws and scores once it is computed. `hidden`: those rows, undefined when there are none. */
+  /** Outputs the logits and states of `rows`; draws and scores once they are computed. `hidden` is undefined without rows. */
   #results(hidden: Tensor | undefined, spans: readonly StepSpan[], rows: LastRows): () => StageOutput {
     const { dim, vocabSize } = this.#options.shard.config;
     const graph = this.#graph;
