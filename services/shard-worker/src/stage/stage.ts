@@ -145,7 +145,7 @@ export class Stage implements RunnableStage {
     };
   }
 
-  /** Outputs the logits and states of `rows`; draws and scores once they are computed. `hidden` is undefined without rows. */
+  /** Outputs the logits and states of `rows`; draws and scores after computing. `hidden`: undefined without rows. */
   #results(hidden: Tensor | undefined, spans: readonly StepSpan[], rows: LastRows): () => StageOutput {
     const { dim, vocabSize } = this.#options.shard.config;
     const graph = this.#graph;
