@@ -21,7 +21,7 @@ Environment:  RHONE_HOME (data directory), RHONE_API_KEY, REDIS_URL, HF_ENDPOINT
 export function createProgram(signal: AbortSignal): Command {
   const program = new Command("rhone").description(ABOUT).version("0.1.0", "-V, --version", "print the version");
   program.helpOption("-h, --help", "print this help").helpCommand("help [command]", "print the help of a command");
-  program.exitOverride().showHelpAfterError("Add --help to see what is possible.");
+  program.exitOverride().showHelpAfterError("Add --help for usage.");
   addUpCommand(program, signal);
   addDownCommand(program, signal);
   addStatusCommand(program, signal);

@@ -106,26 +106,32 @@ async function download(client: BatchClient, id: string, { errors, out }: Downlo
 
 const lineSchema = z.object({ url: z.string() });
 
-/** The `url` of the first line. Throws INVALID_REQUEST without one. */
+/** The `url` of the first line. Throws INVALID_REQUEST when the file can't be read or has none. */
 export async function firstEndpoint(path: string): Promise<string> {
+  const first = await firstLine(path).catch((cause: unknown) => {
+    throw new RhoneError("INVALID_REQUEST", `${path} can't be read: ${(cause as Error).message}.`, { cause });
+  });
+  if (first === undefined) throw new RhoneError("INVALID_REQUEST", `${path} is empty.`);
+  try {
+    return lineSchema.parse(JSON.parse(first)).url;
+  } catch (cause) {
+    const message = `The first line of ${path} is not a JSON object with a url. Mend it, or give --endpoint.`;
+    throw new RhoneError("INVALID_REQUEST", message, { cause });
+  }
+}
+
+/** The first line that is not blank. */
+async function firstLine(path: string): Promise<string | undefined> {
   const lines = createInterface({ input: createReadStream(path) });
   try {
     for await (const text of lines) {
       const line = text.replace(/^\ufeff/, "").trim();
-      if (line !== "") return lineSchema.parse(JSON.parse(line)).url;
+      if (line !== "") return line;
     }
-  } catch (cause) {
-    throw new RhoneError(
-      "INVALID_REQUEST",
-      `${path} is not readable, or its first line has no url. Check the file, or give --endpoint.`,
-      {
-        cause,
-      },
-    );
+    return undefined;
   } finally {
     lines.close();
   }
-  throw new RhoneError("INVALID_REQUEST", `${path} is empty.`);
 }
 
 /** "400 of 1000, 3 failed" */

@@ -27,7 +27,11 @@ export function addKeysCommands(program: Command, signal: AbortSignal): void {
     const redis = await openRedis({ url, name: "rhone-keys", waits: false, onError: () => {} });
     return use(new ApiKeyStore(redis)).finally(() => redis.disconnect());
   };
-  withTarget(keys.command("create").argument("<name>", "caller; keys of the same name share their limits", keyName))
+  withTarget(
+    keys
+      .command("create")
+      .argument("<name>", "name of the caller; keys with the same name share their limits", keyName),
+  )
     .description("create a key and print its secret, which is shown only once")
     .option("--rpm <n>", "requests per minute; 0 = no limit (default: the gateway's limit)", limit)
     .option("--tpm <n>", "tokens per minute, prompts and answers; 0 = no limit (default: the gateway's limit)", limit)

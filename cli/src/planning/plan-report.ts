@@ -39,7 +39,7 @@ export interface PlanReport {
 /** Predictions are off by some per cent: a smaller gain is no reason to recommend a shape. */
 const CLEARLY = 1.15;
 
-/** Speed of the single worker over that of `shape`, by number of streams; null unless one of them is a clear gain. */
+/** Single worker's speed over the speed of `shape`, by number of streams; null unless one of them is a clear gain. */
 export function singleGains({ shape, single }: PlanReport): readonly number[] | null {
   const gains = (single?.predictions ?? []).map(
     ({ tokensPerSecond }, index) => tokensPerSecond / (shape.predictions[index]?.tokensPerSecond ?? tokensPerSecond),

@@ -1,7 +1,7 @@
 import type { Percentiles } from "../figures/percentiles.js";
 import type { PipelineFigures } from "../figures/pipeline-figures.js";
 
-/** Rows of cells under a heading; whoever prints it aligns the columns. */
+/** Rows of cells under a heading; the command line aligns the columns. */
 export interface Table {
   readonly heading: readonly string[];
   readonly rows: readonly (readonly string[])[];
