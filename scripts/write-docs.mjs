@@ -78,7 +78,7 @@ export function settingsTable(settings, columns = ["Flag", "Variable", "Default"
   return table(columns, rows);
 }
 
-/** A Markdown table with columns of one width. */
+/** A Markdown table with columns of one width, as the formatter wants it. */
 function table(head, rows) {
   const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
