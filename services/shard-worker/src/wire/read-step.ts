@@ -100,7 +100,10 @@ function readHidden(
   return embeds ? null : { type, bytes };
 }
 
-/** Sequences are opened once, before use; each has one span per step, on pages that it holds; closes are of open ones. */
+/**
+ * A sequence is opened once and before its first span, has at most one span per step and pages for all of its rows, and
+ * is open when it closes.
+ */
 function checkSequences({ opens, spans, closes }: Step, stage: StepContext): void {
   const opened = checkOpens(opens, stage);
   const pagesOf = (sequence: number, field: string): number =>
