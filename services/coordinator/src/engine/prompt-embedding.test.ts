@@ -11,7 +11,7 @@ describe("PromptEmbedding", () => {
     expect(read(embedding.toBase64())).toEqual([Math.fround(0.6), Math.fround(0.8)]);
   });
 
-  it("begins anew with the prompt", () => {
+  it("begins again with the prompt", () => {
     const embedding = new PromptEmbedding();
     embedding.add({ position: 0, count: 5 }, Float32Array.of(9, 9));
     embedding.add({ position: 0, count: 3 }, Float32Array.of(0, 2));

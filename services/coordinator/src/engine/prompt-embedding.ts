@@ -7,8 +7,8 @@ export class PromptEmbedding {
 
   /**
    * `sum`, f32 [dim], adds up the hidden states of `count` positions from `position` on. Spans come in order; one at
-   * position 0 starts the sum again, because a sequence that was evicted or lost its pipeline is computed a second time, in
-   * whatever spans. Throws STAGE_FAILED for a span that does not follow.
+   * position 0 starts the sum again, because a sequence that was evicted or lost its pipeline is computed a second
+   * time, in whatever spans. Throws STAGE_FAILED for a span that does not follow.
    */
   add({ position, count }: { readonly position: number; readonly count: number }, sum: Float32Array): void {
     if (position === 0) {

@@ -29,7 +29,7 @@ export interface DecodingFigures {
 }
 
 /**
- * Between one sequence's arrival and the next: the scheduler chooses anew when one arrives, by what it has measured.
+ * Between one sequence's arrival and the next: the scheduler reconsiders the group count when one arrives.
  */
 const ARRIVAL_MS = 10;
 /** One row each: the first steps carry as many rows as later ones. */

@@ -33,7 +33,7 @@ interface Lease {
   copy: PageCopy | null;
 }
 
-/** Stands in a page table for an entry that the window has left behind. */
+/** The page table's entry for positions that the window has left behind. */
 const NO_PAGE = 0;
 
 /** Which sequence holds which page of a pipeline, for the time of one epoch. */

@@ -29,7 +29,7 @@ export interface PrefixHit {
   readonly cursor: PrefixCursor;
 }
 
-/** Among so many continuations of a prefix the one with the most equal tokens is looked for. */
+/** The longest common beginning is looked for among this many continuations of a prefix. */
 const MOST_COMPARED = 32;
 
 export interface PrefixCacheOptions {
