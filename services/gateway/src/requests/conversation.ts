@@ -46,9 +46,9 @@ export interface Conversation {
 }
 
 /**
- * The conversation of a request. A final assistant message is continued with `prefix` (Mistral: the answer repeats it) or
- * `continue_final_message` (vLLM: the answer repeats it with `echo`). `tools`: the functions that the model is shown.
- * Throws INVALID_REQUEST for fields that contradict each other.
+ * The conversation of a request. A final assistant message is continued with `prefix` (Mistral: the answer repeats it)
+ * or `continue_final_message` (vLLM: the answer repeats it with `echo`). `tools`: the functions that the model is
+ * shown. Throws INVALID_REQUEST for fields that contradict each other.
  */
 export function toConversation(fields: ConversationFields, tools: readonly ChatTool[] = []): Conversation {
   const messages = toChatMessages(fields.messages);

@@ -49,8 +49,8 @@ export const generationSchema = z.object(generationFields);
 export type GenerationFields = Readonly<z.infer<typeof generationSchema>>;
 
 /**
- * The body as `schema` reads it. Throws INVALID_REQUEST that names the first bad field as `param`, also for a field that would
- * change the answer but that the schema lacks.
+ * The body as `schema` reads it. Throws INVALID_REQUEST that names the first bad field as `param`, also for a field
+ * that would change the answer but that the schema lacks.
  */
 export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z.output<S> {
   const parsed = schema.safeParse(body ?? {});
@@ -102,7 +102,7 @@ function refuseUnsupported(body: unknown, known: Fields): void {
   }
 }
 
-/** JSON nested deeper than this parses, but exhausts the stack when it is written. JSON schemas nest a quarter as deep. */
+/** JSON nested deeper parses, but exhausts the stack when it is written. Schemas nest a quarter as deep. */
 const MOST_DEPTH = 1000;
 
 /** Throws INVALID_REQUEST for JSON nested more than 1,000 deep. */
