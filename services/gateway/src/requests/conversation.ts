@@ -5,7 +5,10 @@ import { optional } from "./request-fields.js";
 import { toolCallSchema } from "./tools/tool-fields.js";
 
 const textPart = z.object({ type: z.literal("text", "only text content is supported"), text: z.string() });
-const content = z.union([z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))]);
+const content = z.union(
+  [z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))],
+  'must be a text, or a list of parts of type "text"; images and audio are not supported',
+);
 
 const message = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool"]),

@@ -6,7 +6,9 @@ export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().tra
 
 const tokenId = z.number().int().min(0).max(0x7fffffff);
 
-const logitBias = z.record(z.string().regex(/^\d{1,10}$/, "keys are token ids"), z.number().min(-100).max(100));
+const logitBias = z.record(z.string().regex(/^\d{1,10}$/), z.number().min(-100).max(100), {
+  error: ({ code }) => (code === "invalid_key" ? "the key must be a token id" : undefined),
+});
 
 /** The fields that all generation endpoints take. Unknown fields are ignored. */
 export const generationFields = {

@@ -4,7 +4,7 @@ import { optional } from "../request-fields.js";
 const jsonSchema = z.union([z.boolean(), z.record(z.string(), z.unknown())], "must be a JSON schema");
 
 /** vLLM's older fields take a schema as text, too. */
-const schemaOrText = z.union([jsonSchema, z.string().transform(parseSchema)]);
+const schemaOrText = z.union([jsonSchema, z.string().transform(parseSchema)], "must be a JSON schema");
 
 function parseSchema(text: string, context: z.RefinementCtx): z.output<typeof jsonSchema> {
   try {
