@@ -36,7 +36,9 @@ export interface BatchClientOptions {
   readonly signal: AbortSignal;
 }
 
-/** Batches over a gateway's HTTP API. Every call throws the gateway's own errors, and NOT_RUNNING when nobody answers. */
+/**
+ * Batches over a gateway's HTTP API. Every call throws the gateway's own errors, and NOT_RUNNING when nobody answers.
+ */
 export class BatchClient {
   readonly #url: string;
   readonly #signal: AbortSignal;

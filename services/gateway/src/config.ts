@@ -11,8 +11,8 @@ import {
 } from "@rhone/common";
 import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
 import { z } from "zod";
-import { AUTH_MODES } from "./admission/auth-mode.js";
-import { storageLocationSchema } from "./storage/storage-location.js";
+import { AUTH_MODES } from "./admission/key-ring.js";
+import { storageLocationSchema } from "./storage/open-storage.js";
 
 const MiB = 1024 * 1024;
 const DAY_S = 24 * 3600;

@@ -10,43 +10,68 @@ export function createMetrics() {
     registry,
     requests: new Counter({
       name: "rhone_requests_total",
-      help: "Generation requests by outcome: ok or an error code",
+      help:
+        "Generation requests over HTTP that ran, by route and outcome: ok, cancelled (the client left), or an error code " +
+        "in lower case. Each request counts once, at its end. Refused requests, batch lines and replays are counted elsewhere.",
       labelNames: ["route", "outcome"] as const,
       registers,
     }),
     refused: new Counter({
       name: "rhone_requests_refused_total",
-      help: "Requests that were not admitted: no_key, wrong_key, requests or tokens (a limit), idempotency_key",
+      help:
+        "Requests refused before they ran, by reason: no_key and wrong_key (401), requests and tokens (429, the limit that " +
+        "was reached), idempotency_key (409 or 422).",
       labelNames: ["reason"] as const,
       registers,
     }),
     replayed: new Counter({
       name: "rhone_requests_replayed_total",
-      help: "Requests answered with what the first one with their Idempotency-Key got",
+      help:
+        "Answers sent again without generating, by source, idempotency_key or stream (GET /v1/streams), and by outcome as in " +
+        "rhone_requests_total. Each replay counts once, at its end.",
+      labelNames: ["source", "outcome"] as const,
       registers,
     }),
-    running: new Gauge({ name: "rhone_requests_running", help: "Generation requests not answered yet", registers }),
+    running: new Gauge({
+      name: "rhone_requests_running",
+      help: "Generation requests over HTTP that are running now, queued ones included.",
+      registers,
+    }),
     firstTokenSeconds: new Histogram({
       name: "rhone_time_to_first_token_seconds",
-      help: "Arrival of a request to its first event",
+      help: "Time from the start of a generation request to its first token, queueing included; batch lines are left out.",
       buckets: SECONDS,
       registers,
     }),
     requestSeconds: new Histogram({
       name: "rhone_request_seconds",
-      help: "Arrival of a request to its end",
+      help: "Time from the start of a generation request to its end, whatever its outcome; batch lines are left out.",
       buckets: SECONDS,
       registers,
     }),
-    batchesRunning: new Gauge({ name: "rhone_batches_running", help: "Batches that this gateway runs", registers }),
+    batchesRunning: new Gauge({
+      name: "rhone_batches_running",
+      help: "Batches whose lease this gateway holds.",
+      registers,
+    }),
     batchLines: new Counter({
       name: "rhone_batch_lines_total",
-      help: "Lines of batches by outcome: ok (in the output file) or error (in the error file)",
+      help:
+        "Lines of batches that got their result here, by outcome: ok (in the output file) or error (in the error file). " +
+        "Attempts that an outage interrupted do not count.",
       labelNames: ["outcome"] as const,
       registers,
     }),
-    promptTokens: new Counter({ name: "rhone_prompt_tokens_total", help: "Prompt tokens of answers", registers }),
-    completionTokens: new Counter({ name: "rhone_completion_tokens_total", help: "Generated tokens", registers }),
+    promptTokens: new Counter({
+      name: "rhone_prompt_tokens_total",
+      help: "Prompt tokens of finished choices, each prompt counted once; over HTTP and in batches.",
+      registers,
+    }),
+    completionTokens: new Counter({
+      name: "rhone_completion_tokens_total",
+      help: "Tokens generated for finished choices, over HTTP and in batches.",
+      registers,
+    }),
   };
 }
 

@@ -2,18 +2,18 @@ import { type ErrorCode, RhoneError } from "@rhone/common";
 
 interface RequestErrorOptions {
   readonly param?: string;
-  /** What HTTP clients see as `code`, where the error's own name is too coarse. */
+  /** `code` for HTTP clients, where the error's own code is too coarse. */
   readonly apiCode?: string;
   /** More fields of the error body. */
   readonly details?: Readonly<Record<string, number | string>>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A refusal whose HTTP body says more than its code does. */
+/** A refusal whose HTTP answer says more than its code. */
 export class RequestError extends RhoneError {
   readonly apiCode: string | undefined;
   readonly details: Readonly<Record<string, number | string>>;
-  /** Of the answer; they stand for those that the code alone would give. */
+  /** Headers of the answer, instead of those that follow from the code. */
   readonly headers: Readonly<Record<string, string>> | undefined;
 
   constructor(code: ErrorCode, message: string, { param, apiCode, details = {}, headers }: RequestErrorOptions = {}) {
@@ -24,5 +24,32 @@ export class RequestError extends RhoneError {
   }
 }
 
+/** Throws INVALID_REQUEST about a field: `problem` follows its name in the message. */
+export function refuseParam(param: string, problem: string): never {
+  throw new RequestError("INVALID_REQUEST", `${param}${problem}`, { param });
+}
+
+/** An INVALID_REQUEST whose `code` is `unsupported_parameter`. */
 export const unsupported = (param: string, message: string): RequestError =>
   new RequestError("INVALID_REQUEST", message, { param, apiCode: "unsupported_parameter" });
+
+/** Codes that clients know from other servers. Every other code is sent in lower case. */
+const API_CODES: Partial<Record<ErrorCode, string>> = { INVALID_REQUEST: "invalid_value", INTERNAL: "internal_error" };
+
+/** The body of a failure: its fields at the top for Mistral's clients, and again under `error` for OpenAI's. */
+export function errorBody(error: RhoneError) {
+  const extra = error instanceof RequestError ? error.details : {};
+  const fields = {
+    message: error.message,
+    type: error.row.type,
+    param: error.param ?? null,
+    code: apiCode(error),
+    ...extra,
+  };
+  return { object: "error", ...fields, error: fields };
+}
+
+function apiCode(error: RhoneError): string {
+  const own = error instanceof RequestError ? error.apiCode : undefined;
+  return own ?? API_CODES[error.code] ?? error.code.toLowerCase();
+}

@@ -39,7 +39,9 @@ const options = {
   seconds: count("seconds to measure each point, by its own clock", 10),
 };
 
-/** How throughput grows with the stages: the coordinator's engine and scheduler on a virtual clock, and real processes. */
+/**
+ * How throughput grows with the stages: the coordinator's engine and scheduler on a virtual clock, and real processes.
+ */
 export const scale = defineScenario({
   name: "scale",
   description: "steps per second by the number of stages, against a stage that is never idle",

@@ -59,7 +59,8 @@ const ratio =
 export function describeTurn({ point, peer }: Turn): string {
   const rates = ({ decodeTokensPerSecond, prefillTokensPerSecond, otherCores: others }: Rates): string => {
     const disturbed = (others ?? 0) > DISTURBING_CORES ? ` (other processes used ${others?.toFixed(2)} cores)` : "";
-    return `decode ${decodeTokensPerSecond.toFixed(1)}, prefill ${prefillTokensPerSecond.toFixed(1)} tokens/s${disturbed}`;
+    const prefill = prefillTokensPerSecond.toFixed(1);
+    return `decode ${decodeTokensPerSecond.toFixed(1)}, prefill ${prefill} tokens/s${disturbed}`;
   };
   const other = peer === null ? "" : `; llama.cpp ${rates(peer)}`;
   return `${point.concurrency} streams: ${rates(point)}${other}`;

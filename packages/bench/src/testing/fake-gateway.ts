@@ -21,7 +21,9 @@ export interface FakeGatewayOptions {
   readonly fault?: (request: FakeRequest) => "one-token-less" | "error-chunk" | "hang-up" | "refusal" | null;
 }
 
-/** Speaks enough of the HTTP API for the bench: tokens at once, one event each; /status and /metrics on the same port. */
+/**
+ * Speaks enough of the HTTP API for the bench: tokens at once, one event each; /status and /metrics on the same port.
+ */
 export class FakeGateway {
   readonly requests: FakeRequest[] = [];
   readonly #options: FakeGatewayOptions;

@@ -80,6 +80,7 @@ export const ERROR_TABLE = {
   EPOCH_CHANGED: retryable(row("unavailable_error", 503, grpcStatus.ABORTED)),
   MODEL_MISMATCH: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
   REDIS_UNAVAILABLE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
+  RECORD_UNREADABLE: retryable(row("unavailable_error", 503, grpcStatus.FAILED_PRECONDITION)),
   DEADLINE_EXCEEDED: retryable(row("timeout_error", 504, grpcStatus.DEADLINE_EXCEEDED)),
   CANCELLED: row("invalid_request_error", 499, grpcStatus.CANCELLED),
   SHUTTING_DOWN: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),

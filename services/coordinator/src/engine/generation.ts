@@ -50,8 +50,8 @@ export class Generation {
   }
 
   /**
-   * Takes in what the stages computed for one span. Returns the event of each drawn token up to the one that ends the text;
-   * the last event carries `finish` when the generation has ended.
+   * Takes in what the stages computed for one span. Returns the event of each drawn token up to the one that ends the
+   * text; the last event carries `finish` when the generation has ended.
    */
   take({ span, tokens, scores, pooled }: SpanAnswer): readonly GenerationEvent[] {
     this.#addPromptScores(span.position, scores);
@@ -150,8 +150,8 @@ export class Generation {
 /** Why a request is ended before it is queued, or null. */
 export function refusalOf({ job, promptLength, prefillEnd }: Sequence, contextLength: number): Finish | null {
   if (promptLength > contextLength || (promptLength === contextLength && job.maxTokens > 0)) {
-    const why = `The prompt has ${promptLength} tokens; the model's context of ${contextLength} leaves no room to answer.`;
-    return failure("CONTEXT_LENGTH_EXCEEDED", why);
+    const limit = `the model's context of ${contextLength} leaves no room to answer`;
+    return failure("CONTEXT_LENGTH_EXCEEDED", `The prompt has ${promptLength} tokens; ${limit}.`);
   }
   if (job.deadlineAtMs <= Date.now()) {
     return failure("DEADLINE_EXCEEDED", "The request's deadline passed while it was in the queue.");

@@ -1,10 +1,10 @@
 import { FINISHED_LOG_TTL_S, type Logger } from "@rhone/common";
-import type { StreamRecord } from "../answers/stream-record.js";
-import type { IdempotencyRecords, IdempotentRecord, StoredAnswer } from "./idempotency-records.js";
+import { logTtlS } from "../answers/stream-records.js";
+import type { IdempotencyRecords, IdempotentRecord, StoredAnswer, StoredGeneration } from "./idempotency-records.js";
 
-/** Larger answers are kept as long as their token logs only. */
-const MOST_STORED = 256 * 1024;
-/** A record that needs the token logs must not outlive them. */
+/** Larger answers are not kept; while their token logs can be read, they are written again. */
+const MOST_STORED_BYTES = 256 * 1024;
+/** A record that needs the token logs must expire before them. */
 const LOG_MARGIN_S = 10;
 
 export interface ClaimOptions {
@@ -16,7 +16,7 @@ export interface ClaimOptions {
   readonly logger: Logger;
 }
 
-/** The first request with an Idempotency-Key: what becomes of it is what later ones get. */
+/** The first request with an Idempotency-Key: later ones get its answer. */
 export class IdempotencyClaim {
   readonly #options: ClaimOptions;
   #record: IdempotentRecord;
@@ -28,39 +28,37 @@ export class IdempotencyClaim {
   }
 
   /** From here on any gateway can write the answer. Throws REDIS_UNAVAILABLE. */
-  async generates(record: StreamRecord, { stream, withIds }: { stream: boolean; withIds: boolean }): Promise<void> {
+  async generates(generation: StoredGeneration): Promise<void> {
     const { records, digest } = this.#options;
-    this.#record = { ...this.#record, generation: { record, stream, withIds } };
-    const untilDeadlineS = Math.max(1, Math.ceil((record.deadlineAtMs - Date.now()) / 1000));
-    await records.save(digest, this.#record, untilDeadlineS + FINISHED_LOG_TTL_S - LOG_MARGIN_S);
+    this.#record = { ...this.#record, generation };
+    await records.save(digest, this.#record, logTtlS(generation.record) - LOG_MARGIN_S);
   }
 
-  /** Keeps the answer; one that is too large, or a stream, as long as it can be written again. Never rejects. */
+  /** Keeps the answer. One that is too large, or a stream (null), can be repeated while its token logs last. Never rejects. */
   async answered(answer: StoredAnswer | null): Promise<void> {
     const { records, digest, fingerprint, ttlS } = this.#options;
-    const isSmall = answer !== null && Buffer.byteLength(answer.body) <= MOST_STORED;
+    const isSmall = answer !== null && Buffer.byteLength(answer.body) <= MOST_STORED_BYTES;
     if (isSmall) return this.#quietly(records.save(digest, { fingerprint, answer }, ttlS));
     if (this.#record.generation === undefined) return this.failed();
     await this.#quietly(records.save(digest, this.#record, FINISHED_LOG_TTL_S - LOG_MARGIN_S));
   }
 
-  /** The key is free again. Never rejects. */
+  /** Frees the key. Never rejects. */
   async failed(): Promise<void> {
-    // Somebody else may have it by the second call.
+    // By a second call somebody else may hold the key.
     if (this.#isReleased) return;
     this.#isReleased = true;
     await this.#quietly(this.#options.records.release(this.#options.digest));
   }
 
-  /** What is not written now ends by itself. */
+  /** The end of a stream. After a client that left, generation goes on and the key keeps it. */
+  ended(outcome: string): void {
+    if (outcome === "ok") void this.answered(null);
+    else if (outcome !== "cancelled") void this.failed();
+  }
+
+  /** A record that could not be written expires by itself. */
   async #quietly(writing: Promise<void>): Promise<void> {
     await writing.catch((err: unknown) => this.#options.logger.warn({ err }, "idempotency record not written"));
-  }
-}
-
-declare module "fastify" {
-  interface FastifyRequest {
-    /** Of a request that is the first with its Idempotency-Key. */
-    claim: IdempotencyClaim | null;
   }
 }

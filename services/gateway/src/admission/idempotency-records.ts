@@ -1,60 +1,62 @@
-import { idempotentKey, RhoneError } from "@rhone/common";
-import type { Redis } from "ioredis";
-import type { StreamRecord } from "../answers/stream-record.js";
+import { idempotentKey, redisUnavailable } from "@rhone/common";
+import { z } from "zod";
+import { streamRecordSchema } from "../answers/stream-records.js";
+import { readStored } from "../stored-json.js";
+
+const VERSION = 1;
+
+const recordSchema = z.object({
+  version: z.literal(VERSION).default(VERSION),
+  /** Identifies the request: a different one must not use the key. */
+  fingerprint: z.string(),
+  /** Present once the request is answered. */
+  answer: z.object({ status: z.number(), contentType: z.string(), body: z.string() }).exactOptional(),
+  /** Present once the request generates: from it any gateway can write the answer. `withIds`: its events have ids. */
+  generation: z.object({ record: streamRecordSchema, stream: z.boolean(), withIds: z.boolean() }).exactOptional(),
+});
 
 /** What became of the first request with an Idempotency-Key. */
-export interface IdempotentRecord {
-  /** Of the request: another one must not use the key. */
-  readonly fingerprint: string;
-  /** Once it is answered. */
-  readonly answer?: StoredAnswer;
-  /** Once it generates: from it any gateway can write the answer. */
-  readonly generation?: StoredGeneration;
+export type IdempotentRecord = Readonly<Omit<z.output<typeof recordSchema>, "version">>;
+export type StoredAnswer = NonNullable<IdempotentRecord["answer"]>;
+export type StoredGeneration = NonNullable<IdempotentRecord["generation"]>;
+
+/** The commands used of Redis. */
+export interface IdempotencyStore {
+  get(key: string): Promise<string | null>;
+  set(key: string, text: string, mode: "EX", ttlS: number, when: "NX"): Promise<"OK" | null>;
+  set(key: string, text: string, mode: "EX", ttlS: number, when: "XX"): Promise<"OK" | null>;
+  del(key: string): Promise<unknown>;
 }
 
-export interface StoredAnswer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
+/** Records in Redis by the digest of caller and key, each with a time to live. Every call throws REDIS_UNAVAILABLE. */
+export class IdempotencyRecords {
+  readonly #redis: IdempotencyStore;
+
+  /** `redis` is borrowed. */
+  constructor(redis: IdempotencyStore) {
+    this.#redis = redis;
+  }
+
+  /** Creates the record and returns null, or returns the existing one. Throws RECORD_UNREADABLE: the key must not run twice. */
+  async claim(digest: string, record: IdempotentRecord, ttlS: number): Promise<IdempotentRecord | null> {
+    const key = idempotentKey(digest);
+    for (;;) {
+      const created = await this.#redis.set(key, write(record), "EX", ttlS, "NX").catch(redisUnavailable);
+      if (created !== null) return null;
+      const found = await this.#redis.get(key).catch(redisUnavailable);
+      // It may have expired between the two commands.
+      if (found !== null) return readStored(recordSchema, found, "The first answer with this Idempotency-Key");
+    }
+  }
+
+  /** Replaces an existing record; one that expired stays so. */
+  async save(digest: string, record: IdempotentRecord, ttlS: number): Promise<void> {
+    await this.#redis.set(idempotentKey(digest), write(record), "EX", ttlS, "XX").catch(redisUnavailable);
+  }
+
+  async release(digest: string): Promise<void> {
+    await this.#redis.del(idempotentKey(digest)).catch(redisUnavailable);
+  }
 }
 
-export interface StoredGeneration {
-  readonly record: StreamRecord;
-  readonly stream: boolean;
-  /** Its events have ids. */
-  readonly withIds: boolean;
-}
-
-/** Records by the digest of caller and key, each for a time. Every call throws REDIS_UNAVAILABLE. */
-export interface IdempotencyRecords {
-  /** Makes the record unless there is one: that one then, else null. */
-  claim(digest: string, record: IdempotentRecord, ttlS: number): Promise<IdempotentRecord | null>;
-  /** Replaces a record that there is; one that is gone stays so. */
-  save(digest: string, record: IdempotentRecord, ttlS: number): Promise<void>;
-  release(digest: string): Promise<void>;
-}
-
-export function redisIdempotencyRecords(redis: Redis): IdempotencyRecords {
-  return {
-    async claim(digest, record, ttlS) {
-      const key = idempotentKey(digest);
-      for (;;) {
-        const made = await redis.set(key, JSON.stringify(record), "EX", ttlS, "NX").catch(unavailable);
-        if (made !== null) return null;
-        const found = await redis.get(key).catch(unavailable);
-        // It may have ended between the two.
-        if (found !== null) return JSON.parse(found) as IdempotentRecord;
-      }
-    },
-    async save(digest, record, ttlS) {
-      await redis.set(idempotentKey(digest), JSON.stringify(record), "EX", ttlS, "XX").catch(unavailable);
-    },
-    async release(digest) {
-      await redis.del(idempotentKey(digest)).catch(unavailable);
-    },
-  };
-}
-
-function unavailable(cause: unknown): never {
-  throw new RhoneError("REDIS_UNAVAILABLE", "Redis can't be reached; try again shortly.", { cause });
-}
+const write = (record: IdempotentRecord): string => JSON.stringify({ version: VERSION, ...record });

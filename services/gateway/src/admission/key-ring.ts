@@ -1,8 +1,28 @@
+import { BlockList, isIPv4, isIPv6 } from "node:net";
 import { type ApiKey, type ApiKeyStore, apiKeyIdOf, isSecretOf } from "@rhone/common";
 
-/** Longest that a revoked key is taken for a valid one. */
+/** auto: keys are required unless only this machine can reach the gateway. */
+export const AUTH_MODES = ["auto", "keys", "off"] as const;
+export type AuthMode = (typeof AUTH_MODES)[number];
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Whether requests need an API key at a gateway that binds to `host`. */
+export function keysRequired(mode: AuthMode, host: string): boolean {
+  return mode === "keys" || (mode === "auto" && !isLoopback(host));
+}
+
+/** Any name but localhost may resolve to an address that others reach. */
+function isLoopback(host: string): boolean {
+  if (host === "localhost") return true;
+  return (isIPv4(host) && loopback.check(host, "ipv4")) || (isIPv6(host) && loopback.check(host, "ipv6"));
+}
+
+/** A revoked key may still be accepted for this long. */
 const FRESH_MS = 1000;
-/** Beyond so many keys in use the oldest are forgotten. */
+/** Most keys kept in memory; the oldest go first. */
 const MOST_REMEMBERED = 10_000;
 
 interface Remembered {
@@ -10,26 +30,26 @@ interface Remembered {
   readonly atMs: number;
 }
 
-/** Finds the key of a secret, and remembers it for a second: a revocation is seen within that time at every gateway. */
+/** Finds the key of a secret and remembers it for a second, so that every gateway sees a revocation within that time. */
 export class KeyRing {
   readonly #store: Pick<ApiKeyStore, "get" | "count">;
   readonly #now: () => number;
   readonly #remembered = new Map<string, Remembered>();
 
-  /** `now`: milliseconds of a clock that never goes back. */
+  /** `now`: milliseconds of a monotonic clock. */
   constructor(store: Pick<ApiKeyStore, "get" | "count">, now: () => number = () => performance.now()) {
     this.#store = store;
     this.#now = now;
   }
 
-  /** null: nobody has it. Throws REDIS_UNAVAILABLE. */
+  /** null: no key has this secret. Throws REDIS_UNAVAILABLE. */
   async find(secret: string): Promise<ApiKey | null> {
     const id = apiKeyIdOf(secret);
     const key = id === null ? null : await this.#keyOf(id);
     return key !== null && isSecretOf(secret, key) ? key : null;
   }
 
-  /** Whether no key exists at all. Throws REDIS_UNAVAILABLE. */
+  /** Whether no key exists. Throws REDIS_UNAVAILABLE. */
   async isEmpty(): Promise<boolean> {
     return (await this.#store.count()) === 0;
   }

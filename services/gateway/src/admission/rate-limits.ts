@@ -1,32 +1,33 @@
-import { RhoneError } from "@rhone/common";
-import type { RateLimiterAbstract, RateLimiterRes } from "rate-limiter-flexible";
+import { LIMIT_PREFIX, redisUnavailable } from "@rhone/common";
+import type { Redis } from "ioredis";
+import { type RateLimiterAbstract, RateLimiterRedis, type RateLimiterRes } from "rate-limiter-flexible";
 import type { Caller } from "./caller.js";
 
-export const WINDOW_S = 60;
-/** A window that ends this soon is not corrected any more: the correction could reach the next one. */
+const WINDOW_S = 60;
+/** A window is not corrected in its last second: the correction could land in the next one. */
 const MARGIN_MS = 1000;
 
-/** How a caller stands in its present window. */
+/** What is left of a caller's limit in the current window. */
 export interface Standing {
   readonly limit: number;
   readonly remaining: number;
-  /** Until the window ends. */
+  /** Time until the window ends. */
   readonly resetMs: number;
-  /** Whether what was asked for is within the limit. */
+  /** Whether the request fits into the limit. */
   readonly isWithin: boolean;
 }
 
-/** Tokens that were set aside for a request. */
+/** Tokens reserved for a request. */
 export interface Reservation {
   readonly standing: Standing;
-  /** Puts what was used in the place of what was set aside. Never rejects; does nothing once the window is over. */
+  /** Replaces the reserved tokens by the used ones. Never rejects; does nothing once the window is over. */
   settle(used: number): Promise<void>;
 }
 
-/** Counts points by name in windows of WINDOW_S seconds, the first of which begins with the first point. It refuses nothing itself. */
+/** Counts points by name, in windows of 60 s that begin with their first point. It refuses nothing itself. */
 export type PointCounter = Pick<RateLimiterAbstract, "consume" | "penalty" | "reward">;
 
-/** The requests and tokens of each caller, counted by all gateways together. */
+/** Counts the requests and tokens of each caller, over all gateways together. */
 export class RateLimits {
   readonly #requests: PointCounter;
   readonly #tokens: PointCounter;
@@ -36,21 +37,21 @@ export class RateLimits {
     this.#tokens = tokens;
   }
 
-  /** Counts a request, also one that is too many; null for a caller without a limit. Throws REDIS_UNAVAILABLE. */
+  /** Counts a request, also one beyond the limit; null for a caller without one. Throws REDIS_UNAVAILABLE. */
   async takeRequest({ owner, limits }: Caller): Promise<Standing | null> {
     if (limits.requests === null) return null;
-    return standing(await count(this.#requests.consume(nameOf(owner), 1)), limits.requests);
+    return standing(await this.#requests.consume(nameOf(owner), 1).catch(redisUnavailable), limits.requests);
   }
 
-  /** Sets tokens aside, or none where they are too many; null for a caller without a limit. Throws REDIS_UNAVAILABLE. */
+  /** Reserves tokens, or none if they exceed the limit; null for a caller without one. Throws REDIS_UNAVAILABLE. */
   async reserveTokens({ owner, limits }: Caller, tokens: number): Promise<Reservation | null> {
     if (limits.tokens === null) return null;
     const name = nameOf(owner);
-    const counted = await count(this.#tokens.consume(name, tokens));
+    const counted = await this.#tokens.consume(name, tokens).catch(redisUnavailable);
     const endsAtMs = performance.now() + counted.msBeforeNext;
     const now = standing(counted, limits.tokens);
     if (!now.isWithin) {
-      const left = await count(this.#tokens.reward(name, tokens));
+      const left = await this.#tokens.reward(name, tokens).catch(redisUnavailable);
       return { standing: { ...standing(left, limits.tokens), isWithin: false }, settle: async () => {} };
     }
     return {
@@ -59,14 +60,14 @@ export class RateLimits {
         const excess = used - tokens;
         if (excess === 0 || performance.now() > endsAtMs - MARGIN_MS) return;
         const correction = excess > 0 ? this.#tokens.penalty(name, excess) : this.#tokens.reward(name, tokens - used);
-        // Without Redis the reservation stands until its window ends.
+        // Without Redis the reservation counts until its window ends.
         await correction.catch(() => {});
       },
     };
   }
 }
 
-/** Redis keys don't end in nothing. */
+/** An empty name would leave the Redis key without its last part. */
 const nameOf = (owner: string): string => (owner === "" ? "anonymous:" : owner);
 
 function standing({ consumedPoints, msBeforeNext }: RateLimiterRes, limit: number): Standing {
@@ -74,8 +75,15 @@ function standing({ consumedPoints, msBeforeNext }: RateLimiterRes, limit: numbe
   return { limit, remaining, resetMs: Math.max(0, msBeforeNext), isWithin: consumedPoints <= limit };
 }
 
-function count(counting: Promise<RateLimiterRes>): Promise<RateLimiterRes> {
-  return counting.catch((cause: unknown) => {
-    throw new RhoneError("REDIS_UNAVAILABLE", "Redis can't be reached; try again shortly.", { cause });
-  });
+/** Counters in Redis, so that gateways that share it share the limits. `redis` is borrowed. */
+export function redisRateLimits(redis: Redis): RateLimits {
+  const counter = (kind: string) =>
+    new RateLimiterRedis({
+      storeClient: redis,
+      keyPrefix: `${LIMIT_PREFIX}:${kind}`,
+      // Limits differ by caller, so RateLimits compares them.
+      points: Number.MAX_SAFE_INTEGER,
+      duration: WINDOW_S,
+    });
+  return new RateLimits({ requests: counter("requests"), tokens: counter("tokens") });
 }

@@ -1,7 +1,6 @@
 import type { GenerationEvent } from "@rhone/common";
-import type { ChoiceEvent } from "../requests/merge-events.js";
-import { UsageCount } from "../text/usage-count.js";
-import type { Writer } from "./writer.js";
+import { UsageCount } from "./answer-frame.js";
+import type { ChoiceEvent, Writer } from "./writer.js";
 
 interface Candidate {
   readonly events: GenerationEvent[];
@@ -9,9 +8,16 @@ interface Candidate {
   count: number;
 }
 
+export interface BestOf {
+  readonly prompts: number;
+  /** Choices per prompt in the answer, and samples generated for them. */
+  readonly n: number;
+  readonly samples: number;
+}
+
 /**
- * Of each prompt's `candidates` samples the `n` with the highest log-probability per token, best first, written by `writer`. Every
- * sample is counted in the usage. Jobs must ask for log-probabilities. Can't be streamed: the choice is made at the end.
+ * Keeps, of each prompt's `samples`, the `n` with the highest mean log-probability per token, best first, and has `writer` write
+ * them. The usage counts every sample. The jobs must ask for log-probabilities. Cannot be streamed: the choice falls at the end.
  */
 export class BestOfWriter implements Writer {
   readonly #writer: Writer;
@@ -20,7 +26,7 @@ export class BestOfWriter implements Writer {
   readonly #usage: UsageCount;
   readonly #candidates: Candidate[];
 
-  constructor(writer: Writer, { prompts, n, samples }: { prompts: number; n: number; samples: number }) {
+  constructor(writer: Writer, { prompts, n, samples }: BestOf) {
     this.#writer = writer;
     this.#n = n;
     this.#samples = samples;
@@ -34,7 +40,8 @@ export class BestOfWriter implements Writer {
 
   take({ choice, event }: ChoiceEvent): readonly string[] {
     const candidate = this.#candidates[choice];
-    if (candidate === undefined) throw new RangeError(`No candidate ${choice}`);
+    if (candidate === undefined)
+      throw new RangeError(`The request has ${this.#candidates.length} samples, no sample ${choice}`);
     candidate.events.push(event);
     for (const { logprob } of event.logprobs ?? []) candidate.sum += logprob;
     candidate.count += event.tokens.length;

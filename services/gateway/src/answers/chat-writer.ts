@@ -1,39 +1,27 @@
-import type { Finish, TokenLogprob } from "@rhone/common";
+import type { Finish, GenerationEvent, TokenLogprob } from "@rhone/common";
 import { mistralCallId } from "@rhone/model";
-import type { ChoiceEvent } from "../requests/merge-events.js";
-import type { CallFormat } from "../requests/tools/call-rules.js";
-import { leadingSpaceStripper } from "../text/leading-space.js";
-import { chatLogprobs, type Pieces } from "../text/logprobs.js";
-import { promptLogprobs } from "../text/prompt-logprobs.js";
-import { UsageCount, usageOf } from "../text/usage-count.js";
-import { type AnswerReader, answerReader } from "./calls/answer-reader.js";
-import type { FunctionCall } from "./calls/call-reader.js";
-import { chunkTemplate } from "./chunk-template.js";
-import type { Writer } from "./writer.js";
+import { z } from "zod";
+import { chatLogprobs, type Pieces, promptLogprobs } from "../text/logprobs.js";
+import { leadingSpaceStripper } from "../text/text-model.js";
+import { AnswerFrame, frameSchema } from "./answer-frame.js";
+import { callFormatSchema } from "./calls/call-format.js";
+import { type AnswerReader, answerReader, type FunctionCall } from "./calls/call-reader.js";
+import type { ChoiceEvent, Writer } from "./writer.js";
 
-export interface ChatWriterOptions {
-  readonly id: string;
-  readonly created: number;
-  readonly modelName: string;
-  readonly fingerprint: string;
-  readonly model: Pieces;
-  /** The first piece of an answer begins with a space that is not the model's. */
-  readonly stripsSpace: boolean;
-  /** What every answer begins with before anything is generated: "" for most. */
-  readonly opening: string;
-  readonly choices: number;
-  readonly promptIds: readonly number[];
-  readonly wantsLogprobs: boolean;
-  readonly wantsPromptLogprobs: boolean;
-  readonly wantsTokenIds: boolean;
-  readonly tokensAsIds: boolean;
-  /** Usage so far on every chunk. */
-  readonly runningUsage: boolean;
-  /** Usage in a chunk of its own at the end instead of on the finishing one. */
-  readonly usageChunk: boolean;
-  /** How calls are told from text; null: all is text. */
-  readonly calls: CallFormat | null;
-}
+/** Everything a chat writer needs besides the model. */
+export const chatWriterSchema = frameSchema.extend({
+  /** The first piece of an answer begins with a space that is the tokenizer's, not the model's. */
+  stripsSpace: z.boolean(),
+  /** Text that every answer begins with before anything is generated; "" for most. */
+  opening: z.string(),
+  choices: z.number(),
+  promptIds: z.array(z.number()).readonly(),
+  wantsLogprobs: z.boolean(),
+  wantsPromptLogprobs: z.boolean(),
+  /** How calls are told from text; null: all of the answer is text. */
+  calls: callFormatSchema.nullable(),
+});
+export type ChatWriterOptions = Readonly<z.infer<typeof chatWriterSchema>>;
 
 interface ToolCall {
   readonly index: number;
@@ -55,24 +43,31 @@ interface Choice {
   finish: Finish | undefined;
 }
 
-/** Writes /v1/chat/completions. */
+/** Writes /v1/chat/completions, and /v1/fim/completions, which has the same shape. */
 export class ChatWriter implements Writer {
   readonly #options: ChatWriterOptions;
+  readonly #model: Pieces;
+  readonly #frame: AnswerFrame;
   readonly #choices: readonly Choice[];
-  readonly #usage: UsageCount;
   #promptScores: readonly TokenLogprob[] = [];
-  #open: number;
 
-  constructor(options: ChatWriterOptions) {
+  constructor(options: ChatWriterOptions, model: Pieces) {
+    const { choices, promptIds, stripsSpace, calls } = options;
     this.#options = options;
-    this.#open = options.choices;
-    this.#usage = new UsageCount(options.choices);
-    this.#choices = Array.from({ length: options.choices }, (_, index) => ({
-      plain: chunkTemplate((content) => this.#bare(index, { delta: { content } })),
-      strip: leadingSpaceStripper(options.stripsSpace),
+    this.#model = model;
+    const chunkObject = "chat.completion.chunk";
+    this.#frame = new AnswerFrame(options, {
+      chunkObject,
+      choices,
+      samples: choices,
+      promptTokens: promptIds.length,
+    });
+    this.#choices = Array.from({ length: choices }, (_, index) => ({
+      plain: this.#frame.textChunk((content) => choiceOf(index, { delta: { content } })),
+      strip: leadingSpaceStripper(stripsSpace),
       tokens: [],
       logprobs: [],
-      reader: answerReader(options.calls, options.model),
+      reader: answerReader(calls, model),
       calls: [],
       text: "",
       begun: false,
@@ -81,39 +76,33 @@ export class ChatWriter implements Writer {
   }
 
   get usage() {
-    return this.#usage.toJson();
+    return this.#frame.usage;
   }
 
   take({ choice: index, event }: ChoiceEvent): readonly string[] {
     const choice = this.#choices[index];
-    if (choice === undefined) throw new RangeError(`No choice ${index}`);
+    if (choice === undefined)
+      throw new RangeError(`The request has ${this.#choices.length} choices, no choice ${index}`);
     const { text, calls } = this.#read(index, choice, event);
-    const logprobs = event.logprobs ?? [];
-    if (index === 0 && event.promptLogprobs !== undefined) this.#promptScores = event.promptLogprobs;
-    choice.tokens.push(...event.tokens);
-    choice.logprobs.push(...logprobs);
+    this.#keep(index, choice, event);
     const chunks: string[] = [];
-    if (!choice.begun) chunks.push(JSON.stringify(this.#begin(index, choice)));
+    if (!choice.begun) chunks.push(this.#begin(index, choice));
     choice.begun = true;
-    const { wantsLogprobs, wantsTokenIds, runningUsage } = this.#options;
-    if (text !== "" || (wantsLogprobs && logprobs.length > 0) || (wantsTokenIds && event.tokens.length > 0)) {
-      const isPlain = !wantsLogprobs && !wantsTokenIds && !runningUsage;
-      chunks.push(isPlain ? choice.plain(text) : JSON.stringify(this.#content(index, text, event)));
-    }
-    for (const call of calls) chunks.push(JSON.stringify(this.#chunk(index, { delta: { tool_calls: [call] } })));
-    if (event.finish !== undefined) chunks.push(JSON.stringify(this.#finish(index, choice, event)));
+    const content = this.#content(index, text, event);
+    if (content !== undefined) chunks.push(content);
+    for (const call of calls) chunks.push(this.#frame.chunk(choiceOf(index, { delta: { tool_calls: [call] } })));
+    if (event.finish !== undefined) chunks.push(this.#finish(index, choice));
     return chunks;
   }
 
   end(): readonly string[] {
-    if (!this.#options.usageChunk) return [];
-    return [JSON.stringify({ ...this.#head(CHUNK), choices: [], usage: this.usage })];
+    return this.#frame.end();
   }
 
   whole(): unknown {
-    const { wantsLogprobs, wantsPromptLogprobs, wantsTokenIds, model, promptIds } = this.#options;
+    const { wantsLogprobs, wantsPromptLogprobs, wantsTokenIds, promptIds } = this.#options;
     return {
-      ...this.#head("chat.completion"),
+      ...this.#frame.head("chat.completion"),
       choices: this.#choices.map((choice, index) => ({
         index,
         message: {
@@ -122,23 +111,23 @@ export class ChatWriter implements Writer {
           refusal: null,
           ...(choice.calls.length > 0 && { tool_calls: choice.calls.map(withoutIndex) }),
         },
-        logprobs: wantsLogprobs ? chatLogprobs(model, choice.logprobs) : null,
+        logprobs: wantsLogprobs ? chatLogprobs(this.#model, choice.logprobs) : null,
         finish_reason: finishReason(choice),
         ...(wantsTokenIds && { token_ids: choice.tokens }),
       })),
       usage: this.usage,
       ...(wantsTokenIds && { prompt_token_ids: promptIds }),
-      ...(wantsPromptLogprobs && { prompt_logprobs: promptLogprobs(model, this.#promptScores) }),
+      ...(wantsPromptLogprobs && { prompt_logprobs: promptLogprobs(this.#model, this.#promptScores) }),
     };
   }
 
-  /** The event's text, and the calls that are complete with it. */
-  #read(index: number, choice: Choice, { tokens, text, finish }: ChoiceEvent["event"]) {
+  /** The event's text, and the calls that it completes. */
+  #read(index: number, choice: Choice, { tokens, text, finish }: GenerationEvent) {
     const read = [
       ...choice.reader.take(tokens, choice.strip(text)),
       ...(finish === undefined ? [] : choice.reader.end()),
     ];
-    const calls: Choice["calls"] = [];
+    const calls: ToolCall[] = [];
     let plain = choice.begun ? "" : this.#options.opening;
     for (const part of read) {
       if (part.kind === "text") plain += part.text;
@@ -149,63 +138,52 @@ export class ChatWriter implements Writer {
     return { text: plain, calls };
   }
 
-  /** Ids follow from the request's, so that another gateway gives the same ones. */
+  /** Ids are derived from the request's, so that every gateway gives a call the same one. */
   #call(choice: number, index: number, call: FunctionCall): ToolCall {
     const id = mistralCallId(`${this.#options.id}-${choice}-${index}`);
     return { index, id, type: "function", function: call };
   }
 
-  #begin(index: number, { reader }: Choice) {
+  #keep(index: number, choice: Choice, event: GenerationEvent): void {
+    this.#frame.count(index, event);
+    if (index === 0 && event.promptLogprobs !== undefined) this.#promptScores = event.promptLogprobs;
+    choice.tokens.push(...event.tokens);
+    if (event.logprobs !== undefined) choice.logprobs.push(...event.logprobs);
+    choice.finish = event.finish;
+  }
+
+  #begin(index: number, { reader }: Choice): string {
     const { wantsTokenIds, promptIds } = this.#options;
-    const begin = this.#chunk(index, { delta: { role: "assistant", content: reader.isUndecided ? null : "" } });
-    return { ...begin, ...(wantsTokenIds && { prompt_token_ids: promptIds }) };
+    const delta = { role: "assistant", content: reader.isUndecided ? null : "" };
+    return this.#frame.chunk(choiceOf(index, { delta }), wantsTokenIds ? { prompt_token_ids: promptIds } : {});
   }
 
-  #content(index: number, text: string, event: ChoiceEvent["event"]) {
-    const { wantsLogprobs, wantsTokenIds, model } = this.#options;
-    return this.#chunk(index, {
-      delta: { content: text },
-      ...(wantsLogprobs && { logprobs: chatLogprobs(model, event.logprobs ?? []) }),
-      ...(wantsTokenIds && { token_ids: event.tokens }),
-    });
-  }
-
-  #finish(index: number, choice: Choice, { finish, usage }: ChoiceEvent["event"]): unknown {
-    choice.finish = finish;
-    if (usage !== undefined) this.#usage.add(index, usage);
-    this.#open--;
-    const chunk = this.#chunk(index, { delta: {}, finish_reason: finishReason(choice) });
-    return this.#open === 0 && !this.#options.usageChunk ? { ...chunk, usage: this.usage } : chunk;
-  }
-
-  #chunk(index: number, fields: object) {
-    const chunk = this.#bare(index, fields);
-    return this.#options.runningUsage ? { ...chunk, usage: this.#usageSoFar() } : chunk;
-  }
-
-  #bare(index: number, fields: object) {
-    return { ...this.#head(CHUNK), choices: [{ index, finish_reason: null, ...fields }] };
-  }
-
-  #usageSoFar() {
-    return usageOf(
-      this.#options.promptIds.length,
-      this.#choices.reduce((sum, { tokens }) => sum + tokens.length, 0),
+  /** undefined: the event has nothing to show. */
+  #content(index: number, text: string, { tokens, logprobs = [] }: GenerationEvent): string | undefined {
+    const { wantsLogprobs, wantsTokenIds, runningUsage } = this.#options;
+    if (text === "" && !(wantsLogprobs && logprobs.length > 0) && !(wantsTokenIds && tokens.length > 0))
+      return undefined;
+    if (!wantsLogprobs && !wantsTokenIds && !runningUsage) return this.#choices[index]?.plain(text);
+    return this.#frame.chunk(
+      choiceOf(index, {
+        delta: { content: text },
+        ...(wantsLogprobs && { logprobs: chatLogprobs(this.#model, logprobs) }),
+        ...(wantsTokenIds && { token_ids: tokens }),
+      }),
     );
   }
 
-  #head(object: string) {
-    const { id, created, modelName, fingerprint } = this.#options;
-    return { id, object, created, model: modelName, system_fingerprint: fingerprint };
+  #finish(index: number, choice: Choice): string {
+    return this.#frame.finishingChunk(choiceOf(index, { delta: {}, finish_reason: finishReason(choice) }));
   }
 }
 
-const CHUNK = "chat.completion.chunk";
+const choiceOf = (index: number, fields: object) => ({ index, finish_reason: null, ...fields });
 
-/** An answer that ended by itself and made calls ended for them. */
+/** "tool_calls" when the model stopped by itself after making calls. */
 function finishReason({ finish, calls }: Choice): string | null {
   return finish?.reason === "stop" && calls.length > 0 ? "tool_calls" : (finish?.reason ?? null);
 }
 
-/** Places are for chunks only. */
+/** Only chunks number the calls. */
 const withoutIndex = ({ index: _, ...call }: ToolCall) => call;

@@ -1,44 +1,40 @@
-import type { Finish, TokenLogprob } from "@rhone/common";
-import type { ChoiceEvent } from "../requests/merge-events.js";
-import { type CompletionLogprobs, CompletionLogprobWriter, joinLogprobs, type Pieces } from "../text/logprobs.js";
-import { promptLogprobs } from "../text/prompt-logprobs.js";
-import { UsageCount, usageOf } from "../text/usage-count.js";
-import { chunkTemplate } from "./chunk-template.js";
-import type { Writer } from "./writer.js";
+import type { Finish, GenerationEvent, TokenLogprob } from "@rhone/common";
+import { z } from "zod";
+import {
+  type CompletionLogprobs,
+  CompletionLogprobWriter,
+  joinLogprobs,
+  type Pieces,
+  promptLogprobs,
+} from "../text/logprobs.js";
+import { AnswerFrame, frameSchema } from "./answer-frame.js";
+import type { ChoiceEvent, Writer } from "./writer.js";
 
-export interface CompletionPrompt {
-  readonly ids: readonly number[];
+const promptSchema = z.object({
+  ids: z.array(z.number()).readonly(),
   /** What an echo shows. */
-  readonly text: string;
-  /** The ids begin with a space that `text` has not: SentencePiece's. */
-  readonly hiddenSpace: boolean;
-}
+  text: z.string(),
+  /** The ids begin with SentencePiece's space, which `text` lacks. */
+  hiddenSpace: z.boolean(),
+});
+export type CompletionPrompt = Readonly<z.infer<typeof promptSchema>>;
 
-export interface CompletionWriterOptions {
-  readonly id: string;
-  readonly created: number;
-  readonly modelName: string;
-  readonly fingerprint: string;
-  readonly model: Pieces;
-  readonly samples: number;
+/** Everything a completion writer needs besides the model. */
+export const completionWriterSchema = frameSchema.extend({
+  samples: z.number(),
   /** One per choice. */
-  readonly prompts: readonly CompletionPrompt[];
-  readonly echo: boolean;
+  prompts: z.array(promptSchema).readonly(),
+  echo: z.boolean(),
   /** Alternatives per token; null: no log-probabilities. */
-  readonly logprobs: number | null;
-  readonly promptLogprobs: number | null;
-  readonly wantsTokenIds: boolean;
-  readonly tokensAsIds: boolean;
-  /** Usage so far on every chunk. */
-  readonly runningUsage: boolean;
-  readonly usageChunk: boolean;
-}
+  logprobs: z.number().nullable(),
+  promptLogprobs: z.number().nullable(),
+});
+export type CompletionWriterOptions = Readonly<z.infer<typeof completionWriterSchema>>;
 
 interface Choice {
   /** The JSON of a chunk with nothing but text. */
   readonly plain: (text: string) => string;
-  readonly ids: readonly number[];
-  readonly promptText: string;
+  readonly prompt: CompletionPrompt;
   readonly writer: CompletionLogprobWriter;
   readonly logprobs: CompletionLogprobs[];
   readonly tokens: number[];
@@ -51,19 +47,25 @@ interface Choice {
 /** Writes /v1/completions. */
 export class CompletionWriter implements Writer {
   readonly #options: CompletionWriterOptions;
+  readonly #model: Pieces;
+  readonly #frame: AnswerFrame;
   readonly #choices: readonly Choice[];
-  readonly #usage: UsageCount;
-  #open: number;
 
-  constructor(options: CompletionWriterOptions) {
+  constructor(options: CompletionWriterOptions, model: Pieces) {
+    const { prompts, samples, echo } = options;
     this.#options = options;
-    this.#open = options.prompts.length;
-    this.#usage = new UsageCount(options.samples);
-    this.#choices = options.prompts.map(({ ids, text, hiddenSpace }, index) => ({
-      plain: chunkTemplate((content) => this.#chunk({ index, text: content, logprobs: null, finish_reason: null })),
-      ids,
-      promptText: text,
-      writer: new CompletionLogprobWriter(options.model, options.echo && hiddenSpace),
+    this.#model = model;
+    const distinct = prompts.filter((_, choice) => choice % samples === 0);
+    this.#frame = new AnswerFrame(options, {
+      chunkObject: "text_completion",
+      choices: prompts.length,
+      samples,
+      promptTokens: distinct.reduce((sum, { ids }) => sum + ids.length, 0),
+    });
+    this.#choices = prompts.map((prompt, index) => ({
+      plain: this.#frame.textChunk((text) => ({ index, text, logprobs: null, finish_reason: null })),
+      prompt,
+      writer: new CompletionLogprobWriter(model, echo && prompt.hiddenSpace),
       logprobs: [],
       tokens: [],
       promptScores: [],
@@ -74,95 +76,85 @@ export class CompletionWriter implements Writer {
   }
 
   get usage() {
-    return this.#usage.toJson();
+    return this.#frame.usage;
   }
 
   take({ choice: index, event }: ChoiceEvent): readonly string[] {
     const choice = this.#choices[index];
-    if (choice === undefined) throw new RangeError(`No choice ${index}`);
-    const { echo, wantsTokenIds } = this.#options;
+    if (choice === undefined)
+      throw new RangeError(`The request has ${this.#choices.length} choices, no choice ${index}`);
     const isFirst = !choice.begun;
     choice.begun = true;
-    const text = (isFirst && echo ? choice.promptText : "") + event.text;
+    const text = (isFirst && this.#options.echo ? choice.prompt.text : "") + event.text;
     const logprobs = this.#logprobsOf(choice, event, isFirst);
     if (isFirst) choice.promptScores = event.promptLogprobs ?? [];
+    this.#frame.count(index, event);
     choice.text += text;
     choice.tokens.push(...event.tokens);
     if (logprobs !== null) choice.logprobs.push(logprobs);
-    if (event.finish !== undefined) this.#close(index, choice, event);
-    const hasLogprobs = logprobs !== null && logprobs.tokens.length > 0;
-    const hasIds = wantsTokenIds && event.tokens.length > 0;
-    if (text === "" && event.finish === undefined && !hasLogprobs && !hasIds) return [];
-    const { runningUsage } = this.#options;
-    if (event.finish === undefined && logprobs === null && !wantsTokenIds && !runningUsage) return [choice.plain(text)];
-    const chunk = {
-      ...this.#chunk({
-        index,
-        text,
-        logprobs,
-        finish_reason: event.finish?.reason ?? null,
-        ...(wantsTokenIds && { token_ids: event.tokens }),
-        ...(wantsTokenIds && isFirst && { prompt_token_ids: choice.ids }),
-      }),
-      ...(runningUsage && { usage: this.#usageSoFar() }),
-    };
-    const isLast = event.finish !== undefined && this.#open === 0;
-    return [JSON.stringify(isLast && !this.#options.usageChunk ? { ...chunk, usage: this.usage } : chunk)];
+    choice.finish = event.finish;
+    return this.#chunks(index, { choice, text, logprobs, event, isFirst });
   }
 
   end(): readonly string[] {
-    return this.#options.usageChunk ? [JSON.stringify({ ...this.#head(), choices: [], usage: this.usage })] : [];
+    return this.#frame.end();
   }
 
   whole(): unknown {
-    const { logprobs, promptLogprobs: wanted, wantsTokenIds, model } = this.#options;
+    const { logprobs, promptLogprobs: wanted, wantsTokenIds } = this.#options;
     return {
-      ...this.#head(),
+      ...this.#frame.head(),
       choices: this.#choices.map((choice, index) => ({
         index,
         text: choice.text,
         logprobs: logprobs === null ? null : joinLogprobs(choice.logprobs),
         finish_reason: choice.finish?.reason ?? null,
-        ...(wantsTokenIds && { token_ids: choice.tokens, prompt_token_ids: choice.ids }),
-        ...(wanted !== null && { prompt_logprobs: promptLogprobs(model, best(choice.promptScores, wanted)) }),
+        ...(wantsTokenIds && { token_ids: choice.tokens, prompt_token_ids: choice.prompt.ids }),
+        ...(wanted !== null && { prompt_logprobs: promptLogprobs(this.#model, best(choice.promptScores, wanted)) }),
       })),
       usage: this.usage,
     };
   }
 
-  #logprobsOf(choice: Choice, event: ChoiceEvent["event"], isFirst: boolean): CompletionLogprobs | null {
+  /** None for an event that has nothing to show. */
+  #chunks(index: number, { choice, text, logprobs, event, isFirst }: Taken): readonly string[] {
+    const { wantsTokenIds, runningUsage } = this.#options;
+    const { tokens, finish } = event;
+    if (finish === undefined) {
+      const hasMore = (logprobs !== null && logprobs.tokens.length > 0) || (wantsTokenIds && tokens.length > 0);
+      if (text === "" && !hasMore) return [];
+      if (logprobs === null && !wantsTokenIds && !runningUsage) return [choice.plain(text)];
+    }
+    const fields = {
+      index,
+      text,
+      logprobs,
+      finish_reason: finish?.reason ?? null,
+      ...(wantsTokenIds && { token_ids: tokens }),
+      ...(wantsTokenIds && isFirst && { prompt_token_ids: choice.prompt.ids }),
+    };
+    return [finish === undefined ? this.#frame.chunk(fields) : this.#frame.finishingChunk(fields)];
+  }
+
+  #logprobsOf(choice: Choice, event: GenerationEvent, isFirst: boolean): CompletionLogprobs | null {
     const { logprobs, echo } = this.#options;
     if (logprobs === null) return null;
-    const [first] = choice.ids;
+    const [first] = choice.prompt.ids;
     const echoes = isFirst && echo && first !== undefined;
     const prompt = echoes ? [choice.writer.prompt(first, best(event.promptLogprobs ?? [], logprobs))] : [];
     return joinLogprobs([...prompt, choice.writer.generated(event.logprobs ?? [])]);
   }
-
-  #close(index: number, choice: Choice, { finish, usage }: ChoiceEvent["event"]): void {
-    choice.finish = finish;
-    if (usage !== undefined) this.#usage.add(index, usage);
-    this.#open--;
-  }
-
-  #chunk(choice: object) {
-    return { ...this.#head(), choices: [choice] };
-  }
-
-  #usageSoFar() {
-    const prompts = this.#choices.filter((_, index) => index % this.#options.samples === 0);
-    return usageOf(
-      prompts.reduce((sum, { ids }) => sum + ids.length, 0),
-      this.#choices.reduce((sum, { tokens }) => sum + tokens.length, 0),
-    );
-  }
-
-  #head() {
-    const { id, created, modelName, fingerprint } = this.#options;
-    return { id, object: "text_completion", created, model: modelName, system_fingerprint: fingerprint };
-  }
 }
 
-/** With only the best `most` alternatives: prompts are scored once for all that asked. */
+/** An event as its choice took it in. */
+interface Taken {
+  readonly choice: Choice;
+  readonly text: string;
+  readonly logprobs: CompletionLogprobs | null;
+  readonly event: GenerationEvent;
+  readonly isFirst: boolean;
+}
+
+/** Keeps the `most` best alternatives: a prompt is scored once for everything that was asked about it. */
 const best = (scores: readonly TokenLogprob[], most: number): readonly TokenLogprob[] =>
   scores.map((score) => ({ ...score, top: score.top.slice(0, most) }));

@@ -1,6 +1,5 @@
-import type { ChoiceEvent } from "../requests/merge-events.js";
-import { UsageCount } from "../text/usage-count.js";
-import type { Writer } from "./writer.js";
+import { UsageCount } from "./answer-frame.js";
+import type { ChoiceEvent, Writer } from "./writer.js";
 
 export interface EmbeddingWriterOptions {
   readonly id: string;
@@ -12,7 +11,7 @@ export interface EmbeddingWriterOptions {
 /** Writes /v1/embeddings: one vector per input, in the order of the inputs. */
 export class EmbeddingWriter implements Writer {
   readonly #options: EmbeddingWriterOptions;
-  /** base64 of f32 little-endian */
+  /** base64 of f32 little-endian [dim], by input. */
   readonly #vectors: string[];
   readonly #usage = new UsageCount(1);
 

@@ -1,18 +1,28 @@
-import type { ChoiceEvent } from "../requests/merge-events.js";
-import { SSE_DONE, sseData } from "./sse.js";
 import { formatPosition, type StreamPosition } from "./stream-position.js";
-import type { Writer } from "./writer.js";
+import type { ChoiceEvent, Writer } from "./writer.js";
+
+export const SSE_HEADERS = {
+  "content-type": "text/event-stream; charset=utf-8",
+  "cache-control": "no-cache",
+  "x-accel-buffering": "no",
+} as const;
+
+const SSE_DONE = "data: [DONE]\n\n";
+
+/** One server-sent event. `json` has no line breaks. A client that reconnects names the last `id` it has. */
+export const sseData = (json: string, id?: string): string =>
+  `${id === undefined ? "" : `id: ${id}\n`}data: ${json}\n\n`;
 
 export interface StreamLinesOptions {
   readonly writer: Writer;
   readonly choices: number;
-  /** Give each event its id. Clients that cut `data: ` off an event without parsing it can't read one with an id. */
+  /** Gives each event an id. Clients that cut `data: ` off an event without parsing it cannot read one with an id. */
   readonly withIds: boolean;
-  /** The last chunk that the client had: everything up to it is left out. */
-  readonly after?: StreamPosition;
+  /** The last chunk that the client has; everything up to it is left out. */
+  readonly after?: StreamPosition | undefined;
 }
 
-/** Server-sent events of an answer, if wanted with ids from which the stream can be gone on with, and [DONE] at the end. */
+/** The server-sent events of an answer, [DONE] at the end. Each event yields one part with all of its chunks, for one write. */
 export async function* streamLines(
   events: AsyncIterable<ChoiceEvent>,
   { writer, choices, withIds, after }: StreamLinesOptions,
@@ -25,9 +35,9 @@ export async function* streamLines(
     const count = (taken[choice] ?? 0) + 1;
     taken[choice] = count;
     const lines = writer.take(choiceEvent).flatMap((json, chunk) => {
-      return wasSeen(after, choice, count, chunk) ? [] : [line(json, { taken, choice, chunk })];
+      const isSeen = after !== undefined && wasSeen(after, { choice, count, chunk });
+      return isSeen ? [] : [line(json, { taken, choice, chunk })];
     });
-    // One part per event, with all the chunks that it makes: each part is a write.
     if (lines.length > 0) yield lines.join("");
   }
   const ending = writer.end().flatMap((json, chunk) => {
@@ -36,7 +46,14 @@ export async function* streamLines(
   yield ending.join("") + SSE_DONE;
 }
 
-function wasSeen(after: StreamPosition | undefined, choice: number, count: number, chunk: number): boolean {
-  const had = after?.taken[choice] ?? 0;
-  return count < had || (count === had && (after?.choice !== choice || chunk <= after.chunk));
+interface ChunkPlace {
+  readonly choice: number;
+  /** Events of the choice up to and with this one. */
+  readonly count: number;
+  readonly chunk: number;
+}
+
+function wasSeen(after: StreamPosition, { choice, count, chunk }: ChunkPlace): boolean {
+  const seen = after.taken[choice] ?? 0;
+  return count < seen || (count === seen && (after.choice !== choice || chunk <= after.chunk));
 }

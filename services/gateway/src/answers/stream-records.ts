@@ -1,27 +1,71 @@
-import { FINISHED_LOG_TTL_S, RhoneError, streamKey } from "@rhone/common";
-import type { Redis } from "ioredis";
+import { FINISHED_LOG_TTL_S, type GenerationJob, RhoneError, redisUnavailable, streamKey } from "@rhone/common";
+import { z } from "zod";
+import { readStored } from "../stored-json.js";
+import { type WriterRecord, writerRecordSchema } from "./writer-record.js";
 
-/** What outlives a streamed request's gateway, kept as JSON. */
-export interface StreamRecords {
-  /** Kept until some time after the deadline. Throws REDIS_UNAVAILABLE. */
-  save(id: string, record: object, deadlineAtMs: number): Promise<void>;
-  /** undefined: there is none (any more). Throws REDIS_UNAVAILABLE. */
-  load(id: string): Promise<unknown>;
+const VERSION = 1;
+
+const addressSchema = z.object({
+  requestId: z.string(),
+  replyTo: z.string(),
+  lane: z.enum(["interactive", "batch"]),
+});
+
+export const streamRecordSchema = z.object({
+  version: z.literal(VERSION).default(VERSION),
+  writer: writerRecordSchema,
+  jobs: z.array(addressSchema).min(1).readonly(),
+  /** Unix milliseconds. */
+  deadlineAtMs: z.number(),
+  /** Who may read and end the stream. */
+  owner: z.string(),
+});
+
+/** Everything a gateway needs to write an answer again, besides the token logs of its jobs. */
+export type StreamRecord = Readonly<z.output<typeof streamRecordSchema>>;
+
+/** The record of a request that is about to run. */
+export function streamRecordOf(writer: WriterRecord, jobs: readonly GenerationJob[]): StreamRecord {
+  return {
+    version: VERSION,
+    writer,
+    jobs: jobs.map(({ requestId, replyTo, lane }) => ({ requestId, replyTo, lane })),
+    deadlineAtMs: Math.max(...jobs.map((job) => job.deadlineAtMs)),
+    owner: jobs[0]?.keyId ?? "",
+  };
 }
 
-/** Records live as long as the token logs that they belong to. */
-export function redisStreamRecords(redis: Redis): StreamRecords {
-  const unavailable = (cause: unknown): never => {
-    throw new RhoneError("REDIS_UNAVAILABLE", "Redis can't be reached; try again shortly.", { cause });
-  };
-  return {
-    async save(id, record, deadlineAtMs) {
-      const ttlS = Math.max(1, Math.ceil((deadlineAtMs - Date.now()) / 1000)) + FINISHED_LOG_TTL_S;
-      await redis.set(streamKey(id), JSON.stringify(record), "EX", ttlS).catch(unavailable);
-    },
-    async load(id) {
-      const record = await redis.get(streamKey(id)).catch(unavailable);
-      return record === null ? undefined : JSON.parse(record);
-    },
-  };
+/** How long, in seconds, the token logs of a record's jobs can still be read. */
+export const logTtlS = ({ deadlineAtMs }: StreamRecord): number =>
+  Math.max(1, Math.ceil((deadlineAtMs - Date.now()) / 1000)) + FINISHED_LOG_TTL_S;
+
+/** The commands used of Redis. */
+interface RecordStore {
+  get(key: string): Promise<string | null>;
+  set(key: string, text: string, mode: "EX", ttlS: number): Promise<unknown>;
+}
+
+/** Records of resumable streams, kept in Redis as long as the token logs they belong to. */
+export class StreamRecords {
+  readonly #redis: RecordStore;
+
+  /** `redis` is borrowed. */
+  constructor(redis: RecordStore) {
+    this.#redis = redis;
+  }
+
+  /** Throws REDIS_UNAVAILABLE. */
+  async save(record: StreamRecord): Promise<void> {
+    const { id } = record.writer.options;
+    await this.#redis.set(streamKey(id), JSON.stringify(record), "EX", logTtlS(record)).catch(redisUnavailable);
+  }
+
+  /** Throws NOT_FOUND, also for another owner's stream, RECORD_UNREADABLE and REDIS_UNAVAILABLE. */
+  async load(id: string, owner: string): Promise<StreamRecord> {
+    const text = await this.#redis.get(streamKey(id)).catch(redisUnavailable);
+    const record = text === null ? undefined : readStored(streamRecordSchema, text, `The stream ${id}`);
+    if (record?.owner === owner) return record;
+    const kept = `a resumable stream is kept until ${FINISHED_LOG_TTL_S / 60} minutes after its end`;
+    throw new RhoneError("NOT_FOUND", `There is no stream ${id}; ${kept}.`);
+  }
 }

@@ -1,12 +1,19 @@
-import type { ChoiceEvent } from "../requests/merge-events.js";
+import type { GenerationEvent } from "@rhone/common";
 
-/** Turns a request's events into its JSON: chunks as they come, or one whole answer at the end. */
+/** An event, and which of the request's choices it belongs to. */
+export interface ChoiceEvent {
+  readonly choice: number;
+  readonly event: GenerationEvent;
+}
+
+/** Turns a request's events into its JSON: chunks as they arrive, or one whole answer at the end. */
 export interface Writer {
-  /** Takes an event in; the JSON of the chunks that it makes, if the answer is a stream. */
+  /** Takes one event in. Returns the JSON of each chunk it makes, for an answer that is streamed. */
   take(choiceEvent: ChoiceEvent): readonly string[];
   /** The chunks after the last event. */
   end(): readonly string[];
   whole(): unknown;
+  /** Complete once every choice has finished. */
   readonly usage: {
     readonly prompt_tokens: number;
     readonly prompt_tokens_details: { readonly cached_tokens: number };

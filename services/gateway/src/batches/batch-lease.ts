@@ -3,7 +3,7 @@ import type { Redis } from "ioredis";
 
 const leaseKey = (id: string): string => `${REDIS_PREFIX}:batch-lease:${id}`;
 
-/** Lengthens our lease, or takes it again when Redis has forgotten it; 0 when somebody else has it. */
+/** Extends our lease, or takes it again when Redis lost it; 0 when another process has it. */
 const RENEW = `
 local owner = redis.call('get', KEYS[1])
 if owner and owner ~= ARGV[1] then return 0 end
@@ -14,7 +14,14 @@ const RELEASE = `
 if redis.call('get', KEYS[1]) == ARGV[1] then redis.call('del', KEYS[1]) end
 return 1`;
 
-/** The right to run a batch: one gateway has it at a time, and it runs out when that gateway dies. */
+export interface Lease {
+  readonly id: string;
+  /** Names this process alone. */
+  readonly owner: string;
+  readonly leaseMs: number;
+}
+
+/** The right to run a batch: one gateway has it at a time, and it expires when that gateway dies. */
 export class BatchLease {
   readonly #redis: Redis;
   readonly #id: string;
@@ -23,7 +30,7 @@ export class BatchLease {
   readonly #timer: NodeJS.Timeout;
   #heldUntilMs: number;
 
-  private constructor(redis: Redis, lease: { id: string; owner: string; leaseMs: number }) {
+  private constructor(redis: Redis, lease: Lease) {
     this.#redis = redis;
     this.#id = lease.id;
     this.#owner = lease.owner;
@@ -31,13 +38,13 @@ export class BatchLease {
     this.#timer = setInterval(() => void this.#renew(lease.leaseMs), lease.leaseMs / 3);
   }
 
-  /** null: another has it. `owner` is this process's alone. Throws what Redis throws. */
-  static async take(redis: Redis, lease: { id: string; owner: string; leaseMs: number }): Promise<BatchLease | null> {
+  /** null: another process has it. Throws what Redis throws. */
+  static async take(redis: Redis, lease: Lease): Promise<BatchLease | null> {
     const taken = await redis.set(leaseKey(lease.id), lease.owner, "PX", lease.leaseMs, "NX");
     return taken === null ? null : new BatchLease(redis, lease);
   }
 
-  /** Aborted when it has run out or is another's. */
+  /** Aborted when the lease expired or another process has it. */
   get lost(): AbortSignal {
     return this.#lost.signal;
   }
@@ -51,7 +58,7 @@ export class BatchLease {
     const askedAtMs = Date.now();
     const isOurs = await this.#redis.eval(RENEW, 1, leaseKey(this.#id), this.#owner, leaseMs).then(
       (reply) => reply === 1,
-      () => null, // no answer says nothing; time tells
+      () => null, // without an answer, its time decides
     );
     if (isOurs === true) this.#heldUntilMs = askedAtMs + leaseMs;
     if (isOurs === false || Date.now() > this.#heldUntilMs) this.#lose();
@@ -59,6 +66,8 @@ export class BatchLease {
 
   #lose(): void {
     clearInterval(this.#timer);
-    this.#lost.abort(new RhoneError("SHUTTING_DOWN", "Another gateway may run the batch by now."));
+    this.#lost.abort(
+      new RhoneError("SHUTTING_DOWN", "The lease of the batch is lost; another gateway may run it by now."),
+    );
   }
 }

@@ -1,13 +1,4 @@
-import type { BatchRecord } from "./batch-record.js";
-
-/** Why a line can't be run; one such line fails the whole batch. */
-export interface BatchLineProblem {
-  readonly code: string;
-  readonly message: string;
-  readonly param: string | null;
-  /** From 1; null when it is about the file. */
-  readonly line: number | null;
-}
+import type { BatchLineProblem, BatchRecord } from "./batch-record.js";
 
 export interface BatchLine {
   readonly customId: string;

@@ -1,5 +1,16 @@
-import type { BatchLineProblem } from "./batch-line.js";
-import type { BatchEndpoint } from "./endpoint-paths.js";
+/** The endpoints that the lines of a batch may call. */
+export const BATCH_ENDPOINT_PATHS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"] as const;
+
+export type BatchEndpoint = (typeof BATCH_ENDPOINT_PATHS)[number];
+
+/** Why a line cannot be run. One such line fails the whole batch. */
+export interface BatchLineProblem {
+  readonly code: string;
+  readonly message: string;
+  readonly param: string | null;
+  /** From 1; null when the problem is the file's. */
+  readonly line: number | null;
+}
 
 export type BatchEnding = "completed" | "expired" | "cancelled";
 export type BatchStatus = "validating" | "in_progress" | "finalizing" | "failed" | BatchEnding;

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { optional } from "../requests/request-fields.js";
-import { BATCH_ENDPOINT_PATHS } from "./endpoint-paths.js";
+import { BATCH_ENDPOINT_PATHS } from "./batch-record.js";
 
 const MOST_HOURS = 7 * 24;
 

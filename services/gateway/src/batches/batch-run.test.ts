@@ -2,12 +2,11 @@ import { once } from "node:events";
 import { text as textOf } from "node:stream/consumers";
 import { RhoneError } from "@rhone/common";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { GatewayDeps } from "../gateway-deps.js";
 import { fakeGateway, hello, type Script } from "../testing/fake-gateway.js";
 import { testBatch } from "../testing/test-batch.js";
 import { STORAGES } from "../testing/test-storages.js";
 import type { BatchRecord } from "./batch-record.js";
-import { BatchRun } from "./batch-run.js";
+import { BatchRun, type BatchUse } from "./batch-run.js";
 
 const never = new AbortController().signal;
 
@@ -16,29 +15,29 @@ describe.each(STORAGES)("$place", ({ open }) => {
     const storage = await open();
     const fake = fakeGateway(script, "ready", { storage });
     onTestFinished(() => fake.app.close());
-    return { ...fake, storage };
+    return { ...fake, uses: fake as BatchUse, storage };
   }
 
   /** Lines "l0", "l1", …: each asks for a completion, those of `bad` with a temperature that no request may have. */
-  async function newBatchOf(deps: GatewayDeps, count: number, options: Partial<BatchRecord> & { bad?: number[] } = {}) {
+  async function newBatchOf(uses: BatchUse, count: number, options: Partial<BatchRecord> & { bad?: number[] } = {}) {
     const { bad = [], ...changes } = options;
-    const draft = await deps.files.draft();
+    const draft = await uses.files.draft();
     for (let index = 0; index < count; index++) {
       const body = { prompt: `p${index}`, temperature: bad.includes(index) ? 9 : 0 };
       const line = { custom_id: `l${index}`, method: "POST", url: "/v1/completions", body };
       await draft.write(Buffer.from(`${JSON.stringify(line)}\n`));
     }
     const about = { filename: "in.jsonl", purpose: "batch", kind: "request", createdAt: 0, expiresAt: null } as const;
-    const { id } = await deps.files.commit(draft, about);
+    const { id } = await uses.files.commit(draft, about);
     const batch = testBatch({ inputFileIds: [id], ...changes });
-    await deps.batches.create(batch);
+    await uses.batches.create(batch);
     return batch;
   }
 
-  async function run(deps: GatewayDeps, id: string, handover: AbortSignal = never): Promise<BatchRecord> {
-    const batch = await deps.batches.get(id);
-    await new BatchRun({ deps, batch, handover, linesInFlight: 3, mostLines: 100, tickMs: 1, pauseMs: 1 }).run();
-    return deps.batches.get(id);
+  async function run(uses: BatchUse, id: string, handover: AbortSignal = never): Promise<BatchRecord> {
+    const batch = await uses.batches.get(id);
+    await new BatchRun({ uses, batch, handover, linesInFlight: 3, mostLines: 100, tickMs: 1, pauseMs: 1 }).run();
+    return uses.batches.get(id);
   }
 
   interface Entry {
@@ -47,9 +46,9 @@ describe.each(STORAGES)("$place", ({ open }) => {
     readonly error: { readonly code: string } | null;
   }
 
-  async function entries(deps: GatewayDeps, id: string | null): Promise<Entry[]> {
+  async function entries(uses: BatchUse, id: string | null): Promise<Entry[]> {
     if (id === null) return [];
-    const lines = (await textOf(await deps.files.read(id))).trimEnd().split("\n");
+    const lines = (await textOf(await uses.files.read(id))).trimEnd().split("\n");
     return lines.map((line) => JSON.parse(line) as Entry);
   }
 
@@ -57,28 +56,28 @@ describe.each(STORAGES)("$place", ({ open }) => {
   const customIds = (count: number) => Array.from({ length: count }, (_, index) => `l${index}`).sort();
 
   test("answers go to the output file, refusals to the error file, each line once", async () => {
-    const { deps, jobs } = await gateway();
-    const { id } = await newBatchOf(deps, 10, { bad: [2, 7] });
-    const batch = await run(deps, id);
+    const { uses, jobs } = await gateway();
+    const { id } = await newBatchOf(uses, 10, { bad: [2, 7] });
+    const batch = await run(uses, id);
     expect(batch).toMatchObject({
       status: "completed",
       counts: { total: 10, completed: 8, failed: 2 },
       usage: { completionTokens: 16 },
     });
-    const output = await entries(deps, batch.outputFileId);
-    const errors = await entries(deps, batch.errorFileId);
+    const output = await entries(uses, batch.outputFileId);
+    const errors = await entries(uses, batch.errorFileId);
     expect(idsOf([...output, ...errors])).toEqual(customIds(10));
     expect(idsOf(errors)).toEqual(["l2", "l7"]);
     expect(errors[0]?.response).toMatchObject({ status_code: 400, body: { error: { param: "temperature" } } });
     expect(output[0]?.response).toMatchObject({ status_code: 200, body: { object: "text_completion" } });
     expect(jobs.every(({ lane }) => lane === "batch")).toBe(true);
-    expect(await deps.batches.openIds()).toEqual([]);
+    expect(await uses.batches.openIds()).toEqual([]);
   });
 
   test("a file with a bad line fails before anything runs", async () => {
-    const { deps, jobs } = await gateway();
-    const { id } = await newBatchOf(deps, 3, { endpoint: "/v1/chat/completions" });
-    const batch = await run(deps, id);
+    const { uses, jobs } = await gateway();
+    const { id } = await newBatchOf(uses, 3, { endpoint: "/v1/chat/completions" });
+    const batch = await run(uses, id);
     expect(batch).toMatchObject({ status: "failed", outputFileId: null });
     expect(batch.problems.map(({ code, line }) => [code, line])).toEqual(
       [1, 2, 3].map((line) => ["invalid_url", line]),
@@ -87,20 +86,20 @@ describe.each(STORAGES)("$place", ({ open }) => {
   });
 
   test("a file that is gone fails the batch", async () => {
-    const { deps } = await gateway();
-    const { id, inputFileIds } = await newBatchOf(deps, 3);
-    await deps.files.delete(inputFileIds[0] ?? "");
-    expect(await run(deps, id)).toMatchObject({ status: "failed", problems: [{ code: "file_not_found" }] });
+    const { uses } = await gateway();
+    const { id, inputFileIds } = await newBatchOf(uses, 3);
+    await uses.files.delete(inputFileIds[0] ?? "");
+    expect(await run(uses, id)).toMatchObject({ status: "failed", problems: [{ code: "file_not_found" }] });
   });
 
   test("lines wait while the cluster is away", async () => {
     let outages = 5;
-    const { deps, jobs } = await gateway((job) => {
+    const { uses, jobs } = await gateway((job) => {
       if (outages-- > 0) throw new RhoneError("NO_PIPELINE", "The model is not ready.");
       return hello(job);
     });
-    const { id } = await newBatchOf(deps, 4);
-    expect(await run(deps, id)).toMatchObject({ status: "completed", counts: { completed: 4, failed: 0 } });
+    const { id } = await newBatchOf(uses, 4);
+    expect(await run(uses, id)).toMatchObject({ status: "completed", counts: { completed: 4, failed: 0 } });
     // A generation that failed is never asked for under the same id again.
     expect(new Set(jobs.map(({ requestId }) => requestId)).size).toBe(9);
   });
@@ -108,63 +107,64 @@ describe.each(STORAGES)("$place", ({ open }) => {
   test("whoever takes a batch over runs what has no result, and no line twice", async () => {
     const first = new AbortController();
     let answered = 0;
-    const { deps, jobs, storage } = await gateway((job) => {
+    const { uses, jobs, storage } = await gateway((job) => {
       if (++answered === 5) first.abort(new RhoneError("SHUTTING_DOWN", "The gateway is stopping."));
       return hello(job);
     });
-    const { id } = await newBatchOf(deps, 12);
-    await expect(run(deps, id, first.signal)).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
-    expect(await deps.batches.get(id)).toMatchObject({ status: "in_progress" });
+    const { id } = await newBatchOf(uses, 12);
+    await expect(run(uses, id, first.signal)).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
+    expect(await uses.batches.get(id)).toMatchObject({ status: "in_progress" });
     const cut = await storage.openLog(`batches/${id}/results-0`);
     await cut.append('{"line":12,"ok":true,"usa');
     await cut.close();
-    const batch = await run(deps, id);
+    const batch = await run(uses, id);
     expect(batch).toMatchObject({ status: "completed", counts: { total: 12, completed: 12, failed: 0 } });
-    expect(idsOf(await entries(deps, batch.outputFileId))).toEqual(customIds(12));
+    expect(idsOf(await entries(uses, batch.outputFileId))).toEqual(customIds(12));
     expect(jobs.length).toBeLessThan(12 + 4);
   });
 
   test("a line with two results of two owners counts once", async () => {
-    const { deps } = await gateway();
-    const { id } = await newBatchOf(deps, 1, { status: "in_progress", counts: { total: 1, completed: 0, failed: 0 } });
+    const { uses } = await gateway();
+    const { id } = await newBatchOf(uses, 1, { status: "in_progress", counts: { total: 1, completed: 0, failed: 0 } });
     const usage = { promptTokens: 1, cachedTokens: 0, completionTokens: 1 };
     for (const owner of ["first", "second"]) {
-      const log = await deps.batches.newResults(id);
+      const log = await uses.batches.newResults(id);
       await log.append({ line: 1, ok: true, usage, entry: { custom_id: "l0", owner } });
       await log.close();
     }
-    const batch = await run(deps, id);
-    expect(await entries(deps, batch.outputFileId)).toEqual([{ custom_id: "l0", owner: expect.any(String) }]);
+    const batch = await run(uses, id);
+    expect(await entries(uses, batch.outputFileId)).toEqual([{ custom_id: "l0", owner: expect.any(String) }]);
     expect(batch).toMatchObject({ counts: { completed: 1 }, usage: { completionTokens: 1 } });
   });
 
   test("a crash while the files are written leads to the same files", async () => {
-    const { deps } = await gateway();
-    const { id } = await newBatchOf(deps, 5);
-    const done = await run(deps, id);
-    const results = await entries(deps, done.outputFileId);
-    const log = await deps.batches.newResults(id);
+    const { uses } = await gateway();
+    const { id } = await newBatchOf(uses, 5);
+    const done = await run(uses, id);
+    const results = await entries(uses, done.outputFileId);
+    const log = await uses.batches.newResults(id);
     for (const [index, entry] of results.entries()) {
       await log.append({ line: index + 1, ok: true, usage: done.usage, entry });
     }
     await log.close();
-    await deps.batches.save({ ...done, status: "finalizing" });
-    const again = await run(deps, id);
+    await uses.batches.save({ ...done, status: "finalizing" });
+    const again = await run(uses, id);
     expect(again.outputFileId).toBe(done.outputFileId);
-    expect(await entries(deps, again.outputFileId)).toEqual(results);
+    expect(await entries(uses, again.outputFileId)).toEqual(results);
   });
 
   /** Answers lines until `stopAfter` of them are, then `stop` is called and no more are answered. */
   async function stallingGateway(stopAfter: number, stop: () => unknown) {
     let answered = 0;
     const fake = await gateway(hello);
-    const deps: GatewayDeps = {
-      ...fake.deps,
+    const uses: BatchUse = {
+      ...fake.uses,
       client: {
-        ...fake.deps.client,
+        follow: (...args) => fake.uses.client.follow(...args),
+        cancel: (job) => fake.uses.client.cancel(job),
         async *generate(job, signal) {
           if (answered++ < stopAfter) {
-            yield* fake.deps.client.generate(job, signal);
+            yield* fake.uses.client.generate(job, signal);
             return;
           }
           await stop();
@@ -173,27 +173,27 @@ describe.each(STORAGES)("$place", ({ open }) => {
         },
       },
     };
-    return deps;
+    return uses;
   }
 
   test("a cancelled batch keeps its results; the other lines say why they have none", async () => {
     let id = "";
-    const deps = await stallingGateway(4, () => deps.batches.requestCancel(id));
-    ({ id } = await newBatchOf(deps, 10));
-    const batch = await run(deps, id);
+    const uses = await stallingGateway(4, () => uses.batches.requestCancel(id));
+    ({ id } = await newBatchOf(uses, 10));
+    const batch = await run(uses, id);
     expect(batch).toMatchObject({ status: "cancelled", counts: { total: 10, completed: 4, failed: 6 } });
-    const output = await entries(deps, batch.outputFileId);
-    const errors = await entries(deps, batch.errorFileId);
+    const output = await entries(uses, batch.outputFileId);
+    const errors = await entries(uses, batch.errorFileId);
     expect(idsOf([...output, ...errors])).toEqual(customIds(10));
     expect(new Set(errors.map(({ error }) => error?.code))).toEqual(new Set(["batch_cancelled"]));
   });
 
   test("a batch whose window has ended delivers what it has", async () => {
-    const { deps, jobs } = await gateway();
-    const { id } = await newBatchOf(deps, 3, { expiresAt: 1 });
-    const batch = await run(deps, id);
+    const { uses, jobs } = await gateway();
+    const { id } = await newBatchOf(uses, 3, { expiresAt: 1 });
+    const batch = await run(uses, id);
     expect(batch).toMatchObject({ status: "expired", outputFileId: null, counts: { completed: 0, failed: 3 } });
-    const errors = await entries(deps, batch.errorFileId);
+    const errors = await entries(uses, batch.errorFileId);
     expect(errors.map(({ response, error }) => [response, error?.code])).toEqual(
       Array(3).fill([null, "batch_expired"]),
     );

@@ -1,31 +1,40 @@
 import { setMaxListeners } from "node:events";
 import { RhoneError } from "@rhone/common";
 import { newFileId } from "../files/file-record.js";
+import type { FileStore } from "../files/file-store.js";
 import type { TextLine } from "../files/read-lines.js";
-import type { GatewayDeps } from "../gateway-deps.js";
-import { servedNames } from "../requests/served-model.js";
+import { servedNames } from "../queue/cluster-state.js";
+import { readInput, validateInput } from "./batch-input.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
 import { addUsage, advance, type BatchEnding, type BatchRecord } from "./batch-record.js";
-import { readInput } from "./read-input.js";
+import type { BatchStore } from "./batch-store.js";
 import { type LineResult, type ResultLog, type ResultSummary, summarizeResults } from "./result-log.js";
-import { runLine } from "./run-line.js";
-import { validateInput } from "./validate-input.js";
+import { type LineUse, runLine } from "./run-line.js";
+import { runLines } from "./run-lines.js";
 import { writeResultFiles } from "./write-result-files.js";
 
+/** What running a batch takes. */
+export interface BatchUse extends LineUse {
+  readonly batches: BatchStore;
+  readonly files: FileStore;
+  /** Longest line of an input. */
+  readonly bodyLimitBytes: number;
+}
+
 export interface BatchRunOptions {
-  readonly deps: GatewayDeps;
+  readonly uses: BatchUse;
   readonly batch: BatchRecord;
-  /** Aborted when the batch is to be left to another gateway: its generations go on. */
+  /** Aborted when the batch is left to another gateway; its generations go on. */
   readonly handover: AbortSignal;
   readonly linesInFlight: number;
   readonly mostLines: number;
-  /** Between looks at the clock and for a cancellation. */
+  /** Time between checks for expiry and cancellation. */
   readonly tickMs: number;
-  /** Before a line is tried again after an outage, at first. */
+  /** Before the second attempt of a line after an outage. */
   readonly pauseMs: number;
 }
 
-/** Takes one batch from the state it is in to its end. Its owner alone runs it. */
+/** Takes one batch from its present state to its end. Only the holder of its lease runs it. */
 export class BatchRun {
   readonly #options: BatchRunOptions;
   readonly #stop = new AbortController();
@@ -33,17 +42,17 @@ export class BatchRun {
   #ending: BatchEnding = "completed";
   #changed = false;
   #savedAtMs = 0;
-  /** One look around at a time: an older record must not be written over a newer one. */
-  #looking: Promise<void> | undefined;
+  /** One check at a time: an older record must not overwrite a newer one. */
+  #checking: Promise<void> | undefined;
 
   constructor(options: BatchRunOptions) {
     this.#options = options;
     this.#record = options.batch;
-    // As many lines listen as run.
+    // Every running line listens.
     setMaxListeners(0, this.#stop.signal);
   }
 
-  /** Resolves when the batch is over. Rejects with the reason of `handover`, or when it has to be tried again. */
+  /** Resolves when the batch is over. Rejects with the reason of `handover`, or when the batch has to be tried again. */
   async run(): Promise<void> {
     try {
       if (this.#record.status === "validating") await this.#validate();
@@ -57,8 +66,8 @@ export class BatchRun {
   }
 
   async #validate(): Promise<void> {
-    const { deps, mostLines } = this.#options;
-    const names = servedNames(deps.model, await deps.cluster.coordinators());
+    const { uses, mostLines } = this.#options;
+    const names = servedNames(uses.model, await uses.cluster.coordinators());
     const rules = { ...this.#record, mostLines, isServed: (model: string) => names.includes(model) };
     const { problems, total, model } = await validateInput(this.#input(), rules);
     this.#options.handover.throwIfAborted();
@@ -67,7 +76,7 @@ export class BatchRun {
   }
 
   async #process(): Promise<void> {
-    const { batches } = this.#options.deps;
+    const { batches } = this.#options.uses;
     const { id } = this.#record;
     const known = await summarizeResults(batches.results(id));
     this.#count(known);
@@ -77,49 +86,31 @@ export class BatchRun {
     if (this.#options.handover.aborted) giveUp();
     const timer = setInterval(() => this.#tick(log), this.#options.tickMs);
     try {
-      await this.#lookAround(log);
+      await this.#check(log);
       await this.#runLines(known.lines, log);
     } finally {
       clearInterval(timer);
       this.#options.handover.removeEventListener("abort", giveUp);
-      await this.#looking;
+      await this.#checking;
       await log.close();
     }
     this.#options.handover.throwIfAborted();
     await this.#advance("finalizing", { ending: this.#ending, outputFileId: newFileId(), errorFileId: newFileId() });
   }
 
-  /** So many lines at a time, each taken from the input when there is room for it. */
   async #runLines(done: ReadonlySet<number>, log: ResultLog): Promise<void> {
-    const lines = this.#input();
-    const work = async () => {
-      for (;;) {
-        const next = await lines.next();
-        if (next.done === true || this.#stop.signal.aborted) return;
-        if (!done.has(next.value.number)) await this.#runLine(next.value, log);
-      }
-    };
-    const workers = Array.from({ length: this.#options.linesInFlight }, () =>
-      work().catch((error: unknown) => {
-        // One that fails stops the others, whose generations are found again; one that was stopped ends quietly.
-        const isFirst = !this.#stop.signal.aborted;
-        if (isFirst) this.#stop.abort(new RhoneError("SHUTTING_DOWN", "The batch was interrupted.", { cause: error }));
-        if (isFirst || error !== this.#stop.signal.reason) throw error;
-      }),
-    );
-    const ended = await Promise.allSettled(workers);
-    await lines.return(undefined);
-    for (const each of ended) if (each.status === "rejected") throw each.reason;
-    const { aborted, reason } = this.#stop.signal;
-    if (aborted && this.#ending === "completed") throw reason;
+    const stop = this.#stop;
+    const { linesInFlight: atOnce } = this.#options;
+    await runLines({ lines: this.#input(), done, atOnce, stop, run: (line) => this.#runLine(line, log) });
+    if (stop.signal.aborted && this.#ending === "completed") throw stop.signal.reason;
   }
 
   async #runLine({ number, text }: TextLine, log: ResultLog): Promise<void> {
-    const { deps, pauseMs } = this.#options;
+    const { uses, pauseMs } = this.#options;
     const batch = this.#record;
     const line = parseBatchLine(text, number, batch);
-    if (isProblem(line)) throw new Error(`Line ${number} of ${batch.id} has changed since it was validated`);
-    const result = await runLine({ deps, batch, number, line, signal: this.#stop.signal, pauseMs });
+    if (isProblem(line)) throw new Error(`Line ${number} of ${batch.id} changed after it was validated`);
+    const result = await runLine({ uses, batch, number, line, signal: this.#stop.signal, pauseMs });
     await log.append(result);
     this.#countOne(result);
   }
@@ -134,26 +125,26 @@ export class BatchRun {
       usage: addUsage(this.#record.usage, usage),
     };
     this.#changed = true;
-    this.#options.deps.metrics.batchLines.inc({ outcome: ok ? "ok" : "error" });
+    this.#options.uses.metrics.batchLines.inc({ outcome: ok ? "ok" : "error" });
   }
 
-  /** What earlier owners did. */
+  /** Takes over the counts of earlier owners. */
   #count({ completed, failed, usage }: ResultSummary): void {
     this.#record = { ...this.#record, counts: { total: this.#record.counts.total, completed, failed }, usage };
   }
 
   #tick(log: ResultLog): void {
-    this.#looking ??= this.#lookAround(log)
+    this.#checking ??= this.#check(log)
       .catch((err: unknown) => {
-        this.#options.deps.logger.warn({ err, batch: this.#record.id }, "batch not looked after, trying again");
+        this.#options.uses.logger.warn({ err, batch: this.#record.id }, "batch check failed, trying again");
       })
       .finally(() => {
-        this.#looking = undefined;
+        this.#checking = undefined;
       });
   }
 
-  async #lookAround(log: ResultLog): Promise<void> {
-    const { batches } = this.#options.deps;
+  async #check(log: ResultLog): Promise<void> {
+    const { batches } = this.#options.uses;
     if (Date.now() >= this.#record.expiresAt * 1000) this.#end("expired");
     else if ((await batches.cancelledAt(this.#record.id)) !== null) this.#end("cancelled");
     if (!this.#changed || Date.now() - this.#savedAtMs < batches.pace.saveMs) return;
@@ -166,11 +157,11 @@ export class BatchRun {
     });
   }
 
-  /** Counts only what is kept. */
+  /** Syncs the results first, so that the record counts only what is kept. */
   async #saveCounts(log: ResultLog): Promise<void> {
     const record = this.#record;
     await log.sync();
-    await this.#options.deps.batches.save(record);
+    await this.#options.uses.batches.save(record);
   }
 
   #end(ending: "cancelled" | "expired"): void {
@@ -180,7 +171,7 @@ export class BatchRun {
   }
 
   async #finalize(): Promise<void> {
-    const { files, batches } = this.#options.deps;
+    const { files, batches } = this.#options.uses;
     const batch = this.#record;
     const { counts } = await writeResultFiles({
       batch,
@@ -204,13 +195,13 @@ export class BatchRun {
 
   async #advance(status: BatchRecord["status"], changes: Partial<BatchRecord>): Promise<void> {
     this.#record = advance(this.#record, status, changes);
-    await this.#options.deps.batches.save(this.#record);
+    await this.#options.uses.batches.save(this.#record);
     const { id, counts } = this.#record;
-    this.#options.deps.logger.info({ batch: id, status, ...counts }, "batch advanced");
+    this.#options.uses.logger.info({ batch: id, status, ...counts }, "batch advanced");
   }
 
   #input(): AsyncGenerator<TextLine> {
-    const { files, bodyLimitBytes } = this.#options.deps;
+    const { files, bodyLimitBytes } = this.#options.uses;
     return readInput(files, this.#record, bodyLimitBytes);
   }
 }

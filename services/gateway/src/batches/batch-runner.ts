@@ -1,31 +1,29 @@
 import { randomUUID } from "node:crypto";
 import { RhoneError } from "@rhone/common";
-import type { Redis } from "ioredis";
-import { madeAtMs } from "../files/timed-id.js";
-import type { GatewayDeps } from "../gateway-deps.js";
-import { BatchLease } from "./batch-lease.js";
+import { madeAtMs } from "../storage/object-storage.js";
+import type { BatchLease, Lease } from "./batch-lease.js";
 import { isOver } from "./batch-record.js";
-import { BatchRun } from "./batch-run.js";
+import { BatchRun, type BatchUse } from "./batch-run.js";
 
 const CLEAN_MS = 3600_000;
 const LEASE_MS = 9000;
 const TICK_MS = 1000;
 const PAUSE_MS = 500;
-/** A batch that could not be gone on with is left alone for so long. */
+/** Back-off before a failed batch is tried again. */
 const RETRY_MS = 10_000;
-/** Longest between a batch's mark and its record. */
+/** A mark older than this without a record belongs to no batch. */
 const UNBORN_MS = 300_000;
 
 export interface BatchRunnerOptions {
-  readonly deps: GatewayDeps;
-  /** Borrowed. */
-  readonly redis: Redis;
+  readonly uses: BatchUse;
+  /** Takes the lease of a batch; null: another gateway has it. Rejects when Redis can't be reached. */
+  readonly takeLease: (lease: Lease) => Promise<Pick<BatchLease, "lost" | "release"> | null>;
   readonly mostBatches: number;
   readonly linesInFlight: number;
   readonly mostLines: number;
 }
 
-/** Finds batches that nobody runs, oldest first, and runs them. */
+/** Finds batches that no gateway runs, oldest first, and runs them. */
 export class BatchRunner {
   readonly #options: BatchRunnerOptions;
   readonly #owner: string;
@@ -33,18 +31,18 @@ export class BatchRunner {
   readonly #running = new Map<string, Promise<void>>();
   readonly #notBeforeMs = new Map<string, number>();
   #sweeping: Promise<void> = Promise.resolve();
-  /** undefined: it looks just now. */
+  /** undefined while it is looking. */
   #timer: NodeJS.Timeout | undefined;
   #isWoken = false;
   #cleanedAtMs = 0;
 
   constructor(options: BatchRunnerOptions) {
     this.#options = options;
-    this.#owner = `${options.deps.gatewayId}-${randomUUID()}`;
+    this.#owner = `${options.uses.gatewayId}-${randomUUID()}`;
   }
 
   start(): void {
-    this.#options.deps.batches.whenCreated(() => this.#wake());
+    this.#options.uses.batches.whenCreated(() => this.#wake());
     this.#look();
   }
 
@@ -52,15 +50,15 @@ export class BatchRunner {
     this.#timer = undefined;
     this.#isWoken = false;
     this.#sweeping = this.#sweep().catch((err: unknown) => {
-      this.#options.deps.logger.warn({ err }, "batches not looked for, trying again");
+      this.#options.uses.logger.warn({ err }, "search for batches failed, trying again");
     });
     void this.#sweeping.then(() => {
-      const { sweepMs } = this.#options.deps.batches.pace;
+      const { sweepMs } = this.#options.uses.batches.pace;
       if (!this.#closing.signal.aborted) this.#timer = setTimeout(() => this.#look(), this.#isWoken ? 0 : sweepMs);
     });
   }
 
-  /** A batch was made here: no need to wait for the next look. */
+  /** A batch was created here: it need not wait for the next look. */
   #wake(): void {
     this.#isWoken = true;
     if (this.#timer === undefined) return;
@@ -68,7 +66,7 @@ export class BatchRunner {
     this.#look();
   }
 
-  /** Leaves the batches as they are: another gateway goes on with them, and so does this one when it is started again. */
+  /** Leaves the batches to another gateway, or to this one when it starts again. */
   async close(): Promise<void> {
     this.#closing.abort(new RhoneError("SHUTTING_DOWN", "The gateway is stopping."));
     clearTimeout(this.#timer);
@@ -77,7 +75,7 @@ export class BatchRunner {
   }
 
   async #sweep(): Promise<void> {
-    const { batches, files } = this.#options.deps;
+    const { batches, files } = this.#options.uses;
     for (const id of await batches.openIds()) {
       if (this.#running.size >= this.#options.mostBatches || this.#closing.signal.aborted) return;
       if (this.#running.has(id) || Date.now() < (this.#notBeforeMs.get(id) ?? 0)) continue;
@@ -89,32 +87,32 @@ export class BatchRunner {
   }
 
   async #take(id: string): Promise<void> {
-    const lease = await BatchLease.take(this.#options.redis, { id, owner: this.#owner, leaseMs: LEASE_MS });
+    const lease = await this.#options.takeLease({ id, owner: this.#owner, leaseMs: LEASE_MS });
     if (lease === null) return;
     const running = this.#run(id, lease).finally(() => {
       this.#running.delete(id);
-      this.#options.deps.metrics.batchesRunning.set(this.#running.size);
+      this.#options.uses.metrics.batchesRunning.set(this.#running.size);
     });
     this.#running.set(id, running);
-    this.#options.deps.metrics.batchesRunning.set(this.#running.size);
+    this.#options.uses.metrics.batchesRunning.set(this.#running.size);
   }
 
-  /** A mark without a record is being made just now; or whoever made it died before anybody heard of the batch. */
+  /** A mark without a record: the batch is just being created, or its creator died before it answered. */
   async #forgetStillborn(id: string): Promise<void> {
-    if (Date.now() - madeAtMs(id) > UNBORN_MS) await this.#options.deps.batches.forgetOpen(id).catch(() => {});
+    if (Date.now() - madeAtMs(id) > UNBORN_MS) await this.#options.uses.batches.forgetOpen(id).catch(() => {});
   }
 
   /** Never rejects. */
-  async #run(id: string, lease: BatchLease): Promise<void> {
-    const { deps, linesInFlight, mostLines } = this.#options;
+  async #run(id: string, lease: Pick<BatchLease, "lost" | "release">): Promise<void> {
+    const { uses, linesInFlight, mostLines } = this.#options;
     const handover = AbortSignal.any([lease.lost, this.#closing.signal]);
     try {
-      const batch = await deps.batches.get(id);
-      // It ended, and the mark outlived a crash.
-      if (isOver(batch)) await deps.batches.forgetOpen(id);
+      const batch = await uses.batches.get(id);
+      // The batch is over; its mark outlived a crash.
+      if (isOver(batch)) await uses.batches.forgetOpen(id);
       else
         await new BatchRun({
-          deps,
+          uses,
           batch,
           handover,
           linesInFlight,
@@ -127,9 +125,9 @@ export class BatchRunner {
       const isUnborn = err instanceof RhoneError && err.code === "NOT_FOUND";
       this.#notBeforeMs.set(id, Date.now() + (isUnborn ? 0 : RETRY_MS));
       if (isUnborn) await this.#forgetStillborn(id);
-      else if (handover.aborted) deps.logger.info({ batch: id }, "batch left to the next gateway");
-      else deps.logger.error({ err, batch: id }, "batch interrupted, trying again");
+      else if (handover.aborted) uses.logger.info({ batch: id }, "batch left to the next gateway");
+      else uses.logger.error({ err, batch: id }, "batch interrupted, trying again");
     }
-    await lease.release().catch((err: unknown) => deps.logger.warn({ err, batch: id }, "lease not given back"));
+    await lease.release().catch((err: unknown) => uses.logger.warn({ err, batch: id }, "lease not released"));
   }
 }

@@ -1,7 +1,5 @@
 import { RhoneError } from "@rhone/common";
-import { timedId } from "../files/timed-id.js";
-import type { ObjectStorage, StoragePace } from "../storage/object-storage.js";
-import { readJson } from "../storage/read-json.js";
+import { type ObjectStorage, readJson, type StoragePace, timedId } from "../storage/object-storage.js";
 import { type BatchRecord, isOver } from "./batch-record.js";
 import { type LineResult, ResultLog, readResults } from "./result-log.js";
 

@@ -1,5 +1,5 @@
 import type { RhoneError } from "@rhone/common";
-import { errorBody } from "../http/error-response.js";
+import { errorBody } from "../request-error.js";
 import { type BatchEnding, NO_USAGE } from "./batch-record.js";
 import type { LineResult } from "./result-log.js";
 

@@ -1,16 +1,35 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ErrorCode, RhoneError } from "@rhone/common";
-import type { GatewayDeps } from "../gateway-deps.js";
-import { toRequestError } from "../http/error-response.js";
-import { mergeEvents } from "../requests/merge-events.js";
-import { refuseDeep } from "../requests/refuse-deep.js";
+import { type ErrorCode, type Logger, toRhoneError } from "@rhone/common";
+import type { Writer } from "../answers/writer.js";
+import type { Metrics } from "../metrics.js";
+import type { GenerationClient } from "../queue/generation-client.js";
+import type { Preparation, Prepare } from "../requests/prepare.js";
+import { prepareChat } from "../requests/prepare-chat.js";
+import { prepareCompletion } from "../requests/prepare-completion.js";
+import { prepareEmbeddings } from "../requests/prepare-embeddings.js";
+import { refuseDeep } from "../requests/request-fields.js";
+import { lineMetrics } from "../requests/run-observers.js";
+import { generating, runRequest } from "../requests/run-request.js";
 import type { BatchLine } from "./batch-line.js";
-import type { BatchRecord } from "./batch-record.js";
-import { BATCH_ENDPOINTS } from "./endpoints.js";
+import type { BatchEndpoint, BatchRecord } from "./batch-record.js";
 import { answeredLine, lineId, refusedLine } from "./line-entry.js";
 import type { LineResult } from "./result-log.js";
 
-/** Failures of the cluster, not of the request: the line waits until they pass. */
+/** What running a line takes. */
+export interface LineUse extends Preparation {
+  readonly client: GenerationClient;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** A line is prepared by the same code as a single request. */
+const PREPARE: Readonly<Record<BatchEndpoint, Prepare>> = {
+  "/v1/chat/completions": prepareChat,
+  "/v1/completions": prepareCompletion,
+  "/v1/embeddings": prepareEmbeddings,
+};
+
+/** Failures of the cluster, not of the request: the line is tried again until they pass. */
 const OUTAGES: ReadonlySet<ErrorCode> = new Set([
   "NO_PIPELINE",
   "LOADING_MODEL",
@@ -21,32 +40,32 @@ const OUTAGES: ReadonlySet<ErrorCode> = new Set([
   "SHUTTING_DOWN",
 ]);
 const LONGEST_PAUSE_MS = 15_000;
-/** The batch's own end comes before the generations' deadline, so that they are told apart from lines that took too long. */
+/** Generations may run this much longer than their batch, so that its end is told apart from a line that took too long. */
 const AFTER_EXPIRY_MS = 60_000;
 
 export interface LineRun {
-  readonly deps: GatewayDeps;
+  readonly uses: LineUse;
   readonly batch: BatchRecord;
   readonly number: number;
   readonly line: BatchLine;
   readonly signal: AbortSignal;
-  /** Before the line is tried a second time; doubled for each further one. */
+  /** Before the second attempt; doubled for each further one, up to 15 s. */
   readonly pauseMs: number;
 }
 
-/** What one line's request comes to. Throws the signal's reason when it is aborted first. */
+/** Runs one line's request to its result. Throws the signal's reason when it is aborted first. */
 export async function runLine(run: LineRun): Promise<LineResult> {
-  const { batch, number, line, signal, pauseMs, deps } = run;
+  const { batch, number, line, signal, pauseMs, uses } = run;
   const place = { batchId: batch.id, line: number, customId: line.customId };
   for (let attempt = 0; ; attempt++) {
-    // Taken up again by another gateway, the first attempt finds its generation by its id; an id that failed would fail again.
+    // Another gateway that takes the batch over finds the first attempt's generation by this id. A failed id would fail again.
     const id = lineId(place) + (attempt === 0 ? "" : `-r${attempt}`);
     try {
       return answeredLine(place, await generate(run, id));
     } catch (error) {
       signal.throwIfAborted();
-      const named = toRequestError(error);
-      if (named.code === "INTERNAL") deps.logger.error({ err: error, batch: batch.id, line: number }, "line failed");
+      const named = toRhoneError(error);
+      if (named.code === "INTERNAL") uses.logger.error({ err: error, batch: batch.id, line: number }, "line failed");
       if (!OUTAGES.has(named.code)) return refusedLine(place, named);
       await sleep(Math.min(pauseMs * 2 ** attempt, LONGEST_PAUSE_MS), undefined, { signal }).catch(() => {});
       signal.throwIfAborted();
@@ -54,27 +73,26 @@ export async function runLine(run: LineRun): Promise<LineResult> {
   }
 }
 
-async function generate({ deps, batch, line, signal }: LineRun, id: string) {
+async function generate({ uses, batch, line, signal }: LineRun, id: string) {
   signal.throwIfAborted();
   refuseDeep(line.body);
   const deadlineAtMs = batch.expiresAt * 1000 + AFTER_EXPIRY_MS;
   const arrival = { id, lane: "batch", owner: batch.owner ?? "", arrivedAtMs: Date.now(), deadlineAtMs } as const;
-  const { jobs, writer, atOnce } = await BATCH_ENDPOINTS[batch.endpoint](deps, line.body, arrival);
-  const own = new AbortController();
-  const follow = () => own.abort(signal.reason);
-  signal.addEventListener("abort", follow, { once: true });
-  try {
-    const sources = jobs.map((job) => deps.client.generate(job, own.signal));
-    for await (const event of mergeEvents(sources, atOnce)) writer.take(event);
-  } finally {
-    signal.removeEventListener("abort", follow);
-    // Choices of a line that failed.
-    own.abort(new RhoneError("CANCELLED", "The line ended."));
-  }
-  const { prompt_tokens, completion_tokens, prompt_tokens_details } = writer.usage;
-  deps.metrics.promptTokens.inc(prompt_tokens);
-  deps.metrics.completionTokens.inc(completion_tokens);
-  const cachedTokens = prompt_tokens_details.cached_tokens;
-  const usage = { promptTokens: prompt_tokens, cachedTokens, completionTokens: completion_tokens };
-  return { body: writer.whole(), usage };
+  const prepared = await PREPARE[batch.endpoint](uses, line.body, arrival);
+  const { writer } = prepared;
+  const events = runRequest({
+    ...generating(uses.client, { ...prepared, detached: false }),
+    leaving: signal,
+    observers: [lineMetrics(uses.metrics, writer)],
+  });
+  for await (const event of events) writer.take(event);
+  return { body: writer.whole(), usage: usageOf(writer.usage) };
 }
+
+type WriterUsage = Writer["usage"];
+
+const usageOf = ({ prompt_tokens, completion_tokens, prompt_tokens_details: { cached_tokens } }: WriterUsage) => ({
+  promptTokens: prompt_tokens,
+  cachedTokens: cached_tokens,
+  completionTokens: completion_tokens,
+});

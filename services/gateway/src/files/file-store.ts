@@ -1,8 +1,7 @@
 import { once } from "node:events";
 import { Readable } from "node:stream";
 import { RhoneError } from "@rhone/common";
-import type { ObjectStorage } from "../storage/object-storage.js";
-import { readJson } from "../storage/read-json.js";
+import { type ObjectStorage, readJson } from "../storage/object-storage.js";
 import { FileDraft } from "./file-draft.js";
 import { type FileRecord, isFileId } from "./file-record.js";
 

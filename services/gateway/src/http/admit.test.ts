@@ -29,10 +29,10 @@ describe("API keys", () => {
   });
 
   it.each([
-    ["no key", {}, /asks for an API key/],
+    ["no key", {}, /requires an API key/],
     ["an unknown key", bearer(newApiKey(team.key).secret), /not valid/],
     ["a key that is none", bearer("sk-proj-1"), /not valid/],
-    ["another scheme", { authorization: `Basic ${team.secret}` }, /asks for an API key/],
+    ["another scheme", { authorization: `Basic ${team.secret}` }, /requires an API key/],
   ])("%s: 401 as OpenAI says it, without the key in it", async (_, headers, message) => {
     const { post, jobs } = guarded();
     const response = await post(COMPLETIONS, body, headers as Record<string, string>);
@@ -107,7 +107,10 @@ describe("limits", () => {
     const { ask, jobs } = limited({ tokensPerMinute: 20 });
     await ask();
     const refused = await ask({ max_tokens: 17 });
-    expect([refused.statusCode, refused.json().message]).toEqual([429, expect.stringMatching(/needs 20 .* 15 of 20/)]);
+    expect([refused.statusCode, refused.json().message]).toEqual([
+      429,
+      expect.stringMatching(/needs up to 20 .* 15 of 20/),
+    ]);
     expect(refused.headers["x-ratelimit-remaining-tokens"]).toBe("15");
     expect((await ask()).statusCode).toBe(200);
     expect(jobs.length).toBe(2);

@@ -1,125 +1,141 @@
-import { RhoneError } from "@rhone/common";
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { type Logger, RhoneError, toRhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import { TokenAccount } from "../admission/token-account.js";
-import { SSE_HEADERS, sseData } from "../answers/sse.js";
-import { streamLines } from "../answers/stream-lines.js";
-import { streamRecordOf } from "../answers/stream-record.js";
-import type { GatewayDeps } from "../gateway-deps.js";
-import { mergeEvents } from "../requests/merge-events.js";
-import type { PreparedRequest } from "../requests/prepared-request.js";
-import { errorBody, toRequestError } from "./error-response.js";
-import { limitTokens, tokensFor } from "./limit-tokens.js";
-import { sendText } from "./send-text.js";
-import { saveStream } from "./stored-streams.js";
+import { SSE_HEADERS, sseData, streamLines } from "../answers/stream-lines.js";
+import { type StreamRecord, type StreamRecords, streamRecordOf } from "../answers/stream-records.js";
+import type { ChoiceEvent, Writer } from "../answers/writer.js";
+import type { Metrics } from "../metrics.js";
+import type { GenerationClient } from "../queue/generation-client.js";
+import { errorBody } from "../request-error.js";
+import type { PreparedRequest } from "../requests/prepare.js";
+import { requestMetrics } from "../requests/run-observers.js";
+import { generating, type RunObserver, runRequest } from "../requests/run-request.js";
+import { type Limiting, reserveTokens } from "./rate-limiting.js";
 
-export interface AnswerOptions extends PreparedRequest {
-  readonly deps: GatewayDeps;
-  readonly reply: FastifyReply;
+/** What answering takes. */
+export interface Answering extends Limiting {
+  readonly client: GenerationClient;
+  readonly streams: Pick<StreamRecords, "save">;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+export interface RoutedRequest extends PreparedRequest {
+  /** As the metrics name it. */
   readonly route: string;
 }
 
-/**
- * Runs the jobs and answers. Headers go out after the first event, so that early failures keep their HTTP status.
- * Throws RATE_LIMIT_EXCEEDED before anything runs.
- */
-export async function answer(options: AnswerOptions): Promise<unknown> {
-  const { reply, stream, writer, jobs, record, resumable, deps, statesLimit } = options;
+/** Runs a prepared request and answers with it, whole or as a stream. Throws RATE_LIMIT_EXCEEDED before anything runs. */
+export async function answer(answering: Answering, reply: FastifyReply, request: RoutedRequest): Promise<unknown> {
+  const { stream, writer, jobs, resumable } = request;
   const { claim } = reply.request;
-  const reservation = await limitTokens(deps, reply, tokensFor(jobs, statesLimit));
-  const account = new TokenAccount(reservation, jobs);
-  const streamRecord = record === undefined ? undefined : streamRecordOf(record, jobs);
-  if (streamRecord !== undefined) await claim?.generates(streamRecord, { stream, withIds: resumable });
-  if (!stream) {
-    for await (const event of observed(options, account)) writer.take(event);
-    return reply.send(writer.whole());
+  const reservation = await reserveTokens(answering, reply, request);
+  const record = request.record && streamRecordOf(request.record, jobs);
+  if (record !== undefined) await claim?.generates({ record, stream, withIds: resumable });
+  // The client may ask again under its key, or resume the stream: generation does not end with its connection.
+  const detached = claim !== null || (stream && resumable);
+  const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, writer)];
+  if (reservation !== null) observers.push(new TokenAccount({ reservation, jobs, detached }));
+  if (stream && claim !== null) observers.push(claim);
+  const leaving = claim === null || stream ? leavingOf(reply) : undefined;
+  const events = runRequest({ ...generating(answering.client, { ...request, detached }), leaving, observers });
+  if (!stream) return reply.send(await writeWhole(events, writer));
+  const location = resumable && record !== undefined ? save(answering, record) : undefined;
+  const lines = streamLines(events, { writer, choices: jobs.length, withIds: location !== undefined });
+  return sendStream(reply, { events, lines, location, logger: answering.logger });
+}
+
+/** Where the stream can be resumed; null if Redis did not take its record. Never rejects. */
+async function save({ streams, logger }: Answering, record: StreamRecord): Promise<string | null> {
+  const { id } = record.writer.options;
+  try {
+    await streams.save(record);
+    return `/v1/streams/${id}`;
+  } catch (err) {
+    logger.warn({ err, id }, "stream not resumable");
+    return null;
   }
-  const saved = resumable && streamRecord !== undefined ? saveStream(deps, streamRecord) : undefined;
-  const events = observed(options, account);
-  const lines = streamLines(events, { writer, choices: jobs.length, withIds: saved !== undefined });
-  const first = await lines.next();
-  if (await saved) reply.header("content-location", `/v1/streams/${record?.options.id}`);
-  await sendText(
-    reply,
-    SSE_HEADERS,
-    guarded(first, lines, () => events.return(), options),
-  );
+}
+
+/** Takes in all events. Returns the whole answer. */
+export async function writeWhole(events: AsyncIterable<ChoiceEvent>, writer: Writer): Promise<unknown> {
+  for await (const event of events) writer.take(event);
+  return writer.whole();
+}
+
+/** Aborted when the client closes its connection. */
+export function leavingOf({ raw }: FastifyReply): AbortSignal {
+  const left = new AbortController();
+  const leave = () => left.abort(new RhoneError("CANCELLED", "The client closed the connection."));
+  raw.once("close", leave);
+  if (raw.destroyed) leave();
+  return left.signal;
+}
+
+export interface SentStream {
+  /** What `lines` reads. */
+  readonly events: AsyncGenerator<unknown, void, undefined>;
+  readonly lines: AsyncGenerator<string, void, undefined>;
+  /** The stream's path for clients that lose it; null: it has none. */
+  readonly location?: Promise<string | null> | undefined;
+  readonly logger: Logger;
+}
+
+/** Sends a stream. The headers go out with the first line, so that a request that fails before it keeps its HTTP status. */
+export async function sendStream(reply: FastifyReply, stream: SentStream): Promise<FastifyReply> {
+  const first = await stream.lines.next();
+  const location = await stream.location;
+  if (location) reply.header("content-location", location);
+  await sendText(reply, SSE_HEADERS, withFailure(first, stream, reply.request.id));
   return reply;
 }
 
-/** The lines, with a late failure as the last of them. */
-export async function* guarded(
+/** The lines; a failure becomes the last of them. */
+async function* withFailure(
   first: IteratorResult<string, void>,
-  rest: AsyncGenerator<string, void, undefined>,
-  leave: () => Promise<unknown>,
-  { deps, reply }: Pick<AnswerOptions, "deps" | "reply">,
+  { events, lines, logger }: SentStream,
+  httpRequest: string,
 ): AsyncGenerator<string, void, undefined> {
   try {
     if (first.done !== true) yield first.value;
-    yield* rest;
+    yield* lines;
   } catch (error) {
-    const named = toRequestError(error);
-    const httpRequest = reply.request.id;
-    if (named.code === "CANCELLED") deps.logger.debug({ httpRequest }, "stream cancelled");
-    else deps.logger.warn({ err: error, httpRequest }, "stream failed");
+    const named = toRhoneError(error);
+    if (named.code === "CANCELLED") logger.debug({ httpRequest }, "stream cancelled");
+    else logger.warn({ err: error, httpRequest }, "stream failed");
     yield sseData(JSON.stringify(errorBody(named)));
   } finally {
-    // Leaving before the first chunk was read would leave the jobs running.
-    await leave();
+    // A client that leaves before the second line is read would leave the jobs running.
+    await events.return();
   }
 }
 
 /**
- * The merged events under the request's deadline and its client's patience; counts exactly one outcome, and what was used of the
- * tokens set aside. With an Idempotency-Key nothing ends with the client: it may ask again.
+ * Answers with a text that is still being generated, at the client's pace: each part is one write, at once. Headers that the reply
+ * already has are sent too. Ends early when the client leaves. Closes `parts` in any case; `parts` must not throw.
  */
-async function* observed(
-  { deps, reply, route, jobs, writer, stream, resumable, atOnce }: AnswerOptions,
-  account: TokenAccount,
-) {
-  const { metrics, client } = deps;
-  const { claim } = reply.request;
-  const startedAt = performance.now();
-  const seconds = () => (performance.now() - startedAt) / 1000;
-  const detached = claim !== null || (stream && resumable);
-  const timeoutMs = Math.max(...jobs.map(({ deadlineAtMs, arrivedAtMs }) => deadlineAtMs - arrivedAtMs));
-  const abort = new AbortController();
-  const giveUp = () => abort.abort(new RhoneError("CANCELLED", "The client closed the connection."));
-  const timer = setTimeout(() => abort.abort(deadlineExceeded(timeoutMs)), timeoutMs);
-  if (claim === null || stream) {
-    reply.raw.once("close", giveUp);
-    if (reply.raw.destroyed) giveUp();
+async function sendText(
+  reply: FastifyReply,
+  headers: Readonly<Record<string, string>>,
+  parts: AsyncGenerator<string, void, undefined>,
+): Promise<void> {
+  const { raw } = reply.hijack();
+  raw.writeHead(200, { ...reply.getHeaders(), ...headers } as OutgoingHttpHeaders);
+  for await (const part of parts) {
+    if (raw.destroyed) return;
+    if (!raw.write(part)) await hasRoom(raw);
   }
-  metrics.running.inc();
-  let outcome = "cancelled";
-  let isFirst = true;
-  try {
-    const sources = jobs.map((job) => client.generate(job, abort.signal, { detached }));
-    for await (const event of mergeEvents(sources, atOnce)) {
-      if (isFirst) metrics.firstTokenSeconds.observe(seconds());
-      isFirst = false;
-      account.take(event.event);
-      yield event;
-    }
-    outcome = "ok";
-  } catch (error) {
-    outcome = toRequestError(error).code.toLowerCase();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-    reply.raw.off("close", giveUp);
-    // Whatever still runs belongs to a request that ended.
-    abort.abort(new RhoneError("CANCELLED", "The request ended."));
-    const isLeft = outcome === "cancelled";
-    account.close({ isLeft, goesOn: isLeft && detached });
-    if (stream && outcome === "ok") void claim?.answered(null);
-    else if (stream && !isLeft) void claim?.failed();
-    metrics.running.dec();
-    metrics.requests.inc({ route, outcome });
-    metrics.requestSeconds.observe(seconds());
-    metrics.promptTokens.inc(writer.usage.prompt_tokens);
-    metrics.completionTokens.inc(writer.usage.completion_tokens);
-  }
+  raw.end();
 }
 
-const deadlineExceeded = (ms: number): RhoneError =>
-  new RhoneError("DEADLINE_EXCEEDED", `The request took longer than ${ms / 1000} s; ask for fewer tokens.`);
+function hasRoom(raw: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      raw.off("drain", done).off("close", done);
+      resolve();
+    };
+    raw.on("drain", done).on("close", done);
+    if (raw.destroyed) done();
+  });
+}

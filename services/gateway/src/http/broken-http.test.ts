@@ -35,11 +35,11 @@ it("passes over expectations that it does not know", async () => {
 });
 
 it("does not write into an answer that is on its way", async () => {
-  const { app, deps } = fakeGateway();
+  const { app, client: cluster } = fakeGateway();
   const first = { requestId: "", ordinal: 0, tokens: [72], text: " He" };
   const client = new EventEmitter();
   const left = once(client, "left");
-  deps.client.generate = async function* (_, signal) {
+  cluster.generate = async function* (_, signal) {
     signal.addEventListener("abort", () => client.emit("left"), { once: true });
     yield first;
     await left;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { embeddingRequestSchema } from "../requests/embedding-request.js";
+import { embeddingRequestSchema } from "../requests/prepare-embeddings.js";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
 
 const EMBEDDINGS = "/v1/embeddings";

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { RhoneError } from "@rhone/common";
 import { expect, it, onTestFinished } from "vitest";
+import { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGateway, hello, type Script } from "../testing/fake-gateway.js";
 
 const COMPLETIONS = "/v1/completions";
@@ -79,28 +80,30 @@ it("a client that hangs up finds the answer when it comes again, and while it is
   const gate = new Promise<void>((resolve) => {
     proceed = resolve;
   });
-  const { app, jobs, post, deps } = fakeGateway();
+  const { app, jobs, post, client, metrics } = fakeGateway();
   onTestFinished(() => app.close());
-  const { generate, follow } = deps.client;
+  let followed = 0;
+  const { generate, follow } = FakeCluster.prototype;
   const waiting = async function* (events: ReturnType<typeof follow>) {
     await gate;
     yield* events;
   };
-  Object.assign(deps.client, {
-    generate: (...args: Parameters<typeof generate>) => waiting(generate(...args)),
-    follow: (...args: Parameters<typeof follow>) => waiting(follow(...args)),
-  });
+  client.generate = (job, signal) => waiting(generate.call(client as FakeCluster, job, signal));
+  client.follow = (job) => {
+    followed++;
+    return waiting(follow.call(client as FakeCluster, job));
+  };
   await app.listen({ port: 0, host: "127.0.0.1" });
   const address = app.server.address();
   const socket = connect(typeof address === "object" && address !== null ? address.port : 0, "127.0.0.1");
   const text = JSON.stringify(body);
   const head = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\nidempotency-key: a\r\ncontent-type: application/json\r\n`;
   socket.write(`${head}content-length: ${text.length}\r\n\r\n${text}`);
-  const running = async () => (await deps.metrics.running.get()).values[0]?.value;
+  const running = async () => (await metrics.running.get()).values[0]?.value;
   await expect.poll(running).toBe(1);
   socket.destroy();
   const during = post(COMPLETIONS, body, once("a"));
-  await expect.poll(async () => (await deps.metrics.replayed.get()).values[0]?.value).toBe(1);
+  await expect.poll(() => followed).toBe(1);
   proceed();
   const answer = (await during).json();
   expect(answer.choices[0].text).toBe(" Hello");

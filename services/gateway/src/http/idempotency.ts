@@ -1,29 +1,43 @@
 import { createHash } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { IdempotencyClaim } from "../admission/idempotency-claim.js";
-import type { IdempotentRecord, StoredAnswer } from "../admission/idempotency-records.js";
-import type { GatewayDeps } from "../gateway-deps.js";
+import type { IdempotencyRecords, IdempotentRecord, StoredAnswer } from "../admission/idempotency-records.js";
 import { RequestError } from "../request-error.js";
-import { isGeneration, operationOf } from "./operation-of.js";
-import { replayGeneration } from "./replay-generation.js";
+import { type Following, replayGeneration } from "./follow.js";
+import { isGeneration, operationOf } from "./openapi/operations.js";
 
-const HEADER = "idempotency-key";
+/** What keeping to Idempotency-Keys takes. */
+export interface IdempotencyUse extends Following {
+  readonly idempotency: IdempotencyRecords;
+  /** Seconds that an answer is kept. */
+  readonly idempotencyTtlS: number;
+  readonly requestTimeoutMs: number;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Set for the first request with an Idempotency-Key. */
+    claim: IdempotencyClaim | null;
+  }
+}
+
+const HEADER = "Idempotency-Key";
 export const REPLAYED = "idempotent-replayed";
-/** Longer than a request that is no generation takes; one whose gateway died blocks its key for so long. */
+/** A claim outlives the longest request by this much. A gateway that dies blocks its keys for that long. */
 const SPARE_S = 60;
 
-/** POSTs that make something do it once per Idempotency-Key: the first one's answer is every later one's. */
-export function idempotency(scope: FastifyInstance, deps: GatewayDeps): void {
+/** A POST with an Idempotency-Key runs once; repeats get the first answer. */
+export function idempotency(scope: FastifyInstance, uses: IdempotencyUse): void {
   scope.decorateRequest("claim", null);
   scope.addHook("preHandler", async (request, reply) => {
     const key = keyOf(request);
     if (key === undefined) return;
+    const { idempotency: records, idempotencyTtlS, requestTimeoutMs, logger } = uses;
     const fingerprint = fingerprintOf(request);
     const digest = sha256(`${request.caller.owner}\n${key}`);
-    const ttlS = Math.ceil(deps.requestTimeoutMs / 1000) + SPARE_S;
-    const found = await deps.idempotency.claim(digest, { fingerprint }, ttlS);
-    if (found !== null) return replay(deps, reply, found, fingerprint);
-    const { idempotency: records, idempotencyTtlS, logger } = deps;
+    const claimS = Math.ceil(requestTimeoutMs / 1000) + SPARE_S;
+    const found = await records.claim(digest, { fingerprint }, claimS);
+    if (found !== null) return replay(uses, reply, checked(uses, found, fingerprint));
     request.claim = new IdempotencyClaim({ records, digest, fingerprint, ttlS: idempotencyTtlS, logger });
   });
   scope.addHook("onSend", async ({ claim }, reply, payload) => {
@@ -33,45 +47,49 @@ export function idempotency(scope: FastifyInstance, deps: GatewayDeps): void {
   });
 }
 
+/** null for a stream. */
 function storable(reply: FastifyReply, payload: unknown): StoredAnswer | null {
   if (typeof payload !== "string") return null;
   return { status: reply.statusCode, contentType: String(reply.getHeader("content-type")), body: payload };
 }
 
-/** Throws INVALID_REQUEST for a key that is none. */
+/** undefined for requests that create nothing. Throws INVALID_REQUEST for a malformed key. */
 function keyOf(request: FastifyRequest): string | undefined {
-  const key = request.headers[HEADER];
+  const key = request.headers["idempotency-key"];
   const operation = operationOf(request);
-  const makesSomething = isGeneration(operation) || operation?.tag === "batches";
-  if (key === undefined || request.method !== "POST" || !makesSomething) return undefined;
+  const createsSomething = isGeneration(operation) || operation?.tag === "batches";
+  if (key === undefined || request.method !== "POST" || !createsSomething) return undefined;
   if (typeof key === "string" && /^[\x21-\x7e]{1,255}$/.test(key)) return key;
-  throw new RequestError("INVALID_REQUEST", "Idempotency-Key: must be 1 to 255 visible ASCII characters.", {
-    param: "Idempotency-Key",
-  });
+  const message = `${HEADER}: must be 1 to 255 visible ASCII characters.`;
+  throw new RequestError("INVALID_REQUEST", message, { param: HEADER });
 }
 
-/** A form is read by its handler as it comes; of it the length must do. */
+/** Of a form, which its handler reads as it arrives, only the length is compared. */
 function fingerprintOf({ method, url, body, headers }: FastifyRequest): string {
   const content = body === undefined ? `${headers["content-length"]}` : JSON.stringify(body);
   return sha256(`${method} ${url}\n${content}`);
 }
 
-async function replay(deps: GatewayDeps, reply: FastifyReply, found: IdempotentRecord, fingerprint: string) {
-  if (found.fingerprint !== fingerprint) {
-    deps.metrics.refused.inc({ reason: "idempotency_key" });
-    const message = "Idempotency-Key: came with another request before; send a new one with each new request.";
-    throw new RequestError("IDEMPOTENCY_KEY_REUSED", message, { param: "Idempotency-Key" });
+type Replayable = Pick<IdempotentRecord, "answer" | "generation">;
+
+/** Throws IDEMPOTENCY_KEY_REUSED for a different request, IDEMPOTENCY_KEY_IN_USE while there is nothing to repeat. */
+function checked({ metrics }: IdempotencyUse, found: IdempotentRecord, fingerprint: string): Replayable {
+  const isOther = found.fingerprint !== fingerprint;
+  if (!isOther && (found.answer ?? found.generation) !== undefined) return found;
+  metrics.refused.inc({ reason: "idempotency_key" });
+  if (isOther) {
+    const message = `${HEADER}: this key came with a different request before; send a new key with each new request.`;
+    throw new RequestError("IDEMPOTENCY_KEY_REUSED", message, { param: HEADER });
   }
-  const { answer, generation } = found;
-  if (answer === undefined && generation === undefined) {
-    deps.metrics.refused.inc({ reason: "idempotency_key" });
-    const message = "The first request with this Idempotency-Key is not done yet; try again shortly.";
-    throw new RequestError("IDEMPOTENCY_KEY_IN_USE", message, { headers: { "retry-after": "1" } });
-  }
-  deps.metrics.replayed.inc();
+  const message = `The first request with this ${HEADER} is still running; try again shortly.`;
+  throw new RequestError("IDEMPOTENCY_KEY_IN_USE", message, { headers: { "retry-after": "1" } });
+}
+
+async function replay(uses: IdempotencyUse, reply: FastifyReply, { answer, generation }: Replayable) {
   reply.header(REPLAYED, "true");
-  if (answer !== undefined) return reply.code(answer.status).type(answer.contentType).send(answer.body);
-  return generation === undefined ? reply : replayGeneration(deps, reply, generation);
+  if (answer === undefined) return generation === undefined ? reply : replayGeneration(uses, reply, generation);
+  uses.metrics.replayed.inc({ source: "idempotency_key", outcome: "ok" });
+  return reply.code(answer.status).type(answer.contentType).send(answer.body);
 }
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
-import { chatCompletionSchema, completionSchema } from "./openapi/response-schemas.js";
+import { chatCompletionSchema, completionSchema } from "./openapi/generation-schemas.js";
 
 const CHAT = "/v1/chat/completions";
 const COMPLETIONS = "/v1/completions";

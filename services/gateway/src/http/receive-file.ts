@@ -1,9 +1,11 @@
 import type {} from "@fastify/multipart";
 import { RhoneError } from "@rhone/common";
 import type { FastifyRequest } from "fastify";
+import { expiresAfterSchema } from "../batches/batch-request.js";
 import type { FileDraft } from "../files/file-draft.js";
-import type { FileStore } from "../files/file-store.js";
-import { RequestError } from "../request-error.js";
+import type { FileDescription, FileStore } from "../files/file-store.js";
+import { refuseParam } from "../request-error.js";
+import { parseRequest } from "../requests/request-fields.js";
 
 export interface ReceivedFile {
   readonly draft: FileDraft;
@@ -13,8 +15,8 @@ export interface ReceivedFile {
 }
 
 /**
- * Reads a multipart form with one file, which goes to the storage as it comes. The draft is the caller's. Throws BODY_TOO_LARGE beyond
- * `mostBytes`, UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is broken or has no file.
+ * Reads a multipart form with one file and writes the file to the storage as it arrives. The caller owns the draft. Throws
+ * BODY_TOO_LARGE beyond `mostBytes`, UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is broken or has no file.
  */
 export async function receiveFile(request: FastifyRequest, files: FileStore, mostBytes: number): Promise<ReceivedFile> {
   const fields: Record<string, string> = {};
@@ -32,17 +34,33 @@ export async function receiveFile(request: FastifyRequest, files: FileStore, mos
     await received?.draft.discard();
     throw explain(error, mostBytes);
   }
-  if (received === undefined) throw new RequestError("INVALID_REQUEST", "file: is missing.", { param: "file" });
+  if (received === undefined) return refuseParam("file", ": the form has no file.");
   return { ...received, fields };
 }
 
-/** What the form's parser throws without a name of its own is about the form. */
+/** Errors of the form's parser that have no code of ours. */
 function explain(error: unknown, mostBytes: number): unknown {
   if (!(error instanceof Error) || error instanceof RhoneError || "syscall" in error) return error;
   const code = "code" in error ? String(error.code) : "";
   if (code === "FST_REQ_FILE_TOO_LARGE") {
-    return new RhoneError("BODY_TOO_LARGE", `The file has more than ${mostBytes} bytes; divide it.`, { cause: error });
+    return new RhoneError("BODY_TOO_LARGE", `The file exceeds the limit of ${mostBytes} bytes; split it.`, {
+      cause: error,
+    });
   }
   if (code.startsWith("FST_")) return error;
   return new RhoneError("INVALID_REQUEST", `The form can't be read: ${error.message}.`, { cause: error });
+}
+
+/** The record of an upload, without its bytes. Throws INVALID_REQUEST for other purposes than batch and bad expiry times. */
+export function describeUpload({ filename, fields }: Omit<ReceivedFile, "draft">, owner: string): FileDescription {
+  const { purpose } = fields;
+  if (purpose !== "batch") {
+    return refuseParam("purpose", `: must be "batch"${purpose === undefined ? "" : `, not "${purpose}"`}.`);
+  }
+  const createdAt = Math.floor(Date.now() / 1000);
+  const [anchor, seconds] = [fields["expires_after[anchor]"], fields["expires_after[seconds]"]];
+  const expires = anchor !== undefined || seconds !== undefined;
+  const after = expires ? parseRequest(expiresAfterSchema, { anchor, seconds }).seconds : null;
+  const expiresAt = after === null ? null : createdAt + after;
+  return { filename, purpose, kind: "request", createdAt, expiresAt, owner };
 }

@@ -1,56 +1,35 @@
-import type { ServerResponse } from "node:http";
+import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import cors from "@fastify/cors";
-import { RhoneError } from "@rhone/common";
+import { type Logger, RhoneError } from "@rhone/common";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from "fastify";
-import type { GatewayDeps } from "../gateway-deps.js";
-import { chatCompletions } from "../requests/prepare-chat.js";
-import { completions } from "../requests/prepare-completion.js";
-import { embeddings } from "../requests/prepare-embeddings.js";
-import { fimCompletions } from "../requests/prepare-fim.js";
-import { refuseDeep } from "../requests/refuse-deep.js";
-import { admission } from "./admit.js";
-import { errorBody, errorHeaders, toRequestError } from "./error-response.js";
+import { errorBody } from "../request-error.js";
+import { refuseDeep } from "../requests/request-fields.js";
+import { errorHeaders, toRequestError } from "./error-response.js";
+import { REPLAYED } from "./idempotency.js";
 import { openapi } from "./openapi/openapi.js";
-import { requestIdOf } from "./request-id.js";
-import { batchJobs } from "./routes/batch-jobs.js";
-import { batches } from "./routes/batches.js";
-import { files } from "./routes/files.js";
-import { health } from "./routes/health.js";
-import { models } from "./routes/models.js";
-import { streams } from "./routes/streams.js";
-import { tokenize } from "./routes/tokenize.js";
 
-const ROUTES = [
-  chatCompletions,
-  completions,
-  fimCompletions,
-  embeddings,
-  streams,
-  tokenize,
-  files,
-  batches,
-  batchJobs,
-  models,
-  health,
-];
+export interface ServerOptions {
+  readonly bodyLimitBytes: number;
+  /** Origins whose pages may read answers; ["*"]: all. */
+  readonly corsOrigins: readonly string[];
+  /** Whether callers need API keys, for the OpenAPI document. */
+  readonly requiresKeys: boolean;
+  readonly logger: Logger;
+  /** Adds the hooks and routes. */
+  readonly routes: (scope: FastifyInstance) => void;
+}
 
 const METHODS: readonly HTTPMethods[] = ["GET", "POST", "DELETE"];
 
-/** The HTTP server, not listening yet. Every failure leaves it in the one error envelope. */
-export function buildServer(deps: GatewayDeps): FastifyInstance {
-  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-    const named = toRequestError(error);
-    if (named.row.http >= 500 && !named.row.retryable)
-      deps.logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
-    reply.header("x-request-id", request.id);
-    // What a stream that could not be sent was announced as.
-    reply.removeHeader("content-length").type("application/json; charset=utf-8");
-    return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
-  };
+/** The HTTP server, not listening yet. Every failure is answered in the one error envelope. */
+export function buildServer(options: ServerOptions): FastifyInstance {
+  const { bodyLimitBytes, corsOrigins, requiresKeys } = options;
+  const fail = failWith(options.logger);
   const answering = new WeakMap<Socket, ServerResponse>();
   const app = fastify({
-    bodyLimit: deps.bodyLimitBytes,
+    bodyLimit: bodyLimitBytes,
     frameworkErrors: fail,
     // Node's own refusal has no body.
     http: { requireHostHeader: false },
@@ -59,31 +38,47 @@ export function buildServer(deps: GatewayDeps): FastifyInstance {
     forceCloseConnections: "idle",
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, answering.get(socket)),
   });
-  // So has its refusal of expectations, which a server may also pass over.
+  // Node's refusal of expectations has no body either; a server may ignore them.
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   app.setErrorHandler(fail);
-  app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split("?")[0] ?? "/";
-    const allowed = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
-    if (allowed.length === 0) throw new RhoneError("NOT_FOUND", `There is nothing at ${path}; see /v1/models.`);
-    reply.header("allow", allowed.join(", "));
-    throw new RhoneError("METHOD_NOT_ALLOWED", `${path} takes ${allowed.join(", ")}, not ${request.method}.`);
-  });
+  app.setNotFoundHandler((request, reply) => refuseUnrouted(app, request, reply));
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
     answering.set(request.raw.socket, reply.raw);
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
-      throw new RhoneError("INVALID_REQUEST", "A request in HTTP/1.1 needs the header Host.");
+      throw new RhoneError("INVALID_REQUEST", "An HTTP/1.1 request needs a Host header.");
   });
   app.addHook("preValidation", async ({ body }) => refuseDeep(body));
-  if (deps.corsOrigins.length > 0) app.register(cors, corsOptions(deps.corsOrigins));
-  openapi(app, deps);
-  // Plugins see the routes that are registered behind them.
-  app.register(async (scope) => {
-    admission(scope, deps);
-    for (const routes of ROUTES) routes(scope, deps);
-  });
+  if (corsOrigins.length > 0) app.register(cors, corsOptions(corsOrigins));
+  openapi(app, { requiresKeys });
+  // The OpenAPI plugin sees only routes that are registered after it.
+  app.register(async (scope) => options.routes(scope));
   return app;
+}
+
+/** The caller's x-request-id if it is 1 to 128 visible ASCII characters, else a random one. */
+function requestIdOf({ headers }: Pick<IncomingMessage, "headers">): string {
+  const given = headers["x-request-id"];
+  return typeof given === "string" && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID().replaceAll("-", "");
+}
+
+const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+  const named = toRequestError(error);
+  if (named.row.http >= 500 && !named.row.retryable)
+    logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
+  reply.header("x-request-id", request.id);
+  // A handler that failed may have announced another content.
+  reply.removeHeader("content-length").type("application/json; charset=utf-8");
+  return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
+};
+
+function refuseUnrouted(app: FastifyInstance, { url, method }: FastifyRequest, reply: FastifyReply): never {
+  const path = url.split("?")[0] ?? "/";
+  const allowed = METHODS.filter((each) => app.findRoute({ method: each, url: path }) !== null);
+  if (allowed.length === 0)
+    throw new RhoneError("NOT_FOUND", `There is nothing at ${path}; /docs lists the endpoints.`);
+  reply.header("allow", allowed.join(", "));
+  throw new RhoneError("METHOD_NOT_ALLOWED", `${path} takes ${allowed.join(", ")}, not ${method}.`);
 }
 
 const RATE_HEADERS = ["requests", "tokens"].flatMap((kind) =>
@@ -93,12 +88,12 @@ const RATE_HEADERS = ["requests", "tokens"].flatMap((kind) =>
 const corsOptions = (origins: readonly string[]) => ({
   origin: origins.includes("*") ? "*" : [...origins],
   methods: [...METHODS],
-  exposedHeaders: ["x-request-id", "content-location", "retry-after", "idempotent-replayed", ...RATE_HEADERS],
+  exposedHeaders: ["x-request-id", "content-location", "retry-after", REPLAYED, ...RATE_HEADERS],
 });
 
 /**
- * What Node's parser can't read as HTTP never becomes a request: the envelope goes to the socket itself, unless an answer is on
- * its way there, which would be spoilt.
+ * Bytes that Node cannot parse as HTTP never become a request. The envelope is written to the socket itself, unless that would
+ * garble an answer that is being sent.
  */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, answer: ServerResponse | undefined): void {
   const isAnswering = answer?.headersSent === true && !answer.writableEnded;

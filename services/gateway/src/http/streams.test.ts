@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
-import { chatChunkSchema, streamCancelledSchema } from "./openapi/response-schemas.js";
+import { chatChunkSchema } from "./openapi/generation-schemas.js";
+import { streamCancelledSchema } from "./openapi/response-schemas.js";
 
 const CHAT = "/v1/chat/completions";
 const messages = [{ role: "user", content: "hi" }];

@@ -1,16 +1,25 @@
-import { type ClusterStatus, COORDINATORS_KEY, parseClusterStatus, RhoneError, statusKey } from "@rhone/common";
+import {
+  type ClusterStatus,
+  COORDINATORS_KEY,
+  parseClusterStatus,
+  RhoneError,
+  redisUnavailable,
+  statusKey,
+} from "@rhone/common";
 import type { Redis } from "ioredis";
 
-/** What is known of the coordinators. */
+/** The state of the coordinators. */
 export interface ClusterState {
-  /** Every coordinator that lives. Throws REDIS_UNAVAILABLE. */
+  /** The status of every living coordinator. Throws REDIS_UNAVAILABLE. */
   coordinators(): Promise<readonly ClusterStatus[]>;
 }
 
 const FRESH_MS = 250;
 
-/** Reads the statuses that coordinators publish each second; answers within FRESH_MS of each other share one reading. */
-export function redisClusterState(redis: Redis, now: () => number = Date.now): ClusterState {
+type StatusStore = Pick<Redis, "smembers" | "mget" | "srem">;
+
+/** Reads the statuses that coordinators publish each second. Requests within 250 ms share one reading. `redis` is borrowed. */
+export function redisClusterState(redis: StatusStore, now: () => number = Date.now): ClusterState {
   let reading: Promise<readonly ClusterStatus[]> | undefined;
   let readAtMs = 0;
   return {
@@ -23,7 +32,23 @@ export function redisClusterState(redis: Redis, now: () => number = Date.now): C
   };
 }
 
-/** A coordinator that can take jobs. Throws NO_PIPELINE with the reasons of those that can't. */
+async function readStatuses(redis: StatusStore): Promise<readonly ClusterStatus[]> {
+  const ids = (await redis.smembers(COORDINATORS_KEY).catch(redisUnavailable)).sort();
+  if (ids.length === 0) return [];
+  const statuses = await redis.mget(ids.map(statusKey)).catch(redisUnavailable);
+  forget(
+    redis,
+    ids.filter((_, index) => statuses[index] === null),
+  );
+  return statuses.flatMap((status) => (status === null ? [] : (parseClusterStatus(status) ?? [])));
+}
+
+/** A coordinator whose status expired is dead; one that was only slow adds itself again with its next status. */
+function forget(redis: StatusStore, dead: readonly string[]): void {
+  if (dead.length > 0) redis.srem(COORDINATORS_KEY, ...dead).catch(() => {});
+}
+
+/** A coordinator that takes jobs. Throws NO_PIPELINE with the reasons of those that don't. */
 export function readyCoordinator(coordinators: readonly ClusterStatus[]): ClusterStatus {
   const ready = coordinators.find(({ state }) => state === "ready");
   if (ready !== undefined) return ready;
@@ -32,13 +57,19 @@ export function readyCoordinator(coordinators: readonly ClusterStatus[]): Cluste
   throw new RhoneError("NO_PIPELINE", `The model is not ready: ${why}. Try again shortly.`);
 }
 
-async function readStatuses(redis: Redis): Promise<readonly ClusterStatus[]> {
-  try {
-    const ids = await redis.smembers(COORDINATORS_KEY);
-    if (ids.length === 0) return [];
-    const statuses = await redis.mget(ids.sort().map(statusKey));
-    return statuses.flatMap((status) => (status === null ? [] : (parseClusterStatus(status) ?? [])));
-  } catch (error) {
-    throw new RhoneError("REDIS_UNAVAILABLE", "Redis can't be reached; try again shortly.", { cause: error });
-  }
+interface NamedModel {
+  readonly name: string;
+  readonly aliases: readonly string[];
+}
+
+/** The names by which clients may ask for the model. */
+export function servedNames({ name, aliases }: NamedModel, coordinators: readonly ClusterStatus[]): readonly string[] {
+  return [name, ...aliases, ...coordinators.map((status) => status.model.name)];
+}
+
+/** Throws MODEL_NOT_FOUND unless `asked` is one of the names. */
+export function checkName(asked: string, names: readonly string[]): void {
+  if (names.includes(asked)) return;
+  const message = `The model \`${asked}\` does not exist; this server has \`${names[0]}\`.`;
+  throw new RhoneError("MODEL_NOT_FOUND", message, { param: "model" });
 }

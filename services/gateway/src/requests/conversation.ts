@@ -1,32 +1,56 @@
 import type { ChatMessage, ChatOptions, ChatTool } from "@rhone/model";
-import { RequestError } from "../request-error.js";
-import type { ChatRequest } from "./chat-request.js";
+import { z } from "zod";
+import { refuseParam } from "../request-error.js";
+import { optional } from "./request-fields.js";
+import { toolCallSchema } from "./tools/tool-fields.js";
 
-/** Mistral's own words for safe_prompt. */
+const textPart = z.object({ type: z.literal("text", "only text content is supported"), text: z.string() });
+const content = z.union([z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))]);
+
+const message = z.object({
+  role: z.enum(["system", "developer", "user", "assistant", "tool"]),
+  content: optional(content),
+  tool_calls: optional(z.array(toolCallSchema)),
+  tool_call_id: optional(z.string()),
+  name: optional(z.string()),
+  prefix: optional(z.boolean()),
+});
+
+export const messagesSchema = z.array(message).min(1, "must hold at least one message");
+
+/** How a conversation becomes a prompt. */
+export const conversationOptions = {
+  safe_prompt: optional(z.boolean()),
+  add_generation_prompt: optional(z.boolean()),
+  continue_final_message: optional(z.boolean()),
+  echo: optional(z.boolean()),
+  chat_template_kwargs: optional(z.record(z.string(), z.unknown())),
+} as const;
+
+const conversationSchema = z.object({ messages: messagesSchema, ...conversationOptions });
+type ConversationFields = Readonly<z.infer<typeof conversationSchema>>;
+
+/** Mistral's wording for safe_prompt. */
 const SAFE_PROMPT =
   "Always assist with care, respect, and truth. Respond with utmost utility yet securely. Avoid harmful, unethical, " +
   "prejudiced, or negative content. Ensure replies promote fairness and positivity.";
 
-/** What a chat template is given. */
+/** The input of a chat template. */
 export interface Conversation {
   readonly messages: readonly ChatMessage[];
   readonly options: ChatOptions;
-  /** The text that the answer goes on from; undefined when it starts afresh. */
+  /** The text that the answer continues; undefined when the answer is a new message. */
   readonly continued: string | undefined;
   /** The answer's content begins with `continued`. */
   readonly showsContinued: boolean;
 }
 
-type Fields = Pick<
-  ChatRequest,
-  "messages" | "safe_prompt" | "add_generation_prompt" | "continue_final_message" | "echo" | "chat_template_kwargs"
->;
-
 /**
- * The conversation of a request. An assistant message at its end is continued with `prefix` (Mistral: the answer repeats it) or
- * `continue_final_message` (vLLM: the answer repeats it with `echo`). `tools`: what the model is shown. Throws INVALID_REQUEST where they contradict each other.
+ * The conversation of a request. A final assistant message is continued with `prefix` (Mistral: the answer repeats it) or
+ * `continue_final_message` (vLLM: the answer repeats it with `echo`). `tools`: the functions that the model is shown.
+ * Throws INVALID_REQUEST for fields that contradict each other.
  */
-export function toConversation(fields: Fields, tools: readonly ChatTool[] = []): Conversation {
+export function toConversation(fields: ConversationFields, tools: readonly ChatTool[] = []): Conversation {
   const messages = toChatMessages(fields.messages);
   const last = messages.at(-1);
   const hasPrefix = last?.role === "assistant" && last.prefix === true;
@@ -35,28 +59,29 @@ export function toConversation(fields: Fields, tools: readonly ChatTool[] = []):
   const open = continues && last !== undefined ? [...messages.slice(0, -1), { ...last, prefix: true }] : messages;
   return {
     messages: fields.safe_prompt === true ? [{ role: "system", content: SAFE_PROMPT }, ...open] : open,
-    options: {
-      ...(tools.length > 0 && { tools }),
-      ...(fields.add_generation_prompt !== undefined && { addGenerationPrompt: fields.add_generation_prompt }),
-      ...(fields.chat_template_kwargs !== undefined && { templateArguments: fields.chat_template_kwargs }),
-    },
+    options: optionsOf(fields, tools),
     continued: hasPrefix || continues ? (last?.content ?? "") : undefined,
     showsContinued: hasPrefix || (continues && fields.echo === true),
   };
 }
 
-function checkContinuation({ add_generation_prompt }: Fields, last: ChatMessage | undefined): void {
-  const param = "continue_final_message";
-  if (last?.role !== "assistant") {
-    throw new RequestError("INVALID_REQUEST", `${param} needs an assistant message at the end.`, { param });
-  }
-  if (add_generation_prompt === true) {
-    throw new RequestError("INVALID_REQUEST", `${param} and add_generation_prompt exclude each other.`, { param });
-  }
+function optionsOf(fields: ConversationFields, tools: readonly ChatTool[]): ChatOptions {
+  const { add_generation_prompt: addGenerationPrompt, chat_template_kwargs: templateArguments } = fields;
+  return {
+    ...(tools.length > 0 && { tools }),
+    ...(addGenerationPrompt !== undefined && { addGenerationPrompt }),
+    ...(templateArguments !== undefined && { templateArguments }),
+  };
 }
 
-/** The messages in the names of templates. */
-export function toChatMessages(messages: ChatRequest["messages"]): ChatMessage[] {
+function checkContinuation({ add_generation_prompt }: ConversationFields, last: ChatMessage | undefined): void {
+  const param = "continue_final_message";
+  if (last?.role !== "assistant") refuseParam(param, " needs an assistant message at the end.");
+  if (add_generation_prompt === true) refuseParam(param, " and add_generation_prompt exclude each other.");
+}
+
+/** The messages by the names that templates use. */
+function toChatMessages(messages: ConversationFields["messages"]): ChatMessage[] {
   return messages.map(({ role, content, tool_calls, tool_call_id, name, prefix }) => ({
     role: role === "developer" ? "system" : role,
     content: content ?? null,

@@ -1,116 +1,101 @@
-import type { FastifyInstance } from "fastify";
+import { z } from "zod";
 import { BestOfWriter } from "../answers/best-of-writer.js";
 import type { CompletionPrompt } from "../answers/completion-writer.js";
-import { openWriter, type WriterRecord } from "../answers/writer-record.js";
-import type { GatewayDeps } from "../gateway-deps.js";
-import { answer } from "../http/answer.js";
-import { RequestError } from "../request-error.js";
+import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
+import { refuseParam } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
-import { type CompletionRequest, completionRequestSchema, promptsOf } from "./completion-request.js";
-import { fillInMiddleOf } from "./fill-in-middle-of.js";
-import { parseRequest } from "./parse-request.js";
-import { type Arrival, arrivalNow, type PreparedRequest } from "./prepared-request.js";
-import { coordinatorFor, systemFingerprint } from "./served-model.js";
+import { deliveryOf, frameOf, jobsOf, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
+import { fillInMiddleOf } from "./prepare-fim.js";
+import { generationFields, optional, parseRequest } from "./request-fields.js";
 import { readConstraint } from "./structured/read-constraint.js";
-import { toJobs } from "./to-jobs.js";
-import { truncatePrompt } from "./truncate-prompt.js";
+import { structuredFields } from "./structured/structured-fields.js";
 
 const DEFAULT_MAX_TOKENS = 16;
+/** Most samples per prompt from which the best are chosen. */
+const MOST_CANDIDATES = 20;
+
+const tokenIds = z.array(z.number().int().min(0)).min(1);
+
+const prompt = z.union(
+  [z.string(), z.array(z.string()).min(1), tokenIds, z.array(tokenIds).min(1)],
+  "must be a text, a list of texts, a list of token ids or a list of such lists",
+);
 
 /** POST /v1/completions. */
-export function completions(app: FastifyInstance, deps: GatewayDeps): void {
-  app.post("/v1/completions", async (request, reply) => {
-    const prepared = await prepareCompletion(deps, request.body, arrivalNow(deps, request));
-    return answer({ deps, reply, route: "completions", ...prepared });
-  });
-}
+export const completionRequestSchema = z.object({
+  ...generationFields,
+  prompt,
+  echo: optional(z.boolean()),
+  logprobs: optional(z.number().int().min(0).max(20)),
+  best_of: optional(z.number().int().min(1).max(MOST_CANDIDATES)),
+  suffix: optional(z.string()),
+  add_special_tokens: optional(z.boolean()),
+  ...structuredFields,
+});
+type CompletionRequest = Readonly<z.infer<typeof completionRequestSchema>>;
 
-/** Reads the body of a completion. Throws what is wrong with it, MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
-export async function prepareCompletion(deps: GatewayDeps, body: unknown, arrival: Arrival): Promise<PreparedRequest> {
-  const { arrivedAtMs, deadlineAtMs, lane, owner } = arrival;
+/** Prepares a completion. */
+export const prepareCompletion: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(completionRequestSchema, body);
   const { n, samples } = checkLimits(fields);
-  const coordinator = await coordinatorFor(deps, fields.model);
-  const constraint = await readConstraint(deps, body, { leadingSpace: false });
-  const prompts = promptsOf(fields).map((prompt) => readPrompt(deps.model, prompt, fields));
-  const id = `cmpl-${arrival.id}`;
+  const request = await openRequest({ preparation, arrival, prefix: "cmpl", fields });
+  const { model, grammars } = preparation;
+  const constraint = await readConstraint(grammars, fields, { leadingSpace: false });
+  const prompts = promptsOf(fields).map((given) => readPrompt(model, given, fields));
   const echo = fields.echo === true;
   const logprobs = fields.logprobs ?? null;
-  const jobs = toJobs({
-    id,
-    model: coordinator.model.name,
-    replyTo: deps.gatewayId,
-    fields,
+  const promptLogprobs = fields.prompt_logprobs ?? null;
+  const jobs = jobsOf(request, {
     prompts: prompts.map(({ ids }) => ids),
     samples,
     maxTokens: fields.max_tokens ?? DEFAULT_MAX_TOKENS,
     logprobs: samples > n ? (logprobs ?? 0) : logprobs,
-    promptLogprobs: mostOf(echo ? logprobs : null, fields.prompt_logprobs ?? null),
+    promptLogprobs: mostOf(echo ? logprobs : null, promptLogprobs),
     constraint,
-    limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
-    lane,
-    keyId: owner,
-    arrivedAtMs,
-    deadlineAtMs,
   });
-  const record: WriterRecord = {
-    kind: "completion",
-    options: {
-      id,
-      created: Math.floor(arrivedAtMs / 1000),
-      modelName: fields.model ?? deps.model.name,
-      fingerprint: systemFingerprint(coordinator),
-      samples: n,
-      prompts: prompts.flatMap((prompt) => Array.from({ length: n }, () => prompt)),
-      echo,
-      logprobs,
-      promptLogprobs: fields.prompt_logprobs ?? null,
-      wantsTokenIds: fields.return_token_ids === true,
-      tokensAsIds: fields.return_tokens_as_token_ids === true,
-      runningUsage: fields.stream_options?.continuous_usage_stats === true,
-      usageChunk: fields.stream_options?.include_usage === true,
-    },
-  };
-  const writer = openWriter(record, deps.model);
-  const stream = fields.stream === true;
-  const resumable = fields.stream_options?.resumable === true;
-  if (samples === n) return { jobs, statesLimit: true, stream, writer, record, resumable };
-  const best = new BestOfWriter(writer, { prompts: prompts.length, n, samples });
-  return { jobs, statesLimit: true, stream, writer: best, record: undefined, resumable };
-}
+  const perChoice = prompts.flatMap((each) => Array.from({ length: n }, () => each));
+  const options = { ...frameOf(request), samples: n, prompts: perChoice, echo, logprobs, promptLogprobs };
+  const record: WriterRecord = { version: WRITER_VERSION, kind: "completion", options };
+  const writer = openWriter(record, model);
+  const prepared = { jobs, statesLimit: true, ...deliveryOf(fields) };
+  if (samples === n) return { ...prepared, writer, record };
+  return { ...prepared, writer: new BestOfWriter(writer, { prompts: prompts.length, n, samples }) };
+};
 
-/** Throws INVALID_REQUEST for what excludes each other. */
+/** Throws INVALID_REQUEST for fields that exclude each other. */
 function checkLimits(fields: CompletionRequest): { readonly n: number; readonly samples: number } {
   const n = fields.n ?? 1;
   const samples = fields.best_of ?? n;
-  const refuse = (param: string, problem: string) => {
-    throw new RequestError("INVALID_REQUEST", `${param}${problem}`, { param });
-  };
-  if (fields.max_tokens === 0 && fields.echo !== true) refuse("max_tokens", ": 0 needs echo: true.");
-  if (samples < n) refuse("best_of", `: must be at least n, ${n}.`);
-  if (samples > n && fields.stream === true) refuse("best_of", " above n can't be streamed.");
+  if (fields.max_tokens === 0 && fields.echo !== true) refuseParam("max_tokens", ": 0 needs echo: true.");
+  if (samples < n) refuseParam("best_of", `: must be at least n, ${n}.`);
+  if (samples > n && fields.stream === true) refuseParam("best_of", " above n cannot be streamed.");
   if (fields.prompt_logprobs !== undefined && fields.stream === true)
-    refuse("prompt_logprobs", " can't be streamed; leave stream out.");
-  if (fields.suffix && fields.echo === true) refuse("echo", " and suffix exclude each other.");
+    refuseParam("prompt_logprobs", " cannot be streamed; leave stream out.");
+  if (fields.suffix && fields.echo === true) refuseParam("echo", " and suffix exclude each other.");
   return { n, samples };
 }
 
 const mostOf = (a: number | null, b: number | null): number | null => (a === null ? b : Math.max(a, b ?? 0));
 
-/** Token ids are taken as they are. Their text is needed for an echo only; ids outside the vocabulary are refused later. */
-function readPrompt(model: TextModel, prompt: string | readonly number[], fields: CompletionRequest): CompletionPrompt {
+type GivenPrompt = string | readonly number[];
+
+/** The prompts of a request, one by one: each a text or token ids. */
+function promptsOf({ prompt }: CompletionRequest): readonly GivenPrompt[] {
+  if (typeof prompt === "string") return [prompt];
+  return typeof prompt[0] === "number" ? [prompt as number[]] : (prompt as string[] | number[][]);
+}
+
+/** Token ids are taken as they are; toJobs refuses ids outside the vocabulary. Only an echo needs their text. */
+function readPrompt(model: TextModel, given: GivenPrompt, fields: CompletionRequest): CompletionPrompt {
   const { suffix, add_special_tokens: addSpecial = true, truncate_prompt_tokens: most } = fields;
+  const isText = typeof given === "string";
   if (suffix) {
-    if (typeof prompt !== "string") {
-      throw new RequestError("INVALID_REQUEST", "suffix needs a prompt that is text.", { param: "suffix" });
-    }
-    return { ids: fillInMiddleOf(model, "suffix")(prompt, suffix), text: prompt, hiddenSpace: false };
+    if (!isText) return refuseParam("suffix", " needs a prompt that is text.");
+    return { ids: fillInMiddleOf(model, "suffix")(given, suffix), text: given, hiddenSpace: false };
   }
-  const given = typeof prompt === "string" ? model.encodeText(prompt, { addSpecial }) : prompt;
-  const ids = truncatePrompt(given, most);
-  if (typeof prompt === "string" && ids.length === given.length) {
-    return { ids, text: prompt, hiddenSpace: model.addsLeadingSpace };
-  }
+  const all = isText ? model.encodeText(given, { addSpecial }) : given;
+  const ids = truncatePrompt(all, most);
+  if (isText && ids.length === all.length) return { ids, text: given, hiddenSpace: model.addsLeadingSpace };
   const known = fields.echo === true ? ids.filter((id) => id < model.vocabSize) : [];
   const bytes = known.map((id) => model.pieceBytes(id, { special: false }));
   return { ids, text: Buffer.concat(bytes).toString("utf8"), hiddenSpace: false };

@@ -1,77 +1,84 @@
-import type { GenerationJob } from "@rhone/common";
-import type { FastifyInstance } from "fastify";
+import { z } from "zod";
 import { EmbeddingWriter } from "../answers/embedding-writer.js";
-import type { GatewayDeps } from "../gateway-deps.js";
-import { answer } from "../http/answer.js";
 import { unsupported } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
-import { type EmbeddingInput, type EmbeddingRequest, embeddingRequestSchema, inputsOf } from "./embedding-request.js";
-import { parseRequest } from "./parse-request.js";
-import { type Arrival, arrivalNow, type PreparedRequest } from "./prepared-request.js";
-import { generationSchema } from "./request-fields.js";
-import { coordinatorFor } from "./served-model.js";
-import { toJobs } from "./to-jobs.js";
-import { truncatePrompt } from "./truncate-prompt.js";
+import { frameOf, jobsOf, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
+import { generationSchema, optional, parseRequest } from "./request-fields.js";
 
-/** Inputs of one request that are in the queue or running at a time. */
+/** Most inputs of one request, as at OpenAI. */
+const MOST_INPUTS = 2048;
+/** Inputs of one request that are queued or running at a time. */
 const AT_ONCE = 64;
 
-/** Nothing is drawn; and other prompts hardly begin as these do. */
-const FIELDS = generationSchema.parse({ cache_prompt: false, seed: 0 });
+const text = z.string().min(1, "must not be empty");
+const tokenIds = z.array(z.number().int().min(0)).min(1);
 
-/** POST /v1/embeddings: the mean of an input's hidden states after the final norm, L2-normalised. */
-export function embeddings(app: FastifyInstance, deps: GatewayDeps): void {
-  app.post("/v1/embeddings", async (request, reply) => {
-    const prepared = await prepareEmbeddings(deps, request.body, arrivalNow(deps, request));
-    return answer({ deps, reply, route: "embeddings", ...prepared });
-  });
-}
+const input = z.union(
+  [text, z.array(text).min(1).max(MOST_INPUTS), tokenIds, z.array(tokenIds).min(1).max(MOST_INPUTS)],
+  `must be a text, up to ${MOST_INPUTS} texts, a list of token ids or up to ${MOST_INPUTS} such lists, none of them empty`,
+);
 
-/** Reads the body. Throws what is wrong with it, MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
-export async function prepareEmbeddings(deps: GatewayDeps, body: unknown, arrival: Arrival): Promise<PreparedRequest> {
+/** POST /v1/embeddings: OpenAI's fields, Mistral's `output_*`, vLLM's `add_special_tokens` and `truncate_prompt_tokens`. */
+export const embeddingRequestSchema = z.object({
+  model: optional(z.string()),
+  input,
+  encoding_format: optional(z.enum(["float", "base64"])),
+  dimensions: optional(z.number().int().min(1)),
+  output_dimension: optional(z.number().int().min(1)),
+  output_dtype: optional(z.literal("float", 'only "float" is supported')),
+  add_special_tokens: optional(z.boolean()),
+  truncate_prompt_tokens: optional(z.number().int().min(1).max(0x7fffffff)),
+});
+type EmbeddingRequest = Readonly<z.infer<typeof embeddingRequestSchema>>;
+
+/** Nothing is sampled, and few prompts share a beginning worth caching. */
+const NOTHING_SAMPLED = generationSchema.parse({ cache_prompt: false, seed: 0 });
+
+/** Prepares embeddings: the mean of an input's hidden states after the final norm, L2-normalised. */
+export const prepareEmbeddings: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(embeddingRequestSchema, body);
-  checkDimensions(fields, deps.model);
-  const coordinator = await coordinatorFor(deps, fields.model);
+  const { model } = preparation;
+  checkDimensions(fields, model);
   const inputs = inputsOf(fields);
-  const id = `embd-${arrival.id}`;
-  const jobs = toJobs({
-    id,
-    model: coordinator.model.name,
-    replyTo: deps.gatewayId,
-    fields: FIELDS,
-    prompts: inputs.map((input) => readInput(deps.model, input, fields)),
+  const shared = { ...NOTHING_SAMPLED, model: fields.model };
+  const request = await openRequest({ preparation, arrival, prefix: "embd", fields: shared });
+  const jobs = jobsOf(request, {
+    prompts: inputs.map(({ value }) => readInput(model, value, fields)),
     paramOf: (prompt) => inputs[prompt]?.param ?? "input",
     samples: 1,
     maxTokens: 0,
-    logprobs: null,
-    promptLogprobs: null,
-    constraint: null,
-    limits: { contextLength: coordinator.model.contextLength, vocabSize: deps.model.vocabSize },
-    lane: arrival.lane,
-    keyId: arrival.owner,
-    arrivedAtMs: arrival.arrivedAtMs,
-    deadlineAtMs: arrival.deadlineAtMs,
-  }).map((job): GenerationJob => ({ ...job, pooling: "mean" }));
-  const writer = new EmbeddingWriter({
-    id,
-    modelName: fields.model ?? deps.model.name,
-    inputs: inputs.length,
-    encoding: fields.encoding_format ?? "float",
+    pooling: "mean",
   });
-  return { jobs, statesLimit: true, stream: false, writer, record: undefined, resumable: false, atOnce: AT_ONCE };
-}
+  const { id, modelName } = frameOf(request);
+  const encoding = fields.encoding_format ?? "float";
+  const writer = new EmbeddingWriter({ id, modelName, inputs: inputs.length, encoding });
+  return { jobs, statesLimit: true, stream: false, resumable: false, writer, atOnce: AT_ONCE };
+};
 
-/** A vector cut short means nothing unless the model was trained for it, and these were not. */
+/** A shortened vector is meaningless unless the model was trained for it, and these models were not. */
 function checkDimensions(fields: EmbeddingRequest, { name, dim }: TextModel): void {
   for (const param of ["dimensions", "output_dimension"] as const) {
     const asked = fields[param];
     if (asked === undefined || asked === dim) continue;
-    throw unsupported(param, `${param}: ${name} has embeddings of ${dim} dimensions, and no others; leave it out.`);
+    throw unsupported(param, `${param}: ${name} has embeddings of ${dim} dimensions only, not ${asked}; leave it out.`);
   }
 }
 
-/** Token ids are taken as they are; ids outside the vocabulary are refused later. */
-function readInput(model: TextModel, { value }: EmbeddingInput, fields: EmbeddingRequest): readonly number[] {
+interface EmbeddingInput {
+  readonly value: string | readonly number[];
+  /** The name by which refusals call it. */
+  readonly param: string;
+}
+
+/** The inputs of a request, one by one. */
+function inputsOf({ input }: EmbeddingRequest): readonly EmbeddingInput[] {
+  if (typeof input === "string") return [{ value: input, param: "input" }];
+  if (typeof input[0] === "number") return [{ value: input as number[], param: "input" }];
+  return (input as string[] | number[][]).map((value, index) => ({ value, param: `input.${index}` }));
+}
+
+/** Token ids are taken as they are; toJobs refuses ids outside the vocabulary. */
+function readInput(model: TextModel, value: EmbeddingInput["value"], fields: EmbeddingRequest): readonly number[] {
   const { add_special_tokens: addSpecial = true, truncate_prompt_tokens: most } = fields;
   return truncatePrompt(typeof value === "string" ? model.encodeText(value, { addSpecial }) : value, most);
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { RequestError, unsupported } from "../request-error.js";
 
 /** A field that may be absent or null. */
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
@@ -7,7 +8,7 @@ const tokenId = z.number().int().min(0).max(0x7fffffff);
 
 const logitBias = z.record(z.string().regex(/^\d{1,10}$/, "keys are token ids"), z.number().min(-100).max(100));
 
-/** What both generation endpoints take. Unknown fields are ignored. */
+/** The fields that all generation endpoints take. Unknown fields are ignored. */
 export const generationFields = {
   model: optional(z.string()),
   temperature: optional(z.number().min(0).max(2)),
@@ -45,4 +46,72 @@ export const generationFields = {
 } as const;
 
 export const generationSchema = z.object(generationFields);
-export type GenerationFields = z.infer<typeof generationSchema>;
+export type GenerationFields = Readonly<z.infer<typeof generationSchema>>;
+
+/**
+ * The body as `schema` reads it. Throws INVALID_REQUEST that names the first bad field as `param`, also for a field that would
+ * change the answer but that the schema lacks.
+ */
+export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z.output<S> {
+  const parsed = schema.safeParse(body ?? {});
+  if (!parsed.success) throw badField(parsed.error);
+  refuseUnsupported(body, schema.shape);
+  return parsed.data;
+}
+
+function badField({ issues: [issue] }: z.ZodError): RequestError {
+  const param = issue?.path.join(".") ?? "";
+  const message = issue?.message ?? "The body can't be read.";
+  return param === ""
+    ? new RequestError("INVALID_REQUEST", message)
+    : new RequestError("INVALID_REQUEST", `${param}: ${message}`, { param });
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isSet = (value: unknown): boolean => value !== undefined && value !== null && value !== false;
+const isFilled = (value: unknown): boolean => isSet(value) && !(Array.isArray(value) && value.length === 0);
+const differsFrom = (neutral: unknown) => (value: unknown) => isSet(value) && value !== neutral;
+
+/** Fields of other servers that would change the answer, and when: ignoring them silently would be wrong. */
+const REFUSED: Readonly<Record<string, (value: unknown) => boolean>> = {
+  tools: isFilled,
+  functions: isFilled,
+  tool_choice: (value) => isSet(value) && value !== "none" && value !== "auto",
+  function_call: (value) => isSet(value) && value !== "none" && value !== "auto",
+  use_beam_search: isSet,
+  bad_words: isFilled,
+  allowed_token_ids: isFilled,
+  chat_template: isFilled,
+  samplers: isFilled,
+  dry_multiplier: differsFrom(0),
+  xtc_probability: differsFrom(0),
+  typical_p: differsFrom(1),
+  mirostat: differsFrom(0),
+  audio: isSet,
+};
+
+/** Throws INVALID_REQUEST (`unsupported_parameter`) for the first such field that the endpoint does not know. */
+function refuseUnsupported(body: unknown, known: Fields): void {
+  if (typeof body !== "object" || body === null) return;
+  const fields = body as Fields;
+  for (const [name, refuses] of Object.entries(REFUSED)) {
+    if (!Object.hasOwn(known, name) && refuses(fields[name])) {
+      throw unsupported(name, `${name} is not supported with this value; leave it out.`);
+    }
+  }
+}
+
+/** JSON nested deeper than this parses, but exhausts the stack when it is written. JSON schemas nest a quarter as deep. */
+const MOST_DEPTH = 1000;
+
+/** Throws INVALID_REQUEST for JSON nested more than 1,000 deep. */
+export function refuseDeep(body: unknown): void {
+  if (isDeeper(body, MOST_DEPTH))
+    throw new RequestError("INVALID_REQUEST", `The body nests more than ${MOST_DEPTH} levels deep; flatten it.`);
+}
+
+function isDeeper(value: unknown, most: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return most === 0 || Object.values(value).some((inner) => isDeeper(inner, most - 1));
+}

@@ -3,75 +3,91 @@ import type { Constraint, GenerationJob, SamplingSettings } from "@rhone/common"
 import { RequestError } from "../request-error.js";
 import type { GenerationFields } from "./request-fields.js";
 
-export interface JobLimits {
+interface JobLimits {
   readonly contextLength: number;
   readonly vocabSize: number;
 }
 
-export interface JobsRequest {
-  readonly id: string;
-  readonly model: string;
-  readonly replyTo: string;
-  readonly fields: GenerationFields;
+/** The parts of a job in which endpoints differ. */
+export interface JobPlan {
   readonly prompts: readonly (readonly number[])[];
-  /** What refusals call a prompt; "prompt" when absent. */
+  /** How refusals name a prompt; "prompt" when absent. */
   readonly paramOf?: (prompt: number) => string;
-  /** undefined: as many as the context holds. */
-  readonly maxTokens: number | undefined;
-  readonly logprobs: number | null;
-  readonly promptLogprobs: number | null;
   /** Samples per prompt. */
   readonly samples: number;
-  readonly constraint: Constraint | null;
-  readonly limits: JobLimits;
-  readonly lane: GenerationJob["lane"];
-  readonly keyId: string;
-  readonly arrivedAtMs: number;
-  readonly deadlineAtMs: number;
+  /** undefined: until the context is full. */
+  readonly maxTokens: number | undefined;
+  readonly logprobs?: number | null;
+  readonly promptLogprobs?: number | null;
+  readonly constraint?: Constraint | null;
+  readonly pooling?: GenerationJob["pooling"];
 }
 
-/** Samples of one request: each is a job. OpenAI takes as many prompts at once. */
+export interface JobsRequest {
+  readonly id: string;
+  /** The model's name at the coordinator. */
+  readonly model: string;
+  readonly replyTo: string;
+  readonly arrival: Pick<GenerationJob, "lane" | "arrivedAtMs" | "deadlineAtMs"> & { readonly owner: string };
+  readonly fields: GenerationFields;
+  readonly plan: JobPlan;
+  readonly limits: JobLimits;
+}
+
+/** Jobs of one request. OpenAI takes as many prompts at once. */
 const MOST_JOBS = 2048;
 
 /** One job per sample; sample s of prompt p is job p·samples + s. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
 export function toJobs(request: JobsRequest): GenerationJob[] {
-  const { fields, prompts, limits, samples, paramOf = () => "prompt" } = request;
-  checkMinTokens(fields, request.maxTokens);
+  const { id, fields, limits } = request;
+  const { prompts, samples, maxTokens: asked, paramOf = () => "prompt" } = request.plan;
+  checkMinTokens(fields, asked);
   checkCount(prompts.length, samples);
   const seed = Number(BigInt.asUintN(32, BigInt(fields.seed ?? fields.random_seed ?? randomInt(2 ** 32))));
-  const logitBias = biasOf(fields, limits);
+  const sampling = { ...samplingOf(fields), logitBias: biasOf(fields, limits) };
+  const shared = sharedFields(request);
   return prompts.flatMap((promptIds, prompt) => {
     const param = paramOf(prompt);
     checkIds(promptIds, limits, param);
-    const maxTokens = roomFor(promptIds.length, request.maxTokens, limits, param);
+    const maxTokens = roomFor(promptIds.length, { asked, contextLength: limits.contextLength, param });
+    const minTokens = Math.min(fields.min_tokens ?? 0, maxTokens);
     return Array.from({ length: samples }, (_, sample) => ({
-      requestId: `${request.id}-${prompt * samples + sample}`,
-      model: request.model,
-      replyTo: request.replyTo,
+      ...shared,
+      requestId: `${id}-${prompt * samples + sample}`,
       promptIds: [...promptIds],
-      sampling: { ...samplingOf(fields), seed: (seed + sample) >>> 0, logitBias },
+      sampling: { ...sampling, seed: (seed + sample) >>> 0 },
       maxTokens,
-      minTokens: Math.min(fields.min_tokens ?? 0, maxTokens),
-      stop: typeof fields.stop === "string" ? [fields.stop] : (fields.stop ?? []),
-      stopTokenIds: fields.stop_token_ids ?? [],
-      ignoreEos: fields.ignore_eos ?? false,
-      constraint: request.constraint,
-      includeStop: fields.include_stop_str_in_output ?? false,
-      skipSpecialTokens: fields.skip_special_tokens ?? true,
-      logprobs: request.logprobs,
-      promptLogprobs: request.promptLogprobs,
-      pooling: null,
-      cachePrompt: fields.cache_prompt ?? true,
-      cacheSalt: fields.cache_salt ?? "",
-      lane: request.lane,
-      keyId: request.keyId,
-      arrivedAtMs: request.arrivedAtMs,
-      deadlineAtMs: request.deadlineAtMs,
+      minTokens,
     }));
   });
 }
 
-/** Less keeps the best token alone too, and would be 0 in 32 bits. */
+type PerSample = "requestId" | "promptIds" | "sampling" | "maxTokens" | "minTokens";
+
+/** The fields that all jobs of a request have in common. */
+function sharedFields({ model, replyTo, arrival, fields, plan }: JobsRequest): Omit<GenerationJob, PerSample> {
+  return {
+    model,
+    replyTo,
+    stop: typeof fields.stop === "string" ? [fields.stop] : (fields.stop ?? []),
+    stopTokenIds: fields.stop_token_ids ?? [],
+    ignoreEos: fields.ignore_eos ?? false,
+    constraint: plan.constraint ?? null,
+    includeStop: fields.include_stop_str_in_output ?? false,
+    skipSpecialTokens: fields.skip_special_tokens ?? true,
+    logprobs: plan.logprobs ?? null,
+    promptLogprobs: plan.promptLogprobs ?? null,
+    pooling: plan.pooling ?? null,
+    cachePrompt: fields.cache_prompt ?? true,
+    cacheSalt: fields.cache_salt ?? "",
+    lane: arrival.lane,
+    keyId: arrival.owner,
+    arrivedAtMs: arrival.arrivedAtMs,
+    deadlineAtMs: arrival.deadlineAtMs,
+  };
+}
+
+/** A smaller top_p keeps the best token alone as well, and would round to 0 in 32 bits. */
 const LEAST_TOP_P = 1e-6;
 
 function samplingOf(fields: GenerationFields): Omit<SamplingSettings, "seed" | "logitBias"> {
@@ -94,7 +110,7 @@ function checkMinTokens({ min_tokens = 0 }: GenerationFields, asked: number | un
 
 function checkCount(prompts: number, samples: number): void {
   if (prompts * samples <= MOST_JOBS) return;
-  const message = `prompt: ${prompts} with ${samples} samples each are more than ${MOST_JOBS}; divide the request.`;
+  const message = `prompt: ${prompts} prompts with ${samples} samples each exceed the limit of ${MOST_JOBS}; split the request.`;
   throw new RequestError("INVALID_REQUEST", message, { param: "prompt" });
 }
 
@@ -117,7 +133,15 @@ function checkIds(promptIds: readonly number[], { vocabSize }: JobLimits, param:
   throw new RequestError("INVALID_REQUEST", message, { param });
 }
 
-function roomFor(promptTokens: number, asked: number | undefined, { contextLength }: JobLimits, param: string): number {
+interface Room {
+  /** undefined: as many tokens as there is room for. */
+  readonly asked: number | undefined;
+  readonly contextLength: number;
+  readonly param: string;
+}
+
+/** The tokens that an answer may have. */
+function roomFor(promptTokens: number, { asked, contextLength, param }: Room): number {
   const room = contextLength - promptTokens;
   if (room >= (asked ?? 1)) return asked ?? room;
   const [wanted, remedy] = asked ? [` and max_tokens ${asked} more`, "Shorten it or max_tokens."] : ["", "Shorten it."];

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 
 /**
@@ -50,3 +51,16 @@ export interface StoragePace {
   /** Between writings of a running batch's counts. */
   readonly saveMs: number;
 }
+
+/** The JSON value of an object; null when there is no such object. */
+export async function readJson<T>(storage: Pick<ObjectStorage, "get">, key: string): Promise<T | null> {
+  const bytes = await storage.get(key);
+  return bytes === null ? null : (JSON.parse(bytes.toString("utf8")) as T);
+}
+
+/** 24 hexadecimal digits that sort by age: 12 of the time in milliseconds, 12 random. */
+export const timedId = (nowMs: number = Date.now()): string =>
+  nowMs.toString(16).padStart(12, "0") + randomBytes(6).toString("hex");
+
+/** The Unix milliseconds in an id that ends with a timed id. */
+export const madeAtMs = (id: string): number => Number.parseInt(id.slice(-24, -12), 16);

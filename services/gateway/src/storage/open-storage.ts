@@ -1,7 +1,33 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
 import type { Logger } from "@rhone/common";
+import { z } from "zod";
 import { DiskStorage } from "./disk/disk-storage.js";
 import type { ObjectStorage } from "./object-storage.js";
-import type { StorageLocation } from "./storage-location.js";
+
+export type StorageLocation =
+  | { readonly kind: "disk"; readonly folder: string }
+  /** `prefix` is "" or ends with "/". */
+  | { readonly kind: "s3"; readonly bucket: string; readonly prefix: string };
+
+const S3_URL = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/;
+
+/** A folder, or s3://bucket/prefix. Its refusal does not repeat the text, which may hold a secret. */
+export const storageLocationSchema = z
+  .string()
+  .min(1)
+  .default(join(homedir(), ".rhone", "storage"))
+  .transform((text, context): StorageLocation => {
+    if (!/^[a-z0-9+.-]+:\/\//i.test(text)) return { kind: "disk", folder: text };
+    const [, bucket, path = ""] = S3_URL.exec(text) ?? [];
+    const parts = path.split("/").filter((part) => part !== "");
+    const isClean = parts.every((part) => /^[\w.=-]+$/.test(part) && part !== "." && part !== "..");
+    if (bucket === undefined || !isClean) {
+      context.addIssue("must be a folder or s3://bucket/prefix, with letters, digits and ._=- in the prefix");
+      return z.NEVER;
+    }
+    return { kind: "s3", bucket, prefix: parts.map((part) => `${part}/`).join("") };
+  });
 
 const S3_CALL_MS = 20_000;
 
@@ -12,7 +38,7 @@ export interface StorageSettings {
   readonly s3PathStyle: boolean | undefined;
 }
 
-/** Throws INVALID_CONFIG when the bucket is not there or refuses us; one that only can't be reached now may be back later. */
+/** Throws INVALID_CONFIG when the bucket does not exist or refuses the credentials; warns when it cannot be reached now. */
 export async function openStorage(settings: StorageSettings, logger: Logger): Promise<ObjectStorage> {
   const { storage: location, s3Endpoint: endpoint, s3Region: region, s3PathStyle: pathStyle } = settings;
   if (location.kind === "disk") return new DiskStorage(location.folder);

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ChatTool } from "@rhone/model";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { chatRequestSchema } from "../requests/chat-request.js";
 import { toConversation } from "../requests/conversation.js";
+import { chatRequestSchema } from "../requests/prepare-chat.js";
 import { type TokenizerVersion, writeMistralVocabulary } from "../testing/mistral-vocabulary.js";
 import { loadTextModel, type TextModel } from "./text-model.js";
 

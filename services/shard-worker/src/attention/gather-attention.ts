@@ -74,7 +74,7 @@ export class GatherAttention<Span extends AttentionSpan> implements StepAttentio
     const graph = this.#graph;
     const { pages } = this.#options;
     const [headDim, nKvHeads, rows] = k.ne;
-    const kRows = graph.reshape2d(k, headDim * nKvHeads, rows);
+    const kRows = graph.reshape2d(k, [headDim * nKvHeads, rows]);
     graph.expand(graph.setRows(pages.keys(layer), kRows, this.#cacheRows));
     graph.expand(graph.setRows(pages.values(layer), v, this.#cacheRows));
   }
@@ -86,12 +86,12 @@ export class GatherAttention<Span extends AttentionSpan> implements StepAttentio
     const shape = { ...pages.shape, headDim };
     const [, head, token] = q.nb;
     const ne = [headDim, count, nHeads, see.sequences] as const;
-    const queries = graph.view4d(q, ne, [token, head, count * token], row * token);
+    const queries = graph.view4d(q, ne, { nb: [token, head, count * token], offsetBytes: row * token });
     const keys = gatherKeys(graph, pages.keys(layer), shape, see);
     const as = count >= TILE_ROWS ? "stored" : "f32";
     const values = gatherValues(graph, pages.values(layer), shape, { see, as });
-    const attended = graph.flashAttnExt(queries, keys, values, { scale: 1 / Math.sqrt(headDim), mask });
-    return graph.reshape2d(attended, headDim * nHeads, count * see.sequences);
+    const attended = graph.flashAttnExt({ q: queries, k: keys, v: values, scale: 1 / Math.sqrt(headDim), mask });
+    return graph.reshape2d(attended, [headDim * nHeads, count * see.sequences]);
   }
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { CallFormat } from "../../requests/tools/call-rules.js";
+import type { CallFormat } from "./call-format.js";
 import { CallReader } from "./call-reader.js";
 
 const format: CallFormat = { marker: null, forced: false, names: ["add", "now"], parallel: true };

@@ -1,6 +1,6 @@
-import type { CallFormat } from "../../requests/tools/call-rules.js";
-import { memberText } from "./member-text.js";
-import { ObjectScanner } from "./object-scanner.js";
+import type { TextModel } from "../../text/text-model.js";
+import type { CallFormat } from "./call-format.js";
+import { memberText, ObjectScanner } from "./json-text.js";
 
 export interface FunctionCall {
   readonly name: string;
@@ -138,4 +138,19 @@ function readCall(text: string, names: readonly string[]): FunctionCall | undefi
   } catch {
     return undefined;
   }
+}
+
+export type AnswerReader = Pick<CallReader, "isUndecided" | "take" | "end">;
+
+const PLAIN: AnswerReader = {
+  isUndecided: false,
+  take: (_, text): readonly AnswerPart[] => (text === "" ? [] : [{ kind: "text", text }]),
+  end: () => [],
+};
+
+/** Reads one answer; without a format, all of it is text. */
+export function answerReader(format: CallFormat | null, model: Pick<TextModel, "pieceBytes">): AnswerReader {
+  if (format === null) return PLAIN;
+  const { marker } = format;
+  return new CallReader(format, marker === null ? "" : model.pieceBytes(marker, { special: true }).toString("utf8"));
 }

@@ -2,58 +2,74 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance, FastifySchema } from "fastify";
 import { z } from "zod";
-import type { GatewayDeps } from "../../gateway-deps.js";
-import { isGeneration } from "../operation-of.js";
-import { OPERATIONS, type Operation } from "./operations.js";
+import { isGeneration, OPERATIONS, type Operation } from "./operations.js";
 import { errorSchema } from "./response-schemas.js";
 
 const PREFIX = "/docs";
 
-/** The document at /openapi.json and a page to read and try it at /docs; both follow from the schemas that read requests. */
-export function openapi(app: FastifyInstance, { keyRing }: Pick<GatewayDeps, "keyRing">): void {
+const INFO = {
+  title: "Rhone",
+  version: "0.1.0",
+  description:
+    "The HTTP APIs of OpenAI and Mistral for a model that runs on several machines. Clients of either work unchanged: " +
+    "point them at this server. Fields that would change an answer but are not supported are refused; unknown fields are ignored.",
+};
+
+const TAGS: readonly { readonly name: Operation["tag"]; readonly description: string }[] = [
+  { name: "generation", description: "Chats, completions and embeddings." },
+  { name: "streams", description: "Streams that outlive their connection (`stream_options.resumable`)." },
+  { name: "batches", description: "Files of requests that run in the background." },
+  { name: "tokenizer", description: "Text to token ids and back." },
+  { name: "models", description: "The model that is served." },
+  { name: "operations", description: "Health, metrics and status. No API key is needed." },
+];
+
+const SECURITY_SCHEMES = {
+  bearer: { type: "http", scheme: "bearer", description: "An API key that `rhone keys create` printed." },
+  apiKey: { type: "apiKey", in: "header", name: "x-api-key", description: "The same key in another header." },
+} as const;
+
+/** Serves the OpenAPI document at /openapi.json and a page to read and try it at /docs, both from the schemas that read requests. */
+export function openapi(app: FastifyInstance, { requiresKeys }: { readonly requiresKeys: boolean }): void {
   app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
-      info: {
-        title: "Rhone",
-        version: "0.1.0",
-        description: "OpenAI's and Mistral's HTTP API over a pipeline of machines.",
-      },
-      components: {
-        securitySchemes: {
-          bearer: { type: "http", scheme: "bearer", description: "A key of `rhone keys create`." },
-          apiKey: { type: "apiKey", in: "header", name: "x-api-key", description: "The same." },
-        },
-      },
+      info: INFO,
+      tags: [...TAGS],
+      components: { securitySchemes: SECURITY_SCHEMES },
     },
     transform: ({ schema, url, route }) => {
       const methods = [route.method].flat();
       const operation = methods.map((method) => OPERATIONS[`${method} ${url}`]).find((one) => one !== undefined);
       if (operation === undefined) return { schema: { ...schema, hide: true }, url };
-      const { summary, tag, body, query, answer, path } = operation;
-      const described: FastifySchema = {
-        summary,
-        tags: [tag],
-        ...(keyRing !== null && tag !== "operations" && { security: [{ bearer: [] }, { apiKey: [] }] }),
-        ...headersOf(methods, operation),
-        ...(body !== undefined && { body: toJsonSchema(body, "input") }),
-        ...(query !== undefined && { querystring: toJsonSchema(query, "input") }),
-        response: {
-          200: answer === undefined ? { description: "OK" } : { description: "OK", ...toJsonSchema(answer, "output") },
-          default: { description: "A failure", ...toJsonSchema(errorSchema, "output") },
-        },
-      };
-      return { schema: { ...schema, ...described }, url: path ?? url };
+      const security = requiresKeys && operation.tag !== "operations" && { security: [{ bearer: [] }, { apiKey: [] }] };
+      const described = { ...schema, ...describe(methods, operation), ...security };
+      return { schema: described, url: operation.path ?? url };
     },
   });
   app.register(swaggerUi, { routePrefix: PREFIX });
   app.get("/openapi.json", async () => app.swagger());
 }
 
-const TIMEOUT = "How long the request may take, in seconds.";
-const ONCE = "Requests with the same key are done once; the first one's answer is every later one's.";
+function describe(methods: readonly string[], operation: Operation): FastifySchema {
+  const { summary, tag, body, query, answer } = operation;
+  return {
+    summary,
+    tags: [tag],
+    ...headersOf(methods, operation),
+    ...(body !== undefined && { body: toJsonSchema(body, "input") }),
+    ...(query !== undefined && { querystring: toJsonSchema(query, "input") }),
+    response: {
+      200: answer === undefined ? { description: "OK" } : { description: "OK", ...toJsonSchema(answer, "output") },
+      default: { description: "An error", ...toJsonSchema(errorSchema, "output") },
+    },
+  };
+}
 
-/** What routes take besides their bodies. */
+const TIMEOUT = "The longest that this request may take, in seconds.";
+const ONCE = "The request runs once per key; repeats with the same key get the first answer.";
+
+/** The headers that an operation reads. */
 function headersOf(methods: readonly string[], operation: Operation): Pick<FastifySchema, "headers"> {
   const generates = isGeneration(operation);
   const isOnce = methods.includes("POST") && (generates || operation.tag === "batches");

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import {
   batchJobListSchema,
@@ -6,17 +7,14 @@ import {
   batchRequestSchema,
   fileListSchema,
 } from "../../batches/batch-request.js";
-import { chatRequestSchema } from "../../requests/chat-request.js";
-import { completionRequestSchema } from "../../requests/completion-request.js";
-import { embeddingRequestSchema } from "../../requests/embedding-request.js";
-import { fimRequestSchema } from "../../requests/fim-request.js";
-import { structuredSchema } from "../../requests/structured/structured-fields.js";
-import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize-request.js";
+import { chatRequestSchema } from "../../requests/prepare-chat.js";
+import { completionRequestSchema } from "../../requests/prepare-completion.js";
+import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
+import { fimRequestSchema } from "../../requests/prepare-fim.js";
+import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
+import { chatCompletionSchema, completionSchema, embeddingListSchema } from "./generation-schemas.js";
 import {
-  chatCompletionSchema,
-  completionSchema,
   detokenizeResponseSchema,
-  embeddingListSchema,
   modelListSchema,
   modelSchema,
   streamCancelledSchema,
@@ -27,95 +25,124 @@ import {
 export interface Operation {
   readonly summary: string;
   readonly tag: "generation" | "batches" | "streams" | "tokenizer" | "models" | "operations";
-  /** The schema that reads the body. */
+  /** Reads the body. */
   readonly body?: z.ZodType;
-  /** The schema that reads the query. */
+  /** Reads the query. */
   readonly query?: z.ZodType;
-  /** Of a 200; undefined: text, or nothing to promise. */
+  /** The JSON of a 200; undefined: text, or a shape that is not promised. */
   readonly answer?: z.ZodType;
-  /** The path as documented, where the router's has no names. */
+  /** The documented path, where the router's lacks names. */
   readonly path?: string;
 }
 
-/** What the OpenAPI document says of each route, by method and path. */
+/** The operation that a request asks for; undefined for a route outside the table. */
+export function operationOf({ method, routeOptions }: FastifyRequest): Operation | undefined {
+  return OPERATIONS[`${method === "HEAD" ? "GET" : method} ${routeOptions.url}`];
+}
+
+/** Whether it uses the model, and so counts against its caller's limits. */
+export const isGeneration = (operation: Operation | undefined): boolean => operation?.tag === "generation";
+
+/** The routes by method and path, for the OpenAPI document, for API keys and for limits. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   "POST /v1/chat/completions": {
-    summary: "Answers a conversation; with `stream`, as server-sent events that end with [DONE]",
+    summary:
+      "Generate the next message of a conversation; with `stream: true`, as server-sent events that end with [DONE]",
     tag: "generation",
-    body: chatRequestSchema.extend(structuredSchema.shape),
+    body: chatRequestSchema,
     answer: chatCompletionSchema,
   },
   "POST /v1/completions": {
-    summary: "Goes on with texts or token ids, or scores them with `echo` and `logprobs`",
+    summary: "Continue texts or token ids, or score them with `echo` and `logprobs`",
     tag: "generation",
-    body: completionRequestSchema.extend(structuredSchema.shape),
+    body: completionRequestSchema,
     answer: completionSchema,
   },
   "POST /v1/fim/completions": {
-    summary: "Fills in what belongs between `prompt` and `suffix`; 400 for a model without the tokens for it",
+    summary: "Generate the text between `prompt` and `suffix`; 400 if the model lacks fill-in-the-middle tokens",
     tag: "generation",
     body: fimRequestSchema,
     answer: chatCompletionSchema,
   },
   "POST /v1/embeddings": {
     summary:
-      "Embeds texts or token ids: the mean of the model's hidden states after its final norm, L2-normalised; the model was trained to go on with texts, not for this",
+      "Embed texts or token ids: the mean of the model's hidden states after its final norm, L2-normalised. " +
+      "Generative models were not trained for embeddings",
     tag: "generation",
     body: embeddingRequestSchema,
     answer: embeddingListSchema,
   },
   "GET /v1/streams/:id": {
-    summary: "Writes a streamed answer once more, from behind the event named by Last-Event-ID",
+    summary: "Resume a streamed answer after the event named by Last-Event-ID, or repeat it from the start",
     tag: "streams",
   },
   "DELETE /v1/streams/:id": {
-    summary: "Ends the generation of a streamed answer",
+    summary: "Cancel the generation of a streamed answer",
     tag: "streams",
     answer: streamCancelledSchema,
   },
   "POST /tokenize": {
-    summary: "Token ids of a text or of a conversation",
+    summary: "Turn a text or a conversation into token ids",
     tag: "tokenizer",
     body: tokenizeRequestSchema,
     answer: tokenizeResponseSchema,
   },
   "POST /detokenize": {
-    summary: "The text of token ids",
+    summary: "Turn token ids into text",
     tag: "tokenizer",
     body: detokenizeRequestSchema,
     answer: detokenizeResponseSchema,
   },
-  "GET /tokenizer_info": { summary: "Special tokens and chat template", tag: "tokenizer", answer: tokenizerInfoSchema },
-  "GET /v1/models": { summary: "The served model", tag: "models", answer: modelListSchema },
+  "GET /tokenizer_info": {
+    summary: "Describe the tokenizer: special tokens and chat template",
+    tag: "tokenizer",
+    answer: tokenizerInfoSchema,
+  },
+  "GET /v1/models": { summary: "List the served model", tag: "models", answer: modelListSchema },
   "GET /v1/models/*": {
-    summary: "The served model, by its name or an alias",
+    summary: "Describe the served model, by its name or an alias",
     tag: "models",
     answer: modelSchema,
     path: "/v1/models/:model",
   },
-  "POST /v1/files": { summary: "Takes a file: multipart, with `purpose` and `file`", tag: "batches" },
-  "GET /v1/files": { summary: "The files, in pages", tag: "batches", query: fileListSchema },
-  "GET /v1/files/:id": { summary: "What is known of a file", tag: "batches" },
-  "GET /v1/files/:id/content": { summary: "A file's bytes", tag: "batches" },
-  "DELETE /v1/files/:id": { summary: "Deletes a file", tag: "batches" },
+  "POST /v1/files": { summary: "Upload a file: multipart/form-data with `purpose` and `file`", tag: "batches" },
+  "GET /v1/files": { summary: "List files", tag: "batches", query: fileListSchema },
+  "GET /v1/files/:id": { summary: "Describe a file", tag: "batches" },
+  "GET /v1/files/:id/content": { summary: "Download a file", tag: "batches" },
+  "DELETE /v1/files/:id": { summary: "Delete a file", tag: "batches" },
   "POST /v1/batches": {
-    summary: "Answers the requests of a file when nothing more urgent is asked for",
+    summary: "Run the requests of a file in the background, behind interactive requests",
     tag: "batches",
     body: batchRequestSchema,
   },
-  "GET /v1/batches": { summary: "The batches, in pages", tag: "batches", query: batchListSchema },
-  "GET /v1/batches/:id": { summary: "How far a batch is", tag: "batches" },
-  "POST /v1/batches/:id/cancel": { summary: "Ends a batch; what is answered stays", tag: "batches" },
-  "POST /v1/batch/jobs": { summary: "The same as Mistral has it", tag: "batches", body: batchJobRequestSchema },
-  "GET /v1/batch/jobs": { summary: "The batches as Mistral lists them", tag: "batches", query: batchJobListSchema },
-  "GET /v1/batch/jobs/:id": { summary: "How far a batch is, as Mistral says it", tag: "batches" },
-  "POST /v1/batch/jobs/:id/cancel": { summary: "Ends a batch; what is answered stays", tag: "batches" },
-  "GET /health": { summary: "The process answers", tag: "operations", answer: z.object({ status: z.literal("ok") }) },
+  "GET /v1/batches": { summary: "List batches", tag: "batches", query: batchListSchema },
+  "GET /v1/batches/:id": { summary: "Describe a batch and its progress", tag: "batches" },
+  "POST /v1/batches/:id/cancel": { summary: "Cancel a batch; finished lines keep their results", tag: "batches" },
+  "POST /v1/batch/jobs": {
+    summary: "Run requests in the background, in the shape of Mistral's batch jobs",
+    tag: "batches",
+    body: batchJobRequestSchema,
+  },
+  "GET /v1/batch/jobs": {
+    summary: "List batches in the shape of Mistral's batch jobs",
+    tag: "batches",
+    query: batchJobListSchema,
+  },
+  "GET /v1/batch/jobs/:id": {
+    summary: "Describe a batch and its progress in the shape of Mistral's batch jobs",
+    tag: "batches",
+  },
+  "POST /v1/batch/jobs/:id/cancel": { summary: "Cancel a batch; finished lines keep their results", tag: "batches" },
+  "GET /health": {
+    summary: "Liveness: the process answers",
+    tag: "operations",
+    answer: z.object({ status: z.literal("ok") }),
+  },
   "GET /ready": {
-    summary: "A coordinator can take requests; 503 and the reason if none can",
+    summary: "Readiness: a coordinator takes requests; otherwise 503 with the reason",
     tag: "operations",
     answer: z.object({ status: z.literal("ready") }),
   },
-  "GET /metrics": { summary: "Prometheus text", tag: "operations" },
-  "GET /status": { summary: "Coordinators, stages and this gateway", tag: "operations" },
+  "GET /metrics": { summary: "Metrics of this gateway in the Prometheus text format", tag: "operations" },
+  "GET /status": { summary: "State of the coordinators, their stages and this gateway", tag: "operations" },
 };

@@ -1,26 +1,31 @@
 import type { FastifyInstance } from "fastify";
-import { isOwnedBy, owned } from "../../admission/owned.js";
+import { owned } from "../../admission/caller.js";
 import type { BatchRecord } from "../../batches/batch-record.js";
 import { batchListSchema, batchRequestSchema, windowSeconds } from "../../batches/batch-request.js";
 import type { BatchStore } from "../../batches/batch-store.js";
-import { newBatch } from "../../batches/new-batch.js";
-import { toOpenAiBatch } from "../../batches/openai-batch.js";
-import type { GatewayDeps } from "../../gateway-deps.js";
-import { parseRequest } from "../../requests/parse-request.js";
+import { toOpenAiBatch } from "../../batches/batch-views.js";
+import { cancelBatch, newBatch, ownBatches } from "../../batches/own-batches.js";
+import type { FileStore } from "../../files/file-store.js";
+import { parseRequest } from "../../requests/request-fields.js";
 
 const DEFAULT_LIMIT = 20;
+
+export interface BatchesUse {
+  readonly batches: BatchStore;
+  readonly files: FileStore;
+}
 
 interface ById {
   readonly Params: { readonly id: string };
 }
 
 /** OpenAI's batches: POST, GET /v1/batches; GET /v1/batches/:id; POST /v1/batches/:id/cancel. */
-export function batches(app: FastifyInstance, deps: GatewayDeps): void {
-  const { batches: store } = deps;
+export function batches(app: FastifyInstance, uses: BatchesUse): void {
+  const { batches: store } = uses;
   const viewOf = async (batch: BatchRecord) => toOpenAiBatch(batch, await store.cancelledAt(batch.id));
   app.post("/v1/batches", async ({ body, caller: { owner } }) => {
     const asked = parseRequest(batchRequestSchema, body);
-    const batch = await newBatch(deps, {
+    const batch = await newBatch(uses, {
       owner,
       format: "openai",
       endpoint: asked.endpoint,
@@ -45,32 +50,7 @@ export function batches(app: FastifyInstance, deps: GatewayDeps): void {
     return viewOf(owned(owner, "batch", await store.get(id)));
   });
   app.post<ById>("/v1/batches/:id/cancel", async ({ params: { id }, caller: { owner } }) => {
-    await cancelBatch(deps, id, owner);
+    await cancelBatch(store, id, owner);
     return viewOf(await store.get(id));
   });
-}
-
-interface OwnBatches {
-  readonly owner: string;
-  /** Those behind this one. */
-  readonly after: string | undefined;
-  readonly most: number;
-}
-
-/** The owner's batches, newest first; reads no more records than it has to. */
-async function ownBatches(store: BatchStore, { owner, after, most }: OwnBatches): Promise<readonly BatchRecord[]> {
-  const ids = await store.ids();
-  const found: BatchRecord[] = [];
-  for (let at = after === undefined ? 0 : ids.indexOf(after) + 1; at < ids.length && found.length < most; at += most) {
-    const records = await store.getAll(ids.slice(at, at + most));
-    found.push(...records.filter((batch) => isOwnedBy(owner, batch)));
-  }
-  return found.slice(0, most);
-}
-
-/** Asks for it, unless the batch is over. Throws NOT_FOUND, also for another's. */
-export async function cancelBatch({ batches: store }: GatewayDeps, id: string, owner: string): Promise<void> {
-  const open = await store.openIds();
-  owned(owner, "batch", await store.get(id));
-  if (open.includes(id)) await store.requestCancel(id);
 }

@@ -160,7 +160,7 @@ describe.each(STORAGES)("$place", ({ open }) => {
 
   it("whose bytes can't be read is a failure in the envelope, and not found if it was deleted meanwhile", async () => {
     const storage = await open();
-    const { app, deps } = fakeGateway(undefined, "ready", { storage });
+    const { app, files } = fakeGateway(undefined, "ready", { storage });
     onTestFinished(() => app.close());
     const upload = form({ purpose: "batch", content: LINE });
     const { id } = (await app.inject({ method: "POST", url: "/v1/files", ...upload })).json();
@@ -172,7 +172,7 @@ describe.each(STORAGES)("$place", ({ open }) => {
     storage.read = () => Readable.from(failing(async () => {}));
     const lost = await app.inject(`/v1/files/${id}/content`);
     expect([lost.statusCode, lost.json().error.code]).toEqual([500, "internal_error"]);
-    storage.read = () => Readable.from(failing(() => deps.files.delete(id)));
+    storage.read = () => Readable.from(failing(() => files.delete(id)));
     const deleted = await app.inject(`/v1/files/${id}/content`);
     expect([deleted.statusCode, deleted.json().error.code]).toEqual([404, "not_found"]);
   });

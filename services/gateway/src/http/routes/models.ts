@@ -1,25 +1,30 @@
 import type { FastifyInstance } from "fastify";
-import type { GatewayDeps } from "../../gateway-deps.js";
-import { checkName } from "../../requests/served-model.js";
+import { type ClusterState, checkName } from "../../queue/cluster-state.js";
+import type { TextModel } from "../../text/text-model.js";
+
+export interface ModelsUse {
+  readonly model: Pick<TextModel, "name" | "aliases" | "fillInMiddle">;
+  readonly cluster: ClusterState;
+}
 
 /** GET /v1/models and /v1/models/:id, with the fields of OpenAI and of Mistral. */
-export function models(app: FastifyInstance, deps: GatewayDeps): void {
+export function models(app: FastifyInstance, { model: served, cluster }: ModelsUse): void {
   const describe = async () => {
-    const [coordinator] = await deps.cluster.coordinators();
+    const [coordinator] = await cluster.coordinators();
     const contextLength = coordinator?.model.contextLength ?? null;
     return {
-      id: deps.model.name,
+      id: served.name,
       object: "model",
       created: Math.floor((coordinator?.startedAtMs ?? Date.now()) / 1000),
       owned_by: "rhone",
-      root: coordinator?.model.name ?? deps.model.name,
+      root: coordinator?.model.name ?? served.name,
       max_model_len: contextLength,
       type: "base",
       max_context_length: contextLength,
-      aliases: deps.model.aliases,
+      aliases: served.aliases,
       capabilities: {
         completion_chat: true,
-        completion_fim: deps.model.fillInMiddle !== undefined,
+        completion_fim: served.fillInMiddle !== undefined,
         function_calling: true,
         fine_tuning: false,
         vision: false,

@@ -1,10 +1,8 @@
 import type { Constraint } from "@rhone/common";
-import { anyOfGrammars, behindSpace, FREE_TEXT } from "@rhone/grammar";
-import type { GatewayDeps } from "../../gateway-deps.js";
-import { parseFields } from "../parse-request.js";
+import { anyOfGrammars, behindSpace, FREE_TEXT, type GrammarChecker } from "@rhone/grammar";
 import type { CallRules } from "../tools/call-rules.js";
 import { grammarOf, type NamedGrammar, refusal } from "./grammar-of.js";
-import { structuredSchema } from "./structured-fields.js";
+import type { StructuredFields } from "./structured-fields.js";
 
 export interface ConstraintOptions {
   /** Every answer begins with a space that is dropped before it is shown, so grammars are of what comes behind it. */
@@ -15,11 +13,11 @@ export interface ConstraintOptions {
 
 /** What an answer must look like, tried out; null: nothing. Throws INVALID_REQUEST that names the field. */
 export async function readConstraint(
-  { grammars }: Pick<GatewayDeps, "grammars">,
-  body: unknown,
+  grammars: Pick<GrammarChecker, "check">,
+  fields: StructuredFields,
   { leadingSpace, calls }: ConstraintOptions,
 ): Promise<Constraint | null> {
-  const asked = grammarOf(parseFields(structuredSchema, body));
+  const asked = grammarOf(fields);
   const plan = calls === undefined ? planned(asked) : plannedCalls(calls, asked);
   if (plan === null) return null;
   const tried = async ({ param, grammar }: NamedGrammar): Promise<string> => {

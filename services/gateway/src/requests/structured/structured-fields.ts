@@ -29,7 +29,7 @@ const responseFormat = z.discriminatedUnion("type", [
 ]);
 
 /** Every field that says what an answer must look like: OpenAI's and Mistral's, vLLM's, and llama-server's. */
-export const structuredSchema = z.object({
+export const structuredFields = {
   response_format: optional(responseFormat),
   structured_outputs: optional(
     z.object({
@@ -46,5 +46,7 @@ export const structuredSchema = z.object({
   guided_grammar: optional(text),
   json_schema: optional(jsonSchema),
   grammar: optional(text),
-});
-export type StructuredFields = z.infer<typeof structuredSchema>;
+} as const;
+
+const structuredSchema = z.object(structuredFields);
+export type StructuredFields = Readonly<z.infer<typeof structuredSchema>>;

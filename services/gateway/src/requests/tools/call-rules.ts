@@ -1,17 +1,7 @@
 import { CallGrammar } from "@rhone/grammar";
+import type { CallFormat } from "../../answers/calls/call-format.js";
 import { refusal } from "../structured/grammar-of.js";
 import type { ToolUse } from "./tool-use.js";
-
-/** How calls are told from text in an answer. */
-export interface CallFormat {
-  /** The token that announces calls; null: an answer that begins as a call does may be one. */
-  readonly marker: number | null;
-  /** Calls are announced already: the marker, if there is one, is the prompt's last token. */
-  readonly forced: boolean;
-  /** The functions that may be called. */
-  readonly names: readonly string[];
-  readonly parallel: boolean;
-}
 
 export interface CallRules {
   readonly format: CallFormat;
@@ -32,10 +22,6 @@ export function callRules({ callable, forced, parallel }: ToolUse, callToken: nu
   const format = { marker: callToken ?? null, forced, names: callable.map(({ name }) => name), parallel };
   return { format, grammar: text, strict: callable.some((tool) => tool.strict) };
 }
-
-/** What the prompt ends with so that the answer is calls: no grammar lets a control token in. */
-export const announcement = ({ forced, marker }: CallFormat): readonly number[] =>
-  forced && marker !== null ? [marker] : [];
 
 function named<T>(param: string, make: () => T): T {
   try {

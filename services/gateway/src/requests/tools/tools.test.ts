@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { chatChunkSchema, chatCompletionSchema } from "../../http/openapi/response-schemas.js";
+import { chatChunkSchema, chatCompletionSchema } from "../../http/openapi/generation-schemas.js";
 import { fakeGateway, type Script } from "../../testing/fake-gateway.js";
 
 const CHAT = "/v1/chat/completions";
@@ -174,13 +174,13 @@ describe("a choice of", () => {
 
 describe("earlier calls and results", () => {
   test("are taken as OpenAI's clients and Mistral's send them", async () => {
-    const { post, deps } = fakeGateway();
+    const { post, model } = fakeGateway();
     const seen: unknown[] = [];
-    const encodeChat: typeof deps.model.encodeChat = (given, options) => {
+    const encodeChat: typeof model.encodeChat = (given, options) => {
       seen.push(given, options?.tools);
       return [1];
     };
-    Object.assign(deps.model, { encodeChat });
+    Object.assign(model, { encodeChat });
     const call = (args: unknown) => ({ id: "call_1", type: "function", function: { name: "now", arguments: args } });
     const turns = [
       ...messages,
@@ -218,13 +218,13 @@ test("a resumable stream is written with the same calls once more", async () => 
 });
 
 test("tokenize shows the functions to the template, unless the choice is none", async () => {
-  const { post, deps } = fakeGateway();
+  const { post, model } = fakeGateway();
   const shown: unknown[] = [];
-  const encodeChat: typeof deps.model.encodeChat = (_, options) => {
+  const encodeChat: typeof model.encodeChat = (_, options) => {
     shown.push(options?.tools?.map(({ name }) => name));
     return [1];
   };
-  Object.assign(deps.model, { encodeChat });
+  Object.assign(model, { encodeChat });
   await post("/tokenize", { messages, tools });
   await post("/tokenize", { messages, tools, tool_choice: "none" });
   expect(shown).toEqual([["weather", "now"], undefined]);

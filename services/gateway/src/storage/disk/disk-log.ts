@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { LineLog } from "../object-storage.js";
-import { explainFullDisk } from "./disk-errors.js";
+import { explainFullDisk } from "./disk-files.js";
 
 /** Lines appended to a file. The system has each when `append` resolves: it outlives this process then, and after `sync` a power cut. */
 export class DiskLog implements LineLog {

@@ -3,10 +3,9 @@ import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import type { LineLog, ObjectStorage, ObjectUpload } from "../object-storage.js";
-import { nothingThere } from "./disk-errors.js";
+import { nothingThere, replaceFile, UNFINISHED } from "./disk-files.js";
 import { DiskLog } from "./disk-log.js";
 import { DiskUpload } from "./disk-upload.js";
-import { replaceFile, UNFINISHED } from "./replace-file.js";
 
 /** Objects as files in a folder, which is made with the first of them. Gateways that share it share files and batches. */
 export class DiskStorage implements ObjectStorage {

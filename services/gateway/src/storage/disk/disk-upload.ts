@@ -1,7 +1,6 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import type { ObjectUpload } from "../object-storage.js";
-import { explainFullDisk } from "./disk-errors.js";
-import { unfinishedPath } from "./replace-file.js";
+import { explainFullDisk, unfinishedPath } from "./disk-files.js";
 
 /** A file under another name until it is finished. */
 export class DiskUpload implements ObjectUpload {

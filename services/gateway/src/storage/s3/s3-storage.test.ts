@@ -4,8 +4,7 @@ import { describe, expect, test, vi } from "vitest";
 import { FileStore } from "../../files/file-store.js";
 import type { Trouble } from "../../testing/fake-s3.js";
 import { inBucket, SECRET } from "../../testing/test-storages.js";
-import { openStorage } from "../open-storage.js";
-import { storageLocationSchema } from "../storage-location.js";
+import { openStorage, storageLocationSchema } from "../open-storage.js";
 
 const MiB = 1 << 20;
 const logger = createLogger({ service: "gateway", level: "silent" });

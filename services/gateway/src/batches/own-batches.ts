@@ -1,0 +1,136 @@
+import type { z } from "zod";
+import { isOwnedBy, owned } from "../admission/caller.js";
+import type { FileStore } from "../files/file-store.js";
+import { readLines } from "../files/read-lines.js";
+import { RequestError, refuseParam } from "../request-error.js";
+import { type BatchRecord, NO_USAGE } from "./batch-record.js";
+import type { BatchJobRequest, batchJobListSchema } from "./batch-request.js";
+import { type BatchStore, newBatchId } from "./batch-store.js";
+import { toMistralJob } from "./batch-views.js";
+
+export type BatchOrder = Pick<
+  BatchRecord,
+  "format" | "endpoint" | "model" | "inputFileIds" | "completionWindow" | "metadata" | "outputExpiresAfterS"
+> & {
+  readonly owner: string;
+  readonly windowS: number;
+  /** The request's field that names the files. */
+  readonly fileParam: string;
+};
+
+interface Stores {
+  readonly files: FileStore;
+  readonly batches: BatchStore;
+}
+
+/** Creates a batch, which then runs by itself. Throws NOT_FOUND or INVALID_REQUEST for files that cannot be its input. */
+export async function newBatch({ files, batches }: Stores, order: BatchOrder): Promise<BatchRecord> {
+  const { windowS, fileParam, ...about } = order;
+  for (const id of about.inputFileIds) {
+    const { purpose } = owned(about.owner, "file", await files.get(id));
+    if (purpose !== "batch")
+      refuseParam(fileParam, `: ${id} has the purpose ${purpose}; upload the input with the purpose batch.`);
+  }
+  const createdAt = Math.floor(Date.now() / 1000);
+  const record: BatchRecord = {
+    id: newBatchId(),
+    ...about,
+    status: "validating",
+    ending: null,
+    problems: [],
+    counts: { total: 0, completed: 0, failed: 0 },
+    usage: NO_USAGE,
+    outputFileId: null,
+    errorFileId: null,
+    createdAt,
+    expiresAt: createdAt + windowS,
+    reachedAt: {},
+  };
+  await batches.create(record);
+  return record;
+}
+
+/** Stores requests that came inside a job as its input file. Returns the file's id. */
+export async function keepRequests(
+  files: FileStore,
+  requests: BatchJobRequest["requests"],
+  owner: string,
+): Promise<string> {
+  if (requests === undefined) return refuseParam("input_files", ": name at least one file, or send requests.");
+  const draft = await files.draft();
+  await draft.write(Buffer.from(requests.map((request) => `${JSON.stringify(request)}\n`).join("")));
+  const about = { filename: "requests.jsonl", purpose: "batch", kind: "request", expiresAt: null, owner } as const;
+  const { id } = await files.commit(draft, { createdAt: Math.floor(Date.now() / 1000), ...about });
+  return id;
+}
+
+interface BatchPage {
+  readonly owner: string;
+  /** Starts behind this id; undefined: with the newest. */
+  readonly after: string | undefined;
+  readonly most: number;
+}
+
+/** A page of the owner's batches, newest first. Reads no more records than it must. */
+export async function ownBatches(
+  store: BatchStore,
+  { owner, after, most }: BatchPage,
+): Promise<readonly BatchRecord[]> {
+  const ids = await store.ids();
+  const found: BatchRecord[] = [];
+  for (let at = after === undefined ? 0 : ids.indexOf(after) + 1; at < ids.length && found.length < most; at += most) {
+    const records = await store.getAll(ids.slice(at, at + most));
+    found.push(...records.filter((batch) => isOwnedBy(owner, batch)));
+  }
+  return found.slice(0, most);
+}
+
+const JOBS_PER_PAGE = 100;
+
+/** A page of the owner's batches as Mistral's jobs, and how many there are in all. */
+export async function ownJobs(store: BatchStore, query: z.output<typeof batchJobListSchema>, owner: string) {
+  const { page = 0, page_size = JOBS_PER_PAGE, order_by, model, status, created_after } = query;
+  const ids = order_by === "created" ? [...(await store.ids())].reverse() : await store.ids();
+  const records = (await store.getAll(ids)).filter((batch) => isOwnedBy(owner, batch));
+  const jobs = await Promise.all(records.map(async (job) => toMistralJob(job, await store.cancelledAt(job.id))));
+  const afterS = (created_after?.getTime() ?? 0) / 1000;
+  const found = jobs.filter(
+    (job) =>
+      (model === undefined || job.model === model) &&
+      (status === undefined || status.includes(job.status)) &&
+      job.created_at >= afterS,
+  );
+  return { object: "list", data: found.slice(page * page_size, (page + 1) * page_size), total: found.length };
+}
+
+/** Asks whoever runs the batch to stop; nothing happens to one that is over. Throws NOT_FOUND, also for another owner's. */
+export async function cancelBatch(store: BatchStore, id: string, owner: string): Promise<void> {
+  const open = await store.openIds();
+  owned(owner, "batch", await store.get(id));
+  if (open.includes(id)) await store.requestCancel(id);
+}
+
+/** The lines of an output file of at most `mostBytes`. Throws INVALID_REQUEST for a larger one. */
+export async function readOutputs(files: FileStore, id: string | null, mostBytes: number): Promise<readonly unknown[]> {
+  if (id === null) return [];
+  const { bytes } = await files.get(id);
+  if (bytes > mostBytes) {
+    const limit = `the results have ${bytes} bytes, and answers hold at most ${mostBytes}`;
+    refuseParam("inline", `: ${limit}; fetch them from /v1/files/${id}/content.`);
+  }
+  const outputs: unknown[] = [];
+  for await (const { text } of readLines(await files.read(id), bytes)) outputs.push(JSON.parse(text ?? "null"));
+  return outputs;
+}
+
+/** Throws INVALID_REQUEST while a batch that is not over reads the file. */
+export async function refuseUsed(store: BatchStore, fileId: string): Promise<void> {
+  for (const id of await store.openIds()) {
+    const batch = await store.get(id).catch(() => null);
+    if (batch?.inputFileIds.includes(fileId) !== true) continue;
+    throw new RequestError(
+      "INVALID_REQUEST",
+      `${id} still reads ${fileId}; cancel the batch or wait until it is over.`,
+    );
+  }
+}

@@ -1,0 +1,33 @@
+import { type FileRecord, toFileObject } from "./file-record.js";
+
+export interface FileQuery {
+  readonly purpose: string | undefined;
+  readonly order: "asc" | "desc" | undefined;
+  /** OpenAI's: at most `limit` files behind the one with this id. */
+  readonly after: string | undefined;
+  readonly limit: number | undefined;
+  /** Mistral's: pages of `page_size`, from 0. */
+  readonly page: number | undefined;
+  readonly page_size: number | undefined;
+}
+
+const DEFAULT_LIMIT = 10_000;
+const DEFAULT_PAGE_SIZE = 100;
+
+/** One page of files in the shape of both APIs. `files`: all of the caller's, newest first. */
+export function pageOf(files: readonly FileRecord[], query: FileQuery) {
+  const { purpose, order, after, limit, page, page_size } = query;
+  const wanted = files.filter((file) => purpose === undefined || file.purpose === purpose);
+  const found = order === "asc" ? wanted.toReversed() : wanted;
+  const size = page_size ?? limit ?? (page === undefined ? DEFAULT_LIMIT : DEFAULT_PAGE_SIZE);
+  const start = after === undefined ? (page ?? 0) * size : found.findIndex(({ id }) => id === after) + 1;
+  const data = found.slice(start, start + size).map(toFileObject);
+  return {
+    object: "list",
+    data,
+    first_id: data[0]?.id ?? null,
+    last_id: data.at(-1)?.id ?? null,
+    has_more: start + size < found.length,
+    total: found.length,
+  };
+}

@@ -1,0 +1,66 @@
+import type { ApiKeyStore, Logger } from "@rhone/common";
+import type { GrammarChecker } from "@rhone/grammar";
+import type { FastifyInstance } from "fastify";
+import type { IdempotencyRecords } from "./admission/idempotency-records.js";
+import { KeyRing, keysRequired } from "./admission/key-ring.js";
+import type { RateLimits } from "./admission/rate-limits.js";
+import type { StreamRecords } from "./answers/stream-records.js";
+import { BatchRunner, type BatchRunnerOptions } from "./batches/batch-runner.js";
+import { BatchStore } from "./batches/batch-store.js";
+import type { GatewayConfig } from "./config.js";
+import { FileStore } from "./files/file-store.js";
+import { admit } from "./http/admit.js";
+import { idempotency } from "./http/idempotency.js";
+import { batchJobs } from "./http/routes/batch-jobs.js";
+import { batches } from "./http/routes/batches.js";
+import { files } from "./http/routes/files.js";
+import { generation } from "./http/routes/generation.js";
+import { health } from "./http/routes/health.js";
+import { models } from "./http/routes/models.js";
+import { streams } from "./http/routes/streams.js";
+import { tokenize } from "./http/routes/tokenize.js";
+import { buildServer } from "./http/server.js";
+import { createMetrics } from "./metrics.js";
+import type { ClusterState } from "./queue/cluster-state.js";
+import type { GenerationClient } from "./queue/generation-client.js";
+import type { ObjectStorage } from "./storage/object-storage.js";
+import type { TextModel } from "./text/text-model.js";
+
+/** Everything outside the process that a gateway works with; all of it is borrowed. */
+export interface Surroundings {
+  readonly model: TextModel;
+  readonly grammars: Pick<GrammarChecker, "check">;
+  readonly client: GenerationClient;
+  readonly cluster: ClusterState;
+  readonly storage: ObjectStorage;
+  readonly keys: Pick<ApiKeyStore, "get" | "count">;
+  readonly limits: RateLimits;
+  readonly streams: StreamRecords;
+  readonly idempotency: IdempotencyRecords;
+  readonly takeLease: BatchRunnerOptions["takeLease"];
+  readonly logger: Logger;
+}
+
+/** Puts a gateway together: the HTTP server, not listening yet, and the batch runner, not started. */
+export function assembleGateway(config: GatewayConfig, { storage, keys, takeLease, ...outside }: Surroundings) {
+  const { requestsPerMinute: requests, tokensPerMinute: tokens } = config;
+  const parts = {
+    ...config,
+    ...outside,
+    metrics: createMetrics(),
+    files: new FileStore(storage),
+    batches: new BatchStore(storage),
+    keyRing: keysRequired(config.auth, config.host) ? new KeyRing(keys) : null,
+    defaultLimits: { requests, tokens },
+  };
+  const routes = (scope: FastifyInstance): void => {
+    admit(scope, parts);
+    idempotency(scope, parts);
+    for (const register of [generation, streams, tokenize, files, batches, batchJobs, models, health])
+      register(scope, parts);
+  };
+  const app = buildServer({ ...parts, requiresKeys: parts.keyRing !== null, routes });
+  const { batchesAtOnce: mostBatches, batchLinesInFlight: linesInFlight, batchMostLines: mostLines } = config;
+  const batchRunner = new BatchRunner({ uses: parts, takeLease, mostBatches, linesInFlight, mostLines });
+  return { app, batchRunner, ...parts };
+}

@@ -1,0 +1,124 @@
+import { z } from "zod";
+
+const integer = z.number().int();
+
+const usage = z.object({
+  prompt_tokens: integer,
+  completion_tokens: integer,
+  total_tokens: integer,
+  prompt_tokens_details: z.object({ cached_tokens: integer }).optional(),
+});
+
+const finishReason = z.enum(["stop", "length", "tool_calls"]).nullable();
+
+const chatLogprob = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(integer) });
+const chatLogprobs = z.object({
+  content: z.array(chatLogprob.extend({ top_logprobs: z.array(chatLogprob) })),
+  refusal: z.null(),
+});
+
+const toolCall = z.object({
+  id: z.string(),
+  type: z.literal("function"),
+  function: z.object({ name: z.string(), arguments: z.string() }),
+});
+
+const head = { id: z.string(), created: integer, model: z.string(), system_fingerprint: z.string() };
+
+/** vLLM's, with `return_token_ids`. */
+const tokenIds = z.array(integer).optional();
+
+/** vLLM's, with `prompt_logprobs`: per prompt token its score and those of the alternatives, by token id; null for the first. */
+const promptLogprobs = z
+  .array(
+    z
+      .record(z.string(), z.object({ logprob: z.number(), rank: integer.nullable(), decoded_token: z.string() }))
+      .nullable(),
+  )
+  .optional();
+
+/** A whole chat (and FIM) completion. */
+export const chatCompletionSchema = z.object({
+  ...head,
+  object: z.literal("chat.completion"),
+  choices: z.array(
+    z.object({
+      index: integer,
+      message: z.object({
+        role: z.literal("assistant"),
+        content: z.string().nullable(),
+        refusal: z.null(),
+        tool_calls: z.array(toolCall).optional(),
+      }),
+      logprobs: chatLogprobs.nullable(),
+      finish_reason: finishReason,
+      token_ids: tokenIds,
+    }),
+  ),
+  usage,
+  prompt_token_ids: tokenIds,
+  prompt_logprobs: promptLogprobs,
+});
+
+/** What each server-sent event of a chat carries. */
+export const chatChunkSchema = z.object({
+  ...head,
+  object: z.literal("chat.completion.chunk"),
+  choices: z.array(
+    z.object({
+      index: integer,
+      delta: z.object({
+        role: z.literal("assistant").optional(),
+        content: z.string().nullish(),
+        tool_calls: z.array(toolCall.extend({ index: integer })).optional(),
+      }),
+      logprobs: chatLogprobs.optional(),
+      finish_reason: finishReason,
+      token_ids: tokenIds,
+    }),
+  ),
+  usage: usage.optional(),
+  prompt_token_ids: tokenIds,
+});
+
+const completionLogprobs = z.object({
+  tokens: z.array(z.string()),
+  token_logprobs: z.array(z.number().nullable()),
+  top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
+  text_offset: z.array(integer),
+});
+
+/** A whole completion, or one chunk of a streamed one. */
+export const completionSchema = z.object({
+  ...head,
+  object: z.literal("text_completion"),
+  choices: z.array(
+    z.object({
+      index: integer,
+      text: z.string(),
+      logprobs: completionLogprobs.nullable(),
+      finish_reason: finishReason,
+      token_ids: tokenIds,
+      prompt_token_ids: tokenIds,
+      prompt_logprobs: promptLogprobs,
+    }),
+  ),
+  usage: usage.optional(),
+});
+
+/** One vector per input. */
+export const embeddingListSchema = z.object({
+  id: z.string(),
+  object: z.literal("list"),
+  data: z.array(
+    z.object({
+      object: z.literal("embedding"),
+      index: integer,
+      embedding: z.union([z.array(z.number()), z.base64().describe("With base64: f32, little-endian")]),
+    }),
+  ),
+  model: z.string(),
+  pooling: z.literal("mean").describe("Over all tokens of the input, of the hidden states after the final norm"),
+  normalized: z.literal(true).describe("Each vector has length 1"),
+  usage,
+});

@@ -1,0 +1,49 @@
+import { randomUUID } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { refuseParam } from "../../request-error.js";
+import type { Arrival, Preparation, Prepare } from "../../requests/prepare.js";
+import { prepareChat } from "../../requests/prepare-chat.js";
+import { prepareCompletion } from "../../requests/prepare-completion.js";
+import { prepareEmbeddings } from "../../requests/prepare-embeddings.js";
+import { prepareFim } from "../../requests/prepare-fim.js";
+import { type Answering, answer } from "../answer.js";
+
+export interface GenerationUse extends Preparation, Answering {
+  /** Longest that a request may take, in milliseconds. */
+  readonly requestTimeoutMs: number;
+}
+
+const ENDPOINTS: readonly { readonly path: string; readonly route: string; readonly prepare: Prepare }[] = [
+  { path: "/v1/chat/completions", route: "chat_completions", prepare: prepareChat },
+  { path: "/v1/completions", route: "completions", prepare: prepareCompletion },
+  { path: "/v1/fim/completions", route: "fim_completions", prepare: prepareFim },
+  { path: "/v1/embeddings", route: "embeddings", prepare: prepareEmbeddings },
+];
+
+/** The endpoints that use the model: POST /v1/chat/completions, /v1/completions, /v1/fim/completions, /v1/embeddings. */
+export function generation(app: FastifyInstance, uses: GenerationUse): void {
+  for (const { path, route, prepare } of ENDPOINTS) {
+    app.post(path, async (request, reply) => {
+      const prepared = await prepare(uses, request.body, arrivalOf(request, uses.requestTimeoutMs));
+      return answer(uses, reply, { ...prepared, route });
+    });
+  }
+}
+
+function arrivalOf({ caller, headers }: FastifyRequest, mostMs: number): Arrival {
+  const arrivedAtMs = Date.now();
+  const deadlineAtMs = arrivedAtMs + timeoutOf(headers, mostMs);
+  return { id: randomUUID(), lane: "interactive", owner: caller.owner, arrivedAtMs, deadlineAtMs };
+}
+
+const TIMEOUT_HEADER = "x-request-timeout";
+
+/** How long the request may take, in milliseconds: the seconds of its header, else `mostMs`. Throws INVALID_REQUEST. */
+function timeoutOf(headers: IncomingHttpHeaders, mostMs: number): number {
+  const given = headers[TIMEOUT_HEADER];
+  if (given === undefined || given === "") return mostMs;
+  const ms = /^\d{1,9}(\.\d{1,9})?$/.test(String(given)) ? Math.ceil(Number(given) * 1000) : 0;
+  if (ms >= 1 && ms <= mostMs) return ms;
+  return refuseParam(TIMEOUT_HEADER, `: must be a number of seconds above 0 and at most ${mostMs / 1000}.`);
+}

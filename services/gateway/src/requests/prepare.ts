@@ -1,0 +1,111 @@
+import type { ClusterStatus, GenerationJob } from "@rhone/common";
+import type { GrammarChecker } from "@rhone/grammar";
+import type { FrameOptions } from "../answers/answer-frame.js";
+import type { Writer } from "../answers/writer.js";
+import type { WriterRecord } from "../answers/writer-record.js";
+import { type ClusterState, checkName, readyCoordinator, servedNames } from "../queue/cluster-state.js";
+import type { TextModel } from "../text/text-model.js";
+import type { GenerationFields } from "./request-fields.js";
+import { type JobPlan, toJobs } from "./to-jobs.js";
+
+/** How a request arrived: everything that its body does not say. */
+export interface Arrival {
+  /** The tail of the request's id. Requests with equal ids are the same generation. */
+  readonly id: string;
+  readonly lane: GenerationJob["lane"];
+  /** The name of the API key; "" where no keys are required. */
+  readonly owner: string;
+  /** Unix milliseconds. */
+  readonly arrivedAtMs: number;
+  /** Unix milliseconds. */
+  readonly deadlineAtMs: number;
+}
+
+/** A request that was read, checked and tokenized, and is ready to run. */
+export interface PreparedRequest {
+  readonly jobs: readonly GenerationJob[];
+  /** Whether the request itself limits the tokens of its answer. */
+  readonly statesLimit: boolean;
+  readonly stream: boolean;
+  readonly writer: Writer;
+  /** What another gateway builds the writer from; undefined for an answer that cannot be streamed. */
+  readonly record?: WriterRecord;
+  /** The stream's events have ids, and generation goes on when the client leaves. */
+  readonly resumable: boolean;
+  /** Most jobs that are queued or running at a time; all of them when absent. */
+  readonly atOnce?: number;
+}
+
+/** What preparing a request takes. */
+export interface Preparation {
+  readonly model: TextModel;
+  readonly cluster: ClusterState;
+  readonly grammars: Pick<GrammarChecker, "check">;
+  /** Where events are sent. */
+  readonly gatewayId: string;
+}
+
+/** Reads a body. Throws INVALID_REQUEST and its kin, MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
+export type Prepare = (preparation: Preparation, body: unknown, arrival: Arrival) => Promise<PreparedRequest>;
+
+/** A request whose fields were read, with the coordinator's status of the model that it names. */
+export interface OpenRequest {
+  readonly preparation: Preparation;
+  readonly arrival: Arrival;
+  /** "chatcmpl", "cmpl" or "embd". */
+  readonly prefix: string;
+  readonly fields: GenerationFields;
+  readonly coordinator: ClusterStatus;
+}
+
+/** Finds a coordinator for the request. Throws MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
+export async function openRequest(request: Omit<OpenRequest, "coordinator">): Promise<OpenRequest> {
+  const { cluster, model } = request.preparation;
+  const asked = request.fields.model;
+  const coordinators = await cluster.coordinators();
+  if (asked !== undefined) checkName(asked, servedNames(model, coordinators));
+  return { ...request, coordinator: readyCoordinator(coordinators) };
+}
+
+/** The request's jobs, one per sample. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
+export function jobsOf({ preparation, arrival, prefix, fields, coordinator }: OpenRequest, plan: JobPlan) {
+  const { contextLength, name } = coordinator.model;
+  return toJobs({
+    id: `${prefix}-${arrival.id}`,
+    model: name,
+    replyTo: preparation.gatewayId,
+    arrival,
+    fields,
+    plan,
+    limits: { contextLength, vocabSize: preparation.model.vocabSize },
+  });
+}
+
+/** The writer options that follow from the fields and the model, the same for every endpoint. */
+export function frameOf({ preparation, arrival, prefix, fields, coordinator }: OpenRequest): FrameOptions {
+  const { stream_options: streaming } = fields;
+  return {
+    id: `${prefix}-${arrival.id}`,
+    created: Math.floor(arrival.arrivedAtMs / 1000),
+    modelName: fields.model ?? preparation.model.name,
+    fingerprint: systemFingerprint(coordinator),
+    wantsTokenIds: fields.return_token_ids === true,
+    tokensAsIds: fields.return_tokens_as_token_ids === true,
+    runningUsage: streaming?.continuous_usage_stats === true,
+    usageChunk: streaming?.include_usage === true,
+  };
+}
+
+/** How a request wants its answer sent. */
+export const deliveryOf = ({ stream, stream_options: streaming }: GenerationFields) => ({
+  stream: stream === true,
+  resumable: streaming?.resumable === true,
+});
+
+/** The last `most` ids of a prompt; all of them when undefined. */
+export const truncatePrompt = (ids: readonly number[], most: number | undefined): readonly number[] =>
+  most === undefined ? ids : ids.slice(-most);
+
+/** Changes when the weights do. */
+const systemFingerprint = ({ model, simulated }: ClusterStatus): string =>
+  simulated ? "fp_simulated" : `fp_${model.fingerprint.slice(0, 12)}`;

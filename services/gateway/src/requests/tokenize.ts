@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { refuseParam } from "../request-error.js";
+import { tokenText } from "../text/logprobs.js";
+import { leadingSpaceStripper, type TextModel } from "../text/text-model.js";
+import { toConversation } from "./conversation.js";
+import { chatRequestSchema } from "./prepare-chat.js";
+import { optional } from "./request-fields.js";
+import { toToolUse } from "./tools/tool-use.js";
+
+const conversation = chatRequestSchema.pick({
+  messages: true,
+  tools: true,
+  tool_choice: true,
+  parallel_tool_calls: true,
+  add_generation_prompt: true,
+  continue_final_message: true,
+  chat_template_kwargs: true,
+});
+
+/** POST /tokenize: vLLM's shape (`prompt` or `messages`) or llama-server's (`content`). */
+export const tokenizeRequestSchema = conversation.partial({ messages: true }).extend({
+  model: optional(z.string()),
+  prompt: optional(z.string()),
+  content: optional(z.string()),
+  add_special_tokens: optional(z.boolean()),
+  add_special: optional(z.boolean()),
+  return_token_strs: optional(z.boolean()),
+  with_pieces: optional(z.boolean()),
+});
+type TokenizeRequest = Readonly<z.infer<typeof tokenizeRequestSchema>>;
+
+/** POST /detokenize. */
+export const detokenizeRequestSchema = z.object({
+  model: optional(z.string()),
+  tokens: z.array(z.number().int().min(0)),
+});
+
+/** BOS: vLLM adds it to a `prompt`, llama-server not to a `content`; a chat template puts its own. Throws INVALID_REQUEST. */
+export function encode(model: TextModel, fields: TokenizeRequest): readonly number[] {
+  const { messages, prompt, content, add_special_tokens: addSpecial } = fields;
+  const given = [messages, prompt, content].filter((value) => value !== undefined);
+  if (given.length !== 1) refuseParam("prompt", ": send exactly one of prompt, messages and content.");
+  if (messages !== undefined) {
+    const tools = toToolUse(fields)?.tools;
+    const encoded = toConversation({ ...fields, messages, echo: undefined, safe_prompt: undefined }, tools);
+    return model.encodeChat(encoded.messages, encoded.options);
+  }
+  if (prompt !== undefined) return model.encodeText(prompt, { addSpecial: addSpecial ?? true });
+  return model.encodeText(content ?? "", { addSpecial: addSpecial ?? fields.add_special ?? false });
+}
+
+/** Control tokens by their names, without the space that SentencePiece puts before a text. Throws INVALID_REQUEST. */
+export function decode(model: TextModel, tokens: readonly number[]): string {
+  const bad = tokens.find((id) => id >= model.vocabSize);
+  if (bad !== undefined) refuseParam("tokens", `: ${bad} is outside the vocabulary, 0 to ${model.vocabSize - 1}.`);
+  const bytes = tokens.map((id) => model.pieceBytes(id, { special: true }));
+  return leadingSpaceStripper(model.addsLeadingSpace)(Buffer.concat(bytes).toString("utf8"));
+}
+
+/** vLLM's description of a tokenizer. */
+export function tokenizerInfo(model: TextModel) {
+  const nameOf = (id: number | undefined) => (id === undefined ? null : tokenText(model, id));
+  const { bos, eos, unk } = model.special;
+  return {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    vocab_size: model.vocabSize,
+    bos_token: nameOf(bos),
+    eos_token: nameOf(eos),
+    unk_token: nameOf(unk),
+    pad_token: nameOf(eos),
+    chat_template: model.chatTemplate ?? null,
+  };
+}

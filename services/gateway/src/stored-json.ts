@@ -1,0 +1,27 @@
+import { RhoneError } from "@rhone/common";
+import type { z } from "zod";
+
+/**
+ * Reads a record that a gateway left in Redis, perhaps one of another release while gateways are upgraded one by one.
+ * Schemas of such records have a `version`. `what` names the record. Throws RECORD_UNREADABLE for JSON that `schema` refuses.
+ */
+export function readStored<S extends z.ZodType>(schema: S, text: string, what: string): z.output<S> {
+  const parsed = schema.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const problem = `${issue?.path.join(".") || "record"}: ${issue?.message}`;
+  throw new RhoneError(
+    "RECORD_UNREADABLE",
+    `${what} was written by another version of the gateway and can't be read here (${problem}); ` +
+      "try again, or send the request anew once all gateways are upgraded.",
+    { cause: parsed.error },
+  );
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+import type { ClusterStatus, GenerationEvent, GenerationJob } from "@rhone/common";
+import type { ClusterState } from "../queue/cluster-state.js";
+import type { GenerationClient } from "../queue/generation-client.js";
+
+/** What a job generates: events without the fields that follow from their place. */
+export type Script = (job: GenerationJob) => Iterable<Omit<GenerationEvent, "requestId" | "ordinal">>;
+
+/** " He" and "llo", generated in two events. */
+export const hello: Script = ({ promptIds }) => [
+  { tokens: [72], text: " He" },
+  {
+    tokens: [73],
+    text: "llo",
+    finish: { reason: "stop", matched: 2 },
+    usage: { promptTokens: promptIds.length, completionTokens: 2, cachedTokens: 0 },
+  },
+];
+
+/** A cluster in this process: each job's events follow from the script, at once. */
+export class FakeCluster implements GenerationClient, ClusterState {
+  /** Jobs that were generated, and ids of those that were cancelled, in order. */
+  readonly jobs: GenerationJob[] = [];
+  readonly cancelled: string[] = [];
+  readonly #script: Script;
+  readonly #state: ClusterStatus["state"];
+
+  constructor(script: Script = hello, state: ClusterStatus["state"] = "ready") {
+    this.#script = script;
+    this.#state = state;
+  }
+
+  async *generate(
+    job: GenerationJob,
+    _signal?: AbortSignal,
+    _options?: { readonly detached: boolean },
+  ): AsyncGenerator<GenerationEvent, void, undefined> {
+    this.jobs.push(job);
+    yield* this.#events(job.requestId);
+  }
+
+  follow({ requestId }: Pick<GenerationJob, "requestId">): AsyncGenerator<GenerationEvent, void, undefined> {
+    return this.#events(requestId);
+  }
+
+  async cancel({ requestId }: Pick<GenerationJob, "requestId">): Promise<void> {
+    this.cancelled.push(requestId);
+  }
+
+  async coordinators(): Promise<readonly ClusterStatus[]> {
+    const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
+    const about = { coordinator: "c1", state: this.#state, reason: null, startedAtMs: 1_700_000_000_000, model };
+    return [about as ClusterStatus];
+  }
+
+  async *#events(requestId: string): AsyncGenerator<GenerationEvent, void, undefined> {
+    const job = this.jobs.find((one) => one.requestId === requestId);
+    let ordinal = 0;
+    if (job !== undefined) for (const event of this.#script(job)) yield { requestId, ordinal: ordinal++, ...event };
+  }
+}
