@@ -56,7 +56,7 @@ describe("convertRows", () => {
     const rows = Float32Array.from({ length: 64 }, (_, i) => (i < 32 ? i : 100 * i));
     const converted = convertRows(engine, bytesOf(rows), { from: "F32", to: GgmlType.Q8_0, nPerRow: 32 });
     expect(converted.length).toBe(2 * rowSize(GgmlType.Q8_0, 32));
-    const numbers = dequantize(engine, GgmlType.Q8_0, converted, 64);
+    const numbers = dequantize(engine, GgmlType.Q8_0, converted);
     // A block's scale is its greatest number over 127; half a step is the most that rounding moves.
     expect(Math.max(...numbers.slice(0, 32).map((value, i) => Math.abs(value - i)))).toBeLessThan(31 / 127 / 2 + 0.02);
     expect(numbers[63]).toBeCloseTo(6300, -1);
