@@ -6,7 +6,7 @@ import { OpenSequences } from "./open-sequences.js";
 
 const opens = (...sequences: readonly number[]) => sequences.map((sequence) => sequenceOpen({ sequence }));
 
-/** Samplers that only tell whether they are closed; that of sequence 9 cannot be made. */
+/** Samplers that only tell whether they are closed; sequence 9 gets none. */
 function openTracked() {
   const closed: number[] = [];
   const openSampler = vi.fn(async ({ sequence }: SequenceOpen) => {
