@@ -8,7 +8,12 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["{packages,services}/*/src/**/*.test.ts", "cli/src/**/*.test.ts", "scripts/**/*.test.mjs"],
+          include: [
+            "{packages,services}/*/src/**/*.test.ts",
+            "cli/src/**/*.test.ts",
+            "scripts/**/*.test.mjs",
+            "test/docs/**/*.test.ts",
+          ],
         },
       },
       {

@@ -5,7 +5,7 @@ import { z } from "zod";
 
 const text = z.string().min(1).optional();
 
-/** What the command line reads from the environment; everything else is a flag. */
+/** Everything that the command line reads from the environment. */
 export const cliSettings = {
   home: {
     env: "RHONE_HOME",
@@ -23,7 +23,7 @@ export const cliSettings = {
   searchPath: {
     env: "PATH",
     schema: z.string().default(""),
-    doc: "Folders in which redis-server or valkey-server is looked for.",
+    doc: "Folders searched for redis-server and valkey-server.",
   },
   hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "Mirror of huggingface.co for `rhone model pull`." },
   hfToken: { env: "HF_TOKEN", schema: text, doc: "Access token for `rhone model pull`." },
@@ -33,7 +33,7 @@ export const cliSettings = {
 
 export type CliConfig = ConfigOf<typeof cliSettings>;
 
-/** `home` goes before RHONE_HOME. Throws INVALID_CONFIG. */
+/** `home` wins over RHONE_HOME. Throws INVALID_CONFIG. */
 export function readCliConfig(home?: string): CliConfig {
   const config = loadConfig(cliSettings, process.env, []);
   return { ...config, home: resolve(home ?? config.home) };
@@ -44,5 +44,5 @@ export function childEnvironment(changes: Readonly<Record<string, string | undef
   return { ...process.env, ...changes };
 }
 
-/** NO_COLOR as it is, for errors that come before or from reading the settings. */
+/** NO_COLOR, for errors that come before the settings are read or from reading them. */
 export const noColorSetting = (): string | undefined => process.env.NO_COLOR;

@@ -2,20 +2,20 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { RhoneError } from "@rhone/common";
 
-/** Where everything lies that Rhone keeps outside its repository. */
+/** The folders and files that Rhone keeps outside its repository. */
 export interface DataDir {
   readonly root: string;
-  /** State of the cluster that runs now. */
+  /** State of the running cluster. */
   readonly run: string;
   readonly logs: string;
   readonly models: string;
   /** Uploaded files and batches. */
   readonly storage: string;
-  /** What the private Redis keeps on disk. */
+  /** The append-only file of the private Redis. */
   readonly redis: string;
   /** The record of the running cluster. */
   readonly clusterFile: string;
-  /** Why the last cluster ended by itself. */
+  /** Why the last cluster failed. */
   readonly failureFile: string;
 }
 
@@ -33,7 +33,7 @@ export function dataDirAt(root: string): DataDir {
   };
 }
 
-/** Creates the folders, readable by their owner alone. Throws INVALID_CONFIG where that is impossible. */
+/** Creates the folders, with access for their owner alone. Throws INVALID_CONFIG when it can't. */
 export async function createDataDir({ root, run, logs, models, storage, redis }: DataDir): Promise<void> {
   try {
     for (const folder of [root, run, logs, models, storage, redis])
@@ -42,7 +42,7 @@ export async function createDataDir({ root, run, logs, models, storage, redis }:
     const why = (cause as Error).message;
     throw new RhoneError(
       "INVALID_CONFIG",
-      `The data directory ${root} can't be made: ${why}; choose another with --data-dir.`,
+      `The data directory ${root} can't be created (${why}). Choose another with --data-dir.`,
       { cause },
     );
   }

@@ -11,7 +11,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 
 function exitCodeFor(error: unknown): number {
-  // Commander has said what is wrong; help and version "fail" with 0.
+  // Commander has printed its message; help and version "fail" with 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (interrupt.signal.aborted) return EXIT.interrupted;
   process.stderr.write(`${formatError(error, styleFor(process.stderr, noColorSetting()))}\n`);

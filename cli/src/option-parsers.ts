@@ -11,8 +11,8 @@ export function wholeNumber({ least, most = Number.MAX_SAFE_INTEGER }: NumberRan
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
-    const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`;
-    throw new InvalidArgumentError(`It must be a whole number, ${range}.`);
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new InvalidArgumentError(`Give a whole number ${range}.`);
   };
 }
 
@@ -21,8 +21,8 @@ export function decimalNumber({ least, most = Number.MAX_VALUE }: NumberRange): 
   return (text) => {
     const value = text.trim() === "" ? Number.NaN : Number(text);
     if (value >= least && value <= most) return value;
-    const range = most === Number.MAX_VALUE ? `${least} or more` : `${least} to ${most}`;
-    throw new InvalidArgumentError(`It must be a number, ${range}.`);
+    const range = most === Number.MAX_VALUE ? `of at least ${least}` : `from ${least} to ${most}`;
+    throw new InvalidArgumentError(`Give a number ${range}.`);
   };
 }
 
@@ -39,11 +39,17 @@ export function byteCount(text: string): number {
   const [, digits, unit] = /^(\d+(?:\.\d+)?)([kmg]?)b?$/i.exec(text.trim()) ?? [];
   const bytes = Math.round(Number(digits) * (UNITS[unit?.toLowerCase() ?? ""] ?? Number.NaN));
   if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
-  throw new InvalidArgumentError("It must be a number of bytes, such as 6G or 700M.");
+  throw new InvalidArgumentError("Give a number of bytes, such as 6G or 700M.");
 }
 
-/** A simulation that shard-workers understand, as it was written. */
+/** "auto", "off" or a positive number of milliseconds, as the coordinator reads it. */
+export function targetItl(text: string): string {
+  if (text === "auto" || text === "off" || Number(text) > 0) return text;
+  throw new InvalidArgumentError("Give auto, off or a number of milliseconds.");
+}
+
+/** A simulation that shard-workers understand, unchanged. */
 export function simulation(text: string): string {
   if (parseSimulation(text) !== null) return text;
-  throw new InvalidArgumentError(`It must be ${SIMULATION_SYNTAX}.`);
+  throw new InvalidArgumentError(`Give ${SIMULATION_SYNTAX}.`);
 }

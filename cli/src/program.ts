@@ -14,12 +14,14 @@ import { addDownCommand, addUpCommand } from "./commands/up.js";
 const ABOUT = "Serves Mistral 7B and its Llama-architecture siblings from many small machines.";
 
 const EPILOGUE = `
-Exit codes: 0 done, 1 failed, 2 wrong use or settings, 3 no cluster runs, 130 interrupted.
-Variables:  RHONE_HOME (data directory), RHONE_API_KEY, REDIS_URL, HF_ENDPOINT, HF_TOKEN, NO_COLOR.`;
+Exit codes:   0 success, 1 failure, 2 wrong usage or settings, 3 no cluster is running, 130 interrupted
+Environment:  RHONE_HOME (data directory), RHONE_API_KEY, REDIS_URL, HF_ENDPOINT, HF_TOKEN, NO_COLOR`;
 
-/** The whole command line. `signal` ends what a command does; wrong use throws CommanderError. */
+/** The whole command line. `signal` ends a running command; wrong usage throws CommanderError. */
 export function createProgram(signal: AbortSignal): Command {
-  const program = new Command("rhone").description(ABOUT).version("0.1.0").exitOverride().showHelpAfterError();
+  const program = new Command("rhone").description(ABOUT).version("0.1.0", "-V, --version", "print the version");
+  program.helpOption("-h, --help", "print this help").helpCommand("help [command]", "print the help of a command");
+  program.exitOverride().showHelpAfterError("Add --help for usage.");
   addUpCommand(program, signal);
   addDownCommand(program, signal);
   addStatusCommand(program, signal);

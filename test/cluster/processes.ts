@@ -13,7 +13,7 @@ export function pidsOf({ dataDir }: RunningCluster): Readonly<Record<string, num
   return Object.fromEntries([file.supervisor, ...file.services].map(({ name, pid }) => [name, pid]));
 }
 
-/** Resident memory of each process in MiB. Throws for one that is gone. */
+/** Resident memory of each process in MiB. Throws when one has ended. */
 export function residentMiB(pids: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
   return Object.fromEntries(
     Object.entries(pids).map(([name, pid]) => {

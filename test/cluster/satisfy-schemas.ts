@@ -12,13 +12,13 @@ const ajv = new Ajv2020({ strict: false });
 
 export interface SchemaTally {
   readonly satisfied: number;
-  /** Refused: a random range of numbers may be empty, a random schema too large. */
+  /** Refused by the gateway: a random range of numbers may be empty, a random schema too large. */
   readonly refused: number;
-  /** Cut by the end of the context. */
+  /** Cut short by the end of the context. */
   readonly cut: number;
 }
 
-/** Asks for answers to random schemas until so many have parsed and validated. Fails for one that did not. */
+/** Asks for answers to random schemas until `wanted` were not refused. Fails for an answer that does not validate. */
 export async function satisfySchemas(
   cluster: RunningCluster,
   wanted: number,

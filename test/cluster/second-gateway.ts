@@ -14,7 +14,7 @@ export interface SecondGateway {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
-/** One more gateway of a cluster that serves Breeze, on a port of its own. Throws with its log when it does not come up. */
+/** Starts another gateway of a cluster that serves Breeze, on its own port. Throws with its log if that fails. */
 export async function startSecondGateway(
   { dataDir }: RunningCluster,
   flags: readonly string[],

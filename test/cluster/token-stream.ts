@@ -5,7 +5,7 @@ interface Chunk {
   readonly error?: unknown;
 }
 
-/** A streamed completion that is read as it comes. */
+/** A streamed completion, read as its chunks arrive. */
 export class TokenStream {
   readonly #ids: number[] = [];
   readonly #waiting = new Set<{ readonly count: number; readonly resolve: () => void }>();
@@ -14,14 +14,14 @@ export class TokenStream {
 
   constructor(cluster: RunningCluster, body: object) {
     this.done = this.#read(cluster, body);
-    this.done.catch(() => {}); // whoever awaits it sees the error
+    this.done.catch(() => {}); // `done` still rejects for its readers
   }
 
   get length(): number {
     return this.#ids.length;
   }
 
-  /** Resolves when the stream has brought `count` tokens. Rejects when it fails before. */
+  /** Resolves when `count` tokens have arrived. Rejects when the stream ends or fails before that. */
   async reaches(count: number): Promise<void> {
     const reached = new Promise<void>((resolve) => this.#waiting.add({ count, resolve }));
     this.#notify();

@@ -11,7 +11,7 @@ import { sharedCluster } from "../cluster/shared-cluster.js";
 
 const model = "breeze";
 const TEXTS = ["What is the capital of France?", "What is the capital of Germany?", "Tell me a story."];
-/** Rounding: the same text shares its steps with others each time. */
+/** Cosine of equal texts. They share their steps with different rows each time, so rounding differs. */
 const SAME = 0.999;
 
 const cluster = sharedCluster();
@@ -26,7 +26,7 @@ beforeAll(async () => {
 const likeness = (a: readonly number[] | undefined, b: readonly number[] | undefined): number =>
   cosineSimilarity([...(a ?? [])], [...(b ?? [])]);
 
-/** Each vector is the one that the openai SDK got of the same text. */
+/** Expects each vector to equal the openai SDK's for the same text. */
 function expectSame(others: readonly (readonly number[] | undefined)[]): void {
   expect(others).toHaveLength(TEXTS.length);
   for (const [i, other] of others.entries()) expect(likeness(vectors[i], other)).toBeGreaterThan(SAME);

@@ -20,7 +20,7 @@ const encode = async (prompt: string) =>
 const decode = async (tokens: readonly number[]) =>
   (await cluster.ask<{ prompt: string }>("/detokenize", { tokens })).prompt;
 
-/** `parse_logprobs`: what each continuation is worth, and whether it is what greedy decoding would give. */
+/** `parse_logprobs`: each continuation's log-probability, and whether greedy decoding would give it. */
 function parseLogprobs({ choices }: Answer, contextLengths: readonly number[]) {
   const sorted = [...choices].sort((a, b) => a.index - b.index);
   return sorted.map(({ logprobs }, index) => {

@@ -42,7 +42,7 @@ interface Documented {
   };
 }
 
-/** Whether the OpenAPI document has the field of the body, or the path at all. */
+/** Whether the OpenAPI document has the path, and the field in its body. */
 async function isDocumented(path: string, field?: string): Promise<boolean> {
   const { paths } = (await answer("/openapi.json")).body as { paths: Record<string, { post?: Documented }> };
   const post = paths[path]?.post;
@@ -51,7 +51,7 @@ async function isDocumented(path: string, field?: string): Promise<boolean> {
     : field in (post?.requestBody?.content["application/json"].schema.properties ?? {});
 }
 
-/** The answer whole and as a stream. */
+/** Checks the answer whole and as a stream. */
 async function bothWays(path: string, body: object, whole: readonly Schema[], chunk: readonly Schema[]): Promise<void> {
   keepsTo(await cluster.ask(path, body), ...whole);
   const chunks = await readStream(cluster, path, body);
@@ -176,7 +176,7 @@ interface Identified {
   readonly status: string;
 }
 
-/** Asks until the status is one of the last ones; each answer is checked. */
+/** Polls until the status is one of `over`; checks each answer. */
 async function untilOver(
   path: string,
   schema: Schema,

@@ -10,7 +10,7 @@ const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRet
 
 const ENDPOINT = "/v1/chat/completions";
 
-/** Questions to Breeze, the last with a temperature that no request may have. */
+/** Questions to Breeze; the last has a temperature that is refused. */
 function linesOf(count: number, maxTokens = 16): string {
   const lines = Array.from({ length: count }, (_, index) => {
     const messages = [{ role: "user", content: "What is the capital of France?" }];

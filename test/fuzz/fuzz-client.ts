@@ -6,7 +6,7 @@ import type { Answer } from "./judge.js";
 
 const DEADLINE_MS = 60_000;
 
-/** Sends requests and remembers which ids the answers name, for those that come later. */
+/** Sends requests, and remembers the ids in the answers for later requests. */
 export class FuzzClient {
   readonly #url: URL;
   readonly #agent = new Agent({ keepAlive: true });
@@ -16,7 +16,7 @@ export class FuzzClient {
     this.#url = new URL(url);
   }
 
-  /** undefined when the client left before there was an answer. Throws when there is none within a minute. */
+  /** Undefined when the client left before the answer. Throws when no answer comes within a minute. */
   async send(made: FuzzRequest): Promise<Answer | undefined> {
     const { hostname, port } = this.#url;
     const { method } = made.operation;
@@ -65,7 +65,7 @@ export class FuzzClient {
     if (stream !== undefined) this.#ids.set(ID_MARKS.stream, stream);
   }
 
-  /** Marks replaced by ids. Bytes that are no UTF-8 stay as they are. */
+  /** Replaces marks by ids. Bytes that are not UTF-8 stay as they are. */
   #fill(bytes: Buffer): Buffer {
     let text = bytes.toString("latin1");
     for (const [mark, id] of this.#ids) text = text.replaceAll(mark, id);

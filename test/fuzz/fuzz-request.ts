@@ -5,7 +5,7 @@ import type { Operation } from "./operations.js";
 import { writeJson } from "./raw-json.js";
 import { schemaArbitrary } from "./schema-arbitrary.js";
 
-/** When the client goes: never, as soon as it has asked, or with the first bytes of the answer. */
+/** When the client leaves: never, after sending the request, or after the first bytes of the answer. */
 export type Leaving = "never" | "at once" | "at first bytes";
 
 /** One request that an HTTP client can send. */
@@ -48,7 +48,7 @@ const HEADERS = fc.oneof(
   },
 );
 
-/** Requests for one operation of the API: what it asks for, nearly that, and garbage. */
+/** Requests for one operation of the API: valid, nearly valid, and garbage. */
 export function fuzzRequests(operation: Operation): fc.Arbitrary<FuzzRequest> {
   const { body, method, path } = operation;
   if (body !== undefined) return bodied(operation, schemaArbitrary(body, HINTS));
@@ -94,7 +94,7 @@ function bodied(operation: Operation, valid: fc.Arbitrary<unknown>): fc.Arbitrar
 
 const INVALID_UTF8 = Buffer.from([0xc3, 0x28, 0xff, 0xfe, 0xed, 0xa0, 0x80]);
 
-/** Bodies that are no JSON, most of them once were. */
+/** Bodies that are not JSON, most of them JSON that was damaged. */
 function garbage(valid: fc.Arbitrary<unknown>): fc.Arbitrary<Buffer> {
   const text = valid.map(writeJson);
   return fc.oneof(
@@ -132,7 +132,7 @@ function garbage(valid: fc.Arbitrary<unknown>): fc.Arbitrary<Buffer> {
 
 const LINE = { custom_id: "a", method: "POST", url: "/v1/completions", body: { prompt: "The", max_tokens: 2 } };
 
-/** Uploads: forms of which many are broken. */
+/** Uploads; many of the forms are broken. */
 function forms(operation: Operation): fc.Arbitrary<FuzzRequest> {
   const lines = fc.array(fc.oneof(fc.constant(LINE), mutated(LINE)), { minLength: 1, maxLength: 5 });
   const content = fc.oneof(
@@ -165,7 +165,7 @@ const uniqueLine = (line: unknown, index: number): unknown =>
     ? { ...line, custom_id: `a${index}` }
     : line;
 
-/** The path with something in the place of each parameter, and a query. */
+/** The path with a value in place of each parameter, and a query. */
 function paths({ path, query }: Operation): fc.Arbitrary<string> {
   const known = path.includes("files") ? ID_MARKS.file : path.includes("batch") ? ID_MARKS.batch : ID_MARKS.stream;
   const parameter = fc.oneof(
@@ -221,5 +221,5 @@ function queryText(values: object): string {
   return pairs.length > 0 ? `?${pairs.join("&")}` : "";
 }
 
-/** Lone surrogates become replacement characters: no URL can have them. */
+/** Lone surrogates become replacement characters, since no URL can hold them. */
 const encoded = (text: string): string => encodeURIComponent(Buffer.from(text).toString());

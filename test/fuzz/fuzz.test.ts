@@ -21,7 +21,7 @@ const MOST_TOLD = 20;
 
 type Attempt = { readonly http: FuzzRequest } | { readonly raw: RawAttack };
 
-/** What was answered how often. */
+/** How often each status was answered. */
 const seen = new Map<string, number>();
 const count = (what: string): void => void seen.set(what, (seen.get(what) ?? 0) + 1);
 
@@ -33,7 +33,7 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-/** Generations are asked for more often than what only answers. */
+/** Operations with a body are drawn four times as often as those without. */
 async function attempts(): Promise<readonly Attempt[]> {
   const response = await fetch(`${cluster.url}/openapi.json`);
   const operations = operationsOf((await response.json()) as OpenApiDocument);
@@ -50,7 +50,7 @@ async function attempts(): Promise<readonly Attempt[]> {
   return fc.sample(any, { numRuns: REQUESTS, seed: SEED });
 }
 
-/** What is wrong with the answers to one attempt. */
+/** Complaints about the answers to one attempt. */
 async function complaintsAbout(attempt: Attempt, client: FuzzClient): Promise<readonly string[]> {
   if ("raw" in attempt) {
     const { responses, hung } = await sendRaw(cluster.url, attempt.raw);
@@ -143,7 +143,7 @@ async function leftovers() {
   };
 }
 
-/** What the services logged as faults of their own. */
+/** Log lines of level error or fatal. */
 function loggedErrors(): readonly string[] {
   const folder = join(cluster.dataDir, "logs");
   const lines = readdirSync(folder).flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n"));

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { diceOf, randomSchema } from "../../packages/grammar/src/testing/random-schema.js";
 import type { Hints } from "./schema-arbitrary.js";
 
-/** Put in the place of an id, and replaced when the request is sent by one that an answer has named. */
+/** Marks the place of an id; replaced by an id from an earlier answer when the request is sent. */
 export const ID_MARKS = { file: "@file", batch: "@batch", stream: "@stream" } as const;
 
 const VOCABULARY = 1024;
@@ -102,7 +102,7 @@ const batchLine = fc.record({
   body: fc.record({ prompt: fc.string({ maxLength: 8 }), max_tokens: fc.integer({ min: 0, max: 3 }) }),
 });
 
-/** For fields whose values must fit the served model or each other, and for what decides how long a request takes. */
+/** For fields whose values must fit the served model or each other, or decide how long a request takes. */
 export const HINTS: Hints = {
   ...structured,
   model,

@@ -6,11 +6,11 @@ export interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
-  /** The client left, so that the body may be cut. */
+  /** The client left, so the body may be cut short. */
   readonly cut: boolean;
 }
 
-/** Codes that requests are refused with besides the lower-case names of the error table. */
+/** Codes of refusals besides the lower-case names of the error table. */
 const API_CODES = ["invalid_value", "unsupported_parameter"];
 const CODES: ReadonlySet<string> = new Set([
   ...Object.keys(ERROR_TABLE).map((code) => code.toLowerCase()),
@@ -20,7 +20,7 @@ const CODES: ReadonlySet<string> = new Set([
 const ajv = new Ajv2020({ strict: false, formats: { byte: true } });
 const compiled = new Map<JsonSchema, ValidateFunction>();
 
-/** What is wrong with an answer; undefined: nothing. `schema`: of a 200 that is JSON. */
+/** A complaint about the answer, or undefined. `schema` describes a 200 that is JSON. */
 export function complaintAbout(answer: Answer, schema?: JsonSchema): string | undefined {
   const { status, contentType, body, cut } = answer;
   if (status >= 500) return `status ${status}: ${body.slice(0, 500)}`;

@@ -3,7 +3,7 @@ import { raw } from "./raw-json.js";
 
 const nested = (depth: number, open: string, close: string): string => open.repeat(depth) + close.repeat(depth);
 
-/** What fields are often not prepared for. */
+/** Values that code often forgets to expect. */
 const HOSTILE: fc.Arbitrary<unknown> = fc.oneof(
   fc.constantFrom<unknown>(null, true, false, "", "null", "NaN", "Infinity", "-1", "0x10", [], {}, [[]], [null], [{}]),
   fc.constantFrom<unknown>(0, -1, 0.5, 5e-324, 1e-40, 1e308, -1e308, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53)),
@@ -29,7 +29,7 @@ const HOSTILE: fc.Arbitrary<unknown> = fc.oneof(
 
 type Path = readonly (string | number)[];
 
-/** The value with one thing in it changed: replaced by something hostile, taken away, or put where nothing belongs. */
+/** The value with one part changed: replaced by a hostile value, removed, or added where nothing belongs. */
 export function mutated(value: unknown): fc.Arbitrary<unknown> {
   const paths = pathsIn(value);
   const place = fc.constantFrom(...paths);
@@ -54,7 +54,7 @@ function pathsIn(value: unknown, path: Path = []): readonly Path[] {
   return [path, ...entries.flatMap(([key, inner]) => pathsIn(inner, [...path, key]))];
 }
 
-/** A copy of which the part at `path` is what `change` makes of it. */
+/** A copy in which `change` was applied to the part at `path`. */
 function changed(value: unknown, [key, ...rest]: Path, change: (old: unknown) => unknown): unknown {
   if (key === undefined) return change(value);
   if (Array.isArray(value)) return value.map((inner, i) => (i === key ? changed(inner, rest, change) : inner));

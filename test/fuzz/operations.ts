@@ -1,4 +1,4 @@
-/** As much of JSON schema as the OpenAPI document uses. */
+/** The part of JSON schema that the OpenAPI document uses. */
 export interface JsonSchema {
   readonly type?: string | readonly string[];
   readonly enum?: readonly unknown[];
@@ -21,14 +21,14 @@ export interface JsonSchema {
   readonly pattern?: string;
 }
 
-/** One thing that the API does, as its document tells it. */
+/** One operation of the API, as its document describes it. */
 export interface Operation {
   readonly method: string;
-  /** With `{name}` where a parameter stands. */
+  /** With `{name}` in place of each parameter. */
   readonly path: string;
   readonly body: JsonSchema | undefined;
   readonly query: Readonly<Record<string, JsonSchema>>;
-  /** Of a 200 that is JSON. */
+  /** The schema of a 200 that is JSON. */
   readonly answer: JsonSchema | undefined;
 }
 

@@ -4,7 +4,7 @@ export interface RawResponse {
   readonly body: string;
 }
 
-/** The HTTP/1.1 responses that one socket gave. Throws for bytes that are none. The last may be cut short: it is left out then. */
+/** The HTTP/1.1 responses in a socket's bytes. Leaves out a last one that is cut short. Throws for other bytes. */
 export function parseResponses(bytes: Buffer, methods: readonly string[] = []): readonly RawResponse[] {
   const text = bytes.toString("latin1");
   const responses: RawResponse[] = [];

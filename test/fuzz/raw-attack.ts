@@ -1,11 +1,11 @@
 import fc from "fast-check";
 
-/** What is written on a bare socket, in parts with a pause between them, and what the client does then. */
+/** Bytes for a bare socket, in parts with a pause between them, and the client's next move. */
 export interface RawAttack {
   readonly label: string;
   readonly parts: readonly Buffer[];
   readonly pauseMs: number;
-  /** wait: for the server to close, or to answer and be silent. */
+  /** wait: until the server closes, or answers and is silent. */
   readonly end: "wait" | "half-close" | "destroy";
 }
 
@@ -155,6 +155,6 @@ export const rawAttacks: fc.Arbitrary<RawAttack> = fc
     const sent = all.subarray(0, Math.ceil(all.length * share));
     const size = Math.ceil(sent.length / count);
     const parts = Array.from({ length: count }, (_, i) => sent.subarray(i * size, (i + 1) * size));
-    // What is cut short is never answered: nobody waits for it.
+    // A request that is cut short is never answered, so nobody waits.
     return { label, parts, pauseMs: 15, end: share < 1 && end === "wait" ? "destroy" : end };
   });

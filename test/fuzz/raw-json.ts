@@ -1,9 +1,9 @@
 const MARK = "\u0001raw:";
 
-/** Stands in a value for JSON that `JSON.stringify` would never write: `1e400`, NaN, a text of a hundred thousand brackets. */
+/** Marks JSON that `JSON.stringify` would never write: `1e400`, NaN, a text of a hundred thousand brackets. */
 export const raw = (json: string): string => `${MARK}${json}`;
 
-/** JSON of a value, with such texts as they are. */
+/** The value's JSON, with marked texts unchanged. */
 export function writeJson(value: unknown): string {
   const parts: string[] = [];
   const json = JSON.stringify(value, (_, inner: unknown) => {

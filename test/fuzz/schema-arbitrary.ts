@@ -3,7 +3,7 @@ import type { JsonSchema } from "./operations.js";
 
 type Value = fc.Arbitrary<unknown>;
 
-/** Values for fields of a name, where those of the schema alone would almost all be refused or take long. */
+/** Values for fields of a name, where values of the schema alone would mostly be refused or take long. */
 export type Hints = Readonly<Record<string, Value>>;
 
 /** Optional fields of one object: with more of them most requests contradict themselves. */

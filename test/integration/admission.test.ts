@@ -33,7 +33,7 @@ function ask(url: string, secret: string, request: object = body, headers: Recor
   });
 }
 
-/** As clients do that try again when they are told to. */
+/** Asks again as long as the answer is 409, as clients do that obey Retry-After. */
 async function askAgain(...args: Parameters<typeof ask>): Promise<Response> {
   for (;;) {
     const response = await ask(...args);
@@ -43,7 +43,7 @@ async function askAgain(...args: Parameters<typeof ask>): Promise<Response> {
   }
 }
 
-/** Sequences that the coordinator has brought to an end. */
+/** Sequences that the coordinator has finished. */
 async function finished(): Promise<number> {
   const { operations } = await cluster.status();
   const page = await (await fetch(`http://${operations}/metrics`)).text();
@@ -75,7 +75,7 @@ describe("a key", () => {
     expect([code, stdout.trim() !== ""]).toEqual([0, true]);
   });
 
-  test("has limits that hold across gateways, whoever asks first", async () => {
+  test("has limits that hold across gateways, in any order of requests", async () => {
     const secret = await createKey("limited", "--rpm", "6");
     const answers = await Promise.all(
       Array.from({ length: 16 }, (_, n) => ask(n % 2 ? cluster.url : second.url, secret)),
@@ -90,7 +90,7 @@ describe("a key", () => {
     const first = await ask(cluster.url, secret, { ...body, max_tokens: 400, ignore_eos: false, stop: [" "] });
     const { total_tokens } = ((await first.json()) as { usage: { total_tokens: number } }).usage;
     expect(total_tokens).toBeLessThan(100);
-    // Nothing is left for it while the 400 tokens that the first might have had are set aside.
+    // Refused as long as the 400 tokens reserved for the first request are set aside.
     const large = async () => (await ask(second.url, secret, { ...body, prompt: "A", max_tokens: 890 })).status;
     await expect.poll(large, { interval: 50 }).toBe(200);
   });
@@ -135,7 +135,7 @@ test("a request ends at the deadline that it names", async () => {
   const secret = await createKey("hasty");
   const response = await ask(cluster.url, secret, { ...body, max_tokens: 2000 }, { "x-request-timeout": "0.05" });
   expect(response.status).toBe(504);
-  // Gateway and coordinator both watch it; either may be first.
+  // Gateway and coordinator both watch the deadline; either may be first.
   expect(await response.json()).toMatchObject({ code: "deadline_exceeded" });
 });
 

@@ -16,7 +16,7 @@ const LINES = 600;
 const isBad = (index: number): boolean => index % 10 === 3;
 const customIds = Array.from({ length: LINES }, (_, index) => `line-${index}`).sort();
 
-/** Chats with Breeze, each tenth with a temperature that no request may have. */
+/** Chats with Breeze; every tenth has a temperature that is refused. */
 function inputFile(): { readonly path: string; readonly folder: string } {
   const folder = mkdtempSync(join(tmpdir(), "rhone-system-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -60,7 +60,7 @@ function kill(name: string): void {
   process.kill(found.pid, "SIGKILL");
 }
 
-/** The count of lines that have a result; undefined while no gateway answers. */
+/** How many lines have a result; undefined while no gateway answers. */
 async function answered(id: string): Promise<number | undefined> {
   const response = await fetch(`${cluster.url}/v1/batches/${id}`).catch(() => undefined);
   if (response?.ok !== true) return undefined;

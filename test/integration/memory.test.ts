@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { RunningCluster, rhone } from "../cluster/start-cluster.js";
 
 const WORKERS = 2;
-/** The process itself: Node, libraries, the staging of the largest tensor, the graph's own memory. */
+/** The process itself: Node, libraries, a staging buffer for the largest tensor, the graph's own memory. */
 const PROCESS_BYTES = 300e6;
 
 interface LoadedShard {
@@ -13,11 +13,11 @@ interface LoadedShard {
   readonly first: number;
   readonly weightBytes: number;
   readonly pageBytes: number;
-  /** Of all shards that the process has loaded: layers may be cut anew once they are timed. */
+  /** Bytes of all shards that the process has loaded: layers may be cut again once they are timed. */
   readonly everLoadedBytes: number;
 }
 
-/** What its processes logged when their last shards were loaded. */
+/** Each worker's log entry about the last shard that it loaded. */
 function loadedShards({ dataDir }: RunningCluster): readonly LoadedShard[] {
   return Array.from({ length: WORKERS }, (_, index) => {
     const log = readFileSync(join(dataDir, "logs", `worker-${index + 1}.log`), "utf8");

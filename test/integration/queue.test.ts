@@ -17,7 +17,7 @@ test("a full queue refuses with 429, numbers and Retry-After; what was accepted 
   const answers: Response[] = [];
   const asked: Promise<void>[] = [];
   const arrived = async () => (await readMetric(new URL(cluster.url).host, "rhone_requests_running")) + answers.length;
-  // The coordinator holds four and two may wait: one of the next is refused. One by one, as each counts those before it.
+  // The coordinator holds four and two may wait, so a later one is refused. One by one: each counts those before it.
   while (!answers.some(({ ok }) => !ok)) {
     asked.push(cluster.post("/v1/completions", body).then((response) => void answers.push(response)));
     await expect.poll(arrived, { timeout: 10_000, interval: 1 }).toBeGreaterThanOrEqual(asked.length);

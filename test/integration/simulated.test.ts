@@ -30,7 +30,7 @@ test("32 concurrent streams get exactly the tokens of the rule", { timeout: 60_0
 
 test("status and answers say that it is simulated", async () => {
   const { stdout } = await rhone(["status", "--data-dir", cluster.dataDir]);
-  expect(stdout).toMatch(/simulated: its tokens mean nothing/);
+  expect(stdout).toMatch(/simulated: its tokens are meaningless/);
   const messages = [{ role: "user", content: "Hi" }];
   const answer = await cluster.ask("/v1/chat/completions", { messages, max_tokens: 1 });
   expect(answer).toMatchObject({ system_fingerprint: "fp_simulated" });

@@ -7,7 +7,7 @@ import { askConstrained } from "../cluster/ask-constrained.js";
 import { satisfySchemas } from "../cluster/satisfy-schemas.js";
 import { RunningCluster, rhone } from "../cluster/start-cluster.js";
 
-/** Random schemas asked of the model of 512 tokens; a quarter of them over 32,000 tokens, whose masks cost most of the time. */
+/** Random schemas for the model of 512 tokens. The one of 32,000, whose masks take most of the time, gets a quarter. */
 const SCHEMAS = Number(process.env.RHONE_SCHEMAS ?? 60);
 const SEEDS = 4;
 const ajv = new Ajv2020({ strict: false });
@@ -25,7 +25,7 @@ async function startRandom(preset: string): Promise<RunningCluster> {
   return RunningCluster.start(["--workers", "2", "--model", model]);
 }
 
-/** Nothing in them makes a text end: random weights hardly ever do. */
+/** Schemas that do not make a text end; random weights hardly ever end one by themselves. */
 const OPEN: Readonly<Record<string, object>> = {
   "a string": { type: "string" },
   "strings of an array": { type: "array", items: { type: "string" } },

@@ -24,7 +24,7 @@ interface Answer {
   }[];
 }
 
-/** Two layers of random weights under the vocabulary of Mistral 7B v0.3: dim 64, 2 heads of 32 over 1 KV head, hidden dim 128. */
+/** Two layers of random weights with Mistral 7B v0.3's vocabulary: dim 64, 2 heads of 32, 1 KV head, hidden dim 128. */
 async function writeModel(path: string): Promise<void> {
   const metadata = await mistralV3Metadata();
   metadata.set("llama.context_length", gguf.u32(4096));

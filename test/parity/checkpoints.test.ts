@@ -30,8 +30,8 @@ const CHECKPOINTS: readonly { readonly name: string; readonly layouts: readonly 
 /** Against transformers in f32: differences of log-probabilities. */
 const SCORE_TOLERANCE = { f32: 2e-3, f16: 2e-2 };
 /**
- * Against NumPy in f64: differences between components of unit vectors. Only f32's own rounding is left, 6e-8 in each of
- * about a thousand operations. For comparison: without its window, components of the first checkpoint move by 0.08.
+ * Against NumPy in f64: differences between components of unit vectors. Only f32's own rounding is left, 6e-8 in each
+ * of about a thousand operations. For comparison: without its window, components of the first checkpoint move by 0.08.
  */
 const EMBEDDING_TOLERANCE = 2e-5;
 

@@ -2,7 +2,7 @@ import { open } from "node:fs/promises";
 import { dequantize, type Engine, GgmlType } from "@rhone/ggml";
 import { GgufWriter, openGguf, readTensorBytes } from "@rhone/model";
 
-/** Writes the GGUF file `from` to `to` with every tensor as F32: the same model without the rounding of quantized products. */
+/** Copies the GGUF file `from` to `to` with every tensor as F32: the same model without rounded products. */
 export async function writeDequantized(engine: Engine, from: string, to: string): Promise<void> {
   const { tensors, metadata } = await openGguf(from);
   const infos = [...tensors.values()];
@@ -11,8 +11,7 @@ export async function writeDequantized(engine: Engine, from: string, to: string)
   const handle = await open(from, "r");
   try {
     for (const info of infos) {
-      const elements = info.ne.reduce((product, n) => product * n, 1);
-      const values = dequantize(engine, info.type, await readTensorBytes(handle, info), elements);
+      const values = dequantize(engine, info.type, await readTensorBytes(handle, info));
       await writer.write(info.name, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
     }
     await writer.commit();

@@ -18,8 +18,8 @@ const distance = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Array.from(a).reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? Number.NaN))), 0);
 
 /**
- * Embeds the prompts while three sequences decode beside them. Returns how far a component is from that of the unit
- * vectors `references`, at most.
+ * Embeds the prompts while three sequences decode beside them. Returns the largest
+ * difference between a component and the same component of the unit vectors `references`.
  */
 export async function worstEmbedding(
   cluster: RunningCluster,

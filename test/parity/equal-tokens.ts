@@ -15,7 +15,7 @@ export interface Sampling {
 /** Tokens per answer: past the window of 16. */
 const TOKENS = 40;
 
-/** The oracle's prompts, two that begin like one of them, and one that repeats itself, for prompt lookup to guess from. */
+/** The oracle's prompts, two that begin like one of them, and one that repeats itself, so that drafts are guessed. */
 export function promptsOf({ cases }: Oracle): readonly (readonly number[])[] {
   const [longest = []] = cases.map(({ tokens }) => tokens).toSorted((a, b) => b.length - a.length);
   const repeated = [...longest.slice(0, 12), ...longest.slice(1, 12), ...longest.slice(1, 12)];

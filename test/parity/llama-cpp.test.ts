@@ -24,16 +24,16 @@ const QUESTIONS = [
 ];
 const MAX_TOKENS = 48;
 /**
- * How far below llama.cpp's best logit our token may lie: rounding then chose between the two. Q4_1 products round activations
- * to 8 bits, which spreads: between its own f16 and bf16 caches llama.cpp's logits move by 0.3 on this model. Without quantized
- * products (every weight and page f32) only the order of additions is left.
+ * How far our token's logit may be below llama.cpp's best: rounding then chose between the two. Q4_1 products round
+ * activations to 8 bits, and that spreads: between its own f16 and bf16 caches llama.cpp's logits move by 0.3 on this
+ * model. Without quantized products (every weight and page f32) only the order of additions is left.
  */
 const CASES = [1, 3].flatMap((workers) => [
   { workers, weights: "f32" as const, tie: 2e-3 },
   { workers, weights: "Q4_1" as const, tie: 0.4 },
 ]);
 
-/** For each token of `answer`: how far its logit lies below llama.cpp's best after the same tokens. 0 = the same choice. */
+/** For each token of `answer`, how far its logit is below llama.cpp's best after the same tokens; 0: the same one. */
 function gaps(model: ReferenceModel, prompt: readonly number[], answer: readonly number[]): number[] {
   model.reset();
   let logits = model.decode(prompt);

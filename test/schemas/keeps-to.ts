@@ -5,7 +5,7 @@ import type { Schema } from "./schema-parts.js";
 const ajv = new Ajv2020({ strict: true, allErrors: true });
 const compiled = new Map<Schema, ValidateFunction>();
 
-/** Fails, with the places where the value departs from them, unless it satisfies all the schemas. */
+/** Fails unless the value satisfies all the schemas, and names the places where it does not. */
 export function keepsTo(value: unknown, ...schemas: readonly Schema[]): void {
   for (const schema of schemas) {
     const validate = compiled.get(schema) ?? ajv.compile(schema);

@@ -15,7 +15,7 @@ import {
   whole,
 } from "./schema-parts.js";
 
-/** What Mistral's openapi.yaml and the schemas of `@mistralai/mistralai` (2.7.0) say of answers, written by hand. */
+/** Answers as Mistral's openapi.yaml and the schemas of `@mistralai/mistralai` (2.7.0) describe them, by hand. */
 
 const usage = exactly({
   required: { prompt_tokens: count, completion_tokens: count, total_tokens: count },
@@ -100,7 +100,7 @@ export const model: Schema = exactly({
 });
 export const modelList: Schema = exactly({ required: { object: one("list"), data: list(model) } });
 
-/** FileSchema and CreateFileResponse; the status is OpenAI's, and so is the purpose of what a batch made. */
+/** FileSchema and CreateFileResponse; the status and the purpose of a batch's output are OpenAI's. */
 export const file: Schema = exactly({
   required: {
     id: text,
@@ -177,7 +177,7 @@ export const embeddings: Schema = exactly({
   ours: { created: seconds, pooling: text, normalized: flag, system_fingerprint: text },
 });
 
-/** The envelope of Mistral's errors; OpenAI's lies beside it. */
+/** The envelope of Mistral's errors, with OpenAI's beside it. */
 export const error: Schema = exactly({
   required: { object: one("error"), message: text, type: text, param: orNull(text), code: orNull(text) },
   ours: { error: anything, n_prompt_tokens: count, n_ctx: count },

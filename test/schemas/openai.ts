@@ -15,7 +15,7 @@ import {
   whole,
 } from "./schema-parts.js";
 
-/** What openai-openapi's openapi.yaml and the types of the `openai` package (6.49.0) say of answers, written by hand. */
+/** Answers as openai-openapi's openapi.yaml and the types of the `openai` package (6.49.0) describe them, by hand. */
 
 const tokenIds = list(count);
 
@@ -87,10 +87,7 @@ export const chatCompletion: Schema = exactly({
   ours: { prompt_token_ids: tokenIds, prompt_logprobs: promptLogprobs },
 });
 
-/**
- * ChatCompletionChunk, with what clients were seen to need besides: finish_reason on every chunk, no `usage: null`, and each tool
- * call whole.
- */
+/** ChatCompletionChunk, plus what clients need: finish_reason on every chunk, no `usage: null`, whole tool calls. */
 export const chatChunk: Schema = exactly({
   required: {
     ...head,
@@ -169,10 +166,10 @@ export const model: Schema = exactly({
 export const modelList: Schema = exactly({ required: { object: one("list"), data: list(model) } });
 
 const failure = { message: { type: "string", minLength: 1 }, type: text, param: orNull(text), code: orNull(text) };
-/** Of a prompt that is too long: llama-server's. */
+/** llama-server's fields about a prompt that is too long. */
 const numbers = { n_prompt_tokens: count, n_ctx: count };
 
-/** ErrorResponse; Mistral's fields lie beside it. */
+/** ErrorResponse, with Mistral's fields beside it. */
 export const error: Schema = exactly({
   required: { error: exactly({ required: failure, ours: numbers }) },
   ours: { object: one("error"), ...failure, ...numbers },
@@ -221,7 +218,7 @@ export const fileDeleted: Schema = exactly({ required: { id: text, object: one("
 
 const time = orNull(seconds);
 
-/** Batch: what has not happened is null, as in the examples of the description. */
+/** Batch: times of events that have not happened are null, as in the description's examples. */
 export const batch: Schema = exactly({
   required: {
     id: { type: "string", pattern: "^batch_" },
@@ -296,7 +293,7 @@ const vector = exactly({
   required: { object: one("embedding"), index: count, embedding: { anyOf: [list(number), text] } },
 });
 
-/** CreateEmbeddingResponse; a vector is base64 where that was asked for. Mistral's has an id, and all of its usage. */
+/** CreateEmbeddingResponse; a vector may be base64. Mistral's has an id, and usage in full. */
 export const embeddings: Schema = exactly({
   required: {
     object: one("list"),

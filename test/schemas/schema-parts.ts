@@ -16,7 +16,7 @@ export const list = (items: Schema): Schema => ({ type: "array", items });
 export const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: "null" }] });
 export const mapOf = (values: Schema): Schema => ({ type: "object", additionalProperties: values });
 
-/** The fields of an object: those of the official description, and those that Rhone or the other API adds to it. */
+/** The fields of an object: the official description's, and the additions of Rhone or the other API. */
 export interface Fields {
   readonly required: Readonly<Record<string, Schema>>;
   readonly optional?: Readonly<Record<string, Schema>>;

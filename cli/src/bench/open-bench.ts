@@ -11,7 +11,7 @@ import { withSpawnedCluster } from "./spawned-cluster.js";
 
 type AskedCluster = Omit<ClusterOptions, "dataDir" | "host" | "port">;
 
-/** What every scenario's command line has. */
+/** The options that all scenarios share. */
 export interface BenchOptions extends AskedCluster {
   readonly url?: string;
   readonly dataDir?: string;
@@ -24,12 +24,12 @@ export interface BenchRequest {
   readonly options: BenchOptions;
   /** The options that decide how a cluster is built. */
   readonly clusterFlags: readonly string[];
-  /** Those that the command line gives: only a cluster that is started here can obey them. */
+  /** Those given on the command line; only a cluster that is started here can obey them. */
   readonly given: readonly string[];
   readonly signal: AbortSignal;
 }
 
-/** The context with a list of the clusters that it gave out. */
+/** The context, and the clusters that it has handed out. */
 export type OpenBench = BenchContext & { readonly measured: readonly MeasuredCluster[] };
 
 /** Throws INVALID_CONFIG when options contradict each other. */
@@ -48,7 +48,7 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
       target.close();
     }
   };
-  const signals = spawns ? listenForStop(() => note("stopping; Ctrl-C once more kills")) : null;
+  const signals = spawns ? listenForStop(() => note("Stopping. Press Ctrl-C again to kill all processes.")) : null;
   const withCluster: BenchContext["withCluster"] = async (body, changes) => {
     if (signals !== null) {
       const asked = {
@@ -70,7 +70,7 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
   return { ...context, withCluster, measured };
 }
 
-/** Where a cluster is, and the processes that it descends from if they are known. */
+/** A gateway, and the processes from which its cluster descends; null where they are unknown. */
 interface Place {
   readonly url: string;
   readonly roots: readonly number[] | null;
@@ -85,15 +85,21 @@ async function findPlace(url: string | undefined, dataDir: DataDir): Promise<Pla
 function checkOptions({ spawn, url }: BenchOptions, given: readonly string[]): void {
   if (spawn !== true && given.length > 0) throw needsSpawn(given);
   if (spawn === true && url !== undefined) {
-    throw new RhoneError("INVALID_CONFIG", "--spawn starts a cluster, --url names one that runs: choose one of them.");
+    throw new RhoneError(
+      "INVALID_CONFIG",
+      "Give --spawn to start a cluster, or --url to measure a running one, not both.",
+    );
   }
 }
 
 const needsSpawn = (names: readonly string[]): RhoneError =>
   new RhoneError(
     "INVALID_CONFIG",
-    `A cluster that runs already can't be given another ${names.join(", ")}: add --spawn.`,
+    `${names.map(flagOf).join(", ")} can't change a running cluster. Add --spawn to measure a new one.`,
   );
+
+/** slidingWindow -> --sliding-window */
+export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 function clusterOptionsOf(options: BenchOptions, names: readonly string[]): AskedCluster {
   const values = Object.entries(options).filter(([name]) => names.includes(name));

@@ -12,7 +12,7 @@ import { ENTRY_POINTS } from "../processes/entry-points.js";
 import type { StopSignals } from "../processes/stop-signals.js";
 
 export interface SpawnRequest {
-  /** `dataDir` is where a named model is looked for; the cluster itself gets a directory of its own. */
+  /** A named model is looked for in `dataDir`; the cluster gets a directory of its own. */
   readonly options: ClusterOptions;
   readonly config: CliConfig;
   readonly signals: StopSignals;
@@ -20,8 +20,8 @@ export interface SpawnRequest {
 }
 
 /**
- * Runs `body` against a cluster that is started for it in a temporary directory, and stops that cluster whatever happens.
- * Throws what `body` throws, and what made the cluster fail.
+ * Runs `body` against a cluster that is started for it in a temporary directory and always stopped. Throws the error of
+ * `body`, or of the cluster.
  */
 export async function withSpawnedCluster<T>(request: SpawnRequest, body: (url: string) => Promise<T>): Promise<T> {
   const { config, signals, onProgress } = request;
@@ -40,7 +40,7 @@ export async function withSpawnedCluster<T>(request: SpawnRequest, body: (url: s
     const stop = AbortSignal.any([signals.stop, over.signal]);
     const running = runCluster({ options, config, entryPoints: ENTRY_POINTS, report, stop, kill: signals.kill });
     const ended = running.then(() => {
-      throw new RhoneError("CANCELLED", "The cluster was stopped while it was measured.");
+      throw new RhoneError("CANCELLED", "The cluster was stopped during the measurement.");
     });
     try {
       return await Promise.race([ready.then(body), ended]);
@@ -53,7 +53,7 @@ export async function withSpawnedCluster<T>(request: SpawnRequest, body: (url: s
   }
 }
 
-/** A catalogue name becomes its file, with what the catalogue knows about it. */
+/** Replaces a name of the catalogue by its file and the sliding window that the catalogue gives it. */
 async function withModelFound(options: ClusterOptions): Promise<ClusterOptions> {
   const { path, entry } = await resolveModel(options.model, { modelsDir: dataDirAt(options.dataDir).models });
   const slidingWindow = options.slidingWindow ?? entry?.slidingWindow;

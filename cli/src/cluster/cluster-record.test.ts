@@ -26,7 +26,7 @@ test("one claim at a time; changes are kept in order; a released one can be take
   await ClusterClaim.take(dataDir, about, noLeftovers);
 });
 
-test("a record whose supervisor's number belongs to another process now is replaced, its survivors are handed over", async () => {
+test("a record whose supervisor is gone is replaced, and its surviving processes are handed over", async () => {
   const dataDir = await freshDataDir();
   await ClusterClaim.take(dataDir, about, noLeftovers);
   const record = await readClusterRecord(dataDir);

@@ -14,19 +14,19 @@ const clusterSchema = z.object({
   startedAtMs: z.number(),
   url: z.string(),
   model: z.string(),
-  /** For people. */
+  /** Its description, for people. */
   redis: z.string(),
-  /** What clients of Redis connect to; may hold a password, as only this user can read the record. */
+  /** URL of Redis. It may hold a password: only this user can read the record. */
   redisUrl: z.string().optional(),
   /** host:port of the coordinator's operations server, once it is ready. */
   operations: z.string().optional(),
   services: z.array(processSchema).readonly(),
 });
 
-/** What runs in a data directory. */
+/** The cluster of a data directory and its processes. */
 export type ClusterRecord = Readonly<z.infer<typeof clusterSchema>>;
 
-/** The record of the data directory, also one whose processes are gone; null when there is none, or none that can be read. */
+/** The record of the data directory, even if its processes are gone; null when there is none or it is unreadable. */
 export async function readClusterRecord({ clusterFile }: DataDir): Promise<ClusterRecord | null> {
   try {
     return clusterSchema.parse(JSON.parse(await readFile(clusterFile, "utf8")));
@@ -35,12 +35,14 @@ export async function readClusterRecord({ clusterFile }: DataDir): Promise<Clust
   }
 }
 
-/** Every process of a record that still runs, the supervisor first. */
+/** The processes of a record that still run, the supervisor first. */
 export function aliveProcesses({ supervisor, services }: ClusterRecord): readonly RecordedProcess[] {
   return [supervisor, ...services].filter(isAlive);
 }
 
-/** The claim of this process on a data directory. One at a time holds it; the file goes when it is released. */
+/**
+ * This process's claim on a data directory: the record in it, which `release` removes. One process at a time holds it.
+ */
 export class ClusterClaim {
   readonly #dataDir: DataDir;
   #record: ClusterRecord;
@@ -52,8 +54,8 @@ export class ClusterClaim {
   }
 
   /**
-   * Throws ALREADY_RUNNING when a process of another cluster lives there. A record left behind by a crash is replaced;
-   * `onLeftover` hears of processes that outlived their supervisor and must end them.
+   * Throws ALREADY_RUNNING when the supervisor of another cluster is alive. A record left by a crash is replaced, after
+   * `onLeftover` has ended the processes that outlived their supervisor.
    */
   static async take(
     dataDir: DataDir,
@@ -61,7 +63,11 @@ export class ClusterClaim {
     onLeftover: (processes: readonly RecordedProcess[]) => Promise<void>,
   ): Promise<ClusterClaim> {
     const self = identifyProcess(process.pid);
-    if (self === null) throw new RhoneError("INTERNAL", "This system does not tell when a process started.");
+    if (self === null)
+      throw new RhoneError(
+        "INTERNAL",
+        "This system does not tell when a process started, which a cluster's record needs.",
+      );
     const record: ClusterRecord = {
       supervisor: { name: "supervisor", ...self },
       state: "starting",
@@ -80,7 +86,7 @@ export class ClusterClaim {
     }
   }
 
-  /** Changes what the record says; changes are written in order. */
+  /** Changes the record. Changes are written in order. */
   async update(changes: Partial<Omit<ClusterRecord, "supervisor" | "startedAtMs">>): Promise<void> {
     this.#record = { ...this.#record, ...changes };
     this.#writing = this.#writing.then(() => this.#replace());
@@ -92,7 +98,7 @@ export class ClusterClaim {
     await rm(this.#dataDir.clusterFile, { force: true });
   }
 
-  /** Creates the record unless one exists; whoever reads it reads it whole. */
+  /** Creates the record unless one exists. A link makes it appear whole. */
   async #create(): Promise<boolean> {
     const draft = await this.#draft();
     try {
@@ -118,9 +124,10 @@ export class ClusterClaim {
 }
 
 function alreadyRunning({ supervisor, url, model, state }: ClusterRecord, { root }: DataDir): RhoneError {
-  const doing = state === "ready" ? `serves ${model} at ${url}` : `is ${state}`;
+  const doing = state === "ready" ? `serving ${model} at ${url}` : state;
+  const advice = "Stop it with `rhone down`, or use another --data-dir.";
   return new RhoneError(
     "ALREADY_RUNNING",
-    `A cluster in ${root} ${doing} (process ${supervisor.pid}). Stop it with \`rhone down\`, or choose another --data-dir.`,
+    `A cluster in ${root} is already ${doing} (process ${supervisor.pid}). ${advice}`,
   );
 }

@@ -10,17 +10,17 @@ import { watchPipeline } from "./watch-pipeline.js";
 
 export interface ClusterEnvironment extends SpecSources {
   readonly report: Report;
-  /** The processes that run now; called at each change. */
+  /** Called with the running processes at each change. */
   readonly onProcesses: (processes: readonly RecordedProcess[]) => void;
 }
 
-/** For one group of services to end; then they are killed. */
+/** For a group of services to stop before it is killed. */
 const STOP_DEADLINE_MS = 10_000;
 const GATEWAY_DEADLINE_MS = 60_000;
 
 type SpecFactory = (previous: Addresses | undefined) => ServiceSpec;
 
-/** Nothing that still works loses what it works with. */
+/** Every service stops before the ones it uses. */
 const STOP_ORDER = ["gateway", "coordinator", "workers", "redis"] as const;
 type Role = (typeof STOP_ORDER)[number];
 
@@ -36,25 +36,28 @@ export class Cluster {
     this.#environment = environment;
   }
 
-  /** host:port of the coordinator's operations server; empty before `start` is through. */
+  /** host:port of the coordinator's operations server; empty until `start` resolves. */
   get operations(): string {
     return this.#operations;
   }
 
-  /** Resolves with the reason when a service could not be kept running. */
+  /** Resolves with the reason when a service can't be kept running. */
   get failed(): Promise<RhoneError> {
     const { signal } = this.#failing;
     if (signal.aborted) return Promise.resolve(signal.reason);
     return new Promise((resolve) => signal.addEventListener("abort", () => resolve(signal.reason), { once: true }));
   }
 
-  /** Brings all up and returns the gateway's address when it answers. Throws the first failure; `stop` is due then, too. */
+  /**
+   * Starts everything and returns the gateway's address once it is ready. Throws the first failure; call `stop` then,
+   * too.
+   */
   async start(): Promise<string> {
     const signal = AbortSignal.any([this.#failing.signal, this.#stopping.signal]);
     await this.#startRedis();
     const { grpc, ops } = await this.#startCoordinator();
     const { report, plan } = this.#environment;
-    report({ kind: "phase", phase: "workers", text: `0/${plan.workers} joined`, done: false });
+    report({ kind: "phase", phase: "workers", text: `0 of ${plan.workers} joined`, done: false });
     const workers = Array.from({ length: plan.workers }, (_, index) => () => {
       return workerSpec(this.#environment, { index, coordinator: grpc });
     });
@@ -65,9 +68,9 @@ export class Cluster {
       watchPipeline({ operations: ops, workers: plan.workers, report, signal }),
     ]);
     const address = gateway?.http ?? "";
-    report({ kind: "phase", phase: "gateway", text: "waiting for its first answer", done: false });
+    report({ kind: "phase", phase: "gateway", text: "waiting until it is ready", done: false });
     await untilReady(address, signal);
-    report({ kind: "phase", phase: "gateway", text: `listens on ${address}`, done: true });
+    report({ kind: "phase", phase: "gateway", text: `listening on ${address}`, done: true });
     return address;
   }
 
@@ -78,7 +81,7 @@ export class Cluster {
     }
   }
 
-  /** At once, whatever they do. */
+  /** Kills all services at once. */
   kill(): void {
     this.#stopping.abort(new RhoneError("SHUTTING_DOWN", "The cluster was killed."));
     for (const service of this.#allServices()) service.kill();
@@ -96,7 +99,7 @@ export class Cluster {
     report({ kind: "phase", phase: "coordinator", text: "starting", done: false });
     const specs = [(previous: Addresses | undefined) => coordinatorSpec(this.#environment, previous)];
     const [{ grpc = "", ops = "" } = {}] = await this.#start("coordinator", specs);
-    report({ kind: "phase", phase: "coordinator", text: `listens on ${grpc}`, done: true });
+    report({ kind: "phase", phase: "coordinator", text: `listening on ${grpc}`, done: true });
     this.#operations = ops;
     return { grpc, ops };
   }
@@ -110,11 +113,10 @@ export class Cluster {
 
   #supervise(spec: SpecFactory): SupervisedService {
     const { report } = this.#environment;
-    const { name } = spec(undefined);
     return new SupervisedService({
       spec,
       onChange: () => this.#tellProcesses(),
-      onRestart: (why) => report({ kind: "note", text: `${name} is started again. ${firstLine(why.message)}` }),
+      onRestart: (why) => report({ kind: "note", text: `${firstLine(why.message)} Restarting it.` }),
       onGiveUp: (why) => this.#failing.abort(why),
     });
   }
@@ -135,7 +137,7 @@ export class Cluster {
 
 const firstLine = (text: string): string => text.split("\n")[0] ?? "";
 
-/** The gateway listens; now it must also see the pipeline. Throws NO_PIPELINE with what it last said. */
+/** Waits until the gateway also sees the pipeline. Throws NO_PIPELINE with its last answer. */
 async function untilReady(address: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + GATEWAY_DEADLINE_MS;
   let last = "no answer";
@@ -150,5 +152,8 @@ async function untilReady(address: string, signal: AbortSignal): Promise<void> {
     }
     await sleep(100, undefined, { signal }).catch(() => {});
   }
-  throw new RhoneError("NO_PIPELINE", `The gateway is not ready after ${GATEWAY_DEADLINE_MS / 1000} s: ${last}`);
+  throw new RhoneError(
+    "NO_PIPELINE",
+    `The gateway is not ready after ${GATEWAY_DEADLINE_MS / 1000} s. Its last answer: ${last}`,
+  );
 }

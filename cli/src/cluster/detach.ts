@@ -11,8 +11,8 @@ import type { ProgressEvent, Report } from "./progress.js";
 const SUPERVISOR = fileURLToPath(new URL("./supervisor-main.js", import.meta.url));
 
 /**
- * Starts a cluster under a supervisor in the background and returns when it is ready. Throws what made it fail; nothing is left
- * then. When `stop` is aborted first, the supervisor clears everything away before this throws CANCELLED.
+ * Starts a cluster under a supervisor in the background and returns when it is ready. Throws the reason when the
+ * cluster fails, or CANCELLED when `stop` is aborted first; none of its processes is left then.
  */
 export async function startDetached(options: ClusterOptions, report: Report, stop: AbortSignal): Promise<void> {
   const dataDir = dataDirAt(options.dataDir);
@@ -47,5 +47,8 @@ export async function startDetached(options: ClusterOptions, report: Report, sto
 }
 
 function supervisorGone(how: string): RhoneError {
-  return new RhoneError("INTERNAL", `The supervisor ended (${how}); \`rhone logs supervisor\` may tell why.`);
+  return new RhoneError(
+    "INTERNAL",
+    `The supervisor ended unexpectedly (${how}). \`rhone logs supervisor\` may show why.`,
+  );
 }

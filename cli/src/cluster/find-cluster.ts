@@ -6,11 +6,11 @@ import { aliveProcesses, type ClusterRecord, readClusterRecord } from "./cluster
 
 const failureSchema = z.object({ code: z.string(), message: z.string(), at: z.string() });
 
-/** The cluster that runs in a data directory. Throws NOT_RUNNING. */
+/** The running cluster of a data directory. Throws NOT_RUNNING. */
 export async function runningCluster(dataDir: DataDir): Promise<ClusterRecord> {
   const record = await readClusterRecord(dataDir);
   if (record !== null && aliveProcesses(record).length > 0) return record;
-  throw new RhoneError("NOT_RUNNING", `No cluster runs in ${dataDir.root}.`);
+  throw new RhoneError("NOT_RUNNING", `No cluster is running in ${dataDir.root}.`);
 }
 
 /** The URL of its gateway. Throws NOT_RUNNING, with the reason of the last cluster if that failed. */

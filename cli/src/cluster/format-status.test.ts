@@ -57,7 +57,7 @@ test("a cluster as a page, its workers in the order of their layers", () => {
   expect(formatStatus(STATUS, before, styleFor({}, undefined))).toBe(`breeze  ready
 model      6.3 M parameters, 32 layers, context 4096, sliding window 64
 pages      90 of 100 free, 5 cached, 32 positions each, f16
-sequences  2 running, 1 waiting, at most 64
+sequences  2 running, 1 waiting, limit 64
 tokens     10 prompt (0.0/s), 200 generated (25.0/s)
 epoch      1, up 1m 2s
 
@@ -69,5 +69,5 @@ c       spare   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42`);
 
 test("a simulated cluster says so", () => {
   const [title] = formatStatus({ ...STATUS, simulated: true }, STATUS, styleFor({}, undefined)).split("\n");
-  expect(title).toBe("breeze  ready  simulated: its tokens mean nothing");
+  expect(title).toBe("breeze  ready  simulated: its tokens are meaningless");
 });

@@ -5,7 +5,7 @@ import type { Style } from "../terminal/style.js";
 const HEADING = ["WORKER", "LAYERS", "DEVICE", "THREADS", "MEMORY", "LIMIT", "BUSY", "ADDRESS", "PID"];
 const RIGHT = [3, 4, 5, 6, 8];
 
-/** A cluster as a page of text. `before`: the same cluster a moment ago, for the rate of its tokens. */
+/** A cluster as a page of text. `before`: its status a moment ago, for the rates of tokens. */
 export function formatStatus(now: ClusterStatus, before: ClusterStatus, style: Style): string {
   const { model, pages, sequences, kvType, epoch } = now;
   const window = model.slidingWindow === null ? "" : `, sliding window ${model.slidingWindow}`;
@@ -15,7 +15,7 @@ export function formatStatus(now: ClusterStatus, before: ClusterStatus, style: S
       `${formatCount(model.parameters)} parameters, ${model.nLayers} layers, context ${model.contextLength}${window}`,
     ],
     ["pages", `${pages.free} of ${pages.total} free, ${pages.cached} cached, ${pages.size} positions each, ${kvType}`],
-    ["sequences", `${sequences.running} running, ${sequences.waiting} waiting, at most ${sequences.limit}`],
+    ["sequences", `${sequences.running} running, ${sequences.waiting} waiting, limit ${sequences.limit}`],
     ["tokens", describeTokens(now, before)],
     ["epoch", `${epoch}, up ${formatDuration(now.updatedAtMs - now.startedAtMs)}`],
   ];
@@ -26,7 +26,7 @@ export function formatStatus(now: ClusterStatus, before: ClusterStatus, style: S
 
 function title({ model, state, reason, simulated }: ClusterStatus, style: Style): string {
   const colour = state === "ready" ? style.green : state === "failed" ? style.red : style.yellow;
-  const kind = simulated ? `  ${style.yellow("simulated: its tokens mean nothing")}` : "";
+  const kind = simulated ? `  ${style.yellow("simulated: its tokens are meaningless")}` : "";
   return `${style.bold(model.name)}  ${colour(state)}${reason === null ? "" : `: ${reason}`}${kind}`;
 }
 

@@ -17,8 +17,8 @@ const TICK_MS = 80;
 const CLEAR = "\r\x1b[2K";
 
 /**
- * Shows how a cluster comes up, one line per phase: on a terminal the line of the running phase is redrawn until it is done;
- * elsewhere only finished phases are written. Ends with the line `ready URL`.
+ * Shows a cluster starting, one line per phase. On a terminal, the line of the current phase is redrawn until it is
+ * done; elsewhere only finished phases are written. The last line is `ready URL`.
  */
 export class PhaseRenderer {
   readonly #output: TerminalOutput;
@@ -44,12 +44,12 @@ export class PhaseRenderer {
     }
   }
 
-  /** A line of its own. */
+  /** A line between the phases. */
   note(text: string): void {
     this.#line(this.#style.dim(`  ${text}`));
   }
 
-  /** Leaves the terminal tidy: no half line, no timer. */
+  /** Clears the unfinished line and stops redrawing. */
   close(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;

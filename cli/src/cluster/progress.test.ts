@@ -24,13 +24,13 @@ const status = (state: ClusterStatus["state"], workers: readonly WorkerStatus[])
   ({ state, workers, reason: null }) as unknown as ClusterStatus;
 
 test.each([
-  ["waiting_for_workers", [worker(0, 16, 0)], { phase: "workers", text: "1/2 joined" }],
+  ["waiting_for_workers", [worker(0, 16, 0)], { phase: "workers", text: "1 of 2 joined" }],
   [
     "loading",
     [worker(0, 16, 500_000), worker(16, 32, 0)],
     { phase: "weights", text: "500 kB of 2.0 MB · 0 B of 2.0 MB" },
   ],
-  ["probing", [], { phase: "probe", text: "a first step runs through all stages" }],
+  ["probing", [], { phase: "probe", text: "running a first step through all stages" }],
 ] as const)("%s in words", (state, workers, expected) => {
   expect(pipelineProgress(status(state, workers), 2)).toEqual(expected);
 });

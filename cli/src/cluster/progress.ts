@@ -1,14 +1,17 @@
 import { type ClusterStatus, type ErrorCode, isErrorCode, RhoneError, type WorkerStatus } from "@rhone/common";
-import { formatBytes } from "../terminal/format.js";
+import { formatBytes, plural } from "../terminal/format.js";
 
 export const PHASES = ["model", "redis", "coordinator", "workers", "weights", "probe", "gateway"] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** What a cluster tells while it comes up and runs; plain data, since it also crosses from a supervisor to the command line. */
+/**
+ * News of a starting or running cluster. Plain data, because a supervisor in the background sends it to the command
+ * line.
+ */
 export type ProgressEvent =
-  /** A phase goes on, or ends. */
+  /** A phase has progressed, or is done. */
   | { readonly kind: "phase"; readonly phase: Phase; readonly text: string; readonly done: boolean }
-  /** Something worth a line. */
+  /** A line for the user. */
   | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "ready"; readonly url: string }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string };
@@ -20,24 +23,24 @@ export interface PipelineProgress {
   readonly text: string;
 }
 
-/** Listed one by one up to here; more are summed up. */
+/** More workers than this are added up instead of listed. */
 const MOST_LISTED = 4;
 
-/** Where a pipeline stands on its way up, in words. */
+/** The current phase of a starting pipeline. */
 export function pipelineProgress(status: ClusterStatus, workersWanted: number): PipelineProgress {
   if (status.state === "loading") return { phase: "weights", text: describeLoading(status.workers) };
-  if (status.state === "probing") return { phase: "probe", text: "a first step runs through all stages" };
+  if (status.state === "probing") return { phase: "probe", text: "running a first step through all stages" };
   if (status.state === "ready") return { phase: "probe", text: "every stage answered" };
-  return { phase: "workers", text: `${Math.min(status.workers.length, workersWanted)}/${workersWanted} joined` };
+  return { phase: "workers", text: `${Math.min(status.workers.length, workersWanted)} of ${workersWanted} joined` };
 }
 
-/** What a phase came to, once it is over. */
+/** The result of a finished phase. */
 export function phaseResult(phase: PipelineProgress["phase"], status: ClusterStatus, workersWanted: number): string {
-  if (phase === "workers") return `${workersWanted}/${workersWanted} joined`;
+  if (phase === "workers") return `${workersWanted} of ${workersWanted} joined`;
   if (phase === "probe") return "every stage answered";
   const stages = status.workers.filter(({ layers }) => layers !== null);
   const bytes = stages.reduce((sum, { totalBytes }) => sum + totalBytes, 0);
-  return `${formatBytes(bytes)} on ${stages.length} ${stages.length === 1 ? "worker" : "workers"}, layers ${listLayers(stages)}`;
+  return `${formatBytes(bytes)} on ${plural(stages.length, "worker")}, layers ${listLayers(stages)}`;
 }
 
 function describeLoading(workers: readonly WorkerStatus[]): string {
@@ -50,7 +53,7 @@ function describeLoading(workers: readonly WorkerStatus[]): string {
   return `${amount(sum("loadedBytes"), sum("totalBytes"))} on ${loading.length} workers`;
 }
 
-/** [[0, 16], [16, 32]] -> "0-15, 16-31"; more than a few: "0-31". */
+/** [[0, 16], [16, 32]] -> "0-15, 16-31"; above MOST_LISTED the whole range: "0-31". */
 function listLayers(stages: readonly WorkerStatus[]): string {
   const ranges = stages.flatMap(({ layers }) => (layers === null ? [] : [layers])).sort(([a], [b]) => a - b);
   const whole = [ranges[0]?.[0] ?? 0, ranges.at(-1)?.[1] ?? 0] as const;
@@ -62,5 +65,8 @@ function listLayers(stages: readonly WorkerStatus[]): string {
 export function pipelineError(reason: string | null): RhoneError {
   const [, code = "", message = ""] = /^([A-Z_]+): (.*)$/s.exec(reason ?? "") ?? [];
   if (isErrorCode(code)) return new RhoneError(code, message);
-  return new RhoneError("NO_PIPELINE", reason ?? "The pipeline failed without a reason; `rhone logs` may tell.");
+  return new RhoneError(
+    "NO_PIPELINE",
+    reason ?? "The pipeline failed without giving a reason. `rhone logs` may show it.",
+  );
 }

@@ -52,7 +52,7 @@ describe("a cluster that comes up", () => {
     while (!(await isBack())) await sleep(20);
     expect(cluster.events.at(-1)).toEqual({
       kind: "note",
-      text: "worker-1 is started again. The worker-1 ended unexpectedly (signal SIGKILL).",
+      text: "Worker 1 ended unexpectedly (signal SIGKILL). Restarting it.",
     });
   });
 
@@ -104,7 +104,7 @@ describe("a cluster that can't come up", () => {
     const second = await startFakeCluster({}, { dataDir: first.dataDir.root });
     await expect(second.over).rejects.toMatchObject({
       code: "ALREADY_RUNNING",
-      message: expect.stringMatching(/serves breeze at http:.*\(process \d+\).*rhone down/),
+      message: expect.stringMatching(/already serving breeze at http:.*\(process \d+\).*rhone down/),
     });
     expect(await readClusterRecord(first.dataDir)).toMatchObject({ state: "ready" });
   });

@@ -23,15 +23,16 @@ export interface RunRequest {
   readonly config: CliConfig;
   readonly entryPoints: EntryPoints;
   readonly report: Report;
-  /** Ends the cluster in order. */
+  /** Stops the cluster in order. */
   readonly stop: AbortSignal;
-  /** Ends it at once. */
+  /** Kills it. */
   readonly kill: AbortSignal;
 }
 
 /**
- * Runs a cluster in this process until `stop`; reports progress up to `ready`. Whatever happens, no process of it is left when
- * this returns or throws. Throws PORT_IN_USE, ALREADY_RUNNING, MODEL_NOT_FOUND and what made the cluster fail.
+ * Runs a cluster until `stop`, with this process as its supervisor, and reports progress up to `ready`. None of its
+ * processes is left when this returns or throws. Throws PORT_IN_USE, ALREADY_RUNNING, MODEL_NOT_FOUND and the error of
+ * a service that can't be kept running.
  */
 export async function runCluster(request: RunRequest): Promise<void> {
   const { options, config, report } = request;
@@ -66,9 +67,9 @@ export async function runCluster(request: RunRequest): Promise<void> {
   }
 }
 
-const SIMULATED = "simulated: no weights are loaded, nothing is computed, and the tokens mean nothing";
+const SIMULATED = "Simulated: no weights are loaded, nothing is computed, and the tokens are meaningless.";
 
-/** Only what can't harm a cluster that runs already comes before the claim. */
+/** After the claim, since it would harm another cluster in the same directory. */
 async function prepare(options: ClusterOptions, dataDir: DataDir): Promise<void> {
   await checkPortIsFree(options);
   await rm(dataDir.failureFile, { force: true });
@@ -110,9 +111,9 @@ async function live(
   }
 }
 
-const KEYS_NEEDED = "requests need an API key: `rhone keys create NAME` makes one";
+const KEYS_NEEDED = "Requests need an API key. Create one with: rhone keys create NAME";
 
-/** As a client sees it, since the gateway has the settings. */
+/** Asks the gateway, as a client would: its settings decide. */
 async function asksForKeys(url: string): Promise<boolean> {
   const response = await fetch(`${url}/v1/models`).catch(() => null);
   return response?.status === 401;
@@ -125,7 +126,7 @@ async function recordFailure(dataDir: DataDir, { code, message }: RhoneError): P
 
 const portIn = (address: string): number => Number(address.slice(address.lastIndexOf(":") + 1));
 
-/** What to type into a client on this machine; an address that means "all" is no place to connect to. */
+/** The URL for a client on this machine; 0.0.0.0 and :: are addresses to listen on, not to connect to. */
 export function urlOf(host: string, port: number): string {
   const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
   return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;

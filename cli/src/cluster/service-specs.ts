@@ -20,6 +20,7 @@ const portOf = (address: string | undefined): string => address?.slice(address.l
 export function redisSpec({ redis, dataDir, entryPoints }: SpecSources): ServiceSpec {
   return {
     name: "redis",
+    title: "Redis",
     entry: entryPoints.redisHost,
     args: redis.host?.args ?? [],
     env: childEnvironment({ RHONE_REDIS_PASSWORD: redis.host?.password }),
@@ -27,7 +28,7 @@ export function redisSpec({ redis, dataDir, entryPoints }: SpecSources): Service
   };
 }
 
-/** `previous`: started again, it takes the ports by which its workers know it. */
+/** `previous`: its addresses before a restart; workers know it by these ports, so it takes them again. */
 export function coordinatorSpec(sources: SpecSources, previous: Addresses | undefined): ServiceSpec {
   const { options, plan, dataDir, entryPoints } = sources;
   const flags = {
@@ -49,6 +50,7 @@ export function coordinatorSpec(sources: SpecSources, previous: Addresses | unde
   };
   return {
     name: "coordinator",
+    title: "The coordinator",
     entry: entryPoints.coordinator,
     args: toArguments(flags),
     env: withRedis(sources),
@@ -74,6 +76,7 @@ export function workerSpec(
   const name = `worker-${index + 1}`;
   return {
     name,
+    title: `Worker ${index + 1}`,
     entry: entryPoints.shardWorker,
     args: toArguments(flags),
     env: childEnvironment(),
@@ -96,6 +99,7 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
   };
   return {
     name: "gateway",
+    title: "The gateway",
     entry: entryPoints.gateway,
     args: toArguments(flags),
     env: withRedis(sources),

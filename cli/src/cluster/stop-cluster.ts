@@ -4,13 +4,13 @@ import { endProcesses, isAlive, signalProcess, untilGone } from "../processes/pr
 import { endLeftoverRedis } from "../redis/leftover-redis.js";
 import { aliveProcesses, readClusterRecord } from "./cluster-record.js";
 
-/** stopped: it ran. crashed: its supervisor was gone; what it left was cleared away. */
+/** crashed: its supervisor was gone; the processes that it left were ended. */
 export type StopOutcome = "stopped" | "crashed" | "not-running";
 
-/** A supervisor gives each of four groups 10 s before it kills them. */
+/** A supervisor gives each of its four groups of services 10 s before it kills it. */
 const SUPERVISOR_DEADLINE_MS = 60_000;
 
-/** Stops the cluster of a data directory and waits until the last of its processes is gone. */
+/** Stops the cluster of a data directory and waits until all of its processes are gone. */
 export async function stopCluster(dataDir: DataDir): Promise<StopOutcome> {
   const record = await readClusterRecord(dataDir);
   if (record === null) {

@@ -6,8 +6,8 @@ import { listenForStop } from "../processes/stop-signals.js";
 import type { ProgressEvent } from "./progress.js";
 import { runCluster } from "./run-cluster.js";
 
-// The process behind `rhone up --detach`: it runs the cluster in the background, and tells the command line how far it is until
-// that one has seen enough and closes the channel. Its own output goes to supervisor.log.
+// The process behind `rhone up --detach`. It runs the cluster in the background and reports progress to the command
+// line until that closes the channel. Its output goes to supervisor.log.
 
 const log = (event: ProgressEvent | { readonly kind: "stopping" | "stopped" }): void => {
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), service: "supervisor", ...event })}\n`);
@@ -22,7 +22,7 @@ const report = (event: ProgressEvent): void => {
 
 const { stop, kill } = listenForStop(() => log({ kind: "stopping" }));
 process.once("disconnect", () => {
-  // Whoever asked for the cluster left before it was there.
+  // the command line was interrupted before the cluster was ready
   if (!isReady) process.kill(process.pid, "SIGTERM");
 });
 

@@ -13,15 +13,15 @@ export interface WatchOptions {
 
 const PHASES = ["workers", "weights", "probe"] as const;
 const POLL_MS = 150;
-/** A failure that stays this long will not mend itself. */
+/** A pipeline that stays failed for longer is given up. */
 const FAILED_FOR_MS = 3000;
 const MOST_FAILURES = 3;
-/** Without any progress. */
+/** A pipeline without any progress for longer is given up. */
 const STALLED_MS = 180_000;
 
-/** Follows a pipeline until it is ready. Throws what made it fail, NO_PIPELINE when nothing moves any more. */
+/** Reports the progress of a pipeline until it is ready. Throws its error when it fails, NO_PIPELINE when it stalls. */
 export async function watchPipeline({ operations, workers, report, signal }: WatchOptions): Promise<void> {
-  const patience = new Patience();
+  const stall = new StallWatch();
   let reached = 0;
   for (;;) {
     signal.throwIfAborted();
@@ -35,20 +35,20 @@ export async function watchPipeline({ operations, workers, report, signal }: Wat
       }
       if (status.state === "ready") return;
       if (status.state !== "failed" && current >= reached) report({ kind: "phase", phase, text, done: false });
-      patience.see(status);
+      stall.check(status);
     }
     await sleep(POLL_MS, undefined, { signal }).catch(() => {});
   }
 }
 
-/** Decides when a pipeline that does not become ready is given up. */
-class Patience {
+/** Decides when to give up a pipeline that does not become ready. */
+class StallWatch {
   #seen = "";
   #movedAt = performance.now();
   #failedAt: number | undefined;
   #failures = 0;
 
-  see(status: ClusterStatus): void {
+  check(status: ClusterStatus): void {
     const now = performance.now();
     const failed = status.state === "failed";
     if (failed && this.#failedAt === undefined) {
@@ -63,12 +63,14 @@ class Patience {
     this.#seen = seen;
     if (now - this.#movedAt > STALLED_MS) {
       const reason = status.reason ?? status.state;
-      throw new RhoneError("NO_PIPELINE", `Nothing has moved for ${STALLED_MS / 1000} s: ${reason}.`);
+      throw new RhoneError("NO_PIPELINE", `The pipeline has made no progress for ${STALLED_MS / 1000} s: ${reason}.`);
     }
   }
 }
 
-/** GET /status of the coordinator's operations server (host:port); null while it does not answer, as during a restart. */
+/**
+ * GET /status of the coordinator's operations server (host:port); null while it does not answer, as during a restart.
+ */
 export async function readStatus(operations: string, signal: AbortSignal): Promise<ClusterStatus | null> {
   try {
     const response = await fetch(`http://${operations}/status`, { signal });

@@ -16,7 +16,7 @@ test("the first line that is not blank names the endpoint", async () => {
 });
 
 test.each([
-  ["no lines", "\n", "has no lines"],
+  ["no lines", "\n", "is empty"],
   ["no url", '{"custom_id":"a"}', "--endpoint"],
   ["no JSON", "hello", "--endpoint"],
 ])("%s: refused", async (_, text, message) => {

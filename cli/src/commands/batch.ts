@@ -8,6 +8,7 @@ import { z } from "zod";
 import { urlOfCluster } from "../cluster/find-cluster.js";
 import { commandContext } from "../command-context.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
+import { addGatewayFlags } from "./flags.js";
 
 interface TargetOptions {
   readonly url?: string;
@@ -31,17 +32,17 @@ interface DownloadOptions extends TargetOptions {
 
 /** rhone batch submit | status | wait | cancel | download. */
 export function addBatchCommands(program: Command, signal: AbortSignal): void {
-  const batch = program.command("batch").description("many requests at once, run when nothing else is asked for");
+  const batch = program.command("batch").description("run a file of requests at low priority");
   const clientFor = async ({ url, dataDir: home }: TargetOptions): Promise<BatchClient> => {
     const { dataDir, config } = commandContext(home, signal);
     return new BatchClient({ url: url ?? (await urlOfCluster(dataDir)), apiKey: config.apiKey, signal });
   };
   withJson(batch.command("submit"))
-    .description("upload a JSONL file of requests and start it")
-    .argument("<file>", "one request per line, as for OpenAI's batch API")
-    .option("--endpoint <path>", "default: the url of the first line")
-    .option("--window <time>", "when it ends with what it has, such as 90m or 24h", "24h")
-    .option("--wait", "until it is over")
+    .description("upload a JSONL file of requests and start a batch")
+    .argument("<file>", "one request per line, in the format of OpenAI's batch API")
+    .option("--endpoint <path>", "endpoint of the requests (default: the url of the first line)")
+    .option("--window <time>", "time limit, such as 90m or 24h; unanswered requests expire then", "24h")
+    .option("--wait", "wait until the batch has ended")
     .action(async (file: string, options: SubmitOptions) => {
       const client = await clientFor(options);
       const endpoint = options.endpoint ?? (await firstEndpoint(file));
@@ -53,25 +54,20 @@ export function addBatchCommands(program: Command, signal: AbortSignal): void {
     .description("show a batch")
     .action(async (id: string, options: BatchOptions) => print(await (await clientFor(options)).get(id), options));
   withJson(batch.command("wait").argument("<id>"))
-    .description("wait until a batch is over; fails unless it completes")
+    .description("wait until a batch has ended; fail unless it completed")
     .action(async (id: string, options: BatchOptions) => waitFor(await clientFor(options), id, options));
   withJson(batch.command("cancel").argument("<id>"))
-    .description("stop a batch; what is answered is kept")
+    .description("stop a batch and keep the answers so far")
     .action(async (id: string, options: BatchOptions) => print(await (await clientFor(options)).cancel(id), options));
-  withTarget(batch.command("download").argument("<id>"))
-    .description("write the results of a batch that is over to standard output")
+  addGatewayFlags(batch.command("download").argument("<id>"))
+    .description("print the results of a batch that has ended")
     .option("--errors", "the error file instead of the output file")
-    .option("-o, --out <file>", "write to this file")
+    .option("-o, --out <file>", "file to write, instead of standard output")
     .action(async (id: string, options: DownloadOptions) => download(await clientFor(options), id, options));
 }
 
 const withJson = (command: Command): Command =>
-  withTarget(command).option("--json", "print the gateway's batch object as it is");
-
-const withTarget = (command: Command): Command =>
-  command
-    .option("--url <url>", "a gateway; default: the cluster of the data directory")
-    .option("--data-dir <dir>", "the data directory");
+  addGatewayFlags(command).option("--json", "print the gateway's batch object");
 
 function print(batch: Batch, { json }: BatchOptions): void {
   console.log(json === true ? JSON.stringify(batch, null, 2) : formatBatch(batch));
@@ -90,7 +86,10 @@ async function waitFor(client: BatchClient, id: string, options: BatchOptions): 
   print(last, options);
   if (last.status === "completed") return;
   const [problem] = last.errors?.data ?? [];
-  throw new RhoneError("BATCH_FAILED", `${id} is ${last.status}${problem === undefined ? "" : `: ${problem.message}`}`);
+  throw new RhoneError(
+    "BATCH_FAILED",
+    `${id} is ${last.status}${problem === undefined ? "." : `: ${problem.message}`}`,
+  );
 }
 
 async function download(client: BatchClient, id: string, { errors, out }: DownloadOptions): Promise<void> {
@@ -107,22 +106,32 @@ async function download(client: BatchClient, id: string, { errors, out }: Downlo
 
 const lineSchema = z.object({ url: z.string() });
 
-/** The URL that the first line of an input names. Throws INVALID_REQUEST when there is none. */
+/** The `url` of the first line. Throws INVALID_REQUEST when the file can't be read or has none. */
 export async function firstEndpoint(path: string): Promise<string> {
+  const first = await firstLine(path).catch((cause: unknown) => {
+    throw new RhoneError("INVALID_REQUEST", `${path} can't be read: ${(cause as Error).message}.`, { cause });
+  });
+  if (first === undefined) throw new RhoneError("INVALID_REQUEST", `${path} is empty.`);
+  try {
+    return lineSchema.parse(JSON.parse(first)).url;
+  } catch (cause) {
+    const message = `The first line of ${path} is not a JSON object with a url. Mend it, or give --endpoint.`;
+    throw new RhoneError("INVALID_REQUEST", message, { cause });
+  }
+}
+
+/** The first line that is not blank. */
+async function firstLine(path: string): Promise<string | undefined> {
   const lines = createInterface({ input: createReadStream(path) });
   try {
     for await (const text of lines) {
       const line = text.replace(/^\ufeff/, "").trim();
-      if (line !== "") return lineSchema.parse(JSON.parse(line)).url;
+      if (line !== "") return line;
     }
-  } catch (cause) {
-    throw new RhoneError("INVALID_REQUEST", `${path} can't be read, or its first line names no url; set --endpoint.`, {
-      cause,
-    });
+    return undefined;
   } finally {
     lines.close();
   }
-  throw new RhoneError("INVALID_REQUEST", `${path} has no lines.`);
 }
 
 /** "400 of 1000, 3 failed" */
@@ -130,7 +139,7 @@ export function describeCounts({ request_counts: { total, completed, failed } }:
   return `${completed + failed} of ${total}${failed === 0 ? "" : `, ${failed} failed`}`;
 }
 
-/** A batch for people. */
+/** A batch with its files and problems, a line each. */
 export function formatBatch(batch: Batch): string {
   const files = [
     ...(batch.output_file_id === null ? [] : [`output  ${batch.output_file_id}`]),

@@ -1,10 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { reportOf, SCENARIOS, type Scenario, type ScenarioOption, type Table } from "@rhone/bench";
 import { type Command, Option } from "commander";
-import { type BenchOptions, openBench } from "../bench/open-bench.js";
+import { type BenchOptions, flagOf, openBench } from "../bench/open-bench.js";
 import { decimalNumber, positiveList, wholeNumber } from "../option-parsers.js";
 import { formatTable } from "../terminal/format.js";
-import { addClusterFlags, clusterFlagNames } from "./cluster-flags.js";
+import { addClusterFlags, addGatewayFlags, clusterFlagNames } from "./flags.js";
 
 const EXAMPLES = `
 Examples:
@@ -16,7 +16,7 @@ export function addBenchCommands(program: Command, signal: AbortSignal): void {
   const bench = program.command("bench").description("measure a cluster through its HTTP API");
   for (const scenario of SCENARIOS) {
     const command = bench.command(scenario.name).description(scenario.description);
-    for (const [name, option] of Object.entries(scenario.options)) command.addOption(flagOf(name, option));
+    for (const [name, option] of Object.entries(scenario.options)) command.addOption(optionOf(name, option));
     addClusterFlags(addCommonFlags(command))
       .addHelpText("after", EXAMPLES)
       .action(async (options: BenchOptions) => {
@@ -27,12 +27,10 @@ export function addBenchCommands(program: Command, signal: AbortSignal): void {
 }
 
 function addCommonFlags(command: Command): Command {
-  return command
-    .option("--url <url>", "a gateway; default: the cluster of the data directory")
-    .option("--data-dir <dir>", "the data directory")
-    .option("--spawn", "start a cluster for this, with the options below, and stop it afterwards")
-    .option("--json", "print the result as JSON")
-    .option("-o, --out <file>", "write the result as JSON, too");
+  return addGatewayFlags(command)
+    .option("--json", "print the report as JSON")
+    .option("-o, --out <file>", "also write the report as JSON to this file")
+    .option("--spawn", "start a cluster with the options below, measure it and stop it");
 }
 
 interface Run {
@@ -52,7 +50,7 @@ async function runScenario(scenario: Scenario, { options, given, signal }: Run):
   console.log(json === true ? report : result.report.map(blockOf).join("\n\n"));
 }
 
-/** Switches that are not given: commander leaves them out. */
+/** Commander leaves out switches that are not given. */
 const defaultsOf = ({ options }: Scenario): Readonly<Record<string, boolean>> =>
   Object.fromEntries(Object.entries(options).flatMap(([name, { kind }]) => (kind === "switch" ? [[name, false]] : [])));
 
@@ -60,8 +58,8 @@ const blockOf = (block: Table | string): string =>
   typeof block === "string" ? block : formatTable([block.heading, ...block.rows], [...block.heading.keys()]);
 
 /** `promptTokens`, a whole number -> --prompt-tokens <n>. */
-function flagOf(name: string, option: ScenarioOption): Option {
-  const long = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+function optionOf(name: string, option: ScenarioOption): Option {
+  const long = flagOf(name);
   switch (option.kind) {
     case "whole":
       return new Option(`${long} <n>`, option.about).argParser(wholeNumber(option)).default(option.initial);

@@ -8,16 +8,17 @@ import { formatBytes, formatTable } from "../terminal/format.js";
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 export function addDeviceCommands(program: Command): void {
-  const device = program.command("device").description("show, and add, what this machine computes with");
+  const device = program.command("device").description("list the devices that workers can compute on, or add more");
   device
     .command("ls")
     .alias("list")
-    .description("list the devices that a worker can use (rhone up --device NAME)")
+    .description("list the devices of this machine (for `rhone up --device NAME`)")
     .option("--json", "print JSON")
     .action((options: { json?: boolean }) => list(options.json === true));
   device
-    .command("add <kind>")
-    .description("install the prebuilt libraries for cuda, vulkan or metal devices, several hundred MB")
+    .command("add")
+    .argument("<kind>", "cuda, vulkan or metal")
+    .description("install the prebuilt libraries for more devices (several hundred MB)")
     .action((kind: string) => {
       const packages = devicePackages(kind);
       if (packages.length > 0) install(packages);
@@ -42,21 +43,17 @@ function list(asJson: boolean): void {
   console.log(formatTable([["NAME", "KIND", "MEMORY", "FREE", "DESCRIPTION"], ...rows], [2, 3]));
 }
 
-/** Devices are called after their kind: CUDA0, Vulkan1. Throws DEVICE_NOT_FOUND. */
+/** Devices are named after their kind: CUDA0, Vulkan1. Throws DEVICE_NOT_FOUND. */
 function checkAnswers(kind: string): void {
-  if (
-    openEngine()
-      .devices()
-      .some(({ name }) => name.toLowerCase().startsWith(kind))
-  )
-    return;
+  const devices = openEngine().devices();
+  if (devices.some(({ name }) => name.toLowerCase().startsWith(kind))) return;
   throw new RhoneError(
     "DEVICE_NOT_FOUND",
-    `The libraries for ${kind} are installed, but no ${kind} device answers: check its driver (nvidia-smi, vulkaninfo).`,
+    `The ${kind} libraries are installed, but they find no device. Check the driver (nvidia-smi, vulkaninfo).`,
   );
 }
 
-/** Beside the packages that are there; neither package.json nor the lockfile changes. Throws DOWNLOAD_FAILED. */
+/** Leaves package.json and the lockfile alone. Throws DOWNLOAD_FAILED. */
 function install(packages: readonly string[]): void {
   const args = ["install", "--no-save", "--no-audit", "--no-fund", ...packages];
   const { status } = spawnSync("npm", args, { cwd: ROOT, stdio: "inherit", shell: process.platform === "win32" });

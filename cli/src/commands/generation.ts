@@ -1,50 +1,79 @@
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
-import { type GenerationRequest, type Message, type Sampling, streamText } from "@rhone/client";
+import { fetchStatus, type GenerationRequest, type Message, type Sampling, streamText } from "@rhone/client";
+import { RhoneError } from "@rhone/common";
 import type { Command } from "commander";
-import { readClusterRecord } from "../cluster/cluster-record.js";
 import { runningCluster } from "../cluster/find-cluster.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { decimalNumber, positive, wholeNumber } from "../option-parsers.js";
 import { formatError } from "../terminal/failure.js";
+import { addGatewayFlags } from "./flags.js";
+
+interface GenerationOptions {
+  readonly url?: string;
+  readonly model?: string;
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly seed?: number;
+  readonly stop?: readonly string[];
+  readonly dataDir?: string;
+}
 
 interface ChatOptions extends GenerationOptions {
   readonly system?: string;
 }
 
+export function addGenerateCommand(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command("generate")
+    .description("let the model continue a text")
+    .argument("[prompt...]", "the text (default: standard input)");
+  addGenerationFlags(command).action(async (words: readonly string[], options: GenerationOptions) => {
+    const target = await findTarget(options, commandContext(options.dataDir, signal));
+    const prompt = words.length > 0 ? words.join(" ") : await text(process.stdin);
+    await printAnswer(streamText({ ...target, input: { prompt }, sampling: samplingOf(options), signal }));
+  });
+}
+
 export function addChatCommand(program: Command, signal: AbortSignal): void {
   const command = program
     .command("chat")
-    .description("talk with the model; /reset forgets, /exit or Ctrl-D ends")
+    .description("talk with the model; /reset starts over, /exit or Ctrl-D leaves")
     .option("-s, --system <text>", "instructions for the model");
-  addGenerationOptions(command).action(async (options: ChatOptions) => {
+  addGenerationFlags(command).action(async (options: ChatOptions) => {
     const context = commandContext(options.dataDir, signal);
-    const { style } = context;
-    const target = await findTarget(options, context);
-    const start: readonly Message[] = options.system === undefined ? [] : [{ role: "system", content: options.system }];
-    let messages = start;
-    const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: style.bold("> ") });
-    lines.on("SIGINT", () => lines.close());
-    signal.addEventListener("abort", () => lines.close(), { once: true });
-    lines.prompt();
-    for await (const line of lines) {
-      const said = line.trim();
-      if (said === "/exit") break;
-      if (said === "/reset") messages = start;
-      else if (said !== "") {
-        const asked: readonly Message[] = [...messages, { role: "user", content: said }];
-        try {
-          const request = { ...target, input: { messages: asked }, sampling: samplingOf(options), signal };
-          messages = [...asked, { role: "assistant", content: await printAnswer(streamText(request)) }];
-        } catch (error) {
-          // The question is forgotten, the conversation goes on.
-          process.stderr.write(`${formatError(error, style)}\n`);
-        }
-      }
-      lines.prompt();
-    }
-    lines.close();
+    await chat(options, { ...(await findTarget(options, context)), sampling: samplingOf(options) }, context);
   });
+}
+
+async function chat(
+  { system }: ChatOptions,
+  target: Omit<GenerationRequest, "input" | "signal">,
+  { signal, style }: CommandContext,
+): Promise<void> {
+  const start: readonly Message[] = system === undefined ? [] : [{ role: "system", content: system }];
+  let messages = start;
+  const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: style.bold("> ") });
+  lines.on("SIGINT", () => lines.close());
+  signal.addEventListener("abort", () => lines.close(), { once: true });
+  lines.prompt();
+  for await (const line of lines) {
+    const content = line.trim();
+    if (content === "/exit") break;
+    if (content === "/reset") messages = start;
+    else if (content !== "") {
+      const asked: readonly Message[] = [...messages, { role: "user", content }];
+      try {
+        const answer = await printAnswer(streamText({ ...target, input: { messages: asked }, signal }));
+        messages = [...asked, { role: "assistant", content: answer }];
+      } catch (error) {
+        process.stderr.write(`${formatError(error, style)}\n`); // and the conversation continues without this question
+      }
+    }
+    lines.prompt();
+  }
+  lines.close();
 }
 
 async function printAnswer(pieces: AsyncIterable<string>): Promise<string> {
@@ -57,56 +86,37 @@ async function printAnswer(pieces: AsyncIterable<string>): Promise<string> {
   return answer;
 }
 
-export function addGenerateCommand(program: Command, signal: AbortSignal): void {
-  const command = program
-    .command("generate")
-    .description("let the model go on with a text")
-    .argument("[prompt...]", "the text; without it, standard input is read");
-  addGenerationOptions(command).action(async (words: readonly string[], options: GenerationOptions) => {
-    const target = await findTarget(options, commandContext(options.dataDir, signal));
-    const prompt = words.length > 0 ? words.join(" ") : await text(process.stdin);
-    for await (const piece of streamText({ ...target, input: { prompt }, sampling: samplingOf(options), signal })) {
-      process.stdout.write(piece);
-    }
-    process.stdout.write("\n");
-  });
-}
-
-export interface GenerationOptions {
-  readonly url?: string;
-  readonly model?: string;
-  readonly maxTokens?: number;
-  readonly temperature?: number;
-  readonly topP?: number;
-  readonly seed?: number;
-  readonly stop?: readonly string[];
-  readonly dataDir?: string;
-}
-
-/** The flags that `generate` and `chat` share. */
-export function addGenerationOptions(command: Command): Command {
-  return command
-    .option("--url <url>", "a gateway; default: the cluster of the data directory")
-    .option("-m, --model <name>", "default: the one that is served")
-    .option("-n, --max-tokens <n>", "most tokens to generate", positive)
-    .option("-t, --temperature <t>", "0 = always the likeliest token", decimalNumber({ least: 0, most: 2 }))
+function addGenerationFlags(command: Command): Command {
+  return addGatewayFlags(command)
+    .option("-m, --model <name>", "model to ask (default: the one that is served)")
+    .option("-n, --max-tokens <n>", "tokens to generate, at most", positive)
+    .option("-t, --temperature <t>", "0 = always the most likely token", decimalNumber({ least: 0, most: 2 }))
     .option("--top-p <p>", "nucleus sampling", decimalNumber({ least: 0, most: 1 }))
-    .option("--seed <n>", "equal seeds draw equal tokens", wholeNumber({ least: 0 }))
-    .option("--stop <text...>", "strings that end the answer")
-    .option("--data-dir <dir>", "the data directory");
+    .option("--seed <n>", "the same seed draws the same tokens", wholeNumber({ least: 0 }))
+    .option("--stop <text...>", "strings that end the answer");
 }
 
-export function samplingOf({ maxTokens, temperature, topP, seed, stop }: GenerationOptions): Sampling {
+function samplingOf({ maxTokens, temperature, topP, seed, stop }: GenerationOptions): Sampling {
   return { maxTokens, temperature, topP, seed, stop };
 }
 
-/** The gateway and the model to ask. Throws NOT_RUNNING. */
+type Target = Pick<GenerationRequest, "url" | "model" | "apiKey">;
+
+/** The gateway and the model to ask: by flags, else the data directory's cluster. Throws NOT_RUNNING. */
 export async function findTarget(
-  { url, model }: GenerationOptions,
-  { dataDir, config: { apiKey } }: Pick<CommandContext, "dataDir" | "config">,
-): Promise<Pick<GenerationRequest, "url" | "model" | "apiKey">> {
-  if (url !== undefined)
-    return { url: url.replace(/\/+$/, ""), model: model ?? (await readClusterRecord(dataDir))?.model ?? "", apiKey };
-  const cluster = await runningCluster(dataDir);
-  return { url: cluster.url, model: model ?? cluster.model, apiKey };
+  { url, model }: Pick<GenerationOptions, "url" | "model">,
+  { dataDir, signal, config: { apiKey } }: Pick<CommandContext, "dataDir" | "config" | "signal">,
+): Promise<Target> {
+  if (url === undefined) {
+    const cluster = await runningCluster(dataDir);
+    return { url: cluster.url, model: model ?? cluster.model, apiKey };
+  }
+  const gateway = url.replace(/\/+$/, "");
+  return { url: gateway, model: model ?? (await servedModel(gateway, signal)), apiKey };
+}
+
+async function servedModel(gateway: string, signal: AbortSignal): Promise<string> {
+  const [coordinator] = (await fetchStatus(gateway, signal)).coordinators;
+  if (coordinator !== undefined) return coordinator.model.name;
+  throw new RhoneError("NOT_RUNNING", `The gateway at ${gateway} sees no coordinator; name the model with --model.`);
 }

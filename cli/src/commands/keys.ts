@@ -4,6 +4,7 @@ import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js"
 import { type CommandContext, commandContext } from "../command-context.js";
 import { wholeNumber } from "../option-parsers.js";
 import { formatTable } from "../terminal/format.js";
+import { addDataDirFlag } from "./flags.js";
 
 interface KeysOptions {
   readonly redisUrl?: string;
@@ -20,42 +21,45 @@ const limit = wholeNumber({ least: 0, most: 1e12 });
 
 /** rhone keys create | list | revoke. */
 export function addKeysCommands(program: Command, signal: AbortSignal): void {
-  const keys = program.command("keys").description("API keys of a cluster; see `rhone up --auth`");
+  const keys = program.command("keys").description("create, list and revoke API keys (see `rhone up --auth`)");
   const withStore = async <T>(options: KeysOptions, use: (store: ApiKeyStore) => Promise<T>): Promise<T> => {
     const url = await redisOfCluster(options.redisUrl, commandContext(options.dataDir, signal));
     const redis = await openRedis({ url, name: "rhone-keys", waits: false, onError: () => {} });
     return use(new ApiKeyStore(redis)).finally(() => redis.disconnect());
   };
-  withTarget(keys.command("create").argument("<name>", "whose key it is; two keys of a name are one caller", keyName))
-    .description("make a key; its secret is shown now and never again")
-    .option("--rpm <n>", "requests per minute, 0 = no limit (default: the gateway's)", limit)
-    .option("--tpm <n>", "tokens per minute of prompts and answers, 0 = no limit (default: the gateway's)", limit)
+  withTarget(
+    keys
+      .command("create")
+      .argument("<name>", "name of the caller; keys with the same name share their limits", keyName),
+  )
+    .description("create a key and print its secret, which is shown only once")
+    .option("--rpm <n>", "requests per minute; 0 = no limit (default: the gateway's limit)", limit)
+    .option("--tpm <n>", "tokens per minute, prompts and answers; 0 = no limit (default: the gateway's limit)", limit)
     .action(async (name: string, options: CreateOptions) => {
       const { rpm = null, tpm = null } = options;
       const { key, secret } = newApiKey({ name, requestsPerMinute: rpm, tokensPerMinute: tpm });
       await withStore(options, (store) => store.add(key));
       if (options.json === true) return printJson({ ...keyObject(key), secret });
-      console.error(`Key ${key.id} of ${name}. Keep its secret: it is not shown again.`);
+      console.error(`Key ${key.id} for ${name}. Keep its secret; it is not shown again:`);
       console.log(secret);
     });
   withTarget(keys.command("list").alias("ls"))
-    .description("show the keys, without their secrets")
+    .description("list the keys, without their secrets")
     .action(async (options: KeysOptions) => print(await withStore(options, (store) => store.list()), options));
-  withTarget(keys.command("revoke").argument("<key>", "the id of one, or a name for all of that name"))
+  withTarget(keys.command("revoke").argument("<key>", "id of a key, or a name to revoke all keys of that name"))
     .description("refuse a key from now on")
     .action(async (idOrName: string, options: KeysOptions) => {
       const revoked = await withStore(options, (store) => store.revoke(idOrName));
       if (revoked.length === 0)
-        throw new RhoneError("NOT_FOUND", `There is no key ${idOrName}; see \`rhone keys list\`.`);
+        throw new RhoneError("NOT_FOUND", `There is no key ${idOrName}; \`rhone keys list\` shows all.`);
       if (options.json === true) return printJson(revoked.map(keyObject));
       for (const { id, name } of revoked) console.log(`revoked ${id} of ${name}`);
     });
 }
 
 const withTarget = (command: Command): Command =>
-  command
-    .option("--redis-url <url>", "the cluster's Redis; default: that of the data directory's cluster, else REDIS_URL")
-    .option("--data-dir <dir>", "the data directory")
+  addDataDirFlag(command)
+    .option("--redis-url <url>", "Redis of the cluster (default: the data directory's cluster, else REDIS_URL)")
     .option("--json", "print JSON");
 
 function keyName(text: string): string {
@@ -71,9 +75,9 @@ function print(keys: readonly ApiKey[], { json }: KeysOptions): void {
 
 const printJson = (value: unknown): void => console.log(JSON.stringify(value, null, 2));
 
-/** A line per key. */
+/** One row per key. */
 export function formatKeys(keys: readonly ApiKey[]): string {
-  if (keys.length === 0) return "No keys. `rhone keys create NAME` makes one.";
+  if (keys.length === 0) return "There are no keys. Create one with: rhone keys create NAME";
   const rows = keys.map(({ id, name, requestsPerMinute, tokensPerMinute, createdAt }) => [
     id,
     name,
@@ -89,7 +93,7 @@ function formatLimit(limit: number | null): string {
   return limit === 0 ? "no limit" : String(limit);
 }
 
-/** What is shown of a key: its digest would help nobody. */
+/** A key without its digest, for JSON. */
 export function keyObject({ id, name, requestsPerMinute, tokensPerMinute, createdAt }: ApiKey) {
   return {
     id,
@@ -100,7 +104,9 @@ export function keyObject({ id, name, requestsPerMinute, tokensPerMinute, create
   };
 }
 
-/** The Redis that keeps a cluster's state: the one that was named, else that of the data directory's cluster, else REDIS_URL. Throws NOT_RUNNING. */
+/**
+ * The URL of a cluster's Redis: the given one, else the data directory's cluster's, else REDIS_URL. Throws NOT_RUNNING.
+ */
 export async function redisOfCluster(
   named: string | undefined,
   { dataDir, config }: Pick<CommandContext, "dataDir" | "config">,
@@ -111,6 +117,6 @@ export async function redisOfCluster(
   if (url !== undefined) return url;
   throw new RhoneError(
     "NOT_RUNNING",
-    `No cluster runs in ${dataDir.root}; start it, or name its Redis with --redis-url or REDIS_URL.`,
+    `No cluster is running in ${dataDir.root}. To reach another one, give --redis-url or REDIS_URL.`,
   );
 }

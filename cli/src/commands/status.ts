@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { urlOfCluster } from "../cluster/find-cluster.js";
 import { formatStatus } from "../cluster/format-status.js";
 import { commandContext } from "../command-context.js";
+import { addGatewayFlags } from "./flags.js";
 
 interface StatusOptions {
   readonly json?: boolean;
@@ -11,16 +12,13 @@ interface StatusOptions {
   readonly dataDir?: string;
 }
 
-/** Coordinators publish once a second. */
+/** Longer than the second between two publications of a coordinator. */
 const SAMPLE_MS = 1100;
 
 export function addStatusCommand(program: Command, signal: AbortSignal): void {
-  program
-    .command("status")
-    .description("show the cluster: model, workers, memory, pages, sequences, tokens per second")
-    .option("--json", "print the gateway's GET /status as it is")
-    .option("--url <url>", "a gateway; default: the cluster of the data directory")
-    .option("--data-dir <dir>", "the data directory")
+  addGatewayFlags(program.command("status"))
+    .description("show the running cluster: workers, memory, pages, sequences, tokens per second")
+    .option("--json", "print the answer of the gateway's GET /status")
     .action(async ({ json, url, dataDir: home }: StatusOptions) => {
       const { dataDir, style } = commandContext(home, signal);
       const gateway = url ?? (await urlOfCluster(dataDir));
@@ -33,7 +31,7 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
         return formatStatus(cluster, earlier ?? cluster, style);
       });
       console.log(
-        [gateway, ...(pages.length > 0 ? pages : ["no coordinator has published its status yet"])].join("\n\n"),
+        [gateway, ...(pages.length > 0 ? pages : ["No coordinator has published its status yet."])].join("\n\n"),
       );
     });
 }

@@ -5,12 +5,12 @@ import type { Command } from "commander";
 
 const SCRIPT = fileURLToPath(new URL("../../../scripts/run-tests.mjs", import.meta.url));
 
-/** The launcher runs the same script itself, before it needs this command line to be built. */
+/** For `rhone --help`: the launcher runs the same script itself, without this command line being built. */
 export function addTestCommand(program: Command): void {
   program
     .command("test")
-    .description("check the code, then run every test; the last line counts them")
-    .argument("[args...]", "passed on to vitest")
+    .description("check the code and run every test; the last line counts them")
+    .argument("[args...]", "arguments for vitest")
     .allowUnknownOption()
     .action(async (args: readonly string[]) => {
       const child = spawn(process.execPath, [SCRIPT, ...args], { stdio: "inherit" });

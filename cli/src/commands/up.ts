@@ -10,7 +10,7 @@ import type { ClusterOptions } from "../launch/cluster-options.js";
 import { port } from "../option-parsers.js";
 import { ENTRY_POINTS } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
-import { addClusterFlags } from "./cluster-flags.js";
+import { addClusterFlags, addDataDirFlag } from "./flags.js";
 
 interface UpOptions extends Omit<ClusterOptions, "dataDir"> {
   readonly dataDir?: string;
@@ -20,45 +20,48 @@ interface UpOptions extends Omit<ClusterOptions, "dataDir"> {
 const EXAMPLES = `
 Examples:
   rhone up                                         Breeze, the demonstration model, on two workers
-  rhone up --detach --port 18080                   in the background; ends when it is ready
+  rhone up --detach --port 18080                   in the background; returns when the cluster is ready
   rhone up --host 0.0.0.0                          for other machines; then: rhone keys create NAME
   rhone up --model mistral-7b-instruct-v0.3        after: rhone model pull mistral-7b-instruct-v0.3
-  rhone up --storage s3://bucket/rhone             batches in a bucket; credentials as AWS's tools find them
+  rhone up --storage s3://bucket/rhone             files and batches in a bucket, with the usual AWS credentials
   rhone up --model ./my.gguf --workers 4 --kv-type q8_0 --context 8192`;
 
 export function addUpCommand(program: Command, signal: AbortSignal): void {
   const command = program
     .command("up")
-    .description("serve a model: start Redis, coordinator, workers and gateway on this machine");
-  addClusterFlags(command)
-    .option("-p, --port <port>", "HTTP port of the gateway; 0 = any", port, 8080)
-    .option("--host <host>", "address of the gateway; 0.0.0.0 lets other machines in", "127.0.0.1")
-    .addOption(
-      new Option(
-        "--auth <mode>",
-        "ask for API keys: auto asks unless --host is this machine's own address (default: RHONE_AUTH or auto)",
-      ).choices(["auto", "keys", "off"]),
-    )
-    .option(
-      "--storage <place>",
-      "files and batches: a folder or s3://bucket/prefix (default: in the data directory)",
-      place,
-    )
-    .option("--s3-endpoint <url>", "an S3-compatible service (default: Amazon's)")
-    .option("--s3-region <name>", "the bucket's region (default: AWS_REGION, or us-east-1 with --s3-endpoint)")
-    .addOption(
-      new Option("--s3-path-style <bool>", "bucket in the path (default: true with --s3-endpoint)").choices([
-        "true",
-        "false",
-      ]),
-    )
-    .option("--data-dir <dir>", "models, logs and run state (default: RHONE_HOME or ~/.rhone)")
-    .option("-d, --detach", "go on in the background once it is ready")
+    .description("serve a model: start Redis, the coordinator, workers and the gateway on this machine");
+  addDataDirFlag(addGatewaySettings(addClusterFlags(command)))
+    .option("-d, --detach", "return once the cluster is ready, and leave it running in the background")
     .addHelpText("after", EXAMPLES)
     .action((options: UpOptions) => up(options, signal));
 }
 
-/** A service runs elsewhere: its folders are absolute. */
+function addGatewaySettings(command: Command): Command {
+  return command
+    .option("-p, --port <port>", "HTTP port of the gateway; 0 = any free one", port, 8080)
+    .option("--host <host>", "address that the gateway listens on; 0.0.0.0 admits other machines", "127.0.0.1")
+    .addOption(
+      new Option(
+        "--auth <mode>",
+        "whether requests need an API key; auto: unless --host is a loopback address (default: RHONE_AUTH or auto)",
+      ).choices(["auto", "keys", "off"]),
+    )
+    .option(
+      "--storage <place>",
+      "where files and batches are kept: a folder or s3://bucket/prefix (default: the data directory)",
+      place,
+    )
+    .option("--s3-endpoint <url>", "S3-compatible service (default: Amazon S3)")
+    .option("--s3-region <name>", "region of the bucket (default: AWS_REGION, or us-east-1 with --s3-endpoint)")
+    .addOption(
+      new Option("--s3-path-style <bool>", "bucket in the path of the URL (default: true with --s3-endpoint)").choices([
+        "true",
+        "false",
+      ]),
+    );
+}
+
+/** Absolute, because the gateway runs in another folder. */
 const place = (text: string): string => (text.includes("://") ? text : resolve(text));
 
 async function up({ detach, ...asked }: UpOptions, signal: AbortSignal): Promise<void> {
@@ -68,7 +71,7 @@ async function up({ detach, ...asked }: UpOptions, signal: AbortSignal): Promise
   const report = renderer.show.bind(renderer);
   try {
     if (detach) return await startDetached(options, report, signal);
-    const { stop, kill } = listenForStop(() => renderer.note("stopping; Ctrl-C once more kills"));
+    const { stop, kill } = listenForStop(() => renderer.note("Stopping. Press Ctrl-C again to kill all processes."));
     await runCluster({ options, config, entryPoints: ENTRY_POINTS, report, stop, kill });
     renderer.note("stopped");
   } finally {
@@ -77,14 +80,12 @@ async function up({ detach, ...asked }: UpOptions, signal: AbortSignal): Promise
 }
 
 export function addDownCommand(program: Command, signal: AbortSignal): void {
-  program
-    .command("down")
-    .description("stop the cluster, in order")
-    .option("--data-dir <dir>", "the data directory")
-    .action(async (options: { dataDir?: string }) => {
+  addDataDirFlag(program.command("down").description("stop the running cluster")).action(
+    async (options: { dataDir?: string }) => {
       const { dataDir } = commandContext(options.dataDir, signal);
       const outcome = await stopCluster(dataDir);
-      if (outcome === "not-running") throw new RhoneError("NOT_RUNNING", `No cluster runs in ${dataDir.root}.`);
-      console.log(outcome === "stopped" ? "stopped" : "the cluster had crashed; what it left is cleared away");
-    });
+      if (outcome === "not-running") throw new RhoneError("NOT_RUNNING", `No cluster is running in ${dataDir.root}.`);
+      console.log(outcome === "stopped" ? "stopped" : "The cluster had crashed; its remaining processes were ended.");
+    },
+  );
 }

@@ -1,7 +1,7 @@
 import { activationTypeSchema, kvTypeSchema } from "@rhone/common";
 import { z } from "zod";
 
-/** What `rhone up` was asked for; plain data, since a supervisor in the background gets it on its command line. */
+/** The options of `rhone up`. Plain data, because a supervisor in the background gets them on its command line. */
 export const clusterOptionsSchema = z.object({
   dataDir: z.string(),
   model: z.string(),
@@ -23,9 +23,9 @@ export const clusterOptionsSchema = z.object({
   maxRows: z.number().int().optional(),
   activationType: activationTypeSchema.optional(),
   device: z.string().optional(),
-  /** Workers compute nothing; see `parseSimulation`. */
+  /** Makes workers compute nothing; see `parseSimulation`. */
   simulate: z.string().optional(),
-  /** Of files and batches: a folder or s3://bucket/prefix. */
+  /** For files and batches: a folder or s3://bucket/prefix. */
   storage: z.string().optional(),
   s3Endpoint: z.string().optional(),
   s3Region: z.string().optional(),

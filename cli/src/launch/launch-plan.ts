@@ -5,35 +5,37 @@ import type { DataDir } from "../data-dir.js";
 import { formatBytes, formatCount } from "../terminal/format.js";
 import type { ClusterOptions } from "./cluster-options.js";
 
-/** Everything about a cluster that is settled before its first process starts. */
+/** What a cluster's options mean on this machine, decided before its first process starts. */
 export interface LaunchPlan {
   readonly model: {
-    /** What clients ask for. */
+    /** The name that clients use. */
     readonly name: string;
     readonly path: string;
     /** For people. */
     readonly description: string;
-    /** Of the catalogue, where the file has none. */
+    /** From the catalogue; the file may have none. */
     readonly slidingWindow: number | undefined;
     readonly chatTemplate: string;
   };
   readonly workers: number;
   /** Per worker. */
   readonly threads: number;
-  /** Bytes that each worker may use; undefined lets it ask its device. */
+  /** Bytes that each worker may use; undefined = what its device has. */
   readonly memory: number | undefined;
 }
 
 export interface Machine {
   readonly cores: number;
-  /** Bytes that programs may still take. */
+  /** Bytes available to programs. */
   readonly availableMemory: number;
 }
 
 const DEFAULT_WORKERS = 2;
 const RECOMMENDED = "mistral-7b-instruct-v0.3";
 
-/** Finds the model and divides the machine. Throws MODEL_NOT_FOUND, what a damaged file throws, and INVALID_CONFIG. */
+/**
+ * Finds the model and divides the machine. Throws MODEL_NOT_FOUND, INVALID_CONFIG, and the errors of a damaged file.
+ */
 export async function planLaunch(options: ClusterOptions, dataDir: DataDir, machine: Machine): Promise<LaunchPlan> {
   const { path, entry } = await resolveModel(options.model, { modelsDir: dataDir.models });
   const summary = await inspectModel(path);
@@ -42,7 +44,7 @@ export async function planLaunch(options: ClusterOptions, dataDir: DataDir, mach
   if (workers > nLayers) {
     throw new RhoneError(
       "INVALID_CONFIG",
-      `${workers} workers can't share ${nLayers} layers; set --workers to ${nLayers} or less.`,
+      `${workers} workers can't share ${nLayers} layers. Set --workers to ${nLayers} or less.`,
     );
   }
   return {
@@ -63,19 +65,19 @@ export async function planLaunch(options: ClusterOptions, dataDir: DataDir, mach
 /** The cores, divided among the workers; at least one each. */
 export const defaultThreads = (cores: number, workers: number): number => Math.max(1, Math.floor(cores / workers));
 
-/** Workers on one machine share its memory, so that they do not each count on all of it. */
+/** 90 % of the machine's memory, divided: each worker by itself would count on all of it. */
 const memoryShare = (available: number, workers: number): number => Math.floor((0.9 * available) / workers);
 
 function describeModel(summary: ModelSummary, entry: CatalogueEntry | undefined): string {
   if (entry?.source.kind === "embedded") {
-    return `Breeze, a ${Math.round(summary.nParameters / 1e6)} M demonstration model, knows only a small world`;
+    return `Breeze, a ${Math.round(summary.nParameters / 1e6)} M demonstration model that knows only a small world`;
   }
   const { nParameters, fileBytes, config } = summary;
   const name = entry?.name ?? config.name;
   return `${name}, ${formatCount(nParameters)} parameters, ${config.nLayers} layers, ${formatBytes(fileBytes)}`;
 }
 
-/** What to run for a real model, told to whoever serves the demonstration model; undefined for any other. */
+/** How to serve a real model, if this is the demonstration model; undefined for any other. */
 export async function hintAfter(options: ClusterOptions, dataDir: DataDir): Promise<string | undefined> {
   const entry = CATALOGUE.find(({ name }) => name === options.model.toLowerCase());
   if (entry?.source.kind !== "embedded") return undefined;

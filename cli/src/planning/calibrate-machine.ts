@@ -15,7 +15,7 @@ export interface CalibrationRequest {
   /** The JavaScript file of the process. */
   readonly entry: string;
   readonly modelPath: string;
-  /** How many of the model's layers to load. */
+  /** Number of the model's layers to load. */
   readonly layers: number;
   readonly threads: number;
   readonly kvType: string;
@@ -38,14 +38,14 @@ export class CalibrationProcess {
     });
     this.#ended = new Promise((_, reject) => {
       const early = (how: string) =>
-        fatal ?? new RhoneError("INTERNAL", `The calibration ended unexpectedly (${how}).`);
+        fatal ?? new RhoneError("INTERNAL", `The process that times the model's layers ended unexpectedly (${how}).`);
       child.once("error", (error) => reject(early(error.message)));
       child.once("exit", (code, signal) => reject(early(signal ?? `exit code ${code}`)));
     });
-    this.#ended.catch(() => {}); // whoever waits for an answer hears of it
+    this.#ended.catch(() => {}); // `#answer` rejects with it
   }
 
-  /** Resolves when the layers are loaded. Throws what loading them throws. `signal` ends the process. */
+  /** Resolves when the layers are loaded. Throws the errors of loading. `signal` kills the process. */
   static async start(request: CalibrationRequest, signal: AbortSignal): Promise<CalibrationProcess> {
     const { entry, modelPath, layers, threads, kvType, slidingWindow, device } = request;
     const flags = {
@@ -68,7 +68,7 @@ export class CalibrationProcess {
     return started;
   }
 
-  /** Times steps of so many decode rows. */
+  /** Times steps with these numbers of decode rows. */
   async measure(rows: readonly number[]): Promise<readonly StepTimeStatus[]> {
     const answered = this.#answer();
     this.#child.send({ rows } satisfies CalibrationOrder);
@@ -91,8 +91,8 @@ function asError({ code, message }: Extract<Announcement, { kind: "fatal" }>): R
 const ONE_ROW = [1];
 
 /**
- * How fast a model's layers run with so many workers on this machine: all timed at once, because they share its memory
- * bandwidth, then one alone. No process is left when it returns or throws. Throws what loading the layers throws.
+ * Times a model's layers with `workers` workers on this machine: all at once, because they share its memory bandwidth,
+ * then one alone. No process is left when it returns or throws. Throws the errors of loading the layers.
  */
 export async function calibrateMachine(
   workers: number,

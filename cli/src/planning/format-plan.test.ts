@@ -18,7 +18,7 @@ WORKER  LAYERS      WEIGHTS   PAGES   TOTAL   LIMIT  ONE ROW
 TOKENS/S, PREDICTED   1 stream  8 streams
 2 workers x 1 thread      10.2       40.0
 
-Decoding only: prompts cost time besides.`);
+Decoding only; prefill takes time as well.`);
 });
 
 test("a faster single worker is recommended, with its factors", () => {
@@ -26,7 +26,7 @@ test("a faster single worker is recommended, with its factors", () => {
   const predictions = shape.predictions.map((each) => ({ ...each, tokensPerSecond: 1.8 * each.tokensPerSecond }));
   const single = { ...shape, workers: 1, threads: 2, predictions };
   expect(formatPlan({ ...(RUNNING as PlanReport), single }, styleFor({}, undefined))).toContain(
-    "Fewer workers would be faster: `--workers 1 --threads 2` gives 1.8x for 1 stream, 1.8x for 8 streams.",
+    "Fewer workers would be faster: `--workers 1 --threads 2` gives 1.8 times the tokens/s for 1 stream, 1.8 times the tokens/s for 8 streams.",
   );
 });
 

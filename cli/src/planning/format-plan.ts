@@ -1,4 +1,4 @@
-import { formatBytes, formatTable } from "../terminal/format.js";
+import { formatBytes, formatTable, plural } from "../terminal/format.js";
 import type { Style } from "../terminal/style.js";
 import { type PlannedShape, type PlannedStage, type PlanReport, singleGains } from "./plan-report.js";
 
@@ -9,19 +9,20 @@ const RIGHT = [2, 3, 4, 5, 6];
 export function formatPlan(report: PlanReport, style: Style): string {
   const { model, kvType, contextLength, shape, single } = report;
   const { pages, pageSize } = shape;
-  const title = `${style.bold(model)}  ${describe(shape)}, ${pages} ${kvType} pages of ${pageSize} positions, context ${contextLength}`;
+  const cache = `${pages} ${kvType} pages of ${pageSize} positions`;
+  const title = `${style.bold(model)}  ${describe(shape)}, ${cache}, context ${contextLength}`;
   const workers = formatTable([HEADING, ...shape.stages.map(stageRow)], RIGHT);
   const speeds = formatTable(
     [speedHeading(shape), ...[shape, ...(single === null ? [] : [single])].map(speedRow)],
     [1, 2, 3],
   );
-  const notes = ["Decoding only: prompts cost time besides.", ...advice(report)];
+  const notes = ["Decoding only; prefill takes time as well.", ...advice(report)];
   return [title, "", workers, "", speeds, "", ...notes].join("\n");
 }
 
 /** "2 workers x 1 thread" */
 function describe({ workers, threads }: PlannedShape): string {
-  return `${workers} ${workers === 1 ? "worker" : "workers"} x ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  return `${plural(workers, "worker")} x ${plural(threads, "thread")}`;
 }
 
 function stageRow(stage: PlannedStage, index: number): string[] {
@@ -38,7 +39,7 @@ function stageRow(stage: PlannedStage, index: number): string[] {
 }
 
 function speedHeading({ predictions }: PlannedShape): string[] {
-  const streams = predictions.map(({ streams }) => `${streams} ${streams === 1 ? "stream" : "streams"}`);
+  const streams = predictions.map(({ streams }) => plural(streams, "stream"));
   return ["TOKENS/S, PREDICTED", ...streams];
 }
 
@@ -47,12 +48,12 @@ function speedRow(shape: PlannedShape): string[] {
 }
 
 function advice(report: PlanReport): readonly string[] {
-  if (report.singleRefused !== null) return [`One worker alone is not possible: ${report.singleRefused}`];
+  if (report.singleRefused !== null) return [`A single worker is not possible: ${report.singleRefused}`];
   const gains = singleGains(report);
   if (gains === null || report.single === null) return [];
   const threads = report.single.threads;
   const each = report.shape.predictions.map(({ streams }, index) => {
-    return `${(gains[index] ?? 1).toFixed(1)}x for ${streams} ${streams === 1 ? "stream" : "streams"}`;
+    return `${(gains[index] ?? 1).toFixed(1)} times the tokens/s for ${plural(streams, "stream")}`;
   });
   return [`Fewer workers would be faster: \`--workers 1 --threads ${threads}\` gives ${each.join(", ")}.`];
 }

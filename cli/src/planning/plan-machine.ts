@@ -12,10 +12,11 @@ import {
 } from "@rhone/planner";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { LaunchPlan } from "../launch/launch-plan.js";
+import { plural } from "../terminal/format.js";
 import { calibrateMachine } from "./calibrate-machine.js";
 import type { PlannedShape, PlanReport } from "./plan-report.js";
 
-/** Layers that a calibration loads: more than a few only keep the processor's caches cold. */
+/** Layers that a calibration loads: enough to keep the processor's caches cold. */
 const TIMED_LAYERS = 8;
 
 export interface MachinePlanRequest {
@@ -31,7 +32,10 @@ export interface MachinePlanRequest {
   readonly onPhase: (text: string) => void;
 }
 
-/** Times the model on this machine and plans it: as asked, and with one worker. Throws NOT_ENOUGH_MEMORY and what timing throws. */
+/**
+ * Times the model on this machine and plans it, as asked and with one worker. Throws NOT_ENOUGH_MEMORY, and the errors
+ * of timing.
+ */
 export async function planMachine(request: MachinePlanRequest): Promise<PlanReport> {
   const { plan, options, memory } = request;
   const summary = await inspectModel(plan.model.path);
@@ -61,11 +65,11 @@ interface Shape {
   readonly memory: number;
 }
 
-/** Plans before it times, so that a model which does not fit is refused at once. */
+/** Plans once before timing, so that a model that does not fit is refused at once. */
 async function planShape(request: MachinePlanRequest, summary: ModelSummary, shape: Shape): Promise<PlannedShape> {
   cut(request, summary, { shape, calibration: null });
   const { workers, threads } = shape;
-  request.onPhase(`timing ${workers} ${workers === 1 ? "worker" : "workers"} with ${threads} threads each`);
+  request.onPhase(`timing ${plural(workers, "worker")} with ${plural(threads, "thread")} each`);
   const calibration = await calibrateMachine(workers, calibrationOf(request, summary, shape), request.signal);
   const plan = cut(request, summary, { shape, calibration });
   const stages = plan.stages.map(({ first, last, heads }) => ({ ...calibration, layers: last - first, heads }));

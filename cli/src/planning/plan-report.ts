@@ -15,7 +15,7 @@ export interface PlannedStage {
   readonly rowMs: number;
 }
 
-/** What so many workers would do, or do. */
+/** A number of workers, their stages and their predicted speed. */
 export interface PlannedShape {
   readonly workers: number;
   readonly threads: number;
@@ -30,16 +30,16 @@ export interface PlanReport {
   readonly kvType: string;
   readonly contextLength: number;
   readonly shape: PlannedShape;
-  /** The same machine with one worker that has all threads; null when that is the shape already, or cannot be told. */
+  /** The same machine with one worker that has all threads; null when `shape` is that, or it could not be timed. */
   readonly single: PlannedShape | null;
-  /** Why there is no `single` although one would be possible; null otherwise. */
+  /** Why one worker is impossible; null otherwise. */
   readonly singleRefused: string | null;
 }
 
-/** A shape is recommended from this ratio on: predictions are off by some per cent. */
+/** Predictions are off by some per cent: a smaller gain is no reason to recommend a shape. */
 const CLEARLY = 1.15;
 
-/** How many times as fast the single worker is, where it is clearly so for at least one number of streams; else null. */
+/** Single worker's speed over the speed of `shape`, by number of streams; null unless one of them is a clear gain. */
 export function singleGains({ shape, single }: PlanReport): readonly number[] | null {
   const gains = (single?.predictions ?? []).map(
     ({ tokensPerSecond }, index) => tokensPerSecond / (shape.predictions[index]?.tokensPerSecond ?? tokensPerSecond),
@@ -47,7 +47,7 @@ export function singleGains({ shape, single }: PlanReport): readonly number[] | 
   return gains.some((gain) => gain >= CLEARLY) ? gains : null;
 }
 
-/** The plan in force, with predictions from what the workers measured; null while there is none, or nothing was measured. */
+/** The running cluster's plan, with predictions from its workers' measurements; null while there are none. */
 export function reportRunning(status: ClusterStatus, streams: readonly number[]): PlanReport | null {
   const holders = status.workers.filter(({ layers }) => layers !== null).sort(byLayers);
   const stages = holders.flatMap((worker, index) => predictedStage(worker, index === holders.length - 1));

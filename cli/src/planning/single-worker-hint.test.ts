@@ -7,7 +7,7 @@ const two = (changes: Parameters<typeof workerStatus>[2] = {}) =>
 
 describe("the hint that one worker would be faster", () => {
   it("is given for workers of one machine, with the factor and the flags", () => {
-    expect(singleWorkerHint(two())).toMatch(/`--workers 1 --threads 2` should give about 1\.\d times/);
+    expect(singleWorkerHint(two())).toMatch(/`--workers 1 --threads 2` should be about 1\.\d times as fast/);
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import type { ClusterStatus, StepTimeStatus } from "@rhone/common";
 import { type PredictedStage, predict } from "@rhone/planner";
 
-/** Of the gain that twice the threads would give in theory; 0.9 was measured on two cores. */
+/** Share of the theoretical gain that more threads bring; 0.9 was measured with two threads for one. */
 const THREAD_EFFICIENCY = 0.85;
 const CLEARLY = 1.25;
 const STREAMS = 8;
@@ -9,8 +9,8 @@ const STREAMS = 8;
 const LEAST_PARAMETERS = 1e8;
 
 /**
- * A line for who runs several workers on one machine although one with all their threads should clearly be faster, from
- * what they measured; null otherwise, or when that cannot be told.
+ * A hint when several workers share a machine although one worker with all their threads should clearly be faster,
+ * judged by their measured step times; null otherwise, or when they have not measured.
  */
 export function singleWorkerHint({ workers, model }: ClusterStatus): string | null {
   const holders = workers.filter(({ layers }) => layers !== null).sort(byLayers);
@@ -31,7 +31,8 @@ export function singleWorkerHint({ workers, model }: ClusterStatus): string | nu
   const ratio = rate([single]) / rate(stages);
   if (ratio < CLEARLY) return null;
   const times = ratio.toFixed(1);
-  return `All workers share this machine: \`--workers 1 --threads ${threads}\` should give about ${times} times the tokens; \`rhone plan --model …\` measures it.`;
+  const advice = `\`--workers 1 --threads ${threads}\` should be about ${times} times as fast`;
+  return `All workers share this machine: ${advice}. \`rhone plan --model NAME\` measures it.`;
 }
 
 const rate = (stages: readonly PredictedStage[]): number => predict(stages, STREAMS).tokensPerSecond;

@@ -1,14 +1,14 @@
 import { createServer } from "node:net";
 import { type ListenAddress, listenOrExplain } from "@rhone/common";
 
-/** Throws PORT_IN_USE when somebody listens there already, INVALID_CONFIG when it can't be bound at all. */
+/** Throws PORT_IN_USE when another program listens there, INVALID_CONFIG when the address can't be bound at all. */
 export async function checkPortIsFree(address: ListenAddress): Promise<void> {
   const probe = createServer();
   await listenOrExplain(probe, address);
   await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
 
-/** A port of the loopback interface that was free a moment ago. */
+/** A port of the loopback interface that is free now; another program may still take it. */
 export async function freePort(): Promise<number> {
   const probe = createServer();
   await listenOrExplain(probe, { host: "127.0.0.1", port: 0 });

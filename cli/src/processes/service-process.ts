@@ -1,27 +1,33 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { type Announcement, isErrorCode, RhoneError } from "@rhone/common";
+import { type Announcement, parseErrorCode, RhoneError } from "@rhone/common";
 
 /** How to start a service. */
 export interface ServiceSpec {
+  /** Of its log and its record: "worker-1". */
   readonly name: string;
+  /** In messages: "Worker 1", "The gateway". */
+  readonly title: string;
   /** The JavaScript file to run. */
   readonly entry: string;
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  /** Its standard output and error are appended here. */
+  /** Standard output and error are appended to it. */
   readonly logFile: string;
 }
 
 export type Addresses = Readonly<Record<string, string>>;
 
-/** One run of a service: a child process on an IPC channel, which it takes as its sign of life from us. */
+/**
+ * One run of a service: a child process with an IPC channel. It ends when the channel closes, as when this process
+ * dies.
+ */
 export class ServiceProcess {
   readonly name: string;
   readonly pid: number;
-  /** Its listeners' addresses; rejects with what it said, or how it ended, when it ends before. */
+  /** The addresses that it listens on. Rejects as `ended` resolves when it ends before it listens. */
   readonly listening: Promise<Addresses>;
-  /** Why it ended, in words fit for a person. Never rejects. */
+  /** Why it ended. Never rejects. */
   readonly ended: Promise<RhoneError>;
   readonly #child: ChildProcess;
   #fatal: RhoneError | undefined;
@@ -37,16 +43,22 @@ export class ServiceProcess {
       });
     });
     this.listening = new Promise((resolve, reject) => {
+      let how = "did not start";
       child.on("message", (message: Announcement) => {
-        if (message.kind === "listening") resolve(message.addresses);
-        else if (message.kind === "fatal") this.#fatal = fatalError(spec.name, message);
+        if (message.kind === "listening") {
+          how = "failed";
+          resolve(message.addresses);
+        } else if (message.kind === "fatal") this.#fatal = fatalError(`${spec.title} ${how}.`, message);
       });
       void this.ended.then(reject);
     });
-    this.listening.catch(() => {}); // Whoever waits for it hears of it; so does whoever waits for the end.
+    this.listening.catch(() => {}); // `ended` tells the reason, too
   }
 
-  /** In a process group of its own: Ctrl-C at the terminal reaches only us, and we end the services in order. */
+  /**
+   * In a process group of its own, so that Ctrl-C at the terminal reaches only this process, which stops services in
+   * order.
+   */
   static start(spec: ServiceSpec): ServiceProcess {
     const log = openSync(spec.logFile, "a", 0o600);
     try {
@@ -62,7 +74,7 @@ export class ServiceProcess {
     }
   }
 
-  /** SIGTERM, and SIGKILL when it has not ended after `deadlineMs`. */
+  /** SIGTERM, then SIGKILL if it still runs after `deadlineMs`. */
   async stop(deadlineMs: number): Promise<void> {
     this.#child.kill("SIGTERM");
     const timer = setTimeout(() => this.kill(), deadlineMs);
@@ -77,12 +89,12 @@ export class ServiceProcess {
   #describeEnd(spec: ServiceSpec, how: string): RhoneError {
     const tail = lastLines(spec.logFile);
     const log = tail === "" ? "" : ` Its log ends:\n${tail}`;
-    return new RhoneError("INTERNAL", `The ${spec.name} ended unexpectedly (${how}).${log}`);
+    return new RhoneError("INTERNAL", `${spec.title} ended unexpectedly (${how}).${log}`);
   }
 }
 
-function fatalError(name: string, { code, message }: Extract<Announcement, { kind: "fatal" }>): RhoneError {
-  return new RhoneError(isErrorCode(code) ? code : "INTERNAL", `The ${name} could not go on. ${message}`);
+function fatalError(what: string, { code, message }: Extract<Announcement, { kind: "fatal" }>): RhoneError {
+  return new RhoneError(parseErrorCode(code, "INTERNAL"), `${what} ${message}`);
 }
 
 function lastLines(path: string): string {

@@ -1,23 +1,23 @@
 import { RhoneError } from "@rhone/common";
 
 export interface StopSignals {
-  /** The first signal: end in order. */
+  /** Aborted by the first signal: stop in order. */
   readonly stop: AbortSignal;
-  /** The second one: end at once. */
+  /** Aborted by the second signal: kill. */
   readonly kill: AbortSignal;
 }
 
-/** Turns the signals that ask a process to end into two abort signals. `onStop` hears of the first. */
+/** Turns SIGINT, SIGTERM and SIGHUP into two abort signals. `onStop` is called at the first. */
 export function listenForStop(onStop: () => void): StopSignals {
   const stop = new AbortController();
   const kill = new AbortController();
-  const hear = (): void => {
+  const onSignal = (): void => {
     if (stop.signal.aborted) kill.abort();
     else {
       stop.abort(new RhoneError("CANCELLED", "Interrupted."));
       onStop();
     }
   };
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, hear);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
   return { stop: stop.signal, kill: kill.signal };
 }

@@ -20,7 +20,14 @@ test("a service that dies again and again keeps its address and is given up with
     const service = new SupervisedService({
       spec: (previous) => {
         starts.push(previous);
-        return { name: "thing", entry, args: [], env: childEnvironment(), logFile: join(folder, "log") };
+        return {
+          name: "thing",
+          title: "The thing",
+          entry,
+          args: [],
+          env: childEnvironment(),
+          logFile: join(folder, "log"),
+        };
       },
       onChange: () => {},
       onRestart: (reason) => restarts.push(reason),
@@ -31,7 +38,7 @@ test("a service that dies again and again keeps its address and is given up with
   });
   expect(starts).toEqual([undefined, { grpc: "127.0.0.1:7" }, { grpc: "127.0.0.1:7" }]);
   expect(restarts).toHaveLength(2);
-  expect(why.message).toMatch(/thing ended unexpectedly \(exit code 7\).*out of luck.*too often/s);
+  expect(why.message).toMatch(/thing ended unexpectedly \(exit code 7\).*out of luck.*restarted 2 times within 60 s/s);
 });
 
 const limits = { most: 3, withinMs: 1000, firstDelayMs: 10 };

@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { RhoneError, toRhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common";
 import { type Addresses, ServiceProcess, type ServiceSpec } from "./service-process.js";
 
 export interface SupervisedOptions {
-  /** How to start it; `previous` holds the addresses of its last run, which others know it by. */
+  /** How to start it; `previous`: the addresses of its last run, which other processes know it by. */
   readonly spec: (previous: Addresses | undefined) => ServiceSpec;
   /** A process was started or has ended. */
   readonly onChange: () => void;
-  /** It ended by itself and is started again. */
+  /** It ended unexpectedly and is about to be restarted. */
   readonly onRestart: (why: RhoneError) => void;
-  /** It can't be kept alive. */
+  /** It ended too often and is not restarted. */
   readonly onGiveUp: (why: RhoneError) => void;
   readonly budget?: RestartBudget;
 }
 
-/** A service that is kept running: started again, after a growing pause, whenever it ends by itself. */
+/** A service that is restarted, after a growing pause, whenever it ends unexpectedly. */
 export class SupervisedService {
   readonly #options: SupervisedOptions;
   readonly #budget: RestartBudget;
@@ -31,7 +31,7 @@ export class SupervisedService {
     return this.#process;
   }
 
-  /** Starts it and returns its addresses. Rejects when its first run ends before it listens: that is no accident. */
+  /** Starts it and returns its addresses. A first run that ends before it listens is not restarted: `start` rejects. */
   async start(): Promise<Addresses> {
     const first = this.#spawn();
     this.#addresses = await first.listening;
@@ -60,13 +60,19 @@ export class SupervisedService {
     return started;
   }
 
+  #giveUp(why: RhoneError): RhoneError {
+    const { most, withinMs } = this.#budget.limits;
+    const times = `It was restarted ${most} times within ${withinMs / 1000} s and is given up.`;
+    return new RhoneError(why.code, `${why.message}\n${times}`, { cause: why });
+  }
+
   async #keepAlive(first: ServiceProcess): Promise<void> {
     let current = first;
     while (!this.#stopping.signal.aborted) {
       const why = await current.ended;
       if (this.#stopping.signal.aborted) return;
       const delayMs = this.#budget.next(performance.now());
-      if (delayMs === null) return this.#options.onGiveUp(hopeless(why));
+      if (delayMs === null) return this.#options.onGiveUp(this.#giveUp(why));
       this.#options.onRestart(why);
       await sleep(delayMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
       if (this.#stopping.signal.aborted) return;
@@ -75,32 +81,27 @@ export class SupervisedService {
   }
 }
 
-function hopeless(why: RhoneError): RhoneError {
-  const named = toRhoneError(why);
-  return new RhoneError(named.code, `${named.message}\nIt ended too often to be started again.`, { cause: why });
-}
-
 export interface RestartLimits {
   readonly most: number;
   readonly withinMs: number;
-  /** The pause before the first restart; doubled for each further one within the window. */
+  /** The pause before the first restart within the window; it doubles with each further one. */
   readonly firstDelayMs: number;
 }
 
 export const RESTART_LIMITS: RestartLimits = { most: 5, withinMs: 60_000, firstDelayMs: 250 };
 
-/** How often a service may be restarted before that is hopeless. */
+/** Limits how often a service is restarted. */
 export class RestartBudget {
-  readonly #limits: RestartLimits;
+  readonly limits: RestartLimits;
   #restarts: number[] = [];
 
   constructor(limits: RestartLimits = RESTART_LIMITS) {
-    this.#limits = limits;
+    this.limits = limits;
   }
 
-  /** The pause before the next restart in milliseconds, or null when the budget is spent. */
+  /** The pause before the next restart, in milliseconds; null when there were `most` restarts within the window. */
   next(nowMs: number): number | null {
-    const { most, withinMs, firstDelayMs } = this.#limits;
+    const { most, withinMs, firstDelayMs } = this.limits;
     this.#restarts = this.#restarts.filter((at) => nowMs - at < withinMs);
     if (this.#restarts.length >= most) return null;
     this.#restarts.push(nowMs);

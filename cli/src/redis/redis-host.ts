@@ -14,21 +14,30 @@ import { endLeftoverRedis } from "./leftover-redis.js";
 import { type RedisAddress, startRedisServer } from "./redis-server.js";
 import { startValkeyWasm } from "./valkey-wasm.js";
 
-// The process that holds the private Redis of a cluster: a server program as its child, or Valkey inside of it. It ends with its launcher.
+// The host process of a cluster's private Redis: a server program as its child, or Valkey inside it. It ends with its
+// launcher.
 
 const text = z.string().min(1);
 
 const redisHostSettings = {
-  binary: { env: "RHONE_REDIS_BINARY", schema: text.optional(), doc: "A redis-server; else Valkey in WebAssembly." },
-  dataFolder: { env: "RHONE_REDIS_DATA", schema: text, doc: "Where the append-only file goes." },
-  runFolder: { env: "RHONE_REDIS_RUN", schema: text, doc: "Where the server's process is recorded." },
-  socket: { env: "RHONE_REDIS_SOCKET", schema: text.optional(), doc: "The Unix socket to listen on; else a port." },
-  port: { env: "RHONE_REDIS_PORT", schema: portSchema.default(0), doc: "The loopback port to listen on." },
-  password: { env: "RHONE_REDIS_PASSWORD", schema: z.string().default(""), doc: "Asked of clients of the port." },
+  binary: {
+    env: "RHONE_REDIS_BINARY",
+    schema: text.optional(),
+    doc: "A redis-server or valkey-server program; else Valkey in WebAssembly.",
+  },
+  dataFolder: { env: "RHONE_REDIS_DATA", schema: text, doc: "Folder of the append-only file." },
+  runFolder: { env: "RHONE_REDIS_RUN", schema: text, doc: "Folder in which the server's process is recorded." },
+  socket: { env: "RHONE_REDIS_SOCKET", schema: text.optional(), doc: "Unix socket to listen on; else a port." },
+  port: { env: "RHONE_REDIS_PORT", schema: portSchema.default(0), doc: "Loopback port to listen on." },
+  password: {
+    env: "RHONE_REDIS_PASSWORD",
+    schema: z.string().default(""),
+    doc: "Password that clients of the port must give.",
+  },
   logLevel: logLevelSetting,
 } as const satisfies Settings;
 
-/** Loading a large append-only file takes a while. */
+/** Long enough to load a large append-only file. */
 const START_DEADLINE_MS = 120_000;
 
 await serviceMain({ service: "redis", settings: redisHostSettings }, async (config, { logger, shutdown }) => {
@@ -63,13 +72,16 @@ async function untilItAnswers(url: string): Promise<void> {
       (await connect(url)).disconnect();
       return;
     } catch (error) {
-      if (Date.now() > deadline) throw new RhoneError("REDIS_UNAVAILABLE", "Redis did not start.", { cause: error });
+      if (Date.now() > deadline)
+        throw new RhoneError("REDIS_UNAVAILABLE", `Redis does not answer after ${START_DEADLINE_MS / 1000} s.`, {
+          cause: error,
+        });
       await sleep(50);
     }
   }
 }
 
-/** Errors of single attempts are expected while the server starts. */
+/** Ignores connection errors, which are expected while the server starts. */
 function connect(url: string) {
   return openRedis({ url, name: "rhone-redis-host", waits: false, onError: () => {} });
 }

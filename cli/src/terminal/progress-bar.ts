@@ -1,6 +1,6 @@
 import { formatBytes } from "./format.js";
 
-/** Where lines go: standard error, so that standard output stays clean for pipes. */
+/** The part of a stream that progress needs. */
 export interface TerminalOutput {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -9,10 +9,10 @@ export interface TerminalOutput {
 
 const BAR_WIDTH = 24;
 const REDRAW_MS = 100;
-/** Between lines of a log, which is not redrawn. */
+/** Between lines where nothing can be redrawn. */
 const RELOG_MS = 10_000;
 
-/** One line that shows how far a long task is, redrawn on a terminal, repeated now and then elsewhere. */
+/** The progress of a long task: one line that is redrawn on a terminal, a line every 10 s elsewhere. */
 export class ProgressBar {
   readonly #output: TerminalOutput;
   readonly #label: string;
@@ -25,7 +25,7 @@ export class ProgressBar {
     this.#label = label;
   }
 
-  /** Bytes so far, and in all if known; `what` names the part of the task. */
+  /** `totalBytes`: undefined while unknown. `what` names the part of the task. */
   update(bytes: number, totalBytes: number | undefined, what = ""): void {
     this.#startBytes ??= bytes;
     const now = performance.now();
@@ -34,17 +34,17 @@ export class ProgressBar {
     this.#draw([this.#label, formatProgress(bytes, totalBytes), what, rate > 0 ? `${formatBytes(rate)}/s` : ""]);
   }
 
-  /** Things done, of how many; `what` is the last of them. */
+  /** For tasks that are counted; `what` names the last item. */
   updateCount(done: number, total: number, what: string): void {
     if (this.#isDue(performance.now(), done >= total)) this.#draw([this.#label, `${done} of ${total}`, what]);
   }
 
-  /** Ends the line with a last word. */
+  /** Replaces the line by a last one. */
   finish(text: string): void {
     this.#output.write(`${this.#output.isTTY ? "\r\x1b[2K" : ""}${this.#label}  ${text}\n`);
   }
 
-  /** Not more often than a reader needs; `finished` is always worth showing. */
+  /** Limits how often lines are written; the last one always is. */
   #isDue(now: number, finished: boolean): boolean {
     if (!finished && now - this.#drawnAt < (this.#output.isTTY ? REDRAW_MS : RELOG_MS)) return false;
     this.#drawnAt = now;

@@ -1,4 +1,4 @@
-/** Colours, or the text as it is. */
+/** Styles of text, which do nothing where colours are off. */
 export interface Style {
   readonly bold: (text: string) => string;
   readonly dim: (text: string) => string;
@@ -19,7 +19,7 @@ const COLOURED: Style = {
 };
 const PLAIN: Style = { bold: plain, dim: plain, red: plain, green: plain, yellow: plain };
 
-/** Colours on a terminal, unless the user wants none (https://no-color.org). */
+/** Colours on a terminal, unless NO_COLOR is set (https://no-color.org). */
 export function styleFor(stream: { readonly isTTY?: boolean }, noColor: string | undefined): Style {
   return stream.isTTY === true && noColor === undefined ? COLOURED : PLAIN;
 }

@@ -17,9 +17,9 @@ export interface BenchContext {
   /** JavaScript file of the coordinator's simulation on a virtual clock. */
   readonly simulationEntry: string;
   /**
-   * Runs `body` against the cluster of --url or the data directory, or, with --spawn, against one that is started for it and
-   * always stopped. `changes` override the command line's cluster options. Throws INVALID_CONFIG for changes to a cluster
-   * that was not started here.
+   * Runs `body` against the cluster of --url or the data directory, or, with --spawn, against one that is started for
+   * it and always stopped. `changes` override the command line's cluster options. Throws INVALID_CONFIG for changes to
+   * a cluster that was not started here.
    */
   readonly withCluster: <T>(body: (target: BenchTarget) => Promise<T>, changes?: ClusterChanges) => Promise<T>;
 }

@@ -4,8 +4,8 @@ import { z } from "zod";
 const failureSchema = z.object({ error: z.object({ message: z.string(), code: z.string().nullish() }) });
 
 /**
- * The error in a gateway's answer: the code and message of its JSON body, or INTERNAL with the beginning of a body that is
- * something else. A refused request whose code this version does not know is INVALID_REQUEST.
+ * The error in a gateway's answer: the code and message of its JSON body, or INTERNAL with the beginning of a body that
+ * is something else. A refused request whose code this version does not know is INVALID_REQUEST.
  */
 export function gatewayFailure(body: string, status: number): RhoneError {
   const failure = failureSchema.safeParse(parseJson(body));
@@ -16,7 +16,10 @@ export function gatewayFailure(body: string, status: number): RhoneError {
   return new RhoneError(status === 400 ? "INVALID_REQUEST" : "INTERNAL", message);
 }
 
-/** `fetch`, with the key if there is one. Throws NOT_RUNNING when no gateway answers, and the signal's reason when it aborts. */
+/**
+ * `fetch`, with the key if there is one. Throws NOT_RUNNING when no gateway answers, and the signal's reason when it
+ * aborts.
+ */
 export async function askGateway(url: string, { apiKey, ...init }: GatewayInit): Promise<Response> {
   try {
     return await fetch(url, { ...init, headers: { ...init.headers, ...authorization(apiKey) } });

@@ -32,7 +32,9 @@ const chunkSchema = z.object({
   ),
 });
 
-/** The text of a generation, piece by piece. Throws the gateway's own errors, and NOT_RUNNING when no gateway answers. */
+/**
+ * The text of a generation, piece by piece. Throws the gateway's own errors, and NOT_RUNNING when no gateway answers.
+ */
 export async function* streamText(request: GenerationRequest): AsyncGenerator<string> {
   const { url, model, input, sampling, apiKey, signal } = request;
   const path = "messages" in input ? "/v1/chat/completions" : "/v1/completions";

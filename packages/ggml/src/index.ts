@@ -3,7 +3,7 @@ export type { BufferType } from "./backend/buffer-type.js";
 export { GgmlType, type GgmlTypeInfo, type GgmlTypeName, isGgmlType, rowSize, typeInfo } from "./elements/ggml-type.js";
 export { dequantize, type QuantizeRequest, quantizeChunk } from "./elements/quantize.js";
 export { Graph, type GraphOptions } from "./graph/graph.js";
-export type { AttentionOptions, RopeMode, RopeOptions } from "./graph/operation-options.js";
+export type { AttentionOperands, RopeMode, RopeOptions, ViewLayout } from "./graph/operation-options.js";
 export type { DeviceInfo, DeviceKind } from "./native/device.js";
 export { devicePackages } from "./native/device-packages.js";
 export { type Engine, type EngineOptions, openEngine } from "./native/engine.js";

@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common";
 
-/** A schema, or a part of one, that no value satisfies. Whoever has another alternative catches it. */
+/** A schema, or a part of one, that no value satisfies. A caller that has other alternatives catches it. */
 export class Impossible extends RhoneError {
   constructor(where: string, why: string) {
     super("INVALID_REQUEST", `cannot be satisfied: ${where} ${why}`);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { predict } from "./predict.js";
 
-/** A stage of so many milliseconds for 1, 4 and 16 rows. */
+/** A stage that takes these milliseconds for 1, 4 and 16 rows, and `alone` for one row while others are idle. */
 const stage = (one: number, four: number, sixteen: number, alone = one) => ({
   curve: [
     { rows: 1, layerMs: one, headMs: 0 },

@@ -86,7 +86,7 @@ describe("a coordinator with its workers", () => {
     expect(JSON.parse(published ?? "{}").state).toBe("waiting_for_workers");
   });
 
-  it("goes on without a lost, doubled or changed token when a worker dies and returns", async () => {
+  it("continues without a lost, doubled or changed token when a worker dies and returns", async () => {
     let steps = 0;
     coordinator = await TestCoordinator.start(valkey.url, ["--workers", "3"]);
     for (const worker of ["w0", "w1", "w2"]) {
@@ -102,7 +102,7 @@ describe("a coordinator with its workers", () => {
     expect(workers[0]?.loads).toHaveLength(1); // survivors keep their shards
   });
 
-  it("cuts the layers anew when measured times make another cut clearly faster, once", async () => {
+  it("cuts the layers again when measured times make another cut clearly faster, once", async () => {
     coordinator = await TestCoordinator.start(valkey.url, ["--workers", "2"]);
     await join("fast");
     await join("slow", { layerMs: 3 });
@@ -141,6 +141,51 @@ describe("a coordinator with its workers", () => {
     failing.kill();
     await join("w1");
     await coordinator.until(({ state }) => state === "ready");
+  });
+
+  const outOfMemory = { code: "OUT_OF_MEMORY", message: "8 GiB needed, 1 GiB there" };
+
+  it("replaces a worker that can't load by one that joins later, and tries it again when that is lost", async () => {
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
+    const failing = await join("w0", { loadFailure: outOfMemory });
+    await coordinator.until(({ state }) => state === "failed");
+    const sound = await join("w1");
+    const status = await coordinator.until(({ state }) => state === "ready");
+    expect(status.workers.map(({ worker, layers }) => [worker, layers])).toEqual([
+      ["w0", null],
+      ["w1", [0, 8]],
+    ]);
+    sound.kill();
+    await coordinator.until(({ state, reason }) => state === "failed" && /Worker w0/.test(reason ?? ""));
+    expect(failing.loads).toHaveLength(2);
+  });
+
+  it("lets every spare try before it waits for another worker", async () => {
+    await cluster(1);
+    await join("w1", { loadFailure: outOfMemory });
+    await join("w2");
+    await coordinator.until(({ workers: joined }) => joined.length === 3);
+    workers[0]?.kill();
+    const status = await coordinator.until(({ state, epoch }) => state === "ready" && epoch > 1);
+    expect(status.workers.map(({ worker, layers }) => [worker, layers])).toEqual([
+      ["w1", null],
+      ["w2", [0, 8]],
+    ]);
+  });
+
+  it("does not miss a worker that joins while another one's load is about to fail", async () => {
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
+    let fail = (): void => {};
+    const beforeLoaded = new Promise<void>((resolve) => {
+      fail = resolve;
+    });
+    await join("w0", { loadFailure: outOfMemory, beforeLoaded });
+    await coordinator.until(({ state }) => state === "loading");
+    await join("w1");
+    await coordinator.until(({ workers: joined }) => joined.length === 2);
+    fail();
+    const status = await coordinator.until(({ state }) => state === "ready");
+    expect(status.workers.map(({ layers }) => layers)).toEqual([null, [0, 8]]);
   });
 
   it("says what is lacking when the model does not fit", async () => {

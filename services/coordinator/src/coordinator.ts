@@ -6,16 +6,16 @@ import type { Redis } from "ioredis";
 import type { CoordinatorConfig } from "./config.js";
 import { Engine } from "./engine/engine.js";
 import { Cancellations } from "./intake/cancellations.js";
-import { Consumer } from "./intake/consume.js";
+import { Consumer } from "./intake/consumer.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { ModelFacts } from "./model/model-facts.js";
 import { Pipeline, type PipelineListener } from "./pipeline/pipeline.js";
-import { planCluster } from "./pipeline/plan-pipeline.js";
+import { planPipeline } from "./pipeline/plan-pipeline.js";
 import { serveWorkers } from "./pipeline/serve-workers.js";
 import { clusterStatus } from "./status/cluster-status.js";
-import { StatusPublisher } from "./status/publish-status.js";
+import { StatusPublisher } from "./status/status-publisher.js";
 import { TokenLog } from "./token-log/token-log.js";
-import { shardSpec } from "./workers/shard-spec.js";
+import { shardSpec } from "./workers/shard-loads.js";
 import { WorkerRegistry } from "./workers/worker-registry.js";
 
 export interface CoordinatorOptions {
@@ -164,7 +164,7 @@ function createPipeline(
     id,
     registry,
     workersNeeded: workers,
-    plan: (members, lastPlan) => planCluster(members, lastPlan, { model, settings }),
+    plan: (members, lastPlan) => planPipeline(members, lastPlan, { model, settings }),
     shardSpec: (stage, pages) => shardSpec(stage, pages, { model, kvType, shape }),
     activationType: activationType === "f32" ? ACTIVATION_F32 : ACTIVATION_F16,
     stepTimeoutMs: stepTimeout * 1000,

@@ -1,5 +1,5 @@
-// Stands for a service of a cluster in tests. Its role is the name of the file it was copied to (see fake-cluster.ts); plan.json
-// beside it says what shall happen, and what does happen is written into the journal there.
+// A fake service of a cluster. Its role is the name of the file that it was copied to (see fake-cluster.ts); plan.json
+// beside it says what shall happen to it, and `journal` there records what does.
 import { appendFileSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { basename, dirname, join } from "node:path";

@@ -11,7 +11,7 @@ export interface CpuTime {
   readonly measured: number;
 }
 
-/** Tells the CPU time of some processes and their descendants from that of all others on the machine. */
+/** Separates the CPU time of some processes and their descendants from the rest of the machine. */
 export class CpuClock {
   readonly #roots: readonly number[];
 

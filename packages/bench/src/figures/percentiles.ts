@@ -6,8 +6,8 @@ export interface Percentiles {
 }
 
 /**
- * The quantile of `sorted` at `share` (0 to 1), interpolated between neighbours as numpy does: [10, 20, 30, 40] at 0.5 -> 25,
- * at 0.95 -> 38.5. NaN for no values.
+ * The quantile of `sorted` at `share` (0 to 1), interpolated between neighbours as numpy does: [10, 20, 30, 40] at 0.5
+ * -> 25, at 0.95 -> 38.5. NaN for no values.
  */
 export function quantile(sorted: readonly number[], share: number): number {
   const at = (sorted.length - 1) * share;
@@ -29,7 +29,9 @@ export const median = (values: readonly number[]): number =>
     0.5,
   );
 
-/** The element with the median `key`; of an even number, the lower of the middle two. Throws RangeError for no values. */
+/**
+ * The element with the median `key`; of an even number, the lower of the middle two. Throws RangeError for no values.
+ */
 export function medianBy<T>(values: readonly T[], key: (value: T) => number): T {
   const sorted = values.toSorted((a, b) => key(a) - key(b));
   const middle = sorted[(sorted.length - 1) >> 1];

@@ -59,7 +59,9 @@ function readProcess(pid: string): readonly ProcessCpu[] {
   }
 }
 
-/** proc(5)'s stat: field 4 is the parent, 14 and 15 are ticks in user and kernel mode; the name may hold blanks and ")". */
+/**
+ * proc(5)'s stat: field 4 is the parent, 14 and 15 are ticks in user and kernel mode; the name may hold blanks and ")".
+ */
 export function parseStat(stat: string): ProcessCpu {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const ticks = Number(fields[11]) + Number(fields[12]);

@@ -30,10 +30,10 @@ export function steadyWindowOf(streams: readonly Arrivals[]): SteadyWindow {
 }
 
 /**
- * Tokens per second of all streams together: the sum of each stream's rate between its first and its last token in the window.
- * Tokens arrive in bursts, one per stream and step; a count over the whole window would depend on which side of its edges a
- * burst falls. Two streams with tokens at 0, 100, 200 and 10, 110, 210 ms, window 10 to 200: one gap of 100 ms each -> 20
- * tokens/s.
+ * Tokens per second of all streams together: the sum of each stream's rate between its first and its last token in the
+ * window. Tokens arrive in bursts, one per stream and step; a count over the whole window would depend on which side of
+ * its edges a burst falls. Two streams with tokens at 0, 100, 200 and 10, 110, 210 ms, window 10 to 200: one gap of 100
+ * ms each -> 20 tokens/s.
  */
 export function decodeRate(streams: readonly Arrivals[], window: SteadyWindow): DecodeRate {
   const inside = streams.map((arrivals) => inWindow(arrivals, window));

@@ -24,8 +24,8 @@ const COMPLETION_TOKENS = /"completion_tokens":(\d+)/;
 const TAIL_BYTES = 2048;
 
 /**
- * Streams that restart as soon as they end. They are read with as little work as possible: chunks are counted, and only the
- * end of an answer is parsed. The first failure ends all of them.
+ * Streams that restart as soon as they end. They are read with as little work as possible: chunks are counted, and only
+ * the end of an answer is parsed. The first failure ends all of them.
  */
 export class Flood {
   /** Resolves after `stop`. Rejects with MEASUREMENT_VOID when an answer does not have exactly `maxTokens` tokens. */

@@ -13,7 +13,7 @@ test("a tiny vocabulary still gives its own ids", () => {
   expect(new RandomPrompts({ vocabSize: 16, seed: 1 }).prompt(50).every((id) => id >= 8 && id < 16)).toBe(true);
 });
 
-test("a prompt says the same tokens so many times, and each prompt others", () => {
+test("a prompt repeats its tokens, and every prompt has its own", () => {
   const prompts = new RepeatingPrompts(new RandomPrompts({ vocabSize: 32000, seed: 1 }), 3);
   const [first = [], second = []] = prompts.prompts(2, 10);
   expect(first).toHaveLength(10);

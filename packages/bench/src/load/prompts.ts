@@ -1,7 +1,7 @@
-/** Below these lie control and byte tokens in SentencePiece vocabularies. */
+/** SentencePiece vocabularies have control and byte tokens below this id. */
 const FIRST_TEXT_TOKEN = 260;
 
-/** Where a measurement's prompts come from. */
+/** A source of prompts. */
 export interface Prompts {
   prompt(length: number): readonly number[];
   prompts(count: number, length: number): readonly (readonly number[])[];

@@ -47,9 +47,14 @@ interface Usage {
   readonly prompt_tokens_details?: { readonly cached_tokens?: number };
 }
 
-/** One streamed completion of exactly `maxTokens` greedy tokens. `send` is apart from the constructor so that many start at once. */
+/**
+ * One streamed completion of exactly `maxTokens` greedy tokens. `send` is apart from the constructor so that many start
+ * at once.
+ */
 export class TokenStream {
-  /** Rejects with the gateway's own error, NOT_RUNNING, or MEASUREMENT_VOID for a stream of another length than asked. */
+  /**
+   * Rejects with the gateway's own error, NOT_RUNNING, or MEASUREMENT_VOID for a stream of another length than asked.
+   */
   readonly done: Promise<StreamRecord>;
   readonly #options: TokenStreamOptions;
   readonly #body: string;

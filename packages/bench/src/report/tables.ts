@@ -1,7 +1,7 @@
 import type { Percentiles } from "../figures/percentiles.js";
 import type { PipelineFigures } from "../figures/pipeline-figures.js";
 
-/** Rows of cells under a heading; whoever prints it aligns the columns. */
+/** Rows of cells under a heading; the command line aligns the columns. */
 export interface Table {
   readonly heading: readonly string[];
   readonly rows: readonly (readonly string[])[];
@@ -14,8 +14,8 @@ export const percentileCells = ({ p50, p95, p99 }: Percentiles): readonly string
   [p50, p95, p99].map((ms) => ms.toFixed(1));
 
 /**
- * The inside of the cluster, one row per line that has figures; `key` heads the column of their names. No table when there
- * are none.
+ * The inside of the cluster, one row per line that has figures; `key` heads the column of their names. No table when
+ * there are none.
  */
 export function insideTables(
   key: string,

@@ -18,7 +18,7 @@ export interface PrefixFigures {
   /** The first request with this prefix. */
   readonly first: PrefixRequest;
   readonly later: readonly PrefixRequest[];
-  /** Median TTFT of the later requests over that of the first. */
+  /** Median TTFT of the later requests over the TTFT of the first. */
   readonly ttftRatio: number;
 }
 

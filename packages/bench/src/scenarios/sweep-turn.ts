@@ -59,8 +59,10 @@ const ratio =
 export function describeTurn({ point, peer }: Turn): string {
   const rates = ({ decodeTokensPerSecond, prefillTokensPerSecond, otherCores: others }: Rates): string => {
     const disturbed = (others ?? 0) > DISTURBING_CORES ? ` (other processes used ${others?.toFixed(2)} cores)` : "";
-    return `decode ${decodeTokensPerSecond.toFixed(1)}, prefill ${prefillTokensPerSecond.toFixed(1)} tokens/s${disturbed}`;
+    const prefill = prefillTokensPerSecond.toFixed(1);
+    return `decode ${decodeTokensPerSecond.toFixed(1)}, prefill ${prefill} tokens/s${disturbed}`;
   };
   const other = peer === null ? "" : `; llama.cpp ${rates(peer)}`;
-  return `${point.concurrency} streams: ${rates(point)}${other}`;
+  const streams = point.concurrency === 1 ? "1 stream" : `${point.concurrency} streams`;
+  return `${streams}: ${rates(point)}${other}`;
 }

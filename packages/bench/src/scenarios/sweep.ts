@@ -28,7 +28,9 @@ const options = {
 
 type Values = ValuesOf<typeof options>;
 
-/** Tokens per second and latencies by the number of streams; on request beside llama.cpp's own engine on the same cores. */
+/**
+ * Tokens per second and latencies by the number of streams; on request beside llama.cpp's own engine on the same cores.
+ */
 export const sweep = defineScenario({
   name: "sweep",
   description: "equal streams, more and more of them at once",

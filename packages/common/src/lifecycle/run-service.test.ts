@@ -77,9 +77,23 @@ describe("runService", { timeout: 30_000 }, () => {
   });
 
   it("lets the caller of `crash` finish its turn", async () => {
-    const child = service(`common.crash(new Error("the cause")); logger.info("after the crash");`);
+    const child = service(`
+      common.crash(new Error("the cause"));
+      common.announce({ kind: "listening", service: "after the crash", addresses: {} });`);
     expect(await child.exit()).toBe(1);
-    expect(messages(child).slice(0, 2)).toEqual(["after the crash", "fatal error"]);
+    expect(child.announcements.slice(1)).toEqual([
+      { kind: "listening", service: "after the crash", addresses: {} },
+      fatal("INTERNAL", OPAQUE),
+    ]);
+  });
+
+  it("writes the whole log before it exits", async () => {
+    const child = service(`
+      shutdown.add("talkative", () => logger.info({ text: "x".repeat(2_000_000) }, "a long line"));
+      process.kill(process.pid, "SIGTERM");`);
+    expect(await child.exit()).toBe(0);
+    expect(messages(child)).toEqual(["shutting down", "a long line", "second closed", "first closed"]);
+    expect(child.log[1]).toMatchObject({ text: expect.stringMatching(/^x{2000000}$/) });
   });
 
   it("exits with 1 when a second error comes while it ends", async () => {

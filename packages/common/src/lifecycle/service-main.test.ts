@@ -31,7 +31,7 @@ describe("serviceMain", { timeout: 30_000 }, () => {
 
   --port       TEST_PORT        The port to bind. Default: 7100.
   --url        TEST_URL         A Redis. Required.
-  --log-level  RHONE_LOG_LEVEL  debug, info, warn, error or silent. Default: info.
+  --log-level  RHONE_LOG_LEVEL  Least severe messages in the log: debug, info, warn, error or silent. Default: info.
 `);
     expect(child.announcements).toEqual([]);
   });

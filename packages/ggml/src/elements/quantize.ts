@@ -63,23 +63,19 @@ const QUANTIZABLE: ReadonlySet<number> = new Set([
   GgmlType.MXFP4,
 ]);
 
-/**
- * The first `n` elements of `bytes`, which are stored as `type`. Throws TENSOR_TYPE_UNSUPPORTED for integers and F64.
- */
-export function dequantize(engine: Engine, type: GgmlType, bytes: Uint8Array, n: number): Float32Array {
-  const needed = rowSize(type, n);
-  if (bytes.byteLength < needed) {
-    throw new RhoneError(
-      "GGML_FAILED",
-      `${n} elements of ${typeInfo(type).name} take ${needed} bytes; ${bytes.byteLength} were given.`,
-    );
+/** The elements of `bytes`, whole blocks stored as `type`. Throws TENSOR_TYPE_UNSUPPORTED for integers and F64. */
+export function dequantize(engine: Engine, type: GgmlType, bytes: Uint8Array): Float32Array {
+  const { name, blockSize, typeSize } = typeInfo(type);
+  const blocks = bytes.byteLength / typeSize;
+  if (!Number.isInteger(blocks)) {
+    const message = `${bytes.byteLength} bytes are not whole ${name} blocks, which take ${typeSize} bytes each.`;
+    throw new RhoneError("GGML_FAILED", message);
   }
-  if (type === GgmlType.F32) return new Float32Array(bytes.slice(0, needed).buffer);
+  if (type === GgmlType.F32) return new Float32Array(bytes.slice().buffer);
   const traits = engine[native].ggml.getTypeTraits(type);
   const toFloat = koffi.decode(traits, TYPE_TRAITS_LAYOUT.toFloat, "void *") as bigint | null;
-  if (toFloat === null)
-    throw new RhoneError("TENSOR_TYPE_UNSUPPORTED", `ggml can't convert ${typeInfo(type).name} to f32.`);
-  const target = new Float32Array(n);
-  koffi.call(toFloat, TO_FLOAT, bytes, target, n);
+  if (toFloat === null) throw new RhoneError("TENSOR_TYPE_UNSUPPORTED", `ggml can't convert ${name} to f32.`);
+  const target = new Float32Array(blocks * blockSize);
+  koffi.call(toFloat, TO_FLOAT, bytes, target, target.length);
   return target;
 }

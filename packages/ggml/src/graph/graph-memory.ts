@@ -12,6 +12,11 @@ import { arena, type Shape, Tensor } from "../tensors/tensor.js";
  */
 const CACHE_LINE = 64;
 
+interface TypedShape {
+  readonly type: GgmlType;
+  readonly shape: Shape;
+}
+
 /** The memory behind a graph: descriptions of one step's tensors, their data, and what may be done with both now. */
 export class GraphMemory {
   readonly context: Pointer;
@@ -65,7 +70,7 @@ export class GraphMemory {
     if (bytes % CACHE_LINE === 0) return this.own(this.#leaf(type, shape));
     const words = (Math.ceil(bytes / CACHE_LINE) * CACHE_LINE) / 4;
     this.#tensors += 1;
-    return this.viewAs(this.#leaf(GgmlType.I32, [words, 1, 1, 1]), type, shape);
+    return this.viewAs(this.#leaf(GgmlType.I32, [words, 1, 1, 1]), { type, shape });
   }
 
   #leaf(type: GgmlType, shape: Shape): Pointer {
@@ -78,11 +83,12 @@ export class GraphMemory {
   /**
    * The first bytes of `x`, packed as `shape` of `type`. ggml makes a view of one block; its real extent is patched in.
    */
-  viewAs(x: Pointer, type: GgmlType, shape: Shape, blockSize = 1): Tensor {
+  viewAs(x: Pointer, { type, shape }: TypedShape, blockSize = 1): Tensor {
     const view = this.#host.engine.ggml.view1d(this.context, x, blockSize, 0);
     const row = rowSize(type, shape[0]);
     const plane = row * shape[1];
-    this.#arena.patch(view, type, shape, [typeInfo(type).typeSize, row, plane, plane * shape[2]]);
+    const nb = [typeInfo(type).typeSize, row, plane, plane * shape[2]] as const;
+    this.#arena.patch(view, { type, ne: shape, nb });
     return this.own(view);
   }
 

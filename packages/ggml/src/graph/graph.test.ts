@@ -169,7 +169,7 @@ describe("Graph", () => {
         [x, probe],
       ]),
     );
-    const stored = dequantize(engine, type, bytes, values.length);
+    const stored = dequantize(engine, type, bytes);
     const expected = [5, 0, 2].flatMap((page) =>
       Array.from({ length: pageRows }, (_, row) => {
         const start = (page * pageRows + row) * width;
@@ -198,7 +198,7 @@ describe("Graph", () => {
     const masked = graph.input(GgmlType.F16, [kv, tokens]);
     const scale = 1 / Math.sqrt(headDim);
     const result = await run(
-      graph.flashAttnExt(query, keys, values, { mask: masked, scale }),
+      graph.flashAttnExt({ q: query, k: keys, v: values, mask: masked, scale }),
       new Map<Tensor, ArrayBufferView>([
         [query, q],
         [keys, f16(k)],

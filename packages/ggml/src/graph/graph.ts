@@ -5,7 +5,7 @@ import { native, type Pointer } from "../bindings/pointer.js";
 import { type GgmlType, rowSize, typeInfo } from "../elements/ggml-type.js";
 import { arena, checkRange, type Ne, type Shape, shapeOf, type Tensor } from "../tensors/tensor.js";
 import { GraphMemory } from "./graph-memory.js";
-import type { AttentionOptions, RopeOptions } from "./operation-options.js";
+import type { AttentionOperands, RopeOptions, ViewLayout } from "./operation-options.js";
 
 export interface GraphOptions {
   /** Most tensors that a step may describe, inputs and views included; 8192 when absent. Each takes about 400 bytes. */
@@ -106,10 +106,10 @@ export class Graph implements Computable {
    * Attention, accumulated in f32. q f32 [headDim, nTokens, nHeads], k and v [headDim, nKv, nKvHeads]
    * -> f32 [headDim, nHeads, nTokens]: heads and tokens change places.
    */
-  flashAttnExt(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions): Tensor {
-    const mask = options.mask === undefined ? null : this.#memory.use(options.mask);
+  flashAttnExt({ q, k, v, mask, scale }: AttentionOperands): Tensor {
+    const visible = mask === undefined ? null : this.#memory.use(mask);
     const [a, b, c] = [this.#memory.use(q), this.#memory.use(k), this.#memory.use(v)];
-    const result = this.#ggml.flashAttnExt(this.#context, a, b, c, mask, options.scale, 0, 0);
+    const result = this.#ggml.flashAttnExt(this.#context, a, b, c, visible, scale, 0, 0);
     this.#ggml.precSetAcc(result, PREC_F32);
     return this.#memory.own(result);
   }
@@ -145,21 +145,20 @@ export class Graph implements Computable {
 
   // — Views: the same bytes in another shape —
 
-  reshape2d(x: Tensor, ne0: number, ne1: number): Tensor {
-    return this.#memory.own(this.#ggml.reshape2d(this.#context, this.#memory.use(x), ne0, ne1));
+  reshape2d(x: Tensor, ne: readonly [number, number]): Tensor {
+    return this.#memory.own(this.#ggml.reshape2d(this.#context, this.#memory.use(x), ne[0], ne[1]));
   }
 
-  reshape3d(x: Tensor, ne0: number, ne1: number, ne2: number): Tensor {
-    return this.#memory.own(this.#ggml.reshape3d(this.#context, this.#memory.use(x), ne0, ne1, ne2));
+  reshape3d(x: Tensor, ne: readonly [number, number, number]): Tensor {
+    return this.#memory.own(this.#ggml.reshape3d(this.#context, this.#memory.use(x), ne[0], ne[1], ne[2]));
   }
 
-  /** `nb`: stride of the outer dimension, in bytes. */
-  view2d(x: Tensor, ne: readonly [number, number], nb: readonly [number], offsetBytes = 0): Tensor {
-    return this.#memory.own(this.#ggml.view2d(this.#context, this.#memory.use(x), ne[0], ne[1], nb[0], offsetBytes));
+  /** The first bytes of x. `nb`: stride of the outer dimension, in bytes. */
+  view2d(x: Tensor, ne: readonly [number, number], nb: readonly [number]): Tensor {
+    return this.#memory.own(this.#ggml.view2d(this.#context, this.#memory.use(x), ne[0], ne[1], nb[0], 0));
   }
 
-  /** `nb`: strides of the three outer dimensions, in bytes. */
-  view4d(x: Tensor, ne: Shape, nb: readonly [number, number, number], offsetBytes = 0): Tensor {
+  view4d(x: Tensor, ne: Shape, { nb, offsetBytes = 0 }: ViewLayout): Tensor {
     const source = this.#memory.use(x);
     return this.#memory.own(
       this.#ggml.view4d(this.#context, source, ne[0], ne[1], ne[2], ne[3], nb[0], nb[1], nb[2], offsetBytes),
@@ -181,7 +180,7 @@ export class Graph implements Computable {
         `that takes ${bytes} bytes, the tensor ${x.packedBytes}${gaps}.`;
       throw new RhoneError("GGML_FAILED", message);
     }
-    return this.#memory.viewAs(this.#memory.use(x), type, shape, typeInfo(x.type).blockSize);
+    return this.#memory.viewAs(this.#memory.use(x), { type, shape }, typeInfo(x.type).blockSize);
   }
 
   // — Running —

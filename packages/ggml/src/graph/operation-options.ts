@@ -19,9 +19,19 @@ export interface RopeOptions {
   readonly freqFactors?: Tensor;
 }
 
-export interface AttentionOptions {
+export interface AttentionOperands {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
   /** f16 [nTokens, nKv] (ne [nKv, nTokens]): 0 where a token sees a position, -Infinity elsewhere. */
   readonly mask?: Tensor;
   /** Factor on the scores, commonly 1 / sqrt(headDim). */
   readonly scale: number;
+}
+
+export interface ViewLayout {
+  /** Strides of the three outer dimensions, in bytes. */
+  readonly nb: readonly [number, number, number];
+  /** Where the view begins; 0 when absent. */
+  readonly offsetBytes?: number;
 }

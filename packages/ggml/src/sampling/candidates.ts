@@ -1,7 +1,7 @@
 import koffi from "koffi";
 import { TOKEN_DATA_ARRAY_LAYOUT, TOKEN_DATA_LAYOUT } from "../bindings/llama.js";
 import type { Pointer } from "../bindings/pointer.js";
-import { expOfNegative } from "./exp-of-negative.js";
+import { expOfNegative } from "./log-probs.js";
 
 const WORDS = TOKEN_DATA_LAYOUT.size / 4;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { logSoftmaxOf, logSumExp, topLogprobs } from "./log-probs.js";
+import { expOfNegative, indexOfMax, logSoftmaxOf, logSumExp, topLogprobs } from "./log-probs.js";
 
 const logits = Float32Array.of(1, 3, -2, 3, Number.NEGATIVE_INFINITY, 0.5);
 const exact = (id: number) => {
@@ -30,5 +30,27 @@ describe("topLogprobs", () => {
   it("gives all when asked for more than there are, and none for 0", () => {
     expect(topLogprobs(logits, 99)).toHaveLength(6);
     expect(topLogprobs(logits, 0)).toEqual([]);
+  });
+});
+
+it("expOfNegative follows Math.exp closely, all the way down", () => {
+  for (let x = 0; x > -39.9; x -= 0.00317) {
+    expect(Math.abs(expOfNegative(x) / Math.exp(x) - 1)).toBeLessThan(3e-9);
+  }
+  expect(expOfNegative(0)).toBe(1);
+  expect(expOfNegative(-41)).toBe(0);
+  expect(expOfNegative(Number.NEGATIVE_INFINITY)).toBe(0);
+});
+
+describe("indexOfMax", () => {
+  const [nan, low] = [Number.NaN, Number.NEGATIVE_INFINITY];
+  it.each([
+    { name: "the greatest", values: [1, 9, 3], index: 1 },
+    { name: "the first among equals", values: [2, 7, 7], index: 1 },
+    { name: "a number beside NaN", values: [nan, -5, nan], index: 1 },
+    { name: "none without a number", values: [nan, low, low], index: -1 },
+    { name: "none of nothing", values: [], index: -1 },
+  ])("finds $name", ({ values, index }) => {
+    expect(indexOfMax(Float32Array.from(values))).toBe(index);
   });
 });

@@ -145,16 +145,27 @@ function cutsOf(llama: LlamaBindings, { topK = 0, topP = 1 }: SamplerOptions, te
   return chain;
 }
 
-function checkRanges(options: SamplerOptions): void {
-  const check = (param: string, value: number | undefined, fits: (value: number) => boolean, range: string) => {
-    if (value === undefined || fits(value)) return;
+interface Range {
+  readonly fits: (value: number) => boolean;
+  readonly range: string;
+}
+
+const FINITE: Range = { fits: Number.isFinite, range: "a number" };
+const FRACTION: Range = { fits: (value) => value >= 0 && value <= 1, range: "between 0 and 1" };
+const PARAMETER_RANGES: readonly (readonly [option: keyof SamplingOptions, param: string, range: Range])[] = [
+  ["temperature", "temperature", { fits: (t) => t >= 0 && Number.isFinite(t), range: "0 or more" }],
+  ["topK", "top_k", { fits: Number.isInteger, range: "a whole number" }],
+  ["topP", "top_p", { fits: (p) => p > 0 && p <= 1, range: "above 0 and at most 1" }],
+  ["minP", "min_p", FRACTION],
+  ["repetitionPenalty", "repetition_penalty", { fits: (p) => p > 0 && Number.isFinite(p), range: "above 0" }],
+  ["frequencyPenalty", "frequency_penalty", FINITE],
+  ["presencePenalty", "presence_penalty", FINITE],
+];
+
+function checkRanges(options: SamplingOptions): void {
+  for (const [option, param, { fits, range }] of PARAMETER_RANGES) {
+    const value = options[option];
+    if (typeof value !== "number" || fits(value)) continue;
     throw new RhoneError("INVALID_REQUEST", `${param} must be ${range}; it is ${value}.`, { param });
-  };
-  check("temperature", options.temperature, (t) => t >= 0 && Number.isFinite(t), "0 or more");
-  check("top_k", options.topK, Number.isInteger, "a whole number");
-  check("top_p", options.topP, (p) => p > 0 && p <= 1, "above 0 and at most 1");
-  check("min_p", options.minP, (p) => p >= 0 && p <= 1, "between 0 and 1");
-  check("repetition_penalty", options.repetitionPenalty, (p) => p > 0 && Number.isFinite(p), "above 0");
-  check("frequency_penalty", options.frequencyPenalty, Number.isFinite, "a number");
-  check("presence_penalty", options.presencePenalty, Number.isFinite, "a number");
+  }
 }

@@ -7,6 +7,13 @@ import type { NativeEngine } from "../native/load-native.js";
 /** One number per dimension, innermost first. */
 export type Extents = readonly [number, number, number, number];
 
+interface Layout {
+  readonly type: number;
+  readonly ne: Extents;
+  /** Strides in bytes. */
+  readonly nb: Extents;
+}
+
 /**
  * A ggml context in JavaScript memory: it holds tensors' descriptions, never their data. Since the memory is an
  * ArrayBuffer, descriptions are read and patched without a native call. Every `reset` starts a new generation, and
@@ -92,7 +99,7 @@ export class MetadataArena {
   }
 
   /** Gives a view another type and shape over the same bytes. */
-  patch(tensor: Pointer, type: number, ne: Extents, nb: Extents): void {
+  patch(tensor: Pointer, { type, ne, nb }: Layout): void {
     const start = this.#offset(tensor);
     this.#memory.setInt32(start + TENSOR_LAYOUT.type, type, true);
     for (let i = 0; i < 4; i++) {

@@ -23,6 +23,16 @@ export interface StorageOptions {
   readonly readWhole?: boolean;
 }
 
+interface Declared {
+  readonly arena: MetadataArena;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+interface Allocated extends Declared {
+  /** Null when the tensors take no bytes. */
+  readonly buffer: Pointer | null;
+}
+
 /** Named tensors that outlive graphs, such as KV pages, in one buffer. Close it before its backend. */
 export class TensorStorage {
   /** Bytes of the buffer. */
@@ -34,12 +44,7 @@ export class TensorStorage {
   /** `setAsync` calls in flight. */
   #writing = 0;
 
-  private constructor(
-    host: NativeBackend,
-    arena: MetadataArena,
-    tensors: ReadonlyMap<string, Tensor>,
-    buffer: Pointer | null,
-  ) {
+  private constructor(host: NativeBackend, { arena, tensors, buffer }: Allocated) {
     this.#host = host;
     this.#arena = arena;
     this.#tensors = tensors;
@@ -62,9 +67,9 @@ export class TensorStorage {
     );
     try {
       const tensors = new Map(specs.map((spec) => [spec.name, declare(host, arena, spec)]));
-      const buffer = allocate(host, arena, specs.length, place);
+      const buffer = allocate(host, place, { arena, tensors });
       if (buffer !== null && options.readWhole === true) preferHugePages(host, buffer);
-      return new TensorStorage(host, arena, tensors, buffer);
+      return new TensorStorage(host, { arena, tensors, buffer });
     } catch (error) {
       arena.close();
       throw error;
@@ -154,7 +159,7 @@ function declare(host: NativeBackend, arena: MetadataArena, { name, type, ne }: 
 }
 
 /** Null when the tensors take no bytes. */
-function allocate(host: NativeBackend, arena: MetadataArena, count: number, place: BufferType): Pointer | null {
+function allocate(host: NativeBackend, place: BufferType, { arena, tensors }: Declared): Pointer | null {
   const { alloc, backend, log } = host.engine;
   const type = place[native];
   const bytes = alloc.allocCtxTensorsFromBuftSize(arena.context, type);
@@ -165,7 +170,7 @@ function allocate(host: NativeBackend, arena: MetadataArena, count: number, plac
   const { result, complaints } = log.capture(() => (fits ? alloc.allocCtxTensorsFromBuft(arena.context, type) : null));
   if (result === null) {
     const message =
-      `${count} tensors need ${bytes} bytes of ${place.name} memory, but device ${name} has ${memoryTotal}. ` +
+      `${tensors.size} tensors need ${bytes} bytes of ${place.name} memory, but device ${name} has ${memoryTotal}. ` +
       (complaints || "Use more workers, a smaller type or a shorter context.");
     throw new RhoneError("OUT_OF_MEMORY", message);
   }

@@ -54,7 +54,7 @@ type ByteRanges = readonly (readonly [first: number, last: number])[];
 
 /**
  * One byte out of `ranges`. The engine reads a positive class byte by byte up to ff. It turns a class of one element
- * into a text, which above ASCII is another byte sequence; a byte that is named twice stays a class.
+ * into a text, which above ASCII would be two bytes; a byte that is named twice stays a class.
  */
 function byteClass(ranges: ByteRanges): string {
   const one = (byte: number): string => `\\x${byte.toString(16).padStart(2, "0")}`;

@@ -34,8 +34,7 @@ async function numbersIn(file: GgufFile, name: string): Promise<number[]> {
   const handle = await open(file.path);
   const bytes = await readTensorBytes(handle, info);
   await handle.close();
-  const size = info.ne.reduce((product, extent) => product * extent, 1);
-  return Array.from(dequantize(engine, info.type, bytes, size));
+  return Array.from(dequantize(engine, info.type, bytes));
 }
 
 const whole = { "config.json": CONFIG, "model.safetensors": encodeSafetensors(SHAPES) };

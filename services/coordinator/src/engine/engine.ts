@@ -69,9 +69,9 @@ export class Engine {
   }
 
   /**
-   * Generates one sequence. Resolves when its last event is written; a second call for the same request joins the first.
-   * `recorded` and `ordinal`: the tokens that its log holds already, and the ordinal of its next event.
-   * Rejects with EPOCH_CHANGED when another coordinator has continued it, SHUTTING_DOWN when this one closes.
+   * Generates one sequence. Resolves when its last event is written; a second call for the same request joins the
+   * first. `recorded` and `ordinal`: the tokens that its log holds already, and the ordinal of its next event. Rejects
+   * with EPOCH_CHANGED when another coordinator has continued it, SHUTTING_DOWN when this one closes.
    */
   run(job: GenerationJob, recorded: readonly number[] = [], ordinal = 0): Promise<void> {
     if (this.#closed) return Promise.reject(shuttingDown());

@@ -11,7 +11,7 @@ describe("PromptEmbedding", () => {
     expect(read(embedding.toBase64())).toEqual([Math.fround(0.6), Math.fround(0.8)]);
   });
 
-  it("begins anew with the prompt", () => {
+  it("begins again with the prompt", () => {
     const embedding = new PromptEmbedding();
     embedding.add({ position: 0, count: 5 }, Float32Array.of(9, 9));
     embedding.add({ position: 0, count: 3 }, Float32Array.of(0, 2));
@@ -22,7 +22,9 @@ describe("PromptEmbedding", () => {
   it("refuses a span that does not follow, and a sum of another width", () => {
     const embedding = new PromptEmbedding();
     embedding.add({ position: 0, count: 2 }, Float32Array.of(1, 1));
-    expect(() => embedding.add({ position: 3, count: 1 }, Float32Array.of(1, 1))).toThrow(/position 3 after 2/);
+    expect(() => embedding.add({ position: 3, count: 1 }, Float32Array.of(1, 1))).toThrow(
+      /begins at position 3 with 2 values; expected position 2/,
+    );
     expect(() => embedding.add({ position: 2, count: 1 }, Float32Array.of(1))).toThrow(/1 values/);
   });
 

@@ -1,21 +1,21 @@
 import { CANCEL_CHANNEL, cancelledKey } from "@rhone/common";
 import type { Redis } from "ioredis";
 
-/** How many cancelled ids are remembered: enough for those whose job is being taken from the queue right now. */
+/** How many cancelled ids are kept: enough for the jobs that are being taken from the queue at this moment. */
 const REMEMBERED = 4096;
 
-/** Hears which requests are cancelled, on a connection of its own. */
+/** The requests that clients cancelled, as announced on one Redis connection. */
 export class Cancellations {
-  readonly #subscriber: Redis;
   readonly #recent = new Set<string>();
 
-  private constructor(subscriber: Redis) {
-    this.#subscriber = subscriber;
-  }
+  private constructor() {}
 
-  /** `subscriber` becomes the property of the result. */
+  /**
+   * Subscribes on `subscriber`, which is borrowed and can do nothing else from then on. Calls `onCancel` for each
+   * request.
+   */
   static async open(subscriber: Redis, onCancel: (requestId: string) => void): Promise<Cancellations> {
-    const cancellations = new Cancellations(subscriber);
+    const cancellations = new Cancellations();
     subscriber.on("message", (_channel: string, requestId: string) => {
       cancellations.#remember(requestId);
       onCancel(requestId);
@@ -24,14 +24,10 @@ export class Cancellations {
     return cancellations;
   }
 
-  /** Whether a request is cancelled: the flag in Redis, or word that came while that was being read. */
+  /** Whether a request is cancelled: by its flag in Redis, or by an announcement that came while the flag was read. */
   async has(redis: Redis, requestId: string): Promise<boolean> {
     const flagged = await redis.exists(cancelledKey(requestId));
     return flagged > 0 || this.#recent.has(requestId);
-  }
-
-  close(): void {
-    this.#subscriber.disconnect();
   }
 
   #remember(requestId: string): void {

@@ -1,30 +1,31 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Frame, FrameLink, isErrorCode, RhoneError, toRhoneError } from "@rhone/common";
+import { crash, type Frame, FrameLink, parseErrorCode, RhoneError, toRhoneError } from "@rhone/common";
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine/engine.js";
+import type { Member } from "../workers/member.js";
 
-/** How long a new pipeline may take to pass a probe through all stages, and how often it is tried. */
+/** How long a new pipeline may take to pass a probe through all stages, and how often one is sent. */
 const PROBE_WITHIN_MS = 60_000;
 const PROBE_AGAIN_MS = 500;
 
 export interface EpochListener {
+  /** The result of the oldest step in flight. Throws STAGE_FAILED when it is of another step or incomplete. */
   result(step: number, result: rhone.v1.StepResult.$Properties): void;
   /** A stage could not run `step`. */
   failed(step: number, error: RhoneError): void;
 }
 
-/** One membership of one pipeline: the frames that go into it and come out of it. Over when it breaks, once. */
+/** One membership of one pipeline: the frames that go into it and come out of it. It breaks once and is over then. */
 export class Epoch implements StepLink {
   readonly number: number;
   readonly stages: number;
   readonly pages: number;
   readonly rowBlock: number;
-  /** Known once the shards are loaded. */
+  /** Null until the shards are timed; see PipelineShape. */
   stepTimes: PipelineTimes | null = null;
   readonly #pipeline: string;
-  readonly #firstAddress: string;
-  readonly #workers: readonly string[];
+  readonly #members: readonly Member[];
   readonly #listener: EpochListener;
   readonly #ending = new AbortController();
   #link: FrameLink | null = null;
@@ -35,21 +36,17 @@ export class Epoch implements StepLink {
     readonly pipeline: string;
     readonly number: number;
     readonly pages: number;
-    /** Rows that the workers' kernels compute at once. */
-    readonly rowBlock: number;
-    /** Worker ids in stage order. */
-    readonly workers: readonly string[];
-    /** Of stage 0. */
-    readonly firstAddress: string;
+    /** In stage order. */
+    readonly members: readonly Member[];
     readonly listener: EpochListener;
   }) {
+    const { members } = options;
     this.number = options.number;
-    this.stages = options.workers.length;
+    this.stages = members.length;
     this.pages = options.pages;
-    this.rowBlock = options.rowBlock;
+    this.rowBlock = Math.max(...members.map(({ rowBlock }) => rowBlock));
     this.#pipeline = options.pipeline;
-    this.#firstAddress = options.firstAddress;
-    this.#workers = options.workers;
+    this.#members = members;
     this.#listener = options.listener;
   }
 
@@ -58,8 +55,24 @@ export class Epoch implements StepLink {
     return this.#ending.signal;
   }
 
-  includes(worker: string): boolean {
-    return this.#workers.includes(worker);
+  /** On the performance clock: when a stage last finished a step. */
+  get steppedAt(): number {
+    return Math.max(...this.#members.map(({ steppedAt }) => steppedAt));
+  }
+
+  includes(member: Member): boolean {
+    return this.#members.includes(member);
+  }
+
+  /**
+   * Tells every stage of the epoch, the last one first: a stage should know of it before its upstream neighbour sends.
+   * `address`: host:port where the last stage sends its results.
+   */
+  open(address: string, activationType: rhone.v1.ActivationType): void {
+    for (const [stage, member] of [...this.#members.entries()].reverse()) {
+      const next = this.#members[stage + 1]?.address ?? address;
+      member.send({ epoch: { pipeline: this.#pipeline, epoch: this.number, stage, next, activationType } });
+    }
   }
 
   break(error: RhoneError): void {
@@ -75,8 +88,8 @@ export class Epoch implements StepLink {
   }
 
   /**
-   * Resolves when a probe has run through every stage, in order. Stages learn of the epoch each on its own line, so the
-   * first probes may find one that does not know of it yet: they are sent again.
+   * Resolves when a probe has run through every stage, in order. Each stage hears of the epoch on its own control
+   * stream, so the first probes may reach one that does not know of it yet: probes are sent until one returns.
    */
   async probe(): Promise<void> {
     const returned = new Promise<readonly string[]>((resolve) => {
@@ -92,13 +105,13 @@ export class Epoch implements StepLink {
       this.signal.throwIfAborted();
       if (workers !== null) return this.#checkRoute(workers);
       if (deadline.aborted) {
-        const stages = this.#workers.join(", ");
-        throw new RhoneError("STAGE_FAILED", `No probe came through ${stages} in ${PROBE_WITHIN_MS / 1000} s.`);
+        const stages = `the workers ${this.#workers.join(", ")}`;
+        throw new RhoneError("STAGE_FAILED", `No probe returned through ${stages} within ${PROBE_WITHIN_MS / 1000} s.`);
       }
     }
   }
 
-  /** What the last stage sent. Frames of another pipeline or epoch are late duplicates: they are dropped. */
+  /** Takes a frame of the last stage. Late frames of another pipeline or epoch are dropped. */
   accept(frame: Frame): void {
     if (!this.owns(frame) || this.signal.aborted) return;
     const step = frame.step ?? 0;
@@ -107,25 +120,25 @@ export class Epoch implements StepLink {
     else if (frame.result != null) this.#record(step, frame.result);
   }
 
-  /** A result that makes no sense ends the epoch; a broken invariant of ours ends the process as well. */
+  owns(frame: Frame): boolean {
+    return frame.pipeline === this.#pipeline && frame.epoch === this.number;
+  }
+
+  /** A malformed result ends the epoch; a broken invariant of this process ends the process as well. */
   #record(step: number, result: rhone.v1.StepResult.$Properties): void {
     try {
       this.#listener.result(step, result);
     } catch (error) {
       const named = toRhoneError(error);
       this.break(named);
-      if (named.code !== "STAGE_FAILED") setImmediate(() => Promise.reject(error));
+      if (named.code !== "STAGE_FAILED") crash(error);
     }
-  }
-
-  owns(frame: Frame): boolean {
-    return frame.pipeline === this.#pipeline && frame.epoch === this.number;
   }
 
   #connect(): void {
     if (this.#link !== null) return;
     this.#link = new FrameLink({
-      address: this.#firstAddress,
+      address: this.#members[0]?.address ?? "",
       peer: "stage 0",
       onBroken: (error) => {
         this.#link = null;
@@ -140,14 +153,18 @@ export class Epoch implements StepLink {
     if (this.#link === null) throw new RhoneError("WORKER_LOST", "Stage 0 closed its stream right after the probe.");
     if (workers.join() === this.#workers.join()) return;
     const routes = `${workers.join(", ")} instead of ${this.#workers.join(", ")}`;
-    throw new RhoneError("STAGE_FAILED", `The probe ran through ${routes}.`);
+    throw new RhoneError("STAGE_FAILED", `The probe ran through the workers ${routes}.`);
   }
 
   #fail(step: number, { code, message, worker, stage }: rhone.v1.Failure.$Properties): void {
-    const name = isErrorCode(code ?? "") ? (code as "STAGE_FAILED") : "STAGE_FAILED";
+    const name = parseErrorCode(code, "STAGE_FAILED");
     const error = new RhoneError(name, `Stage ${stage} on worker ${worker}: ${message}`);
     this.#listener.failed(step, error);
     this.break(error);
+  }
+
+  get #workers(): readonly string[] {
+    return this.#members.map(({ worker }) => worker);
   }
 
   #frame(body: Frame): Frame {

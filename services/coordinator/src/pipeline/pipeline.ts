@@ -1,5 +1,12 @@
-import { type Logger, type PipelineState, RhoneError, toRhoneError, type WorkerMessage } from "@rhone/common";
-import type { ModelPlan, PipelineTimes, StagePlan } from "@rhone/planner";
+import {
+  Condition,
+  type Logger,
+  type PipelineState,
+  RhoneError,
+  toRhoneError,
+  type WorkerMessage,
+} from "@rhone/common";
+import type { ModelPlan, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine/engine.js";
 import type { Metrics } from "../metrics.js";
@@ -7,42 +14,41 @@ import { Calibrations } from "../workers/calibrations.js";
 import type { Member } from "../workers/member.js";
 import { ShardLoads, type ShardSpec } from "../workers/shard-loads.js";
 import type { RegistryListener, WorkerRegistry } from "../workers/worker-registry.js";
-import { Epoch } from "./epoch.js";
+import { Epoch, type EpochListener } from "./epoch.js";
+import { sameCut, stepTimesOf } from "./plan-pipeline.js";
 
-/** A plan that could not stand is tried again after this long, if not sooner by a change of membership. */
+/** The pause before a failed plan is tried again, unless the membership changes first. */
 const RETRY_MS = 2000;
-/** After a loss: long enough not to spin when a pipeline breaks as soon as it stands. */
+/** The pause after a loss, so that a pipeline that breaks as soon as it is ready does not keep the process busy. */
 const REBUILD_MS = 100;
 const WATCHDOG_MS = 1000;
 
-export interface PipelineListener {
+export interface PipelineListener extends EpochListener {
   /** Frames may be sent. */
   ready(link: StepLink): void;
-  /** The pipeline that was ready is gone. */
+  /** The pipeline that was ready is lost. */
   lost(): void;
-  result(step: number, result: rhone.v1.StepResult.$Properties): void;
-  failed(step: number, error: RhoneError): void;
   /** On the performance clock: when the oldest frame without a result was sent, or null. */
   waitingSince(): number | null;
 }
 
 export interface PipelineOptions {
-  /** Its id; epochs are counted within it. */
+  /** The pipeline's id; its epochs are numbered from 1. */
   readonly id: string;
   readonly registry: WorkerRegistry;
-  /** Fewer joined workers than needed: null. Throws NOT_ENOUGH_MEMORY or INVALID_CONFIG. */
+  /** Null while fewer workers have joined than it needs. Throws NOT_ENOUGH_MEMORY or INVALID_CONFIG. */
   readonly plan: (members: readonly Member[], lastPlan: readonly StagePlan[]) => ModelPlan | null;
   readonly workersNeeded: number;
   readonly shardSpec: (stage: StagePlan, pages: number) => ShardSpec;
   readonly activationType: rhone.v1.ActivationType;
-  /** A step without a result, while no stage counts steps, for so long breaks the epoch. */
+  /** The epoch is broken when no step has returned and no stage has reported progress for this long. */
   readonly stepTimeoutMs: number;
   readonly listener: PipelineListener;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
 
-/** Failures that only other workers or settings can mend. */
+/** Failures that only other workers or other settings can mend. */
 const LASTING = new Set<string>([
   "NOT_ENOUGH_MEMORY",
   "INVALID_CONFIG",
@@ -51,7 +57,7 @@ const LASTING = new Set<string>([
   "MODEL_NOT_FOUND",
 ]);
 
-/** Brings a pipeline up, and up again whenever it is lost: plan, load, open the epoch, probe, ready. */
+/** Brings a pipeline up, and again whenever it is lost: plan, load, open the epoch, probe, ready. */
 export class Pipeline implements RegistryListener {
   readonly #options: PipelineOptions;
   readonly #loads = new ShardLoads();
@@ -61,8 +67,14 @@ export class Pipeline implements RegistryListener {
   #reason: string | null = null;
   #epoch: Epoch | null = null;
   #epochs = 0;
+  /** The last plan whose shards were all loaded. */
   #lastPlan: readonly StagePlan[] = [];
-  #membershipChanged: () => void = () => {};
+  /** Changes when a worker joins or leaves. */
+  readonly #membership = new Condition();
+  /** The membership that the current plan was made for. */
+  #plannedFor = 0;
+  /** Whether a worker outside the current plan has not failed to load a shard. */
+  #hasSpare = false;
   #everReady = false;
   #address = "";
   #changed: () => void = () => {};
@@ -92,29 +104,29 @@ export class Pipeline implements RegistryListener {
   }
 
   joined(): void {
-    this.#membershipChanged();
+    this.#membership.notify();
     this.#changed();
   }
 
   left(member: Member, reason: string): void {
-    if (this.#epoch?.includes(member.worker)) {
+    if (this.#epoch?.includes(member)) {
       this.#epoch.break(new RhoneError("WORKER_LOST", `Worker ${member.worker} was lost: ${reason}.`));
     }
-    this.#membershipChanged();
+    this.#membership.notify();
     this.#changed();
   }
 
   message(member: Member, message: WorkerMessage): void {
-    this.#loads.hear(member, message);
-    this.#calibrations.hear(message);
+    this.#loads.receive(member, message);
+    this.#calibrations.receive(message);
   }
 
-  /** `changed` is called when the state, the reason or the membership is another. */
+  /** Calls `changed` whenever the state, the reason or the membership changes. */
   onChange(changed: () => void): void {
     this.#changed = changed;
   }
 
-  /** Runs until `close`. `address`: host:port of this coordinator, where the last stage sends its results. */
+  /** Runs until `close`. `address`: host:port where the last stage sends its results. */
   async run(address: string): Promise<void> {
     const { signal } = this.#closing;
     this.#address = address;
@@ -132,7 +144,7 @@ export class Pipeline implements RegistryListener {
     const error = new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down.");
     this.#closing.abort(error);
     this.#epoch?.break(error);
-    this.#membershipChanged();
+    this.#membership.notify();
   }
 
   /** One life of a pipeline. Returns or throws when it is over. */
@@ -142,8 +154,10 @@ export class Pipeline implements RegistryListener {
     const epoch = this.#begin(plan, members);
     try {
       await this.#load(plan, members, epoch);
+      this.#lastPlan = plan.stages;
       if (!(await this.#measure(plan, members, epoch))) return;
-      this.#open(members);
+      this.#become("probing", "the stages are connecting");
+      epoch.open(this.#address, this.#options.activationType);
       await epoch.probe();
       await this.#serve(epoch);
     } finally {
@@ -155,39 +169,25 @@ export class Pipeline implements RegistryListener {
   async #awaitPlan(): Promise<ModelPlan> {
     const { registry, plan, workersNeeded } = this.#options;
     for (;;) {
-      const changed = new Promise<void>((resolve) => {
-        this.#membershipChanged = resolve;
-      });
       this.#closing.signal.throwIfAborted();
+      this.#plannedFor = this.#membership.version;
+      this.#hasSpare = false;
       const made = plan(registry.members, this.#lastPlan);
       if (made !== null) return made;
       this.#become("waiting_for_workers", `${registry.members.length} of ${workersNeeded} workers have joined`);
-      await changed;
+      await this.#membership.changedSince(this.#plannedFor);
     }
   }
 
   #begin(plan: ModelPlan, members: readonly Member[]): Epoch {
-    const { listener, id } = this.#options;
-    const workers = members.map(({ worker }) => worker);
-    this.#lastPlan = plan.stages;
-    this.#epochs++;
-    for (const member of this.#options.registry.members) {
+    const { listener, id, registry } = this.#options;
+    for (const member of registry.members) {
       const stage = plan.stages.find(({ worker }) => worker === member.worker) ?? null;
-      if (stage === null && member.shard !== null) {
-        member.loaded = null;
-        member.send({ release: {} });
-      }
+      if (stage === null && member.shard !== null) this.#loads.release(member);
+      if (stage === null && member.loadFailedAt === null) this.#hasSpare = true;
       member.shard = stage;
     }
-    this.#epoch = new Epoch({
-      pipeline: id,
-      number: this.#epochs,
-      pages: plan.pages,
-      rowBlock: Math.max(...members.map(({ rowBlock }) => rowBlock)),
-      workers,
-      firstAddress: members[0]?.address ?? "",
-      listener,
-    });
+    this.#epoch = new Epoch({ pipeline: id, number: ++this.#epochs, pages: plan.pages, members, listener });
     return this.#epoch;
   }
 
@@ -204,28 +204,21 @@ export class Pipeline implements RegistryListener {
     epoch.signal.throwIfAborted();
   }
 
-  /** Has the workers time their layers. False when another cut is clearly faster by these times: begin anew. */
+  /**
+   * Has the workers time their layers. False when another cut is clearly faster by these times, so that a new plan is
+   * due.
+   */
   async #measure(plan: ModelPlan, members: readonly Member[], epoch: Epoch): Promise<boolean> {
     const { registry, logger } = this.#options;
     await this.#calibrations.complete(members, epoch.signal);
     epoch.stepTimes = stepTimesOf(plan.stages, members);
     const better = this.#options.plan(registry.members, plan.stages);
     if (better === null || sameCut(better.stages, plan.stages)) return true;
-    logger.info({ epoch: epoch.number, from: plan.stages, to: better.stages }, "cutting the layers anew, as measured");
+    logger.info(
+      { epoch: epoch.number, from: plan.stages, to: better.stages },
+      "cutting the layers again, by measured times",
+    );
     return false;
-  }
-
-  /** Tells every stage of the epoch, the last first: a stage should know of it before its upstream neighbour sends. */
-  #open(members: readonly Member[]): void {
-    this.#become("probing", "the stages are connecting");
-    const { id, activationType } = this.#options;
-    members.toReversed().forEach((member, fromLast) => {
-      const stage = members.length - 1 - fromLast;
-      const next = members[stage + 1]?.address ?? this.#address;
-      member.send({
-        epoch: { pipeline: id, epoch: this.#epochs, stage, next, activationType },
-      });
-    });
   }
 
   async #serve(epoch: Epoch): Promise<void> {
@@ -248,41 +241,32 @@ export class Pipeline implements RegistryListener {
     throw error;
   }
 
-  /** Breaks an epoch in which nothing moves any more. A slow step is no reason while the stages still count steps. */
+  /** Breaks an epoch in which nothing moves. A slow step is no reason while the stages still finish steps. */
   #watch(epoch: Epoch): void {
-    const { listener, registry, stepTimeoutMs } = this.#options;
+    const { listener, stepTimeoutMs } = this.#options;
     const since = listener.waitingSince();
-    if (since === null) return;
-    const stepped = registry.members.filter(({ worker }) => epoch.includes(worker)).map(({ steppedAt }) => steppedAt);
-    if (performance.now() - Math.max(since, ...stepped) < stepTimeoutMs) return;
+    if (since === null || performance.now() - Math.max(since, epoch.steppedAt) < stepTimeoutMs) return;
     epoch.break(new RhoneError("STAGE_FAILED", `No stage has finished a step for ${stepTimeoutMs / 1000} s.`));
   }
 
-  /** Says why, and waits until it is worth another try: at once when the membership changed, else a while. */
+  /** Reports the failure and waits until another try is worth it. */
   async #afterFailure(error: RhoneError, original: unknown): Promise<void> {
     const { logger } = this.#options;
-    const lasting = LASTING.has(error.code);
-    // One that stood is rebuilt at once: only the requests that broke it, if any did, are counted against.
+    // A pipeline that was ready is rebuilt at once: the requests that broke it, if any, are counted by the engine.
     if (error.code === "WORKER_LOST" || this.#state === "ready") {
       logger.warn({ code: error.code, reason: error.message, epoch: this.#epochs }, "pipeline lost");
       this.#become("waiting_for_workers", error.message);
-      await this.#pause(REBUILD_MS);
-      return;
+      return this.#pause(REBUILD_MS);
     }
     logger.error({ err: original, code: error.code, epoch: this.#epochs }, "pipeline failed");
     this.#become("failed", `${error.code}: ${error.message}`);
-    await this.#pause(lasting ? null : RETRY_MS);
+    if (!LASTING.has(error.code)) return this.#pause(RETRY_MS);
+    return this.#pause(this.#hasSpare ? REBUILD_MS : undefined);
   }
 
-  /** Until the membership changes, or `ms` have passed. */
-  async #pause(ms: number | null): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
-      this.#membershipChanged = resolve;
-      if (ms !== null) timer = setTimeout(resolve, ms);
-      if (this.#closing.signal.aborted) resolve();
-    });
-    clearTimeout(timer);
+  /** Until the membership differs from the one planned for, or `withinMs` have passed. */
+  async #pause(withinMs?: number): Promise<void> {
+    await this.#membership.changedSince(this.#plannedFor, withinMs === undefined ? {} : { withinMs });
   }
 
   #become(state: PipelineState, reason: string | null): void {
@@ -293,22 +277,8 @@ export class Pipeline implements RegistryListener {
 
   #member(worker: string): Member {
     const member = this.#options.registry.get(worker);
-    if (member === undefined) throw new RhoneError("WORKER_LOST", `Worker ${worker} left while the plan was made.`);
+    if (member === undefined)
+      throw new RhoneError("WORKER_LOST", `Worker ${worker} left while the pipeline was planned.`);
     return member;
   }
-}
-
-function sameCut(a: readonly StagePlan[], b: readonly StagePlan[]): boolean {
-  const key = (stages: readonly StagePlan[]): string =>
-    JSON.stringify(stages.map(({ worker, last }) => [worker, last]));
-  return key(a) === key(b);
-}
-
-/** Null when a worker could not time its shard. */
-function stepTimesOf(stages: readonly StagePlan[], members: readonly Member[]): PipelineTimes | null {
-  const times = stages.flatMap(({ first, last, heads }, index) => {
-    const curve = members[index]?.calibration?.curve;
-    return curve === undefined ? [] : [{ curve, layers: last - first, heads }];
-  });
-  return times.length === stages.length ? times : null;
 }

@@ -113,21 +113,15 @@ describe("chooseGroupCount", () => {
     expect(chooseGroupCount({ stages: 3, sequences: 9, costs: new StepCosts(), current: 1 })).toBe(3);
   });
 
-  it("keeps the current number unless another has a cycle that is 1.5 % shorter", () => {
+  it.each([
+    { stages: 1, current: 2, count: 1, why: "one group per stage need only be as good: 99 ms against 100" },
+    { stages: 3, current: 2, count: 2, why: "one group would be 1 % better, less than 1.5 %" },
+    { stages: 3, current: 1, count: 1, why: "two groups are no better" },
+  ])("with $stages stages and $current groups: $count ($why)", ({ stages, current, count }) => {
     const costs = new StepCosts();
-    for (const [rows, ms] of [
-      [4, 50],
-      [8, 99],
-    ] as const)
-      costs.observe(rows, { stageMs: [ms], overheadMs: 0 });
-    // One group of 8 takes 99 ms, two of 4 take 100.
-    expect(chooseGroupCount({ stages: 1, sequences: 8, costs, current: 2 })).toBe(1); // one per stage: as good is enough
-    const two = new StepCosts();
-    for (const [rows, ms] of [
-      [2, 50],
-      [4, 99],
-    ] as const)
-      two.observe(rows, { stageMs: [ms, 0, 0], overheadMs: 0 });
-    expect(chooseGroupCount({ stages: 3, sequences: 4, costs: two, current: 2 })).toBe(2);
+    const idle = Array<number>(stages - 1).fill(0);
+    costs.observe(4, { stageMs: [50, ...idle], overheadMs: 0 });
+    costs.observe(8, { stageMs: [99, ...idle], overheadMs: 0 });
+    expect(chooseGroupCount({ stages, sequences: 8, costs, current })).toBe(count);
   });
 });

@@ -13,9 +13,9 @@ interface Group {
 }
 
 /**
- * Sticky groups of decoding sequences: while one group's rows are on one stage, the other groups' rows are on the others,
- * and none waits for another. The number of groups in use follows the load; a sequence changes its group only when it has
- * nothing in flight.
+ * Sticky groups of decoding sequences: while one group's rows are on one stage, the other groups' rows are on the
+ * others, and none waits for another. The number of groups in use follows the load; a sequence changes its group only
+ * when it has nothing in flight.
  */
 export class Groups {
   readonly #groups: readonly Group[];
@@ -52,7 +52,9 @@ export class Groups {
     group.ready.delete(sequence);
   }
 
-  /** The sequence's next row can be computed. It moves first if its group is 2 members too large or no longer in use. */
+  /**
+   * The sequence's next row can be computed. It moves first if its group is 2 members too large or no longer in use.
+   */
   markReady(sequence: Sequence): void {
     const index = this.#groupOf.get(sequence) ?? 0;
     const smallest = this.#smallest();
@@ -114,11 +116,11 @@ export class Groups {
 }
 
 /**
- * How many groups `sequences` running sequences should decode in, 1 to stages + 1: the number with the shortest cycle, in
- * which every sequence gets one token. `current` stays unless another number is clearly better.
+ * How many groups `sequences` running sequences should decode in, 1 to stages + 1: the number with the shortest cycle,
+ * in which every sequence gets one token. `current` stays unless another number is clearly better.
  *
- * Slowest stage 10 ms for 4 rows and 18 ms for 8, two stages, 1 ms between: 2 groups of 4 take max(20, 21) = 21 ms,
- * one of 8 takes max(18, 37) = 37 ms.
+ * Slowest stage 10 ms for 4 rows and 18 ms for 8, two stages, 1 ms between: 2 groups of 4 take max(20, 21) = 21 ms, one
+ * of 8 takes max(18, 37) = 37 ms.
  */
 export function chooseGroupCount(options: {
   readonly sequences: number;

@@ -80,7 +80,9 @@ export class MicroBatchBuilder {
     this.#add(sequence, { count, newPages, drafts: [] });
   }
 
-  /** Adds the next position of a decoding sequence, and as many of its drafts as have room here and in available pages. */
+  /**
+   * Adds the next position of a decoding sequence, and as many of its drafts as have room here and in available pages.
+   */
   addDecodeRow(sequence: Sequence, newPages: readonly number[], drafts: readonly number[]): void {
     const end = sequence.sentEnd + 1;
     const count = Math.min(drafts.length, this.room - 1, this.#pages.reach(sequence) - end);
@@ -94,8 +96,8 @@ export class MicroBatchBuilder {
   }
 
   /**
-   * The micro-batch. Pages that no row after it sees are given back and may be part of the next micro-batch, although this
-   * one is not sent yet: every stage takes frames in order and finishes one before it begins the next.
+   * The micro-batch. Pages that no row after it sees are given back and may be part of the next micro-batch, although
+   * this one is not sent yet: every stage takes frames in order and finishes one before it begins the next.
    */
   finish(closes: readonly number[], group: number | null): MicroBatch {
     this.#pages.giveBack(this.#unseen);

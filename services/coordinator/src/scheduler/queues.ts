@@ -7,13 +7,15 @@ interface Share {
   charged: number;
 }
 
-/** With more keys than this, those that wait for nothing and are charged no more than the current turn are forgotten. */
+/**
+ * With more keys than this, those that wait for nothing and are charged no more than the current turn are forgotten.
+ */
 const MANY_KEYS = 1024;
 
 /**
- * One lane's waiting sequences. Evicted sequences go first; then the API key that was charged least, and within a key first
- * come, first served. A key that comes back counts as charged as much as the key whose turn it was last, so that nobody
- * saves up turns. Start-time fair queueing: Goyal, Vin, Cheng (SIGCOMM 1996).
+ * One lane's waiting sequences. Evicted sequences go first; then the API key that was charged least, and within a key
+ * first come, first served. A key that comes back counts as charged as much as the key whose turn it was last, so that
+ * nobody saves up turns. Start-time fair queueing: Goyal, Vin, Cheng (SIGCOMM 1996).
  */
 export class FairQueue {
   readonly #shares = new Map<string, Share>();
@@ -134,7 +136,10 @@ export class WaitingQueue {
   }
 }
 
-/** Running sequences whose prompts are not computed yet: interactive before batch, and within a lane in order of admission. */
+/**
+ * Running sequences whose prompts are not computed yet: interactive before batch, and within a lane in order of
+ * admission.
+ */
 export class PrefillQueue {
   #sequences: readonly Sequence[] = [];
 

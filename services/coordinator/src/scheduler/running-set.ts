@@ -5,8 +5,8 @@ import { PrefillQueue } from "./queues.js";
 import type { Sequence } from "./sequence.js";
 
 /**
- * The small integers that name sequences on the wire. A sequence has one from its first span to its close; an id is used
- * again only after its close has travelled.
+ * The small integers that name sequences on the wire. A sequence has one from its first span to its close; an id is
+ * used again only after its close has travelled.
  */
 export class WireIds {
   readonly #open = new Map<Sequence, number>();
@@ -39,8 +39,8 @@ export class WireIds {
   }
 
   /**
-   * The closes for the frame that is about to be sent. Stages read frames in order and a frame's closes come last in it, so
-   * the ids are free for every later frame.
+   * The closes for the frame that is about to be sent. Stages read frames in order and a frame's closes come last in
+   * it, so the ids are free for every later frame.
    */
   takeClosing(): readonly number[] {
     const ids = this.#closing;
@@ -51,8 +51,8 @@ export class WireIds {
 }
 
 /**
- * The sequences that run in one epoch, and what each holds there: pages, a place in a group, an id on the wire, and, until
- * its prompt is computed, a place in the prefill queue.
+ * The sequences that run in one epoch, and what each holds there: pages, a place in a group, an id on the wire, and,
+ * until its prompt is computed, a place in the prefill queue.
  */
 export class RunningSet implements Iterable<Sequence> {
   readonly pages: KvPages;
@@ -137,13 +137,17 @@ export class RunningSet implements Iterable<Sequence> {
     return true;
   }
 
-  /** Whether the pages that a prompt needs are there, beside those of other prompts and one for each running sequence. */
+  /**
+   * Whether the pages that a prompt needs are there, beside those of other prompts and one for each running sequence.
+   */
   hasRoomFor(head: Sequence): boolean {
     const promised = this.prefilling.sum((other) => this.pages.needed(other));
     return this.pages.available - promised >= this.pages.needed(head) + this.size;
   }
 
-  /** How many of up to `budget` prompt rows have pages: as many as are available hold; the least rank may evict others. */
+  /**
+   * How many of up to `budget` prompt rows have pages: as many as are available hold; the least rank may evict others.
+   */
   affordableRows(sequence: Sequence, budget: number): number {
     const wanted = Math.min(budget, sequence.prefillEnd - sequence.sentEnd);
     const reachable = this.pages.reach(sequence) - sequence.sentEnd;
@@ -152,9 +156,10 @@ export class RunningSet implements Iterable<Sequence> {
   }
 
   /**
-   * Appends the pages that make positions [0, end) writable and returns them; null when there are too few. Evicts sequences
-   * of greater rank, but none that is `inUse`, in the micro-batch under construction. What an evicted sequence has in flight
-   * is computed before that micro-batch overwrites its pages, because stages take frames in order.
+   * Appends the pages that make positions [0, end) writable and returns them; null when there are too few. Evicts
+   * sequences of greater rank, but none that is `inUse`, in the micro-batch under construction. What an evicted
+   * sequence has in flight is computed before that micro-batch overwrites its pages, because stages take frames in
+   * order.
    */
   grow(sequence: Sequence, end: number, inUse: { has(sequence: Sequence): boolean }): readonly number[] | null {
     const missing = this.pages.missing(sequence, end);

@@ -52,12 +52,12 @@ interface EpochState {
 const NO_PAGES: PageCounts = { total: 0, free: 0, cached: 0 };
 
 /**
- * Decides what runs next: `decide` makes a micro-batch, `complete` takes its result in. Deterministic: no I/O, no clock; it
- * is told what steps take. It hands out pages, keeps every stage busy, and lets the rows of long prompts share steps with
- * decoding sequences.
+ * Decides what runs next: `decide` makes a micro-batch, `complete` takes its result in. Deterministic: no I/O, no
+ * clock; it is told what steps take. It hands out pages, keeps every stage busy, and lets the rows of long prompts
+ * share steps with decoding sequences.
  *
- * It cannot deadlock: the running sequence of the least rank may evict all others, and the pages hold at least one whole
- * sequence, so that one always advances and ends.
+ * It cannot deadlock: the running sequence of the least rank may evict all others, and the pages hold at least one
+ * whole sequence, so that one always advances and ends.
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
@@ -163,7 +163,9 @@ export class Scheduler {
     epoch.costs.observe(batch.rows, times);
   }
 
-  /** A sequence that was evicted meanwhile keeps its tokens too: they were computed before its pages were overwritten. */
+  /**
+   * A sequence that was evicted meanwhile keeps its tokens too: they were computed before its pages were overwritten.
+   */
   #advance({ running }: EpochState, { span: { sequence, drafts }, tokens }: SpanOutcome): void {
     sequence.append(tokens, this.#arrivals);
     this.#speculation.learn(sequence, tokens.length - 1, drafts.length);
@@ -197,8 +199,8 @@ export class Scheduler {
   }
 
   /**
-   * Opens the page lease of a sequence that can start now and returns how many positions the prefix cache had; null when it
-   * must wait. Interactive sequences push batch sequences out.
+   * Opens the page lease of a sequence that can start now and returns how many positions the prefix cache had; null
+   * when it must wait. Interactive sequences push batch sequences out.
    */
   #makeRoom(running: RunningSet, head: Sequence): number | null {
     while (running.size > 0) {
@@ -223,7 +225,8 @@ export class Scheduler {
     const { groups, pages } = running;
     const ready = [...groups.ready(group)];
     const drafts = this.#speculation.choose(ready, { groups: groups.used, costs });
-    // When pages may run out the least rank goes first, so that no sequence of this micro-batch is ever the one to evict.
+    // When pages may run out the least rank goes first, so that no sequence of this micro-batch is ever the one to
+    // evict.
     if (pages.available < ready.length) ready.sort((a, b) => a.rank - b.rank);
     for (const sequence of ready) {
       if (builder.room === 0) return;

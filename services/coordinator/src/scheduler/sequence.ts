@@ -1,8 +1,8 @@
 import type { GenerationJob } from "@rhone/common";
 
 /**
- * waiting: holds no pages. prefilling: its known tokens are being computed. decoding: every known token is computed or in
- * flight. ended: the scheduler has forgotten it.
+ * waiting: holds no pages. prefilling: its known tokens are being computed. decoding: every known token is computed or
+ * in flight. ended: the scheduler has forgotten it.
  */
 export type Phase = "waiting" | "prefilling" | "decoding" | "ended";
 
@@ -63,8 +63,8 @@ export class Sequence {
   }
 
   /**
-   * Positions [0, prefillEnd) must be computed before the next token can be drawn. Scoring a prompt does not need its last
-   * row; pooling does.
+   * Positions [0, prefillEnd) must be computed before the next token can be drawn. Scoring a prompt does not need its
+   * last row; pooling does.
    */
   get prefillEnd(): number {
     if (this.job.pooling !== null) return this.promptLength;

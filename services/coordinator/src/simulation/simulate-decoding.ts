@@ -28,7 +28,9 @@ export interface DecodingFigures {
   readonly share: number;
 }
 
-/** Between one sequence's arrival and the next: the scheduler chooses anew when one arrives, by what it has measured. */
+/**
+ * Between one sequence's arrival and the next: the scheduler reconsiders the group count when one arrives.
+ */
 const ARRIVAL_MS = 10;
 /** One row each: the first steps carry as many rows as later ones. */
 const PROMPT_TOKENS = 1;

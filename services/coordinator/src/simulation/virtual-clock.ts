@@ -28,7 +28,7 @@ export class VirtualClock {
     this.#due.splice(at, 0, entry);
   }
 
-  /** Lets the next event happen; false when none is left or it lies at or beyond `untilMs`. */
+  /** Lets the next event happen; false when none is left before `untilMs`. */
   step(untilMs: number): boolean {
     const next = this.#due[this.#head];
     if (next === undefined || next.atMs >= untilMs) return false;

@@ -26,7 +26,9 @@ interface VirtualFrame {
   readonly timings: rhone.v1.StageTiming.$Properties[];
 }
 
-/** Stages and hops on a virtual clock: each stage takes frames in order, one at a time; answers follow `simulatedDraw`. */
+/**
+ * Stages and hops on a virtual clock: each stage takes frames in order, one at a time; answers follow `simulatedDraw`.
+ */
 export class VirtualPipeline implements StepLink {
   readonly stages: number;
   readonly pages: number;

@@ -25,6 +25,8 @@ export interface FakeWorkerOptions {
   readonly layerMs?: number;
   /** Loads fail with this. */
   readonly loadFailure?: { readonly code: string; readonly message: string };
+  /** Loads are answered when this resolves. */
+  readonly beforeLoaded?: Promise<void>;
   /** Called before each step runs; throwing makes the stage fail. */
   readonly onStep?: () => void;
 }
@@ -33,7 +35,7 @@ export interface FakeWorkerOptions {
 export class FakeWorker {
   readonly worker: string;
   readonly loads: rhone.v1.LoadShard.$Properties[] = [];
-  /** Why the coordinator ended the control stream, or null while it stands. */
+  /** Why the coordinator ended the control stream, or null while it is open. */
   ended: string | null = null;
   readonly #options: FakeWorkerOptions;
   readonly #server: GrpcServer;
@@ -91,13 +93,14 @@ export class FakeWorker {
       const stepTimes = (calibrate.rows ?? []).map((rows) => ({ rows, layerMs, headMs: this.#shape?.heads ? 0.1 : 0 }));
       this.#control.write({ calibrated: { calibration: calibrate.calibration ?? 0, stepTimes } });
     }
-    if (load != null) this.#load(load);
+    if (load != null) void this.#load(load);
     if (epoch != null) this.#open(epoch);
   }
 
-  #load(load: rhone.v1.LoadShard.$Properties): void {
+  async #load(load: rhone.v1.LoadShard.$Properties): Promise<void> {
     this.loads.push(load);
-    const { loadFailure } = this.#options;
+    const { loadFailure, beforeLoaded } = this.#options;
+    await beforeLoaded;
     const id = load.load ?? 0;
     if (loadFailure !== undefined) {
       this.#control.write({ failed: { load: id, ...loadFailure } });

@@ -25,7 +25,9 @@ const Q4_0_CURVE = [
   [32, 141],
 ] as const;
 
-/** The costs that `stages` stages on that curve have shown in 50 steps of each size. Kernels compute blocks of 32 rows. */
+/**
+ * The costs that `stages` stages on that curve have shown in 50 steps of each size. Kernels compute blocks of 32 rows.
+ */
 export function measuredCosts(stages: number, overheadMs = 0): StepCosts {
   const costs = new StepCosts(null, 32);
   for (const [rows, ms] of Q4_0_CURVE) {

@@ -35,7 +35,9 @@ export class Detokenizer {
   }
 }
 
-/** How many bytes at the end start a UTF-8 character that is not finished: of F0 9F 98 it is 3, of F0 9F 98 80 it is 0. */
+/**
+ * How many bytes at the end start a UTF-8 character that is not finished: of F0 9F 98 it is 3, of F0 9F 98 80 it is 0.
+ */
 export function incompleteTail(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {
     const byte = bytes[bytes.length - back] ?? 0;

@@ -14,8 +14,8 @@ export interface LoggedEvent {
 }
 
 /**
- * One event per request: those that wait to be written together are one entry and one announcement. The joint event has the
- * ordinal of its first and says how many it joins. Requests keep the order in which they first appear.
+ * One event per request: those that wait to be written together are one entry and one announcement. The joint event has
+ * the ordinal of its first and says how many it joins. Requests keep the order in which they first appear.
  */
 export function joinEvents(events: readonly LoggedEvent[]): readonly LoggedEvent[] {
   const byRequest = new Map<string, LoggedEvent>();
@@ -27,7 +27,9 @@ export function joinEvents(events: readonly LoggedEvent[]): readonly LoggedEvent
   return byRequest.size === events.length ? events : [...byRequest.values()];
 }
 
-/** Whatever only the later one may carry (finish, usage) is taken from it; prompt scores are on a request's first event. */
+/**
+ * Whatever only the later one may carry (finish, usage) is taken from it; prompt scores are on a request's first event.
+ */
 function join(earlier: GenerationEvent, later: GenerationEvent): GenerationEvent {
   return {
     ...earlier,
@@ -41,10 +43,10 @@ function join(earlier: GenerationEvent, later: GenerationEvent): GenerationEvent
 }
 
 /**
- * Writes events to their logs and announces those that were written, as one command: nothing is announced that is not in its
- * log. KEYS: one log per event. ARGV: per gateway its channel and the number of its events, then of each event the entry's
- * id, the event, and seconds that the log lives from now on or "". Returns the numbers (from 1) of the events whose id was
- * not above the log's last.
+ * Writes events to their logs and announces those that were written, as one command: nothing is announced that is not
+ * in its log. KEYS: one log per event. ARGV: per gateway its channel and the number of its events, then of each event
+ * the entry's id, the event, and seconds that the log lives from now on or "". Returns the numbers (from 1) of the
+ * events whose id was not above the log's last.
  */
 export const APPEND_SCRIPT = `
 local refused, key, at = {}, 0, 1

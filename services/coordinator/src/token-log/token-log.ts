@@ -46,8 +46,8 @@ export interface RecordedGeneration {
 }
 
 /**
- * The token logs in Redis: the truth of every generation, written before a token is announced. Redis refuses to write an
- * ordinal twice, which fences coordinators off each other: the one that comes second has lost the request.
+ * The token logs in Redis: the truth of every generation, written before a token is announced. Redis refuses to write
+ * an ordinal twice, which fences coordinators off each other: the one that comes second has lost the request.
  */
 export class TokenLog implements EventLog {
   readonly #redis: Redis;

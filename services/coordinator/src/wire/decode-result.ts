@@ -17,8 +17,8 @@ export interface SpanAnswer {
 }
 
 /**
- * The answers to a micro-batch, in the order of its spans. Throws STAGE_FAILED when the number of tokens or scores is not
- * the number that was asked for, or a pooled vector is missing.
+ * The answers to a micro-batch, in the order of its spans. Throws STAGE_FAILED when the number of tokens or scores is
+ * not the number that was asked for, or a pooled vector is missing.
  */
 export function decodeResult(batch: MicroBatch, result: rhone.v1.StepResult.$Properties): readonly SpanAnswer[] {
   const results = new Map((result.spans ?? []).map((span) => [span.sequence ?? 0, span]));

@@ -7,7 +7,10 @@ type Step = rhone.v1.Step.$Properties;
 type Span = rhone.v1.Span.$Properties;
 type Sampling = rhone.v1.Sampling.$Properties;
 
-/** The `Step` message of a micro-batch, for stage 0. It copies from the sequences, which may change while it is in flight. */
+/**
+ * The `Step` message of a micro-batch, for stage 0. It copies from the sequences, which may change while it is in
+ * flight.
+ */
 export function encodeStep(batch: MicroBatch, endTokens: ReadonlySet<number>): Step {
   const tokens = new Int32Array(batch.rows);
   let row = 0;

@@ -17,9 +17,10 @@ export class Calibrations {
   }
 
   /**
-   * Sets `calibration` of each member of a plan that lacks it, or lacks the head that it holds now. All at once, because
-   * workers of one machine share its memory bandwidth; then those of each machine in turn, for what a single stream gets.
-   * Workers of one kind on one machine count as equally fast. Rejects with the signal's reason when it aborts.
+   * Calibrates each member that is not calibrated, or not with the head that it holds now. All of them time themselves
+   * at once, because the workers of one machine share its memory bandwidth; then those of each machine one by one, for
+   * the speed of a single stream. Workers of one kind on one machine count as equally fast. Rejects with the signal's
+   * reason when it aborts.
    */
   async complete(members: readonly Member[], signal: AbortSignal): Promise<void> {
     const due = new Set(members.filter(isDue));
@@ -31,7 +32,7 @@ export class Calibrations {
       groupBy(members, ({ hostname }) => hostname).map(async (neighbours) => {
         for (const member of neighbours.filter((each) => due.has(each))) {
           const curve = curveOf.get(member) ?? [];
-          // The only one of its machine was alone already.
+          // A machine's only worker was alone already.
           const alone = neighbours.length > 1 ? await this.#time(member, ONE_ROW, signal) : curve.slice(0, 1);
           member.calibration = this.#calibration(member, curve, alone);
         }
@@ -40,7 +41,8 @@ export class Calibrations {
     for (const alike of groupBy(members, ({ kind }) => kind)) share(alike);
   }
 
-  hear({ calibrated }: WorkerMessage): void {
+  /** Takes a worker's times. */
+  receive({ calibrated }: WorkerMessage): void {
     const times = calibrated?.stepTimes ?? [];
     const curve = times.map(({ rows, layerMs, headMs }) => ({
       rows: rows ?? 0,

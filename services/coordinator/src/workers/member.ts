@@ -2,20 +2,25 @@ import type { ServerDuplexStream } from "@grpc/grpc-js";
 import type { CoordinatorMessage, WorkerMessage, WorkerStatus } from "@rhone/common";
 import type { Calibration, RawSpeed, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
-import { LOST_AFTER_MS } from "./heartbeat.js";
 
-/** One joined worker: what it said of itself, what it holds, and the stream to it. */
+/** How often a worker must send a heartbeat, and the silence after which it counts as lost. */
+export const HEARTBEAT_MS = 1000;
+export const LOST_AFTER_MS = 3500;
+
+/** One joined worker: its Hello, the shard that it holds, and the control stream to it. */
 export class Member {
   readonly worker: string;
   readonly address: string;
   readonly memoryTotal: number;
-  /** As measured when it started; null when it does not say. */
+  /** Measured when it started; null when it does not say. */
   readonly raw: RawSpeed | null;
-  /** The shard it was told to hold, or null for a spare. */
+  /** The shard that it was told to hold, or null for a spare. Written by the pipeline. */
   shard: StagePlan | null = null;
-  /** What identifies a load it has finished, so that an equal one need not be sent again. */
+  /** Identifies the load that it finished last, so that an equal one is not sent again. Written by ShardLoads. */
   loaded: string | null = null;
-  /** How fast it runs layers of the model; null until it has timed them. */
+  /** On the performance clock: when its last load failed; null after a load that did not. Written by ShardLoads. */
+  loadFailedAt: number | null = null;
+  /** Times of the model's layers on it; null until it has measured them. Written by Calibrations. */
   calibration: Calibration | null = null;
   /** On the performance clock: when its step counter last moved. */
   steppedAt = performance.now();
@@ -63,7 +68,8 @@ export class Member {
     this.#stream.write(message);
   }
 
-  hear(message: WorkerMessage): void {
+  /** Takes any message of the worker: it is alive. */
+  receive(message: WorkerMessage): void {
     this.#silence.refresh();
     if (message.heartbeat != null) this.#beat(message.heartbeat);
     if (message.progress != null) {

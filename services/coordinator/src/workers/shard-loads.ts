@@ -1,10 +1,12 @@
-import { isErrorCode, RhoneError, type WorkerMessage } from "@rhone/common";
-import type { rhone } from "@rhone/proto";
+import { type KvTypeName, parseErrorCode, RhoneError, type WorkerMessage } from "@rhone/common";
+import type { KvShape, StagePlan } from "@rhone/planner";
+import { rhone } from "@rhone/proto";
+import type { ModelFacts } from "../model/model-facts.js";
 import type { Member } from "./member.js";
 
 export type ShardSpec = Omit<rhone.v1.LoadShard.$Properties, "load" | "$unknowns">;
 
-/** A worker that tells nothing of a load for so long is stuck; however long the load takes, progress keeps it alive. */
+/** A load without a word from the worker for this long has failed. Progress extends it, however long the load takes. */
 const SILENT_LOAD_MS = 120_000;
 
 interface PendingLoad {
@@ -13,14 +15,15 @@ interface PendingLoad {
   readonly failed: (error: RhoneError) => void;
 }
 
-/** The loads that workers were told to do and have not answered. */
+/** Has workers load shards. The only writer of `loaded` and `loadFailedAt` of each member. */
 export class ShardLoads {
   readonly #pending = new Map<number, PendingLoad>();
   #load = 0;
 
   /**
    * Resolves when `member` holds the shard, at once if it holds it already. Rejects with the worker's error, with
-   * STAGE_FAILED when it falls silent, with the signal's reason when it aborts.
+   * STAGE_FAILED when it falls silent, with the signal's reason when it aborts. The first two are remembered until the
+   * worker loads a shard or leaves.
    */
   async load(member: Member, spec: ShardSpec, signal: AbortSignal): Promise<void> {
     const key = JSON.stringify(spec);
@@ -31,17 +34,28 @@ export class ShardLoads {
       const answered = this.#answer(load, member, signal);
       member.send({ load: { load, ...spec } });
       await answered;
+    } catch (error) {
+      if (!signal.aborted) member.loadFailedAt = performance.now();
+      throw error;
     } finally {
       this.#pending.delete(load);
     }
     member.loaded = key;
+    member.loadFailedAt = null;
   }
 
-  hear(member: Member, { progress, ready, failed }: WorkerMessage): void {
+  /** The member becomes a spare: its weights are freed. */
+  release(member: Member): void {
+    member.loaded = null;
+    member.send({ release: {} });
+  }
+
+  /** Takes a worker's answers to its loads. */
+  receive(member: Member, { progress, ready, failed }: WorkerMessage): void {
     if (progress != null) this.#pending.get(progress.load ?? 0)?.progressed();
     if (ready != null) this.#pending.get(ready.load ?? 0)?.ready();
     if (failed != null) {
-      const code = isErrorCode(failed.code ?? "") ? (failed.code as "STAGE_FAILED") : "STAGE_FAILED";
+      const code = parseErrorCode(failed.code, "STAGE_FAILED");
       const message = `Worker ${member.worker} could not load its shard: ${failed.message}`;
       this.#pending.get(failed.load ?? 0)?.failed(new RhoneError(code, message));
     }
@@ -55,7 +69,7 @@ export class ShardLoads {
         act();
       };
       const aborted = (): void => settle(() => reject(signal.reason));
-      const stuck = `Worker ${member.worker} has said nothing of its load for ${SILENT_LOAD_MS / 1000} s.`;
+      const stuck = `Worker ${member.worker} has reported nothing about its load for ${SILENT_LOAD_MS / 1000} s.`;
       const timer = setTimeout(() => settle(() => reject(new RhoneError("STAGE_FAILED", stuck))), SILENT_LOAD_MS);
       signal.addEventListener("abort", aborted, { once: true });
       this.#pending.set(load, {
@@ -65,4 +79,32 @@ export class ShardLoads {
       });
     });
   }
+}
+
+const KV_TYPES: Readonly<Record<KvTypeName, rhone.v1.KvType>> = {
+  f16: rhone.v1.KvType.KV_F16,
+  f32: rhone.v1.KvType.KV_F32,
+  q8_0: rhone.v1.KvType.KV_Q8_0,
+};
+
+/** The load of a stage's worker. */
+export function shardSpec(
+  stage: StagePlan,
+  pages: number,
+  context: { readonly model: ModelFacts; readonly kvType: KvTypeName; readonly shape: KvShape },
+): ShardSpec {
+  const { served } = context.model;
+  if (stage.last <= stage.first) throw new RhoneError("INTERNAL", `Stage ${stage.stage} was planned without layers`);
+  return {
+    model: { name: served.name, path: served.path, fingerprint: served.fingerprint },
+    firstLayer: stage.first,
+    lastLayer: stage.last,
+    embeds: stage.embeds,
+    heads: stage.heads,
+    pages,
+    pageSize: context.shape.pageSize,
+    kvType: KV_TYPES[context.kvType],
+    slidingWindow: context.shape.slidingWindow,
+    maxRows: context.shape.maxRows,
+  };
 }

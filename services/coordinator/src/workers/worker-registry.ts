@@ -7,22 +7,21 @@ import {
   toGrpcStatus,
   type WorkerMessage,
 } from "@rhone/common";
-import { HEARTBEAT_MS, LOST_AFTER_MS } from "./heartbeat.js";
-import { Member } from "./member.js";
+import { HEARTBEAT_MS, LOST_AFTER_MS, Member } from "./member.js";
 
 type JoinStream = ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
 
-/** How long a worker may take from opening its stream to saying who it is. */
+/** How long a worker may take from opening its stream to its Hello. */
 const HELLO_WITHIN_MS = 5000;
 
-/** What the pipeline wants to hear of its workers. */
+/** Told of every change of the membership and every message of a member. */
 export interface RegistryListener {
   joined(member: Member): void;
   left(member: Member, reason: string): void;
   message(member: Member, message: WorkerMessage): void;
 }
 
-/** The workers that are joined now. A worker is lost when its stream ends or it is silent for LOST_AFTER_MS. */
+/** The joined workers. A worker is lost when its stream ends or it is silent for LOST_AFTER_MS. */
 export class WorkerRegistry {
   readonly #logger: Logger;
   readonly #simulated: boolean;
@@ -31,7 +30,7 @@ export class WorkerRegistry {
   readonly #streams = new Set<JoinStream>();
   #listener: RegistryListener | null = null;
 
-  /** `simulated`: it takes simulated workers, and no others; else none of them. */
+  /** `simulated`: it takes simulated workers only; otherwise it takes none of them. */
   constructor(logger: Logger, { simulated = false }: { readonly simulated?: boolean } = {}) {
     this.#logger = logger;
     this.#simulated = simulated;
@@ -53,18 +52,17 @@ export class WorkerRegistry {
   join(stream: JoinStream): void {
     let member: Member | null = null;
     this.#streams.add(stream);
-    const silence = setTimeout(() => {
-      if (member === null) refuse(stream, new RhoneError("INVALID_REQUEST", "No Hello came; send it first."));
-      else this.#lose(member, `silent for ${LOST_AFTER_MS} ms`);
-    }, HELLO_WITHIN_MS);
+    const noHello = new RhoneError("INVALID_REQUEST", `No Hello came within ${HELLO_WITHIN_MS / 1000} s.`);
+    const helloTimer = setTimeout(() => refuse(stream, noHello), HELLO_WITHIN_MS);
     const ended = (reason: string): void => {
-      clearTimeout(silence);
+      clearTimeout(helloTimer);
       this.#streams.delete(stream);
       if (member !== null) this.#lose(member, reason);
     };
     stream.on("data", (message: WorkerMessage) => {
-      if (member === null) member = this.#welcome(stream, message, silence);
-      else this.#hear(member, message);
+      if (member !== null) return this.#receive(member, message);
+      clearTimeout(helloTimer);
+      member = this.#welcome(stream, message);
     });
     stream.on("end", () => ended("its stream ended"));
     stream.on("cancelled", () => ended("its connection was lost"));
@@ -79,17 +77,15 @@ export class WorkerRegistry {
     for (const member of members) member.close();
   }
 
-  #welcome(stream: JoinStream, { hello }: WorkerMessage, silence: NodeJS.Timeout): Member | null {
+  #welcome(stream: JoinStream, { hello }: WorkerMessage): Member | null {
     const problem = checkHello(hello) ?? this.#checkKind(hello);
     if (problem !== null || hello == null) {
-      clearTimeout(silence);
       this.#logger.warn({ worker: hello?.worker, problem: problem?.message }, "worker refused");
       refuse(stream, problem ?? new RhoneError("INVALID_REQUEST", "The first message must be Hello."));
       return null;
     }
-    clearTimeout(silence);
     const old = this.#members.get(hello.worker ?? "");
-    if (old !== undefined) this.#lose(old, "it joined anew");
+    if (old !== undefined) this.#lose(old, "it joined again");
     const member = new Member({ hello, stream, onSilent: () => this.#lose(member, `silent for ${LOST_AFTER_MS} ms`) });
     this.#members.set(member.worker, member);
     member.send({ welcome: { heartbeatMs: HEARTBEAT_MS } });
@@ -101,7 +97,7 @@ export class WorkerRegistry {
     return member;
   }
 
-  /** Answers of a cluster are computed or simulated, never a mixture that nobody asked for. */
+  /** A cluster's answers are computed or simulated, never a mixture. */
   #checkKind(hello: WorkerMessage["hello"]): RhoneError | null {
     const simulated = hello?.simulated ?? false;
     if (simulated === this.#simulated) return null;
@@ -111,9 +107,9 @@ export class WorkerRegistry {
     return new RhoneError("INVALID_CONFIG", `Worker ${hello?.worker} ${kind}.`);
   }
 
-  #hear(member: Member, message: WorkerMessage): void {
+  #receive(member: Member, message: WorkerMessage): void {
     if (this.#members.get(member.worker) !== member) return;
-    member.hear(message);
+    member.receive(message);
     this.#listener?.message(member, message);
   }
 
@@ -133,7 +129,8 @@ function checkHello(hello: WorkerMessage["hello"]): RhoneError | null {
   if (hello.protocol === PROTOCOL_VERSION) return null;
   return new RhoneError(
     "INVALID_REQUEST",
-    `Worker ${hello.worker} speaks wire protocol ${hello.protocol ?? 0}, this coordinator ${PROTOCOL_VERSION}; run the same release of both.`,
+    `Worker ${hello.worker} speaks wire protocol ${hello.protocol ?? 0}, this coordinator ${PROTOCOL_VERSION}; ` +
+      "run the same release of both.",
   );
 }
 

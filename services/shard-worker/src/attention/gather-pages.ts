@@ -64,10 +64,8 @@ function headsOf(
 ): Tensor {
   const rowBytes = rowSize(type, kvDim);
   const positions = see.pages * pageSize;
-  return graph.view4d(
-    source,
-    [headDim, positions, kvDim / headDim, see.sequences],
-    [rowBytes, rowSize(type, headDim), positions * rowBytes],
-    firstRow * rowBytes,
-  );
+  return graph.view4d(source, [headDim, positions, kvDim / headDim, see.sequences], {
+    nb: [rowBytes, rowSize(type, headDim), positions * rowBytes],
+    offsetBytes: firstRow * rowBytes,
+  });
 }

@@ -13,7 +13,9 @@ export interface BenchedStep extends PhaseTimes {
 
 const PAGE_SIZE = 32;
 
-/** A shard that runs the bench's steps. Pages of the sequences interleave, as those of sequences that grew together do. */
+/**
+ * A shard that runs the bench's steps. Pages of the sequences interleave, as those of sequences that grew together do.
+ */
 export class ShardBench {
   readonly #backend: Backend;
   readonly #shard: ComputingShard;
@@ -49,7 +51,10 @@ export class ShardBench {
     return new ShardBench(backend, shard, { dim, embeds: range.embeds });
   }
 
-  /** Steps of one new token for each of `batch` sequences that hold `context` positions; their contents are whatever lies in the pages. */
+  /**
+   * Steps of one new token for each of `batch` sequences with `context` positions, whose keys and values are those left in
+   * the pages.
+   */
   async decode(batch: number, context: number, steps: number): Promise<readonly BenchedStep[]> {
     const pages = pagesOf(context + steps + 1);
     const times: BenchedStep[] = [];

@@ -50,7 +50,7 @@ export class GraphLayer implements Layer {
   heads(x: Tensor): Tensor {
     const { headDim } = this.#options.config;
     const [width, rows] = x.ne;
-    return this.#graph.reshape3d(x, headDim, width / headDim, rows);
+    return this.#graph.reshape3d(x, [headDim, width / headDim, rows]);
   }
 
   rope(heads: Tensor): Tensor {

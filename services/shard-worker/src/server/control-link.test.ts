@@ -1,91 +1,116 @@
-import type { ServerDuplexStream } from "@grpc/grpc-js";
-import {
-  type CoordinatorMessage,
-  controlService,
-  createLogger,
-  GrpcServer,
-  RhoneError,
-  toGrpcStatus,
-  type WorkerMessage,
-} from "@rhone/common";
-import { expect, onTestFinished, test } from "vitest";
-import { ControlLink } from "./control-link.js";
+import { type CoordinatorMessage, createLogger, RhoneError, toGrpcStatus } from "@rhone/common";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { type JoinStream, nextMessage, TestCoordinator } from "../testing/test-coordinator.js";
+import { ControlLink, type ControlLinkOptions } from "./control-link.js";
 
-type JoinStream = ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
-
-/** A coordinator that hands each arriving stream to the test, once its Hello is there. */
-async function startCoordinator() {
-  const waiting: ((stream: JoinStream) => void)[] = [];
-  const arrived: JoinStream[] = [];
-  const join = (stream: JoinStream): void => {
-    stream.on("error", () => {});
-    stream.once("data", () => {
-      const take = waiting.shift();
-      if (take === undefined) arrived.push(stream);
-      else take(stream);
-    });
-  };
-  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
-    services.addService(controlService, { join }),
-  );
-  onTestFinished(() => server.close());
-  const nextJoin = () =>
-    new Promise<JoinStream>((resolve) => {
-      const stream = arrived.shift();
-      if (stream === undefined) waiting.push(resolve);
-      else resolve(stream);
-    });
-  return { address: `127.0.0.1:${server.port}`, nextJoin };
-}
+const logger = createLogger({ service: "test", level: "silent" });
 
 async function startLink() {
-  const { address, nextJoin } = await startCoordinator();
-  const lost: RhoneError[] = [];
-  const orders: CoordinatorMessage[] = [];
+  const coordinator = await TestCoordinator.open();
+  onTestFinished(() => coordinator.close());
+  const lost = vi.fn<(error: RhoneError) => void>();
+  const orders: [CoordinatorMessage, Parameters<ControlLinkOptions["onMessage"]>[1]][] = [];
+  const warn = vi.spyOn(logger, "warn");
+  onTestFinished(() => warn.mockRestore());
   let beats = 0;
   const link = new ControlLink({
-    coordinator: address,
-    hello: { worker: "w" },
-    heartbeat: () => {
-      beats += 1;
-      return { steps: beats };
-    },
-    onMessage: (message) => orders.push(message),
-    onLost: (error) => lost.push(error),
-    logger: createLogger({ service: "test", level: "silent" }),
+    coordinator: coordinator.address,
+    hello: { worker: "w", protocol: 2 },
+    heartbeat: () => ({ steps: ++beats }),
+    onMessage: (message, answer) => orders.push([message, answer]),
+    onLost: lost,
+    logger,
     retryMs: 1,
   });
   onTestFinished(() => link.close());
-  return { link, nextJoin, lost, orders };
+  return { link, coordinator, lost, orders, warn };
 }
 
-const nextMessage = (stream: JoinStream): Promise<WorkerMessage> =>
-  new Promise((resolve) => stream.once("data", resolve));
+/** Joins, is welcomed, and has sent a heartbeat. */
+async function startJoined() {
+  const started = await startLink();
+  const { stream } = await started.coordinator.nextJoin();
+  stream.write({ welcome: { heartbeatMs: 1 } });
+  await nextMessage(stream);
+  return { ...started, stream };
+}
 
-test("beats once it is welcome, and hands orders on", async () => {
-  const { link, nextJoin, orders } = await startLink();
-  const stream = await nextJoin();
+test("says Hello first, and sends heartbeats once it is welcome", async () => {
+  const { link, coordinator } = await startLink();
+  const { stream, hello } = await coordinator.nextJoin();
+  expect(hello).toMatchObject({ worker: "w", protocol: 2 });
   expect(link.joined).toBe(false);
   stream.write({ welcome: { heartbeatMs: 1 } });
-  expect((await nextMessage(stream)).heartbeat?.steps).toBeGreaterThan(0);
+  const beats = [await nextMessage(stream), await nextMessage(stream)].map(({ heartbeat }) => heartbeat?.steps);
+  expect(beats).toEqual([1, 2]);
   expect(link.joined).toBe(true);
-  stream.write({ release: {} });
-  await expect.poll(() => orders).toEqual([expect.objectContaining({ release: {} })]);
 });
 
-test.each([
-  ["ends the stream in order", (stream: JoinStream) => stream.end()],
-  ["fails it", (stream: JoinStream) => stream.emit("error", toGrpcStatus(new RhoneError("SHUTTING_DOWN", "bye")))],
-])("joins again when the coordinator %s", async (_, leave) => {
-  const { link, nextJoin, lost } = await startLink();
-  const first = await nextJoin();
-  first.write({ welcome: { heartbeatMs: 1 } });
-  await nextMessage(first);
-  leave(first);
-  const second = await nextJoin();
-  expect(lost).toHaveLength(1);
+test("hands orders on, and answers on the connection that brought them", async () => {
+  const { orders, stream } = await startJoined();
+  stream.write({ load: { load: 7 } });
+  await vi.waitFor(() => expect(orders).toHaveLength(1));
+  const [message, answer] = orders[0] ?? [];
+  expect(message?.load?.load).toBe(7);
+  const answered = new Promise((resolve) =>
+    stream.on("data", ({ ready }) => {
+      if (ready != null) resolve(ready.load);
+    }),
+  );
+  answer?.({ ready: { load: 7 } });
+  expect(await answered).toBe(7);
+});
+
+const REFUSAL = new RhoneError("INVALID_REQUEST", "Worker w speaks wire protocol 2, this coordinator 3.");
+
+test.each<[string, (stream: JoinStream) => void, string, RegExp]>([
+  [
+    "ends the stream",
+    (stream) => stream.end(),
+    "WORKER_LOST",
+    /^The connection to the coordinator at .* failed: it ended/,
+  ],
+  ["fails it", (stream) => stream.emit("error", toGrpcStatus(REFUSAL)), "INVALID_REQUEST", /^Worker w speaks/],
+])("joins again when the coordinator %s", async (_, leave, code, message) => {
+  const { link, coordinator, lost, stream } = await startJoined();
+  leave(stream);
+  const second = await coordinator.nextJoin();
+  expect(lost).toHaveBeenCalledExactlyOnceWith(
+    expect.objectContaining({ code, message: expect.stringMatching(message) }),
+  );
   expect(link.joined).toBe(false);
-  second.write({ welcome: { heartbeatMs: 1 } });
-  await nextMessage(second);
+  second.stream.write({ welcome: { heartbeatMs: 1 } });
+  await nextMessage(second.stream);
   expect(link.joined).toBe(true);
+});
+
+test("a worker that is refused tries again, was never joined, and complains once", async () => {
+  const { coordinator, lost, warn } = await startLink();
+  for (let i = 0; i < 3; i++) (await coordinator.nextJoin()).stream.emit("error", toGrpcStatus(REFUSAL));
+  await coordinator.nextJoin();
+  expect(lost).not.toHaveBeenCalled();
+  expect(warn).toHaveBeenCalledExactlyOnceWith(
+    { err: expect.objectContaining({ code: "INVALID_REQUEST", message: REFUSAL.message }) },
+    "not joined; trying again",
+  );
+});
+
+test("an order's answer goes nowhere once its connection is gone", async () => {
+  const { orders, stream, coordinator } = await startJoined();
+  stream.write({ load: { load: 7 } });
+  await vi.waitFor(() => expect(orders).toHaveLength(1));
+  stream.end();
+  const second = await coordinator.nextJoin();
+  orders[0]?.[1]({ ready: { load: 7 } });
+  second.stream.write({ welcome: { heartbeatMs: 1 } });
+  expect(await nextMessage(second.stream)).toMatchObject({ heartbeat: { steps: expect.any(Number) } });
+});
+
+test("closing ends the stream, and is no loss", async () => {
+  const { link, lost, stream } = await startJoined();
+  const ended = new Promise((resolve) => stream.once("end", () => resolve(null)));
+  link.close();
+  await ended;
+  expect(lost).not.toHaveBeenCalled();
+  expect(link.joined).toBe(false);
 });

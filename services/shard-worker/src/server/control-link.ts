@@ -11,6 +11,7 @@ import {
 import type { rhone } from "@rhone/proto";
 
 const RETRY_MS = 500;
+/** When the coordinator does not say how often. */
 const DEFAULT_HEARTBEAT_MS = 1000;
 
 export interface ControlLinkOptions {
@@ -18,17 +19,18 @@ export interface ControlLinkOptions {
   readonly coordinator: string;
   readonly hello: rhone.v1.Hello.$Properties;
   readonly heartbeat: () => rhone.v1.Heartbeat.$Properties;
+  /** Called with each order. `answer` does nothing once the connection that brought the order is gone. */
   readonly onMessage: (message: CoordinatorMessage, answer: (message: WorkerMessage) => void) => void;
-  /** The coordinator is gone; the link tries again by itself. */
+  /** Called when a coordinator that had welcomed this worker is gone. The link tries again by itself. */
   readonly onLost: (error: RhoneError) => void;
   readonly logger: Logger;
-  /** Before it joins again; RETRY_MS when absent. */
+  /** Pause before it tries again; 500 ms when absent. */
   readonly retryMs?: number;
 }
 
 type JoinStream = ClientDuplexStream<WorkerMessage, CoordinatorMessage>;
 
-/** The worker's line to its coordinator. Joins, beats, and joins again for as long as the worker lives. */
+/** The worker's connection to its coordinator: joins, sends heartbeats, joins again for as long as the worker lives. */
 export class ControlLink {
   readonly #options: ControlLinkOptions;
   readonly #client: Client;
@@ -36,6 +38,7 @@ export class ControlLink {
   #heartbeat: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Logged once, however often the link tries again. */
   #lastComplaint = "";
 
   constructor(options: ControlLinkOptions) {
@@ -44,6 +47,7 @@ export class ControlLink {
     this.#join();
   }
 
+  /** Whether the coordinator has welcomed this worker. */
   get joined(): boolean {
     return this.#heartbeat !== undefined;
   }
@@ -58,29 +62,33 @@ export class ControlLink {
 
   #join(): void {
     const { path, requestSerialize, responseDeserialize } = controlService.join;
+    const { coordinator, hello, onMessage } = this.#options;
     const stream: JoinStream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     this.#stream = stream;
     const answer = (message: WorkerMessage): void => {
       if (this.#stream === stream && !stream.writableEnded) stream.write(message);
     };
     stream.on("data", (message: CoordinatorMessage) => {
-      if (message.welcome != null) this.#beat(message.welcome.heartbeatMs || DEFAULT_HEARTBEAT_MS, answer);
-      else this.#options.onMessage(message, answer);
+      if (message.welcome != null) this.#beat(message.welcome, answer);
+      else onMessage(message, answer);
     });
-    stream.on("error", (error: ServiceError) => this.#lost(stream, fromGrpcError(error, "the coordinator")));
-    // In order, without an error: the coordinator gave this worker up while it was silent, or is shutting down.
+    const peer = `the coordinator at ${coordinator}`;
+    stream.on("error", (error: ServiceError) => this.#lost(stream, fromGrpcError(error, peer)));
+    // Without an error: the coordinator gave this worker up while it was silent, or is shutting down.
     stream.on("end", () => {
       stream.end();
-      this.#lost(stream, new RhoneError("WORKER_LOST", `${this.#options.coordinator} ended the connection.`));
+      this.#lost(stream, new RhoneError("WORKER_LOST", `The connection to ${peer} failed: it ended the stream.`));
     });
-    stream.write({ hello: this.#options.hello });
+    stream.write({ hello });
   }
 
-  #beat(intervalMs: number, answer: (message: WorkerMessage) => void): void {
+  #beat({ heartbeatMs }: rhone.v1.Welcome.$Properties, answer: (message: WorkerMessage) => void): void {
+    const { coordinator, heartbeat, logger } = this.#options;
     this.#stopBeating();
     this.#lastComplaint = "";
-    this.#options.logger.info({ coordinator: this.#options.coordinator }, "joined");
-    this.#heartbeat = setInterval(() => answer({ heartbeat: this.#options.heartbeat() }), intervalMs);
+    logger.info({ coordinator }, "joined");
+    const intervalMs = heartbeatMs || DEFAULT_HEARTBEAT_MS;
+    this.#heartbeat = setInterval(() => answer({ heartbeat: heartbeat() }), intervalMs);
   }
 
   #lost(stream: JoinStream, error: RhoneError): void {

@@ -113,7 +113,7 @@ const CASES = [
   { name: "llama-6l-mha", stages: [1, 2, 4] },
 ];
 
-/** Sums the tokens' hidden states, chunk by chunk, each chunk beside a sequence that decodes; returns also what that drew. */
+/** Sums the tokens' hidden states, chunk by chunk, each beside a decoding sequence; returns what that drew too. */
 async function embedBeside(chain: Chain, tokens: readonly number[], chunk: number) {
   await send(chain, {
     opens: [

@@ -41,8 +41,8 @@ export class PrefillBudget {
   }
 
   /**
-   * Prompt rows for `step`. While sequences decode, prompts get steps of their own only when a stage would be idle otherwise:
-   * the decode rows that follow would queue behind them.
+   * Prompt rows for `step`. While sequences decode, prompts get steps of their own only when a stage would be idle
+   * otherwise: the decode rows that follow would queue behind them.
    */
   rows({ decodeRows, room, framesInFlight }: OpenStep, load: PrefillLoad): number {
     const chunk = this.#chunk(room, load.promptRows);
@@ -96,7 +96,9 @@ export class PrefillBudget {
   }
 }
 
-/** The share by which prompts may lengthen a step: 0.6 for one prompt; each of many gets as much time as a stream has. */
+/**
+ * The share by which prompts may lengthen a step: 0.6 for one prompt; each of many gets as much time as a stream has.
+ */
 function stretch({ decoding, prompts, burst }: PrefillLoad): number {
   const fair = TUNING.itlStretch * Math.max(1, prompts / Math.max(1, decoding));
   return burst ? Math.max(TUNING.burstStretch, fair) : fair;

@@ -1,5 +1,5 @@
-import { groupSizes, type PipelineTimes, slowestStageMs, sumOfStagesMs } from "@rhone/planner";
-import { CALIBRATED_ROWS, TUNING } from "./tuning.js";
+import { CALIBRATED_ROWS, groupSizes, type PipelineTimes, slowestStageMs, sumOfStagesMs } from "@rhone/planner";
+import { TUNING } from "./tuning.js";
 
 /** The time of a step of one size, in milliseconds. */
 interface Cost {
@@ -24,8 +24,8 @@ export interface StepTimes {
 
 /**
  * The step-time curve of one pipeline: the workers' calibration, corrected by every step since. It is a table and not a
- * formula because ggml's kernels make some sizes dear and others cheap: repacked Q4_0 on 2 threads takes 15, 28, 25, 49, 70
- * and 141 ms for 1, 2, 4, 8, 16 and 32 rows.
+ * formula because ggml's kernels make some sizes dear and others cheap: repacked Q4_0 on 2 threads takes 15, 28, 25,
+ * 49, 70 and 141 ms for 1, 2, 4, 8, 16 and 32 rows.
  */
 export class StepCosts {
   readonly #calibrated: ReadonlyMap<number, Cost>;
@@ -82,8 +82,9 @@ export class StepCosts {
   }
 
   /**
-   * Milliseconds of a cycle, in which each of `sequences` gets one token, in `groups` micro-batches of nearly equal size: the
-   * time that all of them take in the slowest stage, but at least the way of the largest one through all stages.
+   * Milliseconds of a cycle, in which each of `sequences` gets one token, in `groups` micro-batches of nearly equal
+   * size: the time that all of them take in the slowest stage, but at least the way of the largest one through all
+   * stages.
    */
   cycle(sequences: number, groups: number): number {
     const sizes = groupSizes(sequences, groups);
@@ -92,9 +93,9 @@ export class StepCosts {
   }
 
   /**
-   * The most rows, up to `most`, for which the slowest stage takes no longer than `limitMs`; 0 when one row takes longer. Above
-   * one block of rows the answer is a number of whole blocks, because a block that is begun costs as much as a full one: 64 rows
-   * took 385 ms, 102 took 818 and 127 took 891 (AMX, blocks of 32).
+   * The most rows, up to `most`, for which the slowest stage takes no longer than `limitMs`; 0 when one row takes
+   * longer. Above one block of rows the answer is a number of whole blocks, because a block that is begun costs as much
+   * as a full one: 64 rows took 385 ms, 102 took 818 and 127 took 891 (AMX, blocks of 32).
    */
   rowsWithin(limitMs: number, most: number): number {
     const block = this.#rowBlock;
@@ -131,8 +132,8 @@ function calibrated(stages: PipelineTimes): ReadonlyMap<number, Cost> {
 }
 
 /**
- * The costs bounded by each other, since another process may have disturbed some measurements: n rows never cost more than
- * ceil(n / m) times m rows, and fewer rows at most TUNING.fewerRowsCost times as much as more rows.
+ * The costs bounded by each other, since another process may have disturbed some measurements: n rows never cost more
+ * than ceil(n / m) times m rows, and fewer rows at most TUNING.fewerRowsCost times as much as more rows.
  */
 function plausible(points: ReadonlyMap<number, Cost>): ReadonlyMap<number, Cost> {
   const bounded = new Map<number, Cost>();

@@ -7,9 +7,6 @@ export interface TunedConstant {
   readonly measured: string;
 }
 
-/** Row counts that every worker times when its shard is loaded: the cheap and the dear sizes of ggml's kernels. */
-export const CALIBRATED_ROWS: readonly number[] = [1, 2, 4, 8, 16, 32];
-
 const BUSY_MACHINE = "8 streams beside other processes: 0.63 of llama.cpp's speed before this and its neighbours";
 const DRAFT_RUNS = "not measured by itself; together 1.5 to 2.6 times the speed on repetitive texts";
 

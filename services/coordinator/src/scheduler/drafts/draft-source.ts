@@ -4,8 +4,8 @@ import { TUNING } from "../budget/tuning.js";
 const LENGTHS = [3, 2] as const;
 
 /**
- * Prompt lookup for one sequence: the tokens that followed the last few tokens before are proposed again. They need not be
- * right, because the model verifies every draft. Source: Saxena, "Prompt Lookup Decoding" (2023).
+ * Prompt lookup for one sequence: the tokens that followed the last few tokens before are proposed again. They need not
+ * be right, because the model verifies every draft. Source: Saxena, "Prompt Lookup Decoding" (2023).
  */
 export class DraftSource {
   /** Where each run of two or three tokens ended last, by its tokens. */

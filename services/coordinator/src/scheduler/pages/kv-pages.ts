@@ -17,7 +17,10 @@ export interface PageCounts {
   readonly cached: number;
 }
 
-/** The pages that one running sequence holds. Entry i of its page table holds positions [i * pageSize, (i + 1) * pageSize). */
+/**
+ * The pages that one running sequence holds. Entry i of its page table holds positions [i * pageSize, (i + 1) *
+ * pageSize).
+ */
 interface Lease {
   /** Every entry from the first on; those below `firstHeld` are arbitrary: no row sees them any more. */
   readonly entries: number[];
@@ -30,7 +33,7 @@ interface Lease {
   copy: PageCopy | null;
 }
 
-/** Stands in a page table for an entry that the window has left behind. */
+/** The page table's entry for positions that the window has left behind. */
 const NO_PAGE = 0;
 
 /** Which sequence holds which page of a pipeline, for the time of one epoch. */
@@ -57,15 +60,16 @@ export class KvPages {
   }
 
   /**
-   * Opens the lease of a waiting sequence with the pages that already hold its beginning. Returns the number of positions
-   * that need not be computed.
+   * Opens the lease of a waiting sequence with the pages that already hold its beginning. Returns the number of
+   * positions that need not be computed.
    */
   acquire(sequence: Sequence): number {
     const lease: Lease = { entries: [], firstHeld: 0, cachedEntries: 0, cursor: null, copy: null };
     this.#leases.set(sequence, lease);
     const { job, prefillEnd } = sequence;
     if (!job.cachePrompt) return 0;
-    // At least the last row must be computed: the next token is drawn from its output. Scores and pooling need every row.
+    // At least the last row must be computed: the next token is drawn from its output. Scores and pooling need every
+    // row.
     const limit = job.promptLogprobs === null && job.pooling === null ? prefillEnd - 1 : 0;
     const hit = this.#cache.acquire(job.cacheSalt, sequence.tokens(0, prefillEnd), limit);
     lease.cursor = hit?.cursor ?? this.#cache.root(job.cacheSalt);
@@ -111,7 +115,9 @@ export class KvPages {
     return (this.#leaseOf(sequence).entries.length + this.available) * this.#shape.pageSize;
   }
 
-  /** Appends the pages that make positions [0, end) writable, and returns them. Throws KV_FULL: compare `missing` first. */
+  /**
+   * Appends the pages that make positions [0, end) writable, and returns them. Throws KV_FULL: compare `missing` first.
+   */
   grow(sequence: Sequence, end: number): readonly number[] {
     const pages = this.#pool.take(this.missing(sequence, end));
     this.#leaseOf(sequence).entries.push(...pages);

@@ -1,8 +1,9 @@
 import { RhoneError } from "@rhone/common";
 
 /**
- * The pages 0 … total-1 of a pipeline, counted by reference; the same ids hold on every stage. A page that nobody refers to
- * is free, or, when it was marked to be kept, waits with its content until it is retained again or its place is needed.
+ * The pages 0 … total-1 of a pipeline, counted by reference; the same ids hold on every stage. A page that nobody
+ * refers to is free, or, when it was marked to be kept, waits with its content until it is retained again or its place
+ * is needed.
  */
 export class PagePool {
   readonly total: number;
@@ -56,8 +57,9 @@ export class PagePool {
   }
 
   /**
-   * One reference less to each. What was given up last goes first when places are needed, so that the end of a sequence goes
-   * before its beginning. Throws INTERNAL for a page without references: two owners of one page would corrupt both.
+   * One reference less to each. What was given up last goes first when places are needed, so that the end of a sequence
+   * goes before its beginning. Throws INTERNAL for a page without references: two owners of one page would corrupt
+   * both.
    */
   release(pages: readonly number[]): void {
     for (const page of pages.toReversed()) {

@@ -82,7 +82,7 @@ describe("PrefixCache", () => {
     expect(hit).toMatchObject({ length: 16, first: 3, pages: [left[3]] });
   });
 
-  it("does without what lies behind a missing page when everything is seen", () => {
+  it("uses nothing behind a missing page when every position is seen", () => {
     const { pages, leave, acquire } = open();
     const left = leave(count(16));
     pages.retain([...left.slice(0, 1), ...left.slice(2)]);

@@ -22,12 +22,14 @@ export interface PrefixHit {
   /** Entries [first, first + pages.length) of the page table; no row at `length` or later sees the ones before. */
   readonly first: number;
   readonly pages: readonly number[];
-  /** The page whose first rows are the rest of `length`, to be copied before anything is written behind them; or null. */
+  /**
+   * The page whose first rows are the rest of `length`, to be copied before anything is written behind them; or null.
+   */
   readonly copyFrom: number | null;
   readonly cursor: PrefixCursor;
 }
 
-/** Among so many continuations of a prefix the one with the most equal tokens is looked for. */
+/** The longest common beginning is looked for among this many continuations of a prefix. */
 const MOST_COMPARED = 32;
 
 export interface PrefixCacheOptions {
@@ -38,9 +40,9 @@ export interface PrefixCacheOptions {
 }
 
 /**
- * Which pages hold the K/V of which tokens: a tree whose edges are full pages of tokens, found by their hash and compared
- * token by token. K/V depends on all tokens before it, so a page is known by its path from the root. Sequences of different
- * salts share nothing.
+ * Which pages hold the K/V of which tokens: a tree whose edges are full pages of tokens, found by their hash and
+ * compared token by token. K/V depends on all tokens before it, so a page is known by its path from the root. Sequences
+ * of different salts share nothing.
  */
 export class PrefixCache {
   readonly #options: PrefixCacheOptions;
@@ -62,9 +64,9 @@ export class PrefixCache {
   }
 
   /**
-   * The longest beginning of `tokens`, at most `limit` long, whose visible pages are all there. Its pages are retained, and
-   * its cursor is pinned; null, and nothing taken, when there is none. Page size 4, no window, [1 2 3 4] [5 6 7 8] cached:
-   * tokens 1 2 3 4 5 6 9 with limit 6 give length 6, the first page, and a copy of the second.
+   * The longest beginning of `tokens`, at most `limit` long, whose visible pages are all there. Its pages are retained,
+   * and its cursor is pinned; null, and nothing taken, when there is none. Page size 4, no window, [1 2 3 4] [5 6 7 8]
+   * cached: tokens 1 2 3 4 5 6 9 with limit 6 give length 6, the first page, and a copy of the second.
    */
   acquire(salt: string, tokens: Int32Array, limit: number): PrefixHit | null {
     const root = this.#roots.get(salt);
@@ -80,8 +82,9 @@ export class PrefixCache {
   }
 
   /**
-   * `page`, which the caller holds, has the K/V of `tokens` (one page full) after those of `cursor`. Moves the pin to the new
-   * place and returns it. Equal tokens keep the page they have; null when another page's tokens have the same hash.
+   * `page`, which the caller holds, has the K/V of `tokens` (one page full) after those of `cursor`. Moves the pin to
+   * the new place and returns it. Equal tokens keep the page they have; null when another page's tokens have the same
+   * hash.
    */
   insert(cursor: PrefixCursor, tokens: Int32Array, page: number): PrefixCursor | null {
     const key = hashOf(tokens);

@@ -1,0 +1,69 @@
+import { Command, Option } from "commander";
+import { byteCount, positive, simulation, targetItl, wholeNumber } from "../option-parsers.js";
+
+/** The data directory: every command that reads or writes there has it. */
+export const addDataDirFlag = (command: Command): Command =>
+  command.option("--data-dir <dir>", "data directory (default: RHONE_HOME or ~/.rhone)");
+
+/** The gateway to ask, and the data directory whose cluster it is otherwise. */
+export const addGatewayFlags = (command: Command): Command =>
+  addDataDirFlag(command.option("--url <url>", "gateway to ask (default: the cluster of the data directory)"));
+
+/** The flags that `plan`, `up` and `bench --spawn` share: the model and its share of the machine. */
+export function addMachineFlags(command: Command): Command {
+  return command
+    .option("-w, --workers <n>", "worker processes that share the layers (default: 2)", positive)
+    .option("-t, --threads <n>", "threads per worker (default: the cores divided by the workers)", positive)
+    .option(
+      "--memory <bytes>",
+      "memory per worker, such as 6G (default: the free memory divided by the workers)",
+      byteCount,
+    )
+    .addOption(new Option("--kv-type <type>", "type of the K/V cache").choices(["f16", "f32", "q8_0"]).default("f16"))
+    .option(
+      "--sliding-window <n>",
+      "positions that a token attends to, itself included; 0 = all (default: the model's)",
+      wholeNumber({ least: 0 }),
+    )
+    .option(
+      "--context <n>",
+      "longest sequence, in tokens (default: the model's, at most 32768)",
+      wholeNumber({ least: 2 }),
+    )
+    .option("--device <name>", "device to compute on, from `rhone device ls` (default: CPU)");
+}
+
+/** The flags that decide how a cluster is built, which `up` and `bench --spawn` share. */
+export function addClusterFlags(command: Command): Command {
+  return addMachineFlags(command.option("-m, --model <name|path>", MODEL_HELP, "breeze"))
+    .addOption(
+      new Option(
+        "--activation-type <type>",
+        "type of activations between workers (default: f16; f32 with f32 K/V)",
+      ).choices(["f16", "f32"]),
+    )
+    .option("--max-sequences <n>", "sequences that run at once, at most (default: 64)", positive)
+    .option("--max-rows <n>", "tokens per step, at most, prompts and answers together (default: 512)", positive)
+    .option(
+      "--target-itl <ms>",
+      "longest gap between a stream's tokens that prompts may cause, in ms, or: auto, off",
+      targetItl,
+      "auto",
+    )
+    .option(
+      "--speculate <n>",
+      "tokens drafted per step from repetitions in the text, at most; 0 = off (default: 0)",
+      wholeNumber({ least: 0, most: 32 }),
+    )
+    .option(
+      "--simulate <how>",
+      "compute nothing, to measure the rest: null, or stage-ms=<n>,row-bytes=<n>",
+      simulation,
+    );
+}
+
+export const MODEL_HELP = "name from `rhone model ls`, or path of a GGUF file";
+
+/** The names of the options that `addClusterFlags` adds. */
+export const clusterFlagNames = (): readonly string[] =>
+  addClusterFlags(new Command()).options.map((option) => option.attributeName());

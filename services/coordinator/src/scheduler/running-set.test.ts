@@ -1,0 +1,119 @@
+import { describe, expect, it } from "vitest";
+import { fakeSequence } from "../testing/scheduling.js";
+import { RunningSet, WireIds } from "./running-set.js";
+import type { Sequence } from "./sequence.js";
+
+describe("WireIds", () => {
+  it("gives an id again only after its close has travelled", () => {
+    const ids = new WireIds();
+    const [a, b, c, d] = [fakeSequence(), fakeSequence(), fakeSequence(), fakeSequence()];
+    expect([ids.open(a), ids.open(b), ids.open(a)]).toEqual([1, 2, 1]);
+    ids.close(a);
+    expect([ids.isOpen(a), ids.hasClosing, ids.open(c)]).toEqual([false, true, 3]);
+    expect(ids.takeClosing()).toEqual([1]);
+    expect([ids.hasClosing, ids.takeClosing(), ids.open(d)]).toEqual([false, [], 1]);
+  });
+
+  it("closes nothing for a sequence that the stages never knew", () => {
+    const ids = new WireIds();
+    ids.close(fakeSequence());
+    expect(ids.hasClosing).toBe(false);
+  });
+});
+
+/** Pages of 4 positions; `total` of them. */
+function setUp(total: number) {
+  const shape = { pageSize: 4, slidingWindow: 0, contextLength: 32, maxRows: 8 };
+  const waiting: Sequence[] = [];
+  const running = new RunningSet({ shape, pages: total, stages: 2, onWaiting: (sequence) => waiting.push(sequence) });
+  const start = (overrides: Parameters<typeof fakeSequence>[0] = {}): Sequence => {
+    const sequence = fakeSequence({ cachePrompt: false, ...overrides });
+    running.start(sequence, running.pages.acquire(sequence));
+    return sequence;
+  };
+  const none = { has: () => false };
+  return { running, waiting, start, none };
+}
+
+describe("RunningSet", () => {
+  it("counts what decodes and what is prefilled", () => {
+    const { running, start } = setUp(8);
+    const [first, second] = [start(), start()];
+    first.send(first.prefillEnd);
+    running.prefilling.remove(first);
+    expect([running.size, running.decoding, running.prefilling.size]).toEqual([2, 1, 1]);
+    running.release(second);
+    expect([running.size, running.decoding, running.prefilling.size]).toEqual([1, 1, 0]);
+  });
+
+  it("evicts the newest batch sequence first, then the newest interactive one", () => {
+    const { running, waiting, start, none } = setUp(4);
+    const [oldest, batch, interactive, other] = [start(), start({ lane: "batch" }), start(), start()];
+    for (const sequence of [oldest, batch, interactive, other]) running.grow(sequence, 4, none);
+    expect(running.newestBatch()).toBe(batch);
+    running.grow(oldest, 8, none);
+    running.grow(oldest, 12, none);
+    expect(waiting).toEqual([batch, other]);
+    expect([running.evictions, running.newestBatch()]).toEqual([2, null]);
+  });
+
+  it("never evicts a sequence of lesser rank, of the micro-batch, or without pages", () => {
+    const { running, waiting, start, none } = setUp(2);
+    const [older, newer, empty] = [start(), start(), start()];
+    running.grow(older, 4, none);
+    running.grow(newer, 4, none);
+    expect(running.grow(newer, 8, none)).toBeNull();
+    expect(running.grow(older, 8, { has: (sequence) => sequence === newer })).toBeNull();
+    expect(waiting).toEqual([]);
+    expect(running.grow(older, 8, none)).toEqual([1]);
+    expect(waiting).toEqual([newer]);
+    expect([...running]).toEqual([older, empty]);
+  });
+
+  it.each([
+    { budget: 8, rows: 8, why: "two pages" },
+    { budget: 20, rows: 12, why: "three pages hold no more" },
+    { budget: 2, rows: 2, why: "the budget" },
+  ])("affords $rows of $budget rows to a sequence that may not evict: $why", ({ budget, rows }) => {
+    const { running, start } = setUp(3);
+    start();
+    expect(running.affordableRows(start({ promptLength: 30 }), budget)).toBe(rows);
+  });
+
+  it("affords the oldest whatever it wants, since it may evict the others", () => {
+    const { running, start } = setUp(3);
+    expect(running.affordableRows(start({ promptLength: 30 }), 20)).toBe(20);
+  });
+
+  it("has room for a prompt beside the pages of other prompts and one for each running sequence", () => {
+    const { running, start } = setUp(6);
+    start({ promptLength: 4 }); // needs 2 pages with its first token
+    const head = fakeSequence({ promptLength: 8, cachePrompt: false }); // needs 3
+    running.pages.acquire(head);
+    expect(running.hasRoomFor(head)).toBe(true); // 6 - 2 >= 3 + 1
+    start({ promptLength: 1 });
+    expect(running.hasRoomFor(head)).toBe(false); // 6 - 3 < 3 + 2
+  });
+
+  it.each([
+    { firstTokenAfter: null, burst: true, why: "the stream has no token yet" },
+    { firstTokenAfter: 1000, burst: true, why: "the prompt arrived before its first token" },
+    { firstTokenAfter: 0, burst: false, why: "the prompt arrived after its first token" },
+  ])("burst $burst: $why", ({ firstTokenAfter, burst }) => {
+    const { running, start } = setUp(8);
+    expect(running.isBurst).toBe(false); // no prompt
+    const stream = start();
+    running.prefilling.remove(stream);
+    if (firstTokenAfter !== null) stream.append([1], firstTokenAfter + (firstTokenAfter > 0 ? stream.arrival : 0));
+    start();
+    expect(running.isBurst).toBe(burst);
+  });
+
+  it("sends all sequences to wait when its pipeline is lost, without counting evictions", () => {
+    const { running, waiting, start } = setUp(8);
+    const all = [start(), start()];
+    running.close();
+    expect(waiting).toEqual(all);
+    expect([running.evictions, all.map(({ phase }) => phase)]).toEqual([0, ["waiting", "waiting"]]);
+  });
+});

@@ -1,0 +1,210 @@
+import { createLogger, type Frame, RhoneError } from "@rhone/common";
+import { GgmlType } from "@rhone/ggml";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { deferred } from "../../../../packages/common/src/grpc/testing/deferred.js";
+import { TestReceiver } from "../../../../packages/common/src/grpc/testing/frame-receiver.js";
+import { createMetrics } from "../metrics.js";
+import { tokenBytes } from "../testing/run-message.js";
+import { ScriptedStage } from "../testing/scripted-stage.js";
+import type { StageOutput } from "../wire/step.js";
+import { StageRunner } from "./stage-runner.js";
+
+const logger = createLogger({ service: "test", level: "silent" });
+const NOTHING: StageOutput = { kind: "results", spans: [] };
+
+/** A frame of epoch 1 with one row, which holds `token`. */
+const stepFrame = (step: number, token = step, epoch = 1): Frame => {
+  const spans = [{ sequence: 1, position: 0, count: 1 }];
+  return { pipeline: "p", epoch, step, stepBody: { spans, tokens: tokenBytes([token]) } };
+};
+const order = (next: string, epoch = 1) => ({ pipeline: "p", epoch, stage: 2, next, activations: GgmlType.F16 });
+
+describe("StageRunner", () => {
+  let next: TestReceiver;
+  let runner: StageRunner;
+  const metrics = createMetrics();
+
+  beforeEach(async () => {
+    next = await TestReceiver.open();
+    onTestFinished(() => next.close());
+    metrics.registry.resetMetrics();
+    runner = new StageRunner({ worker: "w", metrics, logger });
+    onTestFinished(() => runner.exclusively(async () => runner.replaceStage(null)));
+  });
+
+  /** Holds `stage` and takes part in epoch 1. */
+  async function open(stage: ScriptedStage): Promise<ScriptedStage> {
+    await runner.exclusively(async () => runner.replaceStage(stage));
+    await runner.openEpoch(order(next.address));
+    return stage;
+  }
+
+  it("runs frames one at a time, in arrival order, and sends the results in that order", async () => {
+    const first = deferred<StageOutput>();
+    const stage = await open(new ScriptedStage((step) => (step.tokens[0] === 1 ? first.promise : NOTHING)));
+    for (const step of [1, 2, 3]) runner.accept(stepFrame(step));
+    await vi.waitFor(() => expect(stage.ran).toEqual([1]));
+    first.resolve(NOTHING);
+    expect((await next.received(3)).map(({ step }) => step)).toEqual([1, 2, 3]);
+    expect(stage.ran).toEqual([1, 2, 3]);
+  });
+
+  it("sends activations on in the type that the neighbour expects", async () => {
+    await open(new ScriptedStage((_, type) => ({ kind: "hidden", hidden: { type, bytes: Uint8Array.of(1, 2) } })));
+    runner.accept(stepFrame(1, 77));
+    const [frame] = await next.received(1);
+    expect(frame).toMatchObject({
+      pipeline: "p",
+      epoch: 1,
+      step: 1,
+      stepBody: { hidden: Buffer.of(1, 2), hiddenType: 1 },
+    });
+    expect(frame?.stepBody?.tokens).toEqual(Buffer.from(tokenBytes([77]))); // the last stage compares drafts with them
+  });
+
+  it("adds its name to a probe, and passes results and failures of other stages on", async () => {
+    await open(new ScriptedStage(() => NOTHING));
+    const head = { pipeline: "p", epoch: 1 };
+    runner.accept({ ...head, step: 1, probe: { workers: ["v"] } });
+    runner.accept({ ...head, step: 2, failure: { code: "KV_FULL", message: "full", worker: "v", stage: 0 } });
+    const [probe, failure] = await next.received(2);
+    expect(probe?.probe?.workers).toEqual(["v", "w"]);
+    expect(failure).toMatchObject({ step: 2, failure: { code: "KV_FULL", message: "full", worker: "v" } });
+  });
+
+  it.each<[string, Frame]>([
+    ["another epoch", stepFrame(1, 1, 2)],
+    ["an epoch before", stepFrame(1, 1, 0)],
+    ["another pipeline", { ...stepFrame(1), pipeline: "q" }],
+  ])("drops frames of %s", async (_name, frame) => {
+    const stage = await open(new ScriptedStage(() => NOTHING));
+    runner.accept(frame);
+    runner.accept(stepFrame(9));
+    expect((await next.received(1)).map(({ step }) => step)).toEqual([9]);
+    expect(stage.ran).toEqual([9]);
+  });
+
+  it("forgets sequences when an epoch opens, and drops what still waits of the one before", async () => {
+    const first = deferred<StageOutput>();
+    const stage = await open(new ScriptedStage((step) => (step.tokens[0] === 1 ? first.promise : NOTHING)));
+    expect(stage.resets).toBe(1);
+    runner.accept(stepFrame(1));
+    runner.accept(stepFrame(2));
+    await vi.waitFor(() => expect(stage.ran).toEqual([1]));
+    const opened = runner.openEpoch(order(next.address, 2));
+    first.resolve(NOTHING);
+    await opened;
+    expect(stage.resets).toBe(2);
+    runner.accept(stepFrame(3, 3, 2));
+    expect((await next.received(1)).map(({ epoch, step }) => [epoch, step])).toEqual([[2, 3]]);
+    expect(stage.ran).toEqual([1, 3]);
+  });
+
+  it("leaves its epoch with its stage", async () => {
+    const stage = await open(new ScriptedStage(() => NOTHING));
+    await runner.exclusively(async () => runner.replaceStage(stage));
+    runner.accept(stepFrame(1));
+    await runner.exclusively(async () => {});
+    expect(stage.ran).toEqual([]);
+  });
+
+  it.each([
+    ["a named error", new RhoneError("OUT_OF_MEMORY", "3 of 2 MiB"), "OUT_OF_MEMORY", "3 of 2 MiB"],
+    ["any other", new Error("private"), "INTERNAL", "An internal error occurred; the service's log has the details."],
+  ])("sends a failure in place of a step that threw %s, and goes on", async (_name, thrown, code, message) => {
+    await open(
+      new ScriptedStage((step) => {
+        if (step.tokens[0] === 1) throw thrown;
+        return NOTHING;
+      }),
+    );
+    runner.accept(stepFrame(1));
+    runner.accept(stepFrame(2));
+    const [failed, good] = await next.received(2);
+    expect(failed).toMatchObject({ step: 1, failure: { code, message, worker: "w", stage: 2 } });
+    expect(good).toMatchObject({ step: 2, result: {} });
+    expect((await metrics.failures.get()).values[0]?.value).toBe(1);
+  });
+
+  it("refuses a malformed step by name, without running any of it", async () => {
+    const stage = await open(new ScriptedStage(() => NOTHING));
+    runner.accept(stepFrame(1, 1000));
+    const [frame] = await next.received(1);
+    expect(frame?.failure).toMatchObject({
+      code: "MESSAGE_MALFORMED",
+      message: "step.tokens[0] is token 1000; the vocabulary has 1000, from 0 to 999.",
+    });
+    expect(stage.ran).toEqual([]);
+  });
+
+  it("answers with a failure while it holds no shard", async () => {
+    await runner.openEpoch(order(next.address));
+    runner.accept(stepFrame(1));
+    const [frame] = await next.received(1);
+    expect(frame?.failure).toMatchObject({ code: "STAGE_FAILED", message: "This worker holds no shard." });
+  });
+
+  it("holds frames up while other work runs, and outlives work that fails", async () => {
+    const stage = await open(new ScriptedStage(() => NOTHING));
+    const work = deferred<void>();
+    const done = runner.exclusively(() => work.promise.then(() => Promise.reject(new Error("no"))));
+    runner.accept(stepFrame(1));
+    await Promise.resolve();
+    expect(stage.ran).toEqual([]);
+    work.resolve();
+    await expect(done).rejects.toThrow("no");
+    await next.received(1);
+    expect(stage.ran).toEqual([1]);
+  });
+});
+
+describe("a stage's account of its time", () => {
+  it("tells queueing, computing, idling and overhead apart, to the microsecond", async () => {
+    let now = 1000;
+    const clock = vi.spyOn(performance, "now").mockImplementation(() => now);
+    onTestFinished(() => clock.mockRestore());
+    const next = await TestReceiver.open();
+    onTestFinished(() => next.close());
+    const metrics = createMetrics();
+    const runner = new StageRunner({ worker: "w", metrics, logger });
+    // Reading the frame takes 2 ms, computing 5.
+    const rowBytes = (): number => {
+      now += 2;
+      return 4;
+    };
+    const stage = new ScriptedStage(
+      () => {
+        now += 5;
+        return { kind: "hidden", hidden: { type: GgmlType.F16, bytes: new Uint8Array(3) } };
+      },
+      { embeds: false, rowBytes },
+    );
+    await runner.exclusively(async () => runner.replaceStage(stage));
+    await runner.openEpoch(order(next.address));
+    onTestFinished(() => runner.exclusively(async () => runner.replaceStage(null)));
+    const frame = stepFrame(1);
+    const body = { ...frame.stepBody, hidden: new Uint8Array(4), timings: [{ stage: 1, computeUs: 9 }] };
+    now += 40; // idle
+    runner.accept({ ...frame, stepBody: body });
+    runner.accept({ ...frame, step: 2, stepBody: body }); // waits for the first
+    const [first, second] = await next.received(2);
+    expect(first?.stepBody?.timings).toMatchObject([
+      { stage: 1, computeUs: 9 },
+      { stage: 2, queuedUs: 0, computeUs: 5000, idleUs: 40_000, overheadUs: 2000 },
+    ]);
+    expect(second?.stepBody?.timings?.[1]).toMatchObject({
+      queuedUs: 7000,
+      computeUs: 5000,
+      idleUs: 0,
+      overheadUs: 2000,
+    });
+    expect([runner.steps, runner.busyUs]).toEqual([2, 10_000]);
+    const value = async (metric: { get(): Promise<{ values: { value: number }[] }> }) =>
+      (await metric.get()).values[0]?.value;
+    expect(await value(metrics.steps)).toBe(2);
+    expect(await value(metrics.rows)).toBe(2);
+    expect(await value(metrics.busySeconds)).toBeCloseTo(0.01);
+    expect(await value(metrics.idleSeconds)).toBeCloseTo(0.04);
+    expect(await value(metrics.sentBytes)).toBe(6);
+  });
+});

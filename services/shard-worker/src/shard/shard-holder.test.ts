@@ -1,0 +1,154 @@
+import { createLogger, RhoneError, type WorkerMessage } from "@rhone/common";
+import { expect, test, vi } from "vitest";
+import { deferred } from "../../../../packages/common/src/grpc/testing/deferred.js";
+import { createMetrics } from "../metrics.js";
+import type { RunnableStage } from "../stage/runnable-stage.js";
+import { ScriptedStage } from "../testing/scripted-stage.js";
+import type { Device, LoadedShard, LoadRequest } from "./device.js";
+import { ShardHolder } from "./shard-holder.js";
+
+const logger = createLogger({ service: "test", level: "silent" });
+const FACTS = { engine: "e", device: "d", gflops: 1, bandwidth: 1, simulated: false, rowBlock: 1 };
+const model = { name: "m", path: "/m.gguf", fingerprint: "f" };
+const load = { load: 5, model, firstLayer: 1, lastLayer: 3, pages: 4, pageSize: 32, maxRows: 16 };
+
+/** A runner that does one work after another, as the real one. */
+class SerialRunner {
+  readonly stages: (RunnableStage | null)[] = [];
+  #tasks: Promise<unknown> = Promise.resolve();
+
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#tasks.then(work);
+    this.#tasks = done.catch(() => {});
+    return done;
+  }
+
+  replaceStage(stage: RunnableStage | null): void {
+    this.stages.push(stage);
+  }
+}
+
+function shardOf(changes: Partial<LoadedShard> = {}): LoadedShard {
+  const stage = new ScriptedStage(() => ({ kind: "results", spans: [] }));
+  return { stage, weightBytes: 100, pageBytes: 20, measure: async () => [], close: vi.fn(), ...changes };
+}
+
+function openHolder(loadOnDevice: Device["load"]) {
+  const runner = new SerialRunner();
+  const metrics = createMetrics();
+  const device = { facts: FACTS, load: loadOnDevice };
+  const holder = new ShardHolder({ device, modelsDir: "/models", runner, metrics, logger });
+  const answers: WorkerMessage[] = [];
+  const answer = (message: WorkerMessage): void => void answers.push(message);
+  const bytes = async () => [
+    (await metrics.weightBytes.get()).values[0]?.value,
+    (await metrics.pageBytes.get()).values[0]?.value,
+  ];
+  return { holder, runner, answers, answer, bytes };
+}
+
+test("a load is answered with progress, then ready; the runner gets the stage", async () => {
+  const shard = shardOf();
+  const requests: LoadRequest[] = [];
+  const { holder, runner, answers, answer, bytes } = openHolder(async (request) => {
+    requests.push(request);
+    request.onProgress(10, 100);
+    request.onProgress(20, 100); // within 250 ms of the one before
+    request.onProgress(100, 100);
+    return shard;
+  });
+  await holder.load(load, answer);
+  expect(requests[0]).toMatchObject({
+    modelsDir: "/models",
+    order: { model, range: { first: 1, last: 3, embeds: false, heads: false }, pages: 4, maxRows: 16 },
+  });
+  expect(answers).toEqual([
+    { progress: { load: 5, bytes: 10, totalBytes: 100 } },
+    { progress: { load: 5, bytes: 100, totalBytes: 100 } },
+    { ready: { load: 5, weightBytes: 100, pageBytes: 20, resident: expect.any(Number) } },
+  ]);
+  expect(runner.stages).toEqual([null, shard.stage]);
+  expect(await bytes()).toEqual([100, 20]);
+});
+
+test.each([
+  ["named", new RhoneError("OUT_OF_MEMORY", "100 of 90 bytes"), { code: "OUT_OF_MEMORY", message: "100 of 90 bytes" }],
+  ["any other", new Error("private"), { code: "INTERNAL", message: expect.not.stringContaining("private") }],
+])("a load that fails with %s error is answered with it, and nothing is held", async (_name, error, failed) => {
+  const { holder, answers, answer, runner, bytes } = openHolder(() => Promise.reject(error));
+  await holder.load(load, answer);
+  expect(answers).toEqual([{ failed: { load: 5, ...failed } }]);
+  expect(runner.stages).toEqual([null]);
+  expect(await bytes()).toEqual([0, 0]);
+});
+
+test("a malformed order is refused by name before the device sees it", async () => {
+  const onDevice = vi.fn();
+  const { holder, answers, answer } = openHolder(onDevice);
+  await holder.load({ ...load, pageSize: 0 }, answer);
+  expect(answers[0]?.failed).toMatchObject({
+    code: "MESSAGE_MALFORMED",
+    message: expect.stringMatching(/^load.page_size/),
+  });
+  expect(onDevice).not.toHaveBeenCalled();
+});
+
+test("a second load frees the first shard before it reads anything", async () => {
+  const close = vi.fn();
+  let closedBefore: number | undefined;
+  const shards = [shardOf({ close }), shardOf()];
+  const { holder, answers, answer } = openHolder(async () => {
+    closedBefore = close.mock.calls.length;
+    return shards.shift() ?? shardOf();
+  });
+  await holder.load(load, answer);
+  expect(closedBefore).toBe(0);
+  await holder.load({ ...load, load: 6 }, answer);
+  expect(closedBefore).toBe(1);
+  expect(answers.map(({ ready }) => ready?.load)).toEqual([5, 6]);
+});
+
+test("a later load aborts the one before, which then answers nothing", async () => {
+  const started = deferred<AbortSignal>();
+  const { holder, answers, answer } = openHolder(async ({ order, signal }) => {
+    if (order.range.first === 2) return shardOf();
+    started.resolve(signal);
+    await new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    return shardOf();
+  });
+  const first = holder.load(load, answer);
+  const signal = await started.promise;
+  const second = holder.load({ ...load, load: 6, firstLayer: 2 }, answer);
+  expect(signal.aborted).toBe(true);
+  await Promise.all([first, second]);
+  expect(answers.map(({ ready, failed }) => [ready?.load, failed?.load])).toEqual([[6, undefined]]);
+});
+
+test("a release frees the shard, and aborts a load that runs", async () => {
+  const close = vi.fn();
+  const { holder, answer, runner, bytes } = openHolder(async () => shardOf({ close }));
+  await holder.load(load, answer);
+  await holder.release();
+  expect(close).toHaveBeenCalledTimes(1);
+  expect(runner.stages.at(-1)).toBeNull();
+  expect(await bytes()).toEqual([0, 0]);
+  await holder.release();
+  expect(close).toHaveBeenCalledTimes(1);
+});
+
+test.each([
+  ["its step times", async (rows: readonly number[]) => rows.map((count) => ({ rows: count, layerMs: 2, headMs: 1 }))],
+  ["none when timing fails", () => Promise.reject(new Error("no memory"))],
+])("a calibration is answered with %s", async (name, measure) => {
+  const { holder, answers, answer } = openHolder(async () => shardOf({ measure }));
+  await holder.load(load, answer);
+  await holder.calibrate({ calibration: 9, rows: [1, 8] }, answer);
+  const times = [1, 8].map((rows) => ({ rows, layerMs: 2, headMs: 1 }));
+  expect(answers.at(-1)).toEqual({ calibrated: { calibration: 9, stepTimes: name.startsWith("none") ? [] : times } });
+});
+
+test("a calibration without a shard is answered with no times", async () => {
+  const { holder, answers, answer } = openHolder(async () => shardOf());
+  await holder.calibrate({ calibration: 9, rows: [1] }, answer);
+  expect(answers).toEqual([{ calibrated: { calibration: 9, stepTimes: [] } }]);
+});
