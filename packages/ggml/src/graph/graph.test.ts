@@ -5,6 +5,7 @@ import { dequantize, quantizeChunk } from "../elements/quantize.js";
 import { openEngine } from "../native/engine.js";
 import type { Tensor } from "../tensors/tensor.js";
 import { TensorStorage } from "../tensors/tensor-storage.js";
+import { series, worstDifference } from "../testing/series.js";
 import { Graph } from "./graph.js";
 
 const engine = openEngine();
@@ -20,15 +21,6 @@ beforeEach(() => {
 });
 afterEach(() => graph.close());
 
-/** A repeatable series in [-1, 1). */
-function series(n: number, seed = 1): Float32Array {
-  let state = seed;
-  return Float32Array.from({ length: n }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
-
 const f16 = (values: Float32Array) =>
   quantizeChunk(engine, { type: GgmlType.F16, source: values, nPerRow: values.length });
 
@@ -40,11 +32,8 @@ async function run(result: Tensor, inputs: ReadonlyMap<Tensor, ArrayBufferView>)
   return graph.read(result, new Float32Array(result.ne.reduce((a, b) => a * b)));
 }
 
-const expectClose = (actual: Float32Array, expected: ArrayLike<number>, tolerance: number) => {
-  expect(actual.length).toBe(expected.length);
-  const worst = actual.reduce((most, value, i) => Math.max(most, Math.abs(value - (expected[i] ?? Number.NaN))), 0);
-  expect(worst).toBeLessThan(tolerance);
-};
+const expectClose = (actual: Float32Array, expected: ArrayLike<number>, tolerance: number) =>
+  expect(worstDifference(actual, expected)).toBeLessThan(tolerance);
 
 describe("Graph", () => {
   it("multiplies matrices as JavaScript does", async () => {

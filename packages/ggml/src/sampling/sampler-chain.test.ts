@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { openEngine } from "../native/engine.js";
-import { SamplerChain, type SamplerOptions } from "./sampler-chain.js";
+import { SamplerChain } from "./sampler-chain.js";
+import type { SamplerOptions } from "./sampling-options.js";
 
 const engine = openEngine();
 

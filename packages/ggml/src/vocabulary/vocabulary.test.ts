@@ -1,18 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openEngine } from "../native/engine.js";
+import { BREEZE, temporaryFolder, writeGguf } from "../testing/small-files.js";
 import { TokenAttribute, Vocabulary } from "./vocabulary.js";
 
 const engine = openEngine();
-const breeze = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "rhone-vocabulary-"));
+const folder = temporaryFolder("vocabulary");
 let vocabulary: Vocabulary;
 
 beforeAll(() => {
-  vocabulary = Vocabulary.open(engine, breeze);
+  vocabulary = Vocabulary.open(engine, BREEZE);
 });
 afterAll(() => {
   vocabulary.close();
@@ -82,16 +80,6 @@ describe("Vocabulary", () => {
 });
 
 describe("Vocabulary.open", () => {
-  const ggufWith = (name: string, entries: readonly (readonly [string, string])[]) => {
-    const path = join(folder, name);
-    const u32 = (n: number) => Buffer.from(Uint32Array.of(n).buffer);
-    const u64 = (n: number) => Buffer.from(BigUint64Array.of(BigInt(n)).buffer);
-    const text = (value: string) => Buffer.concat([u64(Buffer.byteLength(value)), Buffer.from(value)]);
-    const pairs = entries.map(([key, value]) => Buffer.concat([text(key), u32(8), text(value)]));
-    writeFileSync(path, Buffer.concat([Buffer.from("GGUF"), u32(3), u64(0), u64(entries.length), ...pairs]));
-    return path;
-  };
-
   it("throws MODEL_NOT_FOUND for no file", () => {
     expect(() => Vocabulary.open(engine, join(folder, "none.gguf"))).toThrowError(
       expect.objectContaining({ code: "MODEL_NOT_FOUND" }),
@@ -105,17 +93,15 @@ describe("Vocabulary.open", () => {
   });
 
   it("throws TOKENIZER_UNSUPPORTED for a tokenizer that nobody knows", () => {
-    const path = ggufWith("odd.gguf", [
-      ["general.architecture", "llama"],
-      ["tokenizer.ggml.model", "runes"],
-    ]);
+    const entries = { "general.architecture": "llama", "tokenizer.ggml.model": "runes" };
+    const path = writeGguf(join(folder, "odd.gguf"), entries);
     expect(() => Vocabulary.open(engine, path)).toThrowError(
       expect.objectContaining({ code: "TOKENIZER_UNSUPPORTED", message: expect.stringContaining("runes") }),
     );
   });
 
   it("refuses to be used once closed", () => {
-    const closed = Vocabulary.open(engine, breeze);
+    const closed = Vocabulary.open(engine, BREEZE);
     closed.close();
     closed.close();
     expect(() => closed.tokenize("x", plain)).toThrow(/closed/);
