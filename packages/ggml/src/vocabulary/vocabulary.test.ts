@@ -79,6 +79,38 @@ describe("Vocabulary", () => {
   });
 });
 
+describe("Every token of a vocabulary", () => {
+  it("is read back from its own bytes, when it is text", () => {
+    const unread: string[] = [];
+    for (let id = 0; id < vocabulary.size; id++) {
+      if (vocabulary.isControl(id) || (vocabulary.attr(id) & TokenAttribute.NORMAL) === 0) continue;
+      const piece = vocabulary.pieceBytes(id, { special: false }).toString("utf8");
+      // The tokenizer puts a space in front, as SentencePiece does.
+      const read = decode(vocabulary.tokenize(piece, plain));
+      if (read !== ` ${piece}`) unread.push(piece);
+    }
+    expect(unread).toEqual([]);
+  });
+
+  it("has an attribute, and only control tokens are without bytes", () => {
+    for (let id = 0; id < vocabulary.size; id++) {
+      expect(vocabulary.attr(id)).toBeGreaterThan(0);
+      const bytes = vocabulary.pieceBytes(id, { special: true }).length;
+      if (!vocabulary.isControl(id)) expect(bytes).toBeGreaterThan(0);
+    }
+  });
+
+  it("refuses ids outside by every question", () => {
+    const questions = [
+      (id: number) => vocabulary.attr(id),
+      (id: number) => vocabulary.isControl(id),
+      (id: number) => vocabulary.isEndOfGeneration(id),
+    ];
+    for (const ask of questions)
+      expect(() => ask(1024)).toThrow("Token id 1024 is outside the vocabulary of 0 to 1023.");
+  });
+});
+
 describe("Vocabulary.open", () => {
   it("throws MODEL_NOT_FOUND for no file", () => {
     expect(() => Vocabulary.open(engine, join(folder, "none.gguf"))).toThrowError(
@@ -106,5 +138,7 @@ describe("Vocabulary.open", () => {
     closed.close();
     expect(() => closed.tokenize("x", plain)).toThrow(/closed/);
     expect(() => closed.pieceBytes(1, { special: true })).toThrow(/closed/);
+    const asks = [() => closed.attr(1), () => closed.isControl(1), () => closed.isEndOfGeneration(1)];
+    for (const ask of asks) expect(ask).toThrow("A vocabulary was used after it was closed.");
   });
 });
