@@ -62,6 +62,12 @@ describe("the rooms of a package", () => {
     ]);
   });
 
+  it("may not import the index, which is above them all", () => {
+    expect(problemsWith(MIDDLE, { "packages/house/src/beside/beside.ts": 'import "../index.js";' })).toEqual([
+      "packages/house/src/beside/beside.ts imports packages/house/src/index.ts: beside is not above index",
+    ]);
+  });
+
   it("may not import what is there for tests", () => {
     const help = { "packages/house/src/low/testing/help.ts": "export const help = 1;" };
     expect(problemsWith(`import { help } from "../low/testing/help.js"; ${MIDDLE}`, help)).toEqual([

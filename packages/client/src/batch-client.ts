@@ -18,14 +18,14 @@ const batchSchema = z.looseObject({
   errors: z.object({ data: z.array(z.object({ code: z.string(), message: z.string() })) }).nullable(),
 });
 
-/** A batch as the gateway tells it. */
+/** A batch as the gateway returns it, with all of its fields. */
 export type Batch = Readonly<z.infer<typeof batchSchema>>;
 
 const fileSchema = z.object({ id: z.string() });
 
 const OVER: ReadonlySet<string> = new Set(["completed", "failed", "expired", "cancelled"]);
 const POLL_MS = 500;
-/** A gateway that is started again is away for a moment. */
+/** 30 s, in which a gateway may restart. */
 const MOST_FAILED_POLLS = 60;
 
 export const isOver = ({ status }: Batch): boolean => OVER.has(status);
@@ -34,26 +34,30 @@ export interface BatchClientOptions {
   readonly url: string;
   readonly apiKey: string | undefined;
   readonly signal: AbortSignal;
+  /** Between two looks at a batch. */
+  readonly pollMs?: number;
 }
 
 /**
- * Batches over a gateway's HTTP API. Every call throws the gateway's own errors, and NOT_RUNNING when nobody answers.
+ * Batches over a gateway's HTTP API. Every call throws the gateway's own errors, and NOT_RUNNING when no gateway answers.
  */
 export class BatchClient {
   readonly #url: string;
   readonly #signal: AbortSignal;
   readonly #apiKey: string | undefined;
+  readonly #pollMs: number;
 
-  constructor({ url, apiKey, signal }: BatchClientOptions) {
+  constructor({ url, apiKey, signal, pollMs = POLL_MS }: BatchClientOptions) {
     this.#url = url.replace(/\/+$/, "");
     this.#signal = signal;
     this.#apiKey = apiKey;
+    this.#pollMs = pollMs;
   }
 
-  /** Sends a file as it is read; returns its id. Throws INVALID_REQUEST when it can't be read. */
+  /** Uploads a file while reading it and returns its id. Throws INVALID_REQUEST when it can't be read. */
   async upload(path: string): Promise<string> {
     await stat(path).catch((cause: unknown) => {
-      throw new RhoneError("INVALID_REQUEST", `${path} can't be read: ${(cause as Error).message}`, { cause });
+      throw new RhoneError("INVALID_REQUEST", `${path} can't be read: ${(cause as Error).message}.`, { cause });
     });
     const boundary = `rhone-${randomUUID()}`;
     const headers = { "content-type": `multipart/form-data; boundary=${boundary}` };
@@ -76,7 +80,7 @@ export class BatchClient {
     return this.#batch(`/v1/batches/${encodeURIComponent(id)}/cancel`, { method: "POST" });
   }
 
-  /** The states that it is seen in, the last when it is over. Bears with a gateway that is away for a while. */
+  /** The batch every `pollMs` until it has ended. Tolerates a gateway that is away for up to 60 polls. */
   async *watch(id: string): AsyncGenerator<Batch> {
     for (let failures = 0; ; ) {
       try {
@@ -89,7 +93,7 @@ export class BatchClient {
         const isAway = error instanceof RhoneError && (error.code === "NOT_RUNNING" || error.row.retryable);
         if (!isAway || ++failures > MOST_FAILED_POLLS) throw error;
       }
-      await sleep(POLL_MS, undefined, { signal: this.#signal });
+      await sleep(this.#pollMs, undefined, { signal: this.#signal });
     }
   }
 

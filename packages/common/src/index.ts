@@ -41,9 +41,8 @@ export {
 } from "./grpc/services.js";
 export { Condition } from "./lifecycle/condition.js";
 export { type Announcement, announce, type CalibrationAnswer, type CalibrationOrder } from "./lifecycle/launcher.js";
-export { crash } from "./lifecycle/run-service.js";
+export { crash, Shutdown } from "./lifecycle/run-service.js";
 export { readSettings, serviceMain } from "./lifecycle/service-main.js";
-export { Shutdown } from "./lifecycle/shutdown.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
 export { createLogger, type Logger } from "./observability/logger.js";
 export { OperationsServer } from "./observability/operations-server.js";

@@ -145,7 +145,7 @@ describe("a coordinator with its workers", () => {
 
   const outOfMemory = { code: "OUT_OF_MEMORY", message: "8 GiB needed, 1 GiB there" };
 
-  it("replaces a worker that can't load by one that joins later, and tries it again when that one is lost", async () => {
+  it("replaces a worker that can't load by one that joins later, and tries it again when that is lost", async () => {
     coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
     const failing = await join("w0", { loadFailure: outOfMemory });
     await coordinator.until(({ state }) => state === "failed");

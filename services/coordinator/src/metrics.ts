@@ -34,23 +34,25 @@ export function createMetrics() {
     observe: (counts: () => EngineCounts): void => {
       read = counts;
     },
-    steps: new Counter({ name: "rhone_steps_total", help: "Steps whose result returned", registers }),
+    steps: new Counter({ name: "rhone_steps_total", help: "Steps whose result has returned.", registers }),
     stepSeconds: new Histogram({
       name: "rhone_step_seconds",
-      help: "Time per step: decide and record in the coordinator, run from sending to the result",
+      help: "Time of a step, by phase: decide and record in the coordinator, run from sending the frame to its result.",
       labelNames: ["phase"] as const,
       buckets: STEP_BUCKETS,
       registers,
     }),
     rows: new Histogram({
       name: "rhone_micro_batch_rows",
-      help: "Rows per micro-batch",
+      help: "Rows per micro-batch: one per decoding sequence, one per draft, one per prompt token of a chunk.",
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048],
       registers,
     }),
     tokens: new Counter({
       name: "rhone_tokens_total",
-      help: "Tokens: prompts of accepted requests, of these from the prefix cache, generated, drafted, drafts accepted",
+      help:
+        "Tokens, by kind: prompt (of accepted requests), cached (prompt tokens from the prefix cache, at a request's end), " +
+        "generated, drafted (guessed ahead), accepted (right guesses).",
       labelNames: ["kind"] as const,
       registers,
       collect() {
@@ -60,7 +62,7 @@ export function createMetrics() {
     }),
     sequences: new Gauge({
       name: "rhone_sequences",
-      help: "Sequences in the coordinator",
+      help: "Sequences in the coordinator, by state: running, or waiting for pages or a place.",
       labelNames: ["state"] as const,
       registers,
       collect() {
@@ -71,7 +73,7 @@ export function createMetrics() {
     }),
     pages: new Gauge({
       name: "rhone_kv_pages",
-      help: "K/V pages",
+      help: "K/V pages, by state: used by a sequence, cached for prompts to come (taken when needed), or free.",
       labelNames: ["state"] as const,
       registers,
       collect() {
@@ -83,12 +85,12 @@ export function createMetrics() {
     }),
     pageLeaks: new Counter({
       name: "rhone_kv_page_leaks_total",
-      help: "Idle moments at which pages were missing from the pool",
+      help: "Times at which no sequence ran and pages were still missing from the pool.",
       registers,
     }),
     preemptions: new Counter({
       name: "rhone_preemptions_total",
-      help: "Sequences evicted to be recomputed",
+      help: "Sequences that lost their pages to an older one and are prefilled again.",
       registers,
       collect() {
         this.reset();
@@ -97,59 +99,59 @@ export function createMetrics() {
     }),
     finished: new Counter({
       name: "rhone_requests_finished_total",
-      help: "Requests by the reason they ended",
+      help: "Sequences that ended, by reason: stop, length, cancelled, or an error code.",
       labelNames: ["reason"] as const,
       registers,
     }),
     stageBusySeconds: new Counter({
       name: "rhone_stage_busy_seconds_total",
-      help: "Time each stage computed",
+      help: "Time that each stage spent computing.",
       labelNames: ["stage"] as const,
       registers,
     }),
     stageIdleSeconds: new Counter({
       name: "rhone_stage_idle_seconds_total",
-      help: "Time each stage waited for work",
+      help: "Time that each stage waited for a frame.",
       labelNames: ["stage"] as const,
       registers,
     }),
     stageOverheadSeconds: new Counter({
       name: "rhone_stage_overhead_seconds_total",
-      help: "Time each stage held a step without computing it",
+      help: "Time that each stage spent on a step without computing: reading, building the graph, sending.",
       labelNames: ["stage"] as const,
       registers,
     }),
     bubbleRatio: new Gauge({
       name: "rhone_bubble_ratio",
-      help: "Share of stage time, all stages together, spent idle since the pipeline became ready",
+      help: "Idle share of the time of all stages together, 0 to 1, since the pipeline became ready.",
       registers,
     }),
     hopSeconds: new Histogram({
       name: "rhone_hop_seconds",
-      help: "Mean time per hop of a step: its time in the pipe less what the stages account for",
+      help: "Time per hop between processes, a mean per step: its run time less what the stages account for.",
       buckets: [0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1],
       registers,
     }),
-    epochs: new Counter({ name: "rhone_epochs_total", help: "Pipelines brought up", registers }),
+    epochs: new Counter({ name: "rhone_epochs_total", help: "Pipelines brought up.", registers }),
     recoveries: new Counter({
       name: "rhone_recoveries_total",
-      help: "Pipelines brought up after one was lost",
+      help: "Pipelines brought up after one was lost.",
       registers,
     }),
     losses: new Counter({
       name: "rhone_pipeline_losses_total",
-      help: "Pipelines lost, by the error's code",
+      help: "Pipelines lost, by error code.",
       labelNames: ["code"] as const,
       registers,
     }),
     logPendingEvents: new Gauge({
       name: "rhone_log_pending_events",
-      help: "Events not yet written to the token log",
+      help: "Events that wait to be written to the token logs.",
       registers,
     }),
     logWriteSeconds: new Histogram({
       name: "rhone_log_write_seconds",
-      help: "Time to write events to the token log",
+      help: "Time of a write to the token logs.",
       buckets: STEP_BUCKETS,
       registers,
     }),

@@ -7,20 +7,32 @@ export function createMetrics() {
   const registers = [registry];
   return {
     registry,
-    steps: new Counter({ name: "rhone_worker_steps_total", help: "Steps run.", registers }),
+    steps: new Counter({ name: "rhone_worker_steps_total", help: "Steps that ran.", registers }),
     failures: new Counter({ name: "rhone_worker_step_failures_total", help: "Steps that failed.", registers }),
-    rows: new Counter({ name: "rhone_worker_rows_total", help: "Rows (tokens) run through the layers.", registers }),
-    busySeconds: new Counter({ name: "rhone_worker_busy_seconds_total", help: "Seconds spent in steps.", registers }),
-    idleSeconds: new Counter({ name: "rhone_worker_idle_seconds_total", help: "Seconds without a step.", registers }),
-    sentBytes: new Counter({ name: "rhone_worker_sent_bytes_total", help: "Activation bytes sent on.", registers }),
+    rows: new Counter({
+      name: "rhone_worker_rows_total",
+      help: "Rows, one per token, that ran through the layers.",
+      registers,
+    }),
+    busySeconds: new Counter({ name: "rhone_worker_busy_seconds_total", help: "Time spent computing.", registers }),
+    idleSeconds: new Counter({
+      name: "rhone_worker_idle_seconds_total",
+      help: "Time spent waiting for a frame.",
+      registers,
+    }),
+    sentBytes: new Counter({
+      name: "rhone_worker_sent_bytes_total",
+      help: "Bytes of activations sent to the next stage.",
+      registers,
+    }),
     stepSeconds: new Histogram({
       name: "rhone_worker_step_seconds",
-      help: "Seconds per step.",
+      help: "Time of a step's computation.",
       buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
       registers,
     }),
-    weightBytes: new Gauge({ name: "rhone_worker_weight_bytes", help: "Bytes of weights held.", registers }),
-    pageBytes: new Gauge({ name: "rhone_worker_page_bytes", help: "Bytes of K/V pages held.", registers }),
+    weightBytes: new Gauge({ name: "rhone_worker_weight_bytes", help: "Memory of the weights.", registers }),
+    pageBytes: new Gauge({ name: "rhone_worker_page_bytes", help: "Memory of the K/V pages.", registers }),
   };
 }
 

@@ -36,9 +36,9 @@ export class BaselineProcess {
     this.#ended.catch(() => {}); // `#ask` rejects with it
   }
 
-  /** `signal` kills it. */
-  static start(start: BaselineStart, signal: AbortSignal): BaselineProcess {
-    const child = fork(ENTRY, [JSON.stringify(start)], {
+  /** `signal` kills it. `entry`: the JavaScript file of the child. */
+  static start(start: BaselineStart, signal: AbortSignal, entry = ENTRY): BaselineProcess {
+    const child = fork(entry, [JSON.stringify(start)], {
       execArgv: [],
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       signal,

@@ -68,6 +68,7 @@ export async function measurePoint(target: BenchTarget, options: PointOptions): 
 
 function markNow(target: BenchTarget): Mark {
   const samples = target.scrape();
+  samples.catch(() => {}); // a void measurement ends before it is awaited
   return { at: performance.now(), own: process.cpuUsage(), all: target.cpuClock?.read() ?? null, samples };
 }
 

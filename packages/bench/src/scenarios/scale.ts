@@ -27,7 +27,6 @@ export interface ScaleFigures {
 }
 
 const PROMPT_TOKENS = 16;
-const WARM_UP_SECONDS = 3;
 
 const options = {
   stages: counts("numbers of stages on a virtual clock, which no machine slows down", [1, 2, 4, 8, 16, 32]),
@@ -36,7 +35,8 @@ const options = {
   rowMs: amount("ms that each row adds to it, on the virtual clock", 0),
   hopMs: amount("ms that a frame takes between processes, on the virtual clock", 0.2),
   sequencesPerStage: count("sequences per stage, which decode all the time", 8),
-  seconds: count("seconds to measure each point, by its own clock", 10),
+  warmUp: amount("seconds before measuring processes begins", 3),
+  seconds: amount("seconds to measure each point, by its own clock", 10),
 };
 
 /**
@@ -74,11 +74,11 @@ async function simulate({ signal, simulationEntry }: BenchContext, values: Value
 }
 
 function measureProcesses(context: BenchContext, stages: number, values: Values): Promise<ProcessPoint> {
-  const { stageMs, sequencesPerStage, seconds } = values;
+  const { stageMs, sequencesPerStage, warmUp, seconds } = values;
   const streams = stages * sequencesPerStage;
   return context.withCluster(
     async (target) => {
-      const load = { streams, promptTokens: PROMPT_TOKENS, maxTokens: 1000, warmUp: WARM_UP_SECONDS, seconds };
+      const load = { streams, promptTokens: PROMPT_TOKENS, maxTokens: 1000, warmUp, seconds };
       const { inside, seconds: elapsed } = await measureFlood(target, load);
       const [stepsPerSecond, rowsPerStep] = [(inside?.steps ?? 0) / elapsed, inside?.rowsPerStep ?? 0];
       const busiest = Math.max(...(inside?.stages ?? []).map(({ computeMs }) => computeMs));

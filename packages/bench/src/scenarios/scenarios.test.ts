@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { FloodFigures } from "../measure/measure-flood.js";
 import type { ScenarioOption } from "../options.js";
 import type { Table } from "../report/tables.js";
-import type { Scenario, ScenarioResult } from "../scenario.js";
+import type { BenchContext, Scenario, ScenarioResult } from "../scenario.js";
 import { fakeContext } from "../testing/fake-context.js";
 import { FakeGateway, type FakeGatewayOptions } from "../testing/fake-gateway.js";
 import { SCENARIOS } from "./all.js";
@@ -10,6 +10,7 @@ import type { BatchBenchFigures } from "./batch.js";
 import type { MixedFigures } from "./mixed.js";
 import type { PrefixFigures } from "./prefix.js";
 import type { ScaleFigures } from "./scale.js";
+import type { SpeculateFigures } from "./speculate.js";
 import type { SweepPoint } from "./sweep-turn.js";
 import type { WindowFigures } from "./window.js";
 
@@ -101,11 +102,31 @@ describe("prefix", () => {
 });
 
 describe("speculate", () => {
-  it("needs clusters of its own", async () => {
-    const context = fakeContext("http://127.0.0.1:1");
-    const refuses = { ...context, withCluster: async (_: unknown, changes?: object) => Promise.reject(changes) };
-    const failed = scenarioOf("speculate").run(refuses as never, { drafts: [4] });
-    await expect(failed).rejects.toEqual({ speculate: 0 });
+  it("compares each number of drafts with none, on clusters of its own", async () => {
+    gateway = await FakeGateway.open({ acceptance: 0.25 });
+    const context = fakeContext(gateway.url);
+    const changes: unknown[] = [];
+    const withCluster: BenchContext["withCluster"] = (body, change) => {
+      changes.push(change);
+      return context.withCluster(body);
+    };
+    const values = { concurrency: [1, 2], drafts: [4], promptTokens: 12, maxTokens: 8, times: 3 };
+    const result = await scenarioOf("speculate").run({ ...context, withCluster }, values);
+    const { points } = result.figures as SpeculateFigures;
+    expect(changes).toEqual([{ speculate: 0 }, { speculate: 4 }]);
+    expect(points.map(({ concurrency, drafts }) => [concurrency, drafts])).toEqual([
+      [1, 0],
+      [2, 0],
+      [1, 4],
+      [2, 4],
+    ]);
+    expect(points.slice(0, 2).map(({ ratio }) => ratio)).toEqual([1, 1]);
+    expect(points[2]?.ratio).toBeCloseTo(
+      (points[2]?.decodeTokensPerSecond ?? 0) / (points[0]?.decodeTokensPerSecond ?? 1),
+    );
+    expect(tablesOf(result)[0]?.rows.map((row) => row.at(-1))).toEqual(Array(4).fill("25 %"));
+    const [prompt = []] = gateway.requests.slice(1).map((request) => request.prompt);
+    expect(prompt.slice(4, 8)).toEqual(prompt.slice(0, 4));
   });
 });
 
@@ -176,5 +197,21 @@ describe("scale", () => {
     ]);
     for (const { share } of figures.virtual) expect(share).toBeGreaterThan(0.99);
     expect(lines).toContain("virtual clock: 5 ms per step and stage, 0 ms per row, 0 ms per hop");
+  });
+
+  it("measures simulated workers as processes when it may start clusters", async () => {
+    gateway = await FakeGateway.open();
+    const context = fakeContext(gateway.url);
+    const changes: unknown[] = [];
+    const withCluster: BenchContext["withCluster"] = (body, change) => {
+      changes.push(change);
+      return context.withCluster(body);
+    };
+    const values = { stages: [1], processes: [2], stageMs: 5, rowMs: 0, hopMs: 0, sequencesPerStage: 2 };
+    const spawning = { ...context, spawns: true, withCluster };
+    const result = await scenarioOf("scale").run(spawning, { ...values, warmUp: 0, seconds: 0.1 });
+    expect(changes).toEqual([{ simulate: "stage-ms=5", workers: 2 }]);
+    expect((result.figures as ScaleFigures).processes).toMatchObject([{ stages: 2, sequences: 4 }]);
+    expect(tablesOf(result)[1]?.heading.slice(-2)).toEqual(["STAGE ms", "HOP ms"]);
   });
 });

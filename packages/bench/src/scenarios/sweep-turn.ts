@@ -63,5 +63,6 @@ export function describeTurn({ point, peer }: Turn): string {
     return `decode ${decodeTokensPerSecond.toFixed(1)}, prefill ${prefill} tokens/s${disturbed}`;
   };
   const other = peer === null ? "" : `; llama.cpp ${rates(peer)}`;
-  return `${point.concurrency} streams: ${rates(point)}${other}`;
+  const streams = point.concurrency === 1 ? "1 stream" : `${point.concurrency} streams`;
+  return `${streams}: ${rates(point)}${other}`;
 }

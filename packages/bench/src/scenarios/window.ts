@@ -76,7 +76,9 @@ async function measureAt(
 ): Promise<Omit<WindowPoint, "multiple">> {
   let samples: Promise<ClusterSamples | null> = Promise.resolve(null);
   const onToken = (tokens: number): void => {
-    if (tokens === 1) samples = target.scrape();
+    if (tokens > 1) return;
+    samples = target.scrape();
+    samples.catch(() => {}); // a failed stream ends the measurement before it is awaited
   };
   const stream = await target.runOne({ prompt, maxTokens, cache: false, onToken });
   const seen = await samples;

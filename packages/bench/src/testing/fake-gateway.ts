@@ -5,6 +5,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import type { ClusterStatus } from "@rhone/common";
 
 export interface FakeRequest {
+  readonly model: string;
   readonly prompt: readonly number[];
   readonly max_tokens: number;
   readonly temperature: number;
@@ -17,6 +18,12 @@ export interface FakeGatewayOptions {
   readonly contextLength?: number;
   /** Of a batch. */
   readonly failedLines?: number;
+  /** What /status tells of coordinators, instead of one that is ready. */
+  readonly coordinators?: readonly Partial<ClusterStatus>[];
+  /** host:port of the operations servers, instead of this server's. */
+  readonly operations?: string;
+  /** The share of drafted tokens that are accepted; nothing is drafted without it. */
+  readonly acceptance?: number;
   /** What a request gets in place of its tokens; null leaves it to the gateway. */
   readonly fault?: (request: FakeRequest) => "one-token-less" | "error-chunk" | "hang-up" | "refusal" | null;
 }
@@ -68,7 +75,10 @@ export class FakeGateway {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.url === "/status") return void response.end(JSON.stringify({ coordinators: [this.#status()] }));
+    if (request.url === "/status") {
+      const { coordinators = [this.#status()] } = this.#options;
+      return void response.end(JSON.stringify({ coordinators }));
+    }
     if (request.url === "/metrics") return void response.end(this.#metrics());
     if (/^\/v1\/(files|batches)/.test(request.url ?? "")) return void response.end(await this.#batch(request));
     const asked = (await json(request)) as FakeRequest;
@@ -105,11 +115,13 @@ export class FakeGateway {
   }
 
   #status(): ClusterStatus {
-    const { contextLength = 4096, slidingWindow = null } = this.#options;
-    const worker = { operations: this.host, threads: 1, device: "CPU", layers: [0, 2] };
+    const { contextLength = 4096, slidingWindow = null, operations = this.host, acceptance } = this.#options;
+    const drafted = acceptance === undefined ? 0 : 10 * this.requests.length;
+    const tokens = { drafted, accepted: drafted * (acceptance ?? 0) };
+    const worker = { operations, threads: 1, device: "CPU", layers: [0, 2] };
     const model = { name: "tiny", path: "/tiny.gguf", vocabSize: 512, nLayers: 2, contextLength, slidingWindow };
     const pages = { size: 32, total: 8, free: 8, cached: 0 };
-    const status = { coordinator: "c", operations: this.host, state: "ready", reason: null, model, pages };
+    const status = { coordinator: "c", operations, tokens, state: "ready", reason: null, model, pages };
     return { ...status, kvType: "f16", workers: [worker] } as unknown as ClusterStatus;
   }
 }

@@ -4,8 +4,8 @@ import { explainBindError, type ListenAddress } from "../observability/listen.js
 const MiB = 1024 * 1024;
 
 /**
- * Activations of a prefill step exceed gRPC's limit of 4 MiB per message and HTTP/2's window of 64 KiB. Keep-alive pings
- * notice a dead peer within 15 s. gRPC retries nothing, because frames are not idempotent.
+ * Activations of a prefill step exceed gRPC's limit of 4 MiB per message and HTTP/2's window of 64 KiB. Keep-alive
+ * pings notice a dead peer within 15 s. gRPC retries nothing, because frames are not idempotent.
  */
 const OPTIONS: ChannelOptions = {
   "grpc.max_receive_message_length": -1,
@@ -20,8 +20,8 @@ const OPTIONS: ChannelOptions = {
 };
 
 /**
- * The credentials of every connection between processes, decided here alone. There are none yet: the ports of workers and
- * coordinators must be reachable from trusted machines only.
+ * The credentials of every connection between processes, decided here alone. There are none yet: only trusted machines
+ * must be able to reach the ports of workers and coordinators.
  */
 const clientCredentials = () => credentials.createInsecure();
 const serverCredentials = () => ServerCredentials.createInsecure();
@@ -49,8 +49,8 @@ export class GrpcServer {
   }
 
   /**
-   * Binds; port 0 is any free one. `addServices` adds the handlers. Throws PORT_IN_USE, and INVALID_CONFIG for a host that
-   * is not of this machine or a port that may not be bound.
+   * Binds; port 0 is any free one. `addServices` adds the handlers. Throws PORT_IN_USE, and INVALID_CONFIG for a host
+   * that is not an address of this machine or a port that needs more rights.
    */
   static async open(address: ListenAddress, addServices: (server: Server) => void): Promise<GrpcServer> {
     const server = new Server(OPTIONS);

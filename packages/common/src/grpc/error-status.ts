@@ -13,8 +13,9 @@ export function toGrpcStatus(error: unknown): StatusObject {
 }
 
 /**
- * The error that a peer sent, or WORKER_LOST when the call itself failed. That includes CANCELLED: a server that shuts down
- * cancels its calls, and our own cancelled calls report nothing. `peer` names it in the message.
+ * The error that a peer sent, or WORKER_LOST when the call itself failed. `peer` names it in the message. A status of
+ * CANCELLED also means that the peer is gone: a server that shuts down cancels its calls, and our own cancelled calls
+ * report nothing.
  */
 export function fromGrpcError(error: ServiceError, peer: string): RhoneError {
   const code = String(error.metadata?.get(CODE_KEY)[0] ?? "");

@@ -9,14 +9,17 @@ export interface FrameLinkOptions {
   readonly address: string;
   /** Names the receiver in errors: "stage 0". */
   readonly peer: string;
-  /** Called at most once, and never after `close`. WORKER_LOST, or the error with which the receiver refused the stream. */
+  /**
+   * Called at most once, and never after `close`. The error is WORKER_LOST, or the one with which the receiver refused
+   * the stream.
+   */
   readonly onBroken: (error: RhoneError) => void;
 }
 
 /**
- * The sending end of one hop, for one epoch: frames arrive in the order in which they were sent. It breaks once and does
- * not reconnect; the next epoch opens another. Frames that the receiver has not read wait in memory; the scheduler bounds
- * them by the micro-batches that it keeps in flight.
+ * The sending end of one hop, for one epoch: frames arrive in the order in which they were sent. It breaks once and
+ * does not reconnect; the next epoch opens another. Frames that the receiver has not read wait in memory; the scheduler
+ * limits their number by the micro-batches that it keeps in flight.
  */
 export class FrameLink {
   readonly #client: Client;

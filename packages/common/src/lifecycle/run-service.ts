@@ -1,7 +1,6 @@
 import { toRhoneError } from "../errors/rhone-error.js";
 import type { Logger } from "../observability/logger.js";
 import { announce } from "./launcher.js";
-import { Shutdown } from "./shutdown.js";
 
 /** Longest that a service may take to finish its work after SIGTERM. */
 const SHUTDOWN_DEADLINE_MS = 20_000;
@@ -47,4 +46,29 @@ export function crash(error: unknown): void {
   setImmediate(() => {
     throw error;
   });
+}
+
+/** Closes the resources of a service, the last opened first and one at a time. */
+export class Shutdown {
+  readonly #logger: Logger;
+  readonly #closers: { readonly name: string; readonly close: () => Promise<void> | void }[] = [];
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  add(name: string, close: () => Promise<void> | void): void {
+    this.#closers.push({ name, close });
+  }
+
+  /** Runs each closer once. One that fails is logged by its name and the rest still run. Never rejects. */
+  async run(): Promise<void> {
+    for (const { name, close } of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        this.#logger.error({ err: error, resource: name }, "close failed");
+      }
+    }
+  }
 }

@@ -3,8 +3,7 @@ import type { logLevelSchema } from "../config/schemas.js";
 import { RhoneError } from "../errors/rhone-error.js";
 import { createLogger, type Logger } from "../observability/logger.js";
 import { announce } from "./launcher.js";
-import { runService } from "./run-service.js";
-import type { Shutdown } from "./shutdown.js";
+import { runService, type Shutdown } from "./run-service.js";
 
 export interface ServiceOptions<T extends Settings> {
   /** The name of the process in `--help`, in its log and in its announcements. */

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Logger } from "../observability/logger.js";
-import { Shutdown } from "./shutdown.js";
+import { Shutdown } from "./run-service.js";
 
 function recording() {
   const events: unknown[] = [];

@@ -4,7 +4,7 @@ import { checkEbnf } from "../ebnf/check-ebnf.js";
 import type { JsonSchema } from "../schema/json-schema.js";
 import { jsonSchemaGrammar } from "../schema/json-schema-grammar.js";
 import { diceOf, randomSchema } from "../testing/random-schema.js";
-import { allows, randomBytes, randomText } from "../testing/random-text.js";
+import { allows, randomBytes, randomText, randomTexts } from "../testing/random-text.js";
 import { anyOfGrammars, behindSpace, FREE_TEXT } from "../text-grammars.js";
 import { CallGrammar, type CallsShape, MOST_CALLS } from "./call-grammar.js";
 
@@ -24,13 +24,6 @@ function grammarOf(shape: CallsShape, functions = [weather, now]): string {
   return grammar.text(shape);
 }
 
-async function texts(grammar: string, count = 60): Promise<readonly string[]> {
-  const dice = diceOf(11);
-  const written: string[] = [];
-  for (let i = 0; i < count; i++) written.push(await randomText(grammar, dice));
-  return written;
-}
-
 const CALL =
   '(\\{"name": "now", "arguments": \\{\\}\\}|\\{"name": "weather", "arguments": \\{"place": "(Paris|Lyon)"(, "days": [1-9])?\\}\\})';
 
@@ -40,7 +33,7 @@ test.each<[CallsShape, RegExp]>([
   [{ parallel: false, listed: false }, new RegExp(`^${CALL}$`)],
   [{ parallel: true, listed: false }, new RegExp(`^(${CALL}|\\[${CALL}(, ${CALL})*\\])$`)],
 ])("calls of the shape %j are laid out as Python does", async (shape, expected) => {
-  const written = await texts(grammarOf(shape));
+  const written = await randomTexts(grammarOf(shape));
   for (const text of written) expect(text).toMatch(expected);
   expect(new Set(written).size).toBeGreaterThan(3);
 });
@@ -67,7 +60,7 @@ describe("parameters that", () => {
 
   test("cannot be enforced let any object in, unless they are strict", async () => {
     const grammar = grammarOf({ parallel: false, listed: false }, [{ ...weather, parameters: unenforceable }]);
-    for (const text of await texts(grammar, 20)) expect(JSON.parse(text).arguments).toBeTypeOf("object");
+    for (const text of await randomTexts(grammar, 20)) expect(JSON.parse(text).arguments).toBeTypeOf("object");
     expect(() => add(unenforceable, true)).toThrow(/multipleOf, which cannot be enforced/);
   });
 
@@ -102,7 +95,7 @@ test("calls and another grammar make one of either, behind a space too", { timeo
   const either = behindSpace(anyOfGrammars([calls, jsonSchemaGrammar(schema)]));
   checkEbnf(either);
   const kinds = new Set<string>();
-  for (const text of await texts(either, 150)) {
+  for (const text of await randomTexts(either, 150)) {
     expect(text).toMatch(/^ [{[]/);
     const value = JSON.parse(text);
     const isCall = Array.isArray(value) || "arguments" in value;

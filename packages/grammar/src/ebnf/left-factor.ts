@@ -1,7 +1,7 @@
 /** One element of a sequence: a text, a class, a rule's name or a group, with its repetition. */
 const SYMBOL =
-  /(?:"(?:[^"\\]|\\x[0-9a-f]{2}|\\.)*"|\[(?:[^\]\\]|\\.)*\]|[A-Za-z_]\w*|\((?:"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|[^()"[])*\))(?:[*+?]|\{[\d,]+\})?/g;
-const LETTER = /\\x[0-9a-f]{2}|\\.|[^\\]/gsu;
+  /(?:"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|[A-Za-z_]\w*|\((?:"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|[^()"[])*\))(?:[*+?]|\{[\d,]+\})?/g;
+const LETTER = /\\u[0-9a-f]{4}|\\.|[^\\]/gsu;
 const isName = (symbol: string | undefined): boolean => symbol !== undefined && /^[A-Za-z_]/.test(symbol);
 
 /** Name of a rule that matches the empty text: it keeps the engine from inlining the rule after it. */

@@ -4,12 +4,15 @@ import { leftFactor, NOTHING } from "./left-factor.js";
 /** Most characters that are repeated in place; anything longer gets a rule of its own, so that grammars stay small. */
 const INLINE_LIMIT = 48;
 
-/** A text as an EBNF literal; "" is the empty text. Half a surrogate pair becomes U+FFFD. */
+/**
+ * A text as an EBNF literal; "" is the empty text. Half a surrogate pair becomes U+FFFD. Control characters are written
+ * with \u, since the engine takes every hexadecimal digit after \x: "\x0abc" is one character to it.
+ */
 export function literal(text: string): string {
   const letters = Array.from(Buffer.from(text).toString(), (letter: string) => {
     const code = letter.codePointAt(0) ?? 0;
     if (letter === '"' || letter === "\\") return `\\${letter}`;
-    return code >= 0x20 && code !== 0x7f ? letter : `\\x${code.toString(16).padStart(2, "0")}`;
+    return code >= 0x20 && code !== 0x7f ? letter : `\\u${code.toString(16).padStart(4, "0")}`;
   });
   return `"${letters.join("")}"`;
 }

@@ -117,7 +117,7 @@ class SchemaTranslator {
     checkKeywords(schema, [key], where);
     const branches = schema[key];
     if (!Array.isArray(branches) || branches.length === 0)
-      return refuseSchema(where, `has a ${key} that is not a list`);
+      return refuseSchema(`${where}/${key}`, "is not a list of schemas");
     if (key === "allOf" && branches.length > 1)
       unenforceable(where, "has an allOf of several schemas, which cannot be enforced");
     const plain = branches.map((branch) => this.#followed(branch, where));
@@ -128,7 +128,7 @@ class SchemaTranslator {
       );
     }
     const ways = branches.flatMap((branch, i) => this.#subgrammar(branch, `${where}/${key}/${i}`) ?? []);
-    if (ways.length === 0) throw new Impossible(where, `has a ${key} whose branches are all impossible`);
+    if (ways.length === 0) throw new Impossible(`${where}/${key}`, "has no branch that can be satisfied");
     return ways;
   }
 

@@ -1,6 +1,6 @@
 import { GrammarEngine } from "../engine/grammar-engine.js";
 import type { GrammarVocabulary } from "../engine/grammar-vocabulary.js";
-import type { Dice } from "./random-schema.js";
+import { type Dice, diceOf } from "./random-schema.js";
 
 const PIECES = [
   '": ',
@@ -36,7 +36,21 @@ const engine = new GrammarEngine(vocabulary);
 
 /** A text of tokens drawn evenly from those allowed. Throws unless it is UTF-8 and ends within `tokens` tokens. */
 export async function randomText(grammar: string, dice: Dice, tokens = 4000): Promise<string> {
-  return new TextDecoder("utf-8", { fatal: true }).decode(await randomBytes(grammar, dice, tokens));
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await randomBytes(grammar, dice, tokens));
+}
+
+/** `count` random texts of the grammar, from a seed. */
+export async function randomTexts(grammar: string, count = 60, seed = 11): Promise<readonly string[]> {
+  const dice = diceOf(seed);
+  const written: string[] = [];
+  for (let i = 0; i < count; i++) written.push(await randomText(grammar, dice));
+  return written;
+}
+
+/** Those of `texts` that the grammar allows. */
+export async function allowedOf(grammar: string, texts: readonly string[]): Promise<readonly string[]> {
+  const verdicts = await Promise.all(texts.map((text) => allows(grammar, text)));
+  return texts.filter((_, i) => verdicts[i]);
 }
 
 /** Like randomText, for grammars that also allow bytes that are not characters. */

@@ -16,7 +16,10 @@ export function architectureNamed(
   throw new RhoneError("MODEL_UNSUPPORTED", `${path}: architecture ${name} is not supported; supported are ${known}.`);
 }
 
-/** By a class under `architectures` in config.json. Throws MODEL_UNSUPPORTED naming `path`, the class and the supported ones. */
+/**
+ * By a class under `architectures` in config.json. Throws MODEL_UNSUPPORTED naming `path`, the class and the supported
+ * ones.
+ */
 export function architectureOfCheckpoint(
   className: string,
   { path, among = ARCHITECTURES }: { readonly path: string; readonly among?: readonly Architecture[] | undefined },

@@ -11,8 +11,8 @@ export interface Heads {
 }
 
 /**
- * One layer of a loaded model during one step: its weights, called by role, and the operations that a block is made of. The
- * shard-worker implements it; a block only describes, and nothing is computed before the whole step is described.
+ * One layer of a loaded model during one step: its weights, called by role, and the operations that a block is made of.
+ * The shard-worker implements it; a block only describes, and nothing is computed before the whole step is described.
  */
 export interface Layer<Role extends string = string> {
   /** x / sqrt(mean(x²) + normEps) * weight, along the innermost dimension: of a row, or of a head. */

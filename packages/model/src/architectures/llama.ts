@@ -9,8 +9,9 @@ const queryDim = ({ nHeads, headDim }: ModelShape): number => nHeads * headDim;
 const kvDim = ({ nKvHeads, headDim }: ModelShape): number => nKvHeads * headDim;
 
 /**
- * Llama (Touvron et al., 2023): pre-norm, RoPE, SwiGLU. Mistral 7B (Jiang et al., 2023) is the same with grouped queries and
- * a sliding window. Follows mistral-inference transformer_layers.py; names as llama.cpp and transformers write them.
+ * Llama (Touvron et al., 2023): pre-norm, RoPE, SwiGLU. Mistral 7B (Jiang et al., 2023) is the same with grouped
+ * queries and a sliding window. Follows mistral-inference transformer_layers.py; names as llama.cpp and transformers
+ * write them.
  */
 export const llama: Architecture<LlamaRole> = {
   name: "llama",

@@ -18,9 +18,8 @@ export interface HyperParameters {
 }
 
 /**
- * How positions are stretched beyond the trained context.
- * linear: every position is divided by `factor`. frequency-factors: Llama 3's, one divisor per rotated pair, from the f32
- * tensor `rope_freqs.weight` [ropeDim / 2].
+ * How positions are stretched beyond the trained context. linear: every position is divided by `factor`.
+ * frequency-factors: Llama 3's, one divisor per rotated pair, from the f32 tensor `rope_freqs.weight` [ropeDim / 2].
  */
 export type RopeScaling =
   | { readonly kind: "none" }

@@ -25,8 +25,8 @@ export type ModelTensor = (
 type Model = ModelShape & { readonly architecture: Architecture };
 
 /**
- * The tensors of a part of the model, in the order of the forward pass, optional ones included. With tied embeddings the role
- * `output` carries the name `token_embd.weight`, so that name can occur twice.
+ * The tensors of a part of the model, in the order of the forward pass, optional ones included. With tied embeddings
+ * the role `output` carries the name `token_embd.weight`, so that name can occur twice.
  */
 export function modelTensors(model: Model, range: ShardRange): readonly ModelTensor[] {
   const { dim, vocabSize, ropeDim, ropeScaling, tiedEmbeddings } = model;

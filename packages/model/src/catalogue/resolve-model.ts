@@ -19,8 +19,8 @@ export interface ResolvedModel {
 }
 
 /**
- * The file of a catalogue name or of a path (with a slash, or ending in .gguf). Throws MODEL_NOT_FOUND: for a known model that was
- * not pulled it gives the command that pulls it, for an unknown name the nearest known ones.
+ * The file of a catalogue name or of a path (with a slash, or ending in .gguf). Throws MODEL_NOT_FOUND: for a known
+ * model that was not pulled it gives the command that pulls it, for an unknown name the nearest known ones.
  */
 export async function resolveModel(
   nameOrPath: string,

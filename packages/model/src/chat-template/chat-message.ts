@@ -30,7 +30,10 @@ export interface ChatTool {
 
 export interface ChatOptions {
   readonly tools?: readonly ChatTool[];
-  /** Whether the prompt ends with the mark that begins an assistant's turn; true when absent. Mistral's templates have none. */
+  /**
+   * Whether the prompt ends with the mark that begins an assistant's turn; true when absent. Mistral's templates have
+   * none.
+   */
   readonly addGenerationPrompt?: boolean;
   /** More variables for a model's own Jinja template. */
   readonly templateArguments?: Readonly<Record<string, unknown>>;

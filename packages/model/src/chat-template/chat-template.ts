@@ -1,14 +1,19 @@
 import type { Vocabulary } from "@rhone/ggml";
 import type { ChatMessage, ChatOptions } from "./chat-message.js";
 
-/** Mistral's own encodings by version, the template in the file (`jinja`), or none: a base model, whose encoding always fails. */
+/**
+ * Mistral's own encodings by version, the template in the file (`jinja`), or none: a base model, whose encoding always
+ * fails.
+ */
 export const CHAT_TEMPLATE_NAMES = ["mistral-v1", "mistral-v2", "mistral-v3", "jinja", "none"] as const;
 export type ChatTemplateName = (typeof CHAT_TEMPLATE_NAMES)[number];
 
 /** Turns a conversation into the token ids of a prompt, BOS included. */
 export interface ChatTemplate {
   readonly name: ChatTemplateName;
-  /** The token that begins an answer made of function calls; undefined when calls are written as JSON (`toolsAsText`). */
+  /**
+   * The token that begins an answer made of function calls; undefined when calls are written as JSON (`toolsAsText`).
+   */
   readonly callToken: number | undefined;
   /** Throws CHAT_TEMPLATE_FAILED (the caller's fault) when the template has no form for these messages. */
   encode(messages: readonly ChatMessage[], options?: ChatOptions): Int32Array;

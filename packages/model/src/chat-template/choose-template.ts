@@ -7,8 +7,9 @@ import { jinjaTemplate } from "./jinja-template.js";
 import { mistralTemplate } from "./mistral-template.js";
 
 /**
- * A model's template: `name` when given (by the catalogue or a setting), otherwise detected from the file. The vocabulary is
- * borrowed for the template's life. Throws MODEL_UNSUPPORTED when the named template does not fit the file.
+ * A model's template: `name` when given (by the catalogue or a setting), otherwise detected from the file. The
+ * vocabulary is borrowed for the template's life. Throws MODEL_UNSUPPORTED when the named template does not fit the
+ * file.
  */
 export function chatTemplateFor(
   model: { readonly file: GgufFile; readonly config: ModelConfig },
@@ -33,8 +34,9 @@ export function chatTemplateFor(
 }
 
 /**
- * The template that a file asks for. A vocabulary with the control token [INST] is Mistral V3's; a SentencePiece file whose
- * template writes [INST] as text is V1's. A template that says <<SYS>> is Llama 2's: it stays with Jinja, as do all others.
+ * The template that a file asks for. A vocabulary with the control token [INST] is Mistral V3's; a SentencePiece file
+ * whose template writes [INST] as text is V1's. A template that says <<SYS>> is Llama 2's: it stays with Jinja, as do
+ * all others.
  */
 export function detectChatTemplate(file: GgufFile, { tokenizer }: ModelConfig): ChatTemplateName {
   const { chatTemplate, model } = tokenizer;

@@ -16,10 +16,10 @@ export interface JinjaTemplateOptions {
 }
 
 /**
- * A model's own template: rendered to text, which is then tokenized, control tokens included. Functions, calls and results are
- * written as text (`toolsAsText`) even where the template has a form for them: each template has another form, and Rhone must be
- * able to parse the answer. Throws MODEL_UNSUPPORTED when the template cannot be parsed; `encode` throws CHAT_TEMPLATE_FAILED
- * with the template's own message ("roles must alternate").
+ * A model's own template: rendered to text, which is then tokenized, control tokens included. Functions, calls and
+ * results are written as text (`toolsAsText`) even where the template has a form for them: each template has another
+ * form, and Rhone must be able to parse the answer. Throws MODEL_UNSUPPORTED when the template cannot be parsed;
+ * `encode` throws CHAT_TEMPLATE_FAILED with the template's own message ("roles must alternate").
  */
 export function jinjaTemplate(options: JinjaTemplateOptions): ChatTemplate {
   const template = parse(options.source);

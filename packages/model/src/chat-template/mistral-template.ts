@@ -6,8 +6,8 @@ import { callJson, mistralCallId } from "./tool-calls.js";
 import { toolsAsText } from "./tools-as-text.js";
 
 /**
- * V1: 7B-Instruct v0.1 and v0.2, without tokens for functions. V2: tool calls, of which only the newest are kept in the prompt.
- * V3: 7B-Instruct v0.3.
+ * V1: 7B-Instruct v0.1 and v0.2, without tokens for functions. V2: tool calls, of which only the newest are kept in the
+ * prompt. V3: 7B-Instruct v0.3.
  */
 export type MistralVersion = 1 | 2 | 3;
 
@@ -23,14 +23,14 @@ const CONTROL = {
 } as const;
 
 /**
- * Mistral's own encoding, which is defined on ids, not on text: each message is tokenized alone, with SentencePiece's leading
- * space, and the ids are concatenated. Text that looks like a control token stays text.
+ * Mistral's own encoding, which is defined on ids, not on text: each message is tokenized alone, with SentencePiece's
+ * leading space, and the ids are concatenated. Text that looks like a control token stays text.
  *
  *     V1  <s> enc("[INST] u [/INST]") enc(a) </s> …
  *     V3  <s> [INST] enc(u) [/INST] enc(a) </s> …          tools before the last [INST]
  *
- * The model was trained on answers with that leading space, so its first piece carries one ("▁Paris"). Turning generated ids
- * into text must strip exactly one space from the front of the answer, as SentencePiece's decoder does.
+ * The model was trained on answers with that leading space, so its first piece carries one ("▁Paris"). Turning
+ * generated ids into text must strip exactly one space from the front of the answer, as SentencePiece's decoder does.
  *
  * Follows mistral-common's InstructTokenizerV1, V2 and V3. `encode` throws CHAT_TEMPLATE_FAILED.
  */

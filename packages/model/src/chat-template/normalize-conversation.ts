@@ -10,8 +10,9 @@ export interface Conversation {
 }
 
 /**
- * As mistral-common does before it encodes: joins system messages, and consecutive messages of one role, with an empty line,
- * and checks the order of roles. Throws CHAT_TEMPLATE_FAILED naming the message at fault by its position in `messages`.
+ * As mistral-common does before it encodes: joins system messages, and consecutive messages of one role, with an empty
+ * line, and checks the order of roles. Throws CHAT_TEMPLATE_FAILED naming the message at fault by its position in
+ * `messages`.
  */
 export function normalizeConversation(messages: readonly ChatMessage[]): Conversation {
   const system = messages.filter(({ role }) => role === "system").map(({ content }) => content ?? "");

@@ -4,8 +4,9 @@ import { cannotEncode } from "./chat-message.js";
 const TOKEN = /"(?:[^"\\]|\\.)*"|[^\s",:]+|[,:]|\s+/g;
 
 /**
- * JSON text with the spaces and escapes of Python's `json.dumps(…, ensure_ascii=False)`, on which Mistral's models were trained:
- * `{"a":[1,2]}` becomes `{"a": [1, 2]}`. The order of keys and the digits of numbers stay. Undefined when `text` is not JSON.
+ * JSON text with the spaces and escapes of Python's `json.dumps(…, ensure_ascii=False)`, on which Mistral's models were
+ * trained: `{"a":[1,2]}` becomes `{"a": [1, 2]}`. The order of keys and the digits of numbers stay. Undefined when
+ * `text` is not JSON.
  */
 export function respaceJson(text: string): string | undefined {
   try {

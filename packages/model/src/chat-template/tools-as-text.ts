@@ -8,8 +8,8 @@ const INSTRUCTIONS =
   "Call none where you can answer without.";
 
 /**
- * The same conversation for templates without a form for functions: a system message lists them, calls become the JSON that
- * INSTRUCTIONS ask for, results become user messages. Throws CHAT_TEMPLATE_FAILED.
+ * The same conversation for templates without a form for functions: a system message lists them, calls become the JSON
+ * that INSTRUCTIONS ask for, results become user messages. Throws CHAT_TEMPLATE_FAILED.
  */
 export function toolsAsText(messages: readonly ChatMessage[], tools: readonly ChatTool[] = []): readonly ChatMessage[] {
   const turns: ChatMessage[] = [];

@@ -29,7 +29,9 @@ export class ArchitectureKeys {
     return metadataNumber(this.#file, this.key(suffix));
   }
 
-  /** A whole number above 0. Throws GGUF_MALFORMED naming the key; also when it is absent and nothing is given instead. */
+  /**
+   * A whole number above 0. Throws GGUF_MALFORMED naming the key; also when it is absent and nothing is given instead.
+   */
   count(suffix: string, otherwise?: number): number {
     const value = this.positive(suffix, otherwise);
     if (Number.isInteger(value)) return value;

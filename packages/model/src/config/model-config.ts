@@ -18,7 +18,10 @@ export interface ModelConfig extends ModelShape {
 
 /** The file's tokenizer settings; libllama reads the vocabulary itself. */
 export interface TokenizerConfig {
-  /** `llama` (SentencePiece), `gpt2` (byte-level BPE) …; undefined for a file without a vocabulary, which serves token ids. */
+  /**
+   * `llama` (SentencePiece), `gpt2` (byte-level BPE) …; undefined for a file without a vocabulary, which serves token
+   * ids.
+   */
   readonly model: string | undefined;
   readonly bosId: number | undefined;
   readonly eosId: number | undefined;
@@ -36,8 +39,9 @@ export interface ReadConfigOptions {
 }
 
 /**
- * The configuration in a GGUF header. Throws MODEL_UNSUPPORTED for an unknown architecture, experts or an unsupported kind of
- * RoPE scaling, naming the supported ones; GGUF_MALFORMED for a missing, impossible or contradictory key, naming it.
+ * The configuration in a GGUF header. Throws MODEL_UNSUPPORTED for an unknown architecture, experts or an unsupported
+ * kind of RoPE scaling, naming the supported ones; GGUF_MALFORMED for a missing, impossible or contradictory key,
+ * naming it.
  */
 export function readModelConfig(file: GgufFile, options: ReadConfigOptions = {}): ModelConfig {
   const architecture = readArchitecture(file, options.architectures);

@@ -7,14 +7,16 @@ import type { TensorInfo } from "../gguf/tensor-info.js";
 import { tensorTypeName } from "../gguf/tensor-type.js";
 import type { ModelConfig } from "./model-config.js";
 
-/** A tensor of the model with its place in the file. With tied embeddings `output` is the file's `token_embd.weight`. */
+/**
+ * A tensor of the model with its place in the file. With tied embeddings `output` is the file's `token_embd.weight`.
+ */
 export type ShardTensor = ModelTensor & { readonly info: TensorInfo };
 
 /**
  * The tensors that a shard needs, in the order of the forward pass, each found in the file with the shape that `config`
- * gives; optional tensors that the file lacks are left out. Checks the names of the whole file, so that no part of a model is
- * silently ignored: throws TENSOR_MISSING, TENSOR_UNEXPECTED (a bias that the architecture does not have), GGUF_MALFORMED for
- * a wrong shape, INTERNAL for an impossible range.
+ * gives; optional tensors that the file lacks are left out. Checks the names of the whole file, so that no part of a
+ * model is silently ignored: throws TENSOR_MISSING, TENSOR_UNEXPECTED (a bias that the architecture does not have),
+ * GGUF_MALFORMED for a wrong shape, INTERNAL for an impossible range.
  *
  * Known and unused: `blk.N.attn_rot_embd.weight` and `blk.N.attn_rope_freqs.weight`, which early converters wrote; ggml
  * computes the same numbers from ropeTheta.

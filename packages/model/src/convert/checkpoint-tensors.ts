@@ -7,9 +7,9 @@ import type { CheckpointTensor } from "./safetensors.js";
 const UNUSED = /^model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq$/;
 
 /**
- * The checkpoint's tensor behind each of `wanted`, by GGUF name. Throws TENSOR_MISSING, CHECKPOINT_MALFORMED for a shape that
- * config.json contradicts, and TENSOR_UNEXPECTED for a tensor that would be left out (inv_freq, and the copy of the embedding
- * that tied checkpoints may store as lm_head, are known and not needed).
+ * The checkpoint's tensor behind each of `wanted`, by GGUF name. Throws TENSOR_MISSING, CHECKPOINT_MALFORMED for a
+ * shape that config.json contradicts, and TENSOR_UNEXPECTED for a tensor that would be left out (inv_freq, and the copy
+ * of the embedding that tied checkpoints may store as lm_head, are known and not needed).
  */
 export function matchCheckpoint(
   checkpoint: ReadonlyMap<string, CheckpointTensor>,

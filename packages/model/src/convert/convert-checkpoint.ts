@@ -42,9 +42,10 @@ export interface ConvertProgress {
 const CHUNK_BYTES = 16 << 20;
 
 /**
- * Converts a Hugging Face checkpoint to GGUF, some rows at a time, so it needs little memory for a model of any size. Returns the
- * file's size in bytes. Types follow `storageType`; no tensor is left out. The file gets its name when it is complete. Throws CHECKPOINT_MALFORMED, MODEL_UNSUPPORTED, TENSOR_MISSING, TENSOR_UNEXPECTED, TENSOR_TYPE_UNSUPPORTED,
- * TOKENIZER_UNSUPPORTED, DISK_FULL; what `signal` aborts throws its reason.
+ * Converts a Hugging Face checkpoint to GGUF, some rows at a time, so it needs little memory for a model of any size.
+ * Returns the file's size in bytes. Types follow `storageType`; no tensor is left out. The file gets its name when it
+ * is complete. Throws CHECKPOINT_MALFORMED, MODEL_UNSUPPORTED, TENSOR_MISSING, TENSOR_UNEXPECTED,
+ * TENSOR_TYPE_UNSUPPORTED, TOKENIZER_UNSUPPORTED, DISK_FULL; what `signal` aborts throws its reason.
  */
 export async function convertCheckpoint(engine: Engine, request: ConvertRequest): Promise<number> {
   const { dir, name = basename(resolve(dir)), architectures } = request;

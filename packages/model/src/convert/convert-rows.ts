@@ -32,8 +32,8 @@ export function toFloat32(bytes: Uint8Array, from: CheckpointDtype): Float32Arra
 const HALVES = Float32Array.from({ length: 65_536 }, (_, half) => halfToFloat(half));
 
 /**
- * Reorders the rows of whole heads of a q or k matrix from Hugging Face's order, where element i rotates with i + headDim/2, to
- * the one where neighbours rotate: a head of rows 0 1 2 3 4 5 6 7 becomes 0 4 1 5 2 6 3 7.
+ * Reorders the rows of whole heads of a q or k matrix from Hugging Face's order, where element i rotates with i +
+ * headDim/2, to the one where neighbours rotate: a head of rows 0 1 2 3 4 5 6 7 becomes 0 4 1 5 2 6 3 7.
  */
 export function interleaveHeads(
   rows: Uint8Array,

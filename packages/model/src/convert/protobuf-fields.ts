@@ -1,11 +1,17 @@
-/** One field of a protobuf message: a number's bits (varint or fixed), or the bytes of a string, a message or packed numbers. */
+/**
+ * One field of a protobuf message: a number's bits (varint or fixed), or the bytes of a string, a message or packed
+ * numbers.
+ */
 export type ProtobufField =
   | { readonly number: number; readonly kind: "bytes"; readonly bytes: Uint8Array }
   | { readonly number: number; readonly kind: "varint"; readonly value: number }
   | { readonly number: number; readonly kind: "fixed32"; readonly float: number }
   | { readonly number: number; readonly kind: "fixed64" };
 
-/** The fields of one message in order, without a schema. Throws RangeError when the bytes end inside a field or are no protobuf. */
+/**
+ * The fields of one message in order, without a schema. Throws RangeError when the bytes end inside a field or are no
+ * protobuf.
+ */
 export function* protobufFields(bytes: Uint8Array): Generator<ProtobufField> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;

@@ -47,8 +47,8 @@ export function readRope(path: string, json: JsonObject): CheckpointRope {
 }
 
 /**
- * Llama 3's divisors of the rotated pairs' frequencies, f32 [headDim / 2]: 1 for fast pairs, `factor` for pairs whose wavelength
- * exceeds the original context, a blend between. Follows transformers' modeling_rope_utils.py.
+ * Llama 3's divisors of the rotated pairs' frequencies, f32 [headDim / 2]: 1 for fast pairs, `factor` for pairs whose
+ * wavelength exceeds the original context, a blend between. Follows transformers' modeling_rope_utils.py.
  */
 export function llama3RopeFactors(
   rope: Llama3Rope,

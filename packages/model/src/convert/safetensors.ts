@@ -24,8 +24,8 @@ const MAX_HEADER_BYTES = 100_000_000;
 export const dtypeBytes = (dtype: CheckpointDtype): number => DTYPE_BYTES[dtype];
 
 /**
- * Reads the header of a safetensors file. Throws CHECKPOINT_MALFORMED naming the file and the fault (sizes beyond the file, gaps,
- * overlaps, shapes that contradict the bytes), TENSOR_TYPE_UNSUPPORTED for other number formats.
+ * Reads the header of a safetensors file. Throws CHECKPOINT_MALFORMED naming the file and the fault (sizes beyond the
+ * file, gaps, overlaps, shapes that contradict the bytes), TENSOR_TYPE_UNSUPPORTED for other number formats.
  */
 export async function readSafetensorsHeader(path: string): Promise<ReadonlyMap<string, CheckpointTensor>> {
   const handle = await open(path, "r").catch((cause: unknown) => {

@@ -56,8 +56,8 @@ function parseMerge(path: string, merge: unknown): readonly [string, string] {
 }
 
 /**
- * SentencePiece first merges the pair whose result has the highest score, tokenizer.json the pair of lowest rank. The negated
- * rank of the first merge that makes a piece gives the same order.
+ * SentencePiece first merges the pair whose result has the highest score, tokenizer.json the pair of lowest rank. The
+ * negated rank of the first merge that makes a piece gives the same order.
  */
 function mergeScores(merges: readonly (readonly [string, string])[]): (text: string) => number {
   const ranks = new Map<string, number>();

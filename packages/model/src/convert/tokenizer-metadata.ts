@@ -20,9 +20,9 @@ interface TokenizerParts {
 }
 
 /**
- * The `tokenizer.*` metadata of a checkpoint: from `source` when given, otherwise from the directory's tokenizer.model or its
- * tokenizer.json; `none` gives a file without a vocabulary. Throws TOKENIZER_UNSUPPORTED when there is no tokenizer, or one that
- * libllama would read differently.
+ * The `tokenizer.*` metadata of a checkpoint: from `source` when given, otherwise from the directory's tokenizer.model
+ * or its tokenizer.json; `none` gives a file without a vocabulary. Throws TOKENIZER_UNSUPPORTED when there is no
+ * tokenizer, or one that libllama would read differently.
  */
 export async function readTokenizerMetadata(
   dir: string,

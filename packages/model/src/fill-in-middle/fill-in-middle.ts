@@ -5,12 +5,13 @@ export type FillInMiddle = (before: string, after: string) => readonly number[];
 
 type FimVocabulary = Pick<Vocabulary, "bos" | "tokenize" | "isControl">;
 
-/** Stands before the text that follows the gap, so SentencePiece puts its leading space there; removed again as tokens. */
+/** Put before the text after the gap: SentencePiece adds its leading space here. Its tokens are removed again. */
 const ANCHOR = "☺";
 
 /**
- * Mistral's form, `<s> [SUFFIX] after [PREFIX] before`; undefined for a vocabulary without these control tokens. A vocabulary with
- * them does not prove that the model was trained on the form, as Codestral was. Follows mistral-common's encode_fim.
+ * Mistral's form, `<s> [SUFFIX] after [PREFIX] before`; undefined for a vocabulary without these control tokens. A
+ * vocabulary with them does not prove that the model was trained on the form, as Codestral was. Follows
+ * mistral-common's encode_fim.
  */
 export function fillInMiddleFor(vocabulary: FimVocabulary): FillInMiddle | undefined {
   const [prefix, suffix] = [controlToken(vocabulary, "[PREFIX]"), controlToken(vocabulary, "[SUFFIX]")];

@@ -17,10 +17,10 @@ export interface TensorPlan {
 }
 
 /**
- * Writes one GGUF v3 file front to back: the header first, then the tensors' bytes in the planned order, in pieces of any size.
- * The bytes go to a `.partial` file in the same folder; `commit()` checks that nothing is missing, flushes and renames, so the
- * final name never shows half a file. `abort()` removes the partial file. Throws TENSOR_TYPE_UNSUPPORTED when a tensor cannot be
- * stored as planned, DISK_FULL.
+ * Writes one GGUF v3 file front to back: the header first, then the tensors' bytes in the planned order, in pieces of
+ * any size. The bytes go to a `.partial` file in the same folder; `commit()` checks that nothing is missing, flushes
+ * and renames, so the final name never shows half a file. `abort()` removes the partial file. Throws
+ * TENSOR_TYPE_UNSUPPORTED when a tensor cannot be stored as planned, DISK_FULL.
  */
 export class GgufWriter {
   readonly path: string;

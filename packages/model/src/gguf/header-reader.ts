@@ -5,9 +5,9 @@ const WINDOW_BYTES = 1 << 20;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * A forward cursor over the beginning of a file, read through a window of 1 MiB. Allocates nothing larger than the rest of the
- * file. Reads are synchronous: a header is a few MB, read once at start. The file descriptor is borrowed. Throws GGUF_TRUNCATED
- * at the end of the file, GGUF_MALFORMED for bad values.
+ * A forward cursor over the beginning of a file, read through a window of 1 MiB. Allocates nothing larger than the rest
+ * of the file. Reads are synchronous: a header is a few MB, read once at start. The file descriptor is borrowed. Throws
+ * GGUF_TRUNCATED at the end of the file, GGUF_MALFORMED for bad values.
  */
 export class HeaderReader {
   readonly path: string;
@@ -47,7 +47,9 @@ export class HeaderReader {
     return this.#window.readBigUInt64LE(at);
   }
 
-  /** A 64-bit count of entries of at least `leastBytes` bytes each, refused when the rest of the file cannot hold them. */
+  /**
+   * A 64-bit count of entries of at least `leastBytes` bytes each, refused when the rest of the file cannot hold them.
+   */
   count(what: string, leastBytes: number): number {
     const start = this.#offset;
     const value = this.u64(what);

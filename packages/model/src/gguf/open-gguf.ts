@@ -34,9 +34,9 @@ export interface GgufFile {
 }
 
 /**
- * Reads the header of a little-endian GGUF v2 or v3 file, and nothing else of it. Throws MODEL_NOT_FOUND when the file cannot be
- * opened, GGUF_TRUNCATED when it ends inside the header or the tensor data, GGUF_MALFORMED for anything that the format forbids;
- * messages name the file, the byte and the numbers.
+ * Reads the header of a little-endian GGUF v2 or v3 file, and nothing else of it. Throws MODEL_NOT_FOUND when the file
+ * cannot be opened, GGUF_TRUNCATED when it ends inside the header or the tensor data, GGUF_MALFORMED for anything that
+ * the format forbids; messages name the file, the byte and the numbers.
  */
 export async function openGguf(path: string): Promise<GgufFile> {
   const handle = await openForReading(path);

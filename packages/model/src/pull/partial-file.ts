@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { RhoneError } from "@rhone/common";
 
 /**
- * The bytes received so far: `<path>.partial`, and beside it the ETag of their content, so a file that changed on the server is
- * never assembled from two versions.
+ * The bytes received so far: `<path>.partial`, and beside it the ETag of their content, so a file that changed on the
+ * server is never assembled from two versions.
  */
 export class PartialFile {
   readonly path: string;

@@ -2,8 +2,8 @@ import { open, readFile, rm } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 
 /**
- * Runs `work` under a lock on `path`: a file beside it with the owner's process id. Takes over a lock whose owner is gone. Throws
- * ALREADY_RUNNING while the owner is alive.
+ * Runs `work` under a lock on `path`: a file beside it with the owner's process id. Takes over a lock whose owner is
+ * gone. Throws ALREADY_RUNNING while the owner is alive.
  */
 export async function withPullLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   const lockPath = `${path}.lock`;

@@ -30,7 +30,10 @@ async function pull(
   return { server, modelsDir, run, files: () => readdir(modelsDir) };
 }
 
-/** As `pull`; the connection breaks when the first bytes have arrived, which is the only moment that is sure to lose none. */
+/**
+ * As `pull`; the connection breaks when the first bytes have arrived, which is the only moment that is sure to lose
+ * none.
+ */
 async function pullWithCut(answers: readonly Answer[]) {
   let cut: (() => void) | undefined;
   const pulled = await pull(answers, {
@@ -84,7 +87,7 @@ describe("pullModel", () => {
     expect(await second.files()).toEqual(["some.gguf"]);
   });
 
-  test("begins anew when the server ignores the range, and when the file changed", async () => {
+  test("starts again when the server ignores the range, and when the file changed", async () => {
     const other = randomBytes(300_000);
     const ignoring: Answer = (request, response) => {
       request.headers.range = "";
@@ -97,7 +100,7 @@ describe("pullModel", () => {
     expect(changed.server.requests.at(-1)?.range).toBeUndefined();
   });
 
-  test("takes 416 as the end when all bytes are there, and begins anew otherwise", async () => {
+  test("takes 416 as the end when all bytes are there, and starts again otherwise", async () => {
     const whole = await pull([serve(content)]);
     await writeFile(join(whole.modelsDir, "some.gguf.partial"), content);
     await writeFile(join(whole.modelsDir, "some.gguf.partial.etag"), sha256(content));

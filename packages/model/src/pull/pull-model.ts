@@ -10,10 +10,10 @@ import type { PullOptions } from "./pull-options.js";
 const PUBLIC_ENDPOINT = "https://huggingface.co";
 
 /**
- * Downloads an entry's file into the models folder, unless it is there, and returns its path. The final name appears only when
- * the file is complete and its checksum right; an interrupted pull is resumed by the next one. Throws DOWNLOAD_FAILED,
- * CHECKSUM_MISMATCH, DISK_FULL, MODEL_NOT_FOUND (the server does not have the file), CANCELLED, and ALREADY_RUNNING when another
- * process pulls the same file.
+ * Downloads an entry's file into the models folder, unless it is there, and returns its path. The final name appears
+ * only when the file is complete and its checksum right; an interrupted pull is resumed by the next one. Throws
+ * DOWNLOAD_FAILED, CHECKSUM_MISMATCH, DISK_FULL, MODEL_NOT_FOUND (the server does not have the file), CANCELLED, and
+ * ALREADY_RUNNING when another process pulls the same file.
  */
 export async function pullModel(entry: CatalogueEntry, options: PullOptions): Promise<string> {
   const path = modelPath(entry, options.modelsDir);

@@ -14,7 +14,10 @@ export interface PullOptions {
   readonly backoffMs?: number;
 }
 
-/** download: bytes so far. package: pip fetches a wheel without reporting bytes. verify: bytes read back for the checksum. */
+/**
+ * download: bytes so far. package: pip fetches a wheel without reporting bytes. verify: bytes read back for the
+ * checksum.
+ */
 export interface PullProgress {
   readonly phase: "download" | "package" | "verify";
   readonly bytes: number;

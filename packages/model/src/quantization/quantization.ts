@@ -38,9 +38,9 @@ export function parseQuantization(name: string): Quantization {
 export const fileTypeOf = (quantization: Quantization): number => ROWS[quantization].fileType;
 
 /**
- * The type in which a tensor is stored, by llama.cpp's rules: vectors (norms, biases, RoPE factors) stay F32; the head, or an
- * embedding that is also the head, becomes Q6_K in 4-bit files; rows that do not divide into blocks of 256 fall back from Q4_K
- * to Q5_0 and from Q6_K to Q8_0, rows that do not divide into blocks of 32 to F16.
+ * The type in which a tensor is stored, by llama.cpp's rules: vectors (norms, biases, RoPE factors) stay F32; the head,
+ * or an embedding that is also the head, becomes Q6_K in 4-bit files; rows that do not divide into blocks of 256 fall
+ * back from Q4_K to Q5_0 and from Q6_K to Q8_0, rows that do not divide into blocks of 32 to F16.
  */
 export function storageType(
   quantization: Quantization,
@@ -63,8 +63,8 @@ const FALLBACKS: ReadonlyMap<GgmlType, GgmlType> = new Map<GgmlType, GgmlType>([
 export type PlannedTensor = ModelTensor & TensorPlan;
 
 /**
- * Every tensor of a file, once, in the order of the forward pass, with the type in which it is stored. `has` decides about
- * the architecture's optional tensors.
+ * Every tensor of a file, once, in the order of the forward pass, with the type in which it is stored. `has` decides
+ * about the architecture's optional tensors.
  */
 export function planTensors(
   model: ModelShape & { readonly architecture: Architecture },

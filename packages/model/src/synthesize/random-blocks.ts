@@ -3,8 +3,9 @@ import { GgmlType, typeInfo } from "@rhone/ggml";
 import { floatToHalf } from "../quantization/half.js";
 
 /**
- * Turns random bytes, in place, into stored numbers of a type with mean 0 and standard deviation `std`. The random bytes become
- * the numbers' bits; only the scales of the blocks are written over them, so this runs at the speed of memory.
+ * Turns random bytes, in place, into stored numbers of a type with mean 0 and standard deviation `std`. The random
+ * bytes become the numbers' bits; only the scales of the blocks are written over them, so this runs at the speed of
+ * memory.
  */
 export type BlockShaper = (bytes: Uint8Array) => void;
 
@@ -66,8 +67,8 @@ const shapeQ4 = (std: number): BlockShaper => shapeScaled(18, 0, std / uniformSt
 const shapeQ5 = (std: number): BlockShaper => shapeScaled(22, 0, std / uniformStd(32));
 
 /**
- * Writes the f16 `scale` at `at` in every block, negative in every other one: quantized integers run from -2^k to 2^k - 1, and
- * the sign takes their mean of -1/2 away.
+ * Writes the f16 `scale` at `at` in every block, negative in every other one: quantized integers run from -2^k to 2^k -
+ * 1, and the sign takes their mean of -1/2 away.
  */
 function shapeScaled(blockBytes: number, at: number, scale: number): BlockShaper {
   const half = floatToHalf(scale);
@@ -84,8 +85,9 @@ function shapeScaled(blockBytes: number, at: number, scale: number): BlockShaper
 }
 
 /**
- * Blocks of 144 bytes for 256 numbers: f16 scale d, f16 minimum scale m, 8 scales and 8 minimums of 6 bits in 12 bytes, 4-bit
- * numbers q. A number is d * scale * q - m * minimum; with all scales and minimums 32, m = 7.5 d makes the mean 0.
+ * Blocks of 144 bytes for 256 numbers: f16 scale d, f16 minimum scale m, 8 scales and 8 minimums of 6 bits in 12 bytes,
+ * 4-bit numbers q. A number is d * scale * q - m * minimum; with all scales and minimums 32, m = 7.5 d makes the mean
+ * 0.
  */
 function shapeQ4K(std: number): BlockShaper {
   const header = new Uint8Array(16);
@@ -93,7 +95,8 @@ function shapeQ4K(std: number): BlockShaper {
   const d = std / (32 * uniformStd(16));
   view.setUint16(0, floatToHalf(d), true);
   view.setUint16(2, floatToHalf(7.5 * d), true);
-  // 32 = 0b10_0000 sixteen times: the first eight bytes hold six low bits and two high ones each, the last four only zeros.
+  // 32 = 0b10_0000 sixteen times: the first eight bytes hold six low bits and two high ones each, the last four only
+  // zeros.
   header.fill(0xa0, 4, 12);
   return (bytes) => {
     for (let block = 0; block < bytes.length; block += 144) bytes.set(header, block);

@@ -28,8 +28,8 @@ export function* randomWeights(tensor: PlannedTensor, model: ModelShape, seed: n
 }
 
 /**
- * The standard deviation of a matrix's random weights. With norms of 1 every matrix reads numbers of variance 1, which a
- * standard deviation of 1/sqrt(in) preserves. The matrices that write into the residual stream are also divided by
+ * The standard deviation of a matrix's random weights. With norms of 1 every matrix reads numbers of variance 1, which
+ * a standard deviation of 1/sqrt(in) preserves. The matrices that write into the residual stream are also divided by
  * sqrt(2 * nLayers), so that all layers together add as much as the embedding contributes.
  */
 function weightStd(tensor: PlannedTensor, model: Pick<ModelShape, "nLayers" | "tiedEmbeddings">): number {

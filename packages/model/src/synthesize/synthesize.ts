@@ -21,9 +21,9 @@ export interface SynthesizeRequest {
 }
 
 /**
- * Writes a model of a known shape with random weights, for capacity planning and benches: it loads and computes like the real
- * one, its logits are finite and varied, its text is noise. Returns the file's size in bytes. Throws INVALID_CONFIG for an
- * unknown preset, DISK_FULL, and the reason of `signal`; a failure leaves no file.
+ * Writes a model of a known shape with random weights, for capacity planning and benches: it loads and computes like
+ * the real one, its logits are finite and varied, its text is noise. Returns the file's size in bytes. Throws
+ * INVALID_CONFIG for an unknown preset, DISK_FULL, and the reason of `signal`; a failure leaves no file.
  */
 export async function synthesize(request: SynthesizeRequest): Promise<number> {
   const config = presetConfig(request.preset, request.layers);

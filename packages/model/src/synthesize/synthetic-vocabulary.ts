@@ -9,8 +9,9 @@ const V1_TEMPLATE =
   "{{ ' ' + message['content'] + eos_token }}{% endif %}{% endfor %}";
 
 /**
- * Metadata of a SentencePiece vocabulary of `size` pieces that libllama loads: <unk>, <s>, </s>, the 256 bytes, printable ASCII,
- * then invented lower-case words with and without a leading space (▁), shortest first. Every text can be tokenized.
+ * Metadata of a SentencePiece vocabulary of `size` pieces that libllama loads: <unk>, <s>, </s>, the 256 bytes,
+ * printable ASCII, then invented lower-case words with and without a leading space (▁), shortest first. Every text can
+ * be tokenized.
  */
 export function syntheticVocabulary(size: number): Map<string, GgufValue> {
   const pieces = takePieces(size);

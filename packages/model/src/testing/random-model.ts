@@ -39,7 +39,10 @@ export interface RandomModel {
   readonly numbers: ReadonlyMap<string, Float32Array>;
 }
 
-/** Writes a model of an architecture, optional tensors included, whose f32 weights are random: norms near 1, others near 0. */
+/**
+ * Writes a model of an architecture, optional tensors included, whose f32 weights are random: norms near 1, others near
+ * 0.
+ */
 export async function writeRandomModel(
   model: ModelShape & { readonly architecture: Architecture },
   seed: number,

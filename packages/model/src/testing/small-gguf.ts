@@ -11,7 +11,9 @@ export interface SmallModel {
   readonly tensors: TensorPlan[];
 }
 
-/** A llama of 2 layers: dim 8, 2 heads of 4 over 1 KV head, hidden dim 16, 5 tokens. Change it, then `writeSmallModel`. */
+/**
+ * A llama of 2 layers: dim 8, 2 heads of 4 over 1 KV head, hidden dim 16, 5 tokens. Change it, then `writeSmallModel`.
+ */
 export function smallModel(): SmallModel {
   const metadata = new Map<string, GgufValue>([
     ["general.architecture", gguf.string("llama")],

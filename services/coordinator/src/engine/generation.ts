@@ -6,7 +6,7 @@ import { StopMatcher } from "../text/stop-matcher.js";
 import type { SpanAnswer } from "../wire/decode-result.js";
 import { PromptEmbedding } from "./prompt-embedding.js";
 
-/** What the served model says about every generation. */
+/** The served model's part in every generation. */
 export interface GenerationRules {
   readonly contextLength: number;
   /** Tokens that end a text unless the request ignores them. */
@@ -14,7 +14,7 @@ export interface GenerationRules {
   readonly pieces: PieceTable;
 }
 
-/** The output side of one sequence: its tokens become text, stop where they must, and leave as numbered events. */
+/** The output of one sequence: turns its tokens into text, ends it where it must, and numbers its events. */
 export class Generation {
   readonly sequence: Sequence;
   readonly #rules: GenerationRules;
@@ -82,7 +82,7 @@ export class Generation {
     this.#generated++;
     this.#first ??= token;
     const mayStop = this.#generated > job.minTokens;
-    if (this.#completes(token) || (mayStop && this.#isEnd(token))) {
+    if (this.#isEnd(token, mayStop)) {
       const own = job.includeStop ? this.#detokenizer.push(token) : "";
       return {
         text: this.#stops.flush() + own + this.#detokenizer.flush(),
@@ -96,19 +96,17 @@ export class Generation {
     return { text: shown.text + this.#flush(), finish: { reason: "length" } };
   }
 
-  /** A constrained text ends where its grammar does, whatever the request says about end tokens. */
-  #completes(token: number): boolean {
-    return this.#isConstrained() && this.#rules.endTokens.has(token);
-  }
-
   #isConstrained(): boolean {
     const { constraint } = this.sequence.job;
     if (constraint === null) return false;
     return constraint.trigger === null || constraint.otherwise !== null || constraint.trigger === this.#first;
   }
 
-  #isEnd(token: number): boolean {
+  /** A constrained text ends where its grammar does, whatever the request says about end tokens. */
+  #isEnd(token: number, mayStop: boolean): boolean {
     const { job } = this.sequence;
+    if (this.#isConstrained() && this.#rules.endTokens.has(token)) return true;
+    if (!mayStop) return false;
     return (!job.ignoreEos && this.#rules.endTokens.has(token)) || job.stopTokenIds.includes(token);
   }
 

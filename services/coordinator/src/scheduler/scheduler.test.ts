@@ -145,14 +145,14 @@ describe("the worked example of docs/scheduler.md", () => {
     expect(page).toContain(TABLE);
   });
 
-  it("admits C beside A and B only because 5 available pages are 3 for its prompt and one for each running sequence", () => {
+  it("admits C because 5 pages are available: 3 for its prompt and one for each running sequence", () => {
     const { scheduler } = Example.play(2);
     expect(scheduler.pages.free).toBe(5);
     const example = Example.play(3);
     expect([example.scheduler.running, example.scheduler.waiting]).toEqual([3, 0]);
   });
 
-  it("evicts C, the batch sequence, when A and B need pages; C keeps its 13 tokens and leaves 3 full pages in the cache", () => {
+  it("evicts C, of the batch lane, for want of a page; C keeps its 13 tokens and leaves 3 full pages in the cache", () => {
     const before = Example.play(10);
     expect([before.scheduler.preemptions, before.scheduler.running]).toEqual([0, 3]);
     const after = Example.play(11);

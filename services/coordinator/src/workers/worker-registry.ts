@@ -129,7 +129,8 @@ function checkHello(hello: WorkerMessage["hello"]): RhoneError | null {
   if (hello.protocol === PROTOCOL_VERSION) return null;
   return new RhoneError(
     "INVALID_REQUEST",
-    `Worker ${hello.worker} speaks wire protocol ${hello.protocol ?? 0}, this coordinator ${PROTOCOL_VERSION}; run the same release of both.`,
+    `Worker ${hello.worker} speaks wire protocol ${hello.protocol ?? 0}, this coordinator ${PROTOCOL_VERSION}; ` +
+      "run the same release of both.",
   );
 }
 

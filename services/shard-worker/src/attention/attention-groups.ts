@@ -31,8 +31,8 @@ const MAX_GROUP_BYTES = 8 * 1024 * 1024;
 const MAX_PADDING = 0.25;
 
 /**
- * Groups single-row spans of similar length, shortest first, so that attention takes few operations per layer. Spans with
- * several rows come last, each in a group of its own.
+ * Groups single-row spans of similar length, shortest first, so that attention takes few operations per layer. Spans
+ * with several rows come last, each in a group of its own.
  */
 export function groupForAttention<Span extends AttentionSpan>(
   spans: readonly Span[],

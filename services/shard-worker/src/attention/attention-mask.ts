@@ -13,9 +13,9 @@ export interface MaskShape {
 }
 
 /**
- * One span's mask, f16 [count, positions]: 0 where a row sees a position, -Infinity elsewhere. With pages of 32 and window
- * 16, a span of positions 70 and 71 sees positions from 55 on. Its mask therefore starts with page 1, at position 32:
- * row 70 sees columns 23 to 38, row 71 columns 24 to 39.
+ * One span's mask, f16 [count, positions]: 0 where a row sees a position, -Infinity elsewhere. With pages of 32 and
+ * window 16, a span of positions 70 and 71 sees positions from 55 on. Its mask therefore starts with page 1, at
+ * position 32: row 70 sees columns 23 to 38, row 71 columns 24 to 39.
  */
 export function attentionMask(
   { position, count }: Pick<AttentionSpan, "position" | "count">,

@@ -13,16 +13,16 @@ export interface AttentionSpan {
 }
 
 /**
- * Attention of one step: planned once from the step's spans, used by every layer. Everything that a way to attend needs beyond
- * q, k and v (masks, page lists, groups of sequences) is behind this interface.
+ * Attention of one step: planned once from the step's spans, used by every layer. Everything that a way to attend needs
+ * beyond q, k and v (masks, page lists, groups of sequences) is behind this interface.
  */
 export interface StepAttention<Span extends AttentionSpan> {
   /** In which order the spans' rows are computed. */
   readonly order: RowOrder<Span>;
   /**
-   * Writes k and v to the layer's pages, then attends: row p sees positions [max(0, p - W + 1), p] of its sequence, those
-   * that this step writes included. Returns f32 [rows, nHeads * headDim] (ne [nHeads * headDim, rows]). The writes happen
-   * even when nothing computes the result.
+   * Writes k and v to the layer's pages, then attends: row p sees positions [max(0, p - W + 1), p] of its sequence,
+   * those that this step writes included. Returns f32 [rows, nHeads * headDim] (ne [nHeads * headDim, rows]). The
+   * writes happen even when nothing computes the result.
    */
   attend(layer: number, heads: Heads): Tensor;
 }

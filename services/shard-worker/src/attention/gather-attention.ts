@@ -3,9 +3,9 @@ import { GgmlType, type Graph, rowSize, type Tensor } from "@rhone/ggml";
 import type { Heads, ModelConfig } from "@rhone/model";
 import type { Pages, PagesShape } from "../kv-cache/pages.js";
 import type { AttentionSpan, StepAttention } from "./attention.js";
-import { type AttentionGroup, groupForAttention } from "./attention-groups.js";
-import { attentionMask } from "./attention-mask.js";
-import { gatherKeys, gatherValues, type VisiblePages } from "./gather-pages.js";
+import { groupForAttention } from "./attention-groups.js";
+import { gatherKeys, gatherValues } from "./gather-pages.js";
+import { describeGroup, type GroupInputs } from "./group-inputs.js";
 import { RowOrder } from "./row-order.js";
 import type { StepInputs } from "./step-inputs.js";
 
@@ -15,18 +15,10 @@ export interface GatherAttentionOptions {
   readonly config: Pick<ModelConfig, "nHeads" | "headDim" | "slidingWindow">;
 }
 
-/** A group's tensors: rows [row, row + see.sequences * count) of the step. */
-interface GroupInputs {
-  readonly row: number;
-  readonly count: number;
-  readonly see: VisiblePages;
-  /** f16 [sequences, 1, count, positions] (ne [positions, count, 1, sequences]): 0 or -Infinity. */
-  readonly mask: Tensor;
-}
-
 /**
- * From 64 rows, ggml's CPU flash attention takes its tiled path: it accumulates in f32 and needs V in K's type. Below, it
- * accumulates f16 values in f16, which costs 0.04 of log-probability on a small model; f32 values are accumulated in f32.
+ * From 64 rows, ggml's CPU flash attention takes its tiled path: it accumulates in f32 and needs V in K's type. Below,
+ * it accumulates f16 values in f16, which costs 0.04 of log-probability on a small model; f32 values are accumulated in
+ * f32.
  */
 const TILE_ROWS = 64;
 
@@ -98,45 +90,6 @@ export class GatherAttention<Span extends AttentionSpan> implements StepAttentio
 /** Gathered keys keep the pages' type; gathered values may become f32. */
 const gatheredPageBytes = ({ type, kvDim, pageSize }: PagesShape): number =>
   (rowSize(type, kvDim) + rowSize(GgmlType.F32, kvDim)) * pageSize;
-
-interface DescribeOptions {
-  readonly inputs: StepInputs;
-  readonly pageSize: number;
-  readonly slidingWindow: number;
-}
-
-function describeGroup(
-  { members, count, pages }: AttentionGroup<AttentionSpan>,
-  row: number,
-  { inputs, pageSize, slidingWindow }: DescribeOptions,
-): GroupInputs {
-  const positions = pages * pageSize;
-  const ids = new Int32Array(members.length * pages);
-  const mask = new Uint16Array(members.length * count * positions);
-  for (const [i, { span, first, last }] of members.entries()) {
-    const visible = visiblePages(span, first, last);
-    ids.fill(visible[0] ?? 0, i * pages, (i + 1) * pages);
-    ids.set(visible, i * pages);
-    mask.set(attentionMask(span, { start: first * pageSize, positions, slidingWindow }), i * count * positions);
-  }
-  const run = members.length === 1 && areConsecutive(ids) ? ids[0] : undefined;
-  return {
-    row,
-    count,
-    see: { sequences: members.length, pages, ids: inputs.add(GgmlType.I32, [ids.length], ids), run },
-    mask: inputs.add(GgmlType.F16, [positions, count, 1, members.length], mask),
-  };
-}
-
-function visiblePages({ position, firstPage, table }: AttentionSpan, first: number, last: number): readonly number[] {
-  if (first >= firstPage) return table.slice(first, last);
-  throw new RhoneError(
-    "STAGE_FAILED",
-    `Position ${position} sees page ${first} of its sequence, but the pages before ${firstPage} were freed.`,
-  );
-}
-
-const areConsecutive = (ids: Int32Array): boolean => ids.every((id, i) => i === 0 || id === (ids[i - 1] ?? 0) + 1);
 
 /** Joins in pairs, so that each row is copied log2(parts) times at most. */
 function concatRows(graph: Graph, parts: readonly Tensor[]): Tensor {

@@ -34,7 +34,9 @@ export class RowOrder<Span extends Rows> {
     return Int32Array.from(this.#computed.flatMap((span) => Array.from({ length: span.count }, (_, i) => of(span, i))));
   }
 
-  /** Rows of `rowBytes` bytes, moved from the frame's order to the order of computation; `bytes` itself when they agree. */
+  /**
+   * Rows of `rowBytes` bytes, moved from the frame's order to the order of computation; `bytes` itself when they agree.
+   */
   toComputed(bytes: Uint8Array, rowBytes: number): Uint8Array {
     return this.#move(bytes, rowBytes, (frame, computed) => [frame, computed]);
   }

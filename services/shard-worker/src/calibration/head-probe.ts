@@ -15,7 +15,7 @@ export class HeadProbe {
     this.#graph = Graph.open(backend, { maxTensors: MAX_TENSORS });
   }
 
-  /** Milliseconds from `rows` hidden states of zeros to their logits in our memory. Throws GGML_FAILED, OUT_OF_MEMORY. */
+  /** Milliseconds from `rows` hidden states of 0 to their logits in our memory. Throws GGML_FAILED, OUT_OF_MEMORY. */
   async time(rows: number): Promise<number> {
     const { dim, vocabSize } = this.#shard.config;
     const graph = this.#graph;

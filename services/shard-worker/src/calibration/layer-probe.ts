@@ -27,7 +27,10 @@ export class LayerProbe {
     return this.#layers.length;
   }
 
-  /** Milliseconds of one step of `rows` rows through the next `layers` layers in turn. Throws GGML_FAILED, OUT_OF_MEMORY. */
+  /**
+   * Milliseconds of one step of `rows` rows through the next `layers` layers in turn, from describing the graph to its
+   * result. Throws GGML_FAILED, OUT_OF_MEMORY.
+   */
   async time(rows: number, layers: number): Promise<number> {
     const spans = this.#spans(rows);
     const { weights, config } = this.#shard;

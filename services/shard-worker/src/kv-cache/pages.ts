@@ -11,8 +11,8 @@ export interface PagesShape {
 }
 
 /**
- * K and V of a stage's layers: two tensors per layer, [pages * pageSize, kvDim] (ne [kvDim, pages * pageSize]). K is stored
- * after RoPE, at absolute positions. Owns its memory until `close`.
+ * K and V of a stage's layers: two tensors per layer, [pages * pageSize, kvDim] (ne [kvDim, pages * pageSize]). K is
+ * stored after RoPE, at absolute positions. Owns its memory until `close`.
  */
 export class Pages {
   readonly shape: PagesShape;
@@ -48,8 +48,8 @@ export class Pages {
   }
 
   /**
-   * Call before a page is used. Its first use zeroes it in every layer: attention masks rows that nobody has written yet, and a
-   * masked NaN is still NaN. Loading does not zero pages, because touching gigabytes takes seconds.
+   * Call before a page is used. Its first use zeroes it in every layer: attention masks rows that nobody has written
+   * yet, and a masked NaN is still NaN. Loading does not zero pages, because touching gigabytes takes seconds.
    */
   prepare(ids: readonly number[]): void {
     const bytes = rowSize(this.shape.type, this.shape.kvDim) * this.shape.pageSize;

@@ -33,7 +33,9 @@ export interface LoadWeightsRequest {
 /** One name per role: with tied embeddings, one tensor of the file is loaded once for each of its two uses. */
 const storeName = ({ role, layer }: ShardTensor): string => (layer === undefined ? role : `${layer}.${role}`);
 
-/** Reads only the bytes of the shard's own tensors. Throws what tensorsOfShard, WeightStore and readTensorBytes throw. */
+/**
+ * Reads only the bytes of the shard's own tensors. Throws what tensorsOfShard, WeightStore and readTensorBytes throw.
+ */
 export async function loadWeights(request: LoadWeightsRequest): Promise<ShardWeights> {
   const tensors = tensorsOfShard(request.config, request.file, request.range);
   const specs = tensors.map((tensor) => ({

@@ -12,12 +12,15 @@ export interface Shard {
   readonly pages: Pages;
 }
 
-/** Which rows of the last layer's output to compute: all, none (only K and V are written), or those that an i32 tensor lists. */
+/**
+ * Which rows of the last layer's output to compute: all, none (only K and V are written), or those that an i32 tensor
+ * lists.
+ */
 export type WantedRows = "all" | "none" | Tensor;
 
 /**
- * The shard's layers, in order. x: f32 [rows, dim] (ne [dim, rows]). Returns the wanted rows, f32 [wanted, dim]; undefined for
- * "none". The last layer drops the other rows after its attention.
+ * The shard's layers, in order. x: f32 [rows, dim] (ne [dim, rows]). Returns the wanted rows, f32 [wanted, dim];
+ * undefined for "none". The last layer drops the other rows after its attention.
  */
 export function transformer(
   graph: Graph,
@@ -42,7 +45,9 @@ export function embed(graph: Graph, tokens: Tensor, { outer }: ShardWeights): Te
   return graph.getRows(need(outer.tokenEmbedding, "token embedding"), tokens);
 }
 
-/** The final norm. Hidden f32 [rows, dim] -> f32 [rows, dim], what the head reads and what embeddings are pooled from. */
+/**
+ * The final norm. Hidden f32 [rows, dim] -> f32 [rows, dim], what the head reads and what embeddings are pooled from.
+ */
 export function finalNorm(graph: Graph, hidden: Tensor, { config, weights }: Shard): Tensor {
   return graph.mul(graph.rmsNorm(hidden, config.normEps), need(weights.outer.outputNorm, "output norm"));
 }

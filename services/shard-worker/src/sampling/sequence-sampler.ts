@@ -28,7 +28,10 @@ export class SequenceSampler {
     });
   }
 
-  /** Draws the token after `position`. logits: f32 [nVocab], borrowed; the logits of tokens that may not follow are overwritten. */
+  /**
+   * Draws the token after `position`. logits: f32 [nVocab], borrowed; the logits of tokens that may not follow are
+   * overwritten.
+   */
   draw(logits: Float32Array, position: number): TokenScore {
     const { logprobs, banned: ends, minPosition, seed } = this.#sampling;
     const banned = position < minPosition ? ends : [];

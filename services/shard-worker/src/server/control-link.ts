@@ -30,7 +30,7 @@ export interface ControlLinkOptions {
 
 type JoinStream = ClientDuplexStream<WorkerMessage, CoordinatorMessage>;
 
-/** The worker's connection to its coordinator: joins, sends heartbeats, and joins again for as long as the worker lives. */
+/** The worker's connection to its coordinator: joins, sends heartbeats, joins again for as long as the worker lives. */
 export class ControlLink {
   readonly #options: ControlLinkOptions;
   readonly #client: Client;

@@ -1,10 +1,10 @@
-import { type Frame, FrameLink, type Logger, RhoneError, toRhoneError } from "@rhone/common";
+import { type Frame, FrameLink, type Logger, RhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { RunnableStage } from "../stage/runnable-stage.js";
 import type { EpochOrder } from "../wire/read-order.js";
 import { readStep } from "../wire/read-step.js";
-import { writeOutput } from "../wire/write-result.js";
+import { writeFailure, writeOutput, writeProbe } from "../wire/write-result.js";
 
 /** The epoch that this worker is part of. */
 interface Epoch {
@@ -14,7 +14,8 @@ interface Epoch {
 
 /** A step's frame on its way through this stage. */
 interface Received {
-  readonly frame: Frame;
+  /** Pipeline, epoch and number of the step, for the frame that is sent on. */
+  readonly head: Frame;
   readonly step: rhone.v1.Step.$Properties;
   /** On the performance clock. */
   readonly arrivedAt: number;
@@ -101,22 +102,21 @@ export class StageRunner {
   async #take(frame: Frame, arrivedAt: number): Promise<void> {
     const epoch = this.#epoch;
     if (epoch === null || frame.epoch !== epoch.order.epoch || frame.pipeline !== epoch.order.pipeline) return;
-    const { stepBody: step, probe } = frame;
-    if (step != null) await this.#run(epoch, { frame, step, arrivedAt });
-    else if (probe == null) epoch.next.send(frame);
-    else epoch.next.send({ ...frame, probe: { workers: [...(probe.workers ?? []), this.#options.worker] } });
+    const { stepBody: step, ...head } = frame;
+    if (step != null) await this.#run(epoch, { head, step, arrivedAt });
+    else if (frame.probe == null) epoch.next.send(frame);
+    else epoch.next.send({ ...head, ...writeProbe(frame.probe, this.#options.worker) });
   }
 
   async #run({ order, next }: Epoch, received: Received): Promise<void> {
-    const { pipeline = "", epoch = 0, step = 0 } = received.frame;
-    const head = { pipeline, epoch, step };
+    const { head } = received;
+    const { worker, metrics, logger } = this.#options;
     try {
       next.send({ ...head, ...(await this.#result(order, received)) });
     } catch (error) {
-      this.#options.metrics.failures.inc();
-      this.#options.logger.error({ err: error, epoch, step }, "step failed");
-      const { code, message } = toRhoneError(error);
-      next.send({ ...head, failure: { code, message, worker: this.#options.worker, stage: order.stage } });
+      metrics.failures.inc();
+      logger.error({ err: error, epoch: head.epoch, step: head.step }, "step failed");
+      next.send({ ...head, ...writeFailure(error, { worker, stage: order.stage }) });
     }
     this.#idleSince = performance.now();
   }

@@ -17,8 +17,8 @@ export interface LoadedShard {
   readonly weightBytes: number;
   readonly pageBytes: number;
   /**
-   * Times decode steps of these numbers of rows; empty when the shard cannot be timed. Call it while no step runs and no
-   * page is in use.
+   * Times decode steps of these numbers of rows; empty when the shard cannot be timed. Call it while no step runs and
+   * no page is in use.
    */
   readonly measure: (rows: readonly number[]) => Promise<readonly StepTime[]>;
   readonly close: () => void;

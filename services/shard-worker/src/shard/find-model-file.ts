@@ -5,8 +5,8 @@ import { type GgufFile, openGguf } from "@rhone/model";
 import type { LoadOrder } from "../wire/read-order.js";
 
 /**
- * The model file at the coordinator's path or, when there is none, the file of that name in this worker's own folder. Its
- * header must be the coordinator's. Throws MODEL_NOT_FOUND, MODEL_MISMATCH and what openGguf throws.
+ * The model file at the coordinator's path or, when there is none, the file of that name in this worker's own folder.
+ * Its header must equal the coordinator's. Throws MODEL_NOT_FOUND, MODEL_MISMATCH and what openGguf throws.
  */
 export async function findModelFile(
   { name, path, fingerprint }: LoadOrder["model"],

@@ -18,7 +18,10 @@ export interface ComputingShard extends LoadedShard {
   readonly stage: Stage;
 }
 
-/** Loads weights and allocates pages. Throws MODEL_NOT_FOUND, MODEL_MISMATCH, OUT_OF_MEMORY and what the readers throw. */
+/**
+ * Loads weights and allocates pages. Throws MODEL_NOT_FOUND, MODEL_MISMATCH, OUT_OF_MEMORY, and what the readers of
+ * model files throw.
+ */
 export async function loadShard(request: LoadShardRequest): Promise<ComputingShard> {
   const { engine, backend, order, modelsDir, onProgress, signal } = request;
   const { range, slidingWindow, pages: count, pageSize, kvType: type, maxRows } = order;

@@ -6,7 +6,7 @@ import { rhone } from "@rhone/proto";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ComputingShard, loadShard } from "../shard/load-shard.js";
-import { GREEDY, runMessage, tokenBytes } from "../testing/run-message.js";
+import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
 
 type Message = rhone.v1.Step.$Properties;
 

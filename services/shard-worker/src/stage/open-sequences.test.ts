@@ -1,12 +1,12 @@
 import { expect, test, vi } from "vitest";
 import type { SequenceSampler } from "../sampling/sequence-sampler.js";
-import { sequenceOpen } from "../testing/sequence-open.js";
+import { sequenceOpen } from "../testing/steps.js";
 import type { SequenceOpen } from "../wire/step.js";
 import { OpenSequences } from "./open-sequences.js";
 
 const opens = (...sequences: readonly number[]) => sequences.map((sequence) => sequenceOpen({ sequence }));
 
-/** Samplers that only tell whether they are closed; that of sequence 9 cannot be made. */
+/** Samplers that only tell whether they are closed; sequence 9 gets none. */
 function openTracked() {
   const closed: number[] = [];
   const openSampler = vi.fn(async ({ sequence }: SequenceOpen) => {

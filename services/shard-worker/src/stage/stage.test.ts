@@ -6,7 +6,7 @@ import type { rhone } from "@rhone/proto";
 import { afterAll, describe, expect, it } from "vitest";
 import type { LoadedShard } from "../shard/device.js";
 import { loadShard } from "../shard/load-shard.js";
-import { GREEDY, runMessage, tokenBytes } from "../testing/run-message.js";
+import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
 import { activationTypeOnWire } from "../wire/tensor-types.js";
 
 interface Reference {
@@ -113,7 +113,7 @@ const CASES = [
   { name: "llama-6l-mha", stages: [1, 2, 4] },
 ];
 
-/** Sums the tokens' hidden states, chunk by chunk, each chunk beside a sequence that decodes; returns also what that drew. */
+/** Sums the tokens' hidden states, chunk by chunk, each beside a decoding sequence; returns what that drew too. */
 async function embedBeside(chain: Chain, tokens: readonly number[], chunk: number) {
   await send(chain, {
     opens: [

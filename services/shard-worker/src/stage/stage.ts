@@ -3,12 +3,11 @@ import { embed, finalNorm, head, type Shard, transformer } from "../model/transf
 import type { Constraints } from "../sampling/constraints.js";
 import { SequenceSampler } from "../sampling/sequence-sampler.js";
 import type { StepLimits } from "../wire/read-step.js";
-import type { SequenceOpen, SpanResult, StageOutput, Step } from "../wire/step.js";
-import { computedRows, type LastRows, lastRows } from "./last-rows.js";
+import type { SequenceOpen, StageOutput, Step } from "../wire/step.js";
+import { computedRows, type LastRows, lastRows, spanResults } from "./last-rows.js";
 import { OpenSequences } from "./open-sequences.js";
 import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
 import type { RunnableStage } from "./runnable-stage.js";
-import { spanResults } from "./span-results.js";
 import { planStep, type StepPlan, type StepSpan } from "./step-plan.js";
 
 export interface StageOptions {
@@ -21,15 +20,6 @@ export interface StageOptions {
   readonly maxRows: number;
   /** The grammars of constrained sequences; used where `heads`. */
   readonly constraints: Constraints;
-}
-
-/** What a step computes: activations for the next stage, or on the last one what `LastRows` asks for. */
-interface Computed {
-  readonly activations?: Tensor;
-  /** f32 [rows of logits, vocabSize] (ne [vocabSize, rows of logits]). */
-  readonly logits?: Tensor;
-  /** After the final norm, f32 [rows, dim] (ne [dim, rows]): the rows of logits first, then the pooled ones. */
-  readonly states?: Tensor;
 }
 
 /** A loaded shard at work: the page tables and samplers of the open sequences, and one step at a time. */
@@ -112,7 +102,7 @@ export class Stage implements RunnableStage {
     const chosen = rows === null || rows.count === 0 ? null : graph.input(GgmlType.I32, [rows.count]);
     const wanted = heads ? (chosen ?? "none") : "all";
     const hidden = transformer(graph, source.hidden, shard, { step: plan, wanted });
-    const out = rows === null ? this.#activations(hidden, activations) : this.#headOutputs(hidden, rows);
+    const read = rows === null ? this.#activations(hidden, plan, activations) : this.#results(hidden, spans, rows);
     graph.allocate();
     clock.end("build");
     source.fill();
@@ -121,7 +111,7 @@ export class Stage implements RunnableStage {
     clock.end("fill");
     await backend.compute(graph);
     clock.end("compute");
-    const output = rows === null ? this.#readHidden(plan, out, activations) : this.#readResults(spans, rows, out);
+    const output = read();
     clock.end("read");
     return output;
   }
@@ -144,16 +134,41 @@ export class Stage implements RunnableStage {
     };
   }
 
-  /** In the type that the next stage expects. */
-  #activations(hidden: Tensor | undefined, type: GgmlType): Computed {
+  /** Outputs the hidden state in the type that the next stage expects; reads it once it is computed. */
+  #activations(hidden: Tensor | undefined, { order, rows }: StepPlan, type: GgmlType): () => StageOutput {
+    if (hidden === undefined) throw new RangeError("a stage without the head wants every row");
     const graph = this.#graph;
-    if (hidden === undefined) return {};
-    return { activations: graph.output(type === GgmlType.F32 ? hidden : graph.cast(hidden, type)) };
+    const output = graph.output(type === GgmlType.F32 ? hidden : graph.cast(hidden, type));
+    return () => {
+      const bytes = graph.read(output, new Uint8Array(output.packedBytes));
+      return { kind: "hidden", hidden: { type, bytes: order.toFrame(bytes, bytes.byteLength / rows) } };
+    };
   }
 
-  /** Only the rows of logits go through the head, the model's largest product; pooled rows need no logits. */
-  #headOutputs(hidden: Tensor | undefined, { logits, pooled }: LastRows): Computed {
-    if (hidden === undefined) return {};
+  /** Outputs the logits and states of `rows`; draws and scores after computing. `hidden`: undefined without rows. */
+  #results(hidden: Tensor | undefined, spans: readonly StepSpan[], rows: LastRows): () => StageOutput {
+    const { dim, vocabSize } = this.#options.shard.config;
+    const graph = this.#graph;
+    const { logits, states } = hidden === undefined ? {} : this.#headOutputs(hidden, rows);
+    return () => {
+      const row = new Float32Array(vocabSize);
+      const results = spanResults(spans, rows, {
+        logits: (index) => graph.read(computed(logits), row, index * row.byteLength),
+        states: (first, count) => {
+          const into = new Float32Array(count * dim);
+          return graph.read(computed(states), into, first * rowSize(GgmlType.F32, dim));
+        },
+        draw: (sequence, from, position) => computed(this.#openSequence(sequence).sampler).draw(from, position),
+      });
+      return { kind: "results", spans: results };
+    };
+  }
+
+  /**
+   * logits: f32 [rows of logits, vocabSize] (ne [vocabSize, rows of logits]). states: f32 [rows, dim] (ne [dim, rows]),
+   * after the final norm. Only the rows of logits go through the head, the model's largest product.
+   */
+  #headOutputs(hidden: Tensor, { logits, pooled }: LastRows): { readonly logits?: Tensor; readonly states?: Tensor } {
     const { shard } = this.#options;
     const graph = this.#graph;
     const states = finalNorm(graph, hidden, shard);
@@ -164,32 +179,11 @@ export class Stage implements RunnableStage {
     const drawn = graph.view2d(states, [dim, logits.length], [rowSize(GgmlType.F32, dim)]);
     return { states, logits: graph.output(head(graph, drawn, shard)) };
   }
+}
 
-  #readHidden({ order, rows }: StepPlan, { activations }: Computed, type: GgmlType): StageOutput {
-    const size = activations?.packedBytes ?? 0;
-    const bytes = activations === undefined ? new Uint8Array() : this.#graph.read(activations, new Uint8Array(size));
-    return { kind: "hidden", hidden: { type, bytes: order.toFrame(bytes, size / rows) } };
-  }
-
-  #readResults(spans: readonly StepSpan[], rows: LastRows, out: Computed): StageOutput {
-    const { dim, vocabSize } = this.#options.shard.config;
-    const graph = this.#graph;
-    const row = new Float32Array(vocabSize);
-    const read = <T extends ArrayBufferView>(tensor: Tensor | undefined, into: T, offset: number): T => {
-      if (tensor === undefined) throw new RangeError("rows were read that nothing computed");
-      return graph.read(tensor, into, offset);
-    };
-    const results: readonly SpanResult[] = spanResults(spans, rows, {
-      logits: (index) => read(out.logits, row, index * row.byteLength),
-      states: (first, count) => read(out.states, new Float32Array(count * dim), first * rowSize(GgmlType.F32, dim)),
-      draw: (sequence, logits, position) => {
-        const { sampler } = this.#openSequence(sequence);
-        if (sampler === null) throw new RangeError(`sequence ${sequence} has no sampler`);
-        return sampler.draw(logits, position);
-      },
-    });
-    return { kind: "results", spans: results };
-  }
+function computed<T>(value: T | null | undefined): T {
+  if (value == null) throw new RangeError("something was read that this step did not compute");
+  return value;
 }
 
 function limitsOf({ shard, embeds, maxRows }: StageOptions): StepLimits {

@@ -1,4 +1,6 @@
-/** A transformer's arithmetic on plain arrays of numbers, as the papers write it: slow, in f64, easy to check by eye. */
+/**
+ * A transformer's arithmetic on plain arrays of numbers, as the papers write it: slow, in f64, easy to check by eye.
+ */
 
 /** One array per row. */
 export type Rows = readonly (readonly number[])[];

@@ -4,7 +4,7 @@ import type { Constraint, Sampling, SequenceOpen } from "./step.js";
 
 const MOST_I32 = 2 ** 31 - 1;
 
-/** Throws MESSAGE_MALFORMED, naming a field under `field`, for token ids outside the vocabulary and numbers out of range. */
+/** Throws MESSAGE_MALFORMED, naming a field of `field`, for tokens outside the vocabulary and numbers out of range. */
 export function readOpen(open: rhone.v1.SequenceOpen.$Properties, field: string, vocabSize: number): SequenceOpen {
   const { sampling, constraint } = open;
   return {

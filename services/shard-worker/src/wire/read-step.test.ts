@@ -1,7 +1,7 @@
 import { GgmlType } from "@rhone/ggml";
 import { rhone } from "@rhone/proto";
 import { describe, expect, it } from "vitest";
-import { tokenBytes } from "../testing/run-message.js";
+import { tokenBytes } from "../testing/steps.js";
 import { readStep, type StepContext, type StepLimits } from "./read-step.js";
 
 type Message = rhone.v1.Step.$Properties;
@@ -173,8 +173,8 @@ describe("a malformed step is refused, and the field is named:", () => {
     ["step.spans have 7 rows; this shard takes at most 6.", span({ count: 4 })],
     ["step.spans have 4294967298 rows; this shard takes at most 6.", span({ count: 2 ** 32 - 1 })],
     ["step.spans[1].pages[0] is page 8; this shard has 8, from 0 to 7.", span({ pages: [8] })],
-    ["step.spans[1].pages leave sequence 3 with 0 pages; its rows end before position 3.", span({ pages: [] })],
-    ["step.spans[1].pages leave sequence 3 with 1 pages; its rows end before position 33.", span({ position: 30 })],
+    ["step.spans[1].pages bring sequence 3 to 0 pages; its rows need 1.", span({ pages: [] })],
+    ["step.spans[1].pages bring sequence 3 to 1 pages; its rows need 2.", span({ position: 30 })],
     ["step.spans[1].first_page is 1; position 0 sees page 0.", span({ firstPage: 1 })],
     ["step.spans[1].drafts is 3; only 2 of 3 rows can follow a draw.", span({ drafts: 3 })],
     ["step.spans[1].targets has 4 tokens for 3 rows.", span({ targets: [1, 2, 3, 4] })],

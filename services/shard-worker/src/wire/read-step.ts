@@ -3,7 +3,7 @@ import { firstVisiblePosition } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import { checkTokens, inRange, readTokens, refuse } from "./malformed.js";
 import { readOpen } from "./read-open.js";
-import type { Activations, SequenceOpen, Span, Step } from "./step.js";
+import type { Activations, Span, Step } from "./step.js";
 import { activationTypeOf } from "./tensor-types.js";
 
 /** What one shard can run. */
@@ -69,17 +69,21 @@ function readSpan(message: rhone.v1.Span.$Properties, i: number, limits: StepLim
     topTargets: message.topTargets ?? 0,
     pool: message.pool ?? false,
   };
-  const { position, count, pages, drafts, targets, topTargets, firstPage } = span;
-  const field = `step.spans[${i}]`;
-  if (count === 0) refuse(`${field}.count`, "is 0; a span has at least one row");
-  if (drafts >= count) refuse(`${field}.drafts`, `is ${drafts}; only ${count - 1} of ${count} rows can follow a draw`);
-  if (targets.length > count) refuse(`${field}.targets`, `has ${targets.length} tokens for ${count} rows`);
-  for (const [j, id] of pages.entries()) page(id, `${field}.pages[${j}]`, limits);
-  checkTokens(targets, `${field}.targets`, limits.vocabSize);
-  inRange(topTargets, `${field}.top_targets`, { most: limits.vocabSize });
-  const visible = Math.floor(firstVisiblePosition(position, limits.slidingWindow) / limits.pageSize);
-  if (firstPage > visible) refuse(`${field}.first_page`, `is ${firstPage}; position ${position} sees page ${visible}`);
+  checkSpan(span, (name) => `step.spans[${i}].${name}`, limits);
   return span;
+}
+
+/** `field` names a field in full; called only to refuse, so that the 32 spans of a decode step cost no strings. */
+function checkSpan(span: Span, field: (name: string) => string, limits: StepLimits): void {
+  const { position, count, pages, drafts, targets, topTargets, firstPage } = span;
+  if (count === 0) refuse(field("count"), "is 0; a span has at least one row");
+  if (drafts >= count) refuse(field("drafts"), `is ${drafts}; only ${count - 1} of ${count} rows can follow a draw`);
+  for (const id of pages) if (id >= limits.pages) page(id, field(`pages[${pages.indexOf(id)}]`), limits);
+  if (targets.length > count) refuse(field("targets"), `has ${targets.length} tokens for ${count} rows`);
+  if (targets.length > 0) checkTokens(targets, field("targets"), limits.vocabSize);
+  if (topTargets > 0) inRange(topTargets, field("top_targets"), { most: limits.vocabSize });
+  const visible = Math.floor(firstVisiblePosition(position, limits.slidingWindow) / limits.pageSize);
+  if (firstPage > visible) refuse(field("first_page"), `is ${firstPage}; position ${position} sees page ${visible}`);
 }
 
 function page(id: number, field: string, { pages }: StepLimits): number {
@@ -100,37 +104,41 @@ function readHidden(
   return embeds ? null : { type, bytes };
 }
 
-/** Sequences are opened once, before use; each has one span per step, on pages that it holds; closes are of open ones. */
+/**
+ * A sequence is opened once and before its first span, has at most one span per step and pages for all of its rows, and
+ * is open when it closes.
+ */
 function checkSequences({ opens, spans, closes }: Step, stage: StepContext): void {
-  const opened = checkOpens(opens, stage);
-  const pagesOf = (sequence: number, field: string): number =>
-    stage.pageCount(sequence) ?? (opened.has(sequence) ? 0 : refuse(field, `is ${sequence}, which is not open`));
-  const used = new Set<number>();
-  for (const [i, { sequence, position, count, pages }] of spans.entries()) {
-    const field = `step.spans[${i}]`;
-    const held = pagesOf(sequence, `${field}.sequence`) + pages.length;
-    const end = position + count;
-    if (held * stage.limits.pageSize < end) {
-      refuse(`${field}.pages`, `leave sequence ${sequence} with ${held} pages; its rows end before position ${end}`);
-    }
-    if (used.has(sequence)) refuse(`${field}.sequence`, `is ${sequence}, which has a span in this step already`);
-    used.add(sequence);
-  }
+  const opened = new Set<number>();
+  opens.forEach(({ sequence }, i) => {
+    const isOpen = opened.has(sequence) || stage.pageCount(sequence) !== undefined;
+    if (isOpen) refuse(`step.opens[${i}].sequence`, `is ${sequence}, which is open already`);
+    opened.add(sequence);
+  });
+  const pagesOf = (sequence: number): number | undefined =>
+    stage.pageCount(sequence) ?? (opened.has(sequence) ? 0 : undefined);
+  checkPages(spans, pagesOf, stage.limits);
   const closed = new Set<number>();
-  for (const [i, sequence] of closes.entries()) {
-    pagesOf(sequence, `step.closes[${i}]`);
+  closes.forEach((sequence, i) => {
+    if (pagesOf(sequence) === undefined) refuse(`step.closes[${i}]`, `is ${sequence}, which is not open`);
     if (closed.has(sequence)) refuse(`step.closes[${i}]`, `is ${sequence}, which this step closes already`);
     closed.add(sequence);
-  }
+  });
 }
 
-function checkOpens(opens: readonly SequenceOpen[], stage: StepContext): ReadonlySet<number> {
-  const opened = new Set<number>();
-  for (const [i, { sequence }] of opens.entries()) {
-    if (stage.pageCount(sequence) !== undefined || opened.has(sequence)) {
-      refuse(`step.opens[${i}].sequence`, `is ${sequence}, which is open already`);
-    }
-    opened.add(sequence);
-  }
-  return opened;
+function checkPages(
+  spans: readonly Span[],
+  pagesOf: (sequence: number) => number | undefined,
+  { pageSize }: StepLimits,
+): void {
+  const seen = new Set<number>();
+  spans.forEach(({ sequence, position, count, pages }, i) => {
+    const field = `step.spans[${i}]`;
+    const held = pagesOf(sequence) ?? refuse(`${field}.sequence`, `is ${sequence}, which is not open`);
+    if (seen.has(sequence)) refuse(`${field}.sequence`, `is ${sequence}, which has a span in this step already`);
+    seen.add(sequence);
+    const [total, needed] = [held + pages.length, Math.ceil((position + count) / pageSize)];
+    if (total < needed)
+      refuse(`${field}.pages`, `bring sequence ${sequence} to ${total} pages; its rows need ${needed}`);
+  });
 }

@@ -9,13 +9,16 @@ export interface Step {
   readonly closes: readonly number[];
   /** Rows of all spans together. */
   readonly rows: number;
-  /** i32 [rows]: the token of each row, in the order of the spans. On every stage: the last one compares drafts with it. */
+  /** i32 [rows]: each row's token, in the order of the spans; on every stage, because the last one compares drafts. */
   readonly tokens: Int32Array;
   /** The previous stage's activations; null on the stage that embeds the tokens. */
   readonly hidden: Activations | null;
 }
 
-/** Rows of hidden states, [rows, dim] (ne [dim, rows]), in the order of the spans. `bytes` is borrowed from the frame. */
+/**
+ * Hidden states between stages, [rows, dim] (ne [dim, rows]), in the order of the spans. What a stage reads borrows the
+ * bytes of the frame.
+ */
 export interface Activations {
   readonly type: GgmlType;
   readonly bytes: Uint8Array;

@@ -1,4 +1,4 @@
-import type { Frame } from "@rhone/common";
+import { type Frame, toRhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { SpanResult, StageOutput, TokenScore } from "./step.js";
 import { activationTypeOnWire } from "./tensor-types.js";
@@ -17,6 +17,20 @@ export function writeOutput(
   const { bytes: hidden, type } = output.hidden;
   return { stepBody: { ...step, hidden, hiddenType: activationTypeOnWire(type), timings } };
 }
+
+/** The body of the frame that takes a step's place when it failed. */
+export function writeFailure(
+  error: unknown,
+  { worker, stage }: { readonly worker: string; readonly stage: number },
+): Pick<Frame, "failure"> {
+  const { code, message } = toRhoneError(error);
+  return { failure: { code, message, worker, stage } };
+}
+
+/** The body of a probe that goes on with this worker's name at the end of its route. */
+export const writeProbe = ({ workers }: rhone.v1.Probe.$Properties, worker: string): Pick<Frame, "probe"> => ({
+  probe: { workers: [...(workers ?? []), worker] },
+});
 
 function writeSpan({ sequence, tokens, scores, pooled }: SpanResult): rhone.v1.SpanResult.$Properties {
   return {

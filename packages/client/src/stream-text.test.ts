@@ -1,0 +1,45 @@
+import { expect, test } from "vitest";
+import { type GenerationRequest, streamText } from "./stream-text.js";
+import { serve } from "./testing/serve.js";
+
+const SAMPLING = { maxTokens: 4, temperature: undefined, topP: 0.5, seed: undefined, stop: ["!"] };
+
+async function ask(url: string, input: GenerationRequest["input"]): Promise<string[]> {
+  const pieces: string[] = [];
+  const { signal } = new AbortController();
+  const request = { url, model: "breeze", input, sampling: SAMPLING, apiKey: undefined, signal };
+  for await (const piece of streamText(request)) pieces.push(piece);
+  return pieces;
+}
+
+test("a prompt goes to /v1/completions, and its text comes in pieces", async () => {
+  const chunks = ["Once", " upon"].map((text) => `data: ${JSON.stringify({ choices: [{ text }] })}\n\n`);
+  const { url, requests } = await serve((_, response) => response.end(`${chunks.join("")}data: [DONE]\n\n`));
+  expect(await ask(url, { prompt: "Tell" })).toEqual(["Once", " upon"]);
+  expect(requests[0]).toMatchObject({ method: "POST", path: "/v1/completions" });
+  // What is undefined is not sent, so that the server's defaults hold.
+  const body = { model: "breeze", prompt: "Tell", stream: true, max_tokens: 4, top_p: 0.5, stop: ["!"] };
+  expect(JSON.parse(requests[0]?.body ?? "")).toEqual(body);
+});
+
+test("messages go to /v1/chat/completions; a delta without content is an empty piece", async () => {
+  const deltas = [{ role: "assistant" }, { content: "Hi" }];
+  const chunks = deltas.map((delta) => `data: ${JSON.stringify({ choices: [{ delta }] })}\n\n`);
+  const { url, requests } = await serve((_, response) => response.end(chunks.join("")));
+  expect(await ask(url, { messages: [{ role: "user", content: "Hello" }] })).toEqual(["", "Hi"]);
+  expect(requests[0]?.path).toBe("/v1/chat/completions");
+});
+
+test("a refusal is thrown with the gateway's code", async () => {
+  const refusal = { error: { message: "The context holds 64 tokens.", code: "context_length_exceeded" } };
+  const { url } = await serve((_, response) => response.writeHead(400).end(JSON.stringify(refusal)));
+  await expect(ask(url, { prompt: "x" })).rejects.toMatchObject({ code: "CONTEXT_LENGTH_EXCEEDED" });
+});
+
+test("a failure in the middle of a stream is thrown after the text before it", async () => {
+  const failure = { error: { message: "Worker 2 is gone.", code: "worker_lost" } };
+  const { url } = await serve((_, response) => {
+    response.end(`data: {"choices":[{"text":"a"}]}\n\ndata: ${JSON.stringify(failure)}\n\n`);
+  });
+  await expect(ask(url, { prompt: "x" })).rejects.toMatchObject({ code: "WORKER_LOST", message: "Worker 2 is gone." });
+});

@@ -1,0 +1,214 @@
+import type { GenerationJob } from "@rhone/common";
+import { describe, expect, it } from "vitest";
+import { fakeScore, fakeSpan } from "../testing/fake-span.js";
+import { fakeSequence } from "../testing/scheduling.js";
+import { PieceTable } from "../text/piece-table.js";
+import { Generation, refusalOf } from "./generation.js";
+
+/** Token 1 is "a", 2 "b", …; 90 and 91 are control tokens, of which 90 ends a text; 27 and 28 are halves of "é". */
+const pieces = new PieceTable({
+  pieceBytes: (token, { special }) => {
+    if (token >= 90) return Buffer.from(special ? `<${token}>` : "");
+    if (token === 27) return Uint8Array.of(0xc3);
+    if (token === 28) return Uint8Array.of(0xa9);
+    return Buffer.from(String.fromCharCode(96 + token));
+  },
+});
+const rules = { contextLength: 12, endTokens: new Set([90]), pieces };
+
+function open(job: Partial<GenerationJob> = {}, { recorded = [] as readonly number[], ordinal = 0 } = {}) {
+  const sequence = fakeSequence({ promptLength: 4, maxTokens: 6, ignoreEos: false, ...job });
+  const generation = new Generation({ sequence, rules, recorded, ordinal });
+  /** Draws the tokens one step at a time, until the generation ends, and returns every event. */
+  const draw = (...tokens: readonly number[]) => {
+    const answer = (token: number) => ({
+      span: fakeSpan(sequence),
+      tokens: [fakeScore(token)],
+      scores: [],
+      pooled: null,
+    });
+    return tokens.flatMap((token) => generation.take(answer(token)));
+  };
+  const text = (...tokens: readonly number[]) =>
+    draw(...tokens)
+      .map((event) => event.text)
+      .join("");
+  const finish = (...tokens: readonly number[]) => draw(...tokens).at(-1)?.finish;
+  return { sequence, generation, draw, text, finish };
+}
+
+describe("Generation, its end", () => {
+  it.each<{ job: Partial<GenerationJob>; tokens: number[]; text: string; finish: unknown; why: string }>([
+    {
+      job: {},
+      tokens: [1, 2, 90],
+      text: "ab",
+      finish: { reason: "stop", matched: 90 },
+      why: "an end token, which is not shown",
+    },
+    {
+      job: { includeStop: true, skipSpecialTokens: false },
+      tokens: [1, 90],
+      text: "a<90>",
+      finish: { reason: "stop", matched: 90 },
+      why: "an end token that is shown",
+    },
+    { job: { ignoreEos: true }, tokens: [1, 90, 2], text: "ab", finish: undefined, why: "end tokens are ignored" },
+    {
+      job: { ignoreEos: true, stopTokenIds: [2] },
+      tokens: [1, 2],
+      text: "a",
+      finish: { reason: "stop", matched: 2 },
+      why: "a token that the request names",
+    },
+    { job: { minTokens: 2 }, tokens: [90, 90], text: "", finish: undefined, why: "not before minTokens" },
+    {
+      job: { minTokens: 2 },
+      tokens: [1, 90, 90],
+      text: "a",
+      finish: { reason: "stop", matched: 90 },
+      why: "after minTokens",
+    },
+    {
+      job: { stop: ["bc"] },
+      tokens: [1, 2, 3],
+      text: "a",
+      finish: { reason: "stop", matched: "bc" },
+      why: "a stop string over two tokens",
+    },
+    {
+      job: { stop: ["bc"], includeStop: true },
+      tokens: [1, 2, 3],
+      text: "abc",
+      finish: { reason: "stop", matched: "bc" },
+      why: "a stop string that is shown",
+    },
+    {
+      job: { stop: ["bc"] },
+      tokens: [1, 2, 90],
+      text: "ab",
+      finish: { reason: "stop", matched: 90 },
+      why: "text that was held back for a stop string is shown at the end",
+    },
+    { job: { maxTokens: 2 }, tokens: [1, 2], text: "ab", finish: { reason: "length" }, why: "maxTokens" },
+    {
+      job: { maxTokens: 50 },
+      tokens: [1, 1, 1, 1, 1, 1, 1, 1],
+      text: "aaaaaaaa",
+      finish: { reason: "length" },
+      why: "4 of prompt and 8 generated fill the context of 12",
+    },
+  ])("$why", ({ job, tokens, text, finish }) => {
+    expect(open(job).text(...tokens)).toBe(text);
+    expect(open(job).finish(...tokens)).toEqual(finish);
+  });
+
+  const grammar = { grammar: "root ::= [a-z]", trigger: null, otherwise: null };
+  it.each([
+    { constraint: grammar, first: 1, ends: true, why: "the whole text is constrained" },
+    { constraint: { ...grammar, trigger: 5 }, first: 5, ends: true, why: "the first token triggered the grammar" },
+    { constraint: { ...grammar, trigger: 5 }, first: 1, ends: false, why: "it did not" },
+    { constraint: { ...grammar, trigger: 5, otherwise: "root" }, first: 1, ends: true, why: "another grammar applies" },
+    { constraint: null, first: 1, ends: false, why: "no constraint" },
+  ])(
+    "ends a text at the grammar's end although end tokens are ignored: $ends ($why)",
+    ({ constraint, first, ends }) => {
+      const finish = open({ constraint, ignoreEos: true }).finish(first, 90);
+      expect(finish).toEqual(ends ? { reason: "stop", matched: 90 } : undefined);
+    },
+  );
+
+  it("drops what was drawn after the end, as with drafts", () => {
+    const { generation, sequence } = open();
+    const tokens = [1, 90, 2].map(fakeScore);
+    const events = generation.take({ span: fakeSpan(sequence), tokens, scores: [], pooled: null });
+    expect(events.map((event) => event.tokens)).toEqual([[1], [90]]);
+    expect(events.at(-1)?.usage?.completionTokens).toBe(2);
+  });
+
+  it("shows an incomplete character only at the end, as U+FFFD", () => {
+    const { draw, generation } = open();
+    expect(draw(27, 28).map(({ text }) => text)).toEqual(["", "é"]);
+    draw(27);
+    expect(generation.end({ reason: "cancelled" })).toMatchObject({ text: "\ufffd", finish: { reason: "cancelled" } });
+  });
+});
+
+describe("Generation, its events", () => {
+  it("numbers them and adds usage to the last", () => {
+    const events = open({ maxTokens: 2 }).draw(1, 2);
+    expect(events.map(({ ordinal, tokens }) => [ordinal, tokens])).toEqual([
+      [0, [1]],
+      [1, [2]],
+    ]);
+    expect(events[0]?.usage).toBeUndefined();
+    expect(events[1]?.usage).toEqual({ promptTokens: 4, completionTokens: 2, cachedTokens: 0 });
+  });
+
+  it("continues behind recorded tokens, with the text that they held back", () => {
+    const { draw } = open({ stop: ["abc"] }, { recorded: [1, 2], ordinal: 2 });
+    const [event] = draw(4);
+    expect(event).toMatchObject({ ordinal: 2, text: "abd" });
+  });
+
+  it("carries log-probabilities only when they are asked for", () => {
+    expect(open({ logprobs: 0 }).draw(1)[0]?.logprobs).toEqual([fakeScore(1)]);
+    expect(open().draw(1)[0]).not.toHaveProperty("logprobs");
+  });
+
+  it("gathers prompt scores over chunks and recomputed chunks into the first event", () => {
+    const { generation, sequence } = open({ promptLogprobs: 0 });
+    const chunk = (position: number, ...scores: readonly number[]) =>
+      generation.take({
+        span: fakeSpan(sequence, { position, count: scores.length, sample: false }),
+        tokens: [],
+        scores: scores.map(fakeScore),
+        pooled: null,
+      });
+    expect([chunk(0, 11, 12), chunk(0, 11, 12, 13)].flat()).toEqual([]); // an eviction made it start again
+    const tokens = [fakeScore(1)];
+    const [event] = generation.take({ span: fakeSpan(sequence), tokens, scores: [], pooled: null });
+    expect(event?.promptLogprobs).toEqual([11, 12, 13].map(fakeScore));
+  });
+
+  it("ends a request without tokens when its whole prompt is computed", () => {
+    const { generation, sequence } = open({ maxTokens: 0, pooling: "mean" });
+    const part = (position: number, count: number, sum: readonly number[]) =>
+      generation.take({
+        span: fakeSpan(sequence, { position, count, sample: false }),
+        tokens: [],
+        scores: [],
+        pooled: Float32Array.from(sum),
+      });
+    expect(part(0, 2, [1, 0])).toEqual([]);
+    const [event, ...more] = part(2, 2, [2, 4]);
+    expect(more).toEqual([]);
+    expect(event).toMatchObject({ tokens: [], finish: { reason: "length" } });
+    // The sum [3, 4] at length 1.
+    const bytes = Buffer.from(event?.embedding ?? "", "base64");
+    expect([bytes.readFloatLE(0), bytes.readFloatLE(4)]).toEqual([Math.fround(0.6), Math.fround(0.8)]);
+  });
+});
+
+describe("refusalOf", () => {
+  const refused = (job: Parameters<typeof fakeSequence>[0]) => refusalOf(fakeSequence(job), 12);
+  it.each([
+    { job: { promptLength: 12 }, finish: { reason: "error", code: "CONTEXT_LENGTH_EXCEEDED" } },
+    { job: { promptLength: 13, maxTokens: 0, pooling: "mean" as const }, finish: { code: "CONTEXT_LENGTH_EXCEEDED" } },
+    { job: { deadlineAtMs: Date.now() - 1 }, finish: { reason: "error", code: "DEADLINE_EXCEEDED" } },
+    { job: { maxTokens: 0 }, finish: { reason: "length" } },
+    { job: { maxTokens: 0, promptLogprobs: 0, promptLength: 1 }, finish: { reason: "length" } },
+  ])("refuses case %#: $finish", ({ job, finish }) => expect(refused(job)).toMatchObject(finish));
+
+  it.each([
+    { promptLength: 11 },
+    { promptLength: 12, maxTokens: 0, pooling: "mean" as const },
+    { promptLength: 12, maxTokens: 0, promptLogprobs: 0 },
+  ])("takes %j", (job) => expect(refused(job)).toBeNull());
+
+  it("says both numbers", () => {
+    expect(refused({ promptLength: 12 })).toMatchObject({
+      message: expect.stringContaining("has 12 tokens; the model"),
+    });
+  });
+});

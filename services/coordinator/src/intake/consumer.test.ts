@@ -1,0 +1,76 @@
+import { createLogger, RhoneError } from "@rhone/common";
+import type { Redis } from "ioredis";
+import { describe, expect, it, vi } from "vitest";
+import { fakeJob } from "../testing/fake-job.js";
+import { MemoryLog } from "../testing/memory-log.js";
+import type { JobContext } from "./consumer.js";
+import { runJob } from "./consumer.js";
+
+const logger = createLogger({ service: "test", level: "silent" });
+
+/** `recorded`: what the token log holds of each request. */
+function setUp({ recorded = { tokens: [] as number[], ordinal: 0, finished: false }, cancelled = false } = {}) {
+  const log = new MemoryLog();
+  const engine = { run: vi.fn().mockResolvedValue(undefined), cancel: vi.fn() };
+  const context = {
+    engine: engine as unknown as JobContext["engine"],
+    tokenLog: Object.assign(log, { read: async () => recorded }) as unknown as JobContext["tokenLog"],
+    cancellations: { has: async () => cancelled } as unknown as JobContext["cancellations"],
+    redis: {} as Redis,
+    logger,
+  };
+  return { context, engine, log };
+}
+
+const job = fakeJob({ requestId: "r", promptIds: [1, 2] });
+
+describe("runJob", () => {
+  it("runs a new job from the beginning", async () => {
+    const { context, engine } = setUp();
+    await runJob(job, context);
+    expect(engine.run).toHaveBeenCalledWith(job, [], 0);
+    expect(engine.cancel).not.toHaveBeenCalled();
+  });
+
+  it("continues behind the tokens that another coordinator recorded", async () => {
+    const { context, engine } = setUp({ recorded: { tokens: [7, 8], ordinal: 2, finished: false } });
+    await runJob(job, context);
+    expect(engine.run).toHaveBeenCalledWith(job, [7, 8], 2);
+  });
+
+  it("does nothing for a job whose last event is written", async () => {
+    const { context, engine } = setUp({ recorded: { tokens: [7], ordinal: 1, finished: true } });
+    await runJob(job, context);
+    expect(engine.run).not.toHaveBeenCalled();
+  });
+
+  it("cancels a job that was cancelled in the queue, after it is known to the engine", async () => {
+    const { context, engine } = setUp({ cancelled: true });
+    await runJob(job, context);
+    expect(engine.cancel).toHaveBeenCalledWith("r");
+    expect(engine.run.mock.invocationCallOrder[0]).toBeLessThan(engine.cancel.mock.invocationCallOrder[0] ?? 0);
+  });
+
+  it("rejects as the engine does", async () => {
+    const { context, engine } = setUp();
+    engine.run.mockRejectedValue(new RhoneError("SHUTTING_DOWN", "closing"));
+    await expect(runJob(job, context)).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
+  });
+
+  it("answers a malformed job that says whom to answer, behind its recorded events", async () => {
+    const { context, engine, log } = setUp({ recorded: { tokens: [], ordinal: 3, finished: false } });
+    await runJob({ ...job, promptIds: "no" }, context);
+    expect(engine.run).not.toHaveBeenCalled();
+    expect(log.of("r")).toMatchObject([
+      { ordinal: 3, tokens: [], finish: { reason: "error", code: "INVALID_REQUEST" } },
+    ]);
+  });
+
+  it.each([[null], [{}], [{ requestId: "", replyTo: "g" }]])(
+    "rejects %j, which nobody can be told of",
+    async (data) => {
+      const { context } = setUp();
+      await expect(runJob(data, context)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    },
+  );
+});

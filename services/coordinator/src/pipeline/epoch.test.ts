@@ -1,0 +1,98 @@
+import { RhoneError } from "@rhone/common";
+import { rhone } from "@rhone/proto";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { fakeMember } from "../testing/fake-member.js";
+import { Epoch } from "./epoch.js";
+
+const { ACTIVATION_F32 } = rhone.v1.ActivationType;
+const mine = { pipeline: "p", epoch: 3 };
+
+/** Epoch 3 of pipeline p over `names`. */
+function setUp(...names: readonly string[]) {
+  const workers = names.map((worker) => fakeMember({ worker, rowBlock: worker.length }));
+  const listener = { result: vi.fn(), failed: vi.fn() };
+  const members = workers.map(({ member }) => member);
+  const epoch = new Epoch({ pipeline: "p", number: 3, pages: 10, members, listener });
+  return { epoch, workers, listener, members };
+}
+
+describe("Epoch", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  it("tells the last stage first, and each its downstream neighbour; the last one the coordinator", () => {
+    const { epoch, workers } = setUp("a", "b", "c");
+    const order: string[] = [];
+    for (const { member } of workers) {
+      const send = member.send.bind(member);
+      vi.spyOn(member, "send").mockImplementation((message) => {
+        order.push(member.worker);
+        send(message);
+      });
+    }
+    epoch.open("coordinator:7100", ACTIVATION_F32);
+    expect(order).toEqual(["c", "b", "a"]);
+    expect(workers.map(({ sent }) => sent[0]?.epoch)).toMatchObject([
+      { ...mine, stage: 0, next: "b:1" },
+      { ...mine, stage: 1, next: "c:1" },
+      { ...mine, stage: 2, next: "coordinator:7100", activationType: ACTIVATION_F32 },
+    ]);
+  });
+
+  it("takes its shape from its members: the largest row block, the latest step", () => {
+    const { epoch, members } = setUp("a", "bbb");
+    const [first] = members;
+    if (first !== undefined) first.steppedAt = 1e12;
+    expect([epoch.stages, epoch.pages, epoch.rowBlock, epoch.steppedAt]).toEqual([2, 10, 3, 1e12]);
+    expect(epoch.includes(fakeMember({ worker: "a" }).member)).toBe(false); // joined again: another member
+  });
+
+  it("hands results on, and drops frames of another epoch or pipeline", () => {
+    const { epoch, listener } = setUp("a");
+    const result = { spans: [] };
+    epoch.accept({ ...mine, epoch: 2, step: 1, result });
+    epoch.accept({ ...mine, pipeline: "q", step: 1, result });
+    epoch.accept({ ...mine, step: 7, result });
+    expect(listener.result.mock.calls).toEqual([[7, result]]);
+  });
+
+  it("breaks once, with the first reason, and takes nothing afterwards", () => {
+    const { epoch, listener } = setUp("a");
+    epoch.break(new RhoneError("WORKER_LOST", "first"));
+    epoch.break(new RhoneError("EPOCH_CHANGED", "second"));
+    epoch.accept({ ...mine, step: 1, result: {} });
+    expect(epoch.signal.reason.message).toBe("first");
+    expect(listener.result).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    ["OUT_OF_MEMORY", "OUT_OF_MEMORY"],
+    ["WHATEVER", "STAGE_FAILED"],
+  ])("blames the step for a stage's failure %s as %s, and breaks", (code, named) => {
+    const { epoch, listener } = setUp("a");
+    epoch.accept({ ...mine, step: 4, failure: { code, message: "no", worker: "a", stage: 0 } });
+    expect(listener.failed).toHaveBeenCalledWith(4, expect.objectContaining({ code: named }));
+    expect(epoch.signal.reason).toMatchObject({ code: named, message: "Stage 0 on worker a: no" });
+  });
+
+  it("breaks by a malformed result, and goes on as a process", () => {
+    vi.useFakeTimers({ toFake: ["setImmediate"] });
+    const { epoch, listener } = setUp("a");
+    listener.result.mockImplementation(() => {
+      throw new RhoneError("STAGE_FAILED", "malformed");
+    });
+    epoch.accept({ ...mine, step: 1, result: {} });
+    expect(epoch.signal.reason.code).toBe("STAGE_FAILED");
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("breaks by a broken invariant, and crashes the process", () => {
+    vi.useFakeTimers({ toFake: ["setImmediate"] });
+    const { epoch, listener } = setUp("a");
+    listener.result.mockImplementation(() => {
+      throw new TypeError("undefined is not a page");
+    });
+    epoch.accept({ ...mine, step: 1, result: {} });
+    expect(epoch.signal.reason.code).toBe("INTERNAL");
+    expect(() => vi.runAllTimers()).toThrow("undefined is not a page");
+  });
+});

@@ -1,0 +1,70 @@
+import { describe, expect, it } from "vitest";
+import { fakeBatch, fakeSpan } from "../testing/fake-span.js";
+import { fakeSequence } from "../testing/scheduling.js";
+import { decodeResult, decodeTimes } from "./decode-result.js";
+
+const tokens = (...ids: readonly number[]) => ids.map((token) => ({ token, logprob: -token }));
+
+describe("decodeResult", () => {
+  it("gives each span its own answer, whatever the order of the results", () => {
+    const batch = fakeBatch([fakeSpan(fakeSequence()), fakeSpan(fakeSequence(), { wireId: 2 })]);
+    const spans = [
+      { sequence: 2, tokens: tokens(20) },
+      { sequence: 1, tokens: tokens(10) },
+    ];
+    const answers = decodeResult(batch, { spans });
+    expect(answers.map(({ span, tokens: drawn }) => [span.wireId, drawn[0]?.token])).toEqual([
+      [1, 10],
+      [2, 20],
+    ]);
+  });
+
+  it("pairs the top tokens with their log-probabilities", () => {
+    const result = { sequence: 1, tokens: [{ token: 5, logprob: -0.5, topTokens: [5, 6], topLogprobs: [-0.5, -1] }] };
+    const [answer] = decodeResult(fakeBatch([fakeSpan(fakeSequence())]), { spans: [result] });
+    expect(answer?.tokens[0]).toEqual({
+      token: 5,
+      logprob: -0.5,
+      top: [
+        [5, -0.5],
+        [6, -1],
+      ],
+    });
+  });
+
+  it("reads a pooled vector, also from bytes that are not aligned", () => {
+    const bytes = new Uint8Array(9);
+    new DataView(bytes.buffer).setFloat32(1, 1.5, true);
+    const span = fakeSpan(fakeSequence({ maxTokens: 0, pooling: "mean" }), { sample: false });
+    const [answer] = decodeResult(fakeBatch([span]), { spans: [{ sequence: 1, pooled: bytes.subarray(1, 5) }] });
+    expect([...(answer?.pooled ?? [])]).toEqual([1.5]);
+  });
+
+  it.each([
+    { span: {}, result: {}, error: "drew 0 tokens for positions 0 to 3; 1 to 1 were asked for" },
+    { span: {}, result: { tokens: tokens(1, 2) }, error: "drew 2 tokens" },
+    { span: { drafts: [8, 9] }, result: { tokens: tokens(1, 2, 3, 4) }, error: "1 to 3 were asked for" },
+    { span: { sample: false }, result: { tokens: tokens(1) }, error: "0 to 0 were asked for" },
+    { span: { scored: 2 }, result: { tokens: tokens(1), scores: tokens(1) }, error: "scored 1 of 2 prompt tokens" },
+  ])("refuses $error", ({ span, result, error }) => {
+    const batch = fakeBatch([fakeSpan(fakeSequence(), span)]);
+    expect(() => decodeResult(batch, { spans: [{ sequence: 1, ...result }] })).toThrow(error);
+  });
+
+  it.each([[0], [6]])("refuses a pooled vector of %i bytes", (bytes) => {
+    const span = fakeSpan(fakeSequence({ maxTokens: 0, pooling: "mean" }), { sample: false });
+    const result = { spans: [{ sequence: 1, pooled: new Uint8Array(bytes) }] };
+    expect(() => decodeResult(fakeBatch([span]), result)).toThrow(`pooled a span into ${bytes} bytes`);
+  });
+});
+
+describe("decodeTimes", () => {
+  it("takes the stages' computing times, and leaves the rest of the way as overhead", () => {
+    const timings = [{ computeUs: 4000, queuedUs: 1000 }, { computeUs: 5000 }];
+    expect(decodeTimes(timings, 12)).toEqual({ stageMs: [4, 5], overheadMs: 2 });
+  });
+
+  it("has no stage times when the stages do not report them", () => {
+    expect(decodeTimes([], 12)).toEqual({ stageMs: [], overheadMs: 12 });
+  });
+});
