@@ -36,8 +36,8 @@ export interface AttentionOptions {
 }
 
 /**
- * Plans a step's attention, declaring what it needs as inputs of the graph. Throws STAGE_FAILED when a span sees a page that
- * was freed or never assigned.
+ * Plans a step's attention, declaring what it needs as inputs of the graph. Throws STAGE_FAILED when a span sees a page
+ * that was freed or never assigned.
  */
 export type PlanAttention = <Span extends AttentionSpan>(
   graph: Graph,

@@ -36,7 +36,9 @@ export interface Sequence {
   readonly table: PageTable;
 }
 
-/** One layer's K/V pages and an implementation of attention over them, played step by step. Close it before its graph. */
+/**
+ * One layer's K/V pages and an implementation of attention over them, played step by step. Close it before its graph.
+ */
 export class AttentionMachine {
   readonly #options: MachineOptions;
   readonly #pages: Pages;
