@@ -32,11 +32,11 @@ const limitSchema = count(0)
 
 export const gatewaySettings = {
   host: hostSetting,
-  port: { env: "RHONE_GATEWAY_PORT", schema: portSchema.default(8080), doc: "HTTP port; 0 = any." },
+  port: { env: "RHONE_GATEWAY_PORT", schema: portSchema.default(8080), doc: "The HTTP port. 0 = any free one." },
   opsless: {
     env: "RHONE_OPSLESS",
     schema: booleanSchema.default(false),
-    doc: "true leaves /metrics and /status out of the HTTP port.",
+    doc: "true = do not serve /metrics and /status on the HTTP port.",
   },
   redisUrl: redisUrlSetting,
   modelPath: {
@@ -48,12 +48,12 @@ export const gatewaySettings = {
     env: "RHONE_MODEL_NAME",
     schema: text.optional(),
     doc: "Model name for clients.",
-    defaultText: "the coordinator's",
+    defaultText: "the file's",
   },
   modelAlias: {
     env: "RHONE_MODEL_ALIAS",
     schema: namesSchema,
-    doc: "More names for the model, separated by commas.",
+    doc: "Further names for the model, separated by commas.",
   },
   chatTemplate: {
     env: "RHONE_CHAT_TEMPLATE",
@@ -66,7 +66,7 @@ export const gatewaySettings = {
     schema: count(1)
       .max(DAY_S * 1000)
       .default(600_000),
-    doc: "Longest time for a request, in milliseconds.",
+    doc: "Longest time for a request, queueing included, in milliseconds; x-request-timeout may shorten it.",
   },
   auth: {
     env: "RHONE_AUTH",
@@ -105,7 +105,7 @@ export const gatewaySettings = {
   maxQueued: {
     env: "RHONE_MAX_QUEUED",
     schema: count(1).default(10_000),
-    doc: "Requests that may wait for a coordinator before further ones are refused with 429.",
+    doc: "Choices that may wait for a coordinator, in each lane, before further requests are refused with 429.",
   },
   drainTimeoutMs: {
     env: "RHONE_DRAIN_TIMEOUT_MS",
@@ -115,7 +115,7 @@ export const gatewaySettings = {
   bodyLimitBytes: {
     env: "RHONE_BODY_LIMIT_BYTES",
     schema: count(1024).default(32 * MiB),
-    doc: "Largest request body, in bytes.",
+    doc: "Largest request body, and longest line of a batch, in bytes.",
   },
   storage: {
     env: "RHONE_STORAGE",
@@ -149,7 +149,7 @@ export const gatewaySettings = {
   batchMostLines: {
     env: "RHONE_BATCH_MOST_LINES",
     schema: count(1).default(50_000),
-    doc: "Most requests in a batch.",
+    doc: "Most lines (requests) in a batch.",
   },
   batchLinesInFlight: {
     env: "RHONE_BATCH_LINES_IN_FLIGHT",

@@ -11,24 +11,25 @@ export function createMetrics() {
     requests: new Counter({
       name: "rhone_requests_total",
       help:
-        "Generation requests over HTTP that ran, by route and outcome: ok, cancelled (the client left), or an error code " +
-        "in lower case. Each request counts once, at its end. Refused requests, batch lines and replays are counted elsewhere.",
+        "Generation requests over HTTP that ran, by route and outcome: ok, cancelled (the client left), or an " +
+        "error code in lower case. Each counts once, at its end. Refused requests, batch lines and replays " +
+        "are counted elsewhere.",
       labelNames: ["route", "outcome"] as const,
       registers,
     }),
     refused: new Counter({
       name: "rhone_requests_refused_total",
       help:
-        "Requests refused before they ran, by reason: no_key and wrong_key (401), requests and tokens (429, the limit that " +
-        "was reached), idempotency_key (409 or 422).",
+        "Requests refused before they ran, by reason: no_key and wrong_key (401), requests and tokens (429, " +
+        "the limit that was reached), idempotency_key (409 or 422).",
       labelNames: ["reason"] as const,
       registers,
     }),
     replayed: new Counter({
       name: "rhone_requests_replayed_total",
       help:
-        "Answers sent again without generating, by source, idempotency_key or stream (GET /v1/streams), and by outcome as in " +
-        "rhone_requests_total. Each replay counts once, at its end.",
+        "Answers sent again without generating, by source (idempotency_key, or stream for GET /v1/streams) " +
+        "and outcome, as in rhone_requests_total. Each replay counts once, at its end.",
       labelNames: ["source", "outcome"] as const,
       registers,
     }),
@@ -39,13 +40,16 @@ export function createMetrics() {
     }),
     firstTokenSeconds: new Histogram({
       name: "rhone_time_to_first_token_seconds",
-      help: "Time from the start of a generation request to its first token, queueing included; batch lines are left out.",
+      help:
+        "Time from the start of a generation request to its first token, queueing included. Batch lines are " +
+        "left out.",
       buckets: SECONDS,
       registers,
     }),
     requestSeconds: new Histogram({
       name: "rhone_request_seconds",
-      help: "Time from the start of a generation request to its end, whatever its outcome; batch lines are left out.",
+      help:
+        "Time from the start of a generation request to its end, whatever its outcome. Batch lines are left " + "out.",
       buckets: SECONDS,
       registers,
     }),
@@ -57,8 +61,8 @@ export function createMetrics() {
     batchLines: new Counter({
       name: "rhone_batch_lines_total",
       help:
-        "Lines of batches that got their result here, by outcome: ok (in the output file) or error (in the error file). " +
-        "Attempts that an outage interrupted do not count.",
+        "Lines of batches that got their result here, by outcome: ok (in the output file) or error (in the " +
+        "error file). Attempts that an outage interrupted do not count.",
       labelNames: ["outcome"] as const,
       registers,
     }),

@@ -8,7 +8,7 @@ export interface Limits {
 
 /** Who sent a request. */
 export interface Caller {
-  /** The name of the API key, to which files, batches, streams and fair shares belong; "" where no keys are required. */
+  /** The name of the API key, which owns files, batches and streams; "" where no keys are required. */
   readonly owner: string;
   readonly limits: Limits;
 }

@@ -34,7 +34,7 @@ export class IdempotencyClaim {
     await records.save(digest, this.#record, logTtlS(generation.record) - LOG_MARGIN_S);
   }
 
-  /** Keeps the answer. One that is too large, or a stream (null), can be repeated while its token logs last. Never rejects. */
+  /** Keeps the answer. A large one, or a stream (null), can be repeated while its token logs last. Never rejects. */
   async answered(answer: StoredAnswer | null): Promise<void> {
     const { records, digest, fingerprint, ttlS } = this.#options;
     const isSmall = answer !== null && Buffer.byteLength(answer.body) <= MOST_STORED_BYTES;

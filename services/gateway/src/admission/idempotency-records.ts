@@ -37,7 +37,7 @@ export class IdempotencyRecords {
     this.#redis = redis;
   }
 
-  /** Creates the record and returns null, or returns the existing one. Throws RECORD_UNREADABLE: the key must not run twice. */
+  /** Creates the record and returns null, or returns the existing one. Throws RECORD_UNREADABLE. */
   async claim(digest: string, record: IdempotentRecord, ttlS: number): Promise<IdempotentRecord | null> {
     const key = idempotentKey(digest);
     for (;;) {

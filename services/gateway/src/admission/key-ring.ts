@@ -30,7 +30,7 @@ interface Remembered {
   readonly atMs: number;
 }
 
-/** Finds the key of a secret and remembers it for a second, so that every gateway sees a revocation within that time. */
+/** Finds the key of a secret and remembers it for 1 s, so every gateway sees a revocation within that time. */
 export class KeyRing {
   readonly #store: Pick<ApiKeyStore, "get" | "count">;
   readonly #now: () => number;

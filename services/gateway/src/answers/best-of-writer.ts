@@ -16,8 +16,9 @@ export interface BestOf {
 }
 
 /**
- * Keeps, of each prompt's `samples`, the `n` with the highest mean log-probability per token, best first, and has `writer` write
- * them. The usage counts every sample. The jobs must ask for log-probabilities. Cannot be streamed: the choice falls at the end.
+ * Keeps, of each prompt's `samples`, the `n` with the highest mean log-probability per token, best first, and has
+ * `writer` write them. The usage counts every sample. The jobs must ask for log-probabilities. Cannot be streamed: the
+ * choice falls at the end.
  */
 export class BestOfWriter implements Writer {
   readonly #writer: Writer;

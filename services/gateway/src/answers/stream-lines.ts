@@ -22,7 +22,7 @@ export interface StreamLinesOptions {
   readonly after?: StreamPosition | undefined;
 }
 
-/** The server-sent events of an answer, [DONE] at the end. Each event yields one part with all of its chunks, for one write. */
+/** The server-sent events of an answer, [DONE] at the end. All chunks of an event are one part, for one write. */
 export async function* streamLines(
   events: AsyncIterable<ChoiceEvent>,
   { writer, choices, withIds, after }: StreamLinesOptions,

@@ -2,9 +2,9 @@ import { RequestError } from "../request-error.js";
 import type { ChoiceEvent } from "./writer.js";
 
 /**
- * Where a chunk is in a stream: how many events of each choice were written up to and with it, whose event it belongs to, and
- * which of that event's chunks it is. Each choice is counted by itself, because events of several choices may reach two gateways
- * in different orders; those of one choice do not.
+ * Where a chunk is in a stream: how many events of each choice were written up to and with it, whose event it belongs
+ * to, and which of that event's chunks it is. Each choice is counted by itself, because events of several choices may
+ * reach two gateways in different orders; those of one choice do not.
  */
 export interface StreamPosition {
   readonly taken: readonly number[];
@@ -13,7 +13,7 @@ export interface StreamPosition {
   readonly chunk: number;
 }
 
-/** The `id` of a server-sent event: "5:0:1" is the second chunk of choice 0's fifth event, "5.7:end:0" the usage at the end. */
+/** The `id` of a chunk: "5:0:1" is the second one of choice 0's fifth event, "5.7:end:0" the usage at the end. */
 export const formatPosition = ({ taken, choice, chunk }: StreamPosition): string =>
   `${taken.join(".")}:${choice ?? "end"}:${chunk}`;
 
@@ -31,8 +31,9 @@ export function parsePosition(id: string, choices: number): StreamPosition {
 }
 
 /**
- * The events of a stream that is written again, in the order in which the client got them: first all that it has, of these the one
- * it got last at the end, then the rest. So chunks that a writer adds to the last choice to finish go where they went the first time.
+ * The events of a stream that is written again, in the order in which the client got them: first all that it has, of
+ * these the one it got last at the end, then the rest. So chunks that a writer adds to the last choice to finish go
+ * where they went the first time.
  */
 export async function* replayOrder(
   events: AsyncIterable<ChoiceEvent>,

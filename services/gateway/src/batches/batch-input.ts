@@ -4,7 +4,7 @@ import { readLines, type TextLine } from "../files/read-lines.js";
 import { type BatchLine, isProblem, type LineFormat, parseBatchLine } from "./batch-line.js";
 import type { BatchLineProblem, BatchRecord } from "./batch-record.js";
 
-/** The lines of a batch's files one after the other, numbered through. Throws NOT_FOUND. */
+/** The lines of a batch's files, numbered consecutively over all files. Throws NOT_FOUND. */
 export async function* readInput(
   files: FileStore,
   { inputFileIds }: Pick<BatchRecord, "inputFileIds">,
@@ -21,14 +21,14 @@ export async function* readInput(
   }
 }
 
-/** Problems that are told; a file that is wrong throughout would tell one per line. */
+/** Most problems that are reported; a file in the wrong format has one per line. */
 const MOST_TOLD = 100;
 
 export interface InputCheck {
   readonly problems: readonly BatchLineProblem[];
   /** Lines with a request. */
   readonly total: number;
-  /** What the lines ask for; null when none names a model. */
+  /** The model that the lines name; null when none names one. */
   readonly model: string | null;
 }
 
@@ -37,7 +37,7 @@ export interface InputRules extends LineFormat {
   readonly isServed: (model: string) => boolean;
 }
 
-/** Reads an input to its end. Holds a short digest of each custom_id. */
+/** Checks a whole input. Memory grows by 22 characters per line, a digest of its custom_id. */
 export async function validateInput(lines: AsyncIterable<TextLine>, rules: InputRules): Promise<InputCheck> {
   const check = new LineCheck(rules);
   const problems: BatchLineProblem[] = [];
@@ -53,7 +53,7 @@ export async function validateInput(lines: AsyncIterable<TextLine>, rules: Input
   return { problems, total, model: check.model };
 }
 
-/** What lines must have in common, and what no two may. */
+/** Checks lines against each other: distinct custom_ids, one model. */
 class LineCheck {
   readonly #rules: InputRules;
   readonly #ids = new Set<string>();
@@ -71,17 +71,27 @@ class LineCheck {
   problemOf({ customId, body }: BatchLine, line: number): BatchLineProblem | null {
     const digest = createHash("sha256").update(customId).digest("base64").slice(0, 22);
     if (this.#ids.has(digest)) {
-      return about("duplicate_custom_id", `Line ${line}: custom_id ${customId} was there before.`, "custom_id", line);
+      return about(
+        "duplicate_custom_id",
+        `Line ${line} has the custom_id ${customId} of an earlier line.`,
+        "custom_id",
+        line,
+      );
     }
     this.#ids.add(digest);
     const { model } = body;
     if (typeof model !== "string") return null;
     if (this.#model !== null && model !== this.#model) {
-      const message = `Line ${line}: asks for ${model}, others for ${this.#model}; a batch is for one model.`;
+      const message = `Line ${line} asks for ${model}, other lines for ${this.#model}; split the batch by model.`;
       return about("mismatched_model", message, "body.model", line);
     }
     if (!this.#rules.isServed(model)) {
-      return about("model_not_found", `Line ${line}: the model ${model} does not exist.`, "body.model", line);
+      return about(
+        "model_not_found",
+        `Line ${line} asks for the model ${model}, which does not exist.`,
+        "body.model",
+        line,
+      );
     }
     this.#model = model;
     return null;

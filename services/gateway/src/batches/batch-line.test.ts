@@ -28,7 +28,7 @@ describe("a line of OpenAI's", () => {
     expect(parseBatchLine(text, 3, OPENAI)).toMatchObject({
       code,
       line: 3,
-      message: expect.stringMatching(/^Line 3: /),
+      message: expect.stringMatching(/^Line 3 /),
     });
   });
 });

@@ -21,23 +21,23 @@ export interface BatchUsage {
   readonly completionTokens: number;
 }
 
-/** A batch as it is kept. Only the gateway that holds its lease changes it. Times are Unix seconds. */
+/** A batch as it is stored. Only the gateway that holds its lease changes it. Times are Unix seconds. */
 export interface BatchRecord {
   readonly id: string;
-  /** The name of the API key that it belongs to; absent or "": of none. */
+  /** The name of the API key that owns it; absent or "" where no keys were required. */
   readonly owner?: string;
-  /** How its lines are written: OpenAI's name a method and a URL, Mistral's only a body. */
+  /** The format of its lines: OpenAI's have a method and a URL, Mistral's only a body. */
   readonly format: "openai" | "mistral";
   readonly endpoint: BatchEndpoint;
-  /** What its lines ask for; Mistral's jobs may name it once for all of them. */
+  /** The model of its lines; Mistral's jobs may name it once for all of them. */
   readonly model: string | null;
   readonly inputFileIds: readonly string[];
   readonly completionWindow: string;
   readonly metadata: Readonly<Record<string, string>> | null;
-  /** How long its output and error files are kept, in seconds; null: until they are deleted. */
+  /** Seconds that its output and error files are kept; null: until they are deleted. */
   readonly outputExpiresAfterS: number | null;
   readonly status: BatchStatus;
-  /** What finalizing leads to. */
+  /** The status after finalizing. */
   readonly ending: BatchEnding | null;
   readonly problems: readonly BatchLineProblem[];
   readonly counts: { readonly total: number; readonly completed: number; readonly failed: number };
@@ -67,10 +67,10 @@ const NEXT: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
   failed: [],
 };
 
-/** Nothing will change any more. */
+/** Whether the record is final. */
 export const isOver = ({ status }: BatchRecord): boolean => NEXT[status].length === 0;
 
-/** The batch in its next state, with the time. A step that the states do not allow is a fault of ours. */
+/** The batch in its next state, with the time. Throws for a step that the states do not allow. */
 export function advance(
   record: BatchRecord,
   status: BatchStatus,

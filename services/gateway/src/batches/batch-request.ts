@@ -8,7 +8,7 @@ const endpoint = z.enum(BATCH_ENDPOINT_PATHS, `must be one of ${BATCH_ENDPOINT_P
 
 const metadata = z
   .record(z.string().min(1).max(64), z.string().max(512))
-  .refine((entries) => Object.keys(entries).length <= 16, "holds at most 16 entries");
+  .refine((entries) => Object.keys(entries).length <= 16, "must have at most 16 entries");
 
 const WINDOW_HELP = `must be a number of hours or minutes up to ${MOST_HOURS}h, such as 24h`;
 
@@ -20,7 +20,7 @@ const completionWindow = z
 
 export const windowSeconds = (text: string): number => Number(text.slice(0, -1)) * (text.endsWith("h") ? 3600 : 60);
 
-/** When a file goes: so many seconds, an hour to 30 days, after it was made. */
+/** When a file expires: 1 hour to 30 days after it was created. */
 export const expiresAfterSchema = z.object({
   anchor: z.literal("created_at"),
   seconds: z.coerce.number().int().min(3600).max(2_592_000),

@@ -52,7 +52,7 @@ export class BatchRun {
     setMaxListeners(0, this.#stop.signal);
   }
 
-  /** Resolves when the batch is over. Rejects with the reason of `handover`, or when the batch has to be tried again. */
+  /** Resolves when the batch is over. Rejects with the reason of `handover`, or if it must be tried again. */
   async run(): Promise<void> {
     try {
       if (this.#record.status === "validating") await this.#validate();

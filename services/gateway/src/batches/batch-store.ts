@@ -9,14 +9,15 @@ const RESULTS = "results-";
 
 export const newBatchId = (): string => `batch_${timedId()}`;
 
-/** Ids become keys: nothing else may. */
+/** Ids become parts of keys, so anything else is refused. */
 const isBatchId = (id: string): boolean => /^batch_[0-9a-f]{24}$/.test(id);
 
 const keyOf = (id: string, name: string): string => `${BATCHES}/${id}/${name}`;
 
 /**
- * Batches in the storage, the truth about them: `batches/ID/batch.json`, and `end.json` when it is over; beside them the result
- * logs, `cancel` once somebody has asked for that, and `open/ID` until it is over. Gateways that share batches share the storage.
+ * Batches in the storage, which is the source of truth: `batches/ID/batch.json`, or `end.json` once the batch is over;
+ * beside it the result logs, `cancel` once cancellation was requested, and the mark `open/ID` until it is over.
+ * Gateways that share batches share the storage.
  */
 export class BatchStore {
   readonly #storage: ObjectStorage;
@@ -30,20 +31,20 @@ export class BatchStore {
     return this.#storage.pace;
   }
 
-  /** `listener` is told of batches that this process creates. One only. */
+  /** `listener` is called when this process creates a batch. There is one listener. */
   whenCreated(listener: () => void): void {
     this.#onCreated = listener;
   }
 
-  /** From here on a gateway will run it, whatever happens to this one. */
+  /** From here on some gateway will run the batch, even if this one dies. */
   async create(record: BatchRecord): Promise<void> {
-    // The mark first: a record without one would wait for ever.
+    // The mark first: no gateway would find a record without one.
     await this.#storage.put(`${OPEN}/${record.id}`, record.id);
     await this.save(record);
     this.#onCreated();
   }
 
-  /** A state that nothing follows has a record of its own, which an earlier owner's late write can't undo. */
+  /** A final state gets a record of its own, which a late write of an earlier owner cannot undo. */
   async save(record: BatchRecord): Promise<void> {
     await this.#storage.put(keyOf(record.id, isOver(record) ? "end.json" : "batch.json"), JSON.stringify(record));
     if (isOver(record)) await this.forgetOpen(record.id);
@@ -56,7 +57,7 @@ export class BatchStore {
     return record;
   }
 
-  /** Those of them that there are, in this order. */
+  /** The existing ones of these batches, in this order. */
   async getAll(ids: readonly string[]): Promise<readonly BatchRecord[]> {
     const records = await Promise.all(ids.map((id) => this.#find(id)));
     return records.filter((record) => record !== null);
@@ -76,23 +77,23 @@ export class BatchStore {
     return this.#storage.delete(`${OPEN}/${id}`);
   }
 
-  /** Asks whoever runs it to stop. The first call counts. */
+  /** Asks the gateway that runs the batch to stop. Further calls change nothing. */
   async requestCancel(id: string, nowMs: number = Date.now()): Promise<void> {
     if ((await this.cancelledAt(id)) !== null) return;
     await this.#storage.put(keyOf(id, "cancel"), JSON.stringify(Math.floor(nowMs / 1000)));
   }
 
-  /** When that was asked for, in Unix seconds. */
+  /** When cancellation was requested, in Unix seconds. */
   cancelledAt(id: string): Promise<number | null> {
     return readJson<number>(this.#storage, keyOf(id, "cancel"));
   }
 
-  /** A log for this owner's results alone. */
+  /** A log for the results of this owner only. */
   async newResults(id: string): Promise<ResultLog> {
     return new ResultLog(await this.#storage.openLog(keyOf(id, RESULTS + timedId())));
   }
 
-  /** One result of each line, of whichever owner. */
+  /** The first result of each line, over all owners. */
   async *results(id: string): AsyncGenerator<LineResult> {
     yield* readResults(this.#logs(id));
   }

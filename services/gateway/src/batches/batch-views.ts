@@ -1,6 +1,6 @@
 import { type BatchRecord, type BatchStatus, isOver } from "./batch-record.js";
 
-/** The batch object of OpenAI's API. `cancelledAt`: when somebody asked for that. */
+/** The batch object of OpenAI's API. `cancelledAt`: when cancellation was requested, in Unix seconds. */
 export function toOpenAiBatch(batch: BatchRecord, cancelledAt: number | null) {
   const { reachedAt, usage } = batch;
   const isCancelling = cancelledAt !== null && !isOver(batch);
@@ -47,7 +47,7 @@ const STATUS: Readonly<Record<BatchStatus, string>> = {
   cancelled: "CANCELLED",
 };
 
-/** The batch job of Mistral's API. `outputs`: the results themselves, where they were asked for. */
+/** The batch job of Mistral's API. `outputs`: the results, when the client asked for them inline. */
 export function toMistralJob(
   batch: BatchRecord,
   cancelledAt: number | null,

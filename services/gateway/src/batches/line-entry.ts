@@ -3,7 +3,7 @@ import { errorBody } from "../request-error.js";
 import { type BatchEnding, NO_USAGE } from "./batch-record.js";
 import type { LineResult } from "./result-log.js";
 
-/** Which line of which batch. */
+/** A line of a batch. */
 export interface LinePlace {
   readonly batchId: string;
   readonly line: number;
@@ -15,16 +15,16 @@ interface Answer {
   readonly usage: LineResult["usage"];
 }
 
-/** Unique among all lines of all batches, and the same however often a line is run. */
+/** Unique among the lines of all batches, and the same for every attempt of a line. */
 export const lineId = ({ batchId, line }: Pick<LinePlace, "batchId" | "line">): string =>
   `${batchId.slice("batch_".length)}-${line}`;
 
-/** A line that was answered. */
+/** The result of a line that was answered. */
 export function answeredLine(place: LinePlace, { body, usage }: Answer): LineResult {
   return { line: place.line, ok: true, usage, entry: entry(place, response(place, 200, body), null) };
 }
 
-/** A line whose request failed, as a single request would have. */
+/** The result of a line whose request failed, with the body of a failed single request. */
 export function refusedLine(place: LinePlace, error: RhoneError): LineResult {
   const answer = response(place, error.row.http, errorBody(error));
   return { line: place.line, ok: false, usage: NO_USAGE, entry: entry(place, answer, null) };
@@ -37,7 +37,7 @@ const NOT_RUN: Readonly<
   cancelled: { code: "batch_cancelled", message: "The batch was cancelled before this request was answered." },
 };
 
-/** The entry of a line that was not run because the batch ended. */
+/** The entry of a line without a result because the batch ended first. */
 export function unrunEntry(place: LinePlace, ending: Exclude<BatchEnding, "completed">): unknown {
   return entry(place, null, NOT_RUN[ending]);
 }

@@ -23,7 +23,7 @@ interface Stores {
   readonly batches: BatchStore;
 }
 
-/** Creates a batch, which then runs by itself. Throws NOT_FOUND or INVALID_REQUEST for files that cannot be its input. */
+/** Creates a batch, which then runs by itself. Throws NOT_FOUND or INVALID_REQUEST for unsuitable files. */
 export async function newBatch({ files, batches }: Stores, order: BatchOrder): Promise<BatchRecord> {
   const { windowS, fileParam, ...about } = order;
   for (const id of about.inputFileIds) {
@@ -103,7 +103,7 @@ export async function ownJobs(store: BatchStore, query: z.output<typeof batchJob
   return { object: "list", data: found.slice(page * page_size, (page + 1) * page_size), total: found.length };
 }
 
-/** Asks whoever runs the batch to stop; nothing happens to one that is over. Throws NOT_FOUND, also for another owner's. */
+/** Requests that a batch stop; does nothing to one that is over. Throws NOT_FOUND, also for another owner's. */
 export async function cancelBatch(store: BatchStore, id: string, owner: string): Promise<void> {
   const open = await store.openIds();
   owned(owner, "batch", await store.get(id));

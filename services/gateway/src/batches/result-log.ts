@@ -2,21 +2,21 @@ import { readLines } from "../files/read-lines.js";
 import type { LineLog } from "../storage/object-storage.js";
 import { addUsage, type BatchUsage, NO_USAGE } from "./batch-record.js";
 
-/** What became of one line. */
+/** The result of one line. */
 export interface LineResult {
-  /** Of the input, from 1. */
+  /** Its number in the input, from 1. */
   readonly line: number;
-  /** Whether it goes to the output file; else to the error file. */
+  /** true: the entry goes to the output file; false: to the error file. */
   readonly ok: boolean;
   readonly usage: BatchUsage;
-  /** What that file says. */
+  /** The line of that file. */
   readonly entry: unknown;
 }
 
 /**
- * Results in the order in which they came, one JSON line each. Every owner of a batch writes a log of its own, so that one that
- * was taken for dead and goes on can spoil nothing; whoever reads takes one result of each line, the first in the order of the
- * logs' names. A result that was lost with its owner before `sync` is asked for again under the same request id.
+ * Results in order of arrival, one JSON line each. Each owner of a batch writes a log of its own, so that an owner that
+ * was presumed dead but goes on does no harm: readers take the first result of each line, in the order of the logs'
+ * names. A result that was lost with its owner before `sync` is generated again under the same request id.
  */
 export class ResultLog {
   readonly #log: LineLog;
@@ -38,7 +38,7 @@ export class ResultLog {
   }
 }
 
-/** The first result of each line. A line that was cut by a crash is no result. */
+/** The first result of each line. Lines of a log that a crash cut short are passed over. */
 export async function* readResults(logs: AsyncIterable<AsyncIterable<Buffer>>): AsyncGenerator<LineResult> {
   const seen = new Set<number>();
   for await (const log of logs) {

@@ -40,7 +40,7 @@ const OUTAGES: ReadonlySet<ErrorCode> = new Set([
   "SHUTTING_DOWN",
 ]);
 const LONGEST_PAUSE_MS = 15_000;
-/** Generations may run this much longer than their batch, so that its end is told apart from a line that took too long. */
+/** Generations may outlive their batch by this much, so that its expiry is not mistaken for a slow line. */
 const AFTER_EXPIRY_MS = 60_000;
 
 export interface LineRun {
@@ -58,7 +58,7 @@ export async function runLine(run: LineRun): Promise<LineResult> {
   const { batch, number, line, signal, pauseMs, uses } = run;
   const place = { batchId: batch.id, line: number, customId: line.customId };
   for (let attempt = 0; ; attempt++) {
-    // Another gateway that takes the batch over finds the first attempt's generation by this id. A failed id would fail again.
+    // The next owner of the batch finds the first attempt's generation by this id. A failed id would fail again.
     const id = lineId(place) + (attempt === 0 ? "" : `-r${attempt}`);
     try {
       return answeredLine(place, await generate(run, id));

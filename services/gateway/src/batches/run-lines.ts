@@ -12,8 +12,8 @@ export interface LinesRun {
 }
 
 /**
- * Runs lines, `atOnce` at a time; the next is read when one has ended. Ends when `stop` aborts. Rejects with the first failure,
- * after the other lines have ended.
+ * Runs lines, `atOnce` at a time; the next is read when one has ended. Ends when `stop` aborts. Rejects with the first
+ * failure, after the other lines have ended.
  */
 export async function runLines({ lines, done, atOnce, stop, run }: LinesRun): Promise<void> {
   const work = async () => {
@@ -25,7 +25,7 @@ export async function runLines({ lines, done, atOnce, stop, run }: LinesRun): Pr
   };
   const workers = Array.from({ length: atOnce }, () =>
     work().catch((error: unknown) => {
-      // The first failure stops the other lines, whose generations the next attempt finds; lines that were stopped end quietly.
+      // The first failure stops the other lines, which end quietly; the next attempt finds their generations.
       const isFirst = !stop.signal.aborted;
       if (isFirst) stop.abort(new RhoneError("SHUTTING_DOWN", "The batch was interrupted.", { cause: error }));
       if (isFirst || error !== stop.signal.reason) throw error;

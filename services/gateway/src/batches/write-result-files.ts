@@ -8,7 +8,7 @@ import type { LineResult } from "./result-log.js";
 
 export interface ResultSources {
   readonly batch: BatchRecord;
-  /** Each line once at most. */
+  /** At most one per line. */
   readonly results: AsyncIterable<LineResult>;
   readonly input: AsyncIterable<TextLine>;
   readonly files: FileStore;
@@ -16,8 +16,8 @@ export interface ResultSources {
 }
 
 /**
- * Writes the output and the error file: every line of the input is in one of them, once. Lines without a result go to the error
- * file. A file without lines is not made. Done again after a crash it writes them in place of the first.
+ * Writes the output and the error file: every line of the input is in exactly one of them. Lines without a result go to
+ * the error file. A file without lines is not created. A second run after a crash replaces the files of the first.
  */
 export async function writeResultFiles(sources: ResultSources): Promise<Pick<BatchRecord, "counts">> {
   const { batch, files } = sources;
@@ -46,7 +46,7 @@ async function writeUnrun(errors: FileDraft, done: ReadonlySet<number>, { batch,
     if (done.has(number)) continue;
     if (ending === null) throw new Error(`Line ${number} of ${batch.id} has no result, and nothing stopped the batch`);
     const line = parseBatchLine(text, number, batch);
-    if (isProblem(line)) throw new Error(`Line ${number} of ${batch.id} has changed since it was validated`);
+    if (isProblem(line)) throw new Error(`Line ${number} of ${batch.id} changed after it was validated`);
     await writeEntry(errors, unrunEntry({ batchId: batch.id, line: number, customId: line.customId }, ending));
   }
 }

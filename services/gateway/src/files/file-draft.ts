@@ -4,10 +4,10 @@ import { newFileId } from "./file-record.js";
 
 const NEWLINE = 10;
 
-/** A file that is being written. Nobody sees it until the store commits it. */
+/** A file that is being written. It does not exist for readers until the store commits it. */
 export class FileDraft {
   readonly id: string;
-  /** Of no other draft, also where two write the same file: what a record names is what was counted for it. */
+  /** The name of the bytes, unique to this draft, so that two drafts of one file never mix. */
   readonly content: string;
   readonly #upload: ObjectUpload;
   #bytes = 0;
@@ -29,7 +29,7 @@ export class FileDraft {
     return this.#bytes;
   }
 
-  /** Of text that may lack the last line's end. */
+  /** Lines of text; the last one need not end. */
   get lines(): number {
     return this.#newlines + (this.#lastByte === NEWLINE ? 0 : 1);
   }

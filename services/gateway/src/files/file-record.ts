@@ -2,10 +2,10 @@ import { timedId } from "../storage/object-storage.js";
 
 export const FILE_PURPOSES = ["batch", "batch_output"] as const;
 
-/** What is known of a stored file besides its bytes. Times are Unix seconds. */
+/** Everything about a stored file except its bytes. Times are Unix seconds. */
 export interface FileRecord {
   readonly id: string;
-  /** The name of the object with the bytes. */
+  /** The name of the object that holds the bytes. */
   readonly content: string;
   readonly filename: string;
   readonly purpose: (typeof FILE_PURPOSES)[number];
@@ -15,13 +15,13 @@ export interface FileRecord {
   readonly createdAt: number;
   /** null: kept until it is deleted. */
   readonly expiresAt: number | null;
-  /** The name of the API key that it belongs to; absent or "": of none. */
+  /** The name of the API key that owns it; absent or "" where no keys were required. */
   readonly owner?: string;
 }
 
 export const newFileId = (): string => `file-${timedId()}`;
 
-/** Ids become keys: nothing else may. */
+/** Ids become parts of keys, so anything else is refused. */
 export const isFileId = (id: string): boolean => /^file-[0-9a-f]{24}$/.test(id);
 
 const SAMPLE_TYPES: Readonly<Record<FileRecord["kind"], string>> = {
@@ -30,7 +30,7 @@ const SAMPLE_TYPES: Readonly<Record<FileRecord["kind"], string>> = {
   error: "batch_error",
 };
 
-/** The file object of OpenAI's API and Mistral's in one. */
+/** A file object with the fields of OpenAI's API and of Mistral's. */
 export function toFileObject(file: FileRecord) {
   return {
     id: file.id,
@@ -46,7 +46,7 @@ export function toFileObject(file: FileRecord) {
     source: file.kind === "request" ? "upload" : "mistral",
     mimetype: "application/jsonl",
     signature: null,
-    // Mistral's client insists on it.
+    // Mistral's client requires it.
     deleted: false,
   };
 }

@@ -7,13 +7,13 @@ import { type FileRecord, isFileId } from "./file-record.js";
 
 const FOLDER = "files";
 const RECORD = ".json";
-/** What nobody finished or committed in this time was left behind by a process that died. */
+/** A draft this old was abandoned by a process that died. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 
-/** What a file is besides its bytes, which the draft counts. */
+/** The part of a record that does not follow from the draft. */
 export type FileDescription = Omit<FileRecord, "id" | "content" | "bytes" | "lines">;
 
-/** Uploaded and produced files: `files/ID.json` holds the record, which names the object with the bytes. A file exists when its record does. */
+/** Uploaded and generated files. A file exists if its record `files/ID.json` does, which names the bytes. */
 export class FileStore {
   readonly #storage: ObjectStorage;
 
@@ -21,12 +21,12 @@ export class FileStore {
     this.#storage = storage;
   }
 
-  /** `id`: of a file that may be written again; default: a new one's. */
+  /** `id`: the file to replace; default: a new one. */
   draft(id?: string): Promise<FileDraft> {
     return FileDraft.create(this.#storage, FOLDER, id);
   }
 
-  /** The draft becomes the file, in place of an earlier one. */
+  /** Makes the draft the file, in place of an earlier one. */
   async commit(draft: FileDraft, about: FileDescription): Promise<FileRecord> {
     const { id, content, bytes, lines } = draft;
     const record = { id, content, ...about, bytes, lines };
@@ -35,7 +35,7 @@ export class FileStore {
     return record;
   }
 
-  /** Throws NOT_FOUND, also for one that has expired. */
+  /** Throws NOT_FOUND, also for an expired file. */
   async get(id: string): Promise<FileRecord> {
     const record = isFileId(id) ? await this.#record(id) : null;
     if (record === null || isExpired(record)) throw new RhoneError("NOT_FOUND", `There is no file ${id}.`);
@@ -48,7 +48,7 @@ export class FileStore {
     if (bytes === 0) return Readable.from([]);
     const stream = this.#storage.read(`${FOLDER}/${content}`);
     await once(stream, "readable").catch(async (error: unknown) => {
-      // Somebody may have deleted it meanwhile.
+      // The file may have been deleted meanwhile.
       await this.get(id);
       throw error;
     });
@@ -65,7 +65,7 @@ export class FileStore {
     return idsOf(await this.#storage.list(FOLDER));
   }
 
-  /** Removes files that have expired, and what processes that died left of files that they were writing. */
+  /** Removes expired files, and drafts abandoned by processes that died. */
   async clean(nowMs: number = Date.now()): Promise<void> {
     const names = await this.#storage.list(FOLDER);
     const contents = new Set<string>();

@@ -8,8 +8,9 @@ export interface TextLine {
 const NEWLINE = 10;
 
 /**
- * The lines of a text that comes in pieces, blank ones passed over (they count all the same). Never holds more than a piece and
- * `mostBytes` of a line. The text may begin with a byte order mark, lines may end with CR LF, the last need not end.
+ * The lines of a text that arrives in pieces. Blank lines are counted but not yielded. Holds at most one piece and
+ * `mostBytes` of a line. The text may begin with a byte order mark, lines may end with CR LF, and the last line need
+ * not end.
  */
 export async function* readLines(source: AsyncIterable<Buffer>, mostBytes: number): AsyncGenerator<TextLine> {
   const line = new GrowingLine(mostBytes);
@@ -28,7 +29,7 @@ export async function* readLines(source: AsyncIterable<Buffer>, mostBytes: numbe
   if (text !== "") yield { number, text };
 }
 
-/** A line whose end has not come yet. */
+/** A line whose end has not arrived. */
 class GrowingLine {
   readonly #mostBytes: number;
   #pieces: Buffer[] = [];
@@ -44,7 +45,7 @@ class GrowingLine {
     else if (bytes.length > 0) this.#pieces.push(bytes);
   }
 
-  /** The line without blanks around it, or null when it was too long; the next one begins. */
+  /** Ends the line. Returns it trimmed, or null when it was too long. */
   take(isFirst: boolean): string | null {
     const text = this.#bytes > this.#mostBytes ? null : Buffer.concat(this.#pieces).toString("utf8");
     this.#pieces = [];

@@ -22,8 +22,8 @@ declare module "fastify" {
 }
 
 /**
- * Before the handlers of the scope: whose request it is, and whether that caller may send another. Health, metrics and status are
- * open; every other route, also one without an entry among the operations, needs a caller.
+ * Before the handlers of the scope: whose request it is, and whether that caller may send another. Health, metrics and
+ * status are open; every other route, also one without an entry among the operations, needs a caller.
  */
 export function admit(scope: FastifyInstance, admission: Admission): void {
   scope.decorateRequest("caller", null as unknown as Caller);

@@ -26,7 +26,7 @@ export interface RoutedRequest extends PreparedRequest {
   readonly route: string;
 }
 
-/** Runs a prepared request and answers with it, whole or as a stream. Throws RATE_LIMIT_EXCEEDED before anything runs. */
+/** Runs a prepared request and sends its answer, whole or as a stream. Throws RATE_LIMIT_EXCEEDED before it runs. */
 export async function answer(answering: Answering, reply: FastifyReply, request: RoutedRequest): Promise<unknown> {
   const { stream, writer, jobs, resumable } = request;
   const { claim } = reply.request;
@@ -82,7 +82,7 @@ export interface SentStream {
   readonly logger: Logger;
 }
 
-/** Sends a stream. The headers go out with the first line, so that a request that fails before it keeps its HTTP status. */
+/** Sends a stream. The headers go out with the first line, so that earlier failures keep their HTTP status. */
 export async function sendStream(reply: FastifyReply, stream: SentStream): Promise<FastifyReply> {
   const first = await stream.lines.next();
   const location = await stream.location;
@@ -112,8 +112,9 @@ async function* withFailure(
 }
 
 /**
- * Answers with a text that is still being generated, at the client's pace: each part is one write, at once. Headers that the reply
- * already has are sent too. Ends early when the client leaves. Closes `parts` in any case; `parts` must not throw.
+ * Answers with a text that is still being generated, at the client's pace: each part is one write, at once. Headers
+ * that the reply already has are sent too. Ends early when the client leaves. Closes `parts` in any case; `parts` must
+ * not throw.
  */
 async function sendText(
   reply: FastifyReply,

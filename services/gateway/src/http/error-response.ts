@@ -1,7 +1,7 @@
 import { type ErrorCode, RhoneError, toRhoneError } from "@rhone/common";
 import { RequestError } from "../request-error.js";
 
-/** Seconds after which a retryable failure may be tried again. */
+/** Retry-After of a retryable failure. */
 const RETRY_AFTER_S = 2;
 
 const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
@@ -14,7 +14,7 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_INVALID_MULTIPART_CONTENT_TYPE: "UNSUPPORTED_MEDIA_TYPE",
 };
 
-/** Fastify's complaints about a request in our words; anything unknown becomes an opaque INTERNAL. */
+/** Translates Fastify's errors about a request; an unknown error becomes an opaque INTERNAL. */
 export function toRequestError(error: unknown): RhoneError {
   if (error instanceof RhoneError) return error;
   if (error instanceof SyntaxError && "statusCode" in error && error.statusCode === 400) return invalidJson(error);
@@ -24,7 +24,7 @@ export function toRequestError(error: unknown): RhoneError {
   return toRhoneError(error);
 }
 
-/** What Fastify refuses under a name that is not in the table is a bad request too; a body that breaks off is a client that left. */
+/** Fastify's other refusals are bad requests too. A body that breaks off means that the client left. */
 function codeOf(error: unknown): ErrorCode | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code = "", statusCode = 500 } = error as Error & { readonly code?: string; readonly statusCode?: number };

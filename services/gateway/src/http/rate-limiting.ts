@@ -29,8 +29,8 @@ interface ReservedRequest {
 }
 
 /**
- * Reserves the tokens that the request may use and reports it in the reply's headers; null for a caller without a limit.
- * Throws RATE_LIMIT_EXCEEDED, without Retry-After when the request exceeds the limit of a whole minute.
+ * Reserves the tokens that the request may use and reports it in the reply's headers; null for a caller without a
+ * limit. Throws RATE_LIMIT_EXCEEDED, without Retry-After when the request exceeds the limit of a whole minute.
  */
 export async function reserveTokens(
   { limits, metrics }: Limiting,

@@ -15,8 +15,9 @@ export interface ReceivedFile {
 }
 
 /**
- * Reads a multipart form with one file and writes the file to the storage as it arrives. The caller owns the draft. Throws
- * BODY_TOO_LARGE beyond `mostBytes`, UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is broken or has no file.
+ * Reads a multipart form with one file and writes the file to the storage as it arrives. The caller owns the draft.
+ * Throws BODY_TOO_LARGE beyond `mostBytes`, UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is broken or
+ * has no file.
  */
 export async function receiveFile(request: FastifyRequest, files: FileStore, mostBytes: number): Promise<ReceivedFile> {
   const fields: Record<string, string> = {};
@@ -51,7 +52,7 @@ function explain(error: unknown, mostBytes: number): unknown {
   return new RhoneError("INVALID_REQUEST", `The form can't be read: ${error.message}.`, { cause: error });
 }
 
-/** The record of an upload, without its bytes. Throws INVALID_REQUEST for other purposes than batch and bad expiry times. */
+/** The record of an upload. Throws INVALID_REQUEST for a purpose other than batch or a bad expiry time. */
 export function describeUpload({ filename, fields }: Omit<ReceivedFile, "draft">, owner: string): FileDescription {
   const { purpose } = fields;
   if (purpose !== "batch") {

@@ -92,8 +92,8 @@ const corsOptions = (origins: readonly string[]) => ({
 });
 
 /**
- * Bytes that Node cannot parse as HTTP never become a request. The envelope is written to the socket itself, unless that would
- * garble an answer that is being sent.
+ * Bytes that Node cannot parse as HTTP never become a request. The envelope is written to the socket itself, unless
+ * that would garble an answer that is being sent.
  */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, answer: ServerResponse | undefined): void {
   const isAnswering = answer?.headersSent === true && !answer.writableEnded;

@@ -18,7 +18,7 @@ const FRESH_MS = 250;
 
 type StatusStore = Pick<Redis, "smembers" | "mget" | "srem">;
 
-/** Reads the statuses that coordinators publish each second. Requests within 250 ms share one reading. `redis` is borrowed. */
+/** Reads the statuses that coordinators publish each second, at most once per 250 ms. `redis` is borrowed. */
 export function redisClusterState(redis: StatusStore, now: () => number = Date.now): ClusterState {
   let reading: Promise<readonly ClusterStatus[]> | undefined;
   let readAtMs = 0;

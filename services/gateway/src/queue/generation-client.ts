@@ -1,14 +1,15 @@
 import type { GenerationEvent, GenerationJob } from "@rhone/common";
 
-/** Where to find a job that was submitted. */
+/** Enough of a job to find it after it was submitted. */
 export type JobAddress = Pick<GenerationJob, "requestId" | "replyTo" | "lane">;
 
-/** Where sequences are generated, as the routes see it. */
+/** Generates sequences somewhere else. */
 export interface GenerationClient {
   /**
-   * Generates one sequence: its events in order, each exactly once, up to the one with `finish`. Throws a RhoneError when the
-   * generation fails, when its deadline passes, or with the reason of `signal` when that is aborted. Whoever stops reading early
-   * cancels it, unless it is `detached` or that reason is SHUTTING_DOWN: then it goes on, and the same job submitted again finds it.
+   * Generates one sequence: its events in order, each exactly once, up to the one with `finish`. Throws a RhoneError
+   * when the generation fails or its deadline passes, and the reason of `signal` when it is aborted. A reader that
+   * stops early cancels the sequence, unless it is `detached` or the reason is SHUTTING_DOWN: then it goes on, and
+   * submitting the same job again finds it.
    */
   generate(
     job: GenerationJob,
@@ -16,9 +17,9 @@ export interface GenerationClient {
     options?: { readonly detached: boolean },
   ): AsyncGenerator<GenerationEvent, void, undefined>;
 
-  /** All events of a sequence that was submitted before, by whatever gateway, as `generate` gives them. Leaving cancels nothing. */
+  /** All events of a sequence that some gateway submitted. Stopping early cancels nothing. */
   follow(job: JobAddress, signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined>;
 
-  /** Ends a sequence wherever it is; nothing happens to one that has ended. */
+  /** Ends a sequence, queued or running. Does nothing to one that has ended. */
   cancel(job: JobAddress): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { OrderedEvents } from "./ordered-events.js";
 type Addressed = Pick<GenerationJob, "requestId" | "replyTo">;
 
 export interface InboxesOptions {
-  /** Borrowed. Listens to the own channel already; to another gateway's only while somebody here follows its request. */
+  /** Borrowed, subscribed to this gateway's channel; to another's only while one of its requests is followed here. */
   readonly subscriber: Redis;
   readonly gatewayId: string;
   readonly readLog: (requestId: string, ordinal: number) => Promise<readonly GenerationEvent[]>;
@@ -13,11 +13,11 @@ export interface InboxesOptions {
 
 const SILENCE_MS = 2000;
 
-/** Who waits for the events of which request: several may wait for one. */
+/** Delivers events to the readers of their request, of whom there may be several. */
 export class Inboxes {
   readonly #options: InboxesOptions;
   readonly #waiting = new Map<string, Set<OrderedEvents>>();
-  /** How many inboxes wait on each foreign channel. */
+  /** Readers per channel of another gateway. */
   readonly #foreign = new Map<string, number>();
 
   constructor(options: InboxesOptions) {
@@ -48,11 +48,11 @@ export class Inboxes {
     for (const sharing of this.#waiting.values()) for (const inbox of sharing) inbox.suspect();
   }
 
-  /** What was announced before the subscription held is in the log. */
+  /** Events announced before the subscription took effect are in the log. */
   #listen(replyTo: string, inbox: OrderedEvents): void {
     if (replyTo === this.#options.gatewayId) return;
     this.#foreign.set(replyTo, (this.#foreign.get(replyTo) ?? 0) + 1);
-    // A connection that is down subscribes again by itself; until then the log is read after each silence.
+    // A broken connection subscribes again by itself; until then the log is read after each 2 s of silence.
     this.#options.subscriber.subscribe(eventsChannel(replyTo)).then(
       () => inbox.suspect(),
       () => {},

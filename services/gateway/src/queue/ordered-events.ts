@@ -1,15 +1,15 @@
 import { type GenerationEvent, ordinalAfter } from "@rhone/common";
 
 export interface OrderedEventsOptions {
-  /** The request's log from this ordinal on, in order. */
+  /** Reads the request's log from this ordinal on, in order. */
   readonly readLog: (ordinal: number) => Promise<readonly GenerationEvent[]>;
-  /** How long nothing may arrive before the log is read. */
+  /** The log is read when nothing arrived for this long. */
   readonly silenceMs: number;
 }
 
 /**
- * Puts one request's events in order, each exactly once. Announcements may be lost, repeated or late; the log in Redis is whole,
- * so a gap or a long silence is repaired from there.
+ * Yields one request's events in order, each exactly once. Announcements may be lost, repeated or late; the log in
+ * Redis is complete, so gaps and long silences are repaired from it.
  */
 export class OrderedEvents {
   readonly #options: OrderedEventsOptions;
@@ -28,15 +28,15 @@ export class OrderedEvents {
     this.#settle(true);
   }
 
-  /** Announcements may have been missed: read the log. */
+  /** Reads the log next, because announcements may have been missed. */
   suspect(): void {
     this.#suspicious = true;
     this.#settle(true);
   }
 
-  /** Ends after the event with `finish`; throws the signal's reason when it is aborted. One reader only. */
+  /** Ends after the event with `finish`. Throws the signal's reason when it is aborted. For one reader. */
   async *events(signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined> {
-    // One timer and one listener for all waits: there is a wait per event.
+    // One timer and one listener for all waits, of which there is one per event.
     const silence = setTimeout(() => this.#settle(false), this.#options.silenceMs);
     const wake = (): void => this.#settle(true);
     signal.addEventListener("abort", wake);
@@ -61,7 +61,7 @@ export class OrderedEvents {
       if (!hasGap && (await this.#somethingArrives(silence))) continue;
       signal.throwIfAborted();
       await this.#repair();
-      // A log that could not be filled up to the gap is asked again after a while, not at once.
+      // If the log did not close the gap, wait before reading it again.
       if (!this.#arrived.has(this.#next) && hasGap) await this.#somethingArrives(silence);
     }
   }
@@ -79,7 +79,7 @@ export class OrderedEvents {
     for (const event of await this.#options.readLog(this.#next)) this.accept(event);
   }
 
-  /** false: the silence lasted too long. */
+  /** false when nothing arrived within the silence. */
   #somethingArrives(silence: NodeJS.Timeout): Promise<boolean> {
     return new Promise((resolve) => {
       silence.refresh();

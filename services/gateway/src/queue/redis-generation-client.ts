@@ -21,23 +21,23 @@ import { Inboxes } from "./inboxes.js";
 import type { OrderedEvents } from "./ordered-events.js";
 
 const CANCELLED_TTL_S = 3600;
-/** How often a job is put on the queue anew, in case Redis lost it. */
+/** A job is submitted again at this interval, in case Redis lost it. */
 const RESUBMIT_MS = 30_000;
 
 export interface RedisGenerationClientOptions {
   /** Borrowed. */
   readonly redis: Redis;
-  /** Borrowed, and used for nothing else: it subscribes. */
+  /** Borrowed. It subscribes, and is used for nothing else. */
   readonly subscriber: Redis;
   readonly gatewayId: string;
-  /** Jobs that may wait in a lane's queue before more are refused. */
+  /** Most jobs waiting in the queue of a lane; further ones are refused. */
   readonly maxQueued: number;
   readonly logger: Logger;
 }
 
 type Queues = Readonly<Record<GenerationJob["lane"], Queue<GenerationJob>>>;
 
-/** Jobs go out over the BullMQ queue of their lane, events come back over this gateway's channel and, where that fails, from the token log. */
+/** Submits jobs to their lane's BullMQ queue. Events return over this gateway's channel, or from the token log. */
 export class RedisGenerationClient implements GenerationClient {
   readonly #redis: Redis;
   readonly #queues: Queues;
@@ -102,7 +102,7 @@ export class RedisGenerationClient implements GenerationClient {
     }
   }
 
-  /** The key stops a coordinator that takes the job later, the message one that runs it, removal one that never saw it. */
+  /** The key stops a coordinator that takes the job later, the message one that runs it now. */
   async cancel({ requestId, lane }: JobAddress): Promise<void> {
     try {
       await this.#redis.set(cancelledKey(requestId), "1", "EX", CANCELLED_TTL_S);
@@ -125,52 +125,63 @@ export class RedisGenerationClient implements GenerationClient {
       await this.#add(job);
     } catch (error) {
       if (error instanceof RhoneError) throw error;
-      throw new RhoneError("REDIS_UNAVAILABLE", "The queue can't be reached; try again shortly.", { cause: error });
+      throw new RhoneError("REDIS_UNAVAILABLE", "The queue cannot be reached; try again shortly.", { cause: error });
     }
   }
 
-  /** BullMQ keeps the job of an id that it has. */
+  /** BullMQ ignores a job whose id it already has. */
   async #add(job: GenerationJob): Promise<void> {
     const queue = this.#queues[job.lane];
     await queue.add(queue.name, job, { jobId: job.requestId, removeOnComplete: true, removeOnFail: true });
   }
 
-  /** A Redis that was restarted may have lost the job's last second. Whoever takes it twice finds its token log. */
+  /** A restarted Redis may have lost the job. A coordinator that takes a job twice finds its token log. */
   #resubmit(job: GenerationJob): void {
-    this.#add(job).catch((err: unknown) => this.#logger.debug({ err, requestId: job.requestId }, "not put back"));
+    this.#add(job).catch((err: unknown) =>
+      this.#logger.debug({ err, requestId: job.requestId }, "job not submitted again"),
+    );
   }
 
   #deliver(message: string): void {
     try {
       for (const event of decodeEvents(message)) this.#inboxes.deliver(event);
     } catch (error) {
-      this.#logger.error({ err: error }, "unreadable event message");
+      this.#logger.error({ err: error }, "event message unreadable");
       this.#inboxes.suspectAll();
     }
   }
 
-  /** Nothing while Redis is away: the log is asked again later. */
+  /** Empty while Redis is away: the log is read again later. Throws RECORD_UNREADABLE. */
   async #readLog(requestId: string, ordinal: number): Promise<readonly GenerationEvent[]> {
-    try {
-      const entries = await this.#redis.xrange(tokenLogKey(requestId), tokenLogEntryId(ordinal), "+");
-      return entries.flatMap(([, fields]) => {
-        const entry = fields[fields.indexOf(TOKEN_LOG_FIELD) + 1];
-        return entry === undefined ? [] : [decodeEvent(entry)];
+    const entries = await this.#redis
+      .xrange(tokenLogKey(requestId), tokenLogEntryId(ordinal), "+")
+      .catch((err: unknown) => {
+        this.#logger.warn({ err, requestId }, "token log not read, trying again");
+        return [];
       });
-    } catch (error) {
-      this.#logger.warn({ err: error, requestId }, "token log unreadable");
-      return [];
-    }
+    return entries.flatMap(([, fields]) => {
+      const entry = fields[fields.indexOf(TOKEN_LOG_FIELD) + 1];
+      return entry === undefined ? [] : [readEntry(entry, requestId)];
+    });
   }
 }
 
-/** Another gateway goes on with what is generated. */
+function readEntry(entry: string, requestId: string): GenerationEvent {
+  try {
+    return decodeEvent(entry);
+  } catch (cause) {
+    const message = `The token log of ${requestId} was written by another version of the coordinator; send the request again.`;
+    throw new RhoneError("RECORD_UNREADABLE", message, { cause });
+  }
+}
+
+/** Whether another gateway goes on with the generation. */
 function isHandedOver({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof RhoneError && reason.code === "SHUTTING_DOWN";
 }
 
 function queueFull(waiting: number): RhoneError {
-  return new RhoneError("QUEUE_FULL", `${waiting} requests wait already; try again shortly.`);
+  return new RhoneError("QUEUE_FULL", `${waiting} requests are already waiting; try again shortly.`);
 }
 
 function throwFailure({ finish }: GenerationEvent): void {

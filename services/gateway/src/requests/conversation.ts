@@ -5,7 +5,10 @@ import { optional } from "./request-fields.js";
 import { toolCallSchema } from "./tools/tool-fields.js";
 
 const textPart = z.object({ type: z.literal("text", "only text content is supported"), text: z.string() });
-const content = z.union([z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))]);
+const content = z.union(
+  [z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))],
+  'must be a text, or a list of parts of type "text"; images and audio are not supported',
+);
 
 const message = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool"]),
@@ -46,9 +49,9 @@ export interface Conversation {
 }
 
 /**
- * The conversation of a request. A final assistant message is continued with `prefix` (Mistral: the answer repeats it) or
- * `continue_final_message` (vLLM: the answer repeats it with `echo`). `tools`: the functions that the model is shown.
- * Throws INVALID_REQUEST for fields that contradict each other.
+ * The conversation of a request. A final assistant message is continued with `prefix` (Mistral: the answer repeats it)
+ * or `continue_final_message` (vLLM: the answer repeats it with `echo`). `tools`: the functions that the model is
+ * shown. Throws INVALID_REQUEST for fields that contradict each other.
  */
 export function toConversation(fields: ConversationFields, tools: readonly ChatTool[] = []): Conversation {
   const messages = toChatMessages(fields.messages);

@@ -15,10 +15,10 @@ const tokenIds = z.array(z.number().int().min(0)).min(1);
 
 const input = z.union(
   [text, z.array(text).min(1).max(MOST_INPUTS), tokenIds, z.array(tokenIds).min(1).max(MOST_INPUTS)],
-  `must be a text, up to ${MOST_INPUTS} texts, a list of token ids or up to ${MOST_INPUTS} such lists, none of them empty`,
+  `must be a text, a list of token ids, or up to ${MOST_INPUTS} texts or lists of token ids, none of them empty`,
 );
 
-/** POST /v1/embeddings: OpenAI's fields, Mistral's `output_*`, vLLM's `add_special_tokens` and `truncate_prompt_tokens`. */
+/** POST /v1/embeddings: the fields of OpenAI, Mistral (`output_*`) and vLLM (the last two). */
 export const embeddingRequestSchema = z.object({
   model: optional(z.string()),
   input,

@@ -6,7 +6,9 @@ export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().tra
 
 const tokenId = z.number().int().min(0).max(0x7fffffff);
 
-const logitBias = z.record(z.string().regex(/^\d{1,10}$/, "keys are token ids"), z.number().min(-100).max(100));
+const logitBias = z.record(z.string().regex(/^\d{1,10}$/), z.number().min(-100).max(100), {
+  error: ({ code }) => (code === "invalid_key" ? "the key must be a token id" : undefined),
+});
 
 /** The fields that all generation endpoints take. Unknown fields are ignored. */
 export const generationFields = {
@@ -49,8 +51,8 @@ export const generationSchema = z.object(generationFields);
 export type GenerationFields = Readonly<z.infer<typeof generationSchema>>;
 
 /**
- * The body as `schema` reads it. Throws INVALID_REQUEST that names the first bad field as `param`, also for a field that would
- * change the answer but that the schema lacks.
+ * The body as `schema` reads it. Throws INVALID_REQUEST that names the first bad field as `param`, also for a field
+ * that would change the answer but that the schema lacks.
  */
 export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z.output<S> {
   const parsed = schema.safeParse(body ?? {});
@@ -102,7 +104,7 @@ function refuseUnsupported(body: unknown, known: Fields): void {
   }
 }
 
-/** JSON nested deeper than this parses, but exhausts the stack when it is written. JSON schemas nest a quarter as deep. */
+/** JSON nested deeper parses, but exhausts the stack when it is written. Schemas nest a quarter as deep. */
 const MOST_DEPTH = 1000;
 
 /** Throws INVALID_REQUEST for JSON nested more than 1,000 deep. */

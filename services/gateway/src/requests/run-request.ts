@@ -35,9 +35,9 @@ export interface RequestRun extends EventSource {
 }
 
 /**
- * Runs one request and yields the events of its choices as they arrive. It ends early at its time limit, when the caller leaves,
- * when a choice fails, or when the reader stops reading; whatever still runs is aborted then. Every way of answering goes through
- * here: whole and streamed answers, batch lines, and replays.
+ * Runs one request and yields the events of its choices as they arrive. It ends early at its time limit, when the
+ * caller leaves, when a choice fails, or when the reader stops reading; whatever still runs is aborted then. Every way
+ * of answering goes through here: whole and streamed answers, batch lines, and replays.
  */
 export async function* runRequest(run: RequestRun): AsyncGenerator<ChoiceEvent, void, undefined> {
   const { leaving, observers } = run;
@@ -97,7 +97,7 @@ export function following(client: GenerationClient, { jobs, deadlineAtMs }: Stre
   };
 }
 
-/** The events of several choices as they arrive, of `atOnce` choices at a time. The first failure ends it; leaving early ends every source. */
+/** Merges the events of choices, `atOnce` at a time. The first failure ends it; stopping early ends every source. */
 export async function* mergeEvents(
   sources: readonly Events[],
   atOnce = sources.length,

@@ -37,7 +37,7 @@ export interface JobsRequest {
 /** Jobs of one request. OpenAI takes as many prompts at once. */
 const MOST_JOBS = 2048;
 
-/** One job per sample; sample s of prompt p is job p·samples + s. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
+/** Sample s of prompt p is job p·samples + s. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
 export function toJobs(request: JobsRequest): GenerationJob[] {
   const { id, fields, limits } = request;
   const { prompts, samples, maxTokens: asked, paramOf = () => "prompt" } = request.plan;
@@ -110,7 +110,7 @@ function checkMinTokens({ min_tokens = 0 }: GenerationFields, asked: number | un
 
 function checkCount(prompts: number, samples: number): void {
   if (prompts * samples <= MOST_JOBS) return;
-  const message = `prompt: ${prompts} prompts with ${samples} samples each exceed the limit of ${MOST_JOBS}; split the request.`;
+  const message = `prompt: ${prompts} prompts with ${samples} samples each exceed ${MOST_JOBS}; split the request.`;
   throw new RequestError("INVALID_REQUEST", message, { param: "prompt" });
 }
 

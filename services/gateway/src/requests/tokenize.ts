@@ -35,7 +35,7 @@ export const detokenizeRequestSchema = z.object({
   tokens: z.array(z.number().int().min(0)),
 });
 
-/** BOS: vLLM adds it to a `prompt`, llama-server not to a `content`; a chat template puts its own. Throws INVALID_REQUEST. */
+/** vLLM adds BOS to a `prompt`, llama-server none to a `content`. Throws INVALID_REQUEST. */
 export function encode(model: TextModel, fields: TokenizeRequest): readonly number[] {
   const { messages, prompt, content, add_special_tokens: addSpecial } = fields;
   const given = [messages, prompt, content].filter((value) => value !== undefined);

@@ -2,33 +2,34 @@ import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
 
 /**
- * Where files and batches are kept: named objects, each replaced whole or not at all. Keys are paths with "/", the last part of
- * each without one. Every call ends within a bounded time. Throws DISK_FULL, and STORAGE_UNAVAILABLE when it can't be reached.
+ * Stores files and batches as named objects, each replaced atomically. Keys are paths of one or more names joined by
+ * "/". Every call ends within a bounded time, and throws DISK_FULL or, when the storage cannot be reached,
+ * STORAGE_UNAVAILABLE.
  */
 export interface ObjectStorage {
   readonly pace: StoragePace;
-  /** Names directly in a folder, of objects and of folders; a folder is there when something is in it. */
+  /** The names of the objects and folders directly in a folder. A folder exists while it contains something. */
   list(folder: string): Promise<readonly string[]>;
   /** null: there is no such object. */
   get(key: string): Promise<Buffer | null>;
   /** Durable when it resolves. */
   put(key: string, text: string): Promise<void>;
-  /** Also of nothing. */
+  /** Does nothing when there is no such object. */
   delete(key: string): Promise<void>;
-  /** The bytes as they come. The stream fails when there is no such object. */
+  /** Streams the bytes. The stream fails when there is no such object. */
   read(key: string): Readable;
   /** When it was written; null when there is no such object. */
   writtenAtMs(key: string): Promise<number | null>;
-  /** An object that is written as its bytes come. */
+  /** Begins an object that is written piece by piece. */
   upload(key: string): Promise<ObjectUpload>;
-  /** Lines that are kept under names which begin with `key`, a name that nobody used before. */
+  /** Opens a log whose objects have names that begin with `key`, which must be new. */
   openLog(key: string): Promise<LineLog>;
-  /** Removes what uploads to this folder left behind that began before and never ended. */
+  /** Removes the remains of unfinished uploads to this folder that began before then. */
   removeUnfinished(folder: string, beforeMs: number): Promise<void>;
   close(): void;
 }
 
-/** An object that nobody sees until it is finished. One call at a time. */
+/** An object that does not exist for readers until it is finished. One call at a time. */
 export interface ObjectUpload {
   write(bytes: Buffer): Promise<void>;
   /** Durable when it resolves. */
@@ -37,18 +38,18 @@ export interface ObjectUpload {
 }
 
 export interface LineLog {
-  /** Resolves when there is room for more. The line is kept for sure after `sync`; a line that was not may be cut. */
+  /** Resolves when there is room for more. Only `sync` makes a line durable; until then a crash may cut it short. */
   append(line: string): Promise<void>;
   sync(): Promise<void>;
   /** Syncs. */
   close(): Promise<void>;
 }
 
-/** How often one may look and write without being slow or, where calls cost money, dear. */
+/** How often to poll and write: fast enough, and cheap enough where calls cost money. */
 export interface StoragePace {
-  /** Between looks for batches that nobody runs. */
+  /** Between searches for batches that no gateway runs. */
   readonly sweepMs: number;
-  /** Between writings of a running batch's counts. */
+  /** Between writes of a running batch's counts. */
   readonly saveMs: number;
 }
 

@@ -38,11 +38,11 @@ export interface StorageSettings {
   readonly s3PathStyle: boolean | undefined;
 }
 
-/** Throws INVALID_CONFIG when the bucket does not exist or refuses the credentials; warns when it cannot be reached now. */
+/** Throws INVALID_CONFIG for a bucket that does not exist or refuses access; warns when it cannot be reached. */
 export async function openStorage(settings: StorageSettings, logger: Logger): Promise<ObjectStorage> {
   const { storage: location, s3Endpoint: endpoint, s3Region: region, s3PathStyle: pathStyle } = settings;
   if (location.kind === "disk") return new DiskStorage(location.folder);
-  // Amazon's SDK takes a quarter of a second to load, which gateways with a disk need not spend.
+  // Amazon's SDK takes 0.25 s to load; gateways that store on a disk skip it.
   const { S3Storage } = await import("./s3/s3-storage.js");
   const storage = new S3Storage({ ...location, endpoint, region, pathStyle, callMs: S3_CALL_MS });
   await storage.check(logger);

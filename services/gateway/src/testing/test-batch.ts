@@ -1,7 +1,7 @@
 import { type BatchRecord, NO_USAGE } from "../batches/batch-record.js";
 import { newBatchId } from "../batches/batch-store.js";
 
-/** A batch of completions that was just made and expires in an hour. */
+/** A batch of completions that was just created and expires in an hour. */
 export function testBatch(changes: Partial<BatchRecord> = {}): BatchRecord {
   const createdAt = Math.floor(Date.now() / 1000);
   return {

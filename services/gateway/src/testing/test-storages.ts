@@ -9,14 +9,14 @@ import { FakeS3 } from "./fake-s3.js";
 
 export const SECRET = "secret-of-the-bucket";
 
-/** A folder that goes with the test. */
+/** A folder that is removed after the test. */
 async function onDisk(): Promise<ObjectStorage> {
   const folder = mkdtempSync(join(tmpdir(), "rhone-storage-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return new DiskStorage(folder);
 }
 
-/** A bucket that goes with the test. `callMs`: how long a call may take. */
+/** A bucket that is removed after the test. `callMs`: the longest a call may take. */
 export async function inBucket({ callMs = 5000 } = {}): Promise<{ readonly s3: FakeS3; readonly storage: S3Storage }> {
   vi.stubEnv("AWS_ACCESS_KEY_ID", "known");
   vi.stubEnv("AWS_SECRET_ACCESS_KEY", SECRET);
@@ -31,7 +31,7 @@ export async function inBucket({ callMs = 5000 } = {}): Promise<{ readonly s3: F
   return { s3, storage };
 }
 
-/** Every storage there is: the same tests hold for each. */
+/** Every kind of storage; each must pass the same tests. */
 export const STORAGES = [
   { place: "on disk", open: onDisk },
   { place: "in a bucket", open: async (): Promise<ObjectStorage> => (await inBucket()).storage },

@@ -2,11 +2,11 @@ import type { TokenLogprob } from "@rhone/common";
 import type { TextModel } from "./text-model.js";
 
 export interface Pieces extends Pick<TextModel, "pieceBytes"> {
-  /** Tokens are called `token_id:ID` instead of by their text. */
+  /** Tokens are named `token_id:ID` instead of by their text. */
   readonly tokensAsIds?: boolean;
 }
 
-/** A token's text; bytes that are no whole characters are written `bytes:\xe2\x96`, so that distinct tokens stay distinct. */
+/** A token's text. Incomplete characters are written `bytes:\xe2\x96`, so that distinct tokens stay distinct. */
 export function tokenText(model: Pieces, id: number): string {
   if (model.tokensAsIds === true) return `token_id:${id}`;
   const bytes = model.pieceBytes(id, { special: true });
@@ -38,19 +38,19 @@ export interface CompletionLogprobs {
   readonly text_offset: number[];
 }
 
-/** Writes one choice's `logprobs` of completions, keeping count of the characters before each token. */
+/** Writes the `logprobs` of one completion choice. Counts the characters before each token. */
 export class CompletionLogprobWriter {
   readonly #model: Pieces;
   readonly #decoder = new TextDecoder();
   #offset: number;
 
-  /** `hiddenSpace`: the first piece begins with a space that the shown text has not. */
+  /** `hiddenSpace`: the first piece begins with a space that the shown text lacks. */
   constructor(model: Pieces, hiddenSpace = false) {
     this.#model = model;
     this.#offset = hiddenSpace ? -1 : 0;
   }
 
-  /** The prompt's tokens: nothing comes before the first, so it has no log-probability. */
+  /** The tokens of the prompt. The first has no log-probability, because nothing comes before it. */
   prompt(first: number, rest: readonly TokenLogprob[]): CompletionLogprobs {
     const head = { tokens: [tokenText(this.#model, first)], text_offset: [this.#advance(first)] };
     const tail = this.generated(rest);
@@ -71,7 +71,7 @@ export class CompletionLogprobWriter {
     };
   }
 
-  /** The token itself comes last: whatever shares its text, it keeps exactly its own number. */
+  /** The token itself comes last, so that it keeps its own value when another token has the same text. */
   #alternatives({ token, logprob, top }: TokenLogprob): Record<string, number> {
     const others = top.map(([id, value]) => [tokenText(this.#model, id), value]);
     return Object.fromEntries([...others, [tokenText(this.#model, token), logprob]]);
@@ -93,14 +93,14 @@ export function joinLogprobs(parts: readonly CompletionLogprobs[]): CompletionLo
   };
 }
 
-/** Ranks count from 1; null for a token that is not among the alternatives asked for. */
+/** Ranks count from 1; null when the token is not among the requested alternatives. */
 interface PromptLogprob {
   readonly logprob: number;
   readonly rank: number | null;
   readonly decoded_token: string;
 }
 
-/** vLLM's `prompt_logprobs`: per prompt token its own and the best alternatives by token id; nothing comes before the first. */
+/** vLLM's `prompt_logprobs`: for each prompt token after the first, its score and the best alternatives by token id. */
 export function promptLogprobs(
   model: Pieces,
   scores: readonly TokenLogprob[],

@@ -12,46 +12,46 @@ import {
   readModelConfig,
 } from "@rhone/model";
 
-/** The side of a model that turns text into token ids and back. */
+/** The part of a model that turns text into token ids and back. */
 export interface TextModel {
   readonly name: string;
-  /** More names that clients may ask for. */
+  /** Further names that clients may ask for. */
   readonly aliases: readonly string[];
   readonly vocabSize: number;
-  /** Values of a hidden state, and so of an embedding. */
+  /** The length of a hidden state, and so of an embedding. */
   readonly dim: number;
-  /** SentencePiece puts a space before each text: an answer's first one is not the model's. */
+  /** SentencePiece puts a space before each text, so the space that begins an answer is not the model's. */
   readonly addsLeadingSpace: boolean;
-  /** The ids of the tokens that begin and end texts, and of what can't be tokenized. */
+  /** The ids of the tokens that begin a text, end a text, and stand for unknown input. */
   readonly special: Readonly<Record<"bos" | "eos" | "unk", number | undefined>>;
-  /** `tokenizer.chat_template` of the file. */
+  /** The file's `tokenizer.chat_template`. */
   readonly chatTemplate: string | undefined;
-  /** As the chat template has it. */
+  /** The token that announces function calls in the chat template, if any. */
   readonly callToken: number | undefined;
   /** Throws CHAT_TEMPLATE_FAILED. */
   encodeChat(messages: readonly ChatMessage[], options?: ChatOptions): readonly number[];
-  /** Names of control tokens in the text become these tokens. `addSpecial`: begin with BOS if the model wants it; true when absent. */
+  /** Names of control tokens become those tokens. `addSpecial`, default true: begin with BOS if the model wants it. */
   encodeText(text: string, options?: { readonly addSpecial: boolean }): readonly number[];
-  /** undefined: the vocabulary has no tokens for it. */
+  /** undefined when the vocabulary lacks the tokens for it. */
   readonly fillInMiddle: FillInMiddle | undefined;
-  /** The bytes of a token; control tokens have none unless `special`. */
+  /** The bytes of a token. Control tokens have none unless `special`. */
   pieceBytes(id: number, options: { readonly special: boolean }): Buffer;
-  /** What grammars need of the tokenizer. Throws INVALID_REQUEST where there is none. */
+  /** The vocabulary as grammars need it. Throws INVALID_REQUEST for a model without a tokenizer. */
   grammarVocabulary(): GrammarVocabulary;
   close(): void;
 }
 
 export interface LoadTextModelOptions {
   readonly path: string;
-  /** The file's own when undefined. */
+  /** Default: the name in the file. */
   readonly name: string | undefined;
   readonly aliases: readonly string[];
-  /** What the file shows when undefined. */
+  /** Default: the template that the file suggests. */
   readonly chatTemplate: ChatTemplateName | undefined;
   readonly ggmlDir: string | undefined;
 }
 
-/** Reads the header and the tokenizer of the file, no weights. Throws what readModelConfig and Vocabulary.open throw. */
+/** Reads the header and the tokenizer of the file, no weights. Throws like readModelConfig and Vocabulary.open. */
 export async function loadTextModel(options: LoadTextModelOptions): Promise<TextModel> {
   const { path, aliases, chatTemplate, ggmlDir } = options;
   const file = await openGguf(path);
@@ -81,7 +81,7 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
   };
 }
 
-/** A model without a tokenizer is spoken to in token ids alone. */
+/** A model without a tokenizer takes and returns token ids only. */
 function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim">): TextModel {
   const refuse = (): never => {
     throw new RhoneError(
@@ -104,7 +104,7 @@ function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim"
   };
 }
 
-/** Drops one space at the very beginning of a text that comes in pieces, if `on`. */
+/** If `on`, drops one space at the beginning of a text that arrives in pieces. */
 export function leadingSpaceStripper(on: boolean): (text: string) => string {
   let isBeginning = on;
   return (text) => {

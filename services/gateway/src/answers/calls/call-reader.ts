@@ -13,21 +13,21 @@ export type AnswerPart =
   | { readonly kind: "call"; readonly call: FunctionCall };
 
 /**
- * waiting: for the first token. opening: calls may begin. between: in a list, behind a call. done: behind the last call. text: whatever
- * comes is text.
+ * waiting: for the first token. opening: a call may begin. between: in a list, behind a call. done: behind the last
+ * call. text: all the rest is text.
  */
 type State = "waiting" | "opening" | "between" | "done" | "text";
 
-/** What may come before the brace of a call, in each state; a group if it opens a list. */
+/** What may precede the brace of a call, by state. The group matches the bracket that opens a list. */
 const LEAD = { opening: /^[ \t\r\n]*(\[?)[ \t\r\n]*/, between: /^[ \t\r\n]*,[ \t\r\n]*/ };
 const SPACE = /^[ \t\r\n]*/;
 
 /**
- * Tells calls from text in an answer that comes in pieces:
+ * Tells calls from text in an answer that arrives in pieces:
  *
  *     {"name": "f", "arguments": {…}}      or      [{"name": …}, {"name": …}]
  *
- * A call is given out when it is complete. What turns out to be none is given out as text: nothing is lost but the list's own brackets.
+ * Yields a call when it is complete, and anything that turns out not to be a call as text. The brackets of a list are dropped.
  */
 export class CallReader {
   readonly #format: CallFormat;
@@ -37,19 +37,19 @@ export class CallReader {
   #listed = false;
   #scanner = new ObjectScanner();
 
-  /** `markerText`: what the marker is called where control tokens are shown. */
+  /** `markerText`: the name of the marker, which occurs in the text where control tokens are shown. */
   constructor(format: CallFormat, markerText = "") {
     this.#format = format;
     this.#markerText = markerText;
     this.#state = format.marker === null || format.forced ? "opening" : "waiting";
   }
 
-  /** Whether the answer may be nothing but calls. */
+  /** Whether the answer may still turn out to be calls only. */
   get isUndecided(): boolean {
     return this.#state !== "text";
   }
 
-  /** The next tokens, and the text that has become certain with them. */
+  /** Takes the next tokens and their text. Returns the parts that are complete now. */
   take(tokens: readonly number[], text: string): readonly AnswerPart[] {
     if (this.#state === "waiting" && tokens.length > 0) {
       this.#state = tokens[0] === this.#format.marker ? "opening" : "text";
@@ -60,14 +60,14 @@ export class CallReader {
     return parts;
   }
 
-  /** What is left at the end of the answer. */
+  /** The rest, at the end of the answer. */
   end(): readonly AnswerPart[] {
     const rest = this.#state === "between" || this.#state === "done" ? this.#pending.trim() : this.#pending;
     this.#pending = "";
     return rest === "" ? [] : [{ kind: "text", text: rest }];
   }
 
-  /** undefined: more must come first. */
+  /** undefined: it takes more text to tell. */
   #next(): AnswerPart | undefined {
     if (this.#pending === "") return undefined;
     switch (this.#state) {
@@ -122,7 +122,7 @@ export class CallReader {
 
 const KEYS = ["name", "arguments", "id"];
 
-/** The first key decides early that an object is no call, so that it need not be held back. */
+/** The first key tells early that an object is not a call, so that it need not be held back. */
 function mayBecomeCall(object: string): boolean {
   const [, key, closed, rest] = /^\{[ \t\r\n]*(?:"([^"]*)("?))?(.?)/.exec(object) ?? [];
   if (key === undefined) return object.startsWith("{") && rest === "";
@@ -148,7 +148,7 @@ const PLAIN: AnswerReader = {
   end: () => [],
 };
 
-/** Reads one answer; without a format, all of it is text. */
+/** Reads one answer. Without a format, all of it is text. */
 export function answerReader(format: CallFormat | null, model: Pick<TextModel, "pieceBytes">): AnswerReader {
   if (format === null) return PLAIN;
   const { marker } = format;

@@ -1,11 +1,11 @@
-/** Finds where a JSON object that comes in pieces ends. */
+/** Finds the end of a JSON object that arrives in pieces. */
 export class ObjectScanner {
   #at = 0;
   #depth = 0;
   #inString = false;
   #escaped = false;
 
-  /** The object's length; undefined while it is incomplete. `text`: all of it so far, from its brace on. */
+  /** The object's length; undefined while it is incomplete. `text`: everything so far, from its brace on. */
   scan(text: string): number | undefined {
     while (this.#at < text.length) {
       this.#read(text[this.#at++] ?? "");
@@ -25,7 +25,7 @@ export class ObjectScanner {
 
 const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s"{}[\],:]+/g;
 
-/** The text of a member of a JSON object as it stands there, with all digits of its numbers. `object` must be valid. */
+/** The source text of a member of a JSON object, with all digits of its numbers. `object` must be valid JSON. */
 export function memberText(object: string, wanted: string): string | undefined {
   let [depth, start] = [0, 0];
   let key: string | undefined;

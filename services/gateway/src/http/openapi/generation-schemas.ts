@@ -28,7 +28,7 @@ const head = { id: z.string(), created: integer, model: z.string(), system_finge
 /** vLLM's, with `return_token_ids`. */
 const tokenIds = z.array(integer).optional();
 
-/** vLLM's, with `prompt_logprobs`: per prompt token its score and those of the alternatives, by token id; null for the first. */
+/** vLLM's, with `prompt_logprobs`: for each prompt token, scores by token id; null for the first token. */
 const promptLogprobs = z
   .array(
     z

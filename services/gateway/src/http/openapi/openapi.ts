@@ -11,8 +11,8 @@ const INFO = {
   title: "Rhone",
   version: "0.1.0",
   description:
-    "The HTTP APIs of OpenAI and Mistral for a model that runs on several machines. Clients of either work unchanged: " +
-    "point them at this server. Fields that would change an answer but are not supported are refused; unknown fields are ignored.",
+    "The HTTP APIs of OpenAI and Mistral for a model that runs on several machines. Point a client of either at this " +
+    "server. Unsupported fields that would change an answer are refused; unknown fields are ignored.",
 };
 
 const TAGS: readonly { readonly name: Operation["tag"]; readonly description: string }[] = [
@@ -29,7 +29,7 @@ const SECURITY_SCHEMES = {
   apiKey: { type: "apiKey", in: "header", name: "x-api-key", description: "The same key in another header." },
 } as const;
 
-/** Serves the OpenAPI document at /openapi.json and a page to read and try it at /docs, both from the schemas that read requests. */
+/** Serves the OpenAPI document at /openapi.json and a page to try it at /docs, from the schemas that read requests. */
 export function openapi(app: FastifyInstance, { requiresKeys }: { readonly requiresKeys: boolean }): void {
   app.register(swagger, {
     openapi: {

@@ -19,7 +19,7 @@ interface ById {
   readonly Querystring: { readonly inline?: string };
 }
 
-/** Mistral's view of the same batches: POST, GET /v1/batch/jobs; GET /v1/batch/jobs/:id; POST /v1/batch/jobs/:id/cancel. */
+/** The same batches as Mistral's jobs: POST, GET /v1/batch/jobs; GET …/:id; POST …/:id/cancel. */
 export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
   const { batches: store, files, bodyLimitBytes } = uses;
   app.post("/v1/batch/jobs", async ({ body, caller: { owner } }) => {

@@ -21,7 +21,7 @@ const ENDPOINTS: readonly { readonly path: string; readonly route: string; reado
   { path: "/v1/embeddings", route: "embeddings", prepare: prepareEmbeddings },
 ];
 
-/** The endpoints that use the model: POST /v1/chat/completions, /v1/completions, /v1/fim/completions, /v1/embeddings. */
+/** The endpoints that use the model. */
 export function generation(app: FastifyInstance, uses: GenerationUse): void {
   for (const { path, route, prepare } of ENDPOINTS) {
     app.post(path, async (request, reply) => {

@@ -12,7 +12,7 @@ export interface NamedGrammar {
 
 const ANY_OBJECT: JsonSchema = { type: "object" };
 
-/** The grammar that a request asks for; undefined: none. Throws INVALID_REQUEST, naming the field, for what no grammar can say. */
+/** The grammar that a request asks for, if any. Throws INVALID_REQUEST that names the field. */
 export function grammarOf(fields: StructuredFields): NamedGrammar | undefined {
   const asked = [...responseFormat(fields), ...structuredOutputs(fields), ...guided(fields)];
   const [first, second] = asked;
@@ -35,7 +35,7 @@ function responseFormat({ response_format: format }: StructuredFields): Asked[] 
   if (format?.type !== "json_schema") return [];
   const schema = format.json_schema?.schema ?? format.json_schema?.schema_definition ?? format.schema;
   if (schema === undefined) {
-    const message = `${param}.json_schema: has no schema.`;
+    const message = `${param}.json_schema: needs a schema.`;
     throw new RequestError("INVALID_REQUEST", message, { param: `${param}.json_schema` });
   }
   return [{ param, make: () => jsonSchemaGrammar(schema) }];
@@ -82,7 +82,7 @@ function explained(param: string, make: () => string): string {
   }
 }
 
-/** A complaint about a grammar as one about the field that asked for it. */
+/** Turns an error about a grammar into one about the field that asked for it. */
 export function refusal(param: string, error: unknown): unknown {
   if (!(error instanceof RhoneError) || error.code !== "INVALID_REQUEST") return error;
   return new RequestError("INVALID_REQUEST", `${param} ${error.message}.`, { param });

@@ -5,13 +5,13 @@ import { grammarOf, type NamedGrammar, refusal } from "./grammar-of.js";
 import type { StructuredFields } from "./structured-fields.js";
 
 export interface ConstraintOptions {
-  /** Every answer begins with a space that is dropped before it is shown, so grammars are of what comes behind it. */
+  /** Every answer begins with a space that is dropped before it is shown; the grammar covers the text behind it. */
   readonly leadingSpace: boolean;
-  /** The answer may be function calls; otherwise it is what the body says. */
+  /** The answer may be function calls; otherwise it has the form that the body asks for. */
   readonly calls?: CallRules | undefined;
 }
 
-/** What an answer must look like, tried out; null: nothing. Throws INVALID_REQUEST that names the field. */
+/** The form that the answer must have, tried out; null: any. Throws INVALID_REQUEST that names the field. */
 export async function readConstraint(
   grammars: Pick<GrammarChecker, "check">,
   fields: StructuredFields,
@@ -39,7 +39,7 @@ interface Plan {
 const planned = (asked: NamedGrammar | undefined): Plan | null =>
   asked === undefined ? null : { first: asked, trigger: null };
 
-/** An answer that must be a call has no other form; where it may be one, the body's form is that of the others. */
+/** An answer that must be a call has no other form. Where it may be one, other answers have the form asked for. */
 function plannedCalls(
   { format: { forced, marker }, grammar, strict }: CallRules,
   asked: NamedGrammar | undefined,

@@ -3,14 +3,14 @@ import { optional } from "../request-fields.js";
 
 const jsonSchema = z.union([z.boolean(), z.record(z.string(), z.unknown())], "must be a JSON schema");
 
-/** vLLM's older fields also take a schema as text. */
-const schemaOrText = z.union([jsonSchema, z.string().transform(parseSchema)]);
+/** vLLM's older fields take a schema as text, too. */
+const schemaOrText = z.union([jsonSchema, z.string().transform(parseSchema)], "must be a JSON schema");
 
 function parseSchema(text: string, context: z.RefinementCtx): z.output<typeof jsonSchema> {
   try {
     return jsonSchema.parse(JSON.parse(text));
   } catch {
-    context.addIssue({ code: "custom", message: "is not a JSON schema" });
+    context.addIssue({ code: "custom", message: "must be a JSON schema" });
     return z.NEVER;
   }
 }

@@ -5,13 +5,13 @@ import type { ToolUse } from "./tool-use.js";
 
 export interface CallRules {
   readonly format: CallFormat;
-  /** EBNF of the calls, without the marker and the space that begins an answer. */
+  /** EBNF of the calls, without the marker and the space before an answer. */
   readonly grammar: string;
-  /** A call must keep to its function's parameters even where only the text can tell that it is one. */
+  /** Calls must match their function's parameters even where only the text tells a call from prose. */
   readonly strict: boolean;
 }
 
-/** `callToken`: as chat templates have it. Throws INVALID_REQUEST that names the tool whose parameters are impossible or too large. */
+/** `callToken`: the template's marker. Throws INVALID_REQUEST that names a tool whose parameters make no grammar. */
 export function callRules({ callable, forced, parallel }: ToolUse, callToken: number | undefined): CallRules {
   const grammar = new CallGrammar();
   for (const { name, parameters, strict, index } of callable) {

@@ -32,7 +32,7 @@ const toolChoice = z.union(
 );
 export type ToolChoice = z.infer<typeof toolChoice>;
 
-/** What a chat's request says of functions: OpenAI's fields and Mistral's. */
+/** The fields about functions, of OpenAI and of Mistral. */
 export const toolFields = {
   tools: optional(z.array(tool).max(MOST_TOOLS)),
   tool_choice: optional(toolChoice),
@@ -42,7 +42,7 @@ export const toolFields = {
 const toolSchema = z.object(toolFields);
 export type ToolFields = z.infer<typeof toolSchema>;
 
-/** Mistral's clients send a call's arguments as an object, OpenAI's as text. */
+/** Mistral's clients send the arguments of a call as an object, OpenAI's as text. */
 const argumentsText = z.union([
   z.string(),
   z.record(z.string(), z.unknown()).transform((value) => JSON.stringify(value)),

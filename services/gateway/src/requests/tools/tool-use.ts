@@ -4,13 +4,13 @@ import type { ToolChoice, ToolFields } from "./tool-fields.js";
 
 export interface CallableTool extends ChatTool {
   readonly strict: boolean;
-  /** Its place among the request's tools. */
+  /** Its index among the request's tools. */
   readonly index: number;
 }
 
-/** What an answer may do with the request's functions. */
+/** The functions of a request, and what the answer may do with them. */
 export interface ToolUse {
-  /** All of them: what the model is shown. */
+  /** All functions, as the model is shown them. */
   readonly tools: readonly ChatTool[];
   readonly callable: readonly CallableTool[];
   /** The answer must be calls. */
@@ -19,8 +19,8 @@ export interface ToolUse {
 }
 
 /**
- * undefined: the answer is a text; there are no functions, or `tool_choice` is none, and then the model isn't shown them either.
- * Throws INVALID_REQUEST for choices of what there isn't.
+ * undefined when the answer must be text: there are no functions, or `tool_choice` is none, which hides them from the
+ * model. Throws INVALID_REQUEST for a choice among functions that do not exist.
  */
 export function toToolUse(fields: ToolFields): ToolUse | undefined {
   const choice = fields.tool_choice ?? "auto";
@@ -68,7 +68,7 @@ function chosen(tools: readonly CallableTool[], name: string): CallableTool {
 function checkNames(tools: readonly CallableTool[]): void {
   const names = tools.map(({ name }) => name);
   const twice = tools.find(({ name }, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) refuse(`tools.${twice.index}.function.name`, `there is another function ${twice.name}`);
+  if (twice !== undefined) refuse(`tools.${twice.index}.function.name`, `another function is named ${twice.name} too`);
 }
 
 function refuse(param: string, problem: string): never {

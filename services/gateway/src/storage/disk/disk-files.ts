@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 
-/** Ends the names of files that are being written. */
+/** The suffix of files that are being written. */
 export const UNFINISHED = ".part";
 
 export const unfinishedPath = (path: string): string => `${path}.${randomUUID()}${UNFINISHED}`;
 
-/** Replaces a file atomically: readers, also after a crash, find the old text or the new one, whole. Throws DISK_FULL. */
+/** Replaces a file atomically: after a crash it has the old text or the new one, whole. Throws DISK_FULL. */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const draft = unfinishedPath(path);
   const handle = await open(draft, "wx", 0o600);
@@ -25,12 +25,12 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 
 export function explainFullDisk(error: unknown): never {
   if (codeOf(error) !== "ENOSPC") throw error;
-  throw new RhoneError("DISK_FULL", "The gateway's storage is full; delete files that are no longer needed.", {
+  throw new RhoneError("DISK_FULL", "The gateway's disk is full; delete files that are no longer needed.", {
     cause: error,
   });
 }
 
-/** null where there is no such file. */
+/** null when there is no such file. */
 export function nothingThere(error: unknown): null {
   if (codeOf(error) === "ENOENT") return null;
   throw error;

@@ -2,7 +2,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import type { LineLog } from "../object-storage.js";
 import { explainFullDisk } from "./disk-files.js";
 
-/** Lines appended to a file. The system has each when `append` resolves: it outlives this process then, and after `sync` a power cut. */
+/** Lines appended to a file. After `append` a line survives the death of this process, after `sync` a power failure. */
 export class DiskLog implements LineLog {
   readonly #handle: FileHandle;
   #waiting: string[] = [];

@@ -7,7 +7,7 @@ import { nothingThere, replaceFile, UNFINISHED } from "./disk-files.js";
 import { DiskLog } from "./disk-log.js";
 import { DiskUpload } from "./disk-upload.js";
 
-/** Objects as files in a folder, which is made with the first of them. Gateways that share it share files and batches. */
+/** Objects as files in a folder. Gateways that share the folder share files and batches. */
 export class DiskStorage implements ObjectStorage {
   readonly pace = { sweepMs: 500, saveMs: 1000 };
   readonly #root: string;

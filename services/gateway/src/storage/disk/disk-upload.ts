@@ -2,7 +2,7 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import type { ObjectUpload } from "../object-storage.js";
 import { explainFullDisk, unfinishedPath } from "./disk-files.js";
 
-/** A file under another name until it is finished. */
+/** A file that has a temporary name until it is finished. */
 export class DiskUpload implements ObjectUpload {
   readonly #path: string;
   readonly #draft: string;

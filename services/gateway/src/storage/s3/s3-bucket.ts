@@ -3,14 +3,14 @@ import { type GetObjectCommandOutput, S3Client, type S3ClientConfig } from "@aws
 
 export interface S3BucketOptions {
   readonly bucket: string;
-  /** Before every key: "" or something that ends with "/". */
+  /** Precedes every key; "" or ends with "/". */
   readonly prefix: string;
-  /** Another service than Amazon's. */
+  /** The URL of an S3-compatible service; undefined: Amazon's. */
   readonly endpoint: string | undefined;
   readonly region: string | undefined;
-  /** Whether the bucket is in the path, not in the host's name; default: with an endpoint. */
+  /** Whether the bucket is part of the path instead of the host name; default: true with an endpoint. */
   readonly pathStyle: boolean | undefined;
-  /** Longest that a call may take with all its attempts. Parts of uploads have their own limit: lines are slow. */
+  /** Longest that a call may take with all attempts. Parts of uploads have their own limit: uplinks are slow. */
   readonly callMs: number;
 }
 
@@ -19,12 +19,12 @@ const CONNECT_MS = 3000;
 const SILENCE_MS = 10_000;
 const ATTEMPTS = 4;
 
-/** Credentials come from where the SDK looks for them: AWS_* variables, ~/.aws, a container's or machine's role. */
+/** Credentials come from where the SDK finds them: AWS_* variables, ~/.aws, the role of the container or machine. */
 export function openS3Client({ endpoint, region, pathStyle }: S3BucketOptions): S3Client {
   const foreign: S3ClientConfig = {
     endpoint: endpoint ?? "",
     region: region ?? "us-east-1",
-    // Checksums that Amazon added in 2024 are not known everywhere.
+    // Not every service knows the checksums that Amazon added in 2024.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
   };
@@ -42,7 +42,7 @@ export function openS3Client({ endpoint, region, pathStyle }: S3BucketOptions): 
   });
 }
 
-/** The bytes of an answer, within the signal's time. */
+/** Reads the body of an answer. Throws when the signal aborts first. */
 export async function readBody({ Body }: GetObjectCommandOutput, signal: AbortSignal): Promise<Buffer> {
   const pieces: Buffer[] = [];
   if (Body === undefined) return Buffer.alloc(0);

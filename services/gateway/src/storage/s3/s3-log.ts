@@ -5,8 +5,8 @@ const SEGMENT_BYTES = 1024 * 1024;
 type PutSegment = (segment: number, text: string) => Promise<void>;
 
 /**
- * Lines in objects of their own, for buckets can't append: one per `sync`, or when a MiB waits. A segment that could not be
- * written is written again under the next number, since the first attempt may still get through: its lines are there twice then.
+ * A log for buckets, which cannot append: each `sync`, or each MiB of waiting lines, becomes an object. A segment whose
+ * write failed is written again under the next number; if the first write gets through late, its lines occur twice.
  */
 export class S3Log implements LineLog {
   readonly #put: PutSegment;

@@ -22,11 +22,11 @@ const READ_ATTEMPTS = 3;
 
 interface Range {
   readonly bytes: Buffer;
-  /** Of the whole object. */
+  /** The size of the whole object. */
   readonly total: number;
 }
 
-/** Objects of a bucket. Each call costs money and a few dozen milliseconds, so that one looks and writes less often than on a disk. */
+/** Objects in a bucket. Each call costs money and tens of milliseconds, so the pace is slower than on a disk. */
 export class S3Storage implements ObjectStorage {
   readonly pace = { sweepMs: 3000, saveMs: 5000 };
   readonly #client: S3Client;
@@ -41,13 +41,13 @@ export class S3Storage implements ObjectStorage {
     this.#callMs = options.callMs;
   }
 
-  /** Throws INVALID_CONFIG when the bucket is not there or refuses us. Warns when nobody answers: that may pass. */
+  /** Throws INVALID_CONFIG for a bucket that does not exist or refuses access; warns when it does not answer. */
   async check(logger: Logger): Promise<void> {
     const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: this.#prefix, MaxKeys: 1 });
     await this.#client.send(command, this.#deadline()).catch((error: unknown) => {
-      const problem = `The bucket ${this.#bucket} can't be used: ${describe(error)}.`;
+      const problem = `The bucket ${this.#bucket} cannot be used: ${describe(error)}.`;
       if (isRefusal(error)) throw new RhoneError("INVALID_CONFIG", problem);
-      logger.warn({ problem }, "storage out of reach");
+      logger.warn({ problem }, "storage unreachable");
     });
   }
 
@@ -86,7 +86,7 @@ export class S3Storage implements ObjectStorage {
     await this.#client.send(new DeleteObjectCommand(this.#at(key)), this.#deadline()).catch(explainS3);
   }
 
-  /** By ranges: a reader may take hours between two of them, which no connection would outlive. */
+  /** Reads by ranges: a reader may pause for hours between two of them, longer than any connection lasts. */
   read(key: string): Readable {
     return Readable.from(this.#ranges(key), { objectMode: false, highWaterMark: 1 });
   }
@@ -131,7 +131,7 @@ export class S3Storage implements ObjectStorage {
     }
   }
 
-  /** The whole object, or `RANGE_BYTES` of it; again when the connection breaks on the way. null: there is none. */
+  /** The whole object, or 4 MiB of it from an offset; tried 3 times. null: there is no such object. */
   async #fetch(key: string, from?: number): Promise<Range | null> {
     for (let attempt = 1; ; attempt++) {
       const { abortSignal } = this.#deadline();

@@ -6,7 +6,7 @@ import type { ObjectUpload } from "../object-storage.js";
 import { explainS3 } from "./s3-errors.js";
 
 const PART_BYTES = 8 * 1024 * 1024;
-/** Parts under way at a time: what an upload holds in memory is this many, and one that is being filled. */
+/** Parts in flight at a time. An upload holds these and the one being filled in memory: 24 MiB. */
 const PARTS = 2;
 
 interface S3Place {
@@ -14,7 +14,7 @@ interface S3Place {
   readonly Key: string;
 }
 
-/** One PutObject below 8 MiB, else a multipart upload. Nobody else may write to the key. */
+/** One PutObject below 8 MiB, otherwise a multipart upload. No other upload may write to the key. */
 export class S3Upload implements ObjectUpload {
   readonly #client: S3Client;
   readonly #place: S3Place;
@@ -28,7 +28,7 @@ export class S3Upload implements ObjectUpload {
     const params = { ...place, Body: this.#body };
     this.#upload = new Upload({ client, params, partSize: PART_BYTES, queueSize: PARTS });
     this.#done = this.#upload.done();
-    // Whoever writes next hears of it.
+    // The next write throws the error.
     this.#done.catch(() => this.#body.destroy());
     this.#body.on("error", () => {});
   }
@@ -49,7 +49,7 @@ export class S3Upload implements ObjectUpload {
     await this.#done.catch((error: unknown) => this.#acceptCompleted(error)).catch(explainS3);
   }
 
-  /** The end was told twice, since the answer to the first time was lost; not every service takes that as Amazon's does. */
+  /** After a lost answer NoSuchUpload means that the upload is complete. Amazon accepts a repetition, others do not. */
   async #acceptCompleted(error: unknown): Promise<void> {
     if (!(error instanceof Error) || error.name !== "NoSuchUpload") throw error;
     await this.#client.send(new HeadObjectCommand(this.#place)).catch(() => {
@@ -57,10 +57,10 @@ export class S3Upload implements ObjectUpload {
     });
   }
 
-  /** The parts that are there are removed in the background. */
+  /** Uploaded parts are removed in the background. */
   async abort(): Promise<void> {
     await this.#upload.abort();
-    this.#body.destroy(new Error("The upload was given up."));
+    this.#body.destroy(new Error("The upload was aborted."));
     await this.#done.catch(() => {});
   }
 }

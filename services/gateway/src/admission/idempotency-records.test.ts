@@ -1,0 +1,142 @@
+import { createLogger, idempotentKey } from "@rhone/common";
+import { describe, expect, it } from "vitest";
+import { streamRecordOf } from "../answers/stream-records.js";
+import { testJob } from "../testing/events.js";
+import { FakeRedis } from "../testing/fake-redis.js";
+import { IdempotencyClaim } from "./idempotency-claim.js";
+import { IdempotencyRecords, type StoredGeneration } from "./idempotency-records.js";
+
+const key = idempotentKey("digest");
+const answer = { status: 200, contentType: "application/json", body: "{}" };
+const options = {
+  id: "cmpl-1",
+  created: 5,
+  modelName: "tiny",
+  fingerprint: "fp",
+  wantsTokenIds: false,
+  tokensAsIds: false,
+  runningUsage: false,
+  usageChunk: false,
+  samples: 1,
+  prompts: [{ ids: [1], text: "a", hiddenSpace: false }],
+  echo: false,
+  logprobs: null,
+  promptLogprobs: null,
+};
+const record = streamRecordOf({ version: 1, kind: "completion", options }, [
+  testJob({ deadlineAtMs: Date.now() + 60_000 }),
+]);
+const generation: StoredGeneration = { record, stream: true, withIds: false };
+
+function setUp() {
+  const redis = new FakeRedis();
+  const records = new IdempotencyRecords(redis);
+  const logger = createLogger({ service: "gateway", level: "silent" });
+  const claim = new IdempotencyClaim({ records, digest: "digest", fingerprint: "f", ttlS: 3600, logger });
+  const found = async () => records.claim("digest", { fingerprint: "other" }, 60);
+  return { redis, records, claim, found };
+}
+
+describe("records", () => {
+  it("are made once; the second claim finds the first", async () => {
+    const { redis, records } = setUp();
+    expect(await records.claim("digest", { fingerprint: "f" }, 60)).toBeNull();
+    expect(await records.claim("digest", { fingerprint: "g" }, 60)).toMatchObject({ fingerprint: "f" });
+    expect(redis.ttls.get(key)).toBe(60);
+  });
+
+  it("are found with what became of the request", async () => {
+    const { records, found } = setUp();
+    await records.claim("digest", { fingerprint: "f" }, 60);
+    await records.save("digest", { fingerprint: "f", answer, generation }, 60);
+    expect(await found()).toEqual({ version: 1, fingerprint: "f", answer, generation });
+  });
+
+  it("that expired are not brought back by a late answer", async () => {
+    const { redis, records } = setUp();
+    await records.save("digest", { fingerprint: "f", answer }, 60);
+    expect(redis.texts.size).toBe(0);
+  });
+
+  it("of the release before, without a version, are read", async () => {
+    const { redis, found } = setUp();
+    redis.texts.set(key, JSON.stringify({ fingerprint: "f", answer }));
+    expect(await found()).toMatchObject({ fingerprint: "f", answer });
+  });
+
+  it.each([
+    ["of a newer version", { version: 2, fingerprint: "f" }],
+    ["without a fingerprint", { version: 1 }],
+    ["with a newer generation", { fingerprint: "f", generation: { ...generation, record: { ...record, version: 2 } } }],
+  ])("%s keep their key: the request must not run twice", async (_, stored) => {
+    const { redis, found } = setUp();
+    redis.texts.set(key, JSON.stringify(stored));
+    await expect(found()).rejects.toMatchObject({ code: "RECORD_UNREADABLE" });
+    expect(JSON.parse(redis.texts.get(key) ?? "")).toEqual(stored);
+  });
+
+  it("wait for Redis", async () => {
+    const { redis, records, found } = setUp();
+    redis.failure = new Error("connection refused");
+    await expect(found()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+    await expect(records.release("digest")).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+  });
+});
+
+describe("a claim", () => {
+  it("keeps a small answer for the time that is set", async () => {
+    const { redis, records, claim, found } = setUp();
+    await records.claim("digest", { fingerprint: "f" }, 60);
+    await claim.answered(answer);
+    expect(await found()).toMatchObject({ answer });
+    expect(redis.ttls.get(key)).toBe(3600);
+  });
+
+  it("keeps the way to a large answer or a stream no longer than its token logs", async () => {
+    for (const large of [{ ...answer, body: "x".repeat(300_000) }, null]) {
+      const { redis, records, claim, found } = setUp();
+      await records.claim("digest", { fingerprint: "f" }, 60);
+      await claim.generates(generation);
+      expect(redis.ttls.get(key)).toBeGreaterThan(600);
+      await claim.answered(large);
+      const kept = await found();
+      expect([kept?.generation, kept?.answer]).toEqual([generation, undefined]);
+      expect(redis.ttls.get(key)).toBe(590);
+    }
+  });
+
+  it("frees the key of a large answer that cannot be written again", async () => {
+    const { redis, records, claim } = setUp();
+    await records.claim("digest", { fingerprint: "f" }, 60);
+    await claim.answered({ ...answer, body: "x".repeat(300_000) });
+    expect(redis.texts.size).toBe(0);
+  });
+
+  it("frees the key after a failure, and not again when somebody else has it", async () => {
+    const { redis, records, claim, found } = setUp();
+    await records.claim("digest", { fingerprint: "f" }, 60);
+    await claim.failed();
+    expect(await found()).toBeNull();
+    await claim.failed();
+    expect(redis.texts.size).toBe(1);
+  });
+
+  it.each([
+    ["ok", true],
+    ["worker_lost", false],
+    ["cancelled", true],
+  ])("on a stream that ended %s is kept: %s", async (outcome, isKept) => {
+    const { redis, records, claim } = setUp();
+    await records.claim("digest", { fingerprint: "f" }, 60);
+    await claim.generates(generation);
+    claim.ended(outcome);
+    await expect.poll(() => redis.texts.has(key)).toBe(isKept);
+  });
+
+  it("survives a Redis that is away: the record expires by itself", async () => {
+    const { redis, claim } = setUp();
+    redis.failure = new Error("connection refused");
+    await expect(claim.answered(answer)).resolves.toBeUndefined();
+    await expect(claim.failed()).resolves.toBeUndefined();
+  });
+});

@@ -1,0 +1,174 @@
+import { describe, expect, it } from "vitest";
+import { end, of } from "../testing/events.js";
+import { fakeModel } from "../testing/fake-model.js";
+import { ChatWriter, type ChatWriterOptions } from "./chat-writer.js";
+import type { ChoiceEvent } from "./writer.js";
+
+const options: ChatWriterOptions = {
+  id: "chatcmpl-1",
+  created: 5,
+  modelName: "tiny",
+  fingerprint: "fp",
+  wantsTokenIds: false,
+  tokensAsIds: false,
+  runningUsage: false,
+  usageChunk: false,
+  stripsSpace: false,
+  opening: "",
+  choices: 1,
+  promptIds: [1, 2, 3],
+  wantsLogprobs: false,
+  wantsPromptLogprobs: false,
+  calls: null,
+};
+const calls = { marker: null, forced: false, names: ["f"], parallel: true };
+
+interface Written {
+  readonly chunks: readonly {
+    readonly choices: readonly Record<string, unknown>[];
+    readonly [field: string]: unknown;
+  }[];
+  readonly whole: { readonly choices: readonly Record<string, unknown>[]; readonly [field: string]: unknown };
+}
+
+/** The chunks and the whole answer that these events make. */
+function write(events: readonly ChoiceEvent[], changes: Partial<ChatWriterOptions> = {}): Written {
+  const writer = new ChatWriter({ ...options, ...changes }, fakeModel());
+  const json = events.flatMap((event) => [...writer.take(event)]);
+  return {
+    chunks: [...json, ...writer.end()].map((text) => JSON.parse(text)),
+    whole: writer.whole() as Written["whole"],
+  };
+}
+
+const deltas = ({ chunks }: Written) => chunks.flatMap(({ choices }) => choices.map(({ delta }) => delta));
+const messageOf = ({ whole }: Written, choice = 0) => whole.choices[choice]?.message;
+
+describe("a text", () => {
+  it("begins with the role, and ends with the reason and the usage", () => {
+    const written = write([of(0), of(0, { text: "b" }), end(0)]);
+    expect(deltas(written)).toEqual([{ role: "assistant", content: "" }, { content: "a" }, { content: "b" }, {}]);
+    expect(written.chunks.map(({ choices }) => choices[0]?.finish_reason)).toEqual([null, null, null, "stop"]);
+    expect(written.chunks.at(-1)?.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 1 });
+    expect(messageOf(written)).toEqual({ role: "assistant", content: "ab", refusal: null });
+  });
+
+  it("is not sent where an event has none", () => {
+    expect(deltas(write([of(0, { text: "" }), of(0), end(0)]))).toEqual([
+      { role: "assistant", content: "" },
+      { content: "a" },
+      {},
+    ]);
+  });
+
+  it.each([
+    [true, [" a", "b"], "ab"],
+    [true, ["", " a"], "a"],
+    [true, [" ", " a"], " a"],
+    [true, ["a"], "a"],
+    [false, [" a"], " a"],
+  ])("stripped of the tokenizer's space = %s: %j becomes %j", (stripsSpace, texts, content) => {
+    const written = write([...texts.map((text) => of(0, { text })), end(0)], { stripsSpace });
+    expect(messageOf(written)).toMatchObject({ content });
+    expect(
+      deltas(written)
+        .map((delta) => (delta as { content?: string }).content ?? "")
+        .join(""),
+    ).toBe(content);
+  });
+
+  it("continues its opening in the first chunk", () => {
+    const written = write([of(0), of(0, { text: "b" }), end(0)], { opening: "Oh " });
+    expect(deltas(written)[1]).toEqual({ content: "Oh a" });
+    expect(messageOf(written)).toMatchObject({ content: "Oh ab" });
+  });
+
+  it("has the opening alone where nothing is generated", () => {
+    expect(messageOf(write([end(0)], { opening: "Oh" }))).toMatchObject({ content: "Oh" });
+  });
+});
+
+describe("choices", () => {
+  it("are written apart, and the last to finish carries the usage", () => {
+    const written = write([of(1, { text: "x" }), of(0), end(1), end(0)], { choices: 2 });
+    expect(written.whole.choices.map(({ message }) => (message as { content: string }).content)).toEqual(["a", "x"]);
+    expect(written.chunks.filter((chunk) => "usage" in chunk)).toHaveLength(1);
+    expect(written.chunks.at(-1)).toMatchObject({ choices: [{ index: 0, finish_reason: "stop" }], usage: {} });
+    expect(written.whole.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 2 });
+  });
+
+  it("beyond the last are a fault", () => {
+    expect(() => write([of(1)])).toThrow(new RangeError("The request has 1 choices, no choice 1"));
+  });
+
+  it("that were cut off say why", () => {
+    const written = write([end(0, { finish: { reason: "length" } })]);
+    expect(written.whole.choices[0]?.finish_reason).toBe("length");
+  });
+});
+
+describe("log-probabilities", () => {
+  const logprobs = [{ token: 97, logprob: -1, top: [[98, -2] as const] }];
+
+  it("come with the text", () => {
+    const written = write([of(0, { logprobs }), end(0)], { wantsLogprobs: true });
+    const content = [
+      { token: "a", logprob: -1, bytes: [97], top_logprobs: [{ token: "b", logprob: -2, bytes: [98] }] },
+    ];
+    expect(written.chunks[1]?.choices[0]).toMatchObject({ delta: { content: "a" }, logprobs: { content } });
+    expect(written.whole.choices[0]?.logprobs).toEqual({ content, refusal: null });
+  });
+
+  it("are sent also for a token whose text is held back", () => {
+    const written = write([of(0, { text: "", logprobs }), end(0)], { wantsLogprobs: true });
+    expect(written.chunks[1]?.choices[0]).toMatchObject({ delta: { content: "" }, logprobs: {} });
+  });
+
+  it("are left out where nobody asked", () => {
+    expect(write([of(0, { logprobs }), end(0)]).whole.choices[0]?.logprobs).toBeNull();
+  });
+
+  it("of the prompt are those of the first choice", () => {
+    const promptLogprobs = [{ token: 98, logprob: -3, top: [[98, -3] as const] }];
+    const { whole } = write([of(0, { promptLogprobs }), end(0)], { wantsPromptLogprobs: true });
+    expect(whole.prompt_logprobs).toEqual([null, { "98": { logprob: -3, rank: 1, decoded_token: "b" } }]);
+  });
+});
+
+describe("token ids", () => {
+  it("come with each chunk, those of the prompt with the first", () => {
+    const written = write([of(0), end(0)], { wantsTokenIds: true });
+    expect(written.chunks[0]).toMatchObject({ prompt_token_ids: [1, 2, 3] });
+    expect(written.chunks[1]?.choices[0]).toMatchObject({ token_ids: [97] });
+    expect(written.whole).toMatchObject({ prompt_token_ids: [1, 2, 3], choices: [{ token_ids: [97] }] });
+  });
+});
+
+describe("calls", () => {
+  const json = '{"name": "f", "arguments": {"a": 1}}';
+
+  it("are sent whole, and the answer ended for them", () => {
+    const written = write([of(0, { text: json.slice(0, 9) }), of(0, { text: json.slice(9) }), end(0)], { calls });
+    const [begin, call, last] = written.chunks;
+    expect(begin?.choices[0]?.delta).toEqual({ role: "assistant", content: null });
+    const found = { index: 0, id: expect.stringMatching(/^\w{9}$/), type: "function", function: { name: "f" } };
+    expect(call?.choices[0]?.delta).toMatchObject({ tool_calls: [found] });
+    expect(last?.choices[0]?.finish_reason).toBe("tool_calls");
+    expect(messageOf(written)).toMatchObject({ content: null, tool_calls: [{ function: { arguments: '{"a": 1}' } }] });
+  });
+
+  it("have the same ids at every gateway, and others in every request", () => {
+    const idOf = (id: string) => {
+      const { whole } = write([of(0, { text: json }), end(0)], { calls, id });
+      return (whole.choices[0]?.message as { tool_calls: { id: string }[] } | undefined)?.tool_calls[0]?.id;
+    };
+    expect(idOf("chatcmpl-1")).toBe(idOf("chatcmpl-1"));
+    expect(idOf("chatcmpl-1")).not.toBe(idOf("chatcmpl-2"));
+  });
+
+  it("that were cut off are text, and the answer was too long", () => {
+    const written = write([of(0, { text: json.slice(0, 9) }), end(0, { finish: { reason: "length" } })], { calls });
+    expect(messageOf(written)).toEqual({ role: "assistant", content: json.slice(0, 9), refusal: null });
+    expect(written.whole.choices[0]?.finish_reason).toBe("length");
+  });
+});

@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+import { collect, end, of } from "../testing/events.js";
+import { sseData, streamLines } from "./stream-lines.js";
+import { formatPosition, parsePosition, replayOrder, type StreamPosition } from "./stream-position.js";
+import type { ChoiceEvent, Writer } from "./writer.js";
+
+/** Writes one chunk per letter of an event's text, and "end" after all. */
+const letters = (): Writer => ({
+  take: ({ choice, event }) => [...event.text].map((letter) => JSON.stringify(`${choice}${letter}`)),
+  end: () => ['"end"'],
+  whole: () => null,
+  usage: { prompt_tokens: 0, completion_tokens: 0, prompt_tokens_details: { cached_tokens: 0 } },
+});
+
+async function* playing(events: readonly ChoiceEvent[]) {
+  yield* events;
+}
+
+const events = [of(0, { text: "ab" }), of(1, { text: "c" }), of(0, { text: "" }), end(0, { text: "d" }), end(1)];
+
+const linesOf = (options: { withIds?: boolean; after?: StreamPosition } = {}) =>
+  collect(streamLines(playing(events), { writer: letters(), choices: 2, withIds: false, ...options }));
+
+describe("a stream", () => {
+  it("is one part per event with all its chunks, and [DONE] at the end", async () => {
+    expect(await linesOf()).toEqual([
+      'data: "0a"\n\ndata: "0b"\n\n',
+      'data: "1c"\n\n',
+      'data: "0d"\n\n',
+      'data: "end"\n\ndata: [DONE]\n\n',
+    ]);
+  });
+
+  it("counts each choice's events in the ids, also those without a chunk", async () => {
+    const ids = (await linesOf({ withIds: true })).join("").match(/^id: .*$/gm);
+    expect(ids).toEqual(["id: 1.0:0:0", "id: 1.0:0:1", "id: 1.1:1:0", "id: 3.1:0:0", "id: 3.2:end:0"]);
+  });
+
+  it.each<[string, string[]]>([
+    ["1.0:0:0", ["0b", "1c", "0d", "end"]],
+    ["1.0:0:1", ["1c", "0d", "end"]],
+    ["1.1:1:0", ["0d", "end"]],
+    ["3.1:0:0", ["end"]],
+    ["3.2:end:0", []],
+  ])("after %s has %j", async (id, rest) => {
+    const lines = await linesOf({ after: parsePosition(id, 2) });
+    expect(lines.join("").match(/"\w+"/g) ?? []).toEqual(rest.map((text) => JSON.stringify(text)));
+    expect(lines.at(-1)).toMatch(/data: \[DONE\]\n\n$/);
+  });
+
+  it("has ids only where they are asked for", () => {
+    expect([sseData("1"), sseData("1", "5:0:1")]).toEqual(["data: 1\n\n", "id: 5:0:1\ndata: 1\n\n"]);
+  });
+});
+
+describe("positions", () => {
+  it.each<[string, StreamPosition]>([
+    ["5:0:1", { taken: [5], choice: 0, chunk: 1 }],
+    ["5.7:1:0", { taken: [5, 7], choice: 1, chunk: 0 }],
+    ["5.7:end:0", { taken: [5, 7], choice: null, chunk: 0 }],
+  ])("%s is read as it was written", (id, position) => {
+    expect(parsePosition(id, position.taken.length)).toEqual(position);
+    expect(formatPosition(position)).toBe(id);
+  });
+
+  it.each(["", "5", "5:0", "5:0:1:2", "a:0:1", "-1:0:0", "5.7:0:1", "0:0:0", "5:1:0", "5:end:x", "1234567890:0:0"])(
+    "%j is no id of a stream with one choice",
+    (id) => {
+      const refusal = { code: "INVALID_REQUEST", param: "Last-Event-ID" };
+      expect(() => parsePosition(id, 1)).toThrow(expect.objectContaining(refusal));
+    },
+  );
+});
+
+describe("the order of a replay", () => {
+  const named = (choice: number, text: string) => of(choice, { text });
+  const order = async (arrivals: readonly ChoiceEvent[], id: string) => {
+    const sorted = await collect(replayOrder(playing(arrivals), parsePosition(id, 2)));
+    return sorted.map(({ event }) => event.text);
+  };
+  const arrivals = [named(1, "x"), named(1, "y"), named(0, "a"), named(0, "b"), named(1, "z")];
+
+  it.each<[string, string, string[]]>([
+    ["nothing but the first", "1.0:0:0", ["a", "x", "y", "b", "z"]],
+    ["a and x, a last", "1.1:0:0", ["x", "a", "y", "b", "z"]],
+    ["a and x, x last", "1.1:1:0", ["a", "x", "y", "b", "z"]],
+    ["all of choice 1", "0.3:1:0", ["x", "y", "z", "a", "b"]],
+    ["everything", "2.3:0:0", ["x", "y", "a", "z", "b"]],
+  ])("after %s begins with what the client has, the event it had last at the end", async (_, id, texts) => {
+    expect(await order(arrivals, id)).toEqual(texts);
+  });
+});

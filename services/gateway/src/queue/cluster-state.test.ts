@@ -1,0 +1,144 @@
+import { type ClusterStatus, COORDINATORS_KEY, statusKey } from "@rhone/common";
+import { describe, expect, it } from "vitest";
+import { checkName, readyCoordinator, redisClusterState, servedNames } from "./cluster-state.js";
+
+const status = (coordinator: string, changes: Partial<ClusterStatus> = {}): ClusterStatus => ({
+  coordinator,
+  operations: "127.0.0.1:1",
+  updatedAtMs: 1,
+  startedAtMs: 1,
+  state: "ready",
+  reason: null,
+  model: {
+    name: "tiny",
+    path: "/tiny.gguf",
+    fingerprint: "abc",
+    contextLength: 64,
+    slidingWindow: null,
+    vocabSize: 256,
+    nLayers: 2,
+    parameters: 1000,
+    fileBytes: 1000,
+  },
+  simulated: false,
+  epoch: 1,
+  kvType: "f16",
+  workers: [],
+  pages: { size: 32, total: 1, free: 1, cached: 0 },
+  sequences: { running: 0, waiting: 0, limit: 1 },
+  tokens: { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 },
+  ...changes,
+});
+
+/** Redis with these statuses by coordinator; null: one whose status has expired. */
+function redisWith(statuses: Readonly<Record<string, string | null>>) {
+  const members = new Set(Object.keys(statuses));
+  const commands: string[] = [];
+  return {
+    members,
+    commands,
+    failure: undefined as Error | undefined,
+    async smembers(key: string) {
+      commands.push("smembers");
+      if (this.failure !== undefined) throw this.failure;
+      return key === COORDINATORS_KEY ? [...members] : [];
+    },
+    async mget(keys: string[]) {
+      commands.push("mget");
+      return keys.map((key) => Object.entries(statuses).find(([id]) => statusKey(id) === key)?.[1] ?? null);
+    },
+    async srem(_key: string, ...ids: string[]) {
+      commands.push(`srem ${ids.join(" ")}`);
+      for (const id of ids) members.delete(id);
+      return ids.length;
+    },
+  };
+}
+
+type Store = Parameters<typeof redisClusterState>[0];
+const stateOf = (redis: ReturnType<typeof redisWith>, now?: () => number) =>
+  redisClusterState(redis as unknown as Store, now);
+
+describe("coordinators", () => {
+  it("are those with a status, in order", async () => {
+    const redis = redisWith({ b: JSON.stringify(status("b")), a: JSON.stringify(status("a")) });
+    const found = await stateOf(redis).coordinators();
+    expect(found.map(({ coordinator }) => coordinator)).toEqual(["a", "b"]);
+    expect(redis.commands).toEqual(["smembers", "mget"]);
+  });
+
+  it("whose status has expired are forgotten, so that the set does not grow with every start", async () => {
+    const redis = redisWith({ a: JSON.stringify(status("a")), dead: null, gone: null });
+    expect(await stateOf(redis).coordinators()).toHaveLength(1);
+    expect([...redis.members]).toEqual(["a"]);
+    expect(redis.commands.at(-1)).toBe("srem dead gone");
+  });
+
+  it("are none in an empty cluster, which asks for no statuses", async () => {
+    const redis = redisWith({});
+    expect(await stateOf(redis).coordinators()).toEqual([]);
+    expect(redis.commands).toEqual(["smembers"]);
+  });
+
+  it("whose status is of another version are passed over, not forgotten", async () => {
+    const redis = redisWith({ a: JSON.stringify({ coordinator: "a" }) });
+    expect(await stateOf(redis).coordinators()).toEqual([]);
+    expect([...redis.members]).toEqual(["a"]);
+  });
+
+  it("are read once within 250 ms", async () => {
+    let nowMs = 1000;
+    const redis = redisWith({ a: JSON.stringify(status("a")) });
+    const state = stateOf(redis, () => nowMs);
+    await Promise.all([state.coordinators(), state.coordinators()]);
+    nowMs += 249;
+    await state.coordinators();
+    expect(redis.commands).toHaveLength(2);
+    nowMs += 1;
+    await state.coordinators();
+    expect(redis.commands).toHaveLength(4);
+  });
+
+  it("are out of reach without Redis", async () => {
+    const redis = redisWith({});
+    redis.failure = new Error("connection refused");
+    await expect(stateOf(redis).coordinators()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+  });
+});
+
+describe("the coordinator of a request", () => {
+  it("is the first that is ready", () => {
+    const found = readyCoordinator([status("a", { state: "loading" }), status("b"), status("c")]);
+    expect(found.coordinator).toBe("b");
+  });
+
+  it.each<[string, ClusterStatus[], RegExp]>([
+    ["none runs", [], /no coordinator is running/],
+    ["one is loading", [status("a", { state: "loading" })], /a is loading/],
+    [
+      "each has its reason",
+      [
+        status("a", { state: "waiting_for_workers", reason: "waiting for 2 of 3 workers" }),
+        status("b", { state: "failed" }),
+      ],
+      /a is waiting for 2 of 3 workers; b is failed/,
+    ],
+  ])("is missing where %s", (_, statuses, message) => {
+    const missing = { code: "NO_PIPELINE", message: expect.stringMatching(message) };
+    expect(() => readyCoordinator(statuses)).toThrow(expect.objectContaining(missing));
+  });
+});
+
+describe("the model's names", () => {
+  const names = servedNames({ name: "tiny", aliases: ["small"] }, [status("a")]);
+  it("are its own, its aliases and the coordinator's", () => expect(names).toEqual(["tiny", "small", "tiny"]));
+  it.each(["tiny", "small"])("include %s", (name) => expect(() => checkName(name, names)).not.toThrow());
+  it("do not include others", () => {
+    const missing = {
+      code: "MODEL_NOT_FOUND",
+      param: "model",
+      message: expect.stringContaining("this server has `tiny`"),
+    };
+    expect(() => checkName("huge", names)).toThrow(expect.objectContaining(missing));
+  });
+});

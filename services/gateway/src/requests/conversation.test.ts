@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { conversationOptions, messagesSchema, toConversation } from "./conversation.js";
+import { parseRequest } from "./request-fields.js";
+
+const schema = z.object({ messages: messagesSchema, ...conversationOptions });
+const read = (messages: unknown, options: object = {}) => parseRequest(schema, { messages, ...options });
+const conversationOf = (messages: unknown, options: object = {}) => toConversation(read(messages, options));
+
+const hi = { role: "user", content: "hi" };
+const oh = { role: "assistant", content: "Oh" };
+
+describe("messages", () => {
+  it("have the names that templates use", () => {
+    const call = { id: "c1", type: "function", function: { name: "f", arguments: { a: 1 } } };
+    const { messages } = conversationOf([
+      { role: "developer", content: "be brief" },
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "a" },
+          { type: "text", text: "b" },
+        ],
+        name: "me",
+      },
+      { role: "assistant", content: null, tool_calls: [call] },
+      { role: "tool", tool_call_id: "c1", content: "2" },
+    ]);
+    expect(messages).toEqual([
+      { role: "system", content: "be brief" },
+      { role: "user", content: "ab", name: "me" },
+      { role: "assistant", content: null, toolCalls: [{ id: "c1", name: "f", arguments: '{"a":1}' }] },
+      { role: "tool", content: "2", toolCallId: "c1" },
+    ]);
+  });
+
+  it.each<[string, unknown, string]>([
+    ["none", [], "messages"],
+    ["a role of another server", [{ role: "critic", content: "a" }], "messages.0.role"],
+    ["an image", [hi, { role: "user", content: [{ type: "image_url" }] }], "messages.1.content"],
+    ["a number", [{ role: "user", content: 5 }], "messages.0.content"],
+    [
+      "a call without a name",
+      [{ role: "assistant", tool_calls: [{ function: {} }] }],
+      "messages.0.tool_calls.0.function.name",
+    ],
+  ])("are refused: %s", (_, messages, param) => {
+    expect(() => read(messages)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", param }));
+  });
+});
+
+describe("continuing", () => {
+  it.each<[string, unknown[], object, string | undefined, boolean]>([
+    ["nothing", [hi], {}, undefined, false],
+    ["nothing after an answer", [hi, oh], {}, undefined, false],
+    ["Mistral's prefix, which the answer repeats", [hi, { ...oh, prefix: true }], {}, "Oh", true],
+    ["no prefix of a user's message", [{ ...hi, prefix: true }], {}, undefined, false],
+    ["vLLM's final message", [hi, oh], { continue_final_message: true }, "Oh", false],
+    ["vLLM's final message with echo", [hi, oh], { continue_final_message: true, echo: true }, "Oh", true],
+    ["a final message without content", [hi, { role: "assistant" }], { continue_final_message: true }, "", false],
+  ])("%s", (_, messages, options, continued, showsContinued) => {
+    expect(conversationOf(messages, options)).toMatchObject({ continued, showsContinued });
+  });
+
+  it("leaves the final message open for the template", () => {
+    const { messages } = conversationOf([hi, oh], { continue_final_message: true });
+    expect(messages.at(-1)).toEqual({ ...oh, prefix: true });
+  });
+
+  it.each([
+    ["a user's message", [hi], {}],
+    ["a new answer as well", [hi, oh], { add_generation_prompt: true }],
+  ])("is refused with %s", (_, messages, options) => {
+    const refused = { code: "INVALID_REQUEST", param: "continue_final_message" };
+    const ask = () => conversationOf(messages, { continue_final_message: true, ...options });
+    expect(ask).toThrow(expect.objectContaining(refused));
+  });
+});
+
+describe("options", () => {
+  it("are absent where nothing was asked for", () => expect(conversationOf([hi]).options).toEqual({}));
+
+  it("carry what templates take", () => {
+    const tools = [{ name: "f" }];
+    const fields = read([hi], { add_generation_prompt: false, chat_template_kwargs: { thinking: true } });
+    expect(toConversation(fields, tools).options).toEqual({
+      tools,
+      addGenerationPrompt: false,
+      templateArguments: { thinking: true },
+    });
+  });
+
+  it("put Mistral's words first for safe_prompt", () => {
+    const { messages } = conversationOf([hi], { safe_prompt: true });
+    expect(messages.map(({ role }) => role)).toEqual(["system", "user"]);
+    expect(messages[0]?.content).toMatch(/^Always assist with care/);
+  });
+});

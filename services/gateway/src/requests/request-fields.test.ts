@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { generationFields, generationSchema, optional, parseRequest, refuseDeep } from "./request-fields.js";
+
+const schema = z.object({ ...generationFields, prompt: z.string(), tools: optional(z.array(z.unknown())) });
+const read = (body: unknown) => parseRequest(schema, body);
+
+describe("parseRequest", () => {
+  it("takes null for absent, and ignores unknown fields", () => {
+    const fields = read({ prompt: "a", temperature: null, user: "me", store: true });
+    expect([fields.temperature, fields.prompt]).toEqual([undefined, "a"]);
+    expect(fields).not.toHaveProperty("user");
+  });
+
+  it.each<[unknown, string | undefined, RegExp]>([
+    [undefined, "prompt", /^prompt: /],
+    [null, "prompt", /^prompt: /],
+    ["a", undefined, /expected object/],
+    [{ prompt: 5 }, "prompt", /expected string/],
+    [{ prompt: "a", top_p: 0 }, "top_p", /^top_p: /],
+    [{ prompt: "a", top_p: 0, temperature: 9 }, "temperature", /^temperature: /],
+    [{ prompt: "a", stop: ["", "b"] }, "stop.0", /^stop.0: /],
+    [{ prompt: "a", logit_bias: { x: 1 } }, "logit_bias.x", /the key must be a token id/],
+    [{ prompt: "a", logit_bias: { "5": 101 } }, "logit_bias.5", /<=100/],
+    [{ prompt: "a", stream_options: { include_usage: 1 } }, "stream_options.include_usage", /expected boolean/],
+    [{ prompt: "a", n: 17 }, "n", /16/],
+    [{ prompt: "a", seed: 0.5 }, "seed", /int/],
+  ])("%j: names the first bad field, %s", (body, param, message) => {
+    expect(() => read(body)).toThrow(
+      expect.objectContaining({ code: "INVALID_REQUEST", param, message: expect.stringMatching(message) }),
+    );
+  });
+});
+
+describe("fields of other servers", () => {
+  it.each<[string, unknown]>([
+    ["functions", [{}]],
+    ["function_call", "f"],
+    ["tool_choice", "required"],
+    ["use_beam_search", true],
+    ["bad_words", ["x"]],
+    ["allowed_token_ids", [1]],
+    ["chat_template", "{{ messages }}"],
+    ["samplers", ["top_k"]],
+    ["dry_multiplier", 0.8],
+    ["xtc_probability", 0.5],
+    ["typical_p", 0.9],
+    ["mirostat", 2],
+    ["audio", {}],
+  ])("%s: %j would change the answer, so it is refused", (name, value) => {
+    const refusal = { code: "INVALID_REQUEST", param: name, apiCode: "unsupported_parameter" };
+    expect(() => read({ prompt: "a", [name]: value })).toThrow(expect.objectContaining(refusal));
+  });
+
+  it.each<[string, unknown]>([
+    ["functions", []],
+    ["function_call", "none"],
+    ["tool_choice", "auto"],
+    ["use_beam_search", false],
+    ["bad_words", null],
+    ["dry_multiplier", 0],
+    ["xtc_probability", 0],
+    ["typical_p", 1],
+    ["mirostat", 0],
+  ])("%s: %j changes nothing, so it is ignored", (name, value) => {
+    expect(read({ prompt: "a", [name]: value }).prompt).toBe("a");
+  });
+
+  it("are read where the endpoint has them", () => expect(read({ prompt: "a", tools: [1] }).tools).toEqual([1]));
+});
+
+describe("nesting", () => {
+  const nested = (depth: number): unknown => (depth === 0 ? 1 : [nested(depth - 1)]);
+  it.each([0, 1, 999, 1000])("of %d levels is taken", (depth) => expect(() => refuseDeep(nested(depth))).not.toThrow());
+  it.each([1001, 5000])("of %d levels is refused", (depth) => {
+    expect(() => refuseDeep(nested(depth))).toThrow(expect.objectContaining({ code: "INVALID_REQUEST" }));
+  });
+  it("is looked for in objects too", () => {
+    expect(() => refuseDeep({ a: { b: nested(999) } })).toThrow("1000 levels");
+  });
+});
+
+it("every generation field may be absent", () => expect(() => generationSchema.parse({})).not.toThrow());

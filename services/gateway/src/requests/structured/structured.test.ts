@@ -1,0 +1,126 @@
+import { RhoneError } from "@rhone/common";
+import { checkEbnf } from "@rhone/grammar";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { parseRequest } from "../request-fields.js";
+import type { CallRules } from "../tools/call-rules.js";
+import { grammarOf } from "./grammar-of.js";
+import { readConstraint } from "./read-constraint.js";
+import { structuredFields } from "./structured-fields.js";
+
+const schema = z.object(structuredFields);
+const read = (body: object) => parseRequest(schema, body);
+const grammars = { check: async (grammar: string) => checkEbnf(grammar) };
+const ebnf = 'root ::= "yes" | "no"';
+const object = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
+
+describe("the field that asks for a form", () => {
+  it.each<[string, object, string]>([
+    ["OpenAI's object", { response_format: { type: "json_object" } }, "response_format"],
+    ["an object with a schema", { response_format: { type: "json_object", schema: object } }, "response_format"],
+    [
+      "OpenAI's schema",
+      { response_format: { type: "json_schema", json_schema: { schema: object } } },
+      "response_format",
+    ],
+    [
+      "Mistral's schema",
+      { response_format: { type: "json_schema", json_schema: { schema_definition: object } } },
+      "response_format",
+    ],
+    ["a schema beside the type", { response_format: { type: "json_schema", schema: object } }, "response_format"],
+    ["vLLM's json", { structured_outputs: { json: object } }, "structured_outputs.json"],
+    ["vLLM's json as text", { structured_outputs: { json: JSON.stringify(object) } }, "structured_outputs.json"],
+    ["vLLM's regex", { structured_outputs: { regex: "[0-9]+" } }, "structured_outputs.regex"],
+    ["vLLM's choice", { structured_outputs: { choice: ["a", "b"] } }, "structured_outputs.choice"],
+    ["vLLM's grammar", { structured_outputs: { grammar: ebnf } }, "structured_outputs.grammar"],
+    ["vLLM's json_object", { structured_outputs: { json_object: true } }, "structured_outputs.json_object"],
+    ["vLLM's older json", { guided_json: object }, "guided_json"],
+    ["vLLM's older regex", { guided_regex: "a+" }, "guided_regex"],
+    ["vLLM's older choice", { guided_choice: ["a"] }, "guided_choice"],
+    ["vLLM's older grammar", { guided_grammar: ebnf }, "guided_grammar"],
+    ["llama-server's schema", { json_schema: object }, "json_schema"],
+    ["llama-server's grammar", { grammar: ebnf }, "grammar"],
+  ])("%s", (_, body, param) => {
+    const found = grammarOf(read(body));
+    expect(found?.param).toBe(param);
+    expect(() => checkEbnf(found?.grammar ?? "")).not.toThrow();
+  });
+
+  it.each<[string, object]>([
+    ["nothing", {}],
+    ["text", { response_format: { type: "text" } }],
+    ["no object", { structured_outputs: { json_object: false } }],
+  ])("is none for %s", (_, body) => expect(grammarOf(read(body))).toBeUndefined());
+
+  it.each<[string, object, string]>([
+    ["two forms", { guided_regex: "a", grammar: ebnf }, "grammar"],
+    ["two kinds in one field", { structured_outputs: { regex: "a", choice: ["b"] } }, "structured_outputs.choice"],
+    ["a format without its schema", { response_format: { type: "json_schema" } }, "response_format.json_schema"],
+    ["a schema that nothing satisfies", { guided_json: false }, "guided_json"],
+    ["a broken pattern", { guided_regex: "(" }, "guided_regex"],
+    ["an unknown format", { response_format: { type: "xml" } }, "response_format.type"],
+    ["text that is no schema", { guided_json: "{" }, "guided_json"],
+    ["no choices", { guided_choice: [] }, "guided_choice"],
+  ])("is refused: %s", (_, body, param) => {
+    expect(() => grammarOf(read(body))).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", param }));
+  });
+});
+
+const calls = (format: Partial<CallRules["format"]>, strict = false): CallRules => ({
+  format: { marker: null, forced: false, names: ["f"], parallel: true, ...format },
+  grammar: 'root ::= "call"',
+  strict,
+});
+
+describe("the constraint", () => {
+  const ask = (body: object, options: { leadingSpace?: boolean; calls?: CallRules } = {}) =>
+    readConstraint(grammars, read(body), { leadingSpace: false, ...options });
+
+  it("is none where nothing is asked for", async () => {
+    expect(await ask({})).toBeNull();
+    expect(await ask({}, { calls: calls({}) })).toBeNull();
+  });
+
+  it("covers the whole answer", async () => {
+    expect(await ask({ grammar: ebnf })).toEqual({ grammar: ebnf, trigger: null, otherwise: null });
+  });
+
+  it("begins behind the space that the tokenizer adds", async () => {
+    const constraint = await ask({ grammar: ebnf }, { leadingSpace: true });
+    expect(constraint?.grammar).not.toBe(ebnf);
+    expect(() => checkEbnf(constraint?.grammar ?? "")).not.toThrow();
+  });
+
+  it("of forced calls is theirs alone, whatever else is asked for", async () => {
+    const constraint = await ask({ grammar: ebnf }, { calls: calls({ forced: true, marker: 5 }) });
+    expect(constraint).toEqual({ grammar: 'root ::= "call"', trigger: null, otherwise: null });
+  });
+
+  it("of calls that a token announces holds from that token on; the body's holds otherwise", async () => {
+    const constraint = await ask({ grammar: ebnf }, { calls: calls({ marker: 5 }) });
+    expect(constraint).toEqual({ grammar: 'root ::= "call"', trigger: 5, otherwise: ebnf });
+    expect(await ask({}, { calls: calls({ marker: 5 }) })).toMatchObject({ trigger: 5, otherwise: null });
+  });
+
+  it("of calls that only the text shows is either form", async () => {
+    const constraint = await ask({ grammar: ebnf }, { calls: calls({}) });
+    for (const part of ['"call"', '"yes"']) expect(constraint?.grammar).toContain(part);
+    expect(await ask({}, { calls: calls({}, true) })).not.toBeNull();
+  });
+
+  it("that takes too long to compile is refused by the field's name", async () => {
+    const slow = { check: () => Promise.reject(new RhoneError("INVALID_REQUEST", "took longer than 10 s to compile")) };
+    const asked = readConstraint(slow, read({ guided_regex: "a" }), { leadingSpace: false });
+    await expect(asked).rejects.toMatchObject({
+      param: "guided_regex",
+      message: expect.stringMatching(/^guided_regex took longer/),
+    });
+  });
+
+  it("passes other failures on as they are", async () => {
+    const broken = { check: () => Promise.reject(new Error("thread died")) };
+    const asked = readConstraint(broken, read({ guided_regex: "a" }), { leadingSpace: false });
+    await expect(asked).rejects.toThrow("thread died");
+  });
+});
