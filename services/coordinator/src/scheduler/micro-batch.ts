@@ -28,7 +28,7 @@ export interface OpenedSequence {
   readonly wireId: number;
 }
 
-/** What crosses the stages as one step. */
+/** The content of one step: it crosses the stages as one frame. */
 export interface MicroBatch {
   readonly copies: readonly PageCopy[];
   readonly opens: readonly OpenedSequence[];

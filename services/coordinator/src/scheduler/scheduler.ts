@@ -11,7 +11,7 @@ import { WaitingQueue } from "./queues.js";
 import { RunningSet } from "./running-set.js";
 import { Sequence } from "./sequence.js";
 
-/** What a pipeline offers for the time of one epoch. */
+/** A pipeline's capacity and speed, for the time of one epoch. */
 export interface PipelineShape {
   readonly stages: number;
   readonly pages: number;
@@ -30,7 +30,7 @@ export interface SchedulerOptions {
   readonly maxDrafts: number;
 }
 
-/** What became of one span of a micro-batch. */
+/** The outcome of one span of a micro-batch. */
 export interface SpanOutcome {
   readonly span: PlannedSpan;
   /** The tokens that its sequence continues with. */

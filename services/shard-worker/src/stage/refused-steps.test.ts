@@ -114,3 +114,14 @@ test("a step with values replaced at random is refused by the name of a field an
   expect(seen.refused).toBeGreaterThan(50);
   expect(seen.ran).toBeGreaterThan(50);
 });
+
+test("a step with a grammar that cannot be used fails before any of it is done", async () => {
+  const { stage } = shard;
+  stage.reset();
+  await runMessage(stage, FIRST);
+  const [open] = VALID.opens ?? [];
+  const constraint = { grammar: "root ::= (" };
+  await expect(runMessage(stage, { ...VALID, opens: [{ ...open, constraint }] })).rejects.toThrow();
+  expect([1, 2].map((sequence) => stage.pageCount(sequence))).toEqual([1, undefined]);
+  expect(await runMessage(stage, VALID)).toMatchObject({ kind: "results" }); // as if the other had never come
+});
