@@ -159,6 +159,8 @@ export const TOKEN_DATA_LAYOUT = { id: 0, logit: 4, p: 8, size: 12 } as const;
 export const TOKEN_DATA_ARRAY_LAYOUT = { data: 0, count: 8, selected: 16, sorted: 24, size: 32 } as const;
 /** `LLAMA_VOCAB_TYPE_NONE` */
 export const VOCAB_TYPE_NONE = 0;
+/** `LLAMA_TOKEN_ATTR_UNKNOWN` */
+export const TOKEN_ATTR_UNKNOWN = 1;
 /** `LLAMA_TOKEN_NULL` */
 export const TOKEN_NULL = -1;
 
@@ -190,9 +192,6 @@ export const bindLlama = (fn: Declare) => ({
   vocabIsControl: fn("bool", "llama_vocab_is_control", ["ptr", "int32_t"]),
   vocabBos: fn("int32_t", "llama_vocab_bos", ["ptr"]),
   vocabEos: fn("int32_t", "llama_vocab_eos", ["ptr"]),
-  vocabEot: fn("int32_t", "llama_vocab_eot", ["ptr"]),
-  vocabGetAddBos: fn("bool", "llama_vocab_get_add_bos", ["ptr"]),
-  vocabGetAddEos: fn("bool", "llama_vocab_get_add_eos", ["ptr"]),
   tokenize: fn("int32_t", "llama_tokenize", ["ptr", "ptr", "int32_t", "maybe", "int32_t", "bool", "bool"]),
   tokenToPiece: fn("int32_t", "llama_token_to_piece", ["ptr", "int32_t", "ptr", "int32_t", "int32_t", "bool"]),
   logSet: fn("void", "llama_log_set", ["maybe", "maybe"]),

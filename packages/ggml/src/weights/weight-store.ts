@@ -68,12 +68,6 @@ export class WeightStore {
     return [...this.#home.keys()];
   }
 
-  /** The name of the buffer type that holds `name`. */
-  bufferTypeOf(name: string): string {
-    this.#storage(name);
-    return this.#home.get(name) ?? "";
-  }
-
   /** Throws TENSOR_MISSING for a name that was not declared. */
   get(name: string): Tensor {
     return this.#storage(name).get(name);
