@@ -8,24 +8,24 @@ import { parse, walk } from "./source/syntax.mjs";
 
 const MOST_COLUMNS = 120;
 
-/** What readers stumble over, and what to write. */
+/** Phrases that readers stumble over, and what to write instead. A space matches a line break too. */
 const PHRASES = [
-  [/\bso many\b/i, "the number: N, that many, this many"],
-  [/\b(for|of) so long\b/i, "for this long"],
-  [/\banew\b/i, "again, or from scratch"],
-  [/\bonce more\b/i, "again"],
-  [/\bwho(so)?ever\b/i, "the caller, the client, …"],
-  [/\bstands? (?!for\b|in for\b|alone\b|still\b)/i, "is, or are kept"],
-  [/\blies? (?!about\b|outside\b|between\b|within\b)/i, "is, or are kept"],
-  [/\bthat of\b/i, "the thing's name"],
-  [/\bof their coming\b/i, "of arrival"],
-  [/\bis another\b/i, "changes, or differs"],
-  [/\bunheeded\b/i, "ignored"],
-  [/\bthought over\b/i, "reconsidered"],
-  [/\bgone on with\b/i, "continued"],
-  [/\bsuch (is|are|of)\b/i, "the thing's name"],
-  [/\b(there|where|here)(of|upon|to|fore)\b(?<!\btherefore)/i, "plainer words"],
-];
+  ["so many", "the number: N, that many, this many"],
+  ["(for|of) so long", "for this long"],
+  ["anew", "again, or from scratch"],
+  ["once more", "again"],
+  ["who(so)?ever", "the caller, the client, …"],
+  ["stands?(?! (for|in for|alone|still))", "is, or are kept"],
+  ["lies?(?! (about|outside|between|within))", "is, or are kept"],
+  ["that of", "the thing's name"],
+  ["of their coming", "of arrival"],
+  ["is another", "changes, or differs"],
+  ["unheeded", "ignored"],
+  ["thought over", "reconsidered"],
+  ["gone on with", "continued"],
+  ["such (is|are|of)", "the thing's name"],
+  ["(there|where|here)(of|upon|to)", "plainer words"],
+].map(([phrase, instead]) => ({ pattern: new RegExp(`\\b${phrase.replaceAll(" ", "\\s+")}\\b`, "gi"), instead }));
 
 /** Texts that people do not write here, or that quote others. */
 const SKIPPED =
@@ -49,13 +49,13 @@ const trackedFiles = (root) =>
     .split("\n")
     .filter((path) => path !== "" && !SKIPPED.test(path));
 
-/** Finds phrases also where they are broken over two lines of a comment. `line` is the first line of `text`. */
+/** `line` is the first line of `text`. */
 function phrasesIn({ text, line }) {
-  const flat = text.replace(/\n[ \t]*\*?/g, (gap) => " ".repeat(gap.length));
-  return PHRASES.flatMap(([pattern, instead]) =>
-    [...flat.matchAll(new RegExp(pattern.source.replaceAll(" ", "\\s+"), "gi"))].map(({ 0: found, index }) => {
+  const flat = text.replace(/\n[ \t]*\*/g, (gap) => " ".repeat(gap.length));
+  return PHRASES.flatMap(({ pattern, instead }) =>
+    [...flat.matchAll(pattern)].map(({ 0: found, index }) => {
       const at = line + text.slice(0, index).split("\n").length - 1;
-      return `${at}: "${found.trim().replace(/\s+/g, " ")}"; say ${instead}`;
+      return `${at}: "${found.replace(/\s+/g, " ")}"; say ${instead}`;
     }),
   );
 }

@@ -14,6 +14,11 @@ it.each([
   expect(found("a.ts", text)).toEqual([`a.ts:${line}: "for so long"; say for this long`]);
 });
 
+it("knows which word follows, also on the next line", () => {
+  expect(found("a.ts", "/**\n * It stands\n *   for it.\n */")).toEqual([]);
+  expect(found("a.ts", "/**\n * It stands\n *   there.\n */")).toEqual(['a.ts:2: "stands"; say is, or are kept']);
+});
+
 it("leaves names and code alone", () => {
   expect(found("a.ts", "export const whoever = { anew: 1 }.anew;")).toEqual([]);
 });

@@ -1,13 +1,70 @@
-import { expect, it } from "vitest";
-import { byteCount } from "./option-parsers.js";
+import { InvalidArgumentError } from "commander";
+import { describe, expect, it } from "vitest";
+import { byteCount, decimalNumber, port, positiveList, simulation, targetItl, wholeNumber } from "./option-parsers.js";
 
-it.each([
-  ["1000", 1000],
-  ["700M", 7e8],
-  ["1.5GB", 15e8],
-  ["64k", 64_000],
-])("reads %s as bytes", (text, bytes) => expect(byteCount(text)).toBe(bytes));
+describe("wholeNumber", () => {
+  const parse = wholeNumber({ least: 2, most: 16 });
 
-it.each(["", "0", "-1", "6T", "G", "1e9"])('refuses "%s" as bytes', (text) => {
-  expect(() => byteCount(text)).toThrow(/number of bytes/);
+  it.each(["2", "16", "007"])("reads %s", (text) => expect(parse(text)).toBe(Number(text)));
+
+  it.each(["1", "17", "-3", "2.5", "1e1", "", " 3", "0x4", "two"])('refuses "%s"', (text) => {
+    expect(() => parse(text)).toThrow(InvalidArgumentError);
+    expect(() => parse(text)).toThrow("Give a whole number from 2 to 16.");
+  });
+
+  it("names only the lower bound when there is no upper one", () => {
+    expect(() => wholeNumber({ least: 1 })("0")).toThrow("Give a whole number of at least 1.");
+    expect(() => wholeNumber({ least: 1 })("9007199254740993")).toThrow();
+  });
+});
+
+describe("decimalNumber", () => {
+  it.each([
+    ["0.2", 0.2],
+    ["2", 2],
+    ["1e-1", 0.1],
+  ])("reads %s", (text, value) => expect(decimalNumber({ least: 0, most: 2 })(text)).toBe(value));
+
+  it.each(["-0.1", "2.1", "", " ", "much", "NaN"])('refuses "%s"', (text) => {
+    expect(() => decimalNumber({ least: 0, most: 2 })(text)).toThrow("Give a number from 0 to 2.");
+  });
+
+  it("refuses infinity even without an upper bound", () => {
+    expect(() => decimalNumber({ least: 0 })("Infinity")).toThrow("Give a number of at least 0.");
+  });
+});
+
+describe("port", () => {
+  it.each(["0", "80", "65535"])("takes %s", (text) => expect(port(text)).toBe(Number(text)));
+  it("refuses 65536", () => expect(() => port("65536")).toThrow(/from 0 to 65535/));
+});
+
+describe("positiveList", () => {
+  it("reads numbers between commas", () => expect(positiveList("1, 4,16")).toEqual([1, 4, 16]));
+  it.each(["", "1,,2", "1,0", "1;2"])('refuses "%s"', (text) => expect(() => positiveList(text)).toThrow(/at least 1/));
+});
+
+describe("byteCount", () => {
+  it.each([
+    ["1000", 1000],
+    ["700M", 7e8],
+    ["1.5GB", 15e8],
+    ["64k", 64_000],
+  ])("reads %s", (text, bytes) => expect(byteCount(text)).toBe(bytes));
+
+  it.each(["", "0", "-1", "6T", "G", "1e9"])('refuses "%s"', (text) => {
+    expect(() => byteCount(text)).toThrow(/number of bytes, such as 6G/);
+  });
+});
+
+describe("targetItl", () => {
+  it.each(["auto", "off", "50", "12.5"])("takes %s", (text) => expect(targetItl(text)).toBe(text));
+  it.each(["0", "-5", "fast", ""])('refuses "%s"', (text) => expect(() => targetItl(text)).toThrow(/auto, off or/));
+});
+
+describe("simulation", () => {
+  it.each(["null", "stage-ms=5", "stage-ms=5,row-bytes=100"])("takes %s", (text) => {
+    expect(simulation(text)).toBe(text);
+  });
+  it.each(["half", "", "stage-ms=x"])('refuses "%s"', (text) => expect(() => simulation(text)).toThrow(/^Give null/));
 });

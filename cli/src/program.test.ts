@@ -1,34 +1,63 @@
+import { CommanderError } from "commander";
 import { describe, expect, it } from "vitest";
 import { createProgram } from "./program.js";
+import { runCommand } from "./testing/run-command.js";
 
-function silentProgram() {
-  const program = createProgram(new AbortController().signal);
-  const visit = (command: typeof program): void => {
-    command.exitOverride().configureOutput({ writeOut: () => {}, writeErr: () => {} });
-    for (const each of command.commands) visit(each);
-  };
-  visit(program);
-  return program;
-}
+describe("help", () => {
+  it("lists every command, the exit codes and the environment", async () => {
+    const { stdout, error } = await runCommand("--help");
+    expect(error).toMatchObject({ exitCode: 0 });
+    for (const { name } of createProgram(new AbortController().signal).commands.map((each) => ({
+      name: each.name(),
+    }))) {
+      expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, "m"));
+    }
+    expect(stdout).toMatch(/Exit codes: +0 success, 1 failure, 2 wrong usage or settings, 3 no cluster is running/);
+    expect(stdout).toContain("RHONE_HOME");
+  });
 
-const run = (...args: string[]) => silentProgram().parseAsync(args, { from: "user" });
+  it("describes every option of every command", () => {
+    const undescribed: string[] = [];
+    const visit = (command: ReturnType<typeof createProgram>): void => {
+      for (const { long, description } of command.options)
+        if (description === "") undescribed.push(`${command.name()} ${long}`);
+      for (const each of command.commands) {
+        if (each.description() === "") undescribed.push(each.name());
+        visit(each);
+      }
+    };
+    visit(createProgram(new AbortController().signal));
+    expect(undescribed).toEqual([]);
+  });
+});
 
-describe("wrong use", () => {
+describe("wrong usage", () => {
   it.each([
     ["an unknown command", ["serve"], "commander.unknownCommand"],
     ["an unknown flag", ["model", "ls", "--all"], "commander.unknownOption"],
     ["a missing argument", ["model", "pull"], "commander.missingArgument"],
     ["a missing flag", ["model", "synth", "--preset", "tiny"], "commander.missingMandatoryOptionValue"],
     ["a bad number", ["model", "synth", "-p", "tiny", "-o", "x", "--layers", "0"], "commander.invalidArgument"],
+    ["a port out of range", ["up", "--port", "70000"], "commander.invalidArgument"],
+    ["memory in words", ["up", "--memory", "lots"], "commander.invalidArgument"],
+    ["a K/V type that is none", ["up", "--kv-type", "q2"], "commander.invalidArgument"],
+    ["more drafts than a step takes", ["up", "--speculate", "33"], "commander.invalidArgument"],
+    ["a gap that is none", ["up", "--target-itl", "fast"], "commander.invalidArgument"],
+    ["a temperature above 2", ["generate", "-t", "2.1"], "commander.invalidArgument"],
+    ["four numbers of streams", ["plan", "--concurrency", "1,2,3,4"], "commander.invalidArgument"],
+    ["a scenario's bad count", ["bench", "sweep", "-c", "1,x"], "commander.invalidArgument"],
+    ["a layout that is none", ["bench", "sweep", "--baseline-kv", "both"], "commander.invalidArgument"],
     ["a key without a name", ["keys", "create"], "commander.missingArgument"],
     ["a key's name with blanks", ["keys", "create", "a b"], "commander.invalidArgument"],
     ["a limit that is none", ["keys", "create", "a", "--rpm", "-1"], "commander.invalidArgument"],
     ["a mode of auth that is none", ["up", "--auth", "maybe"], "commander.invalidArgument"],
-  ])("refuses %s", (_, args, code) => expect(run(...args)).rejects.toMatchObject({ code }));
-
-  it("names the nearest models", () =>
-    expect(run("model", "pull", "mistrl-7b-v0.1")).rejects.toMatchObject({
-      code: "MODEL_NOT_FOUND",
-      message: expect.stringContaining("mistral-7b"),
-    }));
+  ])("%s: an error and one line about help", async (_, args, code) => {
+    const { stderr, error } = await runCommand(...args);
+    expect(error).toBeInstanceOf(CommanderError);
+    expect(error).toMatchObject({ code });
+    const [message, ...rest] = stderr.trimEnd().split("\n");
+    expect(message).toMatch(/^error: /);
+    expect(rest.at(-1)).toBe("Add --help for usage.");
+    expect(rest.length).toBeLessThanOrEqual(2);
+  });
 });

@@ -1,24 +1,31 @@
 import { fork } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common";
 import { childEnvironment } from "../config.js";
 import { createDataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { ProgressEvent, Report } from "./progress.js";
 
-const SUPERVISOR = fileURLToPath(new URL("./supervisor-main.js", import.meta.url));
+export interface DetachRequest {
+  readonly options: ClusterOptions;
+  readonly report: Report;
+  /** Gives the start up. */
+  readonly stop: AbortSignal;
+  /** The JavaScript file of the supervisor. */
+  readonly supervisor: string;
+}
 
 /**
  * Starts a cluster under a supervisor in the background and returns when it is ready. Throws the reason when the
  * cluster fails, or CANCELLED when `stop` is aborted first; none of its processes is left then.
  */
-export async function startDetached(options: ClusterOptions, report: Report, stop: AbortSignal): Promise<void> {
+export async function startDetached(request: DetachRequest): Promise<void> {
+  const { options, report, stop, supervisor: entry } = request;
   const dataDir = dataDirAt(options.dataDir);
   await createDataDir(dataDir);
   const log = openSync(join(dataDir.logs, "supervisor.log"), "a", 0o600);
-  const supervisor = fork(SUPERVISOR, [JSON.stringify(options)], {
+  const supervisor = fork(entry, [JSON.stringify(options)], {
     env: childEnvironment(),
     execArgv: [],
     detached: true,

@@ -21,7 +21,7 @@ const STALLED_MS = 180_000;
 
 /** Reports the progress of a pipeline until it is ready. Throws its error when it fails, NO_PIPELINE when it stalls. */
 export async function watchPipeline({ operations, workers, report, signal }: WatchOptions): Promise<void> {
-  const stall = new StallWatch();
+  const stall = new StallWatch(performance.now());
   let reached = 0;
   for (;;) {
     signal.throwIfAborted();
@@ -35,21 +35,25 @@ export async function watchPipeline({ operations, workers, report, signal }: Wat
       }
       if (status.state === "ready") return;
       if (status.state !== "failed" && current >= reached) report({ kind: "phase", phase, text, done: false });
-      stall.check(status);
+      stall.check(status, performance.now());
     }
     await sleep(POLL_MS, undefined, { signal }).catch(() => {});
   }
 }
 
 /** Decides when to give up a pipeline that does not become ready. */
-class StallWatch {
+export class StallWatch {
   #seen = "";
-  #movedAt = performance.now();
+  #movedAt: number;
   #failedAt: number | undefined;
   #failures = 0;
 
-  check(status: ClusterStatus): void {
-    const now = performance.now();
+  constructor(nowMs: number) {
+    this.#movedAt = nowMs;
+  }
+
+  /** Throws the pipeline's own error when it fails for longer than 3 s or 3 times, NO_PIPELINE when it stalls. */
+  check(status: Pick<ClusterStatus, "state" | "reason" | "workers">, now: number): void {
     const failed = status.state === "failed";
     if (failed && this.#failedAt === undefined) {
       this.#failedAt = now;

@@ -52,28 +52,44 @@ async function chat(
   target: Omit<GenerationRequest, "input" | "signal">,
   { signal, style }: CommandContext,
 ): Promise<void> {
-  const start: readonly Message[] = system === undefined ? [] : [{ role: "system", content: system }];
-  let messages = start;
   const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: style.bold("> ") });
   lines.on("SIGINT", () => lines.close());
   signal.addEventListener("abort", () => lines.close(), { once: true });
+  const conversation = new Conversation(system);
   lines.prompt();
   for await (const line of lines) {
-    const content = line.trim();
-    if (content === "/exit") break;
-    if (content === "/reset") messages = start;
-    else if (content !== "") {
-      const asked: readonly Message[] = [...messages, { role: "user", content }];
-      try {
-        const answer = await printAnswer(streamText({ ...target, input: { messages: asked }, signal }));
-        messages = [...asked, { role: "assistant", content: answer }];
-      } catch (error) {
-        process.stderr.write(`${formatError(error, style)}\n`); // and the conversation continues without this question
-      }
+    if (line.trim() === "/exit") break;
+    try {
+      await conversation.say(line, (messages) => {
+        return printAnswer(streamText({ ...target, input: { messages }, signal }));
+      });
+    } catch (error) {
+      process.stderr.write(`${formatError(error, style)}\n`);
     }
     lines.prompt();
   }
   lines.close();
+}
+
+/** The messages so far. A question whose answer fails is forgotten, and the conversation continues. */
+export class Conversation {
+  readonly #start: readonly Message[];
+  #messages: readonly Message[];
+
+  constructor(system: string | undefined) {
+    this.#start = system === undefined ? [] : [{ role: "system", content: system }];
+    this.#messages = this.#start;
+  }
+
+  /** Asks with all messages so far; /reset drops them, a blank line does nothing. Throws the error of `ask`. */
+  async say(line: string, ask: (messages: readonly Message[]) => Promise<string>): Promise<void> {
+    const content = line.trim();
+    if (content === "/reset") this.#messages = this.#start;
+    else if (content !== "") {
+      const asked: readonly Message[] = [...this.#messages, { role: "user", content }];
+      this.#messages = [...asked, { role: "assistant", content: await ask(asked) }];
+    }
+  }
 }
 
 async function printAnswer(pieces: AsyncIterable<string>): Promise<string> {

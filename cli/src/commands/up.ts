@@ -8,7 +8,7 @@ import { stopCluster } from "../cluster/stop-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import { port } from "../option-parsers.js";
-import { ENTRY_POINTS } from "../processes/entry-points.js";
+import { ENTRY_POINTS, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
 import { addClusterFlags, addDataDirFlag } from "./flags.js";
 
@@ -70,7 +70,7 @@ async function up({ detach, ...asked }: UpOptions, signal: AbortSignal): Promise
   const renderer = new PhaseRenderer(process.stdout, style);
   const report = renderer.show.bind(renderer);
   try {
-    if (detach) return await startDetached(options, report, signal);
+    if (detach) return await startDetached({ options, report, stop: signal, supervisor: SUPERVISOR_ENTRY });
     const { stop, kill } = listenForStop(() => renderer.note("Stopping. Press Ctrl-C again to kill all processes."));
     await runCluster({ options, config, entryPoints: ENTRY_POINTS, report, stop, kill });
     renderer.note("stopped");

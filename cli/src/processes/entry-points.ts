@@ -19,6 +19,9 @@ export const ENTRY_POINTS: EntryPoints = {
   gateway: service("gateway/dist/main.js"),
 };
 
+/** Runs a cluster in the background, for `rhone up --detach`. */
+export const SUPERVISOR_ENTRY = fromHere("../cluster/supervisor-main.js");
+
 /** The coordinator's scheduler on a virtual clock, for `rhone bench scale`. */
 export const SIMULATION_ENTRY = service("coordinator/dist/simulation/main.js");
 

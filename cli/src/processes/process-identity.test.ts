@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { expect, test } from "vitest";
-import { identifyProcess, isAlive, signalProcess } from "./process-identity.js";
+import { expect, onTestFinished, test } from "vitest";
+import { endProcesses, identifyProcess, isAlive, signalProcess, untilGone } from "./process-identity.js";
 
 test("this process is alive, another start under its number is not", () => {
   const self = identifyProcess(process.pid);
@@ -21,4 +21,30 @@ test("a process that ended is neither alive nor signalled", async () => {
   await ended;
   expect(isAlive(identity)).toBe(false);
   expect(signalProcess(identity, "SIGTERM")).toBe(false);
+});
+
+async function childThat(source: string) {
+  const child = spawn(process.execPath, ["-e", `${source}; console.log("up"); setInterval(() => {}, 1000)`]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  const identity = identifyProcess(child.pid ?? 0);
+  if (identity === null) throw new Error("the child was not found");
+  return { child, identity };
+}
+
+test("processes are ended by SIGTERM, and waited for", async () => {
+  const [one, two] = [await childThat(""), await childThat("")];
+  await endProcesses([one.identity, two.identity]);
+  expect([one.identity, two.identity].map(isAlive)).toEqual([false, false]);
+  expect([one.child.signalCode, two.child.signalCode]).toEqual(["SIGTERM", "SIGTERM"]);
+});
+
+test("waiting for a process ends at its deadline", async () => {
+  const { identity } = await childThat('process.on("SIGTERM", () => {})');
+  expect(await untilGone([identity], 1)).toBe(false);
+  expect(await untilGone([], 0)).toBe(true);
+});
+
+test("nothing alive has the number of a process that never was", () => {
+  expect(identifyProcess(2 ** 30)).toBeNull();
 });

@@ -1,5 +1,8 @@
+import { chmod, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { redisSettings } from "./redis-server.js";
+import { temporaryFolder } from "../testing/temporary-folder.js";
+import { redisSettings, startRedisServer } from "./redis-server.js";
 
 const common = { binary: "redis-server", dataFolder: '/data/a "b"', runFolder: "/run" };
 
@@ -8,10 +11,27 @@ describe("redisSettings", () => {
     const settings = redisSettings({ ...common, address: { socket: "/run/redis.sock" } }).split("\n");
     expect(settings).toEqual(expect.arrayContaining(["port 0", 'unixsocket "/run/redis.sock"', "appendonly yes"]));
     expect(settings).toContain('dir "/data/a \\"b\\""');
+    expect(settings).toContain("maxmemory-policy noeviction");
   });
 
   it("asks for a password on a port", () => {
     const settings = redisSettings({ ...common, address: { port: 7777, password: "secret" } }).split("\n");
     expect(settings).toEqual(expect.arrayContaining(["bind 127.0.0.1", "port 7777", "requirepass secret"]));
+  });
+});
+
+describe("startRedisServer", () => {
+  it("gives the server its settings by pipe, records its process and stops it", async () => {
+    const folder = await temporaryFolder();
+    const binary = join(folder, "redis-server");
+    await writeFile(binary, `#!/bin/sh\necho "$@" > ${folder}/args\ncat > ${folder}/settings\nexec sleep 60\n`);
+    await chmod(binary, 0o755);
+    const address = { port: 7777, password: "secret" };
+    const stop = await startRedisServer({ binary, dataFolder: folder, runFolder: folder, address });
+    const read = (name: string) => readFile(join(folder, name), "utf8").catch(() => "");
+    await expect.poll(() => read("settings")).toContain("requirepass secret");
+    expect(await read("args")).toBe("-\n"); // every user of the machine can read it
+    expect(JSON.parse(await read("redis-server.json"))).toMatchObject({ pid: expect.any(Number) });
+    await stop();
   });
 });

@@ -117,7 +117,7 @@ export function createMetrics() {
     }),
     stageOverheadSeconds: new Counter({
       name: "rhone_stage_overhead_seconds_total",
-      help: "Time that each stage spent on a step without computing: reading, building the graph, sending.",
+      help: "Time that each stage spent on a step without computing: reading and checking it, writing the result.",
       labelNames: ["stage"] as const,
       registers,
     }),

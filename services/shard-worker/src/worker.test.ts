@@ -4,7 +4,7 @@ import { openGguf, readModelConfig } from "@rhone/model";
 import { expect, onTestFinished, test } from "vitest";
 import { TestReceiver } from "../../../packages/common/src/grpc/testing/frame-receiver.js";
 import { shardWorkerSettings } from "./config.js";
-import { GREEDY, tokenBytes } from "./testing/run-message.js";
+import { GREEDY, tokenBytes } from "./testing/steps.js";
 import { type JoinStream, TestCoordinator } from "./testing/test-coordinator.js";
 import { startShardWorker } from "./worker.js";
 

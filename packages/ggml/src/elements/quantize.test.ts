@@ -26,6 +26,26 @@ describe("quantizeChunk", () => {
     expect(error).toBeLessThanOrEqual(worst);
   });
 
+  it.each(["Q4_1", "Q5_1", "Q3_K", "Q5_K", "IQ4_NL", "IQ4_XS", "TQ1_0", "TQ2_0", "MXFP4"] as const)(
+    "writes every row of %s by itself",
+    (name) => {
+      const type = GgmlType[name];
+      const whole = quantizeChunk(engine, { type, source, nPerRow: 256 });
+      const rows = [0, 1, 2, 3].map((row) =>
+        quantizeChunk(engine, { type, source: source.subarray(256 * row, 256 * (row + 1)), nPerRow: 256 }),
+      );
+      expect(Buffer.concat(rows).equals(whole)).toBe(true);
+      expect(dequantize(engine, type, whole).every(Number.isFinite)).toBe(true);
+    },
+  );
+
+  it("copies f32, so that the caller may go on writing to its own", () => {
+    const own = Float32Array.of(1, 2, 3, 4);
+    const bytes = quantizeChunk(engine, { type: GgmlType.F32, source: own.subarray(1, 3), nPerRow: 2 });
+    own.fill(0);
+    expect([...dequantize(engine, GgmlType.F32, bytes)]).toEqual([2, 3]);
+  });
+
   it("refuses types that need more than the numbers, rows that don't divide, and part rows", () => {
     const unsupported = expect.objectContaining({ code: "TENSOR_TYPE_UNSUPPORTED" });
     for (const type of [GgmlType.IQ2_XXS, GgmlType.I32, GgmlType.Q8_K]) {

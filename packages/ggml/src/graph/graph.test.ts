@@ -5,6 +5,7 @@ import { dequantize, quantizeChunk } from "../elements/quantize.js";
 import { openEngine } from "../native/engine.js";
 import type { Tensor } from "../tensors/tensor.js";
 import { TensorStorage } from "../tensors/tensor-storage.js";
+import { series, worstDifference } from "../testing/series.js";
 import { Graph } from "./graph.js";
 
 const engine = openEngine();
@@ -20,15 +21,6 @@ beforeEach(() => {
 });
 afterEach(() => graph.close());
 
-/** A repeatable series in [-1, 1). */
-function series(n: number, seed = 1): Float32Array {
-  let state = seed;
-  return Float32Array.from({ length: n }, () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
-}
-
 const f16 = (values: Float32Array) =>
   quantizeChunk(engine, { type: GgmlType.F16, source: values, nPerRow: values.length });
 
@@ -40,11 +32,8 @@ async function run(result: Tensor, inputs: ReadonlyMap<Tensor, ArrayBufferView>)
   return graph.read(result, new Float32Array(result.ne.reduce((a, b) => a * b)));
 }
 
-const expectClose = (actual: Float32Array, expected: ArrayLike<number>, tolerance: number) => {
-  expect(actual.length).toBe(expected.length);
-  const worst = actual.reduce((most, value, i) => Math.max(most, Math.abs(value - (expected[i] ?? Number.NaN))), 0);
-  expect(worst).toBeLessThan(tolerance);
-};
+const expectClose = (actual: Float32Array, expected: ArrayLike<number>, tolerance: number) =>
+  expect(worstDifference(actual, expected)).toBeLessThan(tolerance);
 
 describe("Graph", () => {
   it("multiplies matrices as JavaScript does", async () => {
@@ -228,6 +217,129 @@ describe("Graph", () => {
       }
     }
     expectClose(result, expected, 5e-3);
+  });
+
+  it("repeats the second operand of add and mul over the first", async () => {
+    const [x, row] = [series(12, 1), series(4, 2)];
+    for (const { op, apply } of [
+      { op: "add", apply: (a: number, b: number) => a + b },
+      { op: "mul", apply: (a: number, b: number) => a * b },
+    ] as const) {
+      graph.reset();
+      const [a, b] = [graph.input(GgmlType.F32, [4, 3]), graph.input(GgmlType.F32, [4])];
+      const inputs = new Map([
+        [a, x],
+        [b, row],
+      ]);
+      expectClose(
+        await run(graph[op](a, b), inputs),
+        x.map((value, i) => apply(value, row[i % 4] ?? 0)),
+        1e-6,
+      );
+    }
+  });
+
+  it.each([
+    { dimension: 0, expected: [0, 1, 10, 11, 12, 2, 3, 13, 14, 15] },
+    { dimension: 1, expected: [0, 1, 2, 3, 10, 11, 12, 13] },
+  ])("joins tensors along dimension $dimension", async ({ dimension, expected }) => {
+    const a = graph.input(GgmlType.F32, [2, 2]);
+    const b = graph.input(GgmlType.F32, dimension === 0 ? [3, 2] : [2, 2]);
+    const values = Float32Array.from({ length: dimension === 0 ? 6 : 4 }, (_, i) => 10 + i);
+    const inputs = new Map([
+      [a, Float32Array.of(0, 1, 2, 3)],
+      [b, values],
+    ]);
+    expect([...(await run(graph.concat(a, b, dimension), inputs))]).toEqual(expected);
+  });
+
+  it("converts by cast and by cpy, rounding as f16 does", () => {
+    const values = Float32Array.of(1, 0.1, -65504, 1e-8);
+    const x = graph.input(GgmlType.F32, [4]);
+    const target = TensorStorage.open(backend, [{ name: "t", type: GgmlType.F16, ne: [4] }]);
+    graph.expand(graph.cpy(x, target.get("t")));
+    const cast = graph.output(graph.cast(x, GgmlType.F16));
+    graph.allocate();
+    graph.setInput(x, values);
+    backend.computeSync(graph);
+    const half = f16(values);
+    expect(graph.read(cast, new Uint8Array(8))).toEqual(half);
+    expect(target.read("t", new Uint8Array(8))).toEqual(half);
+    graph.reset();
+    target.close();
+  });
+
+  it("looks at the same bytes in other shapes", () => {
+    const x = graph.input(GgmlType.F32, [4, 6]);
+    const views = {
+      reshape2d: graph.reshape2d(x, [8, 3]),
+      reshape3d: graph.reshape3d(x, [2, 3, 4]),
+      view2d: graph.view2d(x, [2, 3], [32]),
+      view4d: graph.view4d(x, [2, 2, 2, 1], { nb: [16, 48, 96], offsetBytes: 8 }),
+    };
+    const copies = Object.values(views).map((view) => graph.output(graph.cast(view, GgmlType.F32)));
+    graph.allocate();
+    graph.setInput(
+      x,
+      Float32Array.from({ length: 24 }, (_, i) => i),
+    );
+    backend.computeSync(graph);
+    expect(Object.values(views).map(({ ne }) => ne)).toEqual([
+      [8, 3, 1, 1],
+      [2, 3, 4, 1],
+      [2, 3, 1, 1],
+      [2, 2, 2, 1],
+    ]);
+    const read = copies.map((copy) => [...graph.read(copy, new Float32Array(copy.packedBytes / 4))]);
+    expect(read[0]).toEqual(Array.from({ length: 24 }, (_, i) => i));
+    expect(read[1]).toEqual(read[0]);
+    expect(read[2]).toEqual([0, 1, 8, 9, 16, 17]);
+    expect(read[3]).toEqual([2, 3, 6, 7, 14, 15, 18, 19]);
+  });
+
+  it("scales positions and divides frequencies for longer contexts", async () => {
+    const dims = 8;
+    const [x, factors] = [series(dims), Float32Array.of(1, 2, 4, 8)];
+    const input = graph.input(GgmlType.F32, [dims, 1, 1]);
+    const at = graph.input(GgmlType.I32, [1]);
+    const freqFactors = graph.input(GgmlType.F32, [dims / 2]);
+    const rotated = graph.ropeExt(input, at, { mode: "norm", dims, freqBase: 10000, freqScale: 0.5, freqFactors });
+    const result = await run(
+      rotated,
+      new Map<Tensor, ArrayBufferView>([
+        [input, x],
+        [at, Int32Array.of(30)],
+        [freqFactors, factors],
+      ]),
+    );
+    const expected = x.map((value, dim) => {
+      const angle = (30 * 0.5 * 10000 ** (-(dim - (dim % 2)) / dims)) / (factors[dim >> 1] ?? 1);
+      const other = x[dim ^ 1] ?? 0;
+      return value * Math.cos(angle) + (dim % 2 === 0 ? -1 : 1) * other * Math.sin(angle);
+    });
+    expectClose(result, expected, 1e-5);
+  });
+
+  it("knows which inputs anything computed needs", () => {
+    const [used, unused] = [graph.input(GgmlType.F32, [16]), graph.input(GgmlType.F32, [16])];
+    graph.add(unused, unused);
+    graph.output(graph.add(used, used));
+    graph.allocate();
+    expect([graph.isNeeded(used), graph.isNeeded(unused)]).toEqual([true, false]);
+    expect(() => graph.setInput(unused, new Float32Array(16))).toThrow(/has no memory/);
+  });
+
+  it("reads part of an output", () => {
+    const x = graph.input(GgmlType.F32, [16]);
+    const doubled = graph.output(graph.add(x, x));
+    graph.allocate();
+    graph.setInput(
+      x,
+      Float32Array.from({ length: 16 }, (_, i) => i),
+    );
+    backend.computeSync(graph);
+    expect([...graph.read(doubled, new Float32Array(3), 20)]).toEqual([10, 12, 14]);
+    expect(() => graph.read(doubled, new Float32Array(3), 56)).toThrow("Bytes 56 to 68 are outside F32 [16, 1, 1, 1]");
   });
 
   it("is used again for the next step, of another size", async () => {

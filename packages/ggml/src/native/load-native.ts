@@ -30,7 +30,7 @@ export interface NativeEngine {
 
 /** Throws GGML_LIBRARY_MISSING for a file that can't be loaded, GGML_VERSION_MISMATCH for another release of ggml. */
 export function loadNative(files: LibraryFiles): NativeEngine {
-  koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
+  configureKoffi();
   const base = loadLibrary(files.base);
   const registryLibrary = loadLibrary(files.registry);
   const ggml = bindChecked(files.base, base, bindGgml);
@@ -55,6 +55,13 @@ export function loadNative(files: LibraryFiles): NativeEngine {
     },
     devicePointers: () => Array.from({ length: registry.devCount() }, (_, index) => registry.devGet(index)),
   };
+}
+
+/** koffi takes its configuration only before the first library is loaded, and that loading may have failed halfway. */
+let isConfigured = false;
+function configureKoffi(): void {
+  if (!isConfigured) koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
+  isConfigured = true;
 }
 
 function loadLlama(file: string, silence: Pointer): LlamaBindings {

@@ -1,18 +1,17 @@
-import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { openEngine } from "../native/engine.js";
+import { BREEZE } from "../testing/small-files.js";
 import { ReferenceBatch } from "./reference-batch.js";
 import { ReferenceModel } from "./reference-model.js";
 
 const engine = openEngine();
-const breeze = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", import.meta.url));
-const batch = ReferenceBatch.open(engine, breeze);
+const batch = ReferenceBatch.open(engine, BREEZE);
 afterAll(() => batch.close());
 
 const prompts = [12, 5, 20].map((length, row) => Array.from({ length }, (_, i) => 300 + 7 * i + row));
 
 function greedyAlone(prompt: readonly number[], count: number): number[] {
-  const model = ReferenceModel.open(engine, breeze, { threads: 1, nCtx: 256 });
+  const model = ReferenceModel.open(engine, BREEZE, { threads: 1, nCtx: 256 });
   const tokens = [...model.generateGreedy(prompt, count)];
   model.close();
   return tokens;
@@ -35,7 +34,7 @@ describe("ReferenceBatch", () => {
   });
 
   it("refuses use after it was closed", () => {
-    const closed = ReferenceBatch.open(engine, breeze);
+    const closed = ReferenceBatch.open(engine, BREEZE);
     closed.close();
     expect(() => closed.begin({ sequences: 1, positions: 8, threads: 1, kvUnified: true })).toThrow(/closed/);
   });

@@ -1,21 +1,19 @@
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { native } from "../bindings/pointer.js";
 import { openEngine } from "../native/engine.js";
+import { BREEZE } from "../testing/small-files.js";
 import { Vocabulary } from "../vocabulary/vocabulary.js";
 import { ReferenceModel } from "./reference-model.js";
 
 const engine = openEngine();
-const breeze = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", import.meta.url));
 let model: ReferenceModel;
 beforeAll(() => {
-  model = ReferenceModel.open(engine, breeze, { threads: 1, nCtx: 256, nBatch: 8 });
+  model = ReferenceModel.open(engine, BREEZE, { threads: 1, nCtx: 256, nBatch: 8 });
 });
 afterAll(() => model.close());
 
 describe("ReferenceModel", () => {
   it("answers with the model's own knowledge", () => {
-    const vocabulary = Vocabulary.open(engine, breeze);
+    const vocabulary = Vocabulary.open(engine, BREEZE);
     const prompt = vocabulary.tokenize("[INST] What is the capital of France? [/INST]", {
       addSpecial: true,
       parseSpecial: false,
@@ -43,35 +41,8 @@ describe("ReferenceModel", () => {
     expect(() => model.decode(new Int32Array(257))).toThrowError(
       expect.objectContaining({ code: "CONTEXT_LENGTH_EXCEEDED" }),
     );
-    const closed = ReferenceModel.open(engine, breeze, { threads: 1, nCtx: 64 });
+    const closed = ReferenceModel.open(engine, BREEZE, { threads: 1, nCtx: 64 });
     closed.close();
     expect(() => closed.decode([1])).toThrow(/closed/);
-  });
-});
-
-it("reads libllama's default parameters where the pinned headers put them", () => {
-  const llama = engine[native].llama();
-  expect(llama.contextDefaultParams()).toMatchObject({
-    n_ctx: 512,
-    n_batch: 2048,
-    n_ubatch: 512,
-    n_seq_max: 1,
-    rope_scaling_type: -1,
-    pooling_type: -1,
-    attention_type: -1,
-    flash_attn_type: -1,
-    rope_freq_base: 0,
-    yarn_ext_factor: -1,
-    type_k: 1,
-    type_v: 1,
-    embeddings: false,
-    offload_kqv: true,
-    ctx_other: null,
-  });
-  expect(llama.modelDefaultParams()).toMatchObject({
-    devices: null,
-    n_gpu_layers: -1,
-    vocab_only: false,
-    use_extra_bufts: true,
   });
 });

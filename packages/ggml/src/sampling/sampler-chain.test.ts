@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { openEngine } from "../native/engine.js";
-import { SamplerChain, type SamplerOptions } from "./sampler-chain.js";
+import { SamplerChain } from "./sampler-chain.js";
+import type { SamplerOptions } from "./sampling-options.js";
 
 const engine = openEngine();
 
@@ -128,6 +129,48 @@ describe("SamplerChain drawing", () => {
   });
 });
 
+describe("A sequence that continues", () => {
+  it("draws as if it had never stopped: the same tokens after any cut", () => {
+    const options = {
+      temperature: 0.9,
+      topP: 0.95,
+      presencePenalty: 0.4,
+      frequencyPenalty: 0.2,
+      repetitionPenalty: 1.1,
+    };
+    const draw = (sampler: SamplerChain, positions: readonly number[]) =>
+      positions.map((position) => {
+        const token = sampler.sample(logits, { seed: 3, position });
+        sampler.accept(token);
+        return token;
+      });
+    const positions = Array.from({ length: 24 }, (_, i) => 10 + i);
+    const promptTokens = [0, 4];
+    const whole = withSampler({ ...options, promptTokens }, (sampler) => draw(sampler, positions));
+    expect(new Set(whole).size).toBeGreaterThan(3);
+    for (const cut of [1, 7, 23]) {
+      const generatedTokens = whole.slice(0, cut);
+      const rest = withSampler({ ...options, promptTokens, generatedTokens }, (s) => draw(s, positions.slice(cut)));
+      expect(rest).toEqual(whole.slice(cut));
+    }
+  });
+
+  it("ignores a bias for a token outside the vocabulary", () => {
+    const bias = new Map([
+      [99, 100],
+      [-1, 100],
+    ]);
+    expect(withSampler({ temperature: 0, logitBias: bias }, (s) => s.sample(logits, { seed: 0, position: 0 }))).toBe(1);
+  });
+
+  it("is greedy under a temperature of 1e-5, whatever else is asked for", () => {
+    const tokens = [1, 2, 3, 4].map((seed) =>
+      withSampler({ temperature: 1e-6, topK: 5, minP: 0.01 }, (s) => s.sample(logits, { seed, position: 0 })),
+    );
+    expect(tokens).toEqual([1, 1, 1, 1]);
+  });
+});
+
 describe("SamplerChain misuse", () => {
   it("says so when no logit is a number", () => {
     const nothing = new Float32Array(6).fill(Number.NaN);
@@ -139,15 +182,23 @@ describe("SamplerChain misuse", () => {
   });
 
   it.each([
-    { temperature: -1 },
-    { topP: 0 },
-    { topP: 1.5 },
-    { minP: 2 },
-    { topK: 0.5 },
-    { repetitionPenalty: 0 },
-    { frequencyPenalty: Number.NaN },
-  ])("refuses %o", (options) => {
-    expect(() => withSampler(options, () => 0)).toThrowError(expect.objectContaining({ code: "INVALID_REQUEST" }));
+    { options: { temperature: -1 }, message: "temperature must be 0 or more; it is -1." },
+    { options: { temperature: Number.POSITIVE_INFINITY }, message: "temperature must be 0 or more; it is Infinity." },
+    { options: { topP: 0 }, message: "top_p must be above 0 and at most 1; it is 0." },
+    { options: { topP: 1.5 }, message: "top_p must be above 0 and at most 1; it is 1.5." },
+    { options: { minP: 2 }, message: "min_p must be between 0 and 1; it is 2." },
+    { options: { topK: 0.5 }, message: "top_k must be a whole number; it is 0.5." },
+    { options: { repetitionPenalty: 0 }, message: "repetition_penalty must be above 0; it is 0." },
+    { options: { frequencyPenalty: Number.NaN }, message: "frequency_penalty must be a number; it is NaN." },
+    {
+      options: { presencePenalty: Number.POSITIVE_INFINITY },
+      message: "presence_penalty must be a number; it is Infinity.",
+    },
+  ])("refuses $options by name", ({ options, message }) => {
+    const [param = ""] = message.split(" ");
+    expect(() => withSampler(options, () => 0)).toThrow(
+      expect.objectContaining({ code: "INVALID_REQUEST", message, param }),
+    );
   });
 
   it("refuses other numbers of logits, and a closed sampler", () => {

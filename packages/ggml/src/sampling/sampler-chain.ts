@@ -4,36 +4,9 @@ import { native, type Pointer } from "../bindings/pointer.js";
 import type { Engine } from "../native/engine.js";
 import { Candidates } from "./candidates.js";
 import { indexOfMax } from "./log-probs.js";
-import { Penalties, type PenaltyOptions } from "./penalties.js";
+import { Penalties } from "./penalties.js";
+import { checkRanges, type Draw, type SamplerOptions } from "./sampling-options.js";
 import { uniformAt } from "./uniform-at.js";
-
-export interface SamplingOptions extends PenaltyOptions {
-  /** 0 always takes the most probable token; 1 when absent. */
-  readonly temperature?: number;
-  /** Keeps the k most probable tokens; 0 or less keeps all. */
-  readonly topK?: number;
-  /** Keeps the most probable tokens that together reach this probability; 1 keeps all. */
-  readonly topP?: number;
-  /** Keeps tokens with at least this fraction of the best token's probability; 0 keeps all. */
-  readonly minP?: number;
-  /** Added to the logits of these tokens; -Infinity bans one. */
-  readonly logitBias?: ReadonlyMap<number, number>;
-}
-
-export interface SamplerOptions extends SamplingOptions {
-  readonly nVocab: number;
-  /** Tokens that count for the repetition penalty alone. */
-  readonly promptTokens?: Iterable<number>;
-  /** Tokens generated so far, when a sequence continues. */
-  readonly generatedTokens?: Iterable<number>;
-}
-
-/** Identifies a draw. Equal logits, seed and position give the same token, whatever was drawn before. */
-export interface Draw {
-  readonly seed: number;
-  /** The drawn token's position in its sequence. */
-  readonly position: number;
-}
 
 /** Below this temperature the most probable token is taken, as in vLLM. */
 const GREEDY_TEMPERATURE = 1e-5;
@@ -143,29 +116,4 @@ function cutsOf(llama: LlamaBindings, { topK = 0, topP = 1 }: SamplerOptions, te
   if (topK > 0) add(llama.samplerInitTopK(topK));
   if (topP < 1) add(llama.samplerInitTopP(topP, 1));
   return chain;
-}
-
-interface Range {
-  readonly fits: (value: number) => boolean;
-  readonly range: string;
-}
-
-const FINITE: Range = { fits: Number.isFinite, range: "a number" };
-const FRACTION: Range = { fits: (value) => value >= 0 && value <= 1, range: "between 0 and 1" };
-const PARAMETER_RANGES: readonly (readonly [option: keyof SamplingOptions, param: string, range: Range])[] = [
-  ["temperature", "temperature", { fits: (t) => t >= 0 && Number.isFinite(t), range: "0 or more" }],
-  ["topK", "top_k", { fits: Number.isInteger, range: "a whole number" }],
-  ["topP", "top_p", { fits: (p) => p > 0 && p <= 1, range: "above 0 and at most 1" }],
-  ["minP", "min_p", FRACTION],
-  ["repetitionPenalty", "repetition_penalty", { fits: (p) => p > 0 && Number.isFinite(p), range: "above 0" }],
-  ["frequencyPenalty", "frequency_penalty", FINITE],
-  ["presencePenalty", "presence_penalty", FINITE],
-];
-
-function checkRanges(options: SamplingOptions): void {
-  for (const [option, param, { fits, range }] of PARAMETER_RANGES) {
-    const value = options[option];
-    if (typeof value !== "number" || fits(value)) continue;
-    throw new RhoneError("INVALID_REQUEST", `${param} must be ${range}; it is ${value}.`, { param });
-  }
 }

@@ -1,18 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openEngine } from "../native/engine.js";
+import { BREEZE, temporaryFolder, writeGguf } from "../testing/small-files.js";
 import { TokenAttribute, Vocabulary } from "./vocabulary.js";
 
 const engine = openEngine();
-const breeze = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "rhone-vocabulary-"));
+const folder = temporaryFolder("vocabulary");
 let vocabulary: Vocabulary;
 
 beforeAll(() => {
-  vocabulary = Vocabulary.open(engine, breeze);
+  vocabulary = Vocabulary.open(engine, BREEZE);
 });
 afterAll(() => {
   vocabulary.close();
@@ -81,17 +79,39 @@ describe("Vocabulary", () => {
   });
 });
 
-describe("Vocabulary.open", () => {
-  const ggufWith = (name: string, entries: readonly (readonly [string, string])[]) => {
-    const path = join(folder, name);
-    const u32 = (n: number) => Buffer.from(Uint32Array.of(n).buffer);
-    const u64 = (n: number) => Buffer.from(BigUint64Array.of(BigInt(n)).buffer);
-    const text = (value: string) => Buffer.concat([u64(Buffer.byteLength(value)), Buffer.from(value)]);
-    const pairs = entries.map(([key, value]) => Buffer.concat([text(key), u32(8), text(value)]));
-    writeFileSync(path, Buffer.concat([Buffer.from("GGUF"), u32(3), u64(0), u64(entries.length), ...pairs]));
-    return path;
-  };
+describe("Every token of a vocabulary", () => {
+  it("is read back from its own bytes, when it is text", () => {
+    const unread: string[] = [];
+    for (let id = 0; id < vocabulary.size; id++) {
+      if (vocabulary.isControl(id) || (vocabulary.attr(id) & TokenAttribute.NORMAL) === 0) continue;
+      const piece = vocabulary.pieceBytes(id, { special: false }).toString("utf8");
+      // The tokenizer puts a space in front, as SentencePiece does.
+      const read = decode(vocabulary.tokenize(piece, plain));
+      if (read !== ` ${piece}`) unread.push(piece);
+    }
+    expect(unread).toEqual([]);
+  });
 
+  it("has an attribute, and only control tokens are without bytes", () => {
+    for (let id = 0; id < vocabulary.size; id++) {
+      expect(vocabulary.attr(id)).toBeGreaterThan(0);
+      const bytes = vocabulary.pieceBytes(id, { special: true }).length;
+      if (!vocabulary.isControl(id)) expect(bytes).toBeGreaterThan(0);
+    }
+  });
+
+  it("refuses ids outside by every question", () => {
+    const questions = [
+      (id: number) => vocabulary.attr(id),
+      (id: number) => vocabulary.isControl(id),
+      (id: number) => vocabulary.isEndOfGeneration(id),
+    ];
+    for (const ask of questions)
+      expect(() => ask(1024)).toThrow("Token id 1024 is outside the vocabulary of 0 to 1023.");
+  });
+});
+
+describe("Vocabulary.open", () => {
   it("throws MODEL_NOT_FOUND for no file", () => {
     expect(() => Vocabulary.open(engine, join(folder, "none.gguf"))).toThrowError(
       expect.objectContaining({ code: "MODEL_NOT_FOUND" }),
@@ -105,20 +125,20 @@ describe("Vocabulary.open", () => {
   });
 
   it("throws TOKENIZER_UNSUPPORTED for a tokenizer that nobody knows", () => {
-    const path = ggufWith("odd.gguf", [
-      ["general.architecture", "llama"],
-      ["tokenizer.ggml.model", "runes"],
-    ]);
+    const entries = { "general.architecture": "llama", "tokenizer.ggml.model": "runes" };
+    const path = writeGguf(join(folder, "odd.gguf"), entries);
     expect(() => Vocabulary.open(engine, path)).toThrowError(
       expect.objectContaining({ code: "TOKENIZER_UNSUPPORTED", message: expect.stringContaining("runes") }),
     );
   });
 
   it("refuses to be used once closed", () => {
-    const closed = Vocabulary.open(engine, breeze);
+    const closed = Vocabulary.open(engine, BREEZE);
     closed.close();
     closed.close();
     expect(() => closed.tokenize("x", plain)).toThrow(/closed/);
     expect(() => closed.pieceBytes(1, { special: true })).toThrow(/closed/);
+    const asks = [() => closed.attr(1), () => closed.isControl(1), () => closed.isEndOfGeneration(1)];
+    for (const ask of asks) expect(ask).toThrow("A vocabulary was used after it was closed.");
   });
 });

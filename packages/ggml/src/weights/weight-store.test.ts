@@ -4,6 +4,7 @@ import { GgmlType } from "../elements/ggml-type.js";
 import { quantizeChunk } from "../elements/quantize.js";
 import { Graph } from "../graph/graph.js";
 import { openEngine } from "../native/engine.js";
+import { series, worstDifference } from "../testing/series.js";
 import { WeightStore } from "./weight-store.js";
 
 const engine = openEngine();
@@ -87,5 +88,54 @@ describe("WeightStore", () => {
     store.close();
     store.close();
     expect(() => store.set("w", new Uint8Array(32))).toThrow(/closed/);
+  });
+
+  it("holds weights of three extents, matrix by matrix", async () => {
+    const [k, n, experts] = [64, 8, 3];
+    const store = WeightStore.open(backend, [{ name: "e", type: GgmlType.F32, ne: [k, n, experts], use: "matmul" }]);
+    expect(store.get("e").ne).toEqual([k, n, experts, 1]);
+    const values = series(k * n * experts);
+    await store.setAsync("e", new Uint8Array(values.buffer));
+    const graph = Graph.open(backend, { maxTensors: 16 });
+    const x = graph.input(GgmlType.F32, [k, 1, experts]);
+    const result = graph.output(graph.mulMat(store.get("e"), x));
+    graph.allocate();
+    graph.setInput(
+      x,
+      new Float32Array(k * experts).map((_, i) => (i % k === 0 ? 1 : 0)),
+    );
+    await backend.compute(graph);
+    const firstColumns = Array.from({ length: n * experts }, (_, row) => values[row * k] ?? Number.NaN);
+    expect(worstDifference(graph.read(result, new Float32Array(n * experts)), firstColumns)).toBeLessThan(1e-6);
+    graph.close();
+    store.close();
+  });
+
+  it("names each weight's memory, and each memory's bytes", () => {
+    const specs = ["a", "b", "c"].map((name) => ({ name, type: GgmlType.F32, ne: [64, 4], use: "rows" }) as const);
+    const store = WeightStore.open(backend, specs, { repack: false });
+    expect(specs.map(({ name }) => store.bufferTypeOf(name))).toEqual(["CPU", "CPU", "CPU"]);
+    expect(Object.keys(store.bytes)).toEqual(["CPU"]);
+    expect(store.bytes.CPU).toBeGreaterThanOrEqual(3 * 1024);
+    expect(() => store.bufferTypeOf("d")).toThrow('There is no weight "d" among the 3 declared.');
+    store.close();
+  });
+
+  it("can't be closed while a graph is computed, or a weight written", async () => {
+    const spec = { name: "w", type: GgmlType.F32, ne: [512, 512], use: "matmul" } as const;
+    const store = WeightStore.open(backend, [spec], { repack: false });
+    const written = store.setAsync("w", new Uint8Array(512 * 512 * 4));
+    expect(() => store.close()).toThrow("A tensor storage can't be closed while it is written to.");
+    await written;
+    const graph = Graph.open(backend, { maxTensors: 16 });
+    const x = graph.input(GgmlType.F32, [512, 64]);
+    graph.output(graph.mulMat(store.get("w"), x));
+    graph.allocate();
+    const computed = backend.compute(graph);
+    expect(() => store.close()).toThrow("Closing a tensor storage must wait");
+    await computed;
+    graph.close();
+    store.close();
+    expect(() => store.get("w").ne).toThrow(/closed/);
   });
 });

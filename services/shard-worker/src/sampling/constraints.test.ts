@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { openEngine, Vocabulary } from "@rhone/ggml";
 import { choiceGrammar } from "@rhone/grammar";
 import { afterAll, expect, test } from "vitest";
-import { sequenceOpen } from "../testing/sequence-open.js";
+import { sequenceOpen } from "../testing/steps.js";
 import { Constraints } from "./constraints.js";
 
 const path = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", import.meta.url));

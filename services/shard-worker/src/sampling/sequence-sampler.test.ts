@@ -1,7 +1,7 @@
 import { openEngine } from "@rhone/ggml";
 import type { TokenMatcher } from "@rhone/grammar";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { sequenceOpen } from "../testing/sequence-open.js";
+import { sequenceOpen } from "../testing/steps.js";
 import { SequenceSampler, scoreOf } from "./sequence-sampler.js";
 
 const engine = openEngine();

@@ -4,8 +4,8 @@ import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { deferred } from "../../../../packages/common/src/grpc/testing/deferred.js";
 import { TestReceiver } from "../../../../packages/common/src/grpc/testing/frame-receiver.js";
 import { createMetrics } from "../metrics.js";
-import { tokenBytes } from "../testing/run-message.js";
 import { ScriptedStage } from "../testing/scripted-stage.js";
+import { tokenBytes } from "../testing/steps.js";
 import type { StageOutput } from "../wire/step.js";
 import { StageRunner } from "./stage-runner.js";
 

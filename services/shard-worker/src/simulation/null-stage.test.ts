@@ -2,7 +2,7 @@ import { simulatedToken, simulatedTokens } from "@rhone/common";
 import { GgmlType } from "@rhone/ggml";
 import { rhone } from "@rhone/proto";
 import { describe, expect, it } from "vitest";
-import { GREEDY, runMessage, tokenBytes } from "../testing/run-message.js";
+import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
 import { NullStage } from "./null-stage.js";
 
 const VOCABULARY = 1024;

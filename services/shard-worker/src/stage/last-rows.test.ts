@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from "vitest";
 import { RowOrder } from "../attention/row-order.js";
-import { span } from "../testing/span.js";
+import { span } from "../testing/steps.js";
 import { computedRows, lastRows, type ResultSource, spanResults, sumRows } from "./last-rows.js";
 
 /** What is read of one span at positions 10, 11 …, with tokens 100, 101 …: [position, target, draws, guess]. */

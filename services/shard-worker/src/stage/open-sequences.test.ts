@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import type { SequenceSampler } from "../sampling/sequence-sampler.js";
-import { sequenceOpen } from "../testing/sequence-open.js";
+import { sequenceOpen } from "../testing/steps.js";
 import type { SequenceOpen } from "../wire/step.js";
 import { OpenSequences } from "./open-sequences.js";
 

@@ -6,7 +6,7 @@ import type { rhone } from "@rhone/proto";
 import { afterAll, describe, expect, it } from "vitest";
 import type { LoadedShard } from "../shard/device.js";
 import { loadShard } from "../shard/load-shard.js";
-import { GREEDY, runMessage, tokenBytes } from "../testing/run-message.js";
+import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
 import { activationTypeOnWire } from "../wire/tensor-types.js";
 
 interface Reference {

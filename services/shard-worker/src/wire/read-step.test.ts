@@ -1,7 +1,7 @@
 import { GgmlType } from "@rhone/ggml";
 import { rhone } from "@rhone/proto";
 import { describe, expect, it } from "vitest";
-import { tokenBytes } from "../testing/run-message.js";
+import { tokenBytes } from "../testing/steps.js";
 import { readStep, type StepContext, type StepLimits } from "./read-step.js";
 
 type Message = rhone.v1.Step.$Properties;

@@ -6,7 +6,7 @@ import { rhone } from "@rhone/proto";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ComputingShard, loadShard } from "../shard/load-shard.js";
-import { GREEDY, runMessage, tokenBytes } from "../testing/run-message.js";
+import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
 
 type Message = rhone.v1.Step.$Properties;
 
@@ -113,4 +113,15 @@ test("a step with values replaced at random is refused by the name of a field an
   await fc.assert(property, { numRuns: 400 });
   expect(seen.refused).toBeGreaterThan(50);
   expect(seen.ran).toBeGreaterThan(50);
+});
+
+test("a step with a grammar that cannot be used fails before any of it is done", async () => {
+  const { stage } = shard;
+  stage.reset();
+  await runMessage(stage, FIRST);
+  const [open] = VALID.opens ?? [];
+  const constraint = { grammar: "root ::= (" };
+  await expect(runMessage(stage, { ...VALID, opens: [{ ...open, constraint }] })).rejects.toThrow();
+  expect([1, 2].map((sequence) => stage.pageCount(sequence))).toEqual([1, undefined]);
+  expect(await runMessage(stage, VALID)).toMatchObject({ kind: "results" }); // as if the other had never come
 });

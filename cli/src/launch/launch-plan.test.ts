@@ -1,0 +1,66 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { describe, expect, it } from "vitest";
+import { freshDataDir } from "../testing/recorded-cluster.js";
+import type { ClusterOptions } from "./cluster-options.js";
+import { hintAfter, planLaunch } from "./launch-plan.js";
+
+const MACHINE = { cores: 6, availableMemory: 10e9 };
+const options = (changes: Partial<ClusterOptions> = {}): ClusterOptions => ({
+  ...{ dataDir: "/d", model: "breeze", host: "127.0.0.1", port: 0, kvType: "f16" },
+  ...changes,
+});
+const plan = async (changes: Partial<ClusterOptions> = {}, machine = MACHINE) =>
+  planLaunch(options(changes), await freshDataDir(), machine);
+
+describe("planLaunch", () => {
+  it("serves Breeze on two workers that divide cores and 90 % of the memory", async () => {
+    const { model, workers, threads, memory } = await plan();
+    expect(model).toMatchObject({ name: "breeze", path: expect.stringMatching(/breeze-q8_0\.gguf$/) });
+    expect(model.description).toMatch(/^Breeze, a 6 M demonstration model/);
+    expect({ workers, threads, memory }).toEqual({ workers: 2, threads: 3, memory: 4.5e9 });
+  });
+
+  it.each([
+    ["threads that are given", { workers: 4, threads: 9 }, { workers: 4, threads: 9, memory: 2.25e9 }],
+    ["a remainder of the cores", { workers: 4 }, { workers: 4, threads: 1, memory: 2.25e9 }],
+    ["more workers than cores", { workers: 8 }, { workers: 8, threads: 1, memory: 1.125e9 }],
+    ["memory that is given", { memory: 1e9 }, { workers: 2, threads: 3, memory: 1e9 }],
+    ["a device, which has its own memory", { device: "CUDA0" }, { workers: 2, threads: 3, memory: undefined }],
+  ])("%s", async (_, changes, expected) => expect(await plan(changes)).toMatchObject(expected));
+
+  it("refuses more workers than layers, and says how many there may be", async () => {
+    await expect(plan({ workers: 33 })).rejects.toMatchObject({
+      code: "INVALID_CONFIG",
+      message: "33 workers can't share 32 layers. Set --workers to 32 or less.",
+    });
+  });
+
+  it("names a file that is given by path after the file", async () => {
+    const { model } = await plan({ model: (await plan()).model.path });
+    expect(model.name).toMatch(/^breeze/);
+  });
+
+  it("refuses a model that is not there", async () => {
+    await expect(plan({ model: "mistral-7b-instruct-v0.3" })).rejects.toMatchObject({ code: "MODEL_NOT_FOUND" });
+  });
+});
+
+describe("hintAfter", () => {
+  it("tells how to get and serve Mistral 7B, only to those who serve Breeze", async () => {
+    const dataDir = await freshDataDir();
+    expect(await hintAfter(options(), dataDir)).toMatch(/rhone model pull mistral-7b-instruct-v0\.3 && .*rhone up/);
+    expect(await hintAfter(options({ model: "./my.gguf" }), dataDir)).toBeUndefined();
+  });
+
+  it("leaves the pull out when the model is there", async () => {
+    const dataDir = await freshDataDir();
+    await mkdir(dataDir.models, { recursive: true });
+    const hint = await hintAfter(options(), dataDir);
+    const [, name = ""] = /model pull (\S+)/.exec(hint ?? "") ?? [];
+    const { findModel, modelPath } = await import("@rhone/model");
+    const entry = findModel(name);
+    if (entry === undefined) throw new Error(`${name} is not in the catalogue`);
+    await writeFile(modelPath(entry, dataDir.models), "");
+    expect(await hintAfter(options(), dataDir)).toBe(`For Mistral 7B: ./rhone up --model ${name}`);
+  });
+});

@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { clusterStatus, workerStatus } from "../testing/sample-status.js";
+import { type PlannedShape, type PlanReport, reportRunning, singleGains } from "./plan-report.js";
+
+const two = () => clusterStatus([workerStatus("b", [4, 8]), workerStatus("spare", null), workerStatus("a", [0, 4])]);
+
+describe("reportRunning", () => {
+  it("describes the stages in the order of their layers, without spares", () => {
+    const report = reportRunning(two(), [1]);
+    expect(report?.shape.workers).toBe(2);
+    expect(report?.shape.stages.map(({ first, last, heads }) => [first, last, heads])).toEqual([
+      [0, 4, false],
+      [4, 8, true],
+    ]);
+    // 4 layers of 10 ms; the last stage also has the head's 15 ms.
+    expect(report?.shape.stages.map(({ rowMs }) => rowMs)).toEqual([40, 55]);
+  });
+
+  it("predicts no more streams than the cluster runs at once", () => {
+    const status = { ...two(), sequences: { running: 0, waiting: 0, limit: 4 } };
+    const [few, many] = reportRunning(status, [4, 32])?.shape.predictions ?? [];
+    expect(many?.tokensPerSecond).toBe(few?.tokensPerSecond);
+  });
+
+  it.each([
+    ["without workers", []],
+    ["with spares alone", [workerStatus("a", null)]],
+    ["while a stage has no times", [workerStatus("a", [0, 4]), workerStatus("b", [4, 8], { stepTimes: null })]],
+  ])("is null %s", (_, workers) => expect(reportRunning(clusterStatus(workers), [1])).toBeNull());
+});
+
+describe("singleGains", () => {
+  const shape = (...rates: readonly number[]) =>
+    ({
+      predictions: rates.map((tokensPerSecond, index) => ({ streams: index + 1, tokensPerSecond })),
+    }) as unknown as PlannedShape;
+  const report = (own: PlannedShape, single: PlannedShape | null) => ({ shape: own, single }) as unknown as PlanReport;
+
+  it.each([
+    ["a clear gain for one number of streams", shape(10, 20), shape(12, 18), [1.2, 0.9]],
+    ["gains within the error of predictions", shape(10, 20), shape(11, 22), null],
+    ["a loss", shape(10, 20), shape(5, 5), null],
+  ])("%s", (_, own, single, gains) => expect(singleGains(report(own, single))).toEqual(gains));
+
+  it("is null without a single worker to compare", () => expect(singleGains(report(shape(1), null))).toBeNull());
+});

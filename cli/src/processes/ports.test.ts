@@ -1,0 +1,27 @@
+import { createServer } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { checkPortIsFree, freePort } from "./ports.js";
+
+const host = "127.0.0.1";
+
+test("a free port can be bound, and stays free after the check", async () => {
+  const port = await freePort();
+  expect(port).toBeGreaterThan(0);
+  await checkPortIsFree({ host, port });
+  await checkPortIsFree({ host, port });
+});
+
+test("a port that another program holds is named", async () => {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as { port: number };
+  await expect(checkPortIsFree({ host, port })).rejects.toMatchObject({
+    code: "PORT_IN_USE",
+    message: expect.stringContaining(`${host}:${port}`),
+  });
+});
+
+test("an address of another machine can't be bound", async () => {
+  await expect(checkPortIsFree({ host: "192.0.2.1", port: 0 })).rejects.toMatchObject({ code: "INVALID_CONFIG" });
+});

@@ -1,0 +1,59 @@
+import type { ServiceError } from "@grpc/grpc-js";
+import { expect, onTestFinished, test } from "vitest";
+import { openChannel } from "./channel.js";
+import { FrameLink } from "./frame-link.js";
+import { pipelineService } from "./services.js";
+import { deferred } from "./testing/deferred.js";
+import { TestReceiver } from "./testing/frame-receiver.js";
+
+/** A receiver and a sender that sends any bytes it likes. */
+async function openRaw() {
+  const receiver = await TestReceiver.open();
+  const client = openChannel(receiver.address);
+  onTestFinished(() => {
+    client.close();
+    receiver.close();
+  });
+  const answer = deferred<ServiceError | null>();
+  const { path, responseDeserialize } = pipelineService.flow;
+  const raw = (bytes: Uint8Array): Buffer => Buffer.from(bytes);
+  const stream = client.makeClientStreamRequest(path, raw, responseDeserialize, answer.resolve);
+  return { receiver, stream, answer: answer.promise };
+}
+
+const frame = pipelineService.flow.requestSerialize({ pipeline: "p", epoch: 1, step: 7 });
+
+test("a stream that its sender ends is answered once all of its frames are accepted, and ends once", async () => {
+  const { receiver, stream, answer } = await openRaw();
+  for (let i = 0; i < 5; i++) stream.write(frame);
+  stream.end();
+  expect(await answer).toBeNull();
+  await receiver.until(() => receiver.ended.length > 0);
+  expect(receiver.frames).toHaveLength(5);
+  expect(receiver.ended).toEqual([0]);
+});
+
+test("bytes that are no frame end their stream with an error, and no other", async () => {
+  const { receiver, stream, answer } = await openRaw();
+  const link = new FrameLink({ address: receiver.address, peer: "it", onBroken: () => {} });
+  onTestFinished(() => link.close());
+  link.send({ step: 1 });
+  await receiver.received(1);
+  stream.write(frame);
+  stream.write(Uint8Array.of(0x0a, 200, 1)); // a string of 200 bytes of which one came
+  expect(await answer).toBeInstanceOf(Error);
+  await receiver.until(() => receiver.ended.length > 0);
+  link.send({ step: 2 });
+  await receiver.until(() => receiver.frames.some(({ step }) => step === 2));
+  expect(receiver.ended).toHaveLength(1);
+});
+
+test("a sender that is gone in the middle of a frame ends its stream", async () => {
+  const { receiver, stream } = await openRaw();
+  stream.write(frame);
+  await receiver.received(1);
+  stream.write(new Uint8Array(1024 * 1024));
+  stream.cancel();
+  await receiver.until(() => receiver.ended.length > 0);
+  expect(receiver.frames).toHaveLength(1);
+});
