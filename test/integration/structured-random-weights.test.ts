@@ -84,7 +84,7 @@ describe("a model of random weights over 32,000 tokens", () => {
 
   test.each(Object.entries(OPEN))("ends %s within any number of tokens that is enough", async (_, schema) => {
     const isValid = ajv.compile(schema);
-    for (const max_tokens of [60, 400]) {
+    for (const max_tokens of [60, 200]) {
       const format = { type: "json_schema", json_schema: { name: "open", schema } };
       const seeds = Array.from({ length: SEEDS }, (_, seed) => seed);
       const asked = seeds.map((seed) => askConstrained(cluster, { response_format: format, max_tokens, seed }));

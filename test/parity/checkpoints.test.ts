@@ -12,17 +12,19 @@ interface Layout {
   readonly kvType?: "f16";
 }
 
-const ONE = { workers: 1 };
+/** One thread: two would spin for each other at barriers while the processes beside them need a core. */
+const ONE = { workers: 1, flags: ["--threads", "1"] };
 const TWO = { workers: 2 };
 /** Prompts in chunks of 7 rows, and steps that guess ahead. */
 const NARROW = { workers: 2, flags: ["--max-rows", "7", "--speculate", "6"] };
 /** Layers that five workers can't share equally. */
 const FIVE = { workers: 5, flags: ["--max-rows", "64"] };
-const LAYER_EACH = { workers: 32 };
 const F16 = { workers: 4, kvType: "f16" } as const;
+/** Activations are rounded on 31 hops. */
+const LAYER_EACH = { workers: 32, kvType: "f16" } as const;
 
 const CHECKPOINTS: readonly { readonly name: string; readonly layouts: readonly Layout[] }[] = [
-  { name: "mistral-32l-swa16", layouts: [ONE, TWO, NARROW, FIVE, LAYER_EACH, F16] },
+  { name: "mistral-32l-swa16", layouts: [ONE, TWO, NARROW, FIVE, LAYER_EACH] },
   { name: "mistral-8l-full", layouts: [ONE, TWO, NARROW, FIVE, F16] },
   { name: "llama-6l-mha", layouts: [ONE, TWO, NARROW, FIVE, F16] },
 ];
@@ -75,7 +77,6 @@ describe.each(CHECKPOINTS)("$name", ({ name, layouts }) => {
       await expectGreedy(clusterOf(layout), oracle.cases);
     });
 
-    if (layout === LAYER_EACH) return; // 60 tokens through 32 processes take longer than they prove
     test(`embeds prompts as NumPy does, within ${EMBEDDING_TOLERANCE}, beside sequences that decode`, async () => {
       const prompts = oracle.cases.map(({ tokens }) => tokens);
       const references = oracle.means.map(unit);

@@ -22,11 +22,11 @@ export interface CoordinatorOptions {
   readonly config: CoordinatorConfig;
   readonly model: ModelFacts;
   readonly logger: Logger;
-  /** Closes everything in the reverse order of opening. */
+  /** Takes every resource that is opened, and closes them in reverse order. */
   readonly shutdown: Shutdown;
 }
 
-/** host:port of the listeners. */
+/** host:port of the gRPC server and of the HTTP server for operations. */
 export interface CoordinatorAddresses {
   readonly grpc: string;
   readonly ops: string;
@@ -38,7 +38,7 @@ interface Parts extends CoordinatorOptions {
   readonly metrics: Metrics;
 }
 
-/** Opens and connects all parts; the pipeline comes up as workers join. Throws PORT_IN_USE, REDIS_UNAVAILABLE. */
+/** Opens and connects all parts; the pipeline comes up when workers join. Throws PORT_IN_USE, REDIS_UNAVAILABLE. */
 export async function startCoordinator(options: CoordinatorOptions): Promise<CoordinatorAddresses> {
   const { config, model, logger, shutdown } = options;
   const parts: Parts = { ...options, id: randomUUID().slice(0, 8), shape: kvShape(options), metrics: createMetrics() };
@@ -84,7 +84,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   shutdown.add("operations", () => operations.close());
 
   shutdown.add("engine", async () => {
-    const consumed = consumer.close(); // takes no more jobs, and waits for those that the engine gives up
+    const consumed = consumer.close(); // takes no more jobs, and waits until the engine has rejected those that run
     engine.close();
     await consumed;
   });

@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 
 const STEP_BUCKETS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
 
-/** What the engine counts itself; these metrics read it when they are scraped. */
+/** The engine's own counts; metrics read them when they are scraped. */
 interface EngineCounts {
   readonly running: number;
   readonly waiting: number;

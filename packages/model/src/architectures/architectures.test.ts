@@ -95,7 +95,7 @@ describe("an architecture", () => {
     expect(architectureOfCheckpoint(className, { path: "config.json", among: [llama, qwenLike] })).toBe(expected);
   });
 
-  test.each(["qwen3", "LLAMA", "", "toString"])("named %o is refused with the list of supported ones", (name) => {
+  test.each(["unheard-of", "LLAMA", "", "toString"])("named %o is refused with the list of supported ones", (name) => {
     expect(() => architectureNamed(name, { path: "x.gguf", among: [llama, qwenLike] })).toThrow(
       expect.objectContaining({
         code: "MODEL_UNSUPPORTED",
@@ -106,8 +106,8 @@ describe("an architecture", () => {
     );
   });
 
-  test.each(["Qwen3ForCausalLM", "toString"])("of class %s is refused with the list of supported ones", (name) => {
-    expect(() => architectureOfCheckpoint(name, { path: "config.json" })).toThrow(
+  test.each(["UnheardOfForCausalLM", "toString"])("of class %s is refused with the list of supported ones", (name) => {
+    expect(() => architectureOfCheckpoint(name, { path: "config.json", among: [llama] })).toThrow(
       expect.objectContaining({
         code: "MODEL_UNSUPPORTED",
         message: `config.json: class ${name} is not supported; supported are LlamaForCausalLM, MistralForCausalLM.`,

@@ -1,12 +1,9 @@
 import type { Tensor } from "@rhone/ggml";
 import { type Architecture, matrix, norm } from "./architecture.js";
 import type { Layer } from "./block.js";
-import type { ModelShape } from "./model-shape.js";
+import { kvDim, queryDim } from "./model-shape.js";
 
 type LlamaRole = "attnNorm" | "attnQ" | "attnK" | "attnV" | "attnOutput" | "ffnNorm" | "ffnGate" | "ffnUp" | "ffnDown";
-
-const queryDim = ({ nHeads, headDim }: ModelShape): number => nHeads * headDim;
-const kvDim = ({ nKvHeads, headDim }: ModelShape): number => nKvHeads * headDim;
 
 /**
  * Llama (Touvron et al., 2023): pre-norm, RoPE, SwiGLU. Mistral 7B (Jiang et al., 2023) is the same with grouped

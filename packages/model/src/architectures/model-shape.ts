@@ -52,3 +52,9 @@ export const wholeModel = ({ nLayers }: Pick<ModelShape, "nLayers">): ShardRange
   embeds: true,
   heads: true,
 });
+
+/** Width of all queries of a row. */
+export const queryDim = ({ nHeads, headDim }: ModelShape): number => nHeads * headDim;
+
+/** Width of all keys of a row, and of all values. */
+export const kvDim = ({ nKvHeads, headDim }: ModelShape): number => nKvHeads * headDim;

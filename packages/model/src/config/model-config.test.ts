@@ -54,9 +54,9 @@ describe("readModelConfig", () => {
     [
       "another architecture",
       "general.architecture",
-      gguf.string("qwen3"),
+      gguf.string("unheard-of"),
       "MODEL_UNSUPPORTED",
-      /architecture qwen3.*Mistral 7B/,
+      /architecture unheard-of.*Mistral 7B/,
     ],
     ["no architecture", "general.architecture", undefined, "GGUF_MALFORMED", /general.architecture is missing/],
     ["experts", "llama.expert_count", gguf.u32(8), "MODEL_UNSUPPORTED", /8 experts/],

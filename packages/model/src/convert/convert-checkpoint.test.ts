@@ -171,9 +171,9 @@ describe("convertCheckpoint", () => {
     ["no weights", { "config.json": CONFIG }, "CHECKPOINT_MALFORMED", /neither model.safetensors/],
     [
       "another architecture",
-      changedConfig({ architectures: ["Qwen2ForCausalLM"] }),
+      changedConfig({ architectures: ["UnheardOfForCausalLM"] }),
       "MODEL_UNSUPPORTED",
-      /Qwen2ForCausalLM/,
+      /UnheardOfForCausalLM/,
     ],
     ["biases", changedConfig({ attention_bias: true }), "MODEL_UNSUPPORTED", /attention_bias/],
     [

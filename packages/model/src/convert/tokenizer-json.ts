@@ -13,9 +13,14 @@ export interface JsonTokenizer {
   readonly merges: readonly string[];
 }
 
-/** Llama 3's pattern; the other supported models split without a regular expression. */
-const LLAMA_3_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+/** libllama's names of the regular expressions that split text before merging, by the pattern in `tokenizer.json`. */
+const SPLIT_PATTERNS: ReadonlyMap<unknown, string> = new Map([
+  [
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+" +
+      "|\\s+(?!\\S)|\\s+",
+    "llama-bpe",
+  ],
+]);
 
 /** Reads the content of a `tokenizer.json`. Throws TOKENIZER_UNSUPPORTED naming the part that is not supported. */
 export function parseTokenizerJson(path: string, json: JsonObject): JsonTokenizer {
@@ -94,7 +99,8 @@ function preTokenizer(path: string, config: unknown): string {
   const kinds = steps.map((step) => (isJsonObject(step) ? step.type : undefined)).join("+");
   const [first] = steps;
   const pattern = isJsonObject(first) && isJsonObject(first.pattern) ? first.pattern.Regex : undefined;
-  if (kinds === "Split+ByteLevel" && pattern === LLAMA_3_PATTERN) return "llama-bpe";
+  const named = SPLIT_PATTERNS.get(pattern);
+  if (kinds === "Split+ByteLevel" && named !== undefined) return named;
   if (kinds === "Digits+ByteLevel" && isJsonObject(first) && first.individual_digits === true) return "smollm";
   if (kinds === "ByteLevel") return "gpt-2";
   throw new RhoneError(

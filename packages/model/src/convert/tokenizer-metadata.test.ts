@@ -69,6 +69,30 @@ describe("tokenizer.json", () => {
     }
   });
 
+  const split = (pattern: string) => ({
+    type: "Sequence",
+    pretokenizers: [{ type: "Split", pattern: { Regex: pattern } }, { type: "ByteLevel" }],
+  });
+  const LLAMA_3 =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  test.each([
+    ["Llama 3's", split(LLAMA_3), "llama-bpe"],
+    ["GPT-2's", { type: "ByteLevel" }, "gpt-2"],
+    ["SmolLM2's", byteLevel.pre_tokenizer, "smollm"],
+  ])("of %s pre-tokenizer is named as libllama names it", async (_, pre, expected) => {
+    expect(await metadataOf({ "tokenizer.json": { ...byteLevel, pre_tokenizer: pre } })).toMatchObject({
+      pre: expected,
+    });
+  });
+
+  test("of another pattern is refused with the pattern", async () => {
+    const pre = split(LLAMA_3.replace("{1,3}", ""));
+    await expect(metadataOf({ "tokenizer.json": { ...byteLevel, pre_tokenizer: pre } })).rejects.toMatchObject({
+      code: "TOKENIZER_UNSUPPORTED",
+      message: expect.stringMatching(/the pre-tokenizer Split\+ByteLevel with .* is not supported/),
+    });
+  });
+
   test("of SentencePiece's kind gives scores that merge in the same order", async () => {
     const vocab = { "<unk>": 0, "<s>": 1, "</s>": 2, "<0x0A>": 3, a: 4, b: 5, ab: 6, aba: 7 };
     const json = { model: { type: "BPE", byte_fallback: true, unk_token: "<unk>", vocab, merges: ["a b", "ab a"] } };

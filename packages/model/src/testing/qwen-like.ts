@@ -1,7 +1,7 @@
 import type { Tensor } from "@rhone/ggml";
 import { type Architecture, bias, matrix, norm } from "../architectures/architecture.js";
 import type { Layer } from "../architectures/block.js";
-import type { ModelShape } from "../architectures/model-shape.js";
+import { kvDim, queryDim } from "../architectures/model-shape.js";
 
 type QwenLikeRole =
   | "attnNorm"
@@ -16,9 +16,6 @@ type QwenLikeRole =
   | "ffnGate"
   | "ffnUp"
   | "ffnDown";
-
-const queryDim = ({ nHeads, headDim }: ModelShape): number => nHeads * headDim;
-const kvDim = ({ nKvHeads, headDim }: ModelShape): number => nKvHeads * headDim;
 
 /**
  * An architecture that no file in the world has, with what tells Qwen 2 and 3 from Llama: RoPE in NeoX's order, norms

@@ -2,7 +2,7 @@ import type { KvTypeName, ServedModel } from "@rhone/common";
 import type { ModelWeights } from "@rhone/planner";
 import type { PieceTable } from "../text/piece-table.js";
 
-/** All that the coordinator knows of the model it serves. Not its tensors. */
+/** Everything that the coordinator knows about the served model; no tensors. */
 export interface ModelFacts {
   readonly served: ServedModel;
   readonly weights: ModelWeights;

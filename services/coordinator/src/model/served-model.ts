@@ -23,8 +23,8 @@ export interface ServedModelOptions {
 }
 
 /**
- * Reads the header and the vocabulary of the model file; no weights. Throws what readModelConfig and Vocabulary.open
- * throw, INVALID_CONFIG for a context beyond the model's.
+ * Reads the header and the vocabulary of the model file, but no weights. Throws the errors of readModelConfig and
+ * Vocabulary.open, and INVALID_CONFIG for a context longer than the model's.
  */
 export async function loadServedModel(options: ServedModelOptions): Promise<ModelFacts> {
   const path = resolve(options.path);
@@ -54,7 +54,7 @@ function contextLength(config: ModelConfig, wanted: number | undefined): number 
   if (wanted <= config.contextLength) return wanted;
   throw new RhoneError(
     "INVALID_CONFIG",
-    `A context of ${wanted} is beyond the model's ${config.contextLength}; set --context to that or less.`,
+    `--context ${wanted} is longer than the model's context of ${config.contextLength}; set it to that or less.`,
   );
 }
 
@@ -89,5 +89,5 @@ function readVocabulary(
   return { endTokens: new Set([...named, ...ends]), pieces: new PieceTable(vocabulary) };
 }
 
-/** A model without a vocabulary is spoken to in token ids alone. */
+/** For a model without a vocabulary: requests and answers are token ids. */
 const NO_TEXT: PieceSource = { pieceBytes: () => new Uint8Array() };

@@ -28,7 +28,7 @@ export interface OpenedSequence {
   readonly wireId: number;
 }
 
-/** What crosses the stages as one step. */
+/** The content of one step: it crosses the stages as one frame. */
 export interface MicroBatch {
   readonly copies: readonly PageCopy[];
   readonly opens: readonly OpenedSequence[];
@@ -40,6 +40,15 @@ export interface MicroBatch {
   readonly decodeRows: number;
   /** The group whose decode rows it carries, or null. */
   readonly group: number | null;
+}
+
+/** The outcome of one span of a micro-batch. */
+export interface SpanOutcome {
+  readonly span: PlannedSpan;
+  /** The tokens that its sequence continues with. */
+  readonly tokens: readonly number[];
+  /** The sequence has ended and is forgotten, with whatever tokens. */
+  readonly ended: boolean;
 }
 
 /** Puts one micro-batch together. */

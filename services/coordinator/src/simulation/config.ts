@@ -12,24 +12,32 @@ export const simulationSettings = {
       .regex(/^[1-9]\d*(,[1-9]\d*)*$/, "must be whole numbers, separated by commas")
       .default("1,2,4,8,16,32")
       .transform((text) => text.split(",").map(Number)),
-    doc: "Numbers of stages.",
+    doc: "Numbers of stages to simulate, separated by commas.",
   },
-  stageMs: { env: "RHONE_SIMULATION_STAGE_MS", schema: duration.default(5), doc: "What a step takes on each stage." },
-  rowMs: { env: "RHONE_SIMULATION_ROW_MS", schema: duration.default(0), doc: "What each row of a step adds to it." },
+  stageMs: {
+    env: "RHONE_SIMULATION_STAGE_MS",
+    schema: duration.default(5),
+    doc: "Milliseconds of a step on each stage.",
+  },
+  rowMs: {
+    env: "RHONE_SIMULATION_ROW_MS",
+    schema: duration.default(0),
+    doc: "Milliseconds that each row adds to a step.",
+  },
   hopMs: {
     env: "RHONE_SIMULATION_HOP_MS",
     schema: duration.default(0.2),
-    doc: "What a frame takes from one process to the next.",
+    doc: "Milliseconds of a frame from one process to the next.",
   },
   sequencesPerStage: {
     env: "RHONE_SIMULATION_SEQUENCES",
     schema: z.coerce.number().int().min(1).default(8),
-    doc: "Sequences that decode, per stage.",
+    doc: "Decoding sequences per stage.",
   },
   warmUpSeconds: {
     env: "RHONE_SIMULATION_WARM_UP",
     schema: duration.default(20),
-    doc: "Virtual seconds that are passed over.",
+    doc: "Virtual seconds before measuring begins.",
   },
   seconds: { env: "RHONE_SIMULATION_SECONDS", schema: positive.default(10), doc: "Virtual seconds that are measured." },
 } as const satisfies Settings;

@@ -13,7 +13,7 @@ export interface DecodingOptions {
   readonly rowMs: number;
   readonly hopMs: number;
   readonly sequencesPerStage: number;
-  /** Of virtual time: passed over, then measured. */
+  /** Virtual time before measuring begins, and measured. */
   readonly warmUpSeconds: number;
   readonly seconds: number;
 }
@@ -24,15 +24,13 @@ export interface DecodingFigures {
   readonly stepsPerSecond: number;
   readonly rowsPerStep: number;
   readonly rowsPerSecond: number;
-  /** Of its time that each stage computes; 1 would be a stage that is never idle. */
+  /** Share of its time that stage 0 computes; 1 is a stage that is never idle. */
   readonly share: number;
 }
 
-/**
- * Between one sequence's arrival and the next: the scheduler reconsiders the group count when one arrives.
- */
+/** Between arrivals: each makes the scheduler reconsider the group count by what it has measured. */
 const ARRIVAL_MS = 10;
-/** One row each: the first steps carry as many rows as later ones. */
+/** One row, so that the first steps carry as many rows as later ones. */
 const PROMPT_TOKENS = 1;
 const VOCABULARY = 32_000;
 const PAGE_SIZE = 32;
@@ -40,8 +38,8 @@ const PAGE_SIZE = 32;
 const FAR_MS = 86_400_000;
 
 /**
- * The coordinator's own engine and scheduler drive stages that exist on a virtual clock only. Sequences arrive
- * during the warm-up and decode to the end. Equal options give equal figures, on any machine.
+ * Runs the coordinator's own engine and scheduler against stages on a virtual clock. Sequences arrive during the
+ * warm-up and decode to the end. Equal options give equal figures on any machine.
  */
 export async function simulateDecoding(options: DecodingOptions): Promise<DecodingFigures> {
   const { stages, stageMs, rowMs, sequencesPerStage, warmUpSeconds, seconds } = options;
@@ -72,7 +70,7 @@ export async function simulateDecoding(options: DecodingOptions): Promise<Decodi
   }
   engine.attach(pipeline);
   do
-    await turn(); // what the engine leaves for the next turn of the event loop happens before time goes on
+    await turn(); // the engine's work for the next turn of the event loop is done before time passes
   while (clock.step(untilMs));
   engine.close();
   await Promise.all(runs);

@@ -1,14 +1,14 @@
 interface Due {
   readonly atMs: number;
-  /** Breaks ties: what was asked for first happens first. */
+  /** Breaks ties: the event that was scheduled first happens first. */
   readonly order: number;
   readonly action: () => void;
 }
 
-/** Events that have happened and are still in the list. */
+/** Past events that may stay in the list before it is compacted. */
 const MOST_PAST = 1024;
 
-/** Time that passes from event to event. Nothing waits: an hour of it takes as long as its events do. */
+/** A clock that jumps from event to event: an hour of its time takes only as long as the events' actions. */
 export class VirtualClock {
   /** Ascending in time, from `#head` on. */
   readonly #due: Due[] = [];
@@ -23,12 +23,12 @@ export class VirtualClock {
   after(ms: number, action: () => void): void {
     const entry = { atMs: this.#nowMs + ms, order: this.#orders++, action };
     let at = this.#due.length;
-    // Few events are under way at once and most are asked for last-due: the search from the end is short.
+    // Few events are pending and most new ones are due last, so the search from the end is short.
     while (at > this.#head && (this.#due[at - 1]?.atMs ?? 0) > entry.atMs) at--;
     this.#due.splice(at, 0, entry);
   }
 
-  /** Lets the next event happen; false when none is left before `untilMs`. */
+  /** Runs the next event's action; false when none is due before `untilMs`. */
   step(untilMs: number): boolean {
     const next = this.#due[this.#head];
     if (next === undefined || next.atMs >= untilMs) return false;

@@ -12,10 +12,10 @@ export interface VirtualPipelineOptions {
   readonly stages: number;
   readonly pages: number;
   readonly vocabSize: number;
-  /** What a step takes on each stage: so much, and so much more per row. */
+  /** A step takes stageMs + rows * rowMs on each stage. */
   readonly stageMs: number;
   readonly rowMs: number;
-  /** From the coordinator to stage 0, from stage to stage, and back to the coordinator. */
+  /** A frame's time from the coordinator to stage 0, from stage to stage, and back to the coordinator. */
   readonly hopMs: number;
   readonly onResult: (step: number, result: StepResult) => void;
 }
@@ -26,16 +26,14 @@ interface VirtualFrame {
   readonly timings: rhone.v1.StageTiming.$Properties[];
 }
 
-/**
- * Stages and hops on a virtual clock: each stage takes frames in order, one at a time; answers follow `simulatedDraw`.
- */
+/** Stages and hops on a virtual clock. Each stage runs frames in order, one at a time; `simulatedDraw` draws tokens. */
 export class VirtualPipeline implements StepLink {
   readonly stages: number;
   readonly pages: number;
   readonly stepTimes: PipelineTimes;
   readonly rowBlock = 32;
   readonly #options: VirtualPipelineOptions;
-  /** When each stage is done with all that has arrived. */
+  /** When each stage has run every frame that has arrived. */
   readonly #freeAtMs: number[];
   #steps = 0;
 
@@ -86,7 +84,7 @@ export class VirtualPipeline implements StepLink {
   }
 }
 
-/** What real workers would have measured: each stage counts as one layer. */
+/** The calibration that workers of these times would report, with each stage as one layer. */
 function stepTimesOf({ stages, stageMs, rowMs }: VirtualPipelineOptions): PipelineTimes {
   const curve = [1, 64].map((rows) => ({ rows, layerMs: stageMs + rows * rowMs, headMs: 0 }));
   return Array.from({ length: stages }, () => ({ curve, layers: 1, heads: false }));

@@ -5,7 +5,7 @@ import type { WorkerRegistry } from "../workers/worker-registry.js";
 
 export interface StatusSources {
   readonly coordinator: string;
-  /** host:port; empty until it listens. */
+  /** host:port of the HTTP server; empty until it listens. */
   readonly operations: () => string;
   readonly startedAtMs: number;
   readonly model: ServedModel;
@@ -13,12 +13,12 @@ export interface StatusSources {
   readonly kvType: KvTypeName;
   readonly pageSize: number;
   readonly maxSequences: number;
-  readonly pipeline: Pipeline;
-  readonly registry: WorkerRegistry;
-  readonly engine: Engine;
+  readonly pipeline: Pick<Pipeline, "state" | "reason" | "epochNumber">;
+  readonly registry: Pick<WorkerRegistry, "members">;
+  readonly engine: { readonly counts: Omit<Engine["counts"], "preemptions"> };
 }
 
-/** The coordinator as others see it, at this moment. */
+/** The coordinator's status at this moment. */
 export function clusterStatus(sources: StatusSources): ClusterStatus {
   const { coordinator, startedAtMs, model, kvType, pipeline, registry, engine } = sources;
   const { pages, running, waiting, tokens } = engine.counts;

@@ -1,6 +1,6 @@
 import type { GenerationJob } from "@rhone/common";
 
-/** A greedy job that asks for nothing special. */
+/** A greedy job with default settings. */
 export function fakeJob(
   overrides: Partial<GenerationJob> & Pick<GenerationJob, "requestId" | "promptIds">,
 ): GenerationJob {

@@ -3,7 +3,7 @@ import type { CoordinatorMessage } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import { Member } from "../workers/member.js";
 
-/** A joined worker without a network, and what the coordinator has sent to it. Close it: it has a timer. */
+/** A joined worker without a network, and the messages that the coordinator has sent to it. */
 export function fakeMember(hello: Partial<rhone.v1.Hello.$Properties> & { readonly worker: string }) {
   const sent: CoordinatorMessage[] = [];
   const stream = new PassThrough({ objectMode: true });

@@ -8,7 +8,7 @@ interface Frame {
   readonly result: rhone.v1.StepResult.$Properties;
 }
 
-/** Stages in a row without a network: the test says which of them works next, so any latency can be played. */
+/** Stages in a row without a network. The test chooses which of them runs next, and so plays any latency. */
 export class FakePipe implements StepLink {
   readonly stages: number;
   readonly pages: number;
@@ -24,7 +24,7 @@ export class FakePipe implements StepLink {
   constructor(options: {
     readonly stages: number;
     readonly shape: FakeStageShape;
-    /** What the stages say that a step took; they say nothing when absent. */
+    /** The times that the stages report for a step; they report none when absent. */
     readonly stepMs?: ((rows: number) => number) | undefined;
     readonly onResult: (step: number, result: rhone.v1.StepResult.$Properties) => void;
   }) {

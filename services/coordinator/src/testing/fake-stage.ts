@@ -9,7 +9,7 @@ type Span = rhone.v1.Span.$Properties;
 interface OpenSequence {
   readonly uid: number;
   readonly table: number[];
-  /** Positions before it were computed by others: the prefix cache had them. -1 before the first span. */
+  /** Earlier positions were computed for other sequences: the prefix cache had them. -1 before the first span. */
   start: number;
   /** The next span may begin here or before, where drafts were wrong. */
   end: number;
@@ -25,7 +25,7 @@ export interface FakeStageShape {
   readonly pages: number;
   readonly pageSize: number;
   readonly slidingWindow: number;
-  /** Stands in for the model. */
+  /** The rule that takes the model's place. */
   readonly next: NextToken;
 }
 
@@ -107,7 +107,7 @@ export class FakeStage {
     return { sequence: span.sequence ?? 0, scores, tokens, pooled };
   }
 
-  /** Draws after the last row that is no draft, and after each draft that is what was drawn. */
+  /** Draws after the last row that is no draft, and after each draft that equals the token drawn before it. */
   #draw(
     { sample = false, drafts }: Span,
     rows: readonly number[],

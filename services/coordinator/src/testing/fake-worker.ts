@@ -21,7 +21,7 @@ export interface FakeWorkerOptions {
   readonly coordinator: string;
   readonly memoryTotal?: number;
   readonly protocol?: number;
-  /** What it says that a layer takes; 1 when absent. */
+  /** The milliseconds per layer that it reports; 1 when absent. */
   readonly layerMs?: number;
   /** Loads fail with this. */
   readonly loadFailure?: { readonly code: string; readonly message: string };
@@ -31,7 +31,7 @@ export interface FakeWorkerOptions {
   readonly onStep?: () => void;
 }
 
-/** A worker with both its wires and no tensors: its stage obeys page tables and draws by the rule of nextToken. */
+/** A worker with real connections and no tensors: its stage obeys page tables and draws by the rule of nextToken. */
 export class FakeWorker {
   readonly worker: string;
   readonly loads: rhone.v1.LoadShard.$Properties[] = [];
@@ -78,7 +78,7 @@ export class FakeWorker {
     return worker;
   }
 
-  /** Gone at once, as after kill -9. */
+  /** Ends it at once, as kill -9 does. */
   kill(): void {
     clearInterval(this.#heartbeat);
     this.#control.cancel();

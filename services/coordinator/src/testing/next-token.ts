@@ -9,10 +9,10 @@ export function nextToken(visible: readonly number[], position: number): number 
   return (hash >>> 0) % VOCABULARY;
 }
 
-/** What follows `visible`, the tokens that the row at `position` sees. */
+/** Returns the token after `visible`, the tokens that the row at `position` sees. */
 export type NextToken = (visible: readonly number[], position: number) => number;
 
-/** A rule whose texts repeat themselves soon and for long, so that guessing ahead is often right: 0 to 2. */
+/** A rule with tokens 0 to 2 whose texts soon repeat themselves, so that drafts are often right. */
 export function repetitiveToken(visible: readonly number[]): number {
   const [last = 0, before = 0] = visible.toReversed();
   return (last * 2 + before + 1) % 3;
@@ -41,7 +41,7 @@ export interface SoloRun {
   readonly embedding: Float32Array;
 }
 
-/** What a sequence gives when it runs alone, without pages, batches or stages. */
+/** The results of a sequence that runs alone, without pages, batches or stages. */
 export function runAlone(
   prompt: readonly number[],
   maxTokens: number,

@@ -50,7 +50,7 @@ export class TestGateway {
     await this.#queue.add("generate", job, { jobId: job.requestId });
   }
 
-  /** Puts anything on the queue. */
+  /** Puts a job on the queue without checking it. */
   async submitRaw(data: unknown): Promise<void> {
     await this.#queue.add("generate", data);
   }
@@ -84,7 +84,7 @@ export class TestGateway {
   }
 }
 
-/** A coordinator on free ports, with the settings of a test. */
+/** A coordinator on free ports, with small pages and steps. */
 export class TestCoordinator {
   readonly addresses: CoordinatorAddresses;
   readonly #shutdown: Shutdown;

@@ -10,7 +10,7 @@ export interface TestValkey {
 export async function startValkey(port?: number): Promise<TestValkey> {
   const chosen = port ?? (await freePort());
   const createServer = net.createServer;
-  // Answers are small: without this, Nagle's algorithm holds each back for 40 ms.
+  // Replies are small: without this, Nagle's algorithm delays each by 40 ms.
   net.createServer = ((listener: (socket: net.Socket) => void) =>
     createServer({ noDelay: true }, listener)) as typeof net.createServer;
   const server = new ValkeyServer({ port: chosen });
@@ -21,7 +21,7 @@ export async function startValkey(port?: number): Promise<TestValkey> {
   } finally {
     net.createServer = createServer;
   }
-  // An answer that one pass queues is sent by the next, which would else be due only in 100 ms.
+  // A reply that one pass queues is sent by the next one, which would otherwise be due in 100 ms.
   stepping.step = () => {
     step();
     step();

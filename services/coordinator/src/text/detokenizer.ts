@@ -3,8 +3,8 @@ import type { PieceTable } from "./piece-table.js";
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Turns a sequence's tokens into text as they come. Bytes of a character that is still incomplete wait for the rest,
- * so U+FFFD appears only for bytes that can never become a character.
+ * Turns a sequence's tokens into text, one by one. The bytes of an incomplete character are held back until it is
+ * complete, so U+FFFD appears only for bytes that can never become a character.
  */
 export class Detokenizer {
   readonly #pieces: PieceTable;
@@ -16,7 +16,7 @@ export class Detokenizer {
     this.#special = options.special;
   }
 
-  /** The text that became certain with `token`; "" when it only adds to an incomplete character. */
+  /** The text that `token` completes; "" when it only adds to an incomplete character. */
   push(token: number): string {
     const piece = this.#pieces.piece(token, this.#special);
     if (piece.bytes.length === 0) return "";
@@ -27,7 +27,7 @@ export class Detokenizer {
     return bytes.toString("utf8", 0, whole);
   }
 
-  /** What was held back, at the end of the text: an incomplete character becomes U+FFFD. */
+  /** The bytes held back, at the end of the text: an incomplete character becomes U+FFFD. */
   flush(): string {
     const text = this.#pending.toString("utf8");
     this.#pending = EMPTY;
@@ -36,7 +36,7 @@ export class Detokenizer {
 }
 
 /**
- * How many bytes at the end start a UTF-8 character that is not finished: of F0 9F 98 it is 3, of F0 9F 98 80 it is 0.
+ * Length of the incomplete UTF-8 character at the end of `bytes`: 3 for F0 9F 98, 0 for F0 9F 98 80.
  */
 export function incompleteTail(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back++) {

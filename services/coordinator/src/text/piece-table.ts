@@ -1,18 +1,18 @@
-/** What a tokenizer must tell: the bytes that a token adds to the text. */
+/** The part of a tokenizer that is needed here. */
 export interface PieceSource {
-  /** Control tokens give their name when `special`, nothing otherwise. */
+  /** The bytes that a token adds to the text. Control tokens add their name when `special`, nothing otherwise. */
   pieceBytes(token: number, options: { readonly special: boolean }): Uint8Array;
 }
 
 export interface Piece {
   readonly bytes: Uint8Array;
-  /** The bytes as text when they are whole characters by themselves, else null. */
+  /** The bytes as text; null when they are not whole characters. */
   readonly text: string | null;
 }
 
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The pieces of one vocabulary, asked for once each and kept. */
+/** The pieces of one vocabulary. Each is read from its source once. */
 export class PieceTable {
   readonly #source: PieceSource;
   readonly #plain = new Map<number, Piece>();

@@ -1,11 +1,11 @@
 export interface StopMatch {
-  /** Text that may be shown. */
+  /** Text that can't become part of a stop string any more. */
   readonly text: string;
   /** The stop string that ended the text, or null. */
   readonly matched: string | null;
 }
 
-/** Finds stop strings in a growing text; text that may be the start of one is held back. */
+/** Finds stop strings in a growing text and holds back text that may be the start of one. */
 export class StopMatcher {
   readonly #stops: readonly string[];
   readonly #include: boolean;
@@ -30,7 +30,7 @@ export class StopMatcher {
     return { text: all.slice(0, shown), matched: null };
   }
 
-  /** What was held back, when the text ends otherwise. */
+  /** The text held back, when the text ends without a stop string. */
   flush(): string {
     const text = this.#held;
     this.#held = "";
@@ -42,7 +42,7 @@ export class StopMatcher {
     for (const stop of this.#stops) {
       const start = text.indexOf(stop);
       const end = start + stop.length;
-      // The one that is complete first ends the text: what a reader of one token at a time would see.
+      // The one that is complete first ends the text, as it would if the text grew by single characters.
       if (start >= 0 && (best === null || end < best.end)) best = { start, end, stop };
     }
     return best;

@@ -1,6 +1,13 @@
-import type { GenerationEvent } from "@rhone/common";
-import { expect, it } from "vitest";
-import { joinEvents } from "./append-events.js";
+import {
+  eventsChannel,
+  FINISHED_LOG_TTL_S,
+  type GenerationEvent,
+  OPEN_LOG_TTL_S,
+  tokenLogEntryId,
+  tokenLogKey,
+} from "@rhone/common";
+import { describe, expect, it } from "vitest";
+import { appendArguments, joinEvents } from "./append-events.js";
 
 const logged = (requestId: string, ordinal: number, more: Partial<GenerationEvent> = {}) => ({
   replyTo: `gateway of ${requestId}`,
@@ -34,4 +41,39 @@ it("makes one event of those of a request, which says how many it joins", () => 
     }),
     logged("b", 5),
   ]);
+});
+
+describe("appendArguments", () => {
+  it("groups events by gateway, each with its channel and count, and names the logs in that order", () => {
+    const events = [logged("a", 0), logged("b", 3), { ...logged("c", 1), replyTo: "gateway of a" }];
+    const { keys, args, order } = appendArguments(events);
+    expect(keys).toEqual(["a", "c", "b"].map(tokenLogKey));
+    expect(order.map(({ event }) => event.requestId)).toEqual(["a", "c", "b"]);
+    expect([args[0], args[1], args[8], args[9]]).toEqual([
+      eventsChannel("gateway of a"),
+      "2",
+      eventsChannel("gateway of b"),
+      "1",
+    ]);
+    expect(args.slice(2, 4)).toEqual([tokenLogEntryId(0), JSON.stringify(events[0]?.event)]);
+  });
+
+  it.each([
+    { ordinal: 0, more: {}, seconds: String(OPEN_LOG_TTL_S), why: "the first event starts the log's life" },
+    { ordinal: 1, more: {}, seconds: "", why: "later events leave it" },
+    {
+      ordinal: 9,
+      more: { finish: { reason: "length" as const } },
+      seconds: String(FINISHED_LOG_TTL_S),
+      why: "the last",
+    },
+    {
+      ordinal: 0,
+      more: { finish: { reason: "length" as const } },
+      seconds: String(FINISHED_LOG_TTL_S),
+      why: "the only",
+    },
+  ])('sets the time to live to "$seconds": $why', ({ ordinal, more, seconds }) => {
+    expect(appendArguments([logged("a", ordinal, more)]).args.at(-1)).toBe(seconds);
+  });
 });

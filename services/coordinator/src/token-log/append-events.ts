@@ -7,15 +7,15 @@ import {
   tokenLogKey,
 } from "@rhone/common";
 
-/** An event and the gateway that waits for it. */
+/** An event and the id of the gateway that waits for it. */
 export interface LoggedEvent {
   readonly replyTo: string;
   readonly event: GenerationEvent;
 }
 
 /**
- * One event per request: those that wait to be written together are one entry and one announcement. The joint event has
- * the ordinal of its first and says how many it joins. Requests keep the order in which they first appear.
+ * Joins the events of each request into one, which becomes one entry and one announcement. The joint event has the
+ * ordinal of its first event and says how many it joins. Requests keep the order in which they first appear.
  */
 export function joinEvents(events: readonly LoggedEvent[]): readonly LoggedEvent[] {
   const byRequest = new Map<string, LoggedEvent>();
@@ -28,7 +28,8 @@ export function joinEvents(events: readonly LoggedEvent[]): readonly LoggedEvent
 }
 
 /**
- * Whatever only the later one may carry (finish, usage) is taken from it; prompt scores are on a request's first event.
+ * Fields that only a request's last event carries (finish, usage) come from the later one, prompt scores from the
+ * first.
  */
 function join(earlier: GenerationEvent, later: GenerationEvent): GenerationEvent {
   return {
@@ -43,10 +44,10 @@ function join(earlier: GenerationEvent, later: GenerationEvent): GenerationEvent
 }
 
 /**
- * Writes events to their logs and announces those that were written, as one command: nothing is announced that is not
- * in its log. KEYS: one log per event. ARGV: per gateway its channel and the number of its events, then of each event
- * the entry's id, the event, and seconds that the log lives from now on or "". Returns the numbers (from 1) of the
- * events whose id was not above the log's last.
+ * Writes events to their logs and announces the ones that were written, in one command: no event is announced that is
+ * not in its log. KEYS: one log per event. ARGV: for each gateway its channel and the number of its events, then for
+ * each event the entry's id, the event, and the log's new time to live in seconds or "". Returns the numbers (from 1)
+ * of the events that were refused because their id was not above the last one in the log.
  */
 export const APPEND_SCRIPT = `
 local refused, key, at = {}, 0, 1
@@ -70,7 +71,7 @@ end
 return refused
 `;
 
-/** What APPEND_SCRIPT takes for `events`, and the events in the order of its keys. */
+/** The keys and arguments of APPEND_SCRIPT for `events`, and the events in the order of the keys. */
 export function appendArguments(events: readonly LoggedEvent[]) {
   const keys: string[] = [];
   const args: string[] = [];

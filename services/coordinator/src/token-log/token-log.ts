@@ -14,19 +14,19 @@ import type { Redis } from "ioredis";
 import type { Metrics } from "../metrics.js";
 import { APPEND_SCRIPT, appendArguments, joinEvents, type LoggedEvent } from "./append-events.js";
 
-/** Events that may wait while Redis is away; then the engine decides no more steps. About 20 MB. */
+/** Events that may wait while Redis is away, about 20 MB; beyond them the engine decides no more steps. */
 const MOST_PENDING = 65_536;
-/** Events per write: a backlog goes out in pieces. */
+/** Most events per write, so that a backlog is written in pieces. */
 const MOST_PER_WRITE = 1024;
 const RETRY_MS = 500;
 
-/** Where events become durable before anybody sees them. */
+/** Makes events durable before anybody sees them. */
 export interface EventLog {
-  /** Too many events wait to be written: decide nothing more until an `append` settles. */
+  /** Too many events wait to be written: the engine decides nothing until an `append` settles. */
   readonly full: boolean;
   /**
    * Takes the events of one step, in order. Resolves when they are written and announced, with the requests whose log
-   * another coordinator has continued: those are no longer ours. Never rejects before the log is closed.
+   * another coordinator has continued: this one has lost them. Rejects only when the log is closed.
    */
   append(events: readonly LoggedEvent[]): Promise<readonly string[]>;
 }
@@ -37,17 +37,17 @@ interface PendingBatch {
   readonly fail: (error: RhoneError) => void;
 }
 
-/** What a request's log tells to one who takes the request over. */
+/** The state of a request in its log, for a coordinator that takes the request over. */
 export interface RecordedGeneration {
   readonly tokens: readonly number[];
-  /** Of the next event. */
+  /** The next event's. */
   readonly ordinal: number;
   readonly finished: boolean;
 }
 
 /**
- * The token logs in Redis: the truth of every generation, written before a token is announced. Redis refuses to write
- * an ordinal twice, which fences coordinators off each other: the one that comes second has lost the request.
+ * The token logs in Redis: the truth about every generation, written before a token is announced. Redis refuses to
+ * write an ordinal twice, which fences coordinators off: the one whose write is refused has lost the request.
  */
 export class TokenLog implements EventLog {
   readonly #redis: Redis;
@@ -58,13 +58,13 @@ export class TokenLog implements EventLog {
   #pending = 0;
   #writing = false;
   #closed = false;
-  /** How often the connection was lost. */
+  /** How often the connection broke. */
   #breaks = 0;
   readonly #countBreak = (): void => {
     this.#breaks++;
   };
 
-  /** `redis` is borrowed; its commands wait for Redis to come back. */
+  /** `redis` is borrowed; its commands wait while Redis is away. */
   constructor(options: {
     readonly redis: Redis;
     readonly metrics: Metrics;
@@ -91,7 +91,7 @@ export class TokenLog implements EventLog {
     });
   }
 
-  /** What is written of a request: nothing for a new one. */
+  /** What a request's log holds; no tokens and ordinal 0 for a new request. */
   async read(requestId: string): Promise<RecordedGeneration> {
     const entries = await this.#redis.xrange(tokenLogKey(requestId), "-", "+");
     const events = entries.map(([, fields]) => decodeEvent(fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? ""));
@@ -100,7 +100,7 @@ export class TokenLog implements EventLog {
     return { tokens, ordinal: last === undefined ? 0 : ordinalAfter(last), finished: last?.finish !== undefined };
   }
 
-  /** Events that are not written are given up: another coordinator computes them again. */
+  /** Drops the events that are not written: another coordinator computes them again. */
   close(): void {
     this.#closed = true;
     this.#redis.off("close", this.#countBreak);
@@ -108,7 +108,7 @@ export class TokenLog implements EventLog {
       batch.fail(new RhoneError("SHUTTING_DOWN", "The token log is closed."));
   }
 
-  /** One write at a time, so that the order stands; whatever gathers meanwhile goes out together. */
+  /** One write at a time, which keeps the order; the events that gather meanwhile are written together. */
   async #writeAll(): Promise<void> {
     this.#writing = true;
     while (this.#batches.length > 0) {
@@ -138,7 +138,7 @@ export class TokenLog implements EventLog {
     for (let attempt = 1; ; attempt++) {
       try {
         const refused = await this.#write(events);
-        // On a new connection the same command is sent again, also by the client itself.
+        // ioredis sends an unanswered command again on a new connection, as we do after an error.
         const maybeOurs = attempt > 1 || this.#breaks !== breaks;
         return maybeOurs ? await this.#notOurs(refused) : refused.map(({ event }) => event.requestId);
       } catch (err) {
@@ -156,14 +156,14 @@ export class TokenLog implements EventLog {
     return refused.flatMap((number) => order[number - 1] ?? []);
   }
 
-  /** After a connection broke, an entry that is refused may be the one that we wrote and whose answer was lost. */
+  /** After a connection broke, a refused entry may be one that was written before its answer was lost. */
   async #notOurs(refused: readonly LoggedEvent[]): Promise<readonly string[]> {
     const fenced: string[] = [];
     for (const { replyTo, event } of refused) {
       const id = tokenLogEntryId(event.ordinal);
       const [entry] = await this.#redis.xrange(tokenLogKey(event.requestId), id, id);
       if (entry?.[1][1] !== JSON.stringify(event)) fenced.push(event.requestId);
-      else await this.#redis.publish(eventsChannel(replyTo), encodeEvents([event])); // perhaps a second time
+      else await this.#redis.publish(eventsChannel(replyTo), encodeEvents([event])); // gateways drop repeated events
     }
     return fenced;
   }

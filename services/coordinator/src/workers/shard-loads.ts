@@ -94,7 +94,7 @@ export function shardSpec(
   context: { readonly model: ModelFacts; readonly kvType: KvTypeName; readonly shape: KvShape },
 ): ShardSpec {
   const { served } = context.model;
-  if (stage.last <= stage.first) throw new RhoneError("INTERNAL", `Stage ${stage.stage} was planned without layers`);
+  if (stage.last <= stage.first) throw new RhoneError("INTERNAL", `Stage ${stage.stage} was planned without layers.`);
   return {
     model: { name: served.name, path: served.path, fingerprint: served.fingerprint },
     firstLayer: stage.first,

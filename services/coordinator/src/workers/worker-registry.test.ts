@@ -95,7 +95,7 @@ describe("WorkerRegistry", () => {
 
   it.each([
     [false, true, /is simulated; start the coordinator with --simulated true/],
-    [true, false, /is not simulated, but this coordinator is/],
+    [true, false, /is not simulated; start it with --simulate/],
   ])("never mixes: simulated itself %s, refuses a worker that is simulated %s", (own, theirs, why) => {
     const { registry, connect } = setup({ simulated: own });
     const other = connect();

@@ -103,7 +103,7 @@ export class WorkerRegistry {
     if (simulated === this.#simulated) return null;
     const kind = simulated
       ? "is simulated; start the coordinator with --simulated true"
-      : "is not simulated, but this coordinator is";
+      : "is not simulated; start it with --simulate, or the coordinator with --simulated false";
     return new RhoneError("INVALID_CONFIG", `Worker ${hello?.worker} ${kind}.`);
   }
 

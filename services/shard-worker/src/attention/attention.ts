@@ -1,7 +1,9 @@
-import type { Tensor } from "@rhone/ggml";
-import type { Heads } from "@rhone/model";
+import type { Graph, Tensor } from "@rhone/ggml";
+import type { Heads, ModelConfig } from "@rhone/model";
 import type { PageTable } from "../kv-cache/page-table.js";
+import type { Pages } from "../kv-cache/pages.js";
 import type { RowOrder } from "./row-order.js";
+import type { StepInputs } from "./step-inputs.js";
 
 /** The rows that one sequence adds in a step: positions [position, position + count). */
 export interface AttentionSpan {
@@ -26,3 +28,19 @@ export interface StepAttention<Span extends AttentionSpan> {
    */
   attend(layer: number, heads: Heads): Tensor;
 }
+
+export interface AttentionOptions {
+  readonly inputs: StepInputs;
+  readonly pages: Pages;
+  readonly config: Pick<ModelConfig, "nHeads" | "headDim" | "slidingWindow">;
+}
+
+/**
+ * Plans a step's attention, declaring what it needs as inputs of the graph. Throws STAGE_FAILED when a span sees a page
+ * that was freed or never assigned.
+ */
+export type PlanAttention = <Span extends AttentionSpan>(
+  graph: Graph,
+  spans: readonly Span[],
+  options: AttentionOptions,
+) => StepAttention<Span>;

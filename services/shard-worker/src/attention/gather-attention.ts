@@ -1,19 +1,12 @@
 import { RhoneError } from "@rhone/common";
 import { GgmlType, type Graph, rowSize, type Tensor } from "@rhone/ggml";
-import type { Heads, ModelConfig } from "@rhone/model";
-import type { Pages, PagesShape } from "../kv-cache/pages.js";
-import type { AttentionSpan, StepAttention } from "./attention.js";
+import type { Heads } from "@rhone/model";
+import type { PagesShape } from "../kv-cache/pages.js";
+import type { AttentionOptions, AttentionSpan, StepAttention } from "./attention.js";
 import { groupForAttention } from "./attention-groups.js";
 import { gatherKeys, gatherValues } from "./gather-pages.js";
 import { describeGroup, type GroupInputs } from "./group-inputs.js";
 import { RowOrder } from "./row-order.js";
-import type { StepInputs } from "./step-inputs.js";
-
-export interface GatherAttentionOptions {
-  readonly inputs: StepInputs;
-  readonly pages: Pages;
-  readonly config: Pick<ModelConfig, "nHeads" | "headDim" | "slidingWindow">;
-}
 
 /**
  * From 64 rows, ggml's CPU flash attention takes its tiled path: it accumulates in f32 and needs V in K's type. Below,
@@ -26,13 +19,13 @@ const TILE_ROWS = 64;
 export class GatherAttention<Span extends AttentionSpan> implements StepAttention<Span> {
   readonly order: RowOrder<Span>;
   readonly #graph: Graph;
-  readonly #options: GatherAttentionOptions;
+  readonly #options: AttentionOptions;
   /** i32 [rows]: the row of the cache that each row's K and V go to. */
   readonly #cacheRows: Tensor;
   readonly #groups: readonly GroupInputs[];
 
   /** Throws STAGE_FAILED when a span sees a page that was freed or never assigned. */
-  constructor(graph: Graph, spans: readonly Span[], options: GatherAttentionOptions) {
+  constructor(graph: Graph, spans: readonly Span[], options: AttentionOptions) {
     const { inputs, pages, config } = options;
     const { pageSize } = pages.shape;
     const slidingWindow = config.slidingWindow ?? 0;

@@ -22,8 +22,8 @@ interface DescribeOptions {
 }
 
 /**
- * Declares a group's page list and mask; `row` is its first row. Throws STAGE_FAILED when a member sees a page that was freed
- * or never assigned.
+ * Declares a group's page list and mask; `row` is its first row. Throws STAGE_FAILED when a member sees a page that was
+ * freed or never assigned.
  */
 export function describeGroup(
   { members, count, pages }: AttentionGroup<AttentionSpan>,

@@ -1,5 +1,5 @@
 import { GgmlType, type Graph } from "@rhone/ggml";
-import type { AttentionSpan } from "../attention/attention.js";
+import type { AttentionSpan, PlanAttention } from "../attention/attention.js";
 import { GatherAttention } from "../attention/gather-attention.js";
 import type { RowOrder } from "../attention/row-order.js";
 import { StepInputs } from "../attention/step-inputs.js";
@@ -18,10 +18,13 @@ export interface StepPlan extends LayerInputs {
   readonly fill: () => void;
 }
 
+/** How this worker attends; another implementation replaces this line. */
+const planAttention: PlanAttention = (graph, spans, options) => new GatherAttention(graph, spans, options);
+
 /** Declares the inputs of a step. Throws STAGE_FAILED when a span sees a page that its sequence does not hold. */
 export function planStep(graph: Graph, spans: readonly StepSpan[], { pages, config }: Shard): StepPlan {
   const inputs = new StepInputs(graph);
-  const attention = new GatherAttention(graph, spans, { inputs, pages, config });
+  const attention = planAttention(graph, spans, { inputs, pages, config });
   const { order } = attention;
   const positions = inputs.add(
     GgmlType.I32,

@@ -14,7 +14,7 @@ interface SeenCost extends Cost {
   readonly at: number;
 }
 
-/** What one step took, in milliseconds. */
+/** The times of one step, in milliseconds. */
 export interface StepTimes {
   /** In each stage; empty when the stages did not measure it. */
   readonly stageMs: readonly number[];

@@ -3,7 +3,7 @@ export interface TunedConstant {
   readonly value: number;
   readonly unit: string;
   readonly meaning: string;
-  /** What the value was chosen by. */
+  /** The measurement or the reason behind the value. */
   readonly measured: string;
 }
 

@@ -43,7 +43,7 @@ describe("KvPages", () => {
     const pages = open({ total: 2 });
     const sequence = fakeSequence({ promptLength: 9 });
     pages.acquire(sequence);
-    expect(() => pages.grow(sequence, 9)).toThrow("3 pages asked for, 2 of 2 are available");
+    expect(() => pages.grow(sequence, 9)).toThrow("3 pages were asked for; 2 of 2 are available.");
   });
 
   it("keeps the full pages of known tokens in the cache, and the rest free", () => {

@@ -30,14 +30,14 @@ describe("PagePool", () => {
     pool.release([page]);
     pool.retain([page]);
     expect(pool.take(1)).not.toContain(page);
-    expect(() => pool.take(1)).toThrow("1 pages asked for, 0 of 2 are available");
+    expect(() => pool.take(1)).toThrow("1 pages were asked for; 0 of 2 are available.");
   });
 
   it("refuses a second release, and to retain what is free", () => {
     const pool = new PagePool(1);
     const pages = pool.take(1);
     pool.release(pages);
-    expect(() => pool.release(pages)).toThrow("given back twice");
+    expect(() => pool.release(pages)).toThrow("released twice");
     expect(() => pool.retain(pages)).toThrow("while it was free");
   });
 });

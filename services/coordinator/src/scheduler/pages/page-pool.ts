@@ -1,20 +1,19 @@
 import { RhoneError } from "@rhone/common";
 
 /**
- * The pages 0 … total-1 of a pipeline, counted by reference; the same ids hold on every stage. A page that nobody
- * refers to is free, or, when it was marked to be kept, waits with its content until it is retained again or its place
- * is needed.
+ * The pages 0 … total-1 of a pipeline, counted by reference. A page without references is free, or, when it is marked,
+ * cached: it keeps its contents until it is retained again or evicted because no page is free.
  */
 export class PagePool {
   readonly total: number;
   readonly #free: number[];
   readonly #references: Uint32Array;
   readonly #marked: Uint8Array;
-  /** Kept pages without references, the one to be given up first at the front. */
-  readonly #kept = new Set<number>();
+  /** Marked pages without references, in the order in which they are evicted. */
+  readonly #cached = new Set<number>();
   readonly #onEvict: (page: number) => void;
 
-  /** `onEvict`: the content of a marked page is given up. */
+  /** `onEvict` is called with each cached page that is taken for other contents. */
   constructor(total: number, onEvict: (page: number) => void = () => {}) {
     this.total = total;
     this.#free = Array.from({ length: total }, (_, index) => total - 1 - index);
@@ -28,49 +27,52 @@ export class PagePool {
     return this.#free.length;
   }
 
-  /** Pages that nobody refers to, kept for what they hold. */
+  /** Marked pages without references. */
   get cached(): number {
-    return this.#kept.size;
+    return this.#cached.size;
   }
 
-  /** Pages that `take` can give. */
+  /** Pages that `take` can return. */
   get available(): number {
-    return this.#free.length + this.#kept.size;
+    return this.#free.length + this.#cached.size;
   }
 
-  /** Each with one reference. Throws KV_FULL when fewer are available: callers make room first. */
+  /** Takes pages, each with one reference. Throws KV_FULL when fewer are available: callers make room first. */
   take(count: number): readonly number[] {
     if (count > this.available) {
-      throw new RhoneError("KV_FULL", `${count} pages asked for, ${this.available} of ${this.total} are available`);
+      throw new RhoneError(
+        "KV_FULL",
+        `${count} pages were asked for; ${this.available} of ${this.total} are available.`,
+      );
     }
     return Array.from({ length: count }, () => this.#takeOne());
   }
 
-  /** One more reference to each; they are in use or kept. */
+  /** Adds a reference to each page. Throws INTERNAL for a free page: its contents may be overwritten. */
   retain(pages: readonly number[]): void {
     for (const page of pages) {
-      if (this.#references[page] === 0 && !this.#kept.delete(page)) {
-        throw new RhoneError("INTERNAL", `Page ${page} was retained while it was free`);
+      if (this.#references[page] === 0 && !this.#cached.delete(page)) {
+        throw new RhoneError("INTERNAL", `Page ${page} was retained while it was free.`);
       }
       this.#count(page, 1);
     }
   }
 
   /**
-   * One reference less to each. What was given up last goes first when places are needed, so that the end of a sequence
-   * goes before its beginning. Throws INTERNAL for a page without references: two owners of one page would corrupt
-   * both.
+   * Removes a reference from each page. Of the pages released by one call the last is evicted first: a later prompt can
+   * use the beginning of a sequence without its end. Throws INTERNAL for a page without references, because two owners
+   * of one page would corrupt both.
    */
   release(pages: readonly number[]): void {
     for (const page of pages.toReversed()) {
-      if (this.#references[page] === 0) throw new RhoneError("INTERNAL", `Page ${page} was given back twice`);
+      if (this.#references[page] === 0) throw new RhoneError("INTERNAL", `Page ${page} was released twice.`);
       if (this.#count(page, -1) > 0) continue;
-      if (this.#marked[page] === 1) this.#kept.add(page);
+      if (this.#marked[page] === 1) this.#cached.add(page);
       else this.#free.push(page);
     }
   }
 
-  /** Keep the page's content when nobody refers to it any more. */
+  /** The page keeps its contents when its last reference is removed. */
   mark(page: number): void {
     this.#marked[page] = 1;
   }
@@ -82,9 +84,9 @@ export class PagePool {
   }
 
   #evict(): number {
-    const [page] = this.#kept;
-    if (page === undefined) throw new RhoneError("INTERNAL", "No page is left to evict");
-    this.#kept.delete(page);
+    const [page] = this.#cached;
+    if (page === undefined) throw new RhoneError("INTERNAL", "No page is left to evict.");
+    this.#cached.delete(page);
     this.#marked[page] = 0;
     this.#onEvict(page);
     return page;

@@ -1,10 +1,10 @@
 import { firstVisiblePosition } from "@rhone/planner";
 import type { PagePool } from "./page-pool.js";
 
-/** One page's worth of tokens after those of its parents. Lives while its page, a descendant or a sequence needs it. */
+/** A page full of tokens behind the tokens of its ancestors. It lives while it has a page, a descendant or a pin. */
 interface PrefixNode {
   readonly parent: PrefixNode | null;
-  /** Of its tokens; its place among its parent's children. */
+  /** Hash of its tokens; its key in the parent's children. */
   readonly key: number;
   readonly tokens: Int32Array;
   readonly children: Map<number, PrefixNode>;
@@ -12,10 +12,10 @@ interface PrefixNode {
   pins: number;
 }
 
-/** A place in the cache that a sequence has come to: what it has computed up to there is registered. */
+/** How far a sequence has registered its pages in the tree. */
 export type PrefixCursor = PrefixNode;
 
-/** What the cache holds of a prompt. */
+/** The part of a prompt that the cache holds. */
 export interface PrefixHit {
   /** Positions [0, length) need not be computed. */
   readonly length: number;
@@ -23,7 +23,7 @@ export interface PrefixHit {
   readonly first: number;
   readonly pages: readonly number[];
   /**
-   * The page whose first rows are the rest of `length`, to be copied before anything is written behind them; or null.
+   * The page whose first rows are the rest of `length`; copied before a row behind them is written. Null without one.
    */
   readonly copyFrom: number | null;
   readonly cursor: PrefixCursor;
@@ -35,14 +35,14 @@ const MOST_COMPARED = 32;
 export interface PrefixCacheOptions {
   readonly pages: PagePool;
   readonly pageSize: number;
-  /** Positions a token sees, itself included; 0 = all. */
+  /** Positions that a token sees, itself included; 0 = all. */
   readonly slidingWindow: number;
 }
 
 /**
- * Which pages hold the K/V of which tokens: a tree whose edges are full pages of tokens, found by their hash and
- * compared token by token. K/V depends on all tokens before it, so a page is known by its path from the root. Sequences
- * of different salts share nothing.
+ * Maps tokens to the pages that hold their K/V: a tree whose edges are full pages of tokens, found by hash and compared
+ * token by token. K/V depends on all earlier tokens, so a page is identified by its path from the root. Each salt has a
+ * root of its own, so that sequences of different salts share nothing.
  */
 export class PrefixCache {
   readonly #options: PrefixCacheOptions;
@@ -54,7 +54,7 @@ export class PrefixCache {
     this.#options = options;
   }
 
-  /** Where a sequence begins. Pinned until `unpin`. */
+  /** The cursor of a sequence that has registered nothing. Pinned until `unpin`. */
   root(salt: string): PrefixCursor {
     const root = this.#roots.get(salt) ?? newNode(null, 0, new Int32Array());
     this.#roots.set(salt, root);
@@ -64,9 +64,9 @@ export class PrefixCache {
   }
 
   /**
-   * The longest beginning of `tokens`, at most `limit` long, whose visible pages are all there. Its pages are retained,
-   * and its cursor is pinned; null, and nothing taken, when there is none. Page size 4, no window, [1 2 3 4] [5 6 7 8]
-   * cached: tokens 1 2 3 4 5 6 9 with limit 6 give length 6, the first page, and a copy of the second.
+   * The longest prefix of `tokens`, at most `limit` long, whose visible pages are all cached; null when there is none.
+   * Retains its pages and pins its cursor. With page size 4, no window and [1 2 3 4] [5 6 7 8] cached, the tokens
+   * 1 2 3 4 5 6 9 with limit 6 give length 6, the first page, and the second to be copied.
    */
   acquire(salt: string, tokens: Int32Array, limit: number): PrefixHit | null {
     const root = this.#roots.get(salt);
@@ -82,9 +82,8 @@ export class PrefixCache {
   }
 
   /**
-   * `page`, which the caller holds, has the K/V of `tokens` (one page full) after those of `cursor`. Moves the pin to
-   * the new place and returns it. Equal tokens keep the page they have; null when another page's tokens have the same
-   * hash.
+   * Registers `page`, which the caller holds, for `tokens` (one page full) behind those of `cursor`. Moves the pin and
+   * returns the new cursor. Equal tokens keep the page that they have. Null when other tokens have the same hash.
    */
   insert(cursor: PrefixCursor, tokens: Int32Array, page: number): PrefixCursor | null {
     const key = hashOf(tokens);
@@ -106,7 +105,7 @@ export class PrefixCache {
     this.#prune(cursor);
   }
 
-  /** The pool needs the page for something else. */
+  /** The pool has evicted the page. */
   forget(page: number): void {
     const node = this.#nodeOf.get(page);
     if (node === undefined) return;
@@ -133,7 +132,7 @@ export class PrefixCache {
     return path;
   }
 
-  /** How many entries of the path can be used: the most after which every page that is still seen is there. */
+  /** The longest part of the path after which every page that later rows see is cached. */
   #usable(path: readonly PrefixNode[]): number {
     let best = 0;
     let present = 0;
@@ -153,7 +152,7 @@ export class PrefixCache {
     return { length: whole + partial.length, first, pages, copyFrom: partial.page, cursor };
   }
 
-  /** The first entry that the row after `entries` full pages sees. */
+  /** The first entry that the row behind `entries` full pages sees. */
   #firstEntry(entries: number): number {
     const { pageSize, slidingWindow } = this.#options;
     return Math.min(entries, Math.floor(firstVisiblePosition(entries * pageSize, slidingWindow) / pageSize));
@@ -179,7 +178,7 @@ function newNode(parent: PrefixNode | null, key: number, tokens: Int32Array): Pr
   return { parent, key, tokens, children: new Map(), page: null, pins: 0 };
 }
 
-/** The child with a page that begins with the most of `tokens`. */
+/** The child whose page shares the longest beginning with `tokens`. */
 function bestContinuation(
   { children }: PrefixNode,
   tokens: Int32Array,

@@ -1,0 +1,89 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { fakeMember } from "../testing/fake-member.js";
+import { LOST_AFTER_MS, Member } from "./member.js";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe("Member", () => {
+  it.each([
+    { hello: { gflops: 100, bandwidth: 1e9 }, raw: { gflops: 100, bandwidth: 1e9 } },
+    { hello: { gflops: 100 }, raw: null },
+    { hello: { gflops: 0, bandwidth: 1e9 }, raw: null },
+  ])("takes the speed $raw from $hello", ({ hello, raw }) => {
+    expect(fakeMember({ worker: "w", ...hello }).member.raw).toEqual(raw);
+  });
+
+  it("is of one kind with workers of the same machine, device and threads", () => {
+    const kindOf = (hello: object) =>
+      fakeMember({ worker: "w", hostname: "a", device: "CPU", threads: 2, ...hello }).member.kind;
+    expect(kindOf({ worker: "v" })).toBe(kindOf({}));
+    for (const other of [{ hostname: "b" }, { device: "GPU" }, { threads: 4 }])
+      expect(kindOf(other)).not.toBe(kindOf({}));
+  });
+
+  it.each([
+    [32, 32],
+    [0, 1],
+    [undefined, 1],
+  ])("computes %s rows at once: %i", (rowBlock, expected) => {
+    const hello = { worker: "w", ...(rowBlock !== undefined && { rowBlock }) };
+    expect(fakeMember(hello).member.rowBlock).toBe(expected);
+  });
+
+  it("is lost after 3.5 s without a message, and not before", () => {
+    const onSilent = vi.fn();
+    const stream = { write: vi.fn(), end: vi.fn() };
+    const member = new Member({ hello: { worker: "w" }, stream: stream as never, onSilent });
+    vi.advanceTimersByTime(LOST_AFTER_MS - 1);
+    member.receive({ progress: { bytes: 1 } });
+    vi.advanceTimersByTime(LOST_AFTER_MS - 1);
+    expect(onSilent).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(onSilent).toHaveBeenCalledOnce();
+  });
+
+  it("is not lost after it was closed", () => {
+    const onSilent = vi.fn();
+    const stream = { write: vi.fn(), end: vi.fn() };
+    new Member({ hello: { worker: "w" }, stream: stream as never, onSilent }).close();
+    vi.advanceTimersByTime(2 * LOST_AFTER_MS);
+    expect([onSilent.mock.calls.length, stream.end.mock.calls.length]).toEqual([0, 1]);
+  });
+
+  it("moves its last step's time with its step counter, not with every heartbeat", () => {
+    const { member } = fakeMember({ worker: "w" });
+    member.receive({ heartbeat: { steps: 1 } });
+    const { steppedAt } = member;
+    vi.advanceTimersByTime(1000);
+    member.receive({ heartbeat: { steps: 1 } });
+    expect(member.steppedAt).toBe(steppedAt);
+    member.receive({ heartbeat: { steps: 2 } });
+    expect(member.steppedAt).toBe(steppedAt + 1000);
+  });
+
+  it("shows a load's progress, then its weights and pages while it holds a shard", () => {
+    const { member } = fakeMember({ worker: "w", memoryTotal: 500 });
+    member.receive({ progress: { bytes: 10, totalBytes: 100 } });
+    expect(member.status()).toMatchObject({ loadedBytes: 10, totalBytes: 100, layers: null, pageBytes: 0 });
+    member.shard = {
+      worker: "w",
+      stage: 0,
+      first: 0,
+      last: 8,
+      embeds: true,
+      heads: true,
+      weightBytes: 0,
+      memoryTotal: 0,
+    };
+    member.receive({ ready: { weightBytes: 90, pageBytes: 40 } });
+    expect(member.status()).toMatchObject({
+      worker: "w",
+      memoryTotal: 500,
+      layers: [0, 8],
+      loadedBytes: 90,
+      totalBytes: 90,
+      pageBytes: 40,
+    });
+  });
+});
