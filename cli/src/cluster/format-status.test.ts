@@ -1,51 +1,19 @@
 import type { ClusterStatus, WorkerStatus } from "@rhone/common";
 import { expect, test } from "vitest";
 import { styleFor } from "../terminal/style.js";
+import { clusterStatus, workerStatus } from "../testing/sample-status.js";
 import { formatStatus } from "./format-status.js";
 
-const worker = (name: string, layers: WorkerStatus["layers"]): WorkerStatus => ({
-  worker: name,
-  address: "127.0.0.1:7001",
-  operations: "127.0.0.1:7002",
-  hostname: "here",
-  pid: 42,
-  device: "CPU",
-  threads: 1,
-  memoryTotal: 8e9,
-  resident: 150e6,
-  layers,
-  loadedBytes: 1e6,
-  totalBytes: 1e6,
-  pageBytes: 0,
-  stepTimes: null,
-  busy: 0.5,
-});
+const worker = (name: string, layers: WorkerStatus["layers"]) =>
+  workerStatus(name, layers, { busy: 0.5, operations: "127.0.0.1:7002", loadedBytes: 1e6, totalBytes: 1e6 });
 
+const SAMPLE = clusterStatus([worker("b", [16, 32]), worker("c", null), worker("a", [0, 16])]);
 const STATUS: ClusterStatus = {
-  coordinator: "c1",
-  operations: "127.0.0.1:7101",
-  startedAtMs: 0,
+  ...SAMPLE,
   updatedAtMs: 62_000,
-  state: "ready",
-  reason: null,
-  simulated: false,
-  epoch: 1,
-  kvType: "f16",
-  model: {
-    name: "breeze",
-    path: "/breeze.gguf",
-    fingerprint: "f",
-    contextLength: 4096,
-    slidingWindow: 64,
-    vocabSize: 512,
-    nLayers: 32,
-    parameters: 6_300_000,
-    fileBytes: 6_800_000,
-  },
-  workers: [worker("b", [16, 32]), worker("c", null), worker("a", [0, 16])],
-  pages: { size: 32, total: 100, free: 90, cached: 5 },
+  model: { ...SAMPLE.model, name: "breeze", slidingWindow: 64, nLayers: 32, parameters: 6_300_000 },
   sequences: { running: 2, waiting: 1, limit: 64 },
-  tokens: { prompt: 10, cached: 0, generated: 200, drafted: 0, accepted: 0 },
+  tokens: { ...SAMPLE.tokens, prompt: 10, generated: 200 },
 };
 
 test("a cluster as a page, its workers in the order of their layers", () => {
@@ -70,4 +38,16 @@ c       spare   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42`);
 test("a simulated cluster says so", () => {
   const [title] = formatStatus({ ...STATUS, simulated: true }, STATUS, styleFor({}, undefined)).split("\n");
   expect(title).toBe("breeze  ready  simulated: its tokens are meaningless");
+});
+
+test("a reason follows the state, and a worker that loads shows how far it is", () => {
+  const loading = { ...STATUS, state: "failed", reason: "OUT_OF_MEMORY: 9 GB" } as const;
+  const workers = [workerStatus("a", [0, 32], { loadedBytes: 250e6 })];
+  const page = formatStatus({ ...loading, workers }, STATUS, styleFor({}, undefined));
+  expect(page).toMatch(/^breeze {2}failed: OUT_OF_MEMORY: 9 GB\n/);
+  expect(page).toContain("0-31 (250 MB of 600 MB)");
+});
+
+test("a status that is as old as the one before has no rates", () => {
+  expect(formatStatus(STATUS, STATUS, styleFor({}, undefined))).toContain("200 generated (0.0/s)");
 });

@@ -1,24 +1,10 @@
 import type { ClusterStatus, WorkerStatus } from "@rhone/common";
 import { expect, test } from "vitest";
+import { workerStatus } from "../testing/sample-status.js";
 import { phaseResult, pipelineError, pipelineProgress } from "./progress.js";
 
-const worker = (first: number, last: number, loadedBytes: number): WorkerStatus => ({
-  worker: `w${first}`,
-  address: "127.0.0.1:1",
-  operations: "127.0.0.1:2",
-  hostname: "here",
-  pid: 1,
-  device: "CPU",
-  threads: 1,
-  memoryTotal: 1e9,
-  resident: 1e8,
-  layers: [first, last],
-  loadedBytes,
-  totalBytes: 2_000_000,
-  pageBytes: 0,
-  stepTimes: null,
-  busy: 0,
-});
+const worker = (first: number, last: number, loadedBytes: number): WorkerStatus =>
+  workerStatus(`w${first}`, [first, last], { loadedBytes, totalBytes: 2_000_000 });
 
 const status = (state: ClusterStatus["state"], workers: readonly WorkerStatus[]) =>
   ({ state, workers, reason: null }) as unknown as ClusterStatus;

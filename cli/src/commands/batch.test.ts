@@ -1,27 +1,123 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
-import { firstEndpoint } from "./batch.js";
+import { describe, expect, it, test } from "vitest";
+import { serve } from "../../../packages/client/src/testing/serve.js";
+import { runCommand } from "../testing/run-command.js";
+import { temporaryFolder } from "../testing/temporary-folder.js";
+import { describeCounts, firstEndpoint, formatBatch } from "./batch.js";
 
-function fileOf(text: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "rhone-batch-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(join(folder, "in.jsonl"), text);
-  return join(folder, "in.jsonl");
+const BATCH = {
+  ...{ id: "batch_1", endpoint: "/v1/completions", status: "completed", errors: null },
+  ...{ output_file_id: "out_1" as string | null, error_file_id: null as string | null },
+  request_counts: { total: 3, completed: 3, failed: 0 },
+};
+
+async function fileOf(text: string): Promise<string> {
+  const path = join(await temporaryFolder(), "in.jsonl");
+  await writeFile(path, text);
+  return path;
 }
 
-test("the first line that is not blank names the endpoint", async () => {
-  expect(await firstEndpoint(fileOf('\ufeff\n{"url":"/v1/completions"}\n{"url":"/other"}\n'))).toBe("/v1/completions");
+/** A gateway whose one batch is `batch`. */
+const gateway = (batch: object) =>
+  serve(({ path }, response) => {
+    if (path === "/v1/files") return response.end('{"id":"file_1"}');
+    if (path.endsWith("/content")) return response.end('{"custom_id":"a"}\n');
+    return response.end(JSON.stringify(batch));
+  });
+
+describe("firstEndpoint", () => {
+  it("is the url of the first line that is not blank", async () => {
+    const path = await fileOf('\ufeff\n{"url":"/v1/completions"}\n{"url":"/other"}\n');
+    expect(await firstEndpoint(path)).toBe("/v1/completions");
+  });
+
+  it.each([
+    ["no lines", "\n", "is empty"],
+    ["no url", '{"custom_id":"a"}', "--endpoint"],
+    ["no JSON", "hello", "--endpoint"],
+  ])("refuses a file with %s", async (_, text, message) => {
+    await expect(firstEndpoint(await fileOf(text))).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it("refuses a file that can't be read", async () => {
+    await expect(firstEndpoint("/nowhere.jsonl")).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      message: expect.stringMatching(/^\/nowhere\.jsonl can't be read: ENOENT/),
+    });
+  });
 });
 
-test.each([
-  ["no lines", "\n", "is empty"],
-  ["no url", '{"custom_id":"a"}', "--endpoint"],
-  ["no JSON", "hello", "--endpoint"],
-])("%s: refused", async (_, text, message) => {
-  await expect(firstEndpoint(fileOf(text))).rejects.toMatchObject({
-    code: "INVALID_REQUEST",
-    message: expect.stringContaining(message),
+describe("rhone batch submit", () => {
+  it("uploads the file and creates a batch for the endpoint of its first line", async () => {
+    const { url, requests } = await gateway({ ...BATCH, status: "validating", output_file_id: null });
+    const path = await fileOf('{"custom_id":"a","url":"/v1/completions"}\n');
+    const { stdout, error } = await runCommand("batch", "submit", path, "--url", url, "--window", "90m");
+    expect(error).toBeUndefined();
+    expect(stdout).toBe("batch_1  validating  3 of 3  /v1/completions\n");
+    expect(JSON.parse(requests.at(-1)?.body ?? "")).toEqual({
+      input_file_id: "file_1",
+      endpoint: "/v1/completions",
+      completion_window: "90m",
+    });
   });
+
+  it("waits with --wait, and prints the end", async () => {
+    const { url } = await gateway(BATCH);
+    const path = await fileOf('{"url":"/v1/completions"}\n');
+    const { stdout, stderr, error } = await runCommand("batch", "submit", path, "--url", url, "--wait", "--json");
+    expect(error).toBeUndefined();
+    expect(JSON.parse(stdout)).toMatchObject({ id: "batch_1", status: "completed" });
+    expect(stderr).toContain("batch_1  completed, 3 of 3");
+  });
+});
+
+describe("rhone batch wait", () => {
+  it.each([
+    ["its problem", [{ code: "invalid_line", message: "Line 2 is no JSON." }], "batch_1 is failed: Line 2 is no JSON."],
+    ["its status", [], "batch_1 is failed."],
+  ])("fails with %s when the batch does not complete", async (_, data, message) => {
+    const { url } = await gateway({ ...BATCH, status: "failed", errors: { data } });
+    const { error } = await runCommand("batch", "wait", "batch_1", "--url", url);
+    expect(error).toMatchObject({ code: "BATCH_FAILED", message });
+  });
+});
+
+describe("rhone batch cancel", () => {
+  it("prints the batch as it is then", async () => {
+    const { url, requests } = await gateway({ ...BATCH, status: "cancelling" });
+    expect((await runCommand("batch", "cancel", "batch_1", "--url", url)).stdout).toContain("cancelling");
+    expect(requests[0]).toMatchObject({ method: "POST", path: "/v1/batches/batch_1/cancel" });
+  });
+});
+
+describe("rhone batch download", () => {
+  it("prints the output file, or writes it", async () => {
+    const { url } = await gateway(BATCH);
+    expect((await runCommand("batch", "download", "batch_1", "--url", url)).stdout).toBe('{"custom_id":"a"}\n');
+    const out = join(await temporaryFolder(), "out.jsonl");
+    const { stdout } = await runCommand("batch", "download", "batch_1", "--url", url, "-o", out);
+    expect([stdout, await readFile(out, "utf8")]).toEqual(["", '{"custom_id":"a"}\n']);
+  });
+
+  it.each([
+    [[], "batch_1 is in_progress and has no output file."],
+    [["--errors"], "batch_1 is in_progress and has no error file."],
+  ])("refuses what is not there: %j", async (flags, message) => {
+    const { url } = await gateway({ ...BATCH, status: "in_progress", output_file_id: null });
+    const { error } = await runCommand("batch", "download", "batch_1", "--url", url, ...flags);
+    expect(error).toMatchObject({ code: "NOT_FOUND", message });
+  });
+});
+
+test("a batch is shown with its files and problems", () => {
+  const failed = { ...BATCH, error_file_id: "err_1", request_counts: { total: 9, completed: 5, failed: 2 } };
+  const errors = { data: [{ code: "expired", message: "The time was up." }] };
+  expect(formatBatch({ ...failed, errors })).toBe(
+    "batch_1  completed  7 of 9, 2 failed  /v1/completions\noutput  out_1\nerrors  err_1\nexpired: The time was up.",
+  );
+  expect(describeCounts(BATCH)).toBe("3 of 3");
 });

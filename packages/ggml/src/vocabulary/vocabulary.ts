@@ -1,18 +1,8 @@
 import { existsSync } from "node:fs";
 import { RhoneError } from "@rhone/common";
-import { type LlamaBindings, TOKEN_NULL, VOCAB_TYPE_NONE } from "../bindings/llama.js";
+import { type LlamaBindings, TOKEN_ATTR_UNKNOWN, TOKEN_NULL, VOCAB_TYPE_NONE } from "../bindings/llama.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import type { Engine } from "../native/engine.js";
-
-/** Bits of `Vocabulary.attr`: `enum llama_token_attr`. */
-export const TokenAttribute = {
-  UNKNOWN: 1,
-  UNUSED: 2,
-  NORMAL: 4,
-  CONTROL: 8,
-  USER_DEFINED: 16,
-  BYTE: 32,
-} as const;
 
 export interface TokenizeOptions {
   /** Add the tokens that the model expects around a text (BOS for Mistral and Llama). */
@@ -30,13 +20,8 @@ export class Vocabulary {
   readonly size: number;
   readonly bos: number | undefined;
   readonly eos: number | undefined;
-  /** The end-of-turn token of models that have one besides `eos`. */
-  readonly eot: number | undefined;
   /** The token for text that can't be tokenized. */
   readonly unk: number | undefined;
-  /** Whether `addSpecial` adds `bos` in front. */
-  readonly addsBos: boolean;
-  readonly addsEos: boolean;
   readonly #llama: LlamaBindings;
   readonly #model: Pointer;
   readonly #vocab: Pointer;
@@ -52,9 +37,6 @@ export class Vocabulary {
     this.size = llama.vocabNTokens(vocab);
     this.bos = optional(llama.vocabBos(vocab));
     this.eos = optional(llama.vocabEos(vocab));
-    this.eot = optional(llama.vocabEot(vocab));
-    this.addsBos = llama.vocabGetAddBos(vocab);
-    this.addsEos = llama.vocabGetAddEos(vocab);
     this.unk = this.#findUnknown();
   }
 
@@ -120,12 +102,6 @@ export class Vocabulary {
     return this.#llama.vocabIsControl(this.#vocab, id);
   }
 
-  /** Bits of TokenAttribute. */
-  attr(id: number): number {
-    this.#check(id);
-    return this.#llama.vocabGetAttr(this.#vocab, id);
-  }
-
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -134,7 +110,7 @@ export class Vocabulary {
 
   #findUnknown(): number | undefined {
     for (let id = 0; id < this.size; id++) {
-      if ((this.#llama.vocabGetAttr(this.#vocab, id) & TokenAttribute.UNKNOWN) !== 0) return id;
+      if ((this.#llama.vocabGetAttr(this.#vocab, id) & TOKEN_ATTR_UNKNOWN) !== 0) return id;
     }
     return undefined;
   }

@@ -22,7 +22,7 @@ const open = (timeoutMs = 20_000) => {
 };
 afterEach(() => checker.close());
 
-describe("GrammarChecker", () => {
+describe("GrammarChecker", { timeout: 30_000 }, () => {
   it("accepts what the engine can enforce, and reads the vocabulary once", async () => {
     const checks = open();
     await checks.check(choiceGrammar(["a", "b"]));

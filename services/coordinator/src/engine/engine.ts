@@ -1,8 +1,8 @@
 import { type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
-import type { MicroBatch } from "../scheduler/micro-batch.js";
-import { type PipelineShape, Scheduler, type SchedulerOptions, type SpanOutcome } from "../scheduler/scheduler.js";
+import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
+import { type PipelineShape, Scheduler, type SchedulerOptions } from "../scheduler/scheduler.js";
 import type { LoggedEvent } from "../token-log/append-events.js";
 import type { EventLog } from "../token-log/token-log.js";
 import { decodeResult, decodeTimes, type SpanAnswer } from "../wire/decode-result.js";

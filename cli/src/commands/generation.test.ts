@@ -1,0 +1,88 @@
+import type { Message } from "@rhone/client";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { serve } from "../../../packages/client/src/testing/serve.js";
+import { freshDataDir, recordedCluster } from "../testing/recorded-cluster.js";
+import { runCommand } from "../testing/run-command.js";
+import { clusterStatus } from "../testing/sample-status.js";
+import { Conversation } from "./generation.js";
+
+afterEach(() => vi.unstubAllEnvs());
+
+/** Says "Once upon" to every prompt; its /status names the model m8. */
+const gateway = () =>
+  serve(({ path }, response) => {
+    if (path === "/status") return response.end(JSON.stringify({ coordinators: [clusterStatus([])] }));
+    const chunk = (text: string) => `data: ${JSON.stringify({ choices: [{ text }] })}\n\n`;
+    return response.end(`${chunk("Once")}${chunk(" upon")}data: [DONE]\n\n`);
+  });
+
+describe("rhone generate", () => {
+  it("asks the gateway of --url for the model that it serves", async () => {
+    const { url, requests } = await gateway();
+    const { stdout, error } = await runCommand("generate", "Tell", "me", "--url", `${url}/`, "-n", "5", "--seed", "7");
+    expect(error).toBeUndefined();
+    expect(stdout).toBe("Once upon\n");
+    expect(requests.map(({ path }) => path)).toEqual(["/status", "/v1/completions"]);
+    expect(JSON.parse(requests[1]?.body ?? "")).toMatchObject({
+      model: "m8",
+      prompt: "Tell me",
+      max_tokens: 5,
+      seed: 7,
+    });
+  });
+
+  it("does not ask for the model when it is named, and sends the key", async () => {
+    vi.stubEnv("RHONE_API_KEY", "secret");
+    const { url, requests } = await gateway();
+    await runCommand("generate", "x", "--url", url, "--model", "mine", "-t", "0", "--stop", "a", "b");
+    expect(requests).toHaveLength(1);
+    expect(requests[0]?.headers.authorization).toBe("Bearer secret");
+    expect(JSON.parse(requests[0]?.body ?? "")).toMatchObject({ model: "mine", temperature: 0, stop: ["a", "b"] });
+  });
+
+  it("asks the cluster of the data directory otherwise", async () => {
+    const { url, requests } = await gateway();
+    const { root } = await recordedCluster({ url, model: "breeze" });
+    await runCommand("generate", "x", "--data-dir", root);
+    expect(JSON.parse(requests[0]?.body ?? "")).toMatchObject({ model: "breeze" });
+  });
+
+  it("says that no cluster is running, or that a gateway sees none", async () => {
+    const { root } = await freshDataDir();
+    expect((await runCommand("generate", "x", "--data-dir", root)).error).toMatchObject({ code: "NOT_RUNNING" });
+    const { url } = await serve((_, response) => response.end('{"coordinators":[]}'));
+    expect((await runCommand("generate", "x", "--url", url)).error).toMatchObject({
+      code: "NOT_RUNNING",
+      message: `The gateway at ${url} sees no coordinator; name the model with --model.`,
+    });
+  });
+});
+
+describe("Conversation", () => {
+  const asked: (readonly Message[])[] = [];
+  const echo = async (messages: readonly Message[]) => {
+    asked.push(messages);
+    return `answer ${asked.length}`;
+  };
+  const contents = () => asked.at(-1)?.map(({ role, content }) => `${role}: ${content}`);
+
+  it("sends the messages so far with each question, after the instructions", async () => {
+    const conversation = new Conversation("Be short.");
+    await conversation.say(" Hello ", echo);
+    await conversation.say("", echo);
+    await conversation.say("More", echo);
+    expect(asked).toHaveLength(2);
+    expect(contents()).toEqual(["system: Be short.", "user: Hello", "assistant: answer 1", "user: More"]);
+  });
+
+  it("starts over at /reset, and forgets a question that failed", async () => {
+    const conversation = new Conversation(undefined);
+    await conversation.say("Hello", echo);
+    await expect(conversation.say("Bad", () => Promise.reject(new Error("gone")))).rejects.toThrow("gone");
+    await conversation.say("Again", echo);
+    expect(contents()?.filter((line) => line.startsWith("user"))).toEqual(["user: Hello", "user: Again"]);
+    await conversation.say("/reset", echo);
+    await conversation.say("New", echo);
+    expect(contents()).toEqual(["user: New"]);
+  });
+});

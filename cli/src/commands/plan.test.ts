@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { serve } from "../../../packages/client/src/testing/serve.js";
+import { freshDataDir, recordedCluster } from "../testing/recorded-cluster.js";
+import { runCommand } from "../testing/run-command.js";
+import { clusterStatus, workerStatus } from "../testing/sample-status.js";
+
+describe("rhone plan", () => {
+  it.each([
+    ["a model and the running cluster", ["--model", "breeze", "--running"], "Give --model or --running, not both."],
+    [
+      "settings for the running cluster",
+      ["--workers", "4", "--kv-type", "f32"],
+      "--workers, --kv-type can't change the running cluster's plan. Add --model to plan another.",
+    ],
+  ])("refuses %s", async (_, flags, message) => {
+    const { root } = await freshDataDir();
+    const { error } = await runCommand("plan", "--data-dir", root, ...flags);
+    expect(error).toMatchObject({ code: "INVALID_CONFIG", message });
+  });
+
+  it("shows the running cluster's plan, with the asked numbers of streams", async () => {
+    const status = clusterStatus([workerStatus("a", [0, 4]), workerStatus("b", [4, 8])]);
+    const { url } = await serve((_, response) => response.end(JSON.stringify(status)));
+    const { root } = await recordedCluster({ operations: new URL(url).host });
+    const { stdout } = await runCommand("plan", "--data-dir", root, "--concurrency", "2,4");
+    expect(stdout).toMatch(/^m8 {2}2 workers x 1 thread, 100 f16 pages of 32 positions, context 4096\n/);
+    expect(stdout).toMatch(/1 stream +2 streams +4 streams/);
+  });
+
+  it.each([
+    ["is starting", {}, "The cluster is still starting."],
+    ["does not answer", { operations: "127.0.0.1:1" }, /no plan yet .*: the coordinator does not answer\.$/],
+  ])("fails while the cluster %s", async (_, about, message) => {
+    const { root } = await recordedCluster(about);
+    const { error } = await runCommand("plan", "--data-dir", root);
+    expect(error).toMatchObject({ code: "NO_PIPELINE", message: expect.stringMatching(message) });
+  });
+
+  it("refuses a model that does not fit before it times anything", async () => {
+    const { root } = await freshDataDir();
+    const { error } = await runCommand("plan", "--model", "breeze", "--memory", "2M", "--data-dir", root);
+    expect(error).toMatchObject({ code: "NOT_ENOUGH_MEMORY" });
+  });
+
+  it("names the devices when one is asked for that is not there", async () => {
+    const { root } = await freshDataDir();
+    const { error } = await runCommand("plan", "--model", "breeze", "--device", "CUDA9", "--data-dir", root);
+    expect(error).toMatchObject({ code: "DEVICE_NOT_FOUND", message: expect.stringMatching(/CUDA9; .* has .*CPU/) });
+  });
+});
+
+describe("rhone device", () => {
+  it("lists what this machine computes on", async () => {
+    const { stdout } = await runCommand("device", "ls");
+    expect(stdout).toMatch(/^NAME +KIND +MEMORY +FREE +DESCRIPTION\n/);
+    const json = await runCommand("device", "ls", "--json");
+    expect((JSON.parse(json.stdout) as { name: string }[]).map(({ name }) => name)).toContain("CPU");
+  });
+
+  it("refuses a kind that has no libraries, with those that have", async () => {
+    const { error } = await runCommand("device", "add", "tpu");
+    expect(error).toMatchObject({ code: "DEVICE_NOT_FOUND", message: expect.stringContaining("tpu") });
+  });
+});
