@@ -1,5 +1,6 @@
 // Who may import whom, between packages and between the rooms of one; no import circles.
 // Usage: check-boundaries.mjs [ROOT]
+import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { arrowsAgainst, circlesOf, readImports, roomOf } from "./source/import-graph.mjs";
 import { isTest, readPackages } from "./source/packages.mjs";
@@ -45,10 +46,12 @@ function dependencyProblems({ folder, manifest }, imports, allowed) {
   const listed = { ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.peerDependencies };
   return imports.flatMap(({ from, specifier, dependency, target }) => {
     if (target !== null && isTest(target)) return [`${from} imports ${target}, which only tests may`];
-    if (dependency === null) {
-      const isOwn = target === null || target.startsWith(`${folder}/`);
-      return isOwn ? [] : [`${from} reaches into another package by ${specifier}`];
+    if (specifier.startsWith("import(")) return [`${from} has ${specifier}, which no check can follow`];
+    if (specifier.startsWith(".")) {
+      const isOwn = posix.join(posix.dirname(from), specifier).startsWith(`${folder}/src/`);
+      return isOwn ? [] : [`${from} reaches out of its package's src by ${specifier}`];
     }
+    if (dependency === null) return [];
     const problems = [];
     if (!(dependency in listed)) problems.push(`${from} imports ${dependency}, which its package.json does not list`);
     if (!dependency.startsWith("@rhone/")) return problems;

@@ -144,7 +144,19 @@ describe("a package", () => {
       "services/guest/src/hall/a.ts": 'import { low } from "../../../../packages/house/src/low/low.js";',
     };
     expect(problemsWith(MIDDLE, guest)).toEqual([
-      "services/guest/src/hall/a.ts reaches into another package by ../../../../packages/house/src/low/low.js",
+      "services/guest/src/hall/a.ts reaches out of its package's src by ../../../../packages/house/src/low/low.js",
+    ]);
+  });
+
+  it.each(["../../../house/dist/low/low.js", "../../dist/index.js"])("does not import what is compiled: %s", (path) => {
+    expect(problemsWith(`import "${path}"; ${MIDDLE}`)).toEqual([
+      `packages/house/src/middle/middle.ts reaches out of its package's src by ${path}`,
+    ]);
+  });
+
+  it.each([`"../" + name`, "name"])("computes no specifier: %s", (source) => {
+    expect(problemsWith(`export const middle = (name: string) => import(${source});`)).toEqual([
+      `packages/house/src/middle/middle.ts has import(${source}), which no check can follow`,
     ]);
   });
 });
