@@ -36,7 +36,11 @@ export function problemsOf(root, allowed = ALLOWED) {
     ...circlesOf(imports).map((circle) => `import circle: ${circle.join(", ")}`),
     ...packages.flatMap((each) => {
       const own = imports.filter(({ from }) => from.startsWith(`${each.folder}/src/`));
-      return [...dependencyProblems(each, own, allowed[each.folder]), ...layerProblems(each, own)];
+      return [
+        ...dependencyProblems(each, own, allowed[each.folder]),
+        ...layerProblems(each, own),
+        ...exportProblems(each),
+      ];
     }),
   ];
 }
@@ -80,6 +84,14 @@ function layerProblems({ folder, manifest: { layers }, sources }, imports) {
       .filter(({ rooms: pair }) => pair.every((room) => room === "index" || named.includes(room)))
       .map(({ from, target, rooms: [room, other] }) => `${from} imports ${target}: ${room} is not above ${other}`),
   ];
+}
+
+/** What a package exports is compiled from one of its sources, no test helper. */
+function exportProblems({ folder, manifest: { exports = {} }, sources }) {
+  return Object.values(exports)
+    .flatMap((entry) => (typeof entry === "string" ? [entry] : Object.values(entry)))
+    .filter((path) => !sources.includes(path.replace(/^\.\/dist\/(.*?)(\.d\.ts|\.js)$/, `${folder}/src/$1.ts`)))
+    .map((path) => `${folder}/package.json exports ${path}, which no source compiles to`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

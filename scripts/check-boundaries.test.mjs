@@ -116,6 +116,21 @@ describe("a package", () => {
     ]);
   });
 
+  it("exports only what its sources compile to", () => {
+    const exports = {
+      ".": { types: "./dist/index.d.ts", default: "./dist/gone.js" },
+      "./help": "./dist/testing/help.js",
+    };
+    const changes = {
+      "packages/house/package.json": { name: "@rhone/house", exports, layers: LAYERS },
+      "packages/house/src/testing/help.ts": "export const help = 1;",
+    };
+    expect(problemsWith(MIDDLE, changes)).toEqual([
+      "packages/house/package.json exports ./dist/gone.js, which no source compiles to",
+      "packages/house/package.json exports ./dist/testing/help.js, which no source compiles to",
+    ]);
+  });
+
   it("has a row in the table", () => {
     const stranger = { "packages/stranger/package.json": { layers: [] }, "packages/stranger/src/index.ts": "" };
     expect(problemsWith(MIDDLE, stranger)).toEqual([
