@@ -62,7 +62,7 @@ function dependencyProblems({ folder, manifest }, imports, allowed) {
 }
 
 function layerProblems({ folder, manifest: { layers }, sources }, imports) {
-  if (layers === undefined) return [];
+  if (layers === undefined) return [`${folder}: package.json has no "layers"`];
   const named = layers.flat();
   const rooms = new Set(sources.map(roomOf).filter((room) => room !== "index"));
   return [

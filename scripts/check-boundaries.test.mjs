@@ -53,6 +53,12 @@ describe("the rooms of a package", () => {
     ]);
   });
 
+  it("are listed", () => {
+    expect(problemsWith(MIDDLE, { "packages/house/package.json": { name: "@rhone/house" } })).toEqual([
+      'packages/house: package.json has no "layers"',
+    ]);
+  });
+
   it("are each on one floor, and no floor names a room that is gone", () => {
     const manifest = { name: "@rhone/house", layers: [["high", "gone"], ["middle", "low"], ["low"]] };
     expect(problemsWith(MIDDLE, { "packages/house/package.json": manifest })).toEqual([

@@ -14,7 +14,7 @@ export function readStored<S extends z.ZodType>(schema: S, text: string, what: s
   throw new RhoneError(
     "RECORD_UNREADABLE",
     `${what} was written by another version of the gateway and can't be read here (${problem}); ` +
-      "try again, or send the request anew once all gateways are upgraded.",
+      "try again, or send the request again once all gateways are upgraded.",
     { cause: parsed.error },
   );
 }

@@ -1,7 +1,8 @@
 import { RhoneError } from "@rhone/common";
 import type { Engine } from "../native/engine.js";
 import { indexOfMax } from "../sampling/log-probs.js";
-import { type LlamaContext, type ReferenceRow, WholeModel } from "./whole-model.js";
+import type { LlamaContext, ReferenceRow } from "./llama-context.js";
+import { WholeModel } from "./whole-model.js";
 
 export interface ReferenceBatchOptions {
   /** Sequences that decode together. */

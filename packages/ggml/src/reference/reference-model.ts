@@ -2,7 +2,8 @@ import { RhoneError } from "@rhone/common";
 import type { GgmlType } from "../elements/ggml-type.js";
 import type { Engine } from "../native/engine.js";
 import { indexOfMax } from "../sampling/log-probs.js";
-import { type LlamaContext, WholeModel } from "./whole-model.js";
+import type { LlamaContext } from "./llama-context.js";
+import { WholeModel } from "./whole-model.js";
 
 export interface ReferenceModelOptions {
   readonly threads: number;
@@ -18,8 +19,6 @@ export interface ReferenceModelOptions {
 
 /** `LLAMA_POOLING_TYPE_MEAN` */
 const POOLING_TYPE_MEAN = 1;
-/** llama.cpp's default rows per computation. */
-const N_UBATCH = 512;
 
 /**
  * llama.cpp's own engine over a whole GGUF file, one sequence at a time: tests compare with it. It blocks the event
@@ -50,11 +49,6 @@ export class ReferenceModel {
       model.close();
       throw error;
     }
-  }
-
-  /** Number of tokens in the context. */
-  get position(): number {
-    return this.#position;
   }
 
   /**
@@ -137,8 +131,7 @@ function contextParams({ nCtx, threads, kvType, embeds = false }: ReferenceModel
     n_ctx: nCtx,
     n_batch: nBatch,
     // libllama pools the rows that it computes together.
-    n_ubatch: embeds ? nBatch : Math.min(nBatch, N_UBATCH),
-    ...(embeds && { embeddings: true, pooling_type: POOLING_TYPE_MEAN }),
+    ...(embeds && { n_ubatch: nBatch, embeddings: true, pooling_type: POOLING_TYPE_MEAN }),
     n_threads: threads,
     n_threads_batch: threads,
     ...(kvType !== undefined && { type_k: kvType, type_v: kvType }),

@@ -4,9 +4,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { openEngine } from "../native/engine.js";
 import { worstDifference } from "../testing/series.js";
 import { BREEZE, temporaryFolder } from "../testing/small-files.js";
+import type { LlamaContext } from "./llama-context.js";
 import { ReferenceModel } from "./reference-model.js";
 import { ReferenceSteps } from "./reference-steps.js";
-import { type LlamaContext, WholeModel } from "./whole-model.js";
+import { WholeModel } from "./whole-model.js";
 
 const engine = openEngine();
 const folder = temporaryFolder("reference");
@@ -63,7 +64,7 @@ describe("LlamaContext", () => {
     expect(worstDifference(last(1), whole)).toBeLessThan(1e-5);
   });
 
-  it("forgets what lies behind a truncation", () => {
+  it("forgets the tokens after a truncation", () => {
     context.decode(rowsOf(prompt(6)));
     const six = last(6);
     context.decode(rowsOf(prompt(5, 400), 0, 6));

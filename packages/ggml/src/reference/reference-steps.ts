@@ -1,5 +1,6 @@
 import type { Engine } from "../native/engine.js";
-import { type LlamaContext, type ReferenceRow, WholeModel } from "./whole-model.js";
+import type { LlamaContext, ReferenceRow } from "./llama-context.js";
+import { WholeModel } from "./whole-model.js";
 
 export interface ReferenceStepsOptions {
   readonly threads: number;

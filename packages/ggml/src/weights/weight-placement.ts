@@ -4,9 +4,9 @@ import type { BufferType } from "../backend/buffer-type.js";
 import type { GgmlBindings } from "../bindings/ggml.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import { GgmlType, rowSize, typeInfo } from "../elements/ggml-type.js";
+import type { TensorSpec } from "../tensors/allocate-tensors.js";
 import { MetadataArena } from "../tensors/metadata-arena.js";
 import { shapeOf } from "../tensors/tensor.js";
-import type { TensorSpec } from "../tensors/tensor-storage.js";
 
 /** How a weight is used: as the left side of a matrix product, as a table of rows, or as a factor per element. */
 export type WeightUse = "matmul" | "rows" | "norm";

@@ -2,8 +2,9 @@ import { RhoneError } from "@rhone/common";
 import type { Backend } from "../backend/backend.js";
 import type { BufferType } from "../backend/buffer-type.js";
 import { BUFFER_USAGE_WEIGHTS } from "../bindings/backend.js";
+import type { TensorSpec } from "../tensors/allocate-tensors.js";
 import type { Tensor } from "../tensors/tensor.js";
-import { type TensorSpec, TensorStorage } from "../tensors/tensor-storage.js";
+import { TensorStorage } from "../tensors/tensor-storage.js";
 import { placeWeight, type WeightUse } from "./weight-placement.js";
 
 export interface WeightSpec extends TensorSpec {

@@ -58,7 +58,7 @@ describe.each([...ARCHITECTURES, qwenLike].map((architecture) => ({ name: archit
     });
 
     test("marks the two matrices that write into the residual stream", () => {
-      const marked = Object.entries(architecture.layerTensors).filter(([, { traits }]) => traits.residual);
+      const marked = Object.entries(architecture.layerTensors).filter(([, { traits }]) => traits.writesResidual);
       expect(marked.map(([role]) => role)).toEqual(["attnOutput", "ffnDown"]);
     });
   },

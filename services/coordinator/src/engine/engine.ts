@@ -1,8 +1,8 @@
 import { type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
-import type { MicroBatch } from "../scheduler/micro-batch.js";
-import { type PipelineShape, Scheduler, type SchedulerOptions, type SpanOutcome } from "../scheduler/scheduler.js";
+import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
+import { type PipelineShape, Scheduler, type SchedulerOptions } from "../scheduler/scheduler.js";
 import type { LoggedEvent } from "../token-log/append-events.js";
 import type { EventLog } from "../token-log/token-log.js";
 import { decodeResult, decodeTimes, type SpanAnswer } from "../wire/decode-result.js";
@@ -191,7 +191,7 @@ export class Engine {
       const { span, tokens } = answer;
       const run = this.#runs.of(span.sequence);
       if (run === undefined) continue;
-      const taken = run.generation.take(answer);
+      const taken = run.generation.advance(answer);
       for (const event of taken) events.push({ replyTo: span.sequence.job.replyTo, event });
       if (tokens.length > 0) {
         run.failures = 0;

@@ -38,11 +38,9 @@ describe("Epoch", () => {
     ]);
   });
 
-  it("takes its shape from its members: the largest row block, the latest step", () => {
-    const { epoch, members } = setUp("a", "bbb");
-    const [first] = members;
-    if (first !== undefined) first.steppedAt = 1e12;
-    expect([epoch.stages, epoch.pages, epoch.rowBlock, epoch.steppedAt]).toEqual([2, 10, 3, 1e12]);
+  it("takes its shape from its members: as many stages, and the largest row block", () => {
+    const { epoch } = setUp("a", "bbb");
+    expect([epoch.stages, epoch.pages, epoch.rowBlock]).toEqual([2, 10, 3]);
     expect(epoch.includes(fakeMember({ worker: "a" }).member)).toBe(false); // joined again: another member
   });
 
@@ -53,6 +51,28 @@ describe("Epoch", () => {
     epoch.accept({ ...mine, pipeline: "q", step: 1, result });
     epoch.accept({ ...mine, step: 7, result });
     expect(listener.result.mock.calls).toEqual([[7, result]]);
+  });
+
+  it.each([
+    { sentMsAgo: null, steppedMsAgo: 9000, breaks: false, why: "nothing is in flight" },
+    { sentMsAgo: 6000, steppedMsAgo: 9000, breaks: true, why: "no stage has moved since the frame was sent" },
+    { sentMsAgo: 6000, steppedMsAgo: 1000, breaks: false, why: "the stages still finish steps" },
+    { sentMsAgo: 1000, steppedMsAgo: 9000, breaks: false, why: "the frame was just sent" },
+  ])("without progress for 5 s breaks: $breaks ($why)", ({ sentMsAgo, steppedMsAgo, breaks }) => {
+    vi.useFakeTimers({ toFake: ["performance"], now: 20_000 });
+    const { epoch, members } = setUp("a", "b");
+    const now = performance.now();
+    for (const member of members) member.steppedAt = now - steppedMsAgo;
+    epoch.checkProgress(sentMsAgo === null ? null : now - sentMsAgo, 5000);
+    expect(epoch.signal.aborted).toBe(breaks);
+  });
+
+  it("tells when it is over, and why, also afterwards", async () => {
+    const { epoch } = setUp("a");
+    const over = epoch.over;
+    epoch.break(new RhoneError("WORKER_LOST", "gone"));
+    expect((await over).message).toBe("gone");
+    expect((await epoch.over).message).toBe("gone");
   });
 
   it("breaks once, with the first reason, and takes nothing afterwards", () => {

@@ -55,9 +55,12 @@ export class Epoch implements StepLink {
     return this.#ending.signal;
   }
 
-  /** On the performance clock: when a stage last finished a step. */
-  get steppedAt(): number {
-    return Math.max(...this.#members.map(({ steppedAt }) => steppedAt));
+  /** Resolves with the reason when the epoch is over. */
+  get over(): Promise<RhoneError> {
+    return new Promise((resolve) => {
+      if (this.signal.aborted) resolve(this.signal.reason);
+      else this.signal.addEventListener("abort", () => resolve(this.signal.reason), { once: true });
+    });
   }
 
   includes(member: Member): boolean {
@@ -79,6 +82,17 @@ export class Epoch implements StepLink {
     this.#link?.close();
     this.#link = null;
     this.#ending.abort(error);
+  }
+
+  /**
+   * Breaks when the oldest frame without a result was sent at `since` (on the performance clock; null when there is
+   * none) and no stage has finished a step for `timeoutMs`. A slow step is no reason while the stages still finish
+   * steps.
+   */
+  checkProgress(since: number | null, timeoutMs: number): void {
+    const progressedAt = Math.max(since ?? 0, ...this.#members.map(({ steppedAt }) => steppedAt));
+    if (since === null || performance.now() - progressedAt < timeoutMs) return;
+    this.break(new RhoneError("STAGE_FAILED", `No stage has finished a step for ${timeoutMs / 1000} s.`));
   }
 
   send(step: rhone.v1.Step.$Properties): number {

@@ -16,11 +16,8 @@ import { ShardLoads, type ShardSpec } from "../workers/shard-loads.js";
 import type { RegistryListener, WorkerRegistry } from "../workers/worker-registry.js";
 import { Epoch, type EpochListener } from "./epoch.js";
 import { sameCut, stepTimesOf } from "./plan-pipeline.js";
+import { pauseAfter } from "./retry.js";
 
-/** The pause before a failed plan is tried again, unless the membership changes first. */
-const RETRY_MS = 2000;
-/** The pause after a loss, so that a pipeline that breaks as soon as it is ready does not keep the process busy. */
-const REBUILD_MS = 100;
 const WATCHDOG_MS = 1000;
 
 export interface PipelineListener extends EpochListener {
@@ -47,15 +44,6 @@ export interface PipelineOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
-
-/** Failures that only other workers or other settings can mend. */
-const LASTING = new Set<string>([
-  "NOT_ENOUGH_MEMORY",
-  "INVALID_CONFIG",
-  "OUT_OF_MEMORY",
-  "MODEL_MISMATCH",
-  "MODEL_NOT_FOUND",
-]);
 
 /** Brings a pipeline up, and again whenever it is lost: plan, load, open the epoch, probe, ready. */
 export class Pipeline implements RegistryListener {
@@ -150,7 +138,8 @@ export class Pipeline implements RegistryListener {
   /** One life of a pipeline. Returns or throws when it is over. */
   async #once(): Promise<void> {
     const plan = await this.#awaitPlan();
-    const members = plan.stages.map(({ worker }) => this.#member(worker));
+    const members = plan.stages.flatMap(({ worker }) => this.#options.registry.get(worker) ?? []);
+    if (members.length < plan.stages.length) throw new RhoneError("WORKER_LOST", "A worker left during the planning.");
     const epoch = this.#begin(plan, members);
     try {
       await this.#load(plan, members, epoch);
@@ -204,10 +193,7 @@ export class Pipeline implements RegistryListener {
     epoch.signal.throwIfAborted();
   }
 
-  /**
-   * Has the workers time their layers. False when another cut is clearly faster by these times, so that a new plan is
-   * due.
-   */
+  /** Has the workers time their layers. False when another cut is clearly faster by these times: a new plan is due. */
   async #measure(plan: ModelPlan, members: readonly Member[], epoch: Epoch): Promise<boolean> {
     const { registry, logger } = this.#options;
     await this.#calibrations.complete(members, epoch.signal);
@@ -222,63 +208,42 @@ export class Pipeline implements RegistryListener {
   }
 
   async #serve(epoch: Epoch): Promise<void> {
-    const { listener, metrics, logger } = this.#options;
+    const { listener, metrics, logger, stepTimeoutMs } = this.#options;
     metrics.epochs.inc();
     if (this.#everReady) metrics.recoveries.inc();
     this.#everReady = true;
-    const over = new Promise<RhoneError>((resolve) => {
-      epoch.signal.addEventListener("abort", () => resolve(epoch.signal.reason), { once: true });
-    });
     epoch.signal.throwIfAborted();
     logger.info({ epoch: epoch.number, stages: epoch.stages }, "pipeline ready");
     this.#become("ready", null);
-    const watchdog = setInterval(() => this.#watch(epoch), WATCHDOG_MS);
+    const watchdog = setInterval(() => epoch.checkProgress(listener.waitingSince(), stepTimeoutMs), WATCHDOG_MS);
     listener.ready(epoch);
-    const error = await over;
+    const error = await epoch.over;
     clearInterval(watchdog);
     listener.lost();
     metrics.losses.inc({ code: error.code });
     throw error;
   }
 
-  /** Breaks an epoch in which nothing moves. A slow step is no reason while the stages still finish steps. */
-  #watch(epoch: Epoch): void {
-    const { listener, stepTimeoutMs } = this.#options;
-    const since = listener.waitingSince();
-    if (since === null || performance.now() - Math.max(since, epoch.steppedAt) < stepTimeoutMs) return;
-    epoch.break(new RhoneError("STAGE_FAILED", `No stage has finished a step for ${stepTimeoutMs / 1000} s.`));
-  }
-
-  /** Reports the failure and waits until another try is worth it. */
+  /**
+   * Reports the failure, and waits until another try is worth it or the membership differs from the one planned for.
+   */
   async #afterFailure(error: RhoneError, original: unknown): Promise<void> {
     const { logger } = this.#options;
-    // A pipeline that was ready is rebuilt at once: the requests that broke it, if any, are counted by the engine.
-    if (error.code === "WORKER_LOST" || this.#state === "ready") {
+    const wasReady = this.#state === "ready";
+    const pauseMs = pauseAfter(error.code, { wasReady, hasSpare: this.#hasSpare });
+    if (wasReady || error.code === "WORKER_LOST") {
       logger.warn({ code: error.code, reason: error.message, epoch: this.#epochs }, "pipeline lost");
       this.#become("waiting_for_workers", error.message);
-      return this.#pause(REBUILD_MS);
+    } else {
+      logger.error({ err: original, code: error.code, epoch: this.#epochs }, "pipeline failed");
+      this.#become("failed", `${error.code}: ${error.message}`);
     }
-    logger.error({ err: original, code: error.code, epoch: this.#epochs }, "pipeline failed");
-    this.#become("failed", `${error.code}: ${error.message}`);
-    if (!LASTING.has(error.code)) return this.#pause(RETRY_MS);
-    return this.#pause(this.#hasSpare ? REBUILD_MS : undefined);
-  }
-
-  /** Until the membership differs from the one planned for, or `withinMs` have passed. */
-  async #pause(withinMs?: number): Promise<void> {
-    await this.#membership.changedSince(this.#plannedFor, withinMs === undefined ? {} : { withinMs });
+    await this.#membership.changedSince(this.#plannedFor, pauseMs === null ? {} : { withinMs: pauseMs });
   }
 
   #become(state: PipelineState, reason: string | null): void {
     this.#state = state;
     this.#reason = reason;
     this.#changed();
-  }
-
-  #member(worker: string): Member {
-    const member = this.#options.registry.get(worker);
-    if (member === undefined)
-      throw new RhoneError("WORKER_LOST", `Worker ${worker} left while the pipeline was planned.`);
-    return member;
   }
 }

@@ -42,6 +42,15 @@ export interface MicroBatch {
   readonly group: number | null;
 }
 
+/** The outcome of one span of a micro-batch. */
+export interface SpanOutcome {
+  readonly span: PlannedSpan;
+  /** The tokens that its sequence continues with. */
+  readonly tokens: readonly number[];
+  /** The sequence has ended and is forgotten, with whatever tokens. */
+  readonly ended: boolean;
+}
+
 /** Puts one micro-batch together. */
 export class MicroBatchBuilder {
   readonly #shape: KvShape;

@@ -36,14 +36,15 @@ function setUp(total: number) {
 }
 
 describe("RunningSet", () => {
-  it("counts what decodes and what is prefilled", () => {
+  it("says who decodes and which prompts are being computed", () => {
     const { running, start } = setUp(8);
-    const [first, second] = [start(), start()];
-    first.send(first.prefillEnd);
+    const [first, second] = [start({ promptLength: 4 }), start({ promptLength: 6 })];
+    first.send(4);
     running.prefilling.remove(first);
-    expect([running.size, running.decoding, running.prefilling.size]).toEqual([2, 1, 1]);
+    second.send(2); // its rows count until all of them are computed
+    expect(running.prefillLoad).toEqual({ decoding: 1, groups: 2, prompts: 1, promptRows: 6, burst: true });
     running.release(second);
-    expect([running.size, running.decoding, running.prefilling.size]).toEqual([1, 1, 0]);
+    expect(running.prefillLoad).toEqual({ decoding: 1, groups: 2, prompts: 0, promptRows: 0, burst: false });
   });
 
   it("evicts the newest batch sequence first, then the newest interactive one", () => {
@@ -101,12 +102,12 @@ describe("RunningSet", () => {
     { firstTokenAfter: 0, burst: false, why: "the prompt arrived after its first token" },
   ])("burst $burst: $why", ({ firstTokenAfter, burst }) => {
     const { running, start } = setUp(8);
-    expect(running.isBurst).toBe(false); // no prompt
+    expect(running.prefillLoad.burst).toBe(false); // no prompt
     const stream = start();
     running.prefilling.remove(stream);
     if (firstTokenAfter !== null) stream.append([1], firstTokenAfter + (firstTokenAfter > 0 ? stream.arrival : 0));
     start();
-    expect(running.isBurst).toBe(burst);
+    expect(running.prefillLoad.burst).toBe(burst);
   });
 
   it("sends all sequences to wait when its pipeline is lost, without counting evictions", () => {

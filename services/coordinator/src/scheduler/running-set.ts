@@ -1,4 +1,5 @@
 import type { KvShape } from "@rhone/planner";
+import type { PrefillLoad } from "./budget/prefill-budget.js";
 import { Groups } from "./groups.js";
 import { KvPages } from "./pages/kv-pages.js";
 import { PrefillQueue } from "./queues.js";
@@ -84,11 +85,6 @@ export class RunningSet implements Iterable<Sequence> {
     return this.#evictions;
   }
 
-  /** Sequences whose prompts are computed. */
-  get decoding(): number {
-    return this.size - this.prefilling.size;
-  }
-
   [Symbol.iterator](): Iterator<Sequence> {
     return this.#sequences.values();
   }
@@ -127,14 +123,15 @@ export class RunningSet implements Iterable<Sequence> {
     return this.#greatestRank(({ job }) => job.lane === "batch");
   }
 
-  /** Whether the first prompt arrived before any running stream had its first token. */
-  get isBurst(): boolean {
-    const { first } = this.prefilling;
-    if (first === undefined) return false;
-    for (const { arrivalsAtFirstToken } of this.#sequences) {
-      if (arrivalsAtFirstToken !== null && arrivalsAtFirstToken <= first.arrival) return false;
-    }
-    return true;
+  /** Who decodes, and which prompts are being computed. */
+  get prefillLoad(): PrefillLoad {
+    return {
+      decoding: this.size - this.prefilling.size,
+      groups: this.groups.used,
+      prompts: this.prefilling.size,
+      promptRows: this.prefilling.sum(({ prefillEnd, prefillStart }) => prefillEnd - prefillStart),
+      burst: this.#isBurst(),
+    };
   }
 
   /**
@@ -171,6 +168,15 @@ export class RunningSet implements Iterable<Sequence> {
       this.evict(victim);
     }
     return this.pages.grow(sequence, end);
+  }
+
+  #isBurst(): boolean {
+    const { first } = this.prefilling;
+    if (first === undefined) return false;
+    for (const { arrivalsAtFirstToken } of this.#sequences) {
+      if (arrivalsAtFirstToken !== null && arrivalsAtFirstToken <= first.arrival) return false;
+    }
+    return true;
   }
 
   #toWaiting(sequence: Sequence): void {

@@ -5,7 +5,7 @@ import { StepCosts, type StepTimes } from "./budget/step-costs.js";
 import { TUNING } from "./budget/tuning.js";
 import { Speculation } from "./drafts/speculation.js";
 import { chooseGroupCount } from "./groups.js";
-import { type MicroBatch, MicroBatchBuilder, type PlannedSpan } from "./micro-batch.js";
+import { type MicroBatch, MicroBatchBuilder, type SpanOutcome } from "./micro-batch.js";
 import type { PageCounts } from "./pages/kv-pages.js";
 import { WaitingQueue } from "./queues.js";
 import { RunningSet } from "./running-set.js";
@@ -28,15 +28,6 @@ export interface SchedulerOptions {
   readonly targetItl: TargetItl;
   /** Most drafts per sequence and step; 0 = no speculation. */
   readonly maxDrafts: number;
-}
-
-/** The outcome of one span of a micro-batch. */
-export interface SpanOutcome {
-  readonly span: PlannedSpan;
-  /** The tokens that its sequence continues with. */
-  readonly tokens: readonly number[];
-  /** The sequence has ended and is forgotten, with whatever tokens. */
-  readonly ended: boolean;
 }
 
 /** State that lives as long as an epoch. */
@@ -243,8 +234,10 @@ export class Scheduler {
   }
 
   #addPrefillRows(epoch: EpochState, builder: MicroBatchBuilder): void {
-    const { running } = epoch;
-    let budget = running.prefilling.size === 0 ? 0 : prefillRows(epoch, builder);
+    const { running, framesInFlight } = epoch;
+    if (running.prefilling.size === 0) return;
+    const step = { decodeRows: builder.rows, room: builder.room, framesInFlight };
+    let budget = epoch.budget.rows(step, running.prefillLoad);
     for (const sequence of running.prefilling) {
       if (budget === 0) return;
       if (sequence.phase !== "prefilling") continue; // evicted by one before it
@@ -257,12 +250,4 @@ export class Scheduler {
       if (sequence.phase !== "prefilling") running.prefilling.remove(sequence);
     }
   }
-}
-
-/** Prompt rows that the micro-batch under construction may carry. */
-function prefillRows({ running, budget, framesInFlight }: EpochState, { rows, room }: MicroBatchBuilder): number {
-  const { prefilling, groups, decoding, isBurst } = running;
-  const promptRows = prefilling.sum(({ prefillEnd, prefillStart }) => prefillEnd - prefillStart);
-  const load = { decoding, groups: groups.used, prompts: prefilling.size, promptRows, burst: isBurst };
-  return budget.rows({ decodeRows: rows, room, framesInFlight }, load);
 }

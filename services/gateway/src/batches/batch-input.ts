@@ -71,39 +71,37 @@ class LineCheck {
   problemOf({ customId, body }: BatchLine, line: number): BatchLineProblem | null {
     const digest = createHash("sha256").update(customId).digest("base64").slice(0, 22);
     if (this.#ids.has(digest)) {
-      return about(
-        "duplicate_custom_id",
-        `Line ${line} has the custom_id ${customId} of an earlier line.`,
-        "custom_id",
+      return about("duplicate_custom_id", `Line ${line} has the custom_id ${customId} of an earlier line.`, {
+        param: "custom_id",
         line,
-      );
+      });
     }
     this.#ids.add(digest);
     const { model } = body;
     if (typeof model !== "string") return null;
     if (this.#model !== null && model !== this.#model) {
       const message = `Line ${line} asks for ${model}, other lines for ${this.#model}; split the batch by model.`;
-      return about("mismatched_model", message, "body.model", line);
+      return about("mismatched_model", message, { param: "body.model", line });
     }
     if (!this.#rules.isServed(model)) {
-      return about(
-        "model_not_found",
-        `Line ${line} asks for the model ${model}, which does not exist.`,
-        "body.model",
+      return about("model_not_found", `Line ${line} asks for the model ${model}, which does not exist.`, {
+        param: "body.model",
         line,
-      );
+      });
     }
     this.#model = model;
     return null;
   }
 }
 
-const about = (code: string, message: string, param: string | null = null, line: number | null = null) => ({
+/** A problem of the whole file, or of one line. */
+const about = (code: string, message: string, at: Partial<BatchLineProblem> = {}): BatchLineProblem => ({
   code,
   message,
-  param,
-  line,
+  param: null,
+  line: null,
+  ...at,
 });
 
 const tooManyLines = (most: number): BatchLineProblem =>
-  about("too_many_lines", `The input has more than ${most} lines; divide it.`);
+  about("too_many_lines", `The input has more than ${most} lines; split it.`);

@@ -25,9 +25,9 @@ const ALLOWED = [
 test("batches go from state to state as they may, and no other way", () => {
   for (const from of STATUSES) {
     for (const to of STATUSES) {
-      const step = () => advance({ ...testBatch(), status: from }, to, {}, 5500);
+      const step = () => advance({ ...testBatch(), status: from }, { status: to, nowMs: 5500 });
       if (ALLOWED.includes(`${from} ${to}`)) expect(step()).toMatchObject({ status: to, reachedAt: { [to]: 5 } });
-      else expect(step).toThrow(`${from} can't be ${to}`);
+      else expect(step).toThrow(`${from} can't become ${to}`);
     }
   }
 });

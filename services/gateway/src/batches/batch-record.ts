@@ -70,14 +70,16 @@ const NEXT: Readonly<Record<BatchStatus, readonly BatchStatus[]>> = {
 /** Whether the record is final. */
 export const isOver = ({ status }: BatchRecord): boolean => NEXT[status].length === 0;
 
+/** A step of a batch, and when it was taken. */
+export interface BatchStep {
+  readonly status: BatchStatus;
+  readonly changes?: Partial<BatchRecord>;
+  readonly nowMs?: number;
+}
+
 /** The batch in its next state, with the time. Throws for a step that the states do not allow. */
-export function advance(
-  record: BatchRecord,
-  status: BatchStatus,
-  changes: Partial<BatchRecord> = {},
-  nowMs: number = Date.now(),
-): BatchRecord {
-  if (!NEXT[record.status].includes(status)) throw new Error(`A batch that is ${record.status} can't be ${status}`);
+export function advance(record: BatchRecord, { status, changes = {}, nowMs = Date.now() }: BatchStep): BatchRecord {
+  if (!NEXT[record.status].includes(status)) throw new Error(`A batch that is ${record.status} can't become ${status}`);
   const reachedAt = { ...record.reachedAt, [status]: Math.floor(nowMs / 1000) };
   return { ...record, ...changes, status, reachedAt };
 }

@@ -104,7 +104,7 @@ describe.each(STORAGES)("$place", ({ open }) => {
     expect(new Set(jobs.map(({ requestId }) => requestId)).size).toBe(9);
   });
 
-  test("whoever takes a batch over runs what has no result, and no line twice", async () => {
+  test("the next owner of a batch runs the lines without a result, and no line twice", async () => {
     const first = new AbortController();
     let answered = 0;
     const { uses, jobs, storage } = await gateway((job) => {

@@ -194,7 +194,7 @@ export class BatchRun {
   }
 
   async #advance(status: BatchRecord["status"], changes: Partial<BatchRecord>): Promise<void> {
-    this.#record = advance(this.#record, status, changes);
+    this.#record = advance(this.#record, { status, changes });
     await this.#options.uses.batches.save(this.#record);
     const { id, counts } = this.#record;
     this.#options.uses.logger.info({ batch: id, status, ...counts }, "batch advanced");

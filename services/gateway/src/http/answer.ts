@@ -21,10 +21,8 @@ export interface Answering extends Limiting {
   readonly logger: Logger;
 }
 
-export interface RoutedRequest extends PreparedRequest {
-  /** As the metrics name it. */
-  readonly route: string;
-}
+/** `route`: as the metrics name the endpoint. */
+export type RoutedRequest = PreparedRequest & { readonly route: string };
 
 /** Runs a prepared request and sends its answer, whole or as a stream. Throws RATE_LIMIT_EXCEEDED before it runs. */
 export async function answer(answering: Answering, reply: FastifyReply, request: RoutedRequest): Promise<unknown> {

@@ -23,7 +23,7 @@ it("a request with a key is done once; the second one gets the first one's answe
 it.each([
   ["whole", {}],
   ["with ids", { stream_options: { resumable: true } }],
-])("a stream %s is written once more, event for event", async (_, options) => {
+])("a stream %s is written again, event for event", async (_, options) => {
   const { post, jobs } = fakeGateway();
   const request = { ...body, ...options, stream: true };
   const first = await post(COMPLETIONS, request, once("a"));
@@ -64,7 +64,7 @@ it("a batch is made once", async () => {
   expect((await app.inject("/v1/batches")).json().data.length).toBe(1);
 });
 
-it("a key that is none is refused; tokenizing and reading take none", async () => {
+it("a malformed key is refused; tokenizing and reading ignore keys", async () => {
   const { post } = fakeGateway();
   const response = await post(COMPLETIONS, body, once("a b"));
   expect([response.statusCode, response.json().param]).toEqual([400, "Idempotency-Key"]);

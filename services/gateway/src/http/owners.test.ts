@@ -34,7 +34,7 @@ function gateway() {
 
 const idsOf = (response: { json(): { data: { id: string }[] } }) => response.json().data.map(({ id }) => id);
 
-it("a file is its owner's alone, whichever of his keys he comes with", async () => {
+it("a file is its owner's alone, whichever of their keys it comes with", async () => {
   const { as } = gateway();
   const id = await as(mine).upload();
   for (const path of ["", "/content"]) {

@@ -1,6 +1,6 @@
 import type { GenerationEvent } from "@rhone/common";
 import { describe, expect, it } from "vitest";
-import { OrderedEvents } from "./ordered-events.js";
+import { OrderedEvents } from "./inboxes.js";
 
 const event = (ordinal: number, last = false): GenerationEvent => ({
   requestId: "r",

@@ -18,7 +18,6 @@ import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { Inboxes } from "./inboxes.js";
-import type { OrderedEvents } from "./ordered-events.js";
 
 const CANCELLED_TTL_S = 3600;
 /** A job is submitted again at this interval, in case Redis lost it. */
@@ -90,7 +89,7 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   async *follow(job: JobAddress, signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined> {
-    const inbox: OrderedEvents = this.#inboxes.open(job);
+    const inbox = this.#inboxes.open(job);
     try {
       inbox.suspect();
       for await (const event of inbox.events(signal)) {

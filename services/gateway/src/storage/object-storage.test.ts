@@ -17,7 +17,7 @@ describe.each(STORAGES)("$place", ({ open }) => {
     expect([await storage.get("a/one"), await storage.writtenAtMs("a/one")]).toEqual([null, null]);
   });
 
-  test("a folder lists its objects and folders, not what lies deeper", async () => {
+  test("a folder lists its objects and folders, not what is deeper", async () => {
     const storage = await open();
     const names = ["a", "b", "c", "d", "e", "f", "g", "h"];
     for (const name of names) await storage.put(`x/${name}`, name);

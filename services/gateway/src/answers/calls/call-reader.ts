@@ -27,7 +27,7 @@ const SPACE = /^[ \t\r\n]*/;
  *
  *     {"name": "f", "arguments": {…}}      or      [{"name": …}, {"name": …}]
  *
- * Yields a call when it is complete, and anything that turns out not to be a call as text. The brackets of a list are dropped.
+ * Yields a call when it is complete, and as text what turns out not to be a call. The brackets of a list are dropped.
  */
 export class CallReader {
   readonly #format: CallFormat;

@@ -1,26 +1,13 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import {
-  batchJobListSchema,
-  batchJobRequestSchema,
-  batchListSchema,
-  batchRequestSchema,
-  fileListSchema,
-} from "../../batches/batch-request.js";
+import * as batches from "../../batches/batch-request.js";
 import { chatRequestSchema } from "../../requests/prepare-chat.js";
 import { completionRequestSchema } from "../../requests/prepare-completion.js";
 import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
 import { fimRequestSchema } from "../../requests/prepare-fim.js";
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
 import { chatCompletionSchema, completionSchema, embeddingListSchema } from "./generation-schemas.js";
-import {
-  detokenizeResponseSchema,
-  modelListSchema,
-  modelSchema,
-  streamCancelledSchema,
-  tokenizeResponseSchema,
-  tokenizerInfoSchema,
-} from "./response-schemas.js";
+import * as answers from "./response-schemas.js";
 
 export interface Operation {
   readonly summary: string;
@@ -79,54 +66,54 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   "DELETE /v1/streams/:id": {
     summary: "Cancel the generation of a streamed answer",
     tag: "streams",
-    answer: streamCancelledSchema,
+    answer: answers.streamCancelledSchema,
   },
   "POST /tokenize": {
     summary: "Turn a text or a conversation into token ids",
     tag: "tokenizer",
     body: tokenizeRequestSchema,
-    answer: tokenizeResponseSchema,
+    answer: answers.tokenizeResponseSchema,
   },
   "POST /detokenize": {
     summary: "Turn token ids into text",
     tag: "tokenizer",
     body: detokenizeRequestSchema,
-    answer: detokenizeResponseSchema,
+    answer: answers.detokenizeResponseSchema,
   },
   "GET /tokenizer_info": {
     summary: "Describe the tokenizer: special tokens and chat template",
     tag: "tokenizer",
-    answer: tokenizerInfoSchema,
+    answer: answers.tokenizerInfoSchema,
   },
-  "GET /v1/models": { summary: "List the served model", tag: "models", answer: modelListSchema },
+  "GET /v1/models": { summary: "List the served model", tag: "models", answer: answers.modelListSchema },
   "GET /v1/models/*": {
     summary: "Describe the served model, by its name or an alias",
     tag: "models",
-    answer: modelSchema,
+    answer: answers.modelSchema,
     path: "/v1/models/:model",
   },
   "POST /v1/files": { summary: "Upload a file: multipart/form-data with `purpose` and `file`", tag: "batches" },
-  "GET /v1/files": { summary: "List files", tag: "batches", query: fileListSchema },
+  "GET /v1/files": { summary: "List files", tag: "batches", query: batches.fileListSchema },
   "GET /v1/files/:id": { summary: "Describe a file", tag: "batches" },
   "GET /v1/files/:id/content": { summary: "Download a file", tag: "batches" },
   "DELETE /v1/files/:id": { summary: "Delete a file", tag: "batches" },
   "POST /v1/batches": {
     summary: "Run the requests of a file in the background, behind interactive requests",
     tag: "batches",
-    body: batchRequestSchema,
+    body: batches.batchRequestSchema,
   },
-  "GET /v1/batches": { summary: "List batches", tag: "batches", query: batchListSchema },
+  "GET /v1/batches": { summary: "List batches", tag: "batches", query: batches.batchListSchema },
   "GET /v1/batches/:id": { summary: "Describe a batch and its progress", tag: "batches" },
   "POST /v1/batches/:id/cancel": { summary: "Cancel a batch; finished lines keep their results", tag: "batches" },
   "POST /v1/batch/jobs": {
     summary: "Run requests in the background, in the shape of Mistral's batch jobs",
     tag: "batches",
-    body: batchJobRequestSchema,
+    body: batches.batchJobRequestSchema,
   },
   "GET /v1/batch/jobs": {
     summary: "List batches in the shape of Mistral's batch jobs",
     tag: "batches",
-    query: batchJobListSchema,
+    query: batches.batchJobListSchema,
   },
   "GET /v1/batch/jobs/:id": {
     summary: "Describe a batch and its progress in the shape of Mistral's batch jobs",

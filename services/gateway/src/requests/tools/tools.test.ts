@@ -209,7 +209,7 @@ describe("earlier calls and results", () => {
   });
 });
 
-test("a resumable stream is written with the same calls once more", async () => {
+test("a resumable stream is written again with the same calls", async () => {
   const { app, post } = fakeGateway(says(CALLS, [MARKER]), "ready", { callToken: MARKER });
   const stream_options = { resumable: true };
   const { body, headers } = await post(CHAT, { messages, tools, stream: true, stream_options });

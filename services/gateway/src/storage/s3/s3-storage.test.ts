@@ -9,7 +9,7 @@ import { openStorage, storageLocationSchema } from "../open-storage.js";
 const MiB = 1 << 20;
 const logger = createLogger({ service: "gateway", level: "silent" });
 
-/** Each kind of request is in trouble so many times. */
+/** The number of failures to play for each kind of request. */
 function troubled(trouble: Trouble, times: number) {
   const counts = new Map<string, number>();
   return (kind: string): Trouble | undefined => {

@@ -1,0 +1,149 @@
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import type { ObjectStorage } from "../storage/object-storage.js";
+import { fakeGateway } from "../testing/fake-gateway.js";
+import { testBatch } from "../testing/test-batch.js";
+import { STORAGES } from "../testing/test-storages.js";
+import { BatchLease } from "./batch-lease.js";
+import { BatchRunner } from "./batch-runner.js";
+import { keepRequests } from "./own-batches.js";
+
+/** Redis's lease: one value by key, with the two scripts. */
+class FakeLeases {
+  owner: string | null = null;
+  failure: Error | undefined;
+
+  async set(_key: string, owner: string): Promise<"OK" | null> {
+    if (this.owner !== null) return null;
+    this.owner = owner;
+    return "OK";
+  }
+
+  async eval(script: string, _keys: number, _key: string, owner: string): Promise<number> {
+    if (this.failure !== undefined) throw this.failure;
+    const isRelease = script.includes("'del'");
+    if (this.owner !== null && this.owner !== owner) return isRelease ? 1 : 0;
+    this.owner = isRelease ? null : owner;
+    return 1;
+  }
+}
+
+type LeaseRedis = Parameters<typeof BatchLease.take>[0];
+const take = (leases: FakeLeases, owner: string) =>
+  BatchLease.take(leases as unknown as LeaseRedis, { id: "batch_1", owner, leaseMs: 9000 });
+
+describe("a lease", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("is one gateway's at a time", async () => {
+    const leases = new FakeLeases();
+    const first = await take(leases, "a");
+    expect(await take(leases, "b")).toBeNull();
+    await first?.release();
+    expect(await take(leases, "b")).not.toBeNull();
+  });
+
+  it("is renewed, and taken again when Redis forgot it", async () => {
+    const leases = new FakeLeases();
+    const lease = await take(leases, "a");
+    leases.owner = null;
+    await vi.advanceTimersByTimeAsync(3000);
+    expect([leases.owner, lease?.lost.aborted]).toEqual(["a", false]);
+  });
+
+  it("is lost when another has it", async () => {
+    const leases = new FakeLeases();
+    const lease = await take(leases, "a");
+    leases.owner = "b";
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(lease?.lost.reason).toMatchObject({ code: "SHUTTING_DOWN" });
+    await lease?.release();
+    expect(leases.owner).toBe("b");
+  });
+
+  it.each([
+    [6000, false],
+    [12_000, true],
+  ])("without Redis for %d ms is lost: %s", async (ms, isLost) => {
+    const leases = new FakeLeases();
+    const lease = await take(leases, "a");
+    leases.failure = new Error("connection refused");
+    await vi.advanceTimersByTimeAsync(ms);
+    expect(lease?.lost.aborted).toBe(isLost);
+  });
+});
+
+describe("the runner", () => {
+  /** A gateway with a runner whose leases are the only ones. */
+  function gateway({ storage, mostBatches = 2 }: { storage?: ObjectStorage; mostBatches?: number } = {}) {
+    const fake = fakeGateway(undefined, undefined, storage === undefined ? {} : { storage });
+    const taken: string[] = [];
+    const lease = { lost: new AbortController().signal, release: async () => {} };
+    const runner = new BatchRunner({
+      uses: fake,
+      takeLease: async ({ id }) => {
+        taken.push(id);
+        return lease;
+      },
+      mostBatches,
+      linesInFlight: 2,
+      mostLines: 10,
+    });
+    onTestFinished(async () => {
+      await runner.close();
+      await fake.app.close();
+    });
+    return { ...fake, runner, taken };
+  }
+
+  async function newBatch({ batches, files }: ReturnType<typeof gateway>) {
+    const requests = [{ custom_id: "a", body: { prompt: "x" } }];
+    const batch = testBatch({ format: "mistral", inputFileIds: [await keepRequests(files, requests, "")] });
+    await batches.create(batch);
+    return batch.id;
+  }
+
+  const statusOf = async ({ batches }: ReturnType<typeof gateway>, id: string) => (await batches.get(id)).status;
+
+  it("takes a batch that waits, and runs it to its end", async () => {
+    const fake = gateway();
+    const id = await newBatch(fake);
+    fake.runner.start();
+    await expect.poll(() => statusOf(fake, id)).toBe("completed");
+    expect(fake.taken).toEqual([id]);
+  });
+
+  it("takes a batch that is created here at once", async () => {
+    const fake = gateway();
+    fake.runner.start();
+    const id = await newBatch(fake);
+    await expect.poll(() => statusOf(fake, id)).toBe("completed");
+  });
+
+  it("leaves batches to others where it may run none", async () => {
+    const fake = gateway({ mostBatches: 0 });
+    const id = await newBatch(fake);
+    fake.runner.start();
+    await fake.runner.close();
+    expect([fake.taken, await statusOf(fake, id)]).toEqual([[], "validating"]);
+  });
+
+  it("forgets the mark of a batch that is over", async () => {
+    const storage = await STORAGES[0].open();
+    const fake = gateway({ storage });
+    const over = testBatch({ status: "completed" });
+    await fake.batches.save(over);
+    await storage.put(`open/${over.id}`, over.id);
+    expect(await fake.batches.openIds()).toEqual([over.id]);
+    fake.runner.start();
+    await expect.poll(() => fake.batches.openIds()).toEqual([]);
+  });
+
+  it("begins no batch once it was stopped", async () => {
+    const fake = gateway();
+    const id = await newBatch(fake);
+    await fake.runner.close();
+    fake.runner.start();
+    expect(await statusOf(fake, id)).toBe("validating");
+  });
+});

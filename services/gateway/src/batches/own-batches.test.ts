@@ -1,0 +1,177 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import { FileStore } from "../files/file-store.js";
+import { testBatch } from "../testing/test-batch.js";
+import { STORAGES } from "../testing/test-storages.js";
+import { BatchStore } from "./batch-store.js";
+import {
+  type BatchOrder,
+  cancelBatch,
+  keepRequests,
+  newBatch,
+  ownBatches,
+  ownJobs,
+  readOutputs,
+  refuseUsed,
+} from "./own-batches.js";
+
+const [{ open }] = STORAGES;
+
+async function stores() {
+  const storage = await open();
+  onTestFinished(() => storage.close());
+  return { files: new FileStore(storage), batches: new BatchStore(storage) };
+}
+
+const order = (inputFileIds: readonly string[]): BatchOrder => ({
+  owner: "team",
+  format: "openai",
+  endpoint: "/v1/completions",
+  model: null,
+  inputFileIds,
+  fileParam: "input_file_id",
+  completionWindow: "24h",
+  windowS: 86_400,
+  metadata: null,
+  outputExpiresAfterS: null,
+});
+
+/** Ids in order of age, oldest first. */
+const idAt = (place: number) => `batch_${place.toString(16).padStart(24, "0")}`;
+
+describe("a new batch", () => {
+  it("waits to be validated, until its window ends", async () => {
+    const uses = await stores();
+    const id = await keepRequests(uses.files, [{ custom_id: "a", body: { prompt: "x" } }], "team");
+    const batch = await newBatch(uses, order([id]));
+    expect(batch).toMatchObject({ status: "validating", owner: "team", expiresAt: batch.createdAt + 86_400 });
+    expect(await uses.batches.openIds()).toEqual([batch.id]);
+    expect((await uses.files.get(id)).lines).toBe(1);
+  });
+
+  it.each<[string, string, string]>([
+    ["a file that does not exist", `file-${"0".repeat(24)}`, "NOT_FOUND"],
+    ["a name that is no file's", "../batches", "NOT_FOUND"],
+  ])("of %s is not made", async (_, id, code) => {
+    const uses = await stores();
+    await expect(newBatch(uses, order([id]))).rejects.toMatchObject({ code });
+    expect(await uses.batches.openIds()).toEqual([]);
+  });
+
+  it("of another owner's file is not made", async () => {
+    const uses = await stores();
+    const id = await keepRequests(uses.files, [{ custom_id: "a", body: {} }], "other");
+    await expect(newBatch(uses, order([id]))).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("of an output file is not made", async () => {
+    const uses = await stores();
+    const draft = await uses.files.draft();
+    const about = {
+      filename: "out.jsonl",
+      purpose: "batch_output",
+      kind: "result",
+      createdAt: 1,
+      expiresAt: null,
+    } as const;
+    const { id } = await uses.files.commit(draft, { ...about, owner: "team" });
+    const refused = { code: "INVALID_REQUEST", param: "input_file_id" };
+    await expect(newBatch(uses, order([id]))).rejects.toMatchObject(refused);
+  });
+
+  it("needs a file or requests", async () => {
+    const { files } = await stores();
+    await expect(keepRequests(files, undefined, "team")).rejects.toMatchObject({ param: "input_files" });
+  });
+});
+
+describe("lists", () => {
+  async function filled() {
+    const { batches } = await stores();
+    for (let place = 1; place <= 6; place++) {
+      const owner = place % 2 === 0 ? "team" : "other";
+      await batches.create(testBatch({ id: idAt(place), owner, createdAt: place * 100, model: place < 5 ? "a" : "b" }));
+    }
+    return batches;
+  }
+
+  it.each<[string | undefined, number, number[]]>([
+    [undefined, 10, [6, 4, 2]],
+    [undefined, 2, [6, 4]],
+    [idAt(6), 2, [4, 2]],
+    [idAt(5), 1, [4]],
+    [idAt(2), 5, []],
+  ])("after %s have at most %d of the owner's, newest first: %j", async (after, most, places) => {
+    const found = await ownBatches(await filled(), { owner: "team", after, most });
+    expect(found.map(({ id }) => id)).toEqual(places.map(idAt));
+  });
+
+  it.each<[object, number[], number]>([
+    [{}, [6, 4, 2], 3],
+    [{ order_by: "created" }, [2, 4, 6], 3],
+    [{ page: 1, page_size: 2 }, [2], 3],
+    [{ model: "a" }, [4, 2], 2],
+    [{ status: ["QUEUED"] }, [6, 4, 2], 3],
+    [{ status: ["SUCCESS"] }, [], 0],
+    [{ created_after: new Date(400_000) }, [6, 4], 2],
+  ])("of Mistral's jobs by %j have %j of %d", async (query, places, total) => {
+    const all = { page: undefined, page_size: undefined, model: undefined, status: undefined };
+    const more = { created_after: undefined, order_by: undefined, ...query };
+    const found = await ownJobs(await filled(), { ...all, ...more }, "team");
+    expect([found.data.map(({ id }) => id), found.total]).toEqual([places.map(idAt), total]);
+  });
+});
+
+describe("cancelling", () => {
+  it("asks once; the first time counts", async () => {
+    const { batches } = await stores();
+    const batch = testBatch({ owner: "team" });
+    await batches.create(batch);
+    await cancelBatch(batches, batch.id, "team");
+    const at = await batches.cancelledAt(batch.id);
+    await cancelBatch(batches, batch.id, "team");
+    expect(await batches.cancelledAt(batch.id)).toBe(at);
+  });
+
+  it("changes nothing about a batch that is over", async () => {
+    const { batches } = await stores();
+    const batch = testBatch({ owner: "team", status: "completed" });
+    await batches.save(batch);
+    await cancelBatch(batches, batch.id, "team");
+    expect(await batches.cancelledAt(batch.id)).toBeNull();
+  });
+
+  it("is the owner's alone", async () => {
+    const { batches } = await stores();
+    const batch = testBatch({ owner: "team" });
+    await batches.create(batch);
+    await expect(cancelBatch(batches, batch.id, "other")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    expect(await batches.cancelledAt(batch.id)).toBeNull();
+  });
+});
+
+describe("inline results", () => {
+  it("are the lines of the output file, while they fit into an answer", async () => {
+    const { files } = await stores();
+    const id = await keepRequests(
+      files,
+      [
+        { custom_id: "a", body: {} },
+        { custom_id: "b", body: {} },
+      ],
+      "team",
+    );
+    expect(await readOutputs(files, id, 1000)).toMatchObject([{ custom_id: "a" }, { custom_id: "b" }]);
+    expect(await readOutputs(files, null, 1000)).toEqual([]);
+    await expect(readOutputs(files, id, 10)).rejects.toMatchObject({ code: "INVALID_REQUEST", param: "inline" });
+  });
+});
+
+it("a file is kept while a batch reads it", async () => {
+  const { batches } = await stores();
+  const batch = testBatch({ inputFileIds: ["file-1"] });
+  await batches.create(batch);
+  await expect(refuseUsed(batches, "file-1")).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+  await expect(refuseUsed(batches, "file-2")).resolves.toBeUndefined();
+  await batches.save({ ...batch, status: "failed" });
+  await expect(refuseUsed(batches, "file-1")).resolves.toBeUndefined();
+});

@@ -1,0 +1,97 @@
+import { text as textOf } from "node:stream/consumers";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { STORAGES } from "../testing/test-storages.js";
+import { FileStore } from "./file-store.js";
+
+const about = { filename: "in.jsonl", purpose: "batch", kind: "request", createdAt: 1, expiresAt: null } as const;
+const HOUR_MS = 3600_000;
+
+describe.each(STORAGES)("files $place", ({ open }) => {
+  async function store() {
+    const storage = await open();
+    onTestFinished(() => storage.close());
+    return { storage, files: new FileStore(storage) };
+  }
+
+  async function put(
+    files: FileStore,
+    text: string,
+    changes: { readonly id?: string; readonly expiresAt?: number } = {},
+  ) {
+    const draft = await files.draft(changes.id);
+    for (const piece of text.match(/.{1,3}/gs) ?? []) await draft.write(Buffer.from(piece));
+    return files.commit(draft, { ...about, expiresAt: changes.expiresAt ?? null });
+  }
+
+  test.each([
+    ["", 0],
+    ["a", 1],
+    ["a\n", 1],
+    ["a\nb", 2],
+    ["a\n\nb\n", 3],
+  ])("%j has %d lines, and is read as it was written", async (text, lines) => {
+    const { files } = await store();
+    const { id, bytes } = await put(files, text);
+    expect(await files.get(id)).toMatchObject({ lines, bytes: text.length, filename: "in.jsonl" });
+    expect([bytes, await textOf(await files.read(id))]).toEqual([text.length, text]);
+  });
+
+  test("a draft is no file, and one that is discarded leaves nothing", async () => {
+    const { storage, files } = await store();
+    const draft = await files.draft();
+    await draft.write(Buffer.from("a"));
+    await expect(files.get(draft.id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await draft.discard();
+    await expect.poll(() => storage.list("files")).toEqual([]);
+  });
+
+  test("a file that is written again has its new bytes", async () => {
+    const { files } = await store();
+    const { id } = await put(files, "old");
+    await put(files, "newer", { id });
+    expect(await textOf(await files.read(id))).toBe("newer");
+    expect(await files.ids()).toEqual([id]);
+  });
+
+  test("ids are listed newest first", async () => {
+    const { files } = await store();
+    const [first, second] = [`file-${"0".repeat(23)}1`, `file-${"0".repeat(23)}2`];
+    for (const id of [second, first]) await put(files, "a", { id });
+    expect(await files.ids()).toEqual([second, first]);
+  });
+
+  test.each(["../secret", "file-1", ""])("%j is no file, and no key of the storage", async (id) => {
+    const { storage, files } = await store();
+    const get = vi.spyOn(storage, "get");
+    await expect(files.get(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    expect(get).not.toHaveBeenCalled();
+  });
+
+  test("a deleted file is gone, record and bytes", async () => {
+    const { storage, files } = await store();
+    const { id } = await put(files, "a");
+    await files.delete(id);
+    await expect(files.read(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(files.delete(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    expect(await storage.list("files")).toEqual([]);
+  });
+
+  test("an expired file is not found, and cleaning removes it; the others stay", async () => {
+    const { storage, files } = await store();
+    const expired = await put(files, "a", { expiresAt: 5 });
+    const kept = await put(files, "b", { expiresAt: Math.floor(Date.now() / 1000) + 3600 });
+    await expect(files.get(expired.id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await files.clean();
+    expect(await files.ids()).toEqual([kept.id]);
+    expect((await storage.list("files")).toSorted()).toEqual([kept.content, `${kept.id}.json`].toSorted());
+  });
+
+  test("bytes that no record names are removed after a day, not before", async () => {
+    const { storage, files } = await store();
+    await storage.put("files/abandoned-1", "x");
+    await files.clean(Date.now() + HOUR_MS);
+    expect(await storage.list("files")).toEqual(["abandoned-1"]);
+    await files.clean(Date.now() + 25 * HOUR_MS);
+    expect(await storage.list("files")).toEqual([]);
+  });
+});

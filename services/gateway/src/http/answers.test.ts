@@ -1,0 +1,160 @@
+import { RhoneError, streamKey } from "@rhone/common";
+import { describe, expect, it, vi } from "vitest";
+import { RequestError, unsupported } from "../request-error.js";
+import type { FakeCluster } from "../testing/fake-cluster.js";
+import { fakeGateway, type Script } from "../testing/fake-gateway.js";
+import { errorHeaders, toRequestError } from "./error-response.js";
+import { describeUpload } from "./receive-file.js";
+
+const COMPLETIONS = "/v1/completions";
+const body = { prompt: "ab", max_tokens: 5 };
+
+/** The samples of the request metrics that are not 0. */
+async function outcomes({ metrics }: ReturnType<typeof fakeGateway>): Promise<readonly string[]> {
+  const text = await metrics.registry.metrics();
+  return text.split("\n").filter((line) => /^rhone_requests_(total|replayed)/.test(line));
+}
+
+const late: Script = function* () {
+  yield { tokens: [72], text: " He" };
+  throw new RhoneError("WORKER_LOST", "A worker is gone.");
+};
+
+describe("the outcome of a request", () => {
+  it.each<[string, Script | undefined, object, string]>([
+    ["whole", undefined, {}, "ok"],
+    ["a stream", undefined, { stream: true }, "ok"],
+    ["whole, failed", late, {}, "worker_lost"],
+    ["a stream that failed late", late, { stream: true }, "worker_lost"],
+    ["two choices", undefined, { n: 2 }, "ok"],
+  ])("is counted once: %s", async (_, script, options, outcome) => {
+    const fake = fakeGateway(script);
+    await fake.post(COMPLETIONS, { ...body, ...options });
+    expect(await outcomes(fake)).toEqual([`rhone_requests_total{route="completions",outcome="${outcome}"} 1`]);
+    expect(await fake.metrics.registry.getSingleMetricAsString("rhone_requests_running")).toMatch(/ 0$/);
+  });
+
+  it("is not counted for what is refused before it runs", async () => {
+    const fake = fakeGateway();
+    await fake.post(COMPLETIONS, { ...body, temperature: 9 });
+    expect(await outcomes(fake)).toEqual([]);
+  });
+
+  it("of a replay is the replay's own, from wherever its answer comes", async () => {
+    const fake = fakeGateway();
+    const key = { "idempotency-key": "a" };
+    await fake.post(COMPLETIONS, body, key);
+    await fake.post(COMPLETIONS, body, key);
+    const options = { ...body, stream: true, stream_options: { resumable: true } };
+    const { headers } = await fake.post(COMPLETIONS, options, { "idempotency-key": "b" });
+    await fake.app.inject(String(headers["content-location"]));
+    await fake.post(COMPLETIONS, options, { "idempotency-key": "b" });
+    expect(await outcomes(fake)).toEqual([
+      'rhone_requests_total{route="completions",outcome="ok"} 2',
+      'rhone_requests_replayed_total{source="idempotency_key",outcome="ok"} 2',
+      'rhone_requests_replayed_total{source="stream",outcome="ok"} 1',
+    ]);
+  });
+});
+
+describe("a resumable stream", () => {
+  const options = { ...body, stream: true, stream_options: { resumable: true } };
+
+  it("goes on when its client leaves; other streams do not", async () => {
+    const fake = fakeGateway();
+    const generate = vi.spyOn(fake.client as FakeCluster, "generate");
+    await fake.post(COMPLETIONS, options);
+    await fake.post(COMPLETIONS, { ...body, stream: true });
+    expect(generate.mock.calls.map(([, , settings]) => settings)).toEqual([{ detached: true }, { detached: false }]);
+  });
+
+  it("without Redis is a stream that cannot be resumed", async () => {
+    const { post, redis } = fakeGateway();
+    redis.failure = new Error("connection refused");
+    const response = await post(COMPLETIONS, options);
+    expect(response.statusCode).toBe(200);
+    expect(response.headers["content-location"]).toBeUndefined();
+    expect(response.body).toMatch(/^id: 1:0:0\n/);
+  });
+
+  it("of another release is named as what it is, not as missing", async () => {
+    const { app, post, redis } = fakeGateway();
+    const url = String((await post(COMPLETIONS, options)).headers["content-location"]);
+    const key = streamKey(url.split("/").at(-1) ?? "");
+    redis.texts.set(key, JSON.stringify({ ...JSON.parse(redis.texts.get(key) ?? ""), version: 2 }));
+    for (const method of ["GET", "DELETE"] as const) {
+      const response = await app.inject({ method, url });
+      expect([response.statusCode, response.json().code]).toEqual([503, "record_unreadable"]);
+      expect(response.headers["retry-after"]).toBe("2");
+    }
+  });
+});
+
+describe("an idempotent answer of another release", () => {
+  it("is not generated a second time", async () => {
+    const { post, redis, jobs } = fakeGateway();
+    const once = { "idempotency-key": "a" };
+    await post(COMPLETIONS, body, once);
+    for (const [key, text] of redis.texts) redis.texts.set(key, JSON.stringify({ ...JSON.parse(text), version: 2 }));
+    const response = await post(COMPLETIONS, body, once);
+    expect([response.statusCode, response.json().code, jobs.length]).toEqual([503, "record_unreadable", 1]);
+  });
+});
+
+describe("errors of the framework", () => {
+  const failure = (code: string, statusCode?: number, message = "no") =>
+    Object.assign(new Error(message), { code, ...(statusCode !== undefined && { statusCode }) });
+
+  it.each<[string, unknown, string]>([
+    ["a named error", new RhoneError("KV_FULL", "full"), "KV_FULL"],
+    ["broken JSON", failure("FST_ERR_CTP_INVALID_JSON_BODY", 400), "INVALID_JSON"],
+    ["an empty body", failure("FST_ERR_CTP_EMPTY_JSON_BODY", 400), "INVALID_JSON"],
+    ["Fastify's own parser", Object.assign(new SyntaxError("x"), { statusCode: 400 }), "INVALID_JSON"],
+    ["a large body", failure("FST_ERR_CTP_BODY_TOO_LARGE", 413), "BODY_TOO_LARGE"],
+    ["another type", failure("FST_ERR_CTP_INVALID_MEDIA_TYPE", 415), "UNSUPPORTED_MEDIA_TYPE"],
+    ["a refusal that nobody listed", failure("FST_ERR_NEW", 400), "INVALID_REQUEST"],
+    ["a failure of its own", failure("FST_ERR_NEW", 500), "INTERNAL"],
+    ["a body that broke off", failure("ECONNRESET", undefined, "aborted"), "CANCELLED"],
+    ["a broken connection elsewhere", failure("ECONNRESET"), "INTERNAL"],
+    ["a fault", new TypeError("x is not a function"), "INTERNAL"],
+    ["no error at all", "thrown", "INTERNAL"],
+  ])("%s", (_, error, code) => expect(toRequestError(error).code).toBe(code));
+
+  it("that are ours are told to nobody", () => {
+    const { message } = toRequestError(new Error("password is hunter2"));
+    expect(message).not.toContain("hunter2");
+  });
+
+  it.each<[string, RhoneError, object]>([
+    ["a limit that resets", new RhoneError("QUEUE_FULL", "full"), { "retry-after": "2" }],
+    ["an outage", new RhoneError("NO_PIPELINE", "none"), { "retry-after": "2" }],
+    ["a refusal", new RhoneError("NOT_FOUND", "none"), {}],
+    ["a timeout, which is the client's to judge", new RhoneError("DEADLINE_EXCEEDED", "late"), {}],
+    ["headers of its own", new RequestError("QUEUE_FULL", "full", { headers: { a: "b" } }), { a: "b" }],
+    ["an unsupported field", unsupported("x", "x: no"), {}],
+  ])("have the headers of %s", (_, error, headers) => expect(errorHeaders(error)).toEqual(headers));
+});
+
+describe("an upload", () => {
+  const upload = (fields: Record<string, string>) => describeUpload({ filename: "in.jsonl", fields }, "team");
+
+  it("is its owner's, and stays until it is deleted", () => {
+    expect(upload({ purpose: "batch" })).toMatchObject({ owner: "team", kind: "request", expiresAt: null });
+  });
+
+  it("expires when its form says so", () => {
+    const fields = { purpose: "batch", "expires_after[anchor]": "created_at", "expires_after[seconds]": "3600" };
+    const { createdAt, expiresAt } = upload(fields);
+    expect(expiresAt).toBe(createdAt + 3600);
+  });
+
+  it.each<[Record<string, string>, string]>([
+    [{}, "purpose"],
+    [{ purpose: "fine-tune" }, "purpose"],
+    [{ purpose: "batch", "expires_after[seconds]": "3600" }, "anchor"],
+    [{ purpose: "batch", "expires_after[anchor]": "created_at" }, "seconds"],
+    [{ purpose: "batch", "expires_after[anchor]": "created_at", "expires_after[seconds]": "60" }, "seconds"],
+  ])("with %j is refused", (fields, param) => {
+    expect(() => upload(fields)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", param }));
+  });
+});
