@@ -5,7 +5,7 @@ import { urlOfCluster } from "../cluster/find-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { DataDir } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import { SIMULATION_ENTRY } from "../processes/entry-points.js";
+import { ENTRY_POINTS, SIMULATION_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
 import { withSpawnedCluster } from "./spawned-cluster.js";
 
@@ -58,9 +58,12 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
         host: "127.0.0.1",
         port: 0,
       };
-      return withSpawnedCluster({ options: asked, config, signals, onProgress: note }, (url) => {
-        return use({ url, roots: [process.pid] }, body);
-      });
+      return withSpawnedCluster(
+        { options: asked, config, entryPoints: ENTRY_POINTS, signals, onProgress: note },
+        (url) => {
+          return use({ url, roots: [process.pid] }, body);
+        },
+      );
     }
     if (changes !== undefined) throw needsSpawn(Object.keys(changes));
     return use(await findPlace(options.url, dataDir), body);

@@ -8,13 +8,14 @@ import { runCluster } from "../cluster/run-cluster.js";
 import type { CliConfig } from "../config.js";
 import { dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import { ENTRY_POINTS } from "../processes/entry-points.js";
+import type { EntryPoints } from "../processes/entry-points.js";
 import type { StopSignals } from "../processes/stop-signals.js";
 
 export interface SpawnRequest {
   /** A named model is looked for in `dataDir`; the cluster gets a directory of its own. */
   readonly options: ClusterOptions;
   readonly config: CliConfig;
+  readonly entryPoints: EntryPoints;
   readonly signals: StopSignals;
   readonly onProgress: (text: string) => void;
 }
@@ -24,7 +25,7 @@ export interface SpawnRequest {
  * `body`, or of the cluster.
  */
 export async function withSpawnedCluster<T>(request: SpawnRequest, body: (url: string) => Promise<T>): Promise<T> {
-  const { config, signals, onProgress } = request;
+  const { config, entryPoints, signals, onProgress } = request;
   const root = await mkdtemp(join(tmpdir(), "rhone-bench-"));
   const over = new AbortController();
   try {
@@ -38,7 +39,7 @@ export async function withSpawnedCluster<T>(request: SpawnRequest, body: (url: s
       else if (event.kind === "phase" && event.done) onProgress(`${event.phase}: ${event.text}`);
     };
     const stop = AbortSignal.any([signals.stop, over.signal]);
-    const running = runCluster({ options, config, entryPoints: ENTRY_POINTS, report, stop, kill: signals.kill });
+    const running = runCluster({ options, config, entryPoints, report, stop, kill: signals.kill });
     const ended = running.then(() => {
       throw new RhoneError("CANCELLED", "The cluster was stopped during the measurement.");
     });

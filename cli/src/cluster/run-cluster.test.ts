@@ -65,6 +65,31 @@ describe("a cluster that comes up", () => {
   });
 });
 
+describe("what a cluster tells when it is ready", () => {
+  const notes = (cluster: Awaited<ReturnType<typeof startFakeCluster>>) =>
+    cluster.events.flatMap((event) => (event.kind === "note" ? [event.text] : []));
+
+  test("how to make a key, when the gateway asks for one", async () => {
+    const cluster = await startFakeCluster({ asksForKeys: true });
+    await cluster.ready;
+    expect(notes(cluster)).toContain("Requests need an API key. Create one with: rhone keys create NAME");
+  });
+
+  test("that its tokens mean nothing, when it is simulated", async () => {
+    const cluster = await startFakeCluster({}, { simulate: "null" });
+    await cluster.ready;
+    expect(notes(cluster)).toContain(
+      "Simulated: no weights are loaded, nothing is computed, and the tokens are meaningless.",
+    );
+  });
+
+  test("how to get a real model, when it serves the demonstration model", async () => {
+    const cluster = await startFakeCluster();
+    await cluster.ready;
+    expect(notes(cluster)).toEqual([expect.stringMatching(/^For Mistral 7B: /)]);
+  });
+});
+
 describe("a cluster that can't come up", () => {
   test.each(["redisHost", "coordinator", "shardWorker", "gateway"] as const)("%s says why", async (role) => {
     const cluster = await startFakeCluster({ fatal: role });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { dataDirAt } from "../data-dir.js";
-import { coordinatorSpec, gatewaySpec, type SpecSources, workerSpec } from "./service-specs.js";
+import type { ClusterOptions } from "../launch/cluster-options.js";
+import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec } from "./service-specs.js";
 
 const sources: SpecSources = {
   options: { dataDir: "/d", model: "breeze", host: "0.0.0.0", port: 8080, kvType: "q8_0", context: 512 },
@@ -33,6 +34,50 @@ test("settings that were not given are left to the service; the catalogue's wind
     "--workers": "2",
   });
   expect(flags).not.toHaveProperty("--activation-type");
+});
+
+test("everything that `rhone up` can set reaches the coordinator", () => {
+  const given: Partial<ClusterOptions> = {
+    ...{ slidingWindow: 0, targetItl: "off", speculate: 4, maxSequences: 8, maxRows: 64 },
+    activationType: "f32",
+    simulate: "null",
+  };
+  const { args } = coordinatorSpec({ ...sources, options: { ...sources.options, ...given } }, undefined);
+  expect(flagsOf(args)).toMatchObject({
+    ...{ "--activation-type": "f32", "--sliding-window": "0", "--target-itl": "off", "--speculate": "4" },
+    ...{ "--max-sequences": "8", "--max-rows": "64", "--simulated": "true" },
+  });
+});
+
+test("the gateway keeps its port over a restart, which may not be the asked one", () => {
+  expect(flagsOf(gatewaySpec(sources, undefined).args)).toMatchObject({ "--host": "0.0.0.0", "--port": "8080" });
+  expect(flagsOf(gatewaySpec(sources, { http: "0.0.0.0:9090" }).args)).toMatchObject({ "--port": "9090" });
+});
+
+test("files and batches go into the data directory, or where they are told to", () => {
+  expect(flagsOf(gatewaySpec(sources, undefined).args)).toMatchObject({ "--storage": "/d/storage" });
+  const s3 = { storage: "s3://bucket/x", s3Endpoint: "http://minio:9000", s3Region: "eu", s3PathStyle: "true" };
+  const { args } = gatewaySpec({ ...sources, options: { ...sources.options, ...s3 } }, undefined);
+  expect(flagsOf(args)).toMatchObject({
+    ...{ "--storage": "s3://bucket/x", "--s3-endpoint": "http://minio:9000" },
+    ...{ "--s3-region": "eu", "--s3-path-style": "true" },
+  });
+});
+
+test("the host of Redis gets its settings as flags, and the password in its environment", () => {
+  const host = { args: ["--port", "7"], password: "secret" };
+  const { name, args, env } = redisSpec({ ...sources, redis: { ...sources.redis, host } });
+  expect({ name, args, password: env.RHONE_REDIS_PASSWORD }).toEqual({ name: "redis", ...host });
+});
+
+test("services are named in messages as people call them", () => {
+  const titles = [
+    redisSpec(sources),
+    coordinatorSpec(sources, undefined),
+    workerSpec(sources, { index: 1, coordinator: "" }),
+    gatewaySpec(sources, undefined),
+  ].map(({ title }) => title);
+  expect(titles).toEqual(["Redis", "The coordinator", "Worker 2", "The gateway"]);
 });
 
 test("who asks for API keys is the gateway", () => {

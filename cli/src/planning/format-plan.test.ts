@@ -34,3 +34,10 @@ test("there is no plan while workers have not timed their layers", () => {
   const status = clusterStatus([workerStatus("a", [0, 8], { stepTimes: null })]);
   expect(reportRunning(status, [1])).toBeNull();
 });
+
+test("a single worker that is impossible is explained instead", () => {
+  const report = { ...(RUNNING as PlanReport), singleRefused: "worker 1 needs 9 GB." };
+  expect(formatPlan(report, styleFor({}, undefined)).split("\n").at(-1)).toBe(
+    "A single worker is not possible: worker 1 needs 9 GB.",
+  );
+});

@@ -38,3 +38,8 @@ it("refuses what does not fit before it times anything", async () => {
     code: "NOT_ENOUGH_MEMORY",
   });
 });
+
+it("compares a single worker with nothing", async () => {
+  const planned = await planMachine({ ...request(1e9), plan: { ...request(1e9).plan, workers: 1, threads: 2 } });
+  expect(planned).toMatchObject({ single: null, singleRefused: null, shape: { workers: 1, threads: 2 } });
+}, 60_000);

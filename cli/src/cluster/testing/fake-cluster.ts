@@ -19,7 +19,10 @@ export interface FakePlan {
   readonly fatal?: keyof EntryPoints;
   readonly dies?: keyof EntryPoints;
   readonly stubborn?: keyof EntryPoints;
+  /** The coordinator's states, one per question, the last one for ever. */
   readonly states?: readonly string[];
+  /** The gateway asks for API keys. */
+  readonly asksForKeys?: boolean;
 }
 
 /** A cluster of fake services, run by this process in a folder of its own. */
@@ -32,12 +35,14 @@ export interface FakeCluster {
   readonly ready: Promise<string>;
   readonly stop: AbortController;
   readonly kill: AbortController;
-  /** "started gateway", "stopped gateway", … in the order of their happening. */
+  /** See `journalIn`. */
   journal(): Promise<readonly string[]>;
 }
 
-export async function startFakeCluster(plan: FakePlan = {}, asked: Partial<ClusterOptions> = {}): Promise<FakeCluster> {
-  const root = asked.dataDir ?? (await temporaryFolder());
+/** The fake services' files in a folder of their own, which also has their plan and their journal. */
+export async function fakeServices(
+  plan: FakePlan,
+): Promise<{ readonly entryPoints: EntryPoints; readonly bin: string }> {
   const bin = await temporaryFolder();
   const entries = await Promise.all(
     ROLES.map(async (role) => {
@@ -47,6 +52,17 @@ export async function startFakeCluster(plan: FakePlan = {}, asked: Partial<Clust
     }),
   );
   await writeFile(join(bin, "plan.json"), JSON.stringify(plan));
+  return { entryPoints: Object.fromEntries(entries) as unknown as EntryPoints, bin };
+}
+
+/** "started gateway", "stopped gateway", … in the order of their happening. */
+export async function journalIn(bin: string): Promise<readonly string[]> {
+  return (await readFile(join(bin, "journal"), "utf8").catch(() => "")).trim().split("\n");
+}
+
+export async function startFakeCluster(plan: FakePlan = {}, asked: Partial<ClusterOptions> = {}): Promise<FakeCluster> {
+  const root = asked.dataDir ?? (await temporaryFolder());
+  const { entryPoints, bin } = await fakeServices(plan);
   const events: ProgressEvent[] = [];
   const stop = new AbortController();
   const kill = new AbortController();
@@ -55,7 +71,7 @@ export async function startFakeCluster(plan: FakePlan = {}, asked: Partial<Clust
   const over = runCluster({
     options: { dataDir: root, model: "breeze", host: "127.0.0.1", port: 0, kvType: "f16", ...asked },
     config: { ...readCliConfig(root), redisUrl: undefined, searchPath: "" },
-    entryPoints: Object.fromEntries(entries) as unknown as EntryPoints,
+    entryPoints,
     report: (event) => {
       events.push(event);
       if (event.kind === "ready") watcher.emit("ready", event.url);
@@ -70,6 +86,5 @@ export async function startFakeCluster(plan: FakePlan = {}, asked: Partial<Clust
     kill.abort();
     await over.catch(() => {});
   });
-  const readJournal = async () => (await readFile(join(bin, "journal"), "utf8").catch(() => "")).trim().split("\n");
-  return { dataDir: dataDirAt(root), events, over, ready, stop, kill, journal: readJournal };
+  return { dataDir: dataDirAt(root), events, over, ready, stop, kill, journal: () => journalIn(bin) };
 }

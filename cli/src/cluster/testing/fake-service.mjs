@@ -34,9 +34,10 @@ if (plan.fatal === role) {
     process.exit(0);
   });
   process.once("disconnect", () => process.exit(0));
-  const server = createServer((request, response) =>
-    response.end(JSON.stringify(request.url === "/status" ? status() : {})),
-  );
+  const server = createServer((request, response) => {
+    if (plan.asksForKeys && request.url === "/v1/models") response.statusCode = 401;
+    response.end(JSON.stringify(request.url === "/status" ? status() : {}));
+  });
   const wanted = Number(process.argv[process.argv.indexOf("--port") + 1] || 0);
   server.listen(role === "gateway" ? wanted : 0, "127.0.0.1", () => {
     const address = `127.0.0.1:${server.address().port}`;
