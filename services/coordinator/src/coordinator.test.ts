@@ -246,7 +246,7 @@ describe("a coordinator and its queue", () => {
     expect((await gateway.finished("a"))[0]?.finish).toMatchObject({ reason: "error", code: "INVALID_REQUEST" });
   });
 
-  it("gives its jobs back when it closes; the next coordinator goes on where the log ends", async () => {
+  it("gives its jobs back when it closes; the next coordinator continues where the log ends", async () => {
     await cluster(1);
     const job = fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 100 });
     await gateway.submit(job);

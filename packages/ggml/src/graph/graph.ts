@@ -195,7 +195,10 @@ export class Graph implements Computable {
     return tensor[arena].hasData(tensor[native]);
   }
 
-  /** Fills a whole input from `data`, borrowed during the call. */
+  /**
+   * Fills a whole input from `data`, borrowed during the call. A computation may reuse the memory of its inputs, so they
+   * are filled again before it is repeated.
+   */
   setInput(tensor: Tensor, data: ArrayBufferView): void {
     const pointer = this.#memory.withData(tensor, "setInput");
     const { packedBytes } = tensor;

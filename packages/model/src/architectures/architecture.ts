@@ -48,18 +48,18 @@ export interface TensorTraits {
   /** Its rows are q or k, head by head, before RoPE. */
   readonly rotated?: boolean;
   /** Its product is added to the residual stream; `synthesize` scales it down by the depth. */
-  readonly residual?: boolean;
+  readonly writesResidual?: boolean;
 }
 
 type Extents = LayerTensor["ne"];
 
 /** A weight that `linear` multiplies by. */
-export const matrix = (name: string, checkpointName: string, ne: Extents, traits: TensorTraits = {}): LayerTensor => ({
+export const matrix = (name: string, checkpointName: string, ne: Extents): LayerTensor => ({
   name: `${name}.weight`,
   checkpointName: `${checkpointName}.weight`,
   kind: "matrix",
   ne,
-  traits,
+  traits: {},
 });
 
 /** The factors of an RMS norm, one per element. */
@@ -68,11 +68,19 @@ export const norm = (name: string, checkpointName: string, ne: Extents): LayerTe
   kind: "norm",
 });
 
-/** A bias, one number per row of the matrix of the same names. */
-export const bias = (name: string, checkpointName: string, ne: Extents, traits: TensorTraits = {}): LayerTensor => ({
+/** A bias, one number per row of the matrix with the same names. */
+export const bias = (name: string, checkpointName: string, ne: Extents): LayerTensor => ({
   name: `${name}.bias`,
   checkpointName: `${checkpointName}.bias`,
   kind: "bias",
   ne,
-  traits,
+  traits: {},
 });
+
+const withTrait =
+  (trait: keyof TensorTraits) =>
+  (tensor: LayerTensor): LayerTensor => ({ ...tensor, traits: { ...tensor.traits, [trait]: true } });
+
+export const optional = withTrait("optional");
+export const rotated = withTrait("rotated");
+export const writesResidual = withTrait("writesResidual");

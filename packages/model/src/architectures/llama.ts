@@ -1,5 +1,5 @@
 import type { Tensor } from "@rhone/ggml";
-import { type Architecture, matrix, norm } from "./architecture.js";
+import { type Architecture, matrix, norm, rotated, writesResidual } from "./architecture.js";
 import type { Layer } from "./block.js";
 import { kvDim, queryDim } from "./model-shape.js";
 
@@ -20,14 +20,14 @@ export const llama: Architecture<LlamaRole> = {
   },
   layerTensors: {
     attnNorm: norm("attn_norm", "input_layernorm", ({ dim }) => [dim]),
-    attnQ: matrix("attn_q", "self_attn.q_proj", (shape) => [shape.dim, queryDim(shape)], { rotated: true }),
-    attnK: matrix("attn_k", "self_attn.k_proj", (shape) => [shape.dim, kvDim(shape)], { rotated: true }),
+    attnQ: rotated(matrix("attn_q", "self_attn.q_proj", (shape) => [shape.dim, queryDim(shape)])),
+    attnK: rotated(matrix("attn_k", "self_attn.k_proj", (shape) => [shape.dim, kvDim(shape)])),
     attnV: matrix("attn_v", "self_attn.v_proj", (shape) => [shape.dim, kvDim(shape)]),
-    attnOutput: matrix("attn_output", "self_attn.o_proj", (shape) => [queryDim(shape), shape.dim], { residual: true }),
+    attnOutput: writesResidual(matrix("attn_output", "self_attn.o_proj", (shape) => [queryDim(shape), shape.dim])),
     ffnNorm: norm("ffn_norm", "post_attention_layernorm", ({ dim }) => [dim]),
     ffnGate: matrix("ffn_gate", "mlp.gate_proj", ({ dim, hiddenDim }) => [dim, hiddenDim]),
     ffnUp: matrix("ffn_up", "mlp.up_proj", ({ dim, hiddenDim }) => [dim, hiddenDim]),
-    ffnDown: matrix("ffn_down", "mlp.down_proj", ({ dim, hiddenDim }) => [hiddenDim, dim], { residual: true }),
+    ffnDown: writesResidual(matrix("ffn_down", "mlp.down_proj", ({ dim, hiddenDim }) => [hiddenDim, dim])),
   },
   block,
 };

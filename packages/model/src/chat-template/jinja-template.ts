@@ -30,7 +30,7 @@ export function jinjaTemplate(options: JinjaTemplateOptions): ChatTemplate {
     encode(messages, chat = {}) {
       if (messages.length === 0) throw failed("messages is empty; give at least one user message");
       const turns = toolsAsText(messages, chat.tools);
-      const rendered = renderChat(template, turns, chat, { bos_token: bosText, eos_token: eosText });
+      const rendered = renderChat(template, turns, { chat, specials: { bos_token: bosText, eos_token: eosText } });
       const hasBos = bosText !== "" && rendered.startsWith(bosText);
       const ids = vocabulary.tokenize(rendered, { addSpecial: false, parseSpecial: true });
       if (!addBos || hasBos || vocabulary.bos === undefined) return Int32Array.from(ids);
@@ -59,19 +59,21 @@ function render(template: Template, values: Readonly<Record<string, unknown>>): 
   }
 }
 
+interface RenderContext {
+  readonly chat: ChatOptions;
+  /** The texts of special tokens, by the names that templates use. */
+  readonly specials: Readonly<Record<string, string>>;
+}
+
 /** An answer to be continued is rendered as if it were complete, and the text is cut where the answer ends. */
-function renderChat(
-  template: Template,
-  messages: readonly ChatMessage[],
-  chat: ChatOptions,
-  specials: Readonly<Record<string, string>>,
-): string {
+function renderChat(template: Template, messages: readonly ChatMessage[], context: RenderContext): string {
+  const { chat, specials } = context;
   const last = messages.at(-1);
   if (last?.role !== "assistant" || last.prefix !== true) {
     return render(template, { ...variables(messages, chat), ...specials });
   }
   const open = last.content ?? "";
-  if (open.trim() === "") return renderChat(template, messages.slice(0, -1), chat, specials);
+  if (open.trim() === "") return renderChat(template, messages.slice(0, -1), context);
   const whole = render(template, { ...variables(messages, { ...chat, addGenerationPrompt: false }), ...specials });
   const [asGiven, trimmed] = [whole.lastIndexOf(open), whole.lastIndexOf(open.trim())];
   if (asGiven !== -1) return whole.slice(0, asGiven + open.length);

@@ -49,6 +49,10 @@ export function mistralTemplate(version: MistralVersion, vocabulary: ChatVocabul
   };
 }
 
+interface AskedConversation extends Conversation {
+  readonly tools: readonly ChatTool[];
+}
+
 class MessageEncoder {
   readonly #version: MistralVersion;
   readonly #vocabulary: ChatVocabulary;
@@ -59,12 +63,12 @@ class MessageEncoder {
   }
 
   encode(conversation: Conversation, options: ChatOptions): Int32Array {
-    const tools = options.tools ?? [];
+    const asked = { ...conversation, tools: options.tools ?? [] };
     const ids: number[] = [this.#special("bos")];
     const { turns } = conversation;
     for (let index = 0; index < turns.length; ) {
       const run = this.#runAt(turns, index);
-      for (const id of this.#encodeRun(run, index, conversation, tools)) ids.push(id);
+      for (const id of this.#encodeRun(run, index, asked)) ids.push(id);
       index += run.length;
     }
     return Int32Array.from(ids);
@@ -77,27 +81,21 @@ class MessageEncoder {
     return turns.slice(start, next === -1 ? undefined : next);
   }
 
-  #encodeRun(
-    run: readonly ChatMessage[],
-    index: number,
-    conversation: Conversation,
-    tools: readonly ChatTool[],
-  ): readonly number[] {
+  #encodeRun(run: readonly ChatMessage[], index: number, asked: AskedConversation): readonly number[] {
     const [message] = run;
     switch (message?.role) {
       case "user":
-        return this.#encodeUser(message, index, conversation, tools);
+        return this.#encodeUser(message, index, asked);
       case "assistant":
-        return this.#encodeAssistant(message, index < conversation.lastUser);
+        return this.#encodeAssistant(message, index < asked.lastUser);
       case "tool":
-        return this.#encodeResults(run, index < conversation.lastUser);
+        return this.#encodeResults(run, index < asked.lastUser);
       default:
         return [];
     }
   }
 
-  #encodeUser(message: ChatMessage, index: number, conversation: Conversation, tools: readonly ChatTool[]): number[] {
-    const { system, lastUser } = conversation;
+  #encodeUser(message: ChatMessage, index: number, { system, lastUser, tools }: AskedConversation): number[] {
     const carriesSystem = index === (this.#version === 1 ? 0 : lastUser);
     const text = message.content ?? "";
     const content = carriesSystem && system ? `${system}\n\n${text}` : text;

@@ -1,11 +1,8 @@
-import { RhoneError } from "@rhone/common";
+import { type KvTypeName, RhoneError } from "@rhone/common";
 import type { ShardRange } from "../architectures/model-shape.js";
 import type { GgufFile } from "../gguf/open-gguf.js";
 import type { ModelConfig } from "./model-config.js";
 import { tensorsOfShard } from "./shard-tensors.js";
-
-/** The type of stored K and V. q8_0: 34 bytes per 32 numbers. */
-export type KvType = "f16" | "f32" | "q8_0";
 
 /** Bytes of one layer's tensors in the file. Throws as tensorsOfShard does. */
 export function weightBytes(config: ModelConfig, file: GgufFile, layer: number): number {
@@ -22,19 +19,19 @@ export function shardBytes(config: ModelConfig, file: GgufFile, range: ShardRang
 
 /**
  * Bytes of one page of K and V in one layer. For Mistral 7B, f16 and 32 positions:
- * 2 (K and V) * 32 positions * 8 heads * 128 numbers * 2 bytes = 131,072.
+ * 2 (K and V) * 32 positions * 8 heads * 128 numbers * 2 bytes = 131,072. q8_0 takes 34 bytes per 32 numbers.
  * Throws INVALID_CONFIG when a position's numbers do not divide into q8_0's blocks of 32.
  */
 export function pageBytesPerLayer(
   config: Pick<ModelConfig, "nKvHeads" | "headDim">,
-  kvType: KvType,
+  kvType: KvTypeName,
   pageSize: number,
 ): number {
   const numbers = config.nKvHeads * config.headDim;
   return 2 * pageSize * rowBytes(numbers, kvType);
 }
 
-function rowBytes(numbers: number, kvType: KvType): number {
+function rowBytes(numbers: number, kvType: KvTypeName): number {
   switch (kvType) {
     case "f32":
       return numbers * 4;

@@ -199,7 +199,7 @@ describe("convertCheckpoint", () => {
       /q_proj.bias/,
     ],
     [
-      "an index that lies",
+      "an index that is wrong",
       {
         "config.json": CONFIG,
         "a.safetensors": whole["model.safetensors"],

@@ -33,7 +33,7 @@ export async function readTokenizerMetadata(
   const path = source ?? (await findTokenizer(dir));
   const parts = path.endsWith(".json") ? await readJsonTokenizer(path) : await readSentencePiece(path);
   const settings = await readTokenizerSettings(dir);
-  return describe(path, parts, settings, config);
+  return describe(path, parts, { settings, config });
 }
 
 async function findTokenizer(dir: string): Promise<string> {
@@ -65,12 +65,12 @@ async function readJsonTokenizer(path: string): Promise<TokenizerParts> {
   return { ...parseTokenizerJson(path, json), addSpacePrefix: undefined };
 }
 
-function describe(
-  path: string,
-  parts: TokenizerParts,
-  settings: TokenizerSettings,
-  config: CheckpointConfig,
-): Metadata {
+interface Facts {
+  readonly settings: TokenizerSettings;
+  readonly config: CheckpointConfig;
+}
+
+function describe(path: string, parts: TokenizerParts, { settings, config }: Facts): Metadata {
   const { vocabSize } = config;
   if (parts.pieces.length > vocabSize) {
     throw new RhoneError(
@@ -93,11 +93,7 @@ function describe(
   return [...metadata, ...describeSpecials(parts, pieces, { settings, config })];
 }
 
-function describeSpecials(
-  parts: TokenizerParts,
-  pieces: readonly Piece[],
-  { settings, config }: { readonly settings: TokenizerSettings; readonly config: CheckpointConfig },
-): Metadata {
+function describeSpecials(parts: TokenizerParts, pieces: readonly Piece[], { settings, config }: Facts): Metadata {
   const idOf = (text: string | undefined, otherwise: number | undefined): number | undefined => {
     const id = text === undefined ? -1 : pieces.findIndex((piece) => piece.text === text);
     return id === -1 ? otherwise : id;

@@ -86,7 +86,7 @@ export class HeaderReader {
       const at = this.#take(length, what);
       copy.set(this.#window.subarray(at, at + length));
     } else {
-      readFully(this, this.#fd, copy, this.#offset);
+      this.#readFully(copy, this.#offset);
       this.#offset += length;
     }
     return copy;
@@ -101,7 +101,7 @@ export class HeaderReader {
       return at;
     }
     const window = Buffer.allocUnsafe(Math.min(WINDOW_BYTES, this.remaining));
-    readFully(this, this.#fd, window, this.#offset);
+    this.#readFully(window, this.#offset);
     this.#window = window;
     this.#windowStart = this.#offset;
     this.#offset += length;
@@ -116,18 +116,18 @@ export class HeaderReader {
         `takes ${length} bytes; fetch the file again.`,
     );
   }
-}
 
-function readFully(reader: HeaderReader, fd: number, into: Uint8Array, position: number): void {
-  let done = 0;
-  while (done < into.length) {
-    const got = readSync(fd, into, done, into.length - done, position + done);
-    if (got === 0) {
-      throw new RhoneError(
-        "GGUF_TRUNCATED",
-        `${reader.path}: the file shrank to ${position + done} bytes while it was read.`,
-      );
+  #readFully(into: Uint8Array, position: number): void {
+    let done = 0;
+    while (done < into.length) {
+      const got = readSync(this.#fd, into, done, into.length - done, position + done);
+      if (got === 0) {
+        throw new RhoneError(
+          "GGUF_TRUNCATED",
+          `${this.path}: the file shrank to ${position + done} bytes while it was read.`,
+        );
+      }
+      done += got;
     }
-    done += got;
   }
 }

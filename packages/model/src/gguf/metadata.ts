@@ -1,17 +1,19 @@
 import { RhoneError } from "@rhone/common";
-import type { GgufValue } from "./gguf-value.js";
 import type { GgufFile } from "./open-gguf.js";
 
 type WithMetadata = Pick<GgufFile, "path" | "metadata">;
 
-const wrongType = (file: WithMetadata, key: string, value: GgufValue, wanted: string): RhoneError =>
-  new RhoneError("GGUF_MALFORMED", `${file.path}: ${key} is of type ${value.type}, not ${wanted}.`);
+const wrongType = (
+  { path }: WithMetadata,
+  key: string,
+  { type, wanted }: { type: string; wanted: string },
+): RhoneError => new RhoneError("GGUF_MALFORMED", `${path}: ${key} is of type ${type}, not ${wanted}.`);
 
 /** The text under `key`; undefined when absent. Throws GGUF_MALFORMED for another type. */
 export function metadataString(file: WithMetadata, key: string): string | undefined {
   const value = file.metadata.get(key);
   if (value === undefined) return undefined;
-  if (value.type !== "string") throw wrongType(file, key, value, "string");
+  if (value.type !== "string") throw wrongType(file, key, { type: value.type, wanted: "string" });
   return value.value;
 }
 
@@ -19,7 +21,8 @@ export function metadataString(file: WithMetadata, key: string): string | undefi
 export function metadataNumber(file: WithMetadata, key: string): number | undefined {
   const value = file.metadata.get(key);
   if (value === undefined) return undefined;
-  if (typeof value.value !== "number" && typeof value.value !== "bigint") throw wrongType(file, key, value, "a number");
+  if (typeof value.value !== "number" && typeof value.value !== "bigint")
+    throw wrongType(file, key, { type: value.type, wanted: "a number" });
   return Number(value.value);
 }
 
@@ -27,7 +30,7 @@ export function metadataNumber(file: WithMetadata, key: string): number | undefi
 export function metadataBoolean(file: WithMetadata, key: string): boolean | undefined {
   const value = file.metadata.get(key);
   if (value === undefined) return undefined;
-  if (value.type !== "bool") throw wrongType(file, key, value, "bool");
+  if (value.type !== "bool") throw wrongType(file, key, { type: value.type, wanted: "bool" });
   return value.value;
 }
 
@@ -35,6 +38,7 @@ export function metadataBoolean(file: WithMetadata, key: string): boolean | unde
 export function metadataStrings(file: WithMetadata, key: string): readonly string[] | undefined {
   const value = file.metadata.get(key);
   if (value === undefined) return undefined;
-  if (value.type !== "array" || value.of !== "string") throw wrongType(file, key, value, "an array of strings");
+  if (value.type !== "array" || value.of !== "string")
+    throw wrongType(file, key, { type: value.type, wanted: "an array of strings" });
   return value.value;
 }

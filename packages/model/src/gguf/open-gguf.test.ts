@@ -37,7 +37,7 @@ describe("a file that GgufWriter wrote", () => {
     expect([...file.metadata]).toEqual(values);
   });
 
-  test("tells where its tensors lie, in file order, aligned", async () => {
+  test("tells where its tensors are, in file order, aligned", async () => {
     const file = await writeSmallModel(smallModel());
     const names = [...file.tensors.keys()];
     expect(names.slice(0, 3)).toEqual(["token_embd.weight", "blk.0.attn_norm.weight", "blk.0.attn_q.weight"]);

@@ -32,7 +32,7 @@ export async function tryDownload(request: DownloadRequest, partial: PartialFile
       token: request.token,
       signal: timer.signal,
     });
-    return await readAnswer(request, partial, remote, timer);
+    return await readAnswer(request, partial, { remote, timer });
   } catch (error) {
     if (request.signal?.aborted) throw pullCancelled(request);
     if (error instanceof RhoneError) throw error;
@@ -45,8 +45,7 @@ export async function tryDownload(request: DownloadRequest, partial: PartialFile
 async function readAnswer(
   request: DownloadRequest,
   partial: PartialFile,
-  remote: RemoteFile,
-  timer: StallTimer,
+  { remote, timer }: { readonly remote: RemoteFile; readonly timer: StallTimer },
 ): Promise<Attempt> {
   if (remote.status === 416) return afterUnsatisfiableRange(partial, remote);
   if (remote.status !== 200 && remote.status !== 206) return refuse(request, remote);

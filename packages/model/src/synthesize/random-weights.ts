@@ -40,7 +40,7 @@ function weightStd(tensor: PlannedTensor, model: Pick<ModelShape, "nLayers" | "t
     case "output":
       return LOGIT_STD * fanIn;
     default:
-      return tensor.traits.residual === true ? fanIn / Math.sqrt(2 * model.nLayers) : fanIn;
+      return tensor.traits.writesResidual === true ? fanIn / Math.sqrt(2 * model.nLayers) : fanIn;
   }
 }
 

@@ -1,5 +1,13 @@
 import type { Tensor } from "@rhone/ggml";
-import { type Architecture, bias, matrix, norm } from "../architectures/architecture.js";
+import {
+  type Architecture,
+  bias,
+  matrix,
+  norm,
+  optional,
+  rotated,
+  writesResidual,
+} from "../architectures/architecture.js";
 import type { Layer } from "../architectures/block.js";
 import { kvDim, queryDim } from "../architectures/model-shape.js";
 
@@ -28,17 +36,17 @@ export const qwenLike: Architecture<QwenLikeRole> = {
   checkpoint: { classes: { QwenLikeForCausalLM: {} }, settings: { hidden_act: "silu" } },
   layerTensors: {
     attnNorm: norm("attn_norm", "input_layernorm", ({ dim }) => [dim]),
-    attnQ: matrix("attn_q", "self_attn.q_proj", (shape) => [shape.dim, queryDim(shape)], { rotated: true }),
+    attnQ: rotated(matrix("attn_q", "self_attn.q_proj", (shape) => [shape.dim, queryDim(shape)])),
     attnQNorm: norm("attn_q_norm", "self_attn.q_norm", ({ headDim }) => [headDim]),
-    attnK: matrix("attn_k", "self_attn.k_proj", (shape) => [shape.dim, kvDim(shape)], { rotated: true }),
+    attnK: rotated(matrix("attn_k", "self_attn.k_proj", (shape) => [shape.dim, kvDim(shape)])),
     attnKNorm: norm("attn_k_norm", "self_attn.k_norm", ({ headDim }) => [headDim]),
     attnV: matrix("attn_v", "self_attn.v_proj", (shape) => [shape.dim, kvDim(shape)]),
-    attnVBias: bias("attn_v", "self_attn.v_proj", (shape) => [kvDim(shape)], { optional: true }),
-    attnOutput: matrix("attn_output", "self_attn.o_proj", (shape) => [queryDim(shape), shape.dim], { residual: true }),
+    attnVBias: optional(bias("attn_v", "self_attn.v_proj", (shape) => [kvDim(shape)])),
+    attnOutput: writesResidual(matrix("attn_output", "self_attn.o_proj", (shape) => [queryDim(shape), shape.dim])),
     ffnNorm: norm("ffn_norm", "post_attention_layernorm", ({ dim }) => [dim]),
     ffnGate: matrix("ffn_gate", "mlp.gate_proj", ({ dim, hiddenDim }) => [dim, hiddenDim]),
     ffnUp: matrix("ffn_up", "mlp.up_proj", ({ dim, hiddenDim }) => [dim, hiddenDim]),
-    ffnDown: matrix("ffn_down", "mlp.down_proj", ({ dim, hiddenDim }) => [hiddenDim, dim], { residual: true }),
+    ffnDown: writesResidual(matrix("ffn_down", "mlp.down_proj", ({ dim, hiddenDim }) => [hiddenDim, dim])),
   },
   block,
 };

@@ -279,7 +279,7 @@ describe("Engine, case by case", () => {
     expect(bench.log.of("a").at(-1)?.finish).toEqual({ reason: "length" });
   });
 
-  it("goes on from a token log", async () => {
+  it("continues from a token log", async () => {
     const ids = prompt(7);
     const alone = runAlone(ids, 8, 0).tokens;
     const bench = new Bench({});
@@ -321,7 +321,7 @@ describe("Engine, case by case", () => {
     expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "CONTEXT_LENGTH_EXCEEDED" });
   });
 
-  it("ends a sequence whose deadline passes while no pipeline stands", async () => {
+  it("ends a sequence whose deadline passes while there is no pipeline", async () => {
     const bench = new Bench({});
     await bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3), deadlineAtMs: Date.now() + 20 }));
     expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "DEADLINE_EXCEEDED" });
@@ -341,7 +341,7 @@ describe("Engine, case by case", () => {
     expect(bench.pipe.openSequences).toBe(0);
   });
 
-  it("ends a sequence that makes a stage fail time after time", async () => {
+  it("ends a sequence that makes a stage fail three times in a row", async () => {
     const bench = new Bench({});
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
     for (let attempt = 0; attempt < 3; attempt++) {
@@ -355,7 +355,7 @@ describe("Engine, case by case", () => {
     bench.engine.close();
   });
 
-  it("takes up again a sequence that was evicted with rows in flight when the pipeline was lost", async () => {
+  it("resumes a sequence that was evicted with rows in flight when the pipeline was lost", async () => {
     const bench = new Bench({ extraPages: 0 });
     bench.connect(5);
     const ids = prompt(12);

@@ -191,7 +191,7 @@ export class Engine {
       const { span, tokens } = answer;
       const run = this.#runs.of(span.sequence);
       if (run === undefined) continue;
-      const taken = run.generation.take(answer);
+      const taken = run.generation.advance(answer);
       for (const event of taken) events.push({ replyTo: span.sequence.job.replyTo, event });
       if (tokens.length > 0) {
         run.failures = 0;

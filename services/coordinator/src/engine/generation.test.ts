@@ -27,7 +27,7 @@ function open(job: Partial<GenerationJob> = {}, { recorded = [] as readonly numb
       scores: [],
       pooled: null,
     });
-    return tokens.flatMap((token) => generation.take(answer(token)));
+    return tokens.flatMap((token) => generation.advance(answer(token)));
   };
   const text = (...tokens: readonly number[]) =>
     draw(...tokens)
@@ -121,7 +121,7 @@ describe("Generation, its end", () => {
   it("drops what was drawn after the end, as with drafts", () => {
     const { generation, sequence } = open();
     const tokens = [1, 90, 2].map(fakeScore);
-    const events = generation.take({ span: fakeSpan(sequence), tokens, scores: [], pooled: null });
+    const events = generation.advance({ span: fakeSpan(sequence), tokens, scores: [], pooled: null });
     expect(events.map((event) => event.tokens)).toEqual([[1], [90]]);
     expect(events.at(-1)?.usage?.completionTokens).toBe(2);
   });
@@ -159,7 +159,7 @@ describe("Generation, its events", () => {
   it("gathers prompt scores over chunks and recomputed chunks into the first event", () => {
     const { generation, sequence } = open({ promptLogprobs: 0 });
     const chunk = (position: number, ...scores: readonly number[]) =>
-      generation.take({
+      generation.advance({
         span: fakeSpan(sequence, { position, count: scores.length, sample: false }),
         tokens: [],
         scores: scores.map(fakeScore),
@@ -167,14 +167,14 @@ describe("Generation, its events", () => {
       });
     expect([chunk(0, 11, 12), chunk(0, 11, 12, 13)].flat()).toEqual([]); // an eviction made it start again
     const tokens = [fakeScore(1)];
-    const [event] = generation.take({ span: fakeSpan(sequence), tokens, scores: [], pooled: null });
+    const [event] = generation.advance({ span: fakeSpan(sequence), tokens, scores: [], pooled: null });
     expect(event?.promptLogprobs).toEqual([11, 12, 13].map(fakeScore));
   });
 
   it("ends a request without tokens when its whole prompt is computed", () => {
     const { generation, sequence } = open({ maxTokens: 0, pooling: "mean" });
     const part = (position: number, count: number, sum: readonly number[]) =>
-      generation.take({
+      generation.advance({
         span: fakeSpan(sequence, { position, count, sample: false }),
         tokens: [],
         scores: [],

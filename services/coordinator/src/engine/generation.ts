@@ -53,7 +53,7 @@ export class Generation {
    * Takes in what the stages computed for one span. Returns the event of each drawn token up to the one that ends the
    * text; the last event carries `finish` when the generation has ended.
    */
-  take({ span, tokens, scores, pooled }: SpanAnswer): readonly GenerationEvent[] {
+  advance({ span, tokens, scores, pooled }: SpanAnswer): readonly GenerationEvent[] {
     this.#addPromptScores(span.position, scores);
     if (pooled !== null) this.#embedding?.add(span, pooled);
     const events: GenerationEvent[] = [];

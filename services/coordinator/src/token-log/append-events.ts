@@ -89,13 +89,13 @@ export function appendArguments(events: readonly LoggedEvent[]) {
 }
 
 function byGateway(events: readonly LoggedEvent[]): ReadonlyMap<string, readonly LoggedEvent[]> {
-  const groups = new Map<string, LoggedEvent[]>();
+  const byId = new Map<string, LoggedEvent[]>();
   for (const logged of events) {
-    const group = groups.get(logged.replyTo);
-    if (group === undefined) groups.set(logged.replyTo, [logged]);
-    else group.push(logged);
+    const known = byId.get(logged.replyTo);
+    if (known === undefined) byId.set(logged.replyTo, [logged]);
+    else known.push(logged);
   }
-  return groups;
+  return byId;
 }
 
 function secondsToLive({ event }: LoggedEvent): string {

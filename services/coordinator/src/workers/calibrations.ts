@@ -29,7 +29,7 @@ export class Calibrations {
     const curves = await Promise.all(timed.map((member) => this.#time(member, CALIBRATED_ROWS, signal)));
     const curveOf = new Map(timed.map((member, index) => [member, curves[index] ?? []]));
     await Promise.all(
-      groupBy(members, ({ hostname }) => hostname).map(async (neighbours) => {
+      partition(members, ({ hostname }) => hostname).map(async (neighbours) => {
         for (const member of neighbours.filter((each) => due.has(each))) {
           const curve = curveOf.get(member) ?? [];
           // A machine's only worker was alone already.
@@ -38,7 +38,7 @@ export class Calibrations {
         }
       }),
     );
-    for (const alike of groupBy(members, ({ kind }) => kind)) share(alike);
+    for (const alike of partition(members, ({ kind }) => kind)) share(alike);
   }
 
   /** Takes a worker's times. */
@@ -83,8 +83,8 @@ function share(alike: readonly Member[]): void {
   for (const member of alike) member.calibration = merged;
 }
 
-function groupBy<T>(items: readonly T[], key: (item: T) => string): readonly (readonly T[])[] {
-  const groups = new Map<string, T[]>();
-  for (const item of items) groups.set(key(item), [...(groups.get(key(item)) ?? []), item]);
-  return [...groups.values()];
+function partition<T>(items: readonly T[], key: (item: T) => string): readonly (readonly T[])[] {
+  const parts = new Map<string, T[]>();
+  for (const item of items) parts.set(key(item), [...(parts.get(key(item)) ?? []), item]);
+  return [...parts.values()];
 }

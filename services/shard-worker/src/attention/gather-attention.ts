@@ -64,19 +64,19 @@ export class GatherAttention<Span extends AttentionSpan> implements StepAttentio
     graph.expand(graph.setRows(pages.values(layer), v, this.#cacheRows));
   }
 
-  #attendGroup(layer: number, q: Tensor, { row, count, see, mask }: GroupInputs): Tensor {
+  #attendGroup(layer: number, q: Tensor, { row, count, visible, mask }: GroupInputs): Tensor {
     const graph = this.#graph;
     const { pages, config } = this.#options;
     const { headDim, nHeads } = config;
-    const shape = { ...pages.shape, headDim };
     const [, head, token] = q.nb;
-    const ne = [headDim, count, nHeads, see.sequences] as const;
+    const ne = [headDim, count, nHeads, visible.sequences] as const;
     const queries = graph.view4d(q, ne, { nb: [token, head, count * token], offsetBytes: row * token });
-    const keys = gatherKeys(graph, pages.keys(layer), shape, see);
-    const as = count >= TILE_ROWS ? "stored" : "f32";
-    const values = gatherValues(graph, pages.values(layer), shape, { see, as });
+    const shape = { ...pages.shape, headDim };
+    const keys = gatherKeys(graph, { cache: pages.keys(layer), shape, visible });
+    const from = { cache: pages.values(layer), shape, visible };
+    const values = gatherValues(graph, from, count >= TILE_ROWS ? "stored" : "f32");
     const attended = graph.flashAttnExt({ q: queries, k: keys, v: values, scale: 1 / Math.sqrt(headDim), mask });
-    return graph.reshape2d(attended, [headDim * nHeads, count * see.sequences]);
+    return graph.reshape2d(attended, [headDim * nHeads, count * visible.sequences]);
   }
 }
 

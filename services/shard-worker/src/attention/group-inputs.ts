@@ -6,11 +6,11 @@ import { attentionMask } from "./attention-mask.js";
 import type { VisiblePages } from "./gather-pages.js";
 import type { StepInputs } from "./step-inputs.js";
 
-/** A group's tensors: rows [row, row + see.sequences * count) of the step. */
+/** A group's tensors: rows [row, row + visible.sequences * count) of the step. */
 export interface GroupInputs {
   readonly row: number;
   readonly count: number;
-  readonly see: VisiblePages;
+  readonly visible: VisiblePages;
   /** f16 [sequences, 1, count, positions] (ne [positions, count, 1, sequences]): 0 or -Infinity. */
   readonly mask: Tensor;
 }
@@ -34,16 +34,16 @@ export function describeGroup(
   const ids = new Int32Array(members.length * pages);
   const mask = new Uint16Array(members.length * count * positions);
   for (const [i, { span, first, last }] of members.entries()) {
-    const visible = visiblePages(span, first, last);
-    ids.fill(visible[0] ?? 0, i * pages, (i + 1) * pages);
-    ids.set(visible, i * pages);
+    const entries = visiblePages(span, first, last);
+    ids.fill(entries[0] ?? 0, i * pages, (i + 1) * pages);
+    ids.set(entries, i * pages);
     mask.set(attentionMask(span, { start: first * pageSize, positions, slidingWindow }), i * count * positions);
   }
   const run = members.length === 1 && areConsecutive(ids) ? ids[0] : undefined;
   return {
     row,
     count,
-    see: { sequences: members.length, pages, ids: inputs.add(GgmlType.I32, [ids.length], ids), run },
+    visible: { sequences: members.length, pages, ids: inputs.add(GgmlType.I32, [ids.length], ids), run },
     mask: inputs.add(GgmlType.F16, [positions, count, 1, members.length], mask),
   };
 }

@@ -40,7 +40,7 @@ export class LayerProbe {
     graph.reset();
     const step = planStep(graph, spans, shard);
     const input = graph.input(GgmlType.F32, [config.dim, rows]);
-    const output = transformer(graph, input, shard, { step, wanted: "all" });
+    const output = transformer(graph, shard, { x: input, step, wanted: "all" });
     if (output !== undefined) graph.output(output);
     graph.allocate();
     graph.setInput(input, new Float32Array(config.dim * rows)); // zeros leave K and V finite

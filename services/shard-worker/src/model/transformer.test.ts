@@ -78,7 +78,7 @@ async function run(shard: Shard, { spans, x, wanted }: Step): Promise<Rows> {
   const hidden = inputs.add(GgmlType.F32, [dim, order.rows], order.toComputed(frame, dim * 4));
   const rows = wanted === undefined ? "all" : inputs.add(GgmlType.I32, [wanted.length], Int32Array.from(wanted));
   const step = { positions, attention: attended };
-  const out = graph.output(transformer(graph, hidden, shard, { step, wanted: rows }) as Tensor);
+  const out = graph.output(transformer(graph, shard, { x: hidden, step, wanted: rows }) as Tensor);
   graph.allocate();
   inputs.fill();
   await backend.compute(graph);

@@ -24,9 +24,8 @@ export type WantedRows = "all" | "none" | Tensor;
  */
 export function transformer(
   graph: Graph,
-  x: Tensor,
   { config, weights }: Shard,
-  { step, wanted }: { readonly step: LayerInputs; readonly wanted: WantedRows },
+  { x, step, wanted }: { readonly x: Tensor; readonly step: LayerInputs; readonly wanted: WantedRows },
 ): Tensor | undefined {
   const { ropeFreqs } = weights.outer;
   const last = Math.max(...weights.layers.keys());

@@ -101,7 +101,7 @@ export class Stage implements RunnableStage {
     const rows = heads ? lastRows(spans, step.tokens) : null;
     const chosen = rows === null || rows.count === 0 ? null : graph.input(GgmlType.I32, [rows.count]);
     const wanted = heads ? (chosen ?? "none") : "all";
-    const hidden = transformer(graph, source.hidden, shard, { step: plan, wanted });
+    const hidden = transformer(graph, shard, { x: source.hidden, step: plan, wanted });
     const read = rows === null ? this.#activations(hidden, plan, activations) : this.#results(hidden, spans, rows);
     graph.allocate();
     clock.end("build");

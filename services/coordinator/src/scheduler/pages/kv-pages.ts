@@ -119,7 +119,7 @@ export class KvPages {
    * Appends the pages that make positions [0, end) writable, and returns them. Throws KV_FULL: compare `missing` first.
    */
   grow(sequence: Sequence, end: number): readonly number[] {
-    const pages = this.#pool.take(this.missing(sequence, end));
+    const pages = this.#pool.allocate(this.missing(sequence, end));
     this.#leaseOf(sequence).entries.push(...pages);
     return pages;
   }
@@ -179,7 +179,7 @@ export class KvPages {
       this.#pool.release([from]);
       return false;
     }
-    const [to = NO_PAGE] = this.#pool.take(1);
+    const [to = NO_PAGE] = this.#pool.allocate(1);
     lease.entries.push(to);
     lease.copy = { from, to };
     return true;

@@ -32,20 +32,20 @@ export class PagePool {
     return this.#cached.size;
   }
 
-  /** Pages that `take` can return. */
+  /** Pages that `allocate` can return. */
   get available(): number {
     return this.#free.length + this.#cached.size;
   }
 
-  /** Takes pages, each with one reference. Throws KV_FULL when fewer are available: callers make room first. */
-  take(count: number): readonly number[] {
+  /** Allocates pages, each with one reference. Throws KV_FULL when fewer are available: callers make room first. */
+  allocate(count: number): readonly number[] {
     if (count > this.available) {
       throw new RhoneError(
         "KV_FULL",
         `${count} pages were asked for; ${this.available} of ${this.total} are available.`,
       );
     }
-    return Array.from({ length: count }, () => this.#takeOne());
+    return Array.from({ length: count }, () => this.#allocateOne());
   }
 
   /** Adds a reference to each page. Throws INTERNAL for a free page: its contents may be overwritten. */
@@ -77,7 +77,7 @@ export class PagePool {
     this.#marked[page] = 1;
   }
 
-  #takeOne(): number {
+  #allocateOne(): number {
     const page = this.#free.pop() ?? this.#evict();
     this.#count(page, 1);
     return page;

@@ -9,7 +9,7 @@ function open(slidingWindow = 0) {
   const pages: PagePool = new PagePool(16, (page) => cache.forget(page));
   const cache = new PrefixCache({ pages, pageSize: PAGE_SIZE, slidingWindow });
   const leave = (tokens: readonly number[], salt = ""): readonly number[] => {
-    const taken = pages.take(tokens.length / PAGE_SIZE);
+    const taken = pages.allocate(tokens.length / PAGE_SIZE);
     let cursor: ReturnType<PrefixCache["root"]> | null = cache.root(salt);
     for (const [index, page] of taken.entries()) {
       const held = Int32Array.from(tokens.slice(index * PAGE_SIZE, (index + 1) * PAGE_SIZE));
@@ -76,7 +76,7 @@ describe("PrefixCache", () => {
     const { pages, leave, acquire } = open(4);
     const left = leave(count(16));
     pages.retain(left.slice(2)); // the least recently used would go from the end
-    pages.take(12 + 2); // evicts entries 1 and 0
+    pages.allocate(12 + 2); // evicts entries 1 and 0
     pages.release(left.slice(2));
     const hit = acquire([...count(16), 77]);
     expect(hit).toMatchObject({ length: 16, first: 3, pages: [left[3]] });
@@ -86,7 +86,7 @@ describe("PrefixCache", () => {
     const { pages, leave, acquire } = open();
     const left = leave(count(16));
     pages.retain([...left.slice(0, 1), ...left.slice(2)]);
-    pages.take(12 + 1);
+    pages.allocate(12 + 1);
     expect(acquire([...count(16), 77])).toMatchObject({ length: 4, pages: left.slice(0, 1) });
   });
 });
