@@ -30,7 +30,7 @@ test("a full queue refuses with 429, numbers and Retry-After; what was accepted 
     expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
     expect(await response.json()).toMatchObject({
       code: "queue_full",
-      message: expect.stringMatching(/^\d+ requests wait/),
+      message: expect.stringMatching(/^\d+ requests are already waiting/),
     });
   }
   for (const response of served) {

@@ -39,7 +39,8 @@ export interface BatchClientOptions {
 }
 
 /**
- * Batches over a gateway's HTTP API. Every call throws the gateway's own errors, and NOT_RUNNING when no gateway answers.
+ * Batches over a gateway's HTTP API. Every call throws the gateway's own errors, and NOT_RUNNING when no gateway
+ * answers.
  */
 export class BatchClient {
   readonly #url: string;

@@ -45,9 +45,8 @@ describe.each([...ARCHITECTURES, qwenLike].map((architecture) => ({ name: archit
       }
     });
 
-    test("rotates q and k, attends once, and adds to the residual stream twice", () => {
-      const count = (wanted: string) => calls.filter((call) => call === wanted).length;
-      expect([count("rope"), count("attend"), count("add")]).toEqual([2, 1, 2]);
+    test("attends once", () => {
+      expect(calls.filter((call) => call === "attend")).toHaveLength(1);
     });
 
     test("gives no two tensors one name, in GGUF or in a checkpoint", () => {
@@ -55,11 +54,6 @@ describe.each([...ARCHITECTURES, qwenLike].map((architecture) => ({ name: archit
       for (const key of ["name", "checkpointName"] as const) {
         expect(new Set(tensors.map((tensor) => tensor[key])).size).toBe(tensors.length);
       }
-    });
-
-    test("marks the two matrices that write into the residual stream", () => {
-      const marked = Object.entries(architecture.layerTensors).filter(([, { traits }]) => traits.writesResidual);
-      expect(marked.map(([role]) => role)).toEqual(["attnOutput", "ffnDown"]);
     });
   },
 );
@@ -79,6 +73,11 @@ test("llama's block is Llama's, operation by operation", () => {
     ...["linear attnV", "attend", "linear attnOutput", "add"],
     ...["norm ffnNorm", "linear ffnGate", "linear ffnUp", "swiglu", "linear ffnDown", "add"],
   ]);
+});
+
+test("llama's attention output and ffn_down write into the residual stream", () => {
+  const marked = Object.entries(llama.layerTensors).filter(([, { traits }]) => traits.writesResidual);
+  expect(marked.map(([role]) => role)).toEqual(["attnOutput", "ffnDown"]);
 });
 
 describe("an architecture", () => {

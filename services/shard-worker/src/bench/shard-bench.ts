@@ -52,8 +52,8 @@ export class ShardBench {
   }
 
   /**
-   * Steps of one new token for each of `batch` sequences with `context` positions, whose keys and values are those left in
-   * the pages.
+   * Steps of one new token for each of `batch` sequences with `context` positions, whose keys and values are those left
+   * in the pages.
    */
   async decode(batch: number, context: number, steps: number): Promise<readonly BenchedStep[]> {
     const pages = pagesOf(context + steps + 1);
