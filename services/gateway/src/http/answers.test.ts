@@ -60,12 +60,16 @@ describe("the outcome of a request", () => {
 describe("a resumable stream", () => {
   const options = { ...body, stream: true, stream_options: { resumable: true } };
 
-  it("goes on when its client leaves; other streams do not", async () => {
+  it("goes on when its client leaves, and so does any answer with a key; others do not", async () => {
     const fake = fakeGateway();
     const generate = vi.spyOn(fake.client as FakeCluster, "generate");
     await fake.post(COMPLETIONS, options);
     await fake.post(COMPLETIONS, { ...body, stream: true });
-    expect(generate.mock.calls.map(([, , settings]) => settings)).toEqual([{ detached: true }, { detached: false }]);
+    await fake.post(COMPLETIONS, { ...body, stream: true }, { "idempotency-key": "a" });
+    await fake.post(COMPLETIONS, body, { "idempotency-key": "b" });
+    await fake.post(COMPLETIONS, body);
+    const detached = generate.mock.calls.map(([, , settings]) => settings?.detached);
+    expect(detached).toEqual([true, false, true, true, false]);
   });
 
   it("without Redis is a stream that cannot be resumed", async () => {
