@@ -124,6 +124,16 @@ describe("errors of the framework", () => {
     ["no error at all", "thrown", "INTERNAL"],
   ])("%s", (_, error, code) => expect(toRequestError(error).code).toBe(code));
 
+  it.each<[string, RegExp]>([
+    ["FST_ERR_CTP_INVALID_JSON_BODY", /^The body is not valid JSON; check/],
+    ["FST_ERR_CTP_EMPTY_JSON_BODY", /^The body is empty; send/],
+    ["FST_ERR_CTP_INVALID_MEDIA_TYPE", /send content-type: application\/json/],
+    ["FST_ERR_CTP_BODY_TOO_LARGE", /--body-limit-bytes/],
+    ["FST_ERR_NEW", /^no$/],
+  ])("%s says what to do, where that is known", (code, message) => {
+    expect(toRequestError(failure(code, 400)).message).toMatch(message);
+  });
+
   it("that are ours are told to nobody", () => {
     const { message } = toRequestError(new Error("password is hunter2"));
     expect(message).not.toContain("hunter2");
