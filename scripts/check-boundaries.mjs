@@ -1,5 +1,6 @@
 // Who may import whom, between packages and between the rooms of one; no import circles.
 // Usage: check-boundaries.mjs [ROOT]
+import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { arrowsAgainst, circlesOf, readImports, roomOf } from "./source/import-graph.mjs";
 import { isTest, readPackages } from "./source/packages.mjs";
@@ -35,7 +36,11 @@ export function problemsOf(root, allowed = ALLOWED) {
     ...circlesOf(imports).map((circle) => `import circle: ${circle.join(", ")}`),
     ...packages.flatMap((each) => {
       const own = imports.filter(({ from }) => from.startsWith(`${each.folder}/src/`));
-      return [...dependencyProblems(each, own, allowed[each.folder]), ...layerProblems(each, own)];
+      return [
+        ...dependencyProblems(each, own, allowed[each.folder]),
+        ...layerProblems(each, own),
+        ...exportProblems(each),
+      ];
     }),
   ];
 }
@@ -45,10 +50,12 @@ function dependencyProblems({ folder, manifest }, imports, allowed) {
   const listed = { ...manifest.dependencies, ...manifest.optionalDependencies, ...manifest.peerDependencies };
   return imports.flatMap(({ from, specifier, dependency, target }) => {
     if (target !== null && isTest(target)) return [`${from} imports ${target}, which only tests may`];
-    if (dependency === null) {
-      const isOwn = target === null || target.startsWith(`${folder}/`);
-      return isOwn ? [] : [`${from} reaches into another package by ${specifier}`];
+    if (specifier.startsWith("import(")) return [`${from} has ${specifier}, which no check can follow`];
+    if (specifier.startsWith(".")) {
+      const isOwn = posix.join(posix.dirname(from), specifier).startsWith(`${folder}/src/`);
+      return isOwn ? [] : [`${from} reaches out of its package's src by ${specifier}`];
     }
+    if (dependency === null) return [];
     const problems = [];
     if (!(dependency in listed)) problems.push(`${from} imports ${dependency}, which its package.json does not list`);
     if (!dependency.startsWith("@rhone/")) return problems;
@@ -77,6 +84,14 @@ function layerProblems({ folder, manifest: { layers }, sources }, imports) {
       .filter(({ rooms: pair }) => pair.every((room) => room === "index" || named.includes(room)))
       .map(({ from, target, rooms: [room, other] }) => `${from} imports ${target}: ${room} is not above ${other}`),
   ];
+}
+
+/** What a package exports is compiled from one of its sources, no test helper. */
+function exportProblems({ folder, manifest: { exports = {} }, sources }) {
+  return Object.values(exports)
+    .flatMap((entry) => (typeof entry === "string" ? [entry] : Object.values(entry)))
+    .filter((path) => !sources.includes(path.replace(/^\.\/dist\/(.*?)(\.d\.ts|\.js)$/, `${folder}/src/$1.ts`)))
+    .map((path) => `${folder}/package.json exports ${path}, which no source compiles to`);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

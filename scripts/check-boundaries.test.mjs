@@ -116,6 +116,21 @@ describe("a package", () => {
     ]);
   });
 
+  it("exports only what its sources compile to", () => {
+    const exports = {
+      ".": { types: "./dist/index.d.ts", default: "./dist/gone.js" },
+      "./help": "./dist/testing/help.js",
+    };
+    const changes = {
+      "packages/house/package.json": { name: "@rhone/house", exports, layers: LAYERS },
+      "packages/house/src/testing/help.ts": "export const help = 1;",
+    };
+    expect(problemsWith(MIDDLE, changes)).toEqual([
+      "packages/house/package.json exports ./dist/gone.js, which no source compiles to",
+      "packages/house/package.json exports ./dist/testing/help.js, which no source compiles to",
+    ]);
+  });
+
   it("has a row in the table", () => {
     const stranger = { "packages/stranger/package.json": { layers: [] }, "packages/stranger/src/index.ts": "" };
     expect(problemsWith(MIDDLE, stranger)).toEqual([
@@ -144,7 +159,19 @@ describe("a package", () => {
       "services/guest/src/hall/a.ts": 'import { low } from "../../../../packages/house/src/low/low.js";',
     };
     expect(problemsWith(MIDDLE, guest)).toEqual([
-      "services/guest/src/hall/a.ts reaches into another package by ../../../../packages/house/src/low/low.js",
+      "services/guest/src/hall/a.ts reaches out of its package's src by ../../../../packages/house/src/low/low.js",
+    ]);
+  });
+
+  it.each(["../../../house/dist/low/low.js", "../../dist/index.js"])("does not import what is compiled: %s", (path) => {
+    expect(problemsWith(`import "${path}"; ${MIDDLE}`)).toEqual([
+      `packages/house/src/middle/middle.ts reaches out of its package's src by ${path}`,
+    ]);
+  });
+
+  it.each([`"../" + name`, "name"])("computes no specifier: %s", (source) => {
+    expect(problemsWith(`export const middle = (name: string) => import(${source});`)).toEqual([
+      `packages/house/src/middle/middle.ts has import(${source}), which no check can follow`,
     ]);
   });
 });

@@ -1,7 +1,7 @@
 // Prose: comments and Markdown keep to 120 columns, and neither they nor strings use the phrases that we replace.
-// Usage: check-prose.mjs [--report] [FILE OR FOLDER ...]; with --report it only counts, and exits with 0.
+// Usage: check-prose.mjs [FILE OR FOLDER ...]
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, walk } from "./source/syntax.mjs";
@@ -44,10 +44,12 @@ export function findingsOf(root, paths) {
   });
 }
 
-const trackedFiles = (root) =>
-  execFileSync("git", ["ls-files", "*.ts", "*.mjs", "*.md"], { cwd: root, encoding: "utf8" })
-    .split("\n")
-    .filter((path) => path !== "" && !SKIPPED.test(path));
+/** Files that git tracks or would track. */
+function writtenFiles(root) {
+  const args = ["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "*.ts", "*.mjs", "*.md"];
+  const paths = execFileSync("git", args, { cwd: root, encoding: "utf8" }).split("\n");
+  return paths.filter((path) => path !== "" && !SKIPPED.test(path) && existsSync(join(root, path)));
+}
 
 /** `line` is the first line of `text`. */
 function phrasesIn({ text, line }) {
@@ -85,13 +87,11 @@ const range = (first, last) => Array.from({ length: last - first + 1 }, (_, inde
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const root = fileURLToPath(new URL("..", import.meta.url));
-  const args = process.argv.slice(2);
-  const onlyCounts = args.includes("--report");
-  const places = args.filter((arg) => !arg.startsWith("--")).map((place) => place.replace(/\/$/, ""));
+  const places = process.argv.slice(2).map((place) => place.replace(/\/$/, ""));
   const isAsked = (path) => places.length === 0 || places.some((place) => `${path}/`.startsWith(`${place}/`));
-  const findings = findingsOf(root, trackedFiles(root).filter(isAsked));
-  if (!onlyCounts) for (const finding of findings) console.error(finding);
-  if (findings.length > 0)
-    console.error(`${findings.length} findings in prose; node scripts/check-prose.mjs lists them`);
-  process.exit(findings.length > 0 && !onlyCounts ? 1 : 0);
+  const findings = findingsOf(root, writtenFiles(root).filter(isAsked));
+  if (findings.length > 0) {
+    console.error(`Prose to mend (${findings.length}):\n  ${findings.join("\n  ")}`);
+    process.exit(1);
+  }
 }

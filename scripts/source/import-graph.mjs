@@ -29,7 +29,7 @@ export function readImports(root, packages) {
   );
 }
 
-/** The specifiers that a file imports, each once. */
+/** The specifiers that a file imports, each once. A computed one is given as `import(...)`. */
 export function specifiersOf(path, text) {
   const { module, program } = parse(path, text);
   const found = new Set(module.staticImports.map(({ moduleRequest }) => moduleRequest.value));
@@ -38,8 +38,8 @@ export function specifiersOf(path, text) {
   }
   if (/\bimport\s*\(/.test(text)) {
     walk(program, ({ type, source }) => {
-      const isImport = type === "ImportExpression" || type === "TSImportType";
-      if (isImport && typeof source?.value === "string") found.add(source.value);
+      if (type !== "ImportExpression" && type !== "TSImportType") return;
+      found.add(typeof source.value === "string" ? source.value : `import(${text.slice(source.start, source.end)})`);
     });
   }
   return [...found];

@@ -1,18 +1,10 @@
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createDataDir, dataDirAt } from "../data-dir.js";
-import { temporaryFolder } from "../testing/temporary-folder.js";
-import { ClusterClaim, readClusterRecord } from "./cluster-record.js";
+import { freshDataDir } from "../testing/recorded-cluster.js";
+import { aliveProcesses, ClusterClaim, readClusterRecord } from "./cluster-record.js";
 
 const about = { url: "http://127.0.0.1:1", model: "breeze" };
 const noLeftovers = async () => {};
-
-async function freshDataDir() {
-  const dataDir = dataDirAt(join(await temporaryFolder(), "home"));
-  await createDataDir(dataDir);
-  return dataDir;
-}
 
 test("one claim at a time; changes are kept in order; a released one can be taken again", async () => {
   const dataDir = await freshDataDir();
@@ -45,4 +37,31 @@ test("a record that can't be read does not block", async () => {
   const dataDir = await freshDataDir();
   await writeFile(dataDir.clusterFile, "{");
   await ClusterClaim.take(dataDir, about, noLeftovers);
+});
+
+test("of claims at the same time one wins", async () => {
+  const dataDir = await freshDataDir();
+  const claims = await Promise.allSettled([1, 2, 3].map(() => ClusterClaim.take(dataDir, about, noLeftovers)));
+  expect(claims.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected", "rejected"]);
+});
+
+test("a cluster that is still starting says so to the next one", async () => {
+  const dataDir = await freshDataDir();
+  await ClusterClaim.take(dataDir, about, noLeftovers);
+  const message = expect.stringMatching(/already starting \(process \d+\)\. Stop it with `rhone down`/);
+  await expect(ClusterClaim.take(dataDir, about, noLeftovers)).rejects.toMatchObject({ message });
+});
+
+test("of a record only the living processes count, the supervisor first", async () => {
+  const dataDir = await freshDataDir();
+  const claim = await ClusterClaim.take(dataDir, about, noLeftovers);
+  const record = await readClusterRecord(dataDir);
+  if (record === null) throw new Error("no record");
+  const gone = { ...record.supervisor, name: "worker-1", startedAt: "before" };
+  const alive = { ...record.supervisor, name: "worker-2" };
+  expect(aliveProcesses({ ...record, services: [gone, alive] }).map(({ name }) => name)).toEqual([
+    "supervisor",
+    "worker-2",
+  ]);
+  await claim.release();
 });

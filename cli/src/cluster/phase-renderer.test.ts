@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, test, vi } from "vitest";
 import type { ProgressEvent } from "../cluster/progress.js";
 import { styleFor } from "../terminal/style.js";
 import { PhaseRenderer } from "./phase-renderer.js";
@@ -40,4 +40,45 @@ test("on a terminal the running phase is one line, redrawn and cut to the width"
 
 test("a phase cut short leaves no half line", () => {
   expect(render(true, EVENTS.slice(0, 1)).endsWith("\r\x1b[2K")).toBe(true);
+});
+
+describe("the line of the current phase", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  function onTerminal() {
+    let written = "";
+    const output = { isTTY: true, columns: 40, write: (text: string) => (written += text) };
+    const renderer = new PhaseRenderer(output, styleFor({}, undefined));
+    const take = () => {
+      const text = written.replaceAll("\r\x1b[2K", "⟲");
+      written = "";
+      return text;
+    };
+    return { renderer, take };
+  }
+
+  it("turns until the phase is done, and stays below what is noted meanwhile", () => {
+    const { renderer, take } = onTerminal();
+    renderer.show({ kind: "phase", phase: "probe", text: "running", done: false });
+    expect(take()).toBe("⟲⠋ Probe        running");
+    vi.advanceTimersByTime(160);
+    expect(take()).toBe("⟲⠙ Probe        running⟲⠹ Probe        running");
+    renderer.note("a note");
+    expect(take()).toBe("⟲  a note\n⟲⠹ Probe        running");
+    renderer.show({ kind: "phase", phase: "probe", text: "every stage answered", done: true });
+    expect(take()).toBe("⟲✓ Probe        every stage answered\n");
+    vi.advanceTimersByTime(1000);
+    expect(take()).toBe("");
+  });
+
+  it("is gone when the cluster is ready or the renderer is closed", () => {
+    const { renderer, take } = onTerminal();
+    renderer.show({ kind: "phase", phase: "gateway", text: "waiting", done: false });
+    renderer.show({ kind: "ready", url: "http://127.0.0.1:1" });
+    expect(take()).toBe("⟲⠋ Gateway      waiting⟲ready http://127.0.0.1:1\n");
+    renderer.close();
+    vi.advanceTimersByTime(1000);
+    expect(take()).toBe("");
+  });
 });

@@ -41,3 +41,14 @@ test("a single worker that is impossible is explained instead", () => {
     "A single worker is not possible: worker 1 needs 9 GB.",
   );
 });
+
+test("one worker with several threads is written as such", () => {
+  const { shape } = RUNNING as PlanReport;
+  const stages = shape.stages.slice(0, 1).map((stage) => ({ ...stage, last: 8, heads: true }));
+  const [title, , , row] = formatPlan(
+    { ...(RUNNING as PlanReport), shape: { ...shape, workers: 1, threads: 4, stages } },
+    styleFor({}, undefined),
+  ).split("\n");
+  expect(title).toMatch(/^m8 {2}1 worker x 4 threads, /);
+  expect(row).toMatch(/^1 +0-7 \+ head +600 MB/);
+});

@@ -1,11 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RhoneError } from "@rhone/common";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { childEnvironment } from "../config.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
 import type { Addresses } from "./service-process.js";
-import { RestartBudget, SupervisedService } from "./supervised-service.js";
+import { RestartBudget, type SupervisedOptions, SupervisedService } from "./supervised-service.js";
 
 const DIES_LATER = `process.send({ kind: "listening", service: "x", addresses: { grpc: "127.0.0.1:7" } });
 console.log("out of luck"); setTimeout(() => process.exit(7), 20);`;
@@ -48,4 +48,56 @@ test("pauses double, then the budget is spent, then the window has passed", () =
   expect([0, 100, 200, 300, 999].map((now) => budget.next(now))).toEqual([10, 20, 40, null, null]);
   expect(budget.next(1050)).toBe(40);
   expect(budget.next(5000)).toBe(10);
+});
+
+async function service(source: string, changes: Partial<SupervisedOptions> = {}) {
+  const folder = await temporaryFolder();
+  const entry = join(folder, "entry.mjs");
+  await writeFile(entry, source);
+  const events: string[] = [];
+  const supervised = new SupervisedService({
+    spec: () => ({ name: "x", title: "X", entry, args: [], env: childEnvironment(), logFile: join(folder, "log") }),
+    onChange: () => events.push("change"),
+    onRestart: () => events.push("restart"),
+    onGiveUp: () => events.push("give up"),
+    budget: new RestartBudget({ most: 5, withinMs: 60_000, firstDelayMs: 1 }),
+    ...changes,
+  });
+  onTestFinished(() => supervised.kill());
+  return { supervised, events };
+}
+
+const LISTENS = 'process.send({ kind: "listening", service: "x", addresses: { http: "127.0.0.1:8" } });';
+
+test("a service that never listens is not restarted: starting it fails", async () => {
+  const { supervised, events } = await service("process.exitCode = 2;");
+  await expect(supervised.start()).rejects.toMatchObject({ message: expect.stringContaining("exit code 2") });
+  expect(events).not.toContain("restart");
+});
+
+test("a service that is killed comes back, until it is stopped", async () => {
+  const { supervised, events } = await service(`${LISTENS} setInterval(() => {}, 1000);`);
+  expect(await supervised.start()).toEqual({ http: "127.0.0.1:8" });
+  const first = supervised.process?.pid ?? 0;
+  process.kill(first, "SIGKILL");
+  await expect.poll(() => supervised.process?.pid ?? first, { timeout: 20_000 }).not.toBe(first);
+  await supervised.stop(10_000);
+  await expect.poll(() => supervised.process).toBeUndefined();
+  expect(events.filter((event) => event !== "change")).toEqual(["restart"]);
+}, 30_000);
+
+test("a stop during the pause before a restart is the end", async () => {
+  let paused: () => void = () => {};
+  const pause = new Promise<void>((resolve) => {
+    paused = resolve;
+  });
+  const { supervised, events } = await service(`${LISTENS} setTimeout(() => process.exit(1), 10);`, {
+    budget: new RestartBudget({ most: 5, withinMs: 60_000, firstDelayMs: 60_000 }),
+    onRestart: () => paused(),
+  });
+  await supervised.start();
+  await pause;
+  await supervised.stop(10_000);
+  expect(supervised.process).toBeUndefined();
+  expect(events).not.toContain("give up");
 });

@@ -117,7 +117,7 @@ function createEngine({ config, model, shape, metrics, logger }: Parts, log: Tok
     targetItl: config.targetItl,
     maxDrafts: config.speculate,
     recoveryTimeoutMs: config.recoveryTimeout * 1000,
-    rules: { contextLength: served.contextLength, endTokens, pieces },
+    rules: { contextLength: served.contextLength, vocabSize: served.vocabSize, endTokens, pieces },
     log,
     metrics,
     logger,

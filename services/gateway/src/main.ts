@@ -28,7 +28,7 @@ interface Access {
   readonly logger: Logger;
 }
 
-/** Warns when anybody may send requests, or nobody can yet. */
+/** Warns when requests need no key though other machines can connect, or need a key and none exists. */
 async function warnOfAccess({ keyRing, isReachable, logger }: Access): Promise<void> {
   if (keyRing === null && isReachable) logger.warn("other machines can reach this gateway without an API key");
   if (await keyRing?.isEmpty()) logger.warn("no API key exists yet; create one with `rhone keys create NAME`");

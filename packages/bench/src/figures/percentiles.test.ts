@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from "vitest";
-import { medianBy, percentilesOf, quantile } from "./percentiles.js";
+import { median, medianBy, percentilesOf, quantile } from "./percentiles.js";
 
 describe("quantile", () => {
   it.each([
@@ -28,4 +28,10 @@ describe("medianBy", () => {
   ])("of %j takes %d", (values, expected) => expect(medianBy(values, (value) => value)).toBe(expected));
 
   it("refuses nothing", () => expect(() => medianBy([], (value: number) => value)).toThrow(RangeError));
+});
+
+test("the median of numbers is interpolated, and there is none of nothing", () => {
+  expect(median([9, 1, 5])).toBe(5);
+  expect(median([4, 1, 2, 3])).toBe(2.5);
+  expect(median([])).toBeNaN();
 });

@@ -48,3 +48,18 @@ test("figures are what the counters gained", () => {
 test("a cluster that can't be seen into has none", () => {
   expect(pipelineFigures(null, after)).toBeNull();
 });
+
+test("a cluster that did nothing has zeros, not NaN", () => {
+  const figures = pipelineFigures(before, before);
+  expect(figures).toMatchObject({ bubble: 0, hopMs: 0, bytesPerToken: 0, steps: 0, rowsPerStep: 0 });
+  expect(figures?.coordinatorMs).toEqual({ decide: 0, record: 0 });
+});
+
+test("a worker that joined in between counts from its start", () => {
+  const [first] = before.workers;
+  const earlier = { ...before, workers: first === undefined ? [] : [first] };
+  const late = PrometheusSamples.parse(["rhone_worker_sent_bytes_total 300\nrhone_worker_rows_total 10"]);
+  const [sender] = after.workers;
+  const later = { ...after, workers: [...(sender === undefined ? [] : [sender]), late] };
+  expect(pipelineFigures(earlier, later)?.bytesPerToken).toBeCloseTo(80 + 30, 9);
+});

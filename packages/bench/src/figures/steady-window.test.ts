@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from "vitest";
-import { decodeRate, gapsEndingIn, gapsWithin, steadyWindowOf } from "./steady-window.js";
+import { decodeRate, gapsEndingIn, gapsOf, gapsWithin, steadyWindowOf } from "./steady-window.js";
 
 /** `count` tokens, `stepMs` apart, the first at `start`. */
 const every = (stepMs: number, start: number, count: number): number[] =>
@@ -45,4 +45,19 @@ test("gaps within have both ends in the window, gaps ending in it their last; a 
   expect(gapsWithin(arrivals, { from: 30, to: 60 })).toEqual([30]);
   expect(gapsEndingIn(arrivals, { from: 30, to: 60 })).toEqual([20, 30]);
   expect(gapsEndingIn(arrivals, { from: 0, to: 1000 })).toEqual([20, 30, 40]);
+});
+
+test.each([
+  [
+    [10, 30, 60],
+    [20, 30],
+  ],
+  [[10], []],
+  [[], []],
+])("gaps of %j are %j", (arrivals, gaps) => expect(gapsOf(arrivals)).toEqual(gaps));
+
+test("streams with one token in the window have no rate", () => {
+  const rate = decodeRate([[5], every(100, 0, 5)], { from: 0, to: 400 });
+  expect(rate).toMatchObject({ tokens: 4 });
+  expect(rate.tokensPerSecond).toBeCloseTo(10, 9);
 });

@@ -70,6 +70,26 @@ describe("sweep", () => {
   });
 });
 
+describe("sweep's flags", () => {
+  it("--cache lets the prefix cache serve what is measured, not what warms up", async () => {
+    await run("sweep", { concurrency: [1], maxTokens: 6, cache: true });
+    expect(gateway?.requests.map(({ cache_prompt }) => cache_prompt)).toEqual([false, true]);
+  });
+
+  it("--baseline refuses a cluster that computes on a device", async () => {
+    await expect(run("sweep", { concurrency: [1], baseline: true }, { device: "CUDA0" })).rejects.toMatchObject({
+      code: "INVALID_CONFIG",
+      message: "--baseline compares CPUs; worker w computes on CUDA0.",
+    });
+  });
+
+  it("a cluster that can't be seen into is measured all the same", async () => {
+    const { lines, tables } = await run("sweep", { concurrency: [1], maxTokens: 6 }, { operations: "127.0.0.1:1" });
+    expect(tables).toHaveLength(1);
+    expect(lines).toBe("No figures of the stages: this machine can't reach the operations servers.");
+  });
+});
+
 describe("mixed", () => {
   it("compares gaps without and with long prompts, and leaves the streams", async () => {
     const values = { streams: 2, quietTokens: 5, longPrompts: 2, longPromptTokens: 100 };
@@ -98,6 +118,15 @@ describe("prefix", () => {
     expect(new Set(sent.map(({ prompt }) => String(prompt))).size).toBe(4);
     expect(sent.every(({ cache_prompt }) => cache_prompt)).toBe(true);
     expect(tables[0]?.rows.map((row) => row[2])).toEqual(["0 of 40", "20 of 40", "20 of 40", "20 of 40"]);
+  });
+});
+
+describe("prefix", () => {
+  it("compares the median of the later requests with the first", async () => {
+    const { figures, lines } = await run<PrefixFigures>("prefix", { prefixTokens: 8, tailTokens: 8, requests: 3 });
+    const later = figures.later.map(({ ttftMs }) => ttftMs).toSorted((a, b) => a - b);
+    expect(figures.ttftRatio).toBeCloseTo((later[1] ?? 0) / figures.first.ttftMs, 9);
+    expect(lines).toBe(`TTFT later / first: ${figures.ttftRatio.toFixed(3)}`);
   });
 });
 
@@ -135,6 +164,21 @@ describe("window", () => {
     const { figures } = await run<WindowFigures>("window", { multiples: [1, 3] }, { slidingWindow: 16 });
     expect(figures.points.map(({ position }) => position)).toEqual([16, 48]);
     expect(figures.points.every(({ msPerToken }) => msPerToken.p50 >= 0)).toBe(true);
+  });
+
+  it("shows what can't be seen as unknown", async () => {
+    const options = { slidingWindow: 16, operations: "127.0.0.1:1" };
+    const { figures, tables, lines } = await run<WindowFigures>("window", { multiples: [2] }, options);
+    expect(figures.points).toMatchObject([{ multiple: 2, position: 32, usedPages: null, workerBytes: null }]);
+    expect(tables[0]?.rows[0]?.slice(0, 2)).toEqual(["2x", "32"]);
+    expect(tables[0]?.rows[0]?.slice(-2)).toEqual(["?", "?"]);
+    expect(lines).toBe("sliding window 16");
+  });
+
+  it("ends with a stream's own failure", async () => {
+    const fault: FakeGatewayOptions["fault"] = ({ prompt }) => (prompt.length === 32 ? "error-chunk" : null);
+    const failed = run("window", { multiples: [1, 2] }, { slidingWindow: 16, fault });
+    await expect(failed).rejects.toMatchObject({ code: "WORKER_LOST" });
   });
 
   it.each([
@@ -180,6 +224,24 @@ describe("overhead", () => {
     expect(tables[0]?.heading).toContain("TOKENS/s");
   });
 
+  it.each([
+    [undefined, "null"],
+    ["stage-ms=5", "stage-ms=5"],
+  ])("starts simulated workers, as --simulate %s asks", async (simulation, expected) => {
+    gateway = await FakeGateway.open();
+    const context = fakeContext(gateway.url);
+    const changes: unknown[] = [];
+    const withCluster: BenchContext["withCluster"] = (body, change) => {
+      changes.push(change);
+      return context.withCluster(body);
+    };
+    await scenarioOf("overhead").run(
+      { ...context, spawns: true, simulation, withCluster },
+      { ...values, promptTokens: 4 },
+    );
+    expect(changes).toEqual([{ simulate: expected }]);
+  });
+
   it("is void when an answer is not what was asked for", async () => {
     const failed = run("overhead", values, { fault: () => "error-chunk" });
     await expect(failed).rejects.toThrowError(expect.objectContaining({ code: "MEASUREMENT_VOID" }));
@@ -197,7 +259,7 @@ describe("scale", () => {
     ]);
     for (const { share } of figures.virtual) expect(share).toBeGreaterThan(0.99);
     expect(lines).toContain("virtual clock: 5 ms per step and stage, 0 ms per row, 0 ms per hop");
-  });
+  }, 30_000);
 
   it("measures simulated workers as processes when it may start clusters", async () => {
     gateway = await FakeGateway.open();
@@ -213,5 +275,5 @@ describe("scale", () => {
     expect(changes).toEqual([{ simulate: "stage-ms=5", workers: 2 }]);
     expect((result.figures as ScaleFigures).processes).toMatchObject([{ stages: 2, sequences: 4 }]);
     expect(tablesOf(result)[1]?.heading.slice(-2)).toEqual(["STAGE ms", "HOP ms"]);
-  });
+  }, 30_000);
 });

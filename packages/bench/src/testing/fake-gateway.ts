@@ -20,6 +20,8 @@ export interface FakeGatewayOptions {
   readonly failedLines?: number;
   /** What /status tells of coordinators, instead of one that is ready. */
   readonly coordinators?: readonly Partial<ClusterStatus>[];
+  /** That the worker computes on; CPU without it. */
+  readonly device?: string;
   /** host:port of the operations servers, instead of this server's. */
   readonly operations?: string;
   /** The share of drafted tokens that are accepted; nothing is drafted without it. */
@@ -115,10 +117,16 @@ export class FakeGateway {
   }
 
   #status(): ClusterStatus {
-    const { contextLength = 4096, slidingWindow = null, operations = this.host, acceptance } = this.#options;
+    const {
+      contextLength = 4096,
+      slidingWindow = null,
+      operations = this.host,
+      device = "CPU",
+      acceptance,
+    } = this.#options;
     const drafted = acceptance === undefined ? 0 : 10 * this.requests.length;
     const tokens = { drafted, accepted: drafted * (acceptance ?? 0) };
-    const worker = { operations, threads: 1, device: "CPU", layers: [0, 2] };
+    const worker = { worker: "w", operations, threads: 1, device, layers: [0, 2] };
     const model = { name: "tiny", path: "/tiny.gguf", vocabSize: 512, nLayers: 2, contextLength, slidingWindow };
     const pages = { size: 32, total: 8, free: 8, cached: 0 };
     const status = { coordinator: "c", operations, tokens, state: "ready", reason: null, model, pages };

@@ -2,26 +2,30 @@ import { z } from "zod";
 
 const tokenId = z.number().int().min(0).max(0x7fffffff);
 
+/** What the wire's f32 can hold: a number beyond becomes infinite there, and a smaller positive one 0. */
+const f32 = z.number().min(-3.4e38).max(3.4e38);
+const positiveF32 = f32.min(1e-44);
+
 /** How the next token is drawn. The gateway fills in the defaults. */
 export const samplingSchema = z.object({
   /** 0 = greedy. */
-  temperature: z.number().min(0),
+  temperature: f32.min(0),
   /** 0 = off. */
-  topK: z.number().int().min(0),
+  topK: z.number().int().min(0).max(0x7fffffff),
   /** 1 = off. */
-  topP: z.number().gt(0).max(1),
+  topP: positiveF32.max(1),
   /** 0 = off. */
   minP: z.number().min(0).max(1),
   /** 1 = off; looks at prompt and generated tokens. */
-  repetitionPenalty: z.number().gt(0),
+  repetitionPenalty: positiveF32,
   /** 0 = off; looks at generated tokens. */
-  frequencyPenalty: z.number(),
+  frequencyPenalty: f32,
   /** 0 = off; looks at generated tokens. */
-  presencePenalty: z.number(),
+  presencePenalty: f32,
   /** 32 bits; the draw at position p depends on (seed, p) alone. */
   seed: z.number().int().min(0).max(0xffffffff),
   /** Added to the logits before anything else. */
-  logitBias: z.array(z.tuple([tokenId, z.number()])),
+  logitBias: z.array(z.tuple([tokenId, f32])),
 });
 export type SamplingSettings = Readonly<z.infer<typeof samplingSchema>>;
 

@@ -196,8 +196,8 @@ export class Graph implements Computable {
   }
 
   /**
-   * Fills a whole input from `data`, borrowed during the call. A computation may reuse the memory of its inputs, so they
-   * are filled again before it is repeated.
+   * Fills a whole input from `data`, borrowed during the call. A computation may reuse the memory of its inputs, so
+   * they are filled again before it is repeated.
    */
   setInput(tensor: Tensor, data: ArrayBufferView): void {
     const pointer = this.#memory.withData(tensor, "setInput");

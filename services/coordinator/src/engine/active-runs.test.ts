@@ -5,7 +5,7 @@ import { ActiveRuns } from "./active-runs.js";
 import { Generation } from "./generation.js";
 
 const pieces = new PieceTable({ pieceBytes: () => new Uint8Array() });
-const rules = { contextLength: 100, endTokens: new Set<number>(), pieces };
+const rules = { contextLength: 100, vocabSize: 100, endTokens: new Set<number>(), pieces };
 
 function generationOf(overrides: Parameters<typeof fakeSequence>[0] = {}): Generation {
   return new Generation({ sequence: fakeSequence(overrides), rules, recorded: [], ordinal: 0 });

@@ -7,7 +7,7 @@ import { createMetrics } from "../metrics.js";
 import { fakeJob } from "../testing/fake-job.js";
 import { FakePipe } from "../testing/fake-pipe.js";
 import { MemoryLog } from "../testing/memory-log.js";
-import { type NextToken, nextToken, repetitiveToken, runAlone } from "../testing/next-token.js";
+import { type NextToken, nextToken, repetitiveToken, runAlone, VOCABULARY } from "../testing/next-token.js";
 import { PieceTable } from "../text/piece-table.js";
 import { Engine } from "./engine.js";
 
@@ -56,7 +56,7 @@ class Bench {
     this.#next = next;
     this.#stepMs = stepMs;
     this.#pages = livePages(CONTEXT, shape) + extraPages;
-    const rules = { contextLength: CONTEXT, endTokens: new Set(endTokens), pieces };
+    const rules = { contextLength: CONTEXT, vocabSize: VOCABULARY, endTokens: new Set(endTokens), pieces };
     const { log, metrics } = this;
     const limits = { maxSequences, maxDrafts, targetItl: "auto", recoveryTimeoutMs: 60_000 } as const;
     this.engine = new Engine({ shape, ...limits, rules, log, metrics, logger });

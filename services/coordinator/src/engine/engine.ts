@@ -81,7 +81,7 @@ export class Engine {
     const sequence = this.#scheduler.arrive(job, recorded);
     const run = this.#runs.start(new Generation({ sequence, rules, recorded, ordinal }));
     this.#tokens.prompt += sequence.promptLength;
-    const refusal = refusalOf(sequence, rules.contextLength);
+    const refusal = refusalOf(sequence, rules);
     if (refusal !== null) this.#end(run, refusal);
     else {
       this.#scheduler.add(sequence);

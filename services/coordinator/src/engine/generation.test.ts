@@ -14,7 +14,7 @@ const pieces = new PieceTable({
     return Buffer.from(String.fromCharCode(96 + token));
   },
 });
-const rules = { contextLength: 12, endTokens: new Set([90]), pieces };
+const rules = { contextLength: 12, vocabSize: 100, endTokens: new Set([90]), pieces };
 
 function open(job: Partial<GenerationJob> = {}, { recorded = [] as readonly number[], ordinal = 0 } = {}) {
   const sequence = fakeSequence({ promptLength: 4, maxTokens: 6, ignoreEos: false, ...job });
@@ -191,19 +191,26 @@ describe("Generation, its events", () => {
 });
 
 describe("refusalOf", () => {
-  const refused = (job: Parameters<typeof fakeSequence>[0]) => refusalOf(fakeSequence(job), 12);
+  const { sampling } = fakeSequence().job;
+  const biased = (token: number) => ({ ...sampling, logitBias: [[token, 1] as [number, number]] });
+  const triggeredBy = (trigger: number) => ({ grammar: 'root ::= "a"', trigger, otherwise: null });
+  const refused = (job: Parameters<typeof fakeSequence>[0]) => refusalOf(fakeSequence(job), rules);
   it.each([
     { job: { promptLength: 12 }, finish: { reason: "error", code: "CONTEXT_LENGTH_EXCEEDED" } },
     { job: { promptLength: 13, maxTokens: 0, pooling: "mean" as const }, finish: { code: "CONTEXT_LENGTH_EXCEEDED" } },
     { job: { deadlineAtMs: Date.now() - 1 }, finish: { reason: "error", code: "DEADLINE_EXCEEDED" } },
     { job: { maxTokens: 0 }, finish: { reason: "length" } },
     { job: { maxTokens: 0, promptLogprobs: 0, promptLength: 1 }, finish: { reason: "length" } },
+    { job: { promptIds: [1, 100] }, finish: { reason: "error", code: "INVALID_REQUEST" } },
+    { job: { sampling: biased(100) }, finish: { code: "INVALID_REQUEST" } },
+    { job: { constraint: triggeredBy(100) }, finish: { code: "INVALID_REQUEST" } },
   ])("refuses case %#: $finish", ({ job, finish }) => expect(refused(job)).toMatchObject(finish));
 
   it.each([
     { promptLength: 11 },
     { promptLength: 12, maxTokens: 0, pooling: "mean" as const },
     { promptLength: 12, maxTokens: 0, promptLogprobs: 0 },
+    { promptIds: [0, 99], sampling: biased(99), constraint: triggeredBy(99), stopTokenIds: [100] },
   ])("takes %j", (job) => expect(refused(job)).toBeNull());
 
   it("says both numbers", () => {

@@ -1,4 +1,4 @@
-import type { ErrorCode, Finish, GenerationEvent, TokenLogprob, Usage } from "@rhone/common";
+import type { ErrorCode, Finish, GenerationEvent, GenerationJob, TokenLogprob, Usage } from "@rhone/common";
 import type { Sequence } from "../scheduler/sequence.js";
 import { Detokenizer } from "../text/detokenizer.js";
 import type { PieceTable } from "../text/piece-table.js";
@@ -9,6 +9,7 @@ import { PromptEmbedding } from "./prompt-embedding.js";
 /** The served model's part in every generation. */
 export interface GenerationRules {
   readonly contextLength: number;
+  readonly vocabSize: number;
   /** Tokens that end a text unless the request ignores them. */
   readonly endTokens: ReadonlySet<number>;
   readonly pieces: PieceTable;
@@ -146,7 +147,15 @@ export class Generation {
 }
 
 /** Why a request is ended before it is queued, or null. */
-export function refusalOf({ job, promptLength, prefillEnd }: Sequence, contextLength: number): Finish | null {
+export function refusalOf(
+  { job, promptLength, prefillEnd }: Sequence,
+  { contextLength, vocabSize }: Pick<GenerationRules, "contextLength" | "vocabSize">,
+): Finish | null {
+  const outside = tokensOf(job).find((token) => token >= vocabSize);
+  if (outside !== undefined) {
+    const range = `0 to ${vocabSize - 1}; serve the same model file at the gateway and the coordinator`;
+    return failure("INVALID_REQUEST", `Token ${outside} of the request is outside the vocabulary, ${range}.`);
+  }
   if (promptLength > contextLength || (promptLength === contextLength && job.maxTokens > 0)) {
     const limit = `the model's context of ${contextLength} leaves no room to answer`;
     return failure("CONTEXT_LENGTH_EXCEEDED", `The prompt has ${promptLength} tokens; ${limit}.`);
@@ -157,6 +166,11 @@ export function refusalOf({ job, promptLength, prefillEnd }: Sequence, contextLe
   const readsPrompt = job.promptLogprobs !== null || job.pooling !== null;
   const nothingToCompute = job.maxTokens === 0 && (!readsPrompt || prefillEnd === 0);
   return nothingToCompute ? { reason: "length" } : null;
+}
+
+/** The token ids that the stages look up. An end token that the vocabulary lacks is only never drawn. */
+function tokensOf({ promptIds, sampling, constraint }: GenerationJob): readonly number[] {
+  return [...promptIds, ...sampling.logitBias.map(([token]) => token), constraint?.trigger ?? 0];
 }
 
 export function failure(code: ErrorCode, message: string): Finish {

@@ -85,7 +85,7 @@ function openEngine(clock: VirtualClock, limits: Pick<EngineOptions, "shape" | "
     targetItl: "auto",
     maxDrafts: 0,
     recoveryTimeoutMs: FAR_MS,
-    rules: { contextLength: limits.shape.contextLength, endTokens: new Set(), pieces },
+    rules: { contextLength: limits.shape.contextLength, vocabSize: VOCABULARY, endTokens: new Set(), pieces },
     log: { full: false, append: async () => [] },
     metrics: createMetrics(),
     logger: createLogger({ service: "simulation", level: "silent" }),

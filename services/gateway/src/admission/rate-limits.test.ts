@@ -131,7 +131,7 @@ describe("the tokens that a request used", () => {
     ["what was generated, where the client stayed", 1, "ok", true, 8],
   ])("are %s", (_, events, outcome, detached, used) => expect(settled(events, outcome, detached)).toBe(used));
 
-  it("of a caller without a limit are nobody's business", () => {
+  it("of a caller without a limit are not settled", () => {
     const account = new TokenAccount({ reservation: null, jobs, detached: false });
     expect(() => account.ended("ok")).not.toThrow();
   });

