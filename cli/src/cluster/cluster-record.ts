@@ -125,7 +125,7 @@ export class ClusterClaim {
 
 function alreadyRunning({ supervisor, url, model, state }: ClusterRecord, { root }: DataDir): RhoneError {
   const doing = state === "ready" ? `serving ${model} at ${url}` : state;
-  const advice = "Stop it with `rhone down`, or use another --data-dir.";
+  const advice = `Stop it with: rhone down --data-dir ${root}. Or use another --data-dir.`;
   return new RhoneError(
     "ALREADY_RUNNING",
     `A cluster in ${root} is already ${doing} (process ${supervisor.pid}). ${advice}`,

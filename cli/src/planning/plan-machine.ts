@@ -69,7 +69,7 @@ interface Shape {
 async function planShape(request: MachinePlanRequest, summary: ModelSummary, shape: Shape): Promise<PlannedShape> {
   cut(request, summary, { shape, calibration: null });
   const { workers, threads } = shape;
-  request.onPhase(`timing ${plural(workers, "worker")} with ${plural(threads, "thread")} each`);
+  request.onPhase(`timing ${plural(workers, "worker")} with ${plural(threads, "thread")}${workers > 1 ? " each" : ""}`);
   const calibration = await calibrateMachine(workers, calibrationOf(request, summary, shape), request.signal);
   const plan = cut(request, summary, { shape, calibration });
   const stages = plan.stages.map(({ first, last, heads }) => ({ ...calibration, layers: last - first, heads }));

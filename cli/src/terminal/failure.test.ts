@@ -13,6 +13,10 @@ describe("formatError", () => {
     );
   });
 
+  it("says where a command takes its API key from", () => {
+    expect(formatError(new RhoneError("INVALID_API_KEY", "No."), plain)).toMatch(/\n {2}Set RHONE_API_KEY to a secret/);
+  });
+
   it("indents every line of a message, and adds nothing where there is no advice", () => {
     const error = new RhoneError("INVALID_CONFIG", "Bad settings:\n  --port=x");
     expect(formatError(error, plain)).toBe("✗ INVALID_CONFIG\n  Bad settings:\n    --port=x");

@@ -16,6 +16,7 @@ const ADVICE: Partial<Record<ErrorCode, string>> = {
   REDIS_UNAVAILABLE: "Check REDIS_URL. Without it, `rhone up` starts a private Redis.",
   NOT_ENOUGH_MEMORY: "Try --kv-type q8_0, a smaller --context, or a smaller model.",
   OUT_OF_MEMORY: "Try --kv-type q8_0, a smaller --context, or a smaller model.",
+  INVALID_API_KEY: "Set RHONE_API_KEY to a secret that `rhone keys create NAME` has printed.",
   NOT_RUNNING: "Start a cluster with: rhone up",
 };
 

@@ -123,7 +123,7 @@ export function createMetrics() {
     }),
     bubbleRatio: new Gauge({
       name: "rhone_bubble_ratio",
-      help: "Idle share of the time of all stages together, 0 to 1, since the pipeline became ready.",
+      help: "Idle share of the time of all stages together since the pipeline became ready, 0 to 1; time without work counts.",
       registers,
     }),
     hopSeconds: new Histogram({

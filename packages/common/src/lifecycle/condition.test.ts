@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Condition } from "./condition.js";
 
@@ -49,4 +50,15 @@ it.each([
   abort.abort(reason);
   await expect(wait).rejects.toBe(reason);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+it("leaves no listener on a signal that outlives the wait", async () => {
+  const condition = new Condition();
+  const { signal } = new AbortController();
+  const changed = condition.changedSince(condition.version, { signal });
+  condition.notify();
+  const timedOut = condition.changedSince(condition.version, { signal, withinMs: 50 });
+  vi.advanceTimersByTime(50);
+  await expect(Promise.all([changed, timedOut])).resolves.toEqual([true, false]);
+  expect(getEventListeners(signal, "abort")).toEqual([]);
 });

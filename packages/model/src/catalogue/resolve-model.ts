@@ -45,9 +45,9 @@ async function resolveEntry(entry: CatalogueEntry, modelsDir: string): Promise<R
   if (await isFile(path)) return { path, entry };
   const next =
     entry.source.kind === "embedded"
-      ? `${path} is missing; restore it from the repository.`
-      : `It is not in ${modelsDir}; fetch it with: rhone model pull ${entry.name}`;
-  throw new RhoneError("MODEL_NOT_FOUND", `The model ${entry.name} is not on this machine. ${next}`, {
+      ? `The file of ${entry.name}, ${path}, is missing; restore it from the repository.`
+      : `${entry.name} is not in ${modelsDir}; fetch it with: rhone model pull ${entry.name}`;
+  throw new RhoneError("MODEL_NOT_FOUND", next, {
     param: "model",
   });
 }

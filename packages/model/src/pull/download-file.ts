@@ -47,13 +47,18 @@ async function downloadAll(request: DownloadRequest, partial: PartialFile): Prom
     if (fruitless >= request.attempts) {
       throw new RhoneError(
         "DOWNLOAD_FAILED",
-        `${request.url} could not be fetched: ${attempt.reason}. ${partial.bytes} bytes are kept; pull again to continue from there.`,
+        `${request.url} could not be fetched: ${attempt.reason}. ${whatIsKept(partial.bytes)}`,
       );
     }
     const pauseMs = Math.min((request.backoffMs ?? BACKOFF_MS) * 2 ** Math.max(0, fruitless - 1), MAX_BACKOFF_MS);
     await pause(Math.max(pauseMs, Math.min(attempt.retryAfterMs ?? 0, MAX_BACKOFF_MS)), request);
   }
 }
+
+const whatIsKept = (bytes: number): string =>
+  bytes === 0
+    ? "Check the network, or set HF_ENDPOINT to a mirror of huggingface.co."
+    : `${bytes} bytes are kept; pull again to continue from there.`;
 
 async function pause(ms: number, request: DownloadRequest): Promise<void> {
   await sleep(ms, undefined, request.signal && { signal: request.signal }).catch(() => {

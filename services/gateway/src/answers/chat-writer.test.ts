@@ -166,6 +166,15 @@ describe("calls", () => {
     expect(idOf("chatcmpl-1")).not.toBe(idOf("chatcmpl-2"));
   });
 
+  it("do not hide that the answer was too long", () => {
+    const events = [of(0, { text: json }), end(0, { finish: { reason: "length" } })];
+    const { whole } = write(events, { calls });
+    expect(whole.choices[0]).toMatchObject({
+      finish_reason: "length",
+      message: { tool_calls: [{ type: "function" }] },
+    });
+  });
+
   it("that were cut off are text, and the answer was too long", () => {
     const written = write([of(0, { text: json.slice(0, 9) }), end(0, { finish: { reason: "length" } })], { calls });
     expect(messageOf(written)).toEqual({ role: "assistant", content: json.slice(0, 9), refusal: null });

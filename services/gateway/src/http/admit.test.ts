@@ -30,8 +30,8 @@ describe("API keys", () => {
 
   it.each([
     ["no key", {}, /requires an API key/],
-    ["an unknown key", bearer(newApiKey(team.key).secret), /not valid/],
-    ["a key that is none", bearer("sk-proj-1"), /not valid/],
+    ["an unknown key", bearer(newApiKey(team.key).secret), /does not exist or was revoked; `rhone keys list`/],
+    ["a key that is none", bearer("sk-proj-1"), /does not exist or was revoked; `rhone keys list`/],
     ["another scheme", { authorization: `Basic ${team.secret}` }, /requires an API key/],
   ])("%s: 401 as OpenAI says it, without the key in it", async (_, headers, message) => {
     const { post, jobs } = guarded();

@@ -60,7 +60,7 @@ function refusal(secret: string | undefined, isEmpty: boolean): RequestError {
   const problem =
     secret === undefined
       ? "This gateway requires an API key: send Authorization: Bearer rhone_sk_…"
-      : "The API key is not valid here.";
+      : "This API key does not exist or was revoked; `rhone keys list` shows the valid ones.";
   const hint = isEmpty ? " No key exists yet; `rhone keys create NAME` creates the first." : "";
   return new RequestError("INVALID_API_KEY", problem + hint, { headers: { "www-authenticate": "Bearer" } });
 }

@@ -60,12 +60,16 @@ describe("the outcome of a request", () => {
 describe("a resumable stream", () => {
   const options = { ...body, stream: true, stream_options: { resumable: true } };
 
-  it("goes on when its client leaves; other streams do not", async () => {
+  it("goes on when its client leaves, and so does any answer with a key; others do not", async () => {
     const fake = fakeGateway();
     const generate = vi.spyOn(fake.client as FakeCluster, "generate");
     await fake.post(COMPLETIONS, options);
     await fake.post(COMPLETIONS, { ...body, stream: true });
-    expect(generate.mock.calls.map(([, , settings]) => settings)).toEqual([{ detached: true }, { detached: false }]);
+    await fake.post(COMPLETIONS, { ...body, stream: true }, { "idempotency-key": "a" });
+    await fake.post(COMPLETIONS, body, { "idempotency-key": "b" });
+    await fake.post(COMPLETIONS, body);
+    const detached = generate.mock.calls.map(([, , settings]) => settings?.detached);
+    expect(detached).toEqual([true, false, true, true, false]);
   });
 
   it("without Redis is a stream that cannot be resumed", async () => {
@@ -119,6 +123,16 @@ describe("errors of the framework", () => {
     ["a fault", new TypeError("x is not a function"), "INTERNAL"],
     ["no error at all", "thrown", "INTERNAL"],
   ])("%s", (_, error, code) => expect(toRequestError(error).code).toBe(code));
+
+  it.each<[string, RegExp]>([
+    ["FST_ERR_CTP_INVALID_JSON_BODY", /^The body is not valid JSON; check/],
+    ["FST_ERR_CTP_EMPTY_JSON_BODY", /^The body is empty; send/],
+    ["FST_ERR_CTP_INVALID_MEDIA_TYPE", /send content-type: application\/json/],
+    ["FST_ERR_CTP_BODY_TOO_LARGE", /--body-limit-bytes/],
+    ["FST_ERR_NEW", /^no$/],
+  ])("%s says what to do, where that is known", (code, message) => {
+    expect(toRequestError(failure(code, 400)).message).toMatch(message);
+  });
 
   it("that are ours are told to nobody", () => {
     const { message } = toRequestError(new Error("password is hunter2"));

@@ -14,14 +14,25 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_INVALID_MULTIPART_CONTENT_TYPE: "UNSUPPORTED_MEDIA_TYPE",
 };
 
+/** What to do, for refusals whose own text says neither that nor a limit. */
+const MESSAGES: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: "The body is not valid JSON; check its quotes, commas and brackets.",
+  FST_ERR_CTP_EMPTY_JSON_BODY: "The body is empty; send a JSON object.",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE:
+    "The body's content type is not supported; send content-type: application/json (multipart/form-data for a file).",
+  FST_ERR_CTP_BODY_TOO_LARGE:
+    "The body is larger than the gateway's limit; send less, or raise the limit with --body-limit-bytes.",
+};
+
 /** Translates Fastify's errors about a request; an unknown error becomes an opaque INTERNAL. */
 export function toRequestError(error: unknown): RhoneError {
   if (error instanceof RhoneError) return error;
-  if (error instanceof SyntaxError && "statusCode" in error && error.statusCode === 400) return invalidJson(error);
+  if (error instanceof SyntaxError && "statusCode" in error && error.statusCode === 400)
+    return new RhoneError("INVALID_JSON", `The body is not valid JSON: ${error.message}`, { cause: error });
   const code = codeOf(error);
-  if (code === "INVALID_JSON") return invalidJson(error as Error);
-  if (code !== undefined) return new RhoneError(code, (error as Error).message, { cause: error });
-  return toRhoneError(error);
+  if (code === undefined) return toRhoneError(error);
+  const { code: theirs = "", message } = error as Error & { readonly code?: string };
+  return new RhoneError(code, MESSAGES[theirs] ?? message, { cause: error });
 }
 
 /** Fastify's other refusals are bad requests too. A body that breaks off means that the client left. */
@@ -32,9 +43,6 @@ function codeOf(error: unknown): ErrorCode | undefined {
   const isRefusal = code.startsWith("FST_") && statusCode >= 400 && statusCode < 500;
   return FASTIFY_CODES[code] ?? (isRefusal ? "INVALID_REQUEST" : undefined);
 }
-
-const invalidJson = (error: Error): RhoneError =>
-  new RhoneError("INVALID_JSON", `The body is not JSON: ${error.message}`, { cause: error });
 
 export function errorHeaders(error: RhoneError): Readonly<Record<string, string>> {
   if (error instanceof RequestError && error.headers !== undefined) return error.headers;

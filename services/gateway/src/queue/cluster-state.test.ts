@@ -114,14 +114,14 @@ describe("the coordinator of a request", () => {
 
   it.each<[string, ClusterStatus[], RegExp]>([
     ["none runs", [], /no coordinator is running/],
-    ["one is loading", [status("a", { state: "loading" })], /a is loading/],
+    ["one is loading", [status("a", { state: "loading" })], /\(coordinator a: loading\); try again/],
     [
       "each has its reason",
       [
         status("a", { state: "waiting_for_workers", reason: "waiting for 2 of 3 workers" }),
-        status("b", { state: "failed" }),
+        status("b", { state: "failed", reason: "OUT_OF_MEMORY: Worker w has 1 MiB." }),
       ],
-      /a is waiting for 2 of 3 workers; b is failed/,
+      /\(coordinator a: waiting for 2 of 3 workers; coordinator b: OUT_OF_MEMORY: Worker w has 1 MiB\); try/,
     ],
   ])("is missing where %s", (_, statuses, message) => {
     const missing = { code: "NO_PIPELINE", message: expect.stringMatching(message) };

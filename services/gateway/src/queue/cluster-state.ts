@@ -52,9 +52,11 @@ function forget(redis: StatusStore, dead: readonly string[]): void {
 export function readyCoordinator(coordinators: readonly ClusterStatus[]): ClusterStatus {
   const ready = coordinators.find(({ state }) => state === "ready");
   if (ready !== undefined) return ready;
-  const reasons = coordinators.map(({ coordinator, state, reason }) => `${coordinator} is ${reason ?? state}`);
+  const reasons = coordinators.map(
+    ({ coordinator, state, reason }) => `coordinator ${coordinator}: ${reason?.replace(/\.$/, "") ?? state}`,
+  );
   const why = reasons.length === 0 ? "no coordinator is running" : reasons.join("; ");
-  throw new RhoneError("NO_PIPELINE", `The model is not ready: ${why}. Try again shortly.`);
+  throw new RhoneError("NO_PIPELINE", `The model is not ready (${why}); try again shortly.`);
 }
 
 interface NamedModel {

@@ -13,15 +13,16 @@ describe("parseRequest", () => {
   });
 
   it.each<[unknown, string | undefined, RegExp]>([
-    [undefined, "prompt", /^prompt: /],
-    [null, "prompt", /^prompt: /],
+    [undefined, "prompt", /^prompt is missing\.$/],
+    [null, "prompt", /^prompt is missing\.$/],
     ["a", undefined, /expected object/],
-    [{ prompt: 5 }, "prompt", /expected string/],
-    [{ prompt: "a", top_p: 0 }, "top_p", /^top_p: /],
-    [{ prompt: "a", top_p: 0, temperature: 9 }, "temperature", /^temperature: /],
+    [{ prompt: 5 }, "prompt", /^prompt: expected string, received number$/],
+    [{ prompt: "a", top_p: 0 }, "top_p", /^top_p is 0; it must be more than 0\.$/],
+    [{ prompt: "a", top_p: 0, temperature: 9 }, "temperature", /^temperature is 9; it must be at most 2\.$/],
+    [{ prompt: "a", top_k: -2 }, "top_k", /^top_k is -2; it must be at least -1\.$/],
     [{ prompt: "a", stop: ["", "b"] }, "stop.0", /^stop.0: /],
     [{ prompt: "a", logit_bias: { x: 1 } }, "logit_bias.x", /the key must be a token id/],
-    [{ prompt: "a", logit_bias: { "5": 101 } }, "logit_bias.5", /<=100/],
+    [{ prompt: "a", logit_bias: { "5": 101 } }, "logit_bias.5", /is 101; it must be at most 100/],
     [{ prompt: "a", stream_options: { include_usage: 1 } }, "stream_options.include_usage", /expected boolean/],
     [{ prompt: "a", n: 17 }, "n", /16/],
     [{ prompt: "a", seed: 0.5 }, "seed", /int/],

@@ -55,7 +55,7 @@ export type GenerationFields = Readonly<z.infer<typeof generationSchema>>;
  * that would change the answer but that the schema lacks.
  */
 export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z.output<S> {
-  const parsed = schema.safeParse(body ?? {});
+  const parsed = schema.safeParse(body ?? {}, { reportInput: true });
   if (!parsed.success) throw badField(parsed.error);
   refuseUnsupported(body, schema.shape);
   return parsed.data;
@@ -63,10 +63,21 @@ export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z
 
 function badField({ issues: [issue] }: z.ZodError): RequestError {
   const param = issue?.path.join(".") ?? "";
-  const message = issue?.message ?? "The body can't be read.";
-  return param === ""
-    ? new RequestError("INVALID_REQUEST", message)
-    : new RequestError("INVALID_REQUEST", `${param}: ${message}`, { param });
+  if (issue === undefined || param === "")
+    return new RequestError("INVALID_REQUEST", issue?.message ?? "The body can't be read.");
+  return new RequestError("INVALID_REQUEST", explain(param, issue), { param });
+}
+
+/** What is wrong with a field, in words: the value and its bound where there is one. */
+function explain(param: string, issue: z.core.$ZodIssue): string {
+  const { input } = issue;
+  if (input === undefined && (issue.code === "invalid_type" || issue.code === "invalid_union"))
+    return `${param} is missing.`;
+  if (typeof input === "number" && issue.code === "too_big")
+    return `${param} is ${input}; it must be ${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}.`;
+  if (typeof input === "number" && issue.code === "too_small")
+    return `${param} is ${input}; it must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}.`;
+  return `${param}: ${issue.message.replace(/^Invalid input: /, "")}`;
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -20,7 +20,7 @@ function readSampling(message: rhone.v1.Sampling.$Properties, open: string, voca
   const field = (name: string): string => `${open}.sampling.${name}`;
   return {
     temperature: inRange(message.temperature ?? 0, field("temperature"), { least: 0 }),
-    topK: inRange(message.topK ?? 0, field("top_k"), { most: MOST_I32 }),
+    topK: inRange(message.topK ?? 0, field("top_k"), { least: 0, most: MOST_I32 }),
     topP: inRange(message.topP ?? 0, field("top_p"), { least: LEAST_F32, most: 1 }),
     minP: inRange(message.minP ?? 0, field("min_p"), { least: 0, most: 1 }),
     repetitionPenalty: inRange(message.repetitionPenalty ?? 0, field("repetition_penalty"), { least: LEAST_F32 }),
@@ -28,7 +28,9 @@ function readSampling(message: rhone.v1.Sampling.$Properties, open: string, voca
     presencePenalty: inRange(message.presencePenalty ?? 0, field("presence_penalty")),
     seed: message.seed ?? 0,
     logitBias: readBias(message, open, vocabSize),
-    logprobs: message.logprobs ? inRange(message.topLogprobs ?? 0, field("top_logprobs"), { most: vocabSize }) : null,
+    logprobs: message.logprobs
+      ? inRange(message.topLogprobs ?? 0, field("top_logprobs"), { least: 0, most: vocabSize })
+      : null,
     // An end token that the vocabulary lacks is never drawn anyway.
     banned: (message.bannedUntilMin ?? []).filter((token) => token < vocabSize),
     minPosition: message.minPosition ?? 0,

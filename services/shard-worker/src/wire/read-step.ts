@@ -81,7 +81,7 @@ function checkSpan(span: Span, field: (name: string) => string, limits: StepLimi
   for (const id of pages) if (id >= limits.pages) page(id, field(`pages[${pages.indexOf(id)}]`), limits);
   if (targets.length > count) refuse(field("targets"), `has ${targets.length} tokens for ${count} rows`);
   if (targets.length > 0) checkTokens(targets, field("targets"), limits.vocabSize);
-  if (topTargets > 0) inRange(topTargets, field("top_targets"), { most: limits.vocabSize });
+  if (topTargets > 0) inRange(topTargets, field("top_targets"), { least: 0, most: limits.vocabSize });
   const visible = Math.floor(firstVisiblePosition(position, limits.slidingWindow) / limits.pageSize);
   if (firstPage > visible) refuse(field("first_page"), `is ${firstPage}; position ${position} sees page ${visible}`);
 }
