@@ -1,2 +1,0 @@
-export { type ShardWorkerConfig, shardWorkerSettings } from "./config.js";
-export { startShardWorker } from "./worker.js";
