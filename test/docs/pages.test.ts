@@ -39,6 +39,12 @@ test.each(pages)("%s: its links lead somewhere", (page) => {
   expect(broken).toEqual([]);
 });
 
+// The changelog names files that were; docs/adding-*.md name files to be added.
+test.each(pages.filter((page) => !/^CHANGELOG|adding-/.test(page)))("%s: the files that it names exist", (page) => {
+  const named = [...read(page).matchAll(/`((?:packages|services|cli|proto|scripts|test|docs)\/[\w./-]+\.\w+)`/g)];
+  expect(named.map(([, file = ""]) => file).filter((file) => !existsSync(join(root, file)))).toEqual([]);
+});
+
 test("docs/README.md names every page of docs/", () => {
   const named = linksOf("docs/README.md").map(([file]) => file);
   const all = pages.filter((page) => page.startsWith("docs/") && page !== "docs/README.md");

@@ -1,8 +1,10 @@
-import { RhoneError, streamKey } from "@rhone/common";
+import { createLogger, RhoneError, streamKey } from "@rhone/common";
+import type { FastifyReply } from "fastify";
 import { describe, expect, it, vi } from "vitest";
 import { RequestError, unsupported } from "../request-error.js";
 import type { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
+import { sendStream } from "./answer.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
 import { describeUpload } from "./receive-file.js";
 
@@ -171,4 +173,26 @@ describe("an upload", () => {
   ])("with %j is refused", (fields, param) => {
     expect(() => upload(fields)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", param }));
   });
+});
+
+it("a stream whose client is gone after the first line reads no more, and ends its events", async () => {
+  let ended = false;
+  const events = (async function* () {
+    try {
+      yield 1;
+      yield 2;
+    } finally {
+      ended = true;
+    }
+  })();
+  const lines = (async function* () {
+    for await (const event of events) yield `data: ${event}\n\n`;
+  })();
+  const write = vi.fn();
+  const raw = { destroyed: true, writeHead: vi.fn(), write, end: vi.fn() };
+  const reply = { raw, hijack: () => reply, getHeaders: () => ({}), request: { id: "r" } };
+  const logger = createLogger({ service: "test", level: "silent" });
+  await sendStream(reply as unknown as FastifyReply, { events, lines, logger });
+  expect(ended).toBe(true);
+  expect(write).not.toHaveBeenCalled();
 });
