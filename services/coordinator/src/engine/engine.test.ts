@@ -2,7 +2,7 @@ import { createLogger, type GenerationJob, RhoneError } from "@rhone/common";
 import { livePages } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createMetrics } from "../metrics.js";
 import { fakeJob } from "../testing/fake-job.js";
 import { FakePipe } from "../testing/fake-pipe.js";
@@ -355,6 +355,53 @@ describe("Engine, case by case", () => {
     bench.engine.close();
   });
 
+  it("forgives a sequence its failed steps once it has drawn a token", async () => {
+    const bench = new Bench({});
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+    for (let attempt = 0; attempt < 6; attempt++) {
+      bench.connect(1);
+      await turn();
+      const draws = attempt % 2 === 1;
+      if (draws) bench.pipe.advance(0);
+      bench.engine.stepFailed(draws ? 2 : 1, new RhoneError("STAGE_FAILED", "no"));
+      bench.lose();
+    }
+    bench.connect(1);
+    await bench.drain();
+    await done;
+    expect(bench.tokens("a")).toEqual(runAlone(prompt(3), 8, 0).tokens);
+  });
+
+  describe("without a pipeline", () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+    afterEach(() => void vi.useRealTimers());
+
+    it("ends every sequence when no pipeline has come within 60 s", async () => {
+      const bench = new Bench({});
+      bench.connect(2);
+      const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+      bench.lose();
+      vi.advanceTimersByTime(59_999);
+      expect(bench.log.of("a")).toEqual([]);
+      vi.advanceTimersByTime(1);
+      await done;
+      expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "WORKER_LOST" });
+    });
+
+    it("ends none when one has come", async () => {
+      const bench = new Bench({});
+      bench.connect(2);
+      const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+      bench.lose();
+      vi.advanceTimersByTime(59_999);
+      bench.connect(2);
+      vi.advanceTimersByTime(60_000);
+      await bench.drain();
+      await done;
+      expect(bench.tokens("a")).toEqual(runAlone(prompt(3), 8, 0).tokens);
+    });
+  });
+
   it("resumes a sequence that was evicted with rows in flight when the pipeline was lost", async () => {
     const bench = new Bench({ extraPages: 0 });
     bench.connect(5);
@@ -464,5 +511,23 @@ describe("Engine, case by case", () => {
     bench.connect(1);
     await bench.drain();
     await done;
+  });
+
+  it("goes on as soon as the token log has written what filled it", async () => {
+    const bench = new Bench({});
+    bench.connect(1);
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+    await turn();
+    const append = bench.log.append.bind(bench.log);
+    bench.log.append = (events) => {
+      bench.log.full = false;
+      return append(events);
+    };
+    bench.log.full = true;
+    bench.pipe.advance(0);
+    expect(bench.pipe.busy).toEqual([]);
+    await bench.drain();
+    await done;
+    expect(bench.tokens("a")).toEqual(runAlone(prompt(3), 8, 0).tokens);
   });
 });

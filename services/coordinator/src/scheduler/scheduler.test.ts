@@ -254,6 +254,33 @@ describe("Scheduler", () => {
     expect(names(scheduler.decide())).toEqual(["batch"]);
   });
 
+  it("takes another number of groups when steps show what they take, although nobody arrives", () => {
+    const options = {
+      shape: { ...shape, contextLength: 400 },
+      maxSequences: 12,
+      targetItl: "off",
+      maxDrafts: 0,
+    } as const;
+    const scheduler = new Scheduler(options);
+    scheduler.resume({ ...pipeline, pages: 800 });
+    for (let id = 0; id < 12; id++) {
+      scheduler.add(scheduler.arrive(fakeJob({ requestId: `${id}`, promptIds: [id + 1], maxTokens: 300 }), []));
+    }
+    const groups: (number | null)[] = [];
+    const inFlight: MicroBatch[] = [];
+    for (let step = 0; step < 400; step++) {
+      for (let batch = scheduler.decide(); batch !== null; batch = scheduler.decide()) inFlight.push(batch);
+      const batch = inFlight.shift();
+      if (batch === undefined) break;
+      groups.push(batch.group);
+      const outcomes = batch.spans.map((span) => ({ span, tokens: [7], ended: false }));
+      // 10 ms per row and stage, 60 ms on the way: three groups of 4 take 140 ms, two of 6 take 180 ms.
+      scheduler.complete(batch, outcomes, { stageMs: [10 * batch.rows, 10 * batch.rows], overheadMs: 60 });
+    }
+    expect(new Set(groups.slice(0, 10))).not.toContain(2);
+    expect(new Set(groups.slice(-10))).toEqual(new Set([0, 1, 2]));
+  });
+
   it("numbers sequences in order of arrival, also those that are never queued", () => {
     const scheduler = open();
     const arrive = () => scheduler.arrive(fakeJob({ requestId: "a", promptIds: [1] }), []).arrival;
