@@ -45,6 +45,12 @@ test.each(pages.filter((page) => !/^CHANGELOG|adding-/.test(page)))("%s: the fil
   expect(named.map(([, file = ""]) => file).filter((file) => !existsSync(join(root, file)))).toEqual([]);
 });
 
+// Mermaid takes it for the end of a line, and refuses to draw what follows it.
+test.each(pages)("%s: its sequence diagrams have no semicolon", (page) => {
+  const diagrams = [...read(page).matchAll(/```mermaid\nsequenceDiagram\n([\s\S]*?)```/g)];
+  expect(diagrams.flatMap(([, text = ""]) => text.split("\n").filter((line) => line.includes(";")))).toEqual([]);
+});
+
 test("docs/README.md names every page of docs/", () => {
   const named = linksOf("docs/README.md").map(([file]) => file);
   const all = pages.filter((page) => page.startsWith("docs/") && page !== "docs/README.md");

@@ -155,6 +155,7 @@ describe("a coordinator with its workers", () => {
       ["w0", null],
       ["w1", [0, 8]],
     ]);
+    await expect.poll(() => failing.releases).toBe(1);
     sound.kill();
     await coordinator.until(({ state, reason }) => state === "failed" && /Worker w0/.test(reason ?? ""));
     expect(failing.loads).toHaveLength(2);

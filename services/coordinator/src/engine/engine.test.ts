@@ -2,7 +2,7 @@ import { createLogger, type GenerationJob, RhoneError } from "@rhone/common";
 import { livePages } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createMetrics } from "../metrics.js";
 import { fakeJob } from "../testing/fake-job.js";
 import { FakePipe } from "../testing/fake-pipe.js";
@@ -150,7 +150,7 @@ const setups = fc.record({
 
 describe("Engine", () => {
   it("gives every sequence what it gets alone, ends each once, and loses no page", async () => {
-    const seen = { preempted: 0, cached: 0, accepted: 0 };
+    const seen = { evicted: 0, cached: 0, accepted: 0 };
     await fc.assert(
       fc.asyncProperty(setups, async ({ plans: raw, stages, lossAt, choices, ...setup }) => {
         const { slidingWindow, extraPages, maxDrafts, stepMs } = setup;
@@ -197,13 +197,13 @@ describe("Engine", () => {
           waiting: 0,
         });
         expect(bench.pipe.openSequences).toBe(0);
-        seen.preempted += bench.engine.counts.preemptions;
+        seen.evicted += bench.engine.counts.evictions;
         seen.cached += sum(all.map(({ job }) => bench.log.of(job.requestId).at(-1)?.usage?.cachedTokens ?? 0));
         seen.accepted += bench.accepted;
       }),
       { numRuns: 100, timeout: 5000 },
     );
-    expect(seen.preempted).toBeGreaterThan(20); // or the pools were too large to try anything
+    expect(seen.evicted).toBeGreaterThan(20); // or the pools were too large to try anything
     expect(seen.cached).toBeGreaterThan(200);
     expect(seen.accepted).toBeGreaterThan(100);
   }, 60_000);
@@ -355,6 +355,53 @@ describe("Engine, case by case", () => {
     bench.engine.close();
   });
 
+  it("forgives a sequence its failed steps once it has drawn a token", async () => {
+    const bench = new Bench({});
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+    for (let attempt = 0; attempt < 6; attempt++) {
+      bench.connect(1);
+      await turn();
+      const draws = attempt % 2 === 1;
+      if (draws) bench.pipe.advance(0);
+      bench.engine.stepFailed(draws ? 2 : 1, new RhoneError("STAGE_FAILED", "no"));
+      bench.lose();
+    }
+    bench.connect(1);
+    await bench.drain();
+    await done;
+    expect(bench.tokens("a")).toEqual(runAlone(prompt(3), 8, 0).tokens);
+  });
+
+  describe("without a pipeline", () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+    afterEach(() => void vi.useRealTimers());
+
+    it("ends every sequence when no pipeline has come within 60 s", async () => {
+      const bench = new Bench({});
+      bench.connect(2);
+      const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+      bench.lose();
+      vi.advanceTimersByTime(59_999);
+      expect(bench.log.of("a")).toEqual([]);
+      vi.advanceTimersByTime(1);
+      await done;
+      expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "WORKER_LOST" });
+    });
+
+    it("ends none when one has come", async () => {
+      const bench = new Bench({});
+      bench.connect(2);
+      const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+      bench.lose();
+      vi.advanceTimersByTime(59_999);
+      bench.connect(2);
+      vi.advanceTimersByTime(60_000);
+      await bench.drain();
+      await done;
+      expect(bench.tokens("a")).toEqual(runAlone(prompt(3), 8, 0).tokens);
+    });
+  });
+
   it("resumes a sequence that was evicted with rows in flight when the pipeline was lost", async () => {
     const bench = new Bench({ extraPages: 0 });
     bench.connect(5);
@@ -362,7 +409,7 @@ describe("Engine, case by case", () => {
     const evicted = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, maxTokens: 40, lane: "batch" }));
     const other = bench.engine.run(fakeJob({ requestId: "b", promptIds: prompt(12, 2), maxTokens: 40 }));
     await turn();
-    while (bench.engine.counts.preemptions === 0) {
+    while (bench.engine.counts.evictions === 0) {
       bench.pipe.advance(bench.pipe.busy.at(-1) ?? 0);
       await turn();
     }
@@ -418,7 +465,7 @@ describe("Engine, case by case", () => {
     await bench.drain();
     await Promise.all([...batch, ...interactive]);
     expect(order.slice(0, 2).toSorted()).toEqual(["cc", "dd"]);
-    expect(bench.engine.counts.preemptions).toBe(2);
+    expect(bench.engine.counts.evictions).toBe(2);
     for (const id of ["a", "b"]) expect(bench.tokens(id)).toEqual(runAlone(prompt(6, 1), 30, 0).tokens);
   });
 
@@ -464,5 +511,23 @@ describe("Engine, case by case", () => {
     bench.connect(1);
     await bench.drain();
     await done;
+  });
+
+  it("goes on as soon as the token log has written what filled it", async () => {
+    const bench = new Bench({});
+    bench.connect(1);
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+    await turn();
+    const append = bench.log.append.bind(bench.log);
+    bench.log.append = (events) => {
+      bench.log.full = false;
+      return append(events);
+    };
+    bench.log.full = true;
+    bench.pipe.advance(0);
+    expect(bench.pipe.busy).toEqual([]);
+    await bench.drain();
+    await done;
+    expect(bench.tokens("a")).toEqual(runAlone(prompt(3), 8, 0).tokens);
   });
 });

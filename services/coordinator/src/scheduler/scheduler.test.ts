@@ -154,9 +154,9 @@ describe("the worked example of docs/scheduler.md", () => {
 
   it("evicts C, of the batch lane, for want of a page; C keeps its 13 tokens and leaves 3 full pages in the cache", () => {
     const before = Example.play(10);
-    expect([before.scheduler.preemptions, before.scheduler.running]).toEqual([0, 3]);
+    expect([before.scheduler.evictions, before.scheduler.running]).toEqual([0, 3]);
     const after = Example.play(11);
-    expect([after.scheduler.preemptions, after.scheduler.running, after.scheduler.waiting]).toEqual([1, 2, 1]);
+    expect([after.scheduler.evictions, after.scheduler.running, after.scheduler.waiting]).toEqual([1, 2, 1]);
     expect(after.sequences.get("C")).toMatchObject({ phase: "waiting", length: 13, sentEnd: 0, cachedTokens: 0 });
     expect(after.scheduler.pages).toEqual({ total: 8, free: 0, cached: 3 });
   });
@@ -175,7 +175,7 @@ describe("the worked example of docs/scheduler.md", () => {
     expect(lengths).toEqual([11, 13]);
     expect([example.scheduler.running, example.scheduler.waiting]).toEqual([0, 2]);
     expect(example.scheduler.pages).toEqual({ total: 0, free: 0, cached: 0 });
-    expect(example.scheduler.preemptions).toBe(1); // a loss is no eviction
+    expect(example.scheduler.evictions).toBe(1); // a loss is no eviction
     example.connect();
     example.return({ until: 21 });
     expect(["B", "C"].map((name) => example.sequences.get(name)?.length)).toEqual([12, 14]);
@@ -232,7 +232,7 @@ describe("Scheduler", () => {
     expect(names(scheduler.decide())).toEqual(["interactive"]);
     add(scheduler, "another", { lane: "batch" });
     expect(scheduler.decide()).toBeNull();
-    expect([scheduler.preemptions, scheduler.waiting]).toEqual([1, 2]);
+    expect([scheduler.evictions, scheduler.waiting]).toEqual([1, 2]);
   });
 
   it("starts an evicted sequence again only when all of its spans are back", () => {
@@ -252,6 +252,33 @@ describe("Scheduler", () => {
     );
     expect([batch.length, batch.phase]).toEqual([4, "waiting"]); // the token of the evicted run is kept
     expect(names(scheduler.decide())).toEqual(["batch"]);
+  });
+
+  it("takes another number of groups when steps show what they take, although nobody arrives", () => {
+    const options = {
+      shape: { ...shape, contextLength: 400 },
+      maxSequences: 12,
+      targetItl: "off",
+      maxDrafts: 0,
+    } as const;
+    const scheduler = new Scheduler(options);
+    scheduler.resume({ ...pipeline, pages: 800 });
+    for (let id = 0; id < 12; id++) {
+      scheduler.add(scheduler.arrive(fakeJob({ requestId: `${id}`, promptIds: [id + 1], maxTokens: 300 }), []));
+    }
+    const groups: (number | null)[] = [];
+    const inFlight: MicroBatch[] = [];
+    for (let step = 0; step < 400; step++) {
+      for (let batch = scheduler.decide(); batch !== null; batch = scheduler.decide()) inFlight.push(batch);
+      const batch = inFlight.shift();
+      if (batch === undefined) break;
+      groups.push(batch.group);
+      const outcomes = batch.spans.map((span) => ({ span, tokens: [7], ended: false }));
+      // 10 ms per row and stage, 60 ms on the way: three groups of 4 take 140 ms, two of 6 take 180 ms.
+      scheduler.complete(batch, outcomes, { stageMs: [10 * batch.rows, 10 * batch.rows], overheadMs: 60 });
+    }
+    expect(new Set(groups.slice(0, 10))).not.toContain(2);
+    expect(new Set(groups.slice(-10))).toEqual(new Set([0, 1, 2]));
   });
 
   it("numbers sequences in order of arrival, also those that are never queued", () => {

@@ -35,6 +35,8 @@ export interface FakeWorkerOptions {
 export class FakeWorker {
   readonly worker: string;
   readonly loads: rhone.v1.LoadShard.$Properties[] = [];
+  /** How often it was told to free its shard. */
+  releases = 0;
   /** Why the coordinator ended the control stream, or null while it is open. */
   ended: string | null = null;
   readonly #options: FakeWorkerOptions;
@@ -87,7 +89,8 @@ export class FakeWorker {
     this.#server.close();
   }
 
-  #obey({ load, calibrate, epoch }: CoordinatorMessage): void {
+  #obey({ load, release, calibrate, epoch }: CoordinatorMessage): void {
+    if (release != null) this.releases++;
     if (calibrate != null) {
       const { layerMs = 1 } = this.#options;
       const stepTimes = (calibrate.rows ?? []).map((rows) => ({ rows, layerMs, headMs: this.#shape?.heads ? 0.1 : 0 }));

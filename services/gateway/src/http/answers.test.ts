@@ -1,10 +1,11 @@
+import { EventEmitter } from "node:events";
 import { createLogger, RhoneError, streamKey } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import { describe, expect, it, vi } from "vitest";
 import { RequestError, unsupported } from "../request-error.js";
 import type { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
-import { sendStream } from "./answer.js";
+import { leavingOf, sendStream } from "./answer.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
 import { describeUpload } from "./receive-file.js";
 
@@ -195,4 +196,15 @@ it("a stream whose client is gone after the first line reads no more, and ends i
   await sendStream(reply as unknown as FastifyReply, { events, lines, logger });
   expect(ended).toBe(true);
   expect(write).not.toHaveBeenCalled();
+});
+
+it.each([
+  ["before it is asked for", true],
+  ["later", false],
+])("a client's leaving is noticed: %s", (_, destroyed) => {
+  const raw = Object.assign(new EventEmitter(), { destroyed });
+  const leaving = leavingOf({ raw } as unknown as FastifyReply);
+  expect(leaving.aborted).toBe(destroyed);
+  raw.emit("close");
+  expect(leaving.reason).toMatchObject({ code: "CANCELLED" });
 });

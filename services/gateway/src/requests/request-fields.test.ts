@@ -15,7 +15,7 @@ describe("parseRequest", () => {
   it.each<[unknown, string | undefined, RegExp]>([
     [undefined, "prompt", /^prompt is missing\.$/],
     [null, "prompt", /^prompt is missing\.$/],
-    ["a", undefined, /expected object/],
+    ["a", undefined, /^The body: expected object, received string$/],
     [{ prompt: 5 }, "prompt", /^prompt: expected string, received number$/],
     [{ prompt: "a", top_p: 0 }, "top_p", /^top_p is 0; it must be more than 0\.$/],
     [{ prompt: "a", top_p: 0, temperature: 9 }, "temperature", /^temperature is 9; it must be at most 2\.$/],
@@ -24,6 +24,7 @@ describe("parseRequest", () => {
     [{ prompt: "a", logit_bias: { x: 1 } }, "logit_bias.x", /the key must be a token id/],
     [{ prompt: "a", logit_bias: { "5": 101 } }, "logit_bias.5", /is 101; it must be at most 100/],
     [{ prompt: "a", stream_options: { include_usage: 1 } }, "stream_options.include_usage", /expected boolean/],
+    [{ prompt: "a", stop: 5 }, "stop", /^stop has a type or value that it can't have; \/docs/],
     [{ prompt: "a", n: 17 }, "n", /16/],
     [{ prompt: "a", seed: 0.5 }, "seed", /int/],
   ])("%j: names the first bad field, %s", (body, param, message) => {

@@ -64,7 +64,10 @@ export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z
 function badField({ issues: [issue] }: z.ZodError): RequestError {
   const param = issue?.path.join(".") ?? "";
   if (issue === undefined || param === "")
-    return new RequestError("INVALID_REQUEST", issue?.message ?? "The body can't be read.");
+    return new RequestError(
+      "INVALID_REQUEST",
+      issue === undefined ? "The body can't be read." : explain("The body", issue),
+    );
   return new RequestError("INVALID_REQUEST", explain(param, issue), { param });
 }
 
@@ -77,6 +80,8 @@ function explain(param: string, issue: z.core.$ZodIssue): string {
     return `${param} is ${input}; it must be ${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}.`;
   if (typeof input === "number" && issue.code === "too_small")
     return `${param} is ${input}; it must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}.`;
+  if (issue.code === "invalid_union")
+    return `${param} has a type or value that it can't have; /docs lists those it can.`;
   return `${param}: ${issue.message.replace(/^Invalid input: /, "")}`;
 }
 

@@ -124,8 +124,8 @@ describe("room for the answer", () => {
   });
 
   it.each([
-    [3, 18, /prompt has 3 tokens and max_tokens 18 more; .* holds 20/],
-    [20, undefined, /prompt has 20 tokens; .* holds 20\. Shorten it\./],
+    [3, 18, /^The prompt has 3 tokens and max_tokens asks for 18 more; .* holds 20\. Shorten the prompt or lower/],
+    [20, undefined, /prompt has 20 tokens; .* holds 20\. Shorten the prompt\./],
     [21, 0, /prompt has 21 tokens; /],
   ])("%d prompt tokens and max_tokens %s are too many", (prompt, maxTokens, message) => {
     const ask = () => jobsOf({}, { prompts: [Array(prompt).fill(1)], maxTokens });

@@ -144,10 +144,13 @@ interface Room {
 function roomFor(promptTokens: number, { asked, contextLength, param }: Room): number {
   const room = contextLength - promptTokens;
   if (room >= (asked ?? 1)) return asked ?? room;
-  const [wanted, remedy] = asked ? [` and max_tokens ${asked} more`, "Shorten it or max_tokens."] : ["", "Shorten it."];
+  const name = param === "prompt" ? "the prompt" : param;
+  const wanted = asked ? ` and max_tokens asks for ${asked} more` : "";
+  const remedy = asked ? `Shorten ${name} or lower max_tokens.` : `Shorten ${name}.`;
+  const subject = name.replace(/^the /, "The ");
   throw new RequestError(
     "CONTEXT_LENGTH_EXCEEDED",
-    `The ${param} has ${promptTokens} tokens${wanted}; the model's context holds ${contextLength}. ${remedy}`,
+    `${subject} has ${promptTokens} tokens${wanted}; the model's context holds ${contextLength}. ${remedy}`,
     { param, details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
   );
 }
