@@ -13,9 +13,12 @@ export function addInspectCommand(model: Command, signal: AbortSignal): void {
       const { dataDir } = commandContext(options.dataDir, signal);
       const { path } = await resolveModel(nameOrPath, { modelsDir: dataDir.models });
       const summary = await inspectModel(path);
-      console.log(options.json ? JSON.stringify(summary, null, 2) : describeModel(summary));
+      console.log(options.json ? JSON.stringify(summary, dropNoWindow, 2) : describeModel(summary));
     });
 }
+
+/** The printed JSON has no `slidingWindow` where attention sees every position. */
+const dropNoWindow = (key: string, value: unknown) => (key === "slidingWindow" && value === 0 ? undefined : value);
 
 /** Two columns: property and value. */
 export function describeModel(summary: ModelSummary): string {
@@ -31,7 +34,7 @@ export function describeModel(summary: ModelSummary): string {
     ["heads", `${config.nHeads} of ${config.headDim} dimensions, ${config.nKvHeads} for K/V`],
     ["vocabulary", String(config.vocabSize)],
     ["context", String(config.contextLength)],
-    ["sliding window", config.slidingWindow === undefined ? "none" : String(config.slidingWindow)],
+    ["sliding window", config.slidingWindow === 0 ? "none" : String(config.slidingWindow)],
     ["chat template", summary.chatTemplate],
     ["K/V per position", `${formatBytes(summary.kvBytesPerPosition)} (f16)`],
     ["embedding, head", `${formatBytes(weightBytes.embedding)}, ${formatBytes(weightBytes.head)}`],

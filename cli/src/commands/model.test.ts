@@ -68,6 +68,13 @@ describe("rhone model inspect", () => {
     const { stdout } = await runCommand("model", "inspect", "breeze", "--json");
     expect(JSON.parse(stdout)).toMatchObject({ ggufVersion: 3, config: { nLayers: 32, slidingWindow: 64 } });
   });
+
+  it("prints no sliding window for a model without one", async () => {
+    const path = join(await temporaryFolder(), "tiny.gguf");
+    await runCommand("model", "synth", "-p", "tiny", "-o", path);
+    const { stdout } = await runCommand("model", "inspect", path, "--json");
+    expect(JSON.parse(stdout).config).not.toHaveProperty("slidingWindow");
+  });
 });
 
 describe("rhone model synth", () => {

@@ -141,5 +141,5 @@ function kvShape(request: MachinePlanRequest, summary: ModelSummary): KvShape {
 }
 
 function windowOf({ options, plan }: Pick<MachinePlanRequest, "options" | "plan">, { config }: ModelSummary): number {
-  return options.slidingWindow ?? plan.model.slidingWindow ?? config.slidingWindow ?? 0;
+  return options.slidingWindow ?? plan.model.slidingWindow ?? config.slidingWindow;
 }

@@ -4,7 +4,7 @@ import { createMetrics } from "./metrics.js";
 const counts = {
   running: 2,
   waiting: 3,
-  preemptions: 4,
+  evictions: 4,
   pages: { total: 10, free: 5, cached: 1 },
   tokens: { prompt: 100, cached: 20, generated: 30, drafted: 8, accepted: 6 },
 };

@@ -8,7 +8,7 @@ interface EngineCounts {
   readonly running: number;
   readonly waiting: number;
   /** Evictions so far. */
-  readonly preemptions: number;
+  readonly evictions: number;
   readonly pages: { readonly total: number; readonly free: number; readonly cached: number };
   readonly tokens: TokenCounts;
 }
@@ -16,7 +16,7 @@ interface EngineCounts {
 const NOTHING: EngineCounts = {
   running: 0,
   waiting: 0,
-  preemptions: 0,
+  evictions: 0,
   pages: { total: 0, free: 0, cached: 0 },
   tokens: { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 },
 };
@@ -88,13 +88,13 @@ export function createMetrics() {
       help: "Times at which no sequence ran and pages were still missing from the pool.",
       registers,
     }),
-    preemptions: new Counter({
+    evictions: new Counter({
       name: "rhone_preemptions_total",
       help: "Sequences that lost their pages to an older one and are prefilled again.",
       registers,
       collect() {
         this.reset();
-        this.inc(read().preemptions);
+        this.inc(read().evictions);
       },
     }),
     finished: new Counter({

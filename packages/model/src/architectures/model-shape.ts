@@ -30,8 +30,8 @@ export type RopeScaling =
 export interface ModelShape extends HyperParameters {
   readonly vocabSize: number;
   readonly ropeScaling: RopeScaling;
-  /** Positions that attention sees, itself included; undefined without a window. */
-  readonly slidingWindow: number | undefined;
+  /** Positions that attention sees, itself included; 0 without a window. */
+  readonly slidingWindow: number;
   /** The head is the token embedding: the file has no `output.weight`. */
   readonly tiedEmbeddings: boolean;
 }

@@ -50,7 +50,7 @@ const shapes: fc.Arbitrary<ModelShape> = fc
       normEps: Math.fround(1e-6),
       ropeTheta: 1_000_000,
       ropeScaling: factor === undefined ? { kind: "none" } : { kind: "linear", factor },
-      slidingWindow: window !== undefined && window < rest.contextLength ? window : undefined,
+      slidingWindow: window !== undefined && window < rest.contextLength ? window : 0,
     };
   });
 

@@ -20,7 +20,7 @@ export function configMetadata(config: Omit<ModelConfig, "tokenizer">): Map<stri
     values["attention.key_length"] = gguf.u32(headDim);
     values["attention.value_length"] = gguf.u32(headDim);
   }
-  if (config.slidingWindow !== undefined) values["attention.sliding_window"] = gguf.u32(config.slidingWindow);
+  if (config.slidingWindow > 0) values["attention.sliding_window"] = gguf.u32(config.slidingWindow);
   if (ropeScaling.kind === "linear") {
     values["rope.scaling.type"] = gguf.string("linear");
     values["rope.scaling.factor"] = gguf.f32(ropeScaling.factor);

@@ -31,7 +31,7 @@ describe("readModelConfig", () => {
       ropeDim: 4,
       ropeScaling: { kind: "none" },
       contextLength: 64,
-      slidingWindow: undefined,
+      slidingWindow: 0,
       tiedEmbeddings: false,
       tokenizer: { model: "llama", bosId: 1, eosId: 2, eotId: undefined, addBos: true, chatTemplate: undefined },
     });
@@ -41,8 +41,8 @@ describe("readModelConfig", () => {
     ["the file's window", 16, {}, 16],
     ["an override", 16, { slidingWindow: 8 }, 8],
     ["an override for a file without", undefined, { slidingWindow: 8 }, 8],
-    ["no window by override", 16, { slidingWindow: 0 }, undefined],
-    ["no window where it covers the context", 64, {}, undefined],
+    ["no window by override", 16, { slidingWindow: 0 }, 0],
+    ["no window where it covers the context", 64, {}, 0],
   ])("takes %s", async (_, window, overrides, expected) => {
     const config = await configOf(({ metadata }) => {
       if (window !== undefined) metadata.set("llama.attention.sliding_window", gguf.u32(window));

@@ -119,7 +119,7 @@ function checkTokenIds(file: GgufFile, tokenizer: TokenizerConfig, vocabSize: nu
   }
 }
 
-function readSlidingWindow(keys: ArchitectureKeys, contextLength: number, override?: number): number | undefined {
+function readSlidingWindow(keys: ArchitectureKeys, contextLength: number, override?: number): number {
   const window = override ?? keys.number("attention.sliding_window") ?? 0;
   if (!Number.isInteger(window) || window < 0) {
     throw new RhoneError(
@@ -127,7 +127,7 @@ function readSlidingWindow(keys: ArchitectureKeys, contextLength: number, overri
       `The sliding window is ${window}; set it to a whole number of positions, or to 0 for none.`,
     );
   }
-  return window === 0 || window >= contextLength ? undefined : window;
+  return window < contextLength ? window : 0;
 }
 
 function fileStem(path: string): string {

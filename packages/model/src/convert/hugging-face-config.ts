@@ -47,7 +47,7 @@ export async function readHuggingFaceConfig(dir: string, among?: readonly Archit
     ropeScaling: rope.scaling,
     llama3Rope: rope.llama3,
     contextLength: read.count("max_position_embeddings"),
-    slidingWindow: json.sliding_window == null ? undefined : read.count("sliding_window"),
+    slidingWindow: json.sliding_window == null ? 0 : read.count("sliding_window"),
     tiedEmbeddings: json.tie_word_embeddings === true,
     bosId: firstId(json.bos_token_id),
     eosId: firstId(json.eos_token_id),

@@ -14,7 +14,7 @@ const LLAMA: Omit<PresetConfig, "dim" | "nLayers" | "nHeads" | "nKvHeads" | "hid
   ropeDim: 128,
   ropeScaling: { kind: "none" },
   contextLength: 4096,
-  slidingWindow: undefined,
+  slidingWindow: 0,
   tiedEmbeddings: false,
 };
 

@@ -29,7 +29,7 @@ export const TINY_SHAPE: ModelShape = {
   ropeDim: 16,
   ropeScaling: { kind: "none" },
   contextLength: 256,
-  slidingWindow: undefined,
+  slidingWindow: 0,
   tiedEmbeddings: false,
 };
 

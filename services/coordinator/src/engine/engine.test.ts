@@ -150,7 +150,7 @@ const setups = fc.record({
 
 describe("Engine", () => {
   it("gives every sequence what it gets alone, ends each once, and loses no page", async () => {
-    const seen = { preempted: 0, cached: 0, accepted: 0 };
+    const seen = { evicted: 0, cached: 0, accepted: 0 };
     await fc.assert(
       fc.asyncProperty(setups, async ({ plans: raw, stages, lossAt, choices, ...setup }) => {
         const { slidingWindow, extraPages, maxDrafts, stepMs } = setup;
@@ -197,13 +197,13 @@ describe("Engine", () => {
           waiting: 0,
         });
         expect(bench.pipe.openSequences).toBe(0);
-        seen.preempted += bench.engine.counts.preemptions;
+        seen.evicted += bench.engine.counts.evictions;
         seen.cached += sum(all.map(({ job }) => bench.log.of(job.requestId).at(-1)?.usage?.cachedTokens ?? 0));
         seen.accepted += bench.accepted;
       }),
       { numRuns: 100, timeout: 5000 },
     );
-    expect(seen.preempted).toBeGreaterThan(20); // or the pools were too large to try anything
+    expect(seen.evicted).toBeGreaterThan(20); // or the pools were too large to try anything
     expect(seen.cached).toBeGreaterThan(200);
     expect(seen.accepted).toBeGreaterThan(100);
   }, 60_000);
@@ -409,7 +409,7 @@ describe("Engine, case by case", () => {
     const evicted = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, maxTokens: 40, lane: "batch" }));
     const other = bench.engine.run(fakeJob({ requestId: "b", promptIds: prompt(12, 2), maxTokens: 40 }));
     await turn();
-    while (bench.engine.counts.preemptions === 0) {
+    while (bench.engine.counts.evictions === 0) {
       bench.pipe.advance(bench.pipe.busy.at(-1) ?? 0);
       await turn();
     }
@@ -465,7 +465,7 @@ describe("Engine, case by case", () => {
     await bench.drain();
     await Promise.all([...batch, ...interactive]);
     expect(order.slice(0, 2).toSorted()).toEqual(["cc", "dd"]);
-    expect(bench.engine.counts.preemptions).toBe(2);
+    expect(bench.engine.counts.evictions).toBe(2);
     for (const id of ["a", "b"]) expect(bench.tokens(id)).toEqual(runAlone(prompt(6, 1), 30, 0).tokens);
   });
 

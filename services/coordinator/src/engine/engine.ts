@@ -59,8 +59,8 @@ export class Engine {
   }
 
   get counts() {
-    const { pages, running, waiting, preemptions } = this.#scheduler;
-    return { pages, running, waiting, preemptions, tokens: { ...this.#tokens } };
+    const { pages, running, waiting, evictions } = this.#scheduler;
+    return { pages, running, waiting, evictions, tokens: { ...this.#tokens } };
   }
 
   /** When the oldest micro-batch in flight was sent, on the engine's clock; null when none is. */

@@ -37,7 +37,7 @@ export async function loadServedModel(options: ServedModelOptions): Promise<Mode
       path,
       fingerprint: file.headerFingerprint,
       contextLength: contextLength(config, options.context),
-      slidingWindow: config.slidingWindow ?? null,
+      slidingWindow: config.slidingWindow || null,
       vocabSize: config.vocabSize,
       nLayers: config.nLayers,
       parameters: countParameters(file),

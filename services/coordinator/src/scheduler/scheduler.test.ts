@@ -154,9 +154,9 @@ describe("the worked example of docs/scheduler.md", () => {
 
   it("evicts C, of the batch lane, for want of a page; C keeps its 13 tokens and leaves 3 full pages in the cache", () => {
     const before = Example.play(10);
-    expect([before.scheduler.preemptions, before.scheduler.running]).toEqual([0, 3]);
+    expect([before.scheduler.evictions, before.scheduler.running]).toEqual([0, 3]);
     const after = Example.play(11);
-    expect([after.scheduler.preemptions, after.scheduler.running, after.scheduler.waiting]).toEqual([1, 2, 1]);
+    expect([after.scheduler.evictions, after.scheduler.running, after.scheduler.waiting]).toEqual([1, 2, 1]);
     expect(after.sequences.get("C")).toMatchObject({ phase: "waiting", length: 13, sentEnd: 0, cachedTokens: 0 });
     expect(after.scheduler.pages).toEqual({ total: 8, free: 0, cached: 3 });
   });
@@ -175,7 +175,7 @@ describe("the worked example of docs/scheduler.md", () => {
     expect(lengths).toEqual([11, 13]);
     expect([example.scheduler.running, example.scheduler.waiting]).toEqual([0, 2]);
     expect(example.scheduler.pages).toEqual({ total: 0, free: 0, cached: 0 });
-    expect(example.scheduler.preemptions).toBe(1); // a loss is no eviction
+    expect(example.scheduler.evictions).toBe(1); // a loss is no eviction
     example.connect();
     example.return({ until: 21 });
     expect(["B", "C"].map((name) => example.sequences.get(name)?.length)).toEqual([12, 14]);
@@ -232,7 +232,7 @@ describe("Scheduler", () => {
     expect(names(scheduler.decide())).toEqual(["interactive"]);
     add(scheduler, "another", { lane: "batch" });
     expect(scheduler.decide()).toBeNull();
-    expect([scheduler.preemptions, scheduler.waiting]).toEqual([1, 2]);
+    expect([scheduler.evictions, scheduler.waiting]).toEqual([1, 2]);
   });
 
   it("starts an evicted sequence again only when all of its spans are back", () => {

@@ -57,7 +57,7 @@ export class Scheduler {
   #epoch: EpochState | null = null;
   #arrivals = 0;
   /** Of earlier epochs. */
-  #earlierPreemptions = 0;
+  #earlierEvictions = 0;
   #completed = 0;
 
   constructor(options: SchedulerOptions) {
@@ -74,8 +74,8 @@ export class Scheduler {
   }
 
   /** How often a sequence was evicted so that others get its pages or its place. */
-  get preemptions(): number {
-    return this.#earlierPreemptions + (this.#epoch?.running.evictions ?? 0);
+  get evictions(): number {
+    return this.#earlierEvictions + (this.#epoch?.running.evictions ?? 0);
   }
 
   get pages(): PageCounts {
@@ -104,7 +104,7 @@ export class Scheduler {
 
   /** The pipeline is lost with all its pages: running sequences wait again, with the tokens they have. */
   suspend(): void {
-    this.#earlierPreemptions = this.preemptions;
+    this.#earlierEvictions = this.evictions;
     this.#epoch?.running.close();
     this.#epoch = null;
     // Also those evicted before, whose last spans were still in flight: nothing returns any more.

@@ -15,7 +15,7 @@ export interface StatusSources {
   readonly maxSequences: number;
   readonly pipeline: Pick<Pipeline, "state" | "reason" | "epochNumber">;
   readonly registry: Pick<WorkerRegistry, "members">;
-  readonly engine: { readonly counts: Omit<Engine["counts"], "preemptions"> };
+  readonly engine: { readonly counts: Omit<Engine["counts"], "evictions"> };
 }
 
 /** The coordinator's status at this moment. */

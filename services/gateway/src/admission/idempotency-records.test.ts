@@ -1,7 +1,7 @@
 import { createLogger, idempotentKey } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { streamRecordOf } from "../answers/stream-records.js";
-import { testJob } from "../testing/events.js";
+import { FRAME, testJob } from "../testing/events.js";
 import { FakeRedis } from "../testing/fake-redis.js";
 import { IdempotencyClaim } from "./idempotency-claim.js";
 import { IdempotencyRecords, type StoredGeneration } from "./idempotency-records.js";
@@ -9,14 +9,7 @@ import { IdempotencyRecords, type StoredGeneration } from "./idempotency-records
 const key = idempotentKey("digest");
 const answer = { status: 200, contentType: "application/json", body: "{}" };
 const options = {
-  id: "cmpl-1",
-  created: 5,
-  modelName: "tiny",
-  fingerprint: "fp",
-  wantsTokenIds: false,
-  tokensAsIds: false,
-  runningUsage: false,
-  usageChunk: false,
+  ...FRAME,
   samples: 1,
   prompts: [{ ids: [1], text: "a", hiddenSpace: false }],
   echo: false,

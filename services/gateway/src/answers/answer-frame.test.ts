@@ -1,19 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { event, finish } from "../testing/events.js";
+import { event, FRAME, finish } from "../testing/events.js";
 import { AnswerFrame, chunkTemplate, type FrameOptions, UsageCount } from "./answer-frame.js";
 
-const options: FrameOptions = {
-  id: "cmpl-1",
-  created: 5,
-  modelName: "tiny",
-  fingerprint: "fp",
-  wantsTokenIds: false,
-  tokensAsIds: false,
-  runningUsage: false,
-  usageChunk: false,
-};
 const shape = { chunkObject: "chunk", choices: 2, samples: 2, promptTokens: 3 };
-const frameOf = (changes: Partial<FrameOptions> = {}) => new AnswerFrame({ ...options, ...changes }, shape);
+const frameOf = (changes: Partial<FrameOptions> = {}) => new AnswerFrame({ ...FRAME, ...changes }, shape);
 const head = { id: "cmpl-1", object: "chunk", created: 5, model: "tiny", system_fingerprint: "fp" };
 
 describe("chunks", () => {

@@ -1,18 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { end, of } from "../testing/events.js";
+import { end, FRAME, of } from "../testing/events.js";
 import { fakeModel } from "../testing/fake-model.js";
 import { ChatWriter, type ChatWriterOptions } from "./chat-writer.js";
 import type { ChoiceEvent } from "./writer.js";
 
 const options: ChatWriterOptions = {
+  ...FRAME,
   id: "chatcmpl-1",
-  created: 5,
-  modelName: "tiny",
-  fingerprint: "fp",
-  wantsTokenIds: false,
-  tokensAsIds: false,
-  runningUsage: false,
-  usageChunk: false,
   stripsSpace: false,
   opening: "",
   choices: 1,

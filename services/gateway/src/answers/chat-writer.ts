@@ -6,7 +6,7 @@ import { leadingSpaceStripper } from "../text/text-model.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
 import { callFormatSchema } from "./calls/call-format.js";
 import { type AnswerReader, answerReader, type FunctionCall } from "./calls/call-reader.js";
-import type { ChoiceEvent, Writer } from "./writer.js";
+import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
 
 /** Everything a chat writer needs besides the model. */
 export const chatWriterSchema = frameSchema.extend({
@@ -80,9 +80,7 @@ export class ChatWriter implements Writer {
   }
 
   take({ choice: index, event }: ChoiceEvent): readonly string[] {
-    const choice = this.#choices[index];
-    if (choice === undefined)
-      throw new RangeError(`The request has ${this.#choices.length} choices, no choice ${index}`);
+    const choice = choiceAt(this.#choices, index);
     const { text, calls } = this.#read(index, choice, event);
     this.#keep(index, choice, event);
     const chunks: string[] = [];

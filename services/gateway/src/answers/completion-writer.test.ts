@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { end, of } from "../testing/events.js";
+import { end, FRAME, of } from "../testing/events.js";
 import { fakeModel } from "../testing/fake-model.js";
 import { BestOfWriter } from "./best-of-writer.js";
 import { CompletionWriter, type CompletionWriterOptions } from "./completion-writer.js";
@@ -8,14 +8,7 @@ import type { ChoiceEvent, Writer } from "./writer.js";
 
 const prompt = { ids: [32, 97, 98], text: "ab", hiddenSpace: true };
 const options: CompletionWriterOptions = {
-  id: "cmpl-1",
-  created: 5,
-  modelName: "tiny",
-  fingerprint: "fp",
-  wantsTokenIds: false,
-  tokensAsIds: false,
-  runningUsage: false,
-  usageChunk: false,
+  ...FRAME,
   samples: 1,
   prompts: [prompt],
   echo: false,

@@ -8,7 +8,7 @@ import {
   promptLogprobs,
 } from "../text/logprobs.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
-import type { ChoiceEvent, Writer } from "./writer.js";
+import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
 
 const promptSchema = z.object({
   ids: z.array(z.number()).readonly(),
@@ -80,9 +80,7 @@ export class CompletionWriter implements Writer {
   }
 
   take({ choice: index, event }: ChoiceEvent): readonly string[] {
-    const choice = this.#choices[index];
-    if (choice === undefined)
-      throw new RangeError(`The request has ${this.#choices.length} choices, no choice ${index}`);
+    const choice = choiceAt(this.#choices, index);
     const isFirst = !choice.begun;
     choice.begun = true;
     const text = (isFirst && this.#options.echo ? choice.prompt.text : "") + event.text;

@@ -1,6 +1,6 @@
 import { streamKey } from "@rhone/common";
 import { describe, expect, it } from "vitest";
-import { testJob } from "../testing/events.js";
+import { FRAME, testJob } from "../testing/events.js";
 import { fakeModel } from "../testing/fake-model.js";
 import { FakeRedis } from "../testing/fake-redis.js";
 import { ChatWriter } from "./chat-writer.js";
@@ -8,16 +8,7 @@ import { CompletionWriter } from "./completion-writer.js";
 import { logTtlS, StreamRecords, streamRecordOf } from "./stream-records.js";
 import { openWriter, type WriterRecord, writerRecordSchema } from "./writer-record.js";
 
-const frame = {
-  id: "chatcmpl-1",
-  created: 5,
-  modelName: "tiny",
-  fingerprint: "fp",
-  wantsTokenIds: false,
-  tokensAsIds: false,
-  runningUsage: false,
-  usageChunk: false,
-};
+const frame = { ...FRAME, id: "chatcmpl-1" };
 const chat: WriterRecord = {
   version: 1,
   kind: "chat",

@@ -6,6 +6,13 @@ export interface ChoiceEvent {
   readonly event: GenerationEvent;
 }
 
+/** What a writer keeps of one choice. Throws RangeError for a choice that the request does not have. */
+export function choiceAt<T>(choices: readonly T[], index: number): T {
+  const choice = choices[index];
+  if (choice === undefined) throw new RangeError(`The request has ${choices.length} choices, no choice ${index}`);
+  return choice;
+}
+
 /** Turns a request's events into its JSON: chunks as they arrive, or one whole answer at the end. */
 export interface Writer {
   /** Takes one event in. Returns the JSON of each chunk it makes, for an answer that is streamed. */

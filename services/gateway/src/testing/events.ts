@@ -1,4 +1,5 @@
 import type { GenerationEvent, GenerationJob } from "@rhone/common";
+import type { FrameOptions } from "../answers/answer-frame.js";
 import type { ChoiceEvent } from "../answers/writer.js";
 
 /** An event of one token "a". */
@@ -29,6 +30,18 @@ export const end = (choice: number, changes: Partial<GenerationEvent> = {}): Cho
   choice,
   event: finish(changes),
 });
+
+/** The fields around an answer without extras. */
+export const FRAME: FrameOptions = {
+  id: "cmpl-1",
+  created: 5,
+  modelName: "tiny",
+  fingerprint: "fp",
+  wantsTokenIds: false,
+  tokensAsIds: false,
+  runningUsage: false,
+  usageChunk: false,
+};
 
 /** A job as a small chat makes it: 3 prompt tokens, 5 for the answer, 10 s. */
 export const testJob = (changes: Partial<GenerationJob> = {}): GenerationJob => ({

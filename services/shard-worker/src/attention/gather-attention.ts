@@ -28,7 +28,7 @@ export class GatherAttention<Span extends AttentionSpan> implements StepAttentio
   constructor(graph: Graph, spans: readonly Span[], options: AttentionOptions) {
     const { inputs, pages, config } = options;
     const { pageSize } = pages.shape;
-    const slidingWindow = config.slidingWindow ?? 0;
+    const { slidingWindow } = config;
     const groups = groupForAttention(spans, { pageSize, slidingWindow, pageBytes: gatheredPageBytes(pages.shape) });
     this.#graph = graph;
     this.#options = options;

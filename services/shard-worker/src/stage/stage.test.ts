@@ -36,7 +36,7 @@ async function openChain(name: string, stages: number, kvType: GgmlType): Promis
   const path = `${FIXTURES}${name}/model-f32.gguf`;
   const file = await openGguf(path);
   const config = readModelConfig(file);
-  const window = config.slidingWindow ?? 0;
+  const window = config.slidingWindow;
   const shards: LoadedShard[] = [];
   for (let stage = 0; stage < stages; stage++) {
     const range = {

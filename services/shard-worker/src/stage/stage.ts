@@ -187,7 +187,7 @@ function computed<T>(value: T | null | undefined): T {
 }
 
 function limitsOf({ shard, embeds, maxRows }: StageOptions): StepLimits {
-  const { vocabSize, dim, slidingWindow = 0 } = shard.config;
+  const { vocabSize, dim, slidingWindow } = shard.config;
   const { pages, pageSize } = shard.pages.shape;
   return { embeds, vocabSize, pages, pageSize, slidingWindow, maxRows, rowBytes: (type) => rowSize(type, dim) };
 }

@@ -74,7 +74,7 @@ export class AttentionMachine {
     const width = N_HEADS * HEAD_DIM;
     graph.reset();
     const inputs = new StepInputs(graph);
-    const config = { nHeads: N_HEADS, headDim: HEAD_DIM, slidingWindow: this.#options.slidingWindow || undefined };
+    const config = { nHeads: N_HEADS, headDim: HEAD_DIM, slidingWindow: this.#options.slidingWindow };
     const plan = planAttention(graph, spans, { inputs, pages: this.#pages, config });
     const { rows } = plan.order;
     const input = (name: "q" | "k" | "v", ne: readonly [number, number, number?]) => {
