@@ -13,9 +13,11 @@ test("folders are made for their owner alone, and may exist already", async () =
   }
 });
 
-test("a path that can't be a folder is refused with the way out", async () => {
-  await expect(createDataDir(dataDirAt(import.meta.filename))).rejects.toMatchObject({
-    code: "INVALID_CONFIG",
-    message: expect.stringMatching(/can't be created.*--data-dir/),
-  });
-});
+test.each(["/proc/rhone", import.meta.filename])(
+  "%s can't be a folder, and is refused with the way out",
+  async (path) => {
+    const refusal = createDataDir(dataDirAt(path));
+    await expect(refusal).rejects.toMatchObject({ code: "INVALID_CONFIG" });
+    await expect(refusal).rejects.toThrow(new RegExp(`^The data directory ${path} can't be created.*--data-dir`));
+  },
+);

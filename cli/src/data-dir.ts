@@ -1,6 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { RhoneError } from "@rhone/common";
+import { makeFolder, RhoneError } from "@rhone/common";
 
 /** The folders and files that Rhone keeps outside its repository. */
 export interface DataDir {
@@ -36,8 +35,7 @@ export function dataDirAt(root: string): DataDir {
 /** Creates the folders, with access for their owner alone. Throws INVALID_CONFIG when it can't. */
 export async function createDataDir({ root, run, logs, models, storage, redis }: DataDir): Promise<void> {
   try {
-    for (const folder of [root, run, logs, models, storage, redis])
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [root, run, logs, models, storage, redis]) await makeFolder(folder, 0o700);
   } catch (cause) {
     const why = (cause as Error).message;
     throw new RhoneError(

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ClusterStatus } from "@rhone/common";
+import { type ClusterStatus, checkClusterStatus } from "@rhone/common";
 
 const RHONE = fileURLToPath(new URL("../../rhone", import.meta.url));
 const UP_DEADLINE_MS = 180_000;
@@ -84,7 +84,7 @@ export class RunningCluster implements ClusterAddress {
     const record = readFileSync(join(this.dataDir, "run", "cluster.json"), "utf8");
     const { operations } = JSON.parse(record) as { operations?: string };
     if (operations === undefined) throw new Error(`no coordinator is ready: ${record}`);
-    return (await (await fetch(`http://${operations}/status`)).json()) as ClusterStatus;
+    return checkClusterStatus(await (await fetch(`http://${operations}/status`)).json(), "The coordinator");
   }
 
   async stop(): Promise<CommandResult> {

@@ -91,4 +91,9 @@ describe("readStatus", () => {
   it.each(["127.0.0.1:1", "nowhere.invalid:80"])("is null while nothing answers at %s", async (operations) => {
     expect(await readStatus(operations, signal)).toBeNull();
   });
+
+  it("refuses a coordinator of another version", async () => {
+    const { url } = await serve((_, response) => response.end(JSON.stringify({ ...status("ready"), version: 2 })));
+    await expect(readStatus(new URL(url).host, signal)).rejects.toMatchObject({ code: "RECORD_UNREADABLE" });
+  });
 });

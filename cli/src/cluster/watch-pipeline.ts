@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ClusterStatus, RhoneError } from "@rhone/common";
+import { type ClusterStatus, checkClusterStatus, RhoneError } from "@rhone/common";
 import type { Report } from "./progress.js";
 import { phaseResult, pipelineError, pipelineProgress } from "./progress.js";
 
@@ -74,12 +74,11 @@ export class StallWatch {
 
 /**
  * GET /status of the coordinator's operations server (host:port); null while it does not answer, as during a restart.
+ * Throws RECORD_UNREADABLE for one of another version.
  */
 export async function readStatus(operations: string, signal: AbortSignal): Promise<ClusterStatus | null> {
-  try {
-    const response = await fetch(`http://${operations}/status`, { signal });
-    return (await response.json()) as ClusterStatus;
-  } catch {
-    return null;
-  }
+  const status: unknown = await fetch(`http://${operations}/status`, { signal })
+    .then((response) => response.json())
+    .catch(() => null);
+  return status === null ? null : checkClusterStatus(status, `The coordinator at ${operations}`);
 }

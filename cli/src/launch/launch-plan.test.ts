@@ -35,6 +35,11 @@ describe("planLaunch", () => {
     });
   });
 
+  it("says of a file that is no model that it is not GGUF", async () => {
+    const refusal = { code: "GGUF_MALFORMED", message: expect.stringMatching(/package\.json.* is not a GGUF file/) };
+    await expect(plan({ model: "package.json" })).rejects.toMatchObject(refusal);
+  });
+
   it("names a file that is given by path after the file", async () => {
     const { model } = await plan({ model: (await plan()).model.path });
     expect(model.name).toMatch(/^breeze/);

@@ -16,3 +16,9 @@ test("a gateway that keeps its status to itself", async () => {
   });
   await expect(fetchStatus(url, signal)).rejects.toMatchObject({ code: "NOT_FOUND" });
 });
+
+test("a gateway of another version", async () => {
+  const { url } = await serve((_, response) => response.end('{"coordinators":[{"version":2}]}'));
+  const message = expect.stringMatching(`The gateway at ${url} sent a status of another version`);
+  await expect(fetchStatus(url, signal)).rejects.toMatchObject({ code: "RECORD_UNREADABLE", message });
+});

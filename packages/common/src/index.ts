@@ -2,6 +2,7 @@ export { type ApiKey, apiKeyIdOf, apiKeyNameSchema, isSecretOf, newApiKey } from
 export { ApiKeyStore } from "./api-keys/api-key-store.js";
 export {
   type ClusterStatus,
+  checkClusterStatus,
   type PipelineState,
   parseClusterStatus,
   type ServedModel,
@@ -43,6 +44,7 @@ export { Condition } from "./lifecycle/condition.js";
 export { type Announcement, announce, type CalibrationAnswer, type CalibrationOrder } from "./lifecycle/launcher.js";
 export { crash, Shutdown } from "./lifecycle/run-service.js";
 export { readSettings, serviceMain } from "./lifecycle/service-main.js";
+export { makeFolder } from "./make-folder.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
 export { createLogger, type Logger } from "./observability/logger.js";
 export { OperationsServer } from "./observability/operations-server.js";

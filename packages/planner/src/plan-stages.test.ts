@@ -107,7 +107,8 @@ describe("a plan", () => {
   it.each([
     { needed: 7168.2, memory: 7168, message: "layer 0 needs 7169 MiB, it has 7168 MiB" },
     { needed: 7168, memory: 7167.9, message: "layer 0 needs 7168 MiB, it has 7167 MiB" },
-    { needed: 0.02, memory: 0.0025, message: "layer 0 needs 0.021 MiB, it has 0.002 MiB" },
+    { needed: 0.02, memory: 0.0025, message: "layer 0 needs 0.02001 MiB, it has 0.00249 MiB" },
+    { needed: 5, memory: 2e6 / MiB, message: "layer 0 needs 5.0 MiB, it has 1.9 MiB" },
     { needed: 5, memory: 0, message: "layer 0 needs 5 MiB, it has 0 MiB" },
   ])("rounds up what is needed and down what is there: $needed of $memory MiB", ({ needed, memory, message }) => {
     const weights = smallModel(1, { layer: Math.ceil(needed * MiB), embedding: 0, head: 0 });

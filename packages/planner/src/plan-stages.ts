@@ -114,16 +114,18 @@ const MIB = 1024 * 1024;
 const MOST_PLACES = 7;
 
 /**
- * Needed and present memory in MiB, the first rounded up and the second down, to the fewest places that show which is
- * larger: a worker that needs 7168.2 MiB and has 7168.4 must not read as needing 7169 and having 7168.
+ * Needed and present memory in MiB, the first rounded up and the second down, to the fewest places that are right to
+ * 1 % and show which is larger: 2 MB must not read as 1 MiB, and a worker that needs 7168.2 MiB and has 7168.4 not as
+ * needing 7169 and having 7168.
  */
 function inMebibytes(needed: number, present: number): readonly [string, string] {
   for (let places = 0; ; places++) {
     const unit = MIB / 10 ** places;
     const up = Math.ceil(needed / unit);
     const down = needed === present ? up : Math.floor(present / unit);
-    const tells = Math.sign(up - down) === Math.sign(needed - present) && (down > 0 || present === 0);
-    if (tells || places === MOST_PLACES) {
+    const tells = Math.sign(up - down) === Math.sign(needed - present);
+    const isClose = up * unit <= 1.01 * needed && down * unit >= 0.99 * present;
+    if ((tells && isClose) || places === MOST_PLACES) {
       const text = (units: number) => (units / 10 ** places).toFixed(places);
       return [text(up), text(down)];
     }

@@ -193,7 +193,7 @@ describe("a coordinator with its workers", () => {
     coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
     await join("w0", { memoryTotal: 2000 });
     const status = await coordinator.until(({ state }) => state === "failed");
-    expect(status.reason).toMatch(/NOT_ENOUGH_MEMORY: .*w0: layers 0 to 7 need 0.280 MiB, it has 0.001 MiB/);
+    expect(status.reason).toMatch(/NOT_ENOUGH_MEMORY: .*w0: layers 0 to 7 need 0.2799 MiB, it has 0.0019 MiB/);
   });
 
   it("refuses a worker of another protocol", async () => {

@@ -7,12 +7,18 @@ import { readCliConfig } from "../../config.js";
 import { type DataDir, dataDirAt } from "../../data-dir.js";
 import type { ClusterOptions } from "../../launch/cluster-options.js";
 import type { EntryPoints } from "../../processes/entry-points.js";
+import { clusterStatus, workerStatus } from "../../testing/sample-status.js";
 import { temporaryFolder } from "../../testing/temporary-folder.js";
 import type { ProgressEvent } from "../progress.js";
 import { runCluster } from "../run-cluster.js";
 
 const FAKE = fileURLToPath(new URL("./fake-service.mjs", import.meta.url));
 const ROLES = ["redisHost", "coordinator", "shardWorker", "gateway"] as const;
+
+const loaded = { loadedBytes: 3e6, totalBytes: 3e6 };
+const workers = [workerStatus("worker-0", [0, 16], loaded), workerStatus("worker-1", [16, 32], loaded)];
+/** The coordinator's, in states other than its own. */
+const STATUS = { ...clusterStatus(workers), model: { ...clusterStatus(workers).model, parameters: 1e6 } };
 
 /** What shall happen to a service, by its role. */
 export interface FakePlan {
@@ -51,7 +57,7 @@ export async function fakeServices(
       return [role, path] as const;
     }),
   );
-  await writeFile(join(bin, "plan.json"), JSON.stringify(plan));
+  await writeFile(join(bin, "plan.json"), JSON.stringify({ ...plan, status: STATUS }));
   return { entryPoints: Object.fromEntries(entries) as unknown as EntryPoints, bin };
 }
 

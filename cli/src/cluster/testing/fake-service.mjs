@@ -9,18 +9,12 @@ const folder = dirname(process.argv[1]);
 const plan = JSON.parse(readFileSync(join(folder, "plan.json"), "utf8"));
 const note = (word) => appendFileSync(join(folder, "journal"), `${word} ${role}\n`);
 
-const worker = (index) => ({
-  worker: `worker-${index}`,
-  layers: [index * 16, index * 16 + 16],
-  loadedBytes: 3_000_000,
-  totalBytes: 3_000_000,
-});
 let asked = 0;
 function status() {
   const states = plan.states ?? ["waiting_for_workers", "loading", "probing", "ready"];
   const state = states[Math.min(asked++, states.length - 1)];
   const reason = state === "failed" ? "NOT_ENOUGH_MEMORY: 9 GB are needed, 8 GB are free." : null;
-  return { state, reason, model: { parameters: 1e6 }, workers: [worker(0), worker(1)] };
+  return { ...plan.status, state, reason };
 }
 
 if (plan.fatal === role) {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { json, text } from "node:stream/consumers";
 import { setImmediate as turn } from "node:timers/promises";
-import type { ClusterStatus } from "@rhone/common";
+import type { ClusterStatus, WorkerStatus } from "@rhone/common";
 
 export interface FakeRequest {
   readonly model: string;
@@ -18,7 +18,7 @@ export interface FakeGatewayOptions {
   readonly contextLength?: number;
   /** Of a batch. */
   readonly failedLines?: number;
-  /** What /status tells of coordinators, instead of one that is ready. */
+  /** What /status tells of coordinators, in place of the state of one that is ready. */
   readonly coordinators?: readonly Partial<ClusterStatus>[];
   /** That the worker computes on; CPU without it. */
   readonly device?: string;
@@ -29,6 +29,16 @@ export interface FakeGatewayOptions {
   /** What a request gets in place of its tokens; null leaves it to the gateway. */
   readonly fault?: (request: FakeRequest) => "one-token-less" | "error-chunk" | "hang-up" | "refusal" | null;
 }
+
+const MODEL = {
+  ...{ name: "tiny", path: "/tiny.gguf", fingerprint: "f" },
+  ...{ vocabSize: 512, nLayers: 2, parameters: 1000, fileBytes: 1000 },
+};
+
+const WORKER: Omit<WorkerStatus, "operations" | "device"> = {
+  ...{ worker: "w", address: "127.0.0.1:1", hostname: "here", pid: 1, threads: 1, layers: [0, 2], stepTimes: null },
+  ...{ memoryTotal: 1e9, resident: 1e8, loadedBytes: 1000, totalBytes: 1000, pageBytes: 1000, busy: 0 },
+};
 
 /**
  * Speaks enough of the HTTP API for the bench: tokens at once, one event each; /status and /metrics on the same port.
@@ -78,8 +88,9 @@ export class FakeGateway {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url === "/status") {
-      const { coordinators = [this.#status()] } = this.#options;
-      return void response.end(JSON.stringify({ coordinators }));
+      const { coordinators = [{}] } = this.#options;
+      const statuses = coordinators.map((changes) => ({ ...this.#status(), ...changes }));
+      return void response.end(JSON.stringify({ coordinators: statuses }));
     }
     if (request.url === "/metrics") return void response.end(this.#metrics());
     if (/^\/v1\/(files|batches)/.test(request.url ?? "")) return void response.end(await this.#batch(request));
@@ -125,11 +136,14 @@ export class FakeGateway {
       acceptance,
     } = this.#options;
     const drafted = acceptance === undefined ? 0 : 10 * this.requests.length;
-    const tokens = { drafted, accepted: drafted * (acceptance ?? 0) };
-    const worker = { worker: "w", operations, threads: 1, device, layers: [0, 2] };
-    const model = { name: "tiny", path: "/tiny.gguf", vocabSize: 512, nLayers: 2, contextLength, slidingWindow };
-    const pages = { size: 32, total: 8, free: 8, cached: 0 };
-    const status = { coordinator: "c", operations, tokens, state: "ready", reason: null, model, pages };
-    return { ...status, kvType: "f16", workers: [worker] } as unknown as ClusterStatus;
+    const tokens = { prompt: 0, cached: 0, generated: 0, drafted, accepted: drafted * (acceptance ?? 0) };
+    return {
+      ...{ coordinator: "c", operations, updatedAtMs: 0, startedAtMs: 0, state: "ready", reason: null },
+      ...{ simulated: false, epoch: 1, kvType: "f16", tokens },
+      model: { ...MODEL, contextLength, slidingWindow },
+      workers: [{ ...WORKER, operations, device }],
+      pages: { size: 32, total: 8, free: 8, cached: 0 },
+      sequences: { running: 0, waiting: 0, limit: 8 },
+    };
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type ClusterStatus, parseClusterStatus } from "./cluster-status.js";
+import { type ClusterStatus, checkClusterStatus, parseClusterStatus } from "./cluster-status.js";
 
 const status: ClusterStatus = {
   coordinator: "c1",
@@ -66,4 +66,18 @@ describe("parseClusterStatus", () => {
     ["half a range of layers", { workers: [{ ...status.workers[0], layers: [0] }] }],
     ["an unknown K/V type", { kvType: "q2_k" }],
   ])("is null for %s", (_, changes) => expect(parse(changes)).toBeNull());
+});
+
+describe("checkClusterStatus", () => {
+  it("returns a status that it knows", () => expect(checkClusterStatus(status, "c")).toEqual(status));
+
+  it.each<[unknown, RegExp]>([
+    [{ ...status, version: 2 }, /version: .*expected 1/],
+    [{ ...status, tokens: undefined }, /tokens: /],
+    [null, /status: /],
+  ])("names the sender and what it can't read: %#", (sent, problem) => {
+    const refusal = { code: "RECORD_UNREADABLE", message: expect.stringMatching(problem) };
+    expect(() => checkClusterStatus(sent, "The coordinator at a:1")).toThrow(expect.objectContaining(refusal));
+    expect(() => checkClusterStatus(sent, "The coordinator at a:1")).toThrow(/^The coordinator at a:1 sent a status/);
+  });
 });

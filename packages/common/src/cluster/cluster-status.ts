@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { kvTypeSchema, type Parsed } from "../config/schemas.js";
+import { RhoneError } from "../errors/rhone-error.js";
 
 const pipelineStateSchema = z.enum(["waiting_for_workers", "loading", "probing", "ready", "failed"]);
 export type PipelineState = z.infer<typeof pipelineStateSchema>;
@@ -92,4 +93,17 @@ export type ClusterStatus = Parsed<typeof clusterStatusSchema>;
 /** Reads a published status; null when it is of a version that this one cannot read. */
 export function parseClusterStatus(json: string): ClusterStatus | null {
   return clusterStatusSchema.safeParse(JSON.parse(json)).data ?? null;
+}
+
+/** Checks a status that `sender` sent. Throws RECORD_UNREADABLE for one of a version that this one cannot read. */
+export function checkClusterStatus(status: unknown, sender: string): ClusterStatus {
+  const { data, error } = clusterStatusSchema.safeParse(status);
+  if (data !== undefined) return data;
+  const [issue] = error.issues;
+  throw new RhoneError(
+    "RECORD_UNREADABLE",
+    `${sender} sent a status of another version of Rhone, which can't be read here ` +
+      `(${issue?.path.join(".") || "status"}: ${issue?.message}); use the same version on both sides.`,
+    { cause: error },
+  );
 }

@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { scratchFolder } from "../testing/scratch-folder.js";
 import { CATALOGUE, findModel } from "./catalogue.js";
@@ -54,7 +54,13 @@ describe("resolveModel", () => {
     });
   });
 
+  test("takes an existing file of any name, so that its reader says what is wrong with it", async () => {
+    const found = await resolveModel("package.json", { modelsDir: await scratchFolder() });
+    expect(found).toEqual({ path: resolve("package.json"), entry: undefined });
+  });
+
   test.each([
+    ["packages", /no model named packages/],
     ["mistral", /rhone model pull mistral-7b-instruct-v0.3/],
     ["llama-2-7", /Did you mean llama-2-7b/],
     ["zebra", /no model named zebra\. List models with `rhone model ls`/],

@@ -19,8 +19,8 @@ export interface ResolvedModel {
 }
 
 /**
- * The file of a catalogue name or of a path (with a slash, or ending in .gguf). Throws MODEL_NOT_FOUND: for a known
- * model that was not pulled it gives the command that pulls it, for an unknown name the nearest known ones.
+ * The file of a catalogue name or of a path, which has a slash, ends in .gguf or is a file's. Throws MODEL_NOT_FOUND:
+ * for a known model that was not pulled it gives the command that pulls it, for an unknown name the nearest known ones.
  */
 export async function resolveModel(
   nameOrPath: string,
@@ -28,7 +28,8 @@ export async function resolveModel(
 ): Promise<ResolvedModel> {
   const entry = findModel(nameOrPath);
   if (entry !== undefined && !nameOrPath.includes("/")) return resolveEntry(entry, modelsDir);
-  if (!nameOrPath.includes("/") && !nameOrPath.endsWith(".gguf")) throw unknownName(nameOrPath);
+  const isPath = nameOrPath.includes("/") || nameOrPath.endsWith(".gguf");
+  if (!isPath && !(await isFile(nameOrPath))) throw unknownName(nameOrPath);
   for (const path of [resolve(nameOrPath), join(modelsDir, nameOrPath)]) {
     if (await isFile(path)) return { path, entry: findModel(basename(path)) };
   }

@@ -1,5 +1,5 @@
-import { mkdir, stat } from "node:fs/promises";
-import { RhoneError } from "@rhone/common";
+import { stat } from "node:fs/promises";
+import { makeFolder, RhoneError } from "@rhone/common";
 import type { CatalogueEntry } from "../catalogue/catalogue.js";
 import { modelPath } from "../catalogue/resolve-model.js";
 import { downloadFile } from "./download-file.js";
@@ -18,7 +18,7 @@ const PUBLIC_ENDPOINT = "https://huggingface.co";
 export async function pullModel(entry: CatalogueEntry, options: PullOptions): Promise<string> {
   const path = modelPath(entry, options.modelsDir);
   if (entry.source.kind === "embedded" || (await isComplete(path, entry))) return path;
-  await mkdir(options.modelsDir, { recursive: true });
+  await makeFolder(options.modelsDir);
   return withPullLock(path, async () => {
     if (!(await isComplete(path, entry))) await fetchFile(entry, path, options);
     return path;

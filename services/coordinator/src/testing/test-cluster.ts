@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
   type ClusterStatus,
+  checkClusterStatus,
   createLogger,
   decodeEvents,
   eventsChannel,
@@ -104,7 +105,7 @@ export class TestCoordinator {
 
   async status(): Promise<ClusterStatus> {
     const response = await fetch(`http://${this.addresses.ops}/status`);
-    return (await response.json()) as ClusterStatus;
+    return checkClusterStatus(await response.json(), "The coordinator");
   }
 
   /** Asks until the status satisfies `condition`, and returns it. */

@@ -1,7 +1,8 @@
 import { createReadStream } from "node:fs";
-import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
+import { makeFolder } from "@rhone/common";
 import type { LineLog, ObjectStorage, ObjectUpload } from "../object-storage.js";
 import { nothingThere, replaceFile, UNFINISHED } from "./disk-files.js";
 import { DiskLog } from "./disk-log.js";
@@ -64,7 +65,7 @@ export class DiskStorage implements ObjectStorage {
 
   async #newPath(key: string): Promise<string> {
     const path = this.#path(key);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(path), 0o700);
     return path;
   }
 
