@@ -15,9 +15,9 @@ export interface ReceivedFile {
 }
 
 /**
- * Reads a multipart form with one file and writes the file to the storage as it arrives. The caller commits or discards
- * it. Throws BODY_TOO_LARGE beyond `mostBytes`, UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is broken or
- * has no file.
+ * Reads a multipart form with one file and writes the file to the storage as it arrives. The caller commits or
+ * discards it. Throws BODY_TOO_LARGE beyond `mostBytes`, UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is
+ * broken or has no file.
  */
 export async function receiveFile(request: FastifyRequest, files: FileStore, mostBytes: number): Promise<ReceivedFile> {
   const fields: Record<string, string> = {};
