@@ -1,5 +1,7 @@
+import { RhoneError } from "@rhone/common";
+import { GgmlType, type Tensor } from "@rhone/ggml";
 import { firstVisiblePosition } from "@rhone/planner";
-import type { AttentionSpan } from "./attention.js";
+import type { AttentionSpan, StepInputs } from "./attention.js";
 
 /** A span and the entries [first, last) of its page table that its rows see. */
 export interface GroupMember<Span extends AttentionSpan> {
@@ -75,4 +77,96 @@ function fits(
   const pages = pagesOf(member);
   const allowed = Math.max(pagesOf(shortest) + 1, Math.floor(pagesOf(shortest) * (1 + MAX_PADDING)));
   return pages <= allowed && (group.length + 1) * pages * pageBytes <= MAX_GROUP_BYTES;
+}
+
+/** The pages visible to a group of sequences, padded to the same count; padding repeats a page and is masked. */
+export interface VisiblePages {
+  readonly sequences: number;
+  /** Pages per sequence. */
+  readonly pages: number;
+  /** i32 [sequences * pages]: page ids, sequence by sequence. */
+  readonly ids: Tensor;
+  /** The first page's id when the ids are consecutive: consecutive pages are read in place. */
+  readonly run: number | undefined;
+}
+
+/** A group's tensors: rows [row, row + visible.sequences * count) of the step. */
+export interface GroupInputs {
+  readonly row: number;
+  readonly count: number;
+  readonly visible: VisiblePages;
+  /** f16 [sequences, 1, count, positions] (ne [positions, count, 1, sequences]): 0 or -Infinity. */
+  readonly mask: Tensor;
+}
+
+interface DescribeOptions {
+  readonly inputs: StepInputs;
+  readonly pageSize: number;
+  readonly slidingWindow: number;
+}
+
+/**
+ * Declares a group's page list and mask; `row` is its first row. Throws STAGE_FAILED when a member sees a page that was
+ * freed or never assigned.
+ */
+export function describeGroup(
+  { members, count, pages }: AttentionGroup<AttentionSpan>,
+  row: number,
+  { inputs, pageSize, slidingWindow }: DescribeOptions,
+): GroupInputs {
+  const positions = pages * pageSize;
+  const ids = new Int32Array(members.length * pages);
+  const mask = new Uint16Array(members.length * count * positions);
+  for (const [i, { span, first, last }] of members.entries()) {
+    const entries = visiblePages(span, first, last);
+    ids.fill(entries[0] ?? 0, i * pages, (i + 1) * pages);
+    ids.set(entries, i * pages);
+    mask.set(attentionMask(span, { start: first * pageSize, positions, slidingWindow }), i * count * positions);
+  }
+  const run = members.length === 1 && areConsecutive(ids) ? ids[0] : undefined;
+  return {
+    row,
+    count,
+    visible: { sequences: members.length, pages, ids: inputs.add(GgmlType.I32, [ids.length], ids), run },
+    mask: inputs.add(GgmlType.F16, [positions, count, 1, members.length], mask),
+  };
+}
+
+function visiblePages({ position, firstPage, table }: AttentionSpan, first: number, last: number): readonly number[] {
+  if (first >= firstPage) return table.slice(first, last);
+  throw new RhoneError(
+    "STAGE_FAILED",
+    `Position ${position} sees page ${first} of its sequence, but the pages before ${firstPage} were freed.`,
+  );
+}
+
+const areConsecutive = (ids: Int32Array): boolean => ids.every((id, i) => i === 0 || id === (ids[i - 1] ?? 0) + 1);
+
+const F16_MINUS_INFINITY = 0xfc00;
+
+export interface MaskShape {
+  /** The position of the mask's first column. */
+  readonly start: number;
+  /** Columns: positions that the span's pages hold, padding included. */
+  readonly positions: number;
+  /** Positions that a token sees, itself included; 0 without a window. */
+  readonly slidingWindow: number;
+}
+
+/**
+ * One span's mask, f16 [count, positions]: 0 where a row sees a position, -Infinity elsewhere. With pages of 32 and
+ * window 16, a span of positions 70 and 71 sees positions from 55 on. Its mask therefore starts with page 1, at
+ * position 32: row 70 sees columns 23 to 38, row 71 columns 24 to 39.
+ */
+export function attentionMask(
+  { position, count }: Pick<AttentionSpan, "position" | "count">,
+  { start, positions, slidingWindow }: MaskShape,
+): Uint16Array {
+  const mask = new Uint16Array(count * positions).fill(F16_MINUS_INFINITY);
+  for (let i = 0; i < count; i++) {
+    const p = position + i;
+    const row = i * positions - start;
+    mask.fill(0, row + firstVisiblePosition(p, slidingWindow), row + p + 1);
+  }
+  return mask;
 }

@@ -1,12 +1,10 @@
 import { Backend, GgmlType, Graph, openEngine } from "@rhone/ggml";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
-import { PageTable } from "../kv-cache/page-table.js";
-import { Pages } from "../kv-cache/pages.js";
+import { Pages, PageTable } from "../kv-cache/pages.js";
 import { AttentionMachine, HEAD_DIM, PAGE_SIZE, PAGES } from "../testing/attention-machine.js";
 import { attention, worstDifference } from "../testing/plain-math.js";
-import type { AttentionSpan, PlanAttention } from "./attention.js";
+import { type AttentionSpan, type PlanAttention, StepInputs } from "./attention.js";
 import { GatherAttention } from "./gather-attention.js";
-import { StepInputs } from "./step-inputs.js";
 
 /** Every way to attend passes every test; a kernel of our own is one more row. */
 const IMPLEMENTATIONS: readonly { readonly implementation: string; readonly plan: PlanAttention }[] = [
@@ -124,4 +122,26 @@ describe.each(IMPLEMENTATIONS)("$implementation", ({ plan }) => {
       );
     });
   });
+});
+
+test("fills what the computation needs, with the bytes as they are at that time, and leaves the rest", async () => {
+  graph.reset();
+  const inputs = new StepInputs(graph);
+  const numbers = Float32Array.of(1, 2, 3);
+  const a = inputs.add(GgmlType.F32, [3], numbers);
+  inputs.add(GgmlType.F32, [3], Float32Array.of(7, 7, 7));
+  const sum = graph.output(graph.add(a, a));
+  graph.allocate();
+  numbers[2] = 5;
+  inputs.fill();
+  await backend.compute(graph);
+  expect([...graph.read(sum, new Float32Array(3))]).toEqual([2, 4, 10]);
+});
+
+test("data of another size than its input is refused", () => {
+  graph.reset();
+  const inputs = new StepInputs(graph);
+  graph.output(graph.add(inputs.add(GgmlType.F32, [3], Float32Array.of(1, 2)), graph.input(GgmlType.F32, [3])));
+  graph.allocate();
+  expect(() => inputs.fill()).toThrow(/12 bytes; 8/);
 });

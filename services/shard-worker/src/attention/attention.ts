@@ -1,9 +1,7 @@
-import type { Graph, Tensor } from "@rhone/ggml";
+import type { GgmlType, Graph, Ne, Tensor } from "@rhone/ggml";
 import type { Heads, ModelConfig } from "@rhone/model";
-import type { PageTable } from "../kv-cache/page-table.js";
-import type { Pages } from "../kv-cache/pages.js";
+import type { Pages, PageTable } from "../kv-cache/pages.js";
 import type { RowOrder } from "./row-order.js";
-import type { StepInputs } from "./step-inputs.js";
 
 /** The rows that one sequence adds in a step: positions [position, position + count). */
 export interface AttentionSpan {
@@ -44,3 +42,27 @@ export type PlanAttention = <Span extends AttentionSpan>(
   spans: readonly Span[],
   options: AttentionOptions,
 ) => StepAttention<Span>;
+
+/** The inputs that a step's graph declares, with the bytes that fill them once the graph has memory. */
+export class StepInputs {
+  readonly #graph: Graph;
+  readonly #contents: [Tensor, ArrayBufferView][] = [];
+
+  constructor(graph: Graph) {
+    this.#graph = graph;
+  }
+
+  /** Declares an input; `data` must not change before `fill`. */
+  add(type: GgmlType, ne: Ne, data: ArrayBufferView): Tensor {
+    const tensor = this.#graph.input(type, ne);
+    this.#contents.push([tensor, data]);
+    return tensor;
+  }
+
+  /** Call after `graph.allocate()`. Inputs that nothing computed needs have no memory, and stay empty. */
+  fill(): void {
+    for (const [tensor, data] of this.#contents) {
+      if (this.#graph.isNeeded(tensor)) this.#graph.setInput(tensor, data);
+    }
+  }
+}

@@ -3,9 +3,7 @@ import { GgmlType, type Graph, rowSize, type Tensor } from "@rhone/ggml";
 import type { Heads } from "@rhone/model";
 import type { PagesShape } from "../kv-cache/pages.js";
 import type { AttentionOptions, AttentionSpan, StepAttention } from "./attention.js";
-import { groupForAttention } from "./attention-groups.js";
-import { gatherKeys, gatherValues } from "./gather-pages.js";
-import { describeGroup, type GroupInputs } from "./group-inputs.js";
+import { describeGroup, type GroupInputs, groupForAttention, type VisiblePages } from "./attention-groups.js";
 import { RowOrder } from "./row-order.js";
 
 /**
@@ -91,4 +89,57 @@ function concatRows(graph: Graph, parts: readonly Tensor[]): Tensor {
   if (second === undefined) return first;
   const half = Math.ceil(parts.length / 2);
   return graph.concat(concatRows(graph, parts.slice(0, half)), concatRows(graph, parts.slice(half)), 1);
+}
+
+/** A layer's K or V, and the part of it to read. */
+interface PagesToGather {
+  readonly cache: Tensor;
+  readonly shape: PagesShape & { readonly headDim: number };
+  readonly visible: VisiblePages;
+}
+
+/**
+ * Visible rows of one layer's K by head: [sequences, nKvHeads, positions, headDim] (ne [headDim, positions, nKvHeads,
+ * sequences]), of the pages' type. Consecutive pages are read in place.
+ */
+function gatherKeys(graph: Graph, from: PagesToGather): Tensor {
+  const { cache, shape, visible } = from;
+  const { type, pageSize } = shape;
+  if (visible.run !== undefined) return headsOf(graph, from, { rows: cache, type, firstRow: visible.run * pageSize });
+  return headsOf(graph, from, { rows: gatherWords(graph, from), type, firstRow: 0 });
+}
+
+/** The same for V, either of the pages' type or converted to f32 while it is gathered. */
+function gatherValues(graph: Graph, from: PagesToGather, as: "stored" | "f32"): Tensor {
+  const { cache, shape, visible } = from;
+  const { type, kvDim, pageSize, pages } = shape;
+  if (as === "stored" || (type === GgmlType.F32 && visible.run !== undefined)) return gatherKeys(graph, from);
+  const whole = graph.reinterpret(cache, type, [kvDim * pageSize, pages]);
+  return headsOf(graph, from, { rows: graph.getRows(whole, visible.ids), type: GgmlType.F32, firstRow: 0 });
+}
+
+/** Copies whole pages as rows of 32-bit words, so that no element is converted. */
+function gatherWords(graph: Graph, { cache, shape, visible }: PagesToGather): Tensor {
+  const { kvDim, type, pageSize, pages } = shape;
+  const words = (rowSize(type, kvDim) * pageSize) / 4;
+  const gathered = graph.getRows(graph.reinterpret(cache, GgmlType.I32, [words, pages]), visible.ids);
+  return graph.reinterpret(gathered, type, [kvDim, visible.sequences * visible.pages * pageSize]);
+}
+
+interface HeadView {
+  /** Rows of kvDim elements of `type`. */
+  readonly rows: Tensor;
+  readonly type: GgmlType;
+  readonly firstRow: number;
+}
+
+/** Views rows of kvDim elements head by head. */
+function headsOf(graph: Graph, { shape, visible }: PagesToGather, { rows, type, firstRow }: HeadView): Tensor {
+  const { kvDim, headDim, pageSize } = shape;
+  const rowBytes = rowSize(type, kvDim);
+  const positions = visible.pages * pageSize;
+  return graph.view4d(rows, [headDim, positions, kvDim / headDim, visible.sequences], {
+    nb: [rowBytes, rowSize(type, headDim), positions * rowBytes],
+    offsetBytes: firstRow * rowBytes,
+  });
 }

@@ -1,5 +1,5 @@
 import { type Backend, GgmlType, Graph } from "@rhone/ggml";
-import { PageTable } from "../kv-cache/page-table.js";
+import { PageTable } from "../kv-cache/pages.js";
 import type { LayerWeights } from "../model/load-weights.js";
 import { type Shard, transformer } from "../model/transformer.js";
 import { planStep, type StepSpan } from "../stage/step-plan.js";

@@ -8,11 +8,9 @@ import {
   TINY_SHAPE,
   writeRandomModel,
 } from "../../../../packages/model/src/testing/random-model.js";
-import type { AttentionSpan } from "../attention/attention.js";
+import { type AttentionSpan, StepInputs } from "../attention/attention.js";
 import { GatherAttention } from "../attention/gather-attention.js";
-import { StepInputs } from "../attention/step-inputs.js";
-import { PageTable } from "../kv-cache/page-table.js";
-import { Pages } from "../kv-cache/pages.js";
+import { Pages, PageTable } from "../kv-cache/pages.js";
 import {
   add,
   attention,

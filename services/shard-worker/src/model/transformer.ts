@@ -1,10 +1,10 @@
 import { RhoneError } from "@rhone/common";
 import type { Graph, Tensor } from "@rhone/ggml";
-import type { ModelConfig } from "@rhone/model";
+import type { Heads, Layer, ModelConfig } from "@rhone/model";
+import type { AttentionSpan, StepAttention } from "../attention/attention.js";
 import type { Pages } from "../kv-cache/pages.js";
-import { GraphLayer, type LayerInputs } from "./layer.js";
 import { linear } from "./linear.js";
-import type { ShardWeights } from "./load-weights.js";
+import type { LayerWeights, ShardWeights } from "./load-weights.js";
 
 export interface Shard {
   readonly config: ModelConfig;
@@ -59,4 +59,87 @@ export function head(graph: Graph, normed: Tensor, { weights }: Shard): Tensor {
 function need(tensor: Tensor | undefined, what: string): Tensor {
   if (tensor === undefined) throw new RhoneError("STAGE_FAILED", `This stage holds no ${what}.`);
   return tensor;
+}
+
+/** What every layer needs of a step. */
+export interface LayerInputs {
+  /** i32 [rows]: absolute positions, for RoPE. */
+  readonly positions: Tensor;
+  readonly attention: StepAttention<AttentionSpan>;
+}
+
+interface GraphLayerOptions {
+  readonly config: ModelConfig;
+  readonly weights: LayerWeights;
+  /** f32 [ropeDim / 2]: divisors of the frequencies, of a model that has them. */
+  readonly ropeFreqs: Tensor | undefined;
+  /** The model's own number of the layer. */
+  readonly index: number;
+  readonly step: LayerInputs;
+  /** i32 [wanted]: the rows to go on with after attention; undefined: all. */
+  readonly keep: Tensor | undefined;
+}
+
+/** A layer as an architecture's block sees it: each operation adds nodes to the step's graph. */
+class GraphLayer implements Layer {
+  readonly #graph: Graph;
+  readonly #options: GraphLayerOptions;
+
+  constructor(graph: Graph, options: GraphLayerOptions) {
+    this.#graph = graph;
+    this.#options = options;
+  }
+
+  norm(x: Tensor, weight: string): Tensor {
+    return this.#graph.mul(this.#graph.rmsNorm(x, this.#options.config.normEps), this.#weight(weight));
+  }
+
+  linear(x: Tensor, weight: string): Tensor {
+    return linear(this.#graph, x, this.#weight(weight));
+  }
+
+  bias(x: Tensor, bias: string): Tensor {
+    const tensor = this.#options.weights.get(bias);
+    return tensor === undefined ? x : this.#graph.add(x, tensor);
+  }
+
+  heads(x: Tensor): Tensor {
+    const { headDim } = this.#options.config;
+    const [width, rows] = x.ne;
+    return this.#graph.reshape3d(x, [headDim, width / headDim, rows]);
+  }
+
+  rope(heads: Tensor): Tensor {
+    const { config, step, ropeFreqs } = this.#options;
+    return this.#graph.ropeExt(heads, step.positions, {
+      mode: config.architecture.ropeMode,
+      dims: config.ropeDim,
+      freqBase: config.ropeTheta,
+      freqScale: config.ropeScaling.kind === "linear" ? 1 / config.ropeScaling.factor : 1,
+      ...(ropeFreqs === undefined ? {} : { freqFactors: ropeFreqs }),
+    });
+  }
+
+  attend({ residual, ...heads }: Heads & { readonly residual: Tensor }): { attended: Tensor; residual: Tensor } {
+    const { step, index, keep } = this.#options;
+    const attended = step.attention.attend(index, heads);
+    if (keep === undefined) return { attended, residual };
+    return { attended: this.#graph.getRows(attended, keep), residual: this.#graph.getRows(residual, keep) };
+  }
+
+  add(a: Tensor, b: Tensor): Tensor {
+    return this.#graph.add(a, b);
+  }
+
+  swiglu(gate: Tensor, up: Tensor): Tensor {
+    return this.#graph.swigluSplit(gate, up);
+  }
+
+  #weight(role: string): Tensor {
+    const { weights, index, config } = this.#options;
+    const tensor = weights.get(role);
+    if (tensor !== undefined) return tensor;
+    const message = `Layer ${index} holds no tensor ${role}, which the block of ${config.architecture.name} asks for.`;
+    throw new RhoneError("STAGE_FAILED", message);
+  }
 }

@@ -1,7 +1,7 @@
 import { type Frame, FrameLink, type Logger, RhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
-import type { RunnableStage } from "../stage/runnable-stage.js";
+import type { RunnableStage } from "../stage/stage.js";
 import type { EpochOrder } from "../wire/read-order.js";
 import { readStep } from "../wire/read-step.js";
 import { writeFailure, writeOutput, writeProbe } from "../wire/write-result.js";

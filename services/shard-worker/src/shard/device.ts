@@ -1,6 +1,6 @@
 import type { rhone } from "@rhone/proto";
 import type { StepTime } from "../calibration/measure-steps.js";
-import type { RunnableStage } from "../stage/runnable-stage.js";
+import type { RunnableStage } from "../stage/stage.js";
 import type { LoadOrder } from "../wire/read-order.js";
 
 export interface LoadRequest {

@@ -2,7 +2,7 @@ import { createLogger, RhoneError, type WorkerMessage } from "@rhone/common";
 import { expect, test, vi } from "vitest";
 import { deferred } from "../../../../packages/common/src/grpc/testing/deferred.js";
 import { createMetrics } from "../metrics.js";
-import type { RunnableStage } from "../stage/runnable-stage.js";
+import type { RunnableStage } from "../stage/stage.js";
 import { ScriptedStage } from "../testing/scripted-stage.js";
 import type { Device, LoadedShard, LoadRequest } from "./device.js";
 import { ShardHolder } from "./shard-holder.js";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { simulatedDraw, simulatedToken } from "@rhone/common";
 import { GgmlType } from "@rhone/ggml";
-import type { RunnableStage } from "../stage/runnable-stage.js";
+import type { RunnableStage } from "../stage/stage.js";
 import type { StepLimits } from "../wire/read-step.js";
 import type { Span, SpanResult, StageOutput, Step } from "../wire/step.js";
 

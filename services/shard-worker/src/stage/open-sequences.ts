@@ -1,4 +1,4 @@
-import { PageTable } from "../kv-cache/page-table.js";
+import { PageTable } from "../kv-cache/pages.js";
 import type { SequenceSampler } from "../sampling/sequence-sampler.js";
 import type { SequenceOpen } from "../wire/step.js";
 

@@ -2,13 +2,23 @@ import { type Backend, type Engine, GgmlType, Graph, rowSize, type Tensor } from
 import { embed, finalNorm, head, type Shard, transformer } from "../model/transformer.js";
 import type { Constraints } from "../sampling/constraints.js";
 import { SequenceSampler } from "../sampling/sequence-sampler.js";
-import type { StepLimits } from "../wire/read-step.js";
+import type { StepContext, StepLimits } from "../wire/read-step.js";
 import type { SequenceOpen, StageOutput, Step } from "../wire/step.js";
 import { computedRows, type LastRows, lastRows, spanResults } from "./last-rows.js";
 import { OpenSequences } from "./open-sequences.js";
 import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
-import type { RunnableStage } from "./runnable-stage.js";
 import { planStep, type StepPlan, type StepSpan } from "./step-plan.js";
+
+/** A loaded shard as its runner sees it. */
+export interface RunnableStage extends StepContext {
+  /** Forgets every sequence: a new epoch begins. */
+  reset(): void;
+  /**
+   * Runs one step that `readStep` has checked against this stage; the runner waits for it before the next.
+   * `activations`: the type that the next stage expects.
+   */
+  run(step: Step, activations: GgmlType): Promise<StageOutput>;
+}
 
 export interface StageOptions {
   readonly engine: Engine;

@@ -1,10 +1,8 @@
 import { GgmlType, type Graph } from "@rhone/ggml";
-import type { AttentionSpan, PlanAttention } from "../attention/attention.js";
+import { type AttentionSpan, type PlanAttention, StepInputs } from "../attention/attention.js";
 import { GatherAttention } from "../attention/gather-attention.js";
 import type { RowOrder } from "../attention/row-order.js";
-import { StepInputs } from "../attention/step-inputs.js";
-import type { LayerInputs } from "../model/layer.js";
-import type { Shard } from "../model/transformer.js";
+import type { LayerInputs, Shard } from "../model/transformer.js";
 import type { Span } from "../wire/step.js";
 
 /** A span of the step with its sequence's page table. */

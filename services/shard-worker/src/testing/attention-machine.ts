@@ -1,9 +1,7 @@
 import { type Backend, GgmlType, type Graph } from "@rhone/ggml";
 import { randomNumbers } from "../../../../packages/model/src/testing/random-model.js";
-import type { AttentionSpan, PlanAttention } from "../attention/attention.js";
-import { StepInputs } from "../attention/step-inputs.js";
-import { PageTable } from "../kv-cache/page-table.js";
-import { Pages } from "../kv-cache/pages.js";
+import { type AttentionSpan, type PlanAttention, StepInputs } from "../attention/attention.js";
+import { Pages, PageTable } from "../kv-cache/pages.js";
 import { attention, type Rows, worstDifference } from "./plain-math.js";
 
 export const PAGE_SIZE = 8;

@@ -1,5 +1,5 @@
 import type { GgmlType } from "@rhone/ggml";
-import type { RunnableStage } from "../stage/runnable-stage.js";
+import type { RunnableStage } from "../stage/stage.js";
 import type { StepLimits } from "../wire/read-step.js";
 import type { StageOutput, Step } from "../wire/step.js";
 

@@ -1,6 +1,6 @@
 import { GgmlType } from "@rhone/ggml";
 import type { rhone } from "@rhone/proto";
-import type { RunnableStage } from "../stage/runnable-stage.js";
+import type { RunnableStage } from "../stage/stage.js";
 import { readStep } from "../wire/read-step.js";
 import type { Sampling, SequenceOpen, Span, StageOutput } from "../wire/step.js";
 
