@@ -10,6 +10,12 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => interrupt.abort(new RhoneError("CANCELLED", "Interrupted.")));
 }
 
+// `rhone logs | head`: when the reader of the output leaves, a running command is interrupted, without a stack trace.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  interrupt.abort(new RhoneError("CANCELLED", "The reader of the output closed it."));
+});
+
 function exitCodeFor(error: unknown): number {
   // Commander has printed its message; help and version "fail" with 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;

@@ -113,7 +113,7 @@ test(`${REQUESTS} fuzzed requests get an answer or a refusal, and leave nothing 
   await cancelBatches();
   await expect
     .poll(leftovers, { timeout: 30_000, interval: 1000 })
-    .toEqual({ pages: 0, running: 0, waiting: 0, requests: 0, batches: 0, drafts: 0 });
+    .toEqual({ pages: 0, running: 0, waiting: 0, requests: 0, batches: 0, unfinished: 0 });
   expect(pidsOf(cluster)).toEqual(pids);
   const after = residentMiB(pids);
   process.stdout.write(`MiB before ${JSON.stringify(before)}, after ${JSON.stringify(after)}\n`);
@@ -139,7 +139,7 @@ async function leftovers() {
     waiting: sequences.waiting,
     requests: gauge("rhone_requests_running"),
     batches: gauge("rhone_batches_running"),
-    drafts: files.filter((name) => name.endsWith(".part")).length,
+    unfinished: files.filter((name) => name.endsWith(".part")).length,
   };
 }
 

@@ -21,14 +21,14 @@ describe.each(STORAGES)("$place", ({ open }) => {
   /** Lines "l0", "l1", …: each asks for a completion, those of `bad` with a temperature that no request may have. */
   async function newBatchOf(uses: BatchUse, count: number, options: Partial<BatchRecord> & { bad?: number[] } = {}) {
     const { bad = [], ...changes } = options;
-    const draft = await uses.files.draft();
+    const unfinished = await uses.files.create();
     for (let index = 0; index < count; index++) {
       const body = { prompt: `p${index}`, temperature: bad.includes(index) ? 9 : 0 };
       const line = { custom_id: `l${index}`, method: "POST", url: "/v1/completions", body };
-      await draft.write(Buffer.from(`${JSON.stringify(line)}\n`));
+      await unfinished.write(Buffer.from(`${JSON.stringify(line)}\n`));
     }
     const about = { filename: "in.jsonl", purpose: "batch", kind: "request", createdAt: 0, expiresAt: null } as const;
-    const { id } = await uses.files.commit(draft, about);
+    const { id } = await uses.files.commit(unfinished, about);
     const batch = testBatch({ inputFileIds: [id], ...changes });
     await uses.batches.create(batch);
     return batch;

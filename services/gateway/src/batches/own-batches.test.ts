@@ -67,7 +67,7 @@ describe("a new batch", () => {
 
   it("of an output file is not made", async () => {
     const uses = await stores();
-    const draft = await uses.files.draft();
+    const unfinished = await uses.files.create();
     const about = {
       filename: "out.jsonl",
       purpose: "batch_output",
@@ -75,7 +75,7 @@ describe("a new batch", () => {
       createdAt: 1,
       expiresAt: null,
     } as const;
-    const { id } = await uses.files.commit(draft, { ...about, owner: "team" });
+    const { id } = await uses.files.commit(unfinished, { ...about, owner: "team" });
     const refused = { code: "INVALID_REQUEST", param: "input_file_id" };
     await expect(newBatch(uses, order([id]))).rejects.toMatchObject(refused);
   });

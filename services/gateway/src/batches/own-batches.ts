@@ -57,10 +57,10 @@ export async function keepRequests(
   owner: string,
 ): Promise<string> {
   if (requests === undefined) return refuseParam("input_files", ": name at least one file, or send requests.");
-  const draft = await files.draft();
-  await draft.write(Buffer.from(requests.map((request) => `${JSON.stringify(request)}\n`).join("")));
+  const unfinished = await files.create();
+  await unfinished.write(Buffer.from(requests.map((request) => `${JSON.stringify(request)}\n`).join("")));
   const about = { filename: "requests.jsonl", purpose: "batch", kind: "request", expiresAt: null, owner } as const;
-  const { id } = await files.commit(draft, { createdAt: Math.floor(Date.now() / 1000), ...about });
+  const { id } = await files.commit(unfinished, { createdAt: Math.floor(Date.now() / 1000), ...about });
   return id;
 }
 

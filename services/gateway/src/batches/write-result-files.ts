@@ -1,6 +1,6 @@
-import type { FileDraft } from "../files/file-draft.js";
 import type { FileStore } from "../files/file-store.js";
 import type { TextLine } from "../files/read-lines.js";
+import type { UnfinishedFile } from "../files/unfinished-file.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
 import type { BatchRecord } from "./batch-record.js";
 import { unrunEntry } from "./line-entry.js";
@@ -21,8 +21,8 @@ export interface ResultSources {
  */
 export async function writeResultFiles(sources: ResultSources): Promise<Pick<BatchRecord, "counts">> {
   const { batch, files } = sources;
-  const output = await files.draft(batch.outputFileId ?? undefined);
-  const errors = await files.draft(batch.errorFileId ?? undefined);
+  const output = await files.create(batch.outputFileId ?? undefined);
+  const errors = await files.create(batch.errorFileId ?? undefined);
   try {
     const done = new Set<number>();
     for await (const { line, ok, entry } of sources.results) {
@@ -40,7 +40,7 @@ export async function writeResultFiles(sources: ResultSources): Promise<Pick<Bat
   return { counts };
 }
 
-async function writeUnrun(errors: FileDraft, done: ReadonlySet<number>, { batch, input }: ResultSources) {
+async function writeUnrun(errors: UnfinishedFile, done: ReadonlySet<number>, { batch, input }: ResultSources) {
   const ending = batch.ending === null || batch.ending === "completed" ? null : batch.ending;
   for await (const { number, text } of input) {
     if (done.has(number)) continue;
@@ -51,19 +51,19 @@ async function writeUnrun(errors: FileDraft, done: ReadonlySet<number>, { batch,
   }
 }
 
-const writeEntry = (draft: FileDraft, entry: unknown): Promise<void> =>
-  draft.write(Buffer.from(`${JSON.stringify(entry)}\n`));
+const writeEntry = (file: UnfinishedFile, entry: unknown): Promise<void> =>
+  file.write(Buffer.from(`${JSON.stringify(entry)}\n`));
 
 interface ResultFile {
   readonly kind: "result" | "error";
   readonly name: string;
 }
 
-async function keep(draft: FileDraft, { kind, name }: ResultFile, { batch, files, nowMs }: ResultSources) {
-  if (draft.bytes === 0) return draft.discard();
+async function keep(file: UnfinishedFile, { kind, name }: ResultFile, { batch, files, nowMs }: ResultSources) {
+  if (file.bytes === 0) return file.discard();
   const createdAt = Math.floor(nowMs / 1000);
   const expiresAt = batch.outputExpiresAfterS === null ? null : createdAt + batch.outputExpiresAfterS;
-  await files.commit(draft, {
+  await files.commit(file, {
     filename: `${batch.id}_${name}.jsonl`,
     purpose: "batch_output",
     kind,

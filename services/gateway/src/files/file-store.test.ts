@@ -18,9 +18,9 @@ describe.each(STORAGES)("files $place", ({ open }) => {
     text: string,
     changes: { readonly id?: string; readonly expiresAt?: number } = {},
   ) {
-    const draft = await files.draft(changes.id);
-    for (const piece of text.match(/.{1,3}/gs) ?? []) await draft.write(Buffer.from(piece));
-    return files.commit(draft, { ...about, expiresAt: changes.expiresAt ?? null });
+    const unfinished = await files.create(changes.id);
+    for (const piece of text.match(/.{1,3}/gs) ?? []) await unfinished.write(Buffer.from(piece));
+    return files.commit(unfinished, { ...about, expiresAt: changes.expiresAt ?? null });
   }
 
   test.each([
@@ -36,12 +36,12 @@ describe.each(STORAGES)("files $place", ({ open }) => {
     expect([bytes, await textOf(await files.read(id))]).toEqual([text.length, text]);
   });
 
-  test("a draft is no file, and one that is discarded leaves nothing", async () => {
+  test("an unfinished file has no record, and one that is discarded leaves nothing", async () => {
     const { storage, files } = await store();
-    const draft = await files.draft();
-    await draft.write(Buffer.from("a"));
-    await expect(files.get(draft.id)).rejects.toMatchObject({ code: "NOT_FOUND" });
-    await draft.discard();
+    const unfinished = await files.create();
+    await unfinished.write(Buffer.from("a"));
+    await expect(files.get(unfinished.id)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await unfinished.discard();
     await expect.poll(() => storage.list("files")).toEqual([]);
   });
 

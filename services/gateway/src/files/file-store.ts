@@ -2,15 +2,15 @@ import { once } from "node:events";
 import { Readable } from "node:stream";
 import { RhoneError } from "@rhone/common";
 import { type ObjectStorage, readRecord } from "../storage/object-storage.js";
-import { FileDraft } from "./file-draft.js";
 import { type FileRecord, fileRecordSchema, isFileId } from "./file-record.js";
+import { UnfinishedFile } from "./unfinished-file.js";
 
 const FOLDER = "files";
 const RECORD = ".json";
-/** A draft this old was abandoned by a process that died. */
+/** An unfinished file this old was abandoned by a process that died. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 
-/** The part of a record that does not follow from the draft. */
+/** The part of a record that does not follow from the bytes. */
 export type FileDescription = Omit<FileRecord, "id" | "content" | "bytes" | "lines">;
 
 /** Uploaded and generated files. A file exists if its record `files/ID.json` does, which names the bytes. */
@@ -22,15 +22,15 @@ export class FileStore {
   }
 
   /** `id`: the file to replace; default: a new one. */
-  draft(id?: string): Promise<FileDraft> {
-    return FileDraft.create(this.#storage, FOLDER, id);
+  create(id?: string): Promise<UnfinishedFile> {
+    return UnfinishedFile.create(this.#storage, FOLDER, id);
   }
 
-  /** Makes the draft the file, in place of an earlier one. */
-  async commit(draft: FileDraft, about: FileDescription): Promise<FileRecord> {
-    const { id, content, bytes, lines } = draft;
+  /** Makes it a file, in place of an earlier one. */
+  async commit(unfinished: UnfinishedFile, about: FileDescription): Promise<FileRecord> {
+    const { id, content, bytes, lines } = unfinished;
     const record = { id, content, ...about, bytes, lines };
-    await draft.finish();
+    await unfinished.finish();
     await this.#storage.put(recordKey(id), JSON.stringify(record));
     return record;
   }
@@ -65,7 +65,7 @@ export class FileStore {
     return idsOf(await this.#storage.list(FOLDER));
   }
 
-  /** Removes expired files, and drafts abandoned by processes that died; keeps files whose records can't be read. */
+  /** Removes expired files and those that a dead process left unfinished; keeps files whose records can't be read. */
   async clean(nowMs: number = Date.now()): Promise<void> {
     const names = await this.#storage.list(FOLDER);
     const contents = new Set<string>();

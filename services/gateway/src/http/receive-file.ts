@@ -2,37 +2,37 @@ import type {} from "@fastify/multipart";
 import { RhoneError } from "@rhone/common";
 import type { FastifyRequest } from "fastify";
 import { expiresAfterSchema } from "../batches/batch-request.js";
-import type { FileDraft } from "../files/file-draft.js";
 import type { FileDescription, FileStore } from "../files/file-store.js";
+import type { UnfinishedFile } from "../files/unfinished-file.js";
 import { refuseParam } from "../request-error.js";
 import { parseRequest } from "../requests/request-fields.js";
 
 export interface ReceivedFile {
-  readonly draft: FileDraft;
+  readonly unfinished: UnfinishedFile;
   readonly filename: string;
   /** The form's other fields, which may come before or after the file. */
   readonly fields: Readonly<Record<string, string>>;
 }
 
 /**
- * Reads a multipart form with one file and writes the file to the storage as it arrives. The caller owns the draft.
- * Throws BODY_TOO_LARGE beyond `mostBytes`, UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is broken or
- * has no file.
+ * Reads a multipart form with one file and writes the file to the storage as it arrives. The caller commits or
+ * discards it. Throws BODY_TOO_LARGE beyond `mostBytes`, UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is
+ * broken or has no file.
  */
 export async function receiveFile(request: FastifyRequest, files: FileStore, mostBytes: number): Promise<ReceivedFile> {
   const fields: Record<string, string> = {};
-  let received: { readonly draft: FileDraft; readonly filename: string } | undefined;
+  let received: { readonly unfinished: UnfinishedFile; readonly filename: string } | undefined;
   try {
     const limits = { fileSize: mostBytes, files: 1, fields: 32, fieldSize: 4096 };
     for await (const part of request.parts({ limits })) {
       if (part.type === "field") fields[part.fieldname] = String(part.value);
       else {
-        received = { draft: await files.draft(), filename: part.filename };
-        for await (const bytes of part.file) await received.draft.write(bytes as Buffer);
+        received = { unfinished: await files.create(), filename: part.filename };
+        for await (const bytes of part.file) await received.unfinished.write(bytes as Buffer);
       }
     }
   } catch (error) {
-    await received?.draft.discard();
+    await received?.unfinished.discard();
     throw explain(error, mostBytes);
   }
   if (received === undefined) return refuseParam("file", ": the form has no file.");
@@ -53,7 +53,7 @@ function explain(error: unknown, mostBytes: number): unknown {
 }
 
 /** The record of an upload. Throws INVALID_REQUEST for a purpose other than batch or a bad expiry time. */
-export function describeUpload({ filename, fields }: Omit<ReceivedFile, "draft">, owner: string): FileDescription {
+export function describeUpload({ filename, fields }: Omit<ReceivedFile, "unfinished">, owner: string): FileDescription {
   const { purpose } = fields;
   if (purpose !== "batch") {
     return refuseParam("purpose", `: must be "batch"${purpose === undefined ? "" : `, not "${purpose}"`}.`);

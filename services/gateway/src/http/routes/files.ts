@@ -27,9 +27,9 @@ export function files(app: FastifyInstance, { files: store, batches, fileLimitBy
     scope.post("/v1/files", async (request) => {
       const received = await receiveFile(request, store, fileLimitBytes);
       try {
-        return toFileObject(await store.commit(received.draft, describeUpload(received, request.caller.owner)));
+        return toFileObject(await store.commit(received.unfinished, describeUpload(received, request.caller.owner)));
       } catch (error) {
-        await received.draft.discard().catch(() => {});
+        await received.unfinished.discard().catch(() => {});
         throw error;
       }
     });

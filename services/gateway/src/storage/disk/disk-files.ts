@@ -9,14 +9,14 @@ export const unfinishedPath = (path: string): string => `${path}.${randomUUID()}
 
 /** Replaces a file atomically: after a crash it has the old text or the new one, whole. Throws DISK_FULL. */
 export async function replaceFile(path: string, text: string): Promise<void> {
-  const draft = unfinishedPath(path);
-  const handle = await open(draft, "wx", 0o600);
+  const unfinished = unfinishedPath(path);
+  const handle = await open(unfinished, "wx", 0o600);
   try {
     await handle.writeFile(text);
     await handle.datasync();
-    await rename(draft, path);
+    await rename(unfinished, path);
   } catch (error) {
-    await rm(draft, { force: true });
+    await rm(unfinished, { force: true });
     explainFullDisk(error);
   } finally {
     await handle.close();

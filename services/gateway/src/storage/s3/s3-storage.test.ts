@@ -98,14 +98,14 @@ test("a segment of a log that may have been written is written again under anoth
 test("what a dead process left of its uploads is removed after a day", async () => {
   const { s3, storage } = await inBucket();
   const files = new FileStore(storage);
-  const draft = await files.draft();
-  await draft.write(Buffer.alloc(20 * MiB));
+  const unfinished = await files.create();
+  await unfinished.write(Buffer.alloc(20 * MiB));
   await expect.poll(() => s3.uploads.size).toBe(1);
   await files.clean();
   expect(s3.uploads.size).toBe(1);
   await files.clean(Date.now() + 25 * 3600_000);
   expect(s3.uploads.size).toBe(0);
-  await draft.discard();
+  await unfinished.discard();
 });
 
 describe("at the start", () => {

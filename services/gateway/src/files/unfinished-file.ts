@@ -5,9 +5,9 @@ import { newFileId } from "./file-record.js";
 const NEWLINE = 10;
 
 /** A file that is being written. It does not exist for readers until the store commits it. */
-export class FileDraft {
+export class UnfinishedFile {
   readonly id: string;
-  /** The name of the bytes, unique to this draft, so that two drafts of one file never mix. */
+  /** Names the bytes, once per writer, so that two writers of one file never mix. */
   readonly content: string;
   readonly #upload: ObjectUpload;
   #bytes = 0;
@@ -20,9 +20,9 @@ export class FileDraft {
     this.#upload = upload;
   }
 
-  static async create(storage: ObjectStorage, folder: string, id = newFileId()): Promise<FileDraft> {
+  static async create(storage: ObjectStorage, folder: string, id = newFileId()): Promise<UnfinishedFile> {
     const content = `${id}-${randomBytes(6).toString("hex")}`;
-    return new FileDraft(id, content, await storage.upload(`${folder}/${content}`));
+    return new UnfinishedFile(id, content, await storage.upload(`${folder}/${content}`));
   }
 
   get bytes(): number {
