@@ -2,9 +2,9 @@ import { RhoneError } from "@rhone/common";
 import type { z } from "zod";
 
 /**
- * Reads a record that a gateway left in Redis or in the storage, perhaps one of another release while gateways are upgraded one by one.
- * Schemas of such records have a `version`. `what` names the record. Throws RECORD_UNREADABLE for JSON that `schema`
- * refuses.
+ * Reads a record that a gateway left in Redis or in the storage, perhaps one of another release while gateways are
+ * upgraded one by one. Schemas of such records have a `version`. `what` names the record. Throws RECORD_UNREADABLE for
+ * JSON that `schema` refuses.
  */
 export function readStored<S extends z.ZodType>(schema: S, text: string, what: string): z.output<S> {
   const parsed = schema.safeParse(parseJson(text));
