@@ -48,7 +48,7 @@ test("of claims at the same time one wins", async () => {
 test("a cluster that is still starting says so to the next one", async () => {
   const dataDir = await freshDataDir();
   await ClusterClaim.take(dataDir, about, noLeftovers);
-  const message = expect.stringMatching(/already starting \(process \d+\)\. Stop it with `rhone down`/);
+  const message = expect.stringMatching(/already starting \(process \d+\)\. Stop it with: rhone down/);
   await expect(ClusterClaim.take(dataDir, about, noLeftovers)).rejects.toMatchObject({ message });
 });
 

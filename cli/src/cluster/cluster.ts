@@ -61,9 +61,8 @@ export class Cluster {
     const workers = Array.from({ length: plan.workers }, (_, index) => () => {
       return workerSpec(this.#environment, { index, coordinator: grpc });
     });
-    const gatewayOnly = [(previous: Addresses | undefined) => gatewaySpec(this.#environment, previous)];
     const [[gateway]] = await Promise.all([
-      this.#start("gateway", gatewayOnly),
+      this.#start("gateway", [(previous) => gatewaySpec(this.#environment, previous)]),
       this.#start("workers", workers),
       watchPipeline({ operations: ops, workers: plan.workers, report, signal }),
     ]);

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { askGateway, authorization, gatewayFailure } from "./ask-gateway.js";
+import { askGateway, authorization, fetchStatus, gatewayFailure } from "./ask-gateway.js";
 import { serve } from "./testing/serve.js";
+
+const { signal } = new AbortController();
 
 describe("gatewayFailure", () => {
   const body = (code: string | null) => JSON.stringify({ error: { message: "Too much.", code } });
@@ -25,8 +27,6 @@ describe("gatewayFailure", () => {
 });
 
 describe("askGateway", () => {
-  const { signal } = new AbortController();
-
   it("sends the key with the other headers, and none without a key", async () => {
     const { url, requests } = await serve(() => {});
     await askGateway(`${url}/a`, { signal, apiKey: "k", headers: { "x-trace": "1" } });
@@ -47,5 +47,26 @@ describe("askGateway", () => {
     const interrupt = new AbortController();
     const { url } = await serve(() => interrupt.abort(new Error("enough")));
     await expect(askGateway(url, { signal: interrupt.signal })).rejects.toThrow("enough");
+  });
+});
+
+describe("fetchStatus", () => {
+  it("returns the coordinators that a gateway sees", async () => {
+    const { url, requests } = await serve((_, response) => response.end('{"coordinators":[]}'));
+    expect(await fetchStatus(url, signal)).toEqual({ coordinators: [] });
+    expect(requests[0]?.path).toBe("/status");
+  });
+
+  it("throws the error of a gateway that keeps its status to itself", async () => {
+    const { url } = await serve((_, response) => {
+      response.writeHead(404).end('{"error":{"message":"There is no /status here.","code":"not_found"}}');
+    });
+    await expect(fetchStatus(url, signal)).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("refuses a gateway of another version", async () => {
+    const { url } = await serve((_, response) => response.end('{"coordinators":[{"version":2}]}'));
+    const message = expect.stringMatching(`The gateway at ${url} sent a status of another version`);
+    await expect(fetchStatus(url, signal)).rejects.toMatchObject({ code: "RECORD_UNREADABLE", message });
   });
 });

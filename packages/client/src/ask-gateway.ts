@@ -1,4 +1,4 @@
-import { isErrorCode, RhoneError } from "@rhone/common";
+import { type ClusterStatus, checkClusterStatus, isErrorCode, RhoneError } from "@rhone/common";
 import { z } from "zod";
 
 const failureSchema = z.object({ error: z.object({ message: z.string(), code: z.string().nullish() }) });
@@ -36,6 +36,24 @@ export interface GatewayInit extends RequestInit {
   readonly signal: AbortSignal;
   /** Needed by Node's `fetch` for a body that is a stream. */
   readonly duplex?: "half";
+}
+
+export interface GatewayStatus {
+  readonly coordinators: readonly ClusterStatus[];
+}
+
+const answerSchema = z.looseObject({ coordinators: z.array(z.unknown()) });
+
+/**
+ * GET /status of a gateway at http://host:port. Throws NOT_RUNNING when no gateway answers, and RECORD_UNREADABLE when
+ * it is of another version.
+ */
+export async function fetchStatus(url: string, signal: AbortSignal): Promise<GatewayStatus> {
+  const response = await askGateway(`${url}/status`, { signal });
+  if (!response.ok) throw gatewayFailure(await response.text(), response.status);
+  const answer = answerSchema.parse(await response.json());
+  const coordinators = answer.coordinators.map((status) => checkClusterStatus(status, `The gateway at ${url}`));
+  return { ...answer, coordinators };
 }
 
 /** The header that carries an API key; none without a key. */

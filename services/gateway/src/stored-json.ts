@@ -2,9 +2,9 @@ import { RhoneError } from "@rhone/common";
 import type { z } from "zod";
 
 /**
- * Reads a record that a gateway left in Redis, perhaps one of another release while gateways are upgraded one by one.
- * Schemas of such records have a `version`. `what` names the record. Throws RECORD_UNREADABLE for JSON that `schema`
- * refuses.
+ * Reads a record that a gateway left in Redis or in the storage, perhaps one of another release while gateways are
+ * upgraded one by one. Schemas of such records have a `version`. `what` names the record. Throws RECORD_UNREADABLE for
+ * JSON that `schema` refuses.
  */
 export function readStored<S extends z.ZodType>(schema: S, text: string, what: string): z.output<S> {
   const parsed = schema.safeParse(parseJson(text));
@@ -19,7 +19,8 @@ export function readStored<S extends z.ZodType>(schema: S, text: string, what: s
   );
 }
 
-function parseJson(text: string): unknown {
+/** undefined for text that is not JSON. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

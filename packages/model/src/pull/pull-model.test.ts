@@ -224,3 +224,11 @@ describe("the second source", () => {
     await expect(run()).rejects.toMatchObject({ code: "MODEL_NOT_FOUND" });
   });
 });
+
+test("a models folder that can't be created is refused before the server is asked", async () => {
+  const modelsDir = join(import.meta.filename, "models");
+  const { server, run } = await pull([serve(content)], { modelsDir });
+  const message = expect.stringContaining(`The models folder ${modelsDir} can't be created (ENOTDIR`);
+  await expect(run()).rejects.toMatchObject({ code: "INVALID_CONFIG", message });
+  expect(server.requests).toEqual([]);
+});

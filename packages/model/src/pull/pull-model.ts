@@ -12,13 +12,16 @@ const PUBLIC_ENDPOINT = "https://huggingface.co";
 /**
  * Downloads an entry's file into the models folder, unless it is there, and returns its path. The final name appears
  * only when the file is complete and its checksum right; an interrupted pull is resumed by the next one. Throws
- * DOWNLOAD_FAILED, CHECKSUM_MISMATCH, DISK_FULL, MODEL_NOT_FOUND (the server does not have the file), CANCELLED, and
- * ALREADY_RUNNING when another process pulls the same file.
+ * DOWNLOAD_FAILED, CHECKSUM_MISMATCH, DISK_FULL, MODEL_NOT_FOUND (the server does not have the file), CANCELLED,
+ * INVALID_CONFIG when the folder can't be created, and ALREADY_RUNNING when another process pulls the same file.
  */
 export async function pullModel(entry: CatalogueEntry, options: PullOptions): Promise<string> {
   const path = modelPath(entry, options.modelsDir);
   if (entry.source.kind === "embedded" || (await isComplete(path, entry))) return path;
-  await makeFolder(options.modelsDir);
+  await makeFolder(options.modelsDir).catch((cause: Error) => {
+    const problem = `The models folder ${options.modelsDir} can't be created (${cause.message})`;
+    throw new RhoneError("INVALID_CONFIG", `${problem}. Choose another data directory.`, { cause });
+  });
   return withPullLock(path, async () => {
     if (!(await isComplete(path, entry))) await fetchFile(entry, path, options);
     return path;

@@ -1,53 +1,64 @@
+import type { Parsed } from "@rhone/common";
+import { z } from "zod";
+
 /** The endpoints that the lines of a batch may call. */
 export const BATCH_ENDPOINT_PATHS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings"] as const;
 
 export type BatchEndpoint = (typeof BATCH_ENDPOINT_PATHS)[number];
 
 /** Why a line cannot be run. One such line fails the whole batch. */
-export interface BatchLineProblem {
-  readonly code: string;
-  readonly message: string;
-  readonly param: string | null;
+const lineProblemSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  param: z.string().nullable(),
   /** From 1; null when the problem is the file's. */
-  readonly line: number | null;
-}
+  line: z.number().nullable(),
+});
+export type BatchLineProblem = Parsed<typeof lineProblemSchema>;
 
-export type BatchEnding = "completed" | "expired" | "cancelled";
-export type BatchStatus = "validating" | "in_progress" | "finalizing" | "failed" | BatchEnding;
+const ENDINGS = ["completed", "expired", "cancelled"] as const;
+export type BatchEnding = (typeof ENDINGS)[number];
 
-export interface BatchUsage {
-  readonly promptTokens: number;
-  readonly cachedTokens: number;
-  readonly completionTokens: number;
-}
+const statusSchema = z.enum(["validating", "in_progress", "finalizing", "failed", ...ENDINGS]);
+export type BatchStatus = z.output<typeof statusSchema>;
+
+export const batchUsageSchema = z.object({
+  promptTokens: z.number(),
+  cachedTokens: z.number(),
+  completionTokens: z.number(),
+});
+export type BatchUsage = Parsed<typeof batchUsageSchema>;
 
 /** A batch as it is stored. Only the gateway that holds its lease changes it. Times are Unix seconds. */
-export interface BatchRecord {
-  readonly id: string;
+export const batchRecordSchema = z.object({
+  /** Absent = 1, the only version so far. A new optional field keeps the version, a change of meaning raises it. */
+  version: z.literal(1).exactOptional(),
+  id: z.string(),
   /** The name of the API key that owns it; absent or "" where no keys were required. */
-  readonly owner?: string;
+  owner: z.string().exactOptional(),
   /** The format of its lines: OpenAI's have a method and a URL, Mistral's only a body. */
-  readonly format: "openai" | "mistral";
-  readonly endpoint: BatchEndpoint;
+  format: z.enum(["openai", "mistral"]),
+  endpoint: z.enum(BATCH_ENDPOINT_PATHS),
   /** The model of its lines; Mistral's jobs may name it once for all of them. */
-  readonly model: string | null;
-  readonly inputFileIds: readonly string[];
-  readonly completionWindow: string;
-  readonly metadata: Readonly<Record<string, string>> | null;
+  model: z.string().nullable(),
+  inputFileIds: z.array(z.string()),
+  completionWindow: z.string(),
+  metadata: z.record(z.string(), z.string()).nullable(),
   /** Seconds that its output and error files are kept; null: until they are deleted. */
-  readonly outputExpiresAfterS: number | null;
-  readonly status: BatchStatus;
+  outputExpiresAfterS: z.number().nullable(),
+  status: statusSchema,
   /** The status after finalizing. */
-  readonly ending: BatchEnding | null;
-  readonly problems: readonly BatchLineProblem[];
-  readonly counts: { readonly total: number; readonly completed: number; readonly failed: number };
-  readonly usage: BatchUsage;
-  readonly outputFileId: string | null;
-  readonly errorFileId: string | null;
-  readonly createdAt: number;
-  readonly expiresAt: number;
-  readonly reachedAt: Readonly<Partial<Record<BatchStatus, number>>>;
-}
+  ending: z.enum(ENDINGS).nullable(),
+  problems: z.array(lineProblemSchema),
+  counts: z.object({ total: z.number(), completed: z.number(), failed: z.number() }),
+  usage: batchUsageSchema,
+  outputFileId: z.string().nullable(),
+  errorFileId: z.string().nullable(),
+  createdAt: z.number(),
+  expiresAt: z.number(),
+  reachedAt: z.partialRecord(statusSchema, z.number()),
+});
+export type BatchRecord = Parsed<typeof batchRecordSchema>;
 
 export const NO_USAGE: BatchUsage = { promptTokens: 0, cachedTokens: 0, completionTokens: 0 };
 

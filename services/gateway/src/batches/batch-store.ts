@@ -1,6 +1,7 @@
 import { RhoneError } from "@rhone/common";
-import { type ObjectStorage, readJson, type StoragePace, timedId } from "../storage/object-storage.js";
-import { type BatchRecord, isOver } from "./batch-record.js";
+import { z } from "zod";
+import { type ObjectStorage, readRecord, type StoragePace, timedId } from "../storage/object-storage.js";
+import { type BatchRecord, batchRecordSchema, isOver } from "./batch-record.js";
 import { type LineResult, ResultLog, readResults } from "./result-log.js";
 
 const BATCHES = "batches";
@@ -50,7 +51,7 @@ export class BatchStore {
     if (isOver(record)) await this.forgetOpen(record.id);
   }
 
-  /** Throws NOT_FOUND. */
+  /** Throws NOT_FOUND and RECORD_UNREADABLE. */
   async get(id: string): Promise<BatchRecord> {
     const record = isBatchId(id) ? await this.#find(id) : null;
     if (record === null) throw new RhoneError("NOT_FOUND", `There is no batch ${id}.`);
@@ -85,7 +86,7 @@ export class BatchStore {
 
   /** When cancellation was requested, in Unix seconds. */
   cancelledAt(id: string): Promise<number | null> {
-    return readJson<number>(this.#storage, keyOf(id, "cancel"));
+    return readRecord(this.#storage, keyOf(id, "cancel"), z.number());
   }
 
   /** A log for the results of this owner only. */
@@ -115,7 +116,9 @@ export class BatchStore {
   }
 
   async #find(id: string): Promise<BatchRecord | null> {
-    const end = await readJson<BatchRecord>(this.#storage, keyOf(id, "end.json"));
-    return end ?? readJson<BatchRecord>(this.#storage, keyOf(id, "batch.json"));
+    // Loose: fields that a later version added stay in the record when this one saves it.
+    const schema = batchRecordSchema.loose();
+    const end = await readRecord(this.#storage, keyOf(id, "end.json"), schema);
+    return end ?? readRecord(this.#storage, keyOf(id, "batch.json"), schema);
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { FileStore } from "../files/file-store.js";
 import { testBatch } from "../testing/test-batch.js";
 import { STORAGES } from "../testing/test-storages.js";
+import { NO_USAGE } from "./batch-record.js";
 import { BatchStore } from "./batch-store.js";
 import {
   type BatchOrder,
@@ -13,6 +14,7 @@ import {
   readOutputs,
   refuseUsed,
 } from "./own-batches.js";
+import { readResults, summarizeResults } from "./result-log.js";
 
 const [{ open }] = STORAGES;
 
@@ -175,3 +177,56 @@ it("a file is kept while a batch reads it", async () => {
   await batches.save({ ...batch, status: "failed" });
   await expect(refuseUsed(batches, "file-1")).resolves.toBeUndefined();
 });
+
+describe("a batch of another version", () => {
+  async function another() {
+    const storage = await open();
+    onTestFinished(() => storage.close());
+    const batches = new BatchStore(storage);
+    const batch = testBatch({ inputFileIds: ["file-1"] });
+    await batches.create(batch);
+    const key = `batches/${batch.id}/batch.json`;
+    const put = (changes: object) => storage.put(key, JSON.stringify({ ...batch, ...changes }));
+    return { batches, batch, put, stored: async () => JSON.parse(String(await storage.get(key))) };
+  }
+  const unreadable = {
+    code: "RECORD_UNREADABLE",
+    message: expect.stringContaining("batch.json was written by another"),
+  };
+
+  it("is a named error wherever it is read, and stays as it is", async () => {
+    const { batches, batch, put, stored } = await another();
+    await put({ version: 2 });
+    await expect(batches.get(batch.id)).rejects.toMatchObject(unreadable);
+    await expect(ownBatches(batches, { owner: "", after: undefined, most: 1 })).rejects.toMatchObject(unreadable);
+    await expect(cancelBatch(batches, batch.id, "")).rejects.toMatchObject(unreadable);
+    expect(await stored()).toEqual({ ...batch, version: 2 });
+    expect(await batches.openIds()).toEqual([batch.id]);
+  });
+
+  it("keeps the files that it may read", async () => {
+    const { batches, put } = await another();
+    await put({ version: 2 });
+    await expect(refuseUsed(batches, "file-1")).rejects.toMatchObject(unreadable);
+  });
+
+  it("keeps a field that a later release of the same version added", async () => {
+    const { batches, batch, put, stored } = await another();
+    await put({ version: 1, priority: 5 });
+    await batches.save(await batches.get(batch.id));
+    expect(await stored()).toEqual({ ...batch, version: 1, priority: 5 });
+  });
+
+  it("has results that are a named error; lines that a crash cut short are passed over", async () => {
+    const result = { line: 1, ok: true, usage: NO_USAGE, entry: {} };
+    const lines = (...texts: readonly string[]) =>
+      summarizeResults(readResults(of(of(Buffer.from(texts.map((text) => `${text}\n`).join(""))))));
+    expect(await lines(JSON.stringify(result), '{"line":2,"o')).toMatchObject({ completed: 1, lines: new Set([1]) });
+    const refused = lines(JSON.stringify({ ...result, version: 2 }));
+    await expect(refused).rejects.toMatchObject({ code: "RECORD_UNREADABLE" });
+  });
+});
+
+async function* of<T>(value: T): AsyncGenerator<T> {
+  yield value;
+}

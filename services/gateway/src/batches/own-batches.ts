@@ -123,10 +123,10 @@ export async function readOutputs(files: FileStore, id: string | null, mostBytes
   return outputs;
 }
 
-/** Throws INVALID_REQUEST while a batch that is not over reads the file. */
+/** Throws INVALID_REQUEST while a batch that is not over reads the file, RECORD_UNREADABLE when one may. */
 export async function refuseUsed(store: BatchStore, fileId: string): Promise<void> {
   for (const id of await store.openIds()) {
-    const batch = await store.get(id).catch(() => null);
+    const [batch] = await store.getAll([id]);
     if (batch?.inputFileIds.includes(fileId) !== true) continue;
     throw new RequestError(
       "INVALID_REQUEST",

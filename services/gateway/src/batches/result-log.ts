@@ -1,17 +1,22 @@
+import { z } from "zod";
 import { readLines } from "../files/read-lines.js";
 import type { LineLog } from "../storage/object-storage.js";
-import { addUsage, type BatchUsage, NO_USAGE } from "./batch-record.js";
+import { parseJson, readStored } from "../stored-json.js";
+import { addUsage, type BatchUsage, batchUsageSchema, NO_USAGE } from "./batch-record.js";
 
 /** The result of one line. */
-export interface LineResult {
+const lineResultSchema = z.object({
+  /** Absent = 1, the only version so far. */
+  version: z.literal(1).exactOptional(),
   /** Its number in the input, from 1. */
-  readonly line: number;
+  line: z.number(),
   /** true: the entry goes to the output file; false: to the error file. */
-  readonly ok: boolean;
-  readonly usage: BatchUsage;
+  ok: z.boolean(),
+  usage: batchUsageSchema,
   /** The line of that file. */
-  readonly entry: unknown;
-}
+  entry: z.unknown(),
+});
+export type LineResult = Readonly<z.output<typeof lineResultSchema>>;
 
 /**
  * Results in order of arrival, one JSON line each. Each owner of a batch writes a log of its own, so that an owner that
@@ -38,7 +43,10 @@ export class ResultLog {
   }
 }
 
-/** The first result of each line. Lines of a log that a crash cut short are passed over. */
+/**
+ * The first result of each line. Lines of a log that a crash cut short are passed over. Throws RECORD_UNREADABLE for a
+ * result of another version, which must not be generated again.
+ */
 export async function* readResults(logs: AsyncIterable<AsyncIterable<Buffer>>): AsyncGenerator<LineResult> {
   const seen = new Set<number>();
   for await (const log of logs) {
@@ -69,10 +77,7 @@ export async function summarizeResults(results: AsyncIterable<LineResult>): Prom
   return { lines, completed, failed: lines.size - completed, usage };
 }
 
+/** null for a line that a crash cut short, which is not JSON. */
 function parseResult(text: string): LineResult | null {
-  try {
-    return JSON.parse(text) as LineResult;
-  } catch {
-    return null;
-  }
+  return parseJson(text) !== undefined ? readStored(lineResultSchema, text, "A result of the batch") : null;
 }

@@ -1,23 +1,28 @@
+import type { Parsed } from "@rhone/common";
+import { z } from "zod";
 import { timedId } from "../storage/object-storage.js";
 
 export const FILE_PURPOSES = ["batch", "batch_output"] as const;
 
 /** Everything about a stored file except its bytes. Times are Unix seconds. */
-export interface FileRecord {
-  readonly id: string;
+export const fileRecordSchema = z.object({
+  /** Absent = 1, the only version so far. A new optional field keeps the version, a change of meaning raises it. */
+  version: z.literal(1).exactOptional(),
+  id: z.string(),
   /** The name of the object that holds the bytes. */
-  readonly content: string;
-  readonly filename: string;
-  readonly purpose: (typeof FILE_PURPOSES)[number];
-  readonly kind: "request" | "result" | "error";
-  readonly bytes: number;
-  readonly lines: number;
-  readonly createdAt: number;
+  content: z.string(),
+  filename: z.string(),
+  purpose: z.enum(FILE_PURPOSES),
+  kind: z.enum(["request", "result", "error"]),
+  bytes: z.number(),
+  lines: z.number(),
+  createdAt: z.number(),
   /** null: kept until it is deleted. */
-  readonly expiresAt: number | null;
+  expiresAt: z.number().nullable(),
   /** The name of the API key that owns it; absent or "" where no keys were required. */
-  readonly owner?: string;
-}
+  owner: z.string().exactOptional(),
+});
+export type FileRecord = Parsed<typeof fileRecordSchema>;
 
 export const newFileId = (): string => `file-${timedId()}`;
 

@@ -94,4 +94,19 @@ describe.each(STORAGES)("files $place", ({ open }) => {
     await files.clean(Date.now() + 25 * HOUR_MS);
     expect(await storage.list("files")).toEqual([]);
   });
+
+  test("a record of another version is a named error, and its file survives deletion and cleaning", async () => {
+    const { storage, files } = await store();
+    const { id, content } = await put(files, "a", { expiresAt: 5 });
+    const expired = await put(files, "b", { expiresAt: 5 });
+    const record = (await storage.get(`files/${id}.json`))?.toString() ?? "";
+    await storage.put(`files/${id}.json`, record.replace("{", '{"version":2,'));
+    const message = expect.stringContaining(`files/${id}.json was written by another version`);
+    for (const refused of [files.get(id), files.read(id), files.delete(id)]) {
+      await expect(refused).rejects.toMatchObject({ code: "RECORD_UNREADABLE", message });
+    }
+    await files.clean(Date.now() + 25 * HOUR_MS);
+    expect((await storage.list("files")).toSorted()).toEqual([content, `${id}.json`].toSorted());
+    expect(await files.ids()).not.toContain(expired.id);
+  });
 });

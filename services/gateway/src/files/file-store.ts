@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { Readable } from "node:stream";
 import { RhoneError } from "@rhone/common";
-import { type ObjectStorage, readJson } from "../storage/object-storage.js";
-import { type FileRecord, isFileId } from "./file-record.js";
+import { type ObjectStorage, readRecord } from "../storage/object-storage.js";
+import { type FileRecord, fileRecordSchema, isFileId } from "./file-record.js";
 import { UnfinishedFile } from "./unfinished-file.js";
 
 const FOLDER = "files";
@@ -35,7 +35,7 @@ export class FileStore {
     return record;
   }
 
-  /** Throws NOT_FOUND, also for an expired file. */
+  /** Throws NOT_FOUND, also for an expired file, and RECORD_UNREADABLE. */
   async get(id: string): Promise<FileRecord> {
     const record = isFileId(id) ? await this.#record(id) : null;
     if (record === null || isExpired(record)) throw new RhoneError("NOT_FOUND", `There is no file ${id}.`);
@@ -65,13 +65,14 @@ export class FileStore {
     return idsOf(await this.#storage.list(FOLDER));
   }
 
-  /** Removes expired files, and unfinished ones abandoned by processes that died. */
+  /** Removes expired files and those that a dead process left unfinished; keeps files whose records can't be read. */
   async clean(nowMs: number = Date.now()): Promise<void> {
     const names = await this.#storage.list(FOLDER);
     const contents = new Set<string>();
     for (const id of idsOf(names)) {
-      const record = await this.#record(id);
-      if (record !== null && isExpired(record, nowMs)) await this.#remove(record);
+      const record = await this.#record(id).catch(ifUnreadable);
+      if (record === undefined) for (const name of names.filter((each) => each.startsWith(id))) contents.add(name);
+      else if (record !== null && isExpired(record, nowMs)) await this.#remove(record);
       else if (record !== null) contents.add(record.content);
     }
     await this.#storage.removeUnfinished(FOLDER, nowMs - ABANDONED_MS);
@@ -83,7 +84,7 @@ export class FileStore {
   }
 
   #record(id: string): Promise<FileRecord | null> {
-    return readJson<FileRecord>(this.#storage, recordKey(id));
+    return readRecord(this.#storage, recordKey(id), fileRecordSchema.loose());
   }
 
   async #remove({ id, content }: FileRecord): Promise<void> {
@@ -97,6 +98,10 @@ const recordKey = (id: string): string => `${FOLDER}/${id}${RECORD}`;
 function idsOf(names: readonly string[]): readonly string[] {
   const ids = names.filter((name) => name.endsWith(RECORD)).map((name) => name.slice(0, -RECORD.length));
   return ids.filter(isFileId).sort().reverse();
+}
+
+function ifUnreadable(error: unknown): undefined {
+  if (!(error instanceof RhoneError) || error.code !== "RECORD_UNREADABLE") throw error;
 }
 
 const isExpired = ({ expiresAt }: FileRecord, nowMs: number = Date.now()): boolean =>

@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Readable } from "node:stream";
+import type { z } from "zod";
+import { readStored } from "../stored-json.js";
 
 /**
  * Stores files and batches as named objects, each replaced atomically. Keys are paths of one or more names joined by
@@ -53,10 +55,14 @@ export interface StoragePace {
   readonly saveMs: number;
 }
 
-/** The JSON value of an object; null when there is no such object. */
-export async function readJson<T>(storage: Pick<ObjectStorage, "get">, key: string): Promise<T | null> {
+/** The record in an object; null when there is no such object. Throws RECORD_UNREADABLE when `schema` refuses it. */
+export async function readRecord<S extends z.ZodType>(
+  storage: Pick<ObjectStorage, "get">,
+  key: string,
+  schema: S,
+): Promise<z.output<S> | null> {
   const bytes = await storage.get(key);
-  return bytes === null ? null : (JSON.parse(bytes.toString("utf8")) as T);
+  return bytes === null ? null : readStored(schema, bytes.toString("utf8"), `The record ${key}`);
 }
 
 /** 24 hexadecimal digits that sort by age: 12 of the time in milliseconds, 12 random. */
