@@ -28,7 +28,7 @@ test("wrong JSON gets a clear error", async () => {
   const response = await fetch(`${cluster.url}/v1/chat/completions`, { method: "POST", headers, body: '{"mess' });
   expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({
-    error: { code: "invalid_json", message: expect.stringMatching(/not JSON/) },
+    error: { code: "invalid_json", message: expect.stringMatching(/not valid JSON/) },
   });
 });
 
