@@ -76,9 +76,34 @@ export const ordinalAfter = ({ ordinal, joins = 1 }: GenerationEvent): number =>
 /** The message that announces events to a gateway. */
 export const encodeEvents = (events: readonly GenerationEvent[]): string => JSON.stringify(events);
 
-/** Reads an announcement. Throws when it is no list of events of a known version. Checking costs 0.2 µs per event. */
-export const decodeEvents = (message: string): readonly GenerationEvent[] =>
-  generationEventsSchema.parse(JSON.parse(message));
+/**
+ * Whether an event has the fields of nearly every event and no others: some tokens, their text, and nothing special.
+ * The schema would give it back as it is, for 5 % of a gateway's processor time.
+ */
+function isPlain(value: unknown): value is GenerationEvent {
+  if (typeof value !== "object" || value === null) return false;
+  for (const [field, content] of Object.entries(value)) if (PLAIN[field]?.(content) !== true) return false;
+  return REQUIRED.every((field) => field in value);
+}
+
+const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isText = (value: unknown): boolean => typeof value === "string";
+const REQUIRED = ["requestId", "ordinal", "tokens", "text"] as const;
+const PLAIN: Readonly<Record<string, (value: unknown) => boolean>> = {
+  requestId: isText,
+  ordinal: isCount,
+  joins: (value) => isCount(value) && value !== 0,
+  tokens: (value) => Array.isArray(value) && value.every(isCount),
+  text: isText,
+};
+
+const readEvent = (value: unknown): GenerationEvent => (isPlain(value) ? value : generationEventSchema.parse(value));
+
+/** Reads an announcement. Throws when it is no list of events of a known version. */
+export function decodeEvents(message: string): readonly GenerationEvent[] {
+  const events: unknown = JSON.parse(message);
+  return Array.isArray(events) ? events.map(readEvent) : generationEventsSchema.parse(events);
+}
 
 /** Reads an entry of a token log. Throws when it is no event of a known version. */
-export const decodeEvent = (entry: string): GenerationEvent => generationEventSchema.parse(JSON.parse(entry));
+export const decodeEvent = (entry: string): GenerationEvent => readEvent(JSON.parse(entry));

@@ -69,12 +69,13 @@ function readSpan(message: rhone.v1.Span.$Properties, i: number, limits: StepLim
     topTargets: message.topTargets ?? 0,
     pool: message.pool ?? false,
   };
-  checkSpan(span, (name) => `step.spans[${i}].${name}`, limits);
+  checkSpan(span, i, limits);
   return span;
 }
 
-/** `field` names a field in full; called only to refuse, so that the 32 spans of a decode step cost no strings. */
-function checkSpan(span: Span, field: (name: string) => string, limits: StepLimits): void {
+/** Fields are named only to refuse them, so that the 32 spans of a decode step cost no strings. */
+function checkSpan(span: Span, i: number, limits: StepLimits): void {
+  const field = (name: string): string => `step.spans[${i}].${name}`;
   const { position, count, pages, drafts, targets, topTargets, firstPage } = span;
   if (count === 0) refuse(field("count"), "is 0; a span has at least one row");
   if (drafts >= count) refuse(field("drafts"), `is ${drafts}; only ${count - 1} of ${count} rows can follow a draw`);
@@ -133,12 +134,13 @@ function checkPages(
 ): void {
   const seen = new Set<number>();
   spans.forEach(({ sequence, position, count, pages }, i) => {
-    const field = `step.spans[${i}]`;
-    const held = pagesOf(sequence) ?? refuse(`${field}.sequence`, `is ${sequence}, which is not open`);
-    if (seen.has(sequence)) refuse(`${field}.sequence`, `is ${sequence}, which has a span in this step already`);
+    const held = pagesOf(sequence) ?? refuse(`step.spans[${i}].sequence`, `is ${sequence}, which is not open`);
+    if (seen.has(sequence))
+      refuse(`step.spans[${i}].sequence`, `is ${sequence}, which has a span in this step already`);
     seen.add(sequence);
-    const [total, needed] = [held + pages.length, Math.ceil((position + count) / pageSize)];
+    const total = held + pages.length;
+    const needed = Math.ceil((position + count) / pageSize);
     if (total < needed)
-      refuse(`${field}.pages`, `bring sequence ${sequence} to ${total} pages; its rows need ${needed}`);
+      refuse(`step.spans[${i}].pages`, `bring sequence ${sequence} to ${total} pages; its rows need ${needed}`);
   });
 }
