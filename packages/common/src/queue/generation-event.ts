@@ -77,25 +77,26 @@ export const ordinalAfter = ({ ordinal, joins = 1 }: GenerationEvent): number =>
 export const encodeEvents = (events: readonly GenerationEvent[]): string => JSON.stringify(events);
 
 /**
- * Whether an event has the fields of nearly every event and no others: some tokens, their text, and nothing special.
- * The schema would give it back as it is, for 5 % of a gateway's processor time.
+ * Whether a parsed value has the fields of nearly every event and no others: some tokens, their text, and nothing
+ * special. The schema would give it back as it is, for 5 % of a gateway's processor time.
  */
 function isPlain(value: unknown): value is GenerationEvent {
   if (typeof value !== "object" || value === null) return false;
-  for (const [field, content] of Object.entries(value)) if (PLAIN[field]?.(content) !== true) return false;
-  return REQUIRED.every((field) => field in value);
+  const { requestId, ordinal, joins, tokens, text } = value as Partial<GenerationEvent>;
+  let others = joins === undefined ? -4 : -5;
+  for (const _ in value) others++;
+  return (
+    others === 0 &&
+    typeof requestId === "string" &&
+    typeof text === "string" &&
+    isCount(ordinal) &&
+    (joins === undefined || (isCount(joins) && joins !== 0)) &&
+    Array.isArray(tokens) &&
+    tokens.every(isCount)
+  );
 }
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-const isText = (value: unknown): boolean => typeof value === "string";
-const REQUIRED = ["requestId", "ordinal", "tokens", "text"] as const;
-const PLAIN: Readonly<Record<string, (value: unknown) => boolean>> = {
-  requestId: isText,
-  ordinal: isCount,
-  joins: (value) => isCount(value) && value !== 0,
-  tokens: (value) => Array.isArray(value) && value.every(isCount),
-  text: isText,
-};
 
 const readEvent = (value: unknown): GenerationEvent => (isPlain(value) ? value : generationEventSchema.parse(value));
 
