@@ -102,8 +102,8 @@ export class StageRunner {
   async #take(frame: Frame, arrivedAt: number): Promise<void> {
     const epoch = this.#epoch;
     if (epoch === null || frame.epoch !== epoch.order.epoch || frame.pipeline !== epoch.order.pipeline) return;
-    const { stepBody: step, ...head } = frame;
-    if (step != null) await this.#run(epoch, { head, step, arrivedAt });
+    const head = { pipeline: frame.pipeline, epoch: frame.epoch, step: frame.step ?? 0 };
+    if (frame.stepBody != null) await this.#run(epoch, { head, step: frame.stepBody, arrivedAt });
     else if (frame.probe == null) epoch.next.send(frame);
     else epoch.next.send({ ...head, ...writeProbe(frame.probe, this.#options.worker) });
   }

@@ -73,19 +73,24 @@ function readSpan(message: rhone.v1.Span.$Properties, i: number, limits: StepLim
   return span;
 }
 
-/** Fields are named only to refuse them, so that the 32 spans of a decode step cost no strings. */
+/** Fields are named only to refuse them, so that the 32 spans of a decode step cost neither strings nor closures. */
 function checkSpan(span: Span, i: number, limits: StepLimits): void {
-  const field = (name: string): string => `step.spans[${i}].${name}`;
   const { position, count, pages, drafts, targets, topTargets, firstPage } = span;
-  if (count === 0) refuse(field("count"), "is 0; a span has at least one row");
-  if (drafts >= count) refuse(field("drafts"), `is ${drafts}; only ${count - 1} of ${count} rows can follow a draw`);
-  for (const id of pages) if (id >= limits.pages) page(id, field(`pages[${pages.indexOf(id)}]`), limits);
-  if (targets.length > count) refuse(field("targets"), `has ${targets.length} tokens for ${count} rows`);
-  if (targets.length > 0) checkTokens(targets, field("targets"), limits.vocabSize);
-  if (topTargets > 0) inRange(topTargets, field("top_targets"), { least: 0, most: limits.vocabSize });
+  if (count === 0) refuse(fieldOf(i, "count"), "is 0; a span has at least one row");
+  if (drafts >= count) {
+    refuse(fieldOf(i, "drafts"), `is ${drafts}; only ${count - 1} of ${count} rows can follow a draw`);
+  }
+  for (const id of pages) if (id >= limits.pages) page(id, fieldOf(i, `pages[${pages.indexOf(id)}]`), limits);
+  if (targets.length > count) refuse(fieldOf(i, "targets"), `has ${targets.length} tokens for ${count} rows`);
+  if (targets.length > 0) checkTokens(targets, fieldOf(i, "targets"), limits.vocabSize);
+  if (topTargets > 0) inRange(topTargets, fieldOf(i, "top_targets"), { least: 0, most: limits.vocabSize });
   const visible = Math.floor(firstVisiblePosition(position, limits.slidingWindow) / limits.pageSize);
-  if (firstPage > visible) refuse(field("first_page"), `is ${firstPage}; position ${position} sees page ${visible}`);
+  if (firstPage > visible) {
+    refuse(fieldOf(i, "first_page"), `is ${firstPage}; position ${position} sees page ${visible}`);
+  }
 }
+
+const fieldOf = (span: number, name: string): string => `step.spans[${span}].${name}`;
 
 function page(id: number, field: string, { pages }: StepLimits): number {
   return id < pages ? id : refuse(field, `is page ${id}; this shard has ${pages}, from 0 to ${pages - 1}`);
@@ -133,14 +138,14 @@ function checkPages(
   { pageSize }: StepLimits,
 ): void {
   const seen = new Set<number>();
-  spans.forEach(({ sequence, position, count, pages }, i) => {
-    const held = pagesOf(sequence) ?? refuse(`step.spans[${i}].sequence`, `is ${sequence}, which is not open`);
-    if (seen.has(sequence))
-      refuse(`step.spans[${i}].sequence`, `is ${sequence}, which has a span in this step already`);
+  for (const [i, { sequence, position, count, pages }] of spans.entries()) {
+    const held = pagesOf(sequence) ?? refuse(fieldOf(i, "sequence"), `is ${sequence}, which is not open`);
+    if (seen.has(sequence)) refuse(fieldOf(i, "sequence"), `is ${sequence}, which has a span in this step already`);
     seen.add(sequence);
     const total = held + pages.length;
     const needed = Math.ceil((position + count) / pageSize);
-    if (total < needed)
-      refuse(`step.spans[${i}].pages`, `bring sequence ${sequence} to ${total} pages; its rows need ${needed}`);
-  });
+    if (total < needed) {
+      refuse(fieldOf(i, "pages"), `bring sequence ${sequence} to ${total} pages; its rows need ${needed}`);
+    }
+  }
 }

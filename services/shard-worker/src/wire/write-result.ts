@@ -37,7 +37,7 @@ function writeSpan({ sequence, tokens, scores, pooled }: SpanResult): rhone.v1.S
     sequence,
     tokens: tokens.map(writeScore),
     scores: scores.map(writeScore),
-    ...(pooled !== null && { pooled: new Uint8Array(pooled.buffer, pooled.byteOffset, pooled.byteLength) }),
+    pooled: pooled && new Uint8Array(pooled.buffer, pooled.byteOffset, pooled.byteLength),
   };
 }
 
