@@ -48,7 +48,8 @@ const TINY: PresetConfig = {
 
 /**
  * Shapes of well-known models, and small ones for tests: the rows of `tiny` divide into the blocks of every
- * quantization, `tiny-32k` and `tiny-131k` have the vocabulary sizes of Mistral's models, `tiny-tied` ties its embeddings.
+ * quantization, `tiny-32k` and `tiny-131k` have the vocabulary sizes of Mistral's models, `tiny-tied` ties its
+ * embeddings.
  */
 const PRESETS: Readonly<Record<string, PresetConfig>> = {
   "mistral-7b": MISTRAL_7B_V01,
