@@ -24,7 +24,10 @@ export class Constraints {
    * process for about as long as a step. Throws STAGE_FAILED when the grammar does not compile, which the gateway has
    * tried before, or does not allow the generated tokens.
    */
-  async open({ sequence, constraint, generated }: SequenceOpen): Promise<TokenMatcher | null> {
+  async open(
+    { sequence, constraint, generated }: SequenceOpen,
+    _signal?: AbortSignal,
+  ): Promise<TokenMatcher | null> {
     if (constraint === null) return null;
     this.#grammars ??= new GrammarEngine(this.#readVocabulary());
     const matcher = await this.#grammars.match(constraint).catch((cause: unknown) => {
