@@ -7,3 +7,5 @@ export type { TokenMatcher } from "./engine/token-matcher.js";
 export type { JsonSchema } from "./schema/json-schema.js";
 export { jsonSchemaGrammar } from "./schema/json-schema-grammar.js";
 export { anyOfGrammars, behindSpace, choiceGrammar, FREE_TEXT, regexTextGrammar } from "./text-grammars.js";
+export { DEFAULT_GRAMMAR_LIMITS, type GrammarLimits } from "./threads/grammar-limits.js";
+export { GrammarThreads } from "./threads/grammar-threads.js";
