@@ -4,12 +4,12 @@ import type { rhone } from "@rhone/proto";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createMetrics } from "../metrics.js";
+import { MOST_LOSSES } from "../scheduler/scheduler.js";
 import { fakeJob } from "../testing/fake-job.js";
 import { FakePipe } from "../testing/fake-pipe.js";
 import { MemoryLog } from "../testing/memory-log.js";
 import { type NextToken, nextToken, repetitiveToken, runAlone, VOCABULARY } from "../testing/next-token.js";
 import { PieceTable } from "../text/piece-table.js";
-import { MOST_LOSSES } from "../scheduler/scheduler.js";
 import { Engine } from "./engine.js";
 
 const CONTEXT = 64;

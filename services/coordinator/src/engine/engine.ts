@@ -106,8 +106,8 @@ export class Engine {
   }
 
   /**
-   * The pipeline is lost. Sequences keep their tokens and wait for the next one, at most `recoveryTimeoutMs`; those with
-   * which pipelines are lost again and again are ended.
+   * The pipeline is lost. Sequences keep their tokens and wait for the next one, at most `recoveryTimeoutMs`; those
+   * with which pipelines are lost again and again are ended.
    */
   detach(reason: RhoneError): void {
     if (this.#link === null) return;
@@ -129,8 +129,8 @@ export class Engine {
     const sequence = this.#scheduler.opened(wireId);
     const run = sequence && this.#runs.of(sequence);
     if (sequence === undefined || run === undefined) return;
-    if (error !== null) return this.#end(run, failure(error.code, error.message));
-    this.#scheduler.prepared(sequence);
+    if (error === null) this.#scheduler.prepared(sequence);
+    else this.#end(run, failure(error.code, error.message));
     this.#pumpSoon();
   }
 

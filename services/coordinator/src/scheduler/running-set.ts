@@ -6,8 +6,8 @@ import { PrefillQueue } from "./queues.js";
 import type { Sequence } from "./sequence.js";
 
 /**
- * The small integers that name sequences on the wire, from their opening to their close. None is used twice in an epoch,
- * so that what the last stage says of a sequence that was closed meanwhile is about no other.
+ * The small integers that name sequences on the wire, from their opening to their close. None is used twice in an
+ * epoch, so that what the last stage says of a sequence that was closed meanwhile is about no other.
  */
 export class WireIds {
   readonly #open = new Map<Sequence, number>();

@@ -109,8 +109,8 @@ export class Scheduler {
   }
 
   /**
-   * The pipeline is lost with all its pages: running sequences wait again, with the tokens they have. Returns those that
-   * must end, because MOST_LOSSES pipelines were lost when they began.
+   * The pipeline is lost with all its pages: running sequences wait again, with the tokens they have. Returns those
+   * that must end, because MOST_LOSSES pipelines were lost when they began.
    */
   suspend(): readonly Sequence[] {
     this.#earlierEvictions = this.evictions;

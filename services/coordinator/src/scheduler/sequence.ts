@@ -2,8 +2,8 @@ import type { GenerationJob } from "@rhone/common";
 
 /**
  * waiting: holds no pages. prefilling: its known tokens are being computed. decoding: every known token is computed or
- * in flight, or only the last one is missing, which waits for the sequence's grammar. ended: the scheduler has forgotten
- * it.
+ * in flight, or only the last one is missing, which waits for the sequence's grammar. ended: the scheduler has
+ * forgotten it.
  */
 export type Phase = "waiting" | "prefilling" | "decoding" | "ended";
 

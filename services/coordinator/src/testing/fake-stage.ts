@@ -85,7 +85,8 @@ export class FakeStage {
     return { spans: results };
   }
 
-  #openSequence({ sequence: id = 0, constraint }: rhone.v1.SequenceOpen.$Properties): void {
+  #openSequence({ sequence, constraint }: rhone.v1.SequenceOpen.$Properties): void {
+    const id = sequence ?? 0;
     assert(!this.#open.has(id), `sequence ${id} opened twice`);
     if (constraint != null) this.#preparing.add(id);
     this.#open.set(id, { uid: ++this.#uids, table: [], start: -1, end: 0 });

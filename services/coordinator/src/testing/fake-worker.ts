@@ -144,7 +144,7 @@ export class FakeWorker {
       this.#options.onStep?.(stepBody);
       const result = stage.run(stepBody);
       this.#steps++;
-      if (this.#shape?.heads) this.#prepareAll(frame, stage);
+      this.#prepareAll(frame, stage);
       this.#pass(this.#shape?.heads ? { pipeline, epoch, step, result } : frame);
     } catch (error) {
       const failure = {
@@ -161,7 +161,7 @@ export class FakeWorker {
     const { refuses: error = null } = this.#options;
     for (const sequence of stage.preparing) {
       stage.prepare(sequence);
-      this.#pass({ pipeline, epoch, ready: { sequence, error } });
+      if (this.#shape?.heads) this.#pass({ pipeline, epoch, ready: { sequence, error } });
     }
   }
 

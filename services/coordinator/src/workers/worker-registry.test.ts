@@ -78,7 +78,7 @@ describe("WorkerRegistry", () => {
     rude.say({ heartbeat: {} });
     vi.advanceTimersByTime(5000);
     expect(other.errors).toEqual([
-      expect.stringMatching(/^Worker w speaks wire protocol 99, this coordinator 2; run the same release of both\.$/),
+      expect.stringMatching(/^Worker w speaks wire protocol 99, this coordinator 3; run the same release of both\.$/),
     ]);
     expect(rude.errors).toEqual([expect.stringMatching(/must be Hello/)]);
     expect(silent.errors).toEqual([expect.stringMatching(/No Hello came within 5 s/)]);

@@ -71,7 +71,12 @@ describe("NullStage", () => {
     const ready: SequenceReady[] = [];
     const last = stage(true, true);
     last.reset((one) => ready.push(one));
-    await runMessage(last, { opens: [{ sequence: 1, sampling: GREEDY, constraint }, { sequence: 2, sampling: GREEDY }] });
+    await runMessage(last, {
+      opens: [
+        { sequence: 1, sampling: GREEDY, constraint },
+        { sequence: 2, sampling: GREEDY },
+      ],
+    });
     expect(ready).toEqual([{ sequence: 1, error: null }]);
   });
 

@@ -110,7 +110,10 @@ describe("a draw that fails", () => {
       return { token: 1, logprob: null, top: [] };
     },
   });
-  const spans = [span({ sequence: 5, position: 20, count: 3, sample: true, drafts: 2 }), span({ sequence: 6, sample: true })];
+  const spans = [
+    span({ sequence: 5, position: 20, count: 3, sample: true, drafts: 2 }),
+    span({ sequence: 6, sample: true }),
+  ];
   const rows = lastRows(spans, Int32Array.of(9, 1, 1, 9));
 
   it("ends its own span with the error behind the tokens before it, and no other", () => {

@@ -39,7 +39,9 @@ export class OpenSequences {
     this.#onReady = onReady;
   }
 
-  /** Opens all or, when a sampler cannot be made, none. Grammars are prepared later. Throws what `Samplers.open` throws. */
+  /**
+   * Opens all or, when a sampler cannot be made, none. Grammars are prepared later. Throws what `Samplers.open` throws.
+   */
   open(opens: readonly SequenceOpen[]): void {
     const opened: [SequenceOpen, OpenSequence][] = [];
     try {

@@ -116,8 +116,7 @@ describe("readStep", () => {
   });
 
   it("lets a sequence draw in the step that opens it when it has no grammar", () => {
-    const [decode, prompt] = VALID.spans;
-    const message = { ...VALID, opens: [{ ...OPEN, constraint: null }], spans: [decode, { ...prompt, sample: true }] };
+    const message = { ...VALID, opens: [{ ...OPEN, constraint: null }], spans: [DECODE, { ...PROMPT, sample: true }] };
     expect(read(message).spans[1]?.sample).toBe(true);
   });
 

@@ -48,14 +48,20 @@ test("results carry what was asked for and nothing else", () => {
   expect(first?.pooled).toHaveLength(0);
   expect(second?.scores).toMatchObject([{ token: 6, logprob: -0.5, topTokens: [6, 7], topLogprobs: [-0.5, -2] }]);
   expect(new Float32Array(Uint8Array.from(second?.pooled ?? []).buffer)).toEqual(Float32Array.of(1.5, -2));
-  expect([first?.error, second?.error]).toEqual([null, expect.objectContaining({ code: "STAGE_FAILED", message: "no" })]);
+  expect([first?.error, second?.error]).toEqual([
+    null,
+    expect.objectContaining({ code: "STAGE_FAILED", message: "no" }),
+  ]);
   expect(result?.timings).toHaveLength(2);
 });
 
 test("a sequence is ready, or has an error", () => {
   const onWire = (error: RhoneError | null) => Frame.decode(Frame.encode(writeReady({ sequence: 4, error })).finish());
   expect(onWire(null).ready).toMatchObject({ sequence: 4, error: null });
-  expect(onWire(new RhoneError("GGML_FAILED", "no")).ready?.error).toMatchObject({ code: "GGML_FAILED", message: "no" });
+  expect(onWire(new RhoneError("GGML_FAILED", "no")).ready?.error).toMatchObject({
+    code: "GGML_FAILED",
+    message: "no",
+  });
 });
 
 test("activations of a type that the wire does not know are a broken invariant", () => {
