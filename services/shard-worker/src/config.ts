@@ -10,6 +10,7 @@ import {
   type Settings,
   simulationSchema,
 } from "@rhone/common";
+import { DEFAULT_GRAMMAR_LIMITS } from "@rhone/grammar";
 import { z } from "zod";
 
 const text = z.string().min(1);
@@ -58,6 +59,26 @@ export const shardWorkerSettings = {
     env: "RHONE_MODELS_DIR",
     schema: text.optional(),
     doc: "Folder of the model files, for machines where the coordinator's path does not exist.",
+  },
+  grammarCompileMs: {
+    env: "RHONE_GRAMMAR_COMPILE_MS",
+    schema: count(1).max(60_000).default(DEFAULT_GRAMMAR_LIMITS.compileMs),
+    doc: "Longest time for compiling a sequence's grammar on the last stage, in milliseconds.",
+  },
+  grammarMaskMs: {
+    env: "RHONE_GRAMMAR_MASK_MS",
+    schema: count(1).max(10_000).default(DEFAULT_GRAMMAR_LIMITS.maskMs),
+    doc: "Longest time for telling which tokens a grammar allows next, in milliseconds; a step may wait for it.",
+  },
+  grammarMemory: {
+    env: "RHONE_GRAMMAR_MEMORY",
+    schema: count(32 * 2 ** 20).default(DEFAULT_GRAMMAR_LIMITS.memoryBytes),
+    doc: "Most bytes of the grammar engine for one grammar, the vocabulary included.",
+  },
+  grammarThreads: {
+    env: "RHONE_GRAMMAR_THREADS",
+    schema: count(1).max(1024).default(DEFAULT_GRAMMAR_LIMITS.threads),
+    doc: "Most grammars that sequences use at a time, each in a thread; sequences with further ones wait.",
   },
   simulate: {
     env: "RHONE_SIMULATE",

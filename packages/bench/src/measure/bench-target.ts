@@ -2,6 +2,7 @@ import { Agent } from "node:http";
 import { fetchStatus } from "@rhone/client";
 import { type ClusterStatus, RhoneError } from "@rhone/common";
 import { CpuClock } from "../figures/cpu-clock.js";
+import { processName, processTree } from "../figures/process-tree.js";
 import { type ClusterSamples, PrometheusSamples } from "../figures/prometheus-samples.js";
 import type { Prompts } from "../load/prompts.js";
 import { type Load, runStreams } from "../load/run-streams.js";
@@ -23,16 +24,18 @@ export class BenchTarget {
   /** null for a cluster whose processes are unknown. */
   readonly cpuClock: CpuClock | null;
   readonly connection: Connection;
+  readonly #roots: readonly number[];
   /** null where this machine can't reach the operations servers: there are no figures of the stages then. */
   readonly #metricsUrls: MetricsUrls | null;
 
   private constructor(
-    target: Pick<BenchTarget, "url" | "status" | "cpuClock" | "connection">,
+    target: Pick<BenchTarget, "url" | "status" | "connection"> & { readonly roots: readonly number[] | null },
     urls: MetricsUrls | null,
   ) {
     this.url = target.url;
+    this.#roots = target.roots ?? [];
     this.status = target.status;
-    this.cpuClock = target.cpuClock;
+    this.cpuClock = target.roots === null ? null : new CpuClock(target.roots);
     this.connection = target.connection;
     this.#metricsUrls = urls;
   }
@@ -56,8 +59,7 @@ export class BenchTarget {
     );
     // Connections are kept open, so that a measurement does not begin with handshakes.
     const connection = { agent: new Agent({ keepAlive: true }), url, model: status.model.name, apiKey, signal };
-    const cpuClock = roots === null ? null : new CpuClock(roots);
-    return new BenchTarget({ url, status, cpuClock, connection }, seesInside ? urls : null);
+    return new BenchTarget({ url, status, roots, connection }, seesInside ? urls : null);
   }
 
   /** Sends streams to this cluster; see runStreams. */
@@ -80,6 +82,12 @@ export class BenchTarget {
   /** All /metrics pages of coordinators and workers at this moment; null when they are out of reach. */
   async scrape(): Promise<ClusterSamples | null> {
     return this.#metricsUrls === null ? null : scrapeAll(this.#metricsUrls, this.connection.signal);
+  }
+
+  /** The cluster's processes on this machine, the bench left out; empty where they are unknown. */
+  processes(): readonly { readonly pid: number; readonly name: string }[] {
+    const tree = this.#roots.length === 0 ? null : processTree(this.#roots);
+    return (tree ?? []).filter(({ pid }) => pid !== process.pid).map(({ pid }) => ({ pid, name: processName(pid) }));
   }
 
   close(): void {

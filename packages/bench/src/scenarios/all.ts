@@ -1,5 +1,6 @@
 import type { Scenario } from "../scenario.js";
 import { batch } from "./batch.js";
+import { heldUp } from "./held-up.js";
 import { mixed } from "./mixed.js";
 import { overhead } from "./overhead.js";
 import { prefix } from "./prefix.js";
@@ -9,4 +10,14 @@ import { sweep } from "./sweep.js";
 import { slidingWindow } from "./window.js";
 
 /** Every scenario of `rhone bench`, in the order of its help. */
-export const SCENARIOS: readonly Scenario[] = [sweep, mixed, batch, prefix, slidingWindow, speculate, overhead, scale];
+export const SCENARIOS: readonly Scenario[] = [
+  sweep,
+  mixed,
+  batch,
+  prefix,
+  slidingWindow,
+  speculate,
+  overhead,
+  scale,
+  heldUp,
+];

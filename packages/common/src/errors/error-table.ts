@@ -33,6 +33,7 @@ export const ERROR_TABLE = {
   INVALID_JSON: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
   CONTEXT_LENGTH_EXCEEDED: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
   CHAT_TEMPLATE_FAILED: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
+  GRAMMAR_TOO_COSTLY: row("invalid_request_error", 400, grpcStatus.INVALID_ARGUMENT),
   INVALID_API_KEY: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
   RATE_LIMIT_EXCEEDED: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),
   IDEMPOTENCY_KEY_IN_USE: retryable(row("invalid_request_error", 409, grpcStatus.ABORTED)),
@@ -71,6 +72,7 @@ export const ERROR_TABLE = {
   // The cluster.
   KV_FULL: retryable(row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED)),
   QUEUE_FULL: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),
+  GRAMMARS_BUSY: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   NO_PIPELINE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   LOADING_MODEL: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   NOT_ENOUGH_MEMORY: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED),

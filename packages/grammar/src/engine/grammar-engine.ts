@@ -1,8 +1,9 @@
 import { RhoneError } from "@rhone/common";
 import { shortestText } from "../ebnf/shortest-text.js";
-import { ClosingTokens } from "./closing-tokens.js";
+import { ClosingTokens, type TokenSet } from "./closing-tokens.js";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
-import { type StartedGrammar, TokenMatcher } from "./token-matcher.js";
+import { LocalPosition } from "./local-position.js";
+import { TokenMatcher } from "./token-matcher.js";
 import { type CompiledGrammar, type GrammarCompiler, loadXGrammar, type XGrammar } from "./xgrammar.js";
 
 export interface MatcherOptions {
@@ -20,8 +21,8 @@ interface Compiled {
   readonly shortest: number;
 }
 
-/** Compiled grammars that are kept; each takes a few MiB for 32,000 tokens. */
-const KEPT = 32;
+/** Compiled grammars that are kept; each takes a few MiB for 32,000 tokens. A thread has one, or two for calls. */
+const KEPT = 2;
 
 /** Compiles grammars for one vocabulary and keeps those used last. */
 export class GrammarEngine {
@@ -36,20 +37,23 @@ export class GrammarEngine {
   }
 
   /**
-   * A matcher at the beginning of a text. Throws INVALID_REQUEST for a grammar that the engine does not accept; check
-   * it with GrammarChecker first.
+   * A matcher at the beginning of a text. Throws INVALID_REQUEST for a grammar that the engine does not accept.
    */
   async match({ grammar, trigger = null, otherwise = null }: MatcherOptions): Promise<TokenMatcher> {
-    const first = await this.#start(grammar);
-    const other = otherwise === null ? undefined : await this.#start(otherwise);
+    const first = await this.start(grammar);
+    const other = otherwise === null ? undefined : await this.start(otherwise);
     const [vocabulary, closing] = [this.#vocabulary, this.#closing];
     return new TokenMatcher({ grammar: first, otherwise: other, vocabulary, closing, trigger });
   }
 
-  async #start(grammar: string): Promise<StartedGrammar> {
-    const { library } = await this.#load();
+  /**
+   * The beginning of a text. `words`: where the position writes the allowed tokens, i32 [size / 32]. Throws as `match`.
+   */
+  async start(grammar: string, words?: TokenSet): Promise<LocalPosition> {
+    const { library } = await this.load();
     const { compiled, shortest } = await this.#compile(grammar);
-    return { matcher: await library.GrammarMatcher.createGrammarMatcher(compiled), shortest };
+    const matcher = await library.GrammarMatcher.createGrammarMatcher(compiled);
+    return new LocalPosition({ matcher, shortest, size: this.#vocabulary.size, ...(words !== undefined && { words }) });
   }
 
   async #compile(grammar: string): Promise<Compiled> {
@@ -59,7 +63,7 @@ export class GrammarEngine {
       this.#compiled.set(grammar, known);
       return known;
     }
-    const { compiler } = await this.#load();
+    const { compiler } = await this.load();
     const compiled = await compiler.compileGrammar(grammar).catch((cause: unknown) => {
       // An instance that aborted can't be used again; running sequences keep their matchers.
       this.#loaded = undefined;
@@ -79,7 +83,8 @@ export class GrammarEngine {
     this.#compiled.delete(grammar);
   }
 
-  #load() {
+  /** Loads the library and the vocabulary, unless that is done. */
+  load() {
     this.#loaded ??= open(this.#vocabulary);
     return this.#loaded;
   }

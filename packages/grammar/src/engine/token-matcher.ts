@@ -1,28 +1,12 @@
-import { RhoneError } from "@rhone/common";
 import { addToken, type ClosingTokens, isFilled, JsonDepth, type TokenSet } from "./closing-tokens.js";
+import type { GrammarPosition } from "./grammar-position.js";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
-import type { GrammarMatcher } from "./xgrammar.js";
-
-/**
- * The handle inside the library's matcher. The matcher's own `getNextTokenBitmask` is async, but a step draws its
- * tokens at once.
- */
-interface MatcherHandle {
-  /** A vector of 32-bit words in the library's memory; the caller deletes it. */
-  GetNextTokenBitmask(size: number): { size(): number; get(index: number): number; delete(): void };
-}
-
-/** A grammar with its position in a text. */
-export interface StartedGrammar {
-  readonly matcher: GrammarMatcher;
-  /** Bytes of the grammar's shortest text. */
-  readonly shortest: number;
-}
 
 export interface TokenMatcherOptions {
-  readonly grammar: StartedGrammar;
+  /** Both grammars are owned by the matcher. */
+  readonly grammar: GrammarPosition;
   /** For texts that do not begin with the trigger; undefined leaves them free. */
-  readonly otherwise: StartedGrammar | undefined;
+  readonly otherwise: GrammarPosition | undefined;
   readonly vocabulary: GrammarVocabulary;
   readonly closing: ClosingTokens;
   readonly trigger: number | null;
@@ -44,14 +28,14 @@ type State = "waiting" | "on" | "off" | "ended";
 /** Enforces a grammar on one text, token by token. Owns memory of the engine until `close`. */
 export class TokenMatcher {
   readonly #options: TokenMatcherOptions;
-  readonly #words: TokenSet;
   readonly #open = new JsonDepth();
-  #grammar: StartedGrammar;
+  readonly #held: Set<GrammarPosition>;
+  #grammar: GrammarPosition;
   #state: State;
 
   constructor(options: TokenMatcherOptions) {
     this.#options = options;
-    this.#words = new Int32Array(Math.ceil(options.vocabulary.size / 32));
+    this.#held = new Set([options.grammar, ...(options.otherwise === undefined ? [] : [options.otherwise])]);
     this.#grammar = options.otherwise ?? options.grammar;
     this.#state = options.trigger === null ? "on" : "waiting";
   }
@@ -60,7 +44,7 @@ export class TokenMatcher {
    * Sets the logits of tokens that the grammar does not allow next to -Infinity; only end tokens stay once the text is
    * complete or can't be continued. `banned` tokens are masked too, unless nothing else is left. When `remaining`
    * tokens are about as many as a complete text still needs, only those that lead to its end stay. logits: f32 [size],
-   * changed in place.
+   * changed in place. Throws what the grammar's `allowed` throws.
    */
   mask(logits: Float32Array, banned: readonly number[] = [], remaining = Number.POSITIVE_INFINITY): void {
     if (this.#isFree()) {
@@ -77,25 +61,40 @@ export class TokenMatcher {
     }
   }
 
-  /** Advances by a token. Throws STAGE_FAILED when the grammar does not allow it. */
+  /** Advances by a token. Throws STAGE_FAILED, now or at the next mask, when the grammar does not allow it. */
   accept(token: number): void {
-    const { grammar, otherwise, trigger, vocabulary } = this.#options;
-    if (this.#state === "waiting") {
-      this.#state = token === trigger || otherwise !== undefined ? "on" : "off";
-      if (token === trigger) {
-        this.#grammar = grammar;
-        return;
-      }
-    }
-    if (this.#state !== "on") return;
-    if (vocabulary.endTokens.includes(token)) this.#state = "ended";
-    else if (this.#grammar.matcher.acceptToken(token)) this.#open.add(vocabulary.pieces[token] ?? new Uint8Array());
-    else throw new RhoneError("STAGE_FAILED", `The grammar does not allow token ${token} here.`);
+    this.acceptAll([token]);
+  }
+
+  /** Advances by the tokens of a text that goes on, which costs one mask and not one per token. Throws as `accept`. */
+  acceptAll(tokens: readonly number[]): void {
+    const rest = this.#state === "waiting" && tokens.length > 0 ? this.#decide(tokens) : tokens;
+    if (this.#state !== "on" || rest.length === 0) return;
+    const { endTokens, pieces } = this.#options.vocabulary;
+    const end = rest.findIndex((token) => endTokens.includes(token));
+    const inside = end < 0 ? rest : rest.slice(0, end);
+    if (inside.length > 0) this.#grammar.accept(inside);
+    for (const token of inside) this.#open.add(pieces[token] ?? new Uint8Array());
+    if (end >= 0) this.#state = "ended";
   }
 
   close(): void {
-    this.#options.grammar.matcher.dispose();
-    this.#options.otherwise?.matcher.dispose();
+    for (const position of this.#held) this.#release(position);
+  }
+
+  #release(position: GrammarPosition | undefined): void {
+    if (position !== undefined && this.#held.delete(position)) position.close();
+  }
+
+  /** The first token decides which grammar holds, and frees the other; returns the tokens that the one is about. */
+  #decide(tokens: readonly number[]): readonly number[] {
+    const { grammar, otherwise, trigger } = this.#options;
+    const isTriggered = tokens[0] === trigger;
+    this.#state = isTriggered || otherwise !== undefined ? "on" : "off";
+    this.#release(isTriggered ? otherwise : grammar);
+    if (!isTriggered) return tokens;
+    this.#grammar = grammar;
+    return tokens.slice(1);
   }
 
   #isFree(): boolean {
@@ -113,14 +112,8 @@ export class TokenMatcher {
 
   #allowed(): TokenSet {
     const { trigger, vocabulary } = this.#options;
-    const words = this.#words.fill(0);
-    if (this.#state !== "ended") {
-      const { handle } = this.#grammar.matcher as unknown as { readonly handle: MatcherHandle };
-      const vector = handle.GetNextTokenBitmask(vocabulary.size);
-      const count = Math.min(vector.size(), words.length);
-      for (let i = 0; i < count; i++) words[i] = vector.get(i);
-      vector.delete();
-    }
+    const next = this.#state === "ended" ? undefined : this.#grammar.allowed();
+    const words = next?.slice() ?? new Int32Array(Math.ceil(vocabulary.size / 32));
     if (!isFilled(words)) for (const token of vocabulary.endTokens) addToken(words, token);
     if (this.#state === "waiting" && trigger !== null) addToken(words, trigger);
     return words;

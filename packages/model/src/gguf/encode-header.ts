@@ -16,11 +16,18 @@ export function encodeHeader(
   tensors: readonly TensorPlacement[],
   alignment: number,
 ): Buffer {
-  const parts: Buffer[] = [Buffer.from("GGUF"), u32(VERSION), u64(tensors.length), u64(metadata.size)];
-  for (const [key, value] of metadata) parts.push(text(key), u32(typeId(value.type)), ...encodeValue(value));
-  for (const tensor of tensors) {
-    parts.push(text(tensor.name), u32(tensor.ne.length), ...tensor.ne.map(u64), u32(tensor.type), u64(tensor.offset));
-  }
+  // Flattened, not spread: a vocabulary has more pieces than a call may have arguments.
+  const parts = [
+    [Buffer.from("GGUF"), u32(VERSION), u64(tensors.length), u64(metadata.size)],
+    ...[...metadata].map(([key, value]) => [text(key), u32(typeId(value.type)), encodeValue(value)].flat()),
+    ...tensors.map(({ name, ne, type, offset }) => [
+      text(name),
+      u32(ne.length),
+      ...ne.map(u64),
+      u32(type),
+      u64(offset),
+    ]),
+  ].flat();
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   parts.push(Buffer.alloc((alignment - (length % alignment)) % alignment));
   return Buffer.concat(parts);

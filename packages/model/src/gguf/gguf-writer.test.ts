@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { GgmlType } from "@rhone/ggml";
 import { expect, test } from "vitest";
 import { scratchFolder } from "../testing/scratch-folder.js";
+import { gguf } from "./gguf-value.js";
 import { GgufWriter } from "./gguf-writer.js";
+import { metadataStrings } from "./metadata.js";
 import { openGguf } from "./open-gguf.js";
 
 const tensors = [
@@ -50,4 +52,14 @@ test("rows that do not fill a type's blocks are refused before anything is writt
   const created = GgufWriter.create(join(folder, "x.gguf"), { metadata: new Map(), tensors: odd });
   await expect(created).rejects.toMatchObject({ code: "TENSOR_TYPE_UNSUPPORTED" });
   expect(await readdir(folder)).toEqual([]);
+});
+
+test("a vocabulary of 131,072 pieces fits into the header", async () => {
+  const path = join(await scratchFolder(), "large.gguf");
+  const pieces = Array.from({ length: 131_072 }, (_, id) => `piece ${id}`);
+  const metadata = new Map([["tokenizer.ggml.tokens", gguf.strings(pieces)]]);
+  const out = await GgufWriter.create(path, { metadata, tensors: [{ name: "a", type: GgmlType.F32, ne: [3] }] });
+  await out.write("a", new Uint8Array(12));
+  await out.commit();
+  expect(metadataStrings(await openGguf(path), "tokenizer.ggml.tokens")).toEqual(pieces);
 });

@@ -48,7 +48,8 @@ const TINY: PresetConfig = {
 
 /**
  * Shapes of well-known models, and small ones for tests: the rows of `tiny` divide into the blocks of every
- * quantization, `tiny-32k` has the vocabulary size of Mistral's models, `tiny-tied` ties its embeddings.
+ * quantization, `tiny-32k` and `tiny-131k` have the vocabulary sizes of Mistral's models, `tiny-tied` ties its
+ * embeddings.
  */
 const PRESETS: Readonly<Record<string, PresetConfig>> = {
   "mistral-7b": MISTRAL_7B_V01,
@@ -70,6 +71,7 @@ const PRESETS: Readonly<Record<string, PresetConfig>> = {
   "codellama-7b": { ...LLAMA_2_7B, vocabSize: 32_016, ropeTheta: 1_000_000, contextLength: 16_384 },
   tiny: TINY,
   "tiny-32k": { ...TINY, vocabSize: 32_000, contextLength: 4096 },
+  "tiny-131k": { ...TINY, vocabSize: 131_072, contextLength: 4096 },
   "tiny-tied": { ...TINY, tiedEmbeddings: true, slidingWindow: 32 },
 };
 

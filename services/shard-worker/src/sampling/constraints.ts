@@ -1,6 +1,12 @@
 import { RhoneError } from "@rhone/common";
 import { type Engine, Vocabulary } from "@rhone/ggml";
-import { GrammarEngine, grammarVocabulary, type TokenMatcher } from "@rhone/grammar";
+import {
+  DEFAULT_GRAMMAR_LIMITS,
+  type GrammarLimits,
+  GrammarThreads,
+  grammarVocabulary,
+  type TokenMatcher,
+} from "@rhone/grammar";
 import type { SequenceOpen } from "../wire/step.js";
 
 export interface ConstraintsOptions {
@@ -8,35 +14,47 @@ export interface ConstraintsOptions {
   /** The GGUF file. */
   readonly path: string;
   readonly vocabSize: number;
+  /** Default: DEFAULT_GRAMMAR_LIMITS. */
+  readonly limits?: GrammarLimits | undefined;
 }
 
-/** The grammars of one model's constrained sequences. Reads the vocabulary when the first of them opens. */
+/** The grammars of one model's constrained sequences, in threads of their own. */
 export class Constraints {
   readonly #options: ConstraintsOptions;
-  #grammars: GrammarEngine | undefined;
+  #threads: GrammarThreads | undefined;
 
   constructor(options: ConstraintsOptions) {
     this.#options = options;
   }
 
+  /** Reads the vocabulary, unless that is done: 0.1 s for 131,000 tokens, which no step should wait for. */
+  prepare(): GrammarThreads {
+    const { limits = DEFAULT_GRAMMAR_LIMITS } = this.#options;
+    this.#threads ??= new GrammarThreads({ vocabulary: this.#readVocabulary(), limits });
+    return this.#threads;
+  }
+
   /**
-   * A matcher that has accepted what the sequence has generated; null when it is not constrained. Compiling blocks the
-   * process for about as long as a step. Throws STAGE_FAILED when the grammar does not compile, which the gateway has
-   * tried before, or does not allow the generated tokens.
+   * A matcher that has accepted what the sequence has generated; null when it is not constrained. Does not block: other
+   * sequences go on while this one's grammar waits for its turn and is compiled. Throws GRAMMAR_TOO_COSTLY;
+   * STAGE_FAILED when the grammar does not compile, which the gateway has tried before, or does not allow the generated
+   * tokens; and the reason of `signal`, which ends the compilation. The matcher's `mask` and `accept` throw
+   * GRAMMAR_TOO_COSTLY and STAGE_FAILED, which concern this sequence only.
    */
-  async open({ sequence, constraint, generated }: SequenceOpen): Promise<TokenMatcher | null> {
+  async open({ sequence, constraint, generated }: SequenceOpen, signal?: AbortSignal): Promise<TokenMatcher | null> {
     if (constraint === null) return null;
-    this.#grammars ??= new GrammarEngine(this.#readVocabulary());
-    const matcher = await this.#grammars.match(constraint).catch((cause: unknown) => {
-      throw new RhoneError("STAGE_FAILED", `The grammar of sequence ${sequence} does not compile.`, { cause });
-    });
     try {
-      for (const token of generated) matcher.accept(token);
-    } catch (error) {
-      matcher.close();
-      throw error;
+      return await this.prepare().match({ ...constraint, generated: [...generated], signal });
+    } catch (cause) {
+      if (!(cause instanceof RhoneError) || cause.code !== "INVALID_REQUEST") throw cause;
+      throw new RhoneError("STAGE_FAILED", `The grammar of sequence ${sequence} does not compile.`, { cause });
     }
-    return matcher;
+  }
+
+  /** Ends every thread; matchers throw from now on. */
+  close(): void {
+    this.#threads?.close();
+    this.#threads = undefined;
   }
 
   #readVocabulary() {

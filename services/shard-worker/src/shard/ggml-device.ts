@@ -9,10 +9,14 @@ import { loadShard } from "./load-shard.js";
 const ROW_BLOCK = 32;
 
 /** The device that the settings name. `shutdown` closes it. Throws what openEngine and Backend.open throw. */
-export function openGgmlDevice(
-  { ggmlDir, device, threads }: Pick<ShardWorkerConfig, "ggmlDir" | "device" | "threads">,
-  shutdown: Shutdown,
-): Device {
+export function openGgmlDevice(config: Omit<ShardWorkerConfig, "simulate">, shutdown: Shutdown): Device {
+  const { ggmlDir, device, threads } = config;
+  const grammars = {
+    compileMs: config.grammarCompileMs,
+    maskMs: config.grammarMaskMs,
+    memoryBytes: config.grammarMemory,
+    threads: config.grammarThreads,
+  };
   const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
   const backend = Backend.open(engine, { device, threads });
   shutdown.add("backend", () => backend.close());
@@ -24,6 +28,6 @@ export function openGgmlDevice(
       rowBlock: ROW_BLOCK,
       ...measureSpeed(backend),
     },
-    load: (request) => loadShard({ engine, backend, ...request }),
+    load: (request) => loadShard({ engine, backend, grammars, ...request }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Backend, Engine } from "@rhone/ggml";
+import type { GrammarLimits } from "@rhone/grammar";
 import { readModelConfig } from "@rhone/model";
 import { measureSteps } from "../calibration/measure-steps.js";
 import { Pages } from "../kv-cache/pages.js";
@@ -11,6 +12,8 @@ import { findModelFile } from "./find-model-file.js";
 export interface LoadShardRequest extends LoadRequest {
   readonly engine: Engine;
   readonly backend: Backend;
+  /** What the grammars of constrained sequences may cost. Default: DEFAULT_GRAMMAR_LIMITS. */
+  readonly grammars?: GrammarLimits;
 }
 
 /** A shard that computes. */
@@ -33,11 +36,14 @@ export async function loadShard(request: LoadShardRequest): Promise<ComputingSha
     const kvDim = config.nKvHeads * config.headDim;
     const pages = Pages.open(backend, { layers, pages: count, pageSize, kvDim, type });
     const shard = { config, weights, pages };
-    const constraints = new Constraints({ engine, path: file.path, vocabSize: config.vocabSize });
     const { embeds, heads } = range;
+    const vocabulary = { path: file.path, vocabSize: config.vocabSize };
+    const constraints = new Constraints({ engine, ...vocabulary, limits: request.grammars });
+    if (heads && config.tokenizer.model !== undefined) constraints.prepare();
     const stage = new Stage({ engine, backend, shard, embeds, heads, maxRows, constraints });
     const close = (): void => {
       stage.close();
+      constraints.close();
       pages.close();
       weights.close();
     };

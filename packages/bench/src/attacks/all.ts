@@ -1,0 +1,15 @@
+import type { Attack } from "./attack.js";
+import { CONNECTION_ATTACKS } from "./connection-attacks.js";
+import { FIELD_ATTACKS } from "./field-attacks.js";
+import { FILE_ATTACKS } from "./file-attacks.js";
+import { GRAMMAR_ATTACKS } from "./grammar-attacks.js";
+import { TEXT_ATTACKS } from "./text-attacks.js";
+
+/** Every attack, in the order of the table. */
+export const ATTACKS: readonly Attack[] = [
+  ...GRAMMAR_ATTACKS,
+  ...TEXT_ATTACKS,
+  ...FIELD_ATTACKS,
+  ...FILE_ATTACKS,
+  ...CONNECTION_ATTACKS,
+];

@@ -1,0 +1,130 @@
+import { connect, type Socket } from "node:net";
+import type { Attack } from "./attack.js";
+import type { Reply, Sender } from "./sender.js";
+
+const COMPLETIONS = "/v1/completions";
+const body = { prompt: "The", max_tokens: 4, ignore_eos: true };
+
+interface Sockets {
+  readonly count: number;
+  readonly head: string;
+  /** Sent each second. */
+  readonly drip?: string;
+  readonly seconds: number;
+}
+
+/** Opens sockets, writes `head` to each, a drip each second, and reads nothing but the first line of an answer. */
+async function holdSockets(sender: Sender, { count, head, drip, seconds }: Sockets): Promise<readonly Reply[]> {
+  const { hostname, port } = new URL(sender.url);
+  const openedAt = performance.now();
+  const answers = new Map<Socket, string>();
+  const sockets = Array.from({ length: count }, () => {
+    const socket = connect({ host: hostname, port: Number(port) });
+    socket.on("error", () => answers.set(socket, "closed"));
+    socket.once("data", (bytes: Buffer) => {
+      answers.set(socket, bytes.toString("latin1").slice(9, 12));
+      socket.pause();
+    });
+    socket.once("close", () => answers.set(socket, answers.get(socket) ?? "closed"));
+    if (head !== "") socket.write(head);
+    return socket;
+  });
+  for (let second = 0; second < seconds && !sender.signal.aborted; second++) {
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    if (drip !== undefined) for (const socket of sockets) if (socket.writable) socket.write(drip);
+  }
+  for (const socket of sockets) socket.destroy();
+  const ms = Math.round(performance.now() - openedAt);
+  return sockets.map((socket) => {
+    const answer = answers.get(socket) ?? "held";
+    return { status: Number(answer) || 0, code: Number(answer) ? null : answer, ms };
+  });
+}
+
+const SLOW_BODY = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n{`;
+const LONG_STREAM = JSON.stringify({ ...body, max_tokens: 500, n: 4, stream: true, logprobs: 20 });
+
+/** Many connections, many small requests, and clients that behave badly. */
+export const CONNECTION_ATTACKS: readonly Attack[] = [
+  {
+    name: "connections-idle",
+    description: "2,000 connections on which nothing is sent for 5 s",
+    isQuick: true,
+    send: (sender) => holdSockets(sender, { count: 2000, head: "", seconds: 5 }),
+  },
+  {
+    name: "bodies-slow",
+    description: "500 bodies of which one byte arrives each second, for 10 s",
+    send: (sender) => holdSockets(sender, { count: 500, head: SLOW_BODY, drip: " ", seconds: 10 }),
+  },
+  {
+    name: "headers-slow",
+    description: "500 requests whose headers grow by a line each second, for 10 s",
+    send: (sender) =>
+      holdSockets(sender, { count: 500, head: "GET /health HTTP/1.1\r\n", drip: "x: y\r\n", seconds: 10 }),
+  },
+  {
+    name: "streams-unread",
+    description: "16 streams of four choices that are not read for 10 s",
+    send: (sender) =>
+      holdSockets(sender, {
+        count: 16,
+        head: `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${LONG_STREAM.length}\r\n\r\n${LONG_STREAM}`,
+        seconds: 10,
+      }),
+  },
+  {
+    name: "not-http",
+    description: "2,000 connections that send no HTTP",
+    send: (sender) => holdSockets(sender, { count: 2000, head: "\u0000\u0001 nonsense\r\n\r\n", seconds: 1 }),
+  },
+  {
+    name: "headers-huge",
+    description: "500 requests with headers of 60 KB",
+    send: (sender) => sender.repeat(500, () => ({ path: "/v1/models", headers: { "x-filler": "x".repeat(60_000) } })),
+  },
+  {
+    name: "cancel-storm",
+    description: "500 generations whose clients leave after 50 ms",
+    isQuick: true,
+    send: (sender) =>
+      sender.repeat(500, () => ({ path: COMPLETIONS, body: { ...body, max_tokens: 500 }, leaveAfterMs: 50 })),
+  },
+  {
+    name: "idempotency-keys",
+    description: "3,000 requests with an Idempotency-Key of their own, refused for their temperature",
+    send: (sender) =>
+      sender.repeat(3000, (i) => ({
+        path: COMPLETIONS,
+        headers: { "idempotency-key": `key-${i}-${Math.random()}` },
+        body: { ...body, temperature: 9 },
+      })),
+  },
+  {
+    name: "last-event-ids",
+    description: "2,000 streams resumed that do not exist, behind event ids that are not ids",
+    send: (sender) =>
+      sender.repeat(2000, (i) => ({
+        path: `/v1/streams/cmpl-${i}`,
+        headers: { "last-event-id": `${i}-`.repeat(1000) },
+      })),
+  },
+  {
+    name: "keys-wrong",
+    description: "5,000 requests with keys that do not exist (refused where keys are required)",
+    isQuick: true,
+    send: (sender) =>
+      sender.repeat(5000, (i) => ({
+        path: "/v1/models",
+        headers: { authorization: `Bearer rhone_sk_${i.toString(16).padStart(16, "0")}_${"a".repeat(43)}` },
+      })),
+  },
+  {
+    name: "requests-small",
+    description: "2,000 generations of one token, 256 at once",
+    send: (sender) =>
+      sender.repeat(2000, (i) => ({ path: COMPLETIONS, body: { ...body, prompt: `${i}`, max_tokens: 1 } }), {
+        atOnce: 256,
+      }),
+  },
+];

@@ -1,0 +1,106 @@
+import type { Attack } from "./attack.js";
+
+const COMPLETIONS = "/v1/completions";
+const MB = 1e6;
+
+const range = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
+
+const completion = (fields: object) => ({ path: COMPLETIONS, body: { prompt: "The", max_tokens: 4, ...fields } });
+
+/** The text of a body with one field more, for values that are easier written than built. */
+const raw = (field: string) => ({ path: COMPLETIONS, body: `{"prompt":"The","max_tokens":4,${field}}` });
+
+/** Fields with many, long or deep values. */
+export const FIELD_ATTACKS: readonly Attack[] = [
+  {
+    name: "stop-long",
+    description: "16 stop texts of 1 MB, answered with 64 tokens",
+    send: async (sender) => [
+      await sender.send(
+        completion({ stop: range(16, (i) => `${i}`.repeat(MB / 2)), max_tokens: 64, ignore_eos: true }),
+      ),
+    ],
+  },
+  {
+    name: "stop-list-long",
+    description: "a list of a million stop texts",
+    send: async (sender) => [await sender.send(completion({ stop: range(MB, (i) => `s${i}`) }))],
+  },
+  {
+    name: "logit-bias-all",
+    description: "16 requests with a bias for each token of the vocabulary",
+    isQuick: true,
+    send: (sender, { vocabSize }) => {
+      const logit_bias = Object.fromEntries(range(vocabSize, (id) => [id, (id % 7) - 3]));
+      return sender.repeat(16, (seed) => completion({ logit_bias, seed, max_tokens: 32, ignore_eos: true }));
+    },
+  },
+  {
+    name: "logit-bias-million",
+    description: "a bias for each of a million tokens",
+    send: async (sender) => [await sender.send(raw(`"logit_bias":{${range(MB, (id) => `"${id}":1`).join(",")}}`))],
+  },
+  {
+    name: "json-deep",
+    description: "field of 10 million nested lists",
+    isQuick: true,
+    send: async (sender) => [await sender.send(raw(`"x":${"[".repeat(10 * MB)}${"]".repeat(10 * MB)}`))],
+  },
+  {
+    name: "json-wide",
+    description: "field of ten million empty lists, 30 MB",
+    isQuick: true,
+    send: async (sender) => [await sender.send(raw(`"x":[${"[],".repeat(10 * MB)}[]]`))],
+  },
+  {
+    name: "json-keys",
+    description: "field with an object of a million keys",
+    send: async (sender) => [await sender.send(raw(`"x":{${range(MB, (i) => `"key${i}":{}`).join(",")}}`))],
+  },
+  {
+    name: "json-broken",
+    description: "30 MB that break off, six at once",
+    send: (sender) => sender.repeat(6, () => ({ path: COMPLETIONS, body: `{"prompt":"${"a".repeat(30 * MB)}` })),
+  },
+  {
+    name: "model-name-30mb",
+    description: "model name of 30 MB",
+    send: async (sender) => [await sender.send(completion({ model: "m".repeat(30 * MB) }))],
+  },
+  {
+    name: "samples-most",
+    description: "eight requests for the best 16 of 20 samples with 20 log-probabilities per token",
+    send: (sender) =>
+      sender.repeat(8, (i) =>
+        completion({ prompt: `${i} The`, n: 16, best_of: 20, logprobs: 20, max_tokens: 64, ignore_eos: true }),
+      ),
+  },
+  {
+    name: "template-arguments-wide",
+    description: "chat with a million template arguments",
+    send: async (sender) => [
+      await sender.send({
+        path: "/v1/chat/completions",
+        body: {
+          messages: [{ role: "user", content: "Answer." }],
+          max_tokens: 4,
+          chat_template_kwargs: Object.fromEntries(range(MB, (i) => [`argument_${i}`, i])),
+        },
+      }),
+    ],
+  },
+  {
+    name: "metadata-1mb",
+    description: "a hundred batches with metadata of 1 MB",
+    send: (sender) =>
+      sender.repeat(100, (i) => ({
+        path: "/v1/batches",
+        body: {
+          input_file_id: `file-${"0".repeat(24)}`,
+          endpoint: COMPLETIONS,
+          completion_window: "24h",
+          metadata: { [`k${i}`]: "v".repeat(MB) },
+        },
+      })),
+  },
+];

@@ -1,0 +1,122 @@
+import type { Attack } from "./attack.js";
+
+const COMPLETIONS = "/v1/completions";
+const CHAT = "/v1/chat/completions";
+const MB = 1e6;
+
+const prompted = (prompt: unknown, fields: object = {}) => ({
+  path: COMPLETIONS,
+  body: { prompt, max_tokens: 4, ...fields },
+});
+
+/** Ids that no cache serves: they differ from request to request. */
+const idsOf = (length: number, vocabSize: number, from = 0): number[] =>
+  Array.from({ length }, (_, i) => 260 + ((from + i * 7) % Math.max(1, vocabSize - 260)));
+
+/** Prompts that are long, many, or slow to tokenize. */
+export const TEXT_ATTACKS: readonly Attack[] = [
+  {
+    name: "newlines-100kb",
+    description: "prompt of 100 KB of newlines",
+    isQuick: true,
+    send: async (sender) => [await sender.send(prompted("\n".repeat(100_000)))],
+  },
+  {
+    name: "newlines-400kb",
+    description: "prompt of 400 KB of newlines",
+    send: async (sender) => [await sender.send(prompted("\n".repeat(400_000)))],
+  },
+  {
+    name: "emoji-800kb",
+    description: "prompt of 0.8 MB of emoji",
+    isQuick: true,
+    send: async (sender) => [await sender.send(prompted("🦊".repeat(200_000)))],
+  },
+  {
+    name: "tokenize-1.6mb",
+    description: "POST /tokenize of 1.6 MB: newlines, emoji, CJK, letters without blanks, one after another",
+    send: (sender) =>
+      sender.repeat(
+        4,
+        (i) => ({
+          path: "/tokenize",
+          body: {
+            content: (["\n", "🦊", "漢", "q"][i] ?? "").repeat([1_600_000, 400_000, 533_000, 1_600_000][i] ?? 1),
+          },
+        }),
+        { atOnce: 1 },
+      ),
+  },
+  {
+    name: "six-30mb",
+    description: "six chats of 30 MB at once",
+    isQuick: true,
+    send: (sender) =>
+      sender.repeat(6, (i) => ({
+        path: CHAT,
+        body: { messages: [{ role: "user", content: `${i} word`.repeat((30 * MB) / 6) }], max_tokens: 4 },
+      })),
+  },
+  {
+    name: "truncated-30mb",
+    description: "prompt of 30 MB of which the last 16 tokens are asked for",
+    send: async (sender) => [await sender.send(prompted("ab ".repeat(10 * MB), { truncate_prompt_tokens: 16 }))],
+  },
+  {
+    name: "prompts-2048",
+    description: "2,048 prompts of 15 KB in one request",
+    send: async (sender) => [await sender.send(prompted(Array.from({ length: 2048 }, (_, i) => `${i} `.repeat(3000))))],
+  },
+  {
+    name: "messages-100000",
+    description: "chat of 100,000 short messages",
+    isQuick: true,
+    send: async (sender) => [
+      await sender.post(CHAT, {
+        messages: Array.from({ length: 100_000 }, (_, i) => ({ role: i % 2 ? "assistant" : "user", content: "hello" })),
+        max_tokens: 4,
+      }),
+    ],
+  },
+  {
+    name: "tools-25mb",
+    description: "128 tools with descriptions of 200 KB",
+    send: async (sender) => [
+      await sender.post(CHAT, {
+        messages: [{ role: "user", content: "Answer." }],
+        max_tokens: 4,
+        tools: Array.from({ length: 128 }, (_, i) => ({
+          type: "function",
+          function: { name: `t${i}`, description: "words ".repeat(34_000), parameters: { type: "object" } },
+        })),
+      }),
+    ],
+  },
+  {
+    name: "ids-5m",
+    description: "prompt of 5 million token ids",
+    send: async (sender, { vocabSize }) => [await sender.send(prompted(idsOf(5 * MB, vocabSize)))],
+  },
+  {
+    name: "detokenize-5m",
+    description: "POST /detokenize of 5 million ids",
+    send: async (sender, { vocabSize }) => [await sender.post("/detokenize", { tokens: idsOf(5 * MB, vocabSize) })],
+  },
+  {
+    name: "embeddings-2048",
+    description: "2,048 embeddings of 500 tokens in one request",
+    send: async (sender, { vocabSize, contextLength }) => [
+      await sender.post("/v1/embeddings", {
+        input: Array.from({ length: 2048 }, (_, i) => idsOf(Math.min(500, contextLength), vocabSize, i * 31)),
+      }),
+    ],
+  },
+  {
+    name: "long-prompts-scored",
+    description: "eight prompts as long as the context, echoed with 20 log-probabilities per token",
+    send: (sender, { vocabSize, contextLength }) =>
+      sender.repeat(8, (i) =>
+        prompted(idsOf(contextLength - 8, vocabSize, i * 97), { echo: true, logprobs: 20, prompt_logprobs: 20 }),
+      ),
+  },
+];

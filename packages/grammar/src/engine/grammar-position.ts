@@ -1,0 +1,18 @@
+import type { TokenSet } from "./closing-tokens.js";
+
+/** A compiled grammar with its position in one text. Owns memory of the engine until `close`. */
+export interface GrammarPosition {
+  /** Bytes of the grammar's shortest text. */
+  readonly shortest: number;
+  /**
+   * The tokens that may come next, end tokens among them where the text is complete; empty where it can't go on. For
+   * reading only, until the next call. Throws what the engine's owner promises.
+   */
+  allowed(): TokenSet;
+  /** Advances by tokens, none an end. Throws STAGE_FAILED, now or later, for one that may not follow. */
+  accept(tokens: readonly number[]): void;
+  close(): void;
+}
+
+/** The message about a token that a grammar does not allow. */
+export const notAllowed = (token: number): string => `The grammar does not allow token ${token} here.`;

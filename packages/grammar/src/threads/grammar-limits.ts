@@ -1,0 +1,19 @@
+/** What grammars may cost. */
+export interface GrammarLimits {
+  /** Longest time for compiling, and for repeating what a text already has, in milliseconds. */
+  readonly compileMs: number;
+  /** Longest time for a mask, in milliseconds, counted from the token before. */
+  readonly maskMs: number;
+  /** Most bytes of the engine's memory, for the vocabulary and the grammar. */
+  readonly memoryBytes: number;
+  /** Most threads, each with one grammar. A further grammar waits until no text needs one of the others. */
+  readonly threads: number;
+}
+
+/** Compiling may take longer than at the gateway, which tries each grammar first: this machine computes besides. */
+export const DEFAULT_GRAMMAR_LIMITS: GrammarLimits = {
+  compileMs: 3000,
+  maskMs: 200,
+  memoryBytes: 256 * 2 ** 20,
+  threads: 16,
+};

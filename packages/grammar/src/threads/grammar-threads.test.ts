@@ -1,0 +1,155 @@
+// The threads are compiled files: this test uses the package as its users do.
+import {
+  choiceGrammar,
+  DEFAULT_GRAMMAR_LIMITS,
+  type GrammarLimits,
+  GrammarThreads,
+  type GrammarVocabulary,
+  type TokenMatcher,
+} from "@rhone/grammar";
+import { afterEach, describe, expect, it } from "vitest";
+
+const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
+const words = Array.from({ length: 26 ** 3 }, (_, i) => new TextEncoder().encode(`a${i.toString(26)}`));
+/** Token 0 ends; then come the bytes, and words to make it a large one. */
+const vocabulary: GrammarVocabulary = {
+  size: 257 + words.length,
+  pieces: [new Uint8Array(), ...bytes, ...words],
+  endTokens: [0],
+};
+const token = (letter: string): number => letter.charCodeAt(0) + 1;
+const tokens = (text: string): number[] => Array.from(text, token);
+
+let threads: GrammarThreads;
+const open = (limits: Partial<GrammarLimits> = {}) => {
+  threads = new GrammarThreads({ vocabulary, limits: { ...DEFAULT_GRAMMAR_LIMITS, maskMs: 5000, ...limits } });
+  return threads;
+};
+afterEach(() => threads.close());
+
+function allowed(matcher: TokenMatcher): string {
+  const logits = new Float32Array(vocabulary.size);
+  matcher.mask(logits);
+  const ids = [...logits.keys()].filter((id) => id <= bytes.length && logits[id] === 0);
+  return ids.map((id) => (id === 0 ? "$" : String.fromCharCode(id - 1))).join("");
+}
+
+/** Compiles for minutes. */
+const endless = `root ::= ${Array.from({ length: 400 }, (_, i) => `"${i}" [a-z]{1,500} "${i}"`).join(" | ")}`;
+/** Compiles in a moment, then takes longer for each mask than for the one before: 50 ms after 40 letters. */
+const slowMask = 'root ::= (("a" | "aa" | [a-z]+){1,50}){1,50}';
+/** The engine unfolds it. */
+const huge = `root ::= (${Array.from({ length: 300 }, (_, i) => `"x${i}"`).join(" | ")}){1,500}`;
+
+describe("GrammarThreads", { timeout: 30_000 }, () => {
+  it("follow a text from where it is", async () => {
+    const matcher = await open().match({ grammar: choiceGrammar(["yes", "you"]), generated: tokens("y") });
+    expect(allowed(matcher)).toBe("eo");
+    matcher.accept(token("o"));
+    expect(allowed(matcher)).toBe("u");
+    matcher.accept(token("u"));
+    expect(allowed(matcher)).toBe("$");
+    matcher.close();
+  });
+
+  it("give texts with equal grammars a position each", async () => {
+    const grammar = choiceGrammar(["aab"]);
+    const [first, second] = await Promise.all([
+      open().match({ grammar, generated: [] }),
+      threads.match({ grammar, generated: [] }),
+    ]);
+    first.acceptAll(tokens("aa"));
+    expect([allowed(first), allowed(second)]).toEqual(["b", "a"]);
+    first.close();
+    second.accept(token("a"));
+    expect(allowed(second)).toBe("a");
+  });
+
+  it("decide by the first token which of two grammars holds", async () => {
+    const options = { grammar: choiceGrammar(["ab"]), otherwise: choiceGrammar(["b", "c"]), trigger: token("!") };
+    const triggered = await open().match({ ...options, generated: tokens("!a") });
+    expect(allowed(triggered)).toBe("b");
+    const other = await threads.match({ ...options, generated: [] });
+    expect(allowed(other)).toBe("!bc");
+    other.accept(token("c"));
+    expect(allowed(other)).toBe("$");
+  });
+
+  it("refuse what the engine does not accept, and a text that the grammar does not allow", async () => {
+    const refused = { code: "INVALID_REQUEST", message: "The engine does not accept the grammar." };
+    await expect(open().match({ grammar: "root ::= (", generated: [] })).rejects.toMatchObject(refused);
+    const grammar = choiceGrammar(["ab"]);
+    const misled = { code: "STAGE_FAILED", message: `The grammar does not allow token ${token("b")} here.` };
+    await expect(threads.match({ grammar, generated: tokens("b") })).rejects.toMatchObject(misled);
+    const matcher = await threads.match({ grammar, generated: [] });
+    matcher.accept(token("c"));
+    expect(() => allowed(matcher)).toThrow(expect.objectContaining({ code: "STAGE_FAILED" }));
+  });
+
+  it("stop a grammar that compiles for too long, while others' masks keep coming", async () => {
+    const matcher = await open({ compileMs: 500 }).match({ grammar: "root ::= [a-z]*", generated: [] });
+    let masks = 0;
+    const ticking = setInterval(() => {
+      matcher.accept(token("a"));
+      expect(allowed(matcher)).toHaveLength(27);
+      masks++;
+    });
+    const costly = { code: "GRAMMAR_TOO_COSTLY", message: /takes more than 500 ms to prepare/ };
+    const attempt = threads.match({ grammar: endless, generated: [] });
+    await expect(attempt).rejects.toMatchObject({ code: costly.code, message: expect.stringMatching(costly.message) });
+    clearInterval(ticking);
+    expect(masks).toBeGreaterThan(20);
+  });
+
+  it("fail the text whose mask is late, and no other", async () => {
+    const good = await open({ maskMs: 100 }).match({ grammar: "root ::= [a-z]*", generated: [] });
+    const slow = await threads.match({ grammar: slowMask, generated: [] });
+    const late = expect.objectContaining({ code: "GRAMMAR_TOO_COSTLY", message: expect.stringContaining("100 ms") });
+    expect(() => {
+      for (let i = 0; i < 500; i++) {
+        slow.accept(token("a"));
+        allowed(slow);
+      }
+    }).toThrow(late);
+    expect(() => allowed(slow)).toThrow(late);
+    slow.close();
+    expect(allowed(good)).toHaveLength(27);
+  });
+
+  it("bound a grammar's memory", async () => {
+    const attempt = open({ compileMs: 60_000, memoryBytes: 20 * 2 ** 20 }).match({ grammar: huge, generated: [] });
+    await expect(attempt).rejects.toMatchObject({
+      code: "GRAMMAR_TOO_COSTLY",
+      message: "The grammar is too costly: it takes more than 20 MiB.",
+    });
+  });
+
+  it("let a grammar wait until another's last text ends", async () => {
+    const first = await open({ threads: 1 }).match({ grammar: choiceGrammar(["a"]), generated: [] });
+    let isOpen = false;
+    const waiting = threads.match({ grammar: choiceGrammar(["b"]), generated: [] }).then((matcher) => {
+      isOpen = true;
+      return matcher;
+    });
+    const shared = await threads.match({ grammar: choiceGrammar(["a"]), generated: [] });
+    first.close();
+    expect([allowed(shared), isOpen]).toEqual(["a", false]);
+    shared.close();
+    expect(allowed(await waiting)).toBe("b");
+  });
+
+  it("end a compilation that nobody waits for any more", async () => {
+    const leaving = new AbortController();
+    const attempt = open({ compileMs: 60_000 }).match({ grammar: endless, generated: [], signal: leaving.signal });
+    const next = threads.match({ grammar: choiceGrammar(["b"]), generated: [] });
+    leaving.abort(new Error("gone"));
+    await expect(attempt).rejects.toThrow("gone");
+    expect(allowed(await next)).toBe("b");
+  });
+
+  it("throw from masks once closed", async () => {
+    const matcher = await open().match({ grammar: choiceGrammar(["a"]), generated: [] });
+    threads.close();
+    expect(() => allowed(matcher)).toThrow(expect.objectContaining({ code: "CANCELLED" }));
+  });
+});
