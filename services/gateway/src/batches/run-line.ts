@@ -36,6 +36,7 @@ const OUTAGES: ReadonlySet<ErrorCode> = new Set([
   "WORKER_LOST",
   "EPOCH_CHANGED",
   "QUEUE_FULL",
+  "GRAMMARS_BUSY",
   "REDIS_UNAVAILABLE",
   "SHUTTING_DOWN",
 ]);
