@@ -4,6 +4,7 @@ import {
   type ConfigOf,
   ggmlDirSetting,
   hostSetting,
+  hungAfterSetting,
   logLevelSetting,
   portSchema,
   redisUrlSetting,
@@ -180,6 +181,7 @@ export const gatewaySettings = {
     doc: "Name of this gateway's event channel; must be unique among gateways.",
     defaultText: "random",
   },
+  hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,
 } as const satisfies Settings;

@@ -65,7 +65,7 @@ export class FakeWorker {
     this.#control.write({
       hello: { worker, hostname: worker, address: `127.0.0.1:${server.port}`, protocol, memoryTotal },
     });
-    this.#heartbeat = setInterval(() => this.#control.write({ heartbeat: { steps: this.#steps } }), 1000);
+    this.#heartbeat = setInterval(() => this.#beat(), 1000);
   }
 
   static async start(options: FakeWorkerOptions): Promise<FakeWorker> {
@@ -87,6 +87,12 @@ export class FakeWorker {
     this.#client.close();
     this.#next?.close();
     this.#server.close();
+  }
+
+  #beat(): void {
+    const { path, requestSerialize, responseDeserialize } = controlService.beat;
+    const heartbeat = { worker: this.worker, steps: this.#steps };
+    this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, heartbeat, () => {});
   }
 
   #obey({ load, release, calibrate, epoch }: CoordinatorMessage): void {
