@@ -3,7 +3,7 @@
 // the last column of a metrics table, which is taken over from the page.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { settingDescriptions } from "../packages/common/dist/index.js";
+import { processRegistry, settingDescriptions } from "../packages/common/dist/index.js";
 
 const SERVICES = ["gateway", "coordinator", "shard-worker"];
 const built = (path) => import(new URL(`../${path}`, import.meta.url).href);
@@ -28,7 +28,7 @@ export function fillTables(page, tables) {
 
 async function metricsTables(page) {
   const advice = adviceOf(page);
-  const tables = {};
+  const tables = { process: metricsTable(processRegistry.getMetricsAsArray(), advice) };
   for (const service of SERVICES) {
     const { createMetrics } = await built(`services/${service}/dist/metrics.js`);
     tables[service] = metricsTable(createMetrics().registry.getMetricsAsArray(), advice);

@@ -1,6 +1,13 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { type ConfigOf, ggmlDirSetting, loadConfig, redisUrlSchema, type Settings } from "@rhone/common";
+import {
+  type ConfigOf,
+  ggmlDirSetting,
+  hungAfterSetting,
+  loadConfig,
+  redisUrlSchema,
+  type Settings,
+} from "@rhone/common";
 import { z } from "zod";
 
 const text = z.string().min(1).optional();
@@ -27,6 +34,7 @@ export const cliSettings = {
   },
   hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "Mirror of huggingface.co for `rhone model pull`." },
   hfToken: { env: "HF_TOKEN", schema: text, doc: "Access token for `rhone model pull`." },
+  hungAfter: hungAfterSetting,
   ggmlDir: ggmlDirSetting,
   noColor: { env: "NO_COLOR", schema: text, doc: "Any value turns colours off." },
 } as const satisfies Settings;

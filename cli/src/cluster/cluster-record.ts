@@ -1,4 +1,4 @@
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 import { z } from "zod";
 import type { DataDir } from "../data-dir.js";
@@ -22,6 +22,9 @@ const clusterSchema = z.object({
   operations: z.string().optional(),
   services: z.array(processSchema).readonly(),
 });
+
+/** How often a supervisor touches its record. */
+export const TOUCH_MS = 1000;
 
 /** The cluster of a data directory and its processes. */
 export type ClusterRecord = Readonly<z.infer<typeof clusterSchema>>;
@@ -47,6 +50,7 @@ export class ClusterClaim {
   readonly #dataDir: DataDir;
   #record: ClusterRecord;
   #writing: Promise<void> = Promise.resolve();
+  #touching: NodeJS.Timeout | undefined;
 
   private constructor(dataDir: DataDir, record: ClusterRecord) {
     this.#dataDir = dataDir;
@@ -78,7 +82,7 @@ export class ClusterClaim {
     };
     const claim = new ClusterClaim(dataDir, record);
     for (;;) {
-      if (await claim.#create()) return claim;
+      if (await claim.#create()) return claim.#keepTouching();
       const other = await readClusterRecord(dataDir);
       if (other !== null && isAlive(other.supervisor)) throw alreadyRunning(other, dataDir);
       if (other !== null) await onLeftover(aliveProcesses(other));
@@ -94,8 +98,16 @@ export class ClusterClaim {
   }
 
   async release(): Promise<void> {
+    clearInterval(this.#touching);
     await this.#writing;
     await rm(this.#dataDir.clusterFile, { force: true });
+  }
+
+  /** The record's time of change shows that this process's event loop turns: see `supervisorTurns`. */
+  #keepTouching(): this {
+    const touch = () => utimes(this.#dataDir.clusterFile, new Date(), new Date()).catch(() => {});
+    this.#touching = setInterval(touch, TOUCH_MS).unref();
+    return this;
   }
 
   /** Creates the record unless one exists. A link makes it appear whole. */

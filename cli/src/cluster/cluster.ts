@@ -17,6 +17,7 @@ export interface ClusterEnvironment extends SpecSources {
 /** For a group of services to stop before it is killed. */
 const STOP_DEADLINE_MS = 10_000;
 const GATEWAY_DEADLINE_MS = 60_000;
+const ANSWER_DEADLINE_MS = 5000;
 
 type SpecFactory = (previous: Addresses | undefined) => ServiceSpec;
 
@@ -143,7 +144,9 @@ async function untilReady(address: string, signal: AbortSignal): Promise<void> {
   while (Date.now() < deadline) {
     signal.throwIfAborted();
     try {
-      const response = await fetch(`http://${address}/ready`, { signal });
+      const response = await fetch(`http://${address}/ready`, {
+        signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)]),
+      });
       if (response.ok) return;
       last = await response.text();
     } catch (error) {

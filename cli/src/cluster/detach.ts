@@ -1,8 +1,8 @@
 import { fork } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { RhoneError } from "@rhone/common";
-import { childEnvironment } from "../config.js";
+import { type Pulse, RhoneError, watchPulse } from "@rhone/common";
+import { childEnvironment, readCliConfig } from "../config.js";
 import { createDataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { ProgressEvent, Report } from "./progress.js";
@@ -34,18 +34,30 @@ export async function startDetached(request: DetachRequest): Promise<void> {
   closeSync(log);
   const abort = (): void => void supervisor.kill("SIGTERM");
   stop.addEventListener("abort", abort, { once: true });
+  let hung: RhoneError | undefined;
+  const unwatch = watchPulse(supervisor, {
+    hungAfterMs: readCliConfig().hungAfter * 1000,
+    onHung: (problem) => {
+      hung = new RhoneError("INTERNAL", `The supervisor ${problem}. It was killed.`);
+      supervisor.kill("SIGKILL");
+    },
+  });
   try {
     await new Promise<void>((resolve, reject) => {
       let failure: RhoneError | undefined;
-      supervisor.on("message", (event: ProgressEvent) => {
+      supervisor.on("message", (event: ProgressEvent | Pulse) => {
+        if (event.kind === "pulse") return;
         if (event.kind === "failed") failure = new RhoneError(event.code, event.message);
         else report(event);
         if (event.kind === "ready") resolve();
       });
       supervisor.once("error", reject);
-      supervisor.once("exit", (code, signal) => reject(failure ?? supervisorGone(signal ?? `exit code ${code}`)));
+      supervisor.once("exit", (code, signal) =>
+        reject(hung ?? failure ?? supervisorGone(signal ?? `exit code ${code}`)),
+      );
     });
   } finally {
+    unwatch();
     stop.removeEventListener("abort", abort);
     supervisor.removeAllListeners("exit");
     if (supervisor.connected) supervisor.disconnect();

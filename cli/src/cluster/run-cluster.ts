@@ -76,9 +76,12 @@ async function prepare(options: ClusterOptions, dataDir: DataDir): Promise<void>
   await rotateLogs(dataDir.logs);
 }
 
-/** Keeps the last run's logs as NAME.log.1; each run begins with empty ones. */
+/**
+ * Keeps the last run's logs as NAME.log.1; each run begins with empty ones. The supervisor's own is open already and
+ * goes on from run to run.
+ */
 async function rotateLogs(folder: string): Promise<void> {
-  const files = (await readdir(folder)).filter((file) => file.endsWith(".log"));
+  const files = (await readdir(folder)).filter((file) => file.endsWith(".log") && file !== "supervisor.log");
   await Promise.all(files.map((file) => rename(join(folder, file), join(folder, `${file}.1`))));
 }
 
@@ -115,7 +118,7 @@ const KEYS_NEEDED = "Requests need an API key. Create one with: rhone keys creat
 
 /** Asks the gateway, as a client would: its settings decide. */
 async function asksForKeys(url: string): Promise<boolean> {
-  const response = await fetch(`${url}/v1/models`).catch(() => null);
+  const response = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(5000) }).catch(() => null);
   return response?.status === 401;
 }
 

@@ -4,6 +4,7 @@ import type { ClusterOptions } from "../launch/cluster-options.js";
 import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec } from "./service-specs.js";
 
 const sources: SpecSources = {
+  config: { hungAfter: 7 },
   options: { dataDir: "/d", model: "breeze", host: "0.0.0.0", port: 8080, kvType: "q8_0", context: 512 },
   plan: {
     model: { name: "breeze", path: "/m.gguf", description: "", slidingWindow: 4096, chatTemplate: "jinja" },
@@ -65,9 +66,11 @@ test("files and batches go into the data directory, or where they are told to", 
 });
 
 test("the host of Redis gets its settings as flags, and the password in its environment", () => {
-  const host = { args: ["--port", "7"], password: "secret" };
-  const { name, args, env } = redisSpec({ ...sources, redis: { ...sources.redis, host } });
-  expect({ name, args, password: env.RHONE_REDIS_PASSWORD }).toEqual({ name: "redis", ...host });
+  const host = { args: ["--port", "7"], password: "secret", inMemory: true };
+  const { name, args, env, isOnlyCopy, hungAfterMs } = redisSpec({ ...sources, redis: { ...sources.redis, host } });
+  const password = env.RHONE_REDIS_PASSWORD;
+  expect({ name, args, password, inMemory: isOnlyCopy }).toEqual({ name: "redis", ...host });
+  expect(hungAfterMs).toBe(7000);
 });
 
 test("services are named in messages as people call them", () => {

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { childEnvironment } from "../config.js";
+import { type CliConfig, childEnvironment } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { LaunchPlan } from "../launch/launch-plan.js";
@@ -8,6 +8,7 @@ import { type Addresses, type ServiceSpec, toArguments } from "../processes/serv
 import type { RedisPlan } from "../redis/redis-plan.js";
 
 export interface SpecSources {
+  readonly config: Pick<CliConfig, "hungAfter">;
   readonly options: ClusterOptions;
   readonly plan: LaunchPlan;
   readonly redis: RedisPlan;
@@ -17,8 +18,11 @@ export interface SpecSources {
 
 const portOf = (address: string | undefined): string => address?.slice(address.lastIndexOf(":") + 1) ?? "0";
 
-export function redisSpec({ redis, dataDir, entryPoints }: SpecSources): ServiceSpec {
+export function redisSpec(sources: SpecSources): ServiceSpec {
+  const { redis, dataDir, entryPoints } = sources;
   return {
+    ...limitsOf(sources),
+    isOnlyCopy: redis.host?.inMemory ?? false,
     name: "redis",
     title: "Redis",
     entry: entryPoints.redisHost,
@@ -49,6 +53,7 @@ export function coordinatorSpec(sources: SpecSources, previous: Addresses | unde
     simulated: options.simulate === undefined ? undefined : "true",
   };
   return {
+    ...limitsOf(sources),
     name: "coordinator",
     title: "The coordinator",
     entry: entryPoints.coordinator,
@@ -59,9 +64,10 @@ export function coordinatorSpec(sources: SpecSources, previous: Addresses | unde
 }
 
 export function workerSpec(
-  { options, plan, dataDir, entryPoints }: SpecSources,
+  sources: SpecSources,
   { index, coordinator }: { readonly index: number; readonly coordinator: string },
 ): ServiceSpec {
+  const { options, plan, dataDir, entryPoints } = sources;
   const flags = {
     coordinator,
     host: "127.0.0.1",
@@ -75,6 +81,7 @@ export function workerSpec(
   };
   const name = `worker-${index + 1}`;
   return {
+    ...limitsOf(sources),
     name,
     title: `Worker ${index + 1}`,
     entry: entryPoints.shardWorker,
@@ -98,6 +105,7 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     auth: options.auth,
   };
   return {
+    ...limitsOf(sources),
     name: "gateway",
     title: "The gateway",
     entry: entryPoints.gateway,
@@ -107,4 +115,5 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
   };
 }
 
+const limitsOf = ({ config }: SpecSources) => ({ hungAfterMs: config.hungAfter * 1000 });
 const withRedis = ({ redis }: SpecSources): NodeJS.ProcessEnv => childEnvironment({ REDIS_URL: redis.url });

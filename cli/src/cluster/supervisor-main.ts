@@ -1,4 +1,4 @@
-import { toRhoneError } from "@rhone/common";
+import { beginPulse, toRhoneError } from "@rhone/common";
 import { readCliConfig } from "../config.js";
 import { clusterOptionsSchema } from "../launch/cluster-options.js";
 import { ENTRY_POINTS } from "../processes/entry-points.js";
@@ -13,6 +13,7 @@ const log = (event: ProgressEvent | { readonly kind: "stopping" | "stopped" }): 
   process.stdout.write(`${JSON.stringify({ time: new Date().toISOString(), service: "supervisor", ...event })}\n`);
 };
 
+beginPulse();
 let isReady = false;
 const report = (event: ProgressEvent): void => {
   if (event.kind === "ready") isReady = true;

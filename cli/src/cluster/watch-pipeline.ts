@@ -13,6 +13,8 @@ export interface WatchOptions {
 
 const PHASES = ["workers", "weights", "probe"] as const;
 const POLL_MS = 150;
+/** One that hangs is asked again, as one that restarts. */
+const ANSWER_DEADLINE_MS = 5000;
 /** A pipeline that stays failed for longer is given up. */
 const FAILED_FOR_MS = 3000;
 const MOST_FAILURES = 3;
@@ -77,7 +79,8 @@ export class StallWatch {
  * Throws RECORD_UNREADABLE for one of another version.
  */
 export async function readStatus(operations: string, signal: AbortSignal): Promise<ClusterStatus | null> {
-  const status: unknown = await fetch(`http://${operations}/status`, { signal })
+  const either = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)]);
+  const status: unknown = await fetch(`http://${operations}/status`, { signal: either })
     .then((response) => response.json())
     .catch(() => null);
   return status === null ? null : checkClusterStatus(status, `The coordinator at ${operations}`);

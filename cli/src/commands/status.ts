@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fetchStatus } from "@rhone/client";
 import type { Command } from "commander";
-import { urlOfCluster } from "../cluster/find-cluster.js";
+import { runningCluster, urlOfCluster } from "../cluster/find-cluster.js";
 import { formatStatus } from "../cluster/format-status.js";
+import { supervisorTurns } from "../cluster/supervisor-turns.js";
 import { commandContext } from "../command-context.js";
+import type { DataDir } from "../data-dir.js";
+import type { Style } from "../terminal/style.js";
 import { addGatewayFlags } from "./flags.js";
 
 interface StatusOptions {
@@ -22,16 +25,37 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
     .action(async ({ json, url, dataDir: home }: StatusOptions) => {
       const { dataDir, style } = commandContext(home, signal);
       const gateway = url ?? (await urlOfCluster(dataDir));
-      const before = await fetchStatus(gateway, signal);
-      if (json) return console.log(JSON.stringify(before, null, 2));
-      await sleep(SAMPLE_MS, undefined, { signal });
-      const now = await fetchStatus(gateway, signal);
-      const pages = now.coordinators.map((cluster) => {
-        const earlier = before.coordinators.find(({ coordinator }) => coordinator === cluster.coordinator);
-        return formatStatus(cluster, earlier ?? cluster, style);
-      });
-      console.log(
-        [gateway, ...(pages.length > 0 ? pages : ["No coordinator has published its status yet."])].join("\n\n"),
-      );
+      const warned = url === undefined ? warnOfSupervisor(dataDir) : Promise.resolve();
+      console.log(json ? await statusJson(gateway, signal) : await statusPage(gateway, { style, signal }));
+      await warned;
     });
+}
+
+async function statusJson(gateway: string, signal: AbortSignal): Promise<string> {
+  return JSON.stringify(await fetchStatus(gateway, signal), null, 2);
+}
+
+async function statusPage(
+  gateway: string,
+  { style, signal }: { readonly style: Style; readonly signal: AbortSignal },
+): Promise<string> {
+  const before = await fetchStatus(gateway, signal);
+  await sleep(SAMPLE_MS, undefined, { signal });
+  const now = await fetchStatus(gateway, signal);
+  const pages = now.coordinators.map((cluster) => {
+    const earlier = before.coordinators.find(({ coordinator }) => coordinator === cluster.coordinator);
+    return formatStatus(cluster, earlier ?? cluster, style);
+  });
+  return [gateway, ...(pages.length > 0 ? pages : ["No coordinator has published its status yet."])].join("\n\n");
+}
+
+/** Says on standard error that nobody watches the cluster's processes, if that is so. */
+async function warnOfSupervisor(dataDir: DataDir): Promise<void> {
+  const { supervisor } = await runningCluster(dataDir);
+  if (await supervisorTurns(dataDir)) return;
+  process.exitCode = 1;
+  console.error(
+    `The supervisor (process ${supervisor.pid}) does not answer: it hangs or was stopped, and starts nothing again. ` +
+      `Wake it with kill -CONT ${supervisor.pid}, or start the cluster again with rhone down and rhone up.`,
+  );
 }

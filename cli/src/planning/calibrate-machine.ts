@@ -6,6 +6,7 @@ import {
   isErrorCode,
   RhoneError,
   type StepTimeStatus,
+  watchPulse,
 } from "@rhone/common";
 import { CALIBRATED_ROWS, type Calibration, mergeCalibrations } from "@rhone/planner";
 import { childEnvironment } from "../config.js";
@@ -23,6 +24,9 @@ export interface CalibrationRequest {
   readonly device: string | undefined;
 }
 
+/** It computes in threads; its event loop is never busy for long. */
+const HUNG_AFTER_MS = 30_000;
+
 /** A child process that holds a few layers of a model and times them when asked. */
 export class CalibrationProcess {
   readonly #child: ChildProcess;
@@ -34,7 +38,7 @@ export class CalibrationProcess {
     let fatal: RhoneError | undefined;
     child.on("message", (message: Announcement | CalibrationAnswer) => {
       if (message.kind === "fatal") fatal = asError(message);
-      else if (message.kind !== "listening") this.#answered(message);
+      else if (message.kind === "loaded" || message.kind === "measured") this.#answered(message);
     });
     this.#ended = new Promise((_, reject) => {
       const early = (how: string) =>
@@ -64,6 +68,7 @@ export class CalibrationProcess {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     const started = new CalibrationProcess(child);
+    watchPulse(child, { hungAfterMs: HUNG_AFTER_MS, onHung: () => child.kill("SIGKILL") });
     await started.#answer();
     return started;
   }

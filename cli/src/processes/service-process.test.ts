@@ -3,18 +3,26 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { childEnvironment } from "../config.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
-import { ServiceProcess, toArguments } from "./service-process.js";
+import { ServiceProcess, type ServiceSpec, toArguments } from "./service-process.js";
 
 /** Starts a service whose file is `source`. */
-async function start(source: string, args: readonly string[] = []): Promise<ServiceProcess> {
+async function start(
+  source: string,
+  args: readonly string[] = [],
+  changes: Partial<ServiceSpec> = {},
+): Promise<ServiceProcess> {
   const folder = await temporaryFolder();
   const entry = join(folder, "entry.mjs");
   await writeFile(entry, source);
-  const logFile = join(folder, "log");
-  return ServiceProcess.start({ name: "thing-1", title: "The thing", entry, args, env: childEnvironment(), logFile });
+  const env = childEnvironment();
+  return ServiceProcess.start({ ...about, ...changes, entry, args, env, logFile: join(folder, "log") });
 }
 
+const about = { name: "thing-1", title: "The thing", hungAfterMs: 10_000 };
+
 const LISTENS = 'process.send({ kind: "listening", service: "x", addresses: { http: process.argv[2] } });';
+const PULSES = `const pulse = () => process.send({ kind: "pulse" }); pulse(); setInterval(pulse, 200); ${LISTENS}`;
+const ENDS_WHEN_WOKEN = 'process.on("SIGCONT", () => process.exit(9));';
 const FATAL = `process.send({ kind: "fatal", code: "DEVICE_NOT_FOUND", message: "No CUDA9." }, () => process.exit(1));`;
 
 describe("ServiceProcess", () => {
@@ -59,11 +67,30 @@ describe("ServiceProcess", () => {
     expect((await service.ended).message).toContain("signal SIGKILL");
   });
 
+  it("kills a service that was stopped", async () => {
+    const service = await start(PULSES, [], { hungAfterMs: 2000 });
+    await service.listening;
+    process.kill(service.pid, "SIGSTOP");
+    expect((await service.ended).message).toBe("The thing hung: its event loop did not turn for 2 s. It was killed.");
+  });
+
+  it("kills a service that holds the only copy of something, but can't be woken", async () => {
+    const blocks = "setTimeout(() => { for (;;); }, 300);";
+    const service = await start(PULSES + blocks, [], { hungAfterMs: 2000, isOnlyCopy: true });
+    expect((await service.ended).message).toContain("did not turn for 2 s");
+  });
+
+  it("wakes a stopped service that holds the only copy of something", async () => {
+    const service = await start(ENDS_WHEN_WOKEN + PULSES, [], { hungAfterMs: 4000, isOnlyCopy: true });
+    await service.listening;
+    process.kill(service.pid, "SIGSTOP");
+    expect((await service.ended).message).toContain("exit code 9");
+  });
+
   it("says that a file can't be run", async () => {
     const folder = await temporaryFolder();
     const spec = {
-      name: "x",
-      title: "The thing",
+      ...about,
       entry: join(folder, "nowhere.mjs"),
       args: [],
       env: childEnvironment(),

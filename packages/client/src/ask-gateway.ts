@@ -44,12 +44,22 @@ export interface GatewayStatus {
 
 const answerSchema = z.looseObject({ coordinators: z.array(z.unknown()) });
 
+/** A status is read from memory and one key of Redis. */
+const STATUS_DEADLINE_MS = 10_000;
+
+const silentGateway = (url: string): string =>
+  `The gateway at ${url} has not answered within ${STATUS_DEADLINE_MS / 1000} s; it hangs or was stopped.`;
+
 /**
  * GET /status of a gateway at http://host:port. Throws NOT_RUNNING when no gateway answers, and RECORD_UNREADABLE when
- * it is of another version.
+ * it is of another version. One that does not answer within 10 s is not running.
  */
 export async function fetchStatus(url: string, signal: AbortSignal): Promise<GatewayStatus> {
-  const response = await askGateway(`${url}/status`, { signal });
+  const deadline = AbortSignal.timeout(STATUS_DEADLINE_MS);
+  const response = await askGateway(`${url}/status`, { signal: AbortSignal.any([signal, deadline]) }).catch((error) => {
+    if (deadline.aborted) throw new RhoneError("NOT_RUNNING", silentGateway(url), { cause: error });
+    throw error;
+  });
   if (!response.ok) throw gatewayFailure(await response.text(), response.status);
   const answer = answerSchema.parse(await response.json());
   const coordinators = answer.coordinators.map((status) => checkClusterStatus(status, `The gateway at ${url}`));

@@ -16,6 +16,7 @@ export {
   booleanSchema,
   ggmlDirSetting,
   hostSetting,
+  hungAfterSetting,
   type KvTypeName,
   kvTypeSchema,
   logLevelSetting,
@@ -31,23 +32,28 @@ export { GrpcServer, openChannel } from "./grpc/channel.js";
 export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";
 export { type FrameReceiver, flowHandler } from "./grpc/flow-server.js";
 export { FrameLink } from "./grpc/frame-link.js";
+export { Heartbeats } from "./grpc/heartbeats.js";
 export {
   type CoordinatorMessage,
   controlService,
   type FlowEnd,
   type Frame,
+  type Heartbeat,
   PROTOCOL_VERSION,
   pipelineService,
   type WorkerMessage,
 } from "./grpc/services.js";
 export { Condition } from "./lifecycle/condition.js";
 export { type Announcement, announce, type CalibrationAnswer, type CalibrationOrder } from "./lifecycle/launcher.js";
+export { beginPulse, type Pulse, watchPulse } from "./lifecycle/pulse.js";
 export { crash, Shutdown } from "./lifecycle/run-service.js";
 export { readSettings, serviceMain } from "./lifecycle/service-main.js";
 export { makeFolder } from "./make-folder.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
 export { createLogger, type Logger } from "./observability/logger.js";
 export { OperationsServer } from "./observability/operations-server.js";
+export { metricsPage, processRegistry } from "./observability/process-metrics.js";
+export { Stillness } from "./observability/stillness.js";
 export {
   decodeEvent,
   decodeEvents,

@@ -4,6 +4,7 @@ import {
   type ConfigOf,
   ggmlDirSetting,
   hostSetting,
+  hungAfterSetting,
   kvTypeSchema,
   logLevelSetting,
   portSchema,
@@ -117,6 +118,7 @@ export const coordinatorSettings = {
     schema: booleanSchema.default(false),
     doc: "true accepts simulated workers and no others; their tokens mean nothing.",
   },
+  hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,
 } as const satisfies Settings;

@@ -4,6 +4,7 @@ import {
   type ConfigOf,
   ggmlDirSetting,
   hostSetting,
+  hungAfterSetting,
   logLevelSetting,
   portSchema,
   redisUrlSetting,
@@ -104,8 +105,18 @@ export const gatewaySettings = {
   },
   grammarTimeoutMs: {
     env: "RHONE_GRAMMAR_TIMEOUT_MS",
-    schema: count(100).max(60_000).default(10_000),
-    doc: "Longest time for compiling a request's grammar before it is refused, in milliseconds.",
+    schema: count(100).max(60_000).default(1_500),
+    doc: "Longest time for writing, compiling and trying out a request's grammar, in milliseconds.",
+  },
+  grammarMemory: {
+    env: "RHONE_GRAMMAR_MEMORY",
+    schema: count(32 * MiB).default(256 * MiB),
+    doc: "Most bytes of the grammar engine for one grammar, the vocabulary included.",
+  },
+  grammarsWaiting: {
+    env: "RHONE_GRAMMARS_WAITING",
+    schema: count(1).default(64),
+    doc: "Grammars that may wait to be tried out before further requests are refused with 503.",
   },
   maxQueued: {
     env: "RHONE_MAX_QUEUED",
@@ -199,6 +210,7 @@ export const gatewaySettings = {
     doc: "Name of this gateway's event channel; must be unique among gateways.",
     defaultText: "random",
   },
+  hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,
 } as const satisfies Settings;

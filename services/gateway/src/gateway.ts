@@ -1,5 +1,5 @@
 import type { ApiKeyStore, Logger } from "@rhone/common";
-import type { GrammarChecker } from "@rhone/grammar";
+import type { GrammarBuilder } from "@rhone/grammar";
 import type { FastifyInstance } from "fastify";
 import type { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { KeyRing, keysRequired } from "./admission/key-ring.js";
@@ -29,7 +29,7 @@ import type { TextModel } from "./text/text-model.js";
 /** Everything outside the process that a gateway works with; all of it is borrowed. */
 export interface Surroundings {
   readonly model: TextModel;
-  readonly grammars: Pick<GrammarChecker, "check">;
+  readonly grammars: Pick<GrammarBuilder, "build">;
   readonly client: GenerationClient;
   readonly cluster: ClusterState;
   readonly storage: ObjectStorage;

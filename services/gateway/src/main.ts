@@ -1,6 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { ApiKeyStore, announce, explainBindError, type Logger, openRedis, serviceMain } from "@rhone/common";
-import { GrammarChecker } from "@rhone/grammar";
+import { GrammarBuilder } from "@rhone/grammar";
 import type { FastifyInstance } from "fastify";
 import { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { type KeyRing, keysRequired } from "./admission/key-ring.js";
@@ -40,7 +40,8 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
   const model = await loadTextModel({ path, name, aliases, chatTemplate, ggmlDir });
   shutdown.add("tokenizer", () => model.close());
   const vocabulary = () => model.grammarVocabulary();
-  const grammars = new GrammarChecker({ vocabulary, timeoutMs: config.grammarTimeoutMs });
+  const { grammarTimeoutMs: timeoutMs, grammarMemory: memoryBytes, grammarsWaiting: mostWaiting } = config;
+  const grammars = new GrammarBuilder({ vocabulary, limits: { timeoutMs, memoryBytes }, mostWaiting });
   shutdown.add("grammars", () => grammars.close());
   const storage = await openStorage(config, logger);
   shutdown.add("storage", () => storage.close());

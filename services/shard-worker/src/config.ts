@@ -3,6 +3,7 @@ import {
   type ConfigOf,
   ggmlDirSetting,
   hostSetting,
+  hungAfterSetting,
   kvTypeSchema,
   logLevelSetting,
   portSchema,
@@ -86,6 +87,7 @@ export const shardWorkerSettings = {
       "Compute nothing: null, stage-ms=<n>, row-bytes=<n>, or both separated by a comma. " +
       "The coordinator needs --simulated true.",
   },
+  hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,
 } as const satisfies Settings;
@@ -108,6 +110,7 @@ export const calibrationSettings = {
   },
   threads: shardWorkerSettings.threads,
   device: shardWorkerSettings.device,
+  hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,
 } as const satisfies Settings;

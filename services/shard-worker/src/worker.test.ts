@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { TestReceiver } from "../../../packages/common/src/grpc/testing/frame-receiver.js";
 import { shardWorkerSettings } from "./config.js";
 import { GREEDY, tokenBytes } from "./testing/steps.js";
-import { type JoinStream, TestCoordinator } from "./testing/test-coordinator.js";
+import { nextMessage, TestCoordinator } from "./testing/test-coordinator.js";
 import { startShardWorker } from "./worker.js";
 
 const logger = createLogger({ service: "test", level: "silent" });
@@ -22,20 +22,13 @@ async function startWorker() {
   const flags = ["--coordinator", coordinator.address, "--simulate", "null", "--memory", "1000", "--threads", "2"];
   const config = loadConfig(shardWorkerSettings, {}, flags);
   const addresses = await startShardWorker({ config, logger, shutdown });
-  return { ...addresses, ...(await coordinator.nextJoin()) };
+  return { coordinator, ...addresses, ...(await coordinator.nextJoin()) };
 }
 
 const status = async (ops: string, page: string) => fetch(`http://${ops}${page}`);
-/** The next message of the worker that is no heartbeat. */
-const nextAnswer = (stream: JoinStream): Promise<Record<string, unknown>> =>
-  new Promise((resolve) =>
-    stream.on("data", (message) => {
-      if (message.heartbeat == null) resolve(message);
-    }),
-  );
 
 test("a worker says what it is, and is ready once the coordinator welcomes it", async () => {
-  const { grpc, ops, hello, stream } = await startWorker();
+  const { grpc, ops, hello, stream, coordinator } = await startWorker();
   expect(hello).toMatchObject({
     protocol: PROTOCOL_VERSION,
     address: grpc,
@@ -48,9 +41,10 @@ test("a worker says what it is, and is ready once the coordinator welcomes it", 
   });
   const before = await status(ops, "/ready");
   expect([before.status, await before.text()]).toEqual([503, expect.stringContaining("not joined to the coordinator")]);
-  stream.write({ welcome: { heartbeatMs: 1 } });
+  stream.write({ welcome: { heartbeatMs: 10 } });
   await expect.poll(async () => (await status(ops, "/ready")).status).toBe(200);
   expect(await (await status(ops, "/status")).json()).toMatchObject({ worker: hello.worker, joined: true, steps: 0 });
+  expect(await coordinator.nextBeat()).toMatchObject({ worker: hello.worker, steps: 0, resident: expect.any(Number) });
 });
 
 test("a worker loads a shard, takes part in an epoch, and answers a step", async () => {
@@ -63,7 +57,7 @@ test("a worker loads a shard, takes part in an epoch, and answers a step", async
   const model = { name: "breeze", path, fingerprint: file.headerFingerprint };
   const range = { firstLayer: 0, lastLayer: nLayers, embeds: true, heads: true };
   stream.write({ load: { load: 1, model, ...range, pages: 8, pageSize: 32, maxRows: 4 } });
-  expect(await nextAnswer(stream)).toMatchObject({ ready: { load: 1 } });
+  expect(await nextMessage(stream)).toMatchObject({ ready: { load: 1 } });
   stream.write({ epoch: { pipeline: "p", epoch: 1, stage: 0, next: next.address } });
 
   const link = new FrameLink({ address: grpc, peer: "stage 0", onBroken: () => {} });
@@ -106,8 +100,8 @@ test("an order that cannot be obeyed is answered, and the worker goes on", async
   const model = { name: "m", path: "/nowhere/m.gguf", fingerprint: "f" };
   stream.write({ epoch: { next: "" } });
   stream.write({ load: { load: 3, model, lastLayer: 1, pages: 1, pageSize: 1, maxRows: 1 } });
-  expect(await nextAnswer(stream)).toMatchObject({ failed: { load: 3, code: "MODEL_NOT_FOUND" } });
+  expect(await nextMessage(stream)).toMatchObject({ failed: { load: 3, code: "MODEL_NOT_FOUND" } });
   stream.write({ release: {} });
   stream.write({ calibrate: { calibration: 4, rows: [1] } });
-  expect(await nextAnswer(stream)).toMatchObject({ calibrated: { calibration: 4, stepTimes: [] } });
+  expect(await nextMessage(stream)).toMatchObject({ calibrated: { calibration: 4, stepTimes: [] } });
 });

@@ -3,6 +3,7 @@ import { freemem, hostname } from "node:os";
 import {
   flowHandler,
   GrpcServer,
+  Heartbeats,
   type Logger,
   OperationsServer,
   PROTOCOL_VERSION,
@@ -57,10 +58,13 @@ export async function startShardWorker({
   shutdown.add("operations server", () => ops.close());
   const addresses = { address: `${advertiseHost}:${server.port}`, operations: `${advertiseHost}:${ops.port}` };
   const hello = { worker, ...addresses, ...machineFacts(config), ...device.facts };
+  const { coordinator } = config;
+  const heartbeats = new Heartbeats({ coordinator, worker, counts: () => runner });
+  shutdown.add("heartbeats", () => heartbeats.close());
   control = new ControlLink({
-    coordinator: config.coordinator,
+    coordinator,
     hello,
-    heartbeat: () => ({ resident: process.memoryUsage.rss(), steps: runner.steps, busyUs: runner.busyUs }),
+    heartbeats,
     onMessage: obeyOrders(holder, runner, logger),
     onLost: (err) => logger.warn({ err }, "the coordinator is lost"),
     logger,

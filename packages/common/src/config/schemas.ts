@@ -48,6 +48,14 @@ export const redisUrlSetting = {
   doc: "Redis, as a redis://, rediss:// or unix:// URL.",
 } as const;
 
+export const hungAfterSetting = {
+  env: "RHONE_HUNG_AFTER",
+  schema: z.coerce.number().min(1).max(3600).default(10),
+  doc:
+    "Seconds without a turn of a process's event loop after which it counts as hung and is killed, to be started " +
+    "again; more under a debugger.",
+} as const;
+
 export const ggmlDirSetting = {
   env: "RHONE_GGML_DIR",
   schema: z.string().min(1).optional(),

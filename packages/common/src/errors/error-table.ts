@@ -78,6 +78,7 @@ export const ERROR_TABLE = {
   LOADING_MODEL: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   NOT_ENOUGH_MEMORY: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED),
   WORKER_LOST: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
+  REQUEST_BREAKS_PIPELINE: row("server_error", 500, grpcStatus.INTERNAL),
   STAGE_FAILED: row("server_error", 500, grpcStatus.INTERNAL),
   MESSAGE_MALFORMED: row("server_error", 500, grpcStatus.INTERNAL),
   EPOCH_CHANGED: retryable(row("unavailable_error", 503, grpcStatus.ABORTED)),

@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import type { ServerDuplexStream } from "@grpc/grpc-js";
+import type { handleUnaryCall, ServerDuplexStream } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
 import { GrpcServer, openChannel } from "./channel.js";
 import { type CoordinatorMessage, controlService, type WorkerMessage } from "./services.js";
@@ -8,18 +8,20 @@ type JoinStream = ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
 
 const HOST = "127.0.0.1";
 
-/** Answers each heartbeat with a welcome of as many milliseconds as it has steps. */
+/** Answers progress with a welcome of as many milliseconds as it has bytes. */
 function echo(stream: JoinStream): void {
-  stream.on("data", ({ heartbeat }: WorkerMessage) => {
-    stream.write({ welcome: { heartbeatMs: heartbeat?.steps ?? 0 } });
+  stream.on("data", ({ progress }: WorkerMessage) => {
+    stream.write({ welcome: { heartbeatMs: progress?.bytes ?? 0 } });
   });
   stream.on("end", () => stream.end());
   stream.on("error", () => {});
 }
 
+const beat: handleUnaryCall<object, object> = (_call, answer) => answer(null, {});
+
 async function openEcho(port = 0): Promise<GrpcServer> {
   const server = await GrpcServer.open({ host: HOST, port }, (services) =>
-    services.addService(controlService, { join: echo }),
+    services.addService(controlService, { join: echo, beat }),
   );
   onTestFinished(() => server.close());
   return server;
@@ -41,7 +43,7 @@ test("a server says which free port it took, and answers there", async () => {
   const server = await openEcho();
   expect(server.port).toBeGreaterThan(0);
   const stream = join(server.port);
-  stream.write({ heartbeat: { steps: 7 } });
+  stream.write({ progress: { bytes: 7 } });
   expect(await nextMessage(stream)).toMatchObject({ welcome: { heartbeatMs: 7 } });
 });
 
@@ -50,17 +52,18 @@ test("64-bit fields are plain numbers on arrival, up to 2^53", async () => {
   const server = await GrpcServer.open({ host: HOST, port: 0 }, (services) =>
     services.addService(controlService, {
       join: (stream: JoinStream) => {
-        stream.on("data", ({ heartbeat }: WorkerMessage) => {
-          arrived.push(heartbeat?.resident);
+        stream.on("data", ({ progress }: WorkerMessage) => {
+          arrived.push(progress?.totalBytes);
           stream.write({ release: {} });
         });
         stream.on("error", () => {});
       },
+      beat,
     }),
   );
   onTestFinished(() => server.close());
   const stream = join(server.port);
-  stream.write({ heartbeat: { resident: Number.MAX_SAFE_INTEGER } });
+  stream.write({ progress: { totalBytes: Number.MAX_SAFE_INTEGER } });
   await nextMessage(stream);
   expect(arrived).toEqual([Number.MAX_SAFE_INTEGER]);
 });
@@ -92,7 +95,7 @@ test.each(["192.0.2.1", "999.1.1.1"])("%s is not an address of this machine: INV
 test("closing a server ends its streams at once", async () => {
   const server = await openEcho();
   const stream = join(server.port);
-  stream.write({ heartbeat: { steps: 1 } });
+  stream.write({ progress: { bytes: 1 } });
   await nextMessage(stream);
   const ended = new Promise<unknown>((resolve) => stream.once("error", resolve));
   server.close();
@@ -103,13 +106,13 @@ test("a channel with its own connection reaches a process that starts where anot
   const dead = await openEcho();
   const { port } = dead;
   const lost = join(port);
-  lost.write({ heartbeat: { steps: 1 } });
+  lost.write({ progress: { bytes: 1 } });
   await nextMessage(lost);
   const gone = new Promise<unknown>((resolve) => lost.once("error", resolve));
   dead.close();
   await gone;
   await openEcho(port);
   const stream = join(port, { ownConnection: true });
-  stream.write({ heartbeat: { steps: 9 } });
+  stream.write({ progress: { bytes: 9 } });
   expect(await nextMessage(stream)).toMatchObject({ welcome: { heartbeatMs: 9 } });
 });

@@ -16,12 +16,11 @@ const serialize =
 function method<Req, Res>(
   path: string,
   [request, response]: readonly [Codec<Req>, Codec<Res>],
-  { responseStream }: { readonly responseStream: boolean },
+  streams: { readonly requestStream: boolean; readonly responseStream: boolean },
 ): MethodDefinition<Req, Res> {
   return {
     path,
-    requestStream: true,
-    responseStream,
+    ...streams,
     requestSerialize: serialize(request),
     requestDeserialize: (bytes) => request.decode(bytes),
     responseSerialize: serialize(response),
@@ -34,19 +33,30 @@ export type FlowEnd = rhone.v1.FlowEnd.$Properties;
 export type WorkerMessage = rhone.v1.WorkerMessage.$Properties;
 export type CoordinatorMessage = rhone.v1.CoordinatorMessage.$Properties;
 
-const { Frame, FlowEnd, WorkerMessage, CoordinatorMessage } = rhone.v1;
+export type Heartbeat = rhone.v1.Heartbeat.$Properties;
+type HeartbeatTaken = rhone.v1.HeartbeatTaken.$Properties;
+
+const { Frame, FlowEnd, WorkerMessage, CoordinatorMessage, Heartbeat, HeartbeatTaken } = rhone.v1;
 
 /** rhone.v1.Pipeline: frames flow from one stage to the next; nothing flows back. */
 export const pipelineService = {
-  flow: method<Frame, FlowEnd>("/rhone.v1.Pipeline/Flow", [Frame, FlowEnd], { responseStream: false }),
+  flow: method<Frame, FlowEnd>("/rhone.v1.Pipeline/Flow", [Frame, FlowEnd], {
+    requestStream: true,
+    responseStream: false,
+  }),
 } as const satisfies ServiceDefinition;
 
 /** rhone.v1.Control: a worker's connection to its coordinator. */
 export const controlService = {
   join: method<WorkerMessage, CoordinatorMessage>("/rhone.v1.Control/Join", [WorkerMessage, CoordinatorMessage], {
+    requestStream: true,
     responseStream: true,
+  }),
+  beat: method<Heartbeat, HeartbeatTaken>("/rhone.v1.Control/Beat", [Heartbeat, HeartbeatTaken], {
+    requestStream: false,
+    responseStream: false,
   }),
 } as const satisfies ServiceDefinition;
 
 /** The version of the wire contracts in proto/. A coordinator refuses workers of another version. */
-export const PROTOCOL_VERSION = 2;
+export const PROTOCOL_VERSION = 3;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { TestChild } from "../testing/child-process.js";
 
-const SETTINGS = "{ logLevel: common.logLevelSetting }";
+const SETTINGS = "{ logLevel: common.logLevelSetting, hungAfter: common.hungAfterSetting }";
 
 /** A service that opens two resources, says that it listens, and then does `more`. */
 const service = (more = "") =>

@@ -5,6 +5,7 @@ const SETTINGS = `{
   port: { env: "TEST_PORT", schema: common.portSchema.default(7100), doc: "The port to bind." },
   url: { env: "TEST_URL", schema: common.redisUrlSchema.removeDefault(), doc: "A Redis." },
   logLevel: common.logLevelSetting,
+  hungAfter: common.hungAfterSetting,
 }`;
 
 const service = (options: ChildOptions) =>
@@ -29,9 +30,10 @@ describe("serviceMain", { timeout: 30_000 }, () => {
     expect(await child.exit()).toBe(0);
     expect(child.stdout).toBe(`Settings of the sample. A flag wins over its environment variable.
 
-  --port       TEST_PORT        The port to bind. Default: 7100.
-  --url        TEST_URL         A Redis. Required.
-  --log-level  RHONE_LOG_LEVEL  Least severe messages in the log: debug, info, warn, error or silent. Default: info.
+  --port        TEST_PORT         The port to bind. Default: 7100.
+  --url         TEST_URL          A Redis. Required.
+  --log-level   RHONE_LOG_LEVEL   Least severe messages in the log: debug, info, warn, error or silent. Default: info.
+  --hung-after  RHONE_HUNG_AFTER  Seconds without a turn of a process's event loop after which it counts as hung and is killed, to be started again; more under a debugger. Default: 10.
 `);
     expect(child.announcements).toEqual([]);
   });

@@ -1,8 +1,11 @@
 import { type ConfigOf, describeSettings, loadConfig, type Setting, type Settings } from "../config/load-config.js";
-import type { logLevelSchema } from "../config/schemas.js";
+import type { hungAfterSetting, logLevelSchema } from "../config/schemas.js";
 import { RhoneError } from "../errors/rhone-error.js";
 import { createLogger, type Logger } from "../observability/logger.js";
+import { collectNodeMetrics } from "../observability/process-metrics.js";
+import { watchEventLoop } from "../observability/watch-event-loop.js";
 import { announce } from "./launcher.js";
+import { beginPulse } from "./pulse.js";
 import { runService, type Shutdown } from "./run-service.js";
 
 export interface ServiceOptions<T extends Settings> {
@@ -38,12 +41,23 @@ ${describeSettings(settings)}\n`);
   }
 }
 
+/** Settings that every service has. */
+type ServiceSettings = Settings & {
+  readonly logLevel: Setting<typeof logLevelSchema>;
+  readonly hungAfter: typeof hungAfterSetting;
+};
+
 /** The body of a service's main file: reads the settings, creates the logger, and runs `start` under `runService`. */
-export async function serviceMain<T extends Settings & { readonly logLevel: Setting<typeof logLevelSchema> }>(
+export async function serviceMain<T extends ServiceSettings>(
   options: ServiceOptions<T>,
   start: (config: ConfigOf<T>, run: ServiceRun) => Promise<void>,
 ): Promise<void> {
   const config = readSettings(options);
   const logger = createLogger({ service: options.service, level: config.logLevel });
-  await runService(logger, (shutdown) => start(config, { logger, shutdown }));
+  await runService(logger, async (shutdown) => {
+    await start(config, { logger, shutdown }); // which may block for as long as it needs
+    watchEventLoop({ service: options.service, logger, hungAfterMs: config.hungAfter * 1000 });
+    collectNodeMetrics();
+    beginPulse();
+  });
 }

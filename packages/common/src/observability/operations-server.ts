@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
 import { listenOrExplain } from "./listen.js";
+import { metricsPage } from "./process-metrics.js";
 
 export interface OperationsOptions {
   readonly host: string;
@@ -57,7 +58,7 @@ async function answer(path: string, { registry, notReady, status }: OperationsOp
       return reason === null ? json(200, { status: "ready" }) : json(503, { status: "not_ready", reason });
     }
     case "/metrics":
-      return { code: 200, type: registry.contentType, body: await registry.metrics() };
+      return { code: 200, type: registry.contentType, body: await metricsPage(registry) };
     case "/status":
       return json(200, status());
     default:

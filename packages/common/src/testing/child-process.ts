@@ -4,6 +4,7 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import type { Announcement } from "../lifecycle/launcher.js";
+import type { Pulse } from "../lifecycle/pulse.js";
 
 export interface ChildOptions {
   readonly flags?: readonly string[];
@@ -28,7 +29,9 @@ export class TestChild {
     });
     this.process.stdout?.on("data", (text) => (this.stdout += text));
     this.process.stderr?.on("data", (text) => (this.stderr += text));
-    this.process.on("message", (message: Announcement) => this.announcements.push(message));
+    this.process.on("message", (message: Announcement | Pulse) => {
+      if (message.kind !== "pulse") this.announcements.push(message);
+    });
     const streams = [this.process.stdout, this.process.stderr].map((stream) => once(stream as Readable, "end"));
     this.#exited = Promise.all([once(this.process, "exit"), ...streams]);
     onTestFinished(() => void this.process.kill("SIGKILL"));
@@ -37,6 +40,14 @@ export class TestChild {
   /** Resolves with the next message from the child. */
   async message(): Promise<unknown> {
     return (await once(this.process, "message"))[0];
+  }
+
+  /** Resolves with the next message of that kind. */
+  async answer<T>(kind: string): Promise<T> {
+    for (;;) {
+      const message = (await this.message()) as { readonly kind?: string };
+      if (message.kind === kind) return message as T;
+    }
   }
 
   /** Resolves with the exit code, or the signal that killed it, after all output was read. */

@@ -21,8 +21,8 @@ interface Compiled {
   readonly shortest: number;
 }
 
-/** Compiled grammars that are kept; each takes a few MiB for 32,000 tokens. */
-const KEPT = 32;
+/** Compiled grammars that are kept; each takes a few MiB for 32,000 tokens. A thread has one, or two for calls. */
+const KEPT = 2;
 
 /** Compiles grammars for one vocabulary and keeps those used last. */
 export class GrammarEngine {
@@ -37,8 +37,7 @@ export class GrammarEngine {
   }
 
   /**
-   * A matcher at the beginning of a text. Throws INVALID_REQUEST for a grammar that the engine does not accept; check
-   * it with GrammarChecker first.
+   * A matcher at the beginning of a text. Throws INVALID_REQUEST for a grammar that the engine does not accept.
    */
   async match({ grammar, trigger = null, otherwise = null }: MatcherOptions): Promise<TokenMatcher> {
     const first = await this.start(grammar);

@@ -1,9 +1,11 @@
+import type { handleUnaryCall } from "@grpc/grpc-js";
 import {
   controlService,
   type Frame,
   type FrameReceiver,
   flowHandler,
   GrpcServer,
+  type Heartbeat,
   pipelineService,
   RhoneError,
   type Shutdown,
@@ -22,7 +24,11 @@ export async function serveWorkers(options: {
 }): Promise<number> {
   const { host, port, registry, pipeline, shutdown } = options;
   const server = await GrpcServer.open({ host, port }, (services) => {
-    services.addService(controlService, { join: registry.join.bind(registry) });
+    const beat: handleUnaryCall<Heartbeat, object> = ({ request }, answer) => {
+      registry.beat(request);
+      answer(null, {});
+    };
+    services.addService(controlService, { join: registry.join.bind(registry), beat });
     services.addService(pipelineService, { flow: flowHandler(() => receiveResults(() => pipeline.epoch)) });
   });
   shutdown.add("grpc", () => server.close());

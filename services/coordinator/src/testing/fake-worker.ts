@@ -28,7 +28,9 @@ export interface FakeWorkerOptions {
   /** Loads are answered when this resolves. */
   readonly beforeLoaded?: Promise<void>;
   /** Called before each step runs; throwing makes the stage fail. */
-  readonly onStep?: () => void;
+  readonly onStep?: (step: rhone.v1.Step.$Properties) => void;
+  /** Why grammars are refused; all are ready at once when absent. */
+  readonly refuses?: rhone.v1.SequenceError.$Properties;
 }
 
 /** A worker with real connections and no tensors: its stage obeys page tables and draws by the rule of nextToken. */
@@ -65,7 +67,7 @@ export class FakeWorker {
     this.#control.write({
       hello: { worker, hostname: worker, address: `127.0.0.1:${server.port}`, protocol, memoryTotal },
     });
-    this.#heartbeat = setInterval(() => this.#control.write({ heartbeat: { steps: this.#steps } }), 1000);
+    this.#heartbeat = setInterval(() => this.#beat(), 1000);
   }
 
   static async start(options: FakeWorkerOptions): Promise<FakeWorker> {
@@ -87,6 +89,12 @@ export class FakeWorker {
     this.#client.close();
     this.#next?.close();
     this.#server.close();
+  }
+
+  #beat(): void {
+    const { path, requestSerialize, responseDeserialize } = controlService.beat;
+    const heartbeat = { worker: this.worker, steps: this.#steps };
+    this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, heartbeat, () => {});
   }
 
   #obey({ load, release, calibrate, epoch }: CoordinatorMessage): void {
@@ -139,9 +147,10 @@ export class FakeWorker {
   #run(frame: Frame, stage: FakeStage, stepBody: rhone.v1.Step.$Properties): void {
     const { pipeline = "", epoch = 0, step = 0 } = frame;
     try {
-      this.#options.onStep?.();
+      this.#options.onStep?.(stepBody);
       const result = stage.run(stepBody);
       this.#steps++;
+      this.#prepareAll(frame, stage);
       this.#pass(this.#shape?.heads ? { pipeline, epoch, step, result } : frame);
     } catch (error) {
       const failure = {
@@ -151,6 +160,14 @@ export class FakeWorker {
         stage: this.#epoch?.stage ?? 0,
       };
       this.#pass({ pipeline, epoch, step, failure });
+    }
+  }
+
+  #prepareAll({ pipeline = "", epoch = 0 }: Frame, stage: FakeStage): void {
+    const { refuses: error = null } = this.#options;
+    for (const sequence of stage.preparing) {
+      stage.prepare(sequence);
+      if (this.#shape?.heads) this.#pass({ pipeline, epoch, ready: { sequence, error } });
     }
   }
 

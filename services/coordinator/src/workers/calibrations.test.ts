@@ -104,7 +104,7 @@ describe("Calibrations", () => {
   it("ignores times that nobody waits for", () => {
     const { calibrations, members } = setUp({ hostname: "a", ms: 1 });
     calibrations.receive({ calibrated: { calibration: 7, stepTimes: [] } });
-    calibrations.receive({ heartbeat: {} });
+    calibrations.receive({ progress: {} });
     expect(members[0]?.calibration).toBeNull();
   });
 });

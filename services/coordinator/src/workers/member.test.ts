@@ -53,12 +53,12 @@ describe("Member", () => {
 
   it("moves its last step's time with its step counter, not with every heartbeat", () => {
     const { member } = fakeMember({ worker: "w" });
-    member.receive({ heartbeat: { steps: 1 } });
+    member.beat({ steps: 1 });
     const { steppedAt } = member;
     vi.advanceTimersByTime(1000);
-    member.receive({ heartbeat: { steps: 1 } });
+    member.beat({ steps: 1 });
     expect(member.steppedAt).toBe(steppedAt);
-    member.receive({ heartbeat: { steps: 2 } });
+    member.beat({ steps: 2 });
     expect(member.steppedAt).toBe(steppedAt + 1000);
   });
 

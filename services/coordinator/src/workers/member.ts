@@ -1,5 +1,5 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
-import type { CoordinatorMessage, WorkerMessage, WorkerStatus } from "@rhone/common";
+import type { CoordinatorMessage, Heartbeat, WorkerMessage, WorkerStatus } from "@rhone/common";
 import type { Calibration, RawSpeed, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 
@@ -27,7 +27,7 @@ export class Member {
   readonly #hello: rhone.v1.Hello.$Properties;
   readonly #stream: ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
   readonly #silence: NodeJS.Timeout;
-  #heartbeat: rhone.v1.Heartbeat.$Properties = {};
+  #heartbeat: Heartbeat = {};
   #heartbeatAt = performance.now();
   #busy = 0;
   #loadedBytes = 0;
@@ -71,7 +71,6 @@ export class Member {
   /** Takes any message of the worker: it is alive. */
   receive(message: WorkerMessage): void {
     this.#silence.refresh();
-    if (message.heartbeat != null) this.#beat(message.heartbeat);
     if (message.progress != null) {
       this.#loadedBytes = message.progress.bytes ?? 0;
       this.#totalBytes = message.progress.totalBytes ?? 0;
@@ -81,6 +80,18 @@ export class Member {
       this.#totalBytes = this.#loadedBytes;
       this.#pageBytes = message.ready.pageBytes ?? 0;
     }
+  }
+
+  /** Takes a heartbeat of the worker: it is alive, though its main thread may be busy. */
+  beat(heartbeat: Heartbeat): void {
+    this.#silence.refresh();
+    const now = performance.now();
+    const elapsedUs = (now - this.#heartbeatAt) * 1000;
+    const busyUs = (heartbeat.busyUs ?? 0) - (this.#heartbeat.busyUs ?? 0);
+    if (elapsedUs > 0) this.#busy = Math.min(1, Math.max(0, busyUs / elapsedUs));
+    if (heartbeat.steps !== this.#heartbeat.steps) this.steppedAt = now;
+    this.#heartbeat = heartbeat;
+    this.#heartbeatAt = now;
   }
 
   status(): WorkerStatus {
@@ -107,15 +118,5 @@ export class Member {
   close(): void {
     clearTimeout(this.#silence);
     this.#stream.end();
-  }
-
-  #beat(heartbeat: rhone.v1.Heartbeat.$Properties): void {
-    const now = performance.now();
-    const elapsedUs = (now - this.#heartbeatAt) * 1000;
-    const busyUs = (heartbeat.busyUs ?? 0) - (this.#heartbeat.busyUs ?? 0);
-    if (elapsedUs > 0) this.#busy = Math.min(1, Math.max(0, busyUs / elapsedUs));
-    if (heartbeat.steps !== this.#heartbeat.steps) this.steppedAt = now;
-    this.#heartbeat = heartbeat;
-    this.#heartbeatAt = now;
   }
 }

@@ -41,11 +41,11 @@ describe("WorkerRegistry", () => {
 
   it("keeps a worker that beats and loses one that falls silent", () => {
     const { registry, heard, connect } = setup();
-    const { say } = connect();
-    say(hello("w"));
+    connect().say(hello("w"));
     for (let second = 0; second < 10; second++) {
       vi.advanceTimersByTime(1000);
-      say({ heartbeat: { steps: second } });
+      registry.beat({ worker: "w", steps: second, stillMs: 9900 });
+      registry.beat({ worker: "another" });
     }
     expect(registry.members).toHaveLength(1);
     vi.advanceTimersByTime(LOST_AFTER_MS);
@@ -53,13 +53,21 @@ describe("WorkerRegistry", () => {
     expect(registry.members).toHaveLength(0);
   });
 
+  it("loses a worker whose heartbeats say that its main thread has stood still for too long", () => {
+    const { registry, heard, connect } = setup({ hungAfter: 4 });
+    connect().say(hello("w"));
+    registry.beat({ worker: "w", stillMs: 3900 });
+    expect(registry.members).toHaveLength(1);
+    registry.beat({ worker: "w", stillMs: 4000 });
+    expect(heard).toEqual(["joined w", "left w: its main thread has not turned for 4000 ms"]);
+  });
+
   it("tells how busy a worker is from its counters", () => {
     const { registry, connect } = setup();
-    const { say } = connect();
-    say(hello("w"));
-    say({ heartbeat: { busyUs: 0 } });
+    connect().say(hello("w"));
+    registry.beat({ worker: "w", busyUs: 0 });
     vi.advanceTimersByTime(1000);
-    say({ heartbeat: { busyUs: 250_000 } });
+    registry.beat({ worker: "w", busyUs: 250_000 });
     expect(registry.members[0]?.status().busy).toBeCloseTo(0.25);
   });
 
@@ -75,10 +83,10 @@ describe("WorkerRegistry", () => {
     const { heard, connect } = setup();
     const [other, rude, silent] = [connect(), connect(), connect()];
     other.say(hello("w", 99));
-    rude.say({ heartbeat: {} });
+    rude.say({ progress: {} });
     vi.advanceTimersByTime(5000);
     expect(other.errors).toEqual([
-      expect.stringMatching(/^Worker w speaks wire protocol 99, this coordinator 2; run the same release of both\.$/),
+      `Worker w speaks wire protocol 99, this coordinator ${PROTOCOL_VERSION}; run the same release of both.`,
     ]);
     expect(rude.errors).toEqual([expect.stringMatching(/must be Hello/)]);
     expect(silent.errors).toEqual([expect.stringMatching(/No Hello came within 5 s/)]);

@@ -1,6 +1,7 @@
 import type { ServerDuplexStream, StatusObject } from "@grpc/grpc-js";
 import {
   type CoordinatorMessage,
+  type Heartbeat,
   type Logger,
   PROTOCOL_VERSION,
   RhoneError,
@@ -21,19 +22,30 @@ export interface RegistryListener {
   message(member: Member, message: WorkerMessage): void;
 }
 
-/** The joined workers. A worker is lost when its stream ends or it is silent for LOST_AFTER_MS. */
+interface RegistryOptions {
+  /** It takes simulated workers only; otherwise it takes none of them. */
+  readonly simulated?: boolean;
+  /** Seconds without a turn of its main thread after which a worker is lost, although its heartbeats come; 10. */
+  readonly hungAfter?: number;
+}
+
+/**
+ * The joined workers. A worker is lost when its stream ends, when it is silent for LOST_AFTER_MS, or when its
+ * heartbeats say that it hangs.
+ */
 export class WorkerRegistry {
   readonly #logger: Logger;
   readonly #simulated: boolean;
+  readonly #hungAfterMs: number;
   /** In order of joining. */
   readonly #members = new Map<string, Member>();
   readonly #streams = new Set<JoinStream>();
   #listener: RegistryListener | null = null;
 
-  /** `simulated`: it takes simulated workers only; otherwise it takes none of them. */
-  constructor(logger: Logger, { simulated = false }: { readonly simulated?: boolean } = {}) {
+  constructor(logger: Logger, { simulated = false, hungAfter = 10 }: RegistryOptions = {}) {
     this.#logger = logger;
     this.#simulated = simulated;
+    this.#hungAfterMs = hungAfter * 1000;
   }
 
   listen(listener: RegistryListener): void {
@@ -67,6 +79,15 @@ export class WorkerRegistry {
     stream.on("end", () => ended("its stream ended"));
     stream.on("cancelled", () => ended("its connection was lost"));
     stream.on("error", (error: Partial<StatusObject>) => ended(`its stream failed: ${error.details}`));
+  }
+
+  /** Serves rhone.v1.Control/Beat. */
+  beat(heartbeat: Heartbeat): void {
+    const member = this.#members.get(heartbeat.worker ?? "");
+    if (member === undefined) return;
+    member.beat(heartbeat);
+    const stillMs = heartbeat.stillMs ?? 0;
+    if (stillMs >= this.#hungAfterMs) this.#lose(member, `its main thread has not turned for ${stillMs} ms`);
   }
 
   close(): void {

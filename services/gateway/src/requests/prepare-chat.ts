@@ -48,7 +48,7 @@ export const prepareChat: Prepare = async (preparation, body, arrival) => {
 };
 
 /** The prompt of a chat, and the shape of its answers. */
-async function readChat({ preparation: { model, grammars } }: OpenRequest, fields: ChatRequest) {
+async function readChat({ preparation: { model, grammars }, arrival: { owner } }: OpenRequest, fields: ChatRequest) {
   const use = toToolUse(fields);
   const { messages, options, continued, showsContinued } = toConversation(fields, use?.tools);
   if (use?.forced && continued !== undefined)
@@ -56,7 +56,7 @@ async function readChat({ preparation: { model, grammars } }: OpenRequest, field
   // A generated text begins with the space that separates it from the text it continues, unless that text ends in one.
   const stripsSpace = model.addsLeadingSpace && (!continued || continued.endsWith(" "));
   const calls = use === undefined || continued !== undefined ? undefined : callRules(use, model.callToken);
-  const constraint = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls });
+  const constraint = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
   const encoded = truncatePrompt(model.encodeChat(messages, options), fields.truncate_prompt_tokens);
   const opening = showsContinued ? (continued ?? "") : "";
   return {

@@ -40,7 +40,7 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
   const { n, samples } = checkLimits(fields);
   const request = await openRequest({ preparation, arrival, prefix: "cmpl", fields });
   const { model, grammars } = preparation;
-  const constraint = await readConstraint(grammars, fields, { leadingSpace: false });
+  const constraint = await readConstraint(grammars, fields, { leadingSpace: false, owner: arrival.owner });
   const prompts = promptsOf(fields).map((given) => readPrompt(model, given, fields));
   const echo = fields.echo === true;
   const logprobs = fields.logprobs ?? null;

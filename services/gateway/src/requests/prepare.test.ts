@@ -1,8 +1,8 @@
 import type { ClusterStatus } from "@rhone/common";
 import { RhoneError } from "@rhone/common";
-import { checkEbnf } from "@rhone/grammar";
 import { describe, expect, it } from "vitest";
 import { FakeCluster } from "../testing/fake-cluster.js";
+import { fakeGrammars } from "../testing/fake-gateway.js";
 import { fakeModel } from "../testing/fake-model.js";
 import {
   type Arrival,
@@ -30,7 +30,7 @@ const arrival: Arrival = {
 const preparation = (changes: Partial<Preparation> = {}): Preparation => ({
   model: fakeModel(),
   cluster: new FakeCluster(),
-  grammars: { check: async (grammar) => checkEbnf(grammar) },
+  grammars: fakeGrammars,
   gatewayId: "g1",
   ...changes,
 });

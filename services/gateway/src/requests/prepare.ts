@@ -1,5 +1,5 @@
 import type { ClusterStatus, GenerationJob } from "@rhone/common";
-import type { GrammarChecker } from "@rhone/grammar";
+import type { GrammarBuilder } from "@rhone/grammar";
 import type { FrameOptions } from "../answers/answer-frame.js";
 import type { Writer } from "../answers/writer.js";
 import type { WriterRecord } from "../answers/writer-record.js";
@@ -40,7 +40,7 @@ export interface PreparedRequest {
 export interface Preparation {
   readonly model: TextModel;
   readonly cluster: ClusterState;
-  readonly grammars: Pick<GrammarChecker, "check">;
+  readonly grammars: Pick<GrammarBuilder, "build">;
   /** Where events are sent. */
   readonly gatewayId: string;
 }

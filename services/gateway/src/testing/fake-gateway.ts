@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ApiKey, type ClusterStatus, createLogger, loadConfig } from "@rhone/common";
-import { checkEbnf } from "@rhone/grammar";
+import { behindSpace, type GrammarSource, grammarText } from "@rhone/grammar";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import type { Limits } from "../admission/caller.js";
 import { IdempotencyRecords } from "../admission/idempotency-records.js";
@@ -50,6 +50,12 @@ const configOf = ({ keys, defaultLimits }: FakeOptions) =>
 
 const counter = () => new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 60 });
 
+/** Writes grammars, and does not try them out. */
+export const fakeGrammars = {
+  build: async ({ source, leadingSpace }: { readonly source: GrammarSource; readonly leadingSpace: boolean }) =>
+    leadingSpace ? behindSpace(grammarText(source)) : grammarText(source),
+};
+
 /** A gateway without Redis: token ids are bytes, and its cluster answers by `script`. */
 export function fakeGateway(script?: Script, state?: ClusterStatus["state"], options: FakeOptions = {}) {
   const { keys = [] } = options;
@@ -58,7 +64,7 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
   const folder = join(tmpdir(), `rhone-storage-${randomUUID()}`);
   const gateway = assembleGateway(configOf(options), {
     model: fakeModel({ callToken: options.callToken }),
-    grammars: { check: async (grammar) => checkEbnf(grammar) },
+    grammars: fakeGrammars,
     client: cluster,
     cluster,
     storage: options.storage ?? new DiskStorage(folder),

@@ -12,38 +12,38 @@ async function startLink() {
   const orders: [CoordinatorMessage, Parameters<ControlLinkOptions["onMessage"]>[1]][] = [];
   const warn = vi.spyOn(logger, "warn");
   onTestFinished(() => warn.mockRestore());
-  let beats = 0;
+  const heartbeats = { begin: vi.fn<(everyMs: number) => void>(), pause: vi.fn() };
   const link = new ControlLink({
     coordinator: coordinator.address,
     hello: { worker: "w", protocol: 2 },
-    heartbeat: () => ({ steps: ++beats }),
+    heartbeats,
     onMessage: (message, answer) => orders.push([message, answer]),
     onLost: lost,
     logger,
     retryMs: 1,
   });
   onTestFinished(() => link.close());
-  return { link, coordinator, lost, orders, warn };
+  return { link, coordinator, heartbeats, lost, orders, warn };
 }
 
-/** Joins, is welcomed, and has sent a heartbeat. */
+/** Joins, and is welcomed. */
 async function startJoined() {
   const started = await startLink();
   const { stream } = await started.coordinator.nextJoin();
-  stream.write({ welcome: { heartbeatMs: 1 } });
-  await nextMessage(stream);
+  stream.write({ welcome: { heartbeatMs: 70 } });
+  await expect.poll(() => started.link.joined).toBe(true);
   return { ...started, stream };
 }
 
-test("says Hello first, and sends heartbeats once it is welcome", async () => {
-  const { link, coordinator } = await startLink();
+test("says Hello first, and begins heartbeats once it is welcome", async () => {
+  const { link, coordinator, heartbeats } = await startLink();
   const { stream, hello } = await coordinator.nextJoin();
   expect(hello).toMatchObject({ worker: "w", protocol: 2 });
   expect(link.joined).toBe(false);
-  stream.write({ welcome: { heartbeatMs: 1 } });
-  const beats = [await nextMessage(stream), await nextMessage(stream)].map(({ heartbeat }) => heartbeat?.steps);
-  expect(beats).toEqual([1, 2]);
-  expect(link.joined).toBe(true);
+  expect(heartbeats.begin).not.toHaveBeenCalled();
+  stream.write({ welcome: { heartbeatMs: 70 } });
+  await expect.poll(() => link.joined).toBe(true);
+  expect(heartbeats.begin).toHaveBeenCalledExactlyOnceWith(70);
 });
 
 test("hands orders on, and answers on the connection that brought them", async () => {
@@ -72,16 +72,17 @@ test.each<[string, (stream: JoinStream) => void, string, RegExp]>([
   ],
   ["fails it", (stream) => stream.emit("error", toGrpcStatus(REFUSAL)), "INVALID_REQUEST", /^Worker w speaks/],
 ])("joins again when the coordinator %s", async (_, leave, code, message) => {
-  const { link, coordinator, lost, stream } = await startJoined();
+  const { link, coordinator, heartbeats, lost, stream } = await startJoined();
   leave(stream);
   const second = await coordinator.nextJoin();
   expect(lost).toHaveBeenCalledExactlyOnceWith(
     expect.objectContaining({ code, message: expect.stringMatching(message) }),
   );
   expect(link.joined).toBe(false);
-  second.stream.write({ welcome: { heartbeatMs: 1 } });
-  await nextMessage(second.stream);
-  expect(link.joined).toBe(true);
+  expect(heartbeats.pause).toHaveBeenCalledOnce();
+  second.stream.write({ welcome: { heartbeatMs: 80 } });
+  await expect.poll(() => link.joined).toBe(true);
+  expect(heartbeats.begin).toHaveBeenLastCalledWith(80);
 });
 
 test("a worker that is refused tries again, was never joined, and complains once", async () => {
@@ -102,8 +103,10 @@ test("an order's answer goes nowhere once its connection is gone", async () => {
   stream.end();
   const second = await coordinator.nextJoin();
   orders[0]?.[1]({ ready: { load: 7 } });
-  second.stream.write({ welcome: { heartbeatMs: 1 } });
-  expect(await nextMessage(second.stream)).toMatchObject({ heartbeat: { steps: expect.any(Number) } });
+  second.stream.write({ load: { load: 8 } });
+  await vi.waitFor(() => expect(orders).toHaveLength(2));
+  orders[1]?.[1]({ ready: { load: 8 } });
+  expect(await nextMessage(second.stream)).toMatchObject({ ready: { load: 8 } });
 });
 
 test("closing ends the stream, and is no loss", async () => {

@@ -3,6 +3,7 @@ import {
   type CoordinatorMessage,
   controlService,
   fromGrpcError,
+  type Heartbeats,
   type Logger,
   openChannel,
   RhoneError,
@@ -18,7 +19,8 @@ export interface ControlLinkOptions {
   /** host:port of the coordinator. */
   readonly coordinator: string;
   readonly hello: rhone.v1.Hello.$Properties;
-  readonly heartbeat: () => rhone.v1.Heartbeat.$Properties;
+  /** Begin when the coordinator welcomes this worker, and pause when it is gone. Borrowed. */
+  readonly heartbeats: Pick<Heartbeats, "begin" | "pause">;
   /** Called with each order. `answer` does nothing once the connection that brought the order is gone. */
   readonly onMessage: (message: CoordinatorMessage, answer: (message: WorkerMessage) => void) => void;
   /** Called when a coordinator that had welcomed this worker is gone. The link tries again by itself. */
@@ -30,12 +32,12 @@ export interface ControlLinkOptions {
 
 type JoinStream = ClientDuplexStream<WorkerMessage, CoordinatorMessage>;
 
-/** The worker's connection to its coordinator: joins, sends heartbeats, joins again for as long as the worker lives. */
+/** The worker's connection to its coordinator: joins, and joins again for as long as the worker lives. */
 export class ControlLink {
   readonly #options: ControlLinkOptions;
   readonly #client: Client;
   #stream: JoinStream | null = null;
-  #heartbeat: NodeJS.Timeout | undefined;
+  #joined = false;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
   /** Logged once, however often the link tries again. */
@@ -49,13 +51,13 @@ export class ControlLink {
 
   /** Whether the coordinator has welcomed this worker. */
   get joined(): boolean {
-    return this.#heartbeat !== undefined;
+    return this.#joined;
   }
 
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#stopBeating();
+    this.#leave();
     this.#stream?.end();
     this.#client.close();
   }
@@ -69,7 +71,7 @@ export class ControlLink {
       if (this.#stream === stream && !stream.writableEnded) stream.write(message);
     };
     stream.on("data", (message: CoordinatorMessage) => {
-      if (message.welcome != null) this.#beat(message.welcome, answer);
+      if (message.welcome != null) this.#welcomed(message.welcome);
       else onMessage(message, answer);
     });
     const peer = `the coordinator at ${coordinator}`;
@@ -82,28 +84,27 @@ export class ControlLink {
     stream.write({ hello });
   }
 
-  #beat({ heartbeatMs }: rhone.v1.Welcome.$Properties, answer: (message: WorkerMessage) => void): void {
-    const { coordinator, heartbeat, logger } = this.#options;
-    this.#stopBeating();
+  #welcomed({ heartbeatMs }: rhone.v1.Welcome.$Properties): void {
+    const { coordinator, heartbeats, logger } = this.#options;
+    this.#joined = true;
     this.#lastComplaint = "";
     logger.info({ coordinator }, "joined");
-    const intervalMs = heartbeatMs || DEFAULT_HEARTBEAT_MS;
-    this.#heartbeat = setInterval(() => answer({ heartbeat: heartbeat() }), intervalMs);
+    heartbeats.begin(heartbeatMs || DEFAULT_HEARTBEAT_MS);
   }
 
   #lost(stream: JoinStream, error: RhoneError): void {
     if (this.#closed || this.#stream !== stream) return;
     this.#stream = null;
-    const wasJoined = this.joined;
-    this.#stopBeating();
+    const wasJoined = this.#joined;
+    this.#leave();
     if (error.message !== this.#lastComplaint) this.#options.logger.warn({ err: error }, "not joined; trying again");
     this.#lastComplaint = error.message;
     if (wasJoined) this.#options.onLost(error);
     this.#retry = setTimeout(() => this.#join(), this.#options.retryMs ?? RETRY_MS);
   }
 
-  #stopBeating(): void {
-    clearInterval(this.#heartbeat);
-    this.#heartbeat = undefined;
+  #leave(): void {
+    this.#joined = false;
+    this.#options.heartbeats.pause();
   }
 }

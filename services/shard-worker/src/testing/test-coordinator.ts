@@ -1,5 +1,5 @@
-import type { ServerDuplexStream } from "@grpc/grpc-js";
-import { type CoordinatorMessage, controlService, GrpcServer, type WorkerMessage } from "@rhone/common";
+import type { handleUnaryCall, ServerDuplexStream } from "@grpc/grpc-js";
+import { type CoordinatorMessage, controlService, GrpcServer, type Heartbeat, type WorkerMessage } from "@rhone/common";
 
 export type JoinStream = ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
 
@@ -9,33 +9,45 @@ export interface Joined {
   readonly hello: NonNullable<WorkerMessage["hello"]>;
 }
 
-/** The coordinator's end of the control plane: hands each worker that joins to the test. */
+/** The coordinator's end of the control plane: hands each worker that joins, and each heartbeat, to the test. */
 export class TestCoordinator {
   readonly address: string;
   readonly #server: GrpcServer;
   readonly #joins: AsyncIterator<Joined>;
+  readonly #beats: AsyncIterator<Heartbeat>;
 
-  private constructor(server: GrpcServer, joins: AsyncIterator<Joined>) {
+  private constructor(server: GrpcServer, heard: { joins: AsyncIterator<Joined>; beats: AsyncIterator<Heartbeat> }) {
     this.#server = server;
-    this.#joins = joins;
+    this.#joins = heard.joins;
+    this.#beats = heard.beats;
     this.address = `127.0.0.1:${server.port}`;
   }
 
   static async open(): Promise<TestCoordinator> {
     const joins = new Queue<Joined>();
+    const beats = new Queue<Heartbeat>();
     const join = (stream: JoinStream): void => {
       stream.on("error", () => {});
       stream.once("data", ({ hello }: WorkerMessage) => joins.push({ stream, hello: hello ?? {} }));
     };
+    const beat: handleUnaryCall<Heartbeat, object> = ({ request }, answer) => {
+      beats.push(request);
+      answer(null, {});
+    };
     const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
-      services.addService(controlService, { join }),
+      services.addService(controlService, { join, beat }),
     );
-    return new TestCoordinator(server, joins);
+    return new TestCoordinator(server, { joins, beats });
   }
 
   /** The next worker that joins, once its Hello has arrived. */
   async nextJoin(): Promise<Joined> {
     return (await this.#joins.next()).value;
+  }
+
+  /** The next heartbeat of any worker. */
+  async nextBeat(): Promise<Heartbeat> {
+    return (await this.#beats.next()).value;
   }
 
   close(): void {

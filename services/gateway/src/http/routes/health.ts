@@ -1,4 +1,4 @@
-import { toRhoneError } from "@rhone/common";
+import { metricsPage, toRhoneError } from "@rhone/common";
 import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
 import { type ClusterState, readyCoordinator } from "../../queue/cluster-state.js";
@@ -28,7 +28,7 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
   });
   if (uses.opsless) return;
   const { registry } = uses.metrics;
-  app.get("/metrics", async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()));
+  app.get("/metrics", async (_request, reply) => reply.type(registry.contentType).send(await metricsPage(registry)));
   app.get("/status", async () => ({
     coordinators: await uses.cluster.coordinators(),
     gateway: { id: uses.gatewayId, model: uses.model.name, pid: process.pid, startedAtMs },

@@ -1,53 +1,60 @@
 import type { Constraint } from "@rhone/common";
-import { anyOfGrammars, behindSpace, FREE_TEXT, type GrammarChecker } from "@rhone/grammar";
+import { FREE_TEXT, type GrammarBuilder, type GrammarSource } from "@rhone/grammar";
 import type { CallRules } from "../tools/call-rules.js";
-import { grammarOf, type NamedGrammar, refusal } from "./grammar-of.js";
+import { askedSource, refusal } from "./asked-source.js";
 import type { StructuredFields } from "./structured-fields.js";
 
 export interface ConstraintOptions {
+  /** The name of the API key: those who wait for grammars take turns. */
+  readonly owner: string;
   /** Every answer begins with a space that is dropped before it is shown; the grammar covers the text behind it. */
   readonly leadingSpace: boolean;
   /** The answer may be function calls; otherwise it has the form that the body asks for. */
   readonly calls?: CallRules | undefined;
 }
 
-/** The form that the answer must have, tried out; null: any. Throws INVALID_REQUEST that names the field. */
+/**
+ * The form that the answer must have, tried out; null: any. Throws INVALID_REQUEST and GRAMMAR_TOO_COSTLY that name the
+ * field, and GRAMMARS_BUSY.
+ */
 export async function readConstraint(
-  grammars: Pick<GrammarChecker, "check">,
+  grammars: Pick<GrammarBuilder, "build">,
   fields: StructuredFields,
-  { leadingSpace, calls }: ConstraintOptions,
+  { leadingSpace, calls, owner }: ConstraintOptions,
 ): Promise<Constraint | null> {
-  const asked = grammarOf(fields);
+  const asked = askedSource(fields);
   const plan = calls === undefined ? planned(asked) : plannedCalls(calls, asked);
-  if (plan === null) return null;
-  const tried = async ({ param, grammar }: NamedGrammar): Promise<string> => {
-    await grammars.check(grammar).catch((error) => {
-      throw refusal(param, error);
+  const built = (source: GrammarSource, isTried = true): Promise<string> =>
+    grammars.build({ source, leadingSpace, owner, isTried }).catch((error) => {
+      throw refusal(source.param, error);
     });
-    return leadingSpace ? behindSpace(grammar) : grammar;
-  };
+  if (plan === null) {
+    // The calls of this answer are not held to their parameters, but mistakes in those are refused all the same.
+    if (calls !== undefined) await built(calls.source, false);
+    return null;
+  }
   const { first, trigger, otherwise } = plan;
-  return { grammar: await tried(first), trigger, otherwise: otherwise === undefined ? null : await tried(otherwise) };
+  return { grammar: await built(first), trigger, otherwise: otherwise === undefined ? null : await built(otherwise) };
 }
 
 interface Plan {
-  readonly first: NamedGrammar;
+  readonly first: GrammarSource;
   readonly trigger: number | null;
-  readonly otherwise?: NamedGrammar | undefined;
+  readonly otherwise?: GrammarSource | undefined;
 }
 
-const planned = (asked: NamedGrammar | undefined): Plan | null =>
+const planned = (asked: GrammarSource | undefined): Plan | null =>
   asked === undefined ? null : { first: asked, trigger: null };
 
 /** An answer that must be a call has no other form. Where it may be one, other answers have the form asked for. */
 function plannedCalls(
-  { format: { forced, marker }, grammar, strict }: CallRules,
-  asked: NamedGrammar | undefined,
+  { format: { forced, marker }, source, strict }: CallRules,
+  asked: GrammarSource | undefined,
 ): Plan | null {
-  const calls: NamedGrammar = { param: "tools", grammar };
-  if (forced) return { first: calls, trigger: null };
-  if (marker !== null) return { first: calls, trigger: marker, otherwise: asked };
+  if (forced) return { first: source, trigger: null };
+  if (marker !== null) return { first: source, trigger: marker, otherwise: asked };
   if (asked === undefined && !strict) return null;
-  const either = anyOfGrammars([grammar, asked?.grammar ?? FREE_TEXT]);
-  return { first: { param: asked?.param ?? "tools", grammar: either }, trigger: null };
+  const param = asked?.param ?? "tools";
+  const other: GrammarSource = asked ?? { kind: "ebnf", param, grammar: FREE_TEXT };
+  return { first: { kind: "either", param, sources: [source, other] }, trigger: null };
 }

@@ -1,16 +1,16 @@
 import { RhoneError } from "@rhone/common";
-import { checkEbnf } from "@rhone/grammar";
+import { checkEbnf, grammarText } from "@rhone/grammar";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { fakeGrammars } from "../../testing/fake-gateway.js";
 import { parseRequest } from "../request-fields.js";
 import type { CallRules } from "../tools/call-rules.js";
-import { grammarOf } from "./grammar-of.js";
+import { askedSource } from "./asked-source.js";
 import { readConstraint } from "./read-constraint.js";
 import { structuredFields } from "./structured-fields.js";
 
 const schema = z.object(structuredFields);
 const read = (body: object) => parseRequest(schema, body);
-const grammars = { check: async (grammar: string) => checkEbnf(grammar) };
 const ebnf = 'root ::= "yes" | "no"';
 const object = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
 
@@ -42,16 +42,16 @@ describe("the field that asks for a form", () => {
     ["llama-server's schema", { json_schema: object }, "json_schema"],
     ["llama-server's grammar", { grammar: ebnf }, "grammar"],
   ])("%s", (_, body, param) => {
-    const found = grammarOf(read(body));
+    const found = askedSource(read(body));
     expect(found?.param).toBe(param);
-    expect(() => checkEbnf(found?.grammar ?? "")).not.toThrow();
+    expect(() => checkEbnf(found === undefined ? "" : grammarText(found))).not.toThrow();
   });
 
   it.each<[string, object]>([
     ["nothing", {}],
     ["text", { response_format: { type: "text" } }],
     ["no object", { structured_outputs: { json_object: false } }],
-  ])("is none for %s", (_, body) => expect(grammarOf(read(body))).toBeUndefined());
+  ])("is none for %s", (_, body) => expect(askedSource(read(body))).toBeUndefined());
 
   it.each<[string, object, string]>([
     ["two forms", { guided_regex: "a", grammar: ebnf }, "grammar"],
@@ -62,20 +62,21 @@ describe("the field that asks for a form", () => {
     ["an unknown format", { response_format: { type: "xml" } }, "response_format.type"],
     ["text that is no schema", { guided_json: "{" }, "guided_json"],
     ["no choices", { guided_choice: [] }, "guided_choice"],
-  ])("is refused: %s", (_, body, param) => {
-    expect(() => grammarOf(read(body))).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", param }));
+  ])("is refused: %s", async (_, body, param) => {
+    const asked = async () => readConstraint(fakeGrammars, read(body), { leadingSpace: false, owner: "" });
+    await expect(asked()).rejects.toMatchObject({ code: "INVALID_REQUEST", param });
   });
 });
 
 const calls = (format: Partial<CallRules["format"]>, strict = false): CallRules => ({
   format: { marker: null, forced: false, names: ["f"], parallel: true, ...format },
-  grammar: 'root ::= "call"',
+  source: { kind: "ebnf", param: "tools", grammar: 'root ::= "call"' },
   strict,
 });
 
 describe("the constraint", () => {
   const ask = (body: object, options: { leadingSpace?: boolean; calls?: CallRules } = {}) =>
-    readConstraint(grammars, read(body), { leadingSpace: false, ...options });
+    readConstraint(fakeGrammars, read(body), { leadingSpace: false, owner: "", ...options });
 
   it("is none where nothing is asked for", async () => {
     expect(await ask({})).toBeNull();
@@ -110,17 +111,19 @@ describe("the constraint", () => {
   });
 
   it("that takes too long to compile is refused by the field's name", async () => {
-    const slow = { check: () => Promise.reject(new RhoneError("INVALID_REQUEST", "took longer than 10 s to compile")) };
-    const asked = readConstraint(slow, read({ guided_regex: "a" }), { leadingSpace: false });
+    const error = new RhoneError("GRAMMAR_TOO_COSTLY", "took longer than 1 s to compile");
+    const slow = { build: () => Promise.reject(error) };
+    const asked = readConstraint(slow, read({ guided_regex: "a" }), { leadingSpace: false, owner: "" });
     await expect(asked).rejects.toMatchObject({
+      code: "GRAMMAR_TOO_COSTLY",
       param: "guided_regex",
       message: expect.stringMatching(/^guided_regex took longer/),
     });
   });
 
   it("passes other failures on as they are", async () => {
-    const broken = { check: () => Promise.reject(new Error("thread died")) };
-    const asked = readConstraint(broken, read({ guided_regex: "a" }), { leadingSpace: false });
+    const broken = { build: () => Promise.reject(new Error("thread died")) };
+    const asked = readConstraint(broken, read({ guided_regex: "a" }), { leadingSpace: false, owner: "" });
     await expect(asked).rejects.toThrow("thread died");
   });
 });

@@ -1,0 +1,60 @@
+import type { handleUnaryCall } from "@grpc/grpc-js";
+import { expect, onTestFinished, test } from "vitest";
+import { TestChild } from "../testing/child-process.js";
+import { GrpcServer } from "./channel.js";
+import { controlService, type Heartbeat } from "./services.js";
+
+/** A coordinator that only listens to hearts. */
+async function listen() {
+  const beats: Heartbeat[] = [];
+  const beat: handleUnaryCall<Heartbeat, object> = ({ request }, answer) => {
+    beats.push(request);
+    answer(null, {});
+  };
+  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
+    services.addService(controlService, { join: () => {}, beat }),
+  );
+  onTestFinished(() => server.close());
+  return { beats, coordinator: `127.0.0.1:${server.port}` };
+}
+
+const PATIENCE = { timeout: 20_000, interval: 10 };
+
+/** A worker whose main thread does `then` once its heart beats. */
+const worker = (coordinator: string, then: string) =>
+  new TestChild(`
+    const counts = () => ({ steps: 7, busyUs: 8 });
+    const heartbeats = new common.Heartbeats({ coordinator: "${coordinator}", worker: "w", counts });
+    process.on("message", () => {
+      ${then}
+      process.send({ kind: "then" });
+    });
+    heartbeats.begin(50);
+  `);
+
+test("heartbeats carry the counters, and go on while the main thread is blocked", { timeout: 30_000 }, async () => {
+  const { beats, coordinator } = await listen();
+  const child = worker(coordinator, "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);");
+  await expect.poll(() => beats.at(-1), PATIENCE).toMatchObject({ worker: "w", steps: 7, busyUs: 8 });
+  expect(beats.at(-1)?.resident).toBeGreaterThan(1e6);
+  const before = beats.length;
+  child.process.send("block");
+  await child.message();
+  const during = beats.slice(before).map(({ stillMs }) => stillMs ?? 0);
+  expect(during.length).toBeGreaterThan(20); // of 40
+  expect(Math.max(...during)).toBeGreaterThanOrEqual(1500);
+  expect(Math.max(...during)).toBeLessThan(2500);
+  await expect.poll(() => beats.at(-1)?.stillMs, PATIENCE).toBeLessThan(200);
+});
+
+test("no heart beats while it is paused", { timeout: 30_000 }, async () => {
+  const { beats, coordinator } = await listen();
+  const child = worker(coordinator, "heartbeats.pause();");
+  await expect.poll(() => beats.length, PATIENCE).toBeGreaterThan(2);
+  child.process.send("pause");
+  await child.message();
+  const { length } = beats;
+  child.process.send("pause again");
+  await child.message();
+  expect(beats.length).toBeLessThanOrEqual(length + 2); // those under way
+});

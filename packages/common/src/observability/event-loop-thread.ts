@@ -1,0 +1,51 @@
+import { writeSync } from "node:fs";
+import { type MessagePort, workerData } from "node:worker_threads";
+import { mainThreadStack } from "./main-thread-stack.js";
+import { Stillness } from "./stillness.js";
+
+// The thread behind watchEventLoop. It looks whether the main thread turns, samples its stack in a long turn, and ends
+// the process when it has hung.
+
+export interface EventLoopOrder {
+  readonly service: string;
+  /** Takes the frames of each sample. */
+  readonly samples: MessagePort;
+  /** [1]: turns of the main thread so far. Written by the main thread. */
+  readonly turns: BigInt64Array;
+  readonly lookMs: number;
+  /** Stillness after which the stack is sampled, and again each time it has doubled. */
+  readonly sampleAfterMs: number;
+  readonly hungAfterMs: number;
+}
+
+const { service, samples, turns, lookMs, sampleAfterMs, hungAfterMs } = workerData as EventLoopOrder;
+const stillness = new Stillness();
+let nextSampleMs = sampleAfterMs;
+let isSampling = false;
+let stack: readonly string[] = [];
+
+setInterval(() => {
+  const stillMs = stillness.look(Number(Atomics.load(turns, 0))) * lookMs;
+  if (stillMs === 0) {
+    nextSampleMs = sampleAfterMs;
+    stack = [];
+  } else if (stillMs >= hungAfterMs) end(stillMs);
+  else if (stillMs >= nextSampleMs) void sample();
+}, lookMs);
+
+async function sample(): Promise<void> {
+  nextSampleMs *= 2;
+  if (isSampling) return; // the main thread is in native code
+  isSampling = true;
+  stack = await mainThreadStack();
+  isSampling = false;
+  samples.postMessage(stack);
+}
+
+/** The main thread writes no log and runs no exit handler any more. */
+function end(stillMs: number): void {
+  const msg = "the event loop hangs; the process ends itself";
+  const line = { level: "fatal", time: new Date().toISOString(), service, pid: process.pid, stillMs, stack, msg };
+  writeSync(1, `${JSON.stringify(line)}\n`);
+  process.kill(process.pid, "SIGKILL");
+}

@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { TestChild } from "../testing/child-process.js";
+
+/** A service that listens, with a function `busyFor` to hold its event loop, and does `more` at the first message. */
+const service = (more: string, flags: readonly string[] = []) =>
+  new TestChild(
+    `
+    const settings = { logLevel: common.logLevelSetting, hungAfter: common.hungAfterSetting };
+    function busyFor(ms) {
+      const until = performance.now() + ms;
+      while (performance.now() < until) Math.hypot(Math.random());
+    }
+    await common.serviceMain({ service: "sample", settings }, async () => {
+      process.once("message", async () => { ${more} });
+    });
+    `,
+    { flags },
+  );
+
+describe("watchEventLoop", { timeout: 30_000 }, () => {
+  it("logs a long turn with its length, its processor time and the stack, and counts it", async () => {
+    const child = service(`
+      busyFor(600);
+      setTimeout(async () => {
+        const page = await common.metricsPage({ metrics: async () => "own_total 1" });
+        process.send({ kind: "metrics", page });
+      }, 100);`);
+    await child.message(); // its first pulse
+    child.process.send("go");
+    const { page } = await child.answer<{ page: string }>("metrics");
+    const turn = child.log.find(({ msg }) => msg === "long turn of the event loop");
+    expect(turn).toMatchObject({ level: "warn", service: "sample", stacks: expect.any(Array) });
+    const { turnMs, cpuMs, stacks } = turn as unknown as { turnMs: number; cpuMs: number; stacks: string[][] };
+    expect(turnMs).toBeGreaterThan(500);
+    expect(cpuMs).toBeGreaterThan(200);
+    expect(stacks.length).toBeGreaterThan(0);
+    for (const stack of stacks) {
+      expect(stack).toEqual(expect.arrayContaining([expect.stringMatching(/^busyFor .*:6$/)]));
+    }
+    expect(stacks[0]?.at(-1)).toMatch(/^\w+ .+:\d+$/);
+    expect(page).toMatch(/^own_total 1$/m);
+    expect(page).toMatch(/^rhone_event_loop_long_turn_seconds_count 1$/m);
+    const longest = /^nodejs_eventloop_lag_max_seconds (\S+)$/m.exec(page)?.[1];
+    expect(Number(longest)).toBeGreaterThan(0.5);
+  });
+
+  it("ends a process whose event loop hangs, and says where", async () => {
+    const child = service("busyFor(60_000);", ["--hung-after", "1"]);
+    await child.message();
+    child.process.send("go");
+    expect(await child.exit()).toBe("SIGKILL");
+    expect(child.log.at(-1)).toMatchObject({
+      level: "fatal",
+      service: "sample",
+      msg: "the event loop hangs; the process ends itself",
+      stack: expect.arrayContaining([expect.stringMatching(/^busyFor /)]),
+    });
+  });
+
+  it("says nothing of a loop that turns", async () => {
+    const child = service(`
+      for (let i = 0; i < 10; i++) {
+        busyFor(20);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      process.send({ kind: "done" });`);
+    await child.message();
+    child.process.send("go");
+    await child.answer("done");
+    expect(child.log).toEqual([]);
+  });
+});

@@ -1,0 +1,95 @@
+// The thread is a compiled file: this test uses the package as its users do.
+import { choiceGrammar, GrammarBuilder, type GrammarSource, type GrammarVocabulary } from "@rhone/grammar";
+import { afterEach, describe, expect, it } from "vitest";
+
+const vocabulary: GrammarVocabulary = {
+  size: 257,
+  pieces: [new Uint8Array(), ...Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte))],
+  endTokens: [0],
+};
+let builder: GrammarBuilder;
+let vocabularies = 0;
+const open = ({ timeoutMs = 20_000, memoryBytes = 256 * 2 ** 20, mostWaiting = 8 } = {}) => {
+  vocabularies = 0;
+  const read = () => {
+    vocabularies += 1;
+    return vocabulary;
+  };
+  builder = new GrammarBuilder({ vocabulary: read, limits: { timeoutMs, memoryBytes }, mostWaiting });
+  return (source: GrammarSource, leadingSpace = false) => builder.build({ source, leadingSpace, owner: "" });
+};
+afterEach(() => builder.close());
+
+const choice = (...choices: string[]): GrammarSource => ({ kind: "choice", param: "choice", choices });
+const ebnf = (grammar: string): GrammarSource => ({ kind: "ebnf", param: "grammar", grammar });
+/** Compiles for minutes. */
+const endless = ebnf(`root ::= ${Array.from({ length: 400 }, (_, i) => `"${i}" [a-z]{1,500} "${i}"`).join(" | ")}`);
+/** The engine unfolds it. */
+const huge = ebnf(`root ::= (${Array.from({ length: 300 }, (_, i) => `"x${i}"`).join(" | ")}){1,500}`);
+
+describe("GrammarBuilder", { timeout: 30_000 }, () => {
+  it("writes what the engine can enforce, and reads the vocabulary once", async () => {
+    const build = open();
+    expect(await build(choice("a", "b"))).toBe(choiceGrammar(["a", "b"]));
+    expect(await build(choice("a", "b"), true)).toMatch(/^root ::= " " /);
+    expect(vocabularies).toBe(1);
+  });
+
+  it("refuses with the field what can't be written, and what the engine does not accept", async () => {
+    const build = open();
+    const refusal = { code: "INVALID_REQUEST", param: "grammar" };
+    await expect(build(ebnf("root ::= root"))).rejects.toMatchObject(refusal);
+    const message = "is not a grammar that the engine accepts";
+    await expect(build(ebnf('root ::= "a"{5,2}'))).rejects.toMatchObject({ ...refusal, message });
+    expect(await build(choice("c"))).toContain('"c"');
+  });
+
+  it("stops a grammar that takes too long, remembers it, and goes on with another thread", async () => {
+    const build = open({ timeoutMs: 400 });
+    const refusal = {
+      code: "GRAMMAR_TOO_COSTLY",
+      param: "grammar",
+      message: "is too costly: it takes more than 400 ms to prepare",
+    };
+    await expect(build(endless)).rejects.toMatchObject(refusal);
+    const startedAt = performance.now();
+    await expect(build(endless)).rejects.toMatchObject(refusal);
+    expect(performance.now() - startedAt).toBeLessThan(400);
+    expect(await build(choice("c"))).toContain('"c"');
+  });
+
+  it("bounds the memory of the engine", async () => {
+    const build = open({ timeoutMs: 60_000, memoryBytes: 20 * 2 ** 20 });
+    const message = "is too costly: it takes more than 20 MiB to prepare";
+    await expect(build(huge)).rejects.toMatchObject({ code: "GRAMMAR_TOO_COSTLY", message });
+    expect(await build(choice("c"))).toContain('"c"');
+  });
+
+  it("refuses what is too large before anything else", async () => {
+    const build = open();
+    const refusal = {
+      code: "INVALID_REQUEST",
+      param: "grammar",
+      message: expect.stringContaining("524288 characters"),
+    };
+    await expect(build(ebnf("x".repeat(600_000)))).rejects.toMatchObject(refusal);
+    expect(vocabularies).toBe(0);
+  });
+
+  it("refuses when too many wait, and builds what is asked for twice once", async () => {
+    const build = open({ mostWaiting: 1 });
+    const letters = ["a", "b", "b", "c", "a"];
+    const built = await Promise.allSettled(letters.map((letter) => build(choice(letter))));
+    expect(built.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected", "fulfilled"]);
+    expect(built[3]).toMatchObject({ reason: { code: "GRAMMARS_BUSY" } });
+  });
+
+  it("leaves the event loop free", async () => {
+    const build = open({ timeoutMs: 500 });
+    let turns = 0;
+    const ticking = setInterval(() => turns++);
+    await expect(build(endless)).rejects.toMatchObject({ code: "GRAMMAR_TOO_COSTLY" });
+    clearInterval(ticking);
+    expect(turns).toBeGreaterThan(50);
+  });
+});
