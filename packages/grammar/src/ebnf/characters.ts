@@ -28,7 +28,7 @@ const SHORT_ESCAPES = new Map([
 /**
  * Most UTF-8 sequences that are written in place; more get a rule of their own. In place, any letter has 9. The engine
  * compiles strings in half of the time and masks them five times as fast as with a rule, since what follows a rule is
- * worked out anew at each mask.
+ * worked out again at each mask.
  */
 const INLINE_SEQUENCES = 12;
 
