@@ -199,7 +199,7 @@ describe("a coordinator with its workers", () => {
   it("refuses a worker of another protocol", async () => {
     coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
     const worker = await join("w0", { protocol: 99 });
-    await expect.poll(() => worker.ended).toMatch(/speaks wire protocol 99, this coordinator 2/);
+    await expect.poll(() => worker.ended).toMatch(/speaks wire protocol 99, this coordinator 3/);
   });
 
   it("ends the one request that makes a stage fail, and serves the others", async () => {
@@ -211,13 +211,71 @@ describe("a coordinator with its workers", () => {
       },
     });
     await coordinator.until(({ state }) => state === "ready");
-    poison = 3;
+    poison = 4;
     await gateway.submit(fakeJob({ requestId: "bad", promptIds: prompt(4) }));
-    expect((await gateway.finished("bad")).at(-1)?.finish).toMatchObject({ reason: "error", code: "STAGE_FAILED" });
+    expect((await gateway.finished("bad")).at(-1)?.finish).toMatchObject({
+      reason: "error",
+      code: "REQUEST_BREAKS_PIPELINE",
+      message: expect.stringContaining("the stage does not like this"),
+    });
     const good = fakeJob({ requestId: "good", promptIds: prompt(4) });
     await gateway.submit(good);
     await expectSolo([good]);
   }, 20_000);
+});
+
+describe("a request that kills a worker whenever it begins", () => {
+  it("is ended after a few pipelines; the others, which began beside it, get all their tokens", async () => {
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "2"]);
+    let deaths = 0;
+    const joinLast = async (): Promise<void> => {
+      const last = await join(`last${deaths}`, {
+        onStep: ({ opens }) => {
+          if (!opens?.some(({ sampling }) => sampling?.seed === 666)) return;
+          deaths++;
+          last.kill();
+          void joinLast();
+        },
+      });
+    };
+    await join("first");
+    await joinLast();
+    await coordinator.until(({ state }) => state === "ready");
+    const [bad = fakeJob({ requestId: "bad", promptIds: [] }), ...good] = jobs(8, 30);
+    await gateway.submit({ ...bad, sampling: { ...bad.sampling, seed: 666 } });
+    for (const job of good) await gateway.submit(job);
+    expect((await gateway.finished(bad.requestId)).at(-1)?.finish).toMatchObject({
+      reason: "error",
+      code: "REQUEST_BREAKS_PIPELINE",
+      message: expect.stringContaining("Worker last3 was lost"),
+    });
+    await expectSolo(good);
+    expect(deaths).toBe(4);
+  }, 30_000);
+});
+
+describe("a coordinator and constrained requests", () => {
+  const constraint = { grammar: 'root ::= "a"', trigger: null, otherwise: null };
+
+  it("lets them begin when their grammars are prepared", async () => {
+    await cluster(3);
+    const all = jobs(4).map((job) => ({ ...job, constraint }));
+    for (const job of all) await gateway.submit(job);
+    await expectSolo(all);
+  });
+
+  it("ends them alone, by name, when their grammars are refused", async () => {
+    coordinator = await TestCoordinator.start(valkey.url, ["--workers", "1"]);
+    await join("w0", { refuses: { code: "STAGE_FAILED", message: "too much" } });
+    await coordinator.until(({ state }) => state === "ready");
+    const [refused = fakeJob({ requestId: "x", promptIds: [] }), free = refused] = jobs(2);
+    await gateway.submit({ ...refused, constraint });
+    await gateway.submit(free);
+    const finish = { reason: "error", code: "STAGE_FAILED", message: "too much" };
+    expect((await gateway.finished(refused.requestId)).at(-1)?.finish).toEqual(finish);
+    await expectSolo([free]);
+    expect((await coordinator.status()).epoch).toBe(1);
+  });
 });
 
 describe("a coordinator and its queue", () => {

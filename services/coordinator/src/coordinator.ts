@@ -141,12 +141,12 @@ function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener 
       engine.attach(link);
       consumer.resume();
     },
-    lost: () => {
+    lost: (reason) => {
       consumer.pause();
-      engine.detach();
+      engine.detach(reason);
     },
     result: (step, result) => engine.record(step, result),
-    failed: (step, error) => engine.stepFailed(step, error),
+    prepared: (wireId, error) => engine.prepared(wireId, error),
     waitingSince: () => engine.waitingSince,
   };
 }

@@ -71,12 +71,14 @@ export const ERROR_TABLE = {
 
   // The cluster.
   KV_FULL: retryable(row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED)),
+  GATEWAY_BUSY: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   QUEUE_FULL: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),
   GRAMMARS_BUSY: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   NO_PIPELINE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   LOADING_MODEL: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   NOT_ENOUGH_MEMORY: row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED),
   WORKER_LOST: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
+  REQUEST_BREAKS_PIPELINE: row("server_error", 500, grpcStatus.INTERNAL),
   STAGE_FAILED: row("server_error", 500, grpcStatus.INTERNAL),
   MESSAGE_MALFORMED: row("server_error", 500, grpcStatus.INTERNAL),
   EPOCH_CHANGED: retryable(row("unavailable_error", 503, grpcStatus.ABORTED)),

@@ -26,18 +26,34 @@ const SHORT_ESCAPES = new Map([
 ]);
 
 /** Every way to write one character of `set`, each followed by `then`. */
-export function characters({ book, writing }: CharacterContext, set: CodePoints, then: string): string[] {
+export function characters(context: CharacterContext, set: CodePoints, then: string): string[] {
+  return formsOf(context, set).map((form) => `${form} ${then}`);
+}
+
+/** The ways to write one character of each set that a book has asked for, by `writing`. */
+const KNOWN = new WeakMap<RuleBook, Record<CharacterContext["writing"], WeakMap<CodePoints, readonly string[]>>>();
+
+function formsOf(context: CharacterContext, set: CodePoints): readonly string[] {
+  const { book, writing } = context;
+  const known = KNOWN.get(book) ?? { plain: new WeakMap(), json: new WeakMap() };
+  KNOWN.set(book, known);
+  const forms = known[writing].get(set) ?? writtenForms(context, set);
+  known[writing].set(set, forms);
+  return forms;
+}
+
+function writtenForms({ book, writing }: CharacterContext, set: CodePoints): readonly string[] {
   const raw = writing === "json" ? difference(set, ESCAPED) : set;
   const ascii = intersection(raw, ASCII);
   const wide = utf8Sequences(difference(raw, ASCII)).map((bytes) => bytes.map((range) => byteClass([range])).join(" "));
   return [
-    ...(ascii.length === 0 ? [] : [`${byteClass(ascii)} ${then}`]),
-    ...(wide.length === 0 ? [] : [`${book.rule(wide)} ${then}`]),
-    ...(writing === "json" ? escapes(book, intersection(set, ESCAPED), then) : []),
+    ...(ascii.length === 0 ? [] : [byteClass(ascii)]),
+    ...(wide.length === 0 ? [] : [book.rule(wide)]),
+    ...(writing === "json" ? escapes(book, intersection(set, ESCAPED)) : []),
   ];
 }
 
-function escapes(book: RuleBook, set: CodePoints, then: string): string[] {
+function escapes(book: RuleBook, set: CodePoints): string[] {
   if (set.length === 0) return [];
   const short = [...SHORT_ESCAPES].filter(([code]) => contains(set, code));
   const shortClass = byteClass(union(short.map(([, letter]) => [letter.charCodeAt(0), letter.charCodeAt(0)] as const)));
@@ -46,7 +62,7 @@ function escapes(book: RuleBook, set: CodePoints, then: string): string[] {
     Array.from({ length: last - first + 1 }, (_, i) => `"u${(first + i).toString(16).padStart(4, "0")}"`),
   );
   const all = [...(short.length === 0 ? [] : [shortClass]), ...longs];
-  return [`"\\\\" ${book.rule(all)} ${then}`];
+  return [`"\\\\" ${book.rule(all)}`];
 }
 
 /** Ranges of one byte each, both ends included. */

@@ -1,5 +1,6 @@
 import { RhoneError } from "@rhone/common";
 import { type Expression, parseEbnf } from "./parse-ebnf.js";
+import { shortestTexts } from "./shortest-text.js";
 
 /** Most characters in a grammar. */
 export const MAX_EBNF = 128 * 1024;
@@ -14,7 +15,8 @@ export function checkEbnf(source: string): void {
   if (!rules.has("root")) fail("has no rule named root");
   for (const rule of rules.values())
     for (const name of namesIn(rule)) if (!rules.has(name)) fail(`has no rule named ${name}`);
-  const endless = endlessRules(rules);
+  const lengths = shortestTexts(rules);
+  const endless = [...rules.keys()].filter((name) => !lengths.has(name));
   if (endless.length > 0)
     fail(`cannot be satisfied: ${endless.length === rules.size ? "it" : "a part of it"} contains itself without end`);
 }
@@ -33,29 +35,5 @@ function namesIn(expression: Expression): readonly string[] {
       return namesIn(expression.of);
     default:
       return expression.parts.flatMap(namesIn);
-  }
-}
-
-/** Rules without a finite text: those left when no further rule is found to end. */
-function endlessRules(rules: ReadonlyMap<string, Expression>): readonly string[] {
-  const ending = new Set<string>();
-  for (let before = -1; before < ending.size; ) {
-    before = ending.size;
-    for (const [name, rule] of rules) if (!ending.has(name) && ends(rule, ending)) ending.add(name);
-  }
-  return [...rules.keys()].filter((name) => !ending.has(name));
-}
-
-function ends(expression: Expression, ending: ReadonlySet<string>): boolean {
-  switch (expression.kind) {
-    case "text":
-    case "optional":
-      return true;
-    case "rule":
-      return ending.has(expression.name);
-    case "sequence":
-      return expression.parts.every((part) => ends(part, ending));
-    case "choice":
-      return expression.parts.some((part) => ends(part, ending));
   }
 }

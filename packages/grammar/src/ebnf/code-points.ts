@@ -6,6 +6,8 @@ export const ALL_CODE_POINTS: CodePoints = [
   [0xe000, 0x10ffff],
 ];
 
+const NONE = [0, -1] as const;
+
 export const single = (value: number): CodePoints => [[value, value]];
 
 /** Sorted and joined, without surrogates. */
@@ -21,12 +23,15 @@ export function union(...sets: readonly CodePoints[]): CodePoints {
 }
 
 export function intersection(a: CodePoints, b: CodePoints): CodePoints {
-  return a.flatMap(([first, last]) =>
-    b.flatMap(([from, to]): [number, number][] => {
-      const [low, high] = [Math.max(first, from), Math.min(last, to)];
-      return low <= high ? [[low, high]] : [];
-    }),
-  );
+  const both: [number, number][] = [];
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    const [[first, last], [from, to]] = [a[i] ?? NONE, b[j] ?? NONE];
+    const [low, high] = [Math.max(first, from), Math.min(last, to)];
+    if (low <= high) both.push([low, high]);
+    if (last < to) i++;
+    else j++;
+  }
+  return both;
 }
 
 export function complement(set: CodePoints): CodePoints {

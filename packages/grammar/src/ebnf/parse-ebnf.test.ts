@@ -16,7 +16,7 @@ it.each<{ source: string; expected: Expression }>([
   { source: '"a" | ', expected: choice(sequence(text(1)), sequence()) },
   { source: '"a"*', expected: choice(sequence(optional(text(1)))) },
   { source: '"a"+', expected: choice(sequence(text(1))) },
-  { source: '"a"?*', expected: choice(sequence(optional(optional(text(1))))) },
+  { source: '"a"?*', expected: choice(sequence(optional(text(1)))) },
   { source: '"a"{0,3}', expected: choice(sequence(optional(text(1)))) },
   { source: '"a"{ , 3 }', expected: choice(sequence(optional(text(1)))) },
   { source: '"a"{1,3}', expected: choice(sequence(text(1))) },

@@ -67,6 +67,9 @@ function mistake(token: Token | undefined, problem: string): RhoneError {
   return new RhoneError("INVALID_REQUEST", `has a mistake${where}: ${problem}`);
 }
 
+const isRepetition = (token: Token | undefined): token is Token =>
+  token !== undefined && (token.kind === "count" || ["*", "+", "?"].includes(token.text));
+
 class ExpressionReader {
   readonly #tokens: readonly Token[];
   #at = 0;
@@ -113,13 +116,13 @@ class ExpressionReader {
     return looksAhead ? { kind: "text", bytes: 0 } : inner;
   }
 
+  /** Repeated by any number of marks: `"a"*?` is optional, as `"a"*` is. */
   #repeated(of: Expression): Expression {
-    const token = this.#tokens[this.#at];
-    const isCount = token?.kind === "count";
-    if (token === undefined || (!isCount && !["*", "+", "?"].includes(token.text))) return of;
-    this.#at++;
-    const isOptional = token.text === "*" || token.text === "?" || (isCount && /^\{\s*(0+\s*)?[,}]/.test(token.text));
-    return this.#repeated(isOptional ? { kind: "optional", of } : of);
+    let isOptional = false;
+    for (let token = this.#tokens[this.#at]; isRepetition(token); token = this.#tokens[++this.#at]) {
+      if (token.text === "*" || token.text === "?" || /^\{\s*(0+\s*)?[,}]/.test(token.text)) isOptional = true;
+    }
+    return isOptional ? { kind: "optional", of } : of;
   }
 
   #take(text: string): boolean {

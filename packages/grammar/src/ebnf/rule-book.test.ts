@@ -68,7 +68,8 @@ describe("leftFactor", () => {
     { name: "reads an escape as one letter", given: ['"\\u000aa"', '"\\u000ab"'], expected: ['"\\u000a" ("a" | "b")'] },
     { name: "keeps a repetition with its element", given: ['"a"* "b"', '"a"* "c"'], expected: ['"a"* ("b" | "c")'] },
     { name: "guards a rule's name among others", given: ["r1 x", '"a"'], expected: ["nothing r1 x", '"a"'] },
-    { name: "needs no guard for one name alone", given: ["r1 x", "r1 y"], expected: ["r1 (x | y)"] },
+    { name: "needs no guard for one name alone", given: ["r1 x", "r1 y"], expected: ["r1 (nothing x | nothing y)"] },
+    { name: "takes out all that is shared", given: ['"abc" [0]', '"abd"'], expected: ['"ab" ("c" [0] | "d")'] },
     { name: "reads an empty alternative", given: ["", '"a"'], expected: ['""', '"a"'] },
   ])("$name", ({ given, expected }) => {
     expect(factor(given)).toEqual(expected);

@@ -58,7 +58,21 @@ export class RuleBook {
 
   /** Gives a reserved name its body. Throws INVALID_REQUEST when the grammar grows too large. */
   define(name: string, alternatives: readonly string[]): void {
-    const body = leftFactor(alternatives, (rests) => this.rule(rests)).join(" | ");
+    this.#write(name, leftFactor(alternatives, (rests) => this.#named(rests)).join(" | "));
+  }
+
+  /** The name of a rule with alternatives that begin differently already. */
+  #named(alternatives: readonly string[]): string {
+    const body = alternatives.join(" | ");
+    const known = this.#names.get(body);
+    if (known !== undefined) return known;
+    const name = this.reserve();
+    this.#write(name, body);
+    this.#names.set(body, name);
+    return name;
+  }
+
+  #write(name: string, body: string): void {
     this.#length += name.length + body.length + 6 - (this.#bodies.get(name)?.length ?? 0);
     if (this.#length > this.#limit) {
       throw new RhoneError("INVALID_REQUEST", `is too large: its grammar has more than ${this.#limit} characters`);

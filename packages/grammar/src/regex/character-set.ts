@@ -15,8 +15,19 @@ const SPACE = union(
 );
 const LINE_END = of("\n-\n\r-\r\u2028-\u2029");
 
+type CharacterNode = AST.Character | AST.CharacterSet | AST.CharacterClass;
+
+/** An element that is repeated is asked for once per repetition. */
+const KNOWN = new WeakMap<CharacterNode, CodePoints>();
+
 /** The characters that one element of a regular expression matches. Throws INVALID_REQUEST for Unicode properties. */
-export function characterSet(node: AST.Character | AST.CharacterSet | AST.CharacterClass): CodePoints {
+export function characterSet(node: CharacterNode): CodePoints {
+  const set = KNOWN.get(node) ?? setOf(node);
+  KNOWN.set(node, set);
+  return set;
+}
+
+function setOf(node: CharacterNode): CodePoints {
   switch (node.type) {
     case "Character":
       return single(node.value);

@@ -2,6 +2,7 @@ import { characters } from "../ebnf/characters.js";
 import { ALL_CODE_POINTS, difference } from "../ebnf/code-points.js";
 import { repeat } from "../ebnf/repeat.js";
 import type { RuleBook } from "../ebnf/rule-book.js";
+import { regexGrammar } from "../regex/regex-grammar.js";
 
 /** At most 15 digits, which a double holds exactly, and exponents of two digits, which never overflow. */
 export const NUMBER = '"-"? ("0" | [1-9] [0-9]{0,14}) ("." [0-9]{1,15})? ([eE] [+-]? [0-9]{1,2})?';
@@ -25,6 +26,7 @@ export class JsonText {
   readonly book: RuleBook;
   readonly comma: string;
   readonly colon: string;
+  readonly #strings = new Map<string, string>();
   #value: string | undefined;
   #object: string | undefined;
 
@@ -36,8 +38,23 @@ export class JsonText {
 
   /** A string of `min` to `max` characters. */
   string(min = 0, max?: number): string {
+    const key = `${min} to ${max} characters`;
+    const known = this.#strings.get(key);
+    if (known !== undefined) return known;
     const element = (then: string) => characters({ book: this.book, writing: "json" }, LETTERS, then);
-    return `"\\"" ${this.book.reference(repeat(this.book, { min, max, element }, '"\\""'))}`;
+    const text = `"\\"" ${this.book.reference(repeat(this.book, { min, max, element }, '"\\""'))}`;
+    this.#strings.set(key, text);
+    return text;
+  }
+
+  /** A string that a regular expression matches from beginning to end. Throws as regexGrammar does. */
+  matching(regex: string): string {
+    const known = this.#strings.get(regex);
+    if (known !== undefined) return known;
+    const rest = regexGrammar({ book: this.book, writing: "json" }, regex, '"\\""');
+    const text = `"\\"" ${this.book.reference(rest)}`;
+    this.#strings.set(regex, text);
+    return text;
   }
 
   /** Any value. */

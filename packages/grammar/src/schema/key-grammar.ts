@@ -25,7 +25,7 @@ function otherThan(book: RuleBook, names: readonly string[], prefix: string): st
   );
   const end = rivals.includes(prefix) ? [] : ['"\\""'];
   const diverging = others.length === 0 ? [] : characters({ book, writing: "plain" }, others, free(book));
-  const following = shared.map((letter) => `${literal(letter)} ${otherThan(book, names, prefix + letter)}`);
+  const following = shared.map((letter) => `${literal(letter)} ${otherThan(book, rivals, prefix + letter)}`);
   return book.rule([...end, ...diverging, ...following]);
 }
 

@@ -43,9 +43,10 @@ function propertiesOf(schema: Keywords, where: string): readonly Property[] {
   const { properties = {}, required = [] } = schema;
   if (!isObject(properties)) return refuseSchema(where, "has properties that are not an object");
   if (!Array.isArray(required)) return refuseSchema(where, "has a required that is not a list");
+  const needed = new Set(required);
   const described = Object.entries(properties).map(([name, property]) => ({
     name,
-    required: required.includes(name),
+    required: needed.has(name),
     schema: property as JsonSchema,
   }));
   const undescribed = required.filter((name) => !Object.hasOwn(properties, name));

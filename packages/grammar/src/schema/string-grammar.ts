@@ -1,5 +1,4 @@
 import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
-import { regexGrammar } from "../regex/regex-grammar.js";
 import { checkKeywords, countOf, type Keywords } from "./json-schema.js";
 import type { JsonText } from "./json-text.js";
 
@@ -30,20 +29,16 @@ export function stringGrammar(json: JsonText, schema: Keywords, where: string): 
   if (pattern !== undefined) {
     checkKeywords(schema, ["type", "pattern"], where);
     if (typeof pattern !== "string") return refuseSchema(where, "has a pattern that is not a string");
-    return matching(json, pattern);
+    return json.matching(pattern);
   }
   if (format !== undefined) {
     checkKeywords(schema, ["type", "format"], where);
     const known = typeof format === "string" && Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined;
-    return matching(json, known ?? unenforceable(where, `has the format ${String(format)}, which cannot be enforced`));
+    return json.matching(known ?? unenforceable(where, `has the format ${String(format)}, which cannot be enforced`));
   }
   checkKeywords(schema, ["type", "minLength", "maxLength"], where);
   const min = countOf(schema, { key: "minLength", where, fallback: 0 });
   const max = countOf(schema, { key: "maxLength", where, fallback: undefined });
   if (max !== undefined && max < min) throw new Impossible(where, `has minLength ${min} above maxLength ${max}`);
   return json.string(min, max);
-}
-
-function matching({ book }: JsonText, regex: string): string {
-  return `"\\"" ${book.reference(regexGrammar({ book, writing: "json" }, regex, '"\\""'))}`;
 }

@@ -11,8 +11,6 @@ export class Run {
   readonly done: Promise<void>;
   resolve!: () => void;
   reject!: (error: Error) => void;
-  /** Failed steps in a row that carried it. Written by the engine. */
-  failures = 0;
   #finished = false;
   #deadline: NodeJS.Timeout | undefined;
 

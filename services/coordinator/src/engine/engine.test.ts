@@ -4,6 +4,7 @@ import type { rhone } from "@rhone/proto";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createMetrics } from "../metrics.js";
+import { MOST_LOSSES } from "../scheduler/scheduler.js";
 import { fakeJob } from "../testing/fake-job.js";
 import { FakePipe } from "../testing/fake-pipe.js";
 import { MemoryLog } from "../testing/memory-log.js";
@@ -74,13 +75,20 @@ class Bench {
   }
 
   lose(): void {
-    this.engine.detach();
+    this.engine.detach(new RhoneError("WORKER_LOST", "Worker w was lost."));
+  }
+
+  /** The last stage has prepared a grammar, or refuses it. */
+  prepare(sequence: number, error: RhoneError | null = null): void {
+    this.pipe.prepare(sequence);
+    this.engine.prepared(sequence, error);
   }
 
   /** Runs until nothing is left to do. */
   async drain(): Promise<void> {
     for (let idle = 0; idle < 3; ) {
       const [stage] = this.pipe.busy;
+      for (const sequence of this.pipe.preparing) this.prepare(sequence);
       if (stage === undefined) idle++;
       else {
         idle = 0;
@@ -109,6 +117,8 @@ const base64 = ({ buffer }: Float32Array): string => Buffer.from(buffer).toStrin
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
+const CONSTRAINT = { grammar: 'root ::= "a"', trigger: null, otherwise: null };
+
 interface Plan {
   readonly job: GenerationJob;
   readonly at: number;
@@ -127,6 +137,7 @@ const plans = fc.array(
     cachePrompt: fc.constantFrom(true, true, true, false),
     salt: fc.constantFrom("", "", "", "other"),
     key: fc.constantFrom("a", "b"),
+    constrained: fc.constantFrom(true, false, false),
     cancelAt: fc.option(fc.nat(200), { freq: 3 }),
   }),
   { minLength: 1, maxLength: 24, size: "max" },
@@ -156,7 +167,7 @@ describe("Engine", () => {
         const { slidingWindow, extraPages, maxDrafts, stepMs } = setup;
         const next = setup.repetitive ? repetitiveToken : nextToken;
         const all = raw.map((plan, index): Plan => {
-          const { length, maxTokens, batch, reads, at, cancelAt, family, cachePrompt, salt, key } = plan;
+          const { length, maxTokens, batch, reads, at, cancelAt, family, cachePrompt, salt, key, constrained } = plan;
           const job = fakeJob({
             requestId: `r${index}`,
             promptIds: prompt(length, family),
@@ -167,6 +178,7 @@ describe("Engine", () => {
             lane: batch ? "batch" : "interactive",
             promptLogprobs: reads === "score" ? 0 : null,
             pooling: reads === "embed" ? "mean" : null,
+            constraint: constrained ? CONSTRAINT : null,
           });
           return { job, at, cancelAt };
         });
@@ -185,6 +197,9 @@ describe("Engine", () => {
           const { busy } = bench.pipe;
           const stage = busy[(choices.next().value ?? 0) % Math.max(1, busy.length)];
           if (stage !== undefined) bench.pipe.advance(stage);
+          const { preparing } = bench.pipe;
+          const ready = preparing[(choices.next().value ?? 0) % (preparing.length * 4)];
+          if (ready !== undefined) bench.prepare(ready);
           if (tick % 3 === 0) await turn();
         }
         await bench.drain();
@@ -341,35 +356,141 @@ describe("Engine, case by case", () => {
     expect(bench.pipe.openSequences).toBe(0);
   });
 
-  it("ends a sequence that makes a stage fail three times in a row", async () => {
+  it("ends a sequence that begins with four pipelines in a row that are lost", async () => {
     const bench = new Bench({});
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
-    for (let attempt = 0; attempt < 3; attempt++) {
+    for (let attempt = 0; attempt < 4; attempt++) {
+      expect(bench.log.of("a")).toEqual([]);
       bench.connect(1);
       await turn();
-      bench.engine.stepFailed(1, new RhoneError("STAGE_FAILED", "no"));
       bench.lose();
     }
     await done;
-    expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "STAGE_FAILED" });
+    expect(bench.log.of("a").at(-1)?.finish).toMatchObject({
+      reason: "error",
+      code: "REQUEST_BREAKS_PIPELINE",
+      message: expect.stringContaining("Worker w was lost."),
+    });
     bench.engine.close();
   });
 
-  it("forgives a sequence its failed steps once it has drawn a token", async () => {
-    const bench = new Bench({});
-    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
-    for (let attempt = 0; attempt < 6; attempt++) {
+  it("blames no sequence that the stages were not told of, or that has drawn since", async () => {
+    const bench = new Bench({ maxSequences: 1 });
+    const done = ["a", "b"].map((requestId) =>
+      bench.engine.run(fakeJob({ requestId, promptIds: prompt(3), maxTokens: 20 })),
+    );
+    for (let attempt = 0; attempt < 12; attempt++) {
       bench.connect(1);
       await turn();
-      const draws = attempt % 2 === 1;
-      if (draws) bench.pipe.advance(0);
-      bench.engine.stepFailed(draws ? 2 : 1, new RhoneError("STAGE_FAILED", "no"));
+      if (attempt % 3 === 2) bench.pipe.advance(0); // "a" draws a token; "b" never has a place
       bench.lose();
     }
     bench.connect(1);
     await bench.drain();
+    await Promise.all(done);
+    for (const id of ["a", "b"]) expect(bench.tokens(id)).toEqual(runAlone(prompt(3), 20, 0).tokens);
+  });
+
+  it("blames a sequence whose grammar is being prepared, although no row of it is in flight", async () => {
+    const bench = new Bench({});
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3), constraint: CONSTRAINT }));
+    for (let attempt = 0; attempt < 4; attempt++) {
+      bench.connect(1);
+      await turn();
+      while (bench.pipe.busy.length > 0) bench.pipe.advance(0);
+      bench.lose();
+    }
     await done;
-    expect(bench.tokens("a")).toEqual(runAlone(prompt(3), 8, 0).tokens);
+    expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ code: "REQUEST_BREAKS_PIPELINE" });
+    bench.engine.close();
+  });
+
+  it("ends the one sequence that loses every pipeline it begins in, and none of the others", async () => {
+    const property = fc.asyncProperty(
+      fc.record({
+        lengths: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 10 }),
+        culprit: fc.nat(9),
+        stages: fc.integer({ min: 1, max: 4 }),
+        losses: fc.array(fc.nat(120), { maxLength: 2 }),
+        choices: fc.infiniteStream(fc.nat(1000)),
+      }),
+      async ({ lengths, culprit, stages, losses, choices }) => {
+        const bench = new Bench({ extraPages: 40 });
+        bench.connect(stages);
+        const all = lengths.map((length, index) => {
+          const job = fakeJob({ requestId: `r${index}`, promptIds: prompt(length, index), maxTokens: 12 });
+          const seed = index === culprit % lengths.length ? 666 : 1;
+          return { ...job, sampling: { ...job.sampling, seed } };
+        });
+        const pending = all.map((job) => bench.engine.run(job));
+        const [bad] = all.filter(({ sampling }) => sampling.seed === 666);
+        let deaths = 0;
+        for (let tick = 0; bench.engine.counts.running + bench.engine.counts.waiting > 0; tick++) {
+          const { busy } = bench.pipe;
+          const stage = busy[(choices.next().value ?? 0) % Math.max(1, busy.length)] ?? 0;
+          const kills = bench.pipe.next(stage)?.opens?.some(({ sampling }) => sampling?.seed === 666) ?? false;
+          if (kills) deaths++;
+          if (kills || losses.includes(tick)) {
+            bench.lose();
+            bench.connect(stages);
+          } else bench.pipe.advance(stage);
+          if (tick % 3 === 0) await turn();
+        }
+        await bench.drain();
+        await Promise.all(pending);
+        expect(deaths).toBeLessThanOrEqual(MOST_LOSSES);
+        for (const job of all) {
+          const finish = bench.log.of(job.requestId).at(-1)?.finish;
+          if (job === bad) expect(finish).toMatchObject({ reason: "error", code: "REQUEST_BREAKS_PIPELINE" });
+          else expect(bench.tokens(job.requestId)).toEqual(runAlone(job.promptIds, 12, 0).tokens);
+        }
+      },
+    );
+    await fc.assert(property, { numRuns: 100 });
+  }, 30_000);
+
+  it("computes a constrained prompt up to the row that draws, which waits for the grammar alone", async () => {
+    const bench = new Bench({});
+    bench.connect(2);
+    const ask = (requestId: string, length: number, constraint: GenerationJob["constraint"]): Promise<void> =>
+      bench.engine.run(fakeJob({ requestId, promptIds: prompt(length), maxTokens: 4, constraint, cachePrompt: false }));
+    const done = [ask("long", 11, CONSTRAINT), ask("one", 1, CONSTRAINT), ask("free", 5, null)];
+    const settle = async (): Promise<void> => {
+      for (let round = 0; round < 20; round++) {
+        await turn();
+        for (const stage of bench.pipe.busy) bench.pipe.advance(stage);
+      }
+    };
+    await settle();
+    await done[2];
+    expect(sum(bench.pipe.sentRows)).toBe(10 + 5 + 3);
+    expect([bench.tokens("long"), bench.tokens("one"), bench.pipe.preparing.length]).toEqual([[], [], 2]);
+    const [first = 0, second = 0] = bench.pipe.preparing;
+    bench.prepare(second);
+    await settle();
+    await done[1];
+    expect(bench.tokens("one")).toEqual(runAlone(prompt(1), 4, 0).tokens);
+    bench.prepare(second); // it has ended and is nobody's
+    bench.prepare(first);
+    await settle();
+    await done[0];
+    expect(bench.tokens("long")).toEqual(runAlone(prompt(11), 4, 0).tokens);
+  });
+
+  it("ends a sequence whose grammar is refused, by name, and no other", async () => {
+    const bench = new Bench({});
+    bench.connect(1);
+    const refused = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(9), constraint: CONSTRAINT }));
+    const other = bench.engine.run(fakeJob({ requestId: "b", promptIds: prompt(9) }));
+    await turn();
+    bench.pipe.advance(0);
+    bench.prepare(bench.pipe.preparing[0] ?? 0, new RhoneError("INVALID_REQUEST", "no grammar"));
+    await bench.drain();
+    await Promise.all([refused, other]);
+    const finish = { reason: "error", code: "INVALID_REQUEST", message: "no grammar" };
+    expect(bench.log.of("a").map((event) => event.finish)).toEqual([finish]);
+    expect(bench.tokens("b")).toEqual(runAlone(prompt(9), 8, 0).tokens);
+    expect(bench.pipe.openSequences).toBe(0);
   });
 
   describe("without a pipeline", () => {

@@ -2,7 +2,8 @@ import { type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
-import { type PipelineShape, Scheduler, type SchedulerOptions } from "../scheduler/scheduler.js";
+import { MOST_LOSSES, type PipelineShape, Scheduler, type SchedulerOptions } from "../scheduler/scheduler.js";
+import type { Sequence } from "../scheduler/sequence.js";
 import type { LoggedEvent } from "../token-log/append-events.js";
 import type { EventLog } from "../token-log/token-log.js";
 import { decodeResult, decodeTimes, type SpanAnswer } from "../wire/decode-result.js";
@@ -22,9 +23,6 @@ interface InFlight {
   readonly batch: MicroBatch;
   readonly sentAt: number;
 }
-
-/** A request is ended when this many steps that carried it failed in a row: it may be what makes the stage fail. */
-const MOST_FAILURES = 3;
 
 export interface EngineOptions extends SchedulerOptions {
   readonly recoveryTimeoutMs: number;
@@ -107,12 +105,15 @@ export class Engine {
     this.#pump();
   }
 
-  /** The pipeline is lost. Sequences keep their tokens and wait for the next one, at most `recoveryTimeoutMs`. */
-  detach(): void {
+  /**
+   * The pipeline is lost. Sequences keep their tokens and wait for the next one, at most `recoveryTimeoutMs`; those
+   * with which pipelines are lost again and again are ended.
+   */
+  detach(reason: RhoneError): void {
     if (this.#link === null) return;
     this.#link = null;
     this.#inFlight = [];
-    this.#scheduler.suspend();
+    this.#endPoisonous(this.#scheduler.suspend(), reason);
     const { recoveryTimeoutMs } = this.#options;
     const finish = failure("WORKER_LOST", `A worker was lost and not replaced within ${recoveryTimeoutMs / 1000} s.`);
     this.#recoveryTimer = setTimeout(() => {
@@ -120,13 +121,17 @@ export class Engine {
     }, recoveryTimeoutMs);
   }
 
-  /** A stage could not run `step`. Requests that were in MOST_FAILURES failed steps in a row are ended. */
-  stepFailed(step: number, error: RhoneError): void {
-    const batch = this.#inFlight.find((entry) => entry.step === step)?.batch;
-    for (const { sequence } of batch?.spans ?? []) {
-      const run = this.#runs.of(sequence);
-      if (run !== undefined && ++run.failures >= MOST_FAILURES) this.#end(run, failure(error.code, error.message));
-    }
+  /**
+   * The last stage has prepared the grammar of the sequence with this wire id, or has refused it with `error`. A
+   * sequence that has ended or was closed meanwhile is nobody's.
+   */
+  prepared(wireId: number, error: RhoneError | null): void {
+    const sequence = this.#scheduler.opened(wireId);
+    const run = sequence && this.#runs.of(sequence);
+    if (sequence === undefined || run === undefined) return;
+    if (error === null) this.#scheduler.prepared(sequence);
+    else this.#end(run, failure(error.code, error.message));
+    this.#pumpSoon();
   }
 
   /** The result of the oldest step in flight. Throws STAGE_FAILED when it is of another step or incomplete. */
@@ -194,7 +199,6 @@ export class Engine {
       const taken = run.generation.advance(answer);
       for (const event of taken) events.push({ replyTo: span.sequence.job.replyTo, event });
       if (tokens.length > 0) {
-        run.failures = 0;
         this.#tokens.drafted += span.drafts.length;
         this.#tokens.accepted += tokens.length - 1;
         this.#tokens.generated += taken.length;
@@ -214,6 +218,15 @@ export class Engine {
     this.#scheduler.end(generation.sequence);
     this.#write([{ replyTo: generation.sequence.job.replyTo, event: generation.end(finish) }]);
     this.#pumpSoon(); // the stages must forget it, and others may have its pages
+  }
+
+  #endPoisonous(sequences: readonly Sequence[], reason: RhoneError): void {
+    const lost = `The pipeline was lost ${MOST_LOSSES} times in a row when it began with this request`;
+    const finish = failure("REQUEST_BREAKS_PIPELINE", `${lost}; the last time: ${reason.message}`);
+    for (const sequence of sequences) {
+      const run = this.#runs.of(sequence);
+      if (run !== undefined) this.#end(run, finish);
+    }
   }
 
   #finish(run: Run, finish: Finish): void {

@@ -1,4 +1,5 @@
 import type { GenerationJob } from "@rhone/common";
+import { RhoneError } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { fakeScore, fakeSpan } from "../testing/fake-span.js";
 import { fakeSequence } from "../testing/scheduling.js";
@@ -26,6 +27,7 @@ function open(job: Partial<GenerationJob> = {}, { recorded = [] as readonly numb
       tokens: [fakeScore(token)],
       scores: [],
       pooled: null,
+      error: null,
     });
     return tokens.flatMap((token) => generation.advance(answer(token)));
   };
@@ -121,9 +123,19 @@ describe("Generation, its end", () => {
   it("drops what was drawn after the end, as with drafts", () => {
     const { generation, sequence } = open();
     const tokens = [1, 90, 2].map(fakeScore);
-    const events = generation.advance({ span: fakeSpan(sequence), tokens, scores: [], pooled: null });
+    const events = generation.advance({ span: fakeSpan(sequence), tokens, scores: [], pooled: null, error: null });
     expect(events.map((event) => event.tokens)).toEqual([[1], [90]]);
     expect(events.at(-1)?.usage?.completionTokens).toBe(2);
+  });
+
+  it("ends with the error of a failed draw, behind the tokens before it and their text", () => {
+    const { generation, sequence } = open({ stop: ["abc"] });
+    const error = new RhoneError("STAGE_FAILED", "late");
+    const tokens = [fakeScore(1)];
+    const events = generation.advance({ span: fakeSpan(sequence), tokens, scores: [], pooled: null, error });
+    expect(events.map((event) => event.tokens)).toEqual([[1], []]);
+    expect(events.map(({ text }) => text).join("")).toBe("a");
+    expect(events.at(-1)?.finish).toEqual({ reason: "error", code: "STAGE_FAILED", message: "late" });
   });
 
   it("shows an incomplete character only at the end, as U+FFFD", () => {
@@ -164,10 +176,11 @@ describe("Generation, its events", () => {
         tokens: [],
         scores: scores.map(fakeScore),
         pooled: null,
+        error: null,
       });
     expect([chunk(0, 11, 12), chunk(0, 11, 12, 13)].flat()).toEqual([]); // an eviction made it start again
     const tokens = [fakeScore(1)];
-    const [event] = generation.advance({ span: fakeSpan(sequence), tokens, scores: [], pooled: null });
+    const [event] = generation.advance({ span: fakeSpan(sequence), tokens, scores: [], pooled: null, error: null });
     expect(event?.promptLogprobs).toEqual([11, 12, 13].map(fakeScore));
   });
 
@@ -179,6 +192,7 @@ describe("Generation, its events", () => {
         tokens: [],
         scores: [],
         pooled: Float32Array.from(sum),
+        error: null,
       });
     expect(part(0, 2, [1, 0])).toEqual([]);
     const [event, ...more] = part(2, 2, [2, 4]);

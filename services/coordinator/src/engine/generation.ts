@@ -54,7 +54,7 @@ export class Generation {
    * Takes in what the stages computed for one span. Returns the event of each drawn token up to the one that ends the
    * text; the last event carries `finish` when the generation has ended.
    */
-  advance({ span, tokens, scores, pooled }: SpanAnswer): readonly GenerationEvent[] {
+  advance({ span, tokens, scores, pooled, error }: SpanAnswer): readonly GenerationEvent[] {
     this.#addPromptScores(span.position, scores);
     if (pooled !== null) this.#embedding?.add(span, pooled);
     const events: GenerationEvent[] = [];
@@ -63,6 +63,7 @@ export class Generation {
       events.push(this.#event({ score, text, finish }));
       if (finish !== undefined) return events;
     }
+    if (error !== null) return [...events, this.end(failure(error.code, error.message))];
     const { job, prefillEnd } = this.sequence;
     const promptWasAll = job.maxTokens === 0 && span.position + span.count === prefillEnd;
     return promptWasAll ? [this.end({ reason: "length" })] : events;

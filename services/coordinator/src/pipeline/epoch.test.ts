@@ -10,7 +10,7 @@ const mine = { pipeline: "p", epoch: 3 };
 /** Epoch 3 of pipeline p over `names`. */
 function setUp(...names: readonly string[]) {
   const workers = names.map((worker) => fakeMember({ worker, rowBlock: worker.length }));
-  const listener = { result: vi.fn(), failed: vi.fn() };
+  const listener = { result: vi.fn(), prepared: vi.fn() };
   const members = workers.map(({ member }) => member);
   const epoch = new Epoch({ pipeline: "p", number: 3, pages: 10, members, listener });
   return { epoch, workers, listener, members };
@@ -87,11 +87,22 @@ describe("Epoch", () => {
   it.each([
     ["OUT_OF_MEMORY", "OUT_OF_MEMORY"],
     ["WHATEVER", "STAGE_FAILED"],
-  ])("blames the step for a stage's failure %s as %s, and breaks", (code, named) => {
-    const { epoch, listener } = setUp("a");
+  ])("breaks by a stage's failure %s as %s", (code, named) => {
+    const { epoch } = setUp("a");
     epoch.accept({ ...mine, step: 4, failure: { code, message: "no", worker: "a", stage: 0 } });
-    expect(listener.failed).toHaveBeenCalledWith(4, expect.objectContaining({ code: named }));
     expect(epoch.signal.reason).toMatchObject({ code: named, message: "Stage 0 on worker a: no" });
+  });
+
+  it("hands on which sequences may draw, and which never will, and why", () => {
+    const { epoch, listener } = setUp("a");
+    epoch.accept({ ...mine, ready: { sequence: 5 } });
+    epoch.accept({ ...mine, epoch: 2, ready: { sequence: 5 } });
+    epoch.accept({ ...mine, ready: { sequence: 6, error: { code: "WHATEVER", message: "no" } } });
+    const error = expect.objectContaining({ code: "STAGE_FAILED", message: "no" });
+    expect(listener.prepared.mock.calls).toEqual([
+      [5, null],
+      [6, error],
+    ]);
   });
 
   it("breaks by a malformed result, and goes on as a process", () => {

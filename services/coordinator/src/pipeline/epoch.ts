@@ -3,6 +3,7 @@ import { crash, type Frame, FrameLink, parseErrorCode, RhoneError, toRhoneError 
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine/engine.js";
+import { decodeError } from "../wire/decode-result.js";
 import type { Member } from "../workers/member.js";
 
 /** How long a new pipeline may take to pass a probe through all stages, and how often one is sent. */
@@ -12,8 +13,8 @@ const PROBE_AGAIN_MS = 500;
 export interface EpochListener {
   /** The result of the oldest step in flight. Throws STAGE_FAILED when it is of another step or incomplete. */
   result(step: number, result: rhone.v1.StepResult.$Properties): void;
-  /** A stage could not run `step`. */
-  failed(step: number, error: RhoneError): void;
+  /** The last stage has prepared the grammar of a sequence, or has refused it with `error`. */
+  prepared(wireId: number, error: RhoneError | null): void;
 }
 
 /** One membership of one pipeline: the frames that go into it and come out of it. It breaks once and is over then. */
@@ -130,8 +131,9 @@ export class Epoch implements StepLink {
     if (!this.owns(frame) || this.signal.aborted) return;
     const step = frame.step ?? 0;
     if (frame.probe != null) this.#probed?.(frame.probe.workers ?? []);
-    else if (frame.failure != null) this.#fail(step, frame.failure);
+    else if (frame.failure != null) this.#fail(frame.failure);
     else if (frame.result != null) this.#record(step, frame.result);
+    else if (frame.ready != null) this.#listener.prepared(frame.ready.sequence ?? 0, decodeError(frame.ready.error));
   }
 
   owns(frame: Frame): boolean {
@@ -170,11 +172,9 @@ export class Epoch implements StepLink {
     throw new RhoneError("STAGE_FAILED", `The probe ran through the workers ${routes}.`);
   }
 
-  #fail(step: number, { code, message, worker, stage }: rhone.v1.Failure.$Properties): void {
+  #fail({ code, message, worker, stage }: rhone.v1.Failure.$Properties): void {
     const name = parseErrorCode(code, "STAGE_FAILED");
-    const error = new RhoneError(name, `Stage ${stage} on worker ${worker}: ${message}`);
-    this.#listener.failed(step, error);
-    this.break(error);
+    this.break(new RhoneError(name, `Stage ${stage} on worker ${worker}: ${message}`));
   }
 
   get #workers(): readonly string[] {

@@ -24,7 +24,7 @@ export interface PipelineListener extends EpochListener {
   /** Frames may be sent. */
   ready(link: StepLink): void;
   /** The pipeline that was ready is lost. */
-  lost(): void;
+  lost(reason: RhoneError): void;
   /** On the performance clock: when the oldest frame without a result was sent, or null. */
   waitingSince(): number | null;
 }
@@ -219,7 +219,7 @@ export class Pipeline implements RegistryListener {
     listener.ready(epoch);
     const error = await epoch.over;
     clearInterval(watchdog);
-    listener.lost();
+    listener.lost(error);
     metrics.losses.inc({ code: error.code });
     throw error;
   }

@@ -75,6 +75,11 @@ export class MicroBatchBuilder {
     return this.#rows;
   }
 
+  /** Nothing that the stages must hear of is in it. */
+  get isEmpty(): boolean {
+    return this.#rows === 0 && this.#opens.length === 0;
+  }
+
   /** Rows that still fit. */
   get room(): number {
     return this.#shape.maxRows - this.#rows;
@@ -82,6 +87,17 @@ export class MicroBatchBuilder {
 
   has(sequence: Sequence): boolean {
     return this.#members.has(sequence);
+  }
+
+  /** Opens a sequence, with rows in this micro-batch or without. */
+  open(sequence: Sequence): void {
+    const wireId = this.#wireIds.open(sequence);
+    this.#opens.push({ sequence, wireId });
+    this.#members.add(sequence);
+    const copy = this.#pages.takeCopy(sequence);
+    if (copy === null) return;
+    this.#copies.push(copy);
+    this.#unseen.push(copy.from);
   }
 
   /** Adds `count` prompt positions. `newPages` were just appended to its page table, which covers them. */
@@ -128,15 +144,13 @@ export class MicroBatchBuilder {
     const { count, newPages, drafts } = span;
     const position = sequence.sentEnd;
     const end = position + count;
-    const isNew = !this.#wireIds.isOpen(sequence);
-    const wireId = this.#wireIds.open(sequence);
-    if (isNew) this.#open(sequence, wireId);
+    if (!this.#wireIds.isOpen(sequence)) this.open(sequence);
     this.#spans.push({
       sequence,
-      wireId,
+      wireId: this.#wireIds.open(sequence),
       position,
       count: count + drafts.length,
-      pages: isNew ? [...this.#pages.table(sequence)] : newPages,
+      pages: position === sequence.prefillStart ? [...this.#pages.table(sequence)] : newPages,
       firstPage: this.#pages.firstVisibleEntry(position),
       sample: end === sequence.length && sequence.job.maxTokens > 0,
       drafts,
@@ -147,14 +161,6 @@ export class MicroBatchBuilder {
     this.#pages.register(sequence, end);
     // A wrong draft is computed again, so that only the certain rows move the window.
     this.#unseen.push(...this.#pages.dropUnseen(sequence, end));
-  }
-
-  #open(sequence: Sequence, wireId: number): void {
-    this.#opens.push({ sequence, wireId });
-    const copy = this.#pages.takeCopy(sequence);
-    if (copy === null) return;
-    this.#copies.push(copy);
-    this.#unseen.push(copy.from);
   }
 }
 

@@ -13,7 +13,8 @@ interface Share {
 const MANY_KEYS = 1024;
 
 /**
- * One lane's waiting sequences. Evicted sequences go first; then the API key that was charged least, and within a key
+ * One lane's waiting sequences. Those that ran before go first, the ones that may be what a pipeline was lost by behind
+ * the others; then the API key that was charged least, and within a key
  * first come, first served. A key that comes back counts as charged as much as the key whose turn it was last, so that
  * nobody saves up turns. Start-time fair queueing: Goyal, Vin, Cheng (SIGCOMM 1996).
  */
@@ -39,7 +40,7 @@ export class FairQueue {
 
   add(sequence: Sequence): void {
     const line = sequence.hasRun ? this.#evicted : this.#shareOf(sequence.job.keyId).waiting;
-    const after = line.findLastIndex((other) => other.rank < sequence.rank);
+    const after = line.findLastIndex((other) => goesBefore(other, sequence));
     line.splice(after + 1, 0, sequence);
     this.#size++;
   }
@@ -92,6 +93,9 @@ export class FairQueue {
     }
   }
 }
+
+const goesBefore = (a: Sequence, b: Sequence): boolean =>
+  a.losses === b.losses ? a.rank < b.rank : a.losses < b.losses;
 
 /** Sequences that wait for pages: interactive before batch, and within a lane by fair shares of the API keys. */
 export class WaitingQueue {

@@ -4,14 +4,15 @@ import { RunningSet, WireIds } from "./running-set.js";
 import type { Sequence } from "./sequence.js";
 
 describe("WireIds", () => {
-  it("gives an id again only after its close has travelled", () => {
+  it("never gives an id twice, and finds open sequences by theirs", () => {
     const ids = new WireIds();
     const [a, b, c, d] = [fakeSequence(), fakeSequence(), fakeSequence(), fakeSequence()];
     expect([ids.open(a), ids.open(b), ids.open(a)]).toEqual([1, 2, 1]);
     ids.close(a);
     expect([ids.isOpen(a), ids.hasClosing, ids.open(c)]).toEqual([false, true, 3]);
     expect(ids.takeClosing()).toEqual([1]);
-    expect([ids.hasClosing, ids.takeClosing(), ids.open(d)]).toEqual([false, [], 1]);
+    expect([ids.hasClosing, ids.takeClosing(), ids.open(d)]).toEqual([false, [], 4]);
+    expect([ids.find(1), ids.find(2), ids.find(4)]).toEqual([undefined, b, d]);
   });
 
   it("closes nothing for a sequence that the stages never knew", () => {

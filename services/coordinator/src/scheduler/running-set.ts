@@ -6,12 +6,11 @@ import { PrefillQueue } from "./queues.js";
 import type { Sequence } from "./sequence.js";
 
 /**
- * The small integers that name sequences on the wire. A sequence has one from its first span to its close; an id is
- * used again only after its close has travelled.
+ * The small integers that name sequences on the wire, from their opening to their close. None is used twice in an
+ * epoch, so that what the last stage says of a sequence that was closed meanwhile is about no other.
  */
 export class WireIds {
   readonly #open = new Map<Sequence, number>();
-  readonly #free: number[] = [];
   #closing: number[] = [];
   #next = 1;
 
@@ -20,11 +19,17 @@ export class WireIds {
     return this.#open.has(sequence);
   }
 
-  /** The sequence's id; a free one when the stages do not know it yet. */
+  /** The sequence's id; a new one when the stages do not know it yet. */
   open(sequence: Sequence): number {
-    const id = this.#open.get(sequence) ?? this.#free.pop() ?? this.#next++;
+    const id = this.#open.get(sequence) ?? this.#next++;
     this.#open.set(sequence, id);
     return id;
+  }
+
+  /** The open sequence with this id. */
+  find(id: number): Sequence | undefined {
+    for (const [sequence, its] of this.#open) if (its === id) return sequence;
+    return undefined;
   }
 
   /** The stages must forget the sequence, if they know it. */
@@ -39,14 +44,10 @@ export class WireIds {
     return this.#closing.length > 0;
   }
 
-  /**
-   * The closes for the frame that is about to be sent. Stages read frames in order and a frame's closes come last in
-   * it, so the ids are free for every later frame.
-   */
+  /** The closes for the frame that is about to be sent. */
   takeClosing(): readonly number[] {
     const ids = this.#closing;
     this.#closing = [];
-    this.#free.push(...ids);
     return ids;
   }
 }
@@ -93,8 +94,15 @@ export class RunningSet implements Iterable<Sequence> {
   start(sequence: Sequence, cached: number): void {
     sequence.start(cached);
     this.#sequences.add(sequence);
-    this.prefilling.add(sequence);
+    if (sequence.phase === "prefilling") this.prefilling.add(sequence);
     this.groups.join(sequence);
+  }
+
+  /** The last stage has the sequence's grammar: if the row that draws was held back, it is due. */
+  prepared(sequence: Sequence): void {
+    const isHeld = sequence.phase === "decoding" && !sequence.mayDraw;
+    sequence.prepare();
+    if (isHeld) this.groups.markReady(sequence);
   }
 
   /** Takes back everything that the sequence holds. */
@@ -113,9 +121,24 @@ export class RunningSet implements Iterable<Sequence> {
     this.#toWaiting(sequence);
   }
 
-  /** The pipeline is lost with all pages: every sequence waits again. */
+  /**
+   * The pipeline is lost with all pages: every sequence waits again. Those that the stages were told of and that have
+   * not drawn since may be what it was lost by.
+   */
   close(): void {
-    for (const sequence of this.#sequences) this.#toWaiting(sequence);
+    for (const sequence of this.#sequences) {
+      if (this.wireIds.isOpen(sequence) && !sequence.hasDrawn) sequence.blame();
+      this.#toWaiting(sequence);
+    }
+  }
+
+  /**
+   * Whether a waiting sequence may be opened now: one that may be what a pipeline was lost by begins apart, while no
+   * other sequence begins.
+   */
+  mayBegin(head: Sequence): boolean {
+    const beginning = [...this.#sequences].filter(({ hasDrawn }) => !hasDrawn);
+    return beginning.length === 0 || [head, ...beginning].every(({ losses }) => losses === 0);
   }
 
   /** The batch sequence that arrived last, or null. */
@@ -126,7 +149,7 @@ export class RunningSet implements Iterable<Sequence> {
   /** Who decodes, and which prompts are being computed. */
   get prefillLoad(): PrefillLoad {
     return {
-      decoding: this.size - this.prefilling.size,
+      decoding: [...this.#sequences].filter(({ phase, mayDraw }) => phase === "decoding" && mayDraw).length,
       groups: this.groups.used,
       prompts: this.prefilling.size,
       promptRows: this.prefilling.sum(({ prefillEnd, prefillStart }) => prefillEnd - prefillStart),
@@ -146,7 +169,7 @@ export class RunningSet implements Iterable<Sequence> {
    * How many of up to `budget` prompt rows have pages: as many as are available hold; the least rank may evict others.
    */
   affordableRows(sequence: Sequence, budget: number): number {
-    const wanted = Math.min(budget, sequence.prefillEnd - sequence.sentEnd);
+    const wanted = Math.min(budget, sequence.sendableEnd - sequence.sentEnd);
     const reachable = this.pages.reach(sequence) - sequence.sentEnd;
     if (reachable >= wanted) return wanted;
     return this.#hasLeastRank(sequence) ? wanted : Math.max(0, reachable);

@@ -16,30 +16,30 @@ const noTimes = { stageMs: [], overheadMs: 0 };
  * Every step of the example: group, rows, spans (positions, "→" draws), pages appended, and free + cached pages after.
  */
 const TABLE = `
-| step | group | rows | spans           | new pages    | closes | free + cached |
-| ---- | ----- | ---- | --------------- | ------------ | ------ | ------------- |
-| 1    |       | 8    | A 0–5 →, B 0–1  | A: 0 1, B: 2 |        | 5 + 0         |
-| 2    |       | 1    | B 2 →           |              |        | 5 + 0         |
-| 3    | 0     | 1    | A 6 →           |              |        | 5 + 0         |
-| 4    | 1     | 1    | B 3 →           |              |        | 5 + 0         |
-| 5    | 0     | 8    | A 7 →, C 0–6    | C: 3 4       |        | 3 + 0         |
-| 6    | 1     | 4    | B 4 →, C 7–9 →  | B: 5, C: 6   |        | 1 + 0         |
-| 7    | 0     | 1    | A 8 →           | A: 7         |        | 0 + 0         |
-| 8    | 1     | 1    | B 5 →           |              |        | 0 + 0         |
-| 9    | 0     | 2    | A 9 →, C 10 →   |              |        | 0 + 0         |
-| 10   | 1     | 1    | B 6 →           |              |        | 0 + 0         |
-| 11   | 0     | 2    | A 10 →, C 11 →  |              |        | 0 + 0         |
-| 12   | 1     | 1    | B 7 →           |              |        | 0 + 0         |
-| 13   | 0     | 1    | A 11 →          |              | 3      | 0 + 3         |
-| 14   | 1     | 1    | B 8 →           | B: 6         |        | 0 + 2         |
-| 15   | 0     | 1    | A 12 →          | A: 4         |        | 0 + 1         |
-| 16   | 1     | 1    | B 9 →           |              |        | 0 + 1         |
-| 17   |       | 8    | C 4–11          | C: 3 4 7     | 1      | 0 + 2         |
-| 18   | 1     | 2    | B 10 →, C 12 →  | C: 1         |        | 0 + 1         |
-| 19   |       | 8    | B 0–7           | B: 0 1       |        | 6 + 0         |
-| 20   |       | 8    | B 8–10 →, C 0–4 | B: 2, C: 3 4 |        | 3 + 0         |
-| 21   |       | 8    | C 5–12 →        | C: 5 6       |        | 1 + 0         |
-| 22   | 0     | 1    | B 11 →          |              |        | 1 + 0         |
+| step | group | rows | spans          | new pages    | closes | free + cached |
+| ---- | ----- | ---- | -------------- | ------------ | ------ | ------------- |
+| 1    |       | 8    | A 0–5 →, B 0–1 | A: 0 1, B: 2 |        | 5 + 0         |
+| 2    |       | 1    | B 2 →          |              |        | 5 + 0         |
+| 3    | 0     | 1    | A 6 →          |              |        | 5 + 0         |
+| 4    | 1     | 1    | B 3 →          |              |        | 5 + 0         |
+| 5    | 0     | 8    | A 7 →, C 0–6   | C: 3 4       |        | 3 + 0         |
+| 6    | 1     | 4    | B 4 →, C 7–9 → | B: 5, C: 6   |        | 1 + 0         |
+| 7    | 0     | 1    | A 8 →          | A: 7         |        | 0 + 0         |
+| 8    | 1     | 1    | B 5 →          |              |        | 0 + 0         |
+| 9    | 0     | 2    | A 9 →, C 10 →  |              |        | 0 + 0         |
+| 10   | 1     | 1    | B 6 →          |              |        | 0 + 0         |
+| 11   | 0     | 2    | A 10 →, C 11 → |              |        | 0 + 0         |
+| 12   | 1     | 1    | B 7 →          |              |        | 0 + 0         |
+| 13   | 0     | 1    | A 11 →         |              | 3      | 0 + 3         |
+| 14   | 1     | 1    | B 8 →          | B: 6         |        | 0 + 2         |
+| 15   | 0     | 1    | A 12 →         | A: 4         |        | 0 + 1         |
+| 16   | 1     | 1    | B 9 →          |              |        | 0 + 1         |
+| 17   |       | 8    | C 4–11         | C: 3 4 7     | 1      | 0 + 2         |
+| 18   | 1     | 2    | B 10 →, C 12 → | C: 1         |        | 0 + 1         |
+| 19   |       | 8    | B 0–7          | B: 0 1       |        | 6 + 0         |
+| 20   |       | 3    | B 8–10 →       | B: 2         |        | 5 + 0         |
+| 21   | 0     | 8    | B 11 →, C 0–6  | C: 3 4       |        | 3 + 0         |
+| 22   |       | 6    | C 7–12 →       | C: 5 6       |        | 1 + 0         |
 `.trim();
 
 const STEPS = TABLE.split("\n").slice(2);
@@ -114,7 +114,7 @@ class Example {
       [String(this.rows.length + 1), 4],
       [String(group ?? ""), 5],
       [String(rows), 4],
-      [spans.map(spanCell).join(", "), 15],
+      [spans.map(spanCell).join(", "), 14],
       [newPages.map((span) => `${nameOf(span)}: ${span.pages.join(" ")}`).join(", "), 12],
       [closes.join(" "), 6],
       [`${free} + ${cached}`, 13],
@@ -177,8 +177,8 @@ describe("the worked example of docs/scheduler.md", () => {
     expect(example.scheduler.pages).toEqual({ total: 0, free: 0, cached: 0 });
     expect(example.scheduler.evictions).toBe(1); // a loss is no eviction
     example.connect();
-    example.return({ until: 21 });
-    expect(["B", "C"].map((name) => example.sequences.get(name)?.length)).toEqual([12, 14]);
+    example.return({ until: 22 });
+    expect(["B", "C"].map((name) => example.sequences.get(name)?.length)).toEqual([13, 14]);
   });
 });
 

@@ -40,6 +40,12 @@ interface EpochState {
   framesInFlight: number;
 }
 
+/**
+ * A sequence is ended when this many pipelines in a row were lost between its opening and its first token after that.
+ * From the second one on it was the only sequence of which that is true.
+ */
+export const MOST_LOSSES = 4;
+
 const NO_PAGES: PageCounts = { total: 0, free: 0, cached: 0 };
 
 /**
@@ -102,13 +108,17 @@ export class Scheduler {
     };
   }
 
-  /** The pipeline is lost with all its pages: running sequences wait again, with the tokens they have. */
-  suspend(): void {
+  /**
+   * The pipeline is lost with all its pages: running sequences wait again, with the tokens they have. Returns those
+   * that must end, because MOST_LOSSES pipelines were lost when they began.
+   */
+  suspend(): readonly Sequence[] {
     this.#earlierEvictions = this.evictions;
     this.#epoch?.running.close();
     this.#epoch = null;
     // Also those evicted before, whose last spans were still in flight: nothing returns any more.
     for (const sequence of this.#waiting) sequence.loseSpans();
+    return [...this.#waiting].filter(({ losses }) => losses >= MOST_LOSSES);
   }
 
   /** Makes the next sequence in order of arrival. `generated`: its job's tokens so far. `add` queues it. */
@@ -118,6 +128,16 @@ export class Scheduler {
 
   add(sequence: Sequence): void {
     this.#waiting.add(sequence);
+  }
+
+  /** The running sequence that the stages know by this id; undefined when it has ended meanwhile. */
+  opened(wireId: number): Sequence | undefined {
+    return this.#epoch?.running.wireIds.find(wireId);
+  }
+
+  /** The last stage has the grammar of a running sequence: spans of it may draw. */
+  prepared(sequence: Sequence): void {
+    this.#epoch?.running.prepared(sequence);
   }
 
   /** Forgets a sequence and frees its pages; results still in flight are ignored when they return. */
@@ -131,9 +151,9 @@ export class Scheduler {
   decide(): MicroBatch | null {
     const epoch = this.#epoch;
     if (epoch === null) return null;
-    this.#admit(epoch);
-    const group = epoch.running.groups.next();
     const builder = new MicroBatchBuilder(this.#options.shape, epoch.running);
+    this.#admit(epoch, builder);
+    const group = epoch.running.groups.next();
     if (group !== null) this.#addDecodeRows(epoch, builder, group);
     this.#addPrefillRows(epoch, builder);
     return this.#issue(epoch, builder, group);
@@ -168,22 +188,27 @@ export class Scheduler {
     const { groups, wireIds } = epoch.running;
     // Closes travel with the next rows; alone only when nothing is in flight that they could wait for.
     const closesAlone = epoch.framesInFlight === 0 && wireIds.hasClosing;
-    if (builder.rows === 0 && !closesAlone) return null;
+    if (builder.isEmpty && !closesAlone) return null;
     const batch = builder.finish(wireIds.takeClosing(), group);
     epoch.framesInFlight++;
     if (batch.group !== null) groups.sent(batch.group);
     return batch;
   }
 
-  /** Starts waiting sequences while there are pages for all that they must prefill, and some to spare. */
-  #admit(epoch: EpochState): void {
+  /**
+   * Starts waiting sequences while there are pages for all that they must prefill, and some to spare. Constrained ones
+   * are opened at once, so that their grammars are prepared while their prompts are computed.
+   */
+  #admit(epoch: EpochState, builder: MicroBatchBuilder): void {
     let admitted = 0;
     for (let head = this.#waiting.head(); head !== undefined; head = this.#waiting.head()) {
+      if (!epoch.running.mayBegin(head)) break;
       // Its old spans must be back, or a token could arrive while it is computed a second time.
       const cached = head.spansInFlight > 0 ? null : this.#makeRoom(epoch.running, head);
       if (cached === null) break;
       this.#waiting.start(head, head.prefillEnd - cached);
       epoch.running.start(head, cached);
+      if (!head.mayDraw) builder.open(head);
       admitted++;
     }
     if (admitted > 0) this.#regroup(epoch);

@@ -2,7 +2,8 @@ import type { GenerationJob } from "@rhone/common";
 
 /**
  * waiting: holds no pages. prefilling: its known tokens are being computed. decoding: every known token is computed or
- * in flight. ended: the scheduler has forgotten it.
+ * in flight, or only the last one is missing, which waits for the sequence's grammar. ended: the scheduler has
+ * forgotten it.
  */
 export type Phase = "waiting" | "prefilling" | "decoding" | "ended";
 
@@ -31,6 +32,9 @@ export class Sequence {
   #hasRun = false;
   #cachedTokens = 0;
   #arrivalsAtFirstToken: number | null = null;
+  #isPrepared = false;
+  #hasDrawn = false;
+  #losses = 0;
 
   constructor(options: {
     readonly job: GenerationJob;
@@ -69,6 +73,26 @@ export class Sequence {
   get prefillEnd(): number {
     if (this.job.pooling !== null) return this.promptLength;
     return this.job.maxTokens === 0 ? this.promptLength - 1 : this.#length;
+  }
+
+  /** Spans of it may draw: the last stage has its grammar. */
+  get mayDraw(): boolean {
+    return this.job.constraint === null || this.#isPrepared;
+  }
+
+  /** Positions up to here may be sent as a prompt: the row that draws is held back until the grammar is prepared. */
+  get sendableEnd(): number {
+    return this.mayDraw || this.job.maxTokens === 0 ? this.prefillEnd : this.prefillEnd - 1;
+  }
+
+  /** It has drawn a token since it was last admitted. */
+  get hasDrawn(): boolean {
+    return this.#hasDrawn;
+  }
+
+  /** Pipelines that were lost in a row between its opening and the first token after that. */
+  get losses(): number {
+    return this.#losses;
   }
 
   /** Where this run's computation began: behind the positions that the prefix cache had. */
@@ -112,14 +136,24 @@ export class Sequence {
     this.#hasRun = true;
     this.#prefillStart = cached;
     this.#sentEnd = cached;
-    this.#phase = "prefilling";
+    this.#isPrepared = false;
+    this.#hasDrawn = false;
+    this.#phase = cached < this.sendableEnd ? "prefilling" : "decoding";
   }
 
-  /** A span of its next `count` positions, drafts not counted, joins a micro-batch. With the last one it decodes. */
+  /** The last stage has its grammar. */
+  prepare(): void {
+    this.#isPrepared = true;
+  }
+
+  /**
+   * A span of its next `count` positions, drafts not counted, joins a micro-batch. With the last one that may be sent
+   * it decodes.
+   */
   send(count: number): void {
     this.#sentEnd += count;
     this.#spansInFlight++;
-    if (this.#sentEnd >= this.prefillEnd) this.#phase = "decoding";
+    if (this.#sentEnd >= this.sendableEnd) this.#phase = "decoding";
   }
 
   /** The result of a span is back. */
@@ -131,6 +165,8 @@ export class Sequence {
   append(tokens: readonly number[], arrivals: number): void {
     for (const token of tokens) this.#append(token);
     this.#arrivalsAtFirstToken ??= arrivals;
+    this.#hasDrawn = true;
+    this.#losses = 0;
     // The rows of right drafts are computed; the rows of wrong ones are overwritten by the next span.
     if (this.#phase === "decoding") this.#sentEnd = this.#length - 1;
   }
@@ -139,6 +175,11 @@ export class Sequence {
   evict(): void {
     this.#phase = "waiting";
     this.#sentEnd = 0;
+  }
+
+  /** The pipeline is lost, and this sequence may be what it was lost by. */
+  blame(): void {
+    this.#losses++;
   }
 
   /** The pipeline is lost: no span returns any more. */

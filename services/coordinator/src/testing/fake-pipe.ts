@@ -44,6 +44,21 @@ export class FakePipe implements StepLink {
     return Math.max(...this.#stages.map(({ stage }) => stage.openSequences));
   }
 
+  /** Sequences that wait for their grammars on the last stage. */
+  get preparing(): readonly number[] {
+    return this.#stages.at(-1)?.stage.preparing ?? [];
+  }
+
+  /** The last stage has prepared a sequence's grammar. */
+  prepare(sequence: number): void {
+    for (const { stage } of this.#stages) stage.prepare(sequence);
+  }
+
+  /** The step that a stage runs next. */
+  next(index: number): rhone.v1.Step.$Properties | undefined {
+    return this.#stages[index]?.queue[0]?.step;
+  }
+
   send(step: rhone.v1.Step.$Properties): number {
     this.sentRows.push(rowsOf(step));
     this.#stages[0]?.queue.push({ number: ++this.#step, step, result: {} });

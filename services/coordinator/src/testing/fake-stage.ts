@@ -37,6 +37,8 @@ export class FakeStage {
   readonly #shape: FakeStageShape;
   readonly #slots: (Slot | undefined)[];
   readonly #open = new Map<number, OpenSequence>();
+  /** Sequences whose grammars are not prepared. */
+  readonly #preparing = new Set<number>();
   #uids = 0;
 
   constructor(shape: FakeStageShape) {
@@ -48,10 +50,19 @@ export class FakeStage {
     return this.#open.size;
   }
 
+  /** Sequences whose grammars are not prepared. */
+  get preparing(): readonly number[] {
+    return [...this.#preparing];
+  }
+
+  prepare(sequence: number): void {
+    this.#preparing.delete(sequence);
+  }
+
   /** Runs the step; the answer is what the last stage would draw. */
   run(step: Step): rhone.v1.StepResult.$Properties {
     for (const { from, to } of step.copies ?? []) this.#copy(from ?? 0, to ?? 0);
-    for (const open of step.opens ?? []) this.#openSequence(open.sequence ?? 0);
+    for (const open of step.opens ?? []) this.#openSequence(open);
     const tokens = new Int32Array(Uint8Array.from(step.tokens ?? []).buffer);
     const spans = step.spans ?? [];
     let row = 0;
@@ -67,12 +78,17 @@ export class FakeStage {
       first = end;
       return result;
     });
-    for (const id of step.closes ?? []) assert(this.#open.delete(id), `close of unknown sequence ${id}`);
+    for (const id of step.closes ?? []) {
+      assert(this.#open.delete(id), `close of unknown sequence ${id}`);
+      this.#preparing.delete(id);
+    }
     return { spans: results };
   }
 
-  #openSequence(id: number): void {
+  #openSequence({ sequence, constraint }: rhone.v1.SequenceOpen.$Properties): void {
+    const id = sequence ?? 0;
     assert(!this.#open.has(id), `sequence ${id} opened twice`);
+    if (constraint != null) this.#preparing.add(id);
     this.#open.set(id, { uid: ++this.#uids, table: [], start: -1, end: 0 });
   }
 
@@ -95,6 +111,7 @@ export class FakeStage {
   }
 
   #read(span: Span, held: Int32Array): rhone.v1.SpanResult.$Properties {
+    assert(!(span.sample && this.#preparing.has(span.sequence ?? 0)), "no span draws before its grammar is prepared");
     const rows = Array.from({ length: span.count ?? 0 }, (_, index) => (span.position ?? 0) + index);
     const visible = rows.map((position) => this.#visible(span, position));
     const scores = (span.targets ?? []).map((target, index) => ({

@@ -28,7 +28,9 @@ export interface FakeWorkerOptions {
   /** Loads are answered when this resolves. */
   readonly beforeLoaded?: Promise<void>;
   /** Called before each step runs; throwing makes the stage fail. */
-  readonly onStep?: () => void;
+  readonly onStep?: (step: rhone.v1.Step.$Properties) => void;
+  /** Why grammars are refused; all are ready at once when absent. */
+  readonly refuses?: rhone.v1.SequenceError.$Properties;
 }
 
 /** A worker with real connections and no tensors: its stage obeys page tables and draws by the rule of nextToken. */
@@ -145,9 +147,10 @@ export class FakeWorker {
   #run(frame: Frame, stage: FakeStage, stepBody: rhone.v1.Step.$Properties): void {
     const { pipeline = "", epoch = 0, step = 0 } = frame;
     try {
-      this.#options.onStep?.();
+      this.#options.onStep?.(stepBody);
       const result = stage.run(stepBody);
       this.#steps++;
+      this.#prepareAll(frame, stage);
       this.#pass(this.#shape?.heads ? { pipeline, epoch, step, result } : frame);
     } catch (error) {
       const failure = {
@@ -157,6 +160,14 @@ export class FakeWorker {
         stage: this.#epoch?.stage ?? 0,
       };
       this.#pass({ pipeline, epoch, step, failure });
+    }
+  }
+
+  #prepareAll({ pipeline = "", epoch = 0 }: Frame, stage: FakeStage): void {
+    const { refuses: error = null } = this.#options;
+    for (const sequence of stage.preparing) {
+      stage.prepare(sequence);
+      if (this.#shape?.heads) this.#pass({ pipeline, epoch, ready: { sequence, error } });
     }
   }
 

@@ -51,6 +51,14 @@ describe("decodeResult", () => {
     expect(() => decodeResult(batch, { spans: [{ sequence: 1, ...result }] })).toThrow(error);
   });
 
+  it("takes fewer tokens from a sequence whose draw failed, with the error", () => {
+    const batch = fakeBatch([fakeSpan(fakeSequence(), { drafts: [8, 9] })]);
+    const answer = (drawn: readonly number[], code: string) =>
+      decodeResult(batch, { spans: [{ sequence: 1, tokens: tokens(...drawn), error: { code, message: "late" } }] })[0];
+    expect(answer([], "GGML_FAILED")).toMatchObject({ tokens: [], error: { code: "GGML_FAILED", message: "late" } });
+    expect(answer([8], "WHATEVER")).toMatchObject({ tokens: [{ token: 8 }], error: { code: "STAGE_FAILED" } });
+  });
+
   it.each([[0], [6]])("refuses a pooled vector of %i bytes", (bytes) => {
     const span = fakeSpan(fakeSequence({ maxTokens: 0, pooling: "mean" }), { sample: false });
     const result = { spans: [{ sequence: 1, pooled: new Uint8Array(bytes) }] };

@@ -1,4 +1,4 @@
-import { RhoneError, type TokenLogprob } from "@rhone/common";
+import { parseErrorCode, RhoneError, type TokenLogprob } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { StepTimes } from "../scheduler/budget/step-costs.js";
 import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
@@ -8,12 +8,14 @@ type SpanResult = rhone.v1.SpanResult.$Properties;
 /** The last stage's results for one span. */
 export interface SpanAnswer {
   readonly span: PlannedSpan;
-  /** The drawn tokens: none unless the span samples, else one, plus one for each draft that was right. */
+  /** The drawn tokens: none unless the span samples, else one, plus one for each right draft; fewer with an `error`. */
   readonly tokens: readonly TokenLogprob[];
   /** One per scored row. */
   readonly scores: readonly TokenLogprob[];
   /** The sum of the rows' hidden states after the final norm, f32 [dim]; null unless the job asked for an embedding. */
   readonly pooled: Float32Array | null;
+  /** Why the sequence's next token could not be drawn; null when it could, or none was asked for. */
+  readonly error: RhoneError | null;
 }
 
 /**
@@ -25,6 +27,11 @@ export function decodeResult(batch: MicroBatch, result: rhone.v1.StepResult.$Pro
   return batch.spans.map((span) => decodeSpan(span, results.get(span.wireId)));
 }
 
+/** An error that ends one sequence. */
+export function decodeError(error: rhone.v1.SequenceError.$Properties | null | undefined): RhoneError | null {
+  return error == null ? null : new RhoneError(parseErrorCode(error.code, "STAGE_FAILED"), error.message ?? "");
+}
+
 /** The stages' computing times, and what is left of `ranMs`, the time from sending the step to its result. */
 export function decodeTimes(timings: readonly rhone.v1.StageTiming.$Properties[], ranMs: number): StepTimes {
   const stageMs = timings.map(({ computeUs }) => (computeUs ?? 0) / 1000);
@@ -34,7 +41,8 @@ export function decodeTimes(timings: readonly rhone.v1.StageTiming.$Properties[]
 
 function decodeSpan(span: PlannedSpan, result: SpanResult | undefined): SpanAnswer {
   const drawn = result?.tokens ?? [];
-  const [least, most] = span.sample ? [1, 1 + span.drafts.length] : [0, 0];
+  const error = decodeError(result?.error);
+  const [least, most] = span.sample ? [error === null ? 1 : 0, 1 + span.drafts.length] : [0, 0];
   if (drawn.length < least || drawn.length > most) {
     const rows = `positions ${span.position} to ${span.position + span.count - 1}`;
     throw new RhoneError(
@@ -47,7 +55,7 @@ function decodeSpan(span: PlannedSpan, result: SpanResult | undefined): SpanAnsw
     throw new RhoneError("STAGE_FAILED", `The last stage scored ${scores.length} of ${span.scored} prompt tokens.`);
   }
   const pooled = span.sequence.job.pooling === null ? null : decodeVector(result?.pooled);
-  return { span, tokens: drawn.map(decodeScore), scores: scores.map(decodeScore), pooled };
+  return { span, tokens: drawn.map(decodeScore), scores: scores.map(decodeScore), pooled, error };
 }
 
 /** A copy, because the received bytes need not be aligned to 4. */

@@ -70,7 +70,7 @@ export class ShardBench {
       const time = await this.#step(spans, step === 0 ? batch : 0);
       if (step > 0) times.push(time);
     }
-    this.#shard.stage.reset();
+    this.#shard.stage.reset(() => {});
     return times;
   }
 
@@ -79,7 +79,7 @@ export class ShardBench {
     const pages = Array.from({ length: pagesOf(rows) }, (_, page) => page);
     const span = { sequence: 0, position: 0, count: rows, pages, firstPage: 0, sample: true };
     const time = await this.#step([span], 1);
-    this.#shard.stage.reset();
+    this.#shard.stage.reset(() => {});
     return time;
   }
 

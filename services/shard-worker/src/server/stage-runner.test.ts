@@ -62,6 +62,17 @@ describe("StageRunner", () => {
     expect(frame?.stepBody?.tokens).toEqual(Buffer.from(tokenBytes([77]))); // the last stage compares drafts with them
   });
 
+  it("tells the coordinator, with pipeline and epoch, when a sequence is ready, also between steps", async () => {
+    const stage = await open(new ScriptedStage(() => NOTHING));
+    stage.onReady({ sequence: 7, error: null });
+    stage.onReady({ sequence: 8, error: new RhoneError("STAGE_FAILED", "no") });
+    const frames = await next.received(2);
+    expect(frames).toMatchObject([
+      { pipeline: "p", epoch: 1, ready: { sequence: 7, error: null } },
+      { pipeline: "p", epoch: 1, ready: { sequence: 8, error: { code: "STAGE_FAILED", message: "no" } } },
+    ]);
+  });
+
   it("adds its name to a probe, and passes results and failures of other stages on", async () => {
     await open(new ScriptedStage(() => NOTHING));
     const head = { pipeline: "p", epoch: 1 };

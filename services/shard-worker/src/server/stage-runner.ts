@@ -4,7 +4,7 @@ import type { Metrics } from "../metrics.js";
 import type { RunnableStage } from "../stage/stage.js";
 import type { EpochOrder } from "../wire/read-order.js";
 import { readStep } from "../wire/read-step.js";
-import { writeFailure, writeOutput, writeProbe } from "../wire/write-result.js";
+import { writeFailure, writeOutput, writeProbe, writeReady } from "../wire/write-result.js";
 
 /** The epoch that this worker is part of. */
 interface Epoch {
@@ -72,8 +72,10 @@ export class StageRunner {
     this.#leaveEpoch();
     return this.exclusively(async () => {
       this.#leaveEpoch();
-      this.#stage?.reset();
-      this.#epoch = { order, next: this.#connect(order.next) };
+      const { pipeline, epoch } = order;
+      const next = this.#connect(order.next);
+      this.#stage?.reset((ready) => next.send({ pipeline, epoch, ...writeReady(ready) }));
+      this.#epoch = { order, next };
       this.#idleSince = performance.now();
       this.#options.logger.info({ epoch: order.epoch, stage: order.stage, next: order.next }, "epoch opened");
     });

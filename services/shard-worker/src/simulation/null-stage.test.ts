@@ -3,6 +3,7 @@ import { GgmlType } from "@rhone/ggml";
 import { rhone } from "@rhone/proto";
 import { describe, expect, it } from "vitest";
 import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
+import type { SequenceReady } from "../wire/step.js";
 import { NullStage } from "./null-stage.js";
 
 const VOCABULARY = 1024;
@@ -34,8 +35,8 @@ describe("NullStage", () => {
     expect(await runMessage(stage(false, true), message)).toEqual({
       kind: "results",
       spans: [
-        { sequence: 1, scores: [], tokens: [drawn(simulatedToken(7, 2, VOCABULARY))], pooled: null },
-        { sequence: 2, scores: [], tokens: [drawn(simulatedToken(300, 9, VOCABULARY))], pooled: null },
+        { sequence: 1, scores: [], tokens: [drawn(simulatedToken(7, 2, VOCABULARY))], pooled: null, error: null },
+        { sequence: 2, scores: [], tokens: [drawn(simulatedToken(300, 9, VOCABULARY))], pooled: null, error: null },
       ],
     });
   });
@@ -65,13 +66,27 @@ describe("NullStage", () => {
     expect(output).toMatchObject({ spans: [{ scores: [{ logprob: 0 }, { token: 6, logprob: -100 }] }, {}] });
   });
 
+  it("has every grammar ready at once", async () => {
+    const constraint = { grammar: "root ::= [a]", lastPosition: 9 };
+    const ready: SequenceReady[] = [];
+    const last = stage(true, true);
+    last.reset((one) => ready.push(one));
+    await runMessage(last, {
+      opens: [
+        { sequence: 1, sampling: GREEDY, constraint },
+        { sequence: 2, sampling: GREEDY },
+      ],
+    });
+    expect(ready).toEqual([{ sequence: 1, error: null }]);
+  });
+
   it("keeps page tables as a real stage does, and forgets sequences that are closed", async () => {
     const first = stage(true, true);
     await runMessage(first, { ...step, closes: [2] });
     expect([1, 2].map((sequence) => first.pageCount(sequence))).toEqual([1, undefined]);
     await runMessage(first, { spans: [{ ...prompt, position: 32, pages: [4, 5] }], tokens: tokenBytes([1, 2, 3]) });
     expect(first.pageCount(1)).toBe(3);
-    first.reset();
+    first.reset(() => {});
     expect(first.pageCount(1)).toBeUndefined();
   });
 });

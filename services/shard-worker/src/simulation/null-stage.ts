@@ -3,7 +3,7 @@ import { simulatedDraw, simulatedToken } from "@rhone/common";
 import { GgmlType } from "@rhone/ggml";
 import type { RunnableStage } from "../stage/stage.js";
 import type { StepLimits } from "../wire/read-step.js";
-import type { Span, SpanResult, StageOutput, Step } from "../wire/step.js";
+import type { SequenceReady, Span, SpanResult, StageOutput, Step } from "../wire/step.js";
 
 /** The rule is certain of its token (log P = 0); any other token is as good as impossible. */
 const IMPOSSIBLE = -100;
@@ -21,6 +21,7 @@ export class NullStage implements RunnableStage {
   readonly #options: NullStageOptions;
   /** Length of each open sequence's page table. */
   readonly #pages = new Map<number, number>();
+  #onReady: (ready: SequenceReady) => void = () => {};
 
   constructor(options: NullStageOptions) {
     this.limits = options.limits;
@@ -31,13 +32,21 @@ export class NullStage implements RunnableStage {
     return this.#pages.get(sequence);
   }
 
-  reset(): void {
+  mayDraw(): boolean {
+    return true;
+  }
+
+  reset(onReady: (ready: SequenceReady) => void): void {
     this.#pages.clear();
+    this.#onReady = onReady;
   }
 
   async run({ opens, spans, closes, rows, tokens }: Step, activations: GgmlType): Promise<StageOutput> {
     const { heads, limits, stageMs } = this.#options;
-    for (const { sequence } of opens) this.#pages.set(sequence, 0);
+    for (const { sequence, constraint } of opens) {
+      this.#pages.set(sequence, 0);
+      if (heads && constraint !== null) this.#onReady({ sequence, error: null });
+    }
     for (const { sequence, pages } of spans) {
       this.#pages.set(sequence, (this.#pages.get(sequence) ?? 0) + pages.length);
     }
@@ -70,6 +79,7 @@ export class NullStage implements RunnableStage {
       tokens: drawn.map((token) => ({ token, logprob: null, top: [] })),
       scores,
       pooled: pool ? this.#sumOfOnes(tokens.length) : null,
+      error: null,
     };
   }
 

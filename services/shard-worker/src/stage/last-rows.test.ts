@@ -1,3 +1,4 @@
+import { RhoneError } from "@rhone/common";
 import { describe, expect, it, test } from "vitest";
 import { RowOrder } from "../attention/row-order.js";
 import { span } from "../testing/steps.js";
@@ -100,6 +101,34 @@ describe("a span with drafts", () => {
   });
 });
 
+describe("a draw that fails", () => {
+  const late = new RhoneError("STAGE_FAILED", "late");
+  const failing = (thrown: Error): ResultSource => ({
+    ...source(),
+    draw: (sequence, _logits, position) => {
+      if (sequence === 5 && position === 21) throw thrown;
+      return { token: 1, logprob: null, top: [] };
+    },
+  });
+  const spans = [
+    span({ sequence: 5, position: 20, count: 3, sample: true, drafts: 2 }),
+    span({ sequence: 6, sample: true }),
+  ];
+  const rows = lastRows(spans, Int32Array.of(9, 1, 1, 9));
+
+  it("ends its own span with the error behind the tokens before it, and no other", () => {
+    const tokens = [{ token: 1, logprob: null, top: [] }];
+    expect(spanResults(spans, rows, failing(late))).toEqual([
+      { sequence: 5, tokens, scores: [], pooled: null, error: late },
+      { sequence: 6, tokens, scores: [], pooled: null, error: null },
+    ]);
+  });
+
+  it("fails the step when it is no named error but a broken invariant", () => {
+    expect(() => spanResults(spans, rows, failing(new RangeError("bug")))).toThrow("bug");
+  });
+});
+
 describe("results", () => {
   it("come in the order of the spans, one each, with empty ones where nothing was asked for", () => {
     const spans = [
@@ -114,7 +143,7 @@ describe("results", () => {
       { token: 0, logprob: expect.closeTo(0), top: [[0, expect.closeTo(0)]] },
       { token: 2, logprob: expect.closeTo(-100), top: [[1, expect.closeTo(0)]] },
     ]);
-    expect(results[1]).toEqual({ sequence: 6, tokens: [], scores: [], pooled: null });
+    expect(results[1]).toEqual({ sequence: 6, tokens: [], scores: [], pooled: null, error: null });
     expect(results[2]?.tokens).toEqual([{ token: 2, logprob: null, top: [] }]);
     expect(from.drawn).toEqual([[7, 8]]);
   });

@@ -1,3 +1,4 @@
+import { RhoneError } from "@rhone/common";
 import type { RowOrder } from "../attention/row-order.js";
 import { scoreOf } from "../sampling/sequence-sampler.js";
 import type { Span, SpanResult, TokenScore } from "../wire/step.js";
@@ -62,35 +63,57 @@ export interface ResultSource {
   logits(index: number): Float32Array;
   /** Hidden states after the final norm, f32 [count, dim], of rows [first, first + count) of those in `LastRows`. */
   states(first: number, count: number): Float32Array;
-  /** Draws the next token of a sequence from a row of logits, which it may overwrite. */
+  /**
+   * Draws the next token of a sequence from a row of logits, which it may overwrite. A RhoneError that it throws
+   * concerns this sequence alone.
+   */
   draw(sequence: number, logits: Float32Array, position: number): TokenScore;
 }
 
 /**
  * One result per span, in order. A span with drafts draws row by row and stops at the first draft that is not the token
- * that was drawn, because the rows after it were computed with a wrong token.
+ * that was drawn, because the rows after it were computed with a wrong token. One whose draw fails has the error in its
+ * result; the others go on.
  */
 export function spanResults(spans: readonly Span[], rows: LastRows, source: ResultSource): readonly SpanResult[] {
   const pooled = pooledSums(rows, source);
-  const results = new Map(
-    spans.map((span) => [span, { scores: [] as TokenScore[], tokens: [] as TokenScore[], refuted: false }]),
-  );
+  const results = new Map(spans.map((span) => [span, new Drawing()]));
   for (const [index, { span, position, target, draws, guess }] of rows.logits.entries()) {
     const result = results.get(span);
-    if (result === undefined || result.refuted) continue;
+    if (result === undefined || result.over) continue;
     const logits = source.logits(index);
     if (target !== undefined) result.scores.push(scoreOf(logits, target, span.topTargets));
     if (!draws) continue;
-    const drawn = source.draw(span.sequence, logits, position);
-    result.tokens.push(drawn);
-    result.refuted = guess !== undefined && guess !== drawn.token;
+    result.draw(() => source.draw(span.sequence, logits, position), guess);
   }
-  return [...results].map(([span, { scores, tokens }]) => ({
+  return [...results].map(([span, { scores, tokens, error }]) => ({
     sequence: span.sequence,
     tokens,
     scores,
     pooled: pooled.get(span) ?? null,
+    error,
   }));
+}
+
+/** What one span has drawn so far. */
+class Drawing {
+  readonly scores: TokenScore[] = [];
+  readonly tokens: TokenScore[] = [];
+  error: RhoneError | null = null;
+  /** A draft was refuted, or a draw failed: the span's other rows say nothing. */
+  over = false;
+
+  draw(draw: () => TokenScore, guess: number | undefined): void {
+    try {
+      const drawn = draw();
+      this.tokens.push(drawn);
+      this.over = guess !== undefined && guess !== drawn.token;
+    } catch (error) {
+      if (!(error instanceof RhoneError)) throw error;
+      this.error = error;
+      this.over = true;
+    }
+  }
 }
 
 function pooledSums({ logits, pooled }: LastRows, source: ResultSource): ReadonlyMap<Span, Float32Array> {

@@ -1,24 +1,40 @@
-import { expect, test, vi } from "vitest";
+import { RhoneError } from "@rhone/common";
+import type { TokenMatcher } from "@rhone/grammar";
+import { expect, test } from "vitest";
 import type { SequenceSampler } from "../sampling/sequence-sampler.js";
 import { sequenceOpen } from "../testing/steps.js";
-import type { SequenceOpen } from "../wire/step.js";
+import type { SequenceReady } from "../wire/step.js";
 import { OpenSequences } from "./open-sequences.js";
 
 const opens = (...sequences: readonly number[]) => sequences.map((sequence) => sequenceOpen({ sequence }));
+const constraint = { grammar: "root ::= [a]", trigger: null, otherwise: null, lastPosition: 9 };
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Samplers that only tell whether they are closed; sequence 9 gets none. */
+/** Samplers that only tell what is closed, "m" for a matcher; sequence 9 gets none. The test settles preparations. */
 function openTracked() {
-  const closed: number[] = [];
-  const openSampler = vi.fn(async ({ sequence }: SequenceOpen) => {
-    if (sequence === 9) throw new Error("no grammar");
-    return { close: () => closed.push(sequence) } as unknown as SequenceSampler;
+  const closed: (number | string)[] = [];
+  const ready: SequenceReady[] = [];
+  const preparing = new Map<number, { readonly settle: (error?: Error) => void; readonly signal: AbortSignal }>();
+  const sequences = new OpenSequences(32, {
+    open: ({ sequence }, matcher) => {
+      if (sequence === 9) throw new Error("no sampler");
+      const close = () => closed.push(...(matcher === null ? [] : ["m"]), sequence);
+      return { close } as unknown as SequenceSampler;
+    },
+    prepare: ({ sequence }, signal) =>
+      new Promise<TokenMatcher>((resolve, reject) => {
+        const matcher = { close: () => closed.push("m") } as unknown as TokenMatcher;
+        const settle = (error?: Error): void => (error === undefined ? resolve(matcher) : reject(error));
+        preparing.set(sequence, { settle, signal });
+      }),
   });
-  return { sequences: new OpenSequences(32, openSampler), closed };
+  sequences.reset((one) => ready.push(one));
+  return { sequences, closed, ready, preparing };
 }
 
-test("sequences open with an empty page table and a sampler, and close with it", async () => {
+test("sequences open with an empty page table and a sampler, and close with it", () => {
   const { sequences, closed } = openTracked();
-  await sequences.open(opens(1, 2));
+  sequences.open(opens(1, 2));
   expect(sequences.get(1)?.table.length).toBe(0);
   sequences.get(1)?.table.append([7, 8]);
   expect(sequences.get(1)?.table.length).toBe(2);
@@ -28,19 +44,57 @@ test("sequences open with an empty page table and a sampler, and close with it",
   expect([sequences.get(2), closed]).toEqual([undefined, [1, 2]]);
 });
 
-test("when one of a step's samplers cannot be made, none of its sequences opens", async () => {
-  const { sequences, closed } = openTracked();
-  await sequences.open(opens(1));
-  await expect(sequences.open(opens(2, 3, 9, 4))).rejects.toThrow("no grammar");
-  expect([1, 2, 3, 4].filter((sequence) => sequences.get(sequence) !== undefined)).toEqual([1]);
+test("when one of a step's samplers cannot be made, none of its sequences opens", () => {
+  const { sequences, closed, preparing } = openTracked();
+  sequences.open(opens(1));
+  expect(() => sequences.open([sequenceOpen({ sequence: 5, constraint }), ...opens(2, 3, 9, 4)])).toThrow("no sampler");
+  expect([1, 2, 3, 4, 5].filter((sequence) => sequences.get(sequence) !== undefined)).toEqual([1]);
   expect(closed).toEqual([2, 3]);
+  expect(preparing.size).toBe(0);
 });
 
-test("a stage without the head keeps no samplers", async () => {
-  const sequences = new OpenSequences(32, async () => null);
-  await sequences.open(opens(1));
+test("a stage without the head keeps no samplers and prepares no grammars", () => {
+  const sequences = new OpenSequences(32, null);
+  sequences.open([sequenceOpen({ sequence: 1, constraint })]);
   expect(sequences.get(1)?.sampler).toBeNull();
   sequences.close(1);
   sequences.close(1);
   expect(sequences.get(1)).toBeUndefined();
+});
+
+test("a constrained sequence is open at once, and has its sampler when its grammar is prepared", async () => {
+  const { sequences, closed, ready, preparing } = openTracked();
+  sequences.open([sequenceOpen({ sequence: 1, constraint })]);
+  expect([sequences.get(1)?.sampler, ready]).toEqual([null, []]);
+  preparing.get(1)?.settle();
+  await turn();
+  expect(sequences.get(1)?.sampler).not.toBeNull();
+  expect(ready).toEqual([{ sequence: 1, error: null }]);
+  sequences.close(1);
+  expect(closed).toEqual(["m", 1]);
+});
+
+test("a refused grammar is told with its error, and one without a sampler too", async () => {
+  const { sequences, ready, preparing } = openTracked();
+  sequences.open([sequenceOpen({ sequence: 1, constraint }), sequenceOpen({ sequence: 9, constraint })]);
+  preparing.get(1)?.settle(new RhoneError("STAGE_FAILED", "refused"));
+  preparing.get(9)?.settle();
+  await turn();
+  expect(ready).toEqual([
+    { sequence: 1, error: expect.objectContaining({ code: "STAGE_FAILED", message: "refused" }) },
+    { sequence: 9, error: expect.objectContaining({ code: "INTERNAL" }) },
+  ]);
+});
+
+test.each(["close", "reset"] as const)("%s while a grammar is prepared ends that, and nobody is told", async (how) => {
+  const { sequences, closed, ready, preparing } = openTracked();
+  const all = [1, 2].map((sequence) => sequenceOpen({ sequence, constraint }));
+  sequences.open(all);
+  if (how === "close") for (const { sequence } of all) sequences.close(sequence);
+  else sequences.reset((one) => ready.push(one));
+  expect(preparing.get(1)?.signal.aborted).toBe(true);
+  preparing.get(1)?.settle();
+  preparing.get(2)?.settle(new Error("late"));
+  await turn();
+  expect([ready, closed]).toEqual([[], ["m"]]);
 });

@@ -1,38 +1,59 @@
+import { toRhoneError } from "@rhone/common";
+import type { TokenMatcher } from "@rhone/grammar";
 import { PageTable } from "../kv-cache/pages.js";
 import type { SequenceSampler } from "../sampling/sequence-sampler.js";
-import type { SequenceOpen } from "../wire/step.js";
+import type { SequenceOpen, SequenceReady } from "../wire/step.js";
+
+/** How the last stage comes by its samplers. */
+export interface Samplers {
+  /** Makes a sequence's sampler, which owns `matcher`. */
+  open(open: SequenceOpen, matcher: TokenMatcher | null): SequenceSampler;
+  /** Prepares a sequence's grammar while the stage does other things. Rejects when it is refused. */
+  prepare(open: SequenceOpen, signal: AbortSignal): Promise<TokenMatcher | null>;
+}
 
 export interface OpenSequence {
   readonly table: PageTable;
-  /** Null on a stage without the head. */
-  readonly sampler: SequenceSampler | null;
+  /** Null on a stage without the head, and while the sequence's grammar is not prepared. */
+  sampler: SequenceSampler | null;
+  /** Aborts when the sequence closes. */
+  readonly closing: AbortController;
 }
 
 /** The sequences that are open on a stage. Owns their samplers. */
 export class OpenSequences {
   readonly #pageSize: number;
-  readonly #openSampler: (open: SequenceOpen) => Promise<SequenceSampler | null>;
+  readonly #samplers: Samplers | null;
   readonly #open = new Map<number, OpenSequence>();
+  #onReady: (ready: SequenceReady) => void = () => {};
 
-  /** `openSampler` makes the sampler of one sequence, or null. */
-  constructor(pageSize: number, openSampler: (open: SequenceOpen) => Promise<SequenceSampler | null>) {
+  /** `samplers`: null on a stage without the head. */
+  constructor(pageSize: number, samplers: Samplers | null) {
     this.#pageSize = pageSize;
-    this.#openSampler = openSampler;
+    this.#samplers = samplers;
   }
 
-  /** Opens all or, when a sampler cannot be made, none. Throws what `openSampler` throws. */
-  async open(opens: readonly SequenceOpen[]): Promise<void> {
-    const opened: [number, OpenSequence][] = [];
+  /** Closes every sequence. `onReady` is called for those that open from now on, once their grammars are prepared. */
+  reset(onReady: (ready: SequenceReady) => void): void {
+    this.closeAll();
+    this.#onReady = onReady;
+  }
+
+  /**
+   * Opens all or, when a sampler cannot be made, none. Grammars are prepared later. Throws what `Samplers.open` throws.
+   */
+  open(opens: readonly SequenceOpen[]): void {
+    const opened: [SequenceOpen, OpenSequence][] = [];
     try {
-      for (const open of opens) {
-        const sampler = await this.#openSampler(open);
-        opened.push([open.sequence, { table: new PageTable(this.#pageSize), sampler }]);
-      }
+      for (const open of opens) opened.push([open, this.#make(open)]);
     } catch (error) {
       for (const [, { sampler }] of opened) sampler?.close();
       throw error;
     }
-    for (const [sequence, state] of opened) this.#open.set(sequence, state);
+    for (const [open, state] of opened) {
+      this.#open.set(open.sequence, state);
+      if (this.#samplers !== null && state.sampler === null) void this.#prepare(this.#samplers, open, state);
+    }
   }
 
   get(sequence: number): OpenSequence | undefined {
@@ -40,11 +61,31 @@ export class OpenSequences {
   }
 
   close(sequence: number): void {
-    this.#open.get(sequence)?.sampler?.close();
+    const state = this.#open.get(sequence);
     this.#open.delete(sequence);
+    state?.closing.abort();
+    state?.sampler?.close();
   }
 
   closeAll(): void {
     for (const sequence of this.#open.keys()) this.close(sequence);
+  }
+
+  #make(open: SequenceOpen): OpenSequence {
+    const sampler = open.constraint === null ? (this.#samplers?.open(open, null) ?? null) : null;
+    return { table: new PageTable(this.#pageSize), sampler, closing: new AbortController() };
+  }
+
+  async #prepare(samplers: Samplers, open: SequenceOpen, state: OpenSequence): Promise<void> {
+    const { sequence } = open;
+    const { signal } = state.closing;
+    try {
+      const matcher = await samplers.prepare(open, signal);
+      if (signal.aborted) return matcher?.close();
+      state.sampler = samplers.open(open, matcher);
+      this.#onReady({ sequence, error: null });
+    } catch (error) {
+      if (!signal.aborted) this.#onReady({ sequence, error: toRhoneError(error) });
+    }
   }
 }

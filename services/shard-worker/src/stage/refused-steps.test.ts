@@ -7,6 +7,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ComputingShard, loadShard } from "../shard/load-shard.js";
 import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
+import type { SequenceReady } from "../wire/step.js";
 
 type Message = rhone.v1.Step.$Properties;
 
@@ -95,7 +96,7 @@ test("a step with values replaced at random is refused by the name of a field an
     const message = structuredClone(VALID);
     for (const change of changes) mutate(message, change);
     const { stage } = shard;
-    stage.reset();
+    stage.reset(() => {});
     await runMessage(stage, FIRST);
     const received = rhone.v1.Step.decode(rhone.v1.Step.encode(message).finish());
     const error = await runMessage(stage, received).then(
@@ -115,13 +116,16 @@ test("a step with values replaced at random is refused by the name of a field an
   expect(seen.ran).toBeGreaterThan(50);
 });
 
-test("a step with a grammar that cannot be used fails before any of it is done", async () => {
+test("a sequence whose grammar is refused is told of while its step and the others go on", async () => {
   const { stage } = shard;
-  stage.reset();
+  const refused = new Promise<SequenceReady>((resolve) => stage.reset(resolve));
   await runMessage(stage, FIRST);
   const [open] = VALID.opens ?? [];
   const constraint = { grammar: "root ::= (" };
-  await expect(runMessage(stage, { ...VALID, opens: [{ ...open, constraint }] })).rejects.toThrow();
-  expect([1, 2].map((sequence) => stage.pageCount(sequence))).toEqual([1, undefined]);
-  expect(await runMessage(stage, VALID)).toMatchObject({ kind: "results" }); // as if the other had never come
+  expect(await runMessage(stage, { ...VALID, opens: [{ ...open, constraint }] })).toMatchObject({ kind: "results" });
+  expect(await refused).toEqual({ sequence: 2, error: expect.objectContaining({ code: "STAGE_FAILED" }) });
+  const drawing = { spans: [{ sequence: 2, position: 4, count: 1, sample: true }], tokens: tokenBytes([1]) };
+  await expect(runMessage(stage, drawing)).rejects.toThrow("the grammar of sequence 2 is not prepared");
+  const going = { spans: [{ sequence: 2, position: 4, count: 1 }], tokens: tokenBytes([1]) };
+  expect(await runMessage(stage, going)).toMatchObject({ kind: "results" });
 });

@@ -3,16 +3,19 @@ import { embed, finalNorm, head, type Shard, transformer } from "../model/transf
 import type { Constraints } from "../sampling/constraints.js";
 import { SequenceSampler } from "../sampling/sequence-sampler.js";
 import type { StepContext, StepLimits } from "../wire/read-step.js";
-import type { SequenceOpen, StageOutput, Step } from "../wire/step.js";
+import type { SequenceReady, StageOutput, Step } from "../wire/step.js";
 import { computedRows, type LastRows, lastRows, spanResults } from "./last-rows.js";
-import { OpenSequences } from "./open-sequences.js";
+import { OpenSequences, type Samplers } from "./open-sequences.js";
 import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
 import { planStep, type StepPlan, type StepSpan } from "./step-plan.js";
 
 /** A loaded shard as its runner sees it. */
 export interface RunnableStage extends StepContext {
-  /** Forgets every sequence: a new epoch begins. */
-  reset(): void;
+  /**
+   * Forgets every sequence: a new epoch begins. `onReady`: called on the last stage once for each constrained sequence,
+   * unless it closes before its grammar is prepared.
+   */
+  reset(onReady: (ready: SequenceReady) => void): void;
   /**
    * Runs one step that `readStep` has checked against this stage; the runner waits for it before the next.
    * `activations`: the type that the next stage expects.
@@ -45,7 +48,7 @@ export class Stage implements RunnableStage {
     this.#options = options;
     this.limits = limitsOf(options);
     this.#graph = Graph.open(backend, { maxTensors: 4096 + shard.weights.layers.size * 2048 });
-    this.#sequences = new OpenSequences(shard.pages.shape.pageSize, (open) => this.#openSampler(open));
+    this.#sequences = new OpenSequences(shard.pages.shape.pageSize, this.#samplers());
   }
 
   /** Milliseconds of the last step that had rows. */
@@ -57,13 +60,17 @@ export class Stage implements RunnableStage {
     return this.#sequences.get(sequence)?.table.length;
   }
 
-  reset(): void {
-    this.#sequences.closeAll();
+  mayDraw(sequence: number): boolean {
+    return !this.#options.heads || this.#sequences.get(sequence)?.sampler != null;
   }
 
-  /** Throws OUT_OF_MEMORY, GGML_FAILED, and STAGE_FAILED when a grammar does not compile. */
+  reset(onReady: (ready: SequenceReady) => void): void {
+    this.#sequences.reset(onReady);
+  }
+
+  /** Throws OUT_OF_MEMORY and GGML_FAILED. */
   async run(step: Step, activations: GgmlType): Promise<StageOutput> {
-    await this.#sequences.open(step.opens);
+    this.#sequences.open(step.opens);
     for (const { from, to } of step.copies) this.#options.shard.pages.copy(from, to);
     const spans = step.spans.map((span) => this.#extendTable(span));
     const output = spans.length === 0 ? this.#nothing(activations) : await this.#forward(step, spans, activations);
@@ -72,7 +79,7 @@ export class Stage implements RunnableStage {
   }
 
   close(): void {
-    this.reset();
+    this.#sequences.closeAll();
     this.#graph.close();
   }
 
@@ -81,10 +88,12 @@ export class Stage implements RunnableStage {
     return { kind: "hidden", hidden: { type, bytes: new Uint8Array() } };
   }
 
-  async #openSampler(open: SequenceOpen): Promise<SequenceSampler | null> {
+  #samplers(): Samplers | null {
     const { engine, shard, heads, constraints } = this.#options;
     if (!heads) return null;
-    return new SequenceSampler(engine, shard.config.vocabSize, { open, matcher: await constraints.open(open) });
+    const open: Samplers["open"] = (open, matcher) =>
+      new SequenceSampler(engine, shard.config.vocabSize, { open, matcher });
+    return { open, prepare: (open, signal) => constraints.open(open, signal) };
   }
 
   #extendTable(span: Step["spans"][number]): StepSpan {

@@ -1,7 +1,7 @@
 import type { GgmlType } from "@rhone/ggml";
 import type { RunnableStage } from "../stage/stage.js";
 import type { StepLimits } from "../wire/read-step.js";
-import type { StageOutput, Step } from "../wire/step.js";
+import type { SequenceReady, StageOutput, Step } from "../wire/step.js";
 
 /** A stage that runs what the test says. Its sequences are always open, with 4 pages each. */
 export class ScriptedStage implements RunnableStage {
@@ -9,6 +9,8 @@ export class ScriptedStage implements RunnableStage {
   /** Steps that it was given, by their first token. */
   readonly ran: number[] = [];
   resets = 0;
+  /** As the last `reset` gave it. */
+  onReady: (ready: SequenceReady) => void = () => {};
   readonly #run: (step: Step, activations: GgmlType) => StageOutput | Promise<StageOutput>;
 
   constructor(
@@ -32,8 +34,13 @@ export class ScriptedStage implements RunnableStage {
     return 4;
   }
 
-  reset(): void {
+  mayDraw(): boolean {
+    return true;
+  }
+
+  reset(onReady: (ready: SequenceReady) => void): void {
     this.resets++;
+    this.onReady = onReady;
   }
 
   async run(step: Step, activations: GgmlType): Promise<StageOutput> {

@@ -16,10 +16,11 @@ const LIMITS: StepLimits = {
   rowBytes: (type) => (type === GgmlType.F32 ? 16 : 8),
 };
 
-/** Sequences 1 and 2 are open, with 2 pages and 1 page. */
+/** Sequences 1 and 2 are open, with 2 pages and 1 page. The grammar of sequence 2 is not prepared. */
 const context = (changes: Partial<StepLimits> = {}): StepContext => ({
   limits: { ...LIMITS, ...changes },
   pageCount: (sequence) => [undefined, 2, 1][sequence],
+  mayDraw: (sequence) => sequence === 1,
 });
 
 const SAMPLING = {
@@ -114,6 +115,11 @@ describe("readStep", () => {
     expect(step.hidden?.bytes).toBe(hidden);
   });
 
+  it("lets a sequence draw in the step that opens it when it has no grammar", () => {
+    const message = { ...VALID, opens: [{ ...OPEN, constraint: null }], spans: [DECODE, { ...PROMPT, sample: true }] };
+    expect(read(message).spans[1]?.sample).toBe(true);
+  });
+
   it("reads token ids from bytes at any address", () => {
     const bytes = new Uint8Array(25);
     bytes.set(VALID.tokens, 1);
@@ -181,6 +187,11 @@ describe("a malformed step is refused, and the field is named:", () => {
     ["step.spans[1].targets[1] is token 1000; the vocabulary has 1000, from 0 to 999.", span({ targets: [1, 1000] })],
     ["step.spans[1].top_targets is 1001; it must be from 0 to 1000.", span({ topTargets: 1001 })],
 
+    [
+      "step.spans[0].sample is set; the grammar of sequence 2 is not prepared.",
+      { spans: [{ ...DECODE, sequence: 2, position: 20 }, PROMPT] },
+    ],
+    ["step.spans[1].sample is set; the grammar of sequence 3 is not prepared.", span({ sample: true })],
     ["step.closes[0] is 5, which is not open.", { closes: [5] }],
     ["step.closes[1] is 2, which this step closes already.", { closes: [2, 2] }],
 

@@ -27,6 +27,8 @@ export interface StepContext {
   readonly limits: StepLimits;
   /** Pages in the page table of an open sequence; undefined when it is not open. */
   pageCount(sequence: number): number | undefined;
+  /** Whether spans of an open sequence may draw; false while its grammar is not prepared. */
+  mayDraw(sequence: number): boolean;
 }
 
 /**
@@ -124,12 +126,23 @@ function checkSequences({ opens, spans, closes }: Step, stage: StepContext): voi
   const pagesOf = (sequence: number): number | undefined =>
     stage.pageCount(sequence) ?? (opened.has(sequence) ? 0 : undefined);
   checkPages(spans, pagesOf, stage.limits);
+  checkDraws({ opens, spans }, stage);
   const closed = new Set<number>();
   closes.forEach((sequence, i) => {
     if (pagesOf(sequence) === undefined) refuse(`step.closes[${i}]`, `is ${sequence}, which is not open`);
     if (closed.has(sequence)) refuse(`step.closes[${i}]`, `is ${sequence}, which this step closes already`);
     closed.add(sequence);
   });
+}
+
+/** No span draws before its sequence's grammar is prepared, which is never in the step that opens it. */
+function checkDraws({ opens, spans }: Pick<Step, "opens" | "spans">, stage: StepContext): void {
+  for (const [i, { sequence, sample }] of spans.entries()) {
+    if (!sample) continue;
+    const open = opens.find((other) => other.sequence === sequence);
+    const ready = open === undefined ? stage.mayDraw(sequence) : open.constraint === null;
+    if (!ready) refuse(fieldOf(i, "sample"), `is set; the grammar of sequence ${sequence} is not prepared`);
+  }
 }
 
 function checkPages(

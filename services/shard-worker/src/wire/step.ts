@@ -1,3 +1,4 @@
+import type { RhoneError } from "@rhone/common";
 import type { GgmlType } from "@rhone/ggml";
 
 /** One micro-batch as a stage runs it: the `Step` message of the wire, with every field present and checked. */
@@ -98,12 +99,21 @@ export type StageOutput =
 
 export interface SpanResult {
   readonly sequence: number;
-  /** None unless the span samples, else one, plus one for each draft that was right. */
+  /** None unless the span samples, else one, plus one for each draft that was right; fewer with an `error`. */
   readonly tokens: readonly TokenScore[];
   /** One per target. */
   readonly scores: readonly TokenScore[];
   /** f32 [dim]; null unless the span pools. */
   readonly pooled: Float32Array | null;
+  /** Why the sequence's next token could not be drawn, or null. */
+  readonly error: RhoneError | null;
+}
+
+/** A constrained sequence may draw from now on, or never will. */
+export interface SequenceReady {
+  readonly sequence: number;
+  /** Why its grammar was refused; null when it is ready. */
+  readonly error: RhoneError | null;
 }
 
 export interface TokenScore {

@@ -1,7 +1,8 @@
+import { RhoneError } from "@rhone/common";
 import { GgmlType } from "@rhone/ggml";
 import { rhone } from "@rhone/proto";
 import { expect, test } from "vitest";
-import { writeOutput } from "./write-result.js";
+import { writeOutput, writeReady } from "./write-result.js";
 
 const { Frame, ActivationType } = rhone.v1;
 const TIMING = { stage: 1, computeUs: 30 };
@@ -36,8 +37,8 @@ test("results carry what was asked for and nothing else", () => {
   };
   const pooled = Float32Array.of(0, 1.5, -2).subarray(1);
   const spans = [
-    { sequence: 1, tokens: [plain], scores: [], pooled: null },
-    { sequence: 2, tokens: [], scores: [scored], pooled },
+    { sequence: 1, tokens: [plain], scores: [], pooled: null, error: null },
+    { sequence: 2, tokens: [], scores: [scored], pooled, error: new RhoneError("STAGE_FAILED", "no") },
   ];
   const body = writeOutput({ kind: "results", spans }, received, TIMING);
   const { result } = Frame.decode(Frame.encode(body).finish());
@@ -47,7 +48,20 @@ test("results carry what was asked for and nothing else", () => {
   expect(first?.pooled).toHaveLength(0);
   expect(second?.scores).toMatchObject([{ token: 6, logprob: -0.5, topTokens: [6, 7], topLogprobs: [-0.5, -2] }]);
   expect(new Float32Array(Uint8Array.from(second?.pooled ?? []).buffer)).toEqual(Float32Array.of(1.5, -2));
+  expect([first?.error, second?.error]).toEqual([
+    null,
+    expect.objectContaining({ code: "STAGE_FAILED", message: "no" }),
+  ]);
   expect(result?.timings).toHaveLength(2);
+});
+
+test("a sequence is ready, or has an error", () => {
+  const onWire = (error: RhoneError | null) => Frame.decode(Frame.encode(writeReady({ sequence: 4, error })).finish());
+  expect(onWire(null).ready).toMatchObject({ sequence: 4, error: null });
+  expect(onWire(new RhoneError("GGML_FAILED", "no")).ready?.error).toMatchObject({
+    code: "GGML_FAILED",
+    message: "no",
+  });
 });
 
 test("activations of a type that the wire does not know are a broken invariant", () => {

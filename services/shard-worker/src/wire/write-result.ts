@@ -1,6 +1,6 @@
-import { type Frame, toRhoneError } from "@rhone/common";
+import { type Frame, type RhoneError, toRhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
-import type { SpanResult, StageOutput, TokenScore } from "./step.js";
+import type { SequenceReady, SpanResult, StageOutput, TokenScore } from "./step.js";
 import { activationTypeOnWire } from "./tensor-types.js";
 
 /**
@@ -32,14 +32,23 @@ export const writeProbe = ({ workers }: rhone.v1.Probe.$Properties, worker: stri
   probe: { workers: [...(workers ?? []), worker] },
 });
 
-function writeSpan({ sequence, tokens, scores, pooled }: SpanResult): rhone.v1.SpanResult.$Properties {
+/** The body of the frame that says whether a sequence may draw. */
+export const writeReady = ({ sequence, error }: SequenceReady): Pick<Frame, "ready"> => ({
+  ready: { sequence, error: writeError(error) },
+});
+
+function writeSpan({ sequence, tokens, scores, pooled, error }: SpanResult): rhone.v1.SpanResult.$Properties {
   return {
     sequence,
     tokens: tokens.map(writeScore),
     scores: scores.map(writeScore),
     pooled: pooled && new Uint8Array(pooled.buffer, pooled.byteOffset, pooled.byteLength),
+    error: writeError(error),
   };
 }
+
+const writeError = (error: RhoneError | null): rhone.v1.SequenceError.$Properties | null =>
+  error && { code: error.code, message: error.message };
 
 function writeScore({ token, logprob, top }: TokenScore): rhone.v1.TokenScore.$Properties {
   if (logprob === null) return { token };
