@@ -14,6 +14,7 @@ while kill -0 $server 2>/dev/null; do
   if [ $missed -ge "${RHONE_HUNG_AFTER:-10}" ]; then
     echo "redis-server has answered no ping for $missed s; it is killed" >&2
     kill -KILL $server
+    break
   fi
 done
 wait $server

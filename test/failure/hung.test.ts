@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
@@ -9,6 +10,7 @@ const STREAMS = 8;
 const HUNG_AFTER_S = Number(process.env.RHONE_HUNG_AFTER ?? 3); // 10 by default, which would make a slow test
 const PATIENCE = { timeout: 30_000, interval: 50 };
 const TIMEOUT = { timeout: 90_000 };
+const hasRedisServer = spawnSync("redis-server", ["--version"]).status === 0;
 
 let cluster: RunningCluster;
 /** The streams' tokens when nothing disturbs them: simulated ones, by a rule. */
@@ -29,6 +31,18 @@ const startStreams = (): readonly ResumingStream[] =>
     return new ResumingStream(cluster, { prompt, max_tokens: 120, ignore_eos: true, temperature: 0 }, 80_000);
   });
 
+async function startedStreams(): Promise<readonly ResumingStream[]> {
+  const streams = startStreams();
+  await expect.poll(() => Math.min(...streams.map(({ ids }) => ids.length)), PATIENCE).toBeGreaterThan(10);
+  return streams;
+}
+
+/** By SIGSTOP. */
+function stop(pid: number): void {
+  process.kill(pid, "SIGSTOP");
+  onTestFinished(() => wake(pid)); // a stopped process outlives a failed test
+}
+
 const supervisorLog = () => readFileSync(join(cluster.dataDir, "logs", "supervisor.log"), "utf8");
 
 /** Stops `name` by SIGSTOP in the middle of the streams, which must all be whole and as they would have been. */
@@ -36,10 +50,8 @@ async function stopInTheMiddle(
   name: string,
 ): Promise<{ readonly pid: number; readonly streams: readonly ResumingStream[] }> {
   const pid = pidsOf(cluster)[name] ?? 0;
-  const streams = startStreams();
-  await expect.poll(() => Math.min(...streams.map(({ ids }) => ids.length)), PATIENCE).toBeGreaterThan(10);
-  process.kill(pid, "SIGSTOP");
-  onTestFinished(() => wake(pid)); // a stopped process outlives a failed test
+  const streams = await startedStreams();
+  stop(pid);
   const stoppedAt = performance.now();
   if (name !== "redis") {
     await expect.poll(() => pidsOf(cluster)[name] ?? pid, PATIENCE).not.toBe(pid);
@@ -60,18 +72,37 @@ test.each([
   expect(streams.every(({ breaks }) => breaks > 0)).toBe(name === "gateway");
 });
 
-test("a Redis in memory, stopped, is woken: nothing that it holds is lost", TIMEOUT, async () => {
-  const { pid, streams } = await stopInTheMiddle("redis");
-  expect(pidsOf(cluster).redis).toBe(pid);
-  expect(streams.every(({ breaks }) => breaks === 0)).toBe(true);
-});
+test.skipIf(hasRedisServer)(
+  "a Redis in memory, stopped, is woken: nothing that it holds is lost",
+  TIMEOUT,
+  async () => {
+    const { pid, streams } = await stopInTheMiddle("redis");
+    expect(pidsOf(cluster).redis).toBe(pid);
+    expect(streams.every(({ breaks }) => breaks === 0)).toBe(true);
+  },
+);
+
+test.skipIf(!hasRedisServer)(
+  "a redis-server, stopped, is killed; its file has all that it acknowledged",
+  TIMEOUT,
+  async () => {
+    const record = readFileSync(join(cluster.dataDir, "run", "redis-server.json"), "utf8");
+    const { pid } = JSON.parse(record) as { pid: number };
+    const host = pidsOf(cluster).redis ?? 0;
+    const streams = await startedStreams();
+    stop(pid);
+    await expect.poll(() => pidsOf(cluster).redis ?? host, PATIENCE).not.toBe(host);
+    expect(await Promise.all(streams.map(({ done }) => done))).toEqual(undisturbed);
+    expect(streams.every(({ breaks }) => breaks === 0)).toBe(true);
+    expect(supervisorLog()).toContain(`hung: it answered no ping for ${HUNG_AFTER_S} s. Restarting it.`);
+  },
+);
 
 test("`rhone status` says that the supervisor is stopped", TIMEOUT, async () => {
   const pid = pidsOf(cluster).supervisor ?? 0;
   const status = () => rhone(["status", "--data-dir", cluster.dataDir]);
   expect(await status()).toMatchObject({ code: 0, stderr: "" });
-  process.kill(pid, "SIGSTOP");
-  onTestFinished(() => wake(pid));
+  stop(pid);
   const { code, stdout, stderr } = await status();
   expect([code, stdout.includes(cluster.url)]).toEqual([1, true]);
   expect(stderr).toContain(`The supervisor (process ${pid}) does not answer`);

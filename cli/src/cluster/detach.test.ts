@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { dataDirAt } from "../data-dir.js";
 import { identifyProcess, isAlive, type ProcessIdentity, signalProcess } from "../processes/process-identity.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
@@ -49,6 +49,16 @@ describe("startDetached", () => {
     await expect(started).rejects.toMatchObject({
       code: "INTERNAL",
       message: "The supervisor ended unexpectedly (exit code 9). `rhone logs supervisor` may show why.",
+    });
+  });
+
+  it("kills a supervisor that hangs while the cluster starts, and says so", { timeout: 20_000 }, async () => {
+    process.env.RHONE_HUNG_AFTER = "2";
+    onTestFinished(() => void delete process.env.RHONE_HUNG_AFTER);
+    const { started } = await start('process.send({ kind: "pulse" }, () => process.kill(process.pid, "SIGSTOP"));');
+    await expect(started).rejects.toMatchObject({
+      code: "INTERNAL",
+      message: "The supervisor hung: its event loop did not turn for 2 s. It was killed.",
     });
   });
 

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import type { DataDir } from "../data-dir.js";
-import { endProcesses, isAlive, signalProcess, untilGone } from "../processes/process-identity.js";
+import { askToEnd, endProcesses, isAlive, untilGone } from "../processes/process-identity.js";
 import { endLeftoverRedis } from "../redis/leftover-redis.js";
 import { aliveProcesses, readClusterRecord } from "./cluster-record.js";
 
@@ -20,7 +20,7 @@ export async function stopCluster(dataDir: DataDir): Promise<StopOutcome> {
   const wasAlive = isAlive(record.supervisor);
   const before = aliveProcesses(record);
   if (wasAlive) {
-    signalProcess(record.supervisor, "SIGTERM");
+    askToEnd(record.supervisor);
     await untilGone(before, SUPERVISOR_DEADLINE_MS);
   }
   await endProcesses(aliveProcesses(record));

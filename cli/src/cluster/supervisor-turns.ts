@@ -10,7 +10,7 @@ const POLL_MS = 100;
  * or was stopped, and starts nothing again.
  */
 export async function supervisorTurns({ clusterFile }: DataDir, deadlineMs = 4 * TOUCH_MS): Promise<boolean> {
-  const changedAt = async (): Promise<number> => (await stat(clusterFile)).mtimeMs;
+  const changedAt = async (): Promise<number> => (await stat(clusterFile)).mtimeMs; // throws when the cluster has ended
   const before = await changedAt();
   const deadline = performance.now() + deadlineMs;
   while (performance.now() < deadline) {

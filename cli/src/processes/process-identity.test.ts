@@ -41,6 +41,14 @@ test("processes are ended by SIGTERM, and waited for", async () => {
   expect((await exits).map(([, signal]) => signal)).toEqual(["SIGTERM", "SIGTERM"]);
 });
 
+test("a stopped process is woken to end in order", async () => {
+  const { child, identity } = await childThat('process.on("SIGTERM", () => process.exit(3))');
+  const exit = once(child, "exit");
+  child.kill("SIGSTOP");
+  await endProcesses([identity]);
+  expect(await exit).toEqual([3, null]);
+});
+
 test("waiting for a process ends at its deadline", async () => {
   const { identity } = await childThat('process.on("SIGTERM", () => {})');
   expect(await untilGone([identity], 1)).toBe(false);

@@ -32,9 +32,14 @@ export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals)
 const POLL_MS = 50;
 const DEADLINE_MS = 10_000;
 
+/** Asks a process to end, be it stopped: it is woken to hear it. */
+export function askToEnd(process: ProcessIdentity): void {
+  for (const signal of ["SIGTERM", "SIGCONT"] as const) signalProcess(process, signal);
+}
+
 /** SIGTERM to each, SIGKILL to those that still run after 10 s. Resolves when all are gone. */
 export async function endProcesses(processes: readonly ProcessIdentity[]): Promise<void> {
-  for (const each of processes) signalProcess(each, "SIGTERM");
+  for (const each of processes) askToEnd(each);
   await untilGone(processes, DEADLINE_MS);
   for (const each of processes) signalProcess(each, "SIGKILL");
   await untilGone(processes, DEADLINE_MS);

@@ -81,7 +81,7 @@ export class ServiceProcess {
 
   /** SIGTERM, then SIGKILL if it still runs after `deadlineMs`. */
   async stop(deadlineMs: number): Promise<void> {
-    this.#child.kill("SIGTERM");
+    for (const signal of ["SIGTERM", "SIGCONT"] as const) this.#child.kill(signal); // a stopped one is woken to hear it
     const timer = setTimeout(() => this.kill(), deadlineMs);
     await this.ended;
     clearTimeout(timer);

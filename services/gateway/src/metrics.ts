@@ -20,7 +20,7 @@ export function createMetrics() {
     refused: new Counter({
       name: "rhone_requests_refused_total",
       help:
-        "Requests refused before they ran, by reason: no_key and wrong_key (401), requests and tokens (429, " +
+        "Requests refused before they ran, by reason: no_key and wrong_key (401), guessed_keys, requests and tokens (429, " +
         "the limit that was reached), idempotency_key (409 or 422).",
       labelNames: ["reason"] as const,
       registers,

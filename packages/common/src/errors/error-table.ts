@@ -71,6 +71,7 @@ export const ERROR_TABLE = {
 
   // The cluster.
   KV_FULL: retryable(row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED)),
+  GATEWAY_BUSY: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   QUEUE_FULL: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),
   GRAMMARS_BUSY: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   NO_PIPELINE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),

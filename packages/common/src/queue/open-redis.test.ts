@@ -42,6 +42,13 @@ describe("openRedis", () => {
     expect((await connect({ waits })).options.maxRetriesPerRequest).toBe(tries);
   });
 
+  it.each([
+    [true, undefined],
+    [false, 20_000],
+  ])("waits for an answer without end for those who wait: %s", async (waits, deadline) => {
+    expect((await connect({ waits })).options.commandTimeout).toBe(deadline);
+  });
+
   it("waits longer between tries, 2 s at most", async () => {
     const { retryStrategy } = (await connect()).options;
     expect([1, 2, 3, 6, 7, 100].map((attempt) => retryStrategy?.(attempt))).toEqual([100, 200, 400, 2000, 2000, 2000]);

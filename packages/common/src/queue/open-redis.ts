@@ -6,10 +6,16 @@ export interface OpenRedisOptions {
   readonly url: string;
   /** Shown by CLIENT LIST. */
   readonly name: string;
-  /** Whether commands wait for Redis to come back, as BullMQ's consumers must; otherwise they fail after 3 tries. */
+  /**
+   * Whether commands wait for Redis to come back, as BullMQ's consumers must; otherwise they fail after 3 tries, or
+   * when Redis takes them and answers nothing for 20 s.
+   */
   readonly waits: boolean;
   readonly onError: (error: Error) => void;
 }
+
+/** Longer than a Redis that hangs takes to be replaced; a command that nobody answers fails then. */
+const COMMAND_DEADLINE_MS = 20_000;
 
 /**
  * Connects to Redis; resolves when it has answered a PING. A connection lost later is opened again, with tries 0.1 to
@@ -22,6 +28,7 @@ export async function openRedis({ url, name, waits, onError }: OpenRedisOptions)
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
     connectTimeout: 5000,
     lazyConnect: true,
+    ...(!waits && { commandTimeout: COMMAND_DEADLINE_MS }),
   };
   const socket = url.startsWith("unix://") ? url.slice("unix://".length) : undefined;
   const redis = socket === undefined ? new Redis(url, options) : new Redis({ ...options, path: socket });

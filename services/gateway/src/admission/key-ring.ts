@@ -49,6 +49,11 @@ export class KeyRing {
     return key !== null && isSecretOf(secret, key) ? key : null;
   }
 
+  /** Whether a key with the secret's id was valid here lately. Asks nobody. */
+  knows(secret: string): boolean {
+    return this.#remembered.has(apiKeyIdOf(secret) ?? "");
+  }
+
   /** Whether no key exists. Throws REDIS_UNAVAILABLE. */
   async isEmpty(): Promise<boolean> {
     return (await this.#store.count()) === 0;

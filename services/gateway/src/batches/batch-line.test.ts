@@ -14,6 +14,8 @@ describe("a line of OpenAI's", () => {
     ["no JSON", "{", "invalid_json_line"],
     ["a list", "[]", "invalid_json_line"],
     ["too long", null, "line_too_long"],
+    ["nested too deep", "[".repeat(1001), "invalid_value"],
+    ["of too many parts", `[${"{},".repeat(200_000)}1]`, "invalid_value"],
     ["no custom_id", JSON.stringify({ ...line, custom_id: undefined }), "missing_required_parameter"],
     ["an empty custom_id", JSON.stringify({ ...line, custom_id: "" }), "invalid_value"],
     ["a custom_id that is a number", JSON.stringify({ ...line, custom_id: 7 }), "invalid_value"],

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { optional } from "../requests/request-fields.js";
+import { listOf } from "../requests/long-fields.js";
+import { modelName, optional } from "../requests/request-fields.js";
 import { BATCH_ENDPOINT_PATHS } from "./batch-record.js";
 
 const MOST_HOURS = 7 * 24;
@@ -40,12 +41,14 @@ const inlineRequest = z.object({
   body: z.record(z.string(), z.unknown()),
 });
 
+const isFilled = (items: readonly unknown[]): boolean => items.length > 0;
+
 /** POST /v1/batch/jobs. */
 export const batchJobRequestSchema = z.object({
-  input_files: optional(z.array(z.string()).min(1).max(100)),
-  requests: optional(z.array(inlineRequest).min(1).max(10_000)),
+  input_files: optional(listOf(z.string().max(64), 100).refine(isFilled, "must name at least one file")),
+  requests: optional(listOf(inlineRequest, 10_000).refine(isFilled, "must hold at least one request")),
   endpoint,
-  model: optional(z.string().min(1)),
+  model: modelName,
   metadata: optional(metadata),
   timeout_hours: optional(z.number().int().min(1).max(MOST_HOURS)),
 });

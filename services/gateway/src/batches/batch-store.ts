@@ -1,5 +1,6 @@
 import { RhoneError } from "@rhone/common";
 import { z } from "zod";
+import { inTurns } from "../storage/in-turns.js";
 import { type ObjectStorage, readRecord, type StoragePace, timedId } from "../storage/object-storage.js";
 import { type BatchRecord, batchRecordSchema, isOver } from "./batch-record.js";
 import { type LineResult, ResultLog, readResults } from "./result-log.js";
@@ -60,7 +61,7 @@ export class BatchStore {
 
   /** The existing ones of these batches, in this order. */
   async getAll(ids: readonly string[]): Promise<readonly BatchRecord[]> {
-    const records = await Promise.all(ids.map((id) => this.#find(id)));
+    const records = await inTurns(ids, (id) => this.#find(id));
     return records.filter((record) => record !== null);
   }
 

@@ -7,7 +7,6 @@ import type { Preparation, Prepare } from "../requests/prepare.js";
 import { prepareChat } from "../requests/prepare-chat.js";
 import { prepareCompletion } from "../requests/prepare-completion.js";
 import { prepareEmbeddings } from "../requests/prepare-embeddings.js";
-import { refuseDeep } from "../requests/request-fields.js";
 import { lineMetrics } from "../requests/run-observers.js";
 import { generating, runRequest } from "../requests/run-request.js";
 import type { BatchLine } from "./batch-line.js";
@@ -76,7 +75,6 @@ export async function runLine(run: LineRun): Promise<LineResult> {
 
 async function generate({ uses, batch, line, signal }: LineRun, id: string) {
   signal.throwIfAborted();
-  refuseDeep(line.body);
   const deadlineAtMs = batch.expiresAt * 1000 + AFTER_EXPIRY_MS;
   const arrival = { id, lane: "batch", owner: batch.owner ?? "", arrivedAtMs: Date.now(), deadlineAtMs } as const;
   const prepared = await PREPARE[batch.endpoint](uses, line.body, arrival);

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Readable } from "node:stream";
 import { RhoneError } from "@rhone/common";
+import { inTurns } from "../storage/in-turns.js";
 import { type ObjectStorage, readRecord } from "../storage/object-storage.js";
 import { type FileRecord, fileRecordSchema, isFileId } from "./file-record.js";
 import { UnfinishedFile } from "./unfinished-file.js";
@@ -60,9 +61,11 @@ export class FileStore {
     await this.#remove(await this.get(id));
   }
 
-  /** Ids, newest first. */
-  async ids(): Promise<readonly string[]> {
-    return idsOf(await this.#storage.list(FOLDER));
+  /** Every file that exists, newest first. */
+  async all(): Promise<readonly FileRecord[]> {
+    const ids = idsOf(await this.#storage.list(FOLDER));
+    const records = await inTurns(ids, (id) => this.get(id).catch(() => null));
+    return records.filter((record) => record !== null);
   }
 
   /** Removes expired files and those that a dead process left unfinished; keeps files whose records can't be read. */

@@ -39,3 +39,13 @@ test("agrees with a split of the whole text", async () => {
     }),
   );
 });
+
+test("the event loop turns while a piece of 200,000 lines is used", async () => {
+  let turns = 0;
+  const counting = setInterval(() => turns++, 0);
+  let used = 0;
+  for await (const { number } of readLines(inPieces("x\n".repeat(200_000), 1e6), 100)) used = number;
+  clearInterval(counting);
+  expect(used).toBe(200_000);
+  expect(turns).toBeGreaterThan(2);
+});

@@ -1,3 +1,5 @@
+import { setImmediate as turn } from "node:timers/promises";
+
 export interface TextLine {
   /** From 1. */
   readonly number: number;
@@ -7,14 +9,18 @@ export interface TextLine {
 
 const NEWLINE = 10;
 
+/** Lines are read and used for this long before the event loop gets a turn. */
+const MOST_MS = 10;
+
 /**
  * The lines of a text that arrives in pieces. Blank lines are counted but not yielded. Holds at most one piece and
- * `mostBytes` of a line. The text may begin with a byte order mark, lines may end with CR LF, and the last line need
- * not end.
+ * `mostBytes` of a line. The event loop turns in between, however many lines a piece has. The text may begin with a
+ * byte order mark, lines may end with CR LF, and the last line need not end.
  */
 export async function* readLines(source: AsyncIterable<Buffer>, mostBytes: number): AsyncGenerator<TextLine> {
   const line = new GrowingLine(mostBytes);
   let number = 0;
+  let turnedAt = performance.now();
   for await (const piece of source) {
     let from = 0;
     for (let at = piece.indexOf(NEWLINE); at >= 0; at = piece.indexOf(NEWLINE, from)) {
@@ -22,6 +28,9 @@ export async function* readLines(source: AsyncIterable<Buffer>, mostBytes: numbe
       const text = line.take(++number === 1);
       if (text !== "") yield { number, text };
       from = at + 1;
+      if (performance.now() - turnedAt < MOST_MS) continue;
+      await turn();
+      turnedAt = performance.now();
     }
     line.push(piece.subarray(from));
   }

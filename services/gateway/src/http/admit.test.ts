@@ -47,6 +47,19 @@ describe("API keys", () => {
     expect(jobs).toEqual([]);
   });
 
+  it("that are wrong are counted per address: then only those that were valid here are looked up", async () => {
+    const { post } = guarded();
+    const status = async (secret: string) => (await post(COMPLETIONS, body, bearer(secret))).statusCode;
+    expect(await status(team.secret)).toBe(200);
+    const wrong = newApiKey(team.key).secret;
+    for (let i = 0; i < 100; i++) expect(await status(wrong)).toBe(401);
+    const refused = await post(COMPLETIONS, body, bearer(wrong));
+    expect([refused.statusCode, refused.json().code]).toEqual([429, "rate_limit_exceeded"]);
+    expect(Number(refused.headers["retry-after"])).toBeGreaterThan(50);
+    expect(await status(team.secret)).toBe(200);
+    expect(await status(other.secret)).toBe(429);
+  });
+
   it("a gateway without any says how to make the first", async () => {
     const { post } = fakeGateway(hello, "ready", { keys: [] });
     expect((await post(COMPLETIONS, body)).json().message).toContain("rhone keys create");

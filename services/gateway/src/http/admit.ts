@@ -1,15 +1,18 @@
 import type { IncomingHttpHeaders } from "node:http";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import { anonymous, type Caller, callerOf, type Limits } from "../admission/caller.js";
+import { FailedKeys } from "../admission/failed-keys.js";
 import type { KeyRing } from "../admission/key-ring.js";
 import { RequestError } from "../request-error.js";
 import { isGeneration, operationOf } from "./openapi/operations.js";
-import { type Limiting, limitRequests } from "./rate-limiting.js";
+import { type Limiting, limitRequests, retryAfter } from "./rate-limiting.js";
 
 /** What admitting requests takes. */
 export interface Admission extends Limiting {
   /** null: no API keys are required. */
-  readonly keyRing: Pick<KeyRing, "find" | "isEmpty"> | null;
+  readonly keyRing: Pick<KeyRing, "find" | "isEmpty" | "knows"> | null;
+  /** Wrong keys per minute that an address may send. */
+  readonly wrongKeysPerMinute: number;
   /** For callers whose key has none of its own. */
   readonly defaultLimits: Limits;
 }
@@ -25,27 +28,42 @@ declare module "fastify" {
  * Before the handlers of the scope: whose request it is, and whether that caller may send another. Health, metrics and
  * status are open; every other route, also one without an entry among the operations, needs a caller.
  */
-export function admit(scope: FastifyInstance, admission: Admission): void {
+export function admit(scope: FastifyInstance, { wrongKeysPerMinute, ...admission }: Admission): void {
+  const failed = new FailedKeys(wrongKeysPerMinute);
   scope.decorateRequest("caller", null as unknown as Caller);
   // Before the body is read: a client that is refused need not send it.
   scope.addHook("onRequest", async (request, reply) => {
     const operation = operationOf(request);
     if (operation?.tag === "operations") return;
-    request.caller = await authenticate(admission, request.headers);
+    request.caller = await authenticate({ ...admission, failed }, request);
     const isLimited = request.caller.limits.requests !== null;
     if (isLimited && isGeneration(operation)) await limitRequests(admission, reply);
   });
 }
 
-/** The caller. Throws INVALID_API_KEY where keys are required and no valid one came; REDIS_UNAVAILABLE. */
-async function authenticate(admission: Admission, headers: IncomingHttpHeaders): Promise<Caller> {
-  const { keyRing, defaultLimits, metrics } = admission;
+type Authentication = Pick<Admission, "keyRing" | "defaultLimits" | "metrics"> & { readonly failed: FailedKeys };
+
+/**
+ * The caller. Throws INVALID_API_KEY where keys are required and no valid one came; RATE_LIMIT_EXCEEDED for keys that
+ * were never seen here, from an address that sent too many wrong ones; REDIS_UNAVAILABLE.
+ */
+async function authenticate(uses: Authentication, { headers, ip }: FastifyRequest): Promise<Caller> {
+  const { keyRing, defaultLimits, metrics, failed } = uses;
   if (keyRing === null) return anonymous(defaultLimits);
   const secret = secretIn(headers);
+  if (secret !== undefined && !keyRing.knows(secret)) refuseGuesses(uses, failed.waitMs(ip));
   const key = secret === undefined ? null : await keyRing.find(secret);
   if (key !== null) return callerOf(key, defaultLimits);
   metrics.refused.inc({ reason: secret === undefined ? "no_key" : "wrong_key" });
+  if (secret !== undefined) failed.add(ip);
   throw refusal(secret, await keyRing.isEmpty());
+}
+
+function refuseGuesses({ metrics }: Authentication, waitMs: number): void {
+  if (waitMs === 0) return;
+  metrics.refused.inc({ reason: "guessed_keys" });
+  const message = `Too many wrong API keys came from this address; try again in ${retryAfter(waitMs)} s.`;
+  throw new RequestError("RATE_LIMIT_EXCEEDED", message, { headers: { "retry-after": retryAfter(waitMs) } });
 }
 
 const BEARER = /^Bearer +(\S+) *$/i;

@@ -18,6 +18,7 @@ export interface Answering extends Limiting {
   readonly client: GenerationClient;
   readonly streams: Pick<StreamRecords, "save">;
   readonly metrics: Metrics;
+  readonly sendTimeoutMs: number;
   readonly logger: Logger;
 }
 
@@ -41,7 +42,8 @@ export async function answer(answering: Answering, reply: FastifyReply, request:
   if (!stream) return reply.send(await writeWhole(events, writer));
   const location = resumable && record !== undefined ? save(answering, record) : undefined;
   const lines = streamLines(events, { writer, choices: jobs.length, withIds: location !== undefined });
-  return sendStream(reply, { events, lines, location, logger: answering.logger });
+  const { logger, sendTimeoutMs } = answering;
+  return sendStream(reply, { events, lines, location, logger, sendTimeoutMs });
 }
 
 /** Where the stream can be resumed; null if Redis did not take its record. Never rejects. */
@@ -77,6 +79,8 @@ export interface SentStream {
   readonly lines: AsyncGenerator<string, void, undefined>;
   /** The stream's path for clients that lose it; null: it has none. */
   readonly location?: Promise<string | null> | undefined;
+  /** A client that reads nothing for this long is hung up on. */
+  readonly sendTimeoutMs: number;
   readonly logger: Logger;
 }
 
@@ -85,7 +89,7 @@ export async function sendStream(reply: FastifyReply, stream: SentStream): Promi
   const first = await stream.lines.next();
   const location = await stream.location;
   if (location) reply.header("content-location", location);
-  await sendText(reply, SSE_HEADERS, withFailure(first, stream, reply.request.id));
+  await sendText(reply, withFailure(first, stream, reply.request.id), stream.sendTimeoutMs);
   return reply;
 }
 
@@ -110,27 +114,28 @@ async function* withFailure(
 }
 
 /**
- * Answers with a text that is still being generated, at the client's pace: each part is one write, at once. Headers
- * that the reply already has are sent too. Ends early when the client leaves. Closes `parts` in any case; `parts` must
- * not throw.
+ * Answers with a text that is still being generated, at the client's pace: each part is one write, at once. Ends early
+ * when the client leaves, or reads nothing for `timeoutMs`. Closes `parts` in any case; `parts` must not throw.
  */
 async function sendText(
   reply: FastifyReply,
-  headers: Readonly<Record<string, string>>,
   parts: AsyncGenerator<string, void, undefined>,
+  timeoutMs: number,
 ): Promise<void> {
   const { raw } = reply.hijack();
-  raw.writeHead(200, { ...reply.getHeaders(), ...headers } as OutgoingHttpHeaders);
+  raw.writeHead(200, { ...reply.getHeaders(), ...SSE_HEADERS } as OutgoingHttpHeaders);
   for await (const part of parts) {
     if (raw.destroyed) return;
-    if (!raw.write(part)) await hasRoom(raw);
+    if (!raw.write(part)) await hasRoom(raw, timeoutMs);
   }
   raw.end();
 }
 
-function hasRoom(raw: ServerResponse): Promise<void> {
+function hasRoom(raw: ServerResponse, timeoutMs: number): Promise<void> {
   return new Promise((resolve) => {
+    const timer = setTimeout(() => raw.destroy(), timeoutMs);
     const done = (): void => {
+      clearTimeout(timer);
       raw.off("drain", done).off("close", done);
       resolve();
     };

@@ -193,9 +193,29 @@ it("a stream whose client is gone after the first line reads no more, and ends i
   const raw = { destroyed: true, writeHead: vi.fn(), write, end: vi.fn() };
   const reply = { raw, hijack: () => reply, getHeaders: () => ({}), request: { id: "r" } };
   const logger = createLogger({ service: "test", level: "silent" });
-  await sendStream(reply as unknown as FastifyReply, { events, lines, logger });
+  await sendStream(reply as unknown as FastifyReply, { events, lines, logger, sendTimeoutMs: 1000 });
   expect(ended).toBe(true);
   expect(write).not.toHaveBeenCalled();
+});
+
+it("a client that reads nothing for the longest time is hung up on", async () => {
+  const events = (async function* () {
+    for (;;) yield 1;
+  })();
+  const lines = (async function* () {
+    for await (const event of events) yield `data: ${event}\n\n`;
+  })();
+  const destroy = (): void => {
+    raw.destroyed = true;
+    raw.emit("close");
+  };
+  const full = { destroyed: false, writeHead: vi.fn(), write: () => false, end: vi.fn(), destroy };
+  const raw = Object.assign(new EventEmitter(), full);
+  const reply = { raw, hijack: () => reply, getHeaders: () => ({}), request: { id: "r" } };
+  const logger = createLogger({ service: "test", level: "silent" });
+  await sendStream(reply as unknown as FastifyReply, { events, lines, logger, sendTimeoutMs: 20 });
+  expect(raw.destroyed).toBe(true);
+  expect(await events.next()).toEqual({ done: true, value: undefined });
 });
 
 it.each([

@@ -17,6 +17,7 @@ export interface Following {
   readonly model: TextModel;
   readonly client: GenerationClient;
   readonly metrics: Metrics;
+  readonly sendTimeoutMs: number;
   readonly logger: Logger;
 }
 
@@ -57,7 +58,7 @@ async function follow(uses: Following, reply: FastifyReply, stream: FollowedStre
   const ordered = after === undefined ? events : replayOrder(events, after);
   const writer = openWriter(record.writer, uses.model);
   const lines = streamLines(ordered, { writer, choices: record.jobs.length, withIds, after });
-  return sendStream(reply, { events, lines, logger: uses.logger });
+  return sendStream(reply, { events, lines, logger: uses.logger, sendTimeoutMs: uses.sendTimeoutMs });
 }
 
 function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record, source }: Followed) {

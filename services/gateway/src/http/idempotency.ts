@@ -65,9 +65,8 @@ function keyOf(request: FastifyRequest): string | undefined {
 }
 
 /** Of a form, which its handler reads as it arrives, only the length is compared. */
-function fingerprintOf({ method, url, body, headers }: FastifyRequest): string {
-  const content = body === undefined ? `${headers["content-length"]}` : JSON.stringify(body);
-  return sha256(`${method} ${url}\n${content}`);
+function fingerprintOf({ method, url, received, headers }: FastifyRequest): string {
+  return sha256(`${method} ${url}\n${received?.digest() ?? headers["content-length"]}`);
 }
 
 type Replayable = Pick<IdempotentRecord, "answer" | "generation">;

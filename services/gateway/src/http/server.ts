@@ -5,13 +5,18 @@ import cors from "@fastify/cors";
 import { type Logger, RhoneError } from "@rhone/common";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from "fastify";
 import { errorBody } from "../request-error.js";
-import { refuseDeep } from "../requests/request-fields.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
 import { REPLAYED } from "./idempotency.js";
 import { openapi } from "./openapi/openapi.js";
+import { receiveJson } from "./receive-json.js";
 
 export interface ServerOptions {
   readonly bodyLimitBytes: number;
+  /** Bytes of large bodies that may be in memory at a time. */
+  readonly bodiesBytes: number;
+  /** Longest time for a request to arrive, body included. */
+  readonly arrivalTimeoutMs: number;
+  readonly mostConnections: number;
   /** Origins whose pages may read answers; ["*"]: all. */
   readonly corsOrigins: readonly string[];
   /** Whether callers need API keys, for the OpenAPI document. */
@@ -21,23 +26,30 @@ export interface ServerOptions {
   readonly routes: (scope: FastifyInstance) => void;
 }
 
+/** Longest time for the headers of a request, and how often connections are checked for it. */
+const HEADERS_TIMEOUT_MS = 20_000;
+const CHECK_MS = 5000;
+
 const METHODS: readonly HTTPMethods[] = ["GET", "POST", "DELETE"];
 
 /** The HTTP server, not listening yet. Every failure is answered in the one error envelope. */
 export function buildServer(options: ServerOptions): FastifyInstance {
-  const { bodyLimitBytes, corsOrigins, requiresKeys } = options;
+  const { bodyLimitBytes, bodiesBytes, corsOrigins, requiresKeys } = options;
   const fail = failWith(options.logger);
   const answering = new WeakMap<Socket, ServerResponse>();
   const app = fastify({
     bodyLimit: bodyLimitBytes,
     frameworkErrors: fail,
     // Node's own refusal has no body.
-    http: { requireHostHeader: false },
+    http: { requireHostHeader: false, connectionsCheckingInterval: CHECK_MS },
     genReqId: requestIdOf,
     requestIdHeader: false,
     forceCloseConnections: "idle",
+    requestTimeout: options.arrivalTimeoutMs,
     clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, answering.get(socket)),
   });
+  app.server.headersTimeout = Math.min(HEADERS_TIMEOUT_MS, options.arrivalTimeoutMs);
+  app.server.maxConnections = options.mostConnections;
   // Node's refusal of expectations has no body either; a server may ignore them.
   app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   app.setErrorHandler(fail);
@@ -48,7 +60,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
       throw new RhoneError("INVALID_REQUEST", "An HTTP/1.1 request needs a Host header.");
   });
-  app.addHook("preValidation", async ({ body }) => refuseDeep(body));
+  receiveJson(app, bodiesBytes);
   if (corsOrigins.length > 0) app.register(cors, corsOptions(corsOrigins));
   openapi(app, { requiresKeys });
   // The OpenAPI plugin sees only routes that are registered after it.

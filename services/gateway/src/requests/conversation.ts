@@ -1,6 +1,7 @@
 import type { ChatMessage, ChatOptions, ChatTool } from "@rhone/model";
 import { z } from "zod";
 import { refuseParam } from "../request-error.js";
+import { listOf } from "./long-fields.js";
 import { optional } from "./request-fields.js";
 import { toolCallSchema } from "./tools/tool-fields.js";
 
@@ -19,7 +20,13 @@ const message = z.object({
   prefix: optional(z.boolean()),
 });
 
-export const messagesSchema = z.array(message).min(1, "must hold at least one message");
+/** Each takes three tokens at least, so that more fit into no context of 98,304 tokens. */
+const MOST_MESSAGES = 32_768;
+
+export const messagesSchema = listOf(message, MOST_MESSAGES).refine(
+  (messages) => messages.length > 0,
+  "must hold at least one message",
+);
 
 /** How a conversation becomes a prompt. */
 export const conversationOptions = {

@@ -4,20 +4,20 @@ import type { CompletionPrompt } from "../answers/completion-writer.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
+import { texts, tokenIdLists, tokenIds } from "./long-fields.js";
 import { deliveryOf, frameOf, jobsOf, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
 import { fillInMiddleOf } from "./prepare-fim.js";
 import { generationFields, optional, parseRequest } from "./request-fields.js";
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
+import { MOST_JOBS } from "./to-jobs.js";
 
 const DEFAULT_MAX_TOKENS = 16;
 /** Most samples per prompt from which the best are chosen. */
 const MOST_CANDIDATES = 20;
 
-const tokenIds = z.array(z.number().int().min(0)).min(1);
-
 const prompt = z.union(
-  [z.string(), z.array(z.string()).min(1), tokenIds, z.array(tokenIds).min(1)],
+  [z.string(), texts(MOST_JOBS), tokenIds, tokenIdLists(MOST_JOBS)],
   "must be a text, a list of texts, a list of token ids or a list of such lists",
 );
 

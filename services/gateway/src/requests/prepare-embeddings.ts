@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { EmbeddingWriter } from "../answers/embedding-writer.js";
-import { unsupported } from "../request-error.js";
+import { refuseParam, unsupported } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
+import { texts, tokenIdLists, tokenIds } from "./long-fields.js";
 import { frameOf, jobsOf, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
-import { generationSchema, optional, parseRequest } from "./request-fields.js";
+import { generationSchema, modelName, optional, parseRequest } from "./request-fields.js";
 
 /** Most inputs of one request, as at OpenAI. */
 const MOST_INPUTS = 2048;
@@ -11,16 +12,14 @@ const MOST_INPUTS = 2048;
 const AT_ONCE = 64;
 
 const text = z.string().min(1, "must not be empty");
-const tokenIds = z.array(z.number().int().min(0)).min(1);
-
 const input = z.union(
-  [text, z.array(text).min(1).max(MOST_INPUTS), tokenIds, z.array(tokenIds).min(1).max(MOST_INPUTS)],
+  [text, texts(MOST_INPUTS), tokenIds, tokenIdLists(MOST_INPUTS)],
   `must be a text, a list of token ids, or up to ${MOST_INPUTS} texts or lists of token ids, none of them empty`,
 );
 
 /** POST /v1/embeddings: the fields of OpenAI, Mistral (`output_*`) and vLLM (the last two). */
 export const embeddingRequestSchema = z.object({
-  model: optional(z.string()),
+  model: modelName,
   input,
   encoding_format: optional(z.enum(["float", "base64"])),
   dimensions: optional(z.number().int().min(1)),
@@ -74,7 +73,11 @@ interface EmbeddingInput {
 function inputsOf({ input }: EmbeddingRequest): readonly EmbeddingInput[] {
   if (typeof input === "string") return [{ value: input, param: "input" }];
   if (typeof input[0] === "number") return [{ value: input as number[], param: "input" }];
-  return (input as string[] | number[][]).map((value, index) => ({ value, param: `input.${index}` }));
+  return (input as string[] | number[][]).map((value, index) => {
+    const param = `input.${index}`;
+    if (value.length === 0) refuseParam(param, " must not be empty.");
+    return { value, param };
+  });
 }
 
 /** Token ids are taken as they are; toJobs refuses ids outside the vocabulary. */

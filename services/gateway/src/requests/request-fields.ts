@@ -1,18 +1,28 @@
 import { z } from "zod";
 import { RequestError, unsupported } from "../request-error.js";
+import { listOf, logitBias } from "./long-fields.js";
 
 /** A field that may be absent or null. */
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
 
+/** Refusals repeat the name. */
+export const modelName = optional(z.string().max(256));
+
 const tokenId = z.number().int().min(0).max(0x7fffffff);
 
-const logitBias = z.record(z.string().regex(/^\d{1,10}$/), z.number().min(-100).max(100), {
-  error: ({ code }) => (code === "invalid_key" ? "the key must be a token id" : undefined),
-});
+const MOST_STOPS = 16;
+/** Longest text at which an answer stops, in characters: that much of it is held back until it is certain. */
+const LONGEST_STOP = 4096;
+const stopText = z.string().min(1).max(LONGEST_STOP);
+
+const LONGEST_QUOTE = 100;
+
+/** What a message repeats of the caller's text. */
+const cut = (text: string): string => (text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text);
 
 /** The fields that all generation endpoints take. Unknown fields are ignored. */
 export const generationFields = {
-  model: optional(z.string()),
+  model: modelName,
   temperature: optional(z.number().min(0).max(2)),
   top_p: optional(z.number().gt(0).max(1)),
   top_k: optional(z.number().int().min(-1).max(0x7fffffff)),
@@ -25,8 +35,8 @@ export const generationFields = {
   logit_bias: optional(logitBias),
   max_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
   min_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
-  stop: optional(z.union([z.string().min(1), z.array(z.string().min(1)).max(16)])),
-  stop_token_ids: optional(z.array(tokenId).max(64)),
+  stop: optional(z.union([stopText, listOf(stopText, MOST_STOPS)])),
+  stop_token_ids: optional(listOf(tokenId, 64)),
   ignore_eos: optional(z.boolean()),
   include_stop_str_in_output: optional(z.boolean()),
   skip_special_tokens: optional(z.boolean()),
@@ -62,7 +72,7 @@ export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z
 }
 
 function badField({ issues: [issue] }: z.ZodError): RequestError {
-  const param = issue?.path.join(".") ?? "";
+  const param = issue?.path.map((key) => cut(String(key))).join(".") ?? "";
   if (issue === undefined || param === "")
     return new RequestError(
       "INVALID_REQUEST",
@@ -118,18 +128,4 @@ function refuseUnsupported(body: unknown, known: Fields): void {
       throw unsupported(name, `${name} is not supported with this value; leave it out.`);
     }
   }
-}
-
-/** JSON nested deeper parses, but exhausts the stack when it is written. Schemas nest a quarter as deep. */
-const MOST_DEPTH = 1000;
-
-/** Throws INVALID_REQUEST for JSON nested more than 1,000 deep. */
-export function refuseDeep(body: unknown): void {
-  if (isDeeper(body, MOST_DEPTH))
-    throw new RequestError("INVALID_REQUEST", `The body nests more than ${MOST_DEPTH} levels deep; flatten it.`);
-}
-
-function isDeeper(value: unknown, most: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return most === 0 || Object.values(value).some((inner) => isDeeper(inner, most - 1));
 }

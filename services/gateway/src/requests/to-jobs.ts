@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { Constraint, GenerationJob, SamplingSettings } from "@rhone/common";
 import { RequestError } from "../request-error.js";
+import { checkSize } from "./job-size.js";
 import type { GenerationFields } from "./request-fields.js";
 
 interface JobLimits {
@@ -35,7 +36,7 @@ export interface JobsRequest {
 }
 
 /** Jobs of one request. OpenAI takes as many prompts at once. */
-const MOST_JOBS = 2048;
+export const MOST_JOBS = 2048;
 
 /** Sample s of prompt p is job p·samples + s. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
 export function toJobs(request: JobsRequest): GenerationJob[] {
@@ -46,7 +47,7 @@ export function toJobs(request: JobsRequest): GenerationJob[] {
   const seed = Number(BigInt.asUintN(32, BigInt(fields.seed ?? fields.random_seed ?? randomInt(2 ** 32))));
   const sampling = { ...samplingOf(fields), logitBias: biasOf(fields, limits) };
   const shared = sharedFields(request);
-  return prompts.flatMap((promptIds, prompt) => {
+  const jobs = prompts.flatMap((promptIds, prompt) => {
     const param = paramOf(prompt);
     checkIds(promptIds, limits, param);
     const maxTokens = roomFor(promptIds.length, { asked, contextLength: limits.contextLength, param });
@@ -60,6 +61,8 @@ export function toJobs(request: JobsRequest): GenerationJob[] {
       minTokens,
     }));
   });
+  checkSize(jobs);
+  return jobs;
 }
 
 type PerSample = "requestId" | "promptIds" | "sampling" | "maxTokens" | "minTokens";

@@ -3,8 +3,9 @@ import { refuseParam } from "../request-error.js";
 import { tokenText } from "../text/logprobs.js";
 import { leadingSpaceStripper, type TextModel } from "../text/text-model.js";
 import { toConversation } from "./conversation.js";
+import { tokenIdsOrNone } from "./long-fields.js";
 import { chatRequestSchema } from "./prepare-chat.js";
-import { optional } from "./request-fields.js";
+import { modelName, optional } from "./request-fields.js";
 import { toToolUse } from "./tools/tool-use.js";
 
 const conversation = chatRequestSchema.pick({
@@ -19,7 +20,7 @@ const conversation = chatRequestSchema.pick({
 
 /** POST /tokenize: vLLM's shape (`prompt` or `messages`) or llama-server's (`content`). */
 export const tokenizeRequestSchema = conversation.partial({ messages: true }).extend({
-  model: optional(z.string()),
+  model: modelName,
   prompt: optional(z.string()),
   content: optional(z.string()),
   add_special_tokens: optional(z.boolean()),
@@ -31,8 +32,8 @@ type TokenizeRequest = Readonly<z.infer<typeof tokenizeRequestSchema>>;
 
 /** POST /detokenize. */
 export const detokenizeRequestSchema = z.object({
-  model: optional(z.string()),
-  tokens: z.array(z.number().int().min(0)),
+  model: modelName,
+  tokens: tokenIdsOrNone,
 });
 
 /** vLLM adds BOS to a `prompt`, llama-server none to a `content`. Throws INVALID_REQUEST. */

@@ -39,9 +39,7 @@ export function files(app: FastifyInstance, { files: store, batches, fileLimitBy
   };
   app.get("/v1/files", async ({ query, caller: { owner } }) => {
     const asked = parseRequest(fileListSchema, query);
-    const ids = await store.ids();
-    const records = await Promise.all(ids.map((id) => store.get(id).catch(() => null)));
-    const own = records.flatMap((file) => (file !== null && isOwnedBy(owner, file) ? [file] : []));
+    const own = (await store.all()).filter((file) => isOwnedBy(owner, file));
     return pageOf(own, asked);
   });
   app.get<ById>("/v1/files/:id", async (request) => toFileObject(await find(request)));

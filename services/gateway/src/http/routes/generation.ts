@@ -26,6 +26,9 @@ export function generation(app: FastifyInstance, uses: GenerationUse): void {
   for (const { path, route, prepare } of ENDPOINTS) {
     app.post(path, async (request, reply) => {
       const prepared = await prepare(uses, request.body, arrivalOf(request, uses.requestTimeoutMs));
+      // The jobs have what they need of it, and a stream may go on for minutes.
+      request.body = undefined;
+      request.received?.release();
       return answer(uses, reply, { ...prepared, route });
     });
   }

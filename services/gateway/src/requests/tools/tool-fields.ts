@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 
 const MOST_TOOLS = 128;
@@ -34,7 +35,7 @@ export type ToolChoice = z.infer<typeof toolChoice>;
 
 /** The fields about functions, of OpenAI and of Mistral. */
 export const toolFields = {
-  tools: optional(z.array(tool).max(MOST_TOOLS)),
+  tools: optional(listOf(tool, MOST_TOOLS)),
   tool_choice: optional(toolChoice),
   parallel_tool_calls: optional(z.boolean()),
 } as const;

@@ -1,0 +1,94 @@
+import { request as send } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type FastifyInstance, fastify } from "fastify";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { toRequestError } from "./error-response.js";
+import { receiveJson } from "./receive-json.js";
+
+const ROOM = 300_000;
+const LARGE = 200_000;
+
+let app: FastifyInstance;
+let url: string;
+let digests: (string | undefined)[];
+/** Ends the requests to /held. */
+let release: () => void;
+
+beforeEach(async () => {
+  digests = [];
+  app = fastify({ bodyLimit: 1e6 });
+  app.setErrorHandler((error, _request, reply) => {
+    const { code, message } = toRequestError(error);
+    return reply.code(400).send({ code, message });
+  });
+  receiveJson(app, ROOM);
+  app.post("/", async ({ body, received }) => {
+    digests.push(received?.digest());
+    return { length: JSON.stringify(body).length };
+  });
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  app.post("/held", async () => held);
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+});
+afterEach(() => app.close());
+
+async function post(path: string, body: string, headers: Record<string, string> = {}) {
+  const all = { "content-type": "application/json", ...headers };
+  return (await fetch(url + path, { method: "POST", headers: all, body })).json() as Promise<Record<string, unknown>>;
+}
+
+const textOf = (bytes: number): string => JSON.stringify("x".repeat(bytes - 2));
+
+describe("a JSON body", () => {
+  it("arrives whole", async () => expect(await post("/", textOf(LARGE))).toEqual({ length: LARGE }));
+
+  it("of a costly shape is refused", async () => {
+    expect(await post("/", "[".repeat(5000))).toMatchObject({
+      code: "INVALID_REQUEST",
+      message: expect.stringMatching(/1000 levels/),
+    });
+  });
+
+  it("that is too long and of a costly shape is refused by its length", async () => {
+    expect(await post("/", "[".repeat(2e6))).toMatchObject({ code: "BODY_TOO_LARGE" });
+    expect(await post("/", "[1]")).toEqual({ length: 3 });
+  });
+
+  it.each([
+    ["that is none", "nonsense"],
+    ["that is empty", ""],
+  ])("%s is INVALID_JSON", async (_, body) => expect(await post("/", body)).toMatchObject({ code: "INVALID_JSON" }));
+
+  it("has a digest of its bytes if its request has an Idempotency-Key", async () => {
+    await post("/", '{"a":1}');
+    for (const body of ['{"a":1}', '{"a":1}', '{"a":2}']) await post("/", body, { "idempotency-key": "k" });
+    expect(digests[0]).toBe("");
+    expect(digests[1]).toMatch(/^[0-9a-f]{64}$/);
+    expect([digests[2] === digests[1], digests[3] === digests[1]]).toEqual([true, false]);
+  });
+});
+
+describe("room for large bodies", () => {
+  it("is refused to more than fit, and given back when a request ends", async () => {
+    const first = post("/held", textOf(LARGE));
+    await expect
+      .poll(() => post("/", textOf(LARGE)))
+      .toMatchObject({ code: "GATEWAY_BUSY", message: expect.stringMatching(/300000 at most/) });
+    expect(await post("/", textOf(50_000))).toEqual({ length: 50_000 });
+    release();
+    await first.catch(() => {});
+    expect(await post("/", textOf(LARGE))).toEqual({ length: LARGE });
+  });
+
+  it("is given back when the client leaves in the middle of a body", async () => {
+    const headers = { "content-type": "application/json", "content-length": "900000" };
+    const leaving = send(`${url}/`, { method: "POST", headers }).on("error", () => {});
+    leaving.write(textOf(LARGE));
+    await expect.poll(() => post("/", textOf(LARGE))).toMatchObject({ code: "GATEWAY_BUSY" });
+    leaving.destroy();
+    await expect.poll(() => post("/", textOf(LARGE))).toEqual({ length: LARGE });
+  });
+});

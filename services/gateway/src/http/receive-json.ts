@@ -1,0 +1,106 @@
+import { createHash, type Hash } from "node:crypto";
+import { Transform, type TransformCallback } from "node:stream";
+import { RhoneError } from "@rhone/common";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { JsonShape } from "../requests/json-shape.js";
+
+/** Bodies up to this size always find room. */
+const SMALL_BYTES = 64 * 1024;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The JSON body as it arrived; null for requests without one. */
+    received: ReceivedBody | null;
+  }
+}
+
+/** Checks JSON bodies as they arrive, before they are parsed: their shape, and the memory that all of them take. */
+export function receiveJson(app: FastifyInstance, mostBytes: number): void {
+  const room = new BodyRoom(mostBytes);
+  app.decorateRequest("received", null);
+  // Not async: the parser must listen to the body before its first piece comes, which may fail.
+  app.addHook("preParsing", (request, reply, payload, done) => {
+    if (!isJson(request)) return done(null, payload);
+    const received = new ReceivedBody(room, request.headers["idempotency-key"] !== undefined);
+    request.received = received;
+    // A client that leaves ends a response too, which is then closed without being finished.
+    reply.raw.once("close", () => received.release());
+    payload.once("error", (error) => received.destroy(error));
+    // A body that is refused by its length has no reader, and may be costly too.
+    received.on("error", () => {});
+    done(null, payload.pipe(received));
+  });
+}
+
+const isJson = ({ headers }: FastifyRequest): boolean =>
+  headers["content-type"]?.trimStart().toLowerCase().startsWith("application/json") === true;
+
+/** The bytes of large bodies that are being received or prepared, over all requests. */
+class BodyRoom {
+  readonly #most: number;
+  #held = 0;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Throws GATEWAY_BUSY. */
+  take(bytes: number): void {
+    if (this.#held + bytes > this.#most) {
+      const held = `The gateway holds ${this.#held} bytes of large request bodies, and ${this.#most} at most`;
+      throw new RhoneError("GATEWAY_BUSY", `${held}; try again shortly, or raise --bodies-bytes.`);
+    }
+    this.#held += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#held -= bytes;
+  }
+}
+
+/** A body on its way to the parser. Fails with INVALID_REQUEST for a costly shape, and GATEWAY_BUSY without room. */
+export class ReceivedBody extends Transform {
+  readonly #room: BodyRoom;
+  readonly #shape = new JsonShape();
+  readonly #hash: Hash | null;
+  #bytes = 0;
+  #held = 0;
+  #isReleased = false;
+
+  constructor(room: BodyRoom, isHashed: boolean) {
+    super();
+    this.#room = room;
+    this.#hash = isHashed ? createHash("sha256") : null;
+  }
+
+  /** SHA-256 of the bytes, once all have arrived; "" unless it was asked for. For one call. */
+  digest(): string {
+    return this.#hash?.digest("hex") ?? "";
+  }
+
+  /** The body is needed no longer. Further calls do nothing. */
+  release(): void {
+    this.#isReleased = true;
+    this.#room.give(this.#held);
+    this.#held = 0;
+  }
+
+  override _transform(bytes: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    try {
+      this.#shape.push(bytes);
+      this.#hold(bytes.length);
+      this.#hash?.update(bytes);
+      done(null, bytes);
+    } catch (error) {
+      done(error as Error);
+    }
+  }
+
+  #hold(bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes <= SMALL_BYTES || this.#isReleased) return;
+    const more = this.#bytes - this.#held;
+    this.#room.take(more);
+    this.#held += more;
+  }
+}

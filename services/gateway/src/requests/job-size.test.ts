@@ -1,0 +1,31 @@
+import { expect, it } from "vitest";
+import { generationSchema } from "./request-fields.js";
+import { type JobPlan, toJobs } from "./to-jobs.js";
+
+const arrival = { lane: "interactive", arrivedAtMs: 0, deadlineAtMs: 1, owner: "" } as const;
+const limits = { contextLength: 4096, vocabSize: 40_000 };
+
+function jobs(fields: object, plan: Partial<JobPlan>) {
+  const prompts = plan.prompts ?? [[1]];
+  const whole = { samples: 1, maxTokens: 1, ...plan, prompts };
+  const request = { id: "r", model: "m", replyTo: "g", arrival, limits, plan: whole };
+  return toJobs({ ...request, fields: generationSchema.parse(fields) });
+}
+
+const biases = Object.fromEntries(Array.from({ length: 32_000 }, (_, id) => [id, 1]));
+const constraint = { grammar: "x".repeat(1e6), trigger: null, otherwise: null };
+const manyPrompts = Array.from({ length: 2000 }, () => [1]);
+
+it("a bias for every token of a large vocabulary, 16 samples and a long prompt fit", () => {
+  expect(jobs({ logit_bias: biases }, { samples: 16, prompts: [Array(4000).fill(1)] })).toHaveLength(16);
+});
+
+it.each<[string, object, Partial<JobPlan>]>([
+  ["logit_bias", { logit_bias: biases }, { prompts: manyPrompts }],
+  ["a grammar", {}, { prompts: manyPrompts, constraint }],
+  ["stop texts", { stop: Array(16).fill("s".repeat(4000)) }, { prompts: manyPrompts }],
+  ["long prompts", {}, { prompts: Array.from({ length: 2000 }, () => Array(4000).fill(1)) }],
+])("%s, repeated in each of 2,000 jobs, is refused with the numbers", (_, fields, plan) => {
+  const refusal = { code: "INVALID_REQUEST", message: expect.stringMatching(/2000 jobs with \d{8,} bytes/) };
+  expect(() => jobs(fields, plan)).toThrow(expect.objectContaining(refusal));
+});

@@ -1,0 +1,25 @@
+import type { GenerationJob } from "@rhone/common";
+import { RequestError } from "../request-error.js";
+
+/** Most bytes of one request's jobs in the queue, about: each job repeats what the request says once. */
+const MOST_BYTES = 32 * 1024 * 1024;
+
+/** Of a token id, and of an id with its bias, as JSON. */
+const ID_BYTES = 6;
+const BIAS_BYTES = 10;
+
+/** Throws INVALID_REQUEST for jobs that are too large together. */
+export function checkSize(jobs: readonly GenerationJob[]): void {
+  const bytes = jobs.reduce((sum, job) => sum + bytesOf(job), 0);
+  if (bytes <= MOST_BYTES) return;
+  const message =
+    `The request makes ${jobs.length} jobs with ${bytes} bytes together, about, ${MOST_BYTES} at most: each repeats ` +
+    "its prompt, logit_bias, stop and grammar. Ask for fewer prompts or samples.";
+  throw new RequestError("INVALID_REQUEST", message);
+}
+
+function bytesOf({ promptIds, sampling, stop, constraint }: GenerationJob): number {
+  const texts = [...stop, constraint?.grammar, constraint?.otherwise];
+  const characters = texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
+  return promptIds.length * ID_BYTES + sampling.logitBias.length * BIAS_BYTES + characters;
+}

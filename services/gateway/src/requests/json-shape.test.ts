@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { type JsonLimits, JsonShape } from "./json-shape.js";
+
+const LIMITS: JsonLimits = { depth: 3, parts: 6, values: 4 };
+
+/** undefined, or what is wrong with the text. `size`: of the pieces in which it arrives. */
+function problemOf(text: string, size = 1000): string | undefined {
+  const shape = new JsonShape(LIMITS);
+  const bytes = Buffer.from(text);
+  try {
+    for (let at = 0; at < bytes.length; at += size) shape.push(bytes.subarray(at, at + size));
+    return undefined;
+  } catch (error) {
+    expect(error).toMatchObject({ code: "INVALID_REQUEST" });
+    return (error as Error).message;
+  }
+}
+
+const TAKEN = [
+  "[[[1]]]",
+  '{"a":{"b":{}}}',
+  "[1,2,3,4,5]",
+  '["[[[[[[[["]',
+  '["\\"[[[[[[["]',
+  '["\\\\",1]',
+  '{"{[[[:,,,,":"}}]]"}',
+  "[[],[],[],[],[]]",
+  '"🦊[[[[[["',
+];
+
+const REFUSED: readonly (readonly [text: string, problem: RegExp])[] = [
+  ["[[[[1]]]]", /more than 3 levels/],
+  ["[".repeat(1e6), /more than 3 levels/],
+  ['["\\\\",[[[1]]]]', /more than 3 levels/],
+  ["[1,2,3,4,5,6]", /more than 4 values/],
+  ['{"a":1,"b":2,"c":3,"d":{}}'.replace("{}", '{"e":1}'), /more than 6 objects, lists and keys/],
+];
+
+describe.each([1, 2, 3, 1000])("in pieces of %d bytes", (size) => {
+  it.each(TAKEN)("%s is taken", (text) => expect(problemOf(text, size)).toBeUndefined());
+  it.each(REFUSED)("%.30s is refused: %s", (text, problem) => expect(problemOf(text, size)).toMatch(problem));
+});
+
+it("what is not JSON is left to the parser", () => expect(problemOf("]]]]}}}} \\\\ not json")).toBeUndefined());
+
+it("counts what JSON.parse finds, whatever the texts hold", () => {
+  const value = { '"': ["\\", '\\"', "a,b:c", { d: [[], {}] }], e: [1, 2, 3] };
+  const parts = 7 + 3; // objects and lists, keys
+  for (const [limit, isTaken] of [
+    [parts, true],
+    [parts - 1, false],
+  ] as const) {
+    const shape = new JsonShape({ depth: 9, parts: limit, values: 99 });
+    const push = () => shape.push(Buffer.from(JSON.stringify(value)));
+    if (isTaken) expect(push).not.toThrow();
+    else expect(push).toThrow(`${limit} objects`);
+  }
+});

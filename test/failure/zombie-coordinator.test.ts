@@ -1,0 +1,63 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import { readMetric } from "../cluster/metrics.js";
+import { pidsOf } from "../cluster/processes.js";
+import { ResumingStream } from "../cluster/resuming-stream.js";
+import { spawnService } from "../cluster/spawn-service.js";
+import { RunningCluster } from "../cluster/start-cluster.js";
+
+const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
+const SIMULATE = "stage-ms=10";
+const STREAMS = 4;
+const PATIENCE = { timeout: 40_000, interval: 50 };
+
+test("a stopped coordinator that wakes after another has taken its requests writes nothing", {
+  timeout: 120_000,
+}, async () => {
+  // The supervisor shall not replace the stopped one: two coordinators of one Redis are what is looked at.
+  const env = { RHONE_HUNG_AFTER: "600" };
+  const cluster = await RunningCluster.start(["--workers", "1", "--simulate", SIMULATE], { env });
+  onTestFinished(async () => void (await cluster.stop()));
+  const startStreams = () =>
+    Array.from({ length: STREAMS }, (_, index) => {
+      const body = { prompt: `Stream ${index}`, max_tokens: 200, ignore_eos: true, temperature: 0 };
+      return new ResumingStream(cluster, body, 100_000);
+    });
+  const finished = async () => readMetric((await cluster.status()).operations, "rhone_requests_finished_total");
+  const undisturbed = await Promise.all(startStreams().map(({ done }) => done));
+
+  const second = await startSecondCoordinator(cluster);
+  const zombie = pidsOf(cluster).coordinator ?? 0;
+  const streams = startStreams();
+  const shortest = () => Math.min(...streams.map(({ ids }) => ids.length));
+  await expect.poll(shortest, PATIENCE).toBeGreaterThan(10);
+  process.kill(zombie, "SIGSTOP");
+  onTestFinished(() => void process.kill(zombie, "SIGCONT"));
+  const taken = Math.max(...streams.map(({ ids }) => ids.length));
+  await second.takeJobs();
+  await expect.poll(shortest, PATIENCE).toBeGreaterThan(taken + 20); // the second one continues them
+  process.kill(zombie, "SIGCONT");
+  expect(await Promise.all(streams.map(({ done }) => done))).toEqual(undisturbed);
+  // It drops them, which is no end of a request by its own count.
+  await expect.poll(async () => (await cluster.status()).sequences.running, PATIENCE).toBe(0);
+  expect(await finished()).toBe(STREAMS);
+  expect(streams.every(({ breaks }) => breaks === 0)).toBe(true);
+});
+
+/** It has no workers, so it takes no jobs, until it is told to. */
+async function startSecondCoordinator({ dataDir }: RunningCluster): Promise<{ takeJobs(): Promise<void> }> {
+  const { redisUrl } = JSON.parse(readFileSync(join(dataDir, "run", "cluster.json"), "utf8")) as { redisUrl: string };
+  const own = ["--port", "0", "--ops-port", "0", "--workers", "1", "--simulated", "true"];
+  const coordinator = await spawnService("coordinator", ["--model-path", BREEZE, "--model-name", "breeze", ...own], {
+    REDIS_URL: redisUrl,
+  });
+  onTestFinished(() => coordinator.stop("SIGKILL"));
+  const flags = ["--coordinator", coordinator.addresses.grpc ?? "", "--port", "0", "--simulate", SIMULATE];
+  const takeJobs = async (): Promise<void> => {
+    const worker = await spawnService("shard-worker", flags);
+    onTestFinished(() => worker.stop("SIGKILL"));
+  };
+  return { takeJobs };
+}
