@@ -27,7 +27,7 @@ export default defineConfig({
       },
       {
         // A cluster or several for each file, with flags of their own, or to be killed.
-        test: { ...system, name: "system", include: ["test/{failure,fuzz,integration,parity}/**/*.test.ts"] },
+        test: { ...system, name: "system", include: ["test/{failure,fuzz,held-up,integration,parity}/**/*.test.ts"] },
       },
     ],
   },

@@ -1,5 +1,10 @@
+export { ATTACKS } from "./attacks/all.js";
+export type { Attack } from "./attacks/attack.js";
+export { Sender } from "./attacks/sender.js";
 export { median } from "./figures/percentiles.js";
 export { BenchTarget } from "./measure/bench-target.js";
+export { type AttackFigures, measureAttack } from "./measure/measure-attack.js";
+export { watchTarget } from "./measure/watch-target.js";
 export type { ScenarioOption } from "./options.js";
 export { describeCluster, type MeasuredCluster, reportOf } from "./report/report.js";
 export type { Table } from "./report/tables.js";

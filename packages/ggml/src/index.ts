@@ -7,6 +7,7 @@ export { devicePackages } from "./native/device-packages.js";
 export { type Engine, openEngine } from "./native/engine.js";
 export { logSoftmaxOf, logSumExp, topLogprobs } from "./sampling/log-probs.js";
 export { SamplerChain } from "./sampling/sampler-chain.js";
+export type { LogitBias } from "./sampling/sampling-options.js";
 export type { Ne, Shape, Tensor } from "./tensors/tensor.js";
 export { TensorStorage } from "./tensors/tensor-storage.js";
 export { Vocabulary } from "./vocabulary/vocabulary.js";

@@ -21,8 +21,8 @@ describe("choiceGrammar", () => {
     expect(() => choiceGrammar([])).toThrow(
       expect.objectContaining({ code: "INVALID_REQUEST", message: "has no choices" }),
     );
-    const long = Array.from({ length: 3000 }, (_, i) => String(Math.sin(i)).repeat(3));
-    expect(() => choiceGrammar(long)).toThrow("is too large: its grammar has more than 131072 characters");
+    const long = Array.from({ length: 8000 }, (_, i) => String(Math.sin(i)).repeat(3));
+    expect(() => choiceGrammar(long)).toThrow("is too large: its grammar has more than 262144 characters");
   });
 });
 

@@ -53,6 +53,11 @@ export const FIELD_ATTACKS: readonly Attack[] = [
     send: async (sender) => [await sender.send(raw(`"x":[${"[],".repeat(10 * MB)}[]]`))],
   },
   {
+    name: "json-wide-7mb",
+    description: "field of two million empty lists, 7 MB, six at once",
+    send: (sender) => sender.repeat(6, () => raw(`"x":[${"[],".repeat(2 * MB)}[]]`)),
+  },
+  {
     name: "json-keys",
     description: "field with an object of a million keys",
     send: async (sender) => [await sender.send(raw(`"x":{${range(MB, (i) => `"key${i}":{}`).join(",")}}`))],

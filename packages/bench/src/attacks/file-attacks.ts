@@ -132,11 +132,11 @@ export const FILE_ATTACKS: readonly Attack[] = [
     send: async (sender) => [await sender.send(form(`${part("purpose", "b".repeat(30 * MB))}--${BOUNDARY}--\r\n`))],
   },
   {
-    name: "files-1000",
-    description: "1,000 small files, then their list 50 times",
+    name: "files-300",
+    description: "300 small files, then their list 50 times",
     isQuick: true,
     send: async (sender) => [
-      ...(await sender.repeat(1000, () => upload(["{}\n"]), { atOnce: 16 })),
+      ...(await sender.repeat(300, () => upload(["{}\n"]), { atOnce: 16 })),
       ...(await sender.repeat(50, () => ({ path: "/v1/files" }), { atOnce: 16 })),
     ],
   },

@@ -58,6 +58,16 @@ export const TEXT_ATTACKS: readonly Attack[] = [
       })),
   },
   {
+    name: "six-7mb",
+    description: "six chats of 7 MB at once",
+    isQuick: true,
+    send: (sender) =>
+      sender.repeat(6, (i) => ({
+        path: CHAT,
+        body: { messages: [{ role: "user", content: `${i} word`.repeat((7 * MB) / 6) }], max_tokens: 4 },
+      })),
+  },
+  {
     name: "truncated-30mb",
     description: "prompt of 30 MB of which the last 16 tokens are asked for",
     send: async (sender) => [await sender.send(prompted("ab ".repeat(10 * MB), { truncate_prompt_tokens: 16 }))],
@@ -96,6 +106,17 @@ export const TEXT_ATTACKS: readonly Attack[] = [
     name: "ids-5m",
     description: "prompt of 5 million token ids",
     send: async (sender, { vocabSize }) => [await sender.send(prompted(idsOf(5 * MB, vocabSize)))],
+  },
+  {
+    name: "ids-1m",
+    description: "prompt of a million token ids",
+    isQuick: true,
+    send: async (sender, { vocabSize }) => [await sender.send(prompted(idsOf(MB, vocabSize)))],
+  },
+  {
+    name: "ids-mixed",
+    description: "prompt of a million token ids and a text",
+    send: async (sender, { vocabSize }) => [await sender.send(prompted([...idsOf(MB, vocabSize), "x"]))],
   },
   {
     name: "detokenize-5m",

@@ -1,13 +1,11 @@
 import { ATTACKS } from "../attacks/all.js";
 import type { Attack } from "../attacks/attack.js";
-import { RandomPrompts } from "../load/prompts.js";
 import type { BenchTarget } from "../measure/bench-target.js";
 import { type AttackFigures, measureAttack, type ProcessMemory } from "../measure/measure-attack.js";
+import { watchTarget } from "../measure/watch-target.js";
 import { count, type ScenarioOptions, type ValuesOf } from "../options.js";
 import { defineScenario, type ScenarioResult } from "../scenario.js";
-import { Watcher } from "../watch/watcher.js";
 
-const PROMPT_TOKENS = 8;
 /** A gap of this length is a cluster that has not come back. */
 const DOWN_MS = 10_000;
 
@@ -56,16 +54,7 @@ async function* attackAll(
   attacks: readonly Attack[],
   { usual, patience, after }: ValuesOf<typeof options>,
 ): AsyncGenerator<AttackFigures> {
-  const { vocabSize, contextLength } = target.status.model;
-  const prompts = new RandomPrompts({ vocabSize, seed: 1 });
-  await target.warmUp(prompts);
-  const watcher = new Watcher({
-    url: target.url,
-    apiKey: target.connection.apiKey,
-    prompt: prompts.prompt(PROMPT_TOKENS),
-    maxTokens: contextLength - PROMPT_TOKENS,
-    pids: target.processes().map(({ pid }) => pid),
-  });
+  const watcher = await watchTarget(target);
   const pace = { usualMs: usual, patienceMs: patience * 1000, afterMs: after * 1000 };
   try {
     for (const attack of attacks) {

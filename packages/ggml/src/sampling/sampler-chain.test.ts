@@ -1,9 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { openEngine } from "../native/engine.js";
 import { SamplerChain } from "./sampler-chain.js";
-import type { SamplerOptions } from "./sampling-options.js";
+import type { LogitBias, SamplerOptions } from "./sampling-options.js";
 
 const engine = openEngine();
+
+/** [token, bias] pairs. */
+const biasOf = (pairs: readonly (readonly [number, number])[]): LogitBias => ({
+  tokens: Int32Array.from(pairs, ([token]) => token),
+  values: Float32Array.from(pairs, ([, value]) => value),
+});
 
 function withSampler<T>(options: Omit<SamplerOptions, "nVocab">, use: (sampler: SamplerChain) => T, nVocab = 6): T {
   const sampler = SamplerChain.open(engine, { nVocab, ...options });
@@ -45,9 +51,9 @@ describe("SamplerChain at temperature 0", () => {
   });
 
   it("bans a token with a bias of -Infinity and prefers one with a positive bias", () => {
-    const ban = new Map([[1, Number.NEGATIVE_INFINITY]]);
+    const ban = biasOf([[1, Number.NEGATIVE_INFINITY]]);
     expect(withSampler({ temperature: 0, logitBias: ban }, (s) => s.sample(logits, { seed: 0, position: 0 }))).toBe(3);
-    const prefer = new Map([[5, 100]]);
+    const prefer = biasOf([[5, 100]]);
     expect(withSampler({ temperature: 0, logitBias: prefer }, (s) => s.sample(logits, { seed: 0, position: 0 }))).toBe(
       5,
     );
@@ -112,7 +118,7 @@ describe("SamplerChain drawing", () => {
 
   it("never draws a banned token", () => {
     const banned = frequencies({
-      logitBias: new Map([
+      logitBias: biasOf([
         [1, Number.NEGATIVE_INFINITY],
         [4, Number.NEGATIVE_INFINITY],
       ]),
@@ -156,7 +162,7 @@ describe("A sequence that continues", () => {
   });
 
   it("ignores a bias for a token outside the vocabulary", () => {
-    const bias = new Map([
+    const bias = biasOf([
       [99, 100],
       [-1, 100],
     ]);

@@ -5,7 +5,7 @@ import type { Engine } from "../native/engine.js";
 import { Candidates } from "./candidates.js";
 import { indexOfMax } from "./log-probs.js";
 import { Penalties } from "./penalties.js";
-import { checkRanges, type Draw, type SamplerOptions } from "./sampling-options.js";
+import { checkRanges, type Draw, type LogitBias, type SamplerOptions } from "./sampling-options.js";
 import { uniformAt } from "./uniform-at.js";
 
 /** Below this temperature the most probable token is taken, as in vLLM. */
@@ -21,7 +21,7 @@ const NEGLIGIBLE = -25;
 export class SamplerChain {
   readonly #llama: LlamaBindings;
   readonly #temperature: number;
-  readonly #bias: ReadonlyMap<number, number>;
+  readonly #bias: LogitBias | undefined;
   readonly #penalties: Penalties;
   /** Log of the least probability, relative to the best token's, that is kept: min_p's, or the negligible one. */
   readonly #floor: number;
@@ -33,7 +33,7 @@ export class SamplerChain {
   #open = true;
 
   private constructor(llama: LlamaBindings, options: SamplerOptions) {
-    const { nVocab, temperature = 1, minP = 0, logitBias = new Map() } = options;
+    const { nVocab, temperature = 1, minP = 0, logitBias } = options;
     const greedy = temperature < GREEDY_TEMPERATURE;
     this.#llama = llama;
     this.#nVocab = nVocab;
@@ -41,10 +41,13 @@ export class SamplerChain {
     this.#floor = Math.max(NEGLIGIBLE, Math.log(minP));
     this.#bias = logitBias;
     this.#penalties = new Penalties(options);
-    for (const token of options.promptTokens ?? []) this.#penalties.acceptPrompt(token);
-    for (const token of options.generatedTokens ?? []) this.#penalties.accept(token);
+    if (this.#penalties.active) {
+      for (const token of options.promptTokens ?? []) this.#penalties.acceptPrompt(token);
+      for (const token of options.generatedTokens ?? []) this.#penalties.accept(token);
+    }
     this.#chain = greedy ? null : cutsOf(llama, options, temperature);
-    this.#adjusted = this.#penalties.active || logitBias.size > 0 ? new Float32Array(nVocab) : undefined;
+    this.#adjusted =
+      this.#penalties.active || (logitBias?.tokens.length ?? 0) > 0 ? new Float32Array(nVocab) : undefined;
     this.#candidates = greedy ? undefined : new Candidates(nVocab);
   }
 
@@ -84,10 +87,7 @@ export class SamplerChain {
   #adjust(logits: Float32Array): Float32Array {
     if (this.#adjusted === undefined) return logits;
     this.#adjusted.set(logits);
-    for (const [token, bias] of this.#bias) {
-      const logit = this.#adjusted[token];
-      if (logit !== undefined) this.#adjusted[token] = logit + bias;
-    }
+    if (this.#bias !== undefined) addBias(this.#adjusted, this.#bias);
     this.#penalties.apply(this.#adjusted);
     return this.#adjusted;
   }
@@ -105,6 +105,14 @@ export class SamplerChain {
     if (!this.#open) throw new RhoneError("GGML_FAILED", "A sampler was used after it was closed.");
     if (logits.length === this.#nVocab) return;
     throw new RhoneError("GGML_FAILED", `The sampler takes ${this.#nVocab} logits; ${logits.length} were given.`);
+  }
+}
+
+/** Changes `logits` in place. */
+function addBias(logits: Float32Array, { tokens, values }: LogitBias): void {
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i] as number;
+    if (token >= 0 && token < logits.length) logits[token] = (logits[token] as number) + (values[i] as number);
   }
 }
 

@@ -11,7 +11,13 @@ export interface SamplingOptions extends PenaltyOptions {
   /** Keeps tokens with at least this fraction of the best token's probability; 0 keeps all. */
   readonly minP?: number;
   /** Added to the logits of these tokens; -Infinity bans one. */
-  readonly logitBias?: ReadonlyMap<number, number>;
+  readonly logitBias?: LogitBias;
+}
+
+/** `values[i]`, f32, is for token `tokens[i]`. */
+export interface LogitBias {
+  readonly tokens: Int32Array;
+  readonly values: Float32Array;
 }
 
 export interface SamplerOptions extends SamplingOptions {

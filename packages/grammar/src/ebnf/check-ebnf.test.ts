@@ -55,7 +55,7 @@ describe("checkEbnf refuses", () => {
     },
     { name: "such a class in escapes", grammar: "root ::= [\\u00e4]", message: "has characters outside ASCII" },
     { name: "parentheses 201 deep", grammar: deep(201), message: "parentheses are nested more than 200 deep" },
-    { name: "too many characters", grammar: `root ::= "${"a".repeat(MAX_EBNF)}"`, message: "the limit is 131072" },
+    { name: "too many characters", grammar: `root ::= "${"a".repeat(MAX_EBNF)}"`, message: "the limit is 262144" },
     {
       name: "a root without end",
       grammar: 'root ::= "a" root',

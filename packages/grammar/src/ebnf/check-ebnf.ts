@@ -3,7 +3,7 @@ import { type Expression, parseEbnf } from "./parse-ebnf.js";
 import { shortestTexts } from "./shortest-text.js";
 
 /** Most characters in a grammar. */
-export const MAX_EBNF = 128 * 1024;
+export const MAX_EBNF = 256 * 1024;
 
 /**
  * Throws INVALID_REQUEST unless the text is a grammar with a rule `root` and every rule can end. The engine accepts

@@ -159,7 +159,7 @@ describe("a regular expression's grammar", () => {
     );
   });
 
-  it("refuses repetitions beyond 512 and grammars beyond 128 KiB", () => {
+  it("refuses repetitions beyond 512 and grammars beyond 256 KiB", () => {
     expect(() => regexTextGrammar("a{513}")).toThrow("repeats a part more than 512 times");
     expect(() => regexTextGrammar("((((a|bc){9}|d){9}|e){99}|[é-🙂]{400}){99}")).toThrow("is too large");
   });

@@ -6,8 +6,8 @@ import { WireIds } from "./running-set.js";
 import type { Sequence } from "./sequence.js";
 
 /** Pages of 4 positions and steps of 8 rows. */
-function setUp({ slidingWindow = 0, total = 8 } = {}) {
-  const shape = { pageSize: 4, slidingWindow, contextLength: 32, maxRows: 8 };
+function setUp({ slidingWindow = 0, total = 8, maxRows = 8 } = {}) {
+  const shape = { pageSize: 4, slidingWindow, contextLength: 32, maxRows };
   const pages = new KvPages(shape, total);
   const wireIds = new WireIds();
   const begin = () => new MicroBatchBuilder(shape, { pages, wireIds });
@@ -125,6 +125,17 @@ describe("MicroBatchBuilder", () => {
     const builder = begin();
     chunk(builder, sequence, count);
     expect(builder.finish([], null).spans[0]?.scored).toBe(scored);
+  });
+
+  it("has room for 64 rows of scored prompts, and for as many others as fit", () => {
+    const { begin, start, chunk } = setUp({ maxRows: 512, total: 512 });
+    const [first, second] = [1, 2].map(() => start(fakeSequence({ promptLength: 400, promptLogprobs: 20 })));
+    const other = start(fakeSequence({ promptLength: 400 }));
+    const builder = begin();
+    const room = () => [second, other].map((sequence) => sequence && builder.roomFor(sequence));
+    expect(room()).toEqual([64, 512]);
+    if (first !== undefined) chunk(builder, first, 40);
+    expect(room()).toEqual([24, 472]);
   });
 
   it("draws no token for a request without one", () => {

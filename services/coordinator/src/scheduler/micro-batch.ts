@@ -1,4 +1,5 @@
 import type { KvShape } from "@rhone/planner";
+import { TUNING } from "./budget/tuning.js";
 import type { KvPages, PageCopy } from "./pages/kv-pages.js";
 import type { WireIds } from "./running-set.js";
 import type { Sequence } from "./sequence.js";
@@ -83,6 +84,12 @@ export class MicroBatchBuilder {
   /** Rows that still fit. */
   get room(): number {
     return this.#shape.maxRows - this.#rows;
+  }
+
+  /** Prompt rows of the sequence that still fit. */
+  roomFor({ job }: Sequence): number {
+    if (job.promptLogprobs === null) return this.room;
+    return Math.min(this.room, TUNING.mostScored - this.#spans.reduce((sum, { scored }) => sum + scored, 0));
   }
 
   has(sequence: Sequence): boolean {

@@ -266,7 +266,7 @@ export class Scheduler {
     for (const sequence of running.prefilling) {
       if (budget === 0) return;
       if (sequence.phase !== "prefilling") continue; // evicted by one before it
-      const count = running.affordableRows(sequence, budget);
+      const count = running.affordableRows(sequence, Math.min(budget, builder.roomFor(sequence)));
       const pages = count === 0 ? null : running.grow(sequence, sequence.sentEnd + count, builder);
       if (pages === null) continue;
       builder.addChunk(sequence, count, pages);

@@ -5,27 +5,31 @@ export interface StopMatch {
   readonly matched: string | null;
 }
 
-/** Finds stop strings in a growing text and holds back text that may be the start of one. */
+/**
+ * Finds stop strings in a growing text and holds back text that may be the start of one. Takes time in proportion to
+ * the text, whatever the stop strings are.
+ */
 export class StopMatcher {
-  readonly #stops: readonly string[];
+  readonly #stops: readonly StopString[];
   readonly #include: boolean;
   #held = "";
 
   /** `include`: a matched stop string stays in the text. */
   constructor(stops: readonly string[], options: { readonly include: boolean }) {
-    this.#stops = stops;
+    this.#stops = stops.map((stop) => new StopString(stop));
     this.#include = options.include;
   }
 
   push(text: string): StopMatch {
     if (this.#stops.length === 0) return { text, matched: null };
     const all = this.#held + text;
-    const match = this.#earliest(all);
-    if (match !== null) {
+    for (let end = this.#held.length + 1; end <= all.length; end++) {
+      const stop = this.#complete(all.charCodeAt(end - 1));
+      if (stop === undefined) continue;
       this.#held = "";
-      return { text: all.slice(0, this.#include ? match.end : match.start), matched: match.stop };
+      return { text: all.slice(0, this.#include ? end : end - stop.length), matched: stop };
     }
-    const shown = all.length - this.#heldLength(all);
+    const shown = all.length - Math.max(...this.#stops.map(({ reached }) => reached));
     this.#held = all.slice(shown);
     return { text: all.slice(0, shown), matched: null };
   }
@@ -37,24 +41,45 @@ export class StopMatcher {
     return text;
   }
 
-  #earliest(text: string): { readonly start: number; readonly end: number; readonly stop: string } | null {
-    let best: { start: number; end: number; stop: string } | null = null;
-    for (const stop of this.#stops) {
-      const start = text.indexOf(stop);
-      const end = start + stop.length;
-      // The one that is complete first ends the text, as it would if the text grew by single characters.
-      if (start >= 0 && (best === null || end < best.end)) best = { start, end, stop };
+  /** The first of the stop strings that the text's next UTF-16 unit completes. */
+  #complete(unit: number): string | undefined {
+    let complete: string | undefined;
+    for (const stop of this.#stops) if (stop.read(unit)) complete ??= stop.text;
+    return complete;
+  }
+}
+
+/** One stop string, and how much of it the text's end is. Knuth, Morris, Pratt (1977). */
+class StopString {
+  readonly text: string;
+  /**
+   * Entry n: the length of the longest beginning of the string that its first n units also end with, n itself aside.
+   */
+  readonly #borders: Int32Array;
+  #reached = 0;
+
+  constructor(text: string) {
+    this.text = text;
+    this.#borders = new Int32Array(text.length + 1);
+    for (let length = 2; length <= text.length; length++) {
+      this.#borders[length] = this.#extend(this.#borders[length - 1] ?? 0, text.charCodeAt(length - 1));
     }
-    return best;
   }
 
-  #heldLength(text: string): number {
-    let longest = 0;
-    for (const stop of this.#stops) {
-      for (let length = Math.min(stop.length - 1, text.length); length > longest; length--) {
-        if (text.endsWith(stop.slice(0, length))) longest = length;
-      }
-    }
-    return longest;
+  /** Units of the string that the text read so far ends with. */
+  get reached(): number {
+    return this.#reached;
+  }
+
+  /** Reads the text's next unit; true when it completes the string. */
+  read(unit: number): boolean {
+    this.#reached = this.#extend(this.#reached, unit);
+    return this.#reached === this.text.length;
+  }
+
+  #extend(from: number, unit: number): number {
+    let length = from;
+    while (length > 0 && this.text.charCodeAt(length) !== unit) length = this.#borders[length] ?? 0;
+    return this.text.charCodeAt(length) === unit ? length + 1 : 0;
   }
 }

@@ -52,6 +52,11 @@ describe("a JSON body", () => {
     });
   });
 
+  it("that is too long and of a costly shape is refused by its length", async () => {
+    expect(await post("/", "[".repeat(2e6))).toMatchObject({ code: "BODY_TOO_LARGE" });
+    expect(await post("/", "[1]")).toEqual({ length: 3 });
+  });
+
   it.each([
     ["that is none", "nonsense"],
     ["that is empty", ""],

@@ -26,6 +26,8 @@ export function receiveJson(app: FastifyInstance, mostBytes: number): void {
     // A client that leaves ends a response too, which is then closed without being finished.
     reply.raw.once("close", () => received.release());
     payload.once("error", (error) => received.destroy(error));
+    // A body that is refused by its length has no reader, and may be costly too.
+    received.on("error", () => {});
     done(null, payload.pipe(received));
   });
 }

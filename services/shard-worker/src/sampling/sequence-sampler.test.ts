@@ -20,8 +20,12 @@ const drawn = (sampler: SequenceSampler, position = 0): number => sampler.draw(l
 describe("a sequence's draw", () => {
   it.each([
     ["the most probable token", {}, 5],
-    ["what a bias lifts", { logitBias: new Map([[1, 10]]) }, 1],
-    ["what is left when a bias presses the best down", { logitBias: new Map([[5, -100]]) }, 4],
+    ["what a bias lifts", { logitBias: { tokens: Int32Array.of(1), values: Float32Array.of(10) } }, 1],
+    [
+      "what is left when a bias presses the best down",
+      { logitBias: { tokens: Int32Array.of(5), values: Float32Array.of(-100) } },
+      4,
+    ],
     ["the best of one token, at any temperature", { temperature: 2, topK: 1 }, 5],
     ["the best within a tiny top_p, at any temperature", { temperature: 2, topP: 1e-6 }, 5],
     ["none that is less than half as probable as the best", { temperature: 2, minP: 0.999 }, 5],

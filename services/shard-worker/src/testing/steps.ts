@@ -58,7 +58,7 @@ const NEUTRAL: Sampling = {
   frequencyPenalty: 0,
   presencePenalty: 0,
   seed: 0,
-  logitBias: new Map(),
+  logitBias: { tokens: new Int32Array(), values: new Float32Array() },
   logprobs: null,
   banned: [],
   minPosition: 0,

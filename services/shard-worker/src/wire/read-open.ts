@@ -1,8 +1,11 @@
+import type { LogitBias } from "@rhone/ggml";
 import type { rhone } from "@rhone/proto";
 import { checkToken, checkTokens, inRange, LEAST_F32, readTokens, refuse } from "./malformed.js";
 import type { Constraint, Sampling, SequenceOpen } from "./step.js";
 
 const MOST_I32 = 2 ** 31 - 1;
+/** Fields are named only for values beyond it, because a bias for every token is 131,072 values. */
+const MOST_BIAS = 2 ** 100;
 
 /** Throws MESSAGE_MALFORMED, naming a field of `field`, for tokens outside the vocabulary and numbers out of range. */
 export function readOpen(open: rhone.v1.SequenceOpen.$Properties, field: string, vocabSize: number): SequenceOpen {
@@ -41,12 +44,13 @@ function readBias(
   { biasTokens, biasValues }: rhone.v1.Sampling.$Properties,
   open: string,
   vocabSize: number,
-): ReadonlyMap<number, number> {
+): LogitBias {
   const [tokens, values] = [biasTokens ?? [], biasValues ?? []];
   const field = `${open}.sampling.bias_values`;
   if (values.length !== tokens.length) refuse(field, `has ${values.length} values for ${tokens.length} bias_tokens`);
   checkTokens(tokens, `${open}.sampling.bias_tokens`, vocabSize);
-  return new Map(values.map((value, i) => [tokens[i] ?? 0, inRange(value, `${field}[${i}]`)]));
+  for (const [i, value] of values.entries()) if (!(Math.abs(value) < MOST_BIAS)) inRange(value, `${field}[${i}]`);
+  return { tokens: Int32Array.from(tokens), values: Float32Array.from(values) };
 }
 
 function readConstraint(

@@ -78,10 +78,7 @@ describe("readStep", () => {
             frequencyPenalty: -1,
             presencePenalty: 2,
             seed: 4_000_000_000,
-            logitBias: new Map([
-              [7, -100],
-              [8, 0.5],
-            ]),
+            logitBias: { tokens: Int32Array.of(7, 8), values: Float32Array.of(-100, 0.5) },
             logprobs: 5,
             banned: [2],
             minPosition: 9,

@@ -1,5 +1,5 @@
 import type { RhoneError } from "@rhone/common";
-import type { GgmlType } from "@rhone/ggml";
+import type { GgmlType, LogitBias } from "@rhone/ggml";
 
 /** One micro-batch as a stage runs it: the `Step` message of the wire, with every field present and checked. */
 export interface Step {
@@ -73,7 +73,7 @@ export interface Sampling {
   readonly presencePenalty: number;
   readonly seed: number;
   /** Added to the logits, by token id. */
-  readonly logitBias: ReadonlyMap<number, number>;
+  readonly logitBias: LogitBias;
   /** Alternatives to report with each drawn token's log-probability; null: no log-probability. */
   readonly logprobs: number | null;
   /** Tokens that no row below `minPosition` may draw. */

@@ -28,6 +28,16 @@ describe("DraftSource", () => {
     expect(drafts.propose(tokens(1, 2, 3, 1, 2), 1)).toEqual([3]);
   });
 
+  it("indexes a long text over several steps, so that none waits for it", () => {
+    const drafts = new DraftSource();
+    const long = Int32Array.from({ length: 131_072 }, (_, i) => i % 130_000);
+    const before = performance.now();
+    drafts.propose(long, 4);
+    expect(performance.now() - before).toBeLessThan(50);
+    for (let step = 0; step < 64; step++) drafts.propose(long, 4);
+    expect(drafts.propose(long, 2)).toEqual([1072, 1073]);
+  });
+
   it("remembers how often it was right, and forgets it while it is not asked", () => {
     const drafts = new DraftSource();
     for (let n = 0; n < 40; n++) drafts.learn(0, 4);

@@ -2,6 +2,9 @@ import { TUNING } from "../budget/tuning.js";
 
 /** The last three tokens are looked up, then the last two. */
 const LENGTHS = [3, 2] as const;
+/** Tokens of a text that are indexed in one step: 16 new prompts of 32,000 tokens would hold it up for a second. */
+const MOST_INDEXED = 2048;
+const KEY_BASE = 2 ** 17;
 
 /**
  * Prompt lookup for one sequence: the tokens that followed the last few tokens before are proposed again. They need not
@@ -9,7 +12,7 @@ const LENGTHS = [3, 2] as const;
  */
 export class DraftSource {
   /** Where each run of two or three tokens ended last, by its tokens. */
-  readonly #ends = new Map<string, number>();
+  readonly #ends = new Map<number, number>();
   #indexed = 0;
   #acceptance: number = TUNING.draftAcceptance;
 
@@ -38,9 +41,10 @@ export class DraftSource {
     this.#acceptance += TUNING.draftFading * (TUNING.draftAcceptance - this.#acceptance);
   }
 
-  /** Indexes each run once a token follows it; so never the end of `tokens`. */
+  /** Indexes each run once a token follows it; so never the end of `tokens`. Of a long text MOST_INDEXED at a time. */
   #index(tokens: Int32Array): void {
-    for (let end = this.#indexed + 1; end < tokens.length; end++) {
+    const until = Math.min(tokens.length, this.#indexed + 1 + MOST_INDEXED);
+    for (let end = this.#indexed + 1; end < until; end++) {
       for (const length of LENGTHS) if (end >= length) this.#ends.set(keyOf(tokens, end, length), end);
       this.#indexed = end;
     }
@@ -56,7 +60,12 @@ function continuation(tokens: Int32Array, start: number, most: number): readonly
   return drafts;
 }
 
-/** The `length` tokens before `end`, as a key. */
-function keyOf(tokens: Int32Array, end: number, length: number): string {
-  return tokens.subarray(end - length, end).join();
+/**
+ * The `length` tokens before `end`, as a key. Different runs of a vocabulary above 2^17 may share one, which costs a
+ * wrong draft.
+ */
+function keyOf(tokens: Int32Array, end: number, length: number): number {
+  let key = length;
+  for (let at = end - length; at < end; at++) key = key * KEY_BASE + (tokens[at] ?? 0);
+  return key;
 }
