@@ -115,8 +115,8 @@ export const gatewaySettings = {
   },
   grammarTimeoutMs: {
     env: "RHONE_GRAMMAR_TIMEOUT_MS",
-    schema: count(100).max(60_000).default(1_500),
-    doc: "Longest time for writing, compiling and trying out a request's grammar, in milliseconds.",
+    schema: count(100).max(60_000).default(2_500),
+    doc: "Longest processor time for writing, compiling and trying out a request's grammar, in milliseconds.",
   },
   grammarMemory: {
     env: "RHONE_GRAMMAR_MEMORY",

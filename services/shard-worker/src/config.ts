@@ -63,7 +63,7 @@ export const shardWorkerSettings = {
   grammarCompileMs: {
     env: "RHONE_GRAMMAR_COMPILE_MS",
     schema: count(1).max(60_000).default(DEFAULT_GRAMMAR_LIMITS.compileMs),
-    doc: "Longest time for compiling a sequence's grammar on the last stage, in milliseconds.",
+    doc: "Longest processor time for compiling a sequence's grammar on the last stage, in milliseconds.",
   },
   grammarMaskMs: {
     env: "RHONE_GRAMMAR_MASK_MS",

@@ -22,15 +22,22 @@ const { service, samples, turns, lookMs, sampleAfterMs, hungAfterMs } = workerDa
 const stillness = new Stillness();
 let nextSampleMs = sampleAfterMs;
 let isSampling = false;
+let isTold = false;
 let stack: readonly string[] = [];
 
 setInterval(() => {
   const stillMs = stillness.look(Number(Atomics.load(turns, 0))) * lookMs;
   if (stillMs === 0) {
     nextSampleMs = sampleAfterMs;
+    isTold = false;
     stack = [];
-  } else if (stillMs >= hungAfterMs) end(stillMs);
-  else if (stillMs >= nextSampleMs) void sample();
+  } else if (stillMs >= hungAfterMs) {
+    tell("fatal", "the event loop hangs; the process ends itself", stillMs);
+    process.kill(process.pid, "SIGKILL");
+  } else if (stillMs >= nextSampleMs) void sample();
+  if (isTold || stillMs < hungAfterMs / 2) return;
+  isTold = true;
+  tell("error", "the event loop does not turn", stillMs); // a launcher may be faster with SIGKILL
 }, lookMs);
 
 async function sample(): Promise<void> {
@@ -42,10 +49,8 @@ async function sample(): Promise<void> {
   samples.postMessage(stack);
 }
 
-/** The main thread writes no log and runs no exit handler any more. */
-function end(stillMs: number): void {
-  const msg = "the event loop hangs; the process ends itself";
-  const line = { level: "fatal", time: new Date().toISOString(), service, pid: process.pid, stillMs, stack, msg };
+/** The main thread writes no log now. */
+function tell(level: string, msg: string, stillMs: number): void {
+  const line = { level, time: new Date().toISOString(), service, pid: process.pid, stillMs, stack, msg };
   writeSync(1, `${JSON.stringify(line)}\n`);
-  process.kill(process.pid, "SIGKILL");
 }

@@ -18,8 +18,8 @@ export interface BuildRequest {
 }
 
 export type BuildAnswer =
-  /** The engine is loaded, and requests are taken. */
-  | { readonly kind: "loaded" }
+  /** The engine is loaded, and requests are taken. `place`: as placeOfThread has it. */
+  | { readonly kind: "loaded"; readonly place: string | undefined }
   | { readonly kind: "built"; readonly grammar: string }
   /** `isBroken`: the thread can't be used any more. */
   | {

@@ -3,6 +3,7 @@ import { RhoneError } from "@rhone/common";
 import { GrammarEngine } from "../engine/grammar-engine.js";
 import { grammarText } from "../sources/grammar-source.js";
 import { behindSpace } from "../text-grammars.js";
+import { placeOfThread } from "../threads/compute-timer.js";
 import { limitWasmMemory } from "../threads/memory-limit.js";
 import { unpackVocabulary } from "../threads/messages.js";
 import type { BuildAnswer, BuilderData, BuildRequest } from "./build-messages.js";
@@ -59,5 +60,5 @@ function broken(param: string): BuildAnswer {
 }
 
 await engine.load();
-tell({ kind: "loaded" });
+tell({ kind: "loaded", place: placeOfThread() });
 parentPort?.on("message", (request: BuildRequest) => void build(request));

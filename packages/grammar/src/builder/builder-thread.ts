@@ -1,11 +1,12 @@
 import { Worker } from "node:worker_threads";
 import { RhoneError } from "@rhone/common";
+import { startComputeTimer } from "../threads/compute-timer.js";
 import type { PackedVocabulary } from "../threads/messages.js";
 import { unlessAborted } from "../threads/unless-aborted.js";
 import type { BuildAnswer, BuilderData, BuildRequest } from "./build-messages.js";
 
 export interface BuildLimits {
-  /** Longest time for writing a grammar, compiling it and trying it out, in milliseconds. */
+  /** Longest processor time for writing a grammar, compiling it and trying it out, in milliseconds. */
   readonly timeoutMs: number;
   /** Most bytes of the engine's memory, for the vocabulary and the grammar. */
   readonly memoryBytes: number;
@@ -44,10 +45,11 @@ export class BuilderThread {
 
   /** The grammar's EBNF. Throws INVALID_REQUEST and GRAMMAR_TOO_COSTLY, with the field. One call at a time. */
   async build(request: BuildRequest): Promise<string> {
-    await unlessAborted(this.#loaded, this.#ending.signal);
+    const loaded = await unlessAborted(this.#loaded, this.#ending.signal);
+    const place = loaded.kind === "loaded" ? loaded.place : undefined;
     const answer = this.#next();
     this.#worker.postMessage(request);
-    const built = await this.#inTime(answer, request.source.param);
+    const built = await this.#inTime(answer, { place, param: request.source.param });
     if (built.kind === "built") return built.grammar;
     if (built.kind === "loaded") throw new RangeError("the builder's thread was loaded twice");
     const { code, message, param, isBroken } = built;
@@ -60,15 +62,19 @@ export class BuilderThread {
     this.#end(new RhoneError("SHUTTING_DOWN", "The process is stopping."));
   }
 
-  async #inTime(answer: Promise<BuildAnswer>, param: string): Promise<BuildAnswer> {
+  async #inTime(
+    answer: Promise<BuildAnswer>,
+    { place, param }: { readonly place: string | undefined; readonly param: string },
+  ): Promise<BuildAnswer> {
     const { timeoutMs } = this.#limits;
-    const timer = setTimeout(() => this.#end(tooCostly(`it takes more than ${timeoutMs} ms to prepare`)), timeoutMs);
+    const late = tooCostly(`it takes more than ${timeoutMs} ms to prepare`);
+    const stop = startComputeTimer(place, timeoutMs, () => this.#end(late));
     try {
       return await unlessAborted(answer, this.#ending.signal);
     } catch (error) {
       throw error instanceof RhoneError ? new RhoneError(error.code, error.message, { cause: error, param }) : error;
     } finally {
-      clearTimeout(timer);
+      stop();
     }
   }
 

@@ -1,6 +1,6 @@
 /** What grammars may cost. */
 export interface GrammarLimits {
-  /** Longest time for compiling, and for repeating what a text already has, in milliseconds. */
+  /** Longest processor time for compiling, and for repeating what a text already has, in milliseconds. */
   readonly compileMs: number;
   /** Longest time for a mask, in milliseconds, counted from the token before. */
   readonly maskMs: number;

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { GrammarEngine } from "../engine/grammar-engine.js";
 import type { LocalPosition } from "../engine/local-position.js";
+import { placeOfThread } from "./compute-timer.js";
 import { limitWasmMemory } from "./memory-limit.js";
 import { CELLS, type FromThread, type ThreadData, type ToThread, unpackVocabulary } from "./messages.js";
 
@@ -19,7 +20,7 @@ const tell = (message: FromThread): void => parentPort?.postMessage(message);
 
 async function compile(): Promise<void> {
   await engine.load();
-  tell({ kind: "loaded" });
+  tell({ kind: "loaded", place: placeOfThread() });
   const position = await engine.start(grammar);
   tell({ kind: "compiled", shortest: position.shortest });
   position.close();

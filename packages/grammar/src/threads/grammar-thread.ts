@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { RhoneError } from "@rhone/common";
+import { startComputeTimer } from "./compute-timer.js";
 import type { GrammarLimits } from "./grammar-limits.js";
 import type { FromThread, PackedVocabulary, ThreadData, ToThread } from "./messages.js";
 import { type PositionThread, ThreadPosition } from "./thread-position.js";
@@ -34,6 +35,7 @@ export class GrammarThread implements PositionThread {
   /** What waits for a message, by its kind and number. */
   readonly #awaited = new Map<string, (message: FromThread) => void>();
   #next = 0;
+  #place: string | undefined;
 
   constructor({ grammar, vocabulary, limits, onEnd }: GrammarThreadOptions) {
     this.limits = limits;
@@ -88,9 +90,10 @@ export class GrammarThread implements PositionThread {
   async #compile(): Promise<number> {
     const loaded = this.#awaits("loaded");
     const compiled = this.#awaits("compiled");
-    await unlessAborted(loaded, this.#ending.signal);
-    const message = await this.#inTime(compiled, "to prepare");
-    return message.kind === "compiled" ? message.shortest : 0;
+    const message = await unlessAborted(loaded, this.#ending.signal);
+    if (message.kind === "loaded") this.#place = message.place;
+    const result = await this.#inTime(compiled, "to prepare");
+    return result.kind === "compiled" ? result.shortest : 0;
   }
 
   #awaits(key: string): Promise<FromThread> {
@@ -113,11 +116,11 @@ export class GrammarThread implements PositionThread {
       "GRAMMAR_TOO_COSTLY",
       `The grammar is too costly: it takes more than ${compileMs} ms ${what}.`,
     );
-    const timer = setTimeout(() => this.end(late), compileMs);
+    const stop = startComputeTimer(this.#place, compileMs, () => this.end(late));
     try {
       return await unlessAborted(promise, this.#ending.signal);
     } finally {
-      clearTimeout(timer);
+      stop();
     }
   }
 }

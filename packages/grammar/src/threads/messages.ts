@@ -17,8 +17,8 @@ export type ToThread =
   | { readonly kind: "settle"; readonly settle: number };
 
 export type FromThread =
-  /** Compiling begins: the engine is loaded. */
-  | { readonly kind: "loaded" }
+  /** Compiling begins: the engine is loaded. `place`: as placeOfThread has it. */
+  | { readonly kind: "loaded"; readonly place: string | undefined }
   | { readonly kind: "compiled"; readonly shortest: number }
   | { readonly kind: "refused"; readonly problem: string; readonly isCostly: boolean }
   | { readonly kind: "settled"; readonly settle: number };

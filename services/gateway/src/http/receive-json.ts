@@ -1,11 +1,14 @@
 import { createHash, type Hash } from "node:crypto";
 import { Transform, type TransformCallback } from "node:stream";
+import { setImmediate as turn } from "node:timers/promises";
 import { RhoneError } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { JsonShape } from "../requests/json-shape.js";
 
 /** Bodies up to this size always find room. */
 const SMALL_BYTES = 64 * 1024;
+/** After a larger one is parsed, the event loop turns before its fields are read. */
+const TURN_BYTES = 1024 * 1024;
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -29,6 +32,9 @@ export function receiveJson(app: FastifyInstance, mostBytes: number): void {
     // A body that is refused by its length has no reader, and may be costly too.
     received.on("error", () => {});
     done(null, payload.pipe(received));
+  });
+  app.addHook("preValidation", async ({ received }) => {
+    if (received !== null && received.bytes > TURN_BYTES) await turn();
   });
 }
 
@@ -71,6 +77,11 @@ export class ReceivedBody extends Transform {
     super();
     this.#room = room;
     this.#hash = isHashed ? createHash("sha256") : null;
+  }
+
+  /** Bytes that have arrived. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** SHA-256 of the bytes, once all have arrived; "" unless it was asked for. For one call. */

@@ -3,7 +3,7 @@ import { generationSchema } from "./request-fields.js";
 import { type JobPlan, toJobs } from "./to-jobs.js";
 
 const arrival = { lane: "interactive", arrivedAtMs: 0, deadlineAtMs: 1, owner: "" } as const;
-const limits = { contextLength: 4096, vocabSize: 40_000 };
+const limits = { contextLength: 32_768, vocabSize: 40_000 };
 
 function jobs(fields: object, plan: Partial<JobPlan>) {
   const prompts = plan.prompts ?? [[1]];
@@ -28,4 +28,13 @@ it.each<[string, object, Partial<JobPlan>]>([
 ])("%s, repeated in each of 2,000 jobs, is refused with the numbers", (_, fields, plan) => {
   const refusal = { code: "INVALID_REQUEST", message: expect.stringMatching(/2000 jobs with \d{8,} bytes/) };
   expect(() => jobs(fields, plan)).toThrow(expect.objectContaining(refusal));
+});
+
+it("6,241 prompt tokens may be scored with 20 alternatives, and a context of 32,768 with one", () => {
+  const scored = (tokens: number, promptLogprobs: number) => () =>
+    jobs({}, { prompts: [Array(tokens).fill(1)], promptLogprobs, maxTokens: undefined });
+  const refusal = expect.objectContaining({ code: "INVALID_REQUEST", param: "prompt_logprobs" });
+  expect(scored(6241, 20)).not.toThrow();
+  expect(scored(6242, 20)).toThrow(refusal);
+  expect(scored(32_767, 1)).not.toThrow();
 });

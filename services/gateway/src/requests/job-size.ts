@@ -4,12 +4,31 @@ import { RequestError } from "../request-error.js";
 /** Most bytes of one request's jobs in the queue, about: each job repeats what the request says once. */
 const MOST_BYTES = 32 * 1024 * 1024;
 
+/** Most scores of prompt tokens, alternatives included, in one request: 3.5 MB of JSON, 60 ms to read. */
+const MOST_SCORES = 131_072;
+
 /** Of a token id, and of an id with its bias, as JSON. */
 const ID_BYTES = 6;
 const BIAS_BYTES = 10;
 
-/** Throws INVALID_REQUEST for jobs that are too large together. */
+/** Throws INVALID_REQUEST for jobs that are too large together, or whose prompts' scores would be. */
 export function checkSize(jobs: readonly GenerationJob[]): void {
+  checkBytes(jobs);
+  checkScores(jobs);
+}
+
+function checkScores(jobs: readonly GenerationJob[]): void {
+  const scores = jobs.reduce((sum, { promptIds, promptLogprobs }) => {
+    return sum + (promptLogprobs === null ? 0 : promptIds.length * (1 + promptLogprobs));
+  }, 0);
+  if (scores <= MOST_SCORES) return;
+  const message =
+    `The request asks for ${scores} log-probabilities of prompt tokens, alternatives included, ${MOST_SCORES} at ` +
+    "most. Send shorter or fewer prompts, or ask for fewer alternatives.";
+  throw new RequestError("INVALID_REQUEST", message, { param: "prompt_logprobs" });
+}
+
+function checkBytes(jobs: readonly GenerationJob[]): void {
   const bytes = jobs.reduce((sum, job) => sum + bytesOf(job), 0);
   if (bytes <= MOST_BYTES) return;
   const message =
