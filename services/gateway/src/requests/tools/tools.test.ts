@@ -232,7 +232,7 @@ test("tokenize shows the functions to the template, unless the choice is none", 
 
 describe("refusals name the field", () => {
   const impossible = { type: "object", properties: { a: { enum: [] } }, required: ["a"] };
-  const long = Array.from({ length: 20 }, (_, i) => [`p${i}`, { type: "array", minItems: 500, items: { const: i } }]);
+  const long = Array.from({ length: 60 }, (_, i) => [`p${i}`, { type: "array", minItems: 500, items: { const: i } }]);
   const large = { type: "object", properties: Object.fromEntries(long) };
   const withParameters = (schema: object, strict = false) => ({
     tools: [now, { type: "function", function: { name: "f", parameters: schema, strict } }],
