@@ -66,9 +66,9 @@ export class Vocabulary {
   }
 
   /**
-   * The token ids of `text`. Half a surrogate pair is read as U+FFFD, as UTF-8 encoders do. A long text goes to libllama
-   * in parts, which gives the same ids in time that grows with its length; libllama alone takes 10 s for 400 KB of line
-   * feeds.
+   * The token ids of `text`. Half a surrogate pair is read as U+FFFD, as UTF-8 encoders do. A long text goes to
+   * libllama in parts, which gives the same ids in time that grows with its length; libllama alone takes 10 s for
+   * 400 KB of line feeds.
    */
   tokenize(text: string, options: TokenizeOptions): Int32Array {
     this.#checkOpen();

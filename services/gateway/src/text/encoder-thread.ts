@@ -15,7 +15,7 @@ const HEAP_MIB = 256;
 /** A thread that nobody needs is ended after this time: what it took in memory comes back. */
 const IDLE_MS = 20_000;
 
-/** Encodes in a thread of its own, one request after another; the thread is ended and replaced when one takes too long. */
+/** Encodes in a thread of its own, one request after another. One that takes too long ends it. */
 export class EncoderThread {
   readonly #options: EncoderOptions;
   readonly #limits: EncodeLimits;

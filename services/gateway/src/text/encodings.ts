@@ -31,7 +31,7 @@ export class Encodings {
     this.#large = new EncoderThread(source, limits);
   }
 
-  /** `last`: how many ids are wanted, from the end; what is too long is refused without it. Throws as TextModel does. */
+  /** `last`: how many ids are wanted, from the end; what is too long is refused without it. Throws as TextModel. */
   async encode(
     source: Source,
     { last, param = "prompt" }: { readonly last?: number | undefined; readonly param?: string },
