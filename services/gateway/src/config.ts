@@ -103,9 +103,19 @@ export const gatewaySettings = {
     schema: namesSchema,
     doc: "Origins whose web pages may call this gateway, separated by commas; * = any.",
   },
+  encodeTimeoutMs: {
+    env: "RHONE_ENCODE_TIMEOUT_MS",
+    schema: count(100).max(60_000).default(5_000),
+    doc: "Longest time for applying the chat template and tokenizing one request, in milliseconds.",
+  },
+  encodingsWaiting: {
+    env: "RHONE_ENCODINGS_WAITING",
+    schema: count(1).default(256),
+    doc: "Requests whose texts may wait to be tokenized, short and long ones each, before others are refused with 503.",
+  },
   grammarTimeoutMs: {
     env: "RHONE_GRAMMAR_TIMEOUT_MS",
-    schema: count(100).max(60_000).default(1_500),
+    schema: count(100).max(60_000).default(2_500),
     doc: "Longest processor time for writing, compiling and trying out a request's grammar, in milliseconds.",
   },
   grammarMemory: {

@@ -37,7 +37,8 @@ async function warnOfAccess({ keyRing, isReachable, logger }: Access): Promise<v
 await serviceMain({ service: "gateway", settings: gatewaySettings }, async (config, { logger, shutdown }) => {
   const { host, port, gatewayId, redisUrl: url, maxQueued } = config;
   const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
-  const model = await loadTextModel({ path, name, aliases, chatTemplate, ggmlDir });
+  const limits = { timeoutMs: config.encodeTimeoutMs, mostWaiting: config.encodingsWaiting };
+  const model = await loadTextModel({ path, name, aliases, chatTemplate, ggmlDir, limits });
   shutdown.add("tokenizer", () => model.close());
   const vocabulary = () => model.grammarVocabulary();
   const { grammarTimeoutMs: timeoutMs, grammarMemory: memoryBytes, grammarsWaiting: mostWaiting } = config;

@@ -7,8 +7,15 @@ export const TOKEN_DATA_LAYOUT = { id: 0, logit: 4, p: 8, size: 12 } as const;
 export const TOKEN_DATA_ARRAY_LAYOUT = { data: 0, count: 8, selected: 16, sorted: 24, size: 32 } as const;
 /** `LLAMA_VOCAB_TYPE_NONE` */
 export const VOCAB_TYPE_NONE = 0;
-/** `LLAMA_TOKEN_ATTR_UNKNOWN` */
+/** `LLAMA_VOCAB_TYPE_SPM`, `LLAMA_VOCAB_TYPE_BPE` */
+export const VOCAB_TYPE_SPM = 1;
+export const VOCAB_TYPE_BPE = 2;
+/** `enum llama_token_attr` */
 export const TOKEN_ATTR_UNKNOWN = 1;
+export const TOKEN_ATTR_CONTROL = 8;
+export const TOKEN_ATTR_USER_DEFINED = 16;
+export const TOKEN_ATTR_LSTRIP = 128;
+export const TOKEN_ATTR_RSTRIP = 256;
 /** `LLAMA_TOKEN_NULL` */
 export const TOKEN_NULL = -1;
 
@@ -35,6 +42,7 @@ export const bindLlama = (fn: Declare) => ({
   decode: fn("int32_t", "llama_decode", ["ptr", batch]),
   getLogitsIth: fn("maybe", "llama_get_logits_ith", ["ptr", "int32_t"]),
   getEmbeddingsSeq: fn("maybe", "llama_get_embeddings_seq", ["ptr", "int32_t"]),
+  vocabGetText: fn("str", "llama_vocab_get_text", ["ptr", "int32_t"]),
   vocabGetAttr: fn("int", "llama_vocab_get_attr", ["ptr", "int32_t"]),
   vocabIsEog: fn("bool", "llama_vocab_is_eog", ["ptr", "int32_t"]),
   vocabIsControl: fn("bool", "llama_vocab_is_control", ["ptr", "int32_t"]),

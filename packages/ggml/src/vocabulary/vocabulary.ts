@@ -3,13 +3,12 @@ import { RhoneError } from "@rhone/common";
 import { type LlamaBindings, TOKEN_ATTR_UNKNOWN, TOKEN_NULL, VOCAB_TYPE_NONE } from "../bindings/llama.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import type { Engine } from "../native/engine.js";
+import { TextParts, type TokenizeOptions } from "./text-parts.js";
 
-export interface TokenizeOptions {
-  /** Add the tokens that the model expects around a text (BOS for Mistral and Llama). */
-  readonly addSpecial: boolean;
-  /** Read names of special tokens, such as "</s>", as those tokens instead of as text. */
-  readonly parseSpecial: boolean;
-}
+export type { TokenizeOptions };
+
+/** Most UTF-16 units that libllama gets at a time. It takes 0.3 ms for as many line feeds, its worst characters. */
+const PART_LENGTH = 2048;
 
 /** Most tokens beyond one per byte of text: a space in front, BOS, EOS, and a reserve. */
 const SURPLUS_TOKENS = 16;
@@ -26,13 +25,17 @@ export class Vocabulary {
   readonly #model: Pointer;
   readonly #vocab: Pointer;
   readonly #piece = Buffer.alloc(256);
+  readonly #partLength: number;
+  /** Read with the first long text. */
+  #parts: TextParts | undefined;
   #open = true;
 
-  private constructor(llama: LlamaBindings, model: Pointer) {
+  private constructor(llama: LlamaBindings, model: Pointer, partLength: number) {
     const vocab = llama.modelGetVocab(model);
     const optional = (id: number) => (id === TOKEN_NULL ? undefined : id);
     this.#llama = llama;
     this.#model = model;
+    this.#partLength = partLength;
     this.#vocab = vocab;
     this.size = llama.vocabNTokens(vocab);
     this.bos = optional(llama.vocabBos(vocab));
@@ -42,9 +45,10 @@ export class Vocabulary {
 
   /**
    * Reads the tokenizer of the GGUF file at `path`. Throws MODEL_NOT_FOUND, GGUF_MALFORMED with libllama's complaint,
-   * TOKENIZER_UNSUPPORTED for a file without a tokenizer or with one that libllama doesn't support.
+   * TOKENIZER_UNSUPPORTED for a file without a tokenizer or with one that libllama doesn't support. `partLength`: most
+   * UTF-16 units of a text, about, that libllama gets at a time.
    */
-  static open(engine: Engine, path: string): Vocabulary {
+  static open(engine: Engine, path: string, { partLength = PART_LENGTH } = {}): Vocabulary {
     const { log, llama: load } = engine[native];
     const llama = load();
     if (!existsSync(path)) throw new RhoneError("MODEL_NOT_FOUND", `There is no file ${path}.`);
@@ -58,12 +62,27 @@ export class Vocabulary {
         `${path} has no tokenizer. Convert the model again with its tokenizer file beside it.`,
       );
     }
-    return new Vocabulary(llama, result);
+    return new Vocabulary(llama, result, partLength);
   }
 
-  /** The token ids of `text`. Half a surrogate pair is read as U+FFFD, as UTF-8 encoders do. */
-  tokenize(text: string, { addSpecial, parseSpecial }: TokenizeOptions): Int32Array {
+  /**
+   * The token ids of `text`. Half a surrogate pair is read as U+FFFD, as UTF-8 encoders do. A long text goes to
+   * libllama in parts, which gives the same ids in time that grows with its length; libllama alone takes 10 s for
+   * 400 KB of line feeds.
+   */
+  tokenize(text: string, options: TokenizeOptions): Int32Array {
     this.#checkOpen();
+    if (text.length <= this.#partLength) return this.#tokenize(text, options);
+    this.#parts ??= this.#readParts();
+    return this.#parts.tokenize(Buffer.from(text, "utf8").toString("utf8"), options);
+  }
+
+  #readParts(): TextParts {
+    const tokenize = (part: string, options: TokenizeOptions) => this.#tokenize(part, options);
+    return TextParts.of({ llama: this.#llama, vocab: this.#vocab }, { tokenize, length: this.#partLength });
+  }
+
+  #tokenize(text: string, { addSpecial, parseSpecial }: TokenizeOptions): Int32Array {
     // At least one byte, since an empty view has no address.
     const bytes = Buffer.from(`${text}\0`, "utf8");
     const length = bytes.byteLength - 1;

@@ -4,6 +4,9 @@ import { type GrammarPosition, notAllowed } from "../engine/grammar-position.js"
 import type { GrammarLimits } from "./grammar-limits.js";
 import { CELLS, newCells, type ToThread } from "./messages.js";
 
+/** Share of `maskMs` that a draw waits at least, when the step before it took all of that. */
+const LEAST_WAIT = 0.25;
+
 /** The thread as its positions see it. */
 export interface PositionThread {
   readonly limits: GrammarLimits;
@@ -46,12 +49,13 @@ export class ThreadPosition implements GrammarPosition {
   }
 
   /**
-   * Blocks this thread for what is left of `maskMs` since the last token, at most. Throws GRAMMAR_TOO_COSTLY when the
-   * thread is late, which ends it, or has ended, and STAGE_FAILED when a token was not allowed.
+   * Blocks this thread for what is left of `maskMs` since the last token, at most, or for a quarter of it. Throws
+   * GRAMMAR_TOO_COSTLY when the thread is late, which ends it, or has ended, and STAGE_FAILED when a token was not
+   * allowed.
    */
   allowed(): TokenSet {
     const { limits } = this.#thread;
-    const deadline = this.#askedAt + limits.maskMs;
+    const deadline = Math.max(this.#askedAt + limits.maskMs, performance.now() + limits.maskMs * LEAST_WAIT);
     for (;;) {
       if (this.#thread.ended !== undefined) throw this.#thread.ended;
       const turn = Atomics.load(this.#cells, CELLS.turn);

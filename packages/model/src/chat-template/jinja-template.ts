@@ -15,6 +15,9 @@ export interface JinjaTemplateOptions {
   readonly addBos: boolean;
 }
 
+/** A template that doubles a text would otherwise take the memory of the tokenizer besides its own. */
+const MOST_RENDERED = 16_000_000;
+
 /**
  * A model's own template: rendered to text, which is then tokenized, control tokens included. Functions, calls and
  * results are written as text (`toolsAsText`) even where the template has a form for them: each template has another
@@ -31,6 +34,8 @@ export function jinjaTemplate(options: JinjaTemplateOptions): ChatTemplate {
       if (messages.length === 0) throw failed("messages is empty; give at least one user message");
       const turns = toolsAsText(messages, chat.tools);
       const rendered = renderChat(template, turns, { chat, specials: { bos_token: bosText, eos_token: eosText } });
+      if (rendered.length > MOST_RENDERED)
+        throw failed(`it makes ${rendered.length} characters of them; at most ${MOST_RENDERED} are read`);
       const hasBos = bosText !== "" && rendered.startsWith(bosText);
       const ids = vocabulary.tokenize(rendered, { addSpecial: false, parseSpecial: true });
       if (!addBos || hasBos || vocabulary.bos === undefined) return Int32Array.from(ids);

@@ -356,10 +356,10 @@ describe("Engine, case by case", () => {
     expect(bench.pipe.openSequences).toBe(0);
   });
 
-  it("ends a sequence that begins with four pipelines in a row that are lost", async () => {
+  it("ends a sequence that begins with six pipelines in a row that are lost", async () => {
     const bench = new Bench({});
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
-    for (let attempt = 0; attempt < 4; attempt++) {
+    for (let attempt = 0; attempt < MOST_LOSSES; attempt++) {
       expect(bench.log.of("a")).toEqual([]);
       bench.connect(1);
       await turn();
@@ -394,7 +394,7 @@ describe("Engine, case by case", () => {
   it("blames a sequence whose grammar is being prepared, although no row of it is in flight", async () => {
     const bench = new Bench({});
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3), constraint: CONSTRAINT }));
-    for (let attempt = 0; attempt < 4; attempt++) {
+    for (let attempt = 0; attempt < MOST_LOSSES; attempt++) {
       bench.connect(1);
       await turn();
       while (bench.pipe.busy.length > 0) bench.pipe.advance(0);
@@ -448,6 +448,40 @@ describe("Engine, case by case", () => {
     );
     await fc.assert(property, { numRuns: 100 });
   }, 30_000);
+
+  it.each([1, 4, 8])(
+    "ends none of %i streams when 80 pipelines are lost for reasons of their own",
+    async (streams) => {
+      let state = streams;
+      const random = (): number => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        return state / 2 ** 32;
+      };
+      const bench = new Bench({ extraPages: 40 });
+      bench.connect(3);
+      const job = (index: number): GenerationJob =>
+        fakeJob({ requestId: `r${index}`, promptIds: prompt(3 + 2 * (index % 8), index), maxTokens: 40 });
+      let started = 0;
+      const pending: Promise<void>[] = [];
+      for (let loss = 0; loss < 80; loss++) {
+        while (bench.engine.counts.running + bench.engine.counts.waiting < streams) {
+          pending.push(bench.engine.run(job(started++)));
+        }
+        // A stream alone needs about 12 turns of a stage for its next token: one loss in ten comes before that.
+        for (let ticks = Math.floor(random() * 240); ticks > 0; ticks--) {
+          const { busy } = bench.pipe;
+          bench.pipe.advance(busy[Math.floor(random() * busy.length)] ?? 0);
+          await turn();
+        }
+        bench.lose();
+        bench.connect(3);
+      }
+      await bench.drain();
+      await Promise.all(pending);
+      for (let index = 0; index < started; index++) expect(bench.tokens(`r${index}`)).toHaveLength(40);
+    },
+    30_000,
+  );
 
   it("computes a constrained prompt up to the row that draws, which waits for the grammar alone", async () => {
     const bench = new Bench({});

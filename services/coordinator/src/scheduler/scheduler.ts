@@ -44,7 +44,7 @@ interface EpochState {
  * A sequence is ended when this many pipelines in a row were lost between its opening and its first token after that.
  * From the second one on it was the only sequence of which that is true.
  */
-export const MOST_LOSSES = 4;
+export const MOST_LOSSES = 6;
 
 const NO_PAGES: PageCounts = { total: 0, free: 0, cached: 0 };
 

@@ -3,7 +3,7 @@ import { announcement } from "../answers/calls/call-format.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
 import { conversationOptions, messagesSchema, toConversation } from "./conversation.js";
-import { deliveryOf, frameOf, jobsOf, type OpenRequest, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
+import { deliveryOf, frameOf, jobsOf, type OpenRequest, openRequest, type Prepare } from "./prepare.js";
 import { generationFields, optional, parseRequest } from "./request-fields.js";
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
@@ -57,7 +57,7 @@ async function readChat({ preparation: { model, grammars }, arrival: { owner } }
   const stripsSpace = model.addsLeadingSpace && (!continued || continued.endsWith(" "));
   const calls = use === undefined || continued !== undefined ? undefined : callRules(use, model.callToken);
   const constraint = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
-  const encoded = truncatePrompt(model.encodeChat(messages, options), fields.truncate_prompt_tokens);
+  const encoded = await model.encodeChat(messages, options, { last: fields.truncate_prompt_tokens });
   const opening = showsContinued ? (continued ?? "") : "";
   return {
     promptIds: calls === undefined ? encoded : [...encoded, ...announcement(calls.format)],

@@ -41,7 +41,7 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
   const request = await openRequest({ preparation, arrival, prefix: "cmpl", fields });
   const { model, grammars } = preparation;
   const constraint = await readConstraint(grammars, fields, { leadingSpace: false, owner: arrival.owner });
-  const prompts = promptsOf(fields).map((given) => readPrompt(model, given, fields));
+  const prompts = await readPrompts(model, fields);
   const echo = fields.echo === true;
   const logprobs = fields.logprobs ?? null;
   const promptLogprobs = fields.prompt_logprobs ?? null;
@@ -85,15 +85,32 @@ function promptsOf({ prompt }: CompletionRequest): readonly GivenPrompt[] {
   return typeof prompt[0] === "number" ? [prompt as number[]] : (prompt as string[] | number[][]);
 }
 
-/** Token ids are taken as they are; toJobs refuses ids outside the vocabulary. Only an echo needs their text. */
-function readPrompt(model: TextModel, given: GivenPrompt, fields: CompletionRequest): CompletionPrompt {
+/** Token ids are taken as they are; toJobs refuses ids outside the vocabulary. */
+async function readPrompts(model: TextModel, fields: CompletionRequest): Promise<readonly CompletionPrompt[]> {
   const { suffix, add_special_tokens: addSpecial = true, truncate_prompt_tokens: most } = fields;
-  const isText = typeof given === "string";
+  const given = promptsOf(fields);
+  const texts = given.filter((prompt) => typeof prompt === "string");
   if (suffix) {
-    if (!isText) return refuseParam("suffix", " needs a prompt that is text.");
-    return { ids: fillInMiddleOf(model, "suffix")(given, suffix), text: given, hiddenSpace: false };
+    if (texts.length < given.length) return refuseParam("suffix", " needs a prompt that is text.");
+    const fill = fillInMiddleOf(model, "suffix");
+    return Promise.all(texts.map(async (text) => ({ ids: await fill(text, suffix), text, hiddenSpace: false })));
   }
-  const all = isText ? model.encodeText(given, { addSpecial }) : given;
+  // One more than is used shows whether the text was cut.
+  const last = most === undefined ? undefined : most + 1;
+  const encoded = await model.encodeTexts(texts, { addSpecial, last });
+  // A request's prompts are all texts, or all lists of ids.
+  return given.map((prompt, i) => readPrompt(model, { given: prompt, all: encoded[i] ?? [] }, fields));
+}
+
+/** `all`: the ids of a prompt that is text. Only an echo needs the text of the others. */
+function readPrompt(
+  model: TextModel,
+  { given, all: ofText }: { readonly given: GivenPrompt; readonly all: readonly number[] },
+  fields: CompletionRequest,
+): CompletionPrompt {
+  const { truncate_prompt_tokens: most } = fields;
+  const isText = typeof given === "string";
+  const all = isText ? ofText : given;
   const ids = truncatePrompt(all, most);
   if (isText && ids.length === all.length) return { ids, text: given, hiddenSpace: model.addsLeadingSpace };
   const known = fields.echo === true ? ids.filter((id) => id < model.vocabSize) : [];

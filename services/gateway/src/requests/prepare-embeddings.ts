@@ -42,7 +42,7 @@ export const prepareEmbeddings: Prepare = async (preparation, body, arrival) => 
   const shared = { ...NOTHING_SAMPLED, model: fields.model };
   const request = await openRequest({ preparation, arrival, prefix: "embd", fields: shared });
   const jobs = jobsOf(request, {
-    prompts: inputs.map(({ value }) => readInput(model, value, fields)),
+    prompts: await readInputs(model, inputs, fields),
     paramOf: (prompt) => inputs[prompt]?.param ?? "input",
     samples: 1,
     maxTokens: 0,
@@ -81,7 +81,13 @@ function inputsOf({ input }: EmbeddingRequest): readonly EmbeddingInput[] {
 }
 
 /** Token ids are taken as they are; toJobs refuses ids outside the vocabulary. */
-function readInput(model: TextModel, value: EmbeddingInput["value"], fields: EmbeddingRequest): readonly number[] {
-  const { add_special_tokens: addSpecial = true, truncate_prompt_tokens: most } = fields;
-  return truncatePrompt(typeof value === "string" ? model.encodeText(value, { addSpecial }) : value, most);
+async function readInputs(
+  model: TextModel,
+  inputs: readonly EmbeddingInput[],
+  { add_special_tokens: addSpecial = true, truncate_prompt_tokens: most }: EmbeddingRequest,
+): Promise<readonly (readonly number[])[]> {
+  const texts = inputs.flatMap(({ value }) => (typeof value === "string" ? [value] : []));
+  const encoded = await model.encodeTexts(texts, { addSpecial, last: most, param: "input" });
+  // A request's inputs are all texts, or all lists of ids.
+  return inputs.map(({ value }, i) => truncatePrompt(typeof value === "string" ? (encoded[i] ?? []) : value, most));
 }

@@ -1,9 +1,8 @@
-import type { FillInMiddle } from "@rhone/model";
 import { z } from "zod";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam, unsupported } from "../request-error.js";
-import type { TextModel } from "../text/text-model.js";
-import { deliveryOf, frameOf, jobsOf, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
+import type { FillInMiddle, TextModel } from "../text/text-model.js";
+import { deliveryOf, frameOf, jobsOf, openRequest, type Prepare } from "./prepare.js";
 import { generationFields, optional, parseRequest } from "./request-fields.js";
 
 /** POST /v1/fim/completions. */
@@ -19,7 +18,8 @@ export const prepareFim: Prepare = async (preparation, body, arrival) => {
   const fill = fillInMiddleOf(preparation.model, "model");
   if (fields.max_tokens === 0) refuseParam("max_tokens", ": must be 1 or more.");
   const request = await openRequest({ preparation, arrival, prefix: "cmpl", fields });
-  const promptIds = truncatePrompt(fill(fields.prompt, fields.suffix ?? ""), fields.truncate_prompt_tokens);
+  const last = fields.truncate_prompt_tokens;
+  const promptIds = await fill(fields.prompt, fields.suffix ?? "", { last });
   const samples = fields.n ?? 1;
   const jobs = jobsOf(request, { prompts: [promptIds], samples, maxTokens: fields.max_tokens });
   const options = { ...frameOf(request), ...PLAIN, choices: samples, promptIds };

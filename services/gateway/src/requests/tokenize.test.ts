@@ -13,25 +13,25 @@ describe("encode", () => {
     ["llama-server's content with it", { content: "a", add_special: true }, true],
     ["vLLM's field before llama-server's", { content: "a", add_special: true, add_special_tokens: false }, false],
     ["an empty prompt", { prompt: "" }, true],
-  ])("takes %s", (_, body, addSpecial) => {
+  ])("takes %s", async (_, body, addSpecial) => {
     const model = fakeModel();
     const encodeText = vi.spyOn(model, "encodeText");
-    encode(model, read(body));
+    await encode(model, read(body));
     expect(encodeText).toHaveBeenCalledExactlyOnceWith(expect.any(String), { addSpecial });
   });
 
-  it("takes a conversation, as its template writes it", () => {
+  it("takes a conversation, as its template writes it", async () => {
     const messages = [{ role: "user", content: "hi" }];
-    expect(encode(fakeModel(), read({ messages }))).toEqual([1, 104, 105]);
+    expect(await encode(fakeModel(), read({ messages }))).toEqual([1, 104, 105]);
   });
 
   it.each<[string, object]>([
     ["nothing", {}],
     ["two texts", { prompt: "a", content: "b" }],
     ["a text and a conversation", { prompt: "a", messages: [{ role: "user", content: "b" }] }],
-  ])("refuses %s", (_, body) => {
+  ])("refuses %s", async (_, body) => {
     const refusal = { code: "INVALID_REQUEST", param: "prompt" };
-    expect(() => encode(fakeModel(), read(body))).toThrow(expect.objectContaining(refusal));
+    await expect(encode(fakeModel(), read(body))).rejects.toMatchObject(refusal);
   });
 });
 

@@ -37,7 +37,7 @@ export const detokenizeRequestSchema = z.object({
 });
 
 /** vLLM adds BOS to a `prompt`, llama-server none to a `content`. Throws INVALID_REQUEST. */
-export function encode(model: TextModel, fields: TokenizeRequest): readonly number[] {
+export async function encode(model: TextModel, fields: TokenizeRequest): Promise<readonly number[]> {
   const { messages, prompt, content, add_special_tokens: addSpecial } = fields;
   const given = [messages, prompt, content].filter((value) => value !== undefined);
   if (given.length !== 1) refuseParam("prompt", ": send exactly one of prompt, messages and content.");

@@ -8,12 +8,18 @@ export const fakeModel = ({ callToken }: Partial<Pick<TextModel, "callToken">> =
   dim: 4,
   addsLeadingSpace: true,
   callToken,
-  encodeChat: (messages) => [1, ...Buffer.from(messages.map(({ content }) => content).join("\n"))],
+  encodeChat: async (messages, _, { last } = {}) =>
+    lastOf([1, ...Buffer.from(messages.map(({ content }) => content).join("\n"))], last),
   special: { bos: 1, eos: 2, unk: 0 },
   chatTemplate: undefined,
-  encodeText: (text) => [...Buffer.from(` ${text}`)],
-  fillInMiddle: (before, after) => [1, 13, ...Buffer.from(after), 11, ...Buffer.from(before)],
+  encodeTexts: async (texts, { last } = {}) => texts.map((text) => lastOf([...Buffer.from(` ${text}`)], last)),
+  encodeText: async (text) => [...Buffer.from(` ${text}`)],
+  fillInMiddle: async (before, after, { last } = {}) =>
+    lastOf([1, 13, ...Buffer.from(after), 11, ...Buffer.from(before)], last),
   pieceBytes: (id) => Buffer.from([id]),
   grammarVocabulary: () => ({ size: 256, pieces: [], endTokens: [2] }),
   close: () => {},
 });
+
+const lastOf = (ids: readonly number[], last: number | undefined): readonly number[] =>
+  last === undefined ? ids : ids.slice(-last);

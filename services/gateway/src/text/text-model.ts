@@ -1,16 +1,27 @@
 import { RhoneError } from "@rhone/common";
-import { openEngine, Vocabulary } from "@rhone/ggml";
 import { type GrammarVocabulary, grammarVocabulary } from "@rhone/grammar";
-import {
-  type ChatMessage,
-  type ChatOptions,
-  type ChatTemplateName,
-  chatTemplateFor,
-  type FillInMiddle,
-  fillInMiddleFor,
-  openGguf,
-  readModelConfig,
-} from "@rhone/model";
+import type { ChatMessage, ChatOptions, ChatTemplateName } from "@rhone/model";
+import { type Encoded, openEncoder } from "./encoder.js";
+import type { EncodeLimits } from "./encoder-thread.js";
+import { Encodings } from "./encodings.js";
+
+export interface EncodeOptions {
+  /** Begin with BOS if the model wants it. Default: true. */
+  readonly addSpecial?: boolean;
+  /** Only the last ids are wanted, this many; the text may then be longer than the context. Default: all. */
+  readonly last?: number | undefined;
+  /** The field by which a refusal calls the texts. Default: "prompt". */
+  readonly param?: string;
+}
+
+/** Turns the texts before and after a gap into a prompt whose continuation fills the gap. */
+export type FillInMiddle = (
+  before: string,
+  after: string,
+  options?: Pick<EncodeOptions, "last">,
+) => Promise<readonly number[]>;
+
+import { rememberPieces } from "./remember-pieces.js";
 
 /** The part of a model that turns text into token ids and back. */
 export interface TextModel {
@@ -28,13 +39,21 @@ export interface TextModel {
   readonly chatTemplate: string | undefined;
   /** The token that announces function calls in the chat template, if any. */
   readonly callToken: number | undefined;
-  /** Throws CHAT_TEMPLATE_FAILED. */
-  encodeChat(messages: readonly ChatMessage[], options?: ChatOptions): readonly number[];
-  /** Names of control tokens become those tokens. `addSpecial`, default true: begin with BOS if the model wants it. */
-  encodeText(text: string, options?: { readonly addSpecial: boolean }): readonly number[];
-  /** undefined when the vocabulary lacks the tokens for it. */
+  /** Throws CHAT_TEMPLATE_FAILED, and as `encodeTexts`. */
+  encodeChat(
+    messages: readonly ChatMessage[],
+    chat?: ChatOptions,
+    options?: Pick<EncodeOptions, "last">,
+  ): Promise<readonly number[]>;
+  /**
+   * The ids of each text; names of control tokens become those tokens. Throws CONTEXT_LENGTH_EXCEEDED for what can't
+   * fit the model's context, TEXT_TOO_COSTLY and TEXTS_BUSY.
+   */
+  encodeTexts(texts: readonly string[], options?: EncodeOptions): Promise<Encoded>;
+  encodeText(text: string, options?: EncodeOptions): Promise<readonly number[]>;
+  /** undefined when the vocabulary lacks the tokens for it. Throws as `encodeTexts`. */
   readonly fillInMiddle: FillInMiddle | undefined;
-  /** The bytes of a token. Control tokens have none unless `special`. */
+  /** The bytes of a token, which the caller does not change. Control tokens have none unless `special`. */
   pieceBytes(id: number, options: { readonly special: boolean }): Buffer;
   /** The vocabulary as grammars need it. Throws INVALID_REQUEST for a model without a tokenizer. */
   grammarVocabulary(): GrammarVocabulary;
@@ -49,46 +68,53 @@ export interface LoadTextModelOptions {
   /** Default: the template that the file suggests. */
   readonly chatTemplate: ChatTemplateName | undefined;
   readonly ggmlDir: string | undefined;
+  readonly limits?: EncodeLimits;
 }
+
+const DEFAULT_LIMITS: EncodeLimits = { timeoutMs: 5000, mostWaiting: 64 };
 
 /** Reads the header and the tokenizer of the file, no weights. Throws like readModelConfig and Vocabulary.open. */
 export async function loadTextModel(options: LoadTextModelOptions): Promise<TextModel> {
-  const { path, aliases, chatTemplate, ggmlDir } = options;
-  const file = await openGguf(path);
-  const config = readModelConfig(file);
+  const { aliases, limits = DEFAULT_LIMITS } = options;
+  const { config, encoder } = await openEncoder(options);
   const name = options.name ?? config.name;
-  if (config.tokenizer.model === undefined)
-    return idsOnly({ name, aliases, vocabSize: config.vocabSize, dim: config.dim });
-  const vocabulary = Vocabulary.open(openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir }), path);
-  const template = chatTemplateFor({ file, config }, vocabulary, chatTemplate);
+  const known = { name, aliases, vocabSize: config.vocabSize, dim: config.dim };
+  if (encoder === undefined) return idsOnly(known);
+  const { vocabulary, template, fillInMiddle } = encoder;
+  const { path, chatTemplate, ggmlDir } = options;
+  const encodings = new Encodings({ encoder, source: { path, chatTemplate, ggmlDir }, limits, config });
+  const encodeTexts: TextModel["encodeTexts"] = (texts, { addSpecial = true, ...how } = {}) =>
+    encodings.encode({ kind: "texts", texts, addSpecial }, how);
   return {
-    name,
-    aliases,
-    vocabSize: config.vocabSize,
-    dim: config.dim,
+    ...known,
     addsLeadingSpace: config.tokenizer.model === "llama",
     special: { bos: vocabulary.bos, eos: vocabulary.eos, unk: vocabulary.unk },
     chatTemplate: config.tokenizer.chatTemplate,
     callToken: template.callToken,
-    encodeChat: (messages, options) => [...template.encode(messages, options)],
-    encodeText: (text, { addSpecial } = { addSpecial: true }) => [
-      ...vocabulary.tokenize(text, { addSpecial, parseSpecial: true }),
-    ],
-    fillInMiddle: fillInMiddleFor(vocabulary),
-    pieceBytes: (id, options) => vocabulary.pieceBytes(id, options),
+    encodeChat: async (messages, chat, how = {}) =>
+      only(await encodings.encode({ kind: "chat", messages, options: chat }, { param: "messages", ...how })),
+    encodeTexts,
+    encodeText: async (text, how) => only(await encodeTexts([text], how)),
+    fillInMiddle:
+      fillInMiddle === undefined
+        ? undefined
+        : async (before, after, how = {}) => only(await encodings.encode({ kind: "gap", before, after }, how)),
+    pieceBytes: rememberPieces((id, how) => vocabulary.pieceBytes(id, how)),
     grammarVocabulary: () => grammarVocabulary(vocabulary, config.vocabSize),
-    close: () => vocabulary.close(),
+    close: () => {
+      encodings.close();
+      vocabulary.close();
+    },
   };
 }
 
+const only = ([ids = []]: Encoded): readonly number[] => ids;
+
 /** A model without a tokenizer takes and returns token ids only. */
 function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim">): TextModel {
-  const refuse = (): never => {
-    throw new RhoneError(
-      "INVALID_REQUEST",
-      `${known.name} has no tokenizer: send token ids to /v1/completions or /v1/embeddings.`,
-    );
-  };
+  const message = `${known.name} has no tokenizer: send token ids to /v1/completions or /v1/embeddings.`;
+  const refusal = () => new RhoneError("INVALID_REQUEST", message);
+  const refuse = () => Promise.reject(refusal());
   return {
     ...known,
     addsLeadingSpace: false,
@@ -96,10 +122,13 @@ function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim"
     chatTemplate: undefined,
     callToken: undefined,
     encodeChat: refuse,
+    encodeTexts: refuse,
     encodeText: refuse,
     fillInMiddle: undefined,
     pieceBytes: () => Buffer.alloc(0),
-    grammarVocabulary: refuse,
+    grammarVocabulary: () => {
+      throw refusal();
+    },
     close: () => {},
   };
 }

@@ -22,7 +22,7 @@ export function tokenize(app: FastifyInstance, { model, cluster }: TokenizeUse):
     const fields = parseRequest(tokenizeRequestSchema, body);
     const coordinators = await cluster.coordinators();
     if (fields.model !== undefined) checkName(fields.model, servedNames(model, coordinators));
-    const ids = encode(model, fields);
+    const ids = await encode(model, fields);
     const piece = (id: number) => tokenText(model, id);
     return {
       count: ids.length,

@@ -176,7 +176,7 @@ describe("earlier calls and results", () => {
   test("are taken as OpenAI's clients and Mistral's send them", async () => {
     const { post, model } = fakeGateway();
     const seen: unknown[] = [];
-    const encodeChat: typeof model.encodeChat = (given, options) => {
+    const encodeChat: typeof model.encodeChat = async (given, options) => {
       seen.push(given, options?.tools);
       return [1];
     };
@@ -220,7 +220,7 @@ test("a resumable stream is written again with the same calls", async () => {
 test("tokenize shows the functions to the template, unless the choice is none", async () => {
   const { post, model } = fakeGateway();
   const shown: unknown[] = [];
-  const encodeChat: typeof model.encodeChat = (_, options) => {
+  const encodeChat: typeof model.encodeChat = async (_, options) => {
     shown.push(options?.tools?.map(({ name }) => name));
     return [1];
   };
@@ -232,7 +232,7 @@ test("tokenize shows the functions to the template, unless the choice is none", 
 
 describe("refusals name the field", () => {
   const impossible = { type: "object", properties: { a: { enum: [] } }, required: ["a"] };
-  const long = Array.from({ length: 20 }, (_, i) => [`p${i}`, { type: "array", minItems: 500, items: { const: i } }]);
+  const long = Array.from({ length: 60 }, (_, i) => [`p${i}`, { type: "array", minItems: 500, items: { const: i } }]);
   const large = { type: "object", properties: Object.fromEntries(long) };
   const withParameters = (schema: object, strict = false) => ({
     tools: [now, { type: "function", function: { name: "f", parameters: schema, strict } }],

@@ -1,0 +1,96 @@
+import { openEngine, Vocabulary } from "@rhone/ggml";
+import {
+  type ChatMessage,
+  type ChatOptions,
+  type ChatTemplate,
+  type ChatTemplateName,
+  chatTemplateFor,
+  type FillInMiddle,
+  fillInMiddleFor,
+  type ModelConfig,
+  openGguf,
+  readModelConfig,
+} from "@rhone/model";
+
+export interface EncoderOptions {
+  readonly path: string;
+  /** Default: the template that the file suggests. */
+  readonly chatTemplate: ChatTemplateName | undefined;
+  readonly ggmlDir: string | undefined;
+}
+
+/** What is to become token ids: a conversation, texts, or the texts before and after a gap. */
+export type Source =
+  | { readonly kind: "chat"; readonly messages: readonly ChatMessage[]; readonly options?: ChatOptions | undefined }
+  | { readonly kind: "texts"; readonly texts: readonly string[]; readonly addSpecial: boolean }
+  | { readonly kind: "gap"; readonly before: string; readonly after: string };
+
+/** The ids of each text; one list for a conversation or a gap. */
+export type Encoded = readonly (readonly number[])[];
+
+/** What turns texts into token ids, in one thread. */
+export interface Encoder {
+  readonly vocabulary: Vocabulary;
+  readonly template: ChatTemplate;
+  readonly fillInMiddle: FillInMiddle | undefined;
+}
+
+export interface OpenedEncoder {
+  readonly config: ModelConfig;
+  /** undefined for a model without a tokenizer. */
+  readonly encoder: Encoder | undefined;
+}
+
+/** Reads the header and the tokenizer of the file, no weights. Throws like readModelConfig and Vocabulary.open. */
+export async function openEncoder({ path, chatTemplate, ggmlDir }: EncoderOptions): Promise<OpenedEncoder> {
+  const file = await openGguf(path);
+  const config = readModelConfig(file);
+  if (config.tokenizer.model === undefined) return { config, encoder: undefined };
+  const vocabulary = Vocabulary.open(openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir }), path);
+  const template = chatTemplateFor({ file, config }, vocabulary, chatTemplate);
+  return { config, encoder: { vocabulary, template, fillInMiddle: fillInMiddleFor(vocabulary) } };
+}
+
+/**
+ * The ids, in time that grows with the length of the texts; a template of the model's file may take any. Throws
+ * CHAT_TEMPLATE_FAILED. `last`: how many ids of each list are wanted, from its end; all when absent.
+ */
+export function encode(encoder: Encoder, source: Source, last?: number): Encoded {
+  const lists = listsOf(encoder, source);
+  return lists.map((ids) => Array.from(last === undefined ? ids : ids.slice(-last)));
+}
+
+function listsOf(
+  { vocabulary, template, fillInMiddle }: Encoder,
+  source: Source,
+): readonly (Int32Array | readonly number[])[] {
+  switch (source.kind) {
+    case "chat":
+      return [template.encode(source.messages, source.options)];
+    case "texts": {
+      const options = { addSpecial: source.addSpecial, parseSpecial: true };
+      return source.texts.map((text) => vocabulary.tokenize(text, options));
+    }
+    case "gap":
+      return [fillInMiddle?.(source.before, source.after) ?? []];
+  }
+}
+
+/** UTF-16 units of the texts, and one for each of them. */
+export function sizeOf(source: Source): number {
+  switch (source.kind) {
+    case "chat": {
+      const { tools, templateArguments } = source.options ?? {};
+      const contents = source.messages.map(
+        ({ content, toolCalls }) => (content ?? "").length + lengthOf(toolCalls) + 1,
+      );
+      return contents.reduce((sum, length) => sum + length, lengthOf(tools) + lengthOf(templateArguments));
+    }
+    case "texts":
+      return source.texts.reduce((sum, text) => sum + text.length + 1, 0);
+    case "gap":
+      return source.before.length + source.after.length;
+  }
+}
+
+const lengthOf = (value: unknown): number => (value === undefined ? 0 : (JSON.stringify(value) ?? "").length);

@@ -1,0 +1,114 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+// As it is built, with the threads' files beside it.
+import { loadTextModel, type TextModel } from "@rhone/gateway/text";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { writeMistralVocabulary } from "../testing/mistral-vocabulary.js";
+
+const folder = mkdtempSync(join(tmpdir(), "rhone-encodings-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let model: TextModel | undefined;
+afterEach(() => model?.close());
+
+async function open({ template, timeoutMs = 5000, mostWaiting = 8 }: Partial<typeof DEFAULTS> = {}) {
+  const path = await writeMistralVocabulary(folder, "v1", template);
+  const limits = { timeoutMs, mostWaiting };
+  const chatTemplate = template === undefined ? "mistral-v1" : "jinja";
+  model = await loadTextModel({ path, name: "tiny", aliases: [], chatTemplate, ggmlDir: undefined, limits });
+  return model;
+}
+const DEFAULTS: { template: string | undefined; timeoutMs: number; mostWaiting: number } = {
+  template: undefined,
+  timeoutMs: 5000,
+  mostWaiting: 8,
+};
+
+/** What `work` settles with, and the longest time for which it kept this thread from doing anything else. */
+async function longestTurn<T>(work: Promise<T>) {
+  let [longest, last] = [0, performance.now()];
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 1);
+  const settled = await work.then(
+    (value) => ({ value, error: undefined }),
+    (error: unknown) => ({ value: undefined, error }),
+  );
+  clearInterval(timer);
+  return { ...settled, longest: Math.max(longest, performance.now() - last) };
+}
+
+const chat = (content: string) => [{ role: "user", content }] as const;
+
+describe("Encodings", { timeout: 60_000 }, () => {
+  it.each([1, 3000, 100_000])(
+    "gives the same ids for a text of %i characters wherever it is encoded",
+    async (length) => {
+      const { encodeText, pieceBytes } = await open();
+      const text = "The wind\n\n🙂 漢字 ".repeat(length / 16 + 1).slice(0, length);
+      const ids = await encodeText(text);
+      const bytes = ids.slice(1).map((id) => pieceBytes(id, { special: false }));
+      expect(Buffer.concat(bytes).toString("utf8")).toBe(` ${text}`);
+    },
+  );
+
+  it("encodes the texts of a list in their order", async () => {
+    const { encodeTexts, encodeText } = await open();
+    const texts = ["a".repeat(3000), "b", "", "c\n".repeat(2000)];
+    const alone = await Promise.all(texts.map((text) => encodeText(text)));
+    expect(await encodeTexts(texts)).toEqual(alone);
+  });
+
+  it("does not hold this thread up with a megabyte of line feeds", async () => {
+    const { encodeText } = await open();
+    const { value, longest } = await longestTurn(encodeText("\n".repeat(1_000_000), { last: 1000 }));
+    expect(value).toEqual(Array.from({ length: 1000 }, () => value?.[0]));
+    expect(longest).toBeLessThan(250);
+  });
+
+  it("refuses what can't fit the context by its length, with the numbers", async () => {
+    const { encodeText, encodeChat, fillInMiddle } = await open();
+    const text = "\n".repeat(4_000_000);
+    const refusal = { code: "CONTEXT_LENGTH_EXCEEDED", message: expect.stringMatching(/4000000 characters.* 32768 /) };
+    await expect(encodeText(text)).rejects.toMatchObject({ ...refusal, param: "prompt" });
+    await expect(encodeText(text, { param: "input" })).rejects.toMatchObject({ ...refusal, param: "input" });
+    await expect(encodeChat(chat(text))).rejects.toMatchObject({ ...refusal, param: "messages" });
+    expect(fillInMiddle).toBeUndefined();
+  });
+
+  it.each([
+    ["counts to a billion", "{% for i in range(1000000000) %}{% endfor %}x"],
+    ["has loops within loops", "{% for i in range(20000) %}{% for j in range(20000) %}{% endfor %}{% endfor %}x"],
+    [
+      "doubles a text",
+      "{% set n = namespace(t='x') %}{% for i in range(40) %}{% set n.t = n.t + n.t %}{% endfor %}{{ n.t }}",
+    ],
+  ])("a template that %s fails by name, holds nothing up, and leaves the next request whole", async (_, template) => {
+    const { encodeChat, encodeText } = await open({ template, timeoutMs: 1000 });
+    const { error, longest } = await longestTurn(encodeChat(chat("hello")));
+    expect(error).toMatchObject({ code: expect.stringMatching(/^(TEXT_TOO_COSTLY|CHAT_TEMPLATE_FAILED)$/) });
+    expect(longest).toBeLessThan(250);
+    expect((await encodeText("z".repeat(5000))).length).toBeGreaterThan(100);
+  });
+
+  it("passes on what the template says", async () => {
+    const { encodeChat } = await open({ template: "{{ raise_exception('roles must alternate') }}" });
+    await expect(encodeChat(chat("a"))).rejects.toMatchObject({
+      code: "CHAT_TEMPLATE_FAILED",
+      message: expect.stringContaining("roles must alternate"),
+    });
+  });
+
+  it("refuses more than may wait, with the number", async () => {
+    const { encodeText } = await open({ mostWaiting: 2 });
+    const texts = Array.from({ length: 5 }, () =>
+      encodeText("y".repeat(4000)).then(
+        () => "encoded",
+        ({ code }) => code,
+      ),
+    );
+    expect(await Promise.all(texts)).toEqual(["encoded", "encoded", "encoded", "TEXTS_BUSY", "TEXTS_BUSY"]);
+  });
+});
