@@ -4,7 +4,10 @@ import { RequestError } from "../request-error.js";
 /** Most bytes of one request's jobs in the queue, about: each job repeats what the request says once. */
 const MOST_BYTES = 32 * 1024 * 1024;
 
-/** Most scores of prompt tokens, alternatives included, in one request: 0.4 s to write; a context of 32,768 with one each. */
+/**
+ * Most scores of prompt tokens in one request, alternatives included: writing them takes 0.4 s. A context of 32,768
+ * tokens has as many with one alternative each.
+ */
 const MOST_SCORES = 65_536;
 
 /** Of a token id, and of an id with its bias, as JSON. */
