@@ -30,11 +30,11 @@ it.each<[string, object, Partial<JobPlan>]>([
   expect(() => jobs(fields, plan)).toThrow(expect.objectContaining(refusal));
 });
 
-it("6,241 prompt tokens may be scored with 20 alternatives, and a context of 32,768 with one", () => {
+it("3,120 prompt tokens may be scored with 20 alternatives, and a context of 32,768 with one", () => {
   const scored = (tokens: number, promptLogprobs: number) => () =>
     jobs({}, { prompts: [Array(tokens).fill(1)], promptLogprobs, maxTokens: undefined });
   const refusal = expect.objectContaining({ code: "INVALID_REQUEST", param: "prompt_logprobs" });
-  expect(scored(6241, 20)).not.toThrow();
-  expect(scored(6242, 20)).toThrow(refusal);
+  expect(scored(3120, 20)).not.toThrow();
+  expect(scored(3121, 20)).toThrow(refusal);
   expect(scored(32_767, 1)).not.toThrow();
 });

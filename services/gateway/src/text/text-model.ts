@@ -4,6 +4,7 @@ import type { ChatMessage, ChatOptions, ChatTemplateName } from "@rhone/model";
 import { type Encoded, openEncoder } from "./encoder.js";
 import type { EncodeLimits } from "./encoder-thread.js";
 import { Encodings } from "./encodings.js";
+import { rememberPieces } from "./remember-pieces.js";
 
 export interface EncodeOptions {
   /** Begin with BOS if the model wants it. Default: true. */
@@ -20,8 +21,6 @@ export type FillInMiddle = (
   after: string,
   options?: Pick<EncodeOptions, "last">,
 ) => Promise<readonly number[]>;
-
-import { rememberPieces } from "./remember-pieces.js";
 
 /** The part of a model that turns text into token ids and back. */
 export interface TextModel {
