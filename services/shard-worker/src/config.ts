@@ -77,7 +77,7 @@ export const shardWorkerSettings = {
   },
   grammarThreads: {
     env: "RHONE_GRAMMAR_THREADS",
-    schema: count(1).max(1024).default(DEFAULT_GRAMMAR_LIMITS.threads),
+    schema: count(2).max(1024).default(DEFAULT_GRAMMAR_LIMITS.threads),
     doc: "Most grammars that sequences use at a time, each in a thread; sequences with further ones wait.",
   },
   simulate: {

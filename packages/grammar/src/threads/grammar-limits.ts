@@ -6,7 +6,10 @@ export interface GrammarLimits {
   readonly maskMs: number;
   /** Most bytes of the engine's memory, for the vocabulary and the grammar. */
   readonly memoryBytes: number;
-  /** Most threads, each with one grammar. A further grammar waits until no text needs one of the others. */
+  /**
+   * Most threads, each with one grammar; at least 2, as a text may need two. A further grammar waits until no text
+   * needs one of the others.
+   */
   readonly threads: number;
 }
 

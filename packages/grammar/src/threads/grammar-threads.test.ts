@@ -138,6 +138,19 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
     expect(allowed(await waiting)).toBe("b");
   });
 
+  it("give more texts than threads their two grammars, one text after the other", async () => {
+    open({ threads: 2 });
+    const pairs = ["a", "b", "c", "d"].map(async (letter) => {
+      const grammar = choiceGrammar([letter]);
+      const otherwise = choiceGrammar([letter.toUpperCase()]);
+      const matcher = await threads.match({ grammar, otherwise, trigger: token("!"), generated: [] });
+      const next = allowed(matcher);
+      matcher.close();
+      return next;
+    });
+    expect(await Promise.all(pairs)).toEqual(["!A", "!B", "!C", "!D"]);
+  });
+
   it("end a compilation that nobody waits for any more", async () => {
     const leaving = new AbortController();
     const attempt = open({ compileMs: 60_000 }).match({ grammar: endless, generated: [], signal: leaving.signal });

@@ -27,6 +27,8 @@ export class GrammarThreads {
   readonly #vocabulary: GrammarVocabulary;
   readonly #closing: ClosingTokens;
   readonly #held: HeldGrammars;
+  /** Settled when no text is getting its two grammars. */
+  #pairs: Promise<unknown> = Promise.resolve();
 
   constructor({ vocabulary, limits }: GrammarThreadsOptions) {
     this.#vocabulary = vocabulary;
@@ -39,8 +41,28 @@ export class GrammarThreads {
    * that the engine does not accept, STAGE_FAILED for one that does not allow what was generated, and the reason of
    * `signal`. The matcher's masks throw GRAMMAR_TOO_COSTLY when they are late.
    */
-  async match({ grammar, otherwise = null, trigger = null, generated, signal }: MatchOptions): Promise<TokenMatcher> {
-    const until = signal ?? new AbortController().signal;
+  async match(options: MatchOptions): Promise<TokenMatcher> {
+    const until = options.signal ?? new AbortController().signal;
+    if (options.otherwise == null) return this.#match(options, until);
+    // One after the other: texts that have one of their grammars each could wait for each other's threads for ever.
+    const before = this.#pairs;
+    let finish = (): void => {};
+    const finished = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    this.#pairs = before.then(() => finished);
+    try {
+      await unlessAborted(before, until);
+      return await this.#match(options, until);
+    } finally {
+      finish();
+    }
+  }
+
+  async #match(
+    { grammar, otherwise = null, trigger = null, generated }: MatchOptions,
+    until: AbortSignal,
+  ): Promise<TokenMatcher> {
     const first = await this.#start(grammar, until);
     const open = [first];
     try {
