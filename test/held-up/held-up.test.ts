@@ -25,7 +25,7 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-const PACE = { usualMs: 1000, patienceMs: 15_000, afterMs: 1000 };
+const PACE = { usualMs: 500, patienceMs: 15_000, afterMs: 200 };
 
 /** What another client may see at most. */
 const withinBounds = ({ gapMs, usualGapMs, healthMs, memory }: AttackFigures) => ({

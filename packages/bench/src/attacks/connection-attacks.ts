@@ -86,7 +86,6 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   {
     name: "cancel-storm",
     description: "500 generations whose clients leave after 50 ms",
-    isQuick: true,
     send: (sender) =>
       sender.repeat(500, () => ({ path: COMPLETIONS, body: { ...body, max_tokens: 500 }, leaveAfterMs: 50 })),
   },
