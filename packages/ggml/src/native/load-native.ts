@@ -15,6 +15,11 @@ const EXPECTED_VERSION = "0.25.1";
 const OBJECT_HEADER_BYTES = 32;
 /** Stack of koffi's async calls. ggml computes part of each graph on it; koffi's default of 128 KiB would be tight. */
 const ASYNC_STACK_BYTES = 1024 * 1024;
+/**
+ * Stack of koffi's other calls, its most; pages that are never touched take no memory. libllama splits words for some
+ * vocabularies with regular expressions that recurse at each character (see LONGEST_RUN in text-cuts).
+ */
+const SYNC_STACK_BYTES = 16 * 1024 * 1024;
 
 /** Every native function, grouped by header. */
 export interface NativeEngine {
@@ -60,7 +65,9 @@ export function loadNative(files: LibraryFiles): NativeEngine {
 /** koffi takes its configuration only before the first library is loaded, and that loading may have failed halfway. */
 let isConfigured = false;
 function configureKoffi(): void {
-  if (!isConfigured) koffi.config({ async_stack_size: ASYNC_STACK_BYTES });
+  if (!isConfigured) {
+    koffi.config({ async_stack_size: ASYNC_STACK_BYTES, sync_stack_size: SYNC_STACK_BYTES });
+  }
   isConfigured = true;
 }
 

@@ -1,13 +1,21 @@
+import { execFile } from "node:child_process";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { openEngine } from "../native/engine.js";
-import { BREEZE } from "../testing/small-files.js";
+import { BREEZE, temporaryFolder, writeBytePairs } from "../testing/small-files.js";
 import { textOfRuns } from "../testing/texts.js";
 import { Vocabulary } from "./vocabulary.js";
 
 const engine = openEngine();
 const whole = Vocabulary.open(engine, BREEZE, { partLength: Number.POSITIVE_INFINITY });
-afterAll(() => whole.close());
+const folder = temporaryFolder("text-parts");
+afterAll(() => {
+  whole.close();
+  rmSync(folder, { recursive: true });
+});
 
 describe.each([1, 7, 100])("a text in parts of about %i characters", (partLength) => {
   const inParts = Vocabulary.open(engine, BREEZE, { partLength });
@@ -25,6 +33,40 @@ describe.each([1, 7, 100])("a text in parts of about %i characters", (partLength
     );
   });
 });
+
+describe.each(["default", "llama-bpe", "qwen2", "tekken", "gpt-4o", "deepseek-llm"])(
+  "a text split as %s does",
+  (pre) => {
+    const path = writeBytePairs(join(folder, `${pre}.gguf`), pre);
+
+    it.each([1, 7, 100])("has the ids of the whole in parts of about %i characters", (partLength) => {
+      const complete = Vocabulary.open(engine, path, { partLength: Number.POSITIVE_INFINITY });
+      const inParts = Vocabulary.open(engine, path, { partLength });
+      const options = { addSpecial: false, parseSpecial: true };
+      fc.assert(
+        fc.property(textOfRuns(["<|end|>", "the the\nthe", "lo lo"]), (text) => {
+          expect(inParts.tokenize(text, options)).toEqual(complete.tokenize(text, options));
+        }),
+        { numRuns: 100 },
+      );
+      complete.close();
+      inParts.close();
+    });
+
+    // In a process of its own: a stack that does not suffice ends it.
+    it("may have a run of 100,000 equal characters of any kind", async () => {
+      const script = `
+      import { openEngine, Vocabulary } from "@rhone/ggml";
+      const vocabulary = Vocabulary.open(openEngine(), process.argv[1]);
+      for (const character of ["a", "A", "!", " ", "\\n", "\\t", "1", "é", "漢", "🙂"]) {
+        vocabulary.tokenize(character.repeat(100_000), { addSpecial: false, parseSpecial: true });
+      }
+      console.log("done");`;
+      const run = promisify(execFile)(process.execPath, ["--input-type=module", "--eval", script, path]);
+      expect((await run).stdout).toBe("done\n");
+    }, 30_000);
+  },
+);
 
 describe("TextParts", () => {
   it("reads the halves of surrogate pairs on both sides of a cut as U+FFFD", () => {
