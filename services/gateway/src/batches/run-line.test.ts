@@ -97,6 +97,15 @@ describe("an outage", () => {
     expect(jobs.map(({ requestId }) => requestId)).toEqual([`${id}-0`, `${id}-r1-0`, `${id}-r2-0`]);
   });
 
+  it.each(["QUEUE_FULL", "TEXTS_BUSY", "GRAMMARS_BUSY", "NO_PIPELINE", "REDIS_UNAVAILABLE"] as const)(
+    "may be %s",
+    async (code) => {
+      const { run, jobs } = gateway(failing(code));
+      expect(await run({ prompt: "a" })).toMatchObject({ ok: true });
+      expect(jobs).toHaveLength(2);
+    },
+  );
+
   it.each(["STAGE_FAILED", "DEADLINE_EXCEEDED", "INTERNAL"] as const)("is not what %s is", async (code) => {
     const { run, jobs } = gateway(failing(code));
     expect(await run({ prompt: "a" })).toMatchObject({ ok: false });

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { RhoneError } from "@rhone/common";
 import type { Encoded, EncoderOptions, Source } from "./encoder.js";
-import type { EncodeAnswer, EncodeRequest } from "./encoder-messages.js";
+import { CLOSE, type EncodeAnswer, type EncodeRequest } from "./encoder-messages.js";
 
 export interface EncodeLimits {
   /** Longest time for one request's template and tokens, in milliseconds. */
@@ -51,7 +51,7 @@ export class EncoderThread {
     this.#thread = undefined;
   }
 
-  async #encode(request: Omit<EncodeRequest, "id">): Promise<Encoded> {
+  async #encode(request: EncodeRequest): Promise<Encoded> {
     clearTimeout(this.#idle);
     if (this.#thread === undefined || this.#thread.hasEnded) this.#thread = new OpenThread(this.#options);
     return this.#thread.encode(request, this.#limits.timeoutMs);
@@ -60,7 +60,12 @@ export class EncoderThread {
   #ended(): void {
     this.#waiting--;
     if (this.#waiting > 0) return;
-    this.#idle = setTimeout(() => this.close(), IDLE_MS).unref();
+    this.#idle = setTimeout(() => this.#rest(), IDLE_MS).unref();
+  }
+
+  #rest(): void {
+    this.#thread?.close();
+    this.#thread = undefined;
   }
 }
 
@@ -70,7 +75,6 @@ class OpenThread {
   readonly #ready: Promise<EncodeAnswer>;
   #settle: (answer: EncodeAnswer | RhoneError) => void = () => {};
   #reason: RhoneError | undefined;
-  #last = 0;
 
   constructor(options: EncoderOptions) {
     this.#worker = new Worker(new URL("./encoder-thread-main.js", import.meta.url), {
@@ -90,12 +94,11 @@ class OpenThread {
   }
 
   /** One call at a time. */
-  async encode(request: Omit<EncodeRequest, "id">, timeoutMs: number): Promise<Encoded> {
+  async encode(request: EncodeRequest, timeoutMs: number): Promise<Encoded> {
     await this.#ready;
-    const id = ++this.#last;
     const answered = this.#next();
     const timer = setTimeout(() => this.end(tooCostly(`it takes more than ${timeoutMs} ms`)), timeoutMs);
-    this.#worker.postMessage({ ...request, id } satisfies EncodeRequest);
+    this.#worker.postMessage(request);
     try {
       return idsOf(await answered);
     } finally {
@@ -103,6 +106,12 @@ class OpenThread {
     }
   }
 
+  /** Lets it end by itself, when it has nothing to do: its vocabulary's memory comes back. */
+  close(): void {
+    this.#worker.postMessage(CLOSE);
+  }
+
+  /** Ends it whatever it does. Its vocabulary's memory stays taken. */
   end(reason: RhoneError): void {
     if (this.#reason !== undefined) return;
     this.#reason = reason;
