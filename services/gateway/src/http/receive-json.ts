@@ -3,6 +3,7 @@ import { Transform, type TransformCallback } from "node:stream";
 import { setImmediate as turn } from "node:timers/promises";
 import { RhoneError } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { RequestError } from "../request-error.js";
 import { JsonShape } from "../requests/json-shape.js";
 
 /** Bodies up to this size always find room. */
@@ -98,7 +99,8 @@ export class ReceivedBody extends Transform {
 
   override _transform(bytes: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     try {
-      this.#shape.push(bytes);
+      const cost = this.#shape.push(bytes);
+      if (cost !== null) throw new RequestError("INVALID_REQUEST", `The body ${cost}`);
       this.#hold(bytes.length);
       this.#hash?.update(bytes);
       done(null, bytes);

@@ -1,5 +1,3 @@
-import { RequestError } from "../request-error.js";
-
 /** What JSON may hold. Reading it takes memory and time for each part, whatever their size. */
 export interface JsonLimits {
   /** Levels of nesting. Deeper JSON parses, but exhausts the stack when it is written. */
@@ -22,6 +20,7 @@ export class JsonShape {
   #depth = 0;
   #parts = 0;
   #values = 0;
+  #isTooDeep = false;
   #isInString = false;
   #isEscaped = false;
 
@@ -29,13 +28,19 @@ export class JsonShape {
     this.#limits = limits;
   }
 
-  /** Throws INVALID_REQUEST once the text exceeds a limit. Whether it is JSON is for the parser to say. */
-  push(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; at++) {
+  /**
+   * What makes the text too costly so far, to follow its name in a sentence; null while it is not. Whether it is JSON is
+   * for the parser to say.
+   */
+  push(bytes: Uint8Array): string | null {
+    for (let at = 0; at < bytes.length && !this.#isTooDeep; at++) {
       if (this.#isInString) at = this.#endOfString(bytes, at);
       else this.#count(bytes[at]);
     }
-    this.#check();
+    const { depth, parts, values } = this.#limits;
+    if (this.#isTooDeep) return `nests more than ${depth} levels deep; flatten it.`;
+    if (this.#parts > parts) return `has more than ${parts} objects, lists and keys; split the request.`;
+    return this.#values > values ? `has more than ${values} values; split the request.` : null;
   }
 
   #count(byte: number | undefined): void {
@@ -44,7 +49,7 @@ export class JsonShape {
     else if (byte === COLON) this.#parts++;
     else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
       this.#parts++;
-      if (++this.#depth > this.#limits.depth) this.#check();
+      this.#isTooDeep = ++this.#depth > this.#limits.depth;
     } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) this.#depth--;
   }
 
@@ -67,13 +72,4 @@ export class JsonShape {
     this.#isEscaped = at > bytes.length;
     return bytes.length - 1;
   }
-
-  #check(): void {
-    const { depth, parts, values } = this.#limits;
-    if (this.#depth > depth) throw tooCostly(`nests more than ${depth} levels deep; flatten it`);
-    if (this.#parts > parts) throw tooCostly(`has more than ${parts} objects, lists and keys; split the request`);
-    if (this.#values > values) throw tooCostly(`has more than ${values} values; split the request`);
-  }
 }
-
-const tooCostly = (what: string): RequestError => new RequestError("INVALID_REQUEST", `The body ${what}.`);
