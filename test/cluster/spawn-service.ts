@@ -9,9 +9,16 @@ export interface SpawnedService {
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
+/** A line of a service's log. A gateway has one address. */
+interface Listening {
+  readonly msg: string;
+  readonly addresses?: Readonly<Record<string, string>>;
+  readonly http?: string;
+}
+
 /** Starts a service beside a cluster and waits until it listens. Throws with its log if that fails. */
 export async function spawnService(
-  service: "coordinator" | "shard-worker",
+  service: "coordinator" | "gateway" | "shard-worker",
   flags: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Promise<SpawnedService> {
@@ -28,10 +35,10 @@ export async function spawnService(
   const log: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     log.push(line);
-    const { addresses, msg } = JSON.parse(line) as { addresses?: Record<string, string>; msg: string };
-    if (msg !== "listening" || addresses === undefined) continue;
+    const { addresses, http, msg } = JSON.parse(line) as Listening;
+    if (msg !== "listening") continue;
     child.stdout.resume();
-    return { addresses, stop };
+    return { addresses: addresses ?? { http: http ?? "" }, stop };
   }
   throw new Error(`the ${service} ended:\n${log.join("\n")}`);
 }
