@@ -36,7 +36,7 @@ test("a Redis that answers no ping is killed, and the container's main process e
   expect(complaint()).toContain("redis-server has answered no ping for 4 s; it is killed");
 });
 
-test("one that answers lives until it is told to end", async () => {
+test("a server that answers runs until the script is stopped", async () => {
   const { child, folder, exited } = watched("echo PONG");
   await expect.poll(() => existsSync(join(folder, "args")), { timeout: 10_000 }).toBe(true);
   child.kill("SIGTERM");

@@ -46,7 +46,7 @@ test("a stopped coordinator that wakes after another has taken its requests writ
   expect(streams.every(({ breaks }) => breaks === 0)).toBe(true);
 });
 
-/** It has no workers, so it takes no jobs, until it is told to. */
+/** A coordinator without workers, which therefore takes no jobs until a worker joins it. */
 async function startSecondCoordinator({ dataDir }: RunningCluster): Promise<{ takeJobs(): Promise<void> }> {
   const { redisUrl } = JSON.parse(readFileSync(join(dataDir, "run", "cluster.json"), "utf8")) as { redisUrl: string };
   const own = ["--port", "0", "--ops-port", "0", "--workers", "1", "--simulated", "true"];

@@ -21,7 +21,7 @@ export function collectNodeMetrics(): void {
   collectDefaultMetrics({ register: processRegistry, eventLoopMonitoringPrecision: PRECISION_MS });
 }
 
-/** A service's own metrics and those of every process, as Prometheus reads them. */
+/** The metrics that every process has and those of the service, in Prometheus' text format. */
 export async function metricsPage(registry: Registry): Promise<string> {
   return `${await registry.metrics()}\n${await processRegistry.metrics()}`;
 }

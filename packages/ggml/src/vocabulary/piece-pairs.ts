@@ -8,8 +8,8 @@ const PRIVATE_USE = 0xe000;
  *
  * SentencePiece begins with single characters and joins two neighbours when their joined text is a piece, best score
  * first. The first join across a place between two characters a and b would make a piece that holds "ab". Where no
- * piece holds "ab", nothing joins across, and what happens on one side never depends on the other: the ids of a text
- * that is cut there are those of its two parts.
+ * piece holds "ab", nothing joins across, and what happens on one side never depends on the other: a text that is cut
+ * there has the ids of its two parts.
  */
 export class PiecePairs {
   readonly #pairs = new Set<number>();

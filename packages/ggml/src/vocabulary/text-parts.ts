@@ -40,7 +40,7 @@ interface Parts {
   readonly length: number;
 }
 
-/** Texts cut into parts whose ids, one after the other, are those of the whole. */
+/** Cuts texts into parts whose ids, one after the other, are the ids of the whole text. */
 export class TextParts {
   readonly #parts: Parts;
   /** Ids of the anchor before a part. */

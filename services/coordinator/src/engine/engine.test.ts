@@ -1,123 +1,11 @@
-import { createLogger, type GenerationJob, RhoneError } from "@rhone/common";
-import { livePages } from "@rhone/planner";
-import type { rhone } from "@rhone/proto";
+import { type GenerationJob, RhoneError } from "@rhone/common";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createMetrics } from "../metrics.js";
-import { MOST_LOSSES } from "../scheduler/scheduler.js";
+import { CONSTRAINT, CONTEXT, EngineBench, MAX_ROWS, prompt, sum, turn } from "../testing/engine-bench.js";
 import { fakeJob } from "../testing/fake-job.js";
-import { FakePipe } from "../testing/fake-pipe.js";
-import { MemoryLog } from "../testing/memory-log.js";
-import { type NextToken, nextToken, repetitiveToken, runAlone, VOCABULARY } from "../testing/next-token.js";
-import { PieceTable } from "../text/piece-table.js";
-import { Engine } from "./engine.js";
-
-const CONTEXT = 64;
-const MAX_ROWS = 8;
-const PAGE_SIZE = 4;
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const logger = createLogger({ service: "test", level: "silent" });
-const pieces = new PieceTable({ pieceBytes: (token) => Buffer.from(`<${token}>`) });
-
-interface BenchOptions {
-  readonly slidingWindow?: number;
-  readonly extraPages?: number;
-  readonly maxSequences?: number;
-  readonly maxDrafts?: number;
-  readonly endTokens?: readonly number[];
-  readonly next?: NextToken;
-  readonly stepMs?: ((rows: number) => number) | undefined;
-}
-
-/** An engine with a pipe of fake stages that the test drives frame by frame. */
-class Bench {
-  readonly log = new MemoryLog();
-  readonly metrics = createMetrics();
-  readonly engine: Engine;
-  pipe!: FakePipe;
-  /** Drafts that were right so far. */
-  accepted = 0;
-  readonly #slidingWindow: number;
-  readonly #pages: number;
-  readonly #next: NextToken;
-  readonly #stepMs: ((rows: number) => number) | undefined;
-
-  constructor({
-    slidingWindow = 0,
-    extraPages = 8,
-    maxSequences = 16,
-    maxDrafts = 0,
-    endTokens = [],
-    next = nextToken,
-    stepMs,
-  }: BenchOptions) {
-    const shape = { pageSize: PAGE_SIZE, slidingWindow, contextLength: CONTEXT, maxRows: MAX_ROWS };
-    this.#slidingWindow = slidingWindow;
-    this.#next = next;
-    this.#stepMs = stepMs;
-    this.#pages = livePages(CONTEXT, shape) + extraPages;
-    const rules = { contextLength: CONTEXT, vocabSize: VOCABULARY, endTokens: new Set(endTokens), pieces };
-    const { log, metrics } = this;
-    const limits = { maxSequences, maxDrafts, targetItl: "auto", recoveryTimeoutMs: 60_000 } as const;
-    this.engine = new Engine({ shape, ...limits, rules, log, metrics, logger });
-  }
-
-  connect(stages: number): void {
-    const shape = { pages: this.#pages, pageSize: PAGE_SIZE, slidingWindow: this.#slidingWindow, next: this.#next };
-    const onResult = (step: number, result: rhone.v1.StepResult.$Properties): void => {
-      this.accepted += sum((result.spans ?? []).map(({ tokens }) => Math.max(0, (tokens?.length ?? 0) - 1)));
-      this.engine.record(step, result);
-    };
-    const pipe = new FakePipe({ stages, shape, stepMs: this.#stepMs, onResult });
-    this.pipe = pipe;
-    this.engine.attach(pipe);
-  }
-
-  lose(): void {
-    this.engine.detach(new RhoneError("WORKER_LOST", "Worker w was lost."));
-  }
-
-  /** The last stage has prepared a grammar, or refuses it. */
-  prepare(sequence: number, error: RhoneError | null = null): void {
-    this.pipe.prepare(sequence);
-    this.engine.prepared(sequence, error);
-  }
-
-  /** Runs until nothing is left to do. */
-  async drain(): Promise<void> {
-    for (let idle = 0; idle < 3; ) {
-      const [stage] = this.pipe.busy;
-      for (const sequence of this.pipe.preparing) this.prepare(sequence);
-      if (stage === undefined) idle++;
-      else {
-        idle = 0;
-        this.pipe.advance(stage);
-      }
-      await turn();
-    }
-  }
-
-  tokens(requestId: string): readonly number[] {
-    return this.log.of(requestId).flatMap((event) => event.tokens);
-  }
-
-  text(requestId: string): string {
-    return this.log
-      .of(requestId)
-      .map((event) => event.text)
-      .join("");
-  }
-}
-
-const prompt = (length: number, seed = 1): number[] =>
-  Array.from({ length }, (_, index) => (index * 31 + seed * 17) % 997);
+import { type NextToken, nextToken, repetitiveToken, runAlone } from "../testing/next-token.js";
 
 const base64 = ({ buffer }: Float32Array): string => Buffer.from(buffer).toString("base64");
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
-
-const CONSTRAINT = { grammar: 'root ::= "a"', trigger: null, otherwise: null };
 
 interface Plan {
   readonly job: GenerationJob;
@@ -182,7 +70,7 @@ describe("Engine", () => {
           });
           return { job, at, cancelAt };
         });
-        const bench = new Bench({ slidingWindow, extraPages, maxSequences: 8, maxDrafts, next, stepMs });
+        const bench = new EngineBench({ slidingWindow, extraPages, maxSequences: 8, maxDrafts, next, stepMs });
         bench.connect(stages);
         const pending: Promise<void>[] = [];
         for (let tick = 0; tick < 260; tick++) {
@@ -225,7 +113,7 @@ describe("Engine", () => {
 });
 
 function checkRequest(
-  bench: Bench,
+  bench: EngineBench,
   job: GenerationJob,
   {
     cancelAt,
@@ -256,7 +144,7 @@ describe("Engine, case by case", () => {
   it("stops at an end token, whose text is not shown", async () => {
     const ids = prompt(5);
     const alone = runAlone(ids, 4, 0).tokens;
-    const bench = new Bench({ endTokens: [alone[2] ?? 0] });
+    const bench = new EngineBench({ endTokens: [alone[2] ?? 0] });
     bench.connect(2);
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, ignoreEos: false }));
     await bench.drain();
@@ -272,7 +160,7 @@ describe("Engine, case by case", () => {
     const ids = prompt(5);
     const alone = runAlone(ids, 4, 0).tokens;
     const stop = `${String(alone[1])}><${String(alone[2])[0]}`;
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     bench.connect(1);
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, stop: [stop] }));
     await bench.drain();
@@ -284,7 +172,7 @@ describe("Engine, case by case", () => {
   it("lets neither end tokens nor stop strings end a text before minTokens", async () => {
     const ids = prompt(5);
     const alone = runAlone(ids, 8, 0).tokens;
-    const bench = new Bench({ endTokens: [alone[1] ?? 0] });
+    const bench = new EngineBench({ endTokens: [alone[1] ?? 0] });
     bench.connect(1);
     const stop = [`<${alone[2]}>`];
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, ignoreEos: false, minTokens: 3, stop }));
@@ -297,7 +185,7 @@ describe("Engine, case by case", () => {
   it("continues from a token log", async () => {
     const ids = prompt(7);
     const alone = runAlone(ids, 8, 0).tokens;
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     bench.connect(2);
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids }), alone.slice(0, 3), 3);
     await bench.drain();
@@ -308,7 +196,7 @@ describe("Engine, case by case", () => {
   });
 
   it("embeds a prompt that fills the context, and leaves its pages to others", async () => {
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     bench.connect(3);
     const ids = prompt(CONTEXT);
     const embed = (requestId: string): Promise<void> =>
@@ -331,19 +219,19 @@ describe("Engine, case by case", () => {
   });
 
   it("refuses a prompt that fills the context", async () => {
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     await bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(CONTEXT) }));
     expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "CONTEXT_LENGTH_EXCEEDED" });
   });
 
   it("ends a sequence whose deadline passes while there is no pipeline", async () => {
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     await bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3), deadlineAtMs: Date.now() + 20 }));
     expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "DEADLINE_EXCEEDED" });
   });
 
   it("frees the pages of a cancelled sequence at once", async () => {
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     bench.connect(3);
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(30) }));
     await turn();
@@ -356,135 +244,8 @@ describe("Engine, case by case", () => {
     expect(bench.pipe.openSequences).toBe(0);
   });
 
-  it("ends a sequence that begins with six pipelines in a row that are lost", async () => {
-    const bench = new Bench({});
-    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
-    for (let attempt = 0; attempt < MOST_LOSSES; attempt++) {
-      expect(bench.log.of("a")).toEqual([]);
-      bench.connect(1);
-      await turn();
-      bench.lose();
-    }
-    await done;
-    expect(bench.log.of("a").at(-1)?.finish).toMatchObject({
-      reason: "error",
-      code: "REQUEST_BREAKS_PIPELINE",
-      message: expect.stringContaining("Worker w was lost."),
-    });
-    bench.engine.close();
-  });
-
-  it("blames no sequence that the stages were not told of, or that has drawn since", async () => {
-    const bench = new Bench({ maxSequences: 1 });
-    const done = ["a", "b"].map((requestId) =>
-      bench.engine.run(fakeJob({ requestId, promptIds: prompt(3), maxTokens: 20 })),
-    );
-    for (let attempt = 0; attempt < 12; attempt++) {
-      bench.connect(1);
-      await turn();
-      if (attempt % 3 === 2) bench.pipe.advance(0); // "a" draws a token; "b" never has a place
-      bench.lose();
-    }
-    bench.connect(1);
-    await bench.drain();
-    await Promise.all(done);
-    for (const id of ["a", "b"]) expect(bench.tokens(id)).toEqual(runAlone(prompt(3), 20, 0).tokens);
-  });
-
-  it("blames a sequence whose grammar is being prepared, although no row of it is in flight", async () => {
-    const bench = new Bench({});
-    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3), constraint: CONSTRAINT }));
-    for (let attempt = 0; attempt < MOST_LOSSES; attempt++) {
-      bench.connect(1);
-      await turn();
-      while (bench.pipe.busy.length > 0) bench.pipe.advance(0);
-      bench.lose();
-    }
-    await done;
-    expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ code: "REQUEST_BREAKS_PIPELINE" });
-    bench.engine.close();
-  });
-
-  it("ends the one sequence that loses every pipeline it begins in, and none of the others", async () => {
-    const property = fc.asyncProperty(
-      fc.record({
-        lengths: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 10 }),
-        culprit: fc.nat(9),
-        stages: fc.integer({ min: 1, max: 4 }),
-        losses: fc.array(fc.nat(120), { maxLength: 2 }),
-        choices: fc.infiniteStream(fc.nat(1000)),
-      }),
-      async ({ lengths, culprit, stages, losses, choices }) => {
-        const bench = new Bench({ extraPages: 40 });
-        bench.connect(stages);
-        const all = lengths.map((length, index) => {
-          const job = fakeJob({ requestId: `r${index}`, promptIds: prompt(length, index), maxTokens: 12 });
-          const seed = index === culprit % lengths.length ? 666 : 1;
-          return { ...job, sampling: { ...job.sampling, seed } };
-        });
-        const pending = all.map((job) => bench.engine.run(job));
-        const [bad] = all.filter(({ sampling }) => sampling.seed === 666);
-        let deaths = 0;
-        for (let tick = 0; bench.engine.counts.running + bench.engine.counts.waiting > 0; tick++) {
-          const { busy } = bench.pipe;
-          const stage = busy[(choices.next().value ?? 0) % Math.max(1, busy.length)] ?? 0;
-          const kills = bench.pipe.next(stage)?.opens?.some(({ sampling }) => sampling?.seed === 666) ?? false;
-          if (kills) deaths++;
-          if (kills || losses.includes(tick)) {
-            bench.lose();
-            bench.connect(stages);
-          } else bench.pipe.advance(stage);
-          if (tick % 3 === 0) await turn();
-        }
-        await bench.drain();
-        await Promise.all(pending);
-        expect(deaths).toBeLessThanOrEqual(MOST_LOSSES);
-        for (const job of all) {
-          const finish = bench.log.of(job.requestId).at(-1)?.finish;
-          if (job === bad) expect(finish).toMatchObject({ reason: "error", code: "REQUEST_BREAKS_PIPELINE" });
-          else expect(bench.tokens(job.requestId)).toEqual(runAlone(job.promptIds, 12, 0).tokens);
-        }
-      },
-    );
-    await fc.assert(property, { numRuns: 100 });
-  }, 30_000);
-
-  it.each([1, 4, 8])(
-    "ends none of %i streams when 80 pipelines are lost for reasons of their own",
-    async (streams) => {
-      let state = streams;
-      const random = (): number => {
-        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-        return state / 2 ** 32;
-      };
-      const bench = new Bench({ extraPages: 40 });
-      bench.connect(3);
-      const job = (index: number): GenerationJob =>
-        fakeJob({ requestId: `r${index}`, promptIds: prompt(3 + 2 * (index % 8), index), maxTokens: 40 });
-      let started = 0;
-      const pending: Promise<void>[] = [];
-      for (let loss = 0; loss < 80; loss++) {
-        while (bench.engine.counts.running + bench.engine.counts.waiting < streams) {
-          pending.push(bench.engine.run(job(started++)));
-        }
-        // A stream alone needs about 12 turns of a stage for its next token: one loss in ten comes before that.
-        for (let ticks = Math.floor(random() * 240); ticks > 0; ticks--) {
-          const { busy } = bench.pipe;
-          bench.pipe.advance(busy[Math.floor(random() * busy.length)] ?? 0);
-          await turn();
-        }
-        bench.lose();
-        bench.connect(3);
-      }
-      await bench.drain();
-      await Promise.all(pending);
-      for (let index = 0; index < started; index++) expect(bench.tokens(`r${index}`)).toHaveLength(40);
-    },
-    30_000,
-  );
-
   it("computes a constrained prompt up to the row that draws, which waits for the grammar alone", async () => {
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     bench.connect(2);
     const ask = (requestId: string, length: number, constraint: GenerationJob["constraint"]): Promise<void> =>
       bench.engine.run(fakeJob({ requestId, promptIds: prompt(length), maxTokens: 4, constraint, cachePrompt: false }));
@@ -512,7 +273,7 @@ describe("Engine, case by case", () => {
   });
 
   it("ends a sequence whose grammar is refused, by name, and no other", async () => {
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     bench.connect(1);
     const refused = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(9), constraint: CONSTRAINT }));
     const other = bench.engine.run(fakeJob({ requestId: "b", promptIds: prompt(9) }));
@@ -532,7 +293,7 @@ describe("Engine, case by case", () => {
     afterEach(() => void vi.useRealTimers());
 
     it("ends every sequence when no pipeline has come within 60 s", async () => {
-      const bench = new Bench({});
+      const bench = new EngineBench({});
       bench.connect(2);
       const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
       bench.lose();
@@ -544,7 +305,7 @@ describe("Engine, case by case", () => {
     });
 
     it("ends none when one has come", async () => {
-      const bench = new Bench({});
+      const bench = new EngineBench({});
       bench.connect(2);
       const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
       bench.lose();
@@ -558,7 +319,7 @@ describe("Engine, case by case", () => {
   });
 
   it("resumes a sequence that was evicted with rows in flight when the pipeline was lost", async () => {
-    const bench = new Bench({ extraPages: 0 });
+    const bench = new EngineBench({ extraPages: 0 });
     bench.connect(5);
     const ids = prompt(12);
     const evicted = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, maxTokens: 40, lane: "batch" }));
@@ -578,7 +339,7 @@ describe("Engine, case by case", () => {
   it("holds prompts back for streams that had begun before they came, and only for those", async () => {
     const stepMs = (rows: number): number => 10 + rows;
     const rowsOf = async (late: boolean): Promise<readonly number[]> => {
-      const bench = new Bench({ stepMs });
+      const bench = new EngineBench({ stepMs });
       bench.connect(1);
       const ask = (requestId: string, length: number): Promise<void> =>
         bench.engine.run(fakeJob({ requestId, promptIds: prompt(length), maxTokens: 24, cachePrompt: false }));
@@ -603,7 +364,7 @@ describe("Engine, case by case", () => {
   });
 
   it("puts interactive sequences in the places of batch sequences, which lose no token", async () => {
-    const bench = new Bench({ maxSequences: 2 });
+    const bench = new EngineBench({ maxSequences: 2 });
     bench.connect(1);
     const order: string[] = [];
     const run = async (requestId: string, lane: "interactive" | "batch"): Promise<void> => {
@@ -625,7 +386,7 @@ describe("Engine, case by case", () => {
   });
 
   it("computes an interactive prompt before the batch prompts that came first", async () => {
-    const bench = new Bench({ maxSequences: 8 });
+    const bench = new EngineBench({ maxSequences: 8 });
     bench.connect(1);
     const order: string[] = [];
     const run = async (requestId: string, lane: "interactive" | "batch"): Promise<void> => {
@@ -642,7 +403,7 @@ describe("Engine, case by case", () => {
   });
 
   it("sends several chunks of one prompt into the pipe at once", async () => {
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     bench.connect(3);
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(40), maxTokens: 1 }));
     await turn();
@@ -655,7 +416,7 @@ describe("Engine, case by case", () => {
   });
 
   it("decides nothing while the token log is full", async () => {
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     bench.log.full = true;
     bench.connect(1);
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
@@ -669,7 +430,7 @@ describe("Engine, case by case", () => {
   });
 
   it("goes on as soon as the token log has written what filled it", async () => {
-    const bench = new Bench({});
+    const bench = new EngineBench({});
     bench.connect(1);
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
     await turn();
