@@ -29,8 +29,8 @@ export class JsonShape {
   }
 
   /**
-   * What makes the text too costly so far, to follow its name in a sentence; null while it is not. Whether it is JSON is
-   * for the parser to say.
+   * What makes the text too costly so far, to follow its name in a sentence; null while it is not. Whether it is JSON
+   * is for the parser to say.
    */
   push(bytes: Uint8Array): string | null {
     for (let at = 0; at < bytes.length && !this.#isTooDeep; at++) {
