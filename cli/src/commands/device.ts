@@ -29,9 +29,10 @@ export function addDeviceCommands(program: Command): void {
 
 function list(asJson: boolean): void {
   const engine = openEngine();
+  const { kernels, notice } = chooseKernels(engine, "auto");
   const devices = engine.devices().map((device) => ({
     ...device,
-    ...(device.kind === "cpu" && { kernels: chooseKernels(engine, "auto").kernels?.variants ?? [] }),
+    ...(device.kind === "cpu" && { kernels: kernels?.variants ?? [] }),
   }));
   if (asJson) {
     console.log(JSON.stringify(devices, null, 2));
@@ -46,6 +47,7 @@ function list(asJson: boolean): void {
     device.description,
   ]);
   console.log(formatTable([["NAME", "KIND", "MEMORY", "FREE", "KERNELS", "DESCRIPTION"], ...rows], [2, 3]));
+  if (notice !== undefined) console.log(`\n${notice.message}`);
 }
 
 /** Devices are named after their kind: CUDA0, Vulkan1. Throws DEVICE_NOT_FOUND. */
