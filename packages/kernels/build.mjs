@@ -28,7 +28,7 @@ const INSTRUCTION_SETS = {
   "amx-int8": "-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mamx-tile -mamx-int8",
 };
 
-/** The platforms that ship, by zig's names. glibc 2.17 is that of the oldest Linux that Node 20 runs on. */
+/** The platforms that ship, by zig's names. Node 20 itself needs a younger glibc than 2.17. */
 const TARGETS = { "linux-x64": "x86_64-linux-gnu.2.17", "linux-x64-musl": "x86_64-linux-musl" };
 
 const words = (text) => text.split(" ").filter(Boolean);
