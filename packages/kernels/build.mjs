@@ -19,7 +19,9 @@ const NATIVE = join(HERE, "native");
 const COMPILE =
   "-std=c++17 -O3 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffp-contract=off " +
   "-Wall -Wextra -Werror";
-const LINK = "-shared -nostdlib++ -s -Wl,--build-id=none";
+const LINK = "-shared -s -Wl,--build-id=none -Wl,-z,defs";
+/** Leaves the C++ library out; gcc before 13 does not know zig's flag. */
+const LIBRARIES = { zig: "-nostdlib++", other: "-nodefaultlibs -lm -lc" };
 
 /** Files named for an instruction set are compiled for it, all others for every processor of the platform. */
 const INSTRUCTION_SETS = {
@@ -59,7 +61,8 @@ async function build([command, ...first], folder, platform) {
   try {
     mkdirSync(join(folder, platform), { recursive: true });
     await Promise.all(Array.from({ length: availableParallelism() }, compileNext));
-    await run(command, [...first, ...words(LINK), ...files, "-o", library]);
+    const libraries = first.includes("-target") ? LIBRARIES.zig : LIBRARIES.other;
+    await run(command, [...first, ...words(LINK), ...files, "-o", library, ...words(libraries)]);
   } finally {
     rmSync(objects, { recursive: true });
   }
@@ -95,10 +98,15 @@ async function compilerHere() {
   throw new Error("There is no C++ compiler. Install gcc or clang, or name one in CXX.");
 }
 
-if (process.argv.includes("--prebuilt")) {
+async function main() {
+  if (!process.argv.includes("--prebuilt"))
+    return buildAll(join(HERE, "build"), { [kernelsPlatform()]: await compilerHere() });
   const zig = [...words(process.env.ZIG ?? "zig"), "c++"];
   const targets = Object.entries(TARGETS).map(([platform, target]) => [platform, [...zig, "-target", target]]);
   await buildAll(join(HERE, "prebuilt"), Object.fromEntries(targets));
-} else {
-  await buildAll(join(HERE, "build"), { [kernelsPlatform()]: await compilerHere() });
 }
+
+main().catch((error) => {
+  process.stderr.write(`${error.stderr || error.message}\n`);
+  process.exitCode = 1;
+});
