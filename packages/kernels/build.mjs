@@ -15,13 +15,12 @@ const run = promisify(execFile);
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const NATIVE = join(HERE, "native");
 
-/** No C++ library, no exceptions: the result needs nothing but the C library. */
+/** No C++ library, no exceptions: the result needs nothing but the C library and its mathematics. */
 const COMPILE =
   "-std=c++17 -O3 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffp-contract=off " +
   "-Wall -Wextra -Werror";
-const LINK = "-shared -s -Wl,--build-id=none -Wl,-z,defs";
-/** Leaves the C++ library out; gcc before 13 does not know zig's flag. */
-const LIBRARIES = { zig: "-nostdlib++", other: "-nodefaultlibs -lm -lc" };
+const LINK = "-shared -nodefaultlibs -s -Wl,--build-id=none -Wl,-z,defs";
+const LIBRARIES = "-lm -lc";
 
 /** Files named for an instruction set are compiled for it, all others for every processor of the platform. */
 const INSTRUCTION_SETS = {
@@ -61,8 +60,7 @@ async function build([command, ...first], folder, platform) {
   try {
     mkdirSync(join(folder, platform), { recursive: true });
     await Promise.all(Array.from({ length: availableParallelism() }, compileNext));
-    const libraries = first.includes("-target") ? LIBRARIES.zig : LIBRARIES.other;
-    await run(command, [...first, ...words(LINK), ...files, "-o", library, ...words(libraries)]);
+    await run(command, [...first, ...words(LINK), ...files, ...words(LIBRARIES), "-o", library]);
   } finally {
     rmSync(objects, { recursive: true });
   }
