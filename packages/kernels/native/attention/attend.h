@@ -4,8 +4,7 @@
 // block of V, from the first-level cache; so K and V come from memory once per task. A single set reads pages where
 // they are; several sets share rows that were widened to f32 once.
 #pragma once
-#include "block.h"
-#include "softmax.h"
+#include "weigh.h"
 
 namespace {
 
@@ -20,74 +19,6 @@ struct Workspace {
 
 static thread_local Workspace workspace;
 
-// Asks for rows [first, first + count) of the next block, `bytes` each.
-template <class T> static inline void ask(const T *const *rows, int first, int count, int bytes) {
-  for (int i = first; i < first + count; i++)
-    for (int at = 0; at < bytes; at += 64) __builtin_prefetch((const char *)rows[i] + at, 0, 2);
-}
-
-// Scores of a block, then powers.
-template <int Q, bool AHEAD, class T>
-static inline void weigh(Set &set, const T *const *k, const T *const *next, int head_dim) {
-  constexpr int STEP = Simd::STEP<Q>;
-  for (int i = set.first / STEP * STEP; i <= set.last; i += STEP) {
-    if (AHEAD) ask(next, i, STEP, head_dim * (int)sizeof(T));
-    Simd::scores<Q>(k + i, set.q, head_dim, set.p[0] + i);
-  }
-  for (int i = 0; i < Q; i++) {
-    if (set.last - set.first + 1 < BLOCK) mask(set, i);
-    soften(set, i);
-  }
-}
-
-// acc = acc c + sum over positions of p V, for N vectors of each query from element d on.
-template <int Q, int N, class T> static inline void mix_part(Set &set, const T *const *v, int head_dim, int d) {
-  V acc[Q][N];
-  for (int i = 0; i < Q; i++)
-    for (int n = 0; n < N; n++)
-      acc[i][n] = Simd::mul(Simd::load(set.acc + i * head_dim + d + n * W), Simd::all(set.c[i]));
-  for (int j = set.first; j <= set.last; j++) {
-    V x[N];
-    for (int n = 0; n < N; n++) x[n] = Simd::load(v[j] + d + n * W);
-    for (int i = 0; i < Q; i++) {
-      const V p = Simd::all(set.p[i][j]);
-      for (int n = 0; n < N; n++) acc[i][n] = Simd::fma(p, x[n], acc[i][n]);
-    }
-  }
-  for (int i = 0; i < Q; i++)
-    for (int n = 0; n < N; n++) Simd::store(set.acc + i * head_dim + d + n * W, acc[i][n]);
-}
-
-template <int Q, bool AHEAD, class T>
-static inline void mix(Set &set, const T *const *v, const T *const *next, int head_dim) {
-  constexpr int N = Simd::MIX;
-  const int rows = BLOCK * N * W / head_dim;
-  int d = 0, asked = 0;
-  for (; d + N * W <= head_dim; d += N * W) {
-    if (AHEAD) ask(next, asked, smaller(rows, BLOCK - asked), head_dim * (int)sizeof(T)), asked += rows;
-    mix_part<Q, N>(set, v, head_dim, d);
-  }
-  for (; d < head_dim; d += W) mix_part<Q, 1>(set, v, head_dim, d);
-}
-
-template <bool AHEAD, class T> static void weigh_any(Set &set, const Rows<T> &now, const Rows<T> &next, int head_dim) {
-  switch (set.queries) {
-    case 1: return weigh<1, AHEAD>(set, now.k, next.k, head_dim);
-    case 2: return weigh<2, AHEAD>(set, now.k, next.k, head_dim);
-    case 3: return weigh<3, AHEAD>(set, now.k, next.k, head_dim);
-    default: return weigh<4, AHEAD>(set, now.k, next.k, head_dim);
-  }
-}
-
-template <bool AHEAD, class T> static void mix_any(Set &set, const Rows<T> &now, const Rows<T> &next, int head_dim) {
-  switch (set.queries) {
-    case 1: return mix<1, AHEAD>(set, now.v, next.v, head_dim);
-    case 2: return mix<2, AHEAD>(set, now.v, next.v, head_dim);
-    case 3: return mix<3, AHEAD>(set, now.v, next.v, head_dim);
-    default: return mix<4, AHEAD>(set, now.v, next.v, head_dim);
-  }
-}
-
 template <class T> constexpr bool READS_IN_PLACE = true;
 template <> constexpr bool READS_IN_PLACE<q8_0> = false;
 
@@ -95,10 +26,13 @@ template <class T> class Tile {
  public:
   Tile(const rk_attend_job *job, const Task &task) : job_(job), task_(task), reader_(job->pages, task) {
     dim_ = job->pages.head_dim;
-    for (int row = 0; row < task.rows; row++)
-      for (int head = 0; head < task.heads; head += SET) add_set(row, head);
     low_ = first_visible(job, task.position);
     high_ = task.position + task.rows - 1;
+    const int group = job->n_heads / job->pages.n_kv_heads;
+    for (int kv_head = 0; kv_head < task.kv_heads; kv_head++)
+      for (int row = 0; row < task.rows; row++)
+        for (int i = 0; i < task.heads; i += SET) add_set(row, task.head + kv_head * group + i, task.heads - i);
+    sets_per_head_ = sets_ / task.kv_heads;
   }
 
   // Every position, chunk by chunk, and the result.
@@ -114,7 +48,7 @@ template <class T> class Tile {
   void attend_part() {
     attend_chunk((low_ / CHUNK + task_.chunk) * CHUNK);
     for (int i = 0; i < sets_; i++) store_partial(workspace.sets[i]);
-    int32_t *finished = job_->finished + (size_t)task_.span * Cut(job_).parts + task_.part;
+    int32_t *finished = job_->finished + task_.span * Cut(job_, task_.rows).parts + task_.part;
     if (__atomic_add_fetch(finished, 1, __ATOMIC_ACQ_REL) < task_.chunks) return;
     __atomic_store_n(finished, 0, __ATOMIC_RELAXED);
     for (int i = 0; i < sets_; i++) merge_partials(workspace.sets[i]);
@@ -122,51 +56,55 @@ template <class T> class Tile {
   }
 
  private:
-  void add_set(int row, int head) {
+  void add_set(int row, int head, int heads) {
     Set &set = workspace.sets[sets_++];
-    const size_t at = (size_t)(row * task_.heads + head) * dim_;
-    set.queries = smaller(SET, task_.heads - head);
+    set.queries = smaller(SET, heads);
+    set.row = task_.row + row;
+    set.head = head;
     set.high = task_.position + row;
     set.low = first_visible(job_, set.high);
-    set.q = workspace.q + at;
-    set.acc = workspace.acc + at;
-    set.total = workspace.total + at;
-    const float *q = job_->q + (size_t)(task_.row + row) * job_->q_stride + (size_t)(task_.head + head) * dim_;
+    set.q = workspace.q + floats_;
+    set.acc = workspace.acc + floats_;
+    set.total = workspace.total + floats_;
+    const float *q = job_->q + set.row * job_->q_stride + (size_t)head * dim_;
     for (int d = 0; d < set.queries * dim_; d += W)
-      Simd::store(workspace.q + at + d, Simd::mul(Simd::load(q + d), Simd::all(job_->scale)));
+      Simd::store(workspace.q + floats_ + d, Simd::mul(Simd::load(q + d), Simd::all(job_->scale)));
     start_total(set, dim_);
+    floats_ += set.queries * dim_;
   }
 
-  // Positions [chunk, chunk + CHUNK).
+  // Positions [chunk, chunk + CHUNK): block by block, of each block all KV heads.
   void attend_chunk(int chunk) {
     for (int i = 0; i < sets_; i++) start(workspace.sets[i], dim_);
     const int low = larger(low_, chunk), high = smaller(high_, chunk + CHUNK - 1);
     Rows<T> rows[2];
-    read(low / BLOCK * BLOCK, low, high, &rows[0]);
-    for (int block = low / BLOCK * BLOCK, turn = 0; block <= high; block += BLOCK, turn ^= 1) {
-      if (block + BLOCK <= high) read(block + BLOCK, low, high, &rows[turn ^ 1]);
-      else rows[turn ^ 1] = rows[turn];
-      for (int i = 0; i < sets_; i++) see(workspace.sets[i], block);
-      attend_block(rows[turn], rows[turn ^ 1]);
+    int turn = 0;
+    read(low / BLOCK * BLOCK, 0, low, high, &rows[turn]);
+    for (int block = low / BLOCK * BLOCK; block <= high; block += BLOCK)
+      for (int head = 0; head < task_.kv_heads; head++, turn ^= 1) {
+        const bool last_head = head + 1 == task_.kv_heads;
+        const int next = last_head ? block + BLOCK : block;
+        if (next <= high) read(next, last_head ? 0 : head + 1, low, high, &rows[turn ^ 1]);
+        else rows[turn ^ 1] = rows[turn];
+        attend_block(block, workspace.sets + head * sets_per_head_, rows[turn], rows[turn ^ 1]);
+      }
+  }
+
+  void read(int block, int head, int low, int high, Rows<T> *rows) {
+    reader_.read(block, head, larger(low - block, 0), smaller(high - block, BLOCK - 1), rows);
+  }
+
+  void attend_block(int block, Set *sets, const Rows<T> &now, const Rows<T> &next) {
+    for (int i = 0; i < sets_per_head_; i++) {
+      sets[i].first = larger(sets[i].low - block, 0);
+      sets[i].last = smaller(sets[i].high - block, BLOCK - 1);
     }
-  }
-
-  void read(int block, int low, int high, Rows<T> *rows) {
-    reader_.read(block, larger(low - block, 0), smaller(high - block, BLOCK - 1), rows);
-  }
-
-  static void see(Set &set, int block) {
-    set.first = larger(set.low - block, 0);
-    set.last = smaller(set.high - block, BLOCK - 1);
-  }
-
-  void attend_block(const Rows<T> &now, const Rows<T> &next) {
     if constexpr (READS_IN_PLACE<T>)
-      if (sets_ == 1) return attend_rows<true>(now, next);
-    attend_widened(now, next);
+      if (sets_per_head_ == 1) return attend_rows<true>(sets, now, next);
+    attend_widened(sets, now, next);
   }
 
-  void attend_widened(const Rows<T> &now, const Rows<T> &next) {
+  void attend_widened(Set *sets, const Rows<T> &now, const Rows<T> &next) {
     Rows<float> wide;
     for (int i = 0; i < BLOCK; i++) {
       wide.k[i] = workspace.wide_k + i * dim_;
@@ -176,16 +114,15 @@ template <class T> class Tile {
       Simd::widen(workspace.wide_k + i * dim_, now.k[i], dim_);
       Simd::widen(workspace.wide_v + i * dim_, now.v[i], dim_);
     }
-    attend_rows<false>(wide, wide);
+    attend_rows<false>(sets, wide, wide);
   }
 
   int row_bytes() const { return dim_ / PER_ITEM<T> * (int)sizeof(T); }
 
-  template <bool AHEAD, class U> void attend_rows(const Rows<U> &now, const Rows<U> &next) {
-    Set *sets = workspace.sets;
-    for (int i = 0; i < sets_; i++)
+  template <bool AHEAD, class U> void attend_rows(Set *sets, const Rows<U> &now, const Rows<U> &next) {
+    for (int i = 0; i < sets_per_head_; i++)
       if (sets[i].first <= sets[i].last) weigh_any<AHEAD>(sets[i], now, next, dim_);
-    for (int i = 0; i < sets_; i++)
+    for (int i = 0; i < sets_per_head_; i++)
       if (sets[i].first <= sets[i].last) mix_any<AHEAD>(sets[i], now, next, dim_);
   }
 
@@ -196,8 +133,7 @@ template <class T> class Tile {
 
   // A partial result is [n_heads, head_dim + 16]: the sum over V, then m, then s.
   float *partial(const Set &set, int chunk, int i) const {
-    const int head = task_.head + (int)(set.q - workspace.q) / dim_ + i;
-    return job_->partials + ((size_t)(task_.first_partial + chunk) * job_->n_heads + head) * (dim_ + 16);
+    return job_->partials + ((size_t)(task_.first_partial + chunk) * job_->n_heads + set.head + i) * (dim_ + 16);
   }
 
   void store_partial(const Set &set) {
@@ -218,15 +154,14 @@ template <class T> class Tile {
   }
 
   void finish_set(const Set &set) {
-    const int query = (int)(set.q - workspace.q) / dim_, row = query / task_.heads, head = query % task_.heads;
-    float *out = job_->out + ((size_t)(task_.row + row) * job_->n_heads + task_.head + head) * dim_;
+    float *out = job_->out + ((size_t)set.row * job_->n_heads + set.head) * dim_;
     for (int i = 0; i < set.queries; i++) finish(set, i, out + (size_t)i * dim_, dim_);
   }
 
   const rk_attend_job *job_;
   const Task &task_;
   const PageReader<T> reader_;
-  int dim_, low_, high_, sets_ = 0;
+  int dim_, low_, high_, sets_ = 0, sets_per_head_, floats_ = 0;
 };
 
 template <class T> static void attend_tasks(const rk_attend_job *job, int first, int end) {

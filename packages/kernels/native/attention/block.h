@@ -26,20 +26,20 @@ template <class T> class PageReader {
       : size_(pages.page_size),
         row_items_((size_t)pages.n_kv_heads * pages.head_dim / PER_ITEM<T>),
         table_(pages.tables + task.table - task.first_page) {
-    const size_t head = (size_t)task.kv_head * pages.head_dim / PER_ITEM<T>;
-    k_ = (const T *)pages.k + head;
-    v_ = (const T *)pages.v + head;
+    head_items_ = (size_t)pages.head_dim / PER_ITEM<T>;
+    k_ = (const T *)pages.k + task.kv_head * head_items_;
+    v_ = (const T *)pages.v + task.kv_head * head_items_;
   }
 
-  // Rows of positions block + [first, last].
-  void read(int block, int first, int last, Rows<T> *rows) const {
+  // Rows of positions block + [first, last] of the task's KV head number `head`.
+  void read(int block, int head, int first, int last, Rows<T> *rows) const {
     int page = (block + first) / size_, in_page = (block + first) % size_;
-    size_t at = row(page, in_page);
+    size_t at = row(page, in_page) + head * head_items_;
     for (int i = 0; i < first; i++) set(rows, i, at);
     for (int i = first; i <= last; i++) {
       set(rows, i, at);
       at += row_items_;
-      if (++in_page == size_ && i < last) at = row(++page, in_page = 0);
+      if (++in_page == size_ && i < last) at = row(++page, in_page = 0) + head * head_items_;
     }
     for (int i = last + 1; i < BLOCK; i++) rows->k[i] = rows->k[last], rows->v[i] = rows->v[last];
   }
@@ -54,6 +54,7 @@ template <class T> class PageReader {
 
   const int size_;
   const size_t row_items_;
+  size_t head_items_;
   const int32_t *table_;
   const T *k_, *v_;
 };

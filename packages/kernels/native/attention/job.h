@@ -30,6 +30,7 @@ typedef struct rk_attend_job {
   rk_pages pages;
   int n_heads;      // query heads; head h reads KV head h / (n_heads / n_kv_heads)
   int window;       // positions that a row sees, itself included; 0: all
+  int kv_heads;     // KV heads that a task of one row has, at most: all for few threads, 1 for many
   float scale;      // multiplies q
   const float *q;   // rows of n_heads * head_dim
   size_t q_stride;  // floats from one row of q to the next

@@ -17,7 +17,8 @@ constexpr int W = Simd::W;
 constexpr int SET = 4;
 
 struct Set {
-  int queries;
+  int queries;             // heads [head, head + queries) of row `row` of the step
+  int row, head;
   int low, high;           // positions that its row sees
   int first, last;         // the same within the current block; first > last: none
   const float *q;          // [queries, head_dim], scaled

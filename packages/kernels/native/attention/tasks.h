@@ -1,5 +1,6 @@
-// A step's attention, cut into tasks. A task is a tile of rows of one span and the query heads that read one KV head,
-// over all positions that the rows see or, when `partials` are given and the span has one row, over one chunk of them.
+// A step's attention, cut into tasks. A task has rows of one span and the query heads of one KV head, or of several KV
+// heads when it has one row: pages are read in the order of memory then. It covers all positions that its rows see or,
+// when `partials` are given and the span has one row, one chunk of them.
 #pragma once
 #include "job.h"
 
@@ -15,8 +16,9 @@ struct Task {
   int32_t span;
   int32_t row, rows, position;  // of its first row
   int32_t table, first_page;
-  int32_t kv_head, head, heads;  // query heads [head, head + heads)
-  int32_t part;                  // number of the part of all query heads that it computes
+  int32_t kv_head, kv_heads;     // KV heads [kv_head, kv_head + kv_heads)
+  int32_t head, heads;           // of its first KV head: query heads [head, head + heads)
+  int32_t part;                  // which part of all query heads it has
   int32_t chunk, chunks;         // chunks == 0: all positions; else chunk `chunk` of `chunks`
   int32_t first_partial;         // of the span's chunk 0
 };
@@ -30,20 +32,23 @@ static inline int first_visible(const rk_attend_job *job, int position) {
   return job->window == 0 ? 0 : larger(0, position - job->window + 1);
 }
 
-// How a job's heads and rows are cut.
+// How the rows and heads of a span are cut.
 struct Cut {
-  int group;           // query heads per KV head
-  int heads;           // query heads per task, at most
-  int parts_per_group; // tasks that share a KV head
-  int parts;           // tasks per tile of rows
-  int rows;            // rows per task, at most
+  int heads;            // query heads of one KV head per task, at most
+  int kv_heads;         // KV heads per task, at most
+  int parts_per_group;  // tasks that share a KV head
+  int parts;            // tasks per tile of rows
+  int rows;             // rows per task, at most
 
-  explicit Cut(const rk_attend_job *job) {
-    group = job->n_heads / job->pages.n_kv_heads;
+  Cut(const rk_attend_job *job, int span_rows) {
+    const int group = job->n_heads / job->pages.n_kv_heads;
     heads = smaller(group, MAX_HEADS);
     parts_per_group = parts_of(group, heads);
-    parts = parts_per_group * job->pages.n_kv_heads;
-    rows = larger(1, smaller(MAX_ROWS, TILE_FLOATS / (heads * job->pages.head_dim)));
+    const int tiles = larger(1, TILE_FLOATS / (heads * job->pages.head_dim));
+    const bool several = span_rows == 1 && parts_per_group == 1;
+    kv_heads = several ? smaller(smaller(job->kv_heads, job->pages.n_kv_heads), smaller(tiles, MAX_ROWS)) : 1;
+    parts = parts_per_group * parts_of(job->pages.n_kv_heads, kv_heads);
+    rows = span_rows == 1 ? 1 : smaller(MAX_ROWS, tiles);
   }
 };
 
@@ -55,19 +60,25 @@ static inline int chunks_of(const rk_attend_job *job, int position) {
 // Walks the spans of a step; task numbers may only grow.
 class TaskCursor {
  public:
-  explicit TaskCursor(const rk_attend_job *job) : job_(job), cut_(job) {}
+  explicit TaskCursor(const rk_attend_job *job) : job_(job) {}
 
   // False behind the last task.
   bool at(int number, Task *task) {
-    while (span_ < job_->pages.n_spans) {
+    for (; span_ < job_->pages.n_spans; span_++) {
       const int32_t *span = job_->pages.spans + span_ * RK_SPAN_COLUMNS;
+      const Cut cut(job_, span[RK_SPAN_ROWS]);
       const bool split = job_->partials != nullptr && span[RK_SPAN_ROWS] == 1;
       const int chunks = split ? chunks_of(job_, span[RK_SPAN_POSITION]) : 0;
-      const int each = split ? chunks : parts_of(span[RK_SPAN_ROWS], cut_.rows);
-      if (number - first_task_ < each * cut_.parts) return describe(span, number - first_task_, each, chunks, task);
-      first_task_ += each * cut_.parts;
+      const int each = split ? chunks : parts_of(span[RK_SPAN_ROWS], cut.rows);
+      if (number - first_task_ < each * cut.parts) {
+        describe(span, task);
+        place(cut, (number - first_task_) / each, task);
+        if (split) task->chunk = (number - first_task_) % each, task->chunks = chunks;
+        else skip((number - first_task_) % each * cut.rows, cut.rows, task);
+        return true;
+      }
+      first_task_ += each * cut.parts;
       first_partial_ += chunks;
-      span_++;
     }
     return false;
   }
@@ -78,28 +89,33 @@ class TaskCursor {
   }
 
  private:
-  bool describe(const int32_t *span, int index, int each, int chunks, Task *task) const {
-    const int part = index / each, i = index % each;
-    const int in_group = part % cut_.parts_per_group;
-    const int skipped = chunks > 0 ? 0 : i * cut_.rows;
+  void describe(const int32_t *span, Task *task) const {
+    *task = {};
     task->span = span_;
-    task->row = span[RK_SPAN_ROW] + skipped;
-    task->rows = smaller(cut_.rows, span[RK_SPAN_ROWS] - skipped);
-    task->position = span[RK_SPAN_POSITION] + skipped;
+    task->row = span[RK_SPAN_ROW];
+    task->rows = span[RK_SPAN_ROWS];
+    task->position = span[RK_SPAN_POSITION];
     task->table = span[RK_SPAN_TABLE];
     task->first_page = span[RK_SPAN_FIRST_PAGE];
-    task->kv_head = part / cut_.parts_per_group;
-    task->head = task->kv_head * cut_.group + in_group * cut_.heads;
-    task->heads = smaller(cut_.heads, cut_.group - in_group * cut_.heads);
-    task->part = part;
-    task->chunk = chunks > 0 ? i : 0;
-    task->chunks = chunks;
     task->first_partial = first_partial_;
-    return true;
+  }
+
+  void place(const Cut &cut, int part, Task *task) const {
+    const int group = job_->n_heads / job_->pages.n_kv_heads, skipped = part % cut.parts_per_group * cut.heads;
+    task->part = part;
+    task->kv_head = part / cut.parts_per_group * cut.kv_heads;
+    task->kv_heads = smaller(cut.kv_heads, job_->pages.n_kv_heads - task->kv_head);
+    task->head = task->kv_head * group + skipped;
+    task->heads = smaller(cut.heads, group - skipped);
+  }
+
+  static void skip(int rows, int most, Task *task) {
+    task->row += rows;
+    task->position += rows;
+    task->rows = smaller(most, task->rows - rows);
   }
 
   const rk_attend_job *job_;
-  const Cut cut_;
   int span_ = 0, first_task_ = 0, first_partial_ = 0;
 };
 

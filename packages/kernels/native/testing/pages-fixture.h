@@ -54,12 +54,13 @@ struct PagesFixture {
     finished.assign(list.size() * shape.n_heads, 0);
   }
 
-  rk_attend_job job(bool split) {
+  rk_attend_job job(bool split, int kv_heads) {
     rk_attend_job job{};
     job.pages = {k.data(),      v.data(),     shape.type,   shape.page_size, shape.n_kv_heads, shape.head_dim,
                  spans.data(), tables.data(), (int)list.size()};
     job.n_heads = shape.n_heads;
     job.window = shape.window;
+    job.kv_heads = kv_heads;
     job.scale = 1 / sqrtf((float)shape.head_dim);
     job.q = q.data();
     job.q_stride = (size_t)shape.n_heads * shape.head_dim;
