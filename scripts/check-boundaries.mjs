@@ -13,7 +13,8 @@ const anywhere = (...names) => Object.fromEntries(names.map((name) => [`@rhone/$
  */
 const ALLOWED = {
   "packages/common": anywhere("proto"),
-  "packages/ggml": anywhere("common"),
+  "packages/kernels": anywhere("common"),
+  "packages/ggml": anywhere("common", "kernels"),
   "packages/grammar": anywhere("common"),
   "packages/model": anywhere("common", "ggml"),
   "packages/planner": anywhere("common"),

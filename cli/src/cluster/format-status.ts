@@ -47,7 +47,7 @@ function workerRow(worker: WorkerStatus): string[] {
   return [
     worker.worker,
     held + loading,
-    worker.device,
+    deviceOf(worker),
     String(worker.threads),
     formatBytes(worker.resident),
     formatBytes(worker.memoryTotal),
@@ -56,3 +56,7 @@ function workerRow(worker: WorkerStatus): string[] {
     String(worker.pid),
   ];
 }
+
+/** "CPU (avx2)": the device, and what its products are computed with where that is known. */
+const deviceOf = ({ device, kernels }: WorkerStatus): string =>
+  kernels === undefined ? device : `${device} (${kernels})`;

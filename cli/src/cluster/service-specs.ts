@@ -76,6 +76,7 @@ export function workerSpec(
     threads: plan.threads,
     memory: plan.memory,
     device: options.device,
+    kernels: options.kernels,
     simulate: options.simulate,
     "models-dir": dataDir.models,
   };

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common";
-import { devicePackages, openEngine } from "@rhone/ggml";
+import { chooseKernels, devicePackages, openEngine } from "@rhone/ggml";
 import type { Command } from "commander";
 import { formatBytes, formatTable } from "../terminal/format.js";
 
@@ -28,7 +28,12 @@ export function addDeviceCommands(program: Command): void {
 }
 
 function list(asJson: boolean): void {
-  const devices = openEngine().devices();
+  const engine = openEngine();
+  const { kernels, notice } = chooseKernels(engine, "auto");
+  const devices = engine.devices().map((device) => ({
+    ...device,
+    ...(device.kind === "cpu" && { kernels: kernels?.variants ?? [] }),
+  }));
   if (asJson) {
     console.log(JSON.stringify(devices, null, 2));
     return;
@@ -38,9 +43,11 @@ function list(asJson: boolean): void {
     device.kind,
     formatBytes(device.memoryTotal),
     formatBytes(device.memoryFree),
+    device.kernels?.join(", ") || "ggml",
     device.description,
   ]);
-  console.log(formatTable([["NAME", "KIND", "MEMORY", "FREE", "DESCRIPTION"], ...rows], [2, 3]));
+  console.log(formatTable([["NAME", "KIND", "MEMORY", "FREE", "KERNELS", "DESCRIPTION"], ...rows], [2, 3]));
+  if (notice !== undefined) console.log(`\n${notice.message}`);
 }
 
 /** Devices are named after their kind: CUDA0, Vulkan1. Throws DEVICE_NOT_FOUND. */

@@ -1,3 +1,4 @@
+import { KERNEL_CHOICES } from "@rhone/common";
 import { Command, Option } from "commander";
 import { byteCount, positive, simulation, targetItl, wholeNumber } from "../option-parsers.js";
 
@@ -30,7 +31,12 @@ export function addMachineFlags(command: Command): Command {
       "longest sequence, in tokens (default: the model's, at most 32768)",
       wholeNumber({ least: 2 }),
     )
-    .option("--device <name>", "device to compute on, from `rhone device ls` (default: CPU)");
+    .option("--device <name>", "device to compute on, from `rhone device ls` (default: CPU)")
+    .addOption(
+      new Option("--kernels <name>", "what CPUs compute with (default: the best that this one runs)").choices([
+        ...KERNEL_CHOICES,
+      ]),
+    );
 }
 
 /** The flags that decide how a cluster is built, which `up` and `bench --spawn` share. */

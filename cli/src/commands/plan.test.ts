@@ -23,7 +23,9 @@ describe("rhone plan", () => {
     const { url } = await serve((_, response) => response.end(JSON.stringify(status)));
     const { root } = await recordedCluster({ operations: new URL(url).host });
     const { stdout } = await runCommand("plan", "--data-dir", root, "--concurrency", "2,4");
-    expect(stdout).toMatch(/^m8 {2}2 workers x 1 thread, 100 f16 pages of 32 positions, context 4096\n/);
+    expect(stdout).toMatch(
+      /^m8 {2}2 workers x 1 thread, 100 f16 pages of 32 positions, context 4096, computed by ggml\n/,
+    );
     expect(stdout).toMatch(/1 stream +2 streams +4 streams/);
   });
 
@@ -52,7 +54,7 @@ describe("rhone plan", () => {
 describe("rhone device", () => {
   it("lists what this machine computes on", async () => {
     const { stdout } = await runCommand("device", "ls");
-    expect(stdout).toMatch(/^NAME +KIND +MEMORY +FREE +DESCRIPTION\n/);
+    expect(stdout).toMatch(/^NAME +KIND +MEMORY +FREE +KERNELS +DESCRIPTION\n/);
     const json = await runCommand("device", "ls", "--json");
     expect((JSON.parse(json.stdout) as { name: string }[]).map(({ name }) => name)).toContain("CPU");
   });

@@ -1,5 +1,5 @@
 import { availableParallelism, freemem } from "node:os";
-import { type KvTypeName, RhoneError } from "@rhone/common";
+import { type KernelChoice, type KvTypeName, RhoneError } from "@rhone/common";
 import { openEngine } from "@rhone/ggml";
 import { Command, InvalidArgumentError } from "commander";
 import { runningCluster } from "../cluster/find-cluster.js";
@@ -23,6 +23,7 @@ interface PlanOptions {
   readonly slidingWindow?: number;
   readonly context?: number;
   readonly device?: string;
+  readonly kernels?: KernelChoice;
   readonly concurrency: readonly number[];
   readonly json?: boolean;
   readonly dataDir?: string;

@@ -1,4 +1,4 @@
-import { activationTypeSchema, kvTypeSchema } from "@rhone/common";
+import { activationTypeSchema, KERNEL_CHOICES, kvTypeSchema } from "@rhone/common";
 import { z } from "zod";
 
 /** The options of `rhone up`. Plain data, because a supervisor in the background gets them on its command line. */
@@ -23,6 +23,7 @@ export const clusterOptionsSchema = z.object({
   maxRows: z.number().int().optional(),
   activationType: activationTypeSchema.optional(),
   device: z.string().optional(),
+  kernels: z.enum(KERNEL_CHOICES).optional(),
   /** Makes workers compute nothing; see `parseSimulation`. */
   simulate: z.string().optional(),
   /** For files and batches: a folder or s3://bucket/prefix. */

@@ -11,25 +11,26 @@ process.on("message", ({ rows }) => {
   appendFileSync(asked, JSON.stringify(rows) + "\\n");
   process.send({ kind: "measured", stepTimes: rows.map((rows) => ({ rows, layerMs: rows, headMs: 2 * rows })) });
 });
-process.send({ kind: "loaded" });`;
+process.send({ kind: "loaded", kernels: "avx2" });`;
 
 async function request(source: string) {
   const folder = await temporaryFolder();
   const entry = join(folder, "entry.mjs");
   await writeFile(entry, source);
-  const model = { modelPath: "/m.gguf", layers: 2, threads: 1, kvType: "f16", slidingWindow: 0, device: undefined };
-  return { folder, order: { entry, ...model } };
+  const model = { modelPath: "/m.gguf", layers: 2, threads: 1, kvType: "f16", slidingWindow: 0 };
+  return { folder, order: { entry, ...model, device: undefined, kernels: undefined } };
 }
 
 const { signal } = new AbortController();
 
 test("all workers are timed at once, then one alone with one row", async () => {
   const { order, folder } = await request(TIMES);
-  const { curve, alone } = await calibrateMachine(2, order, signal);
+  const { curve, alone, kernels } = await calibrateMachine(2, order, signal);
   expect(curve.map(({ rows, layerMs, headMs }) => [rows, layerMs, headMs])).toEqual(
     [1, 2, 4, 8, 16, 32].map((rows) => [rows, rows, 2 * rows]),
   );
   expect(alone.map(({ rows }) => rows)).toEqual([1]);
+  expect(kernels).toBe("avx2");
   const { readFile } = await import("node:fs/promises");
   const asked = (await readFile(join(folder, "asked"), "utf8")).trim().split("\n");
   expect(asked).toEqual([...Array(2).fill("[1,2,4,8,16,32]"), "[1]"]);

@@ -4,6 +4,7 @@ import {
   type CalibrationAnswer,
   type CalibrationOrder,
   isErrorCode,
+  type KernelChoice,
   RhoneError,
   type StepTimeStatus,
   watchPulse,
@@ -22,6 +23,7 @@ export interface CalibrationRequest {
   readonly kvType: string;
   readonly slidingWindow: number;
   readonly device: string | undefined;
+  readonly kernels: KernelChoice | undefined;
 }
 
 /** It computes in threads; its event loop is never busy for long. */
@@ -31,6 +33,7 @@ const HUNG_AFTER_MS = 30_000;
 export class CalibrationProcess {
   readonly #child: ChildProcess;
   readonly #ended: Promise<never>;
+  #kernels = "";
   #answered: (answer: CalibrationAnswer) => void = () => {};
 
   private constructor(child: ChildProcess) {
@@ -49,9 +52,14 @@ export class CalibrationProcess {
     this.#ended.catch(() => {}); // `#answer` rejects with it
   }
 
+  /** What it computes with; "" until it has loaded its layers. */
+  get kernels(): string {
+    return this.#kernels;
+  }
+
   /** Resolves when the layers are loaded. Throws the errors of loading. `signal` kills the process. */
   static async start(request: CalibrationRequest, signal: AbortSignal): Promise<CalibrationProcess> {
-    const { entry, modelPath, layers, threads, kvType, slidingWindow, device } = request;
+    const { entry, modelPath, layers, threads, kvType, slidingWindow, device, kernels } = request;
     const flags = {
       "model-path": modelPath,
       layers,
@@ -59,6 +67,7 @@ export class CalibrationProcess {
       "kv-type": kvType,
       "sliding-window": slidingWindow,
       device,
+      kernels,
     };
     const child = fork(entry, toArguments(flags), {
       env: childEnvironment(),
@@ -69,7 +78,8 @@ export class CalibrationProcess {
     });
     const started = new CalibrationProcess(child);
     watchPulse(child, { hungAfterMs: HUNG_AFTER_MS, onHung: () => child.kill("SIGKILL") });
-    await started.#answer();
+    const answer = await started.#answer();
+    if (answer.kind === "loaded") started.#kernels = answer.kernels;
     return started;
   }
 
@@ -93,6 +103,11 @@ function asError({ code, message }: Extract<Announcement, { kind: "fatal" }>): R
   return new RhoneError(isErrorCode(code) ? code : "INTERNAL", message);
 }
 
+export interface MachineCalibration extends Calibration {
+  /** What was timed: "ggml", or Rhone's own kernels by name. */
+  readonly kernels: string;
+}
+
 const ONE_ROW = [1];
 
 /**
@@ -103,7 +118,7 @@ export async function calibrateMachine(
   workers: number,
   request: CalibrationRequest,
   signal: AbortSignal,
-): Promise<Calibration> {
+): Promise<MachineCalibration> {
   const ending = new AbortController();
   const either = AbortSignal.any([signal, ending.signal]);
   try {
@@ -111,7 +126,8 @@ export async function calibrateMachine(
     const processes = await Promise.all(starts);
     const curves = await Promise.all(processes.map((process) => process.measure(CALIBRATED_ROWS)));
     const alone = workers === 1 ? curves[0]?.slice(0, 1) : await processes[0]?.measure(ONE_ROW);
-    return mergeCalibrations(curves.map((curve) => ({ curve, alone: alone ?? [], head: true })));
+    const calibration = mergeCalibrations(curves.map((curve) => ({ curve, alone: alone ?? [], head: true })));
+    return { ...calibration, kernels: processes[0]?.kernels ?? "" };
   } finally {
     ending.abort();
   }

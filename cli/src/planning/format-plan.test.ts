@@ -9,7 +9,7 @@ const RUNNING = reportRunning(clusterStatus([workerStatus("b", [5, 8]), workerSt
 test("the plan in force as a page, with predictions from what the workers measured", () => {
   expect(
     formatPlan(RUNNING as PlanReport, styleFor({}, undefined)),
-  ).toBe(`m8  2 workers x 1 thread, 100 f16 pages of 32 positions, context 4096
+  ).toBe(`m8  2 workers x 1 thread, 100 f16 pages of 32 positions, context 4096, computed by ggml
 
 WORKER  LAYERS      WEIGHTS   PAGES   TOTAL   LIMIT  ONE ROW
 1       0-4          600 MB  1.0 GB  1.6 GB  8.0 GB  50.0 ms
@@ -51,4 +51,12 @@ test("one worker with several threads is written as such", () => {
   ).split("\n");
   expect(title).toMatch(/^m8 {2}1 worker x 4 threads, /);
   expect(row).toMatch(/^1 +0-7 \+ head +600 MB/);
+});
+
+test("the kernels of the workers are named, all of them where they differ", () => {
+  const workers = [workerStatus("a", [0, 5], { kernels: "avx2" }), workerStatus("b", [5, 8], { kernels: "amx-int8" })];
+  const [title] = formatPlan(reportRunning(clusterStatus(workers), [1]) as PlanReport, styleFor({}, undefined)).split(
+    "\n",
+  );
+  expect(title).toMatch(/, kernels avx2, amx-int8$/);
 });

@@ -10,7 +10,9 @@ export function formatPlan(report: PlanReport, style: Style): string {
   const { model, kvType, contextLength, shape, single } = report;
   const { pages, pageSize } = shape;
   const cache = `${pages} ${kvType} pages of ${pageSize} positions`;
-  const title = `${style.bold(model)}  ${describe(shape)}, ${cache}, context ${contextLength}`;
+  const title =
+    `${style.bold(model)}  ${describe(shape)}, ${cache}, context ${contextLength}, ` +
+    (shape.kernels === "ggml" ? "computed by ggml" : `kernels ${shape.kernels}`);
   const workers = formatTable([HEADING, ...shape.stages.map(stageRow)], RIGHT);
   const speeds = formatTable(
     [speedHeading(shape), ...[shape, ...(single === null ? [] : [single])].map(speedRow)],

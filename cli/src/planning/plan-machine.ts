@@ -20,7 +20,7 @@ import type { PlannedShape, PlanReport } from "./plan-report.js";
 const TIMED_LAYERS = 8;
 
 export interface MachinePlanRequest {
-  readonly options: Pick<ClusterOptions, "kvType" | "slidingWindow" | "context" | "device">;
+  readonly options: Pick<ClusterOptions, "kvType" | "slidingWindow" | "context" | "device" | "kernels">;
   readonly plan: LaunchPlan;
   /** Bytes that each worker may use. */
   readonly memory: number;
@@ -77,6 +77,7 @@ async function planShape(request: MachinePlanRequest, summary: ModelSummary, sha
   return {
     workers,
     threads,
+    kernels: calibration.kernels,
     stages: plan.stages.map(({ first, last, heads, weightBytes, memoryTotal }, index) => ({
       first,
       last,
@@ -101,6 +102,7 @@ function calibrationOf({ options, plan, entry }: MachinePlanRequest, summary: Mo
     kvType: options.kvType,
     slidingWindow: windowOf({ options, plan }, summary),
     device: options.device,
+    kernels: options.kernels,
   };
 }
 

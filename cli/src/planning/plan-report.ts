@@ -19,6 +19,8 @@ export interface PlannedStage {
 export interface PlannedShape {
   readonly workers: number;
   readonly threads: number;
+  /** What the workers compute with: "ggml", or Rhone's own kernels by name; several where they differ. */
+  readonly kernels: string;
   readonly stages: readonly PlannedStage[];
   readonly pages: number;
   readonly pageSize: number;
@@ -55,6 +57,7 @@ export function reportRunning(status: ClusterStatus, streams: readonly number[])
   const shape = {
     workers: holders.length,
     threads: holders[0]?.threads ?? 1,
+    kernels: [...new Set(holders.map(({ kernels = "ggml" }) => kernels))].join(", "),
     stages: holders.map((worker, index) => ({
       first: worker.layers?.[0] ?? 0,
       last: worker.layers?.[1] ?? 0,

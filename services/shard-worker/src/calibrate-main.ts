@@ -7,7 +7,7 @@ import {
   type Shutdown,
   serviceMain,
 } from "@rhone/common";
-import { Backend, GgmlType, openEngine } from "@rhone/ggml";
+import { Backend, chooseKernels, type Engine, GgmlType, openEngine } from "@rhone/ggml";
 import { openGguf } from "@rhone/model";
 import { calibrationSettings } from "./config.js";
 import type { LoadedShard } from "./shard/device.js";
@@ -21,22 +21,35 @@ const PAGE_SIZE = 32;
 const answer = (message: CalibrationAnswer): void => void process.send?.(message);
 
 await serviceMain({ service: "calibration", settings: calibrationSettings }, async (config, { shutdown }) => {
-  const shard = await loadFirstLayers(config, shutdown);
+  const opened = openBackend(config, shutdown);
+  const shard = await loadFirstLayers(config, opened, shutdown);
   process.on("message", async ({ rows }: CalibrationOrder) => {
     answer({ kind: "measured", stepTimes: await shard.measure(rows) });
   });
-  answer({ kind: "loaded" });
+  answer({ kind: "loaded", kernels: opened.backend.kernels?.variant ?? "ggml" });
 });
+
+type CalibrationConfig = ConfigOf<typeof calibrationSettings>;
+
+interface OpenedBackend {
+  readonly engine: Engine;
+  readonly backend: Backend;
+}
+
+function openBackend({ ggmlDir, device, threads, kernels }: CalibrationConfig, shutdown: Shutdown): OpenedBackend {
+  const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
+  const backend = Backend.open(engine, { device, threads, kernels: chooseKernels(engine, kernels).kernels });
+  shutdown.add("backend", () => backend.close());
+  return { engine, backend };
+}
 
 /** The first layers of a model and its head, loaded as a worker loads them. */
 async function loadFirstLayers(
-  { modelPath: path, layers, kvType, slidingWindow, threads, device, ggmlDir }: ConfigOf<typeof calibrationSettings>,
+  { modelPath: path, layers, kvType, slidingWindow }: CalibrationConfig,
+  opened: OpenedBackend,
   shutdown: Shutdown,
 ): Promise<LoadedShard> {
   const { headerFingerprint: fingerprint } = await openGguf(path);
-  const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
-  const backend = Backend.open(engine, { device, threads });
-  shutdown.add("backend", () => backend.close());
   const order = {
     model: { name: path, path, fingerprint },
     range: { first: 0, last: layers, embeds: false, heads: true },
@@ -47,7 +60,7 @@ async function loadFirstLayers(
     maxRows: PAGES,
   };
   const { signal } = new AbortController();
-  const shard = await loadShard({ engine, backend, order, modelsDir: undefined, onProgress: () => {}, signal });
+  const shard = await loadShard({ ...opened, order, modelsDir: undefined, onProgress: () => {}, signal });
   shutdown.add("shard", () => shard.close());
   return shard;
 }

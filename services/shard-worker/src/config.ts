@@ -4,6 +4,7 @@ import {
   ggmlDirSetting,
   hostSetting,
   hungAfterSetting,
+  kernelsSetting,
   kvTypeSchema,
   logLevelSetting,
   portSchema,
@@ -55,6 +56,7 @@ export const shardWorkerSettings = {
     schema: text.default("CPU"),
     doc: "Device that computes, as `rhone device ls` names it.",
   },
+  kernels: kernelsSetting,
   modelsDir: {
     env: "RHONE_MODELS_DIR",
     schema: text.optional(),
@@ -110,6 +112,7 @@ export const calibrationSettings = {
   },
   threads: shardWorkerSettings.threads,
   device: shardWorkerSettings.device,
+  kernels: kernelsSetting,
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,

@@ -31,6 +31,12 @@ export function createMetrics() {
       registers,
     }),
     weightBytes: new Gauge({ name: "rhone_worker_weight_bytes", help: "Memory of the weights.", registers }),
+    kernels: new Gauge({
+      name: "rhone_worker_kernels_info",
+      help: "1, with what products and attention are computed with: `ggml`, or Rhone's own kernels by name.",
+      labelNames: ["kernels"],
+      registers,
+    }),
     pageBytes: new Gauge({ name: "rhone_worker_page_bytes", help: "Memory of the K/V pages.", registers }),
   };
 }

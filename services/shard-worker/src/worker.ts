@@ -38,6 +38,7 @@ export async function startShardWorker({
   const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
   const device = openDevice({ config, logger, shutdown });
   const metrics = createMetrics();
+  metrics.kernels.set({ kernels: device.facts.kernels ?? "" }, 1);
   const runner = new StageRunner({ worker, metrics, logger });
   const holder = new ShardHolder({ device, modelsDir: config.modelsDir, runner, metrics, logger });
   shutdown.add("shard", () => holder.release());
@@ -75,7 +76,7 @@ export async function startShardWorker({
 
 function openDevice({ config, logger, shutdown }: ShardWorkerOptions): Device {
   const { simulate } = config;
-  if (simulate === undefined) return openGgmlDevice(config, shutdown);
+  if (simulate === undefined) return openGgmlDevice({ config, logger, shutdown });
   logger.warn({ simulate }, "simulated: it computes nothing, and its tokens mean nothing");
   return simulatedDevice(simulate);
 }

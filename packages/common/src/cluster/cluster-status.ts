@@ -17,6 +17,8 @@ const workerStatusSchema = z.object({
   hostname: z.string(),
   pid: z.number(),
   device: z.string(),
+  /** "ggml", or Rhone's own kernels by name; absent from a coordinator that does not know. */
+  kernels: z.string().exactOptional(),
   threads: z.number(),
   /** Bytes that the worker may use. */
   memoryTotal: z.number(),

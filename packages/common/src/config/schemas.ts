@@ -56,6 +56,19 @@ export const hungAfterSetting = {
     "again; more under a debugger.",
 } as const;
 
+/** What CPUs compute with: our own kernels, the best that the processor runs or those of one name, or ggml. */
+export const KERNEL_CHOICES = ["auto", "ggml", "avx2", "avx512-vnni", "amx-int8"] as const;
+
+export type KernelChoice = (typeof KERNEL_CHOICES)[number];
+
+export const kernelsSetting = {
+  env: "RHONE_KERNELS",
+  schema: z.enum(KERNEL_CHOICES).default("auto"),
+  doc:
+    "What the CPU computes with: `auto` = the best kernels of Rhone's own that it runs, `ggml` = none of them, or " +
+    "kernels by name: avx2, avx512-vnni, amx-int8.",
+} as const;
+
 export const ggmlDirSetting = {
   env: "RHONE_GGML_DIR",
   schema: z.string().min(1).optional(),

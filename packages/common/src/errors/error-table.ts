@@ -67,6 +67,7 @@ export const ERROR_TABLE = {
   GGML_LIBRARY_MISSING: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
   GGML_VERSION_MISMATCH: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
   GGML_FAILED: row("server_error", 500, grpcStatus.INTERNAL),
+  KERNELS_UNAVAILABLE: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
   DEVICE_NOT_FOUND: row("server_error", 500, grpcStatus.NOT_FOUND),
   OUT_OF_MEMORY: row("server_error", 500, grpcStatus.RESOURCE_EXHAUSTED),
 

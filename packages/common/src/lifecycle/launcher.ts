@@ -22,7 +22,7 @@ export interface CalibrationOrder {
   readonly rows: readonly number[];
 }
 
-/** Sent by a calibration process: its layers are loaded, or the answer to an order. */
+/** Sent by a calibration process: its layers are loaded, for the kernels of this name or "ggml"; the answer to an order. */
 export type CalibrationAnswer =
-  | { readonly kind: "loaded" }
+  | { readonly kind: "loaded"; readonly kernels: string }
   | { readonly kind: "measured"; readonly stepTimes: readonly StepTimeStatus[] };

@@ -1,6 +1,7 @@
 import { RhoneError } from "@rhone/common";
 import { STATUS_SUCCESS } from "../bindings/ggml.js";
 import { native, type Pointer } from "../bindings/pointer.js";
+import type { Kernels } from "../kernels/kernels.js";
 import { type DeviceInfo, describeDevice, findDevice } from "../native/device.js";
 import type { Engine } from "../native/engine.js";
 import type { NativeEngine } from "../native/load-native.js";
@@ -16,12 +17,16 @@ export interface BackendOptions {
    * 0 to 100: how long idle threads spin before they sleep; 0 when absent, which suits several workers on one machine.
    */
   readonly poll?: number;
+  /** Rhone's own kernels, used where the device is a CPU; ggml's alone when absent. */
+  readonly kernels?: Kernels | undefined;
 }
 
 /** What storages and graphs need of a backend. */
 export interface NativeBackend {
   readonly engine: NativeEngine;
   readonly device: Pointer;
+  /** Undefined where ggml computes everything. */
+  readonly kernels: Kernels | undefined;
   /** Throws GGML_FAILED once the backend is closed. */
   readonly checkOpen: () => void;
   /** Throws GGML_FAILED while a graph is computed: `action` would free memory that the graph reads. */
@@ -38,6 +43,8 @@ export interface Computable {
 export class Backend {
   readonly device: DeviceInfo;
   readonly threads: number;
+  /** What graphs compute with where they can; undefined where ggml computes everything. */
+  readonly kernels: Kernels | undefined;
   readonly [native]: NativeBackend;
   readonly #engine: NativeEngine;
   readonly #device: Pointer;
@@ -49,9 +56,10 @@ export class Backend {
 
   private constructor(host: Pick<NativeBackend, "engine" | "device">, backend: Pointer, options: BackendOptions) {
     const { engine, device } = host;
-    const { threads, poll = 0 } = options;
+    const { threads, poll = 0, kernels } = options;
     this.device = describeDevice(engine.backend, device);
     this.threads = threads;
+    this.kernels = this.device.kind === "cpu" ? kernels : undefined;
     this.#engine = engine;
     this.#device = device;
     this.#backend = backend;
@@ -59,6 +67,7 @@ export class Backend {
     this[native] = {
       engine,
       device,
+      kernels: this.kernels,
       checkOpen: () => this.#checkOpen(),
       checkIdle: (action) => this.#checkIdle(action),
     };

@@ -13,7 +13,16 @@ const initParams: NativeStruct<InitParams> = {
 };
 
 /** `struct ggml_tensor`: byte offsets of the fields that are read or patched, and its size. */
-export const TENSOR_LAYOUT = { type: 0, buffer: 8, ne: 16, nb: 48, data: 248, size: 336 } as const;
+export const TENSOR_LAYOUT = {
+  type: 0,
+  buffer: 8,
+  ne: 16,
+  nb: 48,
+  opParams: 84,
+  src: 152,
+  data: 248,
+  size: 336,
+} as const;
 /** `struct ggml_type_traits` */
 export const TYPE_TRAITS_LAYOUT = { blckSize: 8, typeSize: 24, toFloat: 40 } as const;
 /** `struct ggml_threadpool_params` */

@@ -2,6 +2,7 @@ import { RhoneError } from "@rhone/common";
 import type { NativeBackend } from "../backend/backend.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import { GgmlType, rowSize, typeInfo } from "../elements/ggml-type.js";
+import type { Kernels } from "../kernels/kernels.js";
 import { describeDevice } from "../native/device.js";
 import { MetadataArena } from "../tensors/metadata-arena.js";
 import { arena, type Shape, Tensor } from "../tensors/tensor.js";
@@ -27,6 +28,8 @@ export class GraphMemory {
   readonly #maxTensors: number;
   /** Arenas of the weights and caches that this step reads. */
   readonly #borrowed = new Set<MetadataArena>();
+  /** Where the kernels keep the parameters of this graph's nodes; null where there are no kernels. */
+  readonly kernelGraph: Pointer | null;
   #graph: Pointer;
   #tensors = 0;
   #phase: "building" | "allocated" | "computing" | "closed" = "building";
@@ -41,6 +44,7 @@ export class GraphMemory {
     this.#allocator = engine.alloc.gallocrNew(engine.backend.devBufferType(host.device));
     this.#maxTensors = maxTensors;
     this.context = this.#arena.context;
+    this.kernelGraph = host.kernels === undefined ? null : openKernelGraph(host.kernels, maxTensors);
     this.#graph = engine.ggml.newGraphCustom(this.context, maxTensors, false);
   }
 
@@ -62,6 +66,11 @@ export class GraphMemory {
   own(pointer: Pointer): Tensor {
     this.#tensors += 1;
     return new Tensor(this.#arena, pointer);
+  }
+
+  /** A tensor that `describe` describes when somebody uses it. */
+  later(describe: () => Tensor): Tensor {
+    return new Tensor(this.#arena, () => describe()[native]);
   }
 
   input(type: GgmlType, shape: Shape): Tensor {
@@ -135,6 +144,7 @@ export class GraphMemory {
   reset(): void {
     this.#checkIdle("reset");
     this.#arena.reset();
+    if (this.kernelGraph !== null) this.#host.kernels?.[native].graphReset(this.kernelGraph);
     this.#graph = this.#host.engine.ggml.newGraphCustom(this.context, this.#maxTensors, false);
     this.#borrowed.clear();
     this.#tensors = 0;
@@ -146,6 +156,7 @@ export class GraphMemory {
     this.#checkIdle("close");
     this.#phase = "closed";
     this.#host.engine.alloc.gallocrFree(this.#allocator);
+    if (this.kernelGraph !== null) this.#host.kernels?.[native].graphFree(this.kernelGraph);
     this.#arena.close();
   }
 
@@ -164,4 +175,10 @@ export class GraphMemory {
     if (this.#phase !== "computing") return;
     throw new RhoneError("GGML_FAILED", `${action} must wait: the graph is being computed.`);
   }
+}
+
+function openKernelGraph(kernels: Kernels, mostNodes: number): Pointer {
+  const graph = kernels[native].graphNew(mostNodes);
+  if (graph === null) throw new RhoneError("OUT_OF_MEMORY", `There is no memory for a graph of ${mostNodes} nodes.`);
+  return graph;
 }

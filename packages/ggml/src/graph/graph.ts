@@ -5,6 +5,7 @@ import { native, type Pointer } from "../bindings/pointer.js";
 import { type GgmlType, rowSize, typeInfo } from "../elements/ggml-type.js";
 import { arena, checkRange, type Ne, type Shape, shapeOf, type Tensor } from "../tensors/tensor.js";
 import { GraphMemory } from "./graph-memory.js";
+import { KernelOperations } from "./kernel-operations.js";
 import type { AttentionOperands, RopeOptions, ViewLayout } from "./operation-options.js";
 
 export interface GraphOptions {
@@ -19,6 +20,8 @@ export interface GraphOptions {
  * Shapes below are `ne`, innermost first. A shape that an operation can't take stops the process, with ggml's message.
  */
 export class Graph implements Computable {
+  /** Operations of Rhone's own kernels; undefined where the backend has none. */
+  readonly kernels: KernelOperations | undefined;
   readonly #host: NativeBackend;
   readonly #ggml: GgmlBindings;
   readonly #memory: GraphMemory;
@@ -29,6 +32,11 @@ export class Graph implements Computable {
     this.#ggml = host.engine.ggml;
     this.#memory = new GraphMemory(host, maxTensors);
     this.#context = this.#memory.context;
+    const nodes = this.#memory.kernelGraph;
+    this.kernels =
+      nodes === null || host.kernels === undefined
+        ? undefined
+        : new KernelOperations(host.kernels[native], this.#memory, nodes);
   }
 
   /** An empty graph, for `backend` to compute. */
@@ -65,6 +73,11 @@ export class Graph implements Computable {
   expand(tensor: Tensor): Tensor {
     this.#ggml.buildForwardExpand(this.#memory.graph, tensor[native]);
     return tensor;
+  }
+
+  /** A tensor that `describe` describes when an operation, `output` or a look at its shape first needs it. */
+  later(describe: () => Tensor): Tensor {
+    return this.#memory.later(describe);
   }
 
   /** a + b; b is repeated to a's shape. */

@@ -3,6 +3,7 @@ import koffi, { type LibraryHandle } from "koffi";
 import { type AllocBindings, bindAlloc } from "../bindings/alloc.js";
 import { type BackendBindings, bindBackend, bindRegistry, type RegistryBindings } from "../bindings/backend.js";
 import { bindGgml, type GgmlBindings, TENSOR_LAYOUT } from "../bindings/ggml.js";
+import { bindKernels, KERNELS_ABI, type KernelBindings } from "../bindings/kernels.js";
 import { bindLlama, type LlamaBindings } from "../bindings/llama.js";
 import { type Declare, declareIn } from "../bindings/native-function.js";
 import type { Pointer } from "../bindings/pointer.js";
@@ -30,6 +31,8 @@ export interface NativeEngine {
   readonly log: NativeLog;
   /** libllama, loaded at the first call. */
   readonly llama: () => LlamaBindings;
+  /** Loads Rhone's kernels and shows them where ggml's custom operations are made. Throws KERNELS_UNAVAILABLE. */
+  readonly loadKernels: (file: string) => KernelBindings;
   readonly devicePointers: () => Pointer[];
 }
 
@@ -58,6 +61,7 @@ export function loadNative(files: LibraryFiles): NativeEngine {
       llama ??= loadLlama(files.llama, silence);
       return llama;
     },
+    loadKernels: (file) => loadKernels(file, base),
     devicePointers: () => Array.from({ length: registry.devCount() }, (_, index) => registry.devGet(index)),
   };
 }
@@ -79,12 +83,24 @@ function loadLlama(file: string, silence: Pointer): LlamaBindings {
   return llama;
 }
 
+function loadKernels(file: string, base: LibraryHandle): KernelBindings {
+  try {
+    const kernels = bindKernels(declareIn(koffi.load(file)));
+    const abi = kernels.abi();
+    if (abi !== KERNELS_ABI) throw new Error(`its interface is version ${abi}, not ${KERNELS_ABI}`);
+    kernels.bind(base.symbol("ggml_custom_4d") as Pointer, null);
+    return kernels;
+  } catch (cause) {
+    const message = `${file} can't be used: ${reasonOf(cause)}. Compile it again with \`npm run build:kernels\`.`;
+    throw new RhoneError("KERNELS_UNAVAILABLE", message, { cause });
+  }
+}
+
 function loadLibrary(file: string): LibraryHandle {
   try {
     return koffi.load(file, { global: true });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new RhoneError("GGML_LIBRARY_MISSING", `${file} exists but can't be loaded: ${reason}`, { cause });
+    throw new RhoneError("GGML_LIBRARY_MISSING", `${file} exists but can't be loaded: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -92,11 +108,12 @@ function bindChecked<T>(file: string, library: LibraryHandle, bind: (declare: De
   try {
     return bind(declareIn(library));
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `${file} is not from the ggml ${EXPECTED_VERSION} that Rhone needs: ${reason}`;
+    const message = `${file} is not from the ggml ${EXPECTED_VERSION} that Rhone needs: ${reasonOf(cause)}`;
     throw new RhoneError("GGML_VERSION_MISMATCH", message, { cause });
   }
 }
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
 /**
  * Throws GGML_VERSION_MISMATCH unless the library has the pinned version, or for another build its major and minor

@@ -110,7 +110,12 @@ export class MetadataArena {
 
   /** Whether the tensor has memory for its data. */
   hasData(tensor: Pointer): boolean {
-    return this.#memory.getBigUint64(this.#offset(tensor) + TENSOR_LAYOUT.data, true) !== 0n;
+    return this.dataOf(tensor) !== 0n;
+  }
+
+  /** The address of the tensor's data; 0 without memory. */
+  dataOf(tensor: Pointer): Pointer {
+    return this.#memory.getBigUint64(this.#offset(tensor) + TENSOR_LAYOUT.data, true) as Pointer;
   }
 
   setBuffer(tensor: Pointer, buffer: Pointer): void {

@@ -59,7 +59,12 @@ export class TensorStorage {
   async setAsync(name: string, bytes: ArrayBufferView, offsetBytes = 0): Promise<void> {
     const tensor = this.#range(name, bytes.byteLength, offsetBytes);
     const { tensorSet } = this.#host.engine.backend;
-    await this.#write((done) => tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, done));
+    await this.write((done) => tensorSet.async(tensor, bytes, offsetBytes, bytes.byteLength, done));
+  }
+
+  /** @internal The address of a tensor's data, in memory that the processor can address. */
+  address(name: string): Pointer {
+    return this.#arena.dataOf(this.get(name)[native]);
   }
 
   /** Zeroes `bytes` bytes from `offsetBytes` of the tensor, all of it when they are left out. */
@@ -90,7 +95,8 @@ export class TensorStorage {
     if (this.#buffer !== null) this.#host.engine.backend.bufferFree(this.#buffer);
   }
 
-  async #write(start: (done: (error: unknown) => void) => void): Promise<void> {
+  /** @internal Keeps the memory while native code writes to it on another thread: `start` calls it with `done`. */
+  async write(start: (done: (error: unknown) => void) => void): Promise<void> {
     this.#writing += 1;
     try {
       await new Promise<void>((resolve, reject) => {

@@ -16,11 +16,12 @@ export const arena: unique symbol = Symbol("arena");
  */
 export class Tensor {
   readonly [arena]: MetadataArena;
-  readonly #pointer: Pointer;
+  /** A function until somebody uses the tensor: it describes the operation and returns its address. */
+  #pointer: Pointer | (() => Pointer);
   readonly #generation: number;
 
   /** @internal Tensors come from their owners. */
-  constructor(owner: MetadataArena, pointer: Pointer) {
+  constructor(owner: MetadataArena, pointer: Pointer | (() => Pointer)) {
     this[arena] = owner;
     this.#pointer = pointer;
     this.#generation = owner.generation;
@@ -29,6 +30,7 @@ export class Tensor {
   /** The address. Throws GGML_FAILED when the owner was reset or closed. */
   get [native](): Pointer {
     this[arena].check(this.#generation);
+    if (typeof this.#pointer === "function") this.#pointer = this.#pointer();
     return this.#pointer;
   }
 

@@ -14,12 +14,20 @@ describe("Member", () => {
     expect(fakeMember({ worker: "w", ...hello }).member.raw).toEqual(raw);
   });
 
-  it("is of one kind with workers of the same machine, device and threads", () => {
+  it("is of one kind with workers of the same machine, device, kernels and threads", () => {
     const kindOf = (hello: object) =>
       fakeMember({ worker: "w", hostname: "a", device: "CPU", threads: 2, ...hello }).member.kind;
     expect(kindOf({ worker: "v" })).toBe(kindOf({}));
-    for (const other of [{ hostname: "b" }, { device: "GPU" }, { threads: 4 }])
+    for (const other of [{ hostname: "b" }, { device: "GPU" }, { kernels: "avx2" }, { threads: 4 }])
       expect(kindOf(other)).not.toBe(kindOf({}));
+  });
+
+  it.each([
+    ["avx2", "avx2"],
+    [undefined, "ggml"],
+  ])("shows the kernels %s as %s", (kernels, shown) => {
+    const hello = { worker: "w", ...(kernels !== undefined && { kernels }) };
+    expect(fakeMember(hello).member.status().kernels).toBe(shown);
   });
 
   it.each([

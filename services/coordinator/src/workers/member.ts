@@ -58,10 +58,10 @@ export class Member {
     return this.#hello.rowBlock || 1;
   }
 
-  /** Equal for workers of one machine that compute with the same device and threads. */
+  /** Equal for workers of one machine that compute with the same device, kernels and threads. */
   get kind(): string {
-    const { hostname, device, threads } = this.#hello;
-    return JSON.stringify([hostname, device, threads]);
+    const { hostname, device, kernels, threads } = this.#hello;
+    return JSON.stringify([hostname, device, kernels, threads]);
   }
 
   send(message: CoordinatorMessage): void {
@@ -95,7 +95,7 @@ export class Member {
   }
 
   status(): WorkerStatus {
-    const { operations, hostname, pid, device, threads } = this.#hello;
+    const { operations, hostname, pid, device, kernels, threads } = this.#hello;
     return {
       worker: this.worker,
       address: this.address,
@@ -103,6 +103,7 @@ export class Member {
       hostname: hostname ?? "",
       pid: pid ?? 0,
       device: device ?? "",
+      kernels: kernels || "ggml",
       threads: threads ?? 0,
       memoryTotal: this.memoryTotal,
       resident: this.#heartbeat.resident ?? 0,

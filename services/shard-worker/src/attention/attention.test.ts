@@ -1,8 +1,9 @@
-import { Backend, GgmlType, Graph, openEngine } from "@rhone/ggml";
+import { GgmlType, Graph } from "@rhone/ggml";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { Pages, PageTable } from "../kv-cache/pages.js";
 import { AttentionMachine, HEAD_DIM, PAGE_SIZE, PAGES } from "../testing/attention-machine.js";
 import { attention, worstDifference } from "../testing/plain-math.js";
+import { openTestBackend } from "../testing/test-backend.js";
 import { type AttentionSpan, type PlanAttention, StepInputs } from "./attention.js";
 import { GatherAttention } from "./gather-attention.js";
 
@@ -11,7 +12,7 @@ const IMPLEMENTATIONS: readonly { readonly implementation: string; readonly plan
   { implementation: "gather", plan: (graph, spans, options) => new GatherAttention(graph, spans, options) },
 ];
 
-const backend = Backend.open(openEngine({}), { threads: 1 });
+const { backend } = openTestBackend();
 const graph = Graph.open(backend);
 afterAll(() => {
   graph.close();

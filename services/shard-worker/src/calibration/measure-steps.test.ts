@@ -1,14 +1,14 @@
 import { fileURLToPath } from "node:url";
-import { Backend, GgmlType, openEngine } from "@rhone/ggml";
+import { GgmlType } from "@rhone/ggml";
 import { openGguf } from "@rhone/model";
 import { afterAll, describe, expect, it } from "vitest";
 import type { LoadedShard } from "../shard/device.js";
 import { loadShard } from "../shard/load-shard.js";
 import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
+import { openTestBackend } from "../testing/test-backend.js";
 
 const path = fileURLToPath(new URL("../../../../test/fixtures/oracle/mistral-8l-full/model-f32.gguf", import.meta.url));
-const engine = openEngine({});
-const backend = Backend.open(engine, { threads: 1 });
+const { engine, backend } = openTestBackend();
 const shards: LoadedShard[] = [];
 afterAll(() => {
   for (const shard of shards) shard.close();

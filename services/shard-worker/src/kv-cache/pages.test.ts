@@ -1,8 +1,9 @@
-import { Backend, GgmlType, Graph, openEngine } from "@rhone/ggml";
+import { GgmlType, Graph } from "@rhone/ggml";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
+import { openTestBackend } from "../testing/test-backend.js";
 import { Pages, type PagesShape, PageTable } from "./pages.js";
 
-const backend = Backend.open(openEngine({}), { threads: 1 });
+const { backend } = openTestBackend();
 const graph = Graph.open(backend);
 afterAll(() => {
   graph.close();

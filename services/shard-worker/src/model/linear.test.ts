@@ -1,11 +1,11 @@
-import { Backend, GgmlType, Graph, openEngine, quantizeChunk, WeightStore } from "@rhone/ggml";
+import { GgmlType, Graph, quantizeChunk, WeightStore } from "@rhone/ggml";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { randomNumbers } from "../../../../packages/model/src/testing/random-model.js";
 import { linear as plainLinear, type Rows, worstDifference } from "../testing/plain-math.js";
+import { openTestBackend } from "../testing/test-backend.js";
 import { linear } from "./linear.js";
 
-const engine = openEngine({});
-const backend = Backend.open(engine, { threads: 1 });
+const { engine, backend } = openTestBackend();
 const graph = Graph.open(backend);
 afterAll(() => {
   graph.close();
@@ -21,7 +21,7 @@ async function product(x: Rows, weight: Float32Array, type: GgmlType): Promise<R
   store.set("w", quantizeChunk(engine, { type, source: weight, nPerRow: IN }));
   graph.reset();
   const input = graph.input(GgmlType.F32, [IN, x.length]);
-  const out = graph.output(linear(graph, input, store.get("w")));
+  const out = graph.output(linear(graph, input, store.weight("w")));
   graph.allocate();
   graph.setInput(input, Float32Array.from(x.flat()));
   await backend.compute(graph);

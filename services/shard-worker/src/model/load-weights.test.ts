@@ -1,12 +1,12 @@
-import { Backend, openEngine } from "@rhone/ggml";
 import { type Architecture, openGguf, readModelConfig, type ShardRange } from "@rhone/model";
 import { afterAll, expect, onTestFinished, test } from "vitest";
 import { matrix } from "../../../../packages/model/src/architectures/architecture.js";
 import { qwenLike } from "../../../../packages/model/src/testing/qwen-like.js";
 import { TINY_SHAPE, writeRandomModel } from "../../../../packages/model/src/testing/random-model.js";
+import { openTestBackend } from "../testing/test-backend.js";
 import { loadWeights } from "./load-weights.js";
 
-const backend = Backend.open(openEngine({}), { threads: 1 });
+const { backend } = openTestBackend();
 afterAll(() => backend.close());
 
 const N_EXPERTS = 3;

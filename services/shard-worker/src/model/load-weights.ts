@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { type Backend, type Shape, type Tensor, WeightStore } from "@rhone/ggml";
+import { type Backend, type Shape, type Tensor, type Weight, WeightStore } from "@rhone/ggml";
 import {
   type GgufFile,
   type ModelConfig,
@@ -11,12 +11,17 @@ import {
 } from "@rhone/model";
 
 /** A layer's tensors by the architecture's roles; optional ones that the file lacks are absent. */
-export type LayerWeights = ReadonlyMap<string, Tensor>;
+export type LayerWeights = ReadonlyMap<string, Weight>;
+
+/** The tensors around the layers that the shard has. Only the head is a matrix of a product. */
+export interface OuterWeights extends Readonly<Partial<Record<Exclude<OuterRole, "output">, Tensor>>> {
+  readonly output?: Weight;
+}
 
 /** The weights of layers [first, last) and the tensors around them. Layer indices are the model's own. */
 export interface ShardWeights {
   readonly layers: ReadonlyMap<number, LayerWeights>;
-  readonly outer: Readonly<Partial<Record<OuterRole, Tensor>>>;
+  readonly outer: OuterWeights;
   readonly bytes: number;
   readonly close: () => void;
 }
@@ -72,12 +77,14 @@ async function fill(store: WeightStore, tensors: readonly ShardTensor[], request
 }
 
 function arrange(store: WeightStore, tensors: readonly ShardTensor[]): Pick<ShardWeights, "layers" | "outer"> {
-  const layers = new Map<number, Map<string, Tensor>>();
-  const outer: Partial<Record<OuterRole, Tensor>> = {};
+  const layers = new Map<number, Map<string, Weight>>();
+  const outer: { -readonly [Role in keyof OuterWeights]: OuterWeights[Role] } = {};
   for (const tensor of tensors) {
-    const weight = store.get(storeName(tensor));
-    if (tensor.layer === undefined) outer[tensor.role] = weight;
-    else layers.set(tensor.layer, (layers.get(tensor.layer) ?? new Map()).set(tensor.role, weight));
+    const { role, layer } = tensor;
+    const name = storeName(tensor);
+    if (layer !== undefined) layers.set(layer, (layers.get(layer) ?? new Map()).set(role, store.weight(name)));
+    else if (role === "output") outer.output = store.weight(name);
+    else outer[role] = store.get(name);
   }
   return { layers, outer };
 }

@@ -1,4 +1,4 @@
-import { Backend, GgmlType, Graph, openEngine, type Tensor } from "@rhone/ggml";
+import { GgmlType, Graph, type Tensor } from "@rhone/ggml";
 import { type Architecture, type ModelConfig, openGguf, readModelConfig } from "@rhone/model";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 import { qwenLike } from "../../../../packages/model/src/testing/qwen-like.js";
@@ -22,11 +22,12 @@ import {
   swiglu,
   worstDifference,
 } from "../testing/plain-math.js";
+import { openTestBackend } from "../testing/test-backend.js";
 import { loadWeights } from "./load-weights.js";
 import { type Shard, transformer } from "./transformer.js";
 
 const PAGE_SIZE = 8;
-const backend = Backend.open(openEngine({}), { threads: 1 });
+const { backend } = openTestBackend();
 const graph = Graph.open(backend);
 afterAll(() => {
   graph.close();

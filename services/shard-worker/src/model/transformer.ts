@@ -1,9 +1,9 @@
 import { RhoneError } from "@rhone/common";
-import type { Graph, Tensor } from "@rhone/ggml";
+import { type Graph, PackedWeight, type Tensor, type Weight } from "@rhone/ggml";
 import type { Heads, Layer, ModelConfig } from "@rhone/model";
 import type { AttentionSpan, StepAttention } from "../attention/attention.js";
 import type { Pages } from "../kv-cache/pages.js";
-import { linear } from "./linear.js";
+import { add, linear, norm, swiglu } from "./linear.js";
 import type { LayerWeights, ShardWeights } from "./load-weights.js";
 
 export interface Shard {
@@ -48,7 +48,8 @@ export function embed(graph: Graph, tokens: Tensor, { outer }: ShardWeights): Te
  * The final norm. Hidden f32 [rows, dim] -> f32 [rows, dim], what the head reads and what embeddings are pooled from.
  */
 export function finalNorm(graph: Graph, hidden: Tensor, { config, weights }: Shard): Tensor {
-  return graph.mul(graph.rmsNorm(hidden, config.normEps), need(weights.outer.outputNorm, "output norm"));
+  const factors = need(weights.outer.outputNorm, "output norm");
+  return norm(graph, hidden, { factors, eps: config.normEps });
 }
 
 /** Normed f32 [rows, dim] -> logits f32 [rows, vocabSize] (ne [vocabSize, rows]). */
@@ -56,9 +57,9 @@ export function head(graph: Graph, normed: Tensor, { weights }: Shard): Tensor {
   return linear(graph, normed, need(weights.outer.output, "output head"));
 }
 
-function need(tensor: Tensor | undefined, what: string): Tensor {
-  if (tensor === undefined) throw new RhoneError("STAGE_FAILED", `This stage holds no ${what}.`);
-  return tensor;
+function need<W extends Weight>(weight: W | undefined, what: string): W {
+  if (weight === undefined) throw new RhoneError("STAGE_FAILED", `This stage holds no ${what}.`);
+  return weight;
 }
 
 /** What every layer needs of a step. */
@@ -91,7 +92,7 @@ class GraphLayer implements Layer {
   }
 
   norm(x: Tensor, weight: string): Tensor {
-    return this.#graph.mul(this.#graph.rmsNorm(x, this.#options.config.normEps), this.#weight(weight));
+    return norm(this.#graph, x, { factors: this.#tensor(weight), eps: this.#options.config.normEps });
   }
 
   linear(x: Tensor, weight: string): Tensor {
@@ -99,8 +100,7 @@ class GraphLayer implements Layer {
   }
 
   bias(x: Tensor, bias: string): Tensor {
-    const tensor = this.#options.weights.get(bias);
-    return tensor === undefined ? x : this.#graph.add(x, tensor);
+    return this.#options.weights.has(bias) ? this.#graph.add(x, this.#tensor(bias)) : x;
   }
 
   heads(x: Tensor): Tensor {
@@ -128,17 +128,24 @@ class GraphLayer implements Layer {
   }
 
   add(a: Tensor, b: Tensor): Tensor {
-    return this.#graph.add(a, b);
+    return add(this.#graph, a, b);
   }
 
   swiglu(gate: Tensor, up: Tensor): Tensor {
-    return this.#graph.swigluSplit(gate, up);
+    return swiglu(this.#graph, gate, up);
   }
 
-  #weight(role: string): Tensor {
+  /** A weight that is no matrix, which is never packed. */
+  #tensor(role: string): Tensor {
+    const weight = this.#weight(role);
+    if (!(weight instanceof PackedWeight)) return weight;
+    throw new RhoneError("STAGE_FAILED", `Layer ${this.#options.index} has a matrix ${role} where it needs a vector.`);
+  }
+
+  #weight(role: string): Weight {
     const { weights, index, config } = this.#options;
-    const tensor = weights.get(role);
-    if (tensor !== undefined) return tensor;
+    const weight = weights.get(role);
+    if (weight !== undefined) return weight;
     const message = `Layer ${index} holds no tensor ${role}, which the block of ${config.architecture.name} asks for.`;
     throw new RhoneError("STAGE_FAILED", message);
   }

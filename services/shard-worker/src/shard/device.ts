@@ -28,7 +28,10 @@ export interface LoadedShard {
 export interface Device {
   /** What the coordinator is told about it. */
   readonly facts: Required<
-    Pick<rhone.v1.Hello.$Properties, "engine" | "device" | "gflops" | "bandwidth" | "simulated" | "rowBlock">
+    Pick<
+      rhone.v1.Hello.$Properties,
+      "engine" | "device" | "kernels" | "gflops" | "bandwidth" | "simulated" | "rowBlock"
+    >
   >;
   /** Throws MODEL_NOT_FOUND, MODEL_MISMATCH, OUT_OF_MEMORY and what the readers of model files throw. */
   load(request: LoadRequest): Promise<LoadedShard>;

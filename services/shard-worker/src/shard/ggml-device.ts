@@ -1,5 +1,5 @@
-import type { Shutdown } from "@rhone/common";
-import { Backend, openEngine } from "@rhone/ggml";
+import type { Logger, Shutdown } from "@rhone/common";
+import { Backend, chooseKernels, openEngine } from "@rhone/ggml";
 import { measureSpeed } from "../calibration/measure-speed.js";
 import type { ShardWorkerConfig } from "../config.js";
 import type { Device } from "./device.js";
@@ -8,8 +8,15 @@ import { loadShard } from "./load-shard.js";
 /** Rows that ggml's AMX kernels compute at once. Its other kernels compute 4, which divides this. */
 const ROW_BLOCK = 32;
 
-/** The device that the settings name. `shutdown` closes it. Throws what openEngine and Backend.open throw. */
-export function openGgmlDevice(config: Omit<ShardWorkerConfig, "simulate">, shutdown: Shutdown): Device {
+export interface DeviceOptions {
+  readonly config: Omit<ShardWorkerConfig, "simulate">;
+  readonly logger: Logger;
+  /** Closes the device. */
+  readonly shutdown: Shutdown;
+}
+
+/** The device that the settings name. Throws what openEngine, chooseKernels and Backend.open throw. */
+export function openGgmlDevice({ config, logger, shutdown }: DeviceOptions): Device {
   const { ggmlDir, device, threads } = config;
   const grammars = {
     compileMs: config.grammarCompileMs,
@@ -18,12 +25,15 @@ export function openGgmlDevice(config: Omit<ShardWorkerConfig, "simulate">, shut
     threads: config.grammarThreads,
   };
   const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
-  const backend = Backend.open(engine, { device, threads });
+  const { kernels, notice } = chooseKernels(engine, config.kernels);
+  if (notice !== undefined) logger.warn({ err: notice }, "no kernels of our own: ggml computes, and more slowly");
+  const backend = Backend.open(engine, { device, threads, kernels });
   shutdown.add("backend", () => backend.close());
   return {
     facts: {
       engine: engine.version,
       device: backend.device.name,
+      kernels: backend.kernels?.variant ?? "ggml",
       simulated: false,
       rowBlock: ROW_BLOCK,
       ...measureSpeed(backend),

@@ -9,7 +9,15 @@ import { NullStage } from "./null-stage.js";
 /** A device without arithmetic: its shards hold no weights and no pages, and their tokens follow `simulatedToken`. */
 export function simulatedDevice(simulation: Simulation): Device {
   return {
-    facts: { engine: "none", device: "simulated", simulated: true, gflops: 0, bandwidth: 0, rowBlock: 1 },
+    facts: {
+      engine: "none",
+      device: "simulated",
+      kernels: "none",
+      simulated: true,
+      gflops: 0,
+      bandwidth: 0,
+      rowBlock: 1,
+    },
     load: (request) => loadNothing(request, simulation),
   };
 }

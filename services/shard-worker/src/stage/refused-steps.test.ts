@@ -1,19 +1,19 @@
 import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common";
-import { Backend, GgmlType, openEngine } from "@rhone/ggml";
+import { GgmlType } from "@rhone/ggml";
 import { openGguf } from "@rhone/model";
 import { rhone } from "@rhone/proto";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type ComputingShard, loadShard } from "../shard/load-shard.js";
 import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
+import { openTestBackend } from "../testing/test-backend.js";
 import type { SequenceReady } from "../wire/step.js";
 
 type Message = rhone.v1.Step.$Properties;
 
 const path = fileURLToPath(new URL("../../../../test/fixtures/oracle/llama-6l-mha/model-f32.gguf", import.meta.url));
-const engine = openEngine({});
-const backend = Backend.open(engine, { threads: 1 });
+const { engine, backend } = openTestBackend();
 let shard: ComputingShard;
 
 beforeAll(async () => {

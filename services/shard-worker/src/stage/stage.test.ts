@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { Backend, GgmlType, openEngine } from "@rhone/ggml";
+import { GgmlType } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
 import type { rhone } from "@rhone/proto";
 import { afterAll, describe, expect, it } from "vitest";
 import type { LoadedShard } from "../shard/device.js";
 import { loadShard } from "../shard/load-shard.js";
 import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
+import { openTestBackend } from "../testing/test-backend.js";
 import { activationTypeOnWire } from "../wire/tensor-types.js";
 
 interface Reference {
@@ -22,8 +23,7 @@ const FIXTURES = fileURLToPath(new URL("../../../../test/fixtures/oracle/", impo
 const PAGE_SIZE = 32;
 const PAGES = 24;
 
-const engine = openEngine({});
-const backend = Backend.open(engine, { threads: 1 });
+const { engine, backend } = openTestBackend();
 afterAll(() => backend.close());
 
 interface Chain {

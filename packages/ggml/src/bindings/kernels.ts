@@ -1,0 +1,26 @@
+import type { Declare } from "./native-function.js";
+
+/** The version of kernels.h that these signatures are of. */
+export const KERNELS_ABI = 1;
+/** `RK_PLAIN`, `RK_NORM`, `RK_SWIGLU`: what happens to rows before they are quantized. */
+export const QUANTIZE_HOW = { plain: 0, norm: 1, swiglu: 2 } as const;
+
+/** kernels.h of packages/kernels, in header order. */
+export const bindKernels = (fn: Declare) => ({
+  abi: fn("int", "rk_abi", []),
+  tensorSize: fn("size_t", "rk_tensor_size", []),
+  variants: fn("str", "rk_variants", []),
+  choose: fn("int", "rk_choose", ["str"]),
+  bind: fn("void", "rk_bind", ["ptr", "maybe"]),
+  packedBytes: fn("size_t", "rk_packed_bytes", ["int", "int64_t", "int64_t"]),
+  pack: fn("void", "rk_pack", ["ptr", "ptr", "int", "int64_t", "int64_t", "int64_t", "int64_t"]),
+  graphNew: fn("maybe", "rk_graph_new", ["int"]),
+  graphReset: fn("void", "rk_graph_reset", ["ptr"]),
+  graphFree: fn("void", "rk_graph_free", ["ptr"]),
+  activationBytes: fn("size_t", "rk_activation_bytes", ["int", "int64_t", "int64_t"]),
+  activationKind: fn("int", "rk_activation_kind", ["int"]),
+  quantize: fn("maybe", "rk_quantize", ["ptr", "ptr", "int", "int", "ptr", "maybe", "float"]),
+  product: fn("maybe", "rk_product", ["ptr", "ptr", "int", "ptr", "int64_t", "int64_t", "ptr", "int64_t", "maybe"]),
+});
+
+export type KernelBindings = ReturnType<typeof bindKernels>;

@@ -1,0 +1,88 @@
+import { RhoneError } from "@rhone/common";
+import { type KernelBindings, QUANTIZE_HOW } from "../bindings/kernels.js";
+import type { Pointer } from "../bindings/pointer.js";
+import type { PackedWeight } from "../tensors/packed-weight.js";
+import type { Tensor } from "../tensors/tensor.js";
+import type { GraphMemory } from "./graph-memory.js";
+
+/** What rows are quantized from. All tensors are f32. */
+export type QuantizeSource =
+  /** x: [rows, k] (ne [k, rows]); rows may have gaps between them. */
+  | { readonly how: "plain"; readonly x: Tensor }
+  /** x / sqrt(mean(x²) + eps) * factors; factors: [k]. */
+  | { readonly how: "norm"; readonly x: Tensor; readonly factors: Tensor; readonly eps: number }
+  /** silu(gate) * up, both [rows, k]. */
+  | { readonly how: "swiglu"; readonly gate: Tensor; readonly up: Tensor };
+
+/** Rows as integers with scales, in the kernels' own layout: the right side of a product. */
+export interface QuantizedRows {
+  readonly bytes: Tensor;
+  readonly rows: number;
+  readonly k: number;
+  /** Which types of weights they can be multiplied by. */
+  readonly kind: number;
+}
+
+/** The operations of a graph that Rhone's own kernels compute. */
+export class KernelOperations {
+  readonly #kernels: KernelBindings;
+  readonly #memory: GraphMemory;
+  readonly #nodes: Pointer;
+
+  constructor(kernels: KernelBindings, memory: GraphMemory, nodes: Pointer) {
+    this.#kernels = kernels;
+    this.#memory = memory;
+    this.#nodes = nodes;
+  }
+
+  /** The kind of quantized rows that products with `weight` take. */
+  kindFor(weight: PackedWeight): number {
+    return this.#kernels.activationKind(weight.type);
+  }
+
+  /** Rows for products with weights of `kind`. */
+  quantize(source: QuantizeSource, kind: number): QuantizedRows {
+    const [x, factors, eps] = operandsOf(source);
+    const [k, rows] = x.ne;
+    const [a, b] = [this.#memory.use(x), factors === null ? null : this.#memory.use(factors)];
+    const { context } = this.#memory;
+    const node = this.#kernels.quantize(this.#nodes, context, QUANTIZE_HOW[source.how], kind, a, b, eps);
+    return { bytes: this.#own(node, `quantize ${x}`), rows, k, kind };
+  }
+
+  /**
+   * weight [n, k] times each of the rows: f32 [rows, n] (ne [n, rows]), added to `residual` of that shape when it is
+   * given. The rows' kind must be the weight's.
+   */
+  product(weight: PackedWeight, { bytes, rows, k, kind }: QuantizedRows, residual?: Tensor): Tensor {
+    const [weightK, n] = weight.ne;
+    if (k !== weightK || kind !== this.kindFor(weight)) {
+      const message = `Rows of ${k} numbers, kind ${kind}, can't be multiplied by a weight of [${weight.ne.join(", ")}].`;
+      throw new RhoneError("GGML_FAILED", message);
+    }
+    const [w, act] = [this.#memory.use(weight.bytes), this.#memory.use(bytes)];
+    const added = residual === undefined ? null : this.#memory.use(residual);
+    const { context } = this.#memory;
+    const node = this.#kernels.product(this.#nodes, context, weight.type, w, n, k, act, rows, added);
+    return this.#own(node, `multiply ${rows} rows`);
+  }
+
+  #own(node: Pointer | null, action: string): Tensor {
+    if (node !== null) return this.#memory.own(node);
+    throw new RhoneError(
+      "GGML_FAILED",
+      `The kernels can't ${action}: the graph has no room, or the shape is none of theirs.`,
+    );
+  }
+}
+
+function operandsOf(source: QuantizeSource): readonly [x: Tensor, factors: Tensor | null, eps: number] {
+  switch (source.how) {
+    case "plain":
+      return [source.x, null, 0];
+    case "norm":
+      return [source.x, source.factors, source.eps];
+    case "swiglu":
+      return [source.gate, source.up, 0];
+  }
+}

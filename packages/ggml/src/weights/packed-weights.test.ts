@@ -1,0 +1,63 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { GgmlType, type GgmlTypeName, rowSize } from "../elements/ggml-type.js";
+import { quantizeChunk } from "../elements/quantize.js";
+import { openEngine } from "../native/engine.js";
+import { PackedWeight } from "../tensors/packed-weight.js";
+import { backendWith, kernelVariants } from "../testing/kernel-variants.js";
+import { series } from "../testing/series.js";
+import { PackedWeights } from "./packed-weights.js";
+import { WeightStore } from "./weight-store.js";
+
+const engine = openEngine();
+const backend = backendWith("auto");
+const ggml = backendWith("ggml");
+afterAll(() => {
+  backend.close();
+  ggml.close();
+});
+
+const [K, ROWS] = [256, 144];
+const matrix = (type: GgmlTypeName, use: "matmul" | "rows" = "matmul") =>
+  ({ name: `${type} ${use}`, type: GgmlType[type], ne: [K, ROWS], use }) as const;
+
+describe.skipIf(kernelVariants.length === 0)("A store on a backend with kernels", () => {
+  it("packs the matrices that they multiply by, and keeps tables in the layout of the file", () => {
+    const store = WeightStore.open(backend, [matrix("Q4_0"), matrix("Q4_0", "rows")]);
+    expect(store.weight("Q4_0 matmul")).toBeInstanceOf(PackedWeight);
+    expect(String(store.weight("Q4_0 matmul"))).toBe("Q4_0 [256, 144]");
+    expect(store.get("Q4_0 rows").ne).toEqual([K, ROWS, 1, 1]);
+    expect(Object.keys(store.bytes).sort()).toEqual(["CPU", "KERNELS"]);
+    expect(() => store.get("Q4_0 matmul")).toThrow("packed for Rhone's kernels; ggml can't compute with it");
+    store.close();
+  });
+
+  it("takes no more memory for a packed matrix than its file and the end of its last tile", () => {
+    const store = WeightStore.open(backend, [matrix("Q4_0")]);
+    const fileBytes = rowSize(GgmlType.Q4_0, K) * ROWS;
+    expect(store.bytes.KERNELS).toBeGreaterThanOrEqual(fileBytes);
+    expect(store.bytes.KERNELS).toBeLessThan(fileBytes + 16 * rowSize(GgmlType.Q4_0, K) + 4096);
+    store.close();
+  });
+
+  it("packs nothing without repacking, nor without kernels", () => {
+    const plain = WeightStore.open(backend, [matrix("Q4_0")], { repack: false });
+    expect(Object.keys(plain.bytes)).toEqual(["CPU"]);
+    const other = WeightStore.open(ggml, [matrix("Q4_0")]);
+    expect(other.weight("Q4_0 matmul")).not.toBeInstanceOf(PackedWeight);
+    for (const store of [plain, other]) store.close();
+  });
+
+  it("packs off the event loop, and is not closed meanwhile", async () => {
+    const store = WeightStore.open(backend, [matrix("Q4_0")]);
+    const bytes = quantizeChunk(engine, { type: GgmlType.Q4_0, source: series(K * ROWS), nPerRow: K });
+    const written = store.setAsync("Q4_0 matmul", bytes);
+    expect(() => store.close()).toThrow("can't be closed while it is written to");
+    await written;
+    expect(() => store.set("Q4_0 matmul", bytes.subarray(1))).toThrow(/takes 20736 bytes; 20735 were given/);
+    store.close();
+  });
+});
+
+it("Packing needs kernels", () => {
+  expect(() => PackedWeights.open(ggml, [])).toThrow("Packing weights needs a backend with kernels.");
+});

@@ -1,0 +1,105 @@
+// Compiles the kernels. Needs the packages to be built (`npm run build`).
+//   node packages/kernels/build.mjs               for this machine, with c++, clang++ or $CXX, into build/
+//   node packages/kernels/build.mjs --prebuilt    for every platform that ships, with `zig` or $ZIG, into prebuilt/
+// zig is a package of PyPI: python3 -m venv .zig && .zig/bin/pip install ziglang==0.17.1, then
+// ZIG=".zig/bin/python -m ziglang".
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { fileHash, kernelsPlatform, LIBRARY_NAME, sourcesHash } from "./dist/index.js";
+
+const run = promisify(execFile);
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const NATIVE = join(HERE, "native");
+
+/** No C++ library, no exceptions: the result needs nothing but the C library and its mathematics. */
+const COMPILE =
+  "-std=c++17 -O3 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffp-contract=off " +
+  "-Wall -Wextra -Werror";
+const LINK = "-shared -nodefaultlibs -s -Wl,--build-id=none -Wl,-z,defs";
+const LIBRARIES = "-lm -lc";
+
+/** Files named for an instruction set are compiled for it, all others for every processor of the platform. */
+const INSTRUCTION_SETS = {
+  avx2: "-mavx2 -mfma -mf16c",
+  "avx512-vnni": "-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni",
+  "amx-int8": "-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mamx-tile -mamx-int8",
+};
+
+/** The platforms that ship, by zig's names. glibc 2.17 is that of the oldest Linux that Node 20 runs on. */
+const TARGETS = { "linux-x64": "x86_64-linux-gnu.2.17", "linux-x64-musl": "x86_64-linux-musl" };
+
+const words = (text) => text.split(" ").filter(Boolean);
+
+/** Every C++ file of `native`, tests excluded. */
+const sources = readdirSync(NATIVE, { recursive: true, encoding: "utf8" })
+  .filter((name) => name.endsWith(".cpp") && !/(^|[\\/])testing[\\/]/.test(name))
+  .sort();
+
+function instructionsOf(source) {
+  const sets = Object.keys(INSTRUCTION_SETS).filter((set) => basename(source).includes(set));
+  return sets.length === 0 ? [] : words(INSTRUCTION_SETS[sets[0]]);
+}
+
+/** Compiles the sources with `compiler`, a command and its first arguments, into `folder`/`platform`. */
+async function build([command, ...first], folder, platform) {
+  const objects = mkdtempSync(join(tmpdir(), "rhone-kernels-"));
+  const library = join(folder, platform, LIBRARY_NAME);
+  const waiting = sources.map((source, index) => ({ source, object: join(objects, `${index}.o`) }));
+  const files = waiting.map(({ object }) => object);
+  const compileNext = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { source, object } = next;
+      const flags = [...words(COMPILE), ...instructionsOf(source), `-ffile-prefix-map=${NATIVE}=native`];
+      await run(command, [...first, ...flags, "-c", join(NATIVE, source), "-o", object]);
+    }
+  };
+  try {
+    mkdirSync(join(folder, platform), { recursive: true });
+    await Promise.all(Array.from({ length: availableParallelism() }, compileNext));
+    await run(command, [...first, ...words(LINK), ...files, ...words(LIBRARIES), "-o", library]);
+  } finally {
+    rmSync(objects, { recursive: true });
+  }
+  return library;
+}
+
+/** Builds for each platform, and records what was built from what. */
+async function buildAll(folder, compilers) {
+  const files = {};
+  let version = "";
+  for (const [platform, compiler] of Object.entries(compilers)) {
+    version ||= await versionOf(compiler);
+    const library = await build(compiler, folder, platform);
+    files[`${platform}/${LIBRARY_NAME}`] = fileHash(library);
+    process.stdout.write(`${library}\n`);
+  }
+  const record = { sources: sourcesHash(NATIVE), compiler: version, files };
+  writeFileSync(join(folder, "hashes.json"), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** The first line that the compiler says of itself. */
+async function versionOf([command, ...first]) {
+  const { stdout } = await run(command, [...first.filter((word) => !/^-target$|-linux-/.test(word)), "--version"]);
+  return stdout.split("\n")[0].trim();
+}
+
+/** The first of c++ and clang++ that runs, unless CXX says another. */
+async function compilerHere() {
+  for (const compiler of process.env.CXX === undefined ? ["c++", "clang++"] : [process.env.CXX]) {
+    const found = await versionOf(words(compiler)).catch(() => undefined);
+    if (found !== undefined) return words(compiler);
+  }
+  throw new Error("There is no C++ compiler. Install gcc or clang, or name one in CXX.");
+}
+
+if (process.argv.includes("--prebuilt")) {
+  const zig = [...words(process.env.ZIG ?? "zig"), "c++"];
+  const targets = Object.entries(TARGETS).map(([platform, target]) => [platform, [...zig, "-target", target]]);
+  await buildAll(join(HERE, "prebuilt"), Object.fromEntries(targets));
+} else {
+  await buildAll(join(HERE, "build"), { [kernelsPlatform()]: await compilerHere() });
+}

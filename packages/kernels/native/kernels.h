@@ -1,0 +1,69 @@
+// Rhone's kernels: products with quantized weights and attention over pages, as custom nodes of ggml's graphs.
+//
+// Shapes are logical, outermost first, then ggml's `ne`, which is reversed: f32 [n, k] is ne [k, n]. Types are numbered
+// as ggml numbers them. Every row of a result is the same to the bit whatever the other rows, their number, the number
+// of threads and the variant are.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__)
+#define RK_API extern "C" __attribute__((visibility("default")))
+#else
+#define RK_API extern "C"
+#endif
+
+typedef struct rk_tensor rk_tensor;  // struct ggml_tensor
+typedef struct rk_graph rk_graph;    // the parameters of one graph's nodes
+
+// Types of weights that there are products for.
+enum { RK_Q4_0 = 2, RK_Q4_1 = 3, RK_Q8_0 = 8, RK_Q4_K = 12, RK_Q5_K = 13, RK_Q6_K = 14 };
+
+// How rows are quantized, for the weights that they meet.
+enum {
+  RK_PER_32 = 0,   // int8 with one f16-rounded scale per 32, as ggml's Q8_0: for Q4_0, Q4_1, Q8_0
+  RK_PER_256 = 1,  // int8 with one f32 scale per 256, as ggml's Q8_K: for Q4_K, Q5_K, Q6_K
+};
+
+// What rows go through before they are quantized.
+enum {
+  RK_PLAIN = 0,   // nothing
+  RK_NORM = 1,    // x / sqrt(mean(x^2) + eps) * b, b f32 [k]
+  RK_SWIGLU = 2,  // silu(x) * b, b f32 [n, k]
+};
+
+// The version of this header.
+RK_API int rk_abi(void);
+// Bytes of struct ggml_tensor that these kernels were compiled for.
+RK_API size_t rk_tensor_size(void);
+// The variants that this processor runs, best first, such as "amx-int8,avx512-vnni,avx2"; "" if none.
+RK_API const char *rk_variants(void);
+// Chooses what all later nodes compute with. -1 when this processor does not run it. Call it, and rk_bind, before
+// anything else; choose again only while no graph computes. Packed weights and graphs serve every variant.
+RK_API int rk_choose(const char *variant);
+// Takes the address of ggml_custom_4d, which makes the nodes. The second argument is unused.
+RK_API void rk_bind(void *ggml_custom_4d, void *unused);
+
+// Bytes that weights [rows, k] (ne [k, rows]) take when packed; 0 when there is no product for the type or k.
+RK_API size_t rk_packed_bytes(int type, int64_t rows, int64_t k);
+// Packs rows [first, first + count) of [rows, k] into `dst`, the start of the whole packed matrix. `src` is row `first`
+// in GGUF's layout. `first` is a multiple of 16; so is `count`, unless the rows end there. `dst` must stay where it is.
+RK_API void rk_pack(void *dst, const void *src, int type, int64_t rows, int64_t k, int64_t first, int64_t count);
+
+// Holds the parameters of at most `most_nodes` nodes, which must live as long as the graph is computed. NULL: no memory.
+RK_API rk_graph *rk_graph_new(int most_nodes);
+// Forgets the nodes, so that others can be made.
+RK_API void rk_graph_reset(rk_graph *graph);
+RK_API void rk_graph_free(rk_graph *graph);
+
+// RK_PER_32 or RK_PER_256, what weights of this type are multiplied by; -1 when there is no product for the type.
+RK_API int rk_activation_kind(int type);
+// Bytes of n quantized rows of k elements.
+RK_API size_t rk_activation_bytes(int kind, int64_t n, int64_t k);
+// Quantizes x, f32 [n, k], whose rows may be any distance apart. Result: I8 [rk_activation_bytes(kind, n, k)]. NULL
+// when `graph` is full.
+RK_API rk_tensor *rk_quantize(rk_graph *graph, void *ctx, int how, int kind, rk_tensor *x, rk_tensor *b, float eps);
+// Multiplies n quantized rows by packed weights w [rows, k], and adds `residual`, f32 [n, rows], unless that is NULL.
+// Result: f32 [n, rows]. NULL when `graph` is full.
+RK_API rk_tensor *rk_product(rk_graph *graph, void *ctx, int type, rk_tensor *w, int64_t rows, int64_t k,
+                             rk_tensor *act, int64_t n, rk_tensor *residual);

@@ -1,0 +1,41 @@
+// A variant computes everything with one set of instructions. Plain pointers: nothing here knows ggml.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+struct rk_quantize_job {
+  const float *x, *b;           // [n, k]; b: see RK_NORM and RK_SWIGLU
+  size_t x_stride, b_stride;    // floats from one row to the next
+  int how, kind;
+  int64_t n, k;
+  float eps;
+  void *out;
+};
+
+struct rk_product_job {
+  int type;
+  const void *weights;          // packed
+  const void *activations;      // quantized
+  const float *residual;        // [n, rows] or NULL
+  size_t residual_stride;
+  float *out;                   // [n, rows]
+  int64_t rows, k, n;
+};
+
+struct rk_variant {
+  const char *name;
+  // Part `ith` of `nth` equal parts.
+  void (*quantize)(const rk_quantize_job *job, int ith, int nth);
+  // Panels [first, end) of RK_PANEL_ROWS rows of the weights.
+  void (*product)(const rk_product_job *job, int64_t first, int64_t end);
+};
+
+enum { RK_PANEL_ROWS = 128 };
+
+// Each is defined in a file that is compiled for its instructions.
+void rk_quantize_avx2(const rk_quantize_job *job, int ith, int nth);
+void rk_product_avx2(const rk_product_job *job, int64_t first, int64_t end);
+void rk_product_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
+
+// The one that rk_choose chose.
+const rk_variant *rk_chosen(void);

@@ -1,0 +1,77 @@
+// Which variants this processor runs, by cpuid, and which one computes.
+#include "variant.h"
+
+#include <cpuid.h>
+#include <string.h>
+
+#include "kernels.h"
+
+namespace {
+
+constexpr rk_variant VARIANTS[] = {
+    {"avx2", rk_quantize_avx2, rk_product_avx2},
+};
+
+struct Registers {
+  uint32_t a, b, c, d;
+};
+
+Registers cpuid(uint32_t leaf, uint32_t part) {
+  Registers r = {0, 0, 0, 0};
+  __get_cpuid_count(leaf, part, &r.a, &r.b, &r.c, &r.d);
+  return r;
+}
+
+bool has(uint32_t word, uint32_t bits) { return (word & bits) == bits; }
+
+// Registers that the operating system keeps for each thread (XCR0).
+uint32_t kept_registers() {
+  if (!has(cpuid(1, 0).c, bit_OSXSAVE)) return 0;
+  uint32_t low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+
+bool runs_avx2() {
+  constexpr uint32_t YMM = 0x6;
+  return has(kept_registers(), YMM) && has(cpuid(1, 0).c, bit_AVX | bit_FMA | bit_F16C) &&
+         has(cpuid(7, 0).b, bit_AVX2);
+}
+
+bool runs_avx512_vnni() {
+  constexpr uint32_t ZMM = 0xe6;
+  return runs_avx2() && has(kept_registers(), ZMM) && has(cpuid(7, 0).c, bit_AVX512VNNI) &&
+         has(cpuid(7, 0).b, bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ);
+}
+
+bool runs(const char *name) {
+  if (strcmp(name, "avx2") == 0) return runs_avx2();
+  if (strcmp(name, "avx512-vnni") == 0) return runs_avx512_vnni();
+  return false;
+}
+
+const rk_variant *chosen;
+char names[64];
+
+}  // namespace
+
+RK_API const char *rk_variants(void) {
+  names[0] = 0;
+  for (const rk_variant &variant : VARIANTS) {
+    if (!runs(variant.name)) continue;
+    if (names[0] != 0) strcat(names, ",");
+    strcat(names, variant.name);
+  }
+  return names;
+}
+
+RK_API int rk_choose(const char *name) {
+  for (const rk_variant &variant : VARIANTS) {
+    if (strcmp(variant.name, name) != 0 || !runs(name)) continue;
+    chosen = &variant;
+    return 0;
+  }
+  return -1;
+}
+
+const rk_variant *rk_chosen(void) { return chosen; }
