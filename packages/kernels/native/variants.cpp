@@ -9,7 +9,7 @@
 namespace {
 
 constexpr rk_variant VARIANTS[] = {
-    {"avx2", rk_quantize_avx2, rk_product_avx2},
+    {"avx2", rk_quantize_avx2, rk_product_avx2, rk_attend_avx2},
 };
 
 struct Registers {

@@ -11,7 +11,7 @@ export const bindKernels = (fn: Declare) => ({
   tensorSize: fn("size_t", "rk_tensor_size", []),
   variants: fn("str", "rk_variants", []),
   choose: fn("int", "rk_choose", ["str"]),
-  bind: fn("void", "rk_bind", ["ptr", "maybe"]),
+  bind: fn("void", "rk_bind", ["ptr", "ptr"]),
   packedBytes: fn("size_t", "rk_packed_bytes", ["int", "int64_t", "int64_t"]),
   pack: fn("void", "rk_pack", ["ptr", "ptr", "int", "int64_t", "int64_t", "int64_t", "int64_t"]),
   graphNew: fn("maybe", "rk_graph_new", ["int"]),

@@ -2,4 +2,4 @@
 
 #include "attend.h"
 
-extern "C" void rk_attend_avx2(const rk_attend_job *job, int first, int end) { attend_pages(job, first, end); }
+void rk_attend_avx2(const rk_attend_job *job, int first, int end) { attend_pages(job, first, end); }

@@ -8,7 +8,6 @@
 
 namespace {
 
-constexpr int MAX_DIM = 256;
 constexpr int MAX_SETS = MAX_ROWS * MAX_HEADS / SET;
 
 struct Workspace {
@@ -48,7 +47,7 @@ template <class T> class Tile {
   void attend_part() {
     attend_chunk((low_ / CHUNK + task_.chunk) * CHUNK);
     for (int i = 0; i < sets_; i++) store_partial(workspace.sets[i]);
-    int32_t *finished = job_->finished + task_.span * Cut(job_, task_.rows).parts + task_.part;
+    uint16_t *finished = job_->finished + task_.span * Cut(job_, task_.rows).parts + task_.part;
     if (__atomic_add_fetch(finished, 1, __ATOMIC_ACQ_REL) < task_.chunks) return;
     __atomic_store_n(finished, 0, __ATOMIC_RELAXED);
     for (int i = 0; i < sets_; i++) merge_partials(workspace.sets[i]);

@@ -10,6 +10,7 @@ constexpr int BLOCK = 32;          // positions of one online softmax step, at m
 constexpr int CHUNK = 1024;        // positions of one partial result, at multiples of 1,024
 constexpr int TILE_FLOATS = 4096;  // most query elements of a task: what a core's first-level cache can hold
 constexpr int MAX_HEADS = 16;      // most query heads of a task
+constexpr int MAX_DIM = 256;       // largest head
 constexpr int MAX_ROWS = 8;        // most rows of a task
 
 struct Task {

@@ -7,11 +7,10 @@
 #include <memory>
 
 #include "../attention/tasks.h"
+#include "../variant.h"
 #include "pages-fixture.h"
 #include "shipped-ggml.h"
 
-extern "C" void rk_attend_avx2(const rk_attend_job *, int, int);
-extern "C" void rk_attend_avx512(const rk_attend_job *, int, int);
 
 using Attend = void (*)(const rk_attend_job *, int, int);
 
@@ -83,7 +82,7 @@ static void bench(const Ggml &ggml, const Shape &shape, int sequences, int conte
   for (int round = 0; round < 9; round++) {
     theirs.push_back(timed([&] { for (void *graph : graphs) ggml.compute(graph); }) / LAYERS);
     avx2.push_back(timed([&] { ours(rk_attend_avx2); }) / LAYERS);
-    avx512.push_back(timed([&] { ours(rk_attend_avx512); }) / LAYERS);
+    avx512.push_back(timed([&] { ours(rk_attend_avx512_vnni); }) / LAYERS);
   }
   const double positions = (double)sequences * shape.n_kv_heads * (rows == 1 ? context : rows * (context - rows / 2.0));
   printf("%d x %4d positions, %3d rows: ggml %7.3f (%7.3f)  avx2 %7.3f (%7.3f)  avx512 %7.3f (%7.3f) ms | "

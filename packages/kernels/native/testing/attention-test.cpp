@@ -8,10 +8,9 @@
 #include <thread>
 
 #include "../attention/tasks.h"
+#include "../variant.h"
 #include "pages-fixture.h"
 
-extern "C" void rk_attend_avx2(const rk_attend_job *, int, int);
-extern "C" void rk_attend_avx512(const rk_attend_job *, int, int);
 
 using Attend = void (*)(const rk_attend_job *, int, int);
 
@@ -84,7 +83,7 @@ static bool has_avx512 = __builtin_cpu_supports("avx512bw") && __builtin_cpu_sup
 
 static std::vector<Attend> kernels() {
   std::vector<Attend> all{rk_attend_avx2};
-  if (has_avx512) all.push_back(rk_attend_avx512);
+  if (has_avx512) all.push_back(rk_attend_avx512_vnni);
   return all;
 }
 

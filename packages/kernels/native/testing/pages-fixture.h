@@ -27,7 +27,8 @@ inline size_t row_bytes(int type, size_t elements) {
 struct PagesFixture {
   Shape shape;
   std::vector<TestSpan> list;
-  std::vector<int32_t> spans, tables, finished;
+  std::vector<int32_t> spans, tables;
+  std::vector<uint16_t> finished;
   std::vector<uint8_t> k, v;
   std::vector<float> q, out, partials;
   int rows = 0, pages = 0;
