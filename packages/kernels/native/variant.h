@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct rk_attend_job;  // attention/job.h
+
 struct rk_quantize_job {
   const float *x, *b;           // [n, k]; b: see RK_NORM and RK_SWIGLU
   size_t x_stride, b_stride;    // floats from one row to the next
@@ -28,6 +30,8 @@ struct rk_variant {
   void (*quantize)(const rk_quantize_job *job, int ith, int nth);
   // Panels [first, end) of RK_PANEL_ROWS rows of the weights.
   void (*product)(const rk_product_job *job, int64_t first, int64_t end);
+  // Tasks [first, end), see attention/tasks.h.
+  void (*attend)(const rk_attend_job *job, int first, int end);
 };
 
 enum { RK_PANEL_ROWS = 128 };
@@ -36,6 +40,8 @@ enum { RK_PANEL_ROWS = 128 };
 void rk_quantize_avx2(const rk_quantize_job *job, int ith, int nth);
 void rk_product_avx2(const rk_product_job *job, int64_t first, int64_t end);
 void rk_product_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
+void rk_attend_avx2(const rk_attend_job *job, int first, int end);
+void rk_attend_avx512_vnni(const rk_attend_job *job, int first, int end);
 
 // The one that rk_choose chose.
 const rk_variant *rk_chosen(void);
