@@ -1,15 +1,16 @@
 export { Backend } from "./backend/backend.js";
 export { GgmlType, isGgmlType, rowSize, typeInfo } from "./elements/ggml-type.js";
 export { dequantize, quantizeChunk } from "./elements/quantize.js";
-export { Graph } from "./graph/graph.js";
 export {
   type AttentionInputs,
+  AttentionOperations,
   type AttentionShape,
-  KernelOperations,
-  type QuantizedRows,
-  type QuantizeSource,
   SPAN_COLUMNS,
-} from "./graph/kernel-operations.js";
+  type StepPages,
+  type WriteInputs,
+} from "./graph/attention-operations.js";
+export { Graph } from "./graph/graph.js";
+export { KernelOperations, type QuantizedRows, type QuantizeSource } from "./graph/kernel-operations.js";
 export type { RopeMode } from "./graph/operation-options.js";
 export type { Kernels } from "./kernels/kernels.js";
 export { type ChosenKernels, chooseKernels } from "./kernels/open-kernels.js";

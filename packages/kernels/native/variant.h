@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 struct rk_attend_job;  // attention/job.h
+struct rk_write_job;
 
 struct rk_quantize_job {
   const float *x, *b;           // [n, k]; b: see RK_NORM and RK_SWIGLU
@@ -32,6 +33,8 @@ struct rk_variant {
   void (*product)(const rk_product_job *job, int64_t first, int64_t end);
   // Tasks [first, end), see attention/tasks.h.
   void (*attend)(const rk_attend_job *job, int first, int end);
+  // Rows [first, end) of the step.
+  void (*write)(const rk_write_job *job, int first, int end);
 };
 
 enum { RK_PANEL_ROWS = 128 };
@@ -41,6 +44,7 @@ void rk_quantize_avx2(const rk_quantize_job *job, int ith, int nth);
 void rk_product_avx2(const rk_product_job *job, int64_t first, int64_t end);
 void rk_product_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
 void rk_attend_avx2(const rk_attend_job *job, int first, int end);
+void rk_write_avx2(const rk_write_job *job, int first, int end);
 void rk_attend_avx512_vnni(const rk_attend_job *job, int first, int end);
 
 // The one that rk_choose chose.

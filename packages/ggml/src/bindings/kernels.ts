@@ -22,6 +22,23 @@ interface AttentionIntegers {
   readonly window: number;
 }
 
+/** `RK_ROPE_NORM`, `RK_ROPE_NEOX`. */
+export const ROPE_MODE = { norm: 0, neox: 2 } as const;
+
+/** `struct rk_rope`. */
+export function ropeParameters({ mode, dims, freqBase, freqScale }: RopeFields): Uint8Array {
+  const fields = Int32Array.of(mode, dims, 0, 0);
+  new Float32Array(fields.buffer).set([freqBase, freqScale], 2);
+  return new Uint8Array(fields.buffer);
+}
+
+interface RopeFields {
+  readonly mode: number;
+  readonly dims: number;
+  readonly freqBase: number;
+  readonly freqScale: number;
+}
+
 /** kernels.h of packages/kernels, in header order. */
 export const bindKernels = (fn: Declare) => ({
   abi: fn("int", "rk_abi", []),
@@ -40,6 +57,10 @@ export const bindKernels = (fn: Declare) => ({
   product: fn("maybe", "rk_product", ["ptr", "ptr", "int", "ptr", "int64_t", "int64_t", "ptr", "int64_t", "maybe"]),
   attends: fn("int", "rk_attends", ["ptr"]),
   attend: fn("maybe", "rk_attend", ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "maybe"]),
+  rotations: fn("maybe", "rk_rotations", ["ptr", "ptr", "ptr", "ptr", "int64_t", "maybe"]),
+  writeKv: fn("maybe", "rk_write_kv", [
+    ...(["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"] as const),
+  ]),
 });
 
 export type KernelBindings = ReturnType<typeof bindKernels>;

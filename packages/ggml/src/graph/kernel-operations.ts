@@ -1,9 +1,9 @@
 import { RhoneError } from "@rhone/common";
-import { attentionShape, type KernelBindings, QUANTIZE_HOW } from "../bindings/kernels.js";
+import { type KernelBindings, QUANTIZE_HOW } from "../bindings/kernels.js";
 import type { Pointer } from "../bindings/pointer.js";
-import type { GgmlType } from "../elements/ggml-type.js";
 import type { PackedWeight } from "../tensors/packed-weight.js";
 import type { Tensor } from "../tensors/tensor.js";
+import { AttentionOperations } from "./attention-operations.js";
 import type { GraphMemory } from "./graph-memory.js";
 
 /** What rows are quantized from. All tensors are f32. */
@@ -24,34 +24,9 @@ export interface QuantizedRows {
   readonly kind: number;
 }
 
-/** A layer's heads and pages: K and V are [pages * pageSize, nKvHeads * headDim] of `type`. */
-export interface AttentionShape {
-  readonly type: GgmlType;
-  readonly pageSize: number;
-  readonly headDim: number;
-  readonly nHeads: number;
-  readonly nKvHeads: number;
-  /** Positions that a row sees, itself included; 0: all before it. */
-  readonly slidingWindow: number;
-}
-
-/** Columns of a span: first row in the step, rows, position of the first row, where its pages begin, first page. */
-export const SPAN_COLUMNS = 5;
-
-/** What attention reads. */
-export interface AttentionInputs {
-  /** f32 [rows, nHeads * headDim] (ne [nHeads * headDim, rows]); rows may have gaps between them. */
-  readonly q: Tensor;
-  readonly k: Tensor;
-  readonly v: Tensor;
-  /** i32 [spans, SPAN_COLUMNS] (ne [SPAN_COLUMNS, spans]); every row is in one of them. */
-  readonly spans: Tensor;
-  /** i32 [page ids]: of each span from its first page up to that of its last row. */
-  readonly tables: Tensor;
-}
-
 /** The operations of a graph that Rhone's own kernels compute. */
 export class KernelOperations {
+  readonly attention: AttentionOperations;
   readonly #kernels: KernelBindings;
   readonly #memory: GraphMemory;
   readonly #nodes: Pointer;
@@ -60,6 +35,7 @@ export class KernelOperations {
     this.#kernels = kernels;
     this.#memory = memory;
     this.#nodes = nodes;
+    this.attention = new AttentionOperations(kernels, memory, nodes);
   }
 
   /** The kind of quantized rows that products with `weight` take. */
@@ -94,24 +70,6 @@ export class KernelOperations {
     return this.#own(node, `multiply ${rows} rows`);
   }
 
-  /** Whether the kernels attend with these heads and pages. */
-  attends(shape: AttentionShape): boolean {
-    return this.#kernels.attends(nativeShape(shape)) === 1;
-  }
-
-  /**
-   * Attention over pages, read in place: f32 [rows, nHeads * headDim]. A row at position p sees p and what its window
-   * has before it. Expand what writes the pages before this.
-   */
-  attend(shape: AttentionShape, { q, k, v, spans, tables }: AttentionInputs): Tensor {
-    const memory = this.#memory;
-    const [query, keys, values] = [memory.use(q), memory.use(k), memory.use(v)];
-    const [who, where] = [memory.use(spans), memory.use(tables)];
-    const { context } = memory;
-    const node = this.#kernels.attend(this.#nodes, context, nativeShape(shape), query, keys, values, who, where, null);
-    return this.#own(node, `attend with ${q}`);
-  }
-
   #own(node: Pointer | null, action: string): Tensor {
     if (node !== null) return this.#memory.own(node);
     throw new RhoneError(
@@ -120,9 +78,6 @@ export class KernelOperations {
     );
   }
 }
-
-const nativeShape = ({ slidingWindow, ...shape }: AttentionShape): Uint8Array =>
-  attentionShape({ ...shape, window: slidingWindow }, 1 / Math.sqrt(shape.headDim));
 
 function operandsOf(source: QuantizeSource): readonly [x: Tensor, factors: Tensor | null, eps: number] {
   switch (source.how) {

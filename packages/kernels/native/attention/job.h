@@ -26,3 +26,14 @@ struct rk_attend_job {
   float *partials;
   uint16_t *finished;  // chunks that have ended, [n_spans, parts of a span's heads]; zero before and after all tasks
 };
+
+// Rotates rows of q and k, and writes k and v to their pages.
+struct rk_write_job {
+  rk_pages pages;
+  int n_heads;
+  int mode, dims;              // of rk_rope
+  const float *q, *k, *v;      // rows of n_heads or n_kv_heads heads
+  size_t q_stride, k_stride, v_stride;  // floats from one row to the next
+  const float *rotations;      // [rows, 2, dims / 2]: cosines, then sines
+  float *out;                  // [rows, n_heads * head_dim]: the rotated q
+};

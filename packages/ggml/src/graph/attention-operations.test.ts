@@ -5,8 +5,8 @@ import { quantizeChunk } from "../elements/quantize.js";
 import { openEngine } from "../native/engine.js";
 import { backendWith, kernelVariants } from "../testing/kernel-variants.js";
 import { series, worstDifference } from "../testing/series.js";
+import { SPAN_COLUMNS } from "./attention-operations.js";
 import { Graph } from "./graph.js";
-import { SPAN_COLUMNS } from "./kernel-operations.js";
 
 const engine = openEngine();
 
@@ -63,20 +63,20 @@ async function attend(choice: KernelChoice, step: Step): Promise<Float32Array> {
   const { spans, tables, rows } = described(step);
   const inputs = {
     q: graph.input(GgmlType.F32, [WIDTH, rows]),
-    k: graph.input(type, [KV_DIM, PAGES * PAGE_SIZE]),
-    v: graph.input(type, [KV_DIM, PAGES * PAGE_SIZE]),
+    kPages: graph.input(type, [KV_DIM, PAGES * PAGE_SIZE]),
+    vPages: graph.input(type, [KV_DIM, PAGES * PAGE_SIZE]),
     spans: graph.input(GgmlType.I32, [SPAN_COLUMNS, step.spans.length]),
     tables: graph.input(GgmlType.I32, [tables.length]),
   };
   const shape = { type, pageSize: PAGE_SIZE, headDim: HEAD_DIM, nHeads: N_HEADS, nKvHeads: N_KV_HEADS, slidingWindow };
-  expect(graph.kernels?.attends(shape)).toBe(true);
-  const result = graph.kernels?.attend(shape, inputs);
+  expect(graph.kernels?.attention.supports(shape)).toBe(true);
+  const result = graph.kernels?.attention.attend(shape, inputs);
   if (result === undefined) throw new Error("no kernels");
   graph.output(result);
   graph.allocate();
   graph.setInput(inputs.q, queries.subarray(firstQuery * WIDTH, (firstQuery + rows) * WIDTH));
-  graph.setInput(inputs.k, stored(keys, type));
-  graph.setInput(inputs.v, stored(values, type));
+  graph.setInput(inputs.kPages, stored(keys, type));
+  graph.setInput(inputs.vPages, stored(values, type));
   graph.setInput(inputs.spans, spans);
   graph.setInput(inputs.tables, tables);
   await backend.compute(graph);
@@ -157,7 +157,7 @@ describe.each(kernelVariants)("attention over pages with %s", (choice) => {
     const graph = Graph.open(backend, { maxTensors: 4 });
     onTestFinished(() => graph.close());
     const attends = (headDim: number, type: GgmlType) =>
-      graph.kernels?.attends({ type, pageSize: 32, headDim, nHeads: 4, nKvHeads: 2, slidingWindow: 0 });
+      graph.kernels?.attention.supports({ type, pageSize: 32, headDim, nHeads: 4, nKvHeads: 2, slidingWindow: 0 });
     expect([attends(80, GgmlType.F16), attends(72, GgmlType.F16), attends(272, GgmlType.F16)]).toEqual([
       true,
       false,
