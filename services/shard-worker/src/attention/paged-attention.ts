@@ -1,31 +1,32 @@
 import {
+  type AttentionOperations,
   type AttentionShape,
   GgmlType,
   type Graph,
-  type KernelOperations,
+  type RopeOptions,
   SPAN_COLUMNS,
+  type StepPages,
   type Tensor,
 } from "@rhone/ggml";
 import type { Heads } from "@rhone/model";
-import type { AttentionOptions, AttentionSpan, StepAttention } from "./attention.js";
+import type { AttentionOptions, AttentionSpan, StepAttention, UnrotatedHeads } from "./attention.js";
 import { KvWriter } from "./kv-writer.js";
 import { RowOrder } from "./row-order.js";
 import { pagesOf, visibleEntries } from "./visible-pages.js";
 
 /**
  * Attention by Rhone's own kernels, which read the pages in place: nothing is gathered, and no mask is made. Spans of
- * any lengths attend in one operation, in the frame's order.
+ * any lengths attend in one operation, in the frame's order. RoPE and the writing of K and V are one more.
  */
 export class PagedAttention<Span extends AttentionSpan> implements StepAttention<Span> {
   readonly order: RowOrder<Span>;
   readonly #graph: Graph;
-  readonly #kernels: KernelOperations;
+  readonly #kernels: AttentionOperations;
   readonly #options: AttentionOptions;
   readonly #writer: KvWriter;
-  /** i32 [spans, SPAN_COLUMNS]. */
-  readonly #spans: Tensor;
-  /** i32: the page ids that the spans see, span by span. */
-  readonly #tables: Tensor;
+  readonly #step: StepPages;
+  /** The angles of the step's rows, which all layers share. */
+  #rotations: Tensor | undefined;
 
   /**
    * The attention of `spans`; undefined where there are no kernels for these heads and pages. Throws STAGE_FAILED when
@@ -36,14 +37,14 @@ export class PagedAttention<Span extends AttentionSpan> implements StepAttention
     spans: readonly Span[],
     options: AttentionOptions,
   ): PagedAttention<Span> | undefined {
-    const { kernels } = graph;
-    if (kernels === undefined || !kernels.attends(shapeOf(options))) return undefined;
+    const kernels = graph.kernels?.attention;
+    if (kernels === undefined || !kernels.supports(shapeOf(options))) return undefined;
     return new PagedAttention(graph, kernels, { spans, options });
   }
 
   private constructor(
     graph: Graph,
-    kernels: KernelOperations,
+    kernels: AttentionOperations,
     { spans, options }: { readonly spans: readonly Span[]; readonly options: AttentionOptions },
   ) {
     const { inputs, pages, config } = options;
@@ -53,21 +54,35 @@ export class PagedAttention<Span extends AttentionSpan> implements StepAttention
     this.#kernels = kernels;
     this.#options = options;
     this.#writer = new KvWriter(graph, this.order, options);
-    this.#spans = inputs.add(GgmlType.I32, [SPAN_COLUMNS, spans.length], columns);
-    this.#tables = inputs.add(GgmlType.I32, [tables.length], tables);
+    this.#step = {
+      spans: inputs.add(GgmlType.I32, [SPAN_COLUMNS, spans.length], columns),
+      tables: inputs.add(GgmlType.I32, [tables.length], tables),
+    };
   }
 
-  attend(layer: number, { q, k, v }: Heads): Tensor {
+  attend(layer: number, heads: Heads, unrotated?: UnrotatedHeads): Tensor {
     const { pages } = this.#options;
-    this.#writer.write(layer, k, v);
-    const [headDim, nHeads, rows] = q.ne;
-    return this.#kernels.attend(shapeOf(this.#options), {
-      q: this.#graph.reshape2d(q, [headDim * nHeads, rows]),
-      k: pages.keys(layer),
-      v: pages.values(layer),
-      spans: this.#spans,
-      tables: this.#tables,
-    });
+    const inputs = { ...this.#step, kPages: pages.keys(layer), vPages: pages.values(layer) };
+    if (unrotated !== undefined && this.#kernels.rotates(unrotated.rope)) {
+      const [q, k] = [this.#rows(unrotated.q), this.#rows(unrotated.k)];
+      const rotations = this.#rotationsOf(unrotated.rope);
+      const write = { ...inputs, q, k, v: heads.v, rotations };
+      const written = this.#graph.expand(this.#kernels.writeKv(shapeOf(this.#options), unrotated.rope, write));
+      return this.#kernels.attend(shapeOf(this.#options), { ...inputs, q: written });
+    }
+    this.#writer.write(layer, heads.k, heads.v);
+    return this.#kernels.attend(shapeOf(this.#options), { ...inputs, q: this.#rows(heads.q) });
+  }
+
+  /** [rows, heads, headDim] -> [rows, heads * headDim] */
+  #rows(heads: Tensor): Tensor {
+    const [headDim, count, rows] = heads.ne;
+    return this.#graph.reshape2d(heads, [headDim * count, rows]);
+  }
+
+  #rotationsOf(rope: RopeOptions): Tensor {
+    this.#rotations ??= this.#kernels.rotations(rope, this.#step, this.order.rows);
+    return this.#rotations;
   }
 }
 
