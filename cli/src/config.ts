@@ -4,6 +4,7 @@ import {
   type ConfigOf,
   ggmlDirSetting,
   hungAfterSetting,
+  kernelsSetting,
   loadConfig,
   redisUrlSchema,
   type Settings,
@@ -35,6 +36,7 @@ export const cliSettings = {
   hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "Mirror of huggingface.co for `rhone model pull`." },
   hfToken: { env: "HF_TOKEN", schema: text, doc: "Access token for `rhone model pull`." },
   hungAfter: hungAfterSetting,
+  kernels: kernelsSetting,
   ggmlDir: ggmlDirSetting,
   noColor: { env: "NO_COLOR", schema: text, doc: "Any value turns colours off." },
 } as const satisfies Settings;

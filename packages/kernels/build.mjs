@@ -29,7 +29,7 @@ const INSTRUCTION_SETS = {
   "amx-int8": "-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mamx-tile -mamx-int8",
 };
 
-/** The platforms that ship, by zig's names. glibc 2.17 is that of the oldest Linux that Node 20 runs on. */
+/** The platforms that ship, by zig's names. Node 20 itself needs a younger glibc than 2.17. */
 const TARGETS = { "linux-x64": "x86_64-linux-gnu.2.17", "linux-x64-musl": "x86_64-linux-musl" };
 
 const words = (text) => text.split(" ").filter(Boolean);
@@ -96,10 +96,15 @@ async function compilerHere() {
   throw new Error("There is no C++ compiler. Install gcc or clang, or name one in CXX.");
 }
 
-if (process.argv.includes("--prebuilt")) {
+async function main() {
+  if (!process.argv.includes("--prebuilt"))
+    return buildAll(join(HERE, "build"), { [kernelsPlatform()]: await compilerHere() });
   const zig = [...words(process.env.ZIG ?? "zig"), "c++"];
   const targets = Object.entries(TARGETS).map(([platform, target]) => [platform, [...zig, "-target", target]]);
   await buildAll(join(HERE, "prebuilt"), Object.fromEntries(targets));
-} else {
-  await buildAll(join(HERE, "build"), { [kernelsPlatform()]: await compilerHere() });
 }
+
+main().catch((error) => {
+  process.stderr.write(`${error.stderr || error.message}\n`);
+  process.exitCode = 1;
+});

@@ -69,7 +69,8 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
     return use(await findPlace(options.url, dataDir), body);
   };
   const { simulate: simulation } = options;
-  const context = { signal, note, spawns, simulation, ggmlDir: config.ggmlDir, simulationEntry: SIMULATION_ENTRY };
+  const { ggmlDir, kernels } = config;
+  const context = { signal, note, spawns, simulation, ggmlDir, kernels, simulationEntry: SIMULATION_ENTRY };
   return { ...context, withCluster, measured };
 }
 

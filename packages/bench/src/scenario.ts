@@ -1,3 +1,4 @@
+import type { KernelChoice } from "@rhone/common";
 import type { BenchTarget } from "./measure/bench-target.js";
 import type { ScenarioOptions, ValuesOf } from "./options.js";
 import type { Table } from "./report/tables.js";
@@ -14,6 +15,8 @@ export interface BenchContext {
   readonly simulation: string | undefined;
   /** llama.cpp's libraries, instead of the installed ones. */
   readonly ggmlDir: string | undefined;
+  /** Which of Rhone's own kernels to measure. */
+  readonly kernels: KernelChoice;
   /** JavaScript file of the coordinator's simulation on a virtual clock. */
   readonly simulationEntry: string;
   /**

@@ -1,6 +1,14 @@
 export { Backend } from "./backend/backend.js";
 export { GgmlType, isGgmlType, rowSize, typeInfo } from "./elements/ggml-type.js";
 export { dequantize, quantizeChunk } from "./elements/quantize.js";
+export {
+  type AttentionInputs,
+  AttentionOperations,
+  type AttentionShape,
+  SPAN_COLUMNS,
+  type StepPages,
+  type WriteInputs,
+} from "./graph/attention-operations.js";
 export { Graph } from "./graph/graph.js";
 export { KernelOperations, type QuantizedRows, type QuantizeSource } from "./graph/kernel-operations.js";
 export type { RopeMode } from "./graph/operation-options.js";

@@ -11,6 +11,9 @@ typedef rk_tensor *(*Custom)(void *ctx, int type, int64_t ne0, int64_t ne1, int6
                              rk_tensor **sources, int n_sources, rk_compute compute, int tasks, void *parameters);
 Custom custom;
 
+typedef rk_tensor *(*View)(void *ctx, rk_tensor *of, int64_t ne0, int64_t ne1, size_t nb1, size_t offset);
+View view;
+
 }  // namespace
 
 struct rk_graph {
@@ -22,7 +25,10 @@ RK_API int rk_abi(void) { return 1; }
 
 RK_API size_t rk_tensor_size(void) { return sizeof(rk_tensor); }
 
-RK_API void rk_bind(void *ggml_custom_4d, void *) { custom = (Custom)ggml_custom_4d; }
+RK_API void rk_bind(void *ggml_custom_4d, void *ggml_view_2d) {
+  custom = (Custom)ggml_custom_4d;
+  view = (View)ggml_view_2d;
+}
 
 RK_API rk_graph *rk_graph_new(int most_nodes) {
   rk_graph *graph = (rk_graph *)malloc(sizeof(rk_graph));
@@ -52,4 +58,8 @@ void *rk_graph_parameters(rk_graph *graph) {
 rk_tensor *rk_graph_node(void *ctx, rk_node *node) {
   return custom(ctx, node->type, node->shape[0], node->shape[1], 1, 1, node->sources, node->n_sources, node->compute,
                 TASKS_MAX, node->parameters);
+}
+
+rk_tensor *rk_first_rows(void *ctx, rk_tensor *matrix, int64_t rows) {
+  return view(ctx, matrix, matrix->ne[0], rows, matrix->nb[1], 0);
 }

@@ -25,7 +25,7 @@ struct Dealer {
 typedef void (*rk_compute)(rk_tensor *dst, int ith, int nth, void *parameters);
 
 // Zeroed memory for one node's parameters, at most RK_PARAMETER_BYTES, aligned to 64; NULL when the graph is full.
-enum { RK_PARAMETER_BYTES = 384 };
+enum { RK_PARAMETER_BYTES = 512 };
 void *rk_graph_parameters(rk_graph *graph);
 
 // One node that computes `shape` (innermost first) of `type` from `sources`.
@@ -38,3 +38,6 @@ struct rk_node {
   void *parameters;
 };
 rk_tensor *rk_graph_node(void *ctx, rk_node *node);
+
+// The first `rows` rows of a matrix.
+rk_tensor *rk_first_rows(void *ctx, rk_tensor *matrix, int64_t rows);

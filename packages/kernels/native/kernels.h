@@ -41,8 +41,8 @@ RK_API const char *rk_variants(void);
 // Chooses what all later nodes compute with. -1 when this processor does not run it. Call it, and rk_bind, before
 // anything else; choose again only while no graph computes. Packed weights and graphs serve every variant.
 RK_API int rk_choose(const char *variant);
-// Takes the address of ggml_custom_4d, which makes the nodes. The second argument is unused.
-RK_API void rk_bind(void *ggml_custom_4d, void *unused);
+// Takes the addresses of ggml_custom_4d, which makes the nodes, and of ggml_view_2d.
+RK_API void rk_bind(void *ggml_custom_4d, void *ggml_view_2d);
 
 // Bytes that weights [rows, k] (ne [k, rows]) take when packed; 0 when there is no product for the type or k.
 RK_API size_t rk_packed_bytes(int type, int64_t rows, int64_t k);
@@ -67,3 +67,55 @@ RK_API rk_tensor *rk_quantize(rk_graph *graph, void *ctx, int how, int kind, rk_
 // Result: f32 [n, rows]. NULL when `graph` is full.
 RK_API rk_tensor *rk_product(rk_graph *graph, void *ctx, int type, rk_tensor *w, int64_t rows, int64_t k,
                              rk_tensor *act, int64_t n, rk_tensor *residual);
+
+// Types of K and V in pages.
+enum { RK_PAGE_F32 = 0, RK_PAGE_F16 = 1, RK_PAGE_Q8_0 = 8 };
+
+// A layer's pages: K and V are two tensors of `type`, [pages * page_size, n_kv_heads * head_dim]. Position p of a
+// sequence is row id * page_size + p % page_size, where id is the sequence's page p / page_size.
+typedef struct rk_attention {
+  int32_t type, page_size;
+  int32_t head_dim;             // 16 to 256, a multiple of 16; with Q8_0, of 32
+  int32_t n_heads, n_kv_heads;  // query head h reads KV head h / (n_heads / n_kv_heads)
+  int32_t window;               // positions that a row sees, itself included; 0: all before it
+  float scale;                  // multiplies q
+} rk_attention;
+
+// Columns of a span: rows of the step that follow each other in one sequence.
+enum {
+  RK_SPAN_ROW = 0,         // its first row in the step
+  RK_SPAN_ROWS = 1,        // number of rows
+  RK_SPAN_POSITION = 2,    // position of its first row; row i is at this + i, and sees itself and what is before it
+  RK_SPAN_TABLE = 3,       // where its page ids begin in `tables`
+  RK_SPAN_FIRST_PAGE = 4,  // the sequence's page that tables[RK_SPAN_TABLE] is; its rows see none before it
+  RK_SPAN_COLUMNS = 5,
+};
+
+// Rotary position embedding of pairs of elements of a head: pair i of a row at position p by the angle
+// freq_scale * p / factors[i] * freq_base^(-2 i / dims). From "RoFormer", Su et al., 2021; computed as ggml_rope_ext does.
+enum { RK_ROPE_NORM = 0, RK_ROPE_NEOX = 2 };
+typedef struct rk_rope {
+  int32_t mode;  // RK_ROPE_NORM: pair i is elements 2 i and 2 i + 1; RK_ROPE_NEOX: i and i + dims / 2
+  int32_t dims;  // elements of each head that are rotated, the first ones; even, and with RK_ROPE_NEOX a multiple of 16
+  float freq_base, freq_scale;
+} rk_rope;
+
+// 1 when there is attention for this shape, else 0.
+RK_API int rk_attends(const rk_attention *shape);
+// Attention of rows q, f32 [rows, n_heads * head_dim], rows any distance apart, over pages read in place. spans: i32
+// [n_spans, RK_SPAN_COLUMNS], every row in one of them; tables: i32 [page ids], of each span up to its last row's page.
+// `written` is computed before; NULL when q depends on what writes the pages. Result: f32 [rows, n_heads * head_dim].
+// NULL when `graph` is full or there is no attention for the shape.
+RK_API rk_tensor *rk_attend(rk_graph *graph, void *ctx, const rk_attention *shape, rk_tensor *q, rk_tensor *k,
+                            rk_tensor *v, rk_tensor *spans, rk_tensor *tables, rk_tensor *written);
+// Cosines, then sines, of every row of a step, for all of its layers. factors: f32 [dims / 2], or NULL for ones. Result:
+// f32 [rows, dims]. NULL when `graph` is full or `dims` is odd.
+RK_API rk_tensor *rk_rotations(rk_graph *graph, void *ctx, const rk_rope *rope, rk_tensor *spans, int64_t rows,
+                               rk_tensor *factors);
+// Rotates q, f32 [rows, n_heads * head_dim], and k, f32 [rows, n_kv_heads * head_dim], and writes k and v, of k's shape,
+// to the pages of their positions: rounded to f16, or quantized to Q8_0, as ggml_set_rows does. Rows may be any distance
+// apart. Result: the rotated q, f32 [rows, n_heads * head_dim]; attention that reads it follows the writing. NULL when
+// `graph` is full or the shape has no kernel.
+RK_API rk_tensor *rk_write_kv(rk_graph *graph, void *ctx, const rk_attention *shape, const rk_rope *rope, rk_tensor *q,
+                              rk_tensor *k, rk_tensor *v, rk_tensor *k_pages, rk_tensor *v_pages, rk_tensor *spans,
+                              rk_tensor *tables, rk_tensor *rotations);

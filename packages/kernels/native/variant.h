@@ -3,6 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct rk_attend_job;  // attention/job.h
+struct rk_write_job;
+
 struct rk_quantize_job {
   const float *x, *b;           // [n, k]; b: see RK_NORM and RK_SWIGLU
   size_t x_stride, b_stride;    // floats from one row to the next
@@ -32,14 +35,21 @@ struct rk_variant {
   const char *name;
   rk_quantizer quantize;
   rk_product_of blocks, superblocks;  // weights with a scale per 32 and per 256
+  // Tasks [first, end), see attention/tasks.h.
+  void (*attend)(const rk_attend_job *job, int first, int end);
+  // Rows [first, end) of the step.
+  void (*write)(const rk_write_job *job, int first, int end);
 };
 
 // Each is defined in a file that is compiled for its instructions.
 void rk_quantize_avx2(const rk_quantize_job *job, int ith, int nth);
 void rk_blocks_avx2(const rk_product_job *job, int64_t first, int64_t end);
 void rk_superblocks_avx2(const rk_product_job *job, int64_t first, int64_t end);
+void rk_attend_avx2(const rk_attend_job *job, int first, int end);
+void rk_write_avx2(const rk_write_job *job, int first, int end);
 void rk_blocks_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
 void rk_superblocks_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
+void rk_attend_avx512_vnni(const rk_attend_job *job, int first, int end);
 
 // The one that rk_choose chose.
 const rk_variant *rk_chosen(void);

@@ -1,6 +1,7 @@
 import type { Scenario } from "../scenario.js";
 import { batch } from "./batch.js";
 import { heldUp } from "./held-up.js";
+import { kernels } from "./kernels.js";
 import { mixed } from "./mixed.js";
 import { overhead } from "./overhead.js";
 import { prefix } from "./prefix.js";
@@ -20,4 +21,5 @@ export const SCENARIOS: readonly Scenario[] = [
   overhead,
   scale,
   heldUp,
+  kernels,
 ];

@@ -11,6 +11,7 @@ export function fakeContext(url: string): BenchContext {
     spawns: false,
     simulation: undefined,
     ggmlDir: undefined,
+    kernels: "auto",
     simulationEntry: SIMULATION,
     withCluster: async (body) => {
       const target = await BenchTarget.open(url, { signal });

@@ -22,7 +22,10 @@ export interface CalibrationOrder {
   readonly rows: readonly number[];
 }
 
-/** Sent by a calibration process: its layers are loaded, for the kernels of this name or "ggml"; the answer to an order. */
+/**
+ * Sent by a calibration process: its layers are loaded, for the kernels of this name or for "ggml"; or the answer to an
+ * order.
+ */
 export type CalibrationAnswer =
   | { readonly kind: "loaded"; readonly kernels: string }
   | { readonly kind: "measured"; readonly stepTimes: readonly StepTimeStatus[] };

@@ -5,13 +5,47 @@ export const KERNELS_ABI = 1;
 /** `RK_PLAIN`, `RK_NORM`, `RK_SWIGLU`: what happens to rows before they are quantized. */
 export const QUANTIZE_HOW = { plain: 0, norm: 1, swiglu: 2 } as const;
 
+/** `struct rk_attention`: page_size, window and so on are i32, scale is f32. */
+export function attentionShape(integers: AttentionIntegers, scale: number): Uint8Array {
+  const { type, pageSize, headDim, nHeads, nKvHeads, window } = integers;
+  const fields = Int32Array.of(type, pageSize, headDim, nHeads, nKvHeads, window, 0);
+  new Float32Array(fields.buffer)[6] = scale;
+  return new Uint8Array(fields.buffer);
+}
+
+interface AttentionIntegers {
+  readonly type: number;
+  readonly pageSize: number;
+  readonly headDim: number;
+  readonly nHeads: number;
+  readonly nKvHeads: number;
+  readonly window: number;
+}
+
+/** `RK_ROPE_NORM`, `RK_ROPE_NEOX`. */
+export const ROPE_MODE = { norm: 0, neox: 2 } as const;
+
+/** `struct rk_rope`. */
+export function ropeParameters({ mode, dims, freqBase, freqScale }: RopeFields): Uint8Array {
+  const fields = Int32Array.of(mode, dims, 0, 0);
+  new Float32Array(fields.buffer).set([freqBase, freqScale], 2);
+  return new Uint8Array(fields.buffer);
+}
+
+interface RopeFields {
+  readonly mode: number;
+  readonly dims: number;
+  readonly freqBase: number;
+  readonly freqScale: number;
+}
+
 /** kernels.h of packages/kernels, in header order. */
 export const bindKernels = (fn: Declare) => ({
   abi: fn("int", "rk_abi", []),
   tensorSize: fn("size_t", "rk_tensor_size", []),
   variants: fn("str", "rk_variants", []),
   choose: fn("int", "rk_choose", ["str"]),
-  bind: fn("void", "rk_bind", ["ptr", "maybe"]),
+  bind: fn("void", "rk_bind", ["ptr", "ptr"]),
   packedBytes: fn("size_t", "rk_packed_bytes", ["int", "int64_t", "int64_t"]),
   pack: fn("void", "rk_pack", ["ptr", "ptr", "int", "int64_t", "int64_t", "int64_t", "int64_t"]),
   graphNew: fn("maybe", "rk_graph_new", ["int"]),
@@ -21,6 +55,12 @@ export const bindKernels = (fn: Declare) => ({
   activationKind: fn("int", "rk_activation_kind", ["int"]),
   quantize: fn("maybe", "rk_quantize", ["ptr", "ptr", "int", "int", "ptr", "maybe", "float"]),
   product: fn("maybe", "rk_product", ["ptr", "ptr", "int", "ptr", "int64_t", "int64_t", "ptr", "int64_t", "maybe"]),
+  attends: fn("int", "rk_attends", ["ptr"]),
+  attend: fn("maybe", "rk_attend", ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "maybe"]),
+  rotations: fn("maybe", "rk_rotations", ["ptr", "ptr", "ptr", "ptr", "int64_t", "maybe"]),
+  writeKv: fn("maybe", "rk_write_kv", [
+    ...(["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"] as const),
+  ]),
 });
 
 export type KernelBindings = ReturnType<typeof bindKernels>;

@@ -3,6 +3,7 @@ import { type KernelBindings, QUANTIZE_HOW } from "../bindings/kernels.js";
 import type { Pointer } from "../bindings/pointer.js";
 import type { PackedWeight } from "../tensors/packed-weight.js";
 import type { Tensor } from "../tensors/tensor.js";
+import { AttentionOperations } from "./attention-operations.js";
 import type { GraphMemory } from "./graph-memory.js";
 
 /** What rows are quantized from. All tensors are f32. */
@@ -25,6 +26,7 @@ export interface QuantizedRows {
 
 /** The operations of a graph that Rhone's own kernels compute. */
 export class KernelOperations {
+  readonly attention: AttentionOperations;
   readonly #kernels: KernelBindings;
   readonly #memory: GraphMemory;
   readonly #nodes: Pointer;
@@ -33,6 +35,7 @@ export class KernelOperations {
     this.#kernels = kernels;
     this.#memory = memory;
     this.#nodes = nodes;
+    this.attention = new AttentionOperations(kernels, memory, nodes);
   }
 
   /** The kind of quantized rows that products with `weight` take. */

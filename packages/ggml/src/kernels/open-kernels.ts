@@ -29,7 +29,7 @@ export function chooseKernels(engine: Engine, choice: KernelChoice): ChosenKerne
   }
 }
 
-/** The process's library: another choice of a variant replaces the one before, so make it before anything is computed. */
+/** Another choice replaces the one before in the whole process, so make it while nothing is computed. */
 function openKernels(engine: NativeEngine, choice: Exclude<KernelChoice, "ggml">): Kernels {
   const bindings = loadKernels(engine);
   const variants = bindings.variants().split(",").filter(Boolean);

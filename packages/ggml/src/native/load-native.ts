@@ -88,7 +88,7 @@ function loadKernels(file: string, base: LibraryHandle): KernelBindings {
     const kernels = bindKernels(declareIn(koffi.load(file)));
     const abi = kernels.abi();
     if (abi !== KERNELS_ABI) throw new Error(`its interface is version ${abi}, not ${KERNELS_ABI}`);
-    kernels.bind(base.symbol("ggml_custom_4d") as Pointer, null);
+    kernels.bind(base.symbol("ggml_custom_4d") as Pointer, base.symbol("ggml_view_2d") as Pointer);
     return kernels;
   } catch (cause) {
     const message = `${file} can't be used: ${reasonOf(cause)}. Compile it again with \`npm run build:kernels\`.`;

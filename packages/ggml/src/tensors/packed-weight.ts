@@ -1,7 +1,7 @@
 import { type GgmlType, rowSize, typeInfo } from "../elements/ggml-type.js";
 import type { Tensor } from "./tensor.js";
 
-/** A matrix in the layout of Rhone's kernels, which alone can multiply by it. Comes from a WeightStore, which owns it. */
+/** A matrix in the layout of Rhone's kernels, which alone can multiply by it. A WeightStore owns it. */
 export class PackedWeight {
   /** I8, one dimension: the bytes. */
   readonly bytes: Tensor;

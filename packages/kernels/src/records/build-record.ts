@@ -21,7 +21,7 @@ export function readRecord(folder: string): BuildRecord | undefined {
 /** SHA-256 in hexadecimal. */
 export const fileHash = (path: string): string => createHash("sha256").update(readFileSync(path)).digest("hex");
 
-/** One SHA-256 over names and contents of the C++ files in `native`, tests excluded: what a library is compiled from. */
+/** One SHA-256 over names and contents of the C++ files in `native`, tests excluded: a library's sources. */
 export function sourcesHash(native: string): string {
   const hash = createHash("sha256");
   for (const name of sourcesIn(native)) hash.update(`${name}\n${fileHash(join(native, name))}\n`);

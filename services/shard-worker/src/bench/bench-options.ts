@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { RhoneError } from "@rhone/common";
+import { KERNEL_CHOICES, type KernelChoice, RhoneError } from "@rhone/common";
 
 export interface BenchOptions {
   readonly model: string;
@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly steps: number;
   readonly rounds: number;
   readonly reference: boolean;
+  /** What our side computes with. */
+  readonly kernels: KernelChoice;
 }
 
 const numbers = (text: string): number[] => (text === "" ? [] : text.split(",").map(Number));
@@ -31,6 +33,7 @@ export function benchOptions(args: readonly string[]): BenchOptions {
       prefills: text("32,128,512"),
       steps: text("8"),
       rounds: text("3"),
+      kernels: text("auto"),
       "no-reference": { type: "boolean", default: false },
     },
   });
@@ -46,6 +49,14 @@ export function benchOptions(args: readonly string[]): BenchOptions {
     prefills: numbers(values.prefills),
     steps: Number(values.steps),
     rounds: Number(values.rounds),
+    kernels: kernelChoice(values.kernels),
     reference: !values["no-reference"] && layers === undefined,
   };
+}
+
+/** Throws INVALID_CONFIG. */
+function kernelChoice(name: string): KernelChoice {
+  const choice = KERNEL_CHOICES.find((each) => each === name);
+  if (choice !== undefined) return choice;
+  throw new RhoneError("INVALID_CONFIG", `--kernels ${name} is none of ${KERNEL_CHOICES.join(", ")}.`);
 }

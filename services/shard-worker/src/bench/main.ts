@@ -13,7 +13,9 @@ const engine = openEngine({});
 const shard = await ShardBench.open(engine, options);
 const llama = options.reference ? LlamaBench.open(engine, options) : undefined;
 
-print(`${cpus()[0]?.model}, ${cpus().length} CPUs, ${platform()} ${arch()}; ggml ${engine.version}`);
+print(
+  `${cpus()[0]?.model}, ${cpus().length} CPUs, ${platform()} ${arch()}; ggml ${engine.version}; computed with ${shard.kernels}`,
+);
 print(
   `${options.threads} threads; medians of ${options.rounds} rounds of ${options.steps} steps, milliseconds per step\n`,
 );

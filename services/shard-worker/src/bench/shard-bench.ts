@@ -1,4 +1,4 @@
-import { Backend, type Engine, GgmlType } from "@rhone/ggml";
+import { Backend, chooseKernels, type Engine, GgmlType } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
 import { rhone } from "@rhone/proto";
 import { type ComputingShard, loadShard } from "../shard/load-shard.js";
@@ -31,7 +31,7 @@ export class ShardBench {
 
   static async open(engine: Engine, options: BenchOptions): Promise<ShardBench> {
     const { model: path, threads, batches, contexts, prefills, steps } = options;
-    const backend = Backend.open(engine, { threads });
+    const backend = Backend.open(engine, { threads, kernels: chooseKernels(engine, options.kernels).kernels });
     const file = await openGguf(path);
     const { nLayers, dim } = readModelConfig(file);
     const [firstLayer, lastLayer] = options.layers ?? [0, nLayers];
@@ -81,6 +81,11 @@ export class ShardBench {
     const time = await this.#step([span], 1);
     this.#shard.stage.reset(() => {});
     return time;
+  }
+
+  /** "ggml", or our kernels by name. */
+  get kernels(): string {
+    return this.#backend.kernels?.variant ?? "ggml";
   }
 
   close(): void {

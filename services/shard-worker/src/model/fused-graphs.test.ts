@@ -123,7 +123,7 @@ describe("Graphs of fused operations", () => {
   });
 });
 
-/** Root of the mean square of the differences, over that of the values. Both sides round rows to 8 bits. */
+/** Root mean square of the differences, relative to the values. Both sides round rows to 8 bits. */
 function relativeError(actual: Float32Array | undefined, expected: Float32Array): number {
   let [error, size] = [0, 1e-12];
   for (const [i, value] of expected.entries()) {

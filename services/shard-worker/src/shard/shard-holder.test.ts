@@ -8,7 +8,7 @@ import type { Device, LoadedShard, LoadRequest } from "./device.js";
 import { ShardHolder } from "./shard-holder.js";
 
 const logger = createLogger({ service: "test", level: "silent" });
-const FACTS = { engine: "e", device: "d", gflops: 1, bandwidth: 1, simulated: false, rowBlock: 1 };
+const FACTS = { engine: "e", device: "d", kernels: "ggml", gflops: 1, bandwidth: 1, simulated: false, rowBlock: 1 };
 const model = { name: "m", path: "/m.gguf", fingerprint: "f" };
 const load = { load: 5, model, firstLayer: 1, lastLayer: 3, pages: 4, pageSize: 32, maxRows: 16 };
 

@@ -1,0 +1,5 @@
+#include "simd-avx2.h"
+
+#include "attend.h"
+
+void rk_attend_avx2(const rk_attend_job *job, int first, int end) { attend_pages(job, first, end); }
