@@ -60,6 +60,11 @@ export class AttentionOperations {
     return this.#kernels.attends(nativeShape(shape)) === 1;
   }
 
+  /** Whether `rotations` and `writeKv` know this rotation: of halves they rotate 16 elements at a time. */
+  rotates({ mode, dims }: Pick<RopeOptions, "mode" | "dims">): boolean {
+    return dims % (mode === "neox" ? 16 : 2) === 0;
+  }
+
   /** Cosines and sines of each row's rotation, for all layers of a step: f32 [rows, dims]. */
   rotations(rope: RopeOptions, { spans }: StepPages, rows: number): Tensor {
     const { freqFactors } = rope;

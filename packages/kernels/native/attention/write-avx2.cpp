@@ -1,5 +1,6 @@
 // RoPE of q and k, and the writing of k and v to their pages, with the operations of ggml's rope and set_rows.
 #include <immintrin.h>
+#include <math.h>
 #include <string.h>
 
 #include "../variant.h"
@@ -9,20 +10,21 @@ namespace {
 
 constexpr int W = 8;
 
-// The pairs of a head that RK_ROPE_NORM rotates lie side by side: four of them in a vector.
+// A pair becomes fma(a, cos, -(b sin)), fma(a, sin, b cos): what compilers make of ggml's expressions.
+
+// Pairs of RK_ROPE_NORM lie side by side, four in a vector: a b a b a b a b.
 void rotate_neighbours(float *out, const float *x, const float *cosines, const float *sines, int dims) {
-  const __m256i twice = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
   int d = 0;
   for (; d + W <= dims; d += W) {
-    const __m256 c = _mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(cosines + d / 2)), twice);
-    const __m256 s = _mm256_permutevar8x32_ps(_mm256_castps128_ps256(_mm_loadu_ps(sines + d / 2)), twice);
-    const __m256 v = _mm256_loadu_ps(x + d), swapped = _mm256_permute_ps(v, 0xb1);
-    _mm256_storeu_ps(out + d, _mm256_addsub_ps(_mm256_mul_ps(v, c), _mm256_mul_ps(swapped, s)));
+    const __m128 c = _mm_loadu_ps(cosines + d / 2), s = _mm_loadu_ps(sines + d / 2);
+    const __m256 cs = _mm256_set_m128(_mm_unpackhi_ps(c, s), _mm_unpacklo_ps(c, s)), sc = _mm256_permute_ps(cs, 0xb1);
+    const __m256 v = _mm256_loadu_ps(x + d), a = _mm256_moveldup_ps(v), b = _mm256_movehdup_ps(v);
+    _mm256_storeu_ps(out + d, _mm256_fmaddsub_ps(a, cs, _mm256_mul_ps(b, sc)));
   }
   for (; d < dims; d += 2) {
     const float a = x[d], b = x[d + 1], c = cosines[d / 2], s = sines[d / 2];
-    out[d] = a * c - b * s;
-    out[d + 1] = a * s + b * c;
+    out[d] = fmaf(a, c, -(b * s));
+    out[d + 1] = fmaf(a, s, b * c);
   }
 }
 
@@ -32,8 +34,8 @@ void rotate_halves(float *out, const float *x, const float *cosines, const float
   for (int d = 0; d < half; d += W) {
     const __m256 c = _mm256_loadu_ps(cosines + d), s = _mm256_loadu_ps(sines + d);
     const __m256 a = _mm256_loadu_ps(x + d), b = _mm256_loadu_ps(x + half + d);
-    _mm256_storeu_ps(out + d, _mm256_sub_ps(_mm256_mul_ps(a, c), _mm256_mul_ps(b, s)));
-    _mm256_storeu_ps(out + half + d, _mm256_add_ps(_mm256_mul_ps(a, s), _mm256_mul_ps(b, c)));
+    _mm256_storeu_ps(out + d, _mm256_fmsub_ps(a, c, _mm256_mul_ps(b, s)));
+    _mm256_storeu_ps(out + half + d, _mm256_fmadd_ps(a, s, _mm256_mul_ps(b, c)));
   }
 }
 
