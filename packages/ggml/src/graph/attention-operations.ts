@@ -24,7 +24,7 @@ export const SPAN_COLUMNS = 5;
 export interface StepPages {
   /** i32 [spans, SPAN_COLUMNS] (ne [SPAN_COLUMNS, spans]); every row is in one of them. */
   readonly spans: Tensor;
-  /** i32 [page ids]: of each span from its first page up to that of its last row. */
+  /** i32 [page ids]: of each span from its first page up to the page of its last row. */
   readonly tables: Tensor;
 }
 
