@@ -11,7 +11,7 @@ export {
 } from "./graph/attention-operations.js";
 export { Graph } from "./graph/graph.js";
 export { KernelOperations, type QuantizedRows, type QuantizeSource } from "./graph/kernel-operations.js";
-export type { RopeMode } from "./graph/operation-options.js";
+export type { RopeMode, RopeOptions } from "./graph/operation-options.js";
 export type { Kernels } from "./kernels/kernels.js";
 export { type ChosenKernels, chooseKernels } from "./kernels/open-kernels.js";
 export { devicePackages } from "./native/device-packages.js";

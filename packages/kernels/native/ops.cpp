@@ -41,10 +41,12 @@ void compute_product(rk_tensor *dst, int, int nth, void *parameters) {
   job.residual = residual == nullptr ? nullptr : (const float *)residual->data;
   job.residual_stride = residual == nullptr ? 0 : row_stride(residual);
   job.out = (float *)dst->data;
+  const rk_variant *variant = rk_chosen();
+  const rk_product_of multiply = activation_kind(job.type) == RK_PER_32 ? variant->blocks : variant->superblocks;
   const int64_t panels = (job.rows + RK_PANEL_ROWS - 1) / RK_PANEL_ROWS;
   const int64_t share = panels / (nth * PARTS_PER_THREAD);
   product->dealer.deal(panels, share > 0 ? share : 1, nth,
-                       [&](int64_t first, int64_t end) { rk_chosen()->product(&job, first, end); });
+                       [&](int64_t first, int64_t end) { multiply(&job, first, end); });
 }
 
 }  // namespace

@@ -25,26 +25,30 @@ struct rk_product_job {
   int64_t rows, k, n;
 };
 
+// Part `ith` of `nth` equal parts.
+typedef void (*rk_quantizer)(const rk_quantize_job *job, int ith, int nth);
+// Panels [first, end) of RK_PANEL_ROWS rows of the weights.
+typedef void (*rk_product_of)(const rk_product_job *job, int64_t first, int64_t end);
+enum { RK_PANEL_ROWS = 128 };
+
 struct rk_variant {
   const char *name;
-  // Part `ith` of `nth` equal parts.
-  void (*quantize)(const rk_quantize_job *job, int ith, int nth);
-  // Panels [first, end) of RK_PANEL_ROWS rows of the weights.
-  void (*product)(const rk_product_job *job, int64_t first, int64_t end);
+  rk_quantizer quantize;
+  rk_product_of blocks, superblocks;  // weights with a scale per 32 and per 256
   // Tasks [first, end), see attention/tasks.h.
   void (*attend)(const rk_attend_job *job, int first, int end);
   // Rows [first, end) of the step.
   void (*write)(const rk_write_job *job, int first, int end);
 };
 
-enum { RK_PANEL_ROWS = 128 };
-
 // Each is defined in a file that is compiled for its instructions.
 void rk_quantize_avx2(const rk_quantize_job *job, int ith, int nth);
-void rk_product_avx2(const rk_product_job *job, int64_t first, int64_t end);
-void rk_product_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
+void rk_blocks_avx2(const rk_product_job *job, int64_t first, int64_t end);
+void rk_superblocks_avx2(const rk_product_job *job, int64_t first, int64_t end);
 void rk_attend_avx2(const rk_attend_job *job, int first, int end);
 void rk_write_avx2(const rk_write_job *job, int first, int end);
+void rk_blocks_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
+void rk_superblocks_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
 void rk_attend_avx512_vnni(const rk_attend_job *job, int first, int end);
 
 // The one that rk_choose chose.

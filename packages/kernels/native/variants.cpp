@@ -9,8 +9,9 @@
 namespace {
 
 constexpr rk_variant VARIANTS[] = {
-    {"avx512-vnni", rk_quantize_avx2, rk_product_avx512_vnni, rk_attend_avx512_vnni, rk_write_avx2},
-    {"avx2", rk_quantize_avx2, rk_product_avx2, rk_attend_avx2, rk_write_avx2},
+    {"avx512-vnni", rk_quantize_avx2, rk_blocks_avx512_vnni, rk_superblocks_avx512_vnni, rk_attend_avx512_vnni,
+     rk_write_avx2},
+    {"avx2", rk_quantize_avx2, rk_blocks_avx2, rk_superblocks_avx2, rk_attend_avx2, rk_write_avx2},
 };
 
 struct Registers {

@@ -24,7 +24,7 @@ export const SPAN_COLUMNS = 5;
 export interface StepPages {
   /** i32 [spans, SPAN_COLUMNS] (ne [SPAN_COLUMNS, spans]); every row is in one of them. */
   readonly spans: Tensor;
-  /** i32 [page ids]: of each span from its first page up to that of its last row. */
+  /** i32 [page ids]: of each span from its first page up to the page of its last row. */
   readonly tables: Tensor;
 }
 
@@ -58,6 +58,11 @@ export class AttentionOperations {
   /** Whether the kernels attend with these heads and pages. */
   supports(shape: AttentionShape): boolean {
     return this.#kernels.attends(nativeShape(shape)) === 1;
+  }
+
+  /** Whether `rotations` and `writeKv` know this rotation: of halves they rotate 16 elements at a time. */
+  rotates({ mode, dims }: Pick<RopeOptions, "mode" | "dims">): boolean {
+    return dims % (mode === "neox" ? 16 : 2) === 0;
   }
 
   /** Cosines and sines of each row's rotation, for all layers of a step: f32 [rows, dims]. */

@@ -37,7 +37,7 @@ interface Written {
   readonly v: Uint8Array;
 }
 
-/** q, k and v lie side by side, as the product that makes all three leaves them. */
+/** q, k and v are side by side, as the product that makes all three leaves them. */
 interface Row {
   readonly rope: RopeOptions;
   readonly q: Tensor;

@@ -12,61 +12,131 @@ namespace {
 struct Nibbles {
   __m256i bytes[4][2];
 
-  Nibbles(const char *lines, bool high) {
+  // `flipped` are bits that are turned over.
+  Nibbles(const char *lines, bool high, char flipped = 0) {
     const __m256i mask = _mm256_set1_epi8(15);
     for (int i = 0; i < 4; i++)
       for (int h = 0; h < 2; h++) {
         const __m256i line = line_half(lines + i * LINE, h);
         bytes[i][h] = _mm256_and_si256(high ? _mm256_srli_epi16(line, 4) : line, mask);
+        if (flipped != 0) bytes[i][h] = _mm256_xor_si256(bytes[i][h], _mm256_set1_epi8(flipped));
       }
   }
 };
 
-// Adds the products of 16 k to int16 sums.
-static inline void add_products(const Nibbles &w, const char *q, __m256i sums[2], bool first) {
+// What T tokens have of a block, per pair of k.
+template <int T> struct Int16Sums {
+  __m256i sum[T][2];
+
+  // Adds 16 k, which begin at `q` in the first token.
+  void add(const Nibbles &w, const char *q, bool first) {
+#pragma GCC unroll 16
+    for (int t = 0; t < T; t++, fence())
 #pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    const __m256i x = broadcast_4_bytes(q + i * 4);
-    for (int h = 0; h < 2; h++) {
-      const __m256i product = _mm256_maddubs_epi16(w.bytes[i][h], x);
-      sums[h] = first && i == 0 ? product : _mm256_add_epi16(sums[h], product);
-    }
+      for (int i = 0; i < 4; i++) {
+        const __m256i x = broadcast_4_bytes(q + t * 32 + i * 4);
+        for (int h = 0; h < 2; h++) {
+          const __m256i product = _mm256_maddubs_epi16(w.bytes[i][h], x);
+          sum[t][h] = first && i == 0 ? product : _mm256_add_epi16(sum[t][h], product);
+        }
+      }
   }
+
+  // Both pairs, times `factor`.
+  __m256i total(int t, int half, int factor) const { return _mm256_madd_epi16(sum[t][half], _mm256_set1_epi16(factor)); }
+};
+
+static inline void prefetch(const char *lines, int count) {
+  for (int i = 0; i < count; i++) _mm_prefetch(lines + i * LINE, _MM_HINT_T0);
 }
 
-struct Q4_0 {
-  template <int T> static void tile(const Tile &tile) {
-    Sums<T> results(tile);
-    const char *unit = tile.weights, *block = tile.activations;
-    for (int u = 0; u < tile.units; u++, unit += 9 * LINE)
-      for (int b = 0; b < 2; b++, block += T * BLOCK_BYTES)
-        multiply_block(unit + b * 32, unit + LINE + b * 4 * LINE, block, results);
-    results.store(tile);
-  }
+// A block's scales of 16 rows times those of T tokens.
+template <int T> struct Scales {
+  __m256 d[2];
+  const char *block;
 
-  template <int T>
-  static void multiply_block(const char *scales, const char *lines, const char *block, Sums<T> &results) {
-    for (int i = 0; i < 4; i++) _mm_prefetch(lines + i * LINE + AHEAD, _MM_HINT_T0);
-    __m256i sums[T][2];
-    const Nibbles low(lines, false);
-    for (int t = 0; t < T; t++, fence()) add_products(low, block + t * 32, sums[t], true);
-    const Nibbles high(lines, true);
-    const __m256 d[2] = {halves_to_floats(scales), halves_to_floats(scales + 16)};
-#pragma GCC unroll 16
-    for (int t = 0; t < T; t++, fence()) {
-      add_products(high, block + t * 32 + 16, sums[t], false);
-      const __m256i offset = broadcast_4_bytes(block + T * 36 + t * 4);
-      const __m256 dx = broadcast_float(block + T * 32 + t * 4);
+  Scales(const char *halves, const char *block) : d{halves_to_floats(halves), halves_to_floats(halves + 16)}, block(block) {}
+
+  __m256 of(int t) const { return broadcast_float(block + T * 32 + t * 4); }
+  __m256i offset(int t) const { return broadcast_4_bytes(block + T * 36 + t * 4); }
+
+  void add(Sums<T> &results, int t, int h, __m256i sum) const {
+    results.sum[t][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), _mm256_mul_ps(d[h], of(t)), results.sum[t][h]);
+  }
+};
+
+struct Q4_0 {
+  static constexpr int UNIT = 9 * LINE;
+
+  template <int T> static void multiply(const char *unit, int b, const char *block, Sums<T> &results) {
+    const char *lines = unit + LINE + b * 4 * LINE;
+    prefetch(lines + 3 * UNIT, 4);
+    Int16Sums<T> sums;
+    sums.add(Nibbles(lines, false), block, true);
+    sums.add(Nibbles(lines, true), block + 16, false);
+    const Scales<T> scales(unit + b * 32, block);
+    for (int t = 0; t < T; t++)
+      for (int h = 0; h < 2; h++) scales.add(results, t, h, _mm256_add_epi32(sums.total(t, h, 1), scales.offset(t)));
+  }
+};
+
+// Weights are d * q + m: m meets the sum of the activations, offset / -8.
+struct Q4_1 {
+  static constexpr int UNIT = 10 * LINE;
+
+  template <int T> static void multiply(const char *unit, int b, const char *block, Sums<T> &results) {
+    const char *lines = unit + 2 * LINE + b * 4 * LINE, *m = unit + LINE + b * 32;
+    prefetch(lines + 3 * UNIT, 4);
+    Int16Sums<T> sums;
+    sums.add(Nibbles(lines, false), block, true);
+    sums.add(Nibbles(lines, true), block + 16, false);
+    const Scales<T> scales(unit + b * 32, block);
+    for (int t = 0; t < T; t++) {
+      const __m256 x = _mm256_mul_ps(_mm256_cvtepi32_ps(scales.offset(t)), _mm256_set1_ps(-0.125f));
       for (int h = 0; h < 2; h++) {
-        const __m256i sum = _mm256_add_epi32(_mm256_madd_epi16(sums[t][h], _mm256_set1_epi16(1)), offset);
-        results.sum[t][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), _mm256_mul_ps(d[h], dx), results.sum[t][h]);
+        scales.add(results, t, h, sums.total(t, h, 1));
+        results.sum[t][h] =
+            _mm256_fmadd_ps(halves_to_floats(m + h * 16), _mm256_mul_ps(x, scales.of(t)), results.sum[t][h]);
       }
     }
   }
+};
 
-  static constexpr int AHEAD = 3 * 9 * LINE;  // bytes from what is multiplied to what is prefetched
+// A byte q + 128 is two nibbles: the products of the low ones, and 16 times those of the high ones.
+struct Q8_0 {
+  static constexpr int UNIT = 17 * LINE;
+
+  template <int T> static void multiply(const char *unit, int b, const char *block, Sums<T> &results) {
+    const char *lines = unit + LINE + b * 8 * LINE;
+    prefetch(lines + 2 * UNIT, 8);
+    Int16Sums<T> low, high;
+    low.add(Nibbles(lines, false), block, true);
+    low.add(Nibbles(lines + 4 * LINE, false), block + 16, false);
+    high.add(Nibbles(lines, true, 8), block, true);
+    high.add(Nibbles(lines + 4 * LINE, true, 8), block + 16, false);
+    const Scales<T> scales(unit + b * 32, block);
+    for (int t = 0; t < T; t++)
+      for (int h = 0; h < 2; h++) {
+        const __m256i sum = _mm256_add_epi32(low.total(t, h, 1), high.total(t, h, 16));
+        scales.add(results, t, h, _mm256_add_epi32(sum, _mm256_slli_epi32(scales.offset(t), 4)));
+      }
+  }
+};
+
+template <class Type> struct Blocks {
+  template <int T> static void tile(const Tile &tile) {
+    Sums<T> results(tile);
+    const char *unit = tile.weights, *block = tile.activations;
+    for (int u = 0; u < tile.units; u++, unit += Type::UNIT)
+      for (int b = 0; b < 2; b++, block += T * BLOCK_BYTES) Type::multiply(unit, b, block, results);
+    results.store(tile);
+  }
 };
 
 }  // namespace
 
-void rk_product_avx2(const rk_product_job *job, int64_t first, int64_t end) { multiply<Q4_0>(*job, first, end); }
+void rk_blocks_avx2(const rk_product_job *job, int64_t first, int64_t end) {
+  if (job->type == RK_Q4_0) multiply<Blocks<Q4_0>>(*job, first, end);
+  else if (job->type == RK_Q4_1) multiply<Blocks<Q4_1>>(*job, first, end);
+  else multiply<Blocks<Q8_0>>(*job, first, end);
+}

@@ -112,7 +112,7 @@ template <class Type> struct Blocks {
 
 }  // namespace
 
-void rk_product_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end) {
+void rk_blocks_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end) {
   if (job->type == RK_Q4_0) multiply<Blocks<Q4_0>>(*job, first, end);
   else if (job->type == RK_Q4_1) multiply<Blocks<Q4_1>>(*job, first, end);
   else multiply<Blocks<Q8_0>>(*job, first, end);

@@ -49,29 +49,39 @@ struct Place {
   }
 };
 
-// Blocks [first, end) of 32 of one row.
-template <class Load> void quantize_blocks(const rk_quantize_job &job, const Load &load, const Place &at, int64_t first) {
-  const int64_t end = least(first + RUN / 32, activation_blocks(RK_PER_32, job.k));
-  for (int64_t block = first; block < end; block++) {
-    char *fields = at.tile + block * at.tokens * BLOCK_BYTES;
-    int8_t *q = (int8_t *)fields + at.token * 32;
-    float *d = (float *)(fields + at.tokens * 32) + at.token;
-    int32_t *offset = (int32_t *)(fields + at.tokens * 36) + at.token;
-    __m256 v[4];
-    for (int i = 0; i < 4; i++) v[i] = block * 32 < job.k ? load(block * 32 + i * 8) : _mm256_setzero_ps();
-    quantize_block(v, q, d, offset);
-  }
+template <class Load> void quantize_one(const rk_quantize_job &job, const Load &load, const Place &at, int64_t block) {
+  char *fields = at.tile + block * at.tokens * BLOCK_BYTES;
+  __m256 v[4];
+  for (int i = 0; i < 4; i++) v[i] = block * 32 < job.k ? load(block * 32 + i * 8) : _mm256_setzero_ps();
+  quantize_block(v, (int8_t *)fields + at.token * 32, (float *)(fields + at.tokens * 32) + at.token,
+                 (int32_t *)(fields + at.tokens * 36) + at.token);
+}
+
+template <class Load> void quantize_one_of_256(const Load &load, const Place &at, int64_t block) {
+  char *fields = at.tile + block * at.tokens * SUPERBLOCK_BYTES;
+  const int64_t t = at.token, tokens = at.tokens;
+  float v[256];
+  for (int i = 0; i < 256; i += 8) _mm256_storeu_ps(v + i, load(block * 256 + i));
+  quantize_superblock(v, {(int8_t *)fields + t * 256, (float *)(fields + tokens * 256) + t,
+                          (int16_t *)(fields + tokens * 260) + t * 8, (int32_t *)(fields + tokens * 276) + t * 16,
+                          (int32_t *)(fields + tokens * 340) + t * 32});
+}
+
+// Run `run` of one row.
+template <class Load> void quantize_run(const rk_quantize_job &job, const Load &load, const Place &at, int64_t run) {
+  const int64_t blocks = activation_blocks(job.kind, job.k), each = RUN / (job.kind == RK_PER_32 ? 32 : 256);
+  for (int64_t block = run * each; block < least((run + 1) * each, blocks); block++)
+    if (job.kind == RK_PER_32) quantize_one(job, load, at, block);
+    else quantize_one_of_256(load, at, block);
 }
 
 template <class Load> void quantize_rows(const rk_quantize_job &job, int ith, int nth) {
-  const int64_t runs = parts(job.k, RUN), all = job.n * runs;
-  int64_t work = all * ith / nth;
-  while (work < all * (ith + 1) / nth) {
+  const int64_t runs = parts(job.k, RUN), all = job.n * runs, end = all * (ith + 1) / nth;
+  for (int64_t work = all * ith / nth; work < end;) {
     const int64_t row = work / runs;
     const Load load(job, row);
     const Place place(job, row);
-    for (; work < all * (ith + 1) / nth && work / runs == row; work++)
-      quantize_blocks(job, load, place, work % runs * (RUN / 32));
+    for (; work < end && work / runs == row; work++) quantize_run(job, load, place, work % runs);
   }
 }
 

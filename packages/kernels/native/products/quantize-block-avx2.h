@@ -43,6 +43,49 @@ static inline void quantize_block(const __m256 v[4], int8_t *q, float *d, int32_
   *offset = -8 * sum(sums_of_4(bytes));
 }
 
+// Fields of one token in a block of 256; see activations.h.
+struct SuperblockFields {
+  int8_t *q;
+  float *d;
+  int16_t *sums;
+  int32_t *pairs, *eighths;
+};
+
+// -32 * v, in lanes of 16 or 32 bits.
+static inline __m128i times_minus_32(__m128i v) { return _mm_slli_epi32(_mm_sub_epi32(_mm_setzero_si128(), v), 5); }
+static inline __m256i times_minus_32_epi16(__m256i v) {
+  return _mm256_slli_epi16(_mm256_sub_epi16(_mm256_setzero_si256(), v), 5);
+}
+
+// The sums of 32 int8, number `part` of 8.
+static inline void sum_part(__m256i bytes, int part, const SuperblockFields &to) {
+  __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
+  const __m256i fours = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+  const __m256i eights = _mm256_permute4x64_epi64(_mm256_hadd_epi32(fours, fours), 0x08);
+  _mm_storeu_si128((__m128i *)(to.eighths + part * 4), times_minus_32(_mm256_castsi256_si128(eights)));
+  to.sums[part] = (int16_t)sum(fours);
+  // In each half, 16 k: those at k % 4 = 0, 1 and at 2, 3.
+  pairs = _mm256_add_epi16(pairs, _mm256_shuffle_epi32(pairs, 0x4e));
+  pairs = times_minus_32_epi16(_mm256_add_epi16(pairs, _mm256_shuffle_epi32(pairs, 0xb1)));
+  to.pairs[part * 2] = _mm256_extract_epi32(pairs, 0);
+  to.pairs[part * 2 + 1] = _mm256_extract_epi32(pairs, 4);
+}
+
+// As ggml's Q8_K, but that d is positive: q = round(v * (127 / max|v|)), d = 1 / (127 / max|v|).
+static inline void quantize_superblock(const float v[256], const SuperblockFields &to) {
+  __m256 m = _mm256_setzero_ps();
+  for (int i = 0; i < 256; i += 8) m = _mm256_max_ps(m, magnitude(_mm256_loadu_ps(v + i)));
+  const float most = largest(m), inverse = most != 0 ? 127.0f / most : 0.0f;
+  *to.d = most != 0 ? 1.0f / inverse : 0.0f;
+  for (int part = 0; part < 8; part++) {
+    __m256 four[4];
+    for (int i = 0; i < 4; i++) four[i] = _mm256_loadu_ps(v + part * 32 + i * 8);
+    const __m256i bytes = to_int8(four, inverse);
+    _mm256_storeu_si256((__m256i *)(to.q + part * 32), bytes);
+    sum_part(bytes, part, to);
+  }
+}
+
 static inline float sum_of_squares(const float *x, int64_t k) {
   __m256 s[4] = {};
   for (int64_t i = 0; i < k; i += 32)

@@ -1,13 +1,11 @@
-import { RhoneError } from "@rhone/common";
 import { GgmlType, type Tensor } from "@rhone/ggml";
 import { firstVisiblePosition } from "@rhone/planner";
 import type { AttentionSpan, StepInputs } from "./attention.js";
+import { pagesOf, type TableEntries, visibleEntries } from "./visible-pages.js";
 
 /** A span and the entries [first, last) of its page table that its rows see. */
-export interface GroupMember<Span extends AttentionSpan> {
+export interface GroupMember<Span extends AttentionSpan> extends TableEntries {
   readonly span: Span;
-  readonly first: number;
-  readonly last: number;
 }
 
 /** Spans that attend in one operation: equally many rows each, padded to equally many pages. */
@@ -40,8 +38,8 @@ export function groupForAttention<Span extends AttentionSpan>(
   spans: readonly Span[],
   options: GroupingOptions,
 ): readonly AttentionGroup<Span>[] {
-  const members = spans.map((span) => memberOf(span, options));
-  const singles = members.filter(({ span }) => span.count === 1).sort((a, b) => pagesOf(a) - pagesOf(b));
+  const members = spans.map((span) => ({ span, ...visibleEntries(span, options) }));
+  const singles = members.filter(({ span }) => span.count === 1).sort((a, b) => lengthOf(a) - lengthOf(b));
   const groups: GroupMember<Span>[][] = [];
   for (const member of singles) {
     const group = groups.at(-1);
@@ -52,20 +50,11 @@ export function groupForAttention<Span extends AttentionSpan>(
   return [...groups, ...longer].map((group) => ({
     members: group,
     count: group[0]?.span.count ?? 0,
-    pages: Math.max(...group.map(pagesOf)),
+    pages: Math.max(...group.map(lengthOf)),
   }));
 }
 
-function memberOf<Span extends AttentionSpan>(
-  span: Span,
-  { pageSize, slidingWindow }: GroupingOptions,
-): GroupMember<Span> {
-  const { position, count } = span;
-  const first = Math.floor(firstVisiblePosition(position, slidingWindow) / pageSize);
-  return { span, first, last: Math.ceil((position + count) / pageSize) };
-}
-
-const pagesOf = ({ first, last }: GroupMember<AttentionSpan>): number => last - first;
+const lengthOf = ({ first, last }: TableEntries): number => last - first;
 
 function fits(
   group: readonly GroupMember<AttentionSpan>[],
@@ -74,8 +63,8 @@ function fits(
 ): boolean {
   const [shortest] = group;
   if (shortest === undefined) return true;
-  const pages = pagesOf(member);
-  const allowed = Math.max(pagesOf(shortest) + 1, Math.floor(pagesOf(shortest) * (1 + MAX_PADDING)));
+  const pages = lengthOf(member);
+  const allowed = Math.max(lengthOf(shortest) + 1, Math.floor(lengthOf(shortest) * (1 + MAX_PADDING)));
   return pages <= allowed && (group.length + 1) * pages * pageBytes <= MAX_GROUP_BYTES;
 }
 
@@ -118,7 +107,7 @@ export function describeGroup(
   const ids = new Int32Array(members.length * pages);
   const mask = new Uint16Array(members.length * count * positions);
   for (const [i, { span, first, last }] of members.entries()) {
-    const entries = visiblePages(span, first, last);
+    const entries = pagesOf(span, { first, last });
     ids.fill(entries[0] ?? 0, i * pages, (i + 1) * pages);
     ids.set(entries, i * pages);
     mask.set(attentionMask(span, { start: first * pageSize, positions, slidingWindow }), i * count * positions);
@@ -130,14 +119,6 @@ export function describeGroup(
     visible: { sequences: members.length, pages, ids: inputs.add(GgmlType.I32, [ids.length], ids), run },
     mask: inputs.add(GgmlType.F16, [positions, count, 1, members.length], mask),
   };
-}
-
-function visiblePages({ position, firstPage, table }: AttentionSpan, first: number, last: number): readonly number[] {
-  if (first >= firstPage) return table.slice(first, last);
-  throw new RhoneError(
-    "STAGE_FAILED",
-    `Position ${position} sees page ${first} of its sequence, but the pages before ${firstPage} were freed.`,
-  );
 }
 
 const areConsecutive = (ids: Int32Array): boolean => ids.every((id, i) => i === 0 || id === (ids[i - 1] ?? 0) + 1);

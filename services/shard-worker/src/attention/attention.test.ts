@@ -6,11 +6,7 @@ import { attention, worstDifference } from "../testing/plain-math.js";
 import { openTestBackend } from "../testing/test-backend.js";
 import { type AttentionSpan, type PlanAttention, StepInputs } from "./attention.js";
 import { GatherAttention } from "./gather-attention.js";
-
-/** Every way to attend passes every test; a kernel of our own is one more row. */
-const IMPLEMENTATIONS: readonly { readonly implementation: string; readonly plan: PlanAttention }[] = [
-  { implementation: "gather", plan: (graph, spans, options) => new GatherAttention(graph, spans, options) },
-];
+import { PagedAttention } from "./paged-attention.js";
 
 const { backend } = openTestBackend();
 const graph = Graph.open(backend);
@@ -18,6 +14,18 @@ afterAll(() => {
   graph.close();
   backend.close();
 });
+
+/** Every way to attend that this machine has passes every test; RHONE_KERNELS chooses the kernels. */
+const IMPLEMENTATIONS: readonly { readonly implementation: string; readonly plan: PlanAttention }[] = [
+  { implementation: "gather", plan: (graph, spans, options) => new GatherAttention(graph, spans, options) },
+  ...(graph.kernels === undefined ? [] : [{ implementation: "kernels", plan: withKernels as PlanAttention }]),
+];
+
+function withKernels(...[graph, spans, options]: Parameters<PlanAttention>): ReturnType<PlanAttention> {
+  const planned = PagedAttention.plan(graph, spans, options);
+  if (planned === undefined) throw new Error("the kernels do not attend with these heads");
+  return planned;
+}
 
 /** Pages in an order of their own, so that no sequence's pages follow each other. */
 const scattered = (first: number, count: number): readonly number[] =>

@@ -1,4 +1,4 @@
-import type { GgmlType, Graph, Ne, Tensor } from "@rhone/ggml";
+import type { GgmlType, Graph, Ne, RopeOptions, Tensor } from "@rhone/ggml";
 import type { Heads, ModelConfig } from "@rhone/model";
 import type { Pages, PageTable } from "../kv-cache/pages.js";
 import type { RowOrder } from "./row-order.js";
@@ -12,6 +12,13 @@ export interface AttentionSpan {
   readonly table: PageTable;
 }
 
+/** Queries and keys before RoPE, in the shape of `Heads`, and how they are rotated. */
+export interface UnrotatedHeads {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly rope: RopeOptions;
+}
+
 /**
  * Attention of one step: planned once from the step's spans, used by every layer. Everything that a way to attend needs
  * beyond q, k and v (masks, page lists, groups of sequences) is behind this interface.
@@ -22,9 +29,10 @@ export interface StepAttention<Span extends AttentionSpan> {
   /**
    * Writes k and v to the layer's pages, then attends: row p sees positions [max(0, p - W + 1), p] of its sequence,
    * those that this step writes included. Returns f32 [rows, nHeads * headDim] (ne [nHeads * headDim, rows]). The
-   * writes happen even when nothing computes the result.
+   * writes happen even when nothing computes the result. `unrotated`: q and k before RoPE, for an implementation that
+   * rotates them itself.
    */
-  attend(layer: number, heads: Heads): Tensor;
+  attend(layer: number, heads: Heads, unrotated?: UnrotatedHeads): Tensor;
 }
 
 export interface AttentionOptions {

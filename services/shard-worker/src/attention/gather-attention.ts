@@ -4,6 +4,7 @@ import type { Heads } from "@rhone/model";
 import type { PagesShape } from "../kv-cache/pages.js";
 import type { AttentionOptions, AttentionSpan, StepAttention } from "./attention.js";
 import { describeGroup, type GroupInputs, groupForAttention, type VisiblePages } from "./attention-groups.js";
+import { KvWriter } from "./kv-writer.js";
 import { RowOrder } from "./row-order.js";
 
 /**
@@ -18,8 +19,7 @@ export class GatherAttention<Span extends AttentionSpan> implements StepAttentio
   readonly order: RowOrder<Span>;
   readonly #graph: Graph;
   readonly #options: AttentionOptions;
-  /** i32 [rows]: the row of the cache that each row's K and V go to. */
-  readonly #cacheRows: Tensor;
+  readonly #writer: KvWriter;
   readonly #groups: readonly GroupInputs[];
 
   /** Throws STAGE_FAILED when a span sees a page that was freed or never assigned. */
@@ -40,26 +40,15 @@ export class GatherAttention<Span extends AttentionSpan> implements StepAttentio
       row += group.count * group.members.length;
       return described;
     });
-    const cacheRows = this.order.eachRow((span, i) => span.table.rowOf(span.position + i));
-    this.#cacheRows = inputs.add(GgmlType.I32, [row], cacheRows);
+    this.#writer = new KvWriter(graph, this.order, options);
   }
 
   attend(layer: number, { q, k, v }: Heads): Tensor {
-    this.#writeKv(layer, k, v);
+    this.#writer.write(layer, k, v);
     return concatRows(
       this.#graph,
       this.#groups.map((group) => this.#attendGroup(layer, q, group)),
     );
-  }
-
-  /** Expanded before anything that is described later reads the pages, so the cache is written first. */
-  #writeKv(layer: number, k: Tensor, v: Tensor): void {
-    const graph = this.#graph;
-    const { pages } = this.#options;
-    const [headDim, nKvHeads, rows] = k.ne;
-    const kRows = graph.reshape2d(k, [headDim * nKvHeads, rows]);
-    graph.expand(graph.setRows(pages.keys(layer), kRows, this.#cacheRows));
-    graph.expand(graph.setRows(pages.values(layer), v, this.#cacheRows));
   }
 
   #attendGroup(layer: number, q: Tensor, { row, count, visible, mask }: GroupInputs): Tensor {

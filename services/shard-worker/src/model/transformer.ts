@@ -1,5 +1,5 @@
 import { RhoneError } from "@rhone/common";
-import { type Graph, PackedWeight, type Tensor, type Weight } from "@rhone/ggml";
+import { type Graph, PackedWeight, type RopeOptions, type Tensor, type Weight } from "@rhone/ggml";
 import type { Heads, Layer, ModelConfig } from "@rhone/model";
 import type { AttentionSpan, StepAttention } from "../attention/attention.js";
 import type { Pages } from "../kv-cache/pages.js";
@@ -81,14 +81,28 @@ interface GraphLayerOptions {
   readonly keep: Tensor | undefined;
 }
 
+function ropeOf({ config, ropeFreqs }: GraphLayerOptions): RopeOptions {
+  return {
+    mode: config.architecture.ropeMode,
+    dims: config.ropeDim,
+    freqBase: config.ropeTheta,
+    freqScale: config.ropeScaling.kind === "linear" ? 1 / config.ropeScaling.factor : 1,
+    ...(ropeFreqs === undefined ? {} : { freqFactors: ropeFreqs }),
+  };
+}
+
 /** A layer as an architecture's block sees it: each operation adds nodes to the step's graph. */
 class GraphLayer implements Layer {
   readonly #graph: Graph;
   readonly #options: GraphLayerOptions;
+  readonly #rope: RopeOptions;
+  /** What each result of `rope` is made of: attention may rotate it itself. */
+  readonly #unrotated = new Map<Tensor, Tensor>();
 
   constructor(graph: Graph, options: GraphLayerOptions) {
     this.#graph = graph;
     this.#options = options;
+    this.#rope = ropeOf(options);
   }
 
   norm(x: Tensor, weight: string): Tensor {
@@ -110,19 +124,17 @@ class GraphLayer implements Layer {
   }
 
   rope(heads: Tensor): Tensor {
-    const { config, step, ropeFreqs } = this.#options;
-    return this.#graph.ropeExt(heads, step.positions, {
-      mode: config.architecture.ropeMode,
-      dims: config.ropeDim,
-      freqBase: config.ropeTheta,
-      freqScale: config.ropeScaling.kind === "linear" ? 1 / config.ropeScaling.factor : 1,
-      ...(ropeFreqs === undefined ? {} : { freqFactors: ropeFreqs }),
-    });
+    const graph = this.#graph;
+    const rotated = graph.later(() => graph.ropeExt(heads, this.#options.step.positions, this.#rope));
+    this.#unrotated.set(rotated, heads);
+    return rotated;
   }
 
   attend({ residual, ...heads }: Heads & { readonly residual: Tensor }): { attended: Tensor; residual: Tensor } {
     const { step, index, keep } = this.#options;
-    const attended = step.attention.attend(index, heads);
+    const [q, k] = [this.#unrotated.get(heads.q), this.#unrotated.get(heads.k)];
+    const unrotated = q === undefined || k === undefined ? undefined : { q, k, rope: this.#rope };
+    const attended = step.attention.attend(index, heads, unrotated);
     if (keep === undefined) return { attended, residual };
     return { attended: this.#graph.getRows(attended, keep), residual: this.#graph.getRows(residual, keep) };
   }

@@ -6,7 +6,9 @@ import type { Device } from "./device.js";
 import { loadShard } from "./load-shard.js";
 
 /** Rows that ggml's AMX kernels compute at once. Its other kernels compute 4, which divides this. */
-const ROW_BLOCK = 32;
+const GGML_ROW_BLOCK = 32;
+/** Rhone's own kernels cut any number of rows into equal tiles: each further row costs as much as the one before. */
+const OUR_ROW_BLOCK = 1;
 
 export interface DeviceOptions {
   readonly config: Omit<ShardWorkerConfig, "simulate">;
@@ -35,7 +37,7 @@ export function openGgmlDevice({ config, logger, shutdown }: DeviceOptions): Dev
       device: backend.device.name,
       kernels: backend.kernels?.variant ?? "ggml",
       simulated: false,
-      rowBlock: ROW_BLOCK,
+      rowBlock: backend.kernels === undefined ? GGML_ROW_BLOCK : OUR_ROW_BLOCK,
       ...measureSpeed(backend),
     },
     load: (request) => loadShard({ engine, backend, grammars, ...request }),

@@ -1,6 +1,7 @@
 import { GgmlType, type Graph } from "@rhone/ggml";
 import { type AttentionSpan, type PlanAttention, StepInputs } from "../attention/attention.js";
 import { GatherAttention } from "../attention/gather-attention.js";
+import { PagedAttention } from "../attention/paged-attention.js";
 import type { RowOrder } from "../attention/row-order.js";
 import type { LayerInputs, Shard } from "../model/transformer.js";
 import type { Span } from "../wire/step.js";
@@ -16,8 +17,9 @@ export interface StepPlan extends LayerInputs {
   readonly fill: () => void;
 }
 
-/** How this worker attends; another implementation replaces this line. */
-const planAttention: PlanAttention = (graph, spans, options) => new GatherAttention(graph, spans, options);
+/** By Rhone's own kernels where they attend with such heads and pages, by ggml's operations elsewhere. */
+const planAttention: PlanAttention = (graph, spans, options) =>
+  PagedAttention.plan(graph, spans, options) ?? new GatherAttention(graph, spans, options);
 
 /** Declares the inputs of a step. Throws STAGE_FAILED when a span sees a page that its sequence does not hold. */
 export function planStep(graph: Graph, spans: readonly StepSpan[], { pages, config }: Shard): StepPlan {
