@@ -70,12 +70,14 @@ function withBackend(choice: KernelChoice): Backend {
   return backend;
 }
 
-/** Products whose k and n fit no tile, and some that do. */
+/** Products whose k, n and rows fit no tile, and some that do. */
 const SHAPES: readonly Shape[] = [
   { type: GgmlType.Q4_0, k: 32, n: 1, rows: 1 },
   { type: GgmlType.Q4_0, k: 96, n: 17, rows: 3 },
   { type: GgmlType.Q4_0, k: 1056, n: 144, rows: 7 },
   { type: GgmlType.Q4_0, k: 256, n: 256, rows: 33 },
+  ...[GgmlType.Q4_1, GgmlType.Q8_0].map((type) => ({ type, k: 1056, n: 49, rows: 33 })),
+  ...[GgmlType.Q4_K, GgmlType.Q5_K, GgmlType.Q6_K].map((type) => ({ type, k: 1280, n: 145, rows: 18 })),
 ];
 
 describe.each(kernelVariants)("Kernels %s", (variant) => {
@@ -87,6 +89,20 @@ describe.each(kernelVariants)("Kernels %s", (variant) => {
       const largest = theirs.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
       // Both round rows to 8 bits; a last bit of the norm or of silu may round a number to its neighbour.
       expect(worstDifference(ours, theirs) / largest).toBeLessThan(2e-3);
+    },
+  );
+});
+
+describe.skipIf(kernelVariants.length === 0)("All kernels", () => {
+  it.each(SHAPES.filter(({ rows }) => rows === 33))(
+    "have the same bits, for a row alone as among 33: type $type, [$k, $n]",
+    async (shape) => {
+      const expected = await compute(withBackend("auto"), "norm", shape);
+      for (const variant of kernelVariants) {
+        expect(await compute(withBackend(variant), "norm", shape)).toEqual(expected);
+        const alone = await compute(withBackend(variant), "norm", { ...shape, rows: 1 });
+        expect(alone).toEqual(expected.subarray(0, shape.n));
+      }
     },
   );
 });

@@ -71,7 +71,6 @@ PackBlock pack_block(int type) {
 }  // namespace
 
 RK_API size_t rk_packed_bytes(int type, int64_t rows, int64_t k) {
-  if (type != RK_Q4_0) return 0;  // the other types have a layout, but no product yet
   const Geometry form = geometry(type);
   if (form.block_k == 0 || rows <= 0 || k <= 0 || k % form.block_k != 0) return 0;
   return Packed(type, rows, k).bytes() + LINE;

@@ -1,0 +1,159 @@
+// Products with weights that have a scale per 32 k, on AMX, for 8 and more tokens; fewer are left to AVX-512 VNNI.
+//
+// One tile instruction multiplies 32 k of up to 16 tokens by those of 16 rows, all bytes signed. Tile registers:
+// A = activations [T, 32], B = weights, 8 lines of 64 bytes, C = int32 [T, 16]. C goes through memory to AVX-512, which
+// takes the step in f32 that every variant takes. Two blocks are under way at a time.
+#include "rows-avx512.h"
+
+namespace {
+
+constexpr int FEWEST = 8;
+
+// gcc 12 doesn't know that tile instructions read memory.
+static inline void fence() { __asm__ volatile("" ::: "memory"); }
+
+constexpr int AHEAD = 2048;  // bytes from what is multiplied to what is prefetched
+
+// What `ldtilecfg` reads: of each tile register its rows and the bytes of a row.
+struct alignas(64) TileConfig {
+  uint8_t palette, start_row, reserved[14];
+  uint16_t row_bytes[16];
+  uint8_t rows[16];
+};
+
+// Keeps the configuration of this thread, on which ggml's own use of AMX relies, and brings it back.
+class KeepTiles {
+ public:
+  KeepTiles() {
+    _tile_storeconfig(&kept_);
+    fence();
+  }
+  ~KeepTiles() {
+    fence();
+    _tile_loadconfig(&kept_);
+  }
+
+ private:
+  TileConfig kept_ = {};
+};
+
+// Tile registers 0 and 1 are C, 2 and 3 A, 4 and 5 B.
+static inline void configure(int tokens) {
+  TileConfig config = {};
+  config.palette = 1;
+  for (int i = 0; i < 2; i++) {
+    config.rows[i] = config.rows[2 + i] = (uint8_t)tokens;
+    config.rows[4 + i] = 8;
+    config.row_bytes[i] = config.row_bytes[4 + i] = LINE;
+    config.row_bytes[2 + i] = 32;
+  }
+  fence();
+  _tile_loadconfig(&config);
+}
+
+// Nibbles of four lines as 8 lines of int8, less `zero`.
+static inline void unpack_nibbles(const char *lines, char zero, char (*to)[LINE]) {
+  const __m512i mask = _mm512_set1_epi8(15), subtracted = _mm512_set1_epi8(zero);
+  for (int i = 0; i < 4; i++) {
+    const __m512i line = load_line(lines + i * LINE);
+    _mm_prefetch(lines + i * LINE + AHEAD, _MM_HINT_T0);
+    _mm512_store_si512(to[i], _mm512_sub_epi8(_mm512_and_si512(line, mask), subtracted));
+    _mm512_store_si512(to[i + 4], _mm512_sub_epi8(_mm512_and_si512(_mm512_srli_epi16(line, 4), mask), subtracted));
+  }
+}
+
+// A type's unit: where its scales are, and 8 lines of signed bytes of a block, in `room` if they must be unpacked.
+struct Q4_0 {
+  static constexpr int UNIT = 9 * LINE;
+  static constexpr bool HAS_MINIMUM = false;
+  static const char *lines(const char *unit, int b, char (*room)[LINE]) {
+    unpack_nibbles(unit + LINE + b * 4 * LINE, 8, room);
+    return room[0];
+  }
+};
+
+struct Q4_1 {
+  static constexpr int UNIT = 10 * LINE;
+  static constexpr bool HAS_MINIMUM = true;
+  static const char *lines(const char *unit, int b, char (*room)[LINE]) {
+    unpack_nibbles(unit + 2 * LINE + b * 4 * LINE, 0, room);
+    return room[0];
+  }
+};
+
+struct Q8_0 {
+  static constexpr int UNIT = 17 * LINE;
+  static constexpr bool HAS_MINIMUM = false;
+  static const char *lines(const char *unit, int b, char (*)[LINE]) {
+    const char *lines = unit + LINE + b * 8 * LINE;
+    for (int i = 0; i < 8; i++) _mm_prefetch(lines + i * LINE + 2 * AHEAD, _MM_HINT_T0);
+    return lines;
+  }
+};
+
+struct Products {
+  alignas(64) int32_t of[2][TILE][16];
+};
+
+// The products of both blocks of a unit.
+template <class Type, int T> static inline void multiply_unit(const char *unit, const char *x, Products &products) {
+  alignas(64) char room[2][8][LINE];
+  const char *lines[2] = {Type::lines(unit, 0, room[0]), Type::lines(unit, 1, room[1])};
+  fence();
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_loadd(4, lines[0], LINE);
+  _tile_loadd(2, x, 32);
+  _tile_dpbssd(0, 2, 4);
+  _tile_loadd(5, lines[1], LINE);
+  _tile_loadd(3, x + T * BLOCK_BYTES, 32);
+  _tile_dpbssd(1, 3, 5);
+  _tile_stored(0, products.of[0], LINE);
+  _tile_stored(1, products.of[1], LINE);
+  fence();
+}
+
+// Adds one block's products to the results.
+template <class Type, int T>
+static inline void add_block(const char *unit, int b, const char *x, const Products &products, __m512 sums[T]) {
+  const __m512 d = halves_to_floats(unit + b * 32);
+#pragma GCC unroll 16
+  for (int t = 0; t < T; t++) {
+    const __m512 dx = broadcast_float(x + T * 32 + t * 4);
+    const __m512 sum = _mm512_cvtepi32_ps(_mm512_load_si512(products.of[b][t]));
+    sums[t] = _mm512_fmadd_ps(sum, _mm512_mul_ps(d, dx), sums[t]);
+    if constexpr (Type::HAS_MINIMUM) {
+      const __m512i offset = broadcast_4_bytes(x + T * 36 + t * 4);
+      const __m512 total = _mm512_mul_ps(_mm512_cvtepi32_ps(offset), _mm512_set1_ps(-0.125f));
+      sums[t] = _mm512_fmadd_ps(halves_to_floats(unit + LINE + b * 32), _mm512_mul_ps(total, dx), sums[t]);
+    }
+  }
+}
+
+template <class Type> struct Blocks {
+  template <int T> static void tile(const Tile &tile) {
+    if constexpr (T >= FEWEST) {
+      configure(T);
+      __m512 sums[T];
+      load_sums<T>(tile, sums);
+      const char *unit = tile.weights, *x = tile.activations;
+      Products products;
+      for (int u = 0; u < tile.units; u++, unit += Type::UNIT, x += 2 * T * BLOCK_BYTES) {
+        multiply_unit<Type, T>(unit, x, products);
+        add_block<Type, T>(unit, 0, x, products, sums);
+        add_block<Type, T>(unit, 1, x + T * BLOCK_BYTES, products, sums);
+      }
+      store_sums<T>(tile, sums);
+    }
+  }
+};
+
+}  // namespace
+
+void rk_blocks_amx_int8(const rk_product_job *job, int64_t first, int64_t end) {
+  if (job->n < FEWEST) return rk_blocks_avx512_vnni(job, first, end);
+  const KeepTiles keep;
+  if (job->type == RK_Q4_0) multiply<Blocks<Q4_0>>(*job, first, end);
+  else if (job->type == RK_Q4_1) multiply<Blocks<Q4_1>>(*job, first, end);
+  else multiply<Blocks<Q8_0>>(*job, first, end);
+}
