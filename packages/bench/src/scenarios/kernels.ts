@@ -3,6 +3,7 @@ import { RhoneError } from "@rhone/common";
 import { Backend, chooseKernels, GgmlType, openEngine, typeInfo } from "@rhone/ggml";
 import { CpuClock, otherCores } from "../figures/cpu-clock.js";
 import type { Compared } from "../kernels/alternate.js";
+import { type AttentionLoad, measureAttention } from "../kernels/attention-bench.js";
 import { type Backends, MATRICES, type MatrixShape, ProductBench } from "../kernels/product-bench.js";
 import { count, counts, type ValuesOf } from "../options.js";
 import { type BenchContext, defineScenario, type ScenarioResult } from "../scenario.js";
@@ -12,6 +13,8 @@ const TYPES = ["Q4_0", "Q4_1", "Q4_K", "Q5_K", "Q6_K", "Q8_0"] as const;
 const options = {
   type: { kind: "choice", about: "type of the weights", choices: ["all", ...TYPES], initial: "all" },
   rows: counts("rows of activations at once", [1, 2, 4, 8, 16, 32, 128, 512]),
+  contexts: counts("positions that each sequence sees, for decode attention of one layer", [128, 512, 2048, 4096]),
+  sequences: count("sequences that attend at once", 8),
   rounds: count("measurements of each, of ours and of ggml's in turn", 5),
   computeThreads: count("threads that compute", availableParallelism()),
 } as const;
@@ -27,10 +30,15 @@ export interface ProductPoint extends Compared {
   readonly otherCores: number | null;
 }
 
+/** Decode attention of one layer; milliseconds. */
+export interface AttentionPoint extends Compared, AttentionLoad {
+  readonly otherCores: number | null;
+}
+
 /** Our kernels beside ggml's, in one process and in turn; no cluster takes part. */
 export const kernels = defineScenario({
   name: "kernels",
-  description: "products by Rhone's own kernels and by ggml, in turn in one process; no cluster",
+  description: "products and attention by Rhone's own kernels and by ggml, in turn in one process; no cluster",
   options,
   run: async (context, values) => {
     const engine = openEngine(context.ggmlDir === undefined ? {} : { dir: context.ggmlDir });
@@ -45,7 +53,9 @@ export const kernels = defineScenario({
     try {
       const types = TYPES.filter((type) => values.type === "all" || values.type === type);
       const products = await measureProducts(context, backends, { ...values, types });
-      return { figures: { variant: ours.variant, products }, report: reportOf(ours.variant, products) };
+      const attention = await measureContexts(context, backends, values);
+      const figures = { variant: ours.variant, products, attention };
+      return { figures, report: reportOf(figures) };
     } finally {
       for (const backend of [backends.ours, backends.ggml]) backend.close();
     }
@@ -78,35 +88,53 @@ async function measureProducts(
   return points;
 }
 
-function reportOf(variant: string, points: readonly ProductPoint[]): ScenarioResult["report"] {
-  return [`kernels ${variant}`, { heading: HEADING, rows: points.map(cells) }];
+async function measureContexts(
+  { note, signal }: BenchContext,
+  backends: Backends,
+  { contexts, sequences, rounds }: Values,
+): Promise<readonly AttentionPoint[]> {
+  const clock = new CpuClock([process.pid]);
+  const points: AttentionPoint[] = [];
+  for (const context of contexts) {
+    signal.throwIfAborted();
+    const before = clock.read();
+    const compared = await measureAttention(backends, { sequences, context }, rounds);
+    const point = { sequences, context, ...compared, otherCores: otherCores(before, clock.read()) };
+    points.push(point);
+    note(attentionCells(point).join("  "));
+  }
+  return points;
 }
 
-const HEADING = [
-  "TYPE",
-  "MATRIX",
-  "ROWS",
-  "OURS ms",
-  "LEAST",
-  "GGML ms",
-  "LEAST",
-  "RATIO",
-  "OF LEAST",
-  "GMAC/s",
-  "OTHER CORES",
-];
+interface Figures {
+  readonly variant: string;
+  readonly products: readonly ProductPoint[];
+  readonly attention: readonly AttentionPoint[];
+}
 
-function cells({ type, matrix, rows, ours, ggml, ratio, otherCores }: ProductPoint): string[] {
-  const times = [ours.median, ours.least, ggml.median, ggml.least].map((ms) => ms.toFixed(3));
-  const rate = (matrix.k * matrix.rows * rows) / ours.least / 1e6;
+function reportOf({ variant, products, attention }: Figures): ScenarioResult["report"] {
   return [
-    type,
-    matrix.name,
-    String(rows),
-    ...times,
-    ratio.median.toFixed(2),
-    ratio.least.toFixed(2),
-    rate.toFixed(0),
-    otherCores?.toFixed(1) ?? "-",
+    `kernels ${variant}`,
+    { heading: ["TYPE", "MATRIX", "ROWS", ...TIMES, "GMAC/s"], rows: products.map(cells) },
+    { heading: ["ATTENTION", "CONTEXT", ...TIMES], rows: attention.map(attentionCells) },
   ];
 }
+
+const TIMES = ["OURS ms", "LEAST", "GGML ms", "LEAST", "RATIO", "OF LEAST", "OTHER CORES"];
+
+function times({ ours, ggml, ratio, otherCores }: Compared & Pick<ProductPoint, "otherCores">): string[] {
+  const ms = [ours.median, ours.least, ggml.median, ggml.least].map((each) => each.toFixed(3));
+  return [...ms, ratio.median.toFixed(2), ratio.least.toFixed(2), otherCores?.toFixed(1) ?? "-"];
+}
+
+function cells(point: ProductPoint): string[] {
+  const { type, matrix, rows, ours } = point;
+  const rate = (matrix.k * matrix.rows * rows) / ours.least / 1e6;
+  return [type, matrix.name, String(rows), ...times(point), rate.toFixed(0)];
+}
+
+const attentionCells = (point: AttentionPoint): string[] => [
+  `${point.sequences} sequences`,
+  String(point.context),
+  ...times(point),
+];

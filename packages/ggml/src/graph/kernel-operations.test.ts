@@ -70,14 +70,14 @@ function withBackend(choice: KernelChoice): Backend {
   return backend;
 }
 
-/** Products whose k and n fit no tile, and some that do. */
+/** Products whose k, n and rows fit no tile, and some that do. */
 const SHAPES: readonly Shape[] = [
   { type: GgmlType.Q4_0, k: 32, n: 1, rows: 1 },
   { type: GgmlType.Q4_0, k: 96, n: 17, rows: 3 },
   { type: GgmlType.Q4_0, k: 1056, n: 144, rows: 7 },
   { type: GgmlType.Q4_0, k: 256, n: 256, rows: 33 },
-  ...[GgmlType.Q4_1, GgmlType.Q8_0].map((type) => ({ type, k: 1056, n: 144, rows: 33 })),
-  ...[GgmlType.Q4_K, GgmlType.Q5_K, GgmlType.Q6_K].map((type) => ({ type, k: 1280, n: 144, rows: 33 })),
+  ...[GgmlType.Q4_1, GgmlType.Q8_0].map((type) => ({ type, k: 1056, n: 49, rows: 33 })),
+  ...[GgmlType.Q4_K, GgmlType.Q5_K, GgmlType.Q6_K].map((type) => ({ type, k: 1280, n: 145, rows: 18 })),
 ];
 
 describe.each(kernelVariants)("Kernels %s", (variant) => {
