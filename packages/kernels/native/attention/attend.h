@@ -5,6 +5,7 @@
 // they are; several sets share rows that were widened to f32 once.
 #pragma once
 #include "weigh.h"
+#include "widen.h"
 
 namespace {
 
@@ -12,7 +13,7 @@ constexpr int MAX_SETS = MAX_ROWS * MAX_HEADS / SET;
 
 struct Workspace {
   alignas(64) float q[TILE_FLOATS], acc[TILE_FLOATS], total[TILE_FLOATS];
-  alignas(64) float wide_k[BLOCK * MAX_DIM], wide_v[BLOCK * MAX_DIM];
+  alignas(64) float wide[BLOCK * MAX_DIM];
   Set sets[MAX_SETS];
 };
 
@@ -98,32 +99,42 @@ template <class T> class Tile {
       sets[i].first = larger(sets[i].low - block, 0);
       sets[i].last = smaller(sets[i].high - block, BLOCK - 1);
     }
-    if constexpr (READS_IN_PLACE<T>)
-      if (sets_per_head_ == 1) return attend_rows<true>(sets, now, next);
-    attend_widened(sets, now, next);
+    if constexpr (READS_IN_PLACE<T>) {
+      if (sets_per_head_ == 1) return attend_in_place(*sets, now, next);
+    }
+    weigh_widened(sets, now.k, next.k);
+    mix_widened(sets, now.v, next.v);
   }
 
-  void attend_widened(Set *sets, const Rows<T> &now, const Rows<T> &next) {
-    Rows<float> wide;
-    for (int i = 0; i < BLOCK; i++) {
-      wide.k[i] = workspace.wide_k + i * dim_;
-      wide.v[i] = workspace.wide_v + i * dim_;
-      ask(next.k, i, 1, row_bytes());
-      ask(next.v, i, 1, row_bytes());
-      Simd::widen(workspace.wide_k + i * dim_, now.k[i], dim_);
-      Simd::widen(workspace.wide_v + i * dim_, now.v[i], dim_);
+  void attend_in_place(Set &set, const Rows<T> &now, const Rows<T> &next) {
+    weigh_any<true>(set, now.k, next.k, dim_);
+    mix_any<true>(set, now.v, next.v, dim_);
+  }
+
+  void weigh_widened(Set *sets, const T *const *k, const T *const *next) {
+    const Simd::Key *rows[BLOCK];
+    for (int j = 0; j < BLOCK; j++) {
+      float *row = Simd::key_row(workspace.wide, j, dim_);
+      rows[j] = (const Simd::Key *)row;
+      ask(next, j, 1, row_bytes());
+      widen(row, Simd::KEY_GAP, k[j], dim_);
     }
-    attend_rows<false>(sets, wide, wide);
+    for (int i = 0; i < sets_per_head_; i++)
+      if (sets[i].first <= sets[i].last) weigh_any<false>(sets[i], rows, rows, dim_);
+  }
+
+  void mix_widened(Set *sets, const T *const *v, const T *const *next) {
+    const float *rows[BLOCK];
+    for (int j = 0; j < BLOCK; j++) {
+      rows[j] = workspace.wide + j * dim_;
+      ask(next, j, 1, row_bytes());
+      widen(workspace.wide + j * dim_, 8, v[j], dim_);
+    }
+    for (int i = 0; i < sets_per_head_; i++)
+      if (sets[i].first <= sets[i].last) mix_any<false>(sets[i], rows, rows, dim_);
   }
 
   int row_bytes() const { return dim_ / PER_ITEM<T> * (int)sizeof(T); }
-
-  template <bool AHEAD, class U> void attend_rows(Set *sets, const Rows<U> &now, const Rows<U> &next) {
-    for (int i = 0; i < sets_per_head_; i++)
-      if (sets[i].first <= sets[i].last) weigh_any<AHEAD>(sets[i], now, next, dim_);
-    for (int i = 0; i < sets_per_head_; i++)
-      if (sets[i].first <= sets[i].last) mix_any<AHEAD>(sets[i], now, next, dim_);
-  }
 
   void merge_chunk(Set &set, int chunk) {
     if (set.low >= chunk + CHUNK || set.high < chunk) return;

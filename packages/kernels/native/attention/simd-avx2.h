@@ -21,8 +21,6 @@ struct Simd {
   static inline V load(const float *p) { return _mm256_loadu_ps(p); }
   static inline V load(const uint16_t *f16) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)f16)); }
   static inline void store(float *p, V x) { _mm256_storeu_ps(p, x); }
-  static inline float lane0(V x) { return _mm256_cvtss_f32(x); }
-
   // 2^k for whole k in [-126, 127].
   static inline V two_to(V k) {
     const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(k), _mm256_set1_epi32(127));
@@ -31,35 +29,24 @@ struct Simd {
 
   static inline V zero_below(V x, V limit, V y) { return _mm256_and_ps(_mm256_cmp_ps(x, limit, _CMP_NLT_UQ), y); }
 
-  static inline float largest(V x) {
-    __m128 z = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-    z = _mm_max_ps(z, _mm_movehl_ps(z, z));
-    return _mm_cvtss_f32(_mm_max_ss(z, _mm_movehdup_ps(z)));
+  static inline __m128 first_four(V x) { return _mm256_castps256_ps128(x); }
+  static inline V spread(__m128 x) { return _mm256_broadcast_ps(&x); }
+
+  // The larger of lanes i and i + 4.
+  static inline __m128 largest_of_fourths(V x) {
+    return _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
   }
 
-  // The sum of 32 values: four eighths at a distance of 16 and 8, then halves.
-  static inline float sum_block(const V x[4]) {
+  // Sums of a block of 32 by position modulo 4: what is 16 apart, then 8, then 4.
+  static inline __m128 sums_of_fourths(const V x[4]) {
     const V y = add(add(x[0], x[2]), add(x[1], x[3]));
-    __m128 h = _mm_add_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
-    h = _mm_add_ps(h, _mm_movehl_ps(h, h));
-    return _mm_cvtss_f32(_mm_add_ss(h, _mm_movehdup_ps(h)));
+    return _mm_add_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
   }
 
-  static inline void widen(float *to, const float *from, int n) {
-    for (int i = 0; i < n; i += W) store(to + i, load(from + i));
-  }
-
-  static inline void widen(float *to, const uint16_t *f16, int n) {
-    for (int i = 0; i < n; i += W) store(to + i, load(f16 + i));
-  }
-
-  template <class Q8> static inline void widen(float *to, const Q8 *from, int n) {
-    for (int i = 0; i < n / 32; i++)
-      for (int j = 0; j < 32; j += W) {
-        const __m256i whole = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(from[i].q + j)));
-        store(to + i * 32 + j, mul(_mm256_cvtepi32_ps(whole), all(_cvtsh_ss(from[i].d))));
-      }
-  }
+  // An element of widened keys, which are rows of f32.
+  using Key = float;
+  static constexpr int KEY_GAP = 8;
+  static inline float *key_row(float *keys, int j, int head_dim) { return keys + j * head_dim; }
 
   // Positions whose scores are computed at once: Q * STEP <= 8 sums.
   template <int Q> static constexpr int STEP = Q == 1 ? 8 : Q == 2 ? 4 : 2;

@@ -21,8 +21,6 @@ struct Simd {
   static inline V load(const float *p) { return _mm512_loadu_ps(p); }
   static inline V load(const uint16_t *f16) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)f16)); }
   static inline void store(float *p, V x) { _mm512_storeu_ps(p, x); }
-  static inline float lane0(V x) { return _mm512_cvtss_f32(x); }
-
   // 2^k for whole k in [-126, 127].
   static inline V two_to(V k) {
     const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(k), _mm512_set1_epi32(127));
@@ -35,47 +33,60 @@ struct Simd {
 
   static inline __m256 upper(V x) { return _mm512_extractf32x8_ps(x, 1); }
   static inline __m256 lower(V x) { return _mm512_castps512_ps256(x); }
+  static inline __m128 first_four(V x) { return _mm512_castps512_ps128(x); }
+  static inline V spread(__m128 x) { return _mm512_broadcast_f32x4(x); }
 
-  static inline float largest(V x) {
+  // The largest of lanes i, i + 4, i + 8 and i + 12.
+  static inline __m128 largest_of_fourths(V x) {
     const __m256 y = _mm256_max_ps(lower(x), upper(x));
-    __m128 z = _mm_max_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
-    z = _mm_max_ps(z, _mm_movehl_ps(z, z));
-    return _mm_cvtss_f32(_mm_max_ss(z, _mm_movehdup_ps(z)));
+    return _mm_max_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
   }
 
-  // The sum of 32 values: four eighths at a distance of 16 and 8, then halves.
-  static inline float sum_block(const V x[2]) {
+  // Sums of a block of 32 by position modulo 4: what is 16 apart, then 8, then 4.
+  static inline __m128 sums_of_fourths(const V x[2]) {
     const V z = add(x[0], x[1]);
     const __m256 y = _mm256_add_ps(lower(z), upper(z));
-    __m128 h = _mm_add_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
-    h = _mm_add_ps(h, _mm_movehl_ps(h, h));
-    return _mm_cvtss_f32(_mm_add_ss(h, _mm_movehdup_ps(h)));
+    return _mm_add_ps(_mm256_castps256_ps128(y), _mm256_extractf128_ps(y, 1));
   }
 
-  static inline void widen(float *to, const float *from, int n) {
-    for (int i = 0; i < n; i += W) store(to + i, load(from + i));
-  }
-
-  static inline void widen(float *to, const uint16_t *f16, int n) {
-    for (int i = 0; i < n; i += W) store(to + i, load(f16 + i));
-  }
-
-  template <class Q8> static inline void widen(float *to, const Q8 *from, int n) {
-    for (int i = 0; i < n / 32; i++)
-      for (int j = 0; j < 32; j += W) {
-        const __m512i whole = _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(from[i].q + j)));
-        store(to + i * 32 + j, mul(_mm512_cvtepi32_ps(whole), all(_cvtsh_ss(from[i].d))));
-      }
+  // An element of widened keys: those of positions j and j + 4 of every eight come together, in turns of 8 elements.
+  struct Key {
+    float of_two[2];
+  };
+  static constexpr int KEY_GAP = 16;
+  static inline float *key_row(float *keys, int j, int head_dim) {
+    return keys + (j / 8 * 4 + j % 4) * head_dim * 2 + j % 8 / 4 * 8;
   }
 
   // Positions whose scores are computed at once.
-  template <int Q> static constexpr int STEP = Q <= 2 ? 16 : 8;
+  template <int Q> static constexpr int STEP = 16;
 
-  // p[i * 32 + j] = q[i] . k[j] for Q queries and STEP<Q> positions. A vector holds 8 elements of two positions, j and
+  // p[i * 32 + j] = q[i] . k[j] for Q queries and 16 positions. A vector holds 8 elements of two positions, j and
   // j + 4: eight sums per product, added as ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7)), as AVX2 does.
   template <int Q, class T> static inline void scores(const T *const *k, const float *q, int head_dim, float *p) {
-    constexpr int N = STEP<Q> / 2;
-    V sums[Q][N];
+    if constexpr (Q <= 2) {
+      V sums[Q][8];
+      multiply<Q, 8>(k, q, head_dim, sums);
+      for (int i = 0; i < Q; i++) store(p + i * 32, reduce(sums[i], sums[i] + 4));
+    } else {
+      V of[2][2];  // by half of the positions: scores of queries 0 and 1, then 2 and 3
+      for (int half = 0; half < 2; half++) {
+        V sums[Q][4];
+        multiply<Q, 4>(k + half * 8, q, head_dim, sums);
+        of[half][0] = reduce(sums[0], sums[1]);
+        of[half][1] = reduce(sums[2], sums[Q - 1]);
+      }
+      for (int i = 0; i < Q; i++) {
+        const V both = i % 2 == 0 ? _mm512_shuffle_f32x4(of[0][i / 2], of[1][i / 2], 0x44)
+                                  : _mm512_shuffle_f32x4(of[0][i / 2], of[1][i / 2], 0xee);
+        store(p + i * 32, both);
+      }
+    }
+  }
+
+ private:
+  template <int Q, int N, class T>
+  static inline void multiply(const T *const *k, const float *q, int head_dim, V (&sums)[Q][N]) {
     for (int i = 0; i < Q; i++)
       for (int n = 0; n < N; n++) sums[i][n] = all(0);
     for (int d = 0; d < head_dim; d += 8) {
@@ -86,18 +97,10 @@ struct Simd {
         for (int n = 0; n < N; n++) sums[i][n] = fma(x, keys[n], sums[i][n]);
       }
     }
-    for (int i = 0; i < Q; i += Q <= 2 ? 1 : 2) {
-      if constexpr (Q <= 2) {
-        store(p + i * 32, reduce(sums[i], sums[i] + 4));
-      } else {
-        const V two = reduce(sums[i], sums[i + 1 < Q ? i + 1 : i]);
-        _mm256_storeu_ps(p + i * 32, lower(two));
-        if (i + 1 < Q) _mm256_storeu_ps(p + (i + 1) * 32, upper(two));
-      }
-    }
   }
 
- private:
+  static inline V pair(const Key *both, const Key *) { return _mm512_loadu_ps((const float *)both); }
+
   static inline V pair(const uint16_t *a, const uint16_t *b) {
     const __m256i first = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)a));
     return _mm512_cvtph_ps(_mm256_inserti128_si256(first, _mm_loadu_si128((const __m128i *)b), 1));

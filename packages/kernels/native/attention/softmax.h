@@ -7,6 +7,7 @@
 //
 // Includers define `Simd` first: vectors of W floats and what this file does with them.
 #pragma once
+#include <immintrin.h>
 #include <math.h>
 #include "tasks.h"
 
@@ -23,9 +24,9 @@ struct Set {
   int first, last;         // the same within the current block; first > last: none
   const float *q;          // [queries, head_dim], scaled
   float *acc, *total;      // [queries, head_dim]: of the current chunk, of all chunks before it
-  float m[SET], s[SET];    // largest score and sum of powers of the chunk
-  float total_m[SET], total_s[SET];
-  float c[SET];
+  // Of each query, in all four lanes something: largest score and sum of powers of the chunk, and of all before it.
+  alignas(16) float m[SET], s[SET], total_m[SET], total_s[SET];
+  alignas(16) float c[SET];
   alignas(64) float p[SET][BLOCK];  // scores, then powers, of the current block
 };
 
@@ -44,23 +45,50 @@ static inline V power(V x) {
   return Simd::zero_below(x, lowest, Simd::mul(p, Simd::two_to(k)));
 }
 
-static inline float power(float x) { return Simd::lane0(power(Simd::all(x))); }
+static inline float power(float x) { return _mm_cvtss_f32(Simd::first_four(power(Simd::all(x)))); }
 
-// Scores of query `i` become powers.
-static inline void soften(Set &set, int i) {
+struct Four {
+  __m128 of[SET];
+};
+
+// The largest lane of each vector.
+static inline __m128 largest_lanes(const Four &x) {
+  const __m128 ab = _mm_max_ps(_mm_unpacklo_ps(x.of[0], x.of[1]), _mm_unpackhi_ps(x.of[0], x.of[1]));
+  const __m128 cd = _mm_max_ps(_mm_unpacklo_ps(x.of[2], x.of[3]), _mm_unpackhi_ps(x.of[2], x.of[3]));
+  return _mm_max_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab));
+}
+
+// The sum of each vector's lanes, (0 + 2) + (1 + 3).
+static inline __m128 sum_lanes(const Four &x) {
+  const __m128 ab = _mm_add_ps(_mm_unpacklo_ps(x.of[0], x.of[1]), _mm_unpackhi_ps(x.of[0], x.of[1]));
+  const __m128 cd = _mm_add_ps(_mm_unpacklo_ps(x.of[2], x.of[3]), _mm_unpackhi_ps(x.of[2], x.of[3]));
+  return _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab));
+}
+
+// The set's scores of a block become powers.
+template <int Q> static inline void soften(Set &set) {
   constexpr int VECTORS = BLOCK / W;
-  V x[VECTORS];
-  for (int j = 0; j < VECTORS; j++) x[j] = Simd::load(set.p[i] + j * W);
-  V most = x[0];
-  for (int j = 1; j < VECTORS; j++) most = Simd::max(most, x[j]);
-  const float m = fmaxf(set.m[i], Simd::largest(most));
-  for (int j = 0; j < VECTORS; j++) {
-    x[j] = power(Simd::sub(x[j], Simd::all(m)));
-    Simd::store(set.p[i] + j * W, x[j]);
+  Four most, sums;
+  for (int i = 0; i < Q; i++) {
+    V x = Simd::load(set.p[i]);
+    for (int j = 1; j < VECTORS; j++) x = Simd::max(x, Simd::load(set.p[i] + j * W));
+    most.of[i] = Simd::largest_of_fourths(x);
   }
-  set.c[i] = power(set.m[i] - m);
-  set.s[i] = fmaf(set.s[i], set.c[i], Simd::sum_block(x));
-  set.m[i] = m;
+  for (int i = Q; i < SET; i++) most.of[i] = most.of[Q - 1];
+  const __m128 old = _mm_load_ps(set.m), m = _mm_max_ps(old, largest_lanes(most));
+  _mm_store_ps(set.m, m);
+  for (int i = 0; i < Q; i++) {
+    V x[VECTORS];
+    for (int j = 0; j < VECTORS; j++) {
+      x[j] = power(Simd::sub(Simd::load(set.p[i] + j * W), Simd::all(set.m[i])));
+      Simd::store(set.p[i] + j * W, x[j]);
+    }
+    sums.of[i] = Simd::sums_of_fourths(x);
+  }
+  for (int i = Q; i < SET; i++) sums.of[i] = sums.of[Q - 1];
+  const __m128 c = Simd::first_four(power(Simd::spread(_mm_sub_ps(old, m))));
+  _mm_store_ps(set.c, c);
+  _mm_store_ps(set.s, _mm_fmadd_ps(_mm_load_ps(set.s), c, sum_lanes(sums)));
 }
 
 // Positions of the block that the row does not see weigh nothing.
@@ -69,7 +97,7 @@ static inline void mask(Set &set, int i) {
 }
 
 static inline void start(Set &set, int head_dim) {
-  for (int i = 0; i < set.queries; i++) set.m[i] = -INFINITY, set.s[i] = 0;
+  for (int i = 0; i < SET; i++) set.m[i] = -INFINITY, set.s[i] = 0;
   for (int d = 0; d < set.queries * head_dim; d += W) Simd::store(set.acc + d, Simd::all(0));
 }
 

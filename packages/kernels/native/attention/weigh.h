@@ -19,10 +19,9 @@ static inline void weigh(Set &set, const T *const *k, const T *const *next, int 
     if (AHEAD) ask(next, i, STEP, head_dim * (int)sizeof(T));
     Simd::scores<Q>(k + i, set.q, head_dim, set.p[0] + i);
   }
-  for (int i = 0; i < Q; i++) {
-    if (set.last - set.first + 1 < BLOCK) mask(set, i);
-    soften(set, i);
-  }
+  if (set.last - set.first + 1 < BLOCK)
+    for (int i = 0; i < Q; i++) mask(set, i);
+  soften<Q>(set);
 }
 
 // acc = acc c + sum over positions of p V, for N vectors of each query from element d on.
@@ -55,21 +54,23 @@ static inline void mix(Set &set, const T *const *v, const T *const *next, int he
   for (; d < head_dim; d += W) mix_part<Q, 1>(set, v, head_dim, d);
 }
 
-template <bool AHEAD, class T> static void weigh_any(Set &set, const Rows<T> &now, const Rows<T> &next, int head_dim) {
+template <bool AHEAD, class T>
+static void weigh_any(Set &set, const T *const *k, const T *const *next, int head_dim) {
   switch (set.queries) {
-    case 1: return weigh<1, AHEAD>(set, now.k, next.k, head_dim);
-    case 2: return weigh<2, AHEAD>(set, now.k, next.k, head_dim);
-    case 3: return weigh<3, AHEAD>(set, now.k, next.k, head_dim);
-    default: return weigh<4, AHEAD>(set, now.k, next.k, head_dim);
+    case 1: return weigh<1, AHEAD>(set, k, next, head_dim);
+    case 2: return weigh<2, AHEAD>(set, k, next, head_dim);
+    case 3: return weigh<3, AHEAD>(set, k, next, head_dim);
+    default: return weigh<4, AHEAD>(set, k, next, head_dim);
   }
 }
 
-template <bool AHEAD, class T> static void mix_any(Set &set, const Rows<T> &now, const Rows<T> &next, int head_dim) {
+template <bool AHEAD, class T>
+static void mix_any(Set &set, const T *const *v, const T *const *next, int head_dim) {
   switch (set.queries) {
-    case 1: return mix<1, AHEAD>(set, now.v, next.v, head_dim);
-    case 2: return mix<2, AHEAD>(set, now.v, next.v, head_dim);
-    case 3: return mix<3, AHEAD>(set, now.v, next.v, head_dim);
-    default: return mix<4, AHEAD>(set, now.v, next.v, head_dim);
+    case 1: return mix<1, AHEAD>(set, v, next, head_dim);
+    case 2: return mix<2, AHEAD>(set, v, next, head_dim);
+    case 3: return mix<3, AHEAD>(set, v, next, head_dim);
+    default: return mix<4, AHEAD>(set, v, next, head_dim);
   }
 }
 
