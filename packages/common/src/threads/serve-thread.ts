@@ -12,7 +12,7 @@ export interface Served<Message, Answer> {
   obey(message: Message): Answer | Promise<Answer>;
 }
 
-/** Thrown by `obey` when the thread can't be used afterwards, with what whoever asked gets to hear. */
+/** Thrown by `obey` when the thread can't be used afterwards. `refusal` is the answer of the one who asked. */
 export class ThreadSpent extends Error {
   readonly refusal: RhoneError;
 

@@ -21,7 +21,7 @@ class GrammarServer implements Served<ToThread, number> {
     this.#grammar = grammar;
   }
 
-  /** The bytes of the grammar's shortest text, to whoever asks to compile it. */
+  /** The bytes of the grammar's shortest text, as the answer of "compile"; 0 for the others. */
   async obey(message: ToThread): Promise<number> {
     switch (message.kind) {
       case "compile": {
