@@ -47,6 +47,7 @@ export { Condition } from "./lifecycle/condition.js";
 export { type Announcement, announce, type CalibrationAnswer, type CalibrationOrder } from "./lifecycle/launcher.js";
 export { beginPulse, type Pulse, watchPulse } from "./lifecycle/pulse.js";
 export { crash, Shutdown } from "./lifecycle/run-service.js";
+export { serviceEnvironment } from "./lifecycle/service-environment.js";
 export { readSettings, serviceMain } from "./lifecycle/service-main.js";
 export { makeFolder } from "./make-folder.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";

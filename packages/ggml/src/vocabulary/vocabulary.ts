@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { type LlamaBindings, TOKEN_ATTR_UNKNOWN, TOKEN_NULL, VOCAB_TYPE_NONE } from "../bindings/llama.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import type { Engine } from "../native/engine.js";

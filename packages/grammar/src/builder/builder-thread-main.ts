@@ -1,4 +1,5 @@
-import { RhoneError, serveThread, ThreadSpent } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
+import { serveThread, ThreadSpent } from "@rhone/common/serve-thread";
 import { GrammarEngine } from "../engine/grammar-engine.js";
 import { limitWasmMemory } from "../engine/memory-limit.js";
 import { grammarText } from "../sources/grammar-source.js";

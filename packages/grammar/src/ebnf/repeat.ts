@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { RuleBook } from "./rule-book.js";
 
 /** Most repetitions. Each one is a state, and the engine tries the whole vocabulary once in every state. */

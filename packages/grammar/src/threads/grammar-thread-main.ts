@@ -1,4 +1,5 @@
-import { RhoneError, type Served, serveThread, ThreadSpent } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
+import { type Served, serveThread, ThreadSpent } from "@rhone/common/serve-thread";
 import { GrammarEngine } from "../engine/grammar-engine.js";
 import type { LocalPosition } from "../engine/local-position.js";
 import { limitWasmMemory } from "../engine/memory-limit.js";

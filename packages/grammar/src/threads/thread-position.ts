@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { TokenSet } from "../engine/closing-tokens.js";
 import { type GrammarPosition, notAllowed } from "../engine/grammar-position.js";
 import type { GrammarLimits } from "./grammar-limits.js";

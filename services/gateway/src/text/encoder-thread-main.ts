@@ -1,4 +1,5 @@
-import { serveThread, toRhoneError } from "@rhone/common";
+import { toRhoneError } from "@rhone/common/rhone-error";
+import { serveThread } from "@rhone/common/serve-thread";
 import { type EncoderOptions, encode, openEncoder } from "./encoder.js";
 import type { EncodeRequest } from "./encoder-thread.js";
 

@@ -14,7 +14,11 @@ export interface EncodeRequest {
 
 export type EncoderThread = SharedThread<EncodeRequest, readonly Int32Array[]>;
 
-/** Encodes in a thread of its own. Its errors are TEXTS_BUSY, TEXT_TOO_COSTLY and those of `encode`. */
+/**
+ * Encodes in a thread of its own, which borrows the vocabulary of this process: ending it at any time leaks none, and
+ * waits for a native call of 0.21 s at most. Its errors are TEXTS_BUSY, TEXT_TOO_COSTLY and those of
+ * `encode`.
+ */
 export function encoderThread(options: EncoderOptions, limits: EncodeLimits): EncoderThread {
   const failure = (why: string, cause?: unknown) =>
     new RhoneError("TEXT_TOO_COSTLY", `The chat template or the text is too costly: ${why}.`, { cause });
