@@ -49,11 +49,12 @@ describe("SharedThread", { timeout: 30_000 }, () => {
     expect(opened).toBe(2);
   });
 
-  it("ends its thread when it is closed, whatever that does", async () => {
+  it("ends its thread when it is closed, whatever that does, and starts no other for those who wait", async () => {
     await share().ask("a", "return 1", LIMIT);
-    const asked = shared.ask("a", "for (;;);", LIMIT);
-    const refused = expect(asked).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
+    const asked = ["for (;;);", "return 2"].map((body) => shared.ask("a", body, LIMIT));
+    const refused = Promise.all(asked.map((each) => expect(each).rejects.toMatchObject({ code: "SHUTTING_DOWN" })));
     await shared.close();
     await refused;
+    expect(opened).toBe(1);
   });
 });

@@ -10,6 +10,8 @@ export interface SharedThreadOptions<Message, Answer> {
 /** How long a thread is kept for the next who asks. Then what it took in memory comes back. */
 const IDLE_MS = 20_000;
 
+const stopping = () => new RhoneError("SHUTTING_DOWN", "The process is stopping.");
+
 /** A thread that answers one at a time. It is started when somebody asks, and ends when nobody has for a while. */
 export class SharedThread<Message, Answer> {
   readonly #open: () => ComputeThread<Message, Answer>;
@@ -18,6 +20,7 @@ export class SharedThread<Message, Answer> {
   /** Settled when the last thread has ended. */
   #gone: Promise<void> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor({ open, line }: SharedThreadOptions<Message, Answer>) {
     this.#open = open;
@@ -37,10 +40,11 @@ export class SharedThread<Message, Answer> {
     });
   }
 
-  /** Resolves once no thread is left. */
+  /** Resolves once no thread is left, and none is started any more: those who wait or ask get SHUTTING_DOWN. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearTimeout(this.#idle);
-    this.#thread?.end(new RhoneError("SHUTTING_DOWN", "The process is stopping."));
+    this.#thread?.end(stopping());
     this.#thread = undefined;
     await this.#gone;
   }
@@ -49,6 +53,7 @@ export class SharedThread<Message, Answer> {
     if (this.#thread !== undefined && !this.#thread.ending.aborted) return this.#thread;
     // One at a time, though a native call may keep the last one for a moment after its end.
     await this.#gone;
+    if (this.#isClosed) throw stopping();
     this.#thread = this.#open();
     this.#gone = this.#thread.gone;
     return this.#thread;
