@@ -14,6 +14,7 @@ export default defineConfig({
             "scripts/**/*.test.mjs",
             "test/docs/**/*.test.ts",
           ],
+          testTimeout: 20_000, // several wait 3 to 4 s for a hung process to be found, beside another file
           maxWorkers: "100%", // vitest leaves one core idle by default, which is half of two
         },
       },
