@@ -10,6 +10,6 @@ export { SamplerChain } from "./sampling/sampler-chain.js";
 export type { LogitBias } from "./sampling/sampling-options.js";
 export type { Ne, Shape, Tensor } from "./tensors/tensor.js";
 export { TensorStorage } from "./tensors/tensor-storage.js";
-export { Vocabulary } from "./vocabulary/vocabulary.js";
+export { type SharedVocabulary, Vocabulary } from "./vocabulary/vocabulary.js";
 export type { WeightUse } from "./weights/weight-placement.js";
 export { WeightStore } from "./weights/weight-store.js";

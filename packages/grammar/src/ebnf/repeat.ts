@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { RuleBook } from "./rule-book.js";
 
 /** Most repetitions of one part. */

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { literal } from "../ebnf/rule-book.js";
 import { Impossible, refuseSchema } from "../refusals.js";
 import { checkKeywords, isObject, type Keywords } from "./json-schema.js";
