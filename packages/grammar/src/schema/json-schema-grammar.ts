@@ -87,7 +87,7 @@ class SchemaTranslator {
     return unenforceable(where, `has ${keywords.join(", ")} without a type`);
   }
 
-  /** What stands beside a reference holds too, unless the schema that it refers to says the same. */
+  /** Keywords beside a reference hold too, unless the schema that it refers to says the same. */
   #referring({ $ref, ...others }: Keywords, where: string): string[] {
     const beside = assertions(others);
     const target = this.#resolve(String($ref), where);

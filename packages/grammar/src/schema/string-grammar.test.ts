@@ -75,7 +75,7 @@ it.each(["password", "toString", 3])(
   },
 );
 
-it("a format of other alphabets is that of ASCII", () => {
+it("a format of other alphabets is written in ASCII", () => {
   const grammarOf = (format: string) => jsonSchemaGrammar({ type: "string", format });
   expect(grammarOf("iri-reference")).toBe(grammarOf("uri"));
 });
