@@ -23,8 +23,8 @@ const LAYER_EACH = { workers: 32, kvType: "f16" } as const;
 
 const CHECKPOINTS: readonly { readonly name: string; readonly layouts: readonly Layout[] }[] = [
   { name: "mistral-32l-swa16", layouts: [ONE, TWO, NARROW, LAYER_EACH] },
-  { name: "mistral-8l-full", layouts: [ONE, TWO, NARROW, F16] },
-  { name: "llama-6l-mha", layouts: [ONE, TWO, NARROW, F16] },
+  { name: "mistral-8l-full", layouts: [TWO, NARROW, F16] },
+  { name: "llama-6l-mha", layouts: [ONE, TWO, NARROW] },
 ];
 
 /** Against transformers in f32: differences of log-probabilities. */
