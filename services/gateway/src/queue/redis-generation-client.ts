@@ -18,12 +18,14 @@ import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { Inboxes, type LogPart } from "./inboxes.js";
+import { Lanes } from "./lanes.js";
 
 const CANCELLED_TTL_S = 3600;
 /** A job is submitted again at this interval, in case Redis lost it. */
 const RESUBMIT_MS = 30_000;
 /** Entries of a token log that are read at a time: with 20 log-probabilities each takes 0.07 ms. */
 const LOG_PART = 64;
+const LOGS_AT_ONCE = 2;
 /** Jobs that are cancelled at a time: a client that leaves may leave 2,048 behind. */
 const CANCELLED_AT_ONCE = 16;
 
@@ -47,13 +49,16 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #maxQueued: number;
   readonly #logger: Logger;
   readonly #inboxes: Inboxes;
-  /** Cancellations that go on at the same time; each line does one after another. */
-  readonly #cancelling: Promise<void>[] = Array.from({ length: CANCELLED_AT_ONCE }, () => Promise.resolve());
-  #cancelled = 0;
+  readonly #cancellations = new Lanes(CANCELLED_AT_ONCE);
+  readonly #logs = new Lanes(LOGS_AT_ONCE);
 
   private constructor({ redis, subscriber, gatewayId, logger, maxQueued }: RedisGenerationClientOptions) {
     this.#redis = redis;
-    this.#inboxes = new Inboxes({ subscriber, gatewayId, readLog: (id, ordinal) => this.#readLog(id, ordinal) });
+    this.#inboxes = new Inboxes({
+      subscriber,
+      gatewayId,
+      readLog: (id, ordinal) => this.#logs.run(() => this.#readLog(id, ordinal)),
+    });
     this.#logger = logger;
     this.#maxQueued = maxQueued;
     const open = (lane: GenerationJob["lane"]): Queue<GenerationJob> => {
@@ -110,11 +115,7 @@ export class RedisGenerationClient implements GenerationClient {
 
   /** The key stops a coordinator that takes the job later, the message one that runs it now. */
   cancel(job: JobAddress): Promise<void> {
-    const line = this.#cancelled++ % CANCELLED_AT_ONCE;
-    const before = this.#cancelling[line] ?? Promise.resolve();
-    const cancelled = before.then(() => this.#cancel(job));
-    this.#cancelling[line] = cancelled;
-    return cancelled;
+    return this.#cancellations.run(() => this.#cancel(job));
   }
 
   async #cancel({ requestId, lane }: JobAddress): Promise<void> {
