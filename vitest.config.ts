@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-const system = { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false };
+const system = { testTimeout: 120_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
@@ -14,6 +14,19 @@ export default defineConfig({
             "scripts/**/*.test.mjs",
             "test/docs/**/*.test.ts",
           ],
+          testTimeout: 20_000, // several wait 3 to 4 s for a hung process to be found, beside another file
+          maxWorkers: "100%", // vitest leaves one core idle by default, which is half of two
+        },
+      },
+      {
+        // A cluster or several for each file, with flags of their own. What they prove does not depend on the time that
+        // it takes, so two files share the machine: a start is a chain of processes that leaves one core idle.
+        test: {
+          ...system,
+          name: "pairs",
+          include: ["test/{integration,parity}/**/*.test.ts"],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -23,11 +36,17 @@ export default defineConfig({
           name: "clients",
           include: ["test/{api,conformance}/**/*.test.ts"],
           globalSetup: "test/cluster/shared-cluster.setup.ts",
+          fileParallelism: false,
         },
       },
       {
-        // A cluster or several for each file, with flags of their own, or to be killed.
-        test: { ...system, name: "system", include: ["test/{failure,fuzz,held-up,integration,parity}/**/*.test.ts"] },
+        // Files that watch clocks or memory have the machine to themselves.
+        test: {
+          ...system,
+          name: "alone",
+          include: ["test/{failure,fuzz,held-up}/**/*.test.ts"],
+          fileParallelism: false,
+        },
       },
     ],
   },

@@ -3,7 +3,7 @@ import { askConstrained, type ConstrainedAnswer } from "../cluster/ask-constrain
 import { satisfySchemas } from "../cluster/satisfy-schemas.js";
 import { sharedCluster } from "../cluster/shared-cluster.js";
 
-const SCHEMAS = Number(process.env.RHONE_SCHEMAS ?? 40);
+const SCHEMAS = Number(process.env.RHONE_SCHEMAS ?? 20);
 
 describe("constrained answers", () => {
   const cluster = sharedCluster();

@@ -11,13 +11,14 @@ import { RunningCluster } from "../cluster/start-cluster.js";
 const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
 const SIMULATE = "stage-ms=10";
 const STREAMS = 4;
+const RHONE_JOB_LOCK = "3"; // seconds; 10 by default, which would make a slow test
 const PATIENCE = { timeout: 40_000, interval: 50 };
 
 test("a stopped coordinator that wakes after another has taken its requests writes nothing", {
   timeout: 120_000,
 }, async () => {
   // The supervisor shall not replace the stopped one: two coordinators of one Redis are what is looked at.
-  const env = { RHONE_HUNG_AFTER: "600" };
+  const env = { RHONE_HUNG_AFTER: "600", RHONE_JOB_LOCK };
   const cluster = await RunningCluster.start(["--workers", "1", "--simulate", SIMULATE], { env });
   onTestFinished(async () => void (await cluster.stop()));
   const startStreams = () =>
@@ -52,6 +53,7 @@ async function startSecondCoordinator({ dataDir }: RunningCluster): Promise<{ ta
   const own = ["--port", "0", "--ops-port", "0", "--workers", "1", "--simulated", "true"];
   const coordinator = await spawnService("coordinator", ["--model-path", BREEZE, "--model-name", "breeze", ...own], {
     REDIS_URL: redisUrl,
+    RHONE_JOB_LOCK,
   });
   onTestFinished(() => coordinator.stop("SIGKILL"));
   const flags = ["--coordinator", coordinator.addresses.grpc ?? "", "--port", "0", "--simulate", SIMULATE];

@@ -36,7 +36,7 @@ const withinBounds = ({ gapMs, usualGapMs, healthMs, memory }: AttackFigures) =>
 
 const quick = ATTACKS.filter(({ isQuick }) => isQuick === true);
 
-// The machine is shared: an attack that was measured beside another process's burst is made again.
+// A machine that others use too makes a stream wait now and then: what misses its bound is attacked a second time.
 test.each(quick)("$name: $description", { retry: 1, timeout: 60_000 }, async (attack) => {
   const figures = await measureAttack({ target, watcher }, attack, PACE);
   process.stdout.write(`${JSON.stringify(figures)}\n`);

@@ -15,18 +15,16 @@ interface Layout {
 /** One thread: two would spin for each other at barriers while the processes beside them need a core. */
 const ONE = { workers: 1, flags: ["--threads", "1"] };
 const TWO = { workers: 2 };
-/** Prompts in chunks of 7 rows, and steps that guess ahead. */
-const NARROW = { workers: 2, flags: ["--max-rows", "7", "--speculate", "6"] };
-/** Layers that five workers can't share equally. */
-const FIVE = { workers: 5, flags: ["--max-rows", "64"] };
+/** Layers that five workers can't share equally, prompts in chunks of 7 rows, and steps that guess ahead. */
+const NARROW = { workers: 5, flags: ["--max-rows", "7", "--speculate", "6"] };
 const F16 = { workers: 4, kvType: "f16" } as const;
 /** Activations are rounded on 31 hops. */
 const LAYER_EACH = { workers: 32, kvType: "f16" } as const;
 
 const CHECKPOINTS: readonly { readonly name: string; readonly layouts: readonly Layout[] }[] = [
-  { name: "mistral-32l-swa16", layouts: [ONE, TWO, NARROW, FIVE, LAYER_EACH] },
-  { name: "mistral-8l-full", layouts: [ONE, TWO, NARROW, FIVE, F16] },
-  { name: "llama-6l-mha", layouts: [ONE, TWO, NARROW, FIVE, F16] },
+  { name: "mistral-32l-swa16", layouts: [ONE, TWO, NARROW, LAYER_EACH] },
+  { name: "mistral-8l-full", layouts: [TWO, NARROW, F16] },
+  { name: "llama-6l-mha", layouts: [ONE, TWO, NARROW] },
 ];
 
 /** Against transformers in f32: differences of log-probabilities. */

@@ -28,8 +28,8 @@ export async function worstEmbedding(
 ): Promise<number> {
   const beside = { prompt: prompts[0], max_tokens: 60, ignore_eos: true, temperature: 0 };
   const decoding = Array.from({ length: 3 }, () => cluster.ask("/v1/completions", beside));
-  const { data, usage } = await cluster.ask<Embeddings>("/v1/embeddings", { input: prompts });
-  await Promise.all(decoding);
+  const embedding = cluster.ask<Embeddings>("/v1/embeddings", { input: prompts });
+  const [{ data, usage }] = await Promise.all([embedding, ...decoding]);
   expect(data.map(({ index }) => index)).toEqual(prompts.map((_, index) => index));
   const tokens = prompts.reduce((sum, { length }) => sum + length, 0);
   expect(usage).toMatchObject({ prompt_tokens: tokens, total_tokens: tokens });

@@ -25,9 +25,10 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
     .action(async ({ json, url, dataDir: home }: StatusOptions) => {
       const { dataDir, style } = commandContext(home, signal);
       const gateway = url ?? (await urlOfCluster(dataDir));
-      const warned = url === undefined ? warnOfSupervisor(dataDir) : Promise.resolve();
-      console.log(json ? await statusJson(gateway, signal) : await statusPage(gateway, { style, signal }));
-      await warned;
+      const warned = url === undefined ? warnOfSupervisor(dataDir) : undefined;
+      const asked = json ? statusJson(gateway, signal) : statusPage(gateway, { style, signal });
+      const [text] = await Promise.all([asked, warned]);
+      console.log(text);
     });
 }
 

@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { serviceEnvironment } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { childEnvironment } from "../config.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
@@ -32,6 +33,14 @@ describe("ServiceProcess", () => {
     expect(service.pid).toBeGreaterThan(0);
     await service.stop(10_000);
     expect((await service.ended).message).toContain("SIGTERM");
+  });
+
+  it("sets the allocator up, unless the environment does", async () => {
+    const source = LISTENS.replace("process.argv[2]", "process.env.MALLOC_ARENA_MAX");
+    const service = await start(source);
+    expect(await service.listening).toEqual({ http: process.env.MALLOC_ARENA_MAX ?? "2" });
+    await service.stop(10_000);
+    expect(serviceEnvironment({ MALLOC_ARENA_MAX: "8" }).MALLOC_ARENA_MAX).toBe("8");
   });
 
   it.each([

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { type Announcement, parseErrorCode, RhoneError, watchPulse } from "@rhone/common";
+import { type Announcement, parseErrorCode, RhoneError, serviceEnvironment, watchPulse } from "@rhone/common";
 
 /** How to start a service. */
 export interface ServiceSpec {
@@ -68,7 +68,7 @@ export class ServiceProcess {
     const log = openSync(spec.logFile, "a", 0o600);
     try {
       const child = fork(spec.entry, [...spec.args], {
-        env: spec.env,
+        env: serviceEnvironment(spec.env),
         execArgv: [],
         detached: true,
         stdio: ["ignore", log, log, "ipc"],

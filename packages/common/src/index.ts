@@ -50,6 +50,7 @@ export { Condition } from "./lifecycle/condition.js";
 export { type Announcement, announce, type CalibrationAnswer, type CalibrationOrder } from "./lifecycle/launcher.js";
 export { beginPulse, type Pulse, watchPulse } from "./lifecycle/pulse.js";
 export { crash, Shutdown } from "./lifecycle/run-service.js";
+export { serviceEnvironment } from "./lifecycle/service-environment.js";
 export { readSettings, serviceMain } from "./lifecycle/service-main.js";
 export { makeFolder } from "./make-folder.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
@@ -93,3 +94,8 @@ export {
 } from "./queue/redis-names.js";
 export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/simulated-token.js";
 export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";
+export { ComputeThread, type TimeLimit } from "./threads/compute-thread.js";
+export { FairLine, type FairLineOptions } from "./threads/fair-line.js";
+export { type Served, serveThread, ThreadSpent } from "./threads/serve-thread.js";
+export { SharedThread } from "./threads/shared-thread.js";
+export { unlessAborted } from "./threads/unless-aborted.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 
 /** A schema, or a part of one, that no value satisfies. A caller that has other alternatives catches it. */
 export class Impossible extends RhoneError {

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { checkEbnf, MAX_EBNF } from "./ebnf/check-ebnf.js";
 import { literal, RuleBook } from "./ebnf/rule-book.js";
 import { regexGrammar } from "./regex/regex-grammar.js";

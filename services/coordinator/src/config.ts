@@ -113,6 +113,13 @@ export const coordinatorSettings = {
     schema: seconds.default(120),
     doc: "Seconds without progress after which a pipeline counts as stuck.",
   },
+  jobLock: {
+    env: "RHONE_JOB_LOCK",
+    schema: seconds.min(1).default(10),
+    doc:
+      "Seconds for which a request is a coordinator's own unless renewed, as it is at each half: after 1 to 1.5 times " +
+      "as long another one continues the requests of one that died or hangs.",
+  },
   simulated: {
     env: "RHONE_SIMULATED",
     schema: booleanSchema.default(false),

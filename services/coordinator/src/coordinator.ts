@@ -132,7 +132,14 @@ async function openConsumer(
   const subscriber = await connect(parts, "cancellations");
   const cancellations = await Cancellations.open(subscriber, (requestId) => sources.engine.cancel(requestId));
   const connection = await connect(parts, "queue");
-  return new Consumer({ ...sources, connection, maxSequences: config.maxSequences, cancellations, logger });
+  return new Consumer({
+    ...sources,
+    connection,
+    maxSequences: config.maxSequences,
+    lockMs: 1000 * config.jobLock,
+    cancellations,
+    logger,
+  });
 }
 
 function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener {

@@ -106,7 +106,7 @@ export const gatewaySettings = {
   encodeTimeoutMs: {
     env: "RHONE_ENCODE_TIMEOUT_MS",
     schema: count(100).max(60_000).default(5_000),
-    doc: "Longest time for applying the chat template and tokenizing one request, in milliseconds.",
+    doc: "Longest processor time for applying the chat template and tokenizing one request, in milliseconds.",
   },
   encodingsWaiting: {
     env: "RHONE_ENCODINGS_WAITING",
@@ -127,6 +127,11 @@ export const gatewaySettings = {
     env: "RHONE_GRAMMARS_WAITING",
     schema: count(1).default(64),
     doc: "Grammars that may wait to be tried out before further requests are refused with 503.",
+  },
+  turnWaitMs: {
+    env: "RHONE_TURN_WAIT_MS",
+    schema: count(100).max(600_000).default(30_000),
+    doc: "How long a request waits for its text or grammar's turn before it is refused with 503, in milliseconds.",
   },
   maxQueued: {
     env: "RHONE_MAX_QUEUED",

@@ -37,12 +37,13 @@ async function warnOfAccess({ keyRing, isReachable, logger }: Access): Promise<v
 await serviceMain({ service: "gateway", settings: gatewaySettings }, async (config, { logger, shutdown }) => {
   const { host, port, gatewayId, redisUrl: url, maxQueued } = config;
   const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
-  const limits = { timeoutMs: config.encodeTimeoutMs, mostWaiting: config.encodingsWaiting };
+  const withinMs = config.turnWaitMs;
+  const limits = { timeoutMs: config.encodeTimeoutMs, most: config.encodingsWaiting, withinMs };
   const model = await loadTextModel({ path, name, aliases, chatTemplate, ggmlDir, limits });
   shutdown.add("tokenizer", () => model.close());
   const vocabulary = () => model.grammarVocabulary();
-  const { grammarTimeoutMs: timeoutMs, grammarMemory: memoryBytes, grammarsWaiting: mostWaiting } = config;
-  const grammars = new GrammarBuilder({ vocabulary, limits: { timeoutMs, memoryBytes }, mostWaiting });
+  const { grammarTimeoutMs: timeoutMs, grammarMemory: memoryBytes, grammarsWaiting: most } = config;
+  const grammars = new GrammarBuilder({ vocabulary, limits: { timeoutMs, memoryBytes, most, withinMs } });
   shutdown.add("grammars", () => grammars.close());
   const storage = await openStorage(config, logger);
   shutdown.add("storage", () => storage.close());

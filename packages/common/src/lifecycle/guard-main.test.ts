@@ -54,6 +54,11 @@ describe("a guard", { timeout: 30_000 }, () => {
     expect(log().map(({ msg }) => msg)).toEqual(["up", "shutting down", "closed"]);
   });
 
+  it("has the allocator give back what threads freed", async () => {
+    const { log } = await guarded("logger.info({ arenas: process.env.MALLOC_ARENA_MAX });");
+    await expect.poll(() => log()[1]?.arenas, PATIENCE).toBe("2");
+  });
+
   it("ends with the exit code of a service that fails", async () => {
     const { exited } = await guarded("setTimeout(() => process.exit(7), 10);");
     expect(await exited).toBe(7);

@@ -4,6 +4,7 @@ import { loadConfig } from "../config/load-config.js";
 import { hungAfterSetting } from "../config/schemas.js";
 import { createLogger } from "../observability/logger.js";
 import { watchPulse } from "./pulse.js";
+import { serviceEnvironment } from "./service-environment.js";
 
 // The entry point of a container: `guard-main.js ENTRY FLAGS…` runs a service as its child, kills it when it hangs, and
 // ends as it ends. A container engine restarts a container that ended; one that is unhealthy it only marks.
@@ -11,7 +12,8 @@ import { watchPulse } from "./pulse.js";
 const { hungAfter } = loadConfig({ hungAfter: hungAfterSetting }, process.env, []);
 const [, , entry = "", ...flags] = process.argv;
 const logger = createLogger({ service: "guard", level: "info" });
-const child = fork(entry, flags, { execArgv: [] }); // the child ends with this process, whose channel it loses
+// The child ends with this process, whose channel it loses.
+const child = fork(entry, flags, { env: serviceEnvironment(process.env), execArgv: [] });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => child.kill(signal));
 watchPulse(child, {

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from "node:v8";
 import { type ConfigOf, describeSettings, loadConfig, type Setting, type Settings } from "../config/load-config.js";
 import type { hungAfterSetting, logLevelSchema } from "../config/schemas.js";
 import { RhoneError } from "../errors/rhone-error.js";
@@ -41,6 +42,13 @@ ${describeSettings(settings)}\n`);
   }
 }
 
+/**
+ * By how many percent the heap of a service may grow before V8 collects what is no longer used. V8 lets a small heap
+ * become four times as large, and keeps that where a stream goes on: after three requests for 2,048 answers each, a
+ * gateway held 291 MB, and holds 176 MB with 30 %, at the same processor time per token.
+ */
+const HEAP_GROWTH = 30;
+
 /** Settings that every service has. */
 type ServiceSettings = Settings & {
   readonly logLevel: Setting<typeof logLevelSchema>;
@@ -53,6 +61,7 @@ export async function serviceMain<T extends ServiceSettings>(
   start: (config: ConfigOf<T>, run: ServiceRun) => Promise<void>,
 ): Promise<void> {
   const config = readSettings(options);
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`);
   const logger = createLogger({ service: options.service, level: config.logLevel });
   await runService(logger, async (shutdown) => {
     await start(config, { logger, shutdown }); // which may block for as long as it needs

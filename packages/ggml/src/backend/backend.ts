@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { STATUS_SUCCESS } from "../bindings/ggml.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import type { Kernels } from "../kernels/kernels.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { THREADPOOL_PARAMS_LAYOUT } from "../bindings/ggml.js";
 import type { Pointer } from "../bindings/pointer.js";
 import type { NativeEngine } from "../native/load-native.js";

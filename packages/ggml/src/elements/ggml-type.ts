@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 
 /** `enum ggml_type`: how a tensor's elements are stored. The numbers are those of GGUF files. */
 export const GgmlType = {

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import koffi from "koffi";
 import { TO_FLOAT, TYPE_TRAITS_LAYOUT } from "../bindings/ggml.js";
 import { native } from "../bindings/pointer.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { NativeBackend } from "../backend/backend.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import { GgmlType, rowSize, typeInfo } from "../elements/ggml-type.js";

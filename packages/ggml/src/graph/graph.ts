@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { Backend, Computable, NativeBackend } from "../backend/backend.js";
 import { type GgmlBindings, PREC_F32, ROPE_TYPE } from "../bindings/ggml.js";
 import { native, type Pointer } from "../bindings/pointer.js";

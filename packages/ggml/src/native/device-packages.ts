@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 
 /**
  * Names under @node-llama-cpp of prebuilt device backends, by platform and kind. macOS' main package includes Metal.

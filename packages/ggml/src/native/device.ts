@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { BackendBindings } from "../bindings/backend.js";
 import type { Pointer } from "../bindings/pointer.js";
 import type { NativeEngine } from "./load-native.js";

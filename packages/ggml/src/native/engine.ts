@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { native } from "../bindings/pointer.js";
 import { type DeviceInfo, describeDevice } from "./device.js";
 import { findLibraries, type LibraryFiles } from "./find-libraries.js";

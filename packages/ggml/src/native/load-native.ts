@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import koffi, { type LibraryHandle } from "koffi";
 import { type AllocBindings, bindAlloc } from "../bindings/alloc.js";
 import { type BackendBindings, bindBackend, bindRegistry, type RegistryBindings } from "../bindings/backend.js";

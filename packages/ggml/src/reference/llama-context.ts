@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import koffi from "koffi";
 import { createThreadPool } from "../backend/cpu-thread-pool.js";
 import type { LlamaBindings } from "../bindings/llama.js";

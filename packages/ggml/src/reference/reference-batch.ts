@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { Engine } from "../native/engine.js";
 import { indexOfMax } from "../sampling/log-probs.js";
 import type { LlamaContext, ReferenceRow } from "./llama-context.js";

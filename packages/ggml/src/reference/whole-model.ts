@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { LlamaBindings } from "../bindings/llama.js";
 import type { ContextParams } from "../bindings/llama-structs.js";
 import { native, type Pointer } from "../bindings/pointer.js";

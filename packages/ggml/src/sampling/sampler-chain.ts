@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { LlamaBindings } from "../bindings/llama.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import type { Engine } from "../native/engine.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { PenaltyOptions } from "./penalties.js";
 
 export interface SamplingOptions extends PenaltyOptions {

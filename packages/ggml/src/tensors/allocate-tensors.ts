@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { NativeBackend } from "../backend/backend.js";
 import { type BufferType, bufferTypesOf } from "../backend/buffer-type.js";
 import { native, type Pointer } from "../bindings/pointer.js";

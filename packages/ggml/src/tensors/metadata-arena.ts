@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import koffi from "koffi";
 import { TENSOR_LAYOUT } from "../bindings/ggml.js";
 import type { Pointer } from "../bindings/pointer.js";

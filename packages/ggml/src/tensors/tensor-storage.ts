@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { Backend, NativeBackend } from "../backend/backend.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import { type AllocatedTensors, allocateTensors, type StorageOptions, type TensorSpec } from "./allocate-tensors.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { native, type Pointer } from "../bindings/pointer.js";
 import { type GgmlType, rowSize, typeInfo } from "../elements/ggml-type.js";
 import type { Extents, MetadataArena } from "./metadata-arena.js";

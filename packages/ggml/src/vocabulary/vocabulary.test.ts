@@ -131,3 +131,15 @@ describe("Vocabulary.open", () => {
     for (const ask of asks) expect(ask).toThrow("A vocabulary was used after it was closed.");
   });
 });
+
+describe("Vocabulary.borrow", () => {
+  it("tokenizes with another thread's vocabulary, which stays open", () => {
+    const owner = Vocabulary.open(engine, BREEZE);
+    const borrowed = Vocabulary.borrow(engine, owner.shared);
+    const ids = borrowed.tokenize("The wind", plain);
+    borrowed.close();
+    expect(() => borrowed.tokenize("x", plain)).toThrow(/closed/);
+    expect(owner.tokenize("The wind", plain)).toEqual(ids);
+    owner.close();
+  });
+});

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { type LlamaBindings, TOKEN_ATTR_UNKNOWN, TOKEN_NULL, VOCAB_TYPE_NONE } from "../bindings/llama.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import type { Engine } from "../native/engine.js";
@@ -13,7 +13,19 @@ const PART_LENGTH = 2048;
 /** Most tokens beyond one per byte of text: a space in front, BOS, EOS, and a reserve. */
 const SURPLUS_TOKENS = 16;
 
-/** A model's tokenizer: libllama's, read from the GGUF file without its weights. */
+/** A vocabulary as other threads of this process find it: an address, of use to `Vocabulary.borrow` only. */
+export type SharedVocabulary = Pointer & { readonly [vocabularyAddress]: true };
+declare const vocabularyAddress: unique symbol;
+
+interface VocabularyOptions {
+  readonly partLength: number;
+  readonly isBorrowed: boolean;
+}
+
+/**
+ * A model's tokenizer: libllama's, read from the GGUF file without its weights. It is only read once it is open, so
+ * several threads may use it at a time.
+ */
 export class Vocabulary {
   /** Number of tokens. */
   readonly size: number;
@@ -26,16 +38,18 @@ export class Vocabulary {
   readonly #vocab: Pointer;
   readonly #piece = Buffer.alloc(256);
   readonly #partLength: number;
+  readonly #isBorrowed: boolean;
   /** Read with the first long text. */
   #parts: TextParts | undefined;
   #open = true;
 
-  private constructor(llama: LlamaBindings, model: Pointer, partLength: number) {
+  private constructor(llama: LlamaBindings, model: Pointer, { partLength, isBorrowed }: VocabularyOptions) {
     const vocab = llama.modelGetVocab(model);
     const optional = (id: number) => (id === TOKEN_NULL ? undefined : id);
     this.#llama = llama;
     this.#model = model;
     this.#partLength = partLength;
+    this.#isBorrowed = isBorrowed;
     this.#vocab = vocab;
     this.size = llama.vocabNTokens(vocab);
     this.bos = optional(llama.vocabBos(vocab));
@@ -62,7 +76,19 @@ export class Vocabulary {
         `${path} has no tokenizer. Convert the model again with its tokenizer file beside it.`,
       );
     }
-    return new Vocabulary(llama, result, partLength);
+    return new Vocabulary(llama, result, { partLength, isBorrowed: false });
+  }
+
+  /**
+   * The vocabulary that another thread opened and shares. That one is closed only after this thread has ended or uses
+   * it no more; closing this one frees nothing.
+   */
+  static borrow(engine: Engine, shared: SharedVocabulary): Vocabulary {
+    return new Vocabulary(engine[native].llama(), shared, { partLength: PART_LENGTH, isBorrowed: true });
+  }
+
+  get shared(): SharedVocabulary {
+    return this.#model as SharedVocabulary;
   }
 
   /**
@@ -124,7 +150,7 @@ export class Vocabulary {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#llama.modelFree(this.#model);
+    if (!this.#isBorrowed) this.#llama.modelFree(this.#model);
   }
 
   #findUnknown(): number | undefined {

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { Backend, NativeBackend } from "../backend/backend.js";
 import type { BufferType } from "../backend/buffer-type.js";
 import type { GgmlBindings } from "../bindings/ggml.js";

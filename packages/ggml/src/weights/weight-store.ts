@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { Backend } from "../backend/backend.js";
 import type { BufferType } from "../backend/buffer-type.js";
 import { BUFFER_USAGE_WEIGHTS } from "../bindings/backend.js";

@@ -9,13 +9,13 @@ const vocabulary: GrammarVocabulary = {
 };
 let builder: GrammarBuilder;
 let vocabularies = 0;
-const open = ({ timeoutMs = 20_000, memoryBytes = 256 * 2 ** 20, mostWaiting = 8 } = {}) => {
+const open = ({ timeoutMs = 20_000, memoryBytes = 256 * 2 ** 20, most = 8 } = {}) => {
   vocabularies = 0;
   const read = () => {
     vocabularies += 1;
     return vocabulary;
   };
-  builder = new GrammarBuilder({ vocabulary: read, limits: { timeoutMs, memoryBytes }, mostWaiting });
+  builder = new GrammarBuilder({ vocabulary: read, limits: { timeoutMs, memoryBytes, most, withinMs: 20_000 } });
   return (source: GrammarSource, leadingSpace = false) => builder.build({ source, leadingSpace, owner: "" });
 };
 afterEach(() => builder.close());
@@ -77,7 +77,7 @@ describe("GrammarBuilder", { timeout: 30_000 }, () => {
   });
 
   it("refuses when too many wait, and builds what is asked for twice once", async () => {
-    const build = open({ mostWaiting: 1 });
+    const build = open({ most: 1 });
     const letters = ["a", "b", "b", "c", "a"];
     const built = await Promise.allSettled(letters.map((letter) => build(choice(letter))));
     expect(built.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected", "fulfilled"]);

@@ -1,19 +1,22 @@
 import { createHash } from "node:crypto";
-import { RhoneError } from "@rhone/common";
+import { ComputeThread, type FairLineOptions, RhoneError, SharedThread } from "@rhone/common";
 import { LRUCache } from "lru-cache";
 import type { GrammarVocabulary } from "../engine/grammar-vocabulary.js";
 import { checkSourceSize } from "../sources/check-size.js";
 import { type PackedVocabulary, packVocabulary } from "../threads/messages.js";
-import type { BuildRequest } from "./build-messages.js";
-import { BuilderThread, type BuildLimits } from "./builder-thread.js";
-import { FairLine } from "./fair-line.js";
+import type { BuilderData, BuildRequest } from "./build-request.js";
+
+export interface BuildLimits extends Pick<FairLineOptions, "most" | "withinMs"> {
+  /** Longest processor time for writing a grammar, compiling it and trying it out, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Most bytes of the engine's memory, for the vocabulary and the grammar. */
+  readonly memoryBytes: number;
+}
 
 export interface GrammarBuilderOptions {
   /** Called before the first grammar. */
   readonly vocabulary: () => GrammarVocabulary;
   readonly limits: BuildLimits;
-  /** Most grammars that wait for the one in work. */
-  readonly mostWaiting: number;
 }
 
 export interface BuildOptions extends BuildRequest {
@@ -28,8 +31,6 @@ type Outcome = { readonly grammar: string } | { readonly refusal: RhoneError };
 const KEPT_CHARACTERS = 8 * 2 ** 20;
 /** How long a cost above the limits is remembered: the machine may have been busy. */
 const COSTLY_MS = 60_000;
-/** How long the thread waits for the next grammar before it ends and gives its memory back. */
-const IDLE_MS = 30_000;
 
 /**
  * Writes grammars and tries them out in a thread of its own, one at a time, and remembers by content what became of
@@ -42,14 +43,14 @@ export class GrammarBuilder {
     sizeCalculation: (outcome) => 256 + ("grammar" in outcome ? outcome.grammar.length : 0),
   });
   readonly #running = new Map<string, Promise<string>>();
-  readonly #line: FairLine;
+  readonly #thread: SharedThread<BuildRequest, string>;
   #vocabulary: PackedVocabulary | undefined;
-  #thread: BuilderThread | undefined;
-  #idle: NodeJS.Timeout | undefined;
 
   constructor(options: GrammarBuilderOptions) {
     this.#options = options;
-    this.#line = new FairLine(options.mostWaiting);
+    const busy = (why: string) =>
+      new RhoneError("GRAMMARS_BUSY", `${why} for their grammars to be checked; try again.`);
+    this.#thread = new SharedThread({ open: () => this.#open(), line: { ...options.limits, busy } });
   }
 
   /**
@@ -61,7 +62,7 @@ export class GrammarBuilder {
     const key = createHash("sha256").update(JSON.stringify(request)).digest("base64");
     const known = this.#outcomes.get(key);
     if (known !== undefined) return grammarOf(known);
-    const running = this.#running.get(key) ?? this.#line.run(owner, () => this.#try(key, request));
+    const running = this.#running.get(key) ?? this.#try(key, owner, request);
     this.#running.set(key, running);
     try {
       return await running;
@@ -70,24 +71,22 @@ export class GrammarBuilder {
     }
   }
 
-  close(): void {
-    clearTimeout(this.#idle);
-    this.#thread?.end();
-    this.#thread = undefined;
+  async close(): Promise<void> {
+    await this.#thread.close();
   }
 
-  async #try(key: string, request: BuildRequest): Promise<string> {
-    clearTimeout(this.#idle);
-    const thread = this.#open();
+  async #try(key: string, owner: string, request: BuildRequest): Promise<string> {
     try {
-      const grammar = await thread.build(request);
+      const limit = { ms: this.#options.limits.timeoutMs, task: "to prepare" };
+      const grammar = await this.#thread.ask(owner, request, limit);
       this.#outcomes.set(key, { grammar });
       return grammar;
     } catch (error) {
-      if (error instanceof RhoneError) this.#remember(key, error);
-      throw error;
-    } finally {
-      this.#idle = setTimeout(() => this.close(), IDLE_MS).unref();
+      if (!(error instanceof RhoneError)) throw error;
+      const { code, message, cause, param = request.source.param } = error;
+      const refusal = new RhoneError(code, message, { cause, param });
+      this.#remember(key, refusal);
+      throw refusal;
     }
   }
 
@@ -96,11 +95,14 @@ export class GrammarBuilder {
     if (refusal.code === "GRAMMAR_TOO_COSTLY") this.#outcomes.set(key, { refusal }, { ttl: COSTLY_MS });
   }
 
-  #open(): BuilderThread {
+  #open(): ComputeThread<BuildRequest, string> {
     this.#vocabulary ??= packVocabulary(this.#options.vocabulary());
-    if (this.#thread === undefined || this.#thread.hasEnded)
-      this.#thread = new BuilderThread(this.#vocabulary, this.#options.limits);
-    return this.#thread;
+    const { memoryBytes } = this.#options.limits;
+    return new ComputeThread({
+      module: new URL("./builder-thread-main.js", import.meta.url),
+      data: { vocabulary: this.#vocabulary, memoryBytes } satisfies BuilderData,
+      failure: (why, cause) => new RhoneError("GRAMMAR_TOO_COSTLY", `is too costly: ${why}`, { cause }),
+    });
   }
 }
 

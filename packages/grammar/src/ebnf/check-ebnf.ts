@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { type Expression, parseEbnf } from "./parse-ebnf.js";
 import { shortestTexts } from "./shortest-text.js";
 

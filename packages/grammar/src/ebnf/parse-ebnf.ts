@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 
 /** As much of a grammar as decides whether and how soon it can end; texts and classes are only counted. */
 export type Expression =

@@ -100,6 +100,29 @@ describe("repeat", () => {
     expect(await allowedOf(grammarOf(min, max), texts)).toEqual(allowed.map((count) => texts[count]));
   });
 
+  it.each([
+    { min: 0, max: 33 },
+    { min: 0, max: 48 },
+    { min: 1, max: 100 },
+    { min: 33, max: 40 },
+    { min: 34, max: undefined },
+    { min: 64, max: 64 },
+  ])("counts $min to $max elements in blocks", async ({ min, max }) => {
+    const counts = [min - 1, min, min + 1, 48, 80, 99, 100, 101].concat(
+      max === undefined ? [] : [max - 1, max, max + 1],
+    );
+    const allowed = (count: number) => count >= min && count <= (max ?? count);
+    const textsOf = (some: readonly number[]) =>
+      some.filter((count) => count >= 0).map((count) => `${"a".repeat(count)}.`);
+    expect(await allowedOf(grammarOf(min, max), textsOf(counts))).toEqual(textsOf(counts.filter(allowed)));
+  });
+
+  it("takes no more rules for 512 elements than 31 and one for each block of 16", () => {
+    const rules = (max: number) => grammarOf(0, max).split("\n").length;
+    expect(rules(512) - rules(256)).toBe(256 / 16);
+    expect(rules(256)).toBeLessThan(60);
+  });
+
   it("allows 512 elements and refuses 513", async () => {
     const most = grammarOf(512, 512);
     expect(await allowedOf(most, [`${"a".repeat(512)}.`, `${"a".repeat(511)}.`])).toEqual([`${"a".repeat(512)}.`]);

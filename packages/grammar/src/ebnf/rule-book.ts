@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { leftFactor, NOTHING } from "./left-factor.js";
 
 /** Most characters that are repeated in place; anything longer gets a rule of its own, so that grammars stay small. */

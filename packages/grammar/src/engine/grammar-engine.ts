@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { shortestText } from "../ebnf/shortest-text.js";
 import { ClosingTokens, type TokenSet } from "./closing-tokens.js";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { TokenSet } from "./closing-tokens.js";
 import { type GrammarPosition, notAllowed } from "./grammar-position.js";
 import type { GrammarMatcher } from "./xgrammar.js";

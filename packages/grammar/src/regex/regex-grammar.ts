@@ -1,5 +1,5 @@
 import { type AST, RegExpParser } from "@eslint-community/regexpp";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { type CharacterContext, characters } from "../ebnf/characters.js";
 import { repeat } from "../ebnf/repeat.js";
 import { refuseRegex } from "../refusals.js";

@@ -75,6 +75,20 @@ describe("arrays", () => {
   });
 });
 
+it("items as a list are a prefix, as they were until 2019", () => {
+  const older = { type: "array", items: [{ type: "boolean" }, DIGIT], additionalItems: false };
+  const newer = { type: "array", prefixItems: older.items, items: false };
+  expect(jsonSchemaGrammar(older)).toBe(jsonSchemaGrammar(newer));
+});
+
+it("counts items beyond a prefix in blocks", async () => {
+  const schema = { type: "array", prefixItems: [{ type: "boolean" }], items: DIGIT, minItems: 3, maxItems: 60 };
+  const texts = [2, 3, 33, 60, 61].map((count) =>
+    JSON.stringify([true, ...Array.from({ length: count - 1 }, () => 1)]),
+  );
+  expect(await allowedOf(jsonSchemaGrammar(schema), texts)).toEqual(texts.slice(1, 4));
+});
+
 describe("array schemas that are refused", () => {
   it.each([
     { schema: { minItems: 3, maxItems: 2 }, message: "cannot be satisfied: # has minItems 3 but can hold at most 2" },

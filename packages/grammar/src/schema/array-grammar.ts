@@ -1,4 +1,4 @@
-import { MAX_REPETITIONS } from "../ebnf/repeat.js";
+import { MAX_REPETITIONS, repeat } from "../ebnf/repeat.js";
 import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
 import { checkKeywords, countOf, type JsonSchema, type Keywords } from "./json-schema.js";
 import type { JsonText } from "./json-text.js";
@@ -13,7 +13,8 @@ export interface SchemaContext {
 }
 
 /** The arrays of a schema. */
-export function arrayGrammar(schema: Keywords, { json, where, subgrammar }: SchemaContext): string {
+export function arrayGrammar(given: Keywords, { json, where, subgrammar }: SchemaContext): string {
+  const schema = withPrefixItems(given);
   const max = countOf(schema, { key: "maxItems", where, fallback: undefined });
   const alone = (max ?? 2) < 2 ? ["uniqueItems"] : [];
   checkKeywords(schema, ["type", "items", "prefixItems", "minItems", "maxItems", ...alone], where);
@@ -32,6 +33,11 @@ export function arrayGrammar(schema: Keywords, { json, where, subgrammar }: Sche
   return `"[" ${json.book.reference(items(json, { min, most, prefix: prefix.length, itemAt }))}`;
 }
 
+/** Until 2019, JSON Schema called prefixItems `items`, and what may follow them `additionalItems`. */
+function withPrefixItems({ additionalItems = true, ...schema }: Keywords): Keywords {
+  return Array.isArray(schema.items) ? { ...schema, prefixItems: schema.items, items: additionalItems } : schema;
+}
+
 function prefixOf({ prefixItems = [] }: Keywords, where: string): readonly JsonSchema[] {
   return Array.isArray(prefixItems) ? prefixItems : refuseSchema(where, "has prefixItems that are not a list");
 }
@@ -43,20 +49,18 @@ interface Items {
   readonly itemAt: (index: number) => string | undefined;
 }
 
-/** The grammar after the opening bracket: rules from the last item to the first, each followed by the next one's. */
+/** The grammar after the opening bracket: a rule for each item of the prefix, and a repetition of the others. */
 function items({ book, comma }: JsonText, { min, most, prefix, itemAt }: Items): string[] {
   const entry = (index: number, then: string) => `${index === 0 ? "" : `${comma} `}${itemAt(index) ?? ""} ${then}`;
   const end = '"]"';
-  let next = end;
-  // Items that need rules of their own: the prefix, the required ones, and with a maximum all of them.
-  const counted = Number.isFinite(most) ? most : Math.max(prefix, min, 1);
-  if (!Number.isFinite(most)) {
-    next = book.reserve();
-    book.define(next, [end, entry(counted, next)]);
-  }
-  for (let index = counted - 1; index > 0; index--) {
+  if (most === 0) return [end];
+  // The first item, which has no comma before it, is not repeated either.
+  const single = Math.min(Math.max(prefix, 1), most);
+  const max = Number.isFinite(most) ? most - single : undefined;
+  const element = (then: string) => [entry(single, then)];
+  let next = book.reference(repeat(book, { min: Math.max(min - single, 0), max, element }, end));
+  for (let index = single - 1; index > 0; index--) {
     next = book.rule([...(index >= min ? [end] : []), entry(index, next)]);
   }
-  if (counted === 0) return [end];
   return [...(min === 0 ? [end] : []), entry(0, next)];
 }

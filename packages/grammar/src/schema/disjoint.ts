@@ -1,6 +1,6 @@
 import { isObject, type Keywords } from "./json-schema.js";
 
-/** Whether types, or constants of required properties, show that no value satisfies two of the branches. */
+/** Whether types, required properties or their constants show that no value satisfies two of the branches. */
 export function areDisjoint(branches: readonly unknown[]): boolean {
   return branches.every((a, i) => branches.slice(i + 1).every((b) => differ(a, b)));
 }
@@ -11,7 +11,15 @@ function differ(a: unknown, b: unknown): boolean {
   if (valuesA !== undefined && valuesB !== undefined) return !valuesA.some((value) => valuesB.includes(value));
   const [typesA, typesB] = [typesOf(a), typesOf(b)];
   if (typesA !== undefined && typesB !== undefined && !typesA.some((type) => typesB.includes(type))) return true;
-  return typesA?.join() === "object" && typesB?.join() === "object" && differByProperty(a, b);
+  if (typesA?.join() !== "object" || typesB?.join() !== "object") return false;
+  return requiresForbidden(a, b) || requiresForbidden(b, a) || differByProperty(a, b);
+}
+
+/** Whether one requires a property that the other does not allow. */
+function requiresForbidden({ required }: Keywords, { properties = {}, ...other }: Keywords): boolean {
+  if (!Array.isArray(required) || other.additionalProperties !== false || other.patternProperties !== undefined)
+    return false;
+  return isObject(properties) && required.some((name) => !Object.hasOwn(properties, name));
 }
 
 function differByProperty(a: Keywords, b: Keywords): boolean {

@@ -76,6 +76,57 @@ describe("a schema", () => {
       },
     ],
     ["with allOf of one", { allOf: [{ type: "boolean" }] }],
+    [
+      "with allOf of several",
+      {
+        $defs: { base: { type: "object", properties: { a: { type: "boolean" } }, required: ["a"] } },
+        allOf: [{ $ref: "#/$defs/base" }, { properties: { a: { const: true }, b: { type: "null" } }, required: ["b"] }],
+      },
+    ],
+    [
+      "with keywords beside anyOf",
+      {
+        type: "object",
+        properties: { a: { type: "boolean" }, b: { type: "null" } },
+        additionalProperties: false,
+        anyOf: [{ required: ["a"] }, { required: ["b"] }],
+      },
+    ],
+    [
+      "with a type beside oneOf",
+      {
+        type: ["integer", "string"],
+        oneOf: [
+          { maximum: 3, type: "integer" },
+          { type: "string", const: "a" },
+        ],
+      },
+    ],
+    [
+      "with the same type beside a reference to itself",
+      {
+        $defs: { tree: { type: "array", items: { $ref: "#/$defs/tree", type: "array" }, maxItems: 2 } },
+        $ref: "#/$defs/tree",
+      },
+    ],
+    [
+      "with more beside a reference",
+      { $defs: { a: { type: "object", properties: { x: { type: "null" } } } }, $ref: "#/$defs/a", required: ["x"] },
+    ],
+    [
+      "with oneOf of closed objects, one of which requires what the other lacks",
+      {
+        oneOf: [
+          { type: "object", properties: { a: { type: "null" } }, required: ["a"], additionalProperties: false },
+          { type: "object", properties: { b: { type: "null" } }, additionalProperties: false },
+        ],
+      },
+    ],
+    ["with keywords that no JSON Schema has", { type: "boolean", markdownDescription: "m", fileMatch: ["*.json"] }],
+    [
+      "with keys of which propertyNames says nothing",
+      { type: "object", propertyNames: { type: "string" }, additionalProperties: { type: "boolean" } },
+    ],
     ["with an impossible way out", { anyOf: [{ type: "integer", minimum: 3, maximum: 2 }, { const: "ok" }] }],
     [
       "with a required property that it does not describe",
@@ -112,14 +163,19 @@ describe("a schema", () => {
     [{ type: "string", pattern: "(?=a)b" }, /\(\?=a\)/],
     [{ type: "string", pattern: "(" }, /malformed/],
     [{ type: "string", pattern: "a^b" }, /\^ in a regular expression/],
-    [{ type: "string", format: "nope" }, /format nope/],
+    [{ type: "string", format: "regex" }, /format regex/],
     [{ type: "string", maxLength: 100_000 }, /more than 512 times/],
-    [{ allOf: [{ type: "integer" }, { minimum: 3 }] }, /allOf of several/],
+    [
+      { type: "object", additionalProperties: false, anyOf: [{ properties: { a: {} } }] },
+      /additionalProperties beside others/,
+    ],
+    [{ allOf: [{ type: "array", prefixItems: [{}] }, { items: false }] }, /items beside others/],
+    [{ allOf: [{ minimum: 1, type: "integer" }, { minimum: 3 }] }, /minimum beside others/],
+    [{ allOf: [{ type: "integer" }, { type: "string" }] }, /type beside others/],
     [{ oneOf: [{ type: "integer" }, { type: "number" }] }, /oneOf whose branches may overlap/],
     [{ type: "object", patternProperties: { a: {} } }, /patternProperties/],
     [{ type: "object", properties: { a: {} }, minProperties: 1 }, /minProperties/],
     [{ type: "object", if: {} }, /keyword if/],
-    [{ type: "string", anyOf: [{ maxLength: 1 }] }, /keyword type/],
     [JSON.parse(`${'{"type":"array","items":'.repeat(100)}true${"}".repeat(100)}`), /nested more than 64/],
   ])("%j is refused", (schema, reason) => {
     expect(() => jsonSchemaGrammar(schema)).toThrow(

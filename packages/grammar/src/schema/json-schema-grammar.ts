@@ -2,6 +2,7 @@ import { checkEbnf, MAX_EBNF } from "../ebnf/check-ebnf.js";
 import { RuleBook } from "../ebnf/rule-book.js";
 import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
 import { arrayGrammar } from "./array-grammar.js";
+import { conjunction } from "./conjunction.js";
 import { areDisjoint } from "./disjoint.js";
 import { assertions, checkKeywords, isObject, type JsonSchema, type Keywords } from "./json-schema.js";
 import { JsonText, type Layout } from "./json-text.js";
@@ -74,10 +75,7 @@ class SchemaTranslator {
   }
 
   #translated(schema: Keywords, where: string): string[] {
-    if (schema.$ref !== undefined) {
-      checkKeywords(schema, ["$ref"], where);
-      return [this.#reference(String(schema.$ref), where)];
-    }
+    if (schema.$ref !== undefined) return this.#referring(schema, where);
     if (schema.const !== undefined || schema.enum !== undefined) return constants(schema, where);
     for (const key of ["anyOf", "oneOf", "allOf"] as const) {
       if (schema[key] !== undefined) return this.#combined(schema, key, where);
@@ -87,6 +85,15 @@ class SchemaTranslator {
     if (keywords.length === 0) return [this.#json.value()];
     if (keywords.includes("properties")) return this.#ofType("object", schema, where);
     return unenforceable(where, `has ${keywords.join(", ")} without a type`);
+  }
+
+  /** Keywords beside a reference hold too, unless the schema that it refers to says the same. */
+  #referring({ $ref, ...others }: Keywords, where: string): string[] {
+    const beside = assertions(others);
+    const target = this.#resolve(String($ref), where);
+    const isRepeated = (key: string) => isObject(target) && JSON.stringify(target[key]) === JSON.stringify(beside[key]);
+    if (Object.keys(beside).every(isRepeated)) return [this.#reference(String($ref), where)];
+    return this.#alternatives(conjunction([beside, target], where), where);
   }
 
   /** A reference's rule is named before it is translated, so that a schema may contain itself. */
@@ -114,27 +121,32 @@ class SchemaTranslator {
   }
 
   #combined(schema: Keywords, key: "anyOf" | "oneOf" | "allOf", where: string): string[] {
-    checkKeywords(schema, [key], where);
-    const branches = schema[key];
+    const { [key]: branches, ...beside } = assertions(schema);
     if (!Array.isArray(branches) || branches.length === 0)
       return refuseSchema(`${where}/${key}`, "is not a list of schemas");
-    if (key === "allOf" && branches.length > 1)
-      unenforceable(where, "has an allOf of several schemas, which cannot be enforced");
+    const isAlone = Object.keys(beside).length === 0;
     const plain = branches.map((branch) => this.#followed(branch, where));
-    if (key === "oneOf" && !areDisjoint(plain)) {
+    if (key === "allOf" && (branches.length > 1 || !isAlone))
+      return this.#alternatives(conjunction([beside, ...plain], where), where);
+    const each = isAlone ? plain : plain.map((branch) => conjunction([beside, branch], where));
+    if (key === "oneOf" && !areDisjoint(each)) {
       unenforceable(
         where,
         "has a oneOf whose branches may overlap; make them differ in type or in a required constant, or use anyOf",
       );
     }
-    const ways = branches.flatMap((branch, i) => this.#subgrammar(branch, `${where}/${key}/${i}`) ?? []);
+    const ways = (isAlone ? branches : each).flatMap((branch, i) => {
+      return this.#subgrammar(branch, `${where}/${key}/${i}`) ?? [];
+    });
     if (ways.length === 0) throw new Impossible(`${where}/${key}`, "has no branch that can be satisfied");
     return ways;
   }
 
   /** The branch, or the schema that it refers to. */
-  #followed(branch: unknown, where: string): unknown {
-    return isObject(branch) && typeof branch.$ref === "string" ? this.#resolve(branch.$ref, where) : branch;
+  #followed(branch: JsonSchema, where: string): JsonSchema {
+    if (!isObject(branch) || typeof branch.$ref !== "string") return branch;
+    const { $ref, ...others } = assertions(branch);
+    return conjunction([others, this.#resolve(String($ref), where)], where);
   }
 
   #ofType(type: TypeName, all: Keywords, where: string): string[] {

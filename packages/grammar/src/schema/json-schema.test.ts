@@ -86,7 +86,7 @@ describe("constants and types", () => {
       schema: { anyOf: [false, { enum: [] }] },
       message: "cannot be satisfied: #/anyOf has no branch that can be satisfied",
     },
-    { schema: { $ref: "#/$defs/a", minimum: 1, $defs: { a: {} } }, message: "# has the keyword minimum" },
+    { schema: { $ref: "#/$defs/a", minimum: 1, $defs: { a: {} } }, message: "# has minimum without a type" },
     { schema: { $ref: "other.json" }, message: "# refers to other.json, which is outside the schema" },
     { schema: { $ref: "#/$defs/a" }, message: "# refers to #/$defs/a, which does not exist" },
   ])("$schema is refused", ({ schema, message }) => {

@@ -7,34 +7,37 @@ export type Keywords = { readonly [keyword: string]: unknown };
 export const isObject = (value: unknown): value is Keywords =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Keywords that describe a value without restricting it. */
-const ANNOTATIONS = new Set([
-  "title",
-  "description",
-  "default",
-  "example",
-  "examples",
-  "deprecated",
-  "readOnly",
-  "writeOnly",
-  "$schema",
-  "$id",
-  "$comment",
-  "$defs",
-  "definitions",
-  "discriminator",
-  "contentMediaType",
-  "contentEncoding",
+/**
+ * The keywords with which any version of JSON Schema, or OpenAPI's, restricts values. All others are annotations, as
+ * JSON Schema says.
+ */
+const RESTRICTING = new Set([
+  ...["type", "enum", "const", "nullable", "format"],
+  ...["multipleOf", "divisibleBy", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
+  ...["minLength", "maxLength", "pattern"],
+  ...["items", "prefixItems", "additionalItems", "unevaluatedItems", "minItems", "maxItems", "uniqueItems"],
+  ...["contains", "minContains", "maxContains"],
+  ...["properties", "patternProperties", "additionalProperties", "unevaluatedProperties", "propertyNames"],
+  ...["required", "minProperties", "maxProperties"],
+  ...["dependencies", "dependentRequired", "dependentSchemas", "if", "then", "else"],
+  ...["allOf", "anyOf", "oneOf", "not", "disallow", "extends", "$ref", "$dynamicRef", "$recursiveRef"],
 ]);
 
-/** The keywords of a schema that restrict values, without those set to false. */
+/** The keywords of a schema that restrict values, without those set to a value that restricts none. */
 export function assertions(schema: Keywords): Keywords {
   return Object.fromEntries(
-    Object.entries(schema).filter(([key, value]) => {
-      if (ANNOTATIONS.has(key) || key.startsWith("x-") || value === undefined) return false;
-      return !(key === "uniqueItems" && value === false) && !(key === "nullable" && value === false);
-    }),
+    Object.entries(schema).filter(([key, value]) => RESTRICTING.has(key) && value !== undefined && !isIdle(key, value)),
   );
+}
+
+function isIdle(key: string, value: unknown): boolean {
+  if (key === "propertyNames") return value === true || (isObject(value) && allowsEveryText(value));
+  return (key === "uniqueItems" || key === "nullable") && value === false;
+}
+
+function allowsEveryText(schema: Keywords): boolean {
+  const { type = "string", ...others } = assertions(schema);
+  return type === "string" && Object.keys(others).length === 0;
 }
 
 /** Throws INVALID_REQUEST naming the first restricting keyword that is not among `known`. */

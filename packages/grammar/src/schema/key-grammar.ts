@@ -8,30 +8,53 @@ const LETTERS = difference([[0x20, 0x7e]], [...single(0x22), ...single(0x5c)]);
 /** A property's name as JSON. */
 export const keyLiteral = (name: string): string => literal(JSON.stringify(name));
 
-/** Any key except `names`: a property must not come a second time, with a value that its own schema forbids. */
+/**
+ * Any key except `names`: a property must not come a second time, with a value that its own schema forbids. Where a
+ * key differs from all names, a rule ends and one for the rest begins: the engine compiles that in less than half of
+ * the time for a rule that goes on.
+ */
 export function otherKey(book: RuleBook, names: readonly string[]): string {
-  return `"\\"" ${otherThan(book, names, "")}`;
+  const cutShort = cut(book, names, "");
+  const differing = `${beginning(book, names, "")} ${free(book)}`;
+  return `"\\"" ${book.rule([differing, ...(cutShort === undefined ? [] : [cutShort])])}`;
 }
 
-/** The rest of a key that begins with `prefix` and is none of `names`. */
-function otherThan(book: RuleBook, names: readonly string[], prefix: string): string {
-  const rivals = names.filter((name) => name.startsWith(prefix));
-  if (rivals.length === 0) return free(book);
-  const letters = new Set(rivals.flatMap((name) => Array.from(name.slice(prefix.length))[0] ?? []));
-  const shared = [...letters].filter((letter) => LETTERS.some(([a, b]) => inside(letter, a, b)));
+/** The rest, up to the letter that tells it from all, of a key that begins with `prefix`, as some names do. */
+function beginning(book: RuleBook, names: readonly string[], prefix: string): string {
+  const shared = nextLetters(names, prefix).filter(isPlain);
   const others = difference(
     LETTERS,
     shared.flatMap((letter) => single(letter.codePointAt(0) ?? 0)),
   );
-  const end = rivals.includes(prefix) ? [] : ['"\\""'];
-  const diverging = others.length === 0 ? [] : characters({ book, writing: "plain" }, others, free(book));
-  const following = shared.map((letter) => `${literal(letter)} ${otherThan(book, rivals, prefix + letter)}`);
-  return book.rule([...end, ...diverging, ...following]);
+  const differing = others.length === 0 ? [] : characters({ book, writing: "plain" }, others, '""');
+  const following = shared.map((letter) => {
+    return `${literal(letter)} ${beginning(book, rivals(names, prefix + letter), prefix + letter)}`;
+  });
+  return book.rule([...differing, ...following]);
 }
 
-function inside(letter: string, first: number, last: number): boolean {
+/** The rest of a key that begins with `prefix` and is the beginning of a name; undefined when there is none. */
+function cut(book: RuleBook, names: readonly string[], prefix: string): string | undefined {
+  const isName = names.includes(prefix);
+  const letters = nextLetters(names, prefix).filter(isPlain);
+  const longer = letters.flatMap((letter) => {
+    const rest = cut(book, rivals(names, prefix + letter), prefix + letter);
+    return rest === undefined ? [] : [`${literal(letter)} ${rest}`];
+  });
+  const ways = [...(isName ? [] : ['"\\""']), ...longer];
+  return ways.length === 0 ? undefined : book.rule(ways);
+}
+
+const rivals = (names: readonly string[], prefix: string) => names.filter((name) => name.startsWith(prefix));
+
+/** The letters that follow `prefix` in the names that all begin with it. */
+const nextLetters = (names: readonly string[], prefix: string): readonly string[] => [
+  ...new Set(names.flatMap((name) => Array.from(name.slice(prefix.length))[0] ?? [])),
+];
+
+function isPlain(letter: string): boolean {
   const code = letter.codePointAt(0) ?? 0;
-  return code >= first && code <= last;
+  return LETTERS.some(([first, last]) => code >= first && code <= last);
 }
 
 const FREE = new WeakMap<RuleBook, string>();

@@ -15,14 +15,14 @@ const BOUNDS = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
 /** Most decimal places that are written near a bound, one more than the bound may have. */
 const MAX_PLACES = 6;
 
+/** OpenAPI's format for 32-bit integers; its other formats of numbers have room for all that are written. */
+const INT32 = { format: "int32", min: -(2 ** 31), max: 2 ** 31 - 1 };
+
 /** Alternatives that spell the numbers of a schema of type integer or number. */
 export function numberGrammar(schema: Keywords, type: "integer" | "number", where: string): string[] {
-  checkKeywords(
-    schema,
-    ["type", ...BOUNDS, ...(schema.multipleOf === 1 && type === "integer" ? ["multipleOf"] : [])],
-    where,
-  );
-  if (!Object.keys(assertions(schema)).some((key) => BOUNDS.includes(key))) {
+  const trivial = schema.multipleOf === 1 && type === "integer" ? ["multipleOf"] : [];
+  checkKeywords(schema, ["type", "format", ...BOUNDS, ...trivial], where);
+  if (schema.format !== INT32.format && !Object.keys(assertions(schema)).some((key) => BOUNDS.includes(key))) {
     return [type === "integer" ? INTEGER : NUMBER];
   }
   const bounds = boundsOf(schema, where);
@@ -38,8 +38,10 @@ function boundsOf(schema: Keywords, where: string): Bounds {
     if (value === undefined) return fallback;
     return typeof value === "number" ? value : refuseSchema(where, `has a ${key} that is not a number`);
   };
-  const [minimum, above] = [of("minimum", Number.NEGATIVE_INFINITY), of("exclusiveMinimum", Number.NEGATIVE_INFINITY)];
-  const [maximum, below] = [of("maximum", Number.POSITIVE_INFINITY), of("exclusiveMaximum", Number.POSITIVE_INFINITY)];
+  const [least, most] =
+    schema.format === INT32.format ? [INT32.min, INT32.max] : [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  const [minimum, above] = [Math.max(least, of("minimum", least)), of("exclusiveMinimum", Number.NEGATIVE_INFINITY)];
+  const [maximum, below] = [Math.min(most, of("maximum", most)), of("exclusiveMaximum", Number.POSITIVE_INFINITY)];
   const [aboveMin, belowMax] = [
     above >= minimum && above > Number.NEGATIVE_INFINITY,
     below <= maximum && below < Number.POSITIVE_INFINITY,

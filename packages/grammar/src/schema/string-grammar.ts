@@ -15,13 +15,25 @@ export const FORMATS: Readonly<Record<string, string>> = {
   time: TIME,
   "date-time": `${YEAR}-${MONTH_DAY}T${TIME}`,
   duration: "P(\\d{1,4}D|\\d{1,4}W|T\\d{1,4}H|T\\d{1,4}M|T\\d{1,4}S|\\d{1,4}DT\\d{1,2}H)",
-  email: `[a-zA-Z0-9_+-]{1,32}(\\.[a-zA-Z0-9_+-]{1,32}){0,2}@${HOST}\\.[a-z]{2,6}`,
+  email: `[a-zA-Z0-9_+-]{1,24}(\\.[a-zA-Z0-9_+-]{1,24})?@${HOST}\\.[a-z]{2,6}`,
   hostname: HOST,
   ipv4: `${OCTET}(\\.${OCTET}){3}`,
   ipv6: "[0-9a-f]{1,4}(:[0-9a-f]{1,4}){7}",
   uuid: "[0-9a-f]{8}-[0-9a-f]{4}-[1-5][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
-  uri: `https?://${HOST}(/[A-Za-z0-9_.~-]{1,32}){0,8}/?`,
+  uri: `https?://${HOST}(/[A-Za-z0-9_.~/-]*)?`,
 };
+
+/** Formats that only other alphabets or variables tell from another one. */
+const WIDER: Readonly<Record<string, string>> = {
+  "idn-email": "email",
+  "idn-hostname": "hostname",
+  iri: "uri",
+  "iri-reference": "uri",
+  "uri-reference": "uri",
+  "uri-template": "uri",
+};
+/** Formats of JSON Schema that no grammar here has. Any other is a note for people, as JSON Schema says. */
+const UNENFORCEABLE = new Set(["regex", "json-pointer", "relative-json-pointer"]);
 
 /** The strings of a schema. A pattern matches from beginning to end, which is narrower than JSON Schema's search. */
 export function stringGrammar(json: JsonText, schema: Keywords, where: string): string {
@@ -31,14 +43,22 @@ export function stringGrammar(json: JsonText, schema: Keywords, where: string): 
     if (typeof pattern !== "string") return refuseSchema(where, "has a pattern that is not a string");
     return json.matching(pattern);
   }
-  if (format !== undefined) {
+  const regex = regexOf(format, where);
+  if (regex !== undefined) {
     checkKeywords(schema, ["type", "format"], where);
-    const known = typeof format === "string" && Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined;
-    return json.matching(known ?? unenforceable(where, `has the format ${String(format)}, which cannot be enforced`));
+    return json.matching(regex);
   }
-  checkKeywords(schema, ["type", "minLength", "maxLength"], where);
+  checkKeywords(schema, ["type", "format", "minLength", "maxLength"], where);
   const min = countOf(schema, { key: "minLength", where, fallback: 0 });
   const max = countOf(schema, { key: "maxLength", where, fallback: undefined });
   if (max !== undefined && max < min) throw new Impossible(where, `has minLength ${min} above maxLength ${max}`);
   return json.string(min, max);
+}
+
+/** undefined for a format that restricts nothing. */
+function regexOf(format: unknown, where: string): string | undefined {
+  const name = String(format);
+  if (UNENFORCEABLE.has(name)) unenforceable(where, `has the format ${name}, which cannot be enforced`);
+  const known = Object.hasOwn(WIDER, name) ? WIDER[name] : name;
+  return known !== undefined && Object.hasOwn(FORMATS, known) ? FORMATS[known] : undefined;
 }

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { literal } from "../ebnf/rule-book.js";
 import { Impossible, refuseSchema } from "../refusals.js";
 import { checkKeywords, isObject, type Keywords } from "./json-schema.js";
@@ -13,7 +13,16 @@ const TYPE_KEYWORDS: Readonly<Record<TypeName, readonly string[]>> = {
   string: ["minLength", "maxLength", "pattern", "format"],
   number: NUMERIC,
   integer: NUMERIC,
-  array: ["items", "prefixItems", "minItems", "maxItems", "uniqueItems", "contains", "unevaluatedItems"],
+  array: [
+    "items",
+    "prefixItems",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "contains",
+    "additionalItems",
+    "unevaluatedItems",
+  ],
   object: [
     "properties",
     "required",
@@ -22,6 +31,7 @@ const TYPE_KEYWORDS: Readonly<Record<TypeName, readonly string[]>> = {
     "maxProperties",
     "patternProperties",
     "propertyNames",
+    "unevaluatedProperties",
   ],
   boolean: [],
   null: [],

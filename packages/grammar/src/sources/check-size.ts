@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { GrammarSource } from "./grammar-source.js";
 
 export interface SizeLimits {

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { type CallableFunction, CallGrammar, type CallsShape } from "../calls/call-grammar.js";
 import { checkEbnf } from "../ebnf/check-ebnf.js";
 import type { JsonSchema } from "../schema/json-schema.js";

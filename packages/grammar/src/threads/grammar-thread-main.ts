@@ -1,9 +1,9 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { RhoneError } from "@rhone/common/rhone-error";
+import { type Served, serveThread, ThreadSpent } from "@rhone/common/serve-thread";
 import { GrammarEngine } from "../engine/grammar-engine.js";
 import type { LocalPosition } from "../engine/local-position.js";
-import { placeOfThread } from "./compute-timer.js";
-import { limitWasmMemory } from "./memory-limit.js";
-import { CELLS, type FromThread, type ThreadData, type ToThread, unpackVocabulary } from "./messages.js";
+import { limitWasmMemory } from "../engine/memory-limit.js";
+import { CELLS, type ThreadData, type ToThread, unpackVocabulary } from "./messages.js";
 
 // The thread of one grammar: compiles it, then answers which tokens may follow in the texts under it.
 
@@ -12,40 +12,46 @@ interface OpenPosition {
   readonly cells: Int32Array;
 }
 
-const { vocabulary, grammar, memoryBytes } = workerData as ThreadData;
-const isExhausted = limitWasmMemory(memoryBytes);
-const engine = new GrammarEngine(unpackVocabulary(vocabulary));
-const positions = new Map<number, OpenPosition>();
-const tell = (message: FromThread): void => parentPort?.postMessage(message);
+class GrammarServer implements Served<ToThread, number> {
+  readonly #engine: GrammarEngine;
+  readonly #grammar: string;
+  readonly #positions = new Map<number, OpenPosition>();
 
-async function compile(): Promise<void> {
-  await engine.load();
-  tell({ kind: "loaded", place: placeOfThread() });
-  const position = await engine.start(grammar);
-  tell({ kind: "compiled", shortest: position.shortest });
-  position.close();
-}
+  constructor(engine: GrammarEngine, grammar: string) {
+    this.#engine = engine;
+    this.#grammar = grammar;
+  }
 
-async function obey(message: ToThread): Promise<void> {
-  switch (message.kind) {
-    case "start": {
-      const { cells } = message;
-      const position = await engine.start(grammar, cells.subarray(CELLS.words));
-      positions.set(message.position, { position, cells });
-      return answer({ position, cells });
+  /** The bytes of the grammar's shortest text, as the answer of "compile"; 0 for the others. */
+  async obey(message: ToThread): Promise<number> {
+    switch (message.kind) {
+      case "compile": {
+        const position = await this.#engine.start(this.#grammar);
+        position.close();
+        return position.shortest;
+      }
+      case "start": {
+        const { cells } = message;
+        const position = await this.#engine.start(this.#grammar, cells.subarray(CELLS.words));
+        this.#positions.set(message.position, { position, cells });
+        answer({ position, cells });
+        break;
+      }
+      case "accept": {
+        const open = this.#positions.get(message.position);
+        if (open === undefined) break;
+        accept(open, message.tokens);
+        answer(open);
+        break;
+      }
+      case "close":
+        this.#positions.get(message.position)?.position.close();
+        this.#positions.delete(message.position);
+        break;
+      case "settle":
+        break;
     }
-    case "accept": {
-      const open = positions.get(message.position);
-      if (open === undefined) return;
-      accept(open, message.tokens);
-      return answer(open);
-    }
-    case "close":
-      positions.get(message.position)?.position.close();
-      positions.delete(message.position);
-      return;
-    case "settle":
-      return tell({ kind: "settled", settle: message.settle });
+    return 0;
   }
 }
 
@@ -62,16 +68,21 @@ function answer({ position, cells }: OpenPosition): void {
   Atomics.notify(cells, CELLS.turn);
 }
 
-function refuse(): void {
-  const problem = isExhausted()
-    ? `The grammar is too costly: it takes more than ${Math.round(memoryBytes / 2 ** 20)} MiB.`
-    : "The engine does not accept the grammar.";
-  tell({ kind: "refused", problem, isCostly: isExhausted() });
-}
-
-let line = compile();
-line.catch(refuse);
-parentPort?.on("message", (message: ToThread) => {
-  line = line.then(() => obey(message));
-  line.catch(refuse);
+await serveThread<ThreadData, ToThread, number>(async ({ vocabulary, grammar, memoryBytes }) => {
+  const isExhausted = limitWasmMemory(memoryBytes);
+  const engine = new GrammarEngine(unpackVocabulary(vocabulary));
+  await engine.load();
+  const server = new GrammarServer(engine, grammar);
+  // The engine aborts on what it does not accept, and can't be used afterwards.
+  const refusal = (): RhoneError => {
+    if (!isExhausted()) return new RhoneError("INVALID_REQUEST", "The engine does not accept the grammar.");
+    const most = Math.round(memoryBytes / 2 ** 20);
+    return new RhoneError("GRAMMAR_TOO_COSTLY", `The grammar is too costly: it takes more than ${most} MiB.`);
+  };
+  return {
+    obey: (message) =>
+      server.obey(message).catch(() => {
+        throw new ThreadSpent(refusal());
+      }),
+  };
 });

@@ -1,3 +1,4 @@
+import { unlessAborted } from "@rhone/common";
 import { ClosingTokens } from "../engine/closing-tokens.js";
 import type { MatcherOptions } from "../engine/grammar-engine.js";
 import type { GrammarVocabulary } from "../engine/grammar-vocabulary.js";
@@ -6,7 +7,6 @@ import type { GrammarLimits } from "./grammar-limits.js";
 import { HeldGrammars } from "./held-grammars.js";
 import { packVocabulary } from "./messages.js";
 import type { ThreadPosition } from "./thread-position.js";
-import { unlessAborted } from "./unless-aborted.js";
 
 export interface GrammarThreadsOptions {
   readonly vocabulary: GrammarVocabulary;

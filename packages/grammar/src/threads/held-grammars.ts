@@ -1,8 +1,7 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError, unlessAborted } from "@rhone/common";
 import type { GrammarLimits } from "./grammar-limits.js";
 import { GrammarThread } from "./grammar-thread.js";
 import type { PackedVocabulary } from "./messages.js";
-import { unlessAborted } from "./unless-aborted.js";
 
 export interface HeldGrammarsOptions {
   readonly vocabulary: PackedVocabulary;

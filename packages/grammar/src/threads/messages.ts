@@ -8,20 +8,15 @@ export interface ThreadData {
   readonly memoryBytes: number;
 }
 
-/** To a grammar's thread, which obeys in order. */
+/** To a grammar's thread. */
 export type ToThread =
+  /** Answered with the bytes of the shortest text. */
+  | { readonly kind: "compile" }
   | { readonly kind: "start"; readonly position: number; readonly cells: Int32Array }
   | { readonly kind: "accept"; readonly position: number; readonly tokens: readonly number[] }
   | { readonly kind: "close"; readonly position: number }
   /** Answered once everything before it is done. */
-  | { readonly kind: "settle"; readonly settle: number };
-
-export type FromThread =
-  /** Compiling begins: the engine is loaded. `place`: as placeOfThread has it. */
-  | { readonly kind: "loaded"; readonly place: string | undefined }
-  | { readonly kind: "compiled"; readonly shortest: number }
-  | { readonly kind: "refused"; readonly problem: string; readonly isCostly: boolean }
-  | { readonly kind: "settled"; readonly settle: number };
+  | { readonly kind: "settle" };
 
 /**
  * One position's cells, i32, in memory that both threads see. `turn`: how many of the messages to start and to

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { TokenSet } from "../engine/closing-tokens.js";
 import { type GrammarPosition, notAllowed } from "../engine/grammar-position.js";
 import type { GrammarLimits } from "./grammar-limits.js";
@@ -11,7 +11,7 @@ const LEAST_WAIT = 0.25;
 export interface PositionThread {
   readonly limits: GrammarLimits;
   readonly ended: RhoneError | undefined;
-  post(message: ToThread): void;
+  tell(message: ToThread): void;
   settle(): Promise<void>;
   end(reason: RhoneError): void;
 }
@@ -45,7 +45,7 @@ export class ThreadPosition implements GrammarPosition {
     this.#cells = newCells(size);
     this.#onClose = onClose;
     this.#ask();
-    thread.post({ kind: "start", position: id, cells: this.#cells });
+    thread.tell({ kind: "start", position: id, cells: this.#cells });
   }
 
   /**
@@ -69,7 +69,7 @@ export class ThreadPosition implements GrammarPosition {
 
   accept(tokens: readonly number[]): void {
     this.#ask();
-    this.#thread.post({ kind: "accept", position: this.#id, tokens });
+    this.#thread.tell({ kind: "accept", position: this.#id, tokens });
   }
 
   /** Resolves once the thread has read all accepted tokens. Throws as `allowed`. */
@@ -82,7 +82,7 @@ export class ThreadPosition implements GrammarPosition {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#thread.post({ kind: "close", position: this.#id });
+    this.#thread.tell({ kind: "close", position: this.#id });
     this.#onClose();
   }
 

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { Architecture } from "./architecture.js";
 import { llama } from "./llama.js";
 

@@ -2,7 +2,7 @@ import { access, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { CATALOGUE, type CatalogueEntry, findModel } from "./catalogue.js";
 import { nearestNames } from "./nearest-names.js";
 

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 
 /** A message as chat templates take it: text only, names in camelCase. The gateway translates from HTTP's shapes. */
 export interface ChatMessage {

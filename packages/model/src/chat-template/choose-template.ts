@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { ModelConfig } from "../config/model-config.js";
 import { metadataStrings } from "../gguf/metadata.js";
 import type { GgufFile } from "../gguf/open-gguf.js";

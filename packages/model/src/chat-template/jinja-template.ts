@@ -1,5 +1,5 @@
 import { Template } from "@huggingface/jinja";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { ChatMessage, ChatOptions } from "./chat-message.js";
 import type { ChatTemplate, ChatVocabulary } from "./chat-template.js";
 import { toolsAsText } from "./tools-as-text.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { metadataNumber, metadataString } from "../gguf/metadata.js";
 import type { GgufFile } from "../gguf/open-gguf.js";
 

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { HyperParameters } from "../architectures/model-shape.js";
 import type { ArchitectureKeys } from "./architecture-keys.js";
 

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { Architecture } from "../architectures/architecture.js";
 import { architectureNamed } from "../architectures/architectures.js";
 import type { ModelShape } from "../architectures/model-shape.js";

@@ -1,4 +1,5 @@
-import { type KvTypeName, RhoneError } from "@rhone/common";
+import type { KvTypeName } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { ShardRange } from "../architectures/model-shape.js";
 import type { GgufFile } from "../gguf/open-gguf.js";
 import type { ModelConfig } from "./model-config.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { RopeScaling } from "../architectures/model-shape.js";
 import type { TensorInfo } from "../gguf/tensor-info.js";
 import type { ArchitectureKeys } from "./architecture-keys.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { GgmlType } from "@rhone/ggml";
 import type { ShardRange } from "../architectures/model-shape.js";
 import { type ModelTensor, modelTensors } from "../architectures/model-tensors.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { ModelTensor } from "../architectures/model-tensors.js";
 import type { CheckpointConfig } from "./hugging-face-config.js";
 import type { CheckpointTensor } from "./safetensors.js";

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, resolve } from "node:path";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { Engine } from "@rhone/ggml";
 import type { Architecture } from "../architectures/architecture.js";
 import { configMetadata } from "../config/config-metadata.js";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { Architecture } from "../architectures/architecture.js";
 import { architectureOfCheckpoint } from "../architectures/architectures.js";
 import type { ModelShape } from "../architectures/model-shape.js";

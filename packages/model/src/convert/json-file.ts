@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { isJsonObject, readJsonFile } from "./json-file.js";
 import { type CheckpointTensor, readSafetensorsHeader } from "./safetensors.js";
 

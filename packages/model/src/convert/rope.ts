@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { ModelShape } from "../architectures/model-shape.js";
 import { isJsonObject, JsonNumbers, type JsonObject } from "./json-file.js";
 

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { isJsonObject } from "./json-file.js";
 
 /** The number formats that models are published in. */

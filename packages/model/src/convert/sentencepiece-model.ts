@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { type ProtobufField, protobufFields } from "./protobuf-fields.js";
 
 /** An entry of a vocabulary. `type` is one of TOKEN_TYPE. */

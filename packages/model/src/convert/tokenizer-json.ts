@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { isJsonObject, type JsonObject } from "./json-file.js";
 import { type Piece, TOKEN_TYPE } from "./sentencepiece-model.js";
 

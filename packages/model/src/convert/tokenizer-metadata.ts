@@ -1,6 +1,6 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { type GgufValue, gguf } from "../gguf/gguf-value.js";
 import type { CheckpointConfig } from "./hugging-face-config.js";
 import { readJsonFile } from "./json-file.js";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { GgmlType } from "@rhone/ggml";
 import { encodeHeader, type TensorPlacement } from "./encode-header.js";
 import type { GgufValue } from "./gguf-value.js";

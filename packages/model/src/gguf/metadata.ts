@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { GgufFile } from "./open-gguf.js";
 
 type WithMetadata = Pick<GgufFile, "path" | "metadata">;

@@ -1,5 +1,5 @@
 import type { FileHandle } from "node:fs/promises";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { TensorInfo } from "./tensor-info.js";
 
 /** Linux moves at most 2 GiB less a page per read. */

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { type GgmlType, isGgmlType } from "@rhone/ggml";
 import type { HeaderReader } from "./header-reader.js";
 import { dividesIntoBlocks, tensorBytes, tensorTypeName } from "./tensor-type.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { openRemote, type RemoteFile } from "./open-remote.js";
 import type { PartialFile } from "./partial-file.js";
 import type { PullOptions } from "./pull-options.js";

@@ -1,6 +1,6 @@
 import { rename } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { type DownloadRequest, pullCancelled, tryDownload } from "./download-attempt.js";
 import { PartialFile } from "./partial-file.js";
 import { type ExpectedFile, verifyFile } from "./verify-file.js";

@@ -1,6 +1,6 @@
 import { type FileHandle, open, readFile, rm, statfs, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 
 /**
  * The bytes received so far: `<path>.partial`, and beside it the ETag of their content, so a file that changed on the

@@ -1,5 +1,5 @@
 import { open, readFile, rm } from "node:fs/promises";
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 
 /**
  * Runs `work` under a lock on `path`: a file beside it with the owner's process id. Takes over a lock whose owner is

@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { makeFolder } from "@rhone/common/make-folder";
+import { RhoneError } from "@rhone/common/rhone-error";
 import type { CatalogueEntry } from "../catalogue/catalogue.js";
 import { modelPath } from "../catalogue/resolve-model.js";
 import { downloadFile } from "./download-file.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { GgmlType } from "@rhone/ggml";
 import type { Architecture } from "../architectures/architecture.js";
 import { type ModelShape, wholeModel } from "../architectures/model-shape.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { llama } from "../architectures/llama.js";
 import { nearestNames } from "../catalogue/nearest-names.js";
 import type { ModelConfig } from "../config/model-config.js";

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common/rhone-error";
 import { GgmlType, typeInfo } from "@rhone/ggml";
 import { floatToHalf } from "../quantization/half.js";
 

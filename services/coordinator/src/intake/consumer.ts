@@ -14,9 +14,6 @@ import type { Engine } from "../engine/engine.js";
 import type { TokenLog } from "../token-log/token-log.js";
 import type { Cancellations } from "./cancellations.js";
 
-/** The jobs of a coordinator that died are taken by another after at most LOCK_MS + STALLED_CHECK_MS. */
-const LOCK_MS = 10_000;
-const STALLED_CHECK_MS = 5_000;
 /** Completed jobs hold nothing that their token log does not. */
 const KEEP = { age: 3600, count: 1000 };
 
@@ -33,6 +30,8 @@ export interface ConsumerOptions extends JobContext {
   readonly connection: Redis;
   /** Most sequences that the engine runs at a time. */
   readonly maxSequences: number;
+  /** The jobs of a coordinator that died are taken by another after at most 1.5 times as long. */
+  readonly lockMs: number;
 }
 
 /**
@@ -71,14 +70,14 @@ class LaneConsumer {
   #running = false;
 
   constructor(lane: GenerationJob["lane"], options: ConsumerOptions) {
-    const { connection, maxSequences, logger } = options;
+    const { connection, maxSequences, lockMs, logger } = options;
     this.#worker = new Worker(QUEUE_NAMES[lane], (job, token) => takeJob(job, token, options), {
       connection,
       prefix: REDIS_PREFIX,
       concurrency: JOBS_PER_SEQUENCE[lane] * maxSequences,
       autorun: false,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALLED_CHECK_MS,
+      lockDuration: lockMs,
+      stalledInterval: lockMs / 2,
       // A job whose coordinator died is continued by another, however often; deadlines bound it.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       removeOnComplete: KEEP,

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { end, FRAME, of } from "../testing/events.js";
 import { fakeModel } from "../testing/fake-model.js";
 import { ChatWriter, type ChatWriterOptions } from "./chat-writer.js";
+import { Turns } from "./turns.js";
 import type { ChoiceEvent } from "./writer.js";
 
 const options: ChatWriterOptions = {
@@ -26,12 +27,12 @@ interface Written {
 }
 
 /** The chunks and the whole answer that these events make. */
-function write(events: readonly ChoiceEvent[], changes: Partial<ChatWriterOptions> = {}): Written {
+async function write(events: readonly ChoiceEvent[], changes: Partial<ChatWriterOptions> = {}): Promise<Written> {
   const writer = new ChatWriter({ ...options, ...changes }, fakeModel());
   const json = events.flatMap((event) => [...writer.take(event)]);
   return {
     chunks: [...json, ...writer.end()].map((text) => JSON.parse(text)),
-    whole: writer.whole() as Written["whole"],
+    whole: (await writer.whole(new Turns())) as Written["whole"],
   };
 }
 
@@ -39,16 +40,16 @@ const deltas = ({ chunks }: Written) => chunks.flatMap(({ choices }) => choices.
 const messageOf = ({ whole }: Written, choice = 0) => whole.choices[choice]?.message;
 
 describe("a text", () => {
-  it("begins with the role, and ends with the reason and the usage", () => {
-    const written = write([of(0), of(0, { text: "b" }), end(0)]);
+  it("begins with the role, and ends with the reason and the usage", async () => {
+    const written = await write([of(0), of(0, { text: "b" }), end(0)]);
     expect(deltas(written)).toEqual([{ role: "assistant", content: "" }, { content: "a" }, { content: "b" }, {}]);
     expect(written.chunks.map(({ choices }) => choices[0]?.finish_reason)).toEqual([null, null, null, "stop"]);
     expect(written.chunks.at(-1)?.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 1 });
     expect(messageOf(written)).toEqual({ role: "assistant", content: "ab", refusal: null });
   });
 
-  it("is not sent where an event has none", () => {
-    expect(deltas(write([of(0, { text: "" }), of(0), end(0)]))).toEqual([
+  it("is not sent where an event has none", async () => {
+    expect(deltas(await write([of(0, { text: "" }), of(0), end(0)]))).toEqual([
       { role: "assistant", content: "" },
       { content: "a" },
       {},
@@ -61,8 +62,8 @@ describe("a text", () => {
     [true, [" ", " a"], " a"],
     [true, ["a"], "a"],
     [false, [" a"], " a"],
-  ])("stripped of the tokenizer's space = %s: %j becomes %j", (stripsSpace, texts, content) => {
-    const written = write([...texts.map((text) => of(0, { text })), end(0)], { stripsSpace });
+  ])("stripped of the tokenizer's space = %s: %j becomes %j", async (stripsSpace, texts, content) => {
+    const written = await write([...texts.map((text) => of(0, { text })), end(0)], { stripsSpace });
     expect(messageOf(written)).toMatchObject({ content });
     expect(
       deltas(written)
@@ -71,32 +72,32 @@ describe("a text", () => {
     ).toBe(content);
   });
 
-  it("continues its opening in the first chunk", () => {
-    const written = write([of(0), of(0, { text: "b" }), end(0)], { opening: "Oh " });
+  it("continues its opening in the first chunk", async () => {
+    const written = await write([of(0), of(0, { text: "b" }), end(0)], { opening: "Oh " });
     expect(deltas(written)[1]).toEqual({ content: "Oh a" });
     expect(messageOf(written)).toMatchObject({ content: "Oh ab" });
   });
 
-  it("has the opening alone where nothing is generated", () => {
-    expect(messageOf(write([end(0)], { opening: "Oh" }))).toMatchObject({ content: "Oh" });
+  it("has the opening alone where nothing is generated", async () => {
+    expect(messageOf(await write([end(0)], { opening: "Oh" }))).toMatchObject({ content: "Oh" });
   });
 });
 
 describe("choices", () => {
-  it("are written apart, and the last to finish carries the usage", () => {
-    const written = write([of(1, { text: "x" }), of(0), end(1), end(0)], { choices: 2 });
+  it("are written apart, and the last to finish carries the usage", async () => {
+    const written = await write([of(1, { text: "x" }), of(0), end(1), end(0)], { choices: 2 });
     expect(written.whole.choices.map(({ message }) => (message as { content: string }).content)).toEqual(["a", "x"]);
     expect(written.chunks.filter((chunk) => "usage" in chunk)).toHaveLength(1);
     expect(written.chunks.at(-1)).toMatchObject({ choices: [{ index: 0, finish_reason: "stop" }], usage: {} });
     expect(written.whole.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 2 });
   });
 
-  it("beyond the last are a fault", () => {
-    expect(() => write([of(1)])).toThrow(new RangeError("The request has 1 choices, no choice 1"));
+  it("beyond the last are a fault", async () => {
+    await expect(write([of(1)])).rejects.toThrow(new RangeError("The request has 1 choices, no choice 1"));
   });
 
-  it("that were cut off say why", () => {
-    const written = write([end(0, { finish: { reason: "length" } })]);
+  it("that were cut off say why", async () => {
+    const written = await write([end(0, { finish: { reason: "length" } })]);
     expect(written.whole.choices[0]?.finish_reason).toBe("length");
   });
 });
@@ -104,8 +105,8 @@ describe("choices", () => {
 describe("log-probabilities", () => {
   const logprobs = [{ token: 97, logprob: -1, top: [[98, -2] as const] }];
 
-  it("come with the text", () => {
-    const written = write([of(0, { logprobs }), end(0)], { wantsLogprobs: true });
+  it("come with the text", async () => {
+    const written = await write([of(0, { logprobs }), end(0)], { wantsLogprobs: true });
     const content = [
       { token: "a", logprob: -1, bytes: [97], top_logprobs: [{ token: "b", logprob: -2, bytes: [98] }] },
     ];
@@ -113,25 +114,25 @@ describe("log-probabilities", () => {
     expect(written.whole.choices[0]?.logprobs).toEqual({ content, refusal: null });
   });
 
-  it("are sent also for a token whose text is held back", () => {
-    const written = write([of(0, { text: "", logprobs }), end(0)], { wantsLogprobs: true });
+  it("are sent also for a token whose text is held back", async () => {
+    const written = await write([of(0, { text: "", logprobs }), end(0)], { wantsLogprobs: true });
     expect(written.chunks[1]?.choices[0]).toMatchObject({ delta: { content: "" }, logprobs: {} });
   });
 
-  it("are left out where nobody asked", () => {
-    expect(write([of(0, { logprobs }), end(0)]).whole.choices[0]?.logprobs).toBeNull();
+  it("are left out where nobody asked", async () => {
+    expect((await write([of(0, { logprobs }), end(0)])).whole.choices[0]?.logprobs).toBeNull();
   });
 
-  it("of the prompt are those of the first choice", () => {
+  it("of the prompt are those of the first choice", async () => {
     const promptLogprobs = [{ token: 98, logprob: -3, top: [[98, -3] as const] }];
-    const { whole } = write([of(0, { promptLogprobs }), end(0)], { wantsPromptLogprobs: true });
+    const { whole } = await write([of(0, { promptLogprobs }), end(0)], { wantsPromptLogprobs: true });
     expect(whole.prompt_logprobs).toEqual([null, { "98": { logprob: -3, rank: 1, decoded_token: "b" } }]);
   });
 });
 
 describe("token ids", () => {
-  it("come with each chunk, those of the prompt with the first", () => {
-    const written = write([of(0), end(0)], { wantsTokenIds: true });
+  it("come with each chunk, those of the prompt with the first", async () => {
+    const written = await write([of(0), end(0)], { wantsTokenIds: true });
     expect(written.chunks[0]).toMatchObject({ prompt_token_ids: [1, 2, 3] });
     expect(written.chunks[1]?.choices[0]).toMatchObject({ token_ids: [97] });
     expect(written.whole).toMatchObject({ prompt_token_ids: [1, 2, 3], choices: [{ token_ids: [97] }] });
@@ -141,8 +142,8 @@ describe("token ids", () => {
 describe("calls", () => {
   const json = '{"name": "f", "arguments": {"a": 1}}';
 
-  it("are sent whole, and the answer ended for them", () => {
-    const written = write([of(0, { text: json.slice(0, 9) }), of(0, { text: json.slice(9) }), end(0)], { calls });
+  it("are sent whole, and the answer ended for them", async () => {
+    const written = await write([of(0, { text: json.slice(0, 9) }), of(0, { text: json.slice(9) }), end(0)], { calls });
     const [begin, call, last] = written.chunks;
     expect(begin?.choices[0]?.delta).toEqual({ role: "assistant", content: null });
     const found = { index: 0, id: expect.stringMatching(/^\w{9}$/), type: "function", function: { name: "f" } };
@@ -151,26 +152,28 @@ describe("calls", () => {
     expect(messageOf(written)).toMatchObject({ content: null, tool_calls: [{ function: { arguments: '{"a": 1}' } }] });
   });
 
-  it("have the same ids at every gateway, and others in every request", () => {
-    const idOf = (id: string) => {
-      const { whole } = write([of(0, { text: json }), end(0)], { calls, id });
+  it("have the same ids at every gateway, and others in every request", async () => {
+    const idOf = async (id: string) => {
+      const { whole } = await write([of(0, { text: json }), end(0)], { calls, id });
       return (whole.choices[0]?.message as { tool_calls: { id: string }[] } | undefined)?.tool_calls[0]?.id;
     };
-    expect(idOf("chatcmpl-1")).toBe(idOf("chatcmpl-1"));
-    expect(idOf("chatcmpl-1")).not.toBe(idOf("chatcmpl-2"));
+    expect(await idOf("chatcmpl-1")).toBe(await idOf("chatcmpl-1"));
+    expect(await idOf("chatcmpl-1")).not.toBe(await idOf("chatcmpl-2"));
   });
 
-  it("do not hide that the answer was too long", () => {
+  it("do not hide that the answer was too long", async () => {
     const events = [of(0, { text: json }), end(0, { finish: { reason: "length" } })];
-    const { whole } = write(events, { calls });
+    const { whole } = await write(events, { calls });
     expect(whole.choices[0]).toMatchObject({
       finish_reason: "length",
       message: { tool_calls: [{ type: "function" }] },
     });
   });
 
-  it("that were cut off are text, and the answer was too long", () => {
-    const written = write([of(0, { text: json.slice(0, 9) }), end(0, { finish: { reason: "length" } })], { calls });
+  it("that were cut off are text, and the answer was too long", async () => {
+    const written = await write([of(0, { text: json.slice(0, 9) }), end(0, { finish: { reason: "length" } })], {
+      calls,
+    });
     expect(messageOf(written)).toEqual({ role: "assistant", content: json.slice(0, 9), refusal: null });
     expect(written.whole.choices[0]?.finish_reason).toBe("length");
   });

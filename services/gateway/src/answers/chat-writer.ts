@@ -1,11 +1,12 @@
 import type { Finish, GenerationEvent, TokenLogprob } from "@rhone/common";
 import { mistralCallId } from "@rhone/model";
 import { z } from "zod";
-import { chatLogprobs, type Pieces, promptLogprobs } from "../text/logprobs.js";
+import { chatLogprob, type Pieces, promptLogprob } from "../text/logprobs.js";
 import { leadingSpaceStripper } from "../text/text-model.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
 import { callFormatSchema } from "./calls/call-format.js";
 import { type AnswerReader, answerReader, type FunctionCall } from "./calls/call-reader.js";
+import type { Turns } from "./turns.js";
 import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
 
 /** Everything a chat writer needs besides the model. */
@@ -97,25 +98,36 @@ export class ChatWriter implements Writer {
     return this.#frame.end();
   }
 
-  whole(): unknown {
-    const { wantsLogprobs, wantsPromptLogprobs, wantsTokenIds, promptIds } = this.#options;
+  async whole(turns: Turns): Promise<unknown> {
+    const { wantsPromptLogprobs, wantsTokenIds, promptIds } = this.#options;
+    const choices: unknown[] = [];
+    for (const [index, choice] of this.#choices.entries()) choices.push(await this.#whole(index, choice, turns));
     return {
       ...this.#frame.head("chat.completion"),
-      choices: this.#choices.map((choice, index) => ({
-        index,
-        message: {
-          role: "assistant",
-          content: choice.calls.length > 0 && choice.text === "" ? null : choice.text,
-          refusal: null,
-          ...(choice.calls.length > 0 && { tool_calls: choice.calls.map(withoutIndex) }),
-        },
-        logprobs: wantsLogprobs ? chatLogprobs(this.#model, choice.logprobs) : null,
-        finish_reason: finishReason(choice),
-        ...(wantsTokenIds && { token_ids: choice.tokens }),
-      })),
+      choices,
       usage: this.usage,
       ...(wantsTokenIds && { prompt_token_ids: promptIds }),
-      ...(wantsPromptLogprobs && { prompt_logprobs: promptLogprobs(this.#model, this.#promptScores) }),
+      ...(wantsPromptLogprobs && {
+        prompt_logprobs: [null, ...(await turns.map(this.#promptScores, (each) => promptLogprob(this.#model, each)))],
+      }),
+    };
+  }
+
+  async #whole(index: number, choice: Choice, turns: Turns): Promise<unknown> {
+    const { wantsLogprobs, wantsTokenIds } = this.#options;
+    return {
+      index,
+      message: {
+        role: "assistant",
+        content: choice.calls.length > 0 && choice.text === "" ? null : choice.text,
+        refusal: null,
+        ...(choice.calls.length > 0 && { tool_calls: choice.calls.map(withoutIndex) }),
+      },
+      logprobs: wantsLogprobs
+        ? { content: await turns.map(choice.logprobs, (each) => chatLogprob(this.#model, each)), refusal: null }
+        : null,
+      finish_reason: finishReason(choice),
+      ...(wantsTokenIds && { token_ids: choice.tokens }),
     };
   }
 
@@ -165,7 +177,9 @@ export class ChatWriter implements Writer {
     return this.#frame.chunk(
       choiceOf(index, {
         delta: { content: text },
-        ...(wantsLogprobs && { logprobs: chatLogprobs(this.#model, logprobs) }),
+        ...(wantsLogprobs && {
+          logprobs: { content: logprobs.map((each) => chatLogprob(this.#model, each)), refusal: null },
+        }),
         ...(wantsTokenIds && { token_ids: tokens }),
       }),
     );

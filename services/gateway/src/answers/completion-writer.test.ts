@@ -4,6 +4,7 @@ import { fakeModel } from "../testing/fake-model.js";
 import { BestOfWriter } from "./best-of-writer.js";
 import { CompletionWriter, type CompletionWriterOptions } from "./completion-writer.js";
 import { EmbeddingWriter } from "./embedding-writer.js";
+import { Turns } from "./turns.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
 const prompt = { ids: [32, 97, 98], text: "ab", hiddenSpace: true };
@@ -21,17 +22,17 @@ type Json = { readonly choices: readonly Record<string, unknown>[]; readonly [fi
 const writerOf = (changes: Partial<CompletionWriterOptions> = {}) =>
   new CompletionWriter({ ...options, ...changes }, fakeModel());
 
-function write(events: readonly ChoiceEvent[], writer: Writer = writerOf()) {
+async function write(events: readonly ChoiceEvent[], writer: Writer = writerOf()) {
   const json = events.flatMap((event) => [...writer.take(event)]);
   const chunks = [...json, ...writer.end()].map((text) => JSON.parse(text) as Json);
-  return { chunks, whole: writer.whole() as Json };
+  return { chunks, whole: (await writer.whole(new Turns())) as Json };
 }
 
 const textsOf = ({ choices }: Json) => choices.map(({ text }) => text);
 
 describe("completions", () => {
-  it("are sent as they come, the reason and the usage with the last text", () => {
-    const { chunks, whole } = write([of(0), end(0, { tokens: [98], text: "b" })]);
+  it("are sent as they come, the reason and the usage with the last text", async () => {
+    const { chunks, whole } = await write([of(0), end(0, { tokens: [98], text: "b" })]);
     expect(chunks.map((chunk) => [textsOf(chunk)[0], chunk.choices[0]?.finish_reason])).toEqual([
       ["a", null],
       ["b", "stop"],
@@ -40,42 +41,42 @@ describe("completions", () => {
     expect(textsOf(whole)).toEqual(["ab"]);
   });
 
-  it("send no chunk for an event that shows nothing", () => {
-    expect(write([of(0, { text: "" }), end(0)]).chunks).toHaveLength(1);
+  it("send no chunk for an event that shows nothing", async () => {
+    expect((await write([of(0, { text: "" }), end(0)])).chunks).toHaveLength(1);
   });
 
-  it("repeat the prompt with echo, once", () => {
-    const { chunks, whole } = write([of(0), of(0), end(0)], writerOf({ echo: true }));
+  it("repeat the prompt with echo, once", async () => {
+    const { chunks, whole } = await write([of(0), of(0), end(0)], writerOf({ echo: true }));
     expect(chunks.map((chunk) => textsOf(chunk)[0])).toEqual(["aba", "a", ""]);
     expect(textsOf(whole)).toEqual(["abaa"]);
   });
 
-  it("of several prompts keep their order, and count each prompt once", () => {
+  it("of several prompts keep their order, and count each prompt once", async () => {
     const other = { ids: [32, 99], text: "c", hiddenSpace: true };
     const prompts = [prompt, prompt, other, other];
     const writer = writerOf({ prompts, samples: 2, echo: true });
     const usage = { promptTokens: 2, completionTokens: 1, cachedTokens: 0 };
-    const { whole } = write([end(3, { usage }), end(0), end(2, { usage }), end(1)], writer);
+    const { whole } = await write([end(3, { usage }), end(0), end(2, { usage }), end(1)], writer);
     expect(textsOf(whole)).toEqual(["ab", "ab", "c", "c"]);
     expect(whole.usage).toMatchObject({ prompt_tokens: 5, completion_tokens: 4 });
   });
 
-  it("count the usage so far by distinct prompts", () => {
+  it("count the usage so far by distinct prompts", async () => {
     const writer = writerOf({ prompts: [prompt, prompt], samples: 2, runningUsage: true });
-    expect(write([of(0), of(1)], writer).chunks.map(({ usage }) => usage)).toEqual([
+    expect((await write([of(0), of(1)], writer)).chunks.map(({ usage }) => usage)).toEqual([
       { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4 },
       { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
     ]);
   });
 
-  it("give token ids with each chunk, those of the prompt with the first", () => {
-    const { chunks, whole } = write([of(0, { text: "" }), of(0), end(0)], writerOf({ wantsTokenIds: true }));
+  it("give token ids with each chunk, those of the prompt with the first", async () => {
+    const { chunks, whole } = await write([of(0, { text: "" }), of(0), end(0)], writerOf({ wantsTokenIds: true }));
     expect(chunks.map(({ choices }) => choices[0]?.token_ids)).toEqual([[97], [97], []]);
     expect(chunks.map(({ choices }) => choices[0]?.prompt_token_ids)).toEqual([[32, 97, 98], undefined, undefined]);
     expect(whole.choices[0]).toMatchObject({ token_ids: [97, 97], prompt_token_ids: [32, 97, 98] });
   });
 
-  it("beyond the last are a fault", () => expect(() => write([of(1)])).toThrow(RangeError));
+  it("beyond the last are a fault", () => expect(write([of(1)])).rejects.toThrow(RangeError));
 });
 
 describe("log-probabilities of completions", () => {
@@ -85,10 +86,10 @@ describe("log-probabilities of completions", () => {
     top: [[token, logprob] as const, [100, -9] as const],
   });
 
-  it("count characters behind the echo, whose hidden space takes none", () => {
+  it("count characters behind the echo, whose hidden space takes none", async () => {
     const promptLogprobs = [score(97, -1), score(98, -2)];
     const events = [of(0, { promptLogprobs, logprobs: [score(97, -3)] }), end(0)];
-    const { whole } = write(events, writerOf({ echo: true, logprobs: 1 }));
+    const { whole } = await write(events, writerOf({ echo: true, logprobs: 1 }));
     expect(whole.choices[0]?.logprobs).toEqual({
       tokens: [" ", "a", "b", "a"],
       token_logprobs: [null, -1, -2, -3],
@@ -97,15 +98,15 @@ describe("log-probabilities of completions", () => {
     });
   });
 
-  it("of the prompt stay out without echo", () => {
+  it("of the prompt stay out without echo", async () => {
     const events = [of(0, { promptLogprobs: [score(97, -1)], logprobs: [score(97, -3)] }), end(0)];
-    const { whole } = write(events, writerOf({ logprobs: 1 }));
+    const { whole } = await write(events, writerOf({ logprobs: 1 }));
     expect(whole.choices[0]?.logprobs).toMatchObject({ tokens: ["a"], text_offset: [0] });
   });
 
-  it("hold as many alternatives as vLLM's field asks for", () => {
+  it("hold as many alternatives as vLLM's field asks for", async () => {
     const events = [of(0, { promptLogprobs: [score(97, -1)] }), end(0)];
-    const { whole } = write(events, writerOf({ promptLogprobs: 1 }));
+    const { whole } = await write(events, writerOf({ promptLogprobs: 1 }));
     expect(whole.choices[0]?.prompt_logprobs).toEqual([null, { "97": { logprob: -1, rank: 1, decoded_token: "a" } }]);
   });
 });
@@ -114,16 +115,16 @@ describe("the best of several samples", () => {
   const sample = (choice: number, text: string, logprob: number) =>
     end(choice, { tokens: [97], text, logprobs: [{ token: 97, logprob, top: [] }] });
 
-  it("are the ones with the highest mean, best first; every sample is counted", () => {
+  it("are the ones with the highest mean, best first; every sample is counted", async () => {
     const inner = writerOf({ samples: 2, prompts: [prompt, prompt] });
     const best = new BestOfWriter(inner, { prompts: 1, n: 2, samples: 3 });
-    const { chunks, whole } = write([sample(0, "x", -2), sample(2, "z", -1), sample(1, "y", -3)], best);
+    const { chunks, whole } = await write([sample(0, "x", -2), sample(2, "z", -1), sample(1, "y", -3)], best);
     expect(chunks).toEqual([]);
     expect(textsOf(whole)).toEqual(["z", "x"]);
     expect(whole.usage).toMatchObject({ prompt_tokens: 3, completion_tokens: 3 });
   });
 
-  it("are judged per token, not per answer, and within each prompt", () => {
+  it("are judged per token, not per answer, and within each prompt", async () => {
     const inner = writerOf({ prompts: [prompt, prompt] });
     const best = new BestOfWriter(inner, { prompts: 2, n: 1, samples: 2 });
     const longer = [
@@ -133,10 +134,10 @@ describe("the best of several samples", () => {
       sample(2, "only", -9),
       end(3, { text: "" }),
     ];
-    expect(textsOf(write(longer, best).whole)).toEqual(["long", "only"]);
+    expect(textsOf((await write(longer, best)).whole)).toEqual(["long", "only"]);
   });
 
-  it("beyond the last are a fault", () => {
+  it("beyond the last are a fault", async () => {
     const best = new BestOfWriter(writerOf(), { prompts: 1, n: 1, samples: 2 });
     expect(() => best.take(of(2))).toThrow(RangeError);
   });
@@ -148,8 +149,8 @@ describe("embeddings", () => {
   const usage = { promptTokens: 2, completionTokens: 0, cachedTokens: 0 };
   const events = [end(1, { embedding: vector(0, 1), usage }), end(0, { embedding: vector(0.5, 0.25), usage })];
 
-  it("come in the order of the inputs, whichever was first", () => {
-    const { whole } = write(events, new EmbeddingWriter({ ...about, encoding: "float" }));
+  it("come in the order of the inputs, whichever was first", async () => {
+    const { whole } = await write(events, new EmbeddingWriter({ ...about, encoding: "float" }));
     expect(whole).toMatchObject({
       data: [
         { index: 0, embedding: [0.5, 0.25] },
@@ -159,8 +160,8 @@ describe("embeddings", () => {
     });
   });
 
-  it("are the bytes themselves as base64", () => {
-    const { whole } = write(events, new EmbeddingWriter({ ...about, encoding: "base64" }));
+  it("are the bytes themselves as base64", async () => {
+    const { whole } = await write(events, new EmbeddingWriter({ ...about, encoding: "base64" }));
     expect(whole).toMatchObject({ data: [{ embedding: vector(0.5, 0.25) }, { embedding: vector(0, 1) }] });
   });
 });

@@ -5,9 +5,10 @@ import {
   CompletionLogprobWriter,
   joinLogprobs,
   type Pieces,
-  promptLogprobs,
+  promptLogprob,
 } from "../text/logprobs.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
+import type { Turns } from "./turns.js";
 import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
 
 const promptSchema = z.object({
@@ -98,19 +99,25 @@ export class CompletionWriter implements Writer {
     return this.#frame.end();
   }
 
-  whole(): unknown {
+  async whole(turns: Turns): Promise<unknown> {
+    const choices: unknown[] = [];
+    for (const [index, choice] of this.#choices.entries()) choices.push(await this.#whole(index, choice, turns));
+    return { ...this.#frame.head(), choices, usage: this.usage };
+  }
+
+  async #whole(index: number, choice: Choice, turns: Turns): Promise<unknown> {
     const { logprobs, promptLogprobs: wanted, wantsTokenIds } = this.#options;
+    const score = (each: TokenLogprob) => promptLogprob(this.#model, each);
+    await turns.next();
     return {
-      ...this.#frame.head(),
-      choices: this.#choices.map((choice, index) => ({
-        index,
-        text: choice.text,
-        logprobs: logprobs === null ? null : joinLogprobs(choice.logprobs),
-        finish_reason: choice.finish?.reason ?? null,
-        ...(wantsTokenIds && { token_ids: choice.tokens, prompt_token_ids: choice.prompt.ids }),
-        ...(wanted !== null && { prompt_logprobs: promptLogprobs(this.#model, best(choice.promptScores, wanted)) }),
-      })),
-      usage: this.usage,
+      index,
+      text: choice.text,
+      logprobs: logprobs === null ? null : joinLogprobs(choice.logprobs),
+      finish_reason: choice.finish?.reason ?? null,
+      ...(wantsTokenIds && { token_ids: choice.tokens, prompt_token_ids: choice.prompt.ids }),
+      ...(wanted !== null && {
+        prompt_logprobs: [null, ...(await turns.map(best(choice.promptScores, wanted), score))],
+      }),
     };
   }
 

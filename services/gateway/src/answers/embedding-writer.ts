@@ -1,4 +1,5 @@
 import { UsageCount } from "./answer-frame.js";
+import type { Turns } from "./turns.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
 export interface EmbeddingWriterOptions {
@@ -34,9 +35,9 @@ export class EmbeddingWriter implements Writer {
     return [];
   }
 
-  whole(): unknown {
+  async whole(turns: Turns): Promise<unknown> {
     const { id, modelName, encoding } = this.#options;
-    const data = this.#vectors.map((vector, index) => ({
+    const data = await turns.map([...this.#vectors.entries()], ([index, vector]) => ({
       object: "embedding",
       index,
       embedding: encoding === "base64" ? vector : floatsOf(vector),

@@ -8,7 +8,7 @@ import type { ChoiceEvent, Writer } from "./writer.js";
 const letters = (): Writer => ({
   take: ({ choice, event }) => [...event.text].map((letter) => JSON.stringify(`${choice}${letter}`)),
   end: () => ['"end"'],
-  whole: () => null,
+  whole: async () => null,
   usage: { prompt_tokens: 0, completion_tokens: 0, prompt_tokens_details: { cached_tokens: 0 } },
 });
 

@@ -1,4 +1,5 @@
 import type { GenerationEvent } from "@rhone/common";
+import type { Turns } from "./turns.js";
 
 /** An event, and which of the request's choices it belongs to. */
 export interface ChoiceEvent {
@@ -19,11 +20,21 @@ export interface Writer {
   take(choiceEvent: ChoiceEvent): readonly string[];
   /** The chunks after the last event. */
   end(): readonly string[];
-  whole(): unknown;
+  /** The whole answer, for `turns.json`: with log-probabilities it may have many megabytes. */
+  whole(turns: Turns): Promise<unknown>;
   /** Complete once every choice has finished. */
   readonly usage: {
     readonly prompt_tokens: number;
     readonly prompt_tokens_details: { readonly cached_tokens: number };
     readonly completion_tokens: number;
   };
+}
+
+/** Takes in all events of a request. Returns its whole answer. */
+export async function wholeAnswer(events: AsyncIterable<ChoiceEvent>, writer: Writer, turns: Turns): Promise<unknown> {
+  for await (const event of events) {
+    writer.take(event);
+    await turns.next();
+  }
+  return writer.whole(turns);
 }

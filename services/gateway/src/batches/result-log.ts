@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { Turns } from "../answers/turns.js";
 import { readLines } from "../files/read-lines.js";
 import type { LineLog } from "../storage/object-storage.js";
 import { parseJson, readStored } from "../stored-json.js";
@@ -30,8 +31,8 @@ export class ResultLog {
     this.#log = log;
   }
 
-  append(result: LineResult): Promise<void> {
-    return this.#log.append(JSON.stringify(result));
+  async append(result: LineResult): Promise<void> {
+    await this.#log.append(await new Turns().json(result));
   }
 
   sync(): Promise<void> {

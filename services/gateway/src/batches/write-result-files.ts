@@ -1,3 +1,4 @@
+import { Turns } from "../answers/turns.js";
 import type { FileStore } from "../files/file-store.js";
 import type { TextLine } from "../files/read-lines.js";
 import type { UnfinishedFile } from "../files/unfinished-file.js";
@@ -51,8 +52,9 @@ async function writeUnrun(errors: UnfinishedFile, done: ReadonlySet<number>, { b
   }
 }
 
-const writeEntry = (file: UnfinishedFile, entry: unknown): Promise<void> =>
-  file.write(Buffer.from(`${JSON.stringify(entry)}\n`));
+async function writeEntry(file: UnfinishedFile, entry: unknown): Promise<void> {
+  await file.write(Buffer.from(`${await new Turns().json(entry)}\n`));
+}
 
 interface ResultFile {
   readonly kind: "result" | "error";

@@ -102,8 +102,8 @@ describe.each(STORAGES)("files $place", ({ open }) => {
     const record = (await storage.get(`files/${id}.json`))?.toString() ?? "";
     await storage.put(`files/${id}.json`, record.replace("{", '{"version":2,'));
     const message = expect.stringContaining(`files/${id}.json was written by another version`);
-    for (const refused of [files.get(id), files.read(id), files.delete(id)]) {
-      await expect(refused).rejects.toMatchObject({ code: "RECORD_UNREADABLE", message });
+    for (const call of ["get", "read", "delete"] as const) {
+      await expect(files[call](id)).rejects.toMatchObject({ code: "RECORD_UNREADABLE", message });
     }
     await files.clean(Date.now() + 25 * HOUR_MS);
     expect((await storage.list("files")).toSorted()).toEqual([content, `${id}.json`].toSorted());

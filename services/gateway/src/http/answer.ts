@@ -4,7 +4,8 @@ import type { FastifyReply } from "fastify";
 import { TokenAccount } from "../admission/token-account.js";
 import { SSE_HEADERS, sseData, streamLines } from "../answers/stream-lines.js";
 import { type StreamRecord, type StreamRecords, streamRecordOf } from "../answers/stream-records.js";
-import type { ChoiceEvent, Writer } from "../answers/writer.js";
+import { Turns } from "../answers/turns.js";
+import { type ChoiceEvent, type Writer, wholeAnswer } from "../answers/writer.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import { errorBody } from "../request-error.js";
@@ -39,7 +40,7 @@ export async function answer(answering: Answering, reply: FastifyReply, request:
   if (stream && claim !== null) observers.push(claim);
   const leaving = claim === null || stream ? leavingOf(reply) : undefined;
   const events = runRequest({ ...generating(answering.client, { ...request, detached }), leaving, observers });
-  if (!stream) return reply.send(await writeWhole(events, writer));
+  if (!stream) return sendWhole(reply, events, writer);
   const location = resumable && record !== undefined ? save(answering, record) : undefined;
   const lines = streamLines(events, { writer, choices: jobs.length, withIds: location !== undefined });
   const { logger, sendTimeoutMs } = answering;
@@ -58,10 +59,15 @@ async function save({ streams, logger }: Answering, record: StreamRecord): Promi
   }
 }
 
-/** Takes in all events. Returns the whole answer. */
-export async function writeWhole(events: AsyncIterable<ChoiceEvent>, writer: Writer): Promise<unknown> {
-  for await (const event of events) writer.take(event);
-  return writer.whole();
+/** Takes in all events, and sends the whole answer. */
+export async function sendWhole(
+  reply: FastifyReply,
+  events: AsyncIterable<ChoiceEvent>,
+  writer: Writer,
+): Promise<FastifyReply> {
+  const turns = new Turns();
+  const text = await turns.json(await wholeAnswer(events, writer, turns));
+  return reply.type("application/json; charset=utf-8").send(text);
 }
 
 /** Aborted when the client closes its connection. */

@@ -10,7 +10,7 @@ import type { GenerationClient } from "../queue/generation-client.js";
 import { replayMetrics } from "../requests/run-observers.js";
 import { following, runRequest } from "../requests/run-request.js";
 import type { TextModel } from "../text/text-model.js";
-import { leavingOf, sendStream, writeWhole } from "./answer.js";
+import { leavingOf, sendStream, sendWhole } from "./answer.js";
 
 /** What following a generation takes. */
 export interface Following {
@@ -39,7 +39,7 @@ export async function replayGeneration(
   const source = "idempotency_key";
   if (stream) return follow(following, reply, { record, withIds, source });
   const writer = openWriter(record.writer, following.model);
-  return reply.send(await writeWhole(eventsOf(following, reply, { record, source }), writer));
+  return sendWhole(reply, eventsOf(following, reply, { record, source }), writer);
 }
 
 interface Followed {

@@ -34,6 +34,7 @@ export const prepareChat: Prepare = async (preparation, body, arrival) => {
   const samples = fields.n ?? 1;
   const jobs = jobsOf(request, {
     prompts: [promptIds],
+    paramOf: () => "messages",
     samples,
     maxTokens,
     logprobs: wantsLogprobs ? (fields.top_logprobs ?? 0) : null,
@@ -57,7 +58,7 @@ async function readChat({ preparation: { model, grammars }, arrival: { owner } }
   const stripsSpace = model.addsLeadingSpace && (!continued || continued.endsWith(" "));
   const calls = use === undefined || continued !== undefined ? undefined : callRules(use, model.callToken);
   const constraint = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
-  const encoded = await model.encodeChat(messages, options, { last: fields.truncate_prompt_tokens });
+  const encoded = await model.encodeChat(messages, options, { last: fields.truncate_prompt_tokens, owner });
   const opening = showsContinued ? (continued ?? "") : "";
   return {
     promptIds: calls === undefined ? encoded : [...encoded, ...announcement(calls.format)],

@@ -41,7 +41,7 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
   const request = await openRequest({ preparation, arrival, prefix: "cmpl", fields });
   const { model, grammars } = preparation;
   const constraint = await readConstraint(grammars, fields, { leadingSpace: false, owner: arrival.owner });
-  const prompts = await readPrompts(model, fields);
+  const prompts = await readPrompts(model, fields, arrival.owner);
   const echo = fields.echo === true;
   const logprobs = fields.logprobs ?? null;
   const promptLogprobs = fields.prompt_logprobs ?? null;
@@ -86,18 +86,24 @@ function promptsOf({ prompt }: CompletionRequest): readonly GivenPrompt[] {
 }
 
 /** Token ids are taken as they are; toJobs refuses ids outside the vocabulary. */
-async function readPrompts(model: TextModel, fields: CompletionRequest): Promise<readonly CompletionPrompt[]> {
+async function readPrompts(
+  model: TextModel,
+  fields: CompletionRequest,
+  owner: string,
+): Promise<readonly CompletionPrompt[]> {
   const { suffix, add_special_tokens: addSpecial = true, truncate_prompt_tokens: most } = fields;
   const given = promptsOf(fields);
   const texts = given.filter((prompt) => typeof prompt === "string");
   if (suffix) {
     if (texts.length < given.length) return refuseParam("suffix", " needs a prompt that is text.");
     const fill = fillInMiddleOf(model, "suffix");
-    return Promise.all(texts.map(async (text) => ({ ids: await fill(text, suffix), text, hiddenSpace: false })));
+    return Promise.all(
+      texts.map(async (text) => ({ ids: await fill(text, suffix, { owner }), text, hiddenSpace: false })),
+    );
   }
   // One more than is used shows whether the text was cut.
   const last = most === undefined ? undefined : most + 1;
-  const encoded = await model.encodeTexts(texts, { addSpecial, last });
+  const encoded = await model.encodeTexts(texts, { addSpecial, last, owner });
   // A request's prompts are all texts, or all lists of ids.
   return given.map((prompt, i) => readPrompt(model, { given: prompt, all: encoded[i] ?? [] }, fields));
 }

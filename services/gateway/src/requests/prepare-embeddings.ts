@@ -3,7 +3,7 @@ import { EmbeddingWriter } from "../answers/embedding-writer.js";
 import { refuseParam, unsupported } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
 import { texts, tokenIdLists, tokenIds } from "./long-fields.js";
-import { frameOf, jobsOf, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
+import { frameOf, jobsOf, type OpenRequest, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
 import { generationSchema, modelName, optional, parseRequest } from "./request-fields.js";
 
 /** Most inputs of one request, as at OpenAI. */
@@ -42,8 +42,8 @@ export const prepareEmbeddings: Prepare = async (preparation, body, arrival) => 
   const shared = { ...NOTHING_SAMPLED, model: fields.model };
   const request = await openRequest({ preparation, arrival, prefix: "embd", fields: shared });
   const jobs = jobsOf(request, {
-    prompts: await readInputs(model, inputs, fields),
-    paramOf: (prompt) => inputs[prompt]?.param ?? "input",
+    prompts: await readInputs(request, inputs, fields),
+    paramOf: paramOf(inputs),
     samples: 1,
     maxTokens: 0,
     pooling: "mean",
@@ -69,6 +69,11 @@ interface EmbeddingInput {
   readonly param: string;
 }
 
+const paramOf =
+  (inputs: readonly EmbeddingInput[]) =>
+  (index: number): string =>
+    inputs[index]?.param ?? "input";
+
 /** The inputs of a request, one by one. */
 function inputsOf({ input }: EmbeddingRequest): readonly EmbeddingInput[] {
   if (typeof input === "string") return [{ value: input, param: "input" }];
@@ -82,12 +87,12 @@ function inputsOf({ input }: EmbeddingRequest): readonly EmbeddingInput[] {
 
 /** Token ids are taken as they are; toJobs refuses ids outside the vocabulary. */
 async function readInputs(
-  model: TextModel,
+  { preparation: { model }, arrival: { owner } }: OpenRequest,
   inputs: readonly EmbeddingInput[],
   { add_special_tokens: addSpecial = true, truncate_prompt_tokens: most }: EmbeddingRequest,
 ): Promise<readonly (readonly number[])[]> {
   const texts = inputs.flatMap(({ value }) => (typeof value === "string" ? [value] : []));
-  const encoded = await model.encodeTexts(texts, { addSpecial, last: most, param: "input" });
+  const encoded = await model.encodeTexts(texts, { addSpecial, last: most, owner, paramOf: paramOf(inputs) });
   // A request's inputs are all texts, or all lists of ids.
   return inputs.map(({ value }, i) => truncatePrompt(typeof value === "string" ? (encoded[i] ?? []) : value, most));
 }

@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import type { Constraint, GenerationJob, SamplingSettings } from "@rhone/common";
 import { RequestError } from "../request-error.js";
+import { contextExceeded } from "../text/context-exceeded.js";
 import { checkSize } from "./job-size.js";
 import type { GenerationFields } from "./request-fields.js";
 
@@ -147,13 +148,5 @@ interface Room {
 function roomFor(promptTokens: number, { asked, contextLength, param }: Room): number {
   const room = contextLength - promptTokens;
   if (room >= (asked ?? 1)) return asked ?? room;
-  const name = param === "prompt" ? "the prompt" : param;
-  const wanted = asked ? ` and max_tokens asks for ${asked} more` : "";
-  const remedy = asked ? `Shorten ${name} or lower max_tokens.` : `Shorten ${name}.`;
-  const subject = name.replace(/^the /, "The ");
-  throw new RequestError(
-    "CONTEXT_LENGTH_EXCEEDED",
-    `${subject} has ${promptTokens} tokens${wanted}; the model's context holds ${contextLength}. ${remedy}`,
-    { param, details: { n_prompt_tokens: promptTokens, n_ctx: contextLength } },
-  );
+  throw contextExceeded({ param, tokens: promptTokens, asked, contextLength });
 }

@@ -16,8 +16,8 @@ describe("encode", () => {
   ])("takes %s", async (_, body, addSpecial) => {
     const model = fakeModel();
     const encodeText = vi.spyOn(model, "encodeText");
-    await encode(model, read(body));
-    expect(encodeText).toHaveBeenCalledExactlyOnceWith(expect.any(String), { addSpecial });
+    await encode(model, read(body), "key");
+    expect(encodeText).toHaveBeenCalledExactlyOnceWith(expect.any(String), { addSpecial, owner: "key" });
   });
 
   it("takes a conversation, as its template writes it", async () => {

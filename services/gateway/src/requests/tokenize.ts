@@ -37,17 +37,17 @@ export const detokenizeRequestSchema = z.object({
 });
 
 /** vLLM adds BOS to a `prompt`, llama-server none to a `content`. Throws INVALID_REQUEST. */
-export async function encode(model: TextModel, fields: TokenizeRequest): Promise<readonly number[]> {
+export async function encode(model: TextModel, fields: TokenizeRequest, owner = ""): Promise<readonly number[]> {
   const { messages, prompt, content, add_special_tokens: addSpecial } = fields;
   const given = [messages, prompt, content].filter((value) => value !== undefined);
   if (given.length !== 1) refuseParam("prompt", ": send exactly one of prompt, messages and content.");
   if (messages !== undefined) {
     const tools = toToolUse(fields)?.tools;
     const encoded = toConversation({ ...fields, messages, echo: undefined, safe_prompt: undefined }, tools);
-    return model.encodeChat(encoded.messages, encoded.options);
+    return model.encodeChat(encoded.messages, encoded.options, { owner });
   }
-  if (prompt !== undefined) return model.encodeText(prompt, { addSpecial: addSpecial ?? true });
-  return model.encodeText(content ?? "", { addSpecial: addSpecial ?? fields.add_special ?? false });
+  if (prompt !== undefined) return model.encodeText(prompt, { addSpecial: addSpecial ?? true, owner });
+  return model.encodeText(content ?? "", { addSpecial: addSpecial ?? fields.add_special ?? false, owner });
 }
 
 /** Control tokens by their names, without the space that SentencePiece puts before a text. Throws INVALID_REQUEST. */

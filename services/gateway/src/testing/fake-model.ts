@@ -18,7 +18,7 @@ export const fakeModel = ({ callToken }: Partial<Pick<TextModel, "callToken">> =
     lastOf([1, 13, ...Buffer.from(after), 11, ...Buffer.from(before)], last),
   pieceBytes: (id) => Buffer.from([id]),
   grammarVocabulary: () => ({ size: 256, pieces: [], endTokens: [2] }),
-  close: () => {},
+  close: async () => {},
 });
 
 const lastOf = (ids: readonly number[], last: number | undefined): readonly number[] =>

@@ -1,4 +1,4 @@
-import { openEngine, Vocabulary } from "@rhone/ggml";
+import { openEngine, type SharedVocabulary, Vocabulary } from "@rhone/ggml";
 import {
   type ChatMessage,
   type ChatOptions,
@@ -17,6 +17,8 @@ export interface EncoderOptions {
   /** Default: the template that the file suggests. */
   readonly chatTemplate: ChatTemplateName | undefined;
   readonly ggmlDir: string | undefined;
+  /** Another thread's vocabulary of the file, which is borrowed; undefined: read from the file. */
+  readonly shared?: SharedVocabulary;
 }
 
 /** What is to become token ids: a conversation, texts, or the texts before and after a gap. */
@@ -42,11 +44,12 @@ export interface OpenedEncoder {
 }
 
 /** Reads the header and the tokenizer of the file, no weights. Throws like readModelConfig and Vocabulary.open. */
-export async function openEncoder({ path, chatTemplate, ggmlDir }: EncoderOptions): Promise<OpenedEncoder> {
+export async function openEncoder({ path, chatTemplate, ggmlDir, shared }: EncoderOptions): Promise<OpenedEncoder> {
   const file = await openGguf(path);
   const config = readModelConfig(file);
   if (config.tokenizer.model === undefined) return { config, encoder: undefined };
-  const vocabulary = Vocabulary.open(openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir }), path);
+  const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
+  const vocabulary = shared === undefined ? Vocabulary.open(engine, path) : Vocabulary.borrow(engine, shared);
   const template = chatTemplateFor({ file, config }, vocabulary, chatTemplate);
   return { config, encoder: { vocabulary, template, fillInMiddle: fillInMiddleFor(vocabulary) } };
 }

@@ -10,19 +10,19 @@ const folder = mkdtempSync(join(tmpdir(), "rhone-encodings-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let model: TextModel | undefined;
-afterEach(() => model?.close());
+afterEach(async () => model?.close());
 
-async function open({ template, timeoutMs = 5000, mostWaiting = 8 }: Partial<typeof DEFAULTS> = {}) {
+async function open({ template, timeoutMs = 5000, most = 8 }: Partial<typeof DEFAULTS> = {}) {
   const path = await writeMistralVocabulary(folder, "v1", template);
-  const limits = { timeoutMs, mostWaiting };
+  const limits = { timeoutMs, most, withinMs: 30_000 };
   const chatTemplate = template === undefined ? "mistral-v1" : "jinja";
   model = await loadTextModel({ path, name: "tiny", aliases: [], chatTemplate, ggmlDir: undefined, limits });
   return model;
 }
-const DEFAULTS: { template: string | undefined; timeoutMs: number; mostWaiting: number } = {
+const DEFAULTS: { template: string | undefined; timeoutMs: number; most: number } = {
   template: undefined,
   timeoutMs: 5000,
-  mostWaiting: 8,
+  most: 8,
 };
 
 /** What `work` settles with, and the longest time for which it kept this thread from doing anything else. */
@@ -69,11 +69,17 @@ describe("Encodings", { timeout: 60_000 }, () => {
   });
 
   it("refuses what can't fit the context by its length, with the numbers", async () => {
-    const { encodeText, encodeChat, fillInMiddle } = await open();
+    const { encodeText, encodeTexts, encodeChat, fillInMiddle } = await open();
     const text = "\n".repeat(4_000_000);
-    const refusal = { code: "CONTEXT_LENGTH_EXCEEDED", message: expect.stringMatching(/4000000 characters.* 32768 /) };
+    const refusal = {
+      code: "CONTEXT_LENGTH_EXCEEDED",
+      message: expect.stringMatching(/ has at least \d+ tokens; .* 32768\./),
+      details: { n_prompt_tokens: expect.any(Number), n_ctx: 32_768 },
+    };
     await expect(encodeText(text)).rejects.toMatchObject({ ...refusal, param: "prompt" });
-    await expect(encodeText(text, { param: "input" })).rejects.toMatchObject({ ...refusal, param: "input" });
+    const paramOf = (index: number) => `input.${index}`;
+    const texts = ["a", "b", "c", text];
+    await expect(encodeTexts(texts, { paramOf })).rejects.toMatchObject({ ...refusal, param: "input.3" });
     await expect(encodeChat(chat(text))).rejects.toMatchObject({ ...refusal, param: "messages" });
     expect(fillInMiddle).toBeUndefined();
   });
@@ -102,7 +108,7 @@ describe("Encodings", { timeout: 60_000 }, () => {
   });
 
   it("refuses more than may wait, with the number", async () => {
-    const { encodeText } = await open({ mostWaiting: 2 });
+    const { encodeText } = await open({ most: 2 });
     const texts = Array.from({ length: 5 }, () =>
       encodeText("y".repeat(4000)).then(
         () => "encoded",

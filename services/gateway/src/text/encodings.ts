@@ -1,12 +1,23 @@
-import { RhoneError } from "@rhone/common";
 import type { ModelConfig } from "@rhone/model";
+import { contextExceeded } from "./context-exceeded.js";
 import { type Encoded, type Encoder, type EncoderOptions, encode, type Source, sizeOf } from "./encoder.js";
-import { type EncodeLimits, EncoderThread } from "./encoder-thread.js";
+import { type EncodeLimits, type EncoderThread, encoderThread } from "./encoder-thread.js";
 
 /** Texts of at most this size are encoded at once: it takes less than a millisecond, and a thread not much less. */
 const AT_ONCE = 2048;
 /** Larger sources have a thread of their own, so that they delay none of the others. */
 const LARGE = 65_536;
+
+export interface EncodeOptions {
+  /** Begin with BOS if the model wants it. Default: true. */
+  readonly addSpecial?: boolean;
+  /** Only the last ids are wanted, this many; the text may then be longer than the context. Default: all. */
+  readonly last?: number | undefined;
+  /** The field by which a refusal calls a text. Default: "prompt". */
+  readonly paramOf?: (text: number) => string;
+  /** The name of the API key: those who wait take turns by it. Default: "". */
+  readonly owner?: string;
+}
 
 export interface EncodingsOptions {
   /** For small sources; borrowed. */
@@ -14,7 +25,7 @@ export interface EncodingsOptions {
   /** What the threads' encoders are opened with. */
   readonly source: EncoderOptions;
   readonly limits: EncodeLimits;
-  readonly config: Pick<ModelConfig, "contextLength" | "name">;
+  readonly config: Pick<ModelConfig, "contextLength">;
 }
 
 /** Decides where a source is encoded: refused by its size, at once, or in one of two threads. */
@@ -27,39 +38,39 @@ export class Encodings {
   constructor(options: EncodingsOptions) {
     const { source, limits } = options;
     this.#options = options;
-    this.#small = new EncoderThread(source, limits);
-    this.#large = new EncoderThread(source, limits);
+    this.#small = encoderThread(source, limits);
+    this.#large = encoderThread(source, limits);
   }
 
   /** `last`: how many ids are wanted, from the end; what is too long is refused without it. Throws as TextModel. */
   async encode(
     source: Source,
-    { last, param = "prompt" }: { readonly last?: number | undefined; readonly param?: string },
+    { last, owner = "", paramOf = () => "prompt" }: Omit<EncodeOptions, "addSpecial">,
   ): Promise<Encoded> {
-    const { encoder } = this.#options;
+    const { encoder, limits } = this.#options;
     const size = sizeOf(source);
     const runsTemplate = source.kind === "chat" && encoder.template.name === "jinja";
     if (size <= AT_ONCE && !runsTemplate) return encode(encoder, source, last);
-    if (last === undefined) this.#checkFits(source, param);
-    return (size <= LARGE ? this.#small : this.#large).encode(source, last);
+    if (last === undefined) this.#checkFits(source, paramOf);
+    const thread = size <= LARGE ? this.#small : this.#large;
+    const ids = await thread.ask(owner, { source, last }, { ms: limits.timeoutMs });
+    return ids.map((each) => [...each]);
   }
 
-  close(): void {
-    this.#small.close();
-    this.#large.close();
+  /** Ends the threads. The encoder, which they borrow, may be closed afterwards. */
+  async close(): Promise<void> {
+    await Promise.all([this.#small.close(), this.#large.close()]);
   }
 
   /** A token stands for at most the longest piece's bytes, and each UTF-16 unit takes at least one byte. */
-  #checkFits(source: Source, param: string): void {
-    const { contextLength, name } = this.#options.config;
+  #checkFits(source: Source, paramOf: (text: number) => string): void {
+    const { contextLength } = this.#options.config;
     this.#longestPiece ??= longestPiece(this.#options.encoder);
-    const most = contextLength * this.#longestPiece;
-    const length = Math.max(...lengthsOf(source));
-    if (length <= most) return;
-    const message =
-      `The prompt has ${length} characters. ${name} has a context of ${contextLength} tokens, which hold ` +
-      `${most} characters at most; shorten it.`;
-    throw new RhoneError("CONTEXT_LENGTH_EXCEEDED", message, { param });
+    for (const [index, length] of lengthsOf(source).entries()) {
+      const tokens = Math.ceil(length / this.#longestPiece);
+      if (tokens > contextLength)
+        throw contextExceeded({ param: paramOf(index), tokens, isLeast: true, contextLength });
+    }
   }
 }
 

@@ -15,20 +15,14 @@ export function tokenText(model: Pieces, id: number): string {
   return `bytes:${[...bytes].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}`;
 }
 
-/** `choices[].logprobs.content` of chats. */
-export function chatLogprobs(model: Pieces, logprobs: readonly TokenLogprob[]) {
+/** One entry of `choices[].logprobs.content` of chats. */
+export function chatLogprob(model: Pieces, { token, logprob, top }: TokenLogprob) {
   const entry = (token: number, logprob: number) => ({
     token: tokenText(model, token),
     logprob,
     bytes: [...model.pieceBytes(token, { special: true })],
   });
-  return {
-    content: logprobs.map(({ token, logprob, top }) => ({
-      ...entry(token, logprob),
-      top_logprobs: top.map(([id, value]) => entry(id, value)),
-    })),
-    refusal: null,
-  };
+  return { ...entry(token, logprob), top_logprobs: top.map(([id, value]) => entry(id, value)) };
 }
 
 export interface CompletionLogprobs {
@@ -100,19 +94,13 @@ interface PromptLogprob {
   readonly decoded_token: string;
 }
 
-/** vLLM's `prompt_logprobs`: for each prompt token after the first, its score and the best alternatives by token id. */
-export function promptLogprobs(
-  model: Pieces,
-  scores: readonly TokenLogprob[],
-): (Record<string, PromptLogprob> | null)[] {
-  const entry = (token: number, logprob: number, rank: number | null): [number, PromptLogprob] => [
-    token,
-    { logprob, rank, decoded_token: tokenText(model, token) },
+/** One prompt token of vLLM's `prompt_logprobs`: its score and the best alternatives, by token id. */
+export function promptLogprob(model: Pieces, { token, logprob, top }: TokenLogprob): Record<string, PromptLogprob> {
+  const entry = (id: number, value: number, rank: number | null): [number, PromptLogprob] => [
+    id,
+    { logprob: value, rank, decoded_token: tokenText(model, id) },
   ];
-  const written = scores.map(({ token, logprob, top }) => {
-    const own = top.findIndex(([id]) => id === token);
-    const alternatives = top.map(([id, value], index) => entry(id, value, index + 1));
-    return Object.fromEntries([...alternatives, entry(token, logprob, own === -1 ? null : own + 1)]);
-  });
-  return [null, ...written];
+  const own = top.findIndex(([id]) => id === token);
+  const alternatives = top.map(([id, value], index) => entry(id, value, index + 1));
+  return Object.fromEntries([...alternatives, entry(token, logprob, own === -1 ? null : own + 1)]);
 }

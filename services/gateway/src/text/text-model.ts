@@ -3,23 +3,14 @@ import { type GrammarVocabulary, grammarVocabulary } from "@rhone/grammar";
 import type { ChatMessage, ChatOptions, ChatTemplateName } from "@rhone/model";
 import { type Encoded, openEncoder } from "./encoder.js";
 import type { EncodeLimits } from "./encoder-thread.js";
-import { Encodings } from "./encodings.js";
+import { type EncodeOptions, Encodings } from "./encodings.js";
 import { rememberPieces } from "./remember-pieces.js";
-
-export interface EncodeOptions {
-  /** Begin with BOS if the model wants it. Default: true. */
-  readonly addSpecial?: boolean;
-  /** Only the last ids are wanted, this many; the text may then be longer than the context. Default: all. */
-  readonly last?: number | undefined;
-  /** The field by which a refusal calls the texts. Default: "prompt". */
-  readonly param?: string;
-}
 
 /** Turns the texts before and after a gap into a prompt whose continuation fills the gap. */
 export type FillInMiddle = (
   before: string,
   after: string,
-  options?: Pick<EncodeOptions, "last">,
+  options?: Pick<EncodeOptions, "last" | "owner">,
 ) => Promise<readonly number[]>;
 
 /** The part of a model that turns text into token ids and back. */
@@ -42,7 +33,7 @@ export interface TextModel {
   encodeChat(
     messages: readonly ChatMessage[],
     chat?: ChatOptions,
-    options?: Pick<EncodeOptions, "last">,
+    options?: Pick<EncodeOptions, "last" | "owner">,
   ): Promise<readonly number[]>;
   /**
    * The ids of each text; names of control tokens become those tokens. Throws CONTEXT_LENGTH_EXCEEDED for what can't
@@ -56,7 +47,7 @@ export interface TextModel {
   pieceBytes(id: number, options: { readonly special: boolean }): Buffer;
   /** The vocabulary as grammars need it. Throws INVALID_REQUEST for a model without a tokenizer. */
   grammarVocabulary(): GrammarVocabulary;
-  close(): void;
+  close(): Promise<void>;
 }
 
 export interface LoadTextModelOptions {
@@ -70,7 +61,7 @@ export interface LoadTextModelOptions {
   readonly limits?: EncodeLimits;
 }
 
-const DEFAULT_LIMITS: EncodeLimits = { timeoutMs: 5000, mostWaiting: 64 };
+const DEFAULT_LIMITS: EncodeLimits = { timeoutMs: 5000, most: 64, withinMs: 30_000 };
 
 /** Reads the header and the tokenizer of the file, no weights. Throws like readModelConfig and Vocabulary.open. */
 export async function loadTextModel(options: LoadTextModelOptions): Promise<TextModel> {
@@ -81,7 +72,8 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
   if (encoder === undefined) return idsOnly(known);
   const { vocabulary, template, fillInMiddle } = encoder;
   const { path, chatTemplate, ggmlDir } = options;
-  const encodings = new Encodings({ encoder, source: { path, chatTemplate, ggmlDir }, limits, config });
+  const source = { path, chatTemplate, ggmlDir, shared: vocabulary.shared };
+  const encodings = new Encodings({ encoder, source, limits, config });
   const encodeTexts: TextModel["encodeTexts"] = (texts, { addSpecial = true, ...how } = {}) =>
     encodings.encode({ kind: "texts", texts, addSpecial }, how);
   return {
@@ -91,7 +83,7 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
     chatTemplate: config.tokenizer.chatTemplate,
     callToken: template.callToken,
     encodeChat: async (messages, chat, how = {}) =>
-      only(await encodings.encode({ kind: "chat", messages, options: chat }, { param: "messages", ...how })),
+      only(await encodings.encode({ kind: "chat", messages, options: chat }, { paramOf: () => "messages", ...how })),
     encodeTexts,
     encodeText: async (text, how) => only(await encodeTexts([text], how)),
     fillInMiddle:
@@ -100,8 +92,8 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
         : async (before, after, how = {}) => only(await encodings.encode({ kind: "gap", before, after }, how)),
     pieceBytes: rememberPieces((id, how) => vocabulary.pieceBytes(id, how)),
     grammarVocabulary: () => grammarVocabulary(vocabulary, config.vocabSize),
-    close: () => {
-      encodings.close();
+    close: async () => {
+      await encodings.close();
       vocabulary.close();
     },
   };
@@ -128,7 +120,7 @@ function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim"
     grammarVocabulary: () => {
       throw refusal();
     },
-    close: () => {},
+    close: async () => {},
   };
 }
 

@@ -18,11 +18,11 @@ export interface TokenizeUse {
 
 /** POST /tokenize and /detokenize, GET /tokenizer_info: vLLM's shapes, with llama-server's fields beside them. */
 export function tokenize(app: FastifyInstance, { model, cluster }: TokenizeUse): void {
-  app.post("/tokenize", async ({ body }) => {
+  app.post("/tokenize", async ({ body, caller: { owner } }) => {
     const fields = parseRequest(tokenizeRequestSchema, body);
     const coordinators = await cluster.coordinators();
     if (fields.model !== undefined) checkName(fields.model, servedNames(model, coordinators));
-    const ids = await encode(model, fields);
+    const ids = await encode(model, fields, owner);
     const piece = (id: number) => tokenText(model, id);
     return {
       count: ids.length,

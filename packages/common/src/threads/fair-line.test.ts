@@ -1,5 +1,9 @@
 import { expect, it } from "vitest";
+import { RhoneError } from "../errors/rhone-error.js";
 import { FairLine } from "./fair-line.js";
+
+const open = ({ most = 10, withinMs = 60_000 } = {}) =>
+  new FairLine({ most, withinMs, busy: (why) => new RhoneError("TEXTS_BUSY", why) });
 
 /** A job that ends when `finish` is called. */
 function job(name: string, started: string[]) {
@@ -16,7 +20,7 @@ function job(name: string, started: string[]) {
 }
 
 it("runs one job at a time, and lets owners take turns", async () => {
-  const line = new FairLine(10);
+  const line = open();
   const started: string[] = [];
   const names = ["a1", "a2", "a3", "b1", "c1", "b2"];
   const jobs = names.map((name) => job(name, started));
@@ -32,20 +36,45 @@ it("runs one job at a time, and lets owners take turns", async () => {
 });
 
 it("refuses more than may wait, with the number", async () => {
-  const line = new FairLine(1);
+  const line = open({ most: 1 });
   const started: string[] = [];
   const [first, second] = [job("first", started), job("second", started)];
   const running = line.run("a", first.run);
   const waiting = line.run("a", second.run);
-  const refusal = { code: "GRAMMARS_BUSY", message: expect.stringMatching(/^1 requests? /) };
+  const refusal = { code: "TEXTS_BUSY", message: "1 requests are waiting" };
   await expect(line.run("b", async () => 1)).rejects.toMatchObject(refusal);
   first.finish();
   second.finish();
   expect(await Promise.all([running, waiting])).toEqual(["first", "second"]);
 });
 
+it("makes room for an owner with few by refusing the last job of the one with most", async () => {
+  const line = open({ most: 3 });
+  const started: string[] = [];
+  const running = job("running", started);
+  const jobs = ["a1", "a2", "a3", "b1"].map((name) => job(name, started));
+  const results = [line.run("a", running.run), ...jobs.map(({ run }, i) => line.run(i < 3 ? "a" : "b", run))];
+  for (const { finish } of [running, ...jobs]) finish();
+  const settled = await Promise.allSettled(results);
+  expect(settled.map(({ status }) => status === "fulfilled")).toEqual([true, true, true, false, true]);
+  expect(started).toEqual(["running", "a1", "b1", "a2"]);
+});
+
+it("refuses a job that has waited for too long, and keeps its place for nobody", async () => {
+  const line = open({ most: 1, withinMs: 20 });
+  const started: string[] = [];
+  const first = job("first", started);
+  const running = line.run("a", first.run);
+  const message = "1 requests are waiting, one for 20 ms";
+  await expect(line.run("a", job("late", started).run)).rejects.toMatchObject({ code: "TEXTS_BUSY", message });
+  const next = line.run("a", async () => "next");
+  first.finish();
+  expect(await Promise.all([running, next])).toEqual(["first", "next"]);
+  expect(started).toEqual(["first"]);
+});
+
 it("goes on after a job that fails", async () => {
-  const line = new FairLine(1);
+  const line = open({ most: 1 });
   const failing = line.run("a", () => Promise.reject(new Error("broken")));
   const next = line.run("a", async () => "next");
   await expect(failing).rejects.toThrow("broken");

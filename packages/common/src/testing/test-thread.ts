@@ -1,0 +1,23 @@
+import { RhoneError } from "../errors/rhone-error.js";
+import { ComputeThread } from "../threads/compute-thread.js";
+
+/** The package as it is built: a thread runs compiled files. */
+const COMMON = new URL("../../dist/index.js", import.meta.url).href;
+
+/** What a test's thread is asked: to run this function's body, which sees `state` and the package as `common`. */
+type Body = string;
+
+/** A thread that does what it is told; it fails as TEXT_TOO_COSTLY. `open`: the body of what opens it. */
+export function testThread(open: Body = ""): ComputeThread<Body, unknown> {
+  const code = `
+    import * as common from ${JSON.stringify(COMMON)};
+    await common.serveThread(async (state) => {
+      ${open}
+      return { obey: (body) => new Function("state", "common", body)(state, common) };
+    });`;
+  return new ComputeThread({
+    module: new URL(`data:text/javascript,${encodeURIComponent(code)}`),
+    data: { told: [] },
+    failure: (why, cause) => new RhoneError("TEXT_TOO_COSTLY", why, { cause }),
+  });
+}

@@ -1,0 +1,120 @@
+import { Worker } from "node:worker_threads";
+import { RhoneError } from "../errors/rhone-error.js";
+import { startComputeTimer } from "./compute-timer.js";
+import type { FromThread, ThreadStart, ToThread } from "./thread-messages.js";
+import { unlessAborted } from "./unless-aborted.js";
+
+export interface ComputeThreadOptions {
+  /** The compiled module that calls `serveThread`. */
+  readonly module: URL;
+  /** What its `open` gets: copied, except for shared memory. */
+  readonly data: unknown;
+  /** The error of a thread that is late, breaks or ends; `why`: "it takes more than 500 ms to prepare". */
+  readonly failure: (why: string, cause?: unknown) => RhoneError;
+}
+
+export interface TimeLimit {
+  /** Longest processor time of the thread; at most four times that by the clock. */
+  readonly ms: number;
+  /** What it is for, "to prepare". */
+  readonly task?: string;
+}
+
+interface Asker<Answer> {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: RhoneError) => void;
+}
+
+/** A template that doubles a text fails here before it takes the machine's memory, and so does a schema. */
+const HEAP = { maxOldGenerationSizeMb: 256 };
+
+/**
+ * A thread for what may take long, so that it holds up nothing else. It obeys one message after another. One that takes
+ * too long or breaks is terminated; who waits for it or asks it later gets the same error.
+ */
+export class ComputeThread<Message, Answer> {
+  /** Resolves when it runs no more: what it borrowed may be freed. */
+  readonly gone: Promise<void>;
+  readonly #failure: ComputeThreadOptions["failure"];
+  readonly #worker: Worker;
+  readonly #ending = new AbortController();
+  /** The thread's place, once it is open. */
+  readonly #open: Promise<string | undefined>;
+  #opened: (place: string | undefined) => void = () => {};
+  /** Those who wait for answers, the first first. */
+  readonly #askers: Asker<Answer>[] = [];
+
+  constructor({ module, data, failure }: ComputeThreadOptions) {
+    this.#failure = failure;
+    this.#open = new Promise((resolve) => {
+      this.#opened = resolve;
+    });
+    this.#worker = new Worker(module, {
+      workerData: { data } satisfies ThreadStart,
+      resourceLimits: HEAP,
+      // Keeps the complaints of libraries out of this process's output.
+      stdout: true,
+      stderr: true,
+    });
+    this.#worker.unref();
+    this.#worker.on("message", (message: FromThread<Answer>) => this.#hear(message));
+    this.#worker.on("error", (cause) => this.end(failure(`it broke its thread (${cause.message})`, cause)));
+    this.gone = new Promise((resolve) => {
+      this.#worker.once("exit", () => {
+        this.end(failure("its thread ended"));
+        resolve();
+      });
+    });
+  }
+
+  /** Aborts when the thread ends for whatever reason, with that as a RhoneError. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** Nobody waits for what becomes of it; a refusal ends the thread. */
+  tell(message: Message): void {
+    this.#post({ kind: "tell", message });
+  }
+
+  /** The thread's answer. Throws its refusal, and the reason for which the thread ended or ends. */
+  async ask(message: Message, { ms, task }: TimeLimit): Promise<Answer> {
+    const place = await unlessAborted(this.#open, this.ending);
+    const answer = new Promise<Answer>((resolve, reject) => this.#askers.push({ resolve, reject }));
+    this.#post({ kind: "ask", message });
+    const late = this.#failure(["it takes more than", ms, "ms", task].filter((word) => word !== undefined).join(" "));
+    const stop = startComputeTimer(place, ms, () => this.end(late));
+    try {
+      return await unlessAborted(answer, this.ending);
+    } finally {
+      stop();
+    }
+  }
+
+  /** Lets it end once it has done what it was told. */
+  rest(): void {
+    this.#post({ kind: "rest" });
+  }
+
+  /** Ends it whatever it does. Only the first reason counts. */
+  end(reason: RhoneError): void {
+    if (this.ending.aborted) return;
+    this.#ending.abort(reason);
+    void this.#worker.terminate();
+  }
+
+  #post(message: ToThread<Message>): void {
+    this.#worker.postMessage(message);
+  }
+
+  #hear(message: FromThread<Answer>): void {
+    if (message.kind === "open") this.#opened(message.place);
+    else if (message.kind === "answered") this.#askers.shift()?.resolve(message.answer);
+    else {
+      const { code, message: why, param, isOver } = message;
+      const refusal = new RhoneError(code, why, param === undefined ? {} : { param });
+      if (isOver) this.end(refusal);
+      else this.#askers.shift()?.reject(refusal);
+    }
+  }
+}

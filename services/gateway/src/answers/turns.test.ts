@@ -1,0 +1,54 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { Turns } from "./turns.js";
+
+it("writes what JSON.stringify writes", async () => {
+  const long = fc.array(fc.jsonValue({ maxDepth: 2 }), { minLength: 60, maxLength: 200, size: "max" });
+  const fields = fc.record({ a: fc.jsonValue(), b: fc.option(fc.jsonValue(), { nil: undefined }), choices: long });
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(fc.jsonValue({ maxDepth: 8 }), fields), async (value) => {
+      expect(await new Turns().json(value)).toBe(JSON.stringify(value));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+/** Runs `work`, and counts how often something else could run meanwhile. */
+async function turnsDuring<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly turns: number }> {
+  let turns = 0;
+  const ticking = setInterval(() => turns++, 1);
+  const result = await work();
+  clearInterval(ticking);
+  return { result, turns };
+}
+
+it.each([
+  ["one choice with 5,000 entries", { choices: [{ logprobs: { content: costly(5000) } }] }],
+  ["100 choices with 50 entries each", { choices: Array.from({ length: 100 }, () => ({ content: costly(50) })) }],
+])("lets the event loop turn while it writes %s", async (_, answer) => {
+  const { result, turns } = await turnsDuring(() => new Turns().json(answer));
+  expect(result).toBe(JSON.stringify(answer));
+  expect(turns).toBeGreaterThanOrEqual(4);
+});
+
+it("maps in order, and lets the event loop turn", async () => {
+  const items = Array.from({ length: 5000 }, (_, i) => i);
+  const { result, turns } = await turnsDuring(() => new Turns().map(items, spin));
+  expect(result).toEqual(items);
+  expect(turns).toBeGreaterThanOrEqual(4);
+});
+
+/** Objects that take 0.05 ms each to be written. */
+function costly(count: number) {
+  return Array.from({ length: count }, (_, token) => ({
+    get token() {
+      return spin(token);
+    },
+  }));
+}
+
+function spin(i: number): number {
+  const until = performance.now() + 0.05;
+  while (performance.now() < until);
+  return i;
+}

@@ -1,0 +1,93 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+/** Work goes on for this long before the event loop turns. */
+const TURN_MS = 20;
+/** Elements of a list that are mapped between two looks at the clock. */
+const SLICE = 64;
+/** A part of JSON that is written natively takes about this long. */
+const PART_MS = 1;
+/** Elements of a list may be whole choices: of so few, each is written in parts of its own. */
+const FEW = 8;
+
+/** When the work of this turn began, of all requests together. */
+let beganAt: number | undefined;
+
+/** Divides long work on the event loop into turns, between which other requests are served. */
+export class Turns {
+  /** Lets the event loop turn once the work has gone on for 20 ms. */
+  async next(): Promise<void> {
+    if (this.#isOver) await this.#turn();
+  }
+
+  async map<T, R>(items: readonly T[], make: (item: T) => R): Promise<readonly R[]> {
+    const made: R[] = [];
+    for (let at = 0; at < items.length; at += SLICE) {
+      made.push(...items.slice(at, at + SLICE).map(make));
+      if (this.#isOver) await this.#turn();
+    }
+    return made;
+  }
+
+  /** What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. */
+  async json(value: unknown): Promise<string> {
+    const parts: string[] = [];
+    for (const part of partsOf(value)) {
+      parts.push(part);
+      if (this.#isOver) await this.#turn();
+    }
+    return parts.join("");
+  }
+
+  get #isOver(): boolean {
+    if (beganAt !== undefined) return performance.now() - beganAt >= TURN_MS;
+    beganAt = performance.now();
+    setImmediate(() => {
+      beganAt = undefined;
+    });
+    return false;
+  }
+
+  async #turn(): Promise<void> {
+    await nextTurn();
+  }
+}
+
+function* partsOf(value: unknown): Generator<string, void, undefined> {
+  if (typeof value !== "object" || value === null) yield JSON.stringify(value) ?? "null";
+  else if (Array.isArray(value)) yield* listParts(value);
+  else yield* objectParts(value);
+}
+
+function* listParts(list: readonly unknown[]): Generator<string, void, undefined> {
+  yield "[";
+  if (list.length <= FEW) {
+    for (const [index, element] of list.entries()) {
+      if (index > 0) yield ",";
+      yield* partsOf(element);
+    }
+  } else yield* sliceParts(list);
+  yield "]";
+}
+
+/** The slices grow while they are written in less than a millisecond. */
+function* sliceParts(list: readonly unknown[]): Generator<string, void, undefined> {
+  let size = 1;
+  for (let at = 0; at < list.length; ) {
+    const beganAt = performance.now();
+    const slice = list.slice(at, at + size);
+    yield (at > 0 ? "," : "") + JSON.stringify(slice).slice(1, -1);
+    at += slice.length;
+    size = performance.now() - beganAt < PART_MS ? size * 2 : Math.max(1, size >> 1);
+  }
+}
+
+function* objectParts(object: object): Generator<string, void, undefined> {
+  let before = "{";
+  for (const [key, value] of Object.entries(object)) {
+    if (value === undefined) continue;
+    yield `${before}${JSON.stringify(key)}:`;
+    yield* partsOf(value);
+    before = ",";
+  }
+  yield before === "{" ? "{}" : "}";
+}
