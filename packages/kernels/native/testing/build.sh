@@ -3,7 +3,7 @@
 # prints where the program is.
 set -eu
 native=$(cd "$(dirname "$0")/.." && pwd)
-out=${TMPDIR:-/tmp}/rhone-kernels-testing${2:+-$2}
+out=$native/../build/testing${2:+-$2}
 mkdir -p "$out"
 flags="-std=c++17 -g -O2 -ffp-contract=off ${2:+-fsanitize=$2}"
 avx2="-mavx2 -mfma -mf16c"
