@@ -35,7 +35,7 @@ static double least(const std::vector<double> &of) { return *std::min_element(of
 
 constexpr int LAYERS = 4;  // with memory of their own, in turn, so that caches hold what they hold in a model
 
-// One flash_attn_ext over `sequences` of `context` positions, `rows` rows each: the fixture's memory read as contiguous.
+// One flash_attn_ext over `sequences` of `context` positions, `rows` rows each: the fixture's memory as if contiguous.
 static void *ggml_graph(const Ggml &ggml, PagesFixture &f, int sequences, int context, int rows) {
   void *ctx = ggml.context(16);
   const Shape &s = f.shape;
