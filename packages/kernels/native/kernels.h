@@ -92,7 +92,7 @@ enum {
 };
 
 // Rotary position embedding of pairs of elements of a head: pair i of a row at position p by the angle
-// freq_scale * p / factors[i] * freq_base^(-2 i / dims). From "RoFormer", Su et al., 2021; computed as ggml_rope_ext does.
+// freq_scale * p / factors[i] * freq_base^(-2 i / dims). From "RoFormer", Su et al., 2021, as in ggml_rope_ext.
 enum { RK_ROPE_NORM = 0, RK_ROPE_NEOX = 2 };
 typedef struct rk_rope {
   int32_t mode;  // RK_ROPE_NORM: pair i is elements 2 i and 2 i + 1; RK_ROPE_NEOX: i and i + dims / 2
@@ -108,13 +108,13 @@ RK_API int rk_attends(const rk_attention *shape);
 // NULL when `graph` is full or there is no attention for the shape.
 RK_API rk_tensor *rk_attend(rk_graph *graph, void *ctx, const rk_attention *shape, rk_tensor *q, rk_tensor *k,
                             rk_tensor *v, rk_tensor *spans, rk_tensor *tables, rk_tensor *written);
-// Cosines, then sines, of every row of a step, for all of its layers. factors: f32 [dims / 2], or NULL for ones. Result:
-// f32 [rows, dims]. NULL when `graph` is full or `dims` is odd.
+// Cosines, then sines, of every row of a step, for all of its layers. factors: f32 [dims / 2], or NULL for ones.
+// Result: f32 [rows, dims]. NULL when `graph` is full or `dims` is odd.
 RK_API rk_tensor *rk_rotations(rk_graph *graph, void *ctx, const rk_rope *rope, rk_tensor *spans, int64_t rows,
                                rk_tensor *factors);
-// Rotates q, f32 [rows, n_heads * head_dim], and k, f32 [rows, n_kv_heads * head_dim], and writes k and v, of k's shape,
-// to the pages of their positions: rounded to f16, or quantized to Q8_0, as ggml_set_rows does. Rows may be any distance
-// apart. Result: the rotated q, f32 [rows, n_heads * head_dim]; attention that reads it follows the writing. NULL when
+// Rotates q, f32 [rows, n_heads * head_dim], and k, f32 [rows, n_kv_heads * head_dim], and writes k and v, of k's
+// shape, to the pages of their positions: rounded to f16, or quantized to Q8_0, as ggml_set_rows does. Rows may be
+// any distance apart. Result: the rotated q, f32 [rows, n_heads * head_dim]; attention that reads it follows the writing. NULL when
 // `graph` is full or the shape has no kernel.
 RK_API rk_tensor *rk_write_kv(rk_graph *graph, void *ctx, const rk_attention *shape, const rk_rope *rope, rk_tensor *q,
                               rk_tensor *k, rk_tensor *v, rk_tensor *k_pages, rk_tensor *v_pages, rk_tensor *spans,

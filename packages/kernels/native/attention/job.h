@@ -21,8 +21,8 @@ struct rk_attend_job {
   const float *q;   // rows of n_heads * head_dim
   size_t q_stride;  // floats from one row of q to the next
   float *out;       // [rows, n_heads * head_dim]
-  // Where spans of one row keep the results of chunks of 1,024 positions, so that threads share a long sequence: [chunks,
-  // n_heads, head_dim + 16], span by span. NULL: a span is one thread's.
+  // Where spans of one row keep the results of chunks of 1,024 positions, so that threads share a long sequence:
+  // [chunks, n_heads, head_dim + 16], span by span. NULL: a span is one thread's.
   float *partials;
   uint16_t *finished;  // chunks that have ended, [n_spans, parts of a span's heads]; zero before and after all tasks
 };

@@ -121,7 +121,8 @@ static inline void merge(Set &set, int i, const float *acc, float m, float s, in
 
 static inline void finish(const Set &set, int i, float *out, int head_dim) {
   const V share = Simd::all(1.0f / set.total_s[i]);
-  for (int d = 0; d < head_dim; d += W) Simd::store(out + d, Simd::mul(Simd::load(set.total + i * head_dim + d), share));
+  const float *total = set.total + i * head_dim;
+  for (int d = 0; d < head_dim; d += W) Simd::store(out + d, Simd::mul(Simd::load(total + d), share));
 }
 
 }  // namespace

@@ -100,7 +100,8 @@ RK_API rk_tensor *rk_write_kv(rk_graph *graph, void *ctx, const rk_attention *sh
   job.n_heads = shape->n_heads;
   job.mode = rope->mode;
   job.dims = rope->dims;
-  rk_node node = {F32, {shape->n_heads * shape->head_dim, q->ne[1]}, {q, k, v, k_pages, v_pages, spans, tables, rotations},
-                  8, compute_write, write};
+  const int64_t width = shape->n_heads * shape->head_dim;
+  rk_node node = {F32, {width, q->ne[1]}, {q, k, v, k_pages, v_pages, spans, tables, rotations}, 8,
+                  compute_write, write};
   return rk_graph_node(ctx, &node);
 }

@@ -35,7 +35,7 @@ static double least(const std::vector<double> &of) { return *std::min_element(of
 
 constexpr int LAYERS = 4;  // with memory of their own, in turn, so that caches hold what they hold in a model
 
-// One flash_attn_ext over `sequences` of `context` positions, `rows` rows each, of the fixture's memory read as contiguous.
+// One flash_attn_ext over `sequences` of `context` positions, `rows` rows each: the fixture's memory as if contiguous.
 static void *ggml_graph(const Ggml &ggml, PagesFixture &f, int sequences, int context, int rows) {
   void *ctx = ggml.context(16);
   const Shape &s = f.shape;
@@ -48,7 +48,8 @@ static void *ggml_graph(const Ggml &ggml, PagesFixture &f, int sequences, int co
     kv[i]->nb[1] = row, kv[i]->nb[2] = head, kv[i]->nb[3] = row * context;
     kv[i]->data = (i == 0 ? f.k : f.v).data();
   }
-  auto *out = ggml.get<ggml_tensor *(void *, void *, void *, void *, void *, float, float, float)>("ggml_flash_attn_ext")(
+  using FlashAttn = ggml_tensor *(void *, void *, void *, void *, void *, float, float, float);
+  auto *out = ggml.get<FlashAttn>("ggml_flash_attn_ext")(
       ctx, q, kv[0], kv[1], mask, 1 / sqrtf(s.head_dim), 0, 0);
   for (auto *t : {q, mask, out}) {
     size_t bytes = t->type == RK_PAGE_F32 ? 4 : 2;

@@ -45,7 +45,8 @@ static double error_to_f64(const PagesFixture &f, const std::vector<float> &out,
     for (int r = 0; r < f.list[i].rows; r++)
       for (int h = 0; h < s.n_heads; h++, n++) {
         if (n % stride != 0) continue;
-        const int row = f.spans[i * RK_SPAN_COLUMNS] + r, last = f.list[i].position + r, kv = h / (s.n_heads / s.n_kv_heads);
+        const int row = f.spans[i * RK_SPAN_COLUMNS] + r, last = f.list[i].position + r;
+        const int kv = h / (s.n_heads / s.n_kv_heads);
         const int low = s.window == 0 ? 0 : std::max(0, last - s.window + 1);
         const size_t at = ((size_t)row * s.n_heads + h) * s.head_dim;
         std::vector<double> p;
@@ -130,7 +131,8 @@ static void check_decode_is_prefill(const Shape &shape, int position, int rows) 
 
 int main(int argc, char **argv) {
   const bool brief = argc > 1 && !strcmp(argv[1], "brief");
-  const std::vector<TestSpan> mixture{{0, 1}, {30, 1}, {31, 1}, {32, 1}, {0, 33}, {1022, 1}, {1023, 1}, {1024, 1}, {1020, 9}, {100, 70}};
+  const std::vector<TestSpan> mixture{{0, 1},    {30, 1},   {31, 1},   {32, 1},   {0, 33},
+                                      {1022, 1}, {1023, 1}, {1024, 1}, {1020, 9}, {100, 70}};
   for (int type : {RK_PAGE_F16, RK_PAGE_F32, RK_PAGE_Q8_0}) {
     Shape shape;
     shape.type = type;
