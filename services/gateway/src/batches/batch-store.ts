@@ -2,6 +2,7 @@ import { RhoneError } from "@rhone/common";
 import { z } from "zod";
 import { inTurns } from "../storage/in-turns.js";
 import { type ObjectStorage, readRecord, type StoragePace, timedId } from "../storage/object-storage.js";
+import { SharedRead } from "../storage/shared-read.js";
 import { type BatchRecord, batchRecordSchema, isOver } from "./batch-record.js";
 import { type LineResult, ResultLog, readResults } from "./result-log.js";
 
@@ -23,10 +24,12 @@ const keyOf = (id: string, name: string): string => `${BATCHES}/${id}/${name}`;
  */
 export class BatchStore {
   readonly #storage: ObjectStorage;
+  readonly #ids: SharedRead<readonly string[]>;
   #onCreated: () => void = () => {};
 
   constructor(storage: ObjectStorage) {
     this.#storage = storage;
+    this.#ids = new SharedRead(async () => (await storage.list(BATCHES)).filter(isBatchId).sort().reverse());
   }
 
   get pace(): StoragePace {
@@ -66,8 +69,8 @@ export class BatchStore {
   }
 
   /** Newest first. */
-  async ids(): Promise<readonly string[]> {
-    return (await this.#storage.list(BATCHES)).filter(isBatchId).sort().reverse();
+  ids(): Promise<readonly string[]> {
+    return this.#ids.get();
   }
 
   /** Those that are not over, oldest first. */

@@ -4,7 +4,7 @@ import type { FileStore } from "../files/file-store.js";
 import { readLines } from "../files/read-lines.js";
 import { RequestError, refuseParam } from "../request-error.js";
 import { inTurns } from "../storage/in-turns.js";
-import { type BatchRecord, NO_USAGE } from "./batch-record.js";
+import { type BatchRecord, isOver, NO_USAGE } from "./batch-record.js";
 import type { BatchJobRequest, batchJobListSchema } from "./batch-request.js";
 import { type BatchStore, newBatchId } from "./batch-store.js";
 import { toMistralJob } from "./batch-views.js";
@@ -106,9 +106,8 @@ export async function ownJobs(store: BatchStore, query: z.output<typeof batchJob
 
 /** Requests that a batch stop; does nothing to one that is over. Throws NOT_FOUND, also for another owner's. */
 export async function cancelBatch(store: BatchStore, id: string, owner: string): Promise<void> {
-  const open = await store.openIds();
-  owned(owner, "batch", await store.get(id));
-  if (open.includes(id)) await store.requestCancel(id);
+  const batch = owned(owner, "batch", await store.get(id));
+  if (!isOver(batch)) await store.requestCancel(id);
 }
 
 /** The lines of an output file of at most `mostBytes`. Throws INVALID_REQUEST for a larger one. */

@@ -1,0 +1,37 @@
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { RhoneError } from "@rhone/common";
+import { errorBody } from "../request-error.js";
+import { errorHeaders } from "./error-response.js";
+
+/** A client has this long to read why it is hung up on. */
+const READ_MS = 1000;
+
+/**
+ * Refuses what never becomes a request: writes the envelope to the socket itself and hangs up, without a look at what
+ * else arrives. A socket on which an answer has begun is only closed, as the envelope would garble the answer.
+ */
+export function closeWith(socket: Socket, error: RhoneError, isAnswering: boolean): void {
+  if (!socket.writable || isAnswering || socket.writableNeedDrain) {
+    socket.destroy();
+    return;
+  }
+  socket.end(envelope(error));
+  // Read and dropped: a socket that is closed with bytes to read is reset, which can take the refusal from the client.
+  socket.removeAllListeners("data").on("data", () => {});
+  const timer = setTimeout(() => socket.destroy(), READ_MS);
+  socket.once("close", () => clearTimeout(timer));
+}
+
+function envelope(error: RhoneError): string {
+  const { http } = error.row;
+  const body = JSON.stringify(errorBody(error));
+  const headers = {
+    "content-type": "application/json; charset=utf-8",
+    "content-length": Buffer.byteLength(body),
+    connection: "close",
+    ...errorHeaders(error),
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${http} ${STATUS_CODES[http]}\r\n${lines.join("")}\r\n${body}`;
+}
