@@ -12,6 +12,7 @@ const READ_MS = 1000;
  * else arrives. A socket on which an answer has begun is only closed, as the envelope would garble the answer.
  */
 export function closeWith(socket: Socket, error: RhoneError, isAnswering: boolean): void {
+  stopParsing(socket);
   if (!socket.writable || isAnswering || socket.writableNeedDrain) {
     socket.destroy();
     return;
@@ -21,6 +22,17 @@ export function closeWith(socket: Socket, error: RhoneError, isAnswering: boolea
   socket.removeAllListeners("data").on("data", () => {});
   const timer = setTimeout(() => socket.destroy(), READ_MS);
   socket.once("close", () => clearTimeout(timer));
+}
+
+/** Tells Node's parser that the rest of the bytes belongs to a protocol other than HTTP. */
+const NO_HTTP = 2;
+
+/**
+ * Node would make a request of each that the chunk in hand holds: 1,800 took 0.4 s. It has no documented way to stop;
+ * without this one the rest is passed over one by one.
+ */
+function stopParsing(socket: Socket & { readonly parser?: { onIncoming: unknown } | null }): void {
+  if (socket.parser) socket.parser.onIncoming = () => NO_HTTP;
 }
 
 function envelope(error: RhoneError): string {

@@ -1,6 +1,6 @@
 /**
- * A read that those who ask at the same time share. Whoever asks while one is under way gets the next, which begins
- * after they asked, so that everybody sees what was written before.
+ * A read that callers share. Those who ask while one is under way get the next, which begins after they asked, so that
+ * each sees what was written before.
  */
 export class SharedRead<T> {
   readonly #read: () => Promise<T>;
