@@ -22,7 +22,7 @@ const MESSAGES: Readonly<Record<string, string>> = {
     "The body's content type is not supported; send content-type: application/json (multipart/form-data for a file).",
 };
 
-/** Translates Fastify's errors about a request of at most `bodyLimit` bytes; an unknown one becomes an opaque INTERNAL. */
+/** Translates Fastify's errors about a request of at most `bodyLimit` bytes; others become INTERNAL. */
 export function toRequestError(error: unknown, bodyLimit: number): RhoneError {
   if (error instanceof RhoneError) return error;
   if (error instanceof SyntaxError && "statusCode" in error && error.statusCode === 400)
