@@ -1,4 +1,7 @@
-/** What is added to the logits of some tokens: the i-th value to that of the i-th token. */
+const MOST_I32 = 0x7fffffff;
+const MOST_F32 = (2 - 2 ** -23) * 2 ** 127;
+
+/** What is added to the logits of some tokens: value i to the logit of token i. */
 interface TokenBiases {
   readonly tokens: Int32Array;
   readonly values: Float32Array;
@@ -35,7 +38,16 @@ export function isPackedBias(packed: unknown): boolean {
   if (typeof packed !== "string" || packed.length % 4 !== 0 || Buffer.byteLength(packed, "base64") % 8 !== 0)
     return false;
   const { tokens, values } = unpackBias(packed);
-  return tokens.every((token) => token >= 0) && values.every(Number.isFinite);
+  return isWithin(tokens, 0, MOST_I32) && isWithin(values, -MOST_F32, MOST_F32);
+}
+
+/** A loop, which takes a tenth of what `every` takes. */
+function isWithin(list: Int32Array | Float32Array, least: number, most: number): boolean {
+  for (let i = 0; i < list.length; i++) {
+    const value = list[i] as number;
+    if (!(value >= least && value <= most)) return false;
+  }
+  return true;
 }
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>

@@ -206,7 +206,10 @@ describe("Generation, its events", () => {
 
 describe("refusalOf", () => {
   const { sampling } = fakeSequence().job;
-  const biased = (token: number) => ({ ...sampling, logitBias: packBias({ tokens: Int32Array.of(token), values: Float32Array.of(1) }) });
+  const biased = (token: number) => ({
+    ...sampling,
+    logitBias: packBias({ tokens: Int32Array.of(token), values: Float32Array.of(1) }),
+  });
   const triggeredBy = (trigger: number) => ({ grammar: 'root ::= "a"', trigger, otherwise: null });
   const refused = (job: Parameters<typeof fakeSequence>[0]) => refusalOf(fakeSequence(job), rules);
   it.each([

@@ -9,42 +9,55 @@ const PART_MS = 1;
 /** Elements of a list may be whole choices: of so few, each is written in parts of its own. */
 const FEW = 8;
 
+/** The turn of the event loop that long work takes now, one for all of it: many requests may have some at a time. */
+const turn = { beganAt: 0, next: undefined as Promise<void> | undefined };
+
 /** Divides long work on the event loop into turns, between which other requests are served. */
 export class Turns {
-  #beganAt = performance.now();
-
   /** Lets the event loop turn once the work has gone on for 20 ms. */
   async next(): Promise<void> {
-    if (this.#isOver) await this.#turn();
+    while (this.#isOver) await beginTurn();
   }
 
   async map<T, R>(items: readonly T[], make: (item: T) => R): Promise<readonly R[]> {
     const made: R[] = [];
     for (let at = 0; at < items.length; at += SLICE) {
       made.push(...items.slice(at, at + SLICE).map(make));
-      if (this.#isOver) await this.#turn();
+      while (this.#isOver) await beginTurn();
     }
     return made;
   }
 
   /** What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. */
   async json(value: unknown): Promise<string> {
+    return (await this.shortJson(value, Number.POSITIVE_INFINITY)) ?? "";
+  }
+
+  /** The same; undefined when it is longer than `most` characters. */
+  async shortJson(value: unknown, most: number): Promise<string | undefined> {
     const parts: string[] = [];
+    let length = 0;
     for (const part of partsOf(value)) {
       parts.push(part);
-      if (this.#isOver) await this.#turn();
+      length += part.length;
+      if (length > most) return undefined;
+      while (this.#isOver) await beginTurn();
     }
     return parts.join("");
   }
 
   get #isOver(): boolean {
-    return performance.now() - this.#beganAt >= TURN_MS;
+    return performance.now() - turn.beganAt >= TURN_MS;
   }
+}
 
-  async #turn(): Promise<void> {
-    await nextTurn();
-    this.#beganAt = performance.now();
-  }
+/** All work that waits goes on in the same next turn, as far as that turn's time lasts. */
+function beginTurn(): Promise<void> {
+  turn.next ??= nextTurn().then(() => {
+    turn.beganAt = performance.now();
+    turn.next = undefined;
+  });
+  return turn.next;
 }
 
 function* partsOf(value: unknown): Generator<string, void, undefined> {

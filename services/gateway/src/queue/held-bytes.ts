@@ -1,7 +1,7 @@
 import { RhoneError } from "@rhone/common";
 import { isSmall } from "./job-line.js";
 
-/** Bounds the bytes of this gateway's unfinished jobs, in memory here and in Redis. Small ones are bounded by number. */
+/** Bounds the bytes of this gateway's unfinished jobs, here and in Redis. Small ones are bounded by number. */
 export class HeldBytes {
   readonly #most: number;
   #held = 0;

@@ -33,7 +33,10 @@ it.each<[string, object, Partial<JobPlan>]>([
 it("control characters of stop texts count as the six bytes that they are", () => {
   const stop = Array.from({ length: 16 }, (_, i) => "\u0001".repeat(4095) + (i % 10));
   expect(jobs({ stop }, { samples: 20 })).toHaveLength(20);
-  const refusal = expect.objectContaining({ code: "INVALID_REQUEST", message: expect.stringMatching(/40 jobs with 157/) });
+  const refusal = expect.objectContaining({
+    code: "INVALID_REQUEST",
+    message: expect.stringMatching(/40 jobs with 157/),
+  });
   expect(() => jobs({ stop }, { samples: 40 })).toThrow(refusal);
 });
 

@@ -3,8 +3,8 @@ import { jobBytes } from "../queue/job-bytes.js";
 import { RequestError } from "../request-error.js";
 
 /**
- * Most bytes of one request's jobs in the queue: each job repeats what the request says once. 2,048 inputs of 500 ids of
- * a large vocabulary are 9 MB, and 8 samples with a bias for each of 131,072 tokens 11 MB.
+ * Most bytes of one request's jobs in the queue: each job repeats what the request says once. 2,048 inputs of 500 ids
+ * of a large vocabulary are 9 MB, and 8 samples with a bias for each of 131,072 tokens 11 MB.
  */
 const MOST_BYTES = 12 * 1024 * 1024;
 

@@ -33,8 +33,10 @@ export function readFloats(bytes: Uint8Array | null | undefined, field: string):
   if (bytes == null) return new Float32Array();
   if (bytes.byteLength % 4 !== 0) refuse(field, `holds ${bytes.byteLength} bytes; numbers take 4 each`);
   const values = new Float32Array(new Uint8Array(bytes).buffer);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad !== -1) inRange(values[bad] ?? 0, `${field}[${bad}]`);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (!(Math.abs(value) <= MOST_F32)) inRange(value, `${field}[${i}]`);
+  }
   return values;
 }
 
