@@ -117,8 +117,15 @@ const usageOf = (prompt: number, completion: number) => ({
 
 const MARK = "\u0000text\u0000";
 
-/** The JSON of `make(text)` for any text. `make` must put its argument in exactly one place, unchanged. */
+/**
+ * The JSON of `make(text)` for any text. `make` must put its argument in exactly one place, unchanged. It is called at
+ * the first text: a request may have 2,048 choices, whose answer is not streamed.
+ */
 export function chunkTemplate(make: (text: string) => unknown): (text: string) => string {
-  const [before = "", after = ""] = JSON.stringify(make(MARK)).split(JSON.stringify(MARK));
-  return (text) => before + JSON.stringify(text) + after;
+  let around: readonly string[] | undefined;
+  return (text) => {
+    around ??= JSON.stringify(make(MARK)).split(JSON.stringify(MARK));
+    const [before = "", after = ""] = around;
+    return before + JSON.stringify(text) + after;
+  };
 }

@@ -9,21 +9,21 @@ const PART_MS = 1;
 /** Elements of a list may be whole choices: of so few, each is written in parts of its own. */
 const FEW = 8;
 
-/** The turn of the event loop that long work takes now, one for all of it: many requests may have some at a time. */
-const turn = { beganAt: 0, next: undefined as Promise<void> | undefined };
+/** When the work of this turn began, of all requests together. */
+let beganAt: number | undefined;
 
 /** Divides long work on the event loop into turns, between which other requests are served. */
 export class Turns {
   /** Lets the event loop turn once the work has gone on for 20 ms. */
   async next(): Promise<void> {
-    while (this.#isOver) await beginTurn();
+    if (this.#isOver) await this.#turn();
   }
 
   async map<T, R>(items: readonly T[], make: (item: T) => R): Promise<readonly R[]> {
     const made: R[] = [];
     for (let at = 0; at < items.length; at += SLICE) {
       made.push(...items.slice(at, at + SLICE).map(make));
-      while (this.#isOver) await beginTurn();
+      if (this.#isOver) await this.#turn();
     }
     return made;
   }
@@ -41,23 +41,23 @@ export class Turns {
       parts.push(part);
       length += part.length;
       if (length > most) return undefined;
-      while (this.#isOver) await beginTurn();
+      if (this.#isOver) await this.#turn();
     }
     return parts.join("");
   }
 
   get #isOver(): boolean {
-    return performance.now() - turn.beganAt >= TURN_MS;
+    if (beganAt !== undefined) return performance.now() - beganAt >= TURN_MS;
+    beganAt = performance.now();
+    setImmediate(() => {
+      beganAt = undefined;
+    });
+    return false;
   }
-}
 
-/** All work that waits goes on in the same next turn, as far as that turn's time lasts. */
-function beginTurn(): Promise<void> {
-  turn.next ??= nextTurn().then(() => {
-    turn.beganAt = performance.now();
-    turn.next = undefined;
-  });
-  return turn.next;
+  async #turn(): Promise<void> {
+    await nextTurn();
+  }
 }
 
 function* partsOf(value: unknown): Generator<string, void, undefined> {

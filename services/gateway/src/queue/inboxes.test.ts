@@ -21,7 +21,7 @@ function inboxes(log: readonly GenerationEvent[]) {
   const made = new Inboxes({
     subscriber: subscriber as unknown as Redis,
     gatewayId: "here",
-    readLog: async (_, ordinal) => log.filter((one) => one.ordinal >= ordinal),
+    readLog: async (_, ordinal) => ({ events: log.filter((one) => one.ordinal >= ordinal), hasMore: false }),
   });
   return { made, channels };
 }

@@ -7,7 +7,14 @@ export interface InboxesOptions {
   /** Borrowed, subscribed to this gateway's channel; to another's only while one of its requests is followed here. */
   readonly subscriber: Redis;
   readonly gatewayId: string;
-  readonly readLog: (requestId: string, ordinal: number) => Promise<readonly GenerationEvent[]>;
+  readonly readLog: (requestId: string, ordinal: number) => Promise<LogPart>;
+}
+
+/** Events of a request's log, in order. */
+export interface LogPart {
+  readonly events: readonly GenerationEvent[];
+  /** The log may have more behind them. */
+  readonly hasMore: boolean;
 }
 
 const SILENCE_MS = 2000;
@@ -71,8 +78,8 @@ export class Inboxes {
 }
 
 export interface OrderedEventsOptions {
-  /** Reads the request's log from this ordinal on, in order. */
-  readonly readLog: (ordinal: number) => Promise<readonly GenerationEvent[]>;
+  /** Reads a part of the request's log from this ordinal on. */
+  readonly readLog: (ordinal: number) => Promise<LogPart>;
   /** The log is read when nothing arrived for this long. */
   readonly silenceMs: number;
 }
@@ -146,7 +153,9 @@ export class OrderedEvents {
 
   async #repair(): Promise<void> {
     this.#suspicious = false;
-    for (const event of await this.#options.readLog(this.#next)) this.accept(event);
+    const { events, hasMore } = await this.#options.readLog(this.#next);
+    for (const event of events) this.accept(event);
+    this.#suspicious ||= hasMore;
   }
 
   /** false when nothing arrived within the silence. */

@@ -16,7 +16,8 @@ async function ordinalsOf(inbox: OrderedEvents, signal = new AbortController().s
   return ordinals;
 }
 
-const emptyLog = async () => [];
+const whole = (...events: GenerationEvent[]) => ({ events, hasMore: false });
+const emptyLog = async () => whole();
 
 describe("OrderedEvents", () => {
   it("gives events in order, each once, and ends at the finish", async () => {
@@ -26,7 +27,8 @@ describe("OrderedEvents", () => {
   });
 
   it("goes on after the last of the events that one joins", async () => {
-    const readLog = async (ordinal: number) => [{ ...event(3), joins: 2 }, event(5, true)].slice(ordinal === 3 ? 0 : 1);
+    const readLog = async (ordinal: number) =>
+      ordinal === 3 ? whole({ ...event(3), joins: 2 }, event(5, true)) : whole(event(5, true));
     const inbox = new OrderedEvents({ readLog, silenceMs: 60_000 });
     for (const arrived of [{ ...event(0), joins: 3 }, event(5, true), { ...event(0), joins: 3 }]) inbox.accept(arrived);
     expect(await ordinalsOf(inbox)).toEqual([0, 3, 5]);
@@ -36,7 +38,7 @@ describe("OrderedEvents", () => {
     const asked: number[] = [];
     const readLog = async (ordinal: number) => {
       asked.push(ordinal);
-      return [event(0), event(1), event(2)].slice(ordinal);
+      return whole(...[event(0), event(1), event(2)].slice(ordinal));
     };
     const inbox = new OrderedEvents({ readLog, silenceMs: 60_000 });
     inbox.accept(event(0));
@@ -45,13 +47,25 @@ describe("OrderedEvents", () => {
     expect(asked).toEqual([1]);
   });
 
+  it("reads a long log part by part, and waits for nothing in between", async () => {
+    const asked: number[] = [];
+    const readLog = async (ordinal: number) => {
+      asked.push(ordinal);
+      return { events: [event(ordinal), event(ordinal + 1, ordinal === 4)], hasMore: true };
+    };
+    const inbox = new OrderedEvents({ readLog, silenceMs: 60_000 });
+    inbox.suspect();
+    expect(await ordinalsOf(inbox)).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(asked).toEqual([0, 2, 4]);
+  });
+
   it("reads the log after a silence", async () => {
-    const inbox = new OrderedEvents({ readLog: async () => [event(0), event(1, true)], silenceMs: 1 });
+    const inbox = new OrderedEvents({ readLog: async () => whole(event(0), event(1, true)), silenceMs: 1 });
     expect(await ordinalsOf(inbox)).toEqual([0, 1]);
   });
 
   it("reads the log when announcements may have been lost", async () => {
-    const inbox = new OrderedEvents({ readLog: async () => [event(0, true)], silenceMs: 60_000 });
+    const inbox = new OrderedEvents({ readLog: async () => whole(event(0, true)), silenceMs: 60_000 });
     const ordinals = ordinalsOf(inbox);
     inbox.suspect();
     expect(await ordinals).toEqual([0]);

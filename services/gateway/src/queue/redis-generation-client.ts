@@ -18,13 +18,19 @@ import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { HeldBytes } from "./held-bytes.js";
-import { Inboxes } from "./inboxes.js";
+import { Inboxes, type LogPart } from "./inboxes.js";
 import { jobBytes } from "./job-bytes.js";
 import { JobLine } from "./job-line.js";
+import { Lanes } from "./lanes.js";
 
 const CANCELLED_TTL_S = 3600;
 /** A job is submitted again at this interval, in case Redis lost it. */
 const RESUBMIT_MS = 30_000;
+/** Entries of a token log that are read at a time: with 20 log-probabilities each takes 0.07 ms. */
+const LOG_PART = 64;
+const LOGS_AT_ONCE = 2;
+/** Jobs that are cancelled at a time: a client that leaves may leave 2,048 behind. */
+const CANCELLED_AT_ONCE = 16;
 
 export interface RedisGenerationClientOptions {
   /** Borrowed. */
@@ -50,11 +56,17 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #line = new JobLine();
   readonly #logger: Logger;
   readonly #inboxes: Inboxes;
+  readonly #cancellations = new Lanes(CANCELLED_AT_ONCE);
+  readonly #logs = new Lanes(LOGS_AT_ONCE);
 
   private constructor(options: RedisGenerationClientOptions) {
     const { redis, subscriber, gatewayId, logger, maxQueued, queuedBytes } = options;
     this.#redis = redis;
-    this.#inboxes = new Inboxes({ subscriber, gatewayId, readLog: (id, ordinal) => this.#readLog(id, ordinal) });
+    this.#inboxes = new Inboxes({
+      subscriber,
+      gatewayId,
+      readLog: (id, ordinal) => this.#logs.run(() => this.#readLog(id, ordinal)),
+    });
     this.#logger = logger;
     this.#maxQueued = maxQueued;
     this.#held = new HeldBytes(queuedBytes);
@@ -113,7 +125,11 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   /** The key stops a coordinator that takes the job later, the message one that runs it now. */
-  async cancel({ requestId, lane }: JobAddress): Promise<void> {
+  cancel(job: JobAddress): Promise<void> {
+    return this.#cancellations.run(() => this.#cancel(job));
+  }
+
+  async #cancel({ requestId, lane }: JobAddress): Promise<void> {
     try {
       await this.#redis.set(cancelledKey(requestId), "1", "EX", CANCELLED_TTL_S);
       await this.#redis.publish(CANCEL_CHANNEL, requestId);
@@ -165,17 +181,18 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   /** Empty while Redis is away: the log is read again later. Throws RECORD_UNREADABLE. */
-  async #readLog(requestId: string, ordinal: number): Promise<readonly GenerationEvent[]> {
+  async #readLog(requestId: string, ordinal: number): Promise<LogPart> {
     const entries = await this.#redis
-      .xrange(tokenLogKey(requestId), tokenLogEntryId(ordinal), "+")
+      .xrange(tokenLogKey(requestId), tokenLogEntryId(ordinal), "+", "COUNT", LOG_PART)
       .catch((err: unknown) => {
         this.#logger.warn({ err, requestId }, "token log not read, trying again");
         return [];
       });
-    return entries.flatMap(([, fields]) => {
+    const events = entries.flatMap(([, fields]) => {
       const entry = fields[fields.indexOf(TOKEN_LOG_FIELD) + 1];
       return entry === undefined ? [] : [readEntry(entry, requestId)];
     });
+    return { events, hasMore: entries.length === LOG_PART };
   }
 }
 

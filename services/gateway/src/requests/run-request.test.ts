@@ -223,5 +223,20 @@ describe("mergeEvents", () => {
     await expect.poll(() => closed).toBe(count);
   });
 
+  it("costs as much per event with 2,048 choices that wait as with one", async () => {
+    async function* endless(): Events {
+      for (let ordinal = 0; ; ordinal++) yield { requestId: "a", ordinal, tokens: [], text: "" };
+    }
+    async function* waiting(): Events {
+      await new Promise(() => {});
+    }
+    const sources = [endless(), ...Array.from({ length: 2047 }, waiting)];
+    let events = 0;
+    const heapBefore = process.memoryUsage().heapUsed;
+    for await (const _ of mergeEvents(sources)) if (++events === 10_000) break;
+    // A reaction per choice and event would be 20 million objects, more than 1 GB.
+    expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(200e6);
+  });
+
   it("yields nothing of no sources", async () => expect(await collect(mergeEvents([]))).toEqual([]));
 });
