@@ -177,6 +177,11 @@ export const gatewaySettings = {
     schema: count(1).default(10_000),
     doc: "Most open connections of clients; further ones are closed at once.",
   },
+  mostPipelined: {
+    env: "RHONE_MOST_PIPELINED",
+    schema: count(1).default(16),
+    doc: "Requests of one connection that may wait for their answers (HTTP/1.1 pipelining); one more closes it.",
+  },
   storage: {
     env: "RHONE_STORAGE",
     schema: storageLocationSchema,
