@@ -138,6 +138,11 @@ export const gatewaySettings = {
     schema: count(1).default(10_000),
     doc: "Choices that may wait for a coordinator, in each lane, before further requests are refused with 429.",
   },
+  queuedBytes: {
+    env: "RHONE_QUEUED_BYTES",
+    schema: count(12 * MiB).default(128 * MiB),
+    doc: "Bytes of unfinished choices above 16 KiB, in Redis, before further ones are refused with 429.",
+  },
   drainTimeoutMs: {
     env: "RHONE_DRAIN_TIMEOUT_MS",
     schema: count(0).max(18_000).default(8_000),
