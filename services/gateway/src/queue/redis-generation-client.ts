@@ -17,7 +17,10 @@ import {
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
+import { HeldBytes } from "./held-bytes.js";
 import { Inboxes, type LogPart } from "./inboxes.js";
+import { jobBytes } from "./job-bytes.js";
+import { JobLine } from "./job-line.js";
 import { Lanes } from "./lanes.js";
 
 const CANCELLED_TTL_S = 3600;
@@ -37,6 +40,8 @@ export interface RedisGenerationClientOptions {
   readonly gatewayId: string;
   /** Most jobs waiting in the queue of a lane; further ones are refused. */
   readonly maxQueued: number;
+  /** Most bytes of unfinished jobs above 16 KiB; further ones are refused. */
+  readonly queuedBytes: number;
   readonly logger: Logger;
 }
 
@@ -47,12 +52,15 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #redis: Redis;
   readonly #queues: Queues;
   readonly #maxQueued: number;
+  readonly #held: HeldBytes;
+  readonly #line = new JobLine();
   readonly #logger: Logger;
   readonly #inboxes: Inboxes;
   readonly #cancellations = new Lanes(CANCELLED_AT_ONCE);
   readonly #logs = new Lanes(LOGS_AT_ONCE);
 
-  private constructor({ redis, subscriber, gatewayId, logger, maxQueued }: RedisGenerationClientOptions) {
+  private constructor(options: RedisGenerationClientOptions) {
+    const { redis, subscriber, gatewayId, logger, maxQueued, queuedBytes } = options;
     this.#redis = redis;
     this.#inboxes = new Inboxes({
       subscriber,
@@ -61,6 +69,7 @@ export class RedisGenerationClient implements GenerationClient {
     });
     this.#logger = logger;
     this.#maxQueued = maxQueued;
+    this.#held = new HeldBytes(queuedBytes);
     const open = (lane: GenerationJob["lane"]): Queue<GenerationJob> => {
       const queue = new Queue<GenerationJob>(QUEUE_NAMES[lane], { connection: redis, prefix: REDIS_PREFIX });
       return queue.on("error", (error) => logger.warn({ err: error }, "queue error"));
@@ -82,12 +91,13 @@ export class RedisGenerationClient implements GenerationClient {
     signal: AbortSignal,
     { detached } = { detached: false },
   ): AsyncGenerator<GenerationEvent, void, undefined> {
+    const release = this.#held.hold(jobBytes(job));
     const inbox = this.#inboxes.open(job);
     let finished = false;
     const resubmission = setInterval(() => this.#resubmit(job), RESUBMIT_MS);
     try {
       signal.throwIfAborted();
-      await this.#submit(job);
+      await this.#submit(job, signal);
       for await (const event of inbox.events(signal)) {
         finished = event.finish !== undefined;
         throwFailure(event);
@@ -95,6 +105,7 @@ export class RedisGenerationClient implements GenerationClient {
       }
     } finally {
       clearInterval(resubmission);
+      release();
       this.#inboxes.close(job, inbox);
       if (!finished && !detached && !isHandedOver(signal)) await this.cancel(job);
     }
@@ -132,22 +143,25 @@ export class RedisGenerationClient implements GenerationClient {
     await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
   }
 
-  async #submit(job: GenerationJob): Promise<void> {
+  async #submit(job: GenerationJob, signal: AbortSignal): Promise<void> {
     const queue = this.#queues[job.lane];
     try {
       const waiting = await queue.getWaitingCount();
       if (waiting >= this.#maxQueued) throw queueFull(waiting);
-      await this.#add(job);
+      await this.#add(job, signal);
     } catch (error) {
-      if (error instanceof RhoneError) throw error;
+      if (error instanceof RhoneError || error === signal.reason) throw error;
       throw new RhoneError("REDIS_UNAVAILABLE", "The queue cannot be reached; try again shortly.", { cause: error });
     }
   }
 
   /** BullMQ ignores a job whose id it already has. */
-  async #add(job: GenerationJob): Promise<void> {
+  #add(job: GenerationJob, signal?: AbortSignal): Promise<void> {
     const queue = this.#queues[job.lane];
-    await queue.add(queue.name, job, { jobId: job.requestId, removeOnComplete: true, removeOnFail: true });
+    return this.#line.add(jobBytes(job), async () => {
+      signal?.throwIfAborted();
+      await queue.add(queue.name, job, { jobId: job.requestId, removeOnComplete: true, removeOnFail: true });
+    });
   }
 
   /** A restarted Redis may have lost the job. A coordinator that takes a job twice finds its token log. */
