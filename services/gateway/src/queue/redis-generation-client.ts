@@ -11,6 +11,7 @@ import {
   REDIS_PREFIX,
   RhoneError,
   TOKEN_LOG_FIELD,
+  takeTurn,
   tokenLogEntryId,
   tokenLogKey,
 } from "@rhone/common";
@@ -84,10 +85,11 @@ export class RedisGenerationClient implements GenerationClient {
   ): AsyncGenerator<GenerationEvent, void, undefined> {
     const inbox = this.#inboxes.open(job);
     let finished = false;
-    const resubmission = setInterval(() => this.#resubmit(job), RESUBMIT_MS);
+    let resubmission: NodeJS.Timeout | undefined;
     try {
       signal.throwIfAborted();
-      await this.#submit(job);
+      const turn = await this.#submit(job);
+      resubmission = setInterval(() => this.#resubmit(job, turn), RESUBMIT_MS);
       for await (const event of inbox.events(signal)) {
         finished = event.finish !== undefined;
         throwFailure(event);
@@ -132,12 +134,15 @@ export class RedisGenerationClient implements GenerationClient {
     await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
   }
 
-  async #submit(job: GenerationJob): Promise<void> {
+  /** Returns the job's turn. */
+  async #submit(job: GenerationJob): Promise<number> {
     const queue = this.#queues[job.lane];
     try {
-      const waiting = await queue.getWaitingCount();
+      const waiting = await queue.getJobCountByTypes("waiting", "prioritized");
       if (waiting >= this.#maxQueued) throw queueFull(waiting);
-      await this.#add(job);
+      const turn = await takeTurn(this.#redis, job, queue.toKey("prioritized"));
+      await this.#add(job, turn);
+      return turn;
     } catch (error) {
       if (error instanceof RhoneError) throw error;
       throw new RhoneError("REDIS_UNAVAILABLE", "The queue cannot be reached; try again shortly.", { cause: error });
@@ -145,14 +150,15 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   /** BullMQ ignores a job whose id it already has. */
-  async #add(job: GenerationJob): Promise<void> {
+  async #add(job: GenerationJob, turn: number): Promise<void> {
     const queue = this.#queues[job.lane];
-    await queue.add(queue.name, job, { jobId: job.requestId, removeOnComplete: true, removeOnFail: true });
+    const options = { jobId: job.requestId, priority: turn, removeOnComplete: true, removeOnFail: true };
+    await queue.add(queue.name, job, options);
   }
 
   /** A restarted Redis may have lost the job. A coordinator that takes a job twice finds its token log. */
-  #resubmit(job: GenerationJob): void {
-    this.#add(job).catch((err: unknown) =>
+  #resubmit(job: GenerationJob, turn: number): void {
+    this.#add(job, turn).catch((err: unknown) =>
       this.#logger.debug({ err, requestId: job.requestId }, "job not submitted again"),
     );
   }
