@@ -27,9 +27,10 @@ redis.call("EXPIRE", KEYS[1], ARGV[5])
 return turn`;
 
 /**
- * The next turn of a job's owner, from 1 on: one behind the owner's last, but not before the turn of the job that ended last, so
- * that nobody saves up turns. `waitingKey`: BullMQ's set of waiting jobs. As the job's priority in the queue it lets a light owner's job pass a heavy one's
- * backlog. Start-time fair queueing: Goyal, Vin, Cheng (SIGCOMM 1996).
+ * The next turn of a job's owner, from 1 on: one behind the owner's last, but not before the turn of the job that ended
+ * last, so that nobody saves up turns. As the job's priority in the queue it lets a light owner's job pass a heavy
+ * one's backlog. `waitingKey`: BullMQ's set of waiting jobs. Start-time fair queueing: Goyal, Vin, Cheng (SIGCOMM
+ * 1996).
  */
 export async function takeTurn(
   redis: Pick<Redis, "eval">,

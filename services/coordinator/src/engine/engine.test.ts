@@ -244,7 +244,7 @@ describe("Engine, case by case", () => {
     expect(bench.pipe.openSequences).toBe(0);
   });
 
-  it("hands back a request that has not begun, and runs it anew; one that has begun stays", async () => {
+  it("hands back a request that has not begun, and runs it again; one that has begun stays", async () => {
     const bench = new EngineBench({ maxSequences: 1 });
     bench.connect(2);
     const waiting = fakeJob({ requestId: "b", promptIds: prompt(4), maxTokens: 4 });

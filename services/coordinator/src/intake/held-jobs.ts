@@ -23,7 +23,9 @@ export class HeldJobs {
     this.#turns.delete(requestId);
   }
 
-  /** Hands back a job for each one that waits with an earlier turn, the last turns first. `waiting`: turns, ascending. */
+  /**
+   * Hands back a job for each one that waits with an earlier turn, the last turns first. `waiting`: turns, ascending.
+   */
   makeWay(waiting: readonly number[]): void {
     const held = [...this.#turns].sort(([, a], [, b]) => b - a).values();
     for (const turn of waiting) {

@@ -23,8 +23,8 @@ export interface LaneConsumerOptions extends JobContext {
 const JOBS_PER_SEQUENCE: Readonly<Record<GenerationJob["lane"], number>> = { interactive: 4, batch: 1 };
 
 /**
- * How often a coordinator that can take no more looks for jobs whose turn is before that of one it has not begun. A
- * light client's job waits this long at most for its place.
+ * How often a coordinator that can take no more looks for jobs with earlier turns than one it has not begun. A light
+ * client's job waits this long at most for its place.
  */
 const MAKE_WAY_MS = 250;
 /** Jobs that get a place at a time. */

@@ -217,7 +217,8 @@ export class Scheduler {
 
   /**
    * Opens the page lease of a sequence that can start now and returns how many positions the prefix cache had; null
-   * when it must wait. Interactive sequences push batch sequences out, and those of API keys with more than their share.
+   * when it must wait. Interactive sequences push out batch sequences, and those of API keys with more than their
+   * share.
    */
   #makeRoom(running: RunningSet, head: Sequence): number | null {
     const { pages } = running;
