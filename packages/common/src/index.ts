@@ -72,6 +72,7 @@ export {
   type SamplingSettings,
 } from "./queue/generation-job.js";
 export { openRedis, redisUnavailable } from "./queue/open-redis.js";
+export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
 export {
   CANCEL_CHANNEL,
   COORDINATORS_KEY,

@@ -138,6 +138,11 @@ export const gatewaySettings = {
     schema: count(1).default(10_000),
     doc: "Choices that may wait for a coordinator, in each lane, before further requests are refused with 429.",
   },
+  queuedBytes: {
+    env: "RHONE_QUEUED_BYTES",
+    schema: count(12 * MiB).default(128 * MiB),
+    doc: "Bytes of unfinished choices above 16 KiB, in Redis, before further ones are refused with 429.",
+  },
   drainTimeoutMs: {
     env: "RHONE_DRAIN_TIMEOUT_MS",
     schema: count(0).max(18_000).default(8_000),
@@ -171,6 +176,11 @@ export const gatewaySettings = {
     env: "RHONE_MOST_CONNECTIONS",
     schema: count(1).default(10_000),
     doc: "Most open connections of clients; further ones are closed at once.",
+  },
+  mostPipelined: {
+    env: "RHONE_MOST_PIPELINED",
+    schema: count(1).default(16),
+    doc: "Requests of one connection that may wait for their answers (HTTP/1.1 pipelining); one more closes it.",
   },
   storage: {
     env: "RHONE_STORAGE",

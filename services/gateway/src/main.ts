@@ -35,7 +35,7 @@ async function warnOfAccess({ keyRing, isReachable, logger }: Access): Promise<v
 }
 
 await serviceMain({ service: "gateway", settings: gatewaySettings }, async (config, { logger, shutdown }) => {
-  const { host, port, gatewayId, redisUrl: url, maxQueued } = config;
+  const { host, port, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
   const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
   const withinMs = config.turnWaitMs;
   const limits = { timeoutMs: config.encodeTimeoutMs, most: config.encodingsWaiting, withinMs };
@@ -52,7 +52,7 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
   shutdown.add("redis", () => redis.disconnect());
   const subscriber = await openRedis({ url, name: `${gatewayId}-events`, waits: true, onError });
   shutdown.add("subscriber", () => subscriber.disconnect());
-  const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, logger });
+  const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
   shutdown.add("queue", () => client.close());
   const { app, batchRunner, keyRing } = assembleGateway(config, {
     model,
@@ -68,6 +68,9 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
     logger,
   });
   shutdown.add("http", () => drain(app, config.drainTimeoutMs));
+  // Written now, as the first client to ask for it would hold up the others for 0.2 s.
+  await app.ready();
+  app.swagger();
   await app.listen({ host, port }).catch((error) => {
     throw explainBindError(error, { host, port });
   });

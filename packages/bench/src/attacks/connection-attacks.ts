@@ -42,6 +42,9 @@ async function holdSockets(sender: Sender, { count, head, drip, seconds }: Socke
 }
 
 const SLOW_BODY = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n{`;
+const SMALL_GET = "GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n";
+const SMALL_BODY = JSON.stringify({ prompt: "x", max_tokens: 1, echo: true, logprobs: 5 });
+const SMALL_POST = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${SMALL_BODY.length}\r\n\r\n${SMALL_BODY}`;
 const LONG_STREAM = JSON.stringify({ ...body, max_tokens: 500, n: 4, stream: true, logprobs: 20 });
 
 /** Many connections, many small requests, and clients that behave badly. */
@@ -72,6 +75,17 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
         head: `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${LONG_STREAM.length}\r\n\r\n${LONG_STREAM}`,
         seconds: 10,
       }),
+  },
+  {
+    name: "pipelined-3000",
+    description: "3,000 requests at once on one connection",
+    isQuick: true,
+    send: (sender) => holdSockets(sender, { count: 1, head: SMALL_GET.repeat(3000), seconds: 4 }),
+  },
+  {
+    name: "pipelined-unread-400",
+    description: "400 small generations at once on one connection, whose answers are not read",
+    send: (sender) => holdSockets(sender, { count: 1, head: SMALL_POST.repeat(400), seconds: 4 }),
   },
   {
     name: "not-http",

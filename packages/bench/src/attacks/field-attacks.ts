@@ -27,6 +27,24 @@ export const FIELD_ATTACKS: readonly Attack[] = [
     send: async (sender) => [await sender.send(completion({ stop: range(MB, (i) => `s${i}`) }))],
   },
   {
+    name: "stop-control-characters-n16",
+    description: "60 requests for 16 samples with 16 stop texts of 4,095 control characters",
+    send: (sender) => {
+      const stop = range(16, (i) => `${"\u0001".repeat(4095)}${String.fromCharCode(97 + i)}`);
+      return sender.repeat(60, (i) =>
+        completion({ prompt: `The ${i}`, n: 16, stop, max_tokens: 3000, ignore_eos: true }),
+      );
+    },
+  },
+  {
+    name: "logit-bias-all-n16",
+    description: "two requests for 16 samples, and two for 8, with a bias for each token of the vocabulary",
+    send: (sender, { vocabSize }) => {
+      const logit_bias = Object.fromEntries(range(vocabSize, (id) => [id, 0.5]));
+      return sender.repeat(4, (i) => completion({ logit_bias, n: i < 2 ? 16 : 8, max_tokens: 8, ignore_eos: true }));
+    },
+  },
+  {
     name: "logit-bias-all",
     description: "16 requests with a bias for each token of the vocabulary",
     isQuick: true,

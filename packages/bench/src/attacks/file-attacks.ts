@@ -141,6 +141,19 @@ export const FILE_ATTACKS: readonly Attack[] = [
     ],
   },
   {
+    name: "cancels-missing-300",
+    description: "300 lists of batches, and cancels of 300 batches that do not exist",
+    isQuick: true,
+    send: async (sender) => {
+      const all = { atOnce: 300 };
+      const [lists, cancels] = await Promise.all([
+        sender.repeat(300, () => ({ path: "/v1/batches?limit=100" }), all),
+        sender.repeat(300, (i) => ({ path: `/v1/batches/batch_${i}/cancel`, body: {} }), all),
+      ]);
+      return [...lists, ...cancels];
+    },
+  },
+  {
     name: "job-10000-requests",
     description: "batch job with 10,000 requests in its body, cancelled at once",
     send: async (sender) => {

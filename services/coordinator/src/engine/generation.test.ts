@@ -1,5 +1,5 @@
 import type { GenerationJob } from "@rhone/common";
-import { RhoneError } from "@rhone/common";
+import { packBias, RhoneError } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { fakeScore, fakeSpan } from "../testing/fake-span.js";
 import { fakeSequence } from "../testing/scheduling.js";
@@ -206,7 +206,10 @@ describe("Generation, its events", () => {
 
 describe("refusalOf", () => {
   const { sampling } = fakeSequence().job;
-  const biased = (token: number) => ({ ...sampling, logitBias: [[token, 1] as [number, number]] });
+  const biased = (token: number) => ({
+    ...sampling,
+    logitBias: packBias({ tokens: Int32Array.of(token), values: Float32Array.of(1) }),
+  });
   const triggeredBy = (trigger: number) => ({ grammar: 'root ::= "a"', trigger, otherwise: null });
   const refused = (job: Parameters<typeof fakeSequence>[0]) => refusalOf(fakeSequence(job), rules);
   it.each([

@@ -1,4 +1,12 @@
-import type { ErrorCode, Finish, GenerationEvent, GenerationJob, TokenLogprob, Usage } from "@rhone/common";
+import {
+  type ErrorCode,
+  type Finish,
+  type GenerationEvent,
+  type GenerationJob,
+  type TokenLogprob,
+  type Usage,
+  unpackBias,
+} from "@rhone/common";
 import type { Sequence } from "../scheduler/sequence.js";
 import { Detokenizer } from "../text/detokenizer.js";
 import type { PieceTable } from "../text/piece-table.js";
@@ -152,7 +160,7 @@ export function refusalOf(
   { job, promptLength, prefillEnd }: Sequence,
   { contextLength, vocabSize }: Pick<GenerationRules, "contextLength" | "vocabSize">,
 ): Finish | null {
-  const outside = tokensOf(job).find((token) => token >= vocabSize);
+  const outside = tokenOutside(job, vocabSize);
   if (outside !== undefined) {
     const range = `0 to ${vocabSize - 1}; serve the same model file at the gateway and the coordinator`;
     return failure("INVALID_REQUEST", `Token ${outside} of the request is outside the vocabulary, ${range}.`);
@@ -169,9 +177,14 @@ export function refusalOf(
   return nothingToCompute ? { reason: "length" } : null;
 }
 
-/** The token ids that the stages look up. An end token that the vocabulary lacks is only never drawn. */
-function tokensOf({ promptIds, sampling, constraint }: GenerationJob): readonly number[] {
-  return [...promptIds, ...sampling.logitBias.map(([token]) => token), constraint?.trigger ?? 0];
+/** A token id that the stages can't look up. An end token that the vocabulary lacks is only never drawn. */
+function tokenOutside({ promptIds, sampling, constraint }: GenerationJob, vocabSize: number): number | undefined {
+  const lists = [promptIds, [constraint?.trigger ?? 0], unpackBias(sampling.logitBias).tokens];
+  for (const list of lists) {
+    // A bias may name every token: a loop takes a tenth of what `find` takes.
+    for (let i = 0; i < list.length; i++) if ((list[i] as number) >= vocabSize) return list[i];
+  }
+  return undefined;
 }
 
 export function failure(code: ErrorCode, message: string): Finish {

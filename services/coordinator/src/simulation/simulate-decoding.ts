@@ -143,5 +143,5 @@ const GREEDY: GenerationJob["sampling"] = {
   frequencyPenalty: 0,
   presencePenalty: 0,
   seed: 0,
-  logitBias: [],
+  logitBias: "",
 };

@@ -16,7 +16,7 @@ export function fakeJob(
       frequencyPenalty: 0,
       presencePenalty: 0,
       seed: 1,
-      logitBias: [],
+      logitBias: "",
     },
     maxTokens: 8,
     minTokens: 0,

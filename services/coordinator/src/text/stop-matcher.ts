@@ -54,16 +54,13 @@ class StopString {
   readonly text: string;
   /**
    * Entry n: the length of the longest beginning of the string that its first n units also end with, n itself aside.
+   * They are written as far as the text has come: most texts never begin most of their stop strings.
    */
-  readonly #borders: Int32Array;
+  readonly #borders = [0, 0];
   #reached = 0;
 
   constructor(text: string) {
     this.text = text;
-    this.#borders = new Int32Array(text.length + 1);
-    for (let length = 2; length <= text.length; length++) {
-      this.#borders[length] = this.#extend(this.#borders[length - 1] ?? 0, text.charCodeAt(length - 1));
-    }
   }
 
   /** Units of the string that the text read so far ends with. */
@@ -74,6 +71,9 @@ class StopString {
   /** Reads the text's next unit; true when it completes the string. */
   read(unit: number): boolean {
     this.#reached = this.#extend(this.#reached, unit);
+    if (this.#reached === this.#borders.length) {
+      this.#borders.push(this.#extend(this.#borders.at(-1) ?? 0, unit));
+    }
     return this.#reached === this.text.length;
   }
 

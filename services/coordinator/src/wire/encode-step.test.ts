@@ -1,3 +1,4 @@
+import { packBias } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { fakeBatch, fakeSpan } from "../testing/fake-span.js";
 import { fakeSequence } from "../testing/scheduling.js";
@@ -73,16 +74,13 @@ describe("encodeStep", () => {
       sampling: {
         ...sampling,
         seed: 9,
-        logitBias: [
-          [5, -1],
-          [6, 2],
-        ],
+        logitBias: packBias({ tokens: Int32Array.of(5, 6), values: Float32Array.of(-1, 2) }),
       },
       logprobs: 3,
     });
+    expect(int32(opened?.sampling?.biasTokens)).toEqual([5, 6]);
+    expect(opened?.sampling?.biasValues).toEqual(Buffer.from(Float32Array.of(-1, 2).buffer));
     expect(opened?.sampling).toMatchObject({
-      biasTokens: [5, 6],
-      biasValues: [-1, 2],
       seed: 9,
       logprobs: true,
       topLogprobs: 3,

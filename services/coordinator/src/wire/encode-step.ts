@@ -1,4 +1,4 @@
-import type { Constraint } from "@rhone/common";
+import { biasBytes, type Constraint } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { MicroBatch, OpenedSequence, PlannedSpan } from "../scheduler/micro-batch.js";
 import type { Sequence } from "../scheduler/sequence.js";
@@ -70,6 +70,7 @@ const encodeConstraint = ({ grammar, trigger, otherwise }: Constraint): rhone.v1
 
 function encodeSampling({ job, promptLength }: Sequence, endTokens: ReadonlySet<number>): Sampling {
   const { sampling, minTokens } = job;
+  const bias = biasBytes(sampling.logitBias);
   const ends = minTokens === 0 ? [] : [...(job.ignoreEos ? [] : endTokens), ...job.stopTokenIds];
   return {
     temperature: sampling.temperature,
@@ -80,8 +81,8 @@ function encodeSampling({ job, promptLength }: Sequence, endTokens: ReadonlySet<
     frequencyPenalty: sampling.frequencyPenalty,
     presencePenalty: sampling.presencePenalty,
     seed: sampling.seed,
-    biasTokens: sampling.logitBias.map(([token]) => token),
-    biasValues: sampling.logitBias.map(([, bias]) => bias),
+    biasTokens: bias.tokens,
+    biasValues: bias.values,
     logprobs: job.logprobs !== null,
     topLogprobs: job.logprobs ?? 0,
     bannedUntilMin: ends,

@@ -27,11 +27,15 @@ export class IdempotencyClaim {
     this.#record = { fingerprint: options.fingerprint };
   }
 
-  /** From here on any gateway can write the answer. Throws REDIS_UNAVAILABLE. */
+  /**
+   * From here on any gateway can write the answer, unless its prompts are so long that the record is not kept: then
+   * only an answer that is small can be repeated. Throws REDIS_UNAVAILABLE.
+   */
   async generates(generation: StoredGeneration): Promise<void> {
-    const { records, digest } = this.#options;
-    this.#record = { ...this.#record, generation };
-    await records.save(digest, this.#record, logTtlS(generation.record) - LOG_MARGIN_S);
+    const { records, digest, logger } = this.#options;
+    const record = { ...this.#record, generation };
+    if (await records.save(digest, record, logTtlS(generation.record) - LOG_MARGIN_S)) this.#record = record;
+    else logger.info({ id: generation.record.writer.options.id }, "prompts too long to repeat the answer by its key");
   }
 
   /** Keeps the answer. A large one, or a stream (null), can be repeated while its token logs last. Never rejects. */
@@ -58,7 +62,7 @@ export class IdempotencyClaim {
   }
 
   /** A record that could not be written expires by itself. */
-  async #quietly(writing: Promise<void>): Promise<void> {
+  async #quietly(writing: Promise<unknown>): Promise<void> {
     await writing.catch((err: unknown) => this.#options.logger.warn({ err }, "idempotency record not written"));
   }
 }

@@ -45,6 +45,17 @@ describe("records", () => {
     expect(await found()).toEqual({ version: 1, fingerprint: "f", answer, generation });
   });
 
+  it("of prompts above a mebibyte are not kept, and the key is free again after a large answer", async () => {
+    const { redis, records, claim } = setUp();
+    await records.claim("digest", { fingerprint: "f" }, 60);
+    const prompts = Array.from({ length: 16 }, () => ({ ids: Array(40_000).fill(1), text: "", hiddenSpace: false }));
+    const long = streamRecordOf({ version: 1, kind: "completion", options: { ...options, prompts } }, [testJob()]);
+    await claim.generates({ ...generation, record: long });
+    expect(redis.texts.get(key)).toBe(JSON.stringify({ version: 1, fingerprint: "f" }));
+    await claim.answered({ ...answer, body: "x".repeat(300_000) });
+    expect(redis.texts.has(key)).toBe(false);
+  });
+
   it("that expired are not brought back by a late answer", async () => {
     const { redis, records } = setUp();
     await records.save("digest", { fingerprint: "f", answer }, 60);

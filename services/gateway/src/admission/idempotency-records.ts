@@ -1,9 +1,12 @@
 import { idempotentKey, redisUnavailable } from "@rhone/common";
 import { z } from "zod";
 import { streamRecordSchema } from "../answers/stream-records.js";
+import { Turns } from "../answers/turns.js";
 import { readStored } from "../stored-json.js";
 
 const VERSION = 1;
+/** Memory of Redis: a generation's record holds its prompts, one for each choice, and an answer up to 256 KiB. */
+const MOST_CHARACTERS = 1024 * 1024;
 
 const recordSchema = z.object({
   version: z.literal(VERSION).default(VERSION),
@@ -37,11 +40,12 @@ export class IdempotencyRecords {
     this.#redis = redis;
   }
 
-  /** Creates the record and returns null, or returns the existing one. Throws RECORD_UNREADABLE. */
+  /** Creates a new request's record and returns null, or returns the existing one. Throws RECORD_UNREADABLE. */
   async claim(digest: string, record: IdempotentRecord, ttlS: number): Promise<IdempotentRecord | null> {
     const key = idempotentKey(digest);
     for (;;) {
-      const created = await this.#redis.set(key, write(record), "EX", ttlS, "NX").catch(redisUnavailable);
+      const text = JSON.stringify({ version: VERSION, ...record });
+      const created = await this.#redis.set(key, text, "EX", ttlS, "NX").catch(redisUnavailable);
       if (created !== null) return null;
       const found = await this.#redis.get(key).catch(redisUnavailable);
       // It may have expired between the two commands.
@@ -49,14 +53,17 @@ export class IdempotencyRecords {
     }
   }
 
-  /** Replaces an existing record; one that expired stays so. */
-  async save(digest: string, record: IdempotentRecord, ttlS: number): Promise<void> {
-    await this.#redis.set(idempotentKey(digest), write(record), "EX", ttlS, "XX").catch(redisUnavailable);
+  /**
+   * Replaces an existing record; one that expired stays so. Returns whether the record is short enough to be kept.
+   */
+  async save(digest: string, record: IdempotentRecord, ttlS: number): Promise<boolean> {
+    const text = await new Turns().shortJson({ version: VERSION, ...record }, MOST_CHARACTERS);
+    if (text === undefined) return false;
+    await this.#redis.set(idempotentKey(digest), text, "EX", ttlS, "XX").catch(redisUnavailable);
+    return true;
   }
 
   async release(digest: string): Promise<void> {
     await this.#redis.del(idempotentKey(digest)).catch(redisUnavailable);
   }
 }
-
-const write = (record: IdempotentRecord): string => JSON.stringify({ version: VERSION, ...record });

@@ -1,9 +1,12 @@
 import { FINISHED_LOG_TTL_S, type GenerationJob, RhoneError, redisUnavailable, streamKey } from "@rhone/common";
 import { z } from "zod";
 import { readStored } from "../stored-json.js";
+import { Turns } from "./turns.js";
 import { type WriterRecord, writerRecordSchema } from "./writer-record.js";
 
 const VERSION = 1;
+/** Memory of Redis: a record holds the prompts, one for each choice. */
+const MOST_CHARACTERS = 1024 * 1024;
 
 const addressSchema = z.object({
   requestId: z.string(),
@@ -54,10 +57,15 @@ export class StreamRecords {
     this.#redis = redis;
   }
 
-  /** Throws REDIS_UNAVAILABLE. */
+  /** Throws REDIS_UNAVAILABLE, and INVALID_REQUEST for prompts that are too long to be kept. */
   async save(record: StreamRecord): Promise<void> {
     const { id } = record.writer.options;
-    await this.#redis.set(streamKey(id), JSON.stringify(record), "EX", logTtlS(record)).catch(redisUnavailable);
+    const text = await new Turns().shortJson(record, MOST_CHARACTERS);
+    if (text === undefined) {
+      const message = `The prompts of ${id}, one for each choice, take more than ${MOST_CHARACTERS} characters.`;
+      throw new RhoneError("INVALID_REQUEST", message);
+    }
+    await this.#redis.set(streamKey(id), text, "EX", logTtlS(record)).catch(redisUnavailable);
   }
 
   /** Throws NOT_FOUND, also for another owner's stream, RECORD_UNREADABLE and REDIS_UNAVAILABLE. */

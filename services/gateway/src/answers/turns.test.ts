@@ -31,6 +31,26 @@ it.each([
   expect(turns).toBeGreaterThanOrEqual(4);
 });
 
+it("has turns for all work together, however many requests have some", async () => {
+  let longest = 0;
+  let last = performance.now();
+  const ticking = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 1);
+  const answers = await Promise.all(Array.from({ length: 20 }, () => new Turns().json({ choices: costly(400) })));
+  clearInterval(ticking);
+  expect(answers).toHaveLength(20);
+  // 20 requests with a turn of 20 ms each would take 400 ms in one.
+  expect(longest).toBeLessThan(200);
+});
+
+it("gives up on what is longer than wanted", async () => {
+  const value = { a: "x".repeat(100) };
+  expect(await new Turns().shortJson(value, 108)).toBe(JSON.stringify(value));
+  expect(await new Turns().shortJson(value, 107)).toBeUndefined();
+});
+
 it("maps in order, and lets the event loop turn", async () => {
   const items = Array.from({ length: 5000 }, (_, i) => i);
   const { result, turns } = await turnsDuring(() => new Turns().map(items, spin));

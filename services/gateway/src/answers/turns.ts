@@ -30,9 +30,17 @@ export class Turns {
 
   /** What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. */
   async json(value: unknown): Promise<string> {
+    return (await this.shortJson(value, Number.POSITIVE_INFINITY)) ?? "";
+  }
+
+  /** The same; undefined when it is longer than `most` characters. */
+  async shortJson(value: unknown, most: number): Promise<string | undefined> {
     const parts: string[] = [];
+    let length = 0;
     for (const part of partsOf(value)) {
       parts.push(part);
+      length += part.length;
+      if (length > most) return undefined;
       if (this.#isOver) await this.#turn();
     }
     return parts.join("");

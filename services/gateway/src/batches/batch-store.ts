@@ -1,13 +1,20 @@
 import { RhoneError } from "@rhone/common";
 import { z } from "zod";
-import { inTurns } from "../storage/in-turns.js";
+import { InTurns } from "../storage/in-turns.js";
 import { type ObjectStorage, readRecord, type StoragePace, timedId } from "../storage/object-storage.js";
+import { SharedRead } from "../storage/shared-read.js";
 import { type BatchRecord, batchRecordSchema, isOver } from "./batch-record.js";
 import { type LineResult, ResultLog, readResults } from "./result-log.js";
 
 const BATCHES = "batches";
 const OPEN = "open";
 const RESULTS = "results-";
+
+/**
+ * Loose: fields that a later version added stay in the record when this one saves it. One schema for all records, as
+ * zod compiles each when it is first used.
+ */
+const STORED = batchRecordSchema.loose();
 
 export const newBatchId = (): string => `batch_${timedId()}`;
 
@@ -23,10 +30,13 @@ const keyOf = (id: string, name: string): string => `${BATCHES}/${id}/${name}`;
  */
 export class BatchStore {
   readonly #storage: ObjectStorage;
+  readonly #ids: SharedRead<readonly string[]>;
+  readonly #inTurns = new InTurns();
   #onCreated: () => void = () => {};
 
   constructor(storage: ObjectStorage) {
     this.#storage = storage;
+    this.#ids = new SharedRead(async () => (await storage.list(BATCHES)).filter(isBatchId).sort().reverse());
   }
 
   get pace(): StoragePace {
@@ -61,13 +71,13 @@ export class BatchStore {
 
   /** The existing ones of these batches, in this order. */
   async getAll(ids: readonly string[]): Promise<readonly BatchRecord[]> {
-    const records = await inTurns(ids, (id) => this.#find(id));
+    const records = await this.#inTurns.all(ids, (id) => this.#find(id));
     return records.filter((record) => record !== null);
   }
 
   /** Newest first. */
-  async ids(): Promise<readonly string[]> {
-    return (await this.#storage.list(BATCHES)).filter(isBatchId).sort().reverse();
+  ids(): Promise<readonly string[]> {
+    return this.#ids.get();
   }
 
   /** Those that are not over, oldest first. */
@@ -88,6 +98,11 @@ export class BatchStore {
   /** When cancellation was requested, in Unix seconds. */
   cancelledAt(id: string): Promise<number | null> {
     return readRecord(this.#storage, keyOf(id, "cancel"), z.number());
+  }
+
+  /** The same of each of these batches, in their order. */
+  cancelledAll(ids: readonly string[]): Promise<readonly (number | null)[]> {
+    return this.#inTurns.all(ids, (id) => this.cancelledAt(id));
   }
 
   /** A log for the results of this owner only. */
@@ -117,9 +132,7 @@ export class BatchStore {
   }
 
   async #find(id: string): Promise<BatchRecord | null> {
-    // Loose: fields that a later version added stay in the record when this one saves it.
-    const schema = batchRecordSchema.loose();
-    const end = await readRecord(this.#storage, keyOf(id, "end.json"), schema);
-    return end ?? readRecord(this.#storage, keyOf(id, "batch.json"), schema);
+    const end = await readRecord(this.#storage, keyOf(id, "end.json"), STORED);
+    return end ?? readRecord(this.#storage, keyOf(id, "batch.json"), STORED);
   }
 }

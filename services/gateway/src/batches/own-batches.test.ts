@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FileStore } from "../files/file-store.js";
 import { testBatch } from "../testing/test-batch.js";
 import { STORAGES } from "../testing/test-storages.js";
@@ -123,6 +123,17 @@ describe("lists", () => {
   });
 });
 
+it("lists that are asked for at the same time read the folder twice", async () => {
+  const storage = await open();
+  onTestFinished(() => storage.close());
+  const batches = new BatchStore(storage);
+  await batches.create(testBatch({ id: idAt(1), owner: "team" }));
+  const list = vi.spyOn(storage, "list");
+  const asked = Array.from({ length: 50 }, () => ownBatches(batches, { owner: "team", after: undefined, most: 1 }));
+  expect((await Promise.all(asked)).flat()).toHaveLength(50);
+  expect(list).toHaveBeenCalledTimes(2);
+});
+
 describe("cancelling", () => {
   it("asks once; the first time counts", async () => {
     const { batches } = await stores();
@@ -140,6 +151,13 @@ describe("cancelling", () => {
     await batches.save(batch);
     await cancelBatch(batches, batch.id, "team");
     expect(await batches.cancelledAt(batch.id)).toBeNull();
+  });
+
+  it.each([["batch_1"], [idAt(1)]])("reads no folder to learn that %s does not exist", async (id) => {
+    const storage = await open();
+    onTestFinished(() => storage.close());
+    storage.list = () => Promise.reject(new Error("a folder was read"));
+    await expect(cancelBatch(new BatchStore(storage), id, "team")).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
   it("is the owner's alone", async () => {

@@ -3,8 +3,7 @@ import { isOwnedBy, owned } from "../admission/caller.js";
 import type { FileStore } from "../files/file-store.js";
 import { readLines } from "../files/read-lines.js";
 import { RequestError, refuseParam } from "../request-error.js";
-import { inTurns } from "../storage/in-turns.js";
-import { type BatchRecord, NO_USAGE } from "./batch-record.js";
+import { type BatchRecord, isOver, NO_USAGE } from "./batch-record.js";
 import type { BatchJobRequest, batchJobListSchema } from "./batch-request.js";
 import { type BatchStore, newBatchId } from "./batch-store.js";
 import { toMistralJob } from "./batch-views.js";
@@ -93,7 +92,8 @@ export async function ownJobs(store: BatchStore, query: z.output<typeof batchJob
   const { page = 0, page_size = JOBS_PER_PAGE, order_by, model, status, created_after } = query;
   const ids = order_by === "created" ? [...(await store.ids())].reverse() : await store.ids();
   const records = (await store.getAll(ids)).filter((batch) => isOwnedBy(owner, batch));
-  const jobs = await inTurns(records, async (job) => toMistralJob(job, await store.cancelledAt(job.id)));
+  const cancelled = await store.cancelledAll(records.map(({ id }) => id));
+  const jobs = records.map((job, place) => toMistralJob(job, cancelled[place] ?? null));
   const afterS = (created_after?.getTime() ?? 0) / 1000;
   const found = jobs.filter(
     (job) =>
@@ -106,9 +106,8 @@ export async function ownJobs(store: BatchStore, query: z.output<typeof batchJob
 
 /** Requests that a batch stop; does nothing to one that is over. Throws NOT_FOUND, also for another owner's. */
 export async function cancelBatch(store: BatchStore, id: string, owner: string): Promise<void> {
-  const open = await store.openIds();
-  owned(owner, "batch", await store.get(id));
-  if (open.includes(id)) await store.requestCancel(id);
+  const batch = owned(owner, "batch", await store.get(id));
+  if (!isOver(batch)) await store.requestCancel(id);
 }
 
 /** The lines of an output file of at most `mostBytes`. Throws INVALID_REQUEST for a larger one. */

@@ -1,13 +1,16 @@
 import { once } from "node:events";
 import { Readable } from "node:stream";
 import { RhoneError } from "@rhone/common";
-import { inTurns } from "../storage/in-turns.js";
+import { InTurns } from "../storage/in-turns.js";
 import { type ObjectStorage, readRecord } from "../storage/object-storage.js";
+import { SharedRead } from "../storage/shared-read.js";
 import { type FileRecord, fileRecordSchema, isFileId } from "./file-record.js";
 import { UnfinishedFile } from "./unfinished-file.js";
 
 const FOLDER = "files";
 const RECORD = ".json";
+/** One schema for all records, as zod compiles each when it is first used. */
+const STORED = fileRecordSchema.loose();
 /** An unfinished file this old was abandoned by a process that died. */
 const ABANDONED_MS = 24 * 3600 * 1000;
 
@@ -17,9 +20,15 @@ export type FileDescription = Omit<FileRecord, "id" | "content" | "bytes" | "lin
 /** Uploaded and generated files. A file exists if its record `files/ID.json` does, which names the bytes. */
 export class FileStore {
   readonly #storage: ObjectStorage;
+  readonly #all: SharedRead<readonly FileRecord[]>;
 
   constructor(storage: ObjectStorage) {
     this.#storage = storage;
+    const turns = new InTurns();
+    this.#all = new SharedRead(async () => {
+      const records = await turns.all(idsOf(await storage.list(FOLDER)), (id) => this.get(id).catch(() => null));
+      return records.filter((record) => record !== null);
+    });
   }
 
   /** `id`: the file to replace; default: a new one. */
@@ -62,10 +71,8 @@ export class FileStore {
   }
 
   /** Every file that exists, newest first. */
-  async all(): Promise<readonly FileRecord[]> {
-    const ids = idsOf(await this.#storage.list(FOLDER));
-    const records = await inTurns(ids, (id) => this.get(id).catch(() => null));
-    return records.filter((record) => record !== null);
+  all(): Promise<readonly FileRecord[]> {
+    return this.#all.get();
   }
 
   /** Removes expired files and those that a dead process left unfinished; keeps files whose records can't be read. */
@@ -87,7 +94,7 @@ export class FileStore {
   }
 
   #record(id: string): Promise<FileRecord | null> {
-    return readRecord(this.#storage, recordKey(id), fileRecordSchema.loose());
+    return readRecord(this.#storage, recordKey(id), STORED);
   }
 
   async #remove({ id, content }: FileRecord): Promise<void> {

@@ -1,14 +1,23 @@
 import { randomUUID } from "node:crypto";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Socket } from "node:net";
 import cors from "@fastify/cors";
 import { type Logger, RhoneError } from "@rhone/common";
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify, type HTTPMethods } from "fastify";
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerFactory,
+  fastify,
+  type HTTPMethods,
+} from "fastify";
 import { errorBody } from "../request-error.js";
+import { closeWith } from "./close-with.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
 import { REPLAYED } from "./idempotency.js";
 import { openapi } from "./openapi/openapi.js";
 import { receiveJson } from "./receive-json.js";
+import { Unanswered } from "./unanswered.js";
 
 export interface ServerOptions {
   readonly bodyLimitBytes: number;
@@ -17,6 +26,8 @@ export interface ServerOptions {
   /** Longest time for a request to arrive, body included. */
   readonly arrivalTimeoutMs: number;
   readonly mostConnections: number;
+  /** Requests of one connection that may wait for their answers. */
+  readonly mostPipelined: number;
   /** Origins whose pages may read answers; ["*"]: all. */
   readonly corsOrigins: readonly string[];
   /** Whether callers need API keys, for the OpenAPI document. */
@@ -29,6 +40,8 @@ export interface ServerOptions {
 /** Longest time for the headers of a request, and how often connections are checked for it. */
 const HEADERS_TIMEOUT_MS = 20_000;
 const CHECK_MS = 5000;
+/** Longer than proxies keep a connection that they do not use: one that closes under a request fails it. */
+const KEEP_ALIVE_MS = 72_000;
 
 const METHODS: readonly HTTPMethods[] = ["GET", "POST", "DELETE"];
 
@@ -36,27 +49,20 @@ const METHODS: readonly HTTPMethods[] = ["GET", "POST", "DELETE"];
 export function buildServer(options: ServerOptions): FastifyInstance {
   const { bodyLimitBytes, bodiesBytes, corsOrigins, requiresKeys } = options;
   const fail = failWith(options.logger);
-  const answering = new WeakMap<Socket, ServerResponse>();
+  const unanswered = new Unanswered(options.mostPipelined);
   const app = fastify({
     bodyLimit: bodyLimitBytes,
     frameworkErrors: fail,
-    // Node's own refusal has no body.
-    http: { requireHostHeader: false, connectionsCheckingInterval: CHECK_MS },
+    serverFactory: serverOf(options, unanswered),
     genReqId: requestIdOf,
     requestIdHeader: false,
     forceCloseConnections: "idle",
-    requestTimeout: options.arrivalTimeoutMs,
-    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, answering.get(socket)),
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, unanswered.isAnswering(socket)),
   });
-  app.server.headersTimeout = Math.min(HEADERS_TIMEOUT_MS, options.arrivalTimeoutMs);
-  app.server.maxConnections = options.mostConnections;
-  // Node's refusal of expectations has no body either; a server may ignore them.
-  app.server.on("checkExpectation", (request, response) => app.server.emit("request", request, response));
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => refuseUnrouted(app, request, reply));
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
-    answering.set(request.raw.socket, reply.raw);
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
       throw new RhoneError("INVALID_REQUEST", "An HTTP/1.1 request needs a Host header.");
   });
@@ -66,6 +72,28 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   // The OpenAPI plugin sees only routes that are registered after it.
   app.register(async (scope) => options.routes(scope));
   return app;
+}
+
+type Connecting = Pick<ServerOptions, "arrivalTimeoutMs" | "mostConnections">;
+
+/** Makes the server that judges connections, before Fastify sees their requests. */
+function serverOf({ arrivalTimeoutMs, mostConnections }: Connecting, unanswered: Unanswered): FastifyServerFactory {
+  const options = {
+    // Node's own refusal has no body.
+    requireHostHeader: false,
+    connectionsCheckingInterval: CHECK_MS,
+    requestTimeout: arrivalTimeoutMs,
+    headersTimeout: Math.min(HEADERS_TIMEOUT_MS, arrivalTimeoutMs),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
+  return (handle): Server => {
+    const server = createServer(options, (request, response) => {
+      if (unanswered.admit(request.socket, response)) handle(request, response);
+    });
+    server.maxConnections = mostConnections;
+    // Node's refusal of expectations has no body either; a server may ignore them.
+    return server.on("checkExpectation", (request, response) => server.emit("request", request, response));
+  };
 }
 
 /** The caller's x-request-id if it is 1 to 128 visible ASCII characters, else a random one. */
@@ -103,17 +131,8 @@ const corsOptions = (origins: readonly string[]) => ({
   exposedHeaders: ["x-request-id", "content-location", "retry-after", REPLAYED, ...RATE_HEADERS],
 });
 
-/**
- * Bytes that Node cannot parse as HTTP never become a request. The envelope is written to the socket itself, unless
- * that would garble an answer that is being sent.
- */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, answer: ServerResponse | undefined): void {
-  const isAnswering = answer?.headersSent === true && !answer.writableEnded;
-  if (error.code === "ECONNRESET" || !socket.writable || isAnswering) {
-    socket.destroy();
-    return;
-  }
-  const body = JSON.stringify(errorBody(new RhoneError("INVALID_REQUEST", `This is not HTTP: ${error.message}.`)));
-  const head = ["HTTP/1.1 400 Bad Request", "content-type: application/json; charset=utf-8", "connection: close"];
-  socket.end(`${head.join("\r\n")}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+/** Bytes that Node cannot parse as HTTP never become a request. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, isAnswering: boolean): void {
+  const refusal = new RhoneError("INVALID_REQUEST", `This is not HTTP: ${error.message}.`);
+  closeWith(socket, refusal, isAnswering || error.code === "ECONNRESET");
 }

@@ -72,7 +72,7 @@ async function open() {
   };
   const subscriber = Object.assign(new EventEmitter(), { subscribe: async () => 1, unsubscribe: async () => 1 });
   const logger = createLogger({ service: "gateway", level: "silent" });
-  const options = { redis, subscriber, gatewayId: "g1", maxQueued: 10, logger };
+  const options = { redis, subscriber, gatewayId: "g1", maxQueued: 10, queuedBytes: 100_000, logger };
   const client = await RedisGenerationClient.open(options as unknown as RedisGenerationClientOptions);
   const announce = (...events: GenerationEvent[]) =>
     subscriber.emit("message", eventsChannel("g1"), encodeEvents(events));
@@ -112,6 +112,27 @@ describe("a generation", () => {
     interactive.waiting = 10;
     const refusal = { code: "QUEUE_FULL", message: "10 requests are already waiting; try again shortly." };
     await expect(client.generate(job, never).next()).rejects.toMatchObject(refusal);
+    expect(interactive.jobs).toEqual([]);
+  });
+
+  it("is refused while others hold too many bytes, and taken once they have ended", async () => {
+    const { client, announce, interactive } = await open();
+    const large = (requestId: string) => ({ ...job, requestId, stop: ["s".repeat(60_000)] });
+    const first = collect(client.generate(large("r-0"), never));
+    await expect.poll(() => interactive.jobs).toHaveLength(1);
+    await expect(client.generate(large("r-1"), never).next()).rejects.toMatchObject({ code: "QUEUE_FULL" });
+    announce(event(), last);
+    await first;
+    void client.generate(large("r-2"), never).next();
+    await expect.poll(() => interactive.jobs).toMatchObject([{ requestId: "r-0" }, { requestId: "r-2" }]);
+  });
+
+  it("that is aborted before its turn is not written", async () => {
+    const { client, interactive } = await open();
+    const abort = new AbortController();
+    const events = client.generate(job, abort.signal).next();
+    abort.abort(new RhoneError("CANCELLED", "gone"));
+    await expect(events).rejects.toMatchObject({ code: "CANCELLED" });
     expect(interactive.jobs).toEqual([]);
   });
 

@@ -18,7 +18,10 @@ import {
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
+import { HeldBytes } from "./held-bytes.js";
 import { Inboxes, type LogPart } from "./inboxes.js";
+import { jobBytes } from "./job-bytes.js";
+import { JobLine } from "./job-line.js";
 import { Lanes } from "./lanes.js";
 
 const CANCELLED_TTL_S = 3600;
@@ -38,6 +41,8 @@ export interface RedisGenerationClientOptions {
   readonly gatewayId: string;
   /** Most jobs waiting in the queue of a lane; further ones are refused. */
   readonly maxQueued: number;
+  /** Most bytes of unfinished jobs above 16 KiB; further ones are refused. */
+  readonly queuedBytes: number;
   readonly logger: Logger;
 }
 
@@ -48,12 +53,15 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #redis: Redis;
   readonly #queues: Queues;
   readonly #maxQueued: number;
+  readonly #held: HeldBytes;
+  readonly #line = new JobLine();
   readonly #logger: Logger;
   readonly #inboxes: Inboxes;
   readonly #cancellations = new Lanes(CANCELLED_AT_ONCE);
   readonly #logs = new Lanes(LOGS_AT_ONCE);
 
-  private constructor({ redis, subscriber, gatewayId, logger, maxQueued }: RedisGenerationClientOptions) {
+  private constructor(options: RedisGenerationClientOptions) {
+    const { redis, subscriber, gatewayId, logger, maxQueued, queuedBytes } = options;
     this.#redis = redis;
     this.#inboxes = new Inboxes({
       subscriber,
@@ -62,6 +70,7 @@ export class RedisGenerationClient implements GenerationClient {
     });
     this.#logger = logger;
     this.#maxQueued = maxQueued;
+    this.#held = new HeldBytes(queuedBytes);
     const open = (lane: GenerationJob["lane"]): Queue<GenerationJob> => {
       const queue = new Queue<GenerationJob>(QUEUE_NAMES[lane], { connection: redis, prefix: REDIS_PREFIX });
       return queue.on("error", (error) => logger.warn({ err: error }, "queue error"));
@@ -83,12 +92,13 @@ export class RedisGenerationClient implements GenerationClient {
     signal: AbortSignal,
     { detached } = { detached: false },
   ): AsyncGenerator<GenerationEvent, void, undefined> {
+    const release = this.#held.hold(jobBytes(job));
     const inbox = this.#inboxes.open(job);
     let finished = false;
     let resubmission: NodeJS.Timeout | undefined;
     try {
       signal.throwIfAborted();
-      const turn = await this.#submit(job);
+      const turn = await this.#submit(job, signal);
       resubmission = setInterval(() => this.#resubmit(job, turn), RESUBMIT_MS);
       for await (const event of inbox.events(signal)) {
         finished = event.finish !== undefined;
@@ -97,6 +107,7 @@ export class RedisGenerationClient implements GenerationClient {
       }
     } finally {
       clearInterval(resubmission);
+      release();
       this.#inboxes.close(job, inbox);
       if (!finished && !detached && !isHandedOver(signal)) await this.cancel(job);
     }
@@ -135,25 +146,28 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   /** Returns the job's turn. */
-  async #submit(job: GenerationJob): Promise<number> {
+  async #submit(job: GenerationJob, signal: AbortSignal): Promise<number> {
     const queue = this.#queues[job.lane];
     try {
       const waiting = await queue.getJobCountByTypes("waiting", "prioritized");
       if (waiting >= this.#maxQueued) throw queueFull(waiting);
       const turn = await takeTurn(this.#redis, job, queue.toKey("prioritized"));
-      await this.#add(job, turn);
+      await this.#add(job, turn, signal);
       return turn;
     } catch (error) {
-      if (error instanceof RhoneError) throw error;
+      if (error instanceof RhoneError || error === signal.reason) throw error;
       throw new RhoneError("REDIS_UNAVAILABLE", "The queue cannot be reached; try again shortly.", { cause: error });
     }
   }
 
   /** BullMQ ignores a job whose id it already has. */
-  async #add(job: GenerationJob, turn: number): Promise<void> {
+  #add(job: GenerationJob, turn: number, signal?: AbortSignal): Promise<void> {
     const queue = this.#queues[job.lane];
     const options = { jobId: job.requestId, priority: turn, removeOnComplete: true, removeOnFail: true };
-    await queue.add(queue.name, job, options);
+    return this.#line.add(jobBytes(job), async () => {
+      signal?.throwIfAborted();
+      await queue.add(queue.name, job, options);
+    });
   }
 
   /** A restarted Redis may have lost the job. A coordinator that takes a job twice finds its token log. */

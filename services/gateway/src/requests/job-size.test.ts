@@ -3,9 +3,9 @@ import { generationSchema } from "./request-fields.js";
 import { type JobPlan, toJobs } from "./to-jobs.js";
 
 const arrival = { lane: "interactive", arrivedAtMs: 0, deadlineAtMs: 1, owner: "" } as const;
-const limits = { contextLength: 32_768, vocabSize: 40_000 };
+const usual = { contextLength: 32_768, vocabSize: 40_000 };
 
-function jobs(fields: object, plan: Partial<JobPlan>) {
+function jobs(fields: object, plan: Partial<JobPlan>, limits = usual) {
   const prompts = plan.prompts ?? [[1]];
   const whole = { samples: 1, maxTokens: 1, ...plan, prompts };
   const request = { id: "r", model: "m", replyTo: "g", arrival, limits, plan: whole };
@@ -28,6 +28,24 @@ it.each<[string, object, Partial<JobPlan>]>([
 ])("%s, repeated in each of 2,000 jobs, is refused with the numbers", (_, fields, plan) => {
   const refusal = { code: "INVALID_REQUEST", message: expect.stringMatching(/2000 jobs with \d{8,} bytes/) };
   expect(() => jobs(fields, plan)).toThrow(expect.objectContaining(refusal));
+});
+
+it("control characters of stop texts count as the six bytes that they are", () => {
+  const stop = Array.from({ length: 16 }, (_, i) => "\u0001".repeat(4095) + (i % 10));
+  expect(jobs({ stop }, { samples: 20 })).toHaveLength(20);
+  const refusal = expect.objectContaining({
+    code: "INVALID_REQUEST",
+    message: expect.stringMatching(/40 jobs with 157/),
+  });
+  expect(() => jobs({ stop }, { samples: 40 })).toThrow(refusal);
+});
+
+it("2,048 inputs of 500 ids fit, and 8 samples with a bias for each of 131,072 tokens", () => {
+  expect(jobs({}, { prompts: Array.from({ length: 2048 }, () => Array(500).fill(39_999)) })).toHaveLength(2048);
+  const all = Object.fromEntries(Array.from({ length: 131_072 }, (_, id) => [id, 0.5]));
+  const large = { contextLength: 32_768, vocabSize: 131_072 };
+  expect(jobs({ logit_bias: all }, { samples: 8 }, large)).toHaveLength(8);
+  expect(() => jobs({ logit_bias: all }, { samples: 16 }, large)).toThrow(/16 jobs with 22\d{6} bytes/);
 });
 
 it("3,120 prompt tokens may be scored with 20 alternatives, and a context of 32,768 with one", () => {

@@ -1,6 +1,6 @@
 import type { GenerationEvent } from "@rhone/common";
 import { RhoneError } from "@rhone/common";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { collect, event, finish, testJob } from "../testing/events.js";
 import { FakeCluster } from "../testing/fake-cluster.js";
 import { type Events, following, generating, mergeEvents, type RequestRun, runRequest } from "./run-request.js";
@@ -30,6 +30,18 @@ function observed(open: RequestRun["open"], changes: Partial<RequestRun> = {}) {
 }
 
 describe("a run", () => {
+  it("lets each of many choices listen for its end", async () => {
+    const warned = vi.spyOn(process, "emitWarning");
+    onTestFinished(() => warned.mockRestore());
+    const open = (signal: AbortSignal) =>
+      Array.from({ length: 16 }, () => {
+        signal.addEventListener("abort", () => {});
+        return playing([finish()]);
+      });
+    await collect(observed(open).events);
+    expect(warned).not.toHaveBeenCalled();
+  });
+
   it("yields every event of every choice, and ends ok", async () => {
     const { events, told } = observed(() => [playing([event(), finish()]), playing([event({ text: "b" }), finish()])]);
     const seen = await collect(events);

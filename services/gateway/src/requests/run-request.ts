@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type ErrorCode, type GenerationEvent, type GenerationJob, RhoneError, toRhoneError } from "@rhone/common";
 import type { StreamRecord } from "../answers/stream-records.js";
 import type { ChoiceEvent } from "../answers/writer.js";
@@ -42,6 +43,8 @@ export interface RequestRun extends EventSource {
 export async function* runRequest(run: RequestRun): AsyncGenerator<ChoiceEvent, void, undefined> {
   const { leaving, observers } = run;
   const abort = new AbortController();
+  // Each choice listens, of up to 2,048; Node suspects a leak above ten.
+  setMaxListeners(0, abort.signal);
   const timer = setTimeout(() => abort.abort(run.lateness()), run.limitMs);
   const leave = () => abort.abort(leaving?.reason);
   leaving?.addEventListener("abort", leave, { once: true });

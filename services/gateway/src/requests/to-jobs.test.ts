@@ -1,3 +1,4 @@
+import { packBias } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { generationSchema } from "./request-fields.js";
 import { type JobPlan, toJobs } from "./to-jobs.js";
@@ -44,7 +45,7 @@ describe("jobs", () => {
         frequencyPenalty: 0,
         presencePenalty: 0,
         seed: 0,
-        logitBias: [],
+        logitBias: "",
       },
       maxTokens: 17,
       minTokens: 0,
@@ -88,12 +89,7 @@ describe("jobs", () => {
     [{ repetition_penalty: 1.1 }, { repetitionPenalty: 1.1 }],
     [
       { logit_bias: { "5": -100, "7": 2 } },
-      {
-        logitBias: [
-          [5, -100],
-          [7, 2],
-        ],
-      },
+      { logitBias: packBias({ tokens: Int32Array.of(5, 7), values: Float32Array.of(-100, 2) }) },
     ],
     [{ random_seed: 4 }, { seed: 4 }],
     [{ seed: 3, random_seed: 4 }, { seed: 3 }],
@@ -145,6 +141,7 @@ describe("refusals", () => {
     ["a foreign token", {}, { prompts: [[1], [100]] }, "prompt"],
     ["min_tokens above max_tokens", { min_tokens: 6 }, {}, "min_tokens"],
     ["a bias of a foreign token", { logit_bias: { "100": 1 } }, {}, "logit_bias"],
+    ["a bias of 2^32 + 1", { logit_bias: { "4294967297": 1 } }, {}, "logit_bias"],
     ["2,049 jobs", {}, { prompts: Array(2049).fill([1]) }, "prompt"],
     ["2,049 jobs by samples", {}, { prompts: Array(683).fill([1]), samples: 3 }, "prompt"],
   ])("%s", (_, fields, plan, param) => {

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import type { Constraint, GenerationJob, SamplingSettings } from "@rhone/common";
+import { type Constraint, type GenerationJob, packBias, type SamplingSettings } from "@rhone/common";
 import { RequestError } from "../request-error.js";
 import { contextExceeded } from "../text/context-exceeded.js";
 import { checkSize } from "./job-size.js";
@@ -53,10 +53,11 @@ export function toJobs(request: JobsRequest): GenerationJob[] {
     checkIds(promptIds, limits, param);
     const maxTokens = roomFor(promptIds.length, { asked, contextLength: limits.contextLength, param });
     const minTokens = Math.min(fields.min_tokens ?? 0, maxTokens);
+    const ids = [...promptIds];
     return Array.from({ length: samples }, (_, sample) => ({
       ...shared,
       requestId: `${id}-${prompt * samples + sample}`,
-      promptIds: [...promptIds],
+      promptIds: ids,
       sampling: { ...sampling, seed: (seed + sample) >>> 0 },
       maxTokens,
       minTokens,
@@ -118,13 +119,14 @@ function checkCount(prompts: number, samples: number): void {
   throw new RequestError("INVALID_REQUEST", message, { param: "prompt" });
 }
 
-function biasOf({ logit_bias = {} }: GenerationFields, { vocabSize }: JobLimits): [number, number][] {
-  return Object.entries(logit_bias).map(([key, bias]) => {
-    const id = Number(key);
-    if (id < vocabSize) return [id, bias];
-    const message = `logit_bias: token ${key} is outside the vocabulary, 0 to ${vocabSize - 1}.`;
-    throw new RequestError("INVALID_REQUEST", message, { param: "logit_bias" });
-  });
+function biasOf({ logit_bias = {} }: GenerationFields, { vocabSize }: JobLimits): string {
+  const ids = Object.keys(logit_bias).map(Number);
+  const outside = ids.find((id) => id >= vocabSize);
+  if (outside === undefined) {
+    return packBias({ tokens: Int32Array.from(ids), values: Float32Array.from(Object.values(logit_bias)) });
+  }
+  const message = `logit_bias: token ${outside} is outside the vocabulary, 0 to ${vocabSize - 1}.`;
+  throw new RequestError("INVALID_REQUEST", message, { param: "logit_bias" });
 }
 
 function checkIds(promptIds: readonly number[], { vocabSize }: JobLimits, param: string): void {

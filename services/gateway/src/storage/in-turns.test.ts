@@ -1,19 +1,39 @@
 import { expect, it } from "vitest";
-import { inTurns } from "./in-turns.js";
+import { InTurns } from "./in-turns.js";
 
-it("uses every item, in their order, at most eight at a time", async () => {
-  const items = Array.from({ length: 20 }, (_, i) => i);
+/** Doubles numbers, and knows how many were being doubled at a time at most. */
+function doubling() {
   let [running, most] = [0, 0];
-  const doubled = await inTurns(items, async (item) => {
+  const double = async (item: number) => {
     most = Math.max(most, ++running);
     await new Promise((resolve) => setImmediate(resolve));
     running--;
     return 2 * item;
-  });
-  expect(doubled).toEqual(items.map((item) => 2 * item));
-  expect(most).toBe(8);
+  };
+  return { double, most: () => most };
+}
+
+const items = Array.from({ length: 20 }, (_, i) => i);
+
+it("uses every item of a list, in their order, at most eight at a time", async () => {
+  const { double, most } = doubling();
+  expect(await new InTurns().all(items, double)).toEqual(items.map((item) => 2 * item));
+  expect(most()).toBe(8);
 });
 
-it("rejects as the use of an item does", async () => {
-  await expect(inTurns([1, 2], () => Promise.reject(new Error("no")))).rejects.toThrow("no");
+it("uses at most 32 at a time, of however many lists, which take turns", async () => {
+  const { double, most } = doubling();
+  const turns = new InTurns();
+  const ended: number[] = [];
+  const lists = items.map((list) => turns.all(items, double).finally(() => ended.push(list)));
+  expect(await Promise.all(lists)).toEqual(items.map(() => items.map((item) => 2 * item)));
+  expect(most()).toBe(32);
+  expect(ended).toEqual(items);
+});
+
+it("rejects as the use of an item does, and goes on with other lists", async () => {
+  const turns = new InTurns();
+  const failing = items.map(() => turns.all([1, 2], () => Promise.reject(new Error("no"))));
+  for (const one of await Promise.allSettled(failing)) expect(one.status).toBe("rejected");
+  expect(await turns.all([1], async (item) => item)).toEqual([1]);
 });

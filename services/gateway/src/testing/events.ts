@@ -58,7 +58,7 @@ export const testJob = (changes: Partial<GenerationJob> = {}): GenerationJob => 
     frequencyPenalty: 0,
     presencePenalty: 0,
     seed: 0,
-    logitBias: [],
+    logitBias: "",
   },
   maxTokens: 5,
   minTokens: 0,

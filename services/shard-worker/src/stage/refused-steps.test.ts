@@ -41,8 +41,8 @@ const SAMPLING = {
   seed: 5,
   logprobs: true,
   topLogprobs: 2,
-  biasTokens: [3],
-  biasValues: [1],
+  biasTokens: tokenBytes([3]),
+  biasValues: new Uint8Array(Float32Array.of(1).buffer),
 };
 const FIRST: Message = {
   opens: [{ sequence: 1, sampling: SAMPLING }],

@@ -28,11 +28,23 @@ export function readTokens(bytes: Uint8Array | null | undefined, field: string, 
   return tokens;
 }
 
-export function checkTokens(tokens: Iterable<number>, field: string, vocabSize: number): void {
-  let i = 0;
-  for (const token of tokens) {
+/** float32 little-endian numbers, copied as above; each must be finite. */
+export function readFloats(bytes: Uint8Array | null | undefined, field: string): Float32Array {
+  if (bytes == null) return new Float32Array();
+  if (bytes.byteLength % 4 !== 0) refuse(field, `holds ${bytes.byteLength} bytes; numbers take 4 each`);
+  const values = new Float32Array(new Uint8Array(bytes).buffer);
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] as number;
+    if (!(Math.abs(value) <= MOST_F32)) inRange(value, `${field}[${i}]`);
+  }
+  return values;
+}
+
+export function checkTokens(tokens: ArrayLike<number>, field: string, vocabSize: number): void {
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i] ?? 0;
+    // The field is named only for a bad token: there may be 131,072 good ones.
     if (token < 0 || token >= vocabSize) checkToken(token, `${field}[${i}]`, vocabSize);
-    i++;
   }
 }
 

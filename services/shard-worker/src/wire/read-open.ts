@@ -1,11 +1,9 @@
 import type { LogitBias } from "@rhone/ggml";
 import type { rhone } from "@rhone/proto";
-import { checkToken, checkTokens, inRange, LEAST_F32, readTokens, refuse } from "./malformed.js";
+import { checkToken, inRange, LEAST_F32, readFloats, readTokens, refuse } from "./malformed.js";
 import type { Constraint, Sampling, SequenceOpen } from "./step.js";
 
 const MOST_I32 = 2 ** 31 - 1;
-/** Fields are named only for values beyond it, because a bias for every token is 131,072 values. */
-const MOST_BIAS = 2 ** 100;
 
 /** Throws MESSAGE_MALFORMED, naming a field of `field`, for tokens outside the vocabulary and numbers out of range. */
 export function readOpen(open: rhone.v1.SequenceOpen.$Properties, field: string, vocabSize: number): SequenceOpen {
@@ -45,12 +43,10 @@ function readBias(
   open: string,
   vocabSize: number,
 ): LogitBias {
-  const [tokens, values] = [biasTokens ?? [], biasValues ?? []];
-  const field = `${open}.sampling.bias_values`;
-  if (values.length !== tokens.length) refuse(field, `has ${values.length} values for ${tokens.length} bias_tokens`);
-  checkTokens(tokens, `${open}.sampling.bias_tokens`, vocabSize);
-  for (const [i, value] of values.entries()) if (!(Math.abs(value) < MOST_BIAS)) inRange(value, `${field}[${i}]`);
-  return { tokens: Int32Array.from(tokens), values: Float32Array.from(values) };
+  const tokens = readTokens(biasTokens, `${open}.sampling.bias_tokens`, vocabSize);
+  const values = readFloats(biasValues, `${open}.sampling.bias_values`);
+  if (values.length === tokens.length) return { tokens, values };
+  return refuse(`${open}.sampling.bias_values`, `has ${values.length} values for ${tokens.length} bias_tokens`);
 }
 
 function readConstraint(

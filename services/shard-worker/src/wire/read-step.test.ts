@@ -16,6 +16,8 @@ const LIMITS: StepLimits = {
   rowBytes: (type) => (type === GgmlType.F32 ? 16 : 8),
 };
 
+const float32 = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);
+
 /** Sequences 1 and 2 are open, with 2 pages and 1 page. The grammar of sequence 2 is not prepared. */
 const context = (changes: Partial<StepLimits> = {}): StepContext => ({
   limits: { ...LIMITS, ...changes },
@@ -32,8 +34,8 @@ const SAMPLING = {
   frequencyPenalty: -1,
   presencePenalty: 2,
   seed: 4_000_000_000,
-  biasTokens: [7, 8],
-  biasValues: [-100, 0.5],
+  biasTokens: tokenBytes([7, 8]),
+  biasValues: float32(-100, 0.5),
   logprobs: true,
   topLogprobs: 5,
   bannedUntilMin: [2, 1_000_000],
@@ -166,9 +168,10 @@ describe("a malformed step is refused, and the field is named:", () => {
     ["step.opens[0].sampling.frequency_penalty is NaN;", sampling({ frequencyPenalty: Number.NaN })],
     ["step.opens[0].sampling.presence_penalty is -Infinity;", sampling({ presencePenalty: bad })],
     ["step.opens[0].sampling.top_logprobs is 1001; it must be from 0 to 1000.", sampling({ topLogprobs: 1001 })],
-    ["step.opens[0].sampling.bias_values has 1 values for 2 bias_tokens.", sampling({ biasValues: [1] })],
-    ["step.opens[0].sampling.bias_tokens[1] is token 1000;", sampling({ biasTokens: [1, 1000] })],
-    ["step.opens[0].sampling.bias_values[1] is NaN;", sampling({ biasValues: [1, Number.NaN] })],
+    ["step.opens[0].sampling.bias_values has 1 values for 2 bias_tokens.", sampling({ biasValues: float32(1) })],
+    ["step.opens[0].sampling.bias_tokens[1] is token 1000;", sampling({ biasTokens: tokenBytes([1, 1000]) })],
+    ["step.opens[0].sampling.bias_values holds 3 bytes;", sampling({ biasValues: new Uint8Array(3) })],
+    ["step.opens[0].sampling.bias_values[1] is NaN;", sampling({ biasValues: float32(1, Number.NaN) })],
 
     ["step.spans[1].sequence is 4, which is not open.", span({ sequence: 4 })],
     ["step.spans[1].sequence is 1, which has a span in this step already.", span({ sequence: 1 })],

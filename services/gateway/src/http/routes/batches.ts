@@ -42,7 +42,9 @@ export function batches(app: FastifyInstance, uses: BatchesUse): void {
   app.get("/v1/batches", async ({ query, caller: { owner } }) => {
     const { after, limit = DEFAULT_LIMIT } = parseRequest(batchListSchema, query);
     const found = await ownBatches(store, { owner, after, most: limit + 1 });
-    const data = await Promise.all(found.slice(0, limit).map(viewOf));
+    const page = found.slice(0, limit);
+    const cancelled = await store.cancelledAll(page.map(({ id }) => id));
+    const data = page.map((batch, place) => toOpenAiBatch(batch, cancelled[place] ?? null));
     const ends = { first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
     return { object: "list", data, ...ends, has_more: found.length > limit };
   });
