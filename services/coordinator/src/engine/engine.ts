@@ -83,9 +83,7 @@ export class Engine {
     if (refusal !== null) this.#end(run, refusal);
     else {
       this.#scheduler.add(sequence);
-      run.startDeadline(() =>
-        this.#end(run, failure("DEADLINE_EXCEEDED", "The request's deadline passed before its answer was complete.")),
-      );
+      run.startDeadline(() => this.#end(run, failure("DEADLINE_EXCEEDED", lateness(job))));
       this.#pumpSoon();
     }
     return run.done;
@@ -274,4 +272,9 @@ export class Engine {
 
 function shuttingDown(): RhoneError {
   return new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down.");
+}
+
+function lateness({ deadlineAtMs, arrivedAtMs }: GenerationJob): string {
+  const seconds = (deadlineAtMs - arrivedAtMs) / 1000;
+  return `The answer was not complete within ${seconds} s; ask for fewer tokens, or allow more time.`;
 }

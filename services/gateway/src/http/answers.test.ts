@@ -125,20 +125,20 @@ describe("errors of the framework", () => {
     ["a broken connection elsewhere", failure("ECONNRESET"), "INTERNAL"],
     ["a fault", new TypeError("x is not a function"), "INTERNAL"],
     ["no error at all", "thrown", "INTERNAL"],
-  ])("%s", (_, error, code) => expect(toRequestError(error).code).toBe(code));
+  ])("%s", (_, error, code) => expect(toRequestError(error, 1000).code).toBe(code));
 
   it.each<[string, RegExp]>([
     ["FST_ERR_CTP_INVALID_JSON_BODY", /^The body is not valid JSON; check/],
     ["FST_ERR_CTP_EMPTY_JSON_BODY", /^The body is empty; send/],
     ["FST_ERR_CTP_INVALID_MEDIA_TYPE", /send content-type: application\/json/],
-    ["FST_ERR_CTP_BODY_TOO_LARGE", /--body-limit-bytes/],
+    ["FST_ERR_CTP_BODY_TOO_LARGE", /more than 1000 bytes.*RHONE_BODY_LIMIT_BYTES/],
     ["FST_ERR_NEW", /^no$/],
   ])("%s says what to do, where that is known", (code, message) => {
-    expect(toRequestError(failure(code, 400)).message).toMatch(message);
+    expect(toRequestError(failure(code, 400), 1000).message).toMatch(message);
   });
 
   it("that are ours are told to nobody", () => {
-    const { message } = toRequestError(new Error("password is hunter2"));
+    const { message } = toRequestError(new Error("password is hunter2"), 1000);
     expect(message).not.toContain("hunter2");
   });
 

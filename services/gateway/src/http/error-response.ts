@@ -20,20 +20,23 @@ const MESSAGES: Readonly<Record<string, string>> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: "The body is empty; send a JSON object.",
   FST_ERR_CTP_INVALID_MEDIA_TYPE:
     "The body's content type is not supported; send content-type: application/json (multipart/form-data for a file).",
-  FST_ERR_CTP_BODY_TOO_LARGE:
-    "The body is larger than the gateway's limit; send less, or raise the limit with --body-limit-bytes.",
 };
 
-/** Translates Fastify's errors about a request; an unknown error becomes an opaque INTERNAL. */
-export function toRequestError(error: unknown): RhoneError {
+/** Translates Fastify's errors about a request of at most `bodyLimit` bytes; others become INTERNAL. */
+export function toRequestError(error: unknown, bodyLimit: number): RhoneError {
   if (error instanceof RhoneError) return error;
   if (error instanceof SyntaxError && "statusCode" in error && error.statusCode === 400)
     return new RhoneError("INVALID_JSON", `The body is not valid JSON: ${error.message}`, { cause: error });
   const code = codeOf(error);
   if (code === undefined) return toRhoneError(error);
   const { code: theirs = "", message } = error as Error & { readonly code?: string };
-  return new RhoneError(code, MESSAGES[theirs] ?? message, { cause: error });
+  const text = theirs === "FST_ERR_CTP_BODY_TOO_LARGE" ? tooLarge(bodyLimit) : (MESSAGES[theirs] ?? message);
+  return new RhoneError(code, text, { cause: error });
 }
+
+const tooLarge = (bytes: number): string =>
+  `The body has more than ${bytes} bytes, the gateway's limit; send less, or raise the limit with --body-limit-bytes ` +
+  "(RHONE_BODY_LIMIT_BYTES).";
 
 /** Fastify's other refusals are bad requests too. A body that breaks off means that the client left. */
 function codeOf(error: unknown): ErrorCode | undefined {

@@ -18,7 +18,7 @@ beforeEach(async () => {
   digests = [];
   app = fastify({ bodyLimit: 1e6 });
   app.setErrorHandler((error, _request, reply) => {
-    const { code, message } = toRequestError(error);
+    const { code, message } = toRequestError(error, 1e6);
     return reply.code(400).send({ code, message });
   });
   receiveJson(app, ROOM);

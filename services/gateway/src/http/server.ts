@@ -103,7 +103,7 @@ function requestIdOf({ headers }: Pick<IncomingMessage, "headers">): string {
 }
 
 const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-  const named = toRequestError(error);
+  const named = toRequestError(error, request.routeOptions.bodyLimit ?? 0);
   if (named.row.http >= 500 && !named.row.retryable)
     logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
   reply.header("x-request-id", request.id);

@@ -27,6 +27,7 @@ describe("parseRequest", () => {
     [{ prompt: "a", logit_bias: [1] }, "logit_bias", /must be an object of numbers by token id/],
     [{ prompt: "a", stop_token_ids: Array(65).fill("x") }, "stop_token_ids", /has 65 items; it must have at most 64/],
     [{ prompt: "a", logit_bias: { [`${"9".repeat(5000)}`]: 1 } }, `logit_bias.${"9".repeat(100)}…`, /^.{120,200}$/],
+    [{ prompt: "a", stop: Array(17).fill("a") }, "stop", /^stop has 17 items; it must have at most 16\.$/],
     [{ prompt: "a", stop: 5 }, "stop", /^stop has a type or value that it can't have; \/docs/],
     [{ prompt: "a", n: 17 }, "n", /16/],
     [{ prompt: "a", seed: 0.5 }, "seed", /int/],

@@ -90,9 +90,17 @@ function explain(param: string, issue: z.core.$ZodIssue): string {
     return `${param} is ${input}; it must be ${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}.`;
   if (typeof input === "number" && issue.code === "too_small")
     return `${param} is ${input}; it must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}.`;
+  const tooLong = tooLongOf(issue);
+  if (tooLong !== undefined) return `${param} ${tooLong}.`;
   if (issue.code === "invalid_union")
     return `${param} has a type or value that it can't have; /docs lists those it can.`;
   return `${param}: ${issue.message.replace(/^Invalid input: /, "")}`;
+}
+
+/** What the alternative that takes lists says of one that is too long. */
+function tooLongOf(issue: z.core.$ZodIssue): string | undefined {
+  if (issue.code !== "invalid_union") return undefined;
+  return issue.errors.flat().find(({ code, path }) => code === "custom" && path.length === 0)?.message;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
