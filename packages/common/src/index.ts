@@ -92,7 +92,9 @@ export {
   TOKEN_LOG_FIELD,
   tokenLogEntryId,
   tokenLogKey,
+  turnsKey,
 } from "./queue/redis-names.js";
+export { endTurn, takeTurn } from "./queue/turns.js";
 export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/simulated-token.js";
 export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";
 export { ComputeThread, type TimeLimit } from "./threads/compute-thread.js";

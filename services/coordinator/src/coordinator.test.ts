@@ -76,6 +76,17 @@ describe("a coordinator with its workers", () => {
     expect(status.workers.map(({ layers }) => layers?.[1])).toHaveLength(stages);
   });
 
+  it("runs the job of a light key before the backlog of a heavy one that fills all places", async () => {
+    await cluster(1, ["--max-sequences", "1"]);
+    const heavy = jobs(16, 30).map((job) => ({ ...job, keyId: "heavy" }));
+    for (const job of heavy) await gateway.submit(job);
+    await gateway.submit(fakeJob({ requestId: "light", promptIds: prompt(4), maxTokens: 4, keyId: "light" }));
+    await gateway.finished("light");
+    const over = heavy.filter(({ requestId }) => gateway.events(requestId).some(({ finish }) => finish !== undefined));
+    expect(over.length).toBeLessThan(12);
+    await expectSolo(heavy);
+  });
+
   it("says what it waits for", async () => {
     coordinator = await TestCoordinator.start(valkey.url, ["--workers", "2"]);
     await join("w0");

@@ -9,6 +9,9 @@ export const QUEUE_NAMES: Readonly<Record<GenerationJob["lane"], string>> = {
   batch: "generate-batch",
 };
 
+/** Hash: the turns of a lane's jobs, which are their priorities in BullMQ's queue; see turns.ts. */
+export const turnsKey = (lane: GenerationJob["lane"]): string => `${REDIS_PREFIX}:turns:${lane}`;
+
 /** Stream: a request's token log. Entry ids are `${ordinal + 1}-0`, so Redis refuses a second write of an ordinal. */
 export const tokenLogKey = (requestId: string): string => `${REDIS_PREFIX}:log:${requestId}`;
 export const tokenLogEntryId = (ordinal: number): string => `${ordinal + 1}-0`;

@@ -244,6 +244,23 @@ describe("Engine, case by case", () => {
     expect(bench.pipe.openSequences).toBe(0);
   });
 
+  it("hands back a request that has not begun, and runs it again; one that has begun stays", async () => {
+    const bench = new EngineBench({ maxSequences: 1 });
+    bench.connect(2);
+    const waiting = fakeJob({ requestId: "b", promptIds: prompt(4), maxTokens: 4 });
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3), maxTokens: 4 }));
+    const refused = expect(bench.engine.run(waiting)).rejects.toThrow("go back");
+    await turn();
+    const reason = new Error("go back");
+    expect(["a", "b", "b", "c"].map((id) => bench.engine.handBack(id, reason))).toEqual([false, true, false, false]);
+    await refused;
+    expect([bench.engine.counts.waiting, bench.log.of("b")]).toEqual([0, []]);
+    const again = bench.engine.run(waiting);
+    await bench.drain();
+    await Promise.all([done, again]);
+    expect(bench.tokens("b")).toEqual(runAlone(waiting.promptIds, 4, 0).tokens);
+  });
+
   it("computes a constrained prompt up to the row that draws, which waits for the grammar alone", async () => {
     const bench = new EngineBench({});
     bench.connect(2);

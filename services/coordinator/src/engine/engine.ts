@@ -94,6 +94,17 @@ export class Engine {
     if (run !== undefined) this.#end(run, { reason: "cancelled" });
   }
 
+  /** Gives up a request that has not begun here: its run rejects with `reason`. False when it has begun or ended. */
+  handBack(requestId: string, reason: Error): boolean {
+    const run = this.#runs.get(requestId);
+    const sequence = run?.generation.sequence;
+    if (run === undefined || sequence === undefined || run.finished) return false;
+    if (sequence.phase !== "waiting" || sequence.hasRun) return false;
+    this.#runs.drop(requestId, reason);
+    this.#scheduler.end(sequence);
+    return true;
+  }
+
   /** A pipeline is ready. */
   attach(link: StepLink): void {
     clearTimeout(this.#recoveryTimer);

@@ -13,8 +13,8 @@ interface Share {
 const MANY_KEYS = 1024;
 
 /**
- * One lane's waiting sequences. Those that ran before go first, the ones that may be what a pipeline was lost by behind
- * the others; then the API key that was charged least, and within a key
+ * One lane's waiting sequences. Those that ran before go first, unless they gave way to another API key, and the ones
+ * that may be what a pipeline was lost by behind the others; then the API key that was charged least, and within a key
  * first come, first served. A key that comes back counts as charged as much as the key whose turn it was last, so that
  * nobody saves up turns. Start-time fair queueing: Goyal, Vin, Cheng (SIGCOMM 1996).
  */
@@ -39,7 +39,7 @@ export class FairQueue {
   }
 
   add(sequence: Sequence): void {
-    const line = sequence.hasRun ? this.#evicted : this.#shareOf(sequence.job.keyId).waiting;
+    const line = sequence.goesFirst ? this.#evicted : this.#shareOf(sequence.job.keyId).waiting;
     const after = line.findLastIndex((other) => goesBefore(other, sequence));
     line.splice(after + 1, 0, sequence);
     this.#size++;

@@ -4,6 +4,7 @@ import { Groups } from "./groups.js";
 import { KvPages } from "./pages/kv-pages.js";
 import { PrefillQueue } from "./queues.js";
 import type { Sequence } from "./sequence.js";
+import { type Claim, overShare } from "./shares.js";
 
 /**
  * The small integers that name sequences on the wire, from their opening to their close. None is used twice in an
@@ -122,6 +123,19 @@ export class RunningSet implements Iterable<Sequence> {
   }
 
   /**
+   * Evicts a sequence for an interactive one: the newest of the batch lane, or one of an API key that has more than its
+   * share, which then waits for its key's turn. False when none has to go.
+   */
+  pushOut(claim: Claim): boolean {
+    const batch = this.#newestBatch();
+    const victim = batch ?? overShare(this.#sequences, claim);
+    if (victim === null) return false;
+    if (batch === null) victim.giveWay();
+    this.evict(victim);
+    return true;
+  }
+
+  /**
    * The pipeline is lost with all pages: every sequence waits again. Those that the stages were told of and that have
    * not drawn since may be what it was lost by.
    */
@@ -139,11 +153,6 @@ export class RunningSet implements Iterable<Sequence> {
   mayBegin(head: Sequence): boolean {
     const beginning = [...this.#sequences].filter(({ hasDrawn }) => !hasDrawn);
     return beginning.length === 0 || [head, ...beginning].every(({ losses }) => losses === 0);
-  }
-
-  /** The batch sequence that arrived last, or null. */
-  newestBatch(): Sequence | null {
-    return this.#greatestRank(({ job }) => job.lane === "batch");
   }
 
   /** Who decodes, and which prompts are being computed. */
@@ -210,6 +219,10 @@ export class RunningSet implements Iterable<Sequence> {
   #hasLeastRank(sequence: Sequence): boolean {
     for (const other of this.#sequences) if (other.rank < sequence.rank) return false;
     return true;
+  }
+
+  #newestBatch(): Sequence | null {
+    return this.#greatestRank(({ job }) => job.lane === "batch");
   }
 
   #greatestRank(may: (sequence: Sequence) => boolean): Sequence | null {

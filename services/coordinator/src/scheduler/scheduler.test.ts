@@ -235,6 +235,52 @@ describe("Scheduler", () => {
     expect([scheduler.evictions, scheduler.waiting]).toEqual([1, 2]);
   });
 
+  it("gives a key that runs nothing a place of one that runs more, at once, and takes none back", () => {
+    const scheduler = open({ maxSequences: 4 });
+    for (const id of ["h0", "h1", "h2", "h3", "h4"]) add(scheduler, id, { keyId: "heavy", promptIds: [1, 2] });
+    scheduler.resume(pipeline);
+    expect(names(scheduler.decide())).toEqual(["h0", "h1", "h2", "h3"]);
+    for (const id of ["l0", "l1", "l2"]) add(scheduler, id, { keyId: "light", promptIds: [1] });
+    expect(names(scheduler.decide())).toEqual(["l0", "l1"]);
+    expect(scheduler.decide()).toBeNull(); // two each
+    expect([scheduler.evictions, scheduler.running, scheduler.waiting]).toEqual([2, 4, 4]);
+  });
+
+  it("lets a third key pass what gave way, and continues that, token by token, before what has not begun", () => {
+    const scheduler = open({ maxSequences: 2 });
+    const heavy = ["h0", "h1", "h2"].map((id) => add(scheduler, id, { keyId: "heavy", promptIds: [1] }));
+    scheduler.resume(pipeline);
+    const inFlight: (MicroBatch | null)[] = [scheduler.decide()];
+    const step = (): readonly string[] => {
+      const batch = inFlight.shift() ?? null;
+      const outcomes = batch?.spans.map((span) => ({ span, tokens: [9], ended: false })) ?? [];
+      if (batch !== null) scheduler.complete(batch, outcomes, noTimes);
+      inFlight.push(scheduler.decide());
+      return names(inFlight.at(-1) ?? null) ?? [];
+    };
+    const light = add(scheduler, "l0", { keyId: "light" });
+    expect(step()).toContain("l0");
+    const third = add(scheduler, "t0", { keyId: "third" });
+    scheduler.end(light);
+    expect(step()).toContain("t0");
+    scheduler.end(third);
+    expect([...step(), ...step()]).toContain("h1");
+    expect(heavy.map(({ phase }) => phase)).toEqual(["decoding", "decoding", "waiting"]);
+    expect(heavy[1]?.length).toBeGreaterThan(1); // its tokens are kept
+  });
+
+  it("gives a key pages of one that holds more", () => {
+    const scheduler = open();
+    for (const id of ["h0", "h1", "h2"]) add(scheduler, id, { keyId: "heavy", promptIds: [1, 2, 3, 4, 5, 6] });
+    scheduler.resume({ ...pipeline, pages: 6 });
+    expect(scheduler.decide()).toMatchObject({ rows: 8 });
+    add(scheduler, "l0", { keyId: "light" });
+    for (let batch = scheduler.decide(); batch !== null; batch = scheduler.decide()) {
+      if (names(batch)?.includes("l0")) return expect(scheduler.evictions).toBe(1);
+    }
+    throw new Error("the light key got no pages");
+  });
+
   it("starts an evicted sequence again only when all of its spans are back", () => {
     const scheduler = open({ maxSequences: 1 });
     const batch = add(scheduler, "batch", { lane: "batch" });

@@ -10,6 +10,7 @@ import type { PageCounts } from "./pages/kv-pages.js";
 import { WaitingQueue } from "./queues.js";
 import { RunningSet } from "./running-set.js";
 import { Sequence } from "./sequence.js";
+import type { Claim } from "./shares.js";
 
 /** A pipeline's capacity and speed, for the time of one epoch. */
 export interface PipelineShape {
@@ -216,20 +217,22 @@ export class Scheduler {
 
   /**
    * Opens the page lease of a sequence that can start now and returns how many positions the prefix cache had; null
-   * when it must wait. Interactive sequences push batch sequences out.
+   * when it must wait. Interactive sequences push out batch sequences, and those of API keys with more than their
+   * share.
    */
   #makeRoom(running: RunningSet, head: Sequence): number | null {
+    const { pages } = running;
     while (running.size > 0) {
+      let claim: Claim = { head, needed: 1, held: () => 1 };
       if (running.size < this.#options.maxSequences) {
-        const cached = running.pages.acquire(head);
+        const cached = pages.acquire(head);
         if (running.hasRoomFor(head)) return cached;
-        running.pages.release(head);
+        claim = { head, needed: pages.needed(head), held: (other) => pages.held(other) };
+        pages.release(head);
       }
-      const victim = running.newestBatch();
-      if (head.job.lane === "batch" || victim === null) return null;
-      running.evict(victim);
+      if (head.job.lane === "batch" || !running.pushOut(claim)) return null;
     }
-    return running.pages.acquire(head);
+    return pages.acquire(head);
   }
 
   #regroup({ stages, running, costs }: EpochState): void {

@@ -30,6 +30,7 @@ export class Sequence {
   #prefillStart = 0;
   #spansInFlight = 0;
   #hasRun = false;
+  #gaveWay = false;
   #cachedTokens = 0;
   #arrivalsAtFirstToken: number | null = null;
   #isPrepared = false;
@@ -115,6 +116,11 @@ export class Sequence {
     return this.#hasRun;
   }
 
+  /** It waits before all that have not run yet; one that gave way to another API key waits for its key's turn. */
+  get goesFirst(): boolean {
+    return this.#hasRun && !this.#gaveWay;
+  }
+
   /** Prompt tokens that the prefix cache had when it was first admitted. */
   get cachedTokens(): number {
     return this.#cachedTokens;
@@ -134,6 +140,7 @@ export class Sequence {
   start(cached: number): void {
     if (!this.#hasRun) this.#cachedTokens = Math.min(cached, this.promptLength);
     this.#hasRun = true;
+    this.#gaveWay = false;
     this.#prefillStart = cached;
     this.#sentEnd = cached;
     this.#isPrepared = false;
@@ -175,6 +182,11 @@ export class Sequence {
   evict(): void {
     this.#phase = "waiting";
     this.#sentEnd = 0;
+  }
+
+  /** It was evicted because its API key had more than its share. */
+  giveWay(): void {
+    this.#gaveWay = true;
   }
 
   /** The pipeline is lost, and this sequence may be what it was lost by. */

@@ -11,6 +11,7 @@ import {
   QUEUE_NAMES,
   REDIS_PREFIX,
   Shutdown,
+  takeTurn,
 } from "@rhone/common";
 import { Queue } from "bullmq";
 import { Redis } from "ioredis";
@@ -48,7 +49,8 @@ export class TestGateway {
   }
 
   async submit(job: GenerationJob): Promise<void> {
-    await this.#queue.add("generate", job, { jobId: job.requestId });
+    const turn = await takeTurn(this.redis, job, this.#queue.toKey("prioritized"));
+    await this.#queue.add("generate", job, { jobId: job.requestId, priority: turn });
   }
 
   /** Puts a job on the queue without checking it. */

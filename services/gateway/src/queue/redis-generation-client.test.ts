@@ -15,6 +15,7 @@ import { RedisGenerationClient, type RedisGenerationClientOptions } from "./redi
 
 interface FakeQueue {
   readonly jobs: { readonly requestId: string }[];
+  readonly priorities: number[];
   readonly removed: string[];
   waiting: number;
   failure: Error | undefined;
@@ -24,19 +25,23 @@ const { queues } = vi.hoisted(() => ({ queues: new Map<string, FakeQueue>() }));
 
 vi.mock("bullmq", () => ({
   Queue: class {
-    readonly #queue: FakeQueue = { jobs: [], removed: [], waiting: 0, failure: undefined };
+    readonly #queue: FakeQueue = { jobs: [], priorities: [], removed: [], waiting: 0, failure: undefined };
     constructor(readonly name: string) {
       queues.set(name, this.#queue);
     }
     on() {
       return this;
     }
-    async getWaitingCount() {
+    toKey(type: string) {
+      return `rhone:${this.name}:${type}`;
+    }
+    async getJobCountByTypes() {
       if (this.#queue.failure !== undefined) throw this.#queue.failure;
       return this.#queue.waiting;
     }
-    async add(_name: string, job: { readonly requestId: string }) {
+    async add(_name: string, job: { readonly requestId: string }, { priority }: { readonly priority: number }) {
       this.#queue.jobs.push(job);
+      this.#queue.priorities.push(priority);
     }
     async remove(id: string) {
       this.#queue.removed.push(id);
@@ -57,6 +62,10 @@ async function open() {
       commands.push("xrange");
       if (this.failure !== undefined) throw this.failure;
       return log.map((entry, index) => [`${index + 1}-0`, [TOKEN_LOG_FIELD, entry]]);
+    },
+    turns: 0,
+    async eval() {
+      return ++this.turns;
     },
     set: async (key: string) => void commands.push(`set ${key}`),
     publish: async (channel: string, id: string) => void commands.push(`publish ${channel} ${id}`),
@@ -139,6 +148,7 @@ describe("a generation", () => {
     const events = collect(client.generate(job, never));
     await vi.advanceTimersByTimeAsync(60_000);
     expect(interactive.jobs).toHaveLength(3);
+    expect(interactive.priorities).toEqual([1, 1, 1]); // its turn stays
     announce(event(), last);
     await events;
     expect(vi.getTimerCount()).toBe(0);

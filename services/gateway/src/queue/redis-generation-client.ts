@@ -11,6 +11,7 @@ import {
   REDIS_PREFIX,
   RhoneError,
   TOKEN_LOG_FIELD,
+  takeTurn,
   tokenLogEntryId,
   tokenLogKey,
 } from "@rhone/common";
@@ -94,10 +95,11 @@ export class RedisGenerationClient implements GenerationClient {
     const release = this.#held.hold(jobBytes(job));
     const inbox = this.#inboxes.open(job);
     let finished = false;
-    const resubmission = setInterval(() => this.#resubmit(job), RESUBMIT_MS);
+    let resubmission: NodeJS.Timeout | undefined;
     try {
       signal.throwIfAborted();
-      await this.#submit(job, signal);
+      const turn = await this.#submit(job, signal);
+      resubmission = setInterval(() => this.#resubmit(job, turn), RESUBMIT_MS);
       for await (const event of inbox.events(signal)) {
         finished = event.finish !== undefined;
         throwFailure(event);
@@ -143,12 +145,15 @@ export class RedisGenerationClient implements GenerationClient {
     await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
   }
 
-  async #submit(job: GenerationJob, signal: AbortSignal): Promise<void> {
+  /** Returns the job's turn. */
+  async #submit(job: GenerationJob, signal: AbortSignal): Promise<number> {
     const queue = this.#queues[job.lane];
     try {
-      const waiting = await queue.getWaitingCount();
+      const waiting = await queue.getJobCountByTypes("waiting", "prioritized");
       if (waiting >= this.#maxQueued) throw queueFull(waiting);
-      await this.#add(job, signal);
+      const turn = await takeTurn(this.#redis, job, queue.toKey("prioritized"));
+      await this.#add(job, turn, signal);
+      return turn;
     } catch (error) {
       if (error instanceof RhoneError || error === signal.reason) throw error;
       throw new RhoneError("REDIS_UNAVAILABLE", "The queue cannot be reached; try again shortly.", { cause: error });
@@ -156,17 +161,18 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   /** BullMQ ignores a job whose id it already has. */
-  #add(job: GenerationJob, signal?: AbortSignal): Promise<void> {
+  #add(job: GenerationJob, turn: number, signal?: AbortSignal): Promise<void> {
     const queue = this.#queues[job.lane];
+    const options = { jobId: job.requestId, priority: turn, removeOnComplete: true, removeOnFail: true };
     return this.#line.add(jobBytes(job), async () => {
       signal?.throwIfAborted();
-      await queue.add(queue.name, job, { jobId: job.requestId, removeOnComplete: true, removeOnFail: true });
+      await queue.add(queue.name, job, options);
     });
   }
 
   /** A restarted Redis may have lost the job. A coordinator that takes a job twice finds its token log. */
-  #resubmit(job: GenerationJob): void {
-    this.#add(job).catch((err: unknown) =>
+  #resubmit(job: GenerationJob, turn: number): void {
+    this.#add(job, turn).catch((err: unknown) =>
       this.#logger.debug({ err, requestId: job.requestId }, "job not submitted again"),
     );
   }

@@ -3,8 +3,8 @@ import type { Redis } from "ioredis";
 import { describe, expect, it, vi } from "vitest";
 import { fakeJob } from "../testing/fake-job.js";
 import { MemoryLog } from "../testing/memory-log.js";
-import type { JobContext } from "./consumer.js";
-import { runJob } from "./consumer.js";
+import type { JobContext } from "./run-job.js";
+import { runJob } from "./run-job.js";
 
 const logger = createLogger({ service: "test", level: "silent" });
 

@@ -1,0 +1,38 @@
+/** Thrown into the run of a job that goes back to its queue, so that one whose turn is earlier gets its place. */
+export class HandedBack extends Error {}
+
+/** The jobs that a coordinator has taken from a queue, with their turns. */
+export class HeldJobs {
+  readonly #turns = new Map<string, number>();
+  readonly #handBack: (requestId: string, reason: Error) => boolean;
+
+  /** `handBack` gives a job up; false when it has begun. */
+  constructor(handBack: (requestId: string, reason: Error) => boolean) {
+    this.#handBack = handBack;
+  }
+
+  get size(): number {
+    return this.#turns.size;
+  }
+
+  add(requestId: string, turn: number): void {
+    this.#turns.set(requestId, turn);
+  }
+
+  delete(requestId: string): void {
+    this.#turns.delete(requestId);
+  }
+
+  /**
+   * Hands back a job for each one that waits with an earlier turn, the last turns first. `waiting`: turns, ascending.
+   */
+  makeWay(waiting: readonly number[]): void {
+    const held = [...this.#turns].sort(([, a], [, b]) => b - a).values();
+    for (const turn of waiting) {
+      for (const [requestId, its] of held) {
+        if (its <= turn) return;
+        if (this.#handBack(requestId, new HandedBack(`A job whose turn is ${turn} goes before turn ${its}.`))) break;
+      }
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import { endTurn, type GenerationJob, QUEUE_NAMES, REDIS_PREFIX, RhoneError } from "@rhone/common";
+import { type Job, WaitingError, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import { HandedBack, HeldJobs } from "./held-jobs.js";
+import { type JobContext, runJob } from "./run-job.js";
+
+/** Completed jobs hold nothing that their token log does not. */
+const KEEP = { age: 3600, count: 1000 };
+
+export interface LaneConsumerOptions extends JobContext {
+  /** Borrowed; BullMQ opens a second connection like it. */
+  readonly connection: Redis;
+  /** Most sequences that the engine runs at a time. */
+  readonly maxSequences: number;
+  /** The jobs of a coordinator that died are taken by another after at most 1.5 times as long. */
+  readonly lockMs: number;
+}
+
+/**
+ * Jobs taken per running sequence. The coordinator takes more interactive jobs than can run, so that shares between API
+ * keys can be fair, but not many more: another coordinator can't take what this one holds.
+ */
+const JOBS_PER_SEQUENCE: Readonly<Record<GenerationJob["lane"], number>> = { interactive: 4, batch: 1 };
+
+/**
+ * How often a coordinator that can take no more looks for jobs with earlier turns than one it has not begun. A light
+ * client's job waits this long at most for its place.
+ */
+const MAKE_WAY_MS = 250;
+/** Jobs that get a place at a time. */
+const MADE_WAY_AT_ONCE = 16;
+/** BullMQ's scores: the priority, above a count of 32 bits that keeps the order of arrival. */
+const SCORE_PER_TURN = 2 ** 32;
+
+/** Takes the jobs of one lane. */
+export class LaneConsumer {
+  readonly #options: LaneConsumerOptions;
+  readonly #concurrency: number;
+  readonly #held: HeldJobs;
+  readonly #timer: NodeJS.Timeout;
+  readonly #worker: Worker;
+  #running = false;
+
+  constructor(lane: GenerationJob["lane"], options: LaneConsumerOptions) {
+    const { connection, maxSequences, lockMs, logger, engine } = options;
+    this.#options = options;
+    this.#concurrency = JOBS_PER_SEQUENCE[lane] * maxSequences;
+    this.#held = new HeldJobs((requestId, reason) => engine.handBack(requestId, reason));
+    this.#timer = setInterval(() => void this.#makeWay(), MAKE_WAY_MS);
+    this.#worker = new Worker(QUEUE_NAMES[lane], (job, token) => this.#take(lane, job, token), {
+      connection,
+      prefix: REDIS_PREFIX,
+      concurrency: this.#concurrency,
+      autorun: false,
+      lockDuration: lockMs,
+      stalledInterval: lockMs / 2,
+      // A job whose coordinator died is continued by another, however often; deadlines bound it.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      removeOnComplete: KEEP,
+      removeOnFail: KEEP,
+    });
+    this.#worker.on("error", (err) => logger.warn({ err }, "queue error"));
+    this.#worker.on("failed", (job, err) => logger.warn({ err, requestId: job?.id }, "job failed"));
+  }
+
+  resume(): void {
+    if (!this.#running) {
+      this.#running = true;
+      this.#worker.run().catch(() => {}); // reported through "error"
+    } else if (this.#worker.isPaused()) {
+      this.#worker.resume().catch(() => {});
+    }
+  }
+
+  pause(): void {
+    if (this.#running) this.#worker.pause(true).catch(() => {});
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#worker.close();
+  }
+
+  /**
+   * Another coordinator gets the job at once when this one shuts down; otherwise it would wait until the lock expires.
+   */
+  async #take(lane: GenerationJob["lane"], job: Job, token: string | undefined): Promise<void> {
+    const turn = job.opts.priority ?? 0;
+    this.#held.add(job.id ?? "", turn);
+    try {
+      await runJob(job.data, this.#options);
+      await endTurn(this.#options.redis, lane, turn);
+    } catch (error) {
+      if (!goesBack(error)) throw error;
+      await job.moveToWait(token);
+      throw new WaitingError();
+    } finally {
+      this.#held.delete(job.id ?? "");
+    }
+  }
+
+  async #makeWay(): Promise<void> {
+    if (this.#held.size < this.#concurrency) return;
+    const { redis, logger } = this.#options;
+    const key = this.#worker.toKey("prioritized");
+    try {
+      const found = await redis.zrange(key, 0, `${MADE_WAY_AT_ONCE - 1}`, "WITHSCORES");
+      const scores = found.filter((_, index) => index % 2 === 1);
+      this.#held.makeWay(scores.map((score) => Math.floor(Number(score) / SCORE_PER_TURN)));
+    } catch (err) {
+      logger.warn({ err }, "queue not read, trying again");
+    }
+  }
+}
+
+const goesBack = (error: unknown): boolean =>
+  error instanceof HandedBack || (error instanceof RhoneError && error.code === "SHUTTING_DOWN");

@@ -1,0 +1,53 @@
+import { type GenerationEvent, generationJobSchema, type Logger, RhoneError } from "@rhone/common";
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import type { Engine } from "../engine/engine.js";
+import type { TokenLog } from "../token-log/token-log.js";
+import type { Cancellations } from "./cancellations.js";
+
+export interface JobContext {
+  readonly engine: Engine;
+  readonly tokenLog: TokenLog;
+  readonly cancellations: Cancellations;
+  readonly redis: Redis;
+  readonly logger: Logger;
+}
+
+/** The fields without which a malformed job can't be answered. */
+const addressSchema = z.object({ requestId: z.string().min(1), replyTo: z.string() });
+
+/**
+ * Runs a job from the beginning, or from the end of its token log when another coordinator began it. Resolves when the
+ * last event is written. Rejects as Engine.run does, and with INVALID_REQUEST for a malformed job without an address to
+ * answer.
+ */
+export async function runJob(data: unknown, context: JobContext): Promise<void> {
+  const { engine, tokenLog, cancellations, redis } = context;
+  const parsed = generationJobSchema.safeParse(data);
+  if (!parsed.success) return refuseJob(data, z.prettifyError(parsed.error), context);
+  const job = parsed.data;
+  const recorded = await tokenLog.read(job.requestId);
+  if (recorded.finished) return;
+  const cancelled = await cancellations.has(redis, job.requestId);
+  const done = engine.run(job, recorded.tokens, recorded.ordinal);
+  if (cancelled) engine.cancel(job.requestId);
+  return done;
+}
+
+async function refuseJob(data: unknown, problem: string, { tokenLog, logger }: JobContext): Promise<void> {
+  const address = addressSchema.safeParse(data);
+  logger.error({ problem, requestId: address.data?.requestId }, "malformed job");
+  const message = `The job does not match this release's schema; run one release of all services. ${problem}`;
+  if (!address.success) throw new RhoneError("INVALID_REQUEST", message);
+  const { requestId, replyTo } = address.data;
+  const { ordinal } = await tokenLog.read(requestId);
+  const event: GenerationEvent = {
+    requestId,
+    ordinal,
+    tokens: [],
+    text: "",
+    finish: { reason: "error", code: "INVALID_REQUEST", message },
+    usage: { promptTokens: 0, completionTokens: 0, cachedTokens: 0 },
+  };
+  await tokenLog.append([{ replyTo, event }]);
+}
