@@ -45,7 +45,7 @@ ${describeSettings(settings)}\n`);
 /**
  * By how many percent the heap of a service may grow before V8 collects what is no longer used. V8 lets a small heap
  * become four times as large, and keeps that where a stream goes on: after three requests for 2,048 answers each, a
- * gateway held 291 MB, and holds 176 MB with 30 %, at the same processor time per token.
+ * gateway held 291 MB, and holds 176 MB with 30 %.
  */
 const HEAP_GROWTH = 30;
 
