@@ -28,7 +28,7 @@ const FATAL = `process.send({ kind: "fatal", code: "DEVICE_NOT_FOUND", message: 
 
 describe("ServiceProcess", () => {
   it("gives the addresses that the service announces", async () => {
-    const service = await start(LISTENS, ["127.0.0.1:80"]);
+    const service = await start(`${LISTENS} setInterval(() => {}, 60_000);`, ["127.0.0.1:80"]);
     expect(await service.listening).toEqual({ http: "127.0.0.1:80" });
     expect(service.pid).toBeGreaterThan(0);
     await service.stop(10_000);
