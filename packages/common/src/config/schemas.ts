@@ -56,7 +56,7 @@ export const hungAfterSetting = {
     "again; more under a debugger.",
 } as const;
 
-/** What CPUs compute with: our own kernels, the best that the processor runs or those of one name, or ggml. */
+/** What CPUs compute with: ggml, Rhone's kernels of one name, or with `auto` the best that the processor runs. */
 export const KERNEL_CHOICES = ["auto", "ggml", "avx2", "avx512-vnni", "amx-int8"] as const;
 
 export type KernelChoice = (typeof KERNEL_CHOICES)[number];

@@ -21,7 +21,7 @@ export function collectNodeMetrics(): void {
   collectDefaultMetrics({ register: processRegistry, eventLoopMonitoringPrecision: PRECISION_MS });
 }
 
-/** The metrics that every process has and those of the service, in Prometheus' text format. */
+/** The metrics of every process and of the service, in Prometheus' text format. */
 export async function metricsPage(registry: Registry): Promise<string> {
   return `${await registry.metrics()}\n${await processRegistry.metrics()}`;
 }

@@ -109,7 +109,7 @@ export class WeightStore {
   }
 }
 
-/** Stands for memory of packed weights beside the device's own types. */
+/** The place of packed weights, beside the device's buffer types. */
 const KERNELS = { name: "KERNELS" } as const;
 
 type Groups = ReadonlyMap<BufferType | typeof KERNELS, readonly WeightSpec[]>;
