@@ -1,7 +1,7 @@
 import { idempotentKey, redisUnavailable } from "@rhone/common";
 import { z } from "zod";
 import { streamRecordSchema } from "../answers/stream-records.js";
-import { Turns } from "../answers/turns.js";
+import { shortJsonInTurns } from "../answers/turns.js";
 import { readStored } from "../stored-json.js";
 
 const VERSION = 1;
@@ -57,7 +57,7 @@ export class IdempotencyRecords {
    * Replaces an existing record; one that expired stays so. Returns whether the record is short enough to be kept.
    */
   async save(digest: string, record: IdempotentRecord, ttlS: number): Promise<boolean> {
-    const text = await new Turns().shortJson({ version: VERSION, ...record }, MOST_CHARACTERS);
+    const text = await shortJsonInTurns({ version: VERSION, ...record }, MOST_CHARACTERS);
     if (text === undefined) return false;
     await this.#redis.set(idempotentKey(digest), text, "EX", ttlS, "XX").catch(redisUnavailable);
     return true;

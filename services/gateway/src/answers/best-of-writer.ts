@@ -1,6 +1,6 @@
 import type { GenerationEvent } from "@rhone/common";
 import { UsageCount } from "./answer-frame.js";
-import type { Turns } from "./turns.js";
+import { nextTurn } from "./turns.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
 interface Candidate {
@@ -55,19 +55,19 @@ export class BestOfWriter implements Writer {
     return [];
   }
 
-  async whole(turns: Turns): Promise<unknown> {
+  async whole(): Promise<unknown> {
     let choice = 0;
     for (let start = 0; start < this.#candidates.length; start += this.#samples) {
       const ranked = this.#candidates.slice(start, start + this.#samples).sort((a, b) => mean(b) - mean(a));
       for (const { events } of ranked.slice(0, this.#n)) {
         for (const event of events) {
           this.#writer.take({ choice, event });
-          await turns.next();
+          await nextTurn();
         }
         choice++;
       }
     }
-    return { ...((await this.#writer.whole(turns)) as object), usage: this.usage };
+    return { ...((await this.#writer.whole()) as object), usage: this.usage };
   }
 }
 

@@ -2,7 +2,6 @@ import { describe, expect, it } from "vitest";
 import { end, FRAME, of } from "../testing/events.js";
 import { fakeModel } from "../testing/fake-model.js";
 import { ChatWriter, type ChatWriterOptions } from "./chat-writer.js";
-import { Turns } from "./turns.js";
 import type { ChoiceEvent } from "./writer.js";
 
 const options: ChatWriterOptions = {
@@ -32,7 +31,7 @@ async function write(events: readonly ChoiceEvent[], changes: Partial<ChatWriter
   const json = events.flatMap((event) => [...writer.take(event)]);
   return {
     chunks: [...json, ...writer.end()].map((text) => JSON.parse(text)),
-    whole: (await writer.whole(new Turns())) as Written["whole"],
+    whole: (await writer.whole()) as Written["whole"],
   };
 }
 

@@ -6,7 +6,7 @@ import { leadingSpaceStripper } from "../text/text-model.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
 import { callFormatSchema } from "./calls/call-format.js";
 import { type AnswerReader, answerReader, type FunctionCall } from "./calls/call-reader.js";
-import type { Turns } from "./turns.js";
+import { mapInTurns } from "./turns.js";
 import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
 
 /** Everything a chat writer needs besides the model. */
@@ -98,22 +98,22 @@ export class ChatWriter implements Writer {
     return this.#frame.end();
   }
 
-  async whole(turns: Turns): Promise<unknown> {
+  async whole(): Promise<unknown> {
     const { wantsPromptLogprobs, wantsTokenIds, promptIds } = this.#options;
     const choices: unknown[] = [];
-    for (const [index, choice] of this.#choices.entries()) choices.push(await this.#whole(index, choice, turns));
+    for (const [index, choice] of this.#choices.entries()) choices.push(await this.#whole(index, choice));
     return {
       ...this.#frame.head("chat.completion"),
       choices,
       usage: this.usage,
       ...(wantsTokenIds && { prompt_token_ids: promptIds }),
       ...(wantsPromptLogprobs && {
-        prompt_logprobs: [null, ...(await turns.map(this.#promptScores, (each) => promptLogprob(this.#model, each)))],
+        prompt_logprobs: [null, ...(await mapInTurns(this.#promptScores, (each) => promptLogprob(this.#model, each)))],
       }),
     };
   }
 
-  async #whole(index: number, choice: Choice, turns: Turns): Promise<unknown> {
+  async #whole(index: number, choice: Choice): Promise<unknown> {
     const { wantsLogprobs, wantsTokenIds } = this.#options;
     return {
       index,
@@ -124,7 +124,7 @@ export class ChatWriter implements Writer {
         ...(choice.calls.length > 0 && { tool_calls: choice.calls.map(withoutIndex) }),
       },
       logprobs: wantsLogprobs
-        ? { content: await turns.map(choice.logprobs, (each) => chatLogprob(this.#model, each)), refusal: null }
+        ? { content: await mapInTurns(choice.logprobs, (each) => chatLogprob(this.#model, each)), refusal: null }
         : null,
       finish_reason: finishReason(choice),
       ...(wantsTokenIds && { token_ids: choice.tokens }),

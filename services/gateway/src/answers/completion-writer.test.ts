@@ -4,7 +4,6 @@ import { fakeModel } from "../testing/fake-model.js";
 import { BestOfWriter } from "./best-of-writer.js";
 import { CompletionWriter, type CompletionWriterOptions } from "./completion-writer.js";
 import { EmbeddingWriter } from "./embedding-writer.js";
-import { Turns } from "./turns.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
 const prompt = { ids: [32, 97, 98], text: "ab", hiddenSpace: true };
@@ -25,7 +24,7 @@ const writerOf = (changes: Partial<CompletionWriterOptions> = {}) =>
 async function write(events: readonly ChoiceEvent[], writer: Writer = writerOf()) {
   const json = events.flatMap((event) => [...writer.take(event)]);
   const chunks = [...json, ...writer.end()].map((text) => JSON.parse(text) as Json);
-  return { chunks, whole: (await writer.whole(new Turns())) as Json };
+  return { chunks, whole: (await writer.whole()) as Json };
 }
 
 const textsOf = ({ choices }: Json) => choices.map(({ text }) => text);

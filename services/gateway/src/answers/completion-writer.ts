@@ -8,7 +8,7 @@ import {
   promptLogprob,
 } from "../text/logprobs.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
-import type { Turns } from "./turns.js";
+import { mapInTurns, nextTurn } from "./turns.js";
 import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
 
 const promptSchema = z.object({
@@ -99,16 +99,16 @@ export class CompletionWriter implements Writer {
     return this.#frame.end();
   }
 
-  async whole(turns: Turns): Promise<unknown> {
+  async whole(): Promise<unknown> {
     const choices: unknown[] = [];
-    for (const [index, choice] of this.#choices.entries()) choices.push(await this.#whole(index, choice, turns));
+    for (const [index, choice] of this.#choices.entries()) choices.push(await this.#whole(index, choice));
     return { ...this.#frame.head(), choices, usage: this.usage };
   }
 
-  async #whole(index: number, choice: Choice, turns: Turns): Promise<unknown> {
+  async #whole(index: number, choice: Choice): Promise<unknown> {
     const { logprobs, promptLogprobs: wanted, wantsTokenIds } = this.#options;
     const score = (each: TokenLogprob) => promptLogprob(this.#model, each);
-    await turns.next();
+    await nextTurn();
     return {
       index,
       text: choice.text,
@@ -116,7 +116,7 @@ export class CompletionWriter implements Writer {
       finish_reason: choice.finish?.reason ?? null,
       ...(wantsTokenIds && { token_ids: choice.tokens, prompt_token_ids: choice.prompt.ids }),
       ...(wanted !== null && {
-        prompt_logprobs: [null, ...(await turns.map(best(choice.promptScores, wanted), score))],
+        prompt_logprobs: [null, ...(await mapInTurns(best(choice.promptScores, wanted), score))],
       }),
     };
   }

@@ -1,5 +1,5 @@
 import { UsageCount } from "./answer-frame.js";
-import type { Turns } from "./turns.js";
+import { mapInTurns } from "./turns.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
 export interface EmbeddingWriterOptions {
@@ -35,9 +35,9 @@ export class EmbeddingWriter implements Writer {
     return [];
   }
 
-  async whole(turns: Turns): Promise<unknown> {
+  async whole(): Promise<unknown> {
     const { id, modelName, encoding } = this.#options;
-    const data = await turns.map([...this.#vectors.entries()], ([index, vector]) => ({
+    const data = await mapInTurns([...this.#vectors.entries()], ([index, vector]) => ({
       object: "embedding",
       index,
       embedding: encoding === "base64" ? vector : floatsOf(vector),

@@ -1,5 +1,5 @@
 import { formatPosition, type StreamPosition } from "./stream-position.js";
-import { Turns } from "./turns.js";
+import { nextTurn } from "./turns.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
 export const SSE_HEADERS = {
@@ -31,9 +31,8 @@ export async function* streamLines(
   const line = (json: string, position: StreamPosition) =>
     sseData(json, withIds ? formatPosition(position) : undefined);
   const taken = new Array<number>(choices).fill(0);
-  const turns = new Turns();
   for await (const choiceEvent of events) {
-    await turns.next(); // of a stream that is written again, all events may be there at once
+    await nextTurn(); // of a stream that is written again, all events may be there at once
     const { choice } = choiceEvent;
     const count = (taken[choice] ?? 0) + 1;
     taken[choice] = count;

@@ -1,7 +1,7 @@
 import { FINISHED_LOG_TTL_S, type GenerationJob, RhoneError, redisUnavailable, streamKey } from "@rhone/common";
 import { z } from "zod";
 import { readStored } from "../stored-json.js";
-import { Turns } from "./turns.js";
+import { shortJsonInTurns } from "./turns.js";
 import { type WriterRecord, writerRecordSchema } from "./writer-record.js";
 
 const VERSION = 1;
@@ -60,7 +60,7 @@ export class StreamRecords {
   /** Throws REDIS_UNAVAILABLE, and INVALID_REQUEST for prompts that are too long to be kept. */
   async save(record: StreamRecord): Promise<void> {
     const { id } = record.writer.options;
-    const text = await new Turns().shortJson(record, MOST_CHARACTERS);
+    const text = await shortJsonInTurns(record, MOST_CHARACTERS);
     if (text === undefined) {
       const message = `The prompts of ${id}, one for each choice, take more than ${MOST_CHARACTERS} characters.`;
       throw new RhoneError("INVALID_REQUEST", message);

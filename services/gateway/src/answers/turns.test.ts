@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { Turns } from "./turns.js";
+import { jsonInTurns, mapInTurns, shortJsonInTurns } from "./turns.js";
 
 it("writes what JSON.stringify writes", async () => {
   const long = fc.array(fc.jsonValue({ maxDepth: 2 }), { minLength: 60, maxLength: 200, size: "max" });
   const fields = fc.record({ a: fc.jsonValue(), b: fc.option(fc.jsonValue(), { nil: undefined }), choices: long });
   await fc.assert(
     fc.asyncProperty(fc.oneof(fc.jsonValue({ maxDepth: 8 }), fields), async (value) => {
-      expect(await new Turns().json(value)).toBe(JSON.stringify(value));
+      expect(await jsonInTurns(value)).toBe(JSON.stringify(value));
     }),
     { numRuns: 300 },
   );
@@ -26,7 +26,7 @@ it.each([
   ["one choice with 5,000 entries", { choices: [{ logprobs: { content: costly(5000) } }] }],
   ["100 choices with 50 entries each", { choices: Array.from({ length: 100 }, () => ({ content: costly(50) })) }],
 ])("lets the event loop turn while it writes %s", async (_, answer) => {
-  const { result, turns } = await turnsDuring(() => new Turns().json(answer));
+  const { result, turns } = await turnsDuring(() => jsonInTurns(answer));
   expect(result).toBe(JSON.stringify(answer));
   expect(turns).toBeGreaterThanOrEqual(4);
 });
@@ -38,7 +38,7 @@ it("has turns for all work together, however many requests have some", async () 
     longest = Math.max(longest, performance.now() - last);
     last = performance.now();
   }, 1);
-  const answers = await Promise.all(Array.from({ length: 20 }, () => new Turns().json({ choices: costly(400) })));
+  const answers = await Promise.all(Array.from({ length: 20 }, () => jsonInTurns({ choices: costly(400) })));
   clearInterval(ticking);
   expect(answers).toHaveLength(20);
   // 20 requests with a turn of 20 ms each would take 400 ms in one.
@@ -47,13 +47,13 @@ it("has turns for all work together, however many requests have some", async () 
 
 it("gives up on what is longer than wanted", async () => {
   const value = { a: "x".repeat(100) };
-  expect(await new Turns().shortJson(value, 108)).toBe(JSON.stringify(value));
-  expect(await new Turns().shortJson(value, 107)).toBeUndefined();
+  expect(await shortJsonInTurns(value, 108)).toBe(JSON.stringify(value));
+  expect(await shortJsonInTurns(value, 107)).toBeUndefined();
 });
 
 it("maps in order, and lets the event loop turn", async () => {
   const items = Array.from({ length: 5000 }, (_, i) => i);
-  const { result, turns } = await turnsDuring(() => new Turns().map(items, spin));
+  const { result, turns } = await turnsDuring(() => mapInTurns(items, spin));
   expect(result).toEqual(items);
   expect(turns).toBeGreaterThanOrEqual(4);
 });

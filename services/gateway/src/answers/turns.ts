@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 
 /** Work goes on for this long before the event loop turns. */
 const TURN_MS = 20;
@@ -12,52 +12,48 @@ const FEW = 8;
 /** When the work of this turn began, of all requests together. */
 let beganAt: number | undefined;
 
-/** Divides long work on the event loop into turns, between which other requests are served. */
-export class Turns {
-  /** Lets the event loop turn once the work has gone on for 20 ms. */
-  async next(): Promise<void> {
-    if (this.#isOver) await this.#turn();
-  }
+/**
+ * Lets the event loop turn once the work of all requests has gone on for 20 ms, so that others are served between the
+ * parts of long work.
+ */
+export async function nextTurn(): Promise<void> {
+  if (isOver()) await turnOfTheLoop();
+}
 
-  async map<T, R>(items: readonly T[], make: (item: T) => R): Promise<readonly R[]> {
-    const made: R[] = [];
-    for (let at = 0; at < items.length; at += SLICE) {
-      made.push(...items.slice(at, at + SLICE).map(make));
-      if (this.#isOver) await this.#turn();
-    }
-    return made;
+export async function mapInTurns<T, R>(items: readonly T[], make: (item: T) => R): Promise<readonly R[]> {
+  const made: R[] = [];
+  for (let at = 0; at < items.length; at += SLICE) {
+    made.push(...items.slice(at, at + SLICE).map(make));
+    if (isOver()) await turnOfTheLoop();
   }
+  return made;
+}
 
-  /** What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. */
-  async json(value: unknown): Promise<string> {
-    return (await this.shortJson(value, Number.POSITIVE_INFINITY)) ?? "";
-  }
+/** What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. */
+export async function jsonInTurns(value: unknown): Promise<string> {
+  return (await shortJsonInTurns(value, Number.POSITIVE_INFINITY)) ?? "";
+}
 
-  /** The same; undefined when it is longer than `most` characters. */
-  async shortJson(value: unknown, most: number): Promise<string | undefined> {
-    const parts: string[] = [];
-    let length = 0;
-    for (const part of partsOf(value)) {
-      parts.push(part);
-      length += part.length;
-      if (length > most) return undefined;
-      if (this.#isOver) await this.#turn();
-    }
-    return parts.join("");
+/** The same; undefined when it is longer than `most` characters. */
+export async function shortJsonInTurns(value: unknown, most: number): Promise<string | undefined> {
+  const parts: string[] = [];
+  let length = 0;
+  for (const part of partsOf(value)) {
+    parts.push(part);
+    length += part.length;
+    if (length > most) return undefined;
+    if (isOver()) await turnOfTheLoop();
   }
+  return parts.join("");
+}
 
-  get #isOver(): boolean {
-    if (beganAt !== undefined) return performance.now() - beganAt >= TURN_MS;
-    beganAt = performance.now();
-    setImmediate(() => {
-      beganAt = undefined;
-    });
-    return false;
-  }
-
-  async #turn(): Promise<void> {
-    await nextTurn();
-  }
+function isOver(): boolean {
+  if (beganAt !== undefined) return performance.now() - beganAt >= TURN_MS;
+  beganAt = performance.now();
+  setImmediate(() => {
+    beganAt = undefined;
+  });
+  return false;
 }
 
 function* partsOf(value: unknown): Generator<string, void, undefined> {

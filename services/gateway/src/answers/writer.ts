@@ -1,5 +1,5 @@
 import type { GenerationEvent } from "@rhone/common";
-import type { Turns } from "./turns.js";
+import { nextTurn } from "./turns.js";
 
 /** An event, and which of the request's choices it belongs to. */
 export interface ChoiceEvent {
@@ -21,7 +21,7 @@ export interface Writer {
   /** The chunks after the last event. */
   end(): readonly string[];
   /** The whole answer, for `turns.json`: with log-probabilities it may have many megabytes. */
-  whole(turns: Turns): Promise<unknown>;
+  whole(): Promise<unknown>;
   /** Complete once every choice has finished. */
   readonly usage: {
     readonly prompt_tokens: number;
@@ -31,10 +31,10 @@ export interface Writer {
 }
 
 /** Takes in all events of a request. Returns its whole answer. */
-export async function wholeAnswer(events: AsyncIterable<ChoiceEvent>, writer: Writer, turns: Turns): Promise<unknown> {
+export async function wholeAnswer(events: AsyncIterable<ChoiceEvent>, writer: Writer): Promise<unknown> {
   for await (const event of events) {
     writer.take(event);
-    await turns.next();
+    await nextTurn();
   }
-  return writer.whole(turns);
+  return writer.whole();
 }

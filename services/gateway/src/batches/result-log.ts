@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Turns } from "../answers/turns.js";
+import { jsonInTurns } from "../answers/turns.js";
 import { readLines } from "../files/read-lines.js";
 import type { LineLog } from "../storage/object-storage.js";
 import { parseJson, readStored } from "../stored-json.js";
@@ -32,7 +32,7 @@ export class ResultLog {
   }
 
   async append(result: LineResult): Promise<void> {
-    await this.#log.append(await new Turns().json(result));
+    await this.#log.append(await jsonInTurns(result));
   }
 
   sync(): Promise<void> {

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ErrorCode, type Logger, toRhoneError } from "@rhone/common";
-import { Turns } from "../answers/turns.js";
 import { type Writer, wholeAnswer } from "../answers/writer.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
@@ -86,7 +85,7 @@ async function generate({ uses, batch, line, signal }: LineRun, id: string) {
     leaving: signal,
     observers: [lineMetrics(uses.metrics, writer)],
   });
-  return { body: await wholeAnswer(events, writer, new Turns()), usage: usageOf(writer.usage) };
+  return { body: await wholeAnswer(events, writer), usage: usageOf(writer.usage) };
 }
 
 type WriterUsage = Writer["usage"];

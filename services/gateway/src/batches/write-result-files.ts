@@ -1,4 +1,4 @@
-import { Turns } from "../answers/turns.js";
+import { jsonInTurns } from "../answers/turns.js";
 import type { FileStore } from "../files/file-store.js";
 import type { TextLine } from "../files/read-lines.js";
 import type { UnfinishedFile } from "../files/unfinished-file.js";
@@ -53,7 +53,7 @@ async function writeUnrun(errors: UnfinishedFile, done: ReadonlySet<number>, { b
 }
 
 async function writeEntry(file: UnfinishedFile, entry: unknown): Promise<void> {
-  await file.write(Buffer.from(`${await new Turns().json(entry)}\n`));
+  await file.write(Buffer.from(`${await jsonInTurns(entry)}\n`));
 }
 
 interface ResultFile {

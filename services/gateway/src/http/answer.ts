@@ -4,7 +4,7 @@ import type { FastifyReply } from "fastify";
 import { TokenAccount } from "../admission/token-account.js";
 import { SSE_HEADERS, sseData, streamLines } from "../answers/stream-lines.js";
 import { type StreamRecord, type StreamRecords, streamRecordOf } from "../answers/stream-records.js";
-import { Turns } from "../answers/turns.js";
+import { jsonInTurns } from "../answers/turns.js";
 import { type ChoiceEvent, type Writer, wholeAnswer } from "../answers/writer.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
@@ -65,8 +65,7 @@ export async function sendWhole(
   events: AsyncIterable<ChoiceEvent>,
   writer: Writer,
 ): Promise<FastifyReply> {
-  const turns = new Turns();
-  const text = await turns.json(await wholeAnswer(events, writer, turns));
+  const text = await jsonInTurns(await wholeAnswer(events, writer));
   return reply.type("application/json; charset=utf-8").send(text);
 }
 

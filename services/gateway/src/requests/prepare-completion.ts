@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { BestOfWriter } from "../answers/best-of-writer.js";
 import type { CompletionPrompt } from "../answers/completion-writer.js";
-import { Turns } from "../answers/turns.js";
+import { nextTurn } from "../answers/turns.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
@@ -106,10 +106,9 @@ async function readPrompts(
   const last = most === undefined ? undefined : most + 1;
   const encoded = await model.encodeTexts(texts, { addSpecial, last, owner });
   // A request's prompts are all texts, or all lists of ids.
-  const turns = new Turns();
   const prompts: CompletionPrompt[] = [];
   for (const [i, prompt] of given.entries()) {
-    await turns.next();
+    await nextTurn();
     prompts.push(readPrompt(model, { given: prompt, all: encoded[i] ?? [] }, fields));
   }
   return prompts;
