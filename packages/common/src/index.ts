@@ -99,6 +99,7 @@ export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/sim
 export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";
 export { ComputeThread, type TimeLimit } from "./threads/compute-thread.js";
 export { FairLine, type FairLineOptions } from "./threads/fair-line.js";
+export { FairWaiters } from "./threads/fair-waiters.js";
 export { type Served, serveThread, ThreadSpent } from "./threads/serve-thread.js";
 export { SharedThread } from "./threads/shared-thread.js";
 export { unlessAborted } from "./threads/unless-aborted.js";

@@ -36,14 +36,17 @@ export class Constraints {
   /**
    * A matcher that has accepted what the sequence has generated; null when it is not constrained. Does not block: other
    * sequences go on while this one's grammar waits for its turn and is compiled. Throws GRAMMAR_TOO_COSTLY;
-   * STAGE_FAILED when the grammar does not compile, which the gateway has tried before, or does not allow the generated
-   * tokens; and the reason of `signal`, which ends the compilation. The matcher's `mask` and `accept` throw
-   * GRAMMAR_TOO_COSTLY and STAGE_FAILED, which concern this sequence only.
+   * GRAMMARS_BUSY when its turn does not come in time; STAGE_FAILED when the grammar does not compile, which the
+   * gateway has tried before, or does not allow the generated tokens; and the reason of `signal`, which ends the
+   * compilation. The matcher's `mask` and `accept` throw GRAMMAR_TOO_COSTLY and STAGE_FAILED, which concern this
+   * sequence only.
    */
-  async open({ sequence, constraint, generated }: SequenceOpen, signal?: AbortSignal): Promise<TokenMatcher | null> {
+  async open(open: SequenceOpen, signal?: AbortSignal): Promise<TokenMatcher | null> {
+    const { sequence, constraint, owner, generated } = open;
     if (constraint === null) return null;
     try {
-      return await (await this.prepare()).match({ ...constraint, generated: [...generated], signal });
+      const threads = await this.prepare();
+      return await threads.match({ ...constraint, owner, generated: [...generated], signal });
     } catch (cause) {
       if (!(cause instanceof RhoneError) || cause.code !== "INVALID_REQUEST") throw cause;
       throw new RhoneError("STAGE_FAILED", `The grammar of sequence ${sequence} does not compile.`, { cause });
