@@ -1,11 +1,13 @@
 #!/bin/sh
-# build.sh PROGRAM [address|thread]: compiles testing/PROGRAM.cpp with the kernels, the sanitizer if one is named, and
-# prints where the program is.
+# build.sh PROGRAM [SANITIZER]: compiles testing/PROGRAM.cpp with the kernels, with a sanitizer if one is named
+# (`address,undefined`, `thread`), and prints where the program is.
 set -eu
 native=$(cd "$(dirname "$0")/.." && pwd)
 out=$native/../build/testing${2:+-$2}
 mkdir -p "$out"
-flags="-std=c++17 -g -O2 -ffp-contract=off ${2:+-fsanitize=$2}"
+# Sanitizers check every access, which takes the compiler minutes at -O3.
+level=${2:+-O1}
+flags="-std=c++17 -g ${level:--O3} -ffp-contract=off ${2:+-fsanitize=$2 -fno-sanitize-recover=all}"
 avx2="-mavx2 -mfma -mf16c"
 avx512="$avx2 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni"
 objects=
@@ -18,8 +20,8 @@ for source in $(cd "$native" && find . -name '*.cpp' -not -path './testing/*'); 
     *) set_flags= ;;
   esac
   [ "$object" -nt "$native/$source" ] && [ -z "$(find "$native" -name '*.h' -newer "$object")" ] ||
-    ${CXX:-c++} $flags -O3 -fno-exceptions -fno-rtti -fno-threadsafe-statics $set_flags -c "$native/$source" -o "$object"
+    ${CXX:-c++} $flags -fno-exceptions -fno-rtti -fno-threadsafe-statics $set_flags -c "$native/$source" -o "$object"
   objects="$objects $object"
 done
-${CXX:-c++} $flags "$native/testing/$1.cpp" $objects -ldl -lpthread -o "$out/$1"
+${CXX:-c++} $flags $avx2 "$native/testing/$1.cpp" $objects -ldl -lpthread -o "$out/$1"
 echo "$out/$1"

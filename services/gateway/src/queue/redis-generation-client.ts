@@ -19,6 +19,7 @@ import {
 } from "@rhone/common";
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import { mapInTurns } from "../turns.js";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { HeldBytes } from "./held-bytes.js";
 import { Inboxes, type LogPart } from "./inboxes.js";
@@ -197,10 +198,8 @@ export class RedisGenerationClient implements GenerationClient {
         this.#logger.warn({ err, requestId }, "token log not read, trying again");
         return [];
       });
-    const events = entries.flatMap(([, fields]) => {
-      const entry = fields[fields.indexOf(TOKEN_LOG_FIELD) + 1];
-      return entry === undefined ? [] : [readEntry(entry, requestId)];
-    });
+    const texts = entries.flatMap(([, fields]) => fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? []);
+    const events = await mapInTurns(texts, (entry) => readEntry(entry, requestId));
     return { events, hasMore: entries.length === LOG_PART };
   }
 }
