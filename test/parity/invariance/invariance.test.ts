@@ -5,7 +5,7 @@ import { synthesize } from "@rhone/model";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { readMetric } from "../../cluster/metrics.js";
 import { RunningCluster } from "../../cluster/start-cluster.js";
-import { type Answer, askAll } from "./answers.js";
+import { type Answer, askAll, askUntilReady } from "./answers.js";
 import { requestsOf } from "./requests.js";
 
 /** Set to look for longer: requests per model, of which the suite asks 20, and on every layout. */
@@ -62,7 +62,7 @@ describe.each(MODELS)("$name", ({ type, layouts }) => {
       const { epoch } = await cluster.status();
       const beside: Promise<unknown>[] = [];
       const onAnswer = (count: number): void => {
-        beside.push(cluster.ask("/v1/embeddings", { input: requests[count - 1]?.prompt }));
+        beside.push(askUntilReady(cluster, "/v1/embeddings", { input: requests[count - 1]?.prompt }));
         if (count === Math.floor(REQUESTS / 3)) beside.push(lose(cluster, lost));
       };
 
