@@ -28,7 +28,7 @@ interface Asking {
 
 const RETRY_MS = 100;
 
-/** Asks as a client does: again, while the answer is 503, as it is until another worker has taken a lost one's place. */
+/** Asks as a client does: again while the answer is 503, as it is until another worker has taken a lost one's place. */
 export async function askUntilReady<T>(cluster: RunningCluster, path: string, body: object): Promise<T> {
   for (;;) {
     const response = await cluster.post(path, body);
