@@ -33,10 +33,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** kill -9 of the worker that hosts a stage. */
 async function lose(cluster: RunningCluster, stage: number): Promise<void> {
-  const { workers } = await cluster.status();
-  const host = workers.toSorted((a, b) => (a.layers?.[0] ?? 0) - (b.layers?.[0] ?? 0))[stage];
-  if (host === undefined) throw new Error(`stage ${stage} has no worker`);
-  process.kill(host.pid, "SIGKILL");
+  process.kill((await cluster.workerOf(stage)).pid, "SIGKILL");
 }
 
 describe.each(MODELS)("$name", ({ type, layouts }) => {
