@@ -21,8 +21,8 @@ interface Tokens {
 const SLICE = 4096;
 
 /**
- * Reads all of a vocabulary in many turns of the event loop: 131,072 tokens take 80 ms, and several times as long beside
- * threads that compute. `size`: the model's number of logits, which may exceed its tokens.
+ * Reads all of a vocabulary in many turns of the event loop: 131,072 tokens take 80 ms, and several times as long
+ * beside threads that compute. `size`: the model's number of logits, which may exceed its tokens.
  */
 export async function grammarVocabulary(tokens: Tokens, size: number): Promise<GrammarVocabulary> {
   const pieces: Uint8Array[] = [];
