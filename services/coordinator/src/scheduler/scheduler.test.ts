@@ -227,8 +227,8 @@ describe("Scheduler", () => {
     const scheduler = open();
     const pairs = 131_072;
     const logitBias = packBias({ tokens: new Int32Array(pairs), values: new Float32Array(pairs) });
-    const sampling = { ...fakeJob({ requestId: "" }).sampling, logitBias };
-    for (const id of ["a", "b", "c"]) add(scheduler, id, { promptIds: [1], sampling });
+    const { sampling } = fakeJob({ requestId: "", promptIds: [] });
+    for (const id of ["a", "b", "c"]) add(scheduler, id, { promptIds: [1], sampling: { ...sampling, logitBias } });
     add(scheduler, "small", { promptIds: [1] });
     scheduler.resume(pipeline);
     const opened = () => scheduler.decide()?.opens.map(({ sequence }) => sequence.job.requestId);
