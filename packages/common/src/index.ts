@@ -12,6 +12,7 @@ export {
 } from "./cluster/cluster-status.js";
 export { type ConfigOf, loadConfig, type Settings, settingDescriptions } from "./config/load-config.js";
 export {
+  type ActivationTypeName,
   activationTypeSchema,
   booleanSchema,
   ggmlDirSetting,
@@ -85,6 +86,7 @@ export {
   idempotentKey,
   LIMIT_PREFIX,
   OPEN_LOG_TTL_S,
+  placesKey,
   QUEUE_NAMES,
   REDIS_PREFIX,
   statusKey,
@@ -94,7 +96,7 @@ export {
   tokenLogKey,
   turnsKey,
 } from "./queue/redis-names.js";
-export { endTurn, takeTurn } from "./queue/turns.js";
+export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
 export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/simulated-token.js";
 export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";
 export { ComputeThread, type TimeLimit } from "./threads/compute-thread.js";
