@@ -20,13 +20,18 @@ export async function nextTurn(): Promise<void> {
   if (isOver()) await turnOfTheLoop();
 }
 
+/** Waits for a turn that has time left, which may be this one. For work of a few milliseconds at most. */
+export async function timeLeft(): Promise<void> {
+  while (isOver()) await turnOfTheLoop();
+}
+
 /**
- * Waits for a turn that has time left. For the work of requests that may all be ready at once: they go on one after
- * another, in their order, as many in each turn as do so within 20 ms.
+ * Waits for a later turn that has time left. For the work of requests that may all be ready at once: they go on one
+ * after another, in their order, as many in each turn as do so within 20 ms.
  */
 export async function ownTurn(): Promise<void> {
-  do await turnOfTheLoop();
-  while (isOver());
+  await turnOfTheLoop();
+  await timeLeft();
 }
 
 export async function mapInTurns<T, R>(items: readonly T[], make: (item: T) => R): Promise<readonly R[]> {
