@@ -1,9 +1,13 @@
 #!/bin/sh
 # build.sh PROGRAM [address|thread]: compiles testing/PROGRAM.cpp with the kernels, the sanitizer if one is named, and
-# prints where the program is.
+# prints where the program is. CXX may be a compiler for another platform, with its arguments, and LINK what linking it
+# needs besides: CXX="zig c++ -target aarch64-linux-musl" LINK=-static.
 set -eu
 native=$(cd "$(dirname "$0")/.." && pwd)
+arm64=no
+if echo | ${CXX:-c++} -E -dM -x c++ - | grep -q __aarch64__; then arm64=yes; fi
 out=$native/../build/testing${2:+-$2}
+[ $arm64 = no ] || out=$out-arm64
 mkdir -p "$out"
 flags="-std=c++17 -g -O2 -ffp-contract=off ${2:+-fsanitize=$2}"
 avx2="-mavx2 -mfma -mf16c"
@@ -12,6 +16,11 @@ objects=
 for source in $(cd "$native" && find . -name '*.cpp' -not -path './testing/*'); do
   object=$out/$(basename "$source" .cpp).o
   case $source in
+    *-neon*) [ $arm64 = yes ] || continue ;;
+    *-avx* | *-amx*) [ $arm64 = no ] || continue ;;
+  esac
+  case $source in
+    *neon-dotprod*) set_flags=-mcpu=generic+dotprod ;;
     *amx-int8*) set_flags="$avx512 -mamx-tile -mamx-int8" ;;
     *avx512*) set_flags=$avx512 ;;
     *avx2*) set_flags=$avx2 ;;
@@ -21,5 +30,5 @@ for source in $(cd "$native" && find . -name '*.cpp' -not -path './testing/*'); 
     ${CXX:-c++} $flags -O3 -fno-exceptions -fno-rtti -fno-threadsafe-statics $set_flags -c "$native/$source" -o "$object"
   objects="$objects $object"
 done
-${CXX:-c++} $flags "$native/testing/$1.cpp" $objects -ldl -lpthread -o "$out/$1"
+${CXX:-c++} $flags "$native/testing/$1.cpp" $objects -ldl -lpthread ${LINK:-} -o "$out/$1"
 echo "$out/$1"
