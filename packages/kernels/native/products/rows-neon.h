@@ -1,5 +1,8 @@
 // 16 rows of f32 results of one token, as four NEON registers.
 #pragma once
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC target("arch=armv8.2-a+dotprod")  // gcc 12 has the intrinsics for this only, whatever the flags allow
+#endif
 #include <arm_neon.h>
 #include <string.h>
 

@@ -1,7 +1,9 @@
 // One answer from all variants: prints a hash of the result of each case, and counts the variants whose bits are others
 // than the first one's. Programs for other processors must print the same: compare their output with `diff`.
+#include <math.h>
 #include <stdio.h>
 
+#include <sstream>
 #include <string>
 
 #include "../products/activations.h"
@@ -14,11 +16,8 @@ int faults = 0;
 
 std::vector<std::string> variants() {
   std::vector<std::string> names;
-  for (std::string all = rk_variants(); !all.empty();) {
-    const size_t comma = all.find(',');
-    names.push_back(all.substr(0, comma));
-    all = comma == std::string::npos ? "" : all.substr(comma + 1);
-  }
+  std::stringstream all(rk_variants());
+  for (std::string name; std::getline(all, name, ',');) names.push_back(name);
   return names;
 }
 
@@ -30,6 +29,12 @@ uint64_t hash_of(const void *bytes, size_t count) {
 }
 
 template <class T> uint64_t hash_of(const std::vector<T> &values) { return hash_of(values.data(), values.size() * sizeof(T)); }
+
+// The hash of results, all of which must be numbers.
+uint64_t hash_of_numbers(const std::vector<float> &values) {
+  if (!std::all_of(values.begin(), values.end(), [](float value) { return isfinite(value); })) faults++, printf("FAULT: ");
+  return hash_of(values);
+}
 
 // `compute` returns the hash of what the chosen variant computes.
 template <class Compute> void compare(const std::string &name, Compute compute) {
@@ -57,11 +62,11 @@ std::vector<uint8_t> random_weights(int type, int64_t rows, int64_t k, Draw &dra
   return bytes;
 }
 
-struct Shape2 {
+struct Matrix {
   int64_t rows, k;
 };
 
-void check_products(int type, Shape2 shape, int64_t n, int how) {
+void check_products(int type, Matrix shape, int64_t n, int how) {
   Draw draw((unsigned)(type * 1000 + n));
   const std::vector<uint8_t> weights = random_weights(type, shape.rows, shape.k, draw);
   std::vector<char> packed(rk_packed_bytes(type, shape.rows, shape.k));
@@ -80,7 +85,7 @@ void check_products(int type, Shape2 shape, int64_t n, int how) {
           [&] {
             for (int part = 0; part < 3; part++) rk_chosen()->quantize(&quantize, part, 3);
             (kind == RK_PER_32 ? rk_chosen()->blocks : rk_chosen()->superblocks)(&product, 0, parts(shape.rows, RK_PANEL_ROWS));
-            return hash_of(out);
+            return hash_of_numbers(out);
           });
 }
 
@@ -96,7 +101,7 @@ void check_attention(const Shape &shape) {
       const rk_attend_job job = pages.job(split, 2);
       std::fill(pages.out.begin(), pages.out.end(), NAN);
       rk_chosen()->attend(&job, 0, INT32_MAX);
-      return hash_of(pages.out);
+      return hash_of_numbers(pages.out);
     });
 }
 
@@ -112,7 +117,7 @@ void check_writing(const Shape &shape, int mode, int dims) {
     std::fill(pages.k.begin(), pages.k.end(), 0);
     std::fill(pages.v.begin(), pages.v.end(), 0);
     rk_chosen()->write(&job, 0, pages.rows);
-    return hash_of(pages.out) ^ hash_of(pages.k) * 3 ^ hash_of(pages.v) * 5;
+    return hash_of_numbers(pages.out) ^ hash_of(pages.k) * 3 ^ hash_of(pages.v) * 5;
   });
 }
 
@@ -121,7 +126,7 @@ void check_writing(const Shape &shape, int mode, int dims) {
 int main() {
   for (int type : {RK_Q4_0, RK_Q4_1, RK_Q8_0, RK_Q4_K, RK_Q5_K, RK_Q6_K}) {
     const bool per_32 = rk_activation_kind(type) == RK_PER_32;
-    for (const Shape2 &shape : {Shape2{144, per_32 ? 1120 : 1280}, Shape2{23, per_32 ? 96 : 512}, Shape2{1, 256}})
+    for (const Matrix &shape : {Matrix{144, per_32 ? 1120 : 1280}, Matrix{23, per_32 ? 96 : 512}, Matrix{1, 256}})
       for (int64_t n = 1; n <= 33; n += n < 17 ? 1 : 8) check_products(type, shape, n, RK_PLAIN);
     for (int how : {RK_NORM, RK_SWIGLU})
       for (int64_t n : {1, 5, 17}) check_products(type, {40, 1280}, n, how);
