@@ -30,7 +30,7 @@ test("a full queue refuses with 429, numbers and Retry-After; what was accepted 
     expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
     expect(await response.json()).toMatchObject({
       code: "queue_full",
-      message: expect.stringMatching(/^\d+ requests are already waiting/),
+      message: expect.stringMatching(/^2 choices wait .* at most 2 .*--max-queued/),
     });
   }
   for (const response of served) {

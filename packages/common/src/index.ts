@@ -85,6 +85,7 @@ export {
   idempotentKey,
   LIMIT_PREFIX,
   OPEN_LOG_TTL_S,
+  placesKey,
   QUEUE_NAMES,
   REDIS_PREFIX,
   statusKey,
@@ -94,11 +95,12 @@ export {
   tokenLogKey,
   turnsKey,
 } from "./queue/redis-names.js";
-export { endTurn, takeTurn } from "./queue/turns.js";
+export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
 export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/simulated-token.js";
 export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";
 export { ComputeThread, type TimeLimit } from "./threads/compute-thread.js";
 export { FairLine, type FairLineOptions } from "./threads/fair-line.js";
+export { FairWaiters } from "./threads/fair-waiters.js";
 export { type Served, serveThread, ThreadSpent } from "./threads/serve-thread.js";
 export { SharedThread } from "./threads/shared-thread.js";
 export { unlessAborted } from "./threads/unless-aborted.js";

@@ -9,4 +9,4 @@ export { jsonSchemaGrammar } from "./schema/json-schema-grammar.js";
 export { type GrammarSource, grammarText, type NamedFunction } from "./sources/grammar-source.js";
 export { anyOfGrammars, behindSpace, choiceGrammar, FREE_TEXT, regexTextGrammar } from "./text-grammars.js";
 export { DEFAULT_GRAMMAR_LIMITS, type GrammarLimits } from "./threads/grammar-limits.js";
-export { GrammarThreads } from "./threads/grammar-threads.js";
+export { GrammarThreads, type MatchOptions } from "./threads/grammar-threads.js";

@@ -136,7 +136,9 @@ export const gatewaySettings = {
   maxQueued: {
     env: "RHONE_MAX_QUEUED",
     schema: count(1).default(10_000),
-    doc: "Choices that may wait for a coordinator, in each lane, before further requests are refused with 429.",
+    doc:
+      "Choices that may wait for a coordinator, in each lane, before further ones are refused with 429. " +
+      "Those of an API key may be no more than they leave free.",
   },
   queuedBytes: {
     env: "RHONE_QUEUED_BYTES",

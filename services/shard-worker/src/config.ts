@@ -80,7 +80,14 @@ export const shardWorkerSettings = {
   grammarThreads: {
     env: "RHONE_GRAMMAR_THREADS",
     schema: count(2).max(1024).default(DEFAULT_GRAMMAR_LIMITS.threads),
-    doc: "Most grammars that sequences use at a time, each in a thread; sequences with further ones wait.",
+    doc:
+      "Most grammars that sequences use at a time, each in a thread; sequences with further ones wait. " +
+      "An API key uses no more of them than it leaves free, which is half.",
+  },
+  grammarWaitMs: {
+    env: "RHONE_GRAMMAR_WAIT_MS",
+    schema: count(100).max(86_400_000).default(DEFAULT_GRAMMAR_LIMITS.waitMs),
+    doc: "How long a sequence without tokens waits for its grammar's thread before it is refused, in milliseconds.",
   },
   simulate: {
     env: "RHONE_SIMULATE",

@@ -12,6 +12,10 @@ export const QUEUE_NAMES: Readonly<Record<GenerationJob["lane"], string>> = {
 /** Hash: the turns of a lane's jobs, which are their priorities in BullMQ's queue; see turns.ts. */
 export const turnsKey = (lane: GenerationJob["lane"]): string => `${REDIS_PREFIX}:turns:${lane}`;
 
+/** Sorted set: the jobs that wait in a lane's queue, or those of one API key, by the milliseconds of their arrival. */
+export const placesKey = (lane: GenerationJob["lane"], keyId?: string): string =>
+  `${REDIS_PREFIX}:places:${lane}${keyId === undefined ? "" : `:${keyId}`}`;
+
 /** Stream: a request's token log. Entry ids are `${ordinal + 1}-0`, so Redis refuses a second write of an ordinal. */
 export const tokenLogKey = (requestId: string): string => `${REDIS_PREFIX}:log:${requestId}`;
 export const tokenLogEntryId = (ordinal: number): string => `${ordinal + 1}-0`;

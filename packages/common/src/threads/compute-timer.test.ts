@@ -10,8 +10,9 @@ function lateness(place: string | undefined, limitMs: number): Promise<number> {
 }
 
 it("goes by the clock where no place tells what a thread computes", async () => {
-  expect(await lateness(undefined, 50)).toBeLessThan(150);
-  expect(await lateness("0/task/0", 50)).toBeLessThan(150);
+  // Four times the limit is the time of a thread that does not compute.
+  const late = await Promise.all([lateness(undefined, 250), lateness("0/task/0", 250)]);
+  expect(Math.max(...late)).toBeLessThan(1000);
 });
 
 it.runIf(process.platform === "linux")(

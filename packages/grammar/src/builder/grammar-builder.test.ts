@@ -11,7 +11,7 @@ let builder: GrammarBuilder;
 let vocabularies = 0;
 const open = ({ timeoutMs = 20_000, memoryBytes = 256 * 2 ** 20, most = 8 } = {}) => {
   vocabularies = 0;
-  const read = () => {
+  const read = async () => {
     vocabularies += 1;
     return vocabulary;
   };

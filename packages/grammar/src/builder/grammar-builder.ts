@@ -3,7 +3,7 @@ import { ComputeThread, type FairLineOptions, RhoneError, SharedThread } from "@
 import { LRUCache } from "lru-cache";
 import type { GrammarVocabulary } from "../engine/grammar-vocabulary.js";
 import { checkSourceSize } from "../sources/check-size.js";
-import { type PackedVocabulary, packVocabulary } from "../threads/messages.js";
+import { packVocabulary } from "../threads/messages.js";
 import type { BuilderData, BuildRequest } from "./build-request.js";
 
 export interface BuildLimits extends Pick<FairLineOptions, "most" | "withinMs"> {
@@ -14,8 +14,8 @@ export interface BuildLimits extends Pick<FairLineOptions, "most" | "withinMs"> 
 }
 
 export interface GrammarBuilderOptions {
-  /** Called before the first grammar. */
-  readonly vocabulary: () => GrammarVocabulary;
+  /** Called once, before the first grammar. */
+  readonly vocabulary: () => Promise<GrammarVocabulary>;
   readonly limits: BuildLimits;
 }
 
@@ -43,14 +43,11 @@ export class GrammarBuilder {
     sizeCalculation: (outcome) => 256 + ("grammar" in outcome ? outcome.grammar.length : 0),
   });
   readonly #running = new Map<string, Promise<string>>();
-  readonly #thread: SharedThread<BuildRequest, string>;
-  #vocabulary: PackedVocabulary | undefined;
+  /** Present once the first grammar was asked for; there once the vocabulary is read. */
+  #thread: Promise<SharedThread<BuildRequest, string>> | undefined;
 
   constructor(options: GrammarBuilderOptions) {
     this.#options = options;
-    const busy = (why: string) =>
-      new RhoneError("GRAMMARS_BUSY", `${why} for their grammars to be checked; try again.`);
-    this.#thread = new SharedThread({ open: () => this.#open(), line: { ...options.limits, busy } });
   }
 
   /**
@@ -72,13 +69,15 @@ export class GrammarBuilder {
   }
 
   async close(): Promise<void> {
-    await this.#thread.close();
+    const thread = await this.#thread?.catch(() => undefined);
+    await thread?.close();
   }
 
   async #try(key: string, owner: string, request: BuildRequest): Promise<string> {
     try {
       const limit = { ms: this.#options.limits.timeoutMs, task: "to prepare" };
-      const grammar = await this.#thread.ask(owner, request, limit);
+      this.#thread ??= this.#open();
+      const grammar = await (await this.#thread).ask(owner, request, limit);
       this.#outcomes.set(key, { grammar });
       return grammar;
     } catch (error) {
@@ -95,14 +94,19 @@ export class GrammarBuilder {
     if (refusal.code === "GRAMMAR_TOO_COSTLY") this.#outcomes.set(key, { refusal }, { ttl: COSTLY_MS });
   }
 
-  #open(): ComputeThread<BuildRequest, string> {
-    this.#vocabulary ??= packVocabulary(this.#options.vocabulary());
-    const { memoryBytes } = this.#options.limits;
-    return new ComputeThread({
-      module: new URL("./builder-thread-main.js", import.meta.url),
-      data: { vocabulary: this.#vocabulary, memoryBytes } satisfies BuilderData,
-      failure: (why, cause) => new RhoneError("GRAMMAR_TOO_COSTLY", `is too costly: ${why}`, { cause }),
-    });
+  async #open(): Promise<SharedThread<BuildRequest, string>> {
+    const { vocabulary: read, limits } = this.#options;
+    const vocabulary = packVocabulary(await read());
+    const { memoryBytes } = limits;
+    const busy = (why: string) =>
+      new RhoneError("GRAMMARS_BUSY", `${why} for their grammars to be checked; try again.`);
+    const open = () =>
+      new ComputeThread<BuildRequest, string>({
+        module: new URL("./builder-thread-main.js", import.meta.url),
+        data: { vocabulary, memoryBytes } satisfies BuilderData,
+        failure: (why, cause) => new RhoneError("GRAMMAR_TOO_COSTLY", `is too costly: ${why}`, { cause }),
+      });
+    return new SharedThread({ open, line: { ...limits, busy } });
   }
 }
 

@@ -16,15 +16,29 @@ const tokens = {
 };
 
 describe("grammarVocabulary", () => {
-  it("reads bytes and ends, and leaves control tokens without bytes", () => {
-    const { size, pieces, endTokens } = grammarVocabulary(tokens, 10);
+  it("reads bytes and ends, and leaves control tokens without bytes", async () => {
+    const { size, pieces, endTokens } = await grammarVocabulary(tokens, 10);
     expect([size, endTokens]).toEqual([10, [1, 2]]);
     expect(pieces.map((piece) => new TextDecoder().decode(piece))).toEqual(["", "", "", "a", "b", "é", "ab", " "]);
   });
+
+  it("lets the event loop turn while it reads a large one", async () => {
+    let turns = 0;
+    const counting = setInterval(() => turns++, 1);
+    const pieceBytes = () => {
+      const until = performance.now() + 0.001;
+      while (performance.now() < until);
+      return new Uint8Array(3);
+    };
+    const { pieces } = await grammarVocabulary({ ...tokens, size: 131_072, pieceBytes }, 131_072);
+    clearInterval(counting);
+    expect(pieces).toHaveLength(131_072);
+    expect(turns).toBeGreaterThan(10);
+  });
 });
 
-describe("GrammarEngine", () => {
-  const engine = new GrammarEngine(grammarVocabulary(tokens, 10));
+describe("GrammarEngine", async () => {
+  const engine = new GrammarEngine(await grammarVocabulary(tokens, 10));
   const allowed = async (grammar: string, given: readonly number[] = []) => {
     const matcher = await engine.match({ grammar });
     for (const token of given) matcher.accept(token);

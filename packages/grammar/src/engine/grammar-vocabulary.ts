@@ -1,3 +1,5 @@
+import { setImmediate as turnOfTheLoop } from "node:timers/promises";
+
 /** The parts of a tokenizer that grammars need. */
 export interface GrammarVocabulary {
   /** Number of logits. */
@@ -15,14 +17,21 @@ interface Tokens {
   pieceBytes(id: number, options: { readonly special: boolean }): Uint8Array;
 }
 
-/** Reads all of a vocabulary. `size`: the model's number of logits, which may exceed its tokens. */
-export function grammarVocabulary(tokens: Tokens, size: number): GrammarVocabulary {
-  const ids = Array.from({ length: tokens.size }, (_, id) => id);
-  return {
-    size,
-    pieces: ids.map((id) =>
-      tokens.isControl(id) ? new Uint8Array() : new Uint8Array(tokens.pieceBytes(id, { special: false })),
-    ),
-    endTokens: ids.filter((id) => tokens.isEndOfGeneration(id)),
-  };
+/** Tokens that are read between two turns of the event loop, in 4 ms. */
+const SLICE = 4096;
+
+/**
+ * Reads all of a vocabulary in many turns of the event loop: 131,072 tokens at once would hold it for 0.3 s. `size`:
+ * the model's number of logits, which may exceed its tokens.
+ */
+export async function grammarVocabulary(tokens: Tokens, size: number): Promise<GrammarVocabulary> {
+  const pieces: Uint8Array[] = [];
+  const endTokens: number[] = [];
+  for (let id = 0; id < tokens.size; id++) {
+    if (id % SLICE === 0) await turnOfTheLoop();
+    const bytes = tokens.isControl(id) ? [] : tokens.pieceBytes(id, { special: false });
+    pieces.push(new Uint8Array(bytes));
+    if (tokens.isEndOfGeneration(id)) endTokens.push(id);
+  }
+  return { size, pieces, endTokens };
 }

@@ -11,6 +11,8 @@ export interface GrammarLimits {
    * needs one of the others.
    */
   readonly threads: number;
+  /** Longest time that a text without tokens waits for its threads, in milliseconds. */
+  readonly waitMs: number;
 }
 
 /** Compiling may take longer than at the gateway, which tries each grammar first: this machine computes besides. */
@@ -19,4 +21,5 @@ export const DEFAULT_GRAMMAR_LIMITS: GrammarLimits = {
   maskMs: 200,
   memoryBytes: 256 * 2 ** 20,
   threads: 16,
+  waitMs: 300_000,
 };

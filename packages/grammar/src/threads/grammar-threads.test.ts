@@ -5,6 +5,7 @@ import {
   type GrammarLimits,
   GrammarThreads,
   type GrammarVocabulary,
+  type MatchOptions,
   type TokenMatcher,
 } from "@rhone/grammar";
 import { afterEach, describe, expect, it } from "vitest";
@@ -21,9 +22,11 @@ const token = (letter: string): number => letter.charCodeAt(0) + 1;
 const tokens = (text: string): number[] => Array.from(text, token);
 
 let threads: GrammarThreads;
+const match = (options: Omit<MatchOptions, "owner"> & { readonly owner?: string }): Promise<TokenMatcher> =>
+  threads.match({ owner: "", ...options });
 const open = (limits: Partial<GrammarLimits> = {}) => {
   threads = new GrammarThreads({ vocabulary, limits: { ...DEFAULT_GRAMMAR_LIMITS, maskMs: 5000, ...limits } });
-  return threads;
+  return { match };
 };
 afterEach(() => threads.close());
 
@@ -56,7 +59,7 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
     const grammar = choiceGrammar(["aab"]);
     const [first, second] = await Promise.all([
       open().match({ grammar, generated: [] }),
-      threads.match({ grammar, generated: [] }),
+      match({ grammar, generated: [] }),
     ]);
     first.acceptAll(tokens("aa"));
     expect([allowed(first), allowed(second)]).toEqual(["b", "a"]);
@@ -69,7 +72,7 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
     const options = { grammar: choiceGrammar(["ab"]), otherwise: choiceGrammar(["b", "c"]), trigger: token("!") };
     const triggered = await open().match({ ...options, generated: tokens("!a") });
     expect(allowed(triggered)).toBe("b");
-    const other = await threads.match({ ...options, generated: [] });
+    const other = await match({ ...options, generated: [] });
     expect(allowed(other)).toBe("!bc");
     other.accept(token("c"));
     expect(allowed(other)).toBe("$");
@@ -80,8 +83,8 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
     await expect(open().match({ grammar: "root ::= (", generated: [] })).rejects.toMatchObject(refused);
     const grammar = choiceGrammar(["ab"]);
     const misled = { code: "STAGE_FAILED", message: `The grammar does not allow token ${token("b")} here.` };
-    await expect(threads.match({ grammar, generated: tokens("b") })).rejects.toMatchObject(misled);
-    const matcher = await threads.match({ grammar, generated: [] });
+    await expect(match({ grammar, generated: tokens("b") })).rejects.toMatchObject(misled);
+    const matcher = await match({ grammar, generated: [] });
     matcher.accept(token("c"));
     expect(() => allowed(matcher)).toThrow(expect.objectContaining({ code: "STAGE_FAILED" }));
   });
@@ -95,7 +98,7 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
       masks++;
     });
     const costly = { code: "GRAMMAR_TOO_COSTLY", message: /takes more than 500 ms to prepare/ };
-    const attempt = threads.match({ grammar: endless, generated: [] });
+    const attempt = match({ grammar: endless, generated: [] });
     await expect(attempt).rejects.toMatchObject({ code: costly.code, message: expect.stringMatching(costly.message) });
     clearInterval(ticking);
     expect(masks).toBeGreaterThan(20);
@@ -103,7 +106,7 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
 
   it("fail the text whose mask is late, and no other", async () => {
     const good = await open({ maskMs: 100 }).match({ grammar: "root ::= [a-z]*", generated: [] });
-    const slow = await threads.match({ grammar: slowMask, generated: [] });
+    const slow = await match({ grammar: slowMask, generated: [] });
     const late = expect.objectContaining({ code: "GRAMMAR_TOO_COSTLY", message: expect.stringContaining("100 ms") });
     expect(() => {
       for (let i = 0; i < 500; i++) {
@@ -127,11 +130,11 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
   it("let a grammar wait until another's last text ends", async () => {
     const first = await open({ threads: 1 }).match({ grammar: choiceGrammar(["a"]), generated: [] });
     let isOpen = false;
-    const waiting = threads.match({ grammar: choiceGrammar(["b"]), generated: [] }).then((matcher) => {
+    const waiting = match({ grammar: choiceGrammar(["b"]), generated: [] }).then((matcher) => {
       isOpen = true;
       return matcher;
     });
-    const shared = await threads.match({ grammar: choiceGrammar(["a"]), generated: [] });
+    const shared = await match({ grammar: choiceGrammar(["a"]), generated: [] });
     first.close();
     expect([allowed(shared), isOpen]).toEqual(["a", false]);
     shared.close();
@@ -143,7 +146,7 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
     const pairs = ["a", "b", "c", "d"].map(async (letter) => {
       const grammar = choiceGrammar([letter]);
       const otherwise = choiceGrammar([letter.toUpperCase()]);
-      const matcher = await threads.match({ grammar, otherwise, trigger: token("!"), generated: [] });
+      const matcher = await match({ grammar, otherwise, trigger: token("!"), generated: [] });
       const next = allowed(matcher);
       matcher.close();
       return next;
@@ -151,10 +154,44 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
     expect(await Promise.all(pairs)).toEqual(["!A", "!B", "!C", "!D"]);
   });
 
+  it("leave a thread to another owner, whatever the first asks for", async () => {
+    open({ threads: 4 });
+    const heavy = ["a", "b", "c", "d", "e"].map((letter) =>
+      match({ owner: "heavy", grammar: choiceGrammar([letter]), generated: [] }),
+    );
+    const light = await match({ owner: "light", grammar: choiceGrammar(["z"]), generated: [] });
+    expect(allowed(light)).toBe("z");
+    const started: string[] = [];
+    for (const waiting of heavy) {
+      const matcher = await waiting; // the third starts when the first has ended
+      started.push(allowed(matcher));
+      matcher.close();
+    }
+    expect(started).toEqual(["a", "b", "c", "d", "e"]);
+  });
+
+  it("let a text with tokens wait as long as it takes, and refuse one without after `waitMs`", async () => {
+    const first = await open({ threads: 1, waitMs: 50 }).match({ grammar: choiceGrammar(["a"]), generated: [] });
+    const begun = match({ grammar: choiceGrammar(["bc"]), generated: tokens("b") });
+    await expect(match({ grammar: choiceGrammar(["d"]), generated: [] })).rejects.toMatchObject({
+      code: "GRAMMARS_BUSY",
+      message: "2 requests are waiting, one for 50 ms for a grammar thread; try again, or raise --grammar-threads (1).",
+    });
+    first.close();
+    expect(allowed(await begun)).toBe("c");
+  });
+
+  it("refuse those who wait once closed", async () => {
+    await open({ threads: 1 }).match({ grammar: choiceGrammar(["a"]), generated: [] });
+    const waiting = match({ grammar: choiceGrammar(["b"]), generated: [] });
+    threads.close();
+    await expect(waiting).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
+  });
+
   it("end a compilation that nobody waits for any more", async () => {
     const leaving = new AbortController();
     const attempt = open({ compileMs: 60_000 }).match({ grammar: endless, generated: [], signal: leaving.signal });
-    const next = threads.match({ grammar: choiceGrammar(["b"]), generated: [] });
+    const next = match({ grammar: choiceGrammar(["b"]), generated: [] });
     leaving.abort(new Error("gone"));
     await expect(attempt).rejects.toThrow("gone");
     expect(allowed(await next)).toBe("b");

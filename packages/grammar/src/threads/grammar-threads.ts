@@ -14,6 +14,8 @@ export interface GrammarThreadsOptions {
 }
 
 export interface MatchOptions extends MatcherOptions {
+  /** Who has asked for the text, whose share of the threads it uses; "" = a client without a key. */
+  readonly owner: string;
   /** Tokens that the text already has. */
   readonly generated: readonly number[];
   readonly signal?: AbortSignal | undefined;
@@ -27,8 +29,6 @@ export class GrammarThreads {
   readonly #vocabulary: GrammarVocabulary;
   readonly #closing: ClosingTokens;
   readonly #held: HeldGrammars;
-  /** Settled when no text is getting its two grammars. */
-  #pairs: Promise<unknown> = Promise.resolve();
 
   constructor({ vocabulary, limits }: GrammarThreadsOptions) {
     this.#vocabulary = vocabulary;
@@ -37,44 +37,24 @@ export class GrammarThreads {
   }
 
   /**
-   * A matcher that has accepted what the text already has. Throws GRAMMAR_TOO_COSTLY, INVALID_REQUEST for a grammar
-   * that the engine does not accept, STAGE_FAILED for one that does not allow what was generated, and the reason of
-   * `signal`. The matcher's masks throw GRAMMAR_TOO_COSTLY when they are late.
+   * A matcher that has accepted what the text already has. Throws GRAMMAR_TOO_COSTLY, GRAMMARS_BUSY after `waitMs`,
+   * INVALID_REQUEST for a grammar that the engine does not accept, STAGE_FAILED for one that does not allow what was
+   * generated, and the reason of `signal`. The matcher's masks throw GRAMMAR_TOO_COSTLY when they are late.
    */
-  async match(options: MatchOptions): Promise<TokenMatcher> {
-    const until = options.signal ?? new AbortController().signal;
-    if (options.otherwise == null) return this.#match(options, until);
-    // One after the other: texts that have one of their grammars each could wait for each other's threads for ever.
-    const before = this.#pairs;
-    let finish = (): void => {};
-    const finished = new Promise<void>((resolve) => {
-      finish = resolve;
-    });
-    this.#pairs = before.then(() => finished);
+  async match({ owner, grammar, otherwise, trigger = null, generated, signal }: MatchOptions): Promise<TokenMatcher> {
+    const until = signal ?? new AbortController().signal;
+    const grammars = otherwise == null ? [grammar] : [grammar, otherwise];
+    const uses = await this.#held.use({ owner, grammars, hasBegun: generated.length > 0 }, until);
+    const positions = uses.map(({ thread, shortest, release }) => thread.start(shortest, release));
     try {
-      await unlessAborted(before, until);
-      return await this.#match(options, until);
-    } finally {
-      finish();
-    }
-  }
-
-  async #match(
-    { grammar, otherwise = null, trigger = null, generated }: MatchOptions,
-    until: AbortSignal,
-  ): Promise<TokenMatcher> {
-    const first = await this.#start(grammar, until);
-    const open = [first];
-    try {
-      const second = otherwise === null ? undefined : await this.#start(otherwise, until);
-      if (second !== undefined) open.push(second);
+      const [first, second] = positions as [ThreadPosition, ThreadPosition | undefined];
       const [vocabulary, closing] = [this.#vocabulary, this.#closing];
       const matcher = new TokenMatcher({ grammar: first, otherwise: second, vocabulary, closing, trigger });
       matcher.acceptAll(generated);
-      for (const position of open) await unlessAborted(position.settle(), until);
+      for (const position of positions) await unlessAborted(position.settle(), until);
       return matcher;
     } catch (error) {
-      for (const position of open) position.close();
+      for (const position of positions) position.close();
       throw error;
     }
   }
@@ -82,10 +62,5 @@ export class GrammarThreads {
   /** Ends every thread; matchers throw from now on. */
   close(): void {
     this.#held.close();
-  }
-
-  async #start(grammar: string, signal: AbortSignal): Promise<ThreadPosition> {
-    const { thread, shortest, release } = await this.#held.use(grammar, signal);
-    return thread.start(shortest, release);
   }
 }

@@ -1,13 +1,17 @@
-// Products with weights that have a scale per 32 k, on AMX, for 8 and more tokens; fewer are left to AVX-512 VNNI.
+// Products with weights that have a scale per 32 k, on AMX, for tiles of 12 and more tokens; smaller ones are left to
+// AVX-512 VNNI.
 //
 // One tile instruction multiplies 32 k of up to 16 tokens by those of 16 rows, all bytes signed. Tile registers:
 // A = activations [T, 32], B = weights, 8 lines of 64 bytes, C = int32 [T, 16]. C goes through memory to AVX-512, which
-// takes the step in f32 that every variant takes. Two blocks are under way at a time.
+// takes the step in f32 that every variant takes.
+//
+// What was just stored can't be read at once, so three units are under way: the bytes of one are unpacked while those
+// of the unit before are multiplied and the products of the one before that are added.
 #include "rows-avx512.h"
 
 namespace {
 
-constexpr int FEWEST = 8;
+constexpr int FEWEST = 12;
 
 // gcc 12 doesn't know that tile instructions read memory.
 static inline void fence() { __asm__ volatile("" ::: "memory"); }
@@ -51,6 +55,12 @@ static inline void configure(int tokens) {
   _tile_loadconfig(&config);
 }
 
+// The weights of both blocks of a unit, 8 lines of signed bytes each.
+struct Lines {
+  const char *of[2];
+  alignas(64) char unpacked[2][8][LINE];
+};
+
 // Nibbles of four lines as 8 lines of int8, less `zero`.
 static inline void unpack_nibbles(const char *lines, char zero, char (*to)[LINE]) {
   const __m512i mask = _mm512_set1_epi8(15), subtracted = _mm512_set1_epi8(zero);
@@ -62,32 +72,32 @@ static inline void unpack_nibbles(const char *lines, char zero, char (*to)[LINE]
   }
 }
 
-// A type's unit: where its scales are, and 8 lines of signed bytes of a block, in `room` if they must be unpacked.
+static inline void unpack_unit(const char *lines, char zero, Lines &to) {
+  for (int b = 0; b < 2; b++) {
+    unpack_nibbles(lines + b * 4 * LINE, zero, to.unpacked[b]);
+    to.of[b] = to.unpacked[b][0];
+  }
+}
+
+// The types' units. `unpack` finds or makes the lines of a unit.
 struct Q4_0 {
   static constexpr int UNIT = 9 * LINE;
   static constexpr bool HAS_MINIMUM = false;
-  static const char *lines(const char *unit, int b, char (*room)[LINE]) {
-    unpack_nibbles(unit + LINE + b * 4 * LINE, 8, room);
-    return room[0];
-  }
+  static void unpack(const char *unit, Lines &lines) { unpack_unit(unit + LINE, 8, lines); }
 };
 
 struct Q4_1 {
   static constexpr int UNIT = 10 * LINE;
   static constexpr bool HAS_MINIMUM = true;
-  static const char *lines(const char *unit, int b, char (*room)[LINE]) {
-    unpack_nibbles(unit + 2 * LINE + b * 4 * LINE, 0, room);
-    return room[0];
-  }
+  static void unpack(const char *unit, Lines &lines) { unpack_unit(unit + 2 * LINE, 0, lines); }
 };
 
 struct Q8_0 {
   static constexpr int UNIT = 17 * LINE;
   static constexpr bool HAS_MINIMUM = false;
-  static const char *lines(const char *unit, int b, char (*)[LINE]) {
-    const char *lines = unit + LINE + b * 8 * LINE;
-    for (int i = 0; i < 8; i++) _mm_prefetch(lines + i * LINE + 2 * AHEAD, _MM_HINT_T0);
-    return lines;
+  static void unpack(const char *unit, Lines &lines) {
+    for (int i = 0; i < 16; i++) _mm_prefetch(unit + (1 + i) * LINE + 2 * AHEAD, _MM_HINT_T0);
+    for (int b = 0; b < 2; b++) lines.of[b] = unit + LINE + b * 8 * LINE;
   }
 };
 
@@ -96,16 +106,14 @@ struct Products {
 };
 
 // The products of both blocks of a unit.
-template <class Type, int T> static inline void multiply_unit(const char *unit, const char *x, Products &products) {
-  alignas(64) char room[2][8][LINE];
-  const char *lines[2] = {Type::lines(unit, 0, room[0]), Type::lines(unit, 1, room[1])};
+template <int T> static inline void multiply_unit(const Lines &lines, const char *x, Products &products) {
   fence();
   _tile_zero(0);
   _tile_zero(1);
-  _tile_loadd(4, lines[0], LINE);
+  _tile_loadd(4, lines.of[0], LINE);
   _tile_loadd(2, x, 32);
   _tile_dpbssd(0, 2, 4);
-  _tile_loadd(5, lines[1], LINE);
+  _tile_loadd(5, lines.of[1], LINE);
   _tile_loadd(3, x + T * BLOCK_BYTES, 32);
   _tile_dpbssd(1, 3, 5);
   _tile_stored(0, products.of[0], LINE);
@@ -133,15 +141,20 @@ static inline void add_block(const char *unit, int b, const char *x, const Produ
 template <class Type> struct Blocks {
   template <int T> static void tile(const Tile &tile) {
     if constexpr (T >= FEWEST) {
+      constexpr int UNIT_X = 2 * T * BLOCK_BYTES;  // bytes of the activations of a unit
       configure(T);
       __m512 sums[T];
       load_sums<T>(tile, sums);
-      const char *unit = tile.weights, *x = tile.activations;
-      Products products;
-      for (int u = 0; u < tile.units; u++, unit += Type::UNIT, x += 2 * T * BLOCK_BYTES) {
-        multiply_unit<Type, T>(unit, x, products);
-        add_block<Type, T>(unit, 0, x, products, sums);
-        add_block<Type, T>(unit, 1, x + T * BLOCK_BYTES, products, sums);
+      const char *x = tile.activations;
+      const auto unit = [&](int u) { return tile.weights + u * Type::UNIT; };
+      Lines lines[2];
+      Products products[2];
+      for (int u = -2; u < tile.units; u++) {
+        if (u + 2 < tile.units) Type::unpack(unit(u + 2), lines[u & 1]);
+        if (u + 1 >= 0 && u + 1 < tile.units) multiply_unit<T>(lines[~u & 1], x + (u + 1) * UNIT_X, products[~u & 1]);
+        if (u < 0) continue;
+        add_block<Type, T>(unit(u), 0, x + u * UNIT_X, products[u & 1], sums);
+        add_block<Type, T>(unit(u), 1, x + u * UNIT_X + UNIT_X / 2, products[u & 1], sums);
       }
       store_sums<T>(tile, sums);
     }
@@ -151,7 +164,7 @@ template <class Type> struct Blocks {
 }  // namespace
 
 void rk_blocks_amx_int8(const rk_product_job *job, int64_t first, int64_t end) {
-  if (job->n < FEWEST) return rk_blocks_avx512_vnni(job, first, end);
+  if (job->n / tiles(job->n) < FEWEST) return rk_blocks_avx512_vnni(job, first, end);
   const KeepTiles keep;
   if (job->type == RK_Q4_0) multiply<Blocks<Q4_0>>(*job, first, end);
   else if (job->type == RK_Q4_1) multiply<Blocks<Q4_1>>(*job, first, end);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../kernels.h"
+#include "node-order.h"
 #include "shipped-ggml.h"
 
 enum { F32 = 0, I8 = 24 };
@@ -116,7 +117,9 @@ struct KernelProduct {
 
   std::vector<float> operator()(const std::vector<float> &input) {
     memcpy(x->data, input.data(), input.size() * sizeof(float));
+    NodeOrder::begin();
     graph.compute();
+    NodeOrder::end();
     const float *out = (const float *)result->data;
     return std::vector<float>(out, out + result->ne[0] * result->ne[1]);
   }

@@ -198,7 +198,7 @@ static void check_fused(const Ggml &ggml, int type, int64_t k) {
 int main(int argc, char **argv) {
   if (argc < 3) return 1;
   const Ggml ggml(argv[1], argv[2], 1);
-  rk_bind((void *)ggml.get<void()>("ggml_custom_4d"), nullptr);
+  rk_bind(NodeOrder::wrap((void *)ggml.get<void()>("ggml_custom_4d")), nullptr);
   std::vector<int> types = {RK_Q4_0, RK_Q4_1, RK_Q8_0, RK_Q4_K, RK_Q5_K, RK_Q6_K};
   if (argc > 3) types.assign(1, atoi(argv[3]));
   rk_choose(variants()[0].c_str());

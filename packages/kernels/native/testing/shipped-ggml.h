@@ -42,6 +42,7 @@ struct Ggml {
     backend = from<void *()>(cpu, "ggml_backend_cpu_init")();
     from<void(void *, int)>(cpu, "ggml_backend_cpu_set_n_threads")(backend, threads);
   }
+  ~Ggml() { get<void(void *)>("ggml_backend_free")(backend); }
 
   template <class F> F *get(const char *symbol) const { return from<F>(base, symbol); }
 

@@ -11,20 +11,27 @@ const logger = createLogger({ service: "test", level: "silent" });
 /** `recorded`: what the token log holds of each request. */
 function setUp({ recorded = { tokens: [] as number[], ordinal: 0, finished: false }, cancelled = false } = {}) {
   const log = new MemoryLog();
+  const left: string[][] = [];
   const engine = { run: vi.fn().mockResolvedValue(undefined), cancel: vi.fn() };
   const context = {
     engine: engine as unknown as JobContext["engine"],
     tokenLog: Object.assign(log, { read: async () => recorded }) as unknown as JobContext["tokenLog"],
     cancellations: { has: async () => cancelled } as unknown as JobContext["cancellations"],
-    redis: {} as Redis,
+    redis: { zrem: async (key: string, id: string) => void left.push([key, id]) } as unknown as Redis,
     logger,
   };
-  return { context, engine, log };
+  return { context, engine, log, left };
 }
 
 const job = fakeJob({ requestId: "r", promptIds: [1, 2] });
 
 describe("runJob", () => {
+  it("gives back the job's place in the queue", async () => {
+    const { context, left } = setUp();
+    await runJob({ ...job, keyId: "team" }, context);
+    expect(left.map(([places]) => places)).toEqual(["rhone:places:interactive", "rhone:places:interactive:team"]);
+  });
+
   it("runs a new job from the beginning", async () => {
     const { context, engine } = setUp();
     await runJob(job, context);

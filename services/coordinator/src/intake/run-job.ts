@@ -1,4 +1,4 @@
-import { type GenerationEvent, generationJobSchema, type Logger, RhoneError } from "@rhone/common";
+import { type GenerationEvent, generationJobSchema, type Logger, leaveQueue, RhoneError } from "@rhone/common";
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { Engine } from "../engine/engine.js";
@@ -26,7 +26,7 @@ export async function runJob(data: unknown, context: JobContext): Promise<void> 
   const parsed = generationJobSchema.safeParse(data);
   if (!parsed.success) return refuseJob(data, z.prettifyError(parsed.error), context);
   const job = parsed.data;
-  const recorded = await tokenLog.read(job.requestId);
+  const [recorded] = await Promise.all([tokenLog.read(job.requestId), leaveQueue(redis, job)]);
   if (recorded.finished) return;
   const cancelled = await cancellations.has(redis, job.requestId);
   const done = engine.run(job, recorded.tokens, recorded.ordinal);

@@ -1,4 +1,4 @@
-import { endTurn, openRedis, takeTurn, turnsKey } from "@rhone/common";
+import { endTurn, leaveQueue, openRedis, placesKey, takeTurn, turnsKey } from "@rhone/common";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startValkey, type TestValkey } from "../testing/valkey.js";
@@ -18,15 +18,18 @@ afterAll(async () => {
   await valkey.stop();
 });
 
-const take = (keyId: string) => takeTurn(redis, { lane, keyId }, WAITING);
-const takeAll = (keyIds: string) => Promise.all([...keyIds].map(take));
+let jobs = 0;
+const take = (keyId: string, most = 1000) =>
+  takeTurn(redis, { requestId: `r-${jobs++}`, lane, keyId }, { waitingKey: WAITING, most });
+const takeAll = (keyIds: string) => Promise.all([...keyIds].map((keyId) => take(keyId)));
 
 describe("turns", () => {
   it("count each owner's jobs", async () => expect(await takeAll("aaabab")).toEqual([1, 2, 3, 1, 4, 2]));
 
   it("are counted in each lane by itself", async () => {
     await take("a");
-    expect(await takeTurn(redis, { lane: "batch", keyId: "a" }, WAITING)).toBe(1);
+    const job = { requestId: "r", lane: "batch", keyId: "a" } as const;
+    expect(await takeTurn(redis, job, { waitingKey: WAITING, most: 10 })).toBe(1);
   });
 
   it("that were not taken are not saved up", async () => {
@@ -52,5 +55,56 @@ describe("turns", () => {
   it("are forgotten a day after the last job", async () => {
     await take("a");
     expect(await redis.ttl(turnsKey(lane))).toBeGreaterThan(86_000);
+  });
+});
+
+describe("places in the queue", () => {
+  /** Lets an owner ask for places of `most` at once, of which the queue then has those that it got. */
+  async function fill(keyId: string, most: number): Promise<number> {
+    const asked = await Promise.allSettled(Array.from({ length: most + 1 }, () => take(keyId, most)));
+    const taken = asked.filter(({ status }) => status === "fulfilled").length;
+    for (let i = 0; i < taken; i++) await redis.zadd(WAITING, 1, `${keyId} ${i}`);
+    return taken;
+  }
+
+  it("are for a key as many as it leaves free, so that another finds some", async () => {
+    expect([await fill("a", 10), await fill("b", 10), await fill("c", 10), await fill("d", 10)]).toEqual([5, 3, 1, 1]);
+    await expect(take("e", 10)).rejects.toMatchObject({
+      code: "QUEUE_FULL",
+      message: "10 choices wait for a coordinator, of at most 10 for all clients (--max-queued); try again shortly.",
+    });
+  });
+
+  it("say whose are too many", async () => {
+    await fill("a", 4);
+    await expect(take("a", 4)).rejects.toMatchObject({
+      message:
+        "2 choices wait for a coordinator, of at most 4 for all clients (--max-queued); 2 of them are of this API key, " +
+        "which may have no more places than it leaves free; try again shortly.",
+    });
+  });
+
+  it("are all for clients without keys", async () => {
+    for (let i = 0; i < 3; i++) await redis.zadd(WAITING, 1, `${i}`);
+    expect(await take("", 4)).toBe(1);
+    await redis.zadd(WAITING, 1, "3");
+    await expect(take("", 4)).rejects.toMatchObject({ code: "QUEUE_FULL" });
+  });
+
+  it("come back when a coordinator takes the job, or it is cancelled", async () => {
+    const job = { requestId: "r", lane, keyId: "a" } as const;
+    const places = { waitingKey: WAITING, most: 2 };
+    await takeTurn(redis, job, places);
+    await expect(take("a", 2)).rejects.toMatchObject({ code: "QUEUE_FULL" });
+    await leaveQueue(redis, job);
+    await takeTurn(redis, job, places);
+  });
+
+  it("that a process left behind are free after a minute, those of jobs that wait are not", async () => {
+    await redis.zadd(placesKey(lane, "a"), Date.now() - 61_000, "left behind");
+    await take("a", 2);
+    await redis.zadd(WAITING, 1, "waits");
+    await redis.zadd(placesKey(lane, "b"), Date.now() - 61_000, "waits");
+    await expect(take("b", 2)).rejects.toMatchObject({ code: "QUEUE_FULL" });
   });
 });

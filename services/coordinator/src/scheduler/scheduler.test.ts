@@ -281,6 +281,20 @@ describe("Scheduler", () => {
     throw new Error("the light key got no pages");
   });
 
+  it("counts the pages that the prefix cache has for a key as its own, so that no two keys take them in turns", () => {
+    const scheduler = open();
+    const first = add(scheduler, "first", { promptIds: [1, 2, 3, 4] });
+    scheduler.resume({ ...pipeline, pages: 9 });
+    scheduler.decide();
+    scheduler.end(first); // its page stays in the cache
+    add(scheduler, "long", { keyId: "b", promptIds: Array.from({ length: 20 }, (_, i) => 100 + i) });
+    // Each needs one page, into which the cached one is copied.
+    add(scheduler, "a", { keyId: "a", promptIds: [1, 2, 8] });
+    add(scheduler, "b", { keyId: "b", promptIds: [1, 2, 9] });
+    scheduler.decide();
+    expect([scheduler.evictions, scheduler.running, scheduler.waiting]).toEqual([0, 2, 1]);
+  });
+
   it("starts an evicted sequence again only when all of its spans are back", () => {
     const scheduler = open({ maxSequences: 1 });
     const batch = add(scheduler, "batch", { lane: "batch" });

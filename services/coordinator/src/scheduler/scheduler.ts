@@ -198,21 +198,22 @@ export class Scheduler {
 
   /**
    * Starts waiting sequences while there are pages for all that they must prefill, and some to spare. Constrained ones
-   * are opened at once, so that their grammars are prepared while their prompts are computed.
+   * are opened at once, so that their grammars are prepared while their prompts are computed. Each starts at most once:
+   * one that another has pushed out meanwhile waits for the next micro-batch, so this ends whatever pushes what out.
    */
   #admit(epoch: EpochState, builder: MicroBatchBuilder): void {
-    let admitted = 0;
+    const admitted = new Set<Sequence>();
     for (let head = this.#waiting.head(); head !== undefined; head = this.#waiting.head()) {
-      if (!epoch.running.mayBegin(head)) break;
+      if (admitted.has(head) || !epoch.running.mayBegin(head)) break;
       // Its old spans must be back, or a token could arrive while it is computed a second time.
       const cached = head.spansInFlight > 0 ? null : this.#makeRoom(epoch.running, head);
       if (cached === null) break;
       this.#waiting.start(head, head.prefillEnd - cached);
       epoch.running.start(head, cached);
       if (!head.mayDraw) builder.open(head);
-      admitted++;
+      admitted.add(head);
     }
-    if (admitted > 0) this.#regroup(epoch);
+    if (admitted.size > 0) this.#regroup(epoch);
   }
 
   /**
@@ -227,7 +228,7 @@ export class Scheduler {
       if (running.size < this.#options.maxSequences) {
         const cached = pages.acquire(head);
         if (running.hasRoomFor(head)) return cached;
-        claim = { head, needed: pages.needed(head), held: (other) => pages.held(other) };
+        claim = { head, needed: pages.held(head) + pages.needed(head), held: (other) => pages.held(other) };
         pages.release(head);
       }
       if (head.job.lane === "batch" || !running.pushOut(claim)) return null;

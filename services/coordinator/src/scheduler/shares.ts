@@ -1,6 +1,6 @@
 import type { Sequence } from "./sequence.js";
 
-/** What a waiting sequence needs, in places or in pages. */
+/** What a waiting sequence needs, in places or in pages, those included that the prefix cache has for it. */
 export interface Claim {
   readonly head: Sequence;
   readonly needed: number;

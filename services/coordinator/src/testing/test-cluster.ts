@@ -49,7 +49,7 @@ export class TestGateway {
   }
 
   async submit(job: GenerationJob): Promise<void> {
-    const turn = await takeTurn(this.redis, job, this.#queue.toKey("prioritized"));
+    const turn = await takeTurn(this.redis, job, { waitingKey: this.#queue.toKey("prioritized"), most: 1e9 });
     await this.#queue.add("generate", job, { jobId: job.requestId, priority: turn });
   }
 

@@ -98,4 +98,8 @@ describe("encodeStep", () => {
     });
     expect(open({})).not.toHaveProperty("constraint");
   });
+
+  it("says whose key asked for a sequence", () => {
+    expect([open({ keyId: "team" })?.owner, open({})?.owner]).toEqual(["team", ""]);
+  });
 });

@@ -56,6 +56,7 @@ function encodeOpen(
     sampling: encodeSampling(sequence, endTokens),
     history: int32Bytes(penalizesPrompt ? sequence.tokens(0, promptLength) : new Int32Array()),
     generated: int32Bytes(sequence.tokens(promptLength, length)),
+    owner: job.keyId,
     ...(job.constraint !== null && {
       constraint: { ...encodeConstraint(job.constraint), lastPosition: promptLength + job.maxTokens - 1 },
     }),

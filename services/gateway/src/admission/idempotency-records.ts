@@ -1,8 +1,8 @@
 import { idempotentKey, redisUnavailable } from "@rhone/common";
 import { z } from "zod";
 import { streamRecordSchema } from "../answers/stream-records.js";
-import { shortJsonInTurns } from "../answers/turns.js";
 import { readStored } from "../stored-json.js";
+import { shortJsonInTurns } from "../turns.js";
 
 const VERSION = 1;
 /** Memory of Redis: a generation's record holds its prompts, one for each choice, and an answer up to 256 KiB. */

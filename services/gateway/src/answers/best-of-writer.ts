@@ -1,6 +1,6 @@
 import type { GenerationEvent } from "@rhone/common";
+import { nextTurn } from "../turns.js";
 import { UsageCount } from "./answer-frame.js";
-import { nextTurn } from "./turns.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
 interface Candidate {

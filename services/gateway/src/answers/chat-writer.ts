@@ -3,10 +3,10 @@ import { mistralCallId } from "@rhone/model";
 import { z } from "zod";
 import { chatLogprob, type Pieces, promptLogprob } from "../text/logprobs.js";
 import { leadingSpaceStripper } from "../text/text-model.js";
+import { mapInTurns } from "../turns.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
 import { callFormatSchema } from "./calls/call-format.js";
 import { type AnswerReader, answerReader, type FunctionCall } from "./calls/call-reader.js";
-import { mapInTurns } from "./turns.js";
 import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
 
 /** Everything a chat writer needs besides the model. */

@@ -7,8 +7,8 @@ import {
   type Pieces,
   promptLogprob,
 } from "../text/logprobs.js";
+import { mapInTurns, nextTurn } from "../turns.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
-import { mapInTurns, nextTurn } from "./turns.js";
 import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
 
 const promptSchema = z.object({

@@ -1,5 +1,5 @@
+import { mapInTurns } from "../turns.js";
 import { UsageCount } from "./answer-frame.js";
-import { mapInTurns } from "./turns.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
 export interface EmbeddingWriterOptions {

@@ -1,5 +1,5 @@
+import { nextTurn } from "../turns.js";
 import { formatPosition, type StreamPosition } from "./stream-position.js";
-import { nextTurn } from "./turns.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
 export const SSE_HEADERS = {

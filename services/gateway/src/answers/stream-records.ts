@@ -1,7 +1,7 @@
 import { FINISHED_LOG_TTL_S, type GenerationJob, RhoneError, redisUnavailable, streamKey } from "@rhone/common";
 import { z } from "zod";
 import { readStored } from "../stored-json.js";
-import { shortJsonInTurns } from "./turns.js";
+import { shortJsonInTurns } from "../turns.js";
 import { type WriterRecord, writerRecordSchema } from "./writer-record.js";
 
 const VERSION = 1;

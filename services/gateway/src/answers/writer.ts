@@ -1,5 +1,5 @@
 import type { GenerationEvent } from "@rhone/common";
-import { nextTurn } from "./turns.js";
+import { nextTurn } from "../turns.js";
 
 /** An event, and which of the request's choices it belongs to. */
 export interface ChoiceEvent {

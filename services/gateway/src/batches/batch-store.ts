@@ -69,9 +69,9 @@ export class BatchStore {
     return record;
   }
 
-  /** The existing ones of these batches, in this order. */
-  async getAll(ids: readonly string[]): Promise<readonly BatchRecord[]> {
-    const records = await this.#inTurns.all(ids, (id) => this.#find(id));
+  /** The existing ones of these batches, in this order. Throws the reason of `leaving`. */
+  async getAll(ids: readonly string[], leaving?: AbortSignal): Promise<readonly BatchRecord[]> {
+    const records = await this.#inTurns.all(ids, (id) => this.#find(id), leaving);
     return records.filter((record) => record !== null);
   }
 
@@ -100,9 +100,9 @@ export class BatchStore {
     return readRecord(this.#storage, keyOf(id, "cancel"), z.number());
   }
 
-  /** The same of each of these batches, in their order. */
-  cancelledAll(ids: readonly string[]): Promise<readonly (number | null)[]> {
-    return this.#inTurns.all(ids, (id) => this.cancelledAt(id));
+  /** The same of each of these batches, in their order. Throws the reason of `leaving`. */
+  cancelledAll(ids: readonly string[], leaving?: AbortSignal): Promise<readonly (number | null)[]> {
+    return this.#inTurns.all(ids, (id) => this.cancelledAt(id), leaving);
   }
 
   /** A log for the results of this owner only. */

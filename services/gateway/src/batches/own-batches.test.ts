@@ -118,7 +118,7 @@ describe("lists", () => {
   ])("of Mistral's jobs by %j have %j of %d", async (query, places, total) => {
     const all = { page: undefined, page_size: undefined, model: undefined, status: undefined };
     const more = { created_after: undefined, order_by: undefined, ...query };
-    const found = await ownJobs(await filled(), { ...all, ...more }, "team");
+    const found = await ownJobs(await filled(), { ...all, ...more }, { owner: "team" });
     expect([found.data.map(({ id }) => id), found.total]).toEqual([places.map(idAt), total]);
   });
 });

@@ -69,17 +69,19 @@ interface BatchPage {
   /** Starts behind this id; undefined: with the newest. */
   readonly after: string | undefined;
   readonly most: number;
+  /** Aborted when nobody waits for the page any more. */
+  readonly leaving?: AbortSignal;
 }
 
-/** A page of the owner's batches, newest first. Reads no more records than it must. */
+/** A page of the owner's batches, newest first. Reads no more records than it must. Throws the reason of `leaving`. */
 export async function ownBatches(
   store: BatchStore,
-  { owner, after, most }: BatchPage,
+  { owner, after, most, leaving }: BatchPage,
 ): Promise<readonly BatchRecord[]> {
   const ids = await store.ids();
   const found: BatchRecord[] = [];
   for (let at = after === undefined ? 0 : ids.indexOf(after) + 1; at < ids.length && found.length < most; at += most) {
-    const records = await store.getAll(ids.slice(at, at + most));
+    const records = await store.getAll(ids.slice(at, at + most), leaving);
     found.push(...records.filter((batch) => isOwnedBy(owner, batch)));
   }
   return found.slice(0, most);
@@ -87,12 +89,25 @@ export async function ownBatches(
 
 const JOBS_PER_PAGE = 100;
 
-/** A page of the owner's batches as Mistral's jobs, and how many there are in all. */
-export async function ownJobs(store: BatchStore, query: z.output<typeof batchJobListSchema>, owner: string) {
+interface JobsAsker {
+  readonly owner: string;
+  /** Aborted when nobody waits for the page any more. */
+  readonly leaving?: AbortSignal;
+}
+
+/** A page of the owner's batches as Mistral's jobs, and how many there are in all. Throws the reason of `leaving`. */
+export async function ownJobs(
+  store: BatchStore,
+  query: z.output<typeof batchJobListSchema>,
+  { owner, leaving }: JobsAsker,
+) {
   const { page = 0, page_size = JOBS_PER_PAGE, order_by, model, status, created_after } = query;
   const ids = order_by === "created" ? [...(await store.ids())].reverse() : await store.ids();
-  const records = (await store.getAll(ids)).filter((batch) => isOwnedBy(owner, batch));
-  const cancelled = await store.cancelledAll(records.map(({ id }) => id));
+  const records = (await store.getAll(ids, leaving)).filter((batch) => isOwnedBy(owner, batch));
+  const cancelled = await store.cancelledAll(
+    records.map(({ id }) => id),
+    leaving,
+  );
   const jobs = records.map((job, place) => toMistralJob(job, cancelled[place] ?? null));
   const afterS = (created_after?.getTime() ?? 0) / 1000;
   const found = jobs.filter(

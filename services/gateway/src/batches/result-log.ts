@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { jsonInTurns } from "../answers/turns.js";
 import { readLines } from "../files/read-lines.js";
 import type { LineLog } from "../storage/object-storage.js";
 import { parseJson, readStored } from "../stored-json.js";
+import { jsonInTurns } from "../turns.js";
 import { addUsage, type BatchUsage, batchUsageSchema, NO_USAGE } from "./batch-record.js";
 
 /** The result of one line. */

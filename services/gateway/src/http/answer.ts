@@ -4,7 +4,6 @@ import type { FastifyReply } from "fastify";
 import { TokenAccount } from "../admission/token-account.js";
 import { SSE_HEADERS, sseData, streamLines } from "../answers/stream-lines.js";
 import { type StreamRecord, type StreamRecords, streamRecordOf } from "../answers/stream-records.js";
-import { jsonInTurns } from "../answers/turns.js";
 import { type ChoiceEvent, type Writer, wholeAnswer } from "../answers/writer.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
@@ -12,6 +11,7 @@ import { errorBody } from "../request-error.js";
 import type { PreparedRequest } from "../requests/prepare.js";
 import { requestMetrics } from "../requests/run-observers.js";
 import { generating, type RunObserver, runRequest } from "../requests/run-request.js";
+import { jsonInTurns } from "../turns.js";
 import { type Limiting, reserveTokens } from "./rate-limiting.js";
 
 /** What answering takes. */

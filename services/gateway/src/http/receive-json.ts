@@ -4,11 +4,11 @@ import { RhoneError } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { RequestError } from "../request-error.js";
 import { JsonShape } from "../requests/json-shape.js";
-import { OneATurn } from "./one-a-turn.js";
+import { ownTurn } from "../turns.js";
 
 /** Bodies up to this size always find room. */
 const SMALL_BYTES = 64 * 1024;
-/** The fields of larger ones are read one body in a turn: 16 with 128 tools each, of 22 KB, took one of 256 ms. */
+/** The fields of larger ones are read in turns: 16 with 128 tools each, of 22 KB, took one of 256 ms. */
 const TURN_BYTES = 16 * 1024;
 
 declare module "fastify" {
@@ -21,7 +21,6 @@ declare module "fastify" {
 /** Checks JSON bodies as they arrive, before they are parsed: their shape, and the memory that all of them take. */
 export function receiveJson(app: FastifyInstance, mostBytes: number): void {
   const room = new BodyRoom(mostBytes);
-  const turns = new OneATurn();
   app.decorateRequest("received", null);
   // Not async: the parser must listen to the body before its first piece comes, which may fail.
   app.addHook("preParsing", (request, reply, payload, done) => {
@@ -36,7 +35,7 @@ export function receiveJson(app: FastifyInstance, mostBytes: number): void {
     done(null, payload.pipe(received));
   });
   app.addHook("preValidation", async ({ received }) => {
-    if (received !== null && received.bytes > TURN_BYTES) await turns.next();
+    if (received !== null && received.bytes > TURN_BYTES) await ownTurn();
   });
 }
 

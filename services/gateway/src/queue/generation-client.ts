@@ -1,4 +1,4 @@
-import type { GenerationEvent, GenerationJob } from "@rhone/common";
+import type { GenerationEvent, GenerationJob, QueuedJob } from "@rhone/common";
 
 /** Enough of a job to find it after it was submitted. */
 export type JobAddress = Pick<GenerationJob, "requestId" | "replyTo" | "lane">;
@@ -21,5 +21,5 @@ export interface GenerationClient {
   follow(job: JobAddress, signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined>;
 
   /** Ends a sequence, queued or running. Does nothing to one that has ended. */
-  cancel(job: JobAddress): Promise<void>;
+  cancel(job: QueuedJob): Promise<void>;
 }

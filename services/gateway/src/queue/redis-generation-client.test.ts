@@ -17,7 +17,6 @@ interface FakeQueue {
   readonly jobs: { readonly requestId: string }[];
   readonly priorities: number[];
   readonly removed: string[];
-  waiting: number;
   failure: Error | undefined;
 }
 
@@ -25,7 +24,7 @@ const { queues } = vi.hoisted(() => ({ queues: new Map<string, FakeQueue>() }));
 
 vi.mock("bullmq", () => ({
   Queue: class {
-    readonly #queue: FakeQueue = { jobs: [], priorities: [], removed: [], waiting: 0, failure: undefined };
+    readonly #queue: FakeQueue = { jobs: [], priorities: [], removed: [], failure: undefined };
     constructor(readonly name: string) {
       queues.set(name, this.#queue);
     }
@@ -35,11 +34,8 @@ vi.mock("bullmq", () => ({
     toKey(type: string) {
       return `rhone:${this.name}:${type}`;
     }
-    async getJobCountByTypes() {
-      if (this.#queue.failure !== undefined) throw this.#queue.failure;
-      return this.#queue.waiting;
-    }
     async add(_name: string, job: { readonly requestId: string }, { priority }: { readonly priority: number }) {
+      if (this.#queue.failure !== undefined) throw this.#queue.failure;
       this.#queue.jobs.push(job);
       this.#queue.priorities.push(priority);
     }
@@ -64,9 +60,11 @@ async function open() {
       return log.map((entry, index) => [`${index + 1}-0`, [TOKEN_LOG_FIELD, entry]]);
     },
     turns: 0,
+    isFull: false,
     async eval() {
-      return ++this.turns;
+      return this.isFull ? [0, 10, 0] : [++this.turns, 0, 0];
     },
+    zrem: async (key: string, id: string) => void commands.push(`zrem ${key} ${id}`),
     set: async (key: string) => void commands.push(`set ${key}`),
     publish: async (channel: string, id: string) => void commands.push(`publish ${channel} ${id}`),
   };
@@ -108,9 +106,9 @@ describe("a generation", () => {
   });
 
   it("is refused when too many wait", async () => {
-    const { client, interactive } = await open();
-    interactive.waiting = 10;
-    const refusal = { code: "QUEUE_FULL", message: "10 requests are already waiting; try again shortly." };
+    const { client, redis, interactive } = await open();
+    redis.isFull = true;
+    const refusal = { code: "QUEUE_FULL", message: expect.stringMatching(/^10 choices wait .* 10 .*--max-queued/) };
     await expect(client.generate(job, never).next()).rejects.toMatchObject(refusal);
     expect(interactive.jobs).toEqual([]);
   });
@@ -180,7 +178,8 @@ describe("a reader that stops", () => {
   it("cancels its generation, wherever it is", async () => {
     const { events, commands, interactive } = await reading();
     await events.return();
-    expect(commands).toEqual([`set ${cancelledKey("r-0")}`, `publish ${CANCEL_CHANNEL} r-0`]);
+    const left = "zrem rhone:places:interactive r-0";
+    expect(commands).toEqual([`set ${cancelledKey("r-0")}`, `publish ${CANCEL_CHANNEL} r-0`, left]);
     expect(interactive.removed).toEqual(["r-0"]);
   });
 
@@ -192,7 +191,7 @@ describe("a reader that stops", () => {
 
   it.each([
     ["SHUTTING_DOWN", 0],
-    ["CANCELLED", 2],
+    ["CANCELLED", 3],
   ] as const)("because of %s sends %d commands: another gateway goes on, or none", async (code, count) => {
     const abort = new AbortController();
     const { events, commands } = await reading(undefined, abort.signal);

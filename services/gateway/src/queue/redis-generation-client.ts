@@ -7,7 +7,9 @@ import {
   type GenerationEvent,
   type GenerationJob,
   type Logger,
+  leaveQueue,
   QUEUE_NAMES,
+  type QueuedJob,
   REDIS_PREFIX,
   RhoneError,
   TOKEN_LOG_FIELD,
@@ -17,6 +19,7 @@ import {
 } from "@rhone/common";
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import { mapInTurns } from "../turns.js";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { HeldBytes } from "./held-bytes.js";
 import { Inboxes, type LogPart } from "./inboxes.js";
@@ -127,15 +130,17 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   /** The key stops a coordinator that takes the job later, the message one that runs it now. */
-  cancel(job: JobAddress): Promise<void> {
+  cancel(job: QueuedJob): Promise<void> {
     return this.#cancellations.run(() => this.#cancel(job));
   }
 
-  async #cancel({ requestId, lane }: JobAddress): Promise<void> {
+  async #cancel(job: QueuedJob): Promise<void> {
+    const { requestId, lane } = job;
     try {
       await this.#redis.set(cancelledKey(requestId), "1", "EX", CANCELLED_TTL_S);
       await this.#redis.publish(CANCEL_CHANNEL, requestId);
       await this.#queues[lane].remove(requestId);
+      await leaveQueue(this.#redis, job);
     } catch (error) {
       this.#logger.warn({ err: error, requestId }, "cancel failed");
     }
@@ -149,9 +154,8 @@ export class RedisGenerationClient implements GenerationClient {
   async #submit(job: GenerationJob, signal: AbortSignal): Promise<number> {
     const queue = this.#queues[job.lane];
     try {
-      const waiting = await queue.getJobCountByTypes("waiting", "prioritized");
-      if (waiting >= this.#maxQueued) throw queueFull(waiting);
-      const turn = await takeTurn(this.#redis, job, queue.toKey("prioritized"));
+      const places = { waitingKey: queue.toKey("prioritized"), most: this.#maxQueued };
+      const turn = await takeTurn(this.#redis, job, places);
       await this.#add(job, turn, signal);
       return turn;
     } catch (error) {
@@ -194,10 +198,8 @@ export class RedisGenerationClient implements GenerationClient {
         this.#logger.warn({ err, requestId }, "token log not read, trying again");
         return [];
       });
-    const events = entries.flatMap(([, fields]) => {
-      const entry = fields[fields.indexOf(TOKEN_LOG_FIELD) + 1];
-      return entry === undefined ? [] : [readEntry(entry, requestId)];
-    });
+    const texts = entries.flatMap(([, fields]) => fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? []);
+    const events = await mapInTurns(texts, (entry) => readEntry(entry, requestId));
     return { events, hasMore: entries.length === LOG_PART };
   }
 }
@@ -214,10 +216,6 @@ function readEntry(entry: string, requestId: string): GenerationEvent {
 /** Whether another gateway goes on with the generation. */
 function isHandedOver({ aborted, reason }: AbortSignal): boolean {
   return aborted && reason instanceof RhoneError && reason.code === "SHUTTING_DOWN";
-}
-
-function queueFull(waiting: number): RhoneError {
-  return new RhoneError("QUEUE_FULL", `${waiting} requests are already waiting; try again shortly.`);
 }
 
 function throwFailure({ finish }: GenerationEvent): void {

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { BestOfWriter } from "../answers/best-of-writer.js";
 import type { CompletionPrompt } from "../answers/completion-writer.js";
-import { nextTurn } from "../answers/turns.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
+import { nextTurn } from "../turns.js";
 import { texts, tokenIdLists, tokenIds } from "./long-fields.js";
 import { deliveryOf, frameOf, jobsOf, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
 import { fillInMiddleOf } from "./prepare-fim.js";

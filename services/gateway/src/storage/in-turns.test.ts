@@ -31,6 +31,20 @@ it("uses at most 32 at a time, of however many lists, which take turns", async (
   expect(ended).toEqual(items);
 });
 
+it("uses no more items once nobody waits for the list", async () => {
+  const left = new AbortController();
+  const used: number[] = [];
+  const use = async (item: number): Promise<void> => {
+    used.push(item);
+    if (item === 3) left.abort(new Error("left"));
+  };
+  const turns = new InTurns();
+  await expect(turns.all(items, use, left.signal)).rejects.toThrow("left");
+  expect(used).toEqual(items.slice(0, 8));
+  await expect(turns.all(items, use, left.signal)).rejects.toThrow("left");
+  expect(used).toHaveLength(8);
+});
+
 it("rejects as the use of an item does, and goes on with other lists", async () => {
   const turns = new InTurns();
   const failing = items.map(() => turns.all([1, 2], () => Promise.reject(new Error("no"))));

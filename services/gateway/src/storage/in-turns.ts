@@ -8,12 +8,16 @@ export class InTurns {
   readonly #waiting: (() => void)[] = [];
   #reading = 0;
 
-  /** `use` of every item, in their order. It must not wait for another list. */
-  async all<T, R>(items: readonly T[], use: (item: T) => Promise<R>): Promise<readonly R[]> {
+  /**
+   * `use` of every item, in their order. It must not wait for another list. Throws the reason of `leaving` once that is
+   * aborted: nobody waits for the list any more.
+   */
+  async all<T, R>(items: readonly T[], use: (item: T) => Promise<R>, leaving?: AbortSignal): Promise<readonly R[]> {
     const results: R[] = [];
     for (let at = 0; at < items.length; at += AT_ONCE) {
       await this.#enter();
       try {
+        leaving?.throwIfAborted();
         results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(use))));
       } finally {
         this.#leave();

@@ -1,6 +1,8 @@
+import { ownTurn } from "../turns.js";
+
 /**
  * A read that callers share. Those who ask while one is under way get the next, which begins after they asked, so that
- * each sees what was written before.
+ * each sees what was written before. Each goes on in a turn of its own.
  */
 export class SharedRead<T> {
   readonly #read: () => Promise<T>;
@@ -11,7 +13,13 @@ export class SharedRead<T> {
     this.#read = read;
   }
 
-  get(): Promise<T> {
+  async get(): Promise<T> {
+    const value = await this.#share();
+    await ownTurn();
+    return value;
+  }
+
+  #share(): Promise<T> {
     if (this.#current === undefined) return this.#begin();
     this.#next ??= this.#current.then(
       () => this.#begin(),

@@ -17,7 +17,7 @@ export const fakeModel = ({ callToken }: Partial<Pick<TextModel, "callToken">> =
   fillInMiddle: async (before, after, { last } = {}) =>
     lastOf([1, 13, ...Buffer.from(after), 11, ...Buffer.from(before)], last),
   pieceBytes: (id) => Buffer.from([id]),
-  grammarVocabulary: () => ({ size: 256, pieces: [], endTokens: [2] }),
+  grammarVocabulary: async () => ({ size: 256, pieces: [], endTokens: [2] }),
   close: async () => {},
 });
 

@@ -46,7 +46,7 @@ export interface TextModel {
   /** The bytes of a token, which the caller does not change. Control tokens have none unless `special`. */
   pieceBytes(id: number, options: { readonly special: boolean }): Buffer;
   /** The vocabulary as grammars need it. Throws INVALID_REQUEST for a model without a tokenizer. */
-  grammarVocabulary(): GrammarVocabulary;
+  grammarVocabulary(): Promise<GrammarVocabulary>;
   close(): Promise<void>;
 }
 
@@ -117,9 +117,7 @@ function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim"
     encodeText: refuse,
     fillInMiddle: undefined,
     pieceBytes: () => Buffer.alloc(0),
-    grammarVocabulary: () => {
-      throw refusal();
-    },
+    grammarVocabulary: refuse,
     close: async () => {},
   };
 }

@@ -25,6 +25,7 @@ export function openGgmlDevice({ config, logger, shutdown }: DeviceOptions): Dev
     maskMs: config.grammarMaskMs,
     memoryBytes: config.grammarMemory,
     threads: config.grammarThreads,
+    waitMs: config.grammarWaitMs,
   };
   const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
   const { kernels, notice } = chooseKernels(engine, config.kernels);

@@ -185,18 +185,19 @@ export class Stage implements RunnableStage {
 
   /**
    * logits: f32 [rows of logits, vocabSize] (ne [vocabSize, rows of logits]). states: f32 [rows, dim] (ne [dim, rows]),
-   * after the final norm. Only the rows of logits go through the head, the model's largest product.
+   * after the final norm. Only the rows of logits go through the head, the model's largest product. They are normed
+   * apart from the states, in one node with the quantization that the head needs: a step with pooled rows then gives
+   * its logits the bits that they have without.
    */
   #headOutputs(hidden: Tensor, { logits, pooled }: LastRows): { readonly logits?: Tensor; readonly states?: Tensor } {
     const { shard } = this.#options;
     const graph = this.#graph;
-    const states = finalNorm(graph, hidden, shard);
-    if (pooled.length === 0) return { logits: graph.output(head(graph, states, shard)) };
-    graph.output(states);
+    const logitsOf = (rows: Tensor) => graph.output(head(graph, finalNorm(graph, rows, shard), shard));
+    if (pooled.length === 0) return { logits: logitsOf(hidden) };
+    const states = graph.output(finalNorm(graph, hidden, shard));
     if (logits.length === 0) return { states };
     const { dim } = shard.config;
-    const drawn = graph.view2d(states, [dim, logits.length], [rowSize(GgmlType.F32, dim)]);
-    return { states, logits: graph.output(head(graph, drawn, shard)) };
+    return { states, logits: logitsOf(graph.view2d(hidden, [dim, logits.length], [rowSize(GgmlType.F32, dim)])) };
   }
 }
 

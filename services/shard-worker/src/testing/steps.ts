@@ -47,6 +47,7 @@ export function sequenceOpen({
     history: new Int32Array(),
     generated: new Int32Array(),
     constraint: null,
+    owner: "",
     ...changes,
   };
 }

@@ -14,6 +14,7 @@ export function readOpen(open: rhone.v1.SequenceOpen.$Properties, field: string,
     history: readTokens(open.history, `${field}.history`, vocabSize),
     generated: readTokens(open.generated, `${field}.generated`, vocabSize),
     constraint: constraint == null ? null : readConstraint(constraint, `${field}.constraint`, vocabSize),
+    owner: open.owner ?? "",
   };
 }
 

@@ -47,6 +47,7 @@ const OPEN = {
   history: tokenBytes([4, 5]),
   generated: tokenBytes([6]),
   constraint: { grammar: 'root ::= "a"', trigger: 9, otherwise: "", lastPosition: 70 },
+  owner: "team",
 };
 const DECODE = { sequence: 1, position: 60, count: 3, sample: true, drafts: 2 };
 const PROMPT = { sequence: 3, position: 0, count: 3, pages: [7], targets: [11, 12], topTargets: 4 };
@@ -88,6 +89,7 @@ describe("readStep", () => {
           history: Int32Array.of(4, 5),
           generated: Int32Array.of(6),
           constraint: { grammar: 'root ::= "a"', trigger: 9, otherwise: null, lastPosition: 70 },
+          owner: "team",
         },
       ],
       spans: [

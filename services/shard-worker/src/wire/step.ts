@@ -60,6 +60,8 @@ export interface SequenceOpen {
   /** Tokens generated before this epoch. */
   readonly generated: Int32Array;
   readonly constraint: Constraint | null;
+  /** Id of the API key that asked for it; "" without keys. */
+  readonly owner: string;
 }
 
 /** How the last stage draws a sequence's tokens. Proto field comments say which value switches a setting off. */

@@ -30,12 +30,10 @@ describe("DraftSource", () => {
 
   it("indexes a long text over several steps, so that none waits for it", () => {
     const drafts = new DraftSource();
-    const long = Int32Array.from({ length: 131_072 }, (_, i) => i % 130_000);
-    const before = performance.now();
-    drafts.propose(long, 4);
-    expect(performance.now() - before).toBeLessThan(50);
+    const long = Int32Array.from({ length: 131_072 }, (_, i) => i % 100_000);
+    expect(drafts.propose(long, 4)).toEqual([]); // what its end repeats is at 31,000
     for (let step = 0; step < 64; step++) drafts.propose(long, 4);
-    expect(drafts.propose(long, 2)).toEqual([1072, 1073]);
+    expect(drafts.propose(long, 2)).toEqual([31_072, 31_073]);
   });
 
   it("remembers how often it was right, and forgets it while it is not asked", () => {

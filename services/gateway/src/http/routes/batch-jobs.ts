@@ -5,6 +5,7 @@ import { toMistralJob } from "../../batches/batch-views.js";
 import { cancelBatch, keepRequests, newBatch, ownJobs, readOutputs } from "../../batches/own-batches.js";
 import { unsupported } from "../../request-error.js";
 import { parseRequest } from "../../requests/request-fields.js";
+import { leavingOf } from "../answer.js";
 import type { BatchesUse } from "./batches.js";
 
 const DEFAULT_HOURS = 24;
@@ -39,10 +40,10 @@ export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
     });
     return toMistralJob(batch, null);
   });
-  app.get("/v1/batch/jobs", async ({ query, caller }) => {
+  app.get("/v1/batch/jobs", async ({ query, caller: { owner } }, reply) => {
     if ((query as { metadata?: unknown }).metadata !== undefined)
       throw unsupported("metadata", "metadata: jobs cannot be filtered by it; leave it out.");
-    return ownJobs(store, parseRequest(batchJobListSchema, query), caller.owner);
+    return ownJobs(store, parseRequest(batchJobListSchema, query), { owner, leaving: leavingOf(reply) });
   });
   app.get<ById>("/v1/batch/jobs/:id", async ({ params: { id }, query: { inline }, caller }) => {
     const batch = owned(caller.owner, "batch", await store.get(id));

@@ -7,6 +7,7 @@ import { toOpenAiBatch } from "../../batches/batch-views.js";
 import { cancelBatch, newBatch, ownBatches } from "../../batches/own-batches.js";
 import type { FileStore } from "../../files/file-store.js";
 import { parseRequest } from "../../requests/request-fields.js";
+import { leavingOf } from "../answer.js";
 
 const DEFAULT_LIMIT = 20;
 
@@ -39,11 +40,15 @@ export function batches(app: FastifyInstance, uses: BatchesUse): void {
     });
     return toOpenAiBatch(batch, null);
   });
-  app.get("/v1/batches", async ({ query, caller: { owner } }) => {
+  app.get("/v1/batches", async ({ query, caller: { owner } }, reply) => {
     const { after, limit = DEFAULT_LIMIT } = parseRequest(batchListSchema, query);
-    const found = await ownBatches(store, { owner, after, most: limit + 1 });
+    const leaving = leavingOf(reply);
+    const found = await ownBatches(store, { owner, after, most: limit + 1, leaving });
     const page = found.slice(0, limit);
-    const cancelled = await store.cancelledAll(page.map(({ id }) => id));
+    const cancelled = await store.cancelledAll(
+      page.map(({ id }) => id),
+      leaving,
+    );
     const data = page.map((batch, place) => toOpenAiBatch(batch, cancelled[place] ?? null));
     const ends = { first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
     return { object: "list", data, ...ends, has_more: found.length > limit };

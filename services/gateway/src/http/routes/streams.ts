@@ -22,7 +22,7 @@ export function streams(app: FastifyInstance, uses: StreamsUse): void {
   });
   app.delete<StreamRoute>("/v1/streams/:id", async ({ params, caller }) => {
     const { jobs } = await uses.streams.load(params.id, caller.owner);
-    await Promise.all(jobs.map((job) => uses.client.cancel(job)));
+    await Promise.all(jobs.map((job) => uses.client.cancel({ ...job, keyId: caller.owner })));
     return { id: params.id, object: "stream", cancelled: true };
   });
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { jsonInTurns, mapInTurns, shortJsonInTurns } from "./turns.js";
+import { jsonInTurns, mapInTurns, ownTurn, shortJsonInTurns } from "./turns.js";
 
 it("writes what JSON.stringify writes", async () => {
   const long = fc.array(fc.jsonValue({ maxDepth: 2 }), { minLength: 60, maxLength: 200, size: "max" });
@@ -43,6 +43,20 @@ it("has turns for all work together, however many requests have some", async () 
   expect(answers).toHaveLength(20);
   // 20 requests with a turn of 20 ms each would take 400 ms in one.
   expect(longest).toBeLessThan(200);
+});
+
+it("lets those who are ready at once go on in many turns, in their order", async () => {
+  const went: number[] = [];
+  const goOn = async (i: number): Promise<void> => {
+    await ownTurn();
+    for (let part = 0; part < 20; part++) spin(part);
+    went.push(i);
+  };
+  const waiting = Array.from({ length: 300 }, (_, i) => goOn(i));
+  const { turns } = await turnsDuring(() => Promise.all(waiting));
+  expect(went).toEqual([...waiting.keys()]);
+  // 300 ms of work, at most 20 ms and one part of it in a turn.
+  expect(turns).toBeGreaterThanOrEqual(8);
 });
 
 it("gives up on what is longer than wanted", async () => {

@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { synthesize } from "@rhone/model";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { readMetric } from "../../cluster/metrics.js";
+import { RunningCluster } from "../../cluster/start-cluster.js";
+import { type Answer, askAll } from "./answers.js";
+import { requestsOf } from "./requests.js";
+
+/** Set to look for longer: requests per model, of which the suite asks 20, and on every layout. */
+const LONG = process.env.RHONE_INVARIANCE_REQUESTS;
+const REQUESTS = Number(LONG ?? 20);
+const SEED = Number(process.env.RHONE_INVARIANCE_SEED ?? 7);
+const AT_ONCE = 32;
+/** Activations are not rounded between stages, so that a cut changes nothing. Most sequences cross the window. */
+const FLAGS = ["--activation-type", "f32", "--sliding-window", "64"];
+/** Pages for 440 positions: ten prompts, which together grow by 300. */
+const FEW_PAGES = { RHONE_PAGE_SIZE: "4", RHONE_KV_PAGES: "110" };
+const TIMEOUT = LONG === undefined ? 120_000 : 900_000;
+
+/** Steps of so few rows that those which decode leave a prompt now 5 rows, now 40: chunks of any size. */
+const TWO = { workers: 2, threads: 2, maxRows: 45, lost: 1 };
+const FIVE = { workers: 5, threads: 1, maxRows: 37, lost: 3 };
+
+const MODELS = [
+  { name: "Q4_0", type: "q4_0", layouts: LONG === undefined ? [FIVE] : [FIVE, TWO] },
+  { name: "Q4_K with a head of Q6_K", type: "q4_k", layouts: LONG === undefined ? [TWO] : [FIVE, TWO] },
+] as const;
+
+const folder = mkdtempSync(join(tmpdir(), "rhone-invariance-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** kill -9 of the worker that hosts a stage. */
+async function lose(cluster: RunningCluster, stage: number): Promise<void> {
+  const { workers } = await cluster.status();
+  const host = workers.toSorted((a, b) => (a.layers?.[0] ?? 0) - (b.layers?.[0] ?? 0))[stage];
+  if (host === undefined) throw new Error(`stage ${stage} has no worker`);
+  process.kill(host.pid, "SIGKILL");
+}
+
+describe.each(MODELS)("$name", ({ type, layouts }) => {
+  const model = join(folder, `${type}.gguf`);
+  const requests = requestsOf(REQUESTS, SEED);
+  let alone: readonly Answer[];
+
+  beforeAll(async () => {
+    await synthesize({ preset: "tiny", layers: 6, type, seed: 3, out: model });
+    const cluster = await RunningCluster.start(["--model", model, "--workers", "1", "--threads", "1", ...FLAGS]);
+    const uncached = requests.map((request) => ({ ...request, cache_prompt: false }));
+    alone = (await askAll(cluster, uncached, { atOnce: 1 })).answers;
+    await cluster.stop();
+  }, TIMEOUT);
+
+  test.each(layouts)(
+    "answers with the same bits alone and among 32, on $workers workers, $threads threads each, when one is lost",
+    { timeout: TIMEOUT },
+    async ({ workers, threads, maxRows, lost }) => {
+      const layout = ["--workers", String(workers), "--threads", String(threads), "--max-rows", String(maxRows)];
+      const cluster = await RunningCluster.start(["--model", model, ...layout, ...FLAGS], { env: FEW_PAGES });
+      onTestFinished(async () => void (await cluster.stop()));
+      const { epoch } = await cluster.status();
+      const beside: Promise<unknown>[] = [];
+      const onAnswer = (count: number): void => {
+        beside.push(cluster.ask("/v1/embeddings", { input: requests[count - 1]?.prompt }));
+        if (count === Math.floor(REQUESTS / 3)) beside.push(lose(cluster, lost));
+      };
+
+      const { answers, cached } = await askAll(cluster, requests, { atOnce: AT_ONCE, onAnswer });
+      await Promise.all(beside);
+
+      expect(answers).toEqual(alone);
+      expect(cached).toBeGreaterThan(0);
+      const after = await cluster.status();
+      expect(after.epoch).toBeGreaterThan(epoch);
+      expect(await readMetric(after.operations, "rhone_preemptions_total")).toBeGreaterThan(0);
+    },
+  );
+});
