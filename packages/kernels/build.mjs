@@ -104,7 +104,10 @@ async function buildAll(folder, compilers) {
 
 /** The first line that the compiler says of itself. */
 async function versionOf([command, ...first]) {
-  const { stdout } = await run(command, [...first.filter((word) => !/^-target$|-(linux|macos)/.test(word)), "--version"]);
+  const { stdout } = await run(command, [
+    ...first.filter((word) => !/^-target$|-(linux|macos)/.test(word)),
+    "--version",
+  ]);
   return stdout.split("\n")[0].trim();
 }
 

@@ -52,8 +52,8 @@ bool runs_avx512_vnni() {
 
 // The operating system grants a process the tile registers when it asks for them.
 bool runs_amx_int8() {
-  constexpr uint32_t TILES = 0x60000, TILE = 1u << 24, INT8 = 1u << 25;
 #if defined(__linux__)
+  constexpr uint32_t TILES = 0x60000, TILE = 1u << 24, INT8 = 1u << 25;
   constexpr long ASK_FOR_FEATURE = 0x1023, TILE_DATA = 18;
   return runs_avx512_vnni() && has(kept_registers(), TILES) && has(cpuid(7, 0).d, TILE | INT8) &&
          syscall(SYS_arch_prctl, ASK_FOR_FEATURE, TILE_DATA) == 0;
