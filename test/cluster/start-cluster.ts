@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ClusterStatus, checkClusterStatus } from "@rhone/common";
+import { type ClusterStatus, checkClusterStatus, type WorkerStatus } from "@rhone/common";
 
 const RHONE = fileURLToPath(new URL("../../rhone", import.meta.url));
 const UP_DEADLINE_MS = 180_000;
@@ -85,6 +85,21 @@ export class RunningCluster implements ClusterAddress {
     const { operations } = JSON.parse(record) as { operations?: string };
     if (operations === undefined) throw new Error(`no coordinator is ready: ${record}`);
     return checkClusterStatus(await (await fetch(`http://${operations}/status`)).json(), "The coordinator");
+  }
+
+  /** The worker that hosts a stage, 0 the first. */
+  async workerOf(stage: number): Promise<WorkerStatus> {
+    const { workers } = await this.status();
+    const hosts = workers.toSorted((a, b) => (a.layers?.[0] ?? Infinity) - (b.layers?.[0] ?? Infinity));
+    const worker = hosts[stage];
+    if (worker?.layers == null) throw new Error(`stage ${stage} has no worker`);
+    return worker;
+  }
+
+  /** The secret of a new API key. */
+  async createKey(name: string): Promise<string> {
+    const { stdout } = await rhone(["keys", "create", name, "--json", "--data-dir", this.dataDir]);
+    return JSON.parse(stdout).secret;
   }
 
   async stop(): Promise<CommandResult> {

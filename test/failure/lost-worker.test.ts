@@ -1,4 +1,3 @@
-import type { WorkerStatus } from "@rhone/common";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { readMetric } from "../cluster/metrics.js";
 import { RunningCluster } from "../cluster/start-cluster.js";
@@ -37,15 +36,6 @@ const start = (bodies: readonly object[]): readonly TokenStream[] =>
   bodies.map((body) => new TokenStream(cluster, body));
 const idsOf = (streams: readonly TokenStream[]) => Promise.all(streams.map(({ done }) => done));
 
-/** The worker that hosts a stage. */
-async function workerOf(stage: 0 | 1): Promise<WorkerStatus> {
-  const { workers } = await cluster.status();
-  const sorted = workers.toSorted((a, b) => (a.layers?.[0] ?? 0) - (b.layers?.[0] ?? 0));
-  const worker = sorted[stage];
-  if (worker === undefined) throw new Error(`stage ${stage} has no worker`);
-  return worker;
-}
-
 const stepsReturned = async (): Promise<number> => readMetric((await cluster.status()).operations, "rhone_steps_total");
 
 /** Runs the requests undisturbed, then again with `disturb` in the middle, and compares tokens, pages and epochs. */
@@ -71,7 +61,7 @@ async function expectUndisturbed(
 }
 
 test("kill -9 of the last stage in prefill", { timeout: 60_000 }, async () => {
-  const { pid } = await workerOf(1);
+  const { pid } = await cluster.workerOf(1);
   await expectUndisturbed(LONG_PROMPTS, async (streams) => {
     const before = await stepsReturned();
     await expect.poll(stepsReturned, PATIENCE).toBeGreaterThan(before + 5);
@@ -81,7 +71,7 @@ test("kill -9 of the last stage in prefill", { timeout: 60_000 }, async () => {
 });
 
 test("kill -9 of the first stage in decode", { timeout: 60_000 }, async () => {
-  const { pid } = await workerOf(0);
+  const { pid } = await cluster.workerOf(0);
   await expectUndisturbed(SHORT_PROMPTS, async (streams) => {
     await Promise.all(streams.map((stream) => stream.reaches(10)));
     process.kill(pid, "SIGKILL");
@@ -90,8 +80,8 @@ test("kill -9 of the first stage in decode", { timeout: 60_000 }, async () => {
 });
 
 test("kill -9 of the last stage between a frame that it was sent and the result", { timeout: 60_000 }, async () => {
-  const { pid } = await workerOf(1);
-  const { operations: upstream } = await workerOf(0);
+  const { pid } = await cluster.workerOf(1);
+  const { operations: upstream } = await cluster.workerOf(0);
   const forwarded = () => readMetric(upstream, "rhone_worker_steps_total");
   await expectUndisturbed(SHORT_PROMPTS, async (streams) => {
     const counted = (await forwarded()) - (await stepsReturned());

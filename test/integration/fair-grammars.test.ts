@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMetric } from "../cluster/metrics.js";
-import { RunningCluster, rhone } from "../cluster/start-cluster.js";
+import { RunningCluster } from "../cluster/start-cluster.js";
 
 const THREADS = 4;
 /** More texts than the last stage has threads for their grammars. */
@@ -15,12 +15,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster?.stop();
 });
-
-/** The secret of a new key. */
-async function createKey(name: string): Promise<string> {
-  const { stdout } = await rhone(["keys", "create", name, "--json", "--data-dir", cluster.dataDir]);
-  return JSON.parse(stdout).secret;
-}
 
 async function ask(secret: string, request: object, signal: AbortSignal): Promise<string> {
   const response = await fetch(`${cluster.url}/v1/completions`, {
@@ -40,7 +34,7 @@ const longText = (n: number) => ({
 });
 
 test("a key with one grammar at a time does not wait for another's 20", { timeout: 90_000 }, async () => {
-  const [heavy, light] = [await createKey("heavy"), await createKey("light")];
+  const [heavy, light] = [await cluster.createKey("heavy"), await cluster.createKey("light")];
   const flood = new AbortController();
   let ended = 0;
   const flooded = Array.from({ length: TEXTS }, async (_, n) => {

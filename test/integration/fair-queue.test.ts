@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type SecondGateway, startSecondGateway } from "../cluster/second-gateway.js";
-import { RunningCluster, rhone } from "../cluster/start-cluster.js";
+import { RunningCluster } from "../cluster/start-cluster.js";
 
 const PLACES = 8;
 const PATIENCE_MS = 20_000;
@@ -16,12 +16,6 @@ afterAll(async () => {
   await second?.stop();
   await cluster?.stop();
 });
-
-/** The secret of a new key. */
-async function createKey(name: string): Promise<string> {
-  const { stdout } = await rhone(["keys", "create", name, "--json", "--data-dir", cluster.dataDir]);
-  return JSON.parse(stdout).secret;
-}
 
 interface Question {
   readonly url: string;
@@ -39,7 +33,7 @@ const ask = ({ url, secret, tokens, signal }: Question): Promise<Response> =>
   });
 
 test("a key's flood at two gateways fills its half of the queue, and another key gets in", async () => {
-  const [heavy, light] = [await createKey("heavy"), await createKey("light")];
+  const [heavy, light] = [await cluster.createKey("heavy"), await cluster.createKey("light")];
   const flood = new AbortController();
   const refusals: string[] = [];
   const questions = Array.from({ length: 5 * PLACES }, async (_, n) => {

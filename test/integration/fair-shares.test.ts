@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readMetric } from "../cluster/metrics.js";
-import { RunningCluster, rhone } from "../cluster/start-cluster.js";
+import { RunningCluster } from "../cluster/start-cluster.js";
 
 const PATIENCE_MS = 10_000;
 
@@ -12,12 +12,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await cluster?.stop();
 });
-
-/** The secret of a new key. */
-async function createKey(name: string): Promise<string> {
-  const { stdout } = await rhone(["keys", "create", name, "--json", "--data-dir", cluster.dataDir]);
-  return JSON.parse(stdout).secret;
-}
 
 function ask(secret: string, request: object, signal: AbortSignal): Promise<Response> {
   return fetch(`${cluster.url}/v1/completions`, {
@@ -32,7 +26,7 @@ function ask(secret: string, request: object, signal: AbortSignal): Promise<Resp
 const held = async () => readMetric((await cluster.status()).operations, "rhone_sequences");
 
 test("a key with 8 tokens to generate does not wait for another's 512 long texts", { timeout: 90_000 }, async () => {
-  const [heavy, light] = [await createKey("heavy"), await createKey("light")];
+  const [heavy, light] = [await cluster.createKey("heavy"), await cluster.createKey("light")];
   const flood = new AbortController();
   const prompts = Array.from({ length: 512 }, (_, index) => `Text ${index}`);
   const flooded = ask(heavy, { prompt: prompts, max_tokens: 1000 }, flood.signal).catch(() => {});

@@ -70,7 +70,8 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
   };
   const { simulate: simulation } = options;
   const { ggmlDir, kernels } = config;
-  const context = { signal, note, spawns, simulation, ggmlDir, kernels, simulationEntry: SIMULATION_ENTRY };
+  const isWatched = process.stdout.isTTY === true;
+  const context = { signal, note, isWatched, spawns, simulation, ggmlDir, kernels, simulationEntry: SIMULATION_ENTRY };
   return { ...context, withCluster, measured };
 }
 

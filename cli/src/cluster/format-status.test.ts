@@ -26,6 +26,7 @@ test("a cluster as a page, its workers in the order of their layers", () => {
 model      6.3 M parameters, 32 layers, context 4096, sliding window 64
 pages      90 of 100 free, 5 cached, 32 positions each, f16
 sequences  2 running, 1 waiting, limit 64
+invariant  yes
 tokens     10 prompt (0.0/s), 200 generated (25.0/s)
 epoch      1, up 1m 2s
 
@@ -33,6 +34,17 @@ WORKER  LAYERS  DEVICE  THREADS  MEMORY   LIMIT  BUSY  ADDRESS         PID
 a       0-15    CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42
 b       16-31   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42
 c       spare   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42`);
+});
+
+test.each([
+  ["yes", { activationType: "f32" }, ""],
+  ["yes, while the layers are cut as they are: activations are f16 between workers", { activationType: "f16" }, ""],
+  ["no, b: ggml computes everything on CPU", { activationType: "f32" }, "ggml computes everything on CPU"],
+  ["known once the pipeline is ready", { state: "loading" }, ""],
+] as const)("answers are invariant: %s", (expected, changes, varies) => {
+  const workers = [worker("a", [0, 16]), workerStatus("b", [16, 32], { varies }), worker("spare", null)];
+  const page = formatStatus({ ...STATUS, ...changes, workers }, STATUS, styleFor({}, undefined));
+  expect(page).toContain(`\ninvariant  ${expected}\n`);
 });
 
 test("a simulated cluster says so", () => {

@@ -16,6 +16,7 @@ export function formatStatus(now: ClusterStatus, before: ClusterStatus, style: S
     ],
     ["pages", `${pages.free} of ${pages.total} free, ${pages.cached} cached, ${pages.size} positions each, ${kvType}`],
     ["sequences", `${sequences.running} running, ${sequences.waiting} waiting, limit ${sequences.limit}`],
+    ["invariant", describeInvariance(now)],
     ["tokens", describeTokens(now, before)],
     ["epoch", `${epoch}, up ${formatDuration(now.updatedAtMs - now.startedAtMs)}`],
   ];
@@ -36,6 +37,16 @@ function describeTokens(now: ClusterStatus, before: ClusterStatus): string {
     seconds > 0 ? ((now.tokens[key] - before.tokens[key]) / seconds).toFixed(1) : "0.0";
   const { prompt, generated } = now.tokens;
   return `${prompt} prompt (${rate("prompt")}/s), ${generated} generated (${rate("generated")}/s)`;
+}
+
+/** Whether a request gives the same bits whatever runs beside it, and after a worker was lost. */
+function describeInvariance({ workers, state, activationType }: ClusterStatus): string {
+  if (state !== "ready") return "known once the pipeline is ready";
+  const stages = workers.filter(({ layers }) => layers !== null);
+  const varying = stages.find(({ varies }) => varies !== "");
+  if (varying !== undefined) return `no, ${varying.worker}: ${varying.varies ?? "its coordinator does not say why"}`;
+  if (stages.length === 1 || activationType === "f32") return "yes";
+  return "yes, while the layers are cut as they are: activations are f16 between workers";
 }
 
 const byLayers = (a: WorkerStatus, b: WorkerStatus): number => (a.layers?.[0] ?? 1e9) - (b.layers?.[0] ?? 1e9);

@@ -3,6 +3,7 @@ import { reportOf, SCENARIOS, type Scenario, type ScenarioOption, type Table } f
 import { type Command, Option } from "commander";
 import { type BenchOptions, flagOf, openBench } from "../bench/open-bench.js";
 import { decimalNumber, positiveList, wholeNumber } from "../option-parsers.js";
+import { EXIT } from "../terminal/failure.js";
 import { formatTable } from "../terminal/format.js";
 import { addClusterFlags, addGatewayFlags, clusterFlagNames } from "./flags.js";
 
@@ -48,6 +49,7 @@ async function runScenario(scenario: Scenario, { options, given, signal }: Run):
   const report = JSON.stringify(await reportOf(measured), null, 2);
   if (out !== undefined) await writeFile(out, `${report}\n`);
   console.log(json === true ? report : result.report.map(blockOf).join("\n\n"));
+  if (result.fails === true) process.exitCode = EXIT.failed;
 }
 
 /** Commander leaves out switches that are not given. */

@@ -24,6 +24,7 @@ export function workerStatus(
     loadedBytes: 600e6,
     totalBytes: 600e6,
     pageBytes: 1e9,
+    varies: "",
     stepTimes: { curve, alone: curve.slice(0, 1) },
     busy: 0,
     operations: "127.0.0.1:7101",
@@ -42,6 +43,7 @@ export function clusterStatus(workers: readonly WorkerStatus[]): ClusterStatus {
     reason: null,
     epoch: 1,
     kvType: "f16",
+    activationType: "f32",
     model: {
       name: "m8",
       path: "/m8.gguf",

@@ -9,6 +9,8 @@ export interface BenchContext {
   readonly signal: AbortSignal;
   /** Shows a line of progress; it is not part of the result. */
   readonly note: (text: string) => void;
+  /** Whether a person watches the results come: standard output is a terminal. */
+  readonly isWatched: boolean;
   /** Whether the bench starts clusters of its own (--spawn). */
   readonly spawns: boolean;
   /** The simulation that --simulate asks for. */
@@ -39,6 +41,8 @@ export interface ScenarioResult {
   readonly figures: unknown;
   /** For people: tables, and lines between them. */
   readonly report: readonly (Table | string)[];
+  /** Whether what was measured exceeds a bar: the command fails. */
+  readonly fails?: boolean;
 }
 
 /** One `rhone bench NAME`. */

@@ -12,6 +12,7 @@ export {
 } from "./cluster/cluster-status.js";
 export { type ConfigOf, loadConfig, type Settings, settingDescriptions } from "./config/load-config.js";
 export {
+  type ActivationTypeName,
   activationTypeSchema,
   booleanSchema,
   ggmlDirSetting,

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Logger, OperationsServer, openRedis, type Shutdown } from "@rhone/common";
+import { type ActivationTypeName, type Logger, OperationsServer, openRedis, type Shutdown } from "@rhone/common";
 import type { KvShape } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
 import type { Redis } from "ioredis";
@@ -64,6 +64,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     model: model.served,
     simulated,
     kvType,
+    activationType: activationTypeOf(config),
     pageSize,
     maxSequences,
   };
@@ -158,6 +159,9 @@ function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener 
   };
 }
 
+const activationTypeOf = ({ activationType, kvType }: CoordinatorConfig): ActivationTypeName =>
+  activationType ?? (kvType === "f32" ? "f32" : "f16");
+
 function createPipeline(
   { id, config, model, shape, metrics, logger }: Parts,
   registry: WorkerRegistry,
@@ -165,7 +169,6 @@ function createPipeline(
 ): Pipeline {
   const { workers, kvType, maxSequences, stepTimeout } = config;
   const settings = { workers, kvType, kvPages: config.kvPages ?? null, maxSequences, shape };
-  const activationType = config.activationType ?? (kvType === "f32" ? "f32" : "f16");
   const { ACTIVATION_F16, ACTIVATION_F32 } = rhone.v1.ActivationType;
   return new Pipeline({
     id,
@@ -173,7 +176,7 @@ function createPipeline(
     workersNeeded: workers,
     plan: (members, lastPlan) => planPipeline(members, lastPlan, { model, settings }),
     shardSpec: (stage, pages) => shardSpec(stage, pages, { model, kvType, shape }),
-    activationType: activationType === "f32" ? ACTIVATION_F32 : ACTIVATION_F16,
+    activationType: activationTypeOf(config) === "f32" ? ACTIVATION_F32 : ACTIVATION_F16,
     stepTimeoutMs: stepTimeout * 1000,
     listener,
     metrics,

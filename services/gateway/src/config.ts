@@ -138,7 +138,7 @@ export const gatewaySettings = {
     schema: count(1).default(10_000),
     doc:
       "Choices that may wait for a coordinator, in each lane, before further ones are refused with 429. " +
-      "Those of an API key may be no more than they leave free.",
+      "An API key has no more of these places than it leaves free.",
   },
   queuedBytes: {
     env: "RHONE_QUEUED_BYTES",

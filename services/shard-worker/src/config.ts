@@ -82,7 +82,7 @@ export const shardWorkerSettings = {
     schema: count(2).max(1024).default(DEFAULT_GRAMMAR_LIMITS.threads),
     doc:
       "Most grammars that sequences use at a time, each in a thread; sequences with further ones wait. " +
-      "An API key uses no more of them than it leaves free, which is half.",
+      "An API key uses no more of them than it leaves free: half, where no other uses any.",
   },
   grammarWaitMs: {
     env: "RHONE_GRAMMAR_WAIT_MS",

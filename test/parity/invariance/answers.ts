@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { RunningCluster } from "../../cluster/start-cluster.js";
 import type { Request } from "./requests.js";
 
@@ -25,6 +26,18 @@ interface Asking {
   readonly onAnswer?: (count: number) => void;
 }
 
+const RETRY_MS = 100;
+
+/** Asks as a client does: again while the answer is 503, as it is until another worker has taken a lost one's place. */
+export async function askUntilReady<T>(cluster: RunningCluster, path: string, body: object): Promise<T> {
+  for (;;) {
+    const response = await cluster.post(path, body);
+    if (response.ok) return (await response.json()) as T;
+    if (response.status !== 503) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+    await sleep(RETRY_MS);
+  }
+}
+
 /** Asks all of them, `atOnce` side by side; the answers in the order of the requests. */
 export async function askAll(
   cluster: RunningCluster,
@@ -37,7 +50,7 @@ export async function askAll(
   const askNext = async (): Promise<void> => {
     for (const [index, request] of waiting) {
       const body = { ...request, ignore_eos: true, return_token_ids: true, return_tokens_as_token_ids: true };
-      const { choices, usage } = await cluster.ask<Completion>("/v1/completions", body);
+      const { choices, usage } = await askUntilReady<Completion>(cluster, "/v1/completions", body);
       const [choice] = choices;
       answers[index] = { ids: choice?.token_ids ?? [], logprobs: choice?.logprobs };
       cached += usage.prompt_tokens_details.cached_tokens;

@@ -5,7 +5,7 @@ import { synthesize } from "@rhone/model";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { readMetric } from "../../cluster/metrics.js";
 import { RunningCluster } from "../../cluster/start-cluster.js";
-import { type Answer, askAll } from "./answers.js";
+import { type Answer, askAll, askUntilReady } from "./answers.js";
 import { requestsOf } from "./requests.js";
 
 /** Set to look for longer: requests per model, of which the suite asks 20, and on every layout. */
@@ -17,6 +17,8 @@ const AT_ONCE = 32;
 const FLAGS = ["--activation-type", "f32", "--sliding-window", "64"];
 /** Pages for 440 positions: ten prompts, which together grow by 300. */
 const FEW_PAGES = { RHONE_PAGE_SIZE: "4", RHONE_KV_PAGES: "110" };
+/** They begin with a page each and end with 17: more than there are, so that some are evicted whatever the load is. */
+const GROWING = Array.from({ length: 10 }, (_, i) => ({ prompt: [1, 300 + i], max_tokens: 100, ignore_eos: true }));
 const TIMEOUT = LONG === undefined ? 120_000 : 900_000;
 
 /** Steps of so few rows that those which decode leave a prompt now 5 rows, now 40: chunks of any size. */
@@ -33,10 +35,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** kill -9 of the worker that hosts a stage. */
 async function lose(cluster: RunningCluster, stage: number): Promise<void> {
-  const { workers } = await cluster.status();
-  const host = workers.toSorted((a, b) => (a.layers?.[0] ?? 0) - (b.layers?.[0] ?? 0))[stage];
-  if (host === undefined) throw new Error(`stage ${stage} has no worker`);
-  process.kill(host.pid, "SIGKILL");
+  process.kill((await cluster.workerOf(stage)).pid, "SIGKILL");
 }
 
 describe.each(MODELS)("$name", ({ type, layouts }) => {
@@ -60,9 +59,9 @@ describe.each(MODELS)("$name", ({ type, layouts }) => {
       const cluster = await RunningCluster.start(["--model", model, ...layout, ...FLAGS], { env: FEW_PAGES });
       onTestFinished(async () => void (await cluster.stop()));
       const { epoch } = await cluster.status();
-      const beside: Promise<unknown>[] = [];
+      const beside: Promise<unknown>[] = GROWING.map((body) => askUntilReady(cluster, "/v1/completions", body));
       const onAnswer = (count: number): void => {
-        beside.push(cluster.ask("/v1/embeddings", { input: requests[count - 1]?.prompt }));
+        beside.push(askUntilReady(cluster, "/v1/embeddings", { input: requests[count - 1]?.prompt }));
         if (count === Math.floor(REQUESTS / 3)) beside.push(lose(cluster, lost));
       };
 

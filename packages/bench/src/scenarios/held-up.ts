@@ -2,9 +2,11 @@ import { ATTACKS } from "../attacks/all.js";
 import type { Attack } from "../attacks/attack.js";
 import type { BenchTarget } from "../measure/bench-target.js";
 import { type AttackFigures, measureAttack, type ProcessMemory } from "../measure/measure-attack.js";
+import { verdictOf } from "../measure/verdict.js";
 import { watchTarget } from "../measure/watch-target.js";
 import { count, type ScenarioOptions, type ValuesOf } from "../options.js";
-import { defineScenario, type ScenarioResult } from "../scenario.js";
+import type { Table } from "../report/tables.js";
+import { defineScenario } from "../scenario.js";
 
 /** A gap of this length is a cluster that has not come back. */
 const DOWN_MS = 10_000;
@@ -35,13 +37,20 @@ export const heldUp = defineScenario({
       await context.withCluster(async (target) => {
         for await (const each of attackAll(target, rest, values)) {
           figures.push(each);
-          context.note(rowOf(each).join(" | "));
+          // The table at the end has the rows again.
+          if (context.isWatched) context.note(rowOf(each).join(" | "));
         }
       });
       // A cluster that was started here is replaced when an attack took it down.
       if (figures.length < attacks.length && !context.spawns) break;
     }
-    return { figures, report: reportOf(figures) };
+    const missing = attacks.slice(figures.length).map(({ name }) => name);
+    const { exceeding, text } = verdictOf(figures, { missing, afterS: values.after });
+    return {
+      figures: { attacks: figures, exceeding, missing },
+      report: [tableOf(figures), text],
+      fails: exceeding.length > 0 || missing.length > 0,
+    };
   },
 });
 
@@ -67,7 +76,7 @@ async function* attackAll(
   }
 }
 
-function reportOf(figures: readonly AttackFigures[]): ScenarioResult["report"] {
+function tableOf(figures: readonly AttackFigures[]): Table {
   const heading = [
     "ATTACK",
     "GAP usual",
@@ -78,7 +87,7 @@ function reportOf(figures: readonly AttackFigures[]): ScenarioResult["report"] {
     "MEMORY MB before/most/after",
     "ANSWERS",
   ];
-  return [{ heading, rows: figures.map(rowOf) }];
+  return { heading, rows: figures.map(rowOf) };
 }
 
 function rowOf({

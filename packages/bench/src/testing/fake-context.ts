@@ -8,6 +8,7 @@ export function fakeContext(url: string): BenchContext {
   return {
     signal,
     note: () => {},
+    isWatched: false,
     spawns: false,
     simulation: undefined,
     ggmlDir: undefined,

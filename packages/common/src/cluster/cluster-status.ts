@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { kvTypeSchema, type Parsed } from "../config/schemas.js";
+import { activationTypeSchema, kvTypeSchema, type Parsed } from "../config/schemas.js";
 import { RhoneError } from "../errors/rhone-error.js";
 
 const pipelineStateSchema = z.enum(["waiting_for_workers", "loading", "probing", "ready", "failed"]);
@@ -31,6 +31,11 @@ const workerStatusSchema = z.object({
   totalBytes: z.number(),
   /** Bytes of its K/V pages. */
   pageBytes: z.number(),
+  /**
+   * Why its results may depend on what else is computed, in words; empty: they do not. Absent from a coordinator that
+   * does not know.
+   */
+  varies: z.string().exactOptional(),
   /** Null until the worker has timed its layers. `alone`: timed while the other workers of its machine were idle. */
   stepTimes: z.object({ curve: z.array(stepTimeSchema), alone: z.array(stepTimeSchema) }).nullable(),
   /** Share of the last second spent computing, 0 to 1. */
@@ -85,6 +90,8 @@ const clusterStatusSchema = z.object({
   simulated: z.boolean(),
   epoch: z.number(),
   kvType: kvTypeSchema,
+  /** Type of the activations between stages; absent from a coordinator that does not say. */
+  activationType: activationTypeSchema.exactOptional(),
   workers: z.array(workerStatusSchema),
   pages: z.object({ size: z.number(), total: z.number(), free: z.number(), cached: z.number() }),
   sequences: z.object({ running: z.number(), waiting: z.number(), limit: z.number() }),

@@ -12,7 +12,7 @@ export const QUEUE_NAMES: Readonly<Record<GenerationJob["lane"], string>> = {
 /** Hash: the turns of a lane's jobs, which are their priorities in BullMQ's queue; see turns.ts. */
 export const turnsKey = (lane: GenerationJob["lane"]): string => `${REDIS_PREFIX}:turns:${lane}`;
 
-/** Sorted set: the jobs that wait in a lane's queue, or those of one API key, by the milliseconds of their arrival. */
+/** Sorted set: the waiting jobs of a lane, all or one API key's, by the milliseconds at which they took places. */
 export const placesKey = (lane: GenerationJob["lane"], keyId?: string): string =>
   `${REDIS_PREFIX}:places:${lane}${keyId === undefined ? "" : `:${keyId}`}`;
 

@@ -17,8 +17,8 @@ const PENDING_MS = 60_000;
 
 /**
  * KEYS: the lane's turns, the queue's waiting jobs, the lane's places, and the owner's unless that is nobody. ARGV: the
- * owner's field, the field of the present turn, limits, the job, the most places, PENDING_MS. Returns the turn, 0 when
- * there is no place; the jobs that wait; and those of the owner.
+ * owner's field, the field of the present turn, limits, the job, the most places, PENDING_MS. Returns the turn, or 0
+ * where there is no place; the number of waiting jobs; and the number of the owner's.
  */
 const TAKE_TURN = `
 local time = redis.call("TIME")
@@ -78,8 +78,8 @@ export async function takeTurn(
 ): Promise<number> {
   const keys = [turnsKey(lane), waitingKey, ...placesOf(lane, keyId)];
   const args = [turnOf(keyId), NOW, MANY_TURNS, LAST_TURN, KEPT_S, requestId, most, PENDING_MS];
-  const answer = (await redis.eval(TAKE_TURN, keys.length, ...keys, ...args)) as [number, number, number];
-  const [turn, waiting, held] = answer;
+  const answer = await redis.eval(TAKE_TURN, keys.length, ...keys, ...args);
+  const [turn, waiting, held] = answer as [number, number, number];
   if (turn === 0) throw queueFull({ waiting, held, most });
   return turn;
 }

@@ -30,6 +30,8 @@ interface Step {
   readonly threads?: number;
   /** Row of `queries` that is the first of the step. */
   readonly firstQuery?: number;
+  /** Elements with other values than the series have. */
+  readonly spoiled?: { readonly of: "q" | "k" | "v"; readonly at: number; readonly value: number };
 }
 
 const queries = series(WIDTH * 200, 1);
@@ -55,7 +57,9 @@ function described({ spans, slidingWindow = 0 }: Step) {
 }
 
 async function attend(choice: KernelChoice, step: Step): Promise<Float32Array> {
-  const { type = GgmlType.F32, slidingWindow = 0, threads = 1, firstQuery = 0 } = step;
+  const { type = GgmlType.F32, slidingWindow = 0, threads = 1, firstQuery = 0, spoiled } = step;
+  const spoil = (of: "q" | "k" | "v", numbers: Float32Array): Float32Array =>
+    spoiled?.of === of ? numbers.slice().fill(spoiled.value, spoiled.at, spoiled.at + 1) : numbers;
   const backend = backendWith(choice, threads);
   onTestFinished(() => backend.close());
   const graph = Graph.open(backend, { maxTensors: 32 });
@@ -74,9 +78,9 @@ async function attend(choice: KernelChoice, step: Step): Promise<Float32Array> {
   if (result === undefined) throw new Error("no kernels");
   graph.output(result);
   graph.allocate();
-  graph.setInput(inputs.q, queries.subarray(firstQuery * WIDTH, (firstQuery + rows) * WIDTH));
-  graph.setInput(inputs.kPages, stored(keys, type));
-  graph.setInput(inputs.vPages, stored(values, type));
+  graph.setInput(inputs.q, spoil("q", queries.subarray(firstQuery * WIDTH, (firstQuery + rows) * WIDTH)));
+  graph.setInput(inputs.kPages, stored(spoil("k", keys), type));
+  graph.setInput(inputs.vPages, stored(spoil("v", values), type));
   graph.setInput(inputs.spans, spans);
   graph.setInput(inputs.tables, tables);
   await backend.compute(graph);
@@ -150,6 +154,30 @@ describe.each(kernelVariants)("attention over pages with %s", (choice) => {
       expect(await attend(choice, { spans: MIXTURE, type, threads: 3 })).toEqual(mixture);
     },
   );
+
+  describe("with a number that is not finite", () => {
+    /** With a window of 21 they see positions 0 to 20, 20 to 40 and 40 to 60: the second row alone sees position 30. */
+    const spans = [20, 40, 60].map((position) => ({ position, rows: 1 }));
+    const step = { spans, slidingWindow: 21 };
+    const at30 = (pageAt(1) * PAGE_SIZE + 14) * KV_DIM + 5; // K/V head 0, which query heads 0 to 2 read
+    const head = (index: number) => Array.from({ length: HEAD_DIM }, (_, d) => index * HEAD_DIM + d);
+
+    it.each([
+      ["q", Number.NaN, WIDTH + HEAD_DIM + 5, head(7)],
+      ["k", Number.NaN, at30, [6, 7, 8].flatMap(head)],
+      ["v", Number.NaN, at30, [6, 7, 8].map((index) => index * HEAD_DIM + 5)],
+      ["v", Number.POSITIVE_INFINITY, at30, [6, 7, 8].map((index) => index * HEAD_DIM + 5)],
+    ] as const)("in %s, %d: the rows and heads that see it are not finite, the others as they are", async (...each) => {
+      const [of, value, at, touched] = each;
+      for (const type of [GgmlType.F32, GgmlType.F16]) {
+        const clean = await attend(choice, { ...step, type });
+        const result = await attend(choice, { ...step, type, spoiled: { of, value, at } });
+        expect(touched.filter((index) => Number.isFinite(result[index]))).toEqual([]);
+        for (const index of touched) result[index] = clean[index] ?? 0;
+        expect(result).toEqual(clean);
+      }
+    });
+  });
 
   it("does not attend with heads that are no multiple of 16, nor of 32 in Q8_0", async () => {
     const backend = backendWith(choice);

@@ -141,20 +141,20 @@ static inline void add_block(const char *unit, int b, const char *x, const Produ
 template <class Type> struct Blocks {
   template <int T> static void tile(const Tile &tile) {
     if constexpr (T >= FEWEST) {
-      constexpr int UNIT_X = 2 * T * BLOCK_BYTES;  // bytes of the activations of a unit
+      constexpr int UNIT_ACTIVATIONS = 2 * T * BLOCK_BYTES;
       configure(T);
       __m512 sums[T];
       load_sums<T>(tile, sums);
-      const char *x = tile.activations;
       const auto unit = [&](int u) { return tile.weights + u * Type::UNIT; };
+      const auto x = [&](int u) { return tile.activations + u * UNIT_ACTIVATIONS; };
       Lines lines[2];
       Products products[2];
       for (int u = -2; u < tile.units; u++) {
         if (u + 2 < tile.units) Type::unpack(unit(u + 2), lines[u & 1]);
-        if (u + 1 >= 0 && u + 1 < tile.units) multiply_unit<T>(lines[~u & 1], x + (u + 1) * UNIT_X, products[~u & 1]);
+        if (u + 1 >= 0 && u + 1 < tile.units) multiply_unit<T>(lines[(u + 1) & 1], x(u + 1), products[(u + 1) & 1]);
         if (u < 0) continue;
-        add_block<Type, T>(unit(u), 0, x + u * UNIT_X, products[u & 1], sums);
-        add_block<Type, T>(unit(u), 1, x + u * UNIT_X + UNIT_X / 2, products[u & 1], sums);
+        add_block<Type, T>(unit(u), 0, x(u), products[u & 1], sums);
+        add_block<Type, T>(unit(u), 1, x(u) + UNIT_ACTIVATIONS / 2, products[u & 1], sums);
       }
       store_sums<T>(tile, sums);
     }

@@ -2,6 +2,7 @@
 # sanitize.sh DIRECTORY CPU: runs the tests of the kernels under AddressSanitizer with UndefinedBehaviorSanitizer, and
 # under ThreadSanitizer. DIRECTORY and CPU are those of products-test; the first fault ends it. CXX is the compiler.
 set -eu
+export TSAN_OPTIONS=halt_on_error=1
 here=$(dirname "$0")
 for sanitizer in address,undefined thread; do
   for program in products-test attention-test; do

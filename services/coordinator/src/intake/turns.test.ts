@@ -100,7 +100,7 @@ describe("places in the queue", () => {
     await takeTurn(redis, job, places);
   });
 
-  it("that a process left behind are free after a minute, those of jobs that wait are not", async () => {
+  it("of jobs that never came into the queue are free after a minute, but not those of jobs in it", async () => {
     await redis.zadd(placesKey(lane, "a"), Date.now() - 61_000, "left behind");
     await take("a", 2);
     await redis.zadd(WAITING, 1, "waits");

@@ -12,6 +12,7 @@ const sources: StatusSources = {
   model: fakeModel().served,
   simulated: false,
   kvType: "f16",
+  activationType: "f16",
   pageSize: 32,
   maxSequences: 64,
   pipeline: { state: "loading", reason: "2 workers are loading their layers", epochNumber: 3 },

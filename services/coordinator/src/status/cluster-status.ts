@@ -1,4 +1,4 @@
-import type { ClusterStatus, KvTypeName, ServedModel } from "@rhone/common";
+import type { ActivationTypeName, ClusterStatus, KvTypeName, ServedModel } from "@rhone/common";
 import type { Engine } from "../engine/engine.js";
 import type { Pipeline } from "../pipeline/pipeline.js";
 import type { WorkerRegistry } from "../workers/worker-registry.js";
@@ -11,6 +11,7 @@ export interface StatusSources {
   readonly model: ServedModel;
   readonly simulated: boolean;
   readonly kvType: KvTypeName;
+  readonly activationType: ActivationTypeName;
   readonly pageSize: number;
   readonly maxSequences: number;
   readonly pipeline: Pick<Pipeline, "state" | "reason" | "epochNumber">;
@@ -20,7 +21,7 @@ export interface StatusSources {
 
 /** The coordinator's status at this moment. */
 export function clusterStatus(sources: StatusSources): ClusterStatus {
-  const { coordinator, startedAtMs, model, kvType, pipeline, registry, engine } = sources;
+  const { coordinator, startedAtMs, model, kvType, activationType, pipeline, registry, engine } = sources;
   const { pages, running, waiting, tokens } = engine.counts;
   return {
     coordinator,
@@ -33,6 +34,7 @@ export function clusterStatus(sources: StatusSources): ClusterStatus {
     simulated: sources.simulated,
     epoch: pipeline.epochNumber,
     kvType,
+    activationType,
     workers: registry.members.map((member) => member.status()),
     pages: { size: sources.pageSize, ...pages },
     sequences: { running, waiting, limit: sources.maxSequences },

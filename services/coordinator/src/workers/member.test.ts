@@ -84,7 +84,7 @@ describe("Member", () => {
       weightBytes: 0,
       memoryTotal: 0,
     };
-    member.receive({ ready: { weightBytes: 90, pageBytes: 40 } });
+    member.receive({ ready: { weightBytes: 90, pageBytes: 40, varies: "ggml computes" } });
     expect(member.status()).toMatchObject({
       worker: "w",
       memoryTotal: 500,
@@ -92,6 +92,7 @@ describe("Member", () => {
       loadedBytes: 90,
       totalBytes: 90,
       pageBytes: 40,
+      varies: "ggml computes",
     });
   });
 });

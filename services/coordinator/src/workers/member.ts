@@ -33,6 +33,7 @@ export class Member {
   #loadedBytes = 0;
   #totalBytes = 0;
   #pageBytes = 0;
+  #varies = "";
 
   constructor(options: {
     readonly hello: rhone.v1.Hello.$Properties;
@@ -79,6 +80,7 @@ export class Member {
       this.#loadedBytes = message.ready.weightBytes ?? 0;
       this.#totalBytes = this.#loadedBytes;
       this.#pageBytes = message.ready.pageBytes ?? 0;
+      this.#varies = message.ready.varies ?? "";
     }
   }
 
@@ -111,6 +113,7 @@ export class Member {
       loadedBytes: this.#loadedBytes,
       totalBytes: this.#totalBytes,
       pageBytes: this.shard === null ? 0 : this.#pageBytes,
+      varies: this.shard === null ? "" : this.#varies,
       stepTimes: this.calibration,
       busy: this.#busy,
     };

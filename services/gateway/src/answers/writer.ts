@@ -20,7 +20,7 @@ export interface Writer {
   take(choiceEvent: ChoiceEvent): readonly string[];
   /** The chunks after the last event. */
   end(): readonly string[];
-  /** The whole answer, for `turns.json`: with log-probabilities it may have many megabytes. */
+  /** The whole answer, for `jsonInTurns`: with log-probabilities it may have many megabytes. */
   whole(): Promise<unknown>;
   /** Complete once every choice has finished. */
   readonly usage: {

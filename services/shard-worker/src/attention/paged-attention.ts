@@ -14,6 +14,12 @@ import { KvWriter } from "./kv-writer.js";
 import { RowOrder } from "./row-order.js";
 import { pagesOf, visibleEntries } from "./visible-pages.js";
 
+/** What decides whether the kernels attend. */
+export interface AttentionShapeOptions {
+  readonly pages: Pick<AttentionOptions["pages"], "shape">;
+  readonly config: AttentionOptions["config"];
+}
+
 /**
  * Attention by Rhone's own kernels, which read the pages in place: nothing is gathered, and no mask is made. Spans of
  * any lengths attend in one operation, in the frame's order. RoPE and the writing of K and V are one more.
@@ -28,6 +34,11 @@ export class PagedAttention<Span extends AttentionSpan> implements StepAttention
   /** The angles of the step's rows, which all layers share. */
   #rotations: Tensor | undefined;
 
+  /** Whether there are kernels for these heads and pages. */
+  static isPossible({ kernels }: Graph, options: AttentionShapeOptions): boolean {
+    return kernels?.attention.supports(shapeOf(options)) === true;
+  }
+
   /**
    * The attention of `spans`; undefined where there are no kernels for these heads and pages. Throws STAGE_FAILED when
    * a span sees a page that was freed or never assigned.
@@ -38,7 +49,7 @@ export class PagedAttention<Span extends AttentionSpan> implements StepAttention
     options: AttentionOptions,
   ): PagedAttention<Span> | undefined {
     const kernels = graph.kernels?.attention;
-    if (kernels === undefined || !kernels.supports(shapeOf(options))) return undefined;
+    if (kernels === undefined || !PagedAttention.isPossible(graph, options)) return undefined;
     return new PagedAttention(graph, kernels, { spans, options });
   }
 
@@ -86,7 +97,7 @@ export class PagedAttention<Span extends AttentionSpan> implements StepAttention
   }
 }
 
-function shapeOf({ pages, config }: AttentionOptions): AttentionShape {
+function shapeOf({ pages, config }: AttentionShapeOptions): AttentionShape {
   const { type, pageSize, kvDim } = pages.shape;
   const { nHeads, headDim, slidingWindow } = config;
   return { type, pageSize, headDim, nHeads, nKvHeads: kvDim / headDim, slidingWindow };

@@ -1,5 +1,13 @@
 import { open } from "node:fs/promises";
-import { type Backend, type Shape, type Tensor, type Weight, WeightStore } from "@rhone/ggml";
+import {
+  type Backend,
+  type GgmlType,
+  PackedWeight,
+  type Shape,
+  type Tensor,
+  type Weight,
+  WeightStore,
+} from "@rhone/ggml";
 import {
   type GgufFile,
   type ModelConfig,
@@ -22,6 +30,8 @@ export interface OuterWeights extends Readonly<Partial<Record<Exclude<OuterRole,
 export interface ShardWeights {
   readonly layers: ReadonlyMap<number, LayerWeights>;
   readonly outer: OuterWeights;
+  /** The matrices that ggml multiplies by, because Rhone's kernels do not; none without matrices. */
+  readonly unpacked: readonly { readonly name: string; readonly type: GgmlType }[];
   readonly bytes: number;
   readonly close: () => void;
 }
@@ -56,7 +66,10 @@ export async function loadWeights(request: LoadWeightsRequest): Promise<ShardWei
     store.close();
     throw error;
   }
-  return { ...arrange(store, tensors), bytes: totalBytes(tensors), close: () => store.close() };
+  const unpacked = tensors
+    .filter((tensor) => tensor.use === "matmul" && !(store.weight(storeName(tensor)) instanceof PackedWeight))
+    .map(({ info }) => ({ name: info.name, type: info.type }));
+  return { ...arrange(store, tensors), unpacked, bytes: totalBytes(tensors), close: () => store.close() };
 }
 
 async function fill(store: WeightStore, tensors: readonly ShardTensor[], request: LoadWeightsRequest): Promise<void> {

@@ -16,6 +16,8 @@ export interface LoadedShard {
   readonly stage: RunnableStage;
   readonly weightBytes: number;
   readonly pageBytes: number;
+  /** Why a row's result may depend on the rows beside it, in words; empty: it does not. */
+  readonly varies: string;
   /**
    * Times decode steps of these numbers of rows; empty when the shard cannot be timed. Call it while no step runs and
    * no page is in use.

@@ -8,6 +8,7 @@ import { Constraints } from "../sampling/constraints.js";
 import { Stage } from "../stage/stage.js";
 import type { LoadedShard, LoadRequest } from "./device.js";
 import { findModelFile } from "./find-model-file.js";
+import { whyVaries } from "./why-varies.js";
 
 export interface LoadShardRequest extends LoadRequest {
   readonly engine: Engine;
@@ -48,7 +49,8 @@ export async function loadShard(request: LoadShardRequest): Promise<ComputingSha
       weights.close();
     };
     const measure = (rows: readonly number[]) => measureSteps({ backend, shard, heads }, rows);
-    return { stage, weightBytes: weights.bytes, pageBytes: pages.bytes, measure, close };
+    const facts = { weightBytes: weights.bytes, pageBytes: pages.bytes, varies: whyVaries(backend, shard) };
+    return { stage, ...facts, measure, close };
   } catch (error) {
     weights.close();
     throw error;

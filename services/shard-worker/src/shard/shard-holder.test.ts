@@ -30,7 +30,7 @@ class SerialRunner {
 
 function shardOf(changes: Partial<LoadedShard> = {}): LoadedShard {
   const stage = new ScriptedStage(() => ({ kind: "results", spans: [] }));
-  return { stage, weightBytes: 100, pageBytes: 20, measure: async () => [], close: vi.fn(), ...changes };
+  return { stage, weightBytes: 100, pageBytes: 20, varies: "why", measure: async () => [], close: vi.fn(), ...changes };
 }
 
 function openHolder(loadOnDevice: Device["load"]) {
@@ -65,7 +65,7 @@ test("a load is answered with progress, then ready; the runner gets the stage", 
   expect(answers).toEqual([
     { progress: { load: 5, bytes: 10, totalBytes: 100 } },
     { progress: { load: 5, bytes: 100, totalBytes: 100 } },
-    { ready: { load: 5, weightBytes: 100, pageBytes: 20, resident: expect.any(Number) } },
+    { ready: { load: 5, weightBytes: 100, pageBytes: 20, varies: "why", resident: expect.any(Number) } },
   ]);
   expect(runner.stages).toEqual([null, shard.stage]);
   expect(await bytes()).toEqual([100, 20]);

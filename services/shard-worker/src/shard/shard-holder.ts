@@ -37,8 +37,8 @@ export class ShardHolder {
       this.#drop();
       try {
         signal.throwIfAborted();
-        const { weightBytes, pageBytes } = await this.#hold(message, { load, answer, signal });
-        answer({ ready: { load, weightBytes, pageBytes, resident: process.memoryUsage.rss() } });
+        const { weightBytes, pageBytes, varies } = await this.#hold(message, { load, answer, signal });
+        answer({ ready: { load, weightBytes, pageBytes, varies, resident: process.memoryUsage.rss() } });
       } catch (error) {
         if (signal.aborted) return;
         const { code, message: text } = toRhoneError(error);

@@ -35,5 +35,5 @@ async function loadNothing({ order, modelsDir }: LoadRequest, simulation: Simula
     rowBytes: (type) => simulation.rowBytes ?? rowSize(type, dim),
   };
   const stage = new NullStage({ limits, heads: range.heads, stageMs: simulation.stageMs });
-  return { stage, weightBytes: 0, pageBytes: 0, measure: async () => [], close: () => {} };
+  return { stage, weightBytes: 0, pageBytes: 0, varies: "", measure: async () => [], close: () => {} };
 }
