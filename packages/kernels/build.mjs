@@ -52,7 +52,7 @@ const sources = readdirSync(NATIVE, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".cpp") && !/(^|[\\/])testing[\\/]/.test(name))
   .sort();
 
-/** Flags for the instruction set that a source is named for; undefined when that is another architecture's. */
+/** Flags for the instruction set that a source is named for; undefined when this architecture lacks it. */
 function instructionsOf(source, architecture) {
   for (const [name, sets] of Object.entries(INSTRUCTION_SETS)) {
     const set = Object.keys(sets).find((each) => basename(source).includes(each));

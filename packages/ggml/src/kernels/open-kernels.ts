@@ -16,8 +16,8 @@ export interface ChosenKernels {
 }
 
 /**
- * What `choice` names: with "auto" the best verified variant of this processor, or a notice why there is none, for ggml computes
- * as well. Throws KERNELS_UNAVAILABLE for a variant by name that can't be used here.
+ * What `choice` names: with "auto" the best verified variant of this processor, or a notice why there is none, for ggml
+ * computes as well. Throws KERNELS_UNAVAILABLE for a variant by name that can't be used here.
  */
 export function chooseKernels(engine: Engine, choice: KernelChoice): ChosenKernels {
   if (choice === "ggml") return { kernels: undefined, notice: undefined };

@@ -5,7 +5,7 @@
 set -eu
 native=$(cd "$(dirname "$0")/.." && pwd)
 arm64=no
-if echo | ${CXX:-c++} -E -dM -x c++ - | grep -q __aarch64__; then arm64=yes; fi
+if echo | ${CXX:-c++} -E -dM -x c++ - | grep __aarch64__ >/dev/null; then arm64=yes; fi
 out=$native/../build/testing${2:+-$2}
 [ $arm64 = no ] || out=$out-arm64
 mkdir -p "$out"
