@@ -26,8 +26,8 @@ export async function freeTurn(): Promise<void> {
 }
 
 /**
- * Waits for a turn that has time left, always for another one. For the work of requests that may all be ready at once: they go on one after
- * another, in their order, as many in each turn as do so within 20 ms.
+ * Waits for the next turn that has time left. For the work of requests that may all be ready at once: they go on one
+ * after another, in their order, as many in each turn as do so within 20 ms.
  */
 export async function ownTurn(): Promise<void> {
   await turnOfTheLoop();

@@ -87,7 +87,13 @@ describe("describing settings", () => {
     ],
   ])("shows the default: %s", (_, setting, expected) => {
     const [row] = settingDescriptions({ someName: { env: "NAME", doc: "A name.", ...setting } });
-    expect(row).toEqual({ flag: "--some-name", env: "NAME", doc: "A name.", default: expected, range: expect.any(String) });
+    expect(row).toEqual({
+      flag: "--some-name",
+      env: "NAME",
+      doc: "A name.",
+      default: expected,
+      range: expect.any(String),
+    });
   });
 
   const number = z.coerce.number();
@@ -96,14 +102,14 @@ describe("describing settings", () => {
     ["the least of whole numbers", number.int().min(1).optional(), "at least 1"],
     ["the most", number.max(9.5), "at most 9.5"],
     [
-      "that of what is transformed",
+      "the bounds before a transformation",
       number
         .min(2)
         .default(3)
         .transform((n) => n * 2),
       "at least 2",
     ],
-    ["that of numbers beside a word", z.union([z.literal("auto"), number.min(4)]).default("auto"), "at least 4"],
+    ["the bounds of numbers beside a word", z.union([z.literal("auto"), number.min(4)]).default("auto"), "at least 4"],
     ["none of any number", number.int(), ""],
     ["none of text", z.string().min(1).max(3), ""],
     ["none of a choice", booleanSchema.default(false), ""],

@@ -117,7 +117,9 @@ describe("the constraint", () => {
     await expect(asked).rejects.toMatchObject({
       code: "GRAMMAR_TOO_COSTLY",
       param: "guided_regex",
-      message: expect.stringMatching(/^guided_regex took longer than 1 s to compile; ask for fewer .*--grammar-timeout-ms/),
+      message: expect.stringMatching(
+        /^guided_regex took longer than 1 s to compile; ask for fewer .*--grammar-timeout-ms/,
+      ),
     });
   });
 
