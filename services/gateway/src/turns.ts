@@ -20,25 +20,25 @@ export async function nextTurn(): Promise<void> {
   if (isOver()) await turnOfTheLoop();
 }
 
-/** Waits for a turn that has time left. For long work, between its parts. */
-export async function freeTurn(): Promise<void> {
+/** Waits for a turn that has time left, which may be this one. For work of a few milliseconds at most. */
+export async function timeLeft(): Promise<void> {
   while (isOver()) await turnOfTheLoop();
 }
 
 /**
- * Waits for the next turn that has time left. For the work of requests that may all be ready at once: they go on one
+ * Waits for a later turn that has time left. For the work of requests that may all be ready at once: they go on one
  * after another, in their order, as many in each turn as do so within 20 ms.
  */
 export async function ownTurn(): Promise<void> {
   await turnOfTheLoop();
-  await freeTurn();
+  await timeLeft();
 }
 
 export async function mapInTurns<T, R>(items: readonly T[], make: (item: T) => R): Promise<readonly R[]> {
   const made: R[] = [];
   for (let at = 0; at < items.length; at += SLICE) {
     made.push(...items.slice(at, at + SLICE).map(make));
-    await freeTurn();
+    await timeLeft();
   }
   return made;
 }
@@ -56,7 +56,7 @@ export async function shortJsonInTurns(value: unknown, most: number): Promise<st
     parts.push(part);
     length += part.length;
     if (length > most) return undefined;
-    await freeTurn();
+    await timeLeft();
   }
   return parts.join("");
 }
