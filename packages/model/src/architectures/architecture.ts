@@ -49,6 +49,8 @@ export interface TensorTraits {
   readonly rotated?: boolean;
   /** Its product is added to the residual stream; `synthesize` scales it down by the depth. */
   readonly writesResidual?: boolean;
+  /** Rounding it costs more than rounding the others: mixed quantizations give it more bits in some layers. */
+  readonly sensitive?: boolean;
 }
 
 type Extents = LayerTensor["ne"];
@@ -84,3 +86,4 @@ const withTrait =
 export const optional = withTrait("optional");
 export const rotated = withTrait("rotated");
 export const writesResidual = withTrait("writesResidual");
+export const sensitive = withTrait("sensitive");

@@ -75,6 +75,11 @@ test("llama's block is Llama's, operation by operation", () => {
   ]);
 });
 
+test("llama's attn_v and ffn_down get more bits in mixed files", () => {
+  const marked = Object.entries(llama.layerTensors).filter(([, { traits }]) => traits.sensitive);
+  expect(marked.map(([role]) => role)).toEqual(["attnV", "ffnDown"]);
+});
+
 test("llama's attention output and ffn_down write into the residual stream", () => {
   const marked = Object.entries(llama.layerTensors).filter(([, { traits }]) => traits.writesResidual);
   expect(marked.map(([role]) => role)).toEqual(["attnOutput", "ffnDown"]);

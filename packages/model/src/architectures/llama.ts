@@ -1,5 +1,5 @@
 import type { Tensor } from "@rhone/ggml";
-import { type Architecture, matrix, norm, rotated, writesResidual } from "./architecture.js";
+import { type Architecture, matrix, norm, rotated, sensitive, writesResidual } from "./architecture.js";
 import type { Layer } from "./block.js";
 import { kvDim, queryDim } from "./model-shape.js";
 
@@ -22,12 +22,12 @@ export const llama: Architecture<LlamaRole> = {
     attnNorm: norm("attn_norm", "input_layernorm", ({ dim }) => [dim]),
     attnQ: rotated(matrix("attn_q", "self_attn.q_proj", (shape) => [shape.dim, queryDim(shape)])),
     attnK: rotated(matrix("attn_k", "self_attn.k_proj", (shape) => [shape.dim, kvDim(shape)])),
-    attnV: matrix("attn_v", "self_attn.v_proj", (shape) => [shape.dim, kvDim(shape)]),
+    attnV: sensitive(matrix("attn_v", "self_attn.v_proj", (shape) => [shape.dim, kvDim(shape)])),
     attnOutput: writesResidual(matrix("attn_output", "self_attn.o_proj", (shape) => [queryDim(shape), shape.dim])),
     ffnNorm: norm("ffn_norm", "post_attention_layernorm", ({ dim }) => [dim]),
     ffnGate: matrix("ffn_gate", "mlp.gate_proj", ({ dim, hiddenDim }) => [dim, hiddenDim]),
     ffnUp: matrix("ffn_up", "mlp.up_proj", ({ dim, hiddenDim }) => [dim, hiddenDim]),
-    ffnDown: writesResidual(matrix("ffn_down", "mlp.down_proj", ({ dim, hiddenDim }) => [hiddenDim, dim])),
+    ffnDown: sensitive(writesResidual(matrix("ffn_down", "mlp.down_proj", ({ dim, hiddenDim }) => [hiddenDim, dim]))),
   },
   block,
 };

@@ -9,30 +9,34 @@ import {
   planTensors,
   QUANTIZATIONS,
   type Quantization,
+  type Sensitivity,
   storageType,
 } from "./quantization.js";
 
 describe("storageType", () => {
-  test.each<[Quantization, readonly number[], boolean, GgmlType]>([
-    ["f32", [256, 8], false, GgmlType.F32],
-    ["bf16", [256, 8], true, GgmlType.BF16],
-    ["q8_0", [256, 8], true, GgmlType.Q8_0],
-    ["q4_0", [256, 8], false, GgmlType.Q4_0],
-    ["q4_0", [256, 8], true, GgmlType.Q6_K],
-    ["q4_k", [256, 8], false, GgmlType.Q4_K],
+  test.each<[Quantization, readonly number[], Sensitivity, GgmlType]>([
+    ["f32", [256, 8], "usual", GgmlType.F32],
+    ["bf16", [256, 8], "head", GgmlType.BF16],
+    ["q8_0", [256, 8], "head", GgmlType.Q8_0],
+    ["q4_0", [256, 8], "usual", GgmlType.Q4_0],
+    ["q4_0", [256, 8], "head", GgmlType.Q6_K],
+    ["q4_k", [256, 8], "usual", GgmlType.Q4_K],
+    ["q4_k", [256, 8], "more", GgmlType.Q4_K],
+    ["q4_k_m", [256, 8], "more", GgmlType.Q6_K],
+    ["q4_k_m", [256, 8], "usual", GgmlType.Q4_K],
     // Vectors stay exact in every file.
-    ["q4_k", [256], false, GgmlType.F32],
-    ["f16", [256], false, GgmlType.F32],
+    ["q4_k", [256], "usual", GgmlType.F32],
+    ["f16", [256], "usual", GgmlType.F32],
     // 576 = 2.25 * 256, but 18 * 32: SmolLM2's rows.
-    ["q4_k", [576, 8], false, GgmlType.Q5_0],
-    ["q4_k", [576, 8], true, GgmlType.Q8_0],
-    ["q4_0", [576, 8], true, GgmlType.Q8_0],
+    ["q4_k", [576, 8], "usual", GgmlType.Q5_0],
+    ["q4_k", [576, 8], "head", GgmlType.Q8_0],
+    ["q4_0", [576, 8], "head", GgmlType.Q8_0],
     // 40 divides into no block.
-    ["q8_0", [40, 8], false, GgmlType.F16],
-    ["q4_k", [40, 8], false, GgmlType.F16],
-    ["q4_0", [40, 8], true, GgmlType.F16],
-  ])("%s, rows %o, head %s: type %d", (quantization, ne, isHead, expected) => {
-    expect(storageType(quantization, { ne, isHead })).toBe(expected);
+    ["q8_0", [40, 8], "usual", GgmlType.F16],
+    ["q4_k", [40, 8], "usual", GgmlType.F16],
+    ["q4_0", [40, 8], "head", GgmlType.F16],
+  ])("%s, rows %o, %s: type %d", (quantization, ne, sensitivity, expected) => {
+    expect(storageType(quantization, { ne, sensitivity })).toBe(expected);
   });
 });
 
@@ -45,13 +49,13 @@ describe("a quantization's name", () => {
     expect(() => parseQuantization("q3_k")).toThrow(
       expect.objectContaining({
         code: "INVALID_CONFIG",
-        message: "There is no type q3_k; choose one of f32, f16, bf16, q8_0, q4_0, q4_k.",
+        message: "There is no type q3_k; choose one of f32, f16, bf16, q8_0, q4_0, q4_k, q4_k_m.",
       }),
     );
   });
 
   test("has llama.cpp's number for it", () => {
-    expect(QUANTIZATIONS.map(fileTypeOf)).toEqual([0, 1, 32, 7, 2, 14]);
+    expect(QUANTIZATIONS.map(fileTypeOf)).toEqual([0, 1, 32, 7, 2, 14, 15]);
   });
 });
 
@@ -83,5 +87,14 @@ describe("planTensors", () => {
     const model = { ...TINY_SHAPE, dim: 256, architecture: llama };
     const typeOf = (tiedEmbeddings: boolean) => planTensors({ ...model, tiedEmbeddings }, "q4_k", () => true)[0]?.type;
     expect([typeOf(false), typeOf(true)]).toEqual([GgmlType.Q4_K, GgmlType.Q6_K]);
+  });
+
+  test("gives attn_v and ffn_down of a Q4_K_M file more bits in llama.cpp's layers", () => {
+    const model = { ...TINY_SHAPE, dim: 256, hiddenDim: 512, nHeads: 16, nLayers: 32, architecture: llama };
+    const planned = planTensors(model, "q4_k_m", () => true).filter(({ type }) => type === GgmlType.Q6_K);
+    const layersOf = (role: string) => planned.filter((tensor) => tensor.role === role).map(({ layer }) => layer);
+    const layers = [0, 1, 2, 3, 6, 9, 12, 15, 18, 21, 24, 27, 28, 29, 30, 31];
+    expect([layersOf("attnV"), layersOf("ffnDown")]).toEqual([layers, layers]);
+    expect(planned.map(({ name }) => name)).toHaveLength(2 * layers.length + 1);
   });
 });

@@ -1,5 +1,6 @@
 import type { KvShape } from "@rhone/planner";
 import { TUNING } from "./budget/tuning.js";
+import { openBytes } from "./open-bytes.js";
 import type { KvPages, PageCopy } from "./pages/kv-pages.js";
 import type { WireIds } from "./running-set.js";
 import type { Sequence } from "./sequence.js";
@@ -52,6 +53,9 @@ export interface SpanOutcome {
   readonly ended: boolean;
 }
 
+/** Sequences with fewer bytes to open wait for none with many. */
+const SMALL_OPEN_BYTES = 16 * 2 ** 10;
+
 /** Puts one micro-batch together. */
 export class MicroBatchBuilder {
   readonly #shape: KvShape;
@@ -63,6 +67,8 @@ export class MicroBatchBuilder {
   readonly #members = new Set<Sequence>();
   /** Given back only with `finish`: no page may be used twice within one micro-batch. */
   readonly #unseen: number[] = [];
+  /** Bytes of the opened sequences' biases, grammars and counted tokens. */
+  #openedBytes = 0;
   #rows = 0;
   #decodeRows = 0;
 
@@ -96,10 +102,18 @@ export class MicroBatchBuilder {
     return this.#members.has(sequence);
   }
 
+  /** Whether it is open, or fits beside those that are opened here. The first one always does, and so do small ones. */
+  mayOpen(sequence: Sequence): boolean {
+    if (this.#openedBytes === 0 || this.#wireIds.isOpen(sequence)) return true;
+    const bytes = openBytes(sequence);
+    return bytes <= SMALL_OPEN_BYTES || this.#openedBytes + bytes <= TUNING.mostOpenedBytes;
+  }
+
   /** Opens a sequence, with rows in this micro-batch or without. */
   open(sequence: Sequence): void {
     const wireId = this.#wireIds.open(sequence);
     this.#opens.push({ sequence, wireId });
+    this.#openedBytes += openBytes(sequence);
     this.#members.add(sequence);
     const copy = this.#pages.takeCopy(sequence);
     if (copy === null) return;

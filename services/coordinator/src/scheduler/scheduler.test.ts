@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { GenerationJob } from "@rhone/common";
+import { type GenerationJob, packBias } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { fakeJob } from "../testing/fake-job.js";
 import type { MicroBatch, PlannedSpan } from "./micro-batch.js";
@@ -221,6 +221,18 @@ describe("Scheduler", () => {
     scheduler.decide();
     for (const sequence of [waiting, running, running]) scheduler.end(sequence);
     expect([scheduler.running, scheduler.waiting, scheduler.leakedPages]).toEqual([0, 0, 0]);
+  });
+
+  it("opens sequences with large biases in several steps, and small ones beside them", () => {
+    const scheduler = open();
+    const pairs = 131_072;
+    const logitBias = packBias({ tokens: new Int32Array(pairs), values: new Float32Array(pairs) });
+    const { sampling } = fakeJob({ requestId: "", promptIds: [] });
+    for (const id of ["a", "b", "c"]) add(scheduler, id, { promptIds: [1], sampling: { ...sampling, logitBias } });
+    add(scheduler, "small", { promptIds: [1] });
+    scheduler.resume(pipeline);
+    const opened = () => scheduler.decide()?.opens.map(({ sequence }) => sequence.job.requestId);
+    expect([opened(), opened()]).toEqual([["a", "b", "small"], ["c"]]);
   });
 
   it("puts an interactive sequence in a batch sequence's place, and never the reverse", () => {

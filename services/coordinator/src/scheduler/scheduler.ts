@@ -205,6 +205,7 @@ export class Scheduler {
     const admitted = new Set<Sequence>();
     for (let head = this.#waiting.head(); head !== undefined; head = this.#waiting.head()) {
       if (admitted.has(head) || !epoch.running.mayBegin(head)) break;
+      if (!head.mayDraw && !builder.mayOpen(head)) break;
       // Its old spans must be back, or a token could arrive while it is computed a second time.
       const cached = head.spansInFlight > 0 ? null : this.#makeRoom(epoch.running, head);
       if (cached === null) break;
@@ -270,6 +271,7 @@ export class Scheduler {
     for (const sequence of running.prefilling) {
       if (budget === 0) return;
       if (sequence.phase !== "prefilling") continue; // evicted by one before it
+      if (!builder.mayOpen(sequence)) continue;
       const count = running.affordableRows(sequence, Math.min(budget, builder.roomFor(sequence)));
       const pages = count === 0 ? null : running.grow(sequence, sequence.sentEnd + count, builder);
       if (pages === null) continue;
