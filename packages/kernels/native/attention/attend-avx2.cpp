@@ -1,6 +1,4 @@
-#include "../lanes-avx2.h"
-
-#include "simd-eight.h"
+#include "simd-avx2.h"
 
 #include "attend.h"
 
