@@ -13,7 +13,7 @@ export interface Sampling {
 }
 
 /** Tokens per answer: past the window of 16. */
-const TOKENS = 40;
+const TOKENS = 24;
 
 /** The oracle's prompts, two that begin like one of them, and one that repeats itself, so that drafts are guessed. */
 export function promptsOf({ cases }: Oracle): readonly (readonly number[])[] {

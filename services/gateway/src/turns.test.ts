@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { turnsDuring } from "./testing/turns-during.js";
 import { jsonInTurns, mapInTurns, ownTurn, shortJsonInTurns } from "./turns.js";
 
 it("writes what JSON.stringify writes", async () => {
@@ -12,15 +13,6 @@ it("writes what JSON.stringify writes", async () => {
     { numRuns: 300 },
   );
 });
-
-/** Runs `work`, and counts how often something else could run meanwhile. */
-async function turnsDuring<T>(work: () => Promise<T>): Promise<{ readonly result: T; readonly turns: number }> {
-  let turns = 0;
-  const ticking = setInterval(() => turns++, 1);
-  const result = await work();
-  clearInterval(ticking);
-  return { result, turns };
-}
 
 it.each([
   ["one choice with 5,000 entries", { choices: [{ logprobs: { content: costly(5000) } }] }],

@@ -3,7 +3,7 @@ import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 /** Work goes on for this long before the event loop turns. */
 const TURN_MS = 20;
 /** Elements of a list that are mapped between two looks at the clock. */
-const SLICE = 64;
+const SLICE = 8;
 /** A part of JSON that is written natively takes about this long. */
 const PART_MS = 1;
 /** Elements of a list may be whole choices: of so few, each is written in parts of its own. */
@@ -20,20 +20,25 @@ export async function nextTurn(): Promise<void> {
   if (isOver()) await turnOfTheLoop();
 }
 
+/** Waits for a turn that has time left, which may be this one. For work of a few milliseconds at most. */
+export async function timeLeft(): Promise<void> {
+  while (isOver()) await turnOfTheLoop();
+}
+
 /**
- * Waits for a turn that has time left. For the work of requests that may all be ready at once: they go on one after
- * another, in their order, as many in each turn as do so within 20 ms.
+ * Waits for a later turn that has time left. For the work of requests that may all be ready at once: they go on one
+ * after another, in their order, as many in each turn as do so within 20 ms.
  */
 export async function ownTurn(): Promise<void> {
-  do await turnOfTheLoop();
-  while (isOver());
+  await turnOfTheLoop();
+  await timeLeft();
 }
 
 export async function mapInTurns<T, R>(items: readonly T[], make: (item: T) => R): Promise<readonly R[]> {
   const made: R[] = [];
   for (let at = 0; at < items.length; at += SLICE) {
     made.push(...items.slice(at, at + SLICE).map(make));
-    while (isOver()) await turnOfTheLoop();
+    await timeLeft();
   }
   return made;
 }
@@ -51,7 +56,7 @@ export async function shortJsonInTurns(value: unknown, most: number): Promise<st
     parts.push(part);
     length += part.length;
     if (length > most) return undefined;
-    while (isOver()) await turnOfTheLoop();
+    await timeLeft();
   }
   return parts.join("");
 }

@@ -2,6 +2,7 @@ import { request as send } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type FastifyInstance, fastify } from "fastify";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { turnsDuring } from "../testing/turns-during.js";
 import { toRequestError } from "./error-response.js";
 import { receiveJson } from "./receive-json.js";
 
@@ -91,4 +92,17 @@ describe("room for large bodies", () => {
     leaving.destroy();
     await expect.poll(() => post("/", textOf(LARGE))).toEqual({ length: LARGE });
   });
+});
+
+it("lets the event loop turn while it reads many large bodies that arrive at once", async () => {
+  const reading = fastify({ bodyLimit: 2e6 });
+  receiveJson(reading, 1e9);
+  reading.post("/", async () => performance.now());
+  await reading.ready();
+  const payload = JSON.stringify({ metadata: { key: "x".repeat(1e6) } });
+  const headers = { "content-type": "application/json" };
+  const requests = Array.from({ length: 60 }, () => reading.inject({ method: "POST", url: "/", headers, payload }));
+  const { result, turns } = await turnsDuring(() => Promise.all(requests));
+  expect(result.every(({ statusCode }) => statusCode === 200)).toBe(true);
+  expect(turns).toBeGreaterThanOrEqual(6);
 });
