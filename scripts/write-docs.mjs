@@ -64,15 +64,15 @@ async function settingsTables() {
     tables[service] = settingsTable(settingDescriptions(settings));
   }
   const { cliSettings } = await built("cli/dist/config.js");
-  tables.rhone = settingsTable(settingDescriptions(cliSettings), ["Variable", "Default", "Meaning"]);
+  tables.rhone = settingsTable(settingDescriptions(cliSettings), ["Variable", "Default", "Range", "Meaning"]);
   return tables;
 }
 
 const camelCase = (name) => name.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
 
-export function settingsTable(settings, columns = ["Flag", "Variable", "Default", "Meaning"]) {
-  const rows = settings.map(({ flag, env, default: value, doc }) => {
-    const cells = { Flag: `\`${flag}\``, Variable: `\`${env}\``, Default: value, Meaning: doc };
+export function settingsTable(settings, columns = ["Flag", "Variable", "Default", "Range", "Meaning"]) {
+  const rows = settings.map(({ flag, env, default: value, range, doc }) => {
+    const cells = { Flag: `\`${flag}\``, Variable: `\`${env}\``, Default: value, Range: range, Meaning: doc };
     return columns.map((column) => cells[column]);
   });
   return table(columns, rows);

@@ -46,7 +46,7 @@ describe("a table", () => {
   });
 
   it("of settings keeps bars inside its cells", () => {
-    const settings = [{ flag: "--a", env: "A", default: "x", doc: "x|y." }];
+    const settings = [{ flag: "--a", env: "A", default: "x", range: "", doc: "x|y." }];
     expect(settingsTable(settings, ["Variable", "Meaning"])).toBe(
       ["| Variable | Meaning |", "| -------- | ------- |", "| `A`      | x\\|y.   |"].join("\n"),
     );

@@ -77,8 +77,8 @@ describe("rhone batch submit", () => {
 
 describe("rhone batch wait", () => {
   it.each([
-    ["its problem", [{ code: "invalid_line", message: "Line 2 is no JSON." }], "batch_1 is failed: Line 2 is no JSON."],
-    ["its status", [], "batch_1 is failed."],
+    ["its problem", [{ code: "invalid_line", message: "Line 2 is no JSON." }], "batch_1 failed: Line 2 is no JSON."],
+    ["its status", [], "batch_1 failed."],
   ])("fails with %s when the batch does not complete", async (_, data, message) => {
     const { url } = await gateway({ ...BATCH, status: "failed", errors: { data } });
     const { error } = await runCommand("batch", "wait", "batch_1", "--url", url);
@@ -104,8 +104,8 @@ describe("rhone batch download", () => {
   });
 
   it.each([
-    [[], "batch_1 is in_progress and has no output file."],
-    [["--errors"], "batch_1 is in_progress and has no error file."],
+    [[], "batch_1 has no output file; its status is in_progress."],
+    [["--errors"], "batch_1 has no error file; its status is in_progress."],
   ])("refuses what is not there: %j", async (flags, message) => {
     const { url } = await gateway({ ...BATCH, status: "in_progress", output_file_id: null });
     const { error } = await runCommand("batch", "download", "batch_1", "--url", url, ...flags);

@@ -86,10 +86,8 @@ async function waitFor(client: BatchClient, id: string, options: BatchOptions): 
   print(last, options);
   if (last.status === "completed") return;
   const [problem] = last.errors?.data ?? [];
-  throw new RhoneError(
-    "BATCH_FAILED",
-    `${id} is ${last.status}${problem === undefined ? "." : `: ${problem.message}`}`,
-  );
+  const ended = last.status === "cancelled" ? "was cancelled" : last.status;
+  throw new RhoneError("BATCH_FAILED", `${id} ${ended}${problem === undefined ? "." : `: ${problem.message}`}`);
 }
 
 async function download(client: BatchClient, id: string, { errors, out }: DownloadOptions): Promise<void> {
@@ -97,7 +95,7 @@ async function download(client: BatchClient, id: string, { errors, out }: Downlo
   const file = errors === true ? batch.error_file_id : batch.output_file_id;
   if (file === null) {
     const what = errors === true ? "error" : "output";
-    throw new RhoneError("NOT_FOUND", `${id} is ${batch.status} and has no ${what} file.`);
+    throw new RhoneError("NOT_FOUND", `${id} has no ${what} file; its status is ${batch.status}.`);
   }
   const content = await client.content(file);
   if (out !== undefined) return pipeline(content, createWriteStream(out));

@@ -172,7 +172,7 @@ export const gatewaySettings = {
     schema: count(1000)
       .max(DAY_S * 1000)
       .default(60_000),
-    doc: "Longest time for which a stream's client may read nothing before it is hung up on, in milliseconds.",
+    doc: "Longest time for which an answer's client may read nothing before it is hung up on, in milliseconds.",
   },
   mostConnections: {
     env: "RHONE_MOST_CONNECTIONS",

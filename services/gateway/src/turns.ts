@@ -3,7 +3,7 @@ import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 /** Work goes on for this long before the event loop turns. */
 const TURN_MS = 20;
 /** Elements of a list that are mapped between two looks at the clock. */
-const SLICE = 64;
+const SLICE = 8;
 /** A part of JSON that is written natively takes about this long. */
 const PART_MS = 1;
 /** Elements of a list may be whole choices: of so few, each is written in parts of its own. */
@@ -38,7 +38,7 @@ export async function mapInTurns<T, R>(items: readonly T[], make: (item: T) => R
   const made: R[] = [];
   for (let at = 0; at < items.length; at += SLICE) {
     made.push(...items.slice(at, at + SLICE).map(make));
-    while (isOver()) await turnOfTheLoop();
+    await timeLeft();
   }
   return made;
 }
@@ -56,7 +56,7 @@ export async function shortJsonInTurns(value: unknown, most: number): Promise<st
     parts.push(part);
     length += part.length;
     if (length > most) return undefined;
-    while (isOver()) await turnOfTheLoop();
+    await timeLeft();
   }
   return parts.join("");
 }

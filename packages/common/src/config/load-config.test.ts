@@ -87,14 +87,41 @@ describe("describing settings", () => {
     ],
   ])("shows the default: %s", (_, setting, expected) => {
     const [row] = settingDescriptions({ someName: { env: "NAME", doc: "A name.", ...setting } });
-    expect(row).toEqual({ flag: "--some-name", env: "NAME", doc: "A name.", default: expected });
+    expect(row).toEqual({
+      flag: "--some-name",
+      env: "NAME",
+      doc: "A name.",
+      default: expected,
+      range: expect.any(String),
+    });
+  });
+
+  const number = z.coerce.number();
+  it.each([
+    ["both bounds", portSchema.default(80), "0 to 65535"],
+    ["the least of whole numbers", number.int().min(1).optional(), "at least 1"],
+    ["the most", number.max(9.5), "at most 9.5"],
+    [
+      "the bounds before a transformation",
+      number
+        .min(2)
+        .default(3)
+        .transform((n) => n * 2),
+      "at least 2",
+    ],
+    ["the bounds of numbers beside a word", z.union([z.literal("auto"), number.min(4)]).default("auto"), "at least 4"],
+    ["none of any number", number.int(), ""],
+    ["none of text", z.string().min(1).max(3), ""],
+    ["none of a choice", booleanSchema.default(false), ""],
+  ])("shows the range: %s", (_, schema, range) => {
+    expect(settingDescriptions({ name: { env: "NAME", doc: "A name.", schema } })).toMatchObject([{ range }]);
   });
 
   it("aligns flags, variables and meanings", () => {
     expect(describeSettings(settings)).toBe(
       [
         "  --host      HOST      The address to bind. Default: 127.0.0.1.",
-        "  --ops-port  OPS_PORT  The port of health and metrics. Default: 7101.",
+        "  --ops-port  OPS_PORT  The port of health and metrics. Default: 7101. Takes 0 to 65535.",
         "  --kv-type   KV_TYPE   f16, f32 or q8_0.",
       ].join("\n"),
     );

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import type { z } from "zod";
+import { z } from "zod";
 import { RhoneError } from "../errors/rhone-error.js";
 import { withoutPassword } from "./schemas.js";
 
@@ -24,6 +24,8 @@ export interface SettingDescription {
   readonly env: string;
   /** "" = unset, "required" = there is none. */
   readonly default: string;
+  /** The numbers that it takes: "1 to 3600", "at least 1"; "" for all of them, and for other kinds of settings. */
+  readonly range: string;
   readonly doc: string;
 }
 
@@ -60,8 +62,20 @@ export function settingDescriptions(settings: Settings): readonly SettingDescrip
   return Object.entries(settings).map(([key, { env, schema, doc, defaultText }]) => {
     const parsed = schema.safeParse(undefined);
     const schemaDefault = parsed.success ? String(parsed.data ?? "") : "required";
-    return { flag: `--${flagOf(key)}`, env, default: defaultText ?? schemaDefault, doc };
+    return { flag: `--${flagOf(key)}`, env, default: defaultText ?? schemaDefault, range: rangeOf(schema), doc };
   });
+}
+
+function rangeOf(schema: z.ZodType): string {
+  const { anyOf = [], ...json } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  const bounds = [json, ...anyOf].find(({ minimum, maximum }) => minimum !== undefined || maximum !== undefined);
+  // Every whole number has the bounds of what a double holds exactly.
+  const [least, most] = [bounds?.minimum, bounds?.maximum].map((bound) =>
+    bound === undefined || Math.abs(bound) === Number.MAX_SAFE_INTEGER ? undefined : bound,
+  );
+  if (least !== undefined && most !== undefined) return `${least} to ${most}`;
+  if (least !== undefined) return `at least ${least}`;
+  return most === undefined ? "" : `at most ${most}`;
 }
 
 /** The settings as a help text, one line each: flag, variable, meaning and default. */
@@ -71,7 +85,8 @@ export function describeSettings(settings: Settings): string {
   return rows
     .map((row) => {
       const ending = row.default === "" ? "" : row.default === "required" ? " Required." : ` Default: ${row.default}.`;
-      return `  ${row.flag.padEnd(width("flag"))}  ${row.env.padEnd(width("env"))}  ${row.doc}${ending}`;
+      const range = row.range === "" ? "" : ` Takes ${row.range}.`;
+      return `  ${row.flag.padEnd(width("flag"))}  ${row.env.padEnd(width("env"))}  ${row.doc}${ending}${range}`;
     })
     .join("\n");
 }

@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { RhoneError } from "../errors/rhone-error.js";
 import { FairLine } from "./fair-line.js";
 
-const open = ({ most = 10, withinMs = 60_000 } = {}) =>
-  new FairLine({ most, withinMs, busy: (why) => new RhoneError("TEXTS_BUSY", why) });
+const open = ({ atOnce = 1, most = 10, withinMs = 60_000 } = {}) =>
+  new FairLine({ atOnce, most, withinMs, busy: (why) => new RhoneError("TEXTS_BUSY", why) });
 
 /** A job that ends when `finish` is called. */
 function job(name: string, started: string[]) {
@@ -33,6 +33,36 @@ it("runs one job at a time, and lets owners take turns", async () => {
     await Promise.resolve();
   }
   expect(started).toEqual(["a1", "a2", "b1", "c1", "a3", "b2"]);
+});
+
+it("runs a few at a time when it may, and the next whenever one ends", async () => {
+  const line = open({ atOnce: 2 });
+  const started: string[] = [];
+  const jobs = ["a1", "a2", "a3", "b1"].map((name) => job(name, started));
+  const [first, ...others] = jobs.map(({ run }, i) => line.run(i < 3 ? "a" : "b", run));
+  expect(started).toEqual(["a1", "a2"]);
+  jobs[0]?.finish();
+  await first;
+  expect(started).toEqual(["a1", "a2", "a3"]);
+  for (const { finish } of jobs) finish();
+  await Promise.all(others);
+  const again = ["c1", "c2", "c3"].map((name) => line.run("c", job(name, started).run));
+  expect([again.length, started.slice(4)]).toEqual([3, ["c1", "c2"]]);
+});
+
+it("forgets a job whose caller leaves before it runs", async () => {
+  const line = open();
+  const started: string[] = [];
+  const leaving = new AbortController();
+  const first = job("first", started);
+  const running = line.run("a", first.run);
+  const left = line.run("a", job("left", started).run, leaving.signal);
+  leaving.abort(new Error("left"));
+  await expect(left).rejects.toThrow("left");
+  first.finish();
+  await running;
+  await expect(line.run("a", job("late", started).run, leaving.signal)).rejects.toThrow("left");
+  expect(await line.run("a", async () => started)).toEqual(["first"]);
 });
 
 it("refuses more than may wait, with the number", async () => {

@@ -2,6 +2,8 @@ import type { RhoneError } from "../errors/rhone-error.js";
 import { FairWaiters } from "./fair-waiters.js";
 
 export interface FairLineOptions {
+  /** Jobs that run at a time; default: 1. */
+  readonly atOnce?: number;
   /** Jobs that may wait. */
   readonly most: number;
   /** How long one may wait, in milliseconds. */
@@ -10,25 +12,32 @@ export interface FairLineOptions {
   readonly busy: (why: string) => RhoneError;
 }
 
-/** Runs jobs one at a time. Those that wait take turns by owner. */
+/** Runs one job at a time, or a few. Those that wait take turns by owner. */
 export class FairLine {
+  readonly #atOnce: number;
   readonly #withinMs: number;
   readonly #waiting: FairWaiters<null>;
-  #isBusy = false;
+  #running = 0;
 
-  constructor({ withinMs, ...options }: FairLineOptions) {
+  constructor({ atOnce = 1, withinMs, ...options }: FairLineOptions) {
+    this.#atOnce = atOnce;
     this.#withinMs = withinMs;
     this.#waiting = new FairWaiters(options);
   }
 
-  /** What `job` returns or throws. Throws `busy` when too many wait, or for too long. */
-  async run<T>(owner: string, job: () => Promise<T>): Promise<T> {
-    if (this.#isBusy) await this.#waiting.wait({ owner, item: null, withinMs: this.#withinMs });
-    this.#isBusy = true;
+  /**
+   * What `job` returns or throws. Throws `busy` when too many wait, or for too long, and the reason of `signal` when it
+   * is aborted before the job runs.
+   */
+  async run<T>(owner: string, job: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted();
+    if (this.#running < this.#atOnce) this.#running++;
+    // A job that ends leaves its place to the next.
+    else await this.#waiting.wait({ owner, item: null, withinMs: this.#withinMs, signal });
     try {
       return await job();
     } finally {
-      this.#isBusy = this.#waiting.next(() => true);
+      if (!this.#waiting.next(() => true)) this.#running--;
     }
   }
 }

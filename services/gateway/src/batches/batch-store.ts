@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common";
 import { z } from "zod";
-import { InTurns } from "../storage/in-turns.js";
+import { InTurns, type Reader } from "../storage/in-turns.js";
 import { type ObjectStorage, readRecord, type StoragePace, timedId } from "../storage/object-storage.js";
 import { SharedRead } from "../storage/shared-read.js";
 import { type BatchRecord, batchRecordSchema, isOver } from "./batch-record.js";
@@ -69,9 +69,14 @@ export class BatchStore {
     return record;
   }
 
-  /** The existing ones of these batches, in this order. Throws the reason of `leaving`. */
-  async getAll(ids: readonly string[], leaving?: AbortSignal): Promise<readonly BatchRecord[]> {
-    const records = await this.#inTurns.all(ids, (id) => this.#find(id), leaving);
+  /** Runs `use` of a batch or two when it is the reader's turn. Throws as `InTurns`. */
+  inTurn<T>(reader: Reader, use: () => Promise<T>): Promise<T> {
+    return this.#inTurns.few(reader, use);
+  }
+
+  /** The existing ones of these batches, in this order. Throws as `InTurns`. */
+  async getAll(ids: readonly string[], reader: Reader): Promise<readonly BatchRecord[]> {
+    const records = await this.#inTurns.all(ids, (id) => this.#find(id), reader);
     return records.filter((record) => record !== null);
   }
 
@@ -89,10 +94,13 @@ export class BatchStore {
     return this.#storage.delete(`${OPEN}/${id}`);
   }
 
-  /** Asks the gateway that runs the batch to stop. Further calls change nothing. */
-  async requestCancel(id: string, nowMs: number = Date.now()): Promise<void> {
-    if ((await this.cancelledAt(id)) !== null) return;
-    await this.#storage.put(keyOf(id, "cancel"), JSON.stringify(Math.floor(nowMs / 1000)));
+  /** Asks the gateway that runs the batch to stop. Returns when that was asked first, in Unix seconds. */
+  async requestCancel(id: string, nowMs: number = Date.now()): Promise<number> {
+    const before = await this.cancelledAt(id);
+    if (before !== null) return before;
+    const now = Math.floor(nowMs / 1000);
+    await this.#storage.put(keyOf(id, "cancel"), JSON.stringify(now));
+    return now;
   }
 
   /** When cancellation was requested, in Unix seconds. */
@@ -100,9 +108,9 @@ export class BatchStore {
     return readRecord(this.#storage, keyOf(id, "cancel"), z.number());
   }
 
-  /** The same of each of these batches, in their order. Throws the reason of `leaving`. */
-  cancelledAll(ids: readonly string[], leaving?: AbortSignal): Promise<readonly (number | null)[]> {
-    return this.#inTurns.all(ids, (id) => this.cancelledAt(id), leaving);
+  /** The same of each of these batches, in their order. Throws as `InTurns`. */
+  cancelledAll(ids: readonly string[], reader: Reader): Promise<readonly (number | null)[]> {
+    return this.#inTurns.all(ids, (id) => this.cancelledAt(id), reader);
   }
 
   /** A log for the results of this owner only. */

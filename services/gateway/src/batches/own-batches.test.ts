@@ -139,9 +139,9 @@ describe("cancelling", () => {
     const { batches } = await stores();
     const batch = testBatch({ owner: "team" });
     await batches.create(batch);
-    await cancelBatch(batches, batch.id, "team");
+    await cancelBatch(batches, batch.id, { owner: "team" });
     const at = await batches.cancelledAt(batch.id);
-    await cancelBatch(batches, batch.id, "team");
+    await cancelBatch(batches, batch.id, { owner: "team" });
     expect(await batches.cancelledAt(batch.id)).toBe(at);
   });
 
@@ -149,7 +149,7 @@ describe("cancelling", () => {
     const { batches } = await stores();
     const batch = testBatch({ owner: "team", status: "completed" });
     await batches.save(batch);
-    await cancelBatch(batches, batch.id, "team");
+    await cancelBatch(batches, batch.id, { owner: "team" });
     expect(await batches.cancelledAt(batch.id)).toBeNull();
   });
 
@@ -157,14 +157,37 @@ describe("cancelling", () => {
     const storage = await open();
     onTestFinished(() => storage.close());
     storage.list = () => Promise.reject(new Error("a folder was read"));
-    await expect(cancelBatch(new BatchStore(storage), id, "team")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(cancelBatch(new BatchStore(storage), id, { owner: "team" })).rejects.toMatchObject({
+      code: "NOT_FOUND",
+    });
+  });
+
+  it("works on 16 batches at a time, however many are asked for; another owner's is next", async () => {
+    const storage = await open();
+    onTestFinished(() => storage.close());
+    const batches = new BatchStore(storage);
+    const get = batches.get.bind(batches);
+    let [working, most] = [0, 0];
+    batches.get = async (id) => {
+      most = Math.max(most, ++working);
+      return get(id).finally(() => working--);
+    };
+    const [theirs, ours] = [testBatch({ id: idAt(1), owner: "other" }), testBatch({ id: idAt(2), owner: "team" })];
+    for (const batch of [theirs, ours]) await batches.create(batch);
+    const ended: string[] = [];
+    const cancel = ({ id, owner = "" }: typeof theirs) =>
+      cancelBatch(batches, id, { owner }).finally(() => ended.push(owner));
+    const all = [...Array.from({ length: 100 }, () => cancel(theirs)), cancel(ours)];
+    expect((await Promise.all(all)).every(({ cancelledAt }) => cancelledAt !== null)).toBe(true);
+    expect(most).toBe(16);
+    expect(ended.indexOf("team")).toBeLessThan(50);
   });
 
   it("is the owner's alone", async () => {
     const { batches } = await stores();
     const batch = testBatch({ owner: "team" });
     await batches.create(batch);
-    await expect(cancelBatch(batches, batch.id, "other")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(cancelBatch(batches, batch.id, { owner: "other" })).rejects.toMatchObject({ code: "NOT_FOUND" });
     expect(await batches.cancelledAt(batch.id)).toBeNull();
   });
 });
@@ -190,10 +213,10 @@ it("a file is kept while a batch reads it", async () => {
   const { batches } = await stores();
   const batch = testBatch({ inputFileIds: ["file-1"] });
   await batches.create(batch);
-  await expect(refuseUsed(batches, "file-1")).rejects.toMatchObject({ code: "INVALID_REQUEST" });
-  await expect(refuseUsed(batches, "file-2")).resolves.toBeUndefined();
+  await expect(refuseUsed(batches, "file-1", { owner: "" })).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+  await expect(refuseUsed(batches, "file-2", { owner: "" })).resolves.toBeUndefined();
   await batches.save({ ...batch, status: "failed" });
-  await expect(refuseUsed(batches, "file-1")).resolves.toBeUndefined();
+  await expect(refuseUsed(batches, "file-1", { owner: "" })).resolves.toBeUndefined();
 });
 
 describe("a batch of another version", () => {
@@ -217,7 +240,7 @@ describe("a batch of another version", () => {
     await put({ version: 2 });
     await expect(batches.get(batch.id)).rejects.toMatchObject(unreadable);
     await expect(ownBatches(batches, { owner: "", after: undefined, most: 1 })).rejects.toMatchObject(unreadable);
-    await expect(cancelBatch(batches, batch.id, "")).rejects.toMatchObject(unreadable);
+    await expect(cancelBatch(batches, batch.id, { owner: "" })).rejects.toMatchObject(unreadable);
     expect(await stored()).toEqual({ ...batch, version: 2 });
     expect(await batches.openIds()).toEqual([batch.id]);
   });
@@ -225,7 +248,7 @@ describe("a batch of another version", () => {
   it("keeps the files that it may read", async () => {
     const { batches, put } = await another();
     await put({ version: 2 });
-    await expect(refuseUsed(batches, "file-1")).rejects.toMatchObject(unreadable);
+    await expect(refuseUsed(batches, "file-1", { owner: "" })).rejects.toMatchObject(unreadable);
   });
 
   it("keeps a field that a later release of the same version added", async () => {

@@ -3,6 +3,7 @@ import { isOwnedBy, owned } from "../admission/caller.js";
 import type { FileStore } from "../files/file-store.js";
 import { readLines } from "../files/read-lines.js";
 import { RequestError, refuseParam } from "../request-error.js";
+import type { Reader } from "../storage/in-turns.js";
 import { type BatchRecord, isOver, NO_USAGE } from "./batch-record.js";
 import type { BatchJobRequest, batchJobListSchema } from "./batch-request.js";
 import { type BatchStore, newBatchId } from "./batch-store.js";
@@ -64,49 +65,36 @@ export async function keepRequests(
   return id;
 }
 
-interface BatchPage {
-  readonly owner: string;
+interface BatchPage extends Reader {
   /** Starts behind this id; undefined: with the newest. */
   readonly after: string | undefined;
   readonly most: number;
-  /** Aborted when nobody waits for the page any more. */
-  readonly leaving?: AbortSignal;
 }
 
-/** A page of the owner's batches, newest first. Reads no more records than it must. Throws the reason of `leaving`. */
+/** A page of the owner's batches, newest first. Reads no more records than it must. Throws as `InTurns`. */
 export async function ownBatches(
   store: BatchStore,
-  { owner, after, most, leaving }: BatchPage,
+  { after, most, ...reader }: BatchPage,
 ): Promise<readonly BatchRecord[]> {
   const ids = await store.ids();
   const found: BatchRecord[] = [];
   for (let at = after === undefined ? 0 : ids.indexOf(after) + 1; at < ids.length && found.length < most; at += most) {
-    const records = await store.getAll(ids.slice(at, at + most), leaving);
-    found.push(...records.filter((batch) => isOwnedBy(owner, batch)));
+    const records = await store.getAll(ids.slice(at, at + most), reader);
+    found.push(...records.filter((batch) => isOwnedBy(reader.owner, batch)));
   }
   return found.slice(0, most);
 }
 
 const JOBS_PER_PAGE = 100;
 
-interface JobsAsker {
-  readonly owner: string;
-  /** Aborted when nobody waits for the page any more. */
-  readonly leaving?: AbortSignal;
-}
-
-/** A page of the owner's batches as Mistral's jobs, and how many there are in all. Throws the reason of `leaving`. */
-export async function ownJobs(
-  store: BatchStore,
-  query: z.output<typeof batchJobListSchema>,
-  { owner, leaving }: JobsAsker,
-) {
+/** A page of the owner's batches as Mistral's jobs, and how many there are in all. Throws as `InTurns`. */
+export async function ownJobs(store: BatchStore, query: z.output<typeof batchJobListSchema>, reader: Reader) {
   const { page = 0, page_size = JOBS_PER_PAGE, order_by, model, status, created_after } = query;
   const ids = order_by === "created" ? [...(await store.ids())].reverse() : await store.ids();
-  const records = (await store.getAll(ids, leaving)).filter((batch) => isOwnedBy(owner, batch));
+  const records = (await store.getAll(ids, reader)).filter((batch) => isOwnedBy(reader.owner, batch));
   const cancelled = await store.cancelledAll(
     records.map(({ id }) => id),
-    leaving,
+    reader,
   );
   const jobs = records.map((job, place) => toMistralJob(job, cancelled[place] ?? null));
   const afterS = (created_after?.getTime() ?? 0) / 1000;
@@ -119,10 +107,26 @@ export async function ownJobs(
   return { object: "list", data: found.slice(page * page_size, (page + 1) * page_size), total: found.length };
 }
 
-/** Requests that a batch stop; does nothing to one that is over. Throws NOT_FOUND, also for another owner's. */
-export async function cancelBatch(store: BatchStore, id: string, owner: string): Promise<void> {
-  const batch = owned(owner, "batch", await store.get(id));
-  if (!isOver(batch)) await store.requestCancel(id);
+export interface OwnBatch {
+  readonly batch: BatchRecord;
+  /** In Unix seconds; null: nobody asked for that. */
+  readonly cancelledAt: number | null;
+}
+
+/** Throws NOT_FOUND, also for another owner's, and as `InTurns`. */
+export function ownBatch(store: BatchStore, id: string, reader: Reader): Promise<OwnBatch> {
+  return store.inTurn(reader, async () => {
+    const batch = owned(reader.owner, "batch", await store.get(id));
+    return { batch, cancelledAt: await store.cancelledAt(id) };
+  });
+}
+
+/** Requests that a batch stop; does nothing to one that is over. Throws as `ownBatch`. */
+export function cancelBatch(store: BatchStore, id: string, reader: Reader): Promise<OwnBatch> {
+  return store.inTurn(reader, async () => {
+    const batch = owned(reader.owner, "batch", await store.get(id));
+    return { batch, cancelledAt: await (isOver(batch) ? store.cancelledAt(id) : store.requestCancel(id)) };
+  });
 }
 
 /** The lines of an output file of at most `mostBytes`. Throws INVALID_REQUEST for a larger one. */
@@ -139,9 +143,9 @@ export async function readOutputs(files: FileStore, id: string | null, mostBytes
 }
 
 /** Throws INVALID_REQUEST while a batch that is not over reads the file, RECORD_UNREADABLE when one may. */
-export async function refuseUsed(store: BatchStore, fileId: string): Promise<void> {
+export async function refuseUsed(store: BatchStore, fileId: string, reader: Reader): Promise<void> {
   for (const id of await store.openIds()) {
-    const [batch] = await store.getAll([id]);
+    const [batch] = await store.getAll([id], reader);
     if (batch?.inputFileIds.includes(fileId) !== true) continue;
     throw new RequestError(
       "INVALID_REQUEST",

@@ -26,7 +26,9 @@ export class FileStore {
     this.#storage = storage;
     const turns = new InTurns();
     this.#all = new SharedRead(async () => {
-      const records = await turns.all(idsOf(await storage.list(FOLDER)), (id) => this.get(id).catch(() => null));
+      const ids = idsOf(await storage.list(FOLDER));
+      // Of all owners, whose requests share it.
+      const records = await turns.all(ids, (id) => this.get(id).catch(() => null), { owner: "" });
       return records.filter((record) => record !== null);
     });
   }

@@ -44,9 +44,9 @@ function explain(error: unknown, mostBytes: number): unknown {
   if (!(error instanceof Error) || error instanceof RhoneError || "syscall" in error) return error;
   const code = "code" in error ? String(error.code) : "";
   if (code === "FST_REQ_FILE_TOO_LARGE") {
-    return new RhoneError("BODY_TOO_LARGE", `The file exceeds the limit of ${mostBytes} bytes; split it.`, {
-      cause: error,
-    });
+    const limit = `The file has more than ${mostBytes} bytes, the gateway's limit`;
+    const advice = "split it, or raise the limit with --file-limit-bytes (RHONE_FILE_LIMIT_BYTES)";
+    return new RhoneError("BODY_TOO_LARGE", `${limit}; ${advice}.`, { cause: error });
   }
   if (code.startsWith("FST_")) return error;
   return new RhoneError("INVALID_REQUEST", `The form can't be read: ${error.message}.`, { cause: error });

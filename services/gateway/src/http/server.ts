@@ -18,6 +18,7 @@ import { REPLAYED } from "./idempotency.js";
 import { openapi } from "./openapi/openapi.js";
 import { receiveJson } from "./receive-json.js";
 import { Unanswered } from "./unanswered.js";
+import { boundUnread } from "./unread.js";
 
 export interface ServerOptions {
   readonly bodyLimitBytes: number;
@@ -25,6 +26,8 @@ export interface ServerOptions {
   readonly bodiesBytes: number;
   /** Longest time for a request to arrive, body included. */
   readonly arrivalTimeoutMs: number;
+  /** A client that reads nothing of an answer for this long is hung up on. */
+  readonly sendTimeoutMs: number;
   readonly mostConnections: number;
   /** Requests of one connection that may wait for their answers. */
   readonly mostPipelined: number;
@@ -74,10 +77,11 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   return app;
 }
 
-type Connecting = Pick<ServerOptions, "arrivalTimeoutMs" | "mostConnections">;
+type Connecting = Pick<ServerOptions, "arrivalTimeoutMs" | "sendTimeoutMs" | "mostConnections">;
 
 /** Makes the server that judges connections, before Fastify sees their requests. */
-function serverOf({ arrivalTimeoutMs, mostConnections }: Connecting, unanswered: Unanswered): FastifyServerFactory {
+function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServerFactory {
+  const { arrivalTimeoutMs, sendTimeoutMs, mostConnections } = connecting;
   const options = {
     // Node's own refusal has no body.
     requireHostHeader: false,
@@ -88,7 +92,9 @@ function serverOf({ arrivalTimeoutMs, mostConnections }: Connecting, unanswered:
   };
   return (handle): Server => {
     const server = createServer(options, (request, response) => {
-      if (unanswered.admit(request.socket, response)) handle(request, response);
+      if (!unanswered.admit(request.socket, response)) return;
+      boundUnread(response, sendTimeoutMs);
+      handle(request, response);
     });
     server.maxConnections = mostConnections;
     // Node's refusal of expectations has no body either; a server may ignore them.

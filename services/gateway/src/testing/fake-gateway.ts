@@ -37,6 +37,7 @@ const configOf = ({ keys, defaultLimits }: FakeOptions) =>
       RHONE_MODEL_PATH: "none",
       RHONE_GATEWAY_ID: "g1",
       RHONE_REQUEST_TIMEOUT_MS: "5000",
+      RHONE_SEND_TIMEOUT_MS: "1000",
       RHONE_BODY_LIMIT_BYTES: "4096",
       RHONE_FILE_LIMIT_BYTES: "8192",
       RHONE_CORS_ORIGINS: "https://page.example",

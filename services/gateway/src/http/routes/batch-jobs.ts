@@ -1,8 +1,7 @@
 import type { FastifyInstance } from "fastify";
-import { owned } from "../../admission/caller.js";
 import { batchJobListSchema, batchJobRequestSchema } from "../../batches/batch-request.js";
 import { toMistralJob } from "../../batches/batch-views.js";
-import { cancelBatch, keepRequests, newBatch, ownJobs, readOutputs } from "../../batches/own-batches.js";
+import { cancelBatch, keepRequests, newBatch, ownBatch, ownJobs, readOutputs } from "../../batches/own-batches.js";
 import { unsupported } from "../../request-error.js";
 import { parseRequest } from "../../requests/request-fields.js";
 import { leavingOf } from "../answer.js";
@@ -45,13 +44,13 @@ export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
       throw unsupported("metadata", "metadata: jobs cannot be filtered by it; leave it out.");
     return ownJobs(store, parseRequest(batchJobListSchema, query), { owner, leaving: leavingOf(reply) });
   });
-  app.get<ById>("/v1/batch/jobs/:id", async ({ params: { id }, query: { inline }, caller }) => {
-    const batch = owned(caller.owner, "batch", await store.get(id));
+  app.get<ById>("/v1/batch/jobs/:id", async ({ params: { id }, query: { inline }, caller: { owner } }, reply) => {
+    const { batch, cancelledAt } = await ownBatch(store, id, { owner, leaving: leavingOf(reply) });
     const outputs = inline === "true" ? await readOutputs(files, batch.outputFileId, bodyLimitBytes) : null;
-    return toMistralJob(batch, await store.cancelledAt(id), outputs);
+    return toMistralJob(batch, cancelledAt, outputs);
   });
   app.post<ById>("/v1/batch/jobs/:id/cancel", async ({ params: { id }, caller: { owner } }) => {
-    await cancelBatch(store, id, owner);
-    return toMistralJob(await store.get(id), await store.cancelledAt(id));
+    const { batch, cancelledAt } = await cancelBatch(store, id, { owner });
+    return toMistralJob(batch, cancelledAt);
   });
 }

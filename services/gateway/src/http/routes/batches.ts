@@ -1,10 +1,8 @@
 import type { FastifyInstance } from "fastify";
-import { owned } from "../../admission/caller.js";
-import type { BatchRecord } from "../../batches/batch-record.js";
 import { batchListSchema, batchRequestSchema, windowSeconds } from "../../batches/batch-request.js";
 import type { BatchStore } from "../../batches/batch-store.js";
 import { toOpenAiBatch } from "../../batches/batch-views.js";
-import { cancelBatch, newBatch, ownBatches } from "../../batches/own-batches.js";
+import { cancelBatch, newBatch, type OwnBatch, ownBatch, ownBatches } from "../../batches/own-batches.js";
 import type { FileStore } from "../../files/file-store.js";
 import { parseRequest } from "../../requests/request-fields.js";
 import { leavingOf } from "../answer.js";
@@ -23,7 +21,6 @@ interface ById {
 /** OpenAI's batches: POST, GET /v1/batches; GET /v1/batches/:id; POST /v1/batches/:id/cancel. */
 export function batches(app: FastifyInstance, uses: BatchesUse): void {
   const { batches: store } = uses;
-  const viewOf = async (batch: BatchRecord) => toOpenAiBatch(batch, await store.cancelledAt(batch.id));
   app.post("/v1/batches", async ({ body, caller: { owner } }) => {
     const asked = parseRequest(batchRequestSchema, body);
     const batch = await newBatch(uses, {
@@ -42,22 +39,23 @@ export function batches(app: FastifyInstance, uses: BatchesUse): void {
   });
   app.get("/v1/batches", async ({ query, caller: { owner } }, reply) => {
     const { after, limit = DEFAULT_LIMIT } = parseRequest(batchListSchema, query);
-    const leaving = leavingOf(reply);
-    const found = await ownBatches(store, { owner, after, most: limit + 1, leaving });
+    const reader = { owner, leaving: leavingOf(reply) };
+    const found = await ownBatches(store, { ...reader, after, most: limit + 1 });
     const page = found.slice(0, limit);
     const cancelled = await store.cancelledAll(
       page.map(({ id }) => id),
-      leaving,
+      reader,
     );
     const data = page.map((batch, place) => toOpenAiBatch(batch, cancelled[place] ?? null));
     const ends = { first_id: data[0]?.id ?? null, last_id: data.at(-1)?.id ?? null };
     return { object: "list", data, ...ends, has_more: found.length > limit };
   });
-  app.get<ById>("/v1/batches/:id", async ({ params: { id }, caller: { owner } }) => {
-    return viewOf(owned(owner, "batch", await store.get(id)));
-  });
-  app.post<ById>("/v1/batches/:id/cancel", async ({ params: { id }, caller: { owner } }) => {
-    await cancelBatch(store, id, owner);
-    return viewOf(await store.get(id));
-  });
+  app.get<ById>("/v1/batches/:id", async ({ params: { id }, caller: { owner } }, reply) =>
+    viewOf(await ownBatch(store, id, { owner, leaving: leavingOf(reply) })),
+  );
+  app.post<ById>("/v1/batches/:id/cancel", async ({ params: { id }, caller: { owner } }) =>
+    viewOf(await cancelBatch(store, id, { owner })),
+  );
 }
+
+const viewOf = ({ batch, cancelledAt }: OwnBatch) => toOpenAiBatch(batch, cancelledAt);

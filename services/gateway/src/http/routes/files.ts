@@ -50,7 +50,7 @@ export function files(app: FastifyInstance, { files: store, batches, fileLimitBy
   });
   app.delete<ById>("/v1/files/:id", async (request) => {
     const { id } = await find(request);
-    await refuseUsed(batches, id);
+    await refuseUsed(batches, id, request.caller);
     await store.delete(id);
     return { id, object: "file", deleted: true };
   });

@@ -58,9 +58,15 @@ function kinds(prefix: string, { json, regex: pattern, choice: choices, grammar 
   ];
 }
 
+/** What to do about a grammar that takes too much time or memory. */
+const CHEAPER =
+  "ask for fewer alternatives, fields or tools, or for shorter repetitions, or raise the gateway's " +
+  "--grammar-timeout-ms or --grammar-memory";
+
 /** Turns an error about a grammar into one about the field that asked for it. */
 export function refusal(param: string, error: unknown): unknown {
   if (!(error instanceof RhoneError) || !["INVALID_REQUEST", "GRAMMAR_TOO_COSTLY"].includes(error.code)) return error;
   const field = error.param ?? param;
-  return new RequestError(error.code, `${field} ${error.message}.`, { param: field });
+  const advice = error.code === "GRAMMAR_TOO_COSTLY" ? `; ${CHEAPER}` : "";
+  return new RequestError(error.code, `${field} ${error.message}${advice}.`, { param: field });
 }

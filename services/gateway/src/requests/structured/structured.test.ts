@@ -110,14 +110,16 @@ describe("the constraint", () => {
     expect(await ask({}, { calls: calls({}, true) })).not.toBeNull();
   });
 
-  it("that takes too long to compile is refused by the field's name", async () => {
+  it("that takes too long to compile is refused by the field's name, with what to do", async () => {
     const error = new RhoneError("GRAMMAR_TOO_COSTLY", "took longer than 1 s to compile");
     const slow = { build: () => Promise.reject(error) };
     const asked = readConstraint(slow, read({ guided_regex: "a" }), { leadingSpace: false, owner: "" });
     await expect(asked).rejects.toMatchObject({
       code: "GRAMMAR_TOO_COSTLY",
       param: "guided_regex",
-      message: expect.stringMatching(/^guided_regex took longer/),
+      message: expect.stringMatching(
+        /^guided_regex took longer than 1 s to compile; ask for fewer .*--grammar-timeout-ms/,
+      ),
     });
   });
 

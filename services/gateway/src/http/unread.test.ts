@@ -1,0 +1,65 @@
+import { once } from "node:events";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import { expect, it, onTestFinished } from "vitest";
+import { fakeGateway } from "../testing/fake-gateway.js";
+import { boundUnread } from "./unread.js";
+
+/** More than the system's buffers take. */
+const LONG = "x".repeat(20_000_000);
+
+const get = (path: string, more = ""): string => `GET ${path} HTTP/1.1\r\nhost: x\r\n${more}\r\n`;
+
+/** A server whose answers may stay unread for 0.2 s. */
+async function serving(answer: (path: string, response: ServerResponse) => void): Promise<Server> {
+  const server = createServer((request, response) => {
+    boundUnread(response, 200);
+    answer(request.url ?? "", response);
+  });
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return server;
+}
+
+function asking(server: Server, requests: string) {
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  onTestFinished(() => void socket.destroy());
+  socket.write(requests);
+  return socket;
+}
+
+/** What a client gets that begins to read when the server has closed the connection. */
+async function readTooLate(server: Server): Promise<Buffer> {
+  const socket = asking(server, get("/long"));
+  const [connection] = await once(server, "connection");
+  await once(connection, "close");
+  return buffer(socket);
+}
+
+it.each<[string, (response: ServerResponse) => void]>([
+  ["written whole", (response) => response.end(LONG)],
+  ["piped from a stream", (response) => Readable.from([LONG, LONG]).pipe(response)],
+])("hangs up on a client that reads nothing of an answer %s", async (_, send) => {
+  const read = await readTooLate(await serving((_path, response) => send(response)));
+  expect(read.length).toBeLessThan(LONG.length);
+});
+
+it("leaves a client alone that reads, and gives the answer behind any time", async () => {
+  const server = await serving((path, response) => {
+    if (path === "/long") response.once("finish", () => server.emit("sent")).end(LONG);
+    else server.once("sent", () => response.end(`${response.req.socket.timeout} ms for the next`));
+  });
+  const read = await buffer(asking(server, get("/long") + get("/next", "connection: close\r\n")));
+  expect(read.length).toBeGreaterThan(LONG.length);
+  expect(read.toString("utf8", read.length - 17)).toBe("0 ms for the next");
+});
+
+it("holds for the gateway's answers", async () => {
+  const { app } = fakeGateway();
+  onTestFinished(() => app.close());
+  app.get("/long", () => LONG);
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  expect((await readTooLate(app.server)).length).toBeLessThan(LONG.length);
+});
