@@ -1,12 +1,24 @@
 import { defineConfig } from "vitest/config";
 
-const system = { testTimeout: 120_000, hookTimeout: 120_000 };
+/**
+ * Files share their worker, which saves half of the processor time: it loads what they import once. Node itself loads
+ * what is built, so that a worker has one copy of ggml, as koffi demands, however many files use it.
+ */
+const shared = { isolate: false, server: { deps: { external: [/\/(dist|generated)\//] } } };
+const unit = {
+  expect: { poll: { timeout: 10_000 } }, // 1 s by default, which a busy machine exceeds
+  testTimeout: 20_000, // several wait 3 to 4 s for a hung process to be found, beside another file
+  maxWorkers: "100%", // vitest leaves one core idle by default, which is half of two
+};
+const system = { ...shared, testTimeout: 120_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
     projects: [
       {
         test: {
+          ...unit,
+          ...shared,
           name: "unit",
           include: [
             "{packages,services}/*/src/**/*.test.ts",
@@ -14,9 +26,12 @@ export default defineConfig({
             "scripts/**/*.test.mjs",
             "test/docs/**/*.test.ts",
           ],
-          testTimeout: 20_000, // several wait 3 to 4 s for a hung process to be found, beside another file
-          maxWorkers: "100%", // vitest leaves one core idle by default, which is half of two
+          exclude: ["packages/ggml/**"],
         },
+      },
+      {
+        // Each file loads ggml from its sources, and a process can load it once.
+        test: { ...unit, name: "ggml", include: ["packages/ggml/src/**/*.test.ts"] },
       },
       {
         // A cluster or several for each file, with flags of their own. What they prove does not depend on the time that

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
-const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../dist/main.bundle.js", import.meta.url));
 
 test("a reader that leaves early gets no stack trace", async () => {
   const child = spawn(process.execPath, [MAIN, "up", "--help"], { stdio: ["ignore", "pipe", "pipe"] });

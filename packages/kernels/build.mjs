@@ -19,18 +19,31 @@ const NATIVE = join(HERE, "native");
 const COMPILE =
   "-std=c++17 -O3 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffp-contract=off " +
   "-Wall -Wextra -Werror";
-const LINK = "-shared -nodefaultlibs -s -Wl,--build-id=none -Wl,-z,defs";
-const LIBRARIES = "-lm -lc";
+const LINK = {
+  linux: "-shared -nodefaultlibs -s -Wl,--build-id=none -Wl,-z,defs",
+  darwin: "-dynamiclib -s -Wl,-install_name,@rpath/librhone-kernels.so",
+};
+const LIBRARIES = { linux: "-lm -lc", darwin: "" };
 
 /** Files named for an instruction set are compiled for it, all others for every processor of the platform. */
 const INSTRUCTION_SETS = {
-  avx2: "-mavx2 -mfma -mf16c",
-  "avx512-vnni": "-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni",
-  "amx-int8": "-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mamx-tile -mamx-int8",
+  x64: {
+    avx2: "-mavx2 -mfma -mf16c",
+    "avx512-vnni": "-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni",
+    "amx-int8": "-mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mamx-tile -mamx-int8",
+  },
+  arm64: { "neon-dotprod": "-mcpu=generic+dotprod", neon: "" },
 };
 
 /** The platforms that ship, by zig's names. Node 20 itself needs a younger glibc than 2.17. */
-const TARGETS = { "linux-x64": "x86_64-linux-gnu.2.17", "linux-x64-musl": "x86_64-linux-musl" };
+const TARGETS = {
+  "linux-x64": "x86_64-linux-gnu.2.17",
+  "linux-x64-musl": "x86_64-linux-musl",
+  "linux-arm64": "aarch64-linux-gnu.2.17",
+  "linux-arm64-musl": "aarch64-linux-musl",
+  "darwin-x64": "x86_64-macos",
+  "darwin-arm64": "aarch64-macos",
+};
 
 const words = (text) => text.split(" ").filter(Boolean);
 
@@ -39,28 +52,36 @@ const sources = readdirSync(NATIVE, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".cpp") && !/(^|[\\/])testing[\\/]/.test(name))
   .sort();
 
-function instructionsOf(source) {
-  const sets = Object.keys(INSTRUCTION_SETS).filter((set) => basename(source).includes(set));
-  return sets.length === 0 ? [] : words(INSTRUCTION_SETS[sets[0]]);
+/** Flags for the instruction set that a source is named for; undefined when this architecture lacks it. */
+function instructionsOf(source, architecture) {
+  for (const [name, sets] of Object.entries(INSTRUCTION_SETS)) {
+    const set = Object.keys(sets).find((each) => basename(source).includes(each));
+    if (set !== undefined) return name === architecture ? words(sets[set]) : undefined;
+  }
+  return [];
 }
 
 /** Compiles the sources with `compiler`, a command and its first arguments, into `folder`/`platform`. */
 async function build([command, ...first], folder, platform) {
   const objects = mkdtempSync(join(tmpdir(), "rhone-kernels-"));
   const library = join(folder, platform, LIBRARY_NAME);
-  const waiting = sources.map((source, index) => ({ source, object: join(objects, `${index}.o`) }));
+  const [system, architecture] = platform.split("-");
+  const waiting = sources.flatMap((source, index) => {
+    const instructions = instructionsOf(source, architecture);
+    return instructions === undefined ? [] : [{ source, instructions, object: join(objects, `${index}.o`) }];
+  });
   const files = waiting.map(({ object }) => object);
   const compileNext = async () => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const { source, object } = next;
-      const flags = [...words(COMPILE), ...instructionsOf(source), `-ffile-prefix-map=${NATIVE}=native`];
+      const { source, instructions, object } = next;
+      const flags = [...words(COMPILE), ...instructions, `-ffile-prefix-map=${NATIVE}=native`];
       await run(command, [...first, ...flags, "-c", join(NATIVE, source), "-o", object]);
     }
   };
   try {
     mkdirSync(join(folder, platform), { recursive: true });
     await Promise.all(Array.from({ length: availableParallelism() }, compileNext));
-    await run(command, [...first, ...words(LINK), ...files, ...words(LIBRARIES), "-o", library]);
+    await run(command, [...first, ...words(LINK[system]), ...files, ...words(LIBRARIES[system]), "-o", library]);
   } finally {
     rmSync(objects, { recursive: true });
   }
@@ -83,7 +104,10 @@ async function buildAll(folder, compilers) {
 
 /** The first line that the compiler says of itself. */
 async function versionOf([command, ...first]) {
-  const { stdout } = await run(command, [...first.filter((word) => !/^-target$|-linux-/.test(word)), "--version"]);
+  const { stdout } = await run(command, [
+    ...first.filter((word) => !/^-target$|-(linux|macos)/.test(word)),
+    "--version",
+  ]);
   return stdout.split("\n")[0].trim();
 }
 

@@ -22,7 +22,7 @@ export async function spawnService(
   flags: readonly string[],
   env: NodeJS.ProcessEnv = {},
 ): Promise<SpawnedService> {
-  const main = fileURLToPath(new URL(`../../services/${service}/dist/main.js`, import.meta.url));
+  const main = fileURLToPath(new URL(`../../services/${service}/dist/main.bundle.js`, import.meta.url));
   const child = spawn(process.execPath, [main, ...flags], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],

@@ -12,7 +12,7 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-const LINES = 600;
+const LINES = 240;
 const isBad = (index: number): boolean => index % 10 === 3;
 const customIds = Array.from({ length: LINES }, (_, index) => `line-${index}`).sort();
 

@@ -12,8 +12,8 @@ export interface Sampling {
   readonly [field: string]: unknown;
 }
 
-/** Tokens per answer: past the window of 16. */
-const TOKENS = 40;
+/** Tokens per answer: past the window of 16, and enough to fill the page of 32 that holds the prompt's last token. */
+const TOKENS = 32;
 
 /** The oracle's prompts, two that begin like one of them, and one that repeats itself, so that drafts are guessed. */
 export function promptsOf({ cases }: Oracle): readonly (readonly number[])[] {

@@ -22,7 +22,7 @@ const QUESTIONS = [
   "Why is the sky blue?",
   "What is 7 plus 5?",
 ];
-const MAX_TOKENS = 48;
+const MAX_TOKENS = 32;
 /**
  * How far our token's logit may be below llama.cpp's best: rounding then chose between the two. Q4_1 products round
  * activations to 8 bits, and that spreads: between its own f16 and bf16 caches llama.cpp's logits move by 0.3 on this

@@ -7,7 +7,7 @@ import { childEnvironment } from "../config.js";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import type { ProgressEvent } from "./progress.js";
 
-const SUPERVISOR = fileURLToPath(new URL("../../dist/cluster/supervisor-main.js", import.meta.url));
+const SUPERVISOR = fileURLToPath(new URL("../../dist/cluster/supervisor-main.bundle.js", import.meta.url));
 
 async function supervise(options: object) {
   const dataDir = await freshDataDir();

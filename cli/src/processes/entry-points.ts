@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 
-/** The JavaScript files of a cluster's processes. */
+/** The JavaScript files of a cluster's processes: bundles (scripts/bundle.mjs), which start sooner. */
 export interface EntryPoints {
   readonly redisHost: string;
   readonly coordinator: string;
@@ -13,14 +13,14 @@ const service = (path: string): string => fromHere(`../../../services/${path}`);
 
 /** Found from `cli/dist/processes`. */
 export const ENTRY_POINTS: EntryPoints = {
-  redisHost: fromHere("../redis/redis-host.js"),
-  coordinator: service("coordinator/dist/main.js"),
-  shardWorker: service("shard-worker/dist/main.js"),
-  gateway: service("gateway/dist/main.js"),
+  redisHost: fromHere("../redis/redis-host.bundle.js"),
+  coordinator: service("coordinator/dist/main.bundle.js"),
+  shardWorker: service("shard-worker/dist/main.bundle.js"),
+  gateway: service("gateway/dist/main.bundle.js"),
 };
 
 /** Runs a cluster in the background, for `rhone up --detach`. */
-export const SUPERVISOR_ENTRY = fromHere("../cluster/supervisor-main.js");
+export const SUPERVISOR_ENTRY = fromHere("../cluster/supervisor-main.bundle.js");
 
 /** The coordinator's scheduler on a virtual clock, for `rhone bench scale`. */
 export const SIMULATION_ENTRY = service("coordinator/dist/simulation/main.js");

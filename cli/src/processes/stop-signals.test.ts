@@ -1,17 +1,9 @@
-import { afterEach, expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { noteSignalListeners } from "../testing/signal-listeners.js";
 import { listenForStop } from "./stop-signals.js";
 
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-const before = new Map(SIGNALS.map((signal) => [signal, process.listeners(signal)]));
-afterEach(() => {
-  for (const signal of SIGNALS) {
-    for (const listener of process.listeners(signal)) {
-      if (!before.get(signal)?.includes(listener)) process.off(signal, listener);
-    }
-  }
-});
-
 test("the first signal stops, the second kills, whichever they are", () => {
+  onTestFinished(noteSignalListeners());
   let stops = 0;
   const { stop, kill } = listenForStop(() => stops++);
   process.emit("SIGTERM");

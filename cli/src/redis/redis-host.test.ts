@@ -7,7 +7,7 @@ import { childEnvironment } from "../config.js";
 import { freePort } from "../processes/ports.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
 
-const HOST = fileURLToPath(new URL("../../dist/redis/redis-host.js", import.meta.url));
+const HOST = fileURLToPath(new URL("../../dist/redis/redis-host.bundle.js", import.meta.url));
 
 async function start(flags: readonly string[], password: string) {
   const folder = await temporaryFolder();

@@ -1,5 +1,6 @@
 import { vi } from "vitest";
 import { createProgram } from "../program.js";
+import { noteSignalListeners } from "./signal-listeners.js";
 
 /** The output of a command, and the error with which it ended. */
 export interface CommandRun {
@@ -16,6 +17,7 @@ export async function runCommand(...args: readonly string[]): Promise<CommandRun
     output[stream] += `${String(text)}${end}`;
     return true;
   };
+  const removeListeners = noteSignalListeners();
   const spies = [
     vi.spyOn(process.stdout, "write").mockImplementation(to("stdout", "")),
     vi.spyOn(process.stderr, "write").mockImplementation(to("stderr", "")),
@@ -29,5 +31,6 @@ export async function runCommand(...args: readonly string[]): Promise<CommandRun
     return { ...output, error };
   } finally {
     for (const spy of spies) spy.mockRestore();
+    removeListeners();
   }
 }

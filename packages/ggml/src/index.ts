@@ -13,7 +13,7 @@ export { Graph } from "./graph/graph.js";
 export { KernelOperations, type QuantizedRows, type QuantizeSource } from "./graph/kernel-operations.js";
 export type { RopeMode, RopeOptions } from "./graph/operation-options.js";
 export type { Kernels } from "./kernels/kernels.js";
-export { type ChosenKernels, chooseKernels } from "./kernels/open-kernels.js";
+export { type ChosenKernels, chooseKernels, kernelVariants } from "./kernels/open-kernels.js";
 export { devicePackages } from "./native/device-packages.js";
 export { type Engine, openEngine } from "./native/engine.js";
 export { logSoftmaxOf, logSumExp, topLogprobs } from "./sampling/log-probs.js";

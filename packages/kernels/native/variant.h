@@ -52,5 +52,11 @@ void rk_superblocks_avx512_vnni(const rk_product_job *job, int64_t first, int64_
 void rk_blocks_amx_int8(const rk_product_job *job, int64_t first, int64_t end);
 void rk_attend_avx512_vnni(const rk_attend_job *job, int first, int end);
 
+void rk_quantize_neon(const rk_quantize_job *job, int ith, int nth);
+void rk_blocks_neon_dotprod(const rk_product_job *job, int64_t first, int64_t end);
+void rk_superblocks_neon_dotprod(const rk_product_job *job, int64_t first, int64_t end);
+void rk_attend_neon(const rk_attend_job *job, int first, int end);
+void rk_write_neon(const rk_write_job *job, int first, int end);
+
 // The one that rk_choose chose.
 const rk_variant *rk_chosen(void);

@@ -4,7 +4,8 @@ import { nameOf, parseStat, processName, processTree } from "./process-tree.js";
 
 it.each([
   ["a service", ["/usr/bin/node", "/opt/rhone/services/shard-worker/dist/main.js", "--port", "0"], "shard-worker"],
-  ["the host of Redis", ["node", "/opt/rhone/cli/dist/redis/redis-host.js"], "redis host"],
+  ["a bundle", ["node", "/opt/rhone/services/gateway/dist/main.bundle.js"], "gateway"],
+  ["the host of Redis", ["node", "/opt/rhone/cli/dist/redis/redis-host.bundle.js"], "redis host"],
   ["another program", ["/usr/bin/redis-server *:6379"], "redis-server"],
   ["a kernel thread", [""], ""],
 ])("names %s by its command line", (_, command, name) => expect(nameOf(command)).toBe(name));

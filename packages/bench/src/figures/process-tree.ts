@@ -34,9 +34,9 @@ export function processName(pid: number): string {
   }
 }
 
-/** ["node", "services/gateway/dist/main.js", …] -> "gateway"; ["redis-server 127.0.0.1:6379"] -> "redis-server". */
+/** ["node", "services/gateway/dist/main.bundle.js"] -> "gateway"; ["redis-server 127.0.0.1:6379"] -> "redis-server". */
 export function nameOf(command: readonly string[]): string {
-  const entry = /(?:services\/|redis\/redis-)([\w-]+)(?:\/dist\/main)?\.js$/;
+  const entry = /(?:services\/|redis\/redis-)([\w-]+)(?:\/dist\/main)?(?:\.bundle)?\.js$/;
   const found = command.map((word) => entry.exec(word)?.[1]).find((name) => name !== undefined);
   if (found !== undefined) return found === "host" ? "redis host" : found;
   return command[0]?.split("/").at(-1)?.split(" ")[0] ?? "";

@@ -56,8 +56,8 @@ export const hungAfterSetting = {
     "again; more under a debugger.",
 } as const;
 
-/** What CPUs compute with: ggml, Rhone's kernels of one name, or with `auto` the best that the processor runs. */
-export const KERNEL_CHOICES = ["auto", "ggml", "avx2", "avx512-vnni", "amx-int8"] as const;
+/** What CPUs compute with: ggml, Rhone's kernels of one name, or with `auto` the best verified one that runs. */
+export const KERNEL_CHOICES = ["auto", "ggml", "avx2", "avx512-vnni", "amx-int8", "neon-dotprod"] as const;
 
 export type KernelChoice = (typeof KERNEL_CHOICES)[number];
 
@@ -65,8 +65,8 @@ export const kernelsSetting = {
   env: "RHONE_KERNELS",
   schema: z.enum(KERNEL_CHOICES).default("auto"),
   doc:
-    "What the CPU computes with: `auto` = the best kernels of Rhone's own that it runs, `ggml` = none of them, or " +
-    "kernels by name: avx2, avx512-vnni, amx-int8.",
+    "What the CPU computes with: `auto` = the best kernels of Rhone's own that it runs and that were tested on such a " +
+    "machine, `ggml` = none of them, or kernels by name: avx2, avx512-vnni, amx-int8, neon-dotprod.",
 } as const;
 
 export const ggmlDirSetting = {

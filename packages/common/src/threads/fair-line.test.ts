@@ -71,7 +71,7 @@ it("refuses more than may wait, with the number", async () => {
   const [first, second] = [job("first", started), job("second", started)];
   const running = line.run("a", first.run);
   const waiting = line.run("a", second.run);
-  const refusal = { code: "TEXTS_BUSY", message: "1 requests are waiting" };
+  const refusal = { code: "TEXTS_BUSY", message: "1 request is waiting" };
   await expect(line.run("b", async () => 1)).rejects.toMatchObject(refusal);
   first.finish();
   second.finish();
@@ -95,7 +95,7 @@ it("refuses a job that has waited for too long, and keeps its place for nobody",
   const started: string[] = [];
   const first = job("first", started);
   const running = line.run("a", first.run);
-  const message = "1 requests are waiting, one for 20 ms";
+  const message = "After 20 ms, 1 request is waiting";
   await expect(line.run("a", job("late", started).run)).rejects.toMatchObject({ code: "TEXTS_BUSY", message });
   const next = line.run("a", async () => "next");
   first.finish();

@@ -31,7 +31,7 @@ it("forgets one who leaves, and one who has waited for too long", async () => {
   leaving.abort(new Error("gone"));
   await expect(left).rejects.toThrow("gone");
   await expect(wait("a3", leaving.signal)).rejects.toThrow("gone");
-  await expect(late).rejects.toMatchObject({ message: "1 requests are waiting, one for 20 ms" });
+  await expect(late).rejects.toMatchObject({ message: "After 20 ms, 1 request is waiting" });
   expect([waiters.next(() => true), gone]).toEqual([false, []]);
 });
 

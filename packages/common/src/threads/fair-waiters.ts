@@ -3,7 +3,7 @@ import type { RhoneError } from "../errors/rhone-error.js";
 export interface FairWaitersOptions {
   /** Most that may wait; default: any number. */
   readonly most?: number;
-  /** The error of one that can't wait; `why`: "64 requests are waiting". */
+  /** The error of one that can't wait; `why`: "64 requests are waiting", "After 500 ms, 1 request is waiting". */
   readonly busy: (why: string) => RhoneError;
 }
 
@@ -87,14 +87,14 @@ export class FairWaiters<T> {
   }
 
   #expire(waiting: Waiting<T>, withinMs: number): void {
-    waiting.refuse(this.#busy(`${this.#count} requests are waiting, one for ${withinMs} ms`));
+    waiting.refuse(this.#busy(`After ${withinMs} ms, ${waitingText(this.#count)}`));
   }
 
   /** Refuses the last item of the owner who has the most. */
   #shorten(): void {
     let longest: readonly Waiting<T>[] = [];
     for (const theirs of this.#waiting.values()) if (theirs.length >= longest.length) longest = theirs;
-    longest.at(-1)?.refuse(this.#busy(`${this.#most} requests are waiting`));
+    longest.at(-1)?.refuse(this.#busy(waitingText(this.#most)));
   }
 
   #remove(owner: string, gone: Waiting<T>): void {
@@ -104,3 +104,5 @@ export class FairWaiters<T> {
     this.#count--;
   }
 }
+
+const waitingText = (count: number): string => (count === 1 ? "1 request is waiting" : `${count} requests are waiting`);

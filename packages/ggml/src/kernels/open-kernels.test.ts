@@ -4,7 +4,7 @@ import type { KernelBindings } from "../bindings/kernels.js";
 import { native } from "../bindings/pointer.js";
 import { openEngine } from "../native/engine.js";
 import { checkLayout } from "./check-layout.js";
-import { chooseKernels } from "./open-kernels.js";
+import { chooseKernels, kernelVariants, whyNot } from "./open-kernels.js";
 
 const engine = openEngine();
 const { kernels } = chooseKernels(engine, "auto");
@@ -21,11 +21,40 @@ describe("chooseKernels", () => {
   });
 
   it("refuses a variant by name that the processor does not run, and says which ones it runs", () => {
-    const missing = (["avx512-vnni", "amx-int8", "avx2"] as const).find(
+    const missing = (["avx512-vnni", "amx-int8", "neon-dotprod"] as const).find(
       (name) => kernels?.variants.includes(name) !== true,
     );
     if (missing === undefined) return;
     expect(() => chooseKernels(engine, missing)).toThrow(expect.objectContaining({ code: "KERNELS_UNAVAILABLE" }));
+  });
+});
+
+describe("kernelVariants", () => {
+  it("are those that the kernels list", () => {
+    expect(kernelVariants(engine)).toEqual(kernels?.variants ?? []);
+  });
+});
+
+describe("whyNot", () => {
+  it.each([
+    [
+      undefined,
+      ["neon-dotprod"],
+      "This machine can run Rhone's kernels neon-dotprod, whose tests nobody has run on such hardware yet, so ggml " +
+        "computes. RHONE_KERNELS=neon-dotprod tries them.",
+    ],
+    [
+      undefined,
+      [],
+      "This processor can't run Rhone's kernels; it runs none of the kernels. Set RHONE_KERNELS to auto or ggml.",
+    ],
+    [
+      "amx-int8",
+      ["avx512-vnni", "avx2"],
+      "This processor can't run the kernels amx-int8; it runs avx512-vnni, avx2. Set RHONE_KERNELS to auto or ggml.",
+    ],
+  ])("says of %s, where %j run, what to do", (variant, variants, message) => {
+    expect(whyNot(variant, variants)).toBe(message);
   });
 });
 

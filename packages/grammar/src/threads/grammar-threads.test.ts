@@ -175,7 +175,7 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
     const begun = match({ grammar: choiceGrammar(["bc"]), generated: tokens("b") });
     await expect(match({ grammar: choiceGrammar(["d"]), generated: [] })).rejects.toMatchObject({
       code: "GRAMMARS_BUSY",
-      message: "2 requests are waiting, one for 50 ms for a grammar thread; try again, or raise --grammar-threads (1).",
+      message: "After 50 ms, 2 requests are waiting for a grammar thread; try again, or raise --grammar-threads (1).",
     });
     first.close();
     expect(allowed(await begun)).toBe("c");

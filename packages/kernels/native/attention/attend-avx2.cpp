@@ -1,4 +1,6 @@
-#include "simd-avx2.h"
+#include "../lanes-avx2.h"
+
+#include "simd-eight.h"
 
 #include "attend.h"
 

@@ -1,12 +1,12 @@
 // Attention's vectors with AVX-512: 16 floats.
 #pragma once
-#include <immintrin.h>
-#include <stdint.h>
+#include "../lanes-avx2.h"
 
 namespace {
 
 struct Simd {
   using V = __m512;
+  using Four = Lanes::Four;
   static constexpr int W = 16;
   static constexpr int MIX = 4;  // vectors of V that a set mixes at once: 4 queries x 4 = 16 sums in registers
 

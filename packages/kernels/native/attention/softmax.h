@@ -5,15 +5,15 @@
 //                             acc = acc c, then acc = fma(p[j], V[j], acc) position by position
 // Online softmax as in "Online normalizer calculation for softmax", Milakov and Gimelshein, 2018.
 //
-// Includers define `Simd` first: vectors of W floats and what this file does with them.
+// Includers define `Simd` first: vectors of W floats and what this file does with them. `Lanes` has those of four.
 #pragma once
-#include <immintrin.h>
 #include <math.h>
 #include "tasks.h"
 
 namespace {
 
 using V = Simd::V;
+using Four = Lanes::Four;
 constexpr int W = Simd::W;
 constexpr int SET = 4;
 
@@ -45,50 +45,46 @@ static inline V power(V x) {
   return Simd::zero_below(x, lowest, Simd::mul(p, Simd::two_to(k)));
 }
 
-static inline float power(float x) { return _mm_cvtss_f32(Simd::first_four(power(Simd::all(x)))); }
+static inline float power(float x) { return Lanes::first(Simd::first_four(power(Simd::all(x)))); }
 
-struct Four {
-  __m128 of[SET];
-};
-
-// The largest lane of each vector.
-static inline __m128 largest_lanes(const Four &x) {
-  const __m128 ab = _mm_max_ps(_mm_unpacklo_ps(x.of[0], x.of[1]), _mm_unpackhi_ps(x.of[0], x.of[1]));
-  const __m128 cd = _mm_max_ps(_mm_unpacklo_ps(x.of[2], x.of[3]), _mm_unpackhi_ps(x.of[2], x.of[3]));
-  return _mm_max_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab));
+// The largest lane of each of four vectors.
+static inline Four largest_lanes(const Four x[SET]) {
+  const Four ab = Lanes::max(Lanes::zip_low(x[0], x[1]), Lanes::zip_high(x[0], x[1]));
+  const Four cd = Lanes::max(Lanes::zip_low(x[2], x[3]), Lanes::zip_high(x[2], x[3]));
+  return Lanes::max(Lanes::lows(ab, cd), Lanes::highs(ab, cd));
 }
 
 // The sum of each vector's lanes, (0 + 2) + (1 + 3).
-static inline __m128 sum_lanes(const Four &x) {
-  const __m128 ab = _mm_add_ps(_mm_unpacklo_ps(x.of[0], x.of[1]), _mm_unpackhi_ps(x.of[0], x.of[1]));
-  const __m128 cd = _mm_add_ps(_mm_unpacklo_ps(x.of[2], x.of[3]), _mm_unpackhi_ps(x.of[2], x.of[3]));
-  return _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab));
+static inline Four sum_lanes(const Four x[SET]) {
+  const Four ab = Lanes::add(Lanes::zip_low(x[0], x[1]), Lanes::zip_high(x[0], x[1]));
+  const Four cd = Lanes::add(Lanes::zip_low(x[2], x[3]), Lanes::zip_high(x[2], x[3]));
+  return Lanes::add(Lanes::lows(ab, cd), Lanes::highs(ab, cd));
 }
 
 // The set's scores of a block become powers.
 template <int Q> static inline void soften(Set &set) {
   constexpr int VECTORS = BLOCK / W;
-  Four most, sums;
+  Four most[SET], sums[SET];
   for (int i = 0; i < Q; i++) {
     V x = Simd::load(set.p[i]);
     for (int j = 1; j < VECTORS; j++) x = Simd::max(x, Simd::load(set.p[i] + j * W));
-    most.of[i] = Simd::largest_of_fourths(x);
+    most[i] = Simd::largest_of_fourths(x);
   }
-  for (int i = Q; i < SET; i++) most.of[i] = most.of[Q - 1];
-  const __m128 old = _mm_load_ps(set.m), m = _mm_max_ps(old, largest_lanes(most));
-  _mm_store_ps(set.m, m);
+  for (int i = Q; i < SET; i++) most[i] = most[Q - 1];
+  const Four old = Lanes::load_four(set.m), m = Lanes::max(old, largest_lanes(most));
+  Lanes::store(set.m, m);
   for (int i = 0; i < Q; i++) {
     V x[VECTORS];
     for (int j = 0; j < VECTORS; j++) {
       x[j] = power(Simd::sub(Simd::load(set.p[i] + j * W), Simd::all(set.m[i])));
       Simd::store(set.p[i] + j * W, x[j]);
     }
-    sums.of[i] = Simd::sums_of_fourths(x);
+    sums[i] = Simd::sums_of_fourths(x);
   }
-  for (int i = Q; i < SET; i++) sums.of[i] = sums.of[Q - 1];
-  const __m128 c = Simd::first_four(power(Simd::spread(_mm_sub_ps(old, m))));
-  _mm_store_ps(set.c, c);
-  _mm_store_ps(set.s, _mm_fmadd_ps(_mm_load_ps(set.s), c, sum_lanes(sums)));
+  for (int i = Q; i < SET; i++) sums[i] = sums[Q - 1];
+  const Four c = Simd::first_four(power(Simd::spread(Lanes::sub(old, m))));
+  Lanes::store(set.c, c);
+  Lanes::store(set.s, Lanes::fma(Lanes::load_four(set.s), c, sum_lanes(sums)));
 }
 
 // Positions of the block that the row does not see weigh nothing.

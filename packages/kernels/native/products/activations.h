@@ -13,6 +13,14 @@ constexpr int TILE = 16;
 constexpr int BLOCK_BYTES = 32 + 4 + 4;                             // of a token and 32 k
 constexpr int SUPERBLOCK_BYTES = 256 + 4 + 8 * 2 + 16 * 4 + 32 * 4;  // of a token and 256 k
 
+// Fields of one token in a block of 256.
+struct SuperblockFields {
+  int8_t *q;
+  float *d;
+  int16_t *sums;
+  int32_t *pairs, *eighths;
+};
+
 static inline int activation_kind(int type) {
   const int block_k = geometry(type).block_k;
   return block_k == 0 ? -1 : block_k == 32 ? RK_PER_32 : RK_PER_256;

@@ -28,18 +28,21 @@ struct Nibbles {
 template <int T> struct Int16Sums {
   __m256i sum[T][2];
 
-  // Adds 16 k, which begin at `q` in the first token.
-  void add(const Nibbles &w, const char *q, bool first) {
+  // Adds 16 k, which begin at `q` in the first token. Inline, so that the weights stay in registers.
+  template <bool FIRST> [[gnu::always_inline]] void add(const Nibbles &w, const char *q) {
 #pragma GCC unroll 16
-    for (int t = 0; t < T; t++, fence())
+    for (int t = 0; t < T; t++, fence()) {
+      __m256i total[2];
 #pragma GCC unroll 4
       for (int i = 0; i < 4; i++) {
         const __m256i x = broadcast_4_bytes(q + t * 32 + i * 4);
         for (int h = 0; h < 2; h++) {
           const __m256i product = _mm256_maddubs_epi16(w.bytes[i][h], x);
-          sum[t][h] = first && i == 0 ? product : _mm256_add_epi16(sum[t][h], product);
+          total[h] = i > 0 ? _mm256_add_epi16(total[h], product) : FIRST ? product : _mm256_add_epi16(sum[t][h], product);
         }
       }
+      for (int h = 0; h < 2; h++) sum[t][h] = total[h];
+    }
   }
 
   // Both pairs, times `factor`.
@@ -72,8 +75,8 @@ struct Q4_0 {
     const char *lines = unit + LINE + b * 4 * LINE;
     prefetch(lines + 3 * UNIT, 4);
     Int16Sums<T> sums;
-    sums.add(Nibbles(lines, false), block, true);
-    sums.add(Nibbles(lines, true), block + 16, false);
+    sums.template add<true>(Nibbles(lines, false), block);
+    sums.template add<false>(Nibbles(lines, true), block + 16);
     const Scales<T> scales(unit + b * 32, block);
     for (int t = 0; t < T; t++)
       for (int h = 0; h < 2; h++) scales.add(results, t, h, _mm256_add_epi32(sums.total(t, h, 1), scales.offset(t)));
@@ -88,8 +91,8 @@ struct Q4_1 {
     const char *lines = unit + 2 * LINE + b * 4 * LINE, *m = unit + LINE + b * 32;
     prefetch(lines + 3 * UNIT, 4);
     Int16Sums<T> sums;
-    sums.add(Nibbles(lines, false), block, true);
-    sums.add(Nibbles(lines, true), block + 16, false);
+    sums.template add<true>(Nibbles(lines, false), block);
+    sums.template add<false>(Nibbles(lines, true), block + 16);
     const Scales<T> scales(unit + b * 32, block);
     for (int t = 0; t < T; t++) {
       const __m256 x = _mm256_mul_ps(_mm256_cvtepi32_ps(scales.offset(t)), _mm256_set1_ps(-0.125f));
@@ -110,10 +113,10 @@ struct Q8_0 {
     const char *lines = unit + LINE + b * 8 * LINE;
     prefetch(lines + 2 * UNIT, 8);
     Int16Sums<T> low, high;
-    low.add(Nibbles(lines, false), block, true);
-    low.add(Nibbles(lines + 4 * LINE, false), block + 16, false);
-    high.add(Nibbles(lines, true, 8), block, true);
-    high.add(Nibbles(lines + 4 * LINE, true, 8), block + 16, false);
+    low.template add<true>(Nibbles(lines, false), block);
+    low.template add<false>(Nibbles(lines + 4 * LINE, false), block + 16);
+    high.template add<true>(Nibbles(lines, true, 8), block);
+    high.template add<false>(Nibbles(lines + 4 * LINE, true, 8), block + 16);
     const Scales<T> scales(unit + b * 32, block);
     for (int t = 0; t < T; t++)
       for (int h = 0; h < 2; h++) {

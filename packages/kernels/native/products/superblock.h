@@ -58,20 +58,24 @@ static inline void unpack_scales(const char *lines, Superblock &to) {
 }
 
 struct Q4_K {
-  static constexpr int UNIT = 36 * LINE, LARGEST = 15;
+  static constexpr int UNIT = 36 * LINE, NIBBLES = 4 * LINE, LARGEST = 15;
   static constexpr bool HAS_MINIMUM = true;
 
   static void unpack(const char *unit, Superblock &to) {
-    to.d = unit;
-    to.d_minimum = unit + 32;
-    unpack_scales(unit + LINE, to);
+    unpack_all_but_lines(unit, to);
     for (int i = 0; i < 32; i++)
       for (int h = 0; h < 2; h++) {
-        const __m256i line = load_half(unit + (4 + i) * LINE, h);
+        const __m256i line = load_half(unit + NIBBLES + i * LINE, h);
         const int at = i / 8 * 16 + i % 8;  // 8 lines have the low nibbles of 32 k and the high ones of the next 32
         store_half(to.lines[at], h, bits<0>(line, 15));
         store_half(to.lines[at + 8], h, bits<4>(line, 15));
       }
+  }
+
+  static void unpack_all_but_lines(const char *unit, Superblock &to) {
+    to.d = unit;
+    to.d_minimum = unit + 32;
+    unpack_scales(unit + LINE, to);
   }
 };
 

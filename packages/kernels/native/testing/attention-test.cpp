@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <sstream>
 #include <string>
 #include <thread>
 
 #include "../attention/tasks.h"
 #include "../variant.h"
 #include "pages-fixture.h"
-
 
 using Attend = void (*)(const rk_attend_job *, int, int);
 
@@ -80,33 +80,39 @@ static std::string name_of(const Shape &s) {
          std::to_string(s.window);
 }
 
-static bool has_avx512 = __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+struct Kernel {
+  std::string variant;
+  Attend attend;
+};
 
-static std::vector<Attend> kernels() {
-  std::vector<Attend> all{rk_attend_avx2};
-  if (has_avx512) all.push_back(rk_attend_avx512_vnni);
+// What this processor runs.
+static std::vector<Kernel> kernels() {
+  std::vector<Kernel> all;
+  std::stringstream names(rk_variants());
+  for (std::string name; std::getline(names, name, ',');)
+    if (rk_choose(name.c_str()) == 0) all.push_back({name, rk_chosen()->attend});
   return all;
 }
 
 // Threads, steps, splits and instruction sets change no bit; the error is that of f32.
 static void check(const Shape &shape, std::vector<TestSpan> list, int stride = 7) {
   PagesFixture f(shape, list);
-  const auto once = run(f, rk_attend_avx2, 1, false);
+  const auto once = run(f, kernels()[0].attend, 1, false);
   const double error = error_to_f64(f, once, stride);
   expect(error < 3e-6, name_of(shape) + ": error " + std::to_string(error * 1e6) + "e-6");
-  for (Attend attend : kernels())
+  for (const auto &[variant, attend] : kernels())
     for (int threads : {1, 2, 3, 8})
       for (bool split : {false, true})
         expect(same(once, run(f, attend, threads, split, threads > 3 ? 100 : threads)),
-               name_of(shape) + ": other bits with " + std::to_string(threads) + " threads" + (split ? ", split" : "") +
-                   (attend == rk_attend_avx2 ? ", avx2" : ", avx512"));
+               name_of(shape) + ": other bits with " + std::to_string(threads) + " threads" + (split ? ", split, " : ", ") +
+                   variant);
   printf("%s: %zu spans, error %.1e\n", name_of(shape).c_str(), list.size(), error);
 }
 
 // The last rows of a prompt have the bits that they have when each is computed alone.
 static void check_decode_is_prefill(const Shape &shape, int position, int rows) {
   PagesFixture whole(shape, {{position, rows}});
-  for (Attend attend : kernels()) {
+  for (const auto &[variant, attend] : kernels()) {
     const auto together = run(whole, attend, 1, false);
     PagesFixture alone = whole;
     const size_t floats = (size_t)shape.n_heads * shape.head_dim;
@@ -123,7 +129,7 @@ static void check_decode_is_prefill(const Shape &shape, int position, int rows) 
       const auto singly = run(alone, attend, 3, split);
       for (int r = 0; r < rows; r++)
         expect(memcmp(&singly[r * floats], &together[r * floats], floats * 4) == 0,
-               name_of(shape) + ": row " + std::to_string(position + r) + " of a prompt differs from decoding");
+               name_of(shape) + ": row " + std::to_string(position + r) + " of a prompt differs from decoding, " + variant);
     }
   }
   printf("%s: rows %d to %d, alone and together\n", name_of(shape).c_str(), position, position + rows - 1);

@@ -1,12 +1,13 @@
 // Random pages of random sequences, for the tests and the bench of attention.
 #pragma once
-#include <immintrin.h>
 #include <math.h>
+#include <string.h>
 
-#include <random>
+#include <algorithm>
 #include <vector>
 
 #include "../attention/job.h"
+#include "draw.h"
 
 struct Shape {
   int head_dim = 128, n_heads = 32, n_kv_heads = 8, page_size = 32, type = RK_PAGE_F16, window = 0;
@@ -15,9 +16,6 @@ struct Shape {
 struct TestSpan {
   int position, rows;
 };
-
-inline float from_f16(uint16_t x) { return _cvtsh_ss(x); }
-inline uint16_t to_f16(float x) { return _cvtss_sh(x, 0); }
 
 inline size_t row_bytes(int type, size_t elements) {
   return type == RK_PAGE_F32 ? elements * 4 : type == RK_PAGE_F16 ? elements * 2 : elements / 32 * 34;
@@ -33,7 +31,7 @@ struct PagesFixture {
   std::vector<float> q, out, partials;
   int rows = 0, pages = 0;
 
-  PagesFixture(Shape shape, std::vector<TestSpan> list, unsigned seed = 1) : shape(shape), list(list), random_(seed) {
+  PagesFixture(Shape shape, std::vector<TestSpan> list, unsigned seed = 1) : shape(shape), list(list), draw_(seed) {
     for (const auto &[position, count] : list) {
       const int first = shape.window == 0 ? 0 : std::max(0, position - shape.window + 1) / shape.page_size;
       const int last = (position + count - 1) / shape.page_size;
@@ -47,7 +45,7 @@ struct PagesFixture {
     k.assign(row_bytes(shape.type, elements) * pages * shape.page_size, 0xff);
     v = k;
     for (size_t i = 0; i < list.size(); i++) fill(i);
-    for (int i = 0; i < rows * shape.n_heads * shape.head_dim; i++) q.push_back(normal() * 1.5f);
+    for (int i = 0; i < rows * shape.n_heads * shape.head_dim; i++) q.push_back(draw_.normal() * 1.5f);
     out.assign(q.size(), NAN);
     int chunks = 0;
     for (const auto &span : list) chunks += span.position / 1024 + 1;
@@ -88,12 +86,10 @@ struct PagesFixture {
   }
 
  private:
-  float normal() { return distribution_(random_); }
-
   void shuffle_pages() {
     std::vector<int32_t> ids(pages);
     for (int i = 0; i < pages; i++) ids[i] = i;
-    std::shuffle(ids.begin(), ids.end(), random_);
+    for (int i = pages - 1; i > 0; i--) std::swap(ids[i], ids[draw_.below(i + 1)]);
     for (auto &id : tables) id = ids[id];
   }
 
@@ -106,16 +102,15 @@ struct PagesFixture {
       for (auto *of : {&k, &v}) {
         uint8_t *row = &(*of)[row_of(i, p) * bytes];
         for (size_t e = 0; e < elements; e++) {
-          if (shape.type == RK_PAGE_F32) ((float *)row)[e] = normal();
-          else if (shape.type == RK_PAGE_F16) ((uint16_t *)row)[e] = to_f16(normal());
+          if (shape.type == RK_PAGE_F32) ((float *)row)[e] = draw_.normal();
+          else if (shape.type == RK_PAGE_F16) ((uint16_t *)row)[e] = to_f16(draw_.normal());
           else {
-            if (e % 32 == 0) *(uint16_t *)(row + e / 32 * 34) = to_f16(0.01f + 0.01f * fabsf(normal()));
-            row[e / 32 * 34 + 2 + e % 32] = (uint8_t)(int8_t)(random_() % 255 - 127);
+            if (e % 32 == 0) *(uint16_t *)(row + e / 32 * 34) = to_f16(0.01f + 0.01f * fabsf(draw_.normal()));
+            row[e / 32 * 34 + 2 + e % 32] = (uint8_t)(int8_t)(draw_.below(255) - 127);
           }
         }
       }
   }
 
-  std::mt19937 random_;
-  std::normal_distribution<float> distribution_;
+  Draw draw_;
 };
