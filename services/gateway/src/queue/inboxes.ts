@@ -7,7 +7,8 @@ export interface InboxesOptions {
   /** Borrowed, subscribed to this gateway's channel; to another's only while one of its requests is followed here. */
   readonly subscriber: Redis;
   readonly gatewayId: string;
-  readonly readLog: (requestId: string, ordinal: number) => Promise<LogPart>;
+  /** Throws the signal's reason when it is aborted before the log is read. */
+  readonly readLog: (requestId: string, ordinal: number, signal: AbortSignal) => Promise<LogPart>;
 }
 
 /** Events of a request's log, in order. */
@@ -31,7 +32,7 @@ export class Inboxes {
   }
 
   open({ requestId, replyTo }: Addressed): OrderedEvents {
-    const readLog = (ordinal: number) => this.#options.readLog(requestId, ordinal);
+    const readLog = (ordinal: number, signal: AbortSignal) => this.#options.readLog(requestId, ordinal, signal);
     const inbox = new OrderedEvents({ readLog, silenceMs: SILENCE_MS });
     const sharing = this.#waiting.get(requestId) ?? new Set();
     this.#waiting.set(requestId, sharing.add(inbox));
@@ -79,7 +80,7 @@ export class Inboxes {
 
 export interface OrderedEventsOptions {
   /** Reads a part of the request's log from this ordinal on. */
-  readonly readLog: (ordinal: number) => Promise<LogPart>;
+  readonly readLog: (ordinal: number, signal: AbortSignal) => Promise<LogPart>;
   /** The log is read when nothing arrived for this long. */
   readonly silenceMs: number;
 }
@@ -137,7 +138,7 @@ export class OrderedEvents {
       const hasGap = this.#arrived.size > 0 || this.#suspicious;
       if (!hasGap && (await this.#somethingArrives(silence))) continue;
       signal.throwIfAborted();
-      await this.#repair();
+      await this.#repair(signal);
       // If the log did not close the gap, wait before reading it again.
       if (!this.#arrived.has(this.#next) && hasGap) await this.#somethingArrives(silence);
     }
@@ -151,9 +152,9 @@ export class OrderedEvents {
     return event;
   }
 
-  async #repair(): Promise<void> {
+  async #repair(signal: AbortSignal): Promise<void> {
     this.#suspicious = false;
-    const { events, hasMore } = await this.#options.readLog(this.#next);
+    const { events, hasMore } = await this.#options.readLog(this.#next, signal);
     for (const event of events) this.accept(event);
     this.#suspicious ||= hasMore;
   }

@@ -231,6 +231,19 @@ describe("the token log", () => {
     expect([interactive.jobs, commands]).toEqual([[], ["xrange", "xrange"]]);
   });
 
+  it("is not read for followers that have left while they waited for their turn", async () => {
+    const { client, redis, commands } = await open();
+    const leaving = new AbortController();
+    redis.xrange = async () => {
+      commands.push("xrange");
+      leaving.abort(new RhoneError("CANCELLED", "left"));
+      return [];
+    };
+    const followers = Array.from({ length: 20 }, () => collect(client.follow(job, leaving.signal)));
+    for (const each of await Promise.allSettled(followers)) expect(each.status).toBe("rejected");
+    expect(commands.length).toBeLessThanOrEqual(2);
+  });
+
   it("of another version is an error by name, not silence until the deadline", async () => {
     const { client, log } = await open();
     write(log, { ...event(), version: 2 });

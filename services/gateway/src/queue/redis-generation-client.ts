@@ -69,7 +69,12 @@ export class RedisGenerationClient implements GenerationClient {
     this.#inboxes = new Inboxes({
       subscriber,
       gatewayId,
-      readLog: (id, ordinal) => this.#logs.run(() => this.#readLog(id, ordinal)),
+      readLog: (id, ordinal, signal) =>
+        this.#logs.run(async () => {
+          // 50 clients that resume 16 choices each and leave would have 51,200 events read for nobody.
+          signal.throwIfAborted();
+          return this.#readLog(id, ordinal);
+        }),
     });
     this.#logger = logger;
     this.#maxQueued = maxQueued;
