@@ -11,7 +11,7 @@ export interface ComputeThreadOptions {
   readonly data: unknown;
   /** The error of a thread whose work costs too much, or that breaks or ends; `why`: "it takes more than 500 ms". */
   readonly failure: (why: string, cause?: unknown) => RhoneError;
-  /** The retryable error of a thread that others keep from computing; `why`: "it got 90 ms of processor time in 2 s". */
+  /** The error to try again of a thread that others slow down; `why`: "it got 90 ms of processor time in 2000 ms". */
   readonly busy: (why: string) => RhoneError;
 }
 
