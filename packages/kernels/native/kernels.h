@@ -1,4 +1,4 @@
-// Rhone's kernels: products with quantized weights and attention over pages, as custom nodes of ggml's graphs.
+// Rhone's kernels: products with quantized weights, attention over pages and sampling, as nodes of ggml's graphs.
 //
 // Shapes are logical, outermost first, then ggml's `ne`, which is reversed: f32 [n, k] is ne [k, n]. Types are numbered
 // as ggml numbers them. Every row of a result is the same to the bit whatever the other rows, their number, the number
@@ -119,3 +119,55 @@ RK_API rk_tensor *rk_rotations(rk_graph *graph, void *ctx, const rk_rope *rope, 
 RK_API rk_tensor *rk_write_kv(rk_graph *graph, void *ctx, const rk_attention *shape, const rk_rope *rope, rk_tensor *q,
                               rk_tensor *k, rk_tensor *v, rk_tensor *k_pages, rk_tensor *v_pages, rk_tensor *spans,
                               rk_tensor *tables, rk_tensor *rotations);
+
+// How a token is drawn: not, the best one, or at random.
+enum { RK_DRAW_NONE = 0, RK_DRAW_BEST = 1, RK_DRAW_RANDOM = 2 };
+
+// What is wanted of one row of logits, f32 [n]. Log-probabilities are of the logits as they are. A token is drawn from
+// logits changed in this order: tokens that are not allowed, and banned ones, become -Infinity; biases are added; those
+// of tokens that were seen are divided by `repetition` where they are positive, else multiplied; `frequency` for each of
+// a generated token's `counts`, and `presence`, are subtracted. Tokens outside [0, n) are passed over.
+//
+// Drawn at random: logit x weighs 2^((x - best) factor), rounded to whole numbers of which the best has
+// 2^(53 - ceil(log2 n)), and 0 when x < best + cut. Of the best top_k tokens (0: all), the best ones that together reach
+// `top_p` of the weight are kept (1: all). The token holds unit floor(uniform * sum) of what is kept, which is counted
+// by falling logit where top_k or top_p cut, else by rising id; the lower id first among equals.
+typedef struct rk_row_request {
+  const int32_t *allowed;             // a bit per token, [(n + 31) / 32]; NULL: every token
+  const int32_t *banned;              // [n_banned]
+  const int32_t *biased;              // [n_biased]
+  const float *biases;                // [n_biased]
+  const int32_t *seen;                // [n_seen]
+  const int32_t *generated, *counts;  // [n_generated]
+  double repetition, frequency, presence;
+  double factor, cut, top_p, uniform;
+  int32_t n_banned, n_biased, n_seen, n_generated;
+  int32_t row;           // of the logits; in one request only
+  int32_t how;           // RK_DRAW_
+  int32_t top_k;
+  int32_t target;        // the token whose logit is wanted; -1: none
+  int32_t alternatives;  // number of best tokens to list; -1: no log-probabilities at all
+  int32_t unused;
+} rk_row_request;
+
+typedef struct rk_row_reading {
+  double total;   // sum of the weights of the row with a factor of log2(e): log(total) - log(2^(53 - ceil(log2 n))) +
+                  // best is the logarithm of the sum of exponentials
+  float best;     // -Infinity without log-probabilities, or when the row has no number
+  float target;   // the target's logit; NaN without one
+  float logit;    // the drawn token's, before changes
+  int32_t token;  // drawn; -1: none can be
+  int32_t listed, unused;
+} rk_row_reading;
+
+typedef struct rk_alternative {
+  int32_t token;
+  float logit;
+} rk_alternative;
+
+// Reads rows of logits, f32 [rows, n] without gaps, which another graph has computed and keeps. requests: I8, structures
+// rk_row_request; what they point at must live as long as the graph is computed. Result, I8: the readings of all
+// requests, then most_alternatives (at least what any request wants) structures rk_alternative for each, of which
+// `listed` are used, in the order of ids; then memory for at most `threads` threads. NULL when `graph` is full.
+RK_API rk_tensor *rk_read_rows(rk_graph *graph, void *ctx, rk_tensor *logits, rk_tensor *requests,
+                               int64_t most_alternatives, int threads);

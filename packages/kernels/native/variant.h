@@ -5,6 +5,7 @@
 
 struct rk_attend_job;  // attention/job.h
 struct rk_write_job;
+struct rk_read_job;    // sampling/job.h
 
 struct rk_quantize_job {
   const float *x, *b;           // [n, k]; b: see RK_NORM and RK_SWIGLU
@@ -39,6 +40,8 @@ struct rk_variant {
   void (*attend)(const rk_attend_job *job, int first, int end);
   // Rows [first, end) of the step.
   void (*write)(const rk_write_job *job, int first, int end);
+  // Requests [first, end); `copy` has memory for a row.
+  void (*read_rows)(const rk_read_job *job, int64_t first, int64_t end, float *copy);
 };
 
 // Each is defined in a file that is compiled for its instructions.
@@ -47,16 +50,19 @@ void rk_blocks_avx2(const rk_product_job *job, int64_t first, int64_t end);
 void rk_superblocks_avx2(const rk_product_job *job, int64_t first, int64_t end);
 void rk_attend_avx2(const rk_attend_job *job, int first, int end);
 void rk_write_avx2(const rk_write_job *job, int first, int end);
+void rk_read_rows_avx2(const rk_read_job *job, int64_t first, int64_t end, float *copy);
 void rk_blocks_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
 void rk_superblocks_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
 void rk_blocks_amx_int8(const rk_product_job *job, int64_t first, int64_t end);
 void rk_attend_avx512_vnni(const rk_attend_job *job, int first, int end);
+void rk_read_rows_avx512_vnni(const rk_read_job *job, int64_t first, int64_t end, float *copy);
 
 void rk_quantize_neon(const rk_quantize_job *job, int ith, int nth);
 void rk_blocks_neon_dotprod(const rk_product_job *job, int64_t first, int64_t end);
 void rk_superblocks_neon_dotprod(const rk_product_job *job, int64_t first, int64_t end);
 void rk_attend_neon(const rk_attend_job *job, int first, int end);
 void rk_write_neon(const rk_write_job *job, int first, int end);
+void rk_read_rows_neon(const rk_read_job *job, int64_t first, int64_t end, float *copy);
 
 // The one that rk_choose chose.
 const rk_variant *rk_chosen(void);

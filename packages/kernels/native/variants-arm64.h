@@ -13,7 +13,7 @@ namespace {
 
 constexpr rk_variant VARIANTS[] = {
     {"neon-dotprod", rk_quantize_neon, rk_blocks_neon_dotprod, rk_superblocks_neon_dotprod, rk_attend_neon,
-     rk_write_neon},
+     rk_write_neon, rk_read_rows_neon},
 };
 
 bool runs_dotprod() {

@@ -12,10 +12,12 @@
 namespace {
 
 constexpr rk_variant VARIANTS[] = {
-    {"amx-int8", rk_quantize_avx2, rk_blocks_amx_int8, rk_superblocks_avx512_vnni, rk_attend_avx512_vnni, rk_write_avx2},
+    {"amx-int8", rk_quantize_avx2, rk_blocks_amx_int8, rk_superblocks_avx512_vnni, rk_attend_avx512_vnni,
+     rk_write_avx2, rk_read_rows_avx512_vnni},
     {"avx512-vnni", rk_quantize_avx2, rk_blocks_avx512_vnni, rk_superblocks_avx512_vnni, rk_attend_avx512_vnni,
-     rk_write_avx2},
-    {"avx2", rk_quantize_avx2, rk_blocks_avx2, rk_superblocks_avx2, rk_attend_avx2, rk_write_avx2},
+     rk_write_avx2, rk_read_rows_avx512_vnni},
+    {"avx2", rk_quantize_avx2, rk_blocks_avx2, rk_superblocks_avx2, rk_attend_avx2, rk_write_avx2,
+     rk_read_rows_avx2},
 };
 
 struct Registers {

@@ -47,6 +47,16 @@ describe("ComputeThread", { timeout: 30_000 }, () => {
     await thread.gone;
   });
 
+  it.runIf(process.platform === "linux")("ends with another error when it got less time than its limit", async () => {
+    const waits = "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)";
+    const starved = {
+      code: "TEXTS_BUSY",
+      message: expect.stringMatching(/^it got \d+ ms of processor time in \d+ ms$/),
+    };
+    await expect(open().ask(waits, { ms: 200 })).rejects.toMatchObject(starved);
+    await expect(thread.ask("return 1", LIMIT)).rejects.toMatchObject(starved);
+  });
+
   it("ends by name when it breaks, while it opens too", async () => {
     const message = expect.stringContaining("it broke its thread (broken");
     await expect(open().ask('throw new Error("broken")', LIMIT)).rejects.toMatchObject({ message });

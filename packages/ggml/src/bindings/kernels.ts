@@ -39,6 +39,30 @@ interface RopeFields {
   readonly freqScale: number;
 }
 
+/** `RK_DRAW_NONE`, `RK_DRAW_BEST`, `RK_DRAW_RANDOM` */
+export const DRAW_HOW = { none: 0, best: 1, random: 2 } as const;
+
+/** `struct rk_row_request`: bytes. Pointers, f64, then i32. */
+export const ROW_REQUEST_LAYOUT = {
+  ...{ allowed: 0, banned: 8, biased: 16, biases: 24, seen: 32, generated: 40, counts: 48 },
+  ...{ repetition: 56, frequency: 64, presence: 72, factor: 80, cut: 88, topP: 96, uniform: 104 },
+  ...{ nBanned: 112, nBiased: 116, nSeen: 120, nGenerated: 124, row: 128, how: 132, topK: 136, target: 140 },
+  ...{ alternatives: 144, size: 152 },
+} as const;
+
+/** `struct rk_row_reading`: bytes */
+export const ROW_READING_LAYOUT = {
+  total: 0,
+  best: 8,
+  target: 12,
+  logit: 16,
+  token: 20,
+  listed: 24,
+  size: 32,
+} as const;
+/** `struct rk_alternative`: bytes */
+export const ALTERNATIVE_LAYOUT = { token: 0, logit: 4, size: 8 } as const;
+
 /** kernels.h of packages/kernels, in header order. */
 export const bindKernels = (fn: Declare) => ({
   abi: fn("int", "rk_abi", []),
@@ -61,6 +85,7 @@ export const bindKernels = (fn: Declare) => ({
   writeKv: fn("maybe", "rk_write_kv", [
     ...(["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr"] as const),
   ]),
+  readRows: fn("maybe", "rk_read_rows", ["ptr", "ptr", "ptr", "ptr", "int64_t", "int"]),
 });
 
 export type KernelBindings = ReturnType<typeof bindKernels>;

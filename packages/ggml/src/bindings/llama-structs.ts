@@ -147,8 +147,3 @@ export const batch: NativeStruct<Batch> = {
     logits: "void *",
   }),
 };
-
-/** `struct llama_sampler_chain_params` */
-export const samplerChainParams: NativeStruct<{ readonly no_perf: boolean }> = {
-  definition: koffi.struct({ no_perf: "bool" }),
-};

@@ -1,10 +1,6 @@
-import { batch, contextParams, modelParams, samplerChainParams } from "./llama-structs.js";
+import { batch, contextParams, modelParams } from "./llama-structs.js";
 import type { Declare } from "./native-function.js";
 
-/** `struct llama_token_data`: bytes */
-export const TOKEN_DATA_LAYOUT = { id: 0, logit: 4, p: 8, size: 12 } as const;
-/** `struct llama_token_data_array`: bytes */
-export const TOKEN_DATA_ARRAY_LAYOUT = { data: 0, count: 8, selected: 16, sorted: 24, size: 32 } as const;
 /** `LLAMA_VOCAB_TYPE_NONE` */
 export const VOCAB_TYPE_NONE = 0;
 /** `LLAMA_VOCAB_TYPE_SPM`, `LLAMA_VOCAB_TYPE_BPE` */
@@ -51,13 +47,6 @@ export const bindLlama = (fn: Declare) => ({
   tokenize: fn("int32_t", "llama_tokenize", ["ptr", "ptr", "int32_t", "maybe", "int32_t", "bool", "bool"]),
   tokenToPiece: fn("int32_t", "llama_token_to_piece", ["ptr", "int32_t", "ptr", "int32_t", "int32_t", "bool"]),
   logSet: fn("void", "llama_log_set", ["maybe", "maybe"]),
-  samplerApply: fn("void", "llama_sampler_apply", ["ptr", "ptr"]),
-  samplerFree: fn("void", "llama_sampler_free", ["ptr"]),
-  samplerChainInit: fn("ptr", "llama_sampler_chain_init", [samplerChainParams]),
-  samplerChainAdd: fn("void", "llama_sampler_chain_add", ["ptr", "ptr"]),
-  samplerInitTopK: fn("ptr", "llama_sampler_init_top_k", ["int32_t"]),
-  samplerInitTopP: fn("ptr", "llama_sampler_init_top_p", ["float", "size_t"]),
-  samplerInitTemp: fn("ptr", "llama_sampler_init_temp", ["float"]),
 });
 
 export type LlamaBindings = ReturnType<typeof bindLlama>;

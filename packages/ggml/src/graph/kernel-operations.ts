@@ -24,6 +24,14 @@ export interface QuantizedRows {
   readonly kind: number;
 }
 
+export interface RowsToRead {
+  readonly logits: Tensor;
+  readonly requests: Tensor;
+  /** At least what any request wants. */
+  readonly mostAlternatives: number;
+  readonly threads: number;
+}
+
 /** The operations of a graph that Rhone's own kernels compute. */
 export class KernelOperations {
   readonly attention: AttentionOperations;
@@ -68,6 +76,16 @@ export class KernelOperations {
     const { context } = this.#memory;
     const node = this.#kernels.product(this.#nodes, context, weight.type, w, n, k, act, rows, added);
     return this.#own(node, `multiply ${rows} rows`);
+  }
+
+  /**
+   * Reads rows of logits, f32 [rows, nVocab] (ne [nVocab, rows]) without gaps, as `requests` say: I8, records of
+   * `kernels/row-records.ts`, which also reads the result. For at most `threads` threads.
+   */
+  readRows({ logits, requests, mostAlternatives, threads }: RowsToRead): Tensor {
+    const [from, what, { context }] = [this.#memory.use(logits), this.#memory.use(requests), this.#memory];
+    const node = this.#kernels.readRows(this.#nodes, context, from, what, mostAlternatives, threads);
+    return this.#own(node, `read ${logits}`);
   }
 
   #own(node: Pointer | null, action: string): Tensor {

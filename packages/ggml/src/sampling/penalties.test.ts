@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { Penalties, type PenaltyOptions } from "./penalties.js";
+import { Penalties, type PenaltyOptions, penalize } from "./penalties.js";
 
 const penalized = (options: PenaltyOptions, prompt: readonly number[], generated: readonly number[]) => {
   const penalties = new Penalties(options);
   for (const token of prompt) penalties.acceptPrompt(token);
   for (const token of generated) penalties.accept(token);
   const logits = Float32Array.of(2, -2, 0, 4);
-  penalties.apply(logits);
+  penalize(logits, penalties.edits);
   return [...logits];
 };
 
@@ -74,12 +74,16 @@ describe("Penalties", () => {
   });
 
   it.each([
-    { options: {}, active: false },
-    { options: { repetitionPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 }, active: false },
-    { options: { repetitionPenalty: 1.1 }, active: true },
-    { options: { frequencyPenalty: -0.1 }, active: true },
-    { options: { presencePenalty: 0.1 }, active: true },
-  ])("of $options are active: $active", ({ options, active }) => {
-    expect(new Penalties(options).active).toBe(active);
+    { options: {}, seen: 0, generated: 0 },
+    { options: { repetitionPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 }, seen: 0, generated: 0 },
+    { options: { repetitionPenalty: 1.1 }, seen: 2, generated: 0 },
+    { options: { frequencyPenalty: -0.1 }, seen: 0, generated: 1 },
+    { options: { presencePenalty: 0.1 }, seen: 0, generated: 1 },
+  ])("of $options keep $seen seen and $generated generated tokens, each once", ({ options, seen, generated }) => {
+    const penalties = new Penalties(options);
+    penalties.acceptPrompt(4);
+    for (const token of [2, 2, 2]) penalties.accept(token);
+    const { edits } = penalties;
+    expect([edits.seen.length, edits.generated.length]).toEqual([seen, generated]);
   });
 });

@@ -21,7 +21,6 @@ export interface LogitBias {
 }
 
 export interface SamplerOptions extends SamplingOptions {
-  readonly nVocab: number;
   /** Tokens that count for the repetition penalty alone. */
   readonly promptTokens?: Iterable<number>;
   /** Tokens generated so far, when a sequence continues. */

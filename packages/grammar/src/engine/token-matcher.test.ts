@@ -49,6 +49,8 @@ test("a grammar behind a trigger holds only for texts that begin with it", async
   const free = await engine.match(options);
   free.accept(5);
   expect(allowed(free)).toHaveLength(6);
+  expect(free.allowed()).toBeUndefined();
+  expect(allowed(free, [5])).toEqual([0, 1, 2, 3, 4]);
   free.close();
 });
 

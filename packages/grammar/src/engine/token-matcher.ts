@@ -41,23 +41,28 @@ export class TokenMatcher {
   }
 
   /**
-   * Sets the logits of tokens that the grammar does not allow next to -Infinity; only end tokens stay once the text is
-   * complete or can't be continued. `banned` tokens are masked too, unless nothing else is left. When `remaining`
-   * tokens are about as many as a complete text still needs, only those that lead to its end stay. logits: f32 [size],
-   * changed in place. Throws what the grammar's `allowed` throws.
+   * The tokens that may come next, undefined when any may; only end tokens once the text is complete or can't be
+   * continued. Without those of `banned`, unless nothing else is left. When `remaining` tokens are about as many as a
+   * complete text still needs, only those that lead to its end. Throws what the grammar's `allowed` throws.
    */
-  mask(logits: Float32Array, banned: readonly number[] = [], remaining = Number.POSITIVE_INFINITY): void {
-    if (this.#isFree()) {
-      for (const token of banned) logits[token] = Number.NEGATIVE_INFINITY;
-      return;
-    }
-    const words = this.#allowed();
+  allowed(banned: readonly number[] = [], remaining = Number.POSITIVE_INFINITY): TokenSet | undefined {
+    if (this.#isFree()) return undefined;
+    const words = this.#next();
     const kept = words.slice();
     for (const token of banned) kept[token >> 5] = (kept[token >> 5] ?? 0) & ~(1 << (token & 31));
     const open = isFilled(kept) ? kept : words;
-    const chosen = remaining <= this.#needed() ? this.#options.closing.among(open, this.#open) : open;
+    return remaining <= this.#needed() ? this.#options.closing.among(open, this.#open) : open;
+  }
+
+  /** Sets the logits of tokens that `allowed` lacks, or that are banned, to -Infinity. logits: f32 [size], in place. */
+  mask(logits: Float32Array, banned: readonly number[] = [], remaining = Number.POSITIVE_INFINITY): void {
+    const words = this.allowed(banned, remaining);
+    if (words === undefined) {
+      for (const token of banned) logits[token] = Number.NEGATIVE_INFINITY;
+      return;
+    }
     for (let token = 0; token < logits.length; token++) {
-      if ((((chosen[token >> 5] ?? 0) >>> (token & 31)) & 1) === 0) logits[token] = Number.NEGATIVE_INFINITY;
+      if ((((words[token >> 5] ?? 0) >>> (token & 31)) & 1) === 0) logits[token] = Number.NEGATIVE_INFINITY;
     }
   }
 
@@ -110,7 +115,7 @@ export class TokenMatcher {
     return shortest <= TRIVIAL_BYTES ? 0 : shortest + PER_LEVEL * this.#open.depth + MARGIN;
   }
 
-  #allowed(): TokenSet {
+  #next(): TokenSet {
     const { trigger, vocabulary } = this.#options;
     const next = this.#state === "ended" ? undefined : this.#grammar.allowed();
     const words = next?.slice() ?? new Int32Array(Math.ceil(vocabulary.size / 32));

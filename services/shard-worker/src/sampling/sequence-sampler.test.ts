@@ -1,21 +1,24 @@
-import { openEngine } from "@rhone/ggml";
+import { readRow } from "@rhone/ggml";
 import type { TokenMatcher } from "@rhone/grammar";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished, test, vi } from "vitest";
 import { sequenceOpen } from "../testing/steps.js";
-import { SequenceSampler, scoreOf } from "./sequence-sampler.js";
+import type { TokenScore } from "../wire/step.js";
+import { SequenceSampler } from "./sequence-sampler.js";
 
-const engine = openEngine();
-const N_VOCAB = 8;
 /** Token 5 is the most probable, then 4, 3 … */
 const LOGITS = [0, 1, 2, 3, 4, 5, -1, -2];
 const logits = (): Float32Array => Float32Array.from(LOGITS);
 
 function open(options: Parameters<typeof sequenceOpen>[0], matcher: TokenMatcher | null = null): SequenceSampler {
-  const sampler = new SequenceSampler(engine, N_VOCAB, { open: sequenceOpen(options), matcher });
+  const sampler = new SequenceSampler(sequenceOpen(options), matcher);
   onTestFinished(() => sampler.close());
   return sampler;
 }
-const drawn = (sampler: SequenceSampler, position = 0): number => sampler.draw(logits(), position).token;
+/** As the last stage does it with a row of logits. */
+function draw(sampler: SequenceSampler, position = 0, row = logits()): TokenScore {
+  return sampler.accept(readRow(row, { row: 0, target: undefined, ...sampler.request(position) }), position);
+}
+const drawn = (sampler: SequenceSampler, position = 0): number => draw(sampler, position).token;
 
 describe("a sequence's draw", () => {
   it.each([
@@ -37,11 +40,11 @@ describe("a sequence's draw", () => {
 
   it("depends on the seed and the position alone", () => {
     const sampling = { temperature: 2, seed: 9 };
-    const draw = (position: number, seed = 9) => drawn(open({ sampling: { ...sampling, seed } }), position);
-    const all = Array.from({ length: 40 }, (_, position) => draw(position));
-    expect(Array.from({ length: 40 }, (_, position) => draw(position))).toEqual(all);
+    const at = (position: number, seed = 9) => drawn(open({ sampling: { ...sampling, seed } }), position);
+    const all = Array.from({ length: 40 }, (_, position) => at(position));
+    expect(Array.from({ length: 40 }, (_, position) => at(position))).toEqual(all);
     expect(new Set(all).size).toBeGreaterThan(3);
-    expect(Array.from({ length: 40 }, (_, position) => draw(position, 10))).not.toEqual(all);
+    expect(Array.from({ length: 40 }, (_, position) => at(position, 10))).not.toEqual(all);
     const one = open({ sampling });
     expect(Array.from({ length: 40 }, (_, position) => drawn(one, position))).toEqual(all);
   });
@@ -64,10 +67,17 @@ describe("a sequence's draw", () => {
   });
 });
 
+test("a draw from a row without a finite number fails, and names the position", () => {
+  const nothing = new Float32Array(8).fill(Number.NaN);
+  expect(() => draw(open({}), 6, nothing)).toThrow(
+    expect.objectContaining({ code: "GGML_FAILED", message: expect.stringContaining("position 7") }),
+  );
+});
+
 describe("log-probabilities", () => {
   it("are reported only when asked for", () => {
-    expect(open({}).draw(logits(), 0)).toEqual({ token: 5, logprob: null, top: [] });
-    expect(open({ sampling: { logprobs: 0 } }).draw(logits(), 0)).toEqual({
+    expect(draw(open({}))).toEqual({ token: 5, logprob: null, top: [] });
+    expect(draw(open({ sampling: { logprobs: 0 } }))).toEqual({
       token: 5,
       logprob: expect.closeTo(5 - Math.log(LOGITS.reduce((sum, logit) => sum + Math.exp(logit), 0)), 5),
       top: [],
@@ -75,16 +85,17 @@ describe("log-probabilities", () => {
   });
 
   it("are of the distribution before bans", () => {
-    const { token, logprob, top } = open({ sampling: { logprobs: 2, banned: [5], minPosition: 9 } }).draw(logits(), 0);
-    const whole = scoreOf(logits(), 4, 2);
-    expect({ token, logprob, top }).toEqual({ token: 4, logprob: whole.logprob, top: whole.top });
+    const { token, logprob, top } = draw(open({ sampling: { logprobs: 2, banned: [5], minPosition: 9 } }));
+    const whole = readRow(logits(), { row: 0, target: 4, alternatives: 2, draw: undefined });
+    expect({ token, logprob }).toEqual({ token: 4, logprob: whole.targetLogprob });
+    expect(top).toEqual(whole.top.map((one) => [one.id, one.logprob]));
     expect(top.map(([id]) => id)).toEqual([5, 4]);
   });
 });
 
 describe("a constrained sequence", () => {
   const matcher = () => ({
-    mask: vi.fn((row: Float32Array) => void row.fill(Number.NEGATIVE_INFINITY, 3)),
+    allowed: vi.fn(() => Int32Array.of(0b101)),
     accept: vi.fn(),
     close: vi.fn(),
   });
@@ -94,16 +105,19 @@ describe("a constrained sequence", () => {
     const held = matcher();
     const sampler = open({ constraint, sampling: { banned: [1], minPosition: 20 } }, held as unknown as TokenMatcher);
     expect(drawn(sampler, 12)).toBe(2);
-    expect(held.mask).toHaveBeenCalledWith(expect.any(Float32Array), [1], 18); // 30 - 12 tokens remain
+    expect(held.allowed).toHaveBeenCalledWith([1], 18); // 30 - 12 tokens remain
     expect(held.accept).toHaveBeenCalledWith(2);
+  });
+
+  it("draws any token but banned ones while its grammar does not hold", () => {
+    const held = { ...matcher(), allowed: () => undefined };
+    const sampling = { banned: [5], minPosition: 20 };
+    expect(drawn(open({ constraint, sampling }, held as unknown as TokenMatcher))).toBe(4);
   });
 
   it("owns its matcher", () => {
     const held = matcher();
-    const own = new SequenceSampler(engine, N_VOCAB, {
-      open: sequenceOpen({ constraint }),
-      matcher: held as unknown as TokenMatcher,
-    });
+    const own = new SequenceSampler(sequenceOpen({ constraint }), held as unknown as TokenMatcher);
     own.close();
     expect(held.close).toHaveBeenCalledTimes(1);
   });

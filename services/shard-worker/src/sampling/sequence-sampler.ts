@@ -1,63 +1,53 @@
-import { type Engine, logSoftmaxOf, logSumExp, SamplerChain, topLogprobs } from "@rhone/ggml";
+import { RhoneError } from "@rhone/common";
+import { type RowReading, type RowRequest, Sampler } from "@rhone/ggml";
 import type { TokenMatcher } from "@rhone/grammar";
 import type { Sampling, SequenceOpen, TokenScore } from "../wire/step.js";
 
-/** Draws one sequence's tokens on the last stage. Owns a sampler chain and the sequence's matcher until `close`. */
+/** Says how one sequence's tokens are drawn on the last stage. Owns the sequence's matcher until `close`. */
 export class SequenceSampler {
-  readonly #chain: SamplerChain;
+  readonly #sampler: Sampler;
   readonly #sampling: Sampling;
   readonly #matcher: TokenMatcher | null;
   /** Position of the last token that may be generated. */
   readonly #lastPosition: number;
 
   /** `matcher` has accepted the tokens that were generated before; null for a sequence without constraint. */
-  constructor(
-    engine: Engine,
-    nVocab: number,
-    { open, matcher }: { readonly open: SequenceOpen; readonly matcher: TokenMatcher | null },
-  ) {
-    const { sampling, history, generated, constraint } = open;
+  constructor({ sampling, history, generated, constraint }: SequenceOpen, matcher: TokenMatcher | null) {
     this.#sampling = sampling;
     this.#matcher = matcher;
     this.#lastPosition = constraint?.lastPosition ?? Number.POSITIVE_INFINITY;
-    this.#chain = SamplerChain.open(engine, {
-      ...sampling,
-      nVocab,
-      promptTokens: history,
-      generatedTokens: generated,
-    });
+    this.#sampler = new Sampler({ ...sampling, promptTokens: history, generatedTokens: generated });
   }
 
   /**
-   * Draws the token after `position`. logits: f32 [nVocab], borrowed; the logits of tokens that may not follow are
-   * overwritten.
+   * How to draw the token after `position`, from its row of logits. Make it once the token before is accepted. Throws
+   * what the grammar's mask throws.
    */
-  draw(logits: Float32Array, position: number): TokenScore {
+  request(position: number): Pick<RowRequest, "draw" | "alternatives"> {
     const { logprobs, banned: ends, minPosition, seed } = this.#sampling;
     const banned = position < minPosition ? ends : [];
-    const masked = banned.length > 0 || this.#matcher !== null;
-    const unmodified = logprobs !== null && masked ? logits.slice() : logits;
-    if (this.#matcher === null) for (const token of banned) logits[token] = Number.NEGATIVE_INFINITY;
-    else this.#matcher.mask(logits, banned, this.#lastPosition - position);
-    const token = this.#chain.sample(logits, { seed, position: position + 1 });
-    this.#chain.accept(token);
+    const allowed = this.#matcher?.allowed(banned, this.#lastPosition - position);
+    const only = allowed === undefined ? { banned: Int32Array.from(banned) } : { allowed };
+    return { draw: this.#sampler.request({ seed, position: position + 1 }, only), alternatives: logprobs ?? undefined };
+  }
+
+  /** Takes the token that was drawn after `position`. Throws GGML_FAILED when none could be. */
+  accept({ token, logprob, top }: RowReading, position: number): TokenScore {
+    if (token < 0) {
+      const message = `No token can be drawn at position ${position + 1}: no logit is a finite number.`;
+      throw new RhoneError("GGML_FAILED", message);
+    }
+    this.#sampler.accept(token);
     this.#matcher?.accept(token);
-    return logprobs === null ? { token, logprob: null, top: [] } : scoreOf(unmodified, token, logprobs);
+    const { logprobs } = this.#sampling;
+    return logprobs === null ? { token, logprob: null, top: [] } : { token, logprob, top: pairsOf(top, logprobs) };
   }
 
   close(): void {
-    this.#chain.close();
     this.#matcher?.close();
   }
 }
 
-/** log P(token) under the softmax of logits (f32 [nVocab]), with the `alternatives` most probable tokens. */
-export function scoreOf(logits: Float32Array, token: number, alternatives: number): TokenScore {
-  const normalizer = logSumExp(logits);
-  const best = alternatives > 0 ? topLogprobs(logits, alternatives, normalizer) : [];
-  return {
-    token,
-    logprob: logSoftmaxOf(logits, token, normalizer),
-    top: best.map(({ id, logprob }) => [id, logprob]),
-  };
-}
+/** The first `count` alternatives as results carry them. */
+export const pairsOf = (top: RowReading["top"], count: number): TokenScore["top"] =>
+  top.slice(0, count).map(({ id, logprob }) => [id, logprob]);

@@ -41,7 +41,7 @@ export async function loadShard(request: LoadShardRequest): Promise<ComputingSha
     const vocabulary = { path: file.path, vocabSize: config.vocabSize };
     const constraints = new Constraints({ engine, ...vocabulary, limits: request.grammars });
     if (heads && config.tokenizer.model !== undefined) await constraints.prepare();
-    const stage = new Stage({ engine, backend, shard, embeds, heads, maxRows, constraints });
+    const stage = new Stage({ backend, shard, embeds, heads, maxRows, constraints });
     const close = (): void => {
       stage.close();
       constraints.close();

@@ -1,12 +1,13 @@
-import { type Backend, type Engine, GgmlType, Graph, rowSize, type Tensor } from "@rhone/ggml";
+import { type Backend, GgmlType, Graph, RowReader, rowSize, type Tensor } from "@rhone/ggml";
 import { embed, finalNorm, head, type Shard, transformer } from "../model/transformer.js";
 import type { Constraints } from "../sampling/constraints.js";
 import { SequenceSampler } from "../sampling/sequence-sampler.js";
 import type { StepContext, StepLimits } from "../wire/read-step.js";
 import type { SequenceReady, StageOutput, Step } from "../wire/step.js";
-import { computedRows, type LastRows, lastRows, spanResults } from "./last-rows.js";
+import { computedRows, type LastRows, lastRows } from "./last-rows.js";
 import { OpenSequences, type Samplers } from "./open-sequences.js";
 import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
+import { spanResults } from "./span-results.js";
 import { planStep, type StepPlan, type StepSpan } from "./step-plan.js";
 
 /** A loaded shard as its runner sees it. */
@@ -24,7 +25,6 @@ export interface RunnableStage extends StepContext {
 }
 
 export interface StageOptions {
-  readonly engine: Engine;
   readonly backend: Backend;
   readonly shard: Shard;
   readonly embeds: boolean;
@@ -42,12 +42,15 @@ export class Stage implements RunnableStage {
   readonly #graph: Graph;
   readonly #sequences: OpenSequences;
   readonly #clock = new PhaseClock();
+  /** Reads logits; null on a stage without the head. */
+  readonly #reader: RowReader | null;
 
   constructor(options: StageOptions) {
     const { shard, backend } = options;
     this.#options = options;
     this.limits = limitsOf(options);
     this.#graph = Graph.open(backend, { maxTensors: 4096 + shard.weights.layers.size * 2048 });
+    this.#reader = options.heads ? new RowReader(backend) : null;
     this.#sequences = new OpenSequences(shard.pages.shape.pageSize, this.#samplers());
   }
 
@@ -80,6 +83,7 @@ export class Stage implements RunnableStage {
 
   close(): void {
     this.#sequences.closeAll();
+    this.#reader?.close();
     this.#graph.close();
   }
 
@@ -89,10 +93,9 @@ export class Stage implements RunnableStage {
   }
 
   #samplers(): Samplers | null {
-    const { engine, shard, heads, constraints } = this.#options;
+    const { heads, constraints } = this.#options;
     if (!heads) return null;
-    const open: Samplers["open"] = (open, matcher) =>
-      new SequenceSampler(engine, shard.config.vocabSize, { open, matcher });
+    const open: Samplers["open"] = (open, matcher) => new SequenceSampler(open, matcher);
     return { open, prepare: (open, signal) => constraints.open(open, signal) };
   }
 
@@ -130,7 +133,7 @@ export class Stage implements RunnableStage {
     clock.end("fill");
     await backend.compute(graph);
     clock.end("compute");
-    const output = read();
+    const output = await read();
     clock.end("read");
     return output;
   }
@@ -165,19 +168,18 @@ export class Stage implements RunnableStage {
   }
 
   /** Outputs the logits and states of `rows`; draws and scores after computing. `hidden`: undefined without rows. */
-  #results(hidden: Tensor | undefined, spans: readonly StepSpan[], rows: LastRows): () => StageOutput {
-    const { dim, vocabSize } = this.#options.shard.config;
+  #results(hidden: Tensor | undefined, spans: readonly StepSpan[], rows: LastRows): () => Promise<StageOutput> {
+    const { dim } = this.#options.shard.config;
     const graph = this.#graph;
     const { logits, states } = hidden === undefined ? {} : this.#headOutputs(hidden, rows);
-    return () => {
-      const row = new Float32Array(vocabSize);
-      const results = spanResults(spans, rows, {
-        logits: (index) => graph.read(computed(logits), row, index * row.byteLength),
+    return async () => {
+      const results = await spanResults(spans, rows, {
+        read: (requests) => computed(this.#reader).read({ graph, tensor: computed(logits) }, requests),
         states: (first, count) => {
           const into = new Float32Array(count * dim);
           return graph.read(computed(states), into, first * rowSize(GgmlType.F32, dim));
         },
-        draw: (sequence, from, position) => computed(this.#openSequence(sequence).sampler).draw(from, position),
+        sampler: (sequence) => computed(this.#openSequence(sequence).sampler),
       });
       return { kind: "results", spans: results };
     };

@@ -1,9 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { openEngine } from "../native/engine.js";
-import { SamplerChain } from "./sampler-chain.js";
-import type { LogitBias, SamplerOptions } from "./sampling-options.js";
-
-const engine = openEngine();
+import { readRow } from "./read-row.js";
+import { Sampler } from "./sampler.js";
+import type { Draw, LogitBias, SamplerOptions } from "./sampling-options.js";
 
 /** [token, bias] pairs. */
 const biasOf = (pairs: readonly (readonly [number, number])[]): LogitBias => ({
@@ -11,27 +9,22 @@ const biasOf = (pairs: readonly (readonly [number, number])[]): LogitBias => ({
   values: Float32Array.from(pairs, ([, value]) => value),
 });
 
-function withSampler<T>(options: Omit<SamplerOptions, "nVocab">, use: (sampler: SamplerChain) => T, nVocab = 6): T {
-  const sampler = SamplerChain.open(engine, { nVocab, ...options });
-  try {
-    return use(sampler);
-  } finally {
-    sampler.close();
-  }
+/** Draws from a row as the last stage does. */
+function sample(sampler: Sampler, logits: Float32Array, draw: Draw): number {
+  return readRow(logits, { row: 0, alternatives: undefined, target: undefined, draw: sampler.request(draw) }).token;
 }
 
 const logits = Float32Array.of(0.5, 2, -1, 2, 1.5, -3);
 
 /** How often each token is drawn over `draws` positions. */
-function frequencies(options: Omit<SamplerOptions, "nVocab">, draws = 20000): number[] {
-  return withSampler(options, (sampler) => {
-    const counts = new Array<number>(logits.length).fill(0);
-    for (let position = 0; position < draws; position++) {
-      const token = sampler.sample(logits, { seed: 11, position });
-      counts[token] = (counts[token] ?? 0) + 1;
-    }
-    return counts.map((count) => count / draws);
-  });
+function frequencies(options: SamplerOptions, draws = 20000): number[] {
+  const sampler = new Sampler(options);
+  const counts = new Array<number>(logits.length).fill(0);
+  for (let position = 0; position < draws; position++) {
+    const token = sample(sampler, logits, { seed: 11, position });
+    counts[token] = (counts[token] ?? 0) + 1;
+  }
+  return counts.map((count) => count / draws);
 }
 
 function softmax(values: readonly number[]): number[] {
@@ -43,25 +36,22 @@ function expectNear(actual: readonly number[], expected: readonly number[]): voi
   for (const [i, value] of actual.entries()) expect(Math.abs(value - (expected[i] ?? 0))).toBeLessThan(0.015);
 }
 
-describe("SamplerChain at temperature 0", () => {
+describe("A draw at temperature 0", () => {
   it("takes the greatest logit, the lower id among equals, whatever the seed", () => {
-    withSampler({ temperature: 0, topK: 3, topP: 0.5 }, (sampler) => {
-      expect([1, 2, 3].map((seed) => sampler.sample(logits, { seed, position: seed }))).toEqual([1, 1, 1]);
-    });
+    const sampler = new Sampler({ temperature: 0, topK: 3, topP: 0.5 });
+    expect([1, 2, 3].map((seed) => sample(sampler, logits, { seed, position: seed }))).toEqual([1, 1, 1]);
   });
 
   it("bans a token with a bias of -Infinity and prefers one with a positive bias", () => {
     const ban = biasOf([[1, Number.NEGATIVE_INFINITY]]);
-    expect(withSampler({ temperature: 0, logitBias: ban }, (s) => s.sample(logits, { seed: 0, position: 0 }))).toBe(3);
+    expect(sample(new Sampler({ temperature: 0, logitBias: ban }), logits, { seed: 0, position: 0 })).toBe(3);
     const prefer = biasOf([[5, 100]]);
-    expect(withSampler({ temperature: 0, logitBias: prefer }, (s) => s.sample(logits, { seed: 0, position: 0 }))).toBe(
-      5,
-    );
+    expect(sample(new Sampler({ temperature: 0, logitBias: prefer }), logits, { seed: 0, position: 0 })).toBe(5);
   });
 
   it("weighs down repeated tokens: prompt and output for repetition, output alone for presence and frequency", () => {
-    const next = (options: Omit<SamplerOptions, "nVocab">) =>
-      withSampler({ temperature: 0, ...options }, (s) => s.sample(logits, { seed: 0, position: 0 }));
+    const next = (options: SamplerOptions) =>
+      sample(new Sampler({ temperature: 0, ...options }), logits, { seed: 0, position: 0 });
     expect(next({ repetitionPenalty: 1.5, promptTokens: [1, 3] })).toBe(4);
     expect(next({ presencePenalty: 1, promptTokens: [1] })).toBe(1);
     expect(next({ presencePenalty: 1, generatedTokens: [1] })).toBe(3);
@@ -71,27 +61,25 @@ describe("SamplerChain at temperature 0", () => {
 
   it("counts accepted tokens, and leaves the caller's logits alone", () => {
     const before = [...logits];
-    withSampler({ temperature: 0, presencePenalty: 5 }, (sampler) => {
-      const drawn = [0, 1, 2, 3].map((position) => {
-        const token = sampler.sample(logits, { seed: 0, position });
-        sampler.accept(token);
-        return token;
-      });
-      expect(drawn).toEqual([1, 3, 4, 0]);
+    const sampler = new Sampler({ temperature: 0, presencePenalty: 5 });
+    const drawn = [0, 1, 2, 3].map((position) => {
+      const token = sample(sampler, logits, { seed: 0, position });
+      sampler.accept(token);
+      return token;
     });
+    expect(drawn).toEqual([1, 3, 4, 0]);
     expect([...logits]).toEqual(before);
   });
 });
 
-describe("SamplerChain drawing", () => {
+describe("A draw at random", () => {
   it("draws the same token for the same seed and position, whatever was drawn in between", () => {
-    withSampler({ temperature: 1 }, (sampler) => {
-      const draw = (position: number) => sampler.sample(logits, { seed: 9, position });
-      const first = Array.from({ length: 50 }, (_, i) => draw(i));
-      const backwards = Array.from({ length: 50 }, (_, i) => draw(49 - i)).reverse();
-      expect(backwards).toEqual(first);
-      expect(new Set(first).size).toBeGreaterThan(2);
-    });
+    const sampler = new Sampler({ temperature: 1 });
+    const draw = (position: number) => sample(sampler, logits, { seed: 9, position });
+    const first = Array.from({ length: 50 }, (_, i) => draw(i));
+    const backwards = Array.from({ length: 50 }, (_, i) => draw(49 - i)).reverse();
+    expect(backwards).toEqual(first);
+    expect(new Set(first).size).toBeGreaterThan(2);
   });
 
   it("follows the softmax of logits / temperature", () => {
@@ -116,6 +104,12 @@ describe("SamplerChain drawing", () => {
     expect(frequencies({ temperature: 5, topP: 0.9 }).filter((f) => f > 0).length).toBe(5);
   });
 
+  it("is -1 when no logit is a finite number", () => {
+    for (const value of [Number.NaN, Number.NEGATIVE_INFINITY])
+      for (const options of [{ temperature: 0 }, {}, { topP: 0.5 }, { topK: 2 }])
+        expect(sample(new Sampler(options), new Float32Array(6).fill(value), { seed: 0, position: 3 })).toBe(-1);
+  });
+
   it("never draws a banned token", () => {
     const banned = frequencies({
       logitBias: biasOf([
@@ -130,7 +124,7 @@ describe("SamplerChain drawing", () => {
     const wide = new Float32Array(32000).fill(Number.NEGATIVE_INFINITY);
     wide[31999] = -5;
     for (const options of [{}, { topP: 0.5 }, { topK: 40, topP: 0.95, minP: 0.1 }, { temperature: 0 }]) {
-      expect(withSampler(options, (s) => s.sample(wide, { seed: 1, position: 1 }), 32000)).toBe(31999);
+      expect(sample(new Sampler(options), wide, { seed: 1, position: 1 })).toBe(31999);
     }
   });
 });
@@ -144,19 +138,19 @@ describe("A sequence that continues", () => {
       frequencyPenalty: 0.2,
       repetitionPenalty: 1.1,
     };
-    const draw = (sampler: SamplerChain, positions: readonly number[]) =>
+    const draw = (sampler: Sampler, positions: readonly number[]) =>
       positions.map((position) => {
-        const token = sampler.sample(logits, { seed: 3, position });
+        const token = sample(sampler, logits, { seed: 3, position });
         sampler.accept(token);
         return token;
       });
     const positions = Array.from({ length: 24 }, (_, i) => 10 + i);
     const promptTokens = [0, 4];
-    const whole = withSampler({ ...options, promptTokens }, (sampler) => draw(sampler, positions));
+    const whole = draw(new Sampler({ ...options, promptTokens }), positions);
     expect(new Set(whole).size).toBeGreaterThan(3);
     for (const cut of [1, 7, 23]) {
       const generatedTokens = whole.slice(0, cut);
-      const rest = withSampler({ ...options, promptTokens, generatedTokens }, (s) => draw(s, positions.slice(cut)));
+      const rest = draw(new Sampler({ ...options, promptTokens, generatedTokens }), positions.slice(cut));
       expect(rest).toEqual(whole.slice(cut));
     }
   });
@@ -166,27 +160,18 @@ describe("A sequence that continues", () => {
       [99, 100],
       [-1, 100],
     ]);
-    expect(withSampler({ temperature: 0, logitBias: bias }, (s) => s.sample(logits, { seed: 0, position: 0 }))).toBe(1);
+    expect(sample(new Sampler({ temperature: 0, logitBias: bias }), logits, { seed: 0, position: 0 })).toBe(1);
   });
 
   it("is greedy under a temperature of 1e-5, whatever else is asked for", () => {
     const tokens = [1, 2, 3, 4].map((seed) =>
-      withSampler({ temperature: 1e-6, topK: 5, minP: 0.01 }, (s) => s.sample(logits, { seed, position: 0 })),
+      sample(new Sampler({ temperature: 1e-6, topK: 5, minP: 0.01 }), logits, { seed, position: 0 }),
     );
     expect(tokens).toEqual([1, 1, 1, 1]);
   });
 });
 
-describe("SamplerChain misuse", () => {
-  it("says so when no logit is a number", () => {
-    const nothing = new Float32Array(6).fill(Number.NaN);
-    for (const temperature of [0, 1]) {
-      expect(() => withSampler({ temperature }, (s) => s.sample(nothing, { seed: 0, position: 3 }))).toThrow(
-        /position 3/,
-      );
-    }
-  });
-
+describe("Options out of range", () => {
   it.each([
     { options: { temperature: -1 }, message: "temperature must be 0 or more; it is -1." },
     { options: { temperature: Number.POSITIVE_INFINITY }, message: "temperature must be 0 or more; it is Infinity." },
@@ -202,18 +187,6 @@ describe("SamplerChain misuse", () => {
     },
   ])("refuses $options by name", ({ options, message }) => {
     const [param = ""] = message.split(" ");
-    expect(() => withSampler(options, () => 0)).toThrow(
-      expect.objectContaining({ code: "INVALID_REQUEST", message, param }),
-    );
-  });
-
-  it("refuses other numbers of logits, and a closed sampler", () => {
-    withSampler({}, (sampler) => {
-      expect(() => sampler.sample(new Float32Array(5), { seed: 0, position: 0 })).toThrow(
-        /takes 6 logits; 5 were given/,
-      );
-      sampler.close();
-      expect(() => sampler.sample(logits, { seed: 0, position: 0 })).toThrow(/closed/);
-    });
+    expect(() => new Sampler(options)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", message, param }));
   });
 });

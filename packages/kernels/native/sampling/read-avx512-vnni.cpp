@@ -1,0 +1,9 @@
+#include "../variant.h"
+namespace {
+constexpr int LANES = 8;
+}
+#include "read.h"
+
+void rk_read_rows_avx512_vnni(const rk_read_job *job, int64_t first, int64_t end, float *copy) {
+  read_rows(job, first, end, copy);
+}
