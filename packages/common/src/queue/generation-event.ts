@@ -77,8 +77,8 @@ export const ordinalAfter = ({ ordinal, joins = 1 }: GenerationEvent): number =>
 export const encodeEvents = (events: readonly GenerationEvent[]): string => JSON.stringify(events);
 
 /**
- * Whether a parsed value has the fields of nearly every event and no others: some tokens, their text and scores, nothing
- * special. The schema would give it back as it is, for 5 % of a gateway's processor time, and with log-probabilities for
+ * Whether a parsed value has the fields of nearly every event and no others: some tokens, their text, their scores, and
+ * nothing special. The schema would give it back as it is, for 5 % of a gateway's processor time, and with scores for
  * more than JSON.parse takes.
  */
 function isPlain(value: unknown): value is GenerationEvent {
