@@ -50,7 +50,11 @@ describe("a stream", () => {
 
   it("that goes on behind an id makes no chunks of the events before it", async () => {
     const purposes: Purpose[] = [];
-    const writer: Writer = { ...letters(), take: (_, purpose) => purposes.push(purpose) && [] };
+    const take: Writer["take"] = (_, purpose) => {
+      purposes.push(purpose);
+      return [];
+    };
+    const writer = { ...letters(), take };
     await collect(
       streamLines(playing(events), { writer, choices: 2, withIds: true, after: parsePosition("1.1:1:0", 2) }),
     );
