@@ -10,10 +10,6 @@ describe("events read back from Redis", () => {
   it.each<[string, Partial<GenerationEvent>]>([
     ["a first one with prompt scores", { promptLogprobs: [{ token: 1, logprob: -0.5, top: [[2, -0.25]] }] }],
     ["one with scores", { logprobs: [{ token: 7, logprob: -1, top: [] }] }],
-    [
-      "one with scores and alternatives",
-      { logprobs: [{ token: 7, logprob: -1, top: [[7, -1] as const, [9, -2] as const] }] },
-    ],
     ["a joint one", { ordinal: 4, joins: 3 }],
     ["one without tokens", { tokens: [], text: "" }],
     ["a last one, at its length", { finish: { reason: "length" }, usage }],
@@ -34,11 +30,12 @@ describe("events read back from Redis", () => {
     expect(decode({ logprobs }).logprobs).toEqual(logprobs);
   });
 
-  it("lose fields that a later version adds", () => {
-    expect(decode({ mood: "good" })).toEqual(event);
-    const score = { token: 7, logprob: -1, top: [] };
-    expect(decode({ logprobs: [{ ...score, rank: 1 }] })).toEqual({ ...event, logprobs: [score] });
+  it("lose fields that a later version adds to a log-probability", () => {
+    const logprob = { token: 7, logprob: -1, top: [] };
+    expect(decode({ logprobs: [{ ...logprob, mood: "good" }] }).logprobs).toEqual([logprob]);
   });
+
+  it("lose fields that a later version adds", () => expect(decode({ mood: "good" })).toEqual(event));
 
   it("call an error of a later version INTERNAL", () => {
     const finish = { reason: "error", code: "NEW_IN_VERSION_9", message: "Something new." };
@@ -50,14 +47,11 @@ describe("events read back from Redis", () => {
     ["no text", { text: undefined }],
     ["a token that is no number", { tokens: ["7"] }],
     ["a token below zero", { tokens: [-1] }],
-    ["a score without its token", { logprobs: [{ logprob: -1, top: [], rank: 1 }] }],
-    ["a score that is no number", { logprobs: [{ token: 7, logprob: "-1", top: [] }] }],
-    ["an alternative without a score", { logprobs: [{ token: 7, logprob: -1, top: [[9]] }] }],
-    ["an alternative of three", { logprobs: [{ token: 7, logprob: -1, top: [[9, -1, 0]] }] }],
-    ["scores that are no list", { logprobs: {} }],
-    ["a prompt's score without its token", { promptLogprobs: [{ logprob: -1, top: [], rank: 1 }] }],
     ["an ordinal that is no whole number", { ordinal: 0.5 }],
     ["a joint event of nothing", { joins: 0 }],
+    ["a log-probability that is text", { logprobs: [{ token: 1, logprob: "-1", top: [] }] }],
+    ["an alternative without a value", { logprobs: [{ token: 1, logprob: -1, top: [[2]] }] }],
+    ["a list of alternatives that is none", { promptLogprobs: [{ token: 1, logprob: -1, top: {} }] }],
     ["an end for an unknown reason", { finish: { reason: "bored" } }],
   ])("are refused with %s", (_, changes) => expect(() => decode(changes)).toThrow());
 

