@@ -7,7 +7,10 @@ const COMMON = new URL("../../dist/index.js", import.meta.url).href;
 /** What a test's thread is asked: to run this function's body, which sees `state` and the package as `common`. */
 type Body = string;
 
-/** A compute thread that runs a test's commands; it fails with TEXT_TOO_COSTLY. `open`: the body of what opens it. */
+/**
+ * A compute thread that runs a test's commands; it fails with TEXT_TOO_COSTLY or TEXTS_BUSY. `open`: the body of what
+ * opens it.
+ */
 export function testThread(open: Body = ""): ComputeThread<Body, unknown> {
   const code = `
     import * as common from ${JSON.stringify(COMMON)};
@@ -19,5 +22,6 @@ export function testThread(open: Body = ""): ComputeThread<Body, unknown> {
     module: new URL(`data:text/javascript,${encodeURIComponent(code)}`),
     data: { told: [] },
     failure: (why, cause) => new RhoneError("TEXT_TOO_COSTLY", why, { cause }),
+    busy: (why) => new RhoneError("TEXTS_BUSY", why),
   });
 }

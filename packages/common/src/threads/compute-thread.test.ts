@@ -21,6 +21,17 @@ describe("ComputeThread", { timeout: 30_000 }, () => {
     expect(await Promise.all(asked)).toEqual([undefined, [1, 2], 7]);
   });
 
+  it("has room for many who wait, while it opens and once it is open", async () => {
+    const warnings: string[] = [];
+    const hear = ({ name }: Error): unknown => warnings.push(name);
+    process.on("warning", hear);
+    const ask = () => Promise.all(Array.from({ length: 64 }, () => thread.ask("return 1", LIMIT)));
+    open();
+    expect([...(await ask()), ...(await ask())]).toEqual(Array(128).fill(1));
+    process.off("warning", hear);
+    expect(warnings).toEqual([]);
+  });
+
   it("goes on after a refusal, which the one who asked gets whole", async () => {
     const [refused, next] = [open().ask(`throw ${refuse("INVALID_REQUEST")}`, LIMIT), thread.ask("return 1", LIMIT)];
     await expect(refused).rejects.toMatchObject({ code: "INVALID_REQUEST", message: "no", param: "field" });
@@ -45,6 +56,16 @@ describe("ComputeThread", { timeout: 30_000 }, () => {
     await expect(thread.ask("return 1", limit)).rejects.toMatchObject(late);
     await expect(thread.ask("return 1", limit)).rejects.toBe(thread.ending.reason);
     await thread.gone;
+  });
+
+  it.runIf(process.platform === "linux")("ends with another error when it got less time than its limit", async () => {
+    const waits = "Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)";
+    const starved = {
+      code: "TEXTS_BUSY",
+      message: expect.stringMatching(/^it got \d+ ms of processor time in \d+ ms$/),
+    };
+    await expect(open().ask(waits, { ms: 200 })).rejects.toMatchObject(starved);
+    await expect(thread.ask("return 1", LIMIT)).rejects.toMatchObject(starved);
   });
 
   it("ends by name when it breaks, while it opens too", async () => {

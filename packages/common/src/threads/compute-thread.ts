@@ -1,16 +1,17 @@
 import { Worker } from "node:worker_threads";
 import { RhoneError } from "../errors/rhone-error.js";
-import { startComputeTimer } from "./compute-timer.js";
+import { type Lateness, startComputeTimer } from "./compute-timer.js";
 import type { FromThread, ThreadStart, ToThread } from "./thread-messages.js";
-import { unlessAborted } from "./unless-aborted.js";
 
 export interface ComputeThreadOptions {
   /** The compiled module that calls `serveThread`. */
   readonly module: URL;
   /** What its `open` gets: copied, except for shared memory. */
   readonly data: unknown;
-  /** The error of a thread that is late, breaks or ends; `why`: "it takes more than 500 ms to prepare". */
+  /** The error of a thread whose work costs too much, or that breaks or ends; `why`: "it takes more than 500 ms". */
   readonly failure: (why: string, cause?: unknown) => RhoneError;
+  /** The error to try again of a thread that others slow down; `why`: "it got 90 ms of processor time in 2000 ms". */
+  readonly busy: (why: string) => RhoneError;
 }
 
 export interface TimeLimit {
@@ -36,19 +37,22 @@ export class ComputeThread<Message, Answer> {
   /** Resolves when it runs no more: what it borrowed may be freed. */
   readonly gone: Promise<void>;
   readonly #failure: ComputeThreadOptions["failure"];
+  readonly #busy: ComputeThreadOptions["busy"];
   readonly #worker: Worker;
   readonly #ending = new AbortController();
   /** The thread's place, once it is open. */
   readonly #open: Promise<string | undefined>;
-  #opened: (place: string | undefined) => void = () => {};
+  #opener: Asker<string | undefined> = { resolve: () => {}, reject: () => {} };
   /** Those who wait for answers, the first first. */
-  readonly #askers: Asker<Answer>[] = [];
+  #askers: Asker<Answer>[] = [];
 
-  constructor({ module, data, failure }: ComputeThreadOptions) {
+  constructor({ module, data, failure, busy }: ComputeThreadOptions) {
     this.#failure = failure;
-    this.#open = new Promise((resolve) => {
-      this.#opened = resolve;
+    this.#busy = busy;
+    this.#open = new Promise((resolve, reject) => {
+      this.#opener = { resolve, reject };
     });
+    this.#open.catch(() => {});
     this.#worker = new Worker(module, {
       workerData: { data } satisfies ThreadStart,
       resourceLimits: HEAP,
@@ -78,14 +82,14 @@ export class ComputeThread<Message, Answer> {
   }
 
   /** The thread's answer. Throws its refusal, and the reason for which the thread ended or ends. */
-  async ask(message: Message, { ms, task }: TimeLimit): Promise<Answer> {
-    const place = await unlessAborted(this.#open, this.ending);
+  async ask(message: Message, limit: TimeLimit): Promise<Answer> {
+    const place = await this.#open;
+    this.ending.throwIfAborted();
     const answer = new Promise<Answer>((resolve, reject) => this.#askers.push({ resolve, reject }));
     this.#post({ kind: "ask", message });
-    const late = this.#failure(["it takes more than", ms, "ms", task].filter((word) => word !== undefined).join(" "));
-    const stop = startComputeTimer(place, ms, () => this.end(late));
+    const stop = startComputeTimer(place, limit.ms, (lateness) => this.end(this.#late(lateness, limit)));
     try {
-      return await unlessAborted(answer, this.ending);
+      return await answer;
     } finally {
       stop();
     }
@@ -100,7 +104,15 @@ export class ComputeThread<Message, Answer> {
   end(reason: RhoneError): void {
     if (this.ending.aborted) return;
     this.#ending.abort(reason);
+    this.#opener.reject(reason);
+    for (const asker of this.#askers) asker.reject(reason);
+    this.#askers = [];
     void this.#worker.terminate();
+  }
+
+  #late({ reason, computedMs, passedMs }: Lateness, { ms, task }: TimeLimit): RhoneError {
+    if (reason === "busy machine") return this.#busy(`it got ${computedMs} ms of processor time in ${passedMs} ms`);
+    return this.#failure(["it takes more than", ms, "ms", task].filter((word) => word !== undefined).join(" "));
   }
 
   #post(message: ToThread<Message>): void {
@@ -108,7 +120,7 @@ export class ComputeThread<Message, Answer> {
   }
 
   #hear(message: FromThread<Answer>): void {
-    if (message.kind === "open") this.#opened(message.place);
+    if (message.kind === "open") this.#opener.resolve(message.place);
     else if (message.kind === "answered") this.#askers.shift()?.resolve(message.answer);
     else {
       const { code, message: why, param, isOver } = message;

@@ -1,26 +1,24 @@
 import { expect, it } from "vitest";
-import { placeOfThread, startComputeTimer } from "./compute-timer.js";
+import { type Lateness, placeOfThread, startComputeTimer } from "./compute-timer.js";
 
-/** Milliseconds until `late`. */
-function lateness(place: string | undefined, limitMs: number): Promise<number> {
-  const startedAt = performance.now();
-  return new Promise((resolve) => {
-    startComputeTimer(place, limitMs, () => resolve(performance.now() - startedAt));
-  });
-}
+const lateness = (place: string | undefined, limitMs: number): Promise<Lateness> =>
+  new Promise((resolve) => startComputeTimer(place, limitMs, resolve));
 
 it("goes by the clock where no place tells what a thread computes", async () => {
   // Four times the limit is the time of a thread that does not compute.
   const late = await Promise.all([lateness(undefined, 250), lateness("0/task/0", 250)]);
-  expect(Math.max(...late)).toBeLessThan(1000);
+  expect(Math.max(...late.map(({ passedMs }) => passedMs))).toBeLessThan(1000);
+  expect(late.map(({ reason }) => reason)).toEqual(["cost", "cost"]);
 });
 
 it.runIf(process.platform === "linux")(
-  "waits longer for a thread that does not compute, up to four times",
+  "waits longer for a thread that does not compute, up to four times, and blames the machine",
   async () => {
     const idle = await lateness(placeOfThread(), 150);
-    expect(idle).toBeGreaterThan(450);
-    expect(idle).toBeLessThan(1500);
+    expect(idle.passedMs).toBeGreaterThan(450);
+    expect(idle.passedMs).toBeLessThan(1500);
+    expect(idle.reason).toBe("busy machine");
+    expect(idle.computedMs).toBeLessThan(150);
   },
 );
 

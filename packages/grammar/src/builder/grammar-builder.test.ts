@@ -1,6 +1,7 @@
 // The thread is a compiled file: this test uses the package as its users do.
 import { choiceGrammar, GrammarBuilder, type GrammarSource, type GrammarVocabulary } from "@rhone/grammar";
 import { afterEach, describe, expect, it } from "vitest";
+import { starved } from "../testing/starved.js";
 
 const vocabulary: GrammarVocabulary = {
   size: 257,
@@ -57,6 +58,21 @@ describe("GrammarBuilder", { timeout: 30_000 }, () => {
     expect(performance.now() - startedAt).toBeLessThan(400);
     expect(await build(choice("c"))).toContain('"c"');
   });
+
+  it.runIf(process.platform === "linux")(
+    "asks to try again, and remembers nothing, when the machine is busy",
+    async () => {
+      const build = open({ timeoutMs: 400 });
+      await build(choice("a"));
+      await expect(starved(() => build(endless))).rejects.toMatchObject({
+        code: "GRAMMARS_BUSY",
+        message: expect.stringMatching(
+          /^The machine is too busy .* got 0 ms of processor time in 1\d{3} ms; try again\.$/,
+        ),
+      });
+      await expect(build(endless)).rejects.toMatchObject({ code: "GRAMMAR_TOO_COSTLY" });
+    },
+  );
 
   it("bounds the memory of the engine", async () => {
     const build = open({ timeoutMs: 60_000, memoryBytes: 20 * 2 ** 20 });

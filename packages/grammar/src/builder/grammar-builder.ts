@@ -105,6 +105,8 @@ export class GrammarBuilder {
         module: new URL("./builder-thread-main.js", import.meta.url),
         data: { vocabulary, memoryBytes } satisfies BuilderData,
         failure: (why, cause) => new RhoneError("GRAMMAR_TOO_COSTLY", `is too costly: ${why}`, { cause }),
+        busy: (why) =>
+          new RhoneError("GRAMMARS_BUSY", `The machine is too busy to check a grammar: ${why}; try again.`),
       });
     return new SharedThread({ open, line: { ...limits, busy } });
   }

@@ -14,8 +14,8 @@ export interface GrammarThreadOptions {
 /** One grammar in a thread of its own, so that neither compiling it nor its masks hold up anything else. */
 export class GrammarThread implements PositionThread {
   /**
-   * Resolves with the bytes of the grammar's shortest text. Rejects with GRAMMAR_TOO_COSTLY, with INVALID_REQUEST when
-   * the engine does not accept it, and with the reason of `end`.
+   * Resolves with the bytes of the grammar's shortest text. Rejects with GRAMMAR_TOO_COSTLY; GRAMMARS_BUSY when others
+   * keep the thread from computing; INVALID_REQUEST when the engine does not accept it; and the reason of `end`.
    */
   readonly compiled: Promise<number>;
   readonly limits: GrammarLimits;
@@ -30,6 +30,7 @@ export class GrammarThread implements PositionThread {
       module: new URL("./grammar-thread-main.js", import.meta.url),
       data: { vocabulary, grammar, memoryBytes: limits.memoryBytes } satisfies ThreadData,
       failure: (why, cause) => new RhoneError("GRAMMAR_TOO_COSTLY", `The grammar is too costly: ${why}.`, { cause }),
+      busy: (why) => new RhoneError("GRAMMARS_BUSY", `The machine is too busy for the grammar: ${why}; try again.`),
     });
     this.#thread.ending.addEventListener("abort", onEnd);
     this.compiled = this.#thread.ask({ kind: "compile" }, { ms: limits.compileMs, task: "to prepare" });
@@ -50,7 +51,7 @@ export class GrammarThread implements PositionThread {
     this.#thread.tell(message);
   }
 
-  /** Resolves once all that was told is done. Rejects with `ended`, which GRAMMAR_TOO_COSTLY is after `compileMs`. */
+  /** Resolves once all that was told is done. Rejects with `ended`, as `compiled` does after `compileMs`. */
   async settle(): Promise<void> {
     await this.#thread.ask({ kind: "settle" }, { ms: this.limits.compileMs, task: "to read the beginning of a text" });
   }

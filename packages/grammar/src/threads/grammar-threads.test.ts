@@ -9,6 +9,7 @@ import {
   type TokenMatcher,
 } from "@rhone/grammar";
 import { afterEach, describe, expect, it } from "vitest";
+import { starved } from "../testing/starved.js";
 
 const bytes = Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte));
 const words = Array.from({ length: 26 ** 3 }, (_, i) => new TextEncoder().encode(`a${i.toString(26)}`));
@@ -102,6 +103,14 @@ describe("GrammarThreads", { timeout: 30_000 }, () => {
     await expect(attempt).rejects.toMatchObject({ code: costly.code, message: expect.stringMatching(costly.message) });
     clearInterval(ticking);
     expect(masks).toBeGreaterThan(20);
+  });
+
+  it.runIf(process.platform === "linux")("ask to try again when the machine is too busy to compile", async () => {
+    open({ compileMs: 400 });
+    await expect(starved(() => match({ grammar: endless, generated: [] }))).rejects.toMatchObject({
+      code: "GRAMMARS_BUSY",
+      message: expect.stringContaining("it got 0 ms of processor time in 1"),
+    });
   });
 
   it("fail the text whose mask is late, and no other", async () => {

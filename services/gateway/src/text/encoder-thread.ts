@@ -23,9 +23,11 @@ export function encoderThread(options: EncoderOptions, limits: EncodeLimits): En
   const failure = (why: string, cause?: unknown) =>
     new RhoneError("TEXT_TOO_COSTLY", `The chat template or the text is too costly: ${why}.`, { cause });
   const busy = (why: string) => new RhoneError("TEXTS_BUSY", `${why} for their texts to be tokenized; try again.`);
+  const starved = (why: string) =>
+    new RhoneError("TEXTS_BUSY", `The machine is too busy to tokenize the text: ${why}; try again.`);
   const module = new URL("./encoder-thread-main.js", import.meta.url);
   return new SharedThread({
-    open: () => new ComputeThread({ module, data: options, failure }),
+    open: () => new ComputeThread({ module, data: options, failure, busy: starved }),
     line: { ...limits, busy },
   });
 }

@@ -1,16 +1,21 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import fs, { mkdtempSync, rmSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 // As it is built, with the threads' files beside it.
 import { loadTextModel, type TextModel } from "@rhone/gateway/text";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { writeMistralVocabulary } from "../testing/mistral-vocabulary.js";
 
 const folder = mkdtempSync(join(tmpdir(), "rhone-encodings-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let model: TextModel | undefined;
-afterEach(async () => model?.close());
+afterEach(async () => {
+  vi.restoreAllMocks();
+  syncBuiltinESMExports();
+  await model?.close();
+});
 
 async function open({ template, timeoutMs = 5000, most = 8 }: Partial<typeof DEFAULTS> = {}) {
   const path = await writeMistralVocabulary(folder, "v1", template);
@@ -97,6 +102,22 @@ describe("Encodings", { timeout: 60_000 }, () => {
     expect(error).toMatchObject({ code: expect.stringMatching(/^(TEXT_TOO_COSTLY|CHAT_TEMPLATE_FAILED)$/) });
     expect(longest).toBeLessThan(250);
     expect((await encodeText("z".repeat(5000))).length).toBeGreaterThan(100);
+  });
+
+  it.runIf(process.platform === "linux")("asks to try again when its thread gets no processor time", async () => {
+    const template = "{% for i in range(20000) %}{% for j in range(20000) %}{% endfor %}{% endfor %}x";
+    const { encodeChat } = await open({ template, timeoutMs: 400 });
+    const { readFileSync } = fs;
+    vi.spyOn(fs, "readFileSync").mockImplementation((path, options) =>
+      String(path).startsWith("/proc/") ? `1 (node) S ${"0 ".repeat(50)}` : readFileSync(path, options),
+    );
+    syncBuiltinESMExports();
+    await expect(encodeChat(chat("hello"))).rejects.toMatchObject({
+      code: "TEXTS_BUSY",
+      message: expect.stringMatching(
+        /^The machine is too busy .* it got 0 ms of processor time in \d+ ms; try again\.$/,
+      ),
+    });
   });
 
   it("passes on what the template says", async () => {
