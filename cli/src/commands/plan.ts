@@ -1,7 +1,7 @@
 import { availableParallelism, freemem } from "node:os";
 import { type KernelChoice, type KvTypeName, RhoneError } from "@rhone/common";
 import { openEngine } from "@rhone/ggml";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { runningCluster } from "../cluster/find-cluster.js";
 import { readStatus } from "../cluster/watch-pipeline.js";
 import { type CommandContext, commandContext } from "../command-context.js";
