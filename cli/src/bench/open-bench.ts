@@ -1,4 +1,10 @@
-import { type BenchContext, BenchTarget, describeCluster, type MeasuredCluster } from "@rhone/bench";
+import {
+  type BenchContext,
+  BenchTarget,
+  type ClusterChanges,
+  describeCluster,
+  type MeasuredCluster,
+} from "@rhone/bench";
 import { RhoneError } from "@rhone/common";
 import { readClusterRecord } from "../cluster/cluster-record.js";
 import { urlOfCluster } from "../cluster/find-cluster.js";
@@ -50,6 +56,7 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
   };
   const signals = spawns ? listenForStop(() => note("Stopping. Press Ctrl-C again to kill all processes.")) : null;
   const withCluster: BenchContext["withCluster"] = async (body, changes) => {
+    checkChanges(changes, options, given);
     if (signals !== null) {
       const asked = {
         ...clusterOptionsOf(options, clusterFlags),
@@ -95,6 +102,16 @@ function checkOptions({ spawn, url }: BenchOptions, given: readonly string[]): v
       "Give --spawn to start a cluster, or --url to measure a running one, not both.",
     );
   }
+}
+
+/** A setting that the scenario chooses can't be given too: it would be ignored. */
+function checkChanges(changes: ClusterChanges | undefined, options: BenchOptions, given: readonly string[]): void {
+  const clashes = Object.entries(changes ?? {}).filter(
+    ([name, value]) => given.includes(name) && options[name as keyof ClusterChanges] !== value,
+  );
+  if (clashes.length === 0) return;
+  const chosen = clashes.map(([name, value]) => `${flagOf(name)} ${value}`).join(", ");
+  throw new RhoneError("INVALID_CONFIG", `The scenario itself chooses ${chosen}. Leave the flag out.`);
 }
 
 const needsSpawn = (names: readonly string[]): RhoneError =>

@@ -63,6 +63,24 @@ describe("rhone bench", () => {
     });
   });
 
+  it("refuses a setting that the scenario chooses itself", async () => {
+    const { error } = await runCommand("bench", "speculate", "--spawn", "--speculate", "4", "-c", "1");
+    expect(error).toMatchObject({
+      code: "INVALID_CONFIG",
+      message: "The scenario itself chooses --speculate 0. Leave the flag out.",
+    });
+  });
+
+  it.each([
+    ["kernels", ["--spawn", "--workers", "--url", "--data-dir", "--kernels"]],
+    ["scale", ["--url"]],
+  ])("%s refuses flags of clusters that it never measures", async (scenario, flags) => {
+    for (const flag of flags) {
+      const { error } = await runCommand("bench", scenario, flag);
+      expect(error).toMatchObject({ code: "commander.unknownOption", message: expect.stringContaining(`'${flag}'`) });
+    }
+  });
+
   it("says that no cluster is running", async () => {
     const { root } = await freshDataDir();
     expect((await runCommand(...PREFIX, "--data-dir", root)).error).toMatchObject({ code: "NOT_RUNNING" });

@@ -5,7 +5,7 @@ import { type BenchOptions, flagOf, openBench } from "../bench/open-bench.js";
 import { decimalNumber, positiveList, wholeNumber } from "../option-parsers.js";
 import { EXIT } from "../terminal/failure.js";
 import { formatTable } from "../terminal/format.js";
-import { addClusterFlags, addGatewayFlags, clusterFlagNames } from "./flags.js";
+import { addClusterFlags, addDataDirFlag, addGatewayFlags, clusterFlagNames } from "./flags.js";
 
 const EXAMPLES = `
 Examples:
@@ -18,20 +18,22 @@ export function addBenchCommands(program: Command, signal: AbortSignal): void {
   for (const scenario of SCENARIOS) {
     const command = bench.command(scenario.name).description(scenario.description);
     for (const [name, option] of Object.entries(scenario.options)) command.addOption(optionOf(name, option));
-    addClusterFlags(addCommonFlags(command))
-      .addHelpText("after", EXAMPLES)
-      .action(async (options: BenchOptions) => {
-        const given = clusterFlagNames().filter((name) => command.getOptionValueSource(name) === "cli");
-        await runScenario(scenario, { options, given, signal });
-      });
+    addCommonFlags(command, scenario).action(async (options: BenchOptions) => {
+      const given = clusterFlagNames().filter((name) => command.getOptionValueSource(name) === "cli");
+      await runScenario(scenario, { options, given, signal });
+    });
   }
 }
 
-function addCommonFlags(command: Command): Command {
-  return addGatewayFlags(command)
+/** Commander refuses, by name, the flags that a scenario does not have. */
+function addCommonFlags(command: Command, { clusters = "any" }: Scenario): Command {
+  command
     .option("--json", "print the report as JSON")
-    .option("-o, --out <file>", "also write the report as JSON to this file")
-    .option("--spawn", "start a cluster with the options below, measure it and stop it");
+    .option("-o, --out <file>", "also write the report as JSON to this file");
+  if (clusters === "none") return command;
+  const withPlace = clusters === "any" ? addGatewayFlags(command) : addDataDirFlag(command);
+  withPlace.option("--spawn", "start a cluster with the options below, measure it and stop it");
+  return addClusterFlags(withPlace).addHelpText("after", EXAMPLES);
 }
 
 interface Run {

@@ -8,5 +8,5 @@ export { watchTarget } from "./measure/watch-target.js";
 export type { ScenarioOption } from "./options.js";
 export { describeCluster, type MeasuredCluster, reportOf } from "./report/report.js";
 export type { Table } from "./report/tables.js";
-export type { BenchContext, Scenario } from "./scenario.js";
+export type { BenchContext, ClusterChanges, Scenario } from "./scenario.js";
 export { SCENARIOS } from "./scenarios/all.js";

@@ -50,6 +50,11 @@ export interface Scenario<Options extends ScenarioOptions = ScenarioOptions> {
   readonly name: string;
   readonly description: string;
   readonly options: Options;
+  /**
+   * Which clusters it measures: a running one or one that is started for it ("any", the default), only those that are
+   * started for it ("own"), or none. The command line offers no flags of clusters that it never measures.
+   */
+  readonly clusters?: "any" | "own" | "none";
   // A method, so that a scenario with options of its own is still a Scenario; `ValuesOf` holds what `options` declare.
   run(context: BenchContext, options: ValuesOf<Options>): Promise<ScenarioResult>;
 }

@@ -44,10 +44,11 @@ struct Lanes {
 
   // Whole numbers: the nearest, even ones between two; INT32_MIN if there is none.
   static inline Ints nearest(V x) { return _mm256_cvtps_epi32(x); }
-  // 32 numbers as int8 in order, limited to -128 and 127.
+  // 32 numbers as int8 in order, limited to -127 and 127: a NaN has a negative, which products need.
   static inline Bytes to_bytes(const Ints i[4]) {
     const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(i[0], i[1]), _mm256_packs_epi32(i[2], i[3]));
-    return _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    const Bytes ordered = _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    return _mm256_max_epi8(ordered, _mm256_set1_epi8(-127));
   }
   static inline void store(int8_t *p, Bytes x) { _mm256_storeu_si256((__m256i *)p, x); }
 

@@ -59,8 +59,9 @@ struct Lanes {
 
   static inline Ints nearest(V x) { return {nearest(x.low), nearest(x.high)}; }
   static inline Bytes to_bytes(const Ints i[4]) {
-    return {vcombine_s8(vqmovn_s16(shorts(i[0])), vqmovn_s16(shorts(i[1]))),
-            vcombine_s8(vqmovn_s16(shorts(i[2])), vqmovn_s16(shorts(i[3])))};
+    const int8x16_t least = vdupq_n_s8(-127);
+    return {vmaxq_s8(vcombine_s8(vqmovn_s16(shorts(i[0])), vqmovn_s16(shorts(i[1]))), least),
+            vmaxq_s8(vcombine_s8(vqmovn_s16(shorts(i[2])), vqmovn_s16(shorts(i[3]))), least)};
   }
   static inline void store(int8_t *p, Bytes x) { vst1q_s8(p, x.low), vst1q_s8(p + 16, x.high); }
 

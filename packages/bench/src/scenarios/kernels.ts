@@ -40,6 +40,7 @@ export const kernels = defineScenario({
   name: "kernels",
   description: "products and attention by Rhone's own kernels and by ggml, in turn in one process; no cluster",
   options,
+  clusters: "none",
   run: async (context, values) => {
     const engine = openEngine(context.ggmlDir === undefined ? {} : { dir: context.ggmlDir });
     const { kernels: ours, notice } = chooseKernels(engine, context.kernels);

@@ -46,6 +46,7 @@ export const scale = defineScenario({
   name: "scale",
   description: "steps per second by the number of stages, against a stage that is never idle",
   options,
+  clusters: "own",
   run: async (context, values) => {
     const virtual = await simulate(context, values);
     const processes: ProcessPoint[] = [];

@@ -30,6 +30,11 @@ describe("events read back from Redis", () => {
     expect(decode({ logprobs }).logprobs).toEqual(logprobs);
   });
 
+  it("lose fields that a later version adds to a log-probability", () => {
+    const logprob = { token: 7, logprob: -1, top: [] };
+    expect(decode({ logprobs: [{ ...logprob, mood: "good" }] }).logprobs).toEqual([logprob]);
+  });
+
   it("lose fields that a later version adds", () => expect(decode({ mood: "good" })).toEqual(event));
 
   it("call an error of a later version INTERNAL", () => {
@@ -44,6 +49,9 @@ describe("events read back from Redis", () => {
     ["a token below zero", { tokens: [-1] }],
     ["an ordinal that is no whole number", { ordinal: 0.5 }],
     ["a joint event of nothing", { joins: 0 }],
+    ["a log-probability that is text", { logprobs: [{ token: 1, logprob: "-1", top: [] }] }],
+    ["an alternative without a value", { logprobs: [{ token: 1, logprob: -1, top: [[2]] }] }],
+    ["a list of alternatives that is none", { promptLogprobs: [{ token: 1, logprob: -1, top: {} }] }],
     ["an end for an unknown reason", { finish: { reason: "bored" } }],
   ])("are refused with %s", (_, changes) => expect(() => decode(changes)).toThrow());
 

@@ -21,6 +21,17 @@ describe("ComputeThread", { timeout: 30_000 }, () => {
     expect(await Promise.all(asked)).toEqual([undefined, [1, 2], 7]);
   });
 
+  it("has room for many who wait, while it opens and once it is open", async () => {
+    const warnings: string[] = [];
+    const hear = ({ name }: Error): unknown => warnings.push(name);
+    process.on("warning", hear);
+    const ask = () => Promise.all(Array.from({ length: 64 }, () => thread.ask("return 1", LIMIT)));
+    open();
+    expect([...(await ask()), ...(await ask())]).toEqual(Array(128).fill(1));
+    process.off("warning", hear);
+    expect(warnings).toEqual([]);
+  });
+
   it("goes on after a refusal, which the one who asked gets whole", async () => {
     const [refused, next] = [open().ask(`throw ${refuse("INVALID_REQUEST")}`, LIMIT), thread.ask("return 1", LIMIT)];
     await expect(refused).rejects.toMatchObject({ code: "INVALID_REQUEST", message: "no", param: "field" });

@@ -2,7 +2,6 @@ import { Worker } from "node:worker_threads";
 import { RhoneError } from "../errors/rhone-error.js";
 import { type Lateness, startComputeTimer } from "./compute-timer.js";
 import type { FromThread, ThreadStart, ToThread } from "./thread-messages.js";
-import { unlessAborted } from "./unless-aborted.js";
 
 export interface ComputeThreadOptions {
   /** The compiled module that calls `serveThread`. */
@@ -43,16 +42,17 @@ export class ComputeThread<Message, Answer> {
   readonly #ending = new AbortController();
   /** The thread's place, once it is open. */
   readonly #open: Promise<string | undefined>;
-  #opened: (place: string | undefined) => void = () => {};
+  #opener: Asker<string | undefined> = { resolve: () => {}, reject: () => {} };
   /** Those who wait for answers, the first first. */
-  readonly #askers: Asker<Answer>[] = [];
+  #askers: Asker<Answer>[] = [];
 
   constructor({ module, data, failure, busy }: ComputeThreadOptions) {
     this.#failure = failure;
     this.#busy = busy;
-    this.#open = new Promise((resolve) => {
-      this.#opened = resolve;
+    this.#open = new Promise((resolve, reject) => {
+      this.#opener = { resolve, reject };
     });
+    this.#open.catch(() => {});
     this.#worker = new Worker(module, {
       workerData: { data } satisfies ThreadStart,
       resourceLimits: HEAP,
@@ -83,12 +83,13 @@ export class ComputeThread<Message, Answer> {
 
   /** The thread's answer. Throws its refusal, and the reason for which the thread ended or ends. */
   async ask(message: Message, limit: TimeLimit): Promise<Answer> {
-    const place = await unlessAborted(this.#open, this.ending);
+    const place = await this.#open;
+    this.ending.throwIfAborted();
     const answer = new Promise<Answer>((resolve, reject) => this.#askers.push({ resolve, reject }));
     this.#post({ kind: "ask", message });
     const stop = startComputeTimer(place, limit.ms, (lateness) => this.end(this.#late(lateness, limit)));
     try {
-      return await unlessAborted(answer, this.ending);
+      return await answer;
     } finally {
       stop();
     }
@@ -103,6 +104,9 @@ export class ComputeThread<Message, Answer> {
   end(reason: RhoneError): void {
     if (this.ending.aborted) return;
     this.#ending.abort(reason);
+    this.#opener.reject(reason);
+    for (const asker of this.#askers) asker.reject(reason);
+    this.#askers = [];
     void this.#worker.terminate();
   }
 
@@ -116,7 +120,7 @@ export class ComputeThread<Message, Answer> {
   }
 
   #hear(message: FromThread<Answer>): void {
-    if (message.kind === "open") this.#opened(message.place);
+    if (message.kind === "open") this.#opener.resolve(message.place);
     else if (message.kind === "answered") this.#askers.shift()?.resolve(message.answer);
     else {
       const { code, message: why, param, isOver } = message;

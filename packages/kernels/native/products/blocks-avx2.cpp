@@ -12,14 +12,12 @@ namespace {
 struct Nibbles {
   __m256i bytes[4][2];
 
-  // `flipped` are bits that are turned over.
-  Nibbles(const char *lines, bool high, char flipped = 0) {
+  Nibbles(const char *lines, bool high) {
     const __m256i mask = _mm256_set1_epi8(15);
     for (int i = 0; i < 4; i++)
       for (int h = 0; h < 2; h++) {
         const __m256i line = line_half(lines + i * LINE, h);
         bytes[i][h] = _mm256_and_si256(high ? _mm256_srli_epi16(line, 4) : line, mask);
-        if (flipped != 0) bytes[i][h] = _mm256_xor_si256(bytes[i][h], _mm256_set1_epi8(flipped));
       }
   }
 };
@@ -28,25 +26,22 @@ struct Nibbles {
 template <int T> struct Int16Sums {
   __m256i sum[T][2];
 
-  // Adds 16 k, which begin at `q` in the first token. Inline, so that the weights stay in registers.
-  template <bool FIRST> [[gnu::always_inline]] void add(const Nibbles &w, const char *q) {
+  // Adds 16 k, which begin at `q` in the first token.
+  void add(const Nibbles &w, const char *q, bool first) {
 #pragma GCC unroll 16
-    for (int t = 0; t < T; t++, fence()) {
-      __m256i total[2];
+    for (int t = 0; t < T; t++, fence())
 #pragma GCC unroll 4
       for (int i = 0; i < 4; i++) {
         const __m256i x = broadcast_4_bytes(q + t * 32 + i * 4);
         for (int h = 0; h < 2; h++) {
           const __m256i product = _mm256_maddubs_epi16(w.bytes[i][h], x);
-          total[h] = i > 0 ? _mm256_add_epi16(total[h], product) : FIRST ? product : _mm256_add_epi16(sum[t][h], product);
+          sum[t][h] = first && i == 0 ? product : _mm256_add_epi16(sum[t][h], product);
         }
       }
-      for (int h = 0; h < 2; h++) sum[t][h] = total[h];
-    }
   }
 
-  // Both pairs, times `factor`.
-  __m256i total(int t, int half, int factor) const { return _mm256_madd_epi16(sum[t][half], _mm256_set1_epi16(factor)); }
+  // Both pairs.
+  __m256i total(int t, int half) const { return _mm256_madd_epi16(sum[t][half], _mm256_set1_epi16(1)); }
 };
 
 static inline void prefetch(const char *lines, int count) {
@@ -75,11 +70,11 @@ struct Q4_0 {
     const char *lines = unit + LINE + b * 4 * LINE;
     prefetch(lines + 3 * UNIT, 4);
     Int16Sums<T> sums;
-    sums.template add<true>(Nibbles(lines, false), block);
-    sums.template add<false>(Nibbles(lines, true), block + 16);
+    sums.add(Nibbles(lines, false), block, true);
+    sums.add(Nibbles(lines, true), block + 16, false);
     const Scales<T> scales(unit + b * 32, block);
     for (int t = 0; t < T; t++)
-      for (int h = 0; h < 2; h++) scales.add(results, t, h, _mm256_add_epi32(sums.total(t, h, 1), scales.offset(t)));
+      for (int h = 0; h < 2; h++) scales.add(results, t, h, _mm256_add_epi32(sums.total(t, h), scales.offset(t)));
   }
 };
 
@@ -91,13 +86,13 @@ struct Q4_1 {
     const char *lines = unit + 2 * LINE + b * 4 * LINE, *m = unit + LINE + b * 32;
     prefetch(lines + 3 * UNIT, 4);
     Int16Sums<T> sums;
-    sums.template add<true>(Nibbles(lines, false), block);
-    sums.template add<false>(Nibbles(lines, true), block + 16);
+    sums.add(Nibbles(lines, false), block, true);
+    sums.add(Nibbles(lines, true), block + 16, false);
     const Scales<T> scales(unit + b * 32, block);
     for (int t = 0; t < T; t++) {
       const __m256 x = _mm256_mul_ps(_mm256_cvtepi32_ps(scales.offset(t)), _mm256_set1_ps(-0.125f));
       for (int h = 0; h < 2; h++) {
-        scales.add(results, t, h, sums.total(t, h, 1));
+        scales.add(results, t, h, sums.total(t, h));
         results.sum[t][h] =
             _mm256_fmadd_ps(halves_to_floats(m + h * 16), _mm256_mul_ps(x, scales.of(t)), results.sum[t][h]);
       }
@@ -105,24 +100,37 @@ struct Q4_1 {
   }
 };
 
-// A byte q + 128 is two nibbles: the products of the low ones, and 16 times those of the high ones.
+// Bytes have signs: `maddubs` multiplies their amounts, at most 128, by activations of at most 127 that take the signs.
+// A pair of such products is at most 32,512, so each is widened before it is added.
 struct Q8_0 {
   static constexpr int UNIT = 17 * LINE;
 
   template <int T> static void multiply(const char *unit, int b, const char *block, Sums<T> &results) {
     const char *lines = unit + LINE + b * 8 * LINE;
     prefetch(lines + 2 * UNIT, 8);
-    Int16Sums<T> low, high;
-    low.template add<true>(Nibbles(lines, false), block);
-    low.template add<false>(Nibbles(lines + 4 * LINE, false), block + 16);
-    high.template add<true>(Nibbles(lines, true, 8), block);
-    high.template add<false>(Nibbles(lines + 4 * LINE, true, 8), block + 16);
     const Scales<T> scales(unit + b * 32, block);
+    const __m256i ones = _mm256_set1_epi16(1);
+    __m256i sums[T][2];
+    for (int part = 0; part < 4; part++) {
+      __m256i q[2][2], amount[2][2];
+      for (int i = 0; i < 2; i++)
+        for (int h = 0; h < 2; h++) {
+          q[i][h] = line_half(lines + (part * 2 + i) * LINE, h);
+          amount[i][h] = _mm256_abs_epi8(q[i][h]);
+        }
+#pragma GCC unroll 16
+      for (int t = 0; t < T; t++, fence())
+        for (int i = 0; i < 2; i++) {
+          const __m256i x = broadcast_4_bytes(block + t * 32 + part * 8 + i * 4);
+          for (int h = 0; h < 2; h++) {
+            const __m256i pairs = _mm256_maddubs_epi16(amount[i][h], _mm256_sign_epi8(x, q[i][h]));
+            const __m256i sum = _mm256_madd_epi16(pairs, ones);
+            sums[t][h] = part == 0 && i == 0 ? sum : _mm256_add_epi32(sums[t][h], sum);
+          }
+        }
+    }
     for (int t = 0; t < T; t++)
-      for (int h = 0; h < 2; h++) {
-        const __m256i sum = _mm256_add_epi32(low.total(t, h, 1), high.total(t, h, 16));
-        scales.add(results, t, h, _mm256_add_epi32(sum, _mm256_slli_epi32(scales.offset(t), 4)));
-      }
+      for (int h = 0; h < 2; h++) scales.add(results, t, h, sums[t][h]);
   }
 };
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { collect, end, of } from "../testing/events.js";
 import { sseData, streamLines } from "./stream-lines.js";
 import { formatPosition, parsePosition, replayOrder, type StreamPosition } from "./stream-position.js";
-import type { ChoiceEvent, Writer } from "./writer.js";
+import type { ChoiceEvent, Purpose, Writer } from "./writer.js";
 
 /** Writes one chunk per letter of an event's text, and "end" after all. */
 const letters = (): Writer => ({
@@ -46,6 +46,19 @@ describe("a stream", () => {
     const lines = await linesOf({ after: parsePosition(id, 2) });
     expect(lines.join("").match(/"\w+"/g) ?? []).toEqual(rest.map((text) => JSON.stringify(text)));
     expect(lines.at(-1)).toMatch(/data: \[DONE\]\n\n$/);
+  });
+
+  it("that goes on behind an id makes no chunks of the events before it", async () => {
+    const purposes: Purpose[] = [];
+    const take: Writer["take"] = (_, purpose) => {
+      purposes.push(purpose);
+      return [];
+    };
+    const writer = { ...letters(), take };
+    await collect(
+      streamLines(playing(events), { writer, choices: 2, withIds: true, after: parsePosition("1.1:1:0", 2) }),
+    );
+    expect(purposes).toEqual(["later", "chunks", "chunks", "chunks", "chunks"]);
   });
 
   it("has ids only where they are asked for", () => {
