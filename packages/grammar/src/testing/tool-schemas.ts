@@ -1,8 +1,8 @@
-import type { JsonSchema } from "../schema/json-schema.js";
+import type { Keywords } from "../schema/json-schema.js";
 
 export interface ToolCase {
   readonly name: string;
-  readonly schema: JsonSchema;
+  readonly schema: Keywords;
   readonly valid: unknown;
   readonly invalid: unknown;
 }
@@ -16,14 +16,14 @@ const SIZES = ["t3", "t4g", "m5", "m6i", "m7g", "c5", "c6i", "c7g", "r5", "r6i"]
 const KEYS = [..."abcdefghijklmnopqrstuvwxyz0123456789", "Enter", "Tab", "Escape", "Backspace", "Delete", "Home", "End"]
   .concat(["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown"])
   .concat(Array.from({ length: 12 }, (_, i) => `F${i + 1}`));
-const object = (properties: JsonSchema, required: readonly string[] = Object.keys(properties)): JsonSchema => ({
+const object = (properties: Keywords, required: readonly string[] = Object.keys(properties)): Keywords => ({
   type: "object",
   properties,
   required,
   additionalProperties: false,
 });
-const nullable = (schema: JsonSchema): JsonSchema => ({ anyOf: [schema, { type: "null" }], default: null });
-const text = (description: string, more: JsonSchema = {}): JsonSchema => ({ type: "string", description, ...more });
+const nullable = (schema: Keywords): Keywords => ({ anyOf: [schema, { type: "null" }], default: null });
+const text = (description: string, more: Keywords = {}): Keywords => ({ type: "string", description, ...more });
 
 /** Tools as servers of the Model Context Protocol describe theirs, each with arguments that fit and some that don't. */
 export const TOOL_CASES: readonly ToolCase[] = [
