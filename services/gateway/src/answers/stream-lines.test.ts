@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { collect, end, of } from "../testing/events.js";
+import { turnsDuring } from "../testing/turns-during.js";
 import { sseData, streamLines } from "./stream-lines.js";
 import { formatPosition, parsePosition, replayOrder, type StreamPosition } from "./stream-position.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
@@ -48,6 +49,15 @@ describe("a stream", () => {
     expect(lines.at(-1)).toMatch(/data: \[DONE\]\n\n$/);
   });
 
+  it("lets the event loop turn when events of many streams with log-probabilities come at once", async () => {
+    const costly: Writer = { ...letters(), take: () => [spin(2)] };
+    const playOne = () => playing([of(0, { text: "a", logprobs: [] })]);
+    const write = () => collect(streamLines(playOne(), { writer: costly, choices: 1, withIds: false }));
+    const { turns } = await turnsDuring(() => Promise.all(Array.from({ length: 64 }, write)));
+    // 128 ms of work, at most 20 ms and one event in a turn.
+    expect(turns).toBeGreaterThanOrEqual(3);
+  });
+
   it("has ids only where they are asked for", () => {
     expect([sseData("1"), sseData("1", "5:0:1")]).toEqual(["data: 1\n\n", "id: 5:0:1\ndata: 1\n\n"]);
   });
@@ -90,3 +100,9 @@ describe("the order of a replay", () => {
     expect(await order(arrivals, id)).toEqual(texts);
   });
 });
+
+function spin(ms: number): string {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+  return '"spun"';
+}
