@@ -39,5 +39,8 @@ struct rk_node {
 };
 rk_tensor *rk_graph_node(void *ctx, rk_node *node);
 
+// The f32 matrix [n, rows] (ne [rows, n]) that begins `offset` bytes into `whole`.
+rk_tensor *rk_part(void *ctx, rk_tensor *whole, int64_t rows, int64_t n, size_t offset);
+
 // The first `rows` rows of a matrix.
 rk_tensor *rk_first_rows(void *ctx, rk_tensor *matrix, int64_t rows);

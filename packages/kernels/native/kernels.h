@@ -67,6 +67,12 @@ RK_API rk_tensor *rk_quantize(rk_graph *graph, void *ctx, int how, int kind, rk_
 // Result: f32 [n, rows]. NULL when `graph` is full.
 RK_API rk_tensor *rk_product(rk_graph *graph, void *ctx, int type, rk_tensor *w, int64_t rows, int64_t k,
                              rk_tensor *act, int64_t n, rk_tensor *residual);
+// Products of the same rows with `count` weights, w[i] of types[i] and [rows[i], k], all of the kind of `act`, in one
+// node: threads wait for each other once, and share the parts of small weights out evenly. Results, into results[i]: f32
+// [n, rows[i]]. Returns 0, or -1 when `graph` is full or `count` is more than RK_MOST_PRODUCTS.
+enum { RK_MOST_PRODUCTS = 4 };
+RK_API int rk_products(rk_graph *graph, void *ctx, int count, const int32_t *types, rk_tensor *const *w,
+                       const int64_t *rows, int64_t k, rk_tensor *act, int64_t n, rk_tensor **results);
 
 // Types of K and V in pages.
 enum { RK_PAGE_F32 = 0, RK_PAGE_F16 = 1, RK_PAGE_Q8_0 = 8 };

@@ -29,7 +29,7 @@ export class FairWaiters<T> {
   readonly #most: number;
   readonly #busy: (why: string) => RhoneError;
   /** The waiting items of each owner, the owner whose turn it is first. */
-  readonly #waiting = new Map<string, readonly Waiting<T>[]>();
+  readonly #waiting = new Map<string, Set<Waiting<T>>>();
   #count = 0;
 
   constructor({ most = Number.POSITIVE_INFINITY, busy }: FairWaitersOptions) {
@@ -58,7 +58,7 @@ export class FairWaiters<T> {
       const waiting: Waiting<T> = { item, go, refuse };
       const timer = Number.isFinite(withinMs) ? setTimeout(() => this.#expire(waiting, withinMs), withinMs) : undefined;
       signal?.addEventListener("abort", abort);
-      this.#waiting.set(owner, [...(this.#waiting.get(owner) ?? []), waiting]);
+      this.#waiting.set(owner, (this.#waiting.get(owner) ?? new Set()).add(waiting));
       this.#count++;
       if (this.#count > this.#most) this.#shorten();
     });
@@ -70,20 +70,20 @@ export class FairWaiters<T> {
    */
   next(mayGo: (item: T) => boolean): boolean {
     for (const [owner, theirs] of this.#waiting) {
-      const chosen = theirs.find(({ item }) => mayGo(item));
-      if (chosen === undefined) continue;
-      chosen.go();
-      const left = this.#waiting.get(owner);
-      this.#waiting.delete(owner);
-      if (left !== undefined) this.#waiting.set(owner, left);
-      return true;
+      for (const waiting of theirs) {
+        if (!mayGo(waiting.item)) continue;
+        waiting.go();
+        this.#waiting.delete(owner);
+        if (theirs.size > 0) this.#waiting.set(owner, theirs);
+        return true;
+      }
     }
     return false;
   }
 
   /** Nobody waits any more: each gets `reason`. */
   refuseAll(reason: RhoneError): void {
-    for (const waiting of [...this.#waiting.values()].flat()) waiting.refuse(reason);
+    for (const theirs of [...this.#waiting.values()]) for (const waiting of theirs) waiting.refuse(reason);
   }
 
   #expire(waiting: Waiting<T>, withinMs: number): void {
@@ -92,15 +92,15 @@ export class FairWaiters<T> {
 
   /** Refuses the last item of the owner who has the most. */
   #shorten(): void {
-    let longest: readonly Waiting<T>[] = [];
-    for (const theirs of this.#waiting.values()) if (theirs.length >= longest.length) longest = theirs;
-    longest.at(-1)?.refuse(this.#busy(waitingText(this.#most)));
+    let longest: ReadonlySet<Waiting<T>> = new Set();
+    for (const theirs of this.#waiting.values()) if (theirs.size >= longest.size) longest = theirs;
+    [...longest].at(-1)?.refuse(this.#busy(waitingText(this.#most)));
   }
 
   #remove(owner: string, gone: Waiting<T>): void {
-    const left = (this.#waiting.get(owner) ?? []).filter((each) => each !== gone);
-    if (left.length > 0) this.#waiting.set(owner, left);
-    else this.#waiting.delete(owner);
+    const left = this.#waiting.get(owner);
+    left?.delete(gone);
+    if (left?.size === 0) this.#waiting.delete(owner);
     this.#count--;
   }
 }

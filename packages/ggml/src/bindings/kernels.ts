@@ -2,6 +2,8 @@ import type { Declare } from "./native-function.js";
 
 /** The version of kernels.h that these signatures are of. */
 export const KERNELS_ABI = 1;
+/** `RK_MOST_PRODUCTS` */
+export const MOST_PRODUCTS = 4;
 /** `RK_PLAIN`, `RK_NORM`, `RK_SWIGLU`: what happens to rows before they are quantized. */
 export const QUANTIZE_HOW = { plain: 0, norm: 1, swiglu: 2 } as const;
 
@@ -79,6 +81,9 @@ export const bindKernels = (fn: Declare) => ({
   activationKind: fn("int", "rk_activation_kind", ["int"]),
   quantize: fn("maybe", "rk_quantize", ["ptr", "ptr", "int", "int", "ptr", "maybe", "float"]),
   product: fn("maybe", "rk_product", ["ptr", "ptr", "int", "ptr", "int64_t", "int64_t", "ptr", "int64_t", "maybe"]),
+  products: fn("int", "rk_products", [
+    ...(["ptr", "ptr", "int", "ptr", "ptr", "ptr", "int64_t", "ptr", "int64_t", "ptr"] as const),
+  ]),
   attends: fn("int", "rk_attends", ["ptr"]),
   attend: fn("maybe", "rk_attend", ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "maybe"]),
   rotations: fn("maybe", "rk_rotations", ["ptr", "ptr", "ptr", "ptr", "int64_t", "maybe"]),

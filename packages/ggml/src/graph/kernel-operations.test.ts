@@ -136,6 +136,44 @@ describe("KernelOperations", () => {
   );
 
   it.skipIf(variant === undefined)(
+    "multiply by several weights in one node, each as it is multiplied alone, to the bit",
+    async () => {
+      const backend = withBackend("auto");
+      const specs = [
+        { name: "q", type: GgmlType.Q4_K, ne: [256, 300] },
+        { name: "k", type: GgmlType.Q4_K, ne: [256, 16] },
+        { name: "v", type: GgmlType.Q6_K, ne: [256, 130] },
+      ] as const;
+      const store = WeightStore.open(
+        backend,
+        specs.map((spec) => ({ ...spec, use: "matmul" })),
+      );
+      onTestFinished(() => store.close());
+      for (const [seed, { name, type, ne }] of specs.entries())
+        await store.setAsync(
+          name,
+          quantizeChunk(engine, { type, source: series(ne[0] * ne[1], seed), nPerRow: ne[0] }),
+        );
+      const graph = Graph.open(backend, { maxTensors: 64 });
+      onTestFinished(() => graph.close());
+      const x = graph.input(GgmlType.F32, [256, 5]);
+      const { kernels } = graph;
+      const weights = specs.map(({ name }) => store.weight(name) as PackedWeight);
+      if (kernels === undefined) throw new Error("no kernels");
+      const rows = kernels.quantize({ how: "plain", x }, kernels.kindFor(weights[0] as PackedWeight));
+      const results = [...kernels.products(weights, rows), ...weights.map((weight) => kernels.product(weight, rows))];
+      for (const result of results) graph.output(result);
+      graph.allocate();
+      graph.setInput(x, series(256 * 5, 7));
+      await backend.compute(graph);
+      const numbers = results.map((result) => graph.read(result, new Float32Array(result.packedBytes / 4)));
+      expect(numbers.slice(0, 3)).toEqual(numbers.slice(3));
+      expect(numbers.map(({ length }) => length)).toEqual([1500, 80, 650, 1500, 80, 650]);
+      expect(numbers.flatMap((each) => [...each]).every((value) => value !== 0)).toBe(true);
+    },
+  );
+
+  it.skipIf(variant === undefined)(
     "say when a graph has no room for another node, and have it again after a reset",
     () => {
       const backend = withBackend("auto");

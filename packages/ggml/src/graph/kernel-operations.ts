@@ -1,5 +1,5 @@
 import { RhoneError } from "@rhone/common";
-import { type KernelBindings, QUANTIZE_HOW } from "../bindings/kernels.js";
+import { type KernelBindings, MOST_PRODUCTS, QUANTIZE_HOW } from "../bindings/kernels.js";
 import type { Pointer } from "../bindings/pointer.js";
 import type { PackedWeight } from "../tensors/packed-weight.js";
 import type { Tensor } from "../tensors/tensor.js";
@@ -35,6 +35,8 @@ export interface RowsToRead {
 /** The operations of a graph that Rhone's own kernels compute. */
 export class KernelOperations {
   readonly attention: AttentionOperations;
+  /** Most weights that `products` takes. */
+  readonly mostProducts = MOST_PRODUCTS;
   readonly #kernels: KernelBindings;
   readonly #memory: GraphMemory;
   readonly #nodes: Pointer;
@@ -65,17 +67,37 @@ export class KernelOperations {
    * weight [n, k] times each of the rows: f32 [rows, n] (ne [n, rows]), added to `residual` of that shape when it is
    * given. The rows' kind must be the weight's.
    */
-  product(weight: PackedWeight, { bytes, rows, k, kind }: QuantizedRows, residual?: Tensor): Tensor {
-    const [weightK, n] = weight.ne;
-    if (k !== weightK || kind !== this.kindFor(weight)) {
-      const message = `Rows of ${k} numbers, kind ${kind}, can't be multiplied by a weight of [${weight.ne.join(", ")}].`;
-      throw new RhoneError("GGML_FAILED", message);
-    }
+  product(weight: PackedWeight, quantized: QuantizedRows, residual?: Tensor): Tensor {
+    const { bytes, rows, k } = quantized;
+    this.#checkKind(weight, quantized);
     const [w, act] = [this.#memory.use(weight.bytes), this.#memory.use(bytes)];
     const added = residual === undefined ? null : this.#memory.use(residual);
     const { context } = this.#memory;
-    const node = this.#kernels.product(this.#nodes, context, weight.type, w, n, k, act, rows, added);
+    const node = this.#kernels.product(this.#nodes, context, weight.type, w, weight.ne[1], k, act, rows, added);
     return this.#own(node, `multiply ${rows} rows`);
+  }
+
+  /**
+   * What `product` gives for each of at most `mostProducts` weights, in one node: the threads wait for each other once,
+   * not after each product.
+   */
+  products(weights: readonly PackedWeight[], quantized: QuantizedRows): readonly Tensor[] {
+    for (const weight of weights) this.#checkKind(weight, quantized);
+    const [act, { context }] = [this.#memory.use(quantized.bytes), this.#memory];
+    const types = Int32Array.from(weights, ({ type }) => type);
+    const packed = BigUint64Array.from(weights, ({ bytes }) => this.#memory.use(bytes));
+    const rows = BigInt64Array.from(weights, ({ ne }) => BigInt(ne[1]));
+    const results = new BigUint64Array(weights.length);
+    const { k, rows: n } = quantized;
+    const call = [this.#nodes, context, weights.length, types, packed, rows, k, act, n, results] as const;
+    if (this.#kernels.products(...call) !== 0) throw cannot(`multiply ${n} rows by ${weights.length} weights`);
+    return Array.from(results, (result) => this.#memory.own(result as Pointer));
+  }
+
+  #checkKind(weight: PackedWeight, { k, kind }: QuantizedRows): void {
+    if (k === weight.ne[0] && kind === this.kindFor(weight)) return;
+    const message = `Rows of ${k} numbers, kind ${kind}, can't be multiplied by a weight of [${weight.ne.join(", ")}].`;
+    throw new RhoneError("GGML_FAILED", message);
   }
 
   /**
@@ -90,11 +112,13 @@ export class KernelOperations {
 
   #own(node: Pointer | null, action: string): Tensor {
     if (node !== null) return this.#memory.own(node);
-    throw new RhoneError(
-      "GGML_FAILED",
-      `The kernels can't ${action}: the graph has no room, or the shape is none of theirs.`,
-    );
+    throw cannot(action);
   }
+}
+
+function cannot(action: string): RhoneError {
+  const message = `The kernels can't ${action}: the graph has no room, or the shape is none of theirs.`;
+  return new RhoneError("GGML_FAILED", message);
 }
 
 function operandsOf(source: QuantizeSource): readonly [x: Tensor, factors: Tensor | null, eps: number] {

@@ -68,9 +68,8 @@ test("no two architectures share a name or a checkpoint class", () => {
 test("llama's block is Llama's, operation by operation", () => {
   expect(trace(llama)).toEqual([
     "norm attnNorm",
-    ...["linear attnQ", "heads", "rope"],
-    ...["linear attnK", "heads", "rope"],
-    ...["linear attnV", "attend", "linear attnOutput", "add"],
+    ...["linear attnQ", "linear attnK", "linear attnV"],
+    ...["heads", "rope", "heads", "rope", "attend", "linear attnOutput", "add"],
     ...["norm ffnNorm", "linear ffnGate", "linear ffnUp", "swiglu", "linear ffnDown", "add"],
   ]);
 });

@@ -17,7 +17,10 @@ export interface Heads {
 export interface Layer<Role extends string = string> {
   /** x / sqrt(mean(x²) + normEps) * weight, along the innermost dimension: of a row, or of a head. */
   norm(x: Tensor, weight: Role): Tensor;
-  /** x · weightᵀ: f32 [rows, in] -> f32 [rows, out]. */
+  /**
+   * x · weightᵀ: f32 [rows, in] -> f32 [rows, out]. A block that asks for all products of an x before it uses one lets
+   * the kernels compute them together.
+   */
   linear(x: Tensor, weight: Role): Tensor;
   /** x + bias in each row; x itself where the file has no such tensor. */
   bias(x: Tensor, bias: Role): Tensor;

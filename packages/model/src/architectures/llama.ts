@@ -34,10 +34,11 @@ export const llama: Architecture<LlamaRole> = {
 
 function block(x: Tensor, layer: Layer<LlamaRole>): Tensor {
   const normed = layer.norm(x, "attnNorm");
-  const q = layer.rope(layer.heads(layer.linear(normed, "attnQ")));
-  const k = layer.rope(layer.heads(layer.linear(normed, "attnK")));
+  const q = layer.linear(normed, "attnQ");
+  const k = layer.linear(normed, "attnK");
   const v = layer.linear(normed, "attnV");
-  const { attended, residual } = layer.attend({ q, k, v, residual: x });
+  const heads = { q: layer.rope(layer.heads(q)), k: layer.rope(layer.heads(k)), v };
+  const { attended, residual } = layer.attend({ ...heads, residual: x });
   const hidden = layer.add(residual, layer.linear(attended, "attnOutput"));
   return layer.add(hidden, feedForward(layer.norm(hidden, "ffnNorm"), layer));
 }

@@ -61,7 +61,7 @@ export class BestOfWriter implements Writer {
       const ranked = this.#candidates.slice(start, start + this.#samples).sort((a, b) => mean(b) - mean(a));
       for (const { events } of ranked.slice(0, this.#n)) {
         for (const event of events) {
-          this.#writer.take({ choice, event });
+          this.#writer.take({ choice, event }, "whole");
           await nextTurn();
         }
         choice++;

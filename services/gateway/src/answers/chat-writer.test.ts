@@ -27,16 +27,33 @@ interface Written {
 
 /** The chunks and the whole answer that these events make. */
 async function write(events: readonly ChoiceEvent[], changes: Partial<ChatWriterOptions> = {}): Promise<Written> {
-  const writer = new ChatWriter({ ...options, ...changes }, fakeModel());
-  const json = events.flatMap((event) => [...writer.take(event)]);
+  const open = () => new ChatWriter({ ...options, ...changes }, fakeModel());
+  const streams = open();
+  const json = events.flatMap((event) => [...streams.take(event, "chunks")]);
+  const answers = open();
+  for (const event of events) expect(answers.take(event, "whole")).toEqual([]);
   return {
-    chunks: [...json, ...writer.end()].map((text) => JSON.parse(text)),
-    whole: (await writer.whole()) as Written["whole"],
+    chunks: [...json, ...streams.end()].map((text) => JSON.parse(text)),
+    whole: (await answers.whole()) as Written["whole"],
   };
 }
 
 const deltas = ({ chunks }: Written) => chunks.flatMap(({ choices }) => choices.map(({ delta }) => delta));
 const messageOf = ({ whole }: Written, choice = 0) => whole.choices[choice]?.message;
+
+it("makes the same chunks behind events that are passed over, and keeps nothing of them", async () => {
+  const json = '[{"name": "f", "arguments": {"a": 1}}]';
+  const events = [of(0, { text: json.slice(0, 9) }), of(0, { text: json.slice(9) }), end(0)];
+  const chunksAfter = (seen: number) => {
+    const writer = new ChatWriter({ ...options, calls }, fakeModel());
+    return events.map((event, i) => writer.take(event, i < seen ? "later" : "chunks"));
+  };
+  expect(chunksAfter(1)).toEqual([[], ...chunksAfter(0).slice(1)]);
+  expect(chunksAfter(2)).toEqual([[], [], ...chunksAfter(0).slice(2)]);
+  const streams = new ChatWriter({ ...options, wantsTokenIds: true }, fakeModel());
+  for (const event of events) streams.take(event, "chunks");
+  expect(await streams.whole()).toMatchObject({ choices: [{ message: { content: "" }, token_ids: [] }] });
+});
 
 describe("a text", () => {
   it("begins with the role, and ends with the reason and the usage", async () => {

@@ -7,7 +7,7 @@ import { mapInTurns } from "../turns.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
 import { callFormatSchema } from "./calls/call-format.js";
 import { type AnswerReader, answerReader, type FunctionCall } from "./calls/call-reader.js";
-import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
+import { type ChoiceEvent, choiceAt, type Purpose, type Writer } from "./writer.js";
 
 /** Everything a chat writer needs besides the model. */
 export const chatWriterSchema = frameSchema.extend({
@@ -42,6 +42,15 @@ interface Choice {
   text: string;
   begun: boolean;
   finish: Finish | undefined;
+}
+
+/** An event as its choice took it in. */
+interface Taken {
+  readonly choice: Choice;
+  readonly text: string;
+  readonly calls: readonly ToolCall[];
+  readonly event: GenerationEvent;
+  readonly isFirst: boolean;
 }
 
 /** Writes /v1/chat/completions, and /v1/fim/completions, which has the same shape. */
@@ -80,13 +89,21 @@ export class ChatWriter implements Writer {
     return this.#frame.usage;
   }
 
-  take({ choice: index, event }: ChoiceEvent): readonly string[] {
+  take({ choice: index, event }: ChoiceEvent, purpose: Purpose): readonly string[] {
     const choice = choiceAt(this.#choices, index);
-    const { text, calls } = this.#read(index, choice, event);
-    this.#keep(index, choice, event);
-    const chunks: string[] = [];
-    if (!choice.begun) chunks.push(this.#begin(index, choice));
+    const isFirst = !choice.begun;
+    const taken = { ...this.#read(index, choice, event), choice, event, isFirst };
     choice.begun = true;
+    choice.finish = event.finish;
+    this.#frame.count(index, event);
+    if (purpose === "chunks") return this.#chunks(index, taken);
+    if (purpose === "whole") this.#keep(index, taken);
+    return [];
+  }
+
+  #chunks(index: number, { choice, text, calls, event, isFirst }: Taken): readonly string[] {
+    const chunks: string[] = [];
+    if (isFirst) chunks.push(this.#begin(index, choice));
     const content = this.#content(index, text, event);
     if (content !== undefined) chunks.push(content);
     for (const call of calls) chunks.push(this.#frame.chunk(choiceOf(index, { delta: { tool_calls: [call] } })));
@@ -143,7 +160,6 @@ export class ChatWriter implements Writer {
       if (part.kind === "text") plain += part.text;
       else calls.push(this.#call(index, choice.calls.length + calls.length, part.call));
     }
-    choice.text += plain;
     choice.calls.push(...calls);
     return { text: plain, calls };
   }
@@ -154,12 +170,11 @@ export class ChatWriter implements Writer {
     return { index, id, type: "function", function: call };
   }
 
-  #keep(index: number, choice: Choice, event: GenerationEvent): void {
-    this.#frame.count(index, event);
+  #keep(index: number, { choice, text, event }: Taken): void {
+    choice.text += text;
     if (index === 0 && event.promptLogprobs !== undefined) this.#promptScores = event.promptLogprobs;
     choice.tokens.push(...event.tokens);
     if (event.logprobs !== undefined) choice.logprobs.push(...event.logprobs);
-    choice.finish = event.finish;
   }
 
   #begin(index: number, { reader }: Choice): string {

@@ -21,10 +21,13 @@ type Json = { readonly choices: readonly Record<string, unknown>[]; readonly [fi
 const writerOf = (changes: Partial<CompletionWriterOptions> = {}) =>
   new CompletionWriter({ ...options, ...changes }, fakeModel());
 
-async function write(events: readonly ChoiceEvent[], writer: Writer = writerOf()) {
-  const json = events.flatMap((event) => [...writer.take(event)]);
-  const chunks = [...json, ...writer.end()].map((text) => JSON.parse(text) as Json);
-  return { chunks, whole: (await writer.whole()) as Json };
+async function write(events: readonly ChoiceEvent[], open: () => Writer = writerOf) {
+  const streams = open();
+  const json = events.flatMap((event) => [...streams.take(event, "chunks")]);
+  const chunks = [...json, ...streams.end()].map((text) => JSON.parse(text) as Json);
+  const answers = open();
+  for (const event of events) expect(answers.take(event, "whole")).toEqual([]);
+  return { chunks, whole: (await answers.whole()) as Json };
 }
 
 const textsOf = ({ choices }: Json) => choices.map(({ text }) => text);
@@ -45,7 +48,7 @@ describe("completions", () => {
   });
 
   it("repeat the prompt with echo, once", async () => {
-    const { chunks, whole } = await write([of(0), of(0), end(0)], writerOf({ echo: true }));
+    const { chunks, whole } = await write([of(0), of(0), end(0)], () => writerOf({ echo: true }));
     expect(chunks.map((chunk) => textsOf(chunk)[0])).toEqual(["aba", "a", ""]);
     expect(textsOf(whole)).toEqual(["abaa"]);
   });
@@ -53,7 +56,7 @@ describe("completions", () => {
   it("of several prompts keep their order, and count each prompt once", async () => {
     const other = { ids: [32, 99], text: "c", hiddenSpace: true };
     const prompts = [prompt, prompt, other, other];
-    const writer = writerOf({ prompts, samples: 2, echo: true });
+    const writer = () => writerOf({ prompts, samples: 2, echo: true });
     const usage = { promptTokens: 2, completionTokens: 1, cachedTokens: 0 };
     const { whole } = await write([end(3, { usage }), end(0), end(2, { usage }), end(1)], writer);
     expect(textsOf(whole)).toEqual(["ab", "ab", "c", "c"]);
@@ -61,7 +64,7 @@ describe("completions", () => {
   });
 
   it("count the usage so far by distinct prompts", async () => {
-    const writer = writerOf({ prompts: [prompt, prompt], samples: 2, runningUsage: true });
+    const writer = () => writerOf({ prompts: [prompt, prompt], samples: 2, runningUsage: true });
     expect((await write([of(0), of(1)], writer)).chunks.map(({ usage }) => usage)).toEqual([
       { prompt_tokens: 3, completion_tokens: 1, total_tokens: 4 },
       { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
@@ -69,10 +72,23 @@ describe("completions", () => {
   });
 
   it("give token ids with each chunk, those of the prompt with the first", async () => {
-    const { chunks, whole } = await write([of(0, { text: "" }), of(0), end(0)], writerOf({ wantsTokenIds: true }));
+    const { chunks, whole } = await write([of(0, { text: "" }), of(0), end(0)], () =>
+      writerOf({ wantsTokenIds: true }),
+    );
     expect(chunks.map(({ choices }) => choices[0]?.token_ids)).toEqual([[97], [97], []]);
     expect(chunks.map(({ choices }) => choices[0]?.prompt_token_ids)).toEqual([[32, 97, 98], undefined, undefined]);
     expect(whole.choices[0]).toMatchObject({ token_ids: [97, 97], prompt_token_ids: [32, 97, 98] });
+  });
+
+  it("are not kept by a stream", async () => {
+    const writer = writerOf({ logprobs: 1, wantsTokenIds: true });
+    for (const event of [of(0, { logprobs: [{ token: 97, logprob: -1, top: [] }] }), of(0)])
+      writer.take(event, "chunks");
+    expect(((await writer.whole()) as Json).choices[0]).toMatchObject({
+      text: "",
+      token_ids: [],
+      logprobs: { tokens: [] },
+    });
   });
 
   it("beyond the last are a fault", () => expect(write([of(1)])).rejects.toThrow(RangeError));
@@ -88,7 +104,7 @@ describe("log-probabilities of completions", () => {
   it("count characters behind the echo, whose hidden space takes none", async () => {
     const promptLogprobs = [score(97, -1), score(98, -2)];
     const events = [of(0, { promptLogprobs, logprobs: [score(97, -3)] }), end(0)];
-    const { whole } = await write(events, writerOf({ echo: true, logprobs: 1 }));
+    const { whole } = await write(events, () => writerOf({ echo: true, logprobs: 1 }));
     expect(whole.choices[0]?.logprobs).toEqual({
       tokens: [" ", "a", "b", "a"],
       token_logprobs: [null, -1, -2, -3],
@@ -97,15 +113,36 @@ describe("log-probabilities of completions", () => {
     });
   });
 
+  it("count the characters of events that are passed over, the echo included", () => {
+    const events = [
+      of(0, { promptLogprobs: [score(97, -1), score(98, -2)], logprobs: [score(97, -3)] }),
+      of(0, { tokens: [98, 99], text: "bc", logprobs: [score(98, -1), score(99, -1)] }),
+      of(0, { logprobs: [score(97, -3)] }),
+      end(0),
+    ];
+    const writers = [writerOf({ echo: true, logprobs: 1 }), writerOf({ echo: true, logprobs: 1 })] as const;
+    const [whole, resumed] = writers.map((writer, which) =>
+      events.map((event, i) => writer.take(event, which === 1 && i < 2 ? "later" : "chunks")),
+    );
+    expect(resumed).toEqual([[], [], ...(whole ?? []).slice(2)]);
+    expect(JSON.parse(resumed?.[2]?.[0] ?? "").choices[0].logprobs.text_offset).toEqual([5]);
+  });
+
+  it("whose token's text is __proto__ are named like others", async () => {
+    const model = { ...fakeModel(), pieceBytes: () => Buffer.from("__proto__") };
+    const writer = new CompletionWriter({ ...options, logprobs: 1 }, model);
+    expect(writer.take(of(0, { logprobs: [score(97, -1)] }), "chunks")[0]).toContain('{"__proto__":-1}');
+  });
+
   it("of the prompt stay out without echo", async () => {
     const events = [of(0, { promptLogprobs: [score(97, -1)], logprobs: [score(97, -3)] }), end(0)];
-    const { whole } = await write(events, writerOf({ logprobs: 1 }));
+    const { whole } = await write(events, () => writerOf({ logprobs: 1 }));
     expect(whole.choices[0]?.logprobs).toMatchObject({ tokens: ["a"], text_offset: [0] });
   });
 
   it("hold as many alternatives as vLLM's field asks for", async () => {
     const events = [of(0, { promptLogprobs: [score(97, -1)] }), end(0)];
-    const { whole } = await write(events, writerOf({ promptLogprobs: 1 }));
+    const { whole } = await write(events, () => writerOf({ promptLogprobs: 1 }));
     expect(whole.choices[0]?.prompt_logprobs).toEqual([null, { "97": { logprob: -1, rank: 1, decoded_token: "a" } }]);
   });
 });
@@ -115,8 +152,8 @@ describe("the best of several samples", () => {
     end(choice, { tokens: [97], text, logprobs: [{ token: 97, logprob, top: [] }] });
 
   it("are the ones with the highest mean, best first; every sample is counted", async () => {
-    const inner = writerOf({ samples: 2, prompts: [prompt, prompt] });
-    const best = new BestOfWriter(inner, { prompts: 1, n: 2, samples: 3 });
+    const inner = () => writerOf({ samples: 2, prompts: [prompt, prompt] });
+    const best = () => new BestOfWriter(inner(), { prompts: 1, n: 2, samples: 3 });
     const { chunks, whole } = await write([sample(0, "x", -2), sample(2, "z", -1), sample(1, "y", -3)], best);
     expect(chunks).toEqual([]);
     expect(textsOf(whole)).toEqual(["z", "x"]);
@@ -124,8 +161,8 @@ describe("the best of several samples", () => {
   });
 
   it("are judged per token, not per answer, and within each prompt", async () => {
-    const inner = writerOf({ prompts: [prompt, prompt] });
-    const best = new BestOfWriter(inner, { prompts: 2, n: 1, samples: 2 });
+    const inner = () => writerOf({ prompts: [prompt, prompt] });
+    const best = () => new BestOfWriter(inner(), { prompts: 2, n: 1, samples: 2 });
     const longer = [
       of(1, { text: "l", logprobs: [{ token: 97, logprob: -1, top: [] }] }),
       sample(1, "ong", -1),
@@ -149,7 +186,7 @@ describe("embeddings", () => {
   const events = [end(1, { embedding: vector(0, 1), usage }), end(0, { embedding: vector(0.5, 0.25), usage })];
 
   it("come in the order of the inputs, whichever was first", async () => {
-    const { whole } = await write(events, new EmbeddingWriter({ ...about, encoding: "float" }));
+    const { whole } = await write(events, () => new EmbeddingWriter({ ...about, encoding: "float" }));
     expect(whole).toMatchObject({
       data: [
         { index: 0, embedding: [0.5, 0.25] },
@@ -160,7 +197,7 @@ describe("embeddings", () => {
   });
 
   it("are the bytes themselves as base64", async () => {
-    const { whole } = await write(events, new EmbeddingWriter({ ...about, encoding: "base64" }));
+    const { whole } = await write(events, () => new EmbeddingWriter({ ...about, encoding: "base64" }));
     expect(whole).toMatchObject({ data: [{ embedding: vector(0.5, 0.25) }, { embedding: vector(0, 1) }] });
   });
 });

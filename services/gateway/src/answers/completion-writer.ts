@@ -9,7 +9,7 @@ import {
 } from "../text/logprobs.js";
 import { mapInTurns, nextTurn } from "../turns.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
-import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
+import { type ChoiceEvent, choiceAt, type Purpose, type Writer } from "./writer.js";
 
 const promptSchema = z.object({
   ids: z.array(z.number()).readonly(),
@@ -80,19 +80,19 @@ export class CompletionWriter implements Writer {
     return this.#frame.usage;
   }
 
-  take({ choice: index, event }: ChoiceEvent): readonly string[] {
+  take({ choice: index, event }: ChoiceEvent, purpose: Purpose): readonly string[] {
     const choice = choiceAt(this.#choices, index);
     const isFirst = !choice.begun;
     choice.begun = true;
-    const text = (isFirst && this.#options.echo ? choice.prompt.text : "") + event.text;
-    const logprobs = this.#logprobsOf(choice, event, isFirst);
-    if (isFirst) choice.promptScores = event.promptLogprobs ?? [];
     this.#frame.count(index, event);
-    choice.text += text;
-    choice.tokens.push(...event.tokens);
-    if (logprobs !== null) choice.logprobs.push(logprobs);
-    choice.finish = event.finish;
-    return this.#chunks(index, { choice, text, logprobs, event, isFirst });
+    if (purpose === "later" && !isFirst) choice.writer.pass(event.logprobs ?? []);
+    else {
+      const text = (isFirst && this.#options.echo ? choice.prompt.text : "") + event.text;
+      const taken = { choice, text, logprobs: this.#logprobsOf(choice, event, isFirst), event, isFirst };
+      if (purpose === "chunks") return this.#chunks(index, taken);
+      if (purpose === "whole") keep(taken);
+    }
+    return [];
   }
 
   end(): readonly string[] {
@@ -158,6 +158,15 @@ interface Taken {
   readonly logprobs: CompletionLogprobs | null;
   readonly event: GenerationEvent;
   readonly isFirst: boolean;
+}
+
+/** Keeps what the whole answer says of an event. */
+function keep({ choice, text, logprobs, event, isFirst }: Taken): void {
+  if (isFirst) choice.promptScores = event.promptLogprobs ?? [];
+  choice.text += text;
+  choice.tokens.push(...event.tokens);
+  if (logprobs !== null) choice.logprobs.push(logprobs);
+  choice.finish = event.finish;
 }
 
 /** Keeps the `most` best alternatives: a prompt is scored once for everything that was asked about it. */

@@ -3,7 +3,7 @@ import { collect, end, of } from "../testing/events.js";
 import { turnsDuring } from "../testing/turns-during.js";
 import { sseData, streamLines } from "./stream-lines.js";
 import { formatPosition, parsePosition, replayOrder, type StreamPosition } from "./stream-position.js";
-import type { ChoiceEvent, Writer } from "./writer.js";
+import type { ChoiceEvent, Purpose, Writer } from "./writer.js";
 
 /** Writes one chunk per letter of an event's text, and "end" after all. */
 const letters = (): Writer => ({
@@ -56,6 +56,19 @@ describe("a stream", () => {
     const { turns } = await turnsDuring(() => Promise.all(Array.from({ length: 64 }, write)));
     // 128 ms of work, at most 20 ms and one event in a turn.
     expect(turns).toBeGreaterThanOrEqual(3);
+  });
+
+  it("that goes on behind an id makes no chunks of the events before it", async () => {
+    const purposes: Purpose[] = [];
+    const take: Writer["take"] = (_, purpose) => {
+      purposes.push(purpose);
+      return [];
+    };
+    const writer = { ...letters(), take };
+    await collect(
+      streamLines(playing(events), { writer, choices: 2, withIds: true, after: parsePosition("1.1:1:0", 2) }),
+    );
+    expect(purposes).toEqual(["later", "chunks", "chunks", "chunks", "chunks"]);
   });
 
   it("has ids only where they are asked for", () => {

@@ -38,7 +38,8 @@ export async function* streamLines(
     const { choice } = choiceEvent;
     const count = (taken[choice] ?? 0) + 1;
     taken[choice] = count;
-    const lines = writer.take(choiceEvent).flatMap((json, chunk) => {
+    const hasAll = after !== undefined && wasSeen(after, { choice, count, chunk: Number.POSITIVE_INFINITY });
+    const lines = writer.take(choiceEvent, hasAll ? "later" : "chunks").flatMap((json, chunk) => {
       const isSeen = after !== undefined && wasSeen(after, { choice, count, chunk });
       return isSeen ? [] : [line(json, { taken, choice, chunk })];
     });

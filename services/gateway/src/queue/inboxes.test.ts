@@ -28,7 +28,7 @@ function inboxes(log: readonly GenerationEvent[]) {
 
 it("two readers of one request each have all its events", async () => {
   const { made } = inboxes([]);
-  const job = { requestId: "a", replyTo: "here" };
+  const job = { requestId: "a", replyTo: "here", keyId: "k" };
   const readers = [made.open(job), made.open(job)];
   for (const one of [event(0), event(1, true)]) made.deliver(one);
   for (const reader of readers) {
@@ -40,7 +40,7 @@ it("two readers of one request each have all its events", async () => {
 
 it("listens to another gateway's channel as long as somebody follows a request of its", async () => {
   const { made, channels } = inboxes([event(0)]);
-  const job = { requestId: "a", replyTo: "there" };
+  const job = { requestId: "a", replyTo: "there", keyId: "k" };
   const [first, second] = [made.open(job), made.open(job)];
   expect([...channels]).toEqual(["rhone:events:there"]);
   const events = first.events(AbortSignal.timeout(5000));

@@ -1,14 +1,14 @@
 import { eventsChannel, type GenerationEvent, type GenerationJob, ordinalAfter } from "@rhone/common";
 import type { Redis } from "ioredis";
 
-type Addressed = Pick<GenerationJob, "requestId" | "replyTo">;
+type Addressed = Pick<GenerationJob, "requestId" | "replyTo" | "keyId">;
 
 export interface InboxesOptions {
   /** Borrowed, subscribed to this gateway's channel; to another's only while one of its requests is followed here. */
   readonly subscriber: Redis;
   readonly gatewayId: string;
   /** Throws the signal's reason when it is aborted before the log is read. */
-  readonly readLog: (requestId: string, ordinal: number, signal: AbortSignal) => Promise<LogPart>;
+  readonly readLog: (job: Addressed, ordinal: number, signal: AbortSignal) => Promise<LogPart>;
 }
 
 /** Events of a request's log, in order. */
@@ -31,8 +31,9 @@ export class Inboxes {
     this.#options = options;
   }
 
-  open({ requestId, replyTo }: Addressed): OrderedEvents {
-    const readLog = (ordinal: number, signal: AbortSignal) => this.#options.readLog(requestId, ordinal, signal);
+  open(job: Addressed): OrderedEvents {
+    const { requestId, replyTo } = job;
+    const readLog = (ordinal: number, signal: AbortSignal) => this.#options.readLog(job, ordinal, signal);
     const inbox = new OrderedEvents({ readLog, silenceMs: SILENCE_MS });
     const sharing = this.#waiting.get(requestId) ?? new Set();
     this.#waiting.set(requestId, sharing.add(inbox));
@@ -40,7 +41,7 @@ export class Inboxes {
     return inbox;
   }
 
-  close({ requestId, replyTo }: Addressed, inbox: OrderedEvents): void {
+  close({ requestId, replyTo }: Omit<Addressed, "keyId">, inbox: OrderedEvents): void {
     const sharing = this.#waiting.get(requestId);
     sharing?.delete(inbox);
     if (sharing?.size === 0) this.#waiting.delete(requestId);
@@ -139,6 +140,7 @@ export class OrderedEvents {
       if (!hasGap && (await this.#somethingArrives(silence))) continue;
       signal.throwIfAborted();
       await this.#repair(signal);
+      signal.throwIfAborted();
       // If the log did not close the gap, wait before reading it again.
       if (!this.#arrived.has(this.#next) && hasGap) await this.#somethingArrives(silence);
     }

@@ -244,6 +244,29 @@ describe("the token log", () => {
     expect(commands.length).toBeLessThanOrEqual(2);
   });
 
+  it("is read for keys in turns", async () => {
+    const { client, redis } = await open();
+    const read: string[] = [];
+    redis.xrange = async (key?: string) => {
+      read.push(String(key));
+      return [["1-0", [TOKEN_LOG_FIELD, JSON.stringify(last)]]];
+    };
+    const jobs = ["a1", "a2", "a3", "a4", "a5", "b1"].map((requestId) => ({
+      ...job,
+      requestId,
+      keyId: requestId[0] ?? "",
+    }));
+    const leaving = new AbortController();
+    for (const each of jobs)
+      client
+        .follow(each, leaving.signal)
+        .next()
+        .catch(() => {});
+    await expect.poll(() => read).toHaveLength(6);
+    leaving.abort();
+    expect(read.map((key) => key.slice(-2))).toEqual(["a1", "a2", "a3", "b1", "a4", "a5"]);
+  });
+
   it("of another version is an error by name, not silence until the deadline", async () => {
     const { client, log } = await open();
     write(log, { ...event(), version: 2 });

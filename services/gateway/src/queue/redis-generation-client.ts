@@ -4,6 +4,7 @@ import {
   decodeEvent,
   decodeEvents,
   eventsChannel,
+  FairLine,
   type GenerationEvent,
   type GenerationJob,
   type Logger,
@@ -30,9 +31,10 @@ import { Lanes } from "./lanes.js";
 const CANCELLED_TTL_S = 3600;
 /** A job is submitted again at this interval, in case Redis lost it. */
 const RESUBMIT_MS = 30_000;
-/** Entries of a token log that are read at a time: with 20 log-probabilities each takes 0.07 ms. */
+/** Entries of a token log that are read at a time: with 20 log-probabilities each takes 0.01 ms. */
 const LOG_PART = 64;
-const LOGS_AT_ONCE = 2;
+/** Logs that are read at a time; keys take turns. Each choice of a resumed stream waits for one part of its own. */
+const LOGS = { atOnce: 2, most: Number.POSITIVE_INFINITY, withinMs: Number.POSITIVE_INFINITY };
 /** Jobs that are cancelled at a time: a client that leaves may leave 2,048 behind. */
 const CANCELLED_AT_ONCE = 16;
 
@@ -61,7 +63,7 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #logger: Logger;
   readonly #inboxes: Inboxes;
   readonly #cancellations = new Lanes(CANCELLED_AT_ONCE);
-  readonly #logs = new Lanes(LOGS_AT_ONCE);
+  readonly #logs = new FairLine({ ...LOGS, busy: (why) => new RhoneError("GATEWAY_BUSY", `${why} for token logs.`) });
 
   private constructor(options: RedisGenerationClientOptions) {
     const { redis, subscriber, gatewayId, logger, maxQueued, queuedBytes } = options;
@@ -69,12 +71,9 @@ export class RedisGenerationClient implements GenerationClient {
     this.#inboxes = new Inboxes({
       subscriber,
       gatewayId,
-      readLog: (id, ordinal, signal) =>
-        this.#logs.run(async () => {
-          // 50 clients that resume 16 choices each and leave would have 51,200 events read for nobody.
-          signal.throwIfAborted();
-          return this.#readLog(id, ordinal);
-        }),
+      // 50 clients that resume 16 choices each and leave would have 51,200 events read for nobody without the signal.
+      readLog: ({ requestId, keyId }, ordinal, signal) =>
+        this.#logs.run(keyId, () => this.#readLog(requestId, ordinal), signal),
     });
     this.#logger = logger;
     this.#maxQueued = maxQueued;

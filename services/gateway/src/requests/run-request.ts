@@ -91,10 +91,10 @@ export function generating(client: GenerationClient, { jobs, atOnce, detached }:
 const AFTER_DEADLINE_MS = 5000;
 
 /** Reads the events of jobs that some gateway submitted, from the beginning of their token logs. */
-export function following(client: GenerationClient, { jobs, deadlineAtMs }: StreamRecord): EventSource {
+export function following(client: GenerationClient, { jobs, deadlineAtMs, owner }: StreamRecord): EventSource {
   const message = "The request's deadline has passed and its events are gone; send the request again.";
   return {
-    open: (signal) => jobs.map((job) => client.follow(job, signal)),
+    open: (signal) => jobs.map((job) => client.follow({ ...job, keyId: owner }, signal)),
     limitMs: Math.max(0, deadlineAtMs - Date.now()) + AFTER_DEADLINE_MS,
     lateness: () => new RhoneError("DEADLINE_EXCEEDED", message),
   };

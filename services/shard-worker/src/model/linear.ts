@@ -1,5 +1,6 @@
 import {
   type Graph,
+  type KernelOperations,
   PackedWeight,
   type QuantizedRows,
   type QuantizeSource,
@@ -15,13 +16,16 @@ import {
  * The kernels compute more than the product in one node. They quantize the rows of x anyway, so the norm or the
  * SwiGLU that made them costs no pass of its own, and they add the product to the residual while they have it at hand.
  * `norm`, `swiglu` and `linear` therefore return tensors that are described only when somebody reads them as they are;
- * `linear` and `add` look up what they would be and describe the two together instead.
+ * `linear` and `add` look up what they would be and describe the two together instead. Products of the same x that
+ * were asked for before one of them is read become one node.
  */
 export function linear(graph: Graph, x: Tensor, weight: Weight): Tensor {
   if (!(weight instanceof PackedWeight)) return graph.mulMat(weight, x);
-  const product = graph.later(() => multiply(graph, { x, weight }));
-  products.set(product, { x, weight });
-  return product;
+  const product: Product = { x, weight, described: undefined, alone: false };
+  const result = graph.later(() => product.described ?? together(graph, product));
+  products.set(result, product);
+  siblings.set(x, [...(siblings.get(x) ?? []), product]);
+  return result;
 }
 
 /** x / sqrt(mean(x²) + eps) * factors along the innermost dimension; factors: f32 [ne0]. */
@@ -41,16 +45,26 @@ export function swiglu(graph: Graph, gate: Tensor, up: Tensor): Tensor {
 /** a + b, of one shape. */
 export function add(graph: Graph, a: Tensor, b: Tensor): Tensor {
   const product = products.get(b);
-  return product === undefined ? graph.add(a, b) : multiply(graph, product, a);
+  if (product === undefined || product.described !== undefined) return graph.add(a, b);
+  product.alone = true;
+  const { x, weight } = product;
+  const kernels = kernelsOf(graph);
+  return kernels.product(weight, rowsOf(kernels, x, kernels.kindFor(weight)), a);
 }
 
 interface Product {
   readonly x: Tensor;
   readonly weight: PackedWeight;
+  /** Undefined before it is described. */
+  described: Tensor | undefined;
+  /** It went into a sum, and is described only if somebody reads it as well. */
+  alone: boolean;
 }
 
-/** The products that are not described yet, by their results. */
+/** Products by their results. */
 const products = new WeakMap<Tensor, Product>();
+/** All products of an x. */
+const siblings = new WeakMap<Tensor, readonly Product[]>();
 /** What the rows of a tensor are made of, for those that are quantized with it in one pass. */
 const sources = new WeakMap<Tensor, QuantizeSource>();
 /** The quantized rows of a tensor, by kind: q, k and v share them, as do gate and up. */
@@ -63,12 +77,32 @@ function madeOf(graph: Graph, source: QuantizeSource, describe: () => Tensor): T
   return result;
 }
 
-function multiply(graph: Graph, { x, weight }: Product, residual?: Tensor): Tensor {
-  const { kernels } = graph;
-  if (kernels === undefined) throw new RangeError("a packed weight came to a graph without kernels");
+/** The product, described in one node with its siblings that nobody has read yet. */
+function together(graph: Graph, product: Product): Tensor {
+  const { x, weight } = product;
+  const kernels = kernelsOf(graph);
   const kind = kernels.kindFor(weight);
+  const others = (siblings.get(x) ?? []).filter(
+    (other) => other !== product && !other.alone && !other.described && kernels.kindFor(other.weight) === kind,
+  );
+  const group = [product, ...others].slice(0, kernels.mostProducts);
+  const rows = rowsOf(kernels, x, kind);
+  const results = kernels.products(
+    group.map((each) => each.weight),
+    rows,
+  );
+  for (const [index, each] of group.entries()) each.described = results[index];
+  return results[0] as Tensor;
+}
+
+function rowsOf(kernels: KernelOperations, x: Tensor, kind: number): QuantizedRows {
   const known = quantized.get(x) ?? new Map<number, QuantizedRows>();
   const rows = known.get(kind) ?? kernels.quantize(sources.get(x) ?? { how: "plain", x }, kind);
   quantized.set(x, known.set(kind, rows));
-  return kernels.product(weight, rows, residual);
+  return rows;
+}
+
+function kernelsOf({ kernels }: Graph): KernelOperations {
+  if (kernels === undefined) throw new RangeError("a packed weight came to a graph without kernels");
+  return kernels;
 }
