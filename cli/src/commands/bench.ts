@@ -71,7 +71,9 @@ function optionOf(name: string, option: ScenarioOption): Option {
       return new Option(`${long} <n>`, option.about).argParser(decimalNumber({ least: 0 })).default(option.initial);
     case "list": {
       const flags = option.short === undefined ? long : `-${option.short}, ${long}`;
-      return new Option(`${flags} <list>`, option.about).argParser(positiveList).default(option.initial);
+      return new Option(`${flags} <list>`, option.about)
+        .argParser(positiveList)
+        .default(option.initial, `${option.initial}`);
     }
     case "switch":
       return new Option(long, option.about);

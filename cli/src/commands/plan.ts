@@ -1,7 +1,7 @@
 import { availableParallelism, freemem } from "node:os";
 import { type KernelChoice, type KvTypeName, RhoneError } from "@rhone/common";
 import { openEngine } from "@rhone/ggml";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { runningCluster } from "../cluster/find-cluster.js";
 import { readStatus } from "../cluster/watch-pipeline.js";
 import { type CommandContext, commandContext } from "../command-context.js";
@@ -41,11 +41,10 @@ export function addPlanCommand(program: Command, signal: AbortSignal): void {
     .option("-m, --model <name|path>", `${MODEL_HELP} (default: the running cluster's plan)`)
     .option("--running", "the running cluster's plan");
   addDataDirFlag(addMachineFlags(command))
-    .option(
-      "--concurrency <list>",
-      "numbers of streams to predict for, besides one; three at most",
-      streamCounts,
-      [8, 32],
+    .addOption(
+      new Option("--concurrency <list>", "numbers of streams to predict for, besides one; three at most")
+        .argParser(streamCounts)
+        .default([8, 32], "8,32"),
     )
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)

@@ -65,7 +65,7 @@ describe("ServiceProcess", () => {
     const { code, message } = await service.ended;
     expect(code).toBe("INTERNAL");
     expect(message).toBe(
-      "The thing ended unexpectedly (exit code 7). Its log ends:\nline 5\nline 6\nline 7\nline 8\nline 9",
+      "The thing ended unexpectedly (exit code 7).\nIts log ends:\nline 5\nline 6\nline 7\nline 8\nline 9",
     );
   });
 
@@ -105,7 +105,7 @@ describe("ServiceProcess", () => {
       env: childEnvironment(),
     };
     const service = ServiceProcess.start({ ...spec, logFile: join(folder, "log") });
-    expect((await service.ended).message).toMatch(/^The thing ended unexpectedly \(exit code 1\)\. Its log ends:\n/);
+    expect((await service.ended).message).toMatch(/^The thing ended unexpectedly \(exit code 1\)\.\nIts log ends:\n/);
   });
 });
 

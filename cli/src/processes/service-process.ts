@@ -105,7 +105,7 @@ export class ServiceProcess {
 
   #describeEnd(spec: ServiceSpec, how: string): RhoneError {
     const tail = lastLines(spec.logFile);
-    const log = tail === "" ? "" : ` Its log ends:\n${tail}`;
+    const log = tail === "" ? "" : `\nIts log ends:\n${tail}`;
     return new RhoneError("INTERNAL", `${spec.title} ended unexpectedly (${how}).${log}`);
   }
 }

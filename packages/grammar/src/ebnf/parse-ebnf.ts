@@ -14,7 +14,7 @@ const MAX_DEPTH = 200;
 const TOKEN =
   /(?<space>\s+|#[^\n]*)|(?<text>"(?:[^"\\\n]|\\.)*")|(?<set>\[(?:[^\]\\\n]|\\.)*\])|(?<arrow>::=)|(?<name>[A-Za-z_][\w.-]*)|(?<count>\{\s*\d*\s*,?\s*\d*\s*\})|(?<mark>[()|*+?=,])/y;
 
-interface Token {
+export interface Token {
   readonly kind: string;
   readonly text: string;
   readonly line: number;
@@ -22,8 +22,13 @@ interface Token {
 
 /** The rules of a grammar in EBNF. Throws INVALID_REQUEST with the line of the first mistake. */
 export function parseEbnf(source: string): ReadonlyMap<string, Expression> {
+  return new Map([...rulesOf(source)].map(([name, body]) => [name, new ExpressionReader(body).read()]));
+}
+
+/** The tokens of each rule's body. Throws INVALID_REQUEST with the line of the first mistake that they show. */
+export function rulesOf(source: string): ReadonlyMap<string, readonly Token[]> {
   const tokens = tokenize(source);
-  const rules = new Map<string, Expression>();
+  const rules = new Map<string, readonly Token[]>();
   let at = 0;
   while (at < tokens.length) {
     const [name, arrow] = [tokens[at], tokens[at + 1]];
@@ -32,7 +37,7 @@ export function parseEbnf(source: string): ReadonlyMap<string, Expression> {
     if (rules.has(name.text)) throw mistake(name, `the rule ${name.text} is defined twice`);
     let end = at + 2;
     while (end < tokens.length && tokens[end + 1]?.kind !== "arrow") end++;
-    rules.set(name.text, new ExpressionReader(tokens.slice(at + 2, end)).read());
+    rules.set(name.text, tokens.slice(at + 2, end));
     at = end;
   }
   return rules;

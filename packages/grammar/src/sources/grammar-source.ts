@@ -1,6 +1,7 @@
 import { RhoneError } from "@rhone/common/rhone-error";
 import { type CallableFunction, CallGrammar, type CallsShape } from "../calls/call-grammar.js";
 import { checkEbnf } from "../ebnf/check-ebnf.js";
+import { shareTails } from "../ebnf/share-tails.js";
 import type { JsonSchema } from "../schema/json-schema.js";
 import { jsonSchemaGrammar } from "../schema/json-schema-grammar.js";
 import { anyOfGrammars, choiceGrammar, regexTextGrammar } from "../text-grammars.js";
@@ -35,7 +36,7 @@ function written(source: GrammarSource): string {
       return choiceGrammar(source.choices);
     case "ebnf":
       checkEbnf(source.grammar);
-      return source.grammar;
+      return shareTails(source.grammar);
     case "calls":
       return callsText(source.functions, source.shape);
     case "either":

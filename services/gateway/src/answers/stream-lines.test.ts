@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { collect, end, of } from "../testing/events.js";
+import { turnsDuring } from "../testing/turns-during.js";
 import { sseData, streamLines } from "./stream-lines.js";
 import { formatPosition, parsePosition, replayOrder, type StreamPosition } from "./stream-position.js";
 import type { ChoiceEvent, Purpose, Writer } from "./writer.js";
@@ -46,6 +47,15 @@ describe("a stream", () => {
     const lines = await linesOf({ after: parsePosition(id, 2) });
     expect(lines.join("").match(/"\w+"/g) ?? []).toEqual(rest.map((text) => JSON.stringify(text)));
     expect(lines.at(-1)).toMatch(/data: \[DONE\]\n\n$/);
+  });
+
+  it("lets the event loop turn when events of many streams with log-probabilities come at once", async () => {
+    const costly: Writer = { ...letters(), take: () => [spin(2)] };
+    const playOne = () => playing([of(0, { text: "a", logprobs: [] })]);
+    const write = () => collect(streamLines(playOne(), { writer: costly, choices: 1, withIds: false }));
+    const { turns } = await turnsDuring(() => Promise.all(Array.from({ length: 64 }, write)));
+    // 128 ms of work, at most 20 ms and one event in a turn.
+    expect(turns).toBeGreaterThanOrEqual(3);
   });
 
   it("that goes on behind an id makes no chunks of the events before it", async () => {
@@ -103,3 +113,9 @@ describe("the order of a replay", () => {
     expect(await order(arrivals, id)).toEqual(texts);
   });
 });
+
+function spin(ms: number): string {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+  return '"spun"';
+}

@@ -34,9 +34,9 @@ export function parseBatchLine(text: string | null, line: number, format: LineFo
     );
   }
   if (format.format === "openai" || method !== undefined || url !== undefined) {
-    if (method !== "POST") return problem("invalid_method", "method", 'has a method other than "POST".');
+    if (method !== "POST") return problem("invalid_method", "method", 'must have "method": "POST".');
     if (url !== format.endpoint)
-      return problem("invalid_url", "url", `has a url other than the endpoint of the batch, ${format.endpoint}.`);
+      return problem("invalid_url", "url", `must have "url": "${format.endpoint}", the batch's endpoint.`);
   }
   if (!isObject(body))
     return problem("missing_required_parameter", "body", "has no body, or one that is not an object.");

@@ -79,6 +79,6 @@ function refusal(secret: string | undefined, isEmpty: boolean): RequestError {
     secret === undefined
       ? "This gateway requires an API key: send Authorization: Bearer rhone_sk_…"
       : "This API key does not exist or was revoked; `rhone keys list` shows the valid ones.";
-  const hint = isEmpty ? " No key exists yet; `rhone keys create NAME` creates the first." : "";
+  const hint = isEmpty ? " There are no keys; `rhone keys create NAME` creates one." : "";
   return new RequestError("INVALID_API_KEY", problem + hint, { headers: { "www-authenticate": "Bearer" } });
 }

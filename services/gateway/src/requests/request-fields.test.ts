@@ -2,7 +2,13 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { generationFields, generationSchema, optional, parseRequest } from "./request-fields.js";
 
-const schema = z.object({ ...generationFields, prompt: z.string(), tools: optional(z.array(z.unknown())) });
+const schema = z.object({
+  ...generationFields,
+  prompt: z.string(),
+  tools: optional(z.array(z.unknown())),
+  order: optional(z.enum(["asc", "desc"])),
+  limit: optional(z.coerce.number()),
+});
 const read = (body: unknown) => parseRequest(schema, body);
 
 describe("parseRequest", () => {
@@ -30,6 +36,9 @@ describe("parseRequest", () => {
     [{ prompt: "a", stop: Array(17).fill("a") }, "stop", /^stop has 17 items; it must have at most 16\.$/],
     [{ prompt: "a", stop: 5 }, "stop", /^stop has a type or value that it can't have; \/docs/],
     [{ prompt: "a", n: 17 }, "n", /16/],
+    [{ prompt: "a", order: "up" }, "order", /^order is "up"; it must be one of asc, desc\.$/],
+    [{ prompt: "a", order: "u".repeat(5000) }, "order", /^order is "u{100}…"; it must be one of/],
+    [{ prompt: "a", limit: "abc" }, "limit", /^limit must be a number\.$/],
     [{ prompt: "a", seed: 0.5 }, "seed", /int/],
   ])("%j: names the first bad field, %s", (body, param, message) => {
     expect(() => read(body)).toThrow(

@@ -90,6 +90,9 @@ function explain(param: string, issue: z.core.$ZodIssue): string {
     return `${param} is ${input}; it must be ${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}.`;
   if (typeof input === "number" && issue.code === "too_small")
     return `${param} is ${input}; it must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}.`;
+  if (Number.isNaN(input)) return `${param} must be a number.`;
+  if (typeof input === "string" && issue.code === "invalid_value")
+    return `${param} is "${cut(input)}"; it must be one of ${issue.values.join(", ")}.`;
   const tooLong = tooLongOf(issue);
   if (tooLong !== undefined) return `${param} ${tooLong}.`;
   if (issue.code === "invalid_union")
