@@ -63,7 +63,7 @@ export class StepInputs {
     this.#declared = declared;
   }
 
-  /** The inputs of another step that computes the same graph: whoever describes it adds the same ones again. */
+  /** The inputs of another step that computes the same graph: its caller adds the same ones again. */
   again(): StepInputs {
     return new StepInputs(
       this.#graph,

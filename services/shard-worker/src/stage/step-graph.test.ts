@@ -74,7 +74,7 @@ async function other(step: number): Promise<void> {
 }
 
 describe("The graph of a step", () => {
-  it("gives the same bits when it is filled again as when it is described anew for each step", async () => {
+  it("gives the same bits when it is filled again as when it is described again for each step", async () => {
     expect(await generate()).toEqual(await generate(other));
   });
 
