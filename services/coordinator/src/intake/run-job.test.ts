@@ -67,7 +67,7 @@ describe("runJob", () => {
   });
 
   it("answers a malformed job that says whom to answer, behind its recorded events", async () => {
-    const { context, engine, log } = setUp({ recorded: { tokens: [], ordinal: 3, finished: false } });
+    const { context, engine, log } = setUp({ recorded: { ...NOTHING_RECORDED, ordinal: 3 } });
     await runJob({ ...job, promptIds: "no" }, context);
     expect(engine.run).not.toHaveBeenCalled();
     expect(log.of("r")).toMatchObject([
