@@ -61,7 +61,8 @@ export async function shortJsonInTurns(value: unknown, most: number): Promise<st
   return parts.join("");
 }
 
-function isOver(): boolean {
+/** Whether the work of this turn has gone on for 20 ms. The first call in a turn begins it. */
+export function isOver(): boolean {
   if (beganAt !== undefined) return performance.now() - beganAt >= TURN_MS;
   beganAt = performance.now();
   setImmediate(() => {

@@ -15,10 +15,12 @@ import { errorBody } from "../request-error.js";
 import { closeWith } from "./close-with.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
 import { REPLAYED } from "./idempotency.js";
+import { JoinedRequest } from "./joined-request.js";
 import { openapi } from "./openapi/openapi.js";
+import { readInTurns } from "./reading-turns.js";
 import { receiveJson } from "./receive-json.js";
 import { Unanswered } from "./unanswered.js";
-import { boundUnread } from "./unread.js";
+import { boundUnread, closeUnread } from "./unread.js";
 
 export interface ServerOptions {
   readonly bodyLimitBytes: number;
@@ -89,14 +91,17 @@ function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServer
     requestTimeout: arrivalTimeoutMs,
     headersTimeout: Math.min(HEADERS_TIMEOUT_MS, arrivalTimeoutMs),
     keepAliveTimeout: KEEP_ALIVE_MS,
+    IncomingMessage: JoinedRequest,
   };
   return (handle): Server => {
     const server = createServer(options, (request, response) => {
+      closeUnread(request, response);
       if (!unanswered.admit(request.socket, response)) return;
       boundUnread(response, sendTimeoutMs);
       handle(request, response);
     });
     server.maxConnections = mostConnections;
+    server.on("connection", readInTurns);
     // Node's refusal of expectations has no body either; a server may ignore them.
     return server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   };
