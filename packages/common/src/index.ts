@@ -62,11 +62,11 @@ export { Stillness } from "./observability/stillness.js";
 export {
   decodeEvent,
   decodeEvents,
+  encodeEvent,
   encodeEvents,
   type Finish,
   type GenerationEvent,
   ordinalAfter,
-  type TokenLogprob,
   type Usage,
 } from "./queue/generation-event.js";
 export {
@@ -77,6 +77,7 @@ export {
 } from "./queue/generation-job.js";
 export { openRedis, redisUnavailable } from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
+export type { TokenLogprob } from "./queue/packed-logprobs.js";
 export {
   CANCEL_CHANNEL,
   COORDINATORS_KEY,

@@ -2,6 +2,8 @@ import type { Attack } from "./attack.js";
 
 const COMPLETIONS = "/v1/completions";
 const CHAT = "/v1/chat/completions";
+/** The gateway's bound on the log-probabilities of prompts in a request, alternatives included. */
+const MOST_SCORES = 65_536;
 const MB = 1e6;
 
 const prompted = (prompt: unknown, fields: object = {}) => ({
@@ -138,6 +140,23 @@ export const TEXT_ATTACKS: readonly Attack[] = [
     send: (sender, { vocabSize, contextLength }) =>
       sender.repeat(8, (i) =>
         prompted(idsOf(contextLength - 8, vocabSize, i * 97), { echo: true, logprobs: 20, prompt_logprobs: 20 }),
+      ),
+  },
+  {
+    name: "most-scores-parallel",
+    description: "24 prompts of 3,900 tokens at once, each with the most log-probabilities that a request may have",
+    send: (sender, { vocabSize, contextLength }) => {
+      const length = Math.min(3900, contextLength - 8);
+      const scored = { prompt_logprobs: Math.min(20, Math.floor(MOST_SCORES / length) - 1) };
+      return sender.repeat(24, (i) => prompted(idsOf(length, vocabSize, i * 97), scored));
+    },
+  },
+  {
+    name: "scores-end-together",
+    description: "64 prompts of 512 tokens at once with 20 log-probabilities per token, which end in the same steps",
+    send: (sender, { vocabSize, contextLength }) =>
+      sender.repeat(64, (i) =>
+        prompted(idsOf(Math.min(512, contextLength - 8), vocabSize, i * 97), { prompt_logprobs: 20 }),
       ),
   },
 ];

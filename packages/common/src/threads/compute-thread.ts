@@ -15,7 +15,7 @@ export interface ComputeThreadOptions {
 }
 
 export interface TimeLimit {
-  /** Longest processor time of the thread; at most four times that by the clock. */
+  /** Longest processor time of the thread; at most eight times that by the clock. */
   readonly ms: number;
   /** The work that the time was for, as in "it takes more than 400 ms to prepare": "to prepare". */
   readonly task?: string;

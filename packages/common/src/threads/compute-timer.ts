@@ -1,7 +1,7 @@
 import { readFileSync, readlinkSync } from "node:fs";
 
 /** How many times its limit a thread may take by the clock, when others keep it from computing. */
-const PATIENCE = 4;
+const PATIENCE = 8;
 
 /** A thread that is late: the work costs more than the limit, or the machine is too busy for it. */
 export interface Lateness {

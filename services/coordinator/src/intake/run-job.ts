@@ -29,7 +29,7 @@ export async function runJob(data: unknown, context: JobContext): Promise<void> 
   const [recorded] = await Promise.all([tokenLog.read(job.requestId), leaveQueue(redis, job)]);
   if (recorded.finished) return;
   const cancelled = await cancellations.has(redis, job.requestId);
-  const done = engine.run(job, recorded.tokens, recorded.ordinal);
+  const done = engine.run(job, recorded);
   if (cancelled) engine.cancel(job.requestId);
   return done;
 }

@@ -26,7 +26,7 @@ it("makes one event of those of a request, which says how many it joins", () => 
   const events = [
     logged("a", 0, { promptLogprobs: [score(9)], logprobs: [score(70)] }),
     logged("b", 5),
-    logged("a", 1, { logprobs: [score(71)] }),
+    logged("a", 1, { promptLogprobs: [score(10)], logprobs: [score(71)] }),
     logged("a", 2, { tokens: [], text: "", finish, usage }),
   ];
   expect(joinEvents(events)).toEqual([
@@ -34,7 +34,7 @@ it("makes one event of those of a request, which says how many it joins", () => 
       joins: 3,
       tokens: [70, 71],
       text: "01",
-      promptLogprobs: [score(9)],
+      promptLogprobs: [score(9), score(10)],
       logprobs: [score(70), score(71)],
       finish,
       usage,

@@ -1,4 +1,5 @@
 import {
+  encodeEvent,
   eventsChannel,
   FINISHED_LOG_TTL_S,
   type GenerationEvent,
@@ -27,10 +28,7 @@ export function joinEvents(events: readonly LoggedEvent[]): readonly LoggedEvent
   return byRequest.size === events.length ? events : [...byRequest.values()];
 }
 
-/**
- * Fields that only a request's last event carries (finish, usage) come from the later one, prompt scores from the
- * first.
- */
+/** Fields that only a request's last event carries (finish, usage) come from the later one. */
 function join(earlier: GenerationEvent, later: GenerationEvent): GenerationEvent {
   return {
     ...earlier,
@@ -39,8 +37,17 @@ function join(earlier: GenerationEvent, later: GenerationEvent): GenerationEvent
     joins: (earlier.joins ?? 1) + (later.joins ?? 1),
     tokens: [...earlier.tokens, ...later.tokens],
     text: earlier.text + later.text,
-    ...(earlier.logprobs !== undefined && { logprobs: [...earlier.logprobs, ...(later.logprobs ?? [])] }),
+    ...joined("logprobs", earlier, later),
+    ...joined("promptLogprobs", earlier, later),
   };
+}
+
+function joined(
+  name: "logprobs" | "promptLogprobs",
+  { [name]: first }: GenerationEvent,
+  { [name]: second }: GenerationEvent,
+) {
+  return first === undefined || second === undefined ? {} : { [name]: [...first, ...second] };
 }
 
 /**
@@ -81,7 +88,7 @@ export function appendArguments(events: readonly LoggedEvent[]) {
     for (const logged of its) {
       const { requestId, ordinal } = logged.event;
       keys.push(tokenLogKey(requestId));
-      args.push(tokenLogEntryId(ordinal), JSON.stringify(logged.event), secondsToLive(logged));
+      args.push(tokenLogEntryId(ordinal), encodeEvent(logged.event), secondsToLive(logged));
       order.push(logged);
     }
   }
