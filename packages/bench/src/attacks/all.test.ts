@@ -11,7 +11,7 @@ test("attacks have names of their own, and say what they send", () => {
   }
 });
 
-test.each(["docs/limits.md", "bench/README.md"])("%s says how many attacks there are", (page) => {
+test.each(["docs/limits.md", "bench/README.md"])("%s says how many there are", (page) => {
   const text = readFileSync(new URL(`../../../../${page}`, import.meta.url), "utf8");
   expect(text).toContain(`${ATTACKS.length} kinds of costly requests`);
 });

@@ -16,6 +16,7 @@ import { closeWith } from "./close-with.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
 import { REPLAYED } from "./idempotency.js";
 import { JoinedRequest } from "./joined-request.js";
+import { writeJsonInTurns } from "./json-in-turns.js";
 import { openapi } from "./openapi/openapi.js";
 import { readInTurns } from "./reading-turns.js";
 import { receiveJson } from "./receive-json.js";
@@ -72,6 +73,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
       throw new RhoneError("INVALID_REQUEST", "An HTTP/1.1 request needs a Host header.");
   });
   receiveJson(app, bodiesBytes);
+  writeJsonInTurns(app);
   if (corsOrigins.length > 0) app.register(cors, corsOptions(corsOrigins));
   openapi(app, { requiresKeys });
   // The OpenAPI plugin sees only routes that are registered after it.
