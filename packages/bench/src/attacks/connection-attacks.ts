@@ -52,6 +52,14 @@ const opened = (socket: Socket): Promise<void> =>
   new Promise((resolve) => void socket.once("connect", resolve).once("close", resolve));
 
 const SLOW_BODY = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n{`;
+const CHUNKED = "host: x\r\ntransfer-encoding: chunked";
+/** Chunks of one byte, six bytes each on the wire. */
+const BYTES = "1\r\n \r\n".repeat(500_000);
+const LAST_CHUNK = "0\r\n\r\n";
+const BODY_IN_BYTES = `POST ${COMPLETIONS} HTTP/1.1\r\n${CHUNKED}\r\ncontent-type: application/json\r\n\r\n${BYTES}${LAST_CHUNK}`;
+const FILE_START = '--x\r\ncontent-disposition: form-data; name="file"; filename="in.jsonl"\r\n\r\n';
+const FILE_IN_BYTES = `POST /v1/files HTTP/1.1\r\n${CHUNKED}\r\ncontent-type: multipart/form-data; boundary=x\r\n\r\n${FILE_START.length.toString(16)}\r\n${FILE_START}\r\n${BYTES}7\r\n\r\n--x--\r\n${LAST_CHUNK}`;
+const UNREAD_IN_BYTES = `GET /v1/models HTTP/1.1\r\n${CHUNKED}\r\n\r\n${BYTES}`;
 const SMALL_GET = "GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n";
 const SMALL_BODY = JSON.stringify({ prompt: "x", max_tokens: 1, echo: true, logprobs: 5 });
 const SMALL_POST = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${SMALL_BODY.length}\r\n\r\n${SMALL_BODY}`;
@@ -73,6 +81,28 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
     name: "bodies-slow",
     description: "500 bodies of which one byte arrives each second, for 10 s",
     send: (sender) => holdSockets(sender, { count: 500, head: SLOW_BODY, drip: " ", seconds: 10 }),
+  },
+  {
+    name: "bodies-in-bytes",
+    description: "seven bodies of 0.5 MB in chunks of one byte",
+    isQuick: true,
+    send: (sender) => holdSockets(sender, { count: 7, head: BODY_IN_BYTES, seconds: 10 }),
+  },
+  {
+    name: "files-in-bytes",
+    description: "four uploads of 0.5 MB in chunks of one byte",
+    isQuick: true,
+    send: (sender) => holdSockets(sender, { count: 4, head: FILE_IN_BYTES, seconds: 8 }),
+  },
+  {
+    name: "files-in-bytes-left",
+    description: "seven uploads in chunks of one byte whose clients leave after 2 s",
+    send: (sender) => holdSockets(sender, { count: 7, head: FILE_IN_BYTES, seconds: 2 }),
+  },
+  {
+    name: "unread-in-bytes",
+    description: "50 requests without use for a body, with one of 0.5 MB in chunks of one byte",
+    send: (sender) => holdSockets(sender, { count: 50, head: UNREAD_IN_BYTES, seconds: 5 }),
   },
   {
     name: "headers-slow",

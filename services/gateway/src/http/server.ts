@@ -16,11 +16,12 @@ import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
 import { REPLAYED } from "./idempotency.js";
+import { JoinedRequest } from "./joined-request.js";
 import { writeJsonInTurns } from "./json-in-turns.js";
 import { openapi } from "./openapi/openapi.js";
 import { receiveJson } from "./receive-json.js";
 import { Unanswered } from "./unanswered.js";
-import { boundUnread } from "./unread.js";
+import { boundUnread, closeUnread } from "./unread.js";
 
 export interface ServerOptions {
   readonly bodyLimitBytes: number;
@@ -92,10 +93,12 @@ function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServer
     requestTimeout: arrivalTimeoutMs,
     headersTimeout: Math.min(HEADERS_TIMEOUT_MS, arrivalTimeoutMs),
     keepAliveTimeout: KEEP_ALIVE_MS,
+    IncomingMessage: JoinedRequest,
   };
   const arrivals = new Arrivals();
   return (handle): Server => {
     const server = createServer(options, (request, response) => {
+      closeUnread(request, response);
       if (!unanswered.admit(request.socket, response)) return;
       boundUnread(response, sendTimeoutMs);
       handle(request, response);
