@@ -17,12 +17,12 @@ let beganAt: number | undefined;
  * parts of long work. For work of a millisecond at most, such as an event of a stream, which waits for one turn only.
  */
 export async function nextTurn(): Promise<void> {
-  if (isOver()) await turnOfTheLoop();
+  if (isTurnOver()) await turnOfTheLoop();
 }
 
 /** Waits for a turn that has time left, which may be this one. For work of a few milliseconds at most. */
 export async function timeLeft(): Promise<void> {
-  while (isOver()) await turnOfTheLoop();
+  while (isTurnOver()) await turnOfTheLoop();
 }
 
 /**
@@ -61,7 +61,11 @@ export async function shortJsonInTurns(value: unknown, most: number): Promise<st
   return parts.join("");
 }
 
-function isOver(): boolean {
+/**
+ * Whether the work of this turn has gone on for 20 ms. To be asked right before work that many requests may be about
+ * to do: all that wait for one promise go on in one turn, and none of them has worked when each asks before it waits.
+ */
+export function isTurnOver(): boolean {
   if (beganAt !== undefined) return performance.now() - beganAt >= TURN_MS;
   beganAt = performance.now();
   setImmediate(() => {
