@@ -63,11 +63,11 @@ export { cancelJobs } from "./queue/cancel-jobs.js";
 export {
   decodeEvent,
   decodeEvents,
+  encodeEvent,
   encodeEvents,
   type Finish,
   type GenerationEvent,
   ordinalAfter,
-  type TokenLogprob,
   type Usage,
 } from "./queue/generation-event.js";
 export {
@@ -79,6 +79,7 @@ export {
 } from "./queue/generation-job.js";
 export { openRedis, redisUnavailable } from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
+export type { TokenLogprob } from "./queue/packed-logprobs.js";
 export {
   CANCEL_CHANNEL,
   COORDINATORS_KEY,

@@ -1,6 +1,7 @@
 import {
   CANCEL_CHANNEL,
   cancelledKey,
+  decodeEvent,
   type GenerationEvent,
   ordinalAfter,
   PROTOCOL_VERSION,
@@ -336,7 +337,7 @@ describe("a coordinator and its queue", () => {
     const announced = await gateway.finished("a");
     const entries = await gateway.redis.xrange(tokenLogKey("a"), "-", "+");
     expect(entries.map(([id]) => id)).toEqual(announced.map((_, index) => `${index + 1}-0`));
-    expect(entries.map(([, fields]) => JSON.parse(fields[1] ?? ""))).toEqual(announced);
+    expect(entries.map(([, fields]) => decodeEvent(fields[1] ?? ""))).toEqual(announced);
     expect(announced[0]?.promptLogprobs).toHaveLength(4);
     expect(announced.at(-1)?.usage).toEqual({ promptTokens: 5, completionTokens: 20, cachedTokens: 0 });
     expect(await gateway.redis.ttl(tokenLogKey("a"))).toBeGreaterThan(500);

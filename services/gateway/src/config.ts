@@ -181,7 +181,7 @@ export const gatewaySettings = {
   },
   mostPipelined: {
     env: "RHONE_MOST_PIPELINED",
-    schema: count(1).default(16),
+    schema: count(1).default(4),
     doc: "Requests of one connection that may wait for their answers (HTTP/1.1 pipelining); one more closes it.",
   },
   streamReaders: {

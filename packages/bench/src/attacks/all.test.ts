@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { ATTACKS } from "./all.js";
 
@@ -8,4 +9,9 @@ test("attacks have names of their own, and say what they send", () => {
     expect(name).toMatch(/^[a-z0-9.]+(-[a-z0-9.]+)*$/);
     expect(description).toMatch(/^[A-Za-z0-9].*[^.]$/);
   }
+});
+
+test.each(["docs/limits.md", "bench/README.md"])("%s says how many there are", (page) => {
+  const text = readFileSync(new URL(`../../../../${page}`, import.meta.url), "utf8");
+  expect(text).toContain(`${ATTACKS.length} kinds of costly requests`);
 });

@@ -56,6 +56,11 @@ async function runBatch(sender: Sender, pieces: Iterable<string>): Promise<reado
   }
 }
 
+async function statusOf(sender: Sender, path: string): Promise<string> {
+  const { answer } = await sender.ask({ path });
+  return ((answer ?? {}) as BatchAnswer).status ?? "gone";
+}
+
 interface BatchAnswer {
   readonly status?: string;
   readonly errors?: { readonly data?: readonly { readonly code?: string }[] } | null;
@@ -151,6 +156,22 @@ export const FILE_ATTACKS: readonly Attack[] = [
         sender.repeat(300, (i) => ({ path: `/v1/batches/batch_${i}/cancel`, body: {} }), all),
       ]);
       return [...lists, ...cancels];
+    },
+  },
+  {
+    name: "job-inline-100",
+    description: "job with results of up to 5 MB, which are asked for inline 100 times at once",
+    send: async (sender, { contextLength }) => {
+      const prompt = range(Math.min(3900, contextLength - 8), (i) => 300 + ((i * 7) % 600));
+      const body = { prompt, echo: true, max_tokens: 1, return_token_ids: true };
+      const requests = range(180, (i) => ({ custom_id: `${i}`, body }));
+      const { reply, answer } = await sender.ask({ path: "/v1/batch/jobs", body: { requests, endpoint: COMPLETIONS } });
+      const { id } = (answer ?? {}) as { id?: string };
+      if (id === undefined) return [reply];
+      const path = `/v1/batch/jobs/${id}`;
+      while (["QUEUED", "RUNNING"].includes(await statusOf(sender, path)) && !sender.signal.aborted)
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      return sender.repeat(100, () => ({ path: `${path}?inline=true` }), { atOnce: 100 });
     },
   },
   {

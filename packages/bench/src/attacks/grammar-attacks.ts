@@ -138,6 +138,12 @@ export const GRAMMAR_ATTACKS: readonly Attack[] = [
     ],
   },
   {
+    name: "regex-nested-counts",
+    description: "regular expressions that repeat what is repeated, up to 512 times each, four at once",
+    isQuick: true,
+    send: (sender) => sender.repeat(4, (i) => completion({ guided_regex: `([a-z]{1,512}){1,${512 - i}}` })),
+  },
+  {
     name: "regex-ambiguous",
     description: "regular expressions that are ambiguous everywhere, six at once",
     send: (sender) =>

@@ -2,6 +2,8 @@ import type { Attack } from "./attack.js";
 
 const COMPLETIONS = "/v1/completions";
 const CHAT = "/v1/chat/completions";
+/** The gateway's bound on the log-probabilities of prompts in a request, alternatives included. */
+const MOST_SCORES = 65_536;
 const MB = 1e6;
 
 const prompted = (prompt: unknown, fields: object = {}) => ({
@@ -124,6 +126,47 @@ export const TEXT_ATTACKS: readonly Attack[] = [
     send: async (sender, { vocabSize }) => [await sender.post("/detokenize", { tokens: idsOf(5 * MB, vocabSize) })],
   },
   {
+    name: "detokenize-1.2m",
+    description: "POST /detokenize of 1.2 million ids, four at once",
+    isQuick: true,
+    send: (sender, { vocabSize }) => {
+      const body = JSON.stringify({ tokens: idsOf(1.2 * MB, vocabSize) });
+      return sender.repeat(4, () => ({ path: "/detokenize", body }));
+    },
+  },
+  {
+    name: "tokenize-pieces",
+    description: "POST /tokenize of 750,000 tokens with the text of each, four at once",
+    send: (sender) =>
+      sender.repeat(4, () => ({
+        path: "/tokenize",
+        body: { prompt: "a ".repeat(750_000), with_pieces: true, return_token_strs: true },
+      })),
+  },
+  {
+    name: "echo-ids-1m",
+    description: "prompts of a million token ids that are to be echoed, four at once",
+    send: (sender, { vocabSize }) => {
+      const { path, body } = prompted(idsOf(MB, vocabSize), { echo: true });
+      const text = JSON.stringify(body);
+      return sender.repeat(4, () => ({ path, body: text }));
+    },
+  },
+  {
+    name: "gaps-1000",
+    description: "1,000 prompts with a suffix of 1,900 characters, and 600 with one of 2,500",
+    send: async (sender) => {
+      const ask = (count: number, suffix: string) =>
+        sender.send(
+          prompted(
+            Array.from({ length: count }, (_, i) => `${"\n".repeat(100)}${i}`),
+            { suffix, max_tokens: 1 },
+          ),
+        );
+      return [await ask(1000, "€語\n".repeat(633)), await ask(600, "€語\n".repeat(833))];
+    },
+  },
+  {
     name: "embeddings-2048",
     description: "2,048 embeddings of 500 tokens in one request",
     send: async (sender, { vocabSize, contextLength }) => [
@@ -138,6 +181,23 @@ export const TEXT_ATTACKS: readonly Attack[] = [
     send: (sender, { vocabSize, contextLength }) =>
       sender.repeat(8, (i) =>
         prompted(idsOf(contextLength - 8, vocabSize, i * 97), { echo: true, logprobs: 20, prompt_logprobs: 20 }),
+      ),
+  },
+  {
+    name: "most-scores-parallel",
+    description: "24 prompts of 3,900 tokens at once, each with the most log-probabilities that a request may have",
+    send: (sender, { vocabSize, contextLength }) => {
+      const length = Math.min(3900, contextLength - 8);
+      const scored = { prompt_logprobs: Math.min(20, Math.floor(MOST_SCORES / length) - 1) };
+      return sender.repeat(24, (i) => prompted(idsOf(length, vocabSize, i * 97), scored));
+    },
+  },
+  {
+    name: "scores-end-together",
+    description: "64 prompts of 512 tokens at once with 20 log-probabilities per token, which end in the same steps",
+    send: (sender, { vocabSize, contextLength }) =>
+      sender.repeat(64, (i) =>
+        prompted(idsOf(Math.min(512, contextLength - 8), vocabSize, i * 97), { prompt_logprobs: 20 }),
       ),
   },
 ];

@@ -4,6 +4,7 @@ import { type CharacterContext, characters } from "../ebnf/characters.js";
 import { repeat } from "../ebnf/repeat.js";
 import { refuseRegex } from "../refusals.js";
 import { characterSet } from "./character-set.js";
+import { flatQuantifier } from "./flat-quantifier.js";
 
 /**
  * Alternatives for the texts that an ECMAScript regular expression matches from beginning to end, followed by `then`.
@@ -61,7 +62,7 @@ function translate(context: CharacterContext, node: AST.Element, then: string): 
       if (node.type === "Group" && node.modifiers != null) return refuseRegex(node.raw);
       return node.alternatives.flatMap(({ elements }) => sequence(context, elements, then));
     case "Quantifier": {
-      const { min, max, element } = node;
+      const { min, max, element } = flatQuantifier(node);
       const each = (next: string) => translate(context, element, next);
       return repeat(book, { min, max: max === Number.POSITIVE_INFINITY ? undefined : max, element: each }, then);
     }

@@ -19,8 +19,11 @@ const spell = (ids: readonly number[] | undefined) =>
 
 test("what follows a gap comes first, without a space of its own", () => {
   const fill = fillInMiddleFor(vocabulary(CONTROL));
-  expect(spell(fill?.("def f(", "):\n"))).toBe("<s>[SUFFIX]):\n[PREFIX]▁def f(");
-  expect(spell(fill?.("def f(", ""))).toBe("<s>[SUFFIX][PREFIX]▁def f(");
+  expect(fill?.(["def f(", ""], "):\n").map(spell)).toEqual([
+    "<s>[SUFFIX]):\n[PREFIX]▁def f(",
+    "<s>[SUFFIX]):\n[PREFIX]",
+  ]);
+  expect(fill?.(["def f("], "").map(spell)).toEqual(["<s>[SUFFIX][PREFIX]▁def f("]);
 });
 
 test("a vocabulary without the two tokens can't", () => {

@@ -1,7 +1,10 @@
 import type { Vocabulary } from "@rhone/ggml";
 
-/** Turns the texts before and after a gap into a prompt whose continuation fills the gap; BOS included. */
-export type FillInMiddle = (before: string, after: string) => readonly number[];
+/**
+ * Turns each text before a gap, with the text after it, into a prompt whose continuation fills the gap; BOS included.
+ * `after` is tokenized once for all of them.
+ */
+export type FillInMiddle = (befores: readonly string[], after: string) => readonly (readonly number[])[];
 
 type FimVocabulary = Pick<Vocabulary, "bos" | "tokenize" | "isControl">;
 
@@ -19,9 +22,9 @@ export function fillInMiddleFor(vocabulary: FimVocabulary): FillInMiddle | undef
   const { bos } = vocabulary;
   const encode = (text: string) => Array.from(vocabulary.tokenize(text, { addSpecial: false, parseSpecial: false }));
   const anchorLength = encode(ANCHOR).length;
-  return (before, after) => {
+  return (befores, after) => {
     const following = after === "" ? [] : encode(ANCHOR + after).slice(anchorLength);
-    return [bos, suffix, ...following, prefix, ...(before === "" ? [] : encode(before))];
+    return befores.map((before) => [bos, suffix, ...following, prefix, ...(before === "" ? [] : encode(before))]);
   };
 }
 

@@ -33,6 +33,21 @@ const MISTRAL_7B: PresetConfig = {
 const MISTRAL_7B_V01: PresetConfig = { ...MISTRAL_7B, slidingWindow: 4096 };
 const MISTRAL_7B_V02: PresetConfig = { ...MISTRAL_7B, ropeTheta: 1_000_000 };
 
+const SMOLLM2_135M: PresetConfig = {
+  ...LLAMA,
+  dim: 576,
+  nLayers: 30,
+  nHeads: 9,
+  nKvHeads: 3,
+  headDim: 64,
+  ropeDim: 64,
+  hiddenDim: 1536,
+  vocabSize: 49_152,
+  ropeTheta: 100_000,
+  contextLength: 8192,
+  tiedEmbeddings: true,
+};
+
 const TINY: PresetConfig = {
   ...LLAMA,
   dim: 256,
@@ -69,6 +84,7 @@ const PRESETS: Readonly<Record<string, PresetConfig>> = {
     contextLength: 2048,
   },
   "codellama-7b": { ...LLAMA_2_7B, vocabSize: 32_016, ropeTheta: 1_000_000, contextLength: 16_384 },
+  "smollm2-135m": SMOLLM2_135M,
   tiny: TINY,
   "tiny-32k": { ...TINY, vocabSize: 32_000, contextLength: 4096 },
   "tiny-131k": { ...TINY, vocabSize: 131_072, contextLength: 4096 },

@@ -95,6 +95,11 @@ describe("synthesize", () => {
   });
 });
 
+test("smollm2-135m is SmolLM2-135M", () => {
+  const { dim, nHeads, headDim, hiddenDim, vocabSize, tiedEmbeddings } = presetConfig("smollm2-135m");
+  expect([dim, nHeads * headDim, hiddenDim, vocabSize, tiedEmbeddings]).toEqual([576, 576, 1536, 49_152, true]);
+});
+
 test("mistral-7b is Mistral 7B", () => {
   expect(presetConfig("mistral-7b")).toMatchObject({
     dim: 4096,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { fakeSequence } from "../testing/scheduling.js";
 import { PieceTable } from "../text/piece-table.js";
+import { NOTHING_RECORDED } from "../token-log/recorded.js";
 import { ActiveRuns } from "./active-runs.js";
 import { Generation } from "./generation.js";
 
@@ -8,7 +9,7 @@ const pieces = new PieceTable({ pieceBytes: () => new Uint8Array() });
 const rules = { contextLength: 100, vocabSize: 100, endTokens: new Set<number>(), pieces };
 
 function generationOf(overrides: Parameters<typeof fakeSequence>[0] = {}): Generation {
-  return new Generation({ sequence: fakeSequence(overrides), rules, recorded: [], ordinal: 0 });
+  return new Generation({ sequence: fakeSequence(overrides), rules, recorded: NOTHING_RECORDED });
 }
 
 describe("ActiveRuns", () => {

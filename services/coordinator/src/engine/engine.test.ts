@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CONSTRAINT, CONTEXT, EngineBench, MAX_ROWS, prompt, sum, turn } from "../testing/engine-bench.js";
 import { fakeJob } from "../testing/fake-job.js";
 import { type NextToken, nextToken, repetitiveToken, runAlone } from "../testing/next-token.js";
+import { NOTHING_RECORDED } from "../token-log/recorded.js";
 
 const base64 = ({ buffer }: Float32Array): string => Buffer.from(buffer).toString("base64");
 
@@ -139,7 +140,8 @@ function checkRequest(
   expect(tokens).toEqual(alone.tokens);
   expect(events.at(-1)?.embedding).toBe(job.pooling === null ? undefined : base64(alone.embedding));
   if (job.promptLogprobs === null) return;
-  expect(events[0]?.promptLogprobs?.map((score) => score.logprob)).toEqual(alone.scores);
+  const scores = events.flatMap(({ promptLogprobs = [] }) => promptLogprobs);
+  expect(scores.map((score) => score.logprob)).toEqual(alone.scores);
 }
 
 describe("Engine, case by case", () => {
@@ -189,7 +191,11 @@ describe("Engine, case by case", () => {
     const alone = runAlone(ids, 8, 0).tokens;
     const bench = new EngineBench({});
     bench.connect(2);
-    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids }), alone.slice(0, 3), 3);
+    const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids }), {
+      ...NOTHING_RECORDED,
+      tokens: alone.slice(0, 3),
+      ordinal: 3,
+    });
     await bench.drain();
     await done;
     expect(bench.tokens("a")).toEqual(alone.slice(3));

@@ -5,6 +5,7 @@ import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
 import { MOST_LOSSES, type PipelineShape, Scheduler, type SchedulerOptions } from "../scheduler/scheduler.js";
 import type { Sequence } from "../scheduler/sequence.js";
 import type { LoggedEvent } from "../token-log/append-events.js";
+import { NOTHING_RECORDED, type RecordedGeneration } from "../token-log/recorded.js";
 import type { EventLog } from "../token-log/token-log.js";
 import { decodeResult, decodeTimes, type SpanAnswer } from "../wire/decode-result.js";
 import { encodeStep } from "../wire/encode-step.js";
@@ -68,16 +69,16 @@ export class Engine {
 
   /**
    * Generates one sequence. Resolves when its last event is written; a second call for the same request joins the
-   * first. `recorded` and `ordinal`: the tokens that its log holds already, and the ordinal of its next event. Rejects
-   * with EPOCH_CHANGED when another coordinator has continued it, SHUTTING_DOWN when this one closes.
+   * first. `recorded`: what its log holds already. Rejects with EPOCH_CHANGED when another coordinator has continued
+   * it, SHUTTING_DOWN when this one closes.
    */
-  run(job: GenerationJob, recorded: readonly number[] = [], ordinal = 0): Promise<void> {
+  run(job: GenerationJob, recorded: RecordedGeneration = NOTHING_RECORDED): Promise<void> {
     if (this.#closed) return Promise.reject(shuttingDown());
     const active = this.#runs.get(job.requestId);
     if (active !== undefined) return active.done;
     const { rules } = this.#options;
-    const sequence = this.#scheduler.arrive(job, recorded);
-    const run = this.#runs.start(new Generation({ sequence, rules, recorded, ordinal }));
+    const sequence = this.#scheduler.arrive(job, recorded.tokens);
+    const run = this.#runs.start(new Generation({ sequence, rules, recorded }));
     this.#tokens.prompt += sequence.promptLength;
     const refusal = refusalOf(sequence, rules);
     if (refusal !== null) this.#end(run, refusal);
@@ -206,7 +207,7 @@ export class Engine {
       const run = this.#runs.of(span.sequence);
       if (run === undefined) continue;
       const taken = run.generation.advance(answer);
-      for (const event of taken) events.push({ replyTo: span.sequence.job.replyTo, event });
+      for (const event of taken) events.push({ owner: span.sequence.job, event });
       if (tokens.length > 0) {
         this.#tokens.drafted += span.drafts.length;
         this.#tokens.accepted += tokens.length - 1;
@@ -225,7 +226,7 @@ export class Engine {
     if (run.finished) return;
     this.#finish(run, finish);
     this.#scheduler.end(generation.sequence);
-    this.#write([{ replyTo: generation.sequence.job.replyTo, event: generation.end(finish) }]);
+    this.#write([{ owner: generation.sequence.job, event: generation.end(finish) }]);
     this.#pumpSoon(); // the stages must forget it, and others may have its pages
   }
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { fakeScore, fakeSpan } from "../testing/fake-span.js";
 import { fakeSequence } from "../testing/scheduling.js";
 import { PieceTable } from "../text/piece-table.js";
+import { NOTHING_RECORDED, type RecordedGeneration } from "../token-log/recorded.js";
 import { Generation, refusalOf } from "./generation.js";
 
 /** Token 1 is "a", 2 "b", …; 90 and 91 are control tokens, of which 90 ends a text; 27 and 28 are halves of "é". */
@@ -17,9 +18,9 @@ const pieces = new PieceTable({
 });
 const rules = { contextLength: 12, vocabSize: 100, endTokens: new Set([90]), pieces };
 
-function open(job: Partial<GenerationJob> = {}, { recorded = [] as readonly number[], ordinal = 0 } = {}) {
+function open(job: Partial<GenerationJob> = {}, recorded: Partial<RecordedGeneration> = {}) {
   const sequence = fakeSequence({ promptLength: 4, maxTokens: 6, ignoreEos: false, ...job });
-  const generation = new Generation({ sequence, rules, recorded, ordinal });
+  const generation = new Generation({ sequence, rules, recorded: { ...NOTHING_RECORDED, ...recorded } });
   /** Draws the tokens one step at a time, until the generation ends, and returns every event. */
   const draw = (...tokens: readonly number[]) => {
     const answer = (token: number) => ({
@@ -37,6 +38,20 @@ function open(job: Partial<GenerationJob> = {}, { recorded = [] as readonly numb
       .join("");
   const finish = (...tokens: readonly number[]) => draw(...tokens).at(-1)?.finish;
   return { sequence, generation, draw, text, finish };
+}
+
+/** A generation whose prompt is scored. */
+function scoring(recorded: Partial<RecordedGeneration> = {}, job: Partial<GenerationJob> = {}) {
+  const { generation, sequence } = open({ promptLogprobs: 0, ...job }, recorded);
+  const chunk = (position: number, ...scores: readonly number[]) =>
+    generation.advance({
+      span: fakeSpan(sequence, { position, count: scores.length, sample: false }),
+      tokens: [],
+      scores: scores.map(fakeScore),
+      pooled: null,
+      error: null,
+    });
+  return { generation, sequence, chunk };
 }
 
 describe("Generation, its end", () => {
@@ -158,7 +173,7 @@ describe("Generation, its events", () => {
   });
 
   it("continues behind recorded tokens, with the text that they held back", () => {
-    const { draw } = open({ stop: ["abc"] }, { recorded: [1, 2], ordinal: 2 });
+    const { draw } = open({ stop: ["abc"] }, { tokens: [1, 2], ordinal: 2 });
     const [event] = draw(4);
     expect(event).toMatchObject({ ordinal: 2, text: "abd" });
   });
@@ -168,20 +183,27 @@ describe("Generation, its events", () => {
     expect(open().draw(1)[0]).not.toHaveProperty("logprobs");
   });
 
-  it("gathers prompt scores over chunks and recomputed chunks into the first event", () => {
-    const { generation, sequence } = open({ promptLogprobs: 0 });
-    const chunk = (position: number, ...scores: readonly number[]) =>
-      generation.advance({
-        span: fakeSpan(sequence, { position, count: scores.length, sample: false }),
-        tokens: [],
-        scores: scores.map(fakeScore),
-        pooled: null,
-        error: null,
-      });
-    expect([chunk(0, 11, 12), chunk(0, 11, 12, 13)].flat()).toEqual([]); // an eviction made it start again
-    const tokens = [fakeScore(1)];
-    const [event] = generation.advance({ span: fakeSpan(sequence), tokens, scores: [], pooled: null, error: null });
-    expect(event?.promptLogprobs).toEqual([11, 12, 13].map(fakeScore));
+  it("carries the scores of each chunk of a prompt once, also when chunks are computed again", () => {
+    const { chunk, generation, sequence } = scoring();
+    expect(chunk(0, 11, 12)).toMatchObject([{ ordinal: 0, tokens: [], promptLogprobs: [11, 12].map(fakeScore) }]);
+    // An eviction made it start again.
+    expect(chunk(0, 11)).toEqual([]);
+    expect(chunk(1, 12, 13)).toMatchObject([{ ordinal: 1, promptLogprobs: [fakeScore(13)] }]);
+    const tokens = [1, 2].map(fakeScore);
+    const span = fakeSpan(sequence, { position: 3, count: 1 });
+    const events = generation.advance({ span, tokens, scores: [fakeScore(14)], pooled: null, error: null });
+    expect(events.map(({ promptLogprobs }) => promptLogprobs)).toEqual([[fakeScore(14)], undefined]);
+  });
+
+  it("carries the scores that another coordinator's events lack", () => {
+    const { chunk } = scoring({ ordinal: 2, scored: 2 });
+    expect(chunk(0, 11, 12, 13)).toMatchObject([{ ordinal: 2, promptLogprobs: [fakeScore(13)] }]);
+  });
+
+  it("carries the last scores with the end where no token is wanted", () => {
+    const { chunk } = scoring({}, { maxTokens: 0 });
+    expect(chunk(0, 11)).toMatchObject([{ promptLogprobs: [fakeScore(11)] }]);
+    expect(chunk(1, 12, 13)).toMatchObject([{ promptLogprobs: [12, 13].map(fakeScore), finish: { reason: "length" } }]);
   });
 
   it("ends a request without tokens when its whole prompt is computed", () => {

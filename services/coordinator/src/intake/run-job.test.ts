@@ -3,13 +3,14 @@ import type { Redis } from "ioredis";
 import { describe, expect, it, vi } from "vitest";
 import { fakeJob } from "../testing/fake-job.js";
 import { MemoryLog } from "../testing/memory-log.js";
+import { NOTHING_RECORDED } from "../token-log/recorded.js";
 import type { JobContext } from "./run-job.js";
 import { runJob } from "./run-job.js";
 
 const logger = createLogger({ service: "test", level: "silent" });
 
 /** `recorded`: what the token log holds of each request. */
-function setUp({ recorded = { tokens: [] as number[], ordinal: 0, finished: false }, cancelled = false } = {}) {
+function setUp({ recorded = NOTHING_RECORDED, cancelled = false } = {}) {
   const log = new MemoryLog();
   const left: string[][] = [];
   const engine = { run: vi.fn().mockResolvedValue(undefined), cancel: vi.fn() };
@@ -35,18 +36,19 @@ describe("runJob", () => {
   it("runs a new job from the beginning", async () => {
     const { context, engine } = setUp();
     await runJob(job, context);
-    expect(engine.run).toHaveBeenCalledWith(job, [], 0);
+    expect(engine.run).toHaveBeenCalledWith(job, NOTHING_RECORDED);
     expect(engine.cancel).not.toHaveBeenCalled();
   });
 
   it("continues behind the tokens that another coordinator recorded", async () => {
-    const { context, engine } = setUp({ recorded: { tokens: [7, 8], ordinal: 2, finished: false } });
+    const recorded = { tokens: [7, 8], scored: 1, ordinal: 2, finished: false };
+    const { context, engine } = setUp({ recorded });
     await runJob(job, context);
-    expect(engine.run).toHaveBeenCalledWith(job, [7, 8], 2);
+    expect(engine.run).toHaveBeenCalledWith(job, recorded);
   });
 
   it("does nothing for a job whose last event is written", async () => {
-    const { context, engine } = setUp({ recorded: { tokens: [7], ordinal: 1, finished: true } });
+    const { context, engine } = setUp({ recorded: { tokens: [7], scored: 0, ordinal: 1, finished: true } });
     await runJob(job, context);
     expect(engine.run).not.toHaveBeenCalled();
   });
@@ -65,7 +67,7 @@ describe("runJob", () => {
   });
 
   it("answers a malformed job that says whom to answer, behind its recorded events", async () => {
-    const { context, engine, log } = setUp({ recorded: { tokens: [], ordinal: 3, finished: false } });
+    const { context, engine, log } = setUp({ recorded: { ...NOTHING_RECORDED, ordinal: 3 } });
     await runJob({ ...job, promptIds: "no" }, context);
     expect(engine.run).not.toHaveBeenCalled();
     expect(log.of("r")).toMatchObject([

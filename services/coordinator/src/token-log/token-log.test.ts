@@ -1,8 +1,16 @@
-import { createLogger, type GenerationEvent, openRedis, tokenLogEntryId, tokenLogKey } from "@rhone/common";
+import {
+  createLogger,
+  decodeEvent,
+  type GenerationEvent,
+  openRedis,
+  tokenLogEntryId,
+  tokenLogKey,
+} from "@rhone/common";
 import type { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createMetrics } from "../metrics.js";
 import { startValkey, type TestValkey } from "../testing/valkey.js";
+import { NOTHING_RECORDED } from "./recorded.js";
 import { TokenLog } from "./token-log.js";
 
 const logger = createLogger({ service: "test", level: "silent" });
@@ -10,6 +18,7 @@ const logger = createLogger({ service: "test", level: "silent" });
 let valkey: TestValkey;
 let redis: Redis;
 let log: TokenLog;
+let now = 0;
 
 const event = (ordinal: number, token = ordinal): GenerationEvent => ({
   requestId: "a",
@@ -17,13 +26,26 @@ const event = (ordinal: number, token = ordinal): GenerationEvent => ({
   tokens: [token],
   text: String(token),
 });
+const ownerOf = (requestId: string) => {
+  const lane = requestId.startsWith("line") ? ("batch" as const) : ("interactive" as const);
+  return { requestId, replyTo: "gateway", keyId: "", lane };
+};
+/** A token's log-probability with 20 alternatives. */
+const score = { token: 7, logprob: -1, top: Array.from({ length: 20 }, (_, i) => [i, -2 - i] as const) };
 const append = (...events: readonly GenerationEvent[]) =>
-  log.append(events.map((one) => ({ replyTo: "gateway", event: one })));
+  log.append(events.map((one) => ({ owner: ownerOf(one.requestId), event: one })));
 
 beforeEach(async () => {
   valkey = await startValkey();
   redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
-  log = new TokenLog({ redis, metrics: createMetrics(), logger, mostPending: 4 });
+  log = new TokenLog({
+    redis,
+    metrics: createMetrics(),
+    logger,
+    mostPendingBytes: 4 * 320,
+    finishedBytes: 500,
+    now: () => now,
+  });
 });
 
 afterEach(async () => {
@@ -34,11 +56,11 @@ afterEach(async () => {
 
 describe("TokenLog", () => {
   it("reads back what was written", async () => {
-    expect(await log.read("a")).toEqual({ tokens: [], ordinal: 0, finished: false });
+    expect(await log.read("a")).toEqual(NOTHING_RECORDED);
     await append(event(0, 7), event(1, 8));
-    expect(await log.read("a")).toEqual({ tokens: [7, 8], ordinal: 2, finished: false });
-    await append({ ...event(2, 9), finish: { reason: "length" } });
-    expect(await log.read("a")).toEqual({ tokens: [7, 8, 9], ordinal: 3, finished: true });
+    expect(await log.read("a")).toEqual({ tokens: [7, 8], scored: 0, ordinal: 2, finished: false });
+    await append({ ...event(2, 9), promptLogprobs: [score, score], finish: { reason: "length" } });
+    expect(await log.read("a")).toEqual({ tokens: [7, 8, 9], scored: 2, ordinal: 3, finished: true });
   });
 
   it("loses a request that another coordinator has continued, and announces nothing of it", async () => {
@@ -62,7 +84,7 @@ describe("TokenLog", () => {
     expect(await Promise.all(written)).toEqual([[], []]);
     const entries = await redis.xrange(tokenLogKey("a"), "-", "+");
     expect(entries.map(([id]) => id)).toEqual(["2-0", "3-0"]);
-    expect(await log.read("a")).toEqual({ tokens: [1, 2, 3], ordinal: 4, finished: false });
+    expect(await log.read("a")).toEqual({ tokens: [1, 2, 3], scored: 0, ordinal: 4, finished: false });
   });
 
   it("tells its own entry, whose answer was lost, from another's", async () => {
@@ -93,8 +115,42 @@ describe("TokenLog", () => {
     await Promise.all(written);
     const entries = await redis.xrange(tokenLogKey("a"), "-", "+");
     expect(entries.map(([id]) => id)).toEqual(["1-0", "2-0"]);
-    expect(await log.read("a")).toEqual({ tokens: [0, 1, 2], ordinal: 3, finished: false });
+    expect(await log.read("a")).toEqual({ tokens: [0, 1, 2], scored: 0, ordinal: 3, finished: false });
     expect(await append(event(3))).toEqual([]);
+  });
+
+  it("reads a log of many parts", async () => {
+    for (let ordinal = 0; ordinal < 150; ordinal++) await append(event(ordinal));
+    const tokens = Array.from({ length: 150 }, (_, i) => i);
+    expect(await log.read("a")).toEqual({ tokens, scored: 0, ordinal: 150, finished: false });
+  });
+
+  it("writes a backlog of log-probabilities in small pieces", async () => {
+    const rows = { promptLogprobs: Array.from({ length: 64 }, () => score) };
+    const written = Array.from({ length: 64 }, (_, ordinal) => append({ ...event(ordinal), ...rows }));
+    await Promise.all(written);
+    const entries = await redis.xrange(tokenLogKey("a"), "-", "+");
+    // One step of 64 rows with 20 alternatives each takes 15 KB.
+    for (const [, fields] of entries) expect(fields[1]?.length).toBeLessThan(64 * 2 ** 10);
+    expect(await log.read("a")).toMatchObject({ scored: 64 * 64, ordinal: 64 });
+  });
+
+  it("drops finished logs above its bound: readers hear it, lines of batches are computed again", async () => {
+    const end = { text: "x".repeat(300), finish: { reason: "length" as const } };
+    for (const requestId of ["a", "line", "b"]) await append({ ...event(0), ...end, requestId });
+    now += 60_000;
+    await append({ ...event(0), requestId: "c" });
+    await expect.poll(() => redis.exists(tokenLogKey("line"))).toBe(0);
+    const [[, fields] = ["", []]] = await redis.xrange(tokenLogKey("a"), "-", "+");
+    expect(decodeEvent(fields[1] ?? "").finish).toMatchObject({ reason: "error", code: "NOT_FOUND" });
+    expect(await log.read("b")).toMatchObject({ tokens: [0], finished: true });
+  });
+
+  it("is full sooner when events have log-probabilities", async () => {
+    const first = append({ ...event(0), promptLogprobs: [score] });
+    expect(log.full).toBe(true);
+    await first;
+    expect(log.full).toBe(false);
   });
 
   it("is full when too many events wait, and has room again when they are written", async () => {

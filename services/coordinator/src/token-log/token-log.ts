@@ -1,8 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
   decodeEvent,
+  encodeEvent,
   encodeEvents,
   eventsChannel,
+  type GenerationEvent,
   type Logger,
   ordinalAfter,
   RhoneError,
@@ -13,12 +15,18 @@ import {
 import type { Redis } from "ioredis";
 import type { Metrics } from "../metrics.js";
 import { APPEND_SCRIPT, appendArguments, joinEvents, type LoggedEvent } from "./append-events.js";
+import { dropLogs } from "./drop-logs.js";
+import { eventBytes } from "./event-bytes.js";
+import { FinishedLogs } from "./finished-logs.js";
+import { NOTHING_RECORDED, type RecordedGeneration } from "./recorded.js";
 
-/** Events that may wait while Redis is away, about 20 MB; beyond them the engine decides no more steps. */
-const MOST_PENDING = 65_536;
-/** Most events per write, so that a backlog is written in pieces. */
-const MOST_PER_WRITE = 1024;
+/** Bytes of events that may wait while Redis is away: 65,536 tokens. Beyond them the engine decides no more steps. */
+const MOST_PENDING_BYTES = 20 * 2 ** 20;
+/** Most bytes of events per write, or one step's, so that a backlog is written in pieces: 1,024 tokens, 5 ms. */
+const MOST_BYTES_PER_WRITE = 320 * 2 ** 10;
 const RETRY_MS = 500;
+/** Entries of a log that are read at a time: of one with 20 alternatives to each token, 64 positions of each. */
+const READ_AT_ONCE = 64;
 
 /** Makes events durable before anybody sees them. */
 export interface EventLog {
@@ -33,16 +41,9 @@ export interface EventLog {
 
 interface PendingBatch {
   readonly events: readonly LoggedEvent[];
+  readonly bytes: number;
   readonly settle: (fenced: readonly string[]) => void;
   readonly fail: (error: RhoneError) => void;
-}
-
-/** The state of a request in its log, for a coordinator that takes the request over. */
-export interface RecordedGeneration {
-  readonly tokens: readonly number[];
-  /** The next event's. */
-  readonly ordinal: number;
-  readonly finished: boolean;
 }
 
 /**
@@ -53,9 +54,10 @@ export class TokenLog implements EventLog {
   readonly #redis: Redis;
   readonly #metrics: Metrics;
   readonly #logger: Logger;
-  readonly #mostPending: number;
+  readonly #finished: FinishedLogs;
+  readonly #mostPendingBytes: number;
   readonly #batches: PendingBatch[] = [];
-  #pending = 0;
+  readonly #pending = { events: 0, bytes: 0 };
   #writing = false;
   #closed = false;
   /** How often the connection broke. */
@@ -69,35 +71,57 @@ export class TokenLog implements EventLog {
     readonly redis: Redis;
     readonly metrics: Metrics;
     readonly logger: Logger;
-    readonly mostPending?: number;
+    readonly mostPendingBytes?: number;
+    /** Bytes of the logs of finished requests; above them, the oldest are dropped. */
+    readonly finishedBytes: number;
+    /** Milliseconds on a monotonic clock; the performance clock when absent. */
+    readonly now?: () => number;
   }) {
     this.#redis = options.redis;
-    this.#mostPending = options.mostPending ?? MOST_PENDING;
+    this.#mostPendingBytes = options.mostPendingBytes ?? MOST_PENDING_BYTES;
     this.#metrics = options.metrics;
     this.#logger = options.logger;
+    this.#finished = new FinishedLogs(options.finishedBytes, options.now ?? (() => performance.now()));
     this.#redis.on("close", this.#countBreak);
   }
 
   get full(): boolean {
-    return this.#pending >= this.#mostPending;
+    return this.#pending.bytes >= this.#mostPendingBytes;
   }
 
   append(events: readonly LoggedEvent[]): Promise<readonly string[]> {
     return new Promise((settle, fail) => {
       if (this.#closed) return fail(new RhoneError("SHUTTING_DOWN", "The token log is closed."));
-      this.#count(events.length);
-      this.#batches.push({ events, settle, fail });
+      const bytes = events.reduce((sum, { event }) => sum + eventBytes(event), 0);
+      const batch = { events, bytes, settle, fail };
+      this.#count(1, batch);
+      this.#batches.push(batch);
       if (!this.#writing) void this.#writeAll();
     });
   }
 
-  /** What a request's log holds; no tokens and ordinal 0 for a new request. */
+  /** What a request's log holds; nothing for a new request. */
   async read(requestId: string): Promise<RecordedGeneration> {
-    const entries = await this.#redis.xrange(tokenLogKey(requestId), "-", "+");
-    const events = entries.map(([, fields]) => decodeEvent(fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? ""));
-    const tokens = events.flatMap((event) => event.tokens);
-    const last = events.at(-1);
-    return { tokens, ordinal: last === undefined ? 0 : ordinalAfter(last), finished: last?.finish !== undefined };
+    const tokens: number[] = [];
+    let { scored, ordinal, finished } = NOTHING_RECORDED;
+    for await (const event of this.#events(requestId)) {
+      tokens.push(...event.tokens);
+      scored += event.promptLogprobs?.length ?? 0;
+      ordinal = ordinalAfter(event);
+      finished = event.finish !== undefined;
+    }
+    return { tokens, scored, ordinal, finished };
+  }
+
+  /** The events of a log, which is read in parts: the event loop turns between them. */
+  async *#events(requestId: string): AsyncGenerator<GenerationEvent, void, undefined> {
+    const key = tokenLogKey(requestId);
+    let entries = await this.#redis.xrange(key, "-", "+", "COUNT", READ_AT_ONCE);
+    for (let last = entries.at(-1); last !== undefined; last = entries.at(-1)) {
+      for (const [, fields] of entries) yield decodeEvent(fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? "");
+      if (entries.length < READ_AT_ONCE) return;
+      entries = await this.#redis.xrange(key, `(${last[0]}`, "+", "COUNT", READ_AT_ONCE);
+    }
   }
 
   /** Drops the events that are not written: another coordinator computes them again. */
@@ -117,17 +141,21 @@ export class TokenLog implements EventLog {
       const startedAt = performance.now();
       const fenced = await this.#writeUntilDone(joinEvents(events));
       this.#metrics.logWriteSeconds.observe((performance.now() - startedAt) / 1000);
-      this.#count(-events.length);
-      for (const batch of batches) batch.settle(fenced);
+      for (const requestId of fenced) this.#finished.lose(requestId);
+      this.#dropExcess();
+      for (const batch of batches) {
+        this.#count(-1, batch);
+        batch.settle(fenced);
+      }
     }
     this.#writing = false;
   }
 
   #nextBatches(): readonly PendingBatch[] {
-    let count = 0;
-    const end = this.#batches.findIndex(({ events }) => {
-      count += events.length;
-      return count > MOST_PER_WRITE;
+    let sum = 0;
+    const end = this.#batches.findIndex(({ bytes }) => {
+      sum += bytes;
+      return sum > MOST_BYTES_PER_WRITE;
     });
     return this.#batches.splice(0, end < 0 ? this.#batches.length : Math.max(1, end));
   }
@@ -151,25 +179,38 @@ export class TokenLog implements EventLog {
 
   /** Returns the events that Redis refused. */
   async #write(events: readonly LoggedEvent[]): Promise<readonly LoggedEvent[]> {
-    const { keys, args, order } = appendArguments(events);
+    const { keys, args, order, sizes } = appendArguments(events);
     const refused = (await this.#redis.eval(APPEND_SCRIPT, keys.length, ...keys, ...args)) as readonly number[];
+    for (const [at, { owner, event }] of order.entries()) {
+      if (refused.includes(at + 1)) continue;
+      this.#finished.wrote(owner, sizes[at] ?? 0);
+      if (event.finish !== undefined) this.#finished.finish(owner);
+    }
     return refused.flatMap((number) => order[number - 1] ?? []);
   }
 
   /** After a connection broke, a refused entry may be one that was written before its answer was lost. */
   async #notOurs(refused: readonly LoggedEvent[]): Promise<readonly string[]> {
     const fenced: string[] = [];
-    for (const { replyTo, event } of refused) {
+    for (const { owner, event } of refused) {
       const id = tokenLogEntryId(event.ordinal);
       const [entry] = await this.#redis.xrange(tokenLogKey(event.requestId), id, id);
-      if (entry?.[1][1] !== JSON.stringify(event)) fenced.push(event.requestId);
-      else await this.#redis.publish(eventsChannel(replyTo), encodeEvents([event])); // gateways drop repeated events
+      if (entry?.[1][1] !== encodeEvent(event)) fenced.push(event.requestId);
+      // Gateways drop repeated events.
+      else await this.#redis.publish(eventsChannel(owner.replyTo), encodeEvents([event]));
     }
     return fenced;
   }
 
-  #count(change: number): void {
-    this.#pending += change;
-    this.#metrics.logPendingEvents.set(this.#pending);
+  #dropExcess(): void {
+    const logs = this.#finished.takeExcess();
+    if (logs.length === 0) return;
+    dropLogs(this.#redis, logs).catch((err: unknown) => this.#logger.warn({ err }, "finished logs not dropped"));
+  }
+
+  #count(sign: 1 | -1, { events, bytes }: PendingBatch): void {
+    this.#pending.events += sign * events.length;
+    this.#pending.bytes += sign * bytes;
+    this.#metrics.logPendingEvents.set(this.#pending.events);
   }
 }

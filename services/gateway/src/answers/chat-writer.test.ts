@@ -141,8 +141,10 @@ describe("log-probabilities", () => {
 
   it("of the prompt are those of the first choice", async () => {
     const promptLogprobs = [{ token: 98, logprob: -3, top: [[98, -3] as const] }];
-    const { whole } = await write([of(0, { promptLogprobs }), end(0)], { wantsPromptLogprobs: true });
-    expect(whole.prompt_logprobs).toEqual([null, { "98": { logprob: -3, rank: 1, decoded_token: "b" } }]);
+    const events = [of(0, { promptLogprobs }), of(1, { promptLogprobs }), of(0, { promptLogprobs }), end(0)];
+    const { whole } = await write(events, { wantsPromptLogprobs: true, choices: 2 });
+    const written = { "98": { logprob: -3, rank: 1, decoded_token: "b" } };
+    expect(whole.prompt_logprobs).toEqual([null, written, written]);
   });
 });
 

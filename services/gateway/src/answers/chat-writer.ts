@@ -59,7 +59,7 @@ export class ChatWriter implements Writer {
   readonly #model: Pieces;
   readonly #frame: AnswerFrame;
   readonly #choices: readonly Choice[];
-  #promptScores: readonly TokenLogprob[] = [];
+  readonly #promptScores: TokenLogprob[] = [];
 
   constructor(options: ChatWriterOptions, model: Pieces) {
     const { choices, promptIds, stripsSpace, calls } = options;
@@ -172,7 +172,7 @@ export class ChatWriter implements Writer {
 
   #keep(index: number, { choice, text, event }: Taken): void {
     choice.text += text;
-    if (index === 0 && event.promptLogprobs !== undefined) this.#promptScores = event.promptLogprobs;
+    if (index === 0) this.#promptScores.push(...(event.promptLogprobs ?? []));
     choice.tokens.push(...event.tokens);
     if (event.logprobs !== undefined) choice.logprobs.push(...event.logprobs);
   }

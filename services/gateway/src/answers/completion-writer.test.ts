@@ -102,9 +102,14 @@ describe("log-probabilities of completions", () => {
   });
 
   it("count characters behind the echo, whose hidden space takes none", async () => {
-    const promptLogprobs = [score(97, -1), score(98, -2)];
-    const events = [of(0, { promptLogprobs, logprobs: [score(97, -3)] }), end(0)];
-    const { whole } = await write(events, () => writerOf({ echo: true, logprobs: 1 }));
+    const events = [
+      of(0, { text: "", tokens: [], promptLogprobs: [score(97, -1)] }),
+      of(0, { promptLogprobs: [score(98, -2)], logprobs: [score(97, -3)] }),
+      end(0),
+    ];
+    const { whole, chunks } = await write(events, () => writerOf({ echo: true, logprobs: 1 }));
+    expect(chunks[0]?.choices).toMatchObject([{ logprobs: { text_offset: [0, 0] } }]);
+    expect(chunks[1]?.choices).toMatchObject([{ logprobs: { text_offset: [1, 2] } }]);
     expect(whole.choices[0]?.logprobs).toEqual({
       tokens: [" ", "a", "b", "a"],
       token_logprobs: [null, -1, -2, -3],
@@ -115,17 +120,18 @@ describe("log-probabilities of completions", () => {
 
   it("count the characters of events that are passed over, the echo included", () => {
     const events = [
-      of(0, { promptLogprobs: [score(97, -1), score(98, -2)], logprobs: [score(97, -3)] }),
+      of(0, { text: "", tokens: [], promptLogprobs: [score(97, -1)] }),
+      of(0, { promptLogprobs: [score(98, -2)], logprobs: [score(97, -3)] }),
       of(0, { tokens: [98, 99], text: "bc", logprobs: [score(98, -1), score(99, -1)] }),
       of(0, { logprobs: [score(97, -3)] }),
       end(0),
     ];
     const writers = [writerOf({ echo: true, logprobs: 1 }), writerOf({ echo: true, logprobs: 1 })] as const;
     const [whole, resumed] = writers.map((writer, which) =>
-      events.map((event, i) => writer.take(event, which === 1 && i < 2 ? "later" : "chunks")),
+      events.map((event, i) => writer.take(event, which === 1 && i < 3 ? "later" : "chunks")),
     );
-    expect(resumed).toEqual([[], [], ...(whole ?? []).slice(2)]);
-    expect(JSON.parse(resumed?.[2]?.[0] ?? "").choices[0].logprobs.text_offset).toEqual([5]);
+    expect(resumed).toEqual([[], [], [], ...(whole ?? []).slice(3)]);
+    expect(JSON.parse(resumed?.[3]?.[0] ?? "").choices[0].logprobs.text_offset).toEqual([5]);
   });
 
   it("whose token's text is __proto__ are named like others", async () => {
@@ -141,9 +147,13 @@ describe("log-probabilities of completions", () => {
   });
 
   it("hold as many alternatives as vLLM's field asks for", async () => {
-    const events = [of(0, { promptLogprobs: [score(97, -1)] }), end(0)];
+    const events = [of(0, { promptLogprobs: [score(97, -1)] }), of(0, { promptLogprobs: [score(98, -2)] }), end(0)];
     const { whole } = await write(events, () => writerOf({ promptLogprobs: 1 }));
-    expect(whole.choices[0]?.prompt_logprobs).toEqual([null, { "97": { logprob: -1, rank: 1, decoded_token: "a" } }]);
+    expect(whole.choices[0]?.prompt_logprobs).toEqual([
+      null,
+      { "97": { logprob: -1, rank: 1, decoded_token: "a" } },
+      { "98": { logprob: -2, rank: 1, decoded_token: "b" } },
+    ]);
   });
 });
 

@@ -39,7 +39,7 @@ interface Choice {
   readonly writer: CompletionLogprobWriter;
   readonly logprobs: CompletionLogprobs[];
   readonly tokens: number[];
-  promptScores: readonly TokenLogprob[];
+  readonly promptScores: TokenLogprob[];
   text: string;
   begun: boolean;
   finish: Finish | undefined;
@@ -85,7 +85,7 @@ export class CompletionWriter implements Writer {
     const isFirst = !choice.begun;
     choice.begun = true;
     this.#frame.count(index, event);
-    if (purpose === "later" && !isFirst) choice.writer.pass(event.logprobs ?? []);
+    if (purpose === "later" && !isFirst) this.#pass(choice, event);
     else {
       const text = (isFirst && this.#options.echo ? choice.prompt.text : "") + event.text;
       const taken = { choice, text, logprobs: this.#logprobsOf(choice, event, isFirst), event, isFirst };
@@ -141,13 +141,20 @@ export class CompletionWriter implements Writer {
     return [finish === undefined ? this.#frame.chunk(fields) : this.#frame.finishingChunk(fields)];
   }
 
+  #pass({ writer }: Choice, { logprobs = [], promptLogprobs = [] }: GenerationEvent): void {
+    if (this.#options.echo) writer.pass(promptLogprobs);
+    writer.pass(logprobs);
+  }
+
   #logprobsOf(choice: Choice, event: GenerationEvent, isFirst: boolean): CompletionLogprobs | null {
     const { logprobs, echo } = this.#options;
     if (logprobs === null) return null;
-    const [first] = choice.prompt.ids;
-    const echoes = isFirst && echo && first !== undefined;
-    const prompt = echoes ? [choice.writer.prompt(first, best(event.promptLogprobs ?? [], logprobs))] : [];
-    return joinLogprobs([...prompt, choice.writer.generated(event.logprobs ?? [])]);
+    const { writer, prompt } = choice;
+    const parts: CompletionLogprobs[] = [];
+    const [first] = prompt.ids;
+    if (echo && isFirst && first !== undefined) parts.push(writer.first(first));
+    if (echo) parts.push(writer.scored(best(event.promptLogprobs ?? [], logprobs)));
+    return joinLogprobs([...parts, writer.scored(event.logprobs ?? [])]);
   }
 }
 
@@ -161,8 +168,8 @@ interface Taken {
 }
 
 /** Keeps what the whole answer says of an event. */
-function keep({ choice, text, logprobs, event, isFirst }: Taken): void {
-  if (isFirst) choice.promptScores = event.promptLogprobs ?? [];
+function keep({ choice, text, logprobs, event }: Taken): void {
+  choice.promptScores.push(...(event.promptLogprobs ?? []));
   choice.text += text;
   choice.tokens.push(...event.tokens);
   if (logprobs !== null) choice.logprobs.push(logprobs);

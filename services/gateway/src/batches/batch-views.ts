@@ -47,12 +47,8 @@ const STATUS: Readonly<Record<BatchStatus, string>> = {
   cancelled: "CANCELLED",
 };
 
-/** The batch job of Mistral's API. `outputs`: the results, when the client asked for them inline. */
-export function toMistralJob(
-  batch: BatchRecord,
-  cancelledAt: number | null,
-  outputs: readonly unknown[] | null = null,
-) {
+/** The batch job of Mistral's API, without its results. */
+export function toMistralJob(batch: BatchRecord, cancelledAt: number | null) {
   const { counts, reachedAt, status } = batch;
   const isCancelling = cancelledAt !== null && !isOver(batch);
   const endedAt = isOver(batch) ? (reachedAt[status] ?? null) : null;
@@ -66,7 +62,7 @@ export function toMistralJob(
     metadata: batch.metadata,
     output_file: isOver(batch) ? batch.outputFileId : null,
     error_file: isOver(batch) ? batch.errorFileId : null,
-    outputs,
+    outputs: null,
     errors: countedMessages(batch),
     status: isCancelling ? "CANCELLATION_REQUESTED" : STATUS[status],
     created_at: batch.createdAt,

@@ -11,7 +11,6 @@ import {
   newBatch,
   ownBatches,
   ownJobs,
-  readOutputs,
   refuseUsed,
 } from "./own-batches.js";
 import { readResults, summarizeResults } from "./result-log.js";
@@ -189,23 +188,6 @@ describe("cancelling", () => {
     await batches.create(batch);
     await expect(cancelBatch(batches, batch.id, { owner: "other" })).rejects.toMatchObject({ code: "NOT_FOUND" });
     expect(await batches.cancelledAt(batch.id)).toBeNull();
-  });
-});
-
-describe("inline results", () => {
-  it("are the lines of the output file, while they fit into an answer", async () => {
-    const { files } = await stores();
-    const id = await keepRequests(
-      files,
-      [
-        { custom_id: "a", body: {} },
-        { custom_id: "b", body: {} },
-      ],
-      "team",
-    );
-    expect(await readOutputs(files, id, 1000)).toMatchObject([{ custom_id: "a" }, { custom_id: "b" }]);
-    expect(await readOutputs(files, null, 1000)).toEqual([]);
-    await expect(readOutputs(files, id, 10)).rejects.toMatchObject({ code: "INVALID_REQUEST", param: "inline" });
   });
 });
 

@@ -1,9 +1,9 @@
 import type { z } from "zod";
 import { isOwnedBy, owned } from "../admission/caller.js";
 import type { FileStore } from "../files/file-store.js";
-import { readLines } from "../files/read-lines.js";
 import { RequestError, refuseParam } from "../request-error.js";
 import type { Reader } from "../storage/in-turns.js";
+import { jsonInTurns, mapInTurns } from "../turns.js";
 import { type BatchRecord, isOver, NO_USAGE } from "./batch-record.js";
 import type { BatchJobRequest, batchJobListSchema } from "./batch-request.js";
 import { type BatchStore, newBatchId } from "./batch-store.js";
@@ -58,8 +58,10 @@ export async function keepRequests(
   owner: string,
 ): Promise<string> {
   if (requests === undefined) return refuseParam("input_files", ": name at least one file, or send requests.");
+  const lines: string[] = [];
+  for (const request of requests) lines.push(`${await jsonInTurns(request)}\n`);
   const unfinished = await files.create();
-  await unfinished.write(Buffer.from(requests.map((request) => `${JSON.stringify(request)}\n`).join("")));
+  await unfinished.write(Buffer.from(lines.join("")));
   const about = { filename: "requests.jsonl", purpose: "batch", kind: "request", expiresAt: null, owner } as const;
   const { id } = await files.commit(unfinished, { createdAt: Math.floor(Date.now() / 1000), ...about });
   return id;
@@ -96,7 +98,7 @@ export async function ownJobs(store: BatchStore, query: z.output<typeof batchJob
     records.map(({ id }) => id),
     reader,
   );
-  const jobs = records.map((job, place) => toMistralJob(job, cancelled[place] ?? null));
+  const jobs = await mapInTurns([...records.entries()], ([place, job]) => toMistralJob(job, cancelled[place] ?? null));
   const afterS = (created_after?.getTime() ?? 0) / 1000;
   const found = jobs.filter(
     (job) =>
@@ -127,19 +129,6 @@ export function cancelBatch(store: BatchStore, id: string, reader: Reader): Prom
     const batch = owned(reader.owner, "batch", await store.get(id));
     return { batch, cancelledAt: await (isOver(batch) ? store.cancelledAt(id) : store.requestCancel(id)) };
   });
-}
-
-/** The lines of an output file of at most `mostBytes`. Throws INVALID_REQUEST for a larger one. */
-export async function readOutputs(files: FileStore, id: string | null, mostBytes: number): Promise<readonly unknown[]> {
-  if (id === null) return [];
-  const { bytes } = await files.get(id);
-  if (bytes > mostBytes) {
-    const limit = `the results have ${bytes} bytes, and answers hold at most ${mostBytes}`;
-    refuseParam("inline", `: ${limit}; fetch them from /v1/files/${id}/content.`);
-  }
-  const outputs: unknown[] = [];
-  for await (const { text } of readLines(await files.read(id), bytes)) outputs.push(JSON.parse(text ?? "null"));
-  return outputs;
 }
 
 /** Throws INVALID_REQUEST while a batch that is not over reads the file, RECORD_UNREADABLE when one may. */

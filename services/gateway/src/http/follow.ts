@@ -1,4 +1,4 @@
-import type { Logger } from "@rhone/common";
+import { type Logger, RhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import type { StoredGeneration } from "../admission/idempotency-records.js";
 import { replayOrder } from "../answers/replay-order.js";
@@ -66,6 +66,7 @@ async function refuseBeyond(client: GenerationClient, { jobs, owner }: StreamRec
     const lengths = await Promise.all(some.map(([, job]) => client.logLength({ ...job, keyId: owner })));
     for (const [at, [choice]] of some.entries()) {
       const length = lengths[at] ?? 0;
+      if (length === 0) throw new RhoneError("NOT_FOUND", "The stream's events are gone; send the request again.");
       if ((after.taken[choice] ?? 0) > length) throw beyond(choice, after, length);
     }
   }

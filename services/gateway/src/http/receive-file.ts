@@ -6,6 +6,7 @@ import type { FileDescription, FileStore } from "../files/file-store.js";
 import type { UnfinishedFile } from "../files/unfinished-file.js";
 import { refuseParam } from "../request-error.js";
 import { parseRequest } from "../requests/request-fields.js";
+import { timeLeft } from "../turns.js";
 
 export interface ReceivedFile {
   readonly unfinished: UnfinishedFile;
@@ -28,7 +29,10 @@ export async function receiveFile(request: FastifyRequest, files: FileStore, mos
       if (part.type === "field") fields[part.fieldname] = String(part.value);
       else {
         received = { unfinished: await files.create(), filename: part.filename };
-        for await (const bytes of part.file) await received.unfinished.write(bytes as Buffer);
+        for await (const bytes of part.file) {
+          await timeLeft();
+          await received.unfinished.write(bytes as Buffer);
+        }
       }
     }
   } catch (error) {

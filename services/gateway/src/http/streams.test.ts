@@ -74,6 +74,16 @@ it("a place that is no id is refused before the record, which may be large, is r
   expect(response.json()).toMatchObject({ code: "invalid_value", param: "Last-Event-ID" });
 });
 
+it("a place in a stream whose events are gone is not found", async () => {
+  const { app, post, jobs } = fakeGateway();
+  const response = await post(CHAT, { messages, stream: true, stream_options: { resumable: true } });
+  jobs.splice(0);
+  const lastEventId = idOf(eventsOf(response.body)[0] ?? "");
+  const url = String(response.headers["content-location"]);
+  const again = await app.inject({ url, headers: { "last-event-id": lastEventId } });
+  expect([again.statusCode, again.json().code]).toEqual([404, "not_found"]);
+});
+
 it("the fifth reader of a stream at a time is refused by name, and others read it whole", async () => {
   const { app, post } = fakeGateway(longer);
   const { headers, body } = await post(CHAT, { messages, stream: true, stream_options: { resumable: true } });

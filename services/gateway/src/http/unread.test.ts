@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { expect, it, onTestFinished } from "vitest";
 import { fakeGateway } from "../testing/fake-gateway.js";
-import { boundUnread } from "./unread.js";
+import { boundUnread, closeUnread } from "./unread.js";
 
 /** More than the system's buffers take. */
 const LONG = "x".repeat(20_000_000);
@@ -62,4 +62,26 @@ it("holds for the gateway's answers", async () => {
   app.get("/long", () => LONG);
   await app.listen({ port: 0, host: "127.0.0.1" });
   expect((await readTooLate(app.server)).length).toBeLessThan(LONG.length);
+});
+
+const END = "0\r\n\r\n";
+
+it.each<[string, string, boolean]>([
+  ["goes on in chunks behind its answer", "1\r\nx\r\n", true],
+  ["has arrived", END, false],
+])("closes the connection of a body that %s: %j, %s", async (_, body, closes) => {
+  const server = createServer((request, response) => {
+    closeUnread(request, response);
+    setImmediate(() => response.end("answer"));
+  });
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const socket = asking(server, get("/", "transfer-encoding: chunked\r\n") + body);
+  const [answer] = await once(socket, "data");
+  expect(String(answer)).toContain("answer");
+  if (closes) await once(socket, "close");
+  else {
+    socket.write(get("/"));
+    expect(String((await once(socket, "data"))[0])).toContain("answer");
+  }
 });

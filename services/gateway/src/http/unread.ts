@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
 /**
  * Hangs up on a client that takes nothing for `timeoutMs` of an answer that is written whole, or that is piped from a
@@ -12,4 +12,16 @@ export function boundUnread(response: ServerResponse, timeoutMs: number): void {
     response.prependOnceListener("finish", () => response.socket?.setTimeout(0));
   };
   response.once("pipe", begin).once("prefinish", begin);
+}
+
+/**
+ * Closes the connection behind an answer that was sent before the end of a chunked body. Node reads on to the end and
+ * drops what it reads, in turns of up to 0.35 s of processor time per connection when each chunk has one byte.
+ */
+export function closeUnread(request: IncomingMessage, response: ServerResponse): void {
+  if (request.headers["transfer-encoding"] === undefined) return;
+  // Before Node's own listener, which begins to drop.
+  response.prependOnceListener("finish", () => {
+    if (!request.complete) request.socket.destroySoon();
+  });
 }

@@ -4,7 +4,8 @@ import type { CompletionPrompt } from "../answers/completion-writer.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
-import { nextTurn } from "../turns.js";
+import { textOf } from "../text/text-of.js";
+import { timeLeft } from "../turns.js";
 import { texts, tokenIdLists, tokenIds } from "./long-fields.js";
 import { deliveryOf, frameOf, jobsOf, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
 import { fillInMiddleOf } from "./prepare-fim.js";
@@ -46,7 +47,7 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
   const echo = fields.echo === true;
   const logprobs = fields.logprobs ?? null;
   const promptLogprobs = fields.prompt_logprobs ?? null;
-  const jobs = jobsOf(request, {
+  const jobs = await jobsOf(request, {
     prompts: prompts.map(({ ids }) => ids),
     samples,
     maxTokens: fields.max_tokens ?? DEFAULT_MAX_TOKENS,
@@ -98,9 +99,9 @@ async function readPrompts(
   if (suffix) {
     if (texts.length < given.length) return refuseParam("suffix", " needs a prompt that is text.");
     const fill = fillInMiddleOf(model, "suffix");
-    return Promise.all(
-      texts.map(async (text) => ({ ids: await fill(text, suffix, { owner }), text, hiddenSpace: false })),
-    );
+    checkRepeated(suffix, texts);
+    const filled = await fill(texts, suffix, { last: most, owner });
+    return texts.map((text, i) => ({ ids: filled[i] ?? [], text, hiddenSpace: false }));
   }
   // One more than is used shows whether the text was cut.
   const last = most === undefined ? undefined : most + 1;
@@ -108,24 +109,35 @@ async function readPrompts(
   // A request's prompts are all texts, or all lists of ids.
   const prompts: CompletionPrompt[] = [];
   for (const [i, prompt] of given.entries()) {
-    await nextTurn();
-    prompts.push(readPrompt(model, { given: prompt, all: encoded[i] ?? [] }, fields));
+    await timeLeft();
+    prompts.push(await readPrompt(model, { given: prompt, all: encoded[i] ?? [] }, fields));
   }
   return prompts;
 }
 
-/** `all`: the ids of a prompt that is text. Only an echo needs the text of the others. */
-function readPrompt(
+/** Most characters of a request's prompts with its suffix, which each of them repeats: as many as a body holds. */
+const MOST_REPEATED = 2 ** 23;
+
+/** Throws INVALID_REQUEST. */
+function checkRepeated(suffix: string, texts: readonly string[]): void {
+  const characters = texts.reduce((sum, text) => sum + text.length + suffix.length, 0);
+  if (characters <= MOST_REPEATED) return;
+  const count = `${texts.length} prompts have ${characters} characters with it`;
+  refuseParam("suffix", `: the ${count}, and a request's have at most ${MOST_REPEATED}; split the request.`);
+}
+
+/** `all`: the ids of a prompt that is text. Only an echo needs the text of the others, and only of what fits. */
+async function readPrompt(
   model: TextModel,
   { given, all: ofText }: { readonly given: GivenPrompt; readonly all: readonly number[] },
   fields: CompletionRequest,
-): CompletionPrompt {
+): Promise<CompletionPrompt> {
   const { truncate_prompt_tokens: most } = fields;
   const isText = typeof given === "string";
   const all = isText ? ofText : given;
   const ids = truncatePrompt(all, most);
   if (isText && ids.length === all.length) return { ids, text: given, hiddenSpace: model.addsLeadingSpace };
-  const known = fields.echo === true ? ids.filter((id) => id < model.vocabSize) : [];
-  const bytes = known.map((id) => model.pieceBytes(id, { special: false }));
-  return { ids, text: Buffer.concat(bytes).toString("utf8"), hiddenSpace: false };
+  const isShown = fields.echo === true && ids.length <= model.contextLength;
+  const known = isShown ? ids.filter((id) => id < model.vocabSize) : [];
+  return { ids, text: await textOf(model, known, { special: false }), hiddenSpace: false };
 }

@@ -16,12 +16,13 @@ export const fimRequestSchema = z.object({
 export const prepareFim: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(fimRequestSchema, body);
   const fill = fillInMiddleOf(preparation.model, "model");
+  const { prompt, suffix = "" } = fields;
   if (fields.max_tokens === 0) refuseParam("max_tokens", ": must be 1 or more.");
   const request = await openRequest({ preparation, arrival, prefix: "cmpl", fields });
   const last = fields.truncate_prompt_tokens;
-  const promptIds = await fill(fields.prompt, fields.suffix ?? "", { last, owner: arrival.owner });
+  const [promptIds = []] = await fill([prompt], suffix, { last, owner: arrival.owner });
   const samples = fields.n ?? 1;
-  const jobs = jobsOf(request, { prompts: [promptIds], samples, maxTokens: fields.max_tokens });
+  const jobs = await jobsOf(request, { prompts: [promptIds], samples, maxTokens: fields.max_tokens });
   const options = { ...frameOf(request), ...PLAIN, choices: samples, promptIds };
   const record: WriterRecord = { version: WRITER_VERSION, kind: "chat", options };
   const writer = openWriter(record, preparation.model);

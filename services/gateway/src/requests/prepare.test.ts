@@ -1,9 +1,10 @@
 import type { ClusterStatus } from "@rhone/common";
 import { RhoneError } from "@rhone/common";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGrammars } from "../testing/fake-gateway.js";
 import { fakeModel } from "../testing/fake-model.js";
+import { turnsDuring } from "../testing/turns-during.js";
 import {
   type Arrival,
   deliveryOf,
@@ -188,6 +189,44 @@ describe("completions", () => {
 
   it("fill in the middle between prompt and suffix", async () => {
     expect((await jobsOf({ suffix: "c" }))[0]?.promptIds).toEqual([1, 13, 99, 11, 97, 98]);
+    const cut = { suffix: "c", prompt: ["a", "b"], truncate_prompt_tokens: 2 };
+    expect((await jobsOf(cut)).map(({ promptIds }) => promptIds)).toEqual([
+      [11, 97],
+      [11, 98],
+    ]);
+  });
+
+  it("fill all gaps of a request together", async () => {
+    const fill = vi.fn(fakeModel().fillInMiddle);
+    const model = { ...fakeModel(), fillInMiddle: fill };
+    const body = { prompt: Array.from({ length: 1000 }, (_, i) => `${i}`), suffix: "c" };
+    expect((await prepareCompletion(preparation({ model }), body, arrival)).jobs).toHaveLength(1000);
+    expect(fill).toHaveBeenCalledOnce();
+  });
+
+  it("refuse a suffix that makes of a short request a long one, with the numbers", async () => {
+    const refused = jobsOf({ prompt: Array(2048).fill("a"), suffix: "b".repeat(5000) });
+    await expect(refused).rejects.toMatchObject({
+      param: "suffix",
+      message:
+        "suffix: the 2048 prompts have 10242048 characters with it, and a request's have at most 8388608; split the request.",
+    });
+  });
+
+  it("are read for an echo in turns, and only where they fit", async () => {
+    const model = fakeModel();
+    const pieceBytes = vi.spyOn(model, "pieceBytes").mockImplementation((id) => {
+      const until = performance.now() + 0.05;
+      while (performance.now() < until);
+      return Buffer.from([id]);
+    });
+    const open = preparation({ model: { ...model, contextLength: 2000 } });
+    const echo = (length: number) => prepareCompletion(open, { prompt: Array(length).fill(97), echo: true }, arrival);
+    const { turns } = await turnsDuring(() => echo(2000).catch(({ code }) => code));
+    expect(turns).toBeGreaterThanOrEqual(3);
+    pieceBytes.mockClear();
+    await expect(echo(2001)).rejects.toMatchObject({ code: "CONTEXT_LENGTH_EXCEEDED" });
+    expect(pieceBytes).not.toHaveBeenCalled();
   });
 });
 

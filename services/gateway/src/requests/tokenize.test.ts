@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import { fakeModel } from "../testing/fake-model.js";
+import { turnsDuring } from "../testing/turns-during.js";
+import type { TextModel } from "../text/text-model.js";
 import { parseRequest } from "./request-fields.js";
-import { decode, encode, tokenizeRequestSchema, tokenizerInfo } from "./tokenize.js";
+import { decode, encode, tokenizeRequestSchema, tokenizerInfo, withPieces } from "./tokenize.js";
 
 const read = (body: object) => parseRequest(tokenizeRequestSchema, body);
 
@@ -35,17 +37,66 @@ describe("encode", () => {
   });
 });
 
-describe("decode", () => {
-  it("drops the space that the tokenizer puts first, and no other", () => {
-    expect(decode(fakeModel(), [32, 32, 97])).toBe(" a");
-    expect(decode({ ...fakeModel(), addsLeadingSpace: false }, [32, 97])).toBe(" a");
+describe("withPieces", () => {
+  it.each<[string, object, object]>([
+    ["neither", {}, { tokens: [97, 98], token_strs: null }],
+    [
+      "llama-server's",
+      { with_pieces: true },
+      {
+        tokens: [
+          { id: 97, piece: "a" },
+          { id: 98, piece: "b" },
+        ],
+        token_strs: null,
+      },
+    ],
+    ["vLLM's", { return_token_strs: true }, { tokens: [97, 98], token_strs: ["a", "b"] }],
+  ])("writes %s", async (_, fields, answer) =>
+    expect(await withPieces(fakeModel(), [97, 98], read(fields))).toEqual(answer),
+  );
+
+  it("refuses the texts of more ids than the context holds, and not the ids", async () => {
+    const model = { ...fakeModel(), contextLength: 1 };
+    const refusal = { code: "CONTEXT_LENGTH_EXCEEDED", param: "prompt", details: { n_prompt_tokens: 2, n_ctx: 1 } };
+    for (const field of ["with_pieces", "return_token_strs"])
+      await expect(withPieces(model, [97, 98], read({ [field]: true }))).rejects.toMatchObject(refusal);
+    expect(await withPieces(model, [97, 98], read({}))).toMatchObject({ tokens: [97, 98] });
   });
 
-  it("joins bytes before it reads characters", () => expect(decode(fakeModel(), [0xe2, 0x96, 0x81])).toBe("▁"));
+  it("lets the event loop turn", async () => {
+    const { turns } = await turnsDuring(() => withPieces(slowModel(), LONG, read({ with_pieces: true })));
+    expect(turns).toBeGreaterThanOrEqual(3);
+  });
+});
 
-  it("refuses tokens outside the vocabulary", () => {
+describe("decode", () => {
+  it("drops the space that the tokenizer puts first, and no other", async () => {
+    expect(await decode(fakeModel(), [32, 32, 97])).toBe(" a");
+    expect(await decode({ ...fakeModel(), addsLeadingSpace: false }, [32, 97])).toBe(" a");
+  });
+
+  it("joins bytes before it reads characters", async () =>
+    expect(await decode(fakeModel(), [0xe2, 0x96, 0x81])).toBe("▁"));
+
+  it("refuses tokens outside the vocabulary", async () => {
     const refusal = { param: "tokens", message: "tokens: 256 is outside the vocabulary, 0 to 255." };
-    expect(() => decode(fakeModel(), [97, 256])).toThrow(expect.objectContaining(refusal));
+    await expect(decode(fakeModel(), [97, 256])).rejects.toMatchObject(refusal);
+  });
+
+  it("refuses more tokens than the context holds, and reads none", async () => {
+    const model = { ...fakeModel(), contextLength: 2 };
+    const pieceBytes = vi.spyOn(model, "pieceBytes");
+    const refusal = { code: "CONTEXT_LENGTH_EXCEEDED", param: "tokens", details: { n_prompt_tokens: 3, n_ctx: 2 } };
+    await expect(decode(model, [97, 98, 99])).rejects.toMatchObject(refusal);
+    expect(pieceBytes).not.toHaveBeenCalled();
+    expect(await decode(model, [97, 98])).toBe("ab");
+  });
+
+  it("lets the event loop turn", async () => {
+    const { result, turns } = await turnsDuring(() => decode(slowModel(), LONG));
+    expect(result).toBe("a".repeat(LONG.length));
+    expect(turns).toBeGreaterThanOrEqual(3);
   });
 });
 
@@ -60,3 +111,18 @@ it("a tokenizer's description names its special tokens, or null", () => {
     chat_template: null,
   });
 });
+
+const LONG = Array.from({ length: 2000 }, () => 97);
+
+/** Its pieces take 0.05 ms each. */
+function slowModel(): TextModel {
+  const model = fakeModel();
+  return {
+    ...model,
+    pieceBytes: (id, options) => {
+      const until = performance.now() + 0.05;
+      while (performance.now() < until);
+      return model.pieceBytes(id, options);
+    },
+  };
+}

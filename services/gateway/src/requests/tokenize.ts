@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { refuseParam } from "../request-error.js";
+import { contextExceeded } from "../text/context-exceeded.js";
 import { tokenText } from "../text/logprobs.js";
 import { leadingSpaceStripper, type TextModel } from "../text/text-model.js";
+import { textOf } from "../text/text-of.js";
+import { mapInTurns } from "../turns.js";
 import { toConversation } from "./conversation.js";
 import { tokenIdsOrNone } from "./long-fields.js";
 import { chatRequestSchema } from "./prepare-chat.js";
@@ -50,12 +53,37 @@ export async function encode(model: TextModel, fields: TokenizeRequest, owner = 
   return model.encodeText(content ?? "", { addSpecial: addSpecial ?? fields.add_special ?? false, owner });
 }
 
-/** Control tokens by their names, without the space that SentencePiece puts before a text. Throws INVALID_REQUEST. */
-export function decode(model: TextModel, tokens: readonly number[]): string {
+/**
+ * The ids, with the text of each in one or both of the forms that a request asks for. Throws CONTEXT_LENGTH_EXCEEDED
+ * for the texts of more ids than the context holds: a long text's would take 100 MB of memory.
+ */
+export async function withPieces(
+  model: TextModel,
+  ids: readonly number[],
+  { with_pieces: inTokens, return_token_strs: apart }: TokenizeRequest,
+) {
+  if (inTokens !== true && apart !== true) return { tokens: ids, token_strs: null };
+  checkFits(model, ids, "prompt");
+  const pieces = await mapInTurns(ids, (id) => ({ id, piece: tokenText(model, id) }));
+  return {
+    tokens: inTokens === true ? pieces : ids,
+    token_strs: apart === true ? pieces.map(({ piece }) => piece) : null,
+  };
+}
+
+/**
+ * Control tokens by their names, without the space that SentencePiece puts before a text. Throws INVALID_REQUEST, and
+ * CONTEXT_LENGTH_EXCEEDED for more tokens than the context holds.
+ */
+export async function decode(model: TextModel, tokens: readonly number[]): Promise<string> {
+  checkFits(model, tokens, "tokens");
   const bad = tokens.find((id) => id >= model.vocabSize);
   if (bad !== undefined) refuseParam("tokens", `: ${bad} is outside the vocabulary, 0 to ${model.vocabSize - 1}.`);
-  const bytes = tokens.map((id) => model.pieceBytes(id, { special: true }));
-  return leadingSpaceStripper(model.addsLeadingSpace)(Buffer.concat(bytes).toString("utf8"));
+  return leadingSpaceStripper(model.addsLeadingSpace)(await textOf(model, tokens, { special: true }));
+}
+
+function checkFits({ contextLength }: TextModel, { length: tokens }: readonly number[], param: string): void {
+  if (tokens > contextLength) throw contextExceeded({ param, tokens, contextLength });
 }
 
 /** vLLM's description of a tokenizer. */

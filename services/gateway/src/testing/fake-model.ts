@@ -6,6 +6,7 @@ export const fakeModel = ({ callToken }: Partial<Pick<TextModel, "callToken">> =
   aliases: ["small"],
   vocabSize: 256,
   dim: 4,
+  contextLength: 40_000,
   addsLeadingSpace: true,
   callToken,
   encodeChat: async (messages, _, { last } = {}) =>
@@ -14,8 +15,8 @@ export const fakeModel = ({ callToken }: Partial<Pick<TextModel, "callToken">> =
   chatTemplate: undefined,
   encodeTexts: async (texts, { last } = {}) => texts.map((text) => lastOf([...Buffer.from(` ${text}`)], last)),
   encodeText: async (text) => [...Buffer.from(` ${text}`)],
-  fillInMiddle: async (before, after, { last } = {}) =>
-    lastOf([1, 13, ...Buffer.from(after), 11, ...Buffer.from(before)], last),
+  fillInMiddle: async (befores, after, { last } = {}) =>
+    befores.map((before) => lastOf([1, 13, ...Buffer.from(after), 11, ...Buffer.from(before)], last)),
   pieceBytes: (id) => Buffer.from([id]),
   grammarVocabulary: async () => ({ size: 256, pieces: [], endTokens: [2] }),
   close: async () => {},

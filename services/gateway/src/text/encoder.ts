@@ -21,13 +21,13 @@ export interface EncoderOptions {
   readonly shared?: SharedVocabulary;
 }
 
-/** What is to become token ids: a conversation, texts, or the texts before and after a gap. */
+/** What is to become token ids: a conversation, texts, or the texts before gaps and the one after each of them. */
 export type Source =
   | { readonly kind: "chat"; readonly messages: readonly ChatMessage[]; readonly options?: ChatOptions | undefined }
   | { readonly kind: "texts"; readonly texts: readonly string[]; readonly addSpecial: boolean }
-  | { readonly kind: "gap"; readonly before: string; readonly after: string };
+  | { readonly kind: "gaps"; readonly befores: readonly string[]; readonly after: string };
 
-/** The ids of each text; one list for a conversation or a gap. */
+/** The ids of each text or gap; one list for a conversation. */
 export type Encoded = readonly (readonly number[])[];
 
 /** What turns texts into token ids, in one thread. */
@@ -74,12 +74,12 @@ function listsOf(
       const options = { addSpecial: source.addSpecial, parseSpecial: true };
       return source.texts.map((text) => vocabulary.tokenize(text, options));
     }
-    case "gap":
-      return [fillInMiddle?.(source.before, source.after) ?? []];
+    case "gaps":
+      return fillInMiddle?.(source.befores, source.after) ?? [];
   }
 }
 
-/** UTF-16 units of the texts, and one for each of them. */
+/** UTF-16 units of the texts, and one for each of them; the text after gaps counts for each gap. */
 export function sizeOf(source: Source): number {
   switch (source.kind) {
     case "chat": {
@@ -91,8 +91,8 @@ export function sizeOf(source: Source): number {
     }
     case "texts":
       return source.texts.reduce((sum, text) => sum + text.length + 1, 0);
-    case "gap":
-      return source.before.length + source.after.length;
+    case "gaps":
+      return source.befores.reduce((sum, before) => sum + before.length + source.after.length + 1, 0);
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 // As it is built, with the threads' files beside it.
 import { loadTextModel, type TextModel } from "@rhone/gateway/text";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
-import { writeMistralVocabulary } from "../testing/mistral-vocabulary.js";
+import { type TokenizerVersion, writeMistralVocabulary } from "../testing/mistral-vocabulary.js";
 
 const folder = mkdtempSync(join(tmpdir(), "rhone-encodings-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -17,14 +17,15 @@ afterEach(async () => {
   await model?.close();
 });
 
-async function open({ template, timeoutMs = 5000, most = 8 }: Partial<typeof DEFAULTS> = {}) {
-  const path = await writeMistralVocabulary(folder, "v1", template);
+async function open({ version = "v1", template, timeoutMs = 5000, most = 8 }: Partial<typeof DEFAULTS> = {}) {
+  const path = await writeMistralVocabulary(folder, version, template);
   const limits = { timeoutMs, most, withinMs: 30_000 };
-  const chatTemplate = template === undefined ? "mistral-v1" : "jinja";
+  const chatTemplate = template === undefined ? (`mistral-${version}` as const) : "jinja";
   model = await loadTextModel({ path, name: "tiny", aliases: [], chatTemplate, ggmlDir: undefined, limits });
   return model;
 }
-const DEFAULTS: { template: string | undefined; timeoutMs: number; most: number } = {
+const DEFAULTS: { version: TokenizerVersion; template: string | undefined; timeoutMs: number; most: number } = {
+  version: "v1",
   template: undefined,
   timeoutMs: 5000,
   most: 8,
@@ -64,6 +65,16 @@ describe("Encodings", { timeout: 60_000 }, () => {
     const texts = ["a".repeat(3000), "b", "", "c\n".repeat(2000)];
     const alone = await Promise.all(texts.map((text) => encodeText(text)));
     expect(await encodeTexts(texts)).toEqual(alone);
+  });
+
+  it.each([1, 1000])("fills 500 gaps before %i characters at once, where fewer texts may wait", async (length) => {
+    const { fillInMiddle } = await open({ version: "v3", most: 1 });
+    const befores = Array.from({ length: 500 }, (_, i) => `def f${i}(`);
+    const after = "é\n".repeat(length / 2 + 1);
+    const { value, longest } = await longestTurn(fillInMiddle?.(befores, after) ?? Promise.resolve([]));
+    expect(longest).toBeLessThan(250);
+    expect(value).toHaveLength(500);
+    expect(value?.at(-1)).toEqual((await fillInMiddle?.(["def f499("], after))?.[0]);
   });
 
   it("does not hold this thread up with a megabyte of line feeds", async () => {

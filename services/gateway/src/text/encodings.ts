@@ -1,4 +1,5 @@
 import type { ModelConfig } from "@rhone/model";
+import { mapInTurns } from "../turns.js";
 import { contextExceeded } from "./context-exceeded.js";
 import { type Encoded, type Encoder, type EncoderOptions, encode, type Source, sizeOf } from "./encoder.js";
 import { type EncodeLimits, type EncoderThread, encoderThread } from "./encoder-thread.js";
@@ -56,7 +57,7 @@ export class Encodings {
     if (last === undefined) this.#checkFits(source, paramOf);
     const thread = size <= LARGE ? this.#small : this.#large;
     const ids = await thread.ask(owner, { source, last }, { ms: limits.timeoutMs });
-    return ids.map((each) => [...each]);
+    return mapInTurns(ids, (each) => [...each]);
   }
 
   /** Ends the threads. The encoder, which they borrow, may be closed afterwards. */
@@ -77,7 +78,7 @@ export class Encodings {
 
 /** Lengths of what has to fit the context, each on its own. */
 function lengthsOf(source: Source): readonly number[] {
-  if (source.kind === "gap") return [source.before.length + source.after.length];
+  if (source.kind === "gaps") return source.befores.map(({ length }) => length + source.after.length);
   if (source.kind === "texts") return source.texts.map(({ length }) => length);
   return [source.messages.reduce((sum, { content }) => sum + (content ?? "").length, 0)];
 }

@@ -44,15 +44,13 @@ export class CompletionLogprobWriter {
     this.#offset = hiddenSpace ? -1 : 0;
   }
 
-  /** The tokens of the prompt. The first has no log-probability, because nothing comes before it. */
-  prompt(first: number, rest: readonly TokenLogprob[]): CompletionLogprobs {
-    const head = { tokens: [tokenText(this.#model, first)], text_offset: [this.#advance(first)] };
-    const tail = this.generated(rest);
+  /** The prompt's first token, which has no log-probability, because nothing comes before it. */
+  first(token: number): CompletionLogprobs {
     return {
-      tokens: [...head.tokens, ...tail.tokens],
-      token_logprobs: [null, ...tail.token_logprobs],
-      top_logprobs: [null, ...tail.top_logprobs],
-      text_offset: [...head.text_offset, ...tail.text_offset],
+      tokens: [tokenText(this.#model, token)],
+      token_logprobs: [null],
+      top_logprobs: [null],
+      text_offset: [this.#advance(token)],
     };
   }
 
@@ -61,7 +59,8 @@ export class CompletionLogprobWriter {
     for (const { token } of logprobs) this.#advance(token);
   }
 
-  generated(logprobs: readonly TokenLogprob[]): CompletionLogprobs {
+  /** Further tokens of the prompt, or generated ones. */
+  scored(logprobs: readonly TokenLogprob[]): CompletionLogprobs {
     return {
       tokens: logprobs.map(({ token }) => tokenText(this.#model, token)),
       token_logprobs: logprobs.map(({ logprob }) => logprob),

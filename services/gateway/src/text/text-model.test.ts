@@ -59,7 +59,7 @@ describe.each(Object.entries(GOLDEN) as [TokenizerVersion, Golden][])(
     });
 
     it.each(fims)("a gap between $prompt and $suffix", async ({ prompt, suffix, ids }) => {
-      expect(await model.fillInMiddle?.(prompt, suffix)).toEqual(ids);
+      expect(await model.fillInMiddle?.([prompt, ""], suffix)).toMatchObject([ids, { length: expect.any(Number) }]);
     });
   },
 );

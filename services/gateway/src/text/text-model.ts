@@ -6,12 +6,12 @@ import type { EncodeLimits } from "./encoder-thread.js";
 import { type EncodeOptions, Encodings } from "./encodings.js";
 import { rememberPieces } from "./remember-pieces.js";
 
-/** Turns the texts before and after a gap into a prompt whose continuation fills the gap. */
+/** Turns each text before a gap, with the text after it, into a prompt whose continuation fills the gap. */
 export type FillInMiddle = (
-  before: string,
+  befores: readonly string[],
   after: string,
   options?: Pick<EncodeOptions, "last" | "owner">,
-) => Promise<readonly number[]>;
+) => Promise<Encoded>;
 
 /** The part of a model that turns text into token ids and back. */
 export interface TextModel {
@@ -21,6 +21,8 @@ export interface TextModel {
   readonly vocabSize: number;
   /** The length of a hidden state, and so of an embedding. */
   readonly dim: number;
+  /** Most tokens of a text, in the model's file; a cluster may serve fewer. */
+  readonly contextLength: number;
   /** SentencePiece puts a space before each text, so the space that begins an answer is not the model's. */
   readonly addsLeadingSpace: boolean;
   /** The ids of the tokens that begin a text, end a text, and stand for unknown input. */
@@ -68,7 +70,8 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
   const { aliases, limits = DEFAULT_LIMITS } = options;
   const { config, encoder } = await openEncoder(options);
   const name = options.name ?? config.name;
-  const known = { name, aliases, vocabSize: config.vocabSize, dim: config.dim };
+  const { vocabSize, dim, contextLength } = config;
+  const known = { name, aliases, vocabSize, dim, contextLength };
   if (encoder === undefined) return idsOnly(known);
   const { vocabulary, template, fillInMiddle } = encoder;
   const { path, chatTemplate, ggmlDir } = options;
@@ -89,9 +92,9 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
     fillInMiddle:
       fillInMiddle === undefined
         ? undefined
-        : async (before, after, how = {}) => only(await encodings.encode({ kind: "gap", before, after }, how)),
+        : (befores, after, how = {}) => encodings.encode({ kind: "gaps", befores, after }, how),
     pieceBytes: rememberPieces((id, how) => vocabulary.pieceBytes(id, how)),
-    grammarVocabulary: () => grammarVocabulary(vocabulary, config.vocabSize),
+    grammarVocabulary: () => grammarVocabulary(vocabulary, vocabSize),
     close: async () => {
       await encodings.close();
       vocabulary.close();
@@ -102,7 +105,7 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
 const only = ([ids = []]: Encoded): readonly number[] => ids;
 
 /** A model without a tokenizer takes and returns token ids only. */
-function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim">): TextModel {
+function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim" | "contextLength">): TextModel {
   const message = `${known.name} has no tokenizer: send token ids to /v1/completions or /v1/embeddings.`;
   const refusal = () => new RhoneError("INVALID_REQUEST", message);
   const refuse = () => Promise.reject(refusal());

@@ -55,14 +55,25 @@ export type PlanAttention = <Span extends AttentionSpan>(
 export class StepInputs {
   readonly #graph: Graph;
   readonly #contents: [Tensor, ArrayBufferView][] = [];
+  /** Inputs that the graph has already, in the order of `add`. */
+  readonly #declared: readonly Tensor[];
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, declared: readonly Tensor[] = []) {
     this.#graph = graph;
+    this.#declared = declared;
+  }
+
+  /** The inputs of another step that computes the same graph: its caller adds the same ones again. */
+  again(): StepInputs {
+    return new StepInputs(
+      this.#graph,
+      this.#contents.map(([tensor]) => tensor),
+    );
   }
 
   /** Declares an input; `data` must not change before `fill`. */
   add(type: GgmlType, ne: Ne, data: ArrayBufferView): Tensor {
-    const tensor = this.#graph.input(type, ne);
+    const tensor = this.#declared[this.#contents.length] ?? this.#graph.input(type, ne);
     this.#contents.push([tensor, data]);
     return tensor;
   }

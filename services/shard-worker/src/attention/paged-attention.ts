@@ -14,6 +14,9 @@ import { KvWriter } from "./kv-writer.js";
 import { RowOrder } from "./row-order.js";
 import { pagesOf, visibleEntries } from "./visible-pages.js";
 
+/** Tables are padded to multiples of this, so that the next page of a sequence seldom changes the graph. */
+const TABLE_STEP = 64;
+
 /** What decides whether the kernels attend. */
 export interface AttentionShapeOptions {
   readonly pages: Pick<AttentionOptions["pages"], "shape">;
@@ -53,13 +56,25 @@ export class PagedAttention<Span extends AttentionSpan> implements StepAttention
     return new PagedAttention(graph, kernels, { spans, options });
   }
 
+  /** How long the spans' page tables are together, padded: steps with as many have the same graph. */
+  static tableEntries(spans: readonly AttentionSpan[], { pages, config }: AttentionShapeOptions): number {
+    const window = { ...config, pageSize: pages.shape.pageSize };
+    const entries = spans.reduce((sum, span) => {
+      const { first, last } = visibleEntries(span, window);
+      return sum + last - first;
+    }, 0);
+    return Math.ceil(entries / TABLE_STEP) * TABLE_STEP;
+  }
+
   private constructor(
     graph: Graph,
     kernels: AttentionOperations,
     { spans, options }: { readonly spans: readonly Span[]; readonly options: AttentionOptions },
   ) {
     const { inputs, pages, config } = options;
-    const { columns, tables } = describeSpans(spans, { ...config, pageSize: pages.shape.pageSize });
+    const { columns, entries } = describeSpans(spans, { ...config, pageSize: pages.shape.pageSize });
+    const tables = new Int32Array(PagedAttention.tableEntries(spans, options));
+    tables.set(entries);
     this.order = new RowOrder(spans, spans);
     this.#graph = graph;
     this.#kernels = kernels;
@@ -111,7 +126,7 @@ function shapeOf({ pages, config }: AttentionShapeOptions): AttentionShape {
 function describeSpans(
   spans: readonly AttentionSpan[],
   window: { readonly pageSize: number; readonly slidingWindow: number },
-): { readonly columns: Int32Array; readonly tables: Int32Array } {
+): { readonly columns: Int32Array; readonly entries: readonly number[] } {
   const tables: number[] = [];
   let row = 0;
   const columns = spans.flatMap((span) => {
@@ -121,5 +136,5 @@ function describeSpans(
     row += span.count;
     return described;
   });
-  return { columns: Int32Array.from(columns), tables: Int32Array.from(tables) };
+  return { columns: Int32Array.from(columns), entries: tables };
 }

@@ -1,4 +1,5 @@
 import { type Backend, GgmlType, Graph } from "@rhone/ggml";
+import { StepInputs } from "../attention/attention.js";
 import { PageTable } from "../kv-cache/pages.js";
 import type { LayerWeights } from "../model/load-weights.js";
 import { type Shard, transformer } from "../model/transformer.js";
@@ -38,13 +39,14 @@ export class LayerProbe {
     const graph = this.#graph;
     const startedAt = performance.now();
     graph.reset();
-    const step = planStep(graph, spans, shard);
-    const input = graph.input(GgmlType.F32, [config.dim, rows]);
+    const inputs = new StepInputs(graph);
+    const step = planStep(graph, spans, { shard, inputs });
+    // Zeros leave K and V finite.
+    const input = inputs.add(GgmlType.F32, [config.dim, rows], new Float32Array(config.dim * rows));
     const output = transformer(graph, shard, { x: input, step, wanted: "all" });
     if (output !== undefined) graph.output(output);
     graph.allocate();
-    graph.setInput(input, new Float32Array(config.dim * rows)); // zeros leave K and V finite
-    step.fill();
+    inputs.fill();
     await this.#backend.compute(graph);
     return performance.now() - startedAt;
   }

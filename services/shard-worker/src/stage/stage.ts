@@ -1,14 +1,15 @@
-import { type Backend, GgmlType, Graph, RowReader, rowSize, type Tensor } from "@rhone/ggml";
-import { embed, finalNorm, head, type Shard, transformer } from "../model/transformer.js";
+import { type Backend, GgmlType, RowReader, rowSize } from "@rhone/ggml";
+import type { Shard } from "../model/transformer.js";
 import type { Constraints } from "../sampling/constraints.js";
 import { SequenceSampler } from "../sampling/sequence-sampler.js";
 import type { StepContext, StepLimits } from "../wire/read-step.js";
 import type { SequenceReady, StageOutput, Step } from "../wire/step.js";
-import { computedRows, type LastRows, lastRows } from "./last-rows.js";
+import { type LastRows, lastRows } from "./last-rows.js";
 import { OpenSequences, type Samplers } from "./open-sequences.js";
 import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
 import { spanResults } from "./span-results.js";
-import { planStep, type StepPlan, type StepSpan } from "./step-plan.js";
+import { StepGraph, type StepOutputs } from "./step-graph.js";
+import type { StepPlan, StepSpan } from "./step-plan.js";
 
 /** A loaded shard as its runner sees it. */
 export interface RunnableStage extends StepContext {
@@ -39,7 +40,7 @@ export interface StageOptions {
 export class Stage implements RunnableStage {
   readonly limits: StepLimits;
   readonly #options: StageOptions;
-  readonly #graph: Graph;
+  readonly #graph: StepGraph;
   readonly #sequences: OpenSequences;
   readonly #clock = new PhaseClock();
   /** Reads logits; null on a stage without the head. */
@@ -49,7 +50,7 @@ export class Stage implements RunnableStage {
     const { shard, backend } = options;
     this.#options = options;
     this.limits = limitsOf(options);
-    this.#graph = Graph.open(backend, { maxTensors: 4096 + shard.weights.layers.size * 2048 });
+    this.#graph = new StepGraph(backend, shard);
     this.#reader = options.heads ? new RowReader(backend) : null;
     this.#sequences = new OpenSequences(shard.pages.shape.pageSize, this.#samplers());
   }
@@ -113,93 +114,36 @@ export class Stage implements RunnableStage {
   }
 
   async #forward(step: Step, spans: readonly StepSpan[], activations: GgmlType): Promise<StageOutput> {
-    const { backend, shard, heads } = this.#options;
-    const graph = this.#graph;
+    const rows = this.#options.heads ? lastRows(spans, step.tokens) : null;
     const clock = this.#clock;
     clock.start();
-    graph.reset();
-    const plan = planStep(graph, spans, shard);
-    const source = this.#source(step, plan);
-    const rows = heads ? lastRows(spans, step.tokens) : null;
-    const chosen = rows === null || rows.count === 0 ? null : graph.input(GgmlType.I32, [rows.count]);
-    const wanted = heads ? (chosen ?? "none") : "all";
-    const hidden = transformer(graph, shard, { x: source.hidden, step: plan, wanted });
-    const read = rows === null ? this.#activations(hidden, plan, activations) : this.#results(hidden, spans, rows);
-    graph.allocate();
-    clock.end("build");
-    source.fill();
-    plan.fill();
-    if (chosen !== null && rows !== null) graph.setInput(chosen, computedRows(rows, plan.order));
-    clock.end("fill");
-    await backend.compute(graph);
-    clock.end("compute");
-    const output = await read();
+    const { outputs, plan } = await this.#graph.compute({ step, spans, rows, activations }, clock);
+    const output =
+      rows === null ? this.#activations(outputs, plan, activations) : await this.#results(outputs, spans, rows);
     clock.end("read");
     return output;
   }
 
-  /** The hidden state that the first of the shard's layers takes, f32 [rows, dim] (ne [dim, rows]). */
-  #source({ tokens, hidden }: Step, { rows, order }: StepPlan): { readonly hidden: Tensor; readonly fill: () => void } {
-    const { weights, config } = this.#options.shard;
-    const graph = this.#graph;
-    if (hidden === null) {
-      const input = graph.input(GgmlType.I32, [rows]);
-      const bytes = new Uint8Array(tokens.buffer);
-      const fill = (): void => graph.setInput(input, order.toComputed(bytes, Int32Array.BYTES_PER_ELEMENT));
-      return { hidden: embed(graph, input, weights), fill };
-    }
-    const { type, bytes } = hidden;
-    const input = graph.input(type, [config.dim, rows]);
-    return {
-      hidden: type === GgmlType.F32 ? input : graph.cast(input, GgmlType.F32),
-      fill: () => graph.setInput(input, order.toComputed(bytes, this.limits.rowBytes(type))),
-    };
+  /** The hidden state for the next stage, in the frame's order. */
+  #activations(outputs: StepOutputs, { order, rows }: StepPlan, type: GgmlType): StageOutput {
+    const hidden = computed(outputs.hidden);
+    const bytes = this.#graph.graph.read(hidden, new Uint8Array(hidden.packedBytes));
+    return { kind: "hidden", hidden: { type, bytes: order.toFrame(bytes, bytes.byteLength / rows) } };
   }
 
-  /** Outputs the hidden state in the type that the next stage expects; reads it once it is computed. */
-  #activations(hidden: Tensor | undefined, { order, rows }: StepPlan, type: GgmlType): () => StageOutput {
-    if (hidden === undefined) throw new RangeError("a stage without the head wants every row");
-    const graph = this.#graph;
-    const output = graph.output(type === GgmlType.F32 ? hidden : graph.cast(hidden, type));
-    return () => {
-      const bytes = graph.read(output, new Uint8Array(output.packedBytes));
-      return { kind: "hidden", hidden: { type, bytes: order.toFrame(bytes, bytes.byteLength / rows) } };
-    };
-  }
-
-  /** Outputs the logits and states of `rows`; draws and scores after computing. `hidden`: undefined without rows. */
-  #results(hidden: Tensor | undefined, spans: readonly StepSpan[], rows: LastRows): () => Promise<StageOutput> {
+  /** Draws and scores from the logits, and sums the states. */
+  async #results(outputs: StepOutputs, spans: readonly StepSpan[], rows: LastRows): Promise<StageOutput> {
     const { dim } = this.#options.shard.config;
-    const graph = this.#graph;
-    const { logits, states } = hidden === undefined ? {} : this.#headOutputs(hidden, rows);
-    return async () => {
-      const results = await spanResults(spans, rows, {
-        read: (requests) => computed(this.#reader).read({ graph, tensor: computed(logits) }, requests),
-        states: (first, count) => {
-          const into = new Float32Array(count * dim);
-          return graph.read(computed(states), into, first * rowSize(GgmlType.F32, dim));
-        },
-        sampler: (sequence) => computed(this.#openSequence(sequence).sampler),
-      });
-      return { kind: "results", spans: results };
-    };
-  }
-
-  /**
-   * logits: f32 [rows of logits, vocabSize] (ne [vocabSize, rows of logits]). states: f32 [rows, dim] (ne [dim, rows]),
-   * after the final norm. Only the rows of logits go through the head, the model's largest product. They are normed
-   * apart from the states, in one node with the quantization that the head needs: a step with pooled rows then gives
-   * its logits the bits that they have without.
-   */
-  #headOutputs(hidden: Tensor, { logits, pooled }: LastRows): { readonly logits?: Tensor; readonly states?: Tensor } {
-    const { shard } = this.#options;
-    const graph = this.#graph;
-    const logitsOf = (rows: Tensor) => graph.output(head(graph, finalNorm(graph, rows, shard), shard));
-    if (pooled.length === 0) return { logits: logitsOf(hidden) };
-    const states = graph.output(finalNorm(graph, hidden, shard));
-    if (logits.length === 0) return { states };
-    const { dim } = shard.config;
-    return { states, logits: logitsOf(graph.view2d(hidden, [dim, logits.length], [rowSize(GgmlType.F32, dim)])) };
+    const { graph } = this.#graph;
+    const results = await spanResults(spans, rows, {
+      read: (requests) => computed(this.#reader).read({ graph, tensor: computed(outputs.logits) }, requests),
+      states: (first, count) => {
+        const into = new Float32Array(count * dim);
+        return graph.read(computed(outputs.states), into, first * rowSize(GgmlType.F32, dim));
+      },
+      sampler: (sequence) => computed(this.#openSequence(sequence).sampler),
+    });
+    return { kind: "results", spans: results };
   }
 }
 

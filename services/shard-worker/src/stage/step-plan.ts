@@ -1,5 +1,5 @@
 import { GgmlType, type Graph } from "@rhone/ggml";
-import { type AttentionSpan, type PlanAttention, StepInputs } from "../attention/attention.js";
+import type { AttentionSpan, PlanAttention, StepInputs } from "../attention/attention.js";
 import { GatherAttention } from "../attention/gather-attention.js";
 import { PagedAttention } from "../attention/paged-attention.js";
 import type { RowOrder } from "../attention/row-order.js";
@@ -13,17 +13,21 @@ export type StepSpan = Span & AttentionSpan;
 export interface StepPlan extends LayerInputs {
   readonly order: RowOrder<StepSpan>;
   readonly rows: number;
-  /** Fills the inputs; call after `graph.allocate()`. */
-  readonly fill: () => void;
 }
 
 /** By Rhone's own kernels where they attend with such heads and pages, by ggml's operations elsewhere. */
 const planAttention: PlanAttention = (graph, spans, options) =>
   PagedAttention.plan(graph, spans, options) ?? new GatherAttention(graph, spans, options);
 
-/** Declares the inputs of a step. Throws STAGE_FAILED when a span sees a page that its sequence does not hold. */
-export function planStep(graph: Graph, spans: readonly StepSpan[], { pages, config }: Shard): StepPlan {
-  const inputs = new StepInputs(graph);
+/**
+ * Declares what the shard's layers need of a step among its `inputs`. Throws STAGE_FAILED when a span sees a page that
+ * its sequence does not hold.
+ */
+export function planStep(
+  graph: Graph,
+  spans: readonly StepSpan[],
+  { shard: { pages, config }, inputs }: { readonly shard: Shard; readonly inputs: StepInputs },
+): StepPlan {
   const attention = planAttention(graph, spans, { inputs, pages, config });
   const { order } = attention;
   const positions = inputs.add(
@@ -31,5 +35,5 @@ export function planStep(graph: Graph, spans: readonly StepSpan[], { pages, conf
     [order.rows],
     order.eachRow((span, i) => span.position + i),
   );
-  return { positions, attention, order, rows: order.rows, fill: () => inputs.fill() };
+  return { positions, attention, order, rows: order.rows };
 }

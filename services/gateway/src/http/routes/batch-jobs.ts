@@ -1,7 +1,9 @@
+import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import { batchJobListSchema, batchJobRequestSchema } from "../../batches/batch-request.js";
 import { toMistralJob } from "../../batches/batch-views.js";
-import { cancelBatch, keepRequests, newBatch, ownBatch, ownJobs, readOutputs } from "../../batches/own-batches.js";
+import { inlineResults } from "../../batches/inline-results.js";
+import { cancelBatch, keepRequests, newBatch, ownBatch, ownJobs } from "../../batches/own-batches.js";
 import { unsupported } from "../../request-error.js";
 import { parseRequest } from "../../requests/request-fields.js";
 import { leavingOf } from "../answer.js";
@@ -46,8 +48,10 @@ export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
   });
   app.get<ById>("/v1/batch/jobs/:id", async ({ params: { id }, query: { inline }, caller: { owner } }, reply) => {
     const { batch, cancelledAt } = await ownBatch(store, id, { owner, leaving: leavingOf(reply) });
-    const outputs = inline === "true" ? await readOutputs(files, batch.outputFileId, bodyLimitBytes) : null;
-    return toMistralJob(batch, cancelledAt, outputs);
+    const job = toMistralJob(batch, cancelledAt);
+    if (inline !== "true") return job;
+    const results = await inlineResults(files, job, bodyLimitBytes);
+    return reply.type("application/json; charset=utf-8").send(Readable.from(results, { objectMode: false }));
   });
   app.post<ById>("/v1/batch/jobs/:id/cancel", async ({ params: { id }, caller: { owner } }) => {
     const { batch, cancelledAt } = await cancelBatch(store, id, { owner });

@@ -7,8 +7,8 @@ import {
   encode,
   tokenizeRequestSchema,
   tokenizerInfo,
+  withPieces,
 } from "../../requests/tokenize.js";
-import { tokenText } from "../../text/logprobs.js";
 import type { TextModel } from "../../text/text-model.js";
 
 export interface TokenizeUse {
@@ -23,18 +23,16 @@ export function tokenize(app: FastifyInstance, { model, cluster }: TokenizeUse):
     const coordinators = await cluster.coordinators();
     if (fields.model !== undefined) checkName(fields.model, servedNames(model, coordinators));
     const ids = await encode(model, fields, owner);
-    const piece = (id: number) => tokenText(model, id);
     return {
       count: ids.length,
       max_model_len: coordinators[0]?.model.contextLength ?? null,
-      tokens: fields.with_pieces === true ? ids.map((id) => ({ id, piece: piece(id) })) : ids,
-      token_strs: fields.return_token_strs === true ? ids.map(piece) : null,
+      ...(await withPieces(model, ids, fields)),
     };
   });
   app.post("/detokenize", async ({ body }) => {
     const fields = parseRequest(detokenizeRequestSchema, body);
     if (fields.model !== undefined) checkName(fields.model, servedNames(model, await cluster.coordinators()));
-    const text = decode(model, fields.tokens);
+    const text = await decode(model, fields.tokens);
     return { prompt: text, content: text };
   });
   app.get("/tokenizer_info", async () => {

@@ -1,0 +1,12 @@
+/** The state of a request in its log, for a coordinator that takes the request over. */
+export interface RecordedGeneration {
+  readonly tokens: readonly number[];
+  /** Number of prompt tokens whose scores it has. */
+  readonly scored: number;
+  /** The next event's. */
+  readonly ordinal: number;
+  readonly finished: boolean;
+}
+
+/** The state of a new request. */
+export const NOTHING_RECORDED: RecordedGeneration = { tokens: [], scored: 0, ordinal: 0, finished: false };
