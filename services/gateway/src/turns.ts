@@ -20,7 +20,11 @@ export async function nextTurn(): Promise<void> {
   if (!hasTime()) await turnOfTheLoop();
 }
 
-/** Whether the work of this turn, of all requests together, has gone on for less than `ms`. */
+/**
+ * Whether the work of this turn, of all requests together, has gone on for less than `ms`. To be asked right before
+ * work that many may be about to do: those who wait for a promise first are all told that there is time, and then go on
+ * in the same turn.
+ */
 export function hasTime(ms = TURN_MS): boolean {
   if (beganAt !== undefined) return performance.now() - beganAt < ms;
   beganAt = performance.now();
