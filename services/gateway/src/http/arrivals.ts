@@ -57,17 +57,23 @@ export class Arrivals {
     setImmediate(() => this.#serve());
   }
 
-  /** One at least, each in an immediate of its own: what it sets off with promises runs before the next. */
+  /** One at least, in every second turn: the turn between is left to what waits for one with time left. */
   #serve(): void {
+    // The turn begins with the first.
+    hasTime();
     this.#next();
+    this.#isServing = this.#probes.size + this.#others.size > 0;
+    if (this.#isServing) setImmediate(() => this.#rest());
+  }
+
+  /** Each goes in an immediate of its own: what it sets off with promises runs before the next. */
+  #rest(): void {
+    setImmediate(() => this.#serve());
     const count = Math.min(IN_A_TURN, this.#probes.size + this.#others.size);
-    this.#isServing = count > 0;
-    if (!this.#isServing) return;
     for (let each = 1; each < count; each++)
       setImmediate(() => {
         if (hasTime(READING_MS)) this.#next();
       });
-    setImmediate(() => this.#serve());
   }
 
   #next(): void {
