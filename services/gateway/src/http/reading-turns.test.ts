@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, Socket } from "node:net";
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { fakeGateway } from "../testing/fake-gateway.js";
 import { endReadingOfTurn, readInTurns } from "./reading-turns.js";
 
@@ -12,10 +12,9 @@ function connected(): Socket {
   return connection;
 }
 
-/** Work of a turn that takes all its time. */
-function readFor20Ms(connection: Socket): void {
-  const until = performance.now() + 25;
-  while (performance.now() < until) endReadingOfTurn(connection);
+/** Reads from a connection until its turn is over. */
+function readOut(connection: Socket, costly: Socket | null = connection): void {
+  while (!connection.isPaused()) endReadingOfTurn(costly);
 }
 
 it("reads from all connections while a turn has time left", async () => {
@@ -25,37 +24,41 @@ it("reads from all connections while a turn has time left", async () => {
   expect([one.isPaused(), other.isPaused()]).toEqual([false, false]);
 });
 
-it("reads from none when a turn is over, and from those that did not end it in the next", async () => {
+it("reads from none when a turn is over, and from all in the next", async () => {
   const [one, other] = [connected(), connected()];
   await turnOfTheLoop();
-  readFor20Ms(one);
-  expect([one.isPaused(), other.isPaused()]).toEqual([true, true]);
-  await turnOfTheLoop();
-  expect([one.isPaused(), other.isPaused()]).toEqual([true, false]);
-  await turnOfTheLoop();
-  expect(one.isPaused()).toBe(false);
-});
-
-it("lets a connection that ended a turn wait until the others had time enough", async () => {
-  const [one, other] = [connected(), connected()];
-  await turnOfTheLoop();
-  readFor20Ms(one);
-  await turnOfTheLoop();
-  readFor20Ms(other);
-  await turnOfTheLoop();
+  readOut(one, null);
   expect([one.isPaused(), other.isPaused()]).toEqual([true, true]);
   await turnOfTheLoop();
   expect([one.isPaused(), other.isPaused()]).toEqual([false, false]);
+});
+
+it("lets costly connections rest, and reads on from one after another", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const [one, other, third] = [connected(), connected(), connected()];
+  await turnOfTheLoop();
+  const paused = async (): Promise<readonly boolean[]> => {
+    await turnOfTheLoop();
+    return [one, other, third].map((each) => each.isPaused());
+  };
+  readOut(one);
+  expect(await paused()).toEqual([true, false, false]);
+  readOut(other);
+  expect(await paused()).toEqual([true, true, false]);
+  vi.advanceTimersByTime(20);
+  expect(await paused()).toEqual([false, true, false]);
+  vi.advanceTimersByTime(20);
+  expect(await paused()).toEqual([false, false, false]);
 });
 
 it("leaves a connection alone that waits for its reader", async () => {
   const [one, waiting] = [connected(), connected()];
   waiting.pause();
   await turnOfTheLoop();
-  readFor20Ms(one);
-  await turnOfTheLoop();
-  await turnOfTheLoop();
-  expect([one.isPaused(), waiting.isPaused()]).toEqual([false, true]);
+  readOut(one);
+  await expect.poll(() => one.isPaused()).toBe(false);
+  expect(waiting.isPaused()).toBe(true);
 });
 
 it("holds for all connections of the gateway", async () => {

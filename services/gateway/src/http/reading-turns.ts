@@ -1,10 +1,13 @@
 import type { Socket } from "node:net";
 import { isOver } from "../turns.js";
 
+/** Costly connections are read for a turn of 20 ms, one after another, with a rest of this length between them. */
+const REST_MS = 20;
+
 const connections = new Set<Socket>();
-/** Those that brought a turn to its end, and wait for one in which the others had time enough. */
 const resting: Socket[] = [];
 let isWaiting = false;
+let isResting = false;
 
 /** Lets a connection be read in the turns that all of them share, until it closes. */
 export function readInTurns(connection: Socket): void {
@@ -13,26 +16,34 @@ export function readInTurns(connection: Socket): void {
 }
 
 /**
- * For each chunk of a body that comes from `connection`. Once this turn's work has gone on for 20 ms, nothing more is
- * read from any connection; the others are read on in the next turn, and this one when they have had theirs. One read
- * of 64 KB is the least: in chunks of one byte, 11 ms of processor time in Node's parser. Without this, the event loop
- * would read up to 32 times from each connection, in the same order each time, before it turns.
+ * For each chunk of a body. Once this turn's work has gone on for 20 ms, nothing more is read from any connection until
+ * the next one. Without this, the event loop would read up to 32 times from each connection before it turns, and one
+ * read of 64 KB in chunks of one byte takes Node's parser 11 ms. The connection of the chunk, if it is `costly`, rests
+ * until the other costly ones have had a turn, so that half of the time is left for other work.
  */
-export function endReadingOfTurn(connection: Socket): void {
+export function endReadingOfTurn(costly: Socket | null): void {
   if (isWaiting || !isOver()) return;
   isWaiting = true;
   // Others wait already, for their request to be read or answered.
   const reading = [...connections].filter((each) => !each.isPaused());
   for (const each of reading) each.pause();
-  resting.push(connection);
   setImmediate(() => {
     isWaiting = false;
-    for (const each of reading) if (each !== connection) each.resume();
-    setImmediate(endRest);
+    for (const each of reading) if (each !== costly) each.resume();
   });
+  if (costly === null) return;
+  resting.push(costly);
+  if (!isResting) rest();
 }
 
-function endRest(): void {
-  if (isWaiting) return;
-  for (const each of resting.splice(0)) each.resume();
+function rest(): void {
+  isResting = true;
+  setTimeout(() => {
+    resting.shift()?.resume();
+    // By then it has been read.
+    setImmediate(() => {
+      isResting = false;
+      if (resting.length > 0) rest();
+    });
+  }, REST_MS);
 }
