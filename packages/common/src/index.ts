@@ -59,6 +59,7 @@ export { createLogger, type Logger } from "./observability/logger.js";
 export { OperationsServer } from "./observability/operations-server.js";
 export { metricsPage, processRegistry } from "./observability/process-metrics.js";
 export { Stillness } from "./observability/stillness.js";
+export { cancelJobs } from "./queue/cancel-jobs.js";
 export {
   decodeEvent,
   decodeEvents,
@@ -74,6 +75,7 @@ export {
   type GenerationJob,
   generationJobSchema,
   type SamplingSettings,
+  tokenIdsSchema,
 } from "./queue/generation-job.js";
 export { openRedis, redisUnavailable } from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
@@ -91,6 +93,7 @@ export {
   QUEUE_NAMES,
   REDIS_PREFIX,
   statusKey,
+  streamHeadKey,
   streamKey,
   TOKEN_LOG_FIELD,
   tokenLogEntryId,

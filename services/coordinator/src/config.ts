@@ -120,6 +120,13 @@ export const coordinatorSettings = {
       "Seconds for which a request is a coordinator's own unless renewed, as it is at each half: after 1 to 1.5 times " +
       "as long another one continues the requests of one that died or hangs.",
   },
+  finishedLogBytes: {
+    env: "RHONE_FINISHED_LOG_BYTES",
+    schema: count(0).default(256 * 2 ** 20),
+    doc:
+      "Bytes of finished requests' token logs that Redis keeps for their ten minutes; above them, the oldest of the API " +
+      "key with the most are dropped, a minute after their end at the earliest.",
+  },
   simulated: {
     env: "RHONE_SIMULATED",
     schema: booleanSchema.default(false),

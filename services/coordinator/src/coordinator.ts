@@ -46,7 +46,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const startedAtMs = Date.now();
 
   const redis = await connect(options, "log");
-  const tokenLog = new TokenLog({ redis, metrics, logger });
+  const tokenLog = new TokenLog({ redis, metrics, logger, finishedBytes: config.finishedLogBytes });
   shutdown.add("token log", () => tokenLog.close());
   const engine = createEngine(parts, tokenLog);
   const consumer = await openConsumer(parts, { engine, tokenLog, redis });

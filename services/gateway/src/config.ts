@@ -181,8 +181,18 @@ export const gatewaySettings = {
   },
   mostPipelined: {
     env: "RHONE_MOST_PIPELINED",
-    schema: count(1).default(16),
+    schema: count(1).default(4),
     doc: "Requests of one connection that may wait for their answers (HTTP/1.1 pipelining); one more closes it.",
+  },
+  streamReaders: {
+    env: "RHONE_STREAM_READERS",
+    schema: count(1).default(4),
+    doc: "Clients that may read one stream again at a time, resumed or by an Idempotency-Key, before a 429.",
+  },
+  mostReaders: {
+    env: "RHONE_MOST_READERS",
+    schema: count(2).default(1024),
+    doc: "Such readers of all streams; an API key has no more of them than it leaves free.",
   },
   storage: {
     env: "RHONE_STORAGE",

@@ -11,6 +11,7 @@ import type { GatewayConfig } from "./config.js";
 import { FileStore } from "./files/file-store.js";
 import { admit } from "./http/admit.js";
 import { idempotency } from "./http/idempotency.js";
+import { Readers } from "./http/readers.js";
 import { batchJobs } from "./http/routes/batch-jobs.js";
 import { batches } from "./http/routes/batches.js";
 import { files } from "./http/routes/files.js";
@@ -52,6 +53,7 @@ export function assembleGateway(config: GatewayConfig, { storage, keys, takeLeas
     batches: new BatchStore(storage),
     keyRing: keysRequired(config.auth, config.host) ? new KeyRing(keys) : null,
     defaultLimits: { requests, tokens },
+    readers: new Readers({ ofStream: config.streamReaders, most: config.mostReaders }),
   };
   const routes = (scope: FastifyInstance): void => {
     admit(scope, parts);

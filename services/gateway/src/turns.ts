@@ -17,12 +17,26 @@ let beganAt: number | undefined;
  * parts of long work. For work of a millisecond at most, such as an event of a stream, which waits for one turn only.
  */
 export async function nextTurn(): Promise<void> {
-  if (isOver()) await turnOfTheLoop();
+  if (!hasTime()) await turnOfTheLoop();
+}
+
+/**
+ * Whether the work of this turn, of all requests together, has gone on for less than `ms`. To be asked right before
+ * work that many may be about to do: those who wait for a promise first are all told that there is time, and then go on
+ * in the same turn.
+ */
+export function hasTime(ms = TURN_MS): boolean {
+  if (beganAt !== undefined) return performance.now() - beganAt < ms;
+  beganAt = performance.now();
+  setImmediate(() => {
+    beganAt = undefined;
+  });
+  return true;
 }
 
 /** Waits for a turn that has time left, which may be this one. For work of a few milliseconds at most. */
 export async function timeLeft(): Promise<void> {
-  while (isOver()) await turnOfTheLoop();
+  while (!hasTime()) await turnOfTheLoop();
 }
 
 /**
@@ -59,16 +73,6 @@ export async function shortJsonInTurns(value: unknown, most: number): Promise<st
     await timeLeft();
   }
   return parts.join("");
-}
-
-/** Whether the work of this turn has gone on for 20 ms. The first call in a turn begins it. */
-export function isOver(): boolean {
-  if (beganAt !== undefined) return performance.now() - beganAt >= TURN_MS;
-  beganAt = performance.now();
-  setImmediate(() => {
-    beganAt = undefined;
-  });
-  return false;
 }
 
 function* partsOf(value: unknown): Generator<string, void, undefined> {

@@ -11,10 +11,13 @@ interface Sockets {
   /** Sent each second. */
   readonly drip?: string;
   readonly seconds: number;
+  /** Writes the heads at once, when all are connected. */
+  readonly isTogether?: boolean;
 }
 
 /** Opens sockets, writes `head` to each, a drip each second, and reads nothing but the first line of an answer. */
-async function holdSockets(sender: Sender, { count, head, drip, seconds }: Sockets): Promise<readonly Reply[]> {
+async function holdSockets(sender: Sender, options: Sockets): Promise<readonly Reply[]> {
+  const { count, head, drip, seconds, isTogether = false } = options;
   const { hostname, port } = new URL(sender.url);
   const openedAt = performance.now();
   const answers = new Map<Socket, string>();
@@ -26,9 +29,13 @@ async function holdSockets(sender: Sender, { count, head, drip, seconds }: Socke
       socket.pause();
     });
     socket.once("close", () => answers.set(socket, answers.get(socket) ?? "closed"));
-    if (head !== "") socket.write(head);
+    if (head !== "" && !isTogether) socket.write(head);
     return socket;
   });
+  if (isTogether) {
+    await Promise.all(sockets.map(opened));
+    for (const socket of sockets) socket.write(head);
+  }
   for (let second = 0; second < seconds && !sender.signal.aborted; second++) {
     await new Promise((resolve) => setTimeout(resolve, 1000));
     if (drip !== undefined) for (const socket of sockets) if (socket.writable) socket.write(drip);
@@ -40,6 +47,9 @@ async function holdSockets(sender: Sender, { count, head, drip, seconds }: Socke
     return { status: Number(answer) || 0, code: Number(answer) ? null : answer, ms };
   });
 }
+
+const opened = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => void socket.once("connect", resolve).once("close", resolve));
 
 const SLOW_BODY = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n{`;
 const CHUNKED = "host: x\r\ntransfer-encoding: chunked";
@@ -53,6 +63,10 @@ const UNREAD_IN_BYTES = `GET /v1/models HTTP/1.1\r\n${CHUNKED}\r\n\r\n${BYTES}`;
 const SMALL_GET = "GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n";
 const SMALL_BODY = JSON.stringify({ prompt: "x", max_tokens: 1, echo: true, logprobs: 5 });
 const SMALL_POST = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${SMALL_BODY.length}\r\n\r\n${SMALL_BODY}`;
+const BIASES = Object.fromEntries(Array.from({ length: 1300 }, (_, id) => [id + 100, 1]));
+/** 11 KB that are refused once all fields are read. */
+const COSTLY_BODY = JSON.stringify({ prompt: "x", temperature: 9, logit_bias: BIASES });
+const COSTLY_POST = `POST ${COMPLETIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${COSTLY_BODY.length}\r\n\r\n${COSTLY_BODY}`;
 const LONG_STREAM = JSON.stringify({ ...body, max_tokens: 500, n: 4, stream: true, logprobs: 20 });
 
 /** Many connections, many small requests, and clients that behave badly. */
@@ -116,6 +130,22 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
     name: "pipelined-unread-400",
     description: "400 small generations at once on one connection, whose answers are not read",
     send: (sender) => holdSockets(sender, { count: 1, head: SMALL_POST.repeat(400), seconds: 4 }),
+  },
+  {
+    name: "pipelined-everywhere",
+    description: "16 requests at once on each of 7,000 connections",
+    send: (sender) => holdSockets(sender, { count: 7000, head: SMALL_GET.repeat(16), seconds: 10, isTogether: true }),
+  },
+  {
+    name: "pipelined-500",
+    description: "4 requests at once on each of 500 connections",
+    isQuick: true,
+    send: (sender) => holdSockets(sender, { count: 500, head: SMALL_GET.repeat(4), seconds: 4, isTogether: true }),
+  },
+  {
+    name: "bodies-everywhere",
+    description: "4 bodies of 11 KB at once on each of 1,000 connections, refused for their temperature",
+    send: (sender) => holdSockets(sender, { count: 1000, head: COSTLY_POST.repeat(4), seconds: 10, isTogether: true }),
   },
   {
     name: "not-http",

@@ -75,6 +75,7 @@ export const ERROR_TABLE = {
   // The cluster.
   KV_FULL: retryable(row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED)),
   GATEWAY_BUSY: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
+  TOO_MANY_READERS: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),
   QUEUE_FULL: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),
   TEXTS_BUSY: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   GRAMMARS_BUSY: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),

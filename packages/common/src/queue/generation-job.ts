@@ -12,6 +12,8 @@ const isTokenIds = (value: unknown): boolean => Array.isArray(value) && value.ev
 
 const isTokenId = (id: unknown): boolean => Number.isInteger(id) && (id as number) >= 0 && (id as number) <= 0x7fffffff;
 
+export const tokenIdsSchema = z.custom<number[]>(isTokenIds, "must be token ids");
+
 /** How the next token is drawn. The gateway fills in the defaults. */
 export const samplingSchema = z.object({
   /** 0 = greedy. */
@@ -55,9 +57,7 @@ export const generationJobSchema = z.object({
   model: z.string(),
   /** The id of the gateway that listens for the events. */
   replyTo: z.string(),
-  promptIds: z
-    .custom<number[]>(isTokenIds, "must be token ids")
-    .refine(({ length }) => length > 0, "must have at least one"),
+  promptIds: tokenIdsSchema.refine(({ length }) => length > 0, "must have at least one"),
   sampling: samplingSchema,
   /** 0 = only score the prompt. */
   maxTokens: z.number().int().min(0),

@@ -36,6 +36,8 @@ export const cancelledKey = (requestId: string): string => `${REDIS_PREFIX}:canc
 
 /** Key: what any gateway needs to write a streamed answer from its token log. */
 export const streamKey = (id: string): string => `${REDIS_PREFIX}:stream:${id}`;
+/** Key: the owner of such a stream and the number of its choices. */
+export const streamHeadKey = (id: string): string => `${REDIS_PREFIX}:stream-head:${id}`;
 
 /** Hash: API keys as JSON, by id. */
 export const API_KEYS_KEY = `${REDIS_PREFIX}:api-keys`;

@@ -89,7 +89,8 @@ export async function leaveQueue(redis: Pick<Redis, "zrem">, { requestId, lane, 
   await Promise.all(placesOf(lane, keyId).map((key) => redis.zrem(key, requestId)));
 }
 
-const placesOf = (lane: GenerationJob["lane"], keyId: string): readonly string[] =>
+/** The sets of waiting jobs that a job of the lane and API key is in. */
+export const placesOf = (lane: GenerationJob["lane"], keyId: string): readonly string[] =>
   keyId === "" ? [placesKey(lane)] : [placesKey(lane), placesKey(lane, keyId)];
 
 /** A job with this turn has ended: owners that come back have no earlier ones. */

@@ -207,7 +207,7 @@ export class Engine {
       const run = this.#runs.of(span.sequence);
       if (run === undefined) continue;
       const taken = run.generation.advance(answer);
-      for (const event of taken) events.push({ replyTo: span.sequence.job.replyTo, event });
+      for (const event of taken) events.push({ owner: span.sequence.job, event });
       if (tokens.length > 0) {
         this.#tokens.drafted += span.drafts.length;
         this.#tokens.accepted += tokens.length - 1;
@@ -226,7 +226,7 @@ export class Engine {
     if (run.finished) return;
     this.#finish(run, finish);
     this.#scheduler.end(generation.sequence);
-    this.#write([{ replyTo: generation.sequence.job.replyTo, event: generation.end(finish) }]);
+    this.#write([{ owner: generation.sequence.job, event: generation.end(finish) }]);
     this.#pumpSoon(); // the stages must forget it, and others may have its pages
   }
 

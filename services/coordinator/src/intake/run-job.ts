@@ -14,7 +14,12 @@ export interface JobContext {
 }
 
 /** The fields without which a malformed job can't be answered. */
-const addressSchema = z.object({ requestId: z.string().min(1), replyTo: z.string() });
+const addressSchema = z.object({
+  requestId: z.string().min(1),
+  replyTo: z.string(),
+  keyId: z.string().catch(""),
+  lane: z.enum(["interactive", "batch"]).catch("interactive"),
+});
 
 /**
  * Runs a job from the beginning, or from the end of its token log when another coordinator began it. Resolves when the
@@ -39,7 +44,7 @@ async function refuseJob(data: unknown, problem: string, { tokenLog, logger }: J
   logger.error({ problem, requestId: address.data?.requestId }, "malformed job");
   const message = `The job does not match this release's schema; run one release of all services. ${problem}`;
   if (!address.success) throw new RhoneError("INVALID_REQUEST", message);
-  const { requestId, replyTo } = address.data;
+  const { requestId } = address.data;
   const { ordinal } = await tokenLog.read(requestId);
   const event: GenerationEvent = {
     requestId,
@@ -49,5 +54,5 @@ async function refuseJob(data: unknown, problem: string, { tokenLog, logger }: J
     finish: { reason: "error", code: "INVALID_REQUEST", message },
     usage: { promptTokens: 0, completionTokens: 0, cachedTokens: 0 },
   };
-  await tokenLog.append([{ replyTo, event }]);
+  await tokenLog.append([{ owner: address.data, event }]);
 }

@@ -9,8 +9,14 @@ import {
 import { describe, expect, it } from "vitest";
 import { appendArguments, joinEvents } from "./append-events.js";
 
+const ownerOf = (requestId: string, replyTo: string) => ({
+  requestId,
+  replyTo,
+  keyId: "",
+  lane: "interactive" as const,
+});
 const logged = (requestId: string, ordinal: number, more: Partial<GenerationEvent> = {}) => ({
-  replyTo: `gateway of ${requestId}`,
+  owner: ownerOf(requestId, `gateway of ${requestId}`),
   event: { requestId, ordinal, tokens: [ordinal + 70], text: String(ordinal), ...more },
 });
 const score = (token: number) => ({ token, logprob: -token, top: [] });
@@ -45,9 +51,10 @@ it("makes one event of those of a request, which says how many it joins", () => 
 
 describe("appendArguments", () => {
   it("groups events by gateway, each with its channel and count, and names the logs in that order", () => {
-    const events = [logged("a", 0), logged("b", 3), { ...logged("c", 1), replyTo: "gateway of a" }];
-    const { keys, args, order } = appendArguments(events);
+    const events = [logged("a", 0), logged("b", 3), { ...logged("c", 1), owner: ownerOf("c", "gateway of a") }];
+    const { keys, args, order, sizes } = appendArguments(events);
     expect(keys).toEqual(["a", "c", "b"].map(tokenLogKey));
+    expect(sizes).toEqual([3, 6, 11].map((at) => args[at]?.length));
     expect(order.map(({ event }) => event.requestId)).toEqual(["a", "c", "b"]);
     expect([args[0], args[1], args[8], args[9]]).toEqual([
       eventsChannel("gateway of a"),

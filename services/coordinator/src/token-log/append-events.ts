@@ -7,10 +7,11 @@ import {
   tokenLogEntryId,
   tokenLogKey,
 } from "@rhone/common";
+import type { LogOwner } from "./finished-logs.js";
 
-/** An event and the id of the gateway that waits for it. */
+/** An event and the job that it is of. */
 export interface LoggedEvent {
-  readonly replyTo: string;
+  readonly owner: LogOwner;
   readonly event: GenerationEvent;
 }
 
@@ -78,28 +79,35 @@ end
 return refused
 `;
 
-/** The keys and arguments of APPEND_SCRIPT for `events`, and the events in the order of the keys. */
+/**
+ * The keys and arguments of APPEND_SCRIPT for `events`, and in the order of the keys the events and the bytes of their
+ * entries.
+ */
 export function appendArguments(events: readonly LoggedEvent[]) {
   const keys: string[] = [];
   const args: string[] = [];
   const order: LoggedEvent[] = [];
+  const sizes: number[] = [];
   for (const [replyTo, its] of byGateway(events)) {
     args.push(eventsChannel(replyTo), String(its.length));
     for (const logged of its) {
       const { requestId, ordinal } = logged.event;
       keys.push(tokenLogKey(requestId));
-      args.push(tokenLogEntryId(ordinal), encodeEvent(logged.event), secondsToLive(logged));
+      const entry = encodeEvent(logged.event);
+      args.push(tokenLogEntryId(ordinal), entry, secondsToLive(logged));
       order.push(logged);
+      sizes.push(entry.length);
     }
   }
-  return { keys, args, order };
+  return { keys, args, order, sizes };
 }
 
 function byGateway(events: readonly LoggedEvent[]): ReadonlyMap<string, readonly LoggedEvent[]> {
   const byId = new Map<string, LoggedEvent[]>();
   for (const logged of events) {
-    const known = byId.get(logged.replyTo);
-    if (known === undefined) byId.set(logged.replyTo, [logged]);
+    const { replyTo } = logged.owner;
+    const known = byId.get(replyTo);
+    if (known === undefined) byId.set(replyTo, [logged]);
     else known.push(logged);
   }
   return byId;

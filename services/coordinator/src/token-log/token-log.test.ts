@@ -1,4 +1,11 @@
-import { createLogger, type GenerationEvent, openRedis, tokenLogEntryId, tokenLogKey } from "@rhone/common";
+import {
+  createLogger,
+  decodeEvent,
+  type GenerationEvent,
+  openRedis,
+  tokenLogEntryId,
+  tokenLogKey,
+} from "@rhone/common";
 import type { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createMetrics } from "../metrics.js";
@@ -11,6 +18,7 @@ const logger = createLogger({ service: "test", level: "silent" });
 let valkey: TestValkey;
 let redis: Redis;
 let log: TokenLog;
+let now = 0;
 
 const event = (ordinal: number, token = ordinal): GenerationEvent => ({
   requestId: "a",
@@ -18,15 +26,26 @@ const event = (ordinal: number, token = ordinal): GenerationEvent => ({
   tokens: [token],
   text: String(token),
 });
+const ownerOf = (requestId: string) => {
+  const lane = requestId.startsWith("line") ? ("batch" as const) : ("interactive" as const);
+  return { requestId, replyTo: "gateway", keyId: "", lane };
+};
 /** A token's log-probability with 20 alternatives. */
 const score = { token: 7, logprob: -1, top: Array.from({ length: 20 }, (_, i) => [i, -2 - i] as const) };
 const append = (...events: readonly GenerationEvent[]) =>
-  log.append(events.map((one) => ({ replyTo: "gateway", event: one })));
+  log.append(events.map((one) => ({ owner: ownerOf(one.requestId), event: one })));
 
 beforeEach(async () => {
   valkey = await startValkey();
   redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
-  log = new TokenLog({ redis, metrics: createMetrics(), logger, mostPendingBytes: 4 * 320 });
+  log = new TokenLog({
+    redis,
+    metrics: createMetrics(),
+    logger,
+    mostPendingBytes: 4 * 320,
+    finishedBytes: 500,
+    now: () => now,
+  });
 });
 
 afterEach(async () => {
@@ -114,6 +133,17 @@ describe("TokenLog", () => {
     // One step of 64 rows with 20 alternatives each takes 15 KB.
     for (const [, fields] of entries) expect(fields[1]?.length).toBeLessThan(64 * 2 ** 10);
     expect(await log.read("a")).toMatchObject({ scored: 64 * 64, ordinal: 64 });
+  });
+
+  it("drops finished logs above its bound: readers hear it, lines of batches are computed again", async () => {
+    const end = { text: "x".repeat(300), finish: { reason: "length" as const } };
+    for (const requestId of ["a", "line", "b"]) await append({ ...event(0), ...end, requestId });
+    now += 60_000;
+    await append({ ...event(0), requestId: "c" });
+    await expect.poll(() => redis.exists(tokenLogKey("line"))).toBe(0);
+    const [[, fields] = ["", []]] = await redis.xrange(tokenLogKey("a"), "-", "+");
+    expect(decodeEvent(fields[1] ?? "").finish).toMatchObject({ reason: "error", code: "NOT_FOUND" });
+    expect(await log.read("b")).toMatchObject({ tokens: [0], finished: true });
   });
 
   it("is full sooner when events have log-probabilities", async () => {

@@ -15,7 +15,9 @@ import {
 import type { Redis } from "ioredis";
 import type { Metrics } from "../metrics.js";
 import { APPEND_SCRIPT, appendArguments, joinEvents, type LoggedEvent } from "./append-events.js";
+import { dropLogs } from "./drop-logs.js";
 import { eventBytes } from "./event-bytes.js";
+import { FinishedLogs } from "./finished-logs.js";
 import { NOTHING_RECORDED, type RecordedGeneration } from "./recorded.js";
 
 /** Bytes of events that may wait while Redis is away: 65,536 tokens. Beyond them the engine decides no more steps. */
@@ -52,6 +54,7 @@ export class TokenLog implements EventLog {
   readonly #redis: Redis;
   readonly #metrics: Metrics;
   readonly #logger: Logger;
+  readonly #finished: FinishedLogs;
   readonly #mostPendingBytes: number;
   readonly #batches: PendingBatch[] = [];
   readonly #pending = { events: 0, bytes: 0 };
@@ -69,11 +72,16 @@ export class TokenLog implements EventLog {
     readonly metrics: Metrics;
     readonly logger: Logger;
     readonly mostPendingBytes?: number;
+    /** Bytes of the logs of finished requests; above them, the oldest are dropped. */
+    readonly finishedBytes: number;
+    /** Milliseconds on a monotonic clock; the performance clock when absent. */
+    readonly now?: () => number;
   }) {
     this.#redis = options.redis;
     this.#mostPendingBytes = options.mostPendingBytes ?? MOST_PENDING_BYTES;
     this.#metrics = options.metrics;
     this.#logger = options.logger;
+    this.#finished = new FinishedLogs(options.finishedBytes, options.now ?? (() => performance.now()));
     this.#redis.on("close", this.#countBreak);
   }
 
@@ -133,6 +141,8 @@ export class TokenLog implements EventLog {
       const startedAt = performance.now();
       const fenced = await this.#writeUntilDone(joinEvents(events));
       this.#metrics.logWriteSeconds.observe((performance.now() - startedAt) / 1000);
+      for (const requestId of fenced) this.#finished.lose(requestId);
+      this.#dropExcess();
       for (const batch of batches) {
         this.#count(-1, batch);
         batch.settle(fenced);
@@ -169,21 +179,33 @@ export class TokenLog implements EventLog {
 
   /** Returns the events that Redis refused. */
   async #write(events: readonly LoggedEvent[]): Promise<readonly LoggedEvent[]> {
-    const { keys, args, order } = appendArguments(events);
+    const { keys, args, order, sizes } = appendArguments(events);
     const refused = (await this.#redis.eval(APPEND_SCRIPT, keys.length, ...keys, ...args)) as readonly number[];
+    for (const [at, { owner, event }] of order.entries()) {
+      if (refused.includes(at + 1)) continue;
+      this.#finished.wrote(owner, sizes[at] ?? 0);
+      if (event.finish !== undefined) this.#finished.finish(owner);
+    }
     return refused.flatMap((number) => order[number - 1] ?? []);
   }
 
   /** After a connection broke, a refused entry may be one that was written before its answer was lost. */
   async #notOurs(refused: readonly LoggedEvent[]): Promise<readonly string[]> {
     const fenced: string[] = [];
-    for (const { replyTo, event } of refused) {
+    for (const { owner, event } of refused) {
       const id = tokenLogEntryId(event.ordinal);
       const [entry] = await this.#redis.xrange(tokenLogKey(event.requestId), id, id);
       if (entry?.[1][1] !== encodeEvent(event)) fenced.push(event.requestId);
-      else await this.#redis.publish(eventsChannel(replyTo), encodeEvents([event])); // gateways drop repeated events
+      // Gateways drop repeated events.
+      else await this.#redis.publish(eventsChannel(owner.replyTo), encodeEvents([event]));
     }
     return fenced;
+  }
+
+  #dropExcess(): void {
+    const logs = this.#finished.takeExcess();
+    if (logs.length === 0) return;
+    dropLogs(this.#redis, logs).catch((err: unknown) => this.#logger.warn({ err }, "finished logs not dropped"));
   }
 
   #count(sign: 1 | -1, { events, bytes }: PendingBatch): void {

@@ -1,4 +1,4 @@
-import type { Finish, GenerationEvent, TokenLogprob } from "@rhone/common";
+import { type Finish, type GenerationEvent, type TokenLogprob, tokenIdsSchema } from "@rhone/common";
 import { mistralCallId } from "@rhone/model";
 import { z } from "zod";
 import { chatLogprob, type Pieces, promptLogprob } from "../text/logprobs.js";
@@ -16,7 +16,7 @@ export const chatWriterSchema = frameSchema.extend({
   /** Text that every answer begins with before anything is generated; "" for most. */
   opening: z.string(),
   choices: z.number(),
-  promptIds: z.array(z.number()).readonly(),
+  promptIds: tokenIdsSchema.readonly(),
   wantsLogprobs: z.boolean(),
   wantsPromptLogprobs: z.boolean(),
   /** How calls are told from text; null: all of the answer is text. */

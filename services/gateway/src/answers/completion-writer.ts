@@ -1,4 +1,4 @@
-import type { Finish, GenerationEvent, TokenLogprob } from "@rhone/common";
+import { type Finish, type GenerationEvent, type TokenLogprob, tokenIdsSchema } from "@rhone/common";
 import { z } from "zod";
 import {
   type CompletionLogprobs,
@@ -12,7 +12,7 @@ import { AnswerFrame, frameSchema } from "./answer-frame.js";
 import { type ChoiceEvent, choiceAt, type Purpose, type Writer } from "./writer.js";
 
 const promptSchema = z.object({
-  ids: z.array(z.number()).readonly(),
+  ids: tokenIdsSchema.readonly(),
   /** What an echo shows. */
   text: z.string(),
   /** The ids begin with SentencePiece's space, which `text` lacks. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { collect, end, of } from "../testing/events.js";
 import { turnsDuring } from "../testing/turns-during.js";
 import { sseData, streamLines } from "./stream-lines.js";
-import { formatPosition, parsePosition, replayOrder, type StreamPosition } from "./stream-position.js";
+import { formatPosition, parsePosition, type StreamPosition } from "./stream-position.js";
 import type { ChoiceEvent, Purpose, Writer } from "./writer.js";
 
 /** Writes one chunk per letter of an event's text, and "end" after all. */
@@ -49,9 +49,12 @@ describe("a stream", () => {
     expect(lines.at(-1)).toMatch(/data: \[DONE\]\n\n$/);
   });
 
-  it("lets the event loop turn when events of many streams with log-probabilities come at once", async () => {
+  it.each([
+    ["with log-probabilities", { logprobs: [] }],
+    ["without", {}],
+  ])("lets the event loop turn when events of many streams %s come at once", async (_, fields) => {
     const costly: Writer = { ...letters(), take: () => [spin(2)] };
-    const playOne = () => playing([of(0, { text: "a", logprobs: [] })]);
+    const playOne = () => playing([of(0, { text: "a", ...fields })]);
     const write = () => collect(streamLines(playOne(), { writer: costly, choices: 1, withIds: false }));
     const { turns } = await turnsDuring(() => Promise.all(Array.from({ length: 64 }, write)));
     // 128 ms of work, at most 20 ms and one event in a turn.
@@ -93,25 +96,6 @@ describe("positions", () => {
       expect(() => parsePosition(id, 1)).toThrow(expect.objectContaining(refusal));
     },
   );
-});
-
-describe("the order of a replay", () => {
-  const named = (choice: number, text: string) => of(choice, { text });
-  const order = async (arrivals: readonly ChoiceEvent[], id: string) => {
-    const sorted = await collect(replayOrder(playing(arrivals), parsePosition(id, 2)));
-    return sorted.map(({ event }) => event.text);
-  };
-  const arrivals = [named(1, "x"), named(1, "y"), named(0, "a"), named(0, "b"), named(1, "z")];
-
-  it.each<[string, string, string[]]>([
-    ["nothing but the first", "1.0:0:0", ["a", "x", "y", "b", "z"]],
-    ["a and x, a last", "1.1:0:0", ["x", "a", "y", "b", "z"]],
-    ["a and x, x last", "1.1:1:0", ["a", "x", "y", "b", "z"]],
-    ["all of choice 1", "0.3:1:0", ["x", "y", "z", "a", "b"]],
-    ["everything", "2.3:0:0", ["x", "y", "a", "z", "b"]],
-  ])("after %s begins with what the client has, the event it had last at the end", async (_, id, texts) => {
-    expect(await order(arrivals, id)).toEqual(texts);
-  });
 });
 
 function spin(ms: number): string {

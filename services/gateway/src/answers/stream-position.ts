@@ -1,5 +1,4 @@
 import { RequestError } from "../request-error.js";
-import type { ChoiceEvent } from "./writer.js";
 
 /**
  * Where a chunk is in a stream: how many events of each choice were written up to and with it, whose event it belongs
@@ -25,35 +24,12 @@ export function parsePosition(id: string, choices: number): StreamPosition {
   if (taken.length === choices && (choice === null || (taken[choice] ?? 0) > 0)) {
     return { taken, choice, chunk: Number(chunk) };
   }
-  throw new RequestError("INVALID_REQUEST", `Last-Event-ID: ${JSON.stringify(id)} is not an id of this stream.`, {
-    param: "Last-Event-ID",
-  });
+  throw notOfThisStream(`${JSON.stringify(id)} is not an id of this stream`);
 }
 
-/**
- * The events of a stream that is written again, in the order in which the client got them: first all that it has, of
- * these the one it got last at the end, then the rest. So chunks that a writer adds to the last choice to finish go
- * where they went the first time.
- */
-export async function* replayOrder(
-  events: AsyncIterable<ChoiceEvent>,
-  { taken, choice: lastChoice }: StreamPosition,
-): AsyncGenerator<ChoiceEvent, void, undefined> {
-  const counts = taken.map(() => 0);
-  let missing = taken.reduce((sum, count) => sum + count, 0);
-  let lastSeen: ChoiceEvent | undefined;
-  const held: ChoiceEvent[] = [];
-  for await (const event of events) {
-    const count = (counts[event.choice] ?? 0) + 1;
-    counts[event.choice] = count;
-    const had = taken[event.choice] ?? 0;
-    if (count > had) held.push(event);
-    else if (count === had && event.choice === lastChoice) lastSeen = event;
-    else yield event;
-    if (count <= had) missing--;
-    if (missing > 0) continue;
-    if (lastSeen !== undefined) yield lastSeen;
-    lastSeen = undefined;
-    yield* held.splice(0);
-  }
-}
+/** The refusal of a position that the stream never had, or has not reached. */
+export const beyond = (choice: number, { taken }: StreamPosition, events: number): RequestError =>
+  notOfThisStream(`it counts ${taken[choice]} events of choice ${choice}, of which there are ${events}`);
+
+const notOfThisStream = (problem: string): RequestError =>
+  new RequestError("INVALID_REQUEST", `Last-Event-ID: ${problem}.`, { param: "Last-Event-ID" });

@@ -1,4 +1,4 @@
-import { streamKey } from "@rhone/common";
+import { streamHeadKey, streamKey } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { FRAME, testJob } from "../testing/events.js";
 import { fakeModel } from "../testing/fake-model.js";
@@ -75,7 +75,8 @@ describe("the record of a stream", () => {
   it("is kept as long as the token logs of its jobs", async () => {
     const redis = new FakeRedis();
     await new StreamRecords(redis).save(streamRecordOf(chat, jobs));
-    expect(redis.ttls.get(streamKey("chatcmpl-1"))).toBeGreaterThanOrEqual(659);
+    for (const key of [streamKey("chatcmpl-1"), streamHeadKey("chatcmpl-1")])
+      expect(redis.ttls.get(key)).toBeGreaterThanOrEqual(659);
     expect(logTtlS(streamRecordOf(chat, [testJob({ deadlineAtMs: 0 })]))).toBe(601);
   });
 });
@@ -87,11 +88,50 @@ describe("loading a stream", () => {
     await records.save(streamRecordOf(chat, jobs));
     const key = streamKey("chatcmpl-1");
     redis.texts.set(key, JSON.stringify(change(JSON.parse(redis.texts.get(key) ?? ""))));
-    return { redis, load: (owner = "team") => records.load("chatcmpl-1", owner) };
+    const load = (owner = "team") => records.load("chatcmpl-1", { owner });
+    const head = (owner = "team") => records.head("chatcmpl-1", { owner });
+    return { redis, load, head };
   }
 
   it("gives its owner what was saved", async () => {
     expect(await (await stored()).load()).toEqual(streamRecordOf(chat, jobs));
+  });
+
+  it("judges a request by its head, without the record", async () => {
+    const { redis, head } = await stored();
+    redis.texts.delete(streamKey("chatcmpl-1"));
+    expect(await head()).toEqual({ version: 1, owner: "team", choices: 2 });
+    await expect(head("other")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("makes the head of a record of the release before, which had none", async () => {
+    const { redis, head } = await stored();
+    redis.texts.delete(streamHeadKey("chatcmpl-1"));
+    expect(await head()).toMatchObject({ owner: "team", choices: 2 });
+    await expect(head("other")).rejects.toMatchObject({ code: "NOT_FOUND" });
+    redis.texts.clear();
+    await expect(head()).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("reads two records at a time, owners in turns, and none for clients that have left", async () => {
+    const redis = new FakeRedis();
+    const records = new StreamRecords(redis);
+    const read: string[] = [];
+    redis.get = async (key) => {
+      read.push(key);
+      return null;
+    };
+    const leaving = new AbortController();
+    const load = (owner: string, id: string) => records.load(id, { owner, leaving: leaving.signal }).catch(() => {});
+    const loads = [...["a1", "a2", "a3", "a4"].map((id) => load("a", id)), load("b", "b1")];
+    expect(read).toEqual([streamKey("a1"), streamKey("a2")]);
+    await expect.poll(() => read).toHaveLength(5);
+    expect(read.indexOf(streamKey("b1"))).toBeLessThan(4);
+    await Promise.all(loads);
+    const later = ["c1", "c2", "c3"].map((id) => load("c", id));
+    leaving.abort();
+    await Promise.all(later);
+    expect(read).not.toContain(streamKey("c3"));
   });
 
   it("reads records of the release before, which had no versions", async () => {

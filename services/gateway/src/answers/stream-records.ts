@@ -1,12 +1,22 @@
-import { FINISHED_LOG_TTL_S, type GenerationJob, RhoneError, redisUnavailable, streamKey } from "@rhone/common";
+import {
+  FairLine,
+  FINISHED_LOG_TTL_S,
+  type GenerationJob,
+  RhoneError,
+  redisUnavailable,
+  streamHeadKey,
+  streamKey,
+} from "@rhone/common";
 import { z } from "zod";
 import { readStored } from "../stored-json.js";
-import { shortJsonInTurns } from "../turns.js";
+import { ownTurn, shortJsonInTurns } from "../turns.js";
 import { type WriterRecord, writerRecordSchema } from "./writer-record.js";
 
 const VERSION = 1;
 /** Memory of Redis: a record holds the prompts, one for each choice. */
 const MOST_CHARACTERS = 1024 * 1024;
+/** A record of a megabyte takes the event loop 10 ms to read. Those that wait take turns by owner. */
+const READS = { atOnce: 2, most: 1024, withinMs: 30_000 };
 
 const addressSchema = z.object({
   requestId: z.string(),
@@ -27,6 +37,16 @@ export const streamRecordSchema = z.object({
 /** Everything a gateway needs to write an answer again, besides the token logs of its jobs. */
 export type StreamRecord = Readonly<z.output<typeof streamRecordSchema>>;
 
+const headSchema = z.object({
+  version: z.literal(VERSION),
+  /** Who may read and end the stream. */
+  owner: z.string(),
+  choices: z.number(),
+});
+
+/** What a request about a stream is judged by. Its record may be a thousand times as long. */
+export type StreamHead = Readonly<z.output<typeof headSchema>>;
+
 /** The record of a request that is about to run. */
 export function streamRecordOf(writer: WriterRecord, jobs: readonly GenerationJob[]): StreamRecord {
   return {
@@ -42,6 +62,13 @@ export function streamRecordOf(writer: WriterRecord, jobs: readonly GenerationJo
 export const logTtlS = ({ deadlineAtMs }: StreamRecord): number =>
   Math.max(1, Math.ceil((deadlineAtMs - Date.now()) / 1000)) + FINISHED_LOG_TTL_S;
 
+/** Whose request needs a stream's record. */
+export interface StreamReader {
+  readonly owner: string;
+  /** Aborted when nobody waits for the record any more. */
+  readonly leaving?: AbortSignal | undefined;
+}
+
 /** The commands used of Redis. */
 interface RecordStore {
   get(key: string): Promise<string | null>;
@@ -51,6 +78,10 @@ interface RecordStore {
 /** Records of resumable streams, kept in Redis as long as the token logs they belong to. */
 export class StreamRecords {
   readonly #redis: RecordStore;
+  readonly #reads = new FairLine({
+    ...READS,
+    busy: (why) => new RhoneError("GATEWAY_BUSY", `${why} for the records of streams; try again shortly.`),
+  });
 
   /** `redis` is borrowed. */
   constructor(redis: RecordStore) {
@@ -65,15 +96,38 @@ export class StreamRecords {
       const message = `The prompts of ${id}, one for each choice, take more than ${MOST_CHARACTERS} characters.`;
       throw new RhoneError("INVALID_REQUEST", message);
     }
-    await this.#redis.set(streamKey(id), text, "EX", logTtlS(record)).catch(redisUnavailable);
+    const ttlS = logTtlS(record);
+    await this.#redis.set(streamKey(id), text, "EX", ttlS).catch(redisUnavailable);
+    await this.#redis.set(streamHeadKey(id), JSON.stringify(headOf(record)), "EX", ttlS).catch(redisUnavailable);
   }
 
-  /** Throws NOT_FOUND, also for another owner's stream, RECORD_UNREADABLE and REDIS_UNAVAILABLE. */
-  async load(id: string, owner: string): Promise<StreamRecord> {
-    const text = await this.#redis.get(streamKey(id)).catch(redisUnavailable);
-    const record = text === null ? undefined : readStored(streamRecordSchema, text, `The stream ${id}`);
-    if (record?.owner === owner) return record;
-    const kept = `a resumable stream is kept until ${FINISHED_LOG_TTL_S / 60} minutes after its end`;
-    throw new RhoneError("NOT_FOUND", `There is no stream ${id}; ${kept}.`);
+  /** Throws as `load` does. */
+  async head(id: string, reader: StreamReader): Promise<StreamHead> {
+    const text = await this.#redis.get(streamHeadKey(id)).catch(redisUnavailable);
+    // Gateways of the release before wrote none.
+    if (text === null) return headOf(await this.load(id, reader));
+    return ofOwner(id, readStored(headSchema, text, `The stream ${id}`), reader);
   }
+
+  /**
+   * Throws NOT_FOUND, also for another owner's stream, RECORD_UNREADABLE, REDIS_UNAVAILABLE, GATEWAY_BUSY when too many
+   * wait for their records, and the reason of `leaving`.
+   */
+  load(id: string, reader: StreamReader): Promise<StreamRecord> {
+    return this.#reads.run(reader.owner, () => this.#load(id, reader), reader.leaving);
+  }
+
+  async #load(id: string, reader: StreamReader): Promise<StreamRecord> {
+    const text = await this.#redis.get(streamKey(id)).catch(redisUnavailable);
+    await ownTurn();
+    return ofOwner(id, text === null ? null : readStored(streamRecordSchema, text, `The stream ${id}`), reader);
+  }
+}
+
+const headOf = ({ owner, jobs }: StreamRecord): StreamHead => ({ version: VERSION, owner, choices: jobs.length });
+
+function ofOwner<T extends { readonly owner: string }>(id: string, found: T | null, { owner }: StreamReader): T {
+  if (found?.owner === owner) return found;
+  const kept = `a resumable stream is kept until ${FINISHED_LOG_TTL_S / 60} minutes after its end`;
+  throw new RhoneError("NOT_FOUND", `There is no stream ${id}; ${kept}.`);
 }

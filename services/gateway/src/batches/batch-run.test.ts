@@ -162,6 +162,7 @@ describe.each(STORAGES)("$place", ({ open }) => {
       client: {
         follow: (...args) => fake.uses.client.follow(...args),
         cancel: (job) => fake.uses.client.cancel(job),
+        logLength: (job) => fake.uses.client.logLength(job),
         async *generate(job, signal) {
           if (answered++ < stopAfter) {
             yield* fake.uses.client.generate(job, signal);

@@ -34,6 +34,18 @@ it("passes over expectations that it does not know", async () => {
   expect(await say("GET /health HTTP/1.1\r\nhost: a\r\nexpect: wonders\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /);
 });
 
+it("refuses to be a proxy", async () => {
+  const answer = await say("CONNECT example.com:443 HTTP/1.1\r\nhost: a\r\n\r\n");
+  expect(answer).toMatch(/^HTTP\/1.1 405 /);
+  expect(JSON.parse(answer.split("\r\n\r\n")[1] ?? "").error.message).toContain("CONNECT");
+});
+
+it("repeats little of a path that it does not know", async () => {
+  const answer = await app.inject(`/v1/${"a".repeat(15_000)}`);
+  expect(answer.statusCode).toBe(404);
+  expect(answer.body.length).toBeLessThan(1000);
+});
+
 it("does not write into an answer that is on its way", async () => {
   const { app, client: cluster } = fakeGateway();
   const first = { requestId: "", ordinal: 0, tokens: [72], text: " He" };

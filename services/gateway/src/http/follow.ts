@@ -1,8 +1,9 @@
-import type { Logger } from "@rhone/common";
+import { type Logger, RhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import type { StoredGeneration } from "../admission/idempotency-records.js";
+import { replayOrder } from "../answers/replay-order.js";
 import { streamLines } from "../answers/stream-lines.js";
-import { replayOrder, type StreamPosition } from "../answers/stream-position.js";
+import { beyond, type StreamPosition } from "../answers/stream-position.js";
 import type { StreamRecord } from "../answers/stream-records.js";
 import { openWriter } from "../answers/writer-record.js";
 import type { Metrics } from "../metrics.js";
@@ -11,59 +12,89 @@ import { replayMetrics } from "../requests/run-observers.js";
 import { following, runRequest } from "../requests/run-request.js";
 import type { TextModel } from "../text/text-model.js";
 import { leavingOf, sendStream, sendWhole } from "./answer.js";
+import type { Readers } from "./readers.js";
 
 /** What following a generation takes. */
 export interface Following {
   readonly model: TextModel;
   readonly client: GenerationClient;
+  readonly readers: Readers;
   readonly metrics: Metrics;
   readonly sendTimeoutMs: number;
   readonly logger: Logger;
 }
 
-/** Answers with a stream again, from behind the last event that the client has. */
-export function resumeStream(
+/**
+ * Answers with a stream again, from behind the last event that the client has. Throws INVALID_REQUEST for an event that
+ * the stream has not reached.
+ */
+export async function resumeStream(
   following: Following,
   reply: FastifyReply,
   { record, after }: { readonly record: StreamRecord; readonly after: StreamPosition | undefined },
 ): Promise<FastifyReply> {
+  if (after !== undefined) await refuseBeyond(following.client, record, after);
   return follow(following, reply, { record, after, withIds: true, source: "stream" });
 }
 
-/** Answers with what the first request with this Idempotency-Key got, or is getting, at any gateway. */
+/**
+ * Answers with what the first request with this Idempotency-Key got, or is getting, at any gateway. Throws
+ * TOO_MANY_READERS.
+ */
 export async function replayGeneration(
   following: Following,
   reply: FastifyReply,
   { record, stream, withIds }: StoredGeneration,
 ): Promise<FastifyReply> {
   const source = "idempotency_key";
-  if (stream) return follow(following, reply, { record, withIds, source });
-  const writer = openWriter(record.writer, following.model);
-  return sendWhole(reply, eventsOf(following, reply, { record, source }), writer);
+  const reading = { stream: record.writer.options.id, owner: record.owner };
+  return following.readers.admit(reading, () => {
+    if (stream) return follow(following, reply, { record, withIds, source });
+    const writer = openWriter(record.writer, following.model);
+    return sendWhole(reply, eventsOf(following, reply, { record, source }), writer);
+  });
+}
+
+/** Logs whose lengths are read at a time. */
+const LENGTHS_AT_ONCE = 64;
+
+/** A reader behind events that may never come would keep all others of the stream in memory. */
+async function refuseBeyond(client: GenerationClient, { jobs, owner }: StreamRecord, after: StreamPosition) {
+  const read = [...jobs.entries()].filter(([choice]) => (after.taken[choice] ?? 0) > 0);
+  while (read.length > 0) {
+    const some = read.splice(0, LENGTHS_AT_ONCE);
+    const lengths = await Promise.all(some.map(([, job]) => client.logLength({ ...job, keyId: owner })));
+    for (const [at, [choice]] of some.entries()) {
+      const length = lengths[at] ?? 0;
+      if (length === 0) throw new RhoneError("NOT_FOUND", "The stream's events are gone; send the request again.");
+      if ((after.taken[choice] ?? 0) > length) throw beyond(choice, after, length);
+    }
+  }
 }
 
 interface Followed {
   readonly record: StreamRecord;
   readonly source: "stream" | "idempotency_key";
+  readonly after?: StreamPosition | undefined;
 }
 
 interface FollowedStream extends Followed {
-  readonly after?: StreamPosition | undefined;
   readonly withIds: boolean;
 }
 
 async function follow(uses: Following, reply: FastifyReply, stream: FollowedStream): Promise<FastifyReply> {
   const { record, after, withIds } = stream;
   const events = eventsOf(uses, reply, stream);
-  const ordered = after === undefined ? events : replayOrder(events, after);
   const writer = openWriter(record.writer, uses.model);
-  const lines = streamLines(ordered, { writer, choices: record.jobs.length, withIds, after });
+  const lines = streamLines(events, { writer, choices: record.jobs.length, withIds, after });
   return sendStream(reply, { events, lines, logger: uses.logger, sendTimeoutMs: uses.sendTimeoutMs });
 }
 
-function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record, source }: Followed) {
+function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record, after, source }: Followed) {
+  const { open, ...limits } = following(client, record);
   return runRequest({
-    ...following(client, record),
+    ...limits,
+    open: (signal) => (after === undefined ? open(signal) : replayOrder(open(signal), after, signal)),
     leaving: leavingOf(reply),
     observers: [replayMetrics(metrics, source)],
   });

@@ -3,13 +3,14 @@ import { createServer, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import fc from "fast-check";
 import { expect, it, onTestFinished } from "vitest";
+import { Arrivals } from "./arrivals.js";
 import { JoinedRequest } from "./joined-request.js";
-import { readInTurns } from "./reading-turns.js";
 
 /** A server for one request, and the client's end of its connection, which has sent the headers. */
 async function receiving(headers = "transfer-encoding: chunked") {
   const server = createServer({ IncomingMessage: JoinedRequest });
-  server.on("connection", readInTurns);
+  const arrivals = new Arrivals();
+  server.on("connection", (socket) => arrivals.follow(socket));
   await once(server.listen(0, "127.0.0.1"), "listening");
   const client = connect((server.address() as AddressInfo).port, "127.0.0.1").on("error", () => {});
   onTestFinished(() => {

@@ -1,12 +1,9 @@
 import { IncomingMessage } from "node:http";
-import { endReadingOfTurn } from "./reading-turns.js";
 
 /** Readers of a body get pieces of about this size, whatever chunks it arrives in. */
 const PIECE_BYTES = 64 * 1024;
 /** Chunks from this size on are pieces as they are. */
 const LARGE_BYTES = 1024;
-/** Beyond so many chunks a body's connection is read less often than others. They take 1 ms in Node's parser. */
-const MANY_CHUNKS = 1000;
 const EMPTY = Buffer.alloc(0);
 
 /**
@@ -16,13 +13,10 @@ const EMPTY = Buffer.alloc(0);
 export class JoinedRequest extends IncomingMessage {
   #piece = EMPTY;
   #bytes = 0;
-  #chunks = 0;
 
   /** Node's parser calls it for each chunk, and with null at the end. False: it stops reading until it is asked to. */
   override push(chunk: Buffer | null): boolean {
-    const goesOn = chunk !== null && chunk.length < LARGE_BYTES ? this.#join(chunk) : this.#pass(chunk);
-    if (goesOn) endReadingOfTurn(++this.#chunks > MANY_CHUNKS ? this.socket : null);
-    return goesOn;
+    return chunk !== null && chunk.length < LARGE_BYTES ? this.#join(chunk) : this.#pass(chunk);
   }
 
   #pass(chunk: Buffer | null): boolean {

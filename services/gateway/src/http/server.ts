@@ -12,13 +12,13 @@ import {
   type HTTPMethods,
 } from "fastify";
 import { errorBody } from "../request-error.js";
+import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
 import { REPLAYED } from "./idempotency.js";
 import { JoinedRequest } from "./joined-request.js";
 import { writeJsonInTurns } from "./json-in-turns.js";
 import { openapi } from "./openapi/openapi.js";
-import { readInTurns } from "./reading-turns.js";
 import { receiveJson } from "./receive-json.js";
 import { Unanswered } from "./unanswered.js";
 import { boundUnread, closeUnread } from "./unread.js";
@@ -95,6 +95,7 @@ function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServer
     keepAliveTimeout: KEEP_ALIVE_MS,
     IncomingMessage: JoinedRequest,
   };
+  const arrivals = new Arrivals();
   return (handle): Server => {
     const server = createServer(options, (request, response) => {
       closeUnread(request, response);
@@ -103,7 +104,8 @@ function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServer
       handle(request, response);
     });
     server.maxConnections = mostConnections;
-    server.on("connection", readInTurns);
+    server.on("connection", (socket) => arrivals.follow(socket));
+    server.on("connect", ({ socket }) => refuseTunnel(socket, unanswered.isAnswering(socket)));
     // Node's refusal of expectations has no body either; a server may ignore them.
     return server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   };
@@ -125,13 +127,17 @@ const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, r
   return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
 };
 
+/** Characters of a path that a refusal repeats. */
+const LONGEST_PATH = 200;
+
 function refuseUnrouted(app: FastifyInstance, { url, method }: FastifyRequest, reply: FastifyReply): never {
   const path = url.split("?")[0] ?? "/";
   const allowed = METHODS.filter((each) => app.findRoute({ method: each, url: path }) !== null);
+  const shown = path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH)}…` : path;
   if (allowed.length === 0)
-    throw new RhoneError("NOT_FOUND", `There is nothing at ${path}; /docs lists the endpoints.`);
+    throw new RhoneError("NOT_FOUND", `There is nothing at ${shown}; /docs lists the endpoints.`);
   reply.header("allow", allowed.join(", "));
-  throw new RhoneError("METHOD_NOT_ALLOWED", `${path} takes ${allowed.join(", ")}, not ${method}.`);
+  throw new RhoneError("METHOD_NOT_ALLOWED", `${shown} takes ${allowed.join(", ")}, not ${method}.`);
 }
 
 const RATE_HEADERS = ["requests", "tokens"].flatMap((kind) =>
@@ -148,4 +154,14 @@ const corsOptions = (origins: readonly string[]) => ({
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, isAnswering: boolean): void {
   const refusal = new RhoneError("INVALID_REQUEST", `This is not HTTP: ${error.message}.`);
   closeWith(socket, refusal, isAnswering || error.code === "ECONNRESET");
+}
+
+/** CONNECT. Nobody else listens to errors of its socket any more. */
+function refuseTunnel(socket: Socket, isAnswering: boolean): void {
+  socket.on("error", () => socket.destroy());
+  closeWith(
+    socket,
+    new RhoneError("METHOD_NOT_ALLOWED", "The gateway is no proxy: it does not take CONNECT."),
+    isAnswering,
+  );
 }

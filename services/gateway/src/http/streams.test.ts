@@ -1,3 +1,4 @@
+import { streamKey } from "@rhone/common";
 import { expect, it } from "vitest";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
 import { chatChunkSchema } from "./openapi/generation-schemas.js";
@@ -55,11 +56,52 @@ it("a stream that nobody knows, or a place that it never had, is refused", async
   const { app, post } = fakeGateway();
   expect((await app.inject("/v1/streams/none")).statusCode).toBe(404);
   const { headers } = await post(CHAT, { messages, stream: true, stream_options: { resumable: true } });
-  for (const id of ["x", "1.2:0:0", "0:0:0", "1:7:0", "-1:0:0"]) {
+  for (const id of ["x", "1.2:0:0", "0:0:0", "1:7:0", "-1:0:0", "3:0:0", "999999:end:0"]) {
     const response = await app.inject({
       url: String(headers["content-location"]),
       headers: { "last-event-id": id },
     });
     expect([response.statusCode, response.json().param]).toEqual([400, "Last-Event-ID"]);
   }
+});
+
+it("a place that is no id is refused before the record, which may be large, is read", async () => {
+  const { app, post, redis } = fakeGateway();
+  const { headers } = await post(CHAT, { messages, stream: true, stream_options: { resumable: true } });
+  const url = String(headers["content-location"]);
+  redis.texts.delete(streamKey(url.slice("/v1/streams/".length)));
+  const response = await app.inject({ url, headers: { "last-event-id": "1.1:0:0" } });
+  expect(response.json()).toMatchObject({ code: "invalid_value", param: "Last-Event-ID" });
+});
+
+it("a place in a stream whose events are gone is not found", async () => {
+  const { app, post, jobs } = fakeGateway();
+  const response = await post(CHAT, { messages, stream: true, stream_options: { resumable: true } });
+  jobs.splice(0);
+  const lastEventId = idOf(eventsOf(response.body)[0] ?? "");
+  const url = String(response.headers["content-location"]);
+  const again = await app.inject({ url, headers: { "last-event-id": lastEventId } });
+  expect([again.statusCode, again.json().code]).toEqual([404, "not_found"]);
+});
+
+it("the fifth reader of a stream at a time is refused by name, and others read it whole", async () => {
+  const { app, post } = fakeGateway(longer);
+  const { headers, body } = await post(CHAT, { messages, stream: true, stream_options: { resumable: true } });
+  const url = String(headers["content-location"]);
+  const answers = await Promise.all(Array.from({ length: 6 }, () => app.inject(url)));
+  expect(answers.map(({ statusCode }) => statusCode).toSorted()).toEqual([200, 200, 200, 200, 429, 429]);
+  for (const { statusCode, json, body: text } of answers)
+    if (statusCode === 200) expect(text).toBe(body);
+    else
+      expect(json()).toMatchObject({ code: "too_many_readers", message: expect.stringMatching(/^4 readers follow/) });
+  expect((await app.inject(url)).statusCode).toBe(200);
+});
+
+it("a repeated Idempotency-Key counts as a reader of its stream", async () => {
+  const { post, readers } = fakeGateway(longer);
+  const ask = () => post(CHAT, { messages, stream: true }, { "idempotency-key": "k" });
+  const stream = /"id":"(.*?)"/.exec((await ask()).body)?.[1] ?? "";
+  expect((await ask()).statusCode).toBe(200);
+  for (let i = 0; i < 4; i++) void readers.admit({ stream, owner: "" }, () => new Promise(() => {}));
+  expect((await ask()).statusCode).toBe(429);
 });

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { fakeGateway } from "../testing/fake-gateway.js";
 
 const GET = "GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n";
-const MOST = 16;
+const MOST = 4;
 
 const post = (path: string, body: string) =>
   `POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
@@ -60,7 +60,7 @@ describe("requests that do not wait for the answers before", () => {
     expect(answer).toContain("connection: close");
     expect(JSON.parse(answer.split("\r\n\r\n")[1] ?? "").error).toMatchObject({
       code: "rate_limit_exceeded",
-      message: expect.stringContaining("16 requests of this connection"),
+      message: expect.stringContaining("4 requests of this connection"),
     });
     expect([parsed, requests()]).toEqual([MOST + 1, MOST]);
   });
@@ -80,10 +80,10 @@ describe("requests that do not wait for the answers before", () => {
   it("end with their client, also those whose turn to be answered has not come", async () => {
     const { gateway, left } = endless();
     const { socket, requests } = await connected(gateway);
-    socket.write(post("/v1/completions", '{"prompt":"a"}').repeat(5));
-    await expect.poll(requests).toBe(5);
+    socket.write(post("/v1/completions", '{"prompt":"a"}').repeat(MOST));
+    await expect.poll(requests).toBe(MOST);
     socket.destroy();
-    await expect.poll(() => left.count).toBe(5);
+    await expect.poll(() => left.count).toBe(MOST);
   });
 
   it("do not write into an answer of which a part was sent", async () => {

@@ -20,6 +20,9 @@ export interface GenerationClient {
   /** All events of a sequence that some gateway submitted. Stopping early cancels nothing. */
   follow(job: JobAddress, signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined>;
 
+  /** How many events of a sequence there are so far. Throws REDIS_UNAVAILABLE. */
+  logLength(job: JobAddress): Promise<number>;
+
   /** Ends a sequence, queued or running. Does nothing to one that has ended. */
   cancel(job: QueuedJob): Promise<void>;
 }

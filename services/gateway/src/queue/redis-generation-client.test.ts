@@ -1,7 +1,6 @@
 import { EventEmitter } from "node:events";
 import {
   CANCEL_CHANNEL,
-  cancelledKey,
   createLogger,
   encodeEvents,
   eventsChannel,
@@ -61,12 +60,14 @@ async function open() {
     },
     turns: 0,
     isFull: false,
-    async eval() {
+    async eval(_script: string, keys: number, ...rest: unknown[]) {
+      if (rest.includes(CANCEL_CHANNEL)) {
+        commands.push(`cancel ${rest.slice(keys + 2).join(" ")}`);
+        return [1];
+      }
       return this.isFull ? [0, 10, 0] : [++this.turns, 0, 0];
     },
-    zrem: async (key: string, id: string) => void commands.push(`zrem ${key} ${id}`),
-    set: async (key: string) => void commands.push(`set ${key}`),
-    publish: async (channel: string, id: string) => void commands.push(`publish ${channel} ${id}`),
+    xlen: async () => log.length,
   };
   const subscriber = Object.assign(new EventEmitter(), { subscribe: async () => 1, unsubscribe: async () => 1 });
   const logger = createLogger({ service: "gateway", level: "silent" });
@@ -178,8 +179,7 @@ describe("a reader that stops", () => {
   it("cancels its generation, wherever it is", async () => {
     const { events, commands, interactive } = await reading();
     await events.return();
-    const left = "zrem rhone:places:interactive r-0";
-    expect(commands).toEqual([`set ${cancelledKey("r-0")}`, `publish ${CANCEL_CHANNEL} r-0`, left]);
+    expect(commands).toEqual(["cancel r-0"]);
     expect(interactive.removed).toEqual(["r-0"]);
   });
 
@@ -191,7 +191,7 @@ describe("a reader that stops", () => {
 
   it.each([
     ["SHUTTING_DOWN", 0],
-    ["CANCELLED", 3],
+    ["CANCELLED", 1],
   ] as const)("because of %s sends %d commands: another gateway goes on, or none", async (code, count) => {
     const abort = new AbortController();
     const { events, commands } = await reading(undefined, abort.signal);

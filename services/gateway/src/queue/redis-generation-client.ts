@@ -1,6 +1,5 @@
 import {
-  CANCEL_CHANNEL,
-  cancelledKey,
+  cancelJobs,
   decodeEvent,
   decodeEvents,
   eventsChannel,
@@ -8,11 +7,11 @@ import {
   type GenerationEvent,
   type GenerationJob,
   type Logger,
-  leaveQueue,
   QUEUE_NAMES,
   type QueuedJob,
   REDIS_PREFIX,
   RhoneError,
+  redisUnavailable,
   TOKEN_LOG_FIELD,
   takeTurn,
   tokenLogEntryId,
@@ -21,22 +20,19 @@ import {
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { mapInTurns } from "../turns.js";
+import { CancelLine } from "./cancel-line.js";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { HeldBytes } from "./held-bytes.js";
 import { Inboxes, type LogPart } from "./inboxes.js";
 import { jobBytes } from "./job-bytes.js";
 import { JobLine } from "./job-line.js";
-import { Lanes } from "./lanes.js";
 
-const CANCELLED_TTL_S = 3600;
 /** A job is submitted again at this interval, in case Redis lost it. */
 const RESUBMIT_MS = 30_000;
 /** Entries of a token log that are read at a time: with 20 log-probabilities each takes 0.01 ms. */
 const LOG_PART = 64;
 /** Logs that are read at a time; keys take turns. Each choice of a resumed stream waits for one part of its own. */
 const LOGS = { atOnce: 2, most: Number.POSITIVE_INFINITY, withinMs: Number.POSITIVE_INFINITY };
-/** Jobs that are cancelled at a time: a client that leaves may leave 2,048 behind. */
-const CANCELLED_AT_ONCE = 16;
 
 export interface RedisGenerationClientOptions {
   /** Borrowed. */
@@ -62,7 +58,7 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #line = new JobLine();
   readonly #logger: Logger;
   readonly #inboxes: Inboxes;
-  readonly #cancellations = new Lanes(CANCELLED_AT_ONCE);
+  readonly #cancellations = new CancelLine((jobs) => this.#cancel(jobs));
   readonly #logs = new FairLine({ ...LOGS, busy: (why) => new RhoneError("GATEWAY_BUSY", `${why} for token logs.`) });
 
   private constructor(options: RedisGenerationClientOptions) {
@@ -133,21 +129,22 @@ export class RedisGenerationClient implements GenerationClient {
     }
   }
 
-  /** The key stops a coordinator that takes the job later, the message one that runs it now. */
   cancel(job: QueuedJob): Promise<void> {
-    return this.#cancellations.run(() => this.#cancel(job));
+    return this.#cancellations.add(job);
   }
 
-  async #cancel(job: QueuedJob): Promise<void> {
-    const { requestId, lane } = job;
+  async #cancel(jobs: readonly QueuedJob[]): Promise<void> {
+    const [{ lane = "interactive", requestId = "" } = {}] = jobs;
     try {
-      await this.#redis.set(cancelledKey(requestId), "1", "EX", CANCELLED_TTL_S);
-      await this.#redis.publish(CANCEL_CHANNEL, requestId);
-      await this.#queues[lane].remove(requestId);
-      await leaveQueue(this.#redis, job);
+      await cancelJobs(this.#redis, this.#queues[lane], jobs);
     } catch (error) {
-      this.#logger.warn({ err: error, requestId }, "cancel failed");
+      this.#logger.warn({ err: error, requestId, jobs: jobs.length }, "cancel failed");
     }
+  }
+
+  /** 0 while Redis has no log of it. Throws REDIS_UNAVAILABLE. */
+  logLength({ requestId }: JobAddress): Promise<number> {
+    return this.#redis.xlen(tokenLogKey(requestId)).catch(redisUnavailable);
   }
 
   async close(): Promise<void> {

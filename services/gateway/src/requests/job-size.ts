@@ -1,6 +1,7 @@
 import type { GenerationJob } from "@rhone/common";
 import { jobBytes } from "../queue/job-bytes.js";
 import { RequestError } from "../request-error.js";
+import { timeLeft } from "../turns.js";
 
 /**
  * Most bytes of one request's jobs in the queue: each job repeats what the request says once. 2,048 inputs of 500 ids
@@ -14,9 +15,9 @@ const MOST_BYTES = 12 * 1024 * 1024;
  */
 const MOST_SCORES = 65_536;
 
-/** Throws INVALID_REQUEST for jobs that are too large together, or whose prompts' scores would be. */
-export function checkSize(jobs: readonly GenerationJob[]): void {
-  checkBytes(jobs);
+/** Counts in turns. Throws INVALID_REQUEST for jobs that are too large together, or whose prompts' scores would be. */
+export async function checkSize(jobs: readonly GenerationJob[]): Promise<void> {
+  await checkBytes(jobs);
   checkScores(jobs);
 }
 
@@ -31,8 +32,12 @@ function checkScores(jobs: readonly GenerationJob[]): void {
   throw new RequestError("INVALID_REQUEST", message, { param: "prompt_logprobs" });
 }
 
-function checkBytes(jobs: readonly GenerationJob[]): void {
-  const bytes = jobs.reduce((sum, job) => sum + jobBytes(job), 0);
+async function checkBytes(jobs: readonly GenerationJob[]): Promise<void> {
+  let bytes = 0;
+  for (const job of jobs) {
+    await timeLeft();
+    bytes += jobBytes(job);
+  }
   if (bytes <= MOST_BYTES) return;
   const message =
     `The request makes ${jobs.length} jobs with ${bytes} bytes together, ${MOST_BYTES} at most: each repeats ` +

@@ -32,7 +32,7 @@ export const prepareChat: Prepare = async (preparation, body, arrival) => {
   const { promptIds, constraint, shape } = await readChat(request, fields);
   const wantsLogprobs = fields.logprobs === true;
   const samples = fields.n ?? 1;
-  const jobs = jobsOf(request, {
+  const jobs = await jobsOf(request, {
     prompts: [promptIds],
     paramOf: () => "messages",
     samples,

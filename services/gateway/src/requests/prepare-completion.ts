@@ -47,7 +47,7 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
   const echo = fields.echo === true;
   const logprobs = fields.logprobs ?? null;
   const promptLogprobs = fields.prompt_logprobs ?? null;
-  const jobs = jobsOf(request, {
+  const jobs = await jobsOf(request, {
     prompts: prompts.map(({ ids }) => ids),
     samples,
     maxTokens: fields.max_tokens ?? DEFAULT_MAX_TOKENS,

@@ -22,7 +22,7 @@ export const prepareFim: Prepare = async (preparation, body, arrival) => {
   const last = fields.truncate_prompt_tokens;
   const [promptIds = []] = await fill([prompt], suffix, { last, owner: arrival.owner });
   const samples = fields.n ?? 1;
-  const jobs = jobsOf(request, { prompts: [promptIds], samples, maxTokens: fields.max_tokens });
+  const jobs = await jobsOf(request, { prompts: [promptIds], samples, maxTokens: fields.max_tokens });
   const options = { ...frameOf(request), ...PLAIN, choices: samples, promptIds };
   const record: WriterRecord = { version: WRITER_VERSION, kind: "chat", options };
   const writer = openWriter(record, preparation.model);

@@ -1,26 +1,26 @@
 import { packBias } from "@rhone/common";
 import { describe, expect, it } from "vitest";
+import { turnsDuring } from "../testing/turns-during.js";
 import { generationSchema } from "./request-fields.js";
 import { type JobPlan, toJobs } from "./to-jobs.js";
 
 const limits = { contextLength: 20, vocabSize: 100 };
 const arrival = { lane: "interactive", owner: "team", arrivedAtMs: 1000, deadlineAtMs: 2000 } as const;
 
+const request = { id: "cmpl-1", model: "served", replyTo: "g1", arrival, fields: generationSchema.parse({}) };
+
 /** The jobs of a request with these fields. */
 const jobsOf = (fields: object = {}, plan: Partial<JobPlan> = {}) =>
   toJobs({
-    id: "cmpl-1",
-    model: "served",
-    replyTo: "g1",
-    arrival,
+    ...request,
     fields: generationSchema.parse(fields),
     plan: { prompts: [[1, 2, 3]], samples: 1, maxTokens: 5, ...plan },
     limits,
   });
 
 describe("jobs", () => {
-  it("are one per sample, numbered through all prompts", () => {
-    const jobs = jobsOf({ seed: 7 }, { prompts: [[1], [2, 3]], samples: 2 });
+  it("are one per sample, numbered through all prompts", async () => {
+    const jobs = await jobsOf({ seed: 7 }, { prompts: [[1], [2, 3]], samples: 2 });
     expect(jobs.map(({ requestId, promptIds, sampling }) => [requestId, promptIds, sampling.seed])).toEqual([
       ["cmpl-1-0", [1], 7],
       ["cmpl-1-1", [1], 8],
@@ -29,8 +29,8 @@ describe("jobs", () => {
     ]);
   });
 
-  it("have every field filled in, however little the request says", () => {
-    const [job] = jobsOf({ seed: 0 }, { maxTokens: undefined });
+  it("have every field filled in, however little the request says", async () => {
+    const [job] = await jobsOf({ seed: 0 }, { maxTokens: undefined });
     expect(job).toEqual({
       requestId: "cmpl-1-0",
       model: "served",
@@ -78,7 +78,7 @@ describe("jobs", () => {
     [{ cache_prompt: false }, { cachePrompt: false }],
     [{ cache_salt: "s" }, { cacheSalt: "s" }],
     [{ min_tokens: 5 }, { minTokens: 5 }],
-  ])("%j becomes %j", (fields, job) => expect(jobsOf(fields)[0]).toMatchObject(job));
+  ])("%j becomes %j", async (fields, job) => expect((await jobsOf(fields))[0]).toMatchObject(job));
 
   it.each<[object, object]>([
     [{ temperature: 0 }, { temperature: 0 }],
@@ -95,16 +95,19 @@ describe("jobs", () => {
     [{ seed: 3, random_seed: 4 }, { seed: 3 }],
     [{ seed: -1 }, { seed: 0xffffffff }],
     [{ seed: 2 ** 40 + 6 }, { seed: 6 }],
-  ])("%j samples with %j", (fields, sampling) => expect(jobsOf(fields)[0]?.sampling).toMatchObject(sampling));
+  ])("%j samples with %j", async (fields, sampling) =>
+    expect((await jobsOf(fields))[0]?.sampling).toMatchObject(sampling),
+  );
 
-  it("draw a seed where none is given, the same one for all prompts", () => {
-    const seeds = jobsOf({}, { prompts: [[1], [2]] }).map(({ sampling }) => sampling.seed);
+  it("draw a seed where none is given, the same one for all prompts", async () => {
+    const seeds = (await jobsOf({}, { prompts: [[1], [2]] })).map(({ sampling }) => sampling.seed);
     expect(seeds[0]).toBe(seeds[1]);
-    expect(new Set(Array.from({ length: 20 }, () => jobsOf()[0]?.sampling.seed)).size).toBeGreaterThan(1);
+    const all = await Promise.all(Array.from({ length: 20 }, () => jobsOf()));
+    expect(new Set(all.map(([job]) => job?.sampling.seed)).size).toBeGreaterThan(1);
   });
 
-  it("wrap a seed that the samples carry over 32 bits", () => {
-    const jobs = jobsOf({ seed: 0xffffffff }, { samples: 2 });
+  it("wrap a seed that the samples carry over 32 bits", async () => {
+    const jobs = await jobsOf({ seed: 0xffffffff }, { samples: 2 });
     expect(jobs.map(({ sampling }) => sampling.seed)).toEqual([0xffffffff, 0]);
   });
 });
@@ -115,23 +118,24 @@ describe("room for the answer", () => {
     [3, undefined, 17],
     [19, undefined, 1],
     [20, 0, 0],
-  ])("%d prompt tokens and max_tokens %s leave %d", (prompt, maxTokens, room) => {
-    expect(jobsOf({}, { prompts: [Array(prompt).fill(1)], maxTokens })[0]?.maxTokens).toBe(room);
+  ])("%d prompt tokens and max_tokens %s leave %d", async (prompt, maxTokens, room) => {
+    expect((await jobsOf({}, { prompts: [Array(prompt).fill(1)], maxTokens }))[0]?.maxTokens).toBe(room);
   });
 
   it.each([
     [3, 18, /^The prompt has 3 tokens and max_tokens asks for 18 more; .* holds 20\. Shorten the prompt or lower/],
     [20, undefined, /prompt has 20 tokens; .* holds 20\. Shorten the prompt\./],
     [21, 0, /prompt has 21 tokens; /],
-  ])("%d prompt tokens and max_tokens %s are too many", (prompt, maxTokens, message) => {
-    const ask = () => jobsOf({}, { prompts: [Array(prompt).fill(1)], maxTokens });
-    expect(ask).toThrow(
-      expect.objectContaining({ code: "CONTEXT_LENGTH_EXCEEDED", message: expect.stringMatching(message) }),
-    );
+  ])("%d prompt tokens and max_tokens %s are too many", async (prompt, maxTokens, message) => {
+    const refusal = { code: "CONTEXT_LENGTH_EXCEEDED", message: expect.stringMatching(message) };
+    await expect(jobsOf({}, { prompts: [Array(prompt).fill(1)], maxTokens })).rejects.toMatchObject(refusal);
   });
 
-  it("is never less than min_tokens asks for", () => {
-    expect(jobsOf({ min_tokens: 30 }, { maxTokens: undefined })[0]).toMatchObject({ maxTokens: 17, minTokens: 17 });
+  it("is never less than min_tokens asks for", async () => {
+    expect((await jobsOf({ min_tokens: 30 }, { maxTokens: undefined }))[0]).toMatchObject({
+      maxTokens: 17,
+      minTokens: 17,
+    });
   });
 });
 
@@ -144,17 +148,24 @@ describe("refusals", () => {
     ["a bias of 2^32 + 1", { logit_bias: { "4294967297": 1 } }, {}, "logit_bias"],
     ["2,049 jobs", {}, { prompts: Array(2049).fill([1]) }, "prompt"],
     ["2,049 jobs by samples", {}, { prompts: Array(683).fill([1]), samples: 3 }, "prompt"],
-  ])("%s", (_, fields, plan, param) => {
-    expect(() => jobsOf(fields, plan)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", param }));
+  ])("%s", async (_, fields, plan, param) => {
+    await expect(jobsOf(fields, plan)).rejects.toMatchObject({ code: "INVALID_REQUEST", param });
   });
 
-  it("name the prompt as the endpoint does", () => {
+  it("name the prompt as the endpoint does", async () => {
     const paramOf = (prompt: number) => `input.${prompt}`;
-    const ask = () => jobsOf({}, { prompts: [[1], []], paramOf });
-    expect(ask).toThrow(
-      expect.objectContaining({ param: "input.1", message: "input.1: has no tokens; send at least one." }),
-    );
+    const refusal = { param: "input.1", message: "input.1: has no tokens; send at least one." };
+    await expect(jobsOf({}, { prompts: [[1], []], paramOf })).rejects.toMatchObject(refusal);
   });
 
-  it("do not reach 2,048 jobs", () => expect(jobsOf({}, { prompts: Array(2048).fill([1]) })).toHaveLength(2048));
+  it("do not reach 2,048 jobs", async () =>
+    expect(await jobsOf({}, { prompts: Array(2048).fill([1]) })).toHaveLength(2048));
+});
+
+it("many long prompts let the event loop turn", async () => {
+  const prompts = Array.from({ length: 2048 }, () => Array(2000).fill(1));
+  const many = () =>
+    toJobs({ ...request, plan: { prompts, samples: 1, maxTokens: 5 }, limits: { contextLength: 4096, vocabSize: 9 } });
+  const { turns } = await turnsDuring(() => many().catch(({ message }) => message));
+  expect(turns).toBeGreaterThanOrEqual(3);
 });

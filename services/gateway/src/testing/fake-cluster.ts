@@ -42,6 +42,11 @@ export class FakeCluster implements GenerationClient, ClusterState {
     return this.#events(requestId);
   }
 
+  async logLength({ requestId }: Pick<GenerationJob, "requestId">): Promise<number> {
+    const job = this.jobs.find((one) => one.requestId === requestId);
+    return job === undefined ? 0 : [...this.#script(job)].length;
+  }
+
   async cancel({ requestId }: Pick<GenerationJob, "requestId">): Promise<void> {
     this.cancelled.push(requestId);
   }

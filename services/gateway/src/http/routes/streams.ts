@@ -1,7 +1,9 @@
 import type { FastifyInstance } from "fastify";
 import { parsePosition } from "../../answers/stream-position.js";
 import type { StreamRecords } from "../../answers/stream-records.js";
+import { leavingOf } from "../answer.js";
 import { type Following, resumeStream } from "../follow.js";
+import { StreamCancels } from "../stream-cancels.js";
 
 interface StreamRoute {
   readonly Params: { readonly id: string };
@@ -9,20 +11,24 @@ interface StreamRoute {
 }
 
 export interface StreamsUse extends Following {
-  readonly streams: Pick<StreamRecords, "load">;
+  readonly streams: Pick<StreamRecords, "head" | "load">;
 }
 
 /** GET /v1/streams/:id sends a streamed answer again, from behind Last-Event-ID; DELETE ends its generation. */
 export function streams(app: FastifyInstance, uses: StreamsUse): void {
-  app.get<StreamRoute>("/v1/streams/:id", async ({ params, headers, caller }, reply) => {
-    const record = await uses.streams.load(params.id, caller.owner);
+  const cancels = new StreamCancels(uses);
+  app.get<StreamRoute>("/v1/streams/:id", async ({ params: { id }, headers, caller: { owner } }, reply) => {
+    const reader = { owner, leaving: leavingOf(reply) };
+    const { choices } = await uses.streams.head(id, reader);
     const seen = headers["last-event-id"];
-    const after = seen === undefined || seen === "" ? undefined : parsePosition(seen, record.jobs.length);
-    return resumeStream(uses, reply, { record, after });
+    const after = seen === undefined || seen === "" ? undefined : parsePosition(seen, choices);
+    return uses.readers.admit({ stream: id, owner }, async () => {
+      const record = await uses.streams.load(id, reader);
+      return resumeStream(uses, reply, { record, after });
+    });
   });
-  app.delete<StreamRoute>("/v1/streams/:id", async ({ params, caller }) => {
-    const { jobs } = await uses.streams.load(params.id, caller.owner);
-    await Promise.all(jobs.map((job) => uses.client.cancel({ ...job, keyId: caller.owner })));
-    return { id: params.id, object: "stream", cancelled: true };
+  app.delete<StreamRoute>("/v1/streams/:id", async ({ params: { id }, caller: { owner } }, reply) => {
+    await cancels.cancel(id, { owner, leaving: leavingOf(reply) });
+    return { id, object: "stream", cancelled: true };
   });
 }

@@ -1,0 +1,60 @@
+import { FINISHED_LOG_TTL_S } from "@rhone/common";
+import { beforeEach, expect, it } from "vitest";
+import { FinishedLogs } from "./finished-logs.js";
+
+let now = 0;
+let logs: FinishedLogs;
+
+const owner = (requestId: string, keyId = "") => ({ requestId, replyTo: "g", keyId, lane: "interactive" as const });
+const finish = (requestId: string, bytes: number, keyId = ""): void => {
+  logs.wrote(owner(requestId, keyId), bytes);
+  logs.finish(owner(requestId, keyId));
+};
+const excess = () => logs.takeExcess().map(({ requestId }) => requestId);
+
+beforeEach(() => {
+  now = 0;
+  logs = new FinishedLogs(100, () => now);
+});
+
+it("drops none within the bound", () => {
+  finish("a", 50);
+  finish("b", 50);
+  now = 70_000;
+  expect(excess()).toEqual([]);
+});
+
+it("drops the oldest above the bound, once, but none in its first minute", () => {
+  logs.wrote(owner("a"), 30);
+  for (const requestId of ["a", "b", "c"]) finish(requestId, 30);
+  now = 59_999;
+  expect(excess()).toEqual([]);
+  now = 60_000;
+  expect(excess()).toEqual(["a"]);
+  expect(excess()).toEqual([]);
+});
+
+it("drops those of the key that has the most", () => {
+  finish("light", 40, "light");
+  for (const requestId of ["a", "b", "c"]) finish(requestId, 30, "heavy");
+  now = 60_000;
+  expect(excess()).toEqual(["a"]);
+});
+
+it("drops nobody's for a key whose own are all in their first minute", () => {
+  finish("light", 40, "light");
+  now = 60_000;
+  finish("a", 90, "heavy");
+  expect(excess()).toEqual([]);
+});
+
+it("counts no log that has expired by itself, nor one that another coordinator goes on with", () => {
+  finish("a", 90);
+  now = FINISHED_LOG_TTL_S * 1000;
+  logs.wrote(owner("b"), 90);
+  logs.lose("b");
+  finish("b", 10);
+  finish("c", 90);
+  now += 60_000;
+  expect(excess()).toEqual([]);
+});

@@ -1,0 +1,103 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { type AddressInfo, connect } from "node:net";
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { Arrivals } from "./arrivals.js";
+
+const GET = "GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n";
+const PROBE = "GET /health HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/** Takes 5 ms, so that a turn has time for four. */
+function work(): void {
+  const until = performance.now() + 5;
+  while (performance.now() < until);
+}
+
+/** Connections whose bytes take 5 ms each; what was read, in order, and the most in one turn of the event loop. */
+function reader() {
+  const arrivals = new Arrivals();
+  const read: string[] = [];
+  let inTurn = 0;
+  let mostInTurn = 0;
+  const open = (name: string, remoteAddress = "10.0.0.1") => {
+    const socket = Object.assign(new PassThrough(), { remoteAddress });
+    socket.on("data", () => {
+      if (inTurn++ === 0) setImmediate(() => (inTurn = 0));
+      mostInTurn = Math.max(mostInTurn, inTurn);
+      work();
+      read.push(name);
+    });
+    arrivals.follow(socket);
+    return socket;
+  };
+  return { open, read, mostInTurn: () => mostInTurn };
+}
+
+const names = (count: number, of = ""): string[] => Array.from({ length: count }, (_, i) => `${of}${i}`);
+
+describe("bytes of many connections at once", () => {
+  it("are read in many turns, in their order", async () => {
+    const { open, read, mostInTurn } = reader();
+    for (const name of names(60)) open(name).write(GET);
+    await expect.poll(() => read).toEqual(names(60));
+    expect(mostInTurn()).toBeLessThanOrEqual(6);
+  });
+
+  it("are read for health checks before others, whose turns come too", async () => {
+    const { open, read } = reader();
+    for (const name of names(30)) open(name).write(GET);
+    for (const name of names(30, "probe")) open(name).write(PROBE);
+    await expect.poll(() => read).toHaveLength(60);
+    expect(read.slice(0, 20).filter((name) => name.startsWith("probe")).length).toBeGreaterThanOrEqual(7);
+    expect(read.slice(0, 20).filter((name) => !name.startsWith("probe")).length).toBeGreaterThanOrEqual(7);
+  });
+
+  it("have no turn before others by a health check that more requests follow", async () => {
+    const { open, read } = reader();
+    for (const name of names(20)) open(name).write(GET);
+    open("many").write(PROBE.repeat(10));
+    await expect.poll(() => read).toEqual([...names(20), "many"]);
+  });
+
+  it("are read by turns of the addresses", async () => {
+    const { open, read } = reader();
+    for (const name of names(40)) open(name).write(GET);
+    open("other", "10.0.0.2").write(GET);
+    await expect.poll(() => read).toHaveLength(41);
+    expect(read.indexOf("other")).toBeLessThan(10);
+  });
+
+  it("are dropped with a connection that closes before its turn", async () => {
+    const { open, read } = reader();
+    const sockets = names(20).map((name) => open(name));
+    for (const socket of sockets) socket.write(GET);
+    sockets[15]?.destroy();
+    await expect.poll(() => read).toEqual(names(20).filter((name) => name !== "15"));
+  });
+
+  it("are whole and in order, however many pieces there are", async () => {
+    const arrivals = new Arrivals();
+    const server = createServer(async (request, response) => {
+      const body = await text(request);
+      work();
+      response.end(`${body.length} ${body.at(-1)};`);
+    });
+    server.on("connection", (socket) => arrivals.follow(socket));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const post = (fill: string, close = "") =>
+      `POST / HTTP/1.1\r\nhost: a\r\n${close}content-length: 200000\r\n\r\n${fill.repeat(200_000)}`;
+    const answers = names(20).map((name) => {
+      const socket = connect(port, "127.0.0.1");
+      socket.write(post("a") + post("b") + post(name.at(-1) ?? "", "connection: close\r\n"));
+      return text(socket);
+    });
+    const bodies = (answer: string) => [...answer.matchAll(/\d+ .;/g)].join("");
+    expect((await Promise.all(answers)).map(bodies)).toEqual(
+      names(20).map((name) => `200000 a;200000 b;200000 ${name.at(-1)};`),
+    );
+  });
+});
