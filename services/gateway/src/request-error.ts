@@ -36,11 +36,15 @@ export const unsupported = (param: string, message: string): RequestError =>
 /** Codes that clients know from other servers. Every other code is sent in lower case. */
 const API_CODES: Partial<Record<ErrorCode, string>> = { INVALID_REQUEST: "invalid_value", INTERNAL: "internal_error" };
 
+/** Characters of a message that are sent: some repeat what the client sent. */
+const LONGEST_MESSAGE = 2000;
+
 /** The body of a failure: its fields at the top for Mistral's clients, and again under `error` for OpenAI's. */
 export function errorBody(error: RhoneError) {
   const extra = error instanceof RequestError ? error.details : {};
+  const { message } = error;
   const fields = {
-    message: error.message,
+    message: message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}…` : message,
     type: error.row.type,
     param: error.param ?? null,
     code: apiCode(error),

@@ -27,6 +27,8 @@ export class Arrivals {
   /** For each new connection, once the HTTP server listens to its bytes. */
   follow(socket: Connection): void {
     const parse = socket.listeners("data").at(-1) as (bytes: Buffer) => void;
+    // A system call, and here they are few in a turn.
+    const { remoteAddress: address = "" } = socket;
     let isWaiting = false;
     let mayGo = false;
     const go = (): void => {
@@ -44,12 +46,12 @@ export class Arrivals {
       socket.pause().unshift(bytes);
       if (isWaiting) return;
       isWaiting = true;
-      this.#wait(isProbe(bytes) ? this.#probes : this.#others, socket, go);
+      (isProbe(bytes) ? this.#probes : this.#others).add(address, go);
+      this.#begin();
     });
   }
 
-  #wait(line: Line, { remoteAddress = "" }: Connection, go: () => void): void {
-    line.add(remoteAddress, go);
+  #begin(): void {
     if (this.#isServing) return;
     this.#isServing = true;
     setImmediate(() => this.#serve());

@@ -106,3 +106,17 @@ it("lets the event loop turn while it reads many large bodies that arrive at onc
   expect(result.every(({ statusCode }) => statusCode === 200)).toBe(true);
   expect(turns).toBeGreaterThanOrEqual(6);
 });
+
+it("begins the requests of many small bodies that are read at once in several turns", async () => {
+  const reading = fastify();
+  receiveJson(reading, 1e9);
+  reading.post("/", async () => {
+    const until = performance.now() + 2;
+    while (performance.now() < until);
+  });
+  await reading.ready();
+  const headers = { "content-type": "application/json" };
+  const send = () => reading.inject({ method: "POST", url: "/", headers, payload: "{}" });
+  const { turns } = await turnsDuring(() => Promise.all(Array.from({ length: 60 }, send)));
+  expect(turns).toBeGreaterThanOrEqual(4);
+});

@@ -1,6 +1,7 @@
 import { connect } from "node:net";
 import { RhoneError } from "@rhone/common";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { errorBody } from "../request-error.js";
 import { fakeGateway, hello } from "../testing/fake-gateway.js";
 
 const CHAT = "/v1/chat/completions";
@@ -168,6 +169,11 @@ describe("refusals", () => {
       "method_not_allowed",
       "not_found",
     ]);
+  });
+
+  it("sends 2,000 characters of a message", () => {
+    const { message } = errorBody(new RhoneError("NOT_FOUND", "a".repeat(5000)));
+    expect(message).toBe(`${"a".repeat(2000)}…`);
   });
 
   it("asks to come back while no coordinator is ready", async () => {
