@@ -3,6 +3,7 @@ import { CONNECTION_ATTACKS } from "./connection-attacks.js";
 import { FIELD_ATTACKS } from "./field-attacks.js";
 import { FILE_ATTACKS } from "./file-attacks.js";
 import { GRAMMAR_ATTACKS } from "./grammar-attacks.js";
+import { STREAM_ATTACKS } from "./stream-attacks.js";
 import { TEXT_ATTACKS } from "./text-attacks.js";
 
 /** Every attack, in the order of the table. */
@@ -11,5 +12,6 @@ export const ATTACKS: readonly Attack[] = [
   ...TEXT_ATTACKS,
   ...FIELD_ATTACKS,
   ...FILE_ATTACKS,
+  ...STREAM_ATTACKS,
   ...CONNECTION_ATTACKS,
 ];

@@ -16,7 +16,7 @@ beforeEach(async () => {
     received.push({ request, body: await text(request) });
     if (request.url === "/silent") return;
     if (request.url === "/refused") response.writeHead(400).end('{"error":{"code":"invalid_value"}}');
-    else response.end('{"id":"x"}');
+    else response.setHeader("content-location", "/streams/x").end('{"id":"x"}');
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -46,7 +46,8 @@ describe("Sender", () => {
   });
 
   it("hands out the answer", async () => {
-    expect((await sender.ask({ path: "/x" })).answer).toEqual({ id: "x" });
+    expect(await sender.ask({ path: "/x" })).toMatchObject({ answer: { id: "x" }, location: "/streams/x" });
+    expect(await sender.ask({ path: "/refused" })).toMatchObject({ location: null });
   });
 
   it.each<[string, { leaveAfterMs: number }, string]>([

@@ -29,6 +29,13 @@ export interface Outgoing {
   readonly leaveAfterMs?: number;
 }
 
+export interface Asked {
+  readonly reply: Reply;
+  /** undefined for one that is not JSON. */
+  readonly answer: unknown;
+  readonly location: string | null;
+}
+
 /** Enough of an answer for its error or an id. */
 const MOST_KEPT = 64 * 1024;
 
@@ -52,18 +59,19 @@ export class Sender {
     return (await this.ask(outgoing)).reply;
   }
 
-  /** The answer's JSON too, undefined where there is none. Never rejects. */
-  async ask(outgoing: Outgoing): Promise<{ readonly reply: Reply; readonly answer: unknown }> {
+  /** The answer's JSON and Content-Location too, where it has them. Never rejects. */
+  async ask(outgoing: Outgoing): Promise<Asked> {
     const sentAt = performance.now();
     const ms = () => Math.round(performance.now() - sentAt);
     try {
       const response = await this.#open(outgoing);
       const answer = parse(await beginningOf(response));
       const code = (answer as { error?: { code?: string } | null } | undefined)?.error?.code ?? null;
-      return { reply: { status: response.statusCode ?? 0, code, ms: ms() }, answer };
+      const location = response.headers["content-location"] ?? null;
+      return { reply: { status: response.statusCode ?? 0, code, ms: ms() }, answer, location };
     } catch (error) {
       const code = this.signal.aborted ? "gave up" : ((error as NodeJS.ErrnoException).code ?? "left");
-      return { reply: { status: 0, code, ms: ms() }, answer: undefined };
+      return { reply: { status: 0, code, ms: ms() }, answer: undefined, location: null };
     }
   }
 

@@ -140,6 +140,8 @@ function checkRequest(
   expect(tokens).toEqual(alone.tokens);
   expect(events.at(-1)?.embedding).toBe(job.pooling === null ? undefined : base64(alone.embedding));
   if (job.promptLogprobs === null) return;
+  // No event has more scores than a step.
+  for (const { promptLogprobs = [] } of events) expect(promptLogprobs.length).toBeLessThanOrEqual(MAX_ROWS);
   const scores = events.flatMap(({ promptLogprobs = [] }) => promptLogprobs);
   expect(scores.map((score) => score.logprob)).toEqual(alone.scores);
 }

@@ -58,3 +58,9 @@ it("discards the file of a client that leaves", async () => {
   await once(client, "close");
   await expect.poll(() => seen.discarded).toBe(1);
 });
+
+it("refuses a form of many empty parts", async () => {
+  const { client } = await uploading();
+  client.write(`${inBytes("--x\r\n\r\n\r\n".repeat(40) + FORM)}0\r\n\r\n`);
+  expect(await text(client)).toMatch(/^HTTP\/1.1 400.*parts limit/s);
+});

@@ -126,6 +126,25 @@ describe("a generation", () => {
     await expect.poll(() => interactive.jobs).toMatchObject([{ requestId: "r-0" }, { requestId: "r-2" }]);
   });
 
+  it("of 2,048 choices takes its turns 64 at a time", async () => {
+    const { client, redis, interactive } = await open();
+    let [asking, most] = [0, 0];
+    redis.eval = async () => {
+      most = Math.max(most, ++asking);
+      await new Promise(setImmediate);
+      asking--;
+      return [1, 0, 0];
+    };
+    const leaving = new AbortController();
+    const read = (at: number) => client.generate({ ...job, requestId: `r-${at}` }, leaving.signal).next();
+    const reading = Promise.allSettled(Array.from({ length: 2048 }, (_, at) => read(at)));
+    await expect.poll(() => interactive.jobs).toHaveLength(2048);
+    expect(most).toBe(64);
+    redis.eval = async () => [];
+    leaving.abort(new RhoneError("CANCELLED", "left"));
+    await reading;
+  });
+
   it("that is aborted before its turn is not written", async () => {
     const { client, interactive } = await open();
     const abort = new AbortController();

@@ -1,0 +1,64 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { json } from "node:stream/consumers";
+import { expect, it, onTestFinished } from "vitest";
+import { Sender } from "./sender.js";
+import { STREAM_ATTACKS } from "./stream-attacks.js";
+
+const model = { vocabSize: 1024, contextLength: 4096 };
+
+interface Made {
+  readonly prompt: string | readonly (readonly number[])[];
+  readonly n?: number;
+  readonly stream_options: object;
+}
+
+/** A gateway that makes one stream, or refuses to, and counts the requests about it. */
+async function gateway(refuses = false) {
+  const made: Made[] = [];
+  const about: string[] = [];
+  const server = createServer(async (request, response) => {
+    const { method, url, headers } = request;
+    if (method === "POST") made.push((await json(request)) as Made);
+    else about.push(`${method} ${url} ${headers["last-event-id"] ?? ""}`.trim());
+    if (!refuses) response.setHeader("content-location", "/v1/streams/s");
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const sender = new Sender({ url, apiKey: undefined, signal: new AbortController().signal });
+  onTestFinished(() => {
+    sender.close();
+    server.closeAllConnections();
+    server.close();
+  });
+  return { sender, made, about };
+}
+
+it.each([
+  ["deletes-100", 100, "DELETE /v1/streams/s"],
+  ["resumed-400", 400, "GET /v1/streams/s"],
+  ["resumed-beyond-60", 60, `GET /v1/streams/s 999999${".0".repeat(15)}:0:0`],
+  ["resumed-record-300", 300, "GET /v1/streams/s 1:0:0"],
+])("%s makes a resumable stream, and sends %d requests about it", async (name, count, request) => {
+  const { sender, made, about } = await gateway();
+  const replies = await STREAM_ATTACKS.find((attack) => attack.name === name)?.send(sender, model);
+  expect(made).toMatchObject([{ stream_options: { resumable: true } }]);
+  expect(about).toEqual(Array.from({ length: count }, () => request));
+  expect(replies).toHaveLength(count + 1);
+});
+
+it("a record of nearly a megabyte comes from prompts that the context holds", async () => {
+  const { sender, made } = await gateway();
+  await STREAM_ATTACKS.find(({ name }) => name === "resumed-record-300")?.send(sender, model);
+  const [{ prompt, n = 1 }] = made as [Made];
+  const characters = n * JSON.stringify(prompt).length;
+  expect(characters).toBeGreaterThan(700_000);
+  expect(characters).toBeLessThan(1024 * 1024);
+});
+
+it("a stream that is refused gets no requests", async () => {
+  const { sender, about } = await gateway(true);
+  for (const attack of STREAM_ATTACKS) expect(await attack.send(sender, model)).toHaveLength(1);
+  expect(about).toEqual([]);
+});
