@@ -4,19 +4,20 @@ import { type AddressInfo, connect } from "node:net";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { timeLeft } from "../turns.js";
 import { Arrivals } from "./arrivals.js";
 
 const GET = "GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n";
 const PROBE = "GET /health HTTP/1.1\r\nhost: a\r\n\r\n";
 
-/** Takes 5 ms, so that a turn has time for four. */
-function work(): void {
-  const until = performance.now() + 5;
+/** By default a turn has time for four. */
+function work(ms = 5): void {
+  const until = performance.now() + ms;
   while (performance.now() < until);
 }
 
-/** Connections whose bytes take 5 ms each; what was read, in order, and the most in one turn of the event loop. */
-function reader() {
+/** Connections whose bytes take `ms` each; what was read, in order, and the most in one turn of the event loop. */
+function reader(ms = 5) {
   const arrivals = new Arrivals();
   const read: string[] = [];
   let inTurn = 0;
@@ -26,7 +27,7 @@ function reader() {
     socket.on("data", () => {
       if (inTurn++ === 0) setImmediate(() => (inTurn = 0));
       mostInTurn = Math.max(mostInTurn, inTurn);
-      work();
+      work(ms);
       read.push(name);
     });
     arrivals.follow(socket);
@@ -75,6 +76,14 @@ describe("bytes of many connections at once", () => {
     for (const socket of sockets) socket.write(GET);
     sockets[15]?.destroy();
     await expect.poll(() => read).toEqual(names(20).filter((name) => name !== "15"));
+  });
+
+  it("leave time to requests that have begun, though each takes a whole turn", async () => {
+    const { open, read } = reader(25);
+    for (const name of names(20)) open(name).write(GET);
+    await timeLeft();
+    expect(read.length).toBeLessThan(5);
+    await expect.poll(() => read).toHaveLength(20);
   });
 
   it("are whole and in order, however many pieces there are", async () => {
