@@ -52,6 +52,7 @@ export default defineConfig({
           include: ["test/{api,conformance}/**/*.test.ts"],
           globalSetup: "test/cluster/shared-cluster.setup.ts",
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -61,6 +62,7 @@ export default defineConfig({
           name: "alone",
           include: ["test/{failure,fuzz,held-up}/**/*.test.ts"],
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],
