@@ -32,7 +32,7 @@ export class FairLine {
     try {
       return await job();
     } finally {
-      if (!this.#waiting.next(() => true)) this.#running--;
+      if (!this.#waiting.next()) this.#running--;
     }
   }
 }

@@ -73,10 +73,10 @@ export class FairWaiters<T> {
   }
 
   /**
-   * Lets the first item go for which `mayGo` is true, in the order of the owners' turns; its owner goes to the end of
-   * the line. False when there is none.
+   * Lets the first item go for which `mayGo` is true (default: any), in the order of the owners' turns; its owner goes
+   * to the end of the line. False when there is none.
    */
-  next(mayGo: (item: T) => boolean): boolean {
+  next(mayGo: (item: T) => boolean = () => true): boolean {
     for (const [owner, theirs] of this.#waiting) {
       for (const waiting of theirs) {
         if (!mayGo(waiting.item)) continue;

@@ -96,8 +96,8 @@ export class StreamRecords {
       throw new RhoneError("INVALID_REQUEST", message);
     }
     const ttlS = logTtlS(record);
-    await this.#redis.set(streamKey(id), text, "EX", ttlS).catch(redisUnavailable);
-    await this.#redis.set(streamHeadKey(id), JSON.stringify(headOf(record)), "EX", ttlS).catch(redisUnavailable);
+    const keep = (key: string, value: string) => this.#redis.set(key, value, "EX", ttlS).catch(redisUnavailable);
+    await Promise.all([keep(streamKey(id), text), keep(streamHeadKey(id), JSON.stringify(headOf(record)))]);
   }
 
   /** Throws as `load` does. */

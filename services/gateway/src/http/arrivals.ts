@@ -80,11 +80,9 @@ export class Arrivals {
 
   #next(): void {
     const [first, second] = this.#places++ % 2 === 0 ? [this.#probes, this.#others] : [this.#others, this.#probes];
-    if (!first.next(any)) second.next(any);
+    if (!first.next()) second.next();
   }
 }
-
-const any = (): boolean => true;
 
 function isProbe(bytes: Buffer): boolean {
   if (bytes.length > PROBE_BYTES || !PROBE.test(bytes.toString("latin1", 0, 16))) return false;

@@ -29,7 +29,7 @@ export interface ServerOptions {
   readonly bodiesBytes: number;
   /** Longest time for a request to arrive, body included. */
   readonly arrivalTimeoutMs: number;
-  /** A client that reads nothing of an answer for this long is hung up on. */
+  /** A client that reads nothing of its answer for this long loses its connection. */
   readonly sendTimeoutMs: number;
   readonly mostConnections: number;
   /** Requests of one connection that may wait for their answers. */
