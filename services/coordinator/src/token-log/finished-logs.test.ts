@@ -66,3 +66,13 @@ it("counts no log that has expired by itself, nor one that another coordinator g
   now += 60_000;
   expect(excess()).toEqual([]);
 });
+
+it("counts a request once whose id had another log that expired", () => {
+  finish("a", 60);
+  now = FINISHED_LOG_TTL_S * 1000;
+  finish("a", 60);
+  now += 60_000;
+  expect(excess()).toEqual([]);
+  finish("b", 50);
+  expect(excess()).toEqual(["a"]);
+});
