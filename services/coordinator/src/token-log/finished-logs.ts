@@ -3,8 +3,8 @@ import { FINISHED_LOG_TTL_S, type GenerationJob } from "@rhone/common";
 /** The job whose log it is. */
 export type LogOwner = Pick<GenerationJob, "requestId" | "replyTo" | "keyId" | "lane">;
 
-interface FinishedLog {
-  readonly owner: LogOwner;
+/** Only these fields of the job: its prompt and grammar may be larger than the log. */
+export interface FinishedLog extends Pick<LogOwner, "requestId" | "keyId" | "lane"> {
   readonly bytes: number;
   readonly endedAt: number;
 }
@@ -37,11 +37,11 @@ export class FinishedLogs {
     this.#open.set(requestId, (this.#open.get(requestId) ?? 0) + bytes);
   }
 
-  finish(owner: LogOwner): void {
-    const bytes = this.#open.get(owner.requestId) ?? 0;
-    this.lose(owner.requestId);
-    this.#finished.set(owner.requestId, { owner, bytes, endedAt: this.#now() });
-    this.#count(owner, bytes);
+  finish({ requestId, keyId, lane }: LogOwner): void {
+    const bytes = this.#open.get(requestId) ?? 0;
+    this.lose(requestId);
+    this.#finished.set(requestId, { requestId, keyId, lane, bytes, endedAt: this.#now() });
+    this.#count(keyId, bytes);
   }
 
   /** Another coordinator goes on with the request. */
@@ -50,17 +50,17 @@ export class FinishedLogs {
   }
 
   /** Takes out the logs that are to be dropped. */
-  takeExcess(): readonly LogOwner[] {
+  takeExcess(): readonly FinishedLog[] {
     for (const log of this.#finished.values()) {
       if (log.endedAt + FINISHED_LOG_TTL_S * 1000 > this.#now()) break;
       this.#remove(log);
     }
-    const excess: LogOwner[] = [];
+    const excess: FinishedLog[] = [];
     while (this.#bytes > this.#mostBytes) {
       const log = this.#oldestOf(this.#heaviest());
       if (log === undefined) break;
       this.#remove(log);
-      excess.push(log.owner);
+      excess.push(log);
     }
     return excess;
   }
@@ -76,17 +76,17 @@ export class FinishedLogs {
   #oldestOf(keyId: string | undefined): FinishedLog | undefined {
     for (const log of this.#finished.values()) {
       if (log.endedAt + KEPT_MS > this.#now()) return undefined;
-      if (log.owner.keyId === keyId) return log;
+      if (log.keyId === keyId) return log;
     }
     return undefined;
   }
 
-  #remove({ owner, bytes }: FinishedLog): void {
-    this.#finished.delete(owner.requestId);
-    this.#count(owner, -bytes);
+  #remove({ requestId, keyId, bytes }: FinishedLog): void {
+    this.#finished.delete(requestId);
+    this.#count(keyId, -bytes);
   }
 
-  #count({ keyId }: LogOwner, change: number): void {
+  #count(keyId: string, change: number): void {
     this.#bytes += change;
     const bytes = (this.#bytesOf.get(keyId) ?? 0) + change;
     if (bytes > 0) this.#bytesOf.set(keyId, bytes);
