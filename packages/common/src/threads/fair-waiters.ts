@@ -40,11 +40,6 @@ export class FairWaiters<T> {
     this.#busy = busy;
   }
 
-  /** How many wait. */
-  get size(): number {
-    return this.#count;
-  }
-
   /** Resolves when `next` chooses the item. Throws `busy` for too many or too long, and `signal`'s reason. */
   wait({ owner, item, withinMs = Number.POSITIVE_INFINITY, signal }: Wait<T>): Promise<void> {
     return new Promise((resolve, reject) => {

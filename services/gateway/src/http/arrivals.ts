@@ -1,5 +1,4 @@
 import type { Readable } from "node:stream";
-import { FairWaiters } from "@rhone/common";
 import { hasTime } from "../turns.js";
 
 /** Bytes that wait are read for this long in a turn; the rest of it is left to requests that have begun. */
@@ -20,8 +19,8 @@ type Connection = Readable & { readonly remoteAddress?: string | undefined };
  * addresses take turns, and health checks have every second place.
  */
 export class Arrivals {
-  readonly #probes = new FairWaiters<null>();
-  readonly #others = new FairWaiters<null>();
+  readonly #probes = new Line();
+  readonly #others = new Line();
   #places = 0;
   #isServing = false;
 
@@ -47,8 +46,7 @@ export class Arrivals {
       socket.pause().unshift(bytes);
       if (isWaiting) return;
       isWaiting = true;
-      const waiters = isProbe(bytes) ? this.#probes : this.#others;
-      void waiters.wait({ owner: address, item: null }).then(go);
+      (isProbe(bytes) ? this.#probes : this.#others).add(address, go);
       this.#begin();
     });
   }
@@ -80,11 +78,39 @@ export class Arrivals {
 
   #next(): void {
     const [first, second] = this.#places++ % 2 === 0 ? [this.#probes, this.#others] : [this.#others, this.#probes];
-    if (!first.next()) second.next();
+    (first.next() ?? second.next())?.();
   }
 }
 
 function isProbe(bytes: Buffer): boolean {
   if (bytes.length > PROBE_BYTES || !PROBE.test(bytes.toString("latin1", 0, 16))) return false;
   return bytes.indexOf("\r\n\r\n") === bytes.length - 4;
+}
+
+/** What waits, first come first served for each address; addresses take turns. */
+class Line {
+  readonly #of = new Map<string, Set<() => void>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(address: string, go: () => void): void {
+    this.#of.set(address, (this.#of.get(address) ?? new Set()).add(go));
+    this.#size++;
+  }
+
+  next(): (() => void) | undefined {
+    for (const [address, theirs] of this.#of) {
+      const [go] = theirs;
+      this.#of.delete(address);
+      if (go === undefined) continue;
+      theirs.delete(go);
+      if (theirs.size > 0) this.#of.set(address, theirs);
+      this.#size--;
+      return go;
+    }
+    return undefined;
+  }
 }
