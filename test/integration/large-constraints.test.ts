@@ -9,7 +9,7 @@ const NAMES = ["river", "stone", "meadow", "harbour", "lantern", "orchard", "thu
 
 let cluster: RunningCluster;
 beforeAll(async () => {
-  // Four times this by the clock, too: other tests may compute beside this one.
+  // Other tests may compute beside this one.
   const env = { RHONE_GRAMMAR_TIMEOUT_MS: "20000", RHONE_GRAMMAR_COMPILE_MS: "20000" };
   cluster = await RunningCluster.start(["--workers", "2"], { env });
 });

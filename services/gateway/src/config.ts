@@ -13,7 +13,7 @@ import {
 import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
 import { z } from "zod";
 import { AUTH_MODES } from "./admission/key-ring.js";
-import { storageLocationSchema } from "./storage/open-storage.js";
+import { storageSettings } from "./storage/storage-settings.js";
 
 const MiB = 1024 * 1024;
 const DAY_S = 24 * 3600;
@@ -172,7 +172,7 @@ export const gatewaySettings = {
     schema: count(1000)
       .max(DAY_S * 1000)
       .default(60_000),
-    doc: "Longest time for which an answer's client may read nothing before it is hung up on, in milliseconds.",
+    doc: "Longest time that a client may read nothing of its answer before its connection is closed, in milliseconds.",
   },
   mostConnections: {
     env: "RHONE_MOST_CONNECTIONS",
@@ -194,30 +194,7 @@ export const gatewaySettings = {
     schema: count(2).default(1024),
     doc: "Such readers of all streams; an API key has no more of them than it leaves free.",
   },
-  storage: {
-    env: "RHONE_STORAGE",
-    schema: storageLocationSchema,
-    doc: "Place of files and batches: a folder or s3://bucket/prefix. Gateways that share a Redis must share it.",
-    defaultText: "~/.rhone/storage",
-  },
-  s3Endpoint: {
-    env: "RHONE_S3_ENDPOINT",
-    schema: z.url({ protocol: /^https?$/, error: "must be an http:// or https:// URL" }).optional(),
-    doc: "URL of an S3-compatible service.",
-    defaultText: "Amazon's",
-  },
-  s3Region: {
-    env: "AWS_REGION",
-    schema: text.optional(),
-    doc: "Region of the bucket.",
-    defaultText: "as Amazon's SDK finds it; us-east-1 with --s3-endpoint",
-  },
-  s3PathStyle: {
-    env: "RHONE_S3_PATH_STYLE",
-    schema: booleanSchema.optional(),
-    doc: "true puts the bucket's name into the path, false into the host name.",
-    defaultText: "true with --s3-endpoint, else false",
-  },
+  ...storageSettings,
   fileLimitBytes: {
     env: "RHONE_FILE_LIMIT_BYTES",
     schema: count(1024).default(200 * MiB),

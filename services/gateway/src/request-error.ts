@@ -39,12 +39,14 @@ const API_CODES: Partial<Record<ErrorCode, string>> = { INVALID_REQUEST: "invali
 /** Characters of a message that are sent: some repeat what the client sent. */
 const LONGEST_MESSAGE = 2000;
 
+/** The beginning of a text that a client sent, for a message that repeats it. */
+export const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most)}…` : text);
+
 /** The body of a failure: its fields at the top for Mistral's clients, and again under `error` for OpenAI's. */
 export function errorBody(error: RhoneError) {
   const extra = error instanceof RequestError ? error.details : {};
-  const { message } = error;
   const fields = {
-    message: message.length > LONGEST_MESSAGE ? `${message.slice(0, LONGEST_MESSAGE)}…` : message,
+    message: cut(error.message, LONGEST_MESSAGE),
     type: error.row.type,
     param: error.param ?? null,
     code: apiCode(error),

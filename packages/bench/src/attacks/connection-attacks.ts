@@ -101,7 +101,7 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   },
   {
     name: "unread-in-bytes",
-    description: "50 requests without use for a body, with one of 0.5 MB in chunks of one byte",
+    description: "50 GETs with a body of 0.5 MB in chunks of one byte, which no endpoint reads",
     send: (sender) => holdSockets(sender, { count: 50, head: UNREAD_IN_BYTES, seconds: 5 }),
   },
   {

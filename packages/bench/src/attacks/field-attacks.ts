@@ -1,9 +1,8 @@
 import type { Attack } from "./attack.js";
+import { range } from "./range.js";
 
 const COMPLETIONS = "/v1/completions";
 const MB = 1e6;
-
-const range = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 
 const completion = (fields: object) => ({ path: COMPLETIONS, body: { prompt: "The", max_tokens: 4, ...fields } });
 

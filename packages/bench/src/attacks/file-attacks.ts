@@ -1,12 +1,11 @@
 import { Readable } from "node:stream";
 import type { Attack } from "./attack.js";
-import type { Outgoing, Reply, Sender } from "./sender.js";
+import { range } from "./range.js";
+import type { Asked, Outgoing, Reply, Sender } from "./sender.js";
 
 const COMPLETIONS = "/v1/completions";
 const BOUNDARY = "held-up";
 const MB = 1e6;
-
-const range = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 
 const part = (name: string, value: string): string =>
   `--${BOUNDARY}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
@@ -45,20 +44,22 @@ async function runBatch(sender: Sender, pieces: Iterable<string>): Promise<reado
   const { id } = (made.answer ?? {}) as { id?: string };
   const replies = [uploaded.reply, made.reply];
   if (id === undefined) return replies;
-  for (;;) {
-    const { reply, answer } = await sender.ask({ path: `/v1/batches/${id}` });
-    const { status = "gone", errors } = (answer ?? {}) as BatchAnswer;
-    if (["validating", "in_progress", "finalizing"].includes(status) && !sender.signal.aborted) {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      continue;
-    }
-    return [...replies, { ...reply, code: errors?.data?.[0]?.code ?? `batch ${status}` }];
-  }
+  const { reply, answer } = await whenOver(sender, `/v1/batches/${id}`);
+  const { status = "gone", errors } = (answer ?? {}) as BatchAnswer;
+  return [...replies, { ...reply, code: errors?.data?.[0]?.code ?? `batch ${status}` }];
 }
 
-async function statusOf(sender: Sender, path: string): Promise<string> {
-  const { answer } = await sender.ask({ path });
-  return ((answer ?? {}) as BatchAnswer).status ?? "gone";
+/** OpenAI's words for a batch that goes on, and Mistral's. */
+const GOING_ON = ["validating", "in_progress", "finalizing", "QUEUED", "RUNNING"];
+
+/** Asks for a batch or job until it is over. */
+async function whenOver(sender: Sender, path: string): Promise<Asked> {
+  for (;;) {
+    const asked = await sender.ask({ path });
+    const { status = "gone" } = (asked.answer ?? {}) as BatchAnswer;
+    if (!GOING_ON.includes(status) || sender.signal.aborted) return asked;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }
 
 interface BatchAnswer {
@@ -169,8 +170,7 @@ export const FILE_ATTACKS: readonly Attack[] = [
       const { id } = (answer ?? {}) as { id?: string };
       if (id === undefined) return [reply];
       const path = `/v1/batch/jobs/${id}`;
-      while (["QUEUED", "RUNNING"].includes(await statusOf(sender, path)) && !sender.signal.aborted)
-        await new Promise((resolve) => setTimeout(resolve, 200));
+      await whenOver(sender, path);
       return sender.repeat(100, () => ({ path: `${path}?inline=true` }), { atOnce: 100 });
     },
   },

@@ -1,4 +1,5 @@
 import type { Attack } from "./attack.js";
+import { range } from "./range.js";
 import type { Outgoing } from "./sender.js";
 
 const COMPLETIONS = "/v1/completions";
@@ -13,8 +14,6 @@ const chat = (fields: object): Outgoing => ({
   path: CHAT,
   body: { messages: [{ role: "user", content: "Answer." }], max_tokens: 4, ...fields },
 });
-
-const range = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 
 /** Alternatives that differ only behind a long common class: their automaton has all their products as states. */
 const alternatives = (count: number, most: number, shift = 0): string =>

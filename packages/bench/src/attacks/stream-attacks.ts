@@ -1,4 +1,5 @@
 import type { Attack } from "./attack.js";
+import { range } from "./range.js";
 import type { Outgoing, Reply, Sender } from "./sender.js";
 
 interface Use {
@@ -13,8 +14,6 @@ async function useStream(sender: Sender, body: object, { count, request }: Use):
   if (location === null) return [reply];
   return [reply, ...(await sender.repeat(count, () => ({ ...request, path: location }), { atOnce: count }))];
 }
-
-const range = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, i) => make(i));
 
 /** The events of 16 choices with 20 alternatives: 16 KB for each token. */
 const WIDE = { prompt: "The", n: 16, logprobs: 20, temperature: 1, max_tokens: 100 };

@@ -3,8 +3,8 @@ import type { AttackFigures, ProcessMemory } from "./measure-attack.js";
 /** What another client may see at most, on two cores that nobody else uses. */
 const GAP_MS = 250;
 const HEALTH_MS = 250;
-/** Memory must be back to this much of what it was, for which it has a minute. */
-const BACK = 1.2;
+/** After a minute memory may be this many percent above what it was. */
+const MEMORY_PERCENT = 20;
 const BACK_WITHIN_S = 60;
 
 const BARS =
@@ -36,7 +36,8 @@ export function verdictOf(attacks: readonly AttackFigures[], { missing, afterS }
     ...exceeding.map(({ attack, excesses }) => `  ${attack}: ${excesses.join("; ")}`),
   ];
   if (missing.length > 0) lines.push(`Not made, because the cluster did not come back: ${missing.join(", ")}.`);
-  if (afterS < BACK_WITHIN_S) lines.push(`Memory is not judged: it had ${afterS} s to come back; give it --after 60.`);
+  if (afterS < BACK_WITHIN_S)
+    lines.push(`Memory is not judged: it had ${afterS} s to come back; give it --after ${BACK_WITHIN_S}.`);
   return { exceeding, text: lines.join("\n") };
 }
 
@@ -55,7 +56,7 @@ function excessesOf(figures: AttackFigures, afterS: number): readonly string[] {
 
 function memoryExcess({ name, before, after }: ProcessMemory, afterS: number): readonly string[] {
   if (after === 0) return [`${name} ended`];
-  if (afterS < BACK_WITHIN_S || after <= BACK * before) return [];
+  if (afterS < BACK_WITHIN_S || after <= (1 + MEMORY_PERCENT / 100) * before) return [];
   const [was, is] = [before, after].map((bytes) => (bytes / 1e6).toFixed(0));
-  return [`${name} at ${is} MB after ${afterS} s, ${was} before (at most 20 % more)`];
+  return [`${name} at ${is} MB after ${afterS} s, ${was} before (at most ${MEMORY_PERCENT} % more)`];
 }

@@ -58,8 +58,8 @@ const generationEventSchema = z.object({
   /** One per token, when asked for. */
   logprobs: logprobsSchema.exactOptional(),
   /**
-   * When asked for: of the prompt tokens that follow those of the events before, which are the prompt's first token and
-   * one for each log-probability. All come before the first token or with it.
+   * When asked for: one per prompt token after the first, in order. Each event goes on where the one before it ended,
+   * and the last of them comes no later than the first generated token.
    */
   promptLogprobs: logprobsSchema.exactOptional(),
   /** With `finish`, when asked for: the prompt's pooled vector, L2-normalised; base64 of f32 little-endian [dim]. */
@@ -81,16 +81,18 @@ export function encodeEvent(event: GenerationEvent): string {
   if (logprobs === undefined && promptLogprobs === undefined) return JSON.stringify(event);
   return JSON.stringify({
     ...event,
-    ...(logprobs !== undefined && { logprobs: packLogprobs(logprobs) }),
-    ...(promptLogprobs !== undefined && { promptLogprobs: packLogprobs(promptLogprobs) }),
+    logprobs: logprobs && packLogprobs(logprobs),
+    promptLogprobs: promptLogprobs && packLogprobs(promptLogprobs),
   });
 }
 
 /** The message that announces events to a gateway. */
 export const encodeEvents = (events: readonly GenerationEvent[]): string => `[${events.map(encodeEvent).join(",")}]`;
 
+type WithoutLogprobs = Omit<GenerationEvent, "logprobs" | "promptLogprobs">;
+
 /** An event whose log-probabilities are packed. */
-interface PackedEvent extends Omit<GenerationEvent, "logprobs" | "promptLogprobs"> {
+interface PackedEvent extends WithoutLogprobs {
   readonly logprobs?: string;
   readonly promptLogprobs?: string;
 }
@@ -122,6 +124,8 @@ const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (val
 
 function readEvent(value: unknown): GenerationEvent {
   if (!isPlain(value)) return generationEventSchema.parse(value);
+  // Without a copy, which would take 80 ns, a quarter of what JSON.parse takes.
+  if (value.logprobs === undefined && value.promptLogprobs === undefined) return value as WithoutLogprobs;
   const { logprobs, promptLogprobs, ...event } = value;
   return {
     ...event,

@@ -1,15 +1,10 @@
-import type { RhoneError } from "../errors/rhone-error.js";
-import { FairWaiters } from "./fair-waiters.js";
+import { FairWaiters, type FairWaitersOptions } from "./fair-waiters.js";
 
-export interface FairLineOptions {
+export interface FairLineOptions extends FairWaitersOptions {
   /** Jobs that run at a time; default: 1. */
   readonly atOnce?: number;
-  /** Jobs that may wait. */
-  readonly most: number;
-  /** How long one may wait, in milliseconds. */
-  readonly withinMs: number;
-  /** The error of one that can't wait; `why`: "64 requests are waiting". */
-  readonly busy: (why: string) => RhoneError;
+  /** How long one may wait, in milliseconds; default: as long as it takes. */
+  readonly withinMs?: number;
 }
 
 /** Runs one job at a time, or a few. Those that wait take turns by owner. */
@@ -19,7 +14,7 @@ export class FairLine {
   readonly #waiting: FairWaiters<null>;
   #running = 0;
 
-  constructor({ atOnce = 1, withinMs, ...options }: FairLineOptions) {
+  constructor({ atOnce = 1, withinMs = Number.POSITIVE_INFINITY, ...options }: FairLineOptions) {
     this.#atOnce = atOnce;
     this.#withinMs = withinMs;
     this.#waiting = new FairWaiters(options);
@@ -37,7 +32,7 @@ export class FairLine {
     try {
       return await job();
     } finally {
-      if (!this.#waiting.next(() => true)) this.#running--;
+      if (!this.#waiting.next()) this.#running--;
     }
   }
 }

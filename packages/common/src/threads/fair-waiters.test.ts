@@ -35,6 +35,17 @@ it("forgets one who leaves, and one who has waited for too long", async () => {
   expect([waiters.next(() => true), gone]).toEqual([false, []]);
 });
 
+it("counts those who wait, and bounds neither their number nor their time unless it is told to", async () => {
+  const waiters = new FairWaiters<null>();
+  const all = ["a", "a", "b"].map((owner) => waiters.wait({ owner, item: null }));
+  expect(waiters.size).toBe(3);
+  for (const left of [2, 1, 0]) {
+    waiters.next(() => true);
+    expect(waiters.size).toBe(left);
+  }
+  await Promise.all(all);
+});
+
 it("refuses all at the end", async () => {
   const { waiters, wait } = open();
   const all = Promise.allSettled(["a1", "b1"].map((name) => wait(name)));

@@ -1,17 +1,20 @@
-import type { RhoneError } from "../errors/rhone-error.js";
+import { RhoneError } from "../errors/rhone-error.js";
 
 export interface FairWaitersOptions {
   /** Most that may wait; default: any number. */
   readonly most?: number;
-  /** The error of one that can't wait; `why`: "64 requests are waiting", "After 500 ms, 1 request is waiting". */
-  readonly busy: (why: string) => RhoneError;
+  /**
+   * The error of one that can't wait; `why`: "64 requests are waiting", "After 500 ms, 1 request is waiting". Needed
+   * where the number or the time is bounded.
+   */
+  readonly busy?: (why: string) => RhoneError;
 }
 
 export interface Wait<T> {
   readonly owner: string;
   readonly item: T;
-  /** How long it may wait, in milliseconds; Infinity: as long as it takes. */
-  readonly withinMs: number;
+  /** How long it may wait, in milliseconds; default: as long as it takes. */
+  readonly withinMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,13 +35,18 @@ export class FairWaiters<T> {
   readonly #waiting = new Map<string, Set<Waiting<T>>>();
   #count = 0;
 
-  constructor({ most = Number.POSITIVE_INFINITY, busy }: FairWaitersOptions) {
+  constructor({ most = Number.POSITIVE_INFINITY, busy = unnamed }: FairWaitersOptions = {}) {
     this.#most = most;
     this.#busy = busy;
   }
 
+  /** How many wait. */
+  get size(): number {
+    return this.#count;
+  }
+
   /** Resolves when `next` chooses the item. Throws `busy` for too many or too long, and `signal`'s reason. */
-  wait({ owner, item, withinMs, signal }: Wait<T>): Promise<void> {
+  wait({ owner, item, withinMs = Number.POSITIVE_INFINITY, signal }: Wait<T>): Promise<void> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const leave = (): void => {
@@ -65,10 +73,10 @@ export class FairWaiters<T> {
   }
 
   /**
-   * Lets the first item go for which `mayGo` is true, in the order of the owners' turns; its owner goes to the end of
-   * the line. False when there is none.
+   * Lets the first item go for which `mayGo` is true (default: any), in the order of the owners' turns; its owner goes
+   * to the end of the line. False when there is none.
    */
-  next(mayGo: (item: T) => boolean): boolean {
+  next(mayGo: (item: T) => boolean = () => true): boolean {
     for (const [owner, theirs] of this.#waiting) {
       for (const waiting of theirs) {
         if (!mayGo(waiting.item)) continue;
@@ -104,5 +112,7 @@ export class FairWaiters<T> {
     this.#count--;
   }
 }
+
+const unnamed = (why: string): RhoneError => new RhoneError("INTERNAL", `${why}.`);
 
 const waitingText = (count: number): string => (count === 1 ? "1 request is waiting" : `${count} requests are waiting`);

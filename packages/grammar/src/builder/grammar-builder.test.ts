@@ -70,9 +70,9 @@ describe("GrammarBuilder", { timeout: 30_000 }, () => {
           /^The machine is too busy .* got 0 ms of processor time in 3\d{3} ms; try again\.$/,
         ),
       });
-      const startedAt = performance.now();
-      await expect(build(endless)).rejects.toThrow();
-      expect(performance.now() - startedAt).toBeGreaterThan(350);
+      // It is tried again, and now its thread gets processor time.
+      const message = expect.not.stringContaining("got 0 ms");
+      await expect(build(endless)).rejects.toMatchObject({ message });
     },
   );
 

@@ -61,8 +61,8 @@ interface Alternative {
 }
 
 /**
- * The alternatives that stay as they were: before their tails they differ from another one in no text. The engine
- * (0.1.27) merges the states before a tail, even where one of them goes on in another way: it read
+ * The alternatives that must stay whole: the text before their tail and the text of another alternative begin alike.
+ * The engine (0.1.27) merges the states before a tail, even where one of them goes on in another way: it read
  * `"b" t | "aa" t | "aaaa"` as allowing "baa".
  */
 function unsafeOf(alternatives: readonly Alternative[]): ReadonlySet<Alternative> {
@@ -123,7 +123,7 @@ class Tails {
     return alternatives.map((each) => this.#text(unsafe.has(each) ? each.whole : each.cut));
   }
 
-  /** Those of the shared tails that were named; writing one may name others. */
+  /** A rule for each tail that has a name. Writing one may name more tails, which the loop then reaches. */
   rules(): readonly string[] {
     const rules: string[] = [];
     for (const [tail, name] of this.#names) rules.push(`${name} ::= ${this.alternatives([tail]).join()}`);

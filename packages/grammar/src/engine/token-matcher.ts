@@ -41,9 +41,9 @@ export class TokenMatcher {
   }
 
   /**
-   * The tokens that may come next, undefined when any may; only end tokens once the text is complete or can't be
-   * continued. Without those of `banned`, unless nothing else is left. When `remaining` tokens are about as many as a
-   * complete text still needs, only those that lead to its end. Throws what the grammar's `allowed` throws.
+   * The tokens that may come next; undefined when any may. Only end tokens once the text is complete or can't be
+   * continued. `banned` tokens are left out, unless no others are left. When `remaining` tokens are about as many as a
+   * complete text still needs, only tokens that lead to its end. Throws what the grammar's `allowed` throws.
    */
   allowed(banned: readonly number[] = [], remaining = Number.POSITIVE_INFINITY): TokenSet | undefined {
     if (this.#isFree()) return undefined;

@@ -18,10 +18,9 @@ export function flatQuantifier({ min, max, element }: Repeated): Repeated {
   if (min < max && product(min, each.max) + 1 < (min + 1) * each.min) return { min, max, element };
   const least = min * each.min;
   const most = Math.max(least, product(max, each.max));
-  if (Math.max(least, Number.isFinite(most) ? most : 0) <= MAX_REPETITIONS)
-    return { min: least, max: most, element: part };
-  if (each.min === each.max) return { min, max, element };
   const total = Number.isFinite(most) ? most : least;
+  if (total <= MAX_REPETITIONS) return { min: least, max: most, element: part };
+  if (each.min === each.max) return { min, max, element };
   throw new RhoneError(
     "INVALID_REQUEST",
     `repeats ${part.raw} up to ${total} times by repetitions of repetitions; ${MAX_REPETITIONS} can be enforced`,

@@ -87,7 +87,7 @@ export class Generation {
     return this.#event({ text: this.#flush(), finish });
   }
 
-  /** Of the scores of the rows from `position` on, those not given out before: a prompt may be computed again. */
+  /** The scores of the rows from `position` on, less those given out before: a prompt may be computed again. */
   #newScores(position: number, scores: readonly TokenLogprob[]): readonly TokenLogprob[] {
     const known = Math.max(0, this.#scored - position);
     this.#scored = Math.max(this.#scored, position + scores.length);

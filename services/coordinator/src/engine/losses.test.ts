@@ -1,6 +1,6 @@
 import type { GenerationJob } from "@rhone/common";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { MOST_LOSSES } from "../scheduler/scheduler.js";
 import { CONSTRAINT, EngineBench, prompt, turn } from "../testing/engine-bench.js";
 import { fakeJob } from "../testing/fake-job.js";
@@ -133,4 +133,52 @@ describe("Engine, when pipelines are lost", () => {
     },
     30_000,
   );
+
+  describe("without a pipeline", () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+    afterEach(() => void vi.useRealTimers());
+
+    it("ends every sequence when no pipeline has come within 60 s", async () => {
+      const bench = new EngineBench({});
+      bench.connect(2);
+      const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+      bench.lose();
+      vi.advanceTimersByTime(59_999);
+      expect(bench.log.of("a")).toEqual([]);
+      vi.advanceTimersByTime(1);
+      await done;
+      expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "WORKER_LOST" });
+    });
+
+    it("ends none when one has come", async () => {
+      const bench = new EngineBench({});
+      bench.connect(2);
+      const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3) }));
+      bench.lose();
+      vi.advanceTimersByTime(59_999);
+      bench.connect(2);
+      vi.advanceTimersByTime(60_000);
+      await bench.drain();
+      await done;
+      expect(bench.tokens("a")).toEqual(runAlone(prompt(3), 8, 0).tokens);
+    });
+  });
+
+  it("resumes a sequence that was evicted with rows in flight when the pipeline was lost", async () => {
+    const bench = new EngineBench({ extraPages: 0 });
+    bench.connect(5);
+    const ids = prompt(12);
+    const evicted = bench.engine.run(fakeJob({ requestId: "a", promptIds: ids, maxTokens: 40, lane: "batch" }));
+    const other = bench.engine.run(fakeJob({ requestId: "b", promptIds: prompt(12, 2), maxTokens: 40 }));
+    await turn();
+    while (bench.engine.counts.evictions === 0) {
+      bench.pipe.advance(bench.pipe.busy.at(-1) ?? 0);
+      await turn();
+    }
+    bench.lose();
+    bench.connect(2);
+    await bench.drain();
+    await Promise.all([evicted, other]);
+    expect(bench.tokens("a")).toEqual(runAlone(ids, 40, 0).tokens);
+  });
 });

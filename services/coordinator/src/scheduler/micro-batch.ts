@@ -53,7 +53,7 @@ export interface SpanOutcome {
   readonly ended: boolean;
 }
 
-/** Sequences with fewer bytes to open wait for none with many. */
+/** A sequence with at most this many bytes to open is opened beside large ones. */
 const SMALL_OPEN_BYTES = 16 * 2 ** 10;
 
 /** Puts one micro-batch together. */
@@ -102,7 +102,7 @@ export class MicroBatchBuilder {
     return this.#members.has(sequence);
   }
 
-  /** Whether it is open, or fits beside those that are opened here. The first one always does, and so do small ones. */
+  /** Whether a sequence is open, or may be opened here: the first one always, and small ones beside any. */
   mayOpen(sequence: Sequence): boolean {
     if (this.#openedBytes === 0 || this.#wireIds.isOpen(sequence)) return true;
     const bytes = openBytes(sequence);

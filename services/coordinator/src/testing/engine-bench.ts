@@ -113,3 +113,5 @@ export const prompt = (length: number, seed = 1): number[] =>
 export const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 export const CONSTRAINT = { grammar: 'root ::= "a"', trigger: null, otherwise: null };
+
+export const base64 = ({ buffer }: Float32Array): string => Buffer.from(buffer).toString("base64");

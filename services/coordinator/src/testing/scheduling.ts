@@ -1,7 +1,16 @@
 import type { GenerationJob } from "@rhone/common";
 import { StepCosts } from "../scheduler/budget/step-costs.js";
+import type { PlannedSpan } from "../scheduler/micro-batch.js";
 import { Sequence } from "../scheduler/sequence.js";
 import { fakeJob } from "./fake-job.js";
+
+/** The worked example of docs/scheduler.md: 2 stages, 8 pages of 4 positions, at most 8 rows per step. */
+export const shape = { pageSize: 4, slidingWindow: 0, contextLength: 24, maxRows: 8 };
+export const pipeline = { stages: 2, pages: 8, stepTimes: null, rowBlock: 1 };
+/** Stages that do not say what they take: one group per stage, and prompts get all the room that there is. */
+export const noTimes = { stageMs: [], overheadMs: 0 };
+
+export const nameOf = ({ sequence }: PlannedSpan): string => sequence.job.requestId;
 
 let arrivals = 0;
 

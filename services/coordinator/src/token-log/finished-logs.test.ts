@@ -34,6 +34,14 @@ it("drops the oldest above the bound, once, but none in its first minute", () =>
   expect(excess()).toEqual([]);
 });
 
+it("keeps nothing of a job but what dropping its log needs", () => {
+  const job = { ...owner("a"), promptIds: [1, 2, 3] };
+  logs.wrote(job, 101);
+  logs.finish(job);
+  now = 60_000;
+  expect(logs.takeExcess()).toEqual([{ requestId: "a", keyId: "", lane: "interactive", bytes: 101, endedAt: 0 }]);
+});
+
 it("drops those of the key that has the most", () => {
   finish("light", 40, "light");
   for (const requestId of ["a", "b", "c"]) finish(requestId, 30, "heavy");
@@ -57,4 +65,14 @@ it("counts no log that has expired by itself, nor one that another coordinator g
   finish("c", 90);
   now += 60_000;
   expect(excess()).toEqual([]);
+});
+
+it("counts a request once whose id had another log that expired", () => {
+  finish("a", 60);
+  now = FINISHED_LOG_TTL_S * 1000;
+  finish("a", 60);
+  now += 60_000;
+  expect(excess()).toEqual([]);
+  finish("b", 50);
+  expect(excess()).toEqual(["a"]);
 });

@@ -3,14 +3,20 @@ import { FINISHED_LOG_TTL_S, type GenerationJob } from "@rhone/common";
 /** The job whose log it is. */
 export type LogOwner = Pick<GenerationJob, "requestId" | "replyTo" | "keyId" | "lane">;
 
-interface FinishedLog {
-  readonly owner: LogOwner;
+/** Only these fields of the job: its prompt and grammar may be larger than the log. */
+export interface FinishedLog extends Pick<LogOwner, "requestId" | "keyId" | "lane"> {
   readonly bytes: number;
   readonly endedAt: number;
 }
 
 /** Every finished log is kept this long: its readers are about to end. */
 const KEPT_MS = 60_000;
+
+interface LogsOfKey {
+  bytes: number;
+  /** By request, oldest first. */
+  readonly logs: Map<string, FinishedLog>;
+}
 
 /**
  * Counts the bytes of the logs that Redis keeps of finished requests. Above `mostBytes` the API key with the most gives
@@ -21,9 +27,7 @@ export class FinishedLogs {
   readonly #now: () => number;
   /** Bytes of unfinished logs, by request. */
   readonly #open = new Map<string, number>();
-  /** By request, oldest first. */
-  readonly #finished = new Map<string, FinishedLog>();
-  readonly #bytesOf = new Map<string, number>();
+  readonly #byKey = new Map<string, LogsOfKey>();
   #bytes = 0;
 
   /** `now`: milliseconds on a monotonic clock. */
@@ -37,11 +41,17 @@ export class FinishedLogs {
     this.#open.set(requestId, (this.#open.get(requestId) ?? 0) + bytes);
   }
 
-  finish(owner: LogOwner): void {
-    const bytes = this.#open.get(owner.requestId) ?? 0;
-    this.lose(owner.requestId);
-    this.#finished.set(owner.requestId, { owner, bytes, endedAt: this.#now() });
-    this.#count(owner, bytes);
+  finish({ requestId, keyId, lane }: LogOwner): void {
+    const bytes = this.#open.get(requestId) ?? 0;
+    this.lose(requestId);
+    // The log of a request that had the same id more than ten minutes ago.
+    const earlier = this.#byKey.get(keyId)?.logs.get(requestId);
+    if (earlier !== undefined) this.#remove(earlier);
+    const ofKey = this.#byKey.get(keyId) ?? { bytes: 0, logs: new Map() };
+    this.#byKey.set(keyId, ofKey);
+    ofKey.logs.set(requestId, { requestId, keyId, lane, bytes, endedAt: this.#now() });
+    ofKey.bytes += bytes;
+    this.#bytes += bytes;
   }
 
   /** Another coordinator goes on with the request. */
@@ -50,46 +60,37 @@ export class FinishedLogs {
   }
 
   /** Takes out the logs that are to be dropped. */
-  takeExcess(): readonly LogOwner[] {
-    for (const log of this.#finished.values()) {
-      if (log.endedAt + FINISHED_LOG_TTL_S * 1000 > this.#now()) break;
-      this.#remove(log);
-    }
-    const excess: LogOwner[] = [];
+  takeExcess(): readonly FinishedLog[] {
+    for (const ofKey of this.#byKey.values()) this.#forgetExpired(ofKey);
+    const excess: FinishedLog[] = [];
     while (this.#bytes > this.#mostBytes) {
-      const log = this.#oldestOf(this.#heaviest());
-      if (log === undefined) break;
-      this.#remove(log);
-      excess.push(log.owner);
+      const [oldest] = this.#heaviest()?.logs.values() ?? [];
+      if (oldest === undefined || oldest.endedAt + KEPT_MS > this.#now()) break;
+      this.#remove(oldest);
+      excess.push(oldest);
     }
     return excess;
   }
 
-  #heaviest(): string | undefined {
-    let heaviest: string | undefined;
-    for (const [keyId, bytes] of this.#bytesOf) {
-      if (heaviest === undefined || bytes > (this.#bytesOf.get(heaviest) ?? 0)) heaviest = keyId;
+  #forgetExpired({ logs }: LogsOfKey): void {
+    for (const log of logs.values()) {
+      if (log.endedAt + FINISHED_LOG_TTL_S * 1000 > this.#now()) return;
+      this.#remove(log);
     }
+  }
+
+  #heaviest(): LogsOfKey | undefined {
+    let heaviest: LogsOfKey | undefined;
+    for (const ofKey of this.#byKey.values()) if (ofKey.bytes > (heaviest?.bytes ?? 0)) heaviest = ofKey;
     return heaviest;
   }
 
-  #oldestOf(keyId: string | undefined): FinishedLog | undefined {
-    for (const log of this.#finished.values()) {
-      if (log.endedAt + KEPT_MS > this.#now()) return undefined;
-      if (log.owner.keyId === keyId) return log;
-    }
-    return undefined;
-  }
-
-  #remove({ owner, bytes }: FinishedLog): void {
-    this.#finished.delete(owner.requestId);
-    this.#count(owner, -bytes);
-  }
-
-  #count({ keyId }: LogOwner, change: number): void {
-    this.#bytes += change;
-    const bytes = (this.#bytesOf.get(keyId) ?? 0) + change;
-    if (bytes > 0) this.#bytesOf.set(keyId, bytes);
-    else this.#bytesOf.delete(keyId);
+  #remove({ requestId, keyId, bytes }: FinishedLog): void {
+    this.#bytes -= bytes;
+    const ofKey = this.#byKey.get(keyId);
+    if (ofKey === undefined) return;
+    ofKey.bytes -= bytes;
+    ofKey.logs.delete(requestId);
+    if (ofKey.logs.size === 0) this.#byKey.delete(keyId);
   }
 }

@@ -1,9 +1,9 @@
 /** The state of a request in its log, for a coordinator that takes the request over. */
 export interface RecordedGeneration {
   readonly tokens: readonly number[];
-  /** Number of prompt tokens whose scores it has. */
+  /** Number of prompt tokens whose scores the log has. */
   readonly scored: number;
-  /** The next event's. */
+  /** Ordinal of the next event. */
   readonly ordinal: number;
   readonly finished: boolean;
 }

@@ -146,6 +146,19 @@ describe("TokenLog", () => {
     expect(await log.read("b")).toMatchObject({ tokens: [0], finished: true });
   });
 
+  it("counts a log whose last answer was lost among the finished", async () => {
+    const end = { ...event(0), text: "x".repeat(600), finish: { reason: "length" as const } };
+    const evaluate = redis.eval.bind(redis);
+    vi.spyOn(redis, "eval").mockImplementationOnce(async (...args) => {
+      await evaluate(...args);
+      throw new Error("connection lost");
+    });
+    expect(await append({ ...end, requestId: "line" })).toEqual([]);
+    now += 60_000;
+    await append(event(0));
+    await expect.poll(() => redis.exists(tokenLogKey("line"))).toBe(0);
+  });
+
   it("is full sooner when events have log-probabilities", async () => {
     const first = append({ ...event(0), promptLogprobs: [score] });
     expect(log.full).toBe(true);

@@ -181,10 +181,8 @@ export class TokenLog implements EventLog {
   async #write(events: readonly LoggedEvent[]): Promise<readonly LoggedEvent[]> {
     const { keys, args, order, sizes } = appendArguments(events);
     const refused = (await this.#redis.eval(APPEND_SCRIPT, keys.length, ...keys, ...args)) as readonly number[];
-    for (const [at, { owner, event }] of order.entries()) {
-      if (refused.includes(at + 1)) continue;
-      this.#finished.wrote(owner, sizes[at] ?? 0);
-      if (event.finish !== undefined) this.#finished.finish(owner);
+    for (const [at, logged] of order.entries()) {
+      if (!refused.includes(at + 1)) this.#noteWritten(logged, sizes[at] ?? 0);
     }
     return refused.flatMap((number) => order[number - 1] ?? []);
   }
@@ -192,14 +190,25 @@ export class TokenLog implements EventLog {
   /** After a connection broke, a refused entry may be one that was written before its answer was lost. */
   async #notOurs(refused: readonly LoggedEvent[]): Promise<readonly string[]> {
     const fenced: string[] = [];
-    for (const { owner, event } of refused) {
+    for (const logged of refused) {
+      const { owner, event } = logged;
       const id = tokenLogEntryId(event.ordinal);
       const [entry] = await this.#redis.xrange(tokenLogKey(event.requestId), id, id);
-      if (entry?.[1][1] !== encodeEvent(event)) fenced.push(event.requestId);
+      const ours = encodeEvent(event);
+      if (entry?.[1][1] !== ours) {
+        fenced.push(event.requestId);
+        continue;
+      }
+      this.#noteWritten(logged, ours.length);
       // Gateways drop repeated events.
-      else await this.#redis.publish(eventsChannel(owner.replyTo), encodeEvents([event]));
+      await this.#redis.publish(eventsChannel(owner.replyTo), encodeEvents([event]));
     }
     return fenced;
+  }
+
+  #noteWritten({ owner, event }: LoggedEvent, bytes: number): void {
+    this.#finished.wrote(owner, bytes);
+    if (event.finish !== undefined) this.#finished.finish(owner);
   }
 
   #dropExcess(): void {

@@ -85,13 +85,14 @@ export class CompletionWriter implements Writer {
     const isFirst = !choice.begun;
     choice.begun = true;
     this.#frame.count(index, event);
-    if (purpose === "later" && !isFirst) this.#pass(choice, event);
-    else {
-      const text = (isFirst && this.#options.echo ? choice.prompt.text : "") + event.text;
-      const taken = { choice, text, logprobs: this.#logprobsOf(choice, event, isFirst), event, isFirst };
-      if (purpose === "chunks") return this.#chunks(index, taken);
-      if (purpose === "whole") keep(taken);
+    if (purpose === "later") {
+      this.#pass(choice, event, isFirst);
+      return [];
     }
+    const text = (isFirst && this.#options.echo ? choice.prompt.text : "") + event.text;
+    const taken = { choice, text, logprobs: this.#logprobsOf(choice, event, isFirst), event, isFirst };
+    if (purpose === "chunks") return this.#chunks(index, taken);
+    keep(taken);
     return [];
   }
 
@@ -141,8 +142,11 @@ export class CompletionWriter implements Writer {
     return [finish === undefined ? this.#frame.chunk(fields) : this.#frame.finishingChunk(fields)];
   }
 
-  #pass({ writer }: Choice, { logprobs = [], promptLogprobs = [] }: GenerationEvent): void {
-    if (this.#options.echo) writer.pass(promptLogprobs);
+  #pass({ writer, prompt }: Choice, { logprobs = [], promptLogprobs = [] }: GenerationEvent, isFirst: boolean): void {
+    const { echo } = this.#options;
+    const [first] = prompt.ids;
+    if (echo && isFirst && first !== undefined) writer.first(first);
+    if (echo) writer.pass(promptLogprobs);
     writer.pass(logprobs);
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { collect, end, of } from "../testing/events.js";
+import { spin } from "../testing/spin.js";
 import { turnsDuring } from "../testing/turns-during.js";
 import { sseData, streamLines } from "./stream-lines.js";
 import { formatPosition, parsePosition, type StreamPosition } from "./stream-position.js";
@@ -53,7 +54,11 @@ describe("a stream", () => {
     ["with log-probabilities", { logprobs: [] }],
     ["without", {}],
   ])("lets the event loop turn when events of many streams %s come at once", async (_, fields) => {
-    const costly: Writer = { ...letters(), take: () => [spin(2)] };
+    const take = (): string[] => {
+      spin(2);
+      return [];
+    };
+    const costly: Writer = { ...letters(), take };
     const playOne = () => playing([of(0, { text: "a", ...fields })]);
     const write = () => collect(streamLines(playOne(), { writer: costly, choices: 1, withIds: false }));
     const { turns } = await turnsDuring(() => Promise.all(Array.from({ length: 64 }, write)));
@@ -97,9 +102,3 @@ describe("positions", () => {
     },
   );
 });
-
-function spin(ms: number): string {
-  const until = performance.now() + ms;
-  while (performance.now() < until);
-  return '"spun"';
-}

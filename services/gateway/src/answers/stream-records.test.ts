@@ -5,7 +5,7 @@ import { fakeModel } from "../testing/fake-model.js";
 import { FakeRedis } from "../testing/fake-redis.js";
 import { ChatWriter } from "./chat-writer.js";
 import { CompletionWriter } from "./completion-writer.js";
-import { logTtlS, StreamRecords, streamRecordOf } from "./stream-records.js";
+import { addressesOf, logTtlS, StreamRecords, streamRecordOf } from "./stream-records.js";
 import { openWriter, type WriterRecord, writerRecordSchema } from "./writer-record.js";
 
 const frame = { ...FRAME, id: "chatcmpl-1" };
@@ -95,6 +95,11 @@ describe("loading a stream", () => {
 
   it("gives its owner what was saved", async () => {
     expect(await (await stored()).load()).toEqual(streamRecordOf(chat, jobs));
+  });
+
+  it("gives the addresses of its jobs, whose key is its owner", async () => {
+    const keyed = jobs.map(({ requestId, replyTo, lane }) => ({ requestId, replyTo, lane, keyId: "team" }));
+    expect(addressesOf(await (await stored()).load())).toEqual(keyed);
   });
 
   it("judges a request by its head, without the record", async () => {

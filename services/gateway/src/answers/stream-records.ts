@@ -8,6 +8,8 @@ import {
   streamKey,
 } from "@rhone/common";
 import { z } from "zod";
+import type { JobAddress } from "../queue/generation-client.js";
+import type { Reader } from "../storage/in-turns.js";
 import { readStored } from "../stored-json.js";
 import { ownTurn, shortJsonInTurns } from "../turns.js";
 import { type WriterRecord, writerRecordSchema } from "./writer-record.js";
@@ -62,12 +64,9 @@ export function streamRecordOf(writer: WriterRecord, jobs: readonly GenerationJo
 export const logTtlS = ({ deadlineAtMs }: StreamRecord): number =>
   Math.max(1, Math.ceil((deadlineAtMs - Date.now()) / 1000)) + FINISHED_LOG_TTL_S;
 
-/** Whose request needs a stream's record. */
-export interface StreamReader {
-  readonly owner: string;
-  /** Aborted when nobody waits for the record any more. */
-  readonly leaving?: AbortSignal | undefined;
-}
+/** Where its jobs and their logs are. */
+export const addressesOf = ({ jobs, owner }: StreamRecord): readonly JobAddress[] =>
+  jobs.map((job) => ({ ...job, keyId: owner }));
 
 /** The commands used of Redis. */
 interface RecordStore {
@@ -97,12 +96,12 @@ export class StreamRecords {
       throw new RhoneError("INVALID_REQUEST", message);
     }
     const ttlS = logTtlS(record);
-    await this.#redis.set(streamKey(id), text, "EX", ttlS).catch(redisUnavailable);
-    await this.#redis.set(streamHeadKey(id), JSON.stringify(headOf(record)), "EX", ttlS).catch(redisUnavailable);
+    const keep = (key: string, value: string) => this.#redis.set(key, value, "EX", ttlS).catch(redisUnavailable);
+    await Promise.all([keep(streamKey(id), text), keep(streamHeadKey(id), JSON.stringify(headOf(record)))]);
   }
 
   /** Throws as `load` does. */
-  async head(id: string, reader: StreamReader): Promise<StreamHead> {
+  async head(id: string, reader: Reader): Promise<StreamHead> {
     const text = await this.#redis.get(streamHeadKey(id)).catch(redisUnavailable);
     // Gateways of the release before wrote none.
     if (text === null) return headOf(await this.load(id, reader));
@@ -113,11 +112,11 @@ export class StreamRecords {
    * Throws NOT_FOUND, also for another owner's stream, RECORD_UNREADABLE, REDIS_UNAVAILABLE, GATEWAY_BUSY when too many
    * wait for their records, and the reason of `leaving`.
    */
-  load(id: string, reader: StreamReader): Promise<StreamRecord> {
+  load(id: string, reader: Reader): Promise<StreamRecord> {
     return this.#reads.run(reader.owner, () => this.#load(id, reader), reader.leaving);
   }
 
-  async #load(id: string, reader: StreamReader): Promise<StreamRecord> {
+  async #load(id: string, reader: Reader): Promise<StreamRecord> {
     const text = await this.#redis.get(streamKey(id)).catch(redisUnavailable);
     await ownTurn();
     return ofOwner(id, text === null ? null : readStored(streamRecordSchema, text, `The stream ${id}`), reader);
@@ -126,7 +125,7 @@ export class StreamRecords {
 
 const headOf = ({ owner, jobs }: StreamRecord): StreamHead => ({ version: VERSION, owner, choices: jobs.length });
 
-function ofOwner<T extends { readonly owner: string }>(id: string, found: T | null, { owner }: StreamReader): T {
+function ofOwner<T extends { readonly owner: string }>(id: string, found: T | null, { owner }: Reader): T {
   if (found?.owner === owner) return found;
   const kept = `a resumable stream is kept until ${FINISHED_LOG_TTL_S / 60} minutes after its end`;
   throw new RhoneError("NOT_FOUND", `There is no stream ${id}; ${kept}.`);

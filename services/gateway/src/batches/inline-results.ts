@@ -7,7 +7,7 @@ const COMMA = 44;
 
 /**
  * The JSON of a job, with the lines of its output file as `outputs`. The lines are JSON, and are sent as they are
- * read: to parse and to write 4.5 MB took 0.2 s. Throws INVALID_REQUEST for a file of more than `mostBytes`.
+ * read: parsing and writing 4.5 MB took 0.2 s. Throws INVALID_REQUEST for a file of more than `mostBytes`.
  */
 export async function inlineResults(
   files: Pick<FileStore, "get" | "read">,

@@ -84,7 +84,7 @@ export interface SentStream {
   readonly lines: AsyncGenerator<string, void, undefined>;
   /** The stream's path for clients that lose it; null: it has none. */
   readonly location?: Promise<string | null> | undefined;
-  /** A client that reads nothing for this long is hung up on. */
+  /** A client that reads nothing for this long loses its connection. */
   readonly sendTimeoutMs: number;
   readonly logger: Logger;
 }

@@ -4,20 +4,18 @@ import { type AddressInfo, connect } from "node:net";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { spin } from "../testing/spin.js";
 import { timeLeft } from "../turns.js";
 import { Arrivals } from "./arrivals.js";
 
 const GET = "GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n";
 const PROBE = "GET /health HTTP/1.1\r\nhost: a\r\n\r\n";
 
-/** By default a turn has time for four. */
-function work(ms = 5): void {
-  const until = performance.now() + ms;
-  while (performance.now() < until);
-}
+/** A turn has time for four. */
+const WORK_MS = 5;
 
 /** Connections whose bytes take `ms` each; what was read, in order, and the most in one turn of the event loop. */
-function reader(ms = 5) {
+function reader(ms = WORK_MS) {
   const arrivals = new Arrivals();
   const read: string[] = [];
   let inTurn = 0;
@@ -27,7 +25,7 @@ function reader(ms = 5) {
     socket.on("data", () => {
       if (inTurn++ === 0) setImmediate(() => (inTurn = 0));
       mostInTurn = Math.max(mostInTurn, inTurn);
-      work(ms);
+      spin(ms);
       read.push(name);
     });
     arrivals.follow(socket);
@@ -90,7 +88,7 @@ describe("bytes of many connections at once", () => {
     const arrivals = new Arrivals();
     const server = createServer(async (request, response) => {
       const body = await text(request);
-      work();
+      spin(WORK_MS);
       response.end(`${body.length} ${body.at(-1)};`);
     });
     server.on("connection", (socket) => arrivals.follow(socket));

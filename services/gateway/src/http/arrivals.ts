@@ -1,4 +1,5 @@
 import type { Readable } from "node:stream";
+import { FairWaiters } from "@rhone/common";
 import { hasTime } from "../turns.js";
 
 /** Bytes that wait are read for this long in a turn; the rest of it is left to requests that have begun. */
@@ -14,13 +15,13 @@ type Connection = Readable & { readonly remoteAddress?: string | undefined };
 
 /**
  * Reads connections in turns of the event loop, which their requests share. All sockets that have bytes are read in
- * one turn, and what answers a request at once runs there: 4 MB on 7,000 connections were one turn of 10 s. Here
- * 20 ms of them are; the other bytes go back into their sockets, which are read no further until their turn comes.
- * Remote addresses take turns, and health checks have every second place.
+ * one turn, and what answers a request at once runs there: 4 MB on 7,000 connections were one turn of 10 s. Here a turn
+ * takes 20 ms; the other bytes go back into their sockets, which are read no further until their turn comes. Remote
+ * addresses take turns, and health checks have every second place.
  */
 export class Arrivals {
-  readonly #probes = new Line();
-  readonly #others = new Line();
+  readonly #probes = new FairWaiters<null>();
+  readonly #others = new FairWaiters<null>();
   #places = 0;
   #isServing = false;
 
@@ -46,7 +47,8 @@ export class Arrivals {
       socket.pause().unshift(bytes);
       if (isWaiting) return;
       isWaiting = true;
-      (isProbe(bytes) ? this.#probes : this.#others).add(address, go);
+      const waiters = isProbe(bytes) ? this.#probes : this.#others;
+      void waiters.wait({ owner: address, item: null }).then(go);
       this.#begin();
     });
   }
@@ -78,39 +80,11 @@ export class Arrivals {
 
   #next(): void {
     const [first, second] = this.#places++ % 2 === 0 ? [this.#probes, this.#others] : [this.#others, this.#probes];
-    (first.next() ?? second.next())?.();
+    if (!first.next()) second.next();
   }
 }
 
 function isProbe(bytes: Buffer): boolean {
   if (bytes.length > PROBE_BYTES || !PROBE.test(bytes.toString("latin1", 0, 16))) return false;
   return bytes.indexOf("\r\n\r\n") === bytes.length - 4;
-}
-
-/** What waits, first come first served for each address; addresses take turns. */
-class Line {
-  readonly #of = new Map<string, Set<() => void>>();
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  add(address: string, go: () => void): void {
-    this.#of.set(address, (this.#of.get(address) ?? new Set()).add(go));
-    this.#size++;
-  }
-
-  next(): (() => void) | undefined {
-    for (const [address, theirs] of this.#of) {
-      const [go] = theirs;
-      this.#of.delete(address);
-      if (go === undefined) continue;
-      theirs.delete(go);
-      if (theirs.size > 0) this.#of.set(address, theirs);
-      this.#size--;
-      return go;
-    }
-    return undefined;
-  }
 }

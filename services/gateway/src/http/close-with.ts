@@ -4,7 +4,7 @@ import type { RhoneError } from "@rhone/common";
 import { errorBody } from "../request-error.js";
 import { errorHeaders } from "./error-response.js";
 
-/** A client has this long to read why it is hung up on. */
+/** A client has this long to read the refusal. */
 const READ_MS = 1000;
 
 /**

@@ -4,7 +4,7 @@ import type { StoredGeneration } from "../admission/idempotency-records.js";
 import { replayOrder } from "../answers/replay-order.js";
 import { streamLines } from "../answers/stream-lines.js";
 import { beyond, type StreamPosition } from "../answers/stream-position.js";
-import type { StreamRecord } from "../answers/stream-records.js";
+import { addressesOf, type StreamRecord } from "../answers/stream-records.js";
 import { openWriter } from "../answers/writer-record.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
@@ -59,11 +59,11 @@ export async function replayGeneration(
 const LENGTHS_AT_ONCE = 64;
 
 /** A reader behind events that may never come would keep all others of the stream in memory. */
-async function refuseBeyond(client: GenerationClient, { jobs, owner }: StreamRecord, after: StreamPosition) {
-  const read = [...jobs.entries()].filter(([choice]) => (after.taken[choice] ?? 0) > 0);
+async function refuseBeyond(client: GenerationClient, record: StreamRecord, after: StreamPosition) {
+  const read = [...addressesOf(record).entries()].filter(([choice]) => (after.taken[choice] ?? 0) > 0);
   while (read.length > 0) {
     const some = read.splice(0, LENGTHS_AT_ONCE);
-    const lengths = await Promise.all(some.map(([, job]) => client.logLength({ ...job, keyId: owner })));
+    const lengths = await Promise.all(some.map(([, job]) => client.logLength(job)));
     for (const [at, [choice]] of some.entries()) {
       const length = lengths[at] ?? 0;
       if (length === 0) throw new RhoneError("NOT_FOUND", "The stream's events are gone; send the request again.");

@@ -1,5 +1,6 @@
 import { fastify } from "fastify";
 import { expect, it } from "vitest";
+import { costly } from "../testing/spin.js";
 import { turnsDuring } from "../testing/turns-during.js";
 import { writeJsonInTurns } from "./json-in-turns.js";
 
@@ -14,14 +15,3 @@ it("lets the event loop turn while an answer is written, and changes nothing of 
   expect(turns).toBeGreaterThanOrEqual(3);
   expect((await app.inject("/text")).body).toBe("text");
 });
-
-/** Objects that take 0.05 ms each to be written. */
-function costly(count: number) {
-  return Array.from({ length: count }, (_, token) => ({
-    get token() {
-      const until = performance.now() + 0.05;
-      while (performance.now() < until);
-      return token;
-    },
-  }));
-}

@@ -43,7 +43,7 @@ export class Readers {
     const { ofStream, most } = this.#limits;
     const readers = this.#ofStream.of(stream);
     if (readers >= ofStream) {
-      const many = `${readers} readers follow ${stream}, as many as may (--stream-readers)`;
+      const many = `${readers} readers follow ${stream}, the limit (--stream-readers)`;
       throw new RhoneError("TOO_MANY_READERS", `${many}; close one, or try again shortly.`);
     }
     const held = owner === "" ? 0 : this.#ofOwner.of(owner);

@@ -38,7 +38,7 @@ export function receiveJson(app: FastifyInstance, mostBytes: number): void {
     done(null, payload.pipe(received));
   });
   app.addHook("preValidation", async ({ received }) => {
-    // Small ones too, as what their callers' keys are may come for many at once.
+    // Small ones too: the look-ups of many callers' keys may end at once.
     if (received !== null) await (received.bytes > TURN_BYTES ? ownTurn() : timeLeft());
   });
 }

@@ -11,7 +11,7 @@ import {
   fastify,
   type HTTPMethods,
 } from "fastify";
-import { errorBody } from "../request-error.js";
+import { cut, errorBody } from "../request-error.js";
 import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
@@ -29,7 +29,7 @@ export interface ServerOptions {
   readonly bodiesBytes: number;
   /** Longest time for a request to arrive, body included. */
   readonly arrivalTimeoutMs: number;
-  /** A client that reads nothing of an answer for this long is hung up on. */
+  /** A client that reads nothing of its answer for this long loses its connection. */
   readonly sendTimeoutMs: number;
   readonly mostConnections: number;
   /** Requests of one connection that may wait for their answers. */
@@ -133,7 +133,7 @@ const LONGEST_PATH = 200;
 function refuseUnrouted(app: FastifyInstance, { url, method }: FastifyRequest, reply: FastifyReply): never {
   const path = url.split("?")[0] ?? "/";
   const allowed = METHODS.filter((each) => app.findRoute({ method: each, url: path }) !== null);
-  const shown = path.length > LONGEST_PATH ? `${path.slice(0, LONGEST_PATH)}…` : path;
+  const shown = cut(path, LONGEST_PATH);
   if (allowed.length === 0)
     throw new RhoneError("NOT_FOUND", `There is nothing at ${shown}; /docs lists the endpoints.`);
   reply.header("allow", allowed.join(", "));

@@ -16,9 +16,9 @@ function fake() {
         if (!id.startsWith(owner)) throw new RhoneError("NOT_FOUND", "other");
         return { version: 1, owner, choices: 2 };
       },
-      load: async (id) => {
+      load: async (id, { owner }) => {
         told.loaded.push(id);
-        return { jobs: [0, 1].map((at) => ({ requestId: `${id}-${at}` })) } as unknown as StreamRecord;
+        return { owner, jobs: [0, 1].map((at) => ({ requestId: `${id}-${at}` })) } as unknown as StreamRecord;
       },
     },
     client: {

@@ -1,6 +1,7 @@
 import { FairLine, RhoneError } from "@rhone/common";
-import type { StreamReader, StreamRecords } from "../answers/stream-records.js";
+import { addressesOf, type StreamRecords } from "../answers/stream-records.js";
 import type { GenerationClient } from "../queue/generation-client.js";
+import type { Reader } from "../storage/in-turns.js";
 
 /** Streams that are cancelled at a time. Those that wait take turns by owner; each holds its clients' connections. */
 const LINE = { atOnce: 16, most: 1024, withinMs: 30_000 };
@@ -24,7 +25,7 @@ export class StreamCancels {
   }
 
   /** Throws as `StreamRecords.load` does. A client that leaves wants its stream to end all the same. */
-  async cancel(id: string, reader: StreamReader): Promise<void> {
+  async cancel(id: string, reader: Reader): Promise<void> {
     await this.#uses.streams.head(id, reader);
     await (this.#running.get(id) ?? this.#begin(id, reader.owner));
   }
@@ -36,7 +37,7 @@ export class StreamCancels {
   }
 
   async #cancel(id: string, owner: string): Promise<void> {
-    const { jobs } = await this.#uses.streams.load(id, { owner });
-    await Promise.all(jobs.map((job) => this.#uses.client.cancel({ ...job, keyId: owner })));
+    const record = await this.#uses.streams.load(id, { owner });
+    await Promise.all(addressesOf(record).map((job) => this.#uses.client.cancel(job)));
   }
 }

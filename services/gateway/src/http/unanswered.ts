@@ -24,7 +24,7 @@ export class Unanswered {
     if (!socket.writable) return false;
     const waiting = this.#of.get(socket) ?? this.#follow(socket);
     if (waiting.size >= this.#most) {
-      const message = `${this.#most} requests of this connection wait for their answers, as many as may; read them first.`;
+      const message = `${this.#most} requests of this connection wait for their answers, the limit (--most-pipelined); read them first.`;
       closeWith(socket, new RequestError("RATE_LIMIT_EXCEEDED", message), this.isAnswering(socket));
       return false;
     }

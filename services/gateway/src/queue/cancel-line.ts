@@ -1,24 +1,22 @@
-import { FairLine, type QueuedJob, RhoneError } from "@rhone/common";
+import { FairLine, type QueuedJob } from "@rhone/common";
 
 /** Jobs that are cancelled together. */
 const SLICE = 64;
-/** A client that leaves must not be refused: its jobs would go on for nobody. Their number bounds those that wait. */
-const LINE = {
-  atOnce: 2,
-  most: Number.POSITIVE_INFINITY,
-  withinMs: Number.POSITIVE_INFINITY,
-  busy: (why: string) => new RhoneError("GATEWAY_BUSY", `${why} to be cancelled.`),
-};
+/** Slices that are cancelled at a time. */
+const AT_ONCE = 2;
 
 interface Slice {
   readonly jobs: QueuedJob[];
   readonly done: Promise<void>;
 }
 
-/** Cancels jobs in slices of 64 that have lane and API key in common. Slices that wait take turns by API key. */
+/**
+ * Cancels jobs in slices of 64 that have lane and API key in common. Slices that wait take turns by API key. None is
+ * refused, as its jobs would go on for nobody; the number of unfinished jobs bounds those that wait.
+ */
 export class CancelLine {
   readonly #cancel: (jobs: readonly QueuedJob[]) => Promise<void>;
-  readonly #line = new FairLine(LINE);
+  readonly #line = new FairLine({ atOnce: AT_ONCE });
   /** The slices that have room and have not begun. */
   readonly #open = new Map<string, Slice>();
 

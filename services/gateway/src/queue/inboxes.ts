@@ -41,7 +41,7 @@ export class Inboxes {
     return inbox;
   }
 
-  close({ requestId, replyTo }: Omit<Addressed, "keyId">, inbox: OrderedEvents): void {
+  close({ requestId, replyTo }: Addressed, inbox: OrderedEvents): void {
     const sharing = this.#waiting.get(requestId);
     sharing?.delete(inbox);
     if (sharing?.size === 0) this.#waiting.delete(requestId);

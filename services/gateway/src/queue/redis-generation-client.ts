@@ -32,10 +32,9 @@ const RESUBMIT_MS = 30_000;
 /** Entries of a token log that are read at a time: with 20 log-probabilities each takes 0.01 ms. */
 const LOG_PART = 64;
 /** Logs that are read at a time; keys take turns. Each choice of a resumed stream waits for one part of its own. */
-const LOGS = { atOnce: 2, most: Number.POSITIVE_INFINITY, withinMs: Number.POSITIVE_INFINITY };
-
+const LOGS_AT_ONCE = 2;
 /** Jobs that take their turns at a time; keys take turns. 2,048 at once held gateway and Redis for 0.35 s each. */
-const TURNS = { atOnce: 64, most: Number.POSITIVE_INFINITY, withinMs: Number.POSITIVE_INFINITY };
+const TURNS_AT_ONCE = 64;
 
 export interface RedisGenerationClientOptions {
   /** Borrowed. */
@@ -62,9 +61,8 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #logger: Logger;
   readonly #inboxes: Inboxes;
   readonly #cancellations = new CancelLine((jobs) => this.#cancel(jobs));
-  readonly #logs = new FairLine({ ...LOGS, busy: (why) => new RhoneError("GATEWAY_BUSY", `${why} for token logs.`) });
-
-  readonly #turns = new FairLine({ ...TURNS, busy: (why) => new RhoneError("GATEWAY_BUSY", `${why} for turns.`) });
+  readonly #logs = new FairLine({ atOnce: LOGS_AT_ONCE });
+  readonly #turns = new FairLine({ atOnce: TURNS_AT_ONCE });
 
   private constructor(options: RedisGenerationClientOptions) {
     const { redis, subscriber, gatewayId, logger, maxQueued, queuedBytes } = options;

@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGrammars } from "../testing/fake-gateway.js";
 import { fakeModel } from "../testing/fake-model.js";
+import { spin } from "../testing/spin.js";
 import { turnsDuring } from "../testing/turns-during.js";
 import {
   type Arrival,
@@ -216,8 +217,7 @@ describe("completions", () => {
   it("are read for an echo in turns, and only where they fit", async () => {
     const model = fakeModel();
     const pieceBytes = vi.spyOn(model, "pieceBytes").mockImplementation((id) => {
-      const until = performance.now() + 0.05;
-      while (performance.now() < until);
+      spin(0.05);
       return Buffer.from([id]);
     });
     const open = preparation({ model: { ...model, contextLength: 2000 } });

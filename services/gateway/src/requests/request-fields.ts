@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { RequestError, unsupported } from "../request-error.js";
+import { cut, RequestError, unsupported } from "../request-error.js";
 import { listOf, logitBias } from "./long-fields.js";
 
 /** A field that may be absent or null. */
@@ -15,10 +15,8 @@ const MOST_STOPS = 16;
 const LONGEST_STOP = 4096;
 const stopText = z.string().min(1).max(LONGEST_STOP);
 
+/** Characters of a key or value that a refusal repeats. */
 const LONGEST_QUOTE = 100;
-
-/** What a message repeats of the caller's text. */
-const cut = (text: string): string => (text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text);
 
 /** The fields that all generation endpoints take. Unknown fields are ignored. */
 export const generationFields = {
@@ -72,7 +70,7 @@ export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z
 }
 
 function badField({ issues: [issue] }: z.ZodError): RequestError {
-  const param = issue?.path.map((key) => cut(String(key))).join(".") ?? "";
+  const param = issue?.path.map((key) => cut(String(key), LONGEST_QUOTE)).join(".") ?? "";
   if (issue === undefined || param === "")
     return new RequestError(
       "INVALID_REQUEST",
@@ -92,7 +90,7 @@ function explain(param: string, issue: z.core.$ZodIssue): string {
     return `${param} is ${input}; it must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}.`;
   if (Number.isNaN(input)) return `${param} must be a number.`;
   if (typeof input === "string" && issue.code === "invalid_value")
-    return `${param} is "${cut(input)}"; it must be one of ${issue.values.join(", ")}.`;
+    return `${param} is "${cut(input, LONGEST_QUOTE)}"; it must be one of ${issue.values.join(", ")}.`;
   const tooLong = tooLongOf(issue);
   if (tooLong !== undefined) return `${param} ${tooLong}.`;
   if (issue.code === "invalid_union")

@@ -1,6 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { type ErrorCode, type GenerationEvent, type GenerationJob, RhoneError, toRhoneError } from "@rhone/common";
-import type { StreamRecord } from "../answers/stream-records.js";
+import { addressesOf, type StreamRecord } from "../answers/stream-records.js";
 import type { ChoiceEvent } from "../answers/writer.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 
@@ -91,11 +91,11 @@ export function generating(client: GenerationClient, { jobs, atOnce, detached }:
 const AFTER_DEADLINE_MS = 5000;
 
 /** Reads the events of jobs that some gateway submitted, from the beginning of their token logs. */
-export function following(client: GenerationClient, { jobs, deadlineAtMs, owner }: StreamRecord): EventSource {
+export function following(client: GenerationClient, record: StreamRecord): EventSource {
   const message = "The request's deadline has passed and its events are gone; send the request again.";
   return {
-    open: (signal) => jobs.map((job) => client.follow({ ...job, keyId: owner }, signal)),
-    limitMs: Math.max(0, deadlineAtMs - Date.now()) + AFTER_DEADLINE_MS,
+    open: (signal) => addressesOf(record).map((job) => client.follow(job, signal)),
+    limitMs: Math.max(0, record.deadlineAtMs - Date.now()) + AFTER_DEADLINE_MS,
     lateness: () => new RhoneError("DEADLINE_EXCEEDED", message),
   };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { fakeModel } from "../testing/fake-model.js";
+import { spin } from "../testing/spin.js";
 import { turnsDuring } from "../testing/turns-during.js";
 import type { TextModel } from "../text/text-model.js";
 import { parseRequest } from "./request-fields.js";
@@ -120,8 +121,7 @@ function slowModel(): TextModel {
   return {
     ...model,
     pieceBytes: (id, options) => {
-      const until = performance.now() + 0.05;
-      while (performance.now() < until);
+      spin(0.05);
       return model.pieceBytes(id, options);
     },
   };

@@ -42,5 +42,5 @@ export class InTurns {
 
 function line(atOnce: number): FairLine {
   const busy = (why: string) => new RhoneError("GATEWAY_BUSY", `${why} for files or batches; try again shortly.`);
-  return new FairLine({ atOnce, most: WAITING, withinMs: Number.POSITIVE_INFINITY, busy });
+  return new FairLine({ atOnce, most: WAITING, busy });
 }

@@ -1,0 +1,36 @@
+/** In place of the module "bullmq": the queues that were opened, by name. */
+export const queues = new Map<string, Queue>();
+
+/** Keeps the jobs that it is given. */
+export class Queue {
+  readonly name: string;
+  readonly jobs: { readonly requestId: string }[] = [];
+  readonly priorities: number[] = [];
+  readonly removed: string[] = [];
+  failure: Error | undefined;
+
+  constructor(name: string) {
+    this.name = name;
+    queues.set(name, this);
+  }
+
+  on(): this {
+    return this;
+  }
+
+  toKey(type: string): string {
+    return `rhone:${this.name}:${type}`;
+  }
+
+  async add(_name: string, job: { readonly requestId: string }, { priority }: { readonly priority: number }) {
+    if (this.failure !== undefined) throw this.failure;
+    this.jobs.push(job);
+    this.priorities.push(priority);
+  }
+
+  async remove(id: string): Promise<void> {
+    this.removed.push(id);
+  }
+
+  async close(): Promise<void> {}
+}
