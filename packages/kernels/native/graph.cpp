@@ -63,7 +63,3 @@ rk_tensor *rk_graph_node(void *ctx, rk_node *node) {
 rk_tensor *rk_part(void *ctx, rk_tensor *whole, int64_t rows, int64_t n, size_t offset) {
   return view(ctx, whole, rows, n, (size_t)rows * sizeof(float), offset);
 }
-
-rk_tensor *rk_first_rows(void *ctx, rk_tensor *matrix, int64_t rows) {
-  return view(ctx, matrix, matrix->ne[0], rows, matrix->nb[1], 0);
-}

@@ -3,7 +3,7 @@
 #include "kernels.h"
 #include "tensor.h"
 
-// Deals the parts [0, total) of a node out to the threads that compute it: whoever is free takes the next ones.
+// Deals the parts [0, total) of a node out to the threads that compute it: a thread that is free takes the next ones.
 struct Dealer {
   alignas(64) int64_t next;
   alignas(64) int32_t finished;
@@ -41,6 +41,3 @@ rk_tensor *rk_graph_node(void *ctx, rk_node *node);
 
 // The f32 matrix [n, rows] (ne [rows, n]) that begins `offset` bytes into `whole`.
 rk_tensor *rk_part(void *ctx, rk_tensor *whole, int64_t rows, int64_t n, size_t offset);
-
-// The first `rows` rows of a matrix.
-rk_tensor *rk_first_rows(void *ctx, rk_tensor *matrix, int64_t rows);

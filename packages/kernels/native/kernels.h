@@ -50,7 +50,8 @@ RK_API size_t rk_packed_bytes(int type, int64_t rows, int64_t k);
 // in GGUF's layout. `first` is a multiple of 16; so is `count`, unless the rows end there. `dst` must stay where it is.
 RK_API void rk_pack(void *dst, const void *src, int type, int64_t rows, int64_t k, int64_t first, int64_t count);
 
-// Holds the parameters of at most `most_nodes` nodes, which must live as long as the graph is computed. NULL: no memory.
+// Holds the parameters of at most `most_nodes` nodes, which must live as long as the graph is computed. NULL: no
+// memory.
 RK_API rk_graph *rk_graph_new(int most_nodes);
 // Forgets the nodes, so that others can be made.
 RK_API void rk_graph_reset(rk_graph *graph);
@@ -68,8 +69,8 @@ RK_API rk_tensor *rk_quantize(rk_graph *graph, void *ctx, int how, int kind, rk_
 RK_API rk_tensor *rk_product(rk_graph *graph, void *ctx, int type, rk_tensor *w, int64_t rows, int64_t k,
                              rk_tensor *act, int64_t n, rk_tensor *residual);
 // Products of the same rows with `count` weights, w[i] of types[i] and [rows[i], k], all of the kind of `act`, in one
-// node: threads wait for each other once, and share the parts of small weights out evenly. Results, into results[i]: f32
-// [n, rows[i]]. Returns 0, or -1 when `graph` is full or `count` is more than RK_MOST_PRODUCTS.
+// node: threads wait for each other once, and share the parts of small weights out evenly. Results, into results[i]:
+// f32 [n, rows[i]]. Returns 0, or -1 when `graph` is full or `count` is more than RK_MOST_PRODUCTS.
 enum { RK_MOST_PRODUCTS = 4 };
 RK_API int rk_products(rk_graph *graph, void *ctx, int count, const int32_t *types, rk_tensor *const *w,
                        const int64_t *rows, int64_t k, rk_tensor *act, int64_t n, rk_tensor **results);
@@ -119,9 +120,9 @@ RK_API rk_tensor *rk_attend(rk_graph *graph, void *ctx, const rk_attention *shap
 RK_API rk_tensor *rk_rotations(rk_graph *graph, void *ctx, const rk_rope *rope, rk_tensor *spans, int64_t rows,
                                rk_tensor *factors);
 // Rotates q, f32 [rows, n_heads * head_dim], and k, f32 [rows, n_kv_heads * head_dim], and writes k and v, of k's
-// shape, to the pages of their positions: rounded to f16, or quantized to Q8_0, as ggml_set_rows does. Rows may be
-// any distance apart. Result: the rotated q, f32 [rows, n_heads * head_dim]; attention that reads it follows the writing. NULL when
-// `graph` is full or the shape has no kernel.
+// shape, to the pages of their positions: rounded to f16, or quantized to Q8_0, as ggml_set_rows does. Rows may be any
+// distance apart. Result: the rotated q, f32 [rows, n_heads * head_dim]; attention that reads it follows the writing.
+// NULL when `graph` is full or the shape has no kernel.
 RK_API rk_tensor *rk_write_kv(rk_graph *graph, void *ctx, const rk_attention *shape, const rk_rope *rope, rk_tensor *q,
                               rk_tensor *k, rk_tensor *v, rk_tensor *k_pages, rk_tensor *v_pages, rk_tensor *spans,
                               rk_tensor *tables, rk_tensor *rotations);
@@ -131,12 +132,12 @@ enum { RK_DRAW_NONE = 0, RK_DRAW_BEST = 1, RK_DRAW_RANDOM = 2 };
 
 // What is wanted of one row of logits, f32 [n]. Log-probabilities are of the logits as they are. A token is drawn from
 // logits changed in this order: tokens that are not allowed, and banned ones, become -Infinity; biases are added; those
-// of tokens that were seen are divided by `repetition` where they are positive, else multiplied; `frequency` for each of
-// a generated token's `counts`, and `presence`, are subtracted. Tokens outside [0, n) are passed over.
+// of tokens that were seen are divided by `repetition` where they are positive, else multiplied; `frequency` for each
+// of a generated token's `counts`, and `presence`, are subtracted. Tokens outside [0, n) are passed over.
 //
 // Drawn at random: logit x weighs 2^((x - best) factor), rounded to whole numbers of which the best has
-// 2^(53 - ceil(log2 n)), and 0 when x < best + cut. Of the best top_k tokens (0: all), the best ones that together reach
-// `top_p` of the weight are kept (1: all). The token holds unit floor(uniform * sum) of what is kept, which is counted
+// 2^(53 - ceil(log2 n)), and 0 when x < best + cut. Of the best top_k tokens (0: all), the best ones that together
+// reach `top_p` of the weight are kept (1: all). The token holds unit floor(uniform * sum) of what is kept, counted
 // by falling logit where top_k or top_p cut, else by rising id; the lower id first among equals.
 typedef struct rk_row_request {
   const int32_t *allowed;             // a bit per token, [(n + 31) / 32]; NULL: every token
@@ -171,9 +172,9 @@ typedef struct rk_alternative {
   float logit;
 } rk_alternative;
 
-// Reads rows of logits, f32 [rows, n] without gaps, which another graph has computed and keeps. requests: I8, structures
-// rk_row_request; what they point at must live as long as the graph is computed. Result, I8: the readings of all
-// requests, then most_alternatives (at least what any request wants) structures rk_alternative for each, of which
+// Reads rows of logits, f32 [rows, n] without gaps, which another graph has computed and keeps. requests: I8,
+// structures rk_row_request; what they point at must live as long as the graph is computed. Result, I8: the readings of
+// all requests, then most_alternatives (at least what any request wants) structures rk_alternative for each, of which
 // `listed` are used, in the order of ids; then memory for at most `threads` threads. NULL when `graph` is full.
 RK_API rk_tensor *rk_read_rows(rk_graph *graph, void *ctx, rk_tensor *logits, rk_tensor *requests,
                                int64_t most_alternatives, int threads);

@@ -7,10 +7,10 @@
 namespace {
 
 struct Lanes {
-  using V = __m256;      // 8 floats
-  using Four = __m128;   // 4 floats
-  using Ints = __m256i;  // 8 int32
-  using Bytes = __m256i; // 32 int8
+  using V = __m256;       // 8 floats
+  using Four = __m128;    // 4 floats
+  using Ints = __m256i;   // 8 int32
+  using Bytes = __m256i;  // 32 int8
   static constexpr int W = 8;
 
   static inline V all(float x) { return _mm256_set1_ps(x); }
@@ -19,6 +19,7 @@ struct Lanes {
   static inline V mul(V a, V b) { return _mm256_mul_ps(a, b); }
   static inline V div(V a, V b) { return _mm256_div_ps(a, b); }
   static inline V fma(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }    // a b + c
+  static inline V fms(V a, V b, V c) { return _mm256_fmsub_ps(a, b, c); }    // a b - c
   static inline V fnma(V a, V b, V c) { return _mm256_fnmadd_ps(a, b, c); }  // c - a b
   static inline V max(V a, V b) { return _mm256_max_ps(a, b); }              // b if either is NaN
   static inline V min(V a, V b) { return _mm256_min_ps(a, b); }              // b if either is NaN
@@ -90,7 +91,6 @@ struct Lanes {
     const V v = load(x), a = _mm256_moveldup_ps(v), b = _mm256_movehdup_ps(v);
     store(out, _mm256_fmaddsub_ps(a, cs, mul(b, sc)));
   }
-  static inline V fms(V a, V b, V c) { return _mm256_fmsub_ps(a, b, c); }  // a b - c
 };
 
 }  // namespace

@@ -9,21 +9,17 @@ namespace {
 constexpr int F32 = 0, I8 = 24;
 constexpr int PARTS_PER_THREAD = 8;  // what a thread takes at a time is 1/8 of its share, so that none waits long
 
-struct Quantize {
-  rk_quantize_job job;
-};
-
 struct Products {
   Dealer dealer;
   int count;
   rk_product_job jobs[RK_MOST_PRODUCTS];
 };
-static_assert(sizeof(Products) <= RK_PARAMETER_BYTES && sizeof(Quantize) <= RK_PARAMETER_BYTES, "parameters");
+static_assert(sizeof(Products) <= RK_PARAMETER_BYTES && sizeof(rk_quantize_job) <= RK_PARAMETER_BYTES, "parameters");
 
 size_t row_stride(const rk_tensor *tensor) { return tensor->nb[1] / sizeof(float); }
 
 void compute_quantize(rk_tensor *dst, int ith, int nth, void *parameters) {
-  rk_quantize_job job = ((Quantize *)parameters)->job;
+  rk_quantize_job job = *(const rk_quantize_job *)parameters;
   const rk_tensor *x = dst->src[0], *b = dst->src[1];
   job.x = (const float *)x->data;
   job.x_stride = row_stride(x);
@@ -64,7 +60,8 @@ struct Work {
     for (int i = 0; i < count; i++) {
       const int64_t from = first > begins[i] ? first : begins[i], to = least(end, begins[i + 1]);
       if (from >= to) continue;
-      const rk_product_of multiply = activation_kind(jobs[i].type) == RK_PER_32 ? variant->blocks : variant->superblocks;
+      const bool per_32 = activation_kind(jobs[i].type) == RK_PER_32;
+      const rk_product_of multiply = per_32 ? variant->blocks : variant->superblocks;
       multiply(&jobs[i], from - begins[i], to - begins[i]);
     }
   }
@@ -105,16 +102,15 @@ RK_API int rk_activation_kind(int type) { return activation_kind(type); }
 RK_API size_t rk_activation_bytes(int kind, int64_t n, int64_t k) { return n * activation_row_bytes(kind, k); }
 
 RK_API rk_tensor *rk_quantize(rk_graph *graph, void *ctx, int how, int kind, rk_tensor *x, rk_tensor *b, float eps) {
-  Quantize *parameters = (Quantize *)rk_graph_parameters(graph);
-  if (parameters == nullptr) return nullptr;
-  rk_quantize_job &job = parameters->job;
-  job.how = how;
-  job.kind = kind;
-  job.k = x->ne[0];
-  job.n = x->ne[1];
-  job.eps = eps;
-  rk_node node = {I8, {(int64_t)rk_activation_bytes(kind, job.n, job.k), 1}, {x, b}, b == nullptr ? 1 : 2,
-                  compute_quantize, parameters};
+  rk_quantize_job *job = (rk_quantize_job *)rk_graph_parameters(graph);
+  if (job == nullptr) return nullptr;
+  job->how = how;
+  job->kind = kind;
+  job->k = x->ne[0];
+  job->n = x->ne[1];
+  job->eps = eps;
+  rk_node node = {I8, {(int64_t)rk_activation_bytes(kind, job->n, job->k), 1}, {x, b}, b == nullptr ? 1 : 2,
+                  compute_quantize, job};
   return rk_graph_node(ctx, &node);
 }
 

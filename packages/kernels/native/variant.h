@@ -34,6 +34,7 @@ enum { RK_PANEL_ROWS = 128 };
 
 struct rk_variant {
   const char *name;
+  bool (*runs)();  // on this processor
   rk_quantizer quantize;
   rk_product_of blocks, superblocks;  // weights with a scale per 32 and per 256
   // Tasks [first, end), see attention/tasks.h.

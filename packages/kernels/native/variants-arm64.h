@@ -1,6 +1,5 @@
 // The variants for arm64, best first, and whether this processor runs them, as the operating system says.
 #pragma once
-#include <string.h>
 #if defined(__linux__)
 #include <sys/auxv.h>
 #elif defined(__APPLE__)
@@ -10,11 +9,6 @@
 #include "variant.h"
 
 namespace {
-
-constexpr rk_variant VARIANTS[] = {
-    {"neon-dotprod", rk_quantize_neon, rk_blocks_neon_dotprod, rk_superblocks_neon_dotprod, rk_attend_neon,
-     rk_write_neon, rk_read_rows_neon},
-};
 
 bool runs_dotprod() {
 #if defined(__linux__)
@@ -29,6 +23,9 @@ bool runs_dotprod() {
 #endif
 }
 
-bool runs(const char *name) { return strcmp(name, "neon-dotprod") == 0 && runs_dotprod(); }
+constexpr rk_variant VARIANTS[] = {
+    {"neon-dotprod", runs_dotprod, rk_quantize_neon, rk_blocks_neon_dotprod, rk_superblocks_neon_dotprod,
+     rk_attend_neon, rk_write_neon, rk_read_rows_neon},
+};
 
 }  // namespace

@@ -1,7 +1,6 @@
-// The variants for x64, best first, and whether this processor runs them, by cpuid.
+// The variants for x64, best first, and whether this processor runs them, as cpuid says.
 #pragma once
 #include <cpuid.h>
-#include <string.h>
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,15 +9,6 @@
 #include "variant.h"
 
 namespace {
-
-constexpr rk_variant VARIANTS[] = {
-    {"amx-int8", rk_quantize_avx2, rk_blocks_amx_int8, rk_superblocks_avx512_vnni, rk_attend_avx512_vnni,
-     rk_write_avx2, rk_read_rows_avx512_vnni},
-    {"avx512-vnni", rk_quantize_avx2, rk_blocks_avx512_vnni, rk_superblocks_avx512_vnni, rk_attend_avx512_vnni,
-     rk_write_avx2, rk_read_rows_avx512_vnni},
-    {"avx2", rk_quantize_avx2, rk_blocks_avx2, rk_superblocks_avx2, rk_attend_avx2, rk_write_avx2,
-     rk_read_rows_avx2},
-};
 
 struct Registers {
   uint32_t a, b, c, d;
@@ -64,11 +54,13 @@ bool runs_amx_int8() {
 #endif
 }
 
-bool runs(const char *name) {
-  if (strcmp(name, "amx-int8") == 0) return runs_amx_int8();
-  if (strcmp(name, "avx2") == 0) return runs_avx2();
-  if (strcmp(name, "avx512-vnni") == 0) return runs_avx512_vnni();
-  return false;
-}
+constexpr rk_variant VARIANTS[] = {
+    {"amx-int8", runs_amx_int8, rk_quantize_avx2, rk_blocks_amx_int8, rk_superblocks_avx512_vnni,
+     rk_attend_avx512_vnni, rk_write_avx2, rk_read_rows_avx512_vnni},
+    {"avx512-vnni", runs_avx512_vnni, rk_quantize_avx2, rk_blocks_avx512_vnni, rk_superblocks_avx512_vnni,
+     rk_attend_avx512_vnni, rk_write_avx2, rk_read_rows_avx512_vnni},
+    {"avx2", runs_avx2, rk_quantize_avx2, rk_blocks_avx2, rk_superblocks_avx2, rk_attend_avx2, rk_write_avx2,
+     rk_read_rows_avx2},
+};
 
 }  // namespace

@@ -20,7 +20,7 @@ char names[64];
 RK_API const char *rk_variants(void) {
   names[0] = 0;
   for (const rk_variant &variant : VARIANTS) {
-    if (!runs(variant.name)) continue;
+    if (!variant.runs()) continue;
     if (names[0] != 0) strcat(names, ",");
     strcat(names, variant.name);
   }
@@ -29,7 +29,7 @@ RK_API const char *rk_variants(void) {
 
 RK_API int rk_choose(const char *name) {
   for (const rk_variant &variant : VARIANTS) {
-    if (strcmp(variant.name, name) != 0 || !runs(name)) continue;
+    if (strcmp(variant.name, name) != 0 || !variant.runs()) continue;
     chosen = &variant;
     return 0;
   }

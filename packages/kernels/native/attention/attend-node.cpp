@@ -73,5 +73,5 @@ RK_API rk_tensor *rk_attend(rk_graph *graph, void *ctx, const rk_attention *shap
   rk_node node = {F32, {width, rows + (partials + width - 1) / width}, {q, k, v, spans, tables, written},
                   written == nullptr ? 5 : 6, compute_attend, attend};
   rk_tensor *whole = rk_graph_node(ctx, &node);
-  return partials == 0 ? whole : rk_first_rows(ctx, whole, rows);
+  return partials == 0 ? whole : rk_part(ctx, whole, width, rows, 0);
 }

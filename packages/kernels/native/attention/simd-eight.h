@@ -1,4 +1,4 @@
-// Attention's vectors of 8 floats. Includers define `Lanes` first: ../lanes-avx2.h or ../lanes-neon.h.
+// Attention's vectors of 8 floats. Include ../lanes-avx2.h or ../lanes-neon.h first, for `Lanes`.
 #pragma once
 
 namespace {

@@ -5,7 +5,7 @@
 //                             acc = acc c, then acc = fma(p[j], V[j], acc) position by position
 // Online softmax as in "Online normalizer calculation for softmax", Milakov and Gimelshein, 2018.
 //
-// Includers define `Simd` first: vectors of W floats and what this file does with them. `Lanes` has those of four.
+// Include simd-eight.h or simd-avx512.h first: `Simd` has the operations on vectors of W floats, `Lanes` those on four.
 #pragma once
 #include <math.h>
 #include "tasks.h"
@@ -24,7 +24,7 @@ struct Set {
   int first, last;         // the same within the current block; first > last: none
   const float *q;          // [queries, head_dim], scaled
   float *acc, *total;      // [queries, head_dim]: of the current chunk, of all chunks before it
-  // Of each query, in all four lanes something: largest score and sum of powers of the chunk, and of all before it.
+  // A lane per query, the others filled too: largest score and sum of powers, of the chunk and of all chunks before it.
   alignas(16) float m[SET], s[SET], total_m[SET], total_s[SET];
   alignas(16) float c[SET];
   alignas(64) float p[SET][BLOCK];  // scores, then powers, of the current block

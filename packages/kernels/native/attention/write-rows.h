@@ -1,5 +1,6 @@
 // RoPE of q and k, and the writing of k and v to their pages, with the operations of ggml's rope and set_rows. All
-// variants use these functions, so that all have the same bits. Includers define `Lanes` first.
+// variants use these functions, so that all have the same bits. Include ../lanes-avx2.h or ../lanes-neon.h first, for
+// `Lanes`.
 #pragma once
 #include <math.h>
 #include <string.h>
@@ -14,7 +15,7 @@ constexpr int W = Lanes::W;
 
 // A pair becomes fma(a, cos, -(b sin)), fma(a, sin, b cos): what compilers make of ggml's expressions.
 
-// Pairs of RK_ROPE_NORM lie side by side.
+// RK_ROPE_NORM: pair i is elements 2 i and 2 i + 1.
 static void rotate_neighbours(float *out, const float *x, const float *cosines, const float *sines, int dims) {
   int d = 0;
   for (; d + W <= dims; d += W) Lanes::rotate_pairs(out + d, x + d, cosines + d / 2, sines + d / 2);
@@ -25,7 +26,7 @@ static void rotate_neighbours(float *out, const float *x, const float *cosines, 
   }
 }
 
-// Those of RK_ROPE_NEOX are half of the rotated elements apart.
+// RK_ROPE_NEOX: pair i is elements i and i + dims / 2.
 static void rotate_halves(float *out, const float *x, const float *cosines, const float *sines, int dims) {
   const int half = dims / 2;
   for (int d = 0; d < half; d += W) {
@@ -51,7 +52,10 @@ static void store_f16(uint16_t *to, const float *x, int n) {
 static void store_q8_0(uint8_t *to, const float *x, int n) {
   for (int i = 0; i < n; i += 32, to += 34) {
     V v[4], magnitudes = Lanes::all(0);
-    for (int j = 0; j < 4; j++) v[j] = Lanes::load(x + i + j * W), magnitudes = Lanes::max(magnitudes, Lanes::magnitude(v[j]));
+    for (int j = 0; j < 4; j++) {
+      v[j] = Lanes::load(x + i + j * W);
+      magnitudes = Lanes::max(magnitudes, Lanes::magnitude(v[j]));
+    }
     const float most = Lanes::largest(magnitudes);
     const uint16_t scale = Lanes::to_half(most / 127.0f);
     memcpy(to, &scale, sizeof scale);

@@ -2,8 +2,8 @@
 // A tile of T tokens holds for each block, of 32 or 256 k, one field after the other, each of all T tokens:
 //
 // RK_PER_32:  int8 q[T][32]; f32 d[T]; i32 offset[T], -8 * sum(q).
-// RK_PER_256: int8 q[T][256]; f32 d[T]; i16 sums[T][8] of every 32 q; i16 pairs[T][16][2], -32 * the sums of every 16 q,
-//             those at k % 4 = 0, 1 and those at 2, 3; i32 eighths[T][32], -32 * the sums of every 8 q.
+// RK_PER_256: int8 q[T][256]; f32 d[T]; i16 sums[T][8] of every 32 q; i16 pairs[T][16][2], -32 * the sums of every 16
+//             q, those at k % 4 = 0, 1 and those at 2, 3; i32 eighths[T][32], -32 * the sums of every 8 q.
 #pragma once
 #include "layout.h"
 
@@ -12,6 +12,9 @@ namespace {
 constexpr int TILE = 16;
 constexpr int BLOCK_BYTES = 32 + 4 + 4;                             // of a token and 32 k
 constexpr int SUPERBLOCK_BYTES = 256 + 4 + 8 * 2 + 16 * 4 + 32 * 4;  // of a token and 256 k
+
+// Where the fields of a block of 256 begin: bytes times the tokens of the tile.
+constexpr int D_AT = 256, SUMS_AT = 260, PAIRS_AT = 276, EIGHTHS_AT = 340;
 
 // Fields of one token in a block of 256.
 struct SuperblockFields {

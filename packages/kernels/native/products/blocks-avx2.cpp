@@ -1,9 +1,9 @@
 // Products with weights that have a scale per 32 k, on AVX2.
 //
-// Nibbles are unsigned bytes q' = q + 8, so that `maddubs` multiplies them by signed activations; the activations' field
-// `offset` is what that adds too much. A block's 8 products of pairs are at most 8 * 2 * 15 * 128 = 30,720 and are added
-// up in int16. Both halves of a group share each broadcast of 4 activations. The low nibbles of all tokens come first,
-// then the high ones: 8 registers of weights at a time.
+// Nibbles are unsigned bytes q' = q + 8, so that `maddubs` multiplies them by signed activations; the activations'
+// field `offset` is what that adds too much. A block's 8 products of pairs are at most 8 * 2 * 15 * 128 = 30,720 and
+// are added up in int16. Both halves of a group share each broadcast of 4 activations. The low nibbles of all tokens
+// come first, then the high ones: 8 registers of weights at a time.
 #include "rows-avx2.h"
 
 namespace {
@@ -53,7 +53,8 @@ template <int T> struct Scales {
   __m256 d[2];
   const char *block;
 
-  Scales(const char *halves, const char *block) : d{halves_to_floats(halves), halves_to_floats(halves + 16)}, block(block) {}
+  Scales(const char *halves, const char *block)
+      : d{halves_to_floats(halves), halves_to_floats(halves + 16)}, block(block) {}
 
   __m256 of(int t) const { return broadcast_float(block + T * 32 + t * 4); }
   __m256i offset(int t) const { return broadcast_4_bytes(block + T * 36 + t * 4); }

@@ -63,7 +63,8 @@ struct Q8_0 {
 
 // Adds one token's integer sums of a block to its results: of tile token `t` of T.
 template <class Type, int T>
-static inline void add_sums(const Block &block, const char *x, int t, const int32x4_t sums[QUARTERS], Results<T> &results) {
+static inline void add_sums(const Block &block, const char *x, int t, const int32x4_t sums[QUARTERS],
+                            Results<T> &results) {
   const float dx = read<float>(x + T * 32 + t * 4);
   const float total = (float)read<int32_t>(x + T * 36 + t * 4) * -0.125f * dx;  // sum(x) for the minimum
   for (int r = 0; r < QUARTERS; r++) {

@@ -1,5 +1,5 @@
-// The arithmetic of quantizing: sums in a fixed order of lanes, and an exponential of our own. Includers define `Lanes`
-// and the sums of bytes first: byte-sums-avx2.h or byte-sums-neon.h.
+// The arithmetic of quantizing: sums in a fixed order of lanes, and an exponential of our own. Include byte-sums-avx2.h
+// or byte-sums-neon.h first, for `Lanes` and sums of bytes.
 #pragma once
 
 namespace {

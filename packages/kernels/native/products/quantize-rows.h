@@ -1,5 +1,5 @@
 // Rows of f32 into int8, with what happens before it: nothing, the norm, or SwiGLU. All variants use these functions,
-// so that all have the same bits. Includers define `Lanes` and the sums of bytes first.
+// so that all have the same bits. Include byte-sums-avx2.h or byte-sums-neon.h first, for `Lanes` and sums of bytes.
 #pragma once
 #include <math.h>
 
@@ -61,9 +61,10 @@ template <class Load> void quantize_one_of_256(const Load &load, const Place &at
   const int64_t t = at.token, tokens = at.tokens;
   float v[256];
   for (int i = 0; i < 256; i += 8) Lanes::store(v + i, load(block * 256 + i));
-  quantize_superblock(v, {(int8_t *)fields + t * 256, (float *)(fields + tokens * 256) + t,
-                          (int16_t *)(fields + tokens * 260) + t * 8, (int32_t *)(fields + tokens * 276) + t * 16,
-                          (int32_t *)(fields + tokens * 340) + t * 32});
+  quantize_superblock(v, {(int8_t *)fields + t * 256, (float *)(fields + tokens * D_AT) + t,
+                          (int16_t *)(fields + tokens * SUMS_AT) + t * 8,
+                          (int32_t *)(fields + tokens * PAIRS_AT) + t * 16,
+                          (int32_t *)(fields + tokens * EIGHTHS_AT) + t * 32});
 }
 
 // Run `run` of one row.

@@ -9,10 +9,10 @@ namespace {
 constexpr int SUB_BLOCKS = 16, SUB_LINES = 4;
 
 struct Superblock {
-  alignas(16) char lines[64][LINE];              // line i: k 4i to 4i + 3 of 16 rows
-  alignas(16) int8_t scales[SUB_BLOCKS][16];     // of each sub-block
+  alignas(16) char lines[64][LINE];                 // line i: k 4i to 4i + 3 of 16 rows
+  alignas(16) int8_t scales[SUB_BLOCKS][16];        // of each sub-block
   alignas(16) int8_t minimums[SUB_BLOCKS / 2][16];  // of each 32 k
-  const char *d, *d_minimum;                     // f16 [16]
+  const char *d, *d_minimum;                        // f16 [16]
 };
 
 static inline uint8x16_t quarter(const char *line, int r) { return vld1q_u8((const uint8_t *)line + r * 16); }
@@ -26,8 +26,12 @@ template <int SHIFT> static inline uint8x16_t with_bits(uint8x16_t other, uint8x
   return vorrq_u8(other, vandq_u8(vshlq_u8(v, vdupq_n_s8(SHIFT)), vdupq_n_u8(mask)));
 }
 
-// The 6-bit scales and minimums of Q4_K and Q5_K: lines of bytes 0 to 3, 4 to 7, 8 to 11 of every row.
-static inline void unpack_scales(const char *lines, Superblock &to) {
+// What units of Q4_K and Q5_K begin with: d and d_minimum, then 6-bit scales and minimums in lines of bytes 0 to 3, 4
+// to 7, 8 to 11 of every row.
+static inline void unpack_scales(const char *unit, Superblock &to) {
+  to.d = unit;
+  to.d_minimum = unit + 32;
+  const char *lines = unit + LINE;
   const uint8x16x4_t a = vld4q_u8((const uint8_t *)lines), b = vld4q_u8((const uint8_t *)lines + LINE);
   const uint8x16x4_t c = vld4q_u8((const uint8_t *)lines + 2 * LINE);
   const uint8x16_t six_bits = vdupq_n_u8(63);
@@ -47,9 +51,7 @@ struct Q4_K {
   static constexpr bool HAS_MINIMUM = true;
 
   static void unpack(const char *unit, Superblock &to) {
-    to.d = unit;
-    to.d_minimum = unit + 32;
-    unpack_scales(unit + LINE, to);
+    unpack_scales(unit, to);
     for (int i = 0; i < 32; i++)
       for (int r = 0; r < QUARTERS; r++) {
         const uint8x16_t both = quarter(unit + (4 + i) * LINE, r);
@@ -65,9 +67,7 @@ struct Q5_K {
   static constexpr bool HAS_MINIMUM = true;
 
   static void unpack(const char *unit, Superblock &to) {
-    to.d = unit;
-    to.d_minimum = unit + 32;
-    unpack_scales(unit + LINE, to);
+    unpack_scales(unit, to);
     for (int i = 0; i < 8; i++)
       for (int r = 0; r < QUARTERS; r++) {
         const uint8x16_t fifth = quarter(unit + (4 + i) * LINE, r);  // bit j belongs to the j-th 32 k

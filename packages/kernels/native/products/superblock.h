@@ -33,18 +33,24 @@ template <int SHIFT> static inline __m256i bits(__m256i v, char mask) {
 template <int A, int B, bool HIGH = false> static inline __m256i two_bytes(__m256i words) {
   const int a = A < 0 ? 0x80 : A, b = B < 0 ? 0x80 : B;
   const int lane = HIGH ? 0x00800080 | a << 8 | b << 24 : (int)0x80008000 | a | b << 16;
-  const __m256i by_lane = _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
+  const __m256i by_lane =
+      _mm256_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c, 0, 0x04040404, 0x08080808, 0x0c0c0c0c);
   return _mm256_shuffle_epi8(words, _mm256_add_epi8(_mm256_set1_epi32(lane), by_lane));
 }
 
 // Scales of 4 sub-blocks of 32 k, of which `words` has a byte each, from sub-block of 16 `at` on.
 static inline void store_scales(Superblock &to, int at, int half, __m256i words) {
-  const __m256i scales[] = {two_bytes<0, 0>(words), two_bytes<1, 1>(words), two_bytes<2, 2>(words), two_bytes<3, 3>(words)};
+  const __m256i scales[] = {two_bytes<0, 0>(words), two_bytes<1, 1>(words), two_bytes<2, 2>(words),
+                            two_bytes<3, 3>(words)};
   for (int i = 0; i < 8; i++) store_half(to.scales[at + i], half, scales[i / 2]);
 }
 
-// The 6-bit scales and minimums of Q4_K and Q5_K: lines of bytes 0 to 3, 4 to 7, 8 to 11.
-static inline void unpack_scales(const char *lines, Superblock &to) {
+// What units of Q4_K and Q5_K begin with: d and d_minimum, then 6-bit scales and minimums in lines of bytes 0 to 3, 4
+// to 7, 8 to 11.
+static inline void unpack_scales(const char *unit, Superblock &to) {
+  to.d = unit;
+  to.d_minimum = unit + 32;
+  const char *lines = unit + LINE;
   for (int h = 0; h < 2; h++) {
     const __m256i a = load_half(lines, h), b = load_half(lines + LINE, h), c = load_half(lines + 2 * LINE, h);
     store_scales(to, 0, h, bits<0>(a, 0x3f));
@@ -62,7 +68,7 @@ struct Q4_K {
   static constexpr bool HAS_MINIMUM = true;
 
   static void unpack(const char *unit, Superblock &to) {
-    unpack_all_but_lines(unit, to);
+    unpack_scales(unit, to);
     for (int i = 0; i < 32; i++)
       for (int h = 0; h < 2; h++) {
         const __m256i line = load_half(unit + NIBBLES + i * LINE, h);
@@ -71,12 +77,6 @@ struct Q4_K {
         store_half(to.lines[at + 8], h, bits<4>(line, 15));
       }
   }
-
-  static void unpack_all_but_lines(const char *unit, Superblock &to) {
-    to.d = unit;
-    to.d_minimum = unit + 32;
-    unpack_scales(unit + LINE, to);
-  }
 };
 
 struct Q5_K {
@@ -84,9 +84,7 @@ struct Q5_K {
   static constexpr bool HAS_MINIMUM = true;
 
   static void unpack(const char *unit, Superblock &to) {
-    to.d = unit;
-    to.d_minimum = unit + 32;
-    unpack_scales(unit + LINE, to);
+    unpack_scales(unit, to);
     for (int i = 0; i < 8; i++)
       for (int h = 0; h < 2; h++) {
         const __m256i fifth = load_half(unit + (4 + i) * LINE, h);  // bit j belongs to the j-th 32 k

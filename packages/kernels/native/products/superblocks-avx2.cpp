@@ -9,11 +9,6 @@
 
 namespace {
 
-// Fields of a block of activations of T tokens; see activations.h.
-template <int T> struct Fields {
-  static constexpr int D = T * 256, SUMS = T * 260, PAIRS = T * 276;
-};
-
 struct Ints {
   __m256i half[2];
 };
@@ -29,7 +24,7 @@ template <class Type, int T>
 #pragma GCC unroll 16
   for (int t = 0; t < T; t++, fence()) {
     __m256i products[2] = {};
-    if (!Type::HAS_MINIMUM) products[0] = products[1] = broadcast_4_bytes(block + Fields<T>::PAIRS + t * 64 + s * 4);
+    if (!Type::HAS_MINIMUM) products[0] = products[1] = broadcast_4_bytes(block + T * PAIRS_AT + t * 64 + s * 4);
 #pragma GCC unroll 4
     for (int i = 0; i < SUB_LINES; i++) {
       const __m256i x = broadcast_4_bytes(block + t * 256 + s * 16 + i * 4);
@@ -42,7 +37,8 @@ template <class Type, int T>
 
 // Adds 32 k of 8 rows, `lines` of them in registers, to the int32 sums of all tokens; the first begins at `q`.
 template <int T>
-[[gnu::always_inline]] static inline void add_32(const __m256i lines[8], __m256i scale, const char *q, int half, Ints sums[T]) {
+[[gnu::always_inline]] static inline void add_32(const __m256i lines[8], __m256i scale, const char *q, int half,
+                                                 Ints sums[T]) {
 #pragma GCC unroll 16
   for (int t = 0; t < T; t++, fence()) {
     __m256i products = _mm256_maddubs_epi16(lines[0], broadcast_4_bytes(q + t * 256));
@@ -55,7 +51,8 @@ template <int T>
 
 // A unit of Q4_K without a detour through memory.
 template <int T>
-[[gnu::always_inline]] static inline void add_nibbles(const char *unit, const Superblock &w, const char *block, Ints sums[T]) {
+[[gnu::always_inline]] static inline void add_nibbles(const char *unit, const Superblock &w, const char *block,
+                                                      Ints sums[T]) {
   for (int h = 0; h < 2; h++)
     for (int part = 0; part < 4; part++) {
       const char *lines = unit + Q4_K::NIBBLES + part * 8 * LINE;
@@ -75,10 +72,10 @@ template <int T>
     for (int t = 0; t < T; t++) {
       __m256i sum = _mm256_setzero_si256();
       for (int i = 0; i < 4; i++) {
-        const __m256i x = broadcast_4_bytes(block + Fields<T>::SUMS + t * 16 + i * 4);
+        const __m256i x = broadcast_4_bytes(block + T * SUMS_AT + t * 16 + i * 4);
         sum = _mm256_add_epi32(sum, _mm256_madd_epi16(load_half((const char *)w.minimums[i], h), x));
       }
-      const __m256 dx = broadcast_float(block + Fields<T>::D + t * 4);
+      const __m256 dx = broadcast_float(block + T * D_AT + t * 4);
       results.sum[t][h] = _mm256_fnmadd_ps(_mm256_cvtepi32_ps(sum), _mm256_mul_ps(d, dx), results.sum[t][h]);
     }
   }
@@ -100,7 +97,7 @@ template <class Type> struct Superblocks {
   static void multiply_superblock(const char *unit, Superblock &w, const char *block, Sums<T> &results) {
     Ints sums[T] = {};
     if constexpr (Type::LARGEST < 16) {
-      Type::unpack_all_but_lines(unit, w);
+      unpack_scales(unit, w);
       add_nibbles<T>(unit, w, block, sums);
     } else {
       Type::unpack(unit, w);
@@ -108,7 +105,7 @@ template <class Type> struct Superblocks {
     }
     const __m256 d[2] = {halves_to_floats(w.d), halves_to_floats(w.d + 16)};
     for (int t = 0; t < T; t++) {
-      const __m256 dx = broadcast_float(block + Fields<T>::D + t * 4);
+      const __m256 dx = broadcast_float(block + T * D_AT + t * 4);
       for (int h = 0; h < 2; h++)
         results.sum[t][h] =
             _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[t].half[h]), _mm256_mul_ps(d[h], dx), results.sum[t][h]);

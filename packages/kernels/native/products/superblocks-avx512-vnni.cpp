@@ -10,16 +10,11 @@ namespace {
 
 constexpr int INTERLEAVED = 4;  // tokens
 
-// Fields of a block of activations of T tokens; see activations.h.
-template <int T> struct Fields {
-  static constexpr int D = T * 256, SUMS = T * 260, EIGHTHS = T * 340;
-};
-
 // Adds LINES lines of weights from line `line` on to tokens [FIRST, FIRST + INTERLEAVED), and goes on with those after.
 template <class Type, int T, int LINES, int FIRST = 0>
 static inline void add_lines(const __m512i w[LINES], __m512i scale, int line, const char *block, __m512i sums[T]) {
   constexpr int COUNT = T - FIRST < INTERLEAVED ? T - FIRST : INTERLEAVED;
-  const char *q = block + FIRST * 256 + line * 4, *eighths = block + Fields<T>::EIGHTHS + FIRST * 128 + line * 2;
+  const char *q = block + FIRST * 256 + line * 4, *eighths = block + T * EIGHTHS_AT + FIRST * 128 + line * 2;
   __m512i part[COUNT];
 #pragma GCC unroll 4
   for (int t = 0; t < COUNT; t++)
@@ -27,7 +22,8 @@ static inline void add_lines(const __m512i w[LINES], __m512i scale, int line, co
 #pragma GCC unroll 4
   for (int i = 0; i < LINES; i++)
 #pragma GCC unroll 4
-    for (int t = 0; t < COUNT; t++) part[t] = _mm512_dpbusd_epi32(part[t], w[i], broadcast_4_bytes(q + t * 256 + i * 4));
+    for (int t = 0; t < COUNT; t++)
+      part[t] = _mm512_dpbusd_epi32(part[t], w[i], broadcast_4_bytes(q + t * 256 + i * 4));
 #pragma GCC unroll 4
   for (int t = 0; t < COUNT; t++) sums[FIRST + t] = _mm512_dpwssd_epi32(sums[FIRST + t], part[t], scale);
   if constexpr (FIRST + COUNT < T) add_lines<Type, T, LINES, FIRST + COUNT>(w, scale, line, block, sums);
@@ -63,7 +59,7 @@ template <class Type> struct Superblocks {
     }
     const __m512 d = halves_to_floats(w.d);
     for (int t = 0; t < T; t++) {
-      const __m512 dx = broadcast_float(block + Fields<T>::D + t * 4);
+      const __m512 dx = broadcast_float(block + T * D_AT + t * 4);
       results[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[t]), _mm512_mul_ps(d, dx), results[t]);
     }
     if constexpr (Type::HAS_MINIMUM) subtract_minimums<T>(w, block, results);
@@ -77,8 +73,8 @@ template <class Type> struct Superblocks {
     for (int t = 0; t < T; t++) {
       __m512i sum = _mm512_setzero_si512();
       for (int i = 0; i < 4; i++)
-        sum = _mm512_dpwssd_epi32(sum, minimums[i], broadcast_4_bytes(block + Fields<T>::SUMS + t * 16 + i * 4));
-      const __m512 dx = broadcast_float(block + Fields<T>::D + t * 4);
+        sum = _mm512_dpwssd_epi32(sum, minimums[i], broadcast_4_bytes(block + T * SUMS_AT + t * 16 + i * 4));
+      const __m512 dx = broadcast_float(block + T * D_AT + t * 4);
       results[t] = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(d, dx), results[t]);
     }
   }

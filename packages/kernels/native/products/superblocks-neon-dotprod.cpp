@@ -7,11 +7,6 @@
 
 namespace {
 
-// Fields of a block of activations of T tokens; see activations.h.
-template <int T> struct Fields {
-  static constexpr int D = T * 256, SUMS = T * 260;
-};
-
 // 16 int8 as int32.
 static inline void widen(const int8_t *from, int32x4_t to[QUARTERS]) {
   const int8x16_t bytes = vld1q_s8(from);
@@ -41,14 +36,14 @@ template <int T> static inline void subtract_minimums(const Superblock &w, const
     int32x4_t minimums[QUARTERS];
     widen(w.minimums[i], minimums);
     for (int t = 0; t < T; t++) {
-      const int32_t x = read<int16_t>(block + Fields<T>::SUMS + t * 16 + i * 2);
+      const int32_t x = read<int16_t>(block + T * SUMS_AT + t * 16 + i * 2);
       for (int r = 0; r < QUARTERS; r++) sums[t][r] = vmlaq_n_s32(sums[t][r], minimums[r], x);
     }
   }
   for (int r = 0; r < QUARTERS; r++) {
     const float32x4_t d = halves_to_floats(w.d_minimum + r * 8);
     for (int t = 0; t < T; t++) {
-      const float dx = read<float>(block + Fields<T>::D + t * 4);
+      const float dx = read<float>(block + T * D_AT + t * 4);
       results.of[t][r] = vfmsq_f32(results.of[t][r], vcvtq_f32_s32(sums[t][r]), vmulq_n_f32(d, dx));
     }
   }
@@ -76,7 +71,7 @@ template <class Type> struct Superblocks {
     for (int r = 0; r < QUARTERS; r++) {
       const float32x4_t d = halves_to_floats(w.d + r * 8);
       for (int t = 0; t < T; t++) {
-        const float dx = read<float>(block + Fields<T>::D + t * 4);
+        const float dx = read<float>(block + T * D_AT + t * 4);
         results.of[t][r] = vfmaq_f32(results.of[t][r], vcvtq_f32_s32(sums[t][r]), vmulq_n_f32(d, dx));
       }
     }

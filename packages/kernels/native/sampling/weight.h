@@ -1,8 +1,9 @@
 // Weights of logits: 2^((logit - best) factor), as whole numbers. Sums of whole numbers below 2^53 are exact, so any
 // number of lanes and any order give the same sum, and packages/ggml/src/sampling/weights.ts gives it too.
 //
-// Vectors are the compilers' own, so that one source serves every instruction set. Includers define LANES first: how
-// many doubles a register holds. Nothing may be contracted to an fma, which JavaScript does not have.
+// Vectors are the compilers' own, so that one source serves every instruction set; a cast keeps their bits. Define
+// LANES first, the number of doubles that a register holds. Nothing may be contracted to an fma, which JavaScript does
+// not have.
 #pragma once
 #include <math.h>
 #include <stdint.h>
@@ -11,7 +12,6 @@
 namespace {
 
 typedef float F __attribute__((vector_size(LANES * 4)));
-typedef int32_t FMask __attribute__((vector_size(LANES * 4)));
 typedef uint32_t U __attribute__((vector_size(LANES * 4)));
 typedef double D __attribute__((vector_size(LANES * 8)));
 typedef int64_t I __attribute__((vector_size(LANES * 8)));
@@ -64,11 +64,7 @@ struct Weigh {
     p = p * f + 0.6931471805599453;
     p = p * f + 1.0;
     // The last bits of `shifted` are the whole number, which becomes the exponent of a power of two.
-    I bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    bits = (bits + (1023 + exponent)) << 52;
-    D power;
-    memcpy(&power, &bits, sizeof power);
+    const D power = (D)(((I)shifted + (1023 + exponent)) << 52);
     const D weight = (p * power + 0x1p52) - 0x1p52;
     return wide >= floor ? weight : none;
   }
@@ -81,14 +77,8 @@ struct Count {
 
 // Numbers that order floats: a greater one for a greater float, equal ones for -0 and 0, 0 for NaN.
 inline U keys_of(F x) {
-  const F positive_zero = x + 0.0f;
-  U bits;
-  memcpy(&bits, &positive_zero, sizeof bits);
-  const U negative = U{} - (bits >> 31), keys = bits ^ (negative | 0x80000000u);
-  U number;
-  const FMask is_number = x == x;
-  memcpy(&number, &is_number, sizeof number);
-  return keys & number;
+  const U bits = (U)(x + 0.0f), negative = U{} - (bits >> 31);  // -0 + 0 is 0
+  return (bits ^ (negative | 0x80000000u)) & (U)(x == x);
 }
 
 inline float float_of(uint32_t key) {

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <sstream>
 #include <string>
 #include <thread>
 
 #include "../attention/tasks.h"
 #include "../variant.h"
 #include "pages-fixture.h"
+#include "variants.h"
 
 using Attend = void (*)(const rk_attend_job *, int, int);
 
@@ -88,8 +88,7 @@ struct Kernel {
 // What this processor runs.
 static std::vector<Kernel> kernels() {
   std::vector<Kernel> all;
-  std::stringstream names(rk_variants());
-  for (std::string name; std::getline(names, name, ',');)
+  for (const std::string &name : variants())
     if (rk_choose(name.c_str()) == 0) all.push_back({name, rk_chosen()->attend});
   return all;
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "products-fixture.h"
+#include "variants.h"
 
 static double now() {
   timespec t;
@@ -42,12 +43,7 @@ static std::vector<std::pair<std::string, void *>> buffer_types(const Ggml &ggml
 }
 
 static void measure(const Ggml &ggml, const Weights &w, int64_t n) {
-  std::vector<std::string> names;
-  for (std::string all = rk_variants(); !all.empty();) {
-    const size_t comma = all.find(',');
-    names.push_back(all.substr(0, comma));
-    all = comma == std::string::npos ? "" : all.substr(comma + 1);
-  }
+  const std::vector<std::string> names = variants();
   KernelProduct own(ggml, w, n);
   std::string best_name;
   std::vector<double> best_times;

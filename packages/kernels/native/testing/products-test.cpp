@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "products-fixture.h"
+#include "variants.h"
 
 static int faults = 0, checks = 0;
 
@@ -11,16 +12,6 @@ static void expect(bool holds, const std::string &what) {
   checks++;
   if (holds) return;
   if (faults++ < 40) printf("FAULT: %s\n", what.c_str());
-}
-
-static std::vector<std::string> variants() {
-  std::vector<std::string> names;
-  for (std::string all = rk_variants(); !all.empty();) {
-    const size_t comma = all.find(',');
-    names.push_back(all.substr(0, comma));
-    all = comma == std::string::npos ? "" : all.substr(comma + 1);
-  }
-  return names;
 }
 
 static bool same_bits(const std::vector<float> &a, const std::vector<float> &b) {

@@ -12,6 +12,7 @@
 
 #include "../sampling/job.h"
 #include "../variant.h"
+#include "variants.h"
 
 static int faults = 0;
 
@@ -78,8 +79,8 @@ static void check(const Case &c, const std::string &name) {
   const int32_t most = std::max(c.request.alternatives, 0);
   std::vector<float> copy(n);
   std::vector<std::pair<rk_row_reading, std::vector<rk_alternative>>> all;
-  for (const char *variant : {"avx2", "avx512-vnni", "amx-int8", "neon-dotprod"}) {
-    if (rk_choose(variant) != 0) continue;
+  for (const std::string &variant : variants()) {
+    rk_choose(variant.c_str());
     rk_row_reading reading;
     memset(&reading, 0, sizeof reading);
     std::vector<rk_alternative> list(most);

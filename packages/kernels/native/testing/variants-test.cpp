@@ -1,25 +1,18 @@
-// One answer from all variants: prints a hash of the result of each case, and counts the variants whose bits are others
-// than the first one's. Programs for other processors must print the same: compare their output with `diff`.
+// One answer from all variants: prints a hash of each case's result, and counts the variants whose bits differ from the
+// first one's. Programs for other processors must print the same: compare their output with `diff`.
 #include <math.h>
 #include <stdio.h>
 
-#include <sstream>
 #include <string>
 
 #include "../products/activations.h"
 #include "../variant.h"
 #include "pages-fixture.h"
+#include "variants.h"
 
 namespace {
 
 int faults = 0;
-
-std::vector<std::string> variants() {
-  std::vector<std::string> names;
-  std::stringstream all(rk_variants());
-  for (std::string name; std::getline(all, name, ',');) names.push_back(name);
-  return names;
-}
 
 // FNV-1a.
 uint64_t hash_of(const void *bytes, size_t count) {

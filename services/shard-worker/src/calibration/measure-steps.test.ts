@@ -1,11 +1,9 @@
 import { fileURLToPath } from "node:url";
-import { GgmlType } from "@rhone/ggml";
-import { openGguf } from "@rhone/model";
 import { afterAll, describe, expect, it } from "vitest";
 import type { LoadedShard } from "../shard/device.js";
-import { loadShard } from "../shard/load-shard.js";
 import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
 import { openTestBackend } from "../testing/test-backend.js";
+import { loadTestShard } from "../testing/test-shard.js";
 
 const path = fileURLToPath(new URL("../../../../test/fixtures/oracle/mistral-8l-full/model-f32.gguf", import.meta.url));
 const { engine, backend } = openTestBackend();
@@ -16,12 +14,7 @@ afterAll(() => {
 });
 
 async function open(range: { first: number; last: number; embeds: boolean; heads: boolean }, pages = 40) {
-  const { headerFingerprint: fingerprint } = await openGguf(path);
-  const model = { name: "m", path, fingerprint };
-  const kvType = GgmlType.F16;
-  const order = { model, range, pages, pageSize: 32, kvType, slidingWindow: 0, maxRows: 512 };
-  const signal = new AbortController().signal;
-  const shard = await loadShard({ engine, backend, modelsDir: undefined, order, onProgress: () => {}, signal });
+  const shard = await loadTestShard({ engine, backend }, path, { range, pages });
   shards.push(shard);
   return shard;
 }

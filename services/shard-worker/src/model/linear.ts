@@ -21,10 +21,10 @@ import {
  */
 export function linear(graph: Graph, x: Tensor, weight: Weight): Tensor {
   if (!(weight instanceof PackedWeight)) return graph.mulMat(weight, x);
-  const product: Product = { x, weight, described: undefined, alone: false };
+  const product: Product = { x, weight, described: undefined };
   const result = graph.later(() => product.described ?? together(graph, product));
   products.set(result, product);
-  siblings.set(x, [...(siblings.get(x) ?? []), product]);
+  waitingOf(x).add(product);
   return result;
 }
 
@@ -46,8 +46,8 @@ export function swiglu(graph: Graph, gate: Tensor, up: Tensor): Tensor {
 export function add(graph: Graph, a: Tensor, b: Tensor): Tensor {
   const product = products.get(b);
   if (product === undefined || product.described !== undefined) return graph.add(a, b);
-  product.alone = true;
   const { x, weight } = product;
+  waitingOf(x).delete(product);
   const kernels = kernelsOf(graph);
   return kernels.product(weight, rowsOf(kernels, x, kernels.kindFor(weight)), a);
 }
@@ -55,16 +55,14 @@ export function add(graph: Graph, a: Tensor, b: Tensor): Tensor {
 interface Product {
   readonly x: Tensor;
   readonly weight: PackedWeight;
-  /** Undefined before it is described. */
+  /** Undefined until somebody reads the product as it is. */
   described: Tensor | undefined;
-  /** It went into a sum, and is described only if somebody reads it as well. */
-  alone: boolean;
 }
 
 /** Products by their results. */
 const products = new WeakMap<Tensor, Product>();
-/** All products of an x. */
-const siblings = new WeakMap<Tensor, readonly Product[]>();
+/** The products of an x that are not described yet, nor went into a sum. */
+const waiting = new WeakMap<Tensor, Set<Product>>();
 /** What the rows of a tensor are made of, for those that are quantized with it in one pass. */
 const sources = new WeakMap<Tensor, QuantizeSource>();
 /** The quantized rows of a tensor, by kind: q, k and v share them, as do gate and up. */
@@ -77,21 +75,29 @@ function madeOf(graph: Graph, source: QuantizeSource, describe: () => Tensor): T
   return result;
 }
 
-/** The product, described in one node with its siblings that nobody has read yet. */
+function waitingOf(x: Tensor): Set<Product> {
+  const known = waiting.get(x) ?? new Set();
+  waiting.set(x, known);
+  return known;
+}
+
+/** The product, described in one node with those of the same x that wait. */
 function together(graph: Graph, product: Product): Tensor {
   const { x, weight } = product;
   const kernels = kernelsOf(graph);
   const kind = kernels.kindFor(weight);
-  const others = (siblings.get(x) ?? []).filter(
-    (other) => other !== product && !other.alone && !other.described && kernels.kindFor(other.weight) === kind,
-  );
+  waitingOf(x).delete(product);
+  const others = [...waitingOf(x)].filter((other) => kernels.kindFor(other.weight) === kind);
   const group = [product, ...others].slice(0, kernels.mostProducts);
   const rows = rowsOf(kernels, x, kind);
   const results = kernels.products(
     group.map((each) => each.weight),
     rows,
   );
-  for (const [index, each] of group.entries()) each.described = results[index];
+  for (const [index, each] of group.entries()) {
+    each.described = results[index];
+    waitingOf(x).delete(each);
+  }
   return results[0] as Tensor;
 }
 

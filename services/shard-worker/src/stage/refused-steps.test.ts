@@ -1,13 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common";
-import { GgmlType } from "@rhone/ggml";
-import { openGguf } from "@rhone/model";
 import { rhone } from "@rhone/proto";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type ComputingShard, loadShard } from "../shard/load-shard.js";
+import type { ComputingShard } from "../shard/load-shard.js";
 import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
 import { openTestBackend } from "../testing/test-backend.js";
+import { loadTestShard } from "../testing/test-shard.js";
 import type { SequenceReady } from "../wire/step.js";
 
 type Message = rhone.v1.Step.$Properties;
@@ -17,18 +16,8 @@ const { engine, backend } = openTestBackend();
 let shard: ComputingShard;
 
 beforeAll(async () => {
-  const { headerFingerprint: fingerprint } = await openGguf(path);
-  const order = {
-    model: { name: "m", path, fingerprint },
-    range: { first: 0, last: 2, embeds: true, heads: true },
-    pages: 6,
-    pageSize: 8,
-    kvType: GgmlType.F16,
-    slidingWindow: 0,
-    maxRows: 16,
-  };
-  const signal = new AbortController().signal;
-  shard = await loadShard({ engine, backend, order, modelsDir: undefined, onProgress: () => {}, signal });
+  const range = { first: 0, last: 2, embeds: true, heads: true };
+  shard = await loadTestShard({ engine, backend }, path, { range, pages: 6, pageSize: 8, maxRows: 16 });
 });
 afterAll(() => {
   shard.close();

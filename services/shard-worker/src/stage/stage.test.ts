@@ -5,9 +5,9 @@ import { openGguf, readModelConfig } from "@rhone/model";
 import type { rhone } from "@rhone/proto";
 import { afterAll, describe, expect, it } from "vitest";
 import type { LoadedShard } from "../shard/device.js";
-import { loadShard } from "../shard/load-shard.js";
 import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
 import { openTestBackend } from "../testing/test-backend.js";
+import { loadTestShard } from "../testing/test-shard.js";
 import { activationTypeOnWire } from "../wire/tensor-types.js";
 
 interface Reference {
@@ -34,8 +34,7 @@ interface Chain {
 
 async function openChain(name: string, stages: number, kvType: GgmlType): Promise<Chain> {
   const path = `${FIXTURES}${name}/model-f32.gguf`;
-  const file = await openGguf(path);
-  const config = readModelConfig(file);
+  const config = readModelConfig(await openGguf(path));
   const window = config.slidingWindow;
   const shards: LoadedShard[] = [];
   for (let stage = 0; stage < stages; stage++) {
@@ -45,17 +44,8 @@ async function openChain(name: string, stages: number, kvType: GgmlType): Promis
       embeds: stage === 0,
       heads: stage === stages - 1,
     };
-    const order = {
-      model: { name, path, fingerprint: file.headerFingerprint },
-      range,
-      maxRows: 512,
-      pages: PAGES,
-      pageSize: PAGE_SIZE,
-      kvType,
-      slidingWindow: window,
-    };
-    const signal = new AbortController().signal;
-    shards.push(await loadShard({ engine, backend, modelsDir: undefined, order, onProgress: () => {}, signal }));
+    const order = { range, pages: PAGES, pageSize: PAGE_SIZE, kvType, slidingWindow: window };
+    shards.push(await loadTestShard({ engine, backend }, path, order));
   }
   const activations = kvType === GgmlType.F32 ? GgmlType.F32 : GgmlType.F16;
   return { shards, window, activations };

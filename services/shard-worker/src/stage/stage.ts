@@ -1,4 +1,5 @@
 import { type Backend, GgmlType, RowReader, rowSize } from "@rhone/ggml";
+import type { RowOrder } from "../attention/row-order.js";
 import type { Shard } from "../model/transformer.js";
 import type { Constraints } from "../sampling/constraints.js";
 import { SequenceSampler } from "../sampling/sequence-sampler.js";
@@ -9,7 +10,7 @@ import { OpenSequences, type Samplers } from "./open-sequences.js";
 import { PhaseClock, type PhaseTimes } from "./phase-clock.js";
 import { spanResults } from "./span-results.js";
 import { StepGraph, type StepOutputs } from "./step-graph.js";
-import type { StepPlan, StepSpan } from "./step-plan.js";
+import type { StepSpan } from "./step-plan.js";
 
 /** A loaded shard as its runner sees it. */
 export interface RunnableStage extends StepContext {
@@ -117,18 +118,18 @@ export class Stage implements RunnableStage {
     const rows = this.#options.heads ? lastRows(spans, step.tokens) : null;
     const clock = this.#clock;
     clock.start();
-    const { outputs, plan } = await this.#graph.compute({ step, spans, rows, activations }, clock);
+    const { outputs, order } = await this.#graph.compute({ step, spans, rows, activations }, clock);
     const output =
-      rows === null ? this.#activations(outputs, plan, activations) : await this.#results(outputs, spans, rows);
+      rows === null ? this.#activations(outputs, order, activations) : await this.#results(outputs, spans, rows);
     clock.end("read");
     return output;
   }
 
   /** The hidden state for the next stage, in the frame's order. */
-  #activations(outputs: StepOutputs, { order, rows }: StepPlan, type: GgmlType): StageOutput {
+  #activations(outputs: StepOutputs, order: RowOrder<StepSpan>, type: GgmlType): StageOutput {
     const hidden = computed(outputs.hidden);
     const bytes = this.#graph.graph.read(hidden, new Uint8Array(hidden.packedBytes));
-    return { kind: "hidden", hidden: { type, bytes: order.toFrame(bytes, bytes.byteLength / rows) } };
+    return { kind: "hidden", hidden: { type, bytes: order.toFrame(bytes, bytes.byteLength / order.rows) } };
   }
 
   /** Draws and scores from the logits, and sums the states. */

@@ -1,40 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { GgmlType, Graph } from "@rhone/ggml";
-import { openGguf, synthesize } from "@rhone/model";
+import { Graph } from "@rhone/ggml";
 import { afterAll, describe, expect, it, vi } from "vitest";
-import { loadShard } from "../shard/load-shard.js";
 import { GREEDY, runMessage, tokenBytes } from "../testing/steps.js";
-import { openTestBackend } from "../testing/test-backend.js";
+import { openSynthesized } from "../testing/test-shard.js";
 
-const folder = mkdtempSync(join(tmpdir(), "rhone-step-graph-"));
-const path = join(folder, "tiny.gguf");
-
-const { engine, backend } = openTestBackend();
-await synthesize({ preset: "tiny", layers: 2, type: "q4_0", seed: 1, out: path });
-const file = await openGguf(path);
-const shard = await loadShard({
-  engine,
-  backend,
-  modelsDir: undefined,
-  order: {
-    model: { name: "tiny", path, fingerprint: file.headerFingerprint },
-    range: { first: 0, last: 2, embeds: true, heads: true },
-    maxRows: 64,
-    pages: 16,
-    pageSize: 32,
-    kvType: GgmlType.F16,
-    slidingWindow: 0,
-  },
-  onProgress: () => {},
-  signal: new AbortController().signal,
-});
-afterAll(() => {
-  shard.close();
-  backend.close();
-  rmSync(folder, { recursive: true });
-});
+const { stage, backend, close } = await openSynthesized({ layers: 2, type: "q4_0" });
+afterAll(close);
 
 const PROMPT = [1, 300, 17, 42, 99, 7];
 const sampling = { ...GREEDY, logprobs: true, topLogprobs: 3 };
@@ -43,7 +13,7 @@ const sampling = { ...GREEDY, logprobs: true, topLogprobs: 3 };
 async function decode(position: number, token: number) {
   const pages = position % 32 === 0 ? [position / 32] : [];
   const spans = [{ sequence: 1, position, count: 1, pages, sample: true }];
-  const output = await runMessage(shard.stage, { spans, tokens: tokenBytes([token]) });
+  const output = await runMessage(stage, { spans, tokens: tokenBytes([token]) });
   if (output.kind !== "results") throw new Error("the stage has no head");
   const [drawn] = output.spans[0]?.tokens ?? [];
   if (drawn === undefined) throw new Error("nothing was drawn");
@@ -52,8 +22,8 @@ async function decode(position: number, token: number) {
 
 /** The prompt and 40 tokens of sequence 1; `between` runs before each of them. */
 async function generate(between: (step: number) => Promise<void> = async () => {}) {
-  shard.stage.reset(() => {});
-  await runMessage(shard.stage, {
+  stage.reset(() => {});
+  await runMessage(stage, {
     opens: [1, 2].map((sequence) => ({ sequence, sampling })),
     spans: [{ sequence: 1, position: 0, count: PROMPT.length, pages: [0] }],
     tokens: tokenBytes(PROMPT),
@@ -70,7 +40,7 @@ async function generate(between: (step: number) => Promise<void> = async () => {
 async function other(step: number): Promise<void> {
   const pages = step === 1 ? [4, 5, 6, 7] : [];
   const span = { sequence: 2, position: (step - 1) * 3, count: 3, pages };
-  await runMessage(shard.stage, { spans: [span], tokens: tokenBytes([step, 2, 3]) });
+  await runMessage(stage, { spans: [span], tokens: tokenBytes([step, 2, 3]) });
 }
 
 describe("The graph of a step", () => {

@@ -1,6 +1,7 @@
 import { type Backend, GgmlType, Graph, rowSize, type Tensor } from "@rhone/ggml";
 import { StepInputs } from "../attention/attention.js";
 import { PagedAttention } from "../attention/paged-attention.js";
+import type { RowOrder } from "../attention/row-order.js";
 import { embed, finalNorm, head, type Shard, transformer } from "../model/transformer.js";
 import type { Step } from "../wire/step.js";
 import { computedRows, type LastRows } from "./last-rows.js";
@@ -34,8 +35,8 @@ interface Described {
 }
 
 /**
- * The graph of a shard's steps. Where Rhone's kernels attend, a graph depends on numbers of rows, sequences and pages
- * alone: a step like the last one fills the same graph with other numbers, which saves describing it (1.6 ms of 9 for a
+ * The graph of a shard's steps. Where Rhone's kernels attend, a graph depends only on numbers of rows, sequences and
+ * pages: a step like the last one fills the same graph with other numbers, which saves describing it (1.6 ms of 9 for a
  * token of SmolLM2-135M).
  */
 export class StepGraph {
@@ -54,7 +55,10 @@ export class StepGraph {
   }
 
   /** Computes a step with rows; `outputs` are readable until the next one. Throws GGML_FAILED, OUT_OF_MEMORY. */
-  async compute(wanted: StepToCompute, clock: PhaseClock): Promise<{ outputs: StepOutputs; plan: StepPlan }> {
+  async compute(
+    wanted: StepToCompute,
+    clock: PhaseClock,
+  ): Promise<{ outputs: StepOutputs; order: RowOrder<StepSpan> }> {
     const shape = this.#keeps ? this.#shapeOf(wanted) : undefined;
     const same = shape !== undefined && this.#described?.shape === shape ? this.#described : undefined;
     this.#described = undefined;
@@ -69,14 +73,14 @@ export class StepGraph {
     await this.#backend.compute(this.graph);
     clock.end("compute");
     if (shape !== undefined) this.#described = { shape, inputs, outputs };
-    return { outputs, plan };
+    return { outputs, order: plan.order };
   }
 
   close(): void {
     this.graph.close();
   }
 
-  /** Equal for steps whose graphs differ in what their inputs hold alone. */
+  /** Equal for steps whose graphs differ only in what their inputs hold. */
   #shapeOf({ step, spans, rows, activations }: StepToCompute): string {
     const tables = PagedAttention.tableEntries(spans, this.#shard);
     const source = step.hidden === null ? "tokens" : step.hidden.type;
@@ -85,14 +89,14 @@ export class StepGraph {
   }
 
   /** What the first of the shard's layers starts from: token ids i32 [rows], or a hidden state [rows, dim]. */
-  #source({ tokens, hidden }: Step, { rows, order }: StepPlan, inputs: StepInputs): Tensor {
+  #source({ tokens, hidden }: Step, { order }: StepPlan, inputs: StepInputs): Tensor {
     if (hidden === null) {
       const ids = order.toComputed(new Uint8Array(tokens.buffer), Int32Array.BYTES_PER_ELEMENT);
-      return inputs.add(GgmlType.I32, [rows], ids);
+      return inputs.add(GgmlType.I32, [order.rows], ids);
     }
     const { type, bytes } = hidden;
     const { dim } = this.#shard.config;
-    return inputs.add(type, [dim, rows], order.toComputed(bytes, rowSize(type, dim)));
+    return inputs.add(type, [dim, order.rows], order.toComputed(bytes, rowSize(type, dim)));
   }
 
   #describe(

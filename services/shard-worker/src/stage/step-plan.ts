@@ -12,7 +12,6 @@ export type StepSpan = Span & AttentionSpan;
 /** A step's inputs, as its layers and its stage need them. */
 export interface StepPlan extends LayerInputs {
   readonly order: RowOrder<StepSpan>;
-  readonly rows: number;
 }
 
 /** By Rhone's own kernels where they attend with such heads and pages, by ggml's operations elsewhere. */
@@ -35,5 +34,5 @@ export function planStep(
     [order.rows],
     order.eachRow((span, i) => span.position + i),
   );
-  return { positions, attention, order, rows: order.rows };
+  return { positions, attention, order };
 }
