@@ -1,8 +1,8 @@
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { costly, spin } from "./testing/spin.js";
 import { turnsDuring } from "./testing/turns-during.js";
-import { jsonInTurns, mapInTurns, ownTurn, shortJsonInTurns } from "./turns.js";
+import { jsonInTurns, mapInTurns, ownTurn, shortJsonInTurns, timeLeft, whenTime } from "./turns.js";
 
 it("writes what JSON.stringify writes", async () => {
   const long = fc.array(fc.jsonValue({ maxDepth: 2 }), { minLength: 60, maxLength: 200, size: "max" });
@@ -44,6 +44,63 @@ it("lets those who are ready at once go on in many turns, in their order", async
   expect(went).toEqual([...waiting.keys()]);
   // 300 ms of work, at most 20 ms and one part of it in a turn.
   expect(turns).toBeGreaterThanOrEqual(8);
+});
+
+describe("those who wait for time", () => {
+  const names = (count: number): readonly number[] => [...Array(count).keys()];
+
+  it("are called in the order of their kind, an event of an answer among the first", async () => {
+    const went: (number | "event")[] = [];
+    const works = names(100).map(async (work) => {
+      await ownTurn();
+      spin(3);
+      went.push(work);
+    });
+    const event = ownTurn("event").then(() => went.push("event"));
+    await Promise.all([event, ...works]);
+    expect(went.filter((each) => each !== "event")).toEqual(names(100));
+    expect(went.indexOf("event")).toBeLessThanOrEqual(1);
+  });
+
+  it("go on one of each kind in every turn, though none has time left", async () => {
+    const went = { event: 0, work: 0, bytes: 0 };
+    for (const kind of ["bytes", "work", "event"] as const) {
+      for (const _ of names(10)) {
+        whenTime(kind, () => {
+          spin(25);
+          went[kind]++;
+        });
+      }
+    }
+    await expect.poll(() => went.work).toBeGreaterThanOrEqual(5);
+    const counts = Object.values(went);
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
+    await expect.poll(() => went).toEqual({ event: 10, work: 10, bytes: 10 });
+  });
+
+  it("begin no more than one request in a turn while much work waits", async () => {
+    let [turns, read, done] = [0, 0, 0];
+    const count = (): void => {
+      turns++;
+      if (done < 130) setImmediate(count);
+    };
+    setImmediate(count);
+    for (const _ of names(400)) whenTime("bytes", () => read++);
+    const works = names(200).map(async () => {
+      await ownTurn();
+      spin(1);
+      if (++done === 130) expect(read).toBeLessThanOrEqual(turns + 1);
+    });
+    await Promise.all(works);
+    await expect.poll(() => read).toBe(400);
+  });
+});
+
+it("writes a short answer at once, though others have used the turn's time", async () => {
+  await timeLeft();
+  spin(30);
+  const { result, turns } = await turnsDuring(() => jsonInTurns({ status: "ok", models: ["a", "b"] }));
+  expect([result, turns]).toEqual(['{"status":"ok","models":["a","b"]}', 0]);
 });
 
 it("gives up on what is longer than wanted", async () => {

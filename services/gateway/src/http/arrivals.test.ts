@@ -18,20 +18,20 @@ const WORK_MS = 5;
 function reader(ms = WORK_MS) {
   const arrivals = new Arrivals();
   const read: string[] = [];
-  let inTurn = 0;
-  let mostInTurn = 0;
+  const inTurns: number[] = [0];
+  const turning = setInterval(() => inTurns.push(0));
+  onTestFinished(() => clearInterval(turning));
   const open = (name: string, remoteAddress = "10.0.0.1") => {
     const socket = Object.assign(new PassThrough(), { remoteAddress });
     socket.on("data", () => {
-      if (inTurn++ === 0) setImmediate(() => (inTurn = 0));
-      mostInTurn = Math.max(mostInTurn, inTurn);
+      inTurns.push((inTurns.pop() ?? 0) + 1);
       spin(ms);
       read.push(name);
     });
     arrivals.follow(socket);
     return socket;
   };
-  return { open, read, mostInTurn: () => mostInTurn };
+  return { open, read, mostInTurn: () => Math.max(...inTurns) };
 }
 
 const names = (count: number, of = ""): string[] => Array.from({ length: count }, (_, i) => `${of}${i}`);
