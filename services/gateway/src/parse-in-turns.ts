@@ -7,8 +7,8 @@ const SHORT = 256 * 1024;
 const PIECE = 64 * 1024;
 
 /**
- * What JSON.parse makes of a text; of a long one, in turns: 1.2 million token ids took one of 200 ms. Throws SyntaxError
- * for what is not JSON, and for keys that would change prototypes.
+ * What JSON.parse makes of a text; of a long one, in turns: 1.2 million token ids took one of 200 ms. Throws
+ * SyntaxError for what is not JSON, and for keys that would change prototypes.
  */
 export async function parseInTurns(text: string, { short = SHORT, piece = PIECE } = {}): Promise<unknown> {
   if (text.length <= short) return parse(text);

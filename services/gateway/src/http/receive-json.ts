@@ -33,7 +33,8 @@ export function receiveJson(app: FastifyInstance, mostBytes: number): void {
     request.received = received;
     // A client that leaves ends a response too, which is then closed without being finished.
     reply.raw.once("close", () => received.release());
-    payload.once("error", (error) => received.destroy(error));
+    // A client that left gets no answer, and writing one takes longer than reading the next request.
+    payload.once("error", () => {});
     // A body that is refused by its length has no reader, and may be costly too.
     received.on("error", () => {});
     done(null, payload.pipe(received));
