@@ -3,7 +3,8 @@ import { z } from "zod";
 import { streamRecordSchema } from "../answers/stream-records.js";
 import type { Reader } from "../storage/in-turns.js";
 import { readStored } from "../stored-json.js";
-import { ownTurn, shortJsonInTurns } from "../turns.js";
+import { ownTurn } from "../turns.js";
+import { shortJsonInTurns } from "../write-in-turns.js";
 
 const VERSION = 1;
 /** Memory of Redis: a generation's record holds its prompts, one for each choice, and an answer up to 256 KiB. */

@@ -1,7 +1,7 @@
 import type { FileStore } from "../files/file-store.js";
 import type { TextLine } from "../files/read-lines.js";
 import type { UnfinishedFile } from "../files/unfinished-file.js";
-import { jsonInTurns } from "../turns.js";
+import { jsonInTurns } from "../write-in-turns.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
 import type { BatchRecord } from "./batch-record.js";
 import { unrunEntry } from "./line-entry.js";

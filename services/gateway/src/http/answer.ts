@@ -11,7 +11,7 @@ import { errorBody } from "../request-error.js";
 import type { PreparedRequest } from "../requests/prepare.js";
 import { requestMetrics } from "../requests/run-observers.js";
 import { generating, type RunObserver, runRequest } from "../requests/run-request.js";
-import { jsonInTurns } from "../turns.js";
+import { jsonInTurns } from "../write-in-turns.js";
 import { type Limiting, reserveTokens } from "./rate-limiting.js";
 
 /** What answering takes. */
