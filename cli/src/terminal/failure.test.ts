@@ -19,7 +19,7 @@ describe("formatError", () => {
   it.each<[ErrorCode, string]>([
     ["NOT_RUNNING", "Start a cluster with: ./rhone up --data-dir /d"],
     ["INVALID_API_KEY", "Set RHONE_API_KEY to a secret that `./rhone keys create NAME --data-dir /d` has printed."],
-    ["NOT_ENOUGH_MEMORY", "Raise --memory if the machine has more. Try --kv-type q8_0, a smaller --context, or a"],
+    ["NOT_ENOUGH_MEMORY", "Try --kv-type q8_0, a smaller --context, or a smaller model."],
   ])("says what to do about %s, with commands for this cluster", (code, advice) => {
     expect(format(new RhoneError(code, "No."))).toContain(`✗ ${code}\n  No.\n  ${advice}`);
   });

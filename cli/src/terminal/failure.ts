@@ -19,7 +19,7 @@ const LESS_MEMORY = "Try --kv-type q8_0, a smaller --context, or a smaller model
 const ADVICE: Partial<Record<ErrorCode, (rhone: Rhone) => string>> = {
   PORT_IN_USE: () => "Choose another --port; with --port 0 the system chooses a free one.",
   REDIS_UNAVAILABLE: (rhone) => `Check REDIS_URL. Without it, \`${rhone("up")}\` starts a private Redis.`,
-  NOT_ENOUGH_MEMORY: () => `Raise --memory if the machine has more. ${LESS_MEMORY}`,
+  NOT_ENOUGH_MEMORY: () => LESS_MEMORY,
   OUT_OF_MEMORY: () => LESS_MEMORY,
   INVALID_API_KEY: (rhone) => `Set RHONE_API_KEY to a secret that \`${rhone("keys create NAME")}\` has printed.`,
   NOT_RUNNING: (rhone) => `Start a cluster with: ${rhone("up")}`,

@@ -104,14 +104,14 @@ const KINDS: Readonly<Record<string, string>> = {
 /** The kinds or values that the schema takes. */
 function allowedBy(issue: Issue): string | undefined {
   if (issue.code === "invalid_type") return KINDS[issue.expected];
-  if (issue.code === "invalid_value") return anyOf(issue.values.map(String));
+  if (issue.code === "invalid_value") return anyOf(issue.values);
   if (issue.code !== "invalid_union") return undefined;
   const kinds = issue.errors.map(([first]) => (first?.path.length === 0 ? allowedBy(first) : undefined));
   return kinds.includes(undefined) || kinds.length === 0 ? undefined : [...new Set(kinds)].join(" or ");
 }
 
-const anyOf = (values: readonly string[]): string =>
-  values.length === 1 ? String(values[0]) : `one of ${values.join(", ")}`;
+const anyOf = (values: readonly unknown[]): string =>
+  values.length === 1 ? JSON.stringify(values[0]) : `one of ${values.map(String).join(", ")}`;
 
 /** A value, or its kind where it may be long or private. */
 function shown(input: unknown): string {
