@@ -1,10 +1,7 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import { type ApiKey, type ApiKeyStore, apiKeyIdOf, isSecretOf } from "@rhone/common";
 import { ownTurn } from "../turns.js";
-
-/** auto: keys are required unless only this machine can reach the gateway. */
-export const AUTH_MODES = ["auto", "keys", "off"] as const;
-export type AuthMode = (typeof AUTH_MODES)[number];
+import type { AuthMode } from "./admission-settings.js";
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");

@@ -155,8 +155,12 @@ describe("loading a stream", () => {
   });
 
   it.each<[string, (record: Record<string, unknown>) => unknown, RegExp]>([
-    ["a newer version", (record) => ({ ...record, version: 2 }), /version: .*expected 1/],
-    ["a newer writer", (record) => ({ ...record, writer: { ...chat, version: 2 } }), /writer\.version: .*expected 1/],
+    ["a newer version", (record) => ({ ...record, version: 2 }), /\(version is 2; it must be 1\)/],
+    [
+      "a newer writer",
+      (record) => ({ ...record, writer: { ...chat, version: 2 } }),
+      /writer\.version is 2; it must be 1/,
+    ],
     ["another kind of writer", (record) => ({ ...record, writer: { ...chat, kind: "poem" } }), /writer\.kind/],
     ["options that are gone", (record) => ({ ...record, writer: { ...chat, options: {} } }), /writer\.options\./],
     ["no jobs", (record) => ({ ...record, jobs: [] }), /jobs/],
