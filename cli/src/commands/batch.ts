@@ -76,13 +76,16 @@ function print(batch: Batch, { json }: BatchOptions): void {
 async function waitFor(client: BatchClient, id: string, options: BatchOptions): Promise<void> {
   const bar = new ProgressBar(process.stderr, id);
   let last: Batch | undefined;
-  for await (const batch of client.watch(id)) {
-    last = batch;
-    const { total, completed, failed } = batch.request_counts;
-    bar.updateCount(completed + failed, total, batch.status);
+  try {
+    for await (const batch of client.watch(id)) {
+      last = batch;
+      const { total, completed, failed } = batch.request_counts;
+      bar.updateCount(completed + failed, total, batch.status);
+    }
+  } finally {
+    bar.clear();
   }
   if (last === undefined) return;
-  bar.finish(`${last.status}, ${describeCounts(last)}`);
   print(last, options);
   if (last.status === "completed") return;
   const [problem] = last.errors?.data ?? [];

@@ -1,3 +1,5 @@
+import { setImmediate } from "node:timers";
+
 /** Work goes on for this long before the event loop turns. */
 const TURN_MS = 20;
 /** Places of a turn for those who wait, at most: each is an immediate, behind which promises run before the next. */
