@@ -111,7 +111,9 @@ export const gatewaySettings = {
   queuedBytes: {
     env: "RHONE_QUEUED_BYTES",
     schema: count(12 * MiB).default(128 * MiB),
-    doc: "Bytes of unfinished choices above 16 KiB, in Redis, before further ones are refused with 429.",
+    doc:
+      "Bytes of unfinished choices above 16 KiB, in Redis, before further ones are refused with 429. " +
+      "An API key has no more of them than it leaves free.",
   },
   drainTimeoutMs: {
     env: "RHONE_DRAIN_TIMEOUT_MS",

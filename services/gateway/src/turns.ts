@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 
 /** Work goes on for this long before the event loop turns. */
@@ -66,13 +67,20 @@ export async function jsonInTurns(value: unknown): Promise<string> {
 export async function shortJsonInTurns(value: unknown, most: number): Promise<string | undefined> {
   const parts: string[] = [];
   let length = 0;
-  for (const part of partsOf(value)) {
+  for await (const part of jsonParts(value)) {
     parts.push(part);
     length += part.length;
     if (length > most) return undefined;
-    await timeLeft();
   }
   return parts.join("");
+}
+
+/** The same in parts, each of which takes about a millisecond to write. */
+export async function* jsonParts(value: unknown): AsyncGenerator<string, void, undefined> {
+  for (const part of partsOf(value)) {
+    yield part;
+    await timeLeft();
+  }
 }
 
 function* partsOf(value: unknown): Generator<string, void, undefined> {

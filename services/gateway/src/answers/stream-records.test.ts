@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { FRAME, testJob } from "../testing/events.js";
 import { fakeModel } from "../testing/fake-model.js";
 import { FakeRedis } from "../testing/fake-redis.js";
+import { mostInATurn } from "../testing/most-in-a-turn.js";
 import { ChatWriter } from "./chat-writer.js";
 import { CompletionWriter } from "./completion-writer.js";
 import { addressesOf, logTtlS, StreamRecords, streamRecordOf } from "./stream-records.js";
@@ -107,6 +108,12 @@ describe("loading a stream", () => {
     redis.texts.delete(streamKey("chatcmpl-1"));
     expect(await head()).toEqual({ version: 1, owner: "team", choices: 2 });
     await expect(head("other")).rejects.toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  it("lets 400 requests that are judged at once go on in turns", async () => {
+    const { head } = await stored();
+    const most = await mostInATurn((work) => Promise.all(Array.from({ length: 400 }, () => head().then(work))));
+    expect(most).toBeLessThan(64);
   });
 
   it("makes the head of a record of the release before, which had none", async () => {

@@ -100,9 +100,10 @@ export class StreamRecords {
     await Promise.all([keep(streamKey(id), text), keep(streamHeadKey(id), JSON.stringify(headOf(record)))]);
   }
 
-  /** Throws as `load` does. */
+  /** Throws as `load` does. Those who ask at once go on in turns: 256 readers of a stream were refused in one. */
   async head(id: string, reader: Reader): Promise<StreamHead> {
     const text = await this.#redis.get(streamHeadKey(id)).catch(redisUnavailable);
+    await ownTurn();
     // Gateways of the release before wrote none.
     if (text === null) return headOf(await this.load(id, reader));
     return ofOwner(id, readStored(headSchema, text, `The stream ${id}`), reader);
