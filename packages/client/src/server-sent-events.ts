@@ -16,7 +16,7 @@ export class EventReader {
 /** The payload that ends a stream. */
 export const DONE = "[DONE]";
 
-/** The data payloads of a stream of server-sent events, until it says [DONE]. Throws NOT_RUNNING when it ends before. */
+/** The data payloads of a stream of server-sent events, until [DONE]. Throws NOT_RUNNING when it ends before. */
 export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const reader = new EventReader();
   for await (const bytes of untilBroken(body)) {
