@@ -11,7 +11,8 @@ import { z } from "zod";
 import type { JobAddress } from "../queue/generation-client.js";
 import type { Reader } from "../storage/in-turns.js";
 import { readStored } from "../stored-json.js";
-import { ownTurn, shortJsonInTurns } from "../turns.js";
+import { ownTurn } from "../turns.js";
+import { shortJsonInTurns } from "../write-in-turns.js";
 import { type WriterRecord, writerRecordSchema } from "./writer-record.js";
 
 const VERSION = 1;

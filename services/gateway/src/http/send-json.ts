@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { FastifyReply } from "fastify";
-import { jsonParts } from "../turns.js";
+import { jsonParts } from "../write-in-turns.js";
 
 /** A longer answer is sent in pieces of about this many characters. */
 const PIECE = 256 * 1024;
