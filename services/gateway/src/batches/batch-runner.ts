@@ -100,7 +100,7 @@ export class BatchRunner {
     return own < this.#options.mostBatches - running.length;
   }
 
-  /** "" also for a batch whose record can't be read: whoever runs it says why. */
+  /** "" also for a batch whose record can't be read: its run says why. */
   async #ownerOf(id: string): Promise<string> {
     const known = this.#owners.get(id);
     if (known !== undefined) return known;
