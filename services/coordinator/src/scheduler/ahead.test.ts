@@ -87,6 +87,12 @@ describe("Scheduler, ahead of its results", () => {
     expect([whole.next(), whole.next(), whole.next()]).toEqual([[], ["long21", ">long22"], []]);
   });
 
+  it("sends no row behind a prompt that is only scored", () => {
+    const ahead = new Ahead();
+    ahead.add("scored", { maxTokens: 0, promptLogprobs: 0 });
+    expect([ahead.decide(), ahead.next("scored")]).toEqual([["scored0+2"], [""]]); // a frame that closes it
+  });
+
   it("keeps sequences in step: a new one joins the rows that follow its prompt, carried or not", () => {
     const ahead = new Ahead();
     ahead.add("a");
