@@ -45,7 +45,7 @@ export async function validateInput(lines: AsyncIterable<TextLine>, rules: Input
   for await (const { number, text } of lines) {
     total++;
     if (total > rules.mostLines) return { problems: [tooManyLines(rules.mostLines)], total, model: check.model };
-    const line = parseBatchLine(text, number, rules);
+    const line = await parseBatchLine(text, number, rules);
     const problem = isProblem(line) ? line : check.problemOf(line, number);
     if (problem !== null && problems.length < MOST_TOLD) problems.push(problem);
   }

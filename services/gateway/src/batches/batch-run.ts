@@ -108,7 +108,7 @@ export class BatchRun {
   async #runLine({ number, text }: TextLine, log: ResultLog): Promise<void> {
     const { uses, pauseMs } = this.#options;
     const batch = this.#record;
-    const line = parseBatchLine(text, number, batch);
+    const line = await parseBatchLine(text, number, batch);
     if (isProblem(line)) throw new Error(`Line ${number} of ${batch.id} changed after it was validated`);
     const result = await runLine({ uses, batch, number, line, signal: this.#stop.signal, pauseMs });
     await log.append(result);
