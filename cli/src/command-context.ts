@@ -1,4 +1,4 @@
-import { type CliConfig, readCliConfig } from "./config.js";
+import { type CliConfig, type CommandWriter, commandWriter, readCliConfig } from "./config.js";
 import { type DataDir, dataDirAt } from "./data-dir.js";
 import { type Style, styleFor } from "./terminal/style.js";
 
@@ -8,6 +8,8 @@ export interface CommandContext {
   readonly dataDir: DataDir;
   /** For standard output. */
   readonly style: Style;
+  /** Writes commands that messages suggest. */
+  readonly rhone: CommandWriter;
   /** Aborted by Ctrl-C and SIGTERM; the command then exits with 130. */
   readonly signal: AbortSignal;
 }
@@ -15,5 +17,6 @@ export interface CommandContext {
 /** `home`: --data-dir, if given. Throws INVALID_CONFIG. */
 export function commandContext(home: string | undefined, signal: AbortSignal): CommandContext {
   const config = readCliConfig(home);
-  return { config, dataDir: dataDirAt(config.home), style: styleFor(process.stdout, config.noColor), signal };
+  const style = styleFor(process.stdout, config.noColor);
+  return { config, dataDir: dataDirAt(config.home), style, rhone: commandWriter(config.home), signal };
 }

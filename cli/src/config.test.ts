@@ -1,6 +1,7 @@
-import { resolve } from "node:path";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { childEnvironment, readCliConfig } from "./config.js";
+import { childEnvironment, commandWriter, quoted, readCliConfig } from "./config.js";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -19,6 +20,25 @@ test("a bad variable is named with its value", () => {
   vi.stubEnv("REDIS_URL", "nonsense");
   expect(() => readCliConfig()).toThrow(/REDIS_URL=nonsense.*redis:\/\//s);
 });
+
+const DEFAULT_HOME = join(homedir(), ".rhone");
+
+test.each([
+  ["as it was called", { RHONE_COMMAND: "./rhone", RHONE_HOME: undefined }, undefined, "./rhone up"],
+  ["with --data-dir", { RHONE_COMMAND: undefined, RHONE_HOME: "/home" }, "/data", "rhone up --data-dir /data"],
+  ["with RHONE_HOME", { RHONE_COMMAND: "", RHONE_HOME: "/home" }, undefined, "rhone up --data-dir /home"],
+  ["with the usual directory", { RHONE_COMMAND: undefined, RHONE_HOME: "/home" }, DEFAULT_HOME, "rhone up"],
+])("a suggested command works when it is pasted: %s", (_, env, dataDir, expected) => {
+  for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+  expect(commandWriter(dataDir)("up")).toBe(expected);
+});
+
+test.each([
+  ["/srv/rhone-1.0", "/srv/rhone-1.0"],
+  ["/My Files", "'/My Files'"],
+  ["/it's", "'/it'\\''s'"],
+  ["", "''"],
+])("a shell reads %j back from %s", (word, text) => expect(quoted(word)).toBe(text));
 
 test("a child's environment is this one's with changes; undefined removes a variable", () => {
   vi.stubEnv("KEPT", "1");

@@ -12,14 +12,20 @@ import {
 import { z } from "zod";
 
 const text = z.string().min(1).optional();
+const DEFAULT_HOME = join(homedir(), ".rhone");
 
 /** Everything that the command line reads from the environment. */
 export const cliSettings = {
   home: {
     env: "RHONE_HOME",
-    schema: z.string().min(1).default(join(homedir(), ".rhone")),
+    schema: z.string().min(1).default(DEFAULT_HOME),
     doc: "Data directory: models, logs, Redis data and run state. --data-dir wins over it.",
     defaultText: "~/.rhone",
+  },
+  command: {
+    env: "RHONE_COMMAND",
+    schema: z.string().min(1).default("rhone"),
+    doc: "How the command was called; messages that suggest one begin with it. The script `rhone` sets it.",
   },
   redisUrl: {
     env: "REDIS_URL",
@@ -48,6 +54,21 @@ export function readCliConfig(home?: string): CliConfig {
   const config = loadConfig(cliSettings, process.env, []);
   return { ...config, home: resolve(home ?? config.home) };
 }
+
+/** Completes the arguments of a command that a message suggests: "up" -> "./rhone up --data-dir /srv/rhone". */
+export type CommandWriter = (args: string) => string;
+
+/** Commands that work when they are pasted: called as this one was, for the same data directory. Never throws. */
+export function commandWriter(dataDir?: string): CommandWriter {
+  const { command, home } = loadConfig({ command: cliSettings.command, home: cliSettings.home }, process.env, []);
+  const root = resolve(dataDir ?? home);
+  const place = root === DEFAULT_HOME ? "" : ` --data-dir ${quoted(root)}`;
+  return (args) => `${command} ${args}${place}`;
+}
+
+/** One word of a shell's command. */
+export const quoted = (word: string): string =>
+  /^[\w./:@%+=,~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** The environment of a child process: this one's, with `changes`; undefined removes a variable. */
 export function childEnvironment(changes: Readonly<Record<string, string | undefined>> = {}): NodeJS.ProcessEnv {

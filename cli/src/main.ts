@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common";
 import { CommanderError } from "commander";
-import { noColorSetting } from "./config.js";
+import { commandWriter, noColorSetting } from "./config.js";
 import { createProgram } from "./program.js";
 import { EXIT, exitCodeOf, formatError } from "./terminal/failure.js";
 import { styleFor } from "./terminal/style.js";
@@ -16,16 +16,23 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   interrupt.abort(new RhoneError("CANCELLED", "The reader of the output closed it."));
 });
 
+let dataDir: string | undefined;
+
 function exitCodeFor(error: unknown): number {
   // Commander has printed its message; help and version "fail" with 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (interrupt.signal.aborted) return EXIT.interrupted;
-  process.stderr.write(`${formatError(error, styleFor(process.stderr, noColorSetting()))}\n`);
+  const style = styleFor(process.stderr, noColorSetting());
+  process.stderr.write(`${formatError(error, style, commandWriter(dataDir))}\n`);
   return error instanceof RhoneError ? exitCodeOf(error.code) : EXIT.failed;
 }
 
 try {
-  await createProgram(interrupt.signal).parseAsync();
+  const program = createProgram(interrupt.signal);
+  program.hook("preAction", (_, command) => {
+    dataDir = command.opts<{ dataDir?: string }>().dataDir;
+  });
+  await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeFor(error);
 }

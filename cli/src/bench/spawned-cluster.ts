@@ -5,7 +5,7 @@ import { RhoneError } from "@rhone/common";
 import { resolveModel } from "@rhone/model";
 import type { ProgressEvent } from "../cluster/progress.js";
 import { runCluster } from "../cluster/run-cluster.js";
-import type { CliConfig } from "../config.js";
+import { type CliConfig, commandWriter } from "../config.js";
 import { dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { EntryPoints } from "../processes/entry-points.js";
@@ -56,7 +56,8 @@ export async function withSpawnedCluster<T>(request: SpawnRequest, body: (url: s
 
 /** Replaces a name of the catalogue by its file and the sliding window that the catalogue gives it. */
 async function withModelFound(options: ClusterOptions): Promise<ClusterOptions> {
-  const { path, entry } = await resolveModel(options.model, { modelsDir: dataDirAt(options.dataDir).models });
+  const { models: modelsDir, root } = dataDirAt(options.dataDir);
+  const { path, entry } = await resolveModel(options.model, { modelsDir, rhone: commandWriter(root) });
   const slidingWindow = options.slidingWindow ?? entry?.slidingWindow;
   return { ...options, model: path, ...(slidingWindow !== undefined && { slidingWindow }) };
 }

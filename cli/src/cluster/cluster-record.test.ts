@@ -48,7 +48,9 @@ test("of claims at the same time one wins", async () => {
 test("a cluster that is still starting says so to the next one", async () => {
   const dataDir = await freshDataDir();
   await ClusterClaim.take(dataDir, about, noLeftovers);
-  const message = expect.stringMatching(/already starting \(process \d+\)\. Stop it with: rhone down/);
+  const message = expect.stringMatching(
+    /already starting \(process \d+\)\. .* stop it with: rhone down --data-dir \S+$/,
+  );
   await expect(ClusterClaim.take(dataDir, about, noLeftovers)).rejects.toMatchObject({ message });
 });
 

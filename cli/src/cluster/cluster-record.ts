@@ -1,6 +1,7 @@
 import { link, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 import { z } from "zod";
+import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { identifyProcess, isAlive } from "../processes/process-identity.js";
 
@@ -137,7 +138,7 @@ export class ClusterClaim {
 
 function alreadyRunning({ supervisor, url, model, state }: ClusterRecord, { root }: DataDir): RhoneError {
   const doing = state === "ready" ? `serving ${model} at ${url}` : state;
-  const advice = `Stop it with: rhone down --data-dir ${root}. Or use another --data-dir.`;
+  const advice = `Use another --data-dir, or stop it with: ${commandWriter(root)("down")}`;
   return new RhoneError(
     "ALREADY_RUNNING",
     `A cluster in ${root} is already ${doing} (process ${supervisor.pid}). ${advice}`,

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { commandWriter } from "../config.js";
 import { dataDirAt } from "../data-dir.js";
 import { identifyProcess, isAlive, type ProcessIdentity, signalProcess } from "../processes/process-identity.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
@@ -45,10 +46,10 @@ describe("startDetached", () => {
   });
 
   it("points to the log when the supervisor ends without a reason", async () => {
-    const { started } = await start("process.exitCode = 9;");
+    const { started, root } = await start("process.exitCode = 9;");
     await expect(started).rejects.toMatchObject({
       code: "INTERNAL",
-      message: "The supervisor ended unexpectedly (exit code 9). `rhone logs supervisor` may show why.",
+      message: `The supervisor ended unexpectedly (exit code 9). \`${commandWriter(root)("logs supervisor")}\` may show why.`,
     });
   });
 

@@ -2,8 +2,8 @@ import { fork } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { type Pulse, RhoneError, watchPulse } from "@rhone/common";
-import { childEnvironment, readCliConfig } from "../config.js";
-import { createDataDir, dataDirAt } from "../data-dir.js";
+import { childEnvironment, commandWriter, readCliConfig } from "../config.js";
+import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { ProgressEvent, Report } from "./progress.js";
 
@@ -53,7 +53,7 @@ export async function startDetached(request: DetachRequest): Promise<void> {
       });
       supervisor.once("error", reject);
       supervisor.once("exit", (code, signal) =>
-        reject(hung ?? failure ?? supervisorGone(signal ?? `exit code ${code}`)),
+        reject(hung ?? failure ?? supervisorGone(dataDir, signal ?? `exit code ${code}`)),
       );
     });
   } finally {
@@ -65,9 +65,7 @@ export async function startDetached(request: DetachRequest): Promise<void> {
   }
 }
 
-function supervisorGone(how: string): RhoneError {
-  return new RhoneError(
-    "INTERNAL",
-    `The supervisor ended unexpectedly (${how}). \`rhone logs supervisor\` may show why.`,
-  );
+function supervisorGone({ root }: DataDir, how: string): RhoneError {
+  const logs = commandWriter(root)("logs supervisor");
+  return new RhoneError("INTERNAL", `The supervisor ended unexpectedly (${how}). \`${logs}\` may show why.`);
 }

@@ -67,6 +67,6 @@ export function pipelineError(reason: string | null): RhoneError {
   if (isErrorCode(code)) return new RhoneError(code, message);
   return new RhoneError(
     "NO_PIPELINE",
-    reason ?? "The pipeline failed without giving a reason. `rhone logs` may show it.",
+    reason ?? "The pipeline failed without a reason; its processes' logs may show it.",
   );
 }

@@ -2,9 +2,12 @@ import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { commandWriter } from "../config.js";
 import { aliveProcesses, readClusterRecord } from "./cluster-record.js";
 import { startFakeCluster } from "./testing/fake-cluster.js";
+
+afterEach(() => vi.unstubAllEnvs());
 
 describe("a cluster that comes up", () => {
   test("reports its phases in order, then its address; stops gateway, coordinator, workers, Redis", async () => {
@@ -72,7 +75,8 @@ describe("what a cluster tells when it is ready", () => {
   test("how to make a key, when the gateway asks for one", async () => {
     const cluster = await startFakeCluster({ asksForKeys: true });
     await cluster.ready;
-    expect(notes(cluster)).toContain("Requests need an API key. Create one with: rhone keys create NAME");
+    const create = commandWriter(cluster.dataDir.root)("keys create NAME");
+    expect(notes(cluster)).toContain(`Requests need an API key. Create one with: ${create}`);
   });
 
   test("that its tokens mean nothing, when it is simulated", async () => {
@@ -140,6 +144,27 @@ describe("a cluster that can't come up", () => {
       code: "INVALID_CONFIG",
       message: expect.stringMatching(/33 workers.*32 layers/),
     });
+  });
+
+  test("bad settings of its services, before any of them starts", async () => {
+    vi.stubEnv("RHONE_PAGE_SIZE", "many");
+    vi.stubEnv("RHONE_GRAMMAR_MASK_MS", "0");
+    vi.stubEnv("RHONE_LOG_LEVEL", "loud");
+    vi.stubEnv("RHONE_MAX_QUEUED", "-1");
+    const cluster = await startFakeCluster({}, { s3Endpoint: "minio:9000", context: 1_000_000 });
+    const { code, message } = await cluster.over.then(Object, (error) => error);
+    expect(code).toBe("INVALID_CONFIG");
+    expect(message.split("\n")).toEqual([
+      "Bad settings:",
+      expect.stringMatching(/^ {2}RHONE_PAGE_SIZE=many is not a number\./),
+      expect.stringMatching(/^ {2}RHONE_LOG_LEVEL=loud is not one of debug,/),
+      expect.stringMatching(/^ {2}--context or RHONE_CONTEXT is 1000000, more than the \d+ of the model\./),
+      expect.stringMatching(/^ {2}RHONE_GRAMMAR_MASK_MS=0 is less than 1\./),
+      expect.stringMatching(/^ {2}RHONE_MAX_QUEUED=-1 is less than 1\./),
+      expect.stringMatching(/^ {2}--s3-endpoint minio:9000 must be an http:\/\/ or https:\/\/ URL\./),
+    ]);
+    expect(await cluster.journal()).toEqual([""]);
+    expect(existsSync(cluster.dataDir.clusterFile)).toBe(false);
   });
 
   test("one that is stopped before it is ready leaves nothing", async () => {

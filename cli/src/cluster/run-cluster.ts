@@ -2,7 +2,7 @@ import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, freemem } from "node:os";
 import { join } from "node:path";
 import { RhoneError, toRhoneError } from "@rhone/common";
-import type { CliConfig } from "../config.js";
+import { type CliConfig, commandWriter, quoted } from "../config.js";
 import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import { hintAfter, type LaunchPlan, planLaunch } from "../launch/launch-plan.js";
@@ -13,6 +13,8 @@ import { endProcesses } from "../processes/process-identity.js";
 import { chooseRedis } from "../redis/choose-redis.js";
 import { endLeftoverRedis } from "../redis/leftover-redis.js";
 import { planRedis } from "../redis/redis-plan.js";
+import { asksForKeys } from "./asks-for-keys.js";
+import { checkSettings } from "./check-settings.js";
 import { Cluster } from "./cluster.js";
 import { ClusterClaim, type RecordedProcess } from "./cluster-record.js";
 import type { Report } from "./progress.js";
@@ -42,6 +44,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
   const machine = { cores: availableParallelism(), availableMemory: process.availableMemory?.() ?? freemem() };
   const plan = await planLaunch(options, dataDir, machine);
   const redis = await planRedis(await chooseRedis({ url: config.redisUrl, searchPath: config.searchPath }), dataDir);
+  checkSettings({ config, options, plan, redis, dataDir, entryPoints: request.entryPoints });
   const about = {
     url: urlOf(options.host, options.port),
     model: plan.model.name,
@@ -102,9 +105,13 @@ async function live(
     const url = urlOf(options.host, portIn(address));
     await claim.update({ state: "ready", url, operations: cluster.operations, model: plan.model.name });
     const status = await readStatus(cluster.operations, stop);
-    const hint = status === null ? null : singleWorkerHint(status);
+    const rhone = commandWriter(options.dataDir);
+    const hint = status === null ? null : singleWorkerHint(status, rhone(`plan --model ${quoted(options.model)}`));
     if (hint !== null) report({ kind: "note", text: hint });
-    if (await asksForKeys(url)) report({ kind: "note", text: KEYS_NEEDED });
+    if (await asksForKeys(url)) {
+      const create = rhone("keys create NAME");
+      report({ kind: "note", text: `Requests need an API key. Create one with: ${create}` });
+    }
     report({ kind: "ready", url });
     const failure = await Promise.race([cluster.failed, stopped]);
     if (failure !== null) throw failure;
@@ -112,14 +119,6 @@ async function live(
     await claim.update({ state: "stopping" });
     await cluster.stop();
   }
-}
-
-const KEYS_NEEDED = "Requests need an API key. Create one with: rhone keys create NAME";
-
-/** Asks the gateway, as a client would: its settings decide. */
-async function asksForKeys(url: string): Promise<boolean> {
-  const response = await fetch(`${url}/v1/models`, { signal: AbortSignal.timeout(5000) }).catch(() => null);
-  return response?.status === 401;
 }
 
 async function recordFailure(dataDir: DataDir, { code, message }: RhoneError): Promise<void> {

@@ -7,7 +7,10 @@ const sources: SpecSources = {
   config: { hungAfter: 7 },
   options: { dataDir: "/d", model: "breeze", host: "0.0.0.0", port: 8080, kvType: "q8_0", context: 512 },
   plan: {
-    model: { name: "breeze", path: "/m.gguf", description: "", slidingWindow: 4096, chatTemplate: "jinja" },
+    model: {
+      ...{ name: "breeze", path: "/m.gguf", description: "", slidingWindow: 4096 },
+      ...{ chatTemplate: "jinja", contextLength: 4096 },
+    },
     workers: 2,
     threads: 3,
     memory: 1000,

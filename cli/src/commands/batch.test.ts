@@ -65,13 +65,18 @@ describe("rhone batch submit", () => {
     });
   });
 
-  it("waits with --wait, and prints the end", async () => {
+  it("waits with --wait, and prints the end, once", async () => {
     const { url } = await gateway(BATCH);
     const path = await fileOf('{"url":"/v1/completions"}\n');
-    const { stdout, stderr, error } = await runCommand("batch", "submit", path, "--url", url, "--wait", "--json");
-    expect(error).toBeUndefined();
+    const submit = ["batch", "submit", path, "--url", url, "--wait"] as const;
+    expect(await runCommand(...submit)).toEqual({
+      stdout: "batch_1  completed  3 of 3  /v1/completions\noutput  out_1\n",
+      stderr: "",
+      error: undefined,
+    });
+    const { stdout, stderr } = await runCommand(...submit, "--json");
     expect(JSON.parse(stdout)).toMatchObject({ id: "batch_1", status: "completed" });
-    expect(stderr).toContain("batch_1  completed, 3 of 3");
+    expect(stderr).toBe("");
   });
 });
 

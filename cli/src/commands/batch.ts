@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { urlOfCluster } from "../cluster/find-cluster.js";
 import { commandContext } from "../command-context.js";
+import { outputFile } from "../option-parsers.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
 import { addGatewayFlags } from "./flags.js";
 
@@ -62,7 +63,7 @@ export function addBatchCommands(program: Command, signal: AbortSignal): void {
   addGatewayFlags(batch.command("download").argument("<id>"))
     .description("print the results of a batch that has ended")
     .option("--errors", "the error file instead of the output file")
-    .option("-o, --out <file>", "file to write, instead of standard output")
+    .option("-o, --out <file>", "file to write, instead of standard output", outputFile)
     .action(async (id: string, options: DownloadOptions) => download(await clientFor(options), id, options));
 }
 
@@ -76,13 +77,16 @@ function print(batch: Batch, { json }: BatchOptions): void {
 async function waitFor(client: BatchClient, id: string, options: BatchOptions): Promise<void> {
   const bar = new ProgressBar(process.stderr, id);
   let last: Batch | undefined;
-  for await (const batch of client.watch(id)) {
-    last = batch;
-    const { total, completed, failed } = batch.request_counts;
-    bar.updateCount(completed + failed, total, batch.status);
+  try {
+    for await (const batch of client.watch(id)) {
+      last = batch;
+      const { total, completed, failed } = batch.request_counts;
+      bar.updateCount(completed + failed, total, batch.status);
+    }
+  } finally {
+    bar.clear();
   }
   if (last === undefined) return;
-  bar.finish(`${last.status}, ${describeCounts(last)}`);
   print(last, options);
   if (last.status === "completed") return;
   const [problem] = last.errors?.data ?? [];

@@ -47,12 +47,18 @@ export function addChatCommand(program: Command, signal: AbortSignal): void {
   });
 }
 
+/**
+ * Answers line after line. At a terminal the conversation goes on after an error; with piped input the first one ends
+ * it, so that a script sees the failure.
+ */
 async function chat(
   { system }: ChatOptions,
   target: Omit<GenerationRequest, "input" | "signal">,
-  { signal, style }: CommandContext,
+  { signal, style, rhone }: CommandContext,
 ): Promise<void> {
-  const lines = createInterface({ input: process.stdin, output: process.stdout, prompt: style.bold("> ") });
+  const { stdin: input, stdout: output } = process;
+  const prompt = input.isTTY ? style.bold("> ") : "";
+  const lines = createInterface({ input, output, prompt, terminal: input.isTTY && output.isTTY });
   lines.on("SIGINT", () => lines.close());
   signal.addEventListener("abort", () => lines.close(), { once: true });
   const conversation = new Conversation(system);
@@ -64,11 +70,13 @@ async function chat(
         return printAnswer(streamText({ ...target, input: { messages }, signal }));
       });
     } catch (error) {
-      process.stderr.write(`${formatError(error, style)}\n`);
+      if (!input.isTTY) throw error;
+      process.stderr.write(`${formatError(error, style, rhone)}\n`);
     }
     lines.prompt();
   }
   lines.close();
+  signal.throwIfAborted();
 }
 
 /** The messages so far. A question whose answer fails is forgotten, and the conversation continues. */
@@ -127,8 +135,7 @@ export async function findTarget(
     const cluster = await runningCluster(dataDir);
     return { url: cluster.url, model: model ?? cluster.model, apiKey };
   }
-  const gateway = url.replace(/\/+$/, "");
-  return { url: gateway, model: model ?? (await servedModel(gateway, signal)), apiKey };
+  return { url, model: model ?? (await servedModel(url, signal)), apiKey };
 }
 
 async function servedModel(gateway: string, signal: AbortSignal): Promise<string> {

@@ -1,29 +1,33 @@
 import { newApiKey } from "@rhone/common";
 import { afterAll, beforeAll, describe, expect, it, test } from "vitest";
+import { serve } from "../../../packages/client/src/testing/serve.js";
 import { ClusterClaim } from "../cluster/cluster-record.js";
-import { readCliConfig } from "../config.js";
+import { commandWriter, readCliConfig } from "../config.js";
 import { createDataDir, dataDirAt } from "../data-dir.js";
 import { freePort } from "../processes/ports.js";
 import { startValkeyWasm } from "../redis/valkey-wasm.js";
+import { recordedCluster } from "../testing/recorded-cluster.js";
 import { runCommand } from "../testing/run-command.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
-import { formatKeys, keyObject, redisOfCluster } from "./keys.js";
+import { formatKeys, keyObject, placeOfKeys } from "./keys.js";
 
 const made = (requestsPerMinute: number | null, tokensPerMinute: number | null) =>
   newApiKey({ name: "team", requestsPerMinute, tokensPerMinute }, Date.UTC(2026, 10, 25, 9, 5));
 
 test("keys are listed with their limits", () => {
   const { key } = made(60, null);
-  const lines = formatKeys([key, made(0, 2000).key]).split("\n");
+  const lines = formatKeys([key, made(0, 2000).key], commandWriter()).split("\n");
   expect(lines[0]).toMatch(/^id +name +requests\/min +tokens\/min +created$/);
   expect(lines[1]).toMatch(new RegExp(`^${key.id} +team +60 +default +2026-11-25 09:05$`));
   expect(lines[2]).toMatch(/no limit +2000 /);
-  expect(formatKeys([])).toContain("rhone keys create");
+  expect(formatKeys([], (args) => `./rhone ${args}`)).toBe(
+    "There are no keys. Create one with: ./rhone keys create NAME",
+  );
 });
 
 test("nothing that is shown of a key tells its secret or its digest", () => {
   const { key, secret } = made(null, null);
-  const shown = JSON.stringify(keyObject(key)) + formatKeys([key]);
+  const shown = JSON.stringify(keyObject(key)) + formatKeys([key], commandWriter());
   expect(shown).not.toContain(secret.slice(22));
   expect(shown).not.toContain(key.digest);
 });
@@ -37,16 +41,16 @@ async function context(redisUrl: string | undefined) {
 
 test("the Redis that is named goes before the running cluster's, that one before REDIS_URL", async () => {
   const here = await context("redis://variable");
-  expect(await redisOfCluster(undefined, here)).toBe("redis://variable");
+  expect(await placeOfKeys(undefined, here)).toEqual({ redisUrl: "redis://variable", gateway: undefined });
   const about = { url: "http://127.0.0.1:1", model: "breeze", redisUrl: "unix:///own.sock" };
   const claim = await ClusterClaim.take(here.dataDir, about, async () => {});
-  expect(await redisOfCluster(undefined, here)).toBe("unix:///own.sock");
-  expect(await redisOfCluster("redis://named", here)).toBe("redis://named");
+  expect(await placeOfKeys(undefined, here)).toEqual({ redisUrl: "unix:///own.sock", gateway: about.url });
+  expect(await placeOfKeys("redis://named", here)).toEqual({ redisUrl: "redis://named", gateway: undefined });
   await claim.release();
 });
 
 test("without any there is no cluster", async () => {
-  await expect(redisOfCluster(undefined, await context(undefined))).rejects.toMatchObject({ code: "NOT_RUNNING" });
+  await expect(placeOfKeys(undefined, await context(undefined))).rejects.toMatchObject({ code: "NOT_RUNNING" });
 });
 
 describe("rhone keys, with a Redis", () => {
@@ -54,7 +58,7 @@ describe("rhone keys, with a Redis", () => {
   let stop = async () => {};
   beforeAll(async () => {
     const port = await freePort();
-    stop = await startValkeyWasm(port);
+    stop = await startValkeyWasm(port, () => {});
     redisUrl = `redis://127.0.0.1:${port}`;
   });
   afterAll(() => stop());
@@ -68,7 +72,9 @@ describe("rhone keys, with a Redis", () => {
     const listed = JSON.parse((await keys("list", "--json")).stdout);
     expect(listed).toMatchObject([{ id, name: "team", requests_per_minute: 60, tokens_per_minute: null }]);
     expect((await keys("revoke", id)).stdout).toBe(`revoked ${id} of team\n`);
-    expect((await keys("list")).stdout).toBe("There are no keys. Create one with: rhone keys create NAME\n");
+    expect((await keys("list")).stdout).toBe(
+      `There are no keys. Create one with: ${commandWriter()("keys create NAME")}\n`,
+    );
   });
 
   it("revokes all keys of a name", async () => {
@@ -82,7 +88,35 @@ describe("rhone keys, with a Redis", () => {
 
   it("refuses a key that there is not", async () => {
     const { error } = await keys("revoke", "nobody");
-    const message = "There is no key nobody; `rhone keys list` shows all.";
+    const message = `There is no key nobody; \`${commandWriter()("keys list")}\` shows all.`;
     expect(error).toMatchObject({ code: "NOT_FOUND", message });
+  });
+
+  describe("of a running cluster", () => {
+    async function onGateway(statusCode: number, ...args: readonly string[]) {
+      const { url } = await serve((_, response) => {
+        response.statusCode = statusCode;
+        response.end("{}");
+      });
+      const { root } = await recordedCluster({ url, redisUrl });
+      return { url, ...(await runCommand("keys", ...args, "--data-dir", root)) };
+    }
+
+    it.each([
+      ["create", ["create", "open", "--json"]],
+      ["revoke", ["revoke", "open"]],
+    ])("%s says that the gateway answers without a key, and how to change that", async (_, args) => {
+      const { url, stderr, error } = await onGateway(200, ...args);
+      expect(error).toBeUndefined();
+      expect(stderr).toBe(
+        `The gateway at ${url} answers requests without a key. ` +
+          "To make it ask for one, start the cluster with --auth keys or RHONE_AUTH=keys.\n",
+      );
+    });
+
+    it("create says nothing of the kind where the gateway asks for keys", async () => {
+      const { stderr } = await onGateway(401, "create", "closed");
+      expect(stderr).toMatch(/^Key \S+ for closed\. Keep its secret; it is not shown again:\n$/);
+    });
   });
 });

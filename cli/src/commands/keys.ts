@@ -1,10 +1,18 @@
 import { type ApiKey, ApiKeyStore, apiKeyNameSchema, newApiKey, openRedis, RhoneError } from "@rhone/common";
 import { type Command, InvalidArgumentError } from "commander";
+import { asksForKeys } from "../cluster/asks-for-keys.js";
 import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js";
 import { type CommandContext, commandContext } from "../command-context.js";
-import { wholeNumber } from "../option-parsers.js";
+import { type CommandWriter, commandWriter } from "../config.js";
+import { redisAddress, wholeNumber } from "../option-parsers.js";
 import { formatTable } from "../terminal/format.js";
 import { addDataDirFlag } from "./flags.js";
+
+/** A cluster's Redis, which has its keys, and its gateway; undefined where only the Redis is known. */
+interface KeysPlace {
+  readonly redisUrl: string;
+  readonly gateway: string | undefined;
+}
 
 interface KeysOptions {
   readonly redisUrl?: string;
@@ -22,11 +30,7 @@ const limit = wholeNumber({ least: 0, most: 1e12 });
 /** rhone keys create | list | revoke. */
 export function addKeysCommands(program: Command, signal: AbortSignal): void {
   const keys = program.command("keys").description("create, list and revoke API keys (see `rhone up --auth`)");
-  const withStore = async <T>(options: KeysOptions, use: (store: ApiKeyStore) => Promise<T>): Promise<T> => {
-    const url = await redisOfCluster(options.redisUrl, commandContext(options.dataDir, signal));
-    const redis = await openRedis({ url, name: "rhone-keys", waits: false, onError: () => {} });
-    return use(new ApiKeyStore(redis)).finally(() => redis.disconnect());
-  };
+  const placeOf = ({ redisUrl, dataDir }: KeysOptions) => placeOfKeys(redisUrl, commandContext(dataDir, signal));
   withTarget(
     keys
       .command("create")
@@ -38,28 +42,58 @@ export function addKeysCommands(program: Command, signal: AbortSignal): void {
     .action(async (name: string, options: CreateOptions) => {
       const { rpm = null, tpm = null } = options;
       const { key, secret } = newApiKey({ name, requestsPerMinute: rpm, tokensPerMinute: tpm });
-      await withStore(options, (store) => store.add(key));
-      if (options.json === true) return printJson({ ...keyObject(key), secret });
-      console.error(`Key ${key.id} for ${name}. Keep its secret; it is not shown again:`);
-      console.log(secret);
+      const place = await placeOf(options);
+      await withStore(place, (store) => store.add(key));
+      if (options.json === true) printJson({ ...keyObject(key), secret });
+      else {
+        console.error(`Key ${key.id} for ${name}. Keep its secret; it is not shown again:`);
+        console.log(secret);
+      }
+      await noteOpenGateway(place);
     });
   withTarget(keys.command("list").alias("ls"))
     .description("list the keys, without their secrets")
-    .action(async (options: KeysOptions) => print(await withStore(options, (store) => store.list()), options));
+    .action(async (options: KeysOptions) => {
+      const listed = await withStore(await placeOf(options), (store) => store.list());
+      if (options.json === true) return printJson(listed.map(keyObject));
+      console.log(formatKeys(listed, commandWriter(options.dataDir)));
+    });
   withTarget(keys.command("revoke").argument("<key>", "id of a key, or a name to revoke all keys of that name"))
     .description("refuse a key from now on")
     .action(async (idOrName: string, options: KeysOptions) => {
-      const revoked = await withStore(options, (store) => store.revoke(idOrName));
-      if (revoked.length === 0)
-        throw new RhoneError("NOT_FOUND", `There is no key ${idOrName}; \`rhone keys list\` shows all.`);
-      if (options.json === true) return printJson(revoked.map(keyObject));
-      for (const { id, name } of revoked) console.log(`revoked ${id} of ${name}`);
+      const place = await placeOf(options);
+      const revoked = await withStore(place, (store) => store.revoke(idOrName));
+      if (revoked.length === 0) {
+        const list = commandWriter(options.dataDir)("keys list");
+        throw new RhoneError("NOT_FOUND", `There is no key ${idOrName}; \`${list}\` shows all.`);
+      }
+      if (options.json === true) printJson(revoked.map(keyObject));
+      else for (const { id, name } of revoked) console.log(`revoked ${id} of ${name}`);
+      await noteOpenGateway(place);
     });
+}
+
+async function withStore<T>({ redisUrl: url }: KeysPlace, use: (store: ApiKeyStore) => Promise<T>): Promise<T> {
+  const redis = await openRedis({ url, name: "rhone-keys", waits: false, onError: () => {} });
+  return use(new ApiKeyStore(redis)).finally(() => redis.disconnect());
+}
+
+/** Says on standard error when the gateway answers without a key: one that was made or revoked changes nothing then. */
+async function noteOpenGateway({ gateway }: KeysPlace): Promise<void> {
+  if (gateway === undefined || (await asksForKeys(gateway)) !== false) return;
+  console.error(
+    `The gateway at ${gateway} answers requests without a key. ` +
+      "To make it ask for one, start the cluster with --auth keys or RHONE_AUTH=keys.",
+  );
 }
 
 const withTarget = (command: Command): Command =>
   addDataDirFlag(command)
-    .option("--redis-url <url>", "Redis of the cluster (default: the data directory's cluster, else REDIS_URL)")
+    .option(
+      "--redis-url <url>",
+      "Redis of the cluster (default: the data directory's cluster, else REDIS_URL)",
+      redisAddress,
+    )
     .option("--json", "print JSON");
 
 function keyName(text: string): string {
@@ -68,16 +102,11 @@ function keyName(text: string): string {
   throw new InvalidArgumentError(`It ${parsed.error.issues[0]?.message}.`);
 }
 
-function print(keys: readonly ApiKey[], { json }: KeysOptions): void {
-  if (json === true) printJson(keys.map(keyObject));
-  else console.log(formatKeys(keys));
-}
-
 const printJson = (value: unknown): void => console.log(JSON.stringify(value, null, 2));
 
 /** One row per key. */
-export function formatKeys(keys: readonly ApiKey[]): string {
-  if (keys.length === 0) return "There are no keys. Create one with: rhone keys create NAME";
+export function formatKeys(keys: readonly ApiKey[], rhone: CommandWriter): string {
+  if (keys.length === 0) return `There are no keys. Create one with: ${rhone("keys create NAME")}`;
   const rows = keys.map(({ id, name, requestsPerMinute, tokensPerMinute, createdAt }) => [
     id,
     name,
@@ -104,17 +133,17 @@ export function keyObject({ id, name, requestsPerMinute, tokensPerMinute, create
   };
 }
 
-/**
- * The URL of a cluster's Redis: the given one, else the data directory's cluster's, else REDIS_URL. Throws NOT_RUNNING.
- */
-export async function redisOfCluster(
+/** The Redis that is named, else the one of the data directory's cluster, else REDIS_URL's. Throws NOT_RUNNING. */
+export async function placeOfKeys(
   named: string | undefined,
   { dataDir, config }: Pick<CommandContext, "dataDir" | "config">,
-): Promise<string> {
+): Promise<KeysPlace> {
   const record = named === undefined ? await readClusterRecord(dataDir) : null;
-  const own = record !== null && aliveProcesses(record).length > 0 ? record.redisUrl : undefined;
-  const url = named ?? own ?? config.redisUrl;
-  if (url !== undefined) return url;
+  if (record?.redisUrl !== undefined && aliveProcesses(record).length > 0) {
+    return { redisUrl: record.redisUrl, gateway: record.url };
+  }
+  const redisUrl = named ?? config.redisUrl;
+  if (redisUrl !== undefined) return { redisUrl, gateway: undefined };
   throw new RhoneError(
     "NOT_RUNNING",
     `No cluster is running in ${dataDir.root}. To reach another one, give --redis-url or REDIS_URL.`,

@@ -6,6 +6,7 @@ import { RhoneError } from "@rhone/common";
 import type { Command } from "commander";
 import { commandContext } from "../command-context.js";
 import { positive } from "../option-parsers.js";
+import { EXIT } from "../terminal/failure.js";
 import { addDataDirFlag } from "./flags.js";
 
 interface LogsOptions {
@@ -25,7 +26,8 @@ export function addLogsCommand(program: Command, signal: AbortSignal): void {
       const files = await logFiles(dataDir.logs, services);
       const child = spawn("tail", ["-n", String(lines), ...(follow ? ["-F"] : []), ...files], { stdio: "inherit" });
       signal.addEventListener("abort", () => child.kill(), { once: true });
-      await once(child, "exit");
+      const [code] = await once(child, "exit");
+      if (code !== 0 && !signal.aborted) process.exitCode = EXIT.failed; // tail has said why
     });
 }
 

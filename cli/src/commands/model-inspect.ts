@@ -10,8 +10,8 @@ export function addInspectCommand(model: Command, signal: AbortSignal): void {
     .argument("<model>", MODEL_HELP)
     .option("--json", "print JSON")
     .action(async (nameOrPath: string, options: { json?: boolean; dataDir?: string }) => {
-      const { dataDir } = commandContext(options.dataDir, signal);
-      const { path } = await resolveModel(nameOrPath, { modelsDir: dataDir.models });
+      const { dataDir, rhone } = commandContext(options.dataDir, signal);
+      const { path } = await resolveModel(nameOrPath, { modelsDir: dataDir.models, rhone });
       const summary = await inspectModel(path);
       console.log(options.json ? JSON.stringify(summary, dropNoWindow, 2) : describeModel(summary));
     });

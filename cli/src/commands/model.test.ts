@@ -31,11 +31,13 @@ describe("rhone model ls", () => {
       { ...model, bytes: 6.8e6 },
       { ...model, name: "other", bytes: null },
     ];
-    expect(formatModels(models, styleFor({}, undefined))).toBe(`NAME   ON DISK  CONTEXT  LICENSE  NOTES
+    expect(
+      formatModels(models, styleFor({}, undefined), "./rhone model pull NAME"),
+    ).toBe(`NAME   ON DISK  CONTEXT  LICENSE  NOTES
 m8      6.8 MB     4096  MIT      small
 other        -     4096  MIT      small
 
-Download one with: rhone model pull NAME`);
+Download one with: ./rhone model pull NAME`);
   });
 });
 
@@ -88,7 +90,8 @@ describe("rhone model synth", () => {
   });
 
   it("refuses a type that is none", async () => {
-    const { error } = await runCommand("model", "synth", "-p", "tiny", "-o", "/nowhere/x.gguf", "-t", "q9");
+    const out = join(await temporaryFolder(), "x.gguf");
+    const { error } = await runCommand("model", "synth", "-p", "tiny", "-o", out, "-t", "q9");
     expect(error).toMatchObject({ code: "INVALID_CONFIG", message: expect.stringContaining("q4_0") });
   });
 });

@@ -44,9 +44,11 @@ function addListCommand(model: Command, signal: AbortSignal): void {
     .description("list the models of the catalogue, and which of them are on this machine")
     .option("--json", "print JSON")
     .action(async (options: { json?: boolean; dataDir?: string }) => {
-      const { dataDir, style } = commandContext(options.dataDir, signal);
+      const { dataDir, style, rhone } = commandContext(options.dataDir, signal);
       const models = await Promise.all(CATALOGUE.map((entry) => listed(entry, dataDir.models)));
-      console.log(options.json ? JSON.stringify(models, null, 2) : formatModels(models, style));
+      console.log(
+        options.json ? JSON.stringify(models, null, 2) : formatModels(models, style, rhone("model pull NAME")),
+      );
     });
 }
 
@@ -60,7 +62,8 @@ async function listed(entry: CatalogueEntry, modelsDir: string): Promise<ListedM
   return { name, aliases, path, bytes, contextLength, license, notes };
 }
 
-export function formatModels(models: readonly ListedModel[], style: Style): string {
+/** A table; `pull`: the command that downloads one. */
+export function formatModels(models: readonly ListedModel[], style: Style, pull: string): string {
   const rows = models.map(({ name, bytes, contextLength, license, notes }) => [
     name,
     bytes === null ? "-" : formatBytes(bytes),
@@ -70,7 +73,7 @@ export function formatModels(models: readonly ListedModel[], style: Style): stri
   ]);
   const table = formatTable([["NAME", "ON DISK", "CONTEXT", "LICENSE", "NOTES"], ...rows], [1, 2]);
   const [heading = "", ...lines] = table.split("\n");
-  return [style.bold(heading), ...lines, "", style.dim("Download one with: rhone model pull NAME")].join("\n");
+  return [style.bold(heading), ...lines, "", style.dim(`Download one with: ${pull}`)].join("\n");
 }
 
 const PHASE_TEXT: Readonly<Record<PullProgress["phase"], string>> = {
@@ -86,10 +89,10 @@ function addPullCommand(model: Command, signal: AbortSignal): void {
     .action(async (name: string, options: { dataDir?: string }) => pull(name, commandContext(options.dataDir, signal)));
 }
 
-async function pull(name: string, { config, dataDir, signal }: CommandContext): Promise<void> {
+async function pull(name: string, { config, dataDir, rhone, signal }: CommandContext): Promise<void> {
   const entry = findModel(name);
   if (entry === undefined) {
-    const { path } = await resolveModel(name, { modelsDir: dataDir.models }); // throws with similar names
+    const { path } = await resolveModel(name, { modelsDir: dataDir.models, rhone }); // throws with similar names
     throw new RhoneError("INVALID_REQUEST", `${path} is a file. Only models of the catalogue can be pulled.`);
   }
   const bar = new ProgressBar(process.stderr, entry.name);

@@ -5,6 +5,7 @@ import { runningCluster, urlOfCluster } from "../cluster/find-cluster.js";
 import { formatStatus } from "../cluster/format-status.js";
 import { supervisorTurns } from "../cluster/supervisor-turns.js";
 import { commandContext } from "../command-context.js";
+import type { CommandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import type { Style } from "../terminal/style.js";
 import { addGatewayFlags } from "./flags.js";
@@ -23,9 +24,9 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
     .description("show the running cluster: workers, memory, pages, sequences, tokens per second")
     .option("--json", "print the answer of the gateway's GET /status")
     .action(async ({ json, url, dataDir: home }: StatusOptions) => {
-      const { dataDir, style } = commandContext(home, signal);
+      const { dataDir, style, rhone } = commandContext(home, signal);
       const gateway = url ?? (await urlOfCluster(dataDir));
-      const warned = url === undefined ? warnOfSupervisor(dataDir) : undefined;
+      const warned = url === undefined ? warnOfSupervisor(dataDir, rhone) : undefined;
       const asked = json ? statusJson(gateway, signal) : statusPage(gateway, { style, signal });
       const [text] = await Promise.all([asked, warned]);
       console.log(text);
@@ -51,12 +52,12 @@ async function statusPage(
 }
 
 /** Says on standard error that nobody watches the cluster's processes, if that is so. */
-async function warnOfSupervisor(dataDir: DataDir): Promise<void> {
+async function warnOfSupervisor(dataDir: DataDir, rhone: CommandWriter): Promise<void> {
   const { supervisor } = await runningCluster(dataDir);
   if (await supervisorTurns(dataDir)) return;
   process.exitCode = 1;
   console.error(
     `The supervisor (process ${supervisor.pid}) does not answer: it hangs or was stopped, and starts nothing again. ` +
-      `Wake it with kill -CONT ${supervisor.pid}, or start the cluster again with rhone down and rhone up.`,
+      `Wake it with kill -CONT ${supervisor.pid}, or stop the cluster with: ${rhone("down")}`,
   );
 }

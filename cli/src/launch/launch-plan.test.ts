@@ -53,7 +53,11 @@ describe("planLaunch", () => {
 describe("hintAfter", () => {
   it("tells how to get and serve Mistral 7B, only to those who serve Breeze", async () => {
     const dataDir = await freshDataDir();
-    expect(await hintAfter(options(), dataDir)).toMatch(/rhone model pull mistral-7b-instruct-v0\.3 && .*rhone up/);
+    const place = `--data-dir ${dataDir.root}`;
+    expect(await hintAfter(options(), dataDir)).toBe(
+      `For Mistral 7B: rhone model pull mistral-7b-instruct-v0.3 ${place} && rhone down ${place} && ` +
+        `rhone up --model mistral-7b-instruct-v0.3 ${place}`,
+    );
     expect(await hintAfter(options({ model: "./my.gguf" }), dataDir)).toBeUndefined();
   });
 
@@ -66,6 +70,6 @@ describe("hintAfter", () => {
     const entry = findModel(name);
     if (entry === undefined) throw new Error(`${name} is not in the catalogue`);
     await writeFile(modelPath(entry, dataDir.models), "");
-    expect(await hintAfter(options(), dataDir)).toBe(`For Mistral 7B: ./rhone up --model ${name}`);
+    expect(await hintAfter(options(), dataDir)).toMatch(/^For Mistral 7B: rhone down .* && rhone up --model /);
   });
 });

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { RhoneError } from "@rhone/common";
 import { CATALOGUE, type CatalogueEntry, inspectModel, type ModelSummary, resolveModel } from "@rhone/model";
+import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { formatBytes, formatCount } from "../terminal/format.js";
 import type { ClusterOptions } from "./cluster-options.js";
@@ -16,6 +17,8 @@ export interface LaunchPlan {
     /** From the catalogue; the file may have none. */
     readonly slidingWindow: number | undefined;
     readonly chatTemplate: string;
+    /** Positions of its longest sequence. */
+    readonly contextLength: number;
   };
   readonly workers: number;
   /** Per worker. */
@@ -37,7 +40,8 @@ const RECOMMENDED = "mistral-7b-instruct-v0.3";
  * Finds the model and divides the machine. Throws MODEL_NOT_FOUND, INVALID_CONFIG, and the errors of a damaged file.
  */
 export async function planLaunch(options: ClusterOptions, dataDir: DataDir, machine: Machine): Promise<LaunchPlan> {
-  const { path, entry } = await resolveModel(options.model, { modelsDir: dataDir.models });
+  const rhone = commandWriter(dataDir.root);
+  const { path, entry } = await resolveModel(options.model, { modelsDir: dataDir.models, rhone });
   const summary = await inspectModel(path);
   const { nLayers } = summary.config;
   const workers = options.workers ?? Math.min(DEFAULT_WORKERS, nLayers);
@@ -54,6 +58,7 @@ export async function planLaunch(options: ClusterOptions, dataDir: DataDir, mach
       description: describeModel(summary, entry),
       slidingWindow: entry?.slidingWindow,
       chatTemplate: summary.chatTemplate,
+      contextLength: summary.config.contextLength,
     },
     workers,
     threads: options.threads ?? defaultThreads(machine.cores, workers),
@@ -85,6 +90,7 @@ export async function hintAfter(options: ClusterOptions, dataDir: DataDir): Prom
     () => true,
     () => false,
   );
-  const up = `./rhone up --model ${RECOMMENDED}`;
-  return `For Mistral 7B: ${isPulled ? up : `./rhone model pull ${RECOMMENDED} && ${up}`}`;
+  const pull = isPulled ? [] : [`model pull ${RECOMMENDED}`];
+  const commands = [...pull, "down", `up --model ${RECOMMENDED}`].map(commandWriter(dataDir.root));
+  return `For Mistral 7B: ${commands.join(" && ")}`;
 }

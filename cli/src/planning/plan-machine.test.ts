@@ -7,7 +7,7 @@ const path = fileURLToPath(new URL("../../../models/breeze-q8_0.gguf", import.me
 const request = (memory: number) => ({
   options: { kvType: "f16" as const },
   plan: {
-    model: { name: "breeze", path, description: "", slidingWindow: undefined, chatTemplate: "" },
+    model: { name: "breeze", path, description: "", slidingWindow: undefined, chatTemplate: "", contextLength: 4096 },
     workers: 2,
     threads: 1,
     memory,

@@ -7,7 +7,9 @@ const two = (changes: Parameters<typeof workerStatus>[2] = {}) =>
 
 describe("the hint that one worker would be faster", () => {
   it("is given for workers of one machine, with the factor and the flags", () => {
-    expect(singleWorkerHint(two())).toMatch(/`--workers 1 --threads 2` should be about 1\.\d times as fast/);
+    expect(singleWorkerHint(two(), "./rhone plan --model m8")).toMatch(
+      /`--workers 1 --threads 2` should be about 1\.\d times as fast\. `\.\/rhone plan --model m8` measures it\.$/,
+    );
   });
 
   it.each([
@@ -16,5 +18,5 @@ describe("the hint that one worker would be faster", () => {
     ["workers that have not measured", two({ stepTimes: null })],
     ["a device that is no processor", two({ device: "CUDA0" })],
     ["pages that would not fit into one", two({ pageBytes: 20e9 })],
-  ])("is not given for %s", (_, status) => expect(singleWorkerHint(status)).toBeNull());
+  ])("is not given for %s", (_, status) => expect(singleWorkerHint(status, "")).toBeNull());
 });

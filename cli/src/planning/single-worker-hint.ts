@@ -10,9 +10,10 @@ const LEAST_PARAMETERS = 1e8;
 
 /**
  * A hint when several workers share a machine although one worker with all their threads should clearly be faster,
- * judged by their measured step times; null otherwise, or when they have not measured.
+ * judged by their measured step times; null otherwise, or when they have not measured. `plan`: the command that
+ * measures it.
  */
-export function singleWorkerHint({ workers, model }: ClusterStatus): string | null {
+export function singleWorkerHint({ workers, model }: ClusterStatus, plan: string): string | null {
   const holders = workers.filter(({ layers }) => layers !== null).sort(byLayers);
   const [first] = holders;
   const oneMachine = holders.every(({ hostname, device }) => hostname === first?.hostname && device === "CPU");
@@ -32,7 +33,7 @@ export function singleWorkerHint({ workers, model }: ClusterStatus): string | nu
   if (ratio < CLEARLY) return null;
   const times = ratio.toFixed(1);
   const advice = `\`--workers 1 --threads ${threads}\` should be about ${times} times as fast`;
-  return `All workers share this machine: ${advice}. \`rhone plan --model NAME\` measures it.`;
+  return `All workers share this machine: ${advice}. \`${plan}\` measures it.`;
 }
 
 const rate = (stages: readonly PredictedStage[]): number => predict(stages, STREAMS).tokensPerSecond;

@@ -1,5 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { openRedis } from "@rhone/common";
 import { expect, onTestFinished, test } from "vitest";
@@ -13,10 +15,11 @@ async function start(flags: readonly string[], password: string) {
   const folder = await temporaryFolder();
   const args = ["--data-folder", folder, "--run-folder", folder, ...flags];
   const env = childEnvironment({ RHONE_REDIS_PASSWORD: password });
-  const child = fork(HOST, args, { env, execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"] });
+  const child = fork(HOST, args, { env, execArgv: [], stdio: ["ignore", "pipe", "pipe", "ipc"] });
   onTestFinished(() => void child.kill("SIGKILL"));
+  const log = Promise.all([child.stdout, child.stderr].map((output) => text(output ?? Readable.from([]))));
   const [announcement] = await once(child, "message");
-  return { child, announcement };
+  return { child, announcement, log };
 }
 
 const ping = async (url: string): Promise<string> => {
@@ -26,12 +29,22 @@ const ping = async (url: string): Promise<string> => {
 
 test("Valkey in WebAssembly answers who knows the password, until its host is told to stop", async () => {
   const port = await freePort();
-  const { child, announcement } = await start(["--port", String(port)], "secret");
+  const { child, announcement, log } = await start(["--port", String(port)], "secret");
   expect(announcement).toMatchObject({ kind: "listening", addresses: { redis: `127.0.0.1:${port}` } });
   expect(await ping(`redis://:secret@127.0.0.1:${port}`)).toBe("PONG");
   await expect(ping(`redis://127.0.0.1:${port}`)).rejects.toThrow();
   child.kill("SIGTERM");
   expect(await once(child, "exit")).toEqual([0, null]);
+
+  const [output = "", errors] = await log;
+  expect(errors).toBe("");
+  const lines = output
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { time: string; text?: string });
+  expect(lines).toContainEqual(expect.objectContaining({ level: "info", text: "Ready to accept connections tcp" }));
+  const day = 86_400_000;
+  for (const { time } of lines) expect(Math.abs(Date.parse(time) - Date.now())).toBeLessThan(day);
 });
 
 test("a server program that can't be run is the host's failure", async () => {

@@ -13,6 +13,7 @@ import {
 import { z } from "zod";
 import { endLeftoverRedis } from "./leftover-redis.js";
 import { type RedisAddress, type RedisServer, startRedisServer } from "./redis-server.js";
+import { logServerLine } from "./server-log.js";
 import { startValkeyWasm } from "./valkey-wasm.js";
 import { watchRedis } from "./watch-redis.js";
 
@@ -47,11 +48,11 @@ await serviceMain({ service: "redis", settings: redisHostSettings }, async (conf
   await endLeftoverRedis(config.runFolder);
   const { binary, dataFolder, runFolder, port, password } = config;
   if (binary === undefined) {
-    shutdown.add("valkey", await startValkeyWasm(port));
+    shutdown.add("valkey", await startValkeyWasm(port, (line) => logServerLine(line, logger)));
     await setPassword(`redis://127.0.0.1:${port}`, password);
   } else {
     const address = addressOf(config);
-    const server = await startRedisServer({ binary, dataFolder, runFolder, address });
+    const server = await startRedisServer({ binary, dataFolder, runFolder, address, logger });
     shutdown.add("redis-server", () => server.stop());
     const url = "socket" in address ? `unix://${address.socket}` : `redis://:${password}@127.0.0.1:${port}`;
     await untilItAnswers(url);

@@ -1,10 +1,11 @@
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createLogger } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../testing/temporary-folder.js";
 import { redisSettings, startRedisServer } from "./redis-server.js";
 
-const common = { binary: "redis-server", dataFolder: '/data/a "b"', runFolder: "/run" };
+const common = { dataFolder: '/data/a "b"' };
 
 describe("redisSettings", () => {
   it("listens on a socket alone, and keeps an append-only file", () => {
@@ -27,7 +28,8 @@ describe("startRedisServer", () => {
     await writeFile(binary, `#!/bin/sh\necho "$@" > ${folder}/args\ncat > ${folder}/settings\nexec sleep 60\n`);
     await chmod(binary, 0o755);
     const address = { port: 7777, password: "secret" };
-    const server = await startRedisServer({ binary, dataFolder: folder, runFolder: folder, address });
+    const logger = createLogger({ service: "redis", level: "silent" });
+    const server = await startRedisServer({ binary, dataFolder: folder, runFolder: folder, address, logger });
     const read = (name: string) => readFile(join(folder, name), "utf8").catch(() => "");
     await expect.poll(() => read("settings")).toContain("requirepass secret");
     expect(await read("args")).toBe("-\n"); // every user of the machine can read it

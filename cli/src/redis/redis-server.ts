@@ -1,14 +1,17 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RhoneError } from "@rhone/common";
+import { type Logger, RhoneError } from "@rhone/common";
 import { recordRedisProcess } from "./leftover-redis.js";
+import { logServerOutput } from "./server-log.js";
 
 export interface RedisServerOptions {
   readonly binary: string;
   readonly dataFolder: string;
   readonly runFolder: string;
   readonly address: RedisAddress;
+  /** Gets what the server prints. */
+  readonly logger: Logger;
 }
 
 export type RedisAddress = { readonly socket: string } | { readonly port: number; readonly password: string };
@@ -31,7 +34,8 @@ const STOP_DEADLINE_MS = 8000;
  * unexpectedly, the exception is left uncaught to end this process, too.
  */
 export async function startRedisServer(options: RedisServerOptions): Promise<RedisServer> {
-  const child = spawn(options.binary, ["-"], { stdio: ["pipe", "inherit", "inherit"] });
+  const child = spawn(options.binary, ["-"], { stdio: "pipe" });
+  for (const output of [child.stdout, child.stderr]) logServerOutput(output, options.logger);
   let stopping = false;
   let killed: string | undefined;
   const ended = new Promise<void>((resolve) => {
@@ -64,7 +68,7 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
 }
 
 /** The server's configuration. It has the only record of unfinished work: an append-only file, and no eviction. */
-export function redisSettings({ dataFolder, address }: RedisServerOptions): string {
+export function redisSettings({ dataFolder, address }: Pick<RedisServerOptions, "dataFolder" | "address">): string {
   const listeners =
     "socket" in address
       ? ["port 0", `unixsocket ${quote(address.socket)}`, "unixsocketperm 700"]

@@ -8,7 +8,9 @@ const connect = (port: number) =>
 
 test("it keeps streams and runs scripts, as the queue needs, and is gone after its stop", async () => {
   const port = await freePort();
-  const stop = await startValkeyWasm(port);
+  const lines: string[] = [];
+  const stop = await startValkeyWasm(port, (line) => lines.push(line));
+  expect(lines.at(-1)).toMatch(/\* Ready to accept connections tcp$/);
   const redis = await connect(port);
   await redis.xadd("log", "1-1", "token", "5");
   expect(await redis.xlen("log")).toBe(1);
@@ -21,7 +23,7 @@ test("it keeps streams and runs scripts, as the queue needs, and is gone after i
 test("other servers of this process keep Nagle's algorithm as they had it", async () => {
   const { createServer } = await import("node:net");
   const before = createServer;
-  const stop = await startValkeyWasm(await freePort());
+  const stop = await startValkeyWasm(await freePort(), () => {});
   const { createServer: after } = await import("node:net");
   expect(after).toBe(before);
   await stop();

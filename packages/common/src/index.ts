@@ -10,7 +10,14 @@ export {
   type TokenCounts,
   type WorkerStatus,
 } from "./cluster/cluster-status.js";
-export { type ConfigOf, loadConfig, type Settings, settingDescriptions } from "./config/load-config.js";
+export {
+  badSettings,
+  type ConfigOf,
+  loadConfig,
+  parseSettings,
+  type Settings,
+  settingDescriptions,
+} from "./config/load-config.js";
 export {
   type ActivationTypeName,
   activationTypeSchema,
@@ -31,6 +38,7 @@ export {
   withoutPassword,
 } from "./config/schemas.js";
 export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";
+export { explainRefusal } from "./errors/explain-refusal.js";
 export { RhoneError, toRhoneError } from "./errors/rhone-error.js";
 export { GrpcServer, openChannel } from "./grpc/channel.js";
 export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";

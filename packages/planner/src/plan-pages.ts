@@ -42,8 +42,8 @@ export function planPages({ stages, shape, pageBytes, maxSequences, wanted }: Pa
   if (pages > most) {
     const message =
       `The K/V cache needs ${pages} pages of ${pageBytes} bytes per layer, but the tightest stage has room for ` +
-      `${most} beside its weights. Add workers, give them more memory, or choose a shorter context, ` +
-      "a smaller K/V type or fewer pages.";
+      `${most} beside its weights. Add workers, give each more memory with --memory, or choose a shorter ` +
+      "context, a smaller K/V type or fewer pages.";
     throw new RhoneError("NOT_ENOUGH_MEMORY", message);
   }
   return pages;

@@ -3,7 +3,7 @@ import { planStages, type StageWorker } from "./plan-stages.js";
 import { calibrated, smallModel, workersOf } from "./testing/small-model.js";
 
 const ROOMY = 1e6;
-const MiB = 1024 * 1024;
+const MB = 1e6;
 const cut = (nLayers: number, workers: readonly StageWorker[], lastPlan: readonly number[] = []) =>
   planStages({
     workers,
@@ -97,30 +97,30 @@ describe("a plan", () => {
   });
 
   it("says what each worker needs and has when the model does not fit", () => {
-    const weights = smallModel(4, { layer: 100 * MiB, embedding: 0, head: 0 });
-    const request = { workers: workersOf(150 * MiB, 150 * MiB), weights, kvBytesPerLayer: 0, lastPlan: [] };
+    const weights = smallModel(4, { layer: 100 * MB, embedding: 0, head: 0 });
+    const request = { workers: workersOf(150 * MB, 150 * MB), weights, kvBytesPerLayer: 0, lastPlan: [] };
     expect(() => planStages(request)).toThrow(
-      /w0: layers 0 to 1 need 200 MiB, it has 150 MiB; w1: layers 2 to 3 need 200 MiB, it has 150 MiB/,
+      /w0: layers 0 to 1 need 200 MB, it has 150 MB; w1: layers 2 to 3 need 200 MB, it has 150 MB.* --memory/,
     );
   });
 
   it.each([
-    { needed: 7168.2, memory: 7168, message: "layer 0 needs 7169 MiB, it has 7168 MiB" },
-    { needed: 7168, memory: 7167.9, message: "layer 0 needs 7168 MiB, it has 7167 MiB" },
-    { needed: 0.02, memory: 0.0025, message: "layer 0 needs 0.02001 MiB, it has 0.00249 MiB" },
-    { needed: 5, memory: 2e6 / MiB, message: "layer 0 needs 5.0 MiB, it has 1.9 MiB" },
-    { needed: 5, memory: 0, message: "layer 0 needs 5 MiB, it has 0 MiB" },
-  ])("rounds up what is needed and down what is there: $needed of $memory MiB", ({ needed, memory, message }) => {
-    const weights = smallModel(1, { layer: Math.ceil(needed * MiB), embedding: 0, head: 0 });
-    const request = { workers: workersOf(Math.floor(memory * MiB)), weights, kvBytesPerLayer: 0, lastPlan: [] };
+    { needed: 7168.2, memory: 7168, message: "layer 0 needs 7169 MB, it has 7168 MB" },
+    { needed: 7168, memory: 7167.9, message: "layer 0 needs 7168 MB, it has 7167 MB" },
+    { needed: 0.02, memory: 0.0025, message: "layer 0 needs 0.0200 MB, it has 0.0025 MB" },
+    { needed: 5, memory: 1.95, message: "layer 0 needs 5.00 MB, it has 1.95 MB" },
+    { needed: 5, memory: 0, message: "layer 0 needs 5 MB, it has 0 MB" },
+  ])("rounds up what is needed and down what is there: $needed of $memory MB", ({ needed, memory, message }) => {
+    const weights = smallModel(1, { layer: Math.ceil(needed * MB), embedding: 0, head: 0 });
+    const request = { workers: workersOf(Math.floor(memory * MB)), weights, kvBytesPerLayer: 0, lastPlan: [] };
     expect(() => planStages(request)).toThrow(message);
   });
 
-  it("never reads as lacking for a worker that has enough: 7168.2 of 7168.4 MiB", () => {
-    const weights = smallModel(2, { layer: Math.ceil(7168.2 * MiB), embedding: 0, head: 0 });
-    const workers = workersOf(Math.floor(7168.4 * MiB), 1024 * MiB);
+  it("never reads as lacking for a worker that has enough: 7168.2 of 7168.4 MB", () => {
+    const weights = smallModel(2, { layer: Math.ceil(7168.2 * MB), embedding: 0, head: 0 });
+    const workers = workersOf(Math.floor(7168.4 * MB), 1024 * MB);
     expect(() => planStages({ workers, weights, kvBytesPerLayer: 0, lastPlan: [] })).toThrow(
-      "w0: layer 0 needs 7168.21 MiB, it has 7168.39 MiB; w1: layer 1 needs 7169 MiB, it has 1024 MiB",
+      "w0: layer 0 needs 7168.2 MB, it has 7168.4 MB; w1: layer 1 needs 7169 MB, it has 1024 MB",
     );
   });
 

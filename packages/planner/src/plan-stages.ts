@@ -99,28 +99,29 @@ function notEnough(request: StageRequest, ends: readonly number[]): RhoneError {
   const rows = request.workers.map(({ worker, memoryTotal }, stage) => {
     const { first, last } = layersOf(ends, stage);
     const range = rangeOf(request.workers.length, stage, { first, last });
-    const [needed, present] = inMebibytes(memoryNeeded(request, range), memoryTotal);
+    const [needed, present] = inMegabytes(memoryNeeded(request, range), memoryTotal);
     const layers = last - first === 1 ? `layer ${first} needs` : `layers ${first} to ${last - 1} need`;
-    return `${worker}: ${layers} ${needed} MiB, it has ${present} MiB`;
+    return `${worker}: ${layers} ${needed} MB, it has ${present} MB`;
   });
   const message =
     `The model does not fit: ${rows.join("; ")}. ` +
-    "Add workers, give them more memory, or choose a smaller type or context.";
+    "Add workers, give each more memory with --memory, or choose a smaller type or context.";
   return new RhoneError("NOT_ENOUGH_MEMORY", message);
 }
 
-const MIB = 1024 * 1024;
-/** Places of a mebibyte that tell single bytes apart. */
-const MOST_PLACES = 7;
+/** The unit of --memory 700M. */
+const MB = 1e6;
+/** Places of a megabyte that tell single bytes apart. */
+const MOST_PLACES = 6;
 
 /**
- * Needed and present memory in MiB, the first rounded up and the second down, to the fewest places that are right to
- * 1 % and show which is larger: 2 MB must not read as 1 MiB, and a worker that needs 7168.2 MiB and has 7168.4 not as
+ * Needed and present memory in MB, the first rounded up and the second down, to the fewest places that are right to
+ * 1 % and show which is larger: 1.6 MB must not read as 1 MB, and a worker that needs 7168.2 MB and has 7168.4 not as
  * needing 7169 and having 7168.
  */
-function inMebibytes(needed: number, present: number): readonly [string, string] {
+function inMegabytes(needed: number, present: number): readonly [string, string] {
   for (let places = 0; ; places++) {
-    const unit = MIB / 10 ** places;
+    const unit = MB / 10 ** places;
     const up = Math.ceil(needed / unit);
     const down = needed === present ? up : Math.floor(present / unit);
     const tells = Math.sign(up - down) === Math.sign(needed - present);

@@ -12,7 +12,8 @@ import {
 } from "@rhone/common";
 import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
 import { z } from "zod";
-import { AUTH_MODES } from "./admission/key-ring.js";
+import { admissionSettings } from "./admission/admission-settings.js";
+import { batchSettings } from "./batches/batch-settings.js";
 import { storageSettings } from "./storage/storage-settings.js";
 
 const MiB = 1024 * 1024;
@@ -25,11 +26,6 @@ const namesSchema = z
   .string()
   .default("")
   .transform((list) => list.split(",").flatMap((name) => name.trim() || []));
-
-/** null = no limit. */
-const limitSchema = count(0)
-  .default(0)
-  .transform((limit) => (limit === 0 ? null : limit));
 
 export const gatewaySettings = {
   host: hostSetting,
@@ -69,35 +65,7 @@ export const gatewaySettings = {
       .default(600_000),
     doc: "Longest time for a request, queueing included, in milliseconds; x-request-timeout may shorten it.",
   },
-  auth: {
-    env: "RHONE_AUTH",
-    schema: z.enum(AUTH_MODES).default("auto"),
-    doc: "keys = requests need an API key; off = they do not; auto = they do unless --host is a loopback address.",
-  },
-  requestsPerMinute: {
-    env: "RHONE_REQUESTS_PER_MINUTE",
-    schema: limitSchema,
-    doc: "Requests per minute for each caller whose key has no limit of its own; 0 = no limit.",
-    defaultText: "0",
-  },
-  tokensPerMinute: {
-    env: "RHONE_TOKENS_PER_MINUTE",
-    schema: limitSchema,
-    doc: "Prompt and answer tokens per minute for each caller whose key has no limit of its own; 0 = no limit.",
-    defaultText: "0",
-  },
-  wrongKeysPerMinute: {
-    env: "RHONE_WRONG_KEYS_PER_MINUTE",
-    schema: count(1).default(100),
-    doc: "Wrong API keys per minute from one address; further ones that were never valid here are refused unseen.",
-  },
-  idempotencyTtlS: {
-    env: "RHONE_IDEMPOTENCY_TTL_S",
-    schema: count(60)
-      .max(7 * DAY_S)
-      .default(DAY_S),
-    doc: "Seconds for which the answer to an Idempotency-Key is kept.",
-  },
+  ...admissionSettings,
   corsOrigins: {
     env: "RHONE_CORS_ORIGINS",
     schema: namesSchema,
@@ -143,7 +111,9 @@ export const gatewaySettings = {
   queuedBytes: {
     env: "RHONE_QUEUED_BYTES",
     schema: count(12 * MiB).default(128 * MiB),
-    doc: "Bytes of unfinished choices above 16 KiB, in Redis, before further ones are refused with 429.",
+    doc:
+      "Bytes of unfinished choices above 16 KiB, in Redis, before further ones are refused with 429. " +
+      "An API key has no more of them than it leaves free.",
   },
   drainTimeoutMs: {
     env: "RHONE_DRAIN_TIMEOUT_MS",
@@ -195,26 +165,7 @@ export const gatewaySettings = {
     doc: "Such readers of all streams; an API key has no more of them than it leaves free.",
   },
   ...storageSettings,
-  fileLimitBytes: {
-    env: "RHONE_FILE_LIMIT_BYTES",
-    schema: count(1024).default(200 * MiB),
-    doc: "Largest file of POST /v1/files, in bytes.",
-  },
-  batchMostLines: {
-    env: "RHONE_BATCH_MOST_LINES",
-    schema: count(1).default(50_000),
-    doc: "Most lines (requests) in a batch.",
-  },
-  batchLinesInFlight: {
-    env: "RHONE_BATCH_LINES_IN_FLIGHT",
-    schema: count(1).max(4096).default(128),
-    doc: "Most requests of one batch that are queued or running at a time.",
-  },
-  batchesAtOnce: {
-    env: "RHONE_BATCHES_AT_ONCE",
-    schema: count(0).max(64).default(4),
-    doc: "Most batches that this gateway runs at a time; 0 leaves them to other gateways.",
-  },
+  ...batchSettings,
   gatewayId: {
     env: "RHONE_GATEWAY_ID",
     schema: z

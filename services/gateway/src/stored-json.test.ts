@@ -11,13 +11,13 @@ describe("a stored record", () => {
   });
 
   it.each<[string, RegExp]>([
-    ['{"version": 1, "name": "x"}', /version: .*expected 2/],
-    ['{"version": 3, "name": "x"}', /version: .*expected 2/],
-    ['{"version": 2}', /name: /],
-    ['{"version": 2, "name": 5}', /name: /],
-    ["[]", /record: /],
-    ["{", /record: /],
-    ["", /record: /],
+    ['{"version": 1, "name": "x"}', /\(version is 1; it must be 2\)/],
+    ['{"version": 3, "name": "x"}', /\(version is 3; it must be 2\)/],
+    ['{"version": 2}', /\(name is missing\)/],
+    ['{"version": 2, "name": 5}', /\(name is 5; it must be a text\)/],
+    ["[]", /\(the record is a list; it must be an object\)/],
+    ["{", /\(it is not JSON\)/],
+    ["", /\(it is not JSON\)/],
   ])("%s is refused, and the message says why", (text, problem) => {
     const refusal = { code: "RECORD_UNREADABLE", message: expect.stringMatching(problem) };
     expect(() => read(text)).toThrow(expect.objectContaining(refusal));

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common";
+import { explainRefusal, RhoneError } from "@rhone/common";
 import type { z } from "zod";
 
 /**
@@ -7,15 +7,14 @@ import type { z } from "zod";
  * JSON that `schema` refuses.
  */
 export function readStored<S extends z.ZodType>(schema: S, text: string, what: string): z.output<S> {
-  const parsed = schema.safeParse(parseJson(text));
+  const value = parseJson(text);
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const problem = `${issue?.path.join(".") || "record"}: ${issue?.message}`;
+  const problem = value === undefined ? "it is not JSON" : explainRefusal(parsed.error, "the record").problem;
   throw new RhoneError(
     "RECORD_UNREADABLE",
     `${what} was written by another version of the gateway and can't be read here (${problem}); ` +
       "try again, or send the request again once all gateways are upgraded.",
-    { cause: parsed.error },
   );
 }
 

@@ -15,8 +15,10 @@ beforeEach(async () => {
   server = createServer(async (request, response) => {
     received.push({ request, body: await text(request) });
     if (request.url === "/silent") return;
-    if (request.url === "/refused") response.writeHead(400).end('{"error":{"code":"invalid_value"}}');
-    else response.setHeader("content-location", "/streams/x").end('{"id":"x"}');
+    if (request.url === "/refused") return void response.writeHead(400).end('{"error":{"code":"invalid_value"}}');
+    response.setHeader("content-location", "/streams/x");
+    if (request.url === "/begun") response.flushHeaders();
+    else response.end('{"id":"x"}');
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -58,6 +60,11 @@ describe("Sender", () => {
     if (code === "gave up") await expect.poll(() => received.length).toBe(1);
     if (code === "gave up") giveUp.current.abort();
     expect(await sent).toMatchObject({ status: 0, code });
+  });
+
+  it("leaves when the headers have come, if that is all it wants", async () => {
+    const asked = await sender.ask({ path: "/begun", headersOnly: true });
+    expect(asked).toMatchObject({ reply: { status: 200 }, location: "/streams/x", answer: undefined });
   });
 
   it("repeats, each request with its number", async () => {

@@ -27,6 +27,8 @@ export interface Outgoing {
   readonly body?: object | string | Buffer | Readable;
   /** Hangs up after this time. */
   readonly leaveAfterMs?: number;
+  /** Hangs up when the headers of the answer have come. */
+  readonly headersOnly?: boolean;
 }
 
 export interface Asked {
@@ -65,7 +67,8 @@ export class Sender {
     const ms = () => Math.round(performance.now() - sentAt);
     try {
       const response = await this.#open(outgoing);
-      const answer = parse(await beginningOf(response));
+      if (outgoing.headersOnly === true) response.destroy();
+      const answer = response.destroyed ? undefined : parse(await beginningOf(response));
       const code = (answer as { error?: { code?: string } | null } | undefined)?.error?.code ?? null;
       const location = response.headers["content-location"] ?? null;
       return { reply: { status: response.statusCode ?? 0, code, ms: ms() }, answer, location };

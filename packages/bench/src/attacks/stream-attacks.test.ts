@@ -13,8 +13,8 @@ interface Made {
   readonly stream_options: object;
 }
 
-/** A gateway that makes one stream, or refuses to, and counts the requests about it. */
-async function gateway(refuses = false) {
+/** A gateway that makes one stream, perhaps one without an end, or refuses to, and counts the requests about it. */
+async function gateway({ refuses = false, endless = false } = {}) {
   const made: Made[] = [];
   const about: string[] = [];
   const server = createServer(async (request, response) => {
@@ -22,7 +22,8 @@ async function gateway(refuses = false) {
     if (method === "POST") made.push((await json(request)) as Made);
     else about.push(`${method} ${url} ${headers["last-event-id"] ?? ""}`.trim());
     if (!refuses) response.setHeader("content-location", "/v1/streams/s");
-    response.end();
+    if (endless && method === "POST") response.flushHeaders();
+    else response.end();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -37,15 +38,23 @@ async function gateway(refuses = false) {
 
 it.each([
   ["deletes-100", 100, "DELETE /v1/streams/s"],
+  ["deletes-early-100", 100, "DELETE /v1/streams/s"],
   ["resumed-400", 400, "GET /v1/streams/s"],
   ["resumed-beyond-60", 60, `GET /v1/streams/s 999999${".0".repeat(15)}:0:0`],
   ["resumed-record-300", 300, "GET /v1/streams/s 1:0:0"],
-])("%s makes a resumable stream, and sends %d requests about it", async (name, count, request) => {
+  ["records-300", 300, `GET /v1/streams/s 999999${".0".repeat(47)}:0:0`],
+])("%s makes a resumable stream, sends %d requests about it, and ends it", async (name, count, request) => {
   const { sender, made, about } = await gateway();
   const replies = await STREAM_ATTACKS.find((attack) => attack.name === name)?.send(sender, model);
   expect(made).toMatchObject([{ stream_options: { resumable: true } }]);
-  expect(about).toEqual(Array.from({ length: count }, () => request));
-  expect(replies).toHaveLength(count + 1);
+  expect(about).toEqual([...Array.from({ length: count }, () => request), "DELETE /v1/streams/s"]);
+  expect(replies).toHaveLength(count + 2);
+});
+
+it("requests about a stream that is generated come before its end", async () => {
+  const { sender, about } = await gateway({ endless: true });
+  await STREAM_ATTACKS.find(({ name }) => name === "resumed-record-300")?.send(sender, model);
+  expect(about).toHaveLength(301);
 });
 
 it("a record of nearly a megabyte comes from prompts that the context holds", async () => {
@@ -58,7 +67,7 @@ it("a record of nearly a megabyte comes from prompts that the context holds", as
 });
 
 it("a stream that is refused gets no requests", async () => {
-  const { sender, about } = await gateway(true);
-  for (const attack of STREAM_ATTACKS) expect(await attack.send(sender, model)).toHaveLength(1);
+  const { sender, about } = await gateway({ refuses: true });
+  for (const attack of STREAM_ATTACKS) await attack.send(sender, model);
   expect(about).toEqual([]);
 });

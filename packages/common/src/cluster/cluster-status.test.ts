@@ -72,9 +72,9 @@ describe("checkClusterStatus", () => {
   it("returns a status that it knows", () => expect(checkClusterStatus(status, "c")).toEqual(status));
 
   it.each<[unknown, RegExp]>([
-    [{ ...status, version: 2 }, /version: .*expected 1/],
-    [{ ...status, tokens: undefined }, /tokens: /],
-    [null, /status: /],
+    [{ ...status, version: 2 }, /\(version is 2; it must be 1\)/],
+    [{ ...status, tokens: undefined }, /\(tokens is missing\)/],
+    [null, /\(the status is null; it must be an object\)/],
   ])("names the sender and what it can't read: %#", (sent, problem) => {
     const refusal = { code: "RECORD_UNREADABLE", message: expect.stringMatching(problem) };
     expect(() => checkClusterStatus(sent, "The coordinator at a:1")).toThrow(expect.objectContaining(refusal));

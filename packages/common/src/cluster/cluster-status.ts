@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { activationTypeSchema, kvTypeSchema, type Parsed } from "../config/schemas.js";
+import { explainRefusal } from "../errors/explain-refusal.js";
 import { RhoneError } from "../errors/rhone-error.js";
 
 const pipelineStateSchema = z.enum(["waiting_for_workers", "loading", "probing", "ready", "failed"]);
@@ -106,13 +107,11 @@ export function parseClusterStatus(json: string): ClusterStatus | null {
 
 /** Checks a status that `sender` sent. Throws RECORD_UNREADABLE for one of a version that this one cannot read. */
 export function checkClusterStatus(status: unknown, sender: string): ClusterStatus {
-  const { data, error } = clusterStatusSchema.safeParse(status);
+  const { data, error } = clusterStatusSchema.safeParse(status, { reportInput: true });
   if (data !== undefined) return data;
-  const [issue] = error.issues;
   throw new RhoneError(
     "RECORD_UNREADABLE",
     `${sender} sent a status of another version of Rhone, which can't be read here ` +
-      `(${issue?.path.join(".") || "status"}: ${issue?.message}); use the same version on both sides.`,
-    { cause: error },
+      `(${explainRefusal(error, "the status").problem}); use the same version on both sides.`,
   );
 }

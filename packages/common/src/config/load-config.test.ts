@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { describeSettings, loadConfig, type Settings, settingDescriptions } from "./load-config.js";
+import { describeSettings, loadConfig, parseSettings, type Settings, settingDescriptions } from "./load-config.js";
 import { booleanSchema, hostSetting, kvTypeSchema, portSchema, redisUrlSchema, withoutPassword } from "./schemas.js";
 
 const settings = {
@@ -52,6 +52,12 @@ describe("loadConfig", () => {
   it("names all problems in one message", () => {
     const broken = () => load({ OPS_PORT: "x", KV_TYPE: "q4", HOST: "here" }, "--nothing", "1");
     expect(broken).toThrow(/^Bad settings:\n {2}.*'--nothing'.*\n {2}OPS_PORT=x .*\n {2}KV_TYPE=q4 .*$/);
+  });
+
+  it("can be told without a failure, beside the settings that are right", () => {
+    const { config, problems } = parseSettings(settings, { OPS_PORT: "x", KV_TYPE: "f16" }, []);
+    expect(config).toEqual({ host: "127.0.0.1", kvType: "f16" });
+    expect(problems).toEqual(["OPS_PORT=x is not a number. The port of health and metrics."]);
   });
 
   it("names flag and variable of a required setting", () => {

@@ -38,6 +38,20 @@ export function loadConfig<T extends Settings>(
   env: Readonly<Record<string, string | undefined>>,
   argv: readonly string[],
 ): ConfigOf<T> {
+  const { config, problems } = parseSettings(settings, env, argv);
+  if (problems.length > 0) throw badSettings(problems);
+  return Object.freeze(config) as ConfigOf<T>;
+}
+
+export const badSettings = (problems: readonly string[]): RhoneError =>
+  new RhoneError("INVALID_CONFIG", `Bad settings:\n  ${problems.join("\n  ")}`);
+
+/** The settings that can be read, and what is wrong with each other one and with unknown flags. */
+export function parseSettings<T extends Settings>(
+  settings: T,
+  env: Readonly<Record<string, string | undefined>>,
+  argv: readonly string[],
+): { readonly config: Partial<ConfigOf<T>>; readonly problems: readonly string[] } {
   const problems: string[] = [];
   const flags = parseFlags(settings, argv, problems);
   const config: Record<string, unknown> = {};
@@ -53,8 +67,7 @@ export function loadConfig<T extends Settings>(
       problems.push(`${source}${withoutPassword(text)} ${why}. ${setting.doc}`);
     }
   }
-  if (problems.length > 0) throw new RhoneError("INVALID_CONFIG", `Bad settings:\n  ${problems.join("\n  ")}`);
-  return Object.freeze(config) as ConfigOf<T>;
+  return { config: config as Partial<ConfigOf<T>>, problems };
 }
 
 /** The settings for tables and help texts, in their order. */

@@ -26,6 +26,18 @@ describe("serviceMain", { timeout: 30_000 }, () => {
     expect(child.log[0]).toMatchObject({ level: "debug", service: "sample", port: 2, msg: "started" });
   });
 
+  it("logs Node's warnings, experimental features at debug", async () => {
+    const warn = 'process.emitWarning("It leaks.", "LeakWarning"); process.emitWarning("New.", "ExperimentalWarning");';
+    const env = { TEST_URL: "redis://there", RHONE_LOG_LEVEL: "debug" };
+    const child = service({ env }, `${warn} await new Promise(setImmediate);`);
+    expect(await child.exit()).toBe(0);
+    expect(child.stderr).toBe("");
+    expect(child.log.filter(({ msg }) => msg === "warning of Node")).toMatchObject([
+      { level: "warn", name: "LeakWarning", text: "It leaks." },
+      { level: "debug", name: "ExperimentalWarning", text: "New." },
+    ]);
+  });
+
   it("keeps a heap small of which little is in use", async () => {
     // V8 alone lets it grow to 127 MB, although 18 MB are in use at a time.
     const grow = `

@@ -49,6 +49,15 @@ ${describeSettings(settings)}\n`);
  */
 const HEAP_GROWTH = 30;
 
+/** Node's warnings become lines of the log, which it would write as text without a time. */
+function logWarnings(logger: Logger): void {
+  process.removeAllListeners("warning");
+  process.on("warning", ({ name, message, stack }) => {
+    if (name === "ExperimentalWarning") logger.debug({ name, text: message }, "warning of Node");
+    else logger.warn({ name, text: message, stack }, "warning of Node");
+  });
+}
+
 /** Settings that every service has. */
 type ServiceSettings = Settings & {
   readonly logLevel: Setting<typeof logLevelSchema>;
@@ -63,6 +72,7 @@ export async function serviceMain<T extends ServiceSettings>(
   const config = readSettings(options);
   setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH}`);
   const logger = createLogger({ service: options.service, level: config.logLevel });
+  logWarnings(logger);
   await runService(logger, async (shutdown) => {
     await start(config, { logger, shutdown }); // which may block for as long as it needs
     watchEventLoop({ service: options.service, logger, hungAfterMs: config.hungAfter * 1000 });

@@ -70,4 +70,12 @@ describe("resolveModel", () => {
     const resolved = resolveModel(name, { modelsDir: await scratchFolder() });
     await expect(resolved).rejects.toMatchObject({ code: "MODEL_NOT_FOUND", message: expect.stringMatching(message) });
   });
+
+  test.each([
+    ["mistral", /fetch it with: \.\/rhone model pull mistral-7b-instruct-v0\.3 --data-dir \/d$/],
+    ["zebra", /with `\.\/rhone model ls --data-dir \/d`, fetch one with `\.\/rhone model pull NAME --data-dir \/d`/],
+  ])("%s is refused with commands as the caller writes them", async (name, message) => {
+    const rhone = (args: string) => `./rhone ${args} --data-dir /d`;
+    await expect(resolveModel(name, { modelsDir: await scratchFolder(), rhone })).rejects.toThrow(message);
+  });
 });

@@ -18,18 +18,23 @@ export interface ResolvedModel {
   readonly entry: CatalogueEntry | undefined;
 }
 
+export interface ModelSearch {
+  /** The folder of pulled models. */
+  readonly modelsDir: string;
+  /** Completes a command that a refusal suggests: "model ls" -> "rhone model ls". */
+  readonly rhone?: (args: string) => string;
+}
+
 /**
  * The file of a catalogue name or of a path, which has a slash, ends in .gguf or is a file's. Throws MODEL_NOT_FOUND:
  * for a known model that was not pulled it gives the command that pulls it, for an unknown name the nearest known ones.
  */
-export async function resolveModel(
-  nameOrPath: string,
-  { modelsDir }: { readonly modelsDir: string },
-): Promise<ResolvedModel> {
+export async function resolveModel(nameOrPath: string, search: ModelSearch): Promise<ResolvedModel> {
+  const { modelsDir, rhone = (args) => `rhone ${args}` } = search;
   const entry = findModel(nameOrPath);
-  if (entry !== undefined && !nameOrPath.includes("/")) return resolveEntry(entry, modelsDir);
+  if (entry !== undefined && !nameOrPath.includes("/")) return resolveEntry(entry, { modelsDir, rhone });
   const isPath = nameOrPath.includes("/") || nameOrPath.endsWith(".gguf");
-  if (!isPath && !(await isFile(nameOrPath))) throw unknownName(nameOrPath);
+  if (!isPath && !(await isFile(nameOrPath))) throw unknownName(nameOrPath, rhone);
   for (const path of [resolve(nameOrPath), join(modelsDir, nameOrPath)]) {
     if (await isFile(path)) return { path, entry: findModel(basename(path)) };
   }
@@ -41,19 +46,20 @@ export function modelPath({ source, file }: CatalogueEntry, modelsDir: string): 
   return source.kind === "embedded" ? join(REPOSITORY_ROOT, source.path) : join(modelsDir, file);
 }
 
-async function resolveEntry(entry: CatalogueEntry, modelsDir: string): Promise<ResolvedModel> {
+async function resolveEntry(
+  entry: CatalogueEntry,
+  { modelsDir, rhone }: Required<ModelSearch>,
+): Promise<ResolvedModel> {
   const path = modelPath(entry, modelsDir);
   if (await isFile(path)) return { path, entry };
   const next =
     entry.source.kind === "embedded"
       ? `The file of ${entry.name}, ${path}, is missing; restore it from the repository.`
-      : `${entry.name} is not in ${modelsDir}; fetch it with: rhone model pull ${entry.name}`;
-  throw new RhoneError("MODEL_NOT_FOUND", next, {
-    param: "model",
-  });
+      : `${entry.name} is not in ${modelsDir}; fetch it with: ${rhone(`model pull ${entry.name}`)}`;
+  throw new RhoneError("MODEL_NOT_FOUND", next, { param: "model" });
 }
 
-function unknownName(name: string): RhoneError {
+function unknownName(name: string, rhone: Required<ModelSearch>["rhone"]): RhoneError {
   const near = nearestNames(
     name,
     CATALOGUE.map((entry) => entry.name),
@@ -61,8 +67,8 @@ function unknownName(name: string): RhoneError {
   const hint = near.length > 0 ? ` Did you mean ${near.join(" or ")}?` : "";
   return new RhoneError(
     "MODEL_NOT_FOUND",
-    `There is no model named ${name}.${hint} List models with \`rhone model ls\`, fetch one with \`rhone model pull NAME\`, ` +
-      "or give the path of a GGUF file.",
+    `There is no model named ${name}.${hint} List models with \`${rhone("model ls")}\`, fetch one with ` +
+      `\`${rhone("model pull NAME")}\`, or give the path of a GGUF file.`,
     { param: "model" },
   );
 }
@@ -80,7 +86,7 @@ async function noFile(path: string): Promise<RhoneError> {
     () => false,
   );
   const message = isFolder
-    ? `${path} is a directory; name a GGUF file, or make one from a Hugging Face checkpoint with: rhone model convert`
+    ? `${path} is a directory; name a GGUF file, or make one from a Hugging Face checkpoint with \`rhone model convert\`.`
     : `There is no file ${path}.`;
   return new RhoneError("MODEL_NOT_FOUND", message, { param: "model" });
 }

@@ -184,7 +184,7 @@ describe("convertCheckpoint", () => {
     ],
     ["quantized weights", changedConfig({ quantization_config: {} }), "MODEL_UNSUPPORTED", /quantization_config/],
     ["YaRN", changedConfig({ rope_scaling: { type: "yarn", factor: 4 } }), "MODEL_UNSUPPORTED", /yarn/],
-    ["a missing size", changedConfig({ hidden_size: undefined }), "CHECKPOINT_MALFORMED", /hidden_size is undefined/],
+    ["a missing size", changedConfig({ hidden_size: undefined }), "CHECKPOINT_MALFORMED", /hidden_size is missing/],
     [
       "a size that the tensors contradict",
       changedConfig({ intermediate_size: 8 }),

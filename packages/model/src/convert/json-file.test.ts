@@ -42,7 +42,7 @@ describe("JsonNumbers", () => {
     ["count", "half", "config.json: half is 0.5, not a whole number."],
     ["count", "zero", "config.json: zero is 0, not a number above 0."],
     ["positive", "text", 'config.json: text is "8", not a number above 0.'],
-    ["positive", "missing", "config.json: missing is undefined, not a number above 0."],
+    ["positive", "missing", "config.json: missing is missing."],
   ] as const)("refuses %s of %s", (read, key, message) => {
     expect(() => numbers[read](key)).toThrow(expect.objectContaining({ code: "CHECKPOINT_MALFORMED", message }));
   });

@@ -35,10 +35,8 @@ export class JsonNumbers {
   positive(key: string, otherwise?: number): number {
     const value = this.#json[key] ?? otherwise;
     if (typeof value === "number" && Number.isFinite(value) && value > 0) return value;
-    throw new RhoneError(
-      "CHECKPOINT_MALFORMED",
-      `${this.#path}: ${key} is ${JSON.stringify(value)}, not a number above 0.`,
-    );
+    const found = value === undefined ? "missing" : `${JSON.stringify(value)}, not a number above 0`;
+    throw new RhoneError("CHECKPOINT_MALFORMED", `${this.#path}: ${key} is ${found}.`);
   }
 
   count(key: string, otherwise?: number): number {

@@ -42,7 +42,7 @@ describe("readRope", () => {
   test.each([
     ["YaRN", { rope_scaling: { type: "yarn", factor: 4 } }, "MODEL_UNSUPPORTED", /type yarn/],
     ["a factor of 0", { rope_scaling: { type: "linear", factor: 0 } }, "CHECKPOINT_MALFORMED", /factor is 0/],
-    ["a missing factor", { rope_scaling: { rope_type: "linear" } }, "CHECKPOINT_MALFORMED", /factor is undefined/],
+    ["a missing factor", { rope_scaling: { rope_type: "linear" } }, "CHECKPOINT_MALFORMED", /factor is missing/],
     ["theta as text", { rope_theta: "10000" }, "CHECKPOINT_MALFORMED", /rope_theta is "10000"/],
     [
       "half a context",

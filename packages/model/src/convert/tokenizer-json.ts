@@ -22,15 +22,19 @@ const SPLIT_PATTERNS: ReadonlyMap<unknown, string> = new Map([
   ],
 ]);
 
+const MOST_IDS = 1 << 24;
+
+const unsupported = (problem: string): RhoneError => new RhoneError("TOKENIZER_UNSUPPORTED", problem);
+
 /** Reads the content of a `tokenizer.json`. Throws TOKENIZER_UNSUPPORTED naming the part that is not supported. */
 export function parseTokenizerJson(path: string, json: JsonObject): JsonTokenizer {
   const model = isJsonObject(json.model) ? json.model : {};
-  if (model.type !== "BPE" || !isJsonObject(model.vocab) || !Array.isArray(model.merges)) {
-    throw new RhoneError(
-      "TOKENIZER_UNSUPPORTED",
-      `${path} holds a tokenizer of type ${model.type}; only BPE tokenizers can be converted.`,
-    );
+  if (model.type !== "BPE") {
+    const found = model.type === undefined ? "no model with a type" : `a tokenizer of type ${model.type}`;
+    throw unsupported(`${path} holds ${found}; only BPE tokenizers can be converted.`);
   }
+  if (!isJsonObject(model.vocab)) throw unsupported(`${path}: model.vocab must be an object of ids by token.`);
+  if (!Array.isArray(model.merges)) throw unsupported(`${path}: model.merges must be a list.`);
   const merges = model.merges.map((merge: unknown) => parseMerge(path, merge));
   const isSentencePiece = model.byte_fallback === true;
   const pieces: (Piece | undefined)[] = [];
@@ -57,7 +61,7 @@ function parseMerge(path: string, merge: unknown): readonly [string, string] {
   if (Array.isArray(halves) && halves.length === 2 && halves.every((half) => typeof half === "string")) {
     return halves as [string, string];
   }
-  throw new RhoneError("TOKENIZER_UNSUPPORTED", `${path}: the merge ${JSON.stringify(merge)} is not two pieces.`);
+  throw unsupported(`${path}: the merge ${JSON.stringify(merge)} is not two pieces.`);
 }
 
 /**
@@ -89,8 +93,11 @@ function addTokens(path: string, pieces: (Piece | undefined)[], added: unknown):
 }
 
 function checkId(path: string, text: string, id: unknown): number {
-  if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id < 1 << 24) return id;
-  throw new RhoneError("TOKENIZER_UNSUPPORTED", `${path}: the token ${JSON.stringify(text)} has the id ${id}.`);
+  if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id < MOST_IDS) return id;
+  const found = id === undefined ? "no id" : `the id ${JSON.stringify(id)}`;
+  throw unsupported(
+    `${path}: the token ${JSON.stringify(text)} has ${found}; ids are whole numbers below ${MOST_IDS}.`,
+  );
 }
 
 function preTokenizer(path: string, config: unknown): string {
@@ -103,9 +110,8 @@ function preTokenizer(path: string, config: unknown): string {
   if (kinds === "Split+ByteLevel" && named !== undefined) return named;
   if (kinds === "Digits+ByteLevel" && isJsonObject(first) && first.individual_digits === true) return "smollm";
   if (kinds === "ByteLevel") return "gpt-2";
-  throw new RhoneError(
-    "TOKENIZER_UNSUPPORTED",
+  throw unsupported(
     `${path}: the pre-tokenizer ${kinds || "none"}${pattern === undefined ? "" : ` with ${JSON.stringify(pattern)}`} ` +
-      "is not supported; those of Llama 3, SmolLM2 and GPT-2 are.",
+      "is not supported; Llama 3's, SmolLM2's and GPT-2's are.",
   );
 }

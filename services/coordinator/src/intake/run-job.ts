@@ -1,4 +1,11 @@
-import { type GenerationEvent, generationJobSchema, type Logger, leaveQueue, RhoneError } from "@rhone/common";
+import {
+  explainRefusal,
+  type GenerationEvent,
+  generationJobSchema,
+  type Logger,
+  leaveQueue,
+  RhoneError,
+} from "@rhone/common";
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { Engine } from "../engine/engine.js";
@@ -28,8 +35,8 @@ const addressSchema = z.object({
  */
 export async function runJob(data: unknown, context: JobContext): Promise<void> {
   const { engine, tokenLog, cancellations, redis } = context;
-  const parsed = generationJobSchema.safeParse(data);
-  if (!parsed.success) return refuseJob(data, z.prettifyError(parsed.error), context);
+  const parsed = generationJobSchema.safeParse(data, { reportInput: true });
+  if (!parsed.success) return refuseJob(data, explainRefusal(parsed.error, "the job").problem, context);
   const job = parsed.data;
   const [recorded] = await Promise.all([tokenLog.read(job.requestId), leaveQueue(redis, job)]);
   if (recorded.finished) return;
@@ -42,7 +49,7 @@ export async function runJob(data: unknown, context: JobContext): Promise<void> 
 async function refuseJob(data: unknown, problem: string, { tokenLog, logger }: JobContext): Promise<void> {
   const address = addressSchema.safeParse(data);
   logger.error({ problem, requestId: address.data?.requestId }, "malformed job");
-  const message = `The job does not match this release's schema; run one release of all services. ${problem}`;
+  const message = `The job is of another version of Rhone, which can't be read here (${problem}); use one for all services.`;
   if (!address.success) throw new RhoneError("INVALID_REQUEST", message);
   const { requestId } = address.data;
   const { ordinal } = await tokenLog.read(requestId);

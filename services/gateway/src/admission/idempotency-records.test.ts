@@ -6,6 +6,7 @@ import { FakeRedis } from "../testing/fake-redis.js";
 import { IdempotencyClaim } from "./idempotency-claim.js";
 import { IdempotencyRecords, type StoredGeneration } from "./idempotency-records.js";
 
+const claimant = { owner: "", ttlS: 60 };
 const key = idempotentKey("digest");
 const answer = { status: 200, contentType: "application/json", body: "{}" };
 const options = {
@@ -26,28 +27,28 @@ function setUp() {
   const records = new IdempotencyRecords(redis);
   const logger = createLogger({ service: "gateway", level: "silent" });
   const claim = new IdempotencyClaim({ records, digest: "digest", fingerprint: "f", ttlS: 3600, logger });
-  const found = async () => records.claim("digest", { fingerprint: "other" }, 60);
+  const found = async () => records.claim("digest", { fingerprint: "other" }, claimant);
   return { redis, records, claim, found };
 }
 
 describe("records", () => {
   it("are made once; the second claim finds the first", async () => {
     const { redis, records } = setUp();
-    expect(await records.claim("digest", { fingerprint: "f" }, 60)).toBeNull();
-    expect(await records.claim("digest", { fingerprint: "g" }, 60)).toMatchObject({ fingerprint: "f" });
+    expect(await records.claim("digest", { fingerprint: "f" }, claimant)).toBeNull();
+    expect(await records.claim("digest", { fingerprint: "g" }, claimant)).toMatchObject({ fingerprint: "f" });
     expect(redis.ttls.get(key)).toBe(60);
   });
 
   it("are found with what became of the request", async () => {
     const { records, found } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, 60);
+    await records.claim("digest", { fingerprint: "f" }, claimant);
     await records.save("digest", { fingerprint: "f", answer, generation }, 60);
     expect(await found()).toEqual({ version: 1, fingerprint: "f", answer, generation });
   });
 
   it("of prompts above a mebibyte are not kept, and the key is free again after a large answer", async () => {
     const { redis, records, claim } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, 60);
+    await records.claim("digest", { fingerprint: "f" }, claimant);
     const prompts = Array.from({ length: 16 }, () => ({ ids: Array(40_000).fill(1), text: "", hiddenSpace: false }));
     const long = streamRecordOf({ version: 1, kind: "completion", options: { ...options, prompts } }, [testJob()]);
     await claim.generates({ ...generation, record: long });
@@ -79,6 +80,27 @@ describe("records", () => {
     expect(JSON.parse(redis.texts.get(key) ?? "")).toEqual(stored);
   });
 
+  it("are read two at a time, however many ask for theirs at once", async () => {
+    const { redis, records, found } = setUp();
+    await records.claim("digest", { fingerprint: "f" }, claimant);
+    const get = redis.get.bind(redis);
+    const reading: (() => void)[] = [];
+    let most = 0;
+    redis.get = async (name) => {
+      await new Promise<void>((resolve) => {
+        most = Math.max(most, reading.push(resolve));
+      });
+      return get(name);
+    };
+    const answering = setInterval(() => {
+      for (const answer of reading.splice(0)) answer();
+    });
+    const all = await Promise.all(Array.from({ length: 20 }, found));
+    clearInterval(answering);
+    expect(all).toEqual(all.map(() => expect.objectContaining({ fingerprint: "f" })));
+    expect(most).toBe(2);
+  });
+
   it("wait for Redis", async () => {
     const { redis, records, found } = setUp();
     redis.failure = new Error("connection refused");
@@ -90,7 +112,7 @@ describe("records", () => {
 describe("a claim", () => {
   it("keeps a small answer for the time that is set", async () => {
     const { redis, records, claim, found } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, 60);
+    await records.claim("digest", { fingerprint: "f" }, claimant);
     await claim.answered(answer);
     expect(await found()).toMatchObject({ answer });
     expect(redis.ttls.get(key)).toBe(3600);
@@ -99,7 +121,7 @@ describe("a claim", () => {
   it("keeps the way to a large answer or a stream no longer than its token logs", async () => {
     for (const large of [{ ...answer, body: "x".repeat(300_000) }, null]) {
       const { redis, records, claim, found } = setUp();
-      await records.claim("digest", { fingerprint: "f" }, 60);
+      await records.claim("digest", { fingerprint: "f" }, claimant);
       await claim.generates(generation);
       expect(redis.ttls.get(key)).toBeGreaterThan(600);
       await claim.answered(large);
@@ -111,14 +133,14 @@ describe("a claim", () => {
 
   it("frees the key of a large answer that cannot be written again", async () => {
     const { redis, records, claim } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, 60);
+    await records.claim("digest", { fingerprint: "f" }, claimant);
     await claim.answered({ ...answer, body: "x".repeat(300_000) });
     expect(redis.texts.size).toBe(0);
   });
 
   it("frees the key after a failure, and not again when somebody else has it", async () => {
     const { redis, records, claim, found } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, 60);
+    await records.claim("digest", { fingerprint: "f" }, claimant);
     await claim.failed();
     expect(await found()).toBeNull();
     await claim.failed();
@@ -131,7 +153,7 @@ describe("a claim", () => {
     ["cancelled", true],
   ])("on a stream that ended %s is kept: %s", async (outcome, isKept) => {
     const { redis, records, claim } = setUp();
-    await records.claim("digest", { fingerprint: "f" }, 60);
+    await records.claim("digest", { fingerprint: "f" }, claimant);
     await claim.generates(generation);
     claim.ended(outcome);
     await expect.poll(() => redis.texts.has(key)).toBe(isKept);

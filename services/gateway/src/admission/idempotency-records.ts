@@ -1,12 +1,16 @@
-import { idempotentKey, redisUnavailable } from "@rhone/common";
+import { FairLine, idempotentKey, RhoneError, redisUnavailable } from "@rhone/common";
 import { z } from "zod";
 import { streamRecordSchema } from "../answers/stream-records.js";
+import type { Reader } from "../storage/in-turns.js";
 import { readStored } from "../stored-json.js";
-import { shortJsonInTurns } from "../turns.js";
+import { ownTurn } from "../turns.js";
+import { shortJsonInTurns } from "../write-in-turns.js";
 
 const VERSION = 1;
 /** Memory of Redis: a generation's record holds its prompts, one for each choice, and an answer up to 256 KiB. */
 const MOST_CHARACTERS = 1024 * 1024;
+/** A record of a mebibyte takes the event loop 10 ms to read. Those that wait take turns by owner. */
+const READS = { atOnce: 2, most: 1024, withinMs: 30_000 };
 
 const recordSchema = z.object({
   version: z.literal(VERSION).default(VERSION),
@@ -23,6 +27,8 @@ export type IdempotentRecord = Readonly<Omit<z.output<typeof recordSchema>, "ver
 export type StoredAnswer = NonNullable<IdempotentRecord["answer"]>;
 export type StoredGeneration = NonNullable<IdempotentRecord["generation"]>;
 
+export type Claimant = Reader & { readonly ttlS: number };
+
 /** The commands used of Redis. */
 export interface IdempotencyStore {
   get(key: string): Promise<string | null>;
@@ -34,22 +40,29 @@ export interface IdempotencyStore {
 /** Records in Redis by the digest of caller and key, each with a time to live. Every call throws REDIS_UNAVAILABLE. */
 export class IdempotencyRecords {
   readonly #redis: IdempotencyStore;
+  readonly #reads = new FairLine({
+    ...READS,
+    busy: (why) => new RhoneError("GATEWAY_BUSY", `${why} for the answers of Idempotency-Keys; try again shortly.`),
+  });
 
   /** `redis` is borrowed. */
   constructor(redis: IdempotencyStore) {
     this.#redis = redis;
   }
 
-  /** Creates a new request's record and returns null, or returns the existing one. Throws RECORD_UNREADABLE. */
-  async claim(digest: string, record: IdempotentRecord, ttlS: number): Promise<IdempotentRecord | null> {
+  /**
+   * Creates a new request's record, which lives for `ttlS` seconds, and returns null, or returns the existing one.
+   * Throws RECORD_UNREADABLE, GATEWAY_BUSY when too many wait for theirs, and the reason of `leaving`.
+   */
+  async claim(digest: string, record: IdempotentRecord, claimant: Claimant): Promise<IdempotentRecord | null> {
     const key = idempotentKey(digest);
+    const text = JSON.stringify({ version: VERSION, ...record });
     for (;;) {
-      const text = JSON.stringify({ version: VERSION, ...record });
-      const created = await this.#redis.set(key, text, "EX", ttlS, "NX").catch(redisUnavailable);
+      const created = await this.#redis.set(key, text, "EX", claimant.ttlS, "NX").catch(redisUnavailable);
       if (created !== null) return null;
-      const found = await this.#redis.get(key).catch(redisUnavailable);
+      const found = await this.#reads.run(claimant.owner, () => this.#read(key), claimant.leaving);
       // It may have expired between the two commands.
-      if (found !== null) return readStored(recordSchema, found, "The first answer with this Idempotency-Key");
+      if (found !== null) return found;
     }
   }
 
@@ -65,5 +78,11 @@ export class IdempotencyRecords {
 
   async release(digest: string): Promise<void> {
     await this.#redis.del(idempotentKey(digest)).catch(redisUnavailable);
+  }
+
+  async #read(key: string): Promise<IdempotentRecord | null> {
+    const text = await this.#redis.get(key).catch(redisUnavailable);
+    await ownTurn();
+    return text === null ? null : readStored(recordSchema, text, "The first answer with this Idempotency-Key");
   }
 }

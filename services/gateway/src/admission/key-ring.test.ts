@@ -1,5 +1,6 @@
 import { type ApiKey, newApiKey } from "@rhone/common";
 import { expect, it } from "vitest";
+import { mostInATurn } from "../testing/most-in-a-turn.js";
 import { KeyRing } from "./key-ring.js";
 
 const about = { name: "team", requestsPerMinute: null, tokensPerMinute: null };
@@ -60,4 +61,12 @@ it("refuses another secret under a known id, and asks nobody about what is no ke
   const before = lookups();
   expect(await keyRing.find("sk-other")).toBeNull();
   expect(lookups()).toBe(before);
+});
+
+it("lets 2,000 requests whose keys were looked up at once go on in turns", async () => {
+  const { keyRing } = ring();
+  const secrets = Array.from({ length: 2000 }, () => newApiKey(about).secret);
+  const most = await mostInATurn((work) => Promise.all(secrets.map((secret) => keyRing.find(secret).then(work))));
+  expect(most).toBeLessThan(64);
+  expect(await mostInATurn((work) => Promise.all(secrets.map(() => keyRing.isEmpty().then(work))))).toBeLessThan(64);
 });

@@ -1,9 +1,7 @@
 import { BlockList, isIPv4, isIPv6 } from "node:net";
 import { type ApiKey, type ApiKeyStore, apiKeyIdOf, isSecretOf } from "@rhone/common";
-
-/** auto: keys are required unless only this machine can reach the gateway. */
-export const AUTH_MODES = ["auto", "keys", "off"] as const;
-export type AuthMode = (typeof AUTH_MODES)[number];
+import { ownTurn } from "../turns.js";
+import type { AuthMode } from "./admission-settings.js";
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
@@ -30,7 +28,10 @@ interface Remembered {
   readonly atMs: number;
 }
 
-/** Finds the key of a secret and remembers it for 1 s, so every gateway sees a revocation within that time. */
+/**
+ * Finds the key of a secret and remembers it for 1 s, so every gateway sees a revocation within that time. Requests
+ * whose keys were looked up at once go on in turns of the event loop.
+ */
 export class KeyRing {
   readonly #store: Pick<ApiKeyStore, "get" | "count">;
   readonly #now: () => number;
@@ -56,7 +57,9 @@ export class KeyRing {
 
   /** Whether no key exists. Throws REDIS_UNAVAILABLE. */
   async isEmpty(): Promise<boolean> {
-    return (await this.#store.count()) === 0;
+    const count = await this.#store.count();
+    await ownTurn();
+    return count === 0;
   }
 
   async #keyOf(id: string): Promise<ApiKey | null> {
@@ -66,6 +69,7 @@ export class KeyRing {
     const key = await this.#store.get(id);
     this.#remembered.delete(id);
     if (key !== null) this.#remember({ key, atMs });
+    await ownTurn();
     return key;
   }
 

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { type AuthMode, keysRequired } from "./key-ring.js";
+import type { AuthMode } from "./admission-settings.js";
+import { keysRequired } from "./key-ring.js";
 
 it.each<[AuthMode, string, boolean]>([
   ["auto", "127.0.0.1", false],

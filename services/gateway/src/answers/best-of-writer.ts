@@ -1,5 +1,5 @@
 import type { GenerationEvent } from "@rhone/common";
-import { nextTurn } from "../turns.js";
+import { timeLeft } from "../turns.js";
 import { UsageCount } from "./answer-frame.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
@@ -62,7 +62,7 @@ export class BestOfWriter implements Writer {
       for (const { events } of ranked.slice(0, this.#n)) {
         for (const event of events) {
           this.#writer.take({ choice, event }, "whole");
-          await nextTurn();
+          await timeLeft();
         }
         choice++;
       }

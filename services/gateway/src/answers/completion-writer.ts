@@ -7,7 +7,7 @@ import {
   type Pieces,
   promptLogprob,
 } from "../text/logprobs.js";
-import { mapInTurns, nextTurn } from "../turns.js";
+import { mapInTurns, timeLeft } from "../turns.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
 import { type ChoiceEvent, choiceAt, type Purpose, type Writer } from "./writer.js";
 
@@ -109,7 +109,7 @@ export class CompletionWriter implements Writer {
   async #whole(index: number, choice: Choice): Promise<unknown> {
     const { logprobs, promptLogprobs: wanted, wantsTokenIds } = this.#options;
     const score = (each: TokenLogprob) => promptLogprob(this.#model, each);
-    await nextTurn();
+    await timeLeft();
     return {
       index,
       text: choice.text,

@@ -20,7 +20,7 @@ function twoChoices(id: string, signal = never, texts: readonly [string, string]
       ended.push(choice);
     }
   }
-  const choices = replayOrder([play(0), play(1)], parsePosition(id, 2), signal);
+  const choices = replayOrder([play(0), play(1)], parsePosition(id, 2), () => signal);
   return { choices, read, ended };
 }
 

@@ -1,4 +1,4 @@
-import { hasTime, timeLeft } from "../turns.js";
+import { hasTime, ownTurn } from "../turns.js";
 import { formatPosition, type StreamPosition } from "./stream-position.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
@@ -34,7 +34,7 @@ export async function* streamLines(
   for await (const choiceEvent of events) {
     // Of a stream that is written again, all events may be there at once. Those of 64 streams come in one message, and
     // go to all readers of each: with 20 log-probabilities for each of 16 tokens, their chunks take 100 ms.
-    while (!hasTime()) await timeLeft();
+    if (!hasTime()) await ownTurn("event");
     const { choice } = choiceEvent;
     const count = (taken[choice] ?? 0) + 1;
     taken[choice] = count;

@@ -11,7 +11,8 @@ import { z } from "zod";
 import type { JobAddress } from "../queue/generation-client.js";
 import type { Reader } from "../storage/in-turns.js";
 import { readStored } from "../stored-json.js";
-import { ownTurn, shortJsonInTurns } from "../turns.js";
+import { ownTurn } from "../turns.js";
+import { shortJsonInTurns } from "../write-in-turns.js";
 import { type WriterRecord, writerRecordSchema } from "./writer-record.js";
 
 const VERSION = 1;
@@ -100,9 +101,10 @@ export class StreamRecords {
     await Promise.all([keep(streamKey(id), text), keep(streamHeadKey(id), JSON.stringify(headOf(record)))]);
   }
 
-  /** Throws as `load` does. */
+  /** Throws as `load` does. Those who ask at once go on in turns: 256 readers of a stream were refused in one. */
   async head(id: string, reader: Reader): Promise<StreamHead> {
     const text = await this.#redis.get(streamHeadKey(id)).catch(redisUnavailable);
+    await ownTurn();
     // Gateways of the release before wrote none.
     if (text === null) return headOf(await this.load(id, reader));
     return ofOwner(id, readStored(headSchema, text, `The stream ${id}`), reader);

@@ -1,5 +1,5 @@
 import type { GenerationEvent } from "@rhone/common";
-import { nextTurn } from "../turns.js";
+import { timeLeft } from "../turns.js";
 
 /** An event, and which of the request's choices it belongs to. */
 export interface ChoiceEvent {
@@ -40,7 +40,7 @@ export interface Writer {
 export async function wholeAnswer(events: AsyncIterable<ChoiceEvent>, writer: Writer): Promise<unknown> {
   for await (const event of events) {
     writer.take(event, "whole");
-    await nextTurn();
+    await timeLeft("event");
   }
   return writer.whole();
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { turnsDuring } from "../testing/turns-during.js";
 import { parseBatchLine } from "./batch-line.js";
 
 const OPENAI = { format: "openai", endpoint: "/v1/completions", model: null } as const;
@@ -6,8 +7,8 @@ const MISTRAL = { format: "mistral", endpoint: "/v1/completions", model: "tiny" 
 const line = { custom_id: "a", method: "POST", url: "/v1/completions", body: { prompt: "x" } };
 
 describe("a line of OpenAI's", () => {
-  it("is a request with an id", () => {
-    expect(parseBatchLine(JSON.stringify(line), 1, OPENAI)).toEqual({ customId: "a", body: { prompt: "x" } });
+  it("is a request with an id", async () => {
+    expect(await parseBatchLine(JSON.stringify(line), 1, OPENAI)).toEqual({ customId: "a", body: { prompt: "x" } });
   });
 
   const bad: readonly [string, string | null, string][] = [
@@ -26,8 +27,8 @@ describe("a line of OpenAI's", () => {
     ["a body that is a list", JSON.stringify({ ...line, body: [] }), "missing_required_parameter"],
     ["a stream", JSON.stringify({ ...line, body: { stream: true } }), "invalid_value"],
   ];
-  it.each(bad)("%s is refused", (_, text, code) => {
-    expect(parseBatchLine(text, 3, OPENAI)).toMatchObject({
+  it.each(bad)("%s is refused", async (_, text, code) => {
+    expect(await parseBatchLine(text, 3, OPENAI)).toMatchObject({
       code,
       line: 3,
       message: expect.stringMatching(/^Line 3 /),
@@ -36,18 +37,26 @@ describe("a line of OpenAI's", () => {
 });
 
 describe("a line of Mistral's", () => {
-  it("needs neither method nor url, and takes the job's model", () => {
+  it("needs neither method nor url, and takes the job's model", async () => {
     const text = JSON.stringify({ custom_id: "a", body: { prompt: "x" } });
-    expect(parseBatchLine(text, 1, MISTRAL)).toEqual({ customId: "a", body: { prompt: "x", model: "tiny" } });
+    expect(await parseBatchLine(text, 1, MISTRAL)).toEqual({ customId: "a", body: { prompt: "x", model: "tiny" } });
   });
 
-  it("without a custom_id is known by its place", () => {
-    expect(parseBatchLine('{"body":{}}', 5, MISTRAL)).toMatchObject({ customId: "4" });
+  it("without a custom_id is known by its place", async () => {
+    expect(await parseBatchLine('{"body":{}}', 5, MISTRAL)).toMatchObject({ customId: "4" });
   });
 
-  it("for another endpoint is refused", () => {
-    expect(parseBatchLine(JSON.stringify({ ...line, url: "/v1/x" }), 1, MISTRAL)).toMatchObject({
+  it("for another endpoint is refused", async () => {
+    expect(await parseBatchLine(JSON.stringify({ ...line, url: "/v1/x" }), 1, MISTRAL)).toMatchObject({
       code: "invalid_url",
     });
   });
+});
+
+it("of a million token ids lets the event loop turn", async () => {
+  const ids = Array.from({ length: 1_000_000 }, (_, id) => id % 32_000);
+  const text = JSON.stringify({ ...line, body: { prompt: ids } });
+  const { result, turns } = await turnsDuring(() => parseBatchLine(text, 1, OPENAI));
+  expect(result).toEqual({ customId: "a", body: { prompt: ids } });
+  expect(turns).toBeGreaterThanOrEqual(2);
 });

@@ -1,4 +1,6 @@
+import { parseInTurns } from "../parse-in-turns.js";
 import { JsonShape } from "../requests/json-shape.js";
+import { timeLeft } from "../turns.js";
 import type { BatchLineProblem, BatchRecord } from "./batch-record.js";
 
 export interface BatchLine {
@@ -10,8 +12,12 @@ export type LineFormat = Pick<BatchRecord, "format" | "endpoint" | "model">;
 
 const LONGEST_ID = 512;
 
-/** Parses one line of an input file. The request in its body is checked when the line runs. */
-export function parseBatchLine(text: string | null, line: number, format: LineFormat): BatchLine | BatchLineProblem {
+/** Parses one line of an input file, in turns. The request in its body is checked when the line runs. */
+export async function parseBatchLine(
+  text: string | null,
+  line: number,
+  format: LineFormat,
+): Promise<BatchLine | BatchLineProblem> {
   const problem = (code: string, param: string | null, message: string): BatchLineProblem => ({
     code,
     message: `Line ${line} ${message}`,
@@ -19,9 +25,9 @@ export function parseBatchLine(text: string | null, line: number, format: LineFo
     line,
   });
   if (text === null) return problem("line_too_long", null, "is longer than the limit of a request body.");
-  const cost = new JsonShape().push(Buffer.from(text));
+  const cost = await costOf(text);
   if (cost !== null) return problem("invalid_value", null, cost);
-  const fields = parseObject(text);
+  const fields = await parseObject(text);
   if (fields === null) return problem("invalid_json_line", null, "is not a JSON object.");
   const { custom_id, method, url, body } = fields;
   const customId = custom_id ?? (format.format === "mistral" ? String(line - 1) : undefined);
@@ -50,9 +56,23 @@ export const isProblem = (line: BatchLine | BatchLineProblem): line is BatchLine
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-function parseObject(text: string): Record<string, unknown> | null {
+/** Bytes of a line that are looked at before the event loop may turn. */
+const PIECE_BYTES = 256 * 1024;
+
+async function costOf(text: string): Promise<string | null> {
+  const bytes = Buffer.from(text);
+  const shape = new JsonShape();
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    const cost = shape.push(bytes.subarray(at, at + PIECE_BYTES));
+    if (cost !== null) return cost;
+    if (bytes.length > PIECE_BYTES) await timeLeft();
+  }
+  return null;
+}
+
+async function parseObject(text: string): Promise<Record<string, unknown> | null> {
   try {
-    const value: unknown = JSON.parse(text);
+    const value = await parseInTurns(text);
     return isObject(value) ? value : null;
   } catch {
     return null;

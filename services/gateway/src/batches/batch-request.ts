@@ -5,7 +5,7 @@ import { BATCH_ENDPOINT_PATHS } from "./batch-record.js";
 
 const MOST_HOURS = 7 * 24;
 
-const endpoint = z.enum(BATCH_ENDPOINT_PATHS, `must be one of ${BATCH_ENDPOINT_PATHS.join(", ")}`);
+const endpoint = z.enum(BATCH_ENDPOINT_PATHS);
 
 const metadata = z
   .record(z.string().min(1).max(64), z.string().max(512))

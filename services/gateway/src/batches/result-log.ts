@@ -2,7 +2,7 @@ import { z } from "zod";
 import { readLines } from "../files/read-lines.js";
 import type { LineLog } from "../storage/object-storage.js";
 import { parseJson, readStored } from "../stored-json.js";
-import { jsonInTurns } from "../turns.js";
+import { jsonInTurns } from "../write-in-turns.js";
 import { addUsage, type BatchUsage, batchUsageSchema, NO_USAGE } from "./batch-record.js";
 
 /** The result of one line. */

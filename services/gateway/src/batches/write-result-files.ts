@@ -1,7 +1,7 @@
 import type { FileStore } from "../files/file-store.js";
 import type { TextLine } from "../files/read-lines.js";
 import type { UnfinishedFile } from "../files/unfinished-file.js";
-import { jsonInTurns } from "../turns.js";
+import { jsonInTurns } from "../write-in-turns.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
 import type { BatchRecord } from "./batch-record.js";
 import { unrunEntry } from "./line-entry.js";
@@ -46,7 +46,7 @@ async function writeUnrun(errors: UnfinishedFile, done: ReadonlySet<number>, { b
   for await (const { number, text } of input) {
     if (done.has(number)) continue;
     if (ending === null) throw new Error(`Line ${number} of ${batch.id} has no result, and nothing stopped the batch`);
-    const line = parseBatchLine(text, number, batch);
+    const line = await parseBatchLine(text, number, batch);
     if (isProblem(line)) throw new Error(`Line ${number} of ${batch.id} changed after it was validated`);
     await writeEntry(errors, unrunEntry({ batchId: batch.id, line: number, customId: line.customId }, ending));
   }

@@ -42,14 +42,14 @@ describe("a page of files", () => {
     [{ purpose: "batch" }, "edba", false, 4],
     [{ purpose: "batch_output" }, "c", false, 1],
     [{ purpose: "fine-tune" }, "", false, 0],
-  ])("by %j has %j; more: %s; in all %d", (query, ids, has_more, total) => {
-    const found = page(query);
+  ])("by %j has %j; more: %s; in all %d", async (query, ids, has_more, total) => {
+    const found = await page(query);
     expect(found.data.map(({ id }) => id).join("")).toBe(ids);
     expect(found).toMatchObject({ has_more, total, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null });
   });
 
-  it("leaves the order of its argument alone", () => {
-    page({ order: "asc" });
+  it("leaves the order of its argument alone", async () => {
+    await page({ order: "asc" });
     expect(files[0]?.id).toBe("e");
   });
 });

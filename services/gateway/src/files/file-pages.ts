@@ -1,3 +1,4 @@
+import { mapInTurns } from "../turns.js";
 import { type FileRecord, toFileObject } from "./file-record.js";
 
 export interface FileQuery {
@@ -14,14 +15,14 @@ export interface FileQuery {
 const DEFAULT_LIMIT = 10_000;
 const DEFAULT_PAGE_SIZE = 100;
 
-/** One page of files in the shape of both APIs. `files`: all of the caller's, newest first. */
-export function pageOf(files: readonly FileRecord[], query: FileQuery) {
+/** One page of files in the shape of both APIs, in turns. `files`: all of the caller's, newest first. */
+export async function pageOf(files: readonly FileRecord[], query: FileQuery) {
   const { purpose, order, after, limit, page, page_size } = query;
   const wanted = files.filter((file) => purpose === undefined || file.purpose === purpose);
   const found = order === "asc" ? wanted.toReversed() : wanted;
   const size = page_size ?? limit ?? (page === undefined ? DEFAULT_LIMIT : DEFAULT_PAGE_SIZE);
   const start = after === undefined ? (page ?? 0) * size : found.findIndex(({ id }) => id === after) + 1;
-  const data = found.slice(start, start + size).map(toFileObject);
+  const data = await mapInTurns(found.slice(start, start + size), toFileObject);
   return {
     object: "list",
     data,

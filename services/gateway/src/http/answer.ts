@@ -11,8 +11,8 @@ import { errorBody } from "../request-error.js";
 import type { PreparedRequest } from "../requests/prepare.js";
 import { requestMetrics } from "../requests/run-observers.js";
 import { generating, type RunObserver, runRequest } from "../requests/run-request.js";
-import { jsonInTurns } from "../turns.js";
 import { type Limiting, reserveTokens } from "./rate-limiting.js";
+import { sendJson } from "./send-json.js";
 
 /** What answering takes. */
 export interface Answering extends Limiting {
@@ -65,8 +65,7 @@ export async function sendWhole(
   events: AsyncIterable<ChoiceEvent>,
   writer: Writer,
 ): Promise<FastifyReply> {
-  const text = await jsonInTurns(await wholeAnswer(events, writer));
-  return reply.type("application/json; charset=utf-8").send(text);
+  return sendJson(reply, await wholeAnswer(events, writer));
 }
 
 /** Aborted when the client closes its connection. */

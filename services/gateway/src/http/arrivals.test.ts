@@ -18,20 +18,21 @@ const WORK_MS = 5;
 function reader(ms = WORK_MS) {
   const arrivals = new Arrivals();
   const read: string[] = [];
-  let inTurn = 0;
-  let mostInTurn = 0;
+  const inTurns: number[] = [0];
+  const turning = setInterval(() => inTurns.push(0));
+  onTestFinished(() => clearInterval(turning));
   const open = (name: string, remoteAddress = "10.0.0.1") => {
-    const socket = Object.assign(new PassThrough(), { remoteAddress });
-    socket.on("data", () => {
-      if (inTurn++ === 0) setImmediate(() => (inTurn = 0));
-      mostInTurn = Math.max(mostInTurn, inTurn);
+    const socket = Object.assign(new PassThrough({ autoDestroy: false }), { remoteAddress });
+    const take = (what: string) => () => {
+      inTurns.push((inTurns.pop() ?? 0) + 1);
       spin(ms);
-      read.push(name);
-    });
+      read.push(what);
+    };
+    socket.on("data", take(name)).on("end", take(`end of ${name}`));
     arrivals.follow(socket);
     return socket;
   };
-  return { open, read, mostInTurn: () => mostInTurn };
+  return { open, read, mostInTurn: () => Math.max(...inTurns) };
 }
 
 const names = (count: number, of = ""): string[] => Array.from({ length: count }, (_, i) => `${of}${i}`);
@@ -82,6 +83,17 @@ describe("bytes of many connections at once", () => {
     await timeLeft();
     expect(read.length).toBeLessThan(5);
     await expect.poll(() => read).toHaveLength(20);
+  });
+
+  it("end in many turns too, but for those that have closed", async () => {
+    const { open, read, mostInTurn } = reader();
+    const sockets = names(30).map((name) => open(name));
+    for (const socket of sockets) socket.end(GET);
+    sockets[25]?.destroy();
+    const others = names(30).filter((name) => name !== "25");
+    await expect.poll(() => read.filter((what) => what.startsWith("end")), { timeout: 5000 }).toHaveLength(29);
+    expect(read.toSorted()).toEqual([...others, ...others.map((name) => `end of ${name}`)].toSorted());
+    expect(mostInTurn()).toBeLessThanOrEqual(6);
   });
 
   it("are whole and in order, however many pieces there are", async () => {

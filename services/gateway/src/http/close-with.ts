@@ -20,6 +20,8 @@ export function closeWith(socket: Socket, error: RhoneError, isAnswering: boolea
   socket.end(envelope(error));
   // Read and dropped: a socket that is closed with bytes to read is reset, which can take the refusal from the client.
   socket.removeAllListeners("data").on("data", () => {});
+  // Node's parser takes an end in the middle of a request for another bad one.
+  socket.removeAllListeners("end");
   const timer = setTimeout(() => socket.destroy(), READ_MS);
   socket.once("close", () => clearTimeout(timer));
 }

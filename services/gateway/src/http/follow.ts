@@ -94,7 +94,7 @@ function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record,
   const { open, ...limits } = following(client, record);
   return runRequest({
     ...limits,
-    open: (signal) => (after === undefined ? open(signal) : replayOrder(open(signal), after, signal)),
+    open: (signalOf) => (after === undefined ? open(signalOf) : replayOrder(open(signalOf), after, signalOf)),
     leaving: leavingOf(reply),
     observers: [replayMetrics(metrics, source)],
   });

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { IdempotencyClaim } from "../admission/idempotency-claim.js";
 import type { IdempotencyRecords, IdempotentRecord, StoredAnswer } from "../admission/idempotency-records.js";
 import { RequestError } from "../request-error.js";
+import { leavingOf } from "./answer.js";
 import { type Following, replayGeneration } from "./follow.js";
 import { isGeneration, operationOf } from "./openapi/operations.js";
 
@@ -34,9 +35,10 @@ export function idempotency(scope: FastifyInstance, uses: IdempotencyUse): void 
     if (key === undefined) return;
     const { idempotency: records, idempotencyTtlS, requestTimeoutMs, logger } = uses;
     const fingerprint = fingerprintOf(request);
-    const digest = sha256(`${request.caller.owner}\n${key}`);
-    const claimS = Math.ceil(requestTimeoutMs / 1000) + SPARE_S;
-    const found = await records.claim(digest, { fingerprint }, claimS);
+    const { owner } = request.caller;
+    const digest = sha256(`${owner}\n${key}`);
+    const ttlS = Math.ceil(requestTimeoutMs / 1000) + SPARE_S;
+    const found = await records.claim(digest, { fingerprint }, { owner, ttlS, leaving: leavingOf(reply) });
     if (found !== null) return replay(uses, reply, checked(uses, found, fingerprint));
     request.claim = new IdempotencyClaim({ records, digest, fingerprint, ttlS: idempotencyTtlS, logger });
   });

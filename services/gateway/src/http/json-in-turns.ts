@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { jsonInTurns } from "../turns.js";
+import { jsonInTurns } from "../write-in-turns.js";
 
 /** Writes the JSON of every answer in turns: a list of 10,000 files or a million token ids takes longer than one. */
 export function writeJsonInTurns(app: FastifyInstance): void {

@@ -1,4 +1,5 @@
 import { RhoneError } from "@rhone/common";
+import { Counts } from "../counts.js";
 
 export interface ReaderLimits {
   /** Readers of one stream. */
@@ -58,20 +59,5 @@ export class Readers {
     this.#all += change;
     this.#ofStream.add(stream, change);
     this.#ofOwner.add(owner, change);
-  }
-}
-
-/** Numbers by name, without those that are 0. */
-class Counts {
-  readonly #counts = new Map<string, number>();
-
-  of(name: string): number {
-    return this.#counts.get(name) ?? 0;
-  }
-
-  add(name: string, change: number): void {
-    const count = this.of(name) + change;
-    if (count > 0) this.#counts.set(name, count);
-    else this.#counts.delete(name);
   }
 }

@@ -2,6 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { Transform, type TransformCallback } from "node:stream";
 import { RhoneError } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { parseInTurns } from "../parse-in-turns.js";
 import { RequestError } from "../request-error.js";
 import { JsonShape } from "../requests/json-shape.js";
 import { ownTurn, timeLeft } from "../turns.js";
@@ -32,14 +33,28 @@ export function receiveJson(app: FastifyInstance, mostBytes: number): void {
     request.received = received;
     // A client that leaves ends a response too, which is then closed without being finished.
     reply.raw.once("close", () => received.release());
-    payload.once("error", (error) => received.destroy(error));
+    // A client that left gets no answer, and writing one takes longer than reading the next request.
+    payload.once("error", () => {});
     // A body that is refused by its length has no reader, and may be costly too.
     received.on("error", () => {});
     done(null, payload.pipe(received));
   });
+  parseJson(app);
   app.addHook("preValidation", async ({ received }) => {
     // Small ones too: the look-ups of many callers' keys may end at once.
     if (received !== null) await (received.bytes > TURN_BYTES ? ownTurn() : timeLeft());
+  });
+}
+
+/** Large bodies in turns, and others at once. */
+function parseJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
+    if (body.length <= SMALL_BYTES) return parse(request, body, done);
+    parseInTurns(body).then(
+      (value) => done(null, value),
+      () => done(new RhoneError("INVALID_JSON", "The body is not valid JSON; check its quotes, commas and brackets.")),
+    );
   });
 }
 

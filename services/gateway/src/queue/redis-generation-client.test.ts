@@ -74,6 +74,23 @@ describe("a generation", () => {
     await reading;
   });
 
+  it("of another key waits for few of the 2,048 choices that came before", async () => {
+    const { client, interactive } = await openClient();
+    const added = vi.spyOn(interactive, "add").mockImplementation(() => new Promise(setImmediate));
+    const leaving = new AbortController();
+    setMaxListeners(0, leaving.signal);
+    const read = (requestId: string, keyId: string) =>
+      client.generate({ ...job, requestId, keyId }, leaving.signal).next();
+    const reading = Array.from({ length: 2048 }, (_, at) => read(`a-${at}`, "a"));
+    await new Promise(setImmediate);
+    reading.push(read("b-0", "b"));
+    const ids = () => added.mock.calls.map(([, { requestId }]) => requestId);
+    await expect.poll(() => ids().indexOf("b-0")).toBeGreaterThan(0);
+    expect(ids().indexOf("b-0")).toBeLessThan(256);
+    leaving.abort(new RhoneError("CANCELLED", "left"));
+    await Promise.allSettled(reading);
+  });
+
   it("that is aborted before its turn is not written", async () => {
     const { client, interactive } = await openClient();
     const abort = new AbortController();

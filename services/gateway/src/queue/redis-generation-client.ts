@@ -25,7 +25,7 @@ import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { HeldBytes } from "./held-bytes.js";
 import { Inboxes, type LogPart } from "./inboxes.js";
 import { jobBytes } from "./job-bytes.js";
-import { JobLine } from "./job-line.js";
+import { isSmall, JobLine } from "./job-line.js";
 
 /** A job is submitted again at this interval, in case Redis lost it. */
 const RESUBMIT_MS = 30_000;
@@ -33,8 +33,11 @@ const RESUBMIT_MS = 30_000;
 const LOG_PART = 64;
 /** Logs that are read at a time; keys take turns. Each choice of a resumed stream waits for one part of its own. */
 const LOGS_AT_ONCE = 2;
-/** Jobs that take their turns at a time; keys take turns. 2,048 at once held gateway and Redis for 0.35 s each. */
-const TURNS_AT_ONCE = 64;
+/**
+ * Jobs up to 16 KiB that are submitted at a time, and larger ones; keys take turns. 2,048 at once held gateway and
+ * Redis for 0.35 s each, and another key's job waited for all of them.
+ */
+const SUBMITTED_AT_ONCE = 64;
 
 export interface RedisGenerationClientOptions {
   /** Borrowed. */
@@ -62,7 +65,8 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #inboxes: Inboxes;
   readonly #cancellations = new CancelLine((jobs) => this.#cancel(jobs));
   readonly #logs = new FairLine({ atOnce: LOGS_AT_ONCE });
-  readonly #turns = new FairLine({ atOnce: TURNS_AT_ONCE });
+  readonly #small = new FairLine({ atOnce: SUBMITTED_AT_ONCE });
+  readonly #large = new FairLine({ atOnce: SUBMITTED_AT_ONCE });
 
   private constructor(options: RedisGenerationClientOptions) {
     const { redis, subscriber, gatewayId, logger, maxQueued, queuedBytes } = options;
@@ -98,7 +102,7 @@ export class RedisGenerationClient implements GenerationClient {
     signal: AbortSignal,
     { detached } = { detached: false },
   ): AsyncGenerator<GenerationEvent, void, undefined> {
-    const release = this.#held.hold(jobBytes(job));
+    const release = this.#held.hold(jobBytes(job), job.keyId);
     const inbox = this.#inboxes.open(job);
     let finished = false;
     let resubmission: NodeJS.Timeout | undefined;
@@ -156,16 +160,20 @@ export class RedisGenerationClient implements GenerationClient {
 
   /** Returns the job's turn. */
   async #submit(job: GenerationJob, signal: AbortSignal): Promise<number> {
-    const queue = this.#queues[job.lane];
+    const line = isSmall(jobBytes(job)) ? this.#small : this.#large;
     try {
-      const places = { waitingKey: queue.toKey("prioritized"), most: this.#maxQueued };
-      const turn = await this.#turns.run(job.keyId, () => takeTurn(this.#redis, job, places), signal);
-      await this.#add(job, turn, signal);
-      return turn;
+      return await line.run(job.keyId, () => this.#enqueue(job, signal), signal);
     } catch (error) {
       if (error instanceof RhoneError || error === signal.reason) throw error;
       throw new RhoneError("REDIS_UNAVAILABLE", "The queue cannot be reached; try again shortly.", { cause: error });
     }
+  }
+
+  async #enqueue(job: GenerationJob, signal: AbortSignal): Promise<number> {
+    const places = { waitingKey: this.#queues[job.lane].toKey("prioritized"), most: this.#maxQueued };
+    const turn = await takeTurn(this.#redis, job, places);
+    await this.#add(job, turn, signal);
+    return turn;
   }
 
   /** BullMQ ignores a job whose id it already has. */

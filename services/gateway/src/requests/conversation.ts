@@ -5,7 +5,7 @@ import { listOf } from "./long-fields.js";
 import { optional } from "./request-fields.js";
 import { toolCallSchema } from "./tools/tool-fields.js";
 
-const textPart = z.object({ type: z.literal("text", "only text content is supported"), text: z.string() });
+const textPart = z.object({ type: z.literal("text"), text: z.string() });
 const content = z.union(
   [z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))],
   'must be a text, or a list of parts of type "text"; images and audio are not supported',

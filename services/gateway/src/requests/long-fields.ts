@@ -4,8 +4,8 @@ import { z } from "zod";
  * Fields that may have very many items. zod notes what is wrong with every item of every variant: for a list of 2
  * million ids and one text it takes 26 s and 2 GB to say so. These stop at the first bad item.
  */
-const stopping = <T>(isValid: (value: unknown) => boolean, shape: Parameters<z.ZodType["meta"]>[0]) =>
-  z.custom<T>(isValid).meta(shape);
+const stopping = <T>(isValid: (value: unknown) => boolean, must: string, shape: Parameters<z.ZodType["meta"]>[0]) =>
+  z.custom<T>(isValid, must).meta(shape);
 
 const isIndex = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 const isIdsOrNone = (value: unknown): boolean => Array.isArray(value) && value.every(isIndex);
@@ -18,18 +18,26 @@ const isListOf = (isItem: (item: unknown) => boolean, most: number) => (value: u
 const ID_LIST = { type: "array", minItems: 1, items: { type: "integer", minimum: 0 } } as const;
 
 /** At least one token id. */
-export const tokenIds = stopping<number[]>(isIds, ID_LIST);
+export const tokenIds = stopping<number[]>(isIds, "must be a list of token ids, one at least", ID_LIST);
 
 /** Token ids, or none. */
-export const tokenIdsOrNone = stopping<number[]>(isIdsOrNone, { ...ID_LIST, minItems: 0 });
+export const tokenIdsOrNone = stopping<number[]>(isIdsOrNone, "must be a list of token ids", {
+  ...ID_LIST,
+  minItems: 0,
+});
 
 /** One to `most` lists of token ids. */
 export const tokenIdLists = (most: number) =>
-  stopping<number[][]>(isListOf(isIds, most), { type: "array", minItems: 1, maxItems: most, items: ID_LIST });
+  stopping<number[][]>(isListOf(isIds, most), `must be 1 to ${most} lists of token ids`, {
+    type: "array",
+    minItems: 1,
+    maxItems: most,
+    items: ID_LIST,
+  });
 
 /** One to `most` texts. */
 export const texts = (most: number) =>
-  stopping<string[]>(isListOf(isText, most), {
+  stopping<string[]>(isListOf(isText, most), `must be 1 to ${most} texts`, {
     type: "array",
     minItems: 1,
     maxItems: most,
@@ -64,7 +72,7 @@ export const logitBias = z
   .meta({ type: "object", additionalProperties: { type: "number", minimum: -MOST_BIAS, maximum: MOST_BIAS } });
 
 function biasProblem(key: string, bias: unknown): string | null {
-  if (!TOKEN_KEY.test(key)) return "the key must be a token id";
+  if (!TOKEN_KEY.test(key)) return "must have a token id as its key";
   if (typeof bias === "number" && Math.abs(bias) <= MOST_BIAS) return null;
   return `must be a number from -${MOST_BIAS} to ${MOST_BIAS}`;
 }

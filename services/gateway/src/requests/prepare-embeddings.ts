@@ -24,7 +24,7 @@ export const embeddingRequestSchema = z.object({
   encoding_format: optional(z.enum(["float", "base64"])),
   dimensions: optional(z.number().int().min(1)),
   output_dimension: optional(z.number().int().min(1)),
-  output_dtype: optional(z.literal("float", 'only "float" is supported')),
+  output_dtype: optional(z.literal("float")),
   add_special_tokens: optional(z.boolean()),
   truncate_prompt_tokens: optional(z.number().int().min(1).max(0x7fffffff)),
 });

@@ -1,5 +1,6 @@
+import { explainRefusal } from "@rhone/common";
 import { z } from "zod";
-import { cut, RequestError, unsupported } from "../request-error.js";
+import { RequestError, unsupported } from "../request-error.js";
 import { listOf, logitBias } from "./long-fields.js";
 
 /** A field that may be absent or null. */
@@ -14,9 +15,6 @@ const MOST_STOPS = 16;
 /** Longest text at which an answer stops, in characters: that much of it is held back until it is certain. */
 const LONGEST_STOP = 4096;
 const stopText = z.string().min(1).max(LONGEST_STOP);
-
-/** Characters of a key or value that a refusal repeats. */
-const LONGEST_QUOTE = 100;
 
 /** The fields that all generation endpoints take. Unknown fields are ignored. */
 export const generationFields = {
@@ -69,39 +67,9 @@ export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z
   return parsed.data;
 }
 
-function badField({ issues: [issue] }: z.ZodError): RequestError {
-  const param = issue?.path.map((key) => cut(String(key), LONGEST_QUOTE)).join(".") ?? "";
-  if (issue === undefined || param === "")
-    return new RequestError(
-      "INVALID_REQUEST",
-      issue === undefined ? "The body can't be read." : explain("The body", issue),
-    );
-  return new RequestError("INVALID_REQUEST", explain(param, issue), { param });
-}
-
-/** What is wrong with a field, in words: the value and its bound where there is one. */
-function explain(param: string, issue: z.core.$ZodIssue): string {
-  const { input } = issue;
-  if (input === undefined && (issue.code === "invalid_type" || issue.code === "invalid_union"))
-    return `${param} is missing.`;
-  if (typeof input === "number" && issue.code === "too_big")
-    return `${param} is ${input}; it must be ${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}.`;
-  if (typeof input === "number" && issue.code === "too_small")
-    return `${param} is ${input}; it must be ${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}.`;
-  if (Number.isNaN(input)) return `${param} must be a number.`;
-  if (typeof input === "string" && issue.code === "invalid_value")
-    return `${param} is "${cut(input, LONGEST_QUOTE)}"; it must be one of ${issue.values.join(", ")}.`;
-  const tooLong = tooLongOf(issue);
-  if (tooLong !== undefined) return `${param} ${tooLong}.`;
-  if (issue.code === "invalid_union")
-    return `${param} has a type or value that it can't have; /docs lists those it can.`;
-  return `${param}: ${issue.message.replace(/^Invalid input: /, "")}`;
-}
-
-/** What the alternative that takes lists says of one that is too long. */
-function tooLongOf(issue: z.core.$ZodIssue): string | undefined {
-  if (issue.code !== "invalid_union") return undefined;
-  return issue.errors.flat().find(({ code, path }) => code === "custom" && path.length === 0)?.message;
+function badField(error: z.ZodError): RequestError {
+  const { path, problem } = explainRefusal(error, "The body");
+  return new RequestError("INVALID_REQUEST", `${problem}.`, path === "" ? {} : { param: path });
 }
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -3,7 +3,8 @@ import { RhoneError } from "@rhone/common";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { collect, event, finish, testJob } from "../testing/events.js";
 import { FakeCluster } from "../testing/fake-cluster.js";
-import { type Events, following, generating, mergeEvents, type RequestRun, runRequest } from "./run-request.js";
+import { type Events, mergeEvents } from "./merge-events.js";
+import { following, generating, type RequestRun, runRequest, type SignalOf } from "./run-request.js";
 
 /** Yields events, then waits until the signal aborts and throws its reason, as a generation that never ends. */
 async function* stalling(signal: AbortSignal, events: readonly GenerationEvent[] = []): Events {
@@ -33,9 +34,9 @@ describe("a run", () => {
   it("lets each of many choices listen for its end", async () => {
     const warned = vi.spyOn(process, "emitWarning");
     onTestFinished(() => warned.mockRestore());
-    const open = (signal: AbortSignal) =>
-      Array.from({ length: 16 }, () => {
-        signal.addEventListener("abort", () => {});
+    const open = (signalOf: SignalOf) =>
+      Array.from({ length: 16 }, (_, choice) => {
+        signalOf(choice).addEventListener("abort", () => {});
         return playing([finish()]);
       });
     await collect(observed(open).events);
@@ -65,9 +66,9 @@ describe("a run", () => {
       yield* before;
       throw new RhoneError("WORKER_LOST", "A worker is gone.");
     }
-    const { events, told } = observed((signal) => {
-      signals.push(signal);
-      return [stalling(signal), failing()];
+    const { events, told } = observed((signalOf) => {
+      signals.push(signalOf(0));
+      return [stalling(signalOf(0)), failing()];
     });
     await expect(collect(events)).rejects.toMatchObject({ code: "WORKER_LOST" });
     expect(told.at(-1)).toBe("ended worker_lost");
@@ -86,9 +87,9 @@ describe("a run", () => {
 
   it("whose reader stops is cancelled, and its choices are aborted", async () => {
     const signals: AbortSignal[] = [];
-    const { events, told } = observed((signal) => {
-      signals.push(signal);
-      return [stalling(signal, [event()])];
+    const { events, told } = observed((signalOf) => {
+      signals.push(signalOf(0));
+      return [stalling(signalOf(0), [event()])];
     });
     await events.next();
     await events.return();
@@ -109,7 +110,7 @@ describe("a run", () => {
 describe("a caller that leaves", () => {
   it("ends the run with the reason", async () => {
     const leaving = new AbortController();
-    const { events, told } = observed((signal) => [stalling(signal, [event()])], { leaving: leaving.signal });
+    const { events, told } = observed((signalOf) => [stalling(signalOf(0), [event()])], { leaving: leaving.signal });
     await events.next();
     leaving.abort(new RhoneError("CANCELLED", "The client closed the connection."));
     await expect(events.next()).rejects.toMatchObject({
@@ -121,7 +122,7 @@ describe("a caller that leaves", () => {
 
   it("before the run begins ends it at once", async () => {
     const leaving = AbortSignal.abort(new RhoneError("SHUTTING_DOWN", "The gateway is stopping."));
-    const { events, told } = observed((signal) => [stalling(signal)], { leaving });
+    const { events, told } = observed((signalOf) => [stalling(signalOf(0))], { leaving });
     await expect(events.next()).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
     expect(told.at(-1)).toBe("ended shutting_down");
   });
@@ -142,7 +143,7 @@ describe("the time limit", () => {
   afterEach(() => void vi.useRealTimers());
 
   it("ends a run with its own error", async () => {
-    const { events, told } = observed((signal) => [stalling(signal, [event()])], { limitMs: 5000 });
+    const { events, told } = observed((signalOf) => [stalling(signalOf(0), [event()])], { limitMs: 5000 });
     await events.next();
     const next = expect(events.next()).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
     await vi.advanceTimersByTimeAsync(5000);
@@ -169,7 +170,7 @@ describe("sources", () => {
       message: expect.stringMatching(/longer than 10 s/),
     });
     const { signal } = new AbortController();
-    await collect(mergeEvents(source.open(signal)));
+    await collect(mergeEvents(source.open(() => signal)));
     expect(generate.mock.calls).toEqual(jobs.map((job) => [job, signal, { detached: true }]));
   });
 
@@ -185,70 +186,4 @@ describe("sources", () => {
     expect(source.limitMs).toBe(limitMs);
     expect(source.lateness().code).toBe("DEADLINE_EXCEEDED");
   });
-});
-
-describe("mergeEvents", () => {
-  it("begins no more sources than may run at a time, the next as soon as one ends", async () => {
-    let [running, most] = [0, 0];
-    const source = async function* (name: string) {
-      most = Math.max(most, ++running);
-      yield event({ requestId: name });
-      await new Promise(setImmediate);
-      running--;
-    };
-    const names = ["a", "b", "c", "d", "e"];
-    const seen: string[] = [];
-    for await (const { choice, event } of mergeEvents(names.map(source), 2)) seen.push(`${choice}${event.requestId}`);
-    expect(seen.toSorted()).toEqual(["0a", "1b", "2c", "3d", "4e"]);
-    expect(most).toBe(2);
-  });
-
-  it("runs all of them together when no limit is given", async () => {
-    let release: () => void = () => {};
-    const last = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    const waits = async function* () {
-      await last;
-      yield event();
-    };
-    const releases = async function* () {
-      release();
-      yield event();
-    };
-    const seen: number[] = [];
-    for await (const { choice } of mergeEvents([waits(), releases()])) seen.push(choice);
-    expect(seen.toSorted()).toEqual([0, 1]);
-  });
-
-  it.each([1, 2])("closes all of %d sources when its reader stops", async (count) => {
-    let closed = 0;
-    const source = async function* () {
-      try {
-        yield event();
-        yield event();
-      } finally {
-        closed++;
-      }
-    };
-    for await (const _ of mergeEvents(Array.from({ length: count }, source))) break;
-    await expect.poll(() => closed).toBe(count);
-  });
-
-  it("costs as much per event with 2,048 choices that wait as with one", async () => {
-    async function* endless(): Events {
-      for (let ordinal = 0; ; ordinal++) yield { requestId: "a", ordinal, tokens: [], text: "" };
-    }
-    async function* waiting(): Events {
-      await new Promise(() => {});
-    }
-    const sources = [endless(), ...Array.from({ length: 2047 }, waiting)];
-    let events = 0;
-    const heapBefore = process.memoryUsage().heapUsed;
-    for await (const _ of mergeEvents(sources)) if (++events === 10_000) break;
-    // A reaction per choice and event would be 20 million objects, more than 1 GB.
-    expect(process.memoryUsage().heapUsed - heapBefore).toBeLessThan(200e6);
-  });
-
-  it("yields nothing of no sources", async () => expect(await collect(mergeEvents([]))).toEqual([]));
 });

@@ -2,9 +2,10 @@ import { RhoneError } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { DiskStorage } from "./disk/disk-storage.js";
 import { madeAtMs, timedId } from "./object-storage.js";
-import { openStorage, type StorageLocation, storageLocationSchema } from "./open-storage.js";
+import { openStorage } from "./open-storage.js";
 import { describe as describeError, explainS3, isBeyondEnd, isRefusal, noSuchObject } from "./s3/s3-errors.js";
 import { S3Log } from "./s3/s3-log.js";
+import { type StorageLocation, storageLocationSchema } from "./storage-settings.js";
 
 describe("a location", () => {
   it.each<[string, StorageLocation]>([

@@ -9,7 +9,7 @@ const functionName = z
   .regex(/^[a-zA-Z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, underscores and dashes");
 
 const tool = z.object({
-  type: optional(z.literal("function", "only functions are supported")),
+  type: optional(z.literal("function")),
   function: z.object({
     name: functionName,
     description: optional(z.string()),
@@ -52,6 +52,6 @@ const argumentsText = z.union([
 /** A call that an assistant made earlier in the conversation. */
 export const toolCallSchema = z.object({
   id: optional(z.string()),
-  type: optional(z.literal("function", "only functions are supported")),
+  type: optional(z.literal("function")),
   function: z.object({ name: z.string(), arguments: argumentsText }),
 });

@@ -4,7 +4,8 @@ import { describe, expect, test, vi } from "vitest";
 import { FileStore } from "../../files/file-store.js";
 import type { Trouble } from "../../testing/fake-s3.js";
 import { inBucket, SECRET } from "../../testing/test-storages.js";
-import { openStorage, storageLocationSchema } from "../open-storage.js";
+import { openStorage } from "../open-storage.js";
+import { storageLocationSchema } from "../storage-settings.js";
 
 const MiB = 1 << 20;
 const logger = createLogger({ service: "gateway", level: "silent" });

@@ -1,0 +1,24 @@
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import type { Logger } from "@rhone/common";
+
+/** By the mark that Redis and Valkey put before a message: debug, verbose, notice, warning. */
+const LEVELS = { ".": "debug", "-": "debug", "*": "info", "#": "warn" } as const;
+
+/** "42:M 26 Nov 2026 13:30:23.359 * Server initialized" */
+const LINE = /^\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ ([.*#-]) (.*)$/;
+
+/**
+ * Writes a line of a Redis server's log as one of `logger`, whose time is this process's: the clock of Valkey in
+ * WebAssembly is never set.
+ */
+export function logServerLine(line: string, logger: Logger): void {
+  if (line.trim() === "") return;
+  const [, mark = "*", text = line] = LINE.exec(line) ?? [];
+  logger[LEVELS[mark as keyof typeof LEVELS]]({ text }, "redis server");
+}
+
+/** Writes what a server prints, line by line. */
+export function logServerOutput(output: Readable, logger: Logger): void {
+  createInterface({ input: output }).on("line", (line) => logServerLine(line, logger));
+}

@@ -1,0 +1,100 @@
+import { PROTOCOL_VERSION, statusKey } from "@rhone/common";
+import { describe, expect, it } from "vitest";
+import { fakeJob } from "./testing/fake-job.js";
+import { prompt, TestCluster, tokensOf } from "./testing/use-cluster.js";
+
+const cluster = TestCluster.use();
+
+const outOfMemory = { code: "OUT_OF_MEMORY", message: "8 GiB needed, 1 GiB there" };
+
+describe("a coordinator whose workers join", () => {
+  it("shows why a shard could not be loaded, and tries again when another worker joins", async () => {
+    const coordinator = await cluster.start(["--workers", "1"]);
+    const failing = await cluster.join("w0", { loadFailure: outOfMemory });
+    const status = await coordinator.until(({ state }) => state === "failed");
+    expect(status.reason).toMatch(/OUT_OF_MEMORY: Worker w0 .* 8 GiB needed/);
+    failing.kill();
+    await cluster.join("w1");
+    await coordinator.until(({ state }) => state === "ready");
+  });
+
+  it("replaces a worker that can't load by one that joins later, and tries it again when that is lost", async () => {
+    const coordinator = await cluster.start(["--workers", "1"]);
+    const failing = await cluster.join("w0", { loadFailure: outOfMemory });
+    await coordinator.until(({ state }) => state === "failed");
+    const sound = await cluster.join("w1");
+    const status = await coordinator.until(({ state }) => state === "ready");
+    expect(status.workers.map(({ worker, layers }) => [worker, layers])).toEqual([
+      ["w0", null],
+      ["w1", [0, 8]],
+    ]);
+    await expect.poll(() => failing.releases).toBe(1);
+    sound.kill();
+    await coordinator.until(({ state, reason }) => state === "failed" && /Worker w0/.test(reason ?? ""));
+    expect(failing.loads).toHaveLength(2);
+  });
+
+  it("lets every spare try before it waits for another worker", async () => {
+    await cluster.run(1);
+    await cluster.join("w1", { loadFailure: outOfMemory });
+    await cluster.join("w2");
+    await cluster.coordinator.until(({ workers: joined }) => joined.length === 3);
+    cluster.workers[0]?.kill();
+    const status = await cluster.coordinator.until(({ state, epoch }) => state === "ready" && epoch > 1);
+    expect(status.workers.map(({ worker, layers }) => [worker, layers])).toEqual([
+      ["w1", null],
+      ["w2", [0, 8]],
+    ]);
+  });
+
+  it("does not miss a worker that joins while another one's load is about to fail", async () => {
+    const coordinator = await cluster.start(["--workers", "1"]);
+    let fail = (): void => {};
+    const beforeLoaded = new Promise<void>((resolve) => {
+      fail = resolve;
+    });
+    await cluster.join("w0", { loadFailure: outOfMemory, beforeLoaded });
+    await coordinator.until(({ state }) => state === "loading");
+    await cluster.join("w1");
+    await coordinator.until(({ workers: joined }) => joined.length === 2);
+    fail();
+    const status = await coordinator.until(({ state }) => state === "ready");
+    expect(status.workers.map(({ layers }) => layers)).toEqual([null, [0, 8]]);
+  });
+
+  it("says what is lacking when the model does not fit", async () => {
+    const coordinator = await cluster.start(["--workers", "1"]);
+    await cluster.join("w0", { memoryTotal: 2000 });
+    const status = await coordinator.until(({ state }) => state === "failed");
+    expect(status.reason).toMatch(/NOT_ENOUGH_MEMORY: .*w0: layers 0 to 7 need 0.294 MB, it has 0.002 MB/);
+  });
+
+  it("refuses a worker of another protocol", async () => {
+    await cluster.start(["--workers", "1"]);
+    const worker = await cluster.join("w0", { protocol: 99 });
+    await expect.poll(() => worker.ended).toContain(`speaks wire protocol 99, this coordinator ${PROTOCOL_VERSION}`);
+  });
+
+  it("cuts the layers again when measured times make another cut clearly faster, once", async () => {
+    const coordinator = await cluster.start(["--workers", "2"]);
+    await cluster.join("fast");
+    await cluster.join("slow", { layerMs: 3 });
+    const status = await coordinator.until(({ state }) => state === "ready");
+    const layers = Object.fromEntries(status.workers.map((worker) => [worker.worker, worker.layers]));
+    expect(layers).toEqual({ fast: [0, 6], slow: [6, 8] });
+    expect(cluster.workers.map(({ loads }) => loads.length)).toEqual([2, 2]);
+    expect(status.workers.map(({ stepTimes }) => stepTimes?.alone[0]?.layerMs)).toEqual([1, 3]);
+    await cluster.gateway.submit(fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 4 }));
+    expect(tokensOf(await cluster.gateway.finished("a"))).toHaveLength(4);
+  });
+
+  it("says what it waits for", async () => {
+    const coordinator = await cluster.start(["--workers", "2"]);
+    await cluster.join("w0");
+    const status = await coordinator.until(({ workers: joined }) => joined.length === 1);
+    expect(status).toMatchObject({ state: "waiting_for_workers", reason: "1 of 2 workers have joined" });
+    expect((await fetch(`http://${coordinator.addresses.ops}/ready`)).status).toBe(503);
+    const published = await cluster.gateway.redis.get(statusKey(status.coordinator));
+    expect(JSON.parse(published ?? "{}").state).toBe("waiting_for_workers");
+  });
+});

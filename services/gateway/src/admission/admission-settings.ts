@@ -1,0 +1,47 @@
+import type { Settings } from "@rhone/common";
+import { z } from "zod";
+
+/** auto: keys are required unless only this machine can reach the gateway. */
+export const AUTH_MODES = ["auto", "keys", "off"] as const;
+export type AuthMode = (typeof AUTH_MODES)[number];
+
+const DAY_S = 24 * 3600;
+const count = (least: number) => z.coerce.number().int().min(least);
+
+/** null = no limit. */
+const limitSchema = count(0)
+  .default(0)
+  .transform((limit) => (limit === 0 ? null : limit));
+
+/** Who may ask, and how much. */
+export const admissionSettings = {
+  auth: {
+    env: "RHONE_AUTH",
+    schema: z.enum(AUTH_MODES).default("auto"),
+    doc: "keys = requests need an API key; off = they do not; auto = they do unless --host is a loopback address.",
+  },
+  requestsPerMinute: {
+    env: "RHONE_REQUESTS_PER_MINUTE",
+    schema: limitSchema,
+    doc: "Requests per minute for each caller whose key has no limit of its own; 0 = no limit.",
+    defaultText: "0",
+  },
+  tokensPerMinute: {
+    env: "RHONE_TOKENS_PER_MINUTE",
+    schema: limitSchema,
+    doc: "Prompt and answer tokens per minute for each caller whose key has no limit of its own; 0 = no limit.",
+    defaultText: "0",
+  },
+  wrongKeysPerMinute: {
+    env: "RHONE_WRONG_KEYS_PER_MINUTE",
+    schema: count(1).default(100),
+    doc: "Wrong API keys per minute from one address; further ones that were never valid here are refused unseen.",
+  },
+  idempotencyTtlS: {
+    env: "RHONE_IDEMPOTENCY_TTL_S",
+    schema: count(60)
+      .max(7 * DAY_S)
+      .default(DAY_S),
+    doc: "Seconds for which the answer to an Idempotency-Key is kept.",
+  },
+} as const satisfies Settings;

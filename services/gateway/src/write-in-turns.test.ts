@@ -1,0 +1,47 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { costly, spin } from "./testing/spin.js";
+import { turnsDuring } from "./testing/turns-during.js";
+import { timeLeft } from "./turns.js";
+import { jsonInTurns, shortJsonInTurns } from "./write-in-turns.js";
+
+it("writes what JSON.stringify writes", async () => {
+  const long = fc.array(fc.jsonValue({ maxDepth: 2 }), { minLength: 60, maxLength: 200, size: "max" });
+  const fields = fc.record({ a: fc.jsonValue(), b: fc.option(fc.jsonValue(), { nil: undefined }), choices: long });
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(fc.jsonValue({ maxDepth: 8 }), fields), async (value) => {
+      expect(await jsonInTurns(value)).toBe(JSON.stringify(value));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+it.each([
+  ["one choice with 5,000 entries", { choices: [{ logprobs: { content: costly(5000) } }] }],
+  ["100 choices with 50 entries each", { choices: Array.from({ length: 100 }, () => ({ content: costly(50) })) }],
+])("lets the event loop turn while it writes %s", async (_, answer) => {
+  const { result, turns } = await turnsDuring(() => jsonInTurns(answer));
+  expect(result).toBe(JSON.stringify(answer));
+  expect(turns).toBeGreaterThanOrEqual(4);
+});
+
+it("has turns for all work together, however many requests have some", async () => {
+  const write = () => jsonInTurns({ choices: costly(400) });
+  const { turns, longestMs } = await turnsDuring(() => Promise.all(Array.from({ length: 20 }, write)));
+  // 400 ms of work: 20 requests with 20 ms each would do it in a turn or two.
+  expect(turns).toBeGreaterThanOrEqual(8);
+  expect(longestMs).toBeLessThan(200);
+});
+
+it("writes a short answer at once, though others have used the turn's time", async () => {
+  await timeLeft();
+  spin(30);
+  const { result, turns } = await turnsDuring(() => jsonInTurns({ status: "ok", models: ["a", "b"] }));
+  expect([result, turns]).toEqual(['{"status":"ok","models":["a","b"]}', 0]);
+});
+
+it("gives up on what is longer than wanted", async () => {
+  const value = { a: "x".repeat(100) };
+  expect(await shortJsonInTurns(value, 108)).toBe(JSON.stringify(value));
+  expect(await shortJsonInTurns(value, 107)).toBeUndefined();
+});

@@ -1,0 +1,75 @@
+import { timeLeft } from "./turns.js";
+
+/** A part of JSON that is written natively takes about this long. */
+const PART_MS = 1;
+/** Elements of a list may be whole choices: of this few, each is written in parts of its own. */
+const FEW = 8;
+/** Answers up to this many characters wait for nobody: `/health`, and refusals. */
+const SHORT = 1024;
+
+/** What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. */
+export async function jsonInTurns(value: unknown): Promise<string> {
+  return (await shortJsonInTurns(value, Number.POSITIVE_INFINITY)) ?? "";
+}
+
+/** The same; undefined when it is longer than `most` characters. */
+export async function shortJsonInTurns(value: unknown, most: number): Promise<string | undefined> {
+  const parts: string[] = [];
+  let length = 0;
+  for await (const part of jsonParts(value)) {
+    parts.push(part);
+    length += part.length;
+    if (length > most) return undefined;
+  }
+  return parts.join("");
+}
+
+/** The same in parts, each of which takes about a millisecond to write. */
+export async function* jsonParts(value: unknown): AsyncGenerator<string, void, undefined> {
+  let length = 0;
+  for (const part of partsOf(value)) {
+    yield part;
+    length += part.length;
+    if (length > SHORT) await timeLeft();
+  }
+}
+
+function* partsOf(value: unknown): Generator<string, void, undefined> {
+  if (typeof value !== "object" || value === null) yield JSON.stringify(value) ?? "null";
+  else if (Array.isArray(value)) yield* listParts(value);
+  else yield* objectParts(value);
+}
+
+function* listParts(list: readonly unknown[]): Generator<string, void, undefined> {
+  yield "[";
+  if (list.length <= FEW) {
+    for (const [index, element] of list.entries()) {
+      if (index > 0) yield ",";
+      yield* partsOf(element);
+    }
+  } else yield* sliceParts(list);
+  yield "]";
+}
+
+/** The slices grow while they are written in less than a millisecond. */
+function* sliceParts(list: readonly unknown[]): Generator<string, void, undefined> {
+  let size = 1;
+  for (let at = 0; at < list.length; ) {
+    const beganAt = performance.now();
+    const slice = list.slice(at, at + size);
+    yield (at > 0 ? "," : "") + JSON.stringify(slice).slice(1, -1);
+    at += slice.length;
+    size = performance.now() - beganAt < PART_MS ? size * 2 : Math.max(1, size >> 1);
+  }
+}
+
+function* objectParts(object: object): Generator<string, void, undefined> {
+  let before = "{";
+  for (const [key, value] of Object.entries(object)) {
+    if (value === undefined) continue;
+    yield `${before}${JSON.stringify(key)}:`;
+    yield* partsOf(value);
+    before = ",";
+  }
+  yield before === "{" ? "{}" : "}";
+}
