@@ -1,6 +1,19 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { describe, expect, it } from "vitest";
-import { byteCount, decimalNumber, port, positiveList, simulation, targetItl, wholeNumber } from "./option-parsers.js";
+import {
+  byteCount,
+  decimalNumber,
+  gatewayUrl,
+  outputFile,
+  port,
+  positiveList,
+  simulation,
+  targetItl,
+  wholeNumber,
+} from "./option-parsers.js";
+import { temporaryFolder } from "./testing/temporary-folder.js";
 
 describe("wholeNumber", () => {
   const parse = wholeNumber({ least: 2, most: 16 });
@@ -67,4 +80,34 @@ describe("simulation", () => {
     expect(simulation(text)).toBe(text);
   });
   it.each(["half", "", "stage-ms=x"])('refuses "%s"', (text) => expect(() => simulation(text)).toThrow(/^Give null/));
+});
+
+describe("gatewayUrl", () => {
+  it.each([
+    ["http://127.0.0.1:8080", "http://127.0.0.1:8080"],
+    ["https://host/rhone//", "https://host/rhone"],
+  ])("reads %s", (text, url) => expect(gatewayUrl(text)).toBe(url));
+
+  it.each(["", "localhost:8080", "ftp://host", "http://", "http://a b"])('refuses "%s"', (text) => {
+    expect(() => gatewayUrl(text)).toThrow("Give an http:// or https:// URL, such as http://127.0.0.1:8080.");
+  });
+});
+
+describe("outputFile", () => {
+  it("takes a new file and an old one", async () => {
+    const folder = await temporaryFolder();
+    const old = join(folder, "old");
+    await writeFile(old, "");
+    expect([outputFile(old), outputFile(join(folder, "new"))]).toEqual([old, join(folder, "new")]);
+    expect(outputFile("here.json")).toBe("here.json");
+  });
+
+  it("refuses a folder, and a file in a folder that does not exist or is a file", async () => {
+    const folder = await temporaryFolder();
+    expect(() => outputFile(folder)).toThrow("It is a folder.");
+    expect(() => outputFile(join(folder, "no", "file"))).toThrow(
+      `${join(folder, "no")} is no folder that you may write to.`,
+    );
+    expect(() => outputFile(join(import.meta.filename, "file"))).toThrow(/is no folder/);
+  });
 });

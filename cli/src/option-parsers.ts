@@ -1,4 +1,6 @@
-import { parseSimulation, SIMULATION_SYNTAX } from "@rhone/common";
+import { accessSync, constants, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { parseSimulation, redisUrlSchema, SIMULATION_SYNTAX } from "@rhone/common";
 import { InvalidArgumentError } from "commander";
 
 export interface NumberRange {
@@ -52,4 +54,41 @@ export function targetItl(text: string): string {
 export function simulation(text: string): string {
   if (parseSimulation(text) !== null) return text;
   throw new InvalidArgumentError(`Give ${SIMULATION_SYNTAX}.`);
+}
+
+/** The URL of a gateway, without slashes at its end. */
+export function gatewayUrl(text: string): string {
+  if (/^https?:\/\//.test(text) && URL.canParse(text)) return text.replace(/\/+$/, "");
+  throw new InvalidArgumentError("Give an http:// or https:// URL, such as http://127.0.0.1:8080.");
+}
+
+export function redisAddress(text: string): string {
+  if (redisUrlSchema.safeParse(text).success) return text;
+  throw new InvalidArgumentError("Give a redis://, rediss:// or unix:// URL.");
+}
+
+/** The path of a file that can be written, which is known before the work whose result it gets. */
+export function outputFile(text: string): string {
+  const path = resolve(text);
+  if (isFolder(path)) throw new InvalidArgumentError("It is a folder.");
+  if (!isFolder(dirname(path)) || !isWritable(dirname(path)))
+    throw new InvalidArgumentError(`${dirname(path)} is no folder that you may write to.`);
+  return text;
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

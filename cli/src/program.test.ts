@@ -50,6 +50,11 @@ describe("wrong usage", () => {
     ["a key without a name", ["keys", "create"], "commander.missingArgument"],
     ["a key's name with blanks", ["keys", "create", "a b"], "commander.invalidArgument"],
     ["a limit that is none", ["keys", "create", "a", "--rpm", "-1"], "commander.invalidArgument"],
+    ["a gateway without http://", ["status", "--url", "localhost:8080"], "commander.invalidArgument"],
+    ["a gateway that is no URL", ["chat", "--url", "http://a b"], "commander.invalidArgument"],
+    ["a Redis that is no URL", ["keys", "list", "--redis-url", "localhost"], "commander.invalidArgument"],
+    ["a file in no folder", ["batch", "download", "x", "-o", "/nowhere/out.jsonl"], "commander.invalidArgument"],
+    ["a file that is a folder", ["model", "synth", "-p", "tiny", "-o", "/tmp"], "commander.invalidArgument"],
     ["a mode of auth that is none", ["up", "--auth", "maybe"], "commander.invalidArgument"],
   ])("%s: an error and one line about help", async (_, args, code) => {
     const { stderr, error } = await runCommand(...args);

@@ -89,7 +89,7 @@ interface Place {
 }
 
 async function findPlace(url: string | undefined, dataDir: DataDir): Promise<Place> {
-  if (url !== undefined) return { url: url.replace(/\/+$/, ""), roots: null };
+  if (url !== undefined) return { url, roots: null };
   const { supervisor } = (await readClusterRecord(dataDir)) ?? {};
   return { url: await urlOfCluster(dataDir), roots: supervisor === undefined ? null : [process.pid, supervisor.pid] };
 }

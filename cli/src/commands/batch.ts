@@ -7,6 +7,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { urlOfCluster } from "../cluster/find-cluster.js";
 import { commandContext } from "../command-context.js";
+import { outputFile } from "../option-parsers.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
 import { addGatewayFlags } from "./flags.js";
 
@@ -62,7 +63,7 @@ export function addBatchCommands(program: Command, signal: AbortSignal): void {
   addGatewayFlags(batch.command("download").argument("<id>"))
     .description("print the results of a batch that has ended")
     .option("--errors", "the error file instead of the output file")
-    .option("-o, --out <file>", "file to write, instead of standard output")
+    .option("-o, --out <file>", "file to write, instead of standard output", outputFile)
     .action(async (id: string, options: DownloadOptions) => download(await clientFor(options), id, options));
 }
 

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { reportOf, SCENARIOS, type Scenario, type ScenarioOption, type Table } from "@rhone/bench";
 import { type Command, Option } from "commander";
 import { type BenchOptions, flagOf, openBench } from "../bench/open-bench.js";
-import { decimalNumber, positiveList, wholeNumber } from "../option-parsers.js";
+import { decimalNumber, outputFile, positiveList, wholeNumber } from "../option-parsers.js";
 import { EXIT } from "../terminal/failure.js";
 import { formatTable } from "../terminal/format.js";
 import { addClusterFlags, addDataDirFlag, addGatewayFlags, clusterFlagNames } from "./flags.js";
@@ -29,7 +29,7 @@ export function addBenchCommands(program: Command, signal: AbortSignal): void {
 function addCommonFlags(command: Command, { clusters = "any" }: Scenario): Command {
   command
     .option("--json", "print the report as JSON")
-    .option("-o, --out <file>", "also write the report as JSON to this file");
+    .option("-o, --out <file>", "also write the report as JSON to this file", outputFile);
   if (clusters === "none") return command;
   const withPlace = clusters === "any" ? addGatewayFlags(command) : addDataDirFlag(command);
   withPlace.option("--spawn", "start a cluster with the options below, measure it and stop it");

@@ -1,6 +1,6 @@
 import { KERNEL_CHOICES } from "@rhone/common";
 import { Command, Option } from "commander";
-import { byteCount, positive, simulation, targetItl, wholeNumber } from "../option-parsers.js";
+import { byteCount, gatewayUrl, positive, simulation, targetItl, wholeNumber } from "../option-parsers.js";
 
 /** The data directory: every command that reads or writes there has it. */
 export const addDataDirFlag = (command: Command): Command =>
@@ -8,7 +8,9 @@ export const addDataDirFlag = (command: Command): Command =>
 
 /** The gateway to ask, and the data directory whose cluster it is otherwise. */
 export const addGatewayFlags = (command: Command): Command =>
-  addDataDirFlag(command.option("--url <url>", "gateway to ask (default: the cluster of the data directory)"));
+  addDataDirFlag(
+    command.option("--url <url>", "gateway to ask (default: the cluster of the data directory)", gatewayUrl),
+  );
 
 /** The flags that `plan`, `up` and `bench --spawn` share: the model and its share of the machine. */
 export function addMachineFlags(command: Command): Command {

@@ -135,8 +135,7 @@ export async function findTarget(
     const cluster = await runningCluster(dataDir);
     return { url: cluster.url, model: model ?? cluster.model, apiKey };
   }
-  const gateway = url.replace(/\/+$/, "");
-  return { url: gateway, model: model ?? (await servedModel(gateway, signal)), apiKey };
+  return { url, model: model ?? (await servedModel(url, signal)), apiKey };
 }
 
 async function servedModel(gateway: string, signal: AbortSignal): Promise<string> {

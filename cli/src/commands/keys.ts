@@ -4,7 +4,7 @@ import { asksForKeys } from "../cluster/asks-for-keys.js";
 import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { type CommandWriter, commandWriter } from "../config.js";
-import { wholeNumber } from "../option-parsers.js";
+import { redisAddress, wholeNumber } from "../option-parsers.js";
 import { formatTable } from "../terminal/format.js";
 import { addDataDirFlag } from "./flags.js";
 
@@ -89,7 +89,11 @@ async function noteOpenGateway({ gateway }: KeysPlace): Promise<void> {
 
 const withTarget = (command: Command): Command =>
   addDataDirFlag(command)
-    .option("--redis-url <url>", "Redis of the cluster (default: the data directory's cluster, else REDIS_URL)")
+    .option(
+      "--redis-url <url>",
+      "Redis of the cluster (default: the data directory's cluster, else REDIS_URL)",
+      redisAddress,
+    )
     .option("--json", "print JSON");
 
 function keyName(text: string): string {

@@ -1,7 +1,7 @@
 import { openEngine } from "@rhone/ggml";
 import { convertCheckpoint, PRESET_NAMES, parseQuantization, QUANTIZATIONS, synthesize } from "@rhone/model";
 import type { Command } from "commander";
-import { positive, wholeNumber } from "../option-parsers.js";
+import { outputFile, positive, wholeNumber } from "../option-parsers.js";
 import { formatBytes } from "../terminal/format.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
 
@@ -17,7 +17,7 @@ export function addConvertCommand(model: Command, signal: AbortSignal): void {
     .command("convert")
     .description("convert a Hugging Face checkpoint (safetensors) to GGUF")
     .argument("<dir>", "folder with config.json")
-    .requiredOption("-o, --out <file>", "GGUF file to write")
+    .requiredOption("-o, --out <file>", "GGUF file to write", outputFile)
     .option("-t, --type <type>", `type of the weights: ${QUANTIZATIONS.join(", ")}`, "q4_0")
     .option("--tokenizer <file>", "tokenizer.model or tokenizer.json, if not in <dir>; none = token ids only")
     .option("--name <name>", "name of the model in the file")
@@ -50,7 +50,7 @@ export function addSynthesizeCommand(model: Command, signal: AbortSignal): void 
     .command("synth")
     .description("write a model of a known shape with random weights, for capacity planning and benches")
     .requiredOption("-p, --preset <name>", PRESET_NAMES.join(", "))
-    .requiredOption("-o, --out <file>", "GGUF file to write")
+    .requiredOption("-o, --out <file>", "GGUF file to write", outputFile)
     .option("-t, --type <type>", `type of the weights: ${QUANTIZATIONS.join(", ")}`, "q4_0")
     .option("--layers <n>", "number of layers, instead of the preset's", positive)
     .option("--seed <n>", "the same seed writes the same file", wholeNumber({ least: 0 }), 0)

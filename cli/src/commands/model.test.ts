@@ -90,7 +90,8 @@ describe("rhone model synth", () => {
   });
 
   it("refuses a type that is none", async () => {
-    const { error } = await runCommand("model", "synth", "-p", "tiny", "-o", "/nowhere/x.gguf", "-t", "q9");
+    const out = join(await temporaryFolder(), "x.gguf");
+    const { error } = await runCommand("model", "synth", "-p", "tiny", "-o", out, "-t", "q9");
     expect(error).toMatchObject({ code: "INVALID_CONFIG", message: expect.stringContaining("q4_0") });
   });
 });

@@ -40,5 +40,7 @@ describe("readEvents", () => {
     expect(await collect(stream, size)).toEqual(['{"text":"é"}', "two"]);
   });
 
-  it("ends with the stream", async () => expect(await collect("data: one\n\ndata: cut", 5)).toEqual(["one"]));
+  it("fails when the stream ends before its last event", async () => {
+    await expect(collect("data: one\n\ndata: cut", 5)).rejects.toMatchObject({ code: "NOT_RUNNING" });
+  });
 });

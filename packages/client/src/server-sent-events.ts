@@ -1,3 +1,5 @@
+import { RhoneError } from "@rhone/common";
+
 /** Cuts a stream of server-sent events into the payloads of its data lines, however the bytes are split. */
 export class EventReader {
   readonly #decoder = new TextDecoder();
@@ -14,13 +16,25 @@ export class EventReader {
 /** The payload that ends a stream. */
 export const DONE = "[DONE]";
 
-/** The data payloads of a stream of server-sent events, until it ends or says [DONE]. */
+/** The data payloads of a stream of server-sent events, until [DONE]. Throws NOT_RUNNING when it ends before. */
 export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   const reader = new EventReader();
-  for await (const bytes of body) {
+  for await (const bytes of untilBroken(body)) {
     for (const data of reader.push(bytes)) {
       if (data === DONE) return;
       yield data;
     }
   }
+  throw brokenOff();
 }
+
+async function* untilBroken(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (cause) {
+    throw brokenOff(cause);
+  }
+}
+
+const brokenOff = (cause?: unknown): RhoneError =>
+  new RhoneError("NOT_RUNNING", "The gateway closed the connection before the answer was complete.", { cause });

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import type { ServerResponse } from "node:http";
 import { expect, test } from "vitest";
 import { type GenerationRequest, streamText } from "./stream-text.js";
 import { serve } from "./testing/serve.js";
@@ -25,7 +27,7 @@ test("a prompt goes to /v1/completions, and its text comes in pieces", async () 
 test("messages go to /v1/chat/completions; a delta without content is an empty piece", async () => {
   const deltas = [{ role: "assistant" }, { content: "Hi" }];
   const chunks = deltas.map((delta) => `data: ${JSON.stringify({ choices: [{ delta }] })}\n\n`);
-  const { url, requests } = await serve((_, response) => response.end(chunks.join("")));
+  const { url, requests } = await serve((_, response) => response.end(`${chunks.join("")}data: [DONE]\n\n`));
   expect(await ask(url, { messages: [{ role: "user", content: "Hello" }] })).toEqual(["", "Hi"]);
   expect(requests[0]?.path).toBe("/v1/chat/completions");
 });
@@ -42,4 +44,31 @@ test("a failure in the middle of a stream is thrown after the text before it", a
     response.end(`data: {"choices":[{"text":"a"}]}\n\ndata: ${JSON.stringify(failure)}\n\n`);
   });
   await expect(ask(url, { prompt: "x" })).rejects.toMatchObject({ code: "WORKER_LOST", message: "Worker 2 is gone." });
+});
+
+test.each<[string, (response: ServerResponse) => void]>([
+  ["ends", (response) => response.end()],
+  ["breaks", (response) => response.destroy()],
+])("a stream that %s before its last event is a failure, after the text before it", async (_, end) => {
+  const { url } = await serve((_, response) => {
+    response.write('data: {"choices":[{"text":"a"}]}\n\n', () => end(response));
+    return once(response, "close");
+  });
+  await expect(ask(url, { prompt: "x" })).rejects.toMatchObject({
+    code: "NOT_RUNNING",
+    message: "The gateway closed the connection before the answer was complete.",
+  });
+});
+
+test("a stream that its reader interrupts ends with the reader's reason", async () => {
+  const { url } = await serve((_, response) => {
+    response.write('data: {"choices":[{"text":"a"}]}\n\n');
+    return once(response, "close");
+  });
+  const abort = new AbortController();
+  const request = { url, model: "breeze", sampling: SAMPLING, apiKey: undefined, signal: abort.signal };
+  const pieces = streamText({ ...request, input: { prompt: "x" } });
+  expect((await pieces.next()).value).toBe("a");
+  abort.abort(new Error("enough"));
+  await expect(pieces.next()).rejects.toThrow("enough");
 });

@@ -33,7 +33,8 @@ const chunkSchema = z.object({
 });
 
 /**
- * The text of a generation, piece by piece. Throws the gateway's own errors, and NOT_RUNNING when no gateway answers.
+ * The text of a generation, piece by piece. Throws the gateway's own errors, NOT_RUNNING when no gateway answers or it
+ * breaks off, and the signal's reason when it aborts.
  */
 export async function* streamText(request: GenerationRequest): AsyncGenerator<string> {
   const { url, model, input, sampling, apiKey, signal } = request;
@@ -49,9 +50,14 @@ export async function* streamText(request: GenerationRequest): AsyncGenerator<st
     signal,
   });
   if (!response.ok || response.body === null) throw gatewayFailure(await response.text(), response.status);
-  for await (const data of readEvents(response.body)) {
-    const chunk = chunkSchema.safeParse(parseJson(data));
-    if (!chunk.success) throw gatewayFailure(data, response.status);
-    for (const { text, delta } of chunk.data.choices) yield text ?? delta?.content ?? "";
+  try {
+    for await (const data of readEvents(response.body)) {
+      const chunk = chunkSchema.safeParse(parseJson(data));
+      if (!chunk.success) throw gatewayFailure(data, response.status);
+      for (const { text, delta } of chunk.data.choices) yield text ?? delta?.content ?? "";
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
   }
 }

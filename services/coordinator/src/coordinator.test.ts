@@ -2,7 +2,7 @@ import { CANCEL_CHANNEL, cancelledKey, decodeEvent, tokenLogKey } from "@rhone/c
 import { describe, expect, it } from "vitest";
 import { fakeJob } from "./testing/fake-job.js";
 import { fakeModel } from "./testing/fake-model.js";
-import { jobs, prompt, TestCluster } from "./testing/use-cluster.js";
+import { jobs, prompt, TestCluster, tokensOf } from "./testing/use-cluster.js";
 
 const cluster = TestCluster.use();
 
@@ -91,10 +91,14 @@ describe("a coordinator and its queue", () => {
     await cluster.gateway.submit(job);
     await cluster.gateway.until(() => cluster.gateway.events("a").length >= 3);
     await cluster.coordinator.close();
-    expect(await cluster.gateway.redis.xlen(tokenLogKey("a"))).toBeLessThan(100);
+    const logged = async (): Promise<readonly number[]> => {
+      const entries = await cluster.gateway.redis.xrange(tokenLogKey("a"), "-", "+");
+      return entries.flatMap(([, fields]) => decodeEvent(fields[1] ?? "").tokens);
+    };
+    expect((await logged()).length).toBeLessThan(100);
     await cluster.run(1);
     await cluster.expectSolo([job]);
-    expect(await cluster.gateway.redis.xlen(tokenLogKey("a"))).toBe(100);
+    expect(await logged()).toEqual(tokensOf(cluster.gateway.events("a")));
   });
 
   it("writes each token before it announces it", async () => {

@@ -37,7 +37,9 @@ export function createMetrics() {
     steps: new Counter({ name: "rhone_steps_total", help: "Steps whose result has returned.", registers }),
     stepSeconds: new Histogram({
       name: "rhone_step_seconds",
-      help: "Time of a step, by phase: decide and record in the coordinator, run from sending the frame to its result.",
+      help:
+        "Time of a step, by phase: decide and record in the coordinator, run from sending the frame to its result. With " +
+        "one stage run includes the wait behind the step before.",
       labelNames: ["phase"] as const,
       buckets: STEP_BUCKETS,
       registers,

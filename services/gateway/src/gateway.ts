@@ -62,7 +62,8 @@ export function assembleGateway(config: GatewayConfig, { storage, keys, takeLeas
       register(scope, parts);
   };
   const app = buildServer({ ...parts, requiresKeys: parts.keyRing !== null, routes });
-  const { batchesAtOnce: mostBatches, batchLinesInFlight: linesInFlight, batchMostLines: mostLines } = config;
-  const batchRunner = new BatchRunner({ uses: parts, takeLease, mostBatches, linesInFlight, mostLines });
+  const { batchesAtOnce: mostBatches, batchLinesInFlight: linesInFlight } = config;
+  const input = { mostLines: config.batchMostLines, mostBytes: config.fileLimitBytes };
+  const batchRunner = new BatchRunner({ uses: parts, takeLease, mostBatches, linesInFlight, input });
   return { app, batchRunner, ...parts };
 }

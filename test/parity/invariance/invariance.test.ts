@@ -22,12 +22,13 @@ const GROWING = Array.from({ length: 10 }, (_, i) => ({ prompt: [1, 300 + i], ma
 const TIMEOUT = LONG === undefined ? 120_000 : 900_000;
 
 /** Steps of so few rows that those which decode leave a prompt now 5 rows, now 40: chunks of any size. */
+const ONE = { workers: 1, threads: 2, maxRows: 41, lost: 0 };
 const TWO = { workers: 2, threads: 2, maxRows: 45, lost: 1 };
 const FIVE = { workers: 5, threads: 1, maxRows: 37, lost: 3 };
 
 const MODELS = [
-  { name: "Q4_0", type: "q4_0", layouts: LONG === undefined ? [FIVE] : [FIVE, TWO] },
-  { name: "Q4_K with a head of Q6_K", type: "q4_k", layouts: LONG === undefined ? [TWO] : [FIVE, TWO] },
+  { name: "Q4_0", type: "q4_0", layouts: LONG === undefined ? [FIVE, ONE] : [FIVE, TWO, ONE] },
+  { name: "Q4_K with a head of Q6_K", type: "q4_k", layouts: LONG === undefined ? [TWO] : [FIVE, TWO, ONE] },
 ] as const;
 
 const folder = mkdtempSync(join(tmpdir(), "rhone-invariance-"));

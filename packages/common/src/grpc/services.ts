@@ -59,4 +59,4 @@ export const controlService = {
 } as const satisfies ServiceDefinition;
 
 /** The version of the wire contracts in proto/. A coordinator refuses workers of another version. */
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;

@@ -1,7 +1,7 @@
 import type { GenerationJob } from "@rhone/common";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { base64, CONSTRAINT, CONTEXT, EngineBench, MAX_ROWS, prompt, turn } from "../testing/engine-bench.js";
+import { base64, CONSTRAINT, CONTEXT, EngineBench, MAX_ROWS, pieceOf, prompt, turn } from "../testing/engine-bench.js";
 import { fakeJob } from "../testing/fake-job.js";
 import { type NextToken, nextToken, repetitiveToken, runAlone } from "../testing/next-token.js";
 
@@ -24,6 +24,7 @@ const plans = fc.array(
     salt: fc.constantFrom("", "", "", "other"),
     key: fc.constantFrom("a", "b"),
     constrained: fc.constantFrom(true, false, false),
+    ends: fc.constantFrom("length", "length", "token", "text"),
     cancelAt: fc.option(fc.nat(200), { freq: 3 }),
   }),
   { minLength: 1, maxLength: 24, size: "max" },
@@ -31,7 +32,7 @@ const plans = fc.array(
 
 const setups = fc.record({
   plans,
-  stages: fc.integer({ min: 1, max: 5 }),
+  stages: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 5 })),
   slidingWindow: fc.constantFrom(0, 0, 1, 5, 16),
   extraPages: fc.nat(5),
   maxDrafts: fc.constantFrom(0, 0, 1, 5),
@@ -45,16 +46,25 @@ const setups = fc.record({
   choices: fc.infiniteStream(fc.nat(1000)),
 });
 
+/** One token in 17 ends a text that does not ignore them, and one in 10 completes the stop string. */
+const END_TOKENS = Array.from({ length: 58 }, (_, index) => 5 + 17 * index);
+const STOP = "1><";
+/** The draws of two tokens in 1,000 fail. */
+const FAILS_FROM = 998;
+
 describe("Engine", () => {
   it("gives every sequence what it gets alone, ends each once, and loses no page", async () => {
-    const seen = { evicted: 0, cached: 0, accepted: 0 }; // setups
+    const seen = { evicted: 0, cached: 0, accepted: 0, ahead: 0 }; // setups
     await fc.assert(
       fc.asyncProperty(setups, async ({ plans: raw, stages, lossAt, choices, ...setup }) => {
         const { slidingWindow, extraPages, maxDrafts, stepMs } = setup;
         const next = setup.repetitive ? repetitiveToken : nextToken;
         const all = raw.map((plan, index): Plan => {
-          const { length, maxTokens, batch, reads, at, cancelAt, family, cachePrompt, salt, key, constrained } = plan;
+          const { length, maxTokens, batch, reads, at, cancelAt, family, cachePrompt, salt, key } = plan;
+          const { constrained, ends } = plan;
           const job = fakeJob({
+            ignoreEos: ends !== "token",
+            stop: ends === "text" ? [STOP] : [],
             requestId: `r${index}`,
             promptIds: prompt(length, family),
             maxTokens: reads === "embed" ? 0 : maxTokens,
@@ -68,15 +78,18 @@ describe("Engine", () => {
           });
           return { job, at, cancelAt };
         });
-        const bench = new EngineBench({ slidingWindow, extraPages, maxSequences: 8, maxDrafts, next, stepMs });
+        const limits = { slidingWindow, extraPages, maxSequences: 8, maxDrafts };
+        const bench = new EngineBench({ ...limits, endTokens: END_TOKENS, failsFrom: FAILS_FROM, next, stepMs });
         bench.connect(stages);
         const pending: Promise<void>[] = [];
+        let carried = 0;
         for (let tick = 0; tick < 260; tick++) {
           for (const { job, at, cancelAt } of all) {
             if (at === tick) pending.push(bench.engine.run(job));
             if (cancelAt === tick) bench.engine.cancel(job.requestId);
           }
           if (lossAt === tick) {
+            carried += bench.pipe.carried;
             bench.lose();
             bench.connect(1 + ((stages + 1) % 4));
           }
@@ -101,6 +114,7 @@ describe("Engine", () => {
         if (bench.engine.counts.evictions > 0) seen.evicted++;
         if (all.some(({ job }) => (bench.log.of(job.requestId).at(-1)?.usage?.cachedTokens ?? 0) > 0)) seen.cached++;
         if (bench.accepted > 0) seen.accepted++;
+        if (carried + bench.pipe.carried > 0) seen.ahead++;
       }),
       { numRuns: 100, timeout: 5000 },
     );
@@ -109,6 +123,7 @@ describe("Engine", () => {
     expect(seen.evicted).toBeGreaterThan(10);
     expect(seen.cached).toBeGreaterThan(5);
     expect(seen.accepted).toBeGreaterThan(0);
+    expect(seen.ahead).toBeGreaterThan(10);
   }, 60_000);
 });
 
@@ -124,21 +139,42 @@ function checkRequest(
   const events = bench.log.of(job.requestId);
   const room = Math.min(job.maxTokens, CONTEXT - job.promptIds.length);
   const alone = runAlone(job.promptIds, room, slidingWindow, next);
+  const expected = upToEnd(alone.tokens, job);
   expect(events.map((event) => event.ordinal)).toEqual(events.map((_, index) => index));
   expect(events.filter((event) => event.finish !== undefined)).toEqual([events.at(-1)]);
   const reason = events.at(-1)?.finish?.reason;
   const tokens = bench.tokens(job.requestId);
   if (reason === "cancelled") {
     expect(cancelAt).not.toBeNull();
-    expect(tokens).toEqual(alone.tokens.slice(0, tokens.length));
+    expect(tokens).toEqual(expected.tokens.slice(0, tokens.length));
     return;
   }
-  expect(reason).toBe("length");
-  expect(tokens).toEqual(alone.tokens);
+  expect(reason).toBe(expected.reason);
+  expect(tokens).toEqual(expected.tokens);
   expect(events.at(-1)?.embedding).toBe(job.pooling === null ? undefined : base64(alone.embedding));
-  if (job.promptLogprobs === null) return;
+  // A first draw that fails takes the scores of its own span with it.
+  if (job.promptLogprobs === null || reason === "error") return;
   // No event has more scores than a step.
   for (const { promptLogprobs = [] } of events) expect(promptLogprobs.length).toBeLessThanOrEqual(MAX_ROWS);
   const scores = events.flatMap(({ promptLogprobs = [] }) => promptLogprobs);
   expect(scores.map((score) => score.logprob)).toEqual(alone.scores);
+}
+
+/**
+ * `tokens` up to the one that ends the job's text: an end token, the one that completes its stop string, or the one
+ * before a draw that fails.
+ */
+function upToEnd(
+  tokens: readonly number[],
+  job: GenerationJob,
+): { readonly tokens: readonly number[]; readonly reason: string } {
+  const endsByToken = !job.ignoreEos || job.constraint !== null;
+  let text = "";
+  for (const [index, token] of tokens.entries()) {
+    if (token >= FAILS_FROM) return { tokens: tokens.slice(0, index), reason: "error" };
+    text += pieceOf(token);
+    const ends = (endsByToken && END_TOKENS.includes(token)) || job.stop.some((stop) => text.includes(stop));
+    if (ends) return { tokens: tokens.slice(0, index + 1), reason: "stop" };
+  }
+  return { tokens, reason: "length" };
 }

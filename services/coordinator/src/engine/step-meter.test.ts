@@ -43,6 +43,13 @@ describe("StepMeter", () => {
     expect(await value("rhone_hop_seconds", { le: "0.001" })).toBe(0);
   });
 
+  it("takes time in a stage's queue, behind the step that was sent before, for no hop", async () => {
+    const { meter, value } = setUp(1);
+    meter.recorded({ ...step, timings: [{ computeUs: 18_000, queuedUs: 21_000 }] });
+    // 40 - 39 ms in 2 hops.
+    expect(await value("rhone_hop_seconds", { le: "0.001" })).toBe(1);
+  });
+
   it("starts the bubble ratio again with each pipeline", async () => {
     const { meter, value } = setUp(1);
     meter.recorded({ ...step, timings: [{ computeUs: 0, idleUs: 10_000 }] });

@@ -30,16 +30,16 @@ describe("Groups", () => {
     const { groups, sequences, markAll } = setUp(3, 3, 3);
     markAll();
     const order = [0, 1, 2].map(() => {
-      const group = groups.next() ?? -1;
+      const group = groups.next({ ahead: false }) ?? -1;
       groups.sent(group);
       return group;
     });
     expect(order).toEqual([1, 2, 0]);
-    expect(groups.next()).toBeNull();
+    expect(groups.next({ ahead: false })).toBeNull();
     groups.returned(2);
-    expect(groups.next()).toBe(2);
+    expect(groups.next({ ahead: false })).toBe(2);
     for (const sequence of sequences) groups.unmarkReady(sequence);
-    expect(groups.next()).toBeNull();
+    expect(groups.next({ ahead: false })).toBeNull();
   });
 
   it("lets no group wait for another: one in flight does not hold up the next", () => {
@@ -48,7 +48,33 @@ describe("Groups", () => {
     groups.sent(0);
     groups.sent(1);
     groups.returned(1);
-    expect(groups.next()).toBe(1);
+    expect(groups.next({ ahead: false })).toBe(1);
+  });
+
+  it("lets a group follow its own rows in flight when it may go ahead, after the groups with none", () => {
+    const { groups, sequences, markAll } = setUp(2, 2, 2);
+    markAll();
+    groups.sent(0);
+    expect(groups.next({ ahead: true })).toBe(1);
+    for (const each of sequences.slice(1)) groups.unmarkReady(each);
+    expect([groups.next({ ahead: true }), groups.next({ ahead: false })]).toEqual([0, null]);
+    groups.sent(0);
+    groups.returned(0);
+    expect(groups.next({ ahead: false })).toBeNull(); // the second is in flight
+    groups.returned(0);
+    expect(groups.next({ ahead: false })).toBe(0);
+  });
+
+  it("waits for a known token in a group with nothing in flight, and takes the others along", () => {
+    const { groups, sequences, markAll, ready } = setUp(1, 1, 2);
+    for (const each of sequences) {
+      each.start(0);
+      each.send(each.length);
+    }
+    markAll();
+    expect(groups.next({ ahead: true })).toBeNull();
+    sequences[0]?.append([50], 1);
+    expect([groups.next({ ahead: true }), ready()]).toEqual([0, [[0, 1]]]);
   });
 
   it("moves a sequence out of a group that is no longer in use, when it is ready", () => {
@@ -104,13 +130,20 @@ describe("chooseGroupCount", () => {
     { stages: 2, sequences: 0, overheadMs: 0, count: 2, why: "as for one sequence" },
   ])("$stages stages, $sequences sequences, $overheadMs ms between: $count ($why)", (example) => {
     const { stages, sequences, overheadMs, count } = example;
-    expect(chooseGroupCount({ stages, sequences, costs: measuredCosts(stages, overheadMs), current: stages })).toBe(
-      count,
-    );
+    const costs = measuredCosts(stages, overheadMs);
+    expect(chooseGroupCount({ stages, sequences, goesAhead: false, costs, current: stages })).toBe(count);
+  });
+
+  it.each([
+    { overheadMs: 6, count: 1, why: "the second step fills the way back" },
+    { overheadMs: 400, count: 1, why: "two groups have no more steps on the way" },
+  ])("on a stage that goes ahead, with $overheadMs ms between: $count ($why)", ({ overheadMs, count }) => {
+    const costs = measuredCosts(1, overheadMs);
+    expect(chooseGroupCount({ stages: 1, sequences: 8, goesAhead: true, costs, current: 1 })).toBe(count);
   });
 
   it("takes one group per stage while nothing is measured", () => {
-    expect(chooseGroupCount({ stages: 3, sequences: 9, costs: new StepCosts(), current: 1 })).toBe(3);
+    expect(chooseGroupCount({ stages: 3, sequences: 9, goesAhead: false, costs: new StepCosts(), current: 1 })).toBe(3);
   });
 
   it.each([
@@ -122,6 +155,6 @@ describe("chooseGroupCount", () => {
     const idle = Array<number>(stages - 1).fill(0);
     costs.observe(4, { stageMs: [50, ...idle], overheadMs: 0 });
     costs.observe(8, { stageMs: [99, ...idle], overheadMs: 0 });
-    expect(chooseGroupCount({ stages, sequences: 8, costs, current })).toBe(count);
+    expect(chooseGroupCount({ stages, sequences: 8, goesAhead: false, costs, current })).toBe(count);
   });
 });

@@ -6,16 +6,16 @@ import type { Sequence } from "./sequence.js";
 interface Group {
   /** Running sequences that belong to it, prefilling ones included. */
   members: number;
-  /** A micro-batch with its decode rows is in flight. */
-  inFlight: boolean;
-  /** Members whose next row can be computed. */
+  /** Micro-batches with its decode rows that are in flight. */
+  inFlight: number;
+  /** Members whose next row can be computed when the rows in flight are. */
   readonly ready: Set<Sequence>;
 }
 
 /**
  * Sticky groups of decoding sequences: while one group's rows are on one stage, the other groups' rows are on the
  * others, and none waits for another. The number of groups in use follows the load; a sequence changes its group only
- * when it has nothing in flight.
+ * when its next row can be sent.
  */
 export class Groups {
   readonly #groups: readonly Group[];
@@ -25,7 +25,7 @@ export class Groups {
 
   /** `most`: groups that there can be; the first `used` of them take sequences until `use` changes that. */
   constructor(most: number, used: number) {
-    this.#groups = Array.from({ length: most }, () => ({ members: 0, inFlight: false, ready: new Set<Sequence>() }));
+    this.#groups = Array.from({ length: most }, () => ({ members: 0, inFlight: 0, ready: new Set<Sequence>() }));
     this.#used = used;
   }
 
@@ -67,12 +67,16 @@ export class Groups {
     this.#at(moves ? smallest : index).ready.add(sequence);
   }
 
-  /** The next group in turn with rows to compute and none in flight, or null. */
-  next(): number | null {
+  /**
+   * The next group in turn with rows to compute, or null. One with nothing in flight needs a member whose token is
+   * known: behind a prompt's last rows nobody goes ahead alone, because other prompts may come before these return.
+   * With `ahead` a group that has rows in flight may follow them at once.
+   */
+  next({ ahead }: { readonly ahead: boolean }): number | null {
     for (let step = 1; step <= this.#groups.length; step++) {
       const index = (this.#lastSent + step) % this.#groups.length;
-      const group = this.#at(index);
-      if (!group.inFlight && group.ready.size > 0) return index;
+      const { inFlight, ready } = this.#at(index);
+      if (inFlight === 0 ? [...ready].some(({ knowsNext }) => knowsNext) : ahead && ready.size > 0) return index;
     }
     return null;
   }
@@ -87,12 +91,12 @@ export class Groups {
   }
 
   sent(group: number): void {
-    this.#at(group).inFlight = true;
+    this.#at(group).inFlight++;
     this.#lastSent = group;
   }
 
   returned(group: number): void {
-    this.#at(group).inFlight = false;
+    this.#at(group).inFlight--;
   }
 
   #move(sequence: Sequence, to: number): void {
@@ -119,18 +123,21 @@ export class Groups {
  * How many groups `sequences` running sequences should decode in, 1 to stages + 1: the number with the shortest cycle,
  * in which every sequence gets one token. `current` stays unless another number is clearly better.
  *
- * Slowest stage 10 ms for 4 rows and 18 ms for 8, two stages, 1 ms between: 2 groups of 4 take max(20, 21) = 21 ms, one
+ * A single group that goes ahead has two steps on the way, so that it waits only for hops longer than its step. Slowest
+ * stage 10 ms for 4 rows and 18 ms for 8, two stages, 1 ms between: 2 groups of 4 take max(20, 21) = 21 ms, one
  * of 8 takes max(18, 37) = 37 ms.
  */
 export function chooseGroupCount(options: {
   readonly sequences: number;
   readonly stages: number;
+  readonly goesAhead: boolean;
   readonly costs: StepCosts;
   readonly current: number;
 }): number {
-  const { sequences, stages, costs, current } = options;
+  const { sequences, stages, goesAhead, costs, current } = options;
   if (!costs.known) return stages;
-  const cycleMs = (groups: number): number => costs.cycle(Math.max(1, sequences), groups);
+  const cycleMs = (groups: number): number =>
+    costs.cycle(Math.max(1, sequences), groups, goesAhead && groups === 1 ? 2 : 1);
   let best = Math.min(current, stages + 1);
   for (let groups = 1; groups <= stages + 1; groups++) {
     const factor = groups === stages ? TUNING.regroupToStages : TUNING.regroupGain;

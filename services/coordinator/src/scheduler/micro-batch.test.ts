@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { fakeSequence } from "../testing/scheduling.js";
 import { MicroBatchBuilder } from "./micro-batch.js";
 import { KvPages } from "./pages/kv-pages.js";
-import { WireIds } from "./running-set.js";
 import type { Sequence } from "./sequence.js";
+import { WireIds } from "./wire-ids.js";
 
 /** Pages of 4 positions and steps of 8 rows. */
 function setUp({ slidingWindow = 0, total = 8, maxRows = 8 } = {}) {
@@ -97,6 +97,35 @@ describe("MicroBatchBuilder", () => {
     const next = begin();
     chunk(next, sequence, 8);
     expect(next.finish([], null).spans[0]).toMatchObject({ position: 8, firstPage: 1 });
+  });
+
+  it("registers a page when the token of its last row is known, and only then leaves it behind the window", () => {
+    const { begin, start, pages } = setUp({ slidingWindow: 1 });
+    const sequence = start(fakeSequence({ promptLength: 3 }));
+    const add = (count: number): void => {
+      const builder = begin();
+      builder.addChunk(sequence, count, pages.grow(sequence, sequence.sentEnd + count));
+      sequence.send(count);
+      builder.finish([], null);
+    };
+    add(3);
+    add(1); // ahead: its row completes the page with a token that the stage alone will know
+    expect([pages.held(sequence), pages.counts.cached]).toEqual([1, 0]);
+    sequence.append([50], 1);
+    pages.advance(sequence);
+    expect([pages.held(sequence), pages.counts]).toEqual([0, { total: 8, free: 7, cached: 1 }]);
+    expect(pages.acquire(fakeSequence({ promptIds: [1, 2, 3, 50, 60] }))).toBe(4);
+  });
+
+  it("leaves no page in the cache whose last row was behind the end", () => {
+    const { begin, start, pages } = setUp();
+    const sequence = start(fakeSequence({ promptLength: 3 }));
+    for (const count of [3, 1]) {
+      begin().addChunk(sequence, count, pages.grow(sequence, sequence.sentEnd + count));
+      sequence.send(count);
+    }
+    pages.release(sequence); // its fourth token was an end
+    expect(pages.counts).toEqual({ total: 8, free: 8, cached: 0 });
   });
 
   it("copies the partly equal page before the first span, and gives its source back afterwards", () => {

@@ -2,8 +2,8 @@ import type { KvShape } from "@rhone/planner";
 import { TUNING } from "./budget/tuning.js";
 import { openBytes } from "./open-bytes.js";
 import type { KvPages, PageCopy } from "./pages/kv-pages.js";
-import type { WireIds } from "./running-set.js";
 import type { Sequence } from "./sequence.js";
+import type { WireIds } from "./wire-ids.js";
 
 /** `count` consecutive positions of one sequence that cross the stages together. */
 export interface PlannedSpan {
@@ -22,6 +22,8 @@ export interface PlannedSpan {
   readonly drafts: readonly number[];
   /** Number of leading rows to score, each against the prompt token after it. */
   readonly scored: number;
+  /** The token of its one row is what the sequence's span before it draws: it is sent ahead of that span's result. */
+  readonly carried: boolean;
 }
 
 /** A sequence that the stages do not know yet. */
@@ -173,15 +175,17 @@ export class MicroBatchBuilder {
       count: count + drafts.length,
       pages: position === sequence.prefillStart ? [...this.#pages.table(sequence)] : newPages,
       firstPage: this.#pages.firstVisibleEntry(position),
-      sample: end === sequence.length && sequence.job.maxTokens > 0,
+      sample: end >= sequence.length && sequence.job.maxTokens > 0,
       drafts,
       scored: scoredRows(sequence, position, end),
+      carried: end > sequence.length,
     });
     this.#members.add(sequence);
     this.#rows += count + drafts.length;
     this.#pages.register(sequence, end);
-    // A wrong draft is computed again, so that only the certain rows move the window.
-    this.#unseen.push(...this.#pages.dropUnseen(sequence, end));
+    // A wrong draft is computed again, so that only the certain rows move the window. A carried row moves it when its
+    // token is known: its page is registered before the window leaves it behind.
+    this.#unseen.push(...this.#pages.dropUnseen(sequence, Math.min(end, sequence.length)));
   }
 }
 

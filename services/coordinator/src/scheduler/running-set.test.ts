@@ -1,32 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { fakeSequence } from "../testing/scheduling.js";
-import { RunningSet, WireIds } from "./running-set.js";
+import { RunningSet } from "./running-set.js";
 import type { Sequence } from "./sequence.js";
-
-describe("WireIds", () => {
-  it("never gives an id twice, and finds open sequences by theirs", () => {
-    const ids = new WireIds();
-    const [a, b, c, d] = [fakeSequence(), fakeSequence(), fakeSequence(), fakeSequence()];
-    expect([ids.open(a), ids.open(b), ids.open(a)]).toEqual([1, 2, 1]);
-    ids.close(a);
-    expect([ids.isOpen(a), ids.hasClosing, ids.open(c)]).toEqual([false, true, 3]);
-    expect(ids.takeClosing()).toEqual([1]);
-    expect([ids.hasClosing, ids.takeClosing(), ids.open(d)]).toEqual([false, [], 4]);
-    expect([ids.find(1), ids.find(2), ids.find(4)]).toEqual([undefined, b, d]);
-  });
-
-  it("closes nothing for a sequence that the stages never knew", () => {
-    const ids = new WireIds();
-    ids.close(fakeSequence());
-    expect(ids.hasClosing).toBe(false);
-  });
-});
 
 /** Pages of 4 positions; `total` of them. */
 function setUp(total: number) {
   const shape = { pageSize: 4, slidingWindow: 0, contextLength: 32, maxRows: 8 };
   const waiting: Sequence[] = [];
-  const running = new RunningSet({ shape, pages: total, stages: 2, onWaiting: (sequence) => waiting.push(sequence) });
+  const onWaiting = (sequence: Sequence): void => void waiting.push(sequence);
+  const running = new RunningSet({ shape, pages: total, stages: 2, goesAhead: false, onWaiting });
   const start = (overrides: Parameters<typeof fakeSequence>[0] = {}): Sequence => {
     const sequence = fakeSequence({ cachePrompt: false, ...overrides });
     running.start(sequence, running.pages.acquire(sequence));

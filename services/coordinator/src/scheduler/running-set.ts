@@ -5,53 +5,7 @@ import { KvPages } from "./pages/kv-pages.js";
 import { PrefillQueue } from "./queues.js";
 import type { Sequence } from "./sequence.js";
 import { type Claim, overShare } from "./shares.js";
-
-/**
- * The small integers that name sequences on the wire, from their opening to their close. None is used twice in an
- * epoch, so that what the last stage says of a sequence that was closed meanwhile is about no other.
- */
-export class WireIds {
-  readonly #open = new Map<Sequence, number>();
-  #closing: number[] = [];
-  #next = 1;
-
-  /** Whether the stages know the sequence. */
-  isOpen(sequence: Sequence): boolean {
-    return this.#open.has(sequence);
-  }
-
-  /** The sequence's id; a new one when the stages do not know it yet. */
-  open(sequence: Sequence): number {
-    const id = this.#open.get(sequence) ?? this.#next++;
-    this.#open.set(sequence, id);
-    return id;
-  }
-
-  /** The open sequence with this id. */
-  find(id: number): Sequence | undefined {
-    for (const [sequence, its] of this.#open) if (its === id) return sequence;
-    return undefined;
-  }
-
-  /** The stages must forget the sequence, if they know it. */
-  close(sequence: Sequence): void {
-    const id = this.#open.get(sequence);
-    if (id === undefined) return;
-    this.#open.delete(sequence);
-    this.#closing.push(id);
-  }
-
-  get hasClosing(): boolean {
-    return this.#closing.length > 0;
-  }
-
-  /** The closes for the frame that is about to be sent. */
-  takeClosing(): readonly number[] {
-    const ids = this.#closing;
-    this.#closing = [];
-    return ids;
-  }
-}
+import { WireIds } from "./wire-ids.js";
 
 /**
  * The sequences that run in one epoch, and what each holds there: pages, a place in a group, an id on the wire, and,
@@ -63,18 +17,26 @@ export class RunningSet implements Iterable<Sequence> {
   readonly wireIds = new WireIds();
   readonly prefilling = new PrefillQueue();
   readonly #sequences = new Set<Sequence>();
+  readonly #contextLength: number;
+  readonly #goesAhead: boolean;
   readonly #onWaiting: (sequence: Sequence) => void;
   #evictions = 0;
 
-  /** `onWaiting` is called with each sequence that must wait again. */
+  /**
+   * `goesAhead`: rows may be sent before the tokens that they hold are known. `onWaiting` is called with each sequence
+   * that must wait again.
+   */
   constructor(options: {
     readonly shape: KvShape;
     readonly pages: number;
     readonly stages: number;
+    readonly goesAhead: boolean;
     readonly onWaiting: (sequence: Sequence) => void;
   }) {
     this.pages = new KvPages(options.shape, options.pages);
     this.groups = new Groups(options.stages + 1, options.stages);
+    this.#contextLength = options.shape.contextLength;
+    this.#goesAhead = options.goesAhead;
     this.#onWaiting = options.onWaiting;
   }
 
@@ -101,9 +63,23 @@ export class RunningSet implements Iterable<Sequence> {
 
   /** The last stage has the sequence's grammar: if the row that draws was held back, it is due. */
   prepared(sequence: Sequence): void {
-    const isHeld = sequence.phase === "decoding" && !sequence.mayDraw;
     sequence.prepare();
-    if (isHeld) this.groups.markReady(sequence);
+    this.#markReady(sequence);
+  }
+
+  /** A span of the sequence's next `count` positions, drafts not counted, is in a micro-batch. */
+  sent(sequence: Sequence, count: number): void {
+    sequence.send(count);
+    if (sequence.phase !== "prefilling") this.prefilling.remove(sequence);
+    this.groups.unmarkReady(sequence);
+    this.#markReady(sequence);
+  }
+
+  /** The sequence has drawn tokens. */
+  drew(sequence: Sequence): void {
+    if (sequence.phase !== "decoding") return; // evicted meanwhile
+    this.pages.advance(sequence);
+    this.#markReady(sequence);
   }
 
   /** Takes back everything that the sequence holds. */
@@ -200,6 +176,16 @@ export class RunningSet implements Iterable<Sequence> {
       this.evict(victim);
     }
     return this.pages.grow(sequence, end);
+  }
+
+  /**
+   * The sequence's next row joins its group's next micro-batch, if its token is known, or if the pipeline goes ahead
+   * and will have drawn it by then.
+   */
+  #markReady(sequence: Sequence): void {
+    if (sequence.phase !== "decoding" || !sequence.mayDraw || sequence.job.maxTokens === 0) return;
+    const isDue = sequence.knowsNext || (this.#goesAhead && sequence.drawsAfterNext(this.#contextLength));
+    if (isDue) this.groups.markReady(sequence);
   }
 
   #isBurst(): boolean {

@@ -1,5 +1,6 @@
 import type { GenerationJob } from "@rhone/common";
 import type { KvShape, PipelineTimes } from "@rhone/planner";
+import { admit } from "./admission.js";
 import { PrefillBudget, type TargetItl } from "./budget/prefill-budget.js";
 import { StepCosts, type StepTimes } from "./budget/step-costs.js";
 import { TUNING } from "./budget/tuning.js";
@@ -10,7 +11,6 @@ import type { PageCounts } from "./pages/kv-pages.js";
 import { WaitingQueue } from "./queues.js";
 import { RunningSet } from "./running-set.js";
 import { Sequence } from "./sequence.js";
-import type { Claim } from "./shares.js";
 
 /** A pipeline's capacity and speed, for the time of one epoch. */
 export interface PipelineShape {
@@ -34,6 +34,8 @@ export interface SchedulerOptions {
 /** State that lives as long as an epoch. */
 interface EpochState {
   readonly stages: number;
+  /** Whether decode rows may be sent before the tokens that they hold are known. */
+  readonly goesAhead: boolean;
   readonly running: RunningSet;
   readonly costs: StepCosts;
   readonly budget: PrefillBudget;
@@ -98,11 +100,15 @@ export class Scheduler {
 
   /** A pipeline is ready: every sequence is prefilled again as its turn comes. */
   resume({ stages, pages, stepTimes, rowBlock }: PipelineShape): void {
-    const { shape, targetItl } = this.#options;
+    const { shape, targetItl, maxDrafts } = this.#options;
     const costs = new StepCosts(stepTimes, rowBlock);
+    // The stage that draws a token must be the one that embeds it, and drafts follow a known token.
+    const goesAhead = stages === 1 && maxDrafts === 0;
+    const onWaiting = (sequence: Sequence): void => this.#waiting.add(sequence);
     this.#epoch = {
       stages,
-      running: new RunningSet({ shape, pages, stages, onWaiting: (sequence) => this.#waiting.add(sequence) }),
+      goesAhead,
+      running: new RunningSet({ shape, pages, stages, goesAhead, onWaiting }),
       costs,
       budget: new PrefillBudget({ target: targetItl, costs, stages }),
       framesInFlight: 0,
@@ -153,8 +159,9 @@ export class Scheduler {
     const epoch = this.#epoch;
     if (epoch === null) return null;
     const builder = new MicroBatchBuilder(this.#options.shape, epoch.running);
-    this.#admit(epoch, builder);
-    const group = epoch.running.groups.next();
+    const { maxSequences } = this.#options;
+    if (admit({ waiting: this.#waiting, running: epoch.running, maxSequences }, builder)) this.#regroup(epoch);
+    const group = epoch.running.groups.next({ ahead: epoch.goesAhead && epoch.framesInFlight <= epoch.stages });
     if (group !== null) this.#addDecodeRows(epoch, builder, group);
     this.#addPrefillRows(epoch, builder);
     return this.#issue(epoch, builder, group);
@@ -182,7 +189,7 @@ export class Scheduler {
     sequence.append(tokens, this.#arrivals);
     this.#speculation.learn(sequence, tokens.length - 1, drafts.length);
     this.#waiting.charge(sequence, tokens.length);
-    if (sequence.phase === "decoding") running.groups.markReady(sequence);
+    running.drew(sequence);
   }
 
   #issue(epoch: EpochState, builder: MicroBatchBuilder, group: number | null): MicroBatch | null {
@@ -196,50 +203,9 @@ export class Scheduler {
     return batch;
   }
 
-  /**
-   * Starts waiting sequences while there are pages for all that they must prefill, and some to spare. Constrained ones
-   * are opened at once, so that their grammars are prepared while their prompts are computed. Each starts at most once:
-   * one that another has pushed out meanwhile waits for the next micro-batch, so this ends whatever pushes what out.
-   */
-  #admit(epoch: EpochState, builder: MicroBatchBuilder): void {
-    const admitted = new Set<Sequence>();
-    for (let head = this.#waiting.head(); head !== undefined; head = this.#waiting.head()) {
-      if (admitted.has(head) || !epoch.running.mayBegin(head)) break;
-      if (!head.mayDraw && !builder.mayOpen(head)) break;
-      // Its old spans must be back, or a token could arrive while it is computed a second time.
-      const cached = head.spansInFlight > 0 ? null : this.#makeRoom(epoch.running, head);
-      if (cached === null) break;
-      this.#waiting.start(head, head.prefillEnd - cached);
-      epoch.running.start(head, cached);
-      if (!head.mayDraw) builder.open(head);
-      admitted.add(head);
-    }
-    if (admitted.size > 0) this.#regroup(epoch);
-  }
-
-  /**
-   * Opens the page lease of a sequence that can start now and returns how many positions the prefix cache had; null
-   * when it must wait. Interactive sequences push out batch sequences, and those of API keys with more than their
-   * share.
-   */
-  #makeRoom(running: RunningSet, head: Sequence): number | null {
-    const { pages } = running;
-    while (running.size > 0) {
-      let claim: Claim = { head, needed: 1, held: () => 1 };
-      if (running.size < this.#options.maxSequences) {
-        const cached = pages.acquire(head);
-        if (running.hasRoomFor(head)) return cached;
-        claim = { head, needed: pages.held(head) + pages.needed(head), held: (other) => pages.held(other) };
-        pages.release(head);
-      }
-      if (head.job.lane === "batch" || !running.pushOut(claim)) return null;
-    }
-    return pages.acquire(head);
-  }
-
-  #regroup({ stages, running, costs }: EpochState): void {
+  #regroup({ stages, goesAhead, running, costs }: EpochState): void {
     const { groups, size } = running;
-    groups.use(chooseGroupCount({ sequences: size, stages, costs, current: groups.used }));
+    groups.use(chooseGroupCount({ sequences: size, stages, goesAhead, costs, current: groups.used }));
   }
 
   #addDecodeRows({ running, costs }: EpochState, builder: MicroBatchBuilder, group: number): void {
@@ -252,14 +218,15 @@ export class Scheduler {
     for (const sequence of ready) {
       if (builder.room === 0) return;
       if (sequence.phase !== "decoding") continue; // evicted by one before it
+      // A row that may turn out to be behind the end evicts nobody.
+      if (!sequence.knowsNext && pages.missing(sequence, sequence.sentEnd + 1) > pages.available) continue;
       const added = running.grow(sequence, sequence.sentEnd + 1, builder);
       if (added === null) {
         running.evict(sequence);
         continue;
       }
-      groups.unmarkReady(sequence);
       builder.addDecodeRow(sequence, added, drafts.get(sequence) ?? []);
-      sequence.send(1);
+      running.sent(sequence, 1);
     }
   }
 
@@ -276,9 +243,8 @@ export class Scheduler {
       const pages = count === 0 ? null : running.grow(sequence, sequence.sentEnd + count, builder);
       if (pages === null) continue;
       builder.addChunk(sequence, count, pages);
-      sequence.send(count);
+      running.sent(sequence, count);
       budget -= count;
-      if (sequence.phase !== "prefilling") running.prefilling.remove(sequence);
     }
   }
 }

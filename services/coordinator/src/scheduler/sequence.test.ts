@@ -39,6 +39,37 @@ describe("Sequence", () => {
     expect(sequence.phase).toBe("ended");
   });
 
+  it("goes on behind a row that was sent ahead of its token", () => {
+    const sequence = fakeSequence({ promptLength: 4 });
+    const state = () => [sequence.length, sequence.sentEnd, sequence.knowsNext];
+    sequence.start(0);
+    sequence.send(4);
+    expect(state()).toEqual([4, 4, false]);
+    sequence.send(1);
+    expect(state()).toEqual([4, 5, false]);
+    sequence.append([50], 1);
+    expect(state()).toEqual([5, 5, false]);
+    sequence.append([51], 1);
+    expect(state()).toEqual([6, 5, true]);
+  });
+
+  it.each([
+    { sent: 4, maxTokens: 8, contextLength: 32, draws: true, why: "two tokens more at least" },
+    { sent: 3, maxTokens: 8, contextLength: 32, draws: false, why: "no row in flight draws" },
+    { sent: 5, maxTokens: 8, contextLength: 32, draws: false, why: "its next row is sent" },
+    { sent: 4, maxTokens: 1, contextLength: 32, draws: false, why: "it wants one token" },
+    { sent: 4, maxTokens: 2, contextLength: 32, draws: true, why: "it wants two" },
+    { sent: 4, maxTokens: 8, contextLength: 5, draws: false, why: "its fifth token is the last that has room" },
+    { sent: 4, maxTokens: 8, contextLength: 6, draws: true, why: "its sixth one has room" },
+    { sent: 4, maxTokens: 0, contextLength: 32, draws: false, why: "it draws nothing" },
+  ])("after $sent of 4 prompt tokens, a token after the next: $draws ($why)", (example) => {
+    const { sent, maxTokens, contextLength, draws } = example;
+    const sequence = fakeSequence({ promptLength: 4, maxTokens });
+    sequence.start(0);
+    sequence.send(sent);
+    expect(sequence.drawsAfterNext(contextLength)).toBe(draws);
+  });
+
   it("computes the row of the last right draft's successor next, whatever wrong drafts were sent", () => {
     const sequence = fakeSequence({ promptLength: 4 });
     sequence.start(0);

@@ -101,9 +101,26 @@ export class Sequence {
     return this.#prefillStart;
   }
 
-  /** Positions [0, sentEnd) were sent to the stages or came from the prefix cache. */
+  /**
+   * Positions [0, sentEnd) were sent to the stages or came from the prefix cache. One more than `length` when the last
+   * row was sent ahead of its token.
+   */
   get sentEnd(): number {
     return this.#sentEnd;
+  }
+
+  /** The token of its next row is known. */
+  get knowsNext(): boolean {
+    return this.#sentEnd < this.#length;
+  }
+
+  /**
+   * A row in flight draws its next token, and after that token at least one more is to be drawn, as far as lengths
+   * tell. `contextLength`: the most tokens that it may have.
+   */
+  drawsAfterNext(contextLength: number): boolean {
+    if (this.#sentEnd !== this.#length) return false;
+    return this.generated + 1 < this.job.maxTokens && this.#length + 1 < contextLength;
   }
 
   /** Spans that were sent and whose results have not returned. */
@@ -174,8 +191,9 @@ export class Sequence {
     this.#arrivalsAtFirstToken ??= arrivals;
     this.#hasDrawn = true;
     this.#losses = 0;
-    // The rows of right drafts are computed; the rows of wrong ones are overwritten by the next span.
-    if (this.#phase === "decoding") this.#sentEnd = this.#length - 1;
+    // The rows of right drafts are computed; the rows of wrong ones are overwritten by the next span. A row that was
+    // sent ahead is the row of the token that is known now.
+    if (this.#phase === "decoding") this.#sentEnd = Math.max(this.#sentEnd, this.#length - 1);
   }
 
   /** It waits again with the tokens it has: its pages are gone. */

@@ -28,9 +28,12 @@ describe("simulateDecoding", () => {
     expect(rowsPerStep).toBe(4);
   });
 
-  it("on one stage with one group waits for two hops between steps", async () => {
-    const { share, rowsPerStep } = await simulateDecoding({ ...options, stages: 1, sequencesPerStage: 1, hopMs: 2.5 });
-    expect(share).toBeCloseTo(0.5, 2);
+  it.each([
+    { hopMs: 2.5, share: 1, why: "the next step is there when one ends" },
+    { hopMs: 7.5, share: 0.5, why: "two steps of 5 ms in 20, hops included" },
+  ])("keeps one stage busy with one sequence, hops of $hopMs ms: $share ($why)", async ({ hopMs, share: expected }) => {
+    const { share, rowsPerStep } = await simulateDecoding({ ...options, stages: 1, sequencesPerStage: 1, hopMs });
+    expect(share).toBeCloseTo(expected, 2);
     expect(rowsPerStep).toBe(1);
   });
 });

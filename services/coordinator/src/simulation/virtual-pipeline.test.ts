@@ -59,6 +59,26 @@ it("draws by the rule of simulated stages, and nothing where nothing is asked fo
   expect(second).toEqual([{ sequence: 2, tokens: [] }]);
 });
 
+it("takes a carried row's token from what the sequence drew last", () => {
+  const { pipeline, run } = setUp();
+  pipeline.send(stepOf(7));
+  pipeline.send({
+    tokens: new Uint8Array(4),
+    spans: [{ sequence: 1, position: 6, count: 1, sample: true, carried: true }],
+  });
+  const drawn = simulatedToken(7, 5, 1000);
+  expect(run()[1]?.result.spans).toEqual([{ sequence: 1, tokens: [{ token: simulatedToken(drawn, 6, 1000) }] }]);
+});
+
+it("refuses to carry a token for a sequence that has drawn nothing", () => {
+  const { pipeline, run } = setUp();
+  pipeline.send({
+    tokens: new Uint8Array(4),
+    spans: [{ sequence: 2, position: 6, count: 1, sample: true, carried: true }],
+  });
+  expect(run).toThrow("sequence 2 is carried and has drawn nothing");
+});
+
 it("computes nothing for a step of closes alone", () => {
   const { pipeline, run } = setUp();
   pipeline.send({ closes: [1] });

@@ -35,6 +35,8 @@ export class VirtualPipeline implements StepLink {
   readonly #options: VirtualPipelineOptions;
   /** When each stage has run every frame that has arrived. */
   readonly #freeAtMs: number[];
+  /** The last token that each sequence drew. */
+  readonly #drawn = new Map<number, number>();
   #steps = 0;
 
   constructor(options: VirtualPipelineOptions) {
@@ -71,16 +73,32 @@ export class VirtualPipeline implements StepLink {
     clock.after(queuedMs + computeMs, () => this.#travel(stage + 1, frame));
   }
 
-  #draw({ spans, tokens }: Step): rhone.v1.SpanResult.$Properties[] {
+  #draw({ spans, tokens, closes }: Step): rhone.v1.SpanResult.$Properties[] {
     const all = new Int32Array(Uint8Array.from(tokens ?? []).buffer);
     let row = 0;
-    return (spans ?? []).map(({ sequence, position, count, sample, drafts }) => {
-      const rows = all.subarray(row, row + (count ?? 0));
+    const results = (spans ?? []).map((span) => {
+      const rows = all.subarray(row, row + (span.count ?? 0));
       row += rows.length;
-      const span = { tokens: rows, position: position ?? 0, drafts: drafts ?? 0 };
-      const drawn = sample === true ? simulatedDraw(span, this.#options.vocabSize) : [];
-      return { sequence: sequence ?? 0, tokens: drawn.map((token) => ({ token })) };
+      return this.#answer(span, rows);
     });
+    for (const sequence of closes ?? []) this.#drawn.delete(sequence);
+    return results;
+  }
+
+  #carried(sequence: number): number {
+    const token = this.#drawn.get(sequence);
+    if (token === undefined) throw new RangeError(`sequence ${sequence} is carried and has drawn nothing`);
+    return token;
+  }
+
+  #answer(span: rhone.v1.Span.$Properties, tokens: Int32Array): rhone.v1.SpanResult.$Properties {
+    const sequence = span.sequence ?? 0;
+    if (span.carried === true) tokens[0] = this.#carried(sequence);
+    const rows = { tokens, position: span.position ?? 0, drafts: span.drafts ?? 0 };
+    const drawn = span.sample === true ? simulatedDraw(rows, this.#options.vocabSize) : [];
+    const last = drawn.at(-1);
+    if (last !== undefined) this.#drawn.set(sequence, last);
+    return { sequence, tokens: drawn.map((token) => ({ token })) };
   }
 }
 

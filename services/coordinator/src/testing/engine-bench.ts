@@ -15,7 +15,9 @@ const PAGE_SIZE = 4;
 
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const logger = createLogger({ service: "test", level: "silent" });
-const pieces = new PieceTable({ pieceBytes: (token) => Buffer.from(`<${token}>`) });
+/** The text of a token. */
+export const pieceOf = (token: number): string => `<${token}>`;
+const pieces = new PieceTable({ pieceBytes: (token) => Buffer.from(pieceOf(token)) });
 
 interface EngineBenchOptions {
   readonly slidingWindow?: number;
@@ -24,6 +26,8 @@ interface EngineBenchOptions {
   readonly maxDrafts?: number;
   readonly endTokens?: readonly number[];
   readonly next?: NextToken;
+  /** The draw of a token from this one on fails. */
+  readonly failsFrom?: number;
   readonly stepMs?: ((rows: number) => number) | undefined;
 }
 
@@ -38,6 +42,7 @@ export class EngineBench {
   readonly #slidingWindow: number;
   readonly #pages: number;
   readonly #next: NextToken;
+  readonly #failsFrom: number;
   readonly #stepMs: ((rows: number) => number) | undefined;
 
   constructor({
@@ -47,11 +52,13 @@ export class EngineBench {
     maxDrafts = 0,
     endTokens = [],
     next = nextToken,
+    failsFrom = VOCABULARY,
     stepMs,
   }: EngineBenchOptions) {
     const shape = { pageSize: PAGE_SIZE, slidingWindow, contextLength: CONTEXT, maxRows: MAX_ROWS };
     this.#slidingWindow = slidingWindow;
     this.#next = next;
+    this.#failsFrom = failsFrom;
     this.#stepMs = stepMs;
     this.#pages = livePages(CONTEXT, shape) + extraPages;
     const rules = { contextLength: CONTEXT, vocabSize: VOCABULARY, endTokens: new Set(endTokens), pieces };
@@ -61,7 +68,8 @@ export class EngineBench {
   }
 
   connect(stages: number): void {
-    const shape = { pages: this.#pages, pageSize: PAGE_SIZE, slidingWindow: this.#slidingWindow, next: this.#next };
+    const rule = { next: this.#next, failsFrom: this.#failsFrom };
+    const shape = { pages: this.#pages, pageSize: PAGE_SIZE, slidingWindow: this.#slidingWindow, ...rule };
     const onResult = (step: number, result: rhone.v1.StepResult.$Properties): void => {
       this.accepted += sum((result.spans ?? []).map(({ tokens }) => Math.max(0, (tokens?.length ?? 0) - 1)));
       this.engine.record(step, result);

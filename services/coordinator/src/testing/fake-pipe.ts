@@ -17,6 +17,8 @@ export class FakePipe implements StepLink {
   readonly #stages: readonly { readonly stage: FakeStage; readonly queue: Frame[] }[];
   /** Rows of each step so far. */
   readonly sentRows: number[] = [];
+  /** Rows so far that were sent ahead of their tokens. */
+  carried = 0;
   readonly #stepMs: ((rows: number) => number) | undefined;
   readonly #onResult: (step: number, result: rhone.v1.StepResult.$Properties) => void;
   #step = 0;
@@ -61,6 +63,7 @@ export class FakePipe implements StepLink {
 
   send(step: rhone.v1.Step.$Properties): number {
     this.sentRows.push(rowsOf(step));
+    this.carried += (step.spans ?? []).filter(({ carried }) => carried === true).length;
     this.#stages[0]?.queue.push({ number: ++this.#step, step, result: {} });
     return this.#step;
   }

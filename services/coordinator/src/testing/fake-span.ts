@@ -14,6 +14,7 @@ export function fakeSpan(sequence: Sequence, overrides: Partial<PlannedSpan> = {
     sample: true,
     drafts: [],
     scored: 0,
+    carried: false,
     ...overrides,
   };
 }

@@ -13,6 +13,9 @@ interface OpenSequence {
   start: number;
   /** The next span may begin here or before, where drafts were wrong. */
   end: number;
+  /** The last token that its last span drew, and that token's position. */
+  drawn: { readonly token: number; readonly position: number } | null;
+  hasFailed: boolean;
 }
 
 interface Slot {
@@ -27,7 +30,11 @@ export interface FakeStageShape {
   readonly slidingWindow: number;
   /** The rule that takes the model's place. */
   readonly next: NextToken;
+  /** The draw of a token from this one on fails, and its sequence draws nothing any more. */
+  readonly failsFrom: number;
 }
+
+const FAILED = { code: "GRAMMAR_TOO_COSTLY", message: "the draw failed" };
 
 /**
  * A stage whose K/V is the tokens themselves. It obeys page tables as a real one does, and fails as soon as a row sees
@@ -67,6 +74,7 @@ export class FakeStage {
     const spans = step.spans ?? [];
     let row = 0;
     for (const span of spans) {
+      if (span.carried === true) tokens[row] = this.#carried(span);
       this.#write(span, tokens.subarray(row, row + (span.count ?? 0)));
       row += span.count ?? 0;
     }
@@ -89,7 +97,14 @@ export class FakeStage {
     const id = sequence ?? 0;
     assert(!this.#open.has(id), `sequence ${id} opened twice`);
     if (constraint != null) this.#preparing.add(id);
-    this.#open.set(id, { uid: ++this.#uids, table: [], start: -1, end: 0 });
+    this.#open.set(id, { uid: ++this.#uids, table: [], start: -1, end: 0, drawn: null, hasFailed: false });
+  }
+
+  #carried(span: Span): number {
+    const { drawn } = this.#sequence(span);
+    assert.equal(span.count, 1, "a carried row is the only one of its span");
+    assert.equal(drawn?.position, span.position, "a carried row follows the row that draws its token");
+    return drawn?.token ?? -1;
   }
 
   #write(span: Span, tokens: Int32Array): void {
@@ -121,18 +136,26 @@ export class FakeStage {
     const states = rows.map((position, index) => stateOf(visible[index] ?? [], position));
     const pooled = new Uint8Array(span.pool === true ? sumOfStates(states).buffer : new ArrayBuffer(0));
     const tokens = this.#draw(span, rows, { visible, held });
-    return { sequence: span.sequence ?? 0, scores, tokens, pooled };
+    const sequence = this.#sequence(span);
+    const drawn = sequence.hasFailed ? [...tokens, { token: 0 }] : tokens;
+    const last = drawn.at(-1);
+    const behind = (rows.at(-1) ?? 0) - (span.drafts ?? 0) + drawn.length;
+    sequence.drawn = last === undefined ? null : { ...last, position: behind };
+    return { sequence: span.sequence ?? 0, scores, tokens, pooled, error: sequence.hasFailed ? FAILED : null };
   }
 
   /** Draws after the last row that is no draft, and after each draft that equals the token drawn before it. */
   #draw(
-    { sample = false, drafts }: Span,
+    span: Span,
     rows: readonly number[],
     { visible, held }: { readonly visible: readonly (readonly number[])[]; readonly held: Int32Array },
   ): { token: number }[] {
+    const sequence = this.#sequence(span);
     const drawn: { token: number }[] = [];
-    for (let index = rows.length - 1 - (drafts ?? 0); sample && index < rows.length; index++) {
+    for (let index = rows.length - 1 - (span.drafts ?? 0); span.sample && index < rows.length; index++) {
       const token = this.#shape.next(visible[index] ?? [], rows[index] ?? 0);
+      sequence.hasFailed ||= token >= this.#shape.failsFrom;
+      if (sequence.hasFailed) break;
       drawn.push({ token });
       if (token !== held[index + 1]) break;
     }

@@ -13,7 +13,7 @@ import {
 } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import { FakeStage } from "./fake-stage.js";
-import { nextToken } from "./next-token.js";
+import { nextToken, VOCABULARY } from "./next-token.js";
 
 export interface FakeWorkerOptions {
   readonly worker: string;
@@ -126,6 +126,7 @@ export class FakeWorker {
     const { pages, pageSize, slidingWindow } = this.#shape ?? {};
     this.#epoch = epoch;
     this.#stage = new FakeStage({
+      failsFrom: VOCABULARY,
       pages: pages ?? 0,
       pageSize: pageSize ?? 1,
       slidingWindow: slidingWindow ?? 0,

@@ -23,6 +23,14 @@ describe("encodeStep", () => {
     ]);
   });
 
+  it("leaves the place of a carried row's token 0", () => {
+    const [a, b] = [fakeSequence({ promptIds: [10, 11] }), fakeSequence({ promptIds: [20] })];
+    const ahead = fakeSpan(a, { position: 2, count: 1, carried: true });
+    const step = encode([ahead, fakeSpan(b, { wireId: 2 })]);
+    expect(int32(step.tokens)).toEqual([0, 20]);
+    expect(step.spans).toMatchObject([{ position: 2, carried: true }, { carried: false }]);
+  });
+
   it("copies what it needs: tokens that are appended later do not change the frame", () => {
     const sequence = fakeSequence({ promptIds: [10, 11] });
     const step = encode([fakeSpan(sequence)], {

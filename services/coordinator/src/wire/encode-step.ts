@@ -16,6 +16,7 @@ export function encodeStep(batch: MicroBatch, endTokens: ReadonlySet<number>): S
   let row = 0;
   for (const { sequence, position, count, drafts } of batch.spans) {
     const known = count - drafts.length;
+    // Of a carried row no token is known: its place stays 0.
     tokens.set(sequence.tokens(position, position + known), row);
     tokens.set(drafts, row + known);
     row += count;
@@ -39,6 +40,7 @@ function encodeSpan(span: PlannedSpan): Span {
     firstPage: span.firstPage,
     sample: span.sample,
     drafts: span.drafts.length,
+    carried: span.carried,
     pool: sequence.job.pooling !== null,
     targets: scored === 0 ? [] : [...sequence.tokens(position + 1, position + 1 + scored)],
     topTargets: scored === 0 ? 0 : (sequence.job.promptLogprobs ?? 0),

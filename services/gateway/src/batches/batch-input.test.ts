@@ -47,3 +47,11 @@ test.each([
   const { problems } = await validateInput(input(...lines), RULES);
   expect(problems.map(({ code }) => code)).toEqual(codes);
 });
+
+test.each([{}, { model: "tiny" }])("a long model's name is not repeated, after %j", async (first) => {
+  const isServed = (model: string) => model === "tiny";
+  const long = { model: "m".repeat(1_000_000) };
+  const { problems } = await validateInput(input(["a", first], ["b", long], ["c", long]), { ...RULES, isServed });
+  expect(problems).toHaveLength(2);
+  for (const { message } of problems) expect(message.length).toBeLessThan(200);
+});

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { FileStore } from "../files/file-store.js";
 import { readLines, type TextLine } from "../files/read-lines.js";
+import { cut } from "../request-error.js";
 import { type BatchLine, isProblem, type LineFormat, parseBatchLine } from "./batch-line.js";
 import type { BatchLineProblem, BatchRecord } from "./batch-record.js";
 
@@ -23,6 +24,8 @@ export async function* readInput(
 
 /** Most problems that are reported; a file in the wrong format has one per line. */
 const MOST_TOLD = 100;
+/** Characters of a model's name that a problem repeats: every list of batches reads the problems. */
+const LONGEST_QUOTE = 100;
 
 export interface InputCheck {
   readonly problems: readonly BatchLineProblem[];
@@ -79,15 +82,13 @@ class LineCheck {
     this.#ids.add(digest);
     const { model } = body;
     if (typeof model !== "string") return null;
+    const asks = `Line ${line} asks for ${cut(model, LONGEST_QUOTE)}`;
     if (this.#model !== null && model !== this.#model) {
-      const message = `Line ${line} asks for ${model}, other lines for ${this.#model}; split the batch by model.`;
+      const message = `${asks}, other lines for ${this.#model}; split the batch by model.`;
       return about("mismatched_model", message, { param: "body.model", line });
     }
     if (!this.#rules.isServed(model)) {
-      return about("model_not_found", `Line ${line} asks for the model ${model}, which does not exist.`, {
-        param: "body.model",
-        line,
-      });
+      return about("model_not_found", `${asks}, a model that does not exist.`, { param: "body.model", line });
     }
     this.#model = model;
     return null;

@@ -36,7 +36,8 @@ describe.each(STORAGES)("$place", ({ open }) => {
 
   async function run(uses: BatchUse, id: string, handover: AbortSignal = never): Promise<BatchRecord> {
     const batch = await uses.batches.get(id);
-    await new BatchRun({ uses, batch, handover, linesInFlight: 3, mostLines: 100, tickMs: 1, pauseMs: 1 }).run();
+    const input = { mostLines: 100, mostBytes: 100_000 };
+    await new BatchRun({ uses, batch, handover, linesInFlight: 3, input, tickMs: 1, pauseMs: 1 }).run();
     return uses.batches.get(id);
   }
 
@@ -83,6 +84,21 @@ describe.each(STORAGES)("$place", ({ open }) => {
       [1, 2, 3].map((line) => ["invalid_url", line]),
     );
     expect(jobs).toEqual([]);
+  });
+
+  test.each([
+    ["blank lines", "\n".repeat(201), 1, "too_many_lines"],
+    ["a file named often", `${" ".repeat(1000)}\n`, 101, "input_too_large"],
+  ])("%s beyond the bound fail the batch unread", async (_, content, times, code) => {
+    const { uses, storage } = await gateway();
+    const unfinished = await uses.files.create();
+    await unfinished.write(Buffer.from(content));
+    const about = { filename: "in.jsonl", purpose: "batch", kind: "request", createdAt: 0, expiresAt: null } as const;
+    const { id: fileId } = await uses.files.commit(unfinished, about);
+    const batch = testBatch({ inputFileIds: Array(times).fill(fileId) });
+    await uses.batches.create(batch);
+    storage.read = () => expect.fail("the file was read");
+    expect((await run(uses, batch.id)).problems).toMatchObject([{ code, line: null }]);
   });
 
   test("a file that is gone fails the batch", async () => {

@@ -8,6 +8,7 @@ import { readInput, validateInput } from "./batch-input.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
 import { addUsage, advance, type BatchEnding, type BatchRecord } from "./batch-record.js";
 import type { BatchStore } from "./batch-store.js";
+import { type InputSize, tooLarge } from "./input-size.js";
 import { type LineResult, type ResultLog, type ResultSummary, summarizeResults } from "./result-log.js";
 import { type LineUse, runLine } from "./run-line.js";
 import { runLines } from "./run-lines.js";
@@ -27,7 +28,7 @@ export interface BatchRunOptions {
   /** Aborted when the batch is left to another gateway; its generations go on. */
   readonly handover: AbortSignal;
   readonly linesInFlight: number;
-  readonly mostLines: number;
+  readonly input: InputSize;
   /** Time between checks for expiry and cancellation. */
   readonly tickMs: number;
   /** Before the second attempt of a line after an outage. */
@@ -66,9 +67,11 @@ export class BatchRun {
   }
 
   async #validate(): Promise<void> {
-    const { uses, mostLines } = this.#options;
+    const { uses, input } = this.#options;
+    const problem = await tooLarge(uses.files, this.#record, input);
+    if (problem !== null) return this.#fail([problem]);
     const names = servedNames(uses.model, await uses.cluster.coordinators());
-    const rules = { ...this.#record, mostLines, isServed: (model: string) => names.includes(model) };
+    const rules = { ...this.#record, ...input, isServed: (model: string) => names.includes(model) };
     const { problems, total, model } = await validateInput(this.#input(), rules);
     this.#options.handover.throwIfAborted();
     if (problems.length > 0) return this.#fail(problems);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { ObjectStorage } from "../storage/object-storage.js";
-import { fakeGateway } from "../testing/fake-gateway.js";
+import { fakeGateway, type Script } from "../testing/fake-gateway.js";
 import { testBatch } from "../testing/test-batch.js";
 import { STORAGES } from "../testing/test-storages.js";
 import { BatchLease } from "./batch-lease.js";
@@ -73,10 +73,16 @@ describe("a lease", () => {
   });
 });
 
+interface GatewayOptions {
+  readonly storage?: ObjectStorage;
+  readonly mostBatches?: number;
+  readonly script?: Script;
+}
+
 describe("the runner", () => {
   /** A gateway with a runner whose leases are the only ones. */
-  function gateway({ storage, mostBatches = 2 }: { storage?: ObjectStorage; mostBatches?: number } = {}) {
-    const fake = fakeGateway(undefined, undefined, storage === undefined ? {} : { storage });
+  function gateway({ storage, mostBatches = 2, script }: GatewayOptions = {}) {
+    const fake = fakeGateway(script, undefined, storage === undefined ? {} : { storage });
     const taken: string[] = [];
     const lease = { lost: new AbortController().signal, release: async () => {} };
     const runner = new BatchRunner({
@@ -87,7 +93,7 @@ describe("the runner", () => {
       },
       mostBatches,
       linesInFlight: 2,
-      mostLines: 10,
+      input: { mostLines: 10, mostBytes: 10_000 },
     });
     onTestFinished(async () => {
       await runner.close();
@@ -96,9 +102,9 @@ describe("the runner", () => {
     return { ...fake, runner, taken };
   }
 
-  async function newBatch({ batches, files }: ReturnType<typeof gateway>) {
+  async function newBatch({ batches, files }: ReturnType<typeof gateway>, owner = "") {
     const requests = [{ custom_id: "a", body: { prompt: "x" } }];
-    const batch = testBatch({ format: "mistral", inputFileIds: [await keepRequests(files, requests, "")] });
+    const batch = testBatch({ format: "mistral", inputFileIds: [await keepRequests(files, requests, owner)], owner });
     await batches.create(batch);
     return batch.id;
   }
@@ -118,6 +124,21 @@ describe("the runner", () => {
     fake.runner.start();
     const id = await newBatch(fake);
     await expect.poll(() => statusOf(fake, id)).toBe("completed");
+  });
+
+  it.each([
+    ["a key's batches no more places than they leave free", "key", 2],
+    ["batches all places where no keys are required", "", 4],
+  ])("gives %s", async (_, owner, places) => {
+    // No line is ever answered.
+    const script: Script = () => [{ ordinal: 0, tokens: [], text: "" }];
+    const fake = gateway({ mostBatches: 4, script });
+    const many: string[] = [];
+    for (let made = 0; made < 5; made++) many.push(await newBatch(fake, owner));
+    fake.runner.start();
+    await expect.poll(() => fake.taken).toEqual(many.sort().slice(0, places));
+    const other = await newBatch(fake, "other");
+    if (owner !== "") await expect.poll(() => fake.taken).toContain(other);
   });
 
   it("leaves batches to others where it may run none", async () => {

@@ -4,6 +4,7 @@ import { madeAtMs } from "../storage/object-storage.js";
 import type { BatchLease, Lease } from "./batch-lease.js";
 import { isOver } from "./batch-record.js";
 import { BatchRun, type BatchUse } from "./batch-run.js";
+import type { InputSize } from "./input-size.js";
 
 const CLEAN_MS = 3600_000;
 const LEASE_MS = 9000;
@@ -20,16 +21,18 @@ export interface BatchRunnerOptions {
   readonly takeLease: (lease: Lease) => Promise<Pick<BatchLease, "lost" | "release"> | null>;
   readonly mostBatches: number;
   readonly linesInFlight: number;
-  readonly mostLines: number;
+  readonly input: InputSize;
 }
 
-/** Finds batches that no gateway runs, oldest first, and runs them. */
+/** Finds batches that no gateway runs, oldest first as far as their keys have places, and runs them. */
 export class BatchRunner {
   readonly #options: BatchRunnerOptions;
   readonly #owner: string;
   readonly #closing = new AbortController();
   readonly #running = new Map<string, Promise<void>>();
   readonly #notBeforeMs = new Map<string, number>();
+  /** Of the batches that are not over. */
+  readonly #owners = new Map<string, string>();
   #sweeping: Promise<void> = Promise.resolve();
   /** undefined while it is looking. */
   #timer: NodeJS.Timeout | undefined;
@@ -76,14 +79,40 @@ export class BatchRunner {
 
   async #sweep(): Promise<void> {
     const { batches, files } = this.#options.uses;
-    for (const id of await batches.openIds()) {
+    const open = await batches.openIds();
+    this.#forgetOwners(new Set(open));
+    for (const id of open) {
       if (this.#running.size >= this.#options.mostBatches || this.#closing.signal.aborted) return;
       if (this.#running.has(id) || Date.now() < (this.#notBeforeMs.get(id) ?? 0)) continue;
-      await this.#take(id);
+      if (await this.#hasPlace(id)) await this.#take(id);
     }
     if (Date.now() - this.#cleanedAtMs < CLEAN_MS) return;
     this.#cleanedAtMs = Date.now();
     await files.clean();
+  }
+
+  /** An API key has no more places than it leaves free, so that its batches keep no other's from running for days. */
+  async #hasPlace(id: string): Promise<boolean> {
+    const owner = await this.#ownerOf(id);
+    if (owner === "") return true;
+    const running = [...this.#running.keys()];
+    const own = running.filter((each) => this.#owners.get(each) === owner).length;
+    return own < this.#options.mostBatches - running.length;
+  }
+
+  /** "" also for a batch whose record can't be read: its run says why. */
+  async #ownerOf(id: string): Promise<string> {
+    const known = this.#owners.get(id);
+    if (known !== undefined) return known;
+    const batch = await this.#options.uses.batches.get(id).catch(() => undefined);
+    if (batch === undefined) return "";
+    const { owner = "" } = batch;
+    this.#owners.set(id, owner);
+    return owner;
+  }
+
+  #forgetOwners(open: ReadonlySet<string>): void {
+    for (const id of this.#owners.keys()) if (!open.has(id) && !this.#running.has(id)) this.#owners.delete(id);
   }
 
   async #take(id: string): Promise<void> {
@@ -104,7 +133,7 @@ export class BatchRunner {
 
   /** Never rejects. */
   async #run(id: string, lease: Pick<BatchLease, "lost" | "release">): Promise<void> {
-    const { uses, linesInFlight, mostLines } = this.#options;
+    const { uses, linesInFlight, input } = this.#options;
     const handover = AbortSignal.any([lease.lost, this.#closing.signal]);
     try {
       const batch = await uses.batches.get(id);
@@ -116,7 +145,7 @@ export class BatchRunner {
           batch,
           handover,
           linesInFlight,
-          mostLines,
+          input,
           tickMs: TICK_MS,
           pauseMs: PAUSE_MS,
         }).run();

@@ -106,6 +106,13 @@ describe("lists", () => {
     expect(found.map(({ id }) => id)).toEqual(places.map(idAt));
   });
 
+  it("reads the records of a short page several at a time", async () => {
+    const batches = await filled();
+    const getAll = vi.spyOn(batches, "getAll");
+    expect(await ownBatches(batches, { owner: "nobody", after: undefined, most: 1 })).toEqual([]);
+    expect(getAll).toHaveBeenCalledTimes(1);
+  });
+
   it.each<[object, number[], number]>([
     [{}, [6, 4, 2], 3],
     [{ order_by: "created" }, [2, 4, 6], 3],

@@ -74,6 +74,9 @@ interface BatchPage extends Reader {
   readonly most: number;
 }
 
+/** Records that are read for a page, however short: most may be other owners'. */
+const LEAST_READ = 8;
+
 /** A page of the owner's batches, newest first. Reads no more records than it must. Throws as `InTurns`. */
 export async function ownBatches(
   store: BatchStore,
@@ -81,8 +84,9 @@ export async function ownBatches(
 ): Promise<readonly BatchRecord[]> {
   const ids = await store.ids();
   const found: BatchRecord[] = [];
-  for (let at = after === undefined ? 0 : ids.indexOf(after) + 1; at < ids.length && found.length < most; at += most) {
-    const records = await store.getAll(ids.slice(at, at + most), reader);
+  const some = Math.max(most, LEAST_READ);
+  for (let at = after === undefined ? 0 : ids.indexOf(after) + 1; at < ids.length && found.length < most; at += some) {
+    const records = await store.getAll(ids.slice(at, at + some), reader);
     found.push(...records.filter((batch) => isOwnedBy(reader.owner, batch)));
   }
   return found.slice(0, most);

@@ -41,6 +41,18 @@ describe("NullStage", () => {
     });
   });
 
+  it("takes a carried row's token from what the sequence drew, until it closes", async () => {
+    const only = stage(true, true);
+    await runMessage(only, step);
+    const carried = { ...decode, position: 10, pages: [], carried: true };
+    const output = await runMessage(only, { spans: [carried], tokens: tokenBytes([0]), closes: [1] });
+    const token = simulatedToken(simulatedToken(300, 9, VOCABULARY), 10, VOCABULARY);
+    expect(output).toMatchObject({ spans: [{ tokens: [{ token }] }] });
+    expect([only.drawn(1), only.drawn(2)?.position]).toEqual([null, 11]);
+    only.reset(() => {});
+    expect(only.drawn(2)).toBeNull();
+  });
+
   it("pools a span as if each hidden state were all ones", async () => {
     const spans = [{ ...prompt, sample: false, pool: true }, decode];
     const output = await runMessage(stage(true, true), { ...step, spans });

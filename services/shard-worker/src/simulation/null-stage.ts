@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { simulatedDraw, simulatedToken } from "@rhone/common";
 import { GgmlType } from "@rhone/ggml";
 import type { RunnableStage } from "../stage/stage.js";
+import { type DrawnToken, lastDrawn } from "../wire/drawn-token.js";
 import type { StepLimits } from "../wire/read-step.js";
 import type { SequenceReady, Span, SpanResult, StageOutput, Step } from "../wire/step.js";
 
@@ -21,6 +22,8 @@ export class NullStage implements RunnableStage {
   readonly #options: NullStageOptions;
   /** Length of each open sequence's page table. */
   readonly #pages = new Map<number, number>();
+  /** The last token that each of them drew. */
+  readonly #drawn = new Map<number, DrawnToken>();
   #onReady: (ready: SequenceReady) => void = () => {};
 
   constructor(options: NullStageOptions) {
@@ -36,8 +39,13 @@ export class NullStage implements RunnableStage {
     return true;
   }
 
+  drawn(sequence: number): DrawnToken | null {
+    return this.#drawn.get(sequence) ?? null;
+  }
+
   reset(onReady: (ready: SequenceReady) => void): void {
     this.#pages.clear();
+    this.#drawn.clear();
     this.#onReady = onReady;
   }
 
@@ -51,8 +59,12 @@ export class NullStage implements RunnableStage {
       this.#pages.set(sequence, (this.#pages.get(sequence) ?? 0) + pages.length);
     }
     if (rows > 0 && stageMs > 0) await sleep(stageMs);
-    for (const sequence of closes) this.#pages.delete(sequence);
-    if (heads) return { kind: "results", spans: this.#draw(spans, tokens) };
+    const results = heads ? this.#draw(spans, tokens) : [];
+    for (const sequence of closes) {
+      this.#pages.delete(sequence);
+      this.#drawn.delete(sequence);
+    }
+    if (heads) return { kind: "results", spans: results };
     const bytes = new Uint8Array(rows * limits.rowBytes(activations));
     return { kind: "hidden", hidden: { type: activations, bytes } };
   }
@@ -69,6 +81,8 @@ export class NullStage implements RunnableStage {
   #answer({ sequence, position, sample, drafts, targets, pool }: Span, tokens: Int32Array): SpanResult {
     const { vocabSize } = this.limits;
     const drawn = sample ? simulatedDraw({ tokens, position, drafts }, vocabSize) : [];
+    const last = lastDrawn({ position, count: tokens.length, drafts }, drawn);
+    if (last !== null) this.#drawn.set(sequence, last);
     const scores = targets.map((target, row) => ({
       token: target,
       logprob: target === simulatedToken(tokens[row] ?? 0, position + row, vocabSize) ? 0 : IMPOSSIBLE,

@@ -2,7 +2,7 @@ import { RhoneError } from "@rhone/common";
 import type { TokenMatcher } from "@rhone/grammar";
 import { expect, test } from "vitest";
 import type { SequenceSampler } from "../sampling/sequence-sampler.js";
-import { sequenceOpen } from "../testing/steps.js";
+import { sequenceOpen, span } from "../testing/steps.js";
 import type { SequenceReady } from "../wire/step.js";
 import { OpenSequences } from "./open-sequences.js";
 
@@ -97,4 +97,26 @@ test.each(["close", "reset"] as const)("%s while a grammar is prepared ends that
   preparing.get(2)?.settle(new Error("late"));
   await turn();
   expect([ready, closed]).toEqual([[], ["m"]]);
+});
+
+test("a sequence has the last token of its last span, until a span draws none", () => {
+  const { sequences } = openTracked();
+  sequences.open(opens(1));
+  expect(sequences.get(1)?.drawn).toBeNull();
+  const scores = [70, 71].map((token) => ({ token, logprob: null, top: [] }));
+  sequences.drew(span({ position: 4, count: 3, drafts: 2, sample: true }), { tokens: scores, error: null });
+  expect(sequences.get(1)?.drawn).toEqual({ token: 71, position: 6 });
+  sequences.drew(span({ position: 6, count: 2 }), { tokens: [], error: null });
+  expect(sequences.get(1)?.drawn).toBeNull();
+});
+
+test("a sequence whose draw has failed goes on with token 0, and draws nothing any more", () => {
+  const { sequences } = openTracked();
+  sequences.open(opens(1, 2));
+  const error = new RhoneError("STAGE_FAILED", "late");
+  sequences.drew(span({ position: 4, sample: true }), { tokens: [], error });
+  expect(sequences.get(1)?.drawn).toEqual({ token: 0, position: 5 });
+  expect(() => sequences.sampler(1)).toThrow(error);
+  expect(sequences.sampler(2)).toBe(sequences.get(2)?.sampler);
+  expect(() => sequences.sampler(3)).toThrow("sequence 3 can't draw: the step was not checked");
 });

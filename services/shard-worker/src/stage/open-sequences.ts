@@ -1,8 +1,9 @@
-import { toRhoneError } from "@rhone/common";
+import { type RhoneError, toRhoneError } from "@rhone/common";
 import type { TokenMatcher } from "@rhone/grammar";
 import { PageTable } from "../kv-cache/pages.js";
 import type { SequenceSampler } from "../sampling/sequence-sampler.js";
-import type { SequenceOpen, SequenceReady } from "../wire/step.js";
+import { type DrawnToken, lastDrawn } from "../wire/drawn-token.js";
+import type { SequenceOpen, SequenceReady, Span, SpanResult } from "../wire/step.js";
 
 /** How the last stage comes by its samplers. */
 export interface Samplers {
@@ -16,6 +17,10 @@ export interface OpenSequence {
   readonly table: PageTable;
   /** Null on a stage without the head, and while the sequence's grammar is not prepared. */
   sampler: SequenceSampler | null;
+  /** What its last span drew. */
+  drawn: DrawnToken | null;
+  /** Why a token could not be drawn: none is drawn any more. */
+  failure: RhoneError | null;
   /** Aborts when the sequence closes. */
   readonly closing: AbortController;
 }
@@ -60,6 +65,23 @@ export class OpenSequences {
     return this.#open.get(sequence);
   }
 
+  /** The sampler of a sequence that may draw. Throws the error that ended its drawing. */
+  sampler(sequence: number): SequenceSampler {
+    const { sampler, failure } = this.#open.get(sequence) ?? {};
+    if (failure != null) throw failure;
+    if (sampler == null) throw new RangeError(`sequence ${sequence} can't draw: the step was not checked`);
+    return sampler;
+  }
+
+  /** Remembers what a span has drawn; 0 in place of a token that could not be drawn: nobody reads what follows. */
+  drew(span: Span, { tokens, error }: Pick<SpanResult, "tokens" | "error">): void {
+    const open = this.#open.get(span.sequence);
+    if (open === undefined) return;
+    const drawn = tokens.map(({ token }) => token);
+    open.drawn = lastDrawn(span, error === null ? drawn : [...drawn, 0]);
+    open.failure = error;
+  }
+
   close(sequence: number): void {
     const state = this.#open.get(sequence);
     this.#open.delete(sequence);
@@ -73,7 +95,8 @@ export class OpenSequences {
 
   #make(open: SequenceOpen): OpenSequence {
     const sampler = open.constraint === null ? (this.#samplers?.open(open, null) ?? null) : null;
-    return { table: new PageTable(this.#pageSize), sampler, closing: new AbortController() };
+    const table = new PageTable(this.#pageSize);
+    return { table, sampler, drawn: null, failure: null, closing: new AbortController() };
   }
 
   async #prepare(samplers: Samplers, open: SequenceOpen, state: OpenSequence): Promise<void> {

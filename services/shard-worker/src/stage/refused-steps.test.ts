@@ -34,20 +34,24 @@ const SAMPLING = {
   biasValues: new Uint8Array(Float32Array.of(1).buffer),
 };
 const FIRST: Message = {
-  opens: [{ sequence: 1, sampling: SAMPLING }],
-  spans: [{ sequence: 1, position: 0, count: 3, pages: [0] }],
-  tokens: tokenBytes([1, 2, 3]),
+  opens: [1, 3].map((sequence) => ({ sequence, sampling: SAMPLING })),
+  spans: [
+    { sequence: 1, position: 0, count: 3, pages: [0] },
+    { sequence: 3, position: 0, count: 1, pages: [3], sample: true },
+  ],
+  tokens: tokenBytes([1, 2, 3, 4]),
 };
-/** Uses everything but constraints: a page copy, an open, a draft, scores, a pooled span, a close. */
+/** Uses everything but constraints: a page copy, an open, a draft, scores, a pooled span, a carried row, a close. */
 const VALID: Message = {
   copies: [{ from: 0, to: 5 }],
   opens: [{ sequence: 2, sampling: SAMPLING, history: tokenBytes([1]), generated: tokenBytes([2]) }],
   spans: [
     { sequence: 1, position: 3, count: 2, pages: [1], sample: true, drafts: 1 },
     { sequence: 2, position: 0, count: 4, pages: [2], targets: [7, 8, 9], topTargets: 2, pool: true },
+    { sequence: 3, position: 1, count: 1, sample: true, carried: true },
   ],
   closes: [1],
-  tokens: tokenBytes([4, 5, 6, 7, 8, 9]),
+  tokens: tokenBytes([4, 5, 6, 7, 8, 9, 0]),
 };
 
 const SPECIAL = [0, 1, 2, 6, 16, 259, 2 ** 31, 2 ** 32 - 1, -1, 0.5, 1e38, Number.NaN, Number.POSITIVE_INFINITY];

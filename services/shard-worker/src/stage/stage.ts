@@ -3,6 +3,7 @@ import type { RowOrder } from "../attention/row-order.js";
 import type { Shard } from "../model/transformer.js";
 import type { Constraints } from "../sampling/constraints.js";
 import { SequenceSampler } from "../sampling/sequence-sampler.js";
+import type { DrawnToken } from "../wire/drawn-token.js";
 import type { StepContext, StepLimits } from "../wire/read-step.js";
 import type { SequenceReady, StageOutput, Step } from "../wire/step.js";
 import { type LastRows, lastRows } from "./last-rows.js";
@@ -67,6 +68,10 @@ export class Stage implements RunnableStage {
 
   mayDraw(sequence: number): boolean {
     return !this.#options.heads || this.#sequences.get(sequence)?.sampler != null;
+  }
+
+  drawn(sequence: number): DrawnToken | null {
+    return this.#sequences.get(sequence)?.drawn ?? null;
   }
 
   reset(onReady: (ready: SequenceReady) => void): void {
@@ -142,8 +147,9 @@ export class Stage implements RunnableStage {
         const into = new Float32Array(count * dim);
         return graph.read(computed(outputs.states), into, first * rowSize(GgmlType.F32, dim));
       },
-      sampler: (sequence) => computed(this.#openSequence(sequence).sampler),
+      sampler: (sequence) => this.#sequences.sampler(sequence),
     });
+    for (const [i, span] of spans.entries()) this.#sequences.drew(span, computed(results[i]));
     return { kind: "results", spans: results };
   }
 }

@@ -38,6 +38,10 @@ export class ScriptedStage implements RunnableStage {
     return true;
   }
 
+  drawn(): null {
+    return null;
+  }
+
   reset(onReady: (ready: SequenceReady) => void): void {
     this.resets++;
     this.onReady = onReady;

@@ -18,11 +18,15 @@ const LIMITS: StepLimits = {
 
 const float32 = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);
 
-/** Sequences 1 and 2 are open, with 2 pages and 1 page. The grammar of sequence 2 is not prepared. */
+/**
+ * Sequences 1 and 2 are open, with 2 pages and 1 page. The grammar of sequence 2 is not prepared; sequence 1 has drawn
+ * token 77 for position 60.
+ */
 const context = (changes: Partial<StepLimits> = {}): StepContext => ({
   limits: { ...LIMITS, ...changes },
   pageCount: (sequence) => [undefined, 2, 1][sequence],
   mayDraw: (sequence) => sequence === 1,
+  drawn: (sequence) => (sequence === 1 ? { token: 77, position: 60 } : null),
 });
 
 const SAMPLING = {
@@ -101,6 +105,12 @@ describe("readStep", () => {
       tokens: Int32Array.of(10, 20, 30, 40, 50, 60),
       hidden: null,
     });
+  });
+
+  it("fills in the token of a carried row", () => {
+    const carried = { sequence: 1, position: 60, count: 1, sample: true, carried: true };
+    const step = read({ ...VALID, spans: [PROMPT, carried], tokens: tokenBytes([10, 20, 30, 0]) });
+    expect(step.tokens).toEqual(Int32Array.of(10, 20, 30, 77));
   });
 
   it("takes a step that only closes, and one of nothing at all", () => {
@@ -194,6 +204,25 @@ describe("a malformed step is refused, and the field is named:", () => {
       { spans: [{ ...DECODE, sequence: 2, position: 20 }, PROMPT] },
     ],
     ["step.spans[1].sample is set; the grammar of sequence 3 is not prepared.", span({ sample: true })],
+    ["step.spans[1].carried is set for 3 rows; only a single row can be carried.", span({ carried: true })],
+    [
+      "step.spans[0].carried is set at position 59; sequence 1 drew its last token for position 60.",
+      {
+        spans: [
+          { sequence: 1, position: 59, count: 1, carried: true },
+          { ...PROMPT, count: 5 },
+        ],
+      },
+    ],
+    [
+      "step.spans[1].carried is set; sequence 3 has drawn no token here.",
+      {
+        spans: [
+          { ...DECODE, position: 50, count: 5 },
+          { ...PROMPT, count: 1, targets: [], carried: true },
+        ],
+      },
+    ],
     ["step.closes[0] is 5, which is not open.", { closes: [5] }],
     ["step.closes[1] is 2, which this step closes already.", { closes: [2, 2] }],
 

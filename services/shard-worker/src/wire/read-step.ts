@@ -1,6 +1,7 @@
 import type { GgmlType } from "@rhone/ggml";
 import { firstVisiblePosition } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
+import type { DrawnToken } from "./drawn-token.js";
 import { checkTokens, inRange, readTokens, refuse } from "./malformed.js";
 import { readOpen } from "./read-open.js";
 import type { Activations, Span, Step } from "./step.js";
@@ -29,6 +30,8 @@ export interface StepContext {
   pageCount(sequence: number): number | undefined;
   /** Whether spans of an open sequence may draw; false while its grammar is not prepared. */
   mayDraw(sequence: number): boolean;
+  /** The last token that the last span of an open sequence drew; null when it drew none. */
+  drawn(sequence: number): DrawnToken | null;
 }
 
 /**
@@ -55,7 +58,27 @@ export function readStep(message: rhone.v1.Step.$Properties, stage: StepContext)
     hidden: readHidden(message, rows, limits),
   };
   checkSequences(step, stage);
+  fillCarried(message.spans ?? [], step, stage);
   return step;
+}
+
+/** Writes the tokens of carried rows, which the step's sender did not know, into `tokens`. */
+function fillCarried(messages: readonly rhone.v1.Span.$Properties[], step: Step, stage: StepContext): void {
+  let row = 0;
+  for (const [i, span] of step.spans.entries()) {
+    if (messages[i]?.carried) step.tokens[row] = carriedToken(span, fieldOf(i, "carried"), stage);
+    row += span.count;
+  }
+}
+
+function carriedToken({ sequence, position, count }: Span, field: string, stage: StepContext): number {
+  if (count > 1) refuse(field, `is set for ${count} rows; only a single row can be carried`);
+  const drawn = stage.drawn(sequence) ?? refuse(field, `is set; sequence ${sequence} has drawn no token here`);
+  if (drawn.position === position) return drawn.token;
+  return refuse(
+    field,
+    `is set at position ${position}; sequence ${sequence} drew its last token for position ${drawn.position}`,
+  );
 }
 
 function readSpan(message: rhone.v1.Span.$Properties, i: number, limits: StepLimits): Span {

@@ -125,6 +125,13 @@ describe("StepCosts.cycle", () => {
   ])("$sequences sequences in $groups groups: $ms ms ($why)", ({ sequences, groups, ms }) => {
     expect(measuredCosts(2, 1).cycle(sequences, groups)).toBeCloseTo(ms);
   });
+
+  it.each([
+    { overheadMs: 6, ms: 49, why: "the second step is there when the first one ends" },
+    { overheadMs: 151, ms: 100, why: "two steps in 200 ms, hops included" },
+  ])("with two steps on the way and hops of $overheadMs ms: $ms ms ($why)", ({ overheadMs, ms }) => {
+    expect(measuredCosts(1, overheadMs).cycle(8, 1, 2)).toBeCloseTo(ms);
+  });
 });
 
 describe("StepCosts.rowsWithin", () => {

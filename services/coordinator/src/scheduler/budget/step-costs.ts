@@ -84,12 +84,12 @@ export class StepCosts {
   /**
    * Milliseconds of a cycle, in which each of `sequences` gets one token, in `groups` micro-batches of nearly equal
    * size: the time that all of them take in the slowest stage, but at least the way of the largest one through all
-   * stages.
+   * stages and hops, on which each group has `onTheWay` micro-batches at a time.
    */
-  cycle(sequences: number, groups: number): number {
+  cycle(sequences: number, groups: number, onTheWay = 1): number {
     const sizes = groupSizes(sequences, groups);
     const queued = sizes.reduce((ms, { rows, count }) => ms + count * this.slowest(rows), 0);
-    return Math.max(queued, this.total(sizes[0].rows) + this.#overheadMs);
+    return Math.max(queued, (this.total(sizes[0].rows) + this.#overheadMs) / onTheWay);
   }
 
   /**

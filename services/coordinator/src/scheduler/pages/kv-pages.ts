@@ -155,6 +155,16 @@ export class KvPages {
     }
   }
 
+  /**
+   * A token of the sequence is known whose row was sent ahead, or rows of drafts turned out right: registers what is
+   * full by now, and gives back what the window leaves behind. No frame that was not sent yet sees those pages.
+   */
+  advance(sequence: Sequence): void {
+    const { sentEnd } = sequence;
+    this.register(sequence, sentEnd);
+    this.giveBack(this.dropUnseen(sequence, sentEnd));
+  }
+
   /** Takes the pages that no row at `position` or later sees out of the lease. They are the caller's to give back. */
   dropUnseen(sequence: Sequence, position: number): readonly number[] {
     return this.#drop(this.#leaseOf(sequence), position);
