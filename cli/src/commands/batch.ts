@@ -104,7 +104,8 @@ async function download(client: BatchClient, id: string, { errors, out }: Downlo
 }
 
 function describeMissing({ id, status, error_file_id }: Batch, errors: boolean): string {
-  const hint = errors || error_file_id === null ? "" : " Its failed lines are in the error file, which --errors prints.";
+  const hint =
+    errors || error_file_id === null ? "" : " Its failed lines are in the error file, which --errors prints.";
   return `${id} has no ${errors ? "error" : "output"} file; its status is ${status}.${hint}`;
 }
 

@@ -21,7 +21,8 @@ export interface FailedCommand {
 /** What to try next at a terminal, for errors whose message is also read elsewhere. */
 const ADVICE: Partial<Record<ErrorCode, (failed: FailedCommand) => string>> = {
   PORT_IN_USE: () => "With --port 0 the system chooses a free one.",
-  REDIS_UNAVAILABLE: ({ rhone }) => `Check REDIS_URL or --redis-url. Without them, \`${rhone("up")}\` starts a private Redis.`,
+  REDIS_UNAVAILABLE: ({ rhone }) =>
+    `Check REDIS_URL or --redis-url. Without them, \`${rhone("up")}\` starts a private Redis.`,
   OUT_OF_MEMORY: () => "Try --kv-type q8_0, a smaller --context, or a smaller model.",
   INVALID_API_KEY: ({ rhone }) => `Set RHONE_API_KEY to a secret that \`${rhone("keys create NAME")}\` has printed.`,
   NOT_RUNNING: ({ rhone, url }) =>
