@@ -1,6 +1,7 @@
 // Compiles the kernels. Needs the packages to be built (`npm run build`).
 //   node packages/kernels/build.mjs               for this machine, with c++, clang++ or $CXX, into build/
 //   node packages/kernels/build.mjs --prebuilt    for every platform that ships, with `zig` or $ZIG, into prebuilt/
+// With --symbols FOLDER either compiles for this machine alone, into FOLDER, and keeps the names that profilers read.
 // zig is a package of PyPI: python3 -m venv .zig && .zig/bin/pip install ziglang==0.17.1, then
 // ZIG=".zig/bin/python -m ziglang".
 import { execFile } from "node:child_process";
@@ -8,20 +9,23 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { availableParallelism, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { fileHash, kernelsPlatform, LIBRARY_NAME, sourcesHash } from "./dist/index.js";
 
 const run = promisify(execFile);
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const NATIVE = join(HERE, "native");
+const { prebuilt, symbols } = parseArgs({
+  options: { prebuilt: { type: "boolean", default: false }, symbols: { type: "string" } },
+}).values;
 
 /** No C++ library, no exceptions: the result needs nothing but the C library and its mathematics. */
 const COMPILE =
   "-std=c++17 -O3 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffp-contract=off " +
   "-Wall -Wextra -Werror";
 const LINK = {
-  linux: "-shared -nodefaultlibs -s -Wl,--build-id=none -Wl,-z,defs",
-  darwin: "-dynamiclib -s -Wl,-install_name,@rpath/librhone-kernels.so",
+  linux: "-shared -nodefaultlibs -Wl,--build-id=none -Wl,-z,defs",
+  darwin: "-dynamiclib -Wl,-install_name,@rpath/librhone-kernels.so",
 };
 const LIBRARIES = { linux: "-lm -lc", darwin: "" };
 
@@ -81,7 +85,8 @@ async function build([command, ...first], folder, platform) {
   try {
     mkdirSync(join(folder, platform), { recursive: true });
     await Promise.all(Array.from({ length: availableParallelism() }, compileNext));
-    await run(command, [...first, ...words(LINK[system]), ...files, ...words(LIBRARIES[system]), "-o", library]);
+    const link = [...words(LINK[system]), ...(symbols === undefined ? ["-s"] : [])];
+    await run(command, [...first, ...link, ...files, ...words(LIBRARIES[system]), "-o", library]);
   } finally {
     rmSync(objects, { recursive: true });
   }
@@ -89,10 +94,10 @@ async function build([command, ...first], folder, platform) {
 }
 
 /** Builds for each platform, and records what was built from what. */
-async function buildAll(folder, compilers) {
+async function buildAll(folder, commands) {
   const files = {};
   let version = "";
-  for (const [platform, compiler] of Object.entries(compilers)) {
+  for (const [platform, compiler] of Object.entries(commands)) {
     version ||= await versionOf(compiler);
     const library = await build(compiler, folder, platform);
     files[`${platform}/${LIBRARY_NAME}`] = fileHash(library);
@@ -120,13 +125,16 @@ async function compilerHere() {
   throw new Error("There is no C++ compiler. Install gcc or clang, or name one in CXX.");
 }
 
-async function main() {
-  if (!process.argv.includes("--prebuilt"))
-    return buildAll(join(HERE, "build"), { [kernelsPlatform()]: await compilerHere() });
+/** The command of the compiler for each platform to build for. */
+async function compilers() {
+  const here = kernelsPlatform();
+  if (!prebuilt) return { [here]: await compilerHere() };
   const zig = [...words(process.env.ZIG ?? "zig"), "c++"];
-  const targets = Object.entries(TARGETS).map(([platform, target]) => [platform, [...zig, "-target", target]]);
-  await buildAll(join(HERE, "prebuilt"), Object.fromEntries(targets));
+  const targets = Object.entries(TARGETS).filter(([platform]) => symbols === undefined || platform === here);
+  return Object.fromEntries(targets.map(([platform, target]) => [platform, [...zig, "-target", target]]));
 }
+
+const main = async () => buildAll(symbols ?? join(HERE, prebuilt ? "prebuilt" : "build"), await compilers());
 
 main().catch((error) => {
   process.stderr.write(`${error.stderr || error.message}\n`);

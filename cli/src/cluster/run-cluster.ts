@@ -102,14 +102,7 @@ async function live(
     if (address === null) throw new RhoneError("CANCELLED", "The cluster was stopped before it was ready.");
     const url = urlOf(options.host, portIn(address));
     await claim.update({ state: "ready", url, operations: cluster.operations, model: plan.model.name });
-    const status = await readStatus(cluster.operations, stop);
-    const rhone = commandWriter(options.dataDir);
-    const hint = status === null ? null : singleWorkerHint(status, rhone(`plan --model ${quoted(options.model)}`));
-    if (hint !== null) report({ kind: "note", text: hint });
-    if (await asksForKeys(url)) {
-      const create = rhone("keys create NAME");
-      report({ kind: "note", text: `Requests need an API key. Create one with: ${create}` });
-    }
+    for (const text of await hintsWhenReady(cluster, url, request)) report({ kind: "note", text });
     report({ kind: "ready", url });
     const failure = await Promise.race([cluster.failed, stopped]);
     if (failure !== null) throw failure;
@@ -117,6 +110,21 @@ async function live(
     await claim.update({ state: "stopping" });
     await cluster.stop();
   }
+}
+
+async function hintsWhenReady(
+  { operations }: Cluster,
+  url: string,
+  { options, stop }: RunRequest,
+): Promise<readonly string[]> {
+  const rhone = commandWriter(options.dataDir);
+  const status = await readStatus(operations, stop);
+  const hint = status === null ? null : singleWorkerHint(status, rhone(`plan --model ${quoted(options.model)}`));
+  const needsKeys = (await asksForKeys(url)) === true;
+  return [
+    ...(hint === null ? [] : [hint]),
+    ...(needsKeys ? [`Requests need an API key. Create one with: ${rhone("keys create NAME")}`] : []),
+  ];
 }
 
 async function recordFailure(dataDir: DataDir, { code, message }: RhoneError): Promise<void> {

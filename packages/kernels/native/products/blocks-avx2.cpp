@@ -2,65 +2,51 @@
 //
 // Nibbles are unsigned bytes q' = q + 8, so that `maddubs` multiplies them by signed activations; the activations'
 // field `offset` is what that adds too much. A block's 8 products of pairs are at most 8 * 2 * 15 * 128 = 30,720 and
-// are added up in int16. Both halves of a group share each broadcast of 4 activations. The low nibbles of all tokens
-// come first, then the high ones: 8 registers of weights at a time.
+// are added up in int16. 32 k of 8 rows are 8 registers, which all tokens meet before the other 8 rows follow: with 16
+// registers, sums of more than one token at a time would go through memory.
 #include "rows-avx2.h"
 
 namespace {
 
-// Four lines, unpacked: [line][half] bytes.
+// 32 k of 8 rows, unpacked: line i has k 4i to 4i + 3.
 struct Nibbles {
-  __m256i bytes[4][2];
+  __m256i lines[8];
 
-  Nibbles(const char *lines, bool high) {
+  Nibbles(const char *packed, int half) {
     const __m256i mask = _mm256_set1_epi8(15);
-    for (int i = 0; i < 4; i++)
-      for (int h = 0; h < 2; h++) {
-        const __m256i line = line_half(lines + i * LINE, h);
-        bytes[i][h] = _mm256_and_si256(high ? _mm256_srli_epi16(line, 4) : line, mask);
-      }
-  }
-};
-
-// What T tokens have of a block, per pair of k.
-template <int T> struct Int16Sums {
-  __m256i sum[T][2];
-
-  // Adds 16 k, which begin at `q` in the first token.
-  void add(const Nibbles &w, const char *q, bool first) {
-#pragma GCC unroll 16
-    for (int t = 0; t < T; t++, fence())
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; i++) {
-        const __m256i x = broadcast_4_bytes(q + t * 32 + i * 4);
-        for (int h = 0; h < 2; h++) {
-          const __m256i product = _mm256_maddubs_epi16(w.bytes[i][h], x);
-          sum[t][h] = first && i == 0 ? product : _mm256_add_epi16(sum[t][h], product);
-        }
-      }
+    for (int i = 0; i < 4; i++) {
+      const __m256i line = line_half(packed + i * LINE, half);
+      lines[i] = _mm256_and_si256(line, mask);
+      lines[i + 4] = _mm256_and_si256(_mm256_srli_epi16(line, 4), mask);
+    }
   }
 
-  // Both pairs.
-  __m256i total(int t, int half) const { return _mm256_madd_epi16(sum[t][half], _mm256_set1_epi16(1)); }
+  // Times 32 activations.
+  __m256i times(const char *q) const {
+    __m256i sum = _mm256_maddubs_epi16(lines[0], broadcast_4_bytes(q));
+#pragma GCC unroll 8
+    for (int i = 1; i < 8; i++)
+      sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(lines[i], broadcast_4_bytes(q + i * 4)));
+    return _mm256_madd_epi16(sum, _mm256_set1_epi16(1));
+  }
 };
 
 static inline void prefetch(const char *lines, int count) {
   for (int i = 0; i < count; i++) _mm_prefetch(lines + i * LINE, _MM_HINT_T0);
 }
 
-// A block's scales of 16 rows times those of T tokens.
+// A block's scales of 8 rows times those of T tokens.
 template <int T> struct Scales {
-  __m256 d[2];
+  __m256 d;
   const char *block;
 
-  Scales(const char *halves, const char *block)
-      : d{halves_to_floats(halves), halves_to_floats(halves + 16)}, block(block) {}
+  Scales(const char *halves, const char *block) : d(halves_to_floats(halves)), block(block) {}
 
   __m256 of(int t) const { return broadcast_float(block + T * 32 + t * 4); }
   __m256i offset(int t) const { return broadcast_4_bytes(block + T * 36 + t * 4); }
 
-  void add(Sums<T> &results, int t, int h, __m256i sum) const {
-    results.sum[t][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), _mm256_mul_ps(d[h], of(t)), results.sum[t][h]);
+  void add(__m256 &result, int t, __m256i sum) const {
+    result = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum), _mm256_mul_ps(d, of(t)), result);
   }
 };
 
@@ -70,12 +56,13 @@ struct Q4_0 {
   template <int T> static void multiply(const char *unit, int b, const char *block, Sums<T> &results) {
     const char *lines = unit + LINE + b * 4 * LINE;
     prefetch(lines + 3 * UNIT, 4);
-    Int16Sums<T> sums;
-    sums.add(Nibbles(lines, false), block, true);
-    sums.add(Nibbles(lines, true), block + 16, false);
-    const Scales<T> scales(unit + b * 32, block);
-    for (int t = 0; t < T; t++)
-      for (int h = 0; h < 2; h++) scales.add(results, t, h, _mm256_add_epi32(sums.total(t, h), scales.offset(t)));
+    for (int h = 0; h < 2; h++) {
+      const Scales<T> scales(unit + b * 32 + h * 16, block);
+      const Nibbles w(lines, h);
+#pragma GCC unroll 16
+      for (int t = 0; t < T; t++, fence())
+        scales.add(results.sum[t][h], t, _mm256_add_epi32(w.times(block + t * 32), scales.offset(t)));
+    }
   }
 };
 
@@ -84,18 +71,18 @@ struct Q4_1 {
   static constexpr int UNIT = 10 * LINE;
 
   template <int T> static void multiply(const char *unit, int b, const char *block, Sums<T> &results) {
-    const char *lines = unit + 2 * LINE + b * 4 * LINE, *m = unit + LINE + b * 32;
+    const char *lines = unit + 2 * LINE + b * 4 * LINE;
     prefetch(lines + 3 * UNIT, 4);
-    Int16Sums<T> sums;
-    sums.add(Nibbles(lines, false), block, true);
-    sums.add(Nibbles(lines, true), block + 16, false);
-    const Scales<T> scales(unit + b * 32, block);
-    for (int t = 0; t < T; t++) {
-      const __m256 x = _mm256_mul_ps(_mm256_cvtepi32_ps(scales.offset(t)), _mm256_set1_ps(-0.125f));
-      for (int h = 0; h < 2; h++) {
-        scales.add(results, t, h, sums.total(t, h));
-        results.sum[t][h] =
-            _mm256_fmadd_ps(halves_to_floats(m + h * 16), _mm256_mul_ps(x, scales.of(t)), results.sum[t][h]);
+    for (int h = 0; h < 2; h++) {
+      const Scales<T> scales(unit + b * 32 + h * 16, block);
+      const __m256 m = halves_to_floats(unit + LINE + b * 32 + h * 16);
+      const Nibbles w(lines, h);
+#pragma GCC unroll 16
+      for (int t = 0; t < T; t++, fence()) {
+        __m256 &result = results.sum[t][h];
+        scales.add(result, t, w.times(block + t * 32));
+        const __m256 x = _mm256_mul_ps(_mm256_cvtepi32_ps(scales.offset(t)), _mm256_set1_ps(-0.125f));
+        result = _mm256_fmadd_ps(m, _mm256_mul_ps(x, scales.of(t)), result);
       }
     }
   }
@@ -109,7 +96,6 @@ struct Q8_0 {
   template <int T> static void multiply(const char *unit, int b, const char *block, Sums<T> &results) {
     const char *lines = unit + LINE + b * 8 * LINE;
     prefetch(lines + 2 * UNIT, 8);
-    const Scales<T> scales(unit + b * 32, block);
     const __m256i ones = _mm256_set1_epi16(1);
     __m256i sums[T][2];
     for (int part = 0; part < 4; part++) {
@@ -130,8 +116,10 @@ struct Q8_0 {
           }
         }
     }
-    for (int t = 0; t < T; t++)
-      for (int h = 0; h < 2; h++) scales.add(results, t, h, sums[t][h]);
+    for (int h = 0; h < 2; h++) {
+      const Scales<T> scales(unit + b * 32 + h * 16, block);
+      for (int t = 0; t < T; t++) scales.add(results.sum[t][h], t, sums[t][h]);
+    }
   }
 };
 

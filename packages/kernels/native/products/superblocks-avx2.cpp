@@ -57,8 +57,10 @@ template <int T>
     for (int part = 0; part < 4; part++) {
       const char *lines = unit + Q4_K::NIBBLES + part * 8 * LINE;
       __m256i low[8], high[8];
+      prefetch_part<Q4_K>(unit, h * 8 + part * 2);
       for (int i = 0; i < 8; i++) low[i] = bits<0>(load_half(lines + i * LINE, h), 15);
       add_32<T>(low, load_half((const char *)w.scales[part * 4], h), block + part * 64, h, sums);
+      prefetch_part<Q4_K>(unit, h * 8 + part * 2 + 1);
       for (int i = 0; i < 8; i++) high[i] = bits<4>(load_half(lines + i * LINE, h), 15);
       add_32<T>(high, load_half((const char *)w.scales[part * 4 + 2], h), block + part * 64 + 32, h, sums);
     }
@@ -87,7 +89,6 @@ template <class Type> struct Superblocks {
     const char *unit = tile.weights, *block = tile.activations;
     Superblock w;
     for (int u = 0; u < tile.units; u++, unit += Type::UNIT, block += T * SUPERBLOCK_BYTES) {
-      prefetch_unit(unit + Type::UNIT, Type::UNIT);
       multiply_superblock(unit, w, block, results);
     }
     results.store(tile);
@@ -101,7 +102,10 @@ template <class Type> struct Superblocks {
       add_nibbles<T>(unit, w, block, sums);
     } else {
       Type::unpack(unit, w);
-      for (int s = 0; s < SUB_BLOCKS; s++) add_sub_block<Type, T>(w, s, block, sums);
+      for (int s = 0; s < SUB_BLOCKS; s++) {
+        prefetch_part<Type>(unit, s);
+        add_sub_block<Type, T>(w, s, block, sums);
+      }
     }
     const __m256 d[2] = {halves_to_floats(w.d), halves_to_floats(w.d + 16)};
     for (int t = 0; t < T; t++) {

@@ -39,16 +39,17 @@ template <class Type> struct Superblocks {
     Superblock w;
     for (int u = 0; u < tile.units; u++, unit += Type::UNIT, block += T * SUPERBLOCK_BYTES) {
       Type::unpack(unit, w);
-      prefetch_unit(unit + Type::UNIT, Type::UNIT);
-      multiply_superblock<T>(w, block, results);
+      multiply_superblock<T>(unit, w, block, results);
     }
     store_sums<T>(tile, results);
   }
 
-  template <int T> static void multiply_superblock(const Superblock &w, const char *block, __m512 results[T]) {
+  template <int T>
+  static void multiply_superblock(const char *unit, const Superblock &w, const char *block, __m512 results[T]) {
     __m512i sums[T];
     for (int t = 0; t < T; t++) sums[t] = _mm512_setzero_si512();
     for (int s = 0; s < SUB_BLOCKS; s++) {
+      prefetch_part<Type>(unit, s);
       const __m512i scale = _mm512_and_si512(load_line((const char *)w.scales[s]), _mm512_set1_epi32(0xffff));
 #pragma GCC unroll 2
       for (int line = s * SUB_LINES; line < (s + 1) * SUB_LINES; line += LINES) {

@@ -64,6 +64,10 @@ describe("a JSON body", () => {
     ["that is empty", ""],
   ])("%s is INVALID_JSON", async (_, body) => expect(await post("/", body)).toMatchObject({ code: "INVALID_JSON" }));
 
+  it.each(["text/plain", "application/jsonp"])("is not taken as %s, whose bytes nobody counts", async (type) => {
+    expect(await post("/", "{}", { "content-type": type })).toMatchObject({ code: "UNSUPPORTED_MEDIA_TYPE" });
+  });
+
   it("has a digest of its bytes if its request has an Idempotency-Key", async () => {
     await post("/", '{"a":1}');
     for (const body of ['{"a":1}', '{"a":1}', '{"a":2}']) await post("/", body, { "idempotency-key": "k" });
