@@ -52,7 +52,7 @@ export function addChatCommand(program: Command, signal: AbortSignal): void {
  * it, so that a script sees the failure.
  */
 async function chat(
-  { system }: ChatOptions,
+  { system, url }: ChatOptions,
   target: Omit<GenerationRequest, "input" | "signal">,
   { signal, style, rhone }: CommandContext,
 ): Promise<void> {
@@ -71,7 +71,7 @@ async function chat(
       });
     } catch (error) {
       if (!input.isTTY) throw error;
-      process.stderr.write(`${formatError(error, style, rhone)}\n`);
+      process.stderr.write(`${formatError(error, style, { rhone, url })}\n`);
     }
     lines.prompt();
   }
