@@ -29,6 +29,11 @@ describe("formatError", () => {
     expect(text).toBe("✗ NOT_RUNNING\n  No.\n  Check --url, and that a cluster is running there.");
   });
 
+  it("does not suggest to start a cluster that runs, and whose gateway does not answer", () => {
+    const error = new RhoneError("NOT_RUNNING", "No.", { cause: new Error("ECONNREFUSED") });
+    expect(format(error)).toBe("✗ NOT_RUNNING\n  No.\n  Look at its log: ./rhone logs gateway --data-dir /d");
+  });
+
   it("indents every line of a message, and adds nothing where there is no advice", () => {
     const error = new RhoneError("INVALID_CONFIG", "Bad settings:\n  --port=x");
     expect(format(error)).toBe("✗ INVALID_CONFIG\n  Bad settings:\n    --port=x");

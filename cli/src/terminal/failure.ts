@@ -19,14 +19,17 @@ export interface FailedCommand {
 }
 
 /** What to try next at a terminal, for errors whose message is also read elsewhere. */
-const ADVICE: Partial<Record<ErrorCode, (failed: FailedCommand) => string>> = {
+const ADVICE: Partial<Record<ErrorCode, (failed: FailedCommand, error: RhoneError) => string>> = {
   PORT_IN_USE: () => "With --port 0 the system chooses a free one.",
   REDIS_UNAVAILABLE: ({ rhone }) =>
     `Check REDIS_URL or --redis-url. Without them, \`${rhone("up")}\` starts a private Redis.`,
   OUT_OF_MEMORY: () => "Try --kv-type q8_0, a smaller --context, or a smaller model.",
   INVALID_API_KEY: ({ rhone }) => `Set RHONE_API_KEY to a secret that \`${rhone("keys create NAME")}\` has printed.`,
-  NOT_RUNNING: ({ rhone, url }) =>
-    url === undefined ? `Start a cluster with: ${rhone("up")}` : "Check --url, and that a cluster is running there.",
+  // A gateway that does not answer has the failed connection as its cause; its cluster is there.
+  NOT_RUNNING: ({ rhone, url }, { cause }) => {
+    if (url !== undefined) return "Check --url, and that a cluster is running there.";
+    return cause === undefined ? `Start a cluster with: ${rhone("up")}` : `Look at its log: ${rhone("logs gateway")}`;
+  },
 };
 
 /** An error as a block of lines: code, message, what to do. Anything but a RhoneError is a bug and shows its stack. */
@@ -45,7 +48,7 @@ interface Description {
 
 function describe(error: unknown, failed: FailedCommand): Description {
   if (error instanceof RhoneError) {
-    return { code: error.code, message: error.message, advice: ADVICE[error.code]?.(failed) };
+    return { code: error.code, message: error.message, advice: ADVICE[error.code]?.(failed, error) };
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { code: "INTERNAL", message, advice: `This is a bug in Rhone. \`${failed.rhone("logs")}\` may show more.` };
