@@ -115,7 +115,7 @@ export const coordinatorSettings = {
   },
   jobLock: {
     env: "RHONE_JOB_LOCK",
-    schema: seconds.min(1).default(10),
+    schema: z.coerce.number().min(1).default(10),
     doc:
       "Seconds for which a request is a coordinator's own unless renewed, as it is at each half: after 1 to 1.5 times " +
       "as long another one continues the requests of one that died or hangs.",

@@ -43,6 +43,11 @@ describe("loadConfig", () => {
     );
   });
 
+  it("does not say of 0 that it is less than 0, where a value must be positive", () => {
+    const settings = { timeout: { env: "TIMEOUT", schema: z.coerce.number().positive(), doc: "Seconds." } };
+    expect(() => loadConfig(settings, { TIMEOUT: "0" }, [])).toThrow("TIMEOUT=0 is not above 0. Seconds.");
+  });
+
   it.each([
     ["an unknown flag", ["--opsport", "1"], "'--opsport'"],
     ["a flag without its value", ["--ops-port"], "'--ops-port <value>' argument missing"],

@@ -123,7 +123,7 @@ function parseFlags(
 /** What is wrong with a setting, as the end of a sentence that begins with it. */
 function explain(issue: z.core.$ZodIssue): string {
   if (issue.code === "invalid_type") return issue.expected === "int" ? "is not a whole number" : "is not a number";
-  if (issue.code === "too_small") return `is less than ${issue.minimum}`;
+  if (issue.code === "too_small") return `is ${issue.inclusive ? "less than" : "not above"} ${issue.minimum}`;
   if (issue.code === "too_big") return `is more than ${issue.maximum}`;
   if (issue.code === "invalid_value") return `is not one of ${issue.values.join(", ")}`;
   return issue.message;

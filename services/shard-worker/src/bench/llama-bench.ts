@@ -1,6 +1,6 @@
 import type { Engine } from "@rhone/ggml";
 import { ReferenceSteps } from "@rhone/ggml/reference";
-import type { BenchOptions } from "./bench-options.js";
+import { type BenchOptions, tokenAt } from "./bench-options.js";
 
 /** The same steps by llama_decode, without sampling. */
 export class LlamaBench {
@@ -27,7 +27,7 @@ export class LlamaBench {
     const times: number[] = [];
     for (let step = 0; step <= steps; step++) {
       const rows = Array.from({ length: batch }, (_, sequence) => ({
-        token: 1000 + sequence,
+        token: tokenAt(sequence),
         position: context + step,
         sequence,
         logits: true,
@@ -69,7 +69,7 @@ export class LlamaBench {
 
 const promptRows = (count: number) =>
   Array.from({ length: count }, (_, i) => ({
-    token: 1000 + i,
+    token: tokenAt(i),
     position: i,
     sequence: 0,
     logits: i === count - 1,

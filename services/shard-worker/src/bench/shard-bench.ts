@@ -4,7 +4,7 @@ import { rhone } from "@rhone/proto";
 import { type ComputingShard, loadShard } from "../shard/load-shard.js";
 import type { PhaseTimes } from "../stage/phase-clock.js";
 import { readStep } from "../wire/read-step.js";
-import type { BenchOptions } from "./bench-options.js";
+import { type BenchOptions, tokenAt } from "./bench-options.js";
 
 /** Milliseconds of one step, and where they went. */
 export interface BenchedStep extends PhaseTimes {
@@ -99,7 +99,7 @@ export class ShardBench {
     const sampling = { temperature: 0, topP: 1, repetitionPenalty: 1 };
     const hidden = new Uint8Array(new Uint16Array(rows * this.#dim).fill(0x2e66).buffer);
     const message = {
-      tokens: new Uint8Array(Int32Array.from({ length: rows }, (_, i) => 1000 + i).buffer),
+      tokens: new Uint8Array(Int32Array.from({ length: rows }, (_, i) => tokenAt(i)).buffer),
       ...(!this.#embeds && { hidden, hiddenType: rhone.v1.ActivationType.ACTIVATION_F16 }),
       opens: Array.from({ length: opens }, (_, sequence) => ({ sequence, sampling })),
       spans: [...spans],
