@@ -1,6 +1,6 @@
 // ./rhone test: lint, boundaries, then every test; ends with one plain line that counts them.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,8 +15,10 @@ const folder = mkdtempSync(join(tmpdir(), "rhone-test-"));
 const report = join(folder, "report.json");
 const args = ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
 const status = run("npx", [...args, ...process.argv.slice(2)]);
-const counts = JSON.parse(readFileSync(report, "utf8"));
+// Vitest writes no report when it refuses its arguments; it has said why.
+const counts = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : null;
 rmSync(folder, { recursive: true });
+if (counts === null) process.exit(status);
 
 const skipped = counts.numPendingTests + counts.numTodoTests;
 console.log(`${counts.numPassedTests} passed, ${counts.numFailedTests} failed, ${skipped} skipped`);

@@ -16,21 +16,21 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   interrupt.abort(new RhoneError("CANCELLED", "The reader of the output closed it."));
 });
 
-let dataDir: string | undefined;
+let target: { readonly dataDir?: string; readonly url?: string } = {};
 
 function exitCodeFor(error: unknown): number {
   // Commander has printed its message; help and version "fail" with 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (interrupt.signal.aborted) return EXIT.interrupted;
   const style = styleFor(process.stderr, noColorSetting());
-  process.stderr.write(`${formatError(error, style, commandWriter(dataDir))}\n`);
+  process.stderr.write(`${formatError(error, style, { rhone: commandWriter(target.dataDir), url: target.url })}\n`);
   return error instanceof RhoneError ? exitCodeOf(error.code) : EXIT.failed;
 }
 
 try {
   const program = createProgram(interrupt.signal);
   program.hook("preAction", (_, command) => {
-    dataDir = command.opts<{ dataDir?: string }>().dataDir;
+    target = command.opts();
   });
   await program.parseAsync();
 } catch (error) {

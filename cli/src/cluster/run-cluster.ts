@@ -1,11 +1,10 @@
 import { readdir, rename, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, freemem } from "node:os";
 import { join } from "node:path";
 import { RhoneError, toRhoneError } from "@rhone/common";
 import { type CliConfig, commandWriter, quoted } from "../config.js";
 import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import { hintAfter, type LaunchPlan, planLaunch } from "../launch/launch-plan.js";
+import { hintAfter, type LaunchPlan, planLaunch, thisMachine } from "../launch/launch-plan.js";
 import { singleWorkerHint } from "../planning/single-worker-hint.js";
 import type { EntryPoints } from "../processes/entry-points.js";
 import { checkPortIsFree } from "../processes/ports.js";
@@ -41,8 +40,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
   const dataDir = dataDirAt(options.dataDir);
   await createDataDir(dataDir);
   report({ kind: "phase", phase: "model", text: `looking for ${options.model}`, done: false });
-  const machine = { cores: availableParallelism(), availableMemory: process.availableMemory?.() ?? freemem() };
-  const plan = await planLaunch(options, dataDir, machine);
+  const plan = await planLaunch(options, dataDir, thisMachine());
   const redis = await planRedis(await chooseRedis({ url: config.redisUrl, searchPath: config.searchPath }), dataDir);
   checkSettings({ config, options, plan, redis, dataDir, entryPoints: request.entryPoints });
   const about = {

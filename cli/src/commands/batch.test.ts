@@ -116,6 +116,12 @@ describe("rhone batch download", () => {
     const { error } = await runCommand("batch", "download", "batch_1", "--url", url, ...flags);
     expect(error).toMatchObject({ code: "NOT_FOUND", message });
   });
+
+  it("names the error file of a batch whose lines all failed", async () => {
+    const { url } = await gateway({ ...BATCH, output_file_id: null, error_file_id: "err_1" });
+    const { error } = await runCommand("batch", "download", "batch_1", "--url", url);
+    expect(error).toMatchObject({ message: expect.stringMatching(/error file, which --errors prints\.$/) });
+  });
 });
 
 test("a batch is shown with its files and problems", () => {

@@ -97,13 +97,16 @@ async function waitFor(client: BatchClient, id: string, options: BatchOptions): 
 async function download(client: BatchClient, id: string, { errors, out }: DownloadOptions): Promise<void> {
   const batch = await client.get(id);
   const file = errors === true ? batch.error_file_id : batch.output_file_id;
-  if (file === null) {
-    const what = errors === true ? "error" : "output";
-    throw new RhoneError("NOT_FOUND", `${id} has no ${what} file; its status is ${batch.status}.`);
-  }
+  if (file === null) throw new RhoneError("NOT_FOUND", describeMissing(batch, errors === true));
   const content = await client.content(file);
   if (out !== undefined) return pipeline(content, createWriteStream(out));
   for await (const bytes of content) process.stdout.write(bytes);
+}
+
+function describeMissing({ id, status, error_file_id }: Batch, errors: boolean): string {
+  const hint =
+    errors || error_file_id === null ? "" : " Its failed lines are in the error file, which --errors prints.";
+  return `${id} has no ${errors ? "error" : "output"} file; its status is ${status}.${hint}`;
 }
 
 const lineSchema = z.object({ url: z.string() });

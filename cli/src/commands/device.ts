@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common";
 import { chooseKernels, devicePackages, openEngine } from "@rhone/ggml";
 import type { Command } from "commander";
+import { thisMachine } from "../launch/launch-plan.js";
 import { formatBytes, formatTable } from "../terminal/format.js";
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
@@ -32,7 +33,8 @@ function list(asJson: boolean): void {
   const { kernels, notice } = chooseKernels(engine, "auto");
   const devices = engine.devices().map((device) => ({
     ...device,
-    ...(device.kind === "cpu" && { kernels: kernels?.variants ?? [] }),
+    // Of a CPU, ggml counts all memory as free.
+    ...(device.kind === "cpu" && { memoryFree: thisMachine().availableMemory, kernels: kernels?.variants ?? [] }),
   }));
   if (asJson) {
     console.log(JSON.stringify(devices, null, 2));

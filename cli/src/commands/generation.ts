@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fetchStatus, type GenerationRequest, type Message, type Sampling, streamText } from "@rhone/client";
 import { RhoneError } from "@rhone/common";
@@ -7,6 +6,7 @@ import { runningCluster } from "../cluster/find-cluster.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { decimalNumber, positive, wholeNumber } from "../option-parsers.js";
 import { formatError } from "../terminal/failure.js";
+import { answerLines } from "./answer-lines.js";
 import { addGatewayFlags } from "./flags.js";
 
 interface GenerationOptions {
@@ -39,7 +39,7 @@ export function addGenerateCommand(program: Command, signal: AbortSignal): void 
 export function addChatCommand(program: Command, signal: AbortSignal): void {
   const command = program
     .command("chat")
-    .description("talk with the model; /reset starts over, /exit or Ctrl-D leaves")
+    .description("talk with the model; Ctrl-C stops an answer, /reset starts over, /exit or Ctrl-D leaves")
     .option("-s, --system <text>", "instructions for the model");
   addGenerationFlags(command).action(async (options: ChatOptions) => {
     const context = commandContext(options.dataDir, signal);
@@ -52,30 +52,24 @@ export function addChatCommand(program: Command, signal: AbortSignal): void {
  * it, so that a script sees the failure.
  */
 async function chat(
-  { system }: ChatOptions,
+  { system, url }: ChatOptions,
   target: Omit<GenerationRequest, "input" | "signal">,
   { signal, style, rhone }: CommandContext,
 ): Promise<void> {
   const { stdin: input, stdout: output } = process;
   const prompt = input.isTTY ? style.bold("> ") : "";
-  const lines = createInterface({ input, output, prompt, terminal: input.isTTY && output.isTTY });
-  lines.on("SIGINT", () => lines.close());
-  signal.addEventListener("abort", () => lines.close(), { once: true });
   const conversation = new Conversation(system);
-  lines.prompt();
-  for await (const line of lines) {
-    if (line.trim() === "/exit") break;
+  const source = { input, output, terminal: input.isTTY && output.isTTY, prompt, signal };
+  await answerLines(source, async (line, answering) => {
     try {
       await conversation.say(line, (messages) => {
-        return printAnswer(streamText({ ...target, input: { messages }, signal }));
+        return printAnswer(streamText({ ...target, input: { messages }, signal: answering }));
       });
     } catch (error) {
-      if (!input.isTTY) throw error;
-      process.stderr.write(`${formatError(error, style, rhone)}\n`);
+      if (!input.isTTY || signal.aborted) throw error;
+      process.stderr.write(answering.aborted ? "\n" : `${formatError(error, style, { rhone, url })}\n`);
     }
-    lines.prompt();
-  }
-  lines.close();
+  });
   signal.throwIfAborted();
 }
 

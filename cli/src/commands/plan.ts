@@ -1,11 +1,10 @@
-import { availableParallelism, freemem } from "node:os";
 import { type KernelChoice, type KvTypeName, RhoneError } from "@rhone/common";
 import { openEngine } from "@rhone/ggml";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { runningCluster } from "../cluster/find-cluster.js";
 import { readStatus } from "../cluster/watch-pipeline.js";
 import { type CommandContext, commandContext } from "../command-context.js";
-import { planLaunch } from "../launch/launch-plan.js";
+import { planLaunch, thisMachine } from "../launch/launch-plan.js";
 import { positiveList } from "../option-parsers.js";
 import { formatPlan } from "../planning/format-plan.js";
 import { planMachine } from "../planning/plan-machine.js";
@@ -88,9 +87,8 @@ async function planHere(
   { config, dataDir, signal }: CommandContext,
   streams: readonly number[],
 ): Promise<PlanReport> {
-  const machine = { cores: availableParallelism(), availableMemory: process.availableMemory?.() ?? freemem() };
   const asked = { ...options, dataDir: config.home, host: "", port: 0 };
-  const plan = await planLaunch(asked, dataDir, machine);
+  const plan = await planLaunch(asked, dataDir, thisMachine());
   return planMachine({
     options,
     plan,

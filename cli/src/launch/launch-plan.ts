@@ -1,3 +1,4 @@
+import { availableParallelism, freemem } from "node:os";
 import { basename } from "node:path";
 import { RhoneError } from "@rhone/common";
 import { CATALOGUE, type CatalogueEntry, inspectModel, type ModelSummary, resolveModel } from "@rhone/model";
@@ -32,6 +33,11 @@ export interface Machine {
   /** Bytes available to programs. */
   readonly availableMemory: number;
 }
+
+export const thisMachine = (): Machine => ({
+  cores: availableParallelism(),
+  availableMemory: process.availableMemory?.() ?? freemem(),
+});
 
 const DEFAULT_WORKERS = 2;
 const RECOMMENDED = "mistral-7b-instruct-v0.3";

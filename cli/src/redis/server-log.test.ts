@@ -14,6 +14,7 @@ function recorder() {
 test.each([
   ["4711:M 26 Nov 2026 13:30:23.359 * Server initialized", "info", "Server initialized"],
   ["42:M 12 Feb 2008 22:20:08.371 # Warning: 32 bit", "warn", "Warning: 32 bit"],
+  ["42:M -1843 Jan 1970 -13:-40:-54.512 * Port 7 - or * more", "info", "Port 7 - or * more"],
   ["1:C 26 Nov 2026 13:30:23.359 - DB 0: 3 keys", "debug", "DB 0: 3 keys"],
   ["1:S 26 Nov 2026 13:30:23.359 . 0 clients", "debug", "0 clients"],
   ["*** FATAL CONFIG FILE ERROR ***", "info", "*** FATAL CONFIG FILE ERROR ***"],

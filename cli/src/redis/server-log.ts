@@ -5,8 +5,8 @@ import type { Logger } from "@rhone/common";
 /** By the mark that Redis and Valkey put before a message: debug, verbose, notice, warning. */
 const LEVELS = { ".": "debug", "-": "debug", "*": "info", "#": "warn" } as const;
 
-/** "42:M 26 Nov 2026 13:30:23.359 * Server initialized" */
-const LINE = /^\d+:[A-Z] \d+ \w+ \d+ [\d:.]+ ([.*#-]) (.*)$/;
+/** "42:M 26 Nov 2026 13:30:23.359 * Server initialized"; a clock that was never set may give "-18 Jan 1970 -13:-4". */
+const LINE = /^\d+:[A-Z] .*? ([.*#-]) (.*)$/;
 
 /**
  * Writes a line of a Redis server's log as one of `logger`, whose time is this process's: the clock of Valkey in

@@ -5,23 +5,33 @@ import { styleFor } from "./style.js";
 
 const plain = styleFor({ isTTY: false }, undefined);
 const rhone = (args: string): string => `./rhone ${args} --data-dir /d`;
-const format = (error: unknown, style = plain): string => formatError(error, style, rhone);
+const format = (error: unknown, style = plain): string => formatError(error, style, { rhone });
 
 describe("formatError", () => {
   it("is the code, the message and what to do", () => {
     const error = new RhoneError("PORT_IN_USE", "127.0.0.1:8080 is in use by another program.");
     expect(format(error)).toBe(
       "✗ PORT_IN_USE\n  127.0.0.1:8080 is in use by another program.\n" +
-        "  Choose another --port; with --port 0 the system chooses a free one.",
+        "  With --port 0 the system chooses a free one.",
     );
   });
 
   it.each<[ErrorCode, string]>([
     ["NOT_RUNNING", "Start a cluster with: ./rhone up --data-dir /d"],
     ["INVALID_API_KEY", "Set RHONE_API_KEY to a secret that `./rhone keys create NAME --data-dir /d` has printed."],
-    ["NOT_ENOUGH_MEMORY", "Try --kv-type q8_0, a smaller --context, or a smaller model."],
+    ["OUT_OF_MEMORY", "Try --kv-type q8_0, a smaller --context, or a smaller model."],
   ])("says what to do about %s, with commands for this cluster", (code, advice) => {
     expect(format(new RhoneError(code, "No."))).toContain(`✗ ${code}\n  No.\n  ${advice}`);
+  });
+
+  it("does not suggest to start the cluster of --url", () => {
+    const text = formatError(new RhoneError("NOT_RUNNING", "No."), plain, { rhone, url: "http://gateway:8080" });
+    expect(text).toBe("✗ NOT_RUNNING\n  No.\n  Check --url, and that a cluster is running there.");
+  });
+
+  it("does not suggest to start a cluster that runs, and whose gateway does not answer", () => {
+    const error = new RhoneError("NOT_RUNNING", "No.", { cause: new Error("ECONNREFUSED") });
+    expect(format(error)).toBe("✗ NOT_RUNNING\n  No.\n  Look at its log: ./rhone logs gateway --data-dir /d");
   });
 
   it("indents every line of a message, and adds nothing where there is no advice", () => {

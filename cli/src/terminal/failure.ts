@@ -10,24 +10,31 @@ export function exitCodeOf(code: ErrorCode): number {
   return code === "CANCELLED" ? EXIT.interrupted : EXIT.failed;
 }
 
-/** Completes a command of `rhone` that a message suggests. */
-type Rhone = (args: string) => string;
-
-const LESS_MEMORY = "Try --kv-type q8_0, a smaller --context, or a smaller model.";
+/** The command that failed, as advice needs it. */
+export interface FailedCommand {
+  /** Completes a command of `rhone` that a message suggests. */
+  readonly rhone: (args: string) => string;
+  /** --url, if given: the cluster is then somebody else's to start. */
+  readonly url?: string | undefined;
+}
 
 /** What to try next at a terminal, for errors whose message is also read elsewhere. */
-const ADVICE: Partial<Record<ErrorCode, (rhone: Rhone) => string>> = {
-  PORT_IN_USE: () => "Choose another --port; with --port 0 the system chooses a free one.",
-  REDIS_UNAVAILABLE: (rhone) => `Check REDIS_URL. Without it, \`${rhone("up")}\` starts a private Redis.`,
-  NOT_ENOUGH_MEMORY: () => LESS_MEMORY,
-  OUT_OF_MEMORY: () => LESS_MEMORY,
-  INVALID_API_KEY: (rhone) => `Set RHONE_API_KEY to a secret that \`${rhone("keys create NAME")}\` has printed.`,
-  NOT_RUNNING: (rhone) => `Start a cluster with: ${rhone("up")}`,
+const ADVICE: Partial<Record<ErrorCode, (failed: FailedCommand, error: RhoneError) => string>> = {
+  PORT_IN_USE: () => "With --port 0 the system chooses a free one.",
+  REDIS_UNAVAILABLE: ({ rhone }) =>
+    `Check REDIS_URL or --redis-url. Without them, \`${rhone("up")}\` starts a private Redis.`,
+  OUT_OF_MEMORY: () => "Try --kv-type q8_0, a smaller --context, or a smaller model.",
+  INVALID_API_KEY: ({ rhone }) => `Set RHONE_API_KEY to a secret that \`${rhone("keys create NAME")}\` has printed.`,
+  // A gateway that does not answer has the failed connection as its cause; its cluster is there.
+  NOT_RUNNING: ({ rhone, url }, { cause }) => {
+    if (url !== undefined) return "Check --url, and that a cluster is running there.";
+    return cause === undefined ? `Start a cluster with: ${rhone("up")}` : `Look at its log: ${rhone("logs gateway")}`;
+  },
 };
 
 /** An error as a block of lines: code, message, what to do. Anything but a RhoneError is a bug and shows its stack. */
-export function formatError(error: unknown, style: Style, rhone: Rhone): string {
-  const { code, message, advice } = describe(error, rhone);
+export function formatError(error: unknown, style: Style, failed: FailedCommand): string {
+  const { code, message, advice } = describe(error, failed);
   const lines = [style.bold(`✗ ${code}`), ...message.split("\n").map((line) => `  ${line}`)];
   if (advice !== undefined) lines.push(`  ${advice}`);
   return lines.map(style.red).join("\n");
@@ -39,10 +46,10 @@ interface Description {
   readonly advice: string | undefined;
 }
 
-function describe(error: unknown, rhone: Rhone): Description {
+function describe(error: unknown, failed: FailedCommand): Description {
   if (error instanceof RhoneError) {
-    return { code: error.code, message: error.message, advice: ADVICE[error.code]?.(rhone) };
+    return { code: error.code, message: error.message, advice: ADVICE[error.code]?.(failed, error) };
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return { code: "INTERNAL", message, advice: `This is a bug in Rhone. \`${rhone("logs")}\` may show more.` };
+  return { code: "INTERNAL", message, advice: `This is a bug in Rhone. \`${failed.rhone("logs")}\` may show more.` };
 }

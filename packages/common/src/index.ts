@@ -40,6 +40,7 @@ export {
 export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";
 export { explainRefusal } from "./errors/explain-refusal.js";
 export { RhoneError, toRhoneError } from "./errors/rhone-error.js";
+export { advertisedHost } from "./grpc/advertised-host.js";
 export { GrpcServer, openChannel } from "./grpc/channel.js";
 export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";
 export { type FrameReceiver, flowHandler } from "./grpc/flow-server.js";

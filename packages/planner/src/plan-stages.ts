@@ -105,7 +105,7 @@ function notEnough(request: StageRequest, ends: readonly number[]): RhoneError {
   });
   const message =
     `The model does not fit: ${rows.join("; ")}. ` +
-    "Add workers, give each more memory with --memory, or choose a smaller type or context.";
+    "Add workers, raise --memory, or choose --kv-type q8_0, a smaller --context or a smaller model.";
   return new RhoneError("NOT_ENOUGH_MEMORY", message);
 }
 

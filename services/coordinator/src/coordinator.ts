@@ -1,5 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { type ActivationTypeName, type Logger, OperationsServer, openRedis, type Shutdown } from "@rhone/common";
+import {
+  type ActivationTypeName,
+  advertisedHost,
+  type Logger,
+  OperationsServer,
+  openRedis,
+  type Shutdown,
+} from "@rhone/common";
 import type { KvShape } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
 import type { Redis } from "ioredis";
@@ -56,7 +63,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const grpcPort = await serveWorkers({ host: config.host, port: config.port, registry, pipeline, shutdown });
 
   const { simulated, kvType, pageSize, maxSequences } = config;
-  const host = config.advertiseHost ?? config.host;
+  const host = advertisedHost(config, logger);
   let opsAddress = "";
   const settings = {
     coordinator: parts.id,

@@ -14,6 +14,9 @@ import { RedisGenerationClient } from "./queue/redis-generation-client.js";
 import { openStorage } from "./storage/open-storage.js";
 import { loadTextModel } from "./text/text-model.js";
 
+/** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
+const BACKLOG = 4096;
+
 /** Stops taking requests and lets the running ones finish; after `timeoutMs` it ends them. */
 async function drain(app: FastifyInstance, timeoutMs: number): Promise<void> {
   const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
@@ -71,7 +74,7 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
   // Written now, as the first client to ask for it would hold up the others for 0.2 s.
   await app.ready();
   app.swagger();
-  await app.listen({ host, port }).catch((error) => {
+  await app.listen({ host, port, backlog: BACKLOG }).catch((error) => {
     throw explainBindError(error, { host, port });
   });
   const http = `${host}:${(app.server.address() as AddressInfo).port}`;

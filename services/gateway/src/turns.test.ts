@@ -34,11 +34,11 @@ describe("those who wait for time", () => {
   });
 
   it("go on one of each kind in every turn, though none has time left", async () => {
-    const went = { event: 0, work: 0, bytes: 0 };
-    for (const kind of ["bytes", "work", "event"] as const) {
+    const went = { event: 0, work: 0, small: 0, bytes: 0 };
+    for (const kind of ["bytes", "small", "work", "event"] as const) {
       for (const _ of names(10)) {
         whenTime(kind, () => {
-          spin(25);
+          spin(15);
           went[kind]++;
         });
       }
@@ -46,21 +46,21 @@ describe("those who wait for time", () => {
     await expect.poll(() => went.work).toBeGreaterThanOrEqual(5);
     const counts = Object.values(went);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
-    await expect.poll(() => went).toEqual({ event: 10, work: 10, bytes: 10 });
+    await expect.poll(() => went).toEqual({ event: 10, work: 10, small: 10, bytes: 10 });
   });
 
   it("begin no more than one request in a turn while much work waits", async () => {
     let [turns, read, done] = [0, 0, 0];
     const count = (): void => {
       turns++;
-      if (done < 130) setImmediate(count);
+      if (done < 180) setImmediate(count);
     };
     setImmediate(count);
     for (const _ of names(400)) whenTime("bytes", () => read++);
     const works = names(200).map(async () => {
       await ownTurn();
       spin(1);
-      if (++done === 130) expect(read).toBeLessThanOrEqual(turns + 1);
+      if (++done === 180) expect(read).toBeLessThanOrEqual(turns + 1);
     });
     await Promise.all(works);
     await expect.poll(() => read).toBe(400);

@@ -5,14 +5,17 @@ const TURN_MS = 20;
 /** Places of a turn for those who wait, at most: each is an immediate, behind which promises run before the next. */
 const PLACES = 256;
 /** Requests whose work waits, beyond which it goes before bytes. */
-const MANY = 64;
+const MANY = 16;
 /** Elements of a list that are mapped between two looks at the clock. */
 const SLICE = 8;
 
-/** What may wait for time: an event of an answer, other work of a request that has begun, and bytes that arrive. */
-export type Kind = "event" | "work" | "bytes";
+/**
+ * What may wait for time: an event of an answer, other work of a request that has begun, and bytes that arrive, of one
+ * small request or of more.
+ */
+export type Kind = "event" | "work" | "small" | "bytes";
 
-const waiting: Readonly<Record<Kind, (() => void)[]>> = { event: [], work: [], bytes: [] };
+const waiting: Readonly<Record<Kind, (() => void)[]>> = { event: [], work: [], small: [], bytes: [] };
 const lines = Object.values(waiting);
 /** The line that had the last place. */
 let lastLine = 0;
@@ -41,8 +44,8 @@ function begin(): number {
 
 /**
  * Calls `go` in a turn that has time left. Each kind has a line of its own, and the lines take turns: an event is short
- * and its client waits for it, but in one line with the work of 1,000 bodies of 11 KB it came 450 ms late. In every
- * turn one of each goes on, whatever time is left, so that none starves.
+ * and its client waits for it, but in one line with the refusals of 500 clients it came six turns late. In every turn
+ * one of each goes on, whatever time is left, so that none starves.
  */
 export function whenTime(kind: Kind, go: () => void): void {
   waiting[kind].push(go);
@@ -54,7 +57,7 @@ export function whenTime(kind: Kind, go: () => void): void {
 function serve(): void {
   begin();
   for (const line of lines) line.shift()?.();
-  const places = Math.min(PLACES, waiting.event.length + waiting.work.length + waiting.bytes.length);
+  const places = lines.reduce((sum, { length }) => Math.min(PLACES, sum + length), 0);
   isServing = places > 0;
   if (!isServing) return;
   setImmediate(serve);
@@ -65,12 +68,12 @@ function serveNext(): void {
   if (hasTime()) nextLine()?.shift()?.();
 }
 
-/** Bytes become new requests: where many have begun, they have one place in a turn and no more. */
+/** Bytes become new requests: while many that have begun wait, each line of bytes has one place in a turn. */
 function nextLine(): (() => void)[] | undefined {
   for (let each = 0; each < lines.length; each++) {
     lastLine = (lastLine + 1) % lines.length;
     const line = lines[lastLine];
-    if (line === waiting.bytes && waiting.work.length > MANY) continue;
+    if ((line === waiting.small || line === waiting.bytes) && waiting.work.length > MANY) continue;
     if (line !== undefined && line.length > 0) return line;
   }
   return undefined;

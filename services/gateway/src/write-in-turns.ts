@@ -4,7 +4,7 @@ import { timeLeft } from "./turns.js";
 const PART_MS = 1;
 /** Elements of a list may be whole choices: of this few, each is written in parts of its own. */
 const FEW = 8;
-/** Answers up to this many characters wait for nobody: `/health`, and refusals. */
+/** Up to this many characters are written in the line of events: `/health`, and refusals. */
 const SHORT = 1024;
 
 /** What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. */
@@ -30,7 +30,7 @@ export async function* jsonParts(value: unknown): AsyncGenerator<string, void, u
   for (const part of partsOf(value)) {
     yield part;
     length += part.length;
-    if (length > SHORT) await timeLeft();
+    await timeLeft(length > SHORT ? "work" : "event");
   }
 }
 

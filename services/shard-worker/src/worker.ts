@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { freemem, hostname } from "node:os";
 import {
+  advertisedHost,
   flowHandler,
   GrpcServer,
   Heartbeats,
@@ -42,7 +43,7 @@ export async function startShardWorker({
   const runner = new StageRunner({ worker, metrics, logger });
   const holder = new ShardHolder({ device, modelsDir: config.modelsDir, runner, metrics, logger });
   shutdown.add("shard", () => holder.release());
-  const { host, port, opsPort, advertiseHost = host } = config;
+  const { host, port, opsPort } = config;
   const server = await GrpcServer.open({ host, port }, (services) => {
     const flow = flowHandler(() => ({ accept: (frame) => runner.accept(frame) }));
     services.addService(pipelineService, { flow });
@@ -57,6 +58,7 @@ export async function startShardWorker({
     status: () => ({ ...hello, joined: control?.joined ?? false, steps: runner.steps }),
   });
   shutdown.add("operations server", () => ops.close());
+  const advertiseHost = advertisedHost(config, logger);
   const addresses = { address: `${advertiseHost}:${server.port}`, operations: `${advertiseHost}:${ops.port}` };
   const hello = { worker, ...addresses, ...machineFacts(config), ...device.facts };
   const { coordinator } = config;
@@ -67,7 +69,7 @@ export async function startShardWorker({
     hello,
     heartbeats,
     onMessage: obeyOrders(holder, runner, logger),
-    onLost: (err) => logger.warn({ err }, "the coordinator is lost"),
+    onLost: ({ message }) => logger.warn({ reason: message }, "the coordinator is lost"),
     logger,
   });
   shutdown.add("control link", () => control?.close());

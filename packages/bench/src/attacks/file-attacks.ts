@@ -164,7 +164,8 @@ export const FILE_ATTACKS: readonly Attack[] = [
     description: "job with results of up to 5 MB, which are asked for inline 100 times at once",
     send: async (sender, { contextLength }) => {
       const prompt = range(Math.min(3900, contextLength - 8), (i) => 300 + ((i * 7) % 600));
-      const body = { prompt, echo: true, max_tokens: 1, return_token_ids: true };
+      // Nothing is computed, so that the job ends soon.
+      const body = { prompt, echo: true, max_tokens: 0, return_token_ids: true };
       const requests = range(180, (i) => ({ custom_id: `${i}`, body }));
       const { reply, answer } = await sender.ask({ path: "/v1/batch/jobs", body: { requests, endpoint: COMPLETIONS } });
       const { id } = (answer ?? {}) as { id?: string };

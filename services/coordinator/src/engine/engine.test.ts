@@ -118,8 +118,8 @@ describe("Engine", () => {
       }),
       { numRuns: 100, timeout: 5000 },
     );
-    // Or the pools were too large to try anything. Of 12,000 setups 64 % evicted, 39 % found cached tokens and 18 %
-    // accepted drafts, so that 100 of them fail here by chance once in 200 million runs.
+    // Or the pools were too large to try anything. Of 2,000 setups 61 % evicted, 45 % found cached tokens, 17 %
+    // accepted drafts and 32 % went ahead, so that 100 of them fail here by chance once in 4 million runs.
     expect(seen.evicted).toBeGreaterThan(10);
     expect(seen.cached).toBeGreaterThan(5);
     expect(seen.accepted).toBeGreaterThan(0);

@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from "vitest";
 import { FileStore } from "../files/file-store.js";
+import { mostInATurn } from "../testing/most-in-a-turn.js";
 import { testBatch } from "../testing/test-batch.js";
 import { STORAGES } from "../testing/test-storages.js";
 import { toMistralJob } from "./batch-views.js";
@@ -38,6 +39,23 @@ it("is never whole in memory", async () => {
   const { pieces, text } = await write(1e7);
   expect(text.length).toBeGreaterThan(2e6);
   expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(2 ** 18);
+});
+
+it("has turns for all readers together, whose pieces may all be there at once", async () => {
+  const pieces = Array.from({ length: 10 }, () => Buffer.from("{}\n"));
+  async function* read() {
+    yield* pieces;
+  }
+  const files = { get: async () => ({ bytes: 30 }), read: async () => read() } as unknown as FileStore;
+  const job = toMistralJob(testBatch({ status: "completed", outputFileId: "file-1" }), null);
+  const most = await mostInATurn(async (work) => {
+    const readAll = async () => {
+      for await (const _ of await inlineResults(files, job, 1e7)) work();
+    };
+    await Promise.all(Array.from({ length: 100 }, readAll));
+  });
+  // Each has a piece of its own before and after those of the file.
+  expect(most).toBeLessThan(150);
 });
 
 it("refuses results that are longer than an answer", async () => {

@@ -1,5 +1,6 @@
 import type { FileStore } from "../files/file-store.js";
 import { refuseParam } from "../request-error.js";
+import { ownTurn } from "../turns.js";
 import type { toMistralJob } from "./batch-views.js";
 
 const NEWLINE = 10;
@@ -31,13 +32,17 @@ async function* framed(head: string, lines: Iterable<Buffer> | AsyncIterable<Buf
   yield Buffer.from("]}");
 }
 
-/** The lines of a file, with commas for the line ends between them. The file is open only while it is read. */
+/**
+ * The lines of a file, with commas for the line ends between them. Readers share turns of the event loop, piece by
+ * piece: the disk may have the next one of a hundred at once. The file is open only while it is read.
+ */
 async function* linesOf(
   files: Pick<FileStore, "read">,
   { id, bytes }: { readonly id: string; readonly bytes: number },
 ): AsyncGenerator<Buffer> {
   let left = bytes;
   for await (const piece of await files.read(id)) {
+    await ownTurn();
     left -= piece.length;
     yield withCommas(piece, left === 0);
   }

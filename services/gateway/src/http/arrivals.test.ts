@@ -56,9 +56,18 @@ describe("bytes of many connections at once", () => {
 
   it("have no turn before others by a health check that more requests follow", async () => {
     const { open, read } = reader();
-    for (const name of names(20)) open(name).write(GET);
+    for (const name of names(20)) open(name).write(GET.repeat(2));
     open("many").write(PROBE.repeat(10));
     await expect.poll(() => read).toEqual([...names(20), "many"]);
+  });
+
+  it("are read for one small request before many large ones, and before several in one piece", async () => {
+    const { open, read } = reader();
+    for (const name of names(20)) open(name).write(`${GET}${"x".repeat(4000)}`);
+    for (const name of names(20, "several")) open(name).write(GET.repeat(3));
+    open("small").write(GET);
+    await expect.poll(() => read).toHaveLength(41);
+    expect(read.indexOf("small")).toBeLessThan(10);
   });
 
   it("are read by turns of the addresses", async () => {

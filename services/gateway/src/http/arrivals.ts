@@ -3,7 +3,9 @@ import { hasTime, whenTime } from "../turns.js";
 
 /** A health check is one request and all that its connection sent. */
 const PROBE = /^(GET|HEAD) \/(health|ready)[ ?]/;
-const PROBE_BYTES = 2048;
+/** One request of up to this size may go before larger ones and before several at once. */
+const SMALL_BYTES = 2048;
+const VERSION = " HTTP/1.";
 
 /** A socket. */
 type Connection = Readable & { readonly remoteAddress?: string | undefined };
@@ -12,11 +14,13 @@ type Connection = Readable & { readonly remoteAddress?: string | undefined };
  * Reads connections in turns of the event loop, which their requests share. All sockets that have bytes are read in
  * one turn, and what answers a request at once runs there: 4 MB on 7,000 connections were one turn of 10 s. Here a turn
  * takes 20 ms; the other bytes go back into their sockets, which are read no further until they have a place: one in
- * each turn, and more while few requests that have begun wait. Remote addresses take turns, and health checks have
- * every second place. A connection's end takes a place too.
+ * each turn, and more while few requests that have begun wait. Small requests have places of their own, of which health
+ * checks have every second one, so that neither waits for 1,000 connections with more. Remote addresses take turns. A
+ * connection's end takes a place too.
  */
 export class Arrivals {
   readonly #probes = new Line();
+  readonly #small = new Line();
   readonly #others = new Line();
   #places = 0;
 
@@ -42,7 +46,7 @@ export class Arrivals {
       socket.pause().unshift(bytes);
       if (isWaiting) return;
       isWaiting = true;
-      this.#wait(isProbe(bytes) ? this.#probes : this.#others, address, go);
+      this.#wait(this.#lineOf(bytes), address, go);
     });
     this.#endInTurns(socket, address);
   }
@@ -60,22 +64,34 @@ export class Arrivals {
 
   #wait(line: Line, address: string, go: () => void): void {
     line.add(address, go);
-    whenTime("bytes", () => this.#next());
+    if (line === this.#others) whenTime("bytes", () => line.next()?.());
+    else whenTime("small", () => this.#nextSmall());
   }
 
   get #waiting(): number {
-    return this.#probes.size + this.#others.size;
+    return this.#probes.size + this.#small.size + this.#others.size;
   }
 
-  #next(): void {
-    const [first, second] = this.#places++ % 2 === 0 ? [this.#probes, this.#others] : [this.#others, this.#probes];
+  #lineOf(bytes: Buffer): Line {
+    if (!isSmall(bytes)) return this.#others;
+    return isProbe(bytes) ? this.#probes : this.#small;
+  }
+
+  #nextSmall(): void {
+    const [first, second] = this.#places++ % 2 === 0 ? [this.#probes, this.#small] : [this.#small, this.#probes];
     (first.next() ?? second.next())?.();
   }
 }
 
+/** Whether they are of one request at most. */
+function isSmall(bytes: Buffer): boolean {
+  if (bytes.length > SMALL_BYTES) return false;
+  const first = bytes.indexOf(VERSION);
+  return first < 0 || bytes.indexOf(VERSION, first + 1) < 0;
+}
+
 function isProbe(bytes: Buffer): boolean {
-  if (bytes.length > PROBE_BYTES || !PROBE.test(bytes.toString("latin1", 0, 16))) return false;
-  return bytes.indexOf("\r\n\r\n") === bytes.length - 4;
+  return PROBE.test(bytes.toString("latin1", 0, 16)) && bytes.indexOf("\r\n\r\n") === bytes.length - 4;
 }
 
 /** What waits, first come first served for each address; addresses take turns. */

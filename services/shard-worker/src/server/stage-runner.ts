@@ -92,7 +92,8 @@ export class StageRunner {
   /** The coordinator learns of a broken link from the worker's silence or from the neighbour's loss. */
   #connect(address: string): FrameLink {
     const { logger } = this.#options;
-    const onBroken = (err: RhoneError): void => logger.warn({ err, next: address }, "the link to the next stage broke");
+    const onBroken = ({ message }: RhoneError): void =>
+      logger.warn({ reason: message, next: address }, "the link to the next stage broke");
     return new FrameLink({ address, peer: "the next stage", onBroken });
   }
 
