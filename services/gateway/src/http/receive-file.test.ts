@@ -3,6 +3,7 @@ import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, it, onTestFinished } from "vitest";
 import { fakeGateway } from "../testing/fake-gateway.js";
+import { describeUpload } from "./receive-file.js";
 
 const CONTENT = "0123456789".repeat(800);
 const FORM = [
@@ -63,4 +64,10 @@ it("refuses a form of many empty parts", async () => {
   const { client } = await uploading();
   client.write(`${inBytes("--x\r\n\r\n\r\n".repeat(40) + FORM)}0\r\n\r\n`);
   expect(await text(client)).toMatch(/^HTTP\/1.1 400.*parts limit/s);
+});
+
+it("refuses a name of more than 255 characters", () => {
+  const named = (length: number) => describeUpload({ filename: "n".repeat(length), fields: { purpose: "batch" } }, "");
+  expect(named(255).filename).toHaveLength(255);
+  expect(() => named(256)).toThrow("file: its name has 256 characters, 255 at most.");
 });
