@@ -10,8 +10,8 @@ const MANY = 16;
 const SLICE = 8;
 
 /**
- * What may wait for time: an event of a stream, a short answer or the end of a request, other work of a request that has
- * begun, and bytes that arrive, of one small request or of more.
+ * What may wait for time: an event of a stream, a short answer or the end of a request, other work of a request that
+ * has begun, and bytes that arrive, of one small request or of more.
  */
 export type Kind = "event" | "answer" | "work" | "small" | "bytes";
 
