@@ -5,7 +5,7 @@ import { fakeModel } from "./fake-model.js";
 import { FakeWorker, type FakeWorkerOptions } from "./fake-worker.js";
 import { runAlone } from "./next-token.js";
 import { TestCoordinator, TestGateway } from "./test-cluster.js";
-import { startValkey, type TestValkey } from "./valkey.js";
+import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
 
 export const tokensOf = (events: readonly GenerationEvent[]) => events.flatMap((event) => event.tokens);
 
