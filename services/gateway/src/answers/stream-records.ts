@@ -1,11 +1,4 @@
-import {
-  FairLine,
-  FINISHED_LOG_TTL_S,
-  type GenerationJob,
-  RhoneError,
-  streamHeadKey,
-  streamKey,
-} from "@rhone/common";
+import { FairLine, FINISHED_LOG_TTL_S, type GenerationJob, RhoneError, streamHeadKey, streamKey } from "@rhone/common";
 import { z } from "zod";
 import type { KeptTexts } from "../kept/kept-texts.js";
 import type { JobAddress } from "../queue/generation-client.js";
