@@ -20,10 +20,10 @@ it("lets those who are ready at once go on in many turns, in their order", async
 describe("those who wait for time", () => {
   const names = (count: number): readonly number[] => [...Array(count).keys()];
 
-  it("are called in the order of their kind, an event of an answer among the first", async () => {
+  it.each(["work", "answer"] as const)("are called in the order of their kind, an event before %ss", async (kind) => {
     const went: (number | "event")[] = [];
     const works = names(100).map(async (work) => {
-      await ownTurn();
+      await ownTurn(kind);
       spin(3);
       went.push(work);
     });
@@ -34,8 +34,8 @@ describe("those who wait for time", () => {
   });
 
   it("go on one of each kind in every turn, though none has time left", async () => {
-    const went = { event: 0, work: 0, small: 0, bytes: 0 };
-    for (const kind of ["bytes", "small", "work", "event"] as const) {
+    const went = { event: 0, answer: 0, work: 0, small: 0, bytes: 0 };
+    for (const kind of ["bytes", "small", "work", "answer", "event"] as const) {
       for (const _ of names(10)) {
         whenTime(kind, () => {
           spin(15);
@@ -46,7 +46,7 @@ describe("those who wait for time", () => {
     await expect.poll(() => went.work).toBeGreaterThanOrEqual(5);
     const counts = Object.values(went);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
-    await expect.poll(() => went).toEqual({ event: 10, work: 10, small: 10, bytes: 10 });
+    await expect.poll(() => went).toEqual({ event: 10, answer: 10, work: 10, small: 10, bytes: 10 });
   });
 
   it("begin no more than one request in a turn while much work waits", async () => {

@@ -10,12 +10,12 @@ const MANY = 16;
 const SLICE = 8;
 
 /**
- * What may wait for time: an event of an answer, other work of a request that has begun, and bytes that arrive, of one
- * small request or of more.
+ * What may wait for time: an event of a stream, a short answer or the end of a request, other work of a request that
+ * has begun, and bytes that arrive, of one small request or of more.
  */
-export type Kind = "event" | "work" | "small" | "bytes";
+export type Kind = "event" | "answer" | "work" | "small" | "bytes";
 
-const waiting: Readonly<Record<Kind, (() => void)[]>> = { event: [], work: [], small: [], bytes: [] };
+const waiting: Readonly<Record<Kind, (() => void)[]>> = { event: [], answer: [], work: [], small: [], bytes: [] };
 const lines = Object.values(waiting);
 /** The line that had the last place. */
 let lastLine = 0;
@@ -80,7 +80,7 @@ function nextLine(): (() => void)[] | undefined {
 }
 
 /** Waits for a turn that has time left, which may be this one. For work of a few milliseconds at most. */
-export async function timeLeft(kind: "event" | "work" = "work"): Promise<void> {
+export async function timeLeft(kind: Kind = "work"): Promise<void> {
   if (!hasTime()) await ownTurn(kind);
 }
 
@@ -88,7 +88,7 @@ export async function timeLeft(kind: "event" | "work" = "work"): Promise<void> {
  * Waits in any case. For the work of requests that may all be ready at once: they go on one after another, in their
  * order, as many in each turn as do so within 20 ms.
  */
-export function ownTurn(kind: "event" | "work" = "work"): Promise<void> {
+export function ownTurn(kind: Kind = "work"): Promise<void> {
   return new Promise((resolve) => whenTime(kind, resolve));
 }
 

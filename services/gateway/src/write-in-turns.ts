@@ -4,7 +4,7 @@ import { timeLeft } from "./turns.js";
 const PART_MS = 1;
 /** Elements of a list may be whole choices: of this few, each is written in parts of its own. */
 const FEW = 8;
-/** Up to this many characters are written in the line of events: `/health`, and refusals. */
+/** Answers up to this many characters wait once, in a line of their own: `/health`, and refusals. */
 const SHORT = 1024;
 
 /** What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. */
@@ -27,10 +27,11 @@ export async function shortJsonInTurns(value: unknown, most: number): Promise<st
 /** The same in parts, each of which takes about a millisecond to write. */
 export async function* jsonParts(value: unknown): AsyncGenerator<string, void, undefined> {
   let length = 0;
+  await timeLeft("answer");
   for (const part of partsOf(value)) {
     yield part;
     length += part.length;
-    await timeLeft(length > SHORT ? "work" : "event");
+    if (length > SHORT) await timeLeft();
   }
 }
 

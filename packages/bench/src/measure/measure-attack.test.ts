@@ -17,7 +17,7 @@ const { pid } = process;
 const seen = (changes: Partial<Sighting> & { readonly mb?: number }): Sighting => {
   const { mb = 100, ...rest } = changes;
   const memory = { [pid]: { last: mb * 1e6, most: mb * 1e6 } };
-  return { gapMs: 10, healthMs: 2, tokens: 9, broken: 0, memory, ...rest };
+  return { gapMs: 10, beginMs: 0, healthMs: 2, tokens: 9, broken: 0, memory, ...rest };
 };
 
 /** What the watcher sees: before it is asked, before the attack, during it, and then until it ends. */
@@ -38,9 +38,9 @@ describe("measureAttack", () => {
       seen({ gapMs: 999 }),
       seen({ gapMs: 20 }),
       seen({ gapMs: 300, healthMs: 200, broken: 1 }),
-      seen({ gapMs: 400 }),
+      seen({ gapMs: 400, beginMs: 700 }),
     ]);
-    expect(figures).toMatchObject({ attack: "a", usualGapMs: 20, gapMs: 400, healthMs: 200, broken: 1 });
+    expect(figures).toMatchObject({ attack: "a", usualGapMs: 20, gapMs: 400, beginMs: 700, healthMs: 200, broken: 1 });
     expect(figures).toMatchObject({ losses: 0, replies: { 200: 1 } });
   });
 

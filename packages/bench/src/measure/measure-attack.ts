@@ -32,6 +32,8 @@ export interface AttackFigures {
   /** The longest gap of another stream in `usualMs` before the attack, and from its beginning on. */
   readonly usualGapMs: number;
   readonly gapMs: number;
+  /** From sending a new stream to its first chunk, at most; 0 when none was sent during the attack. */
+  readonly beginMs: number;
   readonly healthMs: number;
   /** Streams of another client that failed. */
   readonly broken: number;
@@ -69,6 +71,7 @@ export async function measureAttack(
     attack: attack.name,
     usualGapMs: usual.gapMs,
     gapMs: Math.max(...seen.map(({ gapMs }) => gapMs)),
+    beginMs: Math.max(...seen.map(({ beginMs }) => beginMs)),
     healthMs: Math.max(...seen.map(({ healthMs }) => healthMs)),
     broken: seen.reduce((sum, { broken }) => sum + broken, 0),
     losses: lossesBefore === null || lossesAfter === null ? null : lossesAfter - lossesBefore,
@@ -106,7 +109,7 @@ async function untilBack(watcher: Lookout, usual: Sighting, { ms, signal }: Pati
     const now = await watcher.take();
     seen.push(now);
     const isBack = Object.entries(now.memory).every(([pid, { last }]) => last <= BACK * lastOf(usual, Number(pid)));
-    if (isBack && now.gapMs < FLOWING_MS) break;
+    if (isBack && Math.max(now.gapMs, now.beginMs) < FLOWING_MS) break;
   }
   return seen;
 }

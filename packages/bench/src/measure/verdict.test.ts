@@ -7,6 +7,7 @@ const within: AttackFigures = {
   attack: "a",
   usualGapMs: 30,
   gapMs: 280,
+  beginMs: 900,
   healthMs: 249,
   broken: 0,
   losses: 0,

@@ -8,7 +8,7 @@ import { count, type ScenarioOptions, type ValuesOf } from "../options.js";
 import type { Table } from "../report/tables.js";
 import { defineScenario } from "../scenario.js";
 
-/** A gap of this length is a cluster that has not come back. */
+/** A stream without a chunk for this long is a cluster that has not come back. */
 const DOWN_MS = 10_000;
 
 const options = {
@@ -69,7 +69,8 @@ async function* attackAll(
     for (const attack of attacks) {
       const figures = await measureAttack({ target, watcher }, attack, pace);
       yield figures;
-      if (figures.memory.some(({ after: bytes }) => bytes === 0) || (await watcher.take()).gapMs > DOWN_MS) return;
+      const { gapMs, beginMs } = await watcher.take();
+      if (figures.memory.some(({ after: bytes }) => bytes === 0) || Math.max(gapMs, beginMs) > DOWN_MS) return;
     }
   } finally {
     await watcher.close();
@@ -81,6 +82,7 @@ function tableOf(figures: readonly AttackFigures[]): Table {
     "ATTACK",
     "GAP usual",
     "during ms",
+    "BEGIN ms",
     "HEALTH ms",
     "LOST",
     "BROKEN",
@@ -94,6 +96,7 @@ function rowOf({
   attack,
   usualGapMs,
   gapMs,
+  beginMs,
   healthMs,
   losses,
   broken,
@@ -106,6 +109,7 @@ function rowOf({
     attack,
     usualGapMs.toFixed(0),
     gapMs.toFixed(0),
+    beginMs === 0 ? "–" : beginMs.toFixed(0),
     healthMs.toFixed(0),
     String(losses ?? "?"),
     String(broken),

@@ -23,6 +23,13 @@ it("counts a wait under way, and its whole length when it ends in a later span",
   expect(wait.take(80)).toBe(70);
 });
 
+it("forgets a wait that is dropped", () => {
+  const wait = new LongestWait();
+  wait.begin(0);
+  wait.drop();
+  expect(wait.take(40)).toBe(0);
+});
+
 it("ignores an end without a beginning", () => {
   const wait = new LongestWait();
   wait.end(50);

@@ -13,6 +13,11 @@ export class LongestWait {
     this.#since = undefined;
   }
 
+  /** Forgets a wait under way. */
+  drop(): void {
+    this.#since = undefined;
+  }
+
   /** The longest wait since the last call; a wait under way counts with its length so far, here and next time. */
   take(now: number): number {
     const open = this.#since === undefined ? 0 : now - this.#since;

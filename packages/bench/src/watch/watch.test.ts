@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, it } from "vitest";
 import { residentBytes } from "./resident-bytes.js";
@@ -15,9 +15,20 @@ afterEach(async () => {
 const CHUNK = 'data: {"choices":[{"token_ids":[1]}]}\n\n';
 
 /** A gateway whose streams and /health are as `answers` says. */
-async function open(answers: { readonly stream: string; readonly isHealthSilent?: () => boolean }): Promise<Watch> {
+async function open(answers: {
+  readonly stream: string;
+  /** Before the stream's bytes. */
+  readonly delayMs?: number;
+  /** The stream has no end. */
+  readonly staysOpen?: boolean;
+  readonly isHealthSilent?: () => boolean;
+}): Promise<Watch> {
+  const answer = (response: ServerResponse): void => {
+    response.write(answers.stream);
+    if (answers.staysOpen !== true) response.end();
+  };
   server = createServer((request, response) => {
-    if (request.url !== "/health") response.end(answers.stream);
+    if (request.url !== "/health") setTimeout(answer, answers.delayMs ?? 0, response);
     else if (answers.isHealthSilent?.() !== true) response.end("{}");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -38,9 +49,21 @@ it("counts streams that end without [DONE]", async () => {
   await expect.poll(() => watched.take().broken).toBeGreaterThan(0);
 });
 
-it("the gap grows while no chunk arrives", async () => {
-  const watched = await open({ stream: "" });
+it("the wait for a stream's first chunk grows while none arrives, and is no gap", async () => {
+  const watched = await open({ stream: "", staysOpen: true });
+  await expect.poll(() => watched.take().beginMs).toBeGreaterThan(150);
+  expect(watched.take()).toMatchObject({ gapMs: 0 });
+});
+
+it("the gap grows while no further chunk arrives", async () => {
+  const watched = await open({ stream: CHUNK, staysOpen: true });
   await expect.poll(() => watched.take().gapMs).toBeGreaterThan(150);
+});
+
+it("the time between two streams is no gap", async () => {
+  const watched = await open({ stream: `${CHUNK}data: [DONE]\n\n`, delayMs: 100 });
+  await expect.poll(() => watched.take().beginMs).toBeGreaterThan(90);
+  expect(watched.take().gapMs).toBeLessThan(90);
 });
 
 it("an unanswered /health counts with the time that it has waited", async () => {

@@ -16,8 +16,10 @@ export interface WatchedCluster {
 
 /** What another client saw in a span of time. */
 export interface Sighting {
-  /** Longest time between two chunks of its stream, or from sending it to its first chunk. */
+  /** Longest time between two chunks of a stream. */
   readonly gapMs: number;
+  /** Longest time from sending a stream to its first chunk; 0 when none was sent. */
+  readonly beginMs: number;
   readonly healthMs: number;
   readonly tokens: number;
   /** Streams that failed. */
@@ -37,6 +39,7 @@ export class Watch {
   readonly #agent = new Agent({ keepAlive: true });
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #gap = new LongestWait();
+  readonly #beginning = new LongestWait();
   readonly #health = new LongestWait();
   readonly #memory = new Map<number, { most: number; last: number }>();
   #tokens = 0;
@@ -56,11 +59,15 @@ export class Watch {
     const now = performance.now();
     this.#weigh();
     const memory = Object.fromEntries([...this.#memory].map(([pid, seen]) => [pid, { ...seen }]));
-    const seen = { gapMs: this.#gap.take(now), healthMs: this.#health.take(now) };
+    const waits = {
+      gapMs: this.#gap.take(now),
+      beginMs: this.#beginning.take(now),
+      healthMs: this.#health.take(now),
+    };
     const counted = { tokens: this.#tokens, broken: this.#broken, memory };
     [this.#tokens, this.#broken] = [0, 0];
     this.#memory.clear();
-    return { ...seen, ...counted };
+    return { ...waits, ...counted };
   }
 
   close(): void {
@@ -73,11 +80,12 @@ export class Watch {
     const { prompt, maxTokens } = this.#cluster;
     const fields = { temperature: 0, ignore_eos: true, stream: true, return_token_ids: true };
     const body = JSON.stringify({ prompt, max_tokens: maxTokens, ...fields });
-    this.#gap.begin(performance.now());
     while (!this.#isClosed) {
+      this.#beginning.begin(performance.now());
       const isWhole = await this.#send("/v1/completions", body)
         .then((response) => this.#read(response))
         .catch(() => false);
+      this.#gap.drop();
       if (isWhole) continue;
       this.#broken++;
       await pause(AGAIN_MS);
@@ -94,6 +102,7 @@ export class Watch {
         last = data;
         if (!data.includes('"token_ids"')) continue;
         this.#tokens++;
+        this.#beginning.end(now);
         this.#gap.end(now);
         this.#gap.begin(now);
       }
