@@ -164,6 +164,13 @@ export const gatewaySettings = {
     schema: count(2).default(1024),
     doc: "Such readers of all streams; an API key has no more of them than it leaves free.",
   },
+  streamRecordBytes: {
+    env: "RHONE_STREAM_RECORD_BYTES",
+    schema: count(4 * MiB).default(256 * MiB),
+    doc:
+      "Bytes of the records of resumable streams, in Redis. Beyond them the API key with the most gives up its " +
+      "oldest, which can't be resumed any more.",
+  },
   ...storageSettings,
   ...batchSettings,
   gatewayId: {

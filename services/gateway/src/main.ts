@@ -9,6 +9,7 @@ import { StreamRecords } from "./answers/stream-records.js";
 import { BatchLease } from "./batches/batch-lease.js";
 import { gatewaySettings } from "./config.js";
 import { assembleGateway } from "./gateway.js";
+import { KeptTexts } from "./kept/kept-texts.js";
 import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
 import { openStorage } from "./storage/open-storage.js";
@@ -65,8 +66,10 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
     storage,
     keys: new ApiKeyStore(redis),
     limits: redisRateLimits(redis),
-    streams: new StreamRecords(redis),
-    idempotency: new IdempotencyRecords(redis),
+    streams: new StreamRecords(new KeptTexts(redis, { kind: "streams", mostBytes: config.streamRecordBytes })),
+    idempotency: new IdempotencyRecords(
+      new KeptTexts(redis, { kind: "idempotent", mostBytes: config.idempotencyBytes }),
+    ),
     takeLease: (lease) => BatchLease.take(redis, lease),
     logger,
   });

@@ -1,7 +1,7 @@
 import { CANCEL_CHANNEL, cancelledKey } from "@rhone/common";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startValkey, type TestValkey } from "../testing/valkey.js";
+import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
 import { Cancellations } from "./cancellations.js";
 
 let valkey: TestValkey;

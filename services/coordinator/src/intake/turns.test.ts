@@ -1,7 +1,7 @@
 import { endTurn, leaveQueue, openRedis, placesKey, takeTurn, turnsKey } from "@rhone/common";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { startValkey, type TestValkey } from "../testing/valkey.js";
+import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
 
 const WAITING = "waiting";
 const lane = "interactive";

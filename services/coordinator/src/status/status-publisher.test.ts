@@ -1,7 +1,7 @@
 import { type ClusterStatus, COORDINATORS_KEY, createLogger, openRedis, statusKey } from "@rhone/common";
 import type { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { startValkey, type TestValkey } from "../testing/valkey.js";
+import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
 import { StatusPublisher } from "./status-publisher.js";
 
 const logger = createLogger({ service: "test", level: "silent" });

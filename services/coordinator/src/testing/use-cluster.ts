@@ -1,11 +1,11 @@
 import { type GenerationEvent, type GenerationJob, ordinalAfter } from "@rhone/common";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
+import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
 import { fakeJob } from "./fake-job.js";
 import { fakeModel } from "./fake-model.js";
 import { FakeWorker, type FakeWorkerOptions } from "./fake-worker.js";
 import { runAlone } from "./next-token.js";
 import { TestCoordinator, TestGateway } from "./test-cluster.js";
-import { startValkey, type TestValkey } from "./valkey.js";
 
 export const tokensOf = (events: readonly GenerationEvent[]) => events.flatMap((event) => event.tokens);
 

@@ -8,8 +8,8 @@ import {
 } from "@rhone/common";
 import type { Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
 import { createMetrics } from "../metrics.js";
-import { startValkey, type TestValkey } from "../testing/valkey.js";
 import { NOTHING_RECORDED } from "./recorded.js";
 import { TokenLog } from "./token-log.js";
 

@@ -6,6 +6,7 @@ export const AUTH_MODES = ["auto", "keys", "off"] as const;
 export type AuthMode = (typeof AUTH_MODES)[number];
 
 const DAY_S = 24 * 3600;
+const MiB = 1024 * 1024;
 const count = (least: number) => z.coerce.number().int().min(least);
 
 /** null = no limit. */
@@ -43,5 +44,12 @@ export const admissionSettings = {
       .max(7 * DAY_S)
       .default(DAY_S),
     doc: "Seconds for which the answer to an Idempotency-Key is kept.",
+  },
+  idempotencyBytes: {
+    env: "RHONE_IDEMPOTENCY_BYTES",
+    schema: count(4 * MiB).default(256 * MiB),
+    doc:
+      "Bytes of the answers to Idempotency-Keys, in Redis. Beyond them the API key with the most gives up its oldest, " +
+      "whose requests are generated again when they are repeated.",
   },
 } as const satisfies Settings;

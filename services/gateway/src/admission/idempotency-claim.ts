@@ -1,15 +1,20 @@
 import { FINISHED_LOG_TTL_S, type Logger } from "@rhone/common";
 import { logTtlS } from "../answers/stream-records.js";
-import type { IdempotencyRecords, IdempotentRecord, StoredAnswer, StoredGeneration } from "./idempotency-records.js";
+import type {
+  ClaimedKey,
+  IdempotencyRecords,
+  IdempotentRecord,
+  StoredAnswer,
+  StoredGeneration,
+} from "./idempotency-records.js";
 
 /** Larger answers are not kept; while their token logs can be read, they are written again. */
 const MOST_STORED_BYTES = 256 * 1024;
 /** A record that needs the token logs must expire before them. */
 const LOG_MARGIN_S = 10;
 
-export interface ClaimOptions {
+export interface ClaimOptions extends ClaimedKey {
   readonly records: IdempotencyRecords;
-  readonly digest: string;
   readonly fingerprint: string;
   /** Seconds that an answer is kept. */
   readonly ttlS: number;
@@ -32,19 +37,20 @@ export class IdempotencyClaim {
    * only an answer that is small can be repeated. Throws REDIS_UNAVAILABLE.
    */
   async generates(generation: StoredGeneration): Promise<void> {
-    const { records, digest, logger } = this.#options;
+    const { records, logger } = this.#options;
     const record = { ...this.#record, generation };
-    if (await records.save(digest, record, logTtlS(generation.record) - LOG_MARGIN_S)) this.#record = record;
+    const ttlS = logTtlS(generation.record) - LOG_MARGIN_S;
+    if (await records.save(this.#options, record, ttlS)) this.#record = record;
     else logger.info({ id: generation.record.writer.options.id }, "prompts too long to repeat the answer by its key");
   }
 
   /** Keeps the answer. A large one, or a stream (null), can be repeated while its token logs last. Never rejects. */
   async answered(answer: StoredAnswer | null): Promise<void> {
-    const { records, digest, fingerprint, ttlS } = this.#options;
+    const { records, fingerprint, ttlS } = this.#options;
     const isSmall = answer !== null && Buffer.byteLength(answer.body) <= MOST_STORED_BYTES;
-    if (isSmall) return this.#quietly(records.save(digest, { fingerprint, answer }, ttlS));
+    if (isSmall) return this.#quietly(records.save(this.#options, { fingerprint, answer }, ttlS));
     if (this.#record.generation === undefined) return this.failed();
-    await this.#quietly(records.save(digest, this.#record, FINISHED_LOG_TTL_S - LOG_MARGIN_S));
+    await this.#quietly(records.save(this.#options, this.#record, FINISHED_LOG_TTL_S - LOG_MARGIN_S));
   }
 
   /** Frees the key. Never rejects. */
@@ -52,7 +58,7 @@ export class IdempotencyClaim {
     // By a second call somebody else may hold the key.
     if (this.#isReleased) return;
     this.#isReleased = true;
-    await this.#quietly(this.#options.records.release(this.#options.digest));
+    await this.#quietly(this.#options.records.release(this.#options));
   }
 
   /** The end of a stream. After a client that left, generation goes on and the key keeps it. */

@@ -7,6 +7,7 @@ import { IdempotencyClaim } from "./idempotency-claim.js";
 import { IdempotencyRecords, type StoredGeneration } from "./idempotency-records.js";
 
 const claimant = { owner: "", ttlS: 60 };
+const claimed = { owner: "", digest: "digest" };
 const key = idempotentKey("digest");
 const answer = { status: 200, contentType: "application/json", body: "{}" };
 const options = {
@@ -24,9 +25,9 @@ const generation: StoredGeneration = { record, stream: true, withIds: false };
 
 function setUp() {
   const redis = new FakeRedis();
-  const records = new IdempotencyRecords(redis);
+  const records = new IdempotencyRecords(redis.kept);
   const logger = createLogger({ service: "gateway", level: "silent" });
-  const claim = new IdempotencyClaim({ records, digest: "digest", fingerprint: "f", ttlS: 3600, logger });
+  const claim = new IdempotencyClaim({ records, ...claimed, fingerprint: "f", ttlS: 3600, logger });
   const found = async () => records.claim("digest", { fingerprint: "other" }, claimant);
   return { redis, records, claim, found };
 }
@@ -42,7 +43,7 @@ describe("records", () => {
   it("are found with what became of the request", async () => {
     const { records, found } = setUp();
     await records.claim("digest", { fingerprint: "f" }, claimant);
-    await records.save("digest", { fingerprint: "f", answer, generation }, 60);
+    await records.save(claimed, { fingerprint: "f", answer, generation }, 60);
     expect(await found()).toEqual({ version: 1, fingerprint: "f", answer, generation });
   });
 
@@ -59,7 +60,7 @@ describe("records", () => {
 
   it("that expired are not brought back by a late answer", async () => {
     const { redis, records } = setUp();
-    await records.save("digest", { fingerprint: "f", answer }, 60);
+    await records.save(claimed, { fingerprint: "f", answer }, 60);
     expect(redis.texts.size).toBe(0);
   });
 
@@ -105,7 +106,7 @@ describe("records", () => {
     const { redis, records, found } = setUp();
     redis.failure = new Error("connection refused");
     await expect(found()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
-    await expect(records.release("digest")).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+    await expect(records.release(claimed)).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
   });
 });
 

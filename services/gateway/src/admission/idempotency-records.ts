@@ -1,6 +1,7 @@
-import { FairLine, idempotentKey, RhoneError, redisUnavailable } from "@rhone/common";
+import { FairLine, idempotentKey, RhoneError } from "@rhone/common";
 import { z } from "zod";
 import { streamRecordSchema } from "../answers/stream-records.js";
+import type { KeptTexts } from "../kept/kept-texts.js";
 import type { Reader } from "../storage/in-turns.js";
 import { readStored } from "../stored-json.js";
 import { ownTurn } from "../turns.js";
@@ -29,25 +30,25 @@ export type StoredGeneration = NonNullable<IdempotentRecord["generation"]>;
 
 export type Claimant = Reader & { readonly ttlS: number };
 
-/** The commands used of Redis. */
-export interface IdempotencyStore {
-  get(key: string): Promise<string | null>;
-  set(key: string, text: string, mode: "EX", ttlS: number, when: "NX"): Promise<"OK" | null>;
-  set(key: string, text: string, mode: "EX", ttlS: number, when: "XX"): Promise<"OK" | null>;
-  del(key: string): Promise<unknown>;
+/** The owner of an Idempotency-Key, and the digest of both. */
+export interface ClaimedKey {
+  readonly owner: string;
+  readonly digest: string;
 }
 
-/** Records in Redis by the digest of caller and key, each with a time to live. Every call throws REDIS_UNAVAILABLE. */
+/**
+ * Records by the digest of caller and key, each with a time to live. One that gave way to others is as one that
+ * expired: its request runs again. Every call throws REDIS_UNAVAILABLE.
+ */
 export class IdempotencyRecords {
-  readonly #redis: IdempotencyStore;
+  readonly #kept: KeptTexts;
   readonly #reads = new FairLine({
     ...READS,
     busy: (why) => new RhoneError("GATEWAY_BUSY", `${why} for the answers of Idempotency-Keys; try again shortly.`),
   });
 
-  /** `redis` is borrowed. */
-  constructor(redis: IdempotencyStore) {
-    this.#redis = redis;
+  constructor(kept: KeptTexts) {
+    this.#kept = kept;
   }
 
   /**
@@ -55,33 +56,33 @@ export class IdempotencyRecords {
    * Throws RECORD_UNREADABLE, GATEWAY_BUSY when too many wait for theirs, and the reason of `leaving`.
    */
   async claim(digest: string, record: IdempotentRecord, claimant: Claimant): Promise<IdempotentRecord | null> {
+    const { owner, ttlS, leaving } = claimant;
     const key = idempotentKey(digest);
     const text = JSON.stringify({ version: VERSION, ...record });
     for (;;) {
-      const created = await this.#redis.set(key, text, "EX", claimant.ttlS, "NX").catch(redisUnavailable);
-      if (created !== null) return null;
-      const found = await this.#reads.run(claimant.owner, () => this.#read(key), claimant.leaving);
+      if (await this.#kept.keep(key, { owner, text, ttlS, when: "NX" })) return null;
+      const found = await this.#reads.run(owner, () => this.#read(key), leaving);
       // It may have expired between the two commands.
       if (found !== null) return found;
     }
   }
 
   /**
-   * Replaces an existing record; one that expired stays so. Returns whether the record is short enough to be kept.
+   * Replaces an existing record; one that is gone stays so. Returns whether the record is short enough to be kept.
    */
-  async save(digest: string, record: IdempotentRecord, ttlS: number): Promise<boolean> {
+  async save({ owner, digest }: ClaimedKey, record: IdempotentRecord, ttlS: number): Promise<boolean> {
     const text = await shortJsonInTurns({ version: VERSION, ...record }, MOST_CHARACTERS);
     if (text === undefined) return false;
-    await this.#redis.set(idempotentKey(digest), text, "EX", ttlS, "XX").catch(redisUnavailable);
+    await this.#kept.keep(idempotentKey(digest), { owner, text, ttlS, when: "XX" });
     return true;
   }
 
-  async release(digest: string): Promise<void> {
-    await this.#redis.del(idempotentKey(digest)).catch(redisUnavailable);
+  async release({ owner, digest }: ClaimedKey): Promise<void> {
+    await this.#kept.drop(idempotentKey(digest), owner);
   }
 
   async #read(key: string): Promise<IdempotentRecord | null> {
-    const text = await this.#redis.get(key).catch(redisUnavailable);
+    const text = await this.#kept.get(key);
     await ownTurn();
     return text === null ? null : readStored(recordSchema, text, "The first answer with this Idempotency-Key");
   }

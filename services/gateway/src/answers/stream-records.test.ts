@@ -75,7 +75,7 @@ describe("the record of a stream", () => {
 
   it("is kept as long as the token logs of its jobs", async () => {
     const redis = new FakeRedis();
-    await new StreamRecords(redis).save(streamRecordOf(chat, jobs));
+    await new StreamRecords(redis.kept).save(streamRecordOf(chat, jobs));
     for (const key of [streamKey("chatcmpl-1"), streamHeadKey("chatcmpl-1")])
       expect(redis.ttls.get(key)).toBeGreaterThanOrEqual(659);
     expect(logTtlS(streamRecordOf(chat, [testJob({ deadlineAtMs: 0 })]))).toBe(601);
@@ -85,7 +85,7 @@ describe("the record of a stream", () => {
 describe("loading a stream", () => {
   async function stored(change: (record: Record<string, unknown>) => unknown = (record) => record) {
     const redis = new FakeRedis();
-    const records = new StreamRecords(redis);
+    const records = new StreamRecords(redis.kept);
     await records.save(streamRecordOf(chat, jobs));
     const key = streamKey("chatcmpl-1");
     redis.texts.set(key, JSON.stringify(change(JSON.parse(redis.texts.get(key) ?? ""))));
@@ -127,7 +127,7 @@ describe("loading a stream", () => {
 
   it("reads two records at a time, owners in turns, and none for clients that have left", async () => {
     const redis = new FakeRedis();
-    const records = new StreamRecords(redis);
+    const records = new StreamRecords(redis.kept);
     const read: string[] = [];
     redis.get = async (key) => {
       read.push(key);
@@ -186,7 +186,7 @@ describe("loading a stream", () => {
     const { redis, load } = await stored();
     redis.failure = new Error("connection refused");
     await expect(load()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
-    await expect(new StreamRecords(redis).save(streamRecordOf(chat, jobs))).rejects.toMatchObject({
+    await expect(new StreamRecords(redis.kept).save(streamRecordOf(chat, jobs))).rejects.toMatchObject({
       code: "REDIS_UNAVAILABLE",
     });
   });

@@ -1,13 +1,6 @@
-import {
-  FairLine,
-  FINISHED_LOG_TTL_S,
-  type GenerationJob,
-  RhoneError,
-  redisUnavailable,
-  streamHeadKey,
-  streamKey,
-} from "@rhone/common";
+import { FairLine, FINISHED_LOG_TTL_S, type GenerationJob, RhoneError, streamHeadKey, streamKey } from "@rhone/common";
 import { z } from "zod";
+import type { KeptTexts } from "../kept/kept-texts.js";
 import type { JobAddress } from "../queue/generation-client.js";
 import type { Reader } from "../storage/in-turns.js";
 import { readStored } from "../stored-json.js";
@@ -69,23 +62,16 @@ export const logTtlS = ({ deadlineAtMs }: StreamRecord): number =>
 export const addressesOf = ({ jobs, owner }: StreamRecord): readonly JobAddress[] =>
   jobs.map((job) => ({ ...job, keyId: owner }));
 
-/** The commands used of Redis. */
-interface RecordStore {
-  get(key: string): Promise<string | null>;
-  set(key: string, text: string, mode: "EX", ttlS: number): Promise<unknown>;
-}
-
-/** Records of resumable streams, kept in Redis as long as the token logs they belong to. */
+/** Records of resumable streams, kept as long as the token logs they belong to, or until there are too many. */
 export class StreamRecords {
-  readonly #redis: RecordStore;
+  readonly #kept: Pick<KeptTexts, "get" | "keep">;
   readonly #reads = new FairLine({
     ...READS,
     busy: (why) => new RhoneError("GATEWAY_BUSY", `${why} for the records of streams; try again shortly.`),
   });
 
-  /** `redis` is borrowed. */
-  constructor(redis: RecordStore) {
-    this.#redis = redis;
+  constructor(kept: Pick<KeptTexts, "get" | "keep">) {
+    this.#kept = kept;
   }
 
   /** Throws REDIS_UNAVAILABLE, and INVALID_REQUEST for prompts that are too long to be kept. */
@@ -96,14 +82,17 @@ export class StreamRecords {
       const message = `The prompts of ${id}, one for each choice, take more than ${MOST_CHARACTERS} characters.`;
       throw new RhoneError("INVALID_REQUEST", message);
     }
-    const ttlS = logTtlS(record);
-    const keep = (key: string, value: string) => this.#redis.set(key, value, "EX", ttlS).catch(redisUnavailable);
-    await Promise.all([keep(streamKey(id), text), keep(streamHeadKey(id), JSON.stringify(headOf(record)))]);
+    const about = { owner: record.owner, ttlS: logTtlS(record) };
+    const head = JSON.stringify(headOf(record));
+    await Promise.all([
+      this.#kept.keep(streamKey(id), { ...about, text }),
+      this.#kept.keep(streamHeadKey(id), { ...about, text: head }),
+    ]);
   }
 
   /** Throws as `load` does. Those who ask at once go on in turns: 256 readers of a stream were refused in one. */
   async head(id: string, reader: Reader): Promise<StreamHead> {
-    const text = await this.#redis.get(streamHeadKey(id)).catch(redisUnavailable);
+    const text = await this.#kept.get(streamHeadKey(id));
     await ownTurn();
     // Gateways of the release before wrote none.
     if (text === null) return headOf(await this.load(id, reader));
@@ -119,7 +108,7 @@ export class StreamRecords {
   }
 
   async #load(id: string, reader: Reader): Promise<StreamRecord> {
-    const text = await this.#redis.get(streamKey(id)).catch(redisUnavailable);
+    const text = await this.#kept.get(streamKey(id));
     await ownTurn();
     return ofOwner(id, text === null ? null : readStored(streamRecordSchema, text, `The stream ${id}`), reader);
   }
@@ -130,5 +119,6 @@ const headOf = ({ owner, jobs }: StreamRecord): StreamHead => ({ version: VERSIO
 function ofOwner<T extends { readonly owner: string }>(id: string, found: T | null, { owner }: Reader): T {
   if (found?.owner === owner) return found;
   const kept = `a resumable stream is kept until ${FINISHED_LOG_TTL_S / 60} minutes after its end`;
-  throw new RhoneError("NOT_FOUND", `There is no stream ${id}; ${kept}.`);
+  const sooner = "or less where their records exceed --stream-record-bytes";
+  throw new RhoneError("NOT_FOUND", `There is no stream ${id}; ${kept}, ${sooner}.`);
 }

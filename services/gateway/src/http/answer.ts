@@ -41,10 +41,10 @@ export async function answer(answering: Answering, reply: FastifyReply, request:
   const leaving = claim === null || stream ? leavingOf(reply) : undefined;
   const events = runRequest({ ...generating(answering.client, { ...request, detached }), leaving, observers });
   if (!stream) return sendWhole(reply, events, writer);
-  const location = resumable && record !== undefined ? save(answering, record) : undefined;
-  const lines = streamLines(events, { writer, choices: jobs.length, withIds: location !== undefined });
+  const keep = resumable && record !== undefined ? () => save(answering, record) : undefined;
+  const lines = streamLines(events, { writer, choices: jobs.length, withIds: keep !== undefined });
   const { logger, sendTimeoutMs } = answering;
-  return sendStream(reply, { events, lines, location, logger, sendTimeoutMs });
+  return sendStream(reply, { events, lines, keep, logger, sendTimeoutMs });
 }
 
 /** Where the stream can be resumed; null if Redis did not take its record. Never rejects. */
@@ -81,8 +81,11 @@ export interface SentStream {
   /** What `lines` reads. */
   readonly events: AsyncGenerator<unknown, void, undefined>;
   readonly lines: AsyncGenerator<string, void, undefined>;
-  /** The stream's path for clients that lose it; null: it has none. */
-  readonly location?: Promise<string | null> | undefined;
+  /**
+   * Makes the stream one that can be resumed, and returns its path; null: it can't be. Called once it has a line: the
+   * records of requests that the queue refuses would fill Redis.
+   */
+  readonly keep?: (() => Promise<string | null>) | undefined;
   /** A client that reads nothing for this long loses its connection. */
   readonly sendTimeoutMs: number;
   readonly logger: Logger;
@@ -91,7 +94,7 @@ export interface SentStream {
 /** Sends a stream. The headers go out with the first line, so that earlier failures keep their HTTP status. */
 export async function sendStream(reply: FastifyReply, stream: SentStream): Promise<FastifyReply> {
   const first = await stream.lines.next();
-  const location = await stream.location;
+  const location = await stream.keep?.();
   if (location) reply.header("content-location", location);
   await sendText(reply, withFailure(first, stream, reply.request.id), stream.sendTimeoutMs);
   return reply;

@@ -75,6 +75,27 @@ describe("a resumable stream", () => {
     expect(detached).toEqual([true, false, true, true, false]);
   });
 
+  it("that is refused, or fails before its first event, leaves no record in Redis", async () => {
+    for (const code of ["QUEUE_FULL", "DEADLINE_EXCEEDED"] as const) {
+      const { post, redis } = fakeGateway(() => {
+        throw new RhoneError(code, "no");
+      });
+      expect((await post(COMPLETIONS, options)).json().code).toBe(code.toLowerCase());
+      expect((await post(COMPLETIONS, options, { "idempotency-key": "a" })).statusCode).toBeGreaterThan(400);
+      expect([...redis.texts.keys()]).toEqual([]);
+    }
+  });
+
+  it("whose record gave way to others is not found", async () => {
+    const { app, post, redis } = fakeGateway();
+    const url = String((await post(COMPLETIONS, options)).headers["content-location"]);
+    redis.texts.delete(streamKey(url.split("/").at(-1) ?? ""));
+    for (const method of ["GET", "DELETE"] as const) {
+      const response = await app.inject({ method, url });
+      expect([response.statusCode, response.json().code]).toEqual([404, "not_found"]);
+    }
+  });
+
   it("without Redis is a stream that cannot be resumed", async () => {
     const { post, redis } = fakeGateway();
     redis.failure = new Error("connection refused");

@@ -20,6 +20,14 @@ it("a request with a key is done once; the second one gets the first one's answe
   expect((await post(COMPLETIONS, body)).body).not.toBe(first.body);
 });
 
+it("an answer that gave way to others is generated again", async () => {
+  const { post, jobs, redis } = fakeGateway();
+  await post(COMPLETIONS, body, once("a"));
+  redis.texts.clear();
+  const again = await post(COMPLETIONS, body, once("a"));
+  expect([again.statusCode, again.headers["idempotent-replayed"], jobs.length]).toEqual([200, undefined, 2]);
+});
+
 it.each([
   ["whole", {}],
   ["with ids", { stream_options: { resumable: true } }],

@@ -40,7 +40,7 @@ export function idempotency(scope: FastifyInstance, uses: IdempotencyUse): void 
     const ttlS = Math.ceil(requestTimeoutMs / 1000) + SPARE_S;
     const found = await records.claim(digest, { fingerprint }, { owner, ttlS, leaving: leavingOf(reply) });
     if (found !== null) return replay(uses, reply, checked(uses, found, fingerprint));
-    request.claim = new IdempotencyClaim({ records, digest, fingerprint, ttlS: idempotencyTtlS, logger });
+    request.claim = new IdempotencyClaim({ records, owner, digest, fingerprint, ttlS: idempotencyTtlS, logger });
   });
   scope.addHook("onSend", async ({ claim }, reply, payload) => {
     if (claim === null) return;

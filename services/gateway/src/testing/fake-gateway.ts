@@ -71,8 +71,8 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     storage: options.storage ?? new DiskStorage(folder),
     keys: { get: async (id) => keys.find((key) => key.id === id) ?? null, count: async () => keys.length },
     limits: new RateLimits({ requests: counter(), tokens: counter() }),
-    streams: new StreamRecords(redis),
-    idempotency: new IdempotencyRecords(redis),
+    streams: new StreamRecords(redis.kept),
+    idempotency: new IdempotencyRecords(redis.kept),
     takeLease: async () => null,
     logger: createLogger({ service: "gateway", level: "silent" }),
   });

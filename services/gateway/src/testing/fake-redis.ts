@@ -1,5 +1,9 @@
-/** Redis's text commands in memory, for records. Nothing expires; the times to live are kept in `ttls`. */
+import { DROP } from "../kept/keep-scripts.js";
+import { KeptTexts } from "../kept/kept-texts.js";
+
+/** Redis in memory, for `KeptTexts` without their bound. Nothing expires; the times to live are kept in `ttls`. */
 export class FakeRedis {
+  readonly kept = new KeptTexts(this, { kind: "test", mostBytes: 0 });
   readonly texts = new Map<string, string>();
   readonly ttls = new Map<string, number>();
   /** Thrown by every command, as by a Redis that is away. */
@@ -10,18 +14,15 @@ export class FakeRedis {
     return this.texts.get(key) ?? null;
   }
 
-  /** NX: only a new key. XX: only an existing one. */
-  async set(key: string, text: string, _mode: "EX", ttlS: number, when?: "NX" | "XX"): Promise<"OK" | null> {
+  async eval(script: string, _keys: number, ...rest: (string | number)[]): Promise<0 | 1> {
     this.#check();
-    if (when !== undefined && this.texts.has(key) === (when === "NX")) return null;
-    this.texts.set(key, text);
-    this.ttls.set(key, ttlS);
-    return "OK";
-  }
-
-  async del(key: string): Promise<number> {
-    this.#check();
-    return this.texts.delete(key) ? 1 : 0;
+    const [key, , , text, ttlS, , when] = rest.map(String);
+    if (key === undefined) throw new RangeError("A script of KeptTexts has two keys");
+    if (script === DROP) return this.texts.delete(key) ? 1 : 0;
+    if (when !== "" && this.texts.has(key) === (when === "NX")) return 0;
+    this.texts.set(key, text ?? "");
+    this.ttls.set(key, Number(ttlS));
+    return 1;
   }
 
   #check(): void {

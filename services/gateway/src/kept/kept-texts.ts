@@ -1,0 +1,59 @@
+import { REDIS_PREFIX, redisUnavailable } from "@rhone/common";
+import { DROP, KEEP } from "./keep-scripts.js";
+
+/** The commands used of Redis. */
+export interface KeptStore {
+  get(key: string): Promise<string | null>;
+  eval(script: string, keys: number, ...rest: (string | number)[]): Promise<unknown>;
+}
+
+export interface KeptTextsOptions {
+  /** Names the texts that are bounded together. */
+  readonly kind: string;
+  /** Bytes of all texts of the kind, of which each counts a kibibyte more than it has. */
+  readonly mostBytes: number;
+}
+
+export interface KeptText {
+  /** The name of an API key; "" where no keys are required. */
+  readonly owner: string;
+  readonly text: string;
+  readonly ttlS: number;
+  /** NX: only a new key. XX: only an existing one. */
+  readonly when?: "NX" | "XX";
+}
+
+/**
+ * Texts in Redis with a time to live, whose bytes are bounded: for one that has no room, the owner of the most bytes
+ * gives up its oldest. All gateways of a Redis count together. Every call throws REDIS_UNAVAILABLE.
+ */
+export class KeptTexts {
+  readonly #redis: KeptStore;
+  readonly #lists: string;
+  readonly #mostBytes: number;
+
+  /** `redis` is borrowed. */
+  constructor(redis: KeptStore, { kind, mostBytes }: KeptTextsOptions) {
+    this.#redis = redis;
+    this.#lists = `${REDIS_PREFIX}:kept:${kind}`;
+    this.#mostBytes = mostBytes;
+  }
+
+  get(key: string): Promise<string | null> {
+    return this.#redis.get(key).catch(redisUnavailable);
+  }
+
+  /** Returns whether the text is kept: `when` may forbid it. `key` and its owner belong together for good. */
+  async keep(key: string, { owner, text, ttlS, when }: KeptText): Promise<boolean> {
+    const rest = [owner, text, ttlS, this.#mostBytes, when ?? ""];
+    return (await this.#run(KEEP, key, rest)) === 1;
+  }
+
+  async drop(key: string, owner: string): Promise<void> {
+    await this.#run(DROP, key, [owner]);
+  }
+
+  #run(script: string, key: string, rest: readonly (string | number)[]): Promise<unknown> {
+    return this.#redis.eval(script, 2, key, this.#lists, ...rest).catch(redisUnavailable);
+  }
+}
