@@ -1,26 +1,16 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
+import { senderTo } from "../testing/sender-to.js";
 import { FILE_ATTACKS } from "./file-attacks.js";
-import { Sender } from "./sender.js";
 
 /** A gateway whose one job is over when it is asked for a second time. Returns what was asked of it. */
 async function attacked(name: string) {
   const asked: string[] = [];
   const bodies: unknown[] = [];
-  const server = createServer(async (request, response) => {
+  const sender = await senderTo(async (request, response) => {
     asked.push(`${request.method} ${request.url}`);
     if (request.method === "POST") bodies.push(await json(request));
     response.end(JSON.stringify({ id: "j", status: asked.length < 3 ? "RUNNING" : "SUCCESS" }));
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const sender = new Sender({ url, apiKey: undefined, signal: new AbortController().signal });
-  onTestFinished(() => {
-    sender.close();
-    server.closeAllConnections();
-    server.close();
   });
   const attack = FILE_ATTACKS.find((each) => each.name === name);
   const replies = await attack?.send(sender, { vocabSize: 1024, contextLength: 4096 });

@@ -1,8 +1,6 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
-import { expect, it, onTestFinished } from "vitest";
-import { Sender } from "./sender.js";
+import { expect, it } from "vitest";
+import { senderTo } from "../testing/sender-to.js";
 import { STREAM_ATTACKS } from "./stream-attacks.js";
 
 const model = { vocabSize: 1024, contextLength: 4096 };
@@ -17,21 +15,13 @@ interface Made {
 async function gateway({ refuses = false, endless = false } = {}) {
   const made: Made[] = [];
   const about: string[] = [];
-  const server = createServer(async (request, response) => {
+  const sender = await senderTo(async (request, response) => {
     const { method, url, headers } = request;
     if (method === "POST") made.push((await json(request)) as Made);
     else about.push(`${method} ${url} ${headers["last-event-id"] ?? ""}`.trim());
     if (!refuses) response.setHeader("content-location", "/v1/streams/s");
     if (endless && method === "POST") response.flushHeaders();
     else response.end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const sender = new Sender({ url, apiKey: undefined, signal: new AbortController().signal });
-  onTestFinished(() => {
-    sender.close();
-    server.closeAllConnections();
-    server.close();
   });
   return { sender, made, about };
 }

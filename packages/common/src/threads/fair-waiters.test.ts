@@ -35,7 +35,7 @@ it("forgets one who leaves, and one who has waited for too long", async () => {
   expect([waiters.next(() => true), gone]).toEqual([false, []]);
 });
 
-it("bounds neither number nor time unless it is told to", async () => {
+it("has no bound of number or time by default", async () => {
   const waiters = new FairWaiters<null>();
   const all = Array.from({ length: 2000 }, () => waiters.wait({ owner: "a", item: null }));
   while (waiters.next());

@@ -36,7 +36,7 @@ export function admit(places: Places, builder: MicroBatchBuilder): boolean {
 
 /**
  * Opens the page lease of a sequence that can start now and returns how many positions the prefix cache had; null when
- * it must wait. Interactive sequences push out batch sequences, and those of API keys with more than their share.
+ * it must wait. Interactive sequences push out batch sequences, and sequences of API keys beyond their share.
  */
 function makeRoom({ running, maxSequences }: Places, head: Sequence): number | null {
   const { pages } = running;

@@ -54,7 +54,7 @@ it("has turns for all readers together, whose pieces may all be there at once", 
     };
     await Promise.all(Array.from({ length: 100 }, readAll));
   });
-  // Each has a piece of its own before and after those of the file.
+  // Each has a piece of its own before and after the file's pieces.
   expect(most).toBeLessThan(150);
 });
 

@@ -86,7 +86,7 @@ describe("a text beyond the bound", () => {
     expect(await found()).toBe("abcdfghijk");
   });
 
-  it("counts with those of other gateways, and not with those of other kinds", async () => {
+  it("counts together with other gateways' texts, and apart from texts of other kinds", async () => {
     const other = (kind: string) => new KeptTexts(redis, { kind, mostBytes });
     await keepAll("abcdefghij");
     await other("else").keep("k", { owner: "a", text, ttlS: 60 });

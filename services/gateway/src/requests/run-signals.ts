@@ -5,7 +5,7 @@ import { ownTurn } from "../turns.js";
 const SLICE = 64;
 
 /**
- * The signals that end the choices of a run, one for each 64 of them. Those of later choices are aborted in later turns
+ * The signals that end the choices of a run, one for each 64 of them. Later choices' signals are aborted in later turns
  * of the event loop: a request may have 2,048 choices, which took 0.1 s of processor time to end in one. A signal has
  * few listeners, as Node compares each that is added or removed with all of them.
  */

@@ -81,7 +81,7 @@ function waitingOf(x: Tensor): Set<Product> {
   return known;
 }
 
-/** The product, described in one node with those of the same x that wait. */
+/** The product, described in one node with the other products of its x that wait. */
 function together(graph: Graph, product: Product): Tensor {
   const { x, weight } = product;
   const kernels = kernelsOf(graph);
