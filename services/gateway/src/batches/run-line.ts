@@ -35,6 +35,7 @@ const OUTAGES: ReadonlySet<ErrorCode> = new Set([
   "WORKER_LOST",
   "EPOCH_CHANGED",
   "QUEUE_FULL",
+  "LOGS_FULL",
   "TEXTS_BUSY",
   "GRAMMARS_BUSY",
   "REDIS_UNAVAILABLE",
