@@ -22,6 +22,7 @@ export { hello, type Script } from "./fake-cluster.js";
 export interface FakeOptions {
   /** Keys that exist; absent: no keys are required. */
   readonly keys?: readonly ApiKey[];
+  readonly keysCommand?: string;
   readonly defaultLimits?: Limits;
   /** The call token of the chat template. */
   readonly callToken?: number | undefined;
@@ -30,7 +31,7 @@ export interface FakeOptions {
 }
 
 /** Settings of the fake gateway: small limits, so that tests exceed them cheaply. */
-const configOf = ({ keys, defaultLimits }: FakeOptions) =>
+const configOf = ({ keys, keysCommand, defaultLimits }: FakeOptions) =>
   loadConfig(
     gatewaySettings,
     {
@@ -43,6 +44,7 @@ const configOf = ({ keys, defaultLimits }: FakeOptions) =>
       RHONE_CORS_ORIGINS: "https://page.example",
       RHONE_IDEMPOTENCY_TTL_S: "3600",
       RHONE_AUTH: keys === undefined ? "off" : "keys",
+      RHONE_KEYS_COMMAND: keysCommand,
       RHONE_REQUESTS_PER_MINUTE: String(defaultLimits?.requests ?? 0),
       RHONE_TOKENS_PER_MINUTE: String(defaultLimits?.tokens ?? 0),
     },
