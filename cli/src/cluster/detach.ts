@@ -49,14 +49,14 @@ export async function startDetached(request: DetachRequest): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       let failure: RhoneError | undefined;
       supervisor.on("message", (event: ProgressEvent | Pulse) => {
-        if (event.kind === "pulse") return;
+        if (event.kind === "pulse" || (event.kind === "ready" && stop.aborted)) return;
         if (event.kind === "failed") failure = new RhoneError(event.code, event.message);
         else report(event);
         if (event.kind === "ready") resolve();
       });
       supervisor.once("error", reject);
       supervisor.once("exit", (code, signal) =>
-        reject(hung ?? failure ?? supervisorGone(dataDir, signal ?? `exit code ${code}`)),
+        reject(hung ?? failure ?? (stop.aborted ? stop.reason : supervisorGone(dataDir, signal ?? `exit code ${code}`))),
       );
     });
   } finally {

@@ -10,12 +10,12 @@ import { firstEndpoint } from "./first-endpoint.js";
 import { addGatewayFlags } from "./flags.js";
 import {
   addListFlags,
-  type GatewayAccess,
   type GatewayOptions,
   type ListOptions,
+  type OpenGateway,
   openGateway,
   printPage,
-} from "./gateway-access.js";
+} from "./open-gateway.js";
 
 interface BatchOptions extends GatewayOptions {
   readonly json?: boolean;
@@ -113,7 +113,7 @@ async function waitFor(id: string, options: BatchOptions, signal: AbortSignal): 
   throw new RhoneError("BATCH_FAILED", `${id} ${ended}${problem === undefined ? "." : `: ${problem.message}`}`);
 }
 
-async function download({ batches, files }: GatewayAccess, id: string, { errors, out }: DownloadOptions) {
+async function download({ batches, files }: OpenGateway, id: string, { errors, out }: DownloadOptions) {
   const batch = await batches.get(id);
   const file = errors === true ? batch.error_file_id : batch.output_file_id;
   if (file === null) throw new RhoneError("NOT_FOUND", describeMissing(batch, errors === true));

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { outputFile } from "../option-parsers.js";
 import { formatBytes, formatTable, formatTime } from "../terminal/format.js";
 import { addGatewayFlags } from "./flags.js";
-import { addListFlags, type GatewayOptions, type ListOptions, openGateway, printPage } from "./gateway-access.js";
+import { addListFlags, type GatewayOptions, type ListOptions, openGateway, printPage } from "./open-gateway.js";
 
 interface DownloadOptions extends GatewayOptions {
   readonly out?: string;

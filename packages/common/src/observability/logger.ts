@@ -18,7 +18,7 @@ export function createLogger({ service, level }: LoggerOptions): Logger {
     level,
     base: { service, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }), log: (fields: object) => rounded(fields) as object },
+    formatters: { level: (label: string) => ({ level: label }), log: roundedFields },
     redact: { paths: ["", "*", "*.*"].flatMap((parent) => SECRETS.map((name) => within(parent, name))), remove: true },
     serializers: { err: pino.stdSerializers.err },
   };
@@ -28,6 +28,8 @@ export function createLogger({ service, level }: LoggerOptions): Logger {
 
 const within = (parent: string, name: string): string =>
   parent === "" || name.startsWith("[") ? `${parent}${name}` : `${parent}.${name}`;
+
+const roundedFields = (fields: Record<string, unknown>) => rounded(fields) as Record<string, unknown>;
 
 /** Numbers with a fraction are measurements: 4 digits of them, and none after the point from 1000 on, say it all. */
 function rounded(value: unknown): unknown {

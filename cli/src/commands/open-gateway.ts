@@ -13,7 +13,7 @@ export interface GatewayOptions {
 }
 
 /** A gateway's batches and files. */
-export interface GatewayAccess {
+export interface OpenGateway {
   readonly batches: BatchClient;
   readonly files: FileClient;
   /** Writes commands for the same gateway. */
@@ -21,7 +21,7 @@ export interface GatewayAccess {
 }
 
 /** The gateway of --url, else of the data directory's cluster. Throws NOT_RUNNING. */
-export async function openGateway({ url, dataDir: home }: GatewayOptions, signal: AbortSignal): Promise<GatewayAccess> {
+export async function openGateway({ url, dataDir: home }: GatewayOptions, signal: AbortSignal): Promise<OpenGateway> {
   const { dataDir, config, rhone } = commandContext(home, signal);
   const access = { url: url ?? (await urlOfCluster(dataDir)), apiKey: config.apiKey, signal };
   return {
