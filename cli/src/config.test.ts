@@ -30,7 +30,11 @@ test.each(["https://hf-mirror.com", "http://127.0.0.1:8000/hf/"])("HF_ENDPOINT m
 });
 
 test("the log level is info unless RHONE_LOG_LEVEL is one; a bad one is refused elsewhere", () => {
-  for (const [text, level] of [[undefined, "info"], ["debug", "debug"], ["loud", "info"]] as const) {
+  for (const [text, level] of [
+    [undefined, "info"],
+    ["debug", "debug"],
+    ["loud", "info"],
+  ] as const) {
     vi.stubEnv("RHONE_LOG_LEVEL", text);
     expect(logLevel()).toBe(level);
   }

@@ -72,7 +72,11 @@ describe("an interrupted command says what is left", () => {
       const counts = { request_counts: { total: 2, completed: 1, failed: 0 }, created_at: 0 };
       response.end(JSON.stringify({ id: "batch_1", endpoint: "e", status: "in_progress", ...files, ...counts }));
     });
-    const { code, errors } = await interrupted(["batch", "wait", "batch_1", "--url", url], command, once(asked, "asked"));
+    const { code, errors } = await interrupted(
+      ["batch", "wait", "batch_1", "--url", url],
+      command,
+      once(asked, "asked"),
+    );
     expect(code).toBe(130);
     expect(errors).toContain(`batch_1 goes on. To wait for it again: ./rhone batch wait batch_1 --url ${url}`);
   });
@@ -96,7 +100,9 @@ describe("an interrupted command says what is left", () => {
     const args = ["up", "--detach", "--port", "0", "--data-dir", dataDir.root, "--simulate", "null"];
     const { code, output } = await interrupted(args, { ...command, REDIS_URL: "" }, isClaimed);
     expect(code).toBe(130);
-    expect(output).toMatch(/Stopping\. Press Ctrl-C again to kill all processes\.\n(.*\n)* *Stopped\. None of its .*left\.\n$/);
+    expect(output).toMatch(
+      /Stopping\. Press Ctrl-C again to kill all processes\.\n(.*\n)* *Stopped\. None of its .*left\.\n$/,
+    );
     expect(existsSync(dataDir.clusterFile)).toBe(false);
     expect(await readFile(join(dataDir.logs, "supervisor.log"), "utf8")).toContain("stopped before it was ready");
   });

@@ -56,7 +56,9 @@ export async function startDetached(request: DetachRequest): Promise<void> {
       });
       supervisor.once("error", reject);
       supervisor.once("exit", (code, signal) =>
-        reject(hung ?? failure ?? (stop.aborted ? stop.reason : supervisorGone(dataDir, signal ?? `exit code ${code}`))),
+        reject(
+          hung ?? failure ?? (stop.aborted ? stop.reason : supervisorGone(dataDir, signal ?? `exit code ${code}`)),
+        ),
       );
     });
   } finally {

@@ -13,9 +13,9 @@ import { runCluster } from "./run-cluster.js";
 const logger = createLogger({ service: "supervisor", level: logLevel() });
 
 beginPulse();
-let isReady = false;
+let isStarting = true;
 const report = (event: ProgressEvent): void => {
-  if (event.kind === "ready") isReady = true;
+  if (event.kind === "ready") isStarting = false;
   logProgress(event, logger);
   if (process.connected) process.send?.(event);
 };
@@ -23,7 +23,7 @@ const report = (event: ProgressEvent): void => {
 const { stop, kill } = listenForStop(() => logger.info("stopping"));
 process.once("disconnect", () => {
   // the command line was killed before the cluster was ready
-  if (!isReady) process.kill(process.pid, "SIGTERM");
+  if (isStarting) process.kill(process.pid, "SIGTERM");
 });
 
 try {
@@ -32,6 +32,7 @@ try {
   logger.info("stopped");
   logger.flush(() => process.exit(0));
 } catch (error) {
+  isStarting = false;
   const { code, message } = toRhoneError(error);
   if (code === "CANCELLED") logger.info("stopped before it was ready");
   else logger.error({ err: error, code }, "cluster failed");

@@ -68,12 +68,7 @@ function addSubmitCommand(batch: Command, signal: AbortSignal): void {
     .description("upload a JSONL file of requests and start a batch")
     .argument("<file>", "one request per line, in the format of OpenAI's batch API")
     .option("--endpoint <path>", "endpoint of the requests (default: the url of the first line)")
-    .option(
-      "--window <time>",
-      "time limit, 1m to 168h; unanswered requests expire then",
-      completionWindow,
-      "24h",
-    )
+    .option("--window <time>", "time limit, 1m to 168h; unanswered requests expire then", completionWindow, "24h")
     .option("--wait", "wait until the batch has ended")
     .action(async (file: string, options: SubmitOptions) => {
       const { files, batches } = await openGateway(options, signal);

@@ -6,7 +6,9 @@ const USUAL = { device: "CPU", kernels: "auto", ggmlDir: undefined } as const;
 const FOREIGN = process.arch === "arm64" ? "avx2" : "neon-dotprod";
 
 test("a device that the machine lacks is refused with the names of those that it has", () => {
-  const names = openEngine().devices().map(({ name }) => name);
+  const names = openEngine()
+    .devices()
+    .map(({ name }) => name);
   const message = `There is no device "CUDA9"; this machine has ${names.join(", ")}.`;
   const error = expect.objectContaining({ code: "DEVICE_NOT_FOUND", message });
   expect(() => checkHardware({ ...USUAL, device: "CUDA9" })).toThrow(error);

@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RhoneError } from "@rhone/common";
 import { z } from "zod";
-import { type Ask, type AskInit, askOf, type GatewayAccess, type Page, type PageQuery, pageSearch } from "./gateway-client.js";
+import {
+  type Ask,
+  type AskInit,
+  askOf,
+  type GatewayAccess,
+  type Page,
+  type PageQuery,
+  pageSearch,
+} from "./gateway-client.js";
 
 const batchSchema = z.looseObject({
   id: z.string(),

@@ -5,7 +5,15 @@ import { basename } from "node:path";
 import { Readable } from "node:stream";
 import { RhoneError } from "@rhone/common";
 import { z } from "zod";
-import { type Ask, type AskInit, askOf, type GatewayAccess, type Page, type PageQuery, pageSearch } from "./gateway-client.js";
+import {
+  type Ask,
+  type AskInit,
+  askOf,
+  type GatewayAccess,
+  type Page,
+  type PageQuery,
+  pageSearch,
+} from "./gateway-client.js";
 
 const fileSchema = z.looseObject({
   id: z.string(),

@@ -49,7 +49,10 @@ export const mixed = defineScenario({
   description: "gaps between tokens of decoding streams, alone and while long prompts arrive",
   examples: [
     { flags: "", about: "the running cluster" },
-    { flags: "--streams 16 --long-prompt-tokens 8000 --spawn --model FILE", about: "longer prompts, a cluster of its own" },
+    {
+      flags: "--streams 16 --long-prompt-tokens 8000 --spawn --model FILE",
+      about: "longer prompts, a cluster of its own",
+    },
   ],
   options,
   run: (context, values) => context.withCluster((target) => runMixed(target, values)),

@@ -43,7 +43,9 @@ export function admit(scope: FastifyInstance, { wrongKeysPerMinute, ...admission
   });
 }
 
-type Authentication = Pick<Admission, "keyRing" | "keysCommand" | "defaultLimits" | "metrics"> & { readonly failed: FailedKeys };
+type Authentication = Pick<Admission, "keyRing" | "keysCommand" | "defaultLimits" | "metrics"> & {
+  readonly failed: FailedKeys;
+};
 
 /**
  * The caller. Throws INVALID_API_KEY where keys are required and no valid one came; RATE_LIMIT_EXCEEDED for keys that
