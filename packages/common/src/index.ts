@@ -89,7 +89,7 @@ export {
 } from "./queue/generation-job.js";
 export { openRedis, redisUnavailable } from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
-export type { TokenLogprob } from "./queue/packed-logprobs.js";
+export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
 export {
   CANCEL_CHANNEL,
   COORDINATORS_KEY,

@@ -4,6 +4,7 @@ import type { FastifyInstance } from "fastify";
 import type { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { KeyRing, keysRequired } from "./admission/key-ring.js";
 import type { RateLimits } from "./admission/rate-limits.js";
+import { AnswerRoom } from "./answers/answer-room.js";
 import type { StreamRecords } from "./answers/stream-records.js";
 import { BatchRunner, type BatchRunnerOptions } from "./batches/batch-runner.js";
 import { BatchStore } from "./batches/batch-store.js";
@@ -45,10 +46,12 @@ export interface Surroundings {
 /** Puts a gateway together: the HTTP server, not listening yet, and the batch runner, not started. */
 export function assembleGateway(config: GatewayConfig, { storage, keys, takeLease, ...outside }: Surroundings) {
   const { requestsPerMinute: requests, tokensPerMinute: tokens } = config;
+  const metrics = createMetrics();
   const parts = {
     ...config,
     ...outside,
-    metrics: createMetrics(),
+    metrics,
+    answers: new AnswerRoom({ most: config.answersBytes, withinMs: config.turnWaitMs, metrics }),
     files: new FileStore(storage),
     batches: new BatchStore(storage),
     keyRing: keysRequired(config.auth, config.host) ? new KeyRing(keys) : null,

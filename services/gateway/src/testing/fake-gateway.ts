@@ -26,12 +26,14 @@ export interface FakeOptions {
   readonly defaultLimits?: Limits;
   /** The call token of the chat template. */
   readonly callToken?: number | undefined;
+  /** Default: 256 MiB. */
+  readonly answersBytes?: number;
   /** Default: a folder that is removed when the server closes. */
   readonly storage?: ObjectStorage;
 }
 
 /** Settings of the fake gateway: small limits, so that tests exceed them cheaply. */
-const configOf = ({ keys, keysCommand, defaultLimits }: FakeOptions) =>
+const configOf = ({ keys, keysCommand, defaultLimits, answersBytes }: FakeOptions) =>
   loadConfig(
     gatewaySettings,
     {
@@ -46,6 +48,8 @@ const configOf = ({ keys, keysCommand, defaultLimits }: FakeOptions) =>
       RHONE_AUTH: keys === undefined ? "off" : "keys",
       RHONE_KEYS_COMMAND: keysCommand,
       RHONE_REQUESTS_PER_MINUTE: String(defaultLimits?.requests ?? 0),
+      RHONE_TURN_WAIT_MS: "100",
+      ...(answersBytes !== undefined && { RHONE_ANSWERS_BYTES: String(answersBytes) }),
       RHONE_TOKENS_PER_MINUTE: String(defaultLimits?.tokens ?? 0),
     },
     [],
