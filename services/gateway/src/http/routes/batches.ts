@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { batchListSchema, batchRequestSchema, windowSeconds } from "../../batches/batch-request.js";
+import { batchListSchema, batchRequestSchema } from "../../batches/batch-request.js";
 import { toOpenAiBatch } from "../../batches/batch-views.js";
 import {
   type BatchesUse,
@@ -30,8 +30,8 @@ export function batches(app: FastifyInstance, uses: BatchesUse): void {
       model: null,
       inputFileIds: [asked.input_file_id],
       fileParam: "input_file_id",
-      completionWindow: asked.completion_window,
-      windowS: windowSeconds(asked.completion_window),
+      completionWindow: asked.completion_window.text,
+      windowS: asked.completion_window.seconds,
       metadata: asked.metadata ?? null,
       outputExpiresAfterS: asked.output_expires_after?.seconds ?? null,
     });
