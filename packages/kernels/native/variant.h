@@ -55,6 +55,7 @@ void rk_read_rows_avx2(const rk_read_job *job, int64_t first, int64_t end, float
 void rk_blocks_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
 void rk_superblocks_avx512_vnni(const rk_product_job *job, int64_t first, int64_t end);
 void rk_blocks_amx_int8(const rk_product_job *job, int64_t first, int64_t end);
+void rk_superblocks_amx_int8(const rk_product_job *job, int64_t first, int64_t end);
 void rk_attend_avx512_vnni(const rk_attend_job *job, int first, int end);
 void rk_read_rows_avx512_vnni(const rk_read_job *job, int64_t first, int64_t end, float *copy);
 

@@ -55,7 +55,7 @@ bool runs_amx_int8() {
 }
 
 constexpr rk_variant VARIANTS[] = {
-    {"amx-int8", runs_amx_int8, rk_quantize_avx2, rk_blocks_amx_int8, rk_superblocks_avx512_vnni,
+    {"amx-int8", runs_amx_int8, rk_quantize_avx2, rk_blocks_amx_int8, rk_superblocks_amx_int8,
      rk_attend_avx512_vnni, rk_write_avx2, rk_read_rows_avx512_vnni},
     {"avx512-vnni", runs_avx512_vnni, rk_quantize_avx2, rk_blocks_avx512_vnni, rk_superblocks_avx512_vnni,
      rk_attend_avx512_vnni, rk_write_avx2, rk_read_rows_avx512_vnni},

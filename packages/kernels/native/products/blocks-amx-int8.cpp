@@ -1,59 +1,15 @@
 // Products with weights that have a scale per 32 k, on AMX, for tiles of 12 and more tokens; smaller ones are left to
 // AVX-512 VNNI.
 //
-// One tile instruction multiplies 32 k of up to 16 tokens by those of 16 rows, all bytes signed. Tile registers:
-// A = activations [T, 32], B = weights, 8 lines of 64 bytes, C = int32 [T, 16]. C goes through memory to AVX-512, which
-// takes the step in f32 that every variant takes.
-//
-// What was just stored can't be read at once, so three units are under way: the bytes of one are unpacked while those
-// of the unit before are multiplied and the products of the one before that are added.
-#include "rows-avx512.h"
+// Three units are under way: the bytes of one are unpacked while those of the unit before are multiplied and the
+// products of the one before that are added, by the step in f32 that every variant takes.
+#include "tiles-amx.h"
 
 namespace {
 
 constexpr int FEWEST = 12;
 
-// gcc 12 doesn't know that tile instructions read memory.
-static inline void fence() { __asm__ volatile("" ::: "memory"); }
-
 constexpr int AHEAD = 2048;  // bytes from what is multiplied to what is prefetched
-
-// What `ldtilecfg` reads: of each tile register its rows and the bytes of a row.
-struct alignas(64) TileConfig {
-  uint8_t palette, start_row, reserved[14];
-  uint16_t row_bytes[16];
-  uint8_t rows[16];
-};
-
-// Keeps the configuration of this thread, on which ggml's own use of AMX relies, and brings it back.
-class KeepTiles {
- public:
-  KeepTiles() {
-    _tile_storeconfig(&kept_);
-    fence();
-  }
-  ~KeepTiles() {
-    fence();
-    _tile_loadconfig(&kept_);
-  }
-
- private:
-  TileConfig kept_ = {};
-};
-
-// Tile registers 0 and 1 are C, 2 and 3 A, 4 and 5 B.
-static inline void configure(int tokens) {
-  TileConfig config = {};
-  config.palette = 1;
-  for (int i = 0; i < 2; i++) {
-    config.rows[i] = config.rows[2 + i] = (uint8_t)tokens;
-    config.rows[4 + i] = 8;
-    config.row_bytes[i] = config.row_bytes[4 + i] = LINE;
-    config.row_bytes[2 + i] = 32;
-  }
-  fence();
-  _tile_loadconfig(&config);
-}
 
 // The weights of both blocks of a unit, 8 lines of signed bytes each.
 struct Lines {

@@ -3,8 +3,7 @@
 // `dpbusd` adds 4 k to each int32. After 16 k (Q5_K, Q6_K: 8 k) a sum still fits in an int16, at most 15 * 128 * 16 or
 // 31 * 128 * 8 or, for Q6_K, whose weights are q - 32, 32 * 128 * 8 - 1; so `dpwssd` can multiply it by the sub-block's
 // scale and add it to 256 k in one step, exactly. Then comes one step in f32.
-#include "rows-avx512.h"
-#include "superblock.h"
+#include "superblock-avx512.h"
 
 namespace {
 
@@ -58,26 +57,8 @@ template <class Type> struct Superblocks {
         add_lines<Type, T, LINES>(bytes, scale, line, block, sums);
       }
     }
-    const __m512 d = halves_to_floats(w.d);
-    for (int t = 0; t < T; t++) {
-      const __m512 dx = broadcast_float(block + T * D_AT + t * 4);
-      results[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[t]), _mm512_mul_ps(d, dx), results[t]);
-    }
+    add_scaled<T>(w, block, sums, results);
     if constexpr (Type::HAS_MINIMUM) subtract_minimums<T>(w, block, results);
-  }
-
-  // What the minimums of the sub-blocks take away: f32 results - d_minimum * sum(minimum * sum(x)).
-  template <int T> static void subtract_minimums(const Superblock &w, const char *block, __m512 results[T]) {
-    const __m512 d = halves_to_floats(w.d_minimum);
-    __m512i minimums[4];
-    for (int i = 0; i < 4; i++) minimums[i] = load_line((const char *)w.minimums[i]);
-    for (int t = 0; t < T; t++) {
-      __m512i sum = _mm512_setzero_si512();
-      for (int i = 0; i < 4; i++)
-        sum = _mm512_dpwssd_epi32(sum, minimums[i], broadcast_4_bytes(block + T * SUMS_AT + t * 16 + i * 4));
-      const __m512 dx = broadcast_float(block + T * D_AT + t * 4);
-      results[t] = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_mul_ps(d, dx), results[t]);
-    }
   }
 };
 
