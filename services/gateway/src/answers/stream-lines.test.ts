@@ -2,9 +2,10 @@ import { describe, expect, it } from "vitest";
 import { collect, end, of } from "../testing/events.js";
 import { spin } from "../testing/spin.js";
 import { turnsDuring } from "../testing/turns-during.js";
+import { hasTime } from "../turns.js";
 import { sseData, streamLines } from "./stream-lines.js";
 import { formatPosition, parsePosition, type StreamPosition } from "./stream-position.js";
-import type { ChoiceEvent, Purpose, Writer } from "./writer.js";
+import { type ChoiceEvent, type Purpose, type Writer, wholeAnswer } from "./writer.js";
 
 /** Writes one chunk per letter of an event's text, and "end" after all. */
 const letters = (): Writer => ({
@@ -101,4 +102,31 @@ describe("positions", () => {
       expect(() => parsePosition(id, 1)).toThrow(expect.objectContaining(refusal));
     },
   );
+});
+
+it("does not wait behind the events of whole answers", async () => {
+  const went: string[] = [];
+  const slow: Writer = {
+    ...letters(),
+    take: () => {
+      spin(5);
+      went.push("whole");
+      return [];
+    },
+  };
+  const answers = Array.from({ length: 40 }, () => wholeAnswer(playing([of(0), of(0), of(0)]), slow));
+  await new Promise(setImmediate);
+  const before = went.length;
+  if (hasTime()) spin(25);
+  for await (const _ of streamLines(playing([end(0, { text: "a" })]), {
+    writer: letters(),
+    choices: 1,
+    withIds: false,
+  })) {
+    went.push("stream");
+  }
+  expect(before).toBeLessThan(80);
+  // A turn has 20 ms, and the line of work may go first in it.
+  expect(went.indexOf("stream") - before).toBeLessThanOrEqual(10);
+  await Promise.all(answers);
 });
