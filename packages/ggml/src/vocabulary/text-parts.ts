@@ -36,7 +36,7 @@ interface Libllama {
   readonly length: number;
 }
 
-/** The ids of a text without names, in parts, which libllama would begin with a space where the vocabulary asks for it. */
+/** The ids of a text without names, in parts; the first begins with a space where the vocabulary asks for it. */
 type IdsInParts = (text: string) => readonly Int32Array[];
 
 interface Parts {

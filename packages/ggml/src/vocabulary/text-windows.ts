@@ -30,9 +30,9 @@ interface Window {
  *
  * A window is cut between two of its tokens, and the next window begins there. If it begins with the token that the
  * first one had behind the cut, the two at the cut are neighbours by 1, and both windows are right by 2. If not, joins
- * at the cut depend on more of what follows: the window is read again, twice as far beyond its cut, as are all after it.
- * How far joins depend on each other is bounded by the vocabulary, whatever the text: each must have a better score than
- * the one to its left.
+ * at the cut depend on more of what follows: the window is read again, twice as far beyond its cut, as are those after
+ * it. How far joins depend on each other is bounded by the vocabulary, whatever the text: each must have a better score
+ * than the one to its left.
  */
 export class TextWindows {
   readonly #tokenize: TokenizePlain;
