@@ -22,6 +22,7 @@ export { hello, type Script } from "./fake-cluster.js";
 export interface FakeOptions {
   /** Keys that exist; absent: no keys are required. */
   readonly keys?: readonly ApiKey[];
+  readonly keysCommand?: string;
   readonly defaultLimits?: Limits;
   /** The call token of the chat template. */
   readonly callToken?: number | undefined;
@@ -32,7 +33,7 @@ export interface FakeOptions {
 }
 
 /** Settings of the fake gateway: small limits, so that tests exceed them cheaply. */
-const configOf = ({ keys, defaultLimits, answersBytes }: FakeOptions) =>
+const configOf = ({ keys, keysCommand, defaultLimits, answersBytes }: FakeOptions) =>
   loadConfig(
     gatewaySettings,
     {
@@ -42,9 +43,12 @@ const configOf = ({ keys, defaultLimits, answersBytes }: FakeOptions) =>
       RHONE_SEND_TIMEOUT_MS: "1000",
       RHONE_BODY_LIMIT_BYTES: "4096",
       RHONE_FILE_LIMIT_BYTES: "8192",
+      RHONE_FILES_PER_KEY: "5",
+      RHONE_FILE_BYTES_PER_KEY: "12288",
       RHONE_CORS_ORIGINS: "https://page.example",
       RHONE_IDEMPOTENCY_TTL_S: "3600",
       RHONE_AUTH: keys === undefined ? "off" : "keys",
+      RHONE_KEYS_COMMAND: keysCommand,
       RHONE_REQUESTS_PER_MINUTE: String(defaultLimits?.requests ?? 0),
       RHONE_TURN_WAIT_MS: "100",
       ...(answersBytes !== undefined && { RHONE_ANSWERS_BYTES: String(answersBytes) }),
