@@ -9,6 +9,7 @@ import type { StreamRecords } from "./answers/stream-records.js";
 import { BatchRunner, type BatchRunnerOptions } from "./batches/batch-runner.js";
 import { BatchStore } from "./batches/batch-store.js";
 import type { GatewayConfig } from "./config.js";
+import { FileQuota } from "./files/file-quota.js";
 import { FileStore } from "./files/file-store.js";
 import { admit } from "./http/admit.js";
 import { idempotency } from "./http/idempotency.js";
@@ -47,12 +48,14 @@ export interface Surroundings {
 export function assembleGateway(config: GatewayConfig, { storage, keys, takeLease, ...outside }: Surroundings) {
   const { requestsPerMinute: requests, tokensPerMinute: tokens } = config;
   const metrics = createMetrics();
+  const store = new FileStore(storage);
   const parts = {
     ...config,
     ...outside,
     metrics,
     answers: new AnswerRoom({ most: config.answersBytes, withinMs: config.turnWaitMs, metrics }),
-    files: new FileStore(storage),
+    files: store,
+    quota: new FileQuota(store, { files: config.filesPerKey, bytes: config.fileBytesPerKey }),
     batches: new BatchStore(storage),
     keyRing: keysRequired(config.auth, config.host) ? new KeyRing(keys) : null,
     defaultLimits: { requests, tokens },

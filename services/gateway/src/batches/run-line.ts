@@ -37,6 +37,7 @@ const OUTAGES: ReadonlySet<ErrorCode> = new Set([
   "WORKER_LOST",
   "EPOCH_CHANGED",
   "QUEUE_FULL",
+  "LOGS_FULL",
   "TEXTS_BUSY",
   "GRAMMARS_BUSY",
   "GATEWAY_BUSY",

@@ -43,6 +43,8 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes }: FakeOption
       RHONE_SEND_TIMEOUT_MS: "1000",
       RHONE_BODY_LIMIT_BYTES: "4096",
       RHONE_FILE_LIMIT_BYTES: "8192",
+      RHONE_FILES_PER_KEY: "5",
+      RHONE_FILE_BYTES_PER_KEY: "12288",
       RHONE_CORS_ORIGINS: "https://page.example",
       RHONE_IDEMPOTENCY_TTL_S: "3600",
       RHONE_AUTH: keys === undefined ? "off" : "keys",

@@ -1,18 +1,18 @@
 import type { FastifyInstance } from "fastify";
 import { batchListSchema, batchRequestSchema } from "../../batches/batch-request.js";
-import type { BatchStore } from "../../batches/batch-store.js";
 import { toOpenAiBatch } from "../../batches/batch-views.js";
-import { cancelBatch, newBatch, type OwnBatch, ownBatch, ownBatches } from "../../batches/own-batches.js";
-import type { FileStore } from "../../files/file-store.js";
+import {
+  type BatchesUse,
+  cancelBatch,
+  newBatch,
+  type OwnBatch,
+  ownBatch,
+  ownBatches,
+} from "../../batches/own-batches.js";
 import { parseRequest } from "../../requests/request-fields.js";
 import { leavingOf } from "../answer.js";
 
 const DEFAULT_LIMIT = 20;
-
-export interface BatchesUse {
-  readonly batches: BatchStore;
-  readonly files: FileStore;
-}
 
 interface ById {
   readonly Params: { readonly id: string };
