@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { childEnvironment, commandWriter, quoted, readCliConfig } from "./config.js";
+import { childEnvironment, commandWriter, logLevel, quoted, readCliConfig } from "./config.js";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -16,9 +16,28 @@ test("without REDIS_URL there is no Redis of one's own", () => {
   expect(readCliConfig().redisUrl).toBeUndefined();
 });
 
-test("a bad variable is named with its value", () => {
+test("bad variables are named with their values, all at once", () => {
   vi.stubEnv("REDIS_URL", "nonsense");
-  expect(() => readCliConfig()).toThrow(/REDIS_URL=nonsense.*redis:\/\//s);
+  vi.stubEnv("HF_ENDPOINT", "hf-mirror.com");
+  expect(() => readCliConfig()).toThrow(
+    /REDIS_URL=nonsense is not a redis:\/\/.*HF_ENDPOINT=hf-mirror\.com is not an http:\/\/ or https:\/\/ URL\. Mirror/s,
+  );
+});
+
+test.each(["https://hf-mirror.com", "http://127.0.0.1:8000/hf/"])("HF_ENDPOINT may be %s", (url) => {
+  vi.stubEnv("HF_ENDPOINT", url);
+  expect(readCliConfig().hfEndpoint).toBe(url);
+});
+
+test("the log level is info unless RHONE_LOG_LEVEL is one; a bad one is refused elsewhere", () => {
+  for (const [text, level] of [
+    [undefined, "info"],
+    ["debug", "debug"],
+    ["loud", "info"],
+  ] as const) {
+    vi.stubEnv("RHONE_LOG_LEVEL", text);
+    expect(logLevel()).toBe(level);
+  }
 });
 
 const DEFAULT_HOME = join(homedir(), ".rhone");

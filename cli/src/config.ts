@@ -5,13 +5,17 @@ import {
   ggmlDirSetting,
   hungAfterSetting,
   kernelsSetting,
+  type LoggerOptions,
   loadConfig,
+  logLevelSetting,
+  parseSettings,
   redisUrlSchema,
   type Settings,
 } from "@rhone/common";
 import { z } from "zod";
 
 const text = z.string().min(1).optional();
+const httpUrl = z.url({ protocol: /^https?$/, error: "is not an http:// or https:// URL" });
 const DEFAULT_HOME = join(homedir(), ".rhone");
 
 /** Everything that the command line reads from the environment. */
@@ -39,7 +43,11 @@ export const cliSettings = {
     schema: z.string().default(""),
     doc: "Folders searched for redis-server and valkey-server.",
   },
-  hfEndpoint: { env: "HF_ENDPOINT", schema: text, doc: "Mirror of huggingface.co for `rhone model pull`." },
+  hfEndpoint: {
+    env: "HF_ENDPOINT",
+    schema: httpUrl.optional(),
+    doc: "Mirror of huggingface.co for `rhone model pull`, as an http:// or https:// URL.",
+  },
   hfToken: { env: "HF_TOKEN", schema: text, doc: "Access token for `rhone model pull`." },
   hungAfter: hungAfterSetting,
   kernels: kernelsSetting,
@@ -73,6 +81,11 @@ export const quoted = (word: string): string =>
 /** The environment of a child process: this one's, with `changes`; undefined removes a variable. */
 export function childEnvironment(changes: Readonly<Record<string, string | undefined>> = {}): NodeJS.ProcessEnv {
   return { ...process.env, ...changes };
+}
+
+/** Of this process's log. A bad one is refused with the services' settings, and that refusal is logged. */
+export function logLevel(): LoggerOptions["level"] {
+  return parseSettings({ logLevel: logLevelSetting }, process.env, []).config.logLevel ?? "info";
 }
 
 /** NO_COLOR, for errors that come before the settings are read or from reading them. */

@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { parseSimulation, redisUrlSchema, SIMULATION_SYNTAX } from "@rhone/common";
+import { parseSimulation, redisUrlSchema, SIMULATION_SYNTAX, WINDOW_SYNTAX, windowSeconds } from "@rhone/common";
 import { InvalidArgumentError } from "commander";
 
 export interface NumberRange {
@@ -54,6 +54,12 @@ export function targetItl(text: string): string {
 export function simulation(text: string): string {
   if (parseSimulation(text) !== null) return text;
   throw new InvalidArgumentError(`Give ${SIMULATION_SYNTAX}.`);
+}
+
+/** The window of a batch, as the gateway reads it. */
+export function completionWindow(text: string): string {
+  if (windowSeconds(text) !== null) return text;
+  throw new InvalidArgumentError(`Give ${WINDOW_SYNTAX}.`);
 }
 
 /** The URL of a gateway, without slashes at its end. */

@@ -31,6 +31,40 @@ describe("help", () => {
   });
 });
 
+describe("the help of a command", () => {
+  it.each([
+    [["help", "bench", "sweep"], "rhone bench sweep [options]"],
+    [["bench", "help", "sweep"], "rhone bench sweep [options]"],
+    [["bench", "sweep", "--help"], "rhone bench sweep [options]"],
+    [["help", "model", "list"], "rhone model ls|list [options]"],
+    [["help", "generate", "nosuch"], "rhone generate [options] [prompt...]"],
+    [["help", "bench"], "rhone bench [options] [command]"],
+    [["help"], "rhone [options] [command]"],
+  ])("%j", async (args, usage) => {
+    const { stdout, error } = await runCommand(...args);
+    expect(stdout.split("\n")[0]).toBe(`Usage: ${usage}`);
+    expect(error).toMatchObject({ exitCode: 0 });
+  });
+
+  it.each([
+    [["help", "nosuch"], "nosuch", ""],
+    [["help", "stauts"], "stauts", "(Did you mean status?)"],
+    [["stauts", "--help"], "stauts", "(Did you mean status?)"],
+    [["help", "bench", "swep"], "swep", "(Did you mean sweep?)"],
+    [["bench", "swep", "--help"], "swep", "(Did you mean sweep?)"],
+    [["batch", "help", "submt"], "submt", "(Did you mean submit?)"],
+  ])("%j fails and names the nearest command", async (args, name, nearest) => {
+    const { stdout, stderr, error } = await runCommand(...args);
+    expect(error).toMatchObject({ code: "commander.unknownCommand", exitCode: 1 });
+    expect(stdout).toBe("");
+    expect(stderr.split("\n").filter((line) => line !== "")).toEqual([
+      `error: unknown command '${name}'`,
+      ...(nearest === "" ? [] : [nearest]),
+      "Add --help for usage.",
+    ]);
+  });
+});
+
 describe("wrong usage", () => {
   it.each([
     ["an unknown command", ["serve"], "commander.unknownCommand"],

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { addBatchCommands } from "./commands/batch.js";
 import { addBenchCommands } from "./commands/bench.js";
 import { addDeviceCommands } from "./commands/device.js";
+import { addFilesCommands } from "./commands/files.js";
 import { addChatCommand, addGenerateCommand } from "./commands/generation.js";
 import { addKeysCommands } from "./commands/keys.js";
 import { addLogsCommand } from "./commands/logs.js";
@@ -30,10 +31,32 @@ export function createProgram(signal: AbortSignal): Command {
   addChatCommand(program, signal);
   addGenerateCommand(program, signal);
   addBatchCommands(program, signal);
+  addFilesCommands(program, signal);
   addKeysCommands(program, signal);
   addModelCommands(program, signal);
   addDeviceCommands(program);
   addBenchCommands(program, signal);
   addTestCommand(program);
-  return program.addHelpText("after", EPILOGUE);
+  return program.addHelpText("after", EPILOGUE).addHelpText("beforeAll", ({ command }) => {
+    const asked = askedCommand(program);
+    if (asked !== command) asked.help();
+    return "";
+  });
+}
+
+/**
+ * The command whose help is asked for, as in `help bench sweep`, of which commander reads one word. Throws
+ * CommanderError, with the nearest command, for a word that is none.
+ */
+function askedCommand(program: Command): Command {
+  const end = program.args.findIndex((word) => word.startsWith("-"));
+  const words = end < 0 ? program.args : program.args.slice(0, end);
+  let command = program;
+  for (const word of words.filter((each) => each !== "help")) {
+    if (command.commands.length === 0) break;
+    const next = command.commands.find((each) => each.name() === word || each.aliases().includes(word));
+    if (next === undefined) command.parse([word], { from: "user" });
+    else command = next;
+  }
+  return command;
 }

@@ -116,7 +116,7 @@ export class Cluster {
     return new SupervisedService({
       spec,
       onChange: () => this.#tellProcesses(),
-      onRestart: (why) => report({ kind: "note", text: `${firstLine(why.message)} Restarting it.` }),
+      onRestart: (why) => report({ kind: "warning", text: `${firstLine(why.message)} Restarting it.` }),
       onGiveUp: (why) => this.#failing.abort(why),
     });
   }

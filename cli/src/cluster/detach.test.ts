@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { RhoneError } from "@rhone/common";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { commandWriter } from "../config.js";
 import { dataDirAt } from "../data-dir.js";
@@ -12,14 +13,14 @@ const READY = 'process.send({ kind: "ready", url: "http://127.0.0.1:8080" });';
 const LIVES = "setInterval(() => {}, 1000);";
 
 /** Starts a supervisor whose file is `source`. */
-async function start(source: string, stop = new AbortController()) {
+async function start(source: string, stop = new AbortController(), kill = new AbortController()) {
   const root = await temporaryFolder();
   const supervisor = join(root, "supervisor.mjs");
   await writeFile(supervisor, source);
   const options = { dataDir: root, model: "breeze", host: "127.0.0.1", port: 0, kvType: "f16" } as const;
   const events: ProgressEvent[] = [];
   const report = (event: ProgressEvent): void => void events.push(event);
-  const started = startDetached({ options, report, stop: stop.signal, supervisor });
+  const started = startDetached({ options, report, stop: stop.signal, kill: kill.signal, supervisor });
   return { started, events, log: () => readFile(join(dataDirAt(root).logs, "supervisor.log"), "utf8"), root };
 }
 
@@ -74,5 +75,26 @@ describe("startDetached", () => {
     await expect.poll(() => events.length).toBe(1);
     stop.abort();
     await expect(started).rejects.toMatchObject({ code: "CANCELLED" });
+  });
+
+  it("asks it a second time to kill, and does not return a cluster that became ready meanwhile", async () => {
+    const [stop, kill] = [new AbortController(), new AbortController()];
+    const { started, events } = await start(
+      `let asked = 0;
+       process.on("SIGTERM", () => {
+         if (++asked === 2) return process.exit(0);
+         ${READY} process.send({ kind: "note", text: "stopping" });
+       });
+       process.send({ kind: "note", text: "up" }); ${LIVES}`,
+      stop,
+      kill,
+    );
+    started.catch(() => {});
+    await expect.poll(() => events.length).toBe(1);
+    stop.abort(new RhoneError("CANCELLED", "Interrupted."));
+    await expect.poll(() => events.length).toBe(2);
+    kill.abort();
+    await expect(started).rejects.toMatchObject({ code: "CANCELLED", message: "Interrupted." });
+    expect(events.map(({ kind }) => kind)).toEqual(["note", "note"]);
   });
 });

@@ -10,8 +10,10 @@ import type { ProgressEvent, Report } from "./progress.js";
 export interface DetachRequest {
   readonly options: ClusterOptions;
   readonly report: Report;
-  /** Gives the start up. */
+  /** Gives the start up: stops what has started. */
   readonly stop: AbortSignal;
+  /** Kills it. */
+  readonly kill: AbortSignal;
   /** The JavaScript file of the supervisor. */
   readonly supervisor: string;
 }
@@ -21,7 +23,7 @@ export interface DetachRequest {
  * cluster fails, or CANCELLED when `stop` is aborted first; none of its processes is left then.
  */
 export async function startDetached(request: DetachRequest): Promise<void> {
-  const { options, report, stop, supervisor: entry } = request;
+  const { options, report, stop, kill, supervisor: entry } = request;
   const dataDir = dataDirAt(options.dataDir);
   await createDataDir(dataDir);
   const log = openSync(join(dataDir.logs, "supervisor.log"), "a", 0o600);
@@ -32,8 +34,9 @@ export async function startDetached(request: DetachRequest): Promise<void> {
     stdio: ["ignore", log, log, "ipc"],
   });
   closeSync(log);
-  const abort = (): void => void supervisor.kill("SIGTERM");
-  stop.addEventListener("abort", abort, { once: true });
+  // The supervisor stops in order at the first signal, and kills at the second.
+  const interrupt = (): void => void supervisor.kill("SIGTERM");
+  for (const signal of [stop, kill]) signal.addEventListener("abort", interrupt, { once: true });
   let hung: RhoneError | undefined;
   const unwatch = watchPulse(supervisor, {
     hungAfterMs: readCliConfig().hungAfter * 1000,
@@ -46,19 +49,21 @@ export async function startDetached(request: DetachRequest): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       let failure: RhoneError | undefined;
       supervisor.on("message", (event: ProgressEvent | Pulse) => {
-        if (event.kind === "pulse") return;
+        if (event.kind === "pulse" || (event.kind === "ready" && stop.aborted)) return;
         if (event.kind === "failed") failure = new RhoneError(event.code, event.message);
         else report(event);
         if (event.kind === "ready") resolve();
       });
       supervisor.once("error", reject);
       supervisor.once("exit", (code, signal) =>
-        reject(hung ?? failure ?? supervisorGone(dataDir, signal ?? `exit code ${code}`)),
+        reject(
+          hung ?? failure ?? (stop.aborted ? stop.reason : supervisorGone(dataDir, signal ?? `exit code ${code}`)),
+        ),
       );
     });
   } finally {
     unwatch();
-    stop.removeEventListener("abort", abort);
+    for (const signal of [stop, kill]) signal.removeEventListener("abort", interrupt);
     supervisor.removeAllListeners("exit");
     if (supervisor.connected) supervisor.disconnect();
     supervisor.unref();

@@ -37,7 +37,7 @@ export class PhaseRenderer {
     else if (event.kind === "phase") {
       if (this.#running?.phase === event.phase) this.#running = undefined;
       this.#line(`${this.#style.green("✓")} ${label(event.phase)}  ${event.text}`);
-    } else if (event.kind === "note") this.note(event.text);
+    } else if (event.kind === "note" || event.kind === "warning") this.note(event.text);
     else if (event.kind === "ready") {
       this.close();
       this.#output.write(`ready ${event.url}\n`);

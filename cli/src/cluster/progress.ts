@@ -13,6 +13,8 @@ export type ProgressEvent =
   | { readonly kind: "phase"; readonly phase: Phase; readonly text: string; readonly done: boolean }
   /** A line for the user. */
   | { readonly kind: "note"; readonly text: string }
+  /** A line about something that went wrong and is mended. */
+  | { readonly kind: "warning"; readonly text: string }
   | { readonly kind: "ready"; readonly url: string }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string };
 

@@ -54,7 +54,7 @@ describe("a cluster that comes up", () => {
     };
     while (!(await isBack())) await sleep(20);
     expect(cluster.events.at(-1)).toEqual({
-      kind: "note",
+      kind: "warning",
       text: "Worker 1 ended unexpectedly (signal SIGKILL). Restarting it.",
     });
   });
@@ -165,6 +165,17 @@ describe("a cluster that can't come up", () => {
     ]);
     expect(await cluster.journal()).toEqual([""]);
     expect(existsSync(cluster.dataDir.clusterFile)).toBe(false);
+  });
+
+  test("a device that this machine lacks, before any process starts, unless nothing is computed", async () => {
+    const cluster = await startFakeCluster({}, { device: "CUDA9" });
+    await expect(cluster.over).rejects.toMatchObject({
+      code: "DEVICE_NOT_FOUND",
+      message: expect.stringMatching(/^There is no device "CUDA9"; this machine has .*CPU/),
+    });
+    expect(await cluster.journal()).toEqual([""]);
+    expect(existsSync(cluster.dataDir.clusterFile)).toBe(false);
+    await (await startFakeCluster({}, { device: "CUDA9", simulate: "null" })).ready;
   });
 
   test("one that is stopped before it is ready leaves nothing", async () => {

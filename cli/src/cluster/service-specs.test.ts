@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { commandWriter } from "../config.js";
 import { dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec } from "./service-specs.js";
@@ -87,7 +88,9 @@ test("services are named in messages as people call them", () => {
 });
 
 test("who asks for API keys is the gateway", () => {
-  expect(flagsOf(gatewaySpec(sources, undefined).args)).not.toHaveProperty("--auth");
+  const flags = flagsOf(gatewaySpec(sources, undefined).args);
+  expect(flags).not.toHaveProperty("--auth");
+  expect(flags).toMatchObject({ "--keys-command": commandWriter("/d")("keys create NAME") });
   const options = { ...sources.options, auth: "keys" };
   expect(flagsOf(gatewaySpec({ ...sources, options }, undefined).args)).toMatchObject({ "--auth": "keys" });
 });

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type CliConfig, childEnvironment } from "../config.js";
+import { type CliConfig, childEnvironment, commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { LaunchPlan } from "../launch/launch-plan.js";
@@ -104,6 +104,7 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     "s3-region": options.s3Region,
     "s3-path-style": options.s3PathStyle,
     auth: options.auth,
+    "keys-command": commandWriter(dataDir.root)("keys create NAME"),
   };
   return {
     ...limitsOf(sources),

@@ -30,7 +30,10 @@ test("a cluster that can't start is told to the command line, to the log and to 
   expect(code).toBe(1);
   const failure = { code: "INVALID_CONFIG", message: "99 workers can't share 32 layers. Set --workers to 32 or less." };
   expect(events.at(-1)).toEqual({ kind: "failed", ...failure });
-  expect(JSON.parse(log.trim().split("\n").at(-1) ?? "")).toMatchObject({ service: "supervisor", kind: "failed" });
+  expect(JSON.parse(log.trim().split("\n").at(-1) ?? "")).toMatchObject({
+    ...{ level: "error", service: "supervisor", pid: expect.any(Number), time: expect.stringMatching(/Z$/) },
+    ...{ code: failure.code, err: { message: failure.message }, msg: "cluster failed" },
+  });
   await expect(readFile(dataDir.clusterFile)).rejects.toMatchObject({ code: "ENOENT" });
 }, 30_000);
 

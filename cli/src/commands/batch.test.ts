@@ -1,13 +1,13 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it, test } from "vitest";
+import { describe, expect, it } from "vitest";
 import { serve } from "../../../packages/client/src/testing/serve.js";
+import { commandWriter } from "../config.js";
 import { runCommand } from "../testing/run-command.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
-import { describeCounts, firstEndpoint, formatBatch } from "./batch.js";
 
 const BATCH = {
-  ...{ id: "batch_1", endpoint: "/v1/completions", status: "completed", errors: null },
+  ...{ id: "batch_1", endpoint: "/v1/completions", status: "completed", errors: null, created_at: 1_764_174_600 },
   ...{ output_file_id: "out_1" as string | null, error_file_id: null as string | null },
   request_counts: { total: 3, completed: 3, failed: 0 },
 };
@@ -25,31 +25,6 @@ const gateway = (batch: object) =>
     if (path.endsWith("/content")) return response.end('{"custom_id":"a"}\n');
     return response.end(JSON.stringify(batch));
   });
-
-describe("firstEndpoint", () => {
-  it("is the url of the first line that is not blank", async () => {
-    const path = await fileOf('\ufeff\n{"url":"/v1/completions"}\n{"url":"/other"}\n');
-    expect(await firstEndpoint(path)).toBe("/v1/completions");
-  });
-
-  it.each([
-    ["no lines", "\n", "is empty"],
-    ["no url", '{"custom_id":"a"}', "--endpoint"],
-    ["no JSON", "hello", "--endpoint"],
-  ])("refuses a file with %s", async (_, text, message) => {
-    await expect(firstEndpoint(await fileOf(text))).rejects.toMatchObject({
-      code: "INVALID_REQUEST",
-      message: expect.stringContaining(message),
-    });
-  });
-
-  it("refuses a file that can't be read", async () => {
-    await expect(firstEndpoint("/nowhere.jsonl")).rejects.toMatchObject({
-      code: "INVALID_REQUEST",
-      message: expect.stringMatching(/^\/nowhere\.jsonl can't be read: ENOENT/),
-    });
-  });
-});
 
 describe("rhone batch submit", () => {
   it("uploads the file and creates a batch for the endpoint of its first line", async () => {
@@ -77,6 +52,38 @@ describe("rhone batch submit", () => {
     const { stdout, stderr } = await runCommand(...submit, "--json");
     expect(JSON.parse(stdout)).toMatchObject({ id: "batch_1", status: "completed" });
     expect(stderr).toBe("");
+  });
+});
+
+it("refuses a window before it uploads the file, with the windows that there are", async () => {
+  const { url, requests } = await gateway(BATCH);
+  const { stderr, error } = await runCommand("batch", "submit", "in.jsonl", "--url", url, "--window", "5");
+  expect(error).toMatchObject({ code: "commander.invalidArgument" });
+  expect(stderr).toMatch(/argument '5' is invalid\. Give minutes or hours, from 1m to 168h, .* requests expire\.\n/);
+  expect(requests).toEqual([]);
+});
+
+describe("rhone batch list", () => {
+  const page = { data: [{ ...BATCH, id: "batch_2" }, BATCH], has_more: true };
+
+  it("prints a row per batch, and on standard error the command for the next page", async () => {
+    const { url, requests } = await serve((_, response) => response.end(JSON.stringify(page)));
+    const { stdout, stderr } = await runCommand("batch", "list", "--url", url, "-n", "2", "--after", "batch_3");
+    expect(requests[0]?.path).toBe("/v1/batches?limit=2&after=batch_3");
+    expect(stdout.split("\n").map((line) => line.split(/ {2,}/).slice(0, 3))).toEqual([
+      ["BATCH", "STATUS", "ANSWERED"],
+      ["batch_2", "completed", "3 of 3"],
+      ["batch_1", "completed", "3 of 3"],
+      [""],
+    ]);
+    expect(stderr).toBe(`More: ${commandWriter()(`batch list --limit 2 --after batch_1 --url ${url}`)}\n`);
+  });
+
+  it("prints the gateway's objects with --json, and no command after the last page", async () => {
+    const { url, requests } = await serve((_, response) => response.end(JSON.stringify({ ...page, has_more: false })));
+    const { stdout, stderr } = await runCommand("batch", "ls", "--url", url, "--json");
+    expect(requests[0]?.path).toBe("/v1/batches?limit=20");
+    expect([JSON.parse(stdout), stderr]).toEqual([page.data, ""]);
   });
 });
 
@@ -122,13 +129,4 @@ describe("rhone batch download", () => {
     const { error } = await runCommand("batch", "download", "batch_1", "--url", url);
     expect(error).toMatchObject({ message: expect.stringMatching(/error file, which --errors prints\.$/) });
   });
-});
-
-test("a batch is shown with its files and problems", () => {
-  const failed = { ...BATCH, error_file_id: "err_1", request_counts: { total: 9, completed: 5, failed: 2 } };
-  const errors = { data: [{ code: "expired", message: "The time was up." }] };
-  expect(formatBatch({ ...failed, errors })).toBe(
-    "batch_1  completed  7 of 9, 2 failed  /v1/completions\noutput  out_1\nerrors  err_1\nexpired: The time was up.",
-  );
-  expect(describeCounts(BATCH)).toBe("3 of 3");
 });

@@ -1,22 +1,23 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { createInterface } from "node:readline";
+import { createWriteStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import { type Batch, BatchClient } from "@rhone/client";
+import type { Batch } from "@rhone/client";
 import { RhoneError } from "@rhone/common";
 import type { Command } from "commander";
-import { z } from "zod";
-import { urlOfCluster } from "../cluster/find-cluster.js";
-import { commandContext } from "../command-context.js";
-import { outputFile } from "../option-parsers.js";
+import { completionWindow, outputFile } from "../option-parsers.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
+import { formatBatch, formatBatches } from "./batch-views.js";
+import { firstEndpoint } from "./first-endpoint.js";
 import { addGatewayFlags } from "./flags.js";
+import {
+  addListFlags,
+  type GatewayOptions,
+  type ListOptions,
+  type OpenGateway,
+  openGateway,
+  printPage,
+} from "./open-gateway.js";
 
-interface TargetOptions {
-  readonly url?: string;
-  readonly dataDir?: string;
-}
-
-interface BatchOptions extends TargetOptions {
+interface BatchOptions extends GatewayOptions {
   readonly json?: boolean;
 }
 
@@ -26,45 +27,56 @@ interface SubmitOptions extends BatchOptions {
   readonly wait?: boolean;
 }
 
-interface DownloadOptions extends TargetOptions {
+interface DownloadOptions extends GatewayOptions {
   readonly out?: string;
   readonly errors?: boolean;
 }
 
-/** rhone batch submit | status | wait | cancel | download. */
+/** rhone batch submit | list | status | wait | cancel | download. */
 export function addBatchCommands(program: Command, signal: AbortSignal): void {
   const batch = program.command("batch").description("run a file of requests at low priority");
-  const clientFor = async ({ url, dataDir: home }: TargetOptions): Promise<BatchClient> => {
-    const { dataDir, config } = commandContext(home, signal);
-    return new BatchClient({ url: url ?? (await urlOfCluster(dataDir)), apiKey: config.apiKey, signal });
-  };
-  withJson(batch.command("submit"))
-    .description("upload a JSONL file of requests and start a batch")
-    .argument("<file>", "one request per line, in the format of OpenAI's batch API")
-    .option("--endpoint <path>", "endpoint of the requests (default: the url of the first line)")
-    .option("--window <time>", "time limit, such as 90m or 24h; unanswered requests expire then", "24h")
-    .option("--wait", "wait until the batch has ended")
-    .action(async (file: string, options: SubmitOptions) => {
-      const client = await clientFor(options);
-      const endpoint = options.endpoint ?? (await firstEndpoint(file));
-      const made = await client.create({ fileId: await client.upload(file), endpoint, window: options.window });
-      if (options.wait === true) return waitFor(client, made.id, options);
-      print(made, options);
+  addSubmitCommand(batch, signal);
+  addListFlags(batch.command("list").alias("ls"), "batches")
+    .description("list batches with their status and counts, newest first")
+    .action(async (options: ListOptions) => {
+      const { batches, rhone } = await openGateway(options, signal);
+      const list = (flags: string) => rhone(`batch list ${flags}`);
+      printPage(await batches.list(options), options, { format: formatBatches, list });
     });
-  withJson(batch.command("status").argument("<id>"))
+  withJson(batch.command("status").alias("show").argument("<id>"))
     .description("show a batch")
-    .action(async (id: string, options: BatchOptions) => print(await (await clientFor(options)).get(id), options));
+    .action(async (id: string, options: BatchOptions) => {
+      print(await (await openGateway(options, signal)).batches.get(id), options);
+    });
   withJson(batch.command("wait").argument("<id>"))
     .description("wait until a batch has ended; fail unless it completed")
-    .action(async (id: string, options: BatchOptions) => waitFor(await clientFor(options), id, options));
+    .action(async (id: string, options: BatchOptions) => waitFor(id, options, signal));
   withJson(batch.command("cancel").argument("<id>"))
     .description("stop a batch and keep the answers so far")
-    .action(async (id: string, options: BatchOptions) => print(await (await clientFor(options)).cancel(id), options));
+    .action(async (id: string, options: BatchOptions) => {
+      print(await (await openGateway(options, signal)).batches.cancel(id), options);
+    });
   addGatewayFlags(batch.command("download").argument("<id>"))
     .description("print the results of a batch that has ended")
     .option("--errors", "the error file instead of the output file")
     .option("-o, --out <file>", "file to write, instead of standard output", outputFile)
-    .action(async (id: string, options: DownloadOptions) => download(await clientFor(options), id, options));
+    .action(async (id: string, options: DownloadOptions) => download(await openGateway(options, signal), id, options));
+}
+
+function addSubmitCommand(batch: Command, signal: AbortSignal): void {
+  withJson(batch.command("submit"))
+    .description("upload a JSONL file of requests and start a batch")
+    .argument("<file>", "one request per line, in the format of OpenAI's batch API")
+    .option("--endpoint <path>", "endpoint of the requests (default: the url of the first line)")
+    .option("--window <time>", "time limit, 1m to 168h; unanswered requests expire then", completionWindow, "24h")
+    .option("--wait", "wait until the batch has ended")
+    .action(async (file: string, options: SubmitOptions) => {
+      const { files, batches } = await openGateway(options, signal);
+      const endpoint = options.endpoint ?? (await firstEndpoint(file));
+      const made = await batches.create({ fileId: await files.upload(file), endpoint, window: options.window });
+      if (options.wait === true) return waitFor(made.id, options, signal);
+      print(made, options);
+    });
 }
 
 const withJson = (command: Command): Command =>
@@ -74,17 +86,19 @@ function print(batch: Batch, { json }: BatchOptions): void {
   console.log(json === true ? JSON.stringify(batch, null, 2) : formatBatch(batch));
 }
 
-async function waitFor(client: BatchClient, id: string, options: BatchOptions): Promise<void> {
+async function waitFor(id: string, options: BatchOptions, signal: AbortSignal): Promise<void> {
+  const { batches, rhone } = await openGateway(options, signal);
   const bar = new ProgressBar(process.stderr, id);
   let last: Batch | undefined;
   try {
-    for await (const batch of client.watch(id)) {
+    for await (const batch of batches.watch(id)) {
       last = batch;
       const { total, completed, failed } = batch.request_counts;
       bar.updateCount(completed + failed, total, batch.status);
     }
   } finally {
     bar.clear();
+    if (signal.aborted) console.error(`${id} goes on. To wait for it again: ${rhone(`batch wait ${id}`)}`);
   }
   if (last === undefined) return;
   print(last, options);
@@ -94,11 +108,11 @@ async function waitFor(client: BatchClient, id: string, options: BatchOptions): 
   throw new RhoneError("BATCH_FAILED", `${id} ${ended}${problem === undefined ? "." : `: ${problem.message}`}`);
 }
 
-async function download(client: BatchClient, id: string, { errors, out }: DownloadOptions): Promise<void> {
-  const batch = await client.get(id);
+async function download({ batches, files }: OpenGateway, id: string, { errors, out }: DownloadOptions) {
+  const batch = await batches.get(id);
   const file = errors === true ? batch.error_file_id : batch.output_file_id;
   if (file === null) throw new RhoneError("NOT_FOUND", describeMissing(batch, errors === true));
-  const content = await client.content(file);
+  const content = await files.content(file);
   if (out !== undefined) return pipeline(content, createWriteStream(out));
   for await (const bytes of content) process.stdout.write(bytes);
 }
@@ -107,51 +121,4 @@ function describeMissing({ id, status, error_file_id }: Batch, errors: boolean):
   const hint =
     errors || error_file_id === null ? "" : " Its failed lines are in the error file, which --errors prints.";
   return `${id} has no ${errors ? "error" : "output"} file; its status is ${status}.${hint}`;
-}
-
-const lineSchema = z.object({ url: z.string() });
-
-/** The `url` of the first line. Throws INVALID_REQUEST when the file can't be read or has none. */
-export async function firstEndpoint(path: string): Promise<string> {
-  const first = await firstLine(path).catch((cause: unknown) => {
-    throw new RhoneError("INVALID_REQUEST", `${path} can't be read: ${(cause as Error).message}.`, { cause });
-  });
-  if (first === undefined) throw new RhoneError("INVALID_REQUEST", `${path} is empty.`);
-  try {
-    return lineSchema.parse(JSON.parse(first)).url;
-  } catch (cause) {
-    const message = `The first line of ${path} is not a JSON object with a url. Mend it, or give --endpoint.`;
-    throw new RhoneError("INVALID_REQUEST", message, { cause });
-  }
-}
-
-/** The first line that is not blank. */
-async function firstLine(path: string): Promise<string | undefined> {
-  const lines = createInterface({ input: createReadStream(path) });
-  try {
-    for await (const text of lines) {
-      const line = text.replace(/^\ufeff/, "").trim();
-      if (line !== "") return line;
-    }
-    return undefined;
-  } finally {
-    lines.close();
-  }
-}
-
-/** "400 of 1000, 3 failed" */
-export function describeCounts({ request_counts: { total, completed, failed } }: Batch): string {
-  return `${completed + failed} of ${total}${failed === 0 ? "" : `, ${failed} failed`}`;
-}
-
-/** A batch with its files and problems, a line each. */
-export function formatBatch(batch: Batch): string {
-  const files = [
-    ...(batch.output_file_id === null ? [] : [`output  ${batch.output_file_id}`]),
-    ...(batch.error_file_id === null ? [] : [`errors  ${batch.error_file_id}`]),
-  ];
-  const problems = (batch.errors?.data ?? []).map(({ code, message }) => `${code}: ${message}`);
-  return [`${batch.id}  ${batch.status}  ${describeCounts(batch)}  ${batch.endpoint}`, ...files, ...problems].join(
-    "\n",
-  );
 }

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { SCENARIOS } from "@rhone/bench";
 import { afterEach, describe, expect, it } from "vitest";
 import { FakeGateway } from "../../../packages/bench/src/testing/fake-gateway.js";
 import { freshDataDir, recordedCluster } from "../testing/recorded-cluster.js";
@@ -78,6 +79,18 @@ describe("rhone bench", () => {
     for (const flag of flags) {
       const { error } = await runCommand("bench", scenario, flag);
       expect(error).toMatchObject({ code: "commander.unknownOption", message: expect.stringContaining(`'${flag}'`) });
+    }
+  });
+
+  it.each(SCENARIOS)("the help of $name shows its own examples, whose flags it has", async ({ name, examples }) => {
+    const { stdout } = await runCommand("bench", name, "--help");
+    const [usage = "", shown = ""] = stdout.split("Examples:\n");
+    expect(shown.match(/^ {2}rhone bench .*$/gm)).toEqual(
+      examples.map(({ flags }) => `  rhone bench ${name} ${flags}`.trimEnd()),
+    );
+    expect(examples.length).toBeGreaterThan(0);
+    for (const flag of examples.flatMap(({ flags }) => flags.match(/(?<!\S)--?[a-z][a-z-]*/g) ?? [])) {
+      expect(usage).toMatch(new RegExp(`^ .*(?<!\\S)${flag}(?![a-z-])`, "m"));
     }
   });
 

@@ -7,18 +7,14 @@ import { EXIT } from "../terminal/failure.js";
 import { formatTable } from "../terminal/format.js";
 import { addClusterFlags, addDataDirFlag, addGatewayFlags, clusterFlagNames } from "./flags.js";
 
-const EXAMPLES = `
-Examples:
-  rhone bench sweep                                          the running cluster
-  rhone bench sweep --spawn --model FILE --workers 2 --threads 1 --baseline --out sweep.json`;
-
 /** `rhone bench NAME`: one command per scenario. */
 export function addBenchCommands(program: Command, signal: AbortSignal): void {
   const bench = program.command("bench").description("measure a cluster through its HTTP API");
   for (const scenario of SCENARIOS) {
     const command = bench.command(scenario.name).description(scenario.description);
     for (const [name, option] of Object.entries(scenario.options)) command.addOption(optionOf(name, option));
-    addCommonFlags(command, scenario).action(async (options: BenchOptions) => {
+    addCommonFlags(command, scenario).addHelpText("after", examplesOf(scenario));
+    command.action(async (options: BenchOptions) => {
       const given = clusterFlagNames().filter((name) => command.getOptionValueSource(name) === "cli");
       await runScenario(scenario, { options, given, signal });
     });
@@ -33,7 +29,13 @@ function addCommonFlags(command: Command, { clusters = "any" }: Scenario): Comma
   if (clusters === "none") return command;
   const withPlace = clusters === "any" ? addGatewayFlags(command) : addDataDirFlag(command);
   withPlace.option("--spawn", "start a cluster with the options below, measure it and stop it");
-  return addClusterFlags(withPlace).addHelpText("after", EXAMPLES);
+  return addClusterFlags(withPlace);
+}
+
+/** What an example measures is in the line above it: its flags are long. */
+function examplesOf({ name, examples }: Scenario): string {
+  const lines = examples.map(({ flags, about }) => `  # ${about}\n  rhone bench ${name} ${flags}`.trimEnd());
+  return `\nExamples:\n${lines.join("\n")}`;
 }
 
 interface Run {

@@ -5,7 +5,7 @@ import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js"
 import { type CommandContext, commandContext } from "../command-context.js";
 import { type CommandWriter, commandWriter } from "../config.js";
 import { redisAddress, wholeNumber } from "../option-parsers.js";
-import { formatTable } from "../terminal/format.js";
+import { formatTable, formatTime } from "../terminal/format.js";
 import { addDataDirFlag } from "./flags.js";
 
 /** A cluster's Redis, which has its keys, and its gateway; undefined where only the Redis is known. */
@@ -112,7 +112,7 @@ export function formatKeys(keys: readonly ApiKey[], rhone: CommandWriter): strin
     name,
     formatLimit(requestsPerMinute),
     formatLimit(tokensPerMinute),
-    new Date(createdAt * 1000).toISOString().slice(0, 16).replace("T", " "),
+    formatTime(createdAt),
   ]);
   return formatTable([["id", "name", "requests/min", "tokens/min", "created"], ...rows], [2, 3]);
 }

@@ -96,13 +96,17 @@ async function pull(name: string, { config, dataDir, rhone, signal }: CommandCon
     throw new RhoneError("INVALID_REQUEST", `${path} is a file. Only models of the catalogue can be pulled.`);
   }
   const bar = new ProgressBar(process.stderr, entry.name);
-  const path = await pullModel(entry, {
-    modelsDir: dataDir.models,
-    signal,
-    ...(config.hfEndpoint === undefined ? {} : { endpoint: config.hfEndpoint }),
-    ...(config.hfToken === undefined ? {} : { token: config.hfToken }),
-    onProgress: ({ phase, bytes, totalBytes }) => bar.update(bytes, totalBytes, PHASE_TEXT[phase]),
-  });
-  bar.finish("done");
-  console.log(path);
+  try {
+    const path = await pullModel(entry, {
+      modelsDir: dataDir.models,
+      signal,
+      ...(config.hfEndpoint === undefined ? {} : { endpoint: config.hfEndpoint }),
+      ...(config.hfToken === undefined ? {} : { token: config.hfToken }),
+      onProgress: ({ phase, bytes, totalBytes }) => bar.update(bytes, totalBytes, PHASE_TEXT[phase]),
+    });
+    bar.finish("done");
+    console.log(path);
+  } finally {
+    if (signal.aborted) console.error(`\nWhat was downloaded is kept. To go on: ${rhone(`model pull ${name}`)}`);
+  }
 }

@@ -44,10 +44,17 @@ describe("rhone plan", () => {
     expect(error).toMatchObject({ code: "NOT_ENOUGH_MEMORY" });
   });
 
+  it("refuses kernels that the processor does not run before it reads the model", async () => {
+    const { root } = await freshDataDir();
+    const foreign = process.arch === "arm64" ? "avx2" : "neon-dotprod";
+    const { error } = await runCommand("plan", "--model", "nothing.gguf", "--kernels", foreign, "--data-dir", root);
+    expect(error).toMatchObject({ code: "KERNELS_UNAVAILABLE", message: expect.stringContaining("it runs") });
+  });
+
   it("names the devices when one is asked for that is not there", async () => {
     const { root } = await freshDataDir();
     const { error } = await runCommand("plan", "--model", "breeze", "--device", "CUDA9", "--data-dir", root);
-    expect(error).toMatchObject({ code: "DEVICE_NOT_FOUND", message: expect.stringMatching(/CUDA9; .* has .*CPU/) });
+    expect(error).toMatchObject({ code: "DEVICE_NOT_FOUND", message: expect.stringMatching(/"CUDA9"; .* has .*CPU/) });
   });
 });
 

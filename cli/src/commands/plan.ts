@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { runningCluster } from "../cluster/find-cluster.js";
 import { readStatus } from "../cluster/watch-pipeline.js";
 import { type CommandContext, commandContext } from "../command-context.js";
+import { checkHardware } from "../launch/check-hardware.js";
 import { planLaunch, thisMachine } from "../launch/launch-plan.js";
 import { positiveList } from "../option-parsers.js";
 import { formatPlan } from "../planning/format-plan.js";
@@ -87,12 +88,14 @@ async function planHere(
   { config, dataDir, signal }: CommandContext,
   streams: readonly number[],
 ): Promise<PlanReport> {
+  const { device = "CPU", kernels = config.kernels } = options;
+  checkHardware({ device, kernels, ggmlDir: config.ggmlDir });
   const asked = { ...options, dataDir: config.home, host: "", port: 0 };
   const plan = await planLaunch(asked, dataDir, thisMachine());
   return planMachine({
     options,
     plan,
-    memory: plan.memory ?? deviceMemory(options.device) / plan.workers,
+    memory: plan.memory ?? deviceMemory(device) / plan.workers,
     streams,
     entry: CALIBRATION_ENTRY,
     signal,
@@ -100,15 +103,12 @@ async function planHere(
   });
 }
 
-/** 90 % of the free bytes of the device. Throws DEVICE_NOT_FOUND. */
-function deviceMemory(name: string | undefined): number {
-  const devices = openEngine().devices();
-  const device = devices.find((each) => each.name.toLowerCase() === name?.toLowerCase());
-  if (device !== undefined) return 0.9 * device.memoryFree;
-  throw new RhoneError(
-    "DEVICE_NOT_FOUND",
-    `There is no device ${name}; this machine has ${devices.map((each) => each.name).join(", ")}.`,
-  );
+/** 90 % of the free bytes of a device that is there. */
+function deviceMemory(name: string): number {
+  const device = openEngine()
+    .devices()
+    .find((each) => each.name.toLowerCase() === name.toLowerCase());
+  return 0.9 * (device?.memoryFree ?? 0);
 }
 
 /** Throws NOT_RUNNING, or NO_PIPELINE while there is no plan or its workers have not been timed. */

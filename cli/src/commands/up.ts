@@ -69,12 +69,12 @@ async function up({ detach, ...asked }: UpOptions, signal: AbortSignal): Promise
   const options: ClusterOptions = { ...asked, dataDir: config.home };
   const renderer = new PhaseRenderer(process.stdout, style);
   const report = renderer.show.bind(renderer);
+  const signals = listenForStop(() => renderer.note("Stopping. Press Ctrl-C again to kill all processes."));
   try {
-    if (detach) return await startDetached({ options, report, stop: signal, supervisor: SUPERVISOR_ENTRY });
-    const { stop, kill } = listenForStop(() => renderer.note("Stopping. Press Ctrl-C again to kill all processes."));
-    await runCluster({ options, config, entryPoints: ENTRY_POINTS, report, stop, kill });
-    renderer.note("stopped");
+    if (detach) await startDetached({ options, report, ...signals, supervisor: SUPERVISOR_ENTRY });
+    else await runCluster({ options, config, entryPoints: ENTRY_POINTS, report, ...signals });
   } finally {
+    if (signals.stop.aborted) renderer.note("Stopped. None of its processes is left.");
     renderer.close();
   }
 }

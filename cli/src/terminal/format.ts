@@ -22,6 +22,10 @@ export function formatCount(count: number): string {
 /** (1, "worker") -> "1 worker", (2, "worker") -> "2 workers". */
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
 
+/** Unix seconds -> "2026-11-26 16:30", in UTC. */
+export const formatTime = (seconds: number): string =>
+  new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+
 /** 8_100_000 -> "2h 15m". */
 export function formatDuration(ms: number): string {
   const seconds = Math.round(ms / 1000);

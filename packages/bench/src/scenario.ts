@@ -45,10 +45,17 @@ export interface ScenarioResult {
   readonly fails?: boolean;
 }
 
+export interface Example {
+  readonly flags: string;
+  readonly about: string;
+}
+
 /** One `rhone bench NAME`. */
 export interface Scenario<Options extends ScenarioOptions = ScenarioOptions> {
   readonly name: string;
   readonly description: string;
+  /** For its help: flags after `rhone bench NAME`, and what they measure. */
+  readonly examples: readonly Example[];
   readonly options: Options;
   /**
    * Which clusters it measures: a running one or one that is started for it ("any", the default), only those that are

@@ -1,9 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { RhoneError } from "@rhone/common";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { BatchClient, isOver } from "./batch-client.js";
 import { serve } from "./testing/serve.js";
 
@@ -11,6 +7,7 @@ const batch = (status: string, completed = 0) => ({
   id: "batch_1",
   endpoint: "/v1/completions",
   status,
+  created_at: 1_764_174_600,
   output_file_id: null,
   error_file_id: null,
   request_counts: { total: 2, completed, failed: 0 },
@@ -20,38 +17,22 @@ const batch = (status: string, completed = 0) => ({
 const clientOf = (url: string, signal = new AbortController().signal) =>
   new BatchClient({ url, apiKey: "k", signal, pollMs: 1 });
 
-async function fileWith(content: string): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "rhone-client-"));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  const path = join(folder, 'a "b".jsonl');
-  await writeFile(path, content);
-  return path;
-}
-
 describe("BatchClient", () => {
-  it("uploads a file as multipart/form-data and creates a batch of it", async () => {
-    const { url, requests } = await serve(({ path }, response) => {
-      response.end(JSON.stringify(path === "/v1/files" ? { id: "file_1" } : batch("validating")));
-    });
-    const client = clientOf(`${url}/`);
-    const fileId = await client.upload(await fileWith("line 1\nline 2\n"));
-    await client.create({ fileId, endpoint: "/v1/completions", window: "90m" });
-    const [upload, create] = requests;
-    const [, boundary = ""] = /boundary=(.+)$/.exec(upload?.headers["content-type"] ?? "") ?? [];
-    const parts = upload?.body.split(`--${boundary}`) ?? [];
-    expect(parts[1]).toContain('name="purpose"\r\n\r\nbatch\r\n');
-    expect(parts[2]).toContain('filename="a _b_.jsonl"');
-    expect(parts[2]?.endsWith("\r\n\r\nline 1\nline 2\n\r\n")).toBe(true);
-    expect(parts[3]).toBe("--\r\n");
+  it("creates a batch of a file", async () => {
+    const { url, requests } = await serve((_, response) => response.end(JSON.stringify(batch("validating"))));
+    await clientOf(`${url}/`).create({ fileId: "file_1", endpoint: "/v1/completions", window: "90m" });
     const order = { input_file_id: "file_1", endpoint: "/v1/completions", completion_window: "90m" };
+    const [create] = requests;
     expect([create?.method, create?.path, JSON.parse(create?.body ?? "")]).toEqual(["POST", "/v1/batches", order]);
-    expect(requests.map(({ headers }) => headers.authorization)).toEqual(["Bearer k", "Bearer k"]);
+    expect(create?.headers.authorization).toBe("Bearer k");
   });
 
-  it("refuses a file that can't be read before it asks the gateway", async () => {
-    const { url, requests } = await serve(() => {});
-    await expect(clientOf(url).upload("/nowhere.jsonl")).rejects.toMatchObject({ code: "INVALID_REQUEST" });
-    expect(requests).toEqual([]);
+  it("lists a page, which begins after a batch or with the newest", async () => {
+    const page = { data: [batch("completed"), batch("failed")], has_more: true, object: "list" };
+    const { url, requests } = await serve((_, response) => response.end(JSON.stringify(page)));
+    expect(await clientOf(url).list({ limit: 2 })).toEqual({ data: page.data, hasMore: true });
+    await clientOf(url).list({ limit: 2, after: "a&b" });
+    expect(requests.map(({ path }) => path)).toEqual(["/v1/batches?limit=2", "/v1/batches?limit=2&after=a%26b"]);
   });
 
   it("quotes ids in paths", async () => {
@@ -86,12 +67,6 @@ describe("BatchClient", () => {
     const watch = clientOf("http://127.0.0.1:1", interrupt.signal).watch("x").next();
     interrupt.abort(new RhoneError("CANCELLED", "Interrupted."));
     await expect(watch).rejects.toMatchObject({ code: "CANCELLED" });
-  });
-
-  it("downloads a file as a stream", async () => {
-    const { url, requests } = await serve((_, response) => response.end("one\ntwo\n"));
-    expect(await text(await clientOf(url).content("file 1"))).toBe("one\ntwo\n");
-    expect(requests[0]?.path).toBe("/v1/files/file%201/content");
   });
 });
 

@@ -64,11 +64,12 @@ export { serviceEnvironment } from "./lifecycle/service-environment.js";
 export { readSettings, serviceMain } from "./lifecycle/service-main.js";
 export { makeFolder } from "./make-folder.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
-export { createLogger, type Logger } from "./observability/logger.js";
+export { createLogger, type Logger, type LoggerOptions } from "./observability/logger.js";
 export { OperationsServer } from "./observability/operations-server.js";
 export { metricsPage, processRegistry } from "./observability/process-metrics.js";
 export { Stillness } from "./observability/stillness.js";
 export { cancelJobs } from "./queue/cancel-jobs.js";
+export { MOST_WINDOW_HOURS, WINDOW_SYNTAX, windowSeconds } from "./queue/completion-window.js";
 export {
   decodeEvent,
   decodeEvents,
@@ -88,7 +89,7 @@ export {
 } from "./queue/generation-job.js";
 export { openRedis, redisUnavailable } from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
-export type { TokenLogprob } from "./queue/packed-logprobs.js";
+export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
 export {
   CANCEL_CHANNEL,
   COORDINATORS_KEY,

@@ -120,6 +120,13 @@ export const coordinatorSettings = {
       "Seconds for which a request is a coordinator's own unless renewed, as it is at each half: after 1 to 1.5 times " +
       "as long another one continues the requests of one that died or hangs.",
   },
+  openLogBytes: {
+    env: "RHONE_OPEN_LOG_BYTES",
+    schema: count(2 ** 20).default(512 * 2 ** 20),
+    doc:
+      "Bytes of unfinished requests' token logs in Redis; above them, the request with the longest of the API key with " +
+      "the most ends with LOGS_FULL.",
+  },
   finishedLogBytes: {
     env: "RHONE_FINISHED_LOG_BYTES",
     schema: count(0).default(256 * 2 ** 20),

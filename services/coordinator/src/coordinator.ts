@@ -5,6 +5,7 @@ import {
   type Logger,
   OperationsServer,
   openRedis,
+  RhoneError,
   type Shutdown,
 } from "@rhone/common";
 import type { KvShape } from "@rhone/planner";
@@ -53,7 +54,9 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const startedAtMs = Date.now();
 
   const redis = await connect(options, "log");
-  const tokenLog = new TokenLog({ redis, metrics, logger, finishedBytes: config.finishedLogBytes });
+  const { finishedLogBytes: finishedBytes, openLogBytes: openBytes } = config;
+  const tooLong = (requestId: string) => engine.fail(requestId, logsFull(openBytes));
+  const tokenLog = new TokenLog({ redis, metrics, logger, finishedBytes, openBytes, tooLong });
   shutdown.add("token log", () => tokenLog.close());
   const engine = createEngine(parts, tokenLog);
   const consumer = await openConsumer(parts, { engine, tokenLog, redis });
@@ -99,6 +102,12 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   void pipeline.run(`${host}:${grpcPort}`);
   shutdown.add("pipeline", () => pipeline.close());
   return { grpc: `${host}:${grpcPort}`, ops: `${config.host}:${operations.port}` };
+}
+
+function logsFull(most: number): RhoneError {
+  const problem = `The answers in progress take more than ${most} bytes of Redis (--open-log-bytes)`;
+  const why = "and this is the longest of the API key with the most";
+  return new RhoneError("LOGS_FULL", `${problem}, ${why}. Ask for fewer tokens or log-probabilities, or later.`);
 }
 
 function kvShape({ config, model }: CoordinatorOptions): KvShape {

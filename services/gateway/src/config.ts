@@ -99,7 +99,7 @@ export const gatewaySettings = {
   turnWaitMs: {
     env: "RHONE_TURN_WAIT_MS",
     schema: count(100).max(600_000).default(30_000),
-    doc: "How long a request waits for its text or grammar's turn before it is refused with 503, in milliseconds.",
+    doc: "How long a request waits for its text's or grammar's turn, or its answer's room, before a 503, in milliseconds.",
   },
   maxQueued: {
     env: "RHONE_MAX_QUEUED",
@@ -129,6 +129,14 @@ export const gatewaySettings = {
     env: "RHONE_BODIES_BYTES",
     schema: count(1024).default(64 * MiB),
     doc: "Bytes of bodies above 64 KiB that are received or prepared at a time; further ones are refused with 503.",
+  },
+  answersBytes: {
+    env: "RHONE_ANSWERS_BYTES",
+    schema: count(MiB).default(256 * MiB),
+    doc:
+      "Bytes that answers above 16 KiB, streams left out, may take until they are sent, log-probabilities packed; " +
+      "further requests wait for --turn-wait-ms, then they are refused with 503. An API key has no more of them than " +
+      "it leaves free.",
   },
   arrivalTimeoutMs: {
     env: "RHONE_ARRIVAL_TIMEOUT_MS",

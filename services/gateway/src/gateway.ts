@@ -4,10 +4,12 @@ import type { FastifyInstance } from "fastify";
 import type { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { KeyRing, keysRequired } from "./admission/key-ring.js";
 import type { RateLimits } from "./admission/rate-limits.js";
+import { AnswerRoom } from "./answers/answer-room.js";
 import type { StreamRecords } from "./answers/stream-records.js";
 import { BatchRunner, type BatchRunnerOptions } from "./batches/batch-runner.js";
 import { BatchStore } from "./batches/batch-store.js";
 import type { GatewayConfig } from "./config.js";
+import { FileQuota } from "./files/file-quota.js";
 import { FileStore } from "./files/file-store.js";
 import { admit } from "./http/admit.js";
 import { idempotency } from "./http/idempotency.js";
@@ -45,11 +47,15 @@ export interface Surroundings {
 /** Puts a gateway together: the HTTP server, not listening yet, and the batch runner, not started. */
 export function assembleGateway(config: GatewayConfig, { storage, keys, takeLease, ...outside }: Surroundings) {
   const { requestsPerMinute: requests, tokensPerMinute: tokens } = config;
+  const metrics = createMetrics();
+  const store = new FileStore(storage);
   const parts = {
     ...config,
     ...outside,
-    metrics: createMetrics(),
-    files: new FileStore(storage),
+    metrics,
+    answers: new AnswerRoom({ most: config.answersBytes, withinMs: config.turnWaitMs, metrics }),
+    files: store,
+    quota: new FileQuota(store, { files: config.filesPerKey, bytes: config.fileBytesPerKey }),
     batches: new BatchStore(storage),
     keyRing: keysRequired(config.auth, config.host) ? new KeyRing(keys) : null,
     defaultLimits: { requests, tokens },

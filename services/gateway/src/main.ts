@@ -29,13 +29,14 @@ interface Access {
   readonly keyRing: Pick<KeyRing, "isEmpty"> | null;
   /** Whether other machines can connect. */
   readonly isReachable: boolean;
+  readonly keysCommand: string;
   readonly logger: Logger;
 }
 
 /** Warns when requests need no key though other machines can connect, or need a key and none exists. */
-async function warnOfAccess({ keyRing, isReachable, logger }: Access): Promise<void> {
+async function warnOfAccess({ keyRing, isReachable, keysCommand, logger }: Access): Promise<void> {
   if (keyRing === null && isReachable) logger.warn("other machines can reach this gateway without an API key");
-  if (await keyRing?.isEmpty()) logger.warn("no API key exists yet; create one with `rhone keys create NAME`");
+  if (await keyRing?.isEmpty()) logger.warn({ create: keysCommand }, "requests need an API key, and none exists yet");
 }
 
 await serviceMain({ service: "gateway", settings: gatewaySettings }, async (config, { logger, shutdown }) => {
@@ -84,6 +85,7 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
   shutdown.add("batches", () => batchRunner.close());
   batchRunner.start();
   logger.info({ http, model: model.name, keys: keyRing !== null }, "listening");
-  await warnOfAccess({ keyRing, isReachable: keysRequired("auto", host), logger });
+  const { keysCommand } = config;
+  await warnOfAccess({ keyRing, isReachable: keysRequired("auto", host), keysCommand, logger });
   announce({ kind: "listening", service: "gateway", addresses: { http } });
 });

@@ -53,6 +53,18 @@ export function createMetrics() {
       buckets: SECONDS,
       registers,
     }),
+    answersHeld: new Gauge({
+      name: "rhone_answers_held_bytes",
+      help:
+        "Memory that answers above 16 KiB may take until they are sent (--answers-bytes): reserved for the longest " +
+        "while they are generated, then what they have. Streams without tools need none.",
+      registers,
+    }),
+    answersWaiting: new Gauge({
+      name: "rhone_answers_waiting",
+      help: "Requests, batch lines included, that wait for room for their answers.",
+      registers,
+    }),
     batchesRunning: new Gauge({
       name: "rhone_batches_running",
       help: "Batches whose lease this gateway holds.",

@@ -31,6 +31,27 @@ describe("a text in pieces", () => {
     );
   });
 
+  it("has its strings whole, however they are escaped and wherever they are cut", async () => {
+    const string = fc
+      .array(fc.constantFrom(...'a\\"\n\u0001é日😀,:[]{}'), { maxLength: 60 })
+      .map((signs) => signs.join(""));
+    const escaped = (text: string) =>
+      text.replace(/[é日😀]/gu, (sign) =>
+        Array.from({ length: sign.length }, (_, i) => `\\u${sign.charCodeAt(i).toString(16).padStart(4, "0")}`).join(
+          "",
+        ),
+      );
+    await fc.assert(
+      fc.asyncProperty(string, string, pieces, async (first, second, piece) => {
+        for (const value of [first, [first, second], { [first]: second, b: [{ c: second }] }]) {
+          const text = JSON.stringify(value);
+          for (const each of [text, escaped(text)]) expect(await inPieces(each, piece)).toEqual(value);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it("is refused when JSON.parse refuses it", async () => {
     const edit = fc.record({
       at: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -86,6 +107,13 @@ describe("a text in pieces", () => {
   it.each(['{"a":[1,2],"__proto__":{"b":[3,4]}}', '[1,{"\\u005f_proto__":1},2]'])("%j is refused", async (text) => {
     await expect(inPieces(text, 1)).rejects.toThrow(SyntaxError);
   });
+});
+
+it.each(["x", "\n", "é", '"', "\\"])("lets the event loop turn within a long string of %j", async (sign) => {
+  const prompt = sign.repeat(3_500_000);
+  const { result, turns } = await turnsDuring(() => parseInTurns(JSON.stringify({ a: [{ prompt }], b: 1 })));
+  expect(result).toEqual({ a: [{ prompt }], b: 1 });
+  expect(turns).toBeGreaterThanOrEqual(1);
 });
 
 it("lets the event loop turn while it reads a long text, and reads a short one at once", async () => {

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { costly, spin } from "./testing/spin.js";
 import { turnsDuring } from "./testing/turns-during.js";
 import { ownTurn } from "./turns.js";
-import { jsonInTurns, shortJsonInTurns } from "./write-in-turns.js";
+import { jsonInTurns, jsonParts, madeList, shortJsonInTurns } from "./write-in-turns.js";
 
 it("writes what JSON.stringify writes", async () => {
   const long = fc.array(fc.jsonValue({ maxDepth: 2 }), { minLength: 60, maxLength: 200, size: "max" });
@@ -23,6 +23,22 @@ it.each([
   const { result, turns } = await turnsDuring(() => jsonInTurns(answer));
   expect(result).toBe(JSON.stringify(answer));
   expect(turns).toBeGreaterThanOrEqual(4);
+});
+
+it("makes the elements of a list as they are written", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.jsonValue(), { maxLength: 200 }), async (values) => {
+      const list = madeList(() => values[Symbol.iterator]());
+      expect(await jsonInTurns({ list, last: 1 })).toBe(JSON.stringify({ list: values, last: 1 }));
+    }),
+    { numRuns: 100 },
+  );
+  let made = 0;
+  const endless = madeList(function* () {
+    for (;;) yield made++;
+  });
+  for await (const part of jsonParts(endless)) if (part.length > 0) break;
+  expect(made).toBeLessThan(3000);
 });
 
 it("has turns for all work together, however many requests have some", async () => {

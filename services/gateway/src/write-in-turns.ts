@@ -4,10 +4,18 @@ import { timeLeft } from "./turns.js";
 const PART_MS = 1;
 /** Elements of a list may be whole choices: of this few, each is written in parts of its own. */
 const FEW = 8;
+/** Characters of a part whose elements are made as they are written. */
+const MADE_PART = 4096;
 /** Answers up to this many characters wait once, in a line of their own: `/health`, and refusals. */
 const SHORT = 1024;
 
-/** What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. */
+/** A list whose elements are made whenever it is read, so that nobody holds them all. */
+export const madeList = <T>(make: () => Iterator<T>): Iterable<T> => ({ [Symbol.iterator]: make });
+
+/**
+ * What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. A list may be any iterable:
+ * its elements are made as they are written.
+ */
 export async function jsonInTurns(value: unknown): Promise<string> {
   return (await shortJsonInTurns(value, Number.POSITIVE_INFINITY)) ?? "";
 }
@@ -38,6 +46,7 @@ export async function* jsonParts(value: unknown): AsyncGenerator<string, void, u
 function* partsOf(value: unknown): Generator<string, void, undefined> {
   if (typeof value !== "object" || value === null) yield JSON.stringify(value) ?? "null";
   else if (Array.isArray(value)) yield* listParts(value);
+  else if (Symbol.iterator in value) yield* madeParts(value as Iterable<unknown>);
   else yield* objectParts(value);
 }
 
@@ -62,6 +71,20 @@ function* sliceParts(list: readonly unknown[]): Generator<string, void, undefine
     at += slice.length;
     size = performance.now() - beganAt < PART_MS ? size * 2 : Math.max(1, size >> 1);
   }
+}
+
+/** About 4 Ki characters at a time: 3 tokens with 20 log-probabilities, or a part of an embedding. */
+function* madeParts(list: Iterable<unknown>): Generator<string, void, undefined> {
+  let part = "[";
+  let before = "";
+  for (const element of list) {
+    part += before + JSON.stringify(element);
+    before = ",";
+    if (part.length < MADE_PART) continue;
+    yield part;
+    part = "";
+  }
+  yield `${part}]`;
 }
 
 function* objectParts(object: object): Generator<string, void, undefined> {

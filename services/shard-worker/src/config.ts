@@ -70,7 +70,9 @@ export const shardWorkerSettings = {
   grammarMaskMs: {
     env: "RHONE_GRAMMAR_MASK_MS",
     schema: count(1).max(10_000).default(DEFAULT_GRAMMAR_LIMITS.maskMs),
-    doc: "Longest time for telling which tokens a grammar allows next, in milliseconds; a step may wait for it.",
+    doc:
+      "Longest time for telling which tokens a grammar allows next, in milliseconds by the clock, as a step may wait " +
+      "for it; a busy machine may need more.",
   },
   grammarMemory: {
     env: "RHONE_GRAMMAR_MEMORY",

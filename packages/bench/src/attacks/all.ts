@@ -1,3 +1,4 @@
+import { ANSWER_ATTACKS } from "./answer-attacks.js";
 import type { Attack } from "./attack.js";
 import { CONNECTION_ATTACKS } from "./connection-attacks.js";
 import { FIELD_ATTACKS } from "./field-attacks.js";
@@ -11,6 +12,7 @@ export const ATTACKS: readonly Attack[] = [
   ...GRAMMAR_ATTACKS,
   ...TEXT_ATTACKS,
   ...FIELD_ATTACKS,
+  ...ANSWER_ATTACKS,
   ...FILE_ATTACKS,
   ...STREAM_ATTACKS,
   ...CONNECTION_ATTACKS,

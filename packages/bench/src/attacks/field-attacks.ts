@@ -96,14 +96,6 @@ export const FIELD_ATTACKS: readonly Attack[] = [
     send: async (sender) => [await sender.send(completion({ model: "m".repeat(30 * MB) }))],
   },
   {
-    name: "samples-most",
-    description: "eight requests for the best 16 of 20 samples with 20 log-probabilities per token",
-    send: (sender) =>
-      sender.repeat(8, (i) =>
-        completion({ prompt: `${i} The`, n: 16, best_of: 20, logprobs: 20, max_tokens: 64, ignore_eos: true }),
-      ),
-  },
-  {
     name: "template-arguments-wide",
     description: "chat with a million template arguments",
     send: async (sender) => [

@@ -52,6 +52,11 @@ describe("Sender", () => {
     expect(await sender.ask({ path: "/refused" })).toMatchObject({ location: null });
   });
 
+  it("leaves an answer unread when told so", async () => {
+    const unread = { path: "/x", isUnread: true, leaveAfterMs: 20 };
+    expect(await sender.ask(unread)).toMatchObject({ answer: undefined });
+  });
+
   it.each<[string, { leaveAfterMs: number }, string]>([
     ["leaves", { leaveAfterMs: 20 }, "ABORT_ERR"],
     ["gives up", { leaveAfterMs: 1e6 }, "gave up"],

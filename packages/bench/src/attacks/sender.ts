@@ -1,4 +1,4 @@
-import { setMaxListeners } from "node:events";
+import { once, setMaxListeners } from "node:events";
 import { Agent, type IncomingMessage, type RequestOptions, request } from "node:http";
 import type { Readable } from "node:stream";
 import { authorization } from "@rhone/client";
@@ -27,6 +27,8 @@ export interface Outgoing {
   readonly body?: object | string | Buffer | Readable;
   /** Hangs up after this time. */
   readonly leaveAfterMs?: number;
+  /** Reads nothing of the answer, until it hangs up or is hung up on. */
+  readonly isUnread?: boolean;
   /** Hangs up when the headers of the answer have come. */
   readonly headersOnly?: boolean;
 }
@@ -68,6 +70,7 @@ export class Sender {
     try {
       const response = await this.#open(outgoing);
       if (outgoing.headersOnly === true) response.destroy();
+      if (outgoing.isUnread === true) await once(response, "close");
       const answer = response.destroyed ? undefined : parse(await beginningOf(response));
       const code = (answer as { error?: { code?: string } | null } | undefined)?.error?.code ?? null;
       const location = response.headers["content-location"] ?? null;

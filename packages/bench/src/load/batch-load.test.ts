@@ -6,7 +6,15 @@ import { RandomPrompts } from "./prompts.js";
 
 const agent = new Agent({ keepAlive: true });
 const batch = (status: string, completed: number, failed = 0) => ({
-  ...{ id: "b", endpoint: "/v1/completions", status, output_file_id: null, error_file_id: null, errors: null },
+  ...{
+    id: "b",
+    endpoint: "/v1/completions",
+    status,
+    created_at: 0,
+    output_file_id: null,
+    error_file_id: null,
+    errors: null,
+  },
   request_counts: { total: 3, completed, failed },
 });
 

@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BatchClient } from "@rhone/client";
+import { BatchClient, FileClient } from "@rhone/client";
 import { RhoneError } from "@rhone/common";
 import type { Prompts } from "./prompts.js";
 import type { Connection } from "./token-stream.js";
@@ -22,8 +22,9 @@ export async function runBatch(load: BatchLoad): Promise<void> {
   try {
     const path = join(folder, "batch.jsonl");
     await writeFile(path, inputOf(load));
-    const client = new BatchClient({ url, apiKey, signal });
-    const fileId = await client.upload(path);
+    const access = { url, apiKey, signal };
+    const fileId = await new FileClient(access).upload(path);
+    const client = new BatchClient(access);
     const { id } = await client.create({ fileId, endpoint: "/v1/completions", window: "24h" });
     for await (const { status, request_counts: counts } of client.watch(id)) {
       const isWhole = status === "completed" && counts.completed === load.lines;

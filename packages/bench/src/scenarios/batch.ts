@@ -46,6 +46,10 @@ const options = {
 export const batch = defineScenario({
   name: "batch",
   description: "TTFT of interactive clients, alone and while a batch runs; lines per second of the batch",
+  examples: [
+    { flags: "", about: "the running cluster, with a batch of 10,000 lines" },
+    { flags: "--lines 1000 --streams 8 --out batch.json", about: "a shorter batch beside more clients" },
+  ],
   options,
   run: (context, values) => context.withCluster((target) => runBatchBench(context, target, values)),
 });

@@ -28,6 +28,10 @@ export const heldUp = defineScenario({
   name: "held-up",
   description:
     "costly requests, one kind after another: the gap of another stream, /health, memory, what the sender gets",
+  examples: [
+    { flags: "", about: "every attack on the running cluster" },
+    { flags: "--attack quick --spawn", about: "the tests' attacks on a cluster of its own; fails above the bar" },
+  ],
   options,
   run: async (context, values) => {
     const attacks = attacksOf(values.attack);

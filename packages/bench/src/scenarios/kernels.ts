@@ -39,6 +39,10 @@ export interface AttentionPoint extends Compared, AttentionLoad {
 export const kernels = defineScenario({
   name: "kernels",
   description: "products and attention by Rhone's own kernels and by ggml, in turn in one process; no cluster",
+  examples: [
+    { flags: "", about: "every type of weights, with all cores" },
+    { flags: "--type Q4_0 --rows 1,8,32 --compute-threads 2", about: "one type, fewer rows, two threads" },
+  ],
   options,
   clusters: "none",
   run: async (context, values) => {

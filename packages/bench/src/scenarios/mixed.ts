@@ -47,6 +47,13 @@ const options = {
 export const mixed = defineScenario({
   name: "mixed",
   description: "gaps between tokens of decoding streams, alone and while long prompts arrive",
+  examples: [
+    { flags: "", about: "the running cluster" },
+    {
+      flags: "--streams 16 --long-prompt-tokens 8000 --spawn --model FILE",
+      about: "longer prompts, a cluster of its own",
+    },
+  ],
   options,
   run: (context, values) => context.withCluster((target) => runMixed(target, values)),
 });

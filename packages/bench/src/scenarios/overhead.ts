@@ -8,6 +8,10 @@ export const overhead = defineScenario({
   name: "overhead",
   description:
     "tokens per second of gateway, Redis, coordinator and simulated stages, and the CPU time of each process",
+  examples: [
+    { flags: "--spawn --simulate null", about: "everything but arithmetic" },
+    { flags: "--spawn --simulate stage-ms=5 --workers 4", about: "with steps of 5 ms on each stage" },
+  ],
   options: {
     streams: count("streams at once; each restarts as it ends", 64),
     promptTokens: count("prompt tokens of each stream", 16),

@@ -33,6 +33,10 @@ const options = {
 export const prefix = defineScenario({
   name: "prefix",
   description: "requests that share a prefix, one after another: TTFT of the first and of the later ones",
+  examples: [
+    { flags: "", about: "the running cluster" },
+    { flags: "--prefix-tokens 4000 --requests 8", about: "a longer prefix, more requests" },
+  ],
   options,
   run: (context, values) => context.withCluster((target) => runPrefix(target, values)),
 });

@@ -45,6 +45,10 @@ const options = {
 export const scale = defineScenario({
   name: "scale",
   description: "steps per second by the number of stages, against a stage that is never idle",
+  examples: [
+    { flags: "", about: "stages on a virtual clock, which starts no process" },
+    { flags: "--spawn --processes 2,4,8", about: "real processes as well" },
+  ],
   options,
   clusters: "own",
   run: async (context, values) => {

@@ -36,6 +36,10 @@ const options = {
 export const speculate = defineScenario({
   name: "speculate",
   description: "texts that repeat themselves, with and without speculation; needs --spawn and a trained model",
+  examples: [
+    { flags: "--spawn --model FILE", about: "with 0, 4 and 8 drafts a step" },
+    { flags: "--spawn --model FILE -c 1 --drafts 2,16", about: "one stream, other drafts" },
+  ],
   options,
   run: async (context, values) => {
     const measured = [...(await measureWith(context, 0, values))];

@@ -34,6 +34,10 @@ type Values = ValuesOf<typeof options>;
 export const sweep = defineScenario({
   name: "sweep",
   description: "equal streams, more and more of them at once",
+  examples: [
+    { flags: "", about: "the running cluster" },
+    { flags: "--spawn --model FILE --workers 2 --threads 1 --baseline --out sweep.json", about: "beside llama.cpp" },
+  ],
   options,
   run: (context, values) => context.withCluster((target) => runSweep(context, target, values)),
 });

@@ -37,6 +37,13 @@ const options = {
 export const slidingWindow = defineScenario({
   name: "window",
   description: "one sequence far past the sliding window: time per token, pages and memory",
+  examples: [
+    { flags: "", about: "the running cluster, at 1, 2 and 4 windows" },
+    {
+      flags: "--spawn --model FILE --sliding-window 512 --multiples 1,8",
+      about: "a smaller window, which is sooner past",
+    },
+  ],
   options,
   run: (context, values) => context.withCluster((target) => runWindow(target, values)),
 });

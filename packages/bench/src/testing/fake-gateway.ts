@@ -82,7 +82,7 @@ export class FakeGateway {
     if (request.url === "/v1/files") this.#lines = body.split('"custom_id"').length - 1;
     const failed = this.#options.failedLines ?? 0;
     const counts = { total: this.#lines, completed: this.#lines - failed, failed };
-    const files = { output_file_id: null, error_file_id: null, errors: null };
+    const files = { output_file_id: null, error_file_id: null, errors: null, created_at: 0 };
     return JSON.stringify({ id: "x", endpoint: "", status: "completed", request_counts: counts, ...files });
   }
 

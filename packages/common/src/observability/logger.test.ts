@@ -50,3 +50,14 @@ it("writes an error with its stack and its cause", { timeout: 30_000 }, async ()
     err: { type: "Error", message: "outer: inner", stack: expect.stringContaining("caused by") },
   });
 });
+
+it("rounds fractions, at any depth, and leaves whole numbers and errors as they are", { timeout: 30_000 }, async () => {
+  const fields = `{ ms: 1.23456789, times: [{ rows: 48, layerMs: 0.00123456, headMs: 12345.678 }], none: null }`;
+  const [line, failure] = await logged(
+    "info",
+    `logger.info(${fields}, "timed"); logger.info({ bytes: 123456789, err: new Error("e") }, "failed");`,
+  );
+  const times = [{ rows: 48, layerMs: 0.001235, headMs: 12346 }];
+  expect(line).toMatchObject({ ms: 1.235, times, none: null });
+  expect(failure).toMatchObject({ bytes: 123456789, err: { message: "e" } });
+});

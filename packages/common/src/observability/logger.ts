@@ -11,14 +11,14 @@ const SECRETS = ["authorization", "cookie", "password", '["x-api-key"]'];
 
 /**
  * Writes JSON lines to standard output. Messages are constants and values are fields. Prompts and generated text are
- * never logged; fields named like a credential are removed, up to two levels deep.
+ * never logged; fields named like a credential are removed, up to two levels deep. Fractions are rounded to 4 digits.
  */
 export function createLogger({ service, level }: LoggerOptions): Logger {
   const options = {
     level,
     base: { service, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
+    formatters: { level: (label: string) => ({ level: label }), log: roundedFields },
     redact: { paths: ["", "*", "*.*"].flatMap((parent) => SECRETS.map((name) => within(parent, name))), remove: true },
     serializers: { err: pino.stdSerializers.err },
   };
@@ -28,3 +28,16 @@ export function createLogger({ service, level }: LoggerOptions): Logger {
 
 const within = (parent: string, name: string): string =>
   parent === "" || name.startsWith("[") ? `${parent}${name}` : `${parent}.${name}`;
+
+const roundedFields = (fields: Record<string, unknown>) => rounded(fields) as Record<string, unknown>;
+
+/** Numbers with a fraction are measurements: 4 digits of them, and none after the point from 1000 on, say it all. */
+function rounded(value: unknown): unknown {
+  if (typeof value === "number") return Number.isInteger(value) ? value : roundedNumber(value);
+  if (Array.isArray(value)) return value.map(rounded);
+  if (value === null || typeof value !== "object" || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, rounded(field)]));
+}
+
+const roundedNumber = (value: number): number =>
+  Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4));

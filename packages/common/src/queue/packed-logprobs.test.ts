@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { packLogprobs, unpackLogprobs } from "./packed-logprobs.js";
+import { LogprobList, packLogprobs, scoreBytes, unpackLogprobs } from "./packed-logprobs.js";
 
 const id = fc.integer({ min: 0, max: 2 ** 31 - 1 });
 const logprob = fc.oneof(fc.float({ max: 0, noNaN: true }), fc.constant(Number.NEGATIVE_INFINITY));
@@ -13,6 +13,27 @@ it("gives back what was packed", () => {
       expect(unpackLogprobs(packLogprobs(list))).toEqual(list);
     }),
   );
+});
+
+it("keeps what was pushed, in order and however it came in parts", () => {
+  fc.assert(
+    fc.property(fc.array(lists, { maxLength: 40 }), (parts) => {
+      const list = new LogprobList();
+      for (const part of parts) list.push(part);
+      expect([...list]).toEqual(parts.flat());
+      expect([...list]).toEqual(parts.flat());
+    }),
+  );
+});
+
+it("keeps a long list in little more memory than its words take", () => {
+  const top = Array.from({ length: 20 }, (_, i) => [i, -1] as const);
+  const list = new LogprobList();
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 4096; i++) list.push([{ token: i, logprob: -0.5, top }]);
+  expect(scoreBytes(20)).toBe(172);
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(4096 * scoreBytes(20) + 128 * 1024);
+  expect([...list].map(({ token }) => token)).toEqual(Array.from({ length: 4096 }, (_, i) => i));
 });
 
 it("takes less than half the bytes of JSON", () => {

@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common/rhone-error";
 import { native } from "../bindings/pointer.js";
-import { type DeviceInfo, describeDevice } from "./device.js";
+import { type DeviceInfo, describeDevice, findDevice } from "./device.js";
 import { findLibraries, type LibraryFiles } from "./find-libraries.js";
 import { loadNative, type NativeEngine } from "./load-native.js";
 
@@ -29,6 +29,11 @@ export class Engine {
   devices(): readonly DeviceInfo[] {
     const { backend, devicePointers } = this[native];
     return devicePointers().map((device) => describeDevice(backend, device));
+  }
+
+  /** Throws DEVICE_NOT_FOUND with the names of the devices unless one is called `name`, in any case. Starts none. */
+  checkDevice(name: string): void {
+    findDevice(this[native], name);
   }
 }
 

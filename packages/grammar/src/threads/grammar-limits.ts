@@ -2,7 +2,10 @@
 export interface GrammarLimits {
   /** Longest processor time for compiling, and for repeating what a text already has, in milliseconds. */
   readonly compileMs: number;
-  /** Longest time for a mask, in milliseconds, counted from the token before. */
+  /**
+   * Longest time for a mask, in milliseconds, counted from the token before. By the clock, not processor time: a step
+   * waits for the mask, and everybody's text for the step.
+   */
   readonly maskMs: number;
   /** Most bytes of the engine's memory, for the vocabulary and the grammar. */
   readonly memoryBytes: number;

@@ -95,6 +95,11 @@ export class Engine {
     if (run !== undefined) this.#end(run, { reason: "cancelled" });
   }
 
+  fail(requestId: string, { code, message }: RhoneError): void {
+    const run = this.#runs.get(requestId);
+    if (run !== undefined) this.#end(run, failure(code, message));
+  }
+
   /** Gives up a request that has not begun here: its run rejects with `reason`. False when it has begun or ended. */
   handBack(requestId: string, reason: Error): boolean {
     const run = this.#runs.get(requestId);

@@ -1,3 +1,4 @@
+import { RhoneError } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { base64, CONTEXT, EngineBench, prompt, turn } from "../testing/engine-bench.js";
 import { fakeJob } from "../testing/fake-job.js";
@@ -110,6 +111,19 @@ describe("Engine, request by request", () => {
     await bench.drain();
     await done;
     expect(bench.pipe.openSequences).toBe(0);
+  });
+
+  it("fails a request with a named error, and no other", async () => {
+    const bench = new EngineBench({});
+    bench.connect(2);
+    const jobs = ["a", "b"].map((requestId) => fakeJob({ requestId, promptIds: prompt(4), maxTokens: 4 }));
+    const done = jobs.map((job) => bench.engine.run(job));
+    await turn();
+    for (const id of ["a", "unknown"]) bench.engine.fail(id, new RhoneError("LOGS_FULL", "too long"));
+    await bench.drain();
+    await Promise.all(done);
+    expect(bench.log.of("a").at(-1)?.finish).toEqual({ reason: "error", code: "LOGS_FULL", message: "too long" });
+    expect(bench.tokens("b")).toHaveLength(4);
   });
 
   it("hands back a request that has not begun, and runs it again; one that has begun stays", async () => {

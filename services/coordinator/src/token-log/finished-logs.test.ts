@@ -6,10 +6,7 @@ let now = 0;
 let logs: FinishedLogs;
 
 const owner = (requestId: string, keyId = "") => ({ requestId, replyTo: "g", keyId, lane: "interactive" as const });
-const finish = (requestId: string, bytes: number, keyId = ""): void => {
-  logs.wrote(owner(requestId, keyId), bytes);
-  logs.finish(owner(requestId, keyId));
-};
+const finish = (requestId: string, bytes: number, keyId = ""): void => logs.add(owner(requestId, keyId), bytes);
 const excess = () => logs.takeExcess().map(({ requestId }) => requestId);
 
 beforeEach(() => {
@@ -25,8 +22,7 @@ it("drops none within the bound", () => {
 });
 
 it("drops the oldest above the bound, once, but none in its first minute", () => {
-  logs.wrote(owner("a"), 30);
-  for (const requestId of ["a", "b", "c"]) finish(requestId, 30);
+  for (const requestId of ["a", "b", "c"]) finish(requestId, 40);
   now = 59_999;
   expect(excess()).toEqual([]);
   now = 60_000;
@@ -36,8 +32,7 @@ it("drops the oldest above the bound, once, but none in its first minute", () =>
 
 it("keeps nothing of a job but what dropping its log needs", () => {
   const job = { ...owner("a"), promptIds: [1, 2, 3] };
-  logs.wrote(job, 101);
-  logs.finish(job);
+  logs.add(job, 101);
   now = 60_000;
   expect(logs.takeExcess()).toEqual([{ requestId: "a", keyId: "", lane: "interactive", bytes: 101, endedAt: 0 }]);
 });
@@ -56,11 +51,9 @@ it("drops nobody's for a key whose own are all in their first minute", () => {
   expect(excess()).toEqual([]);
 });
 
-it("counts no log that has expired by itself, nor one that another coordinator goes on with", () => {
+it("counts no log that has expired by itself", () => {
   finish("a", 90);
   now = FINISHED_LOG_TTL_S * 1000;
-  logs.wrote(owner("b"), 90);
-  logs.lose("b");
   finish("b", 10);
   finish("c", 90);
   now += 60_000;

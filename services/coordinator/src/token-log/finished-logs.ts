@@ -25,8 +25,6 @@ interface LogsOfKey {
 export class FinishedLogs {
   readonly #mostBytes: number;
   readonly #now: () => number;
-  /** Bytes of unfinished logs, by request. */
-  readonly #open = new Map<string, number>();
   readonly #byKey = new Map<string, LogsOfKey>();
   #bytes = 0;
 
@@ -36,14 +34,8 @@ export class FinishedLogs {
     this.#now = now;
   }
 
-  /** `bytes` were written to the log of an unfinished request, or its last ones. */
-  wrote({ requestId }: LogOwner, bytes: number): void {
-    this.#open.set(requestId, (this.#open.get(requestId) ?? 0) + bytes);
-  }
-
-  finish({ requestId, keyId, lane }: LogOwner): void {
-    const bytes = this.#open.get(requestId) ?? 0;
-    this.lose(requestId);
+  /** `bytes`: of its log. */
+  add({ requestId, keyId, lane }: LogOwner, bytes: number): void {
     // The log of a request that had the same id more than ten minutes ago.
     const earlier = this.#byKey.get(keyId)?.logs.get(requestId);
     if (earlier !== undefined) this.#remove(earlier);
@@ -52,11 +44,6 @@ export class FinishedLogs {
     ofKey.logs.set(requestId, { requestId, keyId, lane, bytes, endedAt: this.#now() });
     ofKey.bytes += bytes;
     this.#bytes += bytes;
-  }
-
-  /** Another coordinator goes on with the request. */
-  lose(requestId: string): void {
-    this.#open.delete(requestId);
   }
 
   /** Takes out the logs that are to be dropped. */

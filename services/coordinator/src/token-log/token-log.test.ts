@@ -19,6 +19,7 @@ let valkey: TestValkey;
 let redis: Redis;
 let log: TokenLog;
 let now = 0;
+let tooLong: string[];
 
 const event = (ordinal: number, token = ordinal): GenerationEvent => ({
   requestId: "a",
@@ -36,6 +37,7 @@ const append = (...events: readonly GenerationEvent[]) =>
   log.append(events.map((one) => ({ owner: ownerOf(one.requestId), event: one })));
 
 beforeEach(async () => {
+  tooLong = [];
   valkey = await startValkey();
   redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
   log = new TokenLog({
@@ -44,6 +46,8 @@ beforeEach(async () => {
     logger,
     mostPendingBytes: 4 * 320,
     finishedBytes: 500,
+    openBytes: 20_000,
+    tooLong: (requestId) => tooLong.push(requestId),
     now: () => now,
   });
 });
@@ -55,6 +59,17 @@ afterEach(async () => {
 });
 
 describe("TokenLog", () => {
+  it("tells whose logs are too long together, by what was written", async () => {
+    const long = (requestId: string, ordinal: number) => ({ ...event(ordinal), text: "x".repeat(6000), requestId });
+    for (const each of [long("a", 0), long("b", 0), long("b", 1)]) await append(each);
+    expect(tooLong).toEqual([]);
+    await append(long("a", 1));
+    await expect.poll(() => tooLong).toHaveLength(1);
+    await append({ ...long("b", 2), finish: { reason: "length" } }, long("a", 2));
+    await append(long("c", 0));
+    expect(tooLong).toHaveLength(1);
+  });
+
   it("reads back what was written", async () => {
     expect(await log.read("a")).toEqual(NOTHING_RECORDED);
     await append(event(0, 7), event(1, 8));

@@ -18,6 +18,7 @@ import { APPEND_SCRIPT, appendArguments, joinEvents, type LoggedEvent } from "./
 import { dropLogs } from "./drop-logs.js";
 import { eventBytes } from "./event-bytes.js";
 import { FinishedLogs } from "./finished-logs.js";
+import { OpenLogs } from "./open-logs.js";
 import { NOTHING_RECORDED, type RecordedGeneration } from "./recorded.js";
 
 /** Bytes of events that may wait while Redis is away: 65,536 tokens. Beyond them the engine decides no more steps. */
@@ -54,7 +55,9 @@ export class TokenLog implements EventLog {
   readonly #redis: Redis;
   readonly #metrics: Metrics;
   readonly #logger: Logger;
+  readonly #open: OpenLogs;
   readonly #finished: FinishedLogs;
+  readonly #tooLong: (requestId: string) => void;
   readonly #mostPendingBytes: number;
   readonly #batches: PendingBatch[] = [];
   readonly #pending = { events: 0, bytes: 0 };
@@ -74,6 +77,10 @@ export class TokenLog implements EventLog {
     readonly mostPendingBytes?: number;
     /** Bytes of the logs of finished requests; above them, the oldest are dropped. */
     readonly finishedBytes: number;
+    /** Bytes of the logs of unfinished requests. */
+    readonly openBytes: number;
+    /** Above them, is called for each request that has to end. */
+    readonly tooLong: (requestId: string) => void;
     /** Milliseconds on a monotonic clock; the performance clock when absent. */
     readonly now?: () => number;
   }) {
@@ -81,6 +88,8 @@ export class TokenLog implements EventLog {
     this.#mostPendingBytes = options.mostPendingBytes ?? MOST_PENDING_BYTES;
     this.#metrics = options.metrics;
     this.#logger = options.logger;
+    this.#open = new OpenLogs(options.openBytes);
+    this.#tooLong = options.tooLong;
     this.#finished = new FinishedLogs(options.finishedBytes, options.now ?? (() => performance.now()));
     this.#redis.on("close", this.#countBreak);
   }
@@ -141,12 +150,13 @@ export class TokenLog implements EventLog {
       const startedAt = performance.now();
       const fenced = await this.#writeUntilDone(joinEvents(events));
       this.#metrics.logWriteSeconds.observe((performance.now() - startedAt) / 1000);
-      for (const requestId of fenced) this.#finished.lose(requestId);
+      for (const requestId of fenced) this.#open.close(requestId);
       this.#dropExcess();
       for (const batch of batches) {
         this.#count(-1, batch);
         batch.settle(fenced);
       }
+      for (const requestId of this.#open.takeExcess()) this.#tooLong(requestId);
     }
     this.#writing = false;
   }
@@ -207,8 +217,8 @@ export class TokenLog implements EventLog {
   }
 
   #noteWritten({ owner, event }: LoggedEvent, bytes: number): void {
-    this.#finished.wrote(owner, bytes);
-    if (event.finish !== undefined) this.#finished.finish(owner);
+    this.#open.wrote(owner, bytes);
+    if (event.finish !== undefined) this.#finished.add(owner, this.#open.close(owner.requestId));
   }
 
   #dropExcess(): void {

@@ -21,6 +21,11 @@ export const admissionSettings = {
     schema: z.enum(AUTH_MODES).default("auto"),
     doc: "keys = requests need an API key; off = they do not; auto = they do unless --host is a loopback address.",
   },
+  keysCommand: {
+    env: "RHONE_KEYS_COMMAND",
+    schema: z.string().min(1).default("rhone keys create NAME"),
+    doc: "Command that makes an API key, for the log, and for callers on this machine while there are no keys.",
+  },
   requestsPerMinute: {
     env: "RHONE_REQUESTS_PER_MINUTE",
     schema: limitSchema,

@@ -12,8 +12,8 @@ export function keysRequired(mode: AuthMode, host: string): boolean {
   return mode === "keys" || (mode === "auto" && !isLoopback(host));
 }
 
-/** Any name but localhost may resolve to an address that others reach. */
-function isLoopback(host: string): boolean {
+/** Whether only this machine has this address. Any name but localhost may resolve to one that others reach. */
+export function isLoopback(host: string): boolean {
   if (host === "localhost") return true;
   return (isIPv4(host) && loopback.check(host, "ipv4")) || (isIPv6(host) && loopback.check(host, "ipv6"));
 }

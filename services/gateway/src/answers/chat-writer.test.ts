@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { end, FRAME, of } from "../testing/events.js";
 import { fakeModel } from "../testing/fake-model.js";
+import { jsonInTurns } from "../write-in-turns.js";
 import { ChatWriter, type ChatWriterOptions } from "./chat-writer.js";
 import type { ChoiceEvent } from "./writer.js";
 
@@ -34,7 +35,7 @@ async function write(events: readonly ChoiceEvent[], changes: Partial<ChatWriter
   for (const event of events) expect(answers.take(event, "whole")).toEqual([]);
   return {
     chunks: [...json, ...streams.end()].map((text) => JSON.parse(text)),
-    whole: (await answers.whole()) as Written["whole"],
+    whole: JSON.parse(await jsonInTurns(await answers.whole())),
   };
 }
 

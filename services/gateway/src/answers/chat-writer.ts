@@ -1,12 +1,12 @@
-import { type Finish, type GenerationEvent, type TokenLogprob, tokenIdsSchema } from "@rhone/common";
+import { type Finish, type GenerationEvent, LogprobList, tokenIdsSchema } from "@rhone/common";
 import { mistralCallId } from "@rhone/model";
 import { z } from "zod";
-import { chatLogprob, type Pieces, promptLogprob } from "../text/logprobs.js";
+import { chatLogprob, chatLogprobs, type Pieces, promptLogprobs } from "../text/logprobs.js";
 import { leadingSpaceStripper } from "../text/text-model.js";
-import { mapInTurns } from "../turns.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
 import { callFormatSchema } from "./calls/call-format.js";
 import { type AnswerReader, answerReader, type FunctionCall } from "./calls/call-reader.js";
+import { HeldText } from "./held-text.js";
 import { type ChoiceEvent, choiceAt, type Purpose, type Writer } from "./writer.js";
 
 /** Everything a chat writer needs besides the model. */
@@ -36,10 +36,10 @@ interface Choice {
   readonly plain: (text: string) => string;
   readonly strip: (text: string) => string;
   readonly tokens: number[];
-  readonly logprobs: TokenLogprob[];
+  readonly logprobs: LogprobList;
   readonly reader: AnswerReader;
   readonly calls: ToolCall[];
-  text: string;
+  readonly text: HeldText;
   begun: boolean;
   finish: Finish | undefined;
 }
@@ -59,7 +59,7 @@ export class ChatWriter implements Writer {
   readonly #model: Pieces;
   readonly #frame: AnswerFrame;
   readonly #choices: readonly Choice[];
-  readonly #promptScores: TokenLogprob[] = [];
+  readonly #promptScores = new LogprobList();
 
   constructor(options: ChatWriterOptions, model: Pieces) {
     const { choices, promptIds, stripsSpace, calls } = options;
@@ -76,10 +76,10 @@ export class ChatWriter implements Writer {
       plain: this.#frame.textChunk((content) => choiceOf(index, { delta: { content } })),
       strip: leadingSpaceStripper(stripsSpace),
       tokens: [],
-      logprobs: [],
+      logprobs: new LogprobList(),
       reader: answerReader(calls, model),
       calls: [],
-      text: "",
+      text: new HeldText(),
       begun: false,
       finish: undefined,
     }));
@@ -117,32 +117,29 @@ export class ChatWriter implements Writer {
 
   async whole(): Promise<unknown> {
     const { wantsPromptLogprobs, wantsTokenIds, promptIds } = this.#options;
-    const choices: unknown[] = [];
-    for (const [index, choice] of this.#choices.entries()) choices.push(await this.#whole(index, choice));
     return {
       ...this.#frame.head("chat.completion"),
-      choices,
+      choices: this.#choices.map((choice, index) => this.#whole(index, choice)),
       usage: this.usage,
       ...(wantsTokenIds && { prompt_token_ids: promptIds }),
       ...(wantsPromptLogprobs && {
-        prompt_logprobs: [null, ...(await mapInTurns(this.#promptScores, (each) => promptLogprob(this.#model, each)))],
+        prompt_logprobs: promptLogprobs(this.#model, this.#promptScores),
       }),
     };
   }
 
-  async #whole(index: number, choice: Choice): Promise<unknown> {
+  #whole(index: number, choice: Choice): unknown {
     const { wantsLogprobs, wantsTokenIds } = this.#options;
+    const text = choice.text.toString();
     return {
       index,
       message: {
         role: "assistant",
-        content: choice.calls.length > 0 && choice.text === "" ? null : choice.text,
+        content: choice.calls.length > 0 && text === "" ? null : text,
         refusal: null,
         ...(choice.calls.length > 0 && { tool_calls: choice.calls.map(withoutIndex) }),
       },
-      logprobs: wantsLogprobs
-        ? { content: await mapInTurns(choice.logprobs, (each) => chatLogprob(this.#model, each)), refusal: null }
-        : null,
+      logprobs: wantsLogprobs ? { content: chatLogprobs(this.#model, choice.logprobs), refusal: null } : null,
       finish_reason: finishReason(choice),
       ...(wantsTokenIds && { token_ids: choice.tokens }),
     };
@@ -171,10 +168,11 @@ export class ChatWriter implements Writer {
   }
 
   #keep(index: number, { choice, text, event }: Taken): void {
-    choice.text += text;
-    if (index === 0) this.#promptScores.push(...(event.promptLogprobs ?? []));
-    choice.tokens.push(...event.tokens);
-    if (event.logprobs !== undefined) choice.logprobs.push(...event.logprobs);
+    const { wantsLogprobs, wantsPromptLogprobs, wantsTokenIds } = this.#options;
+    choice.text.push(text);
+    if (wantsTokenIds) choice.tokens.push(...event.tokens);
+    if (wantsLogprobs) choice.logprobs.push(event.logprobs ?? []);
+    if (wantsPromptLogprobs && index === 0) this.#promptScores.push(event.promptLogprobs ?? []);
   }
 
   #begin(index: number, { reader }: Choice): string {

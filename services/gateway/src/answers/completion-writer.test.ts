@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { end, FRAME, of } from "../testing/events.js";
 import { fakeModel } from "../testing/fake-model.js";
+import { jsonInTurns } from "../write-in-turns.js";
 import { BestOfWriter } from "./best-of-writer.js";
 import { CompletionWriter, type CompletionWriterOptions } from "./completion-writer.js";
 import { EmbeddingWriter } from "./embedding-writer.js";
@@ -27,8 +28,10 @@ async function write(events: readonly ChoiceEvent[], open: () => Writer = writer
   const chunks = [...json, ...streams.end()].map((text) => JSON.parse(text) as Json);
   const answers = open();
   for (const event of events) expect(answers.take(event, "whole")).toEqual([]);
-  return { chunks, whole: (await answers.whole()) as Json };
+  return { chunks, whole: await wholeOf(answers) };
 }
+
+const wholeOf = async (writer: Writer): Promise<Json> => JSON.parse(await jsonInTurns(await writer.whole()));
 
 const textsOf = ({ choices }: Json) => choices.map(({ text }) => text);
 
@@ -84,7 +87,7 @@ describe("completions", () => {
     const writer = writerOf({ logprobs: 1, wantsTokenIds: true });
     for (const event of [of(0, { logprobs: [{ token: 97, logprob: -1, top: [] }] }), of(0)])
       writer.take(event, "chunks");
-    expect(((await writer.whole()) as Json).choices[0]).toMatchObject({
+    expect((await wholeOf(writer)).choices[0]).toMatchObject({
       text: "",
       token_ids: [],
       logprobs: { tokens: [] },
@@ -162,8 +165,8 @@ describe("the best of several samples", () => {
     end(choice, { tokens: [97], text, logprobs: [{ token: 97, logprob, top: [] }] });
 
   it("are the ones with the highest mean, best first; every sample is counted", async () => {
-    const inner = () => writerOf({ samples: 2, prompts: [prompt, prompt] });
-    const best = () => new BestOfWriter(inner(), { prompts: 1, n: 2, samples: 3 });
+    const inner = () => writerOf({ samples: 3, prompts: [prompt, prompt, prompt] });
+    const best = () => new BestOfWriter(inner(), { n: 2, samples: 3 });
     const { chunks, whole } = await write([sample(0, "x", -2), sample(2, "z", -1), sample(1, "y", -3)], best);
     expect(chunks).toEqual([]);
     expect(textsOf(whole)).toEqual(["z", "x"]);
@@ -171,8 +174,8 @@ describe("the best of several samples", () => {
   });
 
   it("are judged per token, not per answer, and within each prompt", async () => {
-    const inner = () => writerOf({ prompts: [prompt, prompt] });
-    const best = () => new BestOfWriter(inner(), { prompts: 2, n: 1, samples: 2 });
+    const inner = () => writerOf({ samples: 2, prompts: [prompt, prompt, prompt, prompt] });
+    const best = () => new BestOfWriter(inner(), { n: 1, samples: 2 });
     const longer = [
       of(1, { text: "l", logprobs: [{ token: 97, logprob: -1, top: [] }] }),
       sample(1, "ong", -1),
@@ -184,7 +187,7 @@ describe("the best of several samples", () => {
   });
 
   it("beyond the last are a fault", async () => {
-    const best = new BestOfWriter(writerOf(), { prompts: 1, n: 1, samples: 2 });
+    const best = new BestOfWriter(writerOf({ samples: 2, prompts: [prompt, prompt] }), { n: 1, samples: 2 });
     expect(() => best.take(of(2))).toThrow(RangeError);
   });
 });

@@ -1,14 +1,16 @@
-import { type Finish, type GenerationEvent, type TokenLogprob, tokenIdsSchema } from "@rhone/common";
+import { type Finish, type GenerationEvent, LogprobList, type TokenLogprob, tokenIdsSchema } from "@rhone/common";
 import { z } from "zod";
 import {
   type CompletionLogprobs,
   CompletionLogprobWriter,
+  completionLogprobs,
   joinLogprobs,
   type Pieces,
-  promptLogprob,
+  promptLogprobs,
 } from "../text/logprobs.js";
-import { mapInTurns, timeLeft } from "../turns.js";
+import { timeLeft } from "../turns.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
+import { HeldText } from "./held-text.js";
 import { type ChoiceEvent, choiceAt, type Purpose, type Writer } from "./writer.js";
 
 const promptSchema = z.object({
@@ -37,10 +39,11 @@ interface Choice {
   readonly plain: (text: string) => string;
   readonly prompt: CompletionPrompt;
   readonly writer: CompletionLogprobWriter;
-  readonly logprobs: CompletionLogprobs[];
+  /** Of the whole answer: of an echo's prompt too, with as many alternatives. */
+  readonly scores: LogprobList;
+  readonly promptScores: LogprobList;
   readonly tokens: number[];
-  readonly promptScores: TokenLogprob[];
-  text: string;
+  readonly text: HeldText;
   begun: boolean;
   finish: Finish | undefined;
 }
@@ -67,10 +70,10 @@ export class CompletionWriter implements Writer {
       plain: this.#frame.textChunk((text) => ({ index, text, logprobs: null, finish_reason: null })),
       prompt,
       writer: new CompletionLogprobWriter(model, echo && prompt.hiddenSpace),
-      logprobs: [],
+      scores: new LogprobList(),
+      promptScores: new LogprobList(),
       tokens: [],
-      promptScores: [],
-      text: "",
+      text: new HeldText(),
       begun: false,
       finish: undefined,
     }));
@@ -78,6 +81,10 @@ export class CompletionWriter implements Writer {
 
   get usage() {
     return this.#frame.usage;
+  }
+
+  get choices(): number {
+    return this.#choices.length;
   }
 
   take({ choice: index, event }: ChoiceEvent, purpose: Purpose): readonly string[] {
@@ -89,10 +96,8 @@ export class CompletionWriter implements Writer {
       this.#pass(choice, event, isFirst);
       return [];
     }
-    const text = (isFirst && this.#options.echo ? choice.prompt.text : "") + event.text;
-    const taken = { choice, text, logprobs: this.#logprobsOf(choice, event, isFirst), event, isFirst };
-    if (purpose === "chunks") return this.#chunks(index, taken);
-    keep(taken);
+    if (purpose === "chunks") return this.#chunks(index, { choice, event, isFirst });
+    this.#keep(choice, event);
     return [];
   }
 
@@ -100,32 +105,47 @@ export class CompletionWriter implements Writer {
     return this.#frame.end();
   }
 
-  async whole(): Promise<unknown> {
+  /** `chosen`: the choices that the answer has, in their order; default: all. */
+  async whole(chosen: readonly number[] = [...this.#choices.keys()]): Promise<unknown> {
     const choices: unknown[] = [];
-    for (const [index, choice] of this.#choices.entries()) choices.push(await this.#whole(index, choice));
+    for (const [index, which] of chosen.entries()) {
+      await timeLeft();
+      choices.push(this.#whole(index, choiceAt(this.#choices, which)));
+    }
     return { ...this.#frame.head(), choices, usage: this.usage };
   }
 
-  async #whole(index: number, choice: Choice): Promise<unknown> {
-    const { logprobs, promptLogprobs: wanted, wantsTokenIds } = this.#options;
-    const score = (each: TokenLogprob) => promptLogprob(this.#model, each);
-    await timeLeft();
+  #whole(index: number, { prompt, text, tokens, scores, promptScores, finish }: Choice): unknown {
+    const { logprobs, promptLogprobs: wanted, wantsTokenIds, echo } = this.#options;
+    const shown = { first: echo ? prompt.ids[0] : undefined, scores, hiddenSpace: echo && prompt.hiddenSpace };
     return {
       index,
-      text: choice.text,
-      logprobs: logprobs === null ? null : joinLogprobs(choice.logprobs),
-      finish_reason: choice.finish?.reason ?? null,
-      ...(wantsTokenIds && { token_ids: choice.tokens, prompt_token_ids: choice.prompt.ids }),
-      ...(wanted !== null && {
-        prompt_logprobs: [null, ...(await mapInTurns(best(choice.promptScores, wanted), score))],
-      }),
+      text: (echo ? prompt.text : "") + text,
+      logprobs: logprobs === null ? null : completionLogprobs(this.#model, shown),
+      finish_reason: finish?.reason ?? null,
+      ...(wantsTokenIds && { token_ids: tokens, prompt_token_ids: prompt.ids }),
+      ...(wanted !== null && { prompt_logprobs: promptLogprobs(this.#model, promptScores, wanted) }),
     };
   }
 
+  /** Keeps what the whole answer says of an event. */
+  #keep(choice: Choice, { text, tokens, logprobs = [], promptLogprobs: ofPrompt = [], finish }: GenerationEvent): void {
+    const { logprobs: most, promptLogprobs: wanted, echo, wantsTokenIds } = this.#options;
+    choice.text.push(text);
+    choice.finish = finish;
+    if (wantsTokenIds) choice.tokens.push(...tokens);
+    if (wanted !== null) choice.promptScores.push(ofPrompt);
+    if (most === null) return;
+    if (echo) choice.scores.push(best(ofPrompt, most));
+    choice.scores.push(logprobs);
+  }
+
   /** None for an event that has nothing to show. */
-  #chunks(index: number, { choice, text, logprobs, event, isFirst }: Taken): readonly string[] {
-    const { wantsTokenIds, runningUsage } = this.#options;
+  #chunks(index: number, { choice, event, isFirst }: Taken): readonly string[] {
+    const { wantsTokenIds, runningUsage, echo } = this.#options;
     const { tokens, finish } = event;
+    const text = (isFirst && echo ? choice.prompt.text : "") + event.text;
+    const logprobs = this.#logprobsOf(choice, event, isFirst);
     if (finish === undefined) {
       const hasMore = (logprobs !== null && logprobs.tokens.length > 0) || (wantsTokenIds && tokens.length > 0);
       if (text === "" && !hasMore) return [];
@@ -165,19 +185,8 @@ export class CompletionWriter implements Writer {
 /** An event as its choice took it in. */
 interface Taken {
   readonly choice: Choice;
-  readonly text: string;
-  readonly logprobs: CompletionLogprobs | null;
   readonly event: GenerationEvent;
   readonly isFirst: boolean;
-}
-
-/** Keeps what the whole answer says of an event. */
-function keep({ choice, text, logprobs, event }: Taken): void {
-  choice.promptScores.push(...(event.promptLogprobs ?? []));
-  choice.text += text;
-  choice.tokens.push(...event.tokens);
-  if (logprobs !== null) choice.logprobs.push(logprobs);
-  choice.finish = event.finish;
 }
 
 /** Keeps the `most` best alternatives: a prompt is scored once for everything that was asked about it. */

@@ -1,4 +1,4 @@
-import { mapInTurns } from "../turns.js";
+import { madeList } from "../write-in-turns.js";
 import { UsageCount } from "./answer-frame.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
@@ -37,11 +37,11 @@ export class EmbeddingWriter implements Writer {
 
   async whole(): Promise<unknown> {
     const { id, modelName, encoding } = this.#options;
-    const data = await mapInTurns([...this.#vectors.entries()], ([index, vector]) => ({
-      object: "embedding",
-      index,
-      embedding: encoding === "base64" ? vector : floatsOf(vector),
-    }));
+    const vectors = this.#vectors;
+    const data = madeList(function* () {
+      for (const [index, vector] of vectors.entries())
+        yield { object: "embedding", index, embedding: encoding === "base64" ? vector : floatsOf(vector) };
+    });
     return { id, object: "list", data, model: modelName, pooling: "mean", normalized: true, usage: this.usage };
   }
 }

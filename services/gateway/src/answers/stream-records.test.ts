@@ -61,7 +61,7 @@ const jobs = [
 
 describe("the record of a stream", () => {
   it("has the addresses of its jobs, the latest deadline and the owner", () => {
-    expect(streamRecordOf(chat, jobs)).toEqual({
+    expect(streamRecordOf(chat, jobs, 7)).toEqual({
       version: 1,
       writer: chat,
       jobs: [
@@ -70,6 +70,7 @@ describe("the record of a stream", () => {
       ],
       deadlineAtMs,
       owner: "team",
+      answerBytes: 7,
     });
   });
 

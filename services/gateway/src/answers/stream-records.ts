@@ -28,6 +28,8 @@ export const streamRecordSchema = z.object({
   deadlineAtMs: z.number(),
   /** Who may read and end the stream. */
   owner: z.string(),
+  /** The most that the answer may take in memory until its end. Absent = unknown, in records of earlier versions. */
+  answerBytes: z.number().exactOptional(),
 });
 
 /** Everything a gateway needs to write an answer again, besides the token logs of its jobs. */
@@ -44,10 +46,11 @@ const headSchema = z.object({
 export type StreamHead = Readonly<z.output<typeof headSchema>>;
 
 /** The record of a request that is about to run. */
-export function streamRecordOf(writer: WriterRecord, jobs: readonly GenerationJob[]): StreamRecord {
+export function streamRecordOf(writer: WriterRecord, jobs: readonly GenerationJob[], answerBytes = 0): StreamRecord {
   return {
     version: VERSION,
     writer,
+    answerBytes,
     jobs: jobs.map(({ requestId, replyTo, lane }) => ({ requestId, replyTo, lane })),
     deadlineAtMs: Math.max(...jobs.map((job) => job.deadlineAtMs)),
     owner: jobs[0]?.keyId ?? "",

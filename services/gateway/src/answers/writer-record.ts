@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Pieces } from "../text/logprobs.js";
 import type { TextModel } from "../text/text-model.js";
 import { ChatWriter, chatWriterSchema } from "./chat-writer.js";
 import { CompletionWriter, completionWriterSchema } from "./completion-writer.js";
@@ -18,8 +19,20 @@ export const writerRecordSchema = z.discriminatedUnion("kind", [
 /** Everything a writer needs besides the model, as JSON: every gateway of the model can write the answer from it. */
 export type WriterRecord = Readonly<z.output<typeof writerRecordSchema>>;
 
+/** What the prompts of a record that was read take in memory. */
+export function promptBytes({ kind, options }: WriterRecord): number {
+  if (kind === "chat") return 8 * options.promptIds.length;
+  return options.prompts.reduce((sum, { ids, text }) => sum + 8 * ids.length + 2 * text.length, 0);
+}
+
+/** The model as the answer names its tokens. */
+export const piecesOf = (model: TextModel, { tokensAsIds }: WriterRecord["options"]): Pieces => ({
+  ...model,
+  tokensAsIds,
+});
+
 export function openWriter(record: WriterRecord, model: TextModel): Writer {
-  const pieces = { ...model, tokensAsIds: record.options.tokensAsIds };
+  const pieces = piecesOf(model, record.options);
   switch (record.kind) {
     case "chat":
       return new ChatWriter(record.options, pieces);

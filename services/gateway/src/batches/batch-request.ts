@@ -1,23 +1,23 @@
+import { MOST_WINDOW_HOURS, WINDOW_SYNTAX, windowSeconds } from "@rhone/common";
 import { z } from "zod";
 import { anyObject, entriesOf, listOf } from "../requests/long-fields.js";
 import { modelName, optional } from "../requests/request-fields.js";
 import { BATCH_ENDPOINT_PATHS } from "./batch-record.js";
 
-const MOST_HOURS = 7 * 24;
-
 const endpoint = z.enum(BATCH_ENDPOINT_PATHS);
 
 const metadata = entriesOf(z.record(z.string().min(1).max(64), z.string().max(512)), 16);
 
-const WINDOW_HELP = `must be a number of hours or minutes up to ${MOST_HOURS}h, such as 24h`;
-
-/** "24h" -> 86400, "30m" -> 1800. */
+/** As it was sent, and in seconds. */
 const completionWindow = z
   .string()
-  .regex(/^[1-9]\d{0,4}[hm]$/, WINDOW_HELP)
-  .refine((text) => windowSeconds(text) <= MOST_HOURS * 3600, WINDOW_HELP);
-
-export const windowSeconds = (text: string): number => Number(text.slice(0, -1)) * (text.endsWith("h") ? 3600 : 60);
+  .meta({ description: `In ${WINDOW_SYNTAX}.`, examples: ["24h", "90m"] })
+  .transform((text, context) => {
+    const seconds = windowSeconds(text);
+    if (seconds !== null) return { text, seconds };
+    context.addIssue({ code: "custom", message: `must be ${WINDOW_SYNTAX}` });
+    return z.NEVER;
+  });
 
 /** When a file expires: 1 hour to 30 days after it was created. */
 export const expiresAfterSchema = z.object({
@@ -48,7 +48,7 @@ export const batchJobRequestSchema = z.object({
   endpoint,
   model: modelName,
   metadata: optional(metadata),
-  timeout_hours: optional(z.number().int().min(1).max(MOST_HOURS)),
+  timeout_hours: optional(z.number().int().min(1).max(MOST_WINDOW_HOURS)),
 });
 export type BatchJobRequest = z.infer<typeof batchJobRequestSchema>;
 

@@ -113,8 +113,8 @@ export class BatchRun {
     const batch = this.#record;
     const line = await parseBatchLine(text, number, batch);
     if (isProblem(line)) throw new Error(`Line ${number} of ${batch.id} changed after it was validated`);
-    const result = await runLine({ uses, batch, number, line, signal: this.#stop.signal, pauseMs });
-    await log.append(result);
+    const { result, release } = await runLine({ uses, batch, number, line, signal: this.#stop.signal, pauseMs });
+    await log.append(result).finally(release);
     this.#countOne(result);
   }
 

@@ -84,12 +84,14 @@ describe("the runner", () => {
   function gateway({ storage, mostBatches = 2, script }: GatewayOptions = {}) {
     const fake = fakeGateway(script, undefined, storage === undefined ? {} : { storage });
     const taken: string[] = [];
+    /** Batches that another gateway runs. */
+    const leased = new Set<string>();
     const lease = { lost: new AbortController().signal, release: async () => {} };
     const runner = new BatchRunner({
       uses: fake,
       takeLease: async ({ id }) => {
         taken.push(id);
-        return lease;
+        return leased.has(id) ? null : lease;
       },
       mostBatches,
       linesInFlight: 2,
@@ -99,12 +101,13 @@ describe("the runner", () => {
       await runner.close();
       await fake.app.close();
     });
-    return { ...fake, runner, taken };
+    return { ...fake, runner, taken, leased };
   }
 
-  async function newBatch({ batches, files }: ReturnType<typeof gateway>, owner = "") {
+  async function newBatch({ batches, files, quota }: ReturnType<typeof gateway>, owner = "") {
     const requests = [{ custom_id: "a", body: { prompt: "x" } }];
-    const batch = testBatch({ format: "mistral", inputFileIds: [await keepRequests(files, requests, owner)], owner });
+    const input = await keepRequests({ files, quota }, requests, owner);
+    const batch = testBatch({ format: "mistral", inputFileIds: [input], owner });
     await batches.create(batch);
     return batch.id;
   }
@@ -139,6 +142,34 @@ describe("the runner", () => {
     await expect.poll(() => fake.taken).toEqual(many.sort().slice(0, places));
     const other = await newBatch(fake, "other");
     if (owner !== "") await expect.poll(() => fake.taken).toContain(other);
+  });
+
+  it("lets keys take turns, however many batches one of them has", async () => {
+    const fake = gateway({ mostBatches: 1 });
+    const many: string[] = [];
+    for (let made = 0; made < 4; made++) many.push(await newBatch(fake, "many"));
+    const [first, second, ...others] = [...many].sort();
+    const one = await newBatch(fake, "one");
+    fake.runner.start();
+    await expect.poll(() => fake.taken).toEqual([first, one, second, ...others]);
+  });
+
+  it("passes over a batch that another gateway runs, without a turn of its key", async () => {
+    const fake = gateway({ mostBatches: 1 });
+    const [theirs, ours] = [await newBatch(fake, "a"), await newBatch(fake, "a")].sort();
+    const other = await newBatch(fake, "b");
+    fake.leased.add(theirs ?? "");
+    fake.runner.start();
+    await expect.poll(() => fake.taken.slice(0, 3)).toEqual([theirs, ours, other]);
+  });
+
+  it("cleans the storage while all its places are taken, and looks for batches meanwhile", async () => {
+    const fake = gateway({ mostBatches: 1 });
+    const cleaned = vi.spyOn(fake.files, "clean").mockReturnValue(new Promise(() => {}));
+    const id = await newBatch(fake);
+    fake.runner.start();
+    await expect.poll(() => statusOf(fake, id)).toBe("completed");
+    expect(cleaned).toHaveBeenCalledTimes(1);
   });
 
   it("leaves batches to others where it may run none", async () => {

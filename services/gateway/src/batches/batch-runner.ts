@@ -5,6 +5,7 @@ import type { BatchLease, Lease } from "./batch-lease.js";
 import { isOver } from "./batch-record.js";
 import { BatchRun, type BatchUse } from "./batch-run.js";
 import type { InputSize } from "./input-size.js";
+import { OwnerTurns, type WaitingBatch } from "./owner-turns.js";
 
 const CLEAN_MS = 3600_000;
 const LEASE_MS = 9000;
@@ -24,7 +25,7 @@ export interface BatchRunnerOptions {
   readonly input: InputSize;
 }
 
-/** Finds batches that no gateway runs, oldest first as far as their keys have places, and runs them. */
+/** Finds batches that no gateway runs, and runs them: keys take turns, each with its oldest. */
 export class BatchRunner {
   readonly #options: BatchRunnerOptions;
   readonly #owner: string;
@@ -33,6 +34,7 @@ export class BatchRunner {
   readonly #notBeforeMs = new Map<string, number>();
   /** Of the batches that are not over. */
   readonly #owners = new Map<string, string>();
+  readonly #turns = new OwnerTurns();
   #sweeping: Promise<void> = Promise.resolve();
   /** undefined while it is looking. */
   #timer: NodeJS.Timeout | undefined;
@@ -78,52 +80,68 @@ export class BatchRunner {
   }
 
   async #sweep(): Promise<void> {
-    const { batches, files } = this.#options.uses;
-    const open = await batches.openIds();
+    this.#clean();
+    if (!this.#hasRoom()) return;
+    const open = await this.#options.uses.batches.openIds();
     this.#forgetOwners(new Set(open));
-    for (const id of open) {
-      if (this.#running.size >= this.#options.mostBatches || this.#closing.signal.aborted) return;
-      if (this.#running.has(id) || Date.now() < (this.#notBeforeMs.get(id) ?? 0)) continue;
-      if (await this.#hasPlace(id)) await this.#take(id);
+    let waiting = await this.#ownersOf(open.filter((id) => this.#mayTry(id)));
+    while (this.#hasRoom()) {
+      const next = this.#turns.next(waiting, (owner) => this.#hasPlace(owner));
+      if (next === undefined) return;
+      if (await this.#take(next.id)) this.#turns.hadTurn(next.owner);
+      waiting = waiting.filter((batch) => batch !== next);
     }
+  }
+
+  /** Apart from the search, as it reads every record. */
+  #clean(): void {
     if (Date.now() - this.#cleanedAtMs < CLEAN_MS) return;
     this.#cleanedAtMs = Date.now();
-    await files.clean();
+    const { batches, files, logger } = this.#options.uses;
+    void Promise.all([batches.mendLists(), files.clean()]).catch((err: unknown) => {
+      logger.warn({ err }, "storage not cleaned, trying again in an hour");
+    });
+  }
+
+  #hasRoom(): boolean {
+    return this.#running.size < this.#options.mostBatches && !this.#closing.signal.aborted;
+  }
+
+  #mayTry(id: string): boolean {
+    return !this.#running.has(id) && Date.now() >= (this.#notBeforeMs.get(id) ?? 0);
   }
 
   /** An API key has no more places than it leaves free, so that its batches keep no other's from running for days. */
-  async #hasPlace(id: string): Promise<boolean> {
-    const owner = await this.#ownerOf(id);
+  #hasPlace(owner: string): boolean {
     if (owner === "") return true;
     const running = [...this.#running.keys()];
     const own = running.filter((each) => this.#owners.get(each) === owner).length;
     return own < this.#options.mostBatches - running.length;
   }
 
-  /** "" also for a batch whose record can't be read: its run says why. */
-  async #ownerOf(id: string): Promise<string> {
-    const known = this.#owners.get(id);
-    if (known !== undefined) return known;
-    const batch = await this.#options.uses.batches.get(id).catch(() => undefined);
-    if (batch === undefined) return "";
-    const { owner = "" } = batch;
-    this.#owners.set(id, owner);
-    return owner;
+  /** "" also for a batch whose record is missing or can't be read: its run says why. */
+  async #ownersOf(ids: readonly string[]): Promise<readonly WaitingBatch[]> {
+    const unknown = ids.filter((id) => !this.#owners.has(id));
+    const records = await this.#options.uses.batches.readable(unknown);
+    for (const { id, owner = "" } of records) this.#owners.set(id, owner);
+    return ids.map((id) => ({ id, owner: this.#owners.get(id) ?? "" }));
   }
 
   #forgetOwners(open: ReadonlySet<string>): void {
     for (const id of this.#owners.keys()) if (!open.has(id) && !this.#running.has(id)) this.#owners.delete(id);
   }
 
-  async #take(id: string): Promise<void> {
+  /** false: another gateway runs it. */
+  async #take(id: string): Promise<boolean> {
     const lease = await this.#options.takeLease({ id, owner: this.#owner, leaseMs: LEASE_MS });
-    if (lease === null) return;
+    if (lease === null) return false;
     const running = this.#run(id, lease).finally(() => {
       this.#running.delete(id);
       this.#options.uses.metrics.batchesRunning.set(this.#running.size);
     });
     this.#running.set(id, running);
     this.#options.uses.metrics.batchesRunning.set(this.#running.size);
+    return true;
   }
 
   /** A mark without a record: the batch is just being created, or its creator died before it answered. */

@@ -2,6 +2,7 @@ import type { Settings } from "@rhone/common";
 import { z } from "zod";
 
 const MiB = 1024 * 1024;
+const GiB = 1024 * MiB;
 const count = (least: number) => z.coerce.number().int().min(least);
 
 /** Sizes of files and batches, and how many run. */
@@ -10,6 +11,21 @@ export const batchSettings = {
     env: "RHONE_FILE_LIMIT_BYTES",
     schema: count(1024).default(200 * MiB),
     doc: "Largest file of POST /v1/files, in bytes.",
+  },
+  filesPerKey: {
+    env: "RHONE_FILES_PER_KEY",
+    schema: count(1).default(10_000),
+    doc: "Most files of an API key, results of batches included; then it uploads none and begins no batch.",
+  },
+  fileBytesPerKey: {
+    env: "RHONE_FILE_BYTES_PER_KEY",
+    schema: count(1024).default(50 * GiB),
+    doc: "Most bytes of these files together.",
+  },
+  batchesPerKey: {
+    env: "RHONE_BATCHES_PER_KEY",
+    schema: count(1).default(1000),
+    doc: "Most batches of an API key that are not over.",
   },
   batchMostLines: {
     env: "RHONE_BATCH_MOST_LINES",

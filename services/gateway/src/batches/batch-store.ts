@@ -2,7 +2,7 @@ import { RhoneError } from "@rhone/common";
 import { z } from "zod";
 import { InTurns, type Reader } from "../storage/in-turns.js";
 import { type ObjectStorage, readRecord, type StoragePace, timedId } from "../storage/object-storage.js";
-import { SharedRead } from "../storage/shared-read.js";
+import { type OwnedName, OwnedNames } from "../storage/owned-names.js";
 import { type BatchRecord, batchRecordSchema, isOver } from "./batch-record.js";
 import { type LineResult, ResultLog, readResults } from "./result-log.js";
 
@@ -30,13 +30,19 @@ const keyOf = (id: string, name: string): string => `${BATCHES}/${id}/${name}`;
  */
 export class BatchStore {
   readonly #storage: ObjectStorage;
-  readonly #ids: SharedRead<readonly string[]>;
+  readonly #names: OwnedNames;
   readonly #inTurns = new InTurns();
+  /** For work of no request, which requests must not refuse. */
+  readonly #inBackground = new InTurns();
   #onCreated: () => void = () => {};
 
   constructor(storage: ObjectStorage) {
     this.#storage = storage;
-    this.#ids = new SharedRead(async () => (await storage.list(BATCHES)).filter(isBatchId).sort().reverse());
+    this.#names = new OwnedNames(storage, {
+      kind: "batches",
+      ids: async () => (await storage.list(BATCHES)).filter(isBatchId),
+      nameOf: (id) => this.#find(id).then((record) => record && nameOf(record), ifUnreadable),
+    });
   }
 
   get pace(): StoragePace {
@@ -53,6 +59,7 @@ export class BatchStore {
     // The mark first: no gateway would find a record without one.
     await this.#storage.put(`${OPEN}/${record.id}`, record.id);
     await this.save(record);
+    await this.#names.add(nameOf(record));
     this.#onCreated();
   }
 
@@ -80,14 +87,30 @@ export class BatchStore {
     return records.filter((record) => record !== null);
   }
 
-  /** Newest first. */
-  ids(): Promise<readonly string[]> {
-    return this.#ids.get();
+  /** Those of these batches whose records can be read. */
+  async readable(ids: readonly string[]): Promise<readonly BatchRecord[]> {
+    const records = await this.#inBackground.all(ids, (id) => this.#find(id).catch(ifUnreadable), { owner: "" });
+    return records.filter((record) => record !== null);
   }
 
-  /** Those that are not over, oldest first. */
+  /** Of the owner's batches, newest first. */
+  ids(owner: string): Promise<readonly string[]> {
+    return this.#names.all(owner);
+  }
+
+  /** Those of all owners that are not over, oldest first. */
   async openIds(): Promise<readonly string[]> {
     return (await this.#storage.list(OPEN)).filter(isBatchId).sort();
+  }
+
+  async openIdsOf(owner: string): Promise<readonly string[]> {
+    const own = new Set(await this.ids(owner));
+    return (await this.openIds()).filter((id) => own.has(id));
+  }
+
+  /** Adds what is missing in lists: batches of an earlier release, and those whose creator died too early. */
+  mendLists(): Promise<void> {
+    return this.#names.mend();
   }
 
   forgetOpen(id: string): Promise<void> {
@@ -143,4 +166,11 @@ export class BatchStore {
     const end = await readRecord(this.#storage, keyOf(id, "end.json"), STORED);
     return end ?? readRecord(this.#storage, keyOf(id, "batch.json"), STORED);
   }
+}
+
+const nameOf = ({ id, owner = "" }: BatchRecord): OwnedName => ({ owner, name: id });
+
+function ifUnreadable(error: unknown): null {
+  if (error instanceof RhoneError && error.code === "RECORD_UNREADABLE") return null;
+  throw error;
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RequestError } from "../request-error.js";
 import { testBatch } from "../testing/test-batch.js";
 import { BATCH_ENDPOINT_PATHS, type BatchStatus } from "./batch-record.js";
-import { batchJobRequestSchema, batchRequestSchema, expiresAfterSchema, windowSeconds } from "./batch-request.js";
+import { batchJobRequestSchema, batchRequestSchema, expiresAfterSchema } from "./batch-request.js";
 import { toMistralJob, toOpenAiBatch } from "./batch-views.js";
 import { answeredLine, refusedLine, unrunEntry } from "./line-entry.js";
 
@@ -127,13 +127,17 @@ describe("the entry of a line", () => {
 describe("orders", () => {
   const order = { input_file_id: "file-1", endpoint: "/v1/completions", completion_window: "24h" };
 
-  it.each([
-    ["24h", 86_400],
-    ["30m", 1800],
-    ["168h", 604_800],
-  ])("of %s take %d s", (completion_window, seconds) => {
-    expect(batchRequestSchema.safeParse({ ...order, completion_window }).success).toBe(true);
-    expect(windowSeconds(completion_window)).toBe(seconds);
+  it("keep their window as it was sent, and its seconds", () => {
+    const { completion_window } = batchRequestSchema.parse({ ...order, completion_window: "90m" });
+    expect(completion_window).toEqual({ text: "90m", seconds: 5400 });
+  });
+
+  it("of a window that is none are refused with the windows that there are, and what they do", () => {
+    const { error } = batchRequestSchema.safeParse({ ...order, completion_window: "5" });
+    expect(error?.issues.map(({ message }) => message)).toEqual([
+      "must be minutes or hours, from 1m to 168h, such as 90m or 24h, after which the batch ends and its unanswered " +
+        "requests expire",
+    ]);
   });
 
   it.each<object>([

@@ -1,4 +1,5 @@
 import { expect, it, onTestFinished } from "vitest";
+import { FileQuota } from "../files/file-quota.js";
 import { FileStore } from "../files/file-store.js";
 import { mostInATurn } from "../testing/most-in-a-turn.js";
 import { testBatch } from "../testing/test-batch.js";
@@ -14,8 +15,9 @@ async function jobWith(bodies: readonly Record<string, unknown>[] | null) {
   const storage = await open();
   onTestFinished(() => storage.close());
   const files = new FileStore(storage);
+  const quota = new FileQuota(files, { files: 10, bytes: 100_000_000 });
   const lines = bodies?.map((body, i) => ({ custom_id: `${i}`, body }));
-  const outputFileId = lines === undefined ? null : await keepRequests(files, lines, "team");
+  const outputFileId = lines === undefined ? null : await keepRequests({ files, quota }, lines, "team");
   const job = toMistralJob(testBatch({ status: "completed", outputFileId }), null);
   const write = async (mostBytes: number) => {
     const pieces: Buffer[] = [];

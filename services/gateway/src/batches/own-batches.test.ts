@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { FileQuota } from "../files/file-quota.js";
 import { FileStore } from "../files/file-store.js";
 import { testBatch } from "../testing/test-batch.js";
 import { STORAGES } from "../testing/test-storages.js";
@@ -17,10 +18,11 @@ import { readResults, summarizeResults } from "./result-log.js";
 
 const [{ open }] = STORAGES;
 
-async function stores() {
+async function stores(most = { files: 100, bytes: 10_000 }) {
   const storage = await open();
   onTestFinished(() => storage.close());
-  return { files: new FileStore(storage), batches: new BatchStore(storage) };
+  const files = new FileStore(storage);
+  return { files, quota: new FileQuota(files, most), batches: new BatchStore(storage), batchesPerKey: 2 };
 }
 
 const order = (inputFileIds: readonly string[]): BatchOrder => ({
@@ -36,13 +38,13 @@ const order = (inputFileIds: readonly string[]): BatchOrder => ({
   outputExpiresAfterS: null,
 });
 
-/** Ids in order of age, oldest first. */
-const idAt = (place: number) => `batch_${place.toString(16).padStart(24, "0")}`;
+/** Ids in order of age, oldest first: the first was made 100 s after the epoch, the next 100 s later. */
+const idAt = (place: number) => `batch_${(place * 100_000).toString(16).padStart(12, "0")}${"0".repeat(12)}`;
 
 describe("a new batch", () => {
   it("waits to be validated, until its window ends", async () => {
     const uses = await stores();
-    const id = await keepRequests(uses.files, [{ custom_id: "a", body: { prompt: "x" } }], "team");
+    const id = await keepRequests(uses, [{ custom_id: "a", body: { prompt: "x" } }], "team");
     const batch = await newBatch(uses, order([id]));
     expect(batch).toMatchObject({ status: "validating", owner: "team", expiresAt: batch.createdAt + 86_400 });
     expect(await uses.batches.openIds()).toEqual([batch.id]);
@@ -60,7 +62,7 @@ describe("a new batch", () => {
 
   it("of another owner's file is not made", async () => {
     const uses = await stores();
-    const id = await keepRequests(uses.files, [{ custom_id: "a", body: {} }], "other");
+    const id = await keepRequests(uses, [{ custom_id: "a", body: {} }], "other");
     await expect(newBatch(uses, order([id]))).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
@@ -79,13 +81,50 @@ describe("a new batch", () => {
     await expect(newBatch(uses, order([id]))).rejects.toMatchObject(refused);
   });
 
+  const requests = [{ custom_id: "a", body: { prompt: "x" } }];
+
+  it("beyond the most of an owner that are not over is not made, until one is", async () => {
+    const uses = await stores();
+    const id = await keepRequests(uses, requests, "team");
+    const [first] = [await newBatch(uses, order([id])), await newBatch(uses, order([id]))];
+    const refused = {
+      code: "BATCH_LIMIT_EXCEEDED",
+      message: expect.stringContaining("has 2 batches that are not over"),
+    };
+    await expect(newBatch(uses, order([id]))).rejects.toMatchObject(refused);
+    const theirs = await keepRequests(uses, requests, "other");
+    await newBatch(uses, { ...order([theirs]), owner: "other" });
+    await uses.batches.save({ ...first, status: "failed" });
+    await newBatch(uses, order([id]));
+  });
+
+  it.each([
+    [{ files: 1, bytes: 10_000 }, "2 files, 1 at most"],
+    [{ files: 100, bytes: 40 }, "41 bytes together, 40 at most"],
+  ])("of an owner whose files reach %j is not made, and neither is a file of requests", async (most, problem) => {
+    const uses = await stores(most);
+    const id = await keepRequests(uses, requests, "team");
+    const refused = { code: "FILE_LIMIT_EXCEEDED", message: expect.stringContaining(problem) };
+    await expect(newBatch(uses, order([id]))).rejects.toMatchObject(refused);
+    await expect(keepRequests(uses, requests, "team")).rejects.toMatchObject({ code: "FILE_LIMIT_EXCEEDED" });
+    await uses.files.clean(Date.now() + 48 * 3600_000);
+    expect(await uses.files.known("team")).toHaveLength(1);
+  });
+
   it("needs a file or requests", async () => {
-    const { files } = await stores();
-    await expect(keepRequests(files, undefined, "team")).rejects.toMatchObject({ param: "input_files" });
+    await expect(keepRequests(await stores(), undefined, "team")).rejects.toMatchObject({ param: "input_files" });
   });
 });
 
 describe("lists", () => {
+  const all = {
+    page: undefined,
+    page_size: undefined,
+    model: undefined,
+    status: undefined,
+    created_after: undefined,
+    order_by: undefined,
+  };
   async function filled() {
     const { batches } = await stores();
     for (let place = 1; place <= 6; place++) {
@@ -106,11 +145,28 @@ describe("lists", () => {
     expect(found.map(({ id }) => id)).toEqual(places.map(idAt));
   });
 
-  it("reads the records of a short page several at a time", async () => {
+  it.each<[string, (batches: BatchStore) => Promise<unknown>, number[]]>([
+    ["a page", (batches) => ownBatches(batches, { owner: "team", after: idAt(6), most: 1 }), [4]],
+    ["a page of jobs", (batches) => ownJobs(batches, { ...all, page: 1, page_size: 1 }, { owner: "team" }), [4]],
+    ["jobs by status", (batches) => ownJobs(batches, { ...all, status: ["QUEUED"] }, { owner: "team" }), [6, 4, 2]],
+    ["a file to be deleted", (batches) => refuseUsed(batches, "file-1", { owner: "team" }), [2, 4, 6]],
+    ["lists of nobody's", (batches) => ownBatches(batches, { owner: "nobody", after: undefined, most: 1 }), []],
+  ])("read no records but the owner's for %s", async (_, ask, places) => {
     const batches = await filled();
     const getAll = vi.spyOn(batches, "getAll");
-    expect(await ownBatches(batches, { owner: "nobody", after: undefined, most: 1 })).toEqual([]);
-    expect(getAll).toHaveBeenCalledTimes(1);
+    await ask(batches);
+    expect(getAll.mock.calls.flatMap(([ids]) => ids)).toEqual(places.map(idAt));
+  });
+
+  it("have the batches of an earlier release, and none that is gone", async () => {
+    const storage = await open();
+    onTestFinished(() => storage.close());
+    const batch = testBatch({ id: idAt(1), owner: "team" });
+    await storage.put(`batches/${batch.id}/batch.json`, JSON.stringify(batch));
+    await storage.touch(`owners/key-${Buffer.from("team").toString("hex")}/batches/${idAt(2)}`);
+    const page = { owner: "team", after: undefined, most: 9 };
+    expect(await ownBatches(new BatchStore(storage), page)).toEqual([batch]);
+    expect(await new BatchStore(storage).ids("team")).toEqual([batch.id]);
   });
 
   it.each<[object, number[], number]>([
@@ -122,9 +178,7 @@ describe("lists", () => {
     [{ status: ["SUCCESS"] }, [], 0],
     [{ created_after: new Date(400_000) }, [6, 4], 2],
   ])("of Mistral's jobs by %j have %j of %d", async (query, places, total) => {
-    const all = { page: undefined, page_size: undefined, model: undefined, status: undefined };
-    const more = { created_after: undefined, order_by: undefined, ...query };
-    const found = await ownJobs(await filled(), { ...all, ...more }, { owner: "team" });
+    const found = await ownJobs(await filled(), { ...all, ...query }, { owner: "team" });
     expect([found.data.map(({ id }) => id), found.total]).toEqual([places.map(idAt), total]);
   });
 });
@@ -134,6 +188,7 @@ it("lists that are asked for at the same time read the folder twice", async () =
   onTestFinished(() => storage.close());
   const batches = new BatchStore(storage);
   await batches.create(testBatch({ id: idAt(1), owner: "team" }));
+  await batches.mendLists();
   const list = vi.spyOn(storage, "list");
   const asked = Array.from({ length: 50 }, () => ownBatches(batches, { owner: "team", after: undefined, most: 1 }));
   expect((await Promise.all(asked)).flat()).toHaveLength(50);

@@ -1,8 +1,11 @@
+import { RhoneError } from "@rhone/common";
 import type { z } from "zod";
-import { isOwnedBy, owned } from "../admission/caller.js";
+import { owned } from "../admission/caller.js";
+import type { FileQuota } from "../files/file-quota.js";
 import type { FileStore } from "../files/file-store.js";
 import { RequestError, refuseParam } from "../request-error.js";
 import type { Reader } from "../storage/in-turns.js";
+import { madeAtMs } from "../storage/object-storage.js";
 import { mapInTurns } from "../turns.js";
 import { jsonInTurns } from "../write-in-turns.js";
 import { type BatchRecord, isOver, NO_USAGE } from "./batch-record.js";
@@ -20,14 +23,23 @@ export type BatchOrder = Pick<
   readonly fileParam: string;
 };
 
-interface Stores {
+/** What making a batch takes. */
+export interface BatchesUse {
   readonly files: FileStore;
+  readonly quota: FileQuota;
   readonly batches: BatchStore;
+  /** Most batches of an owner that are not over. */
+  readonly batchesPerKey: number;
 }
 
-/** Creates a batch, which then runs by itself. Throws NOT_FOUND or INVALID_REQUEST for unsuitable files. */
-export async function newBatch({ files, batches }: Stores, order: BatchOrder): Promise<BatchRecord> {
+/**
+ * Creates a batch, which then runs by itself. Throws NOT_FOUND or INVALID_REQUEST for unsuitable files,
+ * FILE_LIMIT_EXCEEDED for an owner without room for the results, BATCH_LIMIT_EXCEEDED, and as `InTurns`.
+ */
+export async function newBatch(uses: BatchesUse, order: BatchOrder): Promise<BatchRecord> {
+  const { files, quota, batches } = uses;
   const { windowS, fileParam, ...about } = order;
+  await quota.refuseFull(about.owner);
   for (const id of about.inputFileIds) {
     const { purpose } = owned(about.owner, "file", await files.get(id));
     if (purpose !== "batch")
@@ -48,24 +60,44 @@ export async function newBatch({ files, batches }: Stores, order: BatchOrder): P
     expiresAt: createdAt + windowS,
     reachedAt: {},
   };
-  await batches.create(record);
+  await batches.inTurn(about, async () => {
+    await refuseMany(uses, about.owner);
+    await batches.create(record);
+  });
   return record;
 }
 
-/** Stores requests that came inside a job as its input file. Returns the file's id. */
+async function refuseMany({ batches, batchesPerKey: most }: BatchesUse, owner: string): Promise<void> {
+  const { length } = await batches.openIdsOf(owner);
+  if (length < most) return;
+  const whose = owner === "" ? "Clients without API keys have" : "This API key has";
+  const problem = `${whose} ${length} batches that are not over, ${most} at most (--batches-per-key)`;
+  throw new RhoneError("BATCH_LIMIT_EXCEEDED", `${problem}. Wait until one is over, or cancel one.`);
+}
+
+/** Stores requests that came inside a job as its input file. Returns the file's id. Throws FILE_LIMIT_EXCEEDED. */
 export async function keepRequests(
-  files: FileStore,
+  { files, quota }: Pick<BatchesUse, "files" | "quota">,
   requests: BatchJobRequest["requests"],
   owner: string,
 ): Promise<string> {
   if (requests === undefined) return refuseParam("input_files", ": name at least one file, or send requests.");
   const lines: string[] = [];
   for (const request of requests) lines.push(`${await jsonInTurns(request)}\n`);
-  const unfinished = await files.create();
-  await unfinished.write(Buffer.from(lines.join("")));
-  const about = { filename: "requests.jsonl", purpose: "batch", kind: "request", expiresAt: null, owner } as const;
-  const { id } = await files.commit(unfinished, { createdAt: Math.floor(Date.now() / 1000), ...about });
-  return id;
+  const bytes = Buffer.from(lines.join(""));
+  return quota.within(owner, async (room) => {
+    const unfinished = await files.create();
+    room.file = unfinished;
+    const about = { filename: "requests.jsonl", purpose: "batch", kind: "request", expiresAt: null, owner } as const;
+    try {
+      await unfinished.write(bytes);
+      await room.check();
+      return (await files.commit(unfinished, { createdAt: Math.floor(Date.now() / 1000), ...about })).id;
+    } catch (error) {
+      await unfinished.discard().catch(() => {});
+      throw error;
+    }
+  });
 }
 
 interface BatchPage extends Reader {
@@ -74,44 +106,45 @@ interface BatchPage extends Reader {
   readonly most: number;
 }
 
-/** Records that are read for a page, however short: most may be other owners'. */
-const LEAST_READ = 8;
-
-/** A page of the owner's batches, newest first. Reads no more records than it must. Throws as `InTurns`. */
+/** A page of the owner's batches, newest first. Reads no other records. Throws as `InTurns`. */
 export async function ownBatches(
   store: BatchStore,
   { after, most, ...reader }: BatchPage,
 ): Promise<readonly BatchRecord[]> {
-  const ids = await store.ids();
-  const found: BatchRecord[] = [];
-  const some = Math.max(most, LEAST_READ);
-  for (let at = after === undefined ? 0 : ids.indexOf(after) + 1; at < ids.length && found.length < most; at += some) {
-    const records = await store.getAll(ids.slice(at, at + some), reader);
-    found.push(...records.filter((batch) => isOwnedBy(reader.owner, batch)));
-  }
-  return found.slice(0, most);
+  const ids = await store.ids(reader.owner);
+  const older = after === undefined ? ids : ids.filter((id) => id < after);
+  return store.getAll(older.slice(0, most), reader);
 }
 
 const JOBS_PER_PAGE = 100;
 
-/** A page of the owner's batches as Mistral's jobs, and how many there are in all. Throws as `InTurns`. */
-export async function ownJobs(store: BatchStore, query: z.output<typeof batchJobListSchema>, reader: Reader) {
+type JobQuery = z.output<typeof batchJobListSchema>;
+
+/**
+ * A page of the owner's batches as Mistral's jobs, and how many there are in all. Reads the records of the page, or of
+ * all the owner's batches to find those with a model or status. Throws as `InTurns`.
+ */
+export async function ownJobs(store: BatchStore, query: JobQuery, reader: Reader) {
   const { page = 0, page_size = JOBS_PER_PAGE, order_by, model, status, created_after } = query;
-  const ids = order_by === "created" ? [...(await store.ids())].reverse() : await store.ids();
-  const records = (await store.getAll(ids, reader)).filter((batch) => isOwnedBy(reader.owner, batch));
+  const afterMs = created_after?.getTime() ?? 0;
+  const made = (await store.ids(reader.owner)).filter((id) => madeAtMs(id) >= afterMs);
+  const ids = order_by === "created" ? made.toReversed() : made;
+  const ofPage = <T>(all: readonly T[]) => all.slice(page * page_size, (page + 1) * page_size);
+  if (model === undefined && status === undefined)
+    return { object: "list", data: await jobsOf(store, ofPage(ids), reader), total: ids.length };
+  const found = (await jobsOf(store, ids, reader)).filter(
+    (job) => (model ?? job.model) === job.model && (status === undefined || status.includes(job.status)),
+  );
+  return { object: "list", data: ofPage(found), total: found.length };
+}
+
+async function jobsOf(store: BatchStore, ids: readonly string[], reader: Reader) {
+  const records = await store.getAll(ids, reader);
   const cancelled = await store.cancelledAll(
     records.map(({ id }) => id),
     reader,
   );
-  const jobs = await mapInTurns([...records.entries()], ([place, job]) => toMistralJob(job, cancelled[place] ?? null));
-  const afterS = (created_after?.getTime() ?? 0) / 1000;
-  const found = jobs.filter(
-    (job) =>
-      (model === undefined || job.model === model) &&
-      (status === undefined || status.includes(job.status)) &&
-      job.created_at >= afterS,
-  );
-  return { object: "list", data: found.slice(page * page_size, (page + 1) * page_size), total: found.length };
+  return mapInTurns([...records.entries()], ([place, job]) => toMistralJob(job, cancelled[place] ?? null));
 }
 
 export interface OwnBatch {
@@ -136,14 +169,15 @@ export function cancelBatch(store: BatchStore, id: string, reader: Reader): Prom
   });
 }
 
-/** Throws INVALID_REQUEST while a batch that is not over reads the file, RECORD_UNREADABLE when one may. */
+/**
+ * Throws INVALID_REQUEST while a batch of the owner that is not over reads the file, RECORD_UNREADABLE when one may.
+ */
 export async function refuseUsed(store: BatchStore, fileId: string, reader: Reader): Promise<void> {
-  for (const id of await store.openIds()) {
-    const [batch] = await store.getAll([id], reader);
-    if (batch?.inputFileIds.includes(fileId) !== true) continue;
-    throw new RequestError(
-      "INVALID_REQUEST",
-      `${id} still reads ${fileId}; cancel the batch or wait until it is over.`,
-    );
-  }
+  const users = await store.getAll(await store.openIdsOf(reader.owner), reader);
+  const user = users.find(({ inputFileIds }) => inputFileIds.includes(fileId));
+  if (user === undefined) return;
+  throw new RequestError(
+    "INVALID_REQUEST",
+    `${user.id} still reads ${fileId}; cancel the batch or wait until it is over.`,
+  );
 }

@@ -17,8 +17,8 @@ interface Ran {
 
 function gateway(script?: Script) {
   const fake = fakeGateway(script);
-  const run = (body: Record<string, unknown>, { batch: changes = {}, signal = never }: Ran = {}) =>
-    runLine({
+  const run = async (body: Record<string, unknown>, { batch: changes = {}, signal = never }: Ran = {}) => {
+    const { result, release } = await runLine({
       uses: fake,
       batch: { ...batch, ...changes },
       number: 3,
@@ -26,6 +26,9 @@ function gateway(script?: Script) {
       signal,
       pauseMs: 1,
     });
+    release();
+    return result;
+  };
   return { ...fake, run };
 }
 
@@ -97,7 +100,7 @@ describe("an outage", () => {
     expect(jobs.map(({ requestId }) => requestId)).toEqual([`${id}-0`, `${id}-r1-0`, `${id}-r2-0`]);
   });
 
-  it.each(["QUEUE_FULL", "TEXTS_BUSY", "GRAMMARS_BUSY", "NO_PIPELINE", "REDIS_UNAVAILABLE"] as const)(
+  it.each(["QUEUE_FULL", "TEXTS_BUSY", "GRAMMARS_BUSY", "GATEWAY_BUSY", "NO_PIPELINE", "REDIS_UNAVAILABLE"] as const)(
     "may be %s",
     async (code) => {
       const { run, jobs } = gateway(failing(code));

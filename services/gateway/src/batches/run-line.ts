@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ErrorCode, type Logger, toRhoneError } from "@rhone/common";
+import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
 import { type Writer, wholeAnswer } from "../answers/writer.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
-import type { Preparation, Prepare } from "../requests/prepare.js";
+import type { Preparation, Prepare, PreparedRequest } from "../requests/prepare.js";
 import { prepareChat } from "../requests/prepare-chat.js";
 import { prepareCompletion } from "../requests/prepare-completion.js";
 import { prepareEmbeddings } from "../requests/prepare-embeddings.js";
@@ -19,6 +20,7 @@ export interface LineUse extends Preparation {
   readonly client: GenerationClient;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly answers: AnswerRoom;
 }
 
 /** A line is prepared by the same code as a single request. */
@@ -35,8 +37,10 @@ const OUTAGES: ReadonlySet<ErrorCode> = new Set([
   "WORKER_LOST",
   "EPOCH_CHANGED",
   "QUEUE_FULL",
+  "LOGS_FULL",
   "TEXTS_BUSY",
   "GRAMMARS_BUSY",
+  "GATEWAY_BUSY",
   "REDIS_UNAVAILABLE",
   "SHUTTING_DOWN",
 ]);
@@ -54,20 +58,27 @@ export interface LineRun {
   readonly pauseMs: number;
 }
 
+export interface RanLine {
+  readonly result: LineResult;
+  /** Gives back the memory of the answer; to be called when the result is written. */
+  readonly release: () => void;
+}
+
 /** Runs one line's request to its result. Throws the signal's reason when it is aborted first. */
-export async function runLine(run: LineRun): Promise<LineResult> {
+export async function runLine(run: LineRun): Promise<RanLine> {
   const { batch, number, line, signal, pauseMs, uses } = run;
   const place = { batchId: batch.id, line: number, customId: line.customId };
   for (let attempt = 0; ; attempt++) {
     // The next owner of the batch finds the first attempt's generation by this id. A failed id would fail again.
     const id = lineId(place) + (attempt === 0 ? "" : `-r${attempt}`);
     try {
-      return answeredLine(place, await generate(run, id));
+      const { release, ...answer } = await generate(run, id);
+      return { result: answeredLine(place, answer), release };
     } catch (error) {
       signal.throwIfAborted();
       const named = toRhoneError(error);
       if (named.code === "INTERNAL") uses.logger.error({ err: error, batch: batch.id, line: number }, "line failed");
-      if (!OUTAGES.has(named.code)) return refusedLine(place, named);
+      if (!OUTAGES.has(named.code)) return { result: refusedLine(place, named), release: () => {} };
       await sleep(Math.min(pauseMs * 2 ** attempt, LONGEST_PAUSE_MS), undefined, { signal }).catch(() => {});
       signal.throwIfAborted();
     }
@@ -79,11 +90,26 @@ async function generate({ uses, batch, line, signal }: LineRun, id: string) {
   const deadlineAtMs = batch.expiresAt * 1000 + AFTER_EXPIRY_MS;
   const arrival = { id, lane: "batch", owner: batch.owner ?? "", arrivedAtMs: Date.now(), deadlineAtMs } as const;
   const prepared = await PREPARE[batch.endpoint](uses, line.body, arrival);
+  const held = await uses.answers.take({ bytes: prepared.answerBytes, ...arrival }, signal);
+  const release = () => held.release();
+  try {
+    return { ...(await answerOf({ uses, signal }, prepared, held)), release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function answerOf(
+  { uses, signal }: Pick<LineRun, "uses" | "signal">,
+  prepared: PreparedRequest,
+  held: HeldAnswer,
+) {
   const { writer } = prepared;
   const events = runRequest({
     ...generating(uses.client, { ...prepared, detached: false }),
     leaving: signal,
-    observers: [lineMetrics(uses.metrics, writer)],
+    observers: [lineMetrics(uses.metrics, writer), held],
   });
   return { body: await wholeAnswer(events, writer), usage: usageOf(writer.usage) };
 }

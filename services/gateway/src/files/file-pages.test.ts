@@ -24,7 +24,16 @@ const none: FileQuery = {
   page: undefined,
   page_size: undefined,
 };
-const page = (query: Partial<FileQuery>) => pageOf(files, { ...none, ...query });
+/** Whose records were read. */
+let read: readonly string[] = [];
+const store = {
+  entries: async (owner: string) => (owner === "team" ? files : []),
+  getAll: async (ids: readonly string[]) => {
+    read = ids;
+    return ids.flatMap((id) => files.find((each) => each.id === id) ?? []);
+  },
+};
+const page = (query: Partial<FileQuery>, owner = "team") => pageOf(store, { ...none, ...query }, { owner });
 
 describe("a page of files", () => {
   it.each<[Partial<FileQuery>, string, boolean, number]>([
@@ -44,6 +53,7 @@ describe("a page of files", () => {
     [{ purpose: "fine-tune" }, "", false, 0],
   ])("by %j has %j; more: %s; in all %d", async (query, ids, has_more, total) => {
     const found = await page(query);
+    expect(read.join("")).toBe(ids);
     expect(found.data.map(({ id }) => id).join("")).toBe(ids);
     expect(found).toMatchObject({ has_more, total, first_id: ids[0] ?? null, last_id: ids.at(-1) ?? null });
   });
@@ -51,6 +61,10 @@ describe("a page of files", () => {
   it("leaves the order of its argument alone", async () => {
     await page({ order: "asc" });
     expect(files[0]?.id).toBe("e");
+  });
+
+  it("of another owner has none of them", async () => {
+    expect(await page({}, "other")).toMatchObject({ data: [], total: 0 });
   });
 });
 

@@ -1,5 +1,7 @@
+import type { Reader } from "../storage/in-turns.js";
 import { mapInTurns } from "../turns.js";
-import { type FileRecord, toFileObject } from "./file-record.js";
+import { toFileObject } from "./file-record.js";
+import type { FileStore } from "./file-store.js";
 
 export interface FileQuery {
   readonly purpose: string | undefined;
@@ -15,14 +17,16 @@ export interface FileQuery {
 const DEFAULT_LIMIT = 10_000;
 const DEFAULT_PAGE_SIZE = 100;
 
-/** One page of files in the shape of both APIs, in turns. `files`: all of the caller's, newest first. */
-export async function pageOf(files: readonly FileRecord[], query: FileQuery) {
+/** One page of the reader's files in the shape of both APIs; it reads no other records. Throws as `InTurns`. */
+export async function pageOf(files: Pick<FileStore, "entries" | "getAll">, query: FileQuery, reader: Reader) {
   const { purpose, order, after, limit, page, page_size } = query;
-  const wanted = files.filter((file) => purpose === undefined || file.purpose === purpose);
+  const own = await files.entries(reader.owner);
+  const wanted = own.filter((file) => purpose === undefined || file.purpose === purpose);
   const found = order === "asc" ? wanted.toReversed() : wanted;
   const size = page_size ?? limit ?? (page === undefined ? DEFAULT_LIMIT : DEFAULT_PAGE_SIZE);
   const start = after === undefined ? (page ?? 0) * size : found.findIndex(({ id }) => id === after) + 1;
-  const data = await mapInTurns(found.slice(start, start + size), toFileObject);
+  const ids = found.slice(start, start + size).map(({ id }) => id);
+  const data = await mapInTurns(await files.getAll(ids, reader), toFileObject);
   return {
     object: "list",
     data,

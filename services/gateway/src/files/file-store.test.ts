@@ -16,11 +16,12 @@ describe.each(STORAGES)("files $place", ({ open }) => {
   async function put(
     files: FileStore,
     text: string,
-    changes: { readonly id?: string; readonly expiresAt?: number } = {},
+    changes: { readonly id?: string; readonly expiresAt?: number; readonly owner?: string } = {},
   ) {
+    const { owner = "", expiresAt = null } = changes;
     const unfinished = await files.create(changes.id);
     for (const piece of text.match(/.{1,3}/gs) ?? []) await unfinished.write(Buffer.from(piece));
-    return files.commit(unfinished, { ...about, expiresAt: changes.expiresAt ?? null });
+    return files.commit(unfinished, { ...about, expiresAt, owner });
   }
 
   test.each([
@@ -50,14 +51,36 @@ describe.each(STORAGES)("files $place", ({ open }) => {
     const { id } = await put(files, "old");
     await put(files, "newer", { id });
     expect(await textOf(await files.read(id))).toBe("newer");
-    expect((await files.all()).map(({ id }) => id)).toEqual([id]);
+    expect((await files.entries("")).map(({ id }) => id)).toEqual([id]);
   });
 
   test("ids are listed newest first", async () => {
     const { files } = await store();
     const [first, second] = [`file-${"0".repeat(23)}1`, `file-${"0".repeat(23)}2`];
     for (const id of [second, first]) await put(files, "a", { id });
-    expect((await files.all()).map(({ id }) => id)).toEqual([second, first]);
+    expect((await files.entries("")).map(({ id }) => id)).toEqual([second, first]);
+  });
+
+  test("those of an owner are known by their names, and no other owner's record is read", async () => {
+    const { storage, files } = await store();
+    const theirs = await put(files, "theirs", { owner: "theirs" });
+    const mine = await put(files, "mine", { owner: "Mine", expiresAt: 9_999_999_999 });
+    const get = vi.spyOn(storage, "get");
+    const entry = { id: mine.id, purpose: "batch", bytes: 4, expiresAt: 9_999_999_999 };
+    expect(await files.entries("Mine")).toEqual([entry]);
+    expect(await files.entries("mine")).toEqual([]);
+    expect(await files.getAll([mine.id], { owner: "Mine" })).toEqual([mine]);
+    expect(get.mock.calls.flat().join()).not.toContain(theirs.id);
+  });
+
+  test("files of an earlier release are listed as soon as a later one is asked", async () => {
+    const { storage, files } = await store();
+    const old = await put(files, "old", { owner: "team" });
+    for (const name of await storage.list("owners")) {
+      for (const file of await storage.list(`owners/${name}/files`))
+        await storage.delete(`owners/${name}/files/${file}`);
+    }
+    expect((await new FileStore(storage).entries("team")).map(({ id }) => id)).toEqual([old.id]);
   });
 
   test.each(["../secret", "file-1", ""])("%j is no file, and no key of the storage", async (id) => {
@@ -74,6 +97,7 @@ describe.each(STORAGES)("files $place", ({ open }) => {
     await expect(files.read(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
     await expect(files.delete(id)).rejects.toMatchObject({ code: "NOT_FOUND" });
     expect(await storage.list("files")).toEqual([]);
+    expect(await files.entries("")).toEqual([]);
   });
 
   test("an expired file is not found, and cleaning removes it; the others stay", async () => {
@@ -82,7 +106,7 @@ describe.each(STORAGES)("files $place", ({ open }) => {
     const kept = await put(files, "b", { expiresAt: Math.floor(Date.now() / 1000) + 3600 });
     await expect(files.get(expired.id)).rejects.toMatchObject({ code: "NOT_FOUND" });
     await files.clean();
-    expect((await files.all()).map(({ id }) => id)).toEqual([kept.id]);
+    expect((await files.entries("")).map(({ id }) => id)).toEqual([kept.id]);
     expect((await storage.list("files")).toSorted()).toEqual([kept.content, `${kept.id}.json`].toSorted());
   });
 
@@ -107,6 +131,6 @@ describe.each(STORAGES)("files $place", ({ open }) => {
     }
     await files.clean(Date.now() + 25 * HOUR_MS);
     expect((await storage.list("files")).toSorted()).toEqual([content, `${id}.json`].toSorted());
-    expect((await files.all()).map(({ id }) => id)).not.toContain(expired.id);
+    expect((await files.entries("")).map(({ id }) => id)).not.toContain(expired.id);
   });
 });

@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import { Readable } from "node:stream";
 import { RhoneError } from "@rhone/common";
-import { InTurns } from "../storage/in-turns.js";
+import { InTurns, type Reader } from "../storage/in-turns.js";
 import { type ObjectStorage, readRecord } from "../storage/object-storage.js";
-import { SharedRead } from "../storage/shared-read.js";
+import { OwnedNames } from "../storage/owned-names.js";
+import { mapInTurns } from "../turns.js";
+import { type FileEntry, isExpired, nameOf, readName } from "./file-entry.js";
 import { type FileRecord, fileRecordSchema, isFileId } from "./file-record.js";
 import { UnfinishedFile } from "./unfinished-file.js";
 
@@ -20,16 +22,18 @@ export type FileDescription = Omit<FileRecord, "id" | "content" | "bytes" | "lin
 /** Uploaded and generated files. A file exists if its record `files/ID.json` does, which names the bytes. */
 export class FileStore {
   readonly #storage: ObjectStorage;
-  readonly #all: SharedRead<readonly FileRecord[]>;
+  readonly #names: OwnedNames;
+  readonly #inTurns = new InTurns();
 
   constructor(storage: ObjectStorage) {
     this.#storage = storage;
-    const turns = new InTurns();
-    this.#all = new SharedRead(async () => {
-      const ids = idsOf(await storage.list(FOLDER));
-      // Of all owners, whose requests share it.
-      const records = await turns.all(ids, (id) => this.get(id).catch(() => null), { owner: "" });
-      return records.filter((record) => record !== null);
+    this.#names = new OwnedNames(storage, {
+      kind: "files",
+      ids: async () => idsOf(await storage.list(FOLDER)),
+      nameOf: async (id) => {
+        const record = await this.#readable(id);
+        return record === null ? null : nameOf(record);
+      },
     });
   }
 
@@ -43,7 +47,10 @@ export class FileStore {
     const { id, content, bytes, lines } = unfinished;
     const record = { id, content, ...about, bytes, lines };
     await unfinished.finish();
+    const before = await this.#readable(id);
     await this.#storage.put(recordKey(id), JSON.stringify(record));
+    await this.#names.add(nameOf(record));
+    if (before !== null && nameOf(before).name !== nameOf(record).name) await this.#names.remove(nameOf(before));
     return record;
   }
 
@@ -72,13 +79,25 @@ export class FileStore {
     await this.#remove(await this.get(id));
   }
 
-  /** Every file that exists, newest first. */
-  all(): Promise<readonly FileRecord[]> {
-    return this.#all.get();
+  /** The owner's files, newest first. */
+  async entries(owner: string): Promise<readonly FileEntry[]> {
+    return readNames(await this.#names.all(owner));
+  }
+
+  /** In any order, and as far as they are known before the first list. */
+  async known(owner: string): Promise<readonly FileEntry[]> {
+    return readNames(await this.#names.known(owner));
+  }
+
+  /** The readable records of these files, in this order, read when it is the reader's turn. Throws as `InTurns`. */
+  async getAll(ids: readonly string[], reader: Reader): Promise<readonly FileRecord[]> {
+    const records = await this.#inTurns.all(ids, (id) => this.#readable(id), reader);
+    return records.filter((record) => record !== null);
   }
 
   /** Removes expired files and those that a dead process left unfinished; keeps files whose records can't be read. */
   async clean(nowMs: number = Date.now()): Promise<void> {
+    await this.#names.mend();
     const names = await this.#storage.list(FOLDER);
     const contents = new Set<string>();
     for (const id of idsOf(names)) {
@@ -99,10 +118,21 @@ export class FileStore {
     return readRecord(this.#storage, recordKey(id), STORED);
   }
 
-  async #remove({ id, content }: FileRecord): Promise<void> {
-    await this.#storage.delete(recordKey(id));
-    await this.#storage.delete(`${FOLDER}/${content}`);
+  /** null also for one of another version. */
+  async #readable(id: string): Promise<FileRecord | null> {
+    return (await this.#record(id).catch(ifUnreadable)) ?? null;
   }
+
+  async #remove(record: FileRecord): Promise<void> {
+    await this.#storage.delete(recordKey(record.id));
+    await this.#names.remove(nameOf(record));
+    await this.#storage.delete(`${FOLDER}/${record.content}`);
+  }
+}
+
+async function readNames(names: readonly string[]): Promise<readonly FileEntry[]> {
+  const entries = await mapInTurns(names, readName);
+  return entries.filter((entry) => !isExpired(entry));
 }
 
 const recordKey = (id: string): string => `${FOLDER}/${id}${RECORD}`;
@@ -115,6 +145,3 @@ function idsOf(names: readonly string[]): readonly string[] {
 function ifUnreadable(error: unknown): undefined {
   if (!(error instanceof RhoneError) || error.code !== "RECORD_UNREADABLE") throw error;
 }
-
-const isExpired = ({ expiresAt }: FileRecord, nowMs: number = Date.now()): boolean =>
-  expiresAt !== null && expiresAt * 1000 <= nowMs;

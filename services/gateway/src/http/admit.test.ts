@@ -29,10 +29,10 @@ describe("API keys", () => {
   });
 
   it.each([
-    ["no key", {}, /requires an API key/],
-    ["an unknown key", bearer(newApiKey(team.key).secret), /does not exist or was revoked; `rhone keys list`/],
-    ["a key that is none", bearer("sk-proj-1"), /does not exist or was revoked; `rhone keys list`/],
-    ["another scheme", { authorization: `Basic ${team.secret}` }, /requires an API key/],
+    ["no key", {}, /requires an API key, as .*x-api-key\.$/],
+    ["an unknown key", bearer(newApiKey(team.key).secret), /^This API key does not exist or was revoked\.$/],
+    ["a key that is none", bearer("sk-proj-1"), /^This API key does not exist or was revoked\.$/],
+    ["another scheme", { authorization: `Basic ${team.secret}` }, /requires an API key, as .*x-api-key\.$/],
   ])("%s: 401 as OpenAI says it, without the key in it", async (_, headers, message) => {
     const { post, jobs } = guarded();
     const response = await post(COMPLETIONS, body, headers as Record<string, string>);
@@ -60,9 +60,16 @@ describe("API keys", () => {
     expect(await status(other.secret)).toBe(429);
   });
 
-  it("a gateway without any says how to make the first", async () => {
-    const { post } = fakeGateway(hello, "ready", { keys: [] });
-    expect((await post(COMPLETIONS, body)).json().message).toContain("rhone keys create");
+  it.each([
+    ["127.0.0.1", /create one with: \.\/rhone keys create NAME --data-dir \/d$/],
+    ["::ffff:127.0.0.1", /create one with: \.\/rhone keys create NAME --data-dir \/d$/],
+    ["::1", /create one with: \.\/rhone keys create NAME --data-dir \/d$/],
+    ["192.0.2.1", /There are no keys yet; the gateway's log says how to create one\.$/],
+  ])("a gateway without any tells %s how to make the first", async (remoteAddress, message) => {
+    const keysCommand = "./rhone keys create NAME --data-dir /d";
+    const { app } = fakeGateway(hello, "ready", { keys: [], keysCommand });
+    const response = await app.inject({ method: "POST", url: COMPLETIONS, payload: body, remoteAddress });
+    expect(response.json().error.message).toMatch(message);
   });
 
   it("are asked for at every route but those of operations", async () => {

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { anonymous, type Caller, callerOf, type Limits } from "../admission/caller.js";
 import { FailedKeys } from "../admission/failed-keys.js";
-import type { KeyRing } from "../admission/key-ring.js";
+import { isLoopback, type KeyRing } from "../admission/key-ring.js";
 import { RequestError } from "../request-error.js";
 import { isGeneration, operationOf } from "./openapi/operations.js";
 import { type Limiting, limitRequests, retryAfter } from "./rate-limiting.js";
@@ -11,6 +11,8 @@ import { type Limiting, limitRequests, retryAfter } from "./rate-limiting.js";
 export interface Admission extends Limiting {
   /** null: no API keys are required. */
   readonly keyRing: Pick<KeyRing, "find" | "isEmpty" | "knows"> | null;
+  /** Makes an API key. */
+  readonly keysCommand: string;
   /** Wrong keys per minute that an address may send. */
   readonly wrongKeysPerMinute: number;
   /** For callers whose key has none of its own. */
@@ -41,7 +43,9 @@ export function admit(scope: FastifyInstance, { wrongKeysPerMinute, ...admission
   });
 }
 
-type Authentication = Pick<Admission, "keyRing" | "defaultLimits" | "metrics"> & { readonly failed: FailedKeys };
+type Authentication = Pick<Admission, "keyRing" | "keysCommand" | "defaultLimits" | "metrics"> & {
+  readonly failed: FailedKeys;
+};
 
 /**
  * The caller. Throws INVALID_API_KEY where keys are required and no valid one came; RATE_LIMIT_EXCEEDED for keys that
@@ -56,7 +60,8 @@ async function authenticate(uses: Authentication, { headers, ip }: FastifyReques
   if (key !== null) return callerOf(key, defaultLimits);
   metrics.refused.inc({ reason: secret === undefined ? "no_key" : "wrong_key" });
   if (secret !== undefined) failed.add(ip);
-  throw refusal(secret, await keyRing.isEmpty());
+  const hint = (await keyRing.isEmpty()) ? firstKeyHint(uses, ip) : "";
+  throw refusal(secret, hint);
 }
 
 function refuseGuesses({ metrics }: Authentication, waitMs: number): void {
@@ -74,11 +79,16 @@ function secretIn(headers: IncomingHttpHeaders): string | undefined {
   return BEARER.exec(headers.authorization ?? "")?.[1] ?? (typeof other === "string" ? other : undefined);
 }
 
-function refusal(secret: string | undefined, isEmpty: boolean): RequestError {
+/** The command names folders of this machine, so others are referred to its log. */
+const firstKeyHint = ({ keysCommand }: Authentication, ip: string): string =>
+  isLoopback(ip)
+    ? ` There are no keys yet; create one with: ${keysCommand}`
+    : " There are no keys yet; the gateway's log says how to create one.";
+
+function refusal(secret: string | undefined, hint: string): RequestError {
   const problem =
     secret === undefined
-      ? "This gateway requires an API key: send Authorization: Bearer rhone_sk_…"
-      : "This API key does not exist or was revoked; `rhone keys list` shows the valid ones.";
-  const hint = isEmpty ? " There are no keys; `rhone keys create NAME` creates one." : "";
+      ? "This gateway requires an API key, as Authorization: Bearer rhone_sk_… or x-api-key."
+      : "This API key does not exist or was revoked.";
   return new RequestError("INVALID_API_KEY", problem + hint, { headers: { "www-authenticate": "Bearer" } });
 }

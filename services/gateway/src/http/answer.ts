@@ -2,6 +2,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { type Logger, RhoneError, toRhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import { TokenAccount } from "../admission/token-account.js";
+import type { HeldAnswer } from "../answers/answer-room.js";
 import { SSE_HEADERS, sseData, streamLines } from "../answers/stream-lines.js";
 import { type StreamRecord, type StreamRecords, streamRecordOf } from "../answers/stream-records.js";
 import { type ChoiceEvent, type Writer, wholeAnswer } from "../answers/writer.js";
@@ -23,15 +24,29 @@ export interface Answering extends Limiting {
   readonly logger: Logger;
 }
 
-/** `route`: as the metrics name the endpoint. */
-export type RoutedRequest = PreparedRequest & { readonly route: string };
+/** `route`: as the metrics name the endpoint. `held`: given back when the answer is sent. */
+export type RoutedRequest = PreparedRequest & { readonly route: string; readonly held: HeldAnswer };
 
 /** Runs a prepared request and sends its answer, whole or as a stream. Throws RATE_LIMIT_EXCEEDED before it runs. */
 export async function answer(answering: Answering, reply: FastifyReply, request: RoutedRequest): Promise<unknown> {
-  const { stream, writer, jobs, resumable } = request;
+  try {
+    return await run(answering, reply, request);
+  } finally {
+    whenSent(reply, () => request.held.release());
+  }
+}
+
+/** A long answer is sent at its client's pace, after the handler has returned. */
+export function whenSent({ raw }: FastifyReply, done: () => void): void {
+  if (raw.closed) done();
+  else raw.once("close", done);
+}
+
+async function run(answering: Answering, reply: FastifyReply, request: RoutedRequest): Promise<unknown> {
+  const { stream, writer, jobs, resumable, answerBytes } = request;
   const { claim } = reply.request;
   const reservation = await reserveTokens(answering, reply, request);
-  const record = request.record && streamRecordOf(request.record, jobs);
+  const record = request.record && streamRecordOf(request.record, jobs, answerBytes);
   if (record !== undefined) await claim?.generates({ record, stream, withIds: resumable });
   // The client may ask again under its key, or resume the stream: generation does not end with its connection.
   const detached = claim !== null || (stream && resumable);
@@ -39,6 +54,7 @@ export async function answer(answering: Answering, reply: FastifyReply, request:
   if (reservation !== null) observers.push(new TokenAccount({ reservation, jobs, detached }));
   if (stream && claim !== null) observers.push(claim);
   const leaving = claim === null || stream ? leavingOf(reply) : undefined;
+  if (!stream) observers.push(request.held);
   const events = runRequest({ ...generating(answering.client, { ...request, detached }), leaving, observers });
   if (!stream) return sendWhole(reply, events, writer);
   const keep = resumable && record !== undefined ? () => save(answering, record) : undefined;

@@ -1,17 +1,18 @@
 import { type Logger, RhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import type { StoredGeneration } from "../admission/idempotency-records.js";
+import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
 import { replayOrder } from "../answers/replay-order.js";
 import { streamLines } from "../answers/stream-lines.js";
 import { beyond, type StreamPosition } from "../answers/stream-position.js";
 import { addressesOf, type StreamRecord } from "../answers/stream-records.js";
-import { openWriter } from "../answers/writer-record.js";
+import { openWriter, promptBytes } from "../answers/writer-record.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import { replayMetrics } from "../requests/run-observers.js";
 import { following, runRequest } from "../requests/run-request.js";
 import type { TextModel } from "../text/text-model.js";
-import { leavingOf, sendStream, sendWhole } from "./answer.js";
+import { leavingOf, sendStream, sendWhole, whenSent } from "./answer.js";
 import type { Readers } from "./readers.js";
 
 /** What following a generation takes. */
@@ -19,6 +20,7 @@ export interface Following {
   readonly model: TextModel;
   readonly client: GenerationClient;
   readonly readers: Readers;
+  readonly answers: AnswerRoom;
   readonly metrics: Metrics;
   readonly sendTimeoutMs: number;
   readonly logger: Logger;
@@ -26,7 +28,7 @@ export interface Following {
 
 /**
  * Answers with a stream again, from behind the last event that the client has. Throws INVALID_REQUEST for an event that
- * the stream has not reached.
+ * the stream has not reached, and GATEWAY_BUSY without room in memory.
  */
 export async function resumeStream(
   following: Following,
@@ -34,12 +36,14 @@ export async function resumeStream(
   { record, after }: { readonly record: StreamRecord; readonly after: StreamPosition | undefined },
 ): Promise<FastifyReply> {
   if (after !== undefined) await refuseBeyond(following.client, record, after);
-  return follow(following, reply, { record, after, withIds: true, source: "stream" });
+  return holding({ following, reply, record }, () =>
+    follow(following, reply, { record, after, withIds: true, source: "stream" }),
+  );
 }
 
 /**
  * Answers with what the first request with this Idempotency-Key got, or is getting, at any gateway. Throws
- * TOO_MANY_READERS.
+ * TOO_MANY_READERS, and GATEWAY_BUSY without room in memory.
  */
 export async function replayGeneration(
   following: Following,
@@ -48,11 +52,29 @@ export async function replayGeneration(
 ): Promise<FastifyReply> {
   const source = "idempotency_key";
   const reading = { stream: record.writer.options.id, owner: record.owner };
-  return following.readers.admit(reading, () => {
+  const replay = (held: HeldAnswer) => {
     if (stream) return follow(following, reply, { record, withIds, source });
     const writer = openWriter(record.writer, following.model);
-    return sendWhole(reply, eventsOf(following, reply, { record, source }), writer);
-  });
+    return sendWhole(reply, eventsOf(following, reply, { record, source, held }), writer);
+  };
+  return following.readers.admit(reading, () => holding({ following, reply, record }, replay));
+}
+
+interface Holding {
+  readonly following: Following;
+  readonly reply: FastifyReply;
+  readonly record: StreamRecord;
+}
+
+/** Takes room for the record and the answer, at once: a reader that waited would hold its record meanwhile. */
+async function holding({ following, reply, record }: Holding, answer: (held: HeldAnswer) => Promise<FastifyReply>) {
+  const bytes = promptBytes(record.writer) + (record.answerBytes ?? 0);
+  const held = following.answers.takeNow({ bytes, lane: "interactive", owner: record.owner });
+  try {
+    return await answer(held);
+  } finally {
+    whenSent(reply, () => held.release());
+  }
 }
 
 /** Logs whose lengths are read at a time. */
@@ -75,6 +97,8 @@ async function refuseBeyond(client: GenerationClient, record: StreamRecord, afte
 interface Followed {
   readonly record: StreamRecord;
   readonly source: "stream" | "idempotency_key";
+  /** Of a whole answer. */
+  readonly held?: HeldAnswer;
   readonly after?: StreamPosition | undefined;
 }
 
@@ -90,12 +114,12 @@ async function follow(uses: Following, reply: FastifyReply, stream: FollowedStre
   return sendStream(reply, { events, lines, logger: uses.logger, sendTimeoutMs: uses.sendTimeoutMs });
 }
 
-function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record, after, source }: Followed) {
+function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record, after, source, held }: Followed) {
   const { open, ...limits } = following(client, record);
   return runRequest({
     ...limits,
     open: (signalOf) => (after === undefined ? open(signalOf) : replayOrder(open(signalOf), after, signalOf)),
     leaving: leavingOf(reply),
-    observers: [replayMetrics(metrics, source)],
+    observers: [replayMetrics(metrics, source), ...(held === undefined ? [] : [held])],
   });
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { IdempotencyClaim } from "../admission/idempotency-claim.js";
 import type { IdempotencyRecords, IdempotentRecord, StoredAnswer } from "../admission/idempotency-records.js";
 import { RequestError } from "../request-error.js";
-import { leavingOf } from "./answer.js";
+import { leavingOf, whenSent } from "./answer.js";
 import { type Following, replayGeneration } from "./follow.js";
 import { isGeneration, operationOf } from "./openapi/operations.js";
 
@@ -89,6 +89,9 @@ function checked({ metrics }: IdempotencyUse, found: IdempotentRecord, fingerpri
 async function replay(uses: IdempotencyUse, reply: FastifyReply, { answer, generation }: Replayable) {
   reply.header(REPLAYED, "true");
   if (answer === undefined) return generation === undefined ? reply : replayGeneration(uses, reply, generation);
+  const { owner } = reply.request.caller;
+  const held = uses.answers.takeNow({ bytes: Buffer.byteLength(answer.body), lane: "interactive", owner });
+  whenSent(reply, () => held.release());
   uses.metrics.replayed.inc({ source: "idempotency_key", outcome: "ok" });
   return reply.code(answer.status).type(answer.contentType).send(answer.body);
 }

@@ -2,6 +2,7 @@ import type {} from "@fastify/multipart";
 import { RhoneError } from "@rhone/common";
 import type { FastifyRequest } from "fastify";
 import { expiresAfterSchema } from "../batches/batch-request.js";
+import type { FileRoom } from "../files/file-quota.js";
 import type { FileDescription, FileStore } from "../files/file-store.js";
 import type { UnfinishedFile } from "../files/unfinished-file.js";
 import { refuseParam } from "../request-error.js";
@@ -20,12 +21,21 @@ export interface ReceivedFile {
   readonly fields: Readonly<Record<string, string>>;
 }
 
+export interface FileTarget {
+  readonly files: FileStore;
+  readonly mostBytes: number;
+  readonly room: FileRoom;
+}
+
 /**
  * Reads a multipart form with one file and writes the file to the storage as it arrives. The caller commits or
- * discards it. Throws BODY_TOO_LARGE beyond `mostBytes`, UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is
- * broken or has no file.
+ * discards it. Throws BODY_TOO_LARGE beyond `mostBytes`, FILE_LIMIT_EXCEEDED beyond the owner's room,
+ * UNSUPPORTED_MEDIA_TYPE, and INVALID_REQUEST for a form that is broken or has no file.
  */
-export async function receiveFile(request: FastifyRequest, files: FileStore, mostBytes: number): Promise<ReceivedFile> {
+export async function receiveFile(
+  request: FastifyRequest,
+  { files, mostBytes, room }: FileTarget,
+): Promise<ReceivedFile> {
   const fields: Record<string, string> = {};
   let received: { readonly unfinished: UnfinishedFile; readonly filename: string } | undefined;
   try {
@@ -34,9 +44,11 @@ export async function receiveFile(request: FastifyRequest, files: FileStore, mos
       if (part.type === "field") fields[part.fieldname] = String(part.value);
       else {
         received = { unfinished: await files.create(), filename: part.filename };
+        room.file = received.unfinished;
         for await (const bytes of part.file) {
           await timeLeft();
           await received.unfinished.write(bytes as Buffer);
+          room.refuseMore();
         }
       }
     }

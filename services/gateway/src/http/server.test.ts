@@ -92,7 +92,7 @@ describe("completions", () => {
   it("scores a prompt", async () => {
     const scores = [
       { token: 97, logprob: -2, top: [] },
-      { token: 98, logprob: -0.1, top: [[98, -0.1] as const, [99, -3] as const] },
+      { token: 98, logprob: -0.125, top: [[98, -0.125] as const, [99, -3] as const] },
     ];
     const { post, jobs } = fakeGateway(() => [
       {
@@ -111,8 +111,8 @@ describe("completions", () => {
       finish_reason: "length",
       logprobs: {
         tokens: [" ", "a", "b"],
-        token_logprobs: [null, -2, -0.1],
-        top_logprobs: [null, { a: -2 }, { b: -0.1, c: -3 }],
+        token_logprobs: [null, -2, -0.125],
+        top_logprobs: [null, { a: -2 }, { b: -0.125, c: -3 }],
         text_offset: [0, 0, 1],
       },
     });

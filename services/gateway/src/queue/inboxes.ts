@@ -1,5 +1,6 @@
-import { eventsChannel, type GenerationEvent, type GenerationJob, ordinalAfter } from "@rhone/common";
+import { eventsChannel, type GenerationEvent, type GenerationJob } from "@rhone/common";
 import type { Redis } from "ioredis";
+import { type LogPart, OrderedEvents } from "./ordered-events.js";
 
 type Addressed = Pick<GenerationJob, "requestId" | "replyTo" | "keyId">;
 
@@ -9,13 +10,6 @@ export interface InboxesOptions {
   readonly gatewayId: string;
   /** Throws the signal's reason when it is aborted before the log is read. */
   readonly readLog: (job: Addressed, ordinal: number, signal: AbortSignal) => Promise<LogPart>;
-}
-
-/** Events of a request's log, in order. */
-export interface LogPart {
-  readonly events: readonly GenerationEvent[];
-  /** The log may have more behind them. */
-  readonly hasMore: boolean;
 }
 
 const SILENCE_MS = 2000;
@@ -76,96 +70,5 @@ export class Inboxes {
     }
     this.#foreign.delete(replyTo);
     this.#options.subscriber.unsubscribe(eventsChannel(replyTo)).catch(() => {});
-  }
-}
-
-export interface OrderedEventsOptions {
-  /** Reads a part of the request's log from this ordinal on. */
-  readonly readLog: (ordinal: number, signal: AbortSignal) => Promise<LogPart>;
-  /** The log is read when nothing arrived for this long. */
-  readonly silenceMs: number;
-}
-
-/**
- * Yields one request's events in order, each exactly once. Announcements may be lost, repeated or late; the log in
- * Redis is complete, so gaps and long silences are repaired from it.
- */
-export class OrderedEvents {
-  readonly #options: OrderedEventsOptions;
-  readonly #arrived = new Map<number, GenerationEvent>();
-  #next = 0;
-  #suspicious = false;
-  #settle: (arrived: boolean) => void = () => {};
-
-  constructor(options: OrderedEventsOptions) {
-    this.#options = options;
-  }
-
-  accept(event: GenerationEvent): void {
-    if (event.ordinal < this.#next) return;
-    this.#arrived.set(event.ordinal, event);
-    this.#settle(true);
-  }
-
-  /** Reads the log next, because announcements may have been missed. */
-  suspect(): void {
-    this.#suspicious = true;
-    this.#settle(true);
-  }
-
-  /** Ends after the event with `finish`. Throws the signal's reason when it is aborted. For one reader. */
-  async *events(signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined> {
-    // One timer and one listener for all waits, of which there is one per event.
-    const silence = setTimeout(() => this.#settle(false), this.#options.silenceMs);
-    const wake = (): void => this.#settle(true);
-    signal.addEventListener("abort", wake);
-    try {
-      yield* this.#inOrder(signal, silence);
-    } finally {
-      clearTimeout(silence);
-      signal.removeEventListener("abort", wake);
-    }
-  }
-
-  async *#inOrder(signal: AbortSignal, silence: NodeJS.Timeout): AsyncGenerator<GenerationEvent, void, undefined> {
-    while (true) {
-      signal.throwIfAborted();
-      const event = this.#take();
-      if (event !== undefined) {
-        yield event;
-        if (event.finish !== undefined) return;
-        continue;
-      }
-      const hasGap = this.#arrived.size > 0 || this.#suspicious;
-      if (!hasGap && (await this.#somethingArrives(silence))) continue;
-      signal.throwIfAborted();
-      await this.#repair(signal);
-      signal.throwIfAborted();
-      // If the log did not close the gap, wait before reading it again.
-      if (!this.#arrived.has(this.#next) && hasGap) await this.#somethingArrives(silence);
-    }
-  }
-
-  #take(): GenerationEvent | undefined {
-    const event = this.#arrived.get(this.#next);
-    if (event === undefined) return undefined;
-    this.#arrived.delete(this.#next);
-    this.#next = ordinalAfter(event);
-    return event;
-  }
-
-  async #repair(signal: AbortSignal): Promise<void> {
-    this.#suspicious = false;
-    const { events, hasMore } = await this.#options.readLog(this.#next, signal);
-    for (const event of events) this.accept(event);
-    this.#suspicious ||= hasMore;
-  }
-
-  /** false when nothing arrived within the silence. */
-  #somethingArrives(silence: NodeJS.Timeout): Promise<boolean> {
-    return new Promise((resolve) => {
-      silence.refresh();
-      this.#settle = resolve;
-    });
   }
 }

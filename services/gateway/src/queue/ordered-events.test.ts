@@ -1,6 +1,6 @@
 import type { GenerationEvent } from "@rhone/common";
 import { describe, expect, it } from "vitest";
-import { OrderedEvents } from "./inboxes.js";
+import { OrderedEvents } from "./ordered-events.js";
 
 const event = (ordinal: number, last = false): GenerationEvent => ({
   requestId: "r",
@@ -69,6 +69,41 @@ describe("OrderedEvents", () => {
     const ordinals = ordinalsOf(inbox);
     inbox.suspect();
     expect(await ordinals).toEqual([0]);
+  });
+
+  it("keeps little of what its reader does not read yet, and takes the rest from the log, each once", async () => {
+    const top = Array.from({ length: 20 }, (_, i) => [i, -1] as const);
+    const wide = (ordinal: number) => ({
+      ...event(ordinal, ordinal === 499),
+      logprobs: [{ token: 1, logprob: -1, top }],
+    });
+    const log = Array.from({ length: 500 }, (_, ordinal) => wide(ordinal));
+    const asked: number[] = [];
+    const readLog = async (ordinal: number) => {
+      asked.push(ordinal);
+      return { events: log.slice(ordinal, ordinal + 64), hasMore: true };
+    };
+    const inbox = new OrderedEvents({ readLog, silenceMs: 60_000 });
+    for (const announced of log) inbox.accept(announced);
+    const reading = inbox.events(new AbortController().signal);
+    const ordinals: number[] = [];
+    for await (const { ordinal } of reading) {
+      if (ordinals.push(ordinal) === 40) for (const again of log) inbox.accept(again);
+    }
+    expect(ordinals).toEqual(log.map(({ ordinal }) => ordinal));
+    // 27 events of 2.4 KB are 64 KiB.
+    expect(asked[0]).toBe(27);
+    expect(asked.length).toBeLessThan(500 / 27);
+  });
+
+  it("takes an event that its reader waits for, whatever came before it", async () => {
+    const inbox = new OrderedEvents({ readLog: emptyLog, silenceMs: 60_000 });
+    const late = Array.from({ length: 2000 }, (_, i) => event(i + 1));
+    for (const announced of late) inbox.accept(announced);
+    inbox.accept(event(0));
+    const reading = inbox.events(new AbortController().signal);
+    expect((await reading.next()).value).toMatchObject({ ordinal: 0 });
+    await reading.return();
   });
 
   it("throws the signal's reason", async () => {

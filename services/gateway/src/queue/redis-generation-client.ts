@@ -23,9 +23,10 @@ import { mapInTurns } from "../turns.js";
 import { CancelLine } from "./cancel-line.js";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { HeldBytes } from "./held-bytes.js";
-import { Inboxes, type LogPart } from "./inboxes.js";
+import { Inboxes } from "./inboxes.js";
 import { jobBytes } from "./job-bytes.js";
 import { isSmall, JobLine } from "./job-line.js";
+import type { LogPart } from "./ordered-events.js";
 
 /** A job is submitted again at this interval, in case Redis lost it. */
 const RESUBMIT_MS = 30_000;

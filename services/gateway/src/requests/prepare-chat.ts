@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { answerBytes } from "../answers/answer-bytes.js";
 import { announcement } from "../answers/calls/call-format.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
@@ -45,7 +46,9 @@ export const prepareChat: Prepare = async (preparation, body, arrival) => {
   const options = { ...frameOf(request), ...shape, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
   const record: WriterRecord = { version: WRITER_VERSION, kind: "chat", options };
   const writer = openWriter(record, preparation.model);
-  return { jobs, statesLimit: maxTokens !== undefined, writer, record, ...deliveryOf(fields) };
+  const delivery = deliveryOf(fields);
+  const bytes = answerBytes(jobs, { ...delivery, calls: shape.calls !== null, ids: options.wantsTokenIds });
+  return { jobs, statesLimit: maxTokens !== undefined, writer, record, answerBytes: bytes, ...delivery };
 };
 
 /** The prompt of a chat, and the shape of its answers. */

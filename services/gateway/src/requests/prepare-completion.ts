@@ -1,7 +1,8 @@
 import { z } from "zod";
+import { answerBytes } from "../answers/answer-bytes.js";
 import { BestOfWriter } from "../answers/best-of-writer.js";
-import type { CompletionPrompt } from "../answers/completion-writer.js";
-import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
+import { type CompletionPrompt, CompletionWriter } from "../answers/completion-writer.js";
+import { piecesOf, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
 import { textOf } from "../text/text-of.js";
@@ -55,13 +56,17 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
     promptLogprobs: mostOf(echo ? logprobs : null, promptLogprobs),
     constraint,
   });
-  const perChoice = prompts.flatMap((each) => Array.from({ length: n }, () => each));
-  const options = { ...frameOf(request), samples: n, prompts: perChoice, echo, logprobs, promptLogprobs };
+  const shown = echo ? prompts : prompts.map((each) => ({ ...each, text: "" }));
+  const perChoice = shown.flatMap((each) => Array.from({ length: samples }, () => each));
+  const options = { ...frameOf(request), samples, prompts: perChoice, echo, logprobs, promptLogprobs };
   const record: WriterRecord = { version: WRITER_VERSION, kind: "completion", options };
-  const writer = openWriter(record, model);
-  const prepared = { jobs, statesLimit: true, ...deliveryOf(fields) };
+  const writer = new CompletionWriter(options, piecesOf(model, options));
+  const delivery = deliveryOf(fields);
+  const echoed = shown.reduce((sum, { text }) => sum + 2 * text.length, 0) * (delivery.stream ? 1 : samples);
+  const bytes = echoed + answerBytes(jobs, { ...delivery, ids: options.wantsTokenIds });
+  const prepared = { jobs, statesLimit: true, answerBytes: bytes, ...delivery };
   if (samples === n) return { ...prepared, writer, record };
-  return { ...prepared, writer: new BestOfWriter(writer, { prompts: prompts.length, n, samples }) };
+  return { ...prepared, writer: new BestOfWriter(writer, { n, samples }) };
 };
 
 /** Throws INVALID_REQUEST for fields that exclude each other. */

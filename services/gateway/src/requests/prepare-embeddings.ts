@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { answerBytes } from "../answers/answer-bytes.js";
 import { EmbeddingWriter } from "../answers/embedding-writer.js";
 import { refuseParam, unsupported } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
@@ -51,7 +52,8 @@ export const prepareEmbeddings: Prepare = async (preparation, body, arrival) => 
   const { id, modelName } = frameOf(request);
   const encoding = fields.encoding_format ?? "float";
   const writer = new EmbeddingWriter({ id, modelName, inputs: inputs.length, encoding });
-  return { jobs, statesLimit: true, stream: false, resumable: false, writer, atOnce: AT_ONCE };
+  const bytes = answerBytes(jobs, { stream: false, dim: model.dim });
+  return { jobs, statesLimit: true, answerBytes: bytes, stream: false, resumable: false, writer, atOnce: AT_ONCE };
 };
 
 /** A shortened vector is meaningless unless the model was trained for it, and these models were not. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { answerBytes } from "../answers/answer-bytes.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam, unsupported } from "../request-error.js";
 import type { FillInMiddle, TextModel } from "../text/text-model.js";
@@ -26,7 +27,9 @@ export const prepareFim: Prepare = async (preparation, body, arrival) => {
   const options = { ...frameOf(request), ...PLAIN, choices: samples, promptIds };
   const record: WriterRecord = { version: WRITER_VERSION, kind: "chat", options };
   const writer = openWriter(record, preparation.model);
-  return { jobs, statesLimit: fields.max_tokens !== undefined, writer, record, ...deliveryOf(fields) };
+  const delivery = deliveryOf(fields);
+  const bytes = answerBytes(jobs, { ...delivery, ids: options.wantsTokenIds });
+  return { jobs, statesLimit: fields.max_tokens !== undefined, writer, record, answerBytes: bytes, ...delivery };
 };
 
 /** An answer that is text and nothing else. */

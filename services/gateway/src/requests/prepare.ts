@@ -32,6 +32,8 @@ export interface PreparedRequest {
   readonly record?: WriterRecord;
   /** The stream's events have ids, and generation goes on when the client leaves. */
   readonly resumable: boolean;
+  /** The most that the answer may take in memory until its end. */
+  readonly answerBytes: number;
   /** Most jobs that are queued or running at a time; all of them when absent. */
   readonly atOnce?: number;
 }

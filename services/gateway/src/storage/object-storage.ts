@@ -16,6 +16,8 @@ export interface ObjectStorage {
   get(key: string): Promise<Buffer | null>;
   /** Durable when it resolves. */
   put(key: string, text: string): Promise<void>;
+  /** Makes an empty object, which a power failure may undo. */
+  touch(key: string): Promise<void>;
   /** Does nothing when there is no such object. */
   delete(key: string): Promise<void>;
   /** Streams the bytes. The stream fails when there is no such object. */

@@ -5,13 +5,15 @@ import { SharedRead } from "./shared-read.js";
 function counted() {
   let begun = 0;
   const ends: (() => void)[] = [];
-  const read = new SharedRead(async () => {
-    const number = ++begun;
-    await new Promise<void>((resolve) => ends.push(resolve));
-    if (number === 4) throw new Error("the fourth");
-    return number;
-  });
-  return { read, end: () => ends.shift()?.(), begun: () => begun };
+  const shared = new SharedRead<number>();
+  const get = (key = "key") =>
+    shared.get(key, async () => {
+      const number = ++begun;
+      await new Promise<void>((resolve) => ends.push(resolve));
+      if (number === 4) throw new Error("the fourth");
+      return number;
+    });
+  return { read: { get }, end: () => ends.shift()?.(), begun: () => begun };
 }
 
 it("is shared by those who ask while another is under way, and begins after they asked", async () => {
@@ -34,4 +36,12 @@ it("is shared by those who ask while another is under way, and begins after they
   await expect.poll(begun).toBe(5);
   end();
   expect(await after).toBe(5);
+});
+
+it("waits for no read with another key", async () => {
+  const { read, end, begun } = counted();
+  const asked = ["a", "b", "c"].map(read.get);
+  expect(begun()).toBe(3);
+  for (let each = 0; each < 3; each++) end();
+  expect(await Promise.all(asked)).toEqual([1, 2, 3]);
 });

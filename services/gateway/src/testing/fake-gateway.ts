@@ -22,15 +22,18 @@ export { hello, type Script } from "./fake-cluster.js";
 export interface FakeOptions {
   /** Keys that exist; absent: no keys are required. */
   readonly keys?: readonly ApiKey[];
+  readonly keysCommand?: string;
   readonly defaultLimits?: Limits;
   /** The call token of the chat template. */
   readonly callToken?: number | undefined;
+  /** Default: 256 MiB. */
+  readonly answersBytes?: number;
   /** Default: a folder that is removed when the server closes. */
   readonly storage?: ObjectStorage;
 }
 
 /** Settings of the fake gateway: small limits, so that tests exceed them cheaply. */
-const configOf = ({ keys, defaultLimits }: FakeOptions) =>
+const configOf = ({ keys, keysCommand, defaultLimits, answersBytes }: FakeOptions) =>
   loadConfig(
     gatewaySettings,
     {
@@ -40,10 +43,15 @@ const configOf = ({ keys, defaultLimits }: FakeOptions) =>
       RHONE_SEND_TIMEOUT_MS: "1000",
       RHONE_BODY_LIMIT_BYTES: "4096",
       RHONE_FILE_LIMIT_BYTES: "8192",
+      RHONE_FILES_PER_KEY: "5",
+      RHONE_FILE_BYTES_PER_KEY: "12288",
       RHONE_CORS_ORIGINS: "https://page.example",
       RHONE_IDEMPOTENCY_TTL_S: "3600",
       RHONE_AUTH: keys === undefined ? "off" : "keys",
+      RHONE_KEYS_COMMAND: keysCommand,
       RHONE_REQUESTS_PER_MINUTE: String(defaultLimits?.requests ?? 0),
+      RHONE_TURN_WAIT_MS: "100",
+      ...(answersBytes !== undefined && { RHONE_ANSWERS_BYTES: String(answersBytes) }),
       RHONE_TOKENS_PER_MINUTE: String(defaultLimits?.tokens ?? 0),
     },
     [],

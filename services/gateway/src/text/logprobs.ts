@@ -1,4 +1,5 @@
 import type { TokenLogprob } from "@rhone/common";
+import { madeList } from "../write-in-turns.js";
 import type { TextModel } from "./text-model.js";
 
 export interface Pieces extends Pick<TextModel, "pieceBytes"> {
@@ -25,6 +26,12 @@ export function chatLogprob(model: Pieces, { token, logprob, top }: TokenLogprob
   return { ...entry(token, logprob), top_logprobs: top.map(([id, value]) => entry(id, value)) };
 }
 
+/** `choices[].logprobs.content` of a whole chat. */
+export const chatLogprobs = (model: Pieces, scores: Iterable<TokenLogprob>) =>
+  madeList(function* () {
+    for (const score of scores) yield chatLogprob(model, score);
+  });
+
 export interface CompletionLogprobs {
   readonly tokens: string[];
   readonly token_logprobs: (number | null)[];
@@ -32,16 +39,35 @@ export interface CompletionLogprobs {
   readonly text_offset: number[];
 }
 
-/** Writes the `logprobs` of one completion choice. Counts the characters before each token. */
-export class CompletionLogprobWriter {
+/** Counts the characters before each token. */
+class Offsets {
   readonly #model: Pieces;
   readonly #decoder = new TextDecoder();
   #offset: number;
 
   /** `hiddenSpace`: the first piece begins with a space that the shown text lacks. */
-  constructor(model: Pieces, hiddenSpace = false) {
+  constructor(model: Pieces, hiddenSpace: boolean) {
     this.#model = model;
     this.#offset = hiddenSpace ? -1 : 0;
+  }
+
+  /** Of the next token. */
+  next(token: number): number {
+    const before = this.#offset;
+    this.#offset += this.#decoder.decode(this.#model.pieceBytes(token, { special: false }), { stream: true }).length;
+    return Math.max(0, before);
+  }
+}
+
+/** Writes the `logprobs` of one completion choice, part by part. */
+export class CompletionLogprobWriter {
+  readonly #model: Pieces;
+  readonly #offsets: Offsets;
+
+  /** `hiddenSpace`: the first piece begins with a space that the shown text lacks. */
+  constructor(model: Pieces, hiddenSpace = false) {
+    this.#model = model;
+    this.#offsets = new Offsets(model, hiddenSpace);
   }
 
   /** The prompt's first token, which has no log-probability, because nothing comes before it. */
@@ -50,13 +76,13 @@ export class CompletionLogprobWriter {
       tokens: [tokenText(this.#model, token)],
       token_logprobs: [null],
       top_logprobs: [null],
-      text_offset: [this.#advance(token)],
+      text_offset: [this.#offsets.next(token)],
     };
   }
 
   /** Counts the characters of tokens that are not written again. */
   pass(logprobs: readonly TokenLogprob[]): void {
-    for (const { token } of logprobs) this.#advance(token);
+    for (const { token } of logprobs) this.#offsets.next(token);
   }
 
   /** Further tokens of the prompt, or generated ones. */
@@ -64,25 +90,51 @@ export class CompletionLogprobWriter {
     return {
       tokens: logprobs.map(({ token }) => tokenText(this.#model, token)),
       token_logprobs: logprobs.map(({ logprob }) => logprob),
-      top_logprobs: logprobs.map((entry) => this.#alternatives(entry)),
-      text_offset: logprobs.map(({ token }) => this.#advance(token)),
+      top_logprobs: logprobs.map((entry) => alternatives(this.#model, entry)),
+      text_offset: logprobs.map(({ token }) => this.#offsets.next(token)),
     };
   }
+}
 
-  /** The token itself comes last, so that it keeps its own value when another token has the same text. */
-  #alternatives({ token, logprob, top }: TokenLogprob): Record<string, number> {
-    // Without a prototype the object is a table from the start: half the time of 21 changes of its shape.
-    const values: Record<string, number> = Object.create(null);
-    for (const [id, value] of top) values[tokenText(this.#model, id)] = value;
-    values[tokenText(this.#model, token)] = logprob;
-    return values;
-  }
+/** The token itself comes last, so that it keeps its own value when another token has the same text. */
+function alternatives(model: Pieces, { token, logprob, top }: TokenLogprob): Record<string, number> {
+  // Without a prototype the object is a table from the start: half the time of 21 changes of its shape.
+  const values: Record<string, number> = Object.create(null);
+  for (const [id, value] of top) values[tokenText(model, id)] = value;
+  values[tokenText(model, token)] = logprob;
+  return values;
+}
 
-  #advance(token: number): number {
-    const before = this.#offset;
-    this.#offset += this.#decoder.decode(this.#model.pieceBytes(token, { special: false }), { stream: true }).length;
-    return Math.max(0, before);
-  }
+export interface ScoredTokens {
+  /** The prompt's first token, where an echo begins with it. */
+  readonly first: number | undefined;
+  readonly scores: Iterable<TokenLogprob>;
+  /** The first piece begins with a space that the shown text lacks. */
+  readonly hiddenSpace: boolean;
+}
+
+/** The `logprobs` of a whole choice: what a `CompletionLogprobWriter` makes of its parts, made as it is written. */
+export function completionLogprobs(model: Pieces, { first, scores, hiddenSpace }: ScoredTokens) {
+  const listOf = <T>(of: (score: TokenLogprob) => T) =>
+    madeList(function* () {
+      if (first !== undefined) yield null;
+      for (const score of scores) yield of(score);
+    });
+  const eachToken = <T>(use: () => (token: number) => T) =>
+    madeList(function* () {
+      const of = use();
+      if (first !== undefined) yield of(first);
+      for (const { token } of scores) yield of(token);
+    });
+  return {
+    tokens: eachToken(() => (token) => tokenText(model, token)),
+    token_logprobs: listOf(({ logprob }) => logprob),
+    top_logprobs: listOf((score) => alternatives(model, score)),
+    text_offset: eachToken(() => {
+      const offsets = new Offsets(model, hiddenSpace);
+      return (token) => offsets.next(token);
+    }),
+  };
 }
 
 export function joinLogprobs(parts: readonly CompletionLogprobs[]): CompletionLogprobs {
@@ -101,8 +153,15 @@ interface PromptLogprob {
   readonly decoded_token: string;
 }
 
-/** One prompt token of vLLM's `prompt_logprobs`: its score and the best alternatives, by token id. */
-export function promptLogprob(model: Pieces, { token, logprob, top }: TokenLogprob): Record<string, PromptLogprob> {
+/** vLLM's `prompt_logprobs`: nothing comes before the first token. `most`: alternatives of each, all when absent. */
+export const promptLogprobs = (model: Pieces, scores: Iterable<TokenLogprob>, most?: number) =>
+  madeList(function* () {
+    yield null;
+    for (const { top, ...score } of scores) yield promptLogprob(model, { ...score, top: top.slice(0, most) });
+  });
+
+/** One token: its score and the best alternatives, by token id. */
+function promptLogprob(model: Pieces, { token, logprob, top }: TokenLogprob): Record<string, PromptLogprob> {
   const entry = (id: number, value: number, rank: number | null): [number, PromptLogprob] => [
     id,
     { logprob: value, rank, decoded_token: tokenText(model, id) },

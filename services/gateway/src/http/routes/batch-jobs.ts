@@ -3,11 +3,10 @@ import type { FastifyInstance } from "fastify";
 import { batchJobListSchema, batchJobRequestSchema } from "../../batches/batch-request.js";
 import { toMistralJob } from "../../batches/batch-views.js";
 import { inlineResults } from "../../batches/inline-results.js";
-import { cancelBatch, keepRequests, newBatch, ownBatch, ownJobs } from "../../batches/own-batches.js";
+import { type BatchesUse, cancelBatch, keepRequests, newBatch, ownBatch, ownJobs } from "../../batches/own-batches.js";
 import { unsupported } from "../../request-error.js";
 import { parseRequest } from "../../requests/request-fields.js";
 import { leavingOf } from "../answer.js";
-import type { BatchesUse } from "./batches.js";
 
 const DEFAULT_HOURS = 24;
 
@@ -32,7 +31,7 @@ export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
       format: "mistral",
       endpoint: asked.endpoint,
       model: asked.model ?? null,
-      inputFileIds: asked.input_files ?? [await keepRequests(files, asked.requests, owner)],
+      inputFileIds: asked.input_files ?? [await keepRequests(uses, asked.requests, owner)],
       fileParam: "input_files",
       completionWindow: `${hours}h`,
       windowS: hours * 3600,

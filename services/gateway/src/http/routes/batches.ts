@@ -1,18 +1,18 @@
 import type { FastifyInstance } from "fastify";
-import { batchListSchema, batchRequestSchema, windowSeconds } from "../../batches/batch-request.js";
-import type { BatchStore } from "../../batches/batch-store.js";
+import { batchListSchema, batchRequestSchema } from "../../batches/batch-request.js";
 import { toOpenAiBatch } from "../../batches/batch-views.js";
-import { cancelBatch, newBatch, type OwnBatch, ownBatch, ownBatches } from "../../batches/own-batches.js";
-import type { FileStore } from "../../files/file-store.js";
+import {
+  type BatchesUse,
+  cancelBatch,
+  newBatch,
+  type OwnBatch,
+  ownBatch,
+  ownBatches,
+} from "../../batches/own-batches.js";
 import { parseRequest } from "../../requests/request-fields.js";
 import { leavingOf } from "../answer.js";
 
 const DEFAULT_LIMIT = 20;
-
-export interface BatchesUse {
-  readonly batches: BatchStore;
-  readonly files: FileStore;
-}
 
 interface ById {
   readonly Params: { readonly id: string };
@@ -30,8 +30,8 @@ export function batches(app: FastifyInstance, uses: BatchesUse): void {
       model: null,
       inputFileIds: [asked.input_file_id],
       fileParam: "input_file_id",
-      completionWindow: asked.completion_window,
-      windowS: windowSeconds(asked.completion_window),
+      completionWindow: asked.completion_window.text,
+      windowS: asked.completion_window.seconds,
       metadata: asked.metadata ?? null,
       outputExpiresAfterS: asked.output_expires_after?.seconds ?? null,
     });

@@ -5,9 +5,10 @@ import { STORAGES } from "../../testing/test-storages.js";
 
 describe.each(STORAGES)("$place", ({ open }) => {
   async function gateway() {
-    const fake = fakeGateway(undefined, "ready", { storage: await open() });
+    const storage = await open();
+    const fake = fakeGateway(undefined, "ready", { storage });
     onTestFinished(() => fake.app.close());
-    return fake;
+    return { ...fake, storage };
   }
 
   interface Form {
@@ -88,6 +89,25 @@ describe.each(STORAGES)("$place", ({ open }) => {
       const response = await app.inject({ method: "POST", url: "/v1/files", ...request });
       expect([response.statusCode, response.json().error.param]).toEqual([status, param]);
       expect((await app.inject("/v1/files")).json().data).toEqual([]);
+    });
+
+    it("beyond the bounds of a key are refused with the number, and leave nothing; a deleted one makes room", async () => {
+      const { app, storage } = await gateway();
+      const send = (content: string) =>
+        app.inject({ method: "POST", url: "/v1/files", ...form({ content, purpose: "batch" }) });
+      const sent = await Promise.all(["1", "2", "3", "4", "5", "6"].map(send));
+      const [kept, refused] = [200, 400].map((status) => sent.filter(({ statusCode }) => statusCode === status));
+      expect([kept?.length, refused?.length]).toEqual([5, 1]);
+      expect(refused?.[0]?.json().error).toMatchObject({
+        code: "file_limit_exceeded",
+        message: expect.stringMatching(/would have 6 files, 5 at most \(--files-per-key\)\. Delete files/),
+      });
+      await expect.poll(async () => (await storage.list("files")).length).toBe(10);
+      await app.inject({ method: "DELETE", url: `/v1/files/${kept?.[0]?.json().id}` });
+      expect((await send("x".repeat(8000))).statusCode).toBe(200);
+      await app.inject({ method: "DELETE", url: `/v1/files/${kept?.[1]?.json().id}` });
+      const large = (await send("x".repeat(8000))).json().error;
+      expect(large.message).toContain("bytes together, 12288 at most (--file-bytes-per-key)");
     });
 
     it("an id can't lead out of the folder", async () => {

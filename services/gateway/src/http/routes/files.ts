@@ -1,18 +1,21 @@
 import multipart from "@fastify/multipart";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { isOwnedBy, owned } from "../../admission/caller.js";
+import { owned } from "../../admission/caller.js";
 import { fileListSchema } from "../../batches/batch-request.js";
 import type { BatchStore } from "../../batches/batch-store.js";
 import { refuseUsed } from "../../batches/own-batches.js";
 import { pageOf } from "../../files/file-pages.js";
+import type { FileQuota } from "../../files/file-quota.js";
 import { toFileObject } from "../../files/file-record.js";
 import type { FileStore } from "../../files/file-store.js";
 import { parseRequest } from "../../requests/request-fields.js";
+import { SharedRead } from "../../storage/shared-read.js";
 import { describeUpload, receiveFile } from "../receive-file.js";
 
 export interface FilesUse {
   readonly files: FileStore;
   readonly batches: BatchStore;
+  readonly quota: FileQuota;
   readonly fileLimitBytes: number;
 }
 
@@ -21,26 +24,31 @@ interface ById {
 }
 
 /** POST, GET /v1/files; GET, DELETE /v1/files/:id; GET /v1/files/:id/content. */
-export function files(app: FastifyInstance, { files: store, batches, fileLimitBytes }: FilesUse): void {
+export function files(app: FastifyInstance, { files: store, batches, quota, fileLimitBytes }: FilesUse): void {
   app.register(async (scope) => {
     await scope.register(multipart);
-    scope.post("/v1/files", async (request) => {
-      const received = await receiveFile(request, store, fileLimitBytes);
-      try {
-        return toFileObject(await store.commit(received.unfinished, describeUpload(received, request.caller.owner)));
-      } catch (error) {
-        await received.unfinished.discard().catch(() => {});
-        throw error;
-      }
+    scope.post("/v1/files", (request) => {
+      const { owner } = request.caller;
+      return quota.within(owner, async (room) => {
+        const received = await receiveFile(request, { files: store, mostBytes: fileLimitBytes, room });
+        try {
+          const about = describeUpload(received, owner);
+          await room.check();
+          return toFileObject(await store.commit(received.unfinished, about));
+        } catch (error) {
+          await received.unfinished.discard().catch(() => {});
+          throw error;
+        }
+      });
     });
   });
   const find = async ({ params, caller }: FastifyRequest<ById>) => {
     return owned(caller.owner, "file", await store.get(params.id));
   };
-  app.get("/v1/files", async ({ query, caller: { owner } }) => {
+  const pages = new SharedRead<Awaited<ReturnType<typeof pageOf>>>();
+  app.get("/v1/files", ({ query, caller: { owner } }) => {
     const asked = parseRequest(fileListSchema, query);
-    const own = (await store.all()).filter((file) => isOwnedBy(owner, file));
-    return pageOf(own, asked);
+    return pages.get(JSON.stringify([owner, asked]), () => pageOf(store, asked, { owner }));
   });
   app.get<ById>("/v1/files/:id", async (request) => toFileObject(await find(request)));
   app.get<ById>("/v1/files/:id/content", async (request, reply) => {

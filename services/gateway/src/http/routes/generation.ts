@@ -1,15 +1,17 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import type { AnswerRoom } from "../../answers/answer-room.js";
 import { refuseParam } from "../../request-error.js";
 import type { Arrival, Preparation, Prepare } from "../../requests/prepare.js";
 import { prepareChat } from "../../requests/prepare-chat.js";
 import { prepareCompletion } from "../../requests/prepare-completion.js";
 import { prepareEmbeddings } from "../../requests/prepare-embeddings.js";
 import { prepareFim } from "../../requests/prepare-fim.js";
-import { type Answering, answer } from "../answer.js";
+import { type Answering, answer, leavingOf } from "../answer.js";
 
 export interface GenerationUse extends Preparation, Answering {
+  readonly answers: AnswerRoom;
   /** Longest that a request may take, in milliseconds. */
   readonly requestTimeoutMs: number;
 }
@@ -25,11 +27,14 @@ const ENDPOINTS: readonly { readonly path: string; readonly route: string; reado
 export function generation(app: FastifyInstance, uses: GenerationUse): void {
   for (const { path, route, prepare } of ENDPOINTS) {
     app.post(path, async (request, reply) => {
-      const prepared = await prepare(uses, request.body, arrivalOf(request, uses.requestTimeoutMs));
+      const arrival = arrivalOf(request, uses.requestTimeoutMs);
+      const prepared = await prepare(uses, request.body, arrival);
+      // The body is counted meanwhile, and a request that has to wait keeps no tokens of its key.
+      const held = await uses.answers.take({ bytes: prepared.answerBytes, ...arrival }, leavingOf(reply));
       // The jobs have what they need of it, and a stream may go on for minutes.
       request.body = undefined;
       request.received?.release();
-      return answer(uses, reply, { ...prepared, route });
+      return answer(uses, reply, { ...prepared, route, held });
     });
   }
 }

@@ -1,10 +1,10 @@
 import { createReadStream } from "node:fs";
-import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { makeFolder } from "@rhone/common";
 import type { LineLog, ObjectStorage, ObjectUpload } from "../object-storage.js";
-import { nothingThere, replaceFile, UNFINISHED } from "./disk-files.js";
+import { explainFullDisk, nothingThere, replaceFile, UNFINISHED } from "./disk-files.js";
 import { DiskLog } from "./disk-log.js";
 import { DiskUpload } from "./disk-upload.js";
 
@@ -27,6 +27,10 @@ export class DiskStorage implements ObjectStorage {
 
   async put(key: string, text: string): Promise<void> {
     await replaceFile(await this.#newPath(key), text);
+  }
+
+  async touch(key: string): Promise<void> {
+    await writeFile(await this.#newPath(key), "", { mode: 0o600 }).catch(explainFullDisk);
   }
 
   async delete(key: string): Promise<void> {

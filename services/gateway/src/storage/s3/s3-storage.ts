@@ -82,6 +82,10 @@ export class S3Storage implements ObjectStorage {
     await this.#client.send(command, this.#deadline()).catch(explainS3);
   }
 
+  touch(key: string): Promise<void> {
+    return this.put(key, "");
+  }
+
   async delete(key: string): Promise<void> {
     await this.#client.send(new DeleteObjectCommand(this.#at(key)), this.#deadline()).catch(explainS3);
   }

@@ -1,0 +1,152 @@
+import { FairWaiters, type GenerationEvent, type GenerationJob, RhoneError } from "@rhone/common";
+import { Counts } from "../counts.js";
+import type { Metrics } from "../metrics.js";
+import { RequestError } from "../request-error.js";
+import { eventBytes, ID_BYTES } from "./answer-bytes.js";
+
+/** Answers up to this many bytes always find room: 1,000 tokens of text. */
+const SMALL_BYTES = 16 * 1024;
+/** Requests that may wait: each holds its prompts meanwhile. */
+const MOST_WAITING = 256;
+
+export interface AnswerRoomOptions {
+  /** Bytes of all answers above 16 KiB. */
+  readonly most: number;
+  /** How long a request waits, in milliseconds. */
+  readonly withinMs: number;
+  readonly metrics: Pick<Metrics, "answersHeld" | "answersWaiting">;
+}
+
+export interface AskedRoom {
+  /** The most that the answer may take until its end. */
+  readonly bytes: number;
+  readonly lane: GenerationJob["lane"];
+  /** The caller's API key; "" = anonymous. */
+  readonly owner: string;
+}
+
+interface Wanted {
+  readonly bytes: number;
+  readonly key: string;
+}
+
+/**
+ * Bounds what the answers of all requests take in memory until they have ended. Room for the longest that a request may
+ * have is taken before it runs, so that no answer in progress is lost for want of it. An API key, and the batches of
+ * one, have no more than they leave free. Those that find none wait, and take turns by key.
+ */
+export class AnswerRoom {
+  readonly #options: AnswerRoomOptions;
+  readonly #waiting: FairWaiters<Wanted>;
+  readonly #ofKey = new Counts();
+  #held = 0;
+
+  constructor(options: AnswerRoomOptions) {
+    this.#options = options;
+    this.#waiting = new FairWaiters({ most: MOST_WAITING, busy: (why) => this.#busy(`${why} for it`) });
+  }
+
+  /**
+   * Waits for room. Throws INVALID_REQUEST for more than there is, GATEWAY_BUSY when too many wait, or for too long,
+   * and the reason of `signal`.
+   */
+  async take(asked: AskedRoom, signal: AbortSignal): Promise<HeldAnswer> {
+    const wanted = this.#wanted(asked);
+    if (!this.#takes(wanted)) await this.#wait(wanted, signal);
+    return this.#heldBy(wanted);
+  }
+
+  /** Takes room at once. Throws INVALID_REQUEST and GATEWAY_BUSY. */
+  takeNow(asked: AskedRoom): HeldAnswer {
+    const wanted = this.#wanted(asked);
+    if (!this.#takes(wanted)) throw this.#busy("None is left");
+    return this.#heldBy(wanted);
+  }
+
+  #wanted({ bytes, lane, owner }: AskedRoom): Wanted {
+    const { most } = this.#options;
+    const key = lane === "batch" ? `batches of ${owner}` : owner;
+    if (bytes <= most) return { bytes: bytes <= SMALL_BYTES ? 0 : bytes, key };
+    throw new RequestError(
+      "INVALID_REQUEST",
+      `The answer may take ${bytes} bytes of the gateway's memory until its end, and all answers ${most} at most ` +
+        "(--answers-bytes); ask for fewer tokens, choices or log-probabilities, or stream it.",
+    );
+  }
+
+  /** Whether there is room, which is taken then. */
+  #takes({ bytes, key }: Wanted): boolean {
+    const free = this.#options.most - this.#held;
+    const own = key === "" ? 0 : this.#ofKey.of(key);
+    const fits = bytes === 0 || (bytes <= free && (own === 0 || own + bytes <= free));
+    if (fits) this.#count(key, bytes);
+    return fits;
+  }
+
+  async #wait(wanted: Wanted, signal: AbortSignal): Promise<void> {
+    const { withinMs, metrics } = this.#options;
+    metrics.answersWaiting.inc();
+    try {
+      await this.#waiting.wait({ owner: wanted.key, item: wanted, withinMs, signal });
+    } finally {
+      metrics.answersWaiting.dec();
+    }
+  }
+
+  #heldBy({ bytes, key }: Wanted): HeldAnswer {
+    return new HeldAnswer(bytes, (change) => this.#count(key, change));
+  }
+
+  #count(key: string, change: number): void {
+    this.#held += change;
+    this.#ofKey.add(key, change);
+    this.#options.metrics.answersHeld.set(this.#held);
+    let goesOn = change < 0;
+    while (goesOn) goesOn = this.#waiting.next((wanted) => this.#takes(wanted));
+  }
+
+  #busy(why: string): RhoneError {
+    const held = `The answers that are not complete or not sent yet may take ${this.#held} bytes of memory`;
+    const most = `${this.#options.most} are the most (--answers-bytes)`;
+    const advice = "stream the answer, ask for fewer tokens or log-probabilities, or try again shortly";
+    return new RhoneError("GATEWAY_BUSY", `${held}, and ${most}. ${why}; ${advice}.`);
+  }
+}
+
+/** The room of one answer. Follows its run, to count a text that is longer than was expected. */
+export class HeldAnswer {
+  readonly #count: (change: number) => void;
+  #bytes: number;
+  #came = 0;
+  #tokens = 0;
+  #isReleased = false;
+
+  constructor(bytes: number, count: (change: number) => void) {
+    this.#bytes = bytes;
+    this.#count = count;
+  }
+
+  took(event: GenerationEvent): void {
+    this.#came += eventBytes(event);
+    this.#tokens += event.tokens.length;
+    if (this.#came > Math.max(this.#bytes, SMALL_BYTES)) this.#hold(this.#came);
+  }
+
+  /** Nothing more comes: gives back what the answer does not need. */
+  ended(): void {
+    this.#hold(Math.min(this.#bytes, this.#came + ID_BYTES * this.#tokens));
+  }
+
+  /** The answer is needed no longer. */
+  release(): void {
+    this.#hold(0);
+    this.#isReleased = true;
+  }
+
+  #hold(bytes: number): void {
+    if (this.#isReleased) return;
+    const change = bytes - this.#bytes;
+    this.#bytes = bytes;
+    if (change !== 0) this.#count(change);
+  }
+}
