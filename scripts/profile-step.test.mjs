@@ -10,7 +10,8 @@ const REPORT = `# Samples: 1K of event 'cpu-clock:ppp'
     30;librhone-kernels.so  ;[.] compute_write(rk_tensor*, int, int, void*)
     20;librhone-kernels.so  ;[.] rk_read_rows_avx512_vnni
     10;librhone-kernels.so  ;[.] rk_graph_node
-    60;libggml-cpu-haswell.so;[.] ggml_barrier
+    45;libggml-cpu-haswell.so;[.] ggml_barrier
+    15;librhone-kernels.so  ;[.] bool (anonymous namespace)::spin<rk_team::await_end()::{lambda()#1}>
     35;libggml-cpu-haswell.so;[.] ggml_compute_forward_get_rows
     25;node                 ;[.] 0x0000000000c3a1f0
     15;[JIT] tid 4711       ;[.] 0x00007f0000000000

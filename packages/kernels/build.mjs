@@ -19,7 +19,7 @@ const { prebuilt, symbols } = parseArgs({
   options: { prebuilt: { type: "boolean", default: false }, symbols: { type: "string" } },
 }).values;
 
-/** No C++ library, no exceptions: the result needs nothing but the C library and its mathematics. */
+/** No C++ library, no exceptions: the result needs nothing but the C library, its mathematics and its threads. */
 const COMPILE =
   "-std=c++17 -O3 -fPIC -fvisibility=hidden -fno-exceptions -fno-rtti -fno-threadsafe-statics -ffp-contract=off " +
   "-Wall -Wextra -Werror";
@@ -27,7 +27,7 @@ const LINK = {
   linux: "-shared -nodefaultlibs -Wl,--build-id=none -Wl,-z,defs",
   darwin: "-dynamiclib -Wl,-install_name,@rpath/librhone-kernels.so",
 };
-const LIBRARIES = { linux: "-lm -lc", darwin: "" };
+const LIBRARIES = { linux: "-lm -lpthread -lc", darwin: "" };
 
 /** Files named for an instruction set are compiled for it, all others for every processor of the platform. */
 const INSTRUCTION_SETS = {

@@ -14,14 +14,33 @@ Custom custom;
 typedef rk_tensor *(*View)(void *ctx, rk_tensor *of, int64_t ne0, int64_t ne1, size_t nb1, size_t offset);
 View view;
 
+// What precedes a node's parameters in memory.
+struct alignas(64) Header {
+  rk_team *team;
+  rk_compute compute;
+};
+
+struct Slot {
+  Header header;
+  char parameters[RK_PARAMETER_BYTES];
+};
+
+// What ggml calls on every thread that it computes the graph with; with one thread, the team computes the node.
+void compute_node(rk_tensor *dst, int ith, int nth, void *parameters) {
+  const Header *header = (const Header *)parameters - 1;
+  if (nth == 1 && header->team != nullptr) rk_team_compute(header->team, {dst, header->compute, parameters});
+  else header->compute(dst, ith, nth, parameters);
+}
+
 }  // namespace
 
 struct rk_graph {
   int used, most;
-  char *parameters;
+  rk_team *team;
+  Slot *slots;
 };
 
-RK_API int rk_abi(void) { return 1; }
+RK_API int rk_abi(void) { return 2; }
 
 RK_API size_t rk_tensor_size(void) { return sizeof(rk_tensor); }
 
@@ -30,15 +49,15 @@ RK_API void rk_bind(void *ggml_custom_4d, void *ggml_view_2d) {
   view = (View)ggml_view_2d;
 }
 
-RK_API rk_graph *rk_graph_new(int most_nodes) {
+RK_API rk_graph *rk_graph_new(int most_nodes, rk_team *team) {
   rk_graph *graph = (rk_graph *)malloc(sizeof(rk_graph));
-  void *parameters = aligned_alloc(64, (size_t)(most_nodes > 0 ? most_nodes : 1) * RK_PARAMETER_BYTES);
-  if (graph == nullptr || parameters == nullptr) {
+  Slot *slots = (Slot *)aligned_alloc(alignof(Slot), (size_t)(most_nodes > 0 ? most_nodes : 1) * sizeof(Slot));
+  if (graph == nullptr || slots == nullptr) {
     free(graph);
-    free(parameters);
+    free(slots);
     return nullptr;
   }
-  *graph = {0, most_nodes, (char *)parameters};
+  *graph = {0, most_nodes, team, slots};
   return graph;
 }
 
@@ -46,17 +65,20 @@ RK_API void rk_graph_reset(rk_graph *graph) { graph->used = 0; }
 
 RK_API void rk_graph_free(rk_graph *graph) {
   if (graph == nullptr) return;
-  free(graph->parameters);
+  free(graph->slots);
   free(graph);
 }
 
 void *rk_graph_parameters(rk_graph *graph) {
   if (graph->used == graph->most) return nullptr;
-  return memset(graph->parameters + (size_t)graph->used++ * RK_PARAMETER_BYTES, 0, RK_PARAMETER_BYTES);
+  Slot &slot = graph->slots[graph->used++];
+  slot.header.team = graph->team;
+  return memset(slot.parameters, 0, RK_PARAMETER_BYTES);
 }
 
 rk_tensor *rk_graph_node(void *ctx, rk_node *node) {
-  return custom(ctx, node->type, node->shape[0], node->shape[1], 1, 1, node->sources, node->n_sources, node->compute,
+  ((Header *)node->parameters - 1)->compute = node->compute;
+  return custom(ctx, node->type, node->shape[0], node->shape[1], 1, 1, node->sources, node->n_sources, compute_node,
                 TASKS_MAX, node->parameters);
 }
 

@@ -1,7 +1,6 @@
 // Nodes of ggml's graphs that call the kernels, and the parameters that they need while they are computed.
 #pragma once
-#include "kernels.h"
-#include "tensor.h"
+#include "team.h"
 
 // Deals the parts [0, total) of a node out to the threads that compute it: a thread that is free takes the next ones.
 struct Dealer {
@@ -20,9 +19,6 @@ struct Dealer {
     __atomic_store_n(&finished, 0, __ATOMIC_RELEASE);
   }
 };
-
-// What ggml calls on every thread: `ith` of `nth`.
-typedef void (*rk_compute)(rk_tensor *dst, int ith, int nth, void *parameters);
 
 // Zeroed memory for one node's parameters, at most RK_PARAMETER_BYTES, aligned to 64; NULL when the graph is full.
 enum { RK_PARAMETER_BYTES = 512 };

@@ -15,6 +15,7 @@
 
 typedef struct rk_tensor rk_tensor;  // struct ggml_tensor
 typedef struct rk_graph rk_graph;    // the parameters of one graph's nodes
+typedef struct rk_team rk_team;      // threads
 
 // Types of weights that there are products for.
 enum { RK_Q4_0 = 2, RK_Q4_1 = 3, RK_Q8_0 = 8, RK_Q4_K = 12, RK_Q5_K = 13, RK_Q6_K = 14 };
@@ -50,9 +51,14 @@ RK_API size_t rk_packed_bytes(int type, int64_t rows, int64_t k);
 // in GGUF's layout. `first` is a multiple of 16; so is `count`, unless the rows end there. `dst` must stay where it is.
 RK_API void rk_pack(void *dst, const void *src, int type, int64_t rows, int64_t k, int64_t first, int64_t count);
 
-// Holds the parameters of at most `most_nodes` nodes, which must live as long as the graph is computed. NULL: no
-// memory.
-RK_API rk_graph *rk_graph_new(int most_nodes);
+// Threads that compute nodes together with the one that computes the graph: `threads` with it. Fewer when the system
+// gives no more. NULL: no memory. Free it while nothing computes, and no node of its graphs is computed again.
+RK_API rk_team *rk_team_new(int threads);
+RK_API void rk_team_free(rk_team *team);
+
+// Holds the parameters of at most `most_nodes` nodes, which must live as long as the graph is computed. `team` computes
+// each node when ggml computes the graph with one thread; with NULL, or more threads of ggml, those do. NULL: no memory.
+RK_API rk_graph *rk_graph_new(int most_nodes, rk_team *team);
 // Forgets the nodes, so that others can be made.
 RK_API void rk_graph_reset(rk_graph *graph);
 RK_API void rk_graph_free(rk_graph *graph);

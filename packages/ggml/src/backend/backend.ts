@@ -7,6 +7,7 @@ import type { Engine } from "../native/engine.js";
 import type { NativeEngine } from "../native/load-native.js";
 import { type BufferType, bufferTypesOf } from "./buffer-type.js";
 import { attachThreadPool } from "./cpu-thread-pool.js";
+import { type KernelTeam, openKernelTeam } from "./kernel-team.js";
 
 export interface BackendOptions {
   /** A name that `engine.devices()` lists, in any case; "CPU" when absent. */
@@ -27,16 +28,26 @@ export interface NativeBackend {
   readonly device: Pointer;
   /** Undefined where ggml computes everything. */
   readonly kernels: Kernels | undefined;
+  /** The threads of the kernels' nodes; null for one thread, or without kernels. */
+  readonly team: Pointer | null;
   /** Throws GGML_FAILED once the backend is closed. */
   readonly checkOpen: () => void;
   /** Throws GGML_FAILED while a graph is computed: `action` would free memory that the graph reads. */
   readonly checkIdle: (action: string) => void;
 }
 
+/** A graph that is locked until `finish` is called. */
+export interface ComputableGraph {
+  readonly graph: Pointer;
+  /** Whether ggml computes next to nothing of it: then the kernels' team does, and ggml walks it with one thread. */
+  readonly byKernels: boolean;
+  readonly finish: () => void;
+}
+
 /** A graph that a backend can compute. */
 export interface Computable {
-  /** Locks the graph until `finish` is called, and returns its address. */
-  [native](): { readonly graph: Pointer; readonly finish: () => void };
+  /** Locks the graph. */
+  [native](): ComputableGraph;
 }
 
 /** One stream of computation on one device. Close its graphs and storages before it. */
@@ -49,6 +60,8 @@ export class Backend {
   readonly #engine: NativeEngine;
   readonly #device: Pointer;
   readonly #backend: Pointer;
+  /** Null for one thread, or without kernels. */
+  readonly #team: KernelTeam | null;
   readonly #freeThreads: () => void;
   #last: Promise<void> = Promise.resolve();
   #running = 0;
@@ -64,10 +77,12 @@ export class Backend {
     this.#device = device;
     this.#backend = backend;
     this.#freeThreads = attachThreadPool(host, backend, { threads, poll });
+    this.#team = this.kernels === undefined || threads === 1 ? null : openKernelTeam(host, this.kernels, threads);
     this[native] = {
       engine,
       device,
       kernels: this.kernels,
+      team: this.#team?.pointer ?? null,
       checkOpen: () => this.#checkOpen(),
       checkIdle: (action) => this.#checkIdle(action),
     };
@@ -101,7 +116,7 @@ export class Backend {
     const job = graph[native]();
     this.#running += 1;
     const run = this.#last
-      .then(() => this.#runAsync(job.graph))
+      .then(() => this.#runAsync(job))
       .finally(() => {
         this.#running -= 1;
         job.finish();
@@ -118,7 +133,7 @@ export class Backend {
     this.#checkIdle("computeSync");
     const job = graph[native]();
     try {
-      this.#checkStatus(this.#engine.backend.graphCompute(this.#backend, job.graph));
+      this.#checkStatus(this.#engine.backend.graphCompute(this.#backendFor(job), job.graph));
     } finally {
       job.finish();
     }
@@ -129,13 +144,18 @@ export class Backend {
     if (!this.#open) return;
     this.#checkIdle("Backend.close");
     this.#open = false;
+    this.#team?.free();
     this.#freeThreads();
     this.#engine.backend.free(this.#backend);
   }
 
-  #runAsync(graph: Pointer): Promise<void> {
+  #backendFor({ byKernels }: ComputableGraph): Pointer {
+    return byKernels && this.#team !== null ? this.#team.backend : this.#backend;
+  }
+
+  #runAsync(job: ComputableGraph): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#engine.backend.graphCompute.async(this.#backend, graph, (error, status) => {
+      this.#engine.backend.graphCompute.async(this.#backendFor(job), job.graph, (error, status) => {
         try {
           if (error !== null && error !== undefined) throw error;
           this.#checkStatus(status);

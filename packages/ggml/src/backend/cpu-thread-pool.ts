@@ -13,7 +13,7 @@ export interface ThreadPoolOptions {
   readonly poll: number;
 }
 
-/** Where a thread pool is made: the engine, and one of its devices. */
+/** Where threads are made: the engine, and one of its devices. */
 export interface ThreadPoolHost {
   readonly engine: NativeEngine;
   readonly device: Pointer;

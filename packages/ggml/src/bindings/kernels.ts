@@ -1,7 +1,7 @@
 import type { Declare } from "./native-function.js";
 
 /** The version of kernels.h that these signatures are of. */
-export const KERNELS_ABI = 1;
+export const KERNELS_ABI = 2;
 /** `RK_MOST_PRODUCTS` */
 export const MOST_PRODUCTS = 4;
 /** `RK_PLAIN`, `RK_NORM`, `RK_SWIGLU`: what happens to rows before they are quantized. */
@@ -74,7 +74,9 @@ export const bindKernels = (fn: Declare) => ({
   bind: fn("void", "rk_bind", ["ptr", "ptr"]),
   packedBytes: fn("size_t", "rk_packed_bytes", ["int", "int64_t", "int64_t"]),
   pack: fn("void", "rk_pack", ["ptr", "ptr", "int", "int64_t", "int64_t", "int64_t", "int64_t"]),
-  graphNew: fn("maybe", "rk_graph_new", ["int"]),
+  teamNew: fn("maybe", "rk_team_new", ["int"]),
+  teamFree: fn("void", "rk_team_free", ["ptr"]),
+  graphNew: fn("maybe", "rk_graph_new", ["int", "maybe"]),
   graphReset: fn("void", "rk_graph_reset", ["ptr"]),
   graphFree: fn("void", "rk_graph_free", ["ptr"]),
   activationBytes: fn("size_t", "rk_activation_bytes", ["int", "int64_t", "int64_t"]),

@@ -44,7 +44,7 @@ export class GraphMemory {
     this.#allocator = engine.alloc.gallocrNew(engine.backend.devBufferType(host.device));
     this.#maxTensors = maxTensors;
     this.context = this.#arena.context;
-    this.kernelGraph = host.kernels === undefined ? null : openKernelGraph(host.kernels, maxTensors);
+    this.kernelGraph = host.kernels === undefined ? null : openKernelGraph(host.kernels, maxTensors, host.team);
     this.#graph = engine.ggml.newGraphCustom(this.context, maxTensors, false);
   }
 
@@ -177,8 +177,8 @@ export class GraphMemory {
   }
 }
 
-function openKernelGraph(kernels: Kernels, mostNodes: number): Pointer {
-  const graph = kernels[native].graphNew(mostNodes);
+function openKernelGraph(kernels: Kernels, mostNodes: number, team: Pointer | null): Pointer {
+  const graph = kernels[native].graphNew(mostNodes, team);
   if (graph === null) throw new RhoneError("OUT_OF_MEMORY", `There is no memory for a graph of ${mostNodes} nodes.`);
   return graph;
 }

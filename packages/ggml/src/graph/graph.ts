@@ -1,5 +1,5 @@
 import { RhoneError } from "@rhone/common/rhone-error";
-import type { Backend, Computable, NativeBackend } from "../backend/backend.js";
+import type { Backend, Computable, ComputableGraph, NativeBackend } from "../backend/backend.js";
 import { type GgmlBindings, PREC_F32, ROPE_TYPE } from "../bindings/ggml.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import { type GgmlType, rowSize, typeInfo } from "../elements/ggml-type.js";
@@ -26,6 +26,8 @@ export class Graph implements Computable {
   readonly #ggml: GgmlBindings;
   readonly #memory: GraphMemory;
   readonly #context: Pointer;
+  /** Whether ggml computes so much of this step that all threads should share it. */
+  #needsGgml = false;
 
   private constructor(host: NativeBackend, maxTensors: number) {
     this.#host = host;
@@ -49,6 +51,7 @@ export class Graph implements Computable {
   /** Starts a new step; the last one's tensors are gone. Throws GGML_FAILED while it is being computed. */
   reset(): void {
     this.#memory.reset();
+    this.#needsGgml = false;
   }
 
   /** Frees the memory. Throws GGML_FAILED while the graph is being computed. */
@@ -82,27 +85,27 @@ export class Graph implements Computable {
 
   /** a + b; b is repeated to a's shape. */
   add(a: Tensor, b: Tensor): Tensor {
-    return this.#memory.own(this.#ggml.add(this.#context, this.#memory.use(a), this.#memory.use(b)));
+    return this.#byGgml(this.#ggml.add(this.#context, this.#memory.use(a), this.#memory.use(b)));
   }
 
   /** a * b, element by element; b is repeated to a's shape. */
   mul(a: Tensor, b: Tensor): Tensor {
-    return this.#memory.own(this.#ggml.mul(this.#context, this.#memory.use(a), this.#memory.use(b)));
+    return this.#byGgml(this.#ggml.mul(this.#context, this.#memory.use(a), this.#memory.use(b)));
   }
 
   /** weight [k, n] · x [k, m] -> f32 [n, m]: each row of the weight times each row of x. */
   mulMat(weight: Tensor, x: Tensor): Tensor {
-    return this.#memory.own(this.#ggml.mulMat(this.#context, this.#memory.use(weight), this.#memory.use(x)));
+    return this.#byGgml(this.#ggml.mulMat(this.#context, this.#memory.use(weight), this.#memory.use(x)));
   }
 
   /** x / sqrt(mean(x²) + eps) along ne0. */
   rmsNorm(x: Tensor, eps: number): Tensor {
-    return this.#memory.own(this.#ggml.rmsNorm(this.#context, this.#memory.use(x), eps));
+    return this.#byGgml(this.#ggml.rmsNorm(this.#context, this.#memory.use(x), eps));
   }
 
   /** silu(gate) * up, element by element. */
   swigluSplit(gate: Tensor, up: Tensor): Tensor {
-    return this.#memory.own(this.#ggml.swigluSplit(this.#context, this.#memory.use(gate), this.#memory.use(up)));
+    return this.#byGgml(this.#ggml.swigluSplit(this.#context, this.#memory.use(gate), this.#memory.use(up)));
   }
 
   /** Rotary position embedding. x [headDim, nHeads, nTokens], positions i32 [nTokens] -> x's shape. */
@@ -110,7 +113,7 @@ export class Graph implements Computable {
     const { mode, dims, freqBase, freqScale = 1, nCtxOrig = 0, freqFactors } = options;
     const factors = freqFactors === undefined ? null : this.#memory.use(freqFactors);
     const [a, b, type] = [this.#memory.use(x), this.#memory.use(positions), ROPE_TYPE[mode]];
-    return this.#memory.own(
+    return this.#byGgml(
       this.#ggml.ropeExt(this.#context, a, b, factors, dims, type, nCtxOrig, freqBase, freqScale, 0, 1, 32, 1),
     );
   }
@@ -124,7 +127,7 @@ export class Graph implements Computable {
     const [a, b, c] = [this.#memory.use(q), this.#memory.use(k), this.#memory.use(v)];
     const result = this.#ggml.flashAttnExt(this.#context, a, b, c, visible, scale, 0, 0);
     this.#ggml.precSetAcc(result, PREC_F32);
-    return this.#memory.own(result);
+    return this.#byGgml(result);
   }
 
   /**
@@ -133,7 +136,7 @@ export class Graph implements Computable {
    */
   setRows(cache: Tensor, source: Tensor, rows: Tensor): Tensor {
     const [a, b, c] = [this.#memory.use(cache), this.#memory.use(source), this.#memory.use(rows)];
-    return this.#memory.own(this.#ggml.setRows(this.#context, a, b, c));
+    return this.#byGgml(this.#ggml.setRows(this.#context, a, b, c));
   }
 
   /** Rows `rows` (i32 [m]) of table [n, …] -> [n, m]: f32, or i32 when the table is i32. */
@@ -143,7 +146,7 @@ export class Graph implements Computable {
 
   /** Copies source over target, converting it. The result is the written target. */
   cpy(source: Tensor, target: Tensor): Tensor {
-    return this.#memory.own(this.#ggml.cpy(this.#context, this.#memory.use(source), this.#memory.use(target)));
+    return this.#byGgml(this.#ggml.cpy(this.#context, this.#memory.use(source), this.#memory.use(target)));
   }
 
   /** x converted to `type`, packed. */
@@ -153,7 +156,7 @@ export class Graph implements Computable {
 
   /** a and b one after the other along `dimension`, 0 being the innermost. */
   concat(a: Tensor, b: Tensor, dimension: number): Tensor {
-    return this.#memory.own(this.#ggml.concat(this.#context, this.#memory.use(a), this.#memory.use(b), dimension));
+    return this.#byGgml(this.#ggml.concat(this.#context, this.#memory.use(a), this.#memory.use(b), dimension));
   }
 
   // — Views: the same bytes in another shape —
@@ -231,7 +234,13 @@ export class Graph implements Computable {
   }
 
   /** @internal Locks the graph for `Backend.compute`. */
-  [native](): { readonly graph: Pointer; readonly finish: () => void } {
-    return this.#memory.beginCompute();
+  [native](): ComputableGraph {
+    return { ...this.#memory.beginCompute(), byKernels: this.kernels !== undefined && !this.#needsGgml };
+  }
+
+  /** The tensor of an operation of ggml's. Looking up rows and a last cast are too little to count. */
+  #byGgml(pointer: Pointer): Tensor {
+    this.#needsGgml = true;
+    return this.#memory.own(pointer);
   }
 }

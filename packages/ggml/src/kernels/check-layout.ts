@@ -18,7 +18,7 @@ export function checkLayout({ ggml }: NativeEngine, kernels: KernelBindings): vo
   const memory = new ArrayBuffer(CONTEXT_BYTES);
   const base = koffi.address(memory) as Pointer;
   const context = ggml.init({ mem_size: CONTEXT_BYTES, mem_buffer: base, no_alloc: true });
-  const graph = kernels.graphNew(1);
+  const graph = kernels.graphNew(1, null);
   if (context === null || graph === null) throw new RhoneError("OUT_OF_MEMORY", "There is no memory for a graph.");
   try {
     const x = ggml.newTensor4d(context, F32, K, ROWS, 1, 1);

@@ -3,6 +3,8 @@ import type { Tensor } from "./tensor.js";
 
 /** A matrix in the layout of Rhone's kernels, which alone can multiply by it. A WeightStore owns it. */
 export class PackedWeight {
+  /** Rows that are packed together: parts of a matrix begin at a multiple, and end at one or with the matrix. */
+  static readonly GROUP_ROWS = 16;
   /** I8, one dimension: the bytes. */
   readonly bytes: Tensor;
   /** The type of the file that it was packed from. */

@@ -2,7 +2,7 @@ import { RhoneError } from "@rhone/common";
 import type { Backend } from "../backend/backend.js";
 import { BUFFER_USAGE_WEIGHTS } from "../bindings/backend.js";
 import { native } from "../bindings/pointer.js";
-import { GgmlType } from "../elements/ggml-type.js";
+import { GgmlType, rowSize } from "../elements/ggml-type.js";
 import type { Kernels } from "../kernels/kernels.js";
 import type { TensorSpec } from "../tensors/allocate-tensors.js";
 import { PackedWeight } from "../tensors/packed-weight.js";
@@ -49,22 +49,34 @@ export class PackedWeights {
     return weight;
   }
 
-  /** Packs a whole matrix from its GGUF layout. */
-  set(name: string, bytes: Uint8Array): void {
-    const { type, ne } = this.get(name);
-    const [k, rows] = ne;
-    this.#kernels[native].pack(this.#storage.address(name), bytes, type, rows, k, 0, rows);
+  /**
+   * Packs a matrix, or rows of it from `firstRow` on, from its GGUF layout. Throws GGML_FAILED for rows that are not
+   * whole groups.
+   */
+  set(name: string, bytes: Uint8Array, firstRow = 0): void {
+    this.#kernels[native].pack(...this.#rows(name, bytes, firstRow));
   }
 
   /** Like `set`, off the event loop. `bytes` belongs to the call until the promise settles. */
-  async setAsync(name: string, bytes: Uint8Array): Promise<void> {
-    const { type, ne } = this.get(name);
-    const [k, rows] = ne;
-    const { pack } = this.#kernels[native];
-    await this.#storage.write((done) => pack.async(this.#storage.address(name), bytes, type, rows, k, 0, rows, done));
+  async setAsync(name: string, bytes: Uint8Array, firstRow = 0): Promise<void> {
+    const rows = this.#rows(name, bytes, firstRow);
+    await this.#storage.write((done) => this.#kernels[native].pack.async(...rows, done));
   }
 
   close(): void {
     this.#storage.close();
+  }
+
+  /** What `rk_pack` takes. */
+  #rows(name: string, bytes: Uint8Array, firstRow: number) {
+    const weight = this.get(name);
+    const { type, ne } = weight;
+    const [k, rows] = ne;
+    const count = bytes.byteLength / rowSize(type, k);
+    const end = firstRow + count;
+    const cutsGroup = (row: number) => row % PackedWeight.GROUP_ROWS !== 0 && row !== rows;
+    if (firstRow < 0 || end > rows || cutsGroup(firstRow) || cutsGroup(end))
+      throw new RhoneError("GGML_FAILED", `Rows ${firstRow} to ${end} of "${name}", ${weight}, are not whole groups.`);
+    return [this.#storage.address(name), bytes, type, rows, k, firstRow, count] as const;
   }
 }

@@ -87,6 +87,14 @@ export class WeightStore {
     await this.#whole(name, bytes).setAsync(name, bytes);
   }
 
+  /** Like `setAsync`, for rows of a PackedWeight in whole groups. Throws GGML_FAILED for other rows and weights. */
+  async setRowsAsync(name: string, bytes: Uint8Array, firstRow: number): Promise<void> {
+    const home = this.#home(name);
+    if (!(home instanceof PackedWeights))
+      throw new RhoneError("GGML_FAILED", `Weight "${name}" is not packed: it can only be written whole.`);
+    await home.setAsync(name, bytes, firstRow);
+  }
+
   /** Frees the memory. Throws GGML_FAILED while its backend computes a graph. */
   close(): void {
     for (const home of this.#homes.values()) home.close();

@@ -89,36 +89,29 @@ struct Q4_1 {
 };
 
 // Bytes have signs: `maddubs` multiplies their amounts, at most 128, by activations of at most 127 that take the signs.
-// A pair of such products is at most 32,512, so each is widened before it is added.
+// A pair of such products is at most 32,512, so each is widened before it is added. 32 k of 8 rows are 8 registers of
+// amounts; the signs are read from the weights, in the first-level cache, so that a token's sum stays in a register.
 struct Q8_0 {
   static constexpr int UNIT = 17 * LINE;
 
   template <int T> static void multiply(const char *unit, int b, const char *block, Sums<T> &results) {
     const char *lines = unit + LINE + b * 8 * LINE;
-    prefetch(lines + 2 * UNIT, 8);
-    const __m256i ones = _mm256_set1_epi16(1);
-    __m256i sums[T][2];
-    for (int part = 0; part < 4; part++) {
-      __m256i q[2][2], amount[2][2];
-      for (int i = 0; i < 2; i++)
-        for (int h = 0; h < 2; h++) {
-          q[i][h] = line_half(lines + (part * 2 + i) * LINE, h);
-          amount[i][h] = _mm256_abs_epi8(q[i][h]);
-        }
-#pragma GCC unroll 16
-      for (int t = 0; t < T; t++, fence())
-        for (int i = 0; i < 2; i++) {
-          const __m256i x = broadcast_4_bytes(block + t * 32 + part * 8 + i * 4);
-          for (int h = 0; h < 2; h++) {
-            const __m256i pairs = _mm256_maddubs_epi16(amount[i][h], _mm256_sign_epi8(x, q[i][h]));
-            const __m256i sum = _mm256_madd_epi16(pairs, ones);
-            sums[t][h] = part == 0 && i == 0 ? sum : _mm256_add_epi32(sums[t][h], sum);
-          }
-        }
-    }
     for (int h = 0; h < 2; h++) {
       const Scales<T> scales(unit + b * 32 + h * 16, block);
-      for (int t = 0; t < T; t++) scales.add(results.sum[t][h], t, sums[t][h]);
+      __m256i amounts[8];
+      prefetch(lines + 2 * UNIT + h * 4 * LINE, 4);
+      for (int i = 0; i < 8; i++) amounts[i] = _mm256_abs_epi8(line_half(lines + i * LINE, h));
+#pragma GCC unroll 16
+      for (int t = 0; t < T; t++, fence()) {
+        __m256i sum = _mm256_setzero_si256();
+#pragma GCC unroll 8
+        for (int i = 0; i < 8; i++) {
+          const __m256i x = broadcast_4_bytes(block + t * 32 + i * 4);
+          const __m256i pairs = _mm256_maddubs_epi16(amounts[i], _mm256_sign_epi8(x, line_half(lines + i * LINE, h)));
+          sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+        }
+        scales.add(results.sum[t][h], t, sum);
+      }
     }
   }
 };

@@ -55,16 +55,31 @@ void pack_q6_k(const Lane &to, int, const char *from) {
   to.words(21 * LINE, from, 32);
 }
 
-typedef void (*PackBlock)(const Lane &to, int block, const char *from);
+// Rows [first, first + count), whose bytes begin at src. `pack` is one of the functions above.
+template <void pack(const Lane &, int, const char *)>
+void pack_rows(const Packed &packed, char *dst, const char *src, int64_t blocks, int64_t first, int64_t count) {
+  const Geometry form = packed.form;
+  const int unit_blocks = form.unit_k / form.block_k;
+  for (int64_t row = first; row < first + count; row += GROUP_ROWS)
+    for (int64_t unit = 0; unit < packed.units; unit++) {
+      char *to = dst + packed.at(row / GROUP_ROWS, unit);
+      memset(to, 0, form.unit_bytes);
+      for (int lane = 0; lane < least(GROUP_ROWS, first + count - row); lane++)
+        for (int64_t block = unit * unit_blocks; block < least(blocks, (unit + 1) * unit_blocks); block++)
+          pack({to, lane}, block % unit_blocks, src + ((row + lane - first) * blocks + block) * form.block_bytes);
+    }
+}
 
-PackBlock pack_block(int type) {
+typedef void (*PackRows)(const Packed &, char *, const char *, int64_t, int64_t, int64_t);
+
+PackRows pack_rows_of(int type) {
   switch (type) {
-    case RK_Q4_0: return pack_q4_0;
-    case RK_Q4_1: return pack_q4_1;
-    case RK_Q8_0: return pack_q8_0;
-    case RK_Q4_K: return pack_q4_k;
-    case RK_Q5_K: return pack_q5_k;
-    default: return pack_q6_k;
+    case RK_Q4_0: return pack_rows<pack_q4_0>;
+    case RK_Q4_1: return pack_rows<pack_q4_1>;
+    case RK_Q8_0: return pack_rows<pack_q8_0>;
+    case RK_Q4_K: return pack_rows<pack_q4_k>;
+    case RK_Q5_K: return pack_rows<pack_q5_k>;
+    default: return pack_rows<pack_q6_k>;
   }
 }
 
@@ -78,17 +93,5 @@ RK_API size_t rk_packed_bytes(int type, int64_t rows, int64_t k) {
 
 RK_API void rk_pack(void *dst, const void *src, int type, int64_t rows, int64_t k, int64_t first, int64_t count) {
   const Packed packed(type, rows, k);
-  const Geometry &form = packed.form;
-  const PackBlock pack = pack_block(type);
-  const int64_t blocks = k / form.block_k;
-  const int unit_blocks = form.unit_k / form.block_k;
-  for (int64_t row = first; row < first + count; row += GROUP_ROWS)
-    for (int64_t unit = 0; unit < packed.units; unit++) {
-      char *to = first_line(dst) + packed.at(row / GROUP_ROWS, unit);
-      memset(to, 0, form.unit_bytes);
-      for (int lane = 0; lane < least(GROUP_ROWS, first + count - row); lane++)
-        for (int64_t block = unit * unit_blocks; block < least(blocks, (unit + 1) * unit_blocks); block++)
-          pack({to, lane}, block % unit_blocks,
-               (const char *)src + ((row + lane - first) * blocks + block) * form.block_bytes);
-    }
+  pack_rows_of(type)(packed, first_line(dst), (const char *)src, k / packed.form.block_k, first, count);
 }

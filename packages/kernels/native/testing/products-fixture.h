@@ -100,8 +100,10 @@ struct KernelProduct {
   rk_graph *nodes;
   ggml_tensor *weights, *x, *b, *residual, *result;
 
-  KernelProduct(const Ggml &ggml, const Weights &w, int64_t n, int how = RK_PLAIN, bool adds = false) : graph(ggml) {
-    nodes = rk_graph_new(2);
+  KernelProduct(const Ggml &ggml, const Weights &w, int64_t n, int how = RK_PLAIN, bool adds = false,
+                rk_team *team = nullptr)
+      : graph(ggml) {
+    nodes = rk_graph_new(2, team);
     weights = ggml.tensor(graph.ctx, I8, rk_packed_bytes(w.type, w.rows, w.k), 1, 1, 1);
     x = ggml.tensor(graph.ctx, F32, w.k, n, 1, 1);
     b = how == RK_PLAIN ? nullptr : ggml.tensor(graph.ctx, F32, w.k, how == RK_NORM ? 1 : n, 1, 1);

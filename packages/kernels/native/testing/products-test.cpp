@@ -90,7 +90,9 @@ static void check_error(const Case &c) {
 // Each row as it is alone, with the residual added, on other threads.
 static void check_one_answer(const Case &c) {
   const std::vector<float> x = normal(c.n * c.w.k, (unsigned)c.n);
+  static rk_team *const team = rk_team_new(3);
   KernelProduct all(c.ggml, c.w, c.n), alone(c.ggml, c.w, 1), adding(c.ggml, c.w, c.n, RK_PLAIN, true);
+  KernelProduct helped(c.ggml, c.w, c.n, RK_PLAIN, false, team);
   const std::vector<float> residual = normal(c.n * c.w.rows, 3);
   memcpy(adding.residual->data, residual.data(), residual.size() * sizeof(float));
   for (const std::string &variant : variants()) {
@@ -105,6 +107,8 @@ static void check_one_answer(const Case &c) {
       expect(same_bits(all(x), out), c.name() + " " + variant + ": other bits on " + std::to_string(threads) + " threads");
     }
     set_threads(c.ggml, 1);
+    for (int again = 0; again < 3; again++)
+      expect(same_bits(helped(x), out), c.name() + " " + variant + ": other bits by a team");
     std::vector<float> sum = out;
     for (size_t i = 0; i < sum.size(); i++) sum[i] += residual[i];
     expect(same_bits(adding(x), sum), c.name() + " " + variant + ": the residual is not added last");

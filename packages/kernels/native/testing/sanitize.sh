@@ -5,12 +5,13 @@ set -eu
 export TSAN_OPTIONS=halt_on_error=1
 here=$(dirname "$0")
 for sanitizer in address,undefined thread; do
-  for program in products-test attention-test; do
+  for program in team-test products-test attention-test; do
     built=$("$here/build.sh" $program $sanitizer)
     echo "$program, $sanitizer"
     case $program in
       products-test) "$built" "$1" "$2" ;;
       attention-test) "$built" brief ;;
+      team-test) "$built" ;;
     esac
   done
 done

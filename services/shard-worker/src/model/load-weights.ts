@@ -1,4 +1,3 @@
-import { open } from "node:fs/promises";
 import {
   type Backend,
   type GgmlType,
@@ -12,11 +11,11 @@ import {
   type GgufFile,
   type ModelConfig,
   type OuterRole,
-  readTensorBytes,
   type ShardRange,
   type ShardTensor,
   tensorsOfShard,
 } from "@rhone/model";
+import { fillWeights } from "./fill-weights.js";
 
 /** A layer's tensors by the architecture's roles; optional ones that the file lacks are absent. */
 export type LayerWeights = ReadonlyMap<string, Weight>;
@@ -61,7 +60,8 @@ export async function loadWeights(request: LoadWeightsRequest): Promise<ShardWei
   }));
   const store = WeightStore.open(request.backend, specs);
   try {
-    await fill(store, tensors, request);
+    const weights = tensors.map((tensor) => ({ name: storeName(tensor), info: tensor.info }));
+    await fillWeights(store, weights, request);
   } catch (error) {
     store.close();
     throw error;
@@ -70,23 +70,6 @@ export async function loadWeights(request: LoadWeightsRequest): Promise<ShardWei
     .filter((tensor) => tensor.use === "matmul" && !(store.weight(storeName(tensor)) instanceof PackedWeight))
     .map(({ info }) => ({ name: info.name, type: info.type }));
   return { ...arrange(store, tensors), unpacked, bytes: totalBytes(tensors), close: () => store.close() };
-}
-
-async function fill(store: WeightStore, tensors: readonly ShardTensor[], request: LoadWeightsRequest): Promise<void> {
-  const total = totalBytes(tensors);
-  const staging = new Uint8Array(tensors.reduce((most, { info }) => Math.max(most, info.bytes), 0));
-  const handle = await open(request.file.path, "r");
-  let done = 0;
-  try {
-    for (const tensor of tensors) {
-      request.signal.throwIfAborted();
-      await store.setAsync(storeName(tensor), await readTensorBytes(handle, tensor.info, staging));
-      done += tensor.info.bytes;
-      request.onProgress(done, total);
-    }
-  } finally {
-    await handle.close();
-  }
 }
 
 function arrange(store: WeightStore, tensors: readonly ShardTensor[]): Pick<ShardWeights, "layers" | "outer"> {

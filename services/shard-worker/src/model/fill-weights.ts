@@ -1,0 +1,83 @@
+import { open } from "node:fs/promises";
+import { type Backend, PackedWeight, type WeightStore } from "@rhone/ggml";
+import { type GgufFile, readTensorBytes, type ShardTensor } from "@rhone/model";
+
+/** Pieces of packed weights: as many whole groups of rows as fit, so that what was read is still in a core's cache. */
+const PIECE_BYTES = 1 << 20;
+/** Node.js has 4 threads for reading and packing. */
+const MOST_LANES = 4;
+
+export interface WeightToFill {
+  /** In the store. */
+  readonly name: string;
+  /** In the file. */
+  readonly info: ShardTensor["info"];
+}
+
+export interface FillOptions {
+  readonly backend: Pick<Backend, "threads">;
+  readonly file: Pick<GgufFile, "path">;
+  readonly onProgress: (bytes: number, totalBytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+/** What is read and written at a time; without `firstRow` a whole weight. */
+interface Piece extends WeightToFill {
+  readonly firstRow?: number;
+}
+
+/**
+ * Fills every weight from the file, some pieces at a time: one lane more than the backend has threads, so that one
+ * reads while the others pack. Throws what readTensorBytes throws, and the signal's reason, once no lane writes.
+ */
+export async function fillWeights(
+  store: WeightStore,
+  weights: readonly WeightToFill[],
+  { backend, file, signal, onProgress }: FillOptions,
+): Promise<void> {
+  const total = weights.reduce((sum, { info }) => sum + info.bytes, 0);
+  const pieces = weights.flatMap((weight) => piecesOf(store, weight));
+  const largest = pieces.reduce((most, { info }) => Math.max(most, info.bytes), 0);
+  const handle = await open(file.path, "r");
+  let done = 0;
+  const lane = async (): Promise<void> => {
+    const staging = new Uint8Array(largest);
+    for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) {
+      signal.throwIfAborted();
+      const bytes = await readTensorBytes(handle, piece.info, staging);
+      await write(store, piece, bytes);
+      signal.throwIfAborted();
+      done += bytes.byteLength;
+      onProgress(done, total);
+    }
+  };
+  try {
+    await allEnd(Array.from({ length: Math.min(backend.threads + 1, MOST_LANES) }, lane), () => pieces.splice(0));
+  } finally {
+    await handle.close();
+  }
+}
+
+function piecesOf(store: WeightStore, { name, info }: WeightToFill): readonly Piece[] {
+  const weight = store.weight(name);
+  if (!(weight instanceof PackedWeight)) return [{ name, info }];
+  const [, rows] = weight.ne;
+  const rowBytes = info.bytes / rows;
+  const { GROUP_ROWS } = PackedWeight;
+  const pieceRows = GROUP_ROWS * Math.max(1, Math.floor(PIECE_BYTES / rowBytes / GROUP_ROWS));
+  return Array.from({ length: Math.ceil(rows / pieceRows) }, (_, index) => {
+    const firstRow = index * pieceRows;
+    const bytes = rowBytes * Math.min(pieceRows, rows - firstRow);
+    return { name, info: { ...info, offset: info.offset + firstRow * rowBytes, bytes }, firstRow };
+  });
+}
+
+const write = (store: WeightStore, { name, firstRow }: Piece, bytes: Uint8Array): Promise<void> =>
+  firstRow === undefined ? store.setAsync(name, bytes) : store.setRowsAsync(name, bytes, firstRow);
+
+/** Waits for all of them; after the first failure calls `stop`, and throws that failure in the end. */
+async function allEnd(lanes: readonly Promise<void>[], stop: () => void): Promise<void> {
+  for (const lane of lanes) lane.catch(stop);
+  const failed = (await Promise.allSettled(lanes)).find((end) => end.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
