@@ -21,7 +21,8 @@ export function createMetrics() {
       name: "rhone_requests_refused_total",
       help:
         "Requests refused before they ran, by reason: no_key and wrong_key (401), guessed_keys, requests and tokens (429, " +
-        "the limit that was reached), idempotency_key (409 or 422).",
+        "the limit that was reached), idempotency_key (409 or 422), or the error code of a generation that may be " +
+        "tried again (no_pipeline, gateway_busy, texts_busy), in lower case.",
       labelNames: ["reason"] as const,
       registers,
     }),

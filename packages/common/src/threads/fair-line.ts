@@ -1,6 +1,6 @@
 import { FairWaiters, type FairWaitersOptions } from "./fair-waiters.js";
 
-export interface FairLineOptions extends FairWaitersOptions {
+export interface FairLineOptions extends FairWaitersOptions<null> {
   /** Jobs that run at a time; default: 1. */
   readonly atOnce?: number;
   /** How long one may wait, in milliseconds; default: as long as it takes. */
@@ -17,7 +17,7 @@ export class FairLine {
   constructor({ atOnce = 1, withinMs = Number.POSITIVE_INFINITY, ...options }: FairLineOptions) {
     this.#atOnce = atOnce;
     this.#withinMs = withinMs;
-    this.#waiting = new FairWaiters(options);
+    this.#waiting = new FairWaiters<null>(options);
   }
 
   /**

@@ -1,13 +1,13 @@
 import { RhoneError } from "../errors/rhone-error.js";
 
-export interface FairWaitersOptions {
+export interface FairWaitersOptions<T = unknown> {
   /** Most that may wait; default: any number. */
   readonly most?: number;
   /**
-   * The error of one that can't wait; `why`: "64 requests are waiting", "After 500 ms, 1 request is waiting". Needed
-   * where the number or the time is bounded.
+   * The error of an item that can't wait; `why`: "64 requests are waiting", "After 500 ms, 1 request is waiting".
+   * Needed where the number or the time is bounded.
    */
-  readonly busy?: (why: string) => RhoneError;
+  readonly busy?: (why: string, item: T) => RhoneError;
 }
 
 export interface Wait<T> {
@@ -30,12 +30,12 @@ interface Waiting<T> {
  */
 export class FairWaiters<T> {
   readonly #most: number;
-  readonly #busy: (why: string) => RhoneError;
+  readonly #busy: (why: string, item: T) => RhoneError;
   /** The waiting items of each owner, the owner whose turn it is first. */
   readonly #waiting = new Map<string, Set<Waiting<T>>>();
   #count = 0;
 
-  constructor({ most = Number.POSITIVE_INFINITY, busy = unnamed }: FairWaitersOptions = {}) {
+  constructor({ most = Number.POSITIVE_INFINITY, busy = unnamed }: FairWaitersOptions<T> = {}) {
     this.#most = most;
     this.#busy = busy;
   }
@@ -90,14 +90,15 @@ export class FairWaiters<T> {
   }
 
   #expire(waiting: Waiting<T>, withinMs: number): void {
-    waiting.refuse(this.#busy(`After ${withinMs} ms, ${waitingText(this.#count)}`));
+    waiting.refuse(this.#busy(`After ${withinMs} ms, ${waitingText(this.#count)}`, waiting.item));
   }
 
   /** Refuses the last item of the owner who has the most. */
   #shorten(): void {
     let longest: ReadonlySet<Waiting<T>> = new Set();
     for (const theirs of this.#waiting.values()) if (theirs.size >= longest.size) longest = theirs;
-    [...longest].at(-1)?.refuse(this.#busy(waitingText(this.#most)));
+    const last = [...longest].at(-1);
+    last?.refuse(this.#busy(waitingText(this.#most), last.item));
   }
 
   #remove(owner: string, gone: Waiting<T>): void {

@@ -63,7 +63,9 @@ it("a complete answer holds what it has, until it is sent", async () => {
 it("an API key has no more than it leaves free; its batches are apart, also where no key is required", async () => {
   const { room } = roomOf();
   await room.take({ ...mine, bytes: 4 * MiB }, never);
-  expect(() => room.takeNow({ ...mine, bytes: 3 * MiB })).toThrow(/the most \(--answers-bytes\)/);
+  expect(() => room.takeNow({ ...mine, bytes: 3 * MiB })).toThrow(
+    /4194304 of 10485760 bytes \(--answers-bytes\), 4194304 of them/,
+  );
   await room.take({ ...yours, bytes: 2 * MiB }, never);
   for (const lane of ["batch", "interactive"] as const) await room.take({ lane, owner: "", bytes: MiB }, never);
   expect(() => room.takeNow({ lane: "batch", owner: "", bytes: 1.5 * MiB })).toThrow(
@@ -95,10 +97,20 @@ it("more than there is can't be asked for", async () => {
   await expect(room.take({ ...mine, bytes: MiB + 1 }, never)).rejects.toMatchObject(refusal);
 });
 
+it("nobody waits beyond the deadline of the request", async () => {
+  const { room } = roomOf(MiB);
+  await room.take({ ...mine, bytes: MiB }, never);
+  const waits = room.take({ ...mine, bytes: MiB, deadlineAtMs: Date.now() + 5 }, never);
+  await expect(waits).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+});
+
 it("who waits too long, or is one too many, is told to come again", async () => {
   const hurried = roomOf(MiB, 1).room;
   await hurried.take({ ...anyone, bytes: MiB }, never);
-  const late = { code: "GATEWAY_BUSY", message: expect.stringMatching(/1048576 bytes.*After 1 ms/) };
+  const late = {
+    code: "GATEWAY_BUSY",
+    message: expect.stringMatching(/1048576 bytes: .* 1048576 of 1048576 .*, 0 of them.*After 1 ms/),
+  };
   await expect(hurried.take({ ...mine, bytes: MiB }, never)).rejects.toMatchObject(late);
   const { room } = roomOf(MiB);
   await room.take({ ...anyone, bytes: MiB }, never);

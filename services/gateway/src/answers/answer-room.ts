@@ -23,11 +23,14 @@ export interface AskedRoom {
   readonly lane: GenerationJob["lane"];
   /** The caller's API key; "" = anonymous. */
   readonly owner: string;
+  /** When waiting is over in any case, in Unix milliseconds. */
+  readonly deadlineAtMs?: number;
 }
 
 interface Wanted {
   readonly bytes: number;
   readonly key: string;
+  readonly deadlineAtMs: number;
 }
 
 /**
@@ -43,12 +46,12 @@ export class AnswerRoom {
 
   constructor(options: AnswerRoomOptions) {
     this.#options = options;
-    this.#waiting = new FairWaiters({ most: MOST_WAITING, busy: (why) => this.#busy(`${why} for it`) });
+    this.#waiting = new FairWaiters({ most: MOST_WAITING, busy: (why, wanted) => this.#full(why, wanted) });
   }
 
   /**
    * Waits for room. Throws INVALID_REQUEST for more than there is, GATEWAY_BUSY when too many wait, or for too long,
-   * and the reason of `signal`.
+   * DEADLINE_EXCEEDED, and the reason of `signal`.
    */
   async take(asked: AskedRoom, signal: AbortSignal): Promise<HeldAnswer> {
     const wanted = this.#wanted(asked);
@@ -59,14 +62,14 @@ export class AnswerRoom {
   /** Takes room at once. Throws INVALID_REQUEST and GATEWAY_BUSY. */
   takeNow(asked: AskedRoom): HeldAnswer {
     const wanted = this.#wanted(asked);
-    if (!this.#takes(wanted)) throw this.#busy("None is left");
+    if (!this.#takes(wanted)) throw this.#full("Answers that are sent again do not wait", wanted);
     return this.#heldBy(wanted);
   }
 
-  #wanted({ bytes, lane, owner }: AskedRoom): Wanted {
+  #wanted({ bytes, lane, owner, deadlineAtMs = Number.POSITIVE_INFINITY }: AskedRoom): Wanted {
     const { most } = this.#options;
     const key = lane === "batch" ? `batches of ${owner}` : owner;
-    if (bytes <= most) return { bytes: bytes <= SMALL_BYTES ? 0 : bytes, key };
+    if (bytes <= most) return { bytes: bytes <= SMALL_BYTES ? 0 : bytes, key, deadlineAtMs };
     throw new RequestError(
       "INVALID_REQUEST",
       `The answer may take ${bytes} bytes of the gateway's memory until its end, and all answers ${most} at most ` +
@@ -84,7 +87,10 @@ export class AnswerRoom {
   }
 
   async #wait(wanted: Wanted, signal: AbortSignal): Promise<void> {
-    const { withinMs, metrics } = this.#options;
+    const { metrics } = this.#options;
+    // A timer may fire a millisecond early.
+    const leftMs = Math.max(0, wanted.deadlineAtMs - Date.now()) + 1;
+    const withinMs = Math.min(this.#options.withinMs, leftMs);
     metrics.answersWaiting.inc();
     try {
       await this.#waiting.wait({ owner: wanted.key, item: wanted, withinMs, signal });
@@ -105,11 +111,13 @@ export class AnswerRoom {
     while (goesOn) goesOn = this.#waiting.next((wanted) => this.#takes(wanted));
   }
 
-  #busy(why: string): RhoneError {
-    const held = `The answers that are not complete or not sent yet may take ${this.#held} bytes of memory`;
-    const most = `${this.#options.most} are the most (--answers-bytes)`;
-    const advice = "stream the answer, ask for fewer tokens or log-probabilities, or try again shortly";
-    return new RhoneError("GATEWAY_BUSY", `${held}, and ${most}. ${why}; ${advice}.`);
+  #full(why: string, { bytes, key, deadlineAtMs }: Wanted): RhoneError {
+    const wants = `There is no room in the gateway's memory for this answer, which may take ${bytes} bytes`;
+    const held = `other answers may take ${this.#held} of ${this.#options.most} bytes (--answers-bytes)`;
+    const own = `${this.#ofKey.of(key)} of them with this API key, which has no more than it leaves free`;
+    const advice = "stream the answer, set a lower max_tokens, ask for fewer log-probabilities, or try again shortly";
+    const code = Date.now() < deadlineAtMs ? "GATEWAY_BUSY" : "DEADLINE_EXCEEDED";
+    return new RhoneError(code, `${wants}: ${key === "" ? held : `${held}, ${own}`}. ${why}; ${advice}.`);
   }
 }
 

@@ -122,6 +122,6 @@ const headOf = ({ owner, jobs }: StreamRecord): StreamHead => ({ version: VERSIO
 function ofOwner<T extends { readonly owner: string }>(id: string, found: T | null, { owner }: Reader): T {
   if (found?.owner === owner) return found;
   const kept = `a resumable stream is kept until ${FINISHED_LOG_TTL_S / 60} minutes after its end`;
-  const sooner = "or less where their records exceed --stream-record-bytes";
+  const sooner = "or until the records of all take more than --stream-record-bytes";
   throw new RhoneError("NOT_FOUND", `There is no stream ${id}; ${kept}, ${sooner}.`);
 }

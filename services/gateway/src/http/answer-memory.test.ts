@@ -21,11 +21,12 @@ it("a whole answer waits for room, and gives it back once it is sent", async () 
 });
 
 it("without room the request is told when to come again, and a stream needs none", async () => {
-  const { answers, post, jobs } = fakeGateway(undefined, "ready", { answersBytes: MiB });
+  const { answers, post, jobs, metrics } = fakeGateway(undefined, "ready", { answersBytes: MiB });
   answers.takeNow({ ...anyone, bytes: MiB });
   const refused = await post(COMPLETIONS, wide);
   expect([refused.statusCode, refused.json().code, refused.headers["retry-after"]]).toEqual([503, "gateway_busy", "2"]);
   expect(jobs).toEqual([]);
+  expect((await metrics.refused.get()).values).toMatchObject([{ labels: { reason: "gateway_busy" }, value: 1 }]);
   expect((await post(COMPLETIONS, { ...wide, stream: true })).statusCode).toBe(200);
 });
 

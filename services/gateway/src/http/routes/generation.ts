@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
-import type { FastifyInstance, FastifyRequest } from "fastify";
+import { toRhoneError } from "@rhone/common";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AnswerRoom } from "../../answers/answer-room.js";
 import { refuseParam } from "../../request-error.js";
 import type { Arrival, Preparation, Prepare } from "../../requests/prepare.js";
@@ -27,16 +28,28 @@ const ENDPOINTS: readonly { readonly path: string; readonly route: string; reado
 export function generation(app: FastifyInstance, uses: GenerationUse): void {
   for (const { path, route, prepare } of ENDPOINTS) {
     app.post(path, async (request, reply) => {
-      const arrival = arrivalOf(request, uses.requestTimeoutMs);
-      const prepared = await prepare(uses, request.body, arrival);
-      // The body is counted meanwhile, and a request that has to wait keeps no tokens of its key.
-      const held = await uses.answers.take({ bytes: prepared.answerBytes, ...arrival }, leavingOf(reply));
+      const { prepared, held } = await readyToRun(uses, reply, prepare).catch((error: unknown) => {
+        // A request that never runs counts nowhere else.
+        const { code, row } = toRhoneError(error);
+        if (row.retryable) uses.metrics.refused.inc({ reason: code.toLowerCase() });
+        throw error;
+      });
       // The jobs have what they need of it, and a stream may go on for minutes.
       request.body = undefined;
       request.received?.release();
       return answer(uses, reply, { ...prepared, route, held });
     });
   }
+}
+
+/** Throws what is wrong with the request, and why it can't run now. */
+async function readyToRun(uses: GenerationUse, reply: FastifyReply, prepare: Prepare) {
+  const { request } = reply;
+  const arrival = arrivalOf(request, uses.requestTimeoutMs);
+  const prepared = await prepare(uses, request.body, arrival);
+  // The body is counted meanwhile, and a request that has to wait keeps no tokens of its key.
+  const held = await uses.answers.take({ bytes: prepared.answerBytes, ...arrival }, leavingOf(reply));
+  return { prepared, held };
 }
 
 function arrivalOf({ caller, headers }: FastifyRequest, mostMs: number): Arrival {
