@@ -43,6 +43,7 @@ export const ERROR_TABLE = {
   MODEL_NOT_FOUND: row("invalid_request_error", 404, grpcStatus.NOT_FOUND),
   NOT_FOUND: row("invalid_request_error", 404, grpcStatus.NOT_FOUND),
   METHOD_NOT_ALLOWED: row("invalid_request_error", 405, grpcStatus.UNIMPLEMENTED),
+  REQUEST_TIMEOUT: retryable(row("invalid_request_error", 408, grpcStatus.DEADLINE_EXCEEDED)),
   BODY_TOO_LARGE: row("invalid_request_error", 413, grpcStatus.INVALID_ARGUMENT),
   FILE_LIMIT_EXCEEDED: row("invalid_request_error", 400, grpcStatus.RESOURCE_EXHAUSTED),
   BATCH_LIMIT_EXCEEDED: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),

@@ -11,7 +11,8 @@ import {
 import type { Pointer } from "../bindings/pointer.js";
 import { PiecePairs } from "./piece-pairs.js";
 import { SpecialNames } from "./special-names.js";
-import { bytePairCuts, sentencePieceCuts, type TextCuts } from "./text-cuts.js";
+import { bytePairCuts } from "./text-cuts.js";
+import { TextWindows } from "./text-windows.js";
 
 export interface TokenizeOptions {
   /** Add the tokens that the model expects around a text (BOS for Mistral and Llama). */
@@ -29,31 +30,34 @@ export interface NativeVocabulary {
   readonly vocab: Pointer;
 }
 
+interface Libllama {
+  readonly tokenize: Tokenize;
+  /** UTF-16 units of a text, about, that it gets at a time. */
+  readonly length: number;
+}
+
+/** The ids of a text without names, in parts; the first begins with a space where the vocabulary asks for it. */
+type IdsInParts = (text: string) => readonly Int32Array[];
+
 interface Parts {
   readonly tokenize: Tokenize;
   /** Names that are read as tokens in any text, and with `parseSpecial`; undefined where they can't be told apart. */
   readonly names: Readonly<Record<"always" | "special", SpecialNames | undefined>>;
   /** undefined for kinds of vocabularies that are not cut. */
-  readonly cuts: TextCuts | undefined;
+  readonly idsInParts: IdsInParts | undefined;
   readonly bos: number;
-  /** UTF-16 units of a part, about. */
-  readonly length: number;
 }
 
 /** Cuts texts into parts whose ids, one after the other, are the ids of the whole text. */
 export class TextParts {
   readonly #parts: Parts;
-  /** Ids of the anchor before a part. */
-  readonly #anchorIds: number;
 
   private constructor(parts: Parts) {
-    const { tokenize, cuts } = parts;
     this.#parts = parts;
-    this.#anchorIds = cuts === undefined || cuts.anchor === "" ? 0 : tokenize(cuts.anchor, PLAIN).length;
   }
 
   /** Reads the texts of all pieces of a vocabulary. `tokenize` is libllama's, for one part. */
-  static of({ llama, vocab }: NativeVocabulary, { tokenize, length }: Pick<Parts, "tokenize" | "length">): TextParts {
+  static of({ llama, vocab }: NativeVocabulary, libllama: Libllama): TextParts {
     const pieces = Array.from({ length: llama.vocabNTokens(vocab) }, (_, id) => ({
       id,
       name: llama.vocabGetText(vocab, id),
@@ -65,32 +69,23 @@ export class TextParts {
     const always = named(TOKEN_ATTR_USER_DEFINED);
     const special = named(TOKEN_ATTR_USER_DEFINED | TOKEN_ATTR_CONTROL | TOKEN_ATTR_UNKNOWN);
     const texts = pieces.map(({ name }) => name);
-    const cuts = cutsOf(llama.vocabType(vocab), texts);
-    return new TextParts({ tokenize, length, names: { always, special }, cuts, bos: llama.vocabBos(vocab) });
+    const idsInParts = partsOf(llama.vocabType(vocab), texts, libllama);
+    const { tokenize } = libllama;
+    return new TextParts({ tokenize, names: { always, special }, idsInParts, bos: llama.vocabBos(vocab) });
   }
 
   /** `text` has no halves of surrogate pairs. */
   tokenize(text: string, options: TokenizeOptions): Int32Array {
-    const { cuts, tokenize } = this.#parts;
+    const { idsInParts, tokenize } = this.#parts;
     const names = options.parseSpecial ? this.#parts.names.special : this.#parts.names.always;
-    if (names === undefined || cuts === undefined) return tokenize(text, options);
+    if (names === undefined || idsInParts === undefined) return tokenize(text, options);
     const [before, after] = options.addSpecial ? this.#around() : [[], []];
     const ids: (Int32Array | readonly number[])[] = [before];
     for (const part of names.split(text)) {
       if (typeof part === "number") ids.push([part]);
-      else this.#cut(part, cuts, ids);
+      else for (const each of idsInParts(part)) ids.push(each);
     }
     return joined([...ids, after]);
-  }
-
-  /** Adds the ids of a text without names, which libllama would begin with a space where the vocabulary asks for it. */
-  #cut(text: string, { anchor, after }: TextCuts, ids: (Int32Array | readonly number[])[]): void {
-    const { tokenize, length } = this.#parts;
-    for (let from = 0, to = 0; from < text.length; from = to) {
-      to = after(text, from + length);
-      const part = text.slice(from, to);
-      ids.push(from === 0 ? tokenize(part, PLAIN) : tokenize(anchor + part, PLAIN).subarray(this.#anchorIds));
-    }
   }
 
   /** The ids before and after a text, such as BOS and EOS. */
@@ -101,9 +96,22 @@ export class TextParts {
   }
 }
 
-function cutsOf(kind: number, pieces: readonly string[]): TextCuts | undefined {
-  if (kind === VOCAB_TYPE_SPM) return sentencePieceCuts(new PiecePairs(pieces));
-  return kind === VOCAB_TYPE_BPE ? bytePairCuts(new PiecePairs(pieces)) : undefined;
+function partsOf(kind: number, pieces: readonly string[], { tokenize, length }: Libllama): IdsInParts | undefined {
+  const plain = (text: string) => tokenize(text, PLAIN);
+  if (kind === VOCAB_TYPE_SPM) {
+    const windows = new TextWindows(pieces, plain, length);
+    return (text) => windows.ids(text);
+  }
+  if (kind !== VOCAB_TYPE_BPE) return undefined;
+  const cutAfter = bytePairCuts(new PiecePairs(pieces));
+  return (text) => {
+    const ids: Int32Array[] = [];
+    for (let from = 0, to = 0; from < text.length; from = to) {
+      to = cutAfter(text, from + length);
+      ids.push(plain(text.slice(from, to)));
+    }
+    return ids;
+  };
 }
 
 function joined(parts: readonly (Int32Array | readonly number[])[]): Int32Array {

@@ -7,6 +7,7 @@ const top = Array.from({ length: 20 }, (_, i) => [i, -1] as const);
 
 it.each([
   ["16 for a token of text", [testJob({ maxTokens: 100 })], whole, 1600],
+  ["the text of 4,096 tokens, where it may have more", [testJob({ maxTokens: 32_768 })], whole, 65_536],
   ["12 more for its id", [testJob({ maxTokens: 100 })], { ...whole, ids: true }, 2800],
   ["172 more with 20 alternatives", [testJob({ maxTokens: 100, logprobs: 20 })], whole, 18_800],
   ["12 for each scored token of a prompt", [testJob({ maxTokens: 0, promptLogprobs: 0 })], whole, 36],

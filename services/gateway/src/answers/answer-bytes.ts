@@ -2,6 +2,8 @@ import { type GenerationEvent, type GenerationJob, scoreBytes, type TokenLogprob
 
 /** Bytes that are reserved for the text of a token: 8 UTF-16 units. Most have 3 to 5; more is counted as it comes. */
 const TEXT_BYTES = 16;
+/** Text is reserved for this many tokens: without `max_tokens` an answer may have 32,768, and few have a thousand. */
+const TEXT_TOKENS = 4096;
 /** Bytes of a token's id in a list that grows. */
 export const ID_BYTES = 12;
 
@@ -21,17 +23,17 @@ export interface KeptParts {
 export function answerBytes(jobs: readonly Limits[], parts: KeptParts): number {
   const { stream, calls = false } = parts;
   if (stream && !calls) return 0;
-  return jobs.reduce((sum, job) => sum + (stream ? job.maxTokens * TEXT_BYTES : choiceBytes(job, parts)), 0);
+  return jobs.reduce((sum, job) => sum + (stream ? textBytes(job) : choiceBytes(job, parts)), 0);
 }
 
-function choiceBytes(
-  { promptIds, maxTokens, logprobs, promptLogprobs, pooling }: Limits,
-  { ids = false, dim = 0 }: KeptParts,
-): number {
-  const perToken = TEXT_BYTES + (ids ? ID_BYTES : 0) + bytesEach(logprobs);
+const textBytes = ({ maxTokens }: Limits): number => TEXT_BYTES * Math.min(maxTokens, TEXT_TOKENS);
+
+function choiceBytes(job: Limits, { ids = false, dim = 0 }: KeptParts): number {
+  const { promptIds, maxTokens, logprobs, promptLogprobs, pooling } = job;
+  const perToken = (ids ? ID_BYTES : 0) + bytesEach(logprobs);
   // As base64, which has a character for 6 bits of f32.
   const vector = pooling === null ? 0 : Math.ceil((dim * 32) / 6);
-  return maxTokens * perToken + promptIds.length * bytesEach(promptLogprobs) + vector;
+  return textBytes(job) + maxTokens * perToken + promptIds.length * bytesEach(promptLogprobs) + vector;
 }
 
 /** What a whole answer keeps of an event, without the ids. */

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { turnsDuring } from "../testing/turns-during.js";
 import { parseBatchLine } from "./batch-line.js";
 
@@ -59,4 +59,15 @@ it("of a million token ids lets the event loop turn", async () => {
   const { result, turns } = await turnsDuring(() => parseBatchLine(text, 1, OPENAI));
   expect(result).toEqual({ customId: "a", body: { prompt: ids } });
   expect(turns).toBeGreaterThanOrEqual(2);
+});
+
+it("of 7 MB in one string is looked at piece by piece", async () => {
+  const prompt = "x".repeat(7_000_000);
+  const text = JSON.stringify({ ...line, body: { prompt } });
+  const from = vi.spyOn(Buffer, "from");
+  const parsed = await parseBatchLine(text, 1, OPENAI);
+  const longest = Math.max(...from.mock.calls.map(([piece]) => (piece as unknown as string).length));
+  from.mockRestore();
+  expect(parsed).toEqual({ customId: "a", body: { prompt } });
+  expect(longest).toBe(256 * 1024);
 });

@@ -1,7 +1,7 @@
 import { RhoneError } from "@rhone/common";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Script } from "../testing/fake-cluster.js";
-import { fakeGateway, hello } from "../testing/fake-gateway.js";
+import { type FakeOptions, fakeGateway, hello } from "../testing/fake-gateway.js";
 import { testBatch } from "../testing/test-batch.js";
 import type { BatchRecord } from "./batch-record.js";
 import { runLine } from "./run-line.js";
@@ -15,8 +15,8 @@ interface Ran {
   readonly signal?: AbortSignal;
 }
 
-function gateway(script?: Script) {
-  const fake = fakeGateway(script);
+function gateway(script?: Script, options: FakeOptions = {}) {
+  const fake = fakeGateway(script, "ready", options);
   const run = async (body: Record<string, unknown>, { batch: changes = {}, signal = never }: Ran = {}) => {
     const { result, release } = await runLine({
       uses: fake,
@@ -113,6 +113,17 @@ describe("an outage", () => {
     const { run, jobs } = gateway(failing(code));
     expect(await run({ prompt: "a" })).toMatchObject({ ok: false });
     expect(jobs).toHaveLength(1);
+  });
+
+  it("may be answers that leave no room for its own", async () => {
+    const { run, answers, metrics } = gateway(hello, { answersBytes: 1024 * 1024 });
+    const others = answers.takeNow({ bytes: 1024 * 1024, lane: "interactive", owner: "" });
+    const take = vi.spyOn(answers, "take");
+    const ran = run({ prompt: ["a", "b", "c"], n: 16, max_tokens: 60, logprobs: 20 });
+    await expect.poll(() => take.mock.calls.length).toBe(2);
+    others.release();
+    expect(await ran).toMatchObject({ ok: true });
+    expect((await metrics.answersHeld.get()).values[0]?.value).toBe(0);
   });
 
   it("ends with the batch", async () => {

@@ -1,5 +1,6 @@
+import { StringDecoder } from "node:string_decoder";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { readLines, type TextLine } from "./read-lines.js";
 
 async function* inPieces(text: string, size: number): AsyncGenerator<Buffer> {
@@ -48,4 +49,15 @@ test("the event loop turns while a piece of 200,000 lines is used", async () => 
   clearInterval(counting);
   expect(used).toBe(200_000);
   expect(turns).toBeGreaterThan(2);
+});
+
+test("a long line becomes text piece by piece, cut within characters or not", async () => {
+  const text = "aé日😀".repeat(2000);
+  const asText = vi.spyOn(Buffer.prototype, "toString");
+  const write = vi.spyOn(StringDecoder.prototype, "write");
+  const lines = await linesOf(text, 1001, 100_000);
+  const decoded = [...asText.mock.contexts, ...write.mock.calls.map(([bytes]) => bytes)] as readonly Buffer[];
+  vi.restoreAllMocks();
+  expect(lines).toEqual([{ number: 1, text }]);
+  expect(Math.max(...decoded.map(({ length }) => length))).toBe(1001);
 });

@@ -30,6 +30,16 @@ it.each([
   expect(body.error).toMatchObject({ code: "invalid_value", message: expect.stringContaining(message) });
 });
 
+it("answers a request that did not arrive in time with a status for which clients send it again", async () => {
+  const { app: gateway } = fakeGateway();
+  const late = Object.assign(new Error("Request timeout"), { code: "ERR_HTTP_REQUEST_TIMEOUT" });
+  gateway.server.once("connection", (socket) => gateway.server.emit("clientError", late, socket));
+  const answer = await say("GET /health HTTP/1.1\r\n", gateway);
+  expect(answer).toMatch(/^HTTP\/1.1 408 /);
+  const { error } = JSON.parse(answer.split("\r\n\r\n")[1] ?? "");
+  expect(error).toMatchObject({ code: "request_timeout", message: expect.stringMatching(/headers within \d+ s/) });
+});
+
 it("passes over expectations that it does not know", async () => {
   expect(await say("GET /health HTTP/1.1\r\nhost: a\r\nexpect: wonders\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /);
 });

@@ -21,7 +21,7 @@ import { writeJsonInTurns } from "./json-in-turns.js";
 import { openapi } from "./openapi/openapi.js";
 import { receiveJson } from "./receive-json.js";
 import { Unanswered } from "./unanswered.js";
-import { boundUnread, closeUnread } from "./unread.js";
+import { boundUnread, closeUnread, endUnsent } from "./unread.js";
 
 export interface ServerOptions {
   readonly bodyLimitBytes: number;
@@ -63,7 +63,10 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     genReqId: requestIdOf,
     requestIdHeader: false,
     forceCloseConnections: "idle",
-    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, unanswered.isAnswering(socket)),
+    clientErrorHandler: (error, socket) => {
+      const isLost = unanswered.isAnswering(socket) || error.code === "ECONNRESET";
+      closeWith(socket, unreadable(error, options), isLost);
+    },
   });
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => refuseUnrouted(app, request, reply));
@@ -74,6 +77,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   });
   receiveJson(app, bodiesBytes);
   writeJsonInTurns(app);
+  endUnsent(app);
   if (corsOrigins.length > 0) app.register(cors, corsOptions(corsOrigins));
   openapi(app, { requiresKeys });
   // The OpenAPI plugin sees only routes that are registered after it.
@@ -83,6 +87,8 @@ export function buildServer(options: ServerOptions): FastifyInstance {
 
 type Connecting = Pick<ServerOptions, "arrivalTimeoutMs" | "sendTimeoutMs" | "mostConnections">;
 
+const headersTimeoutMs = ({ arrivalTimeoutMs }: Connecting): number => Math.min(HEADERS_TIMEOUT_MS, arrivalTimeoutMs);
+
 /** Makes the server that judges connections, before Fastify sees their requests. */
 function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServerFactory {
   const { arrivalTimeoutMs, sendTimeoutMs, mostConnections } = connecting;
@@ -91,7 +97,7 @@ function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServer
     requireHostHeader: false,
     connectionsCheckingInterval: CHECK_MS,
     requestTimeout: arrivalTimeoutMs,
-    headersTimeout: Math.min(HEADERS_TIMEOUT_MS, arrivalTimeoutMs),
+    headersTimeout: headersTimeoutMs(connecting),
     keepAliveTimeout: KEEP_ALIVE_MS,
     IncomingMessage: JoinedRequest,
   };
@@ -150,10 +156,13 @@ const corsOptions = (origins: readonly string[]) => ({
   exposedHeaders: ["x-request-id", "content-location", "retry-after", REPLAYED, ...RATE_HEADERS],
 });
 
-/** Bytes that Node cannot parse as HTTP never become a request. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, isAnswering: boolean): void {
-  const refusal = new RhoneError("INVALID_REQUEST", `This is not HTTP: ${error.message}.`);
-  closeWith(socket, refusal, isAnswering || error.code === "ECONNRESET");
+/** Why bytes never became a request: Node cannot parse them, or waited too long for the rest. */
+function unreadable(error: NodeJS.ErrnoException, limits: Connecting): RhoneError {
+  if (error.code !== "ERR_HTTP_REQUEST_TIMEOUT")
+    return new RhoneError("INVALID_REQUEST", `This is not HTTP: ${error.message}.`);
+  const [headersS, wholeS] = [headersTimeoutMs(limits), limits.arrivalTimeoutMs].map((ms) => ms / 1000);
+  const late = `The request did not arrive in time: its headers within ${headersS} s, all of it within ${wholeS} s`;
+  return new RhoneError("REQUEST_TIMEOUT", `${late}. Send it again.`);
 }
 
 /** CONNECT. Nobody else listens to errors of its socket any more. */
