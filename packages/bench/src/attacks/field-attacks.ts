@@ -2,9 +2,15 @@ import type { Attack } from "./attack.js";
 import { range } from "./range.js";
 
 const COMPLETIONS = "/v1/completions";
+const CHAT = "/v1/chat/completions";
 const MB = 1e6;
 
 const completion = (fields: object) => ({ path: COMPLETIONS, body: { prompt: "The", max_tokens: 4, ...fields } });
+
+const chat = (fields: object) => ({
+  path: CHAT,
+  body: { messages: [{ role: "user", content: "Answer." }], max_tokens: 4, ...fields },
+});
 
 /** The text of a body with one field more, for values that are easier written than built. */
 const raw = (field: string) => ({ path: COMPLETIONS, body: `{"prompt":"The","max_tokens":4,${field}}` });
@@ -102,6 +108,60 @@ export const FIELD_ATTACKS: readonly Attack[] = [
         },
       }),
     ],
+  },
+  {
+    name: "items-bad",
+    description: "a message of 1.2 million parts, its calls and the functions allowed, none of which is one",
+    isQuick: true,
+    send: async (sender) => {
+      const zeros = range(1.2 * MB, () => 0);
+      const allowed = { type: "allowed_tools", allowed_tools: { mode: "auto", tools: zeros } };
+      const content = { messages: [{ role: "user", content: zeros }] };
+      const calls = { messages: [{ role: "assistant", tool_calls: zeros }] };
+      return [
+        await sender.send(chat(content)),
+        await sender.send(chat(calls)),
+        await sender.send(chat({ tool_choice: allowed })),
+      ];
+    },
+  },
+  {
+    name: "messages-bad",
+    description: "a chat of 32,768 messages, each with five fields that are wrong",
+    send: async (sender) => {
+      const messages = range(32_768, () => ({ role: "x", content: 1, tool_calls: 1, name: 1, prefix: 1 }));
+      return [await sender.send(chat({ messages }))];
+    },
+  },
+  {
+    name: "keys-190000",
+    description:
+      "190,000 keys of template arguments, and as many of a function's parameters, of a call and of metadata",
+    isQuick: true,
+    send: async (sender) => {
+      const keys = Object.fromEntries(range(190_000, (i) => [`k${i}`, i] as const));
+      const call = { role: "assistant", tool_calls: [{ function: { name: "f", arguments: keys } }] };
+      const jobs = { path: "/v1/batch/jobs", body: { endpoint: COMPLETIONS, metadata: keys } };
+      return [
+        await sender.send(chat({ chat_template_kwargs: keys })),
+        await sender.send(chat({ tools: [{ function: { name: "f", parameters: keys } }] })),
+        await sender.send(chat({ messages: [call] })),
+        await sender.send(jobs),
+      ];
+    },
+  },
+  {
+    name: "schema-text-8mb",
+    description: "a JSON schema as a text of 8 MB: half a million empty objects, or two million nested lists",
+    isQuick: true,
+    send: async (sender) => {
+      const keys = range(500_000, (i) => `"k${i}":{}`).join(",");
+      const levels = 2 * MB;
+      return [
+        await sender.send(completion({ guided_json: `{${keys}}` })),
+        await sender.send(completion({ guided_json: `{"const":${"[".repeat(levels)}${"]".repeat(levels)}}` })),
+      ];
+    },
   },
   {
     name: "metadata-1mb",

@@ -126,6 +126,18 @@ export const FILE_ATTACKS: readonly Attack[] = [
     send: async (sender) => [await sender.send(upload(pieces(400, () => "a".repeat(MB))))],
   },
   {
+    name: "file-heads-300",
+    description: "300 HEADs of the content of a file of 190 MB, ten at once",
+    isQuick: true,
+    send: async (sender) => {
+      const { reply, answer } = await sender.ask(upload(pieces(190, () => "a".repeat(MB))));
+      const { id } = (answer ?? {}) as { id?: string };
+      if (id === undefined) return [reply];
+      const path = `/v1/files/${id}/content`;
+      return [reply, ...(await sender.repeat(300, () => ({ path, method: "HEAD" }), { atOnce: 10 }))];
+    },
+  },
+  {
     name: "form-10000-parts",
     description: "form of 10,000 fields",
     send: async (sender) => [

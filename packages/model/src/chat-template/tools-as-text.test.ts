@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { ChatMessage } from "./chat-message.js";
 import { toolsAsText } from "./tools-as-text.js";
 
@@ -41,6 +41,17 @@ test("several calls are a list, and their results one message", () => {
   );
   expect(results).toEqual({ role: "user", content: "Result of weather: 22\nResult of w: 25" });
   expect(rest).toEqual([]);
+});
+
+test("a message is read as often before many results as before one", () => {
+  const toolCalls = vi.fn(() => [call("a", "Lyon")]);
+  const answer: ChatMessage = Object.defineProperty({ role: "assistant", content: null }, "toolCalls", {
+    get: toolCalls,
+    enumerable: true,
+  });
+  const [, , results] = toolsAsText([user, answer, ...Array.from({ length: 1000 }, () => result("a", "22"))]);
+  expect(results?.content?.endsWith("Result of weather: 22")).toBe(true);
+  expect(toolCalls.mock.calls.length).toBeLessThan(10);
 });
 
 test("a conversation without functions stays as it is", () => {

@@ -13,8 +13,10 @@ const INSTRUCTIONS =
  */
 export function toolsAsText(messages: readonly ChatMessage[], tools: readonly ChatTool[] = []): readonly ChatMessage[] {
   const turns: ChatMessage[] = [];
+  const called = new Map<string, string>();
   for (const [position, message] of messages.entries()) {
-    const turn = message.role === "tool" ? resultTurn(message, messages.slice(0, position)) : answerTurn(message);
+    const turn = message.role === "tool" ? resultTurn(message, called) : answerTurn(message);
+    for (const { id, name } of message.toolCalls ?? []) called.set(id, name);
     const previous = turns.at(-1);
     if (message.role === "tool" && messages[position - 1]?.role === "tool" && previous !== undefined)
       turns[turns.length - 1] = { ...previous, content: `${previous.content}\n${turn.content}` };
@@ -40,8 +42,8 @@ function answerTurn(message: ChatMessage): ChatMessage {
   return { ...rest, content: message.content ? `${message.content}\n${json}` : json };
 }
 
-function resultTurn({ content, name, toolCallId }: ChatMessage, before: readonly ChatMessage[]): ChatMessage {
-  const calls = before.flatMap(({ toolCalls = [] }) => toolCalls);
-  const called = name ?? calls.findLast(({ id }) => id === toolCallId)?.name;
-  return { role: "user", content: `Result${called === undefined ? "" : ` of ${called}`}: ${content ?? ""}` };
+/** `called`: the functions that were called before, by the calls' ids. */
+function resultTurn({ content, name, toolCallId = "" }: ChatMessage, called: ReadonlyMap<string, string>): ChatMessage {
+  const of = name ?? called.get(toolCallId);
+  return { role: "user", content: `Result${of === undefined ? "" : ` of ${of}`}: ${content ?? ""}` };
 }

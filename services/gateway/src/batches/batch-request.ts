@@ -1,14 +1,12 @@
 import { MOST_WINDOW_HOURS, WINDOW_SYNTAX, windowSeconds } from "@rhone/common";
 import { z } from "zod";
-import { listOf } from "../requests/long-fields.js";
+import { anyObject, entriesOf, listOf } from "../requests/long-fields.js";
 import { modelName, optional } from "../requests/request-fields.js";
 import { BATCH_ENDPOINT_PATHS } from "./batch-record.js";
 
 const endpoint = z.enum(BATCH_ENDPOINT_PATHS);
 
-const metadata = z
-  .record(z.string().min(1).max(64), z.string().max(512))
-  .refine((entries) => Object.keys(entries).length <= 16, "must have at most 16 entries");
+const metadata = entriesOf(z.record(z.string().min(1).max(64), z.string().max(512)), 16);
 
 /** As it was sent, and in seconds. */
 const completionWindow = z
@@ -38,7 +36,7 @@ export const batchRequestSchema = z.object({
 
 const inlineRequest = z.object({
   custom_id: optional(z.string().min(1).max(512)),
-  body: z.record(z.string(), z.unknown()),
+  body: anyObject,
 });
 
 const isFilled = (items: readonly unknown[]): boolean => items.length > 0;

@@ -21,7 +21,7 @@ import { writeJsonInTurns } from "./json-in-turns.js";
 import { openapi } from "./openapi/openapi.js";
 import { receiveJson } from "./receive-json.js";
 import { Unanswered } from "./unanswered.js";
-import { boundUnread, closeUnread } from "./unread.js";
+import { boundUnread, closeUnread, endUnsent } from "./unread.js";
 
 export interface ServerOptions {
   readonly bodyLimitBytes: number;
@@ -77,6 +77,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   });
   receiveJson(app, bodiesBytes);
   writeJsonInTurns(app);
+  endUnsent(app);
   if (corsOrigins.length > 0) app.register(cors, corsOptions(corsOrigins));
   openapi(app, { requiresKeys });
   // The OpenAPI plugin sees only routes that are registered after it.

@@ -3,9 +3,10 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { fastify } from "fastify";
 import { expect, it, onTestFinished } from "vitest";
 import { fakeGateway } from "../testing/fake-gateway.js";
-import { boundUnread, closeUnread } from "./unread.js";
+import { boundUnread, closeUnread, endUnsent } from "./unread.js";
 
 /** More than the system's buffers take. */
 const LONG = "x".repeat(20_000_000);
@@ -84,4 +85,17 @@ it.each<[string, string, boolean]>([
     socket.write(get("/"));
     expect(String((await once(socket, "data"))[0])).toContain("answer");
   }
+});
+
+it("reads nothing of a file whose headers are asked for", async () => {
+  const app = fastify();
+  endUnsent(app);
+  let read = 0;
+  const content = new Readable({ read: () => void content.push(++read < 1000 ? Buffer.alloc(65_536) : null) });
+  app.get("/file", (_request, reply) => reply.header("content-length", 65_536_000).send(content));
+  const { statusCode, headers } = await app.inject({ method: "HEAD", url: "/file" });
+  expect({ statusCode, length: headers["content-length"] }).toEqual({ statusCode: 200, length: "65536000" });
+  if (!content.closed) await once(content, "close");
+  expect(content.destroyed).toBe(true);
+  expect(read).toBeLessThan(10);
 });

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import type { FastifyInstance } from "fastify";
 
 /**
  * Hangs up on a client that takes nothing for `timeoutMs` of an answer that is written whole, or that is piped from a
@@ -23,5 +25,16 @@ export function closeUnread(request: IncomingMessage, response: ServerResponse):
   // Before Node's own listener, which begins to drop.
   response.prependOnceListener("finish", () => {
     if (!request.complete) request.socket.destroySoon();
+  });
+}
+
+/**
+ * Ends what a HEAD gets no bytes of. Fastify answers at once and reads it to its end behind the answer, whether or not
+ * the client is still there: 300 HEADs of a file of 200 MiB kept 300 files open and took 16 s of processor time.
+ */
+export function endUnsent(app: FastifyInstance): void {
+  app.addHook("onSend", ({ method }, _reply, payload, done) => {
+    if (method === "HEAD" && payload instanceof Readable) payload.destroy();
+    done();
   });
 }

@@ -1,20 +1,20 @@
 import type { ChatMessage, ChatOptions, ChatTool } from "@rhone/model";
 import { z } from "zod";
 import { refuseParam } from "../request-error.js";
-import { listOf } from "./long-fields.js";
+import { anyObject, listOf } from "./long-fields.js";
 import { optional } from "./request-fields.js";
 import { toolCallSchema } from "./tools/tool-fields.js";
 
 const textPart = z.object({ type: z.literal("text"), text: z.string() });
 const content = z.union(
-  [z.string(), z.array(textPart).transform((parts) => parts.map(({ text }) => text).join(""))],
+  [z.string(), listOf(textPart).transform((parts) => parts.map(({ text }) => text).join(""))],
   'must be a text, or a list of parts of type "text"; images and audio are not supported',
 );
 
 const message = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool"]),
   content: optional(content),
-  tool_calls: optional(z.array(toolCallSchema)),
+  tool_calls: optional(listOf(toolCallSchema)),
   tool_call_id: optional(z.string()),
   name: optional(z.string()),
   prefix: optional(z.boolean()),
@@ -34,7 +34,7 @@ export const conversationOptions = {
   add_generation_prompt: optional(z.boolean()),
   continue_final_message: optional(z.boolean()),
   echo: optional(z.boolean()),
-  chat_template_kwargs: optional(z.record(z.string(), z.unknown())),
+  chat_template_kwargs: optional(anyObject),
 } as const;
 
 const conversationSchema = z.object({ messages: messagesSchema, ...conversationOptions });

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { listOf, logitBias, texts, tokenIdLists, tokenIds, tokenIdsOrNone } from "./long-fields.js";
+import {
+  anyObject,
+  entriesOf,
+  listOf,
+  logitBias,
+  texts,
+  tokenIdLists,
+  tokenIds,
+  tokenIdsOrNone,
+} from "./long-fields.js";
 
 const issuesOf = (schema: z.ZodType, value: unknown): number => schema.safeParse(value).error?.issues.length ?? 0;
 
@@ -12,6 +21,9 @@ describe("long fields", () => {
     ["texts", texts(2), ["a", ""]],
     ["biases", logitBias, { "0": -100, "12": 0.5 }],
     ["items", listOf(z.number(), 2), [1, 2]],
+    ["any number of items", listOf(z.number()), Array.from({ length: 1000 }, (_, i) => i)],
+    ["any object", anyObject, { a: [1], b: null }],
+    ["entries", entriesOf(z.record(z.string(), z.number()), 2), { a: 1, b: 2 }],
   ])("%s are taken", (_, schema, value) => expect(schema.parse(value)).toEqual(value));
 
   it.each<[string, z.ZodType, unknown]>([
@@ -28,6 +40,9 @@ describe("long fields", () => {
     ["a key that is no id", logitBias, { a: 1 }],
     ["more items than allowed", listOf(z.number(), 2), [1, 2, 3]],
     ["a bad item", listOf(z.number(), 2), ["a"]],
+    ["a list in place of an object", anyObject, []],
+    ["more entries than allowed", entriesOf(z.record(z.string(), z.number()), 1), { a: 1, b: 2 }],
+    ["a bad entry", entriesOf(z.record(z.string(), z.number()), 1), { a: "b" }],
   ])("%s: refused with one issue", (_, schema, value) => expect(issuesOf(schema, value)).toBe(1));
 
   it.each<[string, z.ZodType, unknown]>([
@@ -36,7 +51,20 @@ describe("long fields", () => {
     ["texts", texts(100_000), Array(100_000).fill(1)],
     ["biases", logitBias, Object.fromEntries(Array.from({ length: 100_000 }, (_, id) => [id, "x"]))],
     ["items of a list that is too long", listOf(z.string(), 10), Array(100_000).fill(1)],
+    ["items of any list", listOf(z.string()), Array(100_000).fill(1)],
+    ["lists of items", listOf(listOf(z.object({ a: z.string() }))), Array(1000).fill(Array(100).fill({}))],
+    [
+      "entries",
+      entriesOf(z.record(z.string(), z.string()), 16),
+      Object.fromEntries(Array.from({ length: 100_000 }, (_, key) => [key, 1])),
+    ],
   ])("100,000 bad %s are refused with one issue", (_, schema, value) => expect(issuesOf(schema, value)).toBe(1));
+
+  it("name the first bad item", () => {
+    const values = Array.from({ length: 200 }, (_, index) => ({ a: [index < 150 ? "text" : 0] }));
+    const { error } = listOf(z.object({ a: listOf(z.string()) })).safeParse(values);
+    expect(error?.issues).toMatchObject([{ code: "invalid_type", path: [150, "a", 0], expected: "string" }]);
+  });
 
   it("are described as lists and objects in the OpenAPI document", () => {
     const schemaOf = (schema: z.ZodType) => z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });

@@ -11,6 +11,8 @@ const isIndex = (value: unknown): boolean => Number.isSafeInteger(value) && (val
 const isIdsOrNone = (value: unknown): boolean => Array.isArray(value) && value.every(isIndex);
 const isIds = (value: unknown): boolean => isIdsOrNone(value) && (value as unknown[]).length > 0;
 const isText = (value: unknown): boolean => typeof value === "string";
+const isObject = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isListOf = (isItem: (item: unknown) => boolean, most: number) => (value: unknown) =>
   Array.isArray(value) && value.length > 0 && value.length <= most && value.every(isItem);
@@ -44,23 +46,54 @@ export const texts = (most: number) =>
     items: { type: "string" },
   });
 
-/** A list of at most `most` items, whose number is checked before the items are. */
-export const listOf = <T extends z.ZodType>(item: T, most: number) =>
+/** Items of a list that are read before anybody looks whether one is bad. */
+const SLICE = 64;
+
+/**
+ * A list of at most `most` items, whose number is checked before the items are; nothing behind a bad one is read. Of
+ * 1.2 million bad ones zod took 3.6 s and 1 GB to say so.
+ */
+export const listOf = <T extends z.ZodType>(item: T, most?: number) => {
+  const slice = z.array(item);
+  const { $schema: _, ...items } = z.toJSONSchema(item, { io: "input", unrepresentable: "any" });
+  const values = z.array(z.unknown());
+  return (most === undefined ? values : values.max(most)).meta({ items }).transform((values, { issues }) => {
+    const read: z.output<T>[] = [];
+    for (let at = 0; at < values.length; at += SLICE) {
+      const { data, error } = slice.safeParse(values.slice(at, at + SLICE), { reportInput: true });
+      const [bad] = error?.issues ?? [];
+      if (bad !== undefined) {
+        const [index, ...path] = bad.path;
+        issues.push({ ...bad, path: [at + Number(index), ...path] } as z.core.$ZodRawIssue);
+        return z.NEVER;
+      }
+      read.push(...(data ?? []));
+    }
+    return read;
+  });
+};
+
+/** An object whose keys and values are for others to read: zod took 0.4 s to read 190,000. */
+export const anyObject = z.custom<Readonly<Record<string, unknown>>>(isObject, "must be an object").meta({
+  type: "object",
+  additionalProperties: {},
+});
+
+/** An object of at most `most` entries, whose number is checked before they are. */
+export const entriesOf = <T extends z.ZodRecord>(entries: T, most: number) =>
   z.preprocess((value, context) => {
-    if (!Array.isArray(value) || value.length <= most) return value;
-    context.addIssue({ code: "custom", message: `has ${value.length} items; it must have at most ${most}` });
+    const { length } = isObject(value) ? Object.keys(value) : [];
+    if (length <= most) return value;
+    context.addIssue({ code: "custom", message: `has ${length} entries; it must have at most ${most}` });
     return z.NEVER;
-  }, z.array(item).max(most));
+  }, entries);
 
 const TOKEN_KEY = /^\d{1,10}$/;
 const MOST_BIAS = 100;
 
 /** Numbers from -100 to 100 by token id. */
 export const logitBias = z
-  .custom<Readonly<Record<string, number>>>(
-    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-    "must be an object of numbers by token id",
-  )
+  .custom<Readonly<Record<string, number>>>(isObject, "must be an object of numbers by token id")
   .superRefine((biases, context) => {
     for (const key of Object.keys(biases)) {
       const message = biasProblem(key, biases[key]);

@@ -84,10 +84,11 @@ export function sizeOf(source: Source): number {
   switch (source.kind) {
     case "chat": {
       const { tools, templateArguments } = source.options ?? {};
-      const contents = source.messages.map(
-        ({ content, toolCalls }) => (content ?? "").length + lengthOf(toolCalls) + 1,
+      const lengths = source.messages.map(
+        ({ content, toolCalls, toolCallId = "", name = "" }) =>
+          (content ?? "").length + lengthOf(toolCalls) + toolCallId.length + name.length + 1,
       );
-      return contents.reduce((sum, length) => sum + length, lengthOf(tools) + lengthOf(templateArguments));
+      return lengths.reduce((sum, length) => sum + length, lengthOf(tools) + lengthOf(templateArguments));
     }
     case "texts":
       return source.texts.reduce((sum, text) => sum + text.length + 1, 0);

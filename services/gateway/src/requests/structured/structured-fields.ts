@@ -1,13 +1,22 @@
 import { z } from "zod";
+import { JsonShape } from "../json-shape.js";
+import { anyObject } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 
-const jsonSchema = z.union([z.boolean(), z.record(z.string(), z.unknown())], "must be a JSON schema");
+const jsonSchema = z.union([z.boolean(), anyObject], "must be a JSON schema");
+
+/** As many as the source of a grammar may have. 8 MB took 1.5 s to parse. */
+const LONGEST_SCHEMA = 512 * 1024;
 
 /** vLLM's older fields take a schema as text, too. */
-const schemaOrText = z.union([jsonSchema, z.string().transform(parseSchema)], "must be a JSON schema");
+const schemaOrText = z.union(
+  [jsonSchema, z.string().transform(parseSchema)],
+  `must be a JSON schema, or its text of at most ${LONGEST_SCHEMA} characters`,
+);
 
 function parseSchema(text: string, context: z.RefinementCtx): z.output<typeof jsonSchema> {
   try {
+    if (text.length > LONGEST_SCHEMA || new JsonShape().push(Buffer.from(text)) !== null) throw new RangeError();
     return jsonSchema.parse(JSON.parse(text));
   } catch {
     context.addIssue({ code: "custom", message: "must be a JSON schema" });

@@ -61,6 +61,8 @@ describe("the field that asks for a form", () => {
     ["a broken pattern", { guided_regex: "(" }, "guided_regex"],
     ["an unknown format", { response_format: { type: "xml" } }, "response_format.type"],
     ["text that is no schema", { guided_json: "{" }, "guided_json"],
+    ["a text that is too long for a schema", { guided_json: `{"const":"${"x".repeat(600_000)}"}` }, "guided_json"],
+    ["a text that nests too deep", { guided_json: `{"const":${"[".repeat(1000)}${"]".repeat(1000)}}` }, "guided_json"],
     ["no choices", { guided_choice: [] }, "guided_choice"],
   ])("is refused: %s", async (_, body, param) => {
     const asked = async () => readConstraint(fakeGrammars, read(body), { leadingSpace: false, owner: "" });

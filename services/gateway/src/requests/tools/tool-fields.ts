@@ -1,8 +1,10 @@
 import { z } from "zod";
-import { listOf } from "../long-fields.js";
+import { anyObject, listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 
 const MOST_TOOLS = 128;
+
+const isFilled = (items: readonly unknown[]): boolean => items.length > 0;
 
 const functionName = z
   .string()
@@ -13,7 +15,7 @@ const tool = z.object({
   function: z.object({
     name: functionName,
     description: optional(z.string()),
-    parameters: optional(z.record(z.string(), z.unknown())),
+    parameters: optional(anyObject),
     strict: optional(z.boolean()),
   }),
 });
@@ -26,7 +28,7 @@ const toolChoice = z.union(
     namedFunction,
     z.object({
       type: z.literal("allowed_tools"),
-      allowed_tools: z.object({ mode: z.enum(["auto", "required"]), tools: z.array(namedFunction).min(1) }),
+      allowed_tools: z.object({ mode: z.enum(["auto", "required"]), tools: listOf(namedFunction).refine(isFilled) }),
     }),
   ],
   'must be none, auto, any, required, {"type": "function", "function": {"name": …}} or {"type": "allowed_tools", …}',
@@ -44,10 +46,7 @@ const toolSchema = z.object(toolFields);
 export type ToolFields = z.infer<typeof toolSchema>;
 
 /** Mistral's clients send the arguments of a call as an object, OpenAI's as text. */
-const argumentsText = z.union([
-  z.string(),
-  z.record(z.string(), z.unknown()).transform((value) => JSON.stringify(value)),
-]);
+const argumentsText = z.union([z.string(), anyObject.transform((value) => JSON.stringify(value))]);
 
 /** A call that an assistant made earlier in the conversation. */
 export const toolCallSchema = z.object({
