@@ -127,9 +127,9 @@ export const FIELD_ATTACKS: readonly Attack[] = [
   },
   {
     name: "messages-bad",
-    description: "a chat of 32,768 messages, each with five fields that are wrong",
+    description: "a chat of 4,096 messages, each with five fields that are wrong",
     send: async (sender) => {
-      const messages = range(32_768, () => ({ role: "x", content: 1, tool_calls: 1, name: 1, prefix: 1 }));
+      const messages = range(4096, () => ({ role: "x", content: 1, tool_calls: 1, name: 1, prefix: 1 }));
       return [await sender.send(chat({ messages }))];
     },
   },

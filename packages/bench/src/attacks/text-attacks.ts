@@ -92,13 +92,13 @@ export const TEXT_ATTACKS: readonly Attack[] = [
   },
   {
     name: "results-named",
-    description: "chats with a function's result: under a name of 2 million newlines, and 30,000 of them",
+    description: "chats with a function's result: under a name of 2 million newlines, and 4,000 of them",
     isQuick: true,
     send: async (sender) => {
       const user = { role: "user", content: "Answer." };
       const call = { role: "assistant", tool_calls: [{ id: "a", function: { name: "f", arguments: "{}" } }] };
       const result = (fields: object) => ({ role: "tool", content: "", tool_call_id: "a", ...fields });
-      const many = Array.from({ length: 30_000 }, () => result({}));
+      const many = Array.from({ length: 4000 }, () => result({}));
       return [
         await sender.post(CHAT, { messages: [user, call, result({ name: "\n".repeat(2 * MB) })], max_tokens: 4 }),
         await sender.post(CHAT, { messages: [user, call, ...many], max_tokens: 4 }),

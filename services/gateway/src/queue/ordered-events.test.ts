@@ -1,5 +1,5 @@
 import type { GenerationEvent } from "@rhone/common";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { OrderedEvents } from "./ordered-events.js";
 
 const event = (ordinal: number, last = false): GenerationEvent => ({
@@ -62,6 +62,22 @@ describe("OrderedEvents", () => {
   it("reads the log after a silence", async () => {
     const inbox = new OrderedEvents({ readLog: async () => whole(event(0), event(1, true)), silenceMs: 1 });
     expect(await ordinalsOf(inbox)).toEqual([0, 1]);
+  });
+
+  it("reads a log in which nothing is new less and less often", async () => {
+    vi.useFakeTimers();
+    const readAt: number[] = [];
+    const readLog = async (ordinal: number) => {
+      readAt.push(Date.now() - began);
+      return readAt.length === 7 ? whole(event(ordinal)) : whole(...(readAt.length === 9 ? [event(ordinal, true)] : []));
+    };
+    const began = Date.now();
+    const ordinals = ordinalsOf(new OrderedEvents({ readLog, silenceMs: 1000 }));
+    await vi.advanceTimersByTimeAsync(60_000);
+    vi.useRealTimers();
+    expect(await ordinals).toEqual([0, 1]);
+    // 1, 2, 4, 8, 8 ... silences; what was new begins anew.
+    expect(readAt.map((ms) => ms / 1000)).toEqual([1, 3, 7, 15, 23, 31, 39, 40, 42]);
   });
 
   it("reads the log when announcements may have been lost", async () => {

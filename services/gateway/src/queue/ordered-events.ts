@@ -10,9 +10,12 @@ export interface LogPart {
 export interface OrderedEventsOptions {
   /** Reads a part of the request's log from this ordinal on. */
   readonly readLog: (ordinal: number, signal: AbortSignal) => Promise<LogPart>;
-  /** The log is read when nothing arrived for this long. */
+  /** The log is read when nothing arrived for this long; after each read without anything new, for twice as long. */
   readonly silenceMs: number;
 }
+
+/** The longest silence, in those of the options: 10,000 choices that wait would read 5,000 logs a second. */
+const LONGEST_SILENCE = 8;
 
 /**
  * Bytes that announced events may take until they are read: 200 of a token each, or 27 with 20 log-probabilities. A
@@ -33,6 +36,9 @@ export class OrderedEvents {
   #unreadBytes = 0;
   #next = 0;
   #suspicious = false;
+  /** Silences since something arrived, and those after which the log is read. */
+  #silences = 0;
+  #silencesToRead = 1;
   #settle: (arrived: boolean) => void = () => {};
 
   constructor(options: OrderedEventsOptions) {
@@ -61,7 +67,10 @@ export class OrderedEvents {
   /** Ends after the event with `finish`. Throws the signal's reason when it is aborted. For one reader. */
   async *events(signal: AbortSignal): AsyncGenerator<GenerationEvent, void, undefined> {
     // One timer and one listener for all waits, of which there is one per event.
-    const silence = setTimeout(() => this.#settle(false), this.#options.silenceMs);
+    const silence = setTimeout(() => {
+      if (++this.#silences < this.#silencesToRead) silence.refresh();
+      else this.#settle(false);
+    }, this.#options.silenceMs);
     const wake = (): void => this.#settle(true);
     signal.addEventListener("abort", wake);
     try {
@@ -96,6 +105,7 @@ export class OrderedEvents {
     if (event === undefined) return undefined;
     this.#arrived.delete(this.#next);
     this.#unreadBytes -= bytesOf(event);
+    this.#silencesToRead = 1;
     this.#next = ordinalAfter(event);
     return event;
   }
@@ -103,6 +113,7 @@ export class OrderedEvents {
   async #repair(signal: AbortSignal): Promise<void> {
     this.#suspicious = false;
     const { events, hasMore } = await this.#options.readLog(this.#next, signal);
+    this.#silencesToRead = Math.min(2 * this.#silencesToRead, LONGEST_SILENCE);
     for (const event of events) this.#keep(event);
     this.#suspicious ||= hasMore;
   }
@@ -110,6 +121,7 @@ export class OrderedEvents {
   /** false when nothing arrived within the silence. */
   #somethingArrives(silence: NodeJS.Timeout): Promise<boolean> {
     return new Promise((resolve) => {
+      this.#silences = 0;
       silence.refresh();
       this.#settle = resolve;
     });
