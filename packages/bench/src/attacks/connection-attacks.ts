@@ -91,7 +91,6 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   {
     name: "files-in-bytes",
     description: "four uploads of 0.5 MB in chunks of one byte",
-    isQuick: true,
     send: (sender) => holdSockets(sender, { count: 4, head: FILE_IN_BYTES, seconds: 8 }),
   },
   {
@@ -123,7 +122,6 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   {
     name: "pipelined-3000",
     description: "3,000 requests at once on one connection",
-    isQuick: true,
     send: (sender) => holdSockets(sender, { count: 1, head: SMALL_GET.repeat(3000), seconds: 4 }),
   },
   {

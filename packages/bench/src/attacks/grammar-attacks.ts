@@ -81,7 +81,6 @@ export const GRAMMAR_ATTACKS: readonly Attack[] = [
   {
     name: "schema-3000-properties",
     description: "JSON schema of 3,000 required properties",
-    isQuick: true,
     send: async (sender) => [
       await sender.send(chat({ response_format: schemaFormat(objectOf(names(3000), () => ({ type: "string" }))) })),
     ],

@@ -69,14 +69,16 @@ describe("OrderedEvents", () => {
     const readAt: number[] = [];
     const readLog = async (ordinal: number) => {
       readAt.push(Date.now() - began);
-      return readAt.length === 7 ? whole(event(ordinal)) : whole(...(readAt.length === 9 ? [event(ordinal, true)] : []));
+      return readAt.length === 7
+        ? whole(event(ordinal))
+        : whole(...(readAt.length === 9 ? [event(ordinal, true)] : []));
     };
     const began = Date.now();
     const ordinals = ordinalsOf(new OrderedEvents({ readLog, silenceMs: 1000 }));
     await vi.advanceTimersByTimeAsync(60_000);
     vi.useRealTimers();
     expect(await ordinals).toEqual([0, 1]);
-    // 1, 2, 4, 8, 8 ... silences; what was new begins anew.
+    // 1, 2, 4, 8, 8 ... silences; what was new begins again.
     expect(readAt.map((ms) => ms / 1000)).toEqual([1, 3, 7, 15, 23, 31, 39, 40, 42]);
   });
 
