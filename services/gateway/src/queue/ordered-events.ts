@@ -94,6 +94,7 @@ export class OrderedEvents {
       if (!hasGap && (await this.#somethingArrives(silence))) continue;
       signal.throwIfAborted();
       await this.#repair(signal);
+      if (!hasGap) this.#silencesToRead = Math.min(2 * this.#silencesToRead, LONGEST_SILENCE);
       signal.throwIfAborted();
       // If the log did not close the gap, wait before reading it again.
       if (!this.#arrived.has(this.#next) && hasGap) await this.#somethingArrives(silence);
@@ -113,7 +114,6 @@ export class OrderedEvents {
   async #repair(signal: AbortSignal): Promise<void> {
     this.#suspicious = false;
     const { events, hasMore } = await this.#options.readLog(this.#next, signal);
-    this.#silencesToRead = Math.min(2 * this.#silencesToRead, LONGEST_SILENCE);
     for (const event of events) this.#keep(event);
     this.#suspicious ||= hasMore;
   }
