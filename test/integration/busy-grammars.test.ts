@@ -42,16 +42,15 @@ test.each([false, true])(
     const holders = new AbortController();
     // One after another: a grammar that waits for another's compilation waits for its thread. Headers come with the
     // first token, when the grammar has it.
-    for (const n of stream ? [1, 2] : [3, 4]) {
+    for (const n of [1, 2]) {
       const signal = AbortSignal.any([holders.signal, leaving.signal]);
-      expect((await ask({ ...longTexts(n), stream: true }, signal)).status).toBe(200);
+      const held = await ask({ ...longTexts(n), stream: true }, signal);
+      expect(held.status).toBe(200);
+      // fetch closes the connection of a body that nobody reads any more, as soon as it is collected as garbage.
+      held.text().catch(() => {});
     }
-    let refused = new Response();
-    const status = async () => {
-      refused = await ask({ ...SHORT, stream }, leaving.signal);
-      return refused.status;
-    };
-    await expect.poll(status, { timeout: 30_000 }).toBe(503);
+    const refused = await ask({ ...SHORT, stream }, leaving.signal);
+    expect(refused.status).toBe(503);
     expect(refused.headers.get("retry-after")).toMatch(/^\d+$/);
     expect(await refused.json()).toMatchObject({
       code: "grammars_busy",
