@@ -41,7 +41,7 @@ export function addFilesCommands(program: Command, signal: AbortSignal): void {
 }
 
 /** One row per file. */
-export function formatFiles(files: readonly StoredFile[]): string {
+function formatFiles(files: readonly StoredFile[]): string {
   const rows = files.map(({ id, filename, purpose, num_lines, bytes, created_at }) => [
     id,
     purpose,

@@ -38,7 +38,7 @@ export interface Writer {
 
 /**
  * Takes in all events of a request. Returns its whole answer. Nobody waits for one of its events as the client of a
- * stream does, so they wait in the line of work: behind those of 256 short answers, a stream's event came 0.5 s late.
+ * stream does, so they wait in the line of work: behind 256 short answers, a stream's event came 0.5 s late.
  */
 export async function wholeAnswer(events: AsyncIterable<ChoiceEvent>, writer: Writer): Promise<unknown> {
   for await (const event of events) {

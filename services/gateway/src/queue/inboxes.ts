@@ -54,7 +54,7 @@ export class Inboxes {
   #listen(replyTo: string, inbox: OrderedEvents): void {
     if (replyTo === this.#options.gatewayId) return;
     this.#foreign.set(replyTo, (this.#foreign.get(replyTo) ?? 0) + 1);
-    // A broken connection subscribes again by itself; until then the log is read after each 2 s of silence.
+    // A broken connection subscribes again by itself; until then the log is read after each silence.
     this.#options.subscriber.subscribe(eventsChannel(replyTo)).then(
       () => inbox.suspect(),
       () => {},
