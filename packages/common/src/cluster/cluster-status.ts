@@ -93,6 +93,8 @@ const clusterStatusSchema = z.object({
   kvType: kvTypeSchema,
   /** Type of the activations between stages; absent from a coordinator that does not say. */
   activationType: activationTypeSchema.exactOptional(),
+  /** Bytes of one row of them; absent from a coordinator that does not say. */
+  activationBytes: z.number().exactOptional(),
   workers: z.array(workerStatusSchema),
   pages: z.object({ size: z.number(), total: z.number(), free: z.number(), cached: z.number() }),
   sequences: z.object({ running: z.number(), waiting: z.number(), limit: z.number() }),
