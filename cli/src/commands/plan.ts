@@ -8,11 +8,12 @@ import { readStatus } from "../cluster/watch-pipeline.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { checkHardware } from "../launch/check-hardware.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import { divideMachine, thisMachine } from "../launch/launch-plan.js";
+import { type Machine, memoryOf, threadsOf } from "../launch/default-workers.js";
+import { divideMachine, type LaunchPlan, thisMachine } from "../launch/launch-plan.js";
 import { linkSpeed, positiveList } from "../option-parsers.js";
 import { formatPlan } from "../planning/format-plan.js";
 import { planMachine } from "../planning/plan-machine.js";
-import { type PlanReport, type RunningRequest, reportRunning } from "../planning/plan-report.js";
+import { type PlanReport, type PredictionRequest, reportRunning } from "../planning/plan-report.js";
 import { openPlannedModel } from "../planning/planned-model.js";
 import { CALIBRATION_ENTRY } from "../processes/entry-points.js";
 import { TaskLine } from "../terminal/task-line.js";
@@ -34,7 +35,7 @@ const EXAMPLES = `
 Examples:
   rhone plan --model mistral-7b-instruct-v0.3 --workers 4    times some layers, then plans; starts no cluster
   rhone plan                                                 the running cluster's plan, and its predicted speed
-  rhone plan --workers 4 --link 1G                           the running cluster's model, otherwise and over a network`;
+  rhone plan --workers 4 --link 1G                           the running cluster's model on four machines like this`;
 
 export function addPlanCommand(program: Command, signal: AbortSignal): void {
   const command = program
@@ -48,7 +49,7 @@ export function addPlanCommand(program: Command, signal: AbortSignal): void {
         .argParser(streamCounts)
         .default([8, 32], "8,32"),
     )
-    .option("--link <rate>", "count a network between workers, in bits per second, such as 1G", linkSpeed)
+    .option("--link <rate>", "bits per second, such as 1G, between workers on machines like this one", linkSpeed)
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (options: PlanOptions) => {
@@ -91,13 +92,14 @@ async function planAsked(options: PlanOptions, given: readonly Option[], context
   });
   if (record === null) return planHere(asked, context, wanted);
   const status = await statusOf(record, context.signal);
-  return given.length === 0 ? planRunning(status, wanted) : planHere(asRunning(status, asked, given), context, wanted);
+  if (given.length === 0) return planRunning(status, wanted);
+  return planHere(asRunning(status, asked, { given, link }), context, wanted);
 }
 
 async function planHere(
   options: ClusterOptions,
   { config, dataDir, rhone, signal }: CommandContext,
-  wanted: RunningRequest,
+  wanted: PredictionRequest,
 ): Promise<PlanReport> {
   const { device = "CPU", kernels = config.kernels } = options;
   checkHardware({ device, kernels, ggmlDir: config.ggmlDir });
@@ -105,8 +107,10 @@ async function planHere(
   const tasks = new TaskLine(process.stderr);
   try {
     const machine = thisMachine();
-    const division = divideMachine(options, { model, entry: model.entry }, machine);
-    const memory = division.memory ?? deviceMemory(device) / division.workers;
+    const shared = divideMachine(options, { model, entry: model.entry }, machine);
+    const division = wanted.link === null ? shared : { ...shared, ...wholeMachine(options, machine) };
+    const neighbours = wanted.link === null ? division.workers : 1;
+    const memory = division.memory ?? deviceMemory(device) / neighbours;
     const request = { options, model, machine, division, memory, ...wanted };
     return await planMachine({ ...request, entry: CALIBRATION_ENTRY, signal, tasks });
   } finally {
@@ -114,6 +118,12 @@ async function planHere(
     await model.close();
   }
 }
+
+/** The share of a worker that has a machine for itself. */
+const wholeMachine = (options: ClusterOptions, machine: Machine): Pick<LaunchPlan, "threads" | "memory"> => ({
+  threads: threadsOf(options, machine, 1),
+  memory: memoryOf(options, machine, 1),
+});
 
 /** 90 % of the free bytes of a device that is there. */
 function deviceMemory(name: string): number {
@@ -132,7 +142,7 @@ async function statusOf({ operations }: ClusterRecord, signal: AbortSignal): Pro
 }
 
 /** Throws NO_PIPELINE while there is no plan or its workers have not been timed. */
-function planRunning(status: ClusterStatus, wanted: RunningRequest): PlanReport {
+function planRunning(status: ClusterStatus, wanted: PredictionRequest): PlanReport {
   const report = reportRunning(status, wanted);
   if (report === null) throw noPlan(status.reason ?? status.state);
   return report;
@@ -142,10 +152,14 @@ const noPlan = (why: string): RhoneError =>
   new RhoneError("NO_PIPELINE", `The cluster has no plan yet whose workers have been timed: ${why}.`);
 
 /**
- * The running cluster's options, with those that are given on the command line instead. Other workers share the memory
- * and the cores that the running ones have.
+ * The running cluster's options, with those that are given on the command line instead. Workers that share this machine
+ * have together the memory and the cores that the running ones have.
  */
-function asRunning(status: ClusterStatus, asked: ClusterOptions, given: readonly Option[]): ClusterOptions {
+function asRunning(
+  status: ClusterStatus,
+  asked: ClusterOptions,
+  { given, link }: { readonly given: readonly Option[]; readonly link: number | null },
+): ClusterOptions {
   const { model, kvType, activationType, sequences, workers } = status;
   const holders = workers.filter(({ layers }) => layers !== null);
   const [first] = holders;
@@ -158,12 +172,12 @@ function asRunning(status: ClusterStatus, asked: ClusterOptions, given: readonly
     ...asked,
     ...{ model: model.path, kvType, activationType, maxSequences: sequences.limit },
     ...{ slidingWindow: model.slidingWindow ?? 0, context: model.contextLength },
-    ...(isHere && {
-      workers: holders.length,
-      threads: flags.workers === undefined ? first.threads : undefined,
-      memory: flags.device === undefined ? Math.floor(memory / (flags.workers ?? holders.length)) : undefined,
-      device: first.device === "CPU" ? undefined : first.device,
-    }),
+    ...(isHere && { workers: holders.length, device: first.device === "CPU" ? undefined : first.device }),
+    ...(isHere &&
+      link === null && {
+        threads: flags.workers === undefined ? first.threads : undefined,
+        memory: flags.device === undefined ? Math.floor(memory / (flags.workers ?? holders.length)) : undefined,
+      }),
     ...flags,
   };
 }

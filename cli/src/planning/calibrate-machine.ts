@@ -13,6 +13,7 @@ import {
 import { CALIBRATED_ROWS, type Calibration, mergeCalibrations } from "@rhone/planner";
 import { childEnvironment } from "../config.js";
 import { toArguments } from "../processes/service-process.js";
+import { notable } from "./disturbance.js";
 
 /** What a calibration process has measured. */
 interface Measured {
@@ -129,9 +130,6 @@ export interface MachineRequest extends CalibrationRequest {
 }
 
 const ONE_ROW = [1];
-/** Timings that were disturbed by more are repeated once. */
-export const NOTABLE_DISTURBANCE = 0.15;
-
 /**
  * Times a model's layers with some workers on this machine: all at once, because they share its memory bandwidth, then
  * one alone; twice, if other processes disturb it. No process is left when it returns or throws. Throws the errors of
@@ -145,7 +143,7 @@ export async function calibrateMachine(request: MachineRequest, signal: AbortSig
     request.onTiming?.();
     const kernels = processes[0]?.kernels ?? "";
     const first = await timeAll(processes, request);
-    if (first.disturbed <= NOTABLE_DISTURBANCE) return { ...first, kernels };
+    if (notable(first.disturbed) === null) return { ...first, kernels };
     const second = await timeAll(processes, request);
     return { ...mergeCalibrations([first, second]), disturbed: Math.min(first.disturbed, second.disturbed), kernels };
   } finally {

@@ -61,9 +61,8 @@ function origin({ model, why, randomType, disturbed }: PlanReport): readonly str
     notes.push(`${model} is not on this machine: random ${randomType} weights of its shape were timed.`);
   if (disturbed !== null) {
     const share = `${Math.round(100 * disturbed)} %`;
-    notes.push(
-      `Other processes had the cores for ${share} of the time: these speeds are too low. Plan again when they rest.`,
-    );
+    const when = "while layers were timed, so these speeds are too low";
+    notes.push(`Other processes had the cores for ${share} of the time ${when}. Time them again (--model) later.`);
   }
   return notes;
 }

@@ -7,7 +7,8 @@ import type { LaunchPlan } from "../launch/launch-plan.js";
 import { modelRequest } from "../launch/model-request.js";
 import { plural } from "../terminal/format.js";
 import type { TaskLine } from "../terminal/task-line.js";
-import { calibrateMachine, type MachineCalibration, NOTABLE_DISTURBANCE } from "./calibrate-machine.js";
+import { calibrateMachine, type MachineCalibration } from "./calibrate-machine.js";
+import { notable } from "./disturbance.js";
 import { linkTime, planActivations } from "./plan-activations.js";
 import type { PlannedShape, PlanReport } from "./plan-report.js";
 import type { PlannedModel } from "./planned-model.js";
@@ -24,7 +25,7 @@ export interface MachinePlanRequest {
   readonly memory: number;
   /** Numbers of streams to predict for. */
   readonly streams: readonly number[];
-  /** Bytes per second of the link between workers; null: they share a machine. */
+  /** Bytes per second of the link between workers, each on a machine like this one; null: they share this one. */
   readonly link: number | null;
   /** The JavaScript file that times layers. */
   readonly entry: string;
@@ -33,7 +34,7 @@ export interface MachinePlanRequest {
 }
 
 /**
- * Times the model on this machine and plans it, as asked and with one worker. Throws NOT_ENOUGH_MEMORY, INVALID_CONFIG
+ * Times the model on this machine and plans it, as asked and with one worker of a whole machine. Throws NOT_ENOUGH_MEMORY, INVALID_CONFIG
  * for a context beyond the model's, and the errors of timing.
  */
 export async function planMachine(request: MachinePlanRequest): Promise<PlanReport> {
@@ -58,15 +59,20 @@ export async function planMachine(request: MachinePlanRequest): Promise<PlanRepo
     singleRefused: refusal,
     why: division.why,
     randomType: model.randomType,
-    disturbed: disturbed > NOTABLE_DISTURBANCE ? disturbed : null,
+    disturbed: notable(disturbed),
   };
 }
 
-/** One worker with everything that the asked ones have together, or the refusal where it could not hold the model. */
+/** One worker with all that the asked ones have of a machine, or the refusal where it could not hold the model. */
 async function planSingle(request: MachinePlanRequest): Promise<TimedShape | RhoneError> {
-  const { workers, threads } = request.division;
+  const { division, memory, link } = request;
+  const neighbours = link === null ? division.workers : 1;
   try {
-    return await planShape(request, { workers: 1, threads: workers * threads, memory: workers * request.memory });
+    return await planShape(request, {
+      workers: 1,
+      threads: neighbours * division.threads,
+      memory: neighbours * memory,
+    });
   } catch (error) {
     const known = toRhoneError(error);
     if (known.code !== "NOT_ENOUGH_MEMORY") throw error;
@@ -116,15 +122,17 @@ async function planShape(request: MachinePlanRequest, shape: Shape): Promise<Tim
   return { shape: planned, activations, calibration };
 }
 
-async function time({ model, options, machine, entry, signal, tasks }: MachinePlanRequest, shape: Shape) {
-  const { workers, threads } = shape;
+/** Workers that share a machine are timed together, of those with one each one. */
+async function time({ model, options, machine, link, entry, signal, tasks }: MachinePlanRequest, shape: Shape) {
+  const { threads } = shape;
+  const workers = link === null ? shape.workers : 1;
   const onBytes = (bytes: number, totalBytes: number) => tasks.progress(bytes, totalBytes);
   const onWriting = (bytes: number, totalBytes: number) => {
     tasks.begin(`writing layers of ${model.name}'s shape with random weights`);
     onBytes(bytes, totalBytes);
   };
   const modelPath = await model.timedFile(onWriting, signal);
-  const layers = Math.min(model.timedLayers, Math.ceil(model.config.nLayers / workers));
+  const layers = Math.min(model.timedLayers, Math.ceil(model.config.nLayers / shape.workers));
   const many = `${plural(workers, "worker")} with ${plural(threads, "thread")}${workers > 1 ? " each" : ""}`;
   tasks.begin(`loading ${plural(layers, "layer")} into ${many}`);
   const { kvType, slidingWindow = model.config.slidingWindow, device, kernels } = options;

@@ -34,6 +34,15 @@ describe("reportRunning", () => {
     expect(reportRunning(older, wanted(1))?.activations).toBeNull();
   });
 
+  it("says that other processes had the cores while a worker timed its layers", () => {
+    const curve = [{ rows: 1, layerMs: 10, headMs: 15 }];
+    const timed = (waited: number) => workerStatus("b", [4, 8], { stepTimes: { curve, alone: curve, waited } });
+    const report = (waited: number) =>
+      reportRunning(clusterStatus([workerStatus("a", [0, 4]), timed(waited)]), wanted(1));
+    expect(report(0.1)?.disturbed).toBeNull();
+    expect(report(0.4)?.disturbed).toBe(0.4);
+  });
+
   it.each([
     ["without workers", []],
     ["with spares alone", [workerStatus("a", null)]],

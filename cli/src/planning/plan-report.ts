@@ -1,5 +1,6 @@
 import type { ClusterStatus, WorkerStatus } from "@rhone/common";
 import { type PredictedStage, type Prediction, predict, sumOfStagesMs } from "@rhone/planner";
+import { disturbanceOf } from "./disturbance.js";
 import { linkTime, type PlannedActivations, planActivations } from "./plan-activations.js";
 
 /** One stage of a plan; plain data, fit for JSON. */
@@ -62,7 +63,7 @@ export function singleGains({ shape, single, disturbed }: PlanReport): readonly 
   return gains.some((gain) => gain >= CLEARLY) ? gains : null;
 }
 
-export interface RunningRequest {
+export interface PredictionRequest {
   /** Numbers of streams to predict for. */
   readonly streams: readonly number[];
   /** Bytes per second of the link between workers; null: none. */
@@ -70,7 +71,7 @@ export interface RunningRequest {
 }
 
 /** The running cluster's plan, with predictions from its workers' measurements; null while there are none. */
-export function reportRunning(status: ClusterStatus, { streams, link }: RunningRequest): PlanReport | null {
+export function reportRunning(status: ClusterStatus, { streams, link }: PredictionRequest): PlanReport | null {
   const holders = status.workers.filter(({ layers }) => layers !== null).sort(byLayers);
   const stages = holders.flatMap((worker, index) => predictedStage(worker, index === holders.length - 1));
   if (stages.length === 0 || stages.length < holders.length) return null;
@@ -97,10 +98,11 @@ export function reportRunning(status: ClusterStatus, { streams, link }: RunningR
   };
   const { name, contextLength } = status.model;
   const { kvType } = status;
-  return { ...NOT_TIMED_HERE, model: name, kvType, contextLength, activations, shape };
+  const disturbed = disturbanceOf(holders);
+  return { ...NOT_TIMED_HERE, model: name, kvType, contextLength, activations, shape, disturbed };
 }
 
-const NOT_TIMED_HERE = { single: null, singleRefused: null, why: null, randomType: null, disturbed: null } as const;
+const NOT_TIMED_HERE = { single: null, singleRefused: null, why: null, randomType: null } as const;
 
 const byLayers = (a: WorkerStatus, b: WorkerStatus): number => (a.layers?.[0] ?? 0) - (b.layers?.[0] ?? 0);
 
