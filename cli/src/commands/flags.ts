@@ -17,7 +17,7 @@ export function addMachineFlags(command: Command): Command {
   return command
     .option(
       "-w, --workers <n>",
-      "worker processes that share the layers (default: as many as are fastest here)",
+      "worker processes that share the layers (default: as many as are fastest here; 2 for Breeze)",
       positive,
     )
     .option("-t, --threads <n>", "threads per worker (default: the cores divided by the workers)", positive)

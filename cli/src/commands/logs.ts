@@ -33,26 +33,32 @@ export function addLogsCommand(program: Command, signal: AbortSignal): void {
       const show = (line: LogLine): void => {
         process.stdout.write(`${isRaw ? line.text : formatLogLine(line, { width, style })}\n`);
       };
-      await (options.follow === true ? followAll(files, show, options, signal) : showAll(files, show, options, signal));
+      const last = { lines: options.lines, follow: options.follow === true, signal };
+      if (last.follow) await Promise.all(files.map((file) => tail(file, last, show)));
+      else for (const line of await lastLines(files, last)) show(line);
     });
 }
 
-type Show = (line: LogLine) => void;
-
-/** The last lines of all logs, by their times. */
-async function showAll(files: readonly string[], show: Show, options: LogsOptions, signal: AbortSignal): Promise<void> {
-  const logs = files.map((file) => ({ file, lines: [] as LogLine[] }));
-  await Promise.all(logs.map(({ file, lines }) => tail(file, (line) => void lines.push(line), options, signal)));
-  for (const line of inOrder(logs.map(({ lines }) => lines))) show(line);
+interface LastLines {
+  readonly lines: number;
+  /** Then new ones, until `signal`. */
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
 }
 
-/** The last lines of one log after the other, then new ones as they come. */
-async function followAll(files: readonly string[], show: Show, options: LogsOptions, signal: AbortSignal) {
-  await Promise.all(files.map((file) => tail(file, show, options, signal)));
+/** Of all logs, in the order of their times. */
+async function lastLines(files: readonly string[], last: LastLines): Promise<readonly LogLine[]> {
+  const logs = files.map((file) => ({ file, found: [] as LogLine[] }));
+  await Promise.all(logs.map(({ file, found }) => tail(file, last, (line) => void found.push(line))));
+  return inOrder(logs.map(({ found }) => found));
 }
 
-async function tail(file: string, onLine: Show, { follow, lines }: LogsOptions, signal: AbortSignal): Promise<void> {
-  const args = ["-n", String(lines), ...(follow === true ? ["-F"] : []), file];
+async function tail(
+  file: string,
+  { lines, follow, signal }: LastLines,
+  onLine: (line: LogLine) => void,
+): Promise<void> {
+  const args = ["-n", String(lines), ...(follow ? ["-F"] : []), file];
   const child = spawn("tail", args, { stdio: ["ignore", "pipe", "inherit"] });
   const stop = (): void => void child.kill();
   signal.addEventListener("abort", stop, { once: true });

@@ -1,4 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { inspectModel } from "@rhone/model";
 import { describe, expect, it } from "vitest";
 import { freshDataDir } from "../testing/recorded-cluster.js";
@@ -14,8 +15,7 @@ const options = (changes: Partial<ClusterOptions> = {}): ClusterOptions => ({
 const plan = async (changes: Partial<ClusterOptions> = {}, machine = MACHINE) =>
   planLaunch(options(changes), await freshDataDir(), machine);
 
-const FOLDER = join(import.meta.dirname, "../../../test/fixtures/oracle/mistral-8l-full");
-const MODEL = join(FOLDER, "model-f32.gguf");
+const MODEL = fileURLToPath(new URL("../../../test/fixtures/oracle/mistral-8l-full/model-f32.gguf", import.meta.url));
 
 describe("planLaunch, of a model that is no demonstration", () => {
   it.each([
