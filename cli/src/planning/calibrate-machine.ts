@@ -130,6 +130,7 @@ export interface MachineRequest extends CalibrationRequest {
 }
 
 const ONE_ROW = [1];
+
 /**
  * Times a model's layers with some workers on this machine: all at once, because they share its memory bandwidth, then
  * one alone; twice, if other processes disturb it. No process is left when it returns or throws. Throws the errors of
