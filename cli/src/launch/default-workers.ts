@@ -11,7 +11,7 @@ export interface Machine {
 
 export interface DefaultWorkers {
   readonly workers: number;
-  /** Why so many, in one line. */
+  /** Why this number, in one line. */
   readonly why: string;
 }
 

@@ -24,7 +24,7 @@ export interface LaunchPlan {
     readonly contextLength: number;
   };
   readonly workers: number;
-  /** Why so many, in one line, where nobody asked for a number; null otherwise. */
+  /** Why this number, in one line, where nobody asked for one; null otherwise. */
   readonly why: string | null;
   /** Per worker. */
   readonly threads: number;

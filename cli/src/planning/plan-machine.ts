@@ -34,8 +34,8 @@ export interface MachinePlanRequest {
 }
 
 /**
- * Times the model on this machine and plans it, as asked and with one worker of a whole machine. Throws NOT_ENOUGH_MEMORY, INVALID_CONFIG
- * for a context beyond the model's, and the errors of timing.
+ * Times the model on this machine and plans it, as asked and with one worker of a whole machine. Throws
+ * NOT_ENOUGH_MEMORY, INVALID_CONFIG for a context beyond the model's, and the errors of timing.
  */
 export async function planMachine(request: MachinePlanRequest): Promise<PlanReport> {
   const { model, options, division, memory } = request;

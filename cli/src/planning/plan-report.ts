@@ -40,7 +40,7 @@ export interface PlanReport {
   readonly single: PlannedShape | null;
   /** Why one worker is impossible; null otherwise. */
   readonly singleRefused: string | null;
-  /** Why so many workers, where nobody asked for a number; null otherwise. */
+  /** Why this number of workers, where nobody asked for one; null otherwise. */
   readonly why: string | null;
   /** The type of random weights that were timed, because the model's file is not there; null otherwise. */
   readonly randomType: string | null;

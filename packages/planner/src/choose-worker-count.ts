@@ -23,7 +23,7 @@ export interface CountChoice {
 
 /** Streams at a time that a number of workers is chosen for. */
 const STREAMS = 8;
-/** Weights that one core reads per millisecond for one row, and the time of more rows: Q4_0 on AVX2, docs/kernels.md. */
+/** Weights that a core reads per millisecond for one row, and the time of more rows: Q4_0 on AVX2, docs/kernels.md. */
 const BYTES_PER_MS = 16e6;
 const TIMES_OF_ROWS = [
   [1, 1],

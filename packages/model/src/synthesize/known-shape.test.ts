@@ -23,7 +23,7 @@ describe("knownShape", () => {
     expect(shape).toMatchObject({ weightBytes, nParameters, config: { nLayers: config.nLayers, contextLength: 99 } });
   });
 
-  test("is that of the file, where its size is known: the rest is its vocabulary", () => {
+  test("fits the file, where its size is known: the rest is its vocabulary", () => {
     const entry = findModel("smollm2") as CatalogueEntry;
     const rest = (entry.bytes ?? 0) - (knownShape(entry)?.weightBytes.total ?? 0);
     expect(rest).toBeGreaterThan(1.5e6);
