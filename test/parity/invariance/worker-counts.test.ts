@@ -9,7 +9,7 @@ import { hasSmolLm2, smolLm2Path } from "../smollm2.js";
 import { type Answer, askAll } from "./answers.js";
 import type { Request } from "./requests.js";
 
-/** Set to ask this many of the 40 prompts with f32 weights, too, instead of 2: 64 tokens of a prompt take 3 s a core. */
+/** Set to ask this many of the 40 prompts with f32 weights too, instead of 2: 64 tokens of a prompt take 3 s a core. */
 const LONG = process.env.RHONE_INVARIANCE_REQUESTS;
 const TIMEOUT = LONG === undefined ? 300_000 : 1_800_000;
 const MAX_TOKENS = 64;

@@ -86,7 +86,7 @@ function shapeScaled(blockBytes: number, at: number, scale: number): BlockShaper
   };
 }
 
-/** Blocks of 20 bytes: f16 scale d, f16 minimum m, 32 numbers q of 4 bits, as d * q + m; m = -7.5 d makes the mean 0. */
+/** Blocks of 20 bytes: f16 scale d, f16 minimum m, 32 numbers q of 4 bits: d * q + m; m = -7.5 d makes the mean 0. */
 function shapeQ4WithMinimum(std: number): BlockShaper {
   const header = new Uint8Array(4);
   const view = new DataView(header.buffer);
