@@ -70,7 +70,7 @@ it("plans with all options that decide about pages, activations and the link", a
   expect(slow.shape.pages).toBe(4);
   expect(slow).toMatchObject({ contextLength: 64, activations: { type: "q8_0", bytes: 136, smaller: null } });
   // A row takes 136 ms on 1 kB/s.
-  for (const { tokensPerSecond } of slow.shape.predictions) expect(tokensPerSecond).toBeLessThan(1000 / 136);
+  for (const { tokensPerSecond } of slow.shape.predictions) expect(tokensPerSecond).toBeLessThanOrEqual(1000 / 136);
   expect(slow.single?.predictions[0]?.tokensPerSecond).toBeGreaterThan(1000 / 136);
 }, 60_000);
 
