@@ -5,7 +5,7 @@ import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer
 import { refuseParam } from "../request-error.js";
 import { conversationOptions, messagesSchema, toConversation } from "./conversation.js";
 import { deliveryOf, frameOf, jobsOf, type OpenRequest, openRequest, type Prepare } from "./prepare.js";
-import { generationFields, optional, parseRequest } from "./request-fields.js";
+import { answerTokens, generationFields, optional, parseRequest, UNTIL_FULL } from "./request-fields.js";
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
 import { callRules } from "./tools/call-rules.js";
@@ -17,7 +17,7 @@ export const chatRequestSchema = z.object({
   ...generationFields,
   ...toolFields,
   messages: messagesSchema,
-  max_completion_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
+  max_completion_tokens: answerTokens(UNTIL_FULL),
   logprobs: optional(z.boolean()),
   top_logprobs: optional(z.number().int().min(0).max(20)),
   ...conversationOptions,
