@@ -3,12 +3,11 @@ import { type Logger, RhoneError, toRhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import { TokenAccount } from "../admission/token-account.js";
 import type { HeldAnswer } from "../answers/answer-room.js";
-import { SSE_HEADERS, sseData, streamLines } from "../answers/stream-lines.js";
+import { type Failing, failureLines, SSE_HEADERS, streamLines } from "../answers/stream-lines.js";
 import { type StreamRecord, type StreamRecords, streamRecordOf } from "../answers/stream-records.js";
 import { type ChoiceEvent, type Writer, wholeAnswer } from "../answers/writer.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
-import { errorBody } from "../request-error.js";
 import type { PreparedRequest } from "../requests/prepare.js";
 import { requestMetrics } from "../requests/run-observers.js";
 import { generating, type RunObserver, runRequest } from "../requests/run-request.js";
@@ -60,7 +59,7 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
   const keep = resumable && record !== undefined ? () => save(answering, record) : undefined;
   const lines = streamLines(events, { writer, choices: jobs.length, withIds: keep !== undefined });
   const { logger, sendTimeoutMs } = answering;
-  return sendStream(reply, { events, lines, keep, logger, sendTimeoutMs });
+  return sendStream(reply, { writer, events, lines, keep, logger, sendTimeoutMs });
 }
 
 /** Where the stream can be resumed; null if Redis did not take its record. Never rejects. */
@@ -94,6 +93,7 @@ export function leavingOf({ raw }: FastifyReply): AbortSignal {
 }
 
 export interface SentStream {
+  readonly writer: Failing;
   /** What `lines` reads. */
   readonly events: AsyncGenerator<unknown, void, undefined>;
   readonly lines: AsyncGenerator<string, void, undefined>;
@@ -119,7 +119,7 @@ export async function sendStream(reply: FastifyReply, stream: SentStream): Promi
 /** The lines; a failure becomes the last of them. */
 async function* withFailure(
   first: IteratorResult<string, void>,
-  { events, lines, logger }: SentStream,
+  { writer, events, lines, logger }: SentStream,
   httpRequest: string,
 ): AsyncGenerator<string, void, undefined> {
   try {
@@ -129,7 +129,7 @@ async function* withFailure(
     const named = toRhoneError(error);
     if (named.code === "CANCELLED") logger.debug({ httpRequest }, "stream cancelled");
     else logger.warn({ err: error, httpRequest }, "stream failed");
-    yield sseData(JSON.stringify(errorBody(named)));
+    yield failureLines(writer, named, httpRequest);
   } finally {
     // A client that leaves before the second line is read would leave the jobs running.
     await events.return();

@@ -111,7 +111,7 @@ async function follow(uses: Following, reply: FastifyReply, stream: FollowedStre
   const events = eventsOf(uses, reply, stream);
   const writer = openWriter(record.writer, uses.model);
   const lines = streamLines(events, { writer, choices: record.jobs.length, withIds, after });
-  return sendStream(reply, { events, lines, logger: uses.logger, sendTimeoutMs: uses.sendTimeoutMs });
+  return sendStream(reply, { writer, events, lines, logger: uses.logger, sendTimeoutMs: uses.sendTimeoutMs });
 }
 
 function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record, after, source, held }: Followed) {

@@ -11,10 +11,11 @@ import {
   fastify,
   type HTTPMethods,
 } from "fastify";
-import { cut, errorBody } from "../request-error.js";
+import { messagesDialect } from "../answers/dialect.js";
+import { cut } from "../request-error.js";
 import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
-import { errorHeaders, toRequestError } from "./error-response.js";
+import { dialectOf, errorHeaders, toRequestError } from "./error-response.js";
 import { REPLAYED } from "./idempotency.js";
 import { JoinedRequest } from "./joined-request.js";
 import { writeJsonInTurns } from "./json-in-turns.js";
@@ -71,7 +72,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => refuseUnrouted(app, request, reply));
   app.addHook("onRequest", async (request, reply) => {
-    reply.header("x-request-id", request.id);
+    identify(request, reply);
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
       throw new RhoneError("INVALID_REQUEST", "An HTTP/1.1 request needs a Host header.");
   });
@@ -127,11 +128,17 @@ const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, r
   const named = toRequestError(error, request.routeOptions.bodyLimit ?? 0);
   if (named.row.http >= 500 && !named.row.retryable)
     logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
-  reply.header("x-request-id", request.id);
+  identify(request, reply);
   // A handler that failed may have announced another content.
   reply.removeHeader("content-length").type("application/json; charset=utf-8");
-  return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
+  return reply.code(named.row.http).headers(errorHeaders(named)).send(dialectOf(request.url).errorBody(named, request.id));
 };
+
+/** The answer names its request in a header. Anthropic's clients read another one. */
+function identify({ id, url }: FastifyRequest, reply: FastifyReply): void {
+  reply.header("x-request-id", id);
+  if (dialectOf(url) === messagesDialect) reply.header("request-id", id);
+}
 
 /** Characters of a path that a refusal repeats. */
 const LONGEST_PATH = 200;
@@ -153,7 +160,7 @@ const RATE_HEADERS = ["requests", "tokens"].flatMap((kind) =>
 const corsOptions = (origins: readonly string[]) => ({
   origin: origins.includes("*") ? "*" : [...origins],
   methods: [...METHODS],
-  exposedHeaders: ["x-request-id", "content-location", "retry-after", REPLAYED, ...RATE_HEADERS],
+  exposedHeaders: ["x-request-id", "request-id", "content-location", "retry-after", REPLAYED, ...RATE_HEADERS],
 });
 
 /** Why bytes never became a request: Node cannot parse them, or waited too long for the rest. */

@@ -20,6 +20,9 @@ const message = z.object({
   prefix: optional(z.boolean()),
 });
 
+/** A message as it was read. */
+export type MessageFields = Readonly<Partial<z.output<typeof message>> & Pick<z.output<typeof message>, "role">>;
+
 /** Twice what OpenAI takes. They are checked in one turn of the event loop: 30,000 took 0.3 s. */
 const MOST_MESSAGES = 4096;
 
@@ -38,7 +41,9 @@ export const conversationOptions = {
 } as const;
 
 const conversationSchema = z.object({ messages: messagesSchema, ...conversationOptions });
-type ConversationFields = Readonly<z.infer<typeof conversationSchema>>;
+type ConversationFields = Readonly<
+  Omit<z.infer<typeof conversationSchema>, "messages"> & { messages: readonly MessageFields[] }
+>;
 
 /** Mistral's wording for safe_prompt. */
 const SAFE_PROMPT =

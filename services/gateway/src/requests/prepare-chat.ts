@@ -1,10 +1,19 @@
 import { z } from "zod";
 import { answerBytes } from "../answers/answer-bytes.js";
 import { announcement } from "../answers/calls/call-format.js";
+import type { ChatWriterOptions } from "../answers/chat-writer.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
-import { conversationOptions, messagesSchema, toConversation } from "./conversation.js";
-import { deliveryOf, frameOf, jobsOf, type OpenRequest, openRequest, type Prepare } from "./prepare.js";
+import { conversationOptions, type MessageFields, messagesSchema, toConversation } from "./conversation.js";
+import {
+  deliveryOf,
+  frameOf,
+  jobsOf,
+  type OpenRequest,
+  openRequest,
+  type Prepare,
+  type PreparedRequest,
+} from "./prepare.js";
 import { answerTokens, generationFields, optional, parseRequest, UNTIL_FULL } from "./request-fields.js";
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
@@ -23,13 +32,42 @@ export const chatRequestSchema = z.object({
   ...conversationOptions,
   ...structuredFields,
 });
-type ChatRequest = Readonly<z.infer<typeof chatRequestSchema>>;
+type ChatBody = Readonly<z.infer<typeof chatRequestSchema>>;
+/** The fields of a chat as they were read. */
+export type ChatRequest = Omit<ChatBody, "messages"> & { readonly messages: readonly MessageFields[] };
+
+const NO_FIELDS = chatRequestSchema.omit({ messages: true }).parse({});
+
+/** A chat with these fields and no others. */
+export const chatOf = (fields: Partial<ChatRequest> & Pick<ChatRequest, "messages">): ChatRequest => ({
+  ...NO_FIELDS,
+  ...fields,
+});
+
+/** An API whose requests are chats. */
+export interface ChatApi {
+  /** As in OpenRequest. */
+  readonly prefix: string;
+  /** The record of the writer of its answers. */
+  readonly record: (options: ChatWriterOptions) => WriterRecord;
+}
+
+const CHAT: ChatApi = {
+  prefix: "chatcmpl-",
+  record: (options) => ({ version: WRITER_VERSION, kind: "chat", options }),
+};
 
 /** Prepares a chat completion. */
-export const prepareChat: Prepare = async (preparation, body, arrival) => {
-  const fields = parseRequest(chatRequestSchema, body);
+export const prepareChat: Prepare = async (preparation, body, arrival) =>
+  prepareConversation(CHAT, { preparation, arrival, fields: parseRequest(chatRequestSchema, body) });
+
+type ChatToPrepare = Pick<OpenRequest, "preparation" | "arrival"> & { readonly fields: ChatRequest };
+
+/** Prepares a chat, of whichever API it came in. Throws as `Prepare` does. */
+export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Promise<PreparedRequest> {
+  const { preparation, arrival, fields } = chat;
   const maxTokens = checkLimits(fields);
-  const request = await openRequest({ preparation, arrival, prefix: "chatcmpl", fields });
+  const request = await openRequest({ preparation, arrival, prefix: api.prefix, fields });
   const { promptIds, constraint, shape } = await readChat(request, fields);
   const wantsLogprobs = fields.logprobs === true;
   const samples = fields.n ?? 1;
@@ -44,12 +82,12 @@ export const prepareChat: Prepare = async (preparation, body, arrival) => {
   });
   const wantsPromptLogprobs = fields.prompt_logprobs !== undefined;
   const options = { ...frameOf(request), ...shape, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
-  const record: WriterRecord = { version: WRITER_VERSION, kind: "chat", options };
+  const record = api.record(options);
   const writer = openWriter(record, preparation.model);
   const delivery = deliveryOf(fields);
   const bytes = answerBytes(jobs, { ...delivery, calls: shape.calls !== null, ids: options.wantsTokenIds });
   return { jobs, statesLimit: maxTokens !== undefined, writer, record, answerBytes: bytes, ...delivery };
-};
+}
 
 /** The prompt of a chat, and the shape of its answers. */
 async function readChat({ preparation: { model, grammars }, arrival: { owner } }: OpenRequest, fields: ChatRequest) {

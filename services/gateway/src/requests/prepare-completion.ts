@@ -42,7 +42,7 @@ type CompletionRequest = Readonly<z.infer<typeof completionRequestSchema>>;
 export const prepareCompletion: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(completionRequestSchema, body);
   const { n, samples } = checkLimits(fields);
-  const request = await openRequest({ preparation, arrival, prefix: "cmpl", fields });
+  const request = await openRequest({ preparation, arrival, prefix: "cmpl-", fields });
   const { model, grammars } = preparation;
   const constraint = await readConstraint(grammars, fields, { leadingSpace: false, owner: arrival.owner });
   const prompts = await readPrompts(model, fields, arrival.owner);

@@ -38,7 +38,7 @@ const preparation = (changes: Partial<Preparation> = {}): Preparation => ({
 });
 
 const open = (fields: object, changes: Partial<Preparation> = {}) =>
-  openRequest({ preparation: preparation(changes), arrival, prefix: "cmpl", fields: generationSchema.parse(fields) });
+  openRequest({ preparation: preparation(changes), arrival, prefix: "cmpl-", fields: generationSchema.parse(fields) });
 
 describe("opening a request", () => {
   it.each(["tiny", "small", undefined])("finds the coordinator of the model %s", async (model) => {

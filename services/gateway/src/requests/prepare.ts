@@ -55,7 +55,7 @@ export type Prepare = (preparation: Preparation, body: unknown, arrival: Arrival
 export interface OpenRequest {
   readonly preparation: Preparation;
   readonly arrival: Arrival;
-  /** "chatcmpl", "cmpl" or "embd". */
+  /** What the request's id begins with, its separator included: "chatcmpl-", "cmpl-", "embd-". */
   readonly prefix: string;
   readonly fields: GenerationFields;
   readonly coordinator: ClusterStatus;
@@ -75,7 +75,7 @@ export async function openRequest(request: Omit<OpenRequest, "coordinator">): Pr
 export function jobsOf({ preparation, arrival, prefix, fields, coordinator }: OpenRequest, plan: JobPlan) {
   const { contextLength, name } = coordinator.model;
   return toJobs({
-    id: `${prefix}-${arrival.id}`,
+    id: prefix + arrival.id,
     model: name,
     replyTo: preparation.gatewayId,
     arrival,
@@ -89,7 +89,7 @@ export function jobsOf({ preparation, arrival, prefix, fields, coordinator }: Op
 export function frameOf({ preparation, arrival, prefix, fields, coordinator }: OpenRequest): FrameOptions {
   const { stream_options: streaming } = fields;
   return {
-    id: `${prefix}-${arrival.id}`,
+    id: prefix + arrival.id,
     created: Math.floor(arrival.arrivedAtMs / 1000),
     modelName: fields.model ?? preparation.model.name,
     fingerprint: systemFingerprint(coordinator),
