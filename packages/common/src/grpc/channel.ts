@@ -28,9 +28,9 @@ const clientCredentials = () => credentials.createInsecure();
 const serverCredentials = () => ServerCredentials.createInsecure();
 
 /**
- * A gRPC client of `address` (host:port, [::1]:port). It connects with the first call; the caller closes it. Clients of one address
- * share a connection, except those with `ownConnection`: the shared one may still be waiting to reconnect to a process
- * that died there.
+ * A gRPC client of `address` (host:port, [::1]:port). It connects with the first call; the caller closes it. Clients of
+ * one address share a connection, except those with `ownConnection`: the shared one may still be waiting to reconnect
+ * to a process that died there.
  */
 export function openChannel(address: string, { ownConnection = false } = {}): Client {
   return new Client(address, clientCredentials(), {

@@ -88,6 +88,12 @@ export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z
   return parsed.data;
 }
 
+/** Throws INVALID_REQUEST (`unsupported_parameter`) for the first of `names` by which a list is to be filtered. */
+export function refuseFilters(query: unknown, names: readonly string[]): void {
+  const name = names.find((each) => isSet((query as Fields)[each]));
+  if (name !== undefined) throw unsupported(name, `${name}: this list cannot be filtered by it; leave it out.`);
+}
+
 function badField(error: z.ZodError): RequestError {
   const { path, problem } = explainRefusal(error, "The body");
   return new RequestError("INVALID_REQUEST", `${problem}.`, path === "" ? {} : { param: path });
