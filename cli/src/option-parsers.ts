@@ -1,6 +1,13 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { hostSchema, parseSimulation, redisUrlSchema, SIMULATION_SYNTAX, WINDOW_SYNTAX, windowSeconds } from "@rhone/common";
+import {
+  hostSchema,
+  parseSimulation,
+  redisUrlSchema,
+  SIMULATION_SYNTAX,
+  WINDOW_SYNTAX,
+  windowSeconds,
+} from "@rhone/common";
 import { InvalidArgumentError } from "commander";
 
 export interface NumberRange {

@@ -47,7 +47,11 @@ test("a required call is made, its result is taken, and the conversation goes on
 
 test("functions of the API before tools are called, and their results taken", async () => {
   const functions = [{ name: "weather", description: "Forecast", parameters }];
-  const { choices } = await client.chat.completions.create({ ...common, functions, function_call: { name: "weather" } });
+  const { choices } = await client.chat.completions.create({
+    ...common,
+    functions,
+    function_call: { name: "weather" },
+  });
   const [choice] = choices;
   expect(choice).toMatchObject({ finish_reason: "function_call", message: { content: null } });
   expect(choice?.message.tool_calls).toBeUndefined();

@@ -39,7 +39,12 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
 function addGatewaySettings(command: Command): Command {
   return command
     .option("-p, --port <port>", "HTTP port of the gateway; 0 = any free one", port, 8080)
-    .option("--host <host>", "address that the gateway listens on; 0.0.0.0 or :: admits other machines", host, "127.0.0.1")
+    .option(
+      "--host <host>",
+      "address that the gateway listens on; 0.0.0.0 or :: admits other machines",
+      host,
+      "127.0.0.1",
+    )
     .addOption(
       new Option(
         "--auth <mode>",

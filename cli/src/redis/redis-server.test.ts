@@ -16,7 +16,9 @@ describe("redisSettings", () => {
   });
 
   it("asks for a password on a port", () => {
-    const settings = redisSettings({ ...common, address: { host: "127.0.0.1", port: 7777, password: "secret" } }).split("\n");
+    const settings = redisSettings({ ...common, address: { host: "127.0.0.1", port: 7777, password: "secret" } }).split(
+      "\n",
+    );
     expect(settings).toEqual(expect.arrayContaining(["bind 127.0.0.1", "port 7777", "requirepass secret"]));
   });
 });

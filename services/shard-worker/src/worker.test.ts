@@ -20,7 +20,18 @@ async function startWorker(host = "127.0.0.1") {
     await shutdown.run();
     coordinator.close();
   });
-  const flags = ["--coordinator", coordinator.address, "--host", host, "--simulate", "null", "--memory", "1000", "--threads", "2"];
+  const flags = [
+    "--coordinator",
+    coordinator.address,
+    "--host",
+    host,
+    "--simulate",
+    "null",
+    "--memory",
+    "1000",
+    "--threads",
+    "2",
+  ];
   const config = loadConfig(shardWorkerSettings, {}, flags);
   const addresses = await startShardWorker({ config, logger, shutdown });
   return { coordinator, ...addresses, ...(await coordinator.nextJoin()) };

@@ -8,11 +8,12 @@ export const hostSchema = z
   .transform((host) => /^\[(.+)\]$/.exec(host)?.[1] ?? host);
 
 /** host:port of another process; an IPv6 address has brackets, as its last part could be a port. */
-export const hostPortSchema = z.string().regex(/^(\[[^\]]+\]|[^:[\]]+):\d+$/, "must be host:port or [IPv6 address]:port");
+export const hostPortSchema = z
+  .string()
+  .regex(/^(\[[^\]]+\]|[^:[\]]+):\d+$/, "must be host:port or [IPv6 address]:port");
 
 /** host:port for URLs, gRPC and people: [::1]:8080. */
-export const hostPort = (host: string, port: number | string): string =>
-  `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+export const hostPort = (host: string, port: number | string): string => `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 
 /** Whether it stands for all interfaces: an address to listen on, not one to connect to. */
 export const isEveryInterface = (host: string): boolean =>

@@ -146,7 +146,10 @@ describe("schemas", () => {
       { true: true, yes: true, on: true, 1: true, TRUE: true, false: false, no: false, off: false, 0: false },
     ],
     [portSchema, { 0: 0, 65535: 65535 }],
-    [redisUrlSchema, Object.fromEntries(["redis://a", "redis://[::1]:1", "rediss://a:1/2", "unix:///tmp/x"].map((url) => [url, url]))],
+    [
+      redisUrlSchema,
+      Object.fromEntries(["redis://a", "redis://[::1]:1", "rediss://a:1/2", "unix:///tmp/x"].map((url) => [url, url])),
+    ],
   ])("read texts", (schema, values) => {
     for (const [text, value] of Object.entries(values)) expect(schema.parse(text), text).toBe(value);
   });

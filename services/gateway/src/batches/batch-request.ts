@@ -65,13 +65,21 @@ function dateMs(text: string): number | null {
   if (SECONDS.test(text)) return Number(text) * 1000;
   const [, day, time = "00:00", offset = "Z"] = DATE.exec(text) ?? [];
   if (day === undefined || new Date(`${day}T00:00Z`).toJSON()?.slice(0, day.length) !== day) return null;
-  const ms = Date.parse(`${day}T${time}${offset.replace(" ", "+").replace(/(\d\d)(\d\d)$/, "$1:$2").toUpperCase()}`);
+  const ms = Date.parse(
+    `${day}T${time}${offset
+      .replace(" ", "+")
+      .replace(/(\d\d)(\d\d)$/, "$1:$2")
+      .toUpperCase()}`,
+  );
   return Number.isNaN(ms) ? null : ms;
 }
 
 const date = z
   .string()
-  .meta({ description: "A date or a time of ISO 8601, UTC without an offset, or Unix seconds.", examples: ["2026-11-26"] })
+  .meta({
+    description: "A date or a time of ISO 8601, UTC without an offset, or Unix seconds.",
+    examples: ["2026-11-26"],
+  })
   .transform((text, context) => {
     const ms = dateMs(text);
     if (ms !== null) return new Date(ms);

@@ -2,10 +2,10 @@ import { EventEmitter } from "node:events";
 import { createLogger, RhoneError, streamKey } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import { describe, expect, it, vi } from "vitest";
+import { completionsDialect } from "../answers/dialect.js";
 import { RequestError, unsupported } from "../request-error.js";
 import type { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
-import { completionsDialect } from "../answers/dialect.js";
 import { leavingOf, sendStream } from "./answer.js";
 import { errorHeaders, toRequestError } from "./error-response.js";
 import { describeUpload } from "./receive-file.js";
@@ -243,7 +243,12 @@ it("a client that reads nothing for the longest time is hung up on", async () =>
   const full = { destroyed: false, writeHead: vi.fn(), write: () => false, end: vi.fn(), destroy };
   const raw = Object.assign(new EventEmitter(), full);
   const reply = { raw, hijack: () => reply, getHeaders: () => ({}), request: { id: "r" } };
-  await sendStream(reply as unknown as FastifyReply, { ...about, events, lines, sending: { ...about.sending, sendTimeoutMs: 20 } });
+  await sendStream(reply as unknown as FastifyReply, {
+    ...about,
+    events,
+    lines,
+    sending: { ...about.sending, sendTimeoutMs: 20 },
+  });
   expect(raw.destroyed).toBe(true);
   expect(await events.next()).toEqual({ done: true, value: undefined });
 });

@@ -72,7 +72,7 @@ const FIELDS: Readonly<Record<string, readonly Case[]>> = {
     ["text", { seed: 2 ** 63 }, bad("seed")],
   ],
   random_seed: [
-    ["fim", { random_seed: 6 }, samples({ seed: 6 })],
+    ["fim", { seed: null, random_seed: 6 }, samples({ seed: 6 })],
     ["chat", { seed: 5, random_seed: 6 }, samples({ seed: 5 })],
   ],
   logit_bias: [

@@ -53,7 +53,10 @@ describe("messages", () => {
 
 describe("parts that are no text", () => {
   it.each(["image_url", "input_audio", "file", "document_url", "video_url"])("%s is named", (type) => {
-    const parts = [{ type: "text", text: "a" }, { type, [type]: {} }];
+    const parts = [
+      { type: "text", text: "a" },
+      { type, [type]: {} },
+    ];
     expect(() => read([{ role: "user", content: parts }])).toThrow(
       `messages.0.content.1.type must be text: this model reads text only; ${type} is not supported.`,
     );

@@ -19,9 +19,10 @@ const part = z
     text: optional(z.string()),
     refusal: optional(z.string()),
   })
-  .transform(({ type, [type]: text }, { issues }) => {
+  .transform((read, { issues }) => {
+    const text = read[read.type];
     if (text !== undefined) return text;
-    issues.push({ code: "custom", path: [type], input: undefined, message: "must be a text" });
+    issues.push({ code: "custom", path: [read.type], input: undefined, message: "must be a text" });
     return z.NEVER;
   });
 /** What an assistant refused with is what it said. */

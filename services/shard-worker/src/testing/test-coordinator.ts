@@ -1,5 +1,12 @@
 import type { handleUnaryCall, ServerDuplexStream } from "@grpc/grpc-js";
-import { type CoordinatorMessage, controlService, GrpcServer, type Heartbeat, hostPort, type WorkerMessage } from "@rhone/common";
+import {
+  type CoordinatorMessage,
+  controlService,
+  GrpcServer,
+  type Heartbeat,
+  hostPort,
+  type WorkerMessage,
+} from "@rhone/common";
 
 export type JoinStream = ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
 

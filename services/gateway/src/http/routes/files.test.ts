@@ -190,7 +190,9 @@ describe.each(STORAGES)("$place", ({ open }) => {
         await post("/v1/batch/jobs", { endpoint: "/v1/completions", requests: [{ body: { prompt: "x" } }] })
       ).json();
       const madeAfter = async (date: string) =>
-        (await app.inject(`/v1/batch/jobs?created_after=${encodeURIComponent(date)}`)).json().data.map((job: { id: string }) => job.id);
+        (await app.inject(`/v1/batch/jobs?created_after=${encodeURIComponent(date)}`))
+          .json()
+          .data.map((job: { id: string }) => job.id);
       expect(await madeAfter(String(created_at))).toEqual([id]);
       expect(await madeAfter(new Date(created_at * 1000).toISOString())).toEqual([id]);
       expect(await madeAfter(new Date((created_at + 60) * 1000).toISOString())).toEqual([]);
@@ -198,7 +200,8 @@ describe.each(STORAGES)("$place", ({ open }) => {
 
     it("a job's requests keep all digits of their seeds", async () => {
       const { app } = await gateway();
-      const payload = '{"endpoint":"/v1/completions","requests":[{"body":{"prompt":"x","random_seed":9007199254740993}}]}';
+      const payload =
+        '{"endpoint":"/v1/completions","requests":[{"body":{"prompt":"x","random_seed":9007199254740993}}]}';
       const headers = { "content-type": "application/json" };
       const job = (await app.inject({ method: "POST", url: "/v1/batch/jobs", headers, payload })).json();
       const { body } = await app.inject(`/v1/files/${job.input_files[0]}/content`);
