@@ -54,7 +54,7 @@ async function isDocumented(path: string, field?: string): Promise<boolean> {
 /** Checks the answer whole and as a stream. */
 async function bothWays(
   path: string,
-  body: { readonly stream_options?: object },
+  body: Readonly<Record<string, unknown>>,
   whole: readonly Schema[],
   chunk: readonly Schema[],
 ): Promise<void> {
