@@ -1,24 +1,24 @@
 import { z } from "zod";
-import { anyObject, listOf } from "../long-fields.js";
+import { anyObject, boundedObject, listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 
-const MOST_TOOLS = 128;
+export const MOST_TOOLS = 128;
 
-const isFilled = (items: readonly unknown[]): boolean => items.length > 0;
+export const isFilled = (items: readonly unknown[]): boolean => items.length > 0;
 
 const functionName = z
   .string()
   .regex(/^[a-zA-Z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, underscores and dashes");
 
-const tool = z.object({
-  type: optional(z.literal("function")),
-  function: z.object({
-    name: functionName,
-    description: optional(z.string()),
-    parameters: optional(anyObject),
-    strict: optional(z.boolean()),
-  }),
+/** A function that the model may call. */
+export const calledFunction = z.object({
+  name: functionName,
+  description: optional(z.string()),
+  parameters: optional(anyObject),
+  strict: optional(z.boolean()),
 });
+
+const tool = z.object({ type: optional(z.literal("function")), function: calledFunction });
 
 const namedFunction = z.object({ type: z.literal("function"), function: z.object({ name: z.string() }) });
 
@@ -46,7 +46,7 @@ const toolSchema = z.object(toolFields);
 export type ToolFields = z.infer<typeof toolSchema>;
 
 /** Mistral's clients send the arguments of a call as an object, OpenAI's as text. */
-const argumentsText = z.union([z.string(), anyObject.transform((value) => JSON.stringify(value))]);
+const argumentsText = z.union([z.string(), boundedObject.transform((value) => JSON.stringify(value))]);
 
 /** A call that an assistant made earlier in the conversation. */
 export const toolCallSchema = z.object({
