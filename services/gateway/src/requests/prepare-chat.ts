@@ -80,7 +80,7 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
   const { preparation, arrival, fields } = chat;
   const maxTokens = checkLimits(fields);
   const request = await openRequest({ preparation, arrival, prefix: api.prefix, fields });
-  const { promptIds, constraint, shape } = await readChat(request, fields);
+  const { promptIds, constraint, warnings, shape } = await readChat(request, fields);
   const wantsLogprobs = fields.logprobs === true;
   const samples = fields.n ?? 1;
   const jobs = await jobsOf(request, {
@@ -91,9 +91,11 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
     logprobs: wantsLogprobs ? (fields.top_logprobs ?? 0) : null,
     promptLogprobs: fields.prompt_logprobs ?? null,
     constraint,
+    hiddenSpace: shape.stripsSpace,
   });
   const wantsPromptLogprobs = fields.prompt_logprobs !== undefined;
-  const options = { ...frameOf(request), ...shape, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
+  const frame = { ...frameOf(request, warnings), ...shape };
+  const options = { ...frame, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
   const record = api.record(options);
   const writer = openWriter(record, preparation.model);
   const delivery = deliveryOf(fields);
@@ -110,12 +112,13 @@ async function readChat({ preparation: { model, grammars }, arrival: { owner } }
   // A generated text begins with the space that separates it from the text it continues, unless that text ends in one.
   const stripsSpace = model.addsLeadingSpace && (!continued || continued.endsWith(" "));
   const calls = use === undefined || continued !== undefined ? undefined : callRules(use, model.callToken);
-  const constraint = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
+  const { constraint, warnings } = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
   const encoded = await model.encodeChat(messages, options, { last: fields.truncate_prompt_tokens, owner });
   const opening = showsContinued ? (continued ?? "") : "";
   return {
     promptIds: calls === undefined ? encoded : [...encoded, ...announcement(calls.format)],
     constraint,
+    warnings,
     shape: { stripsSpace, opening, calls: calls?.format ?? null },
   };
 }

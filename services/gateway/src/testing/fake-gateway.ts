@@ -66,8 +66,10 @@ const counter = () => new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, d
 
 /** Writes grammars, and does not try them out. */
 export const fakeGrammars = {
-  build: async ({ source, leadingSpace }: { readonly source: GrammarSource; readonly leadingSpace: boolean }) =>
-    leadingSpace ? behindSpace(grammarText(source)) : grammarText(source),
+  build: async ({ source, leadingSpace }: { readonly source: GrammarSource; readonly leadingSpace: boolean }) => {
+    const { grammar, warnings } = writeLenient(source);
+    return { grammar: leadingSpace ? behindSpace(grammar) : grammar, warnings };
+  },
 };
 
 /** A gateway without Redis: token ids are bytes, and its cluster answers by `script`. */
