@@ -12,9 +12,22 @@ it.each<[string, number[]]>([
 ])("the bytes of %s", (source, bytes) => expect([...bytesOfText(source)]).toEqual(bytes));
 
 it.each<[string, readonly (readonly [number, number])[]]>([
-  ["[a-c_]", [[0x5f, 0x5f], [0x61, 0x63]]],
+  [
+    "[a-c_]",
+    [
+      [0x5f, 0x5f],
+      [0x61, 0x63],
+    ],
+  ],
   ["[\\x80-\\xbf]", [[0x80, 0xbf]]],
-  ["[a\\-z]", [[0x2d, 0x2d], [0x61, 0x61], [0x7a, 0x7a]]],
+  [
+    "[a\\-z]",
+    [
+      [0x2d, 0x2d],
+      [0x61, 0x61],
+      [0x7a, 0x7a],
+    ],
+  ],
   ["[\\x61\\x61]", [[0x61, 0x61]]],
 ])("the bytes of %s", (source, ranges) => expect(sequencesOfClass(source)).toEqual([[ranges]]));
 

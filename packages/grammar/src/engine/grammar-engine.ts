@@ -97,7 +97,10 @@ export class GrammarEngine {
 
 function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 async function open({ pieces, size, endTokens }: GrammarVocabulary) {

@@ -329,7 +329,10 @@ describe("a schema that is not strict", () => {
 
   test.each<[JsonSchema, RegExp]>([
     [false, /allows nothing/],
-    [{ type: "object", properties: { a: { enum: [] } }, required: ["a"], not: {} }, /is required but no value satisfies it/],
+    [
+      { type: "object", properties: { a: { enum: [] } }, required: ["a"], not: {} },
+      /is required but no value satisfies it/,
+    ],
     [{ type: "object", properties: [] }, /properties that are not an object/],
     [{ type: "string", pattern: 3 }, /pattern that is not a string/],
     [{ type: "object", properties: { a: { $ref: "#" } }, required: ["a"], not: {} }, /contains itself without end/],

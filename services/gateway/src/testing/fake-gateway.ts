@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ApiKey, type ClusterStatus, createLogger, loadConfig } from "@rhone/common";
-import { behindSpace, type GrammarSource, grammarText } from "@rhone/grammar";
+import { behindSpace, type GrammarSource, writeLenient } from "@rhone/grammar";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import type { Limits } from "../admission/caller.js";
 import { IdempotencyRecords } from "../admission/idempotency-records.js";

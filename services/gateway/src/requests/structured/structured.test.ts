@@ -1,5 +1,5 @@
 import { RhoneError } from "@rhone/common";
-import { checkEbnf, grammarText } from "@rhone/grammar";
+import { checkEbnf, writeLenient } from "@rhone/grammar";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { fakeGrammars } from "../../testing/fake-gateway.js";
