@@ -27,8 +27,8 @@ export class LeadingTokens {
 
   /**
    * The subset of `allowed` that lets the text end within `remaining` tokens, each of which adds a byte or more; never
-   * empty unless `allowed` is. Where few are left, the tokens that remain lead to the end by the shortest way, or by one
-   * that no byte makes longer, such as the letters of a pattern.
+   * empty unless `allowed` is. Where few are left, the tokens that remain lead to the end by the shortest way, or by
+   * one that no byte makes longer, such as the letters of a pattern.
    */
   among(allowed: TokenSet, { owed, risk, near, calm, path }: AheadParts, remaining: number): TokenSet {
     // The end token takes one, unless the text is complete with this one.

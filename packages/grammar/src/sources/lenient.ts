@@ -12,8 +12,8 @@ import {
 } from "./grammar-source.js";
 
 /**
- * Deepest nesting of schemas that are not strict, by level: 0 is all that can be enforced, and beyond the last are their
- * types alone. A level is tried where the one before it costs too much, and takes as long as that may.
+ * Deepest nesting of schemas that are not strict, by level: 0 is all that can be enforced, and beyond the last are
+ * their types alone. A level is tried where the one before it costs too much, and takes as long as that may.
  */
 const DEPTHS = [MAX_DEPTH, 2, 1];
 export const LAST_LEVEL = DEPTHS.length;

@@ -21,8 +21,9 @@ export type ToThread =
 
 /**
  * One position's cells, i32, in memory that both threads see. `turn`: how many of the messages to start and to
- * accept are answered; the allowed tokens, one bit each from `words` on, are those after the last of them, and `ahead` is
- * how the text can go on from there. `refused`: one more than the first token that was not allowed; 0 while all were.
+ * accept are answered; the allowed tokens, one bit each from `words` on, are those after the last of them, and `ahead`
+ * is how the text can go on from there. `refused`: one more than the first token that was not allowed; 0 while all
+ * were.
  */
 export const CELLS = { turn: 0, refused: 1, ahead: 2, words: 2 + AHEAD_LENGTH } as const;
 

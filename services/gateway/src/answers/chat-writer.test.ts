@@ -155,7 +155,7 @@ describe("log-probabilities", () => {
     ["with a space that is the model's", [scored(97, " a"), end(0)], [" a"], false],
     [
       "without an end token",
-      [scored(97, " a"), end(0, { tokens: [2], logprobs: scored(2, "").event.logprobs })],
+      [scored(97, " a"), end(0, { tokens: [2], logprobs: [{ token: 2, logprob: -1, top: [] }] })],
       ["a"],
       true,
     ],
