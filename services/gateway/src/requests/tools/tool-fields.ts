@@ -2,7 +2,7 @@ import { z } from "zod";
 import { anyObject, listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 
-const MOST_TOOLS = 128;
+export const MOST_TOOLS = 128;
 
 const isFilled = (items: readonly unknown[]): boolean => items.length > 0;
 
