@@ -5,6 +5,7 @@ import type { FrameOptions } from "./answer-frame.js";
 import { ChatWriter, chatWriterSchema } from "./chat-writer.js";
 import { CompletionWriter, completionWriterSchema } from "./completion-writer.js";
 import { ResponseWriter, responseWriterSchema } from "./response-writer.js";
+import { MessagesWriter, messagesWriterSchema } from "./messages-writer.js";
 import type { Writer } from "./writer.js";
 
 /** Raise it when a gateway of the release before could no longer write the same answer from a record. */
@@ -17,6 +18,7 @@ export const writerRecordSchema = z.discriminatedUnion("kind", [
   z.object({ version, kind: z.literal("chat"), options: chatWriterSchema }),
   z.object({ version, kind: z.literal("completion"), options: completionWriterSchema }),
   z.object({ version, kind: z.literal("responses"), options: responseWriterSchema }),
+  z.object({ version, kind: z.literal("messages"), options: messagesWriterSchema }),
 ]);
 
 /** Everything a writer needs besides the model, as JSON: every gateway of the model can write the answer from it. */
@@ -31,6 +33,8 @@ export function promptBytes({ kind, options }: WriterRecord): number {
       return options.prompts.reduce((sum, { ids, text }) => sum + 8 * ids.length + 2 * text.length, 0);
     case "responses":
       return 2 * JSON.stringify(options.echo).length;
+    case "messages":
+      return 0;
   }
 }
 
@@ -49,5 +53,7 @@ export function openWriter(record: WriterRecord, model: TextModel): Writer {
       return new CompletionWriter(options, piecesOf(model, options));
     case "responses":
       return new ResponseWriter(options, model);
+    case "messages":
+      return new MessagesWriter(options, model);
   }
 }

@@ -6,8 +6,9 @@ import { completionRequestSchema } from "../../requests/prepare-completion.js";
 import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
 import { fimRequestSchema } from "../../requests/prepare-fim.js";
 import * as responses from "../../requests/responses/response-fields.js";
+import { countTokensRequestSchema, messagesRequestSchema } from "../../requests/messages/message-fields.js";
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
-import { chatCompletionSchema, completionSchema, embeddingListSchema } from "./generation-schemas.js";
+import { chatCompletionSchema, completionSchema, embeddingListSchema, messageSchema } from "./generation-schemas.js";
 import * as answers from "./response-schemas.js";
 import { inputItemListSchema, responseDeletedSchema, responseSchema } from "./responses-schemas.js";
 
@@ -20,6 +21,8 @@ export interface Operation {
   readonly query?: z.ZodType;
   /** The JSON of a 200; undefined: text, or a shape that is not promised. */
   readonly answer?: z.ZodType;
+  /** How its failures are told; absent: as OpenAI does. */
+  readonly dialect?: "messages";
   /** The documented path, where the router's lacks names. */
   readonly path?: string;
 }
@@ -52,6 +55,15 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "generation",
     body: fimRequestSchema,
     answer: chatCompletionSchema,
+  },
+  "POST /v1/messages": {
+    summary:
+      "Generate the next message of a conversation in the shape of Anthropic's Messages; with `stream: true`, as named " +
+      "server-sent events",
+    tag: "generation",
+    body: messagesRequestSchema,
+    answer: messageSchema,
+    dialect: "messages",
   },
   "POST /v1/embeddings": {
     summary:
@@ -111,6 +123,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "tokenizer",
     body: detokenizeRequestSchema,
     answer: answers.detokenizeResponseSchema,
+  },
+  "POST /v1/messages/count_tokens": {
+    summary: "Count the tokens of the prompt that `/v1/messages` makes of these fields",
+    tag: "tokenizer",
+    body: countTokensRequestSchema,
+    answer: answers.tokenCountSchema,
+    dialect: "messages",
   },
   "GET /tokenizer_info": {
     summary: "Describe the tokenizer: special tokens and chat template",

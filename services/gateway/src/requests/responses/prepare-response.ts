@@ -1,9 +1,9 @@
-import { RhoneError } from "@rhone/common";
 import { answerBytes } from "../../answers/answer-bytes.js";
 import { RESPONSE_PREFIX } from "../../answers/response-writer.js";
 import { WRITER_VERSION, type WriterRecord } from "../../answers/writer-record.js";
 import { RequestError } from "../../request-error.js";
 import { type MessageFields, toConversation } from "../conversation.js";
+import { inWordsOf, type Renaming } from "../in-words-of.js";
 import type { Arrival, Preparation, PreparedRequest } from "../prepare.js";
 import { type ChatApi, type ChatRequest, chatOf, prepareConversation } from "../prepare-chat.js";
 import { toToolUse } from "../tools/tool-use.js";
@@ -23,6 +23,14 @@ export type PreparedResponse = PreparedRequest & {
   readonly record: Extract<WriterRecord, { readonly kind: "responses" }>;
 };
 
+/** Fields of a chat, and what they are called here. */
+const NAMES: readonly Renaming[] = [
+  [/^tools\.(\d+)\.function\./, "tools.$1."],
+  [/^response_format(\.json_schema)?/, "text.format"],
+  [/^max_tokens$/, "max_output_tokens"],
+  [/^messages/, "input"],
+];
+
 /** Characters of a request's fields that its response repeats, `tools` and `instructions` above all. */
 const MOST_REPEATED = 512 * 1024;
 
@@ -38,20 +46,17 @@ export async function prepareResponse(
     throw new RequestError("INVALID_REQUEST", `${problem}; send fewer.`, { param: "tools" });
   }
   const api = apiOf(echo);
-  try {
-    const prepared = await prepareFitting(api, { preparation, arrival, asked });
-    const { stream, jobs, record } = prepared;
-    if (record?.kind !== "responses") throw new Error("A response has a writer of its own");
-    // The end of a stream repeats its text.
-    const bytes = answerBytes(jobs, { stream: stream && !wantsLogprobs(asked.fields), calls: true });
-    return { ...prepared, record, answerBytes: bytes };
-  } catch (error) {
-    throw byName(error);
-  }
+  const prepared = await inWordsOf(NAMES, () => prepareFitting(api, { preparation, arrival, asked }));
+  const { stream, jobs, record } = prepared;
+  if (record?.kind !== "responses") throw new Error("A response has a writer of its own");
+  // The end of a stream repeats its text.
+  const bytes = answerBytes(jobs, { stream: stream && !wantsLogprobs(asked.fields), calls: true });
+  return { ...prepared, record, answerBytes: bytes };
 }
 
 const apiOf = (echo: Readonly<Record<string, unknown>>): ChatApi => ({
   prefix: RESPONSE_PREFIX,
+  endsWithContext: true,
   record: ({ id, created, modelName, wantsLogprobs, stripsSpace, opening, calls }) => ({
     version: WRITER_VERSION,
     kind: "responses",
@@ -91,10 +96,10 @@ type ChatToFit = Omit<ToFit, "asked"> & { readonly fields: ChatRequest };
 
 /**
  * The messages without the oldest ones, as few as need be left out: what stays begins with a user's message, behind
- * the instructions. Takes the time of at most 12 encodings. undefined: not even the last user's message fits.
+ * the instructions. They leave room for the answer's tokens, up to half of the context. Takes at most 12 encodings. undefined: not even the last user's message fits.
  */
 async function longestFit({ preparation: { model }, arrival: { owner }, fields }: ChatToFit, contextLength: number) {
-  const room = contextLength - (fields.max_tokens ?? 1);
+  const room = Math.max(contextLength - (fields.max_tokens ?? 1), contextLength >> 1);
   const tools = toToolUse(fields)?.tools;
   const head = fields.messages.findIndex(({ role }) => role !== "system" && role !== "developer");
   const from = (start: number): readonly MessageFields[] => [
@@ -203,26 +208,4 @@ function echoFormat(format: Format) {
   if (format?.type !== "json_schema") return format ?? { type: "text" };
   const { type, name, description, schema, strict } = format;
   return { type, name: name ?? "response", ...(description !== undefined && { description }), schema, strict: strict ?? null };
-}
-
-/** Chats' names of fields, in refusals, and those of responses. */
-const NAMES: readonly (readonly [RegExp, string])[] = [
-  [/^messages\b/, "input"],
-  [/\bmax_tokens\b/g, "max_output_tokens"],
-  [/\bresponse_format(?:\.json_schema)?\b/g, "text.format"],
-  [/^(tools\.\d+)\.function\./, "$1."],
-];
-
-const rename = (text: string): string => NAMES.reduce((named, [theirs, ours]) => named.replace(theirs, ours), text);
-
-function byName(error: unknown): unknown {
-  if (!(error instanceof RhoneError) || error.param === undefined) return error;
-  const { code, message, param } = error;
-  const { apiCode, details, headers } = error instanceof RequestError ? error : { apiCode: undefined, details: {}, headers: undefined };
-  return new RequestError(code, rename(message), {
-    param: rename(param),
-    details,
-    ...(apiCode !== undefined && { apiCode }),
-    ...(headers !== undefined && { headers }),
-  });
 }
