@@ -2,11 +2,10 @@ import { answerBytes } from "../../answers/answer-bytes.js";
 import { RESPONSE_PREFIX } from "../../answers/response-writer.js";
 import { WRITER_VERSION, type WriterRecord } from "../../answers/writer-record.js";
 import { RequestError } from "../../request-error.js";
-import { type MessageFields, toConversation } from "../conversation.js";
+import type { MessageFields } from "../conversation.js";
 import { inWordsOf, type Renaming } from "../in-words-of.js";
 import type { Arrival, Preparation, PreparedRequest } from "../prepare.js";
-import { type ChatApi, type ChatRequest, chatOf, prepareConversation } from "../prepare-chat.js";
-import { toToolUse } from "../tools/tool-use.js";
+import { type ChatApi, type ChatRequest, chatOf, chatPrompt, prepareConversation } from "../prepare-chat.js";
 import { isFilled } from "../tools/tool-fields.js";
 import type { ResponseRequest } from "./response-fields.js";
 import { type InputItem, MOST_ITEMS, toMessages } from "./response-items.js";
@@ -100,16 +99,14 @@ type ChatToFit = Omit<ToFit, "asked"> & { readonly fields: ChatRequest };
  */
 async function longestFit({ preparation: { model }, arrival: { owner }, fields }: ChatToFit, contextLength: number) {
   const room = Math.max(contextLength - (fields.max_tokens ?? 1), contextLength >> 1);
-  const tools = toToolUse(fields)?.tools;
   const head = fields.messages.findIndex(({ role }) => role !== "system" && role !== "developer");
   const from = (start: number): readonly MessageFields[] => [
     ...fields.messages.slice(0, head),
     ...fields.messages.slice(start),
   ];
   const fits = async (messages: readonly MessageFields[]): Promise<boolean> => {
-    const { messages: chat, options } = toConversation({ ...fields, messages }, tools);
     try {
-      return (await model.encodeChat(chat, options, { owner })).length <= room;
+      return (await chatPrompt(model, { ...fields, messages }, owner)).length <= room;
     } catch (error) {
       if (contextOf(error) === undefined) throw error;
       return false;
