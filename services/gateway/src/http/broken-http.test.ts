@@ -51,6 +51,12 @@ it.each(["POST /v1/completions", "DELETE /v1/files/file-0"])("tells a client tha
   expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 (200|404) /);
 });
 
+it("says what it takes at any path", async () => {
+  const answer = await say("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n");
+  expect(answer).toMatch(/^HTTP\/1.1 204 /);
+  expect(answer).toContain("allow: GET, POST, DELETE, HEAD, OPTIONS\r\n");
+});
+
 it("refuses to be a proxy", async () => {
   const answer = await say("CONNECT example.com:443 HTTP/1.1\r\nhost: a\r\n\r\n");
   expect(answer).toMatch(/^HTTP\/1.1 405 /);

@@ -21,7 +21,8 @@ export function unrouted(app: FastifyInstance): void {
     if (request.method !== "OPTIONS" || request.headers["access-control-request-method"] !== undefined) return;
     const path = pathOf(request);
     const allowed = path === "*" ? [...METHODS, "HEAD"] : takes(path);
-    if (allowed.length > 0) return reply.header("allow", [...allowed, "OPTIONS"].join(", ")).code(204).send();
+    if (allowed.length === 0) refuse(request, reply, allowed);
+    return reply.header("allow", [...allowed, "OPTIONS"].join(", ")).code(204).send();
   });
   app.setNotFoundHandler((request, reply) => refuse(request, reply, takes(pathOf(request))));
 }
@@ -33,7 +34,8 @@ function refuse(request: FastifyRequest, reply: FastifyReply, allowed: readonly 
   const shown = cut(path, LONGEST_PATH);
   if (allowed.length === 0) {
     const near = nearest(path.slice(0, LONGEST_PATH));
-    const advice = near === undefined ? "/docs lists the endpoints" : `the nearest endpoint is ${near}, and /docs lists all`;
+    const nearby = `the nearest endpoint is ${near}, and /docs lists all`;
+    const advice = near === undefined ? "/docs lists the endpoints" : nearby;
     throw new RhoneError("NOT_FOUND", `There is nothing at ${shown}; ${advice}.`);
   }
   reply.header("allow", [...allowed, "OPTIONS"].join(", "));
