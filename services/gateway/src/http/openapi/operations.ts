@@ -17,6 +17,8 @@ export interface Operation {
   readonly tag: "generation" | "responses" | "batches" | "streams" | "tokenizer" | "models" | "operations";
   /** Reads the body. */
   readonly body?: z.ZodType;
+  /** The body is a form, which the handler reads. */
+  readonly form?: true;
   /** Reads the query. */
   readonly query?: z.ZodType;
   /** The JSON of a 200; undefined: text, or a shape that is not promised. */
@@ -31,6 +33,10 @@ export interface Operation {
 export function operationOf({ method, routeOptions }: FastifyRequest): Operation | undefined {
   return OPERATIONS[`${method === "HEAD" ? "GET" : method} ${routeOptions.url}`];
 }
+
+/** Whether a request needs no body. A body that it has is read all the same. */
+export const needsNoBody = (operation: Operation | undefined): boolean =>
+  operation !== undefined && operation.body === undefined && operation.form === undefined;
 
 /** Whether it uses the model, and so counts against its caller's limits. */
 export const isGeneration = (operation: Operation | undefined): boolean => operation?.tag === "generation";
@@ -143,7 +149,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answer: answers.modelSchema,
     path: "/v1/models/:model",
   },
-  "POST /v1/files": { summary: "Upload a file: multipart/form-data with `purpose` and `file`", tag: "batches" },
+  "POST /v1/files": {
+    summary: "Upload a file: multipart/form-data with `purpose` and `file`",
+    tag: "batches",
+    form: true,
+  },
   "GET /v1/files": { summary: "List files", tag: "batches", query: batches.fileListSchema },
   "GET /v1/files/:id": { summary: "Describe a file", tag: "batches" },
   "GET /v1/files/:id/content": { summary: "Download a file", tag: "batches" },

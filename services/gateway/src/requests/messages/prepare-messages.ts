@@ -12,7 +12,6 @@ const NAMES: readonly Renaming[] = [
   [/^tools\.(\d+)\.function\.parameters/, "tools.$1.input_schema"],
   [/^tools\.(\d+)\.function\./, "tools.$1."],
   [/^response_format(\.json_schema)?/, "output_config.format"],
-  [/^stop\b/, "stop_sequences"],
 ];
 
 /** Prepares an answer of Anthropic's Messages: the next message of a conversation. */

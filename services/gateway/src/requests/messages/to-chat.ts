@@ -28,8 +28,8 @@ export function toChat(fields: CountedRequest & Partial<MessagesRequest>): ChatR
     seed: fields.seed,
     stop: fields.stop_sequences,
     stream: fields.stream,
-    stream_options: {
-      resumable: fields.stream_options?.resumable,
+    stream_options: fields.stream_options && {
+      resumable: fields.stream_options.resumable,
       include_usage: undefined,
       continuous_usage_stats: undefined,
     },
