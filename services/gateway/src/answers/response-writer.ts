@@ -1,4 +1,4 @@
-import { type Finish, type GenerationEvent, LogprobList, type RhoneError } from "@rhone/common";
+import { type Finish, type GenerationEvent, LogprobList, type RhoneError, type TokenLogprob } from "@rhone/common";
 import { z } from "zod";
 import { errorBody, errorMessage } from "../request-error.js";
 import { chatLogprob, chatLogprobs, type Pieces } from "../text/logprobs.js";
@@ -162,8 +162,7 @@ export class ResponseWriter implements Writer {
 
   #text(text: string): void {
     const message = this.#open ?? this.#openMessage();
-    const scores = [...this.#scores];
-    this.#scores = new LogprobList();
+    const scores = this.#takeScores();
     message.text.push(text);
     // A stream's are sent, and needed no longer.
     if (this.#purpose === "whole") message.logprobs.push(scores);
@@ -172,6 +171,13 @@ export class ResponseWriter implements Writer {
       delta: text,
       logprobs: scores.map((score) => withoutBytes(chatLogprob(this.#model, score))),
     }));
+  }
+
+  #takeScores(): readonly TokenLogprob[] {
+    if (!this.#options.wantsLogprobs) return [];
+    const scores = [...this.#scores];
+    this.#scores = new LogprobList();
+    return scores;
   }
 
   #openMessage(): Message {
@@ -202,7 +208,7 @@ export class ResponseWriter implements Writer {
 
   #call(call: IdentifiedCall): void {
     if (this.#open !== undefined) this.#closeMessage(this.#open, "completed");
-    this.#scores = new LogprobList();
+    this.#takeScores();
     const output_index = this.#items.length;
     const id = outputItemId("fc", this.#options.id, output_index);
     const item = { kind: "call", id, call } as const;

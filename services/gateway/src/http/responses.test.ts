@@ -1,9 +1,9 @@
 import { newApiKey, RhoneError } from "@rhone/common";
-import { expect, it, vi } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { keepsTo } from "../../../../test/schemas/keeps-to.js";
 import * as official from "../../../../test/schemas/openai-responses.js";
 import type { Schema } from "../../../../test/schemas/schema-parts.js";
-import { type FakeOptions, fakeGateway, type Script } from "../testing/fake-gateway.js";
+import { type FakeOptions, fakeGateway, hello, type Script } from "../testing/fake-gateway.js";
 import { inputItemListSchema, responseSchema } from "./openapi/responses-schemas.js";
 
 const PATH = "/v1/responses";
@@ -112,6 +112,8 @@ it("a stream's events are sent again, from behind any of them", async () => {
   expect(eventsOf((await app.inject(url)).body)).toEqual(events);
   for (const { sequence_number: after } of events)
     expect(eventsOf((await app.inject(`${url}&starting_after=${after}`)).body)).toEqual(events.slice(after + 1));
+  const head = await app.inject({ method: "HEAD", url });
+  expect([head.statusCode, head.headers["content-type"]]).toEqual([200, "text/event-stream; charset=utf-8"]);
   const refused = await app.inject(`${PATH}/${events.at(-1).response.id}?starting_after=1`);
   expect([refused.statusCode, refused.json().param]).toEqual([400, "starting_after"]);
 });
@@ -173,13 +175,39 @@ it("a response in the background is answered at once, and completed without its 
   await app.close();
 });
 
+const broken: Script = function* () {
+  yield { tokens: [72], text: " He" };
+  throw new RhoneError("STAGE_FAILED", "Lost.");
+};
+
 it("a response in the background that fails says so", async () => {
-  const { app, post, read } = background({}, failing);
+  const { app, post, read } = background({}, broken);
   const { id } = (await post(PATH, { input: "hi", background: true })).json();
   const error = { code: "server_error", message: "Lost." };
   await vi.waitFor(async () => expect(await read(id)).toMatchObject({ status: "failed", error }));
   await app.close();
 });
+
+it("a response in the background begins again after an outage, with another job", async () => {
+  const once = outage(hello);
+  const { app, post, read, jobs } = background({}, once);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { id } = (await post(PATH, { input: "hi", background: true })).json();
+  for (let turn = 0; turn < 20 && jobs.length < 2; turn++) await vi.advanceTimersByTimeAsync(1000);
+  vi.useRealTimers();
+  await vi.waitFor(async () => expect(await read(id)).toMatchObject({ status: "completed" }));
+  expect(jobs.map(({ requestId }) => requestId)).toEqual([`${id}-0`, `${id}-0-r1`]);
+  await app.close();
+});
+
+/** Fails the first job. */
+function outage(script: Script): Script {
+  return function* (job) {
+    if (!job.requestId.endsWith("-r1")) throw new RhoneError("WORKER_LOST", "Lost.");
+    yield* script(job);
+  };
+}
 
 it("a response in the background waits for a gateway, and any takes it", async () => {
   const { app, post, background: runner } = fakeGateway(undefined, "ready", { takeLease: lease });

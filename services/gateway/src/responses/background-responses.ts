@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { type ErrorCode, type GenerationJob, type Logger, RhoneError, toRhoneError } from "@rhone/common";
 import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
+import { failedWith } from "../answers/response-writer.js";
 import { addressesOf, type StreamRecord } from "../answers/stream-records.js";
 import type { Writer } from "../answers/writer.js";
 import { openWriter } from "../answers/writer-record.js";
 import type { BatchLease, Lease } from "../batches/batch-lease.js";
 import { OwnerTurns } from "../batches/owner-turns.js";
+import { OUTAGES } from "../batches/run-line.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import { lineMetrics } from "../requests/run-observers.js";
@@ -14,7 +16,7 @@ import type { TextModel } from "../text/text-model.js";
 import { timeLeft } from "../turns.js";
 import { endedResponse } from "./keep-response.js";
 import type { OpenResponse, OpenResponses } from "./open-responses.js";
-import { isOver, type ResponseRecord } from "./response-record.js";
+import { begunAgain, isOver, type ResponseRecord } from "./response-record.js";
 import type { ResponseStore } from "./response-store.js";
 
 const LEASE_MS = 9000;
@@ -44,8 +46,8 @@ interface FollowedRun {
   readonly handover: AbortSignal;
 }
 
-/** Refusals before a response has run: it waits. */
-const NOT_YET: ReadonlySet<ErrorCode> = new Set(["QUEUE_FULL", "LOGS_FULL", "GATEWAY_BUSY", "REDIS_UNAVAILABLE"]);
+/** The job has not run, or runs on: it is submitted or read again under the same id. */
+const NOT_YET: ReadonlySet<ErrorCode> = new Set(["QUEUE_FULL", "GATEWAY_BUSY", "REDIS_UNAVAILABLE"]);
 
 /**
  * Follows responses to their end that no client waits for, and keeps them. A gateway has each by a lease; when it dies,
@@ -153,28 +155,40 @@ export class BackgroundResponses {
     if (record?.generation === undefined || isOver(record)) return true;
     const { generation } = record;
     const bytes = (generation.answerBytes ?? 0) + 2 * characters;
-    const held = await answers.take({ bytes, lane: "batch", owner, deadlineAtMs: generation.deadlineAtMs }, handover);
     try {
-      await this.#finish({ ...record, generation }, { held, handover });
-      return true;
-    } finally {
-      held.release();
+      const asked = { bytes, lane: "batch", owner, deadlineAtMs: generation.deadlineAtMs } as const;
+      const held = await answers.take(asked, handover);
+      await this.#finish({ ...record, generation }, { held, handover }).finally(() => held.release());
+    } catch (error) {
+      handover.throwIfAborted();
+      const named = toRhoneError(error);
+      if (named.row.retryable && Date.now() < generation.deadlineAtMs) throw error;
+      const { job: _, ...rest } = record;
+      await responses.save({ ...rest, response: { ...record.response, ...failedWith(named) } });
     }
+    return true;
   }
 
   async #finish(
-    { job, generation, ...record }: ResponseRecord & { readonly generation: StreamRecord },
+    { job, generation, attempt, ...record }: ResponseRecord & { readonly generation: StreamRecord },
     run: FollowedRun,
   ): Promise<void> {
     const { responses, model, metrics } = this.#uses;
     const writer = openWriter(generation.writer, model);
     const outcome = await this.#takeAll({ job, generation }, writer, run);
-    await responses.finish({ ...record, generation, response: await endedResponse(writer, outcome) });
+    if (outcome !== "ok" && Date.now() < generation.deadlineAtMs) {
+      if (NOT_YET.has(outcome.code)) throw outcome;
+      if (attempt !== undefined && OUTAGES.has(outcome.code)) {
+        await responses.save(begunAgain({ ...record, generation, attempt, ...(job !== undefined && { job }) }));
+        throw outcome;
+      }
+    }
+    await responses.save({ ...record, generation, response: await endedResponse(writer, outcome) });
     if (job === undefined) return;
     metrics.requests.inc({ route: "responses", outcome: outcome === "ok" ? "ok" : outcome.code.toLowerCase() });
   }
 
-  /** Takes in the events. Returns why they ended. Throws when the response is left to the next gateway, or must wait. */
+  /** Takes in the events. Returns why they ended. Throws when the response is left to the next gateway. */
   async #takeAll(
     { job, generation }: { readonly job: GenerationJob | undefined; readonly generation: StreamRecord },
     writer: Writer,
@@ -186,10 +200,8 @@ export class BackgroundResponses {
         ? following(client, generation)
         : generating(client, { jobs: [{ ...job, replyTo: gatewayId }], detached: true });
     const observers = job === undefined ? [held] : [held, lineMetrics(metrics, writer)];
-    let hasBegun = false;
     try {
       for await (const event of runRequest({ ...source, leaving: handover, observers })) {
-        hasBegun = true;
         writer.take(event, "whole");
         await timeLeft();
       }
@@ -197,7 +209,6 @@ export class BackgroundResponses {
     } catch (error) {
       handover.throwIfAborted();
       const named = toRhoneError(error);
-      if (!hasBegun && NOT_YET.has(named.code) && Date.now() < generation.deadlineAtMs) throw error;
       if (named.code === "INTERNAL") this.#uses.logger.error({ err: error, id: job?.requestId }, "response failed");
       return named;
     }
@@ -207,7 +218,7 @@ export class BackgroundResponses {
   async cancel({ job: _, ...record }: ResponseRecord): Promise<ResponseRecord> {
     const cancelled = { ...record, response: { ...record.response, status: "cancelled" as const } };
     const { responses, openResponses, client } = this.#uses;
-    await responses.finish(cancelled);
+    await responses.save(cancelled);
     const { generation, owner } = record;
     const { id } = record.response;
     if (generation !== undefined) await Promise.all(addressesOf(generation).map((each) => client.cancel(each)));

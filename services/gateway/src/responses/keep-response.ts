@@ -18,7 +18,7 @@ export interface KeptRun {
 /** Passes the events on, and keeps the response before its client gets the last of it. Throws REDIS_UNAVAILABLE. */
 export async function* keepWhole(events: Events, { store, record, writer }: KeptRun): Events {
   yield* events;
-  await store.finish({ ...record, response: (await writer.whole()) as ResponseView }, "NX");
+  await store.save({ ...record, response: (await writer.whole()) as ResponseView }, "NX");
 }
 
 export interface KeptStream extends KeptRun {
@@ -59,7 +59,7 @@ async function end({ store, open, record, writer, isDetached, logger }: KeptStre
   const isLeft = outcome === "left" || (outcome !== "ok" && outcome.code === "CANCELLED");
   try {
     if (isLeft && isDetached) await open.add(id, record.owner);
-    else await store.finish({ ...record, response: await endedResponse(writer, outcome) });
+    else await store.save({ ...record, response: await endedResponse(writer, outcome) });
   } catch (err) {
     logger.warn({ err, id }, "response not kept");
   }

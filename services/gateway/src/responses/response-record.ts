@@ -43,11 +43,22 @@ export const responseRecordSchema = z.object({
   generation: streamRecordSchema.exactOptional(),
   /** Of a response in the background until its end: any gateway can submit it. */
   job: z.custom<GenerationJob>(isObject).exactOptional(),
+  /** How often it began again after an outage. Absent: a failure is final, as for one whose events are streamed. */
+  attempt: z.number().exactOptional(),
 });
 export type ResponseRecord = Readonly<Omit<z.output<typeof responseRecordSchema>, "version">>;
 
 export const isOver = ({ response: { status } }: ResponseRecord): boolean =>
   status !== "queued" && status !== "in_progress";
+
+/** The response with another job instead of one that failed: a failed id would fail again. */
+export function begunAgain(record: ResponseRecord): ResponseRecord {
+  const { job, generation, attempt = 0 } = record;
+  if (job === undefined || generation === undefined) return record;
+  const requestId = `${record.response.id}-0-r${attempt + 1}`;
+  const jobs = generation.jobs.map((address) => ({ ...address, requestId }));
+  return { ...record, attempt: attempt + 1, job: { ...job, requestId }, generation: { ...generation, jobs } };
+}
 
 /** What a model wrote, as the input of a later request. */
 export function outputAsInput(item: OutputItem): InputItem {

@@ -57,8 +57,8 @@ export class ResponseStore {
     await this.#keep(record, await this.check(record), "NX");
   }
 
-  /** Keeps a response at its end; one that was deleted meanwhile, or gave way to others, stays so. */
-  async finish(record: ResponseRecord, when: "NX" | "XX" = "XX"): Promise<void> {
+  /** Keeps a response as it is now; one that was deleted meanwhile, or gave way to others, stays so. */
+  async save(record: ResponseRecord, when: "NX" | "XX" = "XX"): Promise<void> {
     const whole = await textOf(record, MOST_WITH_LOGPROBS);
     const text = whole ?? (await textOf(withoutLogprobs(record), Number.POSITIVE_INFINITY)) ?? "";
     await this.#keep(record, text, when);

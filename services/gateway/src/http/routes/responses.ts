@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { RESPONSE_PREFIX, type ResponseStatus, responseHead } from "../../answers/response-writer.js";
+import { SSE_HEADERS } from "../../answers/stream-lines.js";
 import { streamRecordOf } from "../../answers/stream-records.js";
 import { refuseParam } from "../../request-error.js";
 import type { Arrival } from "../../requests/prepare.js";
@@ -49,11 +50,13 @@ export function responses(app: FastifyInstance, uses: ResponsesUse): void {
     if (fields.background === true) return runInBackground(uses, reply, fields);
     return generate(uses, reply, { route: "responses", prepare: (arrival) => storedRun(uses, reply, fields, arrival) });
   });
-  app.get<ById>("/v1/responses/:id", async ({ params: { id }, query, caller: { owner } }, reply) => {
+  app.get<ById>("/v1/responses/:id", async ({ method, params: { id }, query, caller: { owner } }, reply) => {
     const { stream = false, starting_after: after } = parseRequest(responseQuerySchema, query);
     if (!stream && after !== undefined) refuseParam("starting_after", " needs stream=true.");
     const { record } = await uses.responses.get(id, readerOf(uses, reply));
     if (!stream) return sendJson(reply, await currentResponse(uses.client, record));
+    // As for streams: a client that gets nothing of it would wait for the end of a generation.
+    if (method === "HEAD") return reply.headers(SSE_HEADERS).send();
     return uses.readers.admit({ stream: id, owner }, () => sendEvents(uses, reply, record, after ?? -1));
   });
   app.delete<ById>("/v1/responses/:id", async ({ params: { id }, caller: { owner } }, reply) => {
@@ -113,8 +116,9 @@ async function runInBackground(uses: ResponsesUse, reply: FastifyReply, fields: 
     const [job] = prepared.jobs;
     if (job === undefined) throw new Error("A response has a job");
     const queued = { ...recordOf(prepared, { input, owner: arrival.owner, status: "queued" }), job };
-    await uses.responses.create(queued);
-    return queued;
+    const record = fields.stream === true ? queued : { ...queued, attempt: 0 };
+    await uses.responses.create(record);
+    return record;
   });
   const { response, owner, generation } = record;
   await uses.openResponses.add(response.id, owner);

@@ -128,10 +128,9 @@ const wantsLogprobs = ({ include, top_logprobs }: ResponseRequest): boolean =>
 
 /** The same request as a chat. */
 function toChat({ fields, items }: AskedResponse): ChatRequest {
-  const { input: _, instructions, include: __, tools, tool_choice, text, max_output_tokens, ...rest } = fields;
-  const { model, temperature, top_p, top_k, min_p, seed, stop, stream, stream_options } = rest;
-  const { repetition_penalty, presence_penalty, frequency_penalty, ignore_eos, min_tokens, cache_salt } = rest;
-  const { top_logprobs, parallel_tool_calls } = rest;
+  const { model, instructions, tools, tool_choice, parallel_tool_calls, text, max_output_tokens, top_logprobs } = fields;
+  const { temperature, top_p, top_k, min_p, seed, stop, stream, stream_options } = fields;
+  const { repetition_penalty, presence_penalty, frequency_penalty, ignore_eos, min_tokens, cache_salt } = fields;
   const logprobs = wantsLogprobs(fields);
   const spoken = toMessages(items);
   if (!isFilled(spoken)) throw new RequestError("INVALID_REQUEST", "input: send a text, or at least one item.", { param: "input" });

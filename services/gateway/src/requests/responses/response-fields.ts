@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { unsupported } from "../../request-error.js";
+import { refuseParam, unsupported } from "../../request-error.js";
 import { anyObject, entriesOf, listOf } from "../long-fields.js";
 import { generationFields, optional, parseRequest } from "../request-fields.js";
 import { functionName, isFilled, MOST_TOOLS } from "../tools/tool-fields.js";
@@ -101,8 +101,10 @@ const REFUSED = ["conversation", "prompt", "context_management", "moderation", "
 export function readResponseRequest(body: unknown): ResponseRequest {
   refuseUnsupportedParts(body);
   const fields = parseRequest(responseRequestSchema, body);
+  const given = (body ?? {}) as Readonly<Record<string, unknown>>;
   for (const name of REFUSED)
-    if ((body as Readonly<Record<string, unknown>>)[name] != null) throw unsupported(name, `${name} is not supported; leave it out.`);
+    if (given[name] != null) throw unsupported(name, `${name} is not supported; leave it out.`);
+  if (fields.stream_options !== undefined && fields.stream !== true) refuseParam("stream_options", " needs stream: true.");
   if (fields.stream_options?.include_obfuscation === true)
     throw unsupported("stream_options.include_obfuscation", "stream_options.include_obfuscation is not supported; leave it out.");
   const { verbosity = "medium" } = fields.text ?? {};
