@@ -1,11 +1,19 @@
 import { type Finish, type GenerationEvent, LogprobList, type RhoneError, type TokenLogprob } from "@rhone/common";
 import { z } from "zod";
-import { errorBody, errorMessage } from "../request-error.js";
+import { errorBody } from "../request-error.js";
 import { chatLogprob, chatLogprobs, type Pieces } from "../text/logprobs.js";
 import { UsageCount } from "./answer-frame.js";
 import { answerShapeSchema, ChoiceReader, type IdentifiedCall } from "./choice-reader.js";
 import { responsesDialect } from "./dialect.js";
 import { HeldText } from "./held-text.js";
+import {
+  cutOutput,
+  failedWith,
+  outputItemId,
+  type ResponseStatus,
+  responseHead,
+  responseUsage,
+} from "./response-object.js";
 import type { ChoiceEvent, Purpose, Writer } from "./writer.js";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -23,15 +31,6 @@ export const responseWriterSchema = z.object({
 });
 export type ResponseWriterOptions = Readonly<z.infer<typeof responseWriterSchema>>;
 
-export type ResponseStatus = "queued" | "in_progress" | "completed" | "incomplete" | "failed" | "cancelled";
-
-/** What the ids of responses begin with. */
-export const RESPONSE_PREFIX = "resp_";
-
-/** Items have the id of their response in theirs, so that a reference to one says where it is. */
-export const outputItemId = (kind: "msg" | "fc", responseId: string, index: number): string =>
-  `${kind}_${responseId.slice(RESPONSE_PREFIX.length)}o${index}`;
-
 interface Message {
   readonly kind: "message";
   readonly id: string;
@@ -41,35 +40,6 @@ interface Message {
 }
 
 type Item = Message | { readonly kind: "call"; readonly id: string; readonly call: IdentifiedCall };
-
-/** A response before anything is generated. */
-export const responseHead = (
-  { id, created, modelName, echo }: Pick<ResponseWriterOptions, "id" | "created" | "modelName" | "echo">,
-  status: ResponseStatus,
-) => ({
-  id,
-  object: "response" as const,
-  created_at: created,
-  status,
-  error: null,
-  incomplete_details: null,
-  model: modelName,
-  output: [] as readonly unknown[],
-  ...echo,
-});
-
-/** The response of a generation that failed. OpenAI's other codes are about images and policies. */
-export const failedWith = (error: RhoneError) => ({
-  status: "failed" as const,
-  error: {
-    code: error.code === "RATE_LIMIT_EXCEEDED" ? "rate_limit_exceeded" : "server_error",
-    message: errorMessage(error),
-  },
-});
-
-/** The output of a response that ended early: its last item is incomplete. */
-export const cutOutput = <T extends object>(output: readonly T[]): readonly T[] =>
-  output.map((item) => ("status" in item && item.status === "in_progress" ? { ...item, status: "incomplete" } : item));
 
 /** Failures of a reader, after which the response may still be completed. */
 const OF_READERS: ReadonlySet<string> = new Set(["CANCELLED", "NOT_FOUND", "REDIS_UNAVAILABLE", "RECORD_UNREADABLE"]);
@@ -285,13 +255,3 @@ const withoutBytes = ({ token, logprob, top_logprobs }: ChatLogprob) => ({
   logprob,
   top_logprobs: top_logprobs.map(({ token, logprob }) => ({ token, logprob })),
 });
-
-function responseUsage({ prompt_tokens, completion_tokens, prompt_tokens_details }: Writer["usage"]) {
-  return {
-    input_tokens: prompt_tokens,
-    input_tokens_details: { cached_tokens: prompt_tokens_details.cached_tokens, cache_write_tokens: 0 },
-    output_tokens: completion_tokens,
-    output_tokens_details: { reasoning_tokens: 0 },
-    total_tokens: prompt_tokens + completion_tokens,
-  };
-}

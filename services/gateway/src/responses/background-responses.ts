@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type ErrorCode, type GenerationJob, type Logger, RhoneError, toRhoneError } from "@rhone/common";
 import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
-import { failedWith } from "../answers/response-writer.js";
+import { failedWith } from "../answers/response-object.js";
 import { addressesOf, type StreamRecord } from "../answers/stream-records.js";
 import type { Writer } from "../answers/writer.js";
 import { openWriter } from "../answers/writer-record.js";

@@ -1,5 +1,5 @@
 import { RhoneError } from "@rhone/common";
-import { failedWith } from "../answers/response-writer.js";
+import { failedWith } from "../answers/response-object.js";
 import { addressesOf } from "../answers/stream-records.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import { isOver, type ResponseRecord, type ResponseView } from "./response-record.js";

@@ -1,5 +1,5 @@
 import { type Logger, type RhoneError, toRhoneError } from "@rhone/common";
-import { cutOutput, failedWith } from "../answers/response-writer.js";
+import { cutOutput, failedWith } from "../answers/response-object.js";
 import type { ChoiceEvent, Writer } from "../answers/writer.js";
 import type { OpenResponses } from "./open-responses.js";
 import type { ResponseRecord, ResponseView } from "./response-record.js";

@@ -1,6 +1,6 @@
 import type { GenerationJob } from "@rhone/common";
 import { z } from "zod";
-import type { ResponseStatus } from "../answers/response-writer.js";
+import type { ResponseStatus } from "../answers/response-object.js";
 import { streamRecordSchema } from "../answers/stream-records.js";
 import type { InputItem } from "../requests/responses/response-items.js";
 

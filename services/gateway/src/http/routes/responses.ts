@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
-import { RESPONSE_PREFIX, type ResponseStatus, responseHead } from "../../answers/response-writer.js";
+import { RESPONSE_PREFIX, type ResponseStatus, responseHead } from "../../answers/response-object.js";
 import { SSE_HEADERS } from "../../answers/stream-lines.js";
 import { streamRecordOf } from "../../answers/stream-records.js";
 import { refuseParam } from "../../request-error.js";

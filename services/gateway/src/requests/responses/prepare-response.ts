@@ -1,5 +1,5 @@
 import { answerBytes } from "../../answers/answer-bytes.js";
-import { RESPONSE_PREFIX } from "../../answers/response-writer.js";
+import { RESPONSE_PREFIX } from "../../answers/response-object.js";
 import { WRITER_VERSION, type WriterRecord } from "../../answers/writer-record.js";
 import { RequestError } from "../../request-error.js";
 import type { MessageFields } from "../conversation.js";

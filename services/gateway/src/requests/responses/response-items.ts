@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { RESPONSE_PREFIX } from "../../answers/response-writer.js";
+import { RESPONSE_PREFIX } from "../../answers/response-object.js";
 import { RequestError } from "../../request-error.js";
 import type { MessageFields } from "../conversation.js";
 import { listOf } from "../long-fields.js";
