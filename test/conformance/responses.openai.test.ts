@@ -163,6 +163,9 @@ test("calls are answered by items, or through previous_response_id", async () =>
   const [call] = first.output;
   if (call?.type !== "function_call") throw new Error(JSON.stringify(first));
   const output = { type: "function_call_output" as const, call_id: call.call_id, output: "22 degrees" };
+  const counted = await client.responses.inputTokens.count({ model, tools, input, tool_choice: "required" });
+  keepsTo(counted, official.inputTokens);
+  expect(counted.input_tokens).toBe(first.usage?.input_tokens);
   const short = { ...limits, tool_choice: "none" as const, max_output_tokens: 24 };
   const byItems = await client.responses.create({ ...short, input: [...input, call, output] });
   const byId = await client.responses.create({ ...short, input: [output], previous_response_id: first.id });

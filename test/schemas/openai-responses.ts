@@ -178,6 +178,9 @@ const responseWith = (status: Schema): Schema =>
 /** Response. */
 export const response: Schema = responseWith(among(...statuses));
 
+/** TokenCountsResource. */
+export const inputTokens: Schema = exactly({ required: { object: one("response.input_tokens"), input_tokens: count } });
+
 export const responseDeleted: Schema = exactly({
   required: { id: text, object: one("response"), deleted: one(true) },
 });

@@ -55,6 +55,16 @@ it.each([false, true])("a stored response (streamed: %s) is read, listed, contin
   expect(gone.json().message).toContain(whole.id);
 });
 
+it("the tokens of an input are counted as they are generated from", async () => {
+  const { post } = fakeGateway();
+  const { id } = (await post(PATH, { input: "hi" })).json();
+  const body = { input: "more", previous_response_id: id };
+  const counted = (await post(`${PATH}/input_tokens`, body)).json();
+  const { usage } = (await post(PATH, body)).json();
+  keepsTo(counted, official.inputTokens);
+  expect(counted.input_tokens).toBe(usage.input_tokens);
+});
+
 it("an item is referred to by its id, and becomes part of the request", async () => {
   const { app, post, jobs } = fakeGateway();
   const { id, output } = (await post(PATH, { input: "hi" })).json();

@@ -10,7 +10,7 @@ import { countTokensRequestSchema, messagesRequestSchema } from "../../requests/
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
 import { chatCompletionSchema, completionSchema, embeddingListSchema, messageSchema } from "./generation-schemas.js";
 import * as answers from "./response-schemas.js";
-import { inputItemListSchema, responseDeletedSchema, responseSchema } from "./responses-schemas.js";
+import { inputItemListSchema, inputTokensSchema, responseDeletedSchema, responseSchema } from "./responses-schemas.js";
 
 export interface Operation {
   readonly summary: string;
@@ -86,6 +86,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "generation",
     body: responses.responseRequestSchema,
     answer: responseSchema,
+  },
+  "POST /v1/responses/input_tokens": {
+    summary: "Count the tokens of the prompt that `/v1/responses` makes of these fields",
+    tag: "tokenizer",
+    body: responses.responseRequestSchema,
+    answer: inputTokensSchema,
   },
   "GET /v1/responses/:id": {
     summary: "Read a stored response; with `stream=true`, its events again, from behind `starting_after`",

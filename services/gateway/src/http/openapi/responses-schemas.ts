@@ -71,6 +71,8 @@ export const responseSchema = z.object({
     .optional(),
 });
 
+export const inputTokensSchema = z.object({ object: z.literal("response.input_tokens"), input_tokens: integer });
+
 export const responseDeletedSchema = z.object({
   id: z.string(),
   object: z.literal("response"),

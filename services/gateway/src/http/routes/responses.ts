@@ -5,7 +5,7 @@ import { streamRecordOf } from "../../answers/stream-records.js";
 import { refuseParam } from "../../request-error.js";
 import type { Arrival } from "../../requests/prepare.js";
 import { parseRequest } from "../../requests/request-fields.js";
-import { type PreparedResponse, prepareResponse } from "../../requests/responses/prepare-response.js";
+import { countInput, type PreparedResponse, prepareResponse } from "../../requests/responses/prepare-response.js";
 import {
   inputItemsQuerySchema,
   type ResponseRequest,
@@ -39,16 +39,22 @@ interface ById {
 }
 
 const DEFAULT_LIMIT = 20;
+/** Of a response that is only counted. */
+const NO_ID = `${RESPONSE_PREFIX}${"0".repeat(32)}`;
 
 /**
- * OpenAI's responses: POST /v1/responses; GET, DELETE /v1/responses/:id; GET …/input_items; POST …/cancel. They are
- * generated as chats are, and stored.
+ * OpenAI's responses: POST /v1/responses, …/input_tokens; GET, DELETE /v1/responses/:id; GET …/:id/input_items;
+ * POST …/:id/cancel. They are generated as chats are, and stored.
  */
 export function responses(app: FastifyInstance, uses: ResponsesUse): void {
   app.post("/v1/responses", async ({ body }, reply) => {
     const fields = readResponseRequest(body);
     if (fields.background === true) return runInBackground(uses, reply, fields);
     return generate(uses, reply, { route: "responses", prepare: (arrival) => storedRun(uses, reply, fields, arrival) });
+  });
+  app.post("/v1/responses/input_tokens", async ({ body, caller: { owner } }, reply) => {
+    const asked = await readAsked(uses, reply, readResponseRequest(body), NO_ID);
+    return { object: "response.input_tokens", input_tokens: await countInput(uses.model, asked, owner) };
   });
   app.get<ById>("/v1/responses/:id", async ({ method, params: { id }, query, caller: { owner } }, reply) => {
     const { stream = false, starting_after: after } = parseRequest(responseQuerySchema, query);
@@ -129,15 +135,19 @@ async function runInBackground(uses: ResponsesUse, reply: FastifyReply, fields: 
   return uses.readers.admit(reading, () => resumeResponse(uses, reply, { record: generation, after: -1, isOver: false }));
 }
 
-async function prepareAsked(uses: ResponsesUse, reply: FastifyReply, fields: ResponseRequest, { id: uuid, ...arrived }: Arrival) {
-  const { received } = reply.request;
-  const arrival = { ...arrived, id: uuid.replaceAll("-", "") };
+async function prepareAsked(uses: ResponsesUse, reply: FastifyReply, fields: ResponseRequest, arrived: Arrival) {
+  const arrival = { ...arrived, id: arrived.id.replaceAll("-", "") };
+  const { input, ...asked } = await readAsked(uses, reply, fields, RESPONSE_PREFIX + arrival.id);
+  return { input, prepared: await prepareResponse(uses, asked, arrival) };
+}
+
+/** The request with what it refers to, which counts as its body. `input`: its own items. */
+async function readAsked(uses: ResponsesUse, reply: FastifyReply, fields: ResponseRequest, id: string) {
+  const { received, caller } = reply.request;
   const hold = (bytes: number) => received?.add(bytes);
-  const reader = { owner: arrival.owner, leaving: leavingOf(reply), hold };
-  const id = RESPONSE_PREFIX + arrival.id;
+  const reader = { owner: caller.owner, leaving: leavingOf(reply), hold };
   const { before, input } = await readConversation(uses.responses, fields, { id, reader });
-  const isStored = fields.store !== false;
-  return { input, prepared: await prepareResponse(uses, { fields, items: [...before, ...input], isStored }, arrival) };
+  return { fields, items: [...before, ...input], isStored: fields.store !== false, input };
 }
 
 interface About {

@@ -2,6 +2,7 @@ import { answerBytes } from "../../answers/answer-bytes.js";
 import { RESPONSE_PREFIX } from "../../answers/response-object.js";
 import { WRITER_VERSION, type WriterRecord } from "../../answers/writer-record.js";
 import { RequestError } from "../../request-error.js";
+import type { TextModel } from "../../text/text-model.js";
 import type { MessageFields } from "../conversation.js";
 import { inWordsOf, type Renaming } from "../in-words-of.js";
 import type { Arrival, Preparation, PreparedRequest } from "../prepare.js";
@@ -52,6 +53,10 @@ export async function prepareResponse(
   const bytes = answerBytes(jobs, { stream: stream && !wantsLogprobs(asked.fields), calls: true });
   return { ...prepared, record, answerBytes: bytes };
 }
+
+/** The tokens of the prompt that a response answers to. Throws as `Prepare` does. */
+export const countInput = (model: TextModel, asked: AskedResponse, owner: string): Promise<number> =>
+  inWordsOf(NAMES, async () => (await chatPrompt(model, toChat(asked), owner)).length);
 
 const apiOf = (echo: Readonly<Record<string, unknown>>): ChatApi => ({
   prefix: RESPONSE_PREFIX,
