@@ -145,14 +145,15 @@ it("a response in the background begins queued, before it has a token", () => {
 });
 
 it("a generation that fails ends with response.failed, a reader's failure with an error", () => {
-  const failing = (error: RhoneError) => {
-    const { writer } = writing([text(" He")], "chunks");
-    const [said] = writer.failure(error).map((json) => JSON.parse(json) as Said);
-    keepsTo(said, responseEvents[said?.type ?? ""] as Schema);
-    return said;
+  const failing = (error: RhoneError, given: readonly Given[] = [text(" He")]) => {
+    const said = writing(given, "chunks").writer.failure(error).map((json) => JSON.parse(json) as Said);
+    for (const one of said) keepsTo(one, responseEvents[one.type] as Schema);
+    return said.at(-1);
   };
   const lost = failing(new RhoneError("WORKER_LOST", "Lost."));
   const output = [{ status: "incomplete", content: [{ text: "He" }] }];
   expect(lost).toMatchObject({ type: "response.failed", sequence_number: 5, response: { status: "failed", output } });
   expect(failing(new RhoneError("REDIS_UNAVAILABLE", "Away."))).toMatchObject({ type: "error", code: "redis_unavailable" });
+  const early = failing(new RhoneError("QUEUE_FULL", "Full."), []);
+  expect(early).toMatchObject({ type: "response.failed", sequence_number: 2 });
 });

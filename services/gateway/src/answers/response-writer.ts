@@ -104,6 +104,8 @@ export class ResponseWriter implements Writer {
 
   failure(error: RhoneError): readonly string[] {
     this.#purpose = "chunks";
+    // Clients know no response that they were not told of.
+    this.#begin();
     const { code, message, param } = errorBody(error);
     if (OF_READERS.has(error.code)) this.#say("error", () => ({ code, message, param }));
     else this.#say("response.failed", () => ({ response: this.#failed(error) }));

@@ -4,6 +4,7 @@ import { WRITER_VERSION, type WriterRecord } from "../../answers/writer-record.j
 import { RequestError } from "../../request-error.js";
 import type { TextModel } from "../../text/text-model.js";
 import type { MessageFields } from "../conversation.js";
+import { shortJsonInTurns } from "../../write-in-turns.js";
 import { inWordsOf, type Renaming } from "../in-words-of.js";
 import type { Arrival, Preparation, PreparedRequest } from "../prepare.js";
 import { type ChatApi, type ChatRequest, chatOf, chatPrompt, prepareConversation } from "../prepare-chat.js";
@@ -41,7 +42,7 @@ export async function prepareResponse(
   arrival: Arrival,
 ): Promise<PreparedResponse> {
   const echo = echoOf(asked);
-  if (JSON.stringify(echo).length > MOST_REPEATED) {
+  if ((await shortJsonInTurns(echo, MOST_REPEATED)) === undefined) {
     const problem = `tools: with instructions and the other fields they take more than ${MOST_REPEATED} characters`;
     throw new RequestError("INVALID_REQUEST", `${problem}; send fewer.`, { param: "tools" });
   }
