@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { cut } from "../../request-error.js";
 import { MOST_MESSAGES } from "../conversation.js";
-import { anyObject, listOf } from "../long-fields.js";
+import { anyObject, boundedObject, listOf } from "../long-fields.js";
 import { generationFields, modelName, optional, stopTexts } from "../request-fields.js";
 import { MOST_TOOLS } from "../tools/tool-fields.js";
 
@@ -28,7 +28,7 @@ const toolResult = z.object({
   is_error: optional(z.boolean()),
 });
 
-const toolUse = z.object({ type: z.literal("tool_use"), id: z.string(), name: z.string(), input: anyObject });
+const toolUse = z.object({ type: z.literal("tool_use"), id: z.string(), name: z.string(), input: boundedObject });
 
 const message = z.discriminatedUnion("role", [
   z.object({
@@ -56,7 +56,7 @@ const tool = z.object({
   name: z.string().regex(/^[a-zA-Z0-9_-]{1,128}$/, "must be 1 to 128 letters, digits, underscores and dashes"),
   description: optional(z.string()),
   input_schema: anyObject,
-  input_examples: optional(listOf(anyObject, 64)),
+  input_examples: optional(listOf(boundedObject, 64)),
   strict: optional(z.boolean()),
   defer_loading: optional(z.literal(false)),
   allowed_callers: optional(listOf(z.literal("direct"), 16)),
