@@ -54,7 +54,13 @@ test("runs the function and goes on with its result", async () => {
     return { degrees: 22 };
   };
   const tools = { weather: tool({ description: "Forecast", inputSchema: Place, execute }) };
-  const { steps } = await generateText({ model: modelOf(), ...long, tools, toolChoice: "required", stopWhen: stepCountIs(2) });
+  const { steps } = await generateText({
+    model: modelOf(),
+    ...long,
+    tools,
+    toolChoice: "required",
+    stopWhen: stepCountIs(2),
+  });
   expect(steps).toHaveLength(2);
   expect(inputs.length).toBeGreaterThan(0);
 });

@@ -47,24 +47,84 @@ async function eventsOf(response: globalThis.Response, from = 0): Promise<readon
 }
 
 const streamed = async (body: object) => eventsOf(await cluster.post(PATH, { ...body, stream: true }));
-const lastOf = (events: readonly Told[]) => (events.at(-1)?.data as { response: Response }).response;
+
+function lastOf(events: readonly Told[]): Response {
+  const last = events.at(-1)?.data;
+  if (last !== undefined && "response" in last) return last.response;
+  throw new Error(`The last event is ${JSON.stringify(last)}`);
+}
+
 
 /** As a stream says it. */
 const withoutIds = (output: Response["output"]): unknown =>
-  JSON.parse(JSON.stringify(output).replaceAll(/[0-9a-f]{32}/g, "ID").replaceAll(/"call_id":"[^"]*"/g, ""));
+  JSON.parse(
+    JSON.stringify(output)
+      .replaceAll(/[0-9a-f]{32}/g, "ID")
+      .replaceAll(/"call_id":"[^"]*"/g, ""),
+  );
 
 test.each<[string, object]>([
   ["a text", {}],
-  ["messages with parts", { input: [{ role: "user", content: [{ type: "input_text", text: "What is the capital of France?" }] }] }],
+  [
+    "messages with parts",
+    { input: [{ role: "user", content: [{ type: "input_text", text: "What is the capital of France?" }] }] },
+  ],
   ["instructions", { instructions: "Answer briefly." }],
-  ["an earlier exchange", { input: [{ role: "user", content: "Hi" }, { role: "assistant", content: "Hello!" }, { role: "user", content: "Go on." }] }],
+  [
+    "an earlier exchange",
+    {
+      input: [
+        { role: "user", content: "Hi" },
+        { role: "assistant", content: "Hello!" },
+        { role: "user", content: "Go on." },
+      ],
+    },
+  ],
   ["log-probabilities", { include: ["message.output_text.logprobs"], top_logprobs: 2 }],
   ["few tokens", { max_output_tokens: 2 }],
-  ["a JSON schema", { text: { format: { type: "json_schema", name: "answer", strict: true, schema: { type: "object", properties: { city: { enum: ["Paris"] } }, required: ["city"], additionalProperties: false } } }, max_output_tokens: 200 }],
+  [
+    "a JSON schema",
+    {
+      text: {
+        format: {
+          type: "json_schema",
+          name: "answer",
+          strict: true,
+          schema: {
+            type: "object",
+            properties: { city: { enum: ["Paris"] } },
+            required: ["city"],
+            additionalProperties: false,
+          },
+        },
+      },
+      max_output_tokens: 200,
+    },
+  ],
   ["JSON", { text: { format: { type: "json_object" } }, max_output_tokens: 200 }],
   ["a call", { tools: [weather], tool_choice: "required", seed: 3, temperature: 1, max_output_tokens: 1500 }],
-  ["a named call", { tools: [weather], tool_choice: { type: "function", name: "weather" }, parallel_tool_calls: false, seed: 3, max_output_tokens: 1500 }],
-  ["labels", { metadata: { a: "b" }, user: "u", safety_identifier: "s", prompt_cache_key: "k", service_tier: "auto", store: false, truncation: "auto" }],
+  [
+    "a named call",
+    {
+      tools: [weather],
+      tool_choice: { type: "function", name: "weather" },
+      parallel_tool_calls: false,
+      seed: 3,
+      max_output_tokens: 1500,
+    },
+  ],
+  [
+    "labels",
+    {
+      metadata: { a: "b" },
+      user: "u",
+      safety_identifier: "s",
+      prompt_cache_key: "k",
+      service_tier: "auto",
+      store: false,
+      truncation: "auto",
+    },
+  ],
 ])("a response to %s keeps to the official description, whole and in every event", async (_, fields) => {
   const whole = await client.responses.create({ ...greedy, ...fields });
   keepsTo(plain(whole), official.response);
@@ -72,7 +132,8 @@ test.each<[string, object]>([
   expect(events.slice(0, 2).map(({ name }) => name)).toEqual(["response.created", "response.in_progress"]);
   const last = lastOf(events);
   expect(last.status).toBe(whole.status);
-  const scores = (output: Response["output"]) => JSON.stringify(withoutIds(output)).replaceAll(/"logprobs":\[.*?\]\]?\}/g, "");
+  const scores = (output: Response["output"]) =>
+    JSON.stringify(withoutIds(output)).replaceAll(/"logprobs":\[.*?\]\]?\}/g, "");
   expect(scores(last.output).slice(0, 40)).toBe(scores(whole.output).slice(0, 40));
   const final = await client.responses.stream({ ...greedy, ...fields }).finalResponse();
   expect(final.output_text).toBe(whole.output_text);
@@ -98,7 +159,13 @@ test("the events of a text come in the official order, and its deltas make the t
 });
 
 test("the events of a call come in the official order, and the call satisfies its schema", async () => {
-  const asked = { ...greedy, tools: [weather], tool_choice: "required", parallel_tool_calls: false, max_output_tokens: 1500 };
+  const asked = {
+    ...greedy,
+    tools: [weather],
+    tool_choice: "required",
+    parallel_tool_calls: false,
+    max_output_tokens: 1500,
+  };
   const events = await streamed({ ...asked, seed: 3, temperature: 1 });
   expect(events.slice(2, -1).map(({ name }) => name)).toEqual([
     "response.output_item.added",
@@ -150,7 +217,12 @@ test("output is parsed by the SDK's helpers", async () => {
   const format = zodTextFormat(Place, "place");
   const parsed = await client.responses.parse({ ...greedy, text: { format }, max_output_tokens: 200 });
   Place.parse(parsed.output_parsed);
-  const called = await client.responses.parse({ ...greedy, tools: [weather], tool_choice: "required", max_output_tokens: 1500 });
+  const called = await client.responses.parse({
+    ...greedy,
+    tools: [weather],
+    tool_choice: "required",
+    max_output_tokens: 1500,
+  });
   const [call] = called.output;
   Place.parse(call?.type === "function_call" ? call.parsed_arguments : undefined);
 });
@@ -159,7 +231,12 @@ test("calls are answered by items, or through previous_response_id", async () =>
   const tools = [weather];
   const input = [{ role: "user" as const, content: "How is the weather in Paris?" }];
   const limits = { model, tools, temperature: 0, max_output_tokens: 1500 };
-  const first = await client.responses.create({ ...limits, input, tool_choice: "required", parallel_tool_calls: false });
+  const first = await client.responses.create({
+    ...limits,
+    input,
+    tool_choice: "required",
+    parallel_tool_calls: false,
+  });
   const [call] = first.output;
   if (call?.type !== "function_call") throw new Error(JSON.stringify(first));
   const output = { type: "function_call_output" as const, call_id: call.call_id, output: "22 degrees" };
@@ -193,7 +270,9 @@ test("a conversation goes on through previous_response_id, without its instructi
   expect([third.output_text, third.usage?.input_tokens]).toEqual([whole.output_text, whole.usage?.input_tokens]);
   const items = [];
   for await (const item of client.responses.inputItems.list(third.id, { order: "asc", limit: 2 })) items.push(item);
-  expect(items.map((item) => (item.type === "message" ? item.role : item.type))).toEqual(spoken.map(({ role }) => role));
+  expect(items.map((item) => (item.type === "message" ? item.role : item.type))).toEqual(
+    spoken.map(({ role }) => role),
+  );
   const newest = await client.responses.inputItems.list(third.id);
   expect(newest.data.map(({ id }) => id)).toEqual(items.map(({ id }) => id).reverse());
   keepsTo(await (await fetch(`${cluster.url}${PATH}/${third.id}/input_items?limit=3`)).json(), official.inputItemList);
@@ -212,9 +291,13 @@ test("a stored response is read again, streamed or not, until it is deleted", as
   const rest = await eventsOf(await fetch(`${cluster.url}${PATH}/${id}?stream=true&starting_after=4`), 5);
   expect(rest).toEqual(events.slice(5));
   const viaSdk: Event[] = [];
-  for await (const event of await client.responses.retrieve(id, { stream: true, starting_after: 4 })) viaSdk.push(event);
+  for await (const event of await client.responses.retrieve(id, { stream: true, starting_after: 4 }))
+    viaSdk.push(event);
   expect(viaSdk).toEqual(rest.map(({ data }) => data));
-  keepsTo(await (await fetch(`${cluster.url}${PATH}/${whole.id}`, { method: "DELETE" })).json(), official.responseDeleted);
+  keepsTo(
+    await (await fetch(`${cluster.url}${PATH}/${whole.id}`, { method: "DELETE" })).json(),
+    official.responseDeleted,
+  );
   await client.responses.delete(id);
   for (const gone of [whole.id, id]) {
     await expect(client.responses.retrieve(gone)).rejects.toBeInstanceOf(NotFoundError);
@@ -231,23 +314,73 @@ test("store: false keeps nothing", async () => {
 });
 
 test.each<[string, object, string, string]>([
-  ["an image", { input: [{ role: "user", content: [{ type: "input_image", image_url: "x" }] }] }, "unsupported_content", "input.0.content.0.type"],
-  ["a file", { input: [{ role: "user", content: [{ type: "input_file", file_id: "x" }] }] }, "unsupported_content", "input.0.content.0.type"],
-  ["audio", { input: [{ role: "user", content: [{ type: "input_audio", input_audio: {} }] }] }, "unsupported_content", "input.0.content.0.type"],
-  ["an image of a tool", { input: [{ type: "function_call_output", call_id: "c", output: [{ type: "input_image", image_url: "x" }] }] }, "unsupported_content", "input.0.output.0.type"],
+  [
+    "an image",
+    { input: [{ role: "user", content: [{ type: "input_image", image_url: "x" }] }] },
+    "unsupported_content",
+    "input.0.content.0.type",
+  ],
+  [
+    "a file",
+    { input: [{ role: "user", content: [{ type: "input_file", file_id: "x" }] }] },
+    "unsupported_content",
+    "input.0.content.0.type",
+  ],
+  [
+    "audio",
+    { input: [{ role: "user", content: [{ type: "input_audio", input_audio: {} }] }] },
+    "unsupported_content",
+    "input.0.content.0.type",
+  ],
+  [
+    "an image of a tool",
+    { input: [{ type: "function_call_output", call_id: "c", output: [{ type: "input_image", image_url: "x" }] }] },
+    "unsupported_content",
+    "input.0.output.0.type",
+  ],
   ["a built-in tool", { tools: [{ type: "web_search" }] }, "unsupported_tool", "tools.0.type"],
-  ["another built-in tool", { tools: [weather, { type: "mcp", server_label: "x" }] }, "unsupported_tool", "tools.1.type"],
-  ["the choice of a built-in tool", { tools: [weather], tool_choice: { type: "file_search" } }, "unsupported_tool", "tool_choice"],
+  [
+    "another built-in tool",
+    { tools: [weather, { type: "mcp", server_label: "x" }] },
+    "unsupported_tool",
+    "tools.1.type",
+  ],
+  [
+    "the choice of a built-in tool",
+    { tools: [weather], tool_choice: { type: "file_search" } },
+    "unsupported_tool",
+    "tool_choice",
+  ],
   ["reasoning", { reasoning: { effort: "low" } }, "unsupported_parameter", "reasoning.effort"],
   ["a reasoning item", { input: [{ type: "reasoning", id: "rs_1", summary: [] }] }, "unsupported_item", "input.0.type"],
-  ["an item of a built-in tool", { input: [{ type: "web_search_call", id: "ws_1", status: "completed" }] }, "unsupported_item", "input.0.type"],
+  [
+    "an item of a built-in tool",
+    { input: [{ type: "web_search_call", id: "ws_1", status: "completed" }] },
+    "unsupported_item",
+    "input.0.type",
+  ],
   ["a conversation object", { conversation: "conv_1" }, "unsupported_parameter", "conversation"],
   ["a stored prompt", { prompt: { id: "pmpt_1" } }, "unsupported_parameter", "prompt"],
-  ["obfuscation", { stream: true, stream_options: { include_obfuscation: true } }, "unsupported_parameter", "stream_options.include_obfuscation"],
+  [
+    "obfuscation",
+    { stream: true, stream_options: { include_obfuscation: true } },
+    "unsupported_parameter",
+    "stream_options.include_obfuscation",
+  ],
   ["verbosity", { text: { verbosity: "low" } }, "unsupported_parameter", "text.verbosity"],
   ["no input", { input: [] }, "invalid_value", "input"],
-  ["an output without its call", { input: [{ type: "function_call_output", call_id: "c", output: "1" }] }, "invalid_value", "input"],
-  ["a bad tool schema", { tools: [{ type: "function", name: "f", strict: true, parameters: { type: "array" } }], tool_choice: "required" }, "invalid_value", "tools.0.parameters"],
+  [
+    "an output without its call",
+    { input: [{ type: "function_call_output", call_id: "c", output: "1" }] },
+    "invalid_value",
+    "input",
+  ],
+  [
+    "a bad tool schema",
+    { tools: [{ type: "function", name: "f", strict: true, parameters: { type: "array" } }], tool_choice: "required" },
+    "invalid_value",
+    "tools.0.parameters",
+  ],
   ["a background response that is not stored", { background: true, store: false }, "invalid_value", "background"],
 ])("%s is refused by its name", async (_, fields, code, param) => {
   const refused = await client.responses.create({ ...greedy, ...fields } as Create).catch((error) => error);
@@ -281,7 +414,9 @@ test("leaving a stream ends its generation, and the response is kept as cancelle
 test("a resumable stream goes on without its client, and its response is kept", async () => {
   let id = "";
   const asked = { ...endless, max_output_tokens: 100, stream: true as const, stream_options: { resumable: true } };
-  for await (const event of await client.responses.create(asked as never as OpenAI.Responses.ResponseCreateParamsStreaming)) {
+  for await (const event of await client.responses.create(
+    asked as never as OpenAI.Responses.ResponseCreateParamsStreaming,
+  )) {
     if (event.type === "response.created") id = event.response.id;
     if (event.type === "response.output_text.delta") break;
   }
@@ -319,7 +454,11 @@ test("a response in the background is streamed, from its beginning and from any 
   }
   const [created] = told;
   if (created?.type !== "response.created") throw new Error(JSON.stringify(told));
-  expect(told.slice(0, 3).map(({ type }) => type)).toEqual(["response.created", "response.queued", "response.in_progress"]);
+  expect(told.slice(0, 3).map(({ type }) => type)).toEqual([
+    "response.created",
+    "response.queued",
+    "response.in_progress",
+  ]);
   const from = told.at(-1)?.sequence_number ?? 0;
   const url = `${cluster.url}${PATH}/${created.response.id}?stream=true`;
   const rest = await eventsOf(await fetch(`${url}&starting_after=${from}`), from + 1);

@@ -191,7 +191,9 @@ const event = (type: string, required: Readonly<Record<string, Schema>>): Schema
 const place = { item_id: filled, output_index: count };
 const partPlace = { ...place, content_index: count };
 
-const carrying = (status: (typeof statuses)[number]): Record<string, Schema> => ({ response: responseWith(one(status)) });
+const carrying = (status: (typeof statuses)[number]): Record<string, Schema> => ({
+  response: responseWith(one(status)),
+});
 
 /** ResponseStreamEvent, by name; the fields that follow from the status of the response are checked, too. */
 export const responseEvents: Readonly<Record<string, Schema>> = Object.fromEntries(

@@ -21,10 +21,7 @@ export interface ResponseAbout {
 }
 
 /** A response before anything is generated. */
-export const responseHead = (
-  { id, created, modelName, echo }: ResponseAbout,
-  status: ResponseStatus,
-) => ({
+export const responseHead = ({ id, created, modelName, echo }: ResponseAbout, status: ResponseStatus) => ({
   id,
   object: "response" as const,
   created_at: created,

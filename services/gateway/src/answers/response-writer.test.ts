@@ -35,7 +35,12 @@ interface Said {
   readonly [field: string]: unknown;
 }
 
-function writing(given: readonly Given[], purpose: "chunks" | "whole", changes: Partial<ResponseWriterOptions> = {}, after?: number) {
+function writing(
+  given: readonly Given[],
+  purpose: "chunks" | "whole",
+  changes: Partial<ResponseWriterOptions> = {},
+  after?: number,
+) {
   const writer = new ResponseWriter({ ...options, ...changes }, model, after);
   const said = given.flatMap((event, ordinal) =>
     writer.take({ choice: 0, event: { requestId: "r", ordinal, tokens: [], text: "", ...event } }, purpose),
@@ -71,7 +76,12 @@ describe.each<[string, readonly Given[], Partial<ResponseWriterOptions>, readonl
   ["no text", [text("", { finish: stop, usage })], {}, ["message"]],
   ["a text that is cut", [text(" He", { finish: length, usage })], {}, ["message"]],
   ["a call", [text(CALL, { finish: stop, usage })], { calls }, ["function_call"]],
-  ["two calls", [text(`[${CALL},`), text(`${CALL}]`, { finish: stop, usage })], { calls }, ["function_call", "function_call"]],
+  [
+    "two calls",
+    [text(`[${CALL},`), text(`${CALL}]`, { finish: stop, usage })],
+    { calls },
+    ["function_call", "function_call"],
+  ],
   ["a call before a text", [text(CALL), text(" so", { finish: stop, usage })], { calls }, ["function_call", "message"]],
   ["a text like a call", [text('{"name": "g"'), text("}", { finish: stop, usage })], { calls }, ["message"]],
 ])("a response of %s", (_, given, changes, types) => {
@@ -120,7 +130,10 @@ it("a text that is cut is incomplete, in its item and in the response", () => {
   const last = stream([text(" He", { finish: length, usage })]).at(-1);
   const output = [{ status: "incomplete" }];
   const incomplete_details = { reason: "max_output_tokens" };
-  expect(last).toMatchObject({ type: "response.incomplete", response: { status: "incomplete", incomplete_details, output } });
+  expect(last).toMatchObject({
+    type: "response.incomplete",
+    response: { status: "incomplete", incomplete_details, output },
+  });
 });
 
 it("log-probabilities come with the deltas of a stream, and whole with their bytes", async () => {
@@ -128,7 +141,10 @@ it("log-probabilities come with the deltas of a stream, and whole with their byt
   const given = [text(" H", scored(72)), text("", scored(73)), text("i", { ...scored(74), finish: stop, usage })];
   const events = stream(given, { wantsLogprobs: true });
   const deltas = events.filter(({ type }) => type === "response.output_text.delta");
-  expect(deltas.map(({ logprobs }) => (logprobs as { token: string }[]).map(({ token }) => token))).toEqual([["H"], ["I", "J"]]);
+  expect(deltas.map(({ logprobs }) => (logprobs as { token: string }[]).map(({ token }) => token))).toEqual([
+    ["H"],
+    ["I", "J"],
+  ]);
   const { output } = await whole(given, { wantsLogprobs: true });
   expect(output[0].content[0].logprobs.map(({ bytes }: { bytes: number[] }) => bytes)).toEqual([[72], [73], [74]]);
 });
@@ -141,19 +157,26 @@ it("a response in the background begins queued, before it has a token", () => {
     ["response.queued", "queued"],
     ["response.in_progress", "in_progress"],
   ]);
-  expect(writer.take({ choice: 0, event: { requestId: "r", ordinal: 0, tokens: [1], text: "a" } }, "chunks")[0]).toContain("output_item.added");
+  expect(
+    writer.take({ choice: 0, event: { requestId: "r", ordinal: 0, tokens: [1], text: "a" } }, "chunks")[0],
+  ).toContain("output_item.added");
 });
 
 it("a generation that fails ends with response.failed, a reader's failure with an error", () => {
   const failing = (error: RhoneError, given: readonly Given[] = [text(" He")]) => {
-    const said = writing(given, "chunks").writer.failure(error).map((json) => JSON.parse(json) as Said);
+    const said = writing(given, "chunks")
+      .writer.failure(error)
+      .map((json) => JSON.parse(json) as Said);
     for (const one of said) keepsTo(one, responseEvents[one.type] as Schema);
     return said.at(-1);
   };
   const lost = failing(new RhoneError("WORKER_LOST", "Lost."));
   const output = [{ status: "incomplete", content: [{ text: "He" }] }];
   expect(lost).toMatchObject({ type: "response.failed", sequence_number: 5, response: { status: "failed", output } });
-  expect(failing(new RhoneError("REDIS_UNAVAILABLE", "Away."))).toMatchObject({ type: "error", code: "redis_unavailable" });
+  expect(failing(new RhoneError("REDIS_UNAVAILABLE", "Away."))).toMatchObject({
+    type: "error",
+    code: "redis_unavailable",
+  });
   const early = failing(new RhoneError("QUEUE_FULL", "Full."), []);
   expect(early).toMatchObject({ type: "response.failed", sequence_number: 2 });
 });

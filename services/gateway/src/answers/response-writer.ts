@@ -154,7 +154,13 @@ export class ResponseWriter implements Writer {
 
   #openMessage(): Message {
     const id = outputItemId("msg", this.#options.id, this.#items.length);
-    const message: Message = { kind: "message", id, text: new HeldText(), logprobs: new LogprobList(), status: "in_progress" };
+    const message: Message = {
+      kind: "message",
+      id,
+      text: new HeldText(),
+      logprobs: new LogprobList(),
+      status: "in_progress",
+    };
     this.#items.push(message);
     this.#open = message;
     const { item_id: _, ...place } = this.#placeOf(message);

@@ -4,8 +4,8 @@ import type { TextModel } from "../text/text-model.js";
 import type { FrameOptions } from "./answer-frame.js";
 import { ChatWriter, chatWriterSchema } from "./chat-writer.js";
 import { CompletionWriter, completionWriterSchema } from "./completion-writer.js";
-import { ResponseWriter, responseWriterSchema } from "./response-writer.js";
 import { MessagesWriter, messagesWriterSchema } from "./messages-writer.js";
+import { ResponseWriter, responseWriterSchema } from "./response-writer.js";
 import type { Writer } from "./writer.js";
 
 /** Raise it when a gateway of the release before could no longer write the same answer from a record. */

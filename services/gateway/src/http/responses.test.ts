@@ -48,7 +48,11 @@ it.each([false, true])("a stored response (streamed: %s) is read, listed, contin
   expect(page.has_more).toBe(true);
   const rest = (await app.inject(`${PATH}/${second.id}/input_items?order=asc&after=${page.last_id}`)).json();
   expect(rest.data).toHaveLength(1);
-  expect((await app.inject({ method: "DELETE", url })).json()).toEqual({ id: whole.id, object: "response", deleted: true });
+  expect((await app.inject({ method: "DELETE", url })).json()).toEqual({
+    id: whole.id,
+    object: "response",
+    deleted: true,
+  });
   expect((await app.inject(url)).statusCode).toBe(404);
   const gone = await post(PATH, { input: "more", previous_response_id: second.id });
   expect([gone.statusCode, gone.json().code]).toEqual([404, "previous_response_not_found"]);
@@ -68,7 +72,11 @@ it("the tokens of an input are counted as they are generated from", async () => 
 it("an item is referred to by its id, and becomes part of the request", async () => {
   const { app, post, jobs } = fakeGateway();
   const { id, output } = (await post(PATH, { input: "hi" })).json();
-  const input = [{ role: "user", content: "hi" }, { type: "item_reference", id: output[0].id }, { role: "user", content: "so" }];
+  const input = [
+    { role: "user", content: "hi" },
+    { type: "item_reference", id: output[0].id },
+    { role: "user", content: "so" },
+  ];
   const referring = (await post(PATH, { input })).json();
   expect(promptOf(jobs.at(-1)?.promptIds)).toContain("Hello");
   await app.inject({ method: "DELETE", url: `${PATH}/${id}` });
@@ -87,7 +95,9 @@ it.each<[string, object]>([
 });
 
 it("another owner's response does not exist", async () => {
-  const [mine, theirs] = ["mine", "theirs"].map((name) => newApiKey({ name, requestsPerMinute: null, tokensPerMinute: null }));
+  const [mine, theirs] = ["mine", "theirs"].map((name) =>
+    newApiKey({ name, requestsPerMinute: null, tokensPerMinute: null }),
+  );
   if (mine === undefined || theirs === undefined) throw new Error("There are two keys");
   const { app, post } = fakeGateway(undefined, "ready", { keys: [mine.key, theirs.key] });
   const as = ({ secret }: typeof mine) => ({ authorization: `Bearer ${secret}` });
@@ -253,8 +263,13 @@ it("an unfinished response can't be continued", async () => {
 it("an input that is too long to be stored is refused with the remedy", async () => {
   const { responses } = fakeGateway();
   const item = { type: "message", id: "m", role: "user", content: "a".repeat(1024 * 1024) } as const;
-  const record = { owner: "", input: [item], response: { id: NONE } } as unknown as Parameters<typeof responses.create>[0];
-  await expect(responses.create(record)).rejects.toMatchObject({ param: "store", message: expect.stringContaining("store: false") });
+  const record = { owner: "", input: [item], response: { id: NONE } } as unknown as Parameters<
+    typeof responses.create
+  >[0];
+  await expect(responses.create(record)).rejects.toMatchObject({
+    param: "store",
+    message: expect.stringContaining("store: false"),
+  });
 });
 
 it("Redis that is away fails a stored request, and no other", async () => {

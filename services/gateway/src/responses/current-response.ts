@@ -15,7 +15,10 @@ export async function currentResponse(
   const { response, generation } = record;
   if (isOver(record) || generation === undefined) return response;
   if (Date.now() > generation.deadlineAtMs + LOST_AFTER_MS)
-    return { ...response, ...failedWith(new RhoneError("WORKER_LOST", "The gateway that served it stopped; send it again.")) };
+    return {
+      ...response,
+      ...failedWith(new RhoneError("WORKER_LOST", "The gateway that served it stopped; send it again.")),
+    };
   const [job] = addressesOf(generation);
   const events = job === undefined ? 0 : await client.logLength(job);
   return events === 0 ? response : { ...response, status: "in_progress" };

@@ -1,11 +1,8 @@
 import { REDIS_PREFIX, redisUnavailable } from "@rhone/common";
+import type { Redis } from "ioredis";
 
 /** The commands used of Redis. */
-export interface OpenSet {
-  zadd(key: string, ...rest: (string | number)[]): Promise<unknown>;
-  zrem(key: string, member: string): Promise<unknown>;
-  zrange(key: string, from: number, to: number): Promise<readonly string[]>;
-}
+export type OpenSet = Pick<Redis, "zadd" | "zrem" | "zrange">;
 
 export interface OpenResponse {
   readonly id: string;
@@ -46,7 +43,7 @@ export class OpenResponses {
 
   /** Oldest first. */
   async all(): Promise<readonly OpenResponse[]> {
-    const members = await this.#redis.zrange(KEY, 0, MOST_SEEN - 1).catch(redisUnavailable);
+    const members = await this.#redis.zrange(KEY, 0, String(MOST_SEEN - 1)).catch(redisUnavailable);
     return members.map((member) => {
       const at = member.indexOf(" ");
       return { id: member.slice(0, at), owner: member.slice(at + 1) };

@@ -1,7 +1,6 @@
 import { RequestError } from "../request-error.js";
 import type { ResponseRequest } from "../requests/responses/response-fields.js";
 import {
-
   askedItems,
   type InputItem,
   inputItem,
@@ -44,7 +43,11 @@ export async function readConversation(
 }
 
 /** What a stored response answered to: the items of the responses before it, and its own. */
-export async function inputOf(store: ResponseStore, record: ResponseRecord, reader: RecordReader): Promise<readonly InputItem[]> {
+export async function inputOf(
+  store: ResponseStore,
+  record: ResponseRecord,
+  reader: RecordReader,
+): Promise<readonly InputItem[]> {
   const { previous_response_id: previous } = record.response;
   if (previous === null) return record.input;
   return [...itemsOf(await new Reading(store, reader).chain(previous)), ...record.input];
@@ -90,9 +93,13 @@ class Reading {
     const known = this.#referred.get(response);
     if (known !== undefined) return known;
     if (this.#referred.size === MOST_REFERRED)
-      throw new RequestError("INVALID_REQUEST", `input: refers to more than ${MOST_REFERRED} responses; send the items.`, {
-        param: "input",
-      });
+      throw new RequestError(
+        "INVALID_REQUEST",
+        `input: refers to more than ${MOST_REFERRED} responses; send the items.`,
+        {
+          param: "input",
+        },
+      );
     const record = await this.#find(response);
     const items = record === undefined ? [] : itemsOf([record]);
     const byId = new Map(items.map((item) => [item.id, item] as const));
@@ -125,4 +132,3 @@ function missingItem(id: string, index: number): never {
   const message = `${param}: no stored response has an item ${JSON.stringify(id.slice(0, 64))}; send the item itself.`;
   throw new RequestError("NOT_FOUND", message, { param, apiCode: "item_not_found" });
 }
-

@@ -5,7 +5,13 @@ import type { Reader } from "../storage/in-turns.js";
 import { readStored } from "../stored-json.js";
 import { ownTurn } from "../turns.js";
 import { shortJsonInTurns } from "../write-in-turns.js";
-import { isOver, RESPONSE_RECORD_VERSION, type ResponseRecord, type ResponseView, responseRecordSchema } from "./response-record.js";
+import {
+  isOver,
+  RESPONSE_RECORD_VERSION,
+  type ResponseRecord,
+  type ResponseView,
+  responseRecordSchema,
+} from "./response-record.js";
 
 /** Characters of a record before its answer. */
 const MOST_CHARACTERS = 1024 * 1024;

@@ -11,7 +11,7 @@ import { RateLimits } from "../admission/rate-limits.js";
 import { StreamRecords } from "../answers/stream-records.js";
 import { gatewaySettings } from "../config.js";
 import { assembleGateway, type Surroundings } from "../gateway.js";
-import { OpenResponses } from "../responses/open-responses.js";
+import { OpenResponses, type OpenSet } from "../responses/open-responses.js";
 import { ResponseStore } from "../responses/response-store.js";
 import { DiskStorage } from "../storage/disk/disk-storage.js";
 import type { ObjectStorage } from "../storage/object-storage.js";
@@ -86,7 +86,7 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     streams: new StreamRecords(redis.kept),
     idempotency: new IdempotencyRecords(redis.kept),
     responses: new ResponseStore(redis.kept, 3600),
-    openResponses: new OpenResponses(redis),
+    openResponses: new OpenResponses(redis as unknown as OpenSet),
     takeLease: options.takeLease ?? (async () => null),
     logger: createLogger({ service: "gateway", level: "silent" }),
   });

@@ -79,7 +79,8 @@ export function responses(app: FastifyInstance, uses: ResponsesUse): void {
   });
   app.post<ById>("/v1/responses/:id/cancel", async ({ params: { id } }, reply) => {
     const { record } = await uses.responses.get(id, readerOf(uses, reply));
-    if (!record.response.background) refuseParam("id", `: ${id} does not run in the background; close its connection to end it.`);
+    if (!record.response.background)
+      refuseParam("id", `: ${id} does not run in the background; close its connection to end it.`);
     const ended = isOver(record) ? record : await uses.background.cancel(record);
     return sendJson(reply, ended.response);
   });
@@ -114,7 +115,8 @@ type AnswerEvents = Parameters<typeof keepWhole>[0];
 
 /** Answers at once with a response that some gateway then follows to its end. */
 async function runInBackground(uses: ResponsesUse, reply: FastifyReply, fields: ResponseRequest) {
-  if (fields.store === false) refuseParam("background", " needs store: true; a response that is not stored can't be fetched.");
+  if (fields.store === false)
+    refuseParam("background", " needs store: true; a response that is not stored can't be fetched.");
   const record = await counted(uses, async () => {
     const arrival = arrivalOf(reply.request, uses.backgroundTimeoutMs);
     const { prepared, input } = await prepareAsked(uses, reply, fields, arrival);
@@ -132,7 +134,9 @@ async function runInBackground(uses: ResponsesUse, reply: FastifyReply, fields: 
   if (fields.stream !== true) return sendJson(reply, response);
   await reply.request.claim?.generates({ record: generation, stream: true, withIds: false });
   const reading = { stream: response.id, owner };
-  return uses.readers.admit(reading, () => resumeResponse(uses, reply, { record: generation, after: -1, isOver: false }));
+  return uses.readers.admit(reading, () =>
+    resumeResponse(uses, reply, { record: generation, after: -1, isOver: false }),
+  );
 }
 
 async function prepareAsked(uses: ResponsesUse, reply: FastifyReply, fields: ResponseRequest, arrived: Arrival) {
@@ -163,7 +167,8 @@ function recordOf({ record, jobs, answerBytes }: PreparedResponse, { input, owne
 
 async function sendEvents(uses: ResponsesUse, reply: FastifyReply, record: ResponseRecord, after: number) {
   const { generation, response } = record;
-  if (generation !== undefined) return resumeResponse(uses, reply, { record: generation, after, isOver: isOver(record) });
+  if (generation !== undefined)
+    return resumeResponse(uses, reply, { record: generation, after, isOver: isOver(record) });
   return refuseParam("stream", `: ${response.id} was not streamed; get it without stream.`);
 }
 

@@ -3,8 +3,8 @@ import { RESPONSE_PREFIX } from "../../answers/response-object.js";
 import { WRITER_VERSION, type WriterRecord } from "../../answers/writer-record.js";
 import { RequestError } from "../../request-error.js";
 import type { TextModel } from "../../text/text-model.js";
-import type { MessageFields } from "../conversation.js";
 import { shortJsonInTurns } from "../../write-in-turns.js";
+import type { MessageFields } from "../conversation.js";
 import { inWordsOf, type Renaming } from "../in-words-of.js";
 import type { Arrival, Preparation, PreparedRequest } from "../prepare.js";
 import { type ChatApi, type ChatRequest, chatOf, chatPrompt, prepareConversation } from "../prepare-chat.js";
@@ -134,13 +134,16 @@ const wantsLogprobs = ({ include, top_logprobs }: ResponseRequest): boolean =>
 
 /** The same request as a chat. */
 function toChat({ fields, items }: AskedResponse): ChatRequest {
-  const { model, instructions, tools, tool_choice, parallel_tool_calls, text, max_output_tokens, top_logprobs } = fields;
+  const { model, instructions, tools, tool_choice, parallel_tool_calls, text, max_output_tokens, top_logprobs } =
+    fields;
   const { temperature, top_p, top_k, min_p, seed, stop, stream, stream_options } = fields;
   const { repetition_penalty, presence_penalty, frequency_penalty, ignore_eos, min_tokens, cache_salt } = fields;
   const logprobs = wantsLogprobs(fields);
   const spoken = toMessages(items);
-  if (!isFilled(spoken)) throw new RequestError("INVALID_REQUEST", "input: send a text, or at least one item.", { param: "input" });
-  const messages = instructions === undefined ? spoken : [{ role: "system" as const, content: instructions }, ...spoken];
+  if (!isFilled(spoken))
+    throw new RequestError("INVALID_REQUEST", "input: send a text, or at least one item.", { param: "input" });
+  const messages =
+    instructions === undefined ? spoken : [{ role: "system" as const, content: instructions }, ...spoken];
   if (messages.length > MOST_ITEMS) {
     const problem = `input: with the previous responses it has ${messages.length} messages, ${MOST_ITEMS} at most`;
     throw new RequestError("INVALID_REQUEST", `${problem}; begin a new conversation.`, { param: "input" });
@@ -151,7 +154,11 @@ function toChat({ fields, items }: AskedResponse): ChatRequest {
     max_tokens: max_output_tokens,
     logprobs,
     top_logprobs: logprobs ? top_logprobs : undefined,
-    stream_options: { resumable: stream_options?.resumable, include_usage: undefined, continuous_usage_stats: undefined },
+    stream_options: {
+      resumable: stream_options?.resumable,
+      include_usage: undefined,
+      continuous_usage_stats: undefined,
+    },
     tools: tools?.map(({ type, ...declared }) => ({ type, function: declared })),
     tool_choice: toChatChoice(tool_choice),
     response_format: toChatFormat(text?.format),
@@ -170,7 +177,11 @@ type Format = NonNullable<ResponseRequest["text"]>["format"];
 function toChatFormat(format: Format): ChatRequest["response_format"] {
   if (format === undefined || format.type === "text") return undefined;
   if (format.type === "json_object") return { type: "json_object", schema: undefined };
-  return { type: "json_schema", json_schema: { schema: format.schema, schema_definition: undefined }, schema: undefined };
+  return {
+    type: "json_schema",
+    json_schema: { schema: format.schema, schema_definition: undefined },
+    schema: undefined,
+  };
 }
 
 /** What the response repeats of its request. */
@@ -209,5 +220,11 @@ function echoOf({ fields, isStored }: AskedResponse): Readonly<Record<string, un
 function echoFormat(format: Format) {
   if (format?.type !== "json_schema") return format ?? { type: "text" };
   const { type, name, description, schema, strict } = format;
-  return { type, name: name ?? "response", ...(description !== undefined && { description }), schema, strict: strict ?? null };
+  return {
+    type,
+    name: name ?? "response",
+    ...(description !== undefined && { description }),
+    schema,
+    strict: strict ?? null,
+  };
 }

@@ -69,9 +69,7 @@ export const responseRequestSchema = z.object({
   store: optional(z.boolean()),
   background: optional(z.boolean()),
   stream: optional(z.boolean()),
-  stream_options: optional(
-    z.object({ include_obfuscation: optional(z.boolean()), resumable: optional(z.boolean()) }),
-  ),
+  stream_options: optional(z.object({ include_obfuscation: optional(z.boolean()), resumable: optional(z.boolean()) })),
   max_output_tokens: optional(z.number().int().min(1).max(0x7fffffff)),
   max_tool_calls: optional(z.number().int().min(0)),
   temperature,
@@ -90,7 +88,18 @@ export const responseRequestSchema = z.object({
   safety_identifier: label,
   prompt_cache_key: label,
   prompt_cache_retention: optional(z.enum(["in_memory", "in-memory", "24h"])),
-  ...{ top_k, min_p, seed, stop, repetition_penalty, presence_penalty, frequency_penalty, ignore_eos, min_tokens, cache_salt },
+  ...{
+    top_k,
+    min_p,
+    seed,
+    stop,
+    repetition_penalty,
+    presence_penalty,
+    frequency_penalty,
+    ignore_eos,
+    min_tokens,
+    cache_salt,
+  },
 });
 export type ResponseRequest = Readonly<z.output<typeof responseRequestSchema>>;
 
@@ -104,12 +113,19 @@ export function readResponseRequest(body: unknown): ResponseRequest {
   const given = (body ?? {}) as Readonly<Record<string, unknown>>;
   for (const name of REFUSED)
     if (given[name] != null) throw unsupported(name, `${name} is not supported; leave it out.`);
-  if (fields.stream_options !== undefined && fields.stream !== true) refuseParam("stream_options", " needs stream: true.");
+  if (fields.stream_options !== undefined && fields.stream !== true)
+    refuseParam("stream_options", " needs stream: true.");
   if (fields.stream_options?.include_obfuscation === true)
-    throw unsupported("stream_options.include_obfuscation", "stream_options.include_obfuscation is not supported; leave it out.");
+    throw unsupported(
+      "stream_options.include_obfuscation",
+      "stream_options.include_obfuscation is not supported; leave it out.",
+    );
   const { verbosity = "medium" } = fields.text ?? {};
   if (verbosity !== "medium")
-    throw unsupported("text.verbosity", `text.verbosity: this model has no verbosity ${verbosity}; ask for it in instructions.`);
+    throw unsupported(
+      "text.verbosity",
+      `text.verbosity: this model has no verbosity ${verbosity}; ask for it in instructions.`,
+    );
   return fields;
 }
 

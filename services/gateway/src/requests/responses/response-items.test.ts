@@ -1,5 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { askedItems, inputItem, inputSchema, isReference, listedItem, responseOfItem, toMessages } from "./response-items.js";
+import {
+  askedItems,
+  inputItem,
+  inputSchema,
+  isReference,
+  listedItem,
+  responseOfItem,
+  toMessages,
+} from "./response-items.js";
 
 const RESPONSE = `resp_${"a".repeat(32)}`;
 
@@ -11,7 +19,11 @@ const read = (input: unknown) =>
 
 const call = { type: "function_call", call_id: "c1", name: "f", arguments: "{}" };
 const other = { type: "function_call", call_id: "c2", name: "g", arguments: "{}" };
-const toolCall = ({ call_id: id, name, arguments: given }: typeof call) => ({ id, type: "function", function: { name, arguments: given } });
+const toolCall = ({ call_id: id, name, arguments: given }: typeof call) => ({
+  id,
+  type: "function",
+  function: { name, arguments: given },
+});
 
 describe("items as messages", () => {
   it.each<[string, unknown, readonly object[]]>([
@@ -19,7 +31,16 @@ describe("items as messages", () => {
     ["a message without type", [{ role: "developer", content: "hi" }], [{ role: "developer", content: "hi" }]],
     [
       "parts",
-      [{ type: "message", role: "assistant", content: [{ type: "output_text", text: "a", annotations: [] }, { type: "refusal", refusal: "b" }] }],
+      [
+        {
+          type: "message",
+          role: "assistant",
+          content: [
+            { type: "output_text", text: "a", annotations: [] },
+            { type: "refusal", refusal: "b" },
+          ],
+        },
+      ],
       [{ role: "assistant", content: "ab" }],
     ],
     [
@@ -64,6 +85,11 @@ it("ids say which response an item is of, and clients' ids stay", () => {
 
 it("items are listed in OpenAI's shape", () => {
   const [message, answer] = read(["user", "assistant"].map((role) => ({ role, content: "hi" })));
-  expect(message && listedItem(message)).toMatchObject({ status: "completed", content: [{ type: "input_text", text: "hi" }] });
-  expect(answer && listedItem(answer)).toMatchObject({ content: [{ type: "output_text", text: "hi", annotations: [] }] });
+  expect(message && listedItem(message)).toMatchObject({
+    status: "completed",
+    content: [{ type: "input_text", text: "hi" }],
+  });
+  expect(answer && listedItem(answer)).toMatchObject({
+    content: [{ type: "output_text", text: "hi", annotations: [] }],
+  });
 });

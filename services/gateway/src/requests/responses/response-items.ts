@@ -14,7 +14,9 @@ const TEXT_PARTS = ["input_text", "output_text", "text"] as const;
 
 const part = z.union([
   z.object({ type: z.enum(TEXT_PARTS), text: z.string() }),
-  z.object({ type: z.literal("refusal"), refusal: z.string() }).transform(({ refusal }) => ({ type: "refusal" as const, text: refusal })),
+  z
+    .object({ type: z.literal("refusal"), refusal: z.string() })
+    .transform(({ refusal }) => ({ type: "refusal" as const, text: refusal })),
 ]);
 
 const content = z.union(
@@ -77,7 +79,9 @@ export const isReference = (asked: AskedItem): asked is Reference => asked.type 
 
 /** The items of `input`: a text is the user's message. */
 export const askedItems = (input: string | readonly AskedItem[] | undefined): readonly AskedItem[] =>
-  typeof input === "string" ? [{ type: "message", role: "user", content: input, id: undefined, status: undefined }] : (input ?? []);
+  typeof input === "string"
+    ? [{ type: "message", role: "user", content: input, id: undefined, status: undefined }]
+    : (input ?? []);
 
 const KINDS: Readonly<Record<InputItem["type"], string>> = {
   message: "msg",
@@ -143,14 +147,20 @@ export function toMessages(items: readonly InputItem[]): readonly MessageFields[
   return messages;
 }
 
-function outputMessage({ call_id, output }: Extract<InputItem, { readonly type: "function_call_output" }>, called: ReadonlySet<string>) {
+function outputMessage(
+  { call_id, output }: Extract<InputItem, { readonly type: "function_call_output" }>,
+  called: ReadonlySet<string>,
+) {
   if (called.has(call_id)) return { role: "tool", tool_call_id: call_id, content: textOf(output) } as const;
   const problem = `input: there is no function_call with the call_id ${JSON.stringify(call_id)} before its output`;
   const remedy = "send the call as well, or the previous_response_id of the response that made it";
   throw new RequestError("INVALID_REQUEST", `${problem}; ${remedy}.`, { param: "input" });
 }
 
-function addCall(messages: MessageFields[], { call_id, name, arguments: given }: Extract<InputItem, { readonly type: "function_call" }>) {
+function addCall(
+  messages: MessageFields[],
+  { call_id, name, arguments: given }: Extract<InputItem, { readonly type: "function_call" }>,
+) {
   const call = { id: call_id, type: "function" as const, function: { name, arguments: given } };
   const last = messages.at(-1);
   if (last?.role !== "assistant") {

@@ -44,9 +44,16 @@ function checkItem(item: unknown, path: string): void {
   }
   if (typeof type === "string" && !ITEMS.test(type)) {
     const known = "message, function_call, function_call_output and item_reference";
-    refuse("unsupported_item", `${path}.type`, `${path}: items of the type ${quoted(type)} are not supported, only ${known}.`);
+    refuse(
+      "unsupported_item",
+      `${path}.type`,
+      `${path}: items of the type ${quoted(type)} are not supported, only ${known}.`,
+    );
   }
-  for (const [name, parts] of [["content", content], ["output", output]] as const)
+  for (const [name, parts] of [
+    ["content", content],
+    ["output", output],
+  ] as const)
     for (const [at, part] of listIn(parts).entries()) checkPart(part, `${path}.${name}.${at}`);
 }
 
