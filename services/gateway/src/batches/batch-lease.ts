@@ -66,8 +66,6 @@ export class BatchLease {
 
   #lose(): void {
     clearInterval(this.#timer);
-    this.#lost.abort(
-      new RhoneError("SHUTTING_DOWN", "The lease is lost; another gateway may go on by now."),
-    );
+    this.#lost.abort(new RhoneError("SHUTTING_DOWN", "The lease is lost; another gateway may go on by now."));
   }
 }
