@@ -143,7 +143,11 @@ describe("tools", () => {
   });
 
   test("are streamed through the stream helper", async () => {
-    const asked = { ...common, tools: [weather], tool_choice: { type: "any" as const, disable_parallel_tool_use: true } };
+    const asked = {
+      ...common,
+      tools: [weather],
+      tool_choice: { type: "any" as const, disable_parallel_tool_use: true },
+    };
     const final = await client.messages.stream(asked).finalMessage();
     expect(final.stop_reason).toBe("tool_use");
     Place.parse(callsOf(final)[0]?.input);
@@ -184,5 +188,5 @@ test("a stream whose client hung up is read to its end from where it broke", asy
   const events = whole.split("\n\n").filter((event) => event !== "");
   const id = /^id: (.*)$/m.exec(events[3] ?? "")?.[1] ?? "";
   const rest = await (await fetch(url, { headers: { "last-event-id": id } })).text();
-  expect(events.slice(0, 4).join("\n\n") + "\n\n" + rest).toBe(whole);
+  expect(`${events.slice(0, 4).join("\n\n")}\n\n${rest}`).toBe(whole);
 });

@@ -1,11 +1,11 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import * as batches from "../../batches/batch-request.js";
+import { countTokensRequestSchema, messagesRequestSchema } from "../../requests/messages/message-fields.js";
 import { chatRequestSchema } from "../../requests/prepare-chat.js";
 import { completionRequestSchema } from "../../requests/prepare-completion.js";
 import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
 import { fimRequestSchema } from "../../requests/prepare-fim.js";
-import { countTokensRequestSchema, messagesRequestSchema } from "../../requests/messages/message-fields.js";
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
 import { chatCompletionSchema, completionSchema, embeddingListSchema, messageSchema } from "./generation-schemas.js";
 import * as answers from "./response-schemas.js";
