@@ -180,7 +180,7 @@ describe("refusals name the field and what it must be", () => {
       'thinking.type is "enabled"; it must be one of disabled, adaptive.',
     ],
     [{ container: "c" }, "container must be left out: the gateway runs no code."],
-    [{ mcp_servers: [{}] }, "mcp_servers must be left out: the gateway calls no servers."],
+    [{ mcp_servers: [{}] }, "mcp_servers is a list; it must be left out: the gateway calls no servers."],
     [
       { output_config: { effort: "low" } },
       "output_config.effort must be left out: this model has one effort for all answers.",
