@@ -84,7 +84,7 @@ test.each<[string, object]>([
   ["until a stop", { stop_sequences: ["Paris", " is"] }],
   ["until max_tokens", { max_tokens: 2 }],
   ["going on from a prefix", { messages: [...messages, { role: "assistant", content: "The capital" }] }],
-  ["with calls", { tools: [weather, now], tool_choice: { type: "any" }, max_tokens: 1500 }],
+  ["with calls", { tools: [weather, now], tool_choice: { type: "any" }, max_tokens: 300 }],
   ["with a call", { tools: [weather], tool_choice: { type: "tool", name: "weather" }, max_tokens: 300 }],
   ["with or without calls", { tools: [now], tool_choice: { type: "auto" }, max_tokens: 24 }],
   ["without calls", { tools: [now], tool_choice: { type: "none" } }],
