@@ -84,7 +84,7 @@ test.each<[string, object]>([
   ["until a stop", { stop_sequences: ["Paris", " is"] }],
   ["until max_tokens", { max_tokens: 2 }],
   ["going on from a prefix", { messages: [...messages, { role: "assistant", content: "The capital" }] }],
-  ["with calls", { tools: [weather, now], tool_choice: { type: "any" }, max_tokens: 1500 }],
+  ["with calls", { tools: [weather, now], tool_choice: { type: "any" }, max_tokens: 300 }],
   ["with a call", { tools: [weather], tool_choice: { type: "tool", name: "weather" }, max_tokens: 300 }],
   ["with or without calls", { tools: [now], tool_choice: { type: "auto" }, max_tokens: 24 }],
   ["without calls", { tools: [now], tool_choice: { type: "none" } }],
@@ -143,7 +143,11 @@ describe("tools", () => {
   });
 
   test("are streamed through the stream helper", async () => {
-    const asked = { ...common, tools: [weather], tool_choice: { type: "any" as const, disable_parallel_tool_use: true } };
+    const asked = {
+      ...common,
+      tools: [weather],
+      tool_choice: { type: "any" as const, disable_parallel_tool_use: true },
+    };
     const final = await client.messages.stream(asked).finalMessage();
     expect(final.stop_reason).toBe("tool_use");
     Place.parse(callsOf(final)[0]?.input);
@@ -184,5 +188,5 @@ test("a stream whose client hung up is read to its end from where it broke", asy
   const events = whole.split("\n\n").filter((event) => event !== "");
   const id = /^id: (.*)$/m.exec(events[3] ?? "")?.[1] ?? "";
   const rest = await (await fetch(url, { headers: { "last-event-id": id } })).text();
-  expect(events.slice(0, 4).join("\n\n") + "\n\n" + rest).toBe(whole);
+  expect(`${events.slice(0, 4).join("\n\n")}\n\n${rest}`).toBe(whole);
 });

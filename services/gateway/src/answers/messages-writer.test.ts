@@ -48,7 +48,11 @@ const ping = { type: "ping" };
 
 describe("a message", () => {
   it("of text is one block, and its events come in the official order", async () => {
-    const { chunks, whole } = await write([of(0, { text: " He" }), of(0, { text: "" }), end(0, { text: "llo", usage })]);
+    const { chunks, whole } = await write([
+      of(0, { text: " He" }),
+      of(0, { text: "" }),
+      end(0, { text: "llo", usage }),
+    ]);
     expect(chunks).toEqual([
       { type: "message_start", message: expect.objectContaining({ id: "msg_1", content: [], stop_reason: null }) },
       start(0, { ...text, text: "" }),

@@ -218,7 +218,13 @@ it("a stream whose client is gone after the first line reads no more, and ends i
   const raw = { destroyed: true, writeHead: vi.fn(), write, end: vi.fn() };
   const reply = { raw, hijack: () => reply, getHeaders: () => ({}), request: { id: "r" } };
   const logger = createLogger({ service: "test", level: "silent" });
-  await sendStream(reply as unknown as FastifyReply, { writer: { dialect: completionsDialect }, events, lines, logger, sendTimeoutMs: 1000 });
+  await sendStream(reply as unknown as FastifyReply, {
+    writer: { dialect: completionsDialect },
+    events,
+    lines,
+    logger,
+    sendTimeoutMs: 1000,
+  });
   expect(ended).toBe(true);
   expect(write).not.toHaveBeenCalled();
 });
@@ -238,7 +244,13 @@ it("a client that reads nothing for the longest time is hung up on", async () =>
   const raw = Object.assign(new EventEmitter(), full);
   const reply = { raw, hijack: () => reply, getHeaders: () => ({}), request: { id: "r" } };
   const logger = createLogger({ service: "test", level: "silent" });
-  await sendStream(reply as unknown as FastifyReply, { writer: { dialect: completionsDialect }, events, lines, logger, sendTimeoutMs: 20 });
+  await sendStream(reply as unknown as FastifyReply, {
+    writer: { dialect: completionsDialect },
+    events,
+    lines,
+    logger,
+    sendTimeoutMs: 20,
+  });
   expect(raw.destroyed).toBe(true);
   expect(await events.next()).toEqual({ done: true, value: undefined });
 });

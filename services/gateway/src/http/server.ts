@@ -130,7 +130,10 @@ const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, r
   identify(request, reply);
   // A handler that failed may have announced another content.
   reply.removeHeader("content-length").type("application/json; charset=utf-8");
-  return reply.code(named.row.http).headers(errorHeaders(named)).send(dialectOf(request.url).errorBody(named, request.id));
+  return reply
+    .code(named.row.http)
+    .headers(errorHeaders(named))
+    .send(dialectOf(request.url).errorBody(named, request.id));
 };
 
 /** The answer names its request in a header. Anthropic's clients read another one. */

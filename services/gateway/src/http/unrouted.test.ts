@@ -32,13 +32,10 @@ describe("a path that does not exist", () => {
 });
 
 describe("the same endpoint", () => {
-  it.each([`${CHAT}/`, "/v1//chat/completions", "//v1/chat//completions/", `${CHAT}/?a=1`])(
-    "is at %s",
-    async (url) => {
-      const response = await fakeGateway().post(url, { messages });
-      expect([response.statusCode, response.json().object]).toEqual([200, "chat.completion"]);
-    },
-  );
+  it.each([`${CHAT}/`, "/v1//chat/completions", "//v1/chat//completions/", `${CHAT}/?a=1`])("is at %s", async (url) => {
+    const response = await fakeGateway().post(url, { messages });
+    expect([response.statusCode, response.json().object]).toEqual([200, "chat.completion"]);
+  });
 
   it.each(["/v1/models/", "/v1//models/tiny", "/v1/models/tiny/", "/health/", "/docs/"])("is at %s", async (url) => {
     expect((await fakeGateway().app.inject(url)).statusCode).toBe(200);
@@ -73,11 +70,14 @@ describe("OPTIONS", () => {
   });
 });
 
-it.each(["/v1/models", "/health", "/v1/files", "/status", "/openapi.json"])("HEAD %s is GET without a body", async (url) => {
-  const { app } = fakeGateway();
-  const [head, get] = [await app.inject({ method: "HEAD", url }), await app.inject(url)];
-  expect([head.statusCode, head.body, head.headers["content-type"]]).toEqual([200, "", get.headers["content-type"]]);
-});
+it.each(["/v1/models", "/health", "/v1/files", "/status", "/openapi.json"])(
+  "HEAD %s is GET without a body",
+  async (url) => {
+    const { app } = fakeGateway();
+    const [head, get] = [await app.inject({ method: "HEAD", url }), await app.inject(url)];
+    expect([head.statusCode, head.body, head.headers["content-type"]]).toEqual([200, "", get.headers["content-type"]]);
+  },
+);
 
 it("says which methods a path takes", async () => {
   const response = await fakeGateway().app.inject({ method: "PUT", url: "/v1/files" });
@@ -111,7 +111,10 @@ describe("a request without a body", () => {
 
 it.each([
   [undefined, "The body has no content-type; send content-type: application/json (multipart/form-data for a file)."],
-  ["text/xml", "The body has the content-type text/xml; send content-type: application/json (multipart/form-data for a file)."],
+  [
+    "text/xml",
+    "The body has the content-type text/xml; send content-type: application/json (multipart/form-data for a file).",
+  ],
   ["json", "The body has the content-type json; send content-type: application/json (multipart/form-data for a file)."],
 ])("a body with the content type %s is refused by it", async (type, message) => {
   const headers = type === undefined ? {} : { "content-type": type };

@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common";
-import { distance } from "fastest-levenshtein";
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
+import leven from "leven";
 import { cut } from "../request-error.js";
 import { OPERATIONS } from "./openapi/operations.js";
 
@@ -22,7 +22,10 @@ export function unrouted(app: FastifyInstance): void {
     const path = pathOf(request);
     const allowed = path === "*" ? [...METHODS, "HEAD"] : takes(path);
     if (allowed.length === 0) refuse(request, reply, allowed);
-    return reply.header("allow", [...allowed, "OPTIONS"].join(", ")).code(204).send();
+    return reply
+      .header("allow", [...allowed, "OPTIONS"].join(", "))
+      .code(204)
+      .send();
   });
   app.setNotFoundHandler((request, reply) => refuse(request, reply, takes(pathOf(request))));
 }
@@ -50,7 +53,7 @@ function nearest(path: string): string | undefined {
     const pattern = documented ?? url;
     // A path's own id is as good as any.
     const filled = pattern.split("/").map((part, index) => (part.startsWith(":") ? (parts[index] ?? part) : part));
-    const differs = distance(path, filled.join("/")) / Math.max(path.length, pattern.length);
+    const differs = leven(path, filled.join("/")) / Math.max(path.length, pattern.length);
     return { differs, name: `${method} ${pattern.replace(/:(\w+)/g, "{$1}")}` };
   });
   const [best] = likes.toSorted((a, b) => a.differs - b.differs);

@@ -20,10 +20,14 @@ function renamed(names: readonly Renaming[], error: RhoneError): RhoneError {
   if (param === undefined || pattern === undefined || name === undefined) return error;
   const more = error instanceof RequestError ? error : undefined;
   const own = param.replace(pattern, name);
-  return new RequestError(error.code, error.message.replace(param, () => own), {
-    param: own,
-    ...(more?.apiCode !== undefined && { apiCode: more.apiCode }),
-    ...(more?.headers !== undefined && { headers: more.headers }),
-    details: more?.details ?? {},
-  });
+  return new RequestError(
+    error.code,
+    error.message.replace(param, () => own),
+    {
+      param: own,
+      ...(more?.apiCode !== undefined && { apiCode: more.apiCode }),
+      ...(more?.headers !== undefined && { headers: more.headers }),
+      details: more?.details ?? {},
+    },
+  );
 }
