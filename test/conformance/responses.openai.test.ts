@@ -10,7 +10,7 @@ import type { Schema } from "../schemas/schema-parts.js";
 
 type Response = OpenAI.Responses.Response;
 type Event = OpenAI.Responses.ResponseStreamEvent;
-type Create = OpenAI.Responses.ResponseCreateParamsNonStreaming;
+type Create = Omit<OpenAI.Responses.ResponseCreateParamsNonStreaming, "stream">;
 
 const cluster = sharedCluster();
 const PATH = "/v1/responses";

@@ -21,7 +21,10 @@ export interface Lease {
   readonly leaseMs: number;
 }
 
-/** The right to run a batch, or to follow a response in the background: one gateway has it at a time, and it expires when that gateway dies. */
+/**
+ * The right to run a batch, or to follow a response in the background: one gateway has it at a time, and it expires when
+ * that gateway dies.
+ */
 export class BatchLease {
   readonly #redis: Redis;
   readonly #id: string;

@@ -25,8 +25,8 @@ export interface Conversation {
 }
 
 /**
- * What a response answers to. Throws NOT_FOUND for a previous response, or a referred item, that is not there, or is
- * another owner's; INVALID_REQUEST for too many; and as `ResponseStore.find`.
+ * What a response answers to. Throws NOT_FOUND for a previous response, or a referred item, that does not exist or
+ * belongs to another owner; INVALID_REQUEST for too many; and as `ResponseStore.find`.
  */
 export async function readConversation(
   store: ResponseStore,

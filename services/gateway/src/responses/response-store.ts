@@ -80,7 +80,7 @@ export class ResponseStore {
     throw new RhoneError("NOT_FOUND", `There is no response ${shown(id)}; ${KEPT}.`);
   }
 
-  /** null for a response that does not exist, or is another owner's. Throws as `get` does. */
+  /** null for a response that does not exist or belongs to another owner. Throws as `get` does. */
   find(id: string, reader: RecordReader): Promise<FoundResponse | null> {
     if (!isResponseId(id)) return Promise.resolve(null);
     return this.#reads.run(reader.owner, () => this.#read(id, reader), reader.leaving);

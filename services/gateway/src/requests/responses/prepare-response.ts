@@ -101,7 +101,8 @@ type ChatToFit = Omit<ToFit, "asked"> & { readonly fields: ChatRequest };
 
 /**
  * The messages without the oldest ones, as few as need be left out: what stays begins with a user's message, behind
- * the instructions. They leave room for the answer's tokens, up to half of the context. Takes at most 12 encodings. undefined: not even the last user's message fits.
+ * the instructions. They leave room for the answer's tokens, up to half of the context. Takes at most 12 encodings.
+ * undefined: not even the last user's message fits.
  */
 async function longestFit({ preparation: { model }, arrival: { owner }, fields }: ChatToFit, contextLength: number) {
   const room = Math.max(contextLength - (fields.max_tokens ?? 1), contextLength >> 1);
