@@ -22,8 +22,8 @@ export interface Lease {
 }
 
 /**
- * The right to run a batch, or to follow a response in the background: one gateway has it at a time, and it expires when
- * that gateway dies.
+ * The right to run a batch, or to follow a response in the background. One gateway has it at a time, until it expires:
+ * that gateway has died, or lost its Redis.
  */
 export class BatchLease {
   readonly #redis: Redis;
