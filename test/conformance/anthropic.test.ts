@@ -163,12 +163,12 @@ test("tokens are counted as the message counts them", async () => {
 });
 
 test("refusals become the SDK's own errors, with their type and request id", async () => {
-  const refused = await client.messages.create({ ...greedy, temperature: 3 }).catch((error) => error);
+  const refused = await client.messages.create({ ...greedy, max_tokens: 0 }).catch((error) => error);
   expect(refused).toBeInstanceOf(BadRequestError);
   keepsTo(refused.error, anthropic.error);
   expect(refused.error.error).toEqual({
     type: "invalid_request_error",
-    message: "temperature is 3; it must be at most 1.",
+    message: "max_tokens is 0; it must be at least 1.",
   });
   expect(refused.requestID).toBe(refused.error.request_id);
   const unknown = await client.messages.create({ ...greedy, model: "claude" }).catch((error) => error);
