@@ -356,6 +356,7 @@ test.each<[string, object, string, string]>([
     "input.0.type",
   ],
   ["a conversation object", { conversation: "conv_1" }, "unsupported_parameter", "conversation"],
+  ["a chat's limit", { max_tokens: 3 }, "unsupported_parameter", "max_tokens"],
   ["a stored prompt", { prompt: { id: "pmpt_1" } }, "unsupported_parameter", "prompt"],
   [
     "obfuscation",

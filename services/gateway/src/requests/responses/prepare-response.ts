@@ -155,11 +155,10 @@ function toChat({ fields, items }: AskedResponse): ChatRequest {
     max_tokens: max_output_tokens,
     logprobs,
     top_logprobs: logprobs ? top_logprobs : undefined,
-    stream_options: {
-      resumable: stream_options?.resumable,
-      include_usage: undefined,
-      continuous_usage_stats: undefined,
-    },
+    stream_options:
+      stream_options === undefined
+        ? undefined
+        : { resumable: stream_options.resumable, include_usage: undefined, continuous_usage_stats: undefined },
     tools: tools?.map(({ type, ...declared }) => ({ type, function: declared })),
     tool_choice: toChatChoice(tool_choice),
     response_format: toChatFormat(text?.format),

@@ -103,16 +103,28 @@ export const responseRequestSchema = z.object({
 });
 export type ResponseRequest = Readonly<z.output<typeof responseRequestSchema>>;
 
-/** Fields of OpenAI's that would change the answer. */
-const REFUSED = ["conversation", "prompt", "context_management", "moderation", "prompt_cache_options"] as const;
+/** Fields that would change the answer, of this API or of chats, and what to do instead. */
+const REFUSED: Readonly<Record<string, string>> = {
+  conversation: "send previous_response_id",
+  prompt: "send instructions and input",
+  context_management: "send truncation",
+  moderation: "leave it out",
+  prompt_cache_options: "leave it out",
+  messages: "send input",
+  max_tokens: "send max_output_tokens",
+  max_completion_tokens: "send max_output_tokens",
+  response_format: "send text.format",
+  logprobs: 'send include: ["message.output_text.logprobs"]',
+  logit_bias: "leave it out",
+};
 
 /** Throws INVALID_REQUEST that names the field. */
 export function readResponseRequest(body: unknown): ResponseRequest {
   refuseUnsupportedParts(body);
   const fields = parseRequest(responseRequestSchema, body);
   const given = (body ?? {}) as Readonly<Record<string, unknown>>;
-  for (const name of REFUSED)
-    if (given[name] != null) throw unsupported(name, `${name} is not supported; leave it out.`);
+  for (const [name, instead] of Object.entries(REFUSED))
+    if (given[name] != null) throw unsupported(name, `${name} is not supported; ${instead}.`);
   if (fields.stream_options !== undefined && fields.stream !== true)
     refuseParam("stream_options", " needs stream: true.");
   if (fields.stream_options?.include_obfuscation === true)
