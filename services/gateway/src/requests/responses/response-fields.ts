@@ -124,7 +124,7 @@ export function readResponseRequest(body: unknown): ResponseRequest {
   const fields = parseRequest(responseRequestSchema, body);
   const given = (body ?? {}) as Readonly<Record<string, unknown>>;
   for (const [name, instead] of Object.entries(REFUSED))
-    if (given[name] != null) throw unsupported(name, `${name} is not supported; ${instead}.`);
+    if (given[name] != null && given[name] !== false) throw unsupported(name, `${name} is not supported; ${instead}.`);
   if (fields.stream_options !== undefined && fields.stream !== true)
     refuseParam("stream_options", " needs stream: true.");
   if (fields.stream_options?.include_obfuscation === true)
