@@ -15,6 +15,8 @@ export const chatWriterSchema = frameSchema.extend({
   promptIds: tokenIdsSchema.readonly(),
   wantsLogprobs: z.boolean(),
   wantsPromptLogprobs: z.boolean(),
+  /** The one call of an answer is `function_call`, as before OpenAI had tools. */
+  legacyCalls: z.boolean().exactOptional(),
 });
 export type ChatWriterOptions = Readonly<z.infer<typeof chatWriterSchema>>;
 
@@ -100,7 +102,7 @@ export class ChatWriter implements Writer {
     if (isFirst) chunks.push(this.#begin(index, choice));
     const content = this.#content(index, text, event);
     if (content !== undefined) chunks.push(content);
-    for (const call of calls) chunks.push(this.#frame.chunk(choiceOf(index, { delta: { tool_calls: [call] } })));
+    for (const call of calls) chunks.push(this.#frame.chunk(choiceOf(index, { delta: this.#callsOf([call]) })));
     if (event.finish !== undefined) chunks.push(this.#finish(index, choice));
     return chunks;
   }
@@ -131,10 +133,10 @@ export class ChatWriter implements Writer {
         role: "assistant",
         content: choice.calls.length > 0 && text === "" ? null : text,
         refusal: null,
-        ...(choice.calls.length > 0 && { tool_calls: choice.calls.map(withoutIndex) }),
+        ...this.#callsOf(choice.calls.map(withoutIndex)),
       },
       logprobs: wantsLogprobs ? { content: chatLogprobs(this.#model, choice.logprobs), refusal: null } : null,
-      finish_reason: finishReason(choice),
+      finish_reason: this.#finishReason(choice),
       ...(wantsTokenIds && { token_ids: choice.tokens }),
     };
   }
@@ -172,7 +174,19 @@ export class ChatWriter implements Writer {
   }
 
   #finish(index: number, choice: Choice): string {
-    return this.#frame.finishingChunk(choiceOf(index, { delta: {}, finish_reason: finishReason(choice) }));
+    return this.#frame.finishingChunk(choiceOf(index, { delta: {}, finish_reason: this.#finishReason(choice) }));
+  }
+
+  #callsOf(calls: readonly Pick<ToolCall, "function">[]) {
+    const [call] = calls;
+    if (call === undefined) return {};
+    return this.#options.legacyCalls ? { function_call: call.function } : { tool_calls: calls };
+  }
+
+  /** "tool_calls" when the model stopped by itself after making calls. */
+  #finishReason({ finish, reader }: Choice): string | null {
+    if (finish?.reason !== "stop" || reader.calls === 0) return finish?.reason ?? null;
+    return this.#options.legacyCalls ? "function_call" : "tool_calls";
   }
 }
 
@@ -192,11 +206,6 @@ const toToolCall = (index: number, { id, ...call }: IdentifiedCall): ToolCall =>
   type: "function",
   function: call,
 });
-
-/** "tool_calls" when the model stopped by itself after making calls. */
-function finishReason({ finish, reader }: Choice): string | null {
-  return finish?.reason === "stop" && reader.calls > 0 ? "tool_calls" : (finish?.reason ?? null);
-}
 
 /** Only chunks number the calls. */
 const withoutIndex = ({ index: _, ...call }: ToolCall) => call;

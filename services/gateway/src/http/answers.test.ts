@@ -201,6 +201,16 @@ describe("an upload", () => {
   });
 });
 
+const about = {
+  writer: { dialect: completionsDialect },
+  sending: {
+    sendTimeoutMs: 1000,
+    pingIntervalMs: 0,
+    pingWholeAnswers: false,
+    logger: createLogger({ service: "test", level: "silent" }),
+  },
+};
+
 it("a stream whose client is gone after the first line reads no more, and ends its events", async () => {
   let ended = false;
   const events = (async function* () {
@@ -217,14 +227,7 @@ it("a stream whose client is gone after the first line reads no more, and ends i
   const write = vi.fn();
   const raw = { destroyed: true, writeHead: vi.fn(), write, end: vi.fn() };
   const reply = { raw, hijack: () => reply, getHeaders: () => ({}), request: { id: "r" } };
-  const logger = createLogger({ service: "test", level: "silent" });
-  await sendStream(reply as unknown as FastifyReply, {
-    writer: { dialect: completionsDialect },
-    events,
-    lines,
-    logger,
-    sendTimeoutMs: 1000,
-  });
+  await sendStream(reply as unknown as FastifyReply, { ...about, events, lines });
   expect(ended).toBe(true);
   expect(write).not.toHaveBeenCalled();
 });
@@ -243,13 +246,11 @@ it("a client that reads nothing for the longest time is hung up on", async () =>
   const full = { destroyed: false, writeHead: vi.fn(), write: () => false, end: vi.fn(), destroy };
   const raw = Object.assign(new EventEmitter(), full);
   const reply = { raw, hijack: () => reply, getHeaders: () => ({}), request: { id: "r" } };
-  const logger = createLogger({ service: "test", level: "silent" });
   await sendStream(reply as unknown as FastifyReply, {
-    writer: { dialect: completionsDialect },
+    ...about,
     events,
     lines,
-    logger,
-    sendTimeoutMs: 20,
+    sending: { ...about.sending, sendTimeoutMs: 20 },
   });
   expect(raw.destroyed).toBe(true);
   expect(await events.next()).toEqual({ done: true, value: undefined });

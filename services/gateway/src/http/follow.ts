@@ -1,4 +1,4 @@
-import { type Logger, RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import type { StoredGeneration } from "../admission/idempotency-records.js";
 import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
@@ -14,18 +14,16 @@ import type { GenerationClient } from "../queue/generation-client.js";
 import { replayMetrics } from "../requests/run-observers.js";
 import { following, runRequest } from "../requests/run-request.js";
 import type { TextModel } from "../text/text-model.js";
-import { leavingOf, sendStream, sendWhole, whenSent } from "./answer.js";
+import { leavingOf, type Sending, sendStream, sendWhole, whenSent } from "./answer.js";
 import type { Readers } from "./readers.js";
 
 /** What following a generation takes. */
-export interface Following {
+export interface Following extends Sending {
   readonly model: TextModel;
   readonly client: GenerationClient;
   readonly readers: Readers;
   readonly answers: AnswerRoom;
   readonly metrics: Metrics;
-  readonly sendTimeoutMs: number;
-  readonly logger: Logger;
 }
 
 /**
@@ -57,7 +55,8 @@ export async function replayGeneration(
   const replay = (held: HeldAnswer) => {
     if (stream) return follow(following, reply, { record, withIds, source });
     const writer = openWriter(record.writer, following.model);
-    return sendWhole(reply, eventsOf(following, reply, { record, source, held }), writer);
+    const events = eventsOf(following, reply, { record, source, held });
+    return sendWhole(reply, { writer, events, sending: following });
   };
   return following.readers.admit(reading, () => holding({ following, reply, record }, replay));
 }
@@ -139,7 +138,7 @@ async function follow(uses: Following, reply: FastifyReply, stream: FollowedStre
   const writer = stream.writer ?? openWriter(record.writer, uses.model);
   const rest = streamLines(events, { writer, choices: record.jobs.length, withIds, after });
   const lines = first.length === 0 ? rest : behind(first.map(writer.dialect.event).join(""), rest);
-  return sendStream(reply, { writer, events, lines, logger: uses.logger, sendTimeoutMs: uses.sendTimeoutMs });
+  return sendStream(reply, { writer, events, lines, sending: uses });
 }
 
 async function* behind(first: string, lines: AsyncGenerator<string, void, undefined>) {

@@ -7,6 +7,7 @@ import { parse } from "secure-json-parse";
 import { jsonProblem, parseInTurns } from "../parse-in-turns.js";
 import { cut, RequestError } from "../request-error.js";
 import { JsonShape } from "../requests/json-shape.js";
+import { exactSeeds, roundedSeeds } from "../requests/long-seeds.js";
 import { ownTurn, timeLeft } from "../turns.js";
 import { needsNoBody, operationOf } from "./openapi/operations.js";
 
@@ -69,7 +70,10 @@ function parseJson(app: FastifyInstance): void {
       if (body === "" && needsNoBody(operationOf(request))) return undefined;
       if (body === "") throw new RhoneError("INVALID_JSON", "The body is empty; send a JSON object.");
       try {
-        return body.length <= SMALL_BYTES ? parse(body) : await parseInTurns(body);
+        const value = body.length <= SMALL_BYTES ? parse(body) : await parseInTurns(body);
+        const rounded = roundedSeeds(value);
+        if (rounded.length > 0) await exactSeeds(body, rounded);
+        return value;
       } catch (error) {
         throw new RhoneError("INVALID_JSON", `The body ${jsonProblem(error)}.`);
       }

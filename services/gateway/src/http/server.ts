@@ -49,6 +49,8 @@ const CHECK_MS = 5000;
 /** Longer than proxies keep a connection that they do not use: one that closes under a request fails it. */
 const KEEP_ALIVE_MS = 72_000;
 
+const TCP_KEEP_ALIVE_MS = 15_000;
+
 /** The HTTP server, not listening yet. Every failure is answered in the one error envelope. */
 export function buildServer(options: ServerOptions): FastifyInstance {
   const { bodyLimitBytes, bodiesBytes, corsOrigins, requiresKeys } = options;
@@ -99,6 +101,9 @@ function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServer
     requestTimeout: arrivalTimeoutMs,
     headersTimeout: headersTimeoutMs(connecting),
     keepAliveTimeout: KEEP_ALIVE_MS,
+    // Of TCP: a connection on which a client waits is not idle for routers and for balancers that don't read HTTP.
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
     IncomingMessage: JoinedRequest,
   };
   const arrivals = new Arrivals();

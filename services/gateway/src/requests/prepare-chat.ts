@@ -21,10 +21,11 @@ import {
   type Prepare,
   type PreparedRequest,
 } from "./prepare.js";
-import { generationFields, optional, parseRequest } from "./request-fields.js";
+import { answerTokens, generationFields, optional, parseRequest, UNTIL_FULL } from "./request-fields.js";
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
 import { type CallRules, callRules } from "./tools/call-rules.js";
+import { legacyFunctionFields, toolsOf } from "./tools/legacy-functions.js";
 import { toolFields } from "./tools/tool-fields.js";
 import { toToolUse } from "./tools/tool-use.js";
 
@@ -32,8 +33,9 @@ import { toToolUse } from "./tools/tool-use.js";
 export const chatRequestSchema = z.object({
   ...generationFields,
   ...toolFields,
+  ...legacyFunctionFields,
   messages: messagesSchema,
-  max_completion_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
+  max_completion_tokens: answerTokens(UNTIL_FULL),
   logprobs: optional(z.boolean()),
   top_logprobs: optional(z.number().int().min(0).max(20)),
   ...conversationOptions,
@@ -66,9 +68,19 @@ const CHAT: ChatApi = {
   record: (options) => ({ version: WRITER_VERSION, kind: "chat", options }),
 };
 
+/** Answers have `function_call` in the place of `tool_calls`. */
+const CHAT_WITH_FUNCTIONS: ChatApi = {
+  ...CHAT,
+  record: (options, maxTokens) => CHAT.record({ ...options, legacyCalls: true }, maxTokens),
+};
+
 /** Prepares a chat completion. */
-export const prepareChat: Prepare = async (preparation, body, arrival) =>
-  prepareConversation(CHAT, { preparation, arrival, fields: parseRequest(chatRequestSchema, body) });
+export const prepareChat: Prepare = async (preparation, body, arrival) => {
+  const fields = parseRequest(chatRequestSchema, body);
+  const tools = toolsOf(fields, fields);
+  const api = tools === null ? CHAT : CHAT_WITH_FUNCTIONS;
+  return prepareConversation(api, { preparation, arrival, fields: { ...fields, ...tools } });
+};
 
 type ChatToPrepare = Pick<OpenRequest, "preparation" | "arrival"> & { readonly fields: ChatRequest };
 
