@@ -1,12 +1,13 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import * as batches from "../../batches/batch-request.js";
+import { countTokensRequestSchema, messagesRequestSchema } from "../../requests/messages/message-fields.js";
 import { chatRequestSchema } from "../../requests/prepare-chat.js";
 import { completionRequestSchema } from "../../requests/prepare-completion.js";
 import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
 import { fimRequestSchema } from "../../requests/prepare-fim.js";
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
-import { chatCompletionSchema, completionSchema, embeddingListSchema } from "./generation-schemas.js";
+import { chatCompletionSchema, completionSchema, embeddingListSchema, messageSchema } from "./generation-schemas.js";
 import * as answers from "./response-schemas.js";
 
 export interface Operation {
@@ -22,6 +23,8 @@ export interface Operation {
   readonly answer?: z.ZodType;
   /** The content types of a 200, where it is not always JSON. */
   readonly gives?: readonly string[];
+  /** How its failures are told; absent: as OpenAI does. */
+  readonly dialect?: "messages";
   /** The documented path, where the router's lacks names. */
   readonly path?: string;
 }
@@ -30,6 +33,10 @@ export interface Operation {
 export function operationOf({ method, routeOptions }: FastifyRequest): Operation | undefined {
   return OPERATIONS[`${method === "HEAD" ? "GET" : method} ${routeOptions.url}`];
 }
+
+/** Whether a request needs no body. A body that it has is read all the same. */
+export const needsNoBody = (operation: Operation | undefined): boolean =>
+  operation !== undefined && operation.body === undefined;
 
 /** Whether it uses the model, and so counts against its caller's limits. */
 export const isGeneration = (operation: Operation | undefined): boolean => operation?.tag === "generation";
@@ -70,6 +77,16 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answer: chatCompletionSchema,
     gives: JSON_OR_EVENTS,
   },
+  "POST /v1/messages": {
+    summary:
+      "Generate the next message of a conversation in the shape of Anthropic's Messages; with `stream: true`, as named " +
+      "server-sent events",
+    tag: "generation",
+    body: messagesRequestSchema,
+    answer: messageSchema,
+    gives: JSON_OR_EVENTS,
+    dialect: "messages",
+  },
   "POST /v1/embeddings": {
     summary:
       "Embed texts or token ids: the mean of the model's hidden states after its final norm, L2-normalised. " +
@@ -99,6 +116,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "tokenizer",
     body: detokenizeRequestSchema,
     answer: answers.detokenizeResponseSchema,
+  },
+  "POST /v1/messages/count_tokens": {
+    summary: "Count the tokens of the prompt that `/v1/messages` makes of these fields",
+    tag: "tokenizer",
+    body: countTokensRequestSchema,
+    answer: answers.tokenCountSchema,
+    dialect: "messages",
   },
   "GET /tokenizer_info": {
     summary: "Describe the tokenizer: special tokens and chat template",
