@@ -1,0 +1,69 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, inject, test } from "vitest";
+import { sharedCluster } from "../cluster/shared-cluster.js";
+import type { Venv } from "./python/venv.js";
+
+// Clients in Python, unmodified. Their checks are pytest's, in python/test_*.py; each is a test here.
+
+const SCRIPTS = fileURLToPath(new URL("python/", import.meta.url));
+const INSTALL_MS = 300_000;
+const RUN_MS = 180_000;
+
+/** One line of the report that python/conftest.py writes: a check with one set of its parameters. */
+interface Check {
+  readonly script: string;
+  readonly name: string;
+  readonly outcome: "passed" | "failed" | "skipped";
+  readonly reason: string;
+}
+
+const cluster = sharedCluster();
+
+/** Why no script runs on this machine. */
+let missing: string | undefined;
+let checks: readonly Check[] = [];
+let output = "";
+
+beforeAll(async () => {
+  const outcome = inject("pythonClients");
+  await expect.poll(() => existsSync(outcome), { timeout: INSTALL_MS, interval: 100 }).toBe(true);
+  const venv = JSON.parse(readFileSync(outcome, "utf8")) as Venv | { readonly failed: string };
+  if ("failed" in venv) throw new Error(`the Python clients can't be installed: ${venv.failed}`);
+  if ("missing" in venv) missing = venv.missing;
+  else await runScripts(venv.python);
+}, INSTALL_MS + RUN_MS);
+
+/** All scripts in one process, which imports what the clients share once. */
+async function runScripts(python: string): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "rhone-python-"));
+  const report = join(folder, "report.jsonl");
+  const env = { ...process.env, RHONE_URL: cluster.url, RHONE_REPORT: report };
+  const args = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", SCRIPTS];
+  const child = spawn(python, args, { env, stdio: ["ignore", "pipe", "inherit"], timeout: RUN_MS });
+  output = await text(child.stdout);
+  const lines = existsSync(report) ? readFileSync(report, "utf8").trim().split("\n") : [];
+  checks = lines.map((line) => JSON.parse(line) as Check);
+  rmSync(folder, { recursive: true });
+}
+
+for (const script of readdirSync(SCRIPTS).filter((name) => /^test_.*\.py$/.test(name))) {
+  const source = readFileSync(join(SCRIPTS, script), "utf8");
+  describe(script.slice("test_".length, -".py".length), () => {
+    for (const [, name = ""] of source.matchAll(/^def test_(\w+)/gm)) {
+      test(name.replaceAll("_", " "), ({ skip }) => {
+        skip(missing !== undefined, missing);
+        const mine = checks.filter((check) => check.script === script && check.name === name);
+        expect(mine.length, `it did not run:\n${output.slice(-3000)}`).toBeGreaterThan(0);
+        const failed = mine.filter(({ outcome }) => outcome === "failed");
+        expect(failed, failed[0]?.reason).toEqual([]);
+        const skipped = mine.find(({ outcome }) => outcome === "skipped");
+        skip(skipped !== undefined, skipped?.reason);
+      });
+    }
+  });
+}
