@@ -7,7 +7,7 @@ import pytest
 from given import GREEDY, MESSAGES, MODEL, Place, until
 
 TOOL = {"name": "weather", "description": "Forecast", "input_schema": Place.model_json_schema()}
-CALLS = {**GREEDY, "max_tokens": 1500, "messages": MESSAGES, "tools": [TOOL], "tool_choice": {"type": "any"}}
+CALLS = {**GREEDY, "max_tokens": 300, "messages": MESSAGES, "tools": [TOOL], "tool_choice": {"type": "any"}}
 
 
 @pytest.fixture(scope="module")

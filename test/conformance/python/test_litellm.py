@@ -35,7 +35,7 @@ def test_chats_run_asynchronously(named):
 
 
 def test_a_required_call_is_made_and_its_result_is_taken(named):
-    asked = {**named, "max_tokens": 1500, "tools": [WEATHER], "tool_choice": "required"}
+    asked = {**named, "max_tokens": 300, "tools": [WEATHER], "tool_choice": "required"}
     message = litellm.completion(**asked, messages=MESSAGES).choices[0].message
     assert message.tool_calls
     results = []
@@ -47,7 +47,7 @@ def test_a_required_call_is_made_and_its_result_is_taken(named):
 
 
 def test_structured_answers_keep_to_their_schema(named):
-    answer = litellm.completion(**{**named, "max_tokens": 1500}, messages=MESSAGES, response_format=Place)
+    answer = litellm.completion(**{**named, "max_tokens": 300}, messages=MESSAGES, response_format=Place)
     Place.model_validate_json(answer.choices[0].message.content)
 
 
@@ -73,7 +73,7 @@ def test_refusals_are_the_errors_of_the_package(as_openai):
         litellm.completion(**{**as_openai, "temperature": 3}, messages=MESSAGES)
     with pytest.raises(litellm.NotFoundError):
         litellm.completion(**{**as_openai, "model": "openai/no-such"}, messages=MESSAGES)
-    with pytest.raises(litellm.ContextWindowExceededError):
+    with pytest.raises(litellm.BadRequestError, match="18008 tokens"):
         litellm.completion(**as_openai, messages=[{"role": "user", "content": "a b " * 9000}])
 
 

@@ -53,7 +53,7 @@ def test_calls_are_made(client_of):
         return "22 degrees"
 
     tool = FunctionTool.from_defaults(weather)
-    client = client_of(max_tokens=1500)
+    client = client_of(max_tokens=300)
     answer = client.chat_with_tools([tool], chat_history=ASKED, tool_required=True)
     calls = client.get_tool_calls_from_response(answer)
     assert [call.tool_name for call in calls][:1] == ["weather"]
@@ -61,12 +61,12 @@ def test_calls_are_made(client_of):
 
 
 def test_structured_answers_are_parsed(client_of):
-    structured = client_of(max_tokens=1500).as_structured_llm(Place)
+    structured = client_of(max_tokens=300).as_structured_llm(Place)
     assert isinstance(structured.chat(ASKED).raw, Place)
 
 
 def test_structured_answers_by_schema_are_parsed(client_of):
-    structured = client_of(max_tokens=1500, should_use_structured_outputs=True).as_structured_llm(Place)
+    structured = client_of(max_tokens=300, should_use_structured_outputs=True).as_structured_llm(Place)
     assert isinstance(structured.chat(ASKED).raw, Place)
 
 

@@ -9,7 +9,7 @@ from mistralai.client import Mistral
 from mistralai.client.errors import SDKError
 
 CHATS = "/v1/chat/completions"
-REQUIRED = {**GREEDY, "messages": MESSAGES, "max_tokens": 1500, "tools": [WEATHER], "tool_choice": "any"}
+REQUIRED = {**GREEDY, "messages": MESSAGES, "max_tokens": 300, "tools": [WEATHER], "tool_choice": "any"}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_streamed_calls_are_those_of_the_whole_answer(client):
 
 
 def test_structured_answers_are_parsed(client):
-    answer = client.chat.parse(Place, model=MODEL, messages=MESSAGES, max_tokens=1500, random_seed=3)
+    answer = client.chat.parse(Place, model=MODEL, messages=MESSAGES, max_tokens=300, random_seed=3)
     assert isinstance(answer.choices[0].message.parsed, Place)
 
 

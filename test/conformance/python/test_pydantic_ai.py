@@ -13,7 +13,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.tools import ToolDefinition
 
 SHORT = {"temperature": 0, "max_tokens": 24}
-ROOMY = {"temperature": 0, "max_tokens": 1500}
+ROOMY = {"temperature": 0, "max_tokens": 300}
 
 
 @pytest.fixture(scope="module", params=["chat", "responses"])
