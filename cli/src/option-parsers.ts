@@ -1,6 +1,13 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { parseSimulation, redisUrlSchema, SIMULATION_SYNTAX, WINDOW_SYNTAX, windowSeconds } from "@rhone/common";
+import {
+  hostSchema,
+  parseSimulation,
+  redisUrlSchema,
+  SIMULATION_SYNTAX,
+  WINDOW_SYNTAX,
+  windowSeconds,
+} from "@rhone/common";
 import { InvalidArgumentError } from "commander";
 
 export interface NumberRange {
@@ -60,6 +67,13 @@ export function simulation(text: string): string {
 export function completionWindow(text: string): string {
   if (windowSeconds(text) !== null) return text;
   throw new InvalidArgumentError(`Give ${WINDOW_SYNTAX}.`);
+}
+
+/** An address to listen on. */
+export function host(text: string): string {
+  const { data } = hostSchema.safeParse(text);
+  if (data !== undefined) return data;
+  throw new InvalidArgumentError("Give an address of this machine, such as 127.0.0.1, ::1, 0.0.0.0 or ::.");
 }
 
 /** The URL of a gateway, without slashes at its end. */

@@ -5,9 +5,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { commandWriter } from "../config.js";
 import { aliveProcesses, readClusterRecord } from "./cluster-record.js";
+import { urlOf } from "./run-cluster.js";
 import { startFakeCluster } from "./testing/fake-cluster.js";
 
 afterEach(() => vi.unstubAllEnvs());
+
+test.each([
+  ["127.0.0.1", "http://127.0.0.1:80"],
+  ["0.0.0.0", "http://127.0.0.1:80"],
+  ["::1", "http://[::1]:80"],
+  ["::", "http://[::1]:80"],
+  ["fd00::7", "http://[fd00::7]:80"],
+  ["node-a", "http://node-a:80"],
+])("clients of a gateway at %s are sent to %s", (host, url) => expect(urlOf(host, 80)).toBe(url));
 
 describe("a cluster that comes up", () => {
   test("reports its phases in order, then its address; stops gateway, coordinator, workers, Redis", async () => {

@@ -54,6 +54,15 @@ test("everything that `rhone up` can set reaches the coordinator", () => {
   });
 });
 
+test("a gateway with IPv6 has the other processes at ::1, and their ports are taken again", () => {
+  const ipv6 = { ...sources, options: { ...sources.options, host: "::" } };
+  const coordinator = coordinatorSpec(ipv6, { grpc: "[::1]:71", ops: "[::1]:72" });
+  expect(flagsOf(coordinator.args)).toMatchObject({ "--host": "::1", "--port": "71", "--ops-port": "72" });
+  const worker = workerSpec(ipv6, { index: 0, coordinator: "[::1]:71" });
+  expect(flagsOf(worker.args)).toMatchObject({ "--host": "::1", "--coordinator": "[::1]:71" });
+  expect(flagsOf(gatewaySpec(ipv6, undefined).args)).toMatchObject({ "--host": "::" });
+});
+
 test("the gateway keeps its port over a restart, which may not be the asked one", () => {
   expect(flagsOf(gatewaySpec(sources, undefined).args)).toMatchObject({ "--host": "0.0.0.0", "--port": "8080" });
   expect(flagsOf(gatewaySpec(sources, { http: "0.0.0.0:9090" }).args)).toMatchObject({ "--port": "9090" });

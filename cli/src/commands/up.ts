@@ -7,7 +7,7 @@ import { runCluster } from "../cluster/run-cluster.js";
 import { stopCluster } from "../cluster/stop-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import { port } from "../option-parsers.js";
+import { host, port } from "../option-parsers.js";
 import { ENTRY_POINTS, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
 import { addClusterFlags, addDataDirFlag } from "./flags.js";
@@ -39,7 +39,12 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
 function addGatewaySettings(command: Command): Command {
   return command
     .option("-p, --port <port>", "HTTP port of the gateway; 0 = any free one", port, 8080)
-    .option("--host <host>", "address that the gateway listens on; 0.0.0.0 admits other machines", "127.0.0.1")
+    .option(
+      "--host <host>",
+      "address that the gateway listens on; 0.0.0.0 or :: admits other machines",
+      host,
+      "127.0.0.1",
+    )
     .addOption(
       new Option(
         "--auth <mode>",

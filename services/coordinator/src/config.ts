@@ -3,6 +3,7 @@ import {
   booleanSchema,
   type ConfigOf,
   ggmlDirSetting,
+  hostSchema,
   hostSetting,
   hungAfterSetting,
   kvTypeSchema,
@@ -36,7 +37,7 @@ export const coordinatorSettings = {
   },
   advertiseHost: {
     env: "RHONE_ADVERTISE_HOST",
-    schema: text.optional(),
+    schema: hostSchema.optional(),
     doc: "Host name at which the last stage reaches this coordinator.",
     defaultText: "--host",
   },

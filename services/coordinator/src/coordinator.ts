@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import {
   type ActivationTypeName,
   advertisedHost,
+  hostPort,
   type Logger,
   OperationsServer,
   openRedis,
@@ -91,7 +92,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     notReady: () => (pipeline.state === "ready" ? null : (pipeline.reason ?? pipeline.state)),
     status,
   });
-  opsAddress = `${host}:${operations.port}`;
+  opsAddress = hostPort(host, operations.port);
   shutdown.add("operations", () => operations.close());
 
   shutdown.add("engine", async () => {
@@ -99,9 +100,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     engine.close();
     await consumed;
   });
-  void pipeline.run(`${host}:${grpcPort}`);
+  const grpc = hostPort(host, grpcPort);
+  void pipeline.run(grpc);
   shutdown.add("pipeline", () => pipeline.close());
-  return { grpc: `${host}:${grpcPort}`, ops: `${config.host}:${operations.port}` };
+  return { grpc, ops: hostPort(config.host, operations.port) };
 }
 
 function logsFull(most: number): RhoneError {

@@ -1,5 +1,6 @@
 import { PROTOCOL_VERSION, statusKey } from "@rhone/common";
 import { describe, expect, it } from "vitest";
+import { needsIpv6 } from "../../../packages/common/src/testing/ipv6.js";
 import { fakeJob } from "./testing/fake-job.js";
 import { prompt, TestCluster, tokensOf } from "./testing/use-cluster.js";
 
@@ -8,6 +9,14 @@ const cluster = TestCluster.use();
 const outOfMemory = { code: "OUT_OF_MEMORY", message: "8 GiB needed, 1 GiB there" };
 
 describe("a coordinator whose workers join", () => {
+  it("has brackets around an IPv6 address, where workers find it", async (context) => {
+    needsIpv6(context);
+    await cluster.run(1, ["--host", "::1"]);
+    const { grpc, ops } = cluster.coordinator.addresses;
+    for (const address of [grpc, ops]) expect(address).toMatch(/^\[::1\]:\d+$/);
+    expect((await cluster.coordinator.status()).operations).toBe(ops);
+  });
+
   it("shows why a shard could not be loaded, and tries again when another worker joins", async () => {
     const coordinator = await cluster.start(["--workers", "1"]);
     const failing = await cluster.join("w0", { loadFailure: outOfMemory });
