@@ -123,12 +123,15 @@ test("lm-eval itself scores a small task, by log-probabilities, completions and 
   timeout: 600_000,
 }, async ({ skip }) => {
   skip(process.env.RHONE_CLIENTS !== "all", "RHONE_CLIENTS=all runs it");
-  const venv = await openVenv(join(LM_EVAL, "requirements.txt"), AbortSignal.timeout(300_000));
+  const venv = await openVenv(join(LM_EVAL, "requirements.txt"));
   if ("missing" in venv) return skip(venv.missing);
   const folder = mkdtempSync(join(tmpdir(), "rhone-lm-eval-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const scores = join(folder, "scores.json");
   const env = { ...process.env, TMPDIR: folder };
-  await promisify(execFile)(venv.python, [join(LM_EVAL, "evaluate.py"), cluster.url, scores], { env, timeout: 300_000 });
+  await promisify(execFile)(venv.python, [join(LM_EVAL, "evaluate.py"), cluster.url, scores], {
+    env,
+    timeout: 300_000,
+  });
   expect(JSON.parse(readFileSync(scores, "utf8"))).toEqual({ chosen: 1, completed: 1, told: 1 });
 });

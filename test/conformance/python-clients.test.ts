@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, inject, test } from "vitest";
+import { beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { sharedCluster } from "../cluster/shared-cluster.js";
 import type { Venv } from "./python/venv.js";
 
@@ -16,7 +16,7 @@ const HEAVY = ["test_langchain.py", "test_litellm.py", "test_llama_index.py"];
 const scripts = readdirSync(SCRIPTS).filter((name) => /^test_.*\.py$/.test(name));
 const chosen = scripts.filter((name) => process.env.RHONE_CLIENTS === "all" || !HEAVY.includes(name));
 const INSTALL_MS = 300_000;
-const RUN_MS = 180_000;
+const RUN_MS = 400_000;
 
 /** One line of the report that python/conftest.py writes: a check with one set of its parameters. */
 interface Check {
@@ -35,7 +35,7 @@ let output = "";
 
 beforeAll(async () => {
   const outcome = inject("pythonClients");
-  await expect.poll(() => existsSync(outcome), { timeout: INSTALL_MS, interval: 100 }).toBe(true);
+  await vi.waitUntil(() => existsSync(outcome), { timeout: INSTALL_MS, interval: 100 });
   const venv = JSON.parse(readFileSync(outcome, "utf8")) as Venv | { readonly failed: string };
   if ("failed" in venv) throw new Error(`the Python clients can't be installed: ${venv.failed}`);
   if ("missing" in venv) missing = venv.missing;

@@ -18,8 +18,7 @@ declare module "vitest" {
 export function setup(project: TestProject): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "rhone-python-"));
   const outcome = join(folder, "outcome.json");
-  const stop = new AbortController();
-  const opened = openVenv(REQUIREMENTS, stop.signal)
+  const opened = openVenv(REQUIREMENTS)
     .catch((error: Error) => ({ failed: error.message }))
     .then((venv) => {
       writeFileSync(`${outcome}.part`, JSON.stringify(venv));
@@ -27,8 +26,7 @@ export function setup(project: TestProject): () => Promise<void> {
     });
   project.provide("pythonClients", outcome);
   return async () => {
-    stop.abort();
-    await opened;
+    await opened; // a run without the clients lets it end, for the next
     rmSync(folder, { recursive: true, force: true });
   };
 }

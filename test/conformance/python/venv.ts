@@ -20,7 +20,7 @@ const run = promisify(execFile);
  * kept in ~/.cache/rhone under a hash of the pins, so it is installed once per machine. Throws when the registry of
  * Python packages answers, but not with these.
  */
-export async function openVenv(requirements: string, signal: AbortSignal): Promise<Venv> {
+export async function openVenv(requirements: string): Promise<Venv> {
   const version = await pythonVersion();
   if (version === null) return { missing: "no python3 is installed" };
   const [major = 0, minor = 0] = version.split(".").map(Number);
@@ -31,22 +31,26 @@ export async function openVenv(requirements: string, signal: AbortSignal): Promi
   const hash = createHash("sha256").update(`${version}\n${UV}\n${pins}`).digest("hex").slice(0, 16);
   const folder = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "rhone", `python-${hash}`);
   const python = join(folder, "bin", "python");
-  return existsSync(folder) ? { python } : await install(requirements, folder, signal).then((why) => why ?? { python });
+  return existsSync(folder) ? { python } : await install(requirements, folder).then((why) => why ?? { python });
 }
 
 /** Builds the environment beside its place and moves it there, so that it is whole or absent. Null when it is there. */
-async function install(requirements: string, folder: string, signal: AbortSignal): Promise<Venv | null> {
+async function install(requirements: string, folder: string): Promise<Venv | null> {
   mkdirSync(dirname(folder), { recursive: true });
   const draft = mkdtempSync(`${folder}-`);
   const python = join(draft, "bin", "python");
-  const options = { signal, timeout: INSTALL_MS };
+  const options = { timeout: INSTALL_MS };
   try {
     const made = await run("python3", ["-m", "venv", draft], options).catch(whyNot);
     if (typeof made === "string") return { missing: `python3 -m venv fails: ${made}` };
     const pip = ["-m", "pip", "install", "--quiet", "--no-compile", "--retries", "1", "--timeout", "15", UV];
     const reached = await run(python, pip, options).catch(whyNot);
     if (typeof reached === "string") return { missing: `no Python packages can be installed: ${reached}` };
-    await run(join(draft, "bin", "uv"), ["pip", "install", "--quiet", "--no-cache", "--no-deps", "--python", python, "-r", requirements], options);
+    await run(
+      join(draft, "bin", "uv"),
+      ["pip", "install", "--quiet", "--no-cache", "--no-deps", "--python", python, "-r", requirements],
+      options,
+    );
     if (!existsSync(folder)) renameSync(draft, folder);
     return null;
   } finally {
