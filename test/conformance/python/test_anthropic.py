@@ -4,8 +4,10 @@ import asyncio
 
 import anthropic
 import pytest
-from given import GREEDY, MESSAGES, MODEL, Place, until
+from given import MESSAGES, MODEL, Place, until
 
+# The package has no argument for it.
+GREEDY = {"model": MODEL, "max_tokens": 24, "extra_body": {"temperature": 0}}
 TOOL = {"name": "weather", "description": "Forecast", "input_schema": Place.model_json_schema()}
 CALLS = {**GREEDY, "max_tokens": 300, "messages": MESSAGES, "tools": [TOOL], "tool_choice": {"type": "any"}}
 
@@ -92,7 +94,7 @@ def test_streamed_calls_are_those_of_the_whole_answer(client):
 
 def test_refusals_are_the_errors_of_the_package(client):
     with pytest.raises(anthropic.BadRequestError) as refused:
-        ask(client, temperature=3)
+        ask(client, extra_body={"temperature": 3})
     assert refused.value.body["error"]["type"] == "invalid_request_error"
     with pytest.raises(anthropic.NotFoundError):
         ask(client, model="no-such")
