@@ -1,7 +1,7 @@
 import { RhoneError } from "@rhone/common/rhone-error";
 import type { ModelConfig } from "../config/model-config.js";
 import { metadataStrings } from "../gguf/metadata.js";
-import type { GgufFile } from "../gguf/open-gguf.js";
+import type { GgufFile } from "../gguf/gguf-file.js";
 import type { ChatTemplate, ChatTemplateName, ChatVocabulary } from "./chat-template.js";
 import { jinjaTemplate } from "./jinja-template.js";
 import { mistralTemplate } from "./mistral-template.js";

@@ -5,12 +5,16 @@ import type { ChatTemplateName } from "../chat-template/chat-template.js";
 import { detectChatTemplate } from "../chat-template/choose-template.js";
 import { type ModelConfig, namesSlidingWindow, readModelConfig } from "../config/model-config.js";
 import { pageBytesPerLayer, shardBytes, weightBytes } from "../config/model-size.js";
-import { type GgufFile, openGguf } from "../gguf/open-gguf.js";
+import type { GgufFile } from "../gguf/gguf-file.js";
+import { openGguf } from "../gguf/open-gguf.js";
 import { tensorTypeName } from "../gguf/tensor-type.js";
 
 /** The output of `rhone model inspect`: plain data, ready for JSON. */
 export interface ModelSummary {
+  /** Of a model that was split, the first part. */
   readonly path: string;
+  /** Number of files that hold it. */
+  readonly parts: number;
   readonly fileBytes: number;
   readonly ggufVersion: number;
   readonly headerFingerprint: string;
@@ -49,7 +53,8 @@ export async function inspectModel(path: string): Promise<ModelSummary> {
   const outer = { first: 0, last: 0 };
   const license = file.metadata.get("general.license");
   return {
-    path,
+    path: file.path,
+    parts: file.parts.length,
     fileBytes: file.fileBytes,
     ggufVersion: file.version,
     headerFingerprint: file.headerFingerprint,
