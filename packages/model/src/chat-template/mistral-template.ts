@@ -1,5 +1,5 @@
 import { type ChatMessage, type ChatOptions, type ChatTool, cannotEncode } from "./chat-message.js";
-import type { ChatTemplate, ChatVocabulary } from "./chat-template.js";
+import type { ChatTemplate, ChatVocabulary, ReadingOptions } from "./chat-template.js";
 import { type Conversation, normalizeConversation } from "./normalize-conversation.js";
 import { dumpJson, respaceJson } from "./python-json.js";
 import { callJson, mistralCallId } from "./tool-calls.js";
@@ -10,6 +10,8 @@ import { toolsAsText } from "./tools-as-text.js";
  * prompt. V3: 7B-Instruct v0.3.
  */
 export type MistralVersion = 1 | 2 | 3;
+
+type MistralVocabulary = Omit<ChatVocabulary, "controlTokens">;
 
 /** Ids of the control tokens that V2 and V3 vocabularies begin with. */
 const CONTROL = {
@@ -24,7 +26,7 @@ const CONTROL = {
 
 /**
  * Mistral's own encoding, which is defined on ids, not on text: each message is tokenized alone, with SentencePiece's
- * leading space, and the ids are concatenated. Text that looks like a control token stays text.
+ * leading space, and the ids are concatenated. Text that looks like a control token stays text unless `parseSpecial`.
  *
  *     V1  <s> enc("[INST] u [/INST]") enc(a) </s> …
  *     V3  <s> [INST] enc(u) [/INST] enc(a) </s> …          tools before the last [INST]
@@ -34,16 +36,20 @@ const CONTROL = {
  *
  * Follows mistral-common's InstructTokenizerV1, V2 and V3. `encode` throws CHAT_TEMPLATE_FAILED.
  */
-export function mistralTemplate(version: MistralVersion, vocabulary: ChatVocabulary): ChatTemplate {
-  const encoder = new MessageEncoder(version, vocabulary);
-  const name = `mistral-v${version}` as const;
+export function mistralTemplate(
+  version: MistralVersion,
+  vocabulary: MistralVocabulary,
+  { parseSpecial = false }: ReadingOptions = {},
+): ChatTemplate {
+  const encoder = new MessageEncoder({ version, vocabulary, parseSpecial });
+  const known = { name: `mistral-v${version}`, source: undefined, refusal: undefined } as const;
   if (version === 1) {
     const encode: ChatTemplate["encode"] = (messages, { tools, ...options } = {}) =>
       encoder.encode(normalizeConversation(toolsAsText(messages, tools)), options);
-    return { name, callToken: undefined, encode };
+    return { ...known, callToken: undefined, encode };
   }
   return {
-    name,
+    ...known,
     callToken: CONTROL.toolCalls,
     encode: (messages, options = {}) => encoder.encode(normalizeConversation(messages), options),
   };
@@ -53,13 +59,21 @@ interface AskedConversation extends Conversation {
   readonly tools: readonly ChatTool[];
 }
 
+interface EncoderOptions {
+  readonly version: MistralVersion;
+  readonly vocabulary: MistralVocabulary;
+  readonly parseSpecial: boolean;
+}
+
 class MessageEncoder {
   readonly #version: MistralVersion;
-  readonly #vocabulary: ChatVocabulary;
+  readonly #vocabulary: MistralVocabulary;
+  readonly #parseSpecial: boolean;
 
-  constructor(version: MistralVersion, vocabulary: ChatVocabulary) {
+  constructor({ version, vocabulary, parseSpecial }: EncoderOptions) {
     this.#version = version;
     this.#vocabulary = vocabulary;
+    this.#parseSpecial = parseSpecial;
   }
 
   encode(conversation: Conversation, options: ChatOptions): Int32Array {
@@ -134,7 +148,7 @@ class MessageEncoder {
 
   #text(text: string): number[] {
     if (text === "") return [];
-    return Array.from(this.#vocabulary.tokenize(text, { addSpecial: false, parseSpecial: false }));
+    return Array.from(this.#vocabulary.tokenize(text, { addSpecial: false, parseSpecial: this.#parseSpecial }));
   }
 
   #special(name: "bos" | "eos"): number {
