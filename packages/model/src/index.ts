@@ -5,8 +5,13 @@ export type { OuterRole } from "./architectures/model-tensors.js";
 export { CATALOGUE, type CatalogueEntry, findModel } from "./catalogue/catalogue.js";
 export { modelPath, resolveModel } from "./catalogue/resolve-model.js";
 export type { ChatMessage, ChatOptions, ChatTool } from "./chat-template/chat-message.js";
-export { CHAT_TEMPLATE_NAMES, type ChatTemplate, type ChatTemplateName } from "./chat-template/chat-template.js";
+export {
+  CHAT_TEMPLATE_NAMES,
+  type ChatTemplate,
+  type ChatTemplateChoice,
+} from "./chat-template/chat-template.js";
 export { chatTemplateFor } from "./chat-template/choose-template.js";
+export { isTemplateFile, readChatTemplate } from "./chat-template/read-chat-template.js";
 export { mistralCallId } from "./chat-template/tool-calls.js";
 export { type ModelConfig, readModelConfig } from "./config/model-config.js";
 export { pageBytesPerLayer, shardBytes, weightBytes } from "./config/model-size.js";

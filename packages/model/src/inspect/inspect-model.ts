@@ -1,8 +1,8 @@
 import { basename } from "node:path";
 import { wholeModel } from "../architectures/model-shape.js";
 import { findModel } from "../catalogue/catalogue.js";
-import type { ChatTemplateName } from "../chat-template/chat-template.js";
-import { detectChatTemplate } from "../chat-template/choose-template.js";
+import type { ChatTemplateChoice, ChatTemplateName } from "../chat-template/chat-template.js";
+import { checkChoice, detectChatTemplate } from "../chat-template/choose-template.js";
 import { type ModelConfig, namesSlidingWindow, readModelConfig } from "../config/model-config.js";
 import { pageBytesPerLayer, shardBytes, weightBytes } from "../config/model-size.js";
 import type { GgufFile } from "../gguf/gguf-file.js";
@@ -45,11 +45,15 @@ export interface TensorTypeSummary {
   readonly bytes: number;
 }
 
-/** Summarizes a GGUF file's header. Throws as openGguf, readModelConfig and tensorsOfShard do. */
-export async function inspectModel(path: string): Promise<ModelSummary> {
+/**
+ * Summarizes a GGUF file's header. Throws as openGguf, readModelConfig and tensorsOfShard do, and MODEL_UNSUPPORTED when
+ * `chatTemplate` does not fit the file.
+ */
+export async function inspectModel(path: string, chatTemplate?: ChatTemplateChoice): Promise<ModelSummary> {
   const file = await openGguf(path);
   const entry = findModel(basename(path));
   const config = configOf(file, entry?.slidingWindow);
+  if (chatTemplate !== undefined) checkChoice({ file, config }, chatTemplate);
   const outer = { first: 0, last: 0 };
   const license = file.metadata.get("general.license");
   return {
