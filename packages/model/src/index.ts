@@ -17,6 +17,7 @@ export { type ModelConfig, readModelConfig } from "./config/model-config.js";
 export { pageBytesPerLayer, shardBytes, weightBytes } from "./config/model-size.js";
 export { type ShardTensor, tensorsOfShard } from "./config/shard-tensors.js";
 export { convertCheckpoint } from "./convert/convert-checkpoint.js";
+export { checkpointName } from "./convert/open-checkpoint.js";
 export { type FillInMiddle, fillInMiddleFor } from "./fill-in-middle/fill-in-middle.js";
 export { gguf } from "./gguf/gguf-value.js";
 export { GgufWriter } from "./gguf/gguf-writer.js";
