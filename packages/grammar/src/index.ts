@@ -6,6 +6,7 @@ export { type GrammarVocabulary, grammarVocabulary } from "./engine/grammar-voca
 export type { TokenMatcher } from "./engine/token-matcher.js";
 export type { JsonSchema } from "./schema/json-schema.js";
 export { jsonSchemaGrammar } from "./schema/json-schema-grammar.js";
+export { checkSize } from "./sources/check-size.js";
 export { type GrammarSource, grammarText, type NamedFunction } from "./sources/grammar-source.js";
 export { anyOfGrammars, behindSpace, choiceGrammar, FREE_TEXT, regexTextGrammar } from "./text-grammars.js";
 export { DEFAULT_GRAMMAR_LIMITS, type GrammarLimits } from "./threads/grammar-limits.js";

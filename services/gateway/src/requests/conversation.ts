@@ -1,7 +1,7 @@
 import type { ChatMessage, ChatOptions, ChatTool } from "@rhone/model";
 import { z } from "zod";
 import { refuseParam } from "../request-error.js";
-import { anyObject, listOf } from "./long-fields.js";
+import { boundedObject, listOf } from "./long-fields.js";
 import { optional } from "./request-fields.js";
 import { toolCallSchema } from "./tools/tool-fields.js";
 
@@ -34,7 +34,7 @@ export const conversationOptions = {
   add_generation_prompt: optional(z.boolean()),
   continue_final_message: optional(z.boolean()),
   echo: optional(z.boolean()),
-  chat_template_kwargs: optional(anyObject),
+  chat_template_kwargs: optional(boundedObject),
 } as const;
 
 const conversationSchema = z.object({ messages: messagesSchema, ...conversationOptions });

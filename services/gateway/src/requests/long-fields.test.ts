@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
   anyObject,
+  boundedObject,
   entriesOf,
   listOf,
   logitBias,
@@ -23,6 +24,7 @@ describe("long fields", () => {
     ["items", listOf(z.number(), 2), [1, 2]],
     ["any number of items", listOf(z.number()), Array.from({ length: 1000 }, (_, i) => i)],
     ["any object", anyObject, { a: [1], b: null }],
+    ["a bounded object", boundedObject, { a: Array(9_997).fill(1), b: {} }],
     ["entries", entriesOf(z.record(z.string(), z.number()), 2), { a: 1, b: 2 }],
   ])("%s are taken", (_, schema, value) => expect(schema.parse(value)).toEqual(value));
 
@@ -41,6 +43,7 @@ describe("long fields", () => {
     ["more items than allowed", listOf(z.number(), 2), [1, 2, 3]],
     ["a bad item", listOf(z.number(), 2), ["a"]],
     ["a list in place of an object", anyObject, []],
+    ["more values than allowed", boundedObject, { a: Array(9_998).fill(1), b: {} }],
     ["more entries than allowed", entriesOf(z.record(z.string(), z.number()), 1), { a: 1, b: 2 }],
     ["a bad entry", entriesOf(z.record(z.string(), z.number()), 1), { a: "b" }],
   ])("%s: refused with one issue", (_, schema, value) => expect(issuesOf(schema, value)).toBe(1));

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { anyObject, listOf } from "../long-fields.js";
+import { anyObject, boundedObject, listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 
 const MOST_TOOLS = 128;
@@ -46,7 +46,7 @@ const toolSchema = z.object(toolFields);
 export type ToolFields = z.infer<typeof toolSchema>;
 
 /** Mistral's clients send the arguments of a call as an object, OpenAI's as text. */
-const argumentsText = z.union([z.string(), anyObject.transform((value) => JSON.stringify(value))]);
+const argumentsText = z.union([z.string(), boundedObject.transform((value) => JSON.stringify(value))]);
 
 /** A call that an assistant made earlier in the conversation. */
 export const toolCallSchema = z.object({
