@@ -18,6 +18,8 @@ export interface ChatTemplate {
   readonly source: string | undefined;
   /** Why it encodes nothing, as a sentence; undefined if it does. */
   readonly refusal: string | undefined;
+  /** Whether blanks at the end of an answer are left out of the prompt, unless it is blank. */
+  readonly trimsAnswers: boolean;
   /**
    * The token that begins an answer made of function calls; undefined when calls are written as JSON (`toolsAsText`).
    */

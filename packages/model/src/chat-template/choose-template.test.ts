@@ -62,8 +62,14 @@ describe("Mistral's templates", () => {
     expect(render(3, [system("a"), system("b"), user("c"), user("d")])).toBe("<s>[INST]▁a\n\nb\n\nc\n\nd[/INST]");
   });
 
-  test("leave an answer open that shall go on", () => {
-    expect(render(3, [user("hi"), { ...assistant("Once "), prefix: true }])).toBe("<s>[INST]▁hi[/INST]▁Once");
+  test.each([
+    [1, "Once ", "<s>▁[INST] hi [/INST]▁Once "],
+    [3, "Once ", "<s>[INST]▁hi[/INST]▁Once"],
+    [3, "  ", "<s>[INST]▁hi[/INST]▁  "],
+    [3, "\n\n", "<s>[INST]▁hi[/INST]▁\n\n"],
+    [3, "", "<s>[INST]▁hi[/INST]"],
+  ] as const)("V%i leaves an answer open that shall go on behind %o", (version, content, expected) => {
+    expect(render(version, [user("hi"), { ...assistant(content), prefix: true }])).toBe(expected);
   });
 
   test.each([

@@ -128,5 +128,5 @@ function refusing(name: ChatTemplateName, refusal: string): ChatTemplate {
   const encode = (): never => {
     throw new RhoneError("CHAT_TEMPLATE_FAILED", refusal);
   };
-  return { name, source: undefined, refusal, callToken: undefined, encode };
+  return { name, source: undefined, refusal, trimsAnswers: false, callToken: undefined, encode };
 }

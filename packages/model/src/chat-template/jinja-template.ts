@@ -35,6 +35,7 @@ export function jinjaTemplate(options: JinjaTemplateOptions): ChatTemplate {
     name,
     source,
     refusal: undefined,
+    trimsAnswers: false,
     callToken: undefined,
     encode(messages, chat = {}) {
       if (messages.length === 0) throw failed("messages is empty; give at least one user message");

@@ -42,7 +42,8 @@ export function mistralTemplate(
   { parseSpecial = false }: ReadingOptions = {},
 ): ChatTemplate {
   const encoder = new MessageEncoder({ version, vocabulary, parseSpecial });
-  const known = { name: `mistral-v${version}`, source: undefined, refusal: undefined } as const;
+  const trimsAnswers = version !== 1;
+  const known = { name: `mistral-v${version}`, source: undefined, refusal: undefined, trimsAnswers } as const;
   if (version === 1) {
     const encode: ChatTemplate["encode"] = (messages, { tools, ...options } = {}) =>
       encoder.encode(normalizeConversation(toolsAsText(messages, tools)), options);
@@ -120,9 +121,10 @@ class MessageEncoder {
   }
 
   #encodeAssistant(message: ChatMessage, isHistory: boolean): number[] {
-    const end = message.prefix === true ? [] : [this.#special("eos")];
+    const isOpen = message.prefix === true;
+    const end = isOpen ? [] : [this.#special("eos")];
     const calls = message.toolCalls ?? [];
-    if (calls.length === 0) return [...this.#encodeAnswer(message.content ?? ""), ...end];
+    if (calls.length === 0) return [...this.#encodeAnswer(message.content ?? "", isOpen), ...end];
     if (message.content) throw cannotEncode("an assistant message cannot hold both content and tool calls");
     if (this.#version === 2 && isHistory) return [];
     const described = calls.map((call) =>
@@ -131,8 +133,10 @@ class MessageEncoder {
     return [CONTROL.toolCalls, ...this.#text(`[${described.join(", ")}]`), ...end];
   }
 
-  #encodeAnswer(content: string): number[] {
-    return this.#text(this.#version === 1 ? content : content.replace(/ +$/, ""));
+  /** `isOpen`: it goes on. A blank one is kept: the caller wants an answer that is indented. */
+  #encodeAnswer(content: string, isOpen: boolean): number[] {
+    const isOpenBlank = isOpen && content.trim() === "";
+    return this.#text(this.#version === 1 || isOpenBlank ? content : content.replace(/ +$/, ""));
   }
 
   #encodeResults(run: readonly ChatMessage[], isHistory: boolean): number[] {

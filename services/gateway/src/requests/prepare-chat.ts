@@ -57,8 +57,9 @@ async function readChat({ preparation: { model, grammars }, arrival: { owner } }
   const { messages, options, continued, showsContinued } = toConversation(fields, use?.tools);
   if (use?.forced && continued !== undefined)
     refuseParam("tool_choice", ": an answer that continues a message cannot be a call.");
-  // A generated text begins with the space that separates it from the text it continues, unless that text ends in one.
-  const stripsSpace = model.addsLeadingSpace && (!continued || continued.endsWith(" "));
+  // A generated text begins with the tokenizer's space, or with one that its prompt lost at its end.
+  const lostSpace = model.trimsAnswers && continued?.trim() !== "" && continued?.endsWith(" ") === true;
+  const stripsSpace = model.addsLeadingSpace && (!continued || lostSpace);
   const calls = use === undefined || continued !== undefined ? undefined : callRules(use, model.callToken);
   const constraint = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
   const encoded = await model.encodeChat(messages, options, { last: fields.truncate_prompt_tokens, owner });

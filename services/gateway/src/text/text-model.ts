@@ -29,6 +29,8 @@ export interface TextModel {
   readonly special: Readonly<Record<"bos" | "eos" | "unk", number | undefined>>;
   /** The Jinja source in use; with Mistral's own encodings the file's, `tokenizer.chat_template`. */
   readonly chatTemplate: string | undefined;
+  /** Whether the chat template leaves out blanks at the end of an answer, unless it is blank. */
+  readonly trimsAnswers: boolean;
   /** Why it encodes no chats, as a sentence; undefined if it does. */
   readonly chatRefusal: string | undefined;
   /** The token that announces function calls in the chat template, if any. */
@@ -87,6 +89,7 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
     special: { bos: vocabulary.bos, eos: vocabulary.eos, unk: vocabulary.unk },
     chatTemplate: template.source ?? config.tokenizer.chatTemplate,
     chatRefusal: template.refusal,
+    trimsAnswers: template.trimsAnswers,
     callToken: template.callToken,
     encodeChat: async (messages, chat, how = {}) =>
       only(await encodings.encode({ kind: "chat", messages, options: chat }, { paramOf: () => "messages", ...how })),
@@ -118,6 +121,7 @@ function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim"
     special: { bos: undefined, eos: undefined, unk: undefined },
     chatTemplate: undefined,
     chatRefusal: message,
+    trimsAnswers: false,
     callToken: undefined,
     encodeChat: refuse,
     encodeTexts: refuse,
