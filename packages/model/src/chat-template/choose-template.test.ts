@@ -217,6 +217,7 @@ describe("chatTemplateFor", () => {
     ["no template beside [INST] as a token", undefined, V3_TOKENS, "llama", "mistral-v3"],
     ["[INST] in a vocabulary that is not SentencePiece's", "[INST]", V3_TOKENS, "gpt2", "jinja"],
     ["nothing", undefined, undefined, "llama", "none"],
+    ["blanks", " \n", undefined, "llama", "none"],
   ])("sees in %s its template", async (_, template, tokens, kind, expected) => {
     const { file, config } = await model(template, tokens, kind);
     expect(detectChatTemplate(file, config)).toBe(expected);

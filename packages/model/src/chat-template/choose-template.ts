@@ -46,7 +46,7 @@ export function chatTemplateFor(
     case "chatml":
       return jinjaFor(model, vocabulary, { name: chosen, source: CHATML, parseSpecial });
     case "jinja": {
-      const source = config.tokenizer.chatTemplate ?? "";
+      const source = ownSource(config) ?? "";
       const problem = templateProblem(source);
       if (problem === undefined) return jinjaFor(model, vocabulary, { name: chosen, source, parseSpecial });
       return refusing(chosen, `${config.name} can't chat: its chat template can't be parsed (${problem}). ${REMEDY}`);
@@ -56,7 +56,8 @@ export function chatTemplateFor(
   }
 }
 
-const REMEDY = `Use /v1/completions, or start with --chat-template and a name (${CHAT_TEMPLATE_NAMES.join(", ")}) or file.`;
+const NAMES = CHAT_TEMPLATE_NAMES.join(", ");
+const REMEDY = `Use /v1/completions, or start with --chat-template and a name (${NAMES}) or file.`;
 
 /** Throws MODEL_UNSUPPORTED for a template that the model's file cannot have. */
 export function checkChoice({ file, config }: ModelHeader, choice: ChatTemplateChoice): void {
@@ -66,35 +67,40 @@ export function checkChoice({ file, config }: ModelHeader, choice: ChatTemplateC
       `Chat template ${choice} needs a vocabulary whose token 3 is [INST]; ${file.path} has another.`,
     );
   }
-  const source = choice === "jinja" ? config.tokenizer.chatTemplate : "";
+  if (typeof choice === "string" && choice !== "jinja") return;
+  const source = choice === "jinja" ? ownSource(config) : choice.source;
   if (source === undefined)
     throw new RhoneError("MODEL_UNSUPPORTED", `${file.path} has no chat template (tokenizer.chat_template).`);
-  parseTemplate(typeof choice === "string" ? source : choice.source);
+  parseTemplate(source);
 }
+
+/** The file's template; undefined for a blank one, too. */
+const ownSource = ({ tokenizer: { chatTemplate } }: ModelConfig): string | undefined =>
+  chatTemplate?.trim() ? chatTemplate : undefined;
 
 /**
  * The template that a file asks for. Its own comes first, unless that is one of Mistral's: the same conversation in
  * Mistral's own ids is what the model saw. A SentencePiece file without a template whose vocabulary has the control
  * token [INST] is Mistral V3's.
  */
-export function detectChatTemplate(file: GgufFile, { tokenizer }: ModelConfig): ChatTemplateName {
-  const { chatTemplate, model } = tokenizer;
-  const isSentencePiece = model === "llama";
-  if (chatTemplate === undefined) return isSentencePiece && hasInstToken(file) ? "mistral-v3" : "none";
-  if (!isSentencePiece || !isMistrals(chatTemplate)) return "jinja";
+export function detectChatTemplate(file: GgufFile, config: ModelConfig): ChatTemplateName {
+  const source = ownSource(config);
+  const isSentencePiece = config.tokenizer.model === "llama";
+  if (source === undefined) return isSentencePiece && hasInstToken(file) ? "mistral-v3" : "none";
+  if (!isSentencePiece || !isMistrals(source)) return "jinja";
   return hasInstToken(file) ? "mistral-v3" : "mistral-v1";
 }
 
 /** What templates write around messages: <|im_start|>, <<SYS>>, <s>, [INST], ###. */
-const MARKS = /<\|.*?\|>|<<.*?>>|<\/?[\w.-]+>|\[\/?[A-Z][A-Z_]*\]|#{2,}/gs;
-const MISTRALS_MARKS: ReadonlySet<string> = new Set([
+const AROUND_MESSAGES = /<[|｜][^<>]*>|<<[^<>]*>>|<\/?[\w.-]+>|\[\/?[A-Z][A-Z_]*\]|#{2,}/g;
+const AROUND_MISTRALS: ReadonlySet<string> = new Set([
   ...["<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]"],
   ...["[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]"],
 ]);
 
 /** Whether a template marks messages as Mistral's V1, V2 and V3 do, with nothing else. */
 const isMistrals = (source: string): boolean =>
-  source.includes("[INST]") && (source.match(MARKS) ?? []).every((mark) => MISTRALS_MARKS.has(mark));
+  source.includes("[INST]") && (source.match(AROUND_MESSAGES) ?? []).every((mark) => AROUND_MISTRALS.has(mark));
 
 function hasInstToken(file: GgufFile): boolean {
   return metadataStrings(file, "tokenizer.ggml.tokens")?.[3] === "[INST]";
