@@ -69,8 +69,8 @@ export const gatewaySettings = {
     env: "RHONE_CONTROL_NAMES",
     schema: z.enum(["text", "tokens"]).default("text"),
     doc:
-      "Names of control tokens, such as </s>, in chat messages: `text` = they stay text, `tokens` = they become these " +
-      "tokens, as in vLLM and llama-server, and callers can end a turn or begin another.",
+      "Names of control tokens, such as </s>, in chat messages: `text` = they stay text, `tokens` = they become those " +
+      "tokens, as in vLLM and llama-server: callers can end a turn or begin another.",
   },
   requestTimeoutMs: {
     env: "RHONE_REQUEST_TIMEOUT_MS",

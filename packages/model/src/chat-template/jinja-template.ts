@@ -110,7 +110,7 @@ function renderChat(template: Template, messages: readonly ChatMessage[], contex
   const whole = render(template, { ...values, messages: [...values.messages.slice(0, -1), marked], ...specials });
   const end = whole.lastIndexOf(MARKS.end);
   if (end === -1) throw failed("the last assistant message is not in the rendered text, so it cannot be continued");
-  // A template that moves the beginning of an answer elsewhere, such as what the model thought, keeps what it makes of it.
+  // Some templates move the beginning of an answer, such as what the model thought, elsewhere: that stays there.
   const begin = whole.lastIndexOf(MARKS.begin, end);
   return begin === -1 ? whole.slice(0, end) : whole.slice(0, begin) + open;
 }

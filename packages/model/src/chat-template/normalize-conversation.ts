@@ -1,6 +1,6 @@
 import { type ChatMessage, cannotEncode } from "./chat-message.js";
 
-/** A conversation that Mistral's templates can encode: the system text, then users and answers in turn, a user first. */
+/** A conversation that Mistral's templates can encode: the system text, then users and answers in turn. */
 export interface Conversation {
   /** All system messages, joined. */
   readonly system: string | undefined;

@@ -79,7 +79,10 @@ const SPECIAL_KEYS = [
 const specialTexts = (json: JsonObject): readonly string[] =>
   SPECIAL_KEYS.flatMap((key) => [json[key]].flat()).flatMap((token) => tokenText(token) ?? []);
 
-/** A vocabulary with its added tokens. A piece of text keeps its place; a control token or an unused one gives it up. */
+/**
+ * A vocabulary with its added tokens. Throws TOKENIZER_UNSUPPORTED where one would take the place of a piece of text; a
+ * control token or an unused one gives its place up.
+ */
 export function withAddedTokens(
   path: string,
   pieces: readonly (Piece | undefined)[],

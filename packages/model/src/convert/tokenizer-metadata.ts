@@ -88,7 +88,8 @@ function warnOfTemplate(dir: string, template: string | undefined, { hasInst, on
   const refused = "chats will be refused unless a gateway is started with --chat-template";
   if (problem !== undefined) onWarning(`The chat template in ${dir} can't be parsed (${problem}): ${refused}.`);
   if (template === undefined && !hasInst) {
-    onWarning(`There is no chat template in ${dir}, neither in tokenizer_config.json nor in chat_template.jinja: ${refused}.`);
+    const places = "neither in tokenizer_config.json nor in chat_template.jinja";
+    onWarning(`There is no chat template in ${dir}, ${places}: ${refused}.`);
   }
 }
 

@@ -34,15 +34,15 @@ export interface GgufFile {
   /** In file order. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /**
-   * SHA-256 (hex) of all bytes before the tensor data, or of its parts' fingerprints: tells models apart without reading
-   * gigabytes.
+   * SHA-256 (hex) of all bytes before the tensor data, or of the fingerprints of its parts: tells models apart without
+   * reading gigabytes.
    */
   readonly headerFingerprint: string;
 }
 
 /**
- * Reads the header of a little-endian GGUF v2 or v3 file, one part if it was split, and nothing else of it. Throws MODEL_NOT_FOUND when the file
- * cannot be opened, GGUF_TRUNCATED when it ends inside the header or the tensor data, GGUF_MALFORMED for anything that
+ * Reads the header of a little-endian GGUF v2 or v3 file, one part if it was split, and nothing else of it. Throws
+ * MODEL_NOT_FOUND when the file cannot be opened, GGUF_TRUNCATED when it ends inside the header or the tensor data, GGUF_MALFORMED for anything that
  * the format forbids; messages name the file, the byte and the numbers.
  */
 export async function readGgufFile(path: string): Promise<GgufFile> {

@@ -46,8 +46,8 @@ export interface TensorTypeSummary {
 }
 
 /**
- * Summarizes a GGUF file's header. Throws as openGguf, readModelConfig and tensorsOfShard do, and MODEL_UNSUPPORTED when
- * `chatTemplate` does not fit the file.
+ * Summarizes a GGUF file's header. Throws as openGguf, readModelConfig and tensorsOfShard do, and MODEL_UNSUPPORTED
+ * when `chatTemplate` does not fit the file.
  */
 export async function inspectModel(path: string, chatTemplate?: ChatTemplateChoice): Promise<ModelSummary> {
   const file = await openGguf(path);

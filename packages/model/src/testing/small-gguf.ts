@@ -58,8 +58,8 @@ export async function writeSmallModel(model: SmallModel): Promise<GgufFile> {
 }
 
 /**
- * Writes a model as llama.cpp splits it, with `sizes` tensors in the parts and the metadata in the first; a tensor holds
- * its position in the whole. Returns the paths of the parts in order.
+ * Writes a model as llama.cpp splits it, with `sizes` tensors in the parts and the metadata in the first; a tensor
+ * holds its position in the whole. Returns the paths of the parts in order.
  */
 export async function writeSmallParts(model: SmallModel, sizes: readonly number[]): Promise<string[]> {
   const folder = await scratchFolder();
