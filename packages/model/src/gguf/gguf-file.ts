@@ -42,8 +42,8 @@ export interface GgufFile {
 
 /**
  * Reads the header of a little-endian GGUF v2 or v3 file, one part if it was split, and nothing else of it. Throws
- * MODEL_NOT_FOUND when the file cannot be opened, GGUF_TRUNCATED when it ends inside the header or the tensor data, GGUF_MALFORMED for anything that
- * the format forbids; messages name the file, the byte and the numbers.
+ * MODEL_NOT_FOUND when the file cannot be opened, GGUF_TRUNCATED when it ends inside the header or the tensor data,
+ * GGUF_MALFORMED for anything that the format forbids; messages name the file, the byte and the numbers.
  */
 export async function readGgufFile(path: string): Promise<GgufFile> {
   const handle = await openForReading(path);

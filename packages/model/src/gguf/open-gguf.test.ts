@@ -1,7 +1,8 @@
 import { copyFile, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common";
-import { GgmlType } from "@rhone/ggml";
+import { GgmlType, openEngine, Vocabulary } from "@rhone/ggml";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { scratchFolder } from "../testing/scratch-folder.js";
@@ -10,6 +11,8 @@ import { encodeHeader, type TensorPlacement } from "./encode-header.js";
 import { type GgufValue, gguf } from "./gguf-value.js";
 import { fileStem, openGguf } from "./open-gguf.js";
 import { readTensorBytes } from "./read-tensor-bytes.js";
+
+const BREEZE = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", import.meta.url));
 
 describe("a file that GgufWriter wrote", () => {
   test("comes back with every value of every type", async () => {
@@ -81,6 +84,19 @@ describe("a model that was split", () => {
     }
     const bytes = await Promise.all(paths.map(async (path) => (await readFile(path)).length));
     expect(file.fileBytes).toBe(bytes.reduce((sum, each) => sum + each, 0));
+  });
+
+  test("has the vocabulary of the whole for libllama", async () => {
+    const breeze = await openGguf(BREEZE);
+    const model = { metadata: new Map(breeze.metadata), tensors: [...breeze.tensors.values()] };
+    const [first = ""] = await writeSmallParts(model, [1, 200, breeze.tensors.size - 201]);
+    const idsOf = (path: string) => {
+      const vocabulary = Vocabulary.open(openEngine(), path);
+      const ids = vocabulary.tokenize("The wind </s>", { addSpecial: true, parseSpecial: true });
+      vocabulary.close();
+      return ids;
+    };
+    expect(idsOf(first)).toEqual(idsOf(BREEZE));
   });
 
   test("has one fingerprint, whichever part is named, that changes with each part's header", async () => {
