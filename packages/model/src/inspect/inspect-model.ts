@@ -1,6 +1,5 @@
-import { basename } from "node:path";
 import { wholeModel } from "../architectures/model-shape.js";
-import { findModel } from "../catalogue/catalogue.js";
+import { findModelOfFile } from "../catalogue/catalogue.js";
 import type { ChatTemplateChoice, ChatTemplateName } from "../chat-template/chat-template.js";
 import { checkChoice, detectChatTemplate } from "../chat-template/choose-template.js";
 import { type ModelConfig, namesSlidingWindow, readModelConfig } from "../config/model-config.js";
@@ -51,7 +50,7 @@ export interface TensorTypeSummary {
  */
 export async function inspectModel(path: string, chatTemplate?: ChatTemplateChoice): Promise<ModelSummary> {
   const file = await openGguf(path);
-  const entry = findModel(basename(path));
+  const entry = findModelOfFile(path);
   const config = configOf(file, entry?.slidingWindow);
   if (chatTemplate !== undefined) checkChoice({ file, config }, chatTemplate);
   const outer = { first: 0, last: 0 };
