@@ -54,6 +54,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
     await prepare(options, dataDir);
     report({ kind: "phase", phase: "model", text: plan.model.description, done: true });
     if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });
+    if (plan.model.chatRefusal !== undefined) report({ kind: "warning", text: plan.model.chatRefusal });
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
     const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });

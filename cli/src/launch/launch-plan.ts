@@ -27,6 +27,8 @@ export interface LaunchPlan {
     readonly slidingWindow: number | undefined;
     /** As the options or the catalogue say; undefined = what the file suggests. */
     readonly chatTemplate: string | undefined;
+    /** Why chats will be refused, for people. */
+    readonly chatRefusal?: string | undefined;
     /** Positions of its longest sequence. */
     readonly contextLength: number;
   };
@@ -75,6 +77,7 @@ export async function planLaunch(options: ClusterOptions, dataDir: DataDir, mach
       description: describeModel(summary, entry),
       slidingWindow: entry?.slidingWindow,
       chatTemplate,
+      chatRefusal: summary.chatRefusal,
       contextLength: summary.config.contextLength,
     },
     workers,

@@ -45,15 +45,21 @@ export function chatTemplateFor(
       return mistralTemplate(chosen === "mistral-v2" ? 2 : 3, vocabulary, { parseSpecial });
     case "chatml":
       return jinjaFor(model, vocabulary, { name: chosen, source: CHATML, parseSpecial });
-    case "jinja": {
-      const source = ownSource(config) ?? "";
-      const problem = templateProblem(source);
-      if (problem === undefined) return jinjaFor(model, vocabulary, { name: chosen, source, parseSpecial });
-      return refusing(chosen, `${config.name} can't chat: its chat template can't be parsed (${problem}). ${REMEDY}`);
+    case "jinja":
+    case "none": {
+      const refusal = chatRefusal(config, chosen);
+      if (refusal !== undefined) return refusing(chosen, refusal);
+      return jinjaFor(model, vocabulary, { name: "jinja", source: ownSource(config) ?? "", parseSpecial });
     }
-    case "none":
-      return refusing(chosen, `${config.name} is a base model without a chat template. ${REMEDY}`);
   }
+}
+
+/** Why a template of the model encodes no chat, as a sentence with the remedy; undefined if it does. */
+export function chatRefusal(config: ModelConfig, template: ChatTemplateName): string | undefined {
+  if (template === "none") return `${config.name} is a base model without a chat template. ${REMEDY}`;
+  const problem = template === "jinja" ? templateProblem(ownSource(config) ?? "") : undefined;
+  if (problem === undefined) return undefined;
+  return `${config.name} can't chat: its chat template can't be parsed (${problem}). ${REMEDY}`;
 }
 
 const NAMES = CHAT_TEMPLATE_NAMES.join(", ");

@@ -1,7 +1,7 @@
 import { wholeModel } from "../architectures/model-shape.js";
 import { findModelOfFile } from "../catalogue/catalogue.js";
 import type { ChatTemplateChoice, ChatTemplateName } from "../chat-template/chat-template.js";
-import { checkChoice, detectChatTemplate } from "../chat-template/choose-template.js";
+import { chatRefusal, checkChoice, detectChatTemplate } from "../chat-template/choose-template.js";
 import { type ModelConfig, namesSlidingWindow, readModelConfig } from "../config/model-config.js";
 import { pageBytesPerLayer, shardBytes, weightBytes } from "../config/model-size.js";
 import type { GgufFile } from "../gguf/gguf-file.js";
@@ -22,6 +22,8 @@ export interface ModelSummary {
   /** With the catalogue's sliding window where the file does not name one. */
   readonly config: Omit<ModelConfig, "architecture"> & { readonly architecture: string };
   readonly chatTemplate: ChatTemplateName;
+  /** Why it encodes no chats, as a sentence; undefined if it does. */
+  readonly chatRefusal: string | undefined;
   readonly license: string | undefined;
   readonly nParameters: number;
   /** Largest first. */
@@ -53,6 +55,7 @@ export async function inspectModel(path: string, chatTemplate?: ChatTemplateChoi
   const entry = findModelOfFile(path);
   const config = configOf(file, entry?.slidingWindow);
   if (chatTemplate !== undefined) checkChoice({ file, config }, chatTemplate);
+  const template = nameOf(chatTemplate) ?? entry?.chatTemplate ?? detectChatTemplate(file, config);
   const outer = { first: 0, last: 0 };
   const license = file.metadata.get("general.license");
   return {
@@ -63,7 +66,8 @@ export async function inspectModel(path: string, chatTemplate?: ChatTemplateChoi
     headerFingerprint: file.headerFingerprint,
     catalogueName: entry?.name,
     config: { ...config, architecture: config.architecture.name },
-    chatTemplate: entry?.chatTemplate ?? detectChatTemplate(file, config),
+    chatTemplate: template,
+    chatRefusal: typeof chatTemplate === "object" ? undefined : chatRefusal(config, template),
     license: license?.type === "string" ? license.value : entry?.license,
     nParameters: countParameters(file),
     tensorTypes: summarizeTypes(file),
@@ -76,6 +80,9 @@ export async function inspectModel(path: string, chatTemplate?: ChatTemplateChoi
     kvBytesPerPosition: config.nLayers * pageBytesPerLayer(config, "f16", 1),
   };
 }
+
+const nameOf = (choice: ChatTemplateChoice | undefined): ChatTemplateName | undefined =>
+  typeof choice === "object" ? "jinja" : choice;
 
 function configOf(file: GgufFile, catalogueWindow: number | undefined): ModelConfig {
   const config = readModelConfig(file);
