@@ -22,7 +22,7 @@ export interface ModelSummary {
   /** With the catalogue's sliding window where the file does not name one. */
   readonly config: Omit<ModelConfig, "architecture"> & { readonly architecture: string };
   readonly chatTemplate: ChatTemplateName;
-  /** Why it encodes no chats, as a sentence; undefined if it does. */
+  /** Why it encodes no chats, as a sentence; undefined if it does, and for a model that takes token ids alone. */
   readonly chatRefusal: string | undefined;
   readonly license: string | undefined;
   readonly nParameters: number;
@@ -56,6 +56,7 @@ export async function inspectModel(path: string, chatTemplate?: ChatTemplateChoi
   const config = configOf(file, entry?.slidingWindow);
   if (chatTemplate !== undefined) checkChoice({ file, config }, chatTemplate);
   const template = nameOf(chatTemplate) ?? entry?.chatTemplate ?? detectChatTemplate(file, config);
+  const takesText = config.tokenizer.model !== undefined;
   const outer = { first: 0, last: 0 };
   const license = file.metadata.get("general.license");
   return {
@@ -67,7 +68,7 @@ export async function inspectModel(path: string, chatTemplate?: ChatTemplateChoi
     catalogueName: entry?.name,
     config: { ...config, architecture: config.architecture.name },
     chatTemplate: template,
-    chatRefusal: typeof chatTemplate === "object" ? undefined : chatRefusal(config, template),
+    chatRefusal: takesText && typeof chatTemplate !== "object" ? chatRefusal(config, template) : undefined,
     license: license?.type === "string" ? license.value : entry?.license,
     nParameters: countParameters(file),
     tensorTypes: summarizeTypes(file),
