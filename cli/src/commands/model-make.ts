@@ -1,5 +1,12 @@
 import { openEngine } from "@rhone/ggml";
-import { checkpointName, convertCheckpoint, PRESET_NAMES, parseQuantization, QUANTIZATIONS, synthesize } from "@rhone/model";
+import {
+  checkpointName,
+  convertCheckpoint,
+  PRESET_NAMES,
+  parseQuantization,
+  QUANTIZATIONS,
+  synthesize,
+} from "@rhone/model";
 import type { Command } from "commander";
 import { outputFile, positive, wholeNumber } from "../option-parsers.js";
 import { formatBytes } from "../terminal/format.js";

@@ -65,11 +65,18 @@ describe("planLaunch", () => {
   it("says of a model that can't chat why", async () => {
     expect((await plan()).model.chatRefusal).toBeUndefined();
     const { model } = await plan({ chatTemplate: "none" });
-    expect(model.chatRefusal).toMatch(/ is a base model without a chat template\. Use \/v1\/completions, or start with/);
+    expect(model.chatRefusal).toMatch(
+      / is a base model without a chat template\. Use \/v1\/completions, or start with/,
+    );
   });
 
   it.each([
-    ["no name and no file", "mistral-v9", "INVALID_CONFIG", /^--chat-template mistral-v9 is neither a file nor one of /],
+    [
+      "no name and no file",
+      "mistral-v9",
+      "INVALID_CONFIG",
+      /^--chat-template mistral-v9 is neither a file nor one of /,
+    ],
     ["a file that can't be parsed", BROKEN, "INVALID_CONFIG", /broken\.jinja can't be parsed as a Jinja template/],
     ["a template of another vocabulary", "mistral-v3", "MODEL_UNSUPPORTED", /whose token 3 is \[INST\]/],
   ])("refuses a chat template before anything starts: %s", async (_, chatTemplate, code, message) => {

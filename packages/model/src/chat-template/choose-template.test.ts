@@ -278,8 +278,16 @@ describe("chatTemplateFor", () => {
   });
 
   test.each([
-    ["a base model", undefined, /^small is a base model without a chat template\. Use \/v1\/completions, or start with/],
-    ["a file's own template that can't be parsed", "{% if %}", /^small can't chat: its chat template can't be parsed \(/],
+    [
+      "a base model",
+      undefined,
+      /^small is a base model without a chat template\. Use \/v1\/completions, or start with/,
+    ],
+    [
+      "a file's own template that can't be parsed",
+      "{% if %}",
+      /^small can't chat: its chat template can't be parsed \(/,
+    ],
   ])("refuses every chat of %s, with the remedy", async (_, source, message) => {
     const template = chatTemplateFor(await model(source), spelling);
     expect(template.refusal).toMatch(message);

@@ -113,7 +113,12 @@ describe("a model's own template", () => {
 
 describe("control tokens", () => {
   const NAMES = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|end|>"];
-  const token = (name: string, index: number) => ({ id: 0x10_0000 + index, name, takesBefore: false, takesAfter: false });
+  const token = (name: string, index: number) => ({
+    id: 0x10_0000 + index,
+    name,
+    takesBefore: false,
+    takesAfter: false,
+  });
   const withNames: JinjaTemplateOptions["vocabulary"] = { ...vocabulary, controlTokens: () => NAMES.map(token) };
   const CHATML = "{% for m in messages %}<|im_start|>{{ m.role }} {{ m.content }}<|im_end|>{% endfor %}";
 
@@ -129,7 +134,9 @@ describe("control tokens", () => {
     const template = jinjaTemplate({ ...texts, source, vocabulary: { ...withNames, tokenize } });
     const ids = template.encode(messages, chat);
     expect(new Set(read)).toEqual(new Set([parse]));
-    return Array.from(ids, (id) => (id >= 0x10_0000 ? `{${NAMES[id - 0x10_0000]}}` : String.fromCodePoint(id))).join("");
+    return Array.from(ids, (id) => (id >= 0x10_0000 ? `{${NAMES[id - 0x10_0000]}}` : String.fromCodePoint(id))).join(
+      "",
+    );
   }
 
   test.each<[string, readonly string[]]>([
@@ -170,7 +177,8 @@ describe("control tokens", () => {
   });
 
   test("leave what a template asks of a text as it is", () => {
-    const source = "{% if '</think>' in messages[0].content %}{{ messages[0].content.split('</think>')[1] }}{% endif %}";
+    const source =
+      "{% if '</think>' in messages[0].content %}{{ messages[0].content.split('</think>')[1] }}{% endif %}";
     expect(encode(source, [user("Hm.</think>a < b<")])).toBe("a < b<");
   });
 

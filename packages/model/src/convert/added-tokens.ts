@@ -109,7 +109,8 @@ export function checkTexts(path: string, pieces: readonly Piece[]): void {
   const ids = new Map<string, number>();
   for (const [id, { text }] of pieces.entries()) {
     const other = ids.get(text);
-    if (other !== undefined) throw unsupported(`${path}: the ids ${other} and ${id} both have ${JSON.stringify(text)}.`);
+    if (other !== undefined)
+      throw unsupported(`${path}: the ids ${other} and ${id} both have ${JSON.stringify(text)}.`);
     ids.set(text, id);
   }
 }

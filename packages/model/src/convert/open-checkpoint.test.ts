@@ -51,6 +51,9 @@ describe("openCheckpoint", () => {
 test.each([
   ["/models/OpenHermes-2.5-Mistral-7B", "OpenHermes-2.5-Mistral-7B"],
   ["/models/mine/", "mine"],
-  ["/c/hub/models--teknium--OpenHermes-2.5-Mistral-7B/snapshots/24c0bea14d53e6f67f1fbe2eca5bfe7cae389b33", "OpenHermes-2.5-Mistral-7B"],
+  [
+    "/c/hub/models--teknium--OpenHermes-2.5-Mistral-7B/snapshots/24c0bea14d53e6f67f1fbe2eca5bfe7cae389b33",
+    "OpenHermes-2.5-Mistral-7B",
+  ],
   ["/c/hub/models--gpt2/snapshots/607a30d783dfa663caf39e06633721c8d4cfcd7e", "gpt2"],
 ])("the model in %s is named %s", (dir, name) => expect(checkpointName(dir)).toBe(name));

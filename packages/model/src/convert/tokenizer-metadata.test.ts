@@ -134,7 +134,11 @@ describe("warnings", () => {
   });
 
   test.each<[string, Readonly<Record<string, unknown>>, RegExp]>([
-    ["no chat template", { "tokenizer.model": full }, /^There is no chat template in .*unless .* with --chat-template\.$/],
+    [
+      "no chat template",
+      { "tokenizer.model": full },
+      /^There is no chat template in .*unless .* with --chat-template\.$/,
+    ],
     [
       "a chat template that can't be parsed",
       { "tokenizer.model": full, "tokenizer_config.json": { chat_template: "{% for %}" } },
@@ -150,10 +154,19 @@ describe("warnings", () => {
       { "tokenizer.model": full, "added_tokens.json": { "[PAD]": 8 }, ...template },
       /^The embedding has 8 rows; tokens beyond them are left out: "\[PAD\]"\.$/,
     ],
-  ])("tell of %s", async (_, files, message) => expect(await warningsOf(files)).toEqual([expect.stringMatching(message)]));
+  ])("tell of %s", async (_, files, message) =>
+    expect(await warningsOf(files)).toEqual([expect.stringMatching(message)]),
+  );
 
   test("Mistral's vocabulary with [INST] needs no template", async () => {
-    const pieces = encodeSentencePiece([...PIECES.slice(0, 3), ["[INST]", 0, 3], ["a", 0, 1], ["b", 0, 1], ["c", 0, 1], ["d", 0, 1]]);
+    const pieces = encodeSentencePiece([
+      ...PIECES.slice(0, 3),
+      ["[INST]", 0, 3],
+      ["a", 0, 1],
+      ["b", 0, 1],
+      ["c", 0, 1],
+      ["d", 0, 1],
+    ]);
     expect(await warningsOf({ "tokenizer.model": pieces })).toEqual([]);
   });
 });

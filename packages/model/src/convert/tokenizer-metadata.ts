@@ -122,12 +122,17 @@ async function readJsonTokenizer(path: string): Promise<TokenizerParts> {
   return { ...parseTokenizerJson(path, json), addSpacePrefix: undefined };
 }
 
+/** With a piece for each row of the embedding. */
+interface FittedParts extends TokenizerParts {
+  readonly pieces: readonly Piece[];
+}
+
 interface Facts {
   readonly settings: TokenizerSettings;
   readonly config: CheckpointConfig;
 }
 
-function describe(parts: TokenizerParts & { readonly pieces: readonly Piece[] }, facts: Facts): Metadata {
+function describe(parts: FittedParts, facts: Facts): Metadata {
   const { pieces } = parts;
   const metadata: Metadata = [
     ["tokenizer.ggml.model", gguf.string(parts.model)],
@@ -140,10 +145,10 @@ function describe(parts: TokenizerParts & { readonly pieces: readonly Piece[] },
   } else {
     metadata.push(["tokenizer.ggml.merges", gguf.strings(parts.merges)]);
   }
-  return [...metadata, ...describeSpecials(parts, pieces, facts)];
+  return [...metadata, ...describeSpecials(parts, facts)];
 }
 
-function describeSpecials(parts: TokenizerParts, pieces: readonly Piece[], { settings, config }: Facts): Metadata {
+function describeSpecials({ model, pieces, addSpacePrefix }: FittedParts, { settings, config }: Facts): Metadata {
   const idOf = (text: string | undefined, otherwise: number | undefined): number | undefined => {
     const id = text === undefined ? -1 : pieces.findIndex((piece) => piece.text === text);
     return id === -1 ? otherwise : id;
@@ -156,11 +161,11 @@ function describeSpecials(parts: TokenizerParts, pieces: readonly Piece[], { set
     ["eot", settings.endIds.find((id) => id !== eosId)],
     ["unknown", unknownId === -1 ? undefined : unknownId],
   ];
-  const isSentencePiece = parts.model === "llama";
+  const isSentencePiece = model === "llama";
   const flags: [string, boolean | undefined][] = [
     ["add_bos_token", settings.addBos ?? (isSentencePiece ? true : undefined)],
     ["add_eos_token", settings.addEos ?? (isSentencePiece ? false : undefined)],
-    ["add_space_prefix", settings.addSpacePrefix ?? parts.addSpacePrefix],
+    ["add_space_prefix", settings.addSpacePrefix ?? addSpacePrefix],
   ];
   return [
     ...ids.flatMap(

@@ -25,7 +25,10 @@ export async function openGguf(path: string): Promise<GgufFile> {
 }
 
 /** A file's name without its ending, and without the number of a part. */
-export const fileStem = (path: string): string => basename(path).replace(PART_NAME, "").replace(/\.gguf$/, "");
+export const fileStem = (path: string): string =>
+  basename(path)
+    .replace(PART_NAME, "")
+    .replace(/\.gguf$/, "");
 
 async function pathsOfParts(path: string, count: number): Promise<readonly string[]> {
   const folder = dirname(path);

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { GgmlType } from "@rhone/ggml";
+import type { GgufFile } from "../gguf/gguf-file.js";
 import { type GgufValue, gguf } from "../gguf/gguf-value.js";
 import { GgufWriter, type TensorPlan } from "../gguf/gguf-writer.js";
-import type { GgufFile } from "../gguf/gguf-file.js";
 import { openGguf } from "../gguf/open-gguf.js";
 import { tensorBytes } from "../gguf/tensor-type.js";
 import { scratchFolder } from "./scratch-folder.js";

@@ -40,12 +40,15 @@ describe("an answer that goes on from a text", () => {
     expect((await post(CHAT, { messages: [...messages, open] })).json().choices[0].message.content).toBe(whole);
   });
 
-  it.each([{}, { continue_final_message: true }])("repeats a final message with echo only, asked by %o", async (how) => {
-    const { post } = fakeGateway();
-    const body = { messages: [...messages, { role: "assistant", content: "Oh" }], ...how };
-    expect((await post(CHAT, body)).json().choices[0].message.content).toBe(" Hello");
-    expect((await post(CHAT, { ...body, echo: true })).json().choices[0].message.content).toBe("Oh Hello");
-  });
+  it.each([{}, { continue_final_message: true }])(
+    "repeats a final message with echo only, asked by %o",
+    async (how) => {
+      const { post } = fakeGateway();
+      const body = { messages: [...messages, { role: "assistant", content: "Oh" }], ...how };
+      expect((await post(CHAT, body)).json().choices[0].message.content).toBe(" Hello");
+      expect((await post(CHAT, { ...body, echo: true })).json().choices[0].message.content).toBe("Oh Hello");
+    },
+  );
 });
 
 describe("prompts", () => {

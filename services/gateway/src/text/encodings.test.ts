@@ -198,7 +198,10 @@ describe("Encodings", { timeout: 60_000 }, () => {
 
   it("has the template that was chosen", async () => {
     const { chatTemplate, chatRefusal } = await open({ template: "{{ messages[0].content }}" });
-    expect({ chatTemplate, chatRefusal }).toEqual({ chatTemplate: "{{ messages[0].content }}", chatRefusal: undefined });
+    expect({ chatTemplate, chatRefusal }).toEqual({
+      chatTemplate: "{{ messages[0].content }}",
+      chatRefusal: undefined,
+    });
   });
 
   it("refuses more than may wait, with the number", async () => {
