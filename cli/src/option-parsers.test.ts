@@ -7,6 +7,7 @@ import {
   chatTemplate,
   decimalNumber,
   gatewayUrl,
+  linkSpeed,
   outputFile,
   port,
   positiveList,
@@ -65,6 +66,19 @@ describe("chatTemplate", () => {
     ["/my.jinja", "/my.jinja"],
     ["", undefined],
   ])('reads "%s" as %s', (text, expected) => expect(chatTemplate(text)).toBe(expected));
+});
+
+describe("linkSpeed", () => {
+  it.each([
+    ["1G", 125e6],
+    ["100Mbit", 12.5e6],
+    ["2.5gbit/s", 312.5e6],
+    ["8000", 1000],
+  ])("reads %s as bytes per second", (text, bytes) => expect(linkSpeed(text)).toBe(bytes));
+
+  it.each(["0", "", "fast", "1T", "-1G", "10 MB"])('refuses "%s"', (text) =>
+    expect(() => linkSpeed(text)).toThrow("Give bits per second, such as 1G or 100M."),
+  );
 });
 
 describe("byteCount", () => {

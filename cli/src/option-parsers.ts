@@ -1,6 +1,13 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { parseSimulation, redisUrlSchema, SIMULATION_SYNTAX, WINDOW_SYNTAX, windowSeconds } from "@rhone/common";
+import {
+  hostSchema,
+  parseSimulation,
+  redisUrlSchema,
+  SIMULATION_SYNTAX,
+  WINDOW_SYNTAX,
+  windowSeconds,
+} from "@rhone/common";
 import { isTemplateFile } from "@rhone/model";
 import { InvalidArgumentError } from "commander";
 
@@ -45,6 +52,14 @@ export function byteCount(text: string): number {
   throw new InvalidArgumentError("Give a number of bytes, such as 6G or 700M.");
 }
 
+/** Bits per second to bytes per second: "1G" or "1Gbit" -> 125e6, "100M" -> 12.5e6. */
+export function linkSpeed(text: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)([kmg]?)(?:bit)?(?:\/s)?$/i.exec(text.trim()) ?? [];
+  const bits = Number(digits) * (UNITS[unit?.toLowerCase() ?? ""] ?? Number.NaN);
+  if (bits > 0) return bits / 8;
+  throw new InvalidArgumentError("Give bits per second, such as 1G or 100M.");
+}
+
 /** "auto", "off" or a positive number of milliseconds, as the coordinator reads it. */
 export function targetItl(text: string): string {
   if (text === "auto" || text === "off" || Number(text) > 0) return text;
@@ -70,6 +85,13 @@ export function simulation(text: string): string {
 export function completionWindow(text: string): string {
   if (windowSeconds(text) !== null) return text;
   throw new InvalidArgumentError(`Give ${WINDOW_SYNTAX}.`);
+}
+
+/** An address to listen on. */
+export function host(text: string): string {
+  const { data } = hostSchema.safeParse(text);
+  if (data !== undefined) return data;
+  throw new InvalidArgumentError("Give an address of this machine, such as 127.0.0.1, ::1, 0.0.0.0 or ::.");
 }
 
 /** The URL of a gateway, without slashes at its end. */

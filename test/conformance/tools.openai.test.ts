@@ -45,6 +45,29 @@ test("a required call is made, its result is taken, and the conversation goes on
   expect(second.choices[0]?.message.tool_calls).toBeUndefined();
 });
 
+test("functions of the API before tools are called, and their results taken", async () => {
+  const functions = [{ name: "weather", description: "Forecast", parameters }];
+  const { choices } = await client.chat.completions.create({
+    ...common,
+    functions,
+    function_call: { name: "weather" },
+  });
+  const [choice] = choices;
+  expect(choice).toMatchObject({ finish_reason: "function_call", message: { content: null } });
+  expect(choice?.message.tool_calls).toBeUndefined();
+  expect(() => Place.parse(JSON.parse(choice?.message.function_call?.arguments ?? ""))).not.toThrow();
+  if (choice === undefined) throw new Error("no choice");
+  const result = { role: "function" as const, name: "weather", content: "22" };
+  const second = await client.chat.completions.create({
+    ...common,
+    functions,
+    function_call: "none",
+    max_tokens: 24,
+    messages: [...messages, choice.message, result],
+  });
+  expect(second.choices[0]?.message.content?.length).toBeGreaterThan(0);
+});
+
 test("a named function is called with arguments of its schema, once if calls may not be parallel", async () => {
   for (let seed = 0; seed < 10; seed++) {
     const choice = { type: "function" as const, function: { name: "weather" } };

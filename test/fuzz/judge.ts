@@ -55,6 +55,7 @@ function complaintAboutStream(body: string): string | undefined {
   const events = body.split("\n\n").slice(0, -1);
   if (events.at(-1)?.endsWith("data: [DONE]") !== true) return `a stream without [DONE]: ${body.slice(-300)}`;
   for (const event of events.slice(0, -1)) {
+    if (event.startsWith(":")) continue; // a ping
     const json = event.split("\n").find((line) => line.startsWith("data: "));
     if (json === undefined) return `no event: ${event}`;
     if ("error" in (JSON.parse(json.slice("data: ".length)) as object)) return `a stream failed: ${event}`;

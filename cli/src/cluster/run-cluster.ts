@@ -1,6 +1,6 @@
 import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { RhoneError, toRhoneError } from "@rhone/common";
+import { hostPort, isEveryInterface, loopbackOf, RhoneError, toRhoneError } from "@rhone/common";
 import { type CliConfig, commandWriter, quoted } from "../config.js";
 import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
@@ -41,7 +41,8 @@ export async function runCluster(request: RunRequest): Promise<void> {
   await createDataDir(dataDir);
   report({ kind: "phase", phase: "model", text: `looking for ${options.model}`, done: false });
   const plan = await planLaunch(options, dataDir, thisMachine());
-  const redis = await planRedis(await chooseRedis({ url: config.redisUrl, searchPath: config.searchPath }), dataDir);
+  const choice = await chooseRedis({ url: config.redisUrl, searchPath: config.searchPath });
+  const redis = await planRedis(choice, dataDir, loopbackOf(options.host));
   checkSettings({ config, options, plan, redis, dataDir, entryPoints: request.entryPoints });
   const about = {
     url: urlOf(options.host, options.port),
@@ -53,6 +54,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
   try {
     await prepare(options, dataDir);
     report({ kind: "phase", phase: "model", text: plan.model.description, done: true });
+    if (plan.why !== null) report({ kind: "note", text: plan.why });
     if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });
     if (plan.model.chatRefusal !== undefined) report({ kind: "warning", text: plan.model.chatRefusal });
     const hint = await hintAfter(options, dataDir);
@@ -135,8 +137,7 @@ async function recordFailure(dataDir: DataDir, { code, message }: RhoneError): P
 
 const portIn = (address: string): number => Number(address.slice(address.lastIndexOf(":") + 1));
 
-/** The URL for a client on this machine; 0.0.0.0 and :: are addresses to listen on, not to connect to. */
+/** The URL for a client on this machine. */
 export function urlOf(host: string, port: number): string {
-  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-  return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+  return `http://${hostPort(isEveryInterface(host) ? loopbackOf(host) : host, port)}`;
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { loopbackOf } from "@rhone/common";
 import { type CliConfig, childEnvironment, commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
@@ -36,7 +37,7 @@ export function redisSpec(sources: SpecSources): ServiceSpec {
 export function coordinatorSpec(sources: SpecSources, previous: Addresses | undefined): ServiceSpec {
   const { options, plan, dataDir, entryPoints } = sources;
   const flags = {
-    host: "127.0.0.1",
+    host: loopbackOf(options.host),
     port: portOf(previous?.grpc),
     "ops-port": portOf(previous?.ops),
     "model-path": plan.model.path,
@@ -70,7 +71,7 @@ export function workerSpec(
   const { options, plan, dataDir, entryPoints } = sources;
   const flags = {
     coordinator,
-    host: "127.0.0.1",
+    host: loopbackOf(options.host),
     port: 0,
     "ops-port": 0,
     threads: plan.threads,

@@ -58,7 +58,7 @@ describe("rhone keys, with a Redis", () => {
   let stop = async () => {};
   beforeAll(async () => {
     const port = await freePort();
-    stop = await startValkeyWasm(port, () => {});
+    stop = await startValkeyWasm({ host: "127.0.0.1", port }, () => {});
     redisUrl = `redis://127.0.0.1:${port}`;
   });
   afterAll(() => stop());

@@ -7,7 +7,7 @@ import { runCluster } from "../cluster/run-cluster.js";
 import { stopCluster } from "../cluster/stop-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import { port } from "../option-parsers.js";
+import { host, port } from "../option-parsers.js";
 import { ENTRY_POINTS, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
 import { addClusterFlags, addDataDirFlag } from "./flags.js";
@@ -22,7 +22,7 @@ Examples:
   rhone up                                         Breeze, the demonstration model, on two workers
   rhone up --detach --port 18080                   in the background; returns when the cluster is ready
   rhone up --host 0.0.0.0                          for other machines; then: rhone keys create NAME
-  rhone up --model mistral-7b-instruct-v0.3        after: rhone model pull mistral-7b-instruct-v0.3
+  rhone up --model mistral-7b-instruct-v0.3        one worker with all cores; after: rhone model pull NAME
   rhone up --storage s3://bucket/rhone             files and batches in a bucket, with the usual AWS credentials
   rhone up --model ./my.gguf --workers 4 --kv-type q8_0 --context 8192`;
 
@@ -39,7 +39,12 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
 function addGatewaySettings(command: Command): Command {
   return command
     .option("-p, --port <port>", "HTTP port of the gateway; 0 = any free one", port, 8080)
-    .option("--host <host>", "address that the gateway listens on; 0.0.0.0 admits other machines", "127.0.0.1")
+    .option(
+      "--host <host>",
+      "address that the gateway listens on; 0.0.0.0 or :: admits other machines",
+      host,
+      "127.0.0.1",
+    )
     .addOption(
       new Option(
         "--auth <mode>",

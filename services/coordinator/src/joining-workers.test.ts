@@ -1,5 +1,6 @@
 import { PROTOCOL_VERSION, statusKey } from "@rhone/common";
 import { describe, expect, it } from "vitest";
+import { needsIpv6 } from "../../../packages/common/src/testing/ipv6.js";
 import { fakeJob } from "./testing/fake-job.js";
 import { prompt, TestCluster, tokensOf } from "./testing/use-cluster.js";
 
@@ -8,6 +9,14 @@ const cluster = TestCluster.use();
 const outOfMemory = { code: "OUT_OF_MEMORY", message: "8 GiB needed, 1 GiB there" };
 
 describe("a coordinator whose workers join", () => {
+  it("has brackets around an IPv6 address, where workers find it", async (context) => {
+    needsIpv6(context);
+    await cluster.run(1, ["--host", "::1"]);
+    const { grpc, ops } = cluster.coordinator.addresses;
+    for (const address of [grpc, ops]) expect(address).toMatch(/^\[::1\]:\d+$/);
+    expect((await cluster.coordinator.status()).operations).toBe(ops);
+  });
+
   it("shows why a shard could not be loaded, and tries again when another worker joins", async () => {
     const coordinator = await cluster.start(["--workers", "1"]);
     const failing = await cluster.join("w0", { loadFailure: outOfMemory });
@@ -86,6 +95,21 @@ describe("a coordinator whose workers join", () => {
     expect(status.workers.map(({ stepTimes }) => stepTimes?.alone[0]?.layerMs)).toEqual([1, 3]);
     await cluster.gateway.submit(fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 4 }));
     expect(tokensOf(await cluster.gateway.finished("a"))).toHaveLength(4);
+  });
+
+  it.each([
+    [1, 1.2],
+    [1.2, 1],
+    [5, 5],
+  ])("gives equal workers the same layers at every start: measured %s and %s ms", async (...layerMs) => {
+    const coordinator = await cluster.start(["--workers", "2"]);
+    for (const [index, ms] of layerMs.entries()) await cluster.join(`w${index}`, { layerMs: ms });
+    const status = await coordinator.until(({ state }) => state === "ready");
+    expect(status.workers.map(({ layers }) => layers)).toEqual([
+      [0, 4],
+      [4, 8],
+    ]);
+    expect(status.epoch).toBe(1);
   });
 
   it("says what it waits for", async () => {

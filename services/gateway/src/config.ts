@@ -166,6 +166,22 @@ export const gatewaySettings = {
       .default(60_000),
     doc: "Longest time that a client may read nothing of its answer before its connection is closed, in milliseconds.",
   },
+  pingIntervalMs: {
+    env: "RHONE_PING_INTERVAL_MS",
+    schema: count(0)
+      .max(DAY_S * 1000)
+      .default(15_000),
+    doc:
+      "A stream without an event for this long, in milliseconds, sends its headers and a comment, so that proxies keep " +
+      "the connection of a client that waits; 0 = never.",
+  },
+  pingWholeAnswers: {
+    env: "RHONE_PING_WHOLE_ANSWERS",
+    schema: booleanSchema.default(false),
+    doc:
+      "true = whole answers get a blank at this interval, too. Their status is 200 from the first one on: a failure " +
+      "behind it is an error in the body alone.",
+  },
   mostConnections: {
     env: "RHONE_MOST_CONNECTIONS",
     schema: count(1).default(10_000),

@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net";
-import { ApiKeyStore, announce, explainBindError, type Logger, openRedis, serviceMain } from "@rhone/common";
+import { ApiKeyStore, announce, explainBindError, hostPort, type Logger, openRedis, serviceMain } from "@rhone/common";
 import { GrammarBuilder } from "@rhone/grammar";
 import type { FastifyInstance } from "fastify";
 import { IdempotencyRecords } from "./admission/idempotency-records.js";
@@ -83,7 +83,7 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
   await app.listen({ host, port, backlog: BACKLOG }).catch((error) => {
     throw explainBindError(error, { host, port });
   });
-  const http = `${host}:${(app.server.address() as AddressInfo).port}`;
+  const http = hostPort(host, (app.server.address() as AddressInfo).port);
   shutdown.add("batches", () => batchRunner.close());
   batchRunner.start();
   logger.info({ http, model: model.name, keys: keyRing !== null }, "listening");

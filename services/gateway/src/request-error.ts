@@ -42,11 +42,14 @@ const LONGEST_MESSAGE = 2000;
 /** The beginning of a text that a client sent, for a message that repeats it. */
 export const cut = (text: string, most: number): string => (text.length > most ? `${text.slice(0, most)}…` : text);
 
+/** A failure's message, as clients get it. */
+export const errorMessage = ({ message }: RhoneError): string => cut(message, LONGEST_MESSAGE);
+
 /** The body of a failure: its fields at the top for Mistral's clients, and again under `error` for OpenAI's. */
 export function errorBody(error: RhoneError) {
   const extra = error instanceof RequestError ? error.details : {};
   const fields = {
-    message: cut(error.message, LONGEST_MESSAGE),
+    message: errorMessage(error),
     type: error.row.type,
     param: error.param ?? null,
     code: apiCode(error),

@@ -16,6 +16,11 @@ it("writes what JSON.stringify writes", async () => {
   );
 });
 
+it("writes a bigint as its digits", async () => {
+  const requests = [{ custom_id: "a", body: { seed: 9007199254740993n, n: 1 } }];
+  expect(await jsonInTurns(requests)).toBe('[{"custom_id":"a","body":{"seed":9007199254740993,"n":1}}]');
+});
+
 it.each([
   ["one choice with 5,000 entries", { choices: [{ logprobs: { content: costly(5000) } }] }],
   ["100 choices with 50 entries each", { choices: Array.from({ length: 100 }, () => ({ content: costly(50) })) }],

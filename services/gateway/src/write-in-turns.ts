@@ -13,8 +13,8 @@ const SHORT = 1024;
 export const madeList = <T>(make: () => Iterator<T>): Iterable<T> => ({ [Symbol.iterator]: make });
 
 /**
- * What JSON.stringify makes of plain objects and lists, for an answer of many megabytes. A list may be any iterable:
- * its elements are made as they are written.
+ * What JSON.stringify makes of plain objects and lists, for an answer of many megabytes, and of the fields of objects
+ * that are bigints their digits. A list may be any iterable: its elements are made as they are written.
  */
 export async function jsonInTurns(value: unknown): Promise<string> {
   return (await shortJsonInTurns(value, Number.POSITIVE_INFINITY)) ?? "";
@@ -50,7 +50,8 @@ export async function* jsonParts(value: unknown): AsyncGenerator<string, void, u
 }
 
 function* partsOf(value: unknown): Generator<string, void, undefined> {
-  if (typeof value !== "object" || value === null) yield JSON.stringify(value) ?? "null";
+  if (typeof value === "bigint") yield String(value);
+  else if (typeof value !== "object" || value === null) yield JSON.stringify(value) ?? "null";
   else if (Array.isArray(value)) yield* listParts(value);
   else if (Symbol.iterator in value) yield* madeParts(value as Iterable<unknown>);
   else yield* objectParts(value);

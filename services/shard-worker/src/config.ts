@@ -2,6 +2,8 @@ import { availableParallelism } from "node:os";
 import {
   type ConfigOf,
   ggmlDirSetting,
+  hostPortSchema,
+  hostSchema,
   hostSetting,
   hungAfterSetting,
   kernelsSetting,
@@ -20,17 +22,14 @@ const count = (least: number) => z.coerce.number().int().min(least);
 export const shardWorkerSettings = {
   coordinator: {
     env: "RHONE_COORDINATOR",
-    schema: z
-      .string()
-      .regex(/^.+:\d+$/, "must be host:port")
-      .default("127.0.0.1:7100"),
-    doc: "host:port of the coordinator.",
+    schema: hostPortSchema.default("127.0.0.1:7100"),
+    doc: "host:port of the coordinator; [::1]:7100 with IPv6.",
   },
   host: hostSetting,
   port: { env: "RHONE_WORKER_PORT", schema: portSchema.default(0), doc: "gRPC port for frames; 0 = any." },
   advertiseHost: {
     env: "RHONE_ADVERTISE_HOST",
-    schema: text.optional(),
+    schema: hostSchema.optional(),
     doc: "Host name at which the neighbouring stages reach this worker.",
     defaultText: "--host",
   },

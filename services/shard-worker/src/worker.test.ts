@@ -3,6 +3,7 @@ import { createLogger, FrameLink, loadConfig, PROTOCOL_VERSION, Shutdown, simula
 import { openGguf, readModelConfig } from "@rhone/model";
 import { expect, onTestFinished, test } from "vitest";
 import { TestReceiver } from "../../../packages/common/src/grpc/testing/frame-receiver.js";
+import { needsIpv6 } from "../../../packages/common/src/testing/ipv6.js";
 import { shardWorkerSettings } from "./config.js";
 import { GREEDY, tokenBytes } from "./testing/steps.js";
 import { nextMessage, TestCoordinator } from "./testing/test-coordinator.js";
@@ -12,14 +13,25 @@ const logger = createLogger({ service: "test", level: "silent" });
 const path = fileURLToPath(new URL("../../../models/breeze-q8_0.gguf", import.meta.url));
 
 /** A simulated worker that has joined the test's coordinator. */
-async function startWorker() {
-  const coordinator = await TestCoordinator.open();
+async function startWorker(host = "127.0.0.1") {
+  const coordinator = await TestCoordinator.open(host);
   const shutdown = new Shutdown(logger);
   onTestFinished(async () => {
     await shutdown.run();
     coordinator.close();
   });
-  const flags = ["--coordinator", coordinator.address, "--simulate", "null", "--memory", "1000", "--threads", "2"];
+  const flags = [
+    "--coordinator",
+    coordinator.address,
+    "--host",
+    host,
+    "--simulate",
+    "null",
+    "--memory",
+    "1000",
+    "--threads",
+    "2",
+  ];
   const config = loadConfig(shardWorkerSettings, {}, flags);
   const addresses = await startShardWorker({ config, logger, shutdown });
   return { coordinator, ...addresses, ...(await coordinator.nextJoin()) };
@@ -45,6 +57,15 @@ test("a worker says what it is, and is ready once the coordinator welcomes it", 
   await expect.poll(async () => (await status(ops, "/ready")).status).toBe(200);
   expect(await (await status(ops, "/status")).json()).toMatchObject({ worker: hello.worker, joined: true, steps: 0 });
   expect(await coordinator.nextBeat()).toMatchObject({ worker: hello.worker, steps: 0, resident: expect.any(Number) });
+});
+
+test("a worker with IPv6 joins, and gives its addresses with brackets", async (context) => {
+  needsIpv6(context);
+  const { grpc, ops, hello, stream } = await startWorker("::1");
+  expect([hello.address, hello.operations]).toEqual([grpc, ops]);
+  for (const address of [grpc, ops]) expect(address).toMatch(/^\[::1\]:\d+$/);
+  stream.write({ welcome: { heartbeatMs: 10 } });
+  await expect.poll(async () => (await status(ops, "/ready")).status).toBe(200);
 });
 
 test("a worker loads a shard, takes part in an epoch, and answers a step", async () => {

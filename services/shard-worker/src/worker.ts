@@ -5,6 +5,7 @@ import {
   flowHandler,
   GrpcServer,
   Heartbeats,
+  hostPort,
   type Logger,
   OperationsServer,
   PROTOCOL_VERSION,
@@ -59,8 +60,9 @@ export async function startShardWorker({
   });
   shutdown.add("operations server", () => ops.close());
   const advertiseHost = advertisedHost(config, logger);
-  const addresses = { address: `${advertiseHost}:${server.port}`, operations: `${advertiseHost}:${ops.port}` };
-  const hello = { worker, ...addresses, ...machineFacts(config), ...device.facts };
+  const address = hostPort(advertiseHost, server.port);
+  const operations = hostPort(advertiseHost, ops.port);
+  const hello = { worker, address, operations, ...machineFacts(config), ...device.facts };
   const { coordinator } = config;
   const heartbeats = new Heartbeats({ coordinator, worker, counts: () => runner });
   shutdown.add("heartbeats", () => heartbeats.close());
@@ -73,7 +75,7 @@ export async function startShardWorker({
     logger,
   });
   shutdown.add("control link", () => control?.close());
-  return { grpc: addresses.address, ops: `${host}:${ops.port}` };
+  return { grpc: address, ops: hostPort(host, ops.port) };
 }
 
 function openDevice({ config, logger, shutdown }: ShardWorkerOptions): Device {

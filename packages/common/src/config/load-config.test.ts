@@ -146,7 +146,10 @@ describe("schemas", () => {
       { true: true, yes: true, on: true, 1: true, TRUE: true, false: false, no: false, off: false, 0: false },
     ],
     [portSchema, { 0: 0, 65535: 65535 }],
-    [redisUrlSchema, Object.fromEntries(["redis://a", "rediss://a:1/2", "unix:///tmp/x"].map((url) => [url, url]))],
+    [
+      redisUrlSchema,
+      Object.fromEntries(["redis://a", "redis://[::1]:1", "rediss://a:1/2", "unix:///tmp/x"].map((url) => [url, url])),
+    ],
   ])("read texts", (schema, values) => {
     for (const [text, value] of Object.entries(values)) expect(schema.parse(text), text).toBe(value);
   });
@@ -154,7 +157,7 @@ describe("schemas", () => {
   it.each([
     [booleanSchema, ["", "2", "maybe"]],
     [portSchema, ["x", "-1", "1.5", "65536"]],
-    [redisUrlSchema, ["", "http://a", "127.0.0.1:6379"]],
+    [redisUrlSchema, ["", "http://a", "127.0.0.1:6379", "redis://::1:6379"]],
   ])("refuse others", (schema, texts) => {
     for (const text of texts) expect(schema.safeParse(text).success, text).toBe(false);
   });

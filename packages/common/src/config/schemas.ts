@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { hostSchema } from "./host-address.js";
 
 type DeepReadonly<T> = { readonly [K in keyof T]: DeepReadonly<T[K]> };
 /** The type of a value that was parsed by a schema: readonly in all depths. */
@@ -12,9 +13,13 @@ export const booleanSchema = z.stringbool({ error: "is neither true nor false" }
 
 export const logLevelSchema = z.enum(["debug", "info", "warn", "error", "silent"]).default("info");
 
+/** An IPv6 address without brackets is not a URL. */
+const isRedisUrl = (text: string): boolean =>
+  text.startsWith("unix://") || (/^rediss?:\/\//.test(text) && URL.canParse(text));
+
 export const redisUrlSchema = z
   .string()
-  .regex(/^(rediss?|unix):\/\//, "is not a redis://, rediss:// or unix:// URL")
+  .refine(isRedisUrl, "is not a redis://, rediss:// or unix:// URL")
   .default("redis://127.0.0.1:6379");
 
 /** A URL without its user and password, for logs and messages. */
@@ -25,7 +30,7 @@ export function withoutPassword(url: string): string {
 export const kvTypeSchema = z.enum(["f16", "f32", "q8_0"]);
 export type KvTypeName = z.infer<typeof kvTypeSchema>;
 
-export const activationTypeSchema = z.enum(["f32", "f16"]);
+export const activationTypeSchema = z.enum(["f32", "f16", "q8_0"]);
 export type ActivationTypeName = z.infer<typeof activationTypeSchema>;
 
 // Settings that several services have.
@@ -38,8 +43,8 @@ export const logLevelSetting = {
 
 export const hostSetting = {
   env: "RHONE_HOST",
-  schema: z.string().min(1).default("127.0.0.1"),
-  doc: "Address to bind; 0.0.0.0 = every interface.",
+  schema: hostSchema.default("127.0.0.1"),
+  doc: "Address to bind; 0.0.0.0 = every interface with IPv4, :: = every interface.",
 } as const;
 
 export const redisUrlSetting = {

@@ -1,6 +1,8 @@
 import { createServer } from "node:net";
 import type { handleUnaryCall, ServerDuplexStream } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
+import { hostPort } from "../config/host-address.js";
+import { needsIpv6 } from "../testing/ipv6.js";
 import { GrpcServer, openChannel } from "./channel.js";
 import { type CoordinatorMessage, controlService, type WorkerMessage } from "./services.js";
 
@@ -19,16 +21,16 @@ function echo(stream: JoinStream): void {
 
 const beat: handleUnaryCall<object, object> = (_call, answer) => answer(null, {});
 
-async function openEcho(port = 0): Promise<GrpcServer> {
-  const server = await GrpcServer.open({ host: HOST, port }, (services) =>
+async function openEcho(port = 0, host = HOST): Promise<GrpcServer> {
+  const server = await GrpcServer.open({ host, port }, (services) =>
     services.addService(controlService, { join: echo, beat }),
   );
   onTestFinished(() => server.close());
   return server;
 }
 
-function join(port: number, options?: { readonly ownConnection: boolean }) {
-  const client = openChannel(`${HOST}:${port}`, options);
+function join(port: number, options?: { readonly ownConnection: boolean }, host = HOST) {
+  const client = openChannel(hostPort(host, port), options);
   onTestFinished(() => client.close());
   const { path, requestSerialize, responseDeserialize } = controlService.join;
   const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
@@ -43,6 +45,18 @@ test("a server says which free port it took, and answers there", async () => {
   const server = await openEcho();
   expect(server.port).toBeGreaterThan(0);
   const stream = join(server.port);
+  stream.write({ progress: { bytes: 7 } });
+  expect(await nextMessage(stream)).toMatchObject({ welcome: { heartbeatMs: 7 } });
+});
+
+test.for([
+  ["::1", "::1"],
+  ["::", "::1"],
+  ["::", HOST],
+] as const)("a server at %s answers at %s", async ([host, from], context) => {
+  needsIpv6(context);
+  const server = await openEcho(0, host);
+  const stream = join(server.port, undefined, from);
   stream.write({ progress: { bytes: 7 } });
   expect(await nextMessage(stream)).toMatchObject({ welcome: { heartbeatMs: 7 } });
 });

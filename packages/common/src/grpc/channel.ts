@@ -1,4 +1,5 @@
 import { type ChannelOptions, Client, credentials, Server, ServerCredentials } from "@grpc/grpc-js";
+import { hostPort } from "../config/host-address.js";
 import { explainBindError, type ListenAddress } from "../observability/listen.js";
 
 const MiB = 1024 * 1024;
@@ -27,9 +28,9 @@ const clientCredentials = () => credentials.createInsecure();
 const serverCredentials = () => ServerCredentials.createInsecure();
 
 /**
- * A gRPC client of `address` (host:port). It connects with the first call; the caller closes it. Clients of one address
- * share a connection, except those with `ownConnection`: the shared one may still be waiting to reconnect to a process
- * that died there.
+ * A gRPC client of `address` (host:port, [::1]:port). It connects with the first call; the caller closes it. Clients of
+ * one address share a connection, except those with `ownConnection`: the shared one may still be waiting to reconnect
+ * to a process that died there.
  */
 export function openChannel(address: string, { ownConnection = false } = {}): Client {
   return new Client(address, clientCredentials(), {
@@ -56,7 +57,7 @@ export class GrpcServer {
     const server = new Server(OPTIONS);
     addServices(server);
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(`${address.host}:${address.port}`, serverCredentials(), (error, bound) => {
+      server.bindAsync(hostPort(address.host, address.port), serverCredentials(), (error, bound) => {
         if (error === null) resolve(bound);
         else reject(explainBindError(withCode(error), address));
       });
@@ -73,6 +74,6 @@ export class GrpcServer {
 /** gRPC has the system's error code only in the message, and none for a host name that is not known. */
 function withCode(error: Error): NodeJS.ErrnoException {
   const unknownHost = error.message.startsWith("Name resolution failed") ? "ENOTFOUND" : undefined;
-  const code = /EADDRINUSE|EACCES|EADDRNOTAVAIL/.exec(error.message)?.[0] ?? unknownHost;
+  const code = /EADDRINUSE|EACCES|EADDRNOTAVAIL|EAFNOSUPPORT|EINVAL/.exec(error.message)?.[0] ?? unknownHost;
   return code === undefined ? error : Object.assign(error, { code });
 }

@@ -1,6 +1,7 @@
 import type { ServerReadableStream } from "@grpc/grpc-js";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { RhoneError } from "../errors/rhone-error.js";
+import { needsIpv6 } from "../testing/ipv6.js";
 import { GrpcServer } from "./channel.js";
 import { toGrpcStatus } from "./error-status.js";
 import { FrameLink } from "./frame-link.js";
@@ -10,8 +11,8 @@ import { TestReceiver } from "./testing/frame-receiver.js";
 
 const MiB = 1024 * 1024;
 
-async function openReceiver(): Promise<TestReceiver> {
-  const receiver = await TestReceiver.open();
+async function openReceiver(host?: string): Promise<TestReceiver> {
+  const receiver = await TestReceiver.open(host);
   onTestFinished(() => receiver.close());
   return receiver;
 }
@@ -46,6 +47,14 @@ test("frames arrive in the order in which they were sent, whole", async () => {
   await receiver.received(50);
   expect(receiver.frames.map(({ step }) => step)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
   expect(receiver.frames[6]).toMatchObject({ pipeline: "p", epoch: 3, stepBody: { hidden: Buffer.of(7) } });
+});
+
+test("frames reach a receiver with an IPv6 address", async (context) => {
+  needsIpv6(context);
+  const receiver = await openReceiver("::1");
+  expect(receiver.address).toMatch(/^\[::1\]:\d+$/);
+  openLink(receiver.address).link.send(frame(1));
+  expect((await receiver.received(1))[0]).toMatchObject({ step: 1 });
 });
 
 test("a frame may be larger than gRPC's 4 MiB", async () => {

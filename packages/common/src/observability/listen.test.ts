@@ -38,11 +38,18 @@ describe("explainBindError", () => {
     ["EADDRINUSE", "PORT_IN_USE", /127\.0\.0\.1:80 is in use/],
     ["EACCES", "INVALID_CONFIG", /^No permission to bind 127\.0\.0\.1:80\. Choose a port above 1023\.$/],
     ["EADDRNOTAVAIL", "INVALID_CONFIG", /^127\.0\.0\.1 is not an address/],
+    ["EAFNOSUPPORT", "INVALID_CONFIG", /^127\.0\.0\.1 is not an address/],
+    ["EINVAL", "INVALID_CONFIG", /^127\.0\.0\.1 is not an address/],
     ["ENOTFOUND", "INVALID_CONFIG", /^127\.0\.0\.1 is not an address/],
     ["EAI_AGAIN", "INVALID_CONFIG", /^127\.0\.0\.1 is not an address/],
   ])("%s becomes %s and is kept as the cause", (errno, code, message) => {
     const cause = failed(errno);
     expect(explainBindError(cause, here)).toMatchObject({ code, message: expect.stringMatching(message), cause });
+  });
+
+  it("puts brackets around an IPv6 address", () => {
+    const { message } = explainBindError(failed("EADDRINUSE"), { host: "::1", port: 80 });
+    expect(message).toMatch(/^\[::1\]:80 is in use/);
   });
 
   it("leaves other errors alone", () => {

@@ -1,4 +1,5 @@
 import type { Server } from "node:net";
+import { hostPort } from "../config/host-address.js";
 import { RhoneError } from "../errors/rhone-error.js";
 
 export interface ListenAddress {
@@ -16,7 +17,7 @@ export async function listenOrExplain(server: Server, { host, port }: ListenAddr
 
 /** An error of bind(2) or of the look-up of `host` as a RhoneError that says what to do; any other error unchanged. */
 export function explainBindError(error: NodeJS.ErrnoException, { host, port }: ListenAddress): Error {
-  const where = `${host}:${port}`;
+  const where = hostPort(host, port);
   switch (error.code) {
     case "EADDRINUSE":
       return new RhoneError("PORT_IN_USE", `${where} is in use by another program. Stop it or choose another port.`, {
@@ -27,6 +28,8 @@ export function explainBindError(error: NodeJS.ErrnoException, { host, port }: L
         cause: error,
       });
     case "EADDRNOTAVAIL":
+    case "EAFNOSUPPORT":
+    case "EINVAL":
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return new RhoneError("INVALID_CONFIG", `${host} is not an address of this machine.`, { cause: error });

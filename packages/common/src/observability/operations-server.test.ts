@@ -1,5 +1,6 @@
 import { Counter, Registry } from "prom-client";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { needsIpv6 } from "../testing/ipv6.js";
 import { OperationsServer } from "./operations-server.js";
 
 const registry = new Registry();
@@ -74,4 +75,11 @@ describe("OperationsServer", () => {
     await server.close();
     await expect(get("/health")).rejects.toThrow();
   });
+});
+
+it.for(["::1", "::"])("answers at [::1] when it listens at %s", async (host, context) => {
+  needsIpv6(context);
+  const other = await OperationsServer.open({ host, port: 0, registry, notReady: () => null, status: () => ({}) });
+  const response = await fetch(`http://[::1]:${other.port}/health`).finally(() => other.close());
+  expect(response.status).toBe(200);
 });

@@ -3,7 +3,7 @@ import { findModelOfFile } from "../catalogue/catalogue.js";
 import type { ChatTemplateChoice, ChatTemplateName } from "../chat-template/chat-template.js";
 import { chatRefusal, checkChoice, detectChatTemplate } from "../chat-template/choose-template.js";
 import { type ModelConfig, namesSlidingWindow, readModelConfig } from "../config/model-config.js";
-import { pageBytesPerLayer, shardBytes, weightBytes } from "../config/model-size.js";
+import { pageBytesPerLayer, shardBytes, type WeightSizes, weightBytes } from "../config/model-size.js";
 import type { GgufFile } from "../gguf/gguf-file.js";
 import { openGguf } from "../gguf/open-gguf.js";
 import { tensorTypeName } from "../gguf/tensor-type.js";
@@ -28,14 +28,7 @@ export interface ModelSummary {
   readonly nParameters: number;
   /** Largest first. */
   readonly tensorTypes: readonly TensorTypeSummary[];
-  readonly weightBytes: {
-    readonly total: number;
-    readonly embedding: number;
-    /** Final norm and head. */
-    readonly head: number;
-    /** One number per layer, in order. */
-    readonly layers: readonly number[];
-  };
+  readonly weightBytes: WeightSizes;
   /** K/V bytes of one position in all layers, f16. */
   readonly kvBytesPerPosition: number;
 }

@@ -41,7 +41,9 @@ export const admissionSettings = {
   wrongKeysPerMinute: {
     env: "RHONE_WRONG_KEYS_PER_MINUTE",
     schema: count(1).default(100),
-    doc: "Wrong API keys per minute from one address; further ones that were never valid here are refused unseen.",
+    doc:
+      "Wrong API keys per minute from one address, or from one IPv6 network (/64); further ones that were never valid " +
+      "here are refused unseen.",
   },
   idempotencyTtlS: {
     env: "RHONE_IDEMPOTENCY_TTL_S",

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { FailedKeys } from "./failed-keys.js";
+import { FailedKeys, networkOf } from "./failed-keys.js";
 
 it("lets an address wait from its last allowed failure to the end of the minute that began with the first", () => {
   let now = 1000;
@@ -25,4 +25,21 @@ it("forgets the address that failed first once there are 10,000 others", () => {
   failed.add("one more");
   expect(failed.waitMs("first")).toBe(0);
   expect(failed.waitMs("one more")).toBeGreaterThan(0);
+});
+
+it.each([
+  ["192.0.2.1", "192.0.2.1"],
+  ["::ffff:192.0.2.1", "192.0.2.1"],
+  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+  ["2001:db8:1:2::7", "2001:db8:1:2::/64"],
+  ["2001:db8::7", "2001:db8:0:0::/64"],
+  ["::1", "0:0:0:0::/64"],
+  ["fe80::1%eth0", "fe80:0:0:0::/64"],
+])("counts the keys of %s for %s", (address, network) => expect(networkOf(address)).toBe(network));
+
+it("counts all addresses of an IPv6 network together: one client has 2^64 of them", () => {
+  const failed = new FailedKeys(1, () => 0);
+  failed.add("2001:db8::1");
+  expect(failed.waitMs("2001:db8::ffff:1")).toBeGreaterThan(0);
+  expect(failed.waitMs("2001:db8:0:1::1")).toBe(0);
 });

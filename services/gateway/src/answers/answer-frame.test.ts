@@ -30,6 +30,14 @@ describe("chunks", () => {
     expect(frame.end()).toEqual([]);
   });
 
+  it("never carry the usage where it is hidden", () => {
+    const frame = frameOf({ hidesUsage: true });
+    frame.count(0, finish());
+    frame.count(1, finish());
+    expect(JSON.parse(frame.finishingChunk({}))).not.toHaveProperty("usage");
+    expect(frame.end()).toEqual([]);
+  });
+
   it("leave the usage to a chunk of its own where that is asked for", () => {
     const frame = frameOf({ usageChunk: true });
     frame.count(0, finish());

@@ -16,6 +16,8 @@ export const frameSchema = z.object({
   runningUsage: z.boolean(),
   /** The usage comes in a chunk of its own at the end, instead of on the last finishing chunk. */
   usageChunk: z.boolean(),
+  /** A stream never shows the usage. Absent = it does. */
+  hidesUsage: z.boolean().exactOptional(),
 });
 export type FrameOptions = Readonly<z.infer<typeof frameSchema>>;
 
@@ -71,7 +73,8 @@ export class AnswerFrame {
 
   /** The chunk with a choice's finish_reason; the last of these carries the usage. */
   finishingChunk(choice: object): string {
-    if (this.#open > 0 || this.#options.usageChunk) return this.chunk(choice);
+    const { usageChunk, hidesUsage = false } = this.#options;
+    if (this.#open > 0 || usageChunk || hidesUsage) return this.chunk(choice);
     return JSON.stringify({ ...this.head(), choices: [choice], usage: this.usage });
   }
 

@@ -1,4 +1,5 @@
 import type { CompletionWriter } from "./completion-writer.js";
+import { completionsDialect } from "./dialect.js";
 import { type ChoiceEvent, choiceAt, type Writer } from "./writer.js";
 
 interface Candidate {
@@ -18,6 +19,7 @@ export interface BestOf {
  * choice falls at the end.
  */
 export class BestOfWriter implements Writer {
+  readonly dialect = completionsDialect;
   readonly #writer: CompletionWriter;
   readonly #best: BestOf;
   readonly #candidates: readonly Candidate[];

@@ -1,26 +1,22 @@
 import { type Finish, type GenerationEvent, LogprobList, tokenIdsSchema } from "@rhone/common";
-import { mistralCallId } from "@rhone/model";
 import { z } from "zod";
 import { chatLogprob, chatLogprobs, type Pieces, promptLogprobs } from "../text/logprobs.js";
-import { leadingSpaceStripper } from "../text/text-model.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
-import { callFormatSchema } from "./calls/call-format.js";
-import { type AnswerReader, answerReader, type FunctionCall } from "./calls/call-reader.js";
+import type { FunctionCall } from "./calls/call-reader.js";
+import { answerShapeSchema, ChoiceReader, type IdentifiedCall, textOfParts } from "./choice-reader.js";
+import { completionsDialect } from "./dialect.js";
 import { HeldText } from "./held-text.js";
 import { type ChoiceEvent, choiceAt, type Purpose, type Writer } from "./writer.js";
 
 /** Everything a chat writer needs besides the model. */
 export const chatWriterSchema = frameSchema.extend({
-  /** The first piece of an answer begins with a space that is the tokenizer's, not the model's. */
-  stripsSpace: z.boolean(),
-  /** Text that every answer begins with before anything is generated; "" for most. */
-  opening: z.string(),
+  ...answerShapeSchema.shape,
   choices: z.number(),
   promptIds: tokenIdsSchema.readonly(),
   wantsLogprobs: z.boolean(),
   wantsPromptLogprobs: z.boolean(),
-  /** How calls are told from text; null: all of the answer is text. */
-  calls: callFormatSchema.nullable(),
+  /** The one call of an answer is `function_call`, as before OpenAI had tools. */
+  legacyCalls: z.boolean().exactOptional(),
 });
 export type ChatWriterOptions = Readonly<z.infer<typeof chatWriterSchema>>;
 
@@ -34,10 +30,10 @@ interface ToolCall {
 interface Choice {
   /** The JSON of a chunk with nothing but text. */
   readonly plain: (text: string) => string;
-  readonly strip: (text: string) => string;
   readonly tokens: number[];
   readonly logprobs: LogprobList;
-  readonly reader: AnswerReader;
+  readonly reader: ChoiceReader;
+  /** Of the whole answer. */
   readonly calls: ToolCall[];
   readonly text: HeldText;
   begun: boolean;
@@ -55,6 +51,7 @@ interface Taken {
 
 /** Writes /v1/chat/completions, and /v1/fim/completions, which has the same shape. */
 export class ChatWriter implements Writer {
+  readonly dialect = completionsDialect;
   readonly #options: ChatWriterOptions;
   readonly #model: Pieces;
   readonly #frame: AnswerFrame;
@@ -62,7 +59,7 @@ export class ChatWriter implements Writer {
   readonly #promptScores = new LogprobList();
 
   constructor(options: ChatWriterOptions, model: Pieces) {
-    const { choices, promptIds, stripsSpace, calls } = options;
+    const { id, choices, promptIds } = options;
     this.#options = options;
     this.#model = model;
     const chunkObject = "chat.completion.chunk";
@@ -74,10 +71,9 @@ export class ChatWriter implements Writer {
     });
     this.#choices = Array.from({ length: choices }, (_, index) => ({
       plain: this.#frame.textChunk((content) => choiceOf(index, { delta: { content } })),
-      strip: leadingSpaceStripper(stripsSpace),
       tokens: [],
       logprobs: new LogprobList(),
-      reader: answerReader(calls, model),
+      reader: new ChoiceReader({ id, choice: index }, options, model),
       calls: [],
       text: new HeldText(),
       begun: false,
@@ -92,7 +88,7 @@ export class ChatWriter implements Writer {
   take({ choice: index, event }: ChoiceEvent, purpose: Purpose): readonly string[] {
     const choice = choiceAt(this.#choices, index);
     const isFirst = !choice.begun;
-    const taken = { ...this.#read(index, choice, event), choice, event, isFirst };
+    const taken = { ...readEvent(choice.reader, event), choice, event, isFirst };
     choice.begun = true;
     choice.finish = event.finish;
     this.#frame.count(index, event);
@@ -106,7 +102,7 @@ export class ChatWriter implements Writer {
     if (isFirst) chunks.push(this.#begin(index, choice));
     const content = this.#content(index, text, event);
     if (content !== undefined) chunks.push(content);
-    for (const call of calls) chunks.push(this.#frame.chunk(choiceOf(index, { delta: { tool_calls: [call] } })));
+    for (const call of calls) chunks.push(this.#frame.chunk(choiceOf(index, { delta: this.#callsOf([call]) })));
     if (event.finish !== undefined) chunks.push(this.#finish(index, choice));
     return chunks;
   }
@@ -137,39 +133,18 @@ export class ChatWriter implements Writer {
         role: "assistant",
         content: choice.calls.length > 0 && text === "" ? null : text,
         refusal: null,
-        ...(choice.calls.length > 0 && { tool_calls: choice.calls.map(withoutIndex) }),
+        ...this.#callsOf(choice.calls.map(withoutIndex)),
       },
       logprobs: wantsLogprobs ? { content: chatLogprobs(this.#model, choice.logprobs), refusal: null } : null,
-      finish_reason: finishReason(choice),
+      finish_reason: this.#finishReason(choice),
       ...(wantsTokenIds && { token_ids: choice.tokens }),
     };
   }
 
-  /** The event's text, and the calls that it completes. */
-  #read(index: number, choice: Choice, { tokens, text, finish }: GenerationEvent) {
-    const read = [
-      ...choice.reader.take(tokens, choice.strip(text)),
-      ...(finish === undefined ? [] : choice.reader.end()),
-    ];
-    const calls: ToolCall[] = [];
-    let plain = choice.begun ? "" : this.#options.opening;
-    for (const part of read) {
-      if (part.kind === "text") plain += part.text;
-      else calls.push(this.#call(index, choice.calls.length + calls.length, part.call));
-    }
-    choice.calls.push(...calls);
-    return { text: plain, calls };
-  }
-
-  /** Ids are derived from the request's, so that every gateway gives a call the same one. */
-  #call(choice: number, index: number, call: FunctionCall): ToolCall {
-    const id = mistralCallId(`${this.#options.id}-${choice}-${index}`);
-    return { index, id, type: "function", function: call };
-  }
-
-  #keep(index: number, { choice, text, event }: Taken): void {
+  #keep(index: number, { choice, text, calls, event }: Taken): void {
     const { wantsLogprobs, wantsPromptLogprobs, wantsTokenIds } = this.#options;
     choice.text.push(text);
+    choice.calls.push(...calls);
     if (wantsTokenIds) choice.tokens.push(...event.tokens);
     if (wantsLogprobs) choice.logprobs.push(event.logprobs ?? []);
     if (wantsPromptLogprobs && index === 0) this.#promptScores.push(event.promptLogprobs ?? []);
@@ -199,16 +174,38 @@ export class ChatWriter implements Writer {
   }
 
   #finish(index: number, choice: Choice): string {
-    return this.#frame.finishingChunk(choiceOf(index, { delta: {}, finish_reason: finishReason(choice) }));
+    return this.#frame.finishingChunk(choiceOf(index, { delta: {}, finish_reason: this.#finishReason(choice) }));
+  }
+
+  #callsOf(calls: readonly Pick<ToolCall, "function">[]) {
+    const [call] = calls;
+    if (call === undefined) return {};
+    return this.#options.legacyCalls ? { function_call: call.function } : { tool_calls: calls };
+  }
+
+  /** "tool_calls" when the model stopped by itself after making calls. */
+  #finishReason({ finish, reader }: Choice): string | null {
+    if (finish?.reason !== "stop" || reader.calls === 0) return finish?.reason ?? null;
+    return this.#options.legacyCalls ? "function_call" : "tool_calls";
   }
 }
 
 const choiceOf = (index: number, fields: object) => ({ index, finish_reason: null, ...fields });
 
-/** "tool_calls" when the model stopped by itself after making calls. */
-function finishReason({ finish, calls }: Choice): string | null {
-  return finish?.reason === "stop" && calls.length > 0 ? "tool_calls" : (finish?.reason ?? null);
+/** The event's text, and the calls that it completes. */
+function readEvent(reader: ChoiceReader, event: GenerationEvent) {
+  const before = reader.calls;
+  const parts = reader.take(event);
+  const calls = parts.flatMap((part) => (part.kind === "call" ? [part.call] : []));
+  return { text: textOfParts(parts), calls: calls.map((call, index) => toToolCall(before + index, call)) };
 }
+
+const toToolCall = (index: number, { id, ...call }: IdentifiedCall): ToolCall => ({
+  index,
+  id,
+  type: "function",
+  function: call,
+});
 
 /** Only chunks number the calls. */
 const withoutIndex = ({ index: _, ...call }: ToolCall) => call;

@@ -10,6 +10,7 @@ import {
 } from "../text/logprobs.js";
 import { timeLeft } from "../turns.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
+import { completionsDialect } from "./dialect.js";
 import { HeldText } from "./held-text.js";
 import { type ChoiceEvent, choiceAt, type Purpose, type Writer } from "./writer.js";
 
@@ -50,6 +51,7 @@ interface Choice {
 
 /** Writes /v1/completions. */
 export class CompletionWriter implements Writer {
+  readonly dialect = completionsDialect;
   readonly #options: CompletionWriterOptions;
   readonly #model: Pieces;
   readonly #frame: AnswerFrame;

@@ -1,5 +1,6 @@
 import { madeList } from "../write-in-turns.js";
 import { UsageCount } from "./answer-frame.js";
+import { completionsDialect } from "./dialect.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
 
 export interface EmbeddingWriterOptions {
@@ -11,6 +12,7 @@ export interface EmbeddingWriterOptions {
 
 /** Writes /v1/embeddings: one vector per input, in the order of the inputs. */
 export class EmbeddingWriter implements Writer {
+  readonly dialect = completionsDialect;
   readonly #options: EmbeddingWriterOptions;
   /** base64 of f32 little-endian [dim], by input. */
   readonly #vectors: string[];

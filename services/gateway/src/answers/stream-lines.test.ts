@@ -1,14 +1,18 @@
+import { RhoneError } from "@rhone/common";
 import { describe, expect, it } from "vitest";
+import { errorBody } from "../request-error.js";
 import { collect, end, of } from "../testing/events.js";
 import { spin } from "../testing/spin.js";
 import { turnsDuring } from "../testing/turns-during.js";
 import { hasTime } from "../turns.js";
-import { sseData, streamLines } from "./stream-lines.js";
+import { completionsDialect, messagesDialect, responsesDialect } from "./dialect.js";
+import { type Failing, failureLines, streamLines } from "./stream-lines.js";
 import { formatPosition, parsePosition, type StreamPosition } from "./stream-position.js";
 import { type ChoiceEvent, type Purpose, type Writer, wholeAnswer } from "./writer.js";
 
 /** Writes one chunk per letter of an event's text, and "end" after all. */
 const letters = (): Writer => ({
+  dialect: completionsDialect,
   take: ({ choice, event }) => [...event.text].map((letter) => JSON.stringify(`${choice}${letter}`)),
   end: () => ['"end"'],
   whole: async () => null,
@@ -80,8 +84,27 @@ describe("a stream", () => {
     expect(purposes).toEqual(["later", "chunks", "chunks", "chunks", "chunks"]);
   });
 
-  it("has ids only where they are asked for", () => {
-    expect([sseData("1"), sseData("1", "5:0:1")]).toEqual(["data: 1\n\n", "id: 5:0:1\ndata: 1\n\n"]);
+  it.each([
+    ["Messages", messagesDialect],
+    ["Responses", responsesDialect],
+  ])("of %s names each event by its type", async (_, dialect) => {
+    const take: Writer["take"] = ({ event }) => [JSON.stringify({ type: "a.b_c", text: event.text })];
+    const writer: Writer = { ...letters(), dialect, take, end: () => [] };
+    const lines = (withIds: boolean) => collect(streamLines(playing([of(0)]), { writer, choices: 1, withIds }));
+    const named = 'event: a.b_c\ndata: {"type":"a.b_c","text":"a"}\n\n';
+    expect([await lines(false), await lines(true)]).toEqual([[named], [`id: 1:0:0\n${named}`]]);
+  });
+
+  it("tells its failure in the shape of its API, or as its writer does", () => {
+    const error = new RhoneError("WORKER_LOST", "A worker left.");
+    const line = (writer: Failing) => failureLines(writer, error, "r1");
+    expect(line({ dialect: completionsDialect })).toBe(`data: ${JSON.stringify(errorBody(error))}\n\n`);
+    const told = { type: "error", error: { type: "overloaded_error", message: "A worker left." }, request_id: "r1" };
+    expect(line({ dialect: messagesDialect })).toBe(`event: error\ndata: ${JSON.stringify(told)}\n\n`);
+    const failure: Writer["failure"] = ({ code }, id) => [JSON.stringify({ type: "response.failed", code, id })];
+    expect(line({ dialect: responsesDialect, failure })).toBe(
+      'event: response.failed\ndata: {"type":"response.failed","code":"WORKER_LOST","id":"r1"}\n\n',
+    );
   });
 });
 

@@ -1,3 +1,4 @@
+import type { RhoneError } from "@rhone/common";
 import { hasTime, ownTurn } from "../turns.js";
 import { formatPosition, type StreamPosition } from "./stream-position.js";
 import type { ChoiceEvent, Writer } from "./writer.js";
@@ -8,12 +9,6 @@ export const SSE_HEADERS = {
   "x-accel-buffering": "no",
 } as const;
 
-const SSE_DONE = "data: [DONE]\n\n";
-
-/** One server-sent event. `json` has no line breaks. A client that reconnects names the last `id` it has. */
-export const sseData = (json: string, id?: string): string =>
-  `${id === undefined ? "" : `id: ${id}\n`}data: ${json}\n\n`;
-
 export interface StreamLinesOptions {
   readonly writer: Writer;
   readonly choices: number;
@@ -23,13 +18,18 @@ export interface StreamLinesOptions {
   readonly after?: StreamPosition | undefined;
 }
 
-/** The server-sent events of an answer, [DONE] at the end. All chunks of an event are one part, for one write. */
+/**
+ * The server-sent events of an answer, and the end that its dialect puts behind them. All chunks of an event are one
+ * part, for one write.
+ */
 export async function* streamLines(
   events: AsyncIterable<ChoiceEvent>,
   { writer, choices, withIds, after }: StreamLinesOptions,
 ): AsyncGenerator<string, void, undefined> {
+  const { event, done } = writer.dialect;
+  // A client that reconnects names the last id it has.
   const line = (json: string, position: StreamPosition) =>
-    sseData(json, withIds ? formatPosition(position) : undefined);
+    (withIds ? `id: ${formatPosition(position)}\n` : "") + event(json);
   const taken = new Array<number>(choices).fill(0);
   for await (const choiceEvent of events) {
     // Of a stream that is written again, all events may be there at once. Those of 64 streams come in one message, and
@@ -48,8 +48,19 @@ export async function* streamLines(
   const ending = writer.end().flatMap((json, chunk) => {
     return after?.choice === null && chunk <= after.chunk ? [] : [line(json, { taken, choice: null, chunk })];
   });
-  yield ending.join("") + SSE_DONE;
+  const last = ending.join("") + done;
+  if (last !== "") yield last;
 }
+
+/** The events that end a stream which failed. */
+export function failureLines(writer: Failing, error: RhoneError, requestId: string): string {
+  const { dialect } = writer;
+  const chunks = writer.failure?.(error, requestId) ?? [JSON.stringify(dialect.errorBody(error, requestId))];
+  return chunks.map((json) => dialect.event(json)).join("");
+}
+
+/** Whose failure a stream tells. */
+export type Failing = Pick<Writer, "dialect" | "failure">;
 
 interface ChunkPlace {
   readonly choice: number;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Pieces } from "../text/logprobs.js";
 import type { TextModel } from "../text/text-model.js";
+import type { FrameOptions } from "./answer-frame.js";
 import { ChatWriter, chatWriterSchema } from "./chat-writer.js";
 import { CompletionWriter, completionWriterSchema } from "./completion-writer.js";
 import type { Writer } from "./writer.js";
@@ -21,22 +22,26 @@ export type WriterRecord = Readonly<z.output<typeof writerRecordSchema>>;
 
 /** What the prompts of a record that was read take in memory. */
 export function promptBytes({ kind, options }: WriterRecord): number {
-  if (kind === "chat") return 8 * options.promptIds.length;
-  return options.prompts.reduce((sum, { ids, text }) => sum + 8 * ids.length + 2 * text.length, 0);
+  switch (kind) {
+    case "chat":
+      return 8 * options.promptIds.length;
+    case "completion":
+      return options.prompts.reduce((sum, { ids, text }) => sum + 8 * ids.length + 2 * text.length, 0);
+  }
 }
 
 /** The model as the answer names its tokens. */
-export const piecesOf = (model: TextModel, { tokensAsIds }: WriterRecord["options"]): Pieces => ({
+export const piecesOf = (model: TextModel, { tokensAsIds }: Pick<FrameOptions, "tokensAsIds">): Pieces => ({
   ...model,
   tokensAsIds,
 });
 
 export function openWriter(record: WriterRecord, model: TextModel): Writer {
-  const pieces = piecesOf(model, record.options);
-  switch (record.kind) {
+  const { kind, options } = record;
+  switch (kind) {
     case "chat":
-      return new ChatWriter(record.options, pieces);
+      return new ChatWriter(options, piecesOf(model, options));
     case "completion":
-      return new CompletionWriter(record.options, pieces);
+      return new CompletionWriter(options, piecesOf(model, options));
   }
 }

@@ -1,5 +1,6 @@
-import type { GenerationEvent } from "@rhone/common";
+import type { GenerationEvent, RhoneError } from "@rhone/common";
 import { timeLeft } from "../turns.js";
+import type { Dialect } from "./dialect.js";
 
 /** An event, and which of the request's choices it belongs to. */
 export interface ChoiceEvent {
@@ -22,10 +23,13 @@ export type Purpose = "chunks" | "whole" | "later";
 
 /** Turns a request's events into its JSON: chunks as they arrive, or one whole answer at the end. */
 export interface Writer {
+  readonly dialect: Dialect;
   /** Takes one event in. Returns the JSON of each chunk it makes, which is none unless it is taken for its chunks. */
   take(choiceEvent: ChoiceEvent, purpose: Purpose): readonly string[];
   /** The chunks after the last event. */
   end(): readonly string[];
+  /** The chunks that tell a failure in the stream; absent: the dialect's error body is the only one. */
+  failure?(error: RhoneError, requestId: string): readonly string[];
   /** The answer that the events taken for it make, for `jsonInTurns`: it may have many megabytes. */
   whole(): Promise<unknown>;
   /** Complete once every choice has finished. */

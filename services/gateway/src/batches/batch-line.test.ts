@@ -11,6 +11,11 @@ describe("a line of OpenAI's", () => {
     expect(await parseBatchLine(JSON.stringify(line), 1, OPENAI)).toEqual({ customId: "a", body: { prompt: "x" } });
   });
 
+  it("keeps all digits of its seed", async () => {
+    const text = JSON.stringify({ ...line, body: { seed: 5 } }).replace("5}", "-9007199254740993}");
+    expect(await parseBatchLine(text, 1, OPENAI)).toMatchObject({ body: { seed: -9007199254740993n } });
+  });
+
   const bad: readonly [string, string | null, string][] = [
     ["no JSON", "{", "invalid_json_line"],
     ["a list", "[]", "invalid_json_line"],

@@ -1,5 +1,6 @@
 import { parseInTurns } from "../parse-in-turns.js";
 import { JsonShape } from "../requests/json-shape.js";
+import { exactSeeds, roundedSeeds } from "../requests/long-seeds.js";
 import { timeLeft } from "../turns.js";
 import type { BatchLineProblem, BatchRecord } from "./batch-record.js";
 
@@ -72,6 +73,7 @@ async function costOf(text: string): Promise<string | null> {
 async function parseObject(text: string): Promise<Record<string, unknown> | null> {
   try {
     const value = await parseInTurns(text);
+    await exactSeeds(text, roundedSeeds(value));
     return isObject(value) ? value : null;
   } catch {
     return null;

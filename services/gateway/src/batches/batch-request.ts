@@ -3,6 +3,7 @@ import { z } from "zod";
 import { anyObject, entriesOf, listOf } from "../requests/long-fields.js";
 import { modelName, optional } from "../requests/request-fields.js";
 import { BATCH_ENDPOINT_PATHS } from "./batch-record.js";
+import { JOB_STATUSES } from "./batch-views.js";
 
 const endpoint = z.enum(BATCH_ENDPOINT_PATHS);
 
@@ -54,6 +55,40 @@ export type BatchJobRequest = z.infer<typeof batchJobRequestSchema>;
 
 const wholeText = z.coerce.number().int();
 
+/** A date, a time, its offset. A + that was not escaped in a query is a blank. */
+const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+ -]\d\d:?\d\d)?)?$/i;
+/** Since 1973: a year alone is no second of 1970. */
+const SECONDS = /^\d{9,11}(\.\d{1,9})?$/;
+
+/** Unix milliseconds; null: it is no date. Without an offset, UTC: local times would differ between gateways. */
+function dateMs(text: string): number | null {
+  if (SECONDS.test(text)) return Number(text) * 1000;
+  const [, day, time = "00:00", offset = "Z"] = DATE.exec(text) ?? [];
+  if (day === undefined || new Date(`${day}T00:00Z`).toJSON()?.slice(0, day.length) !== day) return null;
+  const ms = Date.parse(
+    `${day}T${time}${offset
+      .replace(" ", "+")
+      .replace(/(\d\d)(\d\d)$/, "$1:$2")
+      .toUpperCase()}`,
+  );
+  return Number.isNaN(ms) ? null : ms;
+}
+
+const date = z
+  .string()
+  .meta({
+    description: "A date or a time of ISO 8601, UTC without an offset, or Unix seconds.",
+    examples: ["2026-11-26"],
+  })
+  .transform((text, context) => {
+    const ms = dateMs(text);
+    if (ms !== null) return new Date(ms);
+    context.addIssue({ code: "custom", message: "must be a date of ISO 8601, such as 2026-11-26, or Unix seconds" });
+    return z.NEVER;
+  });
+
+const jobStatus = z.enum(JOB_STATUSES);
+
 /** GET /v1/files: OpenAI's `after` and `limit`, or Mistral's pages. */
 export const fileListSchema = z.object({
   purpose: optional(z.string()),
@@ -75,7 +110,7 @@ export const batchJobListSchema = z.object({
   page: optional(wholeText.min(0)),
   page_size: optional(wholeText.min(1).max(1000)),
   model: optional(z.string()),
-  status: optional(z.union([z.string().transform((status) => [status]), z.array(z.string())])),
-  created_after: optional(z.coerce.date()),
+  status: optional(z.union([jobStatus.transform((status) => [status]), z.array(jobStatus)])),
+  created_after: optional(date),
   order_by: optional(z.enum(["created", "-created"])),
 });

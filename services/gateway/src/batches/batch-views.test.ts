@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { RequestError } from "../request-error.js";
 import { testBatch } from "../testing/test-batch.js";
 import { BATCH_ENDPOINT_PATHS, type BatchStatus } from "./batch-record.js";
-import { batchJobRequestSchema, batchRequestSchema, expiresAfterSchema } from "./batch-request.js";
+import { batchJobListSchema, batchJobRequestSchema, batchRequestSchema, expiresAfterSchema } from "./batch-request.js";
 import { toMistralJob, toOpenAiBatch } from "./batch-views.js";
 import { answeredLine, refusedLine, unrunEntry } from "./line-entry.js";
 
@@ -121,6 +121,44 @@ describe("the entry of a line", () => {
     ["cancelled", "batch_cancelled"],
   ] as const)("that did not run because the batch %s says so", (ending, code) => {
     expect(unrunEntry(place, ending)).toMatchObject({ custom_id: "mine", response: null, error: { code } });
+  });
+});
+
+describe("lists of jobs", () => {
+  const after = (created_after: string) => batchJobListSchema.parse({ created_after }).created_after?.toISOString();
+
+  it.each([
+    ["2026-11-26", "2026-11-26T00:00:00.000Z"],
+    ["2026-11-26T10:20", "2026-11-26T10:20:00.000Z"],
+    ["2026-11-26 10:20:30.5", "2026-11-26T10:20:30.500Z"],
+    ["2026-11-26T10:20:30Z", "2026-11-26T10:20:30.000Z"],
+    ["2026-11-26T10:20:30.123456+02:00", "2026-11-26T08:20:30.123Z"],
+    ["2026-11-26T10:20:30 02:00", "2026-11-26T08:20:30.000Z"],
+    ["2026-11-26T10:20:30-0130", "2026-11-26T11:50:30.000Z"],
+    ["1795688400", "2026-11-26T10:20:00.000Z"],
+    ["1795688400.25", "2026-11-26T10:20:00.250Z"],
+  ])("begin after %s: %s", (text, date) => expect(after(text)).toBe(date));
+
+  it.each([
+    "",
+    "yesterday",
+    "1",
+    "2026",
+    "2026-02-30",
+    "2026-13-01",
+    "2026-11-26T25:00",
+    "1795688400000",
+    "11/26/2026",
+  ])("do not begin after %j", (created_after) => {
+    const { error } = batchJobListSchema.safeParse({ created_after });
+    expect(error?.issues[0]?.message).toMatch(/^must be a date of ISO 8601/);
+  });
+
+  it("have a status that jobs can have", () => {
+    expect(batchJobListSchema.parse({ status: "RUNNING" }).status).toEqual(["RUNNING"]);
+    const several = ["SUCCESS", "CANCELLATION_REQUESTED"];
+    expect(batchJobListSchema.parse({ status: several }).status).toEqual(several);
+    expect(batchJobListSchema.safeParse({ status: "DONE" }).success).toBe(false);
   });
 });
 

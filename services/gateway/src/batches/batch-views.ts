@@ -47,6 +47,9 @@ const STATUS: Readonly<Record<BatchStatus, string>> = {
   cancelled: "CANCELLED",
 };
 
+const CANCELLING = "CANCELLATION_REQUESTED";
+export const JOB_STATUSES = [...new Set(Object.values(STATUS)), CANCELLING];
+
 /** The batch job of Mistral's API, without its results. */
 export function toMistralJob(batch: BatchRecord, cancelledAt: number | null) {
   const { counts, reachedAt, status } = batch;
@@ -64,7 +67,7 @@ export function toMistralJob(batch: BatchRecord, cancelledAt: number | null) {
     error_file: isOver(batch) ? batch.errorFileId : null,
     outputs: null,
     errors: countedMessages(batch),
-    status: isCancelling ? "CANCELLATION_REQUESTED" : STATUS[status],
+    status: isCancelling ? CANCELLING : STATUS[status],
     created_at: batch.createdAt,
     started_at: reachedAt.in_progress ?? null,
     completed_at: endedAt,

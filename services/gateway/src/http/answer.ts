@@ -1,27 +1,37 @@
 import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
 import { type Logger, RhoneError, toRhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import { TokenAccount } from "../admission/token-account.js";
 import type { HeldAnswer } from "../answers/answer-room.js";
-import { SSE_HEADERS, sseData, streamLines } from "../answers/stream-lines.js";
+import { type Failing, failureLines, SSE_HEADERS, streamLines } from "../answers/stream-lines.js";
 import { type StreamRecord, type StreamRecords, streamRecordOf } from "../answers/stream-records.js";
 import { type ChoiceEvent, type Writer, wholeAnswer } from "../answers/writer.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
-import { errorBody } from "../request-error.js";
 import type { PreparedRequest } from "../requests/prepare.js";
 import { requestMetrics } from "../requests/run-observers.js";
 import { generating, type RunObserver, runRequest } from "../requests/run-request.js";
+import { isThereWithin, Pings } from "./pings.js";
 import { type Limiting, reserveTokens } from "./rate-limiting.js";
-import { sendJson } from "./send-json.js";
+import { jsonBytes, sendJson } from "./send-json.js";
+
+/** How answers are sent. */
+export interface Sending {
+  /** A client that reads nothing for this long loses its connection. */
+  readonly sendTimeoutMs: number;
+  /** A client that waits gets something at this interval; 0 = nothing before its answer. */
+  readonly pingIntervalMs: number;
+  /** Whole answers begin with blanks while their clients wait, under a status of 200 whatever becomes of them. */
+  readonly pingWholeAnswers: boolean;
+  readonly logger: Logger;
+}
 
 /** What answering takes. */
-export interface Answering extends Limiting {
+export interface Answering extends Limiting, Sending {
   readonly client: GenerationClient;
   readonly streams: Pick<StreamRecords, "save">;
   readonly metrics: Metrics;
-  readonly sendTimeoutMs: number;
-  readonly logger: Logger;
 }
 
 /** `route`: as the metrics name the endpoint. `held`: given back when the answer is sent. */
@@ -56,11 +66,10 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
   const leaving = claim === null || stream ? leavingOf(reply) : undefined;
   if (!stream) observers.push(request.held);
   const events = runRequest({ ...generating(answering.client, { ...request, detached }), leaving, observers });
-  if (!stream) return sendWhole(reply, events, writer);
+  if (!stream) return sendWhole(reply, { writer, events, sending: answering });
   const keep = resumable && record !== undefined ? () => save(answering, record) : undefined;
   const lines = streamLines(events, { writer, choices: jobs.length, withIds: keep !== undefined });
-  const { logger, sendTimeoutMs } = answering;
-  return sendStream(reply, { events, lines, keep, logger, sendTimeoutMs });
+  return sendStream(reply, { writer, events, lines, keep, sending: answering });
 }
 
 /** Where the stream can be resumed; null if Redis did not take its record. Never rejects. */
@@ -75,13 +84,46 @@ async function save({ streams, logger }: Answering, record: StreamRecord): Promi
   }
 }
 
+export interface SentWhole {
+  readonly writer: Writer;
+  readonly events: AsyncIterable<ChoiceEvent>;
+  readonly sending: Sending;
+}
+
 /** Takes in all events, and sends the whole answer. */
-export async function sendWhole(
-  reply: FastifyReply,
-  events: AsyncIterable<ChoiceEvent>,
-  writer: Writer,
-): Promise<FastifyReply> {
-  return sendJson(reply, await wholeAnswer(events, writer));
+export async function sendWhole(reply: FastifyReply, whole: SentWhole): Promise<FastifyReply> {
+  const { writer, events, sending } = whole;
+  const answer = wholeAnswer(events, writer);
+  const isThere = !sending.pingWholeAnswers || (await isThereWithin(answer, sending.pingIntervalMs));
+  if (isThere) return sendJson(reply, await answer);
+  reply.type("application/json; charset=utf-8");
+  return reply.send(Readable.from(behindBlanks(reply, answer, whole), { objectMode: false }));
+}
+
+/** The answer with a blank before it for each interval that it is late; JSON may begin with them. */
+async function* behindBlanks(
+  { request: { id, claim } }: FastifyReply,
+  answer: Promise<unknown>,
+  { writer, sending }: SentWhole,
+): AsyncGenerator<Buffer, void, undefined> {
+  // More often than the time after which a client that takes nothing is hung up on.
+  const everyMs = Math.min(sending.pingIntervalMs, sending.sendTimeoutMs / 2);
+  try {
+    do yield Buffer.from(" ");
+    while (!(await isThereWithin(answer, everyMs)));
+    yield* jsonBytes(await answer);
+  } catch (error) {
+    void claim?.failed();
+    yield Buffer.from(JSON.stringify(writer.dialect.errorBody(told(error, sending.logger, id), id)));
+  }
+}
+
+/** An error behind a status of 200, which nothing else tells of. */
+function told(error: unknown, logger: Logger, httpRequest: string): RhoneError {
+  const named = toRhoneError(error);
+  if (named.code === "CANCELLED") logger.debug({ httpRequest }, "answer cancelled");
+  else logger.warn({ err: error, httpRequest }, "answer failed after its headers");
+  return named;
 }
 
 /** Aborted when the client closes its connection. */
@@ -94,64 +136,78 @@ export function leavingOf({ raw }: FastifyReply): AbortSignal {
 }
 
 export interface SentStream {
+  readonly writer: Failing;
   /** What `lines` reads. */
   readonly events: AsyncGenerator<unknown, void, undefined>;
   readonly lines: AsyncGenerator<string, void, undefined>;
   /**
-   * Makes the stream one that can be resumed, and returns its path; null: it can't be. Called once it has a line: the
-   * records of requests that the queue refuses would fill Redis.
+   * Makes the stream one that can be resumed, and returns its path; null: it can't be. Called once it has a line or its
+   * client has waited: the records of requests that the queue refuses would fill Redis.
    */
   readonly keep?: (() => Promise<string | null>) | undefined;
-  /** A client that reads nothing for this long loses its connection. */
-  readonly sendTimeoutMs: number;
-  readonly logger: Logger;
+  readonly sending: Sending;
 }
 
-/** Sends a stream. The headers go out with the first line, so that earlier failures keep their HTTP status. */
+/**
+ * Sends a stream. The headers go out with the first line, so that earlier failures keep their HTTP status; or when the
+ * client has waited for the first interval of pings.
+ */
 export async function sendStream(reply: FastifyReply, stream: SentStream): Promise<FastifyReply> {
-  const first = await stream.lines.next();
+  const first = stream.lines.next();
+  const isThere = await isThereWithin(first, stream.sending.pingIntervalMs);
   const location = await stream.keep?.();
   if (location) reply.header("content-location", location);
-  await sendText(reply, withFailure(first, stream, reply.request.id), stream.sendTimeoutMs);
+  await sendText(reply, { parts: withFailure(first, stream, reply.request.id), isThere, sending: stream.sending });
   return reply;
 }
 
 /** The lines; a failure becomes the last of them. */
 async function* withFailure(
-  first: IteratorResult<string, void>,
-  { events, lines, logger }: SentStream,
+  first: Promise<IteratorResult<string, void>>,
+  { writer, events, lines, sending }: SentStream,
   httpRequest: string,
 ): AsyncGenerator<string, void, undefined> {
   try {
-    if (first.done !== true) yield first.value;
+    const line = await first;
+    if (line.done !== true) yield line.value;
     yield* lines;
   } catch (error) {
-    const named = toRhoneError(error);
-    if (named.code === "CANCELLED") logger.debug({ httpRequest }, "stream cancelled");
-    else logger.warn({ err: error, httpRequest }, "stream failed");
-    yield sseData(JSON.stringify(errorBody(named)));
+    yield failureLines(writer, told(error, sending.logger, httpRequest), httpRequest);
   } finally {
     // A client that leaves before the second line is read would leave the jobs running.
     await events.return();
   }
 }
 
+interface SentText {
+  readonly parts: AsyncGenerator<string, void, undefined>;
+  /** The first part is ready. */
+  readonly isThere: boolean;
+  readonly sending: Sending;
+}
+
 /**
  * Answers with a text that is still being generated, at the client's pace: each part is one write, at once. Ends early
- * when the client leaves, or reads nothing for `timeoutMs`. Closes `parts` in any case; `parts` must not throw.
+ * when the client leaves, or reads nothing for `sendTimeoutMs`. Closes `parts` in any case; `parts` must not throw.
  */
 async function sendText(
   reply: FastifyReply,
-  parts: AsyncGenerator<string, void, undefined>,
-  timeoutMs: number,
+  { parts, isThere, sending: { sendTimeoutMs, pingIntervalMs } }: SentText,
 ): Promise<void> {
   const { raw } = reply.hijack();
   raw.writeHead(200, { ...reply.getHeaders(), ...SSE_HEADERS } as OutgoingHttpHeaders);
-  for await (const part of parts) {
-    if (raw.destroyed) return;
-    if (!raw.write(part)) await hasRoom(raw, timeoutMs);
+  const pings = new Pings(raw, pingIntervalMs);
+  if (!isThere) pings.send();
+  try {
+    for await (const part of parts) {
+      if (raw.destroyed) return;
+      pings.rest();
+      if (!raw.write(part)) await hasRoom(raw, sendTimeoutMs);
+    }
+    raw.end();
+  } finally {
+    pings.close();
   }
-  raw.end();
 }
 
 function hasRoom(raw: ServerResponse, timeoutMs: number): Promise<void> {

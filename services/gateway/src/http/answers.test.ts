@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import { createLogger, RhoneError, streamKey } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import { describe, expect, it, vi } from "vitest";
+import { completionsDialect } from "../answers/dialect.js";
 import { RequestError, unsupported } from "../request-error.js";
 import type { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
@@ -197,6 +198,16 @@ describe("an upload", () => {
   });
 });
 
+const about = {
+  writer: { dialect: completionsDialect },
+  sending: {
+    sendTimeoutMs: 1000,
+    pingIntervalMs: 0,
+    pingWholeAnswers: false,
+    logger: createLogger({ service: "test", level: "silent" }),
+  },
+};
+
 it("a stream whose client is gone after the first line reads no more, and ends its events", async () => {
   let ended = false;
   const events = (async function* () {
@@ -213,8 +224,7 @@ it("a stream whose client is gone after the first line reads no more, and ends i
   const write = vi.fn();
   const raw = { destroyed: true, writeHead: vi.fn(), write, end: vi.fn() };
   const reply = { raw, hijack: () => reply, getHeaders: () => ({}), request: { id: "r" } };
-  const logger = createLogger({ service: "test", level: "silent" });
-  await sendStream(reply as unknown as FastifyReply, { events, lines, logger, sendTimeoutMs: 1000 });
+  await sendStream(reply as unknown as FastifyReply, { ...about, events, lines });
   expect(ended).toBe(true);
   expect(write).not.toHaveBeenCalled();
 });
@@ -233,8 +243,12 @@ it("a client that reads nothing for the longest time is hung up on", async () =>
   const full = { destroyed: false, writeHead: vi.fn(), write: () => false, end: vi.fn(), destroy };
   const raw = Object.assign(new EventEmitter(), full);
   const reply = { raw, hijack: () => reply, getHeaders: () => ({}), request: { id: "r" } };
-  const logger = createLogger({ service: "test", level: "silent" });
-  await sendStream(reply as unknown as FastifyReply, { events, lines, logger, sendTimeoutMs: 20 });
+  await sendStream(reply as unknown as FastifyReply, {
+    ...about,
+    events,
+    lines,
+    sending: { ...about.sending, sendTimeoutMs: 20 },
+  });
   expect(raw.destroyed).toBe(true);
   expect(await events.next()).toEqual({ done: true, value: undefined });
 });

@@ -1,4 +1,5 @@
 import { type ErrorCode, RhoneError, toRhoneError } from "@rhone/common";
+import { completionsDialect, type Dialect, messagesDialect } from "../answers/dialect.js";
 import { RequestError } from "../request-error.js";
 
 /** Retry-After of a retryable failure. */
@@ -33,6 +34,11 @@ export function toRequestError(error: unknown, bodyLimit: number): RhoneError {
   const text = theirs === "FST_ERR_CTP_BODY_TOO_LARGE" ? tooLarge(bodyLimit) : (MESSAGES[theirs] ?? message);
   return new RhoneError(code, text, { cause: error });
 }
+
+const MESSAGES_PATH = /^\/v1\/messages(?:[/?]|$)/;
+
+/** How a request's failures are told: by its path, as many fail before they have a route. */
+export const dialectOf = (url: string): Dialect => (MESSAGES_PATH.test(url) ? messagesDialect : completionsDialect);
 
 const tooLarge = (bytes: number): string =>
   `The body has more than ${bytes} bytes, the gateway's limit; send less, or raise the limit with --body-limit-bytes ` +

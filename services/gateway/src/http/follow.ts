@@ -1,4 +1,4 @@
-import { type Logger, RhoneError } from "@rhone/common";
+import { RhoneError } from "@rhone/common";
 import type { FastifyReply } from "fastify";
 import type { StoredGeneration } from "../admission/idempotency-records.js";
 import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
@@ -12,18 +12,16 @@ import type { GenerationClient } from "../queue/generation-client.js";
 import { replayMetrics } from "../requests/run-observers.js";
 import { following, runRequest } from "../requests/run-request.js";
 import type { TextModel } from "../text/text-model.js";
-import { leavingOf, sendStream, sendWhole, whenSent } from "./answer.js";
+import { leavingOf, type Sending, sendStream, sendWhole, whenSent } from "./answer.js";
 import type { Readers } from "./readers.js";
 
 /** What following a generation takes. */
-export interface Following {
+export interface Following extends Sending {
   readonly model: TextModel;
   readonly client: GenerationClient;
   readonly readers: Readers;
   readonly answers: AnswerRoom;
   readonly metrics: Metrics;
-  readonly sendTimeoutMs: number;
-  readonly logger: Logger;
 }
 
 /**
@@ -55,7 +53,8 @@ export async function replayGeneration(
   const replay = (held: HeldAnswer) => {
     if (stream) return follow(following, reply, { record, withIds, source });
     const writer = openWriter(record.writer, following.model);
-    return sendWhole(reply, eventsOf(following, reply, { record, source, held }), writer);
+    const events = eventsOf(following, reply, { record, source, held });
+    return sendWhole(reply, { writer, events, sending: following });
   };
   return following.readers.admit(reading, () => holding({ following, reply, record }, replay));
 }
@@ -111,7 +110,7 @@ async function follow(uses: Following, reply: FastifyReply, stream: FollowedStre
   const events = eventsOf(uses, reply, stream);
   const writer = openWriter(record.writer, uses.model);
   const lines = streamLines(events, { writer, choices: record.jobs.length, withIds, after });
-  return sendStream(reply, { events, lines, logger: uses.logger, sendTimeoutMs: uses.sendTimeoutMs });
+  return sendStream(reply, { writer, events, lines, sending: uses });
 }
 
 function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record, after, source, held }: Followed) {

@@ -31,6 +31,7 @@ beforeEach(async () => {
   const held = new Promise<void>((resolve) => {
     release = resolve;
   });
+  app.post<{ Body: { seed: unknown } }>("/seed", async ({ body: { seed } }) => ({ seed: String(seed) }));
   app.post("/held", async () => held);
   await app.listen({ port: 0, host: "127.0.0.1" });
   url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
@@ -46,6 +47,11 @@ const textOf = (bytes: number): string => JSON.stringify("x".repeat(bytes - 2));
 
 describe("a JSON body", () => {
   it("arrives whole", async () => expect(await post("/", textOf(LARGE))).toEqual({ length: LARGE }));
+
+  it.each(["", "x".repeat(LARGE)])("keeps all digits of a seed", async (prompt) => {
+    const text = JSON.stringify({ prompt, seed: 5 }).replace("5}", "9007199254740993}");
+    expect(await post("/seed", text)).toEqual({ seed: "9007199254740993" });
+  });
 
   it("of a costly shape is refused", async () => {
     expect(await post("/", "[".repeat(5000))).toMatchObject({

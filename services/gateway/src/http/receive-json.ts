@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { parseInTurns } from "../parse-in-turns.js";
 import { RequestError } from "../request-error.js";
 import { JsonShape } from "../requests/json-shape.js";
+import { exactSeeds, roundedSeeds } from "../requests/long-seeds.js";
 import { ownTurn, timeLeft } from "../turns.js";
 
 /** Bodies up to this size always find room. */
@@ -52,13 +53,24 @@ function parseJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   const parse = app.getDefaultJsonParser("error", "error");
   app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
-    if (body.length <= SMALL_BYTES) return parse(request, body, done);
+    if (body.length <= SMALL_BYTES) return parse(request, body, withExactSeeds(body, done));
     parseInTurns(body).then(
-      (value) => done(null, value),
+      (value) => withExactSeeds(body, done)(null, value),
       () => done(new RhoneError("INVALID_JSON", "The body is not valid JSON; check its quotes, commas and brackets.")),
     );
   });
 }
+
+type Parsed = (error: Error | null, value?: unknown) => void;
+
+/** Waits only for a body with a seed that was rounded. */
+const withExactSeeds =
+  (text: string, done: Parsed): Parsed =>
+  (error, value) => {
+    const rounded = error === null ? roundedSeeds(value) : [];
+    if (rounded.length === 0) return done(error, value);
+    exactSeeds(text, rounded).then(() => done(null, value), done);
+  };
 
 const isJson = ({ headers }: FastifyRequest): boolean =>
   headers["content-type"]?.trimStart().toLowerCase().startsWith("application/json") === true;

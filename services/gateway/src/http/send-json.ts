@@ -34,3 +34,8 @@ async function* bytesOf(first: string, others: AsyncIterable<string>): AsyncGene
   yield Buffer.from(first);
   for await (const piece of others) yield Buffer.from(piece);
 }
+
+/** The same JSON in pieces, for an answer that has begun. */
+export async function* jsonBytes(value: unknown): AsyncGenerator<Buffer, void, undefined> {
+  for await (const piece of piecesOf(value)) yield Buffer.from(piece);
+}

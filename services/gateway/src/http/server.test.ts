@@ -123,7 +123,7 @@ describe("refusals", () => {
   const cases: readonly [string, string, object, number, string, string | null][] = [
     ["no messages", CHAT, {}, 400, "invalid_value", "messages"],
     ["a hot temperature", CHAT, { messages, temperature: 3 }, 400, "invalid_value", "temperature"],
-    ["functions", CHAT, { messages, functions: [{}] }, 400, "unsupported_parameter", "functions"],
+    ["functions for a text", COMPLETIONS, { prompt: "a", functions: [{}] }, 400, "unsupported_parameter", "functions"],
     ["tools for a text", COMPLETIONS, { prompt: "a", tools: [{}] }, 400, "unsupported_parameter", "tools"],
     [
       "a schema that nothing satisfies",

@@ -11,10 +11,11 @@ import {
   fastify,
   type HTTPMethods,
 } from "fastify";
-import { cut, errorBody } from "../request-error.js";
+import { messagesDialect } from "../answers/dialect.js";
+import { cut } from "../request-error.js";
 import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
-import { errorHeaders, toRequestError } from "./error-response.js";
+import { dialectOf, errorHeaders, toRequestError } from "./error-response.js";
 import { REPLAYED } from "./idempotency.js";
 import { JoinedRequest } from "./joined-request.js";
 import { writeJsonInTurns } from "./json-in-turns.js";
@@ -49,6 +50,8 @@ const CHECK_MS = 5000;
 /** Longer than proxies keep a connection that they do not use: one that closes under a request fails it. */
 const KEEP_ALIVE_MS = 72_000;
 
+const TCP_KEEP_ALIVE_MS = 15_000;
+
 const METHODS: readonly HTTPMethods[] = ["GET", "POST", "DELETE"];
 
 /** The HTTP server, not listening yet. Every failure is answered in the one error envelope. */
@@ -71,7 +74,7 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   app.setErrorHandler(fail);
   app.setNotFoundHandler((request, reply) => refuseUnrouted(app, request, reply));
   app.addHook("onRequest", async (request, reply) => {
-    reply.header("x-request-id", request.id);
+    identify(request, reply);
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
       throw new RhoneError("INVALID_REQUEST", "An HTTP/1.1 request needs a Host header.");
   });
@@ -99,6 +102,9 @@ function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServer
     requestTimeout: arrivalTimeoutMs,
     headersTimeout: headersTimeoutMs(connecting),
     keepAliveTimeout: KEEP_ALIVE_MS,
+    // Of TCP: a connection on which a client waits is not idle for routers and for balancers that don't read HTTP.
+    keepAlive: true,
+    keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
     IncomingMessage: JoinedRequest,
   };
   const arrivals = new Arrivals();
@@ -127,11 +133,20 @@ const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, r
   const named = toRequestError(error, request.routeOptions.bodyLimit ?? 0);
   if (named.row.http >= 500 && !named.row.retryable)
     logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
-  reply.header("x-request-id", request.id);
+  identify(request, reply);
   // A handler that failed may have announced another content.
   reply.removeHeader("content-length").type("application/json; charset=utf-8");
-  return reply.code(named.row.http).headers(errorHeaders(named)).send(errorBody(named));
+  return reply
+    .code(named.row.http)
+    .headers(errorHeaders(named))
+    .send(dialectOf(request.url).errorBody(named, request.id));
 };
+
+/** The answer names its request in a header. Anthropic's clients read another one. */
+function identify({ id, url }: FastifyRequest, reply: FastifyReply): void {
+  reply.header("x-request-id", id);
+  if (dialectOf(url) === messagesDialect) reply.header("request-id", id);
+}
 
 /** Characters of a path that a refusal repeats. */
 const LONGEST_PATH = 200;
@@ -153,7 +168,7 @@ const RATE_HEADERS = ["requests", "tokens"].flatMap((kind) =>
 const corsOptions = (origins: readonly string[]) => ({
   origin: origins.includes("*") ? "*" : [...origins],
   methods: [...METHODS],
-  exposedHeaders: ["x-request-id", "content-location", "retry-after", REPLAYED, ...RATE_HEADERS],
+  exposedHeaders: ["x-request-id", "request-id", "content-location", "retry-after", REPLAYED, ...RATE_HEADERS],
 });
 
 /** Why bytes never became a request: Node cannot parse them, or waited too long for the rest. */

@@ -38,7 +38,9 @@ describe("messages", () => {
   it.each<[string, unknown, string]>([
     ["none", [], "messages"],
     ["a role of another server", [{ role: "critic", content: "a" }], "messages.0.role"],
-    ["an image", [hi, { role: "user", content: [{ type: "image_url" }] }], "messages.1.content"],
+    ["an image", [hi, { role: "user", content: [{ type: "image_url" }] }], "messages.1.content.0.type"],
+    ["a part without a type", [{ role: "user", content: [{ text: "a" }] }], "messages.0.content.0.type"],
+    ["a part without its text", [{ role: "user", content: [{ type: "text" }] }], "messages.0.content.0.text"],
     ["a number", [{ role: "user", content: 5 }], "messages.0.content"],
     [
       "a call without a name",
@@ -47,6 +49,50 @@ describe("messages", () => {
     ],
   ])("are refused: %s", (_, messages, param) => {
     expect(() => read(messages)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", param }));
+  });
+});
+
+describe("parts that are no text", () => {
+  it.each(["image_url", "input_audio", "file", "document_url", "video_url"])("%s is named", (type) => {
+    const parts = [
+      { type: "text", text: "a" },
+      { type, [type]: {} },
+    ];
+    expect(() => read([{ role: "user", content: parts }])).toThrow(
+      `messages.0.content.1.type must be text: this model reads text only; ${type} is not supported.`,
+    );
+  });
+
+  it.each([
+    [5, "messages.0.content is 5; it must be a text or a list."],
+    [[{ type: 5 }], /^messages\.0\.content\.0\.type is 5; it must be one of text, refusal\.$/],
+    [[{ type: "x".repeat(500) }], /only; x{60}… is not supported\.$/],
+    [{ type: "text", text: "a" }, "messages.0.content is an object; it must be a text or a list."],
+  ])("%j is refused as what it is", (content, message) => {
+    expect(() => read([{ role: "user", content }])).toThrow(message);
+  });
+});
+
+describe("messages of OpenAI's older forms", () => {
+  it("are what an assistant refused with", () => {
+    const refusals = [
+      { role: "assistant", content: [{ type: "refusal", refusal: "I can't." }] },
+      { role: "assistant", content: null, refusal: "I can't." },
+    ];
+    for (const refusal of refusals)
+      expect(conversationOf([hi, refusal, hi]).messages[1]).toEqual({ role: "assistant", content: "I can't." });
+  });
+
+  it("are a call, and its answer of the role function", () => {
+    const { messages } = conversationOf([
+      hi,
+      { role: "assistant", content: null, function_call: { name: "f", arguments: '{"a":1}' } },
+      { role: "function", name: "f", content: "2" },
+    ]);
+    expect(messages.slice(1)).toEqual([
+      { role: "assistant", content: null, toolCalls: [{ id: "function-1", name: "f", arguments: '{"a":1}' }] },
+      { role: "tool", content: "2", toolCallId: "function-1", name: "f" },
+    ]);
   });
 });
 

@@ -1,24 +1,46 @@
 import type { ChatMessage, ChatOptions, ChatTool } from "@rhone/model";
 import { z } from "zod";
-import { refuseParam } from "../request-error.js";
+import { cut, refuseParam } from "../request-error.js";
 import { boundedObject, listOf } from "./long-fields.js";
 import { optional } from "./request-fields.js";
 import { toolCallSchema } from "./tools/tool-fields.js";
 
-const textPart = z.object({ type: z.literal("text"), text: z.string() });
-const content = z.union(
-  [z.string(), listOf(textPart).transform((parts) => parts.map(({ text }) => text).join(""))],
-  'must be a text, or a list of parts of type "text"; images and audio are not supported',
-);
+/** Characters of a part's type that a refusal repeats. */
+const LONGEST_TYPE = 60;
+
+const part = z
+  .object({
+    type: z.enum(["text", "refusal"], {
+      error: ({ input }) =>
+        typeof input === "string"
+          ? `must be text: this model reads text only; ${cut(input, LONGEST_TYPE)} is not supported`
+          : undefined,
+    }),
+    text: optional(z.string()),
+    refusal: optional(z.string()),
+  })
+  .transform((read, { issues }) => {
+    const text = read[read.type];
+    if (text !== undefined) return text;
+    issues.push({ code: "custom", path: [read.type], input: undefined, message: "must be a text" });
+    return z.NEVER;
+  });
+/** What an assistant refused with is what it said. */
+const content = z.union([z.string(), listOf(part).transform((texts) => texts.join(""))]);
 
 const message = z.object({
-  role: z.enum(["system", "developer", "user", "assistant", "tool"]),
+  role: z.enum(["system", "developer", "user", "assistant", "tool", "function"]),
   content: optional(content),
+  refusal: optional(z.string()),
   tool_calls: optional(listOf(toolCallSchema)),
+  function_call: optional(toolCallSchema.shape.function),
   tool_call_id: optional(z.string()),
   name: optional(z.string()),
   prefix: optional(z.boolean()),
 });
+
+/** A message as it was read. */
+export type MessageFields = Readonly<Partial<z.output<typeof message>> & Pick<z.output<typeof message>, "role">>;
 
 /** Twice what OpenAI takes. They are checked in one turn of the event loop: 30,000 took 0.3 s. */
 const MOST_MESSAGES = 4096;
@@ -38,7 +60,9 @@ export const conversationOptions = {
 } as const;
 
 const conversationSchema = z.object({ messages: messagesSchema, ...conversationOptions });
-type ConversationFields = Readonly<z.infer<typeof conversationSchema>>;
+type ConversationFields = Readonly<
+  Omit<z.infer<typeof conversationSchema>, "messages"> & { messages: readonly MessageFields[] }
+>;
 
 /** Mistral's wording for safe_prompt. */
 const SAFE_PROMPT =
@@ -100,14 +124,23 @@ function checkContinuation({ add_generation_prompt }: ConversationFields, last: 
   if (add_generation_prompt === true) refuseParam(param, " and add_generation_prompt exclude each other.");
 }
 
-/** The messages by the names that templates use. */
+const ROLES = { developer: "system", function: "tool" } as const;
+
+/** The messages by the names that templates use. A message of the role function answers the call before it. */
 function toChatMessages(messages: ConversationFields["messages"]): ChatMessage[] {
-  return messages.map(({ role, content, tool_calls, tool_call_id, name, prefix }) => ({
-    role: role === "developer" ? "system" : role,
-    content: content ?? null,
-    ...(tool_calls !== undefined && { toolCalls: tool_calls.map((call) => ({ id: call.id ?? "", ...call.function })) }),
-    ...(tool_call_id !== undefined && { toolCallId: tool_call_id }),
-    ...(name !== undefined && { name }),
-    ...(prefix !== undefined && { prefix }),
-  }));
+  let legacyId = "";
+  return messages.map((message, index) => {
+    const { role, content, refusal, tool_calls = [], function_call, name, prefix } = message;
+    if (function_call !== undefined) legacyId = `function-${index}`;
+    const calls = [...tool_calls, ...(function_call === undefined ? [] : [{ id: legacyId, function: function_call }])];
+    const tool_call_id = role === "function" ? legacyId : message.tool_call_id;
+    return {
+      role: role === "developer" || role === "function" ? ROLES[role] : role,
+      content: content ?? refusal ?? null,
+      ...(calls.length > 0 && { toolCalls: calls.map((call) => ({ id: call.id ?? "", ...call.function })) }),
+      ...(tool_call_id !== undefined && { toolCallId: tool_call_id }),
+      ...(name !== undefined && { name }),
+      ...(prefix !== undefined && { prefix }),
+    };
+  });
 }

@@ -1,14 +1,24 @@
 import { z } from "zod";
 import { answerBytes } from "../answers/answer-bytes.js";
 import { announcement } from "../answers/calls/call-format.js";
+import type { ChatWriterOptions } from "../answers/chat-writer.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
-import { conversationOptions, messagesSchema, toConversation } from "./conversation.js";
-import { deliveryOf, frameOf, jobsOf, type OpenRequest, openRequest, type Prepare } from "./prepare.js";
-import { generationFields, optional, parseRequest } from "./request-fields.js";
+import { conversationOptions, type MessageFields, messagesSchema, toConversation } from "./conversation.js";
+import {
+  deliveryOf,
+  frameOf,
+  jobsOf,
+  type OpenRequest,
+  openRequest,
+  type Prepare,
+  type PreparedRequest,
+} from "./prepare.js";
+import { answerTokens, generationFields, optional, parseRequest, UNTIL_FULL } from "./request-fields.js";
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
 import { callRules } from "./tools/call-rules.js";
+import { legacyFunctionFields, toolsOf } from "./tools/legacy-functions.js";
 import { toolFields } from "./tools/tool-fields.js";
 import { toToolUse } from "./tools/tool-use.js";
 
@@ -16,20 +26,60 @@ import { toToolUse } from "./tools/tool-use.js";
 export const chatRequestSchema = z.object({
   ...generationFields,
   ...toolFields,
+  ...legacyFunctionFields,
   messages: messagesSchema,
-  max_completion_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
+  max_completion_tokens: answerTokens(UNTIL_FULL),
   logprobs: optional(z.boolean()),
   top_logprobs: optional(z.number().int().min(0).max(20)),
   ...conversationOptions,
   ...structuredFields,
 });
-type ChatRequest = Readonly<z.infer<typeof chatRequestSchema>>;
+type ChatBody = Readonly<z.infer<typeof chatRequestSchema>>;
+/** The fields of a chat as they were read. */
+export type ChatRequest = Omit<ChatBody, "messages"> & { readonly messages: readonly MessageFields[] };
+
+const NO_FIELDS = chatRequestSchema.omit({ messages: true }).parse({});
+
+/** A chat with these fields and no others. */
+export const chatOf = (fields: Partial<ChatRequest> & Pick<ChatRequest, "messages">): ChatRequest => ({
+  ...NO_FIELDS,
+  ...fields,
+});
+
+/** An API whose requests are chats. */
+export interface ChatApi {
+  /** As in OpenRequest. */
+  readonly prefix: string;
+  /** The record of the writer of its answers. */
+  readonly record: (options: ChatWriterOptions) => WriterRecord;
+}
+
+const CHAT: ChatApi = {
+  prefix: "chatcmpl-",
+  record: (options) => ({ version: WRITER_VERSION, kind: "chat", options }),
+};
+
+/** Answers have `function_call` in the place of `tool_calls`. */
+const CHAT_WITH_FUNCTIONS: ChatApi = {
+  ...CHAT,
+  record: (options) => CHAT.record({ ...options, legacyCalls: true }),
+};
 
 /** Prepares a chat completion. */
 export const prepareChat: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(chatRequestSchema, body);
+  const tools = toolsOf(fields, fields);
+  const api = tools === null ? CHAT : CHAT_WITH_FUNCTIONS;
+  return prepareConversation(api, { preparation, arrival, fields: { ...fields, ...tools } });
+};
+
+type ChatToPrepare = Pick<OpenRequest, "preparation" | "arrival"> & { readonly fields: ChatRequest };
+
+/** Prepares a chat, of whichever API it came in. Throws as `Prepare` does. */
+export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Promise<PreparedRequest> {
+  const { preparation, arrival, fields } = chat;
   const maxTokens = checkLimits(fields);
-  const request = await openRequest({ preparation, arrival, prefix: "chatcmpl", fields });
+  const request = await openRequest({ preparation, arrival, prefix: api.prefix, fields });
   const { promptIds, constraint, shape } = await readChat(request, fields);
   const wantsLogprobs = fields.logprobs === true;
   const samples = fields.n ?? 1;
@@ -44,12 +94,12 @@ export const prepareChat: Prepare = async (preparation, body, arrival) => {
   });
   const wantsPromptLogprobs = fields.prompt_logprobs !== undefined;
   const options = { ...frameOf(request), ...shape, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
-  const record: WriterRecord = { version: WRITER_VERSION, kind: "chat", options };
+  const record = api.record(options);
   const writer = openWriter(record, preparation.model);
   const delivery = deliveryOf(fields);
   const bytes = answerBytes(jobs, { ...delivery, calls: shape.calls !== null, ids: options.wantsTokenIds });
   return { jobs, statesLimit: maxTokens !== undefined, writer, record, answerBytes: bytes, ...delivery };
-};
+}
 
 /** The prompt of a chat, and the shape of its answers. */
 async function readChat({ preparation: { model, grammars }, arrival: { owner } }: OpenRequest, fields: ChatRequest) {

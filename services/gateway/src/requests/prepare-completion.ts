@@ -10,7 +10,7 @@ import { timeLeft } from "../turns.js";
 import { texts, tokenIdLists, tokenIds } from "./long-fields.js";
 import { deliveryOf, frameOf, jobsOf, openRequest, type Prepare, truncatePrompt } from "./prepare.js";
 import { fillInMiddleOf } from "./prepare-fim.js";
-import { generationFields, optional, parseRequest } from "./request-fields.js";
+import { answerTokens, generationFields, optional, parseRequest } from "./request-fields.js";
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
 import { MOST_JOBS } from "./to-jobs.js";
@@ -27,6 +27,7 @@ const prompt = z.union(
 /** POST /v1/completions. */
 export const completionRequestSchema = z.object({
   ...generationFields,
+  max_tokens: answerTokens("send as many as the context holds beside the prompt"),
   prompt,
   echo: optional(z.boolean()),
   logprobs: optional(z.number().int().min(0).max(20)),
@@ -41,7 +42,7 @@ type CompletionRequest = Readonly<z.infer<typeof completionRequestSchema>>;
 export const prepareCompletion: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(completionRequestSchema, body);
   const { n, samples } = checkLimits(fields);
-  const request = await openRequest({ preparation, arrival, prefix: "cmpl", fields });
+  const request = await openRequest({ preparation, arrival, prefix: "cmpl-", fields });
   const { model, grammars } = preparation;
   const constraint = await readConstraint(grammars, fields, { leadingSpace: false, owner: arrival.owner });
   const prompts = await readPrompts(model, fields, arrival.owner);

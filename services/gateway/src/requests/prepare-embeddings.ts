@@ -41,7 +41,7 @@ export const prepareEmbeddings: Prepare = async (preparation, body, arrival) => 
   checkDimensions(fields, model);
   const inputs = inputsOf(fields);
   const shared = { ...NOTHING_SAMPLED, model: fields.model };
-  const request = await openRequest({ preparation, arrival, prefix: "embd", fields: shared });
+  const request = await openRequest({ preparation, arrival, prefix: "embd-", fields: shared });
   const jobs = await jobsOf(request, {
     prompts: await readInputs(request, inputs, fields),
     paramOf: paramOf(inputs),

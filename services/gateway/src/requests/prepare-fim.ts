@@ -19,7 +19,7 @@ export const prepareFim: Prepare = async (preparation, body, arrival) => {
   const fill = fillInMiddleOf(preparation.model, "model");
   const { prompt, suffix = "" } = fields;
   if (fields.max_tokens === 0) refuseParam("max_tokens", ": must be 1 or more.");
-  const request = await openRequest({ preparation, arrival, prefix: "cmpl", fields });
+  const request = await openRequest({ preparation, arrival, prefix: "cmpl-", fields });
   const last = fields.truncate_prompt_tokens;
   const [promptIds = []] = await fill([prompt], suffix, { last, owner: arrival.owner });
   const samples = fields.n ?? 1;

@@ -38,7 +38,7 @@ const preparation = (changes: Partial<Preparation> = {}): Preparation => ({
 });
 
 const open = (fields: object, changes: Partial<Preparation> = {}) =>
-  openRequest({ preparation: preparation(changes), arrival, prefix: "cmpl", fields: generationSchema.parse(fields) });
+  openRequest({ preparation: preparation(changes), arrival, prefix: "cmpl-", fields: generationSchema.parse(fields) });
 
 describe("opening a request", () => {
   it.each(["tiny", "small", undefined])("finds the coordinator of the model %s", async (model) => {
@@ -85,8 +85,9 @@ describe("the frame of an answer", () => {
   it.each<[object, object]>([
     [{ return_token_ids: true }, { wantsTokenIds: true }],
     [{ return_tokens_as_token_ids: true }, { tokensAsIds: true }],
-    [{ stream_options: { continuous_usage_stats: true } }, { runningUsage: true }],
-    [{ stream_options: { include_usage: true } }, { usageChunk: true }],
+    [{ stream: true, stream_options: { continuous_usage_stats: true } }, { runningUsage: true }],
+    [{ stream: true, stream_options: { include_usage: true } }, { usageChunk: true }],
+    [{ stream: true, stream_options: { include_usage: false } }, { hidesUsage: true }],
   ])("%j becomes %j", async (fields, frame) => expect(frameOf(await open(fields))).toMatchObject(frame));
 });
 

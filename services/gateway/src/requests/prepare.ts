@@ -4,6 +4,7 @@ import type { FrameOptions } from "../answers/answer-frame.js";
 import type { Writer } from "../answers/writer.js";
 import type { WriterRecord } from "../answers/writer-record.js";
 import { type ClusterState, checkName, readyCoordinator, servedNames } from "../queue/cluster-state.js";
+import { refuseParam } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
 import type { GenerationFields } from "./request-fields.js";
 import { type JobPlan, toJobs } from "./to-jobs.js";
@@ -54,16 +55,17 @@ export type Prepare = (preparation: Preparation, body: unknown, arrival: Arrival
 export interface OpenRequest {
   readonly preparation: Preparation;
   readonly arrival: Arrival;
-  /** "chatcmpl", "cmpl" or "embd". */
+  /** What the request's id begins with, its separator included: "chatcmpl-", "cmpl-", "embd-". */
   readonly prefix: string;
   readonly fields: GenerationFields;
   readonly coordinator: ClusterStatus;
 }
 
-/** Finds a coordinator for the request. Throws MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
+/** Finds a coordinator for the request. Throws INVALID_REQUEST, MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
 export async function openRequest(request: Omit<OpenRequest, "coordinator">): Promise<OpenRequest> {
   const { cluster, model } = request.preparation;
   const asked = request.fields.model;
+  checkStreaming(request.fields);
   const coordinators = await cluster.coordinators();
   if (asked !== undefined) checkName(asked, servedNames(model, coordinators));
   return { ...request, coordinator: readyCoordinator(coordinators) };
@@ -73,7 +75,7 @@ export async function openRequest(request: Omit<OpenRequest, "coordinator">): Pr
 export function jobsOf({ preparation, arrival, prefix, fields, coordinator }: OpenRequest, plan: JobPlan) {
   const { contextLength, name } = coordinator.model;
   return toJobs({
-    id: `${prefix}-${arrival.id}`,
+    id: prefix + arrival.id,
     model: name,
     replyTo: preparation.gatewayId,
     arrival,
@@ -87,7 +89,7 @@ export function jobsOf({ preparation, arrival, prefix, fields, coordinator }: Op
 export function frameOf({ preparation, arrival, prefix, fields, coordinator }: OpenRequest): FrameOptions {
   const { stream_options: streaming } = fields;
   return {
-    id: `${prefix}-${arrival.id}`,
+    id: prefix + arrival.id,
     created: Math.floor(arrival.arrivedAtMs / 1000),
     modelName: fields.model ?? preparation.model.name,
     fingerprint: systemFingerprint(coordinator),
@@ -95,7 +97,16 @@ export function frameOf({ preparation, arrival, prefix, fields, coordinator }: O
     tokensAsIds: fields.return_tokens_as_token_ids === true,
     runningUsage: streaming?.continuous_usage_stats === true,
     usageChunk: streaming?.include_usage === true,
+    ...(streaming?.include_usage === false && { hidesUsage: true }),
   };
+}
+
+/** Throws INVALID_REQUEST. */
+function checkStreaming({ stream, stream_options: options }: GenerationFields): void {
+  if (options === undefined) return;
+  if (stream !== true) refuseParam("stream_options", " needs stream: true; leave it out.");
+  if (options.include_usage === false && options.continuous_usage_stats === true)
+    refuseParam("stream_options.continuous_usage_stats", " and include_usage: false exclude each other.");
 }
 
 /** How a request wants its answer sent. */

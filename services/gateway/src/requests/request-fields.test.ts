@@ -23,8 +23,12 @@ describe("parseRequest", () => {
     [null, "prompt", /^prompt is missing\.$/],
     ["a", undefined, /^The body is a text; it must be an object\.$/],
     [{ prompt: 5 }, "prompt", /^prompt is 5; it must be a text\.$/],
-    [{ prompt: "a", top_p: 0 }, "top_p", /^top_p is 0; it must be more than 0\.$/],
-    [{ prompt: "a", top_p: 0, temperature: 9 }, "temperature", /^temperature is 9; it must be at most 2\.$/],
+    [{ prompt: "a", top_p: -0.1 }, "top_p", /^top_p is -0\.1; it must be at least 0\.$/],
+    [{ prompt: "a", top_p: 2, temperature: 9 }, "temperature", /^temperature is 9; it must be at most 2\.$/],
+    [{ prompt: "a", max_tokens: -1 }, "max_tokens", /^max_tokens is -1; it must be 1 or more; leave it out for /],
+    [{ prompt: "a", max_tokens: -2 }, "max_tokens", /^max_tokens is -2; it must be at least 0\.$/],
+    [{ prompt: "a", seed: "5" }, "seed", /^seed must be a whole number from /],
+    [{ prompt: "a", random_seed: 1e300 }, "random_seed", /^random_seed is 1e\+300; it must be a whole number/],
     [{ prompt: "a", top_k: -2 }, "top_k", /^top_k is -2; it must be at least -1\.$/],
     [{ prompt: "a", stop: ["", "b"] }, "stop.0", /^stop\.0 is empty; it must have at least 1 character\.$/],
     [{ prompt: "a", logit_bias: { x: 1 } }, "logit_bias.x", /^logit_bias\.x must have a token id as its key\.$/],
@@ -51,12 +55,18 @@ describe("parseRequest", () => {
     [{ prompt: "a", order: "up" }, "order", /^order is "up"; it must be one of asc, desc\.$/],
     [{ prompt: "a", order: "u".repeat(5000) }, "order", /^order is "u{100}…"; it must be one of/],
     [{ prompt: "a", limit: "abc" }, "limit", /^limit must be a number\.$/],
-    [{ prompt: "a", seed: 0.5 }, "seed", /^seed is 0\.5; it must be a whole number\.$/],
+    [{ prompt: "a", seed: 0.5 }, "seed", /^seed is 0\.5; it must be a whole number from -2\^63 to 2\^63 - 1\.$/],
   ])("%j: names the first bad field, %s", (body, param, message) => {
     expect(() => read(body)).toThrow(
       expect.objectContaining({ code: "INVALID_REQUEST", param, message: expect.stringMatching(message) }),
     );
   });
+});
+
+it.each(["seed", "random_seed"])("%s beyond 64 bits is refused, of whichever kind it is", (name) => {
+  const must = "it must be a whole number from -2^63 to 2^63 - 1.";
+  expect(() => read({ prompt: "a", [name]: 2n ** 63n })).toThrow(`${name} is 9223372036854775808; ${must}`);
+  expect(read({ prompt: "a", [name]: -(2n ** 63n) })).toMatchObject({ [name]: -(2n ** 63n) });
 });
 
 describe("fields of other servers", () => {

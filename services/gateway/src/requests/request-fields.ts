@@ -11,6 +11,26 @@ export const modelName = optional(z.string().max(256));
 
 const tokenId = z.number().int().min(0).max(0x7fffffff);
 
+const isInt64 = (value: unknown): boolean =>
+  (typeof value === "bigint" || Number.isInteger(value)) &&
+  BigInt.asIntN(64, BigInt(value as number)) === BigInt(value as number);
+
+/** A bigint beyond 2^53, where a number would be another one. */
+const seed = z
+  .custom<number | bigint>(isInt64, "must be a whole number from -2^63 to 2^63 - 1")
+  .meta({ type: "integer", format: "int64" });
+
+/** `instead`: what clients do that ask other servers for an answer without a limit, by -1. */
+export const answerTokens = (instead: string) =>
+  optional(
+    z
+      .number()
+      .int()
+      .min(0, { error: ({ input }) => (input === -1 ? `must be 1 or more; ${instead}` : undefined) })
+      .max(0x7fffffff),
+  );
+export const UNTIL_FULL = "leave it out for an answer that may fill the context";
+
 const MOST_STOPS = 16;
 /** Longest text at which an answer stops, in characters: that much of it is held back until it is certain. */
 const LONGEST_STOP = 4096;
@@ -20,16 +40,17 @@ const stopText = z.string().min(1).max(LONGEST_STOP);
 export const generationFields = {
   model: modelName,
   temperature: optional(z.number().min(0).max(2)),
-  top_p: optional(z.number().gt(0).max(1)),
+  /** 0 = greedy. */
+  top_p: optional(z.number().min(0).max(1)),
   top_k: optional(z.number().int().min(-1).max(0x7fffffff)),
   min_p: optional(z.number().min(0).max(1)),
   repetition_penalty: optional(z.number().min(0.01).max(10)),
   frequency_penalty: optional(z.number().min(-2).max(2)),
   presence_penalty: optional(z.number().min(-2).max(2)),
-  seed: optional(z.number().int()),
-  random_seed: optional(z.number().int()),
+  seed: optional(seed),
+  random_seed: optional(seed),
   logit_bias: optional(logitBias),
-  max_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
+  max_tokens: answerTokens(UNTIL_FULL),
   min_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
   stop: optional(z.union([stopText, listOf(stopText, MOST_STOPS)])),
   stop_token_ids: optional(listOf(tokenId, 64)),
@@ -67,6 +88,12 @@ export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z
   return parsed.data;
 }
 
+/** Throws INVALID_REQUEST (`unsupported_parameter`) for the first of `names` by which a list is to be filtered. */
+export function refuseFilters(query: unknown, names: readonly string[]): void {
+  const name = names.find((each) => isSet((query as Fields)[each]));
+  if (name !== undefined) throw unsupported(name, `${name}: this list cannot be filtered by it; leave it out.`);
+}
+
 function badField(error: z.ZodError): RequestError {
   const { path, problem } = explainRefusal(error, "The body");
   return new RequestError("INVALID_REQUEST", `${problem}.`, path === "" ? {} : { param: path });
@@ -78,31 +105,82 @@ const isSet = (value: unknown): boolean => value !== undefined && value !== null
 const isFilled = (value: unknown): boolean => isSet(value) && !(Array.isArray(value) && value.length === 0);
 const differsFrom = (neutral: unknown) => (value: unknown) => isSet(value) && value !== neutral;
 
+const isFilledObject = (value: unknown): boolean => isSet(value) && Object.keys(value as object).length > 0;
+const isNotText = (value: unknown): boolean => isSet(value) && (value as { readonly type?: unknown }).type !== "text";
+const isChoice = (value: unknown): boolean => isSet(value) && value !== "none" && value !== "auto";
+const asksForSound = (value: unknown): boolean => Array.isArray(value) && value.some((one) => one !== "text");
+
+type Refused = Readonly<Record<string, (value: unknown) => boolean>>;
+
 /** Fields of other servers that would change the answer, and when: ignoring them silently would be wrong. */
-const REFUSED: Readonly<Record<string, (value: unknown) => boolean>> = {
+const OF_OTHER_SERVERS: Refused = {
   tools: isFilled,
   functions: isFilled,
-  tool_choice: (value) => isSet(value) && value !== "none" && value !== "auto",
-  function_call: (value) => isSet(value) && value !== "none" && value !== "auto",
+  tool_choice: isChoice,
+  function_call: isChoice,
+  audio: isSet,
+  modalities: asksForSound,
+  web_search_options: isSet,
+  prompt_mode: isSet,
+  guardrails: isFilled,
   use_beam_search: isSet,
+  length_penalty: differsFrom(1),
   bad_words: isFilled,
   allowed_token_ids: isFilled,
+  logits_processors: isFilled,
   chat_template: isFilled,
+  truncation_side: differsFrom("left"),
+  n_predict: differsFrom(-1),
+  n_probs: differsFrom(0),
+  n_keep: differsFrom(0),
   samplers: isFilled,
+  repeat_penalty: differsFrom(1),
   dry_multiplier: differsFrom(0),
   xtc_probability: differsFrom(0),
+  dynatemp_range: differsFrom(0),
+  top_n_sigma: differsFrom(-1),
   typical_p: differsFrom(1),
   mirostat: differsFrom(0),
-  audio: isSet,
+};
+
+/** The same for fields that some endpoint here that generates text has, and others lack. */
+const OF_OTHER_ENDPOINTS: Refused = {
+  max_completion_tokens: isSet,
+  best_of: differsFrom(1),
+  echo: isSet,
+  suffix: differsFrom(""),
+  logprobs: isSet,
+  top_logprobs: isSet,
+  safe_prompt: isSet,
+  continue_final_message: isSet,
+  chat_template_kwargs: isFilledObject,
+  add_special_tokens: isSet,
+  response_format: isNotText,
+  structured_outputs: isFilledObject,
+  guided_json: isSet,
+  guided_regex: isSet,
+  guided_choice: isSet,
+  guided_grammar: isSet,
+  json_schema: isSet,
+  grammar: isSet,
+};
+
+/** What to do instead, for fields with another name here. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  max_completion_tokens: "send max_tokens",
+  n_predict: "send max_tokens",
+  n_probs: "send logprobs",
+  repeat_penalty: "send repetition_penalty",
+  truncation_side: "the end of a prompt is kept; leave it out",
 };
 
 /** Throws INVALID_REQUEST (`unsupported_parameter`) for the first such field that the endpoint does not know. */
 function refuseUnsupported(body: unknown, known: Fields): void {
   if (typeof body !== "object" || body === null) return;
   const fields = body as Fields;
-  for (const [name, refuses] of Object.entries(REFUSED)) {
-    if (!Object.hasOwn(known, name) && refuses(fields[name])) {
-      throw unsupported(name, `${name} is not supported with this value; leave it out.`);
-    }
+  const generates = Object.hasOwn(known, "max_tokens");
+  for (const [name, refuses] of Object.entries({ ...OF_OTHER_SERVERS, ...(generates && OF_OTHER_ENDPOINTS) })) {
+    if (!Object.hasOwn(known, name) && refuses(fields[name]))
+      throw unsupported(name, `${name} is not supported with this value; ${INSTEAD[name] ?? "leave it out"}.`);
   }
 }

@@ -2,7 +2,7 @@ import { packBias } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { turnsDuring } from "../testing/turns-during.js";
 import { generationSchema } from "./request-fields.js";
-import { type JobPlan, toJobs } from "./to-jobs.js";
+import { type JobPlan, seedOf, toJobs } from "./to-jobs.js";
 
 const limits = { contextLength: 20, vocabSize: 100 };
 const arrival = { lane: "interactive", owner: "team", arrivedAtMs: 1000, deadlineAtMs: 2000 } as const;
@@ -93,8 +93,9 @@ describe("jobs", () => {
     ],
     [{ random_seed: 4 }, { seed: 4 }],
     [{ seed: 3, random_seed: 4 }, { seed: 3 }],
-    [{ seed: -1 }, { seed: 0xffffffff }],
-    [{ seed: 2 ** 40 + 6 }, { seed: 6 }],
+    [{ seed: 0xffffffff }, { seed: 0xffffffff }],
+    [{ top_p: 0 }, { temperature: 0, topP: 1e-6 }],
+    [{ top_p: 0, temperature: 2 }, { temperature: 0 }],
   ])("%j samples with %j", async (fields, sampling) =>
     expect((await jobsOf(fields))[0]?.sampling).toMatchObject(sampling),
   );
@@ -104,6 +105,15 @@ describe("jobs", () => {
     expect(seeds[0]).toBe(seeds[1]);
     const all = await Promise.all(Array.from({ length: 20 }, () => jobsOf()));
     expect(new Set(all.map(([job]) => job?.sampling.seed)).size).toBeGreaterThan(1);
+  });
+
+  it("have other seeds for seeds that differ, also in their upper bits or in their sign", () => {
+    const edges = [-(2n ** 63n), 2n ** 63n - 1n, 2n ** 53n, 2n ** 53n + 1n, -1n, -2n, 2n ** 32n - 1n];
+    const small = Array.from({ length: 1000 }, (_, index) => [BigInt(index), -BigInt(index), BigInt(index) << 32n]);
+    const all = [...new Set([...edges, ...small.flat()])];
+    expect(new Set(all.map(seedOf)).size).toBe(all.length);
+    expect(seedOf(5)).toBe(5);
+    expect(seedOf(2 ** 53 - 1)).toBe(seedOf(2n ** 53n - 1n));
   });
 
   it("wrap a seed that the samples carry over 32 bits", async () => {

@@ -48,7 +48,7 @@ export async function toJobs(request: JobsRequest): Promise<readonly GenerationJ
   const { fields, plan, limits } = request;
   checkMinTokens(fields, plan.maxTokens);
   checkCount(plan.prompts.length, plan.samples);
-  const seed = Number(BigInt.asUintN(32, BigInt(fields.seed ?? fields.random_seed ?? randomInt(2 ** 32))));
+  const seed = seedOf(fields.seed ?? fields.random_seed ?? randomInt(2 ** 32));
   const shared = {
     ...sharedFields(request),
     sampling: { ...samplingOf(fields), logitBias: biasOf(fields, limits), seed },
@@ -60,6 +60,18 @@ export async function toJobs(request: JobsRequest): Promise<readonly GenerationJ
   }
   await checkSize(jobs);
   return jobs;
+}
+
+/**
+ * The 32 bits that draws depend on: those of a seed below 2^32, into which the upper ones of others are mixed, by the
+ * finalizer of MurmurHash3. Cut off, 5 and 2^32 + 5 would be one seed, and so would -1 and 2^32 - 1.
+ */
+export function seedOf(given: number | bigint): number {
+  const bits = BigInt.asUintN(64, BigInt(given));
+  let upper = Number(bits >> 32n);
+  upper = Math.imul(upper ^ (upper >>> 16), 0x85ebca6b);
+  upper = Math.imul(upper ^ (upper >>> 13), 0xc2b2ae35);
+  return (Number(bits & 0xffffffffn) ^ upper ^ (upper >>> 16)) >>> 0;
 }
 
 type PerPrompt = "promptIds" | "maxTokens" | "minTokens";
@@ -122,7 +134,7 @@ const LEAST_TOP_P = 1e-6;
 
 function samplingOf(fields: GenerationFields): Omit<SamplingSettings, "seed" | "logitBias"> {
   return {
-    temperature: fields.temperature ?? 1,
+    temperature: fields.top_p === 0 ? 0 : (fields.temperature ?? 1),
     topK: Math.max(0, fields.top_k ?? 0),
     topP: Math.max(LEAST_TOP_P, fields.top_p ?? 1),
     minP: fields.min_p ?? 0,

@@ -28,12 +28,15 @@ export interface FakeOptions {
   readonly callToken?: number | undefined;
   /** Default: 256 MiB. */
   readonly answersBytes?: number;
+  /** Default: 0, no pings. */
+  readonly pingIntervalMs?: number;
+  readonly pingWholeAnswers?: boolean;
   /** Default: a folder that is removed when the server closes. */
   readonly storage?: ObjectStorage;
 }
 
 /** Settings of the fake gateway: small limits, so that tests exceed them cheaply. */
-const configOf = ({ keys, keysCommand, defaultLimits, answersBytes }: FakeOptions) =>
+const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...pings }: FakeOptions) =>
   loadConfig(
     gatewaySettings,
     {
@@ -51,6 +54,8 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes }: FakeOption
       RHONE_KEYS_COMMAND: keysCommand,
       RHONE_REQUESTS_PER_MINUTE: String(defaultLimits?.requests ?? 0),
       RHONE_TURN_WAIT_MS: "100",
+      RHONE_PING_INTERVAL_MS: String(pings.pingIntervalMs ?? 0),
+      RHONE_PING_WHOLE_ANSWERS: String(pings.pingWholeAnswers ?? false),
       ...(answersBytes !== undefined && { RHONE_ANSWERS_BYTES: String(answersBytes) }),
       RHONE_TOKENS_PER_MINUTE: String(defaultLimits?.tokens ?? 0),
     },

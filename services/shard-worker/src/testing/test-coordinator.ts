@@ -1,5 +1,12 @@
 import type { handleUnaryCall, ServerDuplexStream } from "@grpc/grpc-js";
-import { type CoordinatorMessage, controlService, GrpcServer, type Heartbeat, type WorkerMessage } from "@rhone/common";
+import {
+  type CoordinatorMessage,
+  controlService,
+  GrpcServer,
+  type Heartbeat,
+  hostPort,
+  type WorkerMessage,
+} from "@rhone/common";
 
 export type JoinStream = ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
 
@@ -16,14 +23,17 @@ export class TestCoordinator {
   readonly #joins: AsyncIterator<Joined>;
   readonly #beats: AsyncIterator<Heartbeat>;
 
-  private constructor(server: GrpcServer, heard: { joins: AsyncIterator<Joined>; beats: AsyncIterator<Heartbeat> }) {
+  private constructor(
+    server: GrpcServer,
+    heard: { address: string; joins: AsyncIterator<Joined>; beats: AsyncIterator<Heartbeat> },
+  ) {
     this.#server = server;
+    this.address = heard.address;
     this.#joins = heard.joins;
     this.#beats = heard.beats;
-    this.address = `127.0.0.1:${server.port}`;
   }
 
-  static async open(): Promise<TestCoordinator> {
+  static async open(host = "127.0.0.1"): Promise<TestCoordinator> {
     const joins = new Queue<Joined>();
     const beats = new Queue<Heartbeat>();
     const join = (stream: JoinStream): void => {
@@ -34,10 +44,10 @@ export class TestCoordinator {
       beats.push(request);
       answer(null, {});
     };
-    const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
+    const server = await GrpcServer.open({ host, port: 0 }, (services) =>
       services.addService(controlService, { join, beat }),
     );
-    return new TestCoordinator(server, { joins, beats });
+    return new TestCoordinator(server, { address: hostPort(host, server.port), joins, beats });
   }
 
   /** The next worker that joins, once its Hello has arrived. */

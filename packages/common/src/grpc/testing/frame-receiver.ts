@@ -1,3 +1,4 @@
+import { hostPort } from "../../config/host-address.js";
 import { Condition } from "../../lifecycle/condition.js";
 import { GrpcServer } from "../channel.js";
 import { flowHandler } from "../flow-server.js";
@@ -8,17 +9,23 @@ export class TestReceiver {
   readonly frames: Frame[];
   /** The streams that ended, by number, in order of opening. */
   readonly ended: number[];
+  readonly address: string;
   readonly #server: GrpcServer;
   readonly #changed: Condition;
 
-  private constructor(server: GrpcServer, received: Pick<TestReceiver, "frames" | "ended">, changed: Condition) {
+  private constructor(
+    server: GrpcServer,
+    received: Pick<TestReceiver, "frames" | "ended" | "address">,
+    changed: Condition,
+  ) {
     this.#server = server;
+    this.address = received.address;
     this.#changed = changed;
     this.frames = received.frames;
     this.ended = received.ended;
   }
 
-  static async open(): Promise<TestReceiver> {
+  static async open(host = "127.0.0.1"): Promise<TestReceiver> {
     const changed = new Condition();
     const received = { frames: [] as Frame[], ended: [] as number[] };
     let streams = 0;
@@ -30,14 +37,10 @@ export class TestReceiver {
       };
       return { accept: (frame) => add(received.frames, frame), ended: () => add(received.ended, stream) };
     });
-    const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
+    const server = await GrpcServer.open({ host, port: 0 }, (services) =>
       services.addService(pipelineService, { flow }),
     );
-    return new TestReceiver(server, received, changed);
-  }
-
-  get address(): string {
-    return `127.0.0.1:${this.#server.port}`;
+    return new TestReceiver(server, { ...received, address: hostPort(host, server.port) }, changed);
   }
 
   /** Resolves when the condition holds; it is checked after every frame and every end. */

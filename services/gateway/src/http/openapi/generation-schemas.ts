@@ -9,7 +9,7 @@ const usage = z.object({
   prompt_tokens_details: z.object({ cached_tokens: integer }).optional(),
 });
 
-const finishReason = z.enum(["stop", "length", "tool_calls"]).nullable();
+const finishReason = z.enum(["stop", "length", "tool_calls", "function_call"]).nullable();
 
 const chatLogprob = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(integer) });
 const chatLogprobs = z.object({
@@ -17,11 +17,10 @@ const chatLogprobs = z.object({
   refusal: z.null(),
 });
 
-const toolCall = z.object({
-  id: z.string(),
-  type: z.literal("function"),
-  function: z.object({ name: z.string(), arguments: z.string() }),
-});
+const functionCall = z.object({ name: z.string(), arguments: z.string() });
+const toolCall = z.object({ id: z.string(), type: z.literal("function"), function: functionCall });
+/** The call of an answer to a request with `functions`. */
+const legacyCall = functionCall.optional();
 
 const head = { id: z.string(), created: integer, model: z.string(), system_fingerprint: z.string() };
 
@@ -49,6 +48,7 @@ export const chatCompletionSchema = z.object({
         content: z.string().nullable(),
         refusal: z.null(),
         tool_calls: z.array(toolCall).optional(),
+        function_call: legacyCall,
       }),
       logprobs: chatLogprobs.nullable(),
       finish_reason: finishReason,
@@ -71,6 +71,7 @@ export const chatChunkSchema = z.object({
         role: z.literal("assistant").optional(),
         content: z.string().nullish(),
         tool_calls: z.array(toolCall.extend({ index: integer })).optional(),
+        function_call: legacyCall,
       }),
       logprobs: chatLogprobs.optional(),
       finish_reason: finishReason,

@@ -3,6 +3,7 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance, FastifySchema } from "fastify";
 import { z } from "zod";
 import { isGeneration, OPERATIONS, type Operation } from "./operations.js";
+import { DRESS, home } from "./pages.js";
 import { errorSchema } from "./response-schemas.js";
 
 const PREFIX = "/docs";
@@ -29,7 +30,10 @@ const SECURITY_SCHEMES = {
   apiKey: { type: "apiKey", in: "header", name: "x-api-key", description: "The same key in another header." },
 } as const;
 
-/** Serves the OpenAPI document at /openapi.json and a page to try it at /docs, from the schemas that read requests. */
+/**
+ * Serves the OpenAPI document at /openapi.json and a page to try it at /docs, from the schemas that read requests, and
+ * at / a page that links to them.
+ */
 export function openapi(app: FastifyInstance, { requiresKeys }: { readonly requiresKeys: boolean }): void {
   app.register(swagger, {
     openapi: {
@@ -47,23 +51,36 @@ export function openapi(app: FastifyInstance, { requiresKeys }: { readonly requi
       return { schema: described, url: operation.path ?? url };
     },
   });
-  app.register(swaggerUi, { routePrefix: PREFIX });
+  app.register(swaggerUi, { routePrefix: PREFIX, ...DRESS });
   app.get("/openapi.json", async () => app.swagger());
+  home(app);
 }
 
 function describe(methods: readonly string[], operation: Operation): FastifySchema {
-  const { summary, tag, body, query, answer } = operation;
+  const { summary, tag, body, query, takes } = operation;
   return {
-    summary,
+    // Pages show it as it is; only descriptions are Markdown.
+    summary: summary.replaceAll("`", ""),
     tags: [tag],
     ...headersOf(methods, operation),
     ...(body !== undefined && { body: toJsonSchema(body, "input") }),
+    ...(takes !== undefined && { consumes: [takes] }),
     ...(query !== undefined && { querystring: toJsonSchema(query, "input") }),
     response: {
-      200: answer === undefined ? { description: "OK" } : { description: "OK", ...toJsonSchema(answer, "output") },
+      200: { description: "OK", ...answerOf(operation) },
       default: { description: "An error", ...toJsonSchema(errorSchema, "output") },
     },
   };
+}
+
+const JSON_TYPE = "application/json";
+
+/** The schema of a JSON answer, or the content of one that is, or may be, of another type. */
+function answerOf({ answer, gives = [JSON_TYPE] }: Operation): object {
+  const json = answer === undefined ? {} : toJsonSchema(answer, "output");
+  if (gives.every((type) => type === JSON_TYPE)) return json;
+  const content = gives.map((type) => [type, { schema: type === JSON_TYPE ? json : { type: "string" } }] as const);
+  return { content: Object.fromEntries(content) };
 }
 
 const TIMEOUT = "The longest that this request may take, in seconds.";

@@ -4,8 +4,7 @@ import { batchJobListSchema, batchJobRequestSchema } from "../../batches/batch-r
 import { toMistralJob } from "../../batches/batch-views.js";
 import { inlineResults } from "../../batches/inline-results.js";
 import { type BatchesUse, cancelBatch, keepRequests, newBatch, ownBatch, ownJobs } from "../../batches/own-batches.js";
-import { unsupported } from "../../request-error.js";
-import { parseRequest } from "../../requests/request-fields.js";
+import { parseRequest, refuseFilters } from "../../requests/request-fields.js";
 import { leavingOf } from "../answer.js";
 
 const DEFAULT_HOURS = 24;
@@ -41,8 +40,7 @@ export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
     return toMistralJob(batch, null);
   });
   app.get("/v1/batch/jobs", async ({ query, caller: { owner } }, reply) => {
-    if ((query as { metadata?: unknown }).metadata !== undefined)
-      throw unsupported("metadata", "metadata: jobs cannot be filtered by it; leave it out.");
+    refuseFilters(query, ["metadata", "agent_id"]);
     return ownJobs(store, parseRequest(batchJobListSchema, query), { owner, leaving: leavingOf(reply) });
   });
   app.get<ById>("/v1/batch/jobs/:id", async ({ params: { id }, query: { inline }, caller: { owner } }, reply) => {

@@ -171,6 +171,43 @@ describe.each(STORAGES)("$place", ({ open }) => {
       expect([response.statusCode, response.json().error.param]).toEqual([status, param]);
     });
 
+    it.each([
+      ["/v1/batch/jobs?metadata=a", "metadata"],
+      ["/v1/batch/jobs?agent_id=a", "agent_id"],
+      ["/v1/batch/jobs?created_after=soon", "created_after"],
+      ["/v1/batch/jobs?status=DONE", "status"],
+      ["/v1/files?search=a", "search"],
+      ["/v1/files?sample_type=batch_request", "sample_type"],
+    ])("%s: a list that can't be filtered by %s says so", async (url, param) => {
+      const { app } = await gateway();
+      const response = await app.inject(url);
+      expect([response.statusCode, response.json().error.param]).toEqual([400, param]);
+    });
+
+    it("jobs are listed that were made after a date", async () => {
+      const { app, post } = await gateway();
+      const { id, created_at } = (
+        await post("/v1/batch/jobs", { endpoint: "/v1/completions", requests: [{ body: { prompt: "x" } }] })
+      ).json();
+      const madeAfter = async (date: string) =>
+        (await app.inject(`/v1/batch/jobs?created_after=${encodeURIComponent(date)}`))
+          .json()
+          .data.map((job: { id: string }) => job.id);
+      expect(await madeAfter(String(created_at))).toEqual([id]);
+      expect(await madeAfter(new Date(created_at * 1000).toISOString())).toEqual([id]);
+      expect(await madeAfter(new Date((created_at + 60) * 1000).toISOString())).toEqual([]);
+    });
+
+    it("a job's requests keep all digits of their seeds", async () => {
+      const { app } = await gateway();
+      const payload =
+        '{"endpoint":"/v1/completions","requests":[{"body":{"prompt":"x","random_seed":9007199254740993}}]}';
+      const headers = { "content-type": "application/json" };
+      const job = (await app.inject({ method: "POST", url: "/v1/batch/jobs", headers, payload })).json();
+      const { body } = await app.inject(`/v1/files/${job.input_files[0]}/content`);
+      expect(body).toBe('{"body":{"prompt":"x","random_seed":9007199254740993}}\n');
+    });
+
     it("a job needs files or requests", async () => {
       const { post } = await gateway();
       const response = await post("/v1/batch/jobs", { endpoint: "/v1/completions" });

@@ -8,7 +8,7 @@ import { pageOf } from "../../files/file-pages.js";
 import type { FileQuota } from "../../files/file-quota.js";
 import { toFileObject } from "../../files/file-record.js";
 import type { FileStore } from "../../files/file-store.js";
-import { parseRequest } from "../../requests/request-fields.js";
+import { parseRequest, refuseFilters } from "../../requests/request-fields.js";
 import { SharedRead } from "../../storage/shared-read.js";
 import { describeUpload, receiveFile } from "../receive-file.js";
 
@@ -48,6 +48,7 @@ export function files(app: FastifyInstance, { files: store, batches, quota, file
   const pages = new SharedRead<Awaited<ReturnType<typeof pageOf>>>();
   app.get("/v1/files", ({ query, caller: { owner } }) => {
     const asked = parseRequest(fileListSchema, query);
+    refuseFilters(query, ["sample_type", "source", "search", "mimetypes"]);
     return pages.get(JSON.stringify([owner, asked]), () => pageOf(store, asked, { owner }));
   });
   app.get<ById>("/v1/files/:id", async (request) => toFileObject(await find(request)));

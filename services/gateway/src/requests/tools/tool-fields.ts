@@ -2,23 +2,23 @@ import { z } from "zod";
 import { anyObject, boundedObject, listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 
-const MOST_TOOLS = 128;
+export const MOST_TOOLS = 128;
 
-const isFilled = (items: readonly unknown[]): boolean => items.length > 0;
+export const isFilled = (items: readonly unknown[]): boolean => items.length > 0;
 
 const functionName = z
   .string()
   .regex(/^[a-zA-Z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, underscores and dashes");
 
-const tool = z.object({
-  type: optional(z.literal("function")),
-  function: z.object({
-    name: functionName,
-    description: optional(z.string()),
-    parameters: optional(anyObject),
-    strict: optional(z.boolean()),
-  }),
+/** A function that the model may call. */
+export const calledFunction = z.object({
+  name: functionName,
+  description: optional(z.string()),
+  parameters: optional(anyObject),
+  strict: optional(z.boolean()),
 });
+
+const tool = z.object({ type: optional(z.literal("function")), function: calledFunction });
 
 const namedFunction = z.object({ type: z.literal("function"), function: z.object({ name: z.string() }) });
 

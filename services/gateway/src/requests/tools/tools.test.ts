@@ -217,6 +217,39 @@ test("a resumable stream is written again with the same calls", async () => {
   expect((await app.inject(String(headers["content-location"]))).body).toBe(body);
 });
 
+describe("functions, as before tools", () => {
+  const ask = { messages, functions: [weather.function, now.function] };
+  const call = { name: "weather", arguments: '{"place": "Lyon"}' };
+  const ONE = ' {"name": "weather", "arguments": {"place": "Lyon"}}';
+
+  test("get one call, under its older name", async () => {
+    const { post } = fakeGateway(says(ONE));
+    const answer = (await post(CHAT, ask)).json();
+    expect(() => chatCompletionSchema.parse(answer)).not.toThrow();
+    const [{ message, finish_reason }] = answer.choices;
+    expect(message).toEqual({ role: "assistant", content: null, refusal: null, function_call: call });
+    expect(finish_reason).toBe("function_call");
+  });
+
+  test("get it in one delta of a stream", async () => {
+    const { post } = fakeGateway(says(ONE));
+    const chunks = chunksOf((await post(CHAT, { ...ask, stream: true })).body);
+    for (const chunk of chunks) expect(() => chatChunkSchema.parse(chunk)).not.toThrow();
+    expect(chunks.map(({ choices }) => choices[0]?.delta)).toEqual([
+      { role: "assistant", content: null },
+      { function_call: call },
+      {},
+    ]);
+    expect(chunks.at(-1)?.choices[0]?.finish_reason).toBe("function_call");
+  });
+
+  test("leave an answer in text alone", async () => {
+    const { post } = fakeGateway(says(" Hello"));
+    const [{ message, finish_reason }] = (await post(CHAT, ask)).json().choices;
+    expect([message.content, message.function_call, finish_reason]).toEqual(["Hello", undefined, "stop"]);
+  });
+});
+
 test("tokenize shows the functions to the template, unless the choice is none", async () => {
   const { post, model } = fakeGateway();
   const shown: unknown[] = [];
