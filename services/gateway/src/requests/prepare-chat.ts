@@ -117,8 +117,9 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
 async function readChat({ preparation: { model, grammars }, arrival: { owner } }: OpenRequest, fields: ChatRequest) {
   const { conversation, calls } = readConversation(model, fields);
   const { continued, showsContinued } = conversation;
-  // A generated text begins with the space that separates it from the text it continues, unless that text ends in one.
-  const stripsSpace = model.addsLeadingSpace && (!continued || continued.endsWith(" "));
+  // A generated text begins with the tokenizer's space, or with one that its prompt lost at its end.
+  const lostSpace = model.trimsAnswers && continued?.trim() !== "" && continued?.endsWith(" ") === true;
+  const stripsSpace = model.addsLeadingSpace && (!continued || lostSpace);
   const { constraint, warnings } = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
   const promptIds = await encodePrompt(model, { conversation, calls }, { last: fields.truncate_prompt_tokens, owner });
   const opening = showsContinued ? (continued ?? "") : "";
