@@ -108,7 +108,7 @@ const nearest = (positions: readonly Position[]): Position | undefined =>
 const restOf = ([node, frame]: Position): number => node.rest + frame.rest;
 
 /** Most places that are looked at for one byte. A text that can be read in more ways is left to itself. */
-const MOST_PLACES = 20_000;
+const MOST_PLACES = 4000;
 
 /** All places that are reached from some without another byte. */
 class Places {

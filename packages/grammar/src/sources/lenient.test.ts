@@ -23,13 +23,15 @@ it.each<[number, readonly string[], readonly string[]]>([
   expect(writeLenient(source(true), Math.min(level, LAST_LEVEL - 1))).toEqual(writeLenient(source(true)));
 });
 
+const long = (i: number) => ({ ...inner, properties: { c: { enum: [`${i}${"x".repeat(800)}`] } } });
+
 it("goes on to the next level where a grammar is too large", () => {
-  const properties = Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`property_${i}`, inner]));
+  const properties = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`p${i}`, long(i)]));
   const large: GrammarSource = { kind: "schema", param: "p", schema: { type: "object", properties }, strict: false };
   const { warnings } = writeLenient(large);
-  const reason = "is nested more than 1 deep, in a schema that is too costly to be enforced whole";
-  expect(warnings[0]).toEqual({ param: "p", path: "#/properties/property_0", reason });
-  expect(warnings.at(-1)?.reason).toBe("has 880 more such places");
+  const reason = "is nested more than 2 deep, in a schema that is too costly to be enforced whole";
+  expect(warnings[0]).toEqual({ param: "p", path: "#/properties/p0/properties/c", reason });
+  expect(warnings.at(-1)?.reason).toBe("has 380 more such places");
   expect(() => writeLenient({ ...large, strict: true } as GrammarSource)).toThrow("is too large");
 });
 
@@ -43,7 +45,8 @@ it("lets functions through that are not strict, and tells of the first 32", () =
   };
   expect(isLenient(calls)).toBe(true);
   const { source: left, warnings } = letThrough(calls, "is too large");
-  expect(left).toMatchObject({ functions: [{ parameters: schema }, { parameters: { type: "object" } }] });
+  const functions = left.kind === "calls" ? left.functions : [];
+  expect(functions.slice(0, 2).map(({ parameters }) => parameters)).toEqual([schema, { type: "object" }]);
   expect(warnings).toHaveLength(33);
   expect(warnings[0]).toEqual({ param: "tools.1", path: "#", reason: "is too large" });
   expect(warnings[32]).toEqual({ param: "tools.33", path: "#", reason: "has 7 more such places, in 7 schemas" });
