@@ -7,6 +7,7 @@ import {
   decimalNumber,
   gatewayUrl,
   host,
+  linkSpeed,
   outputFile,
   port,
   positiveList,
@@ -71,6 +72,19 @@ describe("port", () => {
 describe("positiveList", () => {
   it("reads numbers between commas", () => expect(positiveList("1, 4,16")).toEqual([1, 4, 16]));
   it.each(["", "1,,2", "1,0", "1;2"])('refuses "%s"', (text) => expect(() => positiveList(text)).toThrow(/at least 1/));
+});
+
+describe("linkSpeed", () => {
+  it.each([
+    ["1G", 125e6],
+    ["100Mbit", 12.5e6],
+    ["2.5gbit/s", 312.5e6],
+    ["8000", 1000],
+  ])("reads %s as bytes per second", (text, bytes) => expect(linkSpeed(text)).toBe(bytes));
+
+  it.each(["0", "", "fast", "1T", "-1G", "10 MB"])('refuses "%s"', (text) =>
+    expect(() => linkSpeed(text)).toThrow("Give bits per second, such as 1G or 100M."),
+  );
 });
 
 describe("byteCount", () => {

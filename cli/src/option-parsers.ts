@@ -51,6 +51,14 @@ export function byteCount(text: string): number {
   throw new InvalidArgumentError("Give a number of bytes, such as 6G or 700M.");
 }
 
+/** Bits per second to bytes per second: "1G" or "1Gbit" -> 125e6, "100M" -> 12.5e6. */
+export function linkSpeed(text: string): number {
+  const [, digits, unit] = /^(\d+(?:\.\d+)?)([kmg]?)(?:bit)?(?:\/s)?$/i.exec(text.trim()) ?? [];
+  const bits = Number(digits) * (UNITS[unit?.toLowerCase() ?? ""] ?? Number.NaN);
+  if (bits > 0) return bits / 8;
+  throw new InvalidArgumentError("Give bits per second, such as 1G or 100M.");
+}
+
 /** "auto", "off" or a positive number of milliseconds, as the coordinator reads it. */
 export function targetItl(text: string): string {
   if (text === "auto" || text === "off" || Number(text) > 0) return text;

@@ -11,8 +11,8 @@ const stepBody = {
 };
 const first = { stage: 0, queuedUs: 120, computeUs: 21_500, idleUs: 300, overheadUs: 90 };
 const second = { stage: 1, queuedUs: 80, computeUs: 22_800, idleUs: 500, overheadUs: 110 };
-const hidden = new Uint8Array(2 * 4096);
-const hiddenType = rhone.v1.ActivationType.ACTIVATION_F16;
+const hidden = new Uint8Array(4 * 4096);
+const hiddenType = rhone.v1.ActivationType.ACTIVATION_F32;
 
 /** The hex bytes at the beginnings of the lines of the page's blocks; "…" stands for zeros that are left out. */
 const blocks = [...page.matchAll(/```text\n([\s\S]*?)```/g)].map(([, block = ""]) =>
@@ -29,7 +29,7 @@ test("the worked frames of docs/wire.md are the bytes that are sent", () => {
     result: { spans: [{ sequence: 2, tokens: [{ token: 987 }] }], timings: [first, second] },
   });
   expect(spaced(toFirst)).toBe(blocks[0]);
-  const [length, ...rest] = [blocks[1]?.slice(0, 8), blocks[1]?.slice(9)];
+  const [length, ...rest] = [blocks[1]?.slice(0, 11), blocks[1]?.slice(12)];
   expect(spaced(toSecond)).toContain(` ${length} 00 00`);
   expect(spaced(toSecond).endsWith(` 00 00 ${rest[0]}`)).toBe(true);
   expect(spaced(back)).toBe(blocks[2]);

@@ -5,7 +5,7 @@ import { allAtOnce, idsOf, oneByOne, promptsOf } from "./equal-tokens.js";
 import { readOracle } from "./oracle.js";
 import { expectGreedy, worstScore } from "./scores.js";
 
-/** How a checkpoint is served. With f32 pages activations are f32 too, with f16 pages f16. */
+/** How a checkpoint is served. */
 interface Layout {
   readonly workers: number;
   readonly flags?: readonly string[];
@@ -17,9 +17,10 @@ const ONE = { workers: 1, flags: ["--threads", "1"] };
 const TWO = { workers: 2 };
 /** Layers that five workers can't share equally, prompts in chunks of 7 rows, and steps that guess ahead. */
 const NARROW = { workers: 5, flags: ["--max-rows", "7", "--speculate", "6"] };
-const F16 = { workers: 4, kvType: "f16" } as const;
+const F16_BETWEEN = ["--activation-type", "f16"];
+const F16 = { workers: 4, kvType: "f16", flags: F16_BETWEEN } as const;
 /** Activations are rounded on 31 hops. */
-const LAYER_EACH = { workers: 32, kvType: "f16" } as const;
+const LAYER_EACH = { workers: 32, kvType: "f16", flags: F16_BETWEEN } as const;
 
 const CHECKPOINTS: readonly { readonly name: string; readonly layouts: readonly Layout[] }[] = [
   { name: "mistral-32l-swa16", layouts: [ONE, TWO, NARROW, LAYER_EACH] },

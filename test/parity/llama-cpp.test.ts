@@ -1,5 +1,5 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GgmlType, openEngine } from "@rhone/ggml";
 import { ReferenceModel } from "@rhone/ggml/reference";
@@ -7,13 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type ChatAnswer, chat } from "../cluster/chat.js";
 import { RunningCluster } from "../cluster/start-cluster.js";
 import { writeDequantized } from "./dequantized-copy.js";
+import { hasSmolLm2, smolLm2Path } from "./smollm2.js";
 
-const MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf";
-const modelPath = join(process.env.RHONE_HOME ?? join(homedir(), ".rhone"), "models", MODEL);
-const isThere = existsSync(modelPath);
-if (!isThere) {
-  process.stdout.write(`skipped: ${modelPath} is not there; fetch it with ./rhone model pull smollm2-135m-instruct\n`);
-}
+const isThere = hasSmolLm2();
 
 const QUESTIONS = [
   "What is the capital of France?",
@@ -64,7 +60,7 @@ const engine = openEngine({});
 const folder = mkdtempSync(join(tmpdir(), "rhone-system-"));
 const dequantizedPath = join(folder, "smollm2-f32.gguf");
 beforeAll(async () => {
-  if (isThere) await writeDequantized(engine, modelPath, dequantizedPath);
+  if (isThere) await writeDequantized(engine, smolLm2Path, dequantizedPath);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -74,7 +70,7 @@ describe.runIf(isThere).each(CASES)(
     let cluster: RunningCluster;
     let reference: ReferenceModel;
     beforeAll(async () => {
-      const [path, kvType] = weights === "f32" ? [dequantizedPath, "f32"] : [modelPath, "f16"];
+      const [path, kvType] = weights === "f32" ? [dequantizedPath, "f32"] : [smolLm2Path, "f16"];
       const flags = ["--workers", String(workers), "--kv-type", kvType, "--threads", "1"];
       cluster = await RunningCluster.start(["--model", path, ...flags]);
       const kv = kvType === "f32" ? GgmlType.F32 : GgmlType.F16;

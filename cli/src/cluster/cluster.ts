@@ -70,7 +70,7 @@ export class Cluster {
     const address = gateway?.http ?? "";
     report({ kind: "phase", phase: "gateway", text: "waiting until it is ready", done: false });
     await untilReady(address, signal);
-    report({ kind: "phase", phase: "gateway", text: `listening on ${address}`, done: true });
+    report({ kind: "phase", phase: "gateway", text: "sees the pipeline", done: true });
     return address;
   }
 

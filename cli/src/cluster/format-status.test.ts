@@ -39,6 +39,7 @@ c       spare   CPU           1  150 MB  8.0 GB  50 %  127.0.0.1:7001   42`);
 test.each([
   ["yes", { activationType: "f32" }, ""],
   ["yes, while the layers are cut as they are: activations are f16 between workers", { activationType: "f16" }, ""],
+  ["yes, while the layers are cut as they are: activations are q8_0 between workers", { activationType: "q8_0" }, ""],
   ["no, b: ggml computes everything on CPU", { activationType: "f32" }, "ggml computes everything on CPU"],
   ["known once the pipeline is ready", { state: "loading" }, ""],
 ] as const)("answers are invariant: %s", (expected, changes, varies) => {

@@ -46,7 +46,7 @@ function describeInvariance({ workers, state, activationType }: ClusterStatus): 
   const varying = stages.find(({ varies }) => varies !== "");
   if (varying !== undefined) return `no, ${varying.worker}: ${varying.varies ?? "its coordinator does not say why"}`;
   if (stages.length === 1 || activationType === "f32") return "yes";
-  return "yes, while the layers are cut as they are: activations are f16 between workers";
+  return `yes, while the layers are cut as they are: activations are ${activationType ?? "f16"} between workers`;
 }
 
 const byLayers = (a: WorkerStatus, b: WorkerStatus): number => (a.layers?.[0] ?? 1e9) - (b.layers?.[0] ?? 1e9);

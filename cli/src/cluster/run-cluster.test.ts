@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, onTestFinished, test, vi } from "vitest";
 import { commandWriter } from "../config.js";
 import { aliveProcesses, readClusterRecord } from "./cluster-record.js";
@@ -26,6 +27,7 @@ describe("a cluster that comes up", () => {
     const done = cluster.events.flatMap((event) => (event.kind === "phase" && event.done ? [event.phase] : []));
     expect(done).toEqual(["model", "redis", "coordinator", "workers", "weights", "probe", "gateway"]);
     expect(cluster.events.at(-1)).toEqual({ kind: "ready", url });
+    expect(JSON.stringify(cluster.events).split(new URL(url).host)).toHaveLength(2); // it is told once
     const record = await readClusterRecord(cluster.dataDir);
     expect(record).toMatchObject({ state: "ready", url, model: "breeze" });
     expect((await stat(cluster.dataDir.clusterFile)).mode & 0o777).toBe(0o600);
@@ -102,6 +104,15 @@ describe("what a cluster tells when it is ready", () => {
     await cluster.ready;
     expect(notes(cluster)).toEqual([expect.stringMatching(/^For Mistral 7B: /)]);
   });
+});
+
+test("a cluster says how many workers it chose for a model that is no demonstration, and why", async () => {
+  const path = "../../../test/fixtures/oracle/mistral-8l-full/model-f32.gguf";
+  const cluster = await startFakeCluster({}, { model: fileURLToPath(new URL(path, import.meta.url)), threads: 1 });
+  await cluster.ready;
+  const notes = cluster.events.flatMap((event) => (event.kind === "note" ? [event.text] : []));
+  expect(notes).toEqual([expect.stringMatching(/^\d workers? x 1 thread: predicted fastest on \d+ cores?/)]);
+  expect((await readClusterRecord(cluster.dataDir))?.services.map(({ name }) => name)).toContain("worker-1");
 });
 
 describe("a cluster that can't come up", () => {

@@ -54,6 +54,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
   try {
     await prepare(options, dataDir);
     report({ kind: "phase", phase: "model", text: plan.model.description, done: true });
+    if (plan.why !== null) report({ kind: "note", text: plan.why });
     if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });

@@ -15,6 +15,7 @@ const sources: SpecSources = {
     workers: 2,
     threads: 3,
     memory: 1000,
+    why: null,
   },
   redis: { url: "redis://:secret@127.0.0.1:1", description: "", host: undefined },
   dataDir: dataDirAt("/d"),
@@ -44,12 +45,12 @@ test("settings that were not given are left to the service; the catalogue's wind
 test("everything that `rhone up` can set reaches the coordinator", () => {
   const given: Partial<ClusterOptions> = {
     ...{ slidingWindow: 0, targetItl: "off", speculate: 4, maxSequences: 8, maxRows: 64 },
-    activationType: "f32",
+    activationType: "q8_0",
     simulate: "null",
   };
   const { args } = coordinatorSpec({ ...sources, options: { ...sources.options, ...given } }, undefined);
   expect(flagsOf(args)).toMatchObject({
-    ...{ "--activation-type": "f32", "--sliding-window": "0", "--target-itl": "off", "--speculate": "4" },
+    ...{ "--activation-type": "q8_0", "--sliding-window": "0", "--target-itl": "off", "--speculate": "4" },
     ...{ "--max-sequences": "8", "--max-rows": "64", "--simulated": "true" },
   });
 });

@@ -7,7 +7,7 @@ const CTRL_C = "\x03";
 const CTRL_D = "\x04";
 
 /** A terminal at which `keys` are pressed, some of them while a line is answered. */
-async function talk(keys: string, { during = "" } = {}) {
+async function talk(keys: string, { during = "", first = undefined as string | undefined } = {}) {
   const input = new PassThrough();
   const source = {
     input,
@@ -15,6 +15,7 @@ async function talk(keys: string, { during = "" } = {}) {
     terminal: true,
     prompt: "> ",
     signal: new AbortController().signal,
+    first,
   };
   const answered: string[] = [];
   const talked = answerLines(source, async (line, signal) => {
@@ -28,7 +29,7 @@ async function talk(keys: string, { during = "" } = {}) {
   });
   input.write(keys);
   await talked;
-  return { answered, paused: input.isPaused() };
+  return { answered, paused: input.isPaused(), shown: String(source.output.read() ?? "") };
 }
 
 describe("answerLines", () => {
@@ -44,6 +45,12 @@ describe("answerLines", () => {
   it("stops the answer that is being written at Ctrl-C, and reads on", async () => {
     const { answered } = await talk("one\r", { during: `${CTRL_C}two\r/exit\r` });
     expect(answered).toEqual(["one (stopped)", "two"]);
+  });
+
+  it("answers a line that is given first, as if it had been typed", async () => {
+    const { answered, shown } = await talk("one\r/exit\r", { first: "zero" });
+    expect(answered).toEqual(["zero", "one"]);
+    expect(shown).toMatch(/^> zero\n/);
   });
 
   it("leaves the input alone after Ctrl-D during an answer, so that the process ends", async () => {

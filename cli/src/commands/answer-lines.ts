@@ -7,6 +7,8 @@ export interface LineSource {
   readonly terminal: boolean;
   readonly prompt: string;
   readonly signal: AbortSignal;
+  /** A line that is answered before those of the input. */
+  readonly first?: string | undefined;
 }
 
 /**
@@ -14,10 +16,12 @@ export interface LineSource {
  * that answer's signal, and the next line is read. Throws what `answer` throws.
  */
 export async function answerLines(
-  { signal, ...source }: LineSource,
+  { signal, first, ...source }: LineSource,
   answer: (line: string, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const lines = createInterface(source);
+  // From now on, so that lines which arrive during the first answer are kept.
+  const typed = lines[Symbol.asyncIterator]();
   let running: AbortController | undefined;
   let closed = false;
   lines.once("close", () => {
@@ -25,14 +29,21 @@ export async function answerLines(
   });
   lines.on("SIGINT", () => (running === undefined ? lines.close() : running.abort()));
   signal.addEventListener("abort", () => lines.close(), { once: true });
-  lines.prompt();
-  for await (const line of lines) {
-    if (line.trim() === "/exit") break;
+  const answerOne = async (line: string): Promise<void> => {
     running = new AbortController();
     await answer(line, AbortSignal.any([signal, running.signal]));
     running = undefined;
     // A prompt after Ctrl-D would read the input again and keep the process alive.
     if (!closed) lines.prompt();
+  };
+  if (first === undefined) lines.prompt();
+  else {
+    if (source.terminal) source.output.write(`${source.prompt}${first}\n`);
+    await answerOne(first);
+  }
+  for await (const line of typed) {
+    if (line.trim() === "/exit") break;
+    await answerOne(line);
   }
   lines.close();
 }

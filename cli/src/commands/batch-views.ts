@@ -1,4 +1,5 @@
-import type { Batch } from "@rhone/client";
+import { type Batch, isOver } from "@rhone/client";
+import type { CommandWriter } from "../config.js";
 import { formatTable, formatTime } from "../terminal/format.js";
 
 /** "400 of 1000, 3 failed" */
@@ -16,6 +17,18 @@ export function formatBatch(batch: Batch): string {
   return [`${batch.id}  ${batch.status}  ${describeCounts(batch)}  ${batch.endpoint}`, ...files, ...problems].join(
     "\n",
   );
+}
+
+/** What to do with a batch, a line each: wait for it, or get what it has. */
+export function nextCommands(batch: Batch, rhone: CommandWriter): readonly string[] {
+  const { id, output_file_id: output, error_file_id: errors } = batch;
+  if (!isOver(batch)) {
+    return [`To wait for it: ${rhone(`batch wait ${id}`)}`, `Its answers then: ${rhone(`batch download ${id}`)}`];
+  }
+  return [
+    ...(output === null ? [] : [`Answers: ${rhone(`batch download ${id}`)}`]),
+    ...(errors === null ? [] : [`Lines that failed: ${rhone(`batch download ${id} --errors`)}`]),
+  ];
 }
 
 /** One row per batch. */

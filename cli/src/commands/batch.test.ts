@@ -30,9 +30,11 @@ describe("rhone batch submit", () => {
   it("uploads the file and creates a batch for the endpoint of its first line", async () => {
     const { url, requests } = await gateway({ ...BATCH, status: "validating", output_file_id: null });
     const path = await fileOf('{"custom_id":"a","url":"/v1/completions"}\n');
-    const { stdout, error } = await runCommand("batch", "submit", path, "--url", url, "--window", "90m");
+    const { stdout, stderr, error } = await runCommand("batch", "submit", path, "--url", url, "--window", "90m");
     expect(error).toBeUndefined();
     expect(stdout).toBe("batch_1  validating  3 of 3  /v1/completions\n");
+    const command = (name: string) => commandWriter()(`batch ${name} batch_1 --url ${url}`);
+    expect(stderr).toBe(`To wait for it: ${command("wait")}\nIts answers then: ${command("download")}\n`);
     expect(JSON.parse(requests.at(-1)?.body ?? "")).toEqual({
       input_file_id: "file_1",
       endpoint: "/v1/completions",
@@ -46,13 +48,30 @@ describe("rhone batch submit", () => {
     const submit = ["batch", "submit", path, "--url", url, "--wait"] as const;
     expect(await runCommand(...submit)).toEqual({
       stdout: "batch_1  completed  3 of 3  /v1/completions\noutput  out_1\n",
-      stderr: "",
+      stderr: `Answers: ${commandWriter()(`batch download batch_1 --url ${url}`)}\n`,
       error: undefined,
     });
     const { stdout, stderr } = await runCommand(...submit, "--json");
     expect(JSON.parse(stdout)).toMatchObject({ id: "batch_1", status: "completed" });
     expect(stderr).toBe("");
   });
+});
+
+it("submits Mistral's lines as a job, and names the command for those that failed", async () => {
+  const failed = { ...BATCH, output_file_id: null, error_file_id: "err_1" };
+  const { url, requests } = await gateway(failed);
+  const path = await fileOf('{"custom_id":"a","body":{"messages":[]}}\n');
+  const { stderr } = await runCommand("batch", "submit", path, "--url", url);
+  expect(requests.map(({ path: asked }) => asked)).toEqual(["/v1/files", "/v1/batch/jobs", "/v1/batches/batch_1"]);
+  expect(JSON.parse(requests[1]?.body ?? "")).toMatchObject({ endpoint: "/v1/chat/completions", timeout_hours: 24 });
+  expect(stderr).toBe(`Lines that failed: ${commandWriter()(`batch download batch_1 --errors --url ${url}`)}\n`);
+});
+
+it("refuses a file that is not there before it asks the gateway", async () => {
+  const { url, requests } = await gateway(BATCH);
+  const { error } = await runCommand("batch", "submit", "/nowhere.jsonl", "--url", url);
+  expect(error).toMatchObject({ code: "INVALID_REQUEST", message: "There is no file /nowhere.jsonl." });
+  expect(requests).toEqual([]);
 });
 
 it("refuses a window before it uploads the file, with the windows that there are", async () => {

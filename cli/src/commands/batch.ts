@@ -3,10 +3,11 @@ import { pipeline } from "node:stream/promises";
 import type { Batch } from "@rhone/client";
 import { RhoneError } from "@rhone/common";
 import type { Command } from "commander";
+import type { CommandWriter } from "../config.js";
 import { completionWindow, outputFile } from "../option-parsers.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
-import { formatBatch, formatBatches } from "./batch-views.js";
-import { firstEndpoint } from "./first-endpoint.js";
+import { readBatchFile } from "./batch-file.js";
+import { formatBatch, formatBatches, nextCommands } from "./batch-views.js";
 import { addGatewayFlags } from "./flags.js";
 import {
   addListFlags,
@@ -46,7 +47,8 @@ export function addBatchCommands(program: Command, signal: AbortSignal): void {
   withJson(batch.command("status").alias("show").argument("<id>"))
     .description("show a batch")
     .action(async (id: string, options: BatchOptions) => {
-      print(await (await openGateway(options, signal)).batches.get(id), options);
+      const { batches, rhone } = await openGateway(options, signal);
+      print(await batches.get(id), options, rhone);
     });
   withJson(batch.command("wait").argument("<id>"))
     .description("wait until a batch has ended; fail unless it completed")
@@ -54,7 +56,8 @@ export function addBatchCommands(program: Command, signal: AbortSignal): void {
   withJson(batch.command("cancel").argument("<id>"))
     .description("stop a batch and keep the answers so far")
     .action(async (id: string, options: BatchOptions) => {
-      print(await (await openGateway(options, signal)).batches.cancel(id), options);
+      const { batches, rhone } = await openGateway(options, signal);
+      print(await batches.cancel(id), options, rhone);
     });
   addGatewayFlags(batch.command("download").argument("<id>"))
     .description("print the results of a batch that has ended")
@@ -66,24 +69,26 @@ export function addBatchCommands(program: Command, signal: AbortSignal): void {
 function addSubmitCommand(batch: Command, signal: AbortSignal): void {
   withJson(batch.command("submit"))
     .description("upload a JSONL file of requests and start a batch")
-    .argument("<file>", "one request per line, in the format of OpenAI's batch API")
-    .option("--endpoint <path>", "endpoint of the requests (default: the url of the first line)")
+    .argument("<file>", "one request per line, in the format of OpenAI's batch API or of Mistral's")
+    .option("--endpoint <path>", "endpoint of the requests (default: what the first line tells)")
     .option("--window <time>", "time limit, 1m to 168h; unanswered requests expire then", completionWindow, "24h")
     .option("--wait", "wait until the batch has ended")
     .action(async (file: string, options: SubmitOptions) => {
-      const { files, batches } = await openGateway(options, signal);
-      const endpoint = options.endpoint ?? (await firstEndpoint(file));
-      const made = await batches.create({ fileId: await files.upload(file), endpoint, window: options.window });
+      const asked = await readBatchFile(file, options.endpoint);
+      const { files, batches, rhone } = await openGateway(options, signal);
+      const made = await batches.create({ ...asked, fileId: await files.upload(file), window: options.window });
       if (options.wait === true) return waitFor(made.id, options, signal);
-      print(made, options);
+      print(made, options, rhone);
     });
 }
 
 const withJson = (command: Command): Command =>
   addGatewayFlags(command).option("--json", "print the gateway's batch object");
 
-function print(batch: Batch, { json }: BatchOptions): void {
+/** The commands that come next are for people: on standard error. */
+function print(batch: Batch, { json }: BatchOptions, rhone: CommandWriter): void {
   console.log(json === true ? JSON.stringify(batch, null, 2) : formatBatch(batch));
+  if (json !== true) for (const line of nextCommands(batch, rhone)) console.error(line);
 }
 
 async function waitFor(id: string, options: BatchOptions, signal: AbortSignal): Promise<void> {
@@ -101,7 +106,7 @@ async function waitFor(id: string, options: BatchOptions, signal: AbortSignal): 
     if (signal.aborted) console.error(`${id} goes on. To wait for it again: ${rhone(`batch wait ${id}`)}`);
   }
   if (last === undefined) return;
-  print(last, options);
+  print(last, options, rhone);
   if (last.status === "completed") return;
   const [problem] = last.errors?.data ?? [];
   const ended = last.status === "cancelled" ? "was cancelled" : last.status;

@@ -1,4 +1,4 @@
-import { KERNEL_CHOICES } from "@rhone/common";
+import { activationTypeSchema, KERNEL_CHOICES } from "@rhone/common";
 import { Command, Option } from "commander";
 import { byteCount, gatewayUrl, positive, simulation, targetItl, wholeNumber } from "../option-parsers.js";
 
@@ -15,7 +15,11 @@ export const addGatewayFlags = (command: Command): Command =>
 /** The flags that `plan`, `up` and `bench --spawn` share: the model and its share of the machine. */
 export function addMachineFlags(command: Command): Command {
   return command
-    .option("-w, --workers <n>", "worker processes that share the layers (default: 2)", positive)
+    .option(
+      "-w, --workers <n>",
+      "worker processes that share the layers (default: as many as are fastest here; 2 for Breeze)",
+      positive,
+    )
     .option("-t, --threads <n>", "threads per worker (default: the cores divided by the workers)", positive)
     .option(
       "--memory <bytes>",
@@ -33,6 +37,14 @@ export function addMachineFlags(command: Command): Command {
       "longest sequence, in tokens (default: the model's, at most 32768)",
       wholeNumber({ least: 2 }),
     )
+    .addOption(
+      new Option(
+        "--activation-type <type>",
+        "type of activations between workers; only f32 answers alike on any number of them (default: f32)",
+      ).choices(activationTypeSchema.options),
+    )
+    .option("--max-sequences <n>", "sequences that run at once, at most (default: 64)", positive)
+    .option("--max-rows <n>", "tokens per step, at most, prompts and answers together (default: 512)", positive)
     .option("--device <name>", "device to compute on, from `rhone device ls` (default: CPU)")
     .addOption(
       new Option("--kernels <name>", "what CPUs compute with (default: the best that this one runs)").choices([
@@ -44,14 +56,6 @@ export function addMachineFlags(command: Command): Command {
 /** The flags that decide how a cluster is built, which `up` and `bench --spawn` share. */
 export function addClusterFlags(command: Command): Command {
   return addMachineFlags(command.option("-m, --model <name|path>", MODEL_HELP, "breeze"))
-    .addOption(
-      new Option(
-        "--activation-type <type>",
-        "type of activations between workers (default: f16; f32 with f32 K/V)",
-      ).choices(["f16", "f32"]),
-    )
-    .option("--max-sequences <n>", "sequences that run at once, at most (default: 64)", positive)
-    .option("--max-rows <n>", "tokens per step, at most, prompts and answers together (default: 512)", positive)
     .option(
       "--target-itl <ms>",
       "longest gap between a stream's tokens that prompts may cause, in ms, or: auto, off",

@@ -1,10 +1,11 @@
+import { Readable } from "node:stream";
 import type { Message } from "@rhone/client";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { serve } from "../../../packages/client/src/testing/serve.js";
 import { freshDataDir, recordedCluster } from "../testing/recorded-cluster.js";
 import { runCommand } from "../testing/run-command.js";
 import { clusterStatus } from "../testing/sample-status.js";
-import { Conversation } from "./generation.js";
+import { AnswerClock, Conversation } from "./generation.js";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -58,6 +59,44 @@ describe("rhone generate", () => {
   });
 });
 
+describe("rhone chat", () => {
+  it("asks the first message of its arguments", async () => {
+    const { url, requests } = await gateway();
+    const input = vi.spyOn(process, "stdin", "get").mockReturnValue(Readable.from([]) as typeof process.stdin);
+    const { stdout, stderr } = await runCommand("chat", "Tell", "me", "--url", url, "--model", "m8");
+    input.mockRestore();
+    expect(JSON.parse(requests[0]?.body ?? "")).toMatchObject({ messages: [{ role: "user", content: "Tell me" }] });
+    expect([stdout, stderr]).toEqual(["Once upon\n", ""]);
+  });
+});
+
+describe("AnswerClock", () => {
+  async function answer(pieces: readonly (string | number)[], tokens: number | null) {
+    let now = 1000;
+    const clock = new AnswerClock(() => now);
+    async function* timed() {
+      for (const piece of pieces) {
+        if (typeof piece === "number") now += piece;
+        else yield piece;
+      }
+    }
+    let text = "";
+    for await (const piece of clock.watch(timed())) text += piece;
+    if (tokens !== null) clock.counted(tokens);
+    return { text, summary: clock.summary() };
+  }
+
+  it.each([
+    [["", 310, "a", 2000, "b"], 51, "51 tokens, the first after 0.31 s, then 25.0 tokens/s"],
+    [[500, "a"], 1, "1 token, the first after 0.50 s"],
+    [[500, "a", 100, "b"], null, "the first after 0.50 s"],
+    [["", 400], 0, "0 tokens, the first after 0.40 s"],
+  ])("of %j with %s tokens says %s", async (pieces, tokens, summary) => {
+    const answered = await answer(pieces, tokens);
+    expect(answered).toEqual({ text: pieces.filter((piece) => typeof piece === "string").join(""), summary });
+  });
+});
+
 describe("Conversation", () => {
   const asked: (readonly Message[])[] = [];
   const echo = async (messages: readonly Message[]) => {
@@ -84,5 +123,15 @@ describe("Conversation", () => {
     await conversation.say("/reset", echo);
     await conversation.say("New", echo);
     expect(contents()).toEqual(["user: New"]);
+  });
+
+  it("answers commands itself, and asks what only begins like one", async () => {
+    const conversation = new Conversation(undefined);
+    const count = asked.length;
+    expect(await conversation.say(" /help ", echo)).toMatch(/^\/reset +start over\n\/exit/);
+    expect(await conversation.say("/quit", echo)).toBe("There is no command /quit; /help lists them.");
+    expect(asked).toHaveLength(count);
+    expect(await conversation.say("/etc/hosts is what?", echo)).toBeNull();
+    expect(contents()).toEqual(["user: /etc/hosts is what?"]);
   });
 });

@@ -1,11 +1,19 @@
 import { text } from "node:stream/consumers";
-import { fetchStatus, type GenerationRequest, type Message, type Sampling, streamText } from "@rhone/client";
+import {
+  fetchStatus,
+  type GenerationRequest,
+  type Message,
+  type Sampling,
+  streamText,
+  type Usage,
+} from "@rhone/client";
 import { RhoneError } from "@rhone/common";
 import type { Command } from "commander";
 import { runningCluster } from "../cluster/find-cluster.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { decimalNumber, positive, wholeNumber } from "../option-parsers.js";
 import { formatError } from "../terminal/failure.js";
+import { plural } from "../terminal/format.js";
 import { answerLines } from "./answer-lines.js";
 import { addGatewayFlags } from "./flags.js";
 
@@ -39,11 +47,14 @@ export function addGenerateCommand(program: Command, signal: AbortSignal): void 
 export function addChatCommand(program: Command, signal: AbortSignal): void {
   const command = program
     .command("chat")
-    .description("talk with the model; Ctrl-C stops an answer, /reset starts over, /exit or Ctrl-D leaves")
+    .description("talk with the model; /help lists what one can type")
+    .argument("[message...]", "the first message")
     .option("-s, --system <text>", "instructions for the model");
-  addGenerationFlags(command).action(async (options: ChatOptions) => {
+  addGenerationFlags(command).action(async (words: readonly string[], options: ChatOptions) => {
     const context = commandContext(options.dataDir, signal);
-    await chat(options, { ...(await findTarget(options, context)), sampling: samplingOf(options) }, context);
+    const target = { ...(await findTarget(options, context)), sampling: samplingOf(options) };
+    const first = words.length > 0 ? words.join(" ") : undefined;
+    await chat({ ...options, first }, target, context);
   });
 }
 
@@ -52,19 +63,26 @@ export function addChatCommand(program: Command, signal: AbortSignal): void {
  * it, so that a script sees the failure.
  */
 async function chat(
-  { system, url }: ChatOptions,
+  { system, url, first }: ChatOptions & { readonly first: string | undefined },
   target: Omit<GenerationRequest, "input" | "signal">,
   { signal, style, rhone }: CommandContext,
 ): Promise<void> {
   const { stdin: input, stdout: output } = process;
   const prompt = input.isTTY ? style.bold("> ") : "";
   const conversation = new Conversation(system);
-  const source = { input, output, terminal: input.isTTY && output.isTTY, prompt, signal };
+  const terminal = input.isTTY && output.isTTY;
+  const source = { input, output, terminal, prompt, signal, first };
   await answerLines(source, async (line, answering) => {
     try {
-      await conversation.say(line, (messages) => {
-        return printAnswer(streamText({ ...target, input: { messages }, signal: answering }));
+      const reply = await conversation.say(line, async (messages) => {
+        const clock = new AnswerClock();
+        const onUsage = ({ completionTokens }: Usage) => clock.counted(completionTokens);
+        const pieces = streamText({ ...target, input: { messages }, signal: answering, onUsage });
+        const answer = await printAnswer(clock.watch(pieces));
+        if (terminal) output.write(`${style.dim(clock.summary())}\n`);
+        return answer;
       });
+      if (reply !== null) process.stderr.write(`${reply}\n`);
     } catch (error) {
       if (!input.isTTY || signal.aborted) throw error;
       process.stderr.write(answering.aborted ? "\n" : `${formatError(error, style, { rhone, url })}\n`);
@@ -83,14 +101,63 @@ export class Conversation {
     this.#messages = this.#start;
   }
 
-  /** Asks with all messages so far; /reset drops them, a blank line does nothing. Throws the error of `ask`. */
-  async say(line: string, ask: (messages: readonly Message[]) => Promise<string>): Promise<void> {
+  /**
+   * Asks with all messages so far. /reset drops them, /help and a command that is none have a reply of their own, which
+   * is returned; a blank line does nothing. Throws the error of `ask`.
+   */
+  async say(line: string, ask: (messages: readonly Message[]) => Promise<string>): Promise<string | null> {
     const content = line.trim();
+    if (content === "") return null;
+    if (content === "/help") return CHAT_HELP;
     if (content === "/reset") this.#messages = this.#start;
-    else if (content !== "") {
+    else if (/^\/[a-z]+$/i.test(content)) return `There is no command ${content}; /help lists them.`;
+    else {
       const asked: readonly Message[] = [...this.#messages, { role: "user", content }];
       this.#messages = [...asked, { role: "assistant", content: await ask(asked) }];
     }
+    return null;
+  }
+}
+
+const CHAT_HELP = `/reset   start over
+/exit    leave, as Ctrl-D does
+/help    this list
+Ctrl-C   stop the answer that is being written; leave while none is`;
+
+/** Times an answer. */
+export class AnswerClock {
+  readonly #now: () => number;
+  readonly #startedAt: number;
+  #firstAt: number | null = null;
+  #tokens: number | null = null;
+
+  /** `now`: milliseconds. */
+  constructor(now = () => performance.now()) {
+    this.#now = now;
+    this.#startedAt = now();
+  }
+
+  /** The pieces, unchanged. The first that is not empty holds the first token. */
+  async *watch(pieces: AsyncIterable<string>): AsyncGenerator<string> {
+    for await (const piece of pieces) {
+      if (piece !== "") this.#firstAt ??= this.#now();
+      yield piece;
+    }
+  }
+
+  /** Takes the number of the answer's tokens, where it is known. */
+  counted(tokens: number): void {
+    this.#tokens = tokens;
+  }
+
+  /** "42 tokens, the first after 0.31 s, then 24.5 tokens/s": of an answer that has just ended. */
+  summary(): string {
+    const [first, tokens] = [this.#firstAt ?? this.#now(), this.#tokens];
+    const begun = `the first after ${((first - this.#startedAt) / 1000).toFixed(2)} s`;
+    if (tokens === null) return begun;
+    const seconds = (this.#now() - first) / 1000;
+    const rate = tokens > 1 && seconds > 0 ? `, then ${((tokens - 1) / seconds).toFixed(1)} tokens/s` : "";
+    return `${plural(tokens, "token")}, ${begun}${rate}`;
   }
 }
 

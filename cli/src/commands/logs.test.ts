@@ -1,6 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import { runCommand } from "../testing/run-command.js";
 import { logFiles } from "./logs.js";
@@ -23,6 +23,31 @@ test("a log that does not exist is refused with those that do", async () => {
     code: "INVALID_REQUEST",
     message: "There is no log of gatway, x. There are logs of gateway, redis.",
   });
+});
+
+test("the last lines of all logs come in the order of their times, as JSON where they are piped", async () => {
+  const { root, logs } = await freshDataDir();
+  const at = (second: number, msg: string) => JSON.stringify({ time: `2026-11-26T19:00:0${second}.000Z`, msg });
+  const [old, first, second, third] = [at(0, "old"), at(1, "a"), at(2, "b"), at(3, "c")];
+  await writeFile(join(logs, "gateway.log"), `${old}\n${first}\n${third}\n`);
+  await writeFile(join(logs, "worker-1.log"), `${second}\n`);
+  expect((await runCommand("logs", "--data-dir", root, "-n", "2")).stdout).toBe(`${first}\n${second}\n${third}\n`);
+});
+
+test("they are readable on a terminal, and JSON there too where asked", async () => {
+  const { root, logs } = await freshDataDir();
+  const line = JSON.stringify({ level: "info", time: "2026-11-26T19:00:01.000Z", msg: "listening", port: 80 });
+  await writeFile(join(logs, "gateway.log"), `${line}\n`);
+  vi.stubEnv("NO_COLOR", "1");
+  const isTTY = process.stdout.isTTY;
+  onTestFinished(() => {
+    process.stdout.isTTY = isTTY;
+    vi.unstubAllEnvs();
+  });
+  process.stdout.isTTY = true;
+  const readable = await runCommand("logs", "gateway", "--data-dir", root);
+  expect(readable.stdout).toBe("19:00:01.000  gateway  info   listening  port=80\n");
+  expect((await runCommand("logs", "gateway", "--data-dir", root, "--json")).stdout).toBe(`${line}\n`);
 });
 
 test("before the first run there are none", async () => {

@@ -1,5 +1,8 @@
+import { hostname } from "node:os";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { serve } from "../../../packages/client/src/testing/serve.js";
+import type { PlanReport } from "../planning/plan-report.js";
 import { freshDataDir, recordedCluster } from "../testing/recorded-cluster.js";
 import { runCommand } from "../testing/run-command.js";
 import { clusterStatus, workerStatus } from "../testing/sample-status.js";
@@ -8,9 +11,9 @@ describe("rhone plan", () => {
   it.each([
     ["a model and the running cluster", ["--model", "breeze", "--running"], "Give --model or --running, not both."],
     [
-      "settings for the running cluster",
-      ["--workers", "4", "--kv-type", "f32"],
-      "--workers, --kv-type can't change the running cluster's plan. Add --model to plan another.",
+      "settings for the plan in force",
+      ["--running", "--workers", "4", "--kv-type", "f32"],
+      "--workers, --kv-type can't change the plan in force; leave --running out to plan its model with them.",
     ],
   ])("refuses %s", async (_, flags, message) => {
     const { root } = await freshDataDir();
@@ -28,6 +31,45 @@ describe("rhone plan", () => {
     );
     expect(stdout).toMatch(/1 stream +2 streams +4 streams/);
   });
+
+  it("plans the running cluster's model with the flags that are given, and its own settings otherwise", async () => {
+    const breeze = fileURLToPath(new URL("../../../models/breeze-q8_0.gguf", import.meta.url));
+    const running = clusterStatus([
+      workerStatus("a", [0, 16], { hostname: hostname(), memoryTotal: 3e9 }),
+      workerStatus("b", [16, 32], { hostname: hostname(), memoryTotal: 3e9 }),
+    ]);
+    const model = { ...running.model, path: breeze, contextLength: 256, slidingWindow: 64, nLayers: 32 };
+    const { url } = await serve((_, response) => response.end(JSON.stringify({ ...running, kvType: "q8_0", model })));
+    const { root } = await recordedCluster({ operations: new URL(url).host });
+    const { stdout, stderr } = await runCommand(
+      "plan",
+      "--data-dir",
+      root,
+      "--workers",
+      "3",
+      "--threads",
+      "1",
+      "--json",
+    );
+    const report = JSON.parse(stdout) as PlanReport;
+    expect(report).toMatchObject({
+      model: "breeze",
+      kvType: "q8_0",
+      contextLength: 256,
+      shape: { workers: 3, threads: 1 },
+    });
+    expect(report.shape.stages.map(({ memoryTotal }) => memoryTotal)).toEqual([2e9, 2e9, 2e9]);
+    expect(stderr).toContain("timing 3 workers with 1 thread each\n");
+  }, 60_000);
+
+  it("plans what `up` would start where no cluster runs", async () => {
+    const { root } = await freshDataDir();
+    const { stdout } = await runCommand("plan", "--data-dir", root, "--memory", "1G", "--link", "1G");
+    expect(stdout).toMatch(/^breeze {2}2 workers x \d+ threads?, /);
+    expect(stdout).toContain("The link carries 125 MB/s.");
+    const { error } = await runCommand("plan", "--data-dir", root, "--running");
+    expect(error).toMatchObject({ code: "NOT_RUNNING" });
+  }, 60_000);
 
   it.each([
     ["is starting", {}, "The cluster is still starting."],

@@ -1,8 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { inspectModel } from "@rhone/model";
 import { describe, expect, it } from "vitest";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { hintAfter, planLaunch } from "./launch-plan.js";
+import { modelRequest } from "./model-request.js";
 
 const MACHINE = { cores: 6, availableMemory: 10e9 };
 const options = (changes: Partial<ClusterOptions> = {}): ClusterOptions => ({
@@ -12,12 +15,53 @@ const options = (changes: Partial<ClusterOptions> = {}): ClusterOptions => ({
 const plan = async (changes: Partial<ClusterOptions> = {}, machine = MACHINE) =>
   planLaunch(options(changes), await freshDataDir(), machine);
 
+const MODEL = fileURLToPath(new URL("../../../test/fixtures/oracle/mistral-8l-full/model-f32.gguf", import.meta.url));
+
+describe("planLaunch, of a model that is no demonstration", () => {
+  it.each([
+    [
+      "one worker with all cores",
+      {},
+      { workers: 1, threads: 6 },
+      /^1 worker x 6 threads: predicted fastest on 6 cores; 2 workers would reach \d+ % of that\. --workers sets/,
+    ],
+    [
+      "more where each gets few threads",
+      { threads: 1 },
+      { threads: 1 },
+      /^\d workers? x 1 thread: predicted fastest on 6 cores/,
+    ],
+    [
+      "one worker on a device",
+      { device: "CUDA0" },
+      { workers: 1, memory: undefined },
+      /^1 worker: predicted fastest on CUDA0/,
+    ],
+    ["what is asked", { workers: 3 }, { workers: 3, threads: 2 }, null],
+  ])("takes %s, and says why", async (_, changes, expected, why) => {
+    const made = await plan({ model: MODEL, ...changes });
+    expect(made).toMatchObject(expected);
+    if (why === null) expect(made.why).toBeNull();
+    else expect(made.why).toMatch(why);
+  });
+
+  it("takes more workers where each may use little memory, and refuses where none would do", async () => {
+    const { weights, pageBytes } = modelRequest(await inspectModel(MODEL), options());
+    const memory =
+      Math.ceil(weights.embeddingBytes + weights.headBytes + 4 * (weights.layerBytes[0] ?? 0)) + 99 * pageBytes;
+    const made = await plan({ model: MODEL, memory, context: 64 });
+    expect(made.workers).toBeGreaterThan(1);
+    expect(made.why).toMatch(/^\d workers x \d threads?: (fewer workers of .* can't hold the model|predicted fastest)/);
+    await expect(plan({ model: MODEL, memory: 1000 })).rejects.toMatchObject({ code: "NOT_ENOUGH_MEMORY" });
+  });
+});
+
 describe("planLaunch", () => {
   it("serves Breeze on two workers that divide cores and 90 % of the memory", async () => {
-    const { model, workers, threads, memory } = await plan();
+    const { model, workers, threads, memory, why } = await plan();
     expect(model).toMatchObject({ name: "breeze", path: expect.stringMatching(/breeze-q8_0\.gguf$/) });
     expect(model.description).toMatch(/^Breeze, a 6 M demonstration model/);
-    expect({ workers, threads, memory }).toEqual({ workers: 2, threads: 3, memory: 4.5e9 });
+    expect({ workers, threads, memory, why }).toEqual({ workers: 2, threads: 3, memory: 4.5e9, why: null });
   });
 
   it.each([

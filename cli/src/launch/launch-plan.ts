@@ -6,6 +6,8 @@ import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { formatBytes, formatCount } from "../terminal/format.js";
 import type { ClusterOptions } from "./cluster-options.js";
+import { defaultWorkers, type Machine, memoryOf, threadsOf } from "./default-workers.js";
+import type { PlannableModel } from "./model-request.js";
 
 /** What a cluster's options mean on this machine, decided before its first process starts. */
 export interface LaunchPlan {
@@ -22,16 +24,12 @@ export interface LaunchPlan {
     readonly contextLength: number;
   };
   readonly workers: number;
+  /** Why this number, in one line, where nobody asked for one; null otherwise. */
+  readonly why: string | null;
   /** Per worker. */
   readonly threads: number;
   /** Bytes that each worker may use; undefined = what its device has. */
   readonly memory: number | undefined;
-}
-
-export interface Machine {
-  readonly cores: number;
-  /** Bytes available to programs. */
-  readonly availableMemory: number;
 }
 
 export const thisMachine = (): Machine => ({
@@ -39,24 +37,18 @@ export const thisMachine = (): Machine => ({
   availableMemory: process.availableMemory?.() ?? freemem(),
 });
 
-const DEFAULT_WORKERS = 2;
+/** Of the embedded model, which shows a pipeline rather than speed. */
+const DEMONSTRATION_WORKERS = 2;
 const RECOMMENDED = "mistral-7b-instruct-v0.3";
 
 /**
- * Finds the model and divides the machine. Throws MODEL_NOT_FOUND, INVALID_CONFIG, and the errors of a damaged file.
+ * Finds the model and divides the machine. Throws MODEL_NOT_FOUND, INVALID_CONFIG, the errors of a damaged file, and
+ * NOT_ENOUGH_MEMORY where the number of workers is left to it and none would do.
  */
 export async function planLaunch(options: ClusterOptions, dataDir: DataDir, machine: Machine): Promise<LaunchPlan> {
   const rhone = commandWriter(dataDir.root);
   const { path, entry } = await resolveModel(options.model, { modelsDir: dataDir.models, rhone });
   const summary = await inspectModel(path);
-  const { nLayers } = summary.config;
-  const workers = options.workers ?? Math.min(DEFAULT_WORKERS, nLayers);
-  if (workers > nLayers) {
-    throw new RhoneError(
-      "INVALID_CONFIG",
-      `${workers} workers can't share ${nLayers} layers. Set --workers to ${nLayers} or less.`,
-    );
-  }
   return {
     model: {
       name: entry?.name ?? basename(path, ".gguf"),
@@ -66,18 +58,28 @@ export async function planLaunch(options: ClusterOptions, dataDir: DataDir, mach
       chatTemplate: summary.chatTemplate,
       contextLength: summary.config.contextLength,
     },
-    workers,
-    threads: options.threads ?? defaultThreads(machine.cores, workers),
-    memory:
-      options.memory ?? (options.device === undefined ? memoryShare(machine.availableMemory, workers) : undefined),
+    ...divideMachine(options, { model: summary, entry }, machine),
   };
 }
 
-/** The cores, divided among the workers; at least one each. */
-export const defaultThreads = (cores: number, workers: number): number => Math.max(1, Math.floor(cores / workers));
-
-/** 90 % of the machine's memory, divided: each worker by itself would count on all of it. */
-const memoryShare = (available: number, workers: number): number => Math.floor((0.9 * available) / workers);
+/** The workers of a cluster, and the share of the machine that each gets. Throws as `planLaunch`. */
+export function divideMachine(
+  options: ClusterOptions,
+  { model, entry }: { readonly model: PlannableModel; readonly entry: CatalogueEntry | undefined },
+  machine: Machine,
+): Pick<LaunchPlan, "workers" | "why" | "threads" | "memory"> {
+  const { nLayers } = model.config;
+  const asked = options.workers ?? (entry?.source.kind === "embedded" ? DEMONSTRATION_WORKERS : undefined);
+  if (asked !== undefined && asked > nLayers) {
+    throw new RhoneError(
+      "INVALID_CONFIG",
+      `${asked} workers can't share ${nLayers} layers. Set --workers to ${nLayers} or less.`,
+    );
+  }
+  const { workers, why } =
+    asked === undefined ? defaultWorkers(model, options, machine) : { workers: asked, why: null };
+  return { workers, why, threads: threadsOf(options, machine, workers), memory: memoryOf(options, machine, workers) };
+}
 
 function describeModel(summary: ModelSummary, entry: CatalogueEntry | undefined): string {
   if (entry?.source.kind === "embedded") {

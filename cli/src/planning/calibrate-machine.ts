@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { loadavg } from "node:os";
 import {
   type Announcement,
   type CalibrationAnswer,
@@ -12,6 +13,13 @@ import {
 import { CALIBRATED_ROWS, type Calibration, mergeCalibrations } from "@rhone/planner";
 import { childEnvironment } from "../config.js";
 import { toArguments } from "../processes/service-process.js";
+import { notable } from "./disturbance.js";
+
+/** What a calibration process has measured. */
+interface Measured {
+  readonly stepTimes: readonly StepTimeStatus[];
+  readonly waited: number | null;
+}
 
 export interface CalibrationRequest {
   /** The JavaScript file of the process. */
@@ -24,6 +32,8 @@ export interface CalibrationRequest {
   readonly slidingWindow: number;
   readonly device: string | undefined;
   readonly kernels: KernelChoice | undefined;
+  /** Called as layers are loaded. */
+  readonly onLoading?: (bytes: number, totalBytes: number) => void;
 }
 
 /** It computes in threads; its event loop is never busy for long. */
@@ -36,11 +46,12 @@ export class CalibrationProcess {
   #kernels = "";
   #answered: (answer: CalibrationAnswer) => void = () => {};
 
-  private constructor(child: ChildProcess) {
+  private constructor(child: ChildProcess, onLoading: CalibrationRequest["onLoading"]) {
     this.#child = child;
     let fatal: RhoneError | undefined;
     child.on("message", (message: Announcement | CalibrationAnswer) => {
       if (message.kind === "fatal") fatal = asError(message);
+      else if (message.kind === "loading") onLoading?.(message.bytes, message.totalBytes);
       else if (message.kind === "loaded" || message.kind === "measured") this.#answered(message);
     });
     this.#ended = new Promise((_, reject) => {
@@ -76,7 +87,7 @@ export class CalibrationProcess {
       killSignal: "SIGKILL",
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
-    const started = new CalibrationProcess(child);
+    const started = new CalibrationProcess(child, request.onLoading);
     watchPulse(child, { hungAfterMs: HUNG_AFTER_MS, onHung: () => child.kill("SIGKILL") });
     const answer = await started.#answer();
     if (answer.kind === "loaded") started.#kernels = answer.kernels;
@@ -84,11 +95,11 @@ export class CalibrationProcess {
   }
 
   /** Times steps with these numbers of decode rows. */
-  async measure(rows: readonly number[]): Promise<readonly StepTimeStatus[]> {
+  async measure(rows: readonly number[]): Promise<Measured> {
     const answered = this.#answer();
     this.#child.send({ rows } satisfies CalibrationOrder);
     const answer = await answered;
-    return answer.kind === "measured" ? answer.stepTimes : [];
+    return answer.kind === "measured" ? answer : { stepTimes: [], waited: null };
   }
 
   #answer(): Promise<CalibrationAnswer> {
@@ -106,29 +117,80 @@ function asError({ code, message }: Extract<Announcement, { kind: "fatal" }>): R
 export interface MachineCalibration extends Calibration {
   /** What was timed: "ggml", or Rhone's own kernels by name. */
   readonly kernels: string;
+  /** Share of the time in which other processes had the cores, 0 to 1. */
+  readonly disturbed: number;
+}
+
+export interface MachineRequest extends CalibrationRequest {
+  readonly workers: number;
+  /** Cores of this machine. */
+  readonly cores: number;
+  /** Called when the layers are loaded. */
+  readonly onTiming?: () => void;
 }
 
 const ONE_ROW = [1];
 
 /**
- * Times a model's layers with `workers` workers on this machine: all at once, because they share its memory bandwidth,
- * then one alone. No process is left when it returns or throws. Throws the errors of loading the layers.
+ * Times a model's layers with some workers on this machine: all at once, because they share its memory bandwidth, then
+ * one alone; twice, if other processes disturb it. No process is left when it returns or throws. Throws the errors of
+ * loading the layers.
  */
-export async function calibrateMachine(
-  workers: number,
-  request: CalibrationRequest,
-  signal: AbortSignal,
-): Promise<MachineCalibration> {
+export async function calibrateMachine(request: MachineRequest, signal: AbortSignal): Promise<MachineCalibration> {
   const ending = new AbortController();
   const either = AbortSignal.any([signal, ending.signal]);
   try {
-    const starts = Array.from({ length: workers }, () => CalibrationProcess.start(request, either));
-    const processes = await Promise.all(starts);
-    const curves = await Promise.all(processes.map((process) => process.measure(CALIBRATED_ROWS)));
-    const alone = workers === 1 ? curves[0]?.slice(0, 1) : await processes[0]?.measure(ONE_ROW);
-    const calibration = mergeCalibrations(curves.map((curve) => ({ curve, alone: alone ?? [], head: true })));
-    return { ...calibration, kernels: processes[0]?.kernels ?? "" };
+    const processes = await startAll(request, either);
+    request.onTiming?.();
+    const kernels = processes[0]?.kernels ?? "";
+    const first = await timeAll(processes, request);
+    if (notable(first.disturbed) === null) return { ...first, kernels };
+    const second = await timeAll(processes, request);
+    return { ...mergeCalibrations([first, second]), disturbed: Math.min(first.disturbed, second.disturbed), kernels };
   } finally {
     ending.abort();
   }
+}
+
+/** Tells of the bytes that all of them have loaded together. */
+async function startAll(request: MachineRequest, signal: AbortSignal): Promise<readonly CalibrationProcess[]> {
+  const loaded = new Array<number>(request.workers).fill(0);
+  const starts = loaded.map((_, index) => {
+    const onLoading = (bytes: number, totalBytes: number) => {
+      loaded[index] = bytes;
+      request.onLoading?.(
+        loaded.reduce((sum, each) => sum + each, 0),
+        request.workers * totalBytes,
+      );
+    };
+    return CalibrationProcess.start({ ...request, onLoading }, signal);
+  });
+  return Promise.all(starts);
+}
+
+async function timeAll(
+  processes: readonly CalibrationProcess[],
+  { cores, threads }: MachineRequest,
+): Promise<Omit<MachineCalibration, "kernels">> {
+  const [all, together] = [await Promise.all(processes.map((each) => each.measure(CALIBRATED_ROWS))), processes.length];
+  const alone = together === 1 ? all[0] : await processes[0]?.measure(ONE_ROW);
+  const single = alone?.stepTimes.slice(0, 1) ?? [];
+  const calibration = mergeCalibrations(all.map(({ stepTimes }) => ({ curve: stepTimes, alone: single, head: true })));
+  const disturbances = [
+    ...all.map(({ waited }) => waitedForOthers(waited, { cores, threads: together * threads })),
+    waitedForOthers(alone?.waited ?? null, { cores, threads }),
+  ];
+  return { ...calibration, disturbed: Math.max(...disturbances) };
+}
+
+/**
+ * More threads than cores wait for each other, which they will do when they serve, too. Where a process can't tell how
+ * long it waited, the machine's load of the last minute counts.
+ */
+function waitedForOthers(
+  waited: number | null,
+  { cores, threads }: { readonly cores: number; readonly threads: number },
+): number {
+  const withoutCore = (ready: number): number => Math.max(0, 1 - cores / ready);
+  return Math.max(0, (waited ?? withoutCore(threads + (loadavg()[0] ?? 0))) - withoutCore(threads));
 }

@@ -4,7 +4,8 @@ import { clusterStatus, workerStatus } from "../testing/sample-status.js";
 import { formatPlan } from "./format-plan.js";
 import { type PlanReport, reportRunning } from "./plan-report.js";
 
-const RUNNING = reportRunning(clusterStatus([workerStatus("b", [5, 8]), workerStatus("a", [0, 5])]), [1, 8]);
+const wanted = (...streams: readonly number[]) => ({ streams, link: null });
+const RUNNING = reportRunning(clusterStatus([workerStatus("b", [5, 8]), workerStatus("a", [0, 5])]), wanted(1, 8));
 
 test("the plan in force as a page, with predictions from what the workers measured", () => {
   expect(
@@ -18,7 +19,32 @@ WORKER  LAYERS      WEIGHTS   PAGES   TOTAL   LIMIT  ONE ROW
 TOKENS/S, PREDICTED   1 stream  8 streams
 2 workers x 1 thread      10.2       40.0
 
-Decoding only; prefill takes time as well.`);
+Decoding only; prefill takes time as well.
+Between workers, a token is 16.4 kB of f32 a hop: 167 kB/s for 1 stream, 655 kB/s for 8 streams. --link RATE counts a network.`);
+});
+
+test("a link that is the bottleneck, and the type that would be faster, with bytes and factors", () => {
+  const smaller = { type: "f16", bytes: 8192, gains: [1.2, 1.94] } as const;
+  const activations = { type: "f32", bytes: 16_384, link: 12.5e6, smaller } as const;
+  const page = formatPlan({ ...(RUNNING as PlanReport), activations }, styleFor({}, undefined));
+  expect(page).toContain("655 kB/s for 8 streams. The link carries 12.5 MB/s.\n");
+  expect(page).toContain(
+    "The link is the bottleneck: `--activation-type f16` (8.2 kB a token) gives 1.2 times the tokens/s for 1 stream, " +
+      "1.9 times the tokens/s for 8 streams; answers then depend on where the layers are cut.",
+  );
+});
+
+test("where the times come from is said, and disturbed ones give no advice", () => {
+  const shape = (RUNNING as PlanReport).shape;
+  const predictions = shape.predictions.map((each) => ({ ...each, tokensPerSecond: 9 * each.tokensPerSecond }));
+  const single = { ...shape, workers: 1, threads: 2, predictions };
+  const report = { ...(RUNNING as PlanReport), single, why: "It is fastest.", randomType: "Q4_K_M", disturbed: 0.384 };
+  const page = formatPlan(report, styleFor({}, undefined));
+  expect(page).toContain(
+    "\nIt is fastest.\nm8 is not on this machine: random Q4_K_M weights of its shape were timed.\n",
+  );
+  expect(page).toContain("Other processes had the cores for 38 % of the time while layers were timed, so these speeds");
+  expect(page).not.toContain("Fewer workers");
 });
 
 test("a faster single worker is recommended, with its factors", () => {
@@ -32,7 +58,7 @@ test("a faster single worker is recommended, with its factors", () => {
 
 test("there is no plan while workers have not timed their layers", () => {
   const status = clusterStatus([workerStatus("a", [0, 8], { stepTimes: null })]);
-  expect(reportRunning(status, [1])).toBeNull();
+  expect(reportRunning(status, wanted(1))).toBeNull();
 });
 
 test("a single worker that is impossible is explained instead", () => {
@@ -55,8 +81,9 @@ test("one worker with several threads is written as such", () => {
 
 test("the kernels of the workers are named, all of them where they differ", () => {
   const workers = [workerStatus("a", [0, 5], { kernels: "avx2" }), workerStatus("b", [5, 8], { kernels: "amx-int8" })];
-  const [title] = formatPlan(reportRunning(clusterStatus(workers), [1]) as PlanReport, styleFor({}, undefined)).split(
-    "\n",
-  );
+  const [title] = formatPlan(
+    reportRunning(clusterStatus(workers), wanted(1)) as PlanReport,
+    styleFor({}, undefined),
+  ).split("\n");
   expect(title).toMatch(/, kernels avx2, amx-int8$/);
 });

@@ -18,7 +18,12 @@ export function formatPlan(report: PlanReport, style: Style): string {
     [speedHeading(shape), ...[shape, ...(single === null ? [] : [single])].map(speedRow)],
     [1, 2, 3],
   );
-  const notes = ["Decoding only; prefill takes time as well.", ...advice(report)];
+  const notes = [
+    "Decoding only; prefill takes time as well.",
+    ...origin(report),
+    ...between(report),
+    ...advice(report),
+  ];
   return [title, "", workers, "", speeds, "", ...notes].join("\n");
 }
 
@@ -49,13 +54,47 @@ function speedRow(shape: PlannedShape): string[] {
   return [describe(shape), ...shape.predictions.map(({ tokensPerSecond }) => tokensPerSecond.toFixed(1))];
 }
 
+/** Where the times and the number of workers come from, if not from the model on a quiet machine and a flag. */
+function origin({ model, why, randomType, disturbed }: PlanReport): readonly string[] {
+  const notes = why === null ? [] : [why];
+  if (randomType !== null)
+    notes.push(`${model} is not on this machine: random ${randomType} weights of its shape were timed.`);
+  if (disturbed !== null) {
+    const share = `${Math.round(100 * disturbed)} %`;
+    const when = "while layers were timed, so these speeds are too low";
+    notes.push(`Other processes had the cores for ${share} of the time ${when}. Time them again (--model) later.`);
+  }
+  return notes;
+}
+
+/** What goes from worker to worker, and whether fewer bytes would be faster. */
+function between({ shape, activations }: PlanReport): readonly string[] {
+  if (activations === null) return [];
+  const { type, bytes, link, smaller } = activations;
+  const rates = shape.predictions.map(({ streams, tokensPerSecond }) => {
+    return `${formatBytes(tokensPerSecond * bytes)}/s for ${plural(streams, "stream")}`;
+  });
+  const counted = link === null ? "--link RATE counts a network." : `The link carries ${formatBytes(link)}/s.`;
+  const line = `Between workers, a token is ${formatBytes(bytes)} of ${type} a hop: ${rates.join(", ")}. ${counted}`;
+  if (smaller === null) return [line];
+  const gains = timesFaster(smaller.gains, shape);
+  const advised = `\`--activation-type ${smaller.type}\` (${formatBytes(smaller.bytes)} a token) gives ${gains}`;
+  return [line, `The link is the bottleneck: ${advised}; answers then depend on where the layers are cut.`];
+}
+
+/** "1.2 times the tokens/s for 1 stream, 1.5 times the tokens/s for 8 streams" */
+const timesFaster = (gains: readonly number[], { predictions }: PlannedShape): string =>
+  predictions
+    .map(
+      ({ streams }, index) => `${(gains[index] ?? 1).toFixed(1)} times the tokens/s for ${plural(streams, "stream")}`,
+    )
+    .join(", ");
+
 function advice(report: PlanReport): readonly string[] {
   if (report.singleRefused !== null) return [`A single worker is not possible: ${report.singleRefused}`];
   const gains = singleGains(report);
   if (gains === null || report.single === null) return [];
-  const threads = report.single.threads;
-  const each = report.shape.predictions.map(({ streams }, index) => {
-    return `${(gains[index] ?? 1).toFixed(1)} times the tokens/s for ${plural(streams, "stream")}`;
-  });
-  return [`Fewer workers would be faster: \`--workers 1 --threads ${threads}\` gives ${each.join(", ")}.`];
+  const { threads } = report.single;
+  const faster = timesFaster(gains, report.shape);
+  return [`Fewer workers would be faster: \`--workers 1 --threads ${threads}\` gives ${faster}.`];
 }

@@ -1,61 +1,82 @@
-import { toRhoneError } from "@rhone/common";
-import { inspectModel, type ModelSummary, pageBytesPerLayer } from "@rhone/model";
-import {
-  type Calibration,
-  type KvShape,
-  type ModelPlan,
-  type ModelWeights,
-  planModel,
-  predict,
-  SERVING_DEFAULTS,
-  sumOfStagesMs,
-} from "@rhone/planner";
+import { type ActivationTypeName, RhoneError, toRhoneError } from "@rhone/common";
+import { activationBytes } from "@rhone/model";
+import { type Calibration, type ModelPlan, planModel, predict, sumOfStagesMs } from "@rhone/planner";
 import type { ClusterOptions } from "../launch/cluster-options.js";
+import type { Machine } from "../launch/default-workers.js";
 import type { LaunchPlan } from "../launch/launch-plan.js";
+import { modelRequest } from "../launch/model-request.js";
 import { plural } from "../terminal/format.js";
-import { calibrateMachine } from "./calibrate-machine.js";
+import type { TaskLine } from "../terminal/task-line.js";
+import { calibrateMachine, type MachineCalibration } from "./calibrate-machine.js";
+import { notable } from "./disturbance.js";
+import { linkTime, planActivations } from "./plan-activations.js";
 import type { PlannedShape, PlanReport } from "./plan-report.js";
-
-/** Layers that a calibration loads: enough to keep the processor's caches cold. */
-const TIMED_LAYERS = 8;
+import type { PlannedModel } from "./planned-model.js";
 
 export interface MachinePlanRequest {
-  readonly options: Pick<ClusterOptions, "kvType" | "slidingWindow" | "context" | "device" | "kernels">;
-  readonly plan: LaunchPlan;
+  readonly options: Pick<
+    ClusterOptions,
+    "kvType" | "slidingWindow" | "context" | "maxSequences" | "maxRows" | "activationType" | "device" | "kernels"
+  >;
+  readonly model: PlannedModel;
+  readonly machine: Pick<Machine, "cores">;
+  readonly division: Pick<LaunchPlan, "workers" | "why" | "threads">;
   /** Bytes that each worker may use. */
   readonly memory: number;
   /** Numbers of streams to predict for. */
   readonly streams: readonly number[];
+  /** Bytes per second of the link between workers, each on a machine like this one; null: they share this one. */
+  readonly link: number | null;
   /** The JavaScript file that times layers. */
   readonly entry: string;
   readonly signal: AbortSignal;
-  readonly onPhase: (text: string) => void;
+  readonly tasks: Pick<TaskLine, "begin" | "progress">;
 }
 
 /**
- * Times the model on this machine and plans it, as asked and with one worker. Throws NOT_ENOUGH_MEMORY, and the errors
- * of timing.
+ * Times the model on this machine and plans it, as asked and with one worker of a whole machine. Throws
+ * NOT_ENOUGH_MEMORY, INVALID_CONFIG for a context beyond the model's, and the errors of timing.
  */
 export async function planMachine(request: MachinePlanRequest): Promise<PlanReport> {
-  const { plan, options, memory } = request;
-  const summary = await inspectModel(plan.model.path);
-  const asked = await planShape(request, summary, { workers: plan.workers, threads: plan.threads, memory });
-  const base = {
-    model: plan.model.name,
+  const { model, options, division, memory } = request;
+  const { context } = options;
+  const longest = model.config.contextLength;
+  if (context !== undefined && context > longest) {
+    const problem = `--context ${context} is longer than the model's context of ${longest}; set it to that or less.`;
+    throw new RhoneError("INVALID_CONFIG", problem);
+  }
+  const asked = await planShape(request, { ...division, memory });
+  const single = division.workers === 1 ? null : await planSingle(request);
+  const [compared, refusal] = single instanceof RhoneError ? [null, single.message] : [single, null];
+  const disturbed = Math.max(asked.calibration.disturbed, compared?.calibration.disturbed ?? 0);
+  return {
+    model: model.name,
     kvType: options.kvType,
-    contextLength: kvShape(request, summary).contextLength,
-    shape: asked,
-    single: null,
-    singleRefused: null,
+    contextLength: modelRequest(model, options).shape.contextLength,
+    activations: asked.activations,
+    shape: asked.shape,
+    single: compared?.shape ?? null,
+    singleRefused: refusal,
+    why: division.why,
+    randomType: model.randomType,
+    disturbed: notable(disturbed),
   };
-  if (plan.workers === 1) return base;
-  const all = { workers: 1, threads: plan.workers * plan.threads, memory: plan.workers * memory };
+}
+
+/** One worker with all that the asked ones have of a machine, or the refusal where it could not hold the model. */
+async function planSingle(request: MachinePlanRequest): Promise<TimedShape | RhoneError> {
+  const { division, memory, link } = request;
+  const neighbours = link === null ? division.workers : 1;
   try {
-    return { ...base, single: await planShape(request, summary, all) };
+    return await planShape(request, {
+      workers: 1,
+      threads: neighbours * division.threads,
+      memory: neighbours * memory,
+    });
   } catch (error) {
-    const { code, message } = toRhoneError(error);
-    if (code !== "NOT_ENOUGH_MEMORY") throw error;
-    return { ...base, singleRefused: message };
+    const known = toRhoneError(error);
+    if (known.code !== "NOT_ENOUGH_MEMORY") throw error;
+    return known;
   }
 }
 
@@ -65,16 +86,23 @@ interface Shape {
   readonly memory: number;
 }
 
+interface TimedShape extends Pick<PlanReport, "shape" | "activations"> {
+  readonly calibration: MachineCalibration;
+}
+
 /** Plans once before timing, so that a model that does not fit is refused at once. */
-async function planShape(request: MachinePlanRequest, summary: ModelSummary, shape: Shape): Promise<PlannedShape> {
-  cut(request, summary, { shape, calibration: null });
-  const { workers, threads } = shape;
-  request.onPhase(`timing ${plural(workers, "worker")} with ${plural(threads, "thread")}${workers > 1 ? " each" : ""}`);
-  const calibration = await calibrateMachine(workers, calibrationOf(request, summary, shape), request.signal);
-  const plan = cut(request, summary, { shape, calibration });
+async function planShape(request: MachinePlanRequest, shape: Shape): Promise<TimedShape> {
+  cut(request, shape, null);
+  const { streams, link, options, model } = request;
+  const calibration = await time(request, shape);
+  const plan = cut(request, shape, calibration);
   const stages = plan.stages.map(({ first, last, heads }) => ({ ...calibration, layers: last - first, heads }));
-  const pageBytes = onePage(request, summary);
-  return {
+  const type: ActivationTypeName = options.activationType ?? "f32";
+  const bytes = activationBytes(model.config, type);
+  const activations = shape.workers === 1 ? null : planActivations({ stages, streams, type, bytes, link });
+  const { pageBytes, maxSequences, shape: pages } = modelRequest(model, options);
+  const { workers, threads } = shape;
+  const planned: PlannedShape = {
     workers,
     threads,
     kernels: calibration.kernels,
@@ -88,60 +116,37 @@ async function planShape(request: MachinePlanRequest, summary: ModelSummary, sha
       rowMs: sumOfStagesMs(stages.slice(index, index + 1), 1),
     })),
     pages: plan.pages,
-    pageSize: SERVING_DEFAULTS.pageSize,
-    predictions: request.streams.map((count) => predict(stages, Math.min(count, SERVING_DEFAULTS.maxSequences))),
+    pageSize: pages.pageSize,
+    predictions: streams.map((count) => predict(stages, Math.min(count, maxSequences), linkTime({ bytes, link }))),
   };
+  return { shape: planned, activations, calibration };
 }
 
-function calibrationOf({ options, plan, entry }: MachinePlanRequest, summary: ModelSummary, shape: Shape) {
-  return {
-    entry,
-    modelPath: plan.model.path,
-    layers: Math.min(TIMED_LAYERS, Math.ceil(summary.config.nLayers / shape.workers)),
-    threads: shape.threads,
-    kvType: options.kvType,
-    slidingWindow: windowOf({ options, plan }, summary),
-    device: options.device,
-    kernels: options.kernels,
+/** Workers that share a machine are timed together, of those with one each one. */
+async function time({ model, options, machine, link, entry, signal, tasks }: MachinePlanRequest, shape: Shape) {
+  const { threads } = shape;
+  const workers = link === null ? shape.workers : 1;
+  const onBytes = (bytes: number, totalBytes: number) => tasks.progress(bytes, totalBytes);
+  const onWriting = (bytes: number, totalBytes: number) => {
+    tasks.begin(`writing layers of ${model.name}'s shape with random weights`);
+    onBytes(bytes, totalBytes);
   };
+  const modelPath = await model.timedFile(onWriting, signal);
+  const layers = Math.min(model.timedLayers, Math.ceil(model.config.nLayers / shape.workers));
+  const many = `${plural(workers, "worker")} with ${plural(threads, "thread")}${workers > 1 ? " each" : ""}`;
+  tasks.begin(`loading ${plural(layers, "layer")} into ${many}`);
+  const { kvType, slidingWindow = model.config.slidingWindow, device, kernels } = options;
+  const loaded = { entry, modelPath, layers, threads, kvType, slidingWindow, device, kernels };
+  const onTiming = () => tasks.begin(`timing ${many}`);
+  return calibrateMachine({ ...loaded, workers, cores: machine.cores, onLoading: onBytes, onTiming }, signal);
 }
 
-function cut(
-  request: MachinePlanRequest,
-  summary: ModelSummary,
-  { shape, calibration }: { readonly shape: Shape; readonly calibration: Calibration | null },
-): ModelPlan {
+function cut(request: MachinePlanRequest, shape: Shape, calibration: Calibration | null): ModelPlan {
   const workers = Array.from({ length: shape.workers }, (_, index) => ({
     worker: `worker ${index + 1}`,
     memoryTotal: shape.memory,
     raw: null,
     calibration,
   }));
-  return planModel({
-    workers,
-    weights: weightsOf(summary),
-    shape: kvShape(request, summary),
-    pageBytes: onePage(request, summary),
-    maxSequences: SERVING_DEFAULTS.maxSequences,
-    kvPages: null,
-    lastPlan: [],
-  });
-}
-
-function weightsOf({ weightBytes: { layers, embedding, head, total } }: ModelSummary): ModelWeights {
-  return { layerBytes: layers, embeddingBytes: embedding, headBytes: head, wholeBytes: total };
-}
-
-function onePage({ options }: MachinePlanRequest, { config }: ModelSummary): number {
-  return pageBytesPerLayer(config, options.kvType, SERVING_DEFAULTS.pageSize);
-}
-
-function kvShape(request: MachinePlanRequest, summary: ModelSummary): KvShape {
-  const { pageSize, maxRows, contextLimit } = SERVING_DEFAULTS;
-  const contextLength = request.options.context ?? Math.min(summary.config.contextLength, contextLimit);
-  return { pageSize, maxRows, contextLength, slidingWindow: windowOf(request, summary) };
-}
-
-function windowOf({ options, plan }: Pick<MachinePlanRequest, "options" | "plan">, { config }: ModelSummary): number {
-  return options.slidingWindow ?? plan.model.slidingWindow ?? config.slidingWindow;
+  return planModel({ ...modelRequest(request.model, request.options), workers, kvPages: null, lastPlan: [] });
 }

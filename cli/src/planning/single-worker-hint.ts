@@ -1,5 +1,6 @@
 import type { ClusterStatus, StepTimeStatus } from "@rhone/common";
 import { type PredictedStage, predict } from "@rhone/planner";
+import { disturbanceOf } from "./disturbance.js";
 
 /** Share of the theoretical gain that more threads bring; 0.9 was measured with two threads for one. */
 const THREAD_EFFICIENCY = 0.85;
@@ -10,8 +11,8 @@ const LEAST_PARAMETERS = 1e8;
 
 /**
  * A hint when several workers share a machine although one worker with all their threads should clearly be faster,
- * judged by their measured step times; null otherwise, or when they have not measured. `plan`: the command that
- * measures it.
+ * judged by their measured step times; null otherwise, or when they have not measured, or not undisturbed. `plan`: the
+ * command that measures it.
  */
 export function singleWorkerHint({ workers, model }: ClusterStatus, plan: string): string | null {
   const holders = workers.filter(({ layers }) => layers !== null).sort(byLayers);
@@ -20,6 +21,7 @@ export function singleWorkerHint({ workers, model }: ClusterStatus, plan: string
   const memory = holders.reduce((sum, { memoryTotal }) => sum + memoryTotal, 0);
   const needed = holders.reduce((sum, { totalBytes, pageBytes }) => sum + totalBytes + pageBytes, 0);
   if (holders.length < 2 || model.parameters < LEAST_PARAMETERS || !oneMachine || memory < needed) return null;
+  if (disturbanceOf(holders) !== null) return null;
   const stages = holders.flatMap(({ layers, stepTimes }, index): PredictedStage[] => {
     if (layers === null || stepTimes === null) return [];
     return [{ ...stepTimes, layers: layers[1] - layers[0], heads: index === holders.length - 1 }];

@@ -44,6 +44,7 @@ export function clusterStatus(workers: readonly WorkerStatus[]): ClusterStatus {
     epoch: 1,
     kvType: "f16",
     activationType: "f32",
+    activationBytes: 16_384,
     model: {
       name: "m8",
       path: "/m8.gguf",

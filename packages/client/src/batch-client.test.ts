@@ -20,11 +20,24 @@ const clientOf = (url: string, signal = new AbortController().signal) =>
 describe("BatchClient", () => {
   it("creates a batch of a file", async () => {
     const { url, requests } = await serve((_, response) => response.end(JSON.stringify(batch("validating"))));
-    await clientOf(`${url}/`).create({ fileId: "file_1", endpoint: "/v1/completions", window: "90m" });
+    const asked = { format: "openai", fileId: "file_1", endpoint: "/v1/completions", window: "90m" } as const;
+    await clientOf(`${url}/`).create(asked);
     const order = { input_file_id: "file_1", endpoint: "/v1/completions", completion_window: "90m" };
     const [create] = requests;
     expect([create?.method, create?.path, JSON.parse(create?.body ?? "")]).toEqual(["POST", "/v1/batches", order]);
     expect(create?.headers.authorization).toBe("Bearer k");
+  });
+
+  it("creates a job of a file with Mistral's lines, whose time limit is whole hours", async () => {
+    const { url, requests } = await serve((_, response) => response.end(JSON.stringify(batch("validating"))));
+    const asked = { format: "mistral", fileId: "file_1", endpoint: "/v1/completions" } as const;
+    expect(await clientOf(url).create({ ...asked, window: "120m" })).toMatchObject({ id: "batch_1" });
+    const order = { input_files: ["file_1"], endpoint: "/v1/completions", timeout_hours: 2 };
+    expect(requests.map(({ path }) => path)).toEqual(["/v1/batch/jobs", "/v1/batches/batch_1"]);
+    expect(JSON.parse(requests[0]?.body ?? "")).toEqual(order);
+    await expect(clientOf(url).create({ ...asked, window: "90m" })).rejects.toThrow(
+      /whole hours, not 90m\. Give --window/,
+    );
   });
 
   it("lists a page, which begins after a batch or with the newest", async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { RhoneError } from "@rhone/common";
+import { RhoneError, windowSeconds } from "@rhone/common";
 import { z } from "zod";
 import {
   type Ask,
@@ -35,6 +35,15 @@ const MOST_FAILED_POLLS = 60;
 
 export const isOver = ({ status }: Pick<Batch, "status">): boolean => OVER.has(status);
 
+export interface BatchOrder {
+  /** Of the file's lines; see `readBatchFile` of the command line. */
+  readonly format: "openai" | "mistral";
+  readonly fileId: string;
+  readonly endpoint: string;
+  /** As `windowSeconds` reads it. */
+  readonly window: string;
+}
+
 export interface BatchClientOptions extends GatewayAccess {
   /** Between two looks at a batch. */
   readonly pollMs?: number;
@@ -52,10 +61,19 @@ export class BatchClient {
     this.#pollMs = pollMs;
   }
 
-  async create(order: { readonly fileId: string; readonly endpoint: string; readonly window: string }): Promise<Batch> {
-    const { fileId, endpoint, window } = order;
-    const body = JSON.stringify({ input_file_id: fileId, endpoint, completion_window: window });
-    return this.#batch("/v1/batches", { method: "POST", headers: { "content-type": "application/json" }, body });
+  async create({ format, fileId, endpoint, window }: BatchOrder): Promise<Batch> {
+    if (format === "openai") {
+      return batchSchema.parse(
+        await this.#post("/v1/batches", { input_file_id: fileId, endpoint, completion_window: window }),
+      );
+    }
+    const hours = (windowSeconds(window) ?? 0) / 3600;
+    if (!Number.isInteger(hours)) {
+      const problem = `The file has lines of Mistral's batches, whose time limit is whole hours, not ${window}.`;
+      throw new RhoneError("INVALID_REQUEST", `${problem} Give --window in hours, or each line its url.`);
+    }
+    const job = await this.#post("/v1/batch/jobs", { input_files: [fileId], endpoint, timeout_hours: hours });
+    return this.get(z.object({ id: z.string() }).parse(job).id);
   }
 
   async list(query: PageQuery): Promise<Page<Batch>> {
@@ -86,6 +104,11 @@ export class BatchClient {
       }
       await sleep(this.#pollMs, undefined, { signal: this.#signal });
     }
+  }
+
+  async #post(path: string, body: object): Promise<unknown> {
+    const headers = { "content-type": "application/json" };
+    return (await this.#ask(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
   }
 
   async #batch(path: string, init?: AskInit): Promise<Batch> {

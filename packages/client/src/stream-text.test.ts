@@ -6,10 +6,14 @@ import { serve } from "./testing/serve.js";
 
 const SAMPLING = { maxTokens: 4, temperature: undefined, topP: 0.5, seed: undefined, stop: ["!"] };
 
-async function ask(url: string, input: GenerationRequest["input"]): Promise<string[]> {
+async function ask(
+  url: string,
+  input: GenerationRequest["input"],
+  onUsage: GenerationRequest["onUsage"] = () => {},
+): Promise<string[]> {
   const pieces: string[] = [];
   const { signal } = new AbortController();
-  const request = { url, model: "breeze", input, sampling: SAMPLING, apiKey: undefined, signal };
+  const request = { url, model: "breeze", input, sampling: SAMPLING, apiKey: undefined, signal, onUsage };
   for await (const piece of streamText(request)) pieces.push(piece);
   return pieces;
 }
@@ -21,7 +25,20 @@ test("a prompt goes to /v1/completions, and its text comes in pieces", async () 
   expect(requests[0]).toMatchObject({ method: "POST", path: "/v1/completions" });
   // What is undefined is not sent, so that the server's defaults hold.
   const body = { model: "breeze", prompt: "Tell", stream: true, max_tokens: 4, top_p: 0.5, stop: ["!"] };
-  expect(JSON.parse(requests[0]?.body ?? "")).toEqual(body);
+  expect(JSON.parse(requests[0]?.body ?? "")).toEqual({ ...body, stream_options: { include_usage: true } });
+});
+
+test("the tokens are told at the end, where the gateway counts them", async () => {
+  const usage = { prompt_tokens: 5, completion_tokens: 2 };
+  const chunks = [
+    { choices: [{ text: "a" }], usage: null },
+    { choices: [], usage },
+  ];
+  const text = chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join("");
+  const { url } = await serve((_, response) => response.end(`${text}data: [DONE]\n\n`));
+  const told: unknown[] = [];
+  expect(await ask(url, { prompt: "x" }, (counts) => told.push(counts))).toEqual(["a"]);
+  expect(told).toEqual([{ promptTokens: 5, completionTokens: 2 }]);
 });
 
 test("messages go to /v1/chat/completions; a delta without content is an empty piece", async () => {

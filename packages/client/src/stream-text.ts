@@ -24,12 +24,20 @@ export interface GenerationRequest {
   readonly sampling: Sampling;
   readonly apiKey: string | undefined;
   readonly signal: AbortSignal;
+  /** Called at the end, where the gateway counts tokens. */
+  readonly onUsage?: (usage: Usage) => void;
+}
+
+export interface Usage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
 }
 
 const chunkSchema = z.object({
   choices: z.array(
     z.object({ text: z.string().nullish(), delta: z.object({ content: z.string().nullish() }).nullish() }),
   ),
+  usage: z.object({ prompt_tokens: z.number(), completion_tokens: z.number() }).nullish(),
 });
 
 /**
@@ -37,10 +45,11 @@ const chunkSchema = z.object({
  * breaks off, and the signal's reason when it aborts.
  */
 export async function* streamText(request: GenerationRequest): AsyncGenerator<string> {
-  const { url, model, input, sampling, apiKey, signal } = request;
+  const { url, model, input, sampling, apiKey, signal, onUsage } = request;
   const path = "messages" in input ? "/v1/chat/completions" : "/v1/completions";
   const { maxTokens, temperature, topP, seed, stop } = sampling;
-  const body = { model, ...input, stream: true, max_tokens: maxTokens, temperature, top_p: topP, seed, stop };
+  const streamed = { stream: true, stream_options: { include_usage: true } };
+  const body = { model, ...input, ...streamed, max_tokens: maxTokens, temperature, top_p: topP, seed, stop };
   const headers = { "content-type": "application/json" };
   const response = await askGateway(`${url}${path}`, {
     method: "POST",
@@ -54,7 +63,9 @@ export async function* streamText(request: GenerationRequest): AsyncGenerator<st
     for await (const data of readEvents(response.body)) {
       const chunk = chunkSchema.safeParse(parseJson(data));
       if (!chunk.success) throw gatewayFailure(data, response.status);
-      for (const { text, delta } of chunk.data.choices) yield text ?? delta?.content ?? "";
+      const { choices, usage } = chunk.data;
+      for (const { text, delta } of choices) yield text ?? delta?.content ?? "";
+      if (usage != null) onUsage?.({ promptTokens: usage.prompt_tokens, completionTokens: usage.completion_tokens });
     }
   } catch (error) {
     signal.throwIfAborted();

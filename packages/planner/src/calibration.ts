@@ -15,6 +15,8 @@ export interface Calibration {
   readonly alone: StepCurve;
   /** Whether the shard has the head, so that the curve's headMs are measured and not 0. */
   readonly head: boolean;
+  /** Share of the time of `alone` in which the worker's threads had no core, 0 to 1; absent where it is not known. */
+  readonly waited?: number;
 }
 
 /** What is known of a worker's speed; a calibration takes precedence over the raw speed. */
@@ -25,10 +27,16 @@ export interface WorkerSpeed {
 
 /**
  * One calibration out of several by workers of one kind on one machine: the least of each time, since they differ only
- * by what else the machine did meanwhile. Takes at least one calibration, all of the same rows.
+ * by what else the machine did meanwhile, and the least wait. Takes at least one calibration, all of the same rows.
  */
 export function mergeCalibrations(alike: readonly Calibration[]): Calibration {
-  return { curve: merge(alike, "curve"), alone: merge(alike, "alone"), head: alike.some(({ head }) => head) };
+  const waits = alike.flatMap(({ waited }) => (waited === undefined ? [] : [waited]));
+  return {
+    curve: merge(alike, "curve"),
+    alone: merge(alike, "alone"),
+    head: alike.some(({ head }) => head),
+    ...(waits.length > 0 && { waited: Math.min(...waits) }),
+  };
 }
 
 function merge(alike: readonly Calibration[], key: "curve" | "alone"): StepCurve {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { WorkerSpeed } from "./calibration.js";
-import { layerCosts } from "./layer-costs.js";
+import { equallyFast, layerCosts } from "./layer-costs.js";
 import { calibrated, smallModel } from "./testing/small-model.js";
 
 const weights = { ...smallModel(2, { head: 30 }), layerBytes: [10, 20] };
@@ -44,19 +44,46 @@ describe("layerCosts", () => {
     },
     {
       name: "the mean of the others, for one not measured",
-      workers: [measured(3, 6), unknown],
-      first: [2, 4, 6],
+      workers: [measured(2, 4), unknown, measured(4, null)],
+      first: [4 / 3, 8 / 3, 4],
       second: [2, 4, 6],
     },
     // Without a measured head its 30 bytes count as two mean layers.
     {
       name: "bytes, for a head that nobody measured",
-      workers: [measured(3, null), measured(3, null)],
+      workers: [measured(3, null), measured(6, null)],
       first: [2, 4, 6],
-      second: [2, 4, 6],
+      second: [4, 8, 12],
+    },
+    {
+      name: "bytes, while measured times differ by a fifth, whatever the head takes",
+      workers: [measured(3, null), measured(3.6, 20)],
+      first: [10, 20, 30],
+      second: [10, 20, 30],
+    },
+    {
+      name: "bytes, where one is not measured and no two differ",
+      workers: [measured(3, 9), unknown],
+      first: [10, 20, 30],
+      second: [10, 20, 30],
     },
   ])("are $name", ({ workers, first, second }) => {
     const costs = layerCosts(workers, weights).map(({ layers, head }) => [...layers, head]);
-    expect(costs).toEqual([first, second].map((values) => values.map((value) => expect.closeTo(value))));
+    expect(costs.slice(0, 2)).toEqual([first, second].map((values) => values.map((value) => expect.closeTo(value))));
+  });
+});
+
+const calibratedAt = (layerMs: number) => ({ calibration: calibrated(layerMs, null) });
+
+describe("equallyFast", () => {
+  it.each([
+    [true, "one worker", [measured(3, 9)]],
+    [true, "workers of unknown speed", [unknown, unknown]],
+    [true, "raw speeds 1.4 times apart", [raw(1), raw(1.4)]],
+    [false, "raw speeds 1.5 times apart", [raw(1), raw(1.5)]],
+    [true, "layers of 3 and 3.7 ms, whatever raw speeds say", [measured(3, 6), { ...raw(9), ...calibratedAt(3.7) }]],
+    [false, "layers of 3 and 3.75 ms", [measured(3, 6), measured(3.75, 6)]],
+  ])("is %s for %s", (expected, _, workers) => {
+    expect(equallyFast(workers)).toBe(expected);
   });
 });

@@ -11,15 +11,30 @@ export interface LayerCosts {
 /** Rows per step that the cut is made for: those of a pipeline under load. */
 const PLANNED_ROWS = 8;
 /** Raw speeds that differ by less than this factor are taken as equal: they are measured in 50 ms. */
-const NOTABLE_RATIO = 1.5;
+const NOTABLE_RAW = 1.5;
+/** The same of measured layers. Workers of one machine and one kind share their times and are always equal. */
+const NOTABLE_MEASURED = 1.25;
 
 /**
- * What layers cost on each worker. Measured milliseconds where any worker is calibrated, an uncalibrated one counting
- * as the mean of the others; otherwise the bytes read, divided by the raw speeds where these differ notably. The
- * embedding is a lookup and costs nothing.
+ * Whether the workers count as equally fast: no two of them differ notably in measured times, or in raw speeds where
+ * none is calibrated. One of unknown speed is as fast as the others.
+ */
+export function equallyFast(workers: readonly WorkerSpeed[]): boolean {
+  const measured = calibrationsOf(workers);
+  if (measured.length === 0) return rawFactors(workers).every((factor) => factor === 1);
+  const times = measured.map(layerMs);
+  return Math.max(...times) < NOTABLE_MEASURED * Math.min(...times);
+}
+
+/**
+ * What layers cost on each worker. Bytes read for workers that are equally fast: measured times differ from start to
+ * start, and the cut would with them. Otherwise measured milliseconds where any worker is calibrated, an uncalibrated
+ * one counting as the mean of the others, or else the bytes divided by the raw speeds. The embedding is a lookup and
+ * costs nothing.
  */
 export function layerCosts(workers: readonly WorkerSpeed[], weights: ModelWeights): readonly LayerCosts[] {
-  const measured = workers.flatMap(({ calibration }) => (calibration === null ? [] : [calibration]));
+  if (equallyFast(workers)) return workers.map(() => byBytes(weights, 1));
+  const measured = calibrationsOf(workers);
   if (measured.length === 0) return rawFactors(workers).map((factor) => byBytes(weights, factor));
   const headRatio = measuredHeadRatio(measured) ?? weights.headBytes / meanLayer(weights);
   const typical = mean(measured.map(layerMs));
@@ -29,6 +44,9 @@ export function layerCosts(workers: readonly WorkerSpeed[], weights: ModelWeight
     return { layers: weights.layerBytes.map((bytes) => (layer * bytes) / meanLayer(weights)), head };
   });
 }
+
+const calibrationsOf = (workers: readonly WorkerSpeed[]): readonly Calibration[] =>
+  workers.flatMap(({ calibration }) => (calibration === null ? [] : [calibration]));
 
 const layerMs = ({ curve }: Calibration): number => stageMs(curve, { layers: 1, heads: false }, PLANNED_ROWS);
 const headMs = ({ curve }: Calibration): number => stageMs(curve, { layers: 0, heads: true }, PLANNED_ROWS);
@@ -54,6 +72,6 @@ const byBytes = ({ layerBytes, headBytes }: ModelWeights, factor: number): Layer
 function rawFactors(workers: readonly WorkerSpeed[]): readonly number[] {
   const speeds = workers.map(({ raw }) => (raw === null ? 0 : Math.sqrt(raw.gflops * raw.bandwidth)));
   const [slowest, fastest] = [Math.min(...speeds), Math.max(...speeds)];
-  const differ = slowest > 0 && fastest / slowest >= NOTABLE_RATIO;
+  const differ = slowest > 0 && fastest / slowest >= NOTABLE_RAW;
   return speeds.map((speed) => (differ ? fastest / speed : 1));
 }

@@ -73,8 +73,17 @@ describe("planStages, by measured time", () => {
   });
 
   it("keeps a cut that is hardly slower than the best", () => {
-    expect(cut(32, withSpeeds(1, 1), [17, 32])).toEqual([17, 32]);
-    expect(cut(32, withSpeeds(1, 1), [20, 32])).toEqual([16, 32]);
+    expect(cut(32, withSpeeds(1, 2))).toEqual([22, 32]);
+    expect(cut(32, withSpeeds(1, 2), [23, 32])).toEqual([23, 32]);
+    expect(cut(32, withSpeeds(1, 2), [26, 32])).toEqual([22, 32]);
+  });
+
+  it("gives workers that are equally fast one cut, whatever they measured and held before", () => {
+    const starts = [alike(2), withSpeeds(1, 1), withSpeeds(1, 1.2), withSpeeds(1.2, 1), withSpeeds(7, null)];
+    const dearHead = withSpeeds(1, 1).map((worker) => ({ ...worker, calibration: calibrated(1, 9) }));
+    for (const workers of [...starts, dearHead]) {
+      for (const last of [[], [15, 32], [17, 32]]) expect(cut(32, workers, last)).toEqual([16, 32]);
+    }
   });
 
   it("leaves a cut that no longer fits or is of another number of stages", () => {

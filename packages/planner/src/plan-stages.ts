@@ -1,7 +1,7 @@
 import { RhoneError } from "@rhone/common";
 import type { WorkerSpeed } from "./calibration.js";
 import { cutLayers, dearest, type StageCost } from "./cut-layers.js";
-import { layerCosts } from "./layer-costs.js";
+import { equallyFast, layerCosts } from "./layer-costs.js";
 import { type ModelWeights, type ShardRange, shardBytes } from "./model-weights.js";
 
 export interface StageWorker extends WorkerSpeed {
@@ -18,8 +18,8 @@ export interface StagePlan extends ShardRange {
 }
 
 /**
- * The current cut is kept unless another's slowest stage takes less than this share of its time: moving weights costs
- * time.
+ * Workers of different speeds keep the current cut unless another's slowest stage takes less than this share of its
+ * time: moving weights costs time.
  */
 const WORTH_MOVING = 0.9;
 
@@ -35,8 +35,9 @@ export interface StageRequest {
 
 /**
  * Divides the layers among the workers, in order, so that the slowest stage is as fast as the workers' memory (for
- * weights and the least K/V) allows. Keeps the current cut unless another is clearly faster. Throws NOT_ENOUGH_MEMORY
- * with each worker's numbers, INVALID_CONFIG for more workers than layers.
+ * weights and the least K/V) allows. Workers that are equally fast get one cut, whatever they held before; others keep
+ * the current one unless another is clearly faster. Throws NOT_ENOUGH_MEMORY with each worker's numbers, INVALID_CONFIG
+ * for more workers than layers.
  */
 export function planStages(request: StageRequest): readonly StagePlan[] {
   const { workers, weights, lastPlan } = request;
@@ -55,7 +56,8 @@ export function planStages(request: StageRequest): readonly StagePlan[] {
   const best = cutLayers(nLayers, workers.length, fits);
   if (best === null) throw notEnough(request, cutLayers(nLayers, workers.length, time) ?? []);
   const current = lastPlan.map(({ last }) => last);
-  const keeps = current.length === workers.length && dearest(best, fits) >= WORTH_MOVING * dearest(current, fits);
+  const mayKeep = current.length === workers.length && !equallyFast(workers);
+  const keeps = mayKeep && dearest(best, fits) >= WORTH_MOVING * dearest(current, fits);
   return toPlan(keeps ? current : best, request);
 }
 

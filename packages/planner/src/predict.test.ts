@@ -30,6 +30,16 @@ describe("predict", () => {
     expect(prediction).toMatchObject({ groups: 3, rows: 3 });
   });
 
+  it("counts a link between each two stages, and a slow one as the beat of the pipeline", () => {
+    const two = [stage(10, 10, 10), stage(10, 10, 10)];
+    expect(predict(two, 1, (rows) => 7 * rows).tokensPerSecond).toBeCloseTo(1000 / (10 + 10 + 3 + 7));
+    // Groups of 2 and 2, of 7 ms a row: 14 ms on the link, more than a stage's 10. One's way is 10 + 14 + 10 + 3 ms.
+    expect(predict(two, 4, (rows) => 7 * rows)).toMatchObject({ tokensPerSecond: 4000 / 37, groups: 2 });
+    // 50 ms a row: the link is always busy.
+    expect(predict(two, 8, (rows) => 50 * rows).tokensPerSecond).toBeCloseTo(1000 / 50);
+    expect(predict([stage(10, 10, 10)], 8, () => 1e9)).toEqual(predict([stage(10, 10, 10)], 8));
+  });
+
   it("never counts more groups than streams", () => {
     expect(predict([stage(10, 40, 160), stage(10, 40, 160), stage(10, 40, 160)], 2).groups).toBe(2);
   });

@@ -1,4 +1,5 @@
-import { CANCEL_CHANNEL, cancelledKey, decodeEvent, tokenLogKey } from "@rhone/common";
+import { CANCEL_CHANNEL, cancelledKey, decodeEvent, RhoneError, tokenLogKey } from "@rhone/common";
+import { rhone } from "@rhone/proto";
 import { describe, expect, it } from "vitest";
 import { fakeJob } from "./testing/fake-job.js";
 import { fakeModel } from "./testing/fake-model.js";
@@ -28,6 +29,29 @@ describe("a coordinator with its workers", () => {
     );
     expect(over.length).toBeLessThan(12);
     await cluster.expectSolo(heavy);
+  });
+});
+
+describe("a coordinator's activations", () => {
+  const { ACTIVATION_F16, ACTIVATION_F32, ACTIVATION_Q8_0 } = rhone.v1.ActivationType;
+
+  it.each([
+    ["by default", [], ACTIVATION_F32],
+    ["with quantized pages", ["--kv-type", "q8_0"], ACTIVATION_F32],
+    ["as f16 where asked", ["--kv-type", "f32", "--activation-type", "f16"], ACTIVATION_F16],
+    ["as q8_0 where asked", ["--activation-type", "q8_0"], ACTIVATION_Q8_0],
+  ])("go from stage to stage %s %s: type %s", async (_, flags, type) => {
+    await cluster.run(2, flags);
+    expect(cluster.workers.map(({ activationType }) => activationType)).toEqual([type, type]);
+    expect(await cluster.coordinator.status()).toMatchObject({ activationBytes: 16 });
+  });
+
+  it("are refused with a type that the model's rows can't have", async () => {
+    const refusal = new RhoneError("INVALID_CONFIG", "q8_0 needs 32.");
+    const activationBytes = () => {
+      throw refusal;
+    };
+    await expect(cluster.start([], { ...fakeModel(), activationBytes })).rejects.toBe(refusal);
   });
 });
 

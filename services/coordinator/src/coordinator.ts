@@ -75,7 +75,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     model: model.served,
     simulated,
     kvType,
-    activationType: activationTypeOf(config),
+    activationType: config.activationType,
+    activationBytes: model.activationBytes(config.activationType),
     pageSize,
     maxSequences,
   };
@@ -177,8 +178,11 @@ function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener 
   };
 }
 
-const activationTypeOf = ({ activationType, kvType }: CoordinatorConfig): ActivationTypeName =>
-  activationType ?? (kvType === "f32" ? "f32" : "f16");
+const ACTIVATION_TYPES: Readonly<Record<ActivationTypeName, rhone.v1.ActivationType>> = {
+  f32: rhone.v1.ActivationType.ACTIVATION_F32,
+  f16: rhone.v1.ActivationType.ACTIVATION_F16,
+  q8_0: rhone.v1.ActivationType.ACTIVATION_Q8_0,
+};
 
 function createPipeline(
   { id, config, model, shape, metrics, logger }: Parts,
@@ -187,14 +191,13 @@ function createPipeline(
 ): Pipeline {
   const { workers, kvType, maxSequences, stepTimeout } = config;
   const settings = { workers, kvType, kvPages: config.kvPages ?? null, maxSequences, shape };
-  const { ACTIVATION_F16, ACTIVATION_F32 } = rhone.v1.ActivationType;
   return new Pipeline({
     id,
     registry,
     workersNeeded: workers,
     plan: (members, lastPlan) => planPipeline(members, lastPlan, { model, settings }),
     shardSpec: (stage, pages) => shardSpec(stage, pages, { model, kvType, shape }),
-    activationType: activationTypeOf(config) === "f32" ? ACTIVATION_F32 : ACTIVATION_F16,
+    activationType: ACTIVATION_TYPES[config.activationType],
     stepTimeoutMs: stepTimeout * 1000,
     listener,
     metrics,

@@ -97,6 +97,21 @@ describe("a coordinator whose workers join", () => {
     expect(tokensOf(await cluster.gateway.finished("a"))).toHaveLength(4);
   });
 
+  it.each([
+    [1, 1.2],
+    [1.2, 1],
+    [5, 5],
+  ])("gives equal workers the same layers at every start: measured %s and %s ms", async (...layerMs) => {
+    const coordinator = await cluster.start(["--workers", "2"]);
+    for (const [index, ms] of layerMs.entries()) await cluster.join(`w${index}`, { layerMs: ms });
+    const status = await coordinator.until(({ state }) => state === "ready");
+    expect(status.workers.map(({ layers }) => layers)).toEqual([
+      [0, 4],
+      [4, 8],
+    ]);
+    expect(status.epoch).toBe(1);
+  });
+
   it("says what it waits for", async () => {
     const coordinator = await cluster.start(["--workers", "2"]);
     await cluster.join("w0");

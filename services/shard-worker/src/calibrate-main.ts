@@ -9,6 +9,7 @@ import {
 } from "@rhone/common";
 import { Backend, chooseKernels, type Engine, GgmlType, openEngine } from "@rhone/ggml";
 import { openGguf } from "@rhone/model";
+import { CoreWait } from "./calibration/core-wait.js";
 import { calibrationSettings } from "./config.js";
 import type { LoadedShard } from "./shard/device.js";
 import { loadShard } from "./shard/load-shard.js";
@@ -24,7 +25,9 @@ await serviceMain({ service: "calibration", settings: calibrationSettings }, asy
   const opened = openBackend(config, shutdown);
   const shard = await loadFirstLayers(config, opened, shutdown);
   process.on("message", async ({ rows }: CalibrationOrder) => {
-    answer({ kind: "measured", stepTimes: await shard.measure(rows) });
+    const wait = new CoreWait();
+    const stepTimes = await shard.measure(rows);
+    answer({ kind: "measured", stepTimes, waited: wait.share() });
   });
   answer({ kind: "loaded", kernels: opened.backend.kernels?.variant ?? "ggml" });
 });
@@ -60,7 +63,8 @@ async function loadFirstLayers(
     maxRows: PAGES,
   };
   const { signal } = new AbortController();
-  const shard = await loadShard({ ...opened, order, modelsDir: undefined, onProgress: () => {}, signal });
+  const onProgress = (bytes: number, totalBytes: number) => answer({ kind: "loading", bytes, totalBytes });
+  const shard = await loadShard({ ...opened, order, modelsDir: undefined, onProgress, signal });
   shutdown.add("shard", () => shard.close());
   return shard;
 }

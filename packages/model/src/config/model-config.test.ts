@@ -5,7 +5,7 @@ import { wholeModel } from "../architectures/model-shape.js";
 import { type GgufValue, gguf } from "../gguf/gguf-value.js";
 import { type SmallModel, smallModel, writeSmallModel } from "../testing/small-gguf.js";
 import { readModelConfig } from "./model-config.js";
-import { pageBytesPerLayer, shardBytes, weightBytes } from "./model-size.js";
+import { activationBytes, pageBytesPerLayer, shardBytes, weightBytes } from "./model-size.js";
 import { tensorsOfShard } from "./shard-tensors.js";
 
 async function configOf(change: (model: SmallModel) => void, overrides = {}) {
@@ -185,6 +185,15 @@ test.each([
   expect(pageBytesPerLayer({ nKvHeads: 8, headDim: 128 }, type, 32)).toBe(bytes);
 });
 
-test("q8_0 pages need whole blocks", () => {
-  expect(() => pageBytesPerLayer({ nKvHeads: 1, headDim: 16 }, "q8_0", 32)).toThrow(/this model has 16/);
+test.each([
+  ["f32", 16_384],
+  ["f16", 8192],
+  ["q8_0", 4352],
+] as const)("a row of %s activations of Mistral 7B takes %i bytes", (type, bytes) => {
+  expect(activationBytes({ dim: 4096 }, type)).toBe(bytes);
+});
+
+test("q8_0 pages and activations need whole blocks", () => {
+  expect(() => pageBytesPerLayer({ nKvHeads: 1, headDim: 16 }, "q8_0", 32)).toThrow(/q8_0 pages .* model has 16;/);
+  expect(() => activationBytes({ dim: 80 }, "q8_0")).toThrow(/q8_0 activations .* model has 80; choose f16 or f32/);
 });

@@ -4,7 +4,7 @@ import { findModel } from "../catalogue/catalogue.js";
 import type { ChatTemplateName } from "../chat-template/chat-template.js";
 import { detectChatTemplate } from "../chat-template/choose-template.js";
 import { type ModelConfig, namesSlidingWindow, readModelConfig } from "../config/model-config.js";
-import { pageBytesPerLayer, shardBytes, weightBytes } from "../config/model-size.js";
+import { pageBytesPerLayer, shardBytes, type WeightSizes, weightBytes } from "../config/model-size.js";
 import { type GgufFile, openGguf } from "../gguf/open-gguf.js";
 import { tensorTypeName } from "../gguf/tensor-type.js";
 
@@ -23,14 +23,7 @@ export interface ModelSummary {
   readonly nParameters: number;
   /** Largest first. */
   readonly tensorTypes: readonly TensorTypeSummary[];
-  readonly weightBytes: {
-    readonly total: number;
-    readonly embedding: number;
-    /** Final norm and head. */
-    readonly head: number;
-    /** One number per layer, in order. */
-    readonly layers: readonly number[];
-  };
+  readonly weightBytes: WeightSizes;
   /** K/V bytes of one position in all layers, f16. */
   readonly kvBytesPerPosition: number;
 }

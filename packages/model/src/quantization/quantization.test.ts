@@ -31,6 +31,8 @@ describe("storageType", () => {
     ["q4_k", [576, 8], "usual", GgmlType.Q5_0],
     ["q4_k", [576, 8], "head", GgmlType.Q8_0],
     ["q4_0", [576, 8], "head", GgmlType.Q8_0],
+    ["q4_1", [576, 8], "usual", GgmlType.Q4_1],
+    ["q4_1", [576, 8], "head", GgmlType.Q8_0],
     // 40 divides into no block.
     ["q8_0", [40, 8], "usual", GgmlType.F16],
     ["q4_k", [40, 8], "usual", GgmlType.F16],
@@ -49,13 +51,13 @@ describe("a quantization's name", () => {
     expect(() => parseQuantization("q3_k")).toThrow(
       expect.objectContaining({
         code: "INVALID_CONFIG",
-        message: "There is no type q3_k; choose one of f32, f16, bf16, q8_0, q4_0, q4_k, q4_k_m.",
+        message: "There is no type q3_k; choose one of f32, f16, bf16, q8_0, q4_0, q4_1, q4_k, q4_k_m.",
       }),
     );
   });
 
   test("has llama.cpp's number for it", () => {
-    expect(QUANTIZATIONS.map(fileTypeOf)).toEqual([0, 1, 32, 7, 2, 14, 15]);
+    expect(QUANTIZATIONS.map(fileTypeOf)).toEqual([0, 1, 32, 7, 2, 3, 14, 15]);
   });
 });
 

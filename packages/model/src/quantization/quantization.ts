@@ -7,7 +7,7 @@ import type { TensorPlan } from "../gguf/gguf-writer.js";
 import { dividesIntoBlocks } from "../gguf/tensor-type.js";
 
 /** The types of files that `rhone model convert` and `synth` write. */
-export const QUANTIZATIONS = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_k", "q4_k_m"] as const;
+export const QUANTIZATIONS = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q4_k", "q4_k_m"] as const;
 export type Quantization = (typeof QUANTIZATIONS)[number];
 
 interface QuantizationRow {
@@ -27,6 +27,7 @@ const ROWS: Readonly<Record<Quantization, QuantizationRow>> = {
   bf16: { matrix: GgmlType.BF16, head: GgmlType.BF16, fileType: 32 },
   q8_0: { matrix: GgmlType.Q8_0, head: GgmlType.Q8_0, fileType: 7 },
   q4_0: { matrix: GgmlType.Q4_0, head: GgmlType.Q6_K, fileType: 2 },
+  q4_1: { matrix: GgmlType.Q4_1, head: GgmlType.Q6_K, fileType: 3 },
   q4_k: { matrix: GgmlType.Q4_K, head: GgmlType.Q6_K, fileType: 14 },
   q4_k_m: { matrix: GgmlType.Q4_K, head: GgmlType.Q6_K, moreBits: GgmlType.Q6_K, fileType: 15 },
 };

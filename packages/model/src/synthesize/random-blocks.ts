@@ -22,6 +22,8 @@ export function blockShaper(type: GgmlType, std: number): BlockShaper {
       return shapeQ8(std);
     case GgmlType.Q4_0:
       return shapeQ4(std);
+    case GgmlType.Q4_1:
+      return shapeQ4WithMinimum(std);
     case GgmlType.Q5_0:
       return shapeQ5(std);
     case GgmlType.Q4_K:
@@ -81,6 +83,18 @@ function shapeScaled(blockBytes: number, at: number, scale: number): BlockShaper
       bytes[block + 1] = high | sign;
       sign ^= 0x80;
     }
+  };
+}
+
+/** Blocks of 20 bytes: f16 scale d, f16 minimum m, 32 numbers q of 4 bits: d * q + m; m = -7.5 d makes the mean 0. */
+function shapeQ4WithMinimum(std: number): BlockShaper {
+  const header = new Uint8Array(4);
+  const view = new DataView(header.buffer);
+  const d = std / uniformStd(16);
+  view.setUint16(0, floatToHalf(d), true);
+  view.setUint16(2, floatToHalf(-7.5 * d), true);
+  return (bytes) => {
+    for (let block = 0; block < bytes.length; block += 20) bytes.set(header, block);
   };
 }
 

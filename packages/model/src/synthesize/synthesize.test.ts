@@ -30,6 +30,7 @@ test.each([
   ["Q8_0", GgmlType.Q8_0],
   ["Q5_0", GgmlType.Q5_0],
   ["Q4_0", GgmlType.Q4_0],
+  ["Q4_1", GgmlType.Q4_1],
   ["Q4_K", GgmlType.Q4_K],
   ["Q6_K", GgmlType.Q6_K],
 ])("random %s weights have the mean and the spread that were asked for", (_, type) => {

@@ -1,4 +1,4 @@
-import type { KvTypeName, ServedModel } from "@rhone/common";
+import type { ActivationTypeName, KvTypeName, ServedModel } from "@rhone/common";
 import type { ModelWeights } from "@rhone/planner";
 import type { PieceTable } from "../text/piece-table.js";
 
@@ -8,6 +8,8 @@ export interface ModelFacts {
   readonly weights: ModelWeights;
   /** Bytes of one page of K and V in one layer. */
   readonly pageBytes: (kvType: KvTypeName, pageSize: number) => number;
+  /** Bytes of one row of activations between stages. */
+  readonly activationBytes: (type: ActivationTypeName) => number;
   readonly endTokens: ReadonlySet<number>;
   readonly pieces: PieceTable;
 }

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { RhoneError } from "@rhone/common";
 import { openEngine, Vocabulary } from "@rhone/ggml";
 import {
+  activationBytes,
   type GgufFile,
   type ModelConfig,
   openGguf,
@@ -45,6 +46,7 @@ export async function loadServedModel(options: ServedModelOptions): Promise<Mode
     },
     weights: weigh(config, file),
     pageBytes: (kvType, pageSize) => pageBytesPerLayer(config, kvType, pageSize),
+    activationBytes: (type) => activationBytes(config, type),
     ...readVocabulary(config, options),
   };
 }

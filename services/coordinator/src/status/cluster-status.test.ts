@@ -13,6 +13,7 @@ const sources: StatusSources = {
   simulated: false,
   kvType: "f16",
   activationType: "f16",
+  activationBytes: 8192,
   pageSize: 32,
   maxSequences: 64,
   pipeline: { state: "loading", reason: "2 workers are loading their layers", epochNumber: 3 },

@@ -12,6 +12,8 @@ export interface StatusSources {
   readonly simulated: boolean;
   readonly kvType: KvTypeName;
   readonly activationType: ActivationTypeName;
+  /** Of one row. */
+  readonly activationBytes: number;
   readonly pageSize: number;
   readonly maxSequences: number;
   readonly pipeline: Pick<Pipeline, "state" | "reason" | "epochNumber">;
@@ -21,7 +23,8 @@ export interface StatusSources {
 
 /** The coordinator's status at this moment. */
 export function clusterStatus(sources: StatusSources): ClusterStatus {
-  const { coordinator, startedAtMs, model, kvType, activationType, pipeline, registry, engine } = sources;
+  const { coordinator, startedAtMs, model, kvType, activationType, activationBytes } = sources;
+  const { pipeline, registry, engine } = sources;
   const { pages, running, waiting, tokens } = engine.counts;
   return {
     coordinator,
@@ -35,6 +38,7 @@ export function clusterStatus(sources: StatusSources): ClusterStatus {
     epoch: pipeline.epochNumber,
     kvType,
     activationType,
+    activationBytes,
     workers: registry.members.map((member) => member.status()),
     pages: { size: sources.pageSize, ...pages },
     sequences: { running, waiting, limit: sources.maxSequences },

@@ -23,6 +23,7 @@ export function fakeModel({ nLayers = 8, contextLength = 128, slidingWindow = 0 
       wholeBytes: nLayers * 1000 + 1000,
     },
     pageBytes: () => 1000,
+    activationBytes: () => 16,
     endTokens: new Set(),
     pieces: new PieceTable({ pieceBytes: (token) => Buffer.from(`<${token}>`) }),
   };

@@ -70,6 +70,11 @@ export class FakeWorker {
     this.#heartbeat = setInterval(() => this.#beat(), 1000);
   }
 
+  /** The type of activations that it was told to send; null before an epoch. */
+  get activationType(): rhone.v1.ActivationType | null {
+    return this.#epoch === null ? null : (this.#epoch.activationType ?? 0);
+  }
+
   static async start(options: FakeWorkerOptions): Promise<FakeWorker> {
     let worker: FakeWorker | undefined;
     const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) => {

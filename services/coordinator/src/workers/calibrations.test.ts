@@ -67,17 +67,18 @@ describe("Calibrations", () => {
     expect(members[0]?.calibration?.head).toBe(true);
   });
 
-  it("takes the better time of workers of one kind on one machine", async () => {
+  it("takes the better time of workers of one kind on one machine, and the lesser wait for cores", async () => {
     const calibrations = new Calibrations(logger);
     const members = [2, 5].map((ms, index) => {
       const { member } = fakeMember({ worker: `w${index}`, hostname: "a", device: "CPU", threads: 2 });
       vi.spyOn(member, "send").mockImplementation(({ calibrate }) => {
         const stepTimes = (calibrate?.rows ?? []).map((rows) => ({ rows, layerMs: ms, headMs: 0 }));
-        calibrations.receive({ calibrated: { calibration: calibrate?.calibration ?? 0, stepTimes } });
+        calibrations.receive({ calibrated: { calibration: calibrate?.calibration ?? 0, stepTimes, waited: ms / 10 } });
       });
       return member;
     });
     await calibrations.complete(members, new AbortController().signal);
+    expect(members.map(({ calibration }) => calibration?.waited)).toEqual([0.2, 0.2]);
     expect(members.map(({ calibration }) => calibration?.curve[0]?.layerMs)).toEqual([2, 2]);
   });
 

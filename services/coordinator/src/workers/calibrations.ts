@@ -2,6 +2,12 @@ import type { Logger, WorkerMessage } from "@rhone/common";
 import { CALIBRATED_ROWS, type Calibration, mergeCalibrations, type StepCurve } from "@rhone/planner";
 import type { Member } from "./member.js";
 
+/** What a worker measured; the curve is empty when it could not, or not in time. */
+interface Timed {
+  readonly curve: StepCurve;
+  readonly waited: number;
+}
+
 const ONE_ROW = [1];
 /** A worker that needs longer is planned for as the others are. */
 const WITHIN_MS = 15_000;
@@ -9,7 +15,7 @@ const WITHIN_MS = 15_000;
 /** Has workers time the shards they hold, once. */
 export class Calibrations {
   readonly #logger: Logger;
-  readonly #pending = new Map<number, (curve: StepCurve) => void>();
+  readonly #pending = new Map<number, (timed: Timed) => void>();
   #last = 0;
 
   constructor(logger: Logger) {
@@ -26,15 +32,16 @@ export class Calibrations {
     const due = new Set(members.filter(isDue));
     if (due.size === 0) return;
     const timed = members.filter((member) => due.has(member));
-    const curves = await Promise.all(timed.map((member) => this.#time(member, CALIBRATED_ROWS, signal)));
-    const curveOf = new Map(timed.map((member, index) => [member, curves[index] ?? []]));
+    const together = await Promise.all(timed.map((member) => this.#time(member, CALIBRATED_ROWS, signal)));
+    const timesOf = new Map(timed.map((member, index) => [member, together[index] ?? NOT_TIMED]));
     await Promise.all(
       partition(members, ({ hostname }) => hostname).map(async (neighbours) => {
         for (const member of neighbours.filter((each) => due.has(each))) {
-          const curve = curveOf.get(member) ?? [];
+          const all = timesOf.get(member) ?? NOT_TIMED;
           // A machine's only worker was alone already.
-          const alone = neighbours.length > 1 ? await this.#time(member, ONE_ROW, signal) : curve.slice(0, 1);
-          member.calibration = this.#calibration(member, curve, alone);
+          const isAlone = neighbours.length === 1;
+          const alone = isAlone ? { ...all, curve: all.curve.slice(0, 1) } : await this.#time(member, ONE_ROW, signal);
+          member.calibration = this.#calibration(member, all.curve, alone);
         }
       }),
     );
@@ -49,29 +56,31 @@ export class Calibrations {
       layerMs: layerMs ?? 0,
       headMs: headMs ?? 0,
     }));
-    this.#pending.get(calibrated?.calibration ?? 0)?.(curve);
+    this.#pending.get(calibrated?.calibration ?? 0)?.({ curve, waited: calibrated?.waited ?? 0 });
   }
 
-  #calibration(member: Member, curve: StepCurve, alone: StepCurve): Calibration | null {
-    if (curve.length > 0 && alone.length > 0) return { curve, alone, head: member.shard?.heads ?? false };
+  #calibration(member: Member, curve: StepCurve, { curve: alone, waited }: Timed): Calibration | null {
+    if (curve.length > 0 && alone.length > 0) return { curve, alone, head: member.shard?.heads ?? false, waited };
     this.#logger.warn({ worker: member.worker }, "the worker could not time its layers");
     return null;
   }
 
-  /** Empty when the worker does not answer in time. */
-  async #time(member: Member, rows: readonly number[], signal: AbortSignal): Promise<StepCurve> {
+  /** NOT_TIMED when the worker does not answer in time. */
+  async #time(member: Member, rows: readonly number[], signal: AbortSignal): Promise<Timed> {
     const calibration = ++this.#last;
     const ended = AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)]);
-    const curve = await new Promise<StepCurve>((resolve) => {
+    const timed = await new Promise<Timed>((resolve) => {
       this.#pending.set(calibration, resolve);
-      ended.addEventListener("abort", () => resolve([]), { once: true });
+      ended.addEventListener("abort", () => resolve(NOT_TIMED), { once: true });
       member.send({ calibrate: { calibration, rows: [...rows] } });
     });
     this.#pending.delete(calibration);
     signal.throwIfAborted();
-    return curve;
+    return timed;
   }
 }
+
+const NOT_TIMED: Timed = { curve: [], waited: 0 };
 
 const isDue = ({ calibration, shard }: Member): boolean =>
   calibration === null || (shard?.heads === true && !calibration.head);

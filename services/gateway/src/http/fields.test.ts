@@ -251,6 +251,8 @@ const FIELDS: Readonly<Record<string, readonly Case[]>> = {
     ["chat", { functions: [weather] }, { template: { tools: [weather] } }],
     ["chat", { functions: [] }, { ignored: true }],
     ["chat", { functions: [{}] }, bad("functions.0.name")],
+    ["chat", { functions: [weather, weather] }, bad("functions.1.name")],
+    ["chat", { functions: [{ ...weather, parameters: { type: "text" } }] }, bad("functions.0.parameters")],
     ["chat", { functions: [weather], tools }, bad("tools")],
     ["text", { functions: [weather] }, unsupported("functions")],
   ],

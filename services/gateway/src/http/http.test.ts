@@ -52,6 +52,45 @@ it("documents every route, and every route answers as documented", async () => {
   expect((await app.inject("/docs/")).headers["content-type"]).toContain("text/html");
 });
 
+it("says in the OpenAPI document which content types bodies and answers have", async () => {
+  const { app } = fakeGateway();
+  const { paths } = (await app.inject("/openapi.json")).json();
+  const answers = (path: string, method: string) => Object.keys(paths[path][method].responses["200"].content ?? {});
+  const bodies = (path: string) => Object.keys(paths[path].post.requestBody?.content ?? {});
+  expect(answers("/v1/chat/completions", "post")).toEqual(["application/json", "text/event-stream"]);
+  expect(answers("/v1/completions", "post")).toEqual(["application/json", "text/event-stream"]);
+  expect(answers("/v1/embeddings", "post")).toEqual(["application/json"]);
+  expect(answers("/v1/streams/{id}", "get")).toEqual(["text/event-stream"]);
+  expect(answers("/v1/files/{id}/content", "get")).toEqual(["application/octet-stream"]);
+  expect(answers("/metrics", "get")).toEqual(["text/plain"]);
+  expect(bodies("/v1/files")).toEqual(["multipart/form-data"]);
+  expect(bodies("/v1/batches")).toEqual(["application/json"]);
+  const form = paths["/v1/files"].post.requestBody.content["multipart/form-data"].schema;
+  expect(form.required).toEqual(["purpose", "file"]);
+  expect(form.properties.file).toMatchObject({ type: "string", format: "binary" });
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods as object));
+  for (const { summary, responses } of operations) {
+    expect(Object.keys(responses.default.content)).toEqual(["application/json"]);
+    expect(summary).not.toMatch(/[`*_]{2}|`/);
+  }
+});
+
+it("shows a page with links at /, and the page to try requests as its own", async () => {
+  const { app } = fakeGateway();
+  const { statusCode, headers, body } = await app.inject("/");
+  expect([statusCode, headers["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
+  const links = [...body.matchAll(/href="(\/[^"]*)"/g)].map(([, path = ""]) => path);
+  expect(links).toEqual(["/docs", "/openapi.json", "/v1/models", "/ready", "/status", "/metrics"]);
+  for (const path of links) expect((await app.inject(path)).statusCode).toBeLessThan(400);
+  expect((await app.inject({ method: "HEAD", url: "/" })).statusCode).toBe(200);
+  expect((await app.inject({ method: "POST", url: "/" })).statusCode).toBe(405);
+  const docs = (await app.inject("/docs/")).body;
+  expect(docs).toContain("<title>Rhone: the API</title>");
+  const own = [...docs.matchAll(/href="\.(\/static\/theme\/[^"]*)"/g)].map(([, path]) => `/docs${path}`);
+  expect(own).toHaveLength(2);
+  for (const path of own) expect((await app.inject(path)).statusCode).toBe(200);
+});
+
 it("turns text into tokens and back, in the shapes of vLLM and of llama-server", async () => {
   const { post } = fakeGateway();
   const tokens = schemas.tokenizeResponseSchema.parse(

@@ -144,11 +144,12 @@ test.each([
   await holder.load(load, answer);
   await holder.calibrate({ calibration: 9, rows: [1, 8] }, answer);
   const times = [1, 8].map((rows) => ({ rows, layerMs: 2, headMs: 1 }));
-  expect(answers.at(-1)).toEqual({ calibrated: { calibration: 9, stepTimes: name.startsWith("none") ? [] : times } });
+  const stepTimes = name.startsWith("none") ? [] : times;
+  expect(answers.at(-1)).toEqual({ calibrated: { calibration: 9, stepTimes, waited: expect.any(Number) } });
 });
 
 test("a calibration without a shard is answered with no times", async () => {
   const { holder, answers, answer } = openHolder(async () => shardOf());
   await holder.calibrate({ calibration: 9, rows: [1] }, answer);
-  expect(answers).toEqual([{ calibrated: { calibration: 9, stepTimes: [] } }]);
+  expect(answers).toEqual([{ calibrated: { calibration: 9, stepTimes: [], waited: expect.any(Number) } }]);
 });

@@ -1,5 +1,6 @@
 import { type Logger, toRhoneError, type WorkerMessage } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
+import { CoreWait } from "../calibration/core-wait.js";
 import type { Metrics } from "../metrics.js";
 import type { StageRunner } from "../server/stage-runner.js";
 import { readLoad } from "../wire/read-order.js";
@@ -52,16 +53,17 @@ export class ShardHolder {
   async calibrate({ calibration, rows }: rhone.v1.Calibrate.$Properties, answer: Answer): Promise<void> {
     const { runner, logger } = this.#options;
     const startedAt = performance.now();
-    const stepTimes = await runner.exclusively(async () => {
+    const { stepTimes, waited } = await runner.exclusively(async () => {
       try {
-        return (await this.#shard?.measure(rows ?? [])) ?? [];
+        const wait = new CoreWait();
+        return { stepTimes: (await this.#shard?.measure(rows ?? [])) ?? [], waited: wait.share() ?? 0 };
       } catch (err) {
         logger.warn({ err }, "the shard could not be timed");
-        return [];
+        return { stepTimes: [], waited: 0 };
       }
     });
-    logger.info({ stepTimes, ms: Math.round(performance.now() - startedAt) }, "shard timed");
-    answer({ calibrated: { calibration: calibration ?? 0, stepTimes: [...stepTimes] } });
+    logger.info({ stepTimes, waited, ms: Math.round(performance.now() - startedAt) }, "shard timed");
+    answer({ calibrated: { calibration: calibration ?? 0, stepTimes: [...stepTimes], waited } });
   }
 
   /** Frees the shard once the step in flight is done. */

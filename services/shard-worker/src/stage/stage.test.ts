@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { GgmlType } from "@rhone/ggml";
+import { dequantize, GgmlType } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
 import type { rhone } from "@rhone/proto";
 import { afterAll, describe, expect, it } from "vitest";
@@ -136,6 +136,47 @@ async function embedBeside(chain: Chain, tokens: readonly number[], chunk: numbe
   await send(chain, { closes: [1, 2] });
   return { sum, drawn };
 }
+
+describe("activations between stages", () => {
+  /** The most that a number is off, as a share of the largest of its block of 32. */
+  it.each([
+    ["F16", GgmlType.F16, 2 ** -11],
+    ["Q8_0", GgmlType.Q8_0, 0.5 / 127 + 2 ** -10],
+  ])("are the hidden states as %s, and the next stage reads them", async (_, type, share) => {
+    const chain = await openChain("mistral-8l-full", 2, GgmlType.F32);
+    try {
+      const [first, second] = chain.shards.map(({ stage }) => stage);
+      if (first === undefined || second === undefined) throw new Error("two stages were opened");
+      const span = { sequence: 1, count: 3, pages: [0], sample: true, targets: [7, 8], topTargets: 1 };
+      const step = {
+        opens: [{ sequence: 1, sampling: GREEDY }],
+        spans: [span],
+        tokens: tokenBytes([5, 7, 8]),
+        closes: [1],
+      };
+      const hiddenOf = async (asked: GgmlType) => {
+        const output = await runMessage(first, step, asked);
+        if (output.kind !== "hidden") throw new Error("the first stage has no head");
+        return output.hidden.bytes;
+      };
+      const exact = dequantize(engine, GgmlType.F32, await hiddenOf(GgmlType.F32));
+      const bytes = await hiddenOf(type);
+      const sent = dequantize(engine, type, bytes);
+      expect(sent).toHaveLength(exact.length);
+      for (let block = 0; block < exact.length; block += 32) {
+        const largest = Math.max(...exact.subarray(block, block + 32).map(Math.abs));
+        const off = Math.max(
+          ...sent.subarray(block, block + 32).map((value, i) => Math.abs(value - (exact[block + i] ?? 0))),
+        );
+        expect(off).toBeLessThanOrEqual(share * largest);
+      }
+      const output = await runMessage(second, { ...step, hidden: bytes, hiddenType: activationTypeOnWire(type) });
+      expect(output).toMatchObject({ kind: "results", spans: [{ scores: [{ token: 7 }, { token: 8 }] }] });
+    } finally {
+      for (const shard of chain.shards) shard.close();
+    }
+  });
+});
 
 describe.each(CASES)("stages of $name against the definition, in NumPy", ({ name, stages }) => {
   const { cases } = JSON.parse(readFileSync(`${FIXTURES}${name}/reference.json`, "utf8")) as Reference;

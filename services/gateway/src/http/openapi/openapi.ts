@@ -3,7 +3,8 @@ import swaggerUi from "@fastify/swagger-ui";
 import type { FastifyInstance, FastifySchema } from "fastify";
 import { z } from "zod";
 import { isGeneration, OPERATIONS, type Operation } from "./operations.js";
-import { errorSchema } from "./response-schemas.js";
+import { DRESS, home } from "./pages.js";
+import { errorSchema, messagesErrorSchema } from "./response-schemas.js";
 
 const PREFIX = "/docs";
 
@@ -11,8 +12,8 @@ const INFO = {
   title: "Rhone",
   version: "0.1.0",
   description:
-    "The HTTP APIs of OpenAI and Mistral for a model that runs on several machines. Point a client of either at this " +
-    "server. Unsupported fields that would change an answer are refused; unknown fields are ignored.",
+    "The HTTP APIs of OpenAI, Mistral and Anthropic for a model that runs on several machines. Point a client of any of " +
+    "them at this server. Unsupported fields that would change an answer are refused; unknown fields are ignored.",
 };
 
 const TAGS: readonly { readonly name: Operation["tag"]; readonly description: string }[] = [
@@ -29,7 +30,10 @@ const SECURITY_SCHEMES = {
   apiKey: { type: "apiKey", in: "header", name: "x-api-key", description: "The same key in another header." },
 } as const;
 
-/** Serves the OpenAPI document at /openapi.json and a page to try it at /docs, from the schemas that read requests. */
+/**
+ * Serves the OpenAPI document at /openapi.json and a page to try it at /docs, from the schemas that read requests, and
+ * at / a page that links to them.
+ */
 export function openapi(app: FastifyInstance, { requiresKeys }: { readonly requiresKeys: boolean }): void {
   app.register(swagger, {
     openapi: {
@@ -47,23 +51,37 @@ export function openapi(app: FastifyInstance, { requiresKeys }: { readonly requi
       return { schema: described, url: operation.path ?? url };
     },
   });
-  app.register(swaggerUi, { routePrefix: PREFIX });
+  app.register(swaggerUi, { routePrefix: PREFIX, ...DRESS });
   app.get("/openapi.json", async () => app.swagger());
+  home(app);
 }
 
 function describe(methods: readonly string[], operation: Operation): FastifySchema {
-  const { summary, tag, body, query, answer } = operation;
+  const { summary, tag, body, query, takes, dialect } = operation;
+  const failure = dialect === "messages" ? messagesErrorSchema : errorSchema;
   return {
-    summary,
+    // Pages show it as it is; only descriptions are Markdown.
+    summary: summary.replaceAll("`", ""),
     tags: [tag],
     ...headersOf(methods, operation),
     ...(body !== undefined && { body: toJsonSchema(body, "input") }),
+    ...(takes !== undefined && { consumes: [takes] }),
     ...(query !== undefined && { querystring: toJsonSchema(query, "input") }),
     response: {
-      200: answer === undefined ? { description: "OK" } : { description: "OK", ...toJsonSchema(answer, "output") },
-      default: { description: "An error", ...toJsonSchema(errorSchema, "output") },
+      200: { description: "OK", ...answerOf(operation) },
+      default: { description: "An error", ...toJsonSchema(failure, "output") },
     },
   };
+}
+
+const JSON_TYPE = "application/json";
+
+/** The schema of a JSON answer, or the content of one that is, or may be, of another type. */
+function answerOf({ answer, gives = [JSON_TYPE] }: Operation): object {
+  const json = answer === undefined ? {} : toJsonSchema(answer, "output");
+  if (gives.every((type) => type === JSON_TYPE)) return json;
+  const content = gives.map((type) => [type, { schema: type === JSON_TYPE ? json : { type: "string" } }] as const);
+  return { content: Object.fromEntries(content) };
 }
 
 const TIMEOUT = "The longest that this request may take, in seconds.";

@@ -1,12 +1,13 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import * as batches from "../../batches/batch-request.js";
+import { countTokensRequestSchema, messagesRequestSchema } from "../../requests/messages/message-fields.js";
 import { chatRequestSchema } from "../../requests/prepare-chat.js";
 import { completionRequestSchema } from "../../requests/prepare-completion.js";
 import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
 import { fimRequestSchema } from "../../requests/prepare-fim.js";
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
-import { chatCompletionSchema, completionSchema, embeddingListSchema } from "./generation-schemas.js";
+import { chatCompletionSchema, completionSchema, embeddingListSchema, messageSchema } from "./generation-schemas.js";
 import * as answers from "./response-schemas.js";
 
 export interface Operation {
@@ -16,8 +17,14 @@ export interface Operation {
   readonly body?: z.ZodType;
   /** Reads the query. */
   readonly query?: z.ZodType;
-  /** The JSON of a 200; undefined: text, or a shape that is not promised. */
+  /** The content type of the body, where it is not JSON. */
+  readonly takes?: string;
+  /** The JSON of a 200; undefined: a shape that is not promised, or another type. */
   readonly answer?: z.ZodType;
+  /** The content types of a 200, where it is not always JSON. */
+  readonly gives?: readonly string[];
+  /** How its failures are told; absent: as OpenAI does. */
+  readonly dialect?: "messages";
   /** The documented path, where the router's lacks names. */
   readonly path?: string;
 }
@@ -27,8 +34,24 @@ export function operationOf({ method, routeOptions }: FastifyRequest): Operation
   return OPERATIONS[`${method === "HEAD" ? "GET" : method} ${routeOptions.url}`];
 }
 
+/** Whether a request needs no body. A body that it has is read all the same. */
+export const needsNoBody = (operation: Operation | undefined): boolean =>
+  operation !== undefined && operation.body === undefined;
+
 /** Whether it uses the model, and so counts against its caller's limits. */
 export const isGeneration = (operation: Operation | undefined): boolean => operation?.tag === "generation";
+
+const EVENTS = "text/event-stream";
+/** Whole, or with `stream: true` as server-sent events. */
+const JSON_OR_EVENTS = ["application/json", EVENTS];
+
+/** The parts of an upload, for the document; `receiveFile` reads them. */
+const uploadSchema = z.object({
+  purpose: z.literal("batch"),
+  file: z.string().meta({ format: "binary" }),
+  "expires_after[anchor]": z.literal("created_at").optional(),
+  "expires_after[seconds]": batches.expiresAfterSchema.shape.seconds.optional(),
+});
 
 /** The routes by method and path, for the OpenAPI document, for API keys and for limits. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -38,18 +61,31 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "generation",
     body: chatRequestSchema,
     answer: chatCompletionSchema,
+    gives: JSON_OR_EVENTS,
   },
   "POST /v1/completions": {
     summary: "Continue texts or token ids, or score them with `echo` and `logprobs`",
     tag: "generation",
     body: completionRequestSchema,
     answer: completionSchema,
+    gives: JSON_OR_EVENTS,
   },
   "POST /v1/fim/completions": {
     summary: "Generate the text between `prompt` and `suffix`; 400 if the model lacks fill-in-the-middle tokens",
     tag: "generation",
     body: fimRequestSchema,
     answer: chatCompletionSchema,
+    gives: JSON_OR_EVENTS,
+  },
+  "POST /v1/messages": {
+    summary:
+      "Generate the next message of a conversation in the shape of Anthropic's Messages; with `stream: true`, as named " +
+      "server-sent events",
+    tag: "generation",
+    body: messagesRequestSchema,
+    answer: messageSchema,
+    gives: JSON_OR_EVENTS,
+    dialect: "messages",
   },
   "POST /v1/embeddings": {
     summary:
@@ -62,6 +98,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   "GET /v1/streams/:id": {
     summary: "Resume a streamed answer after the event named by Last-Event-ID, or repeat it from the start",
     tag: "streams",
+    gives: [EVENTS],
   },
   "DELETE /v1/streams/:id": {
     summary: "Cancel the generation of a streamed answer",
@@ -80,6 +117,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     body: detokenizeRequestSchema,
     answer: answers.detokenizeResponseSchema,
   },
+  "POST /v1/messages/count_tokens": {
+    summary: "Count the tokens of the prompt that `/v1/messages` makes of these fields",
+    tag: "tokenizer",
+    body: countTokensRequestSchema,
+    answer: answers.tokenCountSchema,
+    dialect: "messages",
+  },
   "GET /tokenizer_info": {
     summary: "Describe the tokenizer: special tokens and chat template",
     tag: "tokenizer",
@@ -92,10 +136,15 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answer: answers.modelSchema,
     path: "/v1/models/:model",
   },
-  "POST /v1/files": { summary: "Upload a file: multipart/form-data with `purpose` and `file`", tag: "batches" },
+  "POST /v1/files": {
+    summary: "Upload a file of requests, a JSON object on each line",
+    tag: "batches",
+    body: uploadSchema,
+    takes: "multipart/form-data",
+  },
   "GET /v1/files": { summary: "List files", tag: "batches", query: batches.fileListSchema },
   "GET /v1/files/:id": { summary: "Describe a file", tag: "batches" },
-  "GET /v1/files/:id/content": { summary: "Download a file", tag: "batches" },
+  "GET /v1/files/:id/content": { summary: "Download a file", tag: "batches", gives: ["application/octet-stream"] },
   "DELETE /v1/files/:id": { summary: "Delete a file", tag: "batches" },
   "POST /v1/batches": {
     summary: "Run the requests of a file in the background, behind interactive requests",
@@ -130,6 +179,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "operations",
     answer: z.object({ status: z.literal("ready") }),
   },
-  "GET /metrics": { summary: "Metrics of this gateway in the Prometheus text format", tag: "operations" },
+  "GET /metrics": {
+    summary: "Metrics of this gateway in the Prometheus text format",
+    tag: "operations",
+    gives: ["text/plain"],
+  },
   "GET /status": { summary: "State of the coordinators, their stages and this gateway", tag: "operations" },
 };

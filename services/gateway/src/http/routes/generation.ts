@@ -4,6 +4,7 @@ import { toRhoneError } from "@rhone/common";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { AnswerRoom } from "../../answers/answer-room.js";
 import { refuseParam } from "../../request-error.js";
+import { prepareMessages } from "../../requests/messages/prepare-messages.js";
 import type { Arrival, Preparation, Prepare } from "../../requests/prepare.js";
 import { prepareChat } from "../../requests/prepare-chat.js";
 import { prepareCompletion } from "../../requests/prepare-completion.js";
@@ -21,6 +22,7 @@ const ENDPOINTS: readonly { readonly path: string; readonly route: string; reado
   { path: "/v1/chat/completions", route: "chat_completions", prepare: prepareChat },
   { path: "/v1/completions", route: "completions", prepare: prepareCompletion },
   { path: "/v1/fim/completions", route: "fim_completions", prepare: prepareFim },
+  { path: "/v1/messages", route: "messages", prepare: prepareMessages },
   { path: "/v1/embeddings", route: "embeddings", prepare: prepareEmbeddings },
 ];
 
