@@ -5,6 +5,7 @@ import type { FrameOptions } from "./answer-frame.js";
 import { ChatWriter, chatWriterSchema } from "./chat-writer.js";
 import { CompletionWriter, completionWriterSchema } from "./completion-writer.js";
 import { MessagesWriter, messagesWriterSchema } from "./messages-writer.js";
+import { ResponseWriter, responseWriterSchema } from "./response-writer.js";
 import type { Writer } from "./writer.js";
 
 /** Raise it when a gateway of the release before could no longer write the same answer from a record. */
@@ -16,6 +17,7 @@ const version = z.literal(WRITER_VERSION).default(WRITER_VERSION);
 export const writerRecordSchema = z.discriminatedUnion("kind", [
   z.object({ version, kind: z.literal("chat"), options: chatWriterSchema }),
   z.object({ version, kind: z.literal("completion"), options: completionWriterSchema }),
+  z.object({ version, kind: z.literal("responses"), options: responseWriterSchema }),
   z.object({ version, kind: z.literal("messages"), options: messagesWriterSchema }),
 ]);
 
@@ -29,6 +31,8 @@ export function promptBytes({ kind, options }: WriterRecord): number {
       return 8 * options.promptIds.length;
     case "completion":
       return options.prompts.reduce((sum, { ids, text }) => sum + 8 * ids.length + 2 * text.length, 0);
+    case "responses":
+      return 2 * JSON.stringify(options.echo).length;
     case "messages":
       return 0;
   }
@@ -47,6 +51,8 @@ export function openWriter(record: WriterRecord, model: TextModel): Writer {
       return new ChatWriter(options, piecesOf(model, options));
     case "completion":
       return new CompletionWriter(options, piecesOf(model, options));
+    case "responses":
+      return new ResponseWriter(options, model);
     case "messages":
       return new MessagesWriter(options, model);
   }

@@ -168,6 +168,13 @@ export class ReceivedBody extends Transform {
     return this.#hash?.digest("hex") ?? "";
   }
 
+  /** Counts bytes that were read for the request, until the body is released. Throws GATEWAY_BUSY. */
+  add(bytes: number): void {
+    if (this.#isReleased) return;
+    this.#room.take(bytes);
+    this.#held += bytes;
+  }
+
   /** The body is needed no longer. Further calls do nothing. */
   release(): void {
     this.#isReleased = true;

@@ -18,6 +18,7 @@ const INFO = {
 
 const TAGS: readonly { readonly name: Operation["tag"]; readonly description: string }[] = [
   { name: "generation", description: "Chats, completions and embeddings." },
+  { name: "responses", description: "Stored responses (OpenAI's Responses API)." },
   { name: "streams", description: "Streams that outlive their connection (`stream_options.resumable`)." },
   { name: "batches", description: "Files of requests that run in the background." },
   { name: "tokenizer", description: "Text to token ids and back." },

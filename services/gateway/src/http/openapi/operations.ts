@@ -6,13 +6,15 @@ import { chatRequestSchema } from "../../requests/prepare-chat.js";
 import { completionRequestSchema } from "../../requests/prepare-completion.js";
 import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
 import { fimRequestSchema } from "../../requests/prepare-fim.js";
+import * as responses from "../../requests/responses/response-fields.js";
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
 import { chatCompletionSchema, completionSchema, embeddingListSchema, messageSchema } from "./generation-schemas.js";
 import * as answers from "./response-schemas.js";
+import { inputItemListSchema, inputTokensSchema, responseDeletedSchema, responseSchema } from "./responses-schemas.js";
 
 export interface Operation {
   readonly summary: string;
-  readonly tag: "generation" | "batches" | "streams" | "tokenizer" | "models" | "operations";
+  readonly tag: "generation" | "responses" | "batches" | "streams" | "tokenizer" | "models" | "operations";
   /** Reads the body. */
   readonly body?: z.ZodType;
   /** Reads the query. */
@@ -94,6 +96,44 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "generation",
     body: embeddingRequestSchema,
     answer: embeddingListSchema,
+  },
+  "POST /v1/responses": {
+    summary:
+      "Generate a response in OpenAI's newer shape; it is stored unless `store: false`, and runs on without its client " +
+      "with `background: true`",
+    tag: "generation",
+    body: responses.responseRequestSchema,
+    answer: responseSchema,
+    gives: JSON_OR_EVENTS,
+  },
+  "POST /v1/responses/input_tokens": {
+    summary: "Count the tokens of the prompt that `/v1/responses` makes of these fields",
+    tag: "tokenizer",
+    body: responses.responseRequestSchema,
+    answer: inputTokensSchema,
+  },
+  "GET /v1/responses/:id": {
+    summary: "Read a stored response; with `stream=true`, its events again, from behind `starting_after`",
+    tag: "responses",
+    query: responses.responseQuerySchema,
+    answer: responseSchema,
+    gives: JSON_OR_EVENTS,
+  },
+  "DELETE /v1/responses/:id": {
+    summary: "Delete a stored response; one in the background ends",
+    tag: "responses",
+    answer: responseDeletedSchema,
+  },
+  "GET /v1/responses/:id/input_items": {
+    summary: "List what a stored response answers to",
+    tag: "responses",
+    query: responses.inputItemsQuerySchema,
+    answer: inputItemListSchema,
+  },
+  "POST /v1/responses/:id/cancel": {
+    summary: "End a response in the background, and keep what there is of it",
+    tag: "responses",
+    answer: responseSchema,
   },
   "GET /v1/streams/:id": {
     summary: "Resume a streamed answer after the event named by Last-Event-ID, or repeat it from the start",
