@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { RequestError, refuseParam } from "../../request-error.js";
-import { listOf } from "../long-fields.js";
 import type { Renaming } from "../in-words-of.js";
+import { listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 import { calledFunction, isFilled, MOST_TOOLS, type ToolFields } from "./tool-fields.js";
 
