@@ -1,9 +1,10 @@
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { describe, expect, it } from "vitest";
 import {
   byteCount,
+  chatTemplate,
   decimalNumber,
   gatewayUrl,
   host,
@@ -72,6 +73,15 @@ describe("port", () => {
 describe("positiveList", () => {
   it("reads numbers between commas", () => expect(positiveList("1, 4,16")).toEqual([1, 4, 16]));
   it.each(["", "1,,2", "1,0", "1;2"])('refuses "%s"', (text) => expect(() => positiveList(text)).toThrow(/at least 1/));
+});
+
+describe("chatTemplate", () => {
+  it.each([
+    ["chatml", "chatml"],
+    ["./my.jinja", resolve("my.jinja")],
+    ["/my.jinja", "/my.jinja"],
+    ["", undefined],
+  ])('reads "%s" as %s', (text, expected) => expect(chatTemplate(text)).toBe(expected));
 });
 
 describe("linkSpeed", () => {

@@ -8,6 +8,7 @@ import {
   WINDOW_SYNTAX,
   windowSeconds,
 } from "@rhone/common";
+import { isTemplateFile } from "@rhone/model";
 import { InvalidArgumentError } from "commander";
 
 export interface NumberRange {
@@ -63,6 +64,15 @@ export function linkSpeed(text: string): number {
 export function targetItl(text: string): string {
   if (text === "auto" || text === "off" || Number(text) > 0) return text;
   throw new InvalidArgumentError("Give auto, off or a number of milliseconds.");
+}
+
+/**
+ * The name of a chat template, or the absolute path of a file, because the gateway runs in another folder. An empty
+ * variable counts as unset.
+ */
+export function chatTemplate(text: string): string | undefined {
+  if (text === "") return undefined;
+  return isTemplateFile(text) ? resolve(text) : text;
 }
 
 /** A simulation that shard-workers understand, unchanged. */

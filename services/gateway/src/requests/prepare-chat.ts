@@ -91,7 +91,7 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
   const { preparation, arrival, fields } = chat;
   const maxTokens = checkLimits(fields);
   const request = await openRequest({ preparation, arrival, prefix: api.prefix, fields });
-  const { promptIds, constraint, shape } = await readChat(request, fields);
+  const { promptIds, constraint, warnings, shape } = await readChat(request, fields);
   const wantsLogprobs = fields.logprobs === true;
   const samples = fields.n ?? 1;
   const jobs = await jobsOf(request, {
@@ -103,9 +103,11 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
     logprobs: wantsLogprobs ? (fields.top_logprobs ?? 0) : null,
     promptLogprobs: fields.prompt_logprobs ?? null,
     constraint,
+    hiddenSpace: shape.stripsSpace,
   });
   const wantsPromptLogprobs = fields.prompt_logprobs !== undefined;
-  const options = { ...frameOf(request), ...shape, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
+  const frame = { ...frameOf(request, warnings), ...shape };
+  const options = { ...frame, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
   const record = api.record(options, jobs[0]?.maxTokens ?? 0);
   const writer = openWriter(record, preparation.model);
   const delivery = deliveryOf(fields);
@@ -117,12 +119,13 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
 async function readChat({ preparation: { model, grammars }, arrival: { owner } }: OpenRequest, fields: ChatRequest) {
   const { conversation, calls } = readConversation(model, fields);
   const { continued, showsContinued } = conversation;
-  // A generated text begins with the space that separates it from the text it continues, unless that text ends in one.
-  const stripsSpace = model.addsLeadingSpace && (!continued || continued.endsWith(" "));
-  const constraint = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
+  // A generated text begins with the tokenizer's space, or with one that its prompt lost at its end.
+  const lostSpace = model.trimsAnswers && continued?.trim() !== "" && continued?.endsWith(" ") === true;
+  const stripsSpace = model.addsLeadingSpace && (!continued || lostSpace);
+  const { constraint, warnings } = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
   const promptIds = await encodePrompt(model, { conversation, calls }, { last: fields.truncate_prompt_tokens, owner });
   const opening = showsContinued ? (continued ?? "") : "";
-  return { promptIds, constraint, shape: { stripsSpace, opening, calls: calls?.format ?? null } };
+  return { promptIds, constraint, warnings, shape: { stripsSpace, opening, calls: calls?.format ?? null } };
 }
 
 /** The tokens of a chat's prompt. Throws as `Prepare` does. */
