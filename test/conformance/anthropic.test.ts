@@ -25,12 +25,13 @@ interface StreamEvent {
   readonly data: { readonly type: string; readonly index?: number; readonly [field: string]: unknown };
 }
 
-/** The events of a stream, each of which is checked; so is that nothing else is sent. */
+/** The events of a stream, each of which is checked; so is that nothing else is sent but comments while it waits. */
 async function eventsOf(body: object): Promise<readonly StreamEvent[]> {
   const response = await cluster.post(PATH, { ...body, stream: true });
   const lines = (await response.text()).split("\n\n");
   expect(lines.pop()).toBe("");
-  return lines.map((line) => {
+  const events = lines.filter((line) => !line.startsWith(":"));
+  return events.map((line) => {
     const [, name = "", json = ""] = /^(?:id: .*\n)?event: (.*)\ndata: (.*)$/.exec(line) ?? [];
     const data = JSON.parse(json) as StreamEvent["data"];
     expect(data.type).toBe(name);
