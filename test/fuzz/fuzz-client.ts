@@ -59,9 +59,11 @@ export class FuzzClient {
   #remember(body: string, location: string | undefined): void {
     const [file] = /\bfile-[0-9a-f]{24}\b/.exec(body) ?? [];
     const [batch] = /\bbatch_[0-9a-f]{24}\b/.exec(body) ?? [];
+    const [response] = /\bresp_[0-9a-f]{32}\b/.exec(body) ?? [];
     const stream = location?.split("/").at(-1);
     if (file !== undefined) this.#ids.set(ID_MARKS.file, file);
     if (batch !== undefined) this.#ids.set(ID_MARKS.batch, batch);
+    if (response !== undefined) this.#ids.set(ID_MARKS.response, response);
     if (stream !== undefined) this.#ids.set(ID_MARKS.stream, stream);
   }
 

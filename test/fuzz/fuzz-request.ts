@@ -165,9 +165,18 @@ const uniqueLine = (line: unknown, index: number): unknown =>
     ? { ...line, custom_id: `a${index}` }
     : line;
 
+/** Whose ids are in the paths below /v1. */
+const MARKS: Readonly<Record<string, string>> = {
+  files: ID_MARKS.file,
+  batches: ID_MARKS.batch,
+  batch: ID_MARKS.batch,
+  responses: ID_MARKS.response,
+};
+
 /** The path with a value in place of each parameter, and a query. */
 function paths({ path, query }: Operation): fc.Arbitrary<string> {
-  const known = path.includes("files") ? ID_MARKS.file : path.includes("batch") ? ID_MARKS.batch : ID_MARKS.stream;
+  const [, , named = ""] = path.split("/");
+  const known = MARKS[named] ?? ID_MARKS.stream;
   const parameter = fc.oneof(
     { weight: 4, arbitrary: fc.constant(path.includes("model") ? "breeze" : known) },
     {

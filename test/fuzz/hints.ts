@@ -3,7 +3,7 @@ import { diceOf, randomSchema } from "../../packages/grammar/src/testing/random-
 import type { Hints } from "./schema-arbitrary.js";
 
 /** Marks the place of an id; replaced by an id from an earlier answer when the request is sent. */
-export const ID_MARKS = { file: "@file", batch: "@batch", stream: "@stream" } as const;
+export const ID_MARKS = { file: "@file", batch: "@batch", stream: "@stream", response: "@response" } as const;
 
 const VOCABULARY = 1024;
 
@@ -110,6 +110,8 @@ export const HINTS: Hints = {
   messages,
   max_tokens: few,
   max_completion_tokens: few,
+  max_output_tokens: few,
+  previous_response_id: fc.constant(ID_MARKS.response),
   min_tokens: fc.nat(2),
   n: fc.integer({ min: 1, max: 3 }),
   best_of: fc.integer({ min: 1, max: 4 }),

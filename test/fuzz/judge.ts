@@ -11,7 +11,10 @@ export interface Answer {
 }
 
 /** Codes of refusals besides the lower-case names of the error table. */
-const API_CODES = ["invalid_value", "unsupported_parameter"];
+const API_CODES = [
+  ...["invalid_value", "unsupported_parameter", "unsupported_content", "unsupported_item", "unsupported_tool"],
+  ...["previous_response_not_found", "item_not_found"],
+];
 const CODES: ReadonlySet<string> = new Set([
   ...Object.keys(ERROR_TABLE).map((code) => code.toLowerCase()),
   ...API_CODES,
@@ -43,6 +46,7 @@ function complaintAboutRefusal({ status, contentType, body }: Answer): string | 
     return `${status} is ${contentType || "nothing"}: ${body.slice(0, 200)}`;
   const { object, error, ...top } = JSON.parse(body) as Record<string, unknown>;
   const named = error as Record<string, unknown> | undefined;
+  if (top.type === "error") return complaintAboutMessagesRefusal(named, top);
   if (object !== "error" || JSON.stringify(top) !== JSON.stringify(named))
     return `no error envelope: ${body.slice(0, 300)}`;
   if (typeof named?.message !== "string" || named.message === "" || typeof named.type !== "string")
@@ -51,8 +55,24 @@ function complaintAboutRefusal({ status, contentType, body }: Answer): string | 
   return CODES.has(String(named.code)) ? undefined : `unknown code ${String(named.code)}`;
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Of /v1/messages, whose refusals have Anthropic's shape. */
+function complaintAboutMessagesRefusal(error: Fields | undefined, { request_id: id }: Fields): string | undefined {
+  if (typeof error?.message !== "string" || error.message === "" || typeof error.type !== "string")
+    return "no message or type";
+  return typeof id === "string" ? undefined : "no request_id";
+}
+
 function complaintAboutStream(body: string): string | undefined {
   const events = body.split("\n\n").slice(0, -1);
+  if (/^event: message_start$/m.test(events[0] ?? ""))
+    return /^event: message_stop$/m.test(events.at(-1) ?? "") ? undefined : `no message_stop: ${body.slice(-300)}`;
+  // Of a response that has ended, nothing may be behind the last event that its reader has.
+  if (events.length === 0 || /^event: (response\.|error)/m.test(events[0] ?? "")) {
+    const isOver = /^event: (response\.(completed|incomplete)|error)$/m.test(events.at(-1) ?? "event: error");
+    return isOver ? undefined : `no end of the response: ${body.slice(-300)}`;
+  }
   if (events.at(-1)?.endsWith("data: [DONE]") !== true) return `a stream without [DONE]: ${body.slice(-300)}`;
   for (const event of events.slice(0, -1)) {
     if (event.startsWith(":")) continue; // a ping

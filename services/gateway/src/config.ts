@@ -14,6 +14,7 @@ import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
 import { z } from "zod";
 import { admissionSettings } from "./admission/admission-settings.js";
 import { batchSettings } from "./batches/batch-settings.js";
+import { responseSettings } from "./responses/response-settings.js";
 import { storageSettings } from "./storage/storage-settings.js";
 
 const MiB = 1024 * 1024;
@@ -197,6 +198,7 @@ export const gatewaySettings = {
   },
   ...storageSettings,
   ...batchSettings,
+  ...responseSettings,
   gatewayId: {
     env: "RHONE_GATEWAY_ID",
     schema: z

@@ -20,12 +20,16 @@ import { files } from "./http/routes/files.js";
 import { generation } from "./http/routes/generation.js";
 import { health } from "./http/routes/health.js";
 import { models } from "./http/routes/models.js";
+import { responses } from "./http/routes/responses.js";
 import { streams } from "./http/routes/streams.js";
 import { tokenize } from "./http/routes/tokenize.js";
 import { buildServer } from "./http/server.js";
 import { createMetrics } from "./metrics.js";
 import type { ClusterState } from "./queue/cluster-state.js";
 import type { GenerationClient } from "./queue/generation-client.js";
+import { BackgroundResponses } from "./responses/background-responses.js";
+import type { OpenResponses } from "./responses/open-responses.js";
+import type { ResponseStore } from "./responses/response-store.js";
 import type { ObjectStorage } from "./storage/object-storage.js";
 import type { TextModel } from "./text/text-model.js";
 
@@ -40,11 +44,13 @@ export interface Surroundings {
   readonly limits: RateLimits;
   readonly streams: StreamRecords;
   readonly idempotency: IdempotencyRecords;
+  readonly responses: ResponseStore;
+  readonly openResponses: OpenResponses;
   readonly takeLease: BatchRunnerOptions["takeLease"];
   readonly logger: Logger;
 }
 
-/** Puts a gateway together: the HTTP server, not listening yet, and the batch runner, not started. */
+/** Puts a gateway together: the HTTP server, not listening yet, and what runs in the background, not started. */
 export function assembleGateway(config: GatewayConfig, { storage, keys, takeLease, ...outside }: Surroundings) {
   const { requestsPerMinute: requests, tokensPerMinute: tokens } = config;
   const metrics = createMetrics();
@@ -61,15 +67,17 @@ export function assembleGateway(config: GatewayConfig, { storage, keys, takeLeas
     defaultLimits: { requests, tokens },
     readers: new Readers({ ofStream: config.streamReaders, most: config.mostReaders }),
   };
+  const background = new BackgroundResponses({ ...parts, takeLease });
   const routes = (scope: FastifyInstance): void => {
     admit(scope, parts);
     idempotency(scope, parts);
     for (const register of [generation, streams, tokenize, files, batches, batchJobs, models, health])
       register(scope, parts);
+    responses(scope, { ...parts, background });
   };
   const app = buildServer({ ...parts, requiresKeys: parts.keyRing !== null, routes });
   const { batchesAtOnce: mostBatches, batchLinesInFlight: linesInFlight } = config;
   const input = { mostLines: config.batchMostLines, mostBytes: config.fileLimitBytes };
   const batchRunner = new BatchRunner({ uses: parts, takeLease, mostBatches, linesInFlight, input });
-  return { app, batchRunner, ...parts };
+  return { app, batchRunner, background, ...parts };
 }

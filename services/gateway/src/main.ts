@@ -12,6 +12,8 @@ import { assembleGateway } from "./gateway.js";
 import { KeptTexts } from "./kept/kept-texts.js";
 import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
+import { OpenResponses } from "./responses/open-responses.js";
+import { ResponseStore } from "./responses/response-store.js";
 import { openStorage } from "./storage/open-storage.js";
 import { loadTextModel } from "./text/text-model.js";
 
@@ -59,7 +61,7 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
   shutdown.add("subscriber", () => subscriber.disconnect());
   const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
   shutdown.add("queue", () => client.close());
-  const { app, batchRunner, keyRing } = assembleGateway(config, {
+  const { app, batchRunner, background, keyRing } = assembleGateway(config, {
     model,
     grammars,
     client,
@@ -71,6 +73,11 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
     idempotency: new IdempotencyRecords(
       new KeptTexts(redis, { kind: "idempotent", mostBytes: config.idempotencyBytes }),
     ),
+    responses: new ResponseStore(
+      new KeptTexts(redis, { kind: "responses", mostBytes: config.responseBytes }),
+      config.responseTtlS,
+    ),
+    openResponses: new OpenResponses(redis),
     takeLease: (lease) => BatchLease.take(redis, lease),
     logger,
   });
@@ -84,6 +91,8 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
   const http = hostPort(host, (app.server.address() as AddressInfo).port);
   shutdown.add("batches", () => batchRunner.close());
   batchRunner.start();
+  shutdown.add("responses", () => background.close());
+  background.start();
   logger.info({ http, model: model.name, keys: keyRing !== null }, "listening");
   const { keysCommand } = config;
   await warnOfAccess({ keyRing, isReachable: keysRequired("auto", host), keysCommand, logger });

@@ -29,8 +29,8 @@ export function createMetrics() {
     replayed: new Counter({
       name: "rhone_requests_replayed_total",
       help:
-        "Answers sent again without generating, by source (idempotency_key, or stream for GET /v1/streams) " +
-        "and outcome, as in rhone_requests_total. Each replay counts once, at its end.",
+        "Answers sent again without generating, by source (idempotency_key, or stream for GET /v1/streams and " +
+        "/v1/responses) and outcome, as in rhone_requests_total. Each replay counts once, at its end.",
       labelNames: ["source", "outcome"] as const,
       registers,
     }),

@@ -17,6 +17,12 @@ export async function parseInTurns(text: string, { short = SHORT, piece = PIECE 
   return reader.end();
 }
 
+/** Why a text is not taken, to follow its name in a sentence. `error`: what parsing it threw. */
+export const jsonProblem = (error: unknown): string =>
+  error instanceof Error && error.message.includes("forbidden prototype")
+    ? 'has the key "__proto__", or "constructor" with "prototype" in it, with which programs can be attacked; rename it'
+    : "is not valid JSON; check its quotes, commas and brackets";
+
 const [QUOTE, COMMA, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [...'",\\[]{}'].map((sign) =>
   sign.charCodeAt(0),
 ) as [number, number, number, number, number, number, number];

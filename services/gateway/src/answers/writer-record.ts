@@ -4,6 +4,8 @@ import type { TextModel } from "../text/text-model.js";
 import type { FrameOptions } from "./answer-frame.js";
 import { ChatWriter, chatWriterSchema } from "./chat-writer.js";
 import { CompletionWriter, completionWriterSchema } from "./completion-writer.js";
+import { MessagesWriter, messagesWriterSchema } from "./messages-writer.js";
+import { ResponseWriter, responseWriterSchema } from "./response-writer.js";
 import type { Writer } from "./writer.js";
 
 /** Raise it when a gateway of the release before could no longer write the same answer from a record. */
@@ -15,6 +17,8 @@ const version = z.literal(WRITER_VERSION).default(WRITER_VERSION);
 export const writerRecordSchema = z.discriminatedUnion("kind", [
   z.object({ version, kind: z.literal("chat"), options: chatWriterSchema }),
   z.object({ version, kind: z.literal("completion"), options: completionWriterSchema }),
+  z.object({ version, kind: z.literal("responses"), options: responseWriterSchema }),
+  z.object({ version, kind: z.literal("messages"), options: messagesWriterSchema }),
 ]);
 
 /** Everything a writer needs besides the model, as JSON: every gateway of the model can write the answer from it. */
@@ -27,6 +31,10 @@ export function promptBytes({ kind, options }: WriterRecord): number {
       return 8 * options.promptIds.length;
     case "completion":
       return options.prompts.reduce((sum, { ids, text }) => sum + 8 * ids.length + 2 * text.length, 0);
+    case "responses":
+      return 2 * JSON.stringify(options.echo).length;
+    case "messages":
+      return 0;
   }
 }
 
@@ -43,5 +51,9 @@ export function openWriter(record: WriterRecord, model: TextModel): Writer {
       return new ChatWriter(options, piecesOf(model, options));
     case "completion":
       return new CompletionWriter(options, piecesOf(model, options));
+    case "responses":
+      return new ResponseWriter(options, model);
+    case "messages":
+      return new MessagesWriter(options, model);
   }
 }

@@ -21,7 +21,10 @@ export interface Lease {
   readonly leaseMs: number;
 }
 
-/** The right to run a batch: one gateway has it at a time, and it expires when that gateway dies. */
+/**
+ * The right to run a batch, or to follow a response in the background. One gateway has it at a time, until it expires:
+ * that gateway has died, or lost its Redis.
+ */
 export class BatchLease {
   readonly #redis: Redis;
   readonly #id: string;
@@ -66,8 +69,6 @@ export class BatchLease {
 
   #lose(): void {
     clearInterval(this.#timer);
-    this.#lost.abort(
-      new RhoneError("SHUTTING_DOWN", "The lease of the batch is lost; another gateway may run it by now."),
-    );
+    this.#lost.abort(new RhoneError("SHUTTING_DOWN", "The lease is lost; another gateway may go on by now."));
   }
 }

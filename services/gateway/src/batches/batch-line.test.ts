@@ -32,6 +32,11 @@ describe("a line of OpenAI's", () => {
     ["a body that is a list", JSON.stringify({ ...line, body: [] }), "missing_required_parameter"],
     ["a stream", JSON.stringify({ ...line, body: { stream: true } }), "invalid_value"],
   ];
+  it("with a key that can attack programs is said to have it", async () => {
+    const refused = await parseBatchLine('{"custom_id":"a","__proto__":{}}', 3, OPENAI);
+    expect(refused).toMatchObject({ message: expect.stringMatching(/^Line 3 has the key "__proto__"/) });
+  });
+
   it.each(bad)("%s is refused", async (_, text, code) => {
     expect(await parseBatchLine(text, 3, OPENAI)).toMatchObject({
       code,

@@ -1,4 +1,4 @@
-import { parseInTurns } from "../parse-in-turns.js";
+import { jsonProblem, parseInTurns } from "../parse-in-turns.js";
 import { JsonShape } from "../requests/json-shape.js";
 import { exactSeeds, roundedSeeds } from "../requests/long-seeds.js";
 import { timeLeft } from "../turns.js";
@@ -29,7 +29,7 @@ export async function parseBatchLine(
   const cost = await costOf(text);
   if (cost !== null) return problem("invalid_value", null, cost);
   const fields = await parseObject(text);
-  if (fields === null) return problem("invalid_json_line", null, "is not a JSON object.");
+  if (typeof fields === "string") return problem("invalid_json_line", null, fields);
   const { custom_id, method, url, body } = fields;
   const customId = custom_id ?? (format.format === "mistral" ? String(line - 1) : undefined);
   if (customId === undefined) return problem("missing_required_parameter", "custom_id", "has no custom_id.");
@@ -70,12 +70,13 @@ async function costOf(text: string): Promise<string | null> {
   return null;
 }
 
-async function parseObject(text: string): Promise<Record<string, unknown> | null> {
+/** The object, or why there is none. */
+async function parseObject(text: string): Promise<Record<string, unknown> | string> {
   try {
     const value = await parseInTurns(text);
     await exactSeeds(text, roundedSeeds(value));
-    return isObject(value) ? value : null;
-  } catch {
-    return null;
+    return isObject(value) ? value : "is not a JSON object.";
+  } catch (error) {
+    return `${jsonProblem(error)}.`;
   }
 }

@@ -30,8 +30,8 @@ const PREPARE: Readonly<Record<BatchEndpoint, Prepare>> = {
   "/v1/embeddings": prepareEmbeddings,
 };
 
-/** Failures of the cluster, not of the request: the line is tried again until they pass. */
-const OUTAGES: ReadonlySet<ErrorCode> = new Set([
+/** Failures of the cluster, not of the request: a line is tried again until they pass. */
+export const OUTAGES: ReadonlySet<ErrorCode> = new Set([
   "NO_PIPELINE",
   "LOADING_MODEL",
   "WORKER_LOST",

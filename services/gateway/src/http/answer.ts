@@ -35,7 +35,14 @@ export interface Answering extends Limiting, Sending {
 }
 
 /** `route`: as the metrics name the endpoint. `held`: given back when the answer is sent. */
-export type RoutedRequest = PreparedRequest & { readonly route: string; readonly held: HeldAnswer };
+export type RoutedRequest = PreparedRequest & {
+  readonly route: string;
+  readonly held: HeldAnswer;
+  /** Passes the events on; what it does behind the last one is done before the answer ends. */
+  readonly around?: ((events: AnswerEvents) => AnswerEvents) | undefined;
+};
+
+type AnswerEvents = AsyncGenerator<ChoiceEvent, void, undefined>;
 
 /** Runs a prepared request and sends its answer, whole or as a stream. Throws RATE_LIMIT_EXCEEDED before it runs. */
 export async function answer(answering: Answering, reply: FastifyReply, request: RoutedRequest): Promise<unknown> {
@@ -65,7 +72,8 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
   if (stream && claim !== null) observers.push(claim);
   const leaving = claim === null || stream ? leavingOf(reply) : undefined;
   if (!stream) observers.push(request.held);
-  const events = runRequest({ ...generating(answering.client, { ...request, detached }), leaving, observers });
+  const generated = runRequest({ ...generating(answering.client, { ...request, detached }), leaving, observers });
+  const events = request.around?.(generated) ?? generated;
   if (!stream) return sendWhole(reply, { writer, events, sending: answering });
   const keep = resumable && record !== undefined ? () => save(answering, record) : undefined;
   const lines = streamLines(events, { writer, choices: jobs.length, withIds: keep !== undefined });

@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { createLogger, RhoneError, streamKey } from "@rhone/common";
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { describe, expect, it, vi } from "vitest";
 import { completionsDialect } from "../answers/dialect.js";
 import { RequestError, unsupported } from "../request-error.js";
@@ -131,13 +131,13 @@ describe("an idempotent answer of another release", () => {
 });
 
 describe("errors of the framework", () => {
+  const refused = (type?: string) =>
+    ({ headers: { "content-type": type }, routeOptions: { bodyLimit: 1000 } }) as unknown as FastifyRequest;
   const failure = (code: string, statusCode?: number, message = "no") =>
     Object.assign(new Error(message), { code, ...(statusCode !== undefined && { statusCode }) });
 
   it.each<[string, unknown, string]>([
     ["a named error", new RhoneError("KV_FULL", "full"), "KV_FULL"],
-    ["broken JSON", failure("FST_ERR_CTP_INVALID_JSON_BODY", 400), "INVALID_JSON"],
-    ["an empty body", failure("FST_ERR_CTP_EMPTY_JSON_BODY", 400), "INVALID_JSON"],
     ["Fastify's own parser", Object.assign(new SyntaxError("x"), { statusCode: 400 }), "INVALID_JSON"],
     ["a large body", failure("FST_ERR_CTP_BODY_TOO_LARGE", 413), "BODY_TOO_LARGE"],
     ["another type", failure("FST_ERR_CTP_INVALID_MEDIA_TYPE", 415), "UNSUPPORTED_MEDIA_TYPE"],
@@ -147,20 +147,23 @@ describe("errors of the framework", () => {
     ["a broken connection elsewhere", failure("ECONNRESET"), "INTERNAL"],
     ["a fault", new TypeError("x is not a function"), "INTERNAL"],
     ["no error at all", "thrown", "INTERNAL"],
-  ])("%s", (_, error, code) => expect(toRequestError(error, 1000).code).toBe(code));
+  ])("%s", (_, error, code) => expect(toRequestError(error, refused()).code).toBe(code));
 
   it.each<[string, RegExp]>([
-    ["FST_ERR_CTP_INVALID_JSON_BODY", /^The body is not valid JSON; check/],
-    ["FST_ERR_CTP_EMPTY_JSON_BODY", /^The body is empty; send/],
-    ["FST_ERR_CTP_INVALID_MEDIA_TYPE", /send content-type: application\/json/],
+    ["FST_ERR_CTP_INVALID_MEDIA_TYPE", /^The body has no content-type; send content-type: application\/json/],
     ["FST_ERR_CTP_BODY_TOO_LARGE", /more than 1000 bytes.*RHONE_BODY_LIMIT_BYTES/],
     ["FST_ERR_NEW", /^no$/],
   ])("%s says what to do, where that is known", (code, message) => {
-    expect(toRequestError(failure(code, 400), 1000).message).toMatch(message);
+    expect(toRequestError(failure(code, 400), refused()).message).toMatch(message);
+  });
+
+  it("repeat the content type that is not taken", () => {
+    const { message } = toRequestError(failure("FST_ERR_CTP_INVALID_MEDIA_TYPE", 415), refused("text/xml"));
+    expect(message).toMatch(/^The body has the content-type text\/xml; send content-type: application\/json /);
   });
 
   it("that are ours are told to nobody", () => {
-    const { message } = toRequestError(new Error("password is hunter2"), 1000);
+    const { message } = toRequestError(new Error("password is hunter2"), refused());
     expect(message).not.toContain("hunter2");
   });
 

@@ -44,6 +44,22 @@ it("passes over expectations that it does not know", async () => {
   expect(await say("GET /health HTTP/1.1\r\nhost: a\r\nexpect: wonders\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /);
 });
 
+it.each(["POST /v1/completions", "DELETE /v1/files/file-0"])(
+  "tells a client that asks first to go on: %s",
+  async (line) => {
+    const body = '{"prompt":"a"}';
+    const headers = `host: a\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+    const answer = await say(`${line} HTTP/1.1\r\n${headers}\r\n\r\n${body}`);
+    expect(answer).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 (200|404) /);
+  },
+);
+
+it("says what it takes at any path", async () => {
+  const answer = await say("OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n");
+  expect(answer).toMatch(/^HTTP\/1.1 204 /);
+  expect(answer).toContain("allow: GET, POST, DELETE, HEAD, OPTIONS\r\n");
+});
+
 it("refuses to be a proxy", async () => {
   const answer = await say("CONNECT example.com:443 HTTP/1.1\r\nhost: a\r\n\r\n");
   expect(answer).toMatch(/^HTTP\/1.1 405 /);

@@ -1,13 +1,12 @@
 import { type ErrorCode, RhoneError, toRhoneError } from "@rhone/common";
+import type { FastifyRequest } from "fastify";
 import { completionsDialect, type Dialect, messagesDialect } from "../answers/dialect.js";
-import { RequestError } from "../request-error.js";
+import { cut, RequestError } from "../request-error.js";
 
 /** Retry-After of a retryable failure. */
 const RETRY_AFTER_S = 2;
 
 const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
-  FST_ERR_CTP_INVALID_JSON_BODY: "INVALID_JSON",
-  FST_ERR_CTP_EMPTY_JSON_BODY: "INVALID_JSON",
   FST_ERR_CTP_INVALID_MEDIA_TYPE: "UNSUPPORTED_MEDIA_TYPE",
   FST_ERR_CTP_BODY_TOO_LARGE: "BODY_TOO_LARGE",
   FST_ERR_MAX_PARAM_LENGTH: "NOT_FOUND",
@@ -15,27 +14,36 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_INVALID_MULTIPART_CONTENT_TYPE: "UNSUPPORTED_MEDIA_TYPE",
 };
 
-/** What to do, for refusals whose own text says neither that nor a limit. */
-const MESSAGES: Readonly<Record<string, string>> = {
-  FST_ERR_CTP_INVALID_JSON_BODY: "The body is not valid JSON; check its quotes, commas and brackets.",
-  FST_ERR_CTP_EMPTY_JSON_BODY: "The body is empty; send a JSON object.",
-  FST_ERR_CTP_INVALID_MEDIA_TYPE:
-    "The body's content type is not supported; send content-type: application/json (multipart/form-data for a file).",
+type Refused = Pick<FastifyRequest, "headers" | "routeOptions">;
+
+/** What to do, for refusals whose own text does not say that. */
+const MESSAGES: Readonly<Record<string, (request: Refused) => string>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: foreignType,
+  FST_INVALID_MULTIPART_CONTENT_TYPE: foreignType,
+  FST_ERR_CTP_BODY_TOO_LARGE: ({ routeOptions: { bodyLimit } }) => tooLarge(bodyLimit ?? 0),
 };
 
-/** Translates Fastify's errors about a request of at most `bodyLimit` bytes; others become INTERNAL. */
-export function toRequestError(error: unknown, bodyLimit: number): RhoneError {
+/** Translates Fastify's errors about a request; others become INTERNAL. */
+export function toRequestError(error: unknown, request: Refused): RhoneError {
   if (error instanceof RhoneError) return error;
   if (error instanceof SyntaxError && "statusCode" in error && error.statusCode === 400)
     return new RhoneError("INVALID_JSON", `The body is not valid JSON: ${error.message}`, { cause: error });
   const code = codeOf(error);
   if (code === undefined) return toRhoneError(error);
   const { code: theirs = "", message } = error as Error & { readonly code?: string };
-  const text = theirs === "FST_ERR_CTP_BODY_TOO_LARGE" ? tooLarge(bodyLimit) : (MESSAGES[theirs] ?? message);
+  const text = MESSAGES[theirs]?.(request) ?? message;
   return new RhoneError(code, text, { cause: error });
 }
 
-const MESSAGES_PATH = /^\/v1\/messages(?:[/?]|$)/;
+/** Characters of a header that a refusal repeats. */
+const LONGEST_TYPE = 100;
+
+function foreignType({ headers: { "content-type": type } }: Refused): string {
+  const found = type === undefined ? "has no content-type" : `has the content-type ${cut(type, LONGEST_TYPE)}`;
+  return `The body ${found}; send content-type: application/json (multipart/form-data for a file).`;
+}
+
+const MESSAGES_PATH = /^\/+v1\/+messages(?:[/?]|$)/;
 
 /** How a request's failures are told: by its path, as many fail before they have a route. */
 export const dialectOf = (url: string): Dialect => (MESSAGES_PATH.test(url) ? messagesDialect : completionsDialect);

@@ -3,9 +3,11 @@ import type { FastifyReply } from "fastify";
 import type { StoredGeneration } from "../admission/idempotency-records.js";
 import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
 import { replayOrder } from "../answers/replay-order.js";
+import { ResponseWriter } from "../answers/response-writer.js";
 import { streamLines } from "../answers/stream-lines.js";
 import { beyond, type StreamPosition } from "../answers/stream-position.js";
 import { addressesOf, type StreamRecord } from "../answers/stream-records.js";
+import type { Writer } from "../answers/writer.js";
 import { openWriter, promptBytes } from "../answers/writer-record.js";
 import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
@@ -76,6 +78,27 @@ async function holding({ following, reply, record }: Holding, answer: (held: Hel
   }
 }
 
+/**
+ * Answers with the events of a response again, from behind the sequence number `after`. One that runs in the background
+ * begins with its first events before it has a token. Throws NOT_FOUND for a response whose events are gone.
+ */
+export async function resumeResponse(
+  following: Following,
+  reply: FastifyReply,
+  { record, after, isOver }: { readonly record: StreamRecord; readonly after: number; readonly isOver: boolean },
+): Promise<FastifyReply> {
+  const { writer: written } = record;
+  if (written.kind !== "responses") throw new Error("A response has a writer of its own");
+  const [job] = addressesOf(record);
+  if (isOver && job !== undefined && (await following.client.logLength(job)) === 0)
+    throw new RhoneError("NOT_FOUND", `The events of ${written.options.id} are gone; get it without stream.`);
+  const writer = new ResponseWriter(written.options, following.model, after);
+  const first = written.options.echo.background === true ? writer.opening() : [];
+  return holding({ following, reply, record }, () =>
+    follow(following, reply, { record, withIds: false, source: "stream", writer, first }),
+  );
+}
+
 /** Logs whose lengths are read at a time. */
 const LENGTHS_AT_ONCE = 64;
 
@@ -103,14 +126,24 @@ interface Followed {
 
 interface FollowedStream extends Followed {
   readonly withIds: boolean;
+  /** Default: the record's. */
+  readonly writer?: Writer;
+  /** Chunks before those of the first event. */
+  readonly first?: readonly string[];
 }
 
 async function follow(uses: Following, reply: FastifyReply, stream: FollowedStream): Promise<FastifyReply> {
-  const { record, after, withIds } = stream;
+  const { record, after, withIds, first = [] } = stream;
   const events = eventsOf(uses, reply, stream);
-  const writer = openWriter(record.writer, uses.model);
-  const lines = streamLines(events, { writer, choices: record.jobs.length, withIds, after });
+  const writer = stream.writer ?? openWriter(record.writer, uses.model);
+  const rest = streamLines(events, { writer, choices: record.jobs.length, withIds, after });
+  const lines = first.length === 0 ? rest : behind(first.map(writer.dialect.event).join(""), rest);
   return sendStream(reply, { writer, events, lines, sending: uses });
+}
+
+async function* behind(first: string, lines: AsyncGenerator<string, void, undefined>) {
+  yield first;
+  yield* lines;
 }
 
 function eventsOf({ client, metrics }: Following, reply: FastifyReply, { record, after, source, held }: Followed) {

@@ -1,5 +1,6 @@
 import { request as send } from "node:http";
 import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
 import { type FastifyInstance, fastify } from "fastify";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { spin } from "../testing/spin.js";
@@ -19,8 +20,8 @@ let release: () => void;
 beforeEach(async () => {
   digests = [];
   app = fastify({ bodyLimit: 1e6 });
-  app.setErrorHandler((error, _request, reply) => {
-    const { code, message } = toRequestError(error, 1e6);
+  app.setErrorHandler((error, request, reply) => {
+    const { code, message } = toRequestError(error, request);
     return reply.code(400).send({ code, message });
   });
   receiveJson(app, ROOM);
@@ -38,7 +39,7 @@ beforeEach(async () => {
 });
 afterEach(() => app.close());
 
-async function post(path: string, body: string, headers: Record<string, string> = {}) {
+async function post(path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}) {
   const all = { "content-type": "application/json", ...headers };
   return (await fetch(url + path, { method: "POST", headers: all, body })).json() as Promise<Record<string, unknown>>;
 }
@@ -70,6 +71,14 @@ describe("a JSON body", () => {
     ["that is empty", ""],
   ])("%s is INVALID_JSON", async (_, body) => expect(await post("/", body)).toMatchObject({ code: "INVALID_JSON" }));
 
+  it.each(['{"a":{"__proto__":{}}}', '{"constructor":{"prototype":1}}', `{"__proto__":"${"x".repeat(LARGE)}"}`])(
+    "with a key that can attack programs is said to have it",
+    async (body) => {
+      const message = expect.stringMatching(/^The body has the key "__proto__", or "constructor" with "prototype"/);
+      expect(await post("/", body)).toEqual({ code: "INVALID_JSON", message });
+    },
+  );
+
   it.each(["text/plain", "application/jsonp"])("is not taken as %s, whose bytes nobody counts", async (type) => {
     expect(await post("/", "{}", { "content-type": type })).toMatchObject({ code: "UNSUPPORTED_MEDIA_TYPE" });
   });
@@ -80,6 +89,58 @@ describe("a JSON body", () => {
     expect(digests[0]).toBe("");
     expect(digests[1]).toMatch(/^[0-9a-f]{64}$/);
     expect([digests[2] === digests[1], digests[3] === digests[1]]).toEqual([true, false]);
+  });
+});
+
+describe("a JSON body in gzip", () => {
+  const gzip = { "content-encoding": "gzip" };
+  const zipped = (text: string) => new Uint8Array(gzipSync(text));
+
+  it.each(["gzip", "GZIP", "x-gzip"])("is inflated: %s", async (encoding) => {
+    expect(await post("/", zipped(textOf(LARGE)), { "content-encoding": encoding })).toEqual({ length: LARGE });
+  });
+
+  it("that is empty, costly or no JSON is refused as it would be without", async () => {
+    expect(await post("/", zipped(""), gzip)).toMatchObject({ code: "INVALID_JSON" });
+    expect(await post("/", zipped("nonsense"), gzip)).toMatchObject({ code: "INVALID_JSON" });
+    expect(await post("/", zipped("[".repeat(5000)), gzip)).toMatchObject({ code: "INVALID_REQUEST" });
+  });
+
+  it("takes the room of what it inflates to", async () => {
+    expect(await post("/", zipped(textOf(50e6)), gzip)).toMatchObject({ code: "GATEWAY_BUSY" });
+    expect(await post("/", zipped(textOf(LARGE)), gzip)).toEqual({ length: LARGE });
+  });
+
+  it("has the limit of what it inflates to, and is inflated no further", async () => {
+    const reading = fastify({ bodyLimit: LARGE });
+    receiveJson(reading, 1e9);
+    let inflated = 0;
+    reading.addHook("onResponse", async ({ received }) => {
+      inflated = received?.bytes ?? 0;
+    });
+    reading.post("/", async () => "");
+    const headers = { "content-type": "application/json", ...gzip };
+    const send = (text: string) => reading.inject({ method: "POST", url: "/", headers, payload: gzipSync(text) });
+    expect((await send(textOf(LARGE))).statusCode).toBe(200);
+    expect((await send(textOf(50e6))).statusCode).toBe(413);
+    expect(inflated).toBeLessThan(1e6);
+  });
+
+  it("that is broken is said to be", async () => {
+    const whole = zipped(textOf(1000));
+    for (const body of [whole.slice(0, -9), new Uint8Array(Buffer.from("{}")), Uint8Array.from(whole).fill(7, 12)]) {
+      expect(await post("/", body, gzip)).toMatchObject({
+        code: "INVALID_REQUEST",
+        message: expect.stringMatching(/^The body is no gzip, which its content-encoding says that it is: /),
+      });
+    }
+  });
+
+  it.each(["br", "deflate", "gzip, gzip", "zstd"])("is not taken in another encoding: %s", async (encoding) => {
+    expect(await post("/", "{}", { "content-encoding": encoding })).toEqual({
+      code: "UNSUPPORTED_MEDIA_TYPE",
+      message: `The body has the content-encoding ${encoding}; send JSON without one or with gzip, and files without one.`,
+    });
   });
 });
 

@@ -1,12 +1,15 @@
 import { createHash, type Hash } from "node:crypto";
-import { Transform, type TransformCallback } from "node:stream";
+import { type Readable, Transform, type TransformCallback } from "node:stream";
+import { createGunzip, type Gunzip } from "node:zlib";
 import { RhoneError } from "@rhone/common";
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import { parseInTurns } from "../parse-in-turns.js";
-import { RequestError } from "../request-error.js";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { parse } from "secure-json-parse";
+import { jsonProblem, parseInTurns } from "../parse-in-turns.js";
+import { cut, RequestError } from "../request-error.js";
 import { JsonShape } from "../requests/json-shape.js";
 import { exactSeeds, roundedSeeds } from "../requests/long-seeds.js";
 import { ownTurn, timeLeft } from "../turns.js";
+import { needsNoBody, operationOf } from "./openapi/operations.js";
 
 /** Bodies up to this size always find room. */
 const SMALL_BYTES = 64 * 1024;
@@ -23,12 +26,21 @@ declare module "fastify" {
   }
 }
 
-/** Checks JSON bodies as they arrive, before they are parsed: their shape, and the memory that all of them take. */
+/**
+ * Checks JSON bodies as they arrive, before they are parsed: their shape, and the memory that all of them take. Of a
+ * body in gzip, both are those of the inflated one, which `bodyLimit` bounds too.
+ */
 export function receiveJson(app: FastifyInstance, mostBytes: number): void {
   const room = new BodyRoom(mostBytes);
   app.decorateRequest("received", null);
+  // openai-python sends a content type with every request.
+  app.addHook("onRequest", async (request) => {
+    if (!hasBody(request) && needsNoBody(operationOf(request))) delete request.headers["content-type"];
+  });
   // Not async: the parser must listen to the body before its first piece comes, which may fail.
   app.addHook("preParsing", (request, reply, payload, done) => {
+    const encoding = encodingOf(request);
+    if (encoding !== "none" && (encoding !== "gzip" || !isJson(request))) return done(foreignEncoding(encoding));
     if (!isJson(request)) return done(null, payload);
     const received = new ReceivedBody(room, request.headers["idempotency-key"] !== undefined);
     request.received = received;
@@ -38,7 +50,7 @@ export function receiveJson(app: FastifyInstance, mostBytes: number): void {
     payload.once("error", () => {});
     // A body that is refused by its length has no reader, and may be costly too.
     received.on("error", () => {});
-    done(null, payload.pipe(received));
+    done(null, encoding === "gzip" ? inflate(payload, received, reply) : payload.pipe(received));
   });
   parseJson(app);
   app.addHook("preValidation", async ({ received }) => {
@@ -51,26 +63,52 @@ export function receiveJson(app: FastifyInstance, mostBytes: number): void {
 function parseJson(app: FastifyInstance): void {
   // Fastify's own for text would take bodies that nobody counts: 200 of 8 MiB took 1.7 GB.
   app.removeAllContentTypeParsers();
-  const parse = app.getDefaultJsonParser("error", "error");
-  app.addContentTypeParser<string>("application/json", { parseAs: "string" }, (request, body, done) => {
-    if (body.length <= SMALL_BYTES) return parse(request, body, withExactSeeds(body, done));
-    parseInTurns(body).then(
-      (value) => withExactSeeds(body, done)(null, value),
-      () => done(new RhoneError("INVALID_JSON", "The body is not valid JSON; check its quotes, commas and brackets.")),
-    );
-  });
+  app.addContentTypeParser<string>(
+    "application/json",
+    { parseAs: "string" },
+    async (request: FastifyRequest, body: string) => {
+      if (body === "" && needsNoBody(operationOf(request))) return undefined;
+      if (body === "") throw new RhoneError("INVALID_JSON", "The body is empty; send a JSON object.");
+      try {
+        const value = body.length <= SMALL_BYTES ? parse(body) : await parseInTurns(body);
+        const rounded = roundedSeeds(value);
+        if (rounded.length > 0) await exactSeeds(body, rounded);
+        return value;
+      } catch (error) {
+        throw new RhoneError("INVALID_JSON", `The body ${jsonProblem(error)}.`);
+      }
+    },
+  );
 }
 
-type Parsed = (error: Error | null, value?: unknown) => void;
+const hasBody = ({ headers }: FastifyRequest): boolean =>
+  headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
 
-/** Waits only for a body with a seed that was rounded. */
-const withExactSeeds =
-  (text: string, done: Parsed): Parsed =>
-  (error, value) => {
-    const rounded = error === null ? roundedSeeds(value) : [];
-    if (rounded.length === 0) return done(error, value);
-    exactSeeds(text, rounded).then(() => done(null, value), done);
-  };
+/** Of the body; "none" also for a request without one. */
+function encodingOf(request: FastifyRequest): string {
+  const encoding = request.headers["content-encoding"]?.trim().toLowerCase() ?? "";
+  if (encoding === "" || encoding === "identity" || !hasBody(request)) return "none";
+  return encoding === "x-gzip" ? "gzip" : encoding;
+}
+
+function foreignEncoding(encoding: string): RequestError {
+  const found = `The body has the content-encoding ${cut(encoding, 100)}`;
+  const message = `${found}; send JSON without one or with gzip, and files without one.`;
+  return new RequestError("UNSUPPORTED_MEDIA_TYPE", message, { headers: { "accept-encoding": "gzip" } });
+}
+
+/** Inflates a body on its way, no further than its answer. */
+function inflate(payload: Readable, received: ReceivedBody, { raw }: FastifyReply): ReceivedBody {
+  const gunzip = createGunzip();
+  received.inflatedFrom = gunzip;
+  gunzip.once("error", ({ message }) => {
+    const problem = `The body is no gzip, which its content-encoding says that it is: ${message}.`;
+    received.destroy(new RhoneError("INVALID_REQUEST", problem));
+  });
+  // 8 KB may hold 8 MB; what is refused, or whose client left, is inflated no more.
+  raw.once("close", () => gunzip.destroy());
+  return payload.pipe(gunzip).pipe(received);
+}
 
 const isJson = ({ headers }: FastifyRequest): boolean =>
   headers["content-type"]?.trimStart().toLowerCase().startsWith("application/json") === true;
@@ -100,6 +138,8 @@ class BodyRoom {
 
 /** A body on its way to the parser. Fails with INVALID_REQUEST for a costly shape, and GATEWAY_BUSY without room. */
 export class ReceivedBody extends Transform {
+  /** Absent: it arrives as it is. */
+  inflatedFrom?: Gunzip;
   readonly #room: BodyRoom;
   readonly #shape = new JsonShape();
   readonly #hash: Hash | null;
@@ -113,14 +153,26 @@ export class ReceivedBody extends Transform {
     this.#hash = isHashed ? createHash("sha256") : null;
   }
 
-  /** Bytes that have arrived. */
+  /** Bytes that have arrived, inflated. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Bytes that arrived of a body in gzip. Fastify compares them with the content-length. */
+  get receivedEncodedLength(): number {
+    return this.inflatedFrom?.bytesWritten ?? 0;
   }
 
   /** SHA-256 of the bytes, once all have arrived; "" unless it was asked for. For one call. */
   digest(): string {
     return this.#hash?.digest("hex") ?? "";
+  }
+
+  /** Counts bytes that were read for the request, until the body is released. Throws GATEWAY_BUSY. */
+  add(bytes: number): void {
+    if (this.#isReleased) return;
+    this.#room.take(bytes);
+    this.#held += bytes;
   }
 
   /** The body is needed no longer. Further calls do nothing. */

@@ -161,7 +161,7 @@ describe("refusals", () => {
       app.inject({ method: "GET", url: "/nothing" }),
     ]);
     expect(responses.map(({ statusCode }) => statusCode)).toEqual([400, 413, 415, 405, 404]);
-    expect(responses[3]?.headers.allow).toBe("POST");
+    expect(responses[3]?.headers.allow).toBe("POST, OPTIONS");
     expect(responses.map((response) => response.json().error.code)).toEqual([
       "invalid_json",
       "body_too_large",

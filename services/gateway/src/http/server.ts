@@ -9,10 +9,8 @@ import {
   type FastifyRequest,
   type FastifyServerFactory,
   fastify,
-  type HTTPMethods,
 } from "fastify";
 import { messagesDialect } from "../answers/dialect.js";
-import { cut } from "../request-error.js";
 import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
 import { dialectOf, errorHeaders, toRequestError } from "./error-response.js";
@@ -23,6 +21,7 @@ import { openapi } from "./openapi/openapi.js";
 import { receiveJson } from "./receive-json.js";
 import { Unanswered } from "./unanswered.js";
 import { boundUnread, closeUnread, endUnsent } from "./unread.js";
+import { METHODS, unrouted } from "./unrouted.js";
 
 export interface ServerOptions {
   readonly bodyLimitBytes: number;
@@ -52,8 +51,6 @@ const KEEP_ALIVE_MS = 72_000;
 
 const TCP_KEEP_ALIVE_MS = 15_000;
 
-const METHODS: readonly HTTPMethods[] = ["GET", "POST", "DELETE"];
-
 /** The HTTP server, not listening yet. Every failure is answered in the one error envelope. */
 export function buildServer(options: ServerOptions): FastifyInstance {
   const { bodyLimitBytes, bodiesBytes, corsOrigins, requiresKeys } = options;
@@ -61,6 +58,8 @@ export function buildServer(options: ServerOptions): FastifyInstance {
   const unanswered = new Unanswered(options.mostPipelined);
   const app = fastify({
     bodyLimit: bodyLimitBytes,
+    // A base URL with a slash at its end, and a path with one at its beginning.
+    routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
     frameworkErrors: fail,
     serverFactory: serverOf(options, unanswered),
     genReqId: requestIdOf,
@@ -72,12 +71,12 @@ export function buildServer(options: ServerOptions): FastifyInstance {
     },
   });
   app.setErrorHandler(fail);
-  app.setNotFoundHandler((request, reply) => refuseUnrouted(app, request, reply));
   app.addHook("onRequest", async (request, reply) => {
     identify(request, reply);
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
       throw new RhoneError("INVALID_REQUEST", "An HTTP/1.1 request needs a Host header.");
   });
+  unrouted(app);
   receiveJson(app, bodiesBytes);
   writeJsonInTurns(app);
   endUnsent(app);
@@ -130,7 +129,7 @@ function requestIdOf({ headers }: Pick<IncomingMessage, "headers">): string {
 }
 
 const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
-  const named = toRequestError(error, request.routeOptions.bodyLimit ?? 0);
+  const named = toRequestError(error, request);
   if (named.row.http >= 500 && !named.row.retryable)
     logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
   identify(request, reply);
@@ -146,19 +145,6 @@ const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, r
 function identify({ id, url }: FastifyRequest, reply: FastifyReply): void {
   reply.header("x-request-id", id);
   if (dialectOf(url) === messagesDialect) reply.header("request-id", id);
-}
-
-/** Characters of a path that a refusal repeats. */
-const LONGEST_PATH = 200;
-
-function refuseUnrouted(app: FastifyInstance, { url, method }: FastifyRequest, reply: FastifyReply): never {
-  const path = url.split("?")[0] ?? "/";
-  const allowed = METHODS.filter((each) => app.findRoute({ method: each, url: path }) !== null);
-  const shown = cut(path, LONGEST_PATH);
-  if (allowed.length === 0)
-    throw new RhoneError("NOT_FOUND", `There is nothing at ${shown}; /docs lists the endpoints.`);
-  reply.header("allow", allowed.join(", "));
-  throw new RhoneError("METHOD_NOT_ALLOWED", `${shown} takes ${allowed.join(", ")}, not ${method}.`);
 }
 
 const RATE_HEADERS = ["requests", "tokens"].flatMap((kind) =>

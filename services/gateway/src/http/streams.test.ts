@@ -1,5 +1,5 @@
 import { streamKey } from "@rhone/common";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
 import { chatChunkSchema } from "./openapi/generation-schemas.js";
 import { streamCancelledSchema } from "./openapi/response-schemas.js";
@@ -42,6 +42,16 @@ it.each<[string, { readonly n?: number; readonly include_usage?: boolean }]>([
     const { body } = await app.inject({ url, headers: { "last-event-id": idOf(event) } });
     expect(eventsOf(body).sort()).toEqual([...events.slice(index + 1), "data: [DONE]"].sort());
   }
+});
+
+it("HEAD of a stream follows nothing", async () => {
+  const { app, post, client } = fakeGateway();
+  const { headers } = await post(CHAT, { messages, stream: true, stream_options: { resumable: true } });
+  const follow = vi.spyOn(client, "follow");
+  const response = await app.inject({ method: "HEAD", url: String(headers["content-location"]) });
+  expect([response.statusCode, response.headers["content-type"]]).toEqual([200, "text/event-stream; charset=utf-8"]);
+  expect(follow).not.toHaveBeenCalled();
+  expect((await app.inject({ method: "HEAD", url: "/v1/streams/none" })).statusCode).toBe(404);
 });
 
 it("a stream is cancelled by its id, every choice of it", async () => {

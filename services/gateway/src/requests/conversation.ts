@@ -43,7 +43,7 @@ const message = z.object({
 export type MessageFields = Readonly<Partial<z.output<typeof message>> & Pick<z.output<typeof message>, "role">>;
 
 /** Twice what OpenAI takes. They are checked in one turn of the event loop: 30,000 took 0.3 s. */
-const MOST_MESSAGES = 4096;
+export const MOST_MESSAGES = 4096;
 
 export const messagesSchema = listOf(message, MOST_MESSAGES).refine(
   (messages) => messages.length > 0,

@@ -4,7 +4,14 @@ import { announcement } from "../answers/calls/call-format.js";
 import type { ChatWriterOptions } from "../answers/chat-writer.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
-import { conversationOptions, type MessageFields, messagesSchema, toConversation } from "./conversation.js";
+import type { TextModel } from "../text/text-model.js";
+import {
+  type Conversation,
+  conversationOptions,
+  type MessageFields,
+  messagesSchema,
+  toConversation,
+} from "./conversation.js";
 import {
   deliveryOf,
   frameOf,
@@ -17,7 +24,7 @@ import {
 import { answerTokens, generationFields, optional, parseRequest, UNTIL_FULL } from "./request-fields.js";
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
-import { callRules } from "./tools/call-rules.js";
+import { type CallRules, callRules } from "./tools/call-rules.js";
 import { legacyFunctionFields, toolsOf } from "./tools/legacy-functions.js";
 import { toolFields } from "./tools/tool-fields.js";
 import { toToolUse } from "./tools/tool-use.js";
@@ -50,8 +57,10 @@ export const chatOf = (fields: Partial<ChatRequest> & Pick<ChatRequest, "message
 export interface ChatApi {
   /** As in OpenRequest. */
   readonly prefix: string;
-  /** The record of the writer of its answers. */
-  readonly record: (options: ChatWriterOptions) => WriterRecord;
+  /** The record of the writer of its answers, which have `maxTokens` at most. */
+  readonly record: (options: ChatWriterOptions, maxTokens: number) => WriterRecord;
+  /** As in JobPlan. */
+  readonly endsWithContext?: boolean;
 }
 
 const CHAT: ChatApi = {
@@ -62,7 +71,7 @@ const CHAT: ChatApi = {
 /** Answers have `function_call` in the place of `tool_calls`. */
 const CHAT_WITH_FUNCTIONS: ChatApi = {
   ...CHAT,
-  record: (options) => CHAT.record({ ...options, legacyCalls: true }),
+  record: (options, maxTokens) => CHAT.record({ ...options, legacyCalls: true }, maxTokens),
 };
 
 /** Prepares a chat completion. */
@@ -88,13 +97,14 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
     paramOf: () => "messages",
     samples,
     maxTokens,
+    endsWithContext: api.endsWithContext ?? false,
     logprobs: wantsLogprobs ? (fields.top_logprobs ?? 0) : null,
     promptLogprobs: fields.prompt_logprobs ?? null,
     constraint,
   });
   const wantsPromptLogprobs = fields.prompt_logprobs !== undefined;
   const options = { ...frameOf(request), ...shape, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
-  const record = api.record(options);
+  const record = api.record(options, jobs[0]?.maxTokens ?? 0);
   const writer = openWriter(record, preparation.model);
   const delivery = deliveryOf(fields);
   const bytes = answerBytes(jobs, { ...delivery, calls: shape.calls !== null, ids: options.wantsTokenIds });
@@ -103,21 +113,43 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
 
 /** The prompt of a chat, and the shape of its answers. */
 async function readChat({ preparation: { model, grammars }, arrival: { owner } }: OpenRequest, fields: ChatRequest) {
-  const use = toToolUse(fields);
-  const { messages, options, continued, showsContinued } = toConversation(fields, use?.tools);
-  if (use?.forced && continued !== undefined)
-    refuseParam("tool_choice", ": an answer that continues a message cannot be a call.");
+  const { conversation, calls } = readConversation(model, fields);
+  const { continued, showsContinued } = conversation;
   // A generated text begins with the space that separates it from the text it continues, unless that text ends in one.
   const stripsSpace = model.addsLeadingSpace && (!continued || continued.endsWith(" "));
-  const calls = use === undefined || continued !== undefined ? undefined : callRules(use, model.callToken);
   const constraint = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
-  const encoded = await model.encodeChat(messages, options, { last: fields.truncate_prompt_tokens, owner });
+  const promptIds = await encodePrompt(model, { conversation, calls }, { last: fields.truncate_prompt_tokens, owner });
   const opening = showsContinued ? (continued ?? "") : "";
-  return {
-    promptIds: calls === undefined ? encoded : [...encoded, ...announcement(calls.format)],
-    constraint,
-    shape: { stripsSpace, opening, calls: calls?.format ?? null },
-  };
+  return { promptIds, constraint, shape: { stripsSpace, opening, calls: calls?.format ?? null } };
+}
+
+/** The tokens of a chat's prompt. Throws as `Prepare` does. */
+export const chatPrompt = (model: TextModel, fields: ChatRequest, owner: string): Promise<readonly number[]> =>
+  encodePrompt(model, readConversation(model, fields), { owner });
+
+interface AskedConversation {
+  readonly conversation: Conversation;
+  /** undefined: the answer makes no calls. */
+  readonly calls: CallRules | undefined;
+}
+
+function readConversation(model: TextModel, fields: ChatRequest): AskedConversation {
+  const use = toToolUse(fields);
+  const conversation = toConversation(fields, use?.tools);
+  const { continued } = conversation;
+  if (use?.forced && continued !== undefined)
+    refuseParam("tool_choice", ": an answer that continues a message cannot be a call.");
+  const calls = use === undefined || continued !== undefined ? undefined : callRules(use, model.callToken);
+  return { conversation, calls };
+}
+
+async function encodePrompt(
+  model: TextModel,
+  { conversation: { messages, options }, calls }: AskedConversation,
+  how: Parameters<TextModel["encodeChat"]>[2],
+): Promise<readonly number[]> {
+  const encoded = await model.encodeChat(messages, options, how);
+  return calls === undefined ? encoded : [...encoded, ...announcement(calls.format)];
 }
 
 /** The tokens asked for. Throws INVALID_REQUEST. */

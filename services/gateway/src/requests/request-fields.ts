@@ -35,6 +35,7 @@ const MOST_STOPS = 16;
 /** Longest text at which an answer stops, in characters: that much of it is held back until it is certain. */
 const LONGEST_STOP = 4096;
 const stopText = z.string().min(1).max(LONGEST_STOP);
+export const stopTexts = listOf(stopText, MOST_STOPS);
 
 /** The fields that all generation endpoints take. Unknown fields are ignored. */
 export const generationFields = {
@@ -52,7 +53,7 @@ export const generationFields = {
   logit_bias: optional(logitBias),
   max_tokens: answerTokens(UNTIL_FULL),
   min_tokens: optional(z.number().int().min(0).max(0x7fffffff)),
-  stop: optional(z.union([stopText, listOf(stopText, MOST_STOPS)])),
+  stop: optional(z.union([stopText, stopTexts])),
   stop_token_ids: optional(listOf(tokenId, 64)),
   ignore_eos: optional(z.boolean()),
   include_stop_str_in_output: optional(z.boolean()),

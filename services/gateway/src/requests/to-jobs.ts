@@ -20,6 +20,8 @@ export interface JobPlan {
   readonly samples: number;
   /** undefined: until the context is full. */
   readonly maxTokens: number | undefined;
+  /** With less room in the context, an answer may have as many tokens as fit, instead of being refused. */
+  readonly endsWithContext?: boolean;
   readonly logprobs?: number | null;
   readonly promptLogprobs?: number | null;
   readonly constraint?: Constraint | null;
@@ -84,7 +86,8 @@ function ownFields(
 ): Pick<GenerationJob, PerPrompt> {
   const param = plan.paramOf?.(prompt) ?? "prompt";
   checkIds(promptIds, limits, param);
-  const maxTokens = roomFor(promptIds.length, { asked: plan.maxTokens, contextLength: limits.contextLength, param });
+  const { maxTokens: asked, endsWithContext = false } = plan;
+  const maxTokens = roomFor(promptIds.length, { asked, endsWithContext, contextLength: limits.contextLength, param });
   return { promptIds: [...promptIds], maxTokens, minTokens: Math.min(fields.min_tokens ?? 0, maxTokens) };
 }
 
@@ -179,13 +182,15 @@ function checkIds(promptIds: readonly number[], { vocabSize }: JobLimits, param:
 interface Room {
   /** undefined: as many tokens as there is room for. */
   readonly asked: number | undefined;
+  readonly endsWithContext: boolean;
   readonly contextLength: number;
   readonly param: string;
 }
 
 /** The tokens that an answer may have. */
-function roomFor(promptTokens: number, { asked, contextLength, param }: Room): number {
+function roomFor(promptTokens: number, { asked, endsWithContext, contextLength, param }: Room): number {
   const room = contextLength - promptTokens;
   if (room >= (asked ?? 1)) return asked ?? room;
+  if (endsWithContext && room >= 1) return room;
   throw contextExceeded({ param, tokens: promptTokens, asked, contextLength });
 }

@@ -10,7 +10,9 @@ import { IdempotencyRecords } from "../admission/idempotency-records.js";
 import { RateLimits } from "../admission/rate-limits.js";
 import { StreamRecords } from "../answers/stream-records.js";
 import { gatewaySettings } from "../config.js";
-import { assembleGateway } from "../gateway.js";
+import { assembleGateway, type Surroundings } from "../gateway.js";
+import { OpenResponses, type OpenSet } from "../responses/open-responses.js";
+import { ResponseStore } from "../responses/response-store.js";
 import { DiskStorage } from "../storage/disk/disk-storage.js";
 import type { ObjectStorage } from "../storage/object-storage.js";
 import { FakeCluster, type Script } from "./fake-cluster.js";
@@ -20,6 +22,8 @@ import { FakeRedis } from "./fake-redis.js";
 export { hello, type Script } from "./fake-cluster.js";
 
 export interface FakeOptions {
+  /** Default: others have all leases. */
+  readonly takeLease?: Surroundings["takeLease"];
   /** Keys that exist; absent: no keys are required. */
   readonly keys?: readonly ApiKey[];
   readonly keysCommand?: string;
@@ -86,7 +90,9 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     limits: new RateLimits({ requests: counter(), tokens: counter() }),
     streams: new StreamRecords(redis.kept),
     idempotency: new IdempotencyRecords(redis.kept),
-    takeLease: async () => null,
+    responses: new ResponseStore(redis.kept, 3600),
+    openResponses: new OpenResponses(redis as unknown as OpenSet),
+    takeLease: options.takeLease ?? (async () => null),
     logger: createLogger({ service: "gateway", level: "silent" }),
   });
   gateway.app.addHook("onClose", () => rm(folder, { recursive: true, force: true }));

@@ -6,6 +6,8 @@ export class FakeRedis {
   readonly kept = new KeptTexts(this, { kind: "test", mostBytes: 0 });
   readonly texts = new Map<string, string>();
   readonly ttls = new Map<string, number>();
+  /** A sorted set's members, in the order in which they were added. */
+  readonly members = new Set<string>();
   /** Thrown by every command, as by a Redis that is away. */
   failure: Error | undefined;
 
@@ -23,6 +25,21 @@ export class FakeRedis {
     this.texts.set(key, text ?? "");
     this.ttls.set(key, Number(ttlS));
     return 1;
+  }
+
+  async zadd(_key: string, ...rest: (string | number)[]): Promise<void> {
+    this.#check();
+    this.members.add(String(rest.at(-1)));
+  }
+
+  async zrem(_key: string, member: string): Promise<void> {
+    this.#check();
+    this.members.delete(member);
+  }
+
+  async zrange(): Promise<readonly string[]> {
+    this.#check();
+    return [...this.members];
   }
 
   #check(): void {

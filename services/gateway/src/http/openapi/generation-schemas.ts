@@ -107,6 +107,39 @@ export const completionSchema = z.object({
   usage: usage.optional(),
 });
 
+const textBlock = z.object({ type: z.literal("text"), text: z.string(), citations: z.null() });
+const toolUseBlock = z.object({
+  type: z.literal("tool_use"),
+  id: z.string(),
+  name: z.string(),
+  input: z.record(z.string(), z.unknown()),
+  caller: z.object({ type: z.literal("direct") }),
+});
+
+/** A whole answer of /v1/messages. */
+export const messageSchema = z.object({
+  id: z.string(),
+  type: z.literal("message"),
+  role: z.literal("assistant"),
+  model: z.string(),
+  content: z.array(z.discriminatedUnion("type", [textBlock, toolUseBlock])),
+  stop_reason: z.enum(["end_turn", "max_tokens", "stop_sequence", "tool_use", "model_context_window_exceeded"]),
+  stop_sequence: z.string().nullable(),
+  stop_details: z.null(),
+  container: z.null(),
+  usage: z.object({
+    input_tokens: integer.describe("Without those that came from the prefix cache"),
+    cache_creation_input_tokens: integer,
+    cache_read_input_tokens: integer,
+    cache_creation: z.null(),
+    output_tokens: integer,
+    output_tokens_details: z.null(),
+    server_tool_use: z.null(),
+    service_tier: z.literal("standard"),
+    inference_geo: z.null(),
+  }),
+});
+
 /** One vector per input. */
 export const embeddingListSchema = z.object({
   id: z.string(),

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifySchema } from "fastify";
 import { z } from "zod";
 import { isGeneration, OPERATIONS, type Operation } from "./operations.js";
 import { DRESS, home } from "./pages.js";
-import { errorSchema } from "./response-schemas.js";
+import { errorSchema, messagesErrorSchema } from "./response-schemas.js";
 
 const PREFIX = "/docs";
 
@@ -12,12 +12,13 @@ const INFO = {
   title: "Rhone",
   version: "0.1.0",
   description:
-    "The HTTP APIs of OpenAI and Mistral for a model that runs on several machines. Point a client of either at this " +
-    "server. Unsupported fields that would change an answer are refused; unknown fields are ignored.",
+    "The HTTP APIs of OpenAI, Mistral and Anthropic for a model that runs on several machines. Point a client of any of " +
+    "them at this server. Unsupported fields that would change an answer are refused; unknown fields are ignored.",
 };
 
 const TAGS: readonly { readonly name: Operation["tag"]; readonly description: string }[] = [
   { name: "generation", description: "Chats, completions and embeddings." },
+  { name: "responses", description: "Stored responses (OpenAI's Responses API)." },
   { name: "streams", description: "Streams that outlive their connection (`stream_options.resumable`)." },
   { name: "batches", description: "Files of requests that run in the background." },
   { name: "tokenizer", description: "Text to token ids and back." },
@@ -57,7 +58,8 @@ export function openapi(app: FastifyInstance, { requiresKeys }: { readonly requi
 }
 
 function describe(methods: readonly string[], operation: Operation): FastifySchema {
-  const { summary, tag, body, query, takes } = operation;
+  const { summary, tag, body, query, takes, dialect } = operation;
+  const failure = dialect === "messages" ? messagesErrorSchema : errorSchema;
   return {
     // Pages show it as it is; only descriptions are Markdown.
     summary: summary.replaceAll("`", ""),
@@ -68,7 +70,7 @@ function describe(methods: readonly string[], operation: Operation): FastifySche
     ...(query !== undefined && { querystring: toJsonSchema(query, "input") }),
     response: {
       200: { description: "OK", ...answerOf(operation) },
-      default: { description: "An error", ...toJsonSchema(errorSchema, "output") },
+      default: { description: "An error", ...toJsonSchema(failure, "output") },
     },
   };
 }

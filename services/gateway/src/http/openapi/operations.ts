@@ -1,17 +1,20 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import * as batches from "../../batches/batch-request.js";
+import { countTokensRequestSchema, messagesRequestSchema } from "../../requests/messages/message-fields.js";
 import { chatRequestSchema } from "../../requests/prepare-chat.js";
 import { completionRequestSchema } from "../../requests/prepare-completion.js";
 import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
 import { fimRequestSchema } from "../../requests/prepare-fim.js";
+import * as responses from "../../requests/responses/response-fields.js";
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
-import { chatCompletionSchema, completionSchema, embeddingListSchema } from "./generation-schemas.js";
+import { chatCompletionSchema, completionSchema, embeddingListSchema, messageSchema } from "./generation-schemas.js";
 import * as answers from "./response-schemas.js";
+import { inputItemListSchema, inputTokensSchema, responseDeletedSchema, responseSchema } from "./responses-schemas.js";
 
 export interface Operation {
   readonly summary: string;
-  readonly tag: "generation" | "batches" | "streams" | "tokenizer" | "models" | "operations";
+  readonly tag: "generation" | "responses" | "batches" | "streams" | "tokenizer" | "models" | "operations";
   /** Reads the body. */
   readonly body?: z.ZodType;
   /** Reads the query. */
@@ -22,6 +25,8 @@ export interface Operation {
   readonly answer?: z.ZodType;
   /** The content types of a 200, where it is not always JSON. */
   readonly gives?: readonly string[];
+  /** How its failures are told; absent: as OpenAI does. */
+  readonly dialect?: "messages";
   /** The documented path, where the router's lacks names. */
   readonly path?: string;
 }
@@ -30,6 +35,10 @@ export interface Operation {
 export function operationOf({ method, routeOptions }: FastifyRequest): Operation | undefined {
   return OPERATIONS[`${method === "HEAD" ? "GET" : method} ${routeOptions.url}`];
 }
+
+/** Whether a request needs no body. A body that it has is read all the same. */
+export const needsNoBody = (operation: Operation | undefined): boolean =>
+  operation !== undefined && operation.body === undefined;
 
 /** Whether it uses the model, and so counts against its caller's limits. */
 export const isGeneration = (operation: Operation | undefined): boolean => operation?.tag === "generation";
@@ -70,6 +79,16 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answer: chatCompletionSchema,
     gives: JSON_OR_EVENTS,
   },
+  "POST /v1/messages": {
+    summary:
+      "Generate the next message of a conversation in the shape of Anthropic's Messages; with `stream: true`, as named " +
+      "server-sent events",
+    tag: "generation",
+    body: messagesRequestSchema,
+    answer: messageSchema,
+    gives: JSON_OR_EVENTS,
+    dialect: "messages",
+  },
   "POST /v1/embeddings": {
     summary:
       "Embed texts or token ids: the mean of the model's hidden states after its final norm, L2-normalised. " +
@@ -77,6 +96,44 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "generation",
     body: embeddingRequestSchema,
     answer: embeddingListSchema,
+  },
+  "POST /v1/responses": {
+    summary:
+      "Generate a response in OpenAI's newer shape; it is stored unless `store: false`, and runs on without its client " +
+      "with `background: true`",
+    tag: "generation",
+    body: responses.responseRequestSchema,
+    answer: responseSchema,
+    gives: JSON_OR_EVENTS,
+  },
+  "POST /v1/responses/input_tokens": {
+    summary: "Count the tokens of the prompt that `/v1/responses` makes of these fields",
+    tag: "tokenizer",
+    body: responses.responseRequestSchema,
+    answer: inputTokensSchema,
+  },
+  "GET /v1/responses/:id": {
+    summary: "Read a stored response; with `stream=true`, its events again, from behind `starting_after`",
+    tag: "responses",
+    query: responses.responseQuerySchema,
+    answer: responseSchema,
+    gives: JSON_OR_EVENTS,
+  },
+  "DELETE /v1/responses/:id": {
+    summary: "Delete a stored response; one in the background ends",
+    tag: "responses",
+    answer: responseDeletedSchema,
+  },
+  "GET /v1/responses/:id/input_items": {
+    summary: "List what a stored response answers to",
+    tag: "responses",
+    query: responses.inputItemsQuerySchema,
+    answer: inputItemListSchema,
+  },
+  "POST /v1/responses/:id/cancel": {
+    summary: "End a response in the background, and keep what there is of it",
+    tag: "responses",
+    answer: responseSchema,
   },
   "GET /v1/streams/:id": {
     summary: "Resume a streamed answer after the event named by Last-Event-ID, or repeat it from the start",
@@ -99,6 +156,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     tag: "tokenizer",
     body: detokenizeRequestSchema,
     answer: answers.detokenizeResponseSchema,
+  },
+  "POST /v1/messages/count_tokens": {
+    summary: "Count the tokens of the prompt that `/v1/messages` makes of these fields",
+    tag: "tokenizer",
+    body: countTokensRequestSchema,
+    answer: answers.tokenCountSchema,
+    dialect: "messages",
   },
   "GET /tokenizer_info": {
     summary: "Describe the tokenizer: special tokens and chat template",

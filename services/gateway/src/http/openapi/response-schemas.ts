@@ -12,6 +12,13 @@ const error = z.object({
 /** Every failure. */
 export const errorSchema = error.extend({ object: z.literal("error"), error });
 
+/** Every failure of /v1/messages. */
+export const messagesErrorSchema = z.object({
+  type: z.literal("error"),
+  error: z.object({ type: z.string(), message: z.string() }),
+  request_id: z.string(),
+});
+
 export const modelSchema = z.object({
   id: z.string(),
   object: z.literal("model"),
@@ -33,6 +40,9 @@ export const tokenizeResponseSchema = z.object({
   tokens: z.union([z.array(integer), z.array(z.object({ id: integer, piece: z.string() }))]),
   token_strs: z.array(z.string()).nullable(),
 });
+
+/** Of /v1/messages/count_tokens. */
+export const tokenCountSchema = z.object({ input_tokens: integer });
 
 export const detokenizeResponseSchema = z.object({ prompt: z.string(), content: z.string() });
 

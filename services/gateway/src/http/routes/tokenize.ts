@@ -1,5 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { type ClusterState, checkName, servedNames } from "../../queue/cluster-state.js";
+import { countTokensRequestSchema } from "../../requests/messages/message-fields.js";
+import { countPrompt } from "../../requests/messages/prepare-messages.js";
 import { parseRequest } from "../../requests/request-fields.js";
 import {
   decode,
@@ -16,7 +18,10 @@ export interface TokenizeUse {
   readonly cluster: ClusterState;
 }
 
-/** POST /tokenize and /detokenize, GET /tokenizer_info: vLLM's shapes, with llama-server's fields beside them. */
+/**
+ * POST /tokenize and /detokenize, GET /tokenizer_info: vLLM's shapes, with llama-server's fields beside them. POST
+ * /v1/messages/count_tokens is Anthropic's.
+ */
 export function tokenize(app: FastifyInstance, { model, cluster }: TokenizeUse): void {
   app.post("/tokenize", async ({ body, caller: { owner } }) => {
     const fields = parseRequest(tokenizeRequestSchema, body);
@@ -34,6 +39,11 @@ export function tokenize(app: FastifyInstance, { model, cluster }: TokenizeUse):
     if (fields.model !== undefined) checkName(fields.model, servedNames(model, await cluster.coordinators()));
     const text = await decode(model, fields.tokens);
     return { prompt: text, content: text };
+  });
+  app.post("/v1/messages/count_tokens", async ({ body, caller: { owner } }) => {
+    const fields = parseRequest(countTokensRequestSchema, body);
+    if (fields.model !== undefined) checkName(fields.model, servedNames(model, await cluster.coordinators()));
+    return { input_tokens: await countPrompt(model, fields, owner) };
   });
   app.get("/tokenizer_info", async () => {
     const [coordinator] = await cluster.coordinators();

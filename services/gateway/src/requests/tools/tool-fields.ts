@@ -6,7 +6,7 @@ export const MOST_TOOLS = 128;
 
 export const isFilled = (items: readonly unknown[]): boolean => items.length > 0;
 
-const functionName = z
+export const functionName = z
   .string()
   .regex(/^[a-zA-Z0-9_-]{1,64}$/, "must be 1 to 64 letters, digits, underscores and dashes");
 

@@ -1,0 +1,280 @@
+import { newApiKey, RhoneError } from "@rhone/common";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { keepsTo } from "../../../../test/schemas/keeps-to.js";
+import * as official from "../../../../test/schemas/openai-responses.js";
+import type { Schema } from "../../../../test/schemas/schema-parts.js";
+import { type FakeOptions, fakeGateway, hello, type Script } from "../testing/fake-gateway.js";
+import { inputItemListSchema, responseSchema } from "./openapi/responses-schemas.js";
+
+const PATH = "/v1/responses";
+const NONE = `resp_${"0".repeat(32)}`;
+const lease = async () => ({ lost: new AbortController().signal, release: async () => {} });
+
+const eventsOf = (body: string) =>
+  body
+    .split("\n\n")
+    .filter((event) => event !== "")
+    .map((event) => JSON.parse(event.slice(event.indexOf("{"))));
+
+/** What a model that knows no words is told. */
+const promptOf = (ids: readonly number[] = []): string => Buffer.from(ids.filter((id) => id > 31)).toString();
+
+it("a response is answered whole and as a stream, in the official shape", async () => {
+  const { post } = fakeGateway();
+  const whole = (await post(PATH, { input: "hi", model: "tiny" })).json();
+  keepsTo(whole, official.response);
+  expect(responseSchema.parse(whole)).toEqual(whole);
+  expect(whole).toMatchObject({ status: "completed", store: true, output: [{ content: [{ text: "Hello" }] }] });
+  const response = await post(PATH, { input: "hi", stream: true });
+  expect(response.headers["content-type"]).toMatch(/event-stream/);
+  for (const event of eventsOf(response.body)) keepsTo(event, official.responseEvents[event.type] as Schema);
+  expect(response.body).not.toContain("[DONE]");
+});
+
+it.each([false, true])("a stored response (streamed: %s) is read, listed, continued and deleted", async (stream) => {
+  const { app, post, jobs } = fakeGateway();
+  const first = await post(PATH, { input: "hi", instructions: "be kind", stream });
+  const whole = stream ? eventsOf(first.body).at(-1).response : first.json();
+  const url = `${PATH}/${whole.id}`;
+  expect((await app.inject(url)).json()).toEqual(whole);
+  const second = (await post(PATH, { input: "more", previous_response_id: whole.id })).json();
+  const told = promptOf(jobs.at(-1)?.promptIds);
+  for (const part of ["hi", "Hello", "more"]) expect(told).toContain(part);
+  expect(told).not.toContain("be kind");
+  const page = (await app.inject(`${PATH}/${second.id}/input_items?order=asc&limit=2`)).json();
+  keepsTo(page, official.inputItemList);
+  expect(inputItemListSchema.parse(page)).toEqual(page);
+  expect(page.data.map(({ role }: { role: string }) => role)).toEqual(["user", "assistant"]);
+  expect(page.has_more).toBe(true);
+  const rest = (await app.inject(`${PATH}/${second.id}/input_items?order=asc&after=${page.last_id}`)).json();
+  expect(rest.data).toHaveLength(1);
+  expect((await app.inject({ method: "DELETE", url })).json()).toEqual({
+    id: whole.id,
+    object: "response",
+    deleted: true,
+  });
+  expect((await app.inject(url)).statusCode).toBe(404);
+  const gone = await post(PATH, { input: "more", previous_response_id: second.id });
+  expect([gone.statusCode, gone.json().code]).toEqual([404, "previous_response_not_found"]);
+  expect(gone.json().message).toContain(whole.id);
+});
+
+it("the tokens of an input are counted as they are generated from", async () => {
+  const { post } = fakeGateway();
+  const { id } = (await post(PATH, { input: "hi" })).json();
+  const body = { input: "more", previous_response_id: id };
+  const counted = (await post(`${PATH}/input_tokens`, body)).json();
+  const { usage } = (await post(PATH, body)).json();
+  keepsTo(counted, official.inputTokens);
+  expect(counted.input_tokens).toBe(usage.input_tokens);
+});
+
+it("an item is referred to by its id, and becomes part of the request", async () => {
+  const { app, post, jobs } = fakeGateway();
+  const { id, output } = (await post(PATH, { input: "hi" })).json();
+  const input = [
+    { role: "user", content: "hi" },
+    { type: "item_reference", id: output[0].id },
+    { role: "user", content: "so" },
+  ];
+  const referring = (await post(PATH, { input })).json();
+  expect(promptOf(jobs.at(-1)?.promptIds)).toContain("Hello");
+  await app.inject({ method: "DELETE", url: `${PATH}/${id}` });
+  expect((await post(PATH, { input: "more", previous_response_id: referring.id })).statusCode).toBe(200);
+  const gone = await post(PATH, { input });
+  expect([gone.statusCode, gone.json().param]).toEqual([404, "input.1.id"]);
+});
+
+it.each<[string, object]>([
+  ["unknown", { previous_response_id: NONE }],
+  ["malformed", { previous_response_id: "*" }],
+  ["referred", { input: [{ type: "item_reference", id: "msg_1" }] }],
+])("a previous response or item that is %s is a 404", async (_, fields) => {
+  const { post } = fakeGateway();
+  expect((await post(PATH, { input: "hi", ...fields })).statusCode).toBe(404);
+});
+
+it("another owner's response does not exist", async () => {
+  const [mine, theirs] = ["mine", "theirs"].map((name) =>
+    newApiKey({ name, requestsPerMinute: null, tokensPerMinute: null }),
+  );
+  if (mine === undefined || theirs === undefined) throw new Error("There are two keys");
+  const { app, post } = fakeGateway(undefined, "ready", { keys: [mine.key, theirs.key] });
+  const as = ({ secret }: typeof mine) => ({ authorization: `Bearer ${secret}` });
+  const { id } = (await post(PATH, { input: "hi" }, as(mine))).json();
+  expect((await app.inject({ url: `${PATH}/${id}`, headers: as(mine) })).statusCode).toBe(200);
+  for (const [method, url] of [
+    ["GET", `${PATH}/${id}`],
+    ["GET", `${PATH}/${id}/input_items`],
+    ["DELETE", `${PATH}/${id}`],
+    ["POST", `${PATH}/${id}/cancel`],
+  ] as const)
+    expect((await app.inject({ method, url, headers: as(theirs) })).statusCode, `${method} ${url}`).toBe(404);
+  const refusalOf = async (previous_response_id: string) => {
+    const refused = await post(PATH, { input: "hi", previous_response_id }, as(theirs));
+    return [refused.statusCode, refused.json().message.replace(previous_response_id, "ID")];
+  };
+  expect(await refusalOf(id)).toEqual(await refusalOf(NONE));
+});
+
+it("what is not stored can't be read", async () => {
+  const { app, post, redis } = fakeGateway();
+  const { id } = (await post(PATH, { input: "hi", store: false })).json();
+  await post(PATH, { input: "hi", store: false, stream: true });
+  expect(redis.texts.size).toBe(0);
+  expect((await app.inject(`${PATH}/${id}`)).statusCode).toBe(404);
+});
+
+it("a stream's events are sent again, from behind any of them", async () => {
+  const { app, post } = fakeGateway();
+  const events = eventsOf((await post(PATH, { input: "hi", stream: true })).body);
+  const url = `${PATH}/${events.at(-1).response.id}?stream=true`;
+  expect(eventsOf((await app.inject(url)).body)).toEqual(events);
+  for (const { sequence_number: after } of events)
+    expect(eventsOf((await app.inject(`${url}&starting_after=${after}`)).body)).toEqual(events.slice(after + 1));
+  const head = await app.inject({ method: "HEAD", url });
+  expect([head.statusCode, head.headers["content-type"]]).toEqual([200, "text/event-stream; charset=utf-8"]);
+  const refused = await app.inject(`${PATH}/${events.at(-1).response.id}?starting_after=1`);
+  expect([refused.statusCode, refused.json().param]).toEqual([400, "starting_after"]);
+});
+
+it("a resumable stream is resumed by its ids, too, with the same sequence numbers", async () => {
+  const { app, post } = fakeGateway();
+  const { body, headers } = await post(PATH, { input: "hi", stream: true, stream_options: { resumable: true } });
+  const url = String(headers["content-location"]);
+  expect((await app.inject(url)).body).toBe(body);
+  const parts = body.split("\n\n").filter((part) => part !== "");
+  for (const [index, part] of parts.entries()) {
+    const id = /^id: (.*)$/m.exec(part)?.[1] ?? "";
+    const rest = await app.inject({ url, headers: { "last-event-id": id } });
+    expect(rest.body.split("\n\n").filter((part) => part !== "")).toEqual(parts.slice(index + 1));
+  }
+});
+
+const failing: Script = function* () {
+  yield { tokens: [72], text: " He" };
+  throw new RhoneError("WORKER_LOST", "Lost.");
+};
+
+it("a stream that fails ends with response.failed, and its response is stored with what there is", async () => {
+  const { app, post } = fakeGateway(failing);
+  const events = eventsOf((await post(PATH, { input: "hi", stream: true })).body);
+  const { type, response } = events.at(-1);
+  expect([type, response.status, response.error.code]).toEqual(["response.failed", "failed", "server_error"]);
+  const stored = (await app.inject(`${PATH}/${response.id}`)).json();
+  keepsTo(stored, official.response);
+  expect(stored).toEqual(response);
+});
+
+it("a request with an Idempotency-Key runs once, and its response is stored once", async () => {
+  const { app, post, jobs } = fakeGateway();
+  const headers = { "idempotency-key": "k" };
+  const first = (await post(PATH, { input: "hi" }, headers)).json();
+  expect((await post(PATH, { input: "hi" }, headers)).json()).toEqual(first);
+  expect(jobs).toHaveLength(1);
+  expect((await app.inject(`${PATH}/${first.id}`)).json()).toEqual(first);
+});
+
+const background = (options: FakeOptions = {}, script?: Script) => {
+  const gateway = fakeGateway(script, "ready", { takeLease: lease, ...options });
+  gateway.background.start();
+  gateway.app.addHook("onClose", () => gateway.background.close());
+  const read = async (id: string) => (await gateway.app.inject(`${PATH}/${id}`)).json();
+  return { ...gateway, read };
+};
+
+it("a response in the background is answered at once, and completed without its client", async () => {
+  const { app, post, read, redis } = background();
+  const queued = (await post(PATH, { input: "hi", background: true })).json();
+  keepsTo(queued, official.response);
+  expect(queued).toMatchObject({ status: "queued", output: [] });
+  await vi.waitFor(async () => expect(await read(queued.id)).toMatchObject({ status: "completed" }));
+  keepsTo(await read(queued.id), official.response);
+  await vi.waitFor(() => expect(redis.members.size).toBe(0));
+  expect(JSON.stringify([...redis.texts.values()])).not.toContain("promptIds");
+  await app.close();
+});
+
+const broken: Script = function* () {
+  yield { tokens: [72], text: " He" };
+  throw new RhoneError("STAGE_FAILED", "Lost.");
+};
+
+it("a response in the background that fails says so", async () => {
+  const { app, post, read } = background({}, broken);
+  const { id } = (await post(PATH, { input: "hi", background: true })).json();
+  const error = { code: "server_error", message: "Lost." };
+  await vi.waitFor(async () => expect(await read(id)).toMatchObject({ status: "failed", error }));
+  await app.close();
+});
+
+it("a response in the background begins again after an outage, with another job", async () => {
+  const once = outage(hello);
+  const { app, post, read, jobs } = background({}, once);
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const { id } = (await post(PATH, { input: "hi", background: true })).json();
+  for (let turn = 0; turn < 20 && jobs.length < 2; turn++) await vi.advanceTimersByTimeAsync(1000);
+  vi.useRealTimers();
+  await vi.waitFor(async () => expect(await read(id)).toMatchObject({ status: "completed" }));
+  expect(jobs.map(({ requestId }) => requestId)).toEqual([`${id}-0`, `${id}-0-r1`]);
+  await app.close();
+});
+
+/** Fails the first job. */
+function outage(script: Script): Script {
+  return function* (job) {
+    if (!job.requestId.endsWith("-r1")) throw new RhoneError("WORKER_LOST", "Lost.");
+    yield* script(job);
+  };
+}
+
+it("a response in the background waits for a gateway, and any takes it", async () => {
+  const { app, post, background: runner } = fakeGateway(undefined, "ready", { takeLease: lease });
+  const { id } = (await post(PATH, { input: "hi", background: true })).json();
+  const now = async () => (await app.inject(`${PATH}/${id}`)).json().status;
+  expect(await now()).toBe("queued");
+  runner.start();
+  await vi.waitFor(async () => expect(await now()).toBe("completed"));
+  await runner.close();
+});
+
+it("a response in the background is cancelled while it waits, and by its deletion", async () => {
+  const { app, post, cancelled, redis } = fakeGateway();
+  const { id } = (await post(PATH, { input: "hi", background: true })).json();
+  const ended = (await app.inject({ method: "POST", url: `${PATH}/${id}/cancel` })).json();
+  expect(ended).toMatchObject({ id, status: "cancelled" });
+  expect((await app.inject(`${PATH}/${id}`)).json()).toEqual(ended);
+  const { id: other } = (await post(PATH, { input: "hi", background: true })).json();
+  await app.inject({ method: "DELETE", url: `${PATH}/${other}` });
+  expect(cancelled).toEqual([`${id}-0`, `${other}-0`]);
+  expect(redis.members.size).toBe(0);
+  const whole = (await post(PATH, { input: "hi" })).json();
+  expect((await app.inject({ method: "POST", url: `${PATH}/${whole.id}/cancel` })).statusCode).toBe(400);
+});
+
+it("an unfinished response can't be continued", async () => {
+  const { post } = fakeGateway();
+  const { id } = (await post(PATH, { input: "hi", background: true })).json();
+  const refused = await post(PATH, { input: "more", previous_response_id: id });
+  expect([refused.statusCode, refused.json().param]).toEqual([400, "previous_response_id"]);
+});
+
+it("an input that is too long to be stored is refused with the remedy", async () => {
+  const { responses } = fakeGateway();
+  const item = { type: "message", id: "m", role: "user", content: "a".repeat(1024 * 1024) } as const;
+  const record = { owner: "", input: [item], response: { id: NONE } } as unknown as Parameters<
+    typeof responses.create
+  >[0];
+  await expect(responses.create(record)).rejects.toMatchObject({
+    param: "store",
+    message: expect.stringContaining("store: false"),
+  });
+});
+
+it("Redis that is away fails a stored request, and no other", async () => {
+  const { post, redis } = fakeGateway();
+  redis.failure = new Error("away");
+  expect((await post(PATH, { input: "hi" })).statusCode).toBe(503);
+  expect((await post(PATH, { input: "hi", store: false })).statusCode).toBe(200);
+});

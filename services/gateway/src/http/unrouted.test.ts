@@ -1,0 +1,123 @@
+import { describe, expect, it } from "vitest";
+import { fakeGateway } from "../testing/fake-gateway.js";
+
+const CHAT = "/v1/chat/completions";
+const messages = [{ role: "user", content: "hi" }];
+
+describe("a path that does not exist", () => {
+  it.each([
+    ["/v1/chat/completion", "POST /v1/chat/completions"],
+    ["/chat/completions", "POST /v1/chat/completions"],
+    ["/v1/v1/chat/completions", "POST /v1/chat/completions"],
+    ["/api/v1/chat/completions", "POST /v1/chat/completions"],
+    ["/completions", "POST /v1/completions"],
+    ["/v1/message", "POST /v1/messages"],
+    ["/v1/messages/count-tokens", "POST /v1/messages/count_tokens"],
+    ["/v1/model", "GET /v1/models"],
+    ["/v1/file/file-1/content", "GET /v1/files/{id}/content"],
+    ["/healthz", "GET /health"],
+    ["/v1/tokenize", "POST /tokenize"],
+  ])("%s: the refusal names %s", async (path, near) => {
+    const response = await fakeGateway().app.inject({ method: "POST", url: `${path}?x=1` });
+    expect(response.statusCode).toBe(404);
+    const { error } = response.json();
+    expect(error.message).toBe(`There is nothing at ${path}; the nearest endpoint is ${near}, and /docs lists all.`);
+  });
+
+  it.each(["/nothing/at/all", `/${"x".repeat(10_000)}`])("%.20s: is like no other", async (path) => {
+    const response = await fakeGateway().app.inject({ method: "POST", url: path });
+    expect(response.statusCode).toBe(404);
+    expect(response.json().error.message).toMatch(/; \/docs lists the endpoints\.$/);
+  });
+});
+
+describe("the same endpoint", () => {
+  it.each([`${CHAT}/`, "/v1//chat/completions", "//v1/chat//completions/", `${CHAT}/?a=1`])("is at %s", async (url) => {
+    const response = await fakeGateway().post(url, { messages });
+    expect([response.statusCode, response.json().object]).toEqual([200, "chat.completion"]);
+  });
+
+  it.each(["/v1/models/", "/v1//models/tiny", "/v1/models/tiny/", "/health/", "/docs/"])("is at %s", async (url) => {
+    expect((await fakeGateway().app.inject(url)).statusCode).toBe(200);
+  });
+
+  it("counts against the same limits, and needs the same key", async () => {
+    const response = await fakeGateway(undefined, "ready", { keys: [] }).post(`/${CHAT}/`, { messages });
+    expect(response.statusCode).toBe(401);
+  });
+});
+
+describe("OPTIONS", () => {
+  it.each([
+    [CHAT, "POST, OPTIONS"],
+    ["/v1/files", "GET, HEAD, POST, OPTIONS"],
+    ["/v1/files/file-1", "GET, HEAD, DELETE, OPTIONS"],
+    ["/v1/models/tiny/", "GET, HEAD, OPTIONS"],
+  ])("%s says what it takes, with no key", async (url, allow) => {
+    const { app } = fakeGateway(undefined, "ready", { keys: [] });
+    const response = await app.inject({ method: "OPTIONS", url });
+    expect([response.statusCode, response.headers.allow, response.body]).toEqual([204, allow, ""]);
+  });
+
+  it("of nothing is a 404", async () => {
+    expect((await fakeGateway().app.inject({ method: "OPTIONS", url: "/v1/nothing" })).statusCode).toBe(404);
+  });
+
+  it("of a browser that asks for another request is CORS's", async () => {
+    const headers = { origin: "https://page.example", "access-control-request-method": "POST" };
+    const response = await fakeGateway().app.inject({ method: "OPTIONS", url: CHAT, headers });
+    expect(response.headers["access-control-allow-methods"]).toContain("POST");
+  });
+});
+
+it.each(["/v1/models", "/health", "/v1/files", "/status", "/openapi.json"])(
+  "HEAD %s is GET without a body",
+  async (url) => {
+    const { app } = fakeGateway();
+    const [head, get] = [await app.inject({ method: "HEAD", url }), await app.inject(url)];
+    expect([head.statusCode, head.body, head.headers["content-type"]]).toEqual([200, "", get.headers["content-type"]]);
+  },
+);
+
+it("says which methods a path takes", async () => {
+  const response = await fakeGateway().app.inject({ method: "PUT", url: "/v1/files" });
+  expect([response.statusCode, response.headers.allow]).toEqual([405, "GET, HEAD, POST, OPTIONS"]);
+  expect(response.json().error.message).toBe("/v1/files takes GET, HEAD, POST, not PUT.");
+});
+
+describe("a request without a body", () => {
+  const types = ["application/json", "text/plain", "application/x-www-form-urlencoded"];
+  const requests = [
+    ["DELETE", "/v1/files/file-0"],
+    ["POST", "/v1/batches/batch_0/cancel"],
+    ["POST", "/v1/batch/jobs/batch_0/cancel"],
+    ["DELETE", "/v1/streams/none"],
+  ] as const;
+  it.each(requests.flatMap(([method, url]) => types.map((type) => [method, url, type] as const)))(
+    "is taken where none is needed: %s %s with the content type %s",
+    async (method, url, type) => {
+      const response = await fakeGateway().app.inject({ method, url, headers: { "content-type": type } });
+      expect([response.statusCode, response.json().error.code]).toEqual([404, "not_found"]);
+    },
+  );
+
+  it("is refused where one is needed", async () => {
+    const { app } = fakeGateway();
+    const headers = { "content-type": "application/json" };
+    const response = await app.inject({ method: "POST", url: CHAT, headers });
+    expect(response.json().error.message).toBe("The body is empty; send a JSON object.");
+  });
+});
+
+it.each([
+  [undefined, "The body has no content-type; send content-type: application/json (multipart/form-data for a file)."],
+  [
+    "text/xml",
+    "The body has the content-type text/xml; send content-type: application/json (multipart/form-data for a file).",
+  ],
+  ["json", "The body has the content-type json; send content-type: application/json (multipart/form-data for a file)."],
+])("a body with the content type %s is refused by it", async (type, message) => {
+  const headers = type === undefined ? {} : { "content-type": type };
+  const response = await fakeGateway().app.inject({ method: "POST", url: CHAT, headers, payload: Buffer.from("{}") });
+  expect([response.statusCode, response.json().error.message]).toEqual([415, message]);
+});

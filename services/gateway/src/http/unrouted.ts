@@ -1,0 +1,61 @@
+import { RhoneError } from "@rhone/common";
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
+import leven from "leven";
+import { cut } from "../request-error.js";
+import { OPERATIONS } from "./openapi/operations.js";
+
+/** The methods of the API's endpoints. */
+export const METHODS: readonly HTTPMethods[] = ["GET", "POST", "DELETE"];
+
+/** Characters of a path that a refusal repeats, and that are compared. */
+const LONGEST_PATH = 200;
+
+/** Answers OPTIONS with what a path takes, and refuses what no route takes. */
+export function unrouted(app: FastifyInstance): void {
+  const takes = (path: string) => {
+    const methods = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
+    return methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+  };
+  // Before CORS, which takes every OPTIONS for a browser's question about another request.
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.method !== "OPTIONS" || request.headers["access-control-request-method"] !== undefined) return;
+    const path = pathOf(request);
+    const allowed = path === "*" ? [...METHODS, "HEAD"] : takes(path);
+    if (allowed.length === 0) refuse(request, reply, allowed);
+    return reply
+      .header("allow", [...allowed, "OPTIONS"].join(", "))
+      .code(204)
+      .send();
+  });
+  app.setNotFoundHandler((request, reply) => refuse(request, reply, takes(pathOf(request))));
+}
+
+const pathOf = ({ url }: FastifyRequest): string => url.split("?")[0] ?? "/";
+
+function refuse(request: FastifyRequest, reply: FastifyReply, allowed: readonly string[]): never {
+  const path = pathOf(request);
+  const shown = cut(path, LONGEST_PATH);
+  if (allowed.length === 0) {
+    const near = nearest(path.slice(0, LONGEST_PATH));
+    const nearby = `the nearest endpoint is ${near}, and /docs lists all`;
+    const advice = near === undefined ? "/docs lists the endpoints" : nearby;
+    throw new RhoneError("NOT_FOUND", `There is nothing at ${shown}; ${advice}.`);
+  }
+  reply.header("allow", [...allowed, "OPTIONS"].join(", "));
+  throw new RhoneError("METHOD_NOT_ALLOWED", `${shown} takes ${allowed.join(", ")}, not ${request.method}.`);
+}
+
+/** The endpoint whose path is most like this one, with its method; undefined when half of it differs. */
+function nearest(path: string): string | undefined {
+  const parts = path.split("/");
+  const likes = Object.entries(OPERATIONS).map(([key, { path: documented }]) => {
+    const [method = "", url = ""] = key.split(" ");
+    const pattern = documented ?? url;
+    // A path's own id is as good as any.
+    const filled = pattern.split("/").map((part, index) => (part.startsWith(":") ? (parts[index] ?? part) : part));
+    const differs = leven(path, filled.join("/")) / Math.max(path.length, pattern.length);
+    return { differs, name: `${method} ${pattern.replace(/:(\w+)/g, "{$1}")}` };
+  });
+  const [best] = likes.toSorted((a, b) => a.differs - b.differs);
+  return best !== undefined && best.differs < 0.5 ? best.name : undefined;
+}

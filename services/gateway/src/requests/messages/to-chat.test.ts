@@ -1,0 +1,191 @@
+import { describe, expect, it } from "vitest";
+import { parseRequest } from "../request-fields.js";
+import { messagesRequestSchema } from "./message-fields.js";
+import { toChat } from "./to-chat.js";
+
+const hi = { role: "user", content: "Hi" };
+const read = (fields: object) =>
+  toChat(parseRequest(messagesRequestSchema, { max_tokens: 9, messages: [hi], ...fields }));
+
+const cache_control = { type: "ephemeral" };
+const block = (text: string) => ({ type: "text", text, cache_control });
+const use = { type: "tool_use", id: "toolu_1", name: "f", input: { a: [1] }, caller: { type: "direct" } };
+const result = (content: unknown, more: object = {}) => ({
+  type: "tool_result",
+  tool_use_id: "toolu_1",
+  content,
+  ...more,
+});
+const calls = [{ id: "toolu_1", type: undefined, function: { name: "f", arguments: '{"a":[1]}' } }];
+const answered = (content: string) => ({ role: "tool", tool_call_id: "toolu_1", content });
+
+describe("the messages of a chat", () => {
+  it.each<[string, object, object[]]>([
+    ["a system text", { system: "S" }, [{ role: "system", content: "S" }, hi]],
+    ["system blocks", { system: [block("S"), block("T")] }, [{ role: "system", content: "ST" }, hi]],
+    ["a system message", { messages: [hi, { role: "system", content: "S" }] }, [hi, { role: "system", content: "S" }]],
+    [
+      "text blocks",
+      { messages: [{ role: "user", content: [block("a"), block("b")] }] },
+      [{ role: "user", content: "ab" }],
+    ],
+    ["no blocks", { messages: [{ role: "user", content: [] }] }, [{ role: "user", content: "" }]],
+    [
+      "calls and their results",
+      {
+        messages: [
+          hi,
+          { role: "assistant", content: [block("I look."), use] },
+          { role: "user", content: [result("22"), block("So"), block("?")] },
+        ],
+      },
+      [
+        hi,
+        { role: "assistant", content: "I look.", tool_calls: calls },
+        answered("22"),
+        { role: "user", content: "So?" },
+      ],
+    ],
+    [
+      "results of blocks, of nothing, and of failures",
+      {
+        messages: [
+          { role: "assistant", content: [use] },
+          {
+            role: "user",
+            content: [result([block("2"), block("3")]), result(undefined), result("no", { is_error: true })],
+          },
+        ],
+      },
+      [
+        { role: "assistant", content: undefined, tool_calls: calls },
+        ...[answered("23"), answered(""), answered("Error: no")],
+      ],
+    ],
+    [
+      "thoughts, which are left out",
+      {
+        messages: [
+          hi,
+          {
+            role: "assistant",
+            content: [
+              { type: "thinking", thinking: "…", signature: "s" },
+              { type: "redacted_thinking", data: "d" },
+              block("a"),
+            ],
+          },
+          hi,
+        ],
+      },
+      [hi, { role: "assistant", content: "a" }, hi],
+    ],
+  ])("of %s", (_, fields, messages) => {
+    expect(read(fields).messages).toEqual(messages);
+  });
+
+  it("go on with the last one, if it is an assistant's", () => {
+    expect(read({}).continue_final_message).toBe(false);
+    expect(read({ messages: [hi, { role: "assistant", content: "The" }] }).continue_final_message).toBe(true);
+    expect(() => read({ messages: [hi, { role: "assistant", content: [use] }] })).toThrow(
+      /^messages\.1 ends with tool_use/,
+    );
+  });
+});
+
+it.each<[object, object]>([
+  [{ stop_sequences: ["END"] }, { stop: ["END"], max_tokens: 9 }],
+  [
+    { temperature: 0, top_p: 0.5, top_k: 3 },
+    { temperature: 0, top_p: 0.5, top_k: 3 },
+  ],
+  [{ tool_choice: { type: "auto" } }, { tool_choice: "auto", parallel_tool_calls: true }],
+  [{ tool_choice: { type: "none" } }, { tool_choice: "none", parallel_tool_calls: undefined }],
+  [
+    { tool_choice: { type: "any", disable_parallel_tool_use: true } },
+    { tool_choice: "required", parallel_tool_calls: false },
+  ],
+  [{ tool_choice: { type: "tool", name: "f" } }, { tool_choice: { type: "function", function: { name: "f" } } }],
+  [
+    { tools: [{ name: "f", description: "d", input_schema: { type: "object" }, strict: true, cache_control }] },
+    { tools: [{ function: { name: "f", description: "d", parameters: { type: "object" }, strict: true } }] },
+  ],
+  [
+    { tools: [{ type: "custom", name: "f", input_schema: {}, input_examples: [{ a: 1 }] }] },
+    { tools: [{ function: { name: "f", parameters: { examples: [{ a: 1 }] } } }] },
+  ],
+  [
+    { output_config: { format: { type: "json_schema", schema: { enum: [{}] } } } },
+    { response_format: { type: "json_schema", json_schema: { schema: { enum: [{}] } } } },
+  ],
+  [
+    { output_format: { type: "json_schema", schema: { enum: [{}] } } },
+    { response_format: { type: "json_schema", json_schema: { schema: { enum: [{}] } } } },
+  ],
+  [
+    { stream: true, stream_options: { resumable: true } },
+    { stream: true, stream_options: { resumable: true } },
+  ],
+  [{ metadata: { user_id: "u" }, service_tier: "auto", thinking: { type: "adaptive" }, mcp_servers: [] }, {}],
+])("%j is %j in a chat", (fields, chat) => {
+  expect(read(fields)).toMatchObject(chat);
+});
+
+describe("refusals name the field and what it must be", () => {
+  const image = { type: "image", source: { type: "url", url: "https://a.example" } };
+  it.each<[object, string]>([
+    [{ max_tokens: undefined }, "max_tokens is missing."],
+    [{ max_tokens: 0 }, "max_tokens is 0; it must be at least 1."],
+    [{ temperature: 1.5 }, "temperature is 1.5; it must be at most 1."],
+    [{ messages: [] }, "messages must hold at least one message."],
+    [
+      { messages: [{ role: "tool", content: "" }] },
+      'messages.0.role is "tool"; it must be one of user, assistant, system.',
+    ],
+    [
+      { messages: [{ role: "user", content: [block("a"), image] }] },
+      "messages.0.content.1.type must not be image: this model reads text only, and a user message holds text and " +
+        "tool_result.",
+    ],
+    [
+      { messages: [{ role: "user", content: [{ ...image, type: "document" }] }] },
+      "messages.0.content.0.type must not be document: this model reads text only, and a user message holds text and " +
+        "tool_result.",
+    ],
+    [
+      { messages: [{ role: "user", content: [result([image])] }] },
+      "messages.0.content.0.content.0.type must not be image: this model reads text only, and a tool_result holds text.",
+    ],
+    [
+      { messages: [{ role: "assistant", content: [{ type: "server_tool_use" }] }] },
+      "messages.0.content.0.type must not be server_tool_use: this model reads text only, and an assistant message " +
+        "holds text and tool_use.",
+    ],
+    [{ system: [{ text: "a" }] }, "system.0.type must say what the block is, and system holds text."],
+    [
+      { messages: [{ role: "user", content: [5] }] },
+      "messages.0.content.0 must say what the block is, and a user message holds text and tool_result.",
+    ],
+    [
+      { tools: [{ type: "web_search_20250305", name: "web_search" }] },
+      'tools.0.type must be "custom": the gateway has no tools of its own, and the model knows none by name.',
+    ],
+    [{ tools: [{ name: "f" }] }, "tools.0.input_schema is missing."],
+    [
+      { tools: [{ name: "f", input_schema: {}, defer_loading: true }] },
+      "tools.0.defer_loading is true; it must be false.",
+    ],
+    [
+      { thinking: { type: "enabled", budget_tokens: 2000 } },
+      'thinking.type is "enabled"; it must be one of disabled, adaptive.',
+    ],
+    [{ container: "c" }, "container must be left out: the gateway runs no code."],
+    [{ mcp_servers: [{}] }, "mcp_servers is a list; it must be left out: the gateway calls no servers."],
+    [
+      { output_config: { effort: "low" } },
+      "output_config.effort must be left out: this model has one effort for all answers.",
+    ],
+  ])("%j", (fields, message) => {
+    expect(() => read(fields)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", message }));
+  });
+});

@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import {
+  askedItems,
+  inputItem,
+  inputSchema,
+  isReference,
+  listedItem,
+  responseOfItem,
+  toMessages,
+} from "./response-items.js";
+
+const RESPONSE = `resp_${"a".repeat(32)}`;
+
+const read = (input: unknown) =>
+  askedItems(inputSchema.parse(input)).map((item, index) => {
+    if (isReference(item)) throw new Error(item.id);
+    return inputItem(item, RESPONSE, index);
+  });
+
+const call = { type: "function_call", call_id: "c1", name: "f", arguments: "{}" };
+const other = { type: "function_call", call_id: "c2", name: "g", arguments: "{}" };
+const toolCall = ({ call_id: id, name, arguments: given }: typeof call) => ({
+  id,
+  type: "function",
+  function: { name, arguments: given },
+});
+
+describe("items as messages", () => {
+  it.each<[string, unknown, readonly object[]]>([
+    ["a text", "hi", [{ role: "user", content: "hi" }]],
+    ["a message without type", [{ role: "developer", content: "hi" }], [{ role: "developer", content: "hi" }]],
+    [
+      "parts",
+      [
+        {
+          type: "message",
+          role: "assistant",
+          content: [
+            { type: "output_text", text: "a", annotations: [] },
+            { type: "refusal", refusal: "b" },
+          ],
+        },
+      ],
+      [{ role: "assistant", content: "ab" }],
+    ],
+    [
+      "a call and its output",
+      [call, { type: "function_call_output", call_id: "c1", output: [{ type: "input_text", text: "1" }] }],
+      [
+        { role: "assistant", tool_calls: [toolCall(call)] },
+        { role: "tool", tool_call_id: "c1", content: "1" },
+      ],
+    ],
+    [
+      "a text and two calls of one answer",
+      [{ role: "assistant", content: "so" }, call, other],
+      [{ role: "assistant", content: "so", tool_calls: [toolCall(call), toolCall(other)] }],
+    ],
+  ])("%s", (_, input, messages) => expect(toMessages(read(input))).toEqual(messages));
+
+  it("an output needs its call before it", () => {
+    const output = { type: "function_call_output", call_id: "c1", output: "1" };
+    expect(() => toMessages(read([output, call]))).toThrow(/call_id "c1"/);
+  });
+});
+
+it.each([
+  [[{ type: "message", role: "tool", content: "x" }], "0.role"],
+  [[{ role: "user", content: [{ type: "input_text" }] }], "0.content"],
+  [[call, { type: "function_call", name: "f", arguments: "{}" }], "1.call_id"],
+  [[{ type: "function_call_output", call_id: "c" }], "0.output"],
+  [Array(4097).fill(call), ""],
+  [3, ""],
+])("%j is refused", (input, path) => {
+  const { error } = inputSchema.safeParse(input);
+  expect(error?.issues[0]).toBeDefined();
+  expect(JSON.stringify(error?.issues)).toContain(path.split(".").at(-1));
+});
+
+it("ids say which response an item is of, and clients' ids stay", () => {
+  const items = read([{ role: "user", content: "hi" }, call, { ...call, id: "mine" }]);
+  expect(items.map(({ id }) => id)).toEqual([`msg_${"a".repeat(32)}i0`, `fc_${"a".repeat(32)}i1`, "mine"]);
+  expect(items.map(({ id }) => responseOfItem(id))).toEqual([RESPONSE, RESPONSE, undefined]);
+});
+
+it("items are listed in OpenAI's shape", () => {
+  const [message, answer] = read(["user", "assistant"].map((role) => ({ role, content: "hi" })));
+  expect(message && listedItem(message)).toMatchObject({
+    status: "completed",
+    content: [{ type: "input_text", text: "hi" }],
+  });
+  expect(answer && listedItem(answer)).toMatchObject({
+    content: [{ type: "output_text", text: "hi", annotations: [] }],
+  });
+});

@@ -1,0 +1,171 @@
+import { z } from "zod";
+import { RESPONSE_PREFIX } from "../../answers/response-object.js";
+import { RequestError } from "../../request-error.js";
+import type { MessageFields } from "../conversation.js";
+import { listOf } from "../long-fields.js";
+import { optional } from "../request-fields.js";
+
+const status = optional(z.enum(["in_progress", "completed", "incomplete"]));
+
+/** Refusals and records repeat it. */
+const itemId = optional(z.string().max(128));
+
+const TEXT_PARTS = ["input_text", "output_text", "text"] as const;
+
+const part = z.union([
+  z.object({ type: z.enum(TEXT_PARTS), text: z.string() }),
+  z
+    .object({ type: z.literal("refusal"), refusal: z.string() })
+    .transform(({ refusal }) => ({ type: "refusal" as const, text: refusal })),
+]);
+
+const content = z.union(
+  [z.string(), listOf(part)],
+  "must be a text, or a list of parts of the types input_text and output_text",
+);
+
+const message = z.object({
+  type: z.literal("message"),
+  id: itemId,
+  status,
+  role: z.enum(["system", "developer", "user", "assistant"]),
+  content,
+});
+
+const functionCall = z.object({
+  type: z.literal("function_call"),
+  id: itemId,
+  status,
+  call_id: z.string().max(256),
+  name: z.string(),
+  arguments: z.string(),
+});
+
+const functionCallOutput = z.object({
+  type: z.literal("function_call_output"),
+  id: itemId,
+  status,
+  call_id: z.string().max(256),
+  output: content,
+});
+
+const itemReference = z.object({ type: z.literal("item_reference"), id: z.string().max(128) });
+
+const kinds = z.discriminatedUnion("type", [message, functionCall, functionCallOutput, itemReference]);
+const { $schema: _, ...shapes } = z.toJSONSchema(kinds, { io: "input", unrepresentable: "any" });
+
+/** `type` may be left out of a message, and of a reference. */
+const item = z.preprocess(withType, kinds).meta(shapes);
+
+function withType(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const { type, role, id } = value as { readonly [key: string]: unknown };
+  if (type != null) return value;
+  return { ...value, type: role === undefined && id !== undefined ? "item_reference" : "message" };
+}
+
+/** As many as a chat may have messages. They are checked in one turn of the event loop: 30,000 took 0.3 s. */
+export const MOST_ITEMS = 4096;
+
+export const inputSchema = z.union([z.string(), listOf(item, MOST_ITEMS)], "must be a text or a list of items");
+
+type Reference = z.output<typeof itemReference>;
+export type AskedItem = Exclude<z.output<typeof inputSchema>, string>[number];
+
+/** An item as it is stored and listed: without references, with an id. */
+export type InputItem = Exclude<AskedItem, Reference> & { readonly id: string };
+
+export const isReference = (asked: AskedItem): asked is Reference => asked.type === "item_reference";
+
+/** The items of `input`: a text is the user's message. */
+export const askedItems = (input: string | readonly AskedItem[] | undefined): readonly AskedItem[] =>
+  typeof input === "string"
+    ? [{ type: "message", role: "user", content: input, id: undefined, status: undefined }]
+    : (input ?? []);
+
+const KINDS: Readonly<Record<InputItem["type"], string>> = {
+  message: "msg",
+  function_call: "fc",
+  function_call_output: "fco",
+};
+
+/** Items have the id of their response in theirs, unless the client gave them one. */
+export const inputItem = (asked: Exclude<AskedItem, Reference>, responseId: string, index: number): InputItem => ({
+  ...asked,
+  id: asked.id ?? `${KINDS[asked.type]}_${responseId.slice(RESPONSE_PREFIX.length)}i${index}`,
+});
+
+/** The response whose item has this id; undefined for an id that no response gives out. */
+export const responseOfItem = (id: string): string | undefined => {
+  const [, hex] = /^(?:msg|fc|fco)_([0-9a-f]{32})[io]\d{1,5}$/.exec(id) ?? [];
+  return hex === undefined ? undefined : RESPONSE_PREFIX + hex;
+};
+
+/** An item in OpenAI's shape. */
+export function listedItem({ status = "completed", ...item }: InputItem): object {
+  switch (item.type) {
+    case "message":
+      return { ...item, status, content: listedParts(item) };
+    case "function_call":
+      return { ...item, status };
+    case "function_call_output":
+      return { ...item, status, output: typeof item.output === "string" ? item.output : item.output.map(inputPart) };
+  }
+}
+
+type MessageItem = Extract<InputItem, { readonly type: "message" }>;
+type Part = Exclude<MessageItem["content"], string>[number];
+
+function listedParts({ role, content }: Omit<MessageItem, "status">): readonly object[] {
+  const parts: readonly Part[] = typeof content === "string" ? [{ type: "input_text", text: content }] : content;
+  return role === "assistant" ? parts.map(outputPart) : parts.map(inputPart);
+}
+
+const inputPart = ({ text }: Part) => ({ type: "input_text", text });
+
+const outputPart = ({ type, text }: Part) =>
+  type === "refusal" ? { type, refusal: text } : { type: "output_text", text, annotations: [], logprobs: [] };
+
+const textOf = (content: MessageItem["content"]): string =>
+  typeof content === "string" ? content : content.map(({ text }) => text).join("");
+
+/**
+ * The items as the messages of a chat: calls, and a text right before them, are one message of the assistant, as the
+ * model wrote them in one answer. Throws INVALID_REQUEST for the output of a call that is not before it.
+ */
+export function toMessages(items: readonly InputItem[]): readonly MessageFields[] {
+  const messages: MessageFields[] = [];
+  const called = new Set<string>();
+  for (const item of items) {
+    if (item.type === "message") messages.push({ role: item.role, content: textOf(item.content) });
+    else if (item.type === "function_call_output") messages.push(outputMessage(item, called));
+    else {
+      called.add(item.call_id);
+      addCall(messages, item);
+    }
+  }
+  return messages;
+}
+
+function outputMessage(
+  { call_id, output }: Extract<InputItem, { readonly type: "function_call_output" }>,
+  called: ReadonlySet<string>,
+) {
+  if (called.has(call_id)) return { role: "tool", tool_call_id: call_id, content: textOf(output) } as const;
+  const problem = `input: there is no function_call with the call_id ${JSON.stringify(call_id)} before its output`;
+  const remedy = "send the call as well, or the previous_response_id of the response that made it";
+  throw new RequestError("INVALID_REQUEST", `${problem}; ${remedy}.`, { param: "input" });
+}
+
+function addCall(
+  messages: MessageFields[],
+  { call_id, name, arguments: given }: Extract<InputItem, { readonly type: "function_call" }>,
+) {
+  const call = { id: call_id, type: "function" as const, function: { name, arguments: given } };
+  const last = messages.at(-1);
+  if (last?.role !== "assistant") {
+    messages.push({ role: "assistant", tool_calls: [call] });
+    return;
+  }
+  messages[messages.length - 1] = { ...last, tool_calls: [...(last.tool_calls ?? []), call] };
+}

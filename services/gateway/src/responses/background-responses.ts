@@ -1,0 +1,228 @@
+import { randomUUID } from "node:crypto";
+import { type ErrorCode, type GenerationJob, type Logger, RhoneError, toRhoneError } from "@rhone/common";
+import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
+import { failedWith } from "../answers/response-object.js";
+import { addressesOf, type StreamRecord } from "../answers/stream-records.js";
+import type { Writer } from "../answers/writer.js";
+import { openWriter } from "../answers/writer-record.js";
+import type { BatchLease, Lease } from "../batches/batch-lease.js";
+import { OwnerTurns } from "../batches/owner-turns.js";
+import { OUTAGES } from "../batches/run-line.js";
+import type { Metrics } from "../metrics.js";
+import type { GenerationClient } from "../queue/generation-client.js";
+import { lineMetrics } from "../requests/run-observers.js";
+import { following, generating, runRequest } from "../requests/run-request.js";
+import type { TextModel } from "../text/text-model.js";
+import { timeLeft } from "../turns.js";
+import { endedResponse } from "./keep-response.js";
+import type { OpenResponse, OpenResponses } from "./open-responses.js";
+import { begunAgain, isOver, type ResponseRecord } from "./response-record.js";
+import type { ResponseStore } from "./response-store.js";
+
+const LEASE_MS = 9000;
+/** Between two looks for responses that no gateway follows. */
+const SWEEP_MS = 2000;
+/** Before a response is tried again that the queue had no room for. */
+const RETRY_MS = 5000;
+
+/** What following responses to their end takes. */
+export interface BackgroundUse {
+  readonly responses: ResponseStore;
+  readonly openResponses: OpenResponses;
+  readonly client: GenerationClient;
+  readonly answers: AnswerRoom;
+  readonly model: TextModel;
+  readonly metrics: Metrics;
+  readonly gatewayId: string;
+  /** Takes the lease of a response; null: another gateway has it. Rejects when Redis can't be reached. */
+  readonly takeLease: (lease: Lease) => Promise<Pick<BatchLease, "lost" | "release"> | null>;
+  readonly backgroundAtOnce: number;
+  readonly logger: Logger;
+}
+
+interface FollowedRun {
+  readonly held: HeldAnswer;
+  /** Aborted when the response is left to another gateway. */
+  readonly handover: AbortSignal;
+}
+
+/** The job has not run, or runs on: it is submitted or read again under the same id. */
+const NOT_YET: ReadonlySet<ErrorCode> = new Set(["QUEUE_FULL", "GATEWAY_BUSY", "REDIS_UNAVAILABLE"]);
+
+/**
+ * Follows responses to their end that no client waits for, and keeps them. A gateway has each by a lease; when it dies,
+ * another one goes on, from the token log or by submitting the same job. Owners take turns.
+ */
+export class BackgroundResponses {
+  readonly #uses: BackgroundUse;
+  readonly #name: string;
+  readonly #closing = new AbortController();
+  readonly #running = new Map<string, Promise<void>>();
+  readonly #notBeforeMs = new Map<string, number>();
+  readonly #turns = new OwnerTurns();
+  #sweeping: Promise<void> = Promise.resolve();
+  /** undefined while it is looking. */
+  #timer: NodeJS.Timeout | undefined;
+  #isWoken = false;
+
+  constructor(uses: BackgroundUse) {
+    this.#uses = uses;
+    this.#name = `${uses.gatewayId}-${randomUUID()}`;
+  }
+
+  start(): void {
+    this.#uses.openResponses.whenAdded(() => this.#wake());
+    this.#look();
+  }
+
+  /** Leaves the responses to another gateway, or to this one when it starts again. */
+  async close(): Promise<void> {
+    this.#closing.abort(new RhoneError("SHUTTING_DOWN", "The gateway is stopping."));
+    clearTimeout(this.#timer);
+    await this.#sweeping;
+    await Promise.all(this.#running.values());
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    this.#isWoken = false;
+    this.#sweeping = this.#sweep().catch((err: unknown) => {
+      this.#uses.logger.warn({ err }, "search for responses failed, trying again");
+    });
+    void this.#sweeping.then(() => {
+      if (!this.#closing.signal.aborted) this.#timer = setTimeout(() => this.#look(), this.#isWoken ? 0 : SWEEP_MS);
+    });
+  }
+
+  /** One was added here, or has ended: it need not wait for the next look. */
+  #wake(): void {
+    this.#isWoken = true;
+    if (this.#timer === undefined || this.#closing.signal.aborted) return;
+    clearTimeout(this.#timer);
+    this.#look();
+  }
+
+  async #sweep(): Promise<void> {
+    if (!this.#hasRoom()) return;
+    const open = await this.#uses.openResponses.all();
+    const ids = new Set(open.map(({ id }) => id));
+    for (const id of this.#notBeforeMs.keys()) if (!ids.has(id)) this.#notBeforeMs.delete(id);
+    let waiting = open.filter(({ id }) => !this.#running.has(id) && Date.now() >= (this.#notBeforeMs.get(id) ?? 0));
+    while (this.#hasRoom()) {
+      const next = this.#turns.next(waiting, () => true);
+      if (next === undefined) return;
+      if (await this.#take(next)) this.#turns.hadTurn(next.owner);
+      waiting = waiting.filter((one) => one !== next);
+    }
+  }
+
+  #hasRoom(): boolean {
+    return this.#running.size < this.#uses.backgroundAtOnce && !this.#closing.signal.aborted;
+  }
+
+  /** false: another gateway follows it. */
+  async #take(open: OpenResponse): Promise<boolean> {
+    const lease = await this.#uses.takeLease({ id: open.id, owner: this.#name, leaseMs: LEASE_MS });
+    if (lease === null) return false;
+    const running = this.#run(open, lease).finally(() => {
+      const wasFull = !this.#hasRoom();
+      this.#running.delete(open.id);
+      if (wasFull) this.#wake();
+    });
+    this.#running.set(open.id, running);
+    return true;
+  }
+
+  /** Never rejects. */
+  async #run({ id, owner }: OpenResponse, lease: Pick<BatchLease, "lost" | "release">): Promise<void> {
+    const { openResponses, logger } = this.#uses;
+    const handover = AbortSignal.any([lease.lost, this.#closing.signal]);
+    try {
+      if (await this.#follow(id, owner, handover)) await openResponses.remove(id, owner);
+    } catch (err) {
+      this.#notBeforeMs.set(id, Date.now() + RETRY_MS);
+      if (handover.aborted) logger.info({ id }, "response left to the next gateway");
+      else logger.warn({ err, id }, "response interrupted, trying again");
+    }
+    await lease.release().catch((err: unknown) => logger.warn({ err, id }, "lease not released"));
+  }
+
+  /** Whether the response is over, or gone. Throws when it must be tried again. */
+  async #follow(id: string, owner: string, handover: AbortSignal): Promise<boolean> {
+    const { responses, answers } = this.#uses;
+    const found = await responses.find(id, { owner, leaving: handover });
+    const { record, characters = 0 } = found ?? {};
+    if (record?.generation === undefined || isOver(record)) return true;
+    const { generation } = record;
+    const bytes = (generation.answerBytes ?? 0) + 2 * characters;
+    try {
+      const asked = { bytes, lane: "batch", owner, deadlineAtMs: generation.deadlineAtMs } as const;
+      const held = await answers.take(asked, handover);
+      await this.#finish({ ...record, generation }, { held, handover }).finally(() => held.release());
+    } catch (error) {
+      handover.throwIfAborted();
+      const named = toRhoneError(error);
+      if (named.row.retryable && Date.now() < generation.deadlineAtMs) throw error;
+      const { job: _, ...rest } = record;
+      await responses.save({ ...rest, response: { ...record.response, ...failedWith(named) } });
+    }
+    return true;
+  }
+
+  async #finish(
+    { job, generation, attempt, ...record }: ResponseRecord & { readonly generation: StreamRecord },
+    run: FollowedRun,
+  ): Promise<void> {
+    const { responses, model, metrics } = this.#uses;
+    const writer = openWriter(generation.writer, model);
+    const outcome = await this.#takeAll({ job, generation }, writer, run);
+    if (outcome !== "ok" && Date.now() < generation.deadlineAtMs) {
+      if (NOT_YET.has(outcome.code)) throw outcome;
+      if (attempt !== undefined && OUTAGES.has(outcome.code)) {
+        await responses.save(begunAgain({ ...record, generation, attempt, ...(job !== undefined && { job }) }));
+        throw outcome;
+      }
+    }
+    await responses.save({ ...record, generation, response: await endedResponse(writer, outcome) });
+    if (job === undefined) return;
+    metrics.requests.inc({ route: "responses", outcome: outcome === "ok" ? "ok" : outcome.code.toLowerCase() });
+  }
+
+  /** Takes in the events. Returns why they ended. Throws when the response is left to the next gateway. */
+  async #takeAll(
+    { job, generation }: { readonly job: GenerationJob | undefined; readonly generation: StreamRecord },
+    writer: Writer,
+    { held, handover }: FollowedRun,
+  ): Promise<"ok" | RhoneError> {
+    const { client, metrics, gatewayId } = this.#uses;
+    const source =
+      job === undefined
+        ? following(client, generation)
+        : generating(client, { jobs: [{ ...job, replyTo: gatewayId }], detached: true });
+    const observers = job === undefined ? [held] : [held, lineMetrics(metrics, writer)];
+    try {
+      for await (const event of runRequest({ ...source, leaving: handover, observers })) {
+        writer.take(event, "whole");
+        await timeLeft();
+      }
+      return "ok";
+    } catch (error) {
+      handover.throwIfAborted();
+      const named = toRhoneError(error);
+      if (named.code === "INTERNAL") this.#uses.logger.error({ err: error, id: job?.requestId }, "response failed");
+      return named;
+    }
+  }
+
+  /** Ends the generation of a response that runs, and keeps what there is of it. Throws REDIS_UNAVAILABLE. */
+  async cancel({ job: _, ...record }: ResponseRecord): Promise<ResponseRecord> {
+    const cancelled = { ...record, response: { ...record.response, status: "cancelled" as const } };
+    const { responses, openResponses, client } = this.#uses;
+    await responses.save(cancelled);
+    const { generation, owner } = record;
+    const { id } = record.response;
+    if (generation !== undefined) await Promise.all(addressesOf(generation).map((each) => client.cancel(each)));
+    if (!this.#running.has(id)) await openResponses.remove(id, owner);
+    return cancelled;
+  }
+}
