@@ -34,10 +34,10 @@ export function equallyFast(workers: readonly WorkerSpeed[]): boolean {
 }
 
 /**
- * What layers cost on each worker. By the bytes read for workers that are equally fast: measured times differ from start to
- * start, and the cut would with them. Otherwise measured milliseconds where any worker is calibrated, an uncalibrated
- * one counting as the mean of the others, or else the bytes divided by the raw speeds. The embedding is a lookup and
- * costs nothing.
+ * What layers cost on each worker. By the bytes read for workers that are equally fast: measured times differ from
+ * start to start, and the cut would with them. Otherwise measured milliseconds where any worker is calibrated, an
+ * uncalibrated one counting as the mean of the others, or else the bytes divided by the raw speeds. The embedding is a
+ * lookup and costs nothing.
  */
 export function layerCosts(workers: readonly WorkerSpeed[], weights: ModelWeights): readonly LayerCosts[] {
   if (equallyFast(workers)) return workers.map(() => byBytes(weights, 1));
