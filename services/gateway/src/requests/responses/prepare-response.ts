@@ -177,11 +177,8 @@ type Format = NonNullable<ResponseRequest["text"]>["format"];
 function toChatFormat(format: Format): ChatRequest["response_format"] {
   if (format === undefined || format.type === "text") return undefined;
   if (format.type === "json_object") return { type: "json_object", schema: undefined };
-  return {
-    type: "json_schema",
-    json_schema: { schema: format.schema, schema_definition: undefined },
-    schema: undefined,
-  };
+  const asked = { schema: format.schema, schema_definition: undefined, strict: format.strict };
+  return { type: "json_schema", json_schema: asked, schema: undefined };
 }
 
 /** What the response repeats of its request. */
