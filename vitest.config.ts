@@ -50,7 +50,7 @@ export default defineConfig({
           ...system,
           name: "clients",
           include: ["test/{api,conformance}/**/*.test.ts"],
-          globalSetup: "test/cluster/shared-cluster.setup.ts",
+          globalSetup: ["test/conformance/python/venv.setup.ts", "test/cluster/shared-cluster.setup.ts"],
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },

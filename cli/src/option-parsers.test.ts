@@ -1,11 +1,13 @@
 import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { describe, expect, it } from "vitest";
 import {
   byteCount,
+  chatTemplate,
   decimalNumber,
   gatewayUrl,
+  host,
   linkSpeed,
   outputFile,
   port,
@@ -16,6 +18,17 @@ import {
 } from "./option-parsers.js";
 import { temporaryFolder } from "./testing/temporary-folder.js";
 
+describe("host", () => {
+  it.each([
+    ["127.0.0.1", "127.0.0.1"],
+    ["::1", "::1"],
+    ["[::1]", "::1"],
+    ["localhost", "localhost"],
+  ])("reads %s as %s", (text, address) => expect(host(text)).toBe(address));
+
+  it("refuses nothing", () => expect(() => host("")).toThrow("Give an address of this machine, such as"));
+});
+
 describe("wholeNumber", () => {
   const parse = wholeNumber({ least: 2, most: 16 });
 
@@ -24,6 +37,10 @@ describe("wholeNumber", () => {
   it.each(["1", "17", "-3", "2.5", "1e1", "", " 3", "0x4", "two"])('refuses "%s"', (text) => {
     expect(() => parse(text)).toThrow(InvalidArgumentError);
     expect(() => parse(text)).toThrow("Give a whole number from 2 to 16.");
+  });
+
+  it("reads negative numbers where the range has some", () => {
+    expect(wholeNumber({ least: Number.MIN_SAFE_INTEGER })("-5")).toBe(-5);
   });
 
   it("names only the lower bound when there is no upper one", () => {
@@ -56,6 +73,15 @@ describe("port", () => {
 describe("positiveList", () => {
   it("reads numbers between commas", () => expect(positiveList("1, 4,16")).toEqual([1, 4, 16]));
   it.each(["", "1,,2", "1,0", "1;2"])('refuses "%s"', (text) => expect(() => positiveList(text)).toThrow(/at least 1/));
+});
+
+describe("chatTemplate", () => {
+  it.each([
+    ["chatml", "chatml"],
+    ["./my.jinja", resolve("my.jinja")],
+    ["/my.jinja", "/my.jinja"],
+    ["", undefined],
+  ])('reads "%s" as %s', (text, expected) => expect(chatTemplate(text)).toBe(expected));
 });
 
 describe("linkSpeed", () => {

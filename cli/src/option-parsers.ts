@@ -8,6 +8,7 @@ import {
   WINDOW_SYNTAX,
   windowSeconds,
 } from "@rhone/common";
+import { isTemplateFile } from "@rhone/model";
 import { InvalidArgumentError } from "commander";
 
 export interface NumberRange {
@@ -18,7 +19,7 @@ export interface NumberRange {
 /** A parser for commander: a whole number within a range. */
 export function wholeNumber({ least, most = Number.MAX_SAFE_INTEGER }: NumberRange): (text: string) => number {
   return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
     const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
     throw new InvalidArgumentError(`Give a whole number ${range}.`);
@@ -63,6 +64,15 @@ export function linkSpeed(text: string): number {
 export function targetItl(text: string): string {
   if (text === "auto" || text === "off" || Number(text) > 0) return text;
   throw new InvalidArgumentError("Give auto, off or a number of milliseconds.");
+}
+
+/**
+ * The name of a chat template, or the absolute path of a file, because the gateway runs in another folder. An empty
+ * variable counts as unset.
+ */
+export function chatTemplate(text: string): string | undefined {
+  if (text === "") return undefined;
+  return isTemplateFile(text) ? resolve(text) : text;
 }
 
 /** A simulation that shard-workers understand, unchanged. */

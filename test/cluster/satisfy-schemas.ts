@@ -29,7 +29,7 @@ export async function satisfySchemas(
     while (seed - refused < wanted) {
       const used = ++seed;
       const schema = randomSchema(diceOf(used));
-      const format = { type: "json_schema", json_schema: { name: "random", schema } };
+      const format = { type: "json_schema", json_schema: { name: "random", schema, strict: true } };
       const { status, text, finish, param } = await askConstrained(cluster, {
         ...fields,
         response_format: format,

@@ -1,8 +1,17 @@
-import { expect, test } from "vitest";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, onTestFinished, test } from "vitest";
 import { sharedCluster } from "../cluster/shared-cluster.js";
+import { openVenv } from "./python/venv.js";
 
 // The requests of lm-evaluation-harness 0.4's `local-completions`, and what it reads from the answers
-// (lm_eval/models/openai_completions.py, api_models.py).
+// (lm_eval/models/openai_completions.py, api_models.py); the last test runs the harness itself.
+
+const LM_EVAL = fileURLToPath(new URL("lm-eval/", import.meta.url));
 
 const cluster = sharedCluster();
 
@@ -108,4 +117,21 @@ test("texts are generated until a stop string", async () => {
     seed: 1234,
   });
   expect(choices[0]?.text).not.toContain(".");
+});
+
+test("lm-eval itself scores a small task, by log-probabilities, completions and chats", {
+  timeout: 600_000,
+}, async ({ skip }) => {
+  skip(process.env.RHONE_CLIENTS !== "all", "RHONE_CLIENTS=all runs it");
+  const venv = await openVenv(join(LM_EVAL, "requirements.txt"));
+  if ("missing" in venv) return skip(venv.missing);
+  const folder = mkdtempSync(join(tmpdir(), "rhone-lm-eval-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const scores = join(folder, "scores.json");
+  const env = { ...process.env, TMPDIR: folder };
+  await promisify(execFile)(venv.python, [join(LM_EVAL, "evaluate.py"), cluster.url, scores], {
+    env,
+    timeout: 300_000,
+  });
+  expect(JSON.parse(readFileSync(scores, "utf8"))).toEqual({ chosen: 1, completed: 1, told: 1 });
 });

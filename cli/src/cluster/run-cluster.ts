@@ -56,6 +56,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
     report({ kind: "phase", phase: "model", text: plan.model.description, done: true });
     if (plan.why !== null) report({ kind: "note", text: plan.why });
     if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });
+    if (plan.model.chatRefusal !== undefined) report({ kind: "warning", text: plan.model.chatRefusal });
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
     const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });

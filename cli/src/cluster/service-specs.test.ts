@@ -69,6 +69,15 @@ test("the gateway keeps its port over a restart, which may not be the asked one"
   expect(flagsOf(gatewaySpec(sources, { http: "0.0.0.0:9090" }).args)).toMatchObject({ "--port": "9090" });
 });
 
+test("the gateway gets the chat template that was chosen, or chooses by the file", () => {
+  const withTemplate = (chatTemplate: string | undefined) => {
+    const plan = { ...sources.plan, model: { ...sources.plan.model, chatTemplate } };
+    return flagsOf(gatewaySpec({ ...sources, plan }, undefined).args);
+  };
+  expect(withTemplate("/my.jinja")).toMatchObject({ "--chat-template": "/my.jinja" });
+  expect(withTemplate(undefined)).not.toHaveProperty("--chat-template");
+});
+
 test("files and batches go into the data directory, or where they are told to", () => {
   expect(flagsOf(gatewaySpec(sources, undefined).args)).toMatchObject({ "--storage": "/d/storage" });
   const s3 = { storage: "s3://bucket/x", s3Endpoint: "http://minio:9000", s3Region: "eu", s3PathStyle: "true" };

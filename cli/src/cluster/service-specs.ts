@@ -100,6 +100,7 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     port: previous?.http === undefined ? options.port : portOf(previous.http),
     "model-path": plan.model.path,
     "model-name": plan.model.name,
+    "chat-template": plan.model.chatTemplate,
     storage: options.storage ?? dataDir.storage,
     "s3-endpoint": options.s3Endpoint,
     "s3-region": options.s3Region,

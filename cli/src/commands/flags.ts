@@ -1,6 +1,15 @@
 import { activationTypeSchema, KERNEL_CHOICES } from "@rhone/common";
+import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
 import { Command, Option } from "commander";
-import { byteCount, gatewayUrl, positive, simulation, targetItl, wholeNumber } from "../option-parsers.js";
+import {
+  byteCount,
+  chatTemplate,
+  gatewayUrl,
+  positive,
+  simulation,
+  targetItl,
+  wholeNumber,
+} from "../option-parsers.js";
 
 /** The data directory: every command that reads or writes there has it. */
 export const addDataDirFlag = (command: Command): Command =>
@@ -56,6 +65,14 @@ export function addMachineFlags(command: Command): Command {
 /** The flags that decide how a cluster is built, which `up` and `bench --spawn` share. */
 export function addClusterFlags(command: Command): Command {
   return addMachineFlags(command.option("-m, --model <name|path>", MODEL_HELP, "breeze"))
+    .addOption(
+      new Option(
+        "--chat-template <name|file>",
+        `${CHAT_TEMPLATE_NAMES.join(", ")}, or a file with a Jinja template (default: the model's)`,
+      )
+        .env("RHONE_CHAT_TEMPLATE")
+        .argParser(chatTemplate),
+    )
     .option(
       "--target-itl <ms>",
       "longest gap between a stream's tokens that prompts may cause, in ms, or: auto, off",

@@ -24,8 +24,9 @@ const dropNoWindow = (key: string, value: unknown) => (key === "slidingWindow" &
 export function describeModel(summary: ModelSummary): string {
   const { config, weightBytes } = summary;
   const largestLayer = Math.max(...weightBytes.layers);
+  const parts = summary.parts === 1 ? "" : `, ${summary.parts} parts`;
   return formatTable([
-    ["file", `${summary.path} (${formatBytes(summary.fileBytes)}, GGUF v${summary.ggufVersion})`],
+    ["file", `${summary.path} (${formatBytes(summary.fileBytes)}, GGUF v${summary.ggufVersion}${parts})`],
     ["name", summary.catalogueName ?? config.name ?? "-"],
     ["license", summary.license ?? "-"],
     ["parameters", formatCount(summary.nParameters)],

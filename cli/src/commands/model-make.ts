@@ -1,12 +1,19 @@
 import { openEngine } from "@rhone/ggml";
-import { convertCheckpoint, PRESET_NAMES, parseQuantization, QUANTIZATIONS, synthesize } from "@rhone/model";
+import {
+  checkpointName,
+  convertCheckpoint,
+  PRESET_NAMES,
+  parseQuantization,
+  QUANTIZATIONS,
+  synthesize,
+} from "@rhone/model";
 import type { Command } from "commander";
 import { outputFile, positive, wholeNumber } from "../option-parsers.js";
 import { formatBytes } from "../terminal/format.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
 
 interface ConvertOptions {
-  readonly out: string;
+  readonly out?: string;
   readonly type: string;
   readonly tokenizer?: string;
   readonly name?: string;
@@ -17,23 +24,27 @@ export function addConvertCommand(model: Command, signal: AbortSignal): void {
     .command("convert")
     .description("convert a Hugging Face checkpoint (safetensors) to GGUF")
     .argument("<dir>", "folder with config.json")
-    .requiredOption("-o, --out <file>", "GGUF file to write", outputFile)
+    .option("-o, --out <file>", "GGUF file to write (default: NAME-TYPE.gguf in this folder)", outputFile)
     .option("-t, --type <type>", `type of the weights: ${QUANTIZATIONS.join(", ")}`, "q4_0")
     .option("--tokenizer <file>", "tokenizer.model or tokenizer.json, if not in <dir>; none = token ids only")
-    .option("--name <name>", "name of the model in the file")
+    .option("--name <name>", "name of the model (default: the folder's, or the repository's in Hugging Face's cache)")
     .action(async (dir: string, options: ConvertOptions) => {
+      const { name = checkpointName(dir), tokenizer } = options;
+      const type = parseQuantization(options.type);
+      const { out = `${name}-${type}.gguf` } = options;
       const bar = new ProgressBar(process.stderr, "converting");
       const bytes = await convertCheckpoint(openEngine(), {
         dir,
-        out: options.out,
-        type: parseQuantization(options.type),
-        ...(options.tokenizer === undefined ? {} : { tokenizer: options.tokenizer }),
-        ...(options.name === undefined ? {} : { name: options.name }),
+        out,
+        type,
+        ...(tokenizer === undefined ? {} : { tokenizer }),
+        name,
         signal,
+        onWarning: (text) => console.error(`Warning: ${text}`),
         onProgress: ({ tensor, tensors, totalTensors }) => bar.updateCount(tensors, totalTensors, tensor),
       });
       bar.finish(formatBytes(bytes));
-      console.log(options.out);
+      console.log(out);
     });
 }
 

@@ -5,6 +5,8 @@ import { z } from "zod";
 export const clusterOptionsSchema = z.object({
   dataDir: z.string(),
   model: z.string(),
+  /** A name, or the absolute path of a file. */
+  chatTemplate: z.string().optional(),
   host: z.string(),
   port: z.number().int(),
   /** auto, keys or off. */

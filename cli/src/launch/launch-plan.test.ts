@@ -1,12 +1,19 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspectModel } from "@rhone/model";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import type { ClusterOptions } from "./cluster-options.js";
 import { hintAfter, planLaunch } from "./launch-plan.js";
 import { modelRequest } from "./model-request.js";
 
+const folder = mkdtempSync(join(tmpdir(), "rhone-launch-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const BROKEN = join(folder, "broken.jinja");
+writeFileSync(BROKEN, "{% for %}");
 const MACHINE = { cores: 6, availableMemory: 10e9 };
 const options = (changes: Partial<ClusterOptions> = {}): ClusterOptions => ({
   ...{ dataDir: "/d", model: "breeze", host: "127.0.0.1", port: 0, kvType: "f16" },
@@ -87,6 +94,37 @@ describe("planLaunch", () => {
   it("names a file that is given by path after the file", async () => {
     const { model } = await plan({ model: (await plan()).model.path });
     expect(model.name).toMatch(/^breeze/);
+  });
+
+  it.each([
+    ["the catalogue's", {}, "mistral-v1"],
+    ["a name", { chatTemplate: "chatml" }, "chatml"],
+    ["a file", { chatTemplate: fileURLToPath(new URL("../../../README.md", import.meta.url)) }, /README\.md$/],
+  ])("has the chat template: %s", async (_, changes, expected) => {
+    const { model } = await plan(changes);
+    expect(model.chatTemplate).toMatch(expected);
+  });
+
+  it("says of a model that can't chat why", async () => {
+    expect((await plan()).model.chatRefusal).toBeUndefined();
+    const { model } = await plan({ chatTemplate: "none" });
+    expect(model.chatRefusal).toMatch(
+      / is a base model without a chat template\. Use \/v1\/completions, or start with/,
+    );
+  });
+
+  it.each([
+    [
+      "no name and no file",
+      "mistral-v9",
+      "INVALID_CONFIG",
+      /^--chat-template mistral-v9 is neither a file nor one of /,
+    ],
+    ["a file that can't be parsed", BROKEN, "INVALID_CONFIG", /broken\.jinja can't be parsed as a Jinja template/],
+    ["a template of another vocabulary", "mistral-v3", "MODEL_UNSUPPORTED", /whose token 3 is \[INST\]/],
+  ])("refuses a chat template before anything starts: %s", async (_, chatTemplate, code, message) => {
+    const refusal = { code, message: expect.stringMatching(message) };
+    await expect(plan({ chatTemplate })).rejects.toMatchObject(refusal);
   });
 
   it("refuses a model that is not there", async () => {

@@ -1,7 +1,15 @@
 import { availableParallelism, freemem } from "node:os";
-import { basename } from "node:path";
 import { RhoneError } from "@rhone/common";
-import { CATALOGUE, type CatalogueEntry, inspectModel, type ModelSummary, resolveModel } from "@rhone/model";
+import {
+  CATALOGUE,
+  type CatalogueEntry,
+  type ChatTemplateChoice,
+  fileStem,
+  inspectModel,
+  type ModelSummary,
+  readChatTemplate,
+  resolveModel,
+} from "@rhone/model";
 import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { formatBytes, formatCount } from "../terminal/format.js";
@@ -19,7 +27,10 @@ export interface LaunchPlan {
     readonly description: string;
     /** From the catalogue; the file may have none. */
     readonly slidingWindow: number | undefined;
-    readonly chatTemplate: string;
+    /** As the options or the catalogue say; undefined = what the file suggests. */
+    readonly chatTemplate: string | undefined;
+    /** Why chats will be refused, for people. */
+    readonly chatRefusal?: string | undefined;
     /** Positions of its longest sequence. */
     readonly contextLength: number;
   };
@@ -42,24 +53,35 @@ const DEMONSTRATION_WORKERS = 2;
 const RECOMMENDED = "mistral-7b-instruct-v0.3";
 
 /**
- * Finds the model and divides the machine. Throws MODEL_NOT_FOUND, INVALID_CONFIG, the errors of a damaged file, and
- * NOT_ENOUGH_MEMORY where the number of workers is left to it and none would do.
+ * Finds the model and divides the machine. Throws MODEL_NOT_FOUND, INVALID_CONFIG, MODEL_UNSUPPORTED for a chat
+ * template that does not fit the model, the errors of a damaged file, and NOT_ENOUGH_MEMORY where the number of workers
+ * is left to it and none would do.
  */
 export async function planLaunch(options: ClusterOptions, dataDir: DataDir, machine: Machine): Promise<LaunchPlan> {
   const rhone = commandWriter(dataDir.root);
   const { path, entry } = await resolveModel(options.model, { modelsDir: dataDir.models, rhone });
-  const summary = await inspectModel(path);
+  const chatTemplate = options.chatTemplate ?? entry?.chatTemplate;
+  const summary = await inspectModel(path, templateOf(chatTemplate));
   return {
     model: {
-      name: entry?.name ?? basename(path, ".gguf"),
-      path,
+      name: entry?.name ?? fileStem(path),
+      path: summary.path,
       description: describeModel(summary, entry),
       slidingWindow: entry?.slidingWindow,
-      chatTemplate: summary.chatTemplate,
+      chatTemplate,
+      chatRefusal: summary.chatRefusal,
       contextLength: summary.config.contextLength,
     },
     ...divideMachine(options, { model: summary, entry }, machine),
   };
+}
+
+/** The template of a setting. Throws INVALID_CONFIG. */
+function templateOf(text: string | undefined): ChatTemplateChoice | undefined {
+  if (text === undefined) return undefined;
+  const read = readChatTemplate(text);
+  if (typeof read === "string" || "source" in read) return read;
+  throw new RhoneError("INVALID_CONFIG", `--chat-template ${text} ${read.problem}.`);
 }
 
 /** The workers of a cluster, and the share of the machine that each gets. Throws as `planLaunch`. */

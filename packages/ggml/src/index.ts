@@ -25,6 +25,7 @@ export type { LogitBias } from "./sampling/sampling-options.js";
 export { PackedWeight, type Weight } from "./tensors/packed-weight.js";
 export type { Ne, Shape, Tensor } from "./tensors/tensor.js";
 export { TensorStorage } from "./tensors/tensor-storage.js";
-export { type SharedVocabulary, Vocabulary } from "./vocabulary/vocabulary.js";
+export { SpecialNames } from "./vocabulary/special-names.js";
+export { type ControlToken, type SharedVocabulary, Vocabulary } from "./vocabulary/vocabulary.js";
 export type { WeightUse } from "./weights/weight-placement.js";
 export { WeightStore } from "./weights/weight-store.js";

@@ -9,14 +9,22 @@ export class Impossible extends RhoneError {
 
 /** A schema or regular expression that says more than a grammar can. A caller that promises less catches it. */
 export class Unenforceable extends RhoneError {
-  constructor(message: string) {
-    super("INVALID_REQUEST", message);
+  /** The place in the schema, such as "#/properties/a"; "" in a regular expression. */
+  readonly where: string;
+  readonly why: string;
+
+  constructor(where: string, why: string) {
+    super("INVALID_REQUEST", where === "" ? why : `${where} ${why}`);
+    this.where = where;
+    this.why = why;
   }
 }
 
-/** Throws Unenforceable. `where` is a place in the schema, such as "#/properties/a". */
-export function unenforceable(where: string, why: string): never {
-  throw new Unenforceable(`${where} ${why}`);
+/** A grammar, or a source of one, that is larger than the limit. A caller that promises less catches it. */
+export class TooLarge extends RhoneError {
+  constructor(why: string) {
+    super("INVALID_REQUEST", `is too large: ${why}`);
+  }
 }
 
 /** Throws INVALID_REQUEST for input that is not a schema. */
@@ -26,5 +34,5 @@ export function refuseSchema(where: string, why: string): never {
 
 /** Throws Unenforceable for a part of a regular expression. */
 export function refuseRegex(part: string): never {
-  throw new Unenforceable(`has ${part} in a regular expression, which cannot be enforced`);
+  throw new Unenforceable("", `has ${part} in a regular expression, which cannot be enforced`);
 }

@@ -10,7 +10,7 @@ import {
   redisUrlSetting,
   type Settings,
 } from "@rhone/common";
-import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
+import { CHAT_TEMPLATE_NAMES, type ChatTemplateChoice, readChatTemplate } from "@rhone/model";
 import { z } from "zod";
 import { admissionSettings } from "./admission/admission-settings.js";
 import { batchSettings } from "./batches/batch-settings.js";
@@ -22,6 +22,13 @@ const DAY_S = 24 * 3600;
 
 const text = z.string().min(1);
 const count = (least: number) => z.coerce.number().int().min(least);
+
+const chatTemplateSchema = z.string().transform((text, context): ChatTemplateChoice => {
+  const read = readChatTemplate(text);
+  if (typeof read === "string" || "source" in read) return read;
+  context.addIssue({ code: "custom", message: read.problem });
+  return z.NEVER;
+});
 
 const namesSchema = z
   .string()
@@ -55,9 +62,16 @@ export const gatewaySettings = {
   },
   chatTemplate: {
     env: "RHONE_CHAT_TEMPLATE",
-    schema: z.enum(CHAT_TEMPLATE_NAMES).optional(),
-    doc: `Chat template: ${CHAT_TEMPLATE_NAMES.join(", ")}.`,
+    schema: chatTemplateSchema.optional(),
+    doc: `Chat template: ${CHAT_TEMPLATE_NAMES.join(", ")} (jinja = the file's own), or a file with a Jinja template.`,
     defaultText: "the file's",
+  },
+  controlNames: {
+    env: "RHONE_CONTROL_NAMES",
+    schema: z.enum(["text", "tokens"]).default("text"),
+    doc:
+      "Names of control tokens, such as </s>, in chat messages: `text` = they stay text, `tokens` = they become those " +
+      "tokens, as in vLLM and llama-server: callers can end a turn or begin another.",
   },
   requestTimeoutMs: {
     env: "RHONE_REQUEST_TIMEOUT_MS",

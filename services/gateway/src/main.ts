@@ -46,7 +46,9 @@ await serviceMain({ service: "gateway", settings: gatewaySettings }, async (conf
   const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
   const withinMs = config.turnWaitMs;
   const limits = { timeoutMs: config.encodeTimeoutMs, most: config.encodingsWaiting, withinMs };
-  const model = await loadTextModel({ path, name, aliases, chatTemplate, ggmlDir, limits });
+  const parseSpecial = config.controlNames === "tokens";
+  const model = await loadTextModel({ path, name, aliases, chatTemplate, parseSpecial, ggmlDir, limits });
+  if (model.chatRefusal !== undefined) logger.warn({ why: model.chatRefusal }, "chats are refused");
   shutdown.add("tokenizer", () => model.close());
   const vocabulary = () => model.grammarVocabulary();
   const { grammarTimeoutMs: timeoutMs, grammarMemory: memoryBytes, grammarsWaiting: most } = config;

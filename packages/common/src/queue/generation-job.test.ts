@@ -26,6 +26,7 @@ const job: GenerationJob = {
   constraint: { grammar: 'root ::= "yes"', trigger: null, otherwise: null },
   includeStop: false,
   skipSpecialTokens: true,
+  hiddenSpace: false,
   logprobs: null,
   promptLogprobs: 5,
   pooling: null,
@@ -45,9 +46,9 @@ describe("a job", () => {
     expect(generationJobSchema.parse(JSON.parse(JSON.stringify(job)))).toEqual(job);
   });
 
-  it("of an earlier gateway has no constraint and makes text", () => {
-    const { constraint: _, pooling: __, ...earlier } = job;
-    expect(generationJobSchema.parse(earlier)).toEqual({ ...job, constraint: null, pooling: null });
+  it("of an earlier gateway has no constraint, makes text and hides no space", () => {
+    const { constraint: _, pooling: __, hiddenSpace: ____, ...earlier } = job;
+    expect(generationJobSchema.parse(earlier)).toEqual({ ...job, constraint: null, pooling: null, hiddenSpace: false });
     const { otherwise: ___, ...grammar } = { ...job.constraint, otherwise: null };
     expect(generationJobSchema.parse({ ...job, constraint: grammar }).constraint).toEqual(job.constraint);
   });

@@ -72,6 +72,8 @@ export const generationJobSchema = z.object({
   includeStop: z.boolean(),
   /** Whether control tokens are left out of the text. */
   skipSpecialTokens: z.boolean(),
+  /** The client is not shown the space that begins the text: no stop string may begin with it. */
+  hiddenSpace: z.boolean().default(false),
   /** Log-probabilities of generated tokens with this many alternatives; null = none. */
   logprobs: z.number().int().min(0).max(20).nullable(),
   /** Log-probabilities of prompt tokens with this many alternatives; null = none. */

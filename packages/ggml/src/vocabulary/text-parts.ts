@@ -65,7 +65,7 @@ export class TextParts {
     }));
     const having = (mask: number) => pieces.filter(({ attributes }) => (attributes & mask) !== 0);
     const strips = having(TOKEN_ATTR_LSTRIP | TOKEN_ATTR_RSTRIP).length > 0;
-    const named = (mask: number) => (strips ? undefined : SpecialNames.of(having(mask)));
+    const named = (mask: number) => (strips ? undefined : SpecialNames.unlessOverlapping(having(mask)));
     const always = named(TOKEN_ATTR_USER_DEFINED);
     const special = named(TOKEN_ATTR_USER_DEFINED | TOKEN_ATTR_CONTROL | TOKEN_ATTR_UNKNOWN);
     const texts = pieces.map(({ name }) => name);

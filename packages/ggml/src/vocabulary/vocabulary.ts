@@ -1,8 +1,17 @@
 import { existsSync } from "node:fs";
 import { RhoneError } from "@rhone/common/rhone-error";
-import { type LlamaBindings, TOKEN_ATTR_UNKNOWN, TOKEN_NULL, VOCAB_TYPE_NONE } from "../bindings/llama.js";
+import {
+  type LlamaBindings,
+  TOKEN_ATTR_CONTROL,
+  TOKEN_ATTR_LSTRIP,
+  TOKEN_ATTR_RSTRIP,
+  TOKEN_ATTR_UNKNOWN,
+  TOKEN_NULL,
+  VOCAB_TYPE_NONE,
+} from "../bindings/llama.js";
 import { native, type Pointer } from "../bindings/pointer.js";
 import type { Engine } from "../native/engine.js";
+import type { SpecialToken } from "./special-names.js";
 import { TextParts, type TokenizeOptions } from "./text-parts.js";
 
 export type { TokenizeOptions };
@@ -16,6 +25,14 @@ const SURPLUS_TOKENS = 16;
 /** A vocabulary as other threads of this process find it: an address, of use to `Vocabulary.borrow` only. */
 export type SharedVocabulary = Pointer & { readonly [vocabularyAddress]: true };
 declare const vocabularyAddress: unique symbol;
+
+/** A token whose name is read as this token only with `parseSpecial`. */
+export interface ControlToken extends SpecialToken {
+  /** The blanks before its name belong to it, and leave no tokens. */
+  readonly takesBefore: boolean;
+  /** The blanks behind its name do. */
+  readonly takesAfter: boolean;
+}
 
 interface VocabularyOptions {
   readonly partLength: number;
@@ -140,6 +157,23 @@ export class Vocabulary {
   isEndOfGeneration(id: number): boolean {
     this.#check(id);
     return this.#llama.vocabIsEog(this.#vocab, id);
+  }
+
+  /** The control tokens, and those for unknown text. */
+  controlTokens(): readonly ControlToken[] {
+    this.#checkOpen();
+    const tokens: ControlToken[] = [];
+    for (let id = 0; id < this.size; id++) {
+      const attributes = this.#llama.vocabGetAttr(this.#vocab, id);
+      if ((attributes & (TOKEN_ATTR_CONTROL | TOKEN_ATTR_UNKNOWN)) === 0) continue;
+      tokens.push({
+        id,
+        name: this.#llama.vocabGetText(this.#vocab, id),
+        takesBefore: (attributes & TOKEN_ATTR_LSTRIP) !== 0,
+        takesAfter: (attributes & TOKEN_ATTR_RSTRIP) !== 0,
+      });
+    }
+    return tokens;
   }
 
   isControl(id: number): boolean {

@@ -2,7 +2,8 @@ import { RhoneError } from "@rhone/common/rhone-error";
 import { serveThread, ThreadSpent } from "@rhone/common/serve-thread";
 import { GrammarEngine } from "../engine/grammar-engine.js";
 import { limitWasmMemory } from "../engine/memory-limit.js";
-import { grammarText } from "../sources/grammar-source.js";
+import type { WrittenGrammar } from "../sources/grammar-source.js";
+import { writeLenient } from "../sources/lenient.js";
 import { behindSpace } from "../text-grammars.js";
 import { unpackVocabulary } from "../threads/messages.js";
 import type { BuilderData, BuildRequest } from "./build-request.js";
@@ -12,7 +13,7 @@ import type { BuilderData, BuildRequest } from "./build-request.js";
 /** Tokens of the trial text that shows what a grammar costs. */
 const WALK = 48;
 
-await serveThread<BuilderData, BuildRequest, string>(async ({ vocabulary, memoryBytes }) => {
+await serveThread<BuilderData, BuildRequest, WrittenGrammar>(async ({ vocabulary, memoryBytes }) => {
   const isExhausted = limitWasmMemory(memoryBytes);
   const engine = new GrammarEngine(unpackVocabulary(vocabulary));
   await engine.load();
@@ -42,14 +43,14 @@ await serveThread<BuilderData, BuildRequest, string>(async ({ vocabulary, memory
   }
 
   return {
-    async obey({ source, leadingSpace, isTried = true }) {
-      const text = grammarText(source);
-      const grammar = leadingSpace ? behindSpace(text) : text;
+    async obey({ source, leadingSpace, level, isTried = true }) {
+      const written = writeLenient(source, level);
+      const grammar = leadingSpace ? behindSpace(written.grammar) : written.grammar;
       if (isTried)
         await walk(grammar).catch(() => {
           throw spent(source.param);
         });
-      return grammar;
+      return { ...written, grammar };
     },
   };
 });

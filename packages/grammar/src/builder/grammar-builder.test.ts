@@ -17,7 +17,8 @@ const open = ({ timeoutMs = 20_000, memoryBytes = 256 * 2 ** 20, most = 8 } = {}
     return vocabulary;
   };
   builder = new GrammarBuilder({ vocabulary: read, limits: { timeoutMs, memoryBytes, most, withinMs: 20_000 } });
-  return (source: GrammarSource, leadingSpace = false) => builder.build({ source, leadingSpace, owner: "" });
+  return async (source: GrammarSource, leadingSpace = false) =>
+    (await builder.build({ source, leadingSpace, owner: "" })).grammar;
 };
 afterEach(() => builder.close());
 
@@ -100,6 +101,44 @@ describe("GrammarBuilder", { timeout: 30_000 }, () => {
     const built = await Promise.allSettled(letters.map((letter) => build(choice(letter))));
     expect(built.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "rejected", "fulfilled"]);
     expect(built[3]).toMatchObject({ reason: { code: "GRAMMARS_BUSY" } });
+  });
+
+  const schemaOf = (schema: object, strict: boolean): GrammarSource => ({
+    kind: "schema",
+    param: "response_format",
+    schema: { ...schema },
+    strict,
+  });
+  /** One property's grammar is larger than a grammar may be. */
+  const costly = {
+    type: "object",
+    properties: {
+      a: { type: "string", pattern: `^(${Array.from({ length: 2500 }, (_, i) => `x${i}y`).join("|")}){1,40}$` },
+      b: { type: "boolean" },
+    },
+    required: ["a", "b"],
+  };
+
+  it("lets a pattern that is too large through where a schema is not strict, the rest is enforced, and says so", async () => {
+    open();
+    const build = (strict: boolean) =>
+      builder.build({ source: schemaOf(costly, strict), leadingSpace: false, owner: "" });
+    const reason = "has a pattern that is too large: its grammar has more than 131072 characters";
+    const message = `#/properties/a ${reason}`;
+    await expect(build(true)).rejects.toMatchObject({ code: "INVALID_REQUEST", param: "response_format", message });
+    const { grammar, warnings } = await build(false);
+    expect(grammar).toContain('\\"b\\"');
+    expect(warnings).toEqual([{ param: "response_format", path: "#/properties/a", reason }]);
+  });
+
+  it("lets a schema that is too large through where it is not strict, and says so", async () => {
+    open();
+    const large = { type: "array", items: { enum: ["x".repeat(600_000)] } };
+    const build = (strict: boolean) =>
+      builder.build({ source: schemaOf(large, strict), leadingSpace: false, owner: "" });
+    await expect(build(true)).rejects.toMatchObject({ code: "INVALID_REQUEST" });
+    const reason = "is too large: it has more than 524288 characters";
+    expect((await build(false)).warnings).toEqual([{ param: "response_format", path: "#", reason }]);
   });
 
   it("leaves the event loop free", async () => {

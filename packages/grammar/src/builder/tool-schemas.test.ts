@@ -25,10 +25,10 @@ it.each(TOOL_CASES)("$name is enforced within the default limits", async ({ sche
   const judge = judgeOf(schema);
   expect(judge(JSON.stringify(valid))).toBeNull();
   expect(judge(JSON.stringify(invalid))).not.toBeNull();
-  const grammar = await builder.build({
+  const { grammar } = await builder.build({
     owner: "",
     leadingSpace: false,
-    source: { kind: "schema", param: "s", schema },
+    source: { kind: "schema", param: "s", schema, strict: true },
   });
   expect(await allows(grammar, JSON.stringify(valid))).toBe(true);
   expect(await allows(grammar, JSON.stringify(invalid))).toBe(false);

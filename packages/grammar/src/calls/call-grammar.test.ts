@@ -58,10 +58,23 @@ describe("parameters that", () => {
   const unenforceable = { type: "object", properties: { x: { type: "integer", multipleOf: 3 } }, required: ["x"] };
   const add = (parameters: JsonSchema, strict: boolean) => new CallGrammar().add({ name: "f", parameters, strict });
 
-  test("cannot be enforced let any object in, unless they are strict", async () => {
+  test("cannot be enforced are let in as far as they must be, unless they are strict", async () => {
     const grammar = grammarOf({ parallel: false, listed: false }, [{ ...weather, parameters: unenforceable }]);
+    for (const text of await randomTexts(grammar, 20)) expect(JSON.parse(text).arguments.x).toBeTypeOf("number");
+    expect(add(unenforceable, false)).toEqual([
+      { path: "#/properties/x", reason: "has the keyword multipleOf, which cannot be enforced here" },
+    ]);
+    expect(() => add(unenforceable, true)).toThrow(
+      /^#\/properties\/x has the keyword multipleOf, which cannot be enforced/,
+    );
+  });
+
+  test("are elsewhere let any object in, and nothing else", async () => {
+    const calls = new CallGrammar();
+    const elsewhere = { $ref: "https://example.com/schema" };
+    expect(calls.add({ name: "f", parameters: elsewhere, strict: false })).toHaveLength(1);
+    const grammar = calls.text({ parallel: false, listed: false });
     for (const text of await randomTexts(grammar, 20)) expect(JSON.parse(text).arguments).toBeTypeOf("object");
-    expect(() => add(unenforceable, true)).toThrow(/multipleOf, which cannot be enforced/);
   });
 
   test.each<[string, JsonSchema, RegExp]>([

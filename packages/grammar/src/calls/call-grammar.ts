@@ -1,15 +1,16 @@
 import { checkEbnf, MAX_EBNF } from "../ebnf/check-ebnf.js";
 import { literal, RuleBook } from "../ebnf/rule-book.js";
-import { refuseSchema, Unenforceable } from "../refusals.js";
+import { refuseSchema } from "../refusals.js";
 import { isObject, type JsonSchema } from "../schema/json-schema.js";
 import { schemaRule } from "../schema/json-schema-grammar.js";
 import { JsonText } from "../schema/json-text.js";
+import type { Waiver } from "../schema/waivers.js";
 
 export interface CallableFunction {
   readonly name: string;
   /** Schema of the arguments object; undefined when the function takes none. */
   readonly parameters: JsonSchema | undefined;
-  /** Refuse parameters that can't be enforced, instead of allowing any object. */
+  /** Refuse parameters that can't be enforced, instead of letting what they say through. */
   readonly strict: boolean;
 }
 
@@ -25,8 +26,6 @@ export const MOST_CALLS = 16;
 
 const NO_PARAMETERS: JsonSchema = { type: "object", additionalProperties: false };
 const ANY_OBJECT: JsonSchema = { type: "object" };
-/** Keywords that determine the type of a value. */
-const TYPING = ["type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"];
 
 /**
  * Collects functions for a grammar of calls, laid out as Python does:
@@ -38,11 +37,15 @@ export class CallGrammar {
   readonly #json = new JsonText(this.#book, "python");
   readonly #calls: string[] = [];
 
-  /** Throws INVALID_REQUEST, with the place in the parameters, as jsonSchemaGrammar does. */
-  add({ name, parameters = NO_PARAMETERS, strict }: CallableFunction): void {
-    const schema = objectSchema(parameters);
-    const rule = schemaRule(this.#json, strict || isEnforceable(schema) ? schema : ANY_OBJECT);
-    this.#calls.push(`${literal(`{"name": ${JSON.stringify(name)}, "arguments": `)} ${rule} "}"`);
+  /**
+   * Returns what is let through of its parameters. `depth`: deepest nesting of parameters that are not strict. Throws
+   * INVALID_REQUEST, with the place in the parameters, as jsonSchemaGrammar does.
+   */
+  add({ name, parameters = NO_PARAMETERS, strict }: CallableFunction, depth?: number): readonly Waiver[] {
+    const options = { strict, depth: strict ? undefined : depth };
+    const rule = schemaRule(this.#json, objectSchema(parameters), options);
+    this.#calls.push(`${literal(`{"name": ${JSON.stringify(name)}, "arguments": `)} ${rule.name} "}"`);
+    return rule.waivers;
   }
 
   /** Throws INVALID_REQUEST when a function's arguments contain themselves without end. */
@@ -64,17 +67,7 @@ export class CallGrammar {
 /** `parameters` restricted to objects. */
 function objectSchema(parameters: JsonSchema): JsonSchema {
   if (!isObject(parameters)) return parameters === true ? ANY_OBJECT : parameters;
-  if (!TYPING.some((key) => Object.hasOwn(parameters, key))) return { ...parameters, type: "object" };
-  if (parameters.type === undefined || parameters.type === "object") return parameters;
+  if (parameters.type === undefined) return { ...parameters, type: "object" };
+  if (parameters.type === "object") return parameters;
   return refuseSchema("#", `is of type ${JSON.stringify(parameters.type)}; a function's parameters must be an object`);
-}
-
-function isEnforceable(parameters: JsonSchema): boolean {
-  try {
-    schemaRule(new JsonText(new RuleBook(MAX_EBNF), "python"), parameters);
-    return true;
-  } catch (error) {
-    if (error instanceof Unenforceable) return false;
-    throw error;
-  }
 }

@@ -1,4 +1,5 @@
 import { RhoneError } from "@rhone/common/rhone-error";
+import { TooLarge } from "../refusals.js";
 import { type Expression, parseEbnf } from "./parse-ebnf.js";
 import { shortestTexts } from "./shortest-text.js";
 
@@ -10,7 +11,7 @@ export const MAX_EBNF = 256 * 1024;
  * rules that never end, but a text that begins one could not be finished.
  */
 export function checkEbnf(source: string): void {
-  if (source.length > MAX_EBNF) fail(`is too large: it has ${source.length} characters; the limit is ${MAX_EBNF}`);
+  if (source.length > MAX_EBNF) throw new TooLarge(`it has ${source.length} characters; the limit is ${MAX_EBNF}`);
   const rules = parseEbnf(source);
   if (!rules.has("root")) fail("has no rule named root");
   for (const rule of rules.values())
@@ -31,7 +32,7 @@ function namesIn(expression: Expression): readonly string[] {
       return [];
     case "rule":
       return [expression.name];
-    case "optional":
+    case "repeat":
       return namesIn(expression.of);
     default:
       return expression.parts.flatMap(namesIn);

@@ -1,14 +1,18 @@
 import { RhoneError } from "@rhone/common/rhone-error";
 
-/** As much of a grammar as decides whether and how soon it can end; texts and classes are only counted. */
+/** A part of a grammar. */
 export type Expression =
   | {
-      readonly kind: "text" /** An upper bound for a text (escapes count as written), a lower bound for a class. */;
+      readonly kind: "text";
+      /** A text or a class, as it is written. */
+      readonly source: string;
+      /** An upper bound for a text (escapes count as written), a lower bound for a class. */
       readonly bytes: number;
     }
   | { readonly kind: "rule"; readonly name: string }
   | { readonly kind: "sequence" | "choice"; readonly parts: readonly Expression[] }
-  | { readonly kind: "optional"; readonly of: Expression };
+  /** `max` may be infinite. */
+  | { readonly kind: "repeat"; readonly of: Expression; readonly min: number; readonly max: number };
 
 const MAX_DEPTH = 200;
 const TOKEN =
@@ -75,6 +79,22 @@ function mistake(token: Token | undefined, problem: string): RhoneError {
 const isRepetition = (token: Token | undefined): token is Token =>
   token !== undefined && (token.kind === "count" || ["*", "+", "?"].includes(token.text));
 
+const MARKS: Readonly<Record<string, readonly [min: number, max: number]>> = {
+  "*": [0, Number.POSITIVE_INFINITY],
+  "+": [1, Number.POSITIVE_INFINITY],
+  "?": [0, 1],
+};
+
+/** How often a mark says: `*`, `+`, `?`, `{2}`, `{2,}`, `{,3}` or `{2,3}`. */
+function timesOf(mark: string): { readonly min: number; readonly max: number } {
+  const known = MARKS[mark];
+  if (known !== undefined) return { min: known[0], max: known[1] };
+  const [, least = "", comma = "", most = ""] = /\{\s*(\d*)\s*(,?)\s*(\d*)/.exec(mark) ?? [];
+  const min = Number(least);
+  if (comma === "") return { min, max: min };
+  return { min, max: most === "" ? Number.POSITIVE_INFINITY : Number(most) };
+}
+
 class ExpressionReader {
   readonly #tokens: readonly Token[];
   #at = 0;
@@ -108,8 +128,8 @@ class ExpressionReader {
 
   #atom(): Expression {
     const token = this.#tokens[this.#at++];
-    if (token?.kind === "text") return { kind: "text", bytes: Buffer.byteLength(token.text) - 2 };
-    if (token?.kind === "set") return { kind: "text", bytes: 1 };
+    if (token?.kind === "text") return { kind: "text", source: token.text, bytes: Buffer.byteLength(token.text) - 2 };
+    if (token?.kind === "set") return { kind: "text", source: token.text, bytes: 1 };
     if (token?.kind === "name") return { kind: "rule", name: token.text };
     if (token?.text !== "(")
       throw mistake(token, `expected a text, a class, a rule or a group, found ${token?.text ?? "the end"}`);
@@ -118,16 +138,15 @@ class ExpressionReader {
     const inner = this.#choice();
     if (!this.#take(")")) throw mistake(token, "a parenthesis is not closed");
     this.#depth--;
-    return looksAhead ? { kind: "text", bytes: 0 } : inner;
+    return looksAhead ? { kind: "text", source: '""', bytes: 0 } : inner;
   }
 
-  /** Repeated by any number of marks: `"a"*?` is optional, as `"a"*` is. */
+  /** Repeated by any number of marks: `"a"+?` may be empty. */
   #repeated(of: Expression): Expression {
-    let isOptional = false;
-    for (let token = this.#tokens[this.#at]; isRepetition(token); token = this.#tokens[++this.#at]) {
-      if (token.text === "*" || token.text === "?" || /^\{\s*(0+\s*)?[,}]/.test(token.text)) isOptional = true;
-    }
-    return isOptional ? { kind: "optional", of } : of;
+    let all = of;
+    for (let token = this.#tokens[this.#at]; isRepetition(token); token = this.#tokens[++this.#at])
+      all = { kind: "repeat", of: all, ...timesOf(token.text) };
+    return all;
   }
 
   #take(text: string): boolean {

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common/rhone-error";
+import { Unenforceable } from "../refusals.js";
 import type { RuleBook } from "./rule-book.js";
 
 /** Most repetitions of one part. */
@@ -20,11 +20,11 @@ export interface Repetition {
  * `min` to `max` elements, then `then`. Few elements are a chain of rules, each of which ends in the next: the engine
  * masks those soonest, but tries the whole vocabulary once in every state. Many elements are written in blocks, whose
  * states all repetitions of the element share: 31 states instead of `max`. `(a | b){2,200}`, the engine's own form,
- * takes up to a second for each mask. Throws INVALID_REQUEST above MAX_REPETITIONS.
+ * takes up to a second for each mask. Throws Unenforceable above MAX_REPETITIONS.
  */
 export function repeat(book: RuleBook, { min, max, element }: Repetition, then: string): string[] {
   if (Math.max(min, max ?? 0) > MAX_REPETITIONS) {
-    throw new RhoneError("INVALID_REQUEST", `repeats a part more than ${MAX_REPETITIONS} times`);
+    throw new Unenforceable("", `repeats a part more than ${MAX_REPETITIONS} times`);
   }
   const chains = new Chains(book, element);
   return [chains.exactly(min, max === undefined ? chains.any(then) : chains.upTo(max - min, then))];

@@ -1,4 +1,4 @@
-import { RhoneError } from "@rhone/common/rhone-error";
+import { TooLarge } from "../refusals.js";
 import { leftFactor, NOTHING } from "./left-factor.js";
 
 /** Most characters that are repeated in place; anything longer gets a rule of its own, so that grammars stay small. */
@@ -75,14 +75,31 @@ export class RuleBook {
   #write(name: string, body: string): void {
     this.#length += name.length + body.length + 6 - (this.#bodies.get(name)?.length ?? 0);
     if (this.#length > this.#limit) {
-      throw new RhoneError("INVALID_REQUEST", `is too large: its grammar has more than ${this.#limit} characters`);
+      throw new TooLarge(`its grammar has more than ${this.#limit} characters`);
     }
     this.#bodies.set(name, body);
   }
 
-  /** The whole grammar as text, with `root` as its start. */
+  /** The whole grammar as text, with `root` as its start, without rules that it does not use. */
   text(root: string): string {
-    const lines = [...this.#bodies].map(([name, body]) => `${name} ::= ${body}`);
+    const used = this.#usedBy(root);
+    const lines = [...this.#bodies].filter(([name]) => used.has(name)).map(([name, body]) => `${name} ::= ${body}`);
     return [`root ::= ${root}`, ...lines, `${NOTHING} ::= ""`].join("\n");
   }
+
+  #usedBy(root: string): ReadonlySet<string> {
+    const used = new Set<string>();
+    const pending = [root];
+    for (let body = pending.pop(); body !== undefined; body = pending.pop()) {
+      for (const [, name] of body.matchAll(MENTION)) {
+        if (name === undefined || used.has(name)) continue;
+        used.add(name);
+        pending.push(this.#bodies.get(name) ?? "");
+      }
+    }
+    return used;
+  }
 }
+
+/** Texts and classes match whole, so that letters in them are not taken for a rule's name. */
+const MENTION = /"(?:[^"\\]|\\.)*"|\[(?:[^\]\\]|\\.)*\]|(r\d+)/g;

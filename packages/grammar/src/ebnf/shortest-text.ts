@@ -1,14 +1,5 @@
 import { MinHeap } from "./min-heap.js";
-import { type Expression, parseEbnf } from "./parse-ebnf.js";
-
-/**
- * About the bytes of the grammar's shortest text: escapes count as written, which is too many, and repetitions `{n}`
- * once, which is too few. Each token adds at least a byte, so this many tokens suffice. Infinity when no text is
- * finite.
- */
-export function shortestText(source: string): number {
-  return shortestTexts(parseEbnf(source)).get("root") ?? Number.POSITIVE_INFINITY;
-}
+import type { Expression } from "./parse-ebnf.js";
 
 /** One part of a rule, as a place where lengths arrive. */
 interface Part {
@@ -24,7 +15,8 @@ interface Part {
 }
 
 /**
- * The bytes of the shortest text of every rule that can end, as `shortestText` counts them. Lengths become known from
+ * About the bytes of the shortest text of every rule that can end: escapes count as written, which is too many, and
+ * repetitions `{n}` once, which is too few. Lengths become known from
  * the least on, as in D. E. Knuth's "A generalization of Dijkstra's algorithm" (1977): n log n for n parts.
  */
 export function shortestTexts(rules: ReadonlyMap<string, Expression>): ReadonlyMap<string, number> {
@@ -70,13 +62,18 @@ class LengthSearch {
     const name = expression.kind === "rule" ? expression.name : undefined;
     const part: Part = { parent, name, kind: expression.kind, missing: 0, sum: 0, isKnown: false };
     if (expression.kind === "text") this.#heap.push(expression.bytes, part);
-    else if (expression.kind === "optional") this.#heap.push(0, part);
+    else if (expression.kind === "repeat") this.#repeat(expression, part);
     else if (expression.kind === "rule") this.#mention(expression.name, part);
     else {
       part.missing = expression.parts.length;
       if (part.missing === 0) this.#heap.push(0, part);
       for (const each of expression.parts) this.#add(each, part);
     }
+  }
+
+  #repeat({ min, of }: Extract<Expression, { kind: "repeat" }>, part: Part): void {
+    if (min === 0) this.#heap.push(0, part);
+    else this.#add(of, part);
   }
 
   #mention(name: string, part: Part): void {

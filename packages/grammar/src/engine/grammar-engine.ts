@@ -1,7 +1,8 @@
 import { RhoneError } from "@rhone/common/rhone-error";
-import { shortestText } from "../ebnf/shortest-text.js";
-import { ClosingTokens, type TokenSet } from "./closing-tokens.js";
+import { automatonOf, type ChoiceNode } from "../ebnf/automaton.js";
+import { EndFinder } from "./end-finder.js";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
+import { LeadingTokens, type TokenSet } from "./leading-tokens.js";
 import { LocalPosition } from "./local-position.js";
 import { TokenMatcher } from "./token-matcher.js";
 import { type CompiledGrammar, type GrammarCompiler, loadXGrammar, type XGrammar } from "./xgrammar.js";
@@ -17,8 +18,8 @@ export interface MatcherOptions {
 
 interface Compiled {
   readonly compiled: CompiledGrammar;
-  /** Bytes of the grammar's shortest text. */
-  readonly shortest: number;
+  /** The grammar as texts are followed through it; worked out once, when it is needed. */
+  readonly beginning: () => ChoiceNode | undefined;
 }
 
 /** Compiled grammars that are kept; each takes a few MiB for 32,000 tokens. A thread has one, or two for calls. */
@@ -27,13 +28,13 @@ const KEPT = 2;
 /** Compiles grammars for one vocabulary and keeps those used last. */
 export class GrammarEngine {
   readonly #vocabulary: GrammarVocabulary;
-  readonly #closing: ClosingTokens;
+  readonly #leading: LeadingTokens;
   readonly #compiled = new Map<string, Compiled>();
   #loaded: Promise<{ readonly library: XGrammar; readonly compiler: GrammarCompiler }> | undefined;
 
   constructor(vocabulary: GrammarVocabulary) {
     this.#vocabulary = vocabulary;
-    this.#closing = new ClosingTokens(vocabulary);
+    this.#leading = new LeadingTokens(vocabulary);
   }
 
   /**
@@ -42,8 +43,8 @@ export class GrammarEngine {
   async match({ grammar, trigger = null, otherwise = null }: MatcherOptions): Promise<TokenMatcher> {
     const first = await this.start(grammar);
     const other = otherwise === null ? undefined : await this.start(otherwise);
-    const [vocabulary, closing] = [this.#vocabulary, this.#closing];
-    return new TokenMatcher({ grammar: first, otherwise: other, vocabulary, closing, trigger });
+    const [vocabulary, leading] = [this.#vocabulary, this.#leading];
+    return new TokenMatcher({ grammar: first, otherwise: other, vocabulary, leading, trigger });
   }
 
   /**
@@ -51,9 +52,13 @@ export class GrammarEngine {
    */
   async start(grammar: string, words?: TokenSet): Promise<LocalPosition> {
     const { library } = await this.load();
-    const { compiled, shortest } = await this.#compile(grammar);
+    const { compiled, beginning } = await this.#compile(grammar);
     const matcher = await library.GrammarMatcher.createGrammarMatcher(compiled);
-    return new LocalPosition({ matcher, shortest, size: this.#vocabulary.size, ...(words !== undefined && { words }) });
+    const finder = () => {
+      const root = beginning();
+      return root === undefined ? undefined : new EndFinder(root);
+    };
+    return new LocalPosition({ matcher, finder, vocabulary: this.#vocabulary, ...(words !== undefined && { words }) });
   }
 
   async #compile(grammar: string): Promise<Compiled> {
@@ -70,7 +75,7 @@ export class GrammarEngine {
       this.#compiled.clear();
       throw new RhoneError("INVALID_REQUEST", "is not a grammar that the engine accepts", { cause });
     });
-    const made = { compiled, shortest: shortestText(grammar) };
+    const made = { compiled, beginning: once(() => automatonOf(grammar)) };
     this.#compiled.set(grammar, made);
     const [oldest] = this.#compiled.keys();
     if (this.#compiled.size > KEPT && oldest !== undefined) this.#drop(oldest);
@@ -88,6 +93,14 @@ export class GrammarEngine {
     this.#loaded ??= open(this.#vocabulary);
     return this.#loaded;
   }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 async function open({ pieces, size, endTokens }: GrammarVocabulary) {

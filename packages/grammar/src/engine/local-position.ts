@@ -1,6 +1,9 @@
 import { RhoneError } from "@rhone/common/rhone-error";
-import type { TokenSet } from "./closing-tokens.js";
+import { type Ahead, newAhead } from "./ahead.js";
+import type { EndFinder } from "./end-finder.js";
 import { type GrammarPosition, notAllowed } from "./grammar-position.js";
+import type { GrammarVocabulary } from "./grammar-vocabulary.js";
+import type { TokenSet } from "./leading-tokens.js";
 import type { GrammarMatcher } from "./xgrammar.js";
 
 /**
@@ -15,35 +18,47 @@ interface MatcherHandle {
 export interface LocalPositionOptions {
   /** Owned by the position. */
   readonly matcher: GrammarMatcher;
-  readonly shortest: number;
-  /** Number of logits. */
-  readonly size: number;
+  /** At the beginning of the text; undefined for a grammar whose texts are not followed. */
+  readonly finder: () => EndFinder | undefined;
+  readonly vocabulary: GrammarVocabulary;
   /** Where the allowed tokens are written. Default: memory of its own. */
   readonly words?: TokenSet;
 }
 
 /** A position that this thread's engine keeps. */
 export class LocalPosition implements GrammarPosition {
-  readonly shortest: number;
   readonly #matcher: GrammarMatcher;
-  readonly #size: number;
+  readonly #vocabulary: GrammarVocabulary;
   readonly #words: TokenSet;
+  readonly #openFinder: () => EndFinder | undefined;
+  /** Present once it was asked for. */
+  #finder: { readonly of: EndFinder | undefined } | undefined;
+  /** The tokens that the finder has not read yet. */
+  #unread: number[] = [];
 
-  constructor({ matcher, shortest, size, words }: LocalPositionOptions) {
-    this.shortest = shortest;
+  constructor({ matcher, finder, vocabulary, words }: LocalPositionOptions) {
     this.#matcher = matcher;
-    this.#size = size;
-    this.#words = words ?? new Int32Array(Math.ceil(size / 32));
+    this.#vocabulary = vocabulary;
+    this.#openFinder = finder;
+    this.#words = words ?? new Int32Array(Math.ceil(vocabulary.size / 32));
   }
 
   allowed(): TokenSet {
     const words = this.#words;
     const { handle } = this.#matcher as unknown as { readonly handle: MatcherHandle };
-    const vector = handle.GetNextTokenBitmask(this.#size);
+    const vector = handle.GetNextTokenBitmask(this.#vocabulary.size);
     const count = Math.min(vector.size(), words.length);
     for (let i = 0; i < count; i++) words[i] = vector.get(i);
     vector.delete();
     return words;
+  }
+
+  /** Follows the text from its beginning when it is first asked for. */
+  ahead(): Ahead {
+    this.#finder ??= { of: this.#openFinder() };
+    const { of: finder } = this.#finder;
+    for (const token of this.#unread.splice(0)) finder?.read(this.#vocabulary.pieces[token] ?? new Uint8Array());
+    return finder?.ahead ?? newAhead();
   }
 
   accept(tokens: readonly number[]): void {
@@ -52,7 +67,9 @@ export class LocalPosition implements GrammarPosition {
 
   /** Advances by a token; false, without advancing, when it may not follow. */
   takes(token: number): boolean {
-    return this.#matcher.acceptToken(token);
+    const isTaken = this.#matcher.acceptToken(token);
+    if (isTaken) this.#unread.push(token);
+    return isTaken;
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { jsonSchemaGrammar } from "../schema/json-schema-grammar.js";
-import { choiceGrammar } from "../text-grammars.js";
+import { anyOfGrammars, choiceGrammar, FREE_TEXT, regexTextGrammar } from "../text-grammars.js";
 import { GrammarEngine } from "./grammar-engine.js";
 
 /** 0 ends, 1 is a control token, then "a", "b", "ab". */
@@ -102,4 +102,70 @@ test.each<[string, readonly string[], RegExp]>([
   expect(text).toMatch(begins);
   expect(JSON.parse(text)).toBeInstanceOf(Array);
   matcher.close();
+});
+
+/** Every byte, and some words. Token 0 ends. */
+const WORDS = ["END", "the ", "EN", "12", '", "', '":"', "now"];
+const bytes = new GrammarEngine({
+  size: 257 + WORDS.length,
+  pieces: [
+    new Uint8Array(),
+    ...Array.from({ length: 256 }, (_, byte) => Uint8Array.of(byte)),
+    ...WORDS.map((word) => Buffer.from(word)),
+  ],
+  endTokens: [0],
+});
+const tokenOf = (piece: string) => (piece.length === 1 ? piece.charCodeAt(0) + 1 : WORDS.indexOf(piece) + 257);
+
+/** Writes what it likes best of what may come, within a number of tokens. */
+async function write(grammar: string, likes: readonly string[], tokens: number) {
+  const matcher = await bytes.match({ grammar });
+  let text = "";
+  let ended = false;
+  for (let remaining = tokens; remaining > 0 && !ended; remaining--) {
+    const logits = new Float32Array(257 + WORDS.length);
+    matcher.mask(logits, [], remaining);
+    const open = [...logits.keys()].filter((token) => logits[token] === 0);
+    const token = [...likes.map(tokenOf), ...open].find((one) => open.includes(one)) ?? 0;
+    ended = token === 0;
+    if (ended) break;
+    matcher.accept(token);
+    text += token > 256 ? WORDS[token - 257] : String.fromCharCode(token - 1);
+  }
+  matcher.close();
+  return { text, ended };
+}
+
+const pattern = (source: string) => jsonSchemaGrammar({ type: "string", pattern: source });
+const owing = {
+  type: "object",
+  properties: { a: { type: "string", pattern: "^x+y{9}$" }, b: { type: "null" } },
+  required: ["a", "b"],
+};
+
+test.each<[string, string, readonly string[], RegExp]>([
+  ["END", regexTextGrammar("[a-z ]*END"), ["the ", "a"], /^(the )+a?END$/],
+  ["digits", regexTextGrammar("[a-z ]+\\d{8}"), ["the "], /^(the )+\d{8}$/],
+  ["the end of a pattern in JSON", pattern("^[a-z ]*@x\\.org$"), ["the "], /^"(the )+@x\.org"$/],
+  ["what a pattern must contain", pattern("\\d{6}"), ["the "], /^"(the )+\d{6}"$/],
+  ["the rest of an object behind a pattern", jsonSchemaGrammar(owing), ["x"], /^\{"a": ?"x+y{9}", ?"b": ?null\}$/],
+  ["the shorter of two ways", regexTextGrammar("(a|b{100})+c"), ["b", "a"], /^(a|b{100})*c$/],
+])("a text that owes %s is led there in time", async (_, grammar, likes, expected) => {
+  for (const tokens of [36, 37, 38, 43, 60]) {
+    const written = await write(grammar, likes, tokens);
+    expect(written, String(tokens)).toEqual({ text: expect.stringMatching(expected), ended: true });
+  }
+});
+
+test("free text, and text that may end anywhere, keeps its last words", async () => {
+  const calls = choiceGrammar([`{"name": "${"n".repeat(200)}"}`]);
+  for (const grammar of [anyOfGrammars([calls, FREE_TEXT]), regexTextGrammar("[a-z ]+")]) {
+    expect(await write(grammar, ["the "], 5)).toEqual({ text: "the ".repeat(5), ended: false });
+  }
+});
+
+test("a call that there is room for may begin", async () => {
+  const call = '{"name": "f"}';
+  const grammar = anyOfGrammars([choiceGrammar([call, `{"name": "${"g".repeat(200)}"}`]), FREE_TEXT]);
+  expect(await write(grammar, ["{"], 60)).toEqual({ text: call, ended: true });
 });

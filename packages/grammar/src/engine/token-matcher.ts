@@ -1,6 +1,7 @@
-import { addToken, type ClosingTokens, isFilled, JsonDepth, type TokenSet } from "./closing-tokens.js";
+import { readAhead } from "./ahead.js";
 import type { GrammarPosition } from "./grammar-position.js";
 import type { GrammarVocabulary } from "./grammar-vocabulary.js";
+import { addToken, isFilled, type LeadingTokens, type TokenSet } from "./leading-tokens.js";
 
 export interface TokenMatcherOptions {
   /** Both grammars are owned by the matcher. */
@@ -8,19 +9,9 @@ export interface TokenMatcherOptions {
   /** For texts that do not begin with the trigger; undefined leaves them free. */
   readonly otherwise: GrammarPosition | undefined;
   readonly vocabulary: GrammarVocabulary;
-  readonly closing: ClosingTokens;
+  readonly leading: LeadingTokens;
   readonly trigger: number | null;
 }
-
-/** Tokens reserved for each open array or object: its closing bracket and the rest of an unfinished entry. */
-const PER_LEVEL = 4;
-/** Tokens reserved for an unfinished string, number or key, and for the end token. */
-const MARGIN = 8;
-/**
- * Grammars whose shortest text has at most this many bytes (a digit; free text after a space) need no leading to an
- * end.
- */
-const TRIVIAL_BYTES = 1;
 
 /** "waiting" for the first token, which decides; "off" when it was not the trigger; "ended" after an end token. */
 type State = "waiting" | "on" | "off" | "ended";
@@ -28,7 +19,6 @@ type State = "waiting" | "on" | "off" | "ended";
 /** Enforces a grammar on one text, token by token. Owns memory of the engine until `close`. */
 export class TokenMatcher {
   readonly #options: TokenMatcherOptions;
-  readonly #open = new JsonDepth();
   readonly #held: Set<GrammarPosition>;
   #grammar: GrammarPosition;
   #state: State;
@@ -51,7 +41,13 @@ export class TokenMatcher {
     const kept = words.slice();
     for (const token of banned) kept[token >> 5] = (kept[token >> 5] ?? 0) & ~(1 << (token & 31));
     const open = isFilled(kept) ? kept : words;
-    return remaining <= this.#needed() ? this.#options.closing.among(open, this.#open) : open;
+    if (this.#state === "ended" || !Number.isFinite(remaining)) return open;
+    const ahead = readAhead(this.#grammar.ahead());
+    if (ahead === undefined) return open;
+    const { leading, trigger } = this.#options;
+    const led = leading.among(open, ahead, remaining);
+    if (this.#state === "waiting" && trigger !== null && led !== open) addToken(led, trigger);
+    return led;
   }
 
   /** Sets the logits of tokens that `allowed` lacks, or that are banned, to -Infinity. logits: f32 [size], in place. */
@@ -75,11 +71,10 @@ export class TokenMatcher {
   acceptAll(tokens: readonly number[]): void {
     const rest = this.#state === "waiting" && tokens.length > 0 ? this.#decide(tokens) : tokens;
     if (this.#state !== "on" || rest.length === 0) return;
-    const { endTokens, pieces } = this.#options.vocabulary;
+    const { endTokens } = this.#options.vocabulary;
     const end = rest.findIndex((token) => endTokens.includes(token));
     const inside = end < 0 ? rest : rest.slice(0, end);
     if (inside.length > 0) this.#grammar.accept(inside);
-    for (const token of inside) this.#open.add(pieces[token] ?? new Uint8Array());
     if (end >= 0) this.#state = "ended";
   }
 
@@ -104,15 +99,6 @@ export class TokenMatcher {
 
   #isFree(): boolean {
     return this.#state === "off" || (this.#state === "waiting" && this.#options.otherwise === undefined);
-  }
-
-  /**
-   * Estimated tokens to the end of the text; too few only for schemas that require much within a part that contains
-   * itself.
-   */
-  #needed(): number {
-    const { shortest } = this.#grammar;
-    return shortest <= TRIVIAL_BYTES ? 0 : shortest + PER_LEVEL * this.#open.depth + MARGIN;
   }
 
   #next(): TokenSet {

@@ -20,17 +20,20 @@ type CharacterNode = AST.Character | AST.CharacterSet | AST.CharacterClass;
 /** An element that is repeated is asked for once per repetition. */
 const KNOWN = new WeakMap<CharacterNode, CodePoints>();
 
-/** The characters that one element of a regular expression matches. Throws INVALID_REQUEST for Unicode properties. */
+/** The characters that one element of a regular expression matches. Throws Unenforceable for Unicode properties. */
 export function characterSet(node: CharacterNode): CodePoints {
   const set = KNOWN.get(node) ?? setOf(node);
   KNOWN.set(node, set);
   return set;
 }
 
+/** Letters that mean themselves when they are escaped, without the u flag only. In other dialects they mean more. */
+const FOREIGN_ESCAPE = /^\\[A-Zac-eg-mo-qsuw-z]$/;
+
 function setOf(node: CharacterNode): CodePoints {
   switch (node.type) {
     case "Character":
-      return single(node.value);
+      return FOREIGN_ESCAPE.test(node.raw) ? refuseRegex(node.raw) : single(node.value);
     case "CharacterSet":
       return namedSet(node);
     case "CharacterClass": {

@@ -1,6 +1,6 @@
 import type { AST } from "@eslint-community/regexpp";
-import { RhoneError } from "@rhone/common/rhone-error";
 import { MAX_REPETITIONS } from "../ebnf/repeat.js";
+import { Unenforceable } from "../refusals.js";
 
 /** An element with how often it is repeated; `max` may be infinite. */
 export type Repeated = Pick<AST.Quantifier, "min" | "max" | "element">;
@@ -21,8 +21,8 @@ export function flatQuantifier({ min, max, element }: Repeated): Repeated {
   const total = Number.isFinite(most) ? most : least;
   if (total <= MAX_REPETITIONS) return { min: least, max: most, element: part };
   if (each.min === each.max) return { min, max, element };
-  throw new RhoneError(
-    "INVALID_REQUEST",
+  throw new Unenforceable(
+    "",
     `repeats ${part.raw} up to ${total} times by repetitions of repetitions; ${MAX_REPETITIONS} can be enforced`,
   );
 }

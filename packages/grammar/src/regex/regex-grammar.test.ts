@@ -141,6 +141,12 @@ describe("a regular expression's grammar", () => {
     { pattern: "a$b", part: "$" },
     { pattern: "(^a)", part: "^" },
     { pattern: "[]", part: "[]" },
+    { pattern: "\\Aa", part: "\\A" },
+    { pattern: "a\\z", part: "\\z" },
+    { pattern: "a\\Z\\-", part: "\\Z" },
+    { pattern: "[\\h]+", part: "\\h" },
+    { pattern: "\\p{L}\\-", part: "\\p" },
+    { pattern: "[[:alpha:]]+", part: "[:alpha:]" },
   ])("refuses $part in $pattern by name", ({ pattern, part }) => {
     expect(() => regexTextGrammar(pattern)).toThrow(
       expect.objectContaining({

@@ -1,8 +1,8 @@
 import { type AST, RegExpParser } from "@eslint-community/regexpp";
-import { RhoneError } from "@rhone/common/rhone-error";
 import { type CharacterContext, characters } from "../ebnf/characters.js";
+import type { CodePoints } from "../ebnf/code-points.js";
 import { repeat } from "../ebnf/repeat.js";
-import { refuseRegex } from "../refusals.js";
+import { refuseRegex, Unenforceable } from "../refusals.js";
 import { characterSet } from "./character-set.js";
 import { flatQuantifier } from "./flat-quantifier.js";
 
@@ -15,12 +15,34 @@ const SHARED = 8;
 
 /**
  * Alternatives for the texts that an ECMAScript regular expression matches from beginning to end, followed by `then`.
- * Anchors at either end are allowed and change nothing. Throws INVALID_REQUEST for a malformed expression, and for
- * look-around, back references, word boundaries, flags and Unicode properties.
+ * Anchors at either end are allowed and change nothing. Throws Unenforceable for a malformed expression, and for
+ * look-around, back references, word boundaries, flags, Unicode properties and what only other dialects know.
  */
 export function regexGrammar(context: CharacterContext, source: string, then: string): string[] {
   const { alternatives } = parse(source);
-  return alternatives.flatMap(({ elements }) => sequence(context, withoutAnchors(elements), then));
+  return alternatives.flatMap(({ elements }) => sequence(context, anchored(elements).between, then));
+}
+
+export interface SearchContext extends CharacterContext {
+  /** The characters that may be before and behind a match. */
+  readonly any: CodePoints;
+}
+
+/**
+ * The same for texts that have a match somewhere: anything may be before it, unless it begins with ^, and behind it,
+ * unless it ends with $. Throws as regexGrammar does.
+ */
+export function searchGrammar(context: SearchContext, source: string, then: string): string[] {
+  const ways = parse(source).alternatives.map(({ elements }) => anchored(elements));
+  const element = (next: string) => characters(context, context.any, next);
+  const anything = (next: string) => repeat(context.book, { min: 0, max: undefined, element }, next);
+  if (ways.some((way) => isFree(way))) return anything(then);
+  const behind = context.book.reference(anything(then));
+  const matches = ({ between, toEnd }: Anchored) => sequence(context, between, toEnd ? then : behind);
+  const floating = ways.filter(({ fromStart }) => !fromStart).flatMap(matches);
+  const fixed = ways.filter(({ fromStart }) => fromStart).flatMap(matches);
+  // A rule, as the engine merges what is behind classes that have a range in common.
+  return floating.length === 0 ? fixed : [...fixed, ...anything(context.book.rule(floating))];
 }
 
 function parse(source: string): AST.Pattern {
@@ -30,21 +52,45 @@ function parse(source: string): AST.Pattern {
   } catch {
     // Escapes such as \- are an error with the u flag only.
   }
+  // Without the flag, [[:alpha:]] is a class and a bracket.
+  const posix = /\[:\w+:\]/.exec(source);
+  if (posix !== null) refuseRegex(posix[0]);
   try {
     return parser.parsePattern(source, 0, source.length, { unicode: false });
   } catch (cause) {
-    throw new RhoneError("INVALID_REQUEST", `has a malformed regular expression: ${(cause as Error).message}`, {
-      cause,
-    });
+    throw new Unenforceable("", `has a malformed regular expression: ${(cause as Error).message}`);
   }
 }
 
-function withoutAnchors(elements: readonly AST.Element[]): readonly AST.Element[] {
+/** An alternative without its anchors. */
+interface Anchored {
+  readonly between: readonly AST.Element[];
+  readonly fromStart: boolean;
+  readonly toEnd: boolean;
+}
+
+function anchored(elements: readonly AST.Element[]): Anchored {
   const isAnchor = (element: AST.Element | undefined, kind: "start" | "end"): boolean =>
     element?.type === "Assertion" && element.kind === kind;
-  const start = isAnchor(elements[0], "start") ? 1 : 0;
-  const end = isAnchor(elements.at(-1), "end") ? elements.length - 1 : elements.length;
-  return elements.slice(start, Math.max(start, end));
+  const fromStart = isAnchor(elements[0], "start");
+  const toEnd = isAnchor(elements.at(-1), "end");
+  const start = fromStart ? 1 : 0;
+  return { between: elements.slice(start, Math.max(start, elements.length - (toEnd ? 1 : 0))), fromStart, toEnd };
+}
+
+/** Whether every text has a match: the empty one, at its beginning or end. */
+const isFree = ({ between, fromStart, toEnd }: Anchored): boolean => !(fromStart && toEnd) && between.every(mayBeEmpty);
+
+function mayBeEmpty(element: AST.Element): boolean {
+  switch (element.type) {
+    case "Quantifier":
+      return element.min === 0 || mayBeEmpty(element.element);
+    case "Group":
+    case "CapturingGroup":
+      return element.alternatives.some(({ elements }) => elements.every(mayBeEmpty));
+    default:
+      return false;
+  }
 }
 
 function sequence(context: CharacterContext, elements: readonly AST.Element[], then: string): string[] {

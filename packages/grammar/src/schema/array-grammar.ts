@@ -1,27 +1,26 @@
 import { MAX_REPETITIONS, repeat } from "../ebnf/repeat.js";
-import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
+import { Impossible, refuseSchema } from "../refusals.js";
 import { checkKeywords, countOf, type JsonSchema, type Keywords } from "./json-schema.js";
 import type { JsonText } from "./json-text.js";
+import type { Place } from "./waivers.js";
 
 /** Where a schema with subschemas is translated. */
-export interface SchemaContext {
+export interface SchemaContext extends Place {
   readonly json: JsonText;
-  /** The schema's place, such as "#/properties/a". */
-  readonly where: string;
   /** A subschema's grammar; undefined when no value satisfies it. */
   readonly subgrammar: (schema: JsonSchema, where: string) => string | undefined;
 }
 
 /** The arrays of a schema. */
-export function arrayGrammar(given: Keywords, { json, where, subgrammar }: SchemaContext): string {
+export function arrayGrammar(given: Keywords, context: SchemaContext): string {
+  const { json, where, subgrammar } = context;
   const schema = withPrefixItems(given);
-  const max = countOf(schema, { key: "maxItems", where, fallback: undefined });
+  const max = itemsOf(schema, "maxItems", context);
   const alone = (max ?? 2) < 2 ? ["uniqueItems"] : [];
-  checkKeywords(schema, ["type", "items", "prefixItems", "minItems", "maxItems", ...alone], where);
-  const min = countOf(schema, { key: "minItems", where, fallback: 0 });
+  checkKeywords(schema, ["type", "items", "prefixItems", "minItems", "maxItems", ...alone], context);
+  const min = itemsOf(schema, "minItems", context) ?? 0;
   const prefix = prefixOf(schema, where).map((item, i) => subgrammar(item, `${where}/prefixItems/${i}`));
   const rest = subgrammar((schema.items ?? true) as JsonSchema, `${where}/items`);
-  if (Math.max(min, max ?? 0) > MAX_REPETITIONS) unenforceable(where, `has more than ${MAX_REPETITIONS} items`);
   const itemAt = (index: number) => (index < prefix.length ? prefix[index] : rest);
   const firstMissing = prefix.indexOf(undefined);
   const most = Math.min(
@@ -31,6 +30,14 @@ export function arrayGrammar(given: Keywords, { json, where, subgrammar }: Schem
   );
   if (min > most) throw new Impossible(where, `has minItems ${min} but can hold at most ${most}`);
   return `"[" ${json.book.reference(items(json, { min, most, prefix: prefix.length, itemAt }))}`;
+}
+
+/** A count of items; undefined when there is none, or it is waived. */
+function itemsOf(schema: Keywords, key: "minItems" | "maxItems", { where, waive }: Place): number | undefined {
+  const count = countOf(schema, { key, where, fallback: undefined });
+  if (count === undefined || count <= MAX_REPETITIONS) return count;
+  waive(where, `has ${key} ${count}; at most ${MAX_REPETITIONS} items can be counted`);
+  return key === "minItems" ? MAX_REPETITIONS : undefined;
 }
 
 /** Until 2019, JSON Schema called prefixItems `items`, and what may follow them `additionalItems`. */

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { allowedOf } from "../testing/random-text.js";
-import { assertions, checkKeywords, countOf } from "./json-schema.js";
+import { assertions, checkKeywords, countOf, type Keywords } from "./json-schema.js";
 import { jsonSchemaGrammar } from "./json-schema-grammar.js";
+import { Waivers } from "./waivers.js";
 
 describe("assertions", () => {
   it.each([
@@ -28,11 +29,24 @@ describe("assertions", () => {
 });
 
 describe("checkKeywords", () => {
+  const check = (schema: Keywords, known: readonly string[], strict: boolean) => {
+    const waivers = new Waivers({ strict });
+    checkKeywords(schema, known, { where: "#/a", waive: waivers.waive });
+    return waivers.list;
+  };
+
   it("names the first keyword it does not know", () => {
-    expect(() => checkKeywords({ type: "null", title: "T" }, ["type"], "#/a")).not.toThrow();
-    expect(() => checkKeywords({ type: "null", if: {}, else: {} }, ["type"], "#/a")).toThrow(
+    expect(check({ type: "null", title: "T" }, ["type"], true)).toEqual([]);
+    expect(() => check({ type: "null", if: {}, else: {} }, ["type"], true)).toThrow(
       "#/a has the keyword if, which cannot be enforced here",
     );
+  });
+
+  it("lets each of them through where that is allowed, and says so", () => {
+    expect(check({ type: "null", if: {}, not: {} }, ["type"], false)).toEqual([
+      { path: "#/a", reason: "has the keyword if, which cannot be enforced here" },
+      { path: "#/a", reason: "has the keyword not, which cannot be enforced here" },
+    ]);
   });
 });
 
@@ -66,6 +80,13 @@ describe("constants and types", () => {
     { schema: { type: "boolean" }, allowed: ["true", "false"] },
     { schema: { type: ["null", "boolean"] }, allowed: ["null", "true", "false"] },
     { schema: { type: ["string", "integer"], minimum: 1, maxLength: 0 }, allowed: ["1"] },
+    { schema: { minimum: 1 }, allowed: ["1"] },
+    { schema: { maxLength: 0, minItems: 1 }, allowed: ["[1]"] },
+    { schema: { type: "any" }, allowed: VALUES },
+    { schema: { type: "string", nullable: true, maxLength: 0 }, allowed: ["null"] },
+    { schema: { type: "integer", minimum: 0, exclusiveMinimum: true }, allowed: ["1"] },
+    { schema: { type: "integer", minimum: 0, exclusiveMinimum: false, maximum: 0 }, allowed: ["0"] },
+    { schema: { allOf: [{ type: "number" }, { type: "integer" }] }, allowed: ["0", "1"] },
     { schema: true, allowed: VALUES },
     { schema: { title: "anything" }, allowed: VALUES },
   ])("$schema allows $allowed", async ({ schema, allowed }) => {
@@ -80,13 +101,14 @@ describe("constants and types", () => {
     { schema: { enum: ["a"], const: "b" }, message: "cannot be satisfied: # has no constant of its type" },
     { schema: { enum: ["a"], minLength: 1 }, message: "# has the keyword minLength, which cannot be enforced here" },
     { schema: { enum: Array.from({ length: 4097 }, (_, i) => i) }, message: "# has 4097 constants; the limit is 4096" },
-    { schema: { minimum: 3 }, message: "# has minimum without a type" },
+    { schema: { not: {} }, message: "# has not without a type" },
+    { schema: { allOf: [{ type: "null" }, { type: "string" }] }, message: "cannot be satisfied: # allows nothing" },
     { schema: { anyOf: [] }, message: "#/anyOf is not a list of schemas" },
     {
       schema: { anyOf: [false, { enum: [] }] },
       message: "cannot be satisfied: #/anyOf has no branch that can be satisfied",
     },
-    { schema: { $ref: "#/$defs/a", minimum: 1, $defs: { a: {} } }, message: "# has minimum without a type" },
+    { schema: { $ref: "#/$defs/a", not: {}, $defs: { a: {} } }, message: "# has not without a type" },
     { schema: { $ref: "other.json" }, message: "# refers to other.json, which is outside the schema" },
     { schema: { $ref: "#/$defs/a" }, message: "# refers to #/$defs/a, which does not exist" },
   ])("$schema is refused", ({ schema, message }) => {

@@ -1,4 +1,5 @@
-import { refuseSchema, unenforceable } from "../refusals.js";
+import { refuseSchema } from "../refusals.js";
+import type { Place } from "./waivers.js";
 
 /** A JSON schema as it was sent: true, false, or an object whose keywords are not checked yet. */
 export type JsonSchema = boolean | Keywords;
@@ -25,13 +26,21 @@ const RESTRICTING = new Set([
 
 /** The keywords of a schema that restrict values, without those set to a value that restricts none. */
 export function assertions(schema: Keywords): Keywords {
-  return Object.fromEntries(
-    Object.entries(schema).filter(([key, value]) => RESTRICTING.has(key) && value !== undefined && !isIdle(key, value)),
-  );
+  const restricts = ([key, value]: [string, unknown]) =>
+    RESTRICTING.has(key) && value !== undefined && !isIdle(key, value);
+  return Object.fromEntries(Object.entries(withNull(schema)).filter(restricts));
+}
+
+/** OpenAPI says `nullable` beside a type for what JSON Schema says with the type null. */
+export function withNull(schema: Keywords): Keywords {
+  if (schema.nullable !== true || schema.type === undefined) return schema;
+  return { ...schema, nullable: undefined, type: [...new Set([schema.type, "null"].flat())] };
 }
 
 function isIdle(key: string, value: unknown): boolean {
   if (key === "propertyNames") return value === true || (isObject(value) && allowsEveryText(value));
+  // In draft 3 a property says itself whether it is required, which the object around it reads.
+  if (key === "required") return typeof value === "boolean";
   return (key === "uniqueItems" || key === "nullable") && value === false;
 }
 
@@ -40,11 +49,12 @@ function allowsEveryText(schema: Keywords): boolean {
   return type === "string" && Object.keys(others).length === 0;
 }
 
-/** Throws INVALID_REQUEST naming the first restricting keyword that is not among `known`. */
-export function checkKeywords(schema: Keywords, known: readonly string[], where: string): void {
-  const foreign = Object.keys(assertions(schema)).find((key) => !known.includes(key));
-  if (foreign === undefined) return;
-  unenforceable(where, `has the keyword ${foreign}, which cannot be enforced${known.length > 0 ? " here" : ""}`);
+/** Waives every restricting keyword that is not among `known`. */
+export function checkKeywords(schema: Keywords, known: readonly string[], { where, waive }: Place): void {
+  for (const key of Object.keys(assertions(schema))) {
+    if (known.includes(key)) continue;
+    waive(where, `has the keyword ${key}, which cannot be enforced${known.length > 0 ? " here" : ""}`);
+  }
 }
 
 /** The count under `key`, or `fallback` when it is absent. Throws INVALID_REQUEST unless it is a whole number. */

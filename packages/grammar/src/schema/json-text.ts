@@ -1,8 +1,10 @@
 import { characters } from "../ebnf/characters.js";
+import { MAX_EBNF } from "../ebnf/check-ebnf.js";
 import { ALL_CODE_POINTS, difference } from "../ebnf/code-points.js";
 import { repeat } from "../ebnf/repeat.js";
-import type { RuleBook } from "../ebnf/rule-book.js";
-import { regexGrammar } from "../regex/regex-grammar.js";
+import { RuleBook } from "../ebnf/rule-book.js";
+import { TooLarge, Unenforceable } from "../refusals.js";
+import { regexGrammar, searchGrammar } from "../regex/regex-grammar.js";
 
 /** At most 15 digits, which a double holds exactly, and exponents of two digits, which never overflow. */
 export const NUMBER = '"-"? ("0" | [1-9] [0-9]{0,14}) ("." [0-9]{1,15})? ([eE] [+-]? [0-9]{1,2})?';
@@ -57,6 +59,18 @@ export class JsonText {
     return text;
   }
 
+  /** A string that contains a match of a regular expression, where its anchors allow. Throws as regexGrammar does. */
+  containing(regex: string): string {
+    const key = `contains ${regex}`;
+    const known = this.#strings.get(key);
+    if (known !== undefined) return known;
+    checkPattern(regex);
+    const context = { book: this.book, writing: "json", any: LETTERS } as const;
+    const text = `"\\"" ${this.book.reference(searchGrammar(context, regex, '"\\""'))}`;
+    this.#strings.set(key, text);
+    return text;
+  }
+
   /** Any value. */
   value(): string {
     if (this.#value !== undefined) return this.#value;
@@ -85,5 +99,18 @@ export class JsonText {
     const entry = `${key} ${this.colon} ${value} ${rest}`;
     this.book.define(rest, ['"}"', `${this.comma} ${entry}`]);
     return `"{" ${this.book.rule(['"}"', entry])}`;
+  }
+}
+
+/** Most characters of one pattern's grammar. */
+const MOST_PATTERN = MAX_EBNF / 2;
+
+/** Throws Unenforceable for a pattern that would fill the book, with all that is to come, and as searchGrammar does. */
+function checkPattern(regex: string): void {
+  try {
+    searchGrammar({ book: new RuleBook(MOST_PATTERN), writing: "json", any: LETTERS }, regex, '"\\""');
+  } catch (error) {
+    if (!(error instanceof TooLarge)) throw error;
+    throw new Unenforceable("", `has a pattern that ${error.message}`);
   }
 }

@@ -1,7 +1,8 @@
-import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
+import { Impossible, refuseSchema, Unenforceable } from "../refusals.js";
 import { integerRange, sameLength } from "./integer-range.js";
 import { assertions, checkKeywords, type Keywords } from "./json-schema.js";
 import { INTEGER, NUMBER } from "./json-text.js";
+import type { Place } from "./waivers.js";
 
 interface Bounds {
   readonly min: number;
@@ -19,9 +20,11 @@ const MAX_PLACES = 6;
 const INT32 = { format: "int32", min: -(2 ** 31), max: 2 ** 31 - 1 };
 
 /** Alternatives that spell the numbers of a schema of type integer or number. */
-export function numberGrammar(schema: Keywords, type: "integer" | "number", where: string): string[] {
+export function numberGrammar(given: Keywords, type: "integer" | "number", place: Place): string[] {
+  const { where } = place;
+  const schema = withExclusiveBounds(given);
   const trivial = schema.multipleOf === 1 && type === "integer" ? ["multipleOf"] : [];
-  checkKeywords(schema, ["type", "format", ...BOUNDS, ...trivial], where);
+  checkKeywords(schema, ["type", "format", ...BOUNDS, ...trivial], place);
   if (schema.format !== INT32.format && !Object.keys(assertions(schema)).some((key) => BOUNDS.includes(key))) {
     return [type === "integer" ? INTEGER : NUMBER];
   }
@@ -30,6 +33,16 @@ export function numberGrammar(schema: Keywords, type: "integer" | "number", wher
   const ways = type === "integer" ? integerRange(...whole) : [...integerRange(...whole), ...fractions(bounds, where)];
   if (ways.length === 0) throw new Impossible(where, "has a range that contains no number");
   return ways;
+}
+
+/** Until draft 4, exclusiveMinimum and exclusiveMaximum said whether the other bounds are excluded. */
+function withExclusiveBounds(schema: Keywords): Keywords {
+  const bound = (including: string, excluding: string): Keywords => {
+    const { [including]: included, [excluding]: excluded } = schema;
+    if (typeof excluded !== "boolean") return {};
+    return excluded ? { [including]: undefined, [excluding]: included } : { [excluding]: undefined };
+  };
+  return { ...schema, ...bound("minimum", "exclusiveMinimum"), ...bound("maximum", "exclusiveMaximum") };
 }
 
 function boundsOf(schema: Keywords, where: string): Bounds {
@@ -80,7 +93,9 @@ function fractions(bounds: Bounds, where: string): string[] {
 function edges({ min, max, aboveMin, belowMax }: Bounds, where: string): string[] {
   const finite = [min, max].filter(Number.isFinite);
   const places = Math.max(...finite.map(placesOf)) + 1;
-  if (places > MAX_PLACES) unenforceable(where, `has bounds with more than ${MAX_PLACES - 1} decimal places`);
+  if (places > MAX_PLACES) {
+    throw new Unenforceable(where, `has bounds with more than ${MAX_PLACES - 1} decimal places`);
+  }
   const scale = 10 ** places;
   const low = Math.round(min * scale) + (aboveMin ? 1 : 0);
   const high = Math.round(max * scale) - (belowMax ? 1 : 0);

@@ -116,7 +116,7 @@ describe("object schemas that are refused", () => {
     { schema: { dependentRequired: { a: ["b"] } }, message: "# has the keyword dependentRequired" },
     {
       schema: { properties: { a: { type: "object", properties: { b: { uniqueItems: true } } } } },
-      message: "#/properties/a/properties/b has uniqueItems without a type",
+      message: "#/properties/a/properties/b has the keyword uniqueItems",
     },
   ])("$schema", ({ schema, message }) => {
     expect(() => jsonSchemaGrammar({ type: "object", ...schema })).toThrow(

@@ -1,8 +1,9 @@
-import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
+import { Impossible, refuseSchema } from "../refusals.js";
 import type { SchemaContext } from "./array-grammar.js";
 import { checkKeywords, countOf, isObject, type JsonSchema, type Keywords } from "./json-schema.js";
 import type { JsonText } from "./json-text.js";
 import { keyLiteral, otherKey } from "./key-grammar.js";
+import type { Place } from "./waivers.js";
 
 interface Property {
   readonly name: string;
@@ -26,11 +27,11 @@ const KNOWN = [
  */
 export function objectGrammar(schema: Keywords, context: SchemaContext): string {
   const { json, where, subgrammar } = context;
-  checkKeywords(schema, KNOWN, where);
+  checkKeywords(schema, KNOWN, context);
   const properties = propertiesOf(schema, where);
   const others = othersOf(schema, properties);
   const other = others === false ? undefined : subgrammar(others, `${where}/additionalProperties`);
-  checkCounts(schema, { properties, open: other !== undefined, where });
+  checkCounts(schema, { properties, open: other !== undefined, place: context });
   if (properties.length === 0) return other === undefined ? '"{}"' : json.map(json.string(), other);
   const entries = properties.flatMap((property) => entryOf(property, context));
   const names = properties.map(({ name }) => name);
@@ -42,19 +43,23 @@ export function objectGrammar(schema: Keywords, context: SchemaContext): string 
 function propertiesOf(schema: Keywords, where: string): readonly Property[] {
   const { properties = {}, required = [] } = schema;
   if (!isObject(properties)) return refuseSchema(where, "has properties that are not an object");
-  if (!Array.isArray(required)) return refuseSchema(where, "has a required that is not a list");
-  const needed = new Set(required);
+  // In draft 3 a property said itself whether it is required, so an object may say that it is one.
+  const names = typeof required === "boolean" ? [] : required;
+  if (!Array.isArray(names)) return refuseSchema(where, "has a required that is not a list");
+  const needed = new Set(names);
   const described = Object.entries(properties).map(([name, property]) => ({
     name,
-    required: needed.has(name),
+    required: needed.has(name) || (isObject(property) && property.required === true),
     schema: property as JsonSchema,
   }));
-  const undescribed = required.filter((name) => !Object.hasOwn(properties, name));
-  const rest = (schema.additionalProperties ?? true) as JsonSchema;
+  const undescribed = names.filter((name) => !Object.hasOwn(properties, name));
+  const rest = schema.patternProperties === undefined ? ((schema.additionalProperties ?? true) as JsonSchema) : true;
   return [...described, ...undescribed.map((name) => ({ name: String(name), required: true, schema: rest }))];
 }
 
+/** Keys of patterns, which are not enforced, must get through. */
 function othersOf(schema: Keywords, properties: readonly Property[]): JsonSchema {
+  if (schema.patternProperties !== undefined) return true;
   const named = schema.additionalProperties ?? schema.unevaluatedProperties;
   return named === undefined ? properties.length === 0 : (named as JsonSchema);
 }
@@ -63,18 +68,17 @@ interface Counted {
   readonly properties: readonly Property[];
   /** Whether there may be properties that the schema does not name. */
   readonly open: boolean;
-  readonly where: string;
+  readonly place: Place;
 }
 
 /** A count is enforced only where it follows from the properties. */
-function checkCounts(schema: Keywords, { properties, open, where }: Counted): void {
+function checkCounts(schema: Keywords, { properties, open, place: { where, waive } }: Counted): void {
   const min = countOf(schema, { key: "minProperties", where, fallback: 0 });
   const max = countOf(schema, { key: "maxProperties", where, fallback: Number.POSITIVE_INFINITY });
   const required = properties.filter((property) => property.required).length;
-  if (min > required)
-    unenforceable(where, `has minProperties ${min}, which cannot be enforced beyond its required properties`);
+  if (min > required) waive(where, `has minProperties ${min}, which cannot be enforced beyond its required properties`);
   if (max < (open ? Number.POSITIVE_INFINITY : properties.length)) {
-    unenforceable(where, `has maxProperties ${max}, which cannot be enforced`);
+    waive(where, `has maxProperties ${max}, which cannot be enforced`);
   }
 }
 

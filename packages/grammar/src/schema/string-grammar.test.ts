@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { judgeOf } from "../testing/judge.js";
+import { diceOf } from "../testing/random-schema.js";
 import { allowedOf, randomTexts } from "../testing/random-text.js";
 import { jsonSchemaGrammar } from "./json-schema-grammar.js";
 import { FORMATS } from "./string-grammar.js";
@@ -55,15 +56,31 @@ describe("a string's length", () => {
 describe("a pattern", () => {
   it.each([
     { pattern: "^[A-Z]{2}\\d+$", allowed: ["AB1", "ZZ999"], refused: ["A1", "AB", "xAB1"] },
-    { pattern: "a|b", allowed: ["a", "b"], refused: ["ab", "xa"] },
-    { pattern: '"|\\\\', allowed: ['"', "\\"], refused: ["x"] },
-    { pattern: "[^a]", allowed: ["\n", '"', "é"], refused: ["a", ""] },
-  ])("$pattern matches the whole string", async ({ pattern, allowed, refused }) => {
+    { pattern: "a|b", allowed: ["a", "b", "ab", "xa", "ccbcc"], refused: ["", "xyz"] },
+    { pattern: "^a", allowed: ["a", "ab", "aaa"], refused: ["", "ba"] },
+    { pattern: "a$", allowed: ["a", "ba", "aa"], refused: ["", "ab"] },
+    { pattern: "^a|b$", allowed: ["a", "ax", "b", "xb"], refused: ["xa", "bx"] },
+    { pattern: "\\d{3}", allowed: ["123", "a1234", "12a123"], refused: ["12", "12a12"] },
+    { pattern: "aab", allowed: ["aab", "aaab", "xaabx"], refused: ["aa", "abab"] },
+    { pattern: "(foo|o+b)ar", allowed: ["foobar", "foofooar", "xobar!"], refused: ["fooba", "far"] },
+    { pattern: "x*", allowed: ["", "x", "abc"], refused: [] },
+    { pattern: "^(a|)", allowed: ["", "b"], refused: [] },
+    { pattern: "^$", allowed: [""], refused: ["a"] },
+    { pattern: '"|\\\\', allowed: ['"', "\\", 'a"'], refused: ["x"] },
+    { pattern: "[^a]", allowed: ["\n", '"', "é", "ab"], refused: ["a", ""] },
+    { pattern: "日+", allowed: ["日", "a日日b"], refused: ["月"] },
+  ])("$pattern matches anywhere, unless it says where", async ({ pattern, allowed, refused }) => {
     const schema = { type: "string", pattern };
     const grammar = jsonSchemaGrammar(schema);
     expect(await allowedOf(grammar, quoted([...allowed, ...refused]))).toEqual(quoted(allowed));
     const judge = judgeOf(schema);
-    for (const text of await randomTexts(grammar, 20)) expect(judge(text)).toBeNull();
+    const dice = diceOf(17);
+    const letters = [...new Set("x13.".concat(pattern.replaceAll(/\W|d/g, ""), ...allowed))];
+    const random = Array.from({ length: 60 }, () =>
+      Array.from({ length: dice(8) }, () => letters[dice(letters.length)]),
+    );
+    const texts = quoted([...allowed, ...refused, ...random.map((each) => each.join(""))]);
+    expect(await allowedOf(grammar, texts)).toEqual(texts.filter((text) => judge(text) === null));
   });
 });
 

@@ -1,6 +1,8 @@
-import { Impossible, refuseSchema, unenforceable } from "../refusals.js";
+import { MAX_REPETITIONS } from "../ebnf/repeat.js";
+import { Impossible, refuseSchema, Unenforceable } from "../refusals.js";
 import { checkKeywords, countOf, type Keywords } from "./json-schema.js";
 import type { JsonText } from "./json-text.js";
+import type { Place } from "./waivers.js";
 
 const YEAR = "(19|20)\\d\\d";
 const MONTH_DAY = "((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)|02-(0[1-9]|1\\d|2[0-8]))";
@@ -35,30 +37,54 @@ const WIDER: Readonly<Record<string, string>> = {
 /** Formats of JSON Schema that no grammar here has. Any other is a note for people, as JSON Schema says. */
 const UNENFORCEABLE = new Set(["regex", "json-pointer", "relative-json-pointer"]);
 
-/** The strings of a schema. A pattern matches from beginning to end, which is narrower than JSON Schema's search. */
-export function stringGrammar(json: JsonText, schema: Keywords, where: string): string {
-  const { pattern, format } = schema;
-  if (pattern !== undefined) {
-    checkKeywords(schema, ["type", "pattern"], where);
-    if (typeof pattern !== "string") return refuseSchema(where, "has a pattern that is not a string");
-    return json.matching(pattern);
-  }
-  const regex = regexOf(format, where);
-  if (regex !== undefined) {
-    checkKeywords(schema, ["type", "format"], where);
-    return json.matching(regex);
-  }
-  checkKeywords(schema, ["type", "format", "minLength", "maxLength"], where);
+/** The strings of a schema. A pattern matches anywhere in them, unless it says where, as JSON Schema's do. */
+export function stringGrammar(json: JsonText, schema: Keywords, place: Place): string {
+  const { where } = place;
+  const matching = patternOf(json, schema, place) ?? formatOf(json, schema, place);
+  if (matching !== undefined) return matching;
+  checkKeywords(schema, ["type", "pattern", "format", "minLength", "maxLength"], place);
   const min = countOf(schema, { key: "minLength", where, fallback: 0 });
   const max = countOf(schema, { key: "maxLength", where, fallback: undefined });
   if (max !== undefined && max < min) throw new Impossible(where, `has minLength ${min} above maxLength ${max}`);
-  return json.string(min, max);
+  for (const [key, value] of Object.entries({ minLength: min, maxLength: max ?? 0 })) {
+    if (value <= MAX_REPETITIONS) continue;
+    place.waive(where, `has ${key} ${value}, which repeats a part more than ${MAX_REPETITIONS} times`);
+  }
+  return json.string(Math.min(min, MAX_REPETITIONS), max !== undefined && max <= MAX_REPETITIONS ? max : undefined);
 }
 
-/** undefined for a format that restricts nothing. */
-function regexOf(format: unknown, where: string): string | undefined {
+/** undefined where there is no pattern that can be enforced. */
+function patternOf(json: JsonText, schema: Keywords, place: Place): string | undefined {
+  const { pattern } = schema;
+  if (pattern === undefined) return undefined;
+  if (typeof pattern !== "string") return refuseSchema(place.where, "has a pattern that is not a string");
+  const text = attempt(place, () => json.containing(pattern));
+  if (text !== undefined) checkKeywords(schema, ["type", "pattern"], place);
+  return text;
+}
+
+function formatOf(json: JsonText, schema: Keywords, place: Place): string | undefined {
+  const regex = attempt(place, () => regexOf(schema.format));
+  if (regex === undefined) return undefined;
+  checkKeywords(schema, ["type", "pattern", "format"], place);
+  return json.matching(regex);
+}
+
+/** Waives what can't be enforced. */
+function attempt<T>({ where, waive }: Place, make: () => T): T | undefined {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof Unenforceable)) throw error;
+    waive(where, error.why);
+    return undefined;
+  }
+}
+
+/** undefined for a format that restricts nothing. Throws Unenforceable. */
+function regexOf(format: unknown): string | undefined {
   const name = String(format);
-  if (UNENFORCEABLE.has(name)) unenforceable(where, `has the format ${name}, which cannot be enforced`);
+  if (UNENFORCEABLE.has(name)) throw new Unenforceable("", `has the format ${name}, which cannot be enforced`);
   const known = Object.hasOwn(WIDER, name) ? WIDER[name] : name;
   return known !== undefined && Object.hasOwn(FORMATS, known) ? FORMATS[known] : undefined;
 }

@@ -1,7 +1,7 @@
-import { RhoneError } from "@rhone/common/rhone-error";
 import { literal } from "../ebnf/rule-book.js";
-import { Impossible, refuseSchema } from "../refusals.js";
-import { checkKeywords, isObject, type Keywords } from "./json-schema.js";
+import { Impossible, refuseSchema, Unenforceable } from "../refusals.js";
+import { assertions, checkKeywords, isObject, type JsonSchema, type Keywords } from "./json-schema.js";
+import type { Place } from "./waivers.js";
 
 const TYPES = ["object", "array", "string", "number", "integer", "boolean", "null"] as const;
 export type TypeName = (typeof TYPES)[number];
@@ -39,13 +39,39 @@ const TYPE_KEYWORDS: Readonly<Record<TypeName, readonly string[]>> = {
 
 const MAX_CONSTANTS = 4096;
 
-/** The types that the schema names, one or a list. Throws INVALID_REQUEST for an unknown name. */
+/**
+ * The types that the schema names, one or a list; "any" is all of them, as until draft 3. Throws Unenforceable for an
+ * unknown name.
+ */
 export function typesOf(schema: Keywords, where: string): readonly TypeName[] {
-  const names = Array.isArray(schema.type) ? schema.type : [schema.type];
-  const foreign = names.find((name) => !TYPES.includes(name as TypeName));
+  const names = [schema.type].flat();
+  if (names.includes("any")) return EACH;
+  const foreign = names.find((name) => !isTypeName(name));
   if (foreign !== undefined || names.length === 0)
-    return refuseSchema(where, `has the type ${String(foreign)}; types are ${TYPES.join(", ")}`);
+    throw new Unenforceable(where, `has the type ${nameOf(foreign)}; types are ${TYPES.join(", ")}`);
   return names as TypeName[];
+}
+
+const isTypeName = (name: unknown): name is TypeName => TYPES.includes(name as TypeName);
+
+/** Every type once: a number may be an integer. */
+const EACH = TYPES.filter((type) => type !== "integer");
+
+/** Draft 3 allowed schemas among the types. */
+const nameOf = (name: unknown): string => (isObject(name) ? "of another schema" : String(name));
+
+/** The types that the schema's keywords are about, where it names none; none of them restricts all types. */
+export function impliedTypes(schema: Keywords): readonly TypeName[] {
+  const keys = Object.keys(assertions(schema)).filter((key) => key !== "format");
+  return EACH.filter((type) => keys.some((key) => TYPE_KEYWORDS[type].includes(key)));
+}
+
+/** What is left of a schema that no grammar can hold: its type. */
+export function freed(schema: JsonSchema): JsonSchema {
+  if (!isObject(schema)) return schema;
+  const names = [schema.type].flat();
+  if (names.length > 0 && names.every(isTypeName)) return { type: schema.type };
+  return schema.type === undefined && isObject(schema.properties) ? { type: "object" } : true;
 }
 
 /** The schema without keywords that are about other types than `type`. */
@@ -60,8 +86,9 @@ export function keywordsFor(type: TypeName, schema: Keywords): Keywords {
 }
 
 /** The values of `const` or `enum` that have the schema's type, as literals of their JSON. */
-export function constants(schema: Keywords, where: string): string[] {
-  checkKeywords(schema, ["type", "const", "enum"], where);
+export function constants(schema: Keywords, place: Place): string[] {
+  const { where } = place;
+  checkKeywords(schema, ["type", "const", "enum"], place);
   if (schema.enum !== undefined && !Array.isArray(schema.enum)) refuseSchema(where, "has an enum that is not a list");
   const listed = (schema.enum ?? [schema.const]) as readonly unknown[];
   const same =
@@ -72,7 +99,7 @@ export function constants(schema: Keywords, where: string): string[] {
   const values = same.filter((value) => types === undefined || types.some((type) => hasType(value, type)));
   if (values.length === 0) throw new Impossible(where, "has no constant of its type");
   if (values.length > MAX_CONSTANTS)
-    throw new RhoneError("INVALID_REQUEST", `${where} has ${values.length} constants; the limit is ${MAX_CONSTANTS}`);
+    throw new Unenforceable(where, `has ${values.length} constants; the limit is ${MAX_CONSTANTS}`);
   return values.map((value) => literal(JSON.stringify(value)));
 }
 

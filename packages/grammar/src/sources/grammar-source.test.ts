@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { choiceGrammar, regexTextGrammar } from "../text-grammars.js";
-import { type GrammarSource, grammarText } from "./grammar-source.js";
+import { type GrammarSource, writeGrammar } from "./grammar-source.js";
 
 const shape = { parallel: false, listed: false };
 const none = { parameters: undefined, strict: false };
 
-describe("grammarText", () => {
+const grammarText = (source: GrammarSource): string => writeGrammar(source).grammar;
+
+describe("writeGrammar", () => {
   it.each<[string, GrammarSource, string]>([
     ["a pattern", { kind: "regex", param: "p", pattern: "a+" }, regexTextGrammar("a+")],
     ["choices", { kind: "choice", param: "p", choices: ["a", "b"] }, choiceGrammar(["a", "b"])],
@@ -14,7 +16,7 @@ describe("grammarText", () => {
 
   it("writes schemas, calls and either of two", () => {
     const sources: GrammarSource[] = [
-      { kind: "schema", param: "p", schema: { const: "s" } },
+      { kind: "schema", param: "p", schema: { const: "s" }, strict: true },
       { kind: "calls", param: "tools", functions: [{ name: "f", param: "tools.0", ...none }], shape },
     ];
     const text = grammarText({ kind: "either", param: "p", sources });

@@ -17,12 +17,12 @@ export function diceOf(seed: number): Dice {
 const NAMES = ["a", "b", "ab", "city", "Größe", 'say "x"', "", "tool-name", "日本"];
 const PATTERNS = [
   "^[A-Z]{2,4}$",
-  "[^a]x.\\d",
-  "(foo|bar)+baz?",
-  "\\w{1,3}\\s\\S",
-  "^a|b$",
-  "[\\u00e0-\\u00ff]{2}",
-  "x{0,3}y?",
+  "^[^a]x.\\d$",
+  "^(foo|bar)+baz?$",
+  "^\\w{1,3}\\s\\S$",
+  "^a$|^b$",
+  "^[\\u00e0-\\u00ff]{2}$",
+  "^x{0,3}y?$",
 ];
 const FORMATS = ["date", "time", "date-time", "email", "uuid", "ipv4", "ipv6", "hostname", "uri", "duration"];
 

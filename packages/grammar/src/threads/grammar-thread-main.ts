@@ -12,7 +12,7 @@ interface OpenPosition {
   readonly cells: Int32Array;
 }
 
-class GrammarServer implements Served<ToThread, number> {
+class GrammarServer implements Served<ToThread, void> {
   readonly #engine: GrammarEngine;
   readonly #grammar: string;
   readonly #positions = new Map<number, OpenPosition>();
@@ -22,13 +22,14 @@ class GrammarServer implements Served<ToThread, number> {
     this.#grammar = grammar;
   }
 
-  /** The bytes of the grammar's shortest text, as the answer of "compile"; 0 for the others. */
-  async obey(message: ToThread): Promise<number> {
+  async obey(message: ToThread): Promise<void> {
     switch (message.kind) {
       case "compile": {
         const position = await this.#engine.start(this.#grammar);
+        // The first mask of a text is not to wait for it.
+        position.ahead();
         position.close();
-        return position.shortest;
+        break;
       }
       case "start": {
         const { cells } = message;
@@ -51,7 +52,6 @@ class GrammarServer implements Served<ToThread, number> {
       case "settle":
         break;
     }
-    return 0;
   }
 }
 
@@ -63,12 +63,15 @@ function accept({ position, cells }: OpenPosition, tokens: readonly number[]): v
 
 /** Writes which tokens may come next, then wakes the thread that waits for them. */
 function answer({ position, cells }: OpenPosition): void {
-  if (cells[CELLS.refused] === 0) position.allowed();
+  if (cells[CELLS.refused] === 0) {
+    position.allowed();
+    cells.set(position.ahead(), CELLS.ahead);
+  }
   Atomics.add(cells, CELLS.turn, 1);
   Atomics.notify(cells, CELLS.turn);
 }
 
-await serveThread<ThreadData, ToThread, number>(async ({ vocabulary, grammar, memoryBytes }) => {
+await serveThread<ThreadData, ToThread, void>(async ({ vocabulary, grammar, memoryBytes }) => {
   const isExhausted = limitWasmMemory(memoryBytes);
   const engine = new GrammarEngine(unpackVocabulary(vocabulary));
   await engine.load();

@@ -14,13 +14,13 @@ export interface GrammarThreadOptions {
 /** One grammar in a thread of its own, so that neither compiling it nor its masks hold up anything else. */
 export class GrammarThread implements PositionThread {
   /**
-   * Resolves with the bytes of the grammar's shortest text. Rejects with GRAMMAR_TOO_COSTLY; GRAMMARS_BUSY when others
+   * Resolves once the grammar can be used. Rejects with GRAMMAR_TOO_COSTLY; GRAMMARS_BUSY when others
    * keep the thread from computing; INVALID_REQUEST when the engine does not accept it; and the reason of `end`.
    */
-  readonly compiled: Promise<number>;
+  readonly compiled: Promise<void>;
   readonly limits: GrammarLimits;
   readonly #size: number;
-  readonly #thread: ComputeThread<ToThread, number>;
+  readonly #thread: ComputeThread<ToThread, void>;
   #next = 0;
 
   constructor({ grammar, vocabulary, limits, onEnd }: GrammarThreadOptions) {
@@ -43,8 +43,8 @@ export class GrammarThread implements PositionThread {
   }
 
   /** The beginning of a text under the compiled grammar. `onClose` is called when the position is closed. */
-  start(shortest: number, onClose: () => void): ThreadPosition {
-    return new ThreadPosition(this, { id: this.#next++, size: this.#size, shortest, onClose });
+  start(onClose: () => void): ThreadPosition {
+    return new ThreadPosition(this, { id: this.#next++, size: this.#size, onClose });
   }
 
   tell(message: ToThread): void {

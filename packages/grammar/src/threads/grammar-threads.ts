@@ -1,7 +1,7 @@
 import { unlessAborted } from "@rhone/common";
-import { ClosingTokens } from "../engine/closing-tokens.js";
 import type { MatcherOptions } from "../engine/grammar-engine.js";
 import type { GrammarVocabulary } from "../engine/grammar-vocabulary.js";
+import { LeadingTokens } from "../engine/leading-tokens.js";
 import { TokenMatcher } from "../engine/token-matcher.js";
 import type { GrammarLimits } from "./grammar-limits.js";
 import { HeldGrammars } from "./held-grammars.js";
@@ -27,12 +27,12 @@ const KEPT_MS = 20_000;
 /** Matchers whose grammars are compiled and asked in threads of their own. */
 export class GrammarThreads {
   readonly #vocabulary: GrammarVocabulary;
-  readonly #closing: ClosingTokens;
+  readonly #leading: LeadingTokens;
   readonly #held: HeldGrammars;
 
   constructor({ vocabulary, limits }: GrammarThreadsOptions) {
     this.#vocabulary = vocabulary;
-    this.#closing = new ClosingTokens(vocabulary);
+    this.#leading = new LeadingTokens(vocabulary);
     this.#held = new HeldGrammars({ vocabulary: packVocabulary(vocabulary), limits, keptMs: KEPT_MS });
   }
 
@@ -45,11 +45,11 @@ export class GrammarThreads {
     const until = signal ?? new AbortController().signal;
     const grammars = otherwise == null ? [grammar] : [grammar, otherwise];
     const uses = await this.#held.use({ owner, grammars, hasBegun: generated.length > 0 }, until);
-    const positions = uses.map(({ thread, shortest, release }) => thread.start(shortest, release));
+    const positions = uses.map(({ thread, release }) => thread.start(release));
     try {
       const [first, second] = positions as [ThreadPosition, ThreadPosition | undefined];
-      const [vocabulary, closing] = [this.#vocabulary, this.#closing];
-      const matcher = new TokenMatcher({ grammar: first, otherwise: second, vocabulary, closing, trigger });
+      const [vocabulary, leading] = [this.#vocabulary, this.#leading];
+      const matcher = new TokenMatcher({ grammar: first, otherwise: second, vocabulary, leading, trigger });
       matcher.acceptAll(generated);
       for (const position of positions) await unlessAborted(position.settle(), until);
       return matcher;

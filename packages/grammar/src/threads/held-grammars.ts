@@ -24,8 +24,6 @@ export interface TextGrammars {
 /** A grammar in use by a text. */
 export interface GrammarUse {
   readonly thread: GrammarThread;
-  /** Bytes of the grammar's shortest text. */
-  readonly shortest: number;
   /** To be called once. */
   readonly release: () => void;
 }
@@ -67,8 +65,8 @@ export class HeldGrammars {
     await turn;
     const uses = claim.held.map((held) => ({ thread: held.thread, release: () => this.#release(claim, held) }));
     try {
-      const shortest = await unlessAborted(Promise.all(uses.map(({ thread }) => thread.compiled)), signal);
-      return uses.map((use, i) => ({ ...use, shortest: shortest[i] ?? 0 }));
+      await unlessAborted(Promise.all(uses.map(({ thread }) => thread.compiled)), signal);
+      return uses;
     } catch (error) {
       for (const { release } of uses) release();
       throw error;

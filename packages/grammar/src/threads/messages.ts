@@ -1,3 +1,4 @@
+import { AHEAD_LENGTH } from "../engine/ahead.js";
 import type { GrammarVocabulary } from "../engine/grammar-vocabulary.js";
 
 /** What a grammar's thread is started with. */
@@ -10,7 +11,7 @@ export interface ThreadData {
 
 /** To a grammar's thread. */
 export type ToThread =
-  /** Answered with the bytes of the shortest text. */
+  /** Answered once it is done. */
   | { readonly kind: "compile" }
   | { readonly kind: "start"; readonly position: number; readonly cells: Int32Array }
   | { readonly kind: "accept"; readonly position: number; readonly tokens: readonly number[] }
@@ -20,10 +21,11 @@ export type ToThread =
 
 /**
  * One position's cells, i32, in memory that both threads see. `turn`: how many of the messages to start and to
- * accept are answered; the allowed tokens, one bit each from `words` on, are those after the last of them. `refused`:
- * one more than the first token that was not allowed; 0 while all were.
+ * accept are answered; the allowed tokens, one bit each from `words` on, are those after the last of them, and `ahead`
+ * is how the text can go on from there. `refused`: one more than the first token that was not allowed; 0 while all
+ * were.
  */
-export const CELLS = { turn: 0, refused: 1, words: 2 } as const;
+export const CELLS = { turn: 0, refused: 1, ahead: 2, words: 2 + AHEAD_LENGTH } as const;
 
 export const newCells = (size: number): Int32Array =>
   new Int32Array(new SharedArrayBuffer((CELLS.words + Math.ceil(size / 32)) * Int32Array.BYTES_PER_ELEMENT));

@@ -1,6 +1,7 @@
 import { RhoneError } from "@rhone/common/rhone-error";
-import type { TokenSet } from "../engine/closing-tokens.js";
+import { AHEAD_LENGTH, type Ahead } from "../engine/ahead.js";
 import { type GrammarPosition, notAllowed } from "../engine/grammar-position.js";
+import type { TokenSet } from "../engine/leading-tokens.js";
 import type { GrammarLimits } from "./grammar-limits.js";
 import { CELLS, newCells, type ToThread } from "./messages.js";
 
@@ -20,7 +21,6 @@ export interface ThreadPositionOptions {
   readonly id: number;
   /** Number of logits. */
   readonly size: number;
-  readonly shortest: number;
   readonly onClose: () => void;
 }
 
@@ -29,7 +29,6 @@ export interface ThreadPositionOptions {
  * token before, while this thread does other things: a mask usually waits for nothing.
  */
 export class ThreadPosition implements GrammarPosition {
-  readonly shortest: number;
   readonly #thread: PositionThread;
   readonly #id: number;
   readonly #cells: Int32Array;
@@ -38,8 +37,7 @@ export class ThreadPosition implements GrammarPosition {
   #askedAt = 0;
   #isClosed = false;
 
-  constructor(thread: PositionThread, { id, size, shortest, onClose }: ThreadPositionOptions) {
-    this.shortest = shortest;
+  constructor(thread: PositionThread, { id, size, onClose }: ThreadPositionOptions) {
     this.#thread = thread;
     this.#id = id;
     this.#cells = newCells(size);
@@ -65,6 +63,10 @@ export class ThreadPosition implements GrammarPosition {
       const problem = `The grammar is too costly: after ${limits.maskMs} ms it is not known which token may come next.`;
       this.#thread.end(new RhoneError("GRAMMAR_TOO_COSTLY", problem));
     }
+  }
+
+  ahead(): Ahead {
+    return this.#cells.subarray(CELLS.ahead, CELLS.ahead + AHEAD_LENGTH);
   }
 
   accept(tokens: readonly number[]): void {

@@ -2,7 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { scratchFolder } from "../testing/scratch-folder.js";
-import { CATALOGUE, findModel } from "./catalogue.js";
+import { CATALOGUE, findModel, findModelOfFile } from "./catalogue.js";
 import { nearestNames } from "./nearest-names.js";
 import { resolveModel } from "./resolve-model.js";
 
@@ -79,3 +79,9 @@ describe("resolveModel", () => {
     await expect(resolveModel(name, { modelsDir: await scratchFolder(), rhone })).rejects.toThrow(message);
   });
 });
+
+test.each([
+  ["/m/Mistral-7B-Instruct-v0.3-Q4_K_M.gguf", "mistral-7b-instruct-v0.3"],
+  ["/m/Mistral-7B-Instruct-v0.3-Q4_K_M-00002-of-00003.gguf", "mistral-7b-instruct-v0.3"],
+  ["/m/mine.gguf", undefined],
+])("%s is a file of %s", (path, name) => expect(findModelOfFile(path)?.name).toBe(name));

@@ -1,4 +1,5 @@
 import type { ChatTemplateName } from "../chat-template/chat-template.js";
+import { fileStem } from "../gguf/open-gguf.js";
 
 /** A model that Rhone knows by name: the source of its file, and facts that the file lacks. */
 export interface CatalogueEntry {
@@ -171,3 +172,6 @@ export function findModel(name: string): CatalogueEntry | undefined {
     [entry.name, ...entry.aliases, entry.file].some((known) => known.toLowerCase() === wanted),
   );
 }
+
+/** The entry whose file this is, by its name, whole or split. */
+export const findModelOfFile = (path: string): CatalogueEntry | undefined => findModel(`${fileStem(path)}.gguf`);

@@ -1,9 +1,9 @@
 import { access, stat } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common/rhone-error";
-import { CATALOGUE, type CatalogueEntry, findModel } from "./catalogue.js";
+import { CATALOGUE, type CatalogueEntry, findModel, findModelOfFile } from "./catalogue.js";
 import { nearestNames } from "./nearest-names.js";
 
 /** The folder of pulled models unless a setting names another. */
@@ -36,7 +36,7 @@ export async function resolveModel(nameOrPath: string, search: ModelSearch): Pro
   const isPath = nameOrPath.includes("/") || nameOrPath.endsWith(".gguf");
   if (!isPath && !(await isFile(nameOrPath))) throw unknownName(nameOrPath, rhone);
   for (const path of [resolve(nameOrPath), join(modelsDir, nameOrPath)]) {
-    if (await isFile(path)) return { path, entry: findModel(basename(path)) };
+    if (await isFile(path)) return { path, entry: findModelOfFile(path) };
   }
   throw await noFile(resolve(nameOrPath));
 }

@@ -6,7 +6,7 @@ import { gguf } from "../gguf/gguf-value.js";
 import { openGguf } from "../gguf/open-gguf.js";
 import { smallModel, writeSmallModel } from "../testing/small-gguf.js";
 import type { ChatMessage } from "./chat-message.js";
-import type { ChatVocabulary } from "./chat-template.js";
+import type { ChatTemplateChoice, ChatVocabulary } from "./chat-template.js";
 import { chatTemplateFor, detectChatTemplate } from "./choose-template.js";
 import { type MistralVersion, mistralTemplate } from "./mistral-template.js";
 import { respaceJson } from "./python-json.js";
@@ -29,6 +29,7 @@ const CONTROL = [
 const spelling: ChatVocabulary = {
   bos: 1,
   eos: 2,
+  controlTokens: () => [],
   tokenize: (text) => Int32Array.from([`▁${text}`].join(""), (letter) => (letter.codePointAt(0) ?? 0) + 1000),
 };
 
@@ -61,8 +62,40 @@ describe("Mistral's templates", () => {
     expect(render(3, [system("a"), system("b"), user("c"), user("d")])).toBe("<s>[INST]▁a\n\nb\n\nc\n\nd[/INST]");
   });
 
-  test("leave an answer open that shall go on", () => {
-    expect(render(3, [user("hi"), { ...assistant("Once "), prefix: true }])).toBe("<s>[INST]▁hi[/INST]▁Once");
+  test.each([
+    [1, "Once ", "<s>▁[INST] hi [/INST]▁Once "],
+    [3, "Once ", "<s>[INST]▁hi[/INST]▁Once"],
+    [3, "  ", "<s>[INST]▁hi[/INST]▁  "],
+    [3, "\n\n", "<s>[INST]▁hi[/INST]▁\n\n"],
+    [3, "", "<s>[INST]▁hi[/INST]"],
+  ] as const)("V%i leaves an answer open that shall go on behind %o", (version, content, expected) => {
+    expect(render(version, [user("hi"), { ...assistant(content), prefix: true }])).toBe(expected);
+  });
+
+  test.each([
+    [1, "<s>▁[INST] sys\n\n [/INST]"],
+    [2, "<s>[INST]▁sys\n\n[/INST]"],
+    [3, "<s>[INST]▁sys\n\n[/INST]"],
+  ] as const)("V%i encodes a system message alone as an empty user's", (version, expected) => {
+    expect(render(version, [system("sys")])).toBe(expected);
+  });
+
+  test.each([
+    [1, "<s>▁[INST]  [/INST]▁hi</s>▁[INST] go [/INST]"],
+    [3, "<s>[INST][/INST]▁hi</s>[INST]▁go[/INST]"],
+  ] as const)("V%i encodes an assistant that begins behind an empty user's message", (version, expected) => {
+    expect(render(version, [assistant("hi"), user("go")])).toBe(expected);
+  });
+
+  test("read names of control tokens as tokens where they are told to", () => {
+    const asked: boolean[] = [];
+    const tokenize: ChatVocabulary["tokenize"] = (_, { parseSpecial }) => {
+      asked.push(parseSpecial);
+      return Int32Array.of();
+    };
+    mistralTemplate(3, { ...spelling, tokenize }).encode([user("</s>")]);
+    mistralTemplate(3, { ...spelling, tokenize }, { parseSpecial: true }).encode([user("</s>")]);
+    expect(asked).toEqual([false, true]);
   });
 
   test("keep text that looks like a control token text", () => {
@@ -108,8 +141,8 @@ describe("Mistral's templates", () => {
   });
 
   test.each<[string, MistralVersion, readonly ChatMessage[], RegExp]>([
-    ["no user", 3, [system("a")], /no user message/],
-    ["an assistant first", 3, [assistant("a")], /messages\[0\] has the role assistant at the start/],
+    ["nobody", 3, [], /messages is empty/],
+    ["a tool first", 3, [result("x", "1")], /messages\[0\] has the role tool at the start/],
     ["an assistant last", 3, [user("a"), assistant("b")], /last message has the role assistant/],
     ["a tool without a call", 3, [user("a"), result("x", "1")], /messages\[1\] has the role tool after the role user/],
     ["an unanswered call", 3, [user("a"), call("x"), user("b")], /role user after tool calls/],
@@ -165,15 +198,26 @@ describe("chatTemplateFor", () => {
     return { file, config: readModelConfig(file) };
   }
 
+  const MISTRALS_V3 =
+    "{{ bos_token }}{% for m in messages[1:] %}{{ '[AVAILABLE_TOOLS] [' + tools | tojson + '][/AVAILABLE_TOOLS]' }}" +
+    "{{ '[INST] ' + m['content'] + '[/INST]' }}{{ '[TOOL_CALLS] [' }}{{ '[TOOL_RESULTS] {}[/TOOL_RESULTS]' }}" +
+    "{% if loop.index0 < 2 and tools | length > 0 %}</s>{% endif %}{% endfor %}";
   const V3_TOKENS = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]"];
 
   test.each([
     ["[INST] as text", "{{ '[INST] ' }}", undefined, "llama", "mistral-v1"],
     ["[INST] as a token", "{{ '[INST] ' }}", V3_TOKENS, "llama", "mistral-v3"],
     ["Llama 2's system mark", "[INST] <<SYS>>", undefined, "llama", "jinja"],
-    ["anything else", CHATML, undefined, "llama", "jinja"],
+    ["Llama 2's system mark beside [INST] as a token", "[INST] <<SYS>>", V3_TOKENS, "llama", "jinja"],
+    ["ChatML", CHATML, undefined, "llama", "jinja"],
+    ["ChatML beside [INST] as a token", CHATML, V3_TOKENS, "llama", "jinja"],
+    ["headings beside [INST] as a token", "{{ '### User:\n[INST]' }}", V3_TOKENS, "llama", "jinja"],
+    ["a role in words beside [INST] as a token", "{{ 'USER: ' }}", V3_TOKENS, "llama", "jinja"],
+    ["Mistral's V3 with tools", MISTRALS_V3, V3_TOKENS, "llama", "mistral-v3"],
+    ["no template beside [INST] as a token", undefined, V3_TOKENS, "llama", "mistral-v3"],
     ["[INST] in a vocabulary that is not SentencePiece's", "[INST]", V3_TOKENS, "gpt2", "jinja"],
     ["nothing", undefined, undefined, "llama", "none"],
+    ["blanks", " \n", undefined, "llama", "none"],
   ])("sees in %s its template", async (_, template, tokens, kind, expected) => {
     const { file, config } = await model(template, tokens, kind);
     expect(detectChatTemplate(file, config)).toBe(expected);
@@ -199,9 +243,8 @@ describe("chatTemplateFor", () => {
     const trimming = CHATML.replace("m.content", "m.content | trim").replace("{% endfor %}", "<|end|>{% endfor %}");
     const template = chatTemplateFor(await model(trimming), plain);
     const open = (content: string) => spell(template.encode([user("hi"), { ...assistant(content), prefix: true }]));
-    expect(open("Once")).toBe("<s><|user|>hi<|end|><|assistant|>Once");
-    expect(open("Once ")).toBe("<s><|user|>hi<|end|><|assistant|>Once");
-    expect(open("")).toBe("<s><|user|>hi<|end|><|assistant|>");
+    for (const content of ["Once", "Once ", "\n\nOnce", "\n\n", "  ", "end", "<|end|>", "|>", ""])
+      expect(open(content)).toBe(`<s><|user|>hi<|end|><|assistant|>${content}`);
   });
 
   test("passes the template's own refusal on", async () => {
@@ -220,11 +263,46 @@ describe("chatTemplateFor", () => {
 
   test("refuses a template that does not fit or cannot be parsed", async () => {
     const plain = await model(undefined);
-    expect(() => chatTemplateFor(plain, spelling, "mistral-v3")).toThrow(/whose token 3 is \[INST\]/);
-    expect(() => chatTemplateFor(plain, spelling, "jinja")).toThrow(/no chat template/);
-    expect(() => chatTemplateFor(plain, spelling).encode([user("a")])).toThrow(/base model/);
     const broken = await model("{% if %}");
-    expect(() => chatTemplateFor(broken, spelling)).toThrow(expect.objectContaining({ code: "MODEL_UNSUPPORTED" }));
+    const refusals: [Awaited<ReturnType<typeof model>>, ChatTemplateChoice, RegExp][] = [
+      [plain, "mistral-v3", /whose token 3 is \[INST\]/],
+      [plain, "jinja", /no chat template/],
+      [plain, { source: "{% if %}" }, /can't be parsed/],
+      [broken, "jinja", /can't be parsed/],
+    ];
+    for (const [refused, choice, message] of refusals) {
+      expect(() => chatTemplateFor(refused, spelling, { choice })).toThrow(
+        expect.objectContaining({ code: "MODEL_UNSUPPORTED", message: expect.stringMatching(message) }),
+      );
+    }
+  });
+
+  test.each([
+    [
+      "a base model",
+      undefined,
+      /^small is a base model without a chat template\. Use \/v1\/completions, or start with/,
+    ],
+    [
+      "a file's own template that can't be parsed",
+      "{% if %}",
+      /^small can't chat: its chat template can't be parsed \(/,
+    ],
+  ])("refuses every chat of %s, with the remedy", async (_, source, message) => {
+    const template = chatTemplateFor(await model(source), spelling);
+    expect(template.refusal).toMatch(message);
+    expect(template.refusal).toMatch(/--chat-template and a name \(.*chatml.*\) or file\.$/);
+    expect(() => template.encode([user("a")])).toThrow(
+      expect.objectContaining({ code: "CHAT_TEMPLATE_FAILED", message: template.refusal }),
+    );
+  });
+
+  test("runs a template that was chosen, whatever the file has", async () => {
+    const own = await model("{{ 'own' }}");
+    const render = (choice: ChatTemplateChoice) =>
+      spell(chatTemplateFor(own, { ...spelling, bos: undefined }, { choice }).encode([user("hi")]));
+    expect(render({ source: "{{ 'chosen' }}" })).toBe("▁chosen");
+    expect(render("chatml")).toBe("▁<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n");
   });
 });
 

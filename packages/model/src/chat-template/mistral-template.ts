@@ -1,5 +1,5 @@
 import { type ChatMessage, type ChatOptions, type ChatTool, cannotEncode } from "./chat-message.js";
-import type { ChatTemplate, ChatVocabulary } from "./chat-template.js";
+import type { ChatTemplate, ChatVocabulary, ReadingOptions } from "./chat-template.js";
 import { type Conversation, normalizeConversation } from "./normalize-conversation.js";
 import { dumpJson, respaceJson } from "./python-json.js";
 import { callJson, mistralCallId } from "./tool-calls.js";
@@ -10,6 +10,8 @@ import { toolsAsText } from "./tools-as-text.js";
  * prompt. V3: 7B-Instruct v0.3.
  */
 export type MistralVersion = 1 | 2 | 3;
+
+type MistralVocabulary = Omit<ChatVocabulary, "controlTokens">;
 
 /** Ids of the control tokens that V2 and V3 vocabularies begin with. */
 const CONTROL = {
@@ -24,7 +26,7 @@ const CONTROL = {
 
 /**
  * Mistral's own encoding, which is defined on ids, not on text: each message is tokenized alone, with SentencePiece's
- * leading space, and the ids are concatenated. Text that looks like a control token stays text.
+ * leading space, and the ids are concatenated. Text that looks like a control token stays text unless `parseSpecial`.
  *
  *     V1  <s> enc("[INST] u [/INST]") enc(a) </s> …
  *     V3  <s> [INST] enc(u) [/INST] enc(a) </s> …          tools before the last [INST]
@@ -34,16 +36,21 @@ const CONTROL = {
  *
  * Follows mistral-common's InstructTokenizerV1, V2 and V3. `encode` throws CHAT_TEMPLATE_FAILED.
  */
-export function mistralTemplate(version: MistralVersion, vocabulary: ChatVocabulary): ChatTemplate {
-  const encoder = new MessageEncoder(version, vocabulary);
-  const name = `mistral-v${version}` as const;
+export function mistralTemplate(
+  version: MistralVersion,
+  vocabulary: MistralVocabulary,
+  { parseSpecial = false }: ReadingOptions = {},
+): ChatTemplate {
+  const encoder = new MessageEncoder({ version, vocabulary, parseSpecial });
+  const trimsAnswers = version !== 1;
+  const known = { name: `mistral-v${version}`, source: undefined, refusal: undefined, trimsAnswers } as const;
   if (version === 1) {
     const encode: ChatTemplate["encode"] = (messages, { tools, ...options } = {}) =>
       encoder.encode(normalizeConversation(toolsAsText(messages, tools)), options);
-    return { name, callToken: undefined, encode };
+    return { ...known, callToken: undefined, encode };
   }
   return {
-    name,
+    ...known,
     callToken: CONTROL.toolCalls,
     encode: (messages, options = {}) => encoder.encode(normalizeConversation(messages), options),
   };
@@ -53,13 +60,21 @@ interface AskedConversation extends Conversation {
   readonly tools: readonly ChatTool[];
 }
 
+interface EncoderOptions {
+  readonly version: MistralVersion;
+  readonly vocabulary: MistralVocabulary;
+  readonly parseSpecial: boolean;
+}
+
 class MessageEncoder {
   readonly #version: MistralVersion;
-  readonly #vocabulary: ChatVocabulary;
+  readonly #vocabulary: MistralVocabulary;
+  readonly #parseSpecial: boolean;
 
-  constructor(version: MistralVersion, vocabulary: ChatVocabulary) {
+  constructor({ version, vocabulary, parseSpecial }: EncoderOptions) {
     this.#version = version;
     this.#vocabulary = vocabulary;
+    this.#parseSpecial = parseSpecial;
   }
 
   encode(conversation: Conversation, options: ChatOptions): Int32Array {
@@ -106,9 +121,10 @@ class MessageEncoder {
   }
 
   #encodeAssistant(message: ChatMessage, isHistory: boolean): number[] {
-    const end = message.prefix === true ? [] : [this.#special("eos")];
+    const isOpen = message.prefix === true;
+    const end = isOpen ? [] : [this.#special("eos")];
     const calls = message.toolCalls ?? [];
-    if (calls.length === 0) return [...this.#encodeAnswer(message.content ?? ""), ...end];
+    if (calls.length === 0) return [...this.#encodeAnswer(message.content ?? "", isOpen), ...end];
     if (message.content) throw cannotEncode("an assistant message cannot hold both content and tool calls");
     if (this.#version === 2 && isHistory) return [];
     const described = calls.map((call) =>
@@ -117,8 +133,10 @@ class MessageEncoder {
     return [CONTROL.toolCalls, ...this.#text(`[${described.join(", ")}]`), ...end];
   }
 
-  #encodeAnswer(content: string): number[] {
-    return this.#text(this.#version === 1 ? content : content.replace(/ +$/, ""));
+  /** `isOpen`: it goes on. A blank one is kept: the caller wants an answer that is indented. */
+  #encodeAnswer(content: string, isOpen: boolean): number[] {
+    const isOpenBlank = isOpen && content.trim() === "";
+    return this.#text(this.#version === 1 || isOpenBlank ? content : content.replace(/ +$/, ""));
   }
 
   #encodeResults(run: readonly ChatMessage[], isHistory: boolean): number[] {
@@ -134,7 +152,7 @@ class MessageEncoder {
 
   #text(text: string): number[] {
     if (text === "") return [];
-    return Array.from(this.#vocabulary.tokenize(text, { addSpecial: false, parseSpecial: false }));
+    return Array.from(this.#vocabulary.tokenize(text, { addSpecial: false, parseSpecial: this.#parseSpecial }));
   }
 
   #special(name: "bos" | "eos"): number {

@@ -39,6 +39,20 @@ describe("normalizeConversation", () => {
     expect(normalizeConversation(messages).turns).toEqual(expected);
   });
 
+  test.each<[string, readonly ChatMessage[], readonly ChatMessage[]]>([
+    ["an assistant", [say("assistant", "a"), say("user", "x")], [say("assistant", "a"), say("user", "x")]],
+    [
+      "an answer to continue",
+      [say("system", "s"), say("assistant", "a", { prefix: true })],
+      [say("assistant", "a", { prefix: true })],
+    ],
+    ["nobody but a system message", [say("system", "s")], []],
+  ])("puts an empty user message before %s", (_, messages, after) => {
+    const { turns, lastUser } = normalizeConversation(messages);
+    expect(turns).toEqual([say("user", ""), ...after]);
+    expect(turns[lastUser]?.role).toBe("user");
+  });
+
   test("keeps the results of several calls apart", () => {
     const calls = say("assistant", null, { toolCalls: [...toolCalls, ...toolCalls] });
     const { turns } = normalizeConversation([say("user", "x"), calls, say("tool", "1"), say("tool", "2")]);
@@ -54,13 +68,7 @@ describe("normalizeConversation", () => {
   });
 
   test.each<[string, readonly ChatMessage[], RegExp]>([
-    ["nobody", [], /messages has no user message; give at least one/],
-    ["a system message alone", [say("system", "s")], /no user message/],
-    [
-      "an assistant that begins",
-      [say("assistant", "a"), say("user", "x")],
-      /messages\[0\] has the role assistant at the start/,
-    ],
+    ["nobody", [], /messages is empty; give at least one/],
     ["a tool that begins", [say("tool", "1")], /messages\[0\] has the role tool at the start/],
     [
       "a tool without a call",
@@ -75,7 +83,12 @@ describe("normalizeConversation", () => {
     [
       "an assistant that ends",
       [say("user", "x"), say("assistant", "a")],
-      /set prefix on it to have its answer continued/,
+      /last message has the role assistant and is not to be continued; end with user or tool/,
+    ],
+    [
+      "calls without results",
+      [say("user", "x"), say("assistant", null, { toolCalls })],
+      /last message calls functions; tool messages with their results must follow/,
     ],
   ])("refuses %s", (_, messages, message) => {
     expect(() => normalizeConversation(messages)).toThrow(

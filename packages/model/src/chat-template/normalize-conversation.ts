@@ -5,13 +5,14 @@ export interface Conversation {
   /** All system messages, joined. */
   readonly system: string | undefined;
   readonly turns: readonly ChatMessage[];
-  /** Index in `turns` of the last user message; -1 without one. */
+  /** Index in `turns` of the last user message. */
   readonly lastUser: number;
 }
 
 /**
  * As mistral-common does before it encodes: joins system messages, and consecutive messages of one role, with an empty
- * line, and checks the order of roles. Throws CHAT_TEMPLATE_FAILED naming the message at fault by its position in
+ * line, puts an empty user message before an assistant that begins, or where there is only a system message, and checks
+ * the order of roles. Throws CHAT_TEMPLATE_FAILED naming the message at fault by its position in
  * `messages`.
  */
 export function normalizeConversation(messages: readonly ChatMessage[]): Conversation {
@@ -24,14 +25,16 @@ export function normalizeConversation(messages: readonly ChatMessage[]): Convers
     if (previous?.role === message.role && message.role !== "tool") turns[turns.length - 1] = merge(previous, message);
     else turns.push(message);
   }
+  if (messages.length === 0) throw cannotEncode("messages is empty; give at least one");
   checkEnd(turns.at(-1));
+  if (turns[0]?.role !== "user") turns.unshift({ role: "user", content: "" });
   const lastUser = turns.findLastIndex(({ role }) => role === "user");
   return { system: system.length === 0 ? undefined : system.join("\n\n"), turns, lastUser };
 }
 
 function checkOrder(previous: ChatMessage | undefined, message: ChatMessage, position: number): void {
   const allowed: Readonly<Record<string, readonly ChatMessage["role"][]>> = {
-    start: ["user"],
+    start: ["user", "assistant"],
     user: ["user", "assistant"],
     assistant: previous?.toolCalls?.length ? ["assistant", "tool"] : ["assistant", "user"],
     tool: ["tool", "assistant", "user"],
@@ -47,10 +50,11 @@ function checkOrder(previous: ChatMessage | undefined, message: ChatMessage, pos
 }
 
 function checkEnd(last: ChatMessage | undefined): void {
-  if (last === undefined) throw cannotEncode("messages has no user message; give at least one");
-  if (last.role !== "assistant" || last.prefix === true) return;
+  if (last?.role !== "assistant" || last.prefix === true) return;
   throw cannotEncode(
-    "the last message has the role assistant; end with user or tool, or set prefix on it to have its answer continued",
+    last.toolCalls?.length
+      ? "the last message calls functions; tool messages with their results must follow"
+      : "the last message has the role assistant and is not to be continued; end with user or tool",
   );
 }
 

@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common/rhone-error";
+import type { GgufFile } from "../gguf/gguf-file.js";
 import { metadataNumber, metadataString } from "../gguf/metadata.js";
-import type { GgufFile } from "../gguf/open-gguf.js";
 
 /** The metadata of a file under its architecture's prefix: `count("block_count")` reads `llama.block_count`. */
 export class ArchitectureKeys {

@@ -2,8 +2,9 @@ import { RhoneError } from "@rhone/common/rhone-error";
 import type { Architecture } from "../architectures/architecture.js";
 import { architectureNamed } from "../architectures/architectures.js";
 import type { ModelShape } from "../architectures/model-shape.js";
+import type { GgufFile } from "../gguf/gguf-file.js";
 import { metadataBoolean, metadataNumber, metadataString, metadataStrings } from "../gguf/metadata.js";
-import type { GgufFile } from "../gguf/open-gguf.js";
+import { fileStem } from "../gguf/open-gguf.js";
 import { ArchitectureKeys } from "./architecture-keys.js";
 import { readHyperParameters } from "./hyper-parameters.js";
 import { readRopeScaling } from "./rope-scaling.js";
@@ -128,8 +129,4 @@ function readSlidingWindow(keys: ArchitectureKeys, contextLength: number, overri
     );
   }
   return window < contextLength ? window : 0;
-}
-
-function fileStem(path: string): string {
-  return (path.split("/").at(-1) ?? path).replace(/\.gguf$/, "");
 }

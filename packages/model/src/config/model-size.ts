@@ -1,7 +1,7 @@
 import type { ActivationTypeName, KvTypeName } from "@rhone/common";
 import { RhoneError } from "@rhone/common/rhone-error";
 import type { ShardRange } from "../architectures/model-shape.js";
-import type { GgufFile } from "../gguf/open-gguf.js";
+import type { GgufFile } from "../gguf/gguf-file.js";
 import type { ModelConfig } from "./model-config.js";
 import { tensorsOfShard } from "./shard-tensors.js";
 

@@ -10,7 +10,7 @@ function read(metadata: Readonly<Record<string, GgufValue>>, pairs?: number) {
   const freqs =
     pairs === undefined
       ? undefined
-      : { name: "rope_freqs.weight", type: GgmlType.F32, ne: [pairs], offset: 0, bytes: 4 };
+      : { name: "rope_freqs.weight", path: "x.gguf", type: GgmlType.F32, ne: [pairs], offset: 0, bytes: 4 };
   return readRopeScaling(keys, { freqs, ropeDim: 64 });
 }
 

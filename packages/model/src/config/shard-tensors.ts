@@ -2,7 +2,7 @@ import { RhoneError } from "@rhone/common/rhone-error";
 import { GgmlType } from "@rhone/ggml";
 import type { ShardRange } from "../architectures/model-shape.js";
 import { type ModelTensor, modelTensors } from "../architectures/model-tensors.js";
-import type { GgufFile } from "../gguf/open-gguf.js";
+import type { GgufFile } from "../gguf/gguf-file.js";
 import type { TensorInfo } from "../gguf/tensor-info.js";
 import { tensorTypeName } from "../gguf/tensor-type.js";
 import type { ModelConfig } from "./model-config.js";

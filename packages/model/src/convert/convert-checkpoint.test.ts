@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { dequantize, GgmlType, openEngine } from "@rhone/ggml";
 import { describe, expect, test } from "vitest";
 import { readModelConfig } from "../config/model-config.js";
-import { type GgufFile, openGguf } from "../gguf/open-gguf.js";
+import type { GgufFile } from "../gguf/gguf-file.js";
+import { openGguf } from "../gguf/open-gguf.js";
 import { readTensorBytes } from "../gguf/read-tensor-bytes.js";
 import type { Quantization } from "../quantization/quantization.js";
 import {

@@ -1,5 +1,4 @@
 import { type FileHandle, open } from "node:fs/promises";
-import { basename, resolve } from "node:path";
 import { RhoneError } from "@rhone/common/rhone-error";
 import type { Engine } from "@rhone/ggml";
 import type { Architecture } from "../architectures/architecture.js";
@@ -10,7 +9,7 @@ import { fileTypeOf, type PlannedTensor, planTensors, type Quantization } from "
 import { matchCheckpoint } from "./checkpoint-tensors.js";
 import { convertRows, interleaveHeads } from "./convert-rows.js";
 import { type CheckpointConfig, readHuggingFaceConfig } from "./hugging-face-config.js";
-import { openCheckpoint } from "./open-checkpoint.js";
+import { checkpointName, openCheckpoint } from "./open-checkpoint.js";
 import { llama3RopeFactors } from "./rope.js";
 import { type CheckpointTensor, dtypeBytes } from "./safetensors.js";
 import { readTokenizerMetadata } from "./tokenizer-metadata.js";
@@ -23,11 +22,13 @@ export interface ConvertRequest {
   readonly type: Quantization;
   /** Path of a `tokenizer.model` or `tokenizer.json` outside `dir`; `none` writes a file that serves token ids only. */
   readonly tokenizer?: string | "none";
-  /** `general.name`; the directory's name when absent. */
+  /** `general.name`; the checkpoint's name when absent. */
   readonly name?: string;
   /** The architectures to choose from; those that Rhone serves when absent. */
   readonly architectures?: readonly Architecture[];
   readonly onProgress?: (progress: ConvertProgress) => void;
+  /** Told what will surprise the model's users, as sentences. */
+  readonly onWarning?: (text: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -48,7 +49,7 @@ const CHUNK_BYTES = 16 << 20;
  * TENSOR_TYPE_UNSUPPORTED, TOKENIZER_UNSUPPORTED, DISK_FULL; what `signal` aborts throws its reason.
  */
 export async function convertCheckpoint(engine: Engine, request: ConvertRequest): Promise<number> {
-  const { dir, name = basename(resolve(dir)), architectures } = request;
+  const { dir, name = checkpointName(dir), architectures, tokenizer: source, onWarning } = request;
   const config = { ...(await readHuggingFaceConfig(dir, architectures)), name };
   const checkpoint = await openCheckpoint(dir);
   const tensors = planTensors(config, request.type, ({ checkpointName = "" }) => checkpoint.has(checkpointName));
@@ -57,7 +58,7 @@ export async function convertCheckpoint(engine: Engine, request: ConvertRequest)
     ...configMetadata(config),
     ["general.file_type", gguf.u32(fileTypeOf(request.type))],
     ["general.quantization_version", gguf.u32(2)],
-    ...(await readTokenizerMetadata(dir, config, request.tokenizer)),
+    ...(await readTokenizerMetadata({ dir, config, source, onWarning })),
   ]);
   const writer = await GgufWriter.create(request.out, { metadata, tensors });
   try {

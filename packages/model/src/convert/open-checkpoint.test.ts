@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { encodeSafetensors, writeCheckpoint } from "../testing/checkpoint.js";
-import { openCheckpoint } from "./open-checkpoint.js";
+import { checkpointName, openCheckpoint } from "./open-checkpoint.js";
 
 const INDEX = "model.safetensors.index.json";
 const [A, B] = [encodeSafetensors({ a: [2] }), encodeSafetensors({ b: [3], c: [1, 2] })];
@@ -47,3 +47,13 @@ describe("openCheckpoint", () => {
     });
   });
 });
+
+test.each([
+  ["/models/OpenHermes-2.5-Mistral-7B", "OpenHermes-2.5-Mistral-7B"],
+  ["/models/mine/", "mine"],
+  [
+    "/c/hub/models--teknium--OpenHermes-2.5-Mistral-7B/snapshots/24c0bea14d53e6f67f1fbe2eca5bfe7cae389b33",
+    "OpenHermes-2.5-Mistral-7B",
+  ],
+  ["/c/hub/models--gpt2/snapshots/607a30d783dfa663caf39e06633721c8d4cfcd7e", "gpt2"],
+])("the model in %s is named %s", (dir, name) => expect(checkpointName(dir)).toBe(name));

@@ -1,11 +1,18 @@
 import { access } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { RhoneError } from "@rhone/common/rhone-error";
 import { isJsonObject, readJsonFile } from "./json-file.js";
 import { type CheckpointTensor, readSafetensorsHeader } from "./safetensors.js";
 
 const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
+
+/** The name of the model in a folder: the folder's, or the repository's if it is a snapshot in Hugging Face's cache. */
+export function checkpointName(dir: string): string {
+  const path = resolve(dir);
+  const [, cached] = /models--(?:[^/]+?--)?([^/]+)\/snapshots\/[^/]+$/.exec(path) ?? [];
+  return cached ?? basename(path);
+}
 
 /**
  * All tensors of a Hugging Face directory, from `model.safetensors` or from the files that its index names. Throws

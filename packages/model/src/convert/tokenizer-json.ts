@@ -1,4 +1,5 @@
 import { RhoneError } from "@rhone/common/rhone-error";
+import { ADDED_SCORE, addedType, checkId } from "./added-tokens.js";
 import { isJsonObject, type JsonObject } from "./json-file.js";
 import { type Piece, TOKEN_TYPE } from "./sentencepiece-model.js";
 
@@ -21,8 +22,6 @@ const SPLIT_PATTERNS: ReadonlyMap<unknown, string> = new Map([
     "llama-bpe",
   ],
 ]);
-
-const MOST_IDS = 1 << 24;
 
 const unsupported = (problem: string): RhoneError => new RhoneError("TOKENIZER_UNSUPPORTED", problem);
 
@@ -87,17 +86,8 @@ function addTokens(path: string, pieces: (Piece | undefined)[], added: unknown):
     if (!isJsonObject(token) || typeof token.content !== "string") continue;
     const id = checkId(path, token.content, token.id);
     if (pieces[id]?.type === TOKEN_TYPE.unknown) continue;
-    const type = token.special === true ? TOKEN_TYPE.control : TOKEN_TYPE.userDefined;
-    pieces[id] = { text: token.content, score: 0, type };
+    pieces[id] = { text: token.content, score: ADDED_SCORE, type: addedType(token.content, token.special === true) };
   }
-}
-
-function checkId(path: string, text: string, id: unknown): number {
-  if (typeof id === "number" && Number.isInteger(id) && id >= 0 && id < MOST_IDS) return id;
-  const found = id === undefined ? "no id" : `the id ${JSON.stringify(id)}`;
-  throw unsupported(
-    `${path}: the token ${JSON.stringify(text)} has ${found}; ids are whole numbers below ${MOST_IDS}.`,
-  );
 }
 
 function preTokenizer(path: string, config: unknown): string {

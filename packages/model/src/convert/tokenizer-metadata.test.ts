@@ -6,8 +6,12 @@ import { readTokenizerMetadata } from "./tokenizer-metadata.js";
 
 const config = { vocabSize: 8, bosId: 1, eosId: 2 } as CheckpointConfig;
 
-async function metadataOf(files: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>> {
-  const metadata = await readTokenizerMetadata(await writeCheckpoint(files), config);
+async function metadataOf(
+  files: Readonly<Record<string, unknown>>,
+  warnings: string[] = [],
+): Promise<Record<string, unknown>> {
+  const dir = await writeCheckpoint(files);
+  const metadata = await readTokenizerMetadata({ dir, config, onWarning: (text) => warnings.push(text) });
   return Object.fromEntries(metadata.map(([key, { value }]) => [key.replace("tokenizer.ggml.", ""), value]));
 }
 
@@ -43,6 +47,127 @@ describe("tokenizer.model", () => {
       code: "TOKENIZER_UNSUPPORTED",
       message: expect.stringMatching(message),
     });
+  });
+});
+
+describe("tokens that a fine-tune added beside tokenizer.model", () => {
+  const model = { "tokenizer.model": encodeSentencePiece(PIECES) };
+  const CHATML = { "<|im_end|>": 5, "<|im_start|>": 6, "<tool>": 7 };
+  const config = {
+    chat_template: "T",
+    added_tokens_decoder: {
+      "1": { content: "<s>", special: true },
+      "5": { content: "<|im_end|>", special: true },
+      "6": { content: "<|im_start|>", special: false },
+      "7": { content: "<tool>", special: false },
+    },
+  };
+  const typesOf = async (files: Readonly<Record<string, unknown>>) => {
+    const { tokens, token_type: types, scores } = await metadataOf({ ...model, ...files });
+    expect((tokens as readonly string[]).slice(5)).toEqual(["<|im_end|>", "<|im_start|>", "<tool>"]);
+    expect((scores as Float32Array).slice(5)).toEqual(Float32Array.of(-1000, -1000, -1000));
+    expect((types as Int32Array).slice(0, 5)).toEqual(Int32Array.of(2, 3, 3, 6, 1));
+    return [...(types as Int32Array).slice(5)];
+  };
+
+  test.each<[string, Readonly<Record<string, unknown>>, number[]]>([
+    ["added_tokens.json", { "added_tokens.json": CHATML }, [3, 3, 4]],
+    [
+      "special_tokens_map.json, which says what is special",
+      { "added_tokens.json": CHATML, "special_tokens_map.json": { additional_special_tokens: ["<tool>"] } },
+      [3, 3, 3],
+    ],
+    [
+      "tokenizer_config.json, which says what is special",
+      { "added_tokens.json": CHATML, "tokenizer_config.json": { pad_token: { content: "<tool>" } } },
+      [3, 3, 3],
+    ],
+    ["added_tokens_decoder", { "tokenizer_config.json": config }, [3, 3, 4]],
+    ["both", { "added_tokens.json": CHATML, "tokenizer_config.json": config }, [3, 3, 4]],
+  ])("are read from %s", async (_, files, types) => expect(await typesOf(files)).toEqual(types));
+
+  test("may begin and end texts", async () => {
+    const map = { bos_token: "<|im_start|>", eos_token: { content: "<|im_end|>" } };
+    const files = { ...model, "added_tokens.json": CHATML, "special_tokens_map.json": map };
+    expect(await metadataOf(files)).toMatchObject({ bos_token_id: 6, eos_token_id: 5 });
+  });
+
+  test("take the places of control tokens that nobody used", async () => {
+    const reserved = encodeSentencePiece([...PIECES, ["[control_5]", 0, 3], ["", 0, 5]]);
+    const metadata = await metadataOf({ "tokenizer.model": reserved, "added_tokens.json": CHATML });
+    expect((metadata.tokens as readonly string[]).slice(5)).toEqual(["<|im_end|>", "<|im_start|>", "<tool>"]);
+  });
+
+  const broken: [string, Readonly<Record<string, unknown>>, RegExp][] = [
+    [
+      "two files give an id two texts",
+      { "added_tokens.json": { "<x>": 5 }, "tokenizer_config.json": config },
+      /The id 5 is "<x>" in \S+added_tokens\.json and "<\|im_end\|>" in \S+tokenizer_config\.json; correct/,
+    ],
+    [
+      "an id is a piece of text",
+      { "added_tokens.json": { "<x>": 4 } },
+      /The id 4 is "▁a" in \S+tokenizer\.model and "<x>" in \S+added_tokens\.json/,
+    ],
+    ["two ids have one text", { "added_tokens.json": { "▁a": 5 } }, /the ids 4 and 5 both have "▁a"/],
+    ["an id is none", { "added_tokens.json": { "<x>": -1 } }, /the token "<x>" has the id -1/],
+  ];
+  test.each(broken)("are refused where %s", async (_, files, message) => {
+    await expect(metadataOf({ ...model, ...files })).rejects.toMatchObject({
+      code: "TOKENIZER_UNSUPPORTED",
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe("warnings", () => {
+  const warningsOf = async (files: Readonly<Record<string, unknown>>) => {
+    const warnings: string[] = [];
+    await metadataOf(files, warnings);
+    return warnings;
+  };
+  const full = encodeSentencePiece([...PIECES, ["b", -2, 1], ["c", -3, 1], ["d", -4, 1]]);
+  const template = { "tokenizer_config.json": { chat_template: "{{ messages[0].content }}" } };
+
+  test("there are none for a whole tokenizer with a template", async () => {
+    expect(await warningsOf({ "tokenizer.model": full, ...template })).toEqual([]);
+  });
+
+  test.each<[string, Readonly<Record<string, unknown>>, RegExp]>([
+    [
+      "no chat template",
+      { "tokenizer.model": full },
+      /^There is no chat template in .*unless .* with --chat-template\.$/,
+    ],
+    [
+      "a chat template that can't be parsed",
+      { "tokenizer.model": full, "tokenizer_config.json": { chat_template: "{% for %}" } },
+      /^The chat template in \S+ can't be parsed \(.+\): chats will be refused/,
+    ],
+    [
+      "rows without a token",
+      { "tokenizer.model": encodeSentencePiece(PIECES), ...template },
+      /^3 of the embedding's 8 rows have no token; they are called \[PAD5\] to \[PAD7\]\.$/,
+    ],
+    [
+      "a token without a row",
+      { "tokenizer.model": full, "added_tokens.json": { "[PAD]": 8 }, ...template },
+      /^The embedding has 8 rows; tokens beyond them are left out: "\[PAD\]"\.$/,
+    ],
+  ])("tell of %s", async (_, files, message) =>
+    expect(await warningsOf(files)).toEqual([expect.stringMatching(message)]),
+  );
+
+  test("Mistral's vocabulary with [INST] needs no template", async () => {
+    const pieces = encodeSentencePiece([
+      ...PIECES.slice(0, 3),
+      ["[INST]", 0, 3],
+      ["a", 0, 1],
+      ["b", 0, 1],
+      ["c", 0, 1],
+      ["d", 0, 1],
+    ]);
+    expect(await warningsOf({ "tokenizer.model": pieces })).toEqual([]);
   });
 });
 
@@ -144,9 +269,10 @@ describe("tokenizer.json", () => {
 
 test("a tokenizer in another place can be named, and one that is missing is told", async () => {
   const dir = await writeCheckpoint({ "other.model": encodeSentencePiece(PIECES) });
-  expect((await readTokenizerMetadata("/nowhere", config, join(dir, "other.model"))).length).toBeGreaterThan(5);
+  const source = join(dir, "other.model");
+  expect((await readTokenizerMetadata({ dir: "/nowhere", config, source })).length).toBeGreaterThan(5);
   for (const name of ["x.model", "x.json"]) {
-    await expect(readTokenizerMetadata(dir, config, join(dir, name))).rejects.toMatchObject({
+    await expect(readTokenizerMetadata({ dir, config, source: join(dir, name) })).rejects.toMatchObject({
       code: "TOKENIZER_UNSUPPORTED",
       message: expect.stringMatching(/no file/),
     });

@@ -1,7 +1,9 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { RhoneError } from "@rhone/common/rhone-error";
+import { templateProblem } from "../chat-template/jinja-template.js";
 import { type GgufValue, gguf } from "../gguf/gguf-value.js";
+import { checkTexts, readAddedTokens, withAddedTokens } from "./added-tokens.js";
 import type { CheckpointConfig } from "./hugging-face-config.js";
 import { readJsonFile } from "./json-file.js";
 import { type Piece, readSentencePieceModel, TOKEN_TYPE } from "./sentencepiece-model.js";
@@ -19,21 +21,76 @@ interface TokenizerParts {
   readonly addSpacePrefix: boolean | undefined;
 }
 
+export interface TokenizerRequest {
+  readonly dir: string;
+  readonly config: CheckpointConfig;
+  /** Path of a tokenizer outside `dir`; `none` gives a file without a vocabulary. */
+  readonly source?: string | "none" | undefined;
+  /** Told what will surprise the model's users, as sentences. */
+  readonly onWarning?: ((text: string) => void) | undefined;
+}
+
 /**
  * The `tokenizer.*` metadata of a checkpoint: from `source` when given, otherwise from the directory's tokenizer.model
- * or its tokenizer.json; `none` gives a file without a vocabulary. Throws TOKENIZER_UNSUPPORTED when there is no
- * tokenizer, or one that libllama would read differently.
+ * or its tokenizer.json, with the tokens that the files beside it add. Throws TOKENIZER_UNSUPPORTED when there is no
+ * tokenizer, one that libllama would read differently, or an id with two texts.
  */
-export async function readTokenizerMetadata(
-  dir: string,
-  config: CheckpointConfig,
-  source?: string | "none",
-): Promise<Metadata> {
+export async function readTokenizerMetadata(request: TokenizerRequest): Promise<Metadata> {
+  const { dir, config, source, onWarning = () => {} } = request;
   if (source === "none") return [["tokenizer.ggml.model", gguf.string("none")]];
   const path = source ?? (await findTokenizer(dir));
   const parts = path.endsWith(".json") ? await readJsonTokenizer(path) : await readSentencePiece(path);
+  const added = withAddedTokens(path, parts.pieces, await readAddedTokens(dir));
   const settings = await readTokenizerSettings(dir);
-  return describe(path, parts, { settings, config });
+  const pieces = fitRows(path, added, { rows: config.vocabSize, onWarning });
+  warnOfTemplate(dir, settings.chatTemplate, { hasInst: pieces[3]?.text === "[INST]", onWarning });
+  return describe({ ...parts, pieces }, { settings, config });
+}
+
+interface RowsAndWarnings {
+  readonly rows: number;
+  readonly onWarning: (text: string) => void;
+}
+
+/** One piece for each row of the embedding, with padding where there is no token. */
+function fitRows(
+  path: string,
+  pieces: readonly (Piece | undefined)[],
+  { rows, onWarning }: RowsAndWarnings,
+): readonly Piece[] {
+  const beyond = pieces.slice(rows).flatMap((piece) => piece ?? []);
+  if (beyond.some(({ type }) => type !== TOKEN_TYPE.control && type !== TOKEN_TYPE.userDefined)) {
+    throw new RhoneError(
+      "TOKENIZER_UNSUPPORTED",
+      `${path} has ${pieces.length} tokens, but the model's embedding only ${rows} rows.`,
+    );
+  }
+  const left = beyond.map(({ text }) => JSON.stringify(text)).join(", ");
+  if (left !== "") onWarning(`The embedding has ${rows} rows; tokens beyond them are left out: ${left}.`);
+  const fitting = Array.from({ length: rows }, (_, id) => pieces[id] ?? padding(id));
+  checkTexts(path, fitting);
+  const padded = fitting.flatMap(({ text }, id) => (pieces[id] === undefined ? [text] : []));
+  if (padded.length > 0) {
+    const names = padded.length === 1 ? padded.join() : `${padded[0]} to ${padded.at(-1)}`;
+    onWarning(`${padded.length} of the embedding's ${rows} rows have no token; they are called ${names}.`);
+  }
+  return fitting;
+}
+
+interface TemplateFacts {
+  /** The vocabulary is one of Mistral's, whose chats need no template. */
+  readonly hasInst: boolean;
+  readonly onWarning: (text: string) => void;
+}
+
+function warnOfTemplate(dir: string, template: string | undefined, { hasInst, onWarning }: TemplateFacts): void {
+  const problem = template === undefined ? undefined : templateProblem(template);
+  const refused = "chats will be refused unless a gateway is started with --chat-template";
+  if (problem !== undefined) onWarning(`The chat template in ${dir} can't be parsed (${problem}): ${refused}.`);
+  if (template === undefined && !hasInst) {
+    const places = "neither in tokenizer_config.json nor in chat_template.jinja";
+    onWarning(`There is no chat template in ${dir}, ${places}: ${refused}.`);
+  }
 }
 
 async function findTokenizer(dir: string): Promise<string> {
@@ -65,20 +122,18 @@ async function readJsonTokenizer(path: string): Promise<TokenizerParts> {
   return { ...parseTokenizerJson(path, json), addSpacePrefix: undefined };
 }
 
+/** With a piece for each row of the embedding. */
+interface FittedParts extends TokenizerParts {
+  readonly pieces: readonly Piece[];
+}
+
 interface Facts {
   readonly settings: TokenizerSettings;
   readonly config: CheckpointConfig;
 }
 
-function describe(path: string, parts: TokenizerParts, { settings, config }: Facts): Metadata {
-  const { vocabSize } = config;
-  if (parts.pieces.length > vocabSize) {
-    throw new RhoneError(
-      "TOKENIZER_UNSUPPORTED",
-      `${path} has ${parts.pieces.length} tokens, but the model's embedding only ${vocabSize} rows.`,
-    );
-  }
-  const pieces = Array.from({ length: vocabSize }, (_, id) => parts.pieces[id] ?? padding(id));
+function describe(parts: FittedParts, facts: Facts): Metadata {
+  const { pieces } = parts;
   const metadata: Metadata = [
     ["tokenizer.ggml.model", gguf.string(parts.model)],
     ["tokenizer.ggml.pre", gguf.string(parts.pre)],
@@ -90,10 +145,10 @@ function describe(path: string, parts: TokenizerParts, { settings, config }: Fac
   } else {
     metadata.push(["tokenizer.ggml.merges", gguf.strings(parts.merges)]);
   }
-  return [...metadata, ...describeSpecials(parts, pieces, { settings, config })];
+  return [...metadata, ...describeSpecials(parts, facts)];
 }
 
-function describeSpecials(parts: TokenizerParts, pieces: readonly Piece[], { settings, config }: Facts): Metadata {
+function describeSpecials({ model, pieces, addSpacePrefix }: FittedParts, { settings, config }: Facts): Metadata {
   const idOf = (text: string | undefined, otherwise: number | undefined): number | undefined => {
     const id = text === undefined ? -1 : pieces.findIndex((piece) => piece.text === text);
     return id === -1 ? otherwise : id;
@@ -106,11 +161,11 @@ function describeSpecials(parts: TokenizerParts, pieces: readonly Piece[], { set
     ["eot", settings.endIds.find((id) => id !== eosId)],
     ["unknown", unknownId === -1 ? undefined : unknownId],
   ];
-  const isSentencePiece = parts.model === "llama";
+  const isSentencePiece = model === "llama";
   const flags: [string, boolean | undefined][] = [
     ["add_bos_token", settings.addBos ?? (isSentencePiece ? true : undefined)],
     ["add_eos_token", settings.addEos ?? (isSentencePiece ? false : undefined)],
-    ["add_space_prefix", settings.addSpacePrefix ?? parts.addSpacePrefix],
+    ["add_space_prefix", settings.addSpacePrefix ?? addSpacePrefix],
   ];
   return [
     ...ids.flatMap(

@@ -35,6 +35,12 @@ describe("readTokenizerSettings", () => {
     });
   });
 
+  test("takes special tokens from special_tokens_map.json where tokenizer_config.json has none", async () => {
+    const map = { bos_token: "<s>", eos_token: { content: "<|im_end|>" } };
+    const files = { "tokenizer_config.json": { bos_token: "<b>" }, "special_tokens_map.json": map };
+    expect(await settingsOf(files)).toMatchObject({ bosText: "<b>", eosText: "<|im_end|>" });
+  });
+
   test.each([
     ["one id", 2, [2]],
     ["several", [128_001, 128_009], [128_001, 128_009]],

@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readSpecialTokensMap, tokenText } from "./added-tokens.js";
 import { isJsonObject, type JsonObject, readJsonFile } from "./json-file.js";
 
 /** Settings in the small files beside a tokenizer; undefined where no file has them. */
@@ -14,16 +15,20 @@ export interface TokenizerSettings {
   readonly endIds: readonly number[];
 }
 
-/** Reads tokenizer_config.json, generation_config.json and chat_template.{jinja,json}; any of them may be missing. */
+/**
+ * Reads tokenizer_config.json, special_tokens_map.json, generation_config.json and chat_template.{jinja,json}; any of
+ * them may be missing.
+ */
 export async function readTokenizerSettings(dir: string): Promise<TokenizerSettings> {
   const config = (await readJsonFile(join(dir, "tokenizer_config.json"))) ?? {};
   const generation = (await readJsonFile(join(dir, "generation_config.json"))) ?? {};
+  const special = await readSpecialTokensMap(dir);
   return {
     addBos: booleanOf(config.add_bos_token),
     addEos: booleanOf(config.add_eos_token),
     addSpacePrefix: booleanOf(config.add_prefix_space),
-    bosText: tokenText(config.bos_token),
-    eosText: tokenText(config.eos_token),
+    bosText: tokenText(config.bos_token) ?? tokenText(special.bos_token),
+    eosText: tokenText(config.eos_token) ?? tokenText(special.eos_token),
     chatTemplate: await readChatTemplate(dir, config),
     endIds: [generation.eos_token_id].flat().filter((id): id is number => Number.isInteger(id)),
   };
@@ -47,9 +52,3 @@ function templateText(template: unknown): string | undefined {
 }
 
 const booleanOf = (value: unknown): boolean | undefined => (typeof value === "boolean" ? value : undefined);
-
-/** Special tokens are texts, or objects with the text under `content`. */
-function tokenText(token: unknown): string | undefined {
-  if (typeof token === "string") return token;
-  return isJsonObject(token) && typeof token.content === "string" ? token.content : undefined;
-}

@@ -1,5 +1,5 @@
 import { RhoneError } from "@rhone/common/rhone-error";
-import type { GgufFile } from "./open-gguf.js";
+import type { GgufFile } from "./gguf-file.js";
 
 type WithMetadata = Pick<GgufFile, "path" | "metadata">;
 

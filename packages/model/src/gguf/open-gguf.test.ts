@@ -1,15 +1,18 @@
-import { open, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { RhoneError } from "@rhone/common";
-import { GgmlType } from "@rhone/ggml";
+import { GgmlType, openEngine, Vocabulary } from "@rhone/ggml";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { scratchFolder } from "../testing/scratch-folder.js";
-import { smallModel, writeSmallModel } from "../testing/small-gguf.js";
+import { smallModel, writeSmallModel, writeSmallParts } from "../testing/small-gguf.js";
 import { encodeHeader, type TensorPlacement } from "./encode-header.js";
 import { type GgufValue, gguf } from "./gguf-value.js";
-import { openGguf } from "./open-gguf.js";
+import { fileStem, openGguf } from "./open-gguf.js";
 import { readTensorBytes } from "./read-tensor-bytes.js";
+
+const BREEZE = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", import.meta.url));
 
 describe("a file that GgufWriter wrote", () => {
   test("comes back with every value of every type", async () => {
@@ -61,6 +64,107 @@ describe("a file that GgufWriter wrote", () => {
     other.metadata.set("general.name", gguf.string("smalm"));
     expect((await writeSmallModel(other)).headerFingerprint).not.toBe(file.headerFingerprint);
   });
+});
+
+describe("a model that was split", () => {
+  const sizes = [0, 5, 16];
+
+  test.each([1, 2, 3])("is whole when part %i is named", async (named) => {
+    const whole = await writeSmallModel(smallModel());
+    const paths = await writeSmallParts(smallModel(), sizes);
+    const file = await openGguf(paths[named - 1] ?? "");
+    expect(file).toMatchObject({ path: paths[0], parts: paths });
+    expect([...file.tensors.keys()]).toEqual([...whole.tensors.keys()]);
+    expect(file.metadata.get("llama.block_count")).toEqual(whole.metadata.get("llama.block_count"));
+    for (const [index, info] of [...file.tensors.values()].entries()) {
+      expect(info.path).toBe(index < 5 ? paths[1] : paths[2]);
+      const handle = await open(info.path);
+      expect(new Set(await readTensorBytes(handle, info))).toEqual(new Set([index]));
+      await handle.close();
+    }
+    const bytes = await Promise.all(paths.map(async (path) => (await readFile(path)).length));
+    expect(file.fileBytes).toBe(bytes.reduce((sum, each) => sum + each, 0));
+  });
+
+  test("has the vocabulary of the whole for libllama", async () => {
+    const breeze = await openGguf(BREEZE);
+    const model = { metadata: new Map(breeze.metadata), tensors: [...breeze.tensors.values()] };
+    const [first = ""] = await writeSmallParts(model, [1, 200, breeze.tensors.size - 201]);
+    const idsOf = (path: string) => {
+      const vocabulary = Vocabulary.open(openEngine(), path);
+      const ids = vocabulary.tokenize("The wind </s>", { addSpecial: true, parseSpecial: true });
+      vocabulary.close();
+      return ids;
+    };
+    expect(idsOf(first)).toEqual(idsOf(BREEZE));
+  });
+
+  test("has one fingerprint, whichever part is named, that changes with each part's header", async () => {
+    const [first = "", second = ""] = await writeSmallParts(smallModel(), sizes);
+    const { headerFingerprint } = await openGguf(first);
+    expect((await openGguf(second)).headerFingerprint).toBe(headerFingerprint);
+    const [other = ""] = await writeSmallParts(smallModel(), [0, 6, 15]);
+    expect((await openGguf(other)).headerFingerprint).not.toBe(headerFingerprint);
+  });
+
+  test.each<[string, (paths: readonly string[]) => Promise<void>, string, RegExp]>([
+    [
+      "a part that is missing",
+      async ([, second = ""]) => rm(second),
+      "MODEL_NOT_FOUND",
+      /one of 3 parts of a model, and \S+ lacks small-00002-of-00003\.gguf\. Put all parts in one folder\./,
+    ],
+    [
+      "two parts that are missing",
+      async ([, second = "", third = ""]) => Promise.all([rm(second), rm(third)]).then(() => {}),
+      "MODEL_NOT_FOUND",
+      /lacks small-00002-of-00003\.gguf, small-00003-of-00003\.gguf\./,
+    ],
+    [
+      "parts that changed places",
+      async ([, second = "", third = ""]) => copyFile(second, third),
+      "GGUF_MALFORMED",
+      /small-00003-of-00003\.gguf: split\.no is 1 of 3, not 2 of 3/,
+    ],
+    [
+      "a part of another split of the model",
+      async ([, , third = ""]) => {
+        const [, , other = ""] = await writeSmallParts(smallModel(), [0, 4, 17]);
+        await copyFile(other, third);
+      },
+      "GGUF_MALFORMED",
+      /small-00003-of-00003\.gguf: the tensor \S+ is also in \S+small-00002-of-00003/,
+    ],
+    [
+      "a part without a tensor of the whole",
+      async ([, , third = ""]) => {
+        const [, , other = ""] = await writeSmallParts(smallModel(), [0, 6, 15]);
+        await copyFile(other, third);
+      },
+      "GGUF_MALFORMED",
+      /its 3 parts hold 20 tensors, not 21/,
+    ],
+  ])("is refused with %s", async (_, harm, code, message) => {
+    const paths = await writeSmallParts(smallModel(), sizes);
+    await harm(paths);
+    await expect(openGguf(paths[0] ?? "")).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  test("is refused under a name that does not say which part it is", async () => {
+    const [first = ""] = await writeSmallParts(smallModel(), sizes);
+    const renamed = join(dirname(first), "model.gguf");
+    await rename(first, renamed);
+    await expect(openGguf(renamed)).rejects.toMatchObject({
+      code: "GGUF_MALFORMED",
+      message: expect.stringMatching(/one of 3 parts of a model, so its name must end like \S*-00001-of-00003\.gguf/),
+    });
+  });
+
+  test.each([
+    ["/m/mistral-7b-00001-of-00004.gguf", "mistral-7b"],
+    ["mistral-7b.gguf", "mistral-7b"],
+    ["weights-00001-of-00004.bin", "weights-00001-of-00004.bin"],
+  ])("%s is named %s", (path, stem) => expect(fileStem(path)).toBe(stem));
 });
 
 describe("a file that is not right", () => {

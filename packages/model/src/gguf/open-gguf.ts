@@ -1,168 +1,85 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { RhoneError } from "@rhone/common/rhone-error";
-import {
-  GGUF_SCALAR_BYTES,
-  GGUF_VALUE_TYPES,
-  type GgufScalarType,
-  type GgufValue,
-  numbersFromBytes,
-} from "./gguf-value.js";
-import { HeaderReader } from "./header-reader.js";
-import { readTensorInfos, type TensorInfo } from "./tensor-info.js";
+import { type GgufFile, readGgufFile } from "./gguf-file.js";
+import { metadataNumber } from "./metadata.js";
+import type { TensorInfo } from "./tensor-info.js";
 
-const MAGIC = 0x46554747; // "GGUF", little-endian
-const DEFAULT_ALIGNMENT = 32;
-/** The smallest key-value pair: an empty key's length, the type, one byte. */
-const LEAST_PAIR_BYTES = 13;
-/** The smallest tensor entry: name length, dimension count, one dimension, type, offset. */
-const LEAST_TENSOR_BYTES = 32;
-
-/** The header of a GGUF file. Holds no file open; tensor data stays on disk. */
-export interface GgufFile {
-  readonly path: string;
-  readonly fileBytes: number;
-  readonly version: number;
-  /** Tensor data starts at multiples of this many bytes. */
-  readonly alignment: number;
-  /** In file order. */
-  readonly metadata: ReadonlyMap<string, GgufValue>;
-  /** In file order. */
-  readonly tensors: ReadonlyMap<string, TensorInfo>;
-  /** SHA-256 (hex) of all bytes before the tensor data: tells models apart without reading gigabytes. */
-  readonly headerFingerprint: string;
-}
+/** The names that llama.cpp gives the parts of a file that it splits: NAME-00001-of-00003.gguf. */
+const PART_NAME = /-\d{5}-of-\d{5}\.gguf$/;
+const MOST_NAMED = 3;
 
 /**
- * Reads the header of a little-endian GGUF v2 or v3 file, and nothing else of it. Throws MODEL_NOT_FOUND when the file
- * cannot be opened, GGUF_TRUNCATED when it ends inside the header or the tensor data, GGUF_MALFORMED for anything that
- * the format forbids; messages name the file, the byte and the numbers.
+ * Reads the header of a GGUF file, and those of the other parts if it was split: any part may be named, and all are in
+ * one folder. Throws what `readGgufFile` throws, MODEL_NOT_FOUND with the names of missing parts, and GGUF_MALFORMED
+ * for parts that do not belong together.
  */
 export async function openGguf(path: string): Promise<GgufFile> {
-  const handle = await openForReading(path);
-  try {
-    const stat = await handle.stat();
-    if (!stat.isFile()) throw new RhoneError("GGUF_MALFORMED", `${path}: not a file`);
-    return await readHeader(new HeaderReader({ path, fd: handle.fd, fileBytes: stat.size }), handle);
-  } finally {
-    await handle.close();
-  }
+  const file = await readGgufFile(path);
+  const count = metadataNumber(file, "split.count") ?? 1;
+  if (count <= 1) return file;
+  const parts: GgufFile[] = [];
+  for (const part of await pathsOfParts(path, count)) parts.push(part === path ? file : await readGgufFile(part));
+  return joined(parts);
 }
 
-async function openForReading(path: string): Promise<FileHandle> {
-  try {
-    return await open(path, "r");
-  } catch (cause) {
-    throw new RhoneError("MODEL_NOT_FOUND", `${path}: cannot be opened: ${(cause as Error).message}`, { cause });
+/** A file's name without its ending, and without the number of a part. */
+export const fileStem = (path: string): string =>
+  basename(path)
+    .replace(PART_NAME, "")
+    .replace(/\.gguf$/, "");
+
+async function pathsOfParts(path: string, count: number): Promise<readonly string[]> {
+  const folder = dirname(path);
+  const five = (number: number) => String(number).padStart(5, "0");
+  const nameOf = (part: number) => `${fileStem(path)}-${five(part + 1)}-of-${five(count)}.gguf`;
+  const names = Array.from({ length: count }, (_, part) => nameOf(part));
+  if (!names.includes(basename(path))) {
+    throw malformed(path, `it is one of ${count} parts of a model, so its name must end like ${names[0]}`);
   }
+  const present = new Set(await readdir(folder));
+  const missing = names.filter((name) => !present.has(name));
+  if (missing.length === 0) return names.map((name) => (name === basename(path) ? path : join(folder, name)));
+  const named = missing.slice(0, MOST_NAMED).join(", ");
+  const more = missing.length > MOST_NAMED ? ` and ${missing.length - MOST_NAMED} more` : "";
+  throw new RhoneError(
+    "MODEL_NOT_FOUND",
+    `${path} is one of ${count} parts of a model, and ${folder} lacks ${named}${more}. Put all parts in one folder.`,
+    { param: "model" },
+  );
 }
 
-async function readHeader(reader: HeaderReader, handle: FileHandle): Promise<GgufFile> {
-  const version = readVersion(reader);
-  const nTensors = reader.count("the number of tensors", LEAST_TENSOR_BYTES);
-  const nPairs = reader.count("the number of metadata pairs", LEAST_PAIR_BYTES);
-  const metadata = readMetadata(reader, nPairs);
-  const alignment = readAlignment(reader, metadata);
-  const tensors = readTensorInfos(reader, { count: nTensors, alignment });
-  const headerBytes = Math.min(Math.ceil(reader.offset / alignment) * alignment, reader.fileBytes);
+/** `parts` in order; the first has the metadata of the whole. */
+function joined(parts: readonly GgufFile[]): GgufFile {
+  const [first] = parts as readonly [GgufFile, ...GgufFile[]];
+  const tensors = new Map<string, TensorInfo>();
+  for (const [index, part] of parts.entries()) {
+    checkPlace(part, { index, count: parts.length });
+    for (const [name, info] of part.tensors) {
+      if (tensors.has(name)) throw malformed(part.path, `the tensor ${name} is also in ${tensors.get(name)?.path}`);
+      tensors.set(name, info);
+    }
+  }
+  const expected = metadataNumber(first, "split.tensors.count") ?? tensors.size;
+  if (tensors.size !== expected)
+    throw malformed(first.path, `its ${parts.length} parts hold ${tensors.size} tensors, not ${expected}`);
+  const fingerprint = createHash("sha256");
+  for (const { headerFingerprint } of parts) fingerprint.update(headerFingerprint);
   return {
-    path: reader.path,
-    fileBytes: reader.fileBytes,
-    version,
-    alignment,
-    metadata,
+    ...first,
+    parts: parts.map(({ path }) => path),
+    fileBytes: parts.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
     tensors,
-    headerFingerprint: await fingerprint(handle, headerBytes),
+    headerFingerprint: fingerprint.digest("hex"),
   };
 }
 
-function readVersion(reader: HeaderReader): number {
-  const magic = reader.u32("the magic number");
-  if (magic !== MAGIC) {
-    const seen = magic.toString(16).padStart(8, "0");
-    throw reader.malformed(`the file does not start with "GGUF" (0x${seen}); it is not a GGUF file`, 0);
-  }
-  const version = reader.u32("the version");
-  if (version > 0 && (version & 0xffff) === 0) {
-    throw reader.malformed("the file is big-endian; only little-endian files are read", 4);
-  }
-  if (version !== 2 && version !== 3) throw reader.malformed(`GGUF version ${version}; versions 2 and 3 are read`, 4);
-  return version;
+function checkPlace(part: GgufFile, { index, count }: { readonly index: number; readonly count: number }): void {
+  const [place, of] = [metadataNumber(part, "split.no"), metadataNumber(part, "split.count")];
+  if (place === index && of === count) return;
+  throw malformed(part.path, `split.no is ${place} of ${of}, not ${index} of ${count}; it was renamed`);
 }
 
-function readMetadata(reader: HeaderReader, count: number): Map<string, GgufValue> {
-  const metadata = new Map<string, GgufValue>();
-  for (let index = 0; index < count; index++) {
-    const start = reader.offset;
-    const key = reader.string(`the key of metadata pair ${index}`);
-    if (key === "") throw reader.malformed(`the key of metadata pair ${index} is empty`, start);
-    if (metadata.has(key)) throw reader.malformed(`the metadata key ${quote(key)} appears twice`, start);
-    metadata.set(key, readValue(reader, key));
-  }
-  return metadata;
-}
-
-function readValue(reader: HeaderReader, key: string): GgufValue {
-  const what = `the value of ${quote(key)}`;
-  const type = readValueType(reader, what);
-  if (type !== "array") return readScalar(reader, type, what);
-  const of = readValueType(reader, `the element type of ${quote(key)}`);
-  if (of === "array") throw reader.malformed(`${what} is an array of arrays, which the format does not define`);
-  const count = reader.count(`the element count of ${quote(key)}`, GGUF_SCALAR_BYTES[of]);
-  if (of !== "string") return numbersFromBytes(of, reader.bytes(count * GGUF_SCALAR_BYTES[of], what).buffer);
-  const value: string[] = [];
-  for (let index = 0; index < count; index++) value.push(reader.string(`element ${index} of ${quote(key)}`));
-  return { type: "array", of, value };
-}
-
-function readValueType(reader: HeaderReader, what: string): (typeof GGUF_VALUE_TYPES)[number] {
-  const start = reader.offset;
-  const id = reader.u32(`the type of ${what}`);
-  const type = GGUF_VALUE_TYPES[id];
-  if (type === undefined) throw reader.malformed(`${what} has type ${id}; the format knows 0 to 12`, start);
-  return type;
-}
-
-function readScalar(reader: HeaderReader, type: GgufScalarType, what: string): GgufValue {
-  if (type === "string") return { type, value: reader.string(what) };
-  const start = reader.offset;
-  const { value } = numbersFromBytes(type, reader.bytes(GGUF_SCALAR_BYTES[type], what).buffer);
-  const [scalar] = value;
-  switch (type) {
-    case "bool":
-      if (scalar !== 0 && scalar !== 1) throw reader.malformed(`${what} is ${scalar}, not a boolean`, start);
-      return { type, value: scalar === 1 };
-    case "u64":
-    case "i64":
-      return { type, value: BigInt(scalar as bigint) };
-    default:
-      return { type, value: Number(scalar) };
-  }
-}
-
-function readAlignment(reader: HeaderReader, metadata: ReadonlyMap<string, GgufValue>): number {
-  const value = metadata.get("general.alignment");
-  if (value === undefined) return DEFAULT_ALIGNMENT;
-  if (value.type !== "u32") throw reader.malformed(`general.alignment is of type ${value.type}, not u32`);
-  const alignment = value.value;
-  const powerOfTwo = alignment > 0 && Number.isInteger(Math.log2(alignment));
-  if (!powerOfTwo) throw reader.malformed(`general.alignment is ${alignment}, not a power of two`);
-  return alignment;
-}
-
-async function fingerprint(handle: FileHandle, headerBytes: number): Promise<string> {
-  const hash = createHash("sha256");
-  const buffer = Buffer.allocUnsafe(Math.min(1 << 20, headerBytes));
-  for (let position = 0; position < headerBytes; ) {
-    const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, headerBytes - position), position);
-    if (bytesRead === 0) break;
-    hash.update(buffer.subarray(0, bytesRead));
-    position += bytesRead;
-  }
-  return hash.digest("hex");
-}
-
-/** A name from a file, for a message: quoted, and cut at 100 characters. */
-function quote(name: string): string {
-  return JSON.stringify(name.length > 100 ? `${name.slice(0, 100)}…` : name);
-}
+const malformed = (path: string, problem: string): RhoneError =>
+  new RhoneError("GGUF_MALFORMED", `${path}: ${problem}.`);

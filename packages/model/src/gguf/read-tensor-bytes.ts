@@ -10,7 +10,11 @@ const MAX_READ_BYTES = 1 << 30;
  * at least `info.bytes` bytes, the result is the part of it that was filled. Throws GGUF_TRUNCATED when the file has
  * become shorter, INTERNAL when `into` is too small.
  */
-export async function readTensorBytes(handle: FileHandle, info: TensorInfo, into?: Uint8Array): Promise<Uint8Array> {
+export async function readTensorBytes(
+  handle: FileHandle,
+  info: Pick<TensorInfo, "name" | "offset" | "bytes">,
+  into?: Uint8Array,
+): Promise<Uint8Array> {
   const target = into === undefined ? new Uint8Array(info.bytes) : into.subarray(0, info.bytes);
   if (target.length < info.bytes) {
     throw new RhoneError("INTERNAL", `${info.name} has ${info.bytes} bytes, but the buffer only ${target.length}.`);

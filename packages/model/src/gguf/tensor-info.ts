@@ -10,6 +10,8 @@ const MAX_NAME_BYTES = 63;
 /** One tensor of a file: shape, type, place. */
 export interface TensorInfo {
   readonly name: string;
+  /** The file that holds it, a part of a model that was split. */
+  readonly path: string;
   readonly type: GgmlType;
   /** One to four extents, innermost first (ggml's `ne`): a weight of logical shape [out, in] is [in, out]. */
   readonly ne: readonly number[];
@@ -18,7 +20,7 @@ export interface TensorInfo {
   readonly bytes: number;
 }
 
-interface UnplacedTensor extends Omit<TensorInfo, "offset"> {
+interface UnplacedTensor extends Omit<TensorInfo, "path" | "offset"> {
   /** From the start of the tensor data. */
   readonly relativeOffset: number;
 }
@@ -41,7 +43,7 @@ export function readTensorInfos(
   const dataStart = Math.ceil(reader.offset / table.alignment) * table.alignment;
   const tensors = new Map<string, TensorInfo>();
   for (const { relativeOffset, ...tensor } of unplaced.values()) {
-    tensors.set(tensor.name, { ...tensor, offset: dataStart + relativeOffset });
+    tensors.set(tensor.name, { ...tensor, path: reader.path, offset: dataStart + relativeOffset });
   }
   checkPlacement(reader, [...tensors.values()]);
   return tensors;

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { GgmlType } from "@rhone/ggml";
+import type { GgufFile } from "../gguf/gguf-file.js";
 import { type GgufValue, gguf } from "../gguf/gguf-value.js";
 import { GgufWriter, type TensorPlan } from "../gguf/gguf-writer.js";
-import { type GgufFile, openGguf } from "../gguf/open-gguf.js";
+import { openGguf } from "../gguf/open-gguf.js";
 import { tensorBytes } from "../gguf/tensor-type.js";
 import { scratchFolder } from "./scratch-folder.js";
 
@@ -52,10 +53,38 @@ export function smallModel(): SmallModel {
 /** Writes a model whose tensors hold their own position in the file's order, and opens it. */
 export async function writeSmallModel(model: SmallModel): Promise<GgufFile> {
   const path = join(await scratchFolder(), "small.gguf");
+  await writeTensors(path, model);
+  return openGguf(path);
+}
+
+/**
+ * Writes a model as llama.cpp splits it, with `sizes` tensors in the parts and the metadata in the first; a tensor
+ * holds its position in the whole. Returns the paths of the parts in order.
+ */
+export async function writeSmallParts(model: SmallModel, sizes: readonly number[]): Promise<string[]> {
+  const folder = await scratchFolder();
+  const paths: string[] = [];
+  for (const [part, size] of sizes.entries()) {
+    const path = join(folder, `small-${five(part + 1)}-of-${five(sizes.length)}.gguf`);
+    const first = sizes.slice(0, part).reduce((sum, each) => sum + each, 0);
+    const metadata = new Map<string, GgufValue>([
+      ...(part === 0 ? model.metadata : []),
+      ["split.no", { type: "u16", value: part }],
+      ["split.count", { type: "u16", value: sizes.length }],
+      ["split.tensors.count", { type: "i32", value: model.tensors.length }],
+    ]);
+    await writeTensors(path, { metadata, tensors: model.tensors.slice(first, first + size) }, first);
+    paths.push(path);
+  }
+  return paths;
+}
+
+const five = (number: number): string => String(number).padStart(5, "0");
+
+async function writeTensors(path: string, model: SmallModel, first = 0): Promise<void> {
   const writer = await GgufWriter.create(path, model);
   for (const [index, { name, type, ne }] of model.tensors.entries()) {
-    await writer.write(name, new Uint8Array(tensorBytes(type, ne)).fill(index));
+    await writer.write(name, new Uint8Array(tensorBytes(type, ne)).fill(first + index));
   }
   await writer.commit();
-  return openGguf(path);
 }

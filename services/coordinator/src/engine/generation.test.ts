@@ -7,12 +7,16 @@ import { PieceTable } from "../text/piece-table.js";
 import { NOTHING_RECORDED, type RecordedGeneration } from "../token-log/recorded.js";
 import { Generation, refusalOf } from "./generation.js";
 
-/** Token 1 is "a", 2 "b", …; 90 and 91 are control tokens, of which 90 ends a text; 27 and 28 are halves of "é". */
+/**
+ * Token 1 is "a", 2 "b", …; 27 and 28 are halves of "é"; 29 is " ", 30 "  ", 31 " a"; 90 and 91 are control tokens, of
+ * which 90 ends a text.
+ */
 const pieces = new PieceTable({
   pieceBytes: (token, { special }) => {
     if (token >= 90) return Buffer.from(special ? `<${token}>` : "");
     if (token === 27) return Uint8Array.of(0xc3);
     if (token === 28) return Uint8Array.of(0xa9);
+    if (token >= 29 && token <= 31) return Buffer.from([" ", "  ", " a"][token - 29] ?? "");
     return Buffer.from(String.fromCharCode(96 + token));
   },
 });
@@ -53,6 +57,51 @@ function scoring(recorded: Partial<RecordedGeneration> = {}, job: Partial<Genera
     });
   return { generation, sequence, chunk };
 }
+
+const HIDDEN_SPACE = [
+  {
+    job: { hiddenSpace: true, stop: [" "] },
+    tokens: [31, 2, 31],
+    text: " ab",
+    finish: { reason: "stop", matched: " " },
+    why: "a blank that stops is looked for behind the hidden one",
+  },
+  {
+    job: { hiddenSpace: true, stop: [" a"] },
+    tokens: [31, 2, 31],
+    text: " ab",
+    finish: { reason: "stop", matched: " a" },
+    why: "so is a stop string with a leading blank",
+  },
+  {
+    job: { hiddenSpace: true, stop: [" "] },
+    tokens: [30],
+    text: " ",
+    finish: { reason: "stop", matched: " " },
+    why: "one blank is hidden, not two",
+  },
+  {
+    job: { hiddenSpace: true, stop: ["  a"] },
+    tokens: [29, 31, 1],
+    text: "  aa",
+    finish: undefined,
+    why: "a stop string is not made of the hidden blank and the next",
+  },
+  {
+    job: { hiddenSpace: true, stop: [" a"], minTokens: 1 },
+    tokens: [31, 31],
+    text: " a",
+    finish: { reason: "stop", matched: " a" },
+    why: "the hidden blank passes before minTokens, too",
+  },
+  {
+    job: { stop: [" a"] },
+    tokens: [31],
+    text: "",
+    finish: { reason: "stop", matched: " a" },
+    why: "a blank that the client is shown counts",
+  },
+] satisfies { job: Partial<GenerationJob>; tokens: number[]; text: string; finish: unknown; why: string }[];
 
 describe("Generation, its end", () => {
   it.each<{ job: Partial<GenerationJob>; tokens: number[]; text: string; finish: unknown; why: string }>([
@@ -107,6 +156,7 @@ describe("Generation, its end", () => {
       finish: { reason: "stop", matched: 90 },
       why: "text that was held back for a stop string is shown at the end",
     },
+    ...HIDDEN_SPACE,
     { job: { maxTokens: 2 }, tokens: [1, 2], text: "ab", finish: { reason: "length" }, why: "maxTokens" },
     {
       job: { maxTokens: 50 },

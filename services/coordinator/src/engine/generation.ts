@@ -31,6 +31,8 @@ export class Generation {
   readonly #detokenizer: Detokenizer;
   readonly #stops: StopMatcher;
   readonly #embedding: PromptEmbedding | null;
+  /** The text begins with a space that no stop string may match. */
+  #hidesSpace: boolean;
   #generated = 0;
   /** The first generated token. */
   #first: number | undefined;
@@ -51,6 +53,7 @@ export class Generation {
     this.#scored = scored;
     this.#detokenizer = new Detokenizer(options.rules.pieces, { special: !job.skipSpecialTokens });
     this.#stops = new StopMatcher(job.stop, { include: job.includeStop });
+    this.#hidesSpace = job.hiddenSpace;
     this.#embedding = job.pooling === null ? null : new PromptEmbedding();
     // The same tokens give the same text: replaying them restores what is held back.
     for (const token of tokens) this.#read(token);
@@ -106,11 +109,20 @@ export class Generation {
         finish: { reason: "stop", matched: token },
       };
     }
-    const text = this.#detokenizer.push(token);
-    const shown = mayStop ? this.#stops.push(text) : { text, matched: null };
-    if (shown.matched !== null) return { text: shown.text, finish: { reason: "stop", matched: shown.matched } };
-    if (!this.#isFull()) return { text: shown.text };
-    return { text: shown.text + this.#flush(), finish: { reason: "length" } };
+    const all = this.#detokenizer.push(token);
+    const hidden = this.#hiddenIn(all);
+    const visible = all.slice(hidden.length);
+    const { text, matched } = mayStop ? this.#stops.push(visible) : { text: visible, matched: null };
+    if (matched !== null) return { text: hidden + text, finish: { reason: "stop", matched } };
+    if (!this.#isFull()) return { text: hidden + text };
+    return { text: hidden + text + this.#flush(), finish: { reason: "length" } };
+  }
+
+  /** The space at the beginning of the first text that is not empty, where the client is not shown it. */
+  #hiddenIn(text: string): string {
+    if (!this.#hidesSpace || text === "") return "";
+    this.#hidesSpace = false;
+    return text.startsWith(" ") ? " " : "";
   }
 
   #isConstrained(): boolean {

@@ -28,14 +28,13 @@ export interface ServedModelOptions {
  * Vocabulary.open, and INVALID_CONFIG for a context longer than the model's.
  */
 export async function loadServedModel(options: ServedModelOptions): Promise<ModelFacts> {
-  const path = resolve(options.path);
-  const file = await openGguf(path);
+  const file = await openGguf(resolve(options.path));
   const window = options.slidingWindow;
   const config = readModelConfig(file, window === undefined ? {} : { slidingWindow: window });
   return {
     served: {
       name: options.name ?? config.name,
-      path,
+      path: file.path,
       fingerprint: file.headerFingerprint,
       contextLength: contextLength(config, options.context),
       slidingWindow: config.slidingWindow || null,
@@ -47,7 +46,7 @@ export async function loadServedModel(options: ServedModelOptions): Promise<Mode
     weights: weigh(config, file),
     pageBytes: (kvType, pageSize) => pageBytesPerLayer(config, kvType, pageSize),
     activationBytes: (type) => activationBytes(config, type),
-    ...readVocabulary(config, options),
+    ...readVocabulary(config, { path: file.path, ggmlDir: options.ggmlDir }),
   };
 }
 
@@ -79,13 +78,13 @@ function countParameters(file: GgufFile): number {
 
 function readVocabulary(
   config: ModelConfig,
-  { path, ggmlDir }: ServedModelOptions,
+  { path, ggmlDir }: Pick<ServedModelOptions, "path" | "ggmlDir">,
 ): Pick<ModelFacts, "endTokens" | "pieces"> {
   const { eosId, eotId, model } = config.tokenizer;
   const named = [eosId, eotId].filter((id) => id !== undefined);
   if (model === undefined) return { endTokens: new Set(named), pieces: new PieceTable(NO_TEXT) };
   const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
-  const vocabulary = Vocabulary.open(engine, resolve(path));
+  const vocabulary = Vocabulary.open(engine, path);
   const ids = Array.from({ length: vocabulary.size }, (_, id) => id);
   const ends = ids.filter((id) => vocabulary.isEndOfGeneration(id));
   return { endTokens: new Set([...named, ...ends]), pieces: new PieceTable(vocabulary) };

@@ -122,6 +122,7 @@ function jobOf(index: number, maxTokens: number): GenerationJob {
     constraint: null,
     includeStop: false,
     skipSpecialTokens: true,
+    hiddenSpace: false,
     logprobs: null,
     promptLogprobs: null,
     pooling: null,

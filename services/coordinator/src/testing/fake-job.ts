@@ -26,6 +26,7 @@ export function fakeJob(
     constraint: null,
     includeStop: false,
     skipSpecialTokens: true,
+    hiddenSpace: false,
     logprobs: null,
     promptLogprobs: null,
     pooling: null,

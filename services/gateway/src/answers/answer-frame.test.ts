@@ -46,6 +46,20 @@ describe("chunks", () => {
     expect(frame.end().map((json) => JSON.parse(json))).toEqual([{ ...head, choices: [], usage: frame.usage }]);
   });
 
+  it.each([true, false])(
+    "of the last choice to finish carry the warnings (a chunk for the usage: %s)",
+    (usageChunk) => {
+      const warnings = [{ param: "tools.0.function.parameters", path: "#", reason: "has the keyword not" }];
+      const frame = frameOf({ usageChunk, warnings });
+      frame.count(1, finish());
+      expect(JSON.parse(frame.finishingChunk({}))).not.toHaveProperty("warnings");
+      frame.count(0, finish());
+      expect(JSON.parse(frame.finishingChunk({})).warnings).toEqual(warnings);
+      expect(frame.tail()).toEqual({ usage: frame.usage, warnings });
+      expect(frameOf().tail()).not.toHaveProperty("warnings");
+    },
+  );
+
   it("with text alone are as JSON.stringify writes them", () => {
     const make = (content: string) => ({ index: 0, delta: { content } });
     expect(frameOf().textChunk(make)('a "b"')).toBe(frameOf().chunk(make('a "b"')));

@@ -12,12 +12,19 @@ export const frameSchema = z.object({
   wantsTokenIds: z.boolean(),
   /** Tokens are named `token_id:ID` instead of by their text. */
   tokensAsIds: z.boolean(),
+  /** Control tokens are shown by their names. Records of an earlier gateway do not say. */
+  showsSpecial: z.boolean().default(false),
   /** Every chunk carries the usage so far. */
   runningUsage: z.boolean(),
   /** The usage comes in a chunk of its own at the end, instead of on the last finishing chunk. */
   usageChunk: z.boolean(),
   /** A stream never shows the usage. Absent = it does. */
   hidesUsage: z.boolean().exactOptional(),
+  /** The parts of the request's schemas that the answer was not held to. Records of an earlier gateway have none. */
+  warnings: z
+    .array(z.object({ param: z.string(), path: z.string(), reason: z.string() }))
+    .readonly()
+    .default([]),
 });
 export type FrameOptions = Readonly<z.infer<typeof frameSchema>>;
 
@@ -64,6 +71,12 @@ export class AnswerFrame {
     return { id, object, created, model: modelName, system_fingerprint: fingerprint };
   }
 
+  /** The fields behind the others of a whole answer, and of a stream's last finishing chunk. */
+  tail() {
+    const { warnings } = this.#options;
+    return { usage: this.usage, ...(warnings.length > 0 && { warnings }) };
+  }
+
   /** `more`: fields behind the others. */
   chunk(choice: object, more: object = {}): string {
     const { runningUsage } = this.#options;
@@ -71,11 +84,13 @@ export class AnswerFrame {
     return JSON.stringify({ ...this.head(), choices: [choice], ...usage, ...more });
   }
 
-  /** The chunk with a choice's finish_reason; the last of these carries the usage. */
+  /** The chunk with a choice's finish_reason; the last of these carries the usage and the warnings. */
   finishingChunk(choice: object): string {
+    if (this.#open > 0) return this.chunk(choice);
     const { usageChunk, hidesUsage = false } = this.#options;
-    if (this.#open > 0 || usageChunk || hidesUsage) return this.chunk(choice);
-    return JSON.stringify({ ...this.head(), choices: [choice], usage: this.usage });
+    const { usage, ...warnings } = this.tail();
+    if (usageChunk || hidesUsage) return this.chunk(choice, warnings);
+    return JSON.stringify({ ...this.head(), choices: [choice], usage, ...warnings });
   }
 
   /** Makes chunks that differ in nothing but one text; the rest is serialized once. */

@@ -136,6 +136,71 @@ describe("log-probabilities", () => {
     expect(written.chunks[1]?.choices[0]).toMatchObject({ delta: { content: "" }, logprobs: {} });
   });
 
+  /** Token 97 is " a", 98 " ", 99 "\n\nb", 100 half of "é", 101 its other half, 2 the end token. */
+  const PIECES: Readonly<Record<number, readonly number[]>> = {
+    97: [0x20, 0x61],
+    98: [0x20],
+    99: [0x0a, 0x0a, 0x62],
+    100: [0xc3],
+    101: [0xa9],
+  };
+  const spaced = { ...fakeModel(), pieceBytes: (id: number) => Buffer.from(PIECES[id] ?? []) };
+  const scored = (token: number, text: string) =>
+    of(0, { tokens: [token], text, logprobs: [{ token, logprob: -1, top: [[token, -1] as const] }] });
+  const stop = (matched: string | number) => ({ finish: { reason: "stop" as const, matched } });
+
+  it.each<[string, readonly ChoiceEvent[], readonly string[], boolean]>([
+    ["without the tokenizer's space", [scored(97, " a"), scored(97, " a"), end(0)], ["a", " a"], true],
+    ["without a first token that is only that space", [scored(98, " "), scored(97, " a"), end(0)], [" a"], true],
+    ["with a space that is the model's", [scored(97, " a"), end(0)], [" a"], false],
+    [
+      "without an end token",
+      [scored(97, " a"), end(0, { tokens: [2], logprobs: [{ token: 2, logprob: -1, top: [] }] })],
+      ["a"],
+      true,
+    ],
+    [
+      "up to a stop string that cuts a token",
+      [scored(97, " a"), scored(99, ""), end(0, { ...scored(97, "\n").event, ...stop("\nb a") })],
+      ["a", "\n"],
+      true,
+    ],
+    [
+      "with text that was held back for a stop string in vain",
+      [scored(97, " a"), scored(99, ""), end(0, { ...scored(97, "\n\nb a").event, ...stop(2) })],
+      ["a", "\n\nb", " a"],
+      true,
+    ],
+    [
+      "of a character that two tokens spell",
+      [scored(100, ""), scored(101, "é"), end(0)],
+      ["bytes:\\xc3", "bytes:\\xa9"],
+      true,
+    ],
+  ])("name the tokens as the text shows them: %s", async (_, events, tokens, stripsSpace) => {
+    const open = () => new ChatWriter({ ...options, wantsLogprobs: true, stripsSpace }, spaced);
+    const namesOf = (choice: Record<string, unknown> | undefined) =>
+      ((choice?.logprobs ?? {}) as { content?: { token: string; top_logprobs: { token: string }[] }[] }).content ?? [];
+    const whole = open();
+    for (const event of events) whole.take(event, "whole");
+    const answer = JSON.parse(await jsonInTurns(await whole.whole()));
+    expect(namesOf(answer.choices[0]).map(({ token }) => token)).toEqual(tokens);
+    const text = Buffer.concat(
+      namesOf(answer.choices[0]).map((each) => Buffer.from((each as never as { bytes: number[] }).bytes)),
+    );
+    expect(text.toString()).toBe(answer.choices[0].message.content);
+    const streams = open();
+    const chunks = events.flatMap((event) => [...streams.take(event, "chunks")]).map((json) => JSON.parse(json));
+    expect(chunks.flatMap(({ choices }) => namesOf(choices[0])).map(({ token }) => token)).toEqual(tokens);
+  });
+
+  it("name the first alternatives without the tokenizer's space, too", async () => {
+    const writer = new ChatWriter({ ...options, wantsLogprobs: true, stripsSpace: true }, spaced);
+    writer.take(scored(97, " a"), "whole");
+    const { choices } = JSON.parse(await jsonInTurns(await writer.whole()));
+    expect(choices[0].logprobs.content).toMatchObject([{ token: "a", top_logprobs: [{ token: "a", bytes: [97] }] }]);
+  });
+
   it("are left out where nobody asked", async () => {
     expect((await write([of(0, { logprobs }), end(0)])).whole.choices[0]?.logprobs).toBeNull();
   });

@@ -1,6 +1,7 @@
 import { type Finish, type GenerationEvent, LogprobList, tokenIdsSchema } from "@rhone/common";
 import { z } from "zod";
-import { chatLogprob, chatLogprobs, type Pieces, promptLogprobs } from "../text/logprobs.js";
+import { type Pieces, promptLogprobs, shownChatLogprobs, wholeChatLogprobs } from "../text/logprobs.js";
+import { type Shown, type ShownScore, ShownScores } from "../text/shown-scores.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
 import type { FunctionCall } from "./calls/call-reader.js";
 import { answerShapeSchema, ChoiceReader, type IdentifiedCall, textOfParts } from "./choice-reader.js";
@@ -32,6 +33,7 @@ interface Choice {
   readonly plain: (text: string) => string;
   readonly tokens: number[];
   readonly logprobs: LogprobList;
+  readonly shown: ShownScores;
   readonly reader: ChoiceReader;
   /** Of the whole answer. */
   readonly calls: ToolCall[];
@@ -46,6 +48,8 @@ interface Taken {
   readonly text: string;
   readonly calls: readonly ToolCall[];
   readonly event: GenerationEvent;
+  /** Of the tokens whose text is shown by now; none for a whole answer, which is written from all of its scores. */
+  readonly scores: readonly ShownScore[];
   readonly isFirst: boolean;
 }
 
@@ -55,6 +59,7 @@ export class ChatWriter implements Writer {
   readonly #options: ChatWriterOptions;
   readonly #model: Pieces;
   readonly #frame: AnswerFrame;
+  readonly #shown: Shown;
   readonly #choices: readonly Choice[];
   readonly #promptScores = new LogprobList();
 
@@ -62,6 +67,7 @@ export class ChatWriter implements Writer {
     const { id, choices, promptIds } = options;
     this.#options = options;
     this.#model = model;
+    this.#shown = { hiddenSpace: options.stripsSpace, special: options.showsSpecial };
     const chunkObject = "chat.completion.chunk";
     this.#frame = new AnswerFrame(options, {
       chunkObject,
@@ -73,6 +79,7 @@ export class ChatWriter implements Writer {
       plain: this.#frame.textChunk((content) => choiceOf(index, { delta: { content } })),
       tokens: [],
       logprobs: new LogprobList(),
+      shown: new ShownScores(model, this.#shown),
       reader: new ChoiceReader({ id, choice: index }, options, model),
       calls: [],
       text: new HeldText(),
@@ -88,7 +95,8 @@ export class ChatWriter implements Writer {
   take({ choice: index, event }: ChoiceEvent, purpose: Purpose): readonly string[] {
     const choice = choiceAt(this.#choices, index);
     const isFirst = !choice.begun;
-    const taken = { ...readEvent(choice.reader, event), choice, event, isFirst };
+    const scores = this.#scoresOf(choice, event, purpose);
+    const taken = { ...readEvent(choice.reader, event), choice, event, scores, isFirst };
     choice.begun = true;
     choice.finish = event.finish;
     this.#frame.count(index, event);
@@ -97,10 +105,19 @@ export class ChatWriter implements Writer {
     return [];
   }
 
-  #chunks(index: number, { choice, text, calls, event, isFirst }: Taken): readonly string[] {
+  #scoresOf({ shown }: Choice, { text, logprobs = [], finish }: GenerationEvent, purpose: Purpose) {
+    if (!this.#options.wantsLogprobs) return [];
+    shown.show(text);
+    if (purpose === "whole") return [];
+    const scores = logprobs.flatMap((score) => shown.take(score));
+    return finish === undefined ? scores : [...scores, ...shown.end(finish)];
+  }
+
+  #chunks(index: number, taken: Taken): readonly string[] {
+    const { choice, calls, event, isFirst } = taken;
     const chunks: string[] = [];
     if (isFirst) chunks.push(this.#begin(index, choice));
-    const content = this.#content(index, text, event);
+    const content = this.#content(index, taken);
     if (content !== undefined) chunks.push(content);
     for (const call of calls) chunks.push(this.#frame.chunk(choiceOf(index, { delta: this.#callsOf([call]) })));
     if (event.finish !== undefined) chunks.push(this.#finish(index, choice));
@@ -116,7 +133,7 @@ export class ChatWriter implements Writer {
     return {
       ...this.#frame.head("chat.completion"),
       choices: this.#choices.map((choice, index) => this.#whole(index, choice)),
-      usage: this.usage,
+      ...this.#frame.tail(),
       ...(wantsTokenIds && { prompt_token_ids: promptIds }),
       ...(wantsPromptLogprobs && {
         prompt_logprobs: promptLogprobs(this.#model, this.#promptScores),
@@ -135,10 +152,14 @@ export class ChatWriter implements Writer {
         refusal: null,
         ...this.#callsOf(choice.calls.map(withoutIndex)),
       },
-      logprobs: wantsLogprobs ? { content: chatLogprobs(this.#model, choice.logprobs), refusal: null } : null,
+      logprobs: wantsLogprobs ? { content: this.#wholeLogprobs(choice), refusal: null } : null,
       finish_reason: this.#finishReason(choice),
       ...(wantsTokenIds && { token_ids: choice.tokens }),
     };
+  }
+
+  #wholeLogprobs({ logprobs: scores, shown: { units }, finish }: Choice) {
+    return wholeChatLogprobs(this.#model, { ...this.#shown, scores, units, finish });
   }
 
   #keep(index: number, { choice, text, calls, event }: Taken): void {
@@ -157,17 +178,15 @@ export class ChatWriter implements Writer {
   }
 
   /** undefined: the event has nothing to show. */
-  #content(index: number, text: string, { tokens, logprobs = [] }: GenerationEvent): string | undefined {
+  #content(index: number, { text, scores, event: { tokens } }: Taken): string | undefined {
     const { wantsLogprobs, wantsTokenIds, runningUsage } = this.#options;
-    if (text === "" && !(wantsLogprobs && logprobs.length > 0) && !(wantsTokenIds && tokens.length > 0))
-      return undefined;
+    const logprobs = shownChatLogprobs(this.#model, scores);
+    if (text === "" && logprobs.length === 0 && !(wantsTokenIds && tokens.length > 0)) return undefined;
     if (!wantsLogprobs && !wantsTokenIds && !runningUsage) return this.#choices[index]?.plain(text);
     return this.#frame.chunk(
       choiceOf(index, {
         delta: { content: text },
-        ...(wantsLogprobs && {
-          logprobs: { content: logprobs.map((each) => chatLogprob(this.#model, each)), refusal: null },
-        }),
+        ...(wantsLogprobs && { logprobs: { content: logprobs, refusal: null } }),
         ...(wantsTokenIds && { token_ids: tokens }),
       }),
     );

@@ -140,7 +140,47 @@ describe("log-probabilities of completions", () => {
   it("whose token's text is __proto__ are named like others", async () => {
     const model = { ...fakeModel(), pieceBytes: () => Buffer.from("__proto__") };
     const writer = new CompletionWriter({ ...options, logprobs: 1 }, model);
-    expect(writer.take(of(0, { logprobs: [score(97, -1)] }), "chunks")[0]).toContain('{"__proto__":-1}');
+    expect(writer.take(of(0, { text: "__proto__", logprobs: [score(97, -1)] }), "chunks")[0]).toContain(
+      '{"__proto__":-1}',
+    );
+  });
+
+  const PIECES: Readonly<Record<number, string>> = { 1: "🙂", 2: "é", 3: "</s>", 4: "b\n\n", 5: "日本" };
+  const named = {
+    ...fakeModel(),
+    pieceBytes: (id: number, { special }: { readonly special: boolean }) =>
+      Buffer.from(id === 3 && !special ? "" : (PIECES[id] ?? "")),
+  };
+
+  it.each([
+    { showsSpecial: false, tokens: [1, 5, 2, 1, 3], texts: ["🙂", "日本", "é", "🙂", ""], offsets: [0, 1, 3, 4, 5] },
+    { showsSpecial: true, tokens: [1, 3, 2], texts: ["🙂", "</s>", "é"], offsets: [0, 1, 5] },
+  ])("count code points, and shown control tokens ()", async ({ showsSpecial, tokens, texts, offsets }) => {
+    const events = tokens.map((id, i) => of(0, { tokens: [id], text: texts[i] ?? "", logprobs: [score(id, -1)] }));
+    const open = () => new CompletionWriter({ ...options, logprobs: 0, showsSpecial }, named);
+    const { chunks, whole } = await write([...events, end(0)], open);
+    expect(whole.choices[0]?.logprobs).toMatchObject({ text_offset: offsets, tokens: tokens.map((id) => PIECES[id]) });
+    const sent = chunks.flatMap(
+      ({ choices }) => (choices[0]?.logprobs as { text_offset: number[] } | undefined)?.text_offset ?? [],
+    );
+    expect(sent).toEqual(offsets);
+  });
+
+  it("end where a stop string ends the text, whole and streamed", async () => {
+    const scored = (id: number, text: string) => of(0, { tokens: [id], text, logprobs: [score(id, -1)] });
+    const stopped = end(0, {
+      tokens: [2],
+      text: "b",
+      logprobs: [score(2, -1)],
+      finish: { reason: "stop", matched: "\n\né" },
+    });
+    const open = () => new CompletionWriter({ ...options, logprobs: 0 }, named);
+    const { chunks, whole } = await write([scored(1, "🙂"), scored(4, ""), stopped], open);
+    expect(whole.choices[0]).toMatchObject({ text: "🙂b", logprobs: { tokens: ["🙂", "b"], text_offset: [0, 1] } });
+    const sent = chunks.flatMap(
+      ({ choices }) => (choices[0]?.logprobs as { tokens: string[] } | undefined)?.tokens ?? [],
+    );
+    expect(sent).toEqual(["🙂", "b"]);
   });
 
   it("of the prompt stay out without echo", async () => {

@@ -1,13 +1,16 @@
 import { type Finish, type GenerationEvent, LogprobList, type TokenLogprob, tokenIdsSchema } from "@rhone/common";
 import { z } from "zod";
 import {
+  answerToken,
   type CompletionLogprobs,
   CompletionLogprobWriter,
+  type CompletionToken,
   completionLogprobs,
-  joinLogprobs,
   type Pieces,
   promptLogprobs,
+  promptToken,
 } from "../text/logprobs.js";
+import { type Shown, ShownScores } from "../text/shown-scores.js";
 import { timeLeft } from "../turns.js";
 import { AnswerFrame, frameSchema } from "./answer-frame.js";
 import { completionsDialect } from "./dialect.js";
@@ -40,8 +43,10 @@ interface Choice {
   readonly plain: (text: string) => string;
   readonly prompt: CompletionPrompt;
   readonly writer: CompletionLogprobWriter;
-  /** Of the whole answer: of an echo's prompt too, with as many alternatives. */
+  readonly shown: ShownScores;
+  /** Of the whole answer, and of its echo's prompt with as many alternatives. */
   readonly scores: LogprobList;
+  readonly echoScores: LogprobList;
   readonly promptScores: LogprobList;
   readonly tokens: number[];
   readonly text: HeldText;
@@ -55,12 +60,14 @@ export class CompletionWriter implements Writer {
   readonly #options: CompletionWriterOptions;
   readonly #model: Pieces;
   readonly #frame: AnswerFrame;
+  readonly #shown: Shown;
   readonly #choices: readonly Choice[];
 
   constructor(options: CompletionWriterOptions, model: Pieces) {
     const { prompts, samples, echo } = options;
     this.#options = options;
     this.#model = model;
+    this.#shown = { hiddenSpace: false, special: options.showsSpecial };
     const distinct = prompts.filter((_, choice) => choice % samples === 0);
     this.#frame = new AnswerFrame(options, {
       chunkObject: "text_completion",
@@ -72,7 +79,9 @@ export class CompletionWriter implements Writer {
       plain: this.#frame.textChunk((text) => ({ index, text, logprobs: null, finish_reason: null })),
       prompt,
       writer: new CompletionLogprobWriter(model, echo && prompt.hiddenSpace),
+      shown: new ShownScores(model, this.#shown),
       scores: new LogprobList(),
+      echoScores: new LogprobList(),
       promptScores: new LogprobList(),
       tokens: [],
       text: new HeldText(),
@@ -95,7 +104,7 @@ export class CompletionWriter implements Writer {
     choice.begun = true;
     this.#frame.count(index, event);
     if (purpose === "later") {
-      this.#pass(choice, event, isFirst);
+      choice.writer.pass(this.#tokensOf({ choice, event, isFirst }));
       return [];
     }
     if (purpose === "chunks") return this.#chunks(index, { choice, event, isFirst });
@@ -114,31 +123,42 @@ export class CompletionWriter implements Writer {
       await timeLeft();
       choices.push(this.#whole(index, choiceAt(this.#choices, which)));
     }
-    return { ...this.#frame.head(), choices, usage: this.usage };
+    return { ...this.#frame.head(), choices, ...this.#frame.tail() };
   }
 
-  #whole(index: number, { prompt, text, tokens, scores, promptScores, finish }: Choice): unknown {
+  #whole(index: number, choice: Choice): unknown {
+    const { prompt, text, tokens, promptScores, finish } = choice;
     const { logprobs, promptLogprobs: wanted, wantsTokenIds, echo } = this.#options;
-    const shown = { first: echo ? prompt.ids[0] : undefined, scores, hiddenSpace: echo && prompt.hiddenSpace };
     return {
       index,
       text: (echo ? prompt.text : "") + text,
-      logprobs: logprobs === null ? null : completionLogprobs(this.#model, shown),
+      logprobs: logprobs === null ? null : this.#wholeLogprobs(choice),
       finish_reason: finish?.reason ?? null,
       ...(wantsTokenIds && { token_ids: tokens, prompt_token_ids: prompt.ids }),
       ...(wanted !== null && { prompt_logprobs: promptLogprobs(this.#model, promptScores, wanted) }),
     };
   }
 
+  #wholeLogprobs({ prompt, scores, echoScores, shown: { units }, finish }: Choice) {
+    const { echo } = this.#options;
+    return completionLogprobs(this.#model, {
+      first: echo ? prompt.ids[0] : undefined,
+      prompt: echoScores,
+      answer: { ...this.#shown, scores, units, finish },
+      hiddenSpace: echo && prompt.hiddenSpace,
+    });
+  }
+
   /** Keeps what the whole answer says of an event. */
   #keep(choice: Choice, { text, tokens, logprobs = [], promptLogprobs: ofPrompt = [], finish }: GenerationEvent): void {
     const { logprobs: most, promptLogprobs: wanted, echo, wantsTokenIds } = this.#options;
     choice.text.push(text);
+    choice.shown.show(text);
     choice.finish = finish;
     if (wantsTokenIds) choice.tokens.push(...tokens);
     if (wanted !== null) choice.promptScores.push(ofPrompt);
     if (most === null) return;
-    if (echo) choice.scores.push(best(ofPrompt, most));
+    if (echo) choice.echoScores.push(best(ofPrompt, most));
     choice.scores.push(logprobs);
   }
 
@@ -147,7 +167,7 @@ export class CompletionWriter implements Writer {
     const { wantsTokenIds, runningUsage, echo } = this.#options;
     const { tokens, finish } = event;
     const text = (isFirst && echo ? choice.prompt.text : "") + event.text;
-    const logprobs = this.#logprobsOf(choice, event, isFirst);
+    const logprobs = this.#logprobsOf({ choice, event, isFirst });
     if (finish === undefined) {
       const hasMore = (logprobs !== null && logprobs.tokens.length > 0) || (wantsTokenIds && tokens.length > 0);
       if (text === "" && !hasMore) return [];
@@ -164,23 +184,24 @@ export class CompletionWriter implements Writer {
     return [finish === undefined ? this.#frame.chunk(fields) : this.#frame.finishingChunk(fields)];
   }
 
-  #pass({ writer, prompt }: Choice, { logprobs = [], promptLogprobs = [] }: GenerationEvent, isFirst: boolean): void {
-    const { echo } = this.#options;
-    const [first] = prompt.ids;
-    if (echo && isFirst && first !== undefined) writer.first(first);
-    if (echo) writer.pass(promptLogprobs);
-    writer.pass(logprobs);
+  #logprobsOf(taken: Taken): CompletionLogprobs | null {
+    return this.#options.logprobs === null ? null : taken.choice.writer.write(this.#tokensOf(taken));
   }
 
-  #logprobsOf(choice: Choice, event: GenerationEvent, isFirst: boolean): CompletionLogprobs | null {
-    const { logprobs, echo } = this.#options;
-    if (logprobs === null) return null;
-    const { writer, prompt } = choice;
-    const parts: CompletionLogprobs[] = [];
+  /** The tokens of the echo, and those whose text is shown by now. */
+  #tokensOf({ choice: { prompt, shown }, event, isFirst }: Taken): readonly CompletionToken[] {
+    const { logprobs: most, echo } = this.#options;
+    if (most === null) return [];
+    const { text, logprobs = [], promptLogprobs: ofPrompt = [], finish } = event;
     const [first] = prompt.ids;
-    if (echo && isFirst && first !== undefined) parts.push(writer.first(first));
-    if (echo) parts.push(writer.scored(best(event.promptLogprobs ?? [], logprobs)));
-    return joinLogprobs([...parts, writer.scored(event.logprobs ?? [])]);
+    const echoed = echo ? best(ofPrompt, most).map((score) => promptToken(this.#model, score.token, score)) : [];
+    const begin = echo && isFirst && first !== undefined ? [promptToken(this.#model, first, null)] : [];
+    shown.show(text);
+    const scores = [
+      ...logprobs.flatMap((score) => shown.take(score)),
+      ...(finish === undefined ? [] : shown.end(finish)),
+    ];
+    return [...begin, ...echoed, ...scores.map((each) => answerToken(this.#model, each, this.#shown.special))];
   }
 }
 

@@ -30,12 +30,25 @@ describe("an answer that goes on from a text", () => {
     expect(deltas.join("")).toBe("Oh Hello");
   });
 
-  it("repeats vLLM's final message with echo only", async () => {
+  it.each([
+    ["  ", "   Hello"],
+    ["\n\n", "\n\n Hello"],
+    ["", "Hello"],
+  ])("keeps the prefix %o", async (content, whole) => {
     const { post } = fakeGateway();
-    const body = { messages: [...messages, { role: "assistant", content: "Oh" }], continue_final_message: true };
-    expect((await post(CHAT, body)).json().choices[0].message.content).toBe(" Hello");
-    expect((await post(CHAT, { ...body, echo: true })).json().choices[0].message.content).toBe("Oh Hello");
+    const open = { role: "assistant", content, prefix: true };
+    expect((await post(CHAT, { messages: [...messages, open] })).json().choices[0].message.content).toBe(whole);
   });
+
+  it.each([{}, { continue_final_message: true }])(
+    "repeats a final message with echo only, asked by %o",
+    async (how) => {
+      const { post } = fakeGateway();
+      const body = { messages: [...messages, { role: "assistant", content: "Oh" }], ...how };
+      expect((await post(CHAT, body)).json().choices[0].message.content).toBe(" Hello");
+      expect((await post(CHAT, { ...body, echo: true })).json().choices[0].message.content).toBe("Oh Hello");
+    },
+  );
 });
 
 describe("prompts", () => {

@@ -9,6 +9,7 @@ const conversationOf = (messages: unknown, options: object = {}) => toConversati
 
 const hi = { role: "user", content: "hi" };
 const oh = { role: "assistant", content: "Oh" };
+const CALL = { id: "c1", type: "function", function: { name: "f", arguments: "{}" } };
 
 describe("messages", () => {
   it("have the names that templates use", () => {
@@ -98,7 +99,14 @@ describe("messages of OpenAI's older forms", () => {
 describe("continuing", () => {
   it.each<[string, unknown[], object, string | undefined, boolean]>([
     ["nothing", [hi], {}, undefined, false],
-    ["nothing after an answer", [hi, oh], {}, undefined, false],
+    ["an answer at the end, as llama-server does", [hi, oh], {}, "Oh", false],
+    ["an answer alone", [oh], {}, "Oh", false],
+    ["an answer whose prefix is not asked for", [hi, { ...oh, prefix: false }], {}, "Oh", false],
+    ["an answer at the end with echo", [hi, oh], { echo: true }, "Oh", true],
+    ["no answer where a new one is asked for", [hi, oh], { add_generation_prompt: true }, undefined, false],
+    ["no answer where nothing is to be added", [hi, oh], { add_generation_prompt: false }, undefined, false],
+    ["no answer where that is refused", [hi, oh], { continue_final_message: false }, undefined, false],
+    ["no functions that are called", [hi, { ...oh, tool_calls: [CALL] }], {}, undefined, false],
     ["Mistral's prefix, which the answer repeats", [hi, { ...oh, prefix: true }], {}, "Oh", true],
     ["no prefix of a user's message", [{ ...hi, prefix: true }], {}, undefined, false],
     ["vLLM's final message", [hi, oh], { continue_final_message: true }, "Oh", false],
@@ -108,9 +116,8 @@ describe("continuing", () => {
     expect(conversationOf(messages, options)).toMatchObject({ continued, showsContinued });
   });
 
-  it("leaves the final message open for the template", () => {
-    const { messages } = conversationOf([hi, oh], { continue_final_message: true });
-    expect(messages.at(-1)).toEqual({ ...oh, prefix: true });
+  it.each([{}, { continue_final_message: true }])("leaves the final message open for the template, with %o", (how) => {
+    expect(conversationOf([hi, oh], how).messages.at(-1)).toEqual({ ...oh, prefix: true });
   });
 
   it.each([

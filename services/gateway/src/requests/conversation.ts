@@ -80,16 +80,15 @@ export interface Conversation {
 }
 
 /**
- * The conversation of a request. A final assistant message is continued with `prefix` (Mistral: the answer repeats it)
- * or `continue_final_message` (vLLM: the answer repeats it with `echo`). `tools`: the functions that the model is
- * shown. Throws INVALID_REQUEST for fields that contradict each other.
+ * The conversation of a request. A final assistant message is continued: with `prefix` (Mistral) the answer repeats it,
+ * with `continue_final_message` (vLLM) or by default (llama-server) only with `echo`. `tools`: the functions that the
+ * model is shown. Throws INVALID_REQUEST for fields that contradict each other.
  */
 export function toConversation(fields: ConversationFields, tools: readonly ChatTool[] = []): Conversation {
   const messages = toChatMessages(fields.messages);
   const last = messages.at(-1);
   const hasPrefix = last?.role === "assistant" && last.prefix === true;
-  const continues = fields.continue_final_message === true;
-  if (continues) checkContinuation(fields, last);
+  const continues = continuesLast(fields, last);
   const open = continues && last !== undefined ? [...messages.slice(0, -1), { ...last, prefix: true }] : messages;
   return {
     messages: fields.safe_prompt === true ? [{ role: "system", content: SAFE_PROMPT }, ...open] : open,
@@ -97,6 +96,17 @@ export function toConversation(fields: ConversationFields, tools: readonly ChatT
     continued: hasPrefix || continues ? (last?.content ?? "") : undefined,
     showsContinued: hasPrefix || (continues && fields.echo === true),
   };
+}
+
+/**
+ * Whether the answer goes on behind the last message without `prefix`: if that was asked, or if nothing was and an
+ * assistant wrote it.
+ */
+function continuesLast(fields: ConversationFields, last: ChatMessage | undefined): boolean {
+  const { continue_final_message: asked, add_generation_prompt: begins } = fields;
+  if (asked === true) checkContinuation(fields, last);
+  if (asked !== undefined || begins !== undefined) return asked === true;
+  return last?.role === "assistant" && !last.toolCalls?.length;
 }
 
 function optionsOf(fields: ConversationFields, tools: readonly ChatTool[]): ChatOptions {

@@ -12,6 +12,7 @@ import {
   messagesSchema,
   toConversation,
 } from "./conversation.js";
+import { inWordsOf } from "./in-words-of.js";
 import {
   deliveryOf,
   frameOf,
@@ -25,7 +26,7 @@ import { answerTokens, generationFields, optional, parseRequest, UNTIL_FULL } fr
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
 import { type CallRules, callRules } from "./tools/call-rules.js";
-import { legacyFunctionFields, toolsOf } from "./tools/legacy-functions.js";
+import { FUNCTION_NAMES, legacyFunctionFields, toolsOf } from "./tools/legacy-functions.js";
 import { toolFields } from "./tools/tool-fields.js";
 import { toToolUse } from "./tools/tool-use.js";
 
@@ -78,8 +79,9 @@ const CHAT_WITH_FUNCTIONS: ChatApi = {
 export const prepareChat: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(chatRequestSchema, body);
   const tools = toolsOf(fields, fields);
-  const api = tools === null ? CHAT : CHAT_WITH_FUNCTIONS;
-  return prepareConversation(api, { preparation, arrival, fields: { ...fields, ...tools } });
+  if (tools === null) return prepareConversation(CHAT, { preparation, arrival, fields });
+  const chat = { preparation, arrival, fields: { ...fields, ...tools } };
+  return inWordsOf(FUNCTION_NAMES, () => prepareConversation(CHAT_WITH_FUNCTIONS, chat));
 };
 
 type ChatToPrepare = Pick<OpenRequest, "preparation" | "arrival"> & { readonly fields: ChatRequest };
@@ -89,7 +91,7 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
   const { preparation, arrival, fields } = chat;
   const maxTokens = checkLimits(fields);
   const request = await openRequest({ preparation, arrival, prefix: api.prefix, fields });
-  const { promptIds, constraint, shape } = await readChat(request, fields);
+  const { promptIds, constraint, warnings, shape } = await readChat(request, fields);
   const wantsLogprobs = fields.logprobs === true;
   const samples = fields.n ?? 1;
   const jobs = await jobsOf(request, {
@@ -101,9 +103,11 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
     logprobs: wantsLogprobs ? (fields.top_logprobs ?? 0) : null,
     promptLogprobs: fields.prompt_logprobs ?? null,
     constraint,
+    hiddenSpace: shape.stripsSpace,
   });
   const wantsPromptLogprobs = fields.prompt_logprobs !== undefined;
-  const options = { ...frameOf(request), ...shape, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
+  const frame = { ...frameOf(request, warnings), ...shape };
+  const options = { ...frame, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
   const record = api.record(options, jobs[0]?.maxTokens ?? 0);
   const writer = openWriter(record, preparation.model);
   const delivery = deliveryOf(fields);
@@ -115,12 +119,13 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
 async function readChat({ preparation: { model, grammars }, arrival: { owner } }: OpenRequest, fields: ChatRequest) {
   const { conversation, calls } = readConversation(model, fields);
   const { continued, showsContinued } = conversation;
-  // A generated text begins with the space that separates it from the text it continues, unless that text ends in one.
-  const stripsSpace = model.addsLeadingSpace && (!continued || continued.endsWith(" "));
-  const constraint = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
+  // A generated text begins with the tokenizer's space, or with one that its prompt lost at its end.
+  const lostSpace = model.trimsAnswers && continued?.trim() !== "" && continued?.endsWith(" ") === true;
+  const stripsSpace = model.addsLeadingSpace && (!continued || lostSpace);
+  const { constraint, warnings } = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
   const promptIds = await encodePrompt(model, { conversation, calls }, { last: fields.truncate_prompt_tokens, owner });
   const opening = showsContinued ? (continued ?? "") : "";
-  return { promptIds, constraint, shape: { stripsSpace, opening, calls: calls?.format ?? null } };
+  return { promptIds, constraint, warnings, shape: { stripsSpace, opening, calls: calls?.format ?? null } };
 }
 
 /** The tokens of a chat's prompt. Throws as `Prepare` does. */

@@ -44,8 +44,9 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
   const { n, samples } = checkLimits(fields);
   const request = await openRequest({ preparation, arrival, prefix: "cmpl-", fields });
   const { model, grammars } = preparation;
-  const constraint = await readConstraint(grammars, fields, { leadingSpace: false, owner: arrival.owner });
-  const prompts = await readPrompts(model, fields, arrival.owner);
+  const { owner } = arrival;
+  const { constraint, warnings } = await readConstraint(grammars, fields, { leadingSpace: false, owner });
+  const prompts = await readPrompts(model, fields, owner);
   const echo = fields.echo === true;
   const logprobs = fields.logprobs ?? null;
   const promptLogprobs = fields.prompt_logprobs ?? null;
@@ -59,7 +60,7 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
   });
   const shown = echo ? prompts : prompts.map((each) => ({ ...each, text: "" }));
   const perChoice = shown.flatMap((each) => Array.from({ length: samples }, () => each));
-  const options = { ...frameOf(request), samples, prompts: perChoice, echo, logprobs, promptLogprobs };
+  const options = { ...frameOf(request, warnings), samples, prompts: perChoice, echo, logprobs, promptLogprobs };
   const record: WriterRecord = { version: WRITER_VERSION, kind: "completion", options };
   const writer = new CompletionWriter(options, piecesOf(model, options));
   const delivery = deliveryOf(fields);

@@ -67,8 +67,10 @@ describe("the frame of an answer", () => {
       fingerprint: "fp_abcdef012345",
       wantsTokenIds: false,
       tokensAsIds: false,
+      showsSpecial: false,
       runningUsage: false,
       usageChunk: false,
+      warnings: [],
     });
   });
 

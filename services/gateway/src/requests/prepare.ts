@@ -86,7 +86,10 @@ export function jobsOf({ preparation, arrival, prefix, fields, coordinator }: Op
 }
 
 /** The writer options that follow from the fields and the model, the same for every endpoint. */
-export function frameOf({ preparation, arrival, prefix, fields, coordinator }: OpenRequest): FrameOptions {
+export function frameOf(
+  { preparation, arrival, prefix, fields, coordinator }: OpenRequest,
+  warnings: FrameOptions["warnings"] = [],
+): FrameOptions {
   const { stream_options: streaming } = fields;
   return {
     id: prefix + arrival.id,
@@ -95,9 +98,11 @@ export function frameOf({ preparation, arrival, prefix, fields, coordinator }: O
     fingerprint: systemFingerprint(coordinator),
     wantsTokenIds: fields.return_token_ids === true,
     tokensAsIds: fields.return_tokens_as_token_ids === true,
+    showsSpecial: fields.skip_special_tokens === false,
     runningUsage: streaming?.continuous_usage_stats === true,
     usageChunk: streaming?.include_usage === true,
     ...(streaming?.include_usage === false && { hidesUsage: true }),
+    warnings,
   };
 }
 

@@ -55,6 +55,7 @@ describe("jobs", () => {
       constraint: null,
       includeStop: false,
       skipSpecialTokens: true,
+      hiddenSpace: false,
       logprobs: null,
       promptLogprobs: null,
       pooling: null,

@@ -25,6 +25,8 @@ export interface JobPlan {
   readonly logprobs?: number | null;
   readonly promptLogprobs?: number | null;
   readonly constraint?: Constraint | null;
+  /** The client is not shown the space that begins an answer. */
+  readonly hiddenSpace?: boolean;
   readonly pooling?: GenerationJob["pooling"];
 }
 
@@ -120,6 +122,7 @@ function sharedFields({
     constraint: plan.constraint ?? null,
     includeStop: fields.include_stop_str_in_output ?? false,
     skipSpecialTokens: fields.skip_special_tokens ?? true,
+    hiddenSpace: plan.hiddenSpace ?? false,
     logprobs: plan.logprobs ?? null,
     promptLogprobs: plan.promptLogprobs ?? null,
     pooling: plan.pooling ?? null,

@@ -39,8 +39,10 @@ export const FRAME: FrameOptions = {
   fingerprint: "fp",
   wantsTokenIds: false,
   tokensAsIds: false,
+  showsSpecial: false,
   runningUsage: false,
   usageChunk: false,
+  warnings: [],
 };
 
 /** A job as a small chat makes it: 3 prompt tokens, 5 for the answer, 10 s. */
@@ -68,6 +70,7 @@ export const testJob = (changes: Partial<GenerationJob> = {}): GenerationJob => 
   constraint: null,
   includeStop: false,
   skipSpecialTokens: true,
+  hiddenSpace: false,
   logprobs: null,
   promptLogprobs: null,
   pooling: null,

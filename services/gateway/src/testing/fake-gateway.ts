@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ApiKey, type ClusterStatus, createLogger, loadConfig } from "@rhone/common";
-import { behindSpace, type GrammarSource, grammarText } from "@rhone/grammar";
+import { behindSpace, type GrammarSource, writeLenient } from "@rhone/grammar";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import type { Limits } from "../admission/caller.js";
 import { IdempotencyRecords } from "../admission/idempotency-records.js";
@@ -70,8 +70,10 @@ const counter = () => new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, d
 
 /** Writes grammars, and does not try them out. */
 export const fakeGrammars = {
-  build: async ({ source, leadingSpace }: { readonly source: GrammarSource; readonly leadingSpace: boolean }) =>
-    leadingSpace ? behindSpace(grammarText(source)) : grammarText(source),
+  build: async ({ source, leadingSpace }: { readonly source: GrammarSource; readonly leadingSpace: boolean }) => {
+    const { grammar, warnings } = writeLenient(source);
+    return { grammar: leadingSpace ? behindSpace(grammar) : grammar, warnings };
+  },
 };
 
 /** A gateway without Redis: token ids are bytes, and its cluster answers by `script`. */

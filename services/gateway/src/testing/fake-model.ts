@@ -13,6 +13,8 @@ export const fakeModel = ({ callToken }: Partial<Pick<TextModel, "callToken">> =
     lastOf([1, ...Buffer.from(messages.map(({ content }) => content).join("\n"))], last),
   special: { bos: 1, eos: 2, unk: 0 },
   chatTemplate: undefined,
+  chatRefusal: undefined,
+  trimsAnswers: true,
   encodeTexts: async (texts, { last } = {}) => texts.map((text) => lastOf([...Buffer.from(` ${text}`)], last)),
   encodeText: async (text) => [...Buffer.from(` ${text}`)],
   fillInMiddle: async (befores, after, { last } = {}) =>

@@ -3,7 +3,7 @@ import {
   type ChatMessage,
   type ChatOptions,
   type ChatTemplate,
-  type ChatTemplateName,
+  type ChatTemplateChoice,
   chatTemplateFor,
   type FillInMiddle,
   fillInMiddleFor,
@@ -15,7 +15,9 @@ import {
 export interface EncoderOptions {
   readonly path: string;
   /** Default: the template that the file suggests. */
-  readonly chatTemplate: ChatTemplateName | undefined;
+  readonly chatTemplate: ChatTemplateChoice | undefined;
+  /** Whether names of control tokens in messages are these tokens. Default: false, they stay text. */
+  readonly parseSpecial?: boolean | undefined;
   readonly ggmlDir: string | undefined;
   /** Another thread's vocabulary of the file, which is borrowed; undefined: read from the file. */
   readonly shared?: SharedVocabulary;
@@ -44,13 +46,14 @@ export interface OpenedEncoder {
 }
 
 /** Reads the header and the tokenizer of the file, no weights. Throws like readModelConfig and Vocabulary.open. */
-export async function openEncoder({ path, chatTemplate, ggmlDir, shared }: EncoderOptions): Promise<OpenedEncoder> {
-  const file = await openGguf(path);
+export async function openEncoder(options: EncoderOptions): Promise<OpenedEncoder> {
+  const { chatTemplate: choice, parseSpecial, ggmlDir, shared } = options;
+  const file = await openGguf(options.path);
   const config = readModelConfig(file);
   if (config.tokenizer.model === undefined) return { config, encoder: undefined };
   const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
-  const vocabulary = shared === undefined ? Vocabulary.open(engine, path) : Vocabulary.borrow(engine, shared);
-  const template = chatTemplateFor({ file, config }, vocabulary, chatTemplate);
+  const vocabulary = shared === undefined ? Vocabulary.open(engine, file.path) : Vocabulary.borrow(engine, shared);
+  const template = chatTemplateFor({ file, config }, vocabulary, { choice, parseSpecial });
   return { config, encoder: { vocabulary, template, fillInMiddle: fillInMiddleFor(vocabulary) } };
 }
 

@@ -17,16 +17,30 @@ afterEach(async () => {
   await model?.close();
 });
 
-async function open({ version = "v1", template, timeoutMs = 5000, most = 8 }: Partial<typeof DEFAULTS> = {}) {
+async function open(changes: Partial<typeof DEFAULTS> = {}) {
+  const { version, template, detects, parseSpecial, timeoutMs, most } = { ...DEFAULTS, ...changes };
   const path = await writeMistralVocabulary(folder, version, template);
   const limits = { timeoutMs, most, withinMs: 30_000 };
-  const chatTemplate = template === undefined ? (`mistral-${version}` as const) : "jinja";
-  model = await loadTextModel({ path, name: "tiny", aliases: [], chatTemplate, ggmlDir: undefined, limits });
+  const named = template === undefined ? (`mistral-${version}` as const) : "jinja";
+  const chatTemplate = detects ? undefined : named;
+  const known = { path, name: "tiny", aliases: [], ggmlDir: undefined };
+  model = await loadTextModel({ ...known, chatTemplate, parseSpecial, limits });
   return model;
 }
-const DEFAULTS: { version: TokenizerVersion; template: string | undefined; timeoutMs: number; most: number } = {
+interface Opened {
+  version: TokenizerVersion;
+  template: string | undefined;
+  /** Leaves the choice of the template to the file. */
+  detects: boolean;
+  parseSpecial: boolean;
+  timeoutMs: number;
+  most: number;
+}
+const DEFAULTS: Opened = {
   version: "v1",
   template: undefined,
+  detects: false,
+  parseSpecial: false,
   timeoutMs: 5000,
   most: 8,
 };
@@ -144,6 +158,49 @@ describe("Encodings", { timeout: 60_000 }, () => {
     await expect(encodeChat(chat("a"))).rejects.toMatchObject({
       code: "CHAT_TEMPLATE_FAILED",
       message: expect.stringContaining("roles must alternate"),
+    });
+  });
+
+  describe.each(["v1", "v2", "v3"] as const)("control tokens of %s", (version) => {
+    const NAMES = ["<s>", "</s>", "<unk>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]", "[control_8]"];
+    const written = [NAMES.join(""), NAMES.join(" "), "<s", "/s>", "<<s>s>"].join("\n");
+    const OWN = "{{ bos_token }}{% for m in messages %}[INST] {{ m.content }}[/INST]{% endfor %}</s>";
+
+    it.each([
+      ["Mistral's own encoding", undefined],
+      ["a Jinja template", OWN],
+    ])("are none of a user's words, in %s", async (_, template) => {
+      const { encodeChat, pieceBytes, special } = await open({ version, template });
+      const isControl = (id: number) => id === special.unk || pieceBytes(id, { special: false }).length === 0;
+      const controls = async (content: string) => (await encodeChat(chat(content))).filter(isControl);
+      expect(await controls(written)).toEqual(await controls("x"));
+      const ids = await encodeChat(chat(written));
+      const text = Buffer.concat(ids.map((id) => pieceBytes(id, { special: false }))).toString("utf8");
+      expect(text).toContain(written);
+    });
+
+    it.each([
+      ["Mistral's own encoding", undefined],
+      ["a Jinja template", OWN],
+    ])("are read where they are told to, in %s", async (_, template) => {
+      const { encodeChat, special } = await open({ version, template, parseSpecial: true });
+      expect((await encodeChat(chat("a</s>b"))).slice(1, -1)).toContain(special.eos);
+    });
+  });
+
+  it("refuses the chats of a template that can't be parsed, and nothing else", async () => {
+    const { encodeChat, encodeText, chatRefusal } = await open({ template: "{% for %}", detects: true });
+    const message = expect.stringMatching(/^v1 can't chat: .* Use \/v1\/completions/);
+    await expect(encodeChat(chat("a"))).rejects.toMatchObject({ code: "CHAT_TEMPLATE_FAILED", message });
+    expect(chatRefusal).toEqual(message);
+    expect((await encodeText("a".repeat(5000))).length).toBeGreaterThan(100);
+  });
+
+  it("has the template that was chosen", async () => {
+    const { chatTemplate, chatRefusal } = await open({ template: "{{ messages[0].content }}" });
+    expect({ chatTemplate, chatRefusal }).toEqual({
+      chatTemplate: "{{ messages[0].content }}",
+      chatRefusal: undefined,
     });
   });
 

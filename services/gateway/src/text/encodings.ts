@@ -52,7 +52,7 @@ export class Encodings {
   ): Promise<Encoded> {
     const { encoder, limits } = this.#options;
     const size = sizeOf(source);
-    const runsTemplate = source.kind === "chat" && encoder.template.name === "jinja";
+    const runsTemplate = source.kind === "chat" && encoder.template.source !== undefined;
     if (size <= AT_ONCE && !runsTemplate) return encode(encoder, source, last);
     if (last === undefined) this.#checkFits(leastTokens(source, this.#longestPiece), { isLeast: true, paramOf });
     const thread = size <= LARGE ? this.#small : this.#large;

@@ -1,5 +1,6 @@
 import type { TokenLogprob } from "@rhone/common";
 import { madeList } from "../write-in-turns.js";
+import { type ShownScore, shownScores, type WholeAnswer, withoutSpace } from "./shown-scores.js";
 import type { TextModel } from "./text-model.js";
 
 export interface Pieces extends Pick<TextModel, "pieceBytes"> {
@@ -7,29 +8,54 @@ export interface Pieces extends Pick<TextModel, "pieceBytes"> {
   readonly tokensAsIds?: boolean;
 }
 
-/** A token's text. Incomplete characters are written `bytes:\xe2\x96`, so that distinct tokens stay distinct. */
-export function tokenText(model: Pieces, id: number): string {
+/**
+ * A token's text. Incomplete characters are written `bytes:\xe2\x96`, so that distinct tokens stay distinct. `bytes`:
+ * the part of the token that is meant.
+ */
+export function tokenText(model: Pieces, id: number, bytes: Uint8Array = bytesOf(model, id)): string {
   if (model.tokensAsIds === true) return `token_id:${id}`;
-  const bytes = model.pieceBytes(id, { special: true });
-  const text = bytes.toString("utf8");
+  const text = Buffer.from(bytes).toString("utf8");
   if (!text.includes("\ufffd")) return text;
   return `bytes:${[...bytes].map((byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("")}`;
 }
 
-/** One entry of `choices[].logprobs.content` of chats. */
-export function chatLogprob(model: Pieces, { token, logprob, top }: TokenLogprob) {
-  const entry = (token: number, logprob: number) => ({
-    token: tokenText(model, token),
+const bytesOf = (model: Pieces, id: number): Uint8Array => model.pieceBytes(id, { special: true });
+
+/** A token of which the answer shows all. */
+const wholeToken = (model: Pieces, score: TokenLogprob): ShownScore => ({
+  score,
+  bytes: bytesOf(model, score.token),
+  lacksSpace: false,
+});
+
+/** One entry of `choices[].logprobs.content` of chats. `shown`: the part of the token that the answer shows. */
+export function chatLogprob(model: Pieces, score: TokenLogprob, shown = wholeToken(model, score)) {
+  const entry = (id: number, logprob: number, bytes: Uint8Array) => ({
+    token: tokenText(model, id, bytes),
     logprob,
-    bytes: [...model.pieceBytes(token, { special: true })],
+    bytes: [...bytes],
   });
-  return { ...entry(token, logprob), top_logprobs: top.map(([id, value]) => entry(id, value)) };
+  const alternative = (id: number) => (shown.lacksSpace ? withoutSpace(bytesOf(model, id)) : bytesOf(model, id));
+  return {
+    ...entry(score.token, score.logprob, shown.bytes),
+    top_logprobs: score.top.map(([id, value]) => entry(id, value, alternative(id))),
+  };
 }
 
-/** `choices[].logprobs.content` of a whole chat. */
+/** The entries of tokens of which the answer shows all. */
 export const chatLogprobs = (model: Pieces, scores: Iterable<TokenLogprob>) =>
   madeList(function* () {
     for (const score of scores) yield chatLogprob(model, score);
+  });
+
+/** The entries of tokens as they are shown. A token that is not, such as an end token, has none. */
+export const shownChatLogprobs = (model: Pieces, shown: readonly ShownScore[]) =>
+  shown.filter(({ bytes }) => bytes.length > 0).map((each) => chatLogprob(model, each.score, each));
+
+/** `choices[].logprobs.content` of a whole chat. */
+export const wholeChatLogprobs = (model: Pieces, answer: WholeAnswer) =>
+  madeList(function* () {
+    for (const shown of shownScores(model, answer)) yield* shownChatLogprobs(model, [shown]);
   });
 
 export interface CompletionLogprobs {
@@ -39,10 +65,10 @@ export interface CompletionLogprobs {
   readonly text_offset: number[];
 }
 
-/** Counts the characters before each token. */
+/** Counts the code points before each token. */
 class Offsets {
   readonly #model: Pieces;
-  readonly #decoder = new TextDecoder();
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #offset: number;
 
   /** `hiddenSpace`: the first piece begins with a space that the shown text lacks. */
@@ -52,12 +78,39 @@ class Offsets {
   }
 
   /** Of the next token. */
-  next(token: number): number {
+  next({ id, special }: CompletionToken): number {
     const before = this.#offset;
-    this.#offset += this.#decoder.decode(this.#model.pieceBytes(token, { special: false }), { stream: true }).length;
+    const text = this.#decoder.decode(this.#model.pieceBytes(id, { special }), { stream: true });
+    for (const _ of text) this.#offset++;
     return Math.max(0, before);
   }
 }
+
+/** A token of a completion or of its echo, as `logprobs` lists it. */
+export interface CompletionToken {
+  readonly id: number;
+  readonly name: string;
+  /** null for the prompt's first token: nothing comes before it. */
+  readonly score: TokenLogprob | null;
+  /** A control token is shown by its name. */
+  readonly special: boolean;
+}
+
+/** A token of the prompt. `score`: null for the first. */
+export const promptToken = (model: Pieces, id: number, score: TokenLogprob | null): CompletionToken => ({
+  id,
+  name: tokenText(model, id),
+  score,
+  special: false,
+});
+
+/** A generated token. One that is not shown, such as an end token, is listed by its name. */
+export const answerToken = (model: Pieces, { score, bytes }: ShownScore, special: boolean): CompletionToken => ({
+  id: score.token,
+  name: bytes.length > 0 ? tokenText(model, score.token, bytes) : tokenText(model, score.token),
+  score,
+  special,
+});
 
 /** Writes the `logprobs` of one completion choice, part by part. */
 export class CompletionLogprobWriter {
@@ -70,80 +123,69 @@ export class CompletionLogprobWriter {
     this.#offsets = new Offsets(model, hiddenSpace);
   }
 
-  /** The prompt's first token, which has no log-probability, because nothing comes before it. */
-  first(token: number): CompletionLogprobs {
-    return {
-      tokens: [tokenText(this.#model, token)],
-      token_logprobs: [null],
-      top_logprobs: [null],
-      text_offset: [this.#offsets.next(token)],
-    };
-  }
-
   /** Counts the characters of tokens that are not written again. */
-  pass(logprobs: readonly TokenLogprob[]): void {
-    for (const { token } of logprobs) this.#offsets.next(token);
+  pass(tokens: readonly CompletionToken[]): void {
+    for (const token of tokens) this.#offsets.next(token);
   }
 
-  /** Further tokens of the prompt, or generated ones. */
-  scored(logprobs: readonly TokenLogprob[]): CompletionLogprobs {
+  write(tokens: readonly CompletionToken[]): CompletionLogprobs {
     return {
-      tokens: logprobs.map(({ token }) => tokenText(this.#model, token)),
-      token_logprobs: logprobs.map(({ logprob }) => logprob),
-      top_logprobs: logprobs.map((entry) => alternatives(this.#model, entry)),
-      text_offset: logprobs.map(({ token }) => this.#offsets.next(token)),
+      tokens: tokens.map(({ name }) => name),
+      token_logprobs: tokens.map(logprobOf),
+      top_logprobs: tokens.map((token) => alternatives(this.#model, token)),
+      text_offset: tokens.map((token) => this.#offsets.next(token)),
     };
   }
 }
 
+const logprobOf = ({ score }: CompletionToken): number | null => score?.logprob ?? null;
+
 /** The token itself comes last, so that it keeps its own value when another token has the same text. */
-function alternatives(model: Pieces, { token, logprob, top }: TokenLogprob): Record<string, number> {
+function alternatives(model: Pieces, { name, score }: CompletionToken): Record<string, number> | null {
+  if (score === null) return null;
   // Without a prototype the object is a table from the start: half the time of 21 changes of its shape.
   const values: Record<string, number> = Object.create(null);
-  for (const [id, value] of top) values[tokenText(model, id)] = value;
-  values[tokenText(model, token)] = logprob;
+  for (const [id, value] of score.top) values[tokenText(model, id)] = value;
+  values[name] = score.logprob;
   return values;
 }
 
-export interface ScoredTokens {
+export interface WholeCompletion {
   /** The prompt's first token, where an echo begins with it. */
   readonly first: number | undefined;
-  readonly scores: Iterable<TokenLogprob>;
+  /** Of the prompt's other tokens, where an echo shows them. */
+  readonly prompt: Iterable<TokenLogprob>;
+  readonly answer: WholeAnswer;
   /** The first piece begins with a space that the shown text lacks. */
   readonly hiddenSpace: boolean;
 }
 
 /** The `logprobs` of a whole choice: what a `CompletionLogprobWriter` makes of its parts, made as it is written. */
-export function completionLogprobs(model: Pieces, { first, scores, hiddenSpace }: ScoredTokens) {
-  const listOf = <T>(of: (score: TokenLogprob) => T) =>
-    madeList(function* () {
-      if (first !== undefined) yield null;
-      for (const score of scores) yield of(score);
-    });
-  const eachToken = <T>(use: () => (token: number) => T) =>
+export function completionLogprobs(model: Pieces, whole: WholeCompletion) {
+  const listOf = <T>(use: () => (token: CompletionToken) => T) =>
     madeList(function* () {
       const of = use();
-      if (first !== undefined) yield of(first);
-      for (const { token } of scores) yield of(token);
+      for (const token of tokensOf(model, whole)) yield of(token);
     });
   return {
-    tokens: eachToken(() => (token) => tokenText(model, token)),
-    token_logprobs: listOf(({ logprob }) => logprob),
-    top_logprobs: listOf((score) => alternatives(model, score)),
-    text_offset: eachToken(() => {
-      const offsets = new Offsets(model, hiddenSpace);
+    tokens: listOf(
+      () =>
+        ({ name }) =>
+          name,
+    ),
+    token_logprobs: listOf(() => logprobOf),
+    top_logprobs: listOf(() => (token) => alternatives(model, token)),
+    text_offset: listOf(() => {
+      const offsets = new Offsets(model, whole.hiddenSpace);
       return (token) => offsets.next(token);
     }),
   };
 }
 
-export function joinLogprobs(parts: readonly CompletionLogprobs[]): CompletionLogprobs {
-  return {
-    tokens: parts.flatMap(({ tokens }) => tokens),
-    token_logprobs: parts.flatMap(({ token_logprobs }) => token_logprobs),
-    top_logprobs: parts.flatMap(({ top_logprobs }) => top_logprobs),
-    text_offset: parts.flatMap(({ text_offset }) => text_offset),
-  };
+function* tokensOf(model: Pieces, { first, prompt, answer }: WholeCompletion): Generator<CompletionToken, void> {
+  if (first !== undefined) yield promptToken(model, first, null);
+  for (const score of prompt) yield promptToken(model, score.token, score);
+  for (const shown of shownScores(model, answer)) yield answerToken(model, shown, answer.special);
 }
 
 /** Ranks count from 1; null when the token is not among the requested alternatives. */

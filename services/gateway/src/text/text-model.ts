@@ -1,7 +1,7 @@
 import { RhoneError } from "@rhone/common";
 import { type GrammarVocabulary, grammarVocabulary } from "@rhone/grammar";
-import type { ChatMessage, ChatOptions, ChatTemplateName } from "@rhone/model";
-import { type Encoded, openEncoder } from "./encoder.js";
+import type { ChatMessage, ChatOptions, ChatTemplateChoice } from "@rhone/model";
+import { type Encoded, type EncoderOptions, openEncoder } from "./encoder.js";
 import type { EncodeLimits } from "./encoder-thread.js";
 import { type EncodeOptions, Encodings } from "./encodings.js";
 import { rememberPieces } from "./remember-pieces.js";
@@ -27,8 +27,12 @@ export interface TextModel {
   readonly addsLeadingSpace: boolean;
   /** The ids of the tokens that begin a text, end a text, and stand for unknown input. */
   readonly special: Readonly<Record<"bos" | "eos" | "unk", number | undefined>>;
-  /** The file's `tokenizer.chat_template`. */
+  /** The Jinja source in use; with Mistral's own encodings the file's, `tokenizer.chat_template`. */
   readonly chatTemplate: string | undefined;
+  /** Whether the chat template leaves out blanks at the end of an answer, unless it is blank. */
+  readonly trimsAnswers: boolean;
+  /** Why it encodes no chats, as a sentence; undefined if it does. */
+  readonly chatRefusal: string | undefined;
   /** The token that announces function calls in the chat template, if any. */
   readonly callToken: number | undefined;
   /** Throws CHAT_TEMPLATE_FAILED, and as `encodeTexts`. */
@@ -52,13 +56,13 @@ export interface TextModel {
   close(): Promise<void>;
 }
 
-export interface LoadTextModelOptions {
+export interface LoadTextModelOptions extends Pick<EncoderOptions, "parseSpecial"> {
   readonly path: string;
   /** Default: the name in the file. */
   readonly name: string | undefined;
   readonly aliases: readonly string[];
   /** Default: the template that the file suggests. */
-  readonly chatTemplate: ChatTemplateName | undefined;
+  readonly chatTemplate: ChatTemplateChoice | undefined;
   readonly ggmlDir: string | undefined;
   readonly limits?: EncodeLimits;
 }
@@ -74,8 +78,8 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
   const known = { name, aliases, vocabSize, dim, contextLength };
   if (encoder === undefined) return idsOnly(known);
   const { vocabulary, template, fillInMiddle } = encoder;
-  const { path, chatTemplate, ggmlDir } = options;
-  const source = { path, chatTemplate, ggmlDir, shared: vocabulary.shared };
+  const { path, chatTemplate, parseSpecial, ggmlDir } = options;
+  const source = { path, chatTemplate, parseSpecial, ggmlDir, shared: vocabulary.shared };
   const encodings = new Encodings({ encoder, source, limits, config });
   const encodeTexts: TextModel["encodeTexts"] = (texts, { addSpecial = true, ...how } = {}) =>
     encodings.encode({ kind: "texts", texts, addSpecial }, how);
@@ -83,7 +87,9 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
     ...known,
     addsLeadingSpace: config.tokenizer.model === "llama",
     special: { bos: vocabulary.bos, eos: vocabulary.eos, unk: vocabulary.unk },
-    chatTemplate: config.tokenizer.chatTemplate,
+    chatTemplate: template.source ?? config.tokenizer.chatTemplate,
+    chatRefusal: template.refusal,
+    trimsAnswers: template.trimsAnswers,
     callToken: template.callToken,
     encodeChat: async (messages, chat, how = {}) =>
       only(await encodings.encode({ kind: "chat", messages, options: chat }, { paramOf: () => "messages", ...how })),
@@ -114,6 +120,8 @@ function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim"
     addsLeadingSpace: false,
     special: { bos: undefined, eos: undefined, unk: undefined },
     chatTemplate: undefined,
+    chatRefusal: message,
+    trimsAnswers: false,
     callToken: undefined,
     encodeChat: refuse,
     encodeTexts: refuse,

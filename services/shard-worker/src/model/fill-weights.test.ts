@@ -20,24 +20,25 @@ const SPECS = [
   { name: "after", type: GgmlType.F32, ne: [64, 1, 1, 1] as Shape, use: "norm" },
 ] as const;
 
-/** A file of the weights one after another, and a store that waits for them. */
+/** The weights one after another in a file, the last in another one, and a store that waits for them. */
 function scene() {
   const folder = mkdtempSync(join(tmpdir(), "rhone-fill-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
-  const path = join(folder, "weights");
+  const [path, second] = [join(folder, "weights"), join(folder, "more")];
   const norm = new Uint8Array(wave(64).buffer);
-  writeFileSync(path, Buffer.concat([norm, quantized, norm]));
-  let offset = 0;
-  const weights = SPECS.map(({ name, type, ne }): WeightToFill => {
+  writeFileSync(path, Buffer.concat([norm, quantized]));
+  writeFileSync(second, norm);
+  const offsets = [0, norm.byteLength, 0];
+  const weights = SPECS.map(({ name, type, ne }, index): WeightToFill => {
     const bytes = rowSize(type, ne[0]) * ne[1];
-    offset += bytes;
-    return { name, info: { name, type, ne, offset: offset - bytes, bytes } };
+    const place = { path: index === 2 ? second : path, offset: offsets[index] ?? 0 };
+    return { name, info: { name, type, ne, bytes, ...place } };
   });
   const store = WeightStore.open(backend, SPECS);
   onTestFinished(() => store.close());
   const { signal } = new AbortController();
   const fill = (onProgress: (bytes: number, total: number) => void) =>
-    fillWeights(store, weights, { backend, file: { path }, signal, onProgress });
+    fillWeights(store, weights, { backend, signal, onProgress });
   return { path, store, fill };
 }
 

@@ -1,6 +1,6 @@
-import { open } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { type Backend, PackedWeight, type WeightStore } from "@rhone/ggml";
-import { type GgufFile, readTensorBytes, type ShardTensor } from "@rhone/model";
+import { readTensorBytes, type ShardTensor } from "@rhone/model";
 
 /** Pieces of packed weights: as many whole groups of rows as fit, so that what was read is still in a core's cache. */
 const PIECE_BYTES = 1 << 20;
@@ -10,13 +10,12 @@ const MOST_LANES = 4;
 export interface WeightToFill {
   /** In the store. */
   readonly name: string;
-  /** In the file. */
+  /** In a file. */
   readonly info: ShardTensor["info"];
 }
 
 export interface FillOptions {
   readonly backend: Pick<Backend, "threads">;
-  readonly file: Pick<GgufFile, "path">;
   readonly onProgress: (bytes: number, totalBytes: number) => void;
   readonly signal: AbortSignal;
 }
@@ -27,24 +26,24 @@ interface Piece extends WeightToFill {
 }
 
 /**
- * Fills every weight from the file, some pieces at a time: one lane more than the backend has threads, so that one
+ * Fills every weight from its file, some pieces at a time: one lane more than the backend has threads, so that one
  * reads while the others pack. Throws what readTensorBytes throws, and the signal's reason, once no lane writes.
  */
 export async function fillWeights(
   store: WeightStore,
   weights: readonly WeightToFill[],
-  { backend, file, signal, onProgress }: FillOptions,
+  { backend, signal, onProgress }: FillOptions,
 ): Promise<void> {
   const total = weights.reduce((sum, { info }) => sum + info.bytes, 0);
   const pieces = weights.flatMap((weight) => piecesOf(store, weight));
   const largest = pieces.reduce((most, { info }) => Math.max(most, info.bytes), 0);
-  const handle = await open(file.path, "r");
+  const handles = new Map<string, FileHandle>();
   let done = 0;
   const lane = async (): Promise<void> => {
     const staging = new Uint8Array(largest);
     for (let piece = pieces.shift(); piece !== undefined; piece = pieces.shift()) {
       signal.throwIfAborted();
-      const bytes = await readTensorBytes(handle, piece.info, staging);
+      const bytes = await readTensorBytes(handles.get(piece.info.path) as FileHandle, piece.info, staging);
       await write(store, piece, bytes);
       signal.throwIfAborted();
       done += bytes.byteLength;
@@ -52,9 +51,10 @@ export async function fillWeights(
     }
   };
   try {
+    for (const path of new Set(pieces.map(({ info }) => info.path))) handles.set(path, await open(path, "r"));
     await allEnd(Array.from({ length: Math.min(backend.threads + 1, MOST_LANES) }, lane), () => pieces.splice(0));
   } finally {
-    await handle.close();
+    for (const handle of handles.values()) await handle.close();
   }
 }
 

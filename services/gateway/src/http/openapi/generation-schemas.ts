@@ -36,6 +36,9 @@ const promptLogprobs = z
   )
   .optional();
 
+/** Parts of a schema that is not strict which the answer was not held to. */
+const warnings = z.array(z.object({ param: z.string(), path: z.string(), reason: z.string() })).optional();
+
 /** A whole chat (and FIM) completion. */
 export const chatCompletionSchema = z.object({
   ...head,
@@ -56,6 +59,7 @@ export const chatCompletionSchema = z.object({
     }),
   ),
   usage,
+  warnings,
   prompt_token_ids: tokenIds,
   prompt_logprobs: promptLogprobs,
 });
@@ -79,6 +83,7 @@ export const chatChunkSchema = z.object({
     }),
   ),
   usage: usage.optional(),
+  warnings,
   prompt_token_ids: tokenIds,
 });
 
@@ -105,6 +110,7 @@ export const completionSchema = z.object({
     }),
   ),
   usage: usage.optional(),
+  warnings,
 });
 
 const textBlock = z.object({ type: z.literal("text"), text: z.string(), citations: z.null() });

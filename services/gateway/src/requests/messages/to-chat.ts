@@ -125,4 +125,8 @@ function toToolChoice(choice: AnthropicToolChoice): ChatRequest["tool_choice"] {
   }
 }
 
-const toSchema = (schema: Readonly<Record<string, unknown>>) => ({ schema, schema_definition: undefined });
+const toSchema = (schema: Readonly<Record<string, unknown>>) => ({
+  schema,
+  schema_definition: undefined,
+  strict: undefined,
+});

@@ -13,7 +13,13 @@ export function askedSource(fields: StructuredFields): GrammarSource | undefined
   throw new RequestError("INVALID_REQUEST", message, { param: second.param });
 }
 
-const schemaSource = (param: string, schema: JsonSchema): GrammarSource => ({ kind: "schema", param, schema });
+/** Fields that know no `strict` are there to be obeyed. */
+const schemaSource = (param: string, schema: JsonSchema, strict = true): GrammarSource => ({
+  kind: "schema",
+  param,
+  schema,
+  strict,
+});
 const ebnfSource = (param: string, grammar: string): GrammarSource => ({ kind: "ebnf", param, grammar });
 
 function responseFormat({ response_format: format }: StructuredFields): GrammarSource[] {
@@ -21,7 +27,7 @@ function responseFormat({ response_format: format }: StructuredFields): GrammarS
   if (format?.type === "json_object") return [schemaSource(param, format.schema ?? ANY_OBJECT)];
   if (format?.type !== "json_schema") return [];
   const schema = format.json_schema?.schema ?? format.json_schema?.schema_definition ?? format.schema;
-  if (schema !== undefined) return [schemaSource(param, schema)];
+  if (schema !== undefined) return [schemaSource(param, schema, format.json_schema?.strict ?? false)];
   const message = `${param}.json_schema: needs a schema.`;
   throw new RequestError("INVALID_REQUEST", message, { param: `${param}.json_schema` });
 }

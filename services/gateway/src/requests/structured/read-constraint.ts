@@ -1,5 +1,5 @@
 import type { Constraint } from "@rhone/common";
-import { FREE_TEXT, type GrammarBuilder, type GrammarSource } from "@rhone/grammar";
+import { FREE_TEXT, type GrammarBuilder, type GrammarSource, type GrammarWarning } from "@rhone/grammar";
 import type { CallRules } from "../tools/call-rules.js";
 import { askedSource, refusal } from "./asked-source.js";
 import type { StructuredFields } from "./structured-fields.js";
@@ -13,28 +13,40 @@ export interface ConstraintOptions {
   readonly calls?: CallRules | undefined;
 }
 
+export interface ReadConstraint {
+  /** null: the answer may have any form. */
+  readonly constraint: Constraint | null;
+  /** The parts of schemas that the answer is not held to. */
+  readonly warnings: readonly GrammarWarning[];
+}
+
 /**
- * The form that the answer must have, tried out; null: any. Throws INVALID_REQUEST and GRAMMAR_TOO_COSTLY that name the
- * field, and GRAMMARS_BUSY.
+ * The form that the answer must have, tried out. Throws INVALID_REQUEST and GRAMMAR_TOO_COSTLY that name the field, and
+ * GRAMMARS_BUSY.
  */
 export async function readConstraint(
   grammars: Pick<GrammarBuilder, "build">,
   fields: StructuredFields,
   { leadingSpace, calls, owner }: ConstraintOptions,
-): Promise<Constraint | null> {
+): Promise<ReadConstraint> {
   const asked = askedSource(fields);
   const plan = calls === undefined ? planned(asked) : plannedCalls(calls, asked);
-  const built = (source: GrammarSource, isTried = true): Promise<string> =>
+  const built = (source: GrammarSource, isTried = true) =>
     grammars.build({ source, leadingSpace, owner, isTried }).catch((error) => {
       throw refusal(source.param, error);
     });
   if (plan === null) {
     // The calls of this answer are not held to their parameters, but mistakes in those are refused all the same.
     if (calls !== undefined) await built(calls.source, false);
-    return null;
+    return { constraint: null, warnings: [] };
   }
-  const { first, trigger, otherwise } = plan;
-  return { grammar: await built(first), trigger, otherwise: otherwise === undefined ? null : await built(otherwise) };
+  const { trigger } = plan;
+  const first = await built(plan.first);
+  const otherwise = plan.otherwise === undefined ? undefined : await built(plan.otherwise);
+  return {
+    constraint: { grammar: first.grammar, trigger, otherwise: otherwise?.grammar ?? null },
+    warnings: [...first.warnings, ...(otherwise?.warnings ?? [])],
+  };
 }
 
 interface Plan {

@@ -32,7 +32,13 @@ const responseFormat = z.discriminatedUnion("type", [
   z.object({ type: z.literal("json_object"), schema: optional(jsonSchema) }),
   z.object({
     type: z.literal("json_schema"),
-    json_schema: optional(z.object({ schema: optional(jsonSchema), schema_definition: optional(jsonSchema) })),
+    json_schema: optional(
+      z.object({
+        schema: optional(jsonSchema),
+        schema_definition: optional(jsonSchema),
+        strict: optional(z.boolean()),
+      }),
+    ),
     schema: optional(jsonSchema),
   }),
 ]);

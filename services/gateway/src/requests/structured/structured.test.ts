@@ -1,5 +1,5 @@
 import { RhoneError } from "@rhone/common";
-import { checkEbnf, grammarText } from "@rhone/grammar";
+import { checkEbnf, writeLenient } from "@rhone/grammar";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { fakeGrammars } from "../../testing/fake-gateway.js";
@@ -44,7 +44,7 @@ describe("the field that asks for a form", () => {
   ])("%s", (_, body, param) => {
     const found = askedSource(read(body));
     expect(found?.param).toBe(param);
-    expect(() => checkEbnf(found === undefined ? "" : grammarText(found))).not.toThrow();
+    expect(() => checkEbnf(found === undefined ? "" : writeLenient(found).grammar)).not.toThrow();
   });
 
   it.each<[string, object]>([
@@ -77,8 +77,10 @@ const calls = (format: Partial<CallRules["format"]>, strict = false): CallRules 
 });
 
 describe("the constraint", () => {
-  const ask = (body: object, options: { leadingSpace?: boolean; calls?: CallRules } = {}) =>
-    readConstraint(fakeGrammars, read(body), { leadingSpace: false, owner: "", ...options });
+  const ask = async (body: object, options: { leadingSpace?: boolean; calls?: CallRules } = {}) => {
+    const asked = { leadingSpace: false, owner: "", ...options };
+    return (await readConstraint(fakeGrammars, read(body), asked)).constraint;
+  };
 
   it("is none where nothing is asked for", async () => {
     expect(await ask({})).toBeNull();
@@ -110,6 +112,42 @@ describe("the constraint", () => {
     const constraint = await ask({ grammar: ebnf }, { calls: calls({}) });
     for (const part of ['"call"', '"yes"']) expect(constraint?.grammar).toContain(part);
     expect(await ask({}, { calls: calls({}, true) })).not.toBeNull();
+  });
+
+  const unenforceable = { ...object, patternProperties: { "^x-": {} } };
+  const format = (strict?: boolean) => ({
+    type: "json_schema",
+    json_schema: { schema: unenforceable, ...(strict !== undefined && { strict }) },
+  });
+
+  it.each([{ response_format: format() }, { response_format: format(false) }])(
+    "of a schema that is not strict says what it lets through: %j",
+    async (body) => {
+      const { constraint, warnings } = await readConstraint(fakeGrammars, read(body), {
+        leadingSpace: false,
+        owner: "",
+      });
+      expect(constraint?.grammar).toContain('\\"a\\"');
+      expect(warnings).toEqual([
+        {
+          param: "response_format",
+          path: "#",
+          reason: "has the keyword patternProperties, which cannot be enforced here",
+        },
+      ]);
+    },
+  );
+
+  it.each([
+    [{ response_format: format(true) }, "response_format"],
+    [{ response_format: { type: "json_object", schema: unenforceable } }, "response_format"],
+    [{ guided_json: unenforceable }, "guided_json"],
+    [{ structured_outputs: { json: unenforceable } }, "structured_outputs.json"],
+    [{ json_schema: unenforceable }, "json_schema"],
+  ])("of a schema that must be held is refused with the place: %j", async (body, param) => {
+    const asked = readConstraint(fakeGrammars, read(body), { leadingSpace: false, owner: "" });
+    const message = `${param} # has the keyword patternProperties, which cannot be enforced here.`;
+    await expect(asked).rejects.toMatchObject({ code: "INVALID_REQUEST", param, message });
   });
 
   it("that takes too long to compile is refused by the field's name, with what to do", async () => {

@@ -296,5 +296,14 @@ test("parameters that can't be enforced are no obstacle unless they are strict",
     type: "function",
     function: { name: "f", parameters: { type: "object", patternProperties: { a: {} } } },
   };
-  expect((await post(CHAT, { messages, tools: [odd], tool_choice: "any" })).statusCode).toBe(200);
+  const asked = { messages, tools: [now, odd], tool_choice: "any" };
+  const reason = "has the keyword patternProperties, which cannot be enforced here";
+  const warnings = [{ param: "tools.1.function.parameters", path: "#", reason }];
+  const answer = (await post(CHAT, asked)).json();
+  expect(answer).toMatchObject({ object: "chat.completion", warnings });
+  chatCompletionSchema.parse(answer);
+  const chunks = chunksOf((await post(CHAT, { ...asked, stream: true })).body);
+  expect(chunks.filter((chunk) => "warnings" in chunk)).toEqual([chunks.at(-1)]);
+  expect(chunks.at(-1)).toMatchObject({ warnings, choices: [{ finish_reason: "stop" }] });
+  expect((await post(CHAT, { messages, tools: [now], tool_choice: "any" })).json()).not.toHaveProperty("warnings");
 });
