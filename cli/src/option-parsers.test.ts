@@ -7,6 +7,7 @@ import {
   chatTemplate,
   decimalNumber,
   gatewayUrl,
+  host,
   linkSpeed,
   outputFile,
   port,
@@ -17,6 +18,17 @@ import {
 } from "./option-parsers.js";
 import { temporaryFolder } from "./testing/temporary-folder.js";
 
+describe("host", () => {
+  it.each([
+    ["127.0.0.1", "127.0.0.1"],
+    ["::1", "::1"],
+    ["[::1]", "::1"],
+    ["localhost", "localhost"],
+  ])("reads %s as %s", (text, address) => expect(host(text)).toBe(address));
+
+  it("refuses nothing", () => expect(() => host("")).toThrow("Give an address of this machine, such as"));
+});
+
 describe("wholeNumber", () => {
   const parse = wholeNumber({ least: 2, most: 16 });
 
@@ -25,6 +37,10 @@ describe("wholeNumber", () => {
   it.each(["1", "17", "-3", "2.5", "1e1", "", " 3", "0x4", "two"])('refuses "%s"', (text) => {
     expect(() => parse(text)).toThrow(InvalidArgumentError);
     expect(() => parse(text)).toThrow("Give a whole number from 2 to 16.");
+  });
+
+  it("reads negative numbers where the range has some", () => {
+    expect(wholeNumber({ least: Number.MIN_SAFE_INTEGER })("-5")).toBe(-5);
   });
 
   it("names only the lower bound when there is no upper one", () => {

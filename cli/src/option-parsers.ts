@@ -19,7 +19,7 @@ export interface NumberRange {
 /** A parser for commander: a whole number within a range. */
 export function wholeNumber({ least, most = Number.MAX_SAFE_INTEGER }: NumberRange): (text: string) => number {
   return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    const value = /^-?\d+$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
     const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
     throw new InvalidArgumentError(`Give a whole number ${range}.`);

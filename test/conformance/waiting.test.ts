@@ -5,6 +5,7 @@ import { Mistral } from "@mistralai/mistralai";
 import { streamText } from "ai";
 import OpenAI from "openai";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { Pings } from "../../services/gateway/src/http/pings.js";
 import { FakeCluster } from "../../services/gateway/src/testing/fake-cluster.js";
 import { fakeGateway } from "../../services/gateway/src/testing/fake-gateway.js";
 
@@ -34,10 +35,11 @@ const CLIENTS: Readonly<Record<string, (url: string) => AsyncIterable<string>>> 
 test.each(Object.entries(CLIENTS))("%s skips the comments of a stream that has to wait", async (_, read) => {
   const { app, client } = fakeGateway(undefined, "ready", { pingIntervalMs: EVERY_MS });
   onTestFinished(() => app.close());
+  const send = vi.spyOn(Pings.prototype, "send");
+  onTestFinished(() => send.mockRestore());
   const generate = FakeCluster.prototype.generate;
   vi.spyOn(client as FakeCluster, "generate").mockImplementation(async function* (this: FakeCluster, ...given) {
-    // The request must wait for the clock of the pings.
-    await new Promise((resolve) => setTimeout(resolve, 4 * EVERY_MS));
+    await expect.poll(() => send.mock.calls.length).toBeGreaterThan(1);
     yield* generate.apply(this, given);
   });
   await app.listen({ host: "127.0.0.1", port: 0 });

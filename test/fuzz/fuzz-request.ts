@@ -198,7 +198,8 @@ function paths({ path, query }: Operation): fc.Arbitrary<string> {
     },
     {
       weight: 1,
-      arbitrary: fc.string({ unit: "binary", maxLength: 8 }).map((text) => encoded(text)),
+      // With an empty one the path is a list's, whose slash at the end changes nothing.
+      arbitrary: fc.string({ unit: "binary", minLength: 1, maxLength: 8 }).map((text) => encoded(text)),
     },
   );
   const names = Object.keys(query);

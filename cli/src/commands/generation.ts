@@ -177,7 +177,7 @@ function addGenerationFlags(command: Command): Command {
     .option("-n, --max-tokens <n>", "tokens to generate, at most", positive)
     .option("-t, --temperature <t>", "0 = always the most likely token", decimalNumber({ least: 0, most: 2 }))
     .option("--top-p <p>", "nucleus sampling", decimalNumber({ least: 0, most: 1 }))
-    .option("--seed <n>", "the same seed draws the same tokens", wholeNumber({ least: 0 }))
+    .option("--seed <n>", "the same seed draws the same tokens", wholeNumber({ least: Number.MIN_SAFE_INTEGER }))
     .option("--stop <text...>", "strings that end the answer");
 }
 

@@ -3,7 +3,9 @@ import type { WorkerSpeed } from "./calibration.js";
 import { equallyFast, layerCosts } from "./layer-costs.js";
 import { calibrated, smallModel } from "./testing/small-model.js";
 
-const weights = { ...smallModel(2, { head: 30 }), layerBytes: [10, 20] };
+const weights = { ...smallModel(2, { head: 30e6 }), layerBytes: [10e6, 20e6] };
+/** A layer counts 4 MB besides what it reads, the head does not. */
+const BY_BYTES = [14e6, 24e6, 30e6];
 const unknown: WorkerSpeed = { raw: null, calibration: null };
 const raw = (factor: number): WorkerSpeed => ({
   raw: { gflops: 100 * factor, bandwidth: 1e9 * factor },
@@ -19,23 +21,23 @@ describe("layerCosts", () => {
     {
       name: "bytes, of workers of unknown speed",
       workers: [unknown, unknown],
-      first: [10, 20, 30],
-      second: [10, 20, 30],
+      first: BY_BYTES,
+      second: BY_BYTES,
     },
     {
       name: "bytes, while speeds differ less than 1.5 times",
       workers: [raw(1), raw(1.4)],
-      first: [10, 20, 30],
-      second: [10, 20, 30],
+      first: BY_BYTES,
+      second: BY_BYTES,
     },
     {
       name: "bytes over speed, for one half as fast",
       workers: [raw(2), raw(1)],
-      first: [10, 20, 30],
-      second: [20, 40, 60],
+      first: BY_BYTES,
+      second: [28e6, 48e6, 60e6],
     },
-    { name: "bytes, when one speed is unknown", workers: [raw(4), unknown], first: [10, 20, 30], second: [10, 20, 30] },
-    // Layers of 10 and 20 bytes share 3 ms in that ratio about their mean of 15 bytes.
+    { name: "bytes, when one speed is unknown", workers: [raw(4), unknown], first: BY_BYTES, second: BY_BYTES },
+    // Layers of 10 and 20 MB share 3 ms in that ratio about their mean of 15 MB.
     {
       name: "measured times by size",
       workers: [measured(3, null), measured(6, 12)],
@@ -48,7 +50,7 @@ describe("layerCosts", () => {
       first: [4 / 3, 8 / 3, 4],
       second: [2, 4, 6],
     },
-    // Without a measured head its 30 bytes count as two mean layers.
+    // Without a measured head its 30 MB count as two mean layers.
     {
       name: "bytes, for a head that nobody measured",
       workers: [measured(3, null), measured(6, null)],
@@ -58,14 +60,14 @@ describe("layerCosts", () => {
     {
       name: "bytes, while measured times differ by a fifth, whatever the head takes",
       workers: [measured(3, null), measured(3.6, 20)],
-      first: [10, 20, 30],
-      second: [10, 20, 30],
+      first: BY_BYTES,
+      second: BY_BYTES,
     },
     {
       name: "bytes, where one is not measured and no two differ",
       workers: [measured(3, 9), unknown],
-      first: [10, 20, 30],
-      second: [10, 20, 30],
+      first: BY_BYTES,
+      second: BY_BYTES,
     },
   ])("are $name", ({ workers, first, second }) => {
     const costs = layerCosts(workers, weights).map(({ layers, head }) => [...layers, head]);

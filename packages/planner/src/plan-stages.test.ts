@@ -94,6 +94,15 @@ describe("planStages, by measured time", () => {
   });
 });
 
+describe("equal workers of a model with small layers and a large head", () => {
+  it("are cut close to what they measure, without measuring", () => {
+    // SmolLM2 in Q4_1: the head reads as many bytes as 14 layers, and takes as long as 4 to 5.
+    const weights = smallModel(30, { layer: 2_216_448, embedding: 30_081_024, head: 30_083_328 });
+    const stages = planStages({ workers: workersOf(1e9, 1e9, 1e9), weights, kvBytesPerLayer: 1, lastPlan: [] });
+    expect(stages.map(({ last }) => last)).toEqual([11, 23, 30]);
+  });
+});
+
 describe("a plan", () => {
   it("puts the embedding on the first stage and the head on the last", () => {
     const plan = planStages({ workers: alike(3), weights: smallModel(6), kvBytesPerLayer: 1, lastPlan: [] });

@@ -251,6 +251,8 @@ const FIELDS: Readonly<Record<string, readonly Case[]>> = {
     ["chat", { functions: [weather] }, { template: { tools: [weather] } }],
     ["chat", { functions: [] }, { ignored: true }],
     ["chat", { functions: [{}] }, bad("functions.0.name")],
+    ["chat", { functions: [weather, weather] }, bad("functions.1.name")],
+    ["chat", { functions: [{ ...weather, parameters: { type: "text" } }] }, bad("functions.0.parameters")],
     ["chat", { functions: [weather], tools }, bad("tools")],
     ["text", { functions: [weather] }, unsupported("functions")],
   ],
@@ -368,7 +370,9 @@ describe("the fields of a request", () => {
 
   it("that docs/api.md names are all among these", () => {
     const page = readFileSync(new URL("../../../../docs/api.md", import.meta.url), "utf8");
-    const tables = page.split("\n\n").filter((part) => part.startsWith("| Field"));
+    // Responses and Messages have tables of their own.
+    const sections = page.split("\n## ").filter((section) => /^(Compatibility|Embeddings)\n/.test(section));
+    const tables = sections.flatMap((section) => section.split("\n\n").filter((part) => part.startsWith("| Field")));
     const names = tables.flatMap((table) =>
       table
         .split("\n")

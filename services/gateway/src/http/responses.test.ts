@@ -94,6 +94,18 @@ it.each<[string, object]>([
   expect((await post(PATH, { input: "hi", ...fields })).statusCode).toBe(404);
 });
 
+it.each<[unknown, string, string]>([
+  [3, "input", "input is 3"],
+  [[{ role: "user", content: 3 }], "input.0.content", "is 3"],
+  [[{ role: "tool", content: "hi" }], "input.0.role", "one of system"],
+  [[{ role: "user", content: [{ type: "input_text" }] }], "input.0.content.0.text", "missing"],
+  [[{ type: "function_call", name: "f", arguments: "{}" }], "input.0.call_id", "missing"],
+])("the bad input %j is refused at its place", async (input, param, problem) => {
+  const refused = await fakeGateway().post(PATH, { input });
+  expect([refused.statusCode, refused.json().param]).toEqual([400, param]);
+  expect(refused.json().message).toContain(problem);
+});
+
 it("another owner's response does not exist", async () => {
   const [mine, theirs] = ["mine", "theirs"].map((name) =>
     newApiKey({ name, requestsPerMinute: null, tokensPerMinute: null }),

@@ -12,6 +12,7 @@ import {
   messagesSchema,
   toConversation,
 } from "./conversation.js";
+import { inWordsOf } from "./in-words-of.js";
 import {
   deliveryOf,
   frameOf,
@@ -25,7 +26,7 @@ import { answerTokens, generationFields, optional, parseRequest, UNTIL_FULL } fr
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
 import { type CallRules, callRules } from "./tools/call-rules.js";
-import { legacyFunctionFields, toolsOf } from "./tools/legacy-functions.js";
+import { FUNCTION_NAMES, legacyFunctionFields, toolsOf } from "./tools/legacy-functions.js";
 import { toolFields } from "./tools/tool-fields.js";
 import { toToolUse } from "./tools/tool-use.js";
 
@@ -78,8 +79,9 @@ const CHAT_WITH_FUNCTIONS: ChatApi = {
 export const prepareChat: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(chatRequestSchema, body);
   const tools = toolsOf(fields, fields);
-  const api = tools === null ? CHAT : CHAT_WITH_FUNCTIONS;
-  return prepareConversation(api, { preparation, arrival, fields: { ...fields, ...tools } });
+  if (tools === null) return prepareConversation(CHAT, { preparation, arrival, fields });
+  const chat = { preparation, arrival, fields: { ...fields, ...tools } };
+  return inWordsOf(FUNCTION_NAMES, () => prepareConversation(CHAT_WITH_FUNCTIONS, chat));
 };
 
 type ChatToPrepare = Pick<OpenRequest, "preparation" | "arrival"> & { readonly fields: ChatRequest };

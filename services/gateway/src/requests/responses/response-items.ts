@@ -12,17 +12,14 @@ const itemId = optional(z.string().max(128));
 
 const TEXT_PARTS = ["input_text", "output_text", "text"] as const;
 
-const part = z.union([
+const part = z.discriminatedUnion("type", [
   z.object({ type: z.enum(TEXT_PARTS), text: z.string() }),
   z
     .object({ type: z.literal("refusal"), refusal: z.string() })
     .transform(({ refusal }) => ({ type: "refusal" as const, text: refusal })),
 ]);
 
-const content = z.union(
-  [z.string(), listOf(part)],
-  "must be a text, or a list of parts of the types input_text and output_text",
-);
+const content = z.union([z.string(), listOf(part)]);
 
 const message = z.object({
   type: z.literal("message"),
@@ -67,7 +64,7 @@ function withType(value: unknown): unknown {
 /** As many as a chat may have messages. They are checked in one turn of the event loop: 30,000 took 0.3 s. */
 export const MOST_ITEMS = 4096;
 
-export const inputSchema = z.union([z.string(), listOf(item, MOST_ITEMS)], "must be a text or a list of items");
+export const inputSchema = z.union([z.string(), listOf(item, MOST_ITEMS)]);
 
 type Reference = z.output<typeof itemReference>;
 export type AskedItem = Exclude<z.output<typeof inputSchema>, string>[number];

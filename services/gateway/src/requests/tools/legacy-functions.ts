@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { RequestError, refuseParam } from "../../request-error.js";
+import type { Renaming } from "../in-words-of.js";
 import { listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 import { calledFunction, isFilled, MOST_TOOLS, type ToolFields } from "./tool-fields.js";
@@ -17,6 +18,13 @@ export const legacyFunctionFields = {
 
 const legacySchema = z.object(legacyFunctionFields);
 export type LegacyFunctions = Readonly<z.infer<typeof legacySchema>>;
+
+/** How refusals name what was made of them. */
+export const FUNCTION_NAMES: readonly Renaming[] = [
+  [/^tools\.(\d+)\.function\b/, "functions.$1"],
+  [/^tools\b/, "functions"],
+  [/^tool_choice\b/, "function_call"],
+];
 
 /** The same as tools; null: the request has no functions. Throws INVALID_REQUEST. */
 export function toolsOf({ functions = [], function_call: choice }: LegacyFunctions, fields: ToolFields) {
