@@ -2,6 +2,16 @@ import type { GenerationEvent, Usage } from "@rhone/common";
 import { z } from "zod";
 import type { Writer } from "./writer.js";
 
+/** The parts of the request's schemas that the answer was not held to. Records of an earlier gateway have none. */
+export const warningsSchema = z
+  .array(z.object({ param: z.string(), path: z.string(), reason: z.string() }))
+  .readonly()
+  .default([]);
+export type Warnings = z.output<typeof warningsSchema>;
+
+/** The field of an answer that has warnings. */
+export const warningsField = (warnings: Warnings) => (warnings.length > 0 ? { warnings } : {});
+
 /** The writer options that every streamed endpoint has. */
 export const frameSchema = z.object({
   id: z.string(),
@@ -20,11 +30,7 @@ export const frameSchema = z.object({
   usageChunk: z.boolean(),
   /** A stream never shows the usage. Absent = it does. */
   hidesUsage: z.boolean().exactOptional(),
-  /** The parts of the request's schemas that the answer was not held to. Records of an earlier gateway have none. */
-  warnings: z
-    .array(z.object({ param: z.string(), path: z.string(), reason: z.string() }))
-    .readonly()
-    .default([]),
+  warnings: warningsSchema,
 });
 export type FrameOptions = Readonly<z.infer<typeof frameSchema>>;
 
@@ -74,7 +80,7 @@ export class AnswerFrame {
   /** The fields behind the others of a whole answer, and of a stream's last finishing chunk. */
   tail() {
     const { warnings } = this.#options;
-    return { usage: this.usage, ...(warnings.length > 0 && { warnings }) };
+    return { usage: this.usage, ...warningsField(warnings) };
   }
 
   /** `more`: fields behind the others. */

@@ -11,6 +11,7 @@ const options: MessagesWriterOptions = {
   stripsSpace: true,
   opening: "",
   calls: { marker: null, forced: false, names: ["f"], parallel: true },
+  warnings: [],
   promptTokens: 5,
   endsWithContext: false,
 };
@@ -125,4 +126,12 @@ it("makes the same events behind those that are passed over", () => {
   for (const seen of [1, 2, 3]) {
     expect(eventsAfter(seen)).toEqual([...Array(seen).fill([]), ...eventsAfter(0).slice(seen)]);
   }
+});
+
+it("tells what its schema did not hold it to, behind its usage", async () => {
+  const warnings = [{ param: "output_config.format", path: "#", reason: "has the keyword if" }];
+  const { chunks, whole } = await write([end(0, { text: "a", usage })], { warnings });
+  expect(chunks.at(-2)).toMatchObject({ type: "message_delta", warnings });
+  expect(whole).toMatchObject({ warnings });
+  expect((await write([end(0, { text: "a", usage })])).whole).not.toHaveProperty("warnings");
 });

@@ -1,7 +1,7 @@
 import type { Finish } from "@rhone/common";
 import { z } from "zod";
 import type { TextModel } from "../text/text-model.js";
-import { UsageCount } from "./answer-frame.js";
+import { UsageCount, warningsField, warningsSchema } from "./answer-frame.js";
 import { answerShapeSchema, type ChoicePart, ChoiceReader, type IdentifiedCall } from "./choice-reader.js";
 import { messagesDialect } from "./dialect.js";
 import { HeldText } from "./held-text.js";
@@ -12,6 +12,7 @@ export const messagesWriterSchema = z.object({
   id: z.string(),
   modelName: z.string(),
   ...answerShapeSchema.shape,
+  warnings: warningsSchema,
   promptTokens: z.number(),
   /** The context ends before `max_tokens`. */
   endsWithContext: z.boolean(),
@@ -63,7 +64,7 @@ export class MessagesWriter implements Writer {
     const content = this.#blocks.map((block) =>
       block instanceof HeldText ? textBlock(block.toString()) : toolUse(block, JSON.parse(block.arguments)),
     );
-    return this.#message(content, this.#ending(), usageOf(this.usage));
+    return { ...this.#message(content, this.#ending(), usageOf(this.usage)), ...warningsField(this.#options.warnings) };
   }
 
   #keep(part: ChoicePart): void {
@@ -133,7 +134,8 @@ export class MessagesWriter implements Writer {
     const { input_tokens, cache_creation_input_tokens, cache_read_input_tokens, output_tokens } = usageOf(this.usage);
     const input = { input_tokens, cache_creation_input_tokens, cache_read_input_tokens };
     const usage = { ...input, output_tokens, output_tokens_details: null, server_tool_use: null };
-    return { type: "message_delta", delta: { ...this.#ending(), ...NEVER }, usage };
+    const delta = { ...this.#ending(), ...NEVER };
+    return { type: "message_delta", delta, usage, ...warningsField(this.#options.warnings) };
   }
 
   #message(content: readonly object[], ending: object, usage: object): object {

@@ -18,6 +18,7 @@ const echo = {
 const options: ResponseWriterOptions = {
   ...{ id: "resp_0", created: 1_700_000_000, modelName: "tiny", stripsSpace: true, opening: "", wantsLogprobs: false },
   calls: null,
+  warnings: [],
   echo,
 };
 const calls = { marker: null, forced: false, names: ["f"], parallel: true };
@@ -179,4 +180,16 @@ it("a generation that fails ends with response.failed, a reader's failure with a
   });
   const early = failing(new RhoneError("QUEUE_FULL", "Full."), []);
   expect(early).toMatchObject({ type: "response.failed", sequence_number: 2 });
+});
+
+it("tells what its schema did not hold it to once it is over, whole and streamed", async () => {
+  const warnings = [{ param: "text.format", path: "#", reason: "has the keyword if" }];
+  const streamed = writing([text("a", { finish: stop, usage })], "chunks", { warnings });
+  expect(streamed.said[0]).not.toContain("warnings");
+  expect(JSON.parse(streamed.writer.end()[0] ?? "")).toMatchObject({
+    type: "response.completed",
+    response: { warnings },
+  });
+  const { writer } = writing([text("a", { finish: stop, usage })], "whole", { warnings });
+  expect(await writer.whole()).toMatchObject({ warnings });
 });

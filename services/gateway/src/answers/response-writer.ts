@@ -2,7 +2,7 @@ import { type Finish, type GenerationEvent, LogprobList, type RhoneError, type T
 import { z } from "zod";
 import { errorBody } from "../request-error.js";
 import { chatLogprob, chatLogprobs, type Pieces } from "../text/logprobs.js";
-import { UsageCount } from "./answer-frame.js";
+import { UsageCount, warningsField, warningsSchema } from "./answer-frame.js";
 import { answerShapeSchema, ChoiceReader, type IdentifiedCall } from "./choice-reader.js";
 import { responsesDialect } from "./dialect.js";
 import { HeldText } from "./held-text.js";
@@ -26,6 +26,7 @@ export const responseWriterSchema = z.object({
   created: z.number(),
   modelName: z.string(),
   wantsLogprobs: z.boolean(),
+  warnings: warningsSchema,
   /** Fields of the request that its response repeats. */
   echo: z.custom<Fields>((value) => typeof value === "object" && value !== null),
 });
@@ -216,7 +217,7 @@ export class ResponseWriter implements Writer {
       ...responseHead(this.#options, status),
       ...(status === "incomplete" && { incomplete_details: { reason: "max_output_tokens" } }),
       output: this.#items.map((item) => this.#item(item)),
-      ...(isOver && { usage: responseUsage(this.usage) }),
+      ...(isOver && { usage: responseUsage(this.usage), ...warningsField(this.#options.warnings) }),
     };
   }
 

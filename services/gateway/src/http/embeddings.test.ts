@@ -96,7 +96,7 @@ describe("POST /v1/embeddings", () => {
     expect(refused.json().error).toMatchObject({
       param: "input.1",
       code: "context_length_exceeded",
-      message: "input.1 has 65 tokens; the model's context holds 64. Shorten input.1.",
+      message: "input.1 has 65 tokens; this model's maximum context length is 64. Shorten input.1.",
     });
     expect((await post(EMBEDDINGS, { input: fits })).statusCode).toBe(200);
     expect((await post(EMBEDDINGS, { input: long, truncate_prompt_tokens: 64 })).statusCode).toBe(200);

@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { RhoneError } from "@rhone/common";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { collect, event, finish, testJob } from "../testing/events.js";
-import { queues } from "../testing/fake-bullmq.js";
+import { queues, unready } from "../testing/fake-bullmq.js";
 import { openClient } from "../testing/fake-queue-redis.js";
 
 vi.mock("bullmq", () => import("../testing/fake-bullmq.js"));
@@ -11,6 +11,13 @@ afterEach(() => void vi.useRealTimers());
 const never = new AbortController().signal;
 const job = testJob();
 const last = finish({ ordinal: 1 });
+
+it("does not open on queues that could not look at Redis, and would fail for good", async () => {
+  const cause = new Error("Command timed out");
+  unready.add(cause);
+  await expect(openClient()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE", cause });
+  unready.clear();
+});
 
 describe("a generation", () => {
   it("goes onto the queue of its lane, and comes back over the gateway's channel", async () => {

@@ -89,11 +89,15 @@ export class RedisGenerationClient implements GenerationClient {
     this.#queues = { interactive: open("interactive"), batch: open("batch") };
   }
 
+  /** Throws REDIS_UNAVAILABLE. */
   static async open(options: RedisGenerationClientOptions): Promise<RedisGenerationClient> {
     const client = new RedisGenerationClient(options);
     const { subscriber, gatewayId } = options;
     subscriber.on("message", (_channel: string, message: string) => client.#deliver(message));
     await subscriber.subscribe(eventsChannel(gatewayId));
+    // A queue whose first look at Redis fails never works: a gateway that began beside a frozen Redis answered 503.
+    const ready = Object.values(client.#queues).map((queue) => queue.waitUntilReady());
+    await Promise.all(ready).catch(redisUnavailable);
     subscriber.on("ready", () => client.#inboxes.suspectAll());
     return client;
   }

@@ -1,4 +1,5 @@
 import { RhoneError } from "@rhone/common";
+import type { Warnings } from "../answers/answer-frame.js";
 import { RequestError } from "../request-error.js";
 
 /** How a field of a chat begins, and what an API with other names calls it. */
@@ -14,12 +15,22 @@ export async function inWordsOf<T>(names: readonly Renaming[], prepare: () => Pr
   });
 }
 
+/** Warnings about fields of a chat, by the names of the API that the chat was made from. */
+export const warningsInWordsOf = (names: readonly Renaming[], warnings: Warnings): Warnings =>
+  warnings.map((warning) => ({ ...warning, param: nameIn(names, warning.param) ?? warning.param }));
+
+/** What the API calls a chat's field; undefined: as the chat does. */
+function nameIn(names: readonly Renaming[], param: string | undefined): string | undefined {
+  if (param === undefined) return undefined;
+  const [pattern, name] = names.find(([ofChat]) => ofChat.test(param)) ?? [];
+  return pattern === undefined || name === undefined ? undefined : param.replace(pattern, name);
+}
+
 function renamed(names: readonly Renaming[], error: RhoneError): RhoneError {
   const { param } = error;
-  const [pattern, name] = names.find(([ofChat]) => param !== undefined && ofChat.test(param)) ?? [];
-  if (param === undefined || pattern === undefined || name === undefined) return error;
+  const own = nameIn(names, param);
+  if (param === undefined || own === undefined) return error;
   const more = error instanceof RequestError ? error : undefined;
-  const own = param.replace(pattern, name);
   return new RequestError(
     error.code,
     error.message.replace(param, () => own),

@@ -1,6 +1,9 @@
 /** In place of the module "bullmq": the queues that were opened, by name. */
 export const queues = new Map<string, Queue>();
 
+/** Failures of queues' first look at Redis. */
+export const unready = new Set<Error>();
+
 /** Keeps the jobs that it is given. */
 export class Queue {
   readonly name: string;
@@ -20,6 +23,10 @@ export class Queue {
 
   toKey(type: string): string {
     return `rhone:${this.name}:${type}`;
+  }
+
+  async waitUntilReady(): Promise<void> {
+    if (unready.size > 0) throw [...unready][0];
   }
 
   async add(_name: string, job: { readonly requestId: string }, { priority }: { readonly priority: number }) {

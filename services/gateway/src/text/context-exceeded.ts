@@ -11,7 +11,10 @@ export interface LongPrompt {
   readonly contextLength: number;
 }
 
-/** The refusal of a prompt that does not fit the context, or leaves too little room for its answer. */
+/**
+ * The refusal of a prompt that does not fit the context, or leaves too little room for its answer. Clients (LiteLLM)
+ * know it by OpenAI's words "this model's maximum context length is".
+ */
 export function contextExceeded({ param, tokens, isLeast = false, asked, contextLength }: LongPrompt): RequestError {
   const name = param === "prompt" || param === "messages" ? "the prompt" : param;
   const count = `${isLeast ? "at least " : ""}${tokens} tokens`;
@@ -19,7 +22,7 @@ export function contextExceeded({ param, tokens, isLeast = false, asked, context
   const remedy = asked ? `Shorten ${name} or lower max_tokens.` : `Shorten ${name}.`;
   return new RequestError(
     "CONTEXT_LENGTH_EXCEEDED",
-    `${name.replace(/^the /, "The ")} has ${count}${wanted}; the model's context holds ${contextLength}. ${remedy}`,
+    `${name.replace(/^the /, "The ")} has ${count}${wanted}; this model's maximum context length is ${contextLength}. ${remedy}`,
     { param, details: { n_prompt_tokens: tokens, n_ctx: contextLength } },
   );
 }

@@ -1,6 +1,6 @@
 import { WRITER_VERSION } from "../../answers/writer-record.js";
 import type { TextModel } from "../../text/text-model.js";
-import { inWordsOf, type Renaming } from "../in-words-of.js";
+import { inWordsOf, type Renaming, warningsInWordsOf } from "../in-words-of.js";
 import type { Prepare } from "../prepare.js";
 import { type ChatApi, chatPrompt, prepareConversation } from "../prepare-chat.js";
 import { parseRequest } from "../request-fields.js";
@@ -19,9 +19,10 @@ export const prepareMessages: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(messagesRequestSchema, body);
   const api: ChatApi = {
     prefix: "msg_",
-    record: ({ id, modelName, stripsSpace, opening, calls, promptIds }, maxTokens) => {
+    record: ({ id, modelName, stripsSpace, opening, calls, promptIds, warnings: ofChat }, maxTokens) => {
       const prompt = { promptTokens: promptIds.length, endsWithContext: maxTokens < fields.max_tokens };
-      const options = { id, modelName, stripsSpace, opening, calls, ...prompt };
+      const warnings = warningsInWordsOf(NAMES, ofChat);
+      const options = { id, modelName, stripsSpace, opening, calls, warnings, ...prompt };
       return { version: WRITER_VERSION, kind: "messages", options };
     },
     endsWithContext: true,

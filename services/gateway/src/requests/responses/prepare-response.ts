@@ -5,7 +5,7 @@ import { RequestError } from "../../request-error.js";
 import type { TextModel } from "../../text/text-model.js";
 import { shortJsonInTurns } from "../../write-in-turns.js";
 import type { MessageFields } from "../conversation.js";
-import { inWordsOf, type Renaming } from "../in-words-of.js";
+import { inWordsOf, type Renaming, warningsInWordsOf } from "../in-words-of.js";
 import type { Arrival, Preparation, PreparedRequest } from "../prepare.js";
 import { type ChatApi, type ChatRequest, chatOf, chatPrompt, prepareConversation } from "../prepare-chat.js";
 import { isFilled } from "../tools/tool-fields.js";
@@ -62,11 +62,14 @@ export const countInput = (model: TextModel, asked: AskedResponse, owner: string
 const apiOf = (echo: Readonly<Record<string, unknown>>): ChatApi => ({
   prefix: RESPONSE_PREFIX,
   endsWithContext: true,
-  record: ({ id, created, modelName, wantsLogprobs, stripsSpace, opening, calls }) => ({
-    version: WRITER_VERSION,
-    kind: "responses",
-    options: { id, created, modelName, wantsLogprobs, stripsSpace, opening, calls, echo },
-  }),
+  record: ({ id, created, modelName, wantsLogprobs, stripsSpace, opening, calls, warnings }) => {
+    const shape = { stripsSpace, opening, calls, warnings: warningsInWordsOf(NAMES, warnings) };
+    return {
+      version: WRITER_VERSION,
+      kind: "responses",
+      options: { id, created, modelName, wantsLogprobs, ...shape, echo },
+    };
+  },
 });
 
 interface ToFit {
