@@ -53,7 +53,7 @@ test("rhone bench sweep measures a cluster that it starts and stops, beside llam
     for (const { busy } of inside.stages) expect(busy).toBeGreaterThan(0);
     expect(inside.bubble).toBeGreaterThanOrEqual(0);
     expect(inside.bubble).toBeLessThan(1);
-    expect(inside.bytesPerToken).toBe(256); // 128 values of Breeze's hidden state, as f16, once
+    expect(inside.bytesPerToken).toBe(512); // 128 values of Breeze's hidden state, as f32, once
     expect(inside.steps).toBeGreaterThan(0);
     expect(inside.coordinatorMs.decide).toBeGreaterThan(0);
     expect(inside.coordinatorMs.record).toBeGreaterThan(0);

@@ -137,7 +137,6 @@ export const FIELD_ATTACKS: readonly Attack[] = [
     name: "keys-190000",
     description:
       "190,000 keys of template arguments, and as many of a function's parameters, of a call and of metadata",
-    isQuick: true,
     send: async (sender) => {
       const keys = Object.fromEntries(range(190_000, (i) => [`k${i}`, i] as const));
       const call = { role: "assistant", tool_calls: [{ function: { name: "f", arguments: keys } }] };

@@ -17,7 +17,7 @@ export interface Refusal {
  * that was parsed, with `reportInput`. Texts are not repeated, as they may be prompts, but for those that choose one of
  * a list.
  */
-export function explainRefusal({ issues: [first] }: z.ZodError, whole: string): Refusal {
+export function explainRefusal({ issues: [first] }: Pick<z.ZodError, "issues">, whole: string): Refusal {
   const issue = first === undefined ? undefined : innermost(first);
   const path = issue?.path.map((key) => cut(String(key))).join(".") ?? "";
   const name = path === "" ? whole : path;

@@ -1,7 +1,7 @@
 import { explainRefusal } from "@rhone/common";
 import { z } from "zod";
 import { RequestError, unsupported } from "../request-error.js";
-import { listOf, logitBias } from "./long-fields.js";
+import { listOf, logitBias, readFields } from "./long-fields.js";
 
 /** A field that may be absent or null. */
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
@@ -83,7 +83,7 @@ export type GenerationFields = Readonly<z.infer<typeof generationSchema>>;
  * that would change the answer but that the schema lacks.
  */
 export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z.output<S> {
-  const parsed = schema.safeParse(body ?? {}, { reportInput: true });
+  const parsed = readFields(schema, body ?? {}, { reportInput: true });
   if (!parsed.success) throw badField(parsed.error);
   refuseUnsupported(body, schema.shape);
   return parsed.data;
@@ -95,7 +95,7 @@ export function refuseFilters(query: unknown, names: readonly string[]): void {
   if (name !== undefined) throw unsupported(name, `${name}: this list cannot be filtered by it; leave it out.`);
 }
 
-function badField(error: z.ZodError): RequestError {
+function badField(error: Pick<z.ZodError, "issues">): RequestError {
   const { path, problem } = explainRefusal(error, "The body");
   return new RequestError("INVALID_REQUEST", `${problem}.`, path === "" ? {} : { param: path });
 }

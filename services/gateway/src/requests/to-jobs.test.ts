@@ -134,8 +134,8 @@ describe("room for the answer", () => {
   });
 
   it.each([
-    [3, 18, /^The prompt has 3 tokens and max_tokens asks for 18 more; .* holds 20\. Shorten the prompt or lower/],
-    [20, undefined, /prompt has 20 tokens; .* holds 20\. Shorten the prompt\./],
+    [3, 18, /^The prompt has 3 tokens and max_tokens asks for 18 more; .* length is 20\. Shorten the prompt or lower/],
+    [20, undefined, /prompt has 20 tokens; .* length is 20\. Shorten the prompt\./],
     [21, 0, /prompt has 21 tokens; /],
   ])("%d prompt tokens and max_tokens %s are too many", async (prompt, maxTokens, message) => {
     const refusal = { code: "CONTEXT_LENGTH_EXCEEDED", message: expect.stringMatching(message) };

@@ -3,7 +3,7 @@ import { cut } from "../../request-error.js";
 import { MOST_MESSAGES } from "../conversation.js";
 import { anyObject, boundedObject, listOf } from "../long-fields.js";
 import { generationFields, modelName, optional, stopTexts } from "../request-fields.js";
-import { MOST_TOOLS } from "../tools/tool-fields.js";
+import { toolList } from "../tools/tool-fields.js";
 
 const text = z.object({ type: z.literal("text"), text: z.string() });
 
@@ -83,7 +83,7 @@ const promptFields = {
   model: modelName,
   system: optional(textOrBlocks("system holds text", [text])),
   messages: listOf(message, MOST_MESSAGES).refine((messages) => messages.length > 0, "must hold at least one message"),
-  tools: optional(listOf(tool, MOST_TOOLS)),
+  tools: optional(toolList(tool)),
   tool_choice: optional(toolChoice),
   /** The model may think, and never does. */
   thinking: optional(z.object({ type: z.enum(["disabled", "adaptive"]) })),

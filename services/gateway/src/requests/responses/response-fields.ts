@@ -2,7 +2,7 @@ import { z } from "zod";
 import { refuseParam, unsupported } from "../../request-error.js";
 import { anyObject, entriesOf, listOf } from "../long-fields.js";
 import { generationFields, optional, parseRequest } from "../request-fields.js";
-import { functionName, isFilled, MOST_TOOLS } from "../tools/tool-fields.js";
+import { functionName, isFilled, MOST_TOOLS, toolList } from "../tools/tool-fields.js";
 import { inputSchema } from "./response-items.js";
 import { refuseUnsupportedParts } from "./unsupported-parts.js";
 
@@ -76,7 +76,7 @@ export const responseRequestSchema = z.object({
   top_p,
   top_logprobs: optional(z.number().int().min(0).max(20)),
   include: includes,
-  tools: optional(listOf(tool, MOST_TOOLS)),
+  tools: optional(toolList(tool)),
   tool_choice: optional(toolChoice),
   parallel_tool_calls: optional(z.boolean()),
   text: optional(z.object({ format: optional(format), verbosity: optional(z.enum(["low", "medium", "high"])) })),

@@ -1,13 +1,12 @@
 import { z } from "zod";
 import { RequestError, refuseParam } from "../../request-error.js";
 import type { Renaming } from "../in-words-of.js";
-import { listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
-import { calledFunction, isFilled, MOST_TOOLS, type ToolFields } from "./tool-fields.js";
+import { calledFunction, isFilled, type ToolFields, toolList } from "./tool-fields.js";
 
 /** What OpenAI's API had before tools: functions of which an answer calls one at most. */
 export const legacyFunctionFields = {
-  functions: optional(listOf(calledFunction, MOST_TOOLS)),
+  functions: optional(toolList(calledFunction)),
   function_call: optional(
     z.union(
       [z.enum(["none", "auto"]), z.object({ name: z.string() })],

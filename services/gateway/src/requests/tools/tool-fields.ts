@@ -1,8 +1,10 @@
 import { z } from "zod";
-import { anyObject, boundedObject, listOf } from "../long-fields.js";
+import { anyObject, boundedObject, hasValues, listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 
 export const MOST_TOOLS = 128;
+/** Of all tools, at all depths. The 128 largest of 20 tool servers have 240 KB. */
+const MOST_VALUES = 50_000;
 
 export const isFilled = (items: readonly unknown[]): boolean => items.length > 0;
 
@@ -35,9 +37,16 @@ const toolChoice = z.union(
 );
 export type ToolChoice = z.infer<typeof toolChoice>;
 
+/** At most 128 tools, of at most 50,000 values together. */
+export const toolList = <T extends z.ZodType>(item: T) =>
+  listOf(item, MOST_TOOLS).refine(
+    (tools) => hasValues(MOST_VALUES, tools),
+    `has more than ${MOST_VALUES} values; send fewer tools, or smaller parameters`,
+  );
+
 /** The fields about functions, of OpenAI and of Mistral. */
 export const toolFields = {
-  tools: optional(listOf(tool, MOST_TOOLS)),
+  tools: optional(toolList(tool)),
   tool_choice: optional(toolChoice),
   parallel_tool_calls: optional(z.boolean()),
 } as const;
