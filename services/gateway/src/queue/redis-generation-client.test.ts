@@ -122,7 +122,8 @@ describe("a generation", () => {
     expect(interactive.priorities).toEqual([1, 1, 1]); // its turn stays
     announce(event(), last);
     await events;
-    expect(vi.getTimerCount()).toBe(0);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(interactive.jobs).toHaveLength(3); // not once it has ended
   });
 
   it.each([
