@@ -15,7 +15,7 @@ test.each([
     { messages: [{ role: "user", content: "sea ".repeat(5000) }] },
     400,
     "context_length_exceeded",
-    /has \d+ tokens.*holds \d+/,
+    /has \d+ tokens.*length is \d+/,
   ],
 ])("%s gets a clear error", async (_, body, status, code, message) => {
   const response = await cluster.post("/v1/chat/completions", body);

@@ -112,7 +112,6 @@ export const FIELD_ATTACKS: readonly Attack[] = [
   {
     name: "items-bad",
     description: "a message of 1.2 million parts, its calls and the functions allowed, none of which is one",
-    isQuick: true,
     send: async (sender) => {
       const zeros = range(1.2 * MB, () => 0);
       const allowed = { type: "allowed_tools", allowed_tools: { mode: "auto", tools: zeros } };

@@ -37,7 +37,7 @@ const promptLogprobs = z
   .optional();
 
 /** Parts of a schema that is not strict which the answer was not held to. */
-const warnings = z.array(z.object({ param: z.string(), path: z.string(), reason: z.string() })).optional();
+export const warnings = z.array(z.object({ param: z.string(), path: z.string(), reason: z.string() })).optional();
 
 /** A whole chat (and FIM) completion. */
 export const chatCompletionSchema = z.object({
@@ -132,6 +132,7 @@ export const messageSchema = z.object({
   stop_reason: z.enum(["end_turn", "max_tokens", "stop_sequence", "tool_use", "model_context_window_exceeded"]),
   stop_sequence: z.string().nullable(),
   stop_details: z.null(),
+  warnings,
   container: z.null(),
   usage: z.object({
     input_tokens: integer.describe("Without those that came from the prefix cache"),

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { warnings } from "./generation-schemas.js";
 
 const integer = z.number().int();
 const anything = z.record(z.string(), z.unknown());
@@ -38,6 +39,7 @@ export const responseSchema = z.object({
   status: z.enum(["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]),
   error: z.object({ code: z.enum(["server_error", "rate_limit_exceeded"]), message: z.string() }).nullable(),
   incomplete_details: z.object({ reason: z.literal("max_output_tokens") }).nullable(),
+  warnings,
   model: z.string(),
   output: z.array(z.discriminatedUnion("type", [outputMessage, functionCall])),
   background: z.boolean(),
