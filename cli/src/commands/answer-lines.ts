@@ -7,7 +7,7 @@ export interface LineSource {
   readonly terminal: boolean;
   readonly prompt: string;
   readonly signal: AbortSignal;
-  /** A line that is answered before those of the input. */
+  /** A line that is answered before the lines of the input. */
   readonly first?: string | undefined;
 }
 

@@ -27,7 +27,7 @@ export interface ActivationRequest {
   readonly link: number | null;
 }
 
-/** Bytes of a number over those of f32, the most exact first. */
+/** Bytes of a number, as a share of the 4 of f32; the most exact type first. */
 const SHARES: Readonly<Record<ActivationTypeName, number>> = { f32: 1, f16: 1 / 2, q8_0: 34 / 128 };
 const Q8_BLOCK = 32;
 /** A smaller gain is not worth the rounding, after which answers depend on where the layers are cut. */

@@ -15,7 +15,7 @@ export const hostPortSchema = z
 /** host:port for URLs, gRPC and people: [::1]:8080. */
 export const hostPort = (host: string, port: number | string): string => `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 
-/** Whether it stands for all interfaces: an address to listen on, not one to connect to. */
+/** Whether it means all interfaces: an address to listen on, not one to connect to. */
 export const isEveryInterface = (host: string): boolean =>
   host === "0.0.0.0" || (isIPv6(host) && /^[0:.]+$/.test(host));
 

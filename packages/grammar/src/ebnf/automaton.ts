@@ -143,7 +143,7 @@ function measure(nodes: readonly GrammarNode[], end: EndNode): void {
   }
 }
 
-/** Whether the bytes are those of a letter behind its first. */
+/** Whether these are bytes of a letter behind its first byte. */
 const isInner = ([first, last]: ByteSet[number]): boolean => first >= 0x80 && last <= 0xbf;
 
 /**

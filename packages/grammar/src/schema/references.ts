@@ -45,7 +45,7 @@ interface Found {
 
 type Changeable = Record<string, unknown>;
 
-/** Stands for the address of a document that has none. */
+/** The address of a document that has none. */
 const NO_ADDRESS = "schema:///";
 
 /** Keywords whose values are schemas, or lists of them. */

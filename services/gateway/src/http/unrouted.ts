@@ -51,7 +51,7 @@ function nearest(path: string): string | undefined {
   const likes = Object.entries(OPERATIONS).map(([key, { path: documented }]) => {
     const [method = "", url = ""] = key.split(" ");
     const pattern = documented ?? url;
-    // A path's own id is as good as any.
+    // The id in the path is no difference, whatever it is.
     const filled = pattern.split("/").map((part, index) => (part.startsWith(":") ? (parts[index] ?? part) : part));
     const differs = leven(path, filled.join("/")) / Math.max(path.length, pattern.length);
     return { differs, name: `${method} ${pattern.replace(/:(\w+)/g, "{$1}")}` };
