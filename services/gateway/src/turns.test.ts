@@ -13,7 +13,7 @@ it("lets those who are ready at once go on in many turns, in their order", async
   const waiting = Array.from({ length: 300 }, (_, i) => goOn(i));
   const { turns } = await turnsDuring(() => Promise.all(waiting));
   expect(went).toEqual([...waiting.keys()]);
-  // 300 ms of work, at most 20 ms and one part of it in a turn.
+  // 300 ms of work, at most 10 ms and one part of it in a turn.
   expect(turns).toBeGreaterThanOrEqual(8);
 });
 

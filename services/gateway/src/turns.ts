@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers";
 
 /** Work goes on for this long before the event loop turns. */
-const TURN_MS = 20;
+const TURN_MS = 10;
 /** Places of a turn for those who wait, at most: each is an immediate, behind which promises run before the next. */
 const PLACES = 256;
 /** Requests whose work waits, beyond which it goes before bytes. */
@@ -25,7 +25,7 @@ let isServing = false;
 let beganAt: number | undefined;
 
 /**
- * Whether the work of this turn, of all requests together, has gone on for less than 20 ms. To be asked right before
+ * Whether the work of this turn, of all requests together, has gone on for less than 10 ms. To be asked right before
  * work that many may be about to do: those who wait for a promise first are all told that there is time, and then go on
  * in the same turn.
  */
@@ -86,7 +86,7 @@ export async function timeLeft(kind: Kind = "work"): Promise<void> {
 
 /**
  * Waits in any case. For the work of requests that may all be ready at once: they go on one after another, in their
- * order, as many in each turn as do so within 20 ms.
+ * order, as many in each turn as do so within 10 ms.
  */
 export function ownTurn(kind: Kind = "work"): Promise<void> {
   return new Promise((resolve) => whenTime(kind, resolve));

@@ -112,6 +112,7 @@ export const FIELD_ATTACKS: readonly Attack[] = [
   {
     name: "items-bad",
     description: "a message of 1.2 million parts, its calls and the functions allowed, none of which is one",
+    isQuick: true,
     send: async (sender) => {
       const zeros = range(1.2 * MB, () => 0);
       const allowed = { type: "allowed_tools", allowed_tools: { mode: "auto", tools: zeros } };
@@ -132,22 +133,24 @@ export const FIELD_ATTACKS: readonly Attack[] = [
       return [await sender.send(chat({ messages }))];
     },
   },
-  {
-    name: "keys-190000",
-    description:
-      "190,000 keys of template arguments, and as many of a function's parameters, of a call and of metadata",
-    send: async (sender) => {
-      const keys = Object.fromEntries(range(190_000, (i) => [`k${i}`, i] as const));
-      const call = { role: "assistant", tool_calls: [{ function: { name: "f", arguments: keys } }] };
-      const jobs = { path: "/v1/batch/jobs", body: { endpoint: COMPLETIONS, metadata: keys } };
-      return [
-        await sender.send(chat({ chat_template_kwargs: keys })),
-        await sender.send(chat({ tools: [{ function: { name: "f", parameters: keys } }] })),
-        await sender.send(chat({ messages: [call] })),
-        await sender.send(jobs),
-      ];
-    },
-  },
+  ...[190_000, 19_000].map(
+    (count): Attack => ({
+      name: `keys-${count}`,
+      description: `${count} keys of template arguments, and as many of a function's parameters, of a call and of metadata`,
+      isQuick: true,
+      send: async (sender) => {
+        const keys = Object.fromEntries(range(count, (i) => [`k${i}`, i] as const));
+        const call = { role: "assistant", tool_calls: [{ function: { name: "f", arguments: keys } }] };
+        const jobs = { path: "/v1/batch/jobs", body: { endpoint: COMPLETIONS, metadata: keys } };
+        return [
+          await sender.send(chat({ chat_template_kwargs: keys })),
+          await sender.send(chat({ tools: [{ function: { name: "f", parameters: keys } }] })),
+          await sender.send(chat({ messages: [call] })),
+          await sender.send(jobs),
+        ];
+      },
+    }),
+  ),
   {
     name: "schema-text-8mb",
     description: "a JSON schema as a text of 8 MB: half a million empty objects, or two million nested lists",

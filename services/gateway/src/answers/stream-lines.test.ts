@@ -67,7 +67,7 @@ describe("a stream", () => {
     const playOne = () => playing([of(0, { text: "a", ...fields })]);
     const write = () => collect(streamLines(playOne(), { writer: costly, choices: 1, withIds: false }));
     const { turns } = await turnsDuring(() => Promise.all(Array.from({ length: 64 }, write)));
-    // 128 ms of work, at most 20 ms and one event in a turn.
+    // 128 ms of work, at most 10 ms and one event in a turn.
     expect(turns).toBeGreaterThanOrEqual(3);
   });
 
@@ -149,7 +149,7 @@ it("does not wait behind the events of whole answers", async () => {
     went.push("stream");
   }
   expect(before).toBeLessThan(80);
-  // A turn has 20 ms, and the line of work may go first in it.
+  // A turn has 10 ms, and the line of work may go first in it.
   expect(went.indexOf("stream") - before).toBeLessThanOrEqual(10);
   await Promise.all(answers);
 });

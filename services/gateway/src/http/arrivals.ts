@@ -13,7 +13,7 @@ type Connection = Readable & { readonly remoteAddress?: string | undefined };
 /**
  * Reads connections in turns of the event loop, which their requests share. All sockets that have bytes are read in
  * one turn, and what answers a request at once runs there: 4 MB on 7,000 connections were one turn of 10 s. Here a turn
- * takes 20 ms; the other bytes go back into their sockets, which are read no further until they have a place: one in
+ * takes 10 ms; the other bytes go back into their sockets, which are read no further until they have a place: one in
  * each turn, and more while few requests that have begun wait. Small requests have places of their own, of which health
  * checks have every second one, so that neither waits for 1,000 connections with more. Remote addresses take turns. A
  * connection's end takes a place too.

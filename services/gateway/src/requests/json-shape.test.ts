@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type JsonLimits, JsonShape } from "./json-shape.js";
 
-const LIMITS: JsonLimits = { depth: 3, parts: 6, values: 4 };
+const LIMITS: JsonLimits = { depth: 3, parts: 8, keys: 3, values: 9 };
 
 /** What is wrong with the text, if anything. `size`: of the pieces in which it arrives. */
 function problemOf(text: string, size = 1000): string | null {
@@ -15,7 +15,10 @@ function problemOf(text: string, size = 1000): string | null {
 const TAKEN = [
   "[[[1]]]",
   '{"a":{"b":{}}}',
-  "[1,2,3,4,5]",
+  "[1,2,3,4,5,6,7,8,9,10]",
+  '{"a":1,"b":2,"c":3}',
+  '{"a":{"b":1,"c":2},"d":{"e":3}}',
+  '{"0":1,"12":2,"345678":3,"4":4,"5":5}',
   '["[[[[[[[["]',
   '["\\"[[[[[[["]',
   '["\\\\",1]',
@@ -28,8 +31,11 @@ const REFUSED: readonly (readonly [text: string, problem: RegExp])[] = [
   ["[[[[1]]]]", /more than 3 levels/],
   ["[".repeat(1e6), /more than 3 levels/],
   ['["\\\\",[[[1]]]]', /more than 3 levels/],
-  ["[1,2,3,4,5,6]", /more than 4 values/],
-  ['{"a":1,"b":2,"c":3,"d":{}}'.replace("{}", '{"e":1}'), /more than 6 objects, lists and keys/],
+  ["[1,2,3,4,5,6,7,8,9,10,11]", /more than 9 values/],
+  ["[[],[],[],[],[],[],[],[]]", /more than 8 objects, lists and keys/],
+  ['{"a":1,"b":2,"c":3,"d":4}', /an object of more than 3 keys/],
+  ['{"a":1,"b":2,"c":{"x":1},"d":4}', /an object of more than 3 keys/],
+  ['{"1x":1,"-2":2,"1234567":3,"":4}', /an object of more than 3 keys/],
 ];
 
 describe.each([1, 2, 3, 1000])("in pieces of %d bytes", (size) => {
@@ -46,7 +52,7 @@ it("counts what JSON.parse finds, whatever the texts hold", () => {
     [parts, true],
     [parts - 1, false],
   ] as const) {
-    const shape = new JsonShape({ depth: 9, parts: limit, values: 99 });
+    const shape = new JsonShape({ depth: 9, parts: limit, keys: 99, values: 99 });
     const problem = shape.push(Buffer.from(JSON.stringify(value)));
     if (isTaken) expect(problem).toBeNull();
     else expect(problem).toContain(`${limit} objects`);

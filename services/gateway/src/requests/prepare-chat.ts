@@ -5,6 +5,7 @@ import type { ChatWriterOptions } from "../answers/chat-writer.js";
 import { openWriter, WRITER_VERSION, type WriterRecord } from "../answers/writer-record.js";
 import { refuseParam } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
+import { timeLeft } from "../turns.js";
 import {
   type Conversation,
   conversationOptions,
@@ -117,12 +118,16 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
 
 /** The prompt of a chat, and the shape of its answers. */
 async function readChat({ preparation: { model, grammars }, arrival: { owner } }: OpenRequest, fields: ChatRequest) {
+  // Each walks through all tools and messages: 100 ms in one turn for 50,000 values.
+  await timeLeft();
   const { conversation, calls } = readConversation(model, fields);
+  await timeLeft();
   const { continued, showsContinued } = conversation;
   // A generated text begins with the tokenizer's space, or with one that its prompt lost at its end.
   const lostSpace = model.trimsAnswers && continued?.trim() !== "" && continued?.endsWith(" ") === true;
   const stripsSpace = model.addsLeadingSpace && (!continued || lostSpace);
   const { constraint, warnings } = await readConstraint(grammars, fields, { leadingSpace: stripsSpace, calls, owner });
+  await timeLeft();
   const promptIds = await encodePrompt(model, { conversation, calls }, { last: fields.truncate_prompt_tokens, owner });
   const opening = showsContinued ? (continued ?? "") : "";
   return { promptIds, constraint, warnings, shape: { stripsSpace, opening, calls: calls?.format ?? null } };
