@@ -9,7 +9,7 @@ interface Made {
   readonly previous_response_id?: string;
 }
 
-/** A gateway that makes so many responses, then refuses to, and takes note of the requests about them. */
+/** A gateway that makes `most` responses, then refuses to, and takes note of the requests about them. */
 async function gateway(most: number) {
   const made: Made[] = [];
   const about: string[] = [];
