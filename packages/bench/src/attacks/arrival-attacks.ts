@@ -1,4 +1,5 @@
-import { gzipSync } from "node:zlib";
+import { promisify } from "node:util";
+import { gzip, gzipSync } from "node:zlib";
 import type { Attack } from "./attack.js";
 import { range } from "./range.js";
 import type { Outgoing } from "./sender.js";
@@ -12,8 +13,8 @@ const zipped = (bytes: Buffer): Outgoing => ({
   body: bytes,
 });
 
-/** 50 MB of blanks, in 50 KB. */
-const bomb = (): Buffer => gzipSync(Buffer.alloc(50 * MB, " "));
+/** Blanks, in a thousandth of their bytes. In a thread: who watches the cluster shares this process. */
+const bomb = (bytes: number): Promise<Buffer> => promisify(gzip)(Buffer.alloc(bytes, " "));
 
 const small = JSON.stringify({ prompt: "x", temperature: 9 });
 
@@ -23,18 +24,19 @@ export const ARRIVAL_ATTACKS: readonly Attack[] = [
     name: "gzip-bombs",
     description: "six bodies of 50 MB in 50 KB of gzip at once",
     isQuick: true,
-    send: (sender) => {
-      const body = bomb();
+    send: async (sender) => {
+      const body = await bomb(50 * MB);
       return sender.repeat(6, () => zipped(body));
     },
   },
   {
     name: "gzip-broken",
     description: "300 bodies in gzip that are gzip again, break off, or are of 20,000 empty parts",
-    send: (sender) => {
-      const twice = gzipSync(gzipSync(Buffer.alloc(7 * MB, " ")));
+    send: async (sender) => {
+      const twice = gzipSync(await bomb(7 * MB));
       const whole = gzipSync(`{"prompt":"${range(20_000, (i) => `${i * 7919}`).join(" ")}"}`);
-      const members = Buffer.concat([...range(20_000, () => gzipSync("")), gzipSync(small)]);
+      const empty = gzipSync("");
+      const members = Buffer.concat([...range(20_000, () => empty), gzipSync(small)]);
       const bodies = [twice, whole.subarray(0, -20), members];
       return sender.repeat(300, (i) => zipped(bodies[i % 3] ?? twice));
     },
