@@ -13,7 +13,7 @@ const zipped = (bytes: Buffer): Outgoing => ({
   body: bytes,
 });
 
-/** Blanks, in a thousandth of their bytes. In a thread: who watches the cluster shares this process. */
+/** Blanks, in a thousandth of their bytes. In a thread: answers are read meanwhile. */
 const bomb = (bytes: number): Promise<Buffer> => promisify(gzip)(Buffer.alloc(bytes, " "));
 
 const small = JSON.stringify({ prompt: "x", temperature: 9 });
