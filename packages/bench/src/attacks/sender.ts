@@ -20,7 +20,7 @@ export interface Reply {
 }
 
 export interface Outgoing {
-  readonly method?: "GET" | "HEAD" | "POST" | "DELETE";
+  readonly method?: "GET" | "HEAD" | "POST" | "DELETE" | "OPTIONS";
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON. */

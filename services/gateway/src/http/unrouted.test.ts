@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fakeGateway } from "../testing/fake-gateway.js";
+import { turnsDuring } from "../testing/turns-during.js";
 
 const CHAT = "/v1/chat/completions";
 const messages = [{ role: "user", content: "hi" }];
@@ -120,4 +121,19 @@ it.each([
   const headers = type === undefined ? {} : { "content-type": type };
   const response = await fakeGateway().app.inject({ method: "POST", url: CHAT, headers, payload: Buffer.from("{}") });
   expect([response.statusCode, response.json().error.message]).toEqual([415, message]);
+});
+
+it.each(["GET", "OPTIONS"] as const)("300 long paths at once (%s) are refused in many turns", async (method) => {
+  const { app } = fakeGateway();
+  await app.ready();
+  const ask = (i: number) => app.inject({ method, url: `/v1/${i}/respons/${"cancel/inputitems".repeat(11)}` });
+  const { result, turns } = await turnsDuring(() => Promise.all(Array.from({ length: 300 }, (_, i) => ask(i))));
+  expect(new Set(result.map(({ statusCode }) => statusCode))).toEqual(new Set([404]));
+  expect(turns).toBeGreaterThan(4);
+});
+
+it.each(["/:a(", "/:(((", "/v1/%zz", "/v1/:x([a-z]+)*"])("%s is a path like others", async (url) => {
+  const response = await fakeGateway().app.inject({ method: "POST", url });
+  expect(response.statusCode).toBeGreaterThanOrEqual(400);
+  expect(response.statusCode).toBeLessThan(500);
 });

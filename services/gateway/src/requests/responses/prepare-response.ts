@@ -143,15 +143,16 @@ function toChat({ fields, items }: AskedResponse): ChatRequest {
   const { temperature, top_p, top_k, min_p, seed, stop, stream, stream_options } = fields;
   const { repetition_penalty, presence_penalty, frequency_penalty, ignore_eos, min_tokens, cache_salt } = fields;
   const logprobs = wantsLogprobs(fields);
+  // Before they are read: calls that follow one another become one message.
+  if (items.length > MOST_ITEMS) {
+    const problem = `input: with the previous responses it has ${items.length} items, ${MOST_ITEMS} at most`;
+    throw new RequestError("INVALID_REQUEST", `${problem}; begin a new conversation.`, { param: "input" });
+  }
   const spoken = toMessages(items);
   if (!isFilled(spoken))
     throw new RequestError("INVALID_REQUEST", "input: send a text, or at least one item.", { param: "input" });
   const messages =
     instructions === undefined ? spoken : [{ role: "system" as const, content: instructions }, ...spoken];
-  if (messages.length > MOST_ITEMS) {
-    const problem = `input: with the previous responses it has ${messages.length} messages, ${MOST_ITEMS} at most`;
-    throw new RequestError("INVALID_REQUEST", `${problem}; begin a new conversation.`, { param: "input" });
-  }
   return chatOf({
     ...{ messages, model, temperature, top_p, top_k, min_p, seed, stop, stream, parallel_tool_calls },
     ...{ repetition_penalty, presence_penalty, frequency_penalty, ignore_eos, min_tokens, cache_salt },
