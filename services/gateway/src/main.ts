@@ -1,6 +1,5 @@
 import type { AddressInfo } from "node:net";
 import { ApiKeyStore, announce, explainBindError, hostPort, type Logger, openRedis, serviceMain } from "@rhone/common";
-import { trimMemory } from "@rhone/ggml";
 import { GrammarBuilder } from "@rhone/grammar";
 import type { FastifyInstance } from "fastify";
 import { IdempotencyRecords } from "./admission/idempotency-records.js";
@@ -16,7 +15,7 @@ import { RedisGenerationClient } from "./queue/redis-generation-client.js";
 import { OpenResponses } from "./responses/open-responses.js";
 import { ResponseStore } from "./responses/response-store.js";
 import { openStorage } from "./storage/open-storage.js";
-import { loadTextModel } from "./text/text-model.js";
+import { loadTextModel, trimMemory } from "./text/text-model.js";
 
 /** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
 const BACKLOG = 4096;

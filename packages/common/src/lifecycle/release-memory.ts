@@ -15,8 +15,8 @@ const PATIENCE = 3;
 const SHORT_MS = 60;
 
 export interface ReleaseOptions {
-  /** Gives freed native memory back to the system. */
-  readonly trim?: (() => void) | undefined;
+  /** Gives freed native memory back to the system, in another thread. */
+  readonly trim?: (() => unknown) | undefined;
   readonly lookMs?: number;
   /** Bytes that the process holds. */
   readonly resident?: () => number;
@@ -44,8 +44,8 @@ export function releaseMemory(options: ReleaseOptions = {}): () => void {
     if (looksGrown === 0 || (utilization > QUIET && !isPatient)) return;
     const beganAt = performance.now();
     collect();
-    trim?.();
     tookMs = performance.now() - beganAt;
+    trim?.();
     kept = resident();
     looksGrown = 0;
   };

@@ -14,8 +14,8 @@ export interface ServiceOptions<T extends Settings> {
   /** The name of the process in `--help`, in its log and in its announcements. */
   readonly service: string;
   readonly settings: T;
-  /** Gives freed native memory back to the system. */
-  readonly trim?: () => void;
+  /** Gives freed native memory back to the system, in another thread. */
+  readonly trim?: () => unknown;
 }
 
 export interface ServiceRun {

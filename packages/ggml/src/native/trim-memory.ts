@@ -1,21 +1,29 @@
 import koffi from "koffi";
 
-let trim: ((keptBytes: number) => number) | undefined;
+interface Trim {
+  readonly async: (keptBytes: number, done: () => void) => void;
+}
+
+let trim: Trim | undefined;
 
 /**
  * Gives what native code freed back to the system (glibc's `malloc_trim`), which keeps it in its arenas otherwise: 9 of
- * a worker's 168 MB after 16 samples with all log-probabilities. Does nothing where the C library has no such function.
+ * a worker's 168 MB after 16 samples with all log-probabilities. It takes up to 0.1 s, so another thread does it.
+ * Resolves when it has; does nothing where the C library has no such function.
  */
-export function trimMemory(): void {
+export function trimMemory(): Promise<void> {
   trim ??= findTrim();
-  trim(0);
+  const { async } = trim;
+  return new Promise((resolve) => async(0, () => resolve()));
 }
 
-function findTrim(): (keptBytes: number) => number {
-  if (process.platform !== "linux") return () => 0;
+const NONE: Trim = { async: (_, done) => done() };
+
+function findTrim(): Trim {
+  if (process.platform !== "linux") return NONE;
   try {
-    return koffi.load(null).func("malloc_trim", "int", ["size_t"]) as unknown as (keptBytes: number) => number;
+    return koffi.load(null).func("malloc_trim", "int", ["size_t"]) as unknown as Trim;
   } catch {
-    return () => 0;
+    return NONE;
   }
 }

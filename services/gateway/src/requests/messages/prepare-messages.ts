@@ -1,5 +1,6 @@
 import { WRITER_VERSION } from "../../answers/writer-record.js";
 import type { TextModel } from "../../text/text-model.js";
+import { timeLeft } from "../../turns.js";
 import { inWordsOf, type Renaming, warningsInWordsOf } from "../in-words-of.js";
 import type { Prepare } from "../prepare.js";
 import { type ChatApi, chatPrompt, prepareConversation } from "../prepare-chat.js";
@@ -27,6 +28,7 @@ export const prepareMessages: Prepare = async (preparation, body, arrival) => {
     },
     endsWithContext: true,
   };
+  await timeLeft();
   return inWordsOf(NAMES, async () => prepareConversation(api, { preparation, arrival, fields: toChat(fields) }));
 };
 
