@@ -121,16 +121,21 @@ async function runInBackground(uses: ResponsesUse, reply: FastifyReply, fields: 
   const record = await counted(uses, async () => {
     const arrival = arrivalOf(reply.request, uses.backgroundTimeoutMs);
     const { prepared, input } = await prepareAsked(uses, reply, fields, arrival);
-    await reserveTokens(uses, reply, prepared);
     const [job] = prepared.jobs;
     if (job === undefined) throw new Error("A response has a job");
     const queued = { ...recordOf(prepared, { input, owner: arrival.owner, status: "queued" }), job };
     const record = fields.stream === true ? queued : { ...queued, attempt: 0 };
-    await uses.responses.create(record);
+    const reservation = await reserveTokens(uses, reply, prepared);
+    try {
+      await uses.responses.create(reservation === null ? record : { ...record, reserved: reservation.reserved });
+      await uses.openResponses.add(record.response.id, record.owner);
+    } catch (error) {
+      await reservation?.settle(0);
+      throw error;
+    }
     return record;
   });
   const { response, owner, generation } = record;
-  await uses.openResponses.add(response.id, owner);
   freeBody(reply.request);
   if (fields.stream !== true) return sendJson(reply, response);
   await reply.request.claim?.generates({ record: generation, stream: true, withIds: false });
@@ -153,7 +158,8 @@ async function readAsked(uses: ResponsesUse, reply: FastifyReply, fields: Respon
   const hold = (bytes: number) => received?.add(bytes);
   const reader = { owner: caller.owner, leaving: leavingOf(reply), hold };
   const { before, input } = await readConversation(uses.responses, fields, { id, reader });
-  return { fields, items: [...before, ...input], isStored: fields.store !== false, input };
+  const items = [...before, ...input];
+  return { fields, items, previous: before.length, isStored: fields.store !== false, input };
 }
 
 interface About {
