@@ -51,7 +51,7 @@ export default defineConfig({
           name: "clients",
           include: ["test/{api,conformance}/**/*.test.ts"],
           globalSetup: ["test/conformance/python/venv.setup.ts", "test/cluster/shared-cluster.setup.ts"],
-          fileParallelism: false,
+          maxWorkers: 2,
           sequence: { groupOrder: 2 },
         },
       },

@@ -1,7 +1,7 @@
 import { explainRefusal } from "@rhone/common";
 import { z } from "zod";
 import { RequestError, unsupported } from "../request-error.js";
-import { listOf, logitBias, readFields } from "./long-fields.js";
+import { listOf, logitBias, readBody } from "./long-fields.js";
 
 /** A field that may be absent or null. */
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
@@ -84,7 +84,7 @@ export type GenerationFields = Readonly<z.infer<typeof generationSchema>>;
  * instead of chats' fields.
  */
 export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown, instead?: Instead): z.output<S> {
-  const parsed = readFields(schema, body ?? {}, { reportInput: true });
+  const parsed = readBody(schema, body ?? {});
   if (!parsed.success) throw badField(parsed.error);
   refuseUnsupported(body, schema.shape, instead);
   return parsed.data;

@@ -20,6 +20,7 @@ import type { OpenResponses } from "../../responses/open-responses.js";
 import { inputOf, readConversation } from "../../responses/read-conversation.js";
 import { isOver, type ResponseRecord, type ResponseView } from "../../responses/response-record.js";
 import type { RecordReader, ResponseStore } from "../../responses/response-store.js";
+import { timeLeft } from "../../turns.js";
 import { leavingOf, whenSent } from "../answer.js";
 import { type Following, resumeResponse } from "../follow.js";
 import { reserveTokens } from "../rate-limiting.js";
@@ -152,6 +153,7 @@ async function prepareAsked(uses: ResponsesUse, reply: FastifyReply, fields: Res
 
 /** The request with what it refers to, which counts as its body. `input`: its own items. */
 async function readAsked(uses: ResponsesUse, reply: FastifyReply, fields: ResponseRequest, id: string) {
+  await timeLeft(); // the fields took theirs
   const { received, caller } = reply.request;
   const hold = (bytes: number) => received?.add(bytes);
   const reader = { owner: caller.owner, leaving: leavingOf(reply), hold };

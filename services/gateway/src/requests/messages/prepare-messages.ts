@@ -1,5 +1,6 @@
 import { WRITER_VERSION } from "../../answers/writer-record.js";
 import type { TextModel } from "../../text/text-model.js";
+import { timeLeft } from "../../turns.js";
 import { inWordsOf, messageNamed, type Renaming, warningsInWordsOf } from "../in-words-of.js";
 import type { Prepare } from "../prepare.js";
 import { type ChatApi, chatPrompt, prepareConversation } from "../prepare-chat.js";
@@ -42,6 +43,7 @@ export const prepareMessages: Prepare = async (preparation, body, arrival) => {
     },
     endsWithContext: true,
   };
+  await timeLeft();
   return inWordsOf(names, async () => prepareConversation(api, { preparation, arrival, fields: toChat(fields) }));
 };
 

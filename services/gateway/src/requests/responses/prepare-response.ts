@@ -3,6 +3,7 @@ import { RESPONSE_PREFIX } from "../../answers/response-object.js";
 import { WRITER_VERSION, type WriterRecord } from "../../answers/writer-record.js";
 import { RequestError } from "../../request-error.js";
 import type { TextModel } from "../../text/text-model.js";
+import { timeLeft } from "../../turns.js";
 import { shortJsonInTurns } from "../../write-in-turns.js";
 import type { MessageFields } from "../conversation.js";
 import { inWordsOf, messageNamed, type Renaming, warningsInWordsOf } from "../in-words-of.js";
@@ -58,6 +59,7 @@ export async function prepareResponse(
     const problem = `tools: with instructions and the other fields they take more than ${MOST_REPEATED} characters`;
     throw new RequestError("INVALID_REQUEST", `${problem}; send fewer.`, { param: "tools" });
   }
+  await timeLeft();
   const names = namesOf(asked);
   const api = apiOf(echo, names);
   const prepared = await inWordsOf(names, () => prepareFitting(api, { preparation, arrival, asked }));
