@@ -16,6 +16,7 @@ export type { Kernels } from "./kernels/kernels.js";
 export { type ChosenKernels, chooseKernels } from "./kernels/open-kernels.js";
 export { devicePackages } from "./native/device-packages.js";
 export { type Engine, openEngine } from "./native/engine.js";
+export { trimMemory } from "./native/trim-memory.js";
 export { type Logits, RowReader } from "./reading/row-reader.js";
 export type { DrawRequest } from "./sampling/draw-token.js";
 export type { AllowedTokens } from "./sampling/edits.js";

@@ -15,7 +15,7 @@ import { RedisGenerationClient } from "./queue/redis-generation-client.js";
 import { OpenResponses } from "./responses/open-responses.js";
 import { ResponseStore } from "./responses/response-store.js";
 import { openStorage } from "./storage/open-storage.js";
-import { loadTextModel } from "./text/text-model.js";
+import { loadTextModel, trimMemory } from "./text/text-model.js";
 
 /** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
 const BACKLOG = 4096;
@@ -41,62 +41,65 @@ async function warnOfAccess({ keyRing, isReachable, keysCommand, logger }: Acces
   if (await keyRing?.isEmpty()) logger.warn({ create: keysCommand }, "requests need an API key, and none exists yet");
 }
 
-await serviceMain({ service: "gateway", settings: gatewaySettings }, async (config, { logger, shutdown }) => {
-  const { host, port, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
-  const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
-  const withinMs = config.turnWaitMs;
-  const limits = { timeoutMs: config.encodeTimeoutMs, most: config.encodingsWaiting, withinMs };
-  const parseSpecial = config.controlNames === "tokens";
-  const model = await loadTextModel({ path, name, aliases, chatTemplate, parseSpecial, ggmlDir, limits });
-  if (model.chatRefusal !== undefined) logger.warn({ why: model.chatRefusal }, "chats are refused");
-  shutdown.add("tokenizer", () => model.close());
-  const vocabulary = () => model.grammarVocabulary();
-  const { grammarTimeoutMs: timeoutMs, grammarMemory: memoryBytes, grammarsWaiting: most } = config;
-  const grammars = new GrammarBuilder({ vocabulary, limits: { timeoutMs, memoryBytes, most, withinMs } });
-  shutdown.add("grammars", () => grammars.close());
-  const storage = await openStorage(config, logger);
-  shutdown.add("storage", () => storage.close());
-  const onError = (err: Error) => logger.warn({ err }, "redis connection error");
-  const redis = await openRedis({ url, name: gatewayId, waits: false, onError });
-  shutdown.add("redis", () => redis.disconnect());
-  const subscriber = await openRedis({ url, name: `${gatewayId}-events`, waits: true, onError });
-  shutdown.add("subscriber", () => subscriber.disconnect());
-  const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
-  shutdown.add("queue", () => client.close());
-  const { app, batchRunner, background, keyRing } = assembleGateway(config, {
-    model,
-    grammars,
-    client,
-    cluster: redisClusterState(redis),
-    storage,
-    keys: new ApiKeyStore(redis),
-    limits: redisRateLimits(redis),
-    streams: new StreamRecords(new KeptTexts(redis, { kind: "streams", mostBytes: config.streamRecordBytes })),
-    idempotency: new IdempotencyRecords(
-      new KeptTexts(redis, { kind: "idempotent", mostBytes: config.idempotencyBytes }),
-    ),
-    responses: new ResponseStore(
-      new KeptTexts(redis, { kind: "responses", mostBytes: config.responseBytes }),
-      config.responseTtlS,
-    ),
-    openResponses: new OpenResponses(redis),
-    takeLease: (lease) => BatchLease.take(redis, lease),
-    logger,
-  });
-  shutdown.add("http", () => drain(app, config.drainTimeoutMs));
-  // Written now, as the first client to ask for it would hold up the others for 0.2 s.
-  await app.ready();
-  app.swagger();
-  await app.listen({ host, port, backlog: BACKLOG }).catch((error) => {
-    throw explainBindError(error, { host, port });
-  });
-  const http = hostPort(host, (app.server.address() as AddressInfo).port);
-  shutdown.add("batches", () => batchRunner.close());
-  batchRunner.start();
-  shutdown.add("responses", () => background.close());
-  background.start();
-  logger.info({ http, model: model.name, keys: keyRing !== null }, "listening");
-  const { keysCommand } = config;
-  await warnOfAccess({ keyRing, isReachable: keysRequired("auto", host), keysCommand, logger });
-  announce({ kind: "listening", service: "gateway", addresses: { http } });
-});
+await serviceMain(
+  { service: "gateway", settings: gatewaySettings, trim: trimMemory },
+  async (config, { logger, shutdown }) => {
+    const { host, port, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
+    const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
+    const withinMs = config.turnWaitMs;
+    const limits = { timeoutMs: config.encodeTimeoutMs, most: config.encodingsWaiting, withinMs };
+    const parseSpecial = config.controlNames === "tokens";
+    const model = await loadTextModel({ path, name, aliases, chatTemplate, parseSpecial, ggmlDir, limits });
+    if (model.chatRefusal !== undefined) logger.warn({ why: model.chatRefusal }, "chats are refused");
+    shutdown.add("tokenizer", () => model.close());
+    const vocabulary = () => model.grammarVocabulary();
+    const { grammarTimeoutMs: timeoutMs, grammarMemory: memoryBytes, grammarsWaiting: most } = config;
+    const grammars = new GrammarBuilder({ vocabulary, limits: { timeoutMs, memoryBytes, most, withinMs } });
+    shutdown.add("grammars", () => grammars.close());
+    const storage = await openStorage(config, logger);
+    shutdown.add("storage", () => storage.close());
+    const onError = (err: Error) => logger.warn({ err }, "redis connection error");
+    const redis = await openRedis({ url, name: gatewayId, waits: false, onError });
+    shutdown.add("redis", () => redis.disconnect());
+    const subscriber = await openRedis({ url, name: `${gatewayId}-events`, waits: true, onError });
+    shutdown.add("subscriber", () => subscriber.disconnect());
+    const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
+    shutdown.add("queue", () => client.close());
+    const { app, batchRunner, background, keyRing } = assembleGateway(config, {
+      model,
+      grammars,
+      client,
+      cluster: redisClusterState(redis),
+      storage,
+      keys: new ApiKeyStore(redis),
+      limits: redisRateLimits(redis),
+      streams: new StreamRecords(new KeptTexts(redis, { kind: "streams", mostBytes: config.streamRecordBytes })),
+      idempotency: new IdempotencyRecords(
+        new KeptTexts(redis, { kind: "idempotent", mostBytes: config.idempotencyBytes }),
+      ),
+      responses: new ResponseStore(
+        new KeptTexts(redis, { kind: "responses", mostBytes: config.responseBytes }),
+        config.responseTtlS,
+      ),
+      openResponses: new OpenResponses(redis),
+      takeLease: (lease) => BatchLease.take(redis, lease),
+      logger,
+    });
+    shutdown.add("http", () => drain(app, config.drainTimeoutMs));
+    // Written now, as the first client to ask for it would hold up the others for 0.2 s.
+    await app.ready();
+    app.swagger();
+    await app.listen({ host, port, backlog: BACKLOG }).catch((error) => {
+      throw explainBindError(error, { host, port });
+    });
+    const http = hostPort(host, (app.server.address() as AddressInfo).port);
+    shutdown.add("batches", () => batchRunner.close());
+    batchRunner.start();
+    shutdown.add("responses", () => background.close());
+    background.start();
+    logger.info({ http, model: model.name, keys: keyRing !== null }, "listening");
+    const { keysCommand } = config;
+    await warnOfAccess({ keyRing, isReachable: keysRequired("auto", host), keysCommand, logger });
+    announce({ kind: "listening", service: "gateway", addresses: { http } });
+  },
+);

@@ -26,6 +26,15 @@ export function createMetrics() {
       labelNames: ["reason"] as const,
       registers,
     }),
+    answered: new Counter({
+      name: "rhone_http_answers_total",
+      help:
+        "All answers over HTTP, by endpoint (method and path as the router has it; none: no endpoint, or no HTTP) and " +
+        "status. Each counts once, when it is sent or breaks off; a stream or a whole answer behind blanks that fails " +
+        "later has the status 200.",
+      labelNames: ["endpoint", "status"] as const,
+      registers,
+    }),
     replayed: new Counter({
       name: "rhone_requests_replayed_total",
       help:

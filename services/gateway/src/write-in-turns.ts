@@ -12,9 +12,27 @@ const SHORT = 1024;
 /** A list whose elements are made whenever it is read, so that nobody holds them all. */
 export const madeList = <T>(make: () => Iterator<T>): Iterable<T> => ({ [Symbol.iterator]: make });
 
+/** A value by its text, which must be JSON: an object keeps the digits that a model wrote. */
+export class JsonText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** What JSON.stringify makes of a value that was parsed, and of a bigint in it its digits. */
+export function exactJson(value: unknown): string {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  if (Array.isArray(value)) return `[${value.map(exactJson).join(",")}]`;
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+  return `{${fields.map(([name, field]) => `${JSON.stringify(name)}:${exactJson(field)}`).join(",")}}`;
+}
+
 /**
- * What JSON.stringify makes of plain objects and lists, for an answer of many megabytes, and of the fields of objects
- * that are bigints their digits. A list may be any iterable: its elements are made as they are written.
+ * What JSON.stringify makes of plain objects and lists, for an answer of many megabytes, and of bigints their digits.
+ * A list may be any iterable: its elements are made as they are written.
  */
 export async function jsonInTurns(value: unknown): Promise<string> {
   return (await shortJsonInTurns(value, Number.POSITIVE_INFINITY)) ?? "";
@@ -52,6 +70,7 @@ export async function* jsonParts(value: unknown): AsyncGenerator<string, void, u
 function* partsOf(value: unknown): Generator<string, void, undefined> {
   if (typeof value === "bigint") yield String(value);
   else if (typeof value !== "object" || value === null) yield JSON.stringify(value) ?? "null";
+  else if (value instanceof JsonText) yield value.text;
   else if (Array.isArray(value)) yield* listParts(value);
   else if (Symbol.iterator in value) yield* madeParts(value as Iterable<unknown>);
   else yield* objectParts(value);
@@ -74,9 +93,18 @@ function* sliceParts(list: readonly unknown[]): Generator<string, void, undefine
   for (let at = 0; at < list.length; ) {
     const beganAt = performance.now();
     const slice = list.slice(at, at + size);
-    yield (at > 0 ? "," : "") + JSON.stringify(slice).slice(1, -1);
+    yield (at > 0 ? "," : "") + sliceJson(slice).slice(1, -1);
     at += slice.length;
     size = performance.now() - beganAt < PART_MS ? size * 2 : Math.max(1, size >> 1);
+  }
+}
+
+/** Natively unless there is a bigint in it, which JSON.stringify refuses. */
+function sliceJson(slice: readonly unknown[]): string {
+  try {
+    return JSON.stringify(slice);
+  } catch {
+    return exactJson(slice);
   }
 }
 

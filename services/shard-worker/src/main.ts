@@ -1,9 +1,13 @@
 import { announce, serviceMain } from "@rhone/common";
+import { trimMemory } from "@rhone/ggml";
 import { shardWorkerSettings } from "./config.js";
 import { startShardWorker } from "./worker.js";
 
-await serviceMain({ service: "shard-worker", settings: shardWorkerSettings }, async (config, { logger, shutdown }) => {
-  const addresses = await startShardWorker({ config, logger, shutdown });
-  logger.info({ addresses, device: config.device, threads: config.threads }, "listening");
-  announce({ kind: "listening", service: "shard-worker", addresses });
-});
+await serviceMain(
+  { service: "shard-worker", settings: shardWorkerSettings, trim: trimMemory },
+  async (config, { logger, shutdown }) => {
+    const addresses = await startShardWorker({ config, logger, shutdown });
+    logger.info({ addresses, device: config.device, threads: config.threads }, "listening");
+    announce({ kind: "listening", service: "shard-worker", addresses });
+  },
+);

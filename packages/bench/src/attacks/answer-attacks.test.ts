@@ -13,7 +13,7 @@ it.each([
     response.end("x");
   });
   const attack = ANSWER_ATTACKS.find((each) => each.name === name);
-  void attack?.send(sender, { vocabSize: 1024, contextLength: 2048 });
+  void attack?.send(sender, { name: "breeze", vocabSize: 1024, contextLength: 2048 });
   await expect.poll(() => bodies.length).toBe(60);
   for (const body of bodies) {
     expect(body).toMatchObject({ max_tokens: 1984, top_logprobs: 20, ignore_eos: true });

@@ -2,6 +2,7 @@ import type { Reply, Sender } from "./sender.js";
 
 /** What an attacker knows of the cluster. */
 export interface AttackedModel {
+  readonly name: string;
   readonly vocabSize: number;
   readonly contextLength: number;
 }

@@ -13,7 +13,7 @@ async function attacked(name: string) {
     response.end(JSON.stringify({ id: "j", status: asked.length < 3 ? "RUNNING" : "SUCCESS" }));
   });
   const attack = FILE_ATTACKS.find((each) => each.name === name);
-  const replies = await attack?.send(sender, { vocabSize: 1024, contextLength: 4096 });
+  const replies = await attack?.send(sender, { name: "breeze", vocabSize: 1024, contextLength: 4096 });
   return { asked, bodies, replies };
 }
 

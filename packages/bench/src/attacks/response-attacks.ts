@@ -198,7 +198,7 @@ export const RESPONSE_ATTACKS: readonly Attack[] = [
     name: "response-pages-200",
     description: "200 pages at once of the 3,000 items that one response answered to",
     send: (sender) =>
-      useResponse(sender, long(range(3000, () => said("word ".repeat(60)))), {
+      useResponse(sender, long(range(3000, () => said("word ".repeat(40)))), {
         count: 200,
         suffix: "/input_items?limit=100&order=asc",
       }),

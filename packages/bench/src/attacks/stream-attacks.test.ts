@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { senderTo } from "../testing/sender-to.js";
 import { STREAM_ATTACKS } from "./stream-attacks.js";
 
-const model = { vocabSize: 1024, contextLength: 4096 };
+const model = { name: "breeze", vocabSize: 1024, contextLength: 4096 };
 
 interface Made {
   readonly prompt: string | readonly (readonly number[])[];

@@ -83,13 +83,12 @@ export async function measureAttack(
 
 async function send(attack: Attack, target: BenchTarget, patienceMs: number): Promise<readonly Reply[]> {
   const { signal, url, apiKey } = target.connection;
-  const { vocabSize, contextLength } = target.status.model;
   const giveUp = new AbortController();
   // Not AbortSignal.timeout: Node 20 may collect one that only AbortSignal.any holds, and it never fires then.
   const timer = setTimeout(() => giveUp.abort(), patienceMs);
   const sender = new Sender({ url, apiKey, signal: AbortSignal.any([signal, giveUp.signal]) });
   try {
-    return await attack.send(sender, { vocabSize, contextLength });
+    return await attack.send(sender, target.status.model);
   } finally {
     clearTimeout(timer);
     sender.close();

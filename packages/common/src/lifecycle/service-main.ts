@@ -7,12 +7,15 @@ import { collectNodeMetrics } from "../observability/process-metrics.js";
 import { watchEventLoop } from "../observability/watch-event-loop.js";
 import { announce } from "./launcher.js";
 import { beginPulse } from "./pulse.js";
+import { releaseMemory } from "./release-memory.js";
 import { runService, type Shutdown } from "./run-service.js";
 
 export interface ServiceOptions<T extends Settings> {
   /** The name of the process in `--help`, in its log and in its announcements. */
   readonly service: string;
   readonly settings: T;
+  /** Gives freed native memory back to the system, in another thread. */
+  readonly trim?: () => unknown;
 }
 
 export interface ServiceRun {
@@ -78,5 +81,6 @@ export async function serviceMain<T extends ServiceSettings>(
     watchEventLoop({ service: options.service, logger, hungAfterMs: config.hungAfter * 1000 });
     collectNodeMetrics();
     beginPulse();
+    shutdown.add("memory", releaseMemory({ trim: options.trim }));
   });
 }

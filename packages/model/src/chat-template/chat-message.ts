@@ -32,13 +32,16 @@ export interface ChatOptions {
   readonly tools?: readonly ChatTool[];
   /**
    * Whether the prompt ends with the mark that begins an assistant's turn; true when absent. Mistral's templates have
-   * none.
+   * none, and an empty user message instead behind an assistant's.
    */
   readonly addGenerationPrompt?: boolean;
   /** More variables for a model's own Jinja template. */
   readonly templateArguments?: Readonly<Record<string, unknown>>;
 }
 
-/** The caller's messages have no form in the template. `problem` continues the sentence, without a full stop. */
-export const cannotEncode = (problem: string): RhoneError =>
-  new RhoneError("CHAT_TEMPLATE_FAILED", `The chat template cannot encode this: ${problem}.`, { param: "messages" });
+/**
+ * The caller's messages have no form in the template. `problem` continues the sentence, without a full stop. `param`:
+ * the message, where it is one.
+ */
+export const cannotEncode = (problem: string, param = "messages"): RhoneError =>
+  new RhoneError("CHAT_TEMPLATE_FAILED", `The chat template cannot encode this: ${problem}.`, { param });

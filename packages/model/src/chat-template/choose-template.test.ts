@@ -140,18 +140,30 @@ describe("Mistral's templates", () => {
     );
   });
 
+  test("V3 shows a text before the calls of its message, V2 the text alone before the last question", () => {
+    const both = [user("a"), { ...call("abcdefghi"), content: "I add. " }, result("abcdefghi", "6"), user("b")];
+    const called = '[TOOL_CALLS]▁[{"name": "add", "arguments": {"a": 1, "b": [2, 3.0]}, "id": "abcdefghi"}]</s>';
+    expect(render(3, both)).toBe(
+      `<s>[INST]▁a[/INST]▁I add.${called}[RESULTS]▁{"content": 6, "call_id": "abcdefghi"}[/RESULTS][INST]▁b[/INST]`,
+    );
+    expect(render(2, both)).toBe("<s>[INST]▁a[/INST]▁I add.</s>[INST]▁b[/INST]");
+  });
+
+  test.each<[MistralVersion, string]>([
+    [1, "<s>▁[INST] a [/INST]▁b</s>▁[INST]  [/INST]"],
+    [2, "<s>[INST]▁a[/INST]▁b</s>[INST][/INST]"],
+    [3, "<s>[INST]▁a[/INST]▁b</s>[INST][/INST]"],
+  ])("V%d asks behind an assistant's answer with an empty message", (version, text) => {
+    expect(render(version, [user("a"), assistant("b")])).toBe(text);
+    const whole = render(version, [user("a"), assistant("b")], { addGenerationPrompt: false });
+    expect(whole).toBe(text.slice(0, text.indexOf("</s>") + "</s>".length));
+  });
+
   test.each<[string, MistralVersion, readonly ChatMessage[], RegExp]>([
     ["nobody", 3, [], /messages is empty/],
-    ["a tool first", 3, [result("x", "1")], /messages\[0\] has the role tool at the start/],
-    ["an assistant last", 3, [user("a"), assistant("b")], /last message has the role assistant/],
-    ["a tool without a call", 3, [user("a"), result("x", "1")], /messages\[1\] has the role tool after the role user/],
+    ["a tool first", 3, [result("x", "1")], /messages\.0 has the role tool at the start/],
+    ["a tool without a call", 3, [user("a"), result("x", "1")], /messages\.1 has the role tool after the role user/],
     ["an unanswered call", 3, [user("a"), call("x"), user("b")], /role user after tool calls/],
-    [
-      "content beside calls",
-      3,
-      [user("a"), { ...call("x"), content: "b" }, result("x", "1")],
-      /both content and tool calls/,
-    ],
     [
       "arguments that are not JSON",
       3,

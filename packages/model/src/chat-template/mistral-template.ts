@@ -34,7 +34,9 @@ const CONTROL = {
  * The model was trained on answers with that leading space, so its first piece carries one ("▁Paris"). Turning
  * generated ids into text must strip exactly one space from the front of the answer, as SentencePiece's decoder does.
  *
- * Follows mistral-common's InstructTokenizerV1, V2 and V3. `encode` throws CHAT_TEMPLATE_FAILED.
+ * Follows mistral-common's InstructTokenizerV1, V2 and V3, which refuse an assistant message of text and calls. Here it
+ * is the text and then the calls, as V7 encodes it: enc(a) [TOOL_CALLS] enc(calls) </s>. `encode` throws
+ * CHAT_TEMPLATE_FAILED.
  */
 export function mistralTemplate(
   version: MistralVersion,
@@ -46,13 +48,13 @@ export function mistralTemplate(
   const known = { name: `mistral-v${version}`, source: undefined, refusal: undefined, trimsAnswers } as const;
   if (version === 1) {
     const encode: ChatTemplate["encode"] = (messages, { tools, ...options } = {}) =>
-      encoder.encode(normalizeConversation(toolsAsText(messages, tools)), options);
+      encoder.encode(toolsAsText(messages, tools), options);
     return { ...known, callToken: undefined, encode };
   }
   return {
     ...known,
     callToken: CONTROL.toolCalls,
-    encode: (messages, options = {}) => encoder.encode(normalizeConversation(messages), options),
+    encode: (messages, options = {}) => encoder.encode(messages, options),
   };
 }
 
@@ -77,7 +79,8 @@ class MessageEncoder {
     this.#parseSpecial = parseSpecial;
   }
 
-  encode(conversation: Conversation, options: ChatOptions): Int32Array {
+  encode(messages: readonly ChatMessage[], options: ChatOptions): Int32Array {
+    const conversation = normalizeConversation(messages, { asks: options.addGenerationPrompt !== false });
     const asked = { ...conversation, tools: options.tools ?? [] };
     const ids: number[] = [this.#special("bos")];
     const { turns } = conversation;
@@ -124,13 +127,13 @@ class MessageEncoder {
     const isOpen = message.prefix === true;
     const end = isOpen ? [] : [this.#special("eos")];
     const calls = message.toolCalls ?? [];
-    if (calls.length === 0) return [...this.#encodeAnswer(message.content ?? "", isOpen), ...end];
-    if (message.content) throw cannotEncode("an assistant message cannot hold both content and tool calls");
-    if (this.#version === 2 && isHistory) return [];
+    const answer = this.#encodeAnswer(message.content ?? "", isOpen);
+    if (calls.length === 0) return [...answer, ...end];
+    if (this.#version === 2 && isHistory) return answer.length === 0 ? [] : [...answer, ...end];
     const described = calls.map((call) =>
       this.#version === 2 ? `${callJson(call)}}` : `${callJson(call)}, "id": "${mistralCallId(call.id)}"}`,
     );
-    return [CONTROL.toolCalls, ...this.#text(`[${described.join(", ")}]`), ...end];
+    return [...answer, CONTROL.toolCalls, ...this.#text(`[${described.join(", ")}]`), ...end];
   }
 
   /** `isOpen`: it goes on. A blank one is kept: the caller wants an answer that is indented. */

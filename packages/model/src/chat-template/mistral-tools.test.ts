@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Vocabulary } from "@rhone/ggml";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openMistralV3Vocabulary } from "../testing/mistral-v3-vocabulary.js";
 import type { ChatMessage, ChatTool } from "./chat-message.js";
 import { mistralTemplate } from "./mistral-template.js";
@@ -43,6 +43,41 @@ const messagesOf = ({ messages }: Case): ChatMessage[] =>
 test.each(cases)("V3 encodes $name as mistral-common does", (one) => {
   const tools = one.tools.map((tool) => tool.function);
   expect(Array.from(mistralTemplate(3, vocabulary).encode(messagesOf(one), { tools }))).toEqual(one.ids);
+});
+
+describe("an assistant's text and calls, which mistral-common refuses in one message", () => {
+  const user = (content: string): ChatMessage => ({ role: "user", content });
+  const toolCalls = [{ id: "abcDEF123", name: "now", arguments: "{}" }];
+  const [asked, result] = [
+    user("Time?"),
+    { role: "tool", content: "12:30", toolCallId: "abcDEF123", name: "now" },
+  ] as const;
+  const calling = (content: string | null): ChatMessage => ({ role: "assistant", content, toolCalls });
+  const open = (content: string): ChatMessage => ({ role: "assistant", content, prefix: true });
+  /** The ids behind those of the question. */
+  const behind = (version: 2 | 3, ...messages: readonly ChatMessage[]) => {
+    const { encode } = mistralTemplate(version, vocabulary);
+    return Array.from(encode([asked, ...messages])).slice(encode([asked]).length);
+  };
+
+  test.each([2, 3] as const)("are the text's ids, then those of the calls, in V%d", (version) => {
+    const both = [...behind(version, open("I look.")), ...behind(version, calling(null), result)];
+    expect(behind(version, calling("I look."), result)).toEqual(both);
+    expect(behind(version, calling(" "), result)).toEqual(behind(version, calling(null), result));
+  });
+
+  test("are the text alone in V2 before the last question, where it drops calls and results", () => {
+    const eos = vocabulary.eos ?? 0;
+    const rest = [result, { role: "assistant", content: "Noon." }, user("Thanks")] as const;
+    const silent = behind(2, calling(null), ...rest);
+    expect(silent.slice(0, silent.indexOf(eos) + 1)).toEqual([...behind(2, open("Noon.")), eos]);
+    expect(behind(2, calling("I look."), ...rest)).toEqual([...behind(2, open("I look.")), eos, ...silent]);
+  });
+
+  test("are one message when they came as two", () => {
+    const two = [{ role: "assistant", content: "I look." }, calling(null), result] as const;
+    expect(behind(3, ...two)).toEqual(behind(3, calling("I look."), result));
+  });
 });
 
 test("V3 says which token announces calls", () => {

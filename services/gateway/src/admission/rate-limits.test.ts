@@ -78,12 +78,21 @@ describe("tokens", () => {
     expect(await left(limits)).toBe(remaining);
   });
 
+  it("are settled by what was kept of their reservation, at another gateway", async () => {
+    const tokens = counter();
+    const [here, there] = [0, 1].map(() => new RateLimits({ requests: counter(), tokens })) as [RateLimits, RateLimits];
+    const reservation = await here.reserveTokens(caller(null, 100), 60);
+    const kept = JSON.parse(JSON.stringify(reservation?.reserved));
+    await there.settle("team", kept, 10);
+    expect(await left(here)).toBe(90);
+  });
+
   it("are not corrected once their window ends, nor without Redis", async () => {
     const tokens = counter();
     const reward = vi.spyOn(tokens, "reward");
     const reservation = await new RateLimits({ requests: counter(), tokens }).reserveTokens(caller(null, 100), 60);
-    const now = performance.now();
-    const clock = vi.spyOn(performance, "now").mockReturnValue(now + 59_500);
+    const now = Date.now();
+    const clock = vi.spyOn(Date, "now").mockReturnValue(now + 59_500);
     await reservation?.settle(10);
     clock.mockRestore();
     expect(reward).not.toHaveBeenCalled();
@@ -111,11 +120,10 @@ describe("the tokens that a request used", () => {
   /** What the account settles; undefined: nothing, so all that was reserved counts. */
   function settled(events: number, outcome: string, detached = false): number | undefined {
     let used: number | undefined;
-    const standing = { limit: 100, remaining: 0, resetMs: 0, isWithin: true };
     const settle = async (tokens: number) => {
       used = tokens;
     };
-    const account = new TokenAccount({ reservation: { standing, settle }, jobs, detached });
+    const account = new TokenAccount({ reservation: { settle }, jobs, detached });
     for (let count = 0; count < events; count++) account.took(event({ tokens: [1, 2] }));
     account.ended(outcome);
     return used;

@@ -17,10 +17,18 @@ export interface Standing {
   readonly isWithin: boolean;
 }
 
+/** Tokens that count in a window until they are settled, at any gateway. */
+export interface ReservedTokens {
+  readonly tokens: number;
+  /** Unix milliseconds: the end of the window. */
+  readonly endsAtMs: number;
+}
+
 /** Tokens reserved for a request. */
 export interface Reservation {
   readonly standing: Standing;
-  /** Replaces the reserved tokens by the used ones. Never rejects; does nothing once the window is over. */
+  readonly reserved: ReservedTokens;
+  /** As `RateLimits.settle`. */
   settle(used: number): Promise<void>;
 }
 
@@ -48,22 +56,28 @@ export class RateLimits {
     if (limits.tokens === null) return null;
     const name = nameOf(owner);
     const counted = await this.#tokens.consume(name, tokens).catch(redisUnavailable);
-    const endsAtMs = performance.now() + counted.msBeforeNext;
+    const reserved = { tokens, endsAtMs: Date.now() + counted.msBeforeNext };
     const now = standing(counted, limits.tokens);
-    if (!now.isWithin) {
-      const left = await this.#tokens.reward(name, tokens).catch(redisUnavailable);
-      return { standing: { ...standing(left, limits.tokens), isWithin: false }, settle: async () => {} };
-    }
+    if (now.isWithin) return { standing: now, reserved, settle: (used) => this.settle(owner, reserved, used) };
+    const left = await this.#tokens.reward(name, tokens).catch(redisUnavailable);
     return {
-      standing: now,
-      settle: async (used) => {
-        const excess = used - tokens;
-        if (excess === 0 || performance.now() > endsAtMs - MARGIN_MS) return;
-        const correction = excess > 0 ? this.#tokens.penalty(name, excess) : this.#tokens.reward(name, tokens - used);
-        // Without Redis the reservation counts until its window ends.
-        await correction.catch(() => {});
-      },
+      standing: { ...standing(left, limits.tokens), isWithin: false },
+      reserved: { ...reserved, tokens: 0 },
+      settle: async () => {},
     };
+  }
+
+  /**
+   * Replaces the owner's reserved tokens by the used ones, once for each reservation. Never rejects; does nothing once
+   * the window is over.
+   */
+  async settle(owner: string, { tokens, endsAtMs }: ReservedTokens, used: number): Promise<void> {
+    const excess = used - tokens;
+    if (excess === 0 || Date.now() > endsAtMs - MARGIN_MS) return;
+    const name = nameOf(owner);
+    const correction = excess > 0 ? this.#tokens.penalty(name, excess) : this.#tokens.reward(name, -excess);
+    // Without Redis the reservation counts until its window ends.
+    await correction.catch(() => {});
   }
 }
 

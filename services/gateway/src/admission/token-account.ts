@@ -10,9 +10,12 @@ export function tokensFor(jobs: readonly GenerationJob[], isLimitStated: boolean
   return jobs.reduce((sum, { promptIds, maxTokens }) => sum + promptIds.length + Math.min(maxTokens, most), 0);
 }
 
+/** The outcome of a request whose client left. */
+const LEFT = "cancelled";
+
 interface AccountOptions {
-  /** null: the caller has no limit. */
-  readonly reservation: Reservation | null;
+  /** null: the caller has no limit, or others settle. */
+  readonly reservation: Pick<Reservation, "settle"> | null;
   readonly jobs: readonly GenerationJob[];
   /** Generation goes on without the client, so that everything reserved may be used. */
   readonly detached: boolean;
@@ -33,12 +36,18 @@ export class TokenAccount {
     this.#generated += tokens.length;
   }
 
-  /** A request that failed before its first token used nothing; one whose client left used its prompts. */
+  /**
+   * The tokens that a request used which ended so: none if it failed before its first token, its prompts if its client
+   * left.
+   */
+  used(outcome: string): number {
+    const prompts = this.#options.jobs.reduce((sum, { promptIds }) => sum + promptIds.length, 0);
+    return (this.#began || outcome === LEFT ? prompts : 0) + this.#generated;
+  }
+
   ended(outcome: string): void {
-    const { reservation, jobs, detached } = this.#options;
-    const isLeft = outcome === "cancelled";
-    if (reservation === null || (isLeft && detached)) return;
-    const prompts = jobs.reduce((sum, { promptIds }) => sum + promptIds.length, 0);
-    void reservation.settle((this.#began || isLeft ? prompts : 0) + this.#generated);
+    const { reservation, detached } = this.#options;
+    if (outcome === LEFT && detached) return;
+    void reservation?.settle(this.used(outcome));
   }
 }

@@ -99,6 +99,16 @@ describe("a message", () => {
     expect(whole.stop_reason).toBe("tool_use");
   });
 
+  it("has all digits of a call's input, streamed and whole", async () => {
+    const input = '{"id": 9007199254740993, "of": [-12345678901234567890, 1.50, 1e400]}';
+    const event = of(0, { text: `{"name": "f", "arguments": ${input}}` });
+    const { chunks } = await write([event, end(0)]);
+    expect(chunks).toContainEqual(json(0, input));
+    const writer = new MessagesWriter(options, fakeModel());
+    for (const each of [event, end(0)]) writer.take(each, "whole");
+    expect(await jsonInTurns(await writer.whole())).toContain(`"input":${input},`);
+  });
+
   it("without anything has no blocks", async () => {
     const { chunks, whole } = await write([end(0)]);
     expect(chunks.map(({ type }) => type)).toEqual(["message_start", "message_delta", "message_stop"]);

@@ -1,6 +1,7 @@
 import type { Finish } from "@rhone/common";
 import { z } from "zod";
 import type { TextModel } from "../text/text-model.js";
+import { JsonText } from "../write-in-turns.js";
 import { UsageCount, warningsField, warningsSchema } from "./answer-frame.js";
 import { answerShapeSchema, type ChoicePart, ChoiceReader, type IdentifiedCall } from "./choice-reader.js";
 import { messagesDialect } from "./dialect.js";
@@ -62,7 +63,7 @@ export class MessagesWriter implements Writer {
 
   async whole(): Promise<unknown> {
     const content = this.#blocks.map((block) =>
-      block instanceof HeldText ? textBlock(block.toString()) : toolUse(block, JSON.parse(block.arguments)),
+      block instanceof HeldText ? textBlock(block.toString()) : toolUse(block, new JsonText(block.arguments)),
     );
     return { ...this.#message(content, this.#ending(), usageOf(this.usage)), ...warningsField(this.#options.warnings) };
   }

@@ -22,7 +22,15 @@ const options: ResponseWriterOptions = {
   echo,
 };
 const calls = { marker: null, forced: false, names: ["f"], parallel: true };
-const model = { pieceBytes: (id: number) => Buffer.from([id]) };
+/** Bytes, except for control tokens and a few longer ones. */
+const PIECES: Readonly<Record<number, string>> = { 200: " He", 201: "llo", 202: " so" };
+const model = {
+  pieceBytes: (id: number, { special }: { readonly special: boolean }) => {
+    if (id < 32) return Buffer.from(special ? "</s>" : "");
+    const piece = PIECES[id];
+    return piece === undefined ? Buffer.from([id]) : Buffer.from(piece);
+  },
+};
 
 const usage = { promptTokens: 7, completionTokens: 2, cachedTokens: 3 };
 const stop = { reason: "stop" as const, matched: 2 };
@@ -148,6 +156,70 @@ it("log-probabilities come with the deltas of a stream, and whole with their byt
   ]);
   const { output } = await whole(given, { wantsLogprobs: true });
   expect(output[0].content[0].logprobs.map(({ bytes }: { bytes: number[] }) => bytes)).toEqual([[72], [73], [74]]);
+});
+
+const scores = (...tokens: readonly number[]) => ({
+  logprobs: tokens.map((token) => ({ token, logprob: -1, top: [[token, -1]] as [number, number][] })),
+});
+const CALL_SCORES = scores(...Buffer.from(CALL));
+
+describe.each<[string, readonly Given[], Partial<ResponseWriterOptions>, readonly string[]]>([
+  [
+    "the tokenizer's space",
+    [text(" He", scores(200)), text("llo", { ...scores(201), finish: stop, usage })],
+    {},
+    ["He", "llo"],
+  ],
+  [
+    "a token that is nothing else",
+    [text(" ", scores(32)), text("Hi", { ...scores(72, 105), finish: stop, usage })],
+    {},
+    ["H", "i"],
+  ],
+  ["an end token", [text(" He", scores(200)), text("", { ...scores(2), finish: stop, usage })], {}, ["He"]],
+  [
+    "what a stop string cuts off",
+    [text(" He", scores(200)), text("l", { ...scores(201, 33), finish: { reason: "stop", matched: "lo" }, usage })],
+    {},
+    ["He", "l"],
+  ],
+  [
+    "the calls before a text",
+    [text(CALL, CALL_SCORES), text(" so", { ...scores(202), finish: stop, usage })],
+    { calls },
+    [" so"],
+  ],
+  [
+    "nothing of a text without a hidden space",
+    [text(" He", { ...scores(200), finish: stop, usage })],
+    { stripsSpace: false },
+    [" He"],
+  ],
+])("log-probabilities leave out %s", (_, given, changes, tokens) => {
+  const asked = { ...changes, wantsLogprobs: true };
+  interface Score {
+    readonly token: string;
+    readonly bytes?: readonly number[];
+    readonly top_logprobs: readonly { readonly token: string }[];
+  }
+
+  it("streamed", () => {
+    const deltas = stream(given, asked).filter(({ type }) => type === "response.output_text.delta");
+    const listed = deltas.flatMap(({ logprobs }) => logprobs as Score[]);
+    expect(listed.map(({ token }) => token)).toEqual(tokens);
+    expect(deltas.map(({ delta }) => delta).join("")).toBe(tokens.join(""));
+    for (const { delta, logprobs } of deltas) expect([delta, logprobs]).not.toEqual(["", []]);
+  });
+
+  it("whole, with their bytes and alternatives", async () => {
+    const { output } = await whole(given, asked);
+    const { text: said, logprobs } = output.at(-1).content[0];
+    expect(logprobs.map(({ token, bytes = [] }: Score) => [token, Buffer.from(bytes).toString()])).toEqual(
+      tokens.map((token) => [token, token]),
+    );
+    expect(said).toBe(tokens.join(""));
+    expect(logprobs[0].top_logprobs[0].token).toBe(tokens[0]);
+  });
 });
 
 it("a response in the background begins queued, before it has a token", () => {

@@ -1,7 +1,8 @@
-import { type Finish, type GenerationEvent, LogprobList, type RhoneError, type TokenLogprob } from "@rhone/common";
+import type { Finish, GenerationEvent, RhoneError } from "@rhone/common";
 import { z } from "zod";
 import { errorBody } from "../request-error.js";
 import { chatLogprob, chatLogprobs, type Pieces } from "../text/logprobs.js";
+import { type ShownScore, ShownScoreList, ShownScores } from "../text/shown-scores.js";
 import { UsageCount, warningsField, warningsSchema } from "./answer-frame.js";
 import { answerShapeSchema, ChoiceReader, type IdentifiedCall } from "./choice-reader.js";
 import { responsesDialect } from "./dialect.js";
@@ -36,7 +37,7 @@ interface Message {
   readonly kind: "message";
   readonly id: string;
   readonly text: HeldText;
-  readonly logprobs: LogprobList;
+  readonly scores: ShownScoreList;
   status: "in_progress" | "completed" | "incomplete";
 }
 
@@ -59,8 +60,9 @@ export class ResponseWriter implements Writer {
   readonly #items: Item[] = [];
   /** The last sequence number that the client has. */
   readonly #after: number;
+  readonly #shown: ShownScores;
   /** Of tokens whose text is held back, because it may become a call. */
-  #scores = new LogprobList();
+  #scores: ShownScoreList;
   #open: Message | undefined;
   #finish: Finish | undefined;
   #begun = false;
@@ -73,6 +75,8 @@ export class ResponseWriter implements Writer {
     this.#model = model;
     this.#after = after;
     this.#reader = new ChoiceReader({ id: options.id, choice: 0 }, options, model);
+    this.#shown = new ShownScores(model, { hiddenSpace: options.stripsSpace, special: false });
+    this.#scores = new ShownScoreList(model);
   }
 
   get usage() {
@@ -88,13 +92,19 @@ export class ResponseWriter implements Writer {
   take({ event }: ChoiceEvent, purpose: Purpose): readonly string[] {
     this.#purpose = purpose;
     this.#begin();
-    if (this.#options.wantsLogprobs) this.#scores.push(event.logprobs ?? []);
+    if (this.#options.wantsLogprobs) this.#score(event);
     for (const part of this.#reader.take(event)) {
       if (part.kind === "text") this.#text(part.text);
       else this.#call(part.call);
     }
     if (event.finish !== undefined) this.#end(event);
     return this.#takeSaid();
+  }
+
+  #score({ text, logprobs = [], finish }: GenerationEvent): void {
+    this.#shown.show(text);
+    for (const score of logprobs) this.#scores.push(this.#shown.take(score));
+    if (finish !== undefined) this.#scores.push(this.#shown.end(finish));
   }
 
   end(): readonly string[] {
@@ -138,18 +148,18 @@ export class ResponseWriter implements Writer {
     const scores = this.#takeScores();
     message.text.push(text);
     // A stream's are sent, and needed no longer.
-    if (this.#purpose === "whole") message.logprobs.push(scores);
+    if (this.#purpose === "whole") message.scores.push(scores);
     this.#say("response.output_text.delta", () => ({
       ...this.#placeOf(message),
       delta: text,
-      logprobs: scores.map((score) => withoutBytes(chatLogprob(this.#model, score))),
+      logprobs: scores.map((each) => withoutBytes(chatLogprob(this.#model, each))),
     }));
   }
 
-  #takeScores(): readonly TokenLogprob[] {
-    if (!this.#options.wantsLogprobs) return [];
+  #takeScores(): readonly ShownScore[] {
+    if (this.#scores.length === 0) return [];
     const scores = [...this.#scores];
-    this.#scores = new LogprobList();
+    this.#scores = new ShownScoreList(this.#model);
     return scores;
   }
 
@@ -159,7 +169,7 @@ export class ResponseWriter implements Writer {
       kind: "message",
       id,
       text: new HeldText(),
-      logprobs: new LogprobList(),
+      scores: new ShownScoreList(this.#model),
       status: "in_progress",
     };
     this.#items.push(message);
@@ -207,7 +217,7 @@ export class ResponseWriter implements Writer {
     // An answer without any text has an empty message.
     if (this.#items.length === 0) this.#openMessage();
     if (this.#open === undefined) return;
-    if ([...this.#scores].length > 0) this.#text("");
+    if (this.#scores.length > 0) this.#text("");
     this.#closeMessage(this.#open, finish?.reason === "length" ? "incomplete" : "completed");
   }
 
@@ -231,9 +241,9 @@ export class ResponseWriter implements Writer {
       const { id: call_id, name, arguments: given } = item.call;
       return { id: item.id, type: "function_call", status: "completed", arguments: given, call_id, name };
     }
-    const { id, text, status, logprobs } = item;
-    const scores = this.#purpose === "whole" && this.#options.wantsLogprobs ? chatLogprobs(this.#model, logprobs) : [];
-    return { id, type: "message", status, role: "assistant", content: [partOf(text.toString(), scores)] };
+    const { id, text, status, scores } = item;
+    const logprobs = scores.length > 0 ? chatLogprobs(this.#model, scores) : [];
+    return { id, type: "message", status, role: "assistant", content: [partOf(text.toString(), logprobs)] };
   }
 
   #say(type: string, fields: () => object): void {

@@ -1,6 +1,6 @@
 import { jsonProblem, parseInTurns } from "../parse-in-turns.js";
+import { exactIntegers } from "../requests/exact-integers.js";
 import { JsonShape } from "../requests/json-shape.js";
-import { exactSeeds, roundedSeeds } from "../requests/long-seeds.js";
 import { timeLeft } from "../turns.js";
 import type { BatchLineProblem, BatchRecord } from "./batch-record.js";
 
@@ -74,7 +74,7 @@ async function costOf(text: string): Promise<string | null> {
 async function parseObject(text: string): Promise<Record<string, unknown> | string> {
   try {
     const value = await parseInTurns(text);
-    await exactSeeds(text, roundedSeeds(value));
+    await exactIntegers(text, value);
     return isObject(value) ? value : "is not a JSON object.";
   } catch (error) {
     return `${jsonProblem(error)}.`;

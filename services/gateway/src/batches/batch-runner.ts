@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { RhoneError } from "@rhone/common";
 import { madeAtMs } from "../storage/object-storage.js";
+import { Sweeper } from "../sweeper.js";
 import type { BatchLease, Lease } from "./batch-lease.js";
 import { isOver } from "./batch-record.js";
 import { BatchRun, type BatchUse } from "./batch-run.js";
@@ -29,53 +30,33 @@ export interface BatchRunnerOptions {
 export class BatchRunner {
   readonly #options: BatchRunnerOptions;
   readonly #owner: string;
-  readonly #closing = new AbortController();
+  readonly #sweeper: Sweeper;
   readonly #running = new Map<string, Promise<void>>();
   readonly #notBeforeMs = new Map<string, number>();
   /** Of the batches that are not over. */
   readonly #owners = new Map<string, string>();
   readonly #turns = new OwnerTurns();
-  #sweeping: Promise<void> = Promise.resolve();
-  /** undefined while it is looking. */
-  #timer: NodeJS.Timeout | undefined;
-  #isWoken = false;
   #cleanedAtMs = 0;
 
   constructor(options: BatchRunnerOptions) {
     this.#options = options;
-    this.#owner = `${options.uses.gatewayId}-${randomUUID()}`;
+    const { gatewayId, batches, logger } = options.uses;
+    this.#owner = `${gatewayId}-${randomUUID()}`;
+    this.#sweeper = new Sweeper({
+      look: () => this.#sweep(),
+      pauseMs: () => batches.pace.sweepMs,
+      failed: (err) => logger.warn({ err }, "search for batches failed, trying again"),
+    });
   }
 
   start(): void {
-    this.#options.uses.batches.whenCreated(() => this.#wake());
-    this.#look();
-  }
-
-  #look(): void {
-    this.#timer = undefined;
-    this.#isWoken = false;
-    this.#sweeping = this.#sweep().catch((err: unknown) => {
-      this.#options.uses.logger.warn({ err }, "search for batches failed, trying again");
-    });
-    void this.#sweeping.then(() => {
-      const { sweepMs } = this.#options.uses.batches.pace;
-      if (!this.#closing.signal.aborted) this.#timer = setTimeout(() => this.#look(), this.#isWoken ? 0 : sweepMs);
-    });
-  }
-
-  /** A batch was created here: it need not wait for the next look. */
-  #wake(): void {
-    this.#isWoken = true;
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#look();
+    this.#options.uses.batches.whenCreated(() => this.#sweeper.wake());
+    this.#sweeper.start();
   }
 
   /** Leaves the batches to another gateway, or to this one when it starts again. */
   async close(): Promise<void> {
-    this.#closing.abort(new RhoneError("SHUTTING_DOWN", "The gateway is stopping."));
-    clearTimeout(this.#timer);
-    await this.#sweeping;
+    await this.#sweeper.close();
     await Promise.all(this.#running.values());
   }
 
@@ -104,7 +85,7 @@ export class BatchRunner {
   }
 
   #hasRoom(): boolean {
-    return this.#running.size < this.#options.mostBatches && !this.#closing.signal.aborted;
+    return this.#running.size < this.#options.mostBatches && !this.#sweeper.closing.aborted;
   }
 
   #mayTry(id: string): boolean {
@@ -152,7 +133,7 @@ export class BatchRunner {
   /** Never rejects. */
   async #run(id: string, lease: Pick<BatchLease, "lost" | "release">): Promise<void> {
     const { uses, linesInFlight, input } = this.#options;
-    const handover = AbortSignal.any([lease.lost, this.#closing.signal]);
+    const handover = AbortSignal.any([lease.lost, this.#sweeper.closing]);
     try {
       const batch = await uses.batches.get(id);
       // The batch is over; its mark outlived a crash.

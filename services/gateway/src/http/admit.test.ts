@@ -1,5 +1,5 @@
 import { newApiKey, RhoneError } from "@rhone/common";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { fakeGateway, hello } from "../testing/fake-gateway.js";
 import { OPERATIONS } from "./openapi/operations.js";
 
@@ -147,6 +147,14 @@ describe("limits", () => {
       throw new RhoneError("WORKER_LOST", "gone");
     });
     expect((await ask()).statusCode).toBe(503);
+    expect((await ask()).headers["x-ratelimit-remaining-tokens"]).toBe("12");
+  });
+
+  it("are given back by a request whose Idempotency-Key can't be kept", async () => {
+    const { ask, post, idempotency, headers } = limited({ tokensPerMinute: 20 });
+    vi.spyOn(idempotency, "save").mockRejectedValueOnce(new RhoneError("REDIS_UNAVAILABLE", "Redis is away."));
+    const failed = await post(COMPLETIONS, body, { ...headers, "idempotency-key": "k" });
+    expect(failed.statusCode).toBe(503);
     expect((await ask()).headers["x-ratelimit-remaining-tokens"]).toBe("12");
   });
 

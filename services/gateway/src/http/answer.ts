@@ -64,7 +64,11 @@ async function run(answering: Answering, reply: FastifyReply, request: RoutedReq
   const { claim } = reply.request;
   const reservation = await reserveTokens(answering, reply, request);
   const record = request.record && streamRecordOf(request.record, jobs, answerBytes);
-  if (record !== undefined) await claim?.generates({ record, stream, withIds: resumable });
+  if (record !== undefined)
+    await claim?.generates({ record, stream, withIds: resumable }).catch(async (error: unknown) => {
+      await reservation?.settle(0);
+      throw error;
+    });
   // The client may ask again under its key, or resume the stream: generation does not end with its connection.
   const detached = claim !== null || (stream && resumable);
   const observers: RunObserver[] = [requestMetrics(answering.metrics, request.route, writer)];

@@ -9,13 +9,14 @@ const READ_MS = 1000;
 
 /**
  * Refuses what never becomes a request: writes the envelope to the socket itself and hangs up, without a look at what
- * else arrives. A socket on which an answer has begun is only closed, as the envelope would garble the answer.
+ * else arrives. A socket on which an answer has begun is only closed, as the envelope would garble the answer. Returns
+ * whether the envelope was written.
  */
-export function closeWith(socket: Socket, error: RhoneError, isAnswering: boolean): void {
+export function closeWith(socket: Socket, error: RhoneError, isAnswering: boolean): boolean {
   stopParsing(socket);
   if (!socket.writable || isAnswering || socket.writableNeedDrain) {
     socket.destroy();
-    return;
+    return false;
   }
   socket.end(envelope(error));
   // Read and dropped: a socket that is closed with bytes to read is reset, which can take the refusal from the client.
@@ -24,6 +25,7 @@ export function closeWith(socket: Socket, error: RhoneError, isAnswering: boolea
   socket.removeAllListeners("end");
   const timer = setTimeout(() => socket.destroy(), READ_MS);
   socket.once("close", () => clearTimeout(timer));
+  return true;
 }
 
 /** Tells Node's parser that the rest of the bytes belongs to a protocol other than HTTP. */

@@ -1,5 +1,5 @@
 import { RhoneError } from "@rhone/common";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
 import { messageSchema } from "./openapi/generation-schemas.js";
 import { messagesErrorSchema } from "./openapi/response-schemas.js";
@@ -106,6 +106,50 @@ describe("a failure of /v1/messages", () => {
     expect(other.json().error.message).toMatch(/^output_config\.format /);
     const twice = [1, 2].map(() => ({ name: "f", input_schema: {} }));
     expect((await post(MESSAGES, { ...asked, tools: twice })).json().error.message).toMatch(/^tools\.1\.name: /);
+  });
+
+  const tool = { name: "f", input_schema: {} };
+  const impossible = { type: "object", properties: { x: { enum: [] } }, required: ["x"] };
+
+  it.each<[object, RegExp]>([
+    [{ max_tokens: "9" }, /^max_tokens is a text; it must be a number\.$/],
+    [{ top_p: 2 }, /^top_p is 2/],
+    [{ stop_sequences: [""] }, /^stop_sequences\.0 /],
+    [{ stop: ["a"] }, /^stop is not supported with this value; send stop_sequences\.$/],
+    [{ n: 2 }, /^n is not supported with this value; send the request several times\.$/],
+    [{ max_completion_tokens: 5 }, /^max_completion_tokens .* send max_tokens\.$/],
+    [{ response_format: { type: "json_object" } }, /^response_format .* send output_config\.format\.$/],
+    [{ frequency_penalty: 1 }, /^frequency_penalty .* leave it out\.$/],
+    [{ stream_options: { resumable: true } }, /^stream_options needs stream: true/],
+    [{ output_config: { format: { type: "json_schema", schema: impossible } } }, /^output_config\.format /],
+    [{ output_format: { type: "json_schema", schema: impossible } }, /^output_format /],
+    [{ tools: [tool], tool_choice: { type: "tool", name: "g" } }, /^tool_choice: names g, /],
+    [{ tool_choice: { type: "any" } }, /^tool_choice: needs tools/],
+    [{ tools: [tool, tool] }, /^tools\.1\.name: /],
+    [{ tools: [{ name: "f", input_schema: 3 }] }, /^tools\.0\.input_schema is 3/],
+    [{ system: [{ type: "text", text: 3 }] }, /^system\.0\.text is 3/],
+  ])("names the field of %j as its client does", async (fields, message) => {
+    const refused = await fakeGateway().post(MESSAGES, { ...asked, ...fields });
+    expect(refused.statusCode).toBe(400);
+    expect(refused.json().error.message).toMatch(message);
+  });
+
+  it.each([
+    [0, "system"],
+    [1, "messages.0"],
+    [2, "messages.0"],
+    [3, "messages.1"],
+  ])("names the message that the chat's message %d was made from: %s", async (index, source) => {
+    const { post, model } = fakeGateway();
+    const param = `messages.${index}`;
+    const failure = new RhoneError("CHAT_TEMPLATE_FAILED", `No form: ${param} has the role user.`, { param });
+    vi.spyOn(model, "encodeChat").mockRejectedValue(failure);
+    const content = [
+      { type: "tool_result", tool_use_id: "a", content: "1" },
+      { type: "text", text: "so" },
+    ];
+    const refused = await post(MESSAGES, { ...asked, system: "s", messages: [{ role: "user", content }, ...messages] });
+    expect(refused.json().error.message).toBe(`No form: ${source} has the role user.`);
   });
 
   it("without a key is an authentication_error, and x-api-key is one", async () => {

@@ -6,8 +6,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { parse } from "secure-json-parse";
 import { jsonProblem, parseInTurns } from "../parse-in-turns.js";
 import { cut, RequestError } from "../request-error.js";
+import { exactIntegers } from "../requests/exact-integers.js";
 import { JsonShape } from "../requests/json-shape.js";
-import { exactSeeds, roundedSeeds } from "../requests/long-seeds.js";
 import { ownTurn, timeLeft } from "../turns.js";
 import { needsNoBody, operationOf } from "./openapi/operations.js";
 
@@ -71,8 +71,7 @@ function parseJson(app: FastifyInstance): void {
       if (body === "") throw new RhoneError("INVALID_JSON", "The body is empty; send a JSON object.");
       try {
         const value = body.length <= SMALL_BYTES ? parse(body) : await parseInTurns(body);
-        const rounded = roundedSeeds(value);
-        if (rounded.length > 0) await exactSeeds(body, rounded);
+        await exactIntegers(body, value);
         return value;
       } catch (error) {
         throw new RhoneError("INVALID_JSON", `The body ${jsonProblem(error)}.`);

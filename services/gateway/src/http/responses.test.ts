@@ -1,8 +1,9 @@
 import { newApiKey, RhoneError } from "@rhone/common";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { keepsTo } from "../../../../test/schemas/keeps-to.js";
 import * as official from "../../../../test/schemas/openai-responses.js";
 import type { Schema } from "../../../../test/schemas/schema-parts.js";
+import { BackgroundResponses } from "../responses/background-responses.js";
 import { type FakeOptions, fakeGateway, hello, type Script } from "../testing/fake-gateway.js";
 import { inputItemListSchema, responseSchema } from "./openapi/responses-schemas.js";
 
@@ -86,6 +87,31 @@ it("an item is referred to by its id, and becomes part of the request", async ()
 });
 
 it.each<[string, object]>([
+  ["an assistant's message", { role: "assistant", content: "Oh" }],
+  [
+    "an item of an earlier output",
+    { type: "message", id: "msg_1", role: "assistant", content: [{ type: "output_text", text: "Oh" }] },
+  ],
+])("the answer behind %s is a message of its own", async (_, last) => {
+  const { post, jobs } = fakeGateway();
+  const input = [{ role: "user", content: "hi" }, { role: "assistant", content: "Ah" }, last];
+  const { output } = (await post(PATH, { input })).json();
+  // One that goes on would keep the blank that it begins with.
+  expect(output[0].content[0].text).toBe("Hello");
+  const tools = [{ type: "function", name: "f", parameters: { type: "object" } }];
+  expect((await post(PATH, { input, tools, tool_choice: "required" })).statusCode).toBe(200);
+  expect(jobs).toHaveLength(2);
+});
+
+it("a previous response alone is followed by a new message", async () => {
+  const { post, jobs } = fakeGateway();
+  const { id } = (await post(PATH, { input: "hi" })).json();
+  const { output } = (await post(PATH, { previous_response_id: id })).json();
+  expect(output[0].content[0].text).toBe("Hello");
+  expect(promptOf(jobs.at(-1)?.promptIds)).toBe("hiHello");
+});
+
+it.each<[string, object]>([
   ["unknown", { previous_response_id: NONE }],
   ["malformed", { previous_response_id: "*" }],
   ["referred", { input: [{ type: "item_reference", id: "msg_1" }] }],
@@ -104,6 +130,56 @@ it.each<[unknown, string, string]>([
   const refused = await fakeGateway().post(PATH, { input });
   expect([refused.statusCode, refused.json().param]).toEqual([400, param]);
   expect(refused.json().message).toContain(problem);
+});
+
+const tool = (parameters: object) => ({ type: "function", name: "f", parameters });
+const impossible = { type: "object", properties: { x: { enum: [] } }, required: ["x"] };
+
+it.each<[object, string, RegExp]>([
+  [{ max_output_tokens: 0 }, "max_output_tokens", /is 0/],
+  [{ max_tokens: 5 }, "max_tokens", /send max_output_tokens\.$/],
+  [{ min_tokens: 9, max_output_tokens: 5 }, "min_tokens", /9 is more than the 5 tokens that the answer may have\.$/],
+  [{ input: "a".repeat(80) }, "input", /81 tokens; this model's maximum .* Shorten the prompt\.$/],
+  [{ n: 2 }, "n", /send the request several times\.$/],
+  [{ stop_token_ids: [5] }, "stop_token_ids", /send stop\.$/],
+  [{ guided_regex: "a" }, "guided_regex", /leave it out\.$/],
+  [{ logprobs: true }, "logprobs", /send include/],
+  [{ response_format: { type: "json_object" } }, "response_format", /send text\.format\.$/],
+  [
+    { text: { format: { type: "json_schema", name: "a", schema: impossible, strict: true } } },
+    "text.format",
+    /^text\.format /,
+  ],
+  [{ text: { format: { type: "json_schema", name: "a" } } }, "text.format.schema", /missing/],
+  [{ tools: [tool({}), tool({})] }, "tools.1.name", /^tools\.1\.name: /],
+  [{ tools: [tool({ type: "array" })], tool_choice: "required" }, "tools.0.parameters", /^tools\.0\.parameters /],
+  [{ tools: [tool({})], tool_choice: { type: "function", name: "g" } }, "tool_choice", /names g/],
+  [{ include: ["logprobs"] }, "include.0", /^include\.0 /],
+  [{ metadata: { a: 1 } }, "metadata.a", /^metadata\.a is 1/],
+  [{ stop: [""] }, "stop.0", /^stop/],
+])("names the field of %j as its client does: %s", async (fields, param, message) => {
+  const refused = await fakeGateway().post(PATH, { input: "hi", ...fields });
+  expect([refused.statusCode, refused.json().param]).toEqual([400, param]);
+  expect(refused.json().message).toMatch(message);
+});
+
+it.each([
+  [0, "instructions"],
+  [1, "previous_response_id"],
+  [2, "previous_response_id"],
+  [3, "input.0"],
+  [4, "input.1"],
+  [5, "input.3"],
+])("names the item that the chat's message %d was made from: %s", async (index, source) => {
+  const { post, model } = fakeGateway();
+  const { id } = (await post(PATH, { input: "hi" })).json();
+  const param = `messages.${index}`;
+  const failure = new RhoneError("CHAT_TEMPLATE_FAILED", `No form: ${param} has the role user.`, { param });
+  vi.spyOn(model, "encodeChat").mockRejectedValue(failure);
+  const call = (call_id: string) => ({ type: "function_call", call_id, name: "f", arguments: "{}" });
+  const input = [{ role: "user", content: "go" }, call("a"), call("b"), { role: "user", content: "so" }];
+  const refused = await post(PATH, { instructions: "Be brief.", previous_response_id: id, input });
+  expect([refused.json().param, refused.json().message]).toEqual([source, `No form: ${source} has the role user.`]);
 });
 
 it("another owner's response does not exist", async () => {
@@ -263,6 +339,62 @@ it("a response in the background is cancelled while it waits, and by its deletio
   expect(redis.members.size).toBe(0);
   const whole = (await post(PATH, { input: "hi" })).json();
   expect((await app.inject({ method: "POST", url: `${PATH}/${whole.id}/cancel` })).statusCode).toBe(400);
+});
+
+describe("of its key's tokens a response in the background", () => {
+  const { key, secret } = newApiKey({ name: "small", requestsPerMinute: null, tokensPerMinute: 1000 });
+
+  /** A response of 3 tokens of prompt and up to 40 of answer, which no gateway follows yet. */
+  async function queued(script?: Script) {
+    const gateway = fakeGateway(script, "ready", { keys: [key], takeLease: lease });
+    const left = async () => {
+      const small = { owner: "small", limits: { requests: null, tokens: 1000 } };
+      return (await gateway.limits.reserveTokens(small, 0))?.standing.remaining;
+    };
+    const headers = { authorization: `Bearer ${secret}` };
+    const ask = () => gateway.post(PATH, { input: "hi", background: true, max_output_tokens: 40 }, headers);
+    const end = (method: "POST" | "DELETE", path: string) =>
+      gateway.app.inject({ method, url: `${PATH}/${path}`, headers });
+    return { ...gateway, left, ask, end };
+  }
+
+  it.each<[string, Script, number]>([
+    ["uses those of its prompt and answer", hello, 1000 - 3 - 2],
+    ["uses those that it had before it failed", broken, 1000 - 3 - 1],
+    [
+      "uses none when it fails before its first",
+      () => {
+        throw new RhoneError("STAGE_FAILED", "Lost.");
+      },
+      1000,
+    ],
+  ])("%s, and gives the others back at its end, by whichever gateway follows it", async (_, script, rest) => {
+    const gateway = await queued(script);
+    await gateway.ask();
+    expect(await gateway.left()).toBe(1000 - 3 - 40);
+    const other = new BackgroundResponses({ ...gateway, takeLease: lease, gatewayId: "g2" });
+    other.start();
+    await vi.waitFor(async () => expect(await gateway.left()).toBe(rest));
+    await other.close();
+  });
+
+  it.each<[string, "POST" | "DELETE", (id: string) => string]>([
+    ["cancelled", "POST", (id) => `${id}/cancel`],
+    ["deleted", "DELETE", (id) => id],
+  ])("gives all back when it is %s before it began", async (_, method, pathOf) => {
+    const { left, ask, end } = await queued();
+    const { id } = (await ask()).json();
+    expect(await left()).toBe(1000 - 3 - 40);
+    expect((await end(method, pathOf(id))).statusCode).toBe(200);
+    expect(await left()).toBe(1000);
+  });
+
+  it("keeps none where it can't be stored", async () => {
+    const { left, ask, redis } = await queued();
+    redis.failure = new Error("away");
+    expect((await ask()).statusCode).toBe(503);
+    expect(await left()).toBe(1000);
+  });
 });
 
 it("an unfinished response can't be continued", async () => {

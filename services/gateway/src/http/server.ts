@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { Socket } from "node:net";
 import cors from "@fastify/cors";
 import { type Logger, RhoneError } from "@rhone/common";
 import {
@@ -13,17 +12,18 @@ import {
 import { messagesDialect } from "../answers/dialect.js";
 import { Arrivals } from "./arrivals.js";
 import { closeWith } from "./close-with.js";
+import { type AnswersUse, countAnswer, countAnswers, countRefusal } from "./count-answers.js";
 import { dialectOf, errorHeaders, toRequestError } from "./error-response.js";
 import { REPLAYED } from "./idempotency.js";
 import { JoinedRequest } from "./joined-request.js";
 import { writeJsonInTurns } from "./json-in-turns.js";
 import { openapi } from "./openapi/openapi.js";
 import { receiveJson } from "./receive-json.js";
-import { Unanswered } from "./unanswered.js";
+import { type Refuse, Unanswered } from "./unanswered.js";
 import { boundUnread, closeUnread, endUnsent } from "./unread.js";
 import { METHODS, unrouted } from "./unrouted.js";
 
-export interface ServerOptions {
+export interface ServerOptions extends AnswersUse {
   readonly bodyLimitBytes: number;
   /** Bytes of large bodies that may be in memory at a time. */
   readonly bodiesBytes: number;
@@ -55,22 +55,30 @@ const TCP_KEEP_ALIVE_MS = 15_000;
 export function buildServer(options: ServerOptions): FastifyInstance {
   const { bodyLimitBytes, bodiesBytes, corsOrigins, requiresKeys } = options;
   const fail = failWith(options.logger);
-  const unanswered = new Unanswered(options.mostPipelined);
+  const refuse: Refuse = (socket, error, isAnswering) => {
+    if (closeWith(socket, error, isAnswering)) countRefusal(options, error.row.http);
+  };
+  const unanswered = new Unanswered(options.mostPipelined, refuse);
   const app = fastify({
     bodyLimit: bodyLimitBytes,
     // A base URL with a slash at its end, and a path with one at its beginning.
     routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true },
-    frameworkErrors: fail,
-    serverFactory: serverOf(options, unanswered),
+    // They have no hooks.
+    frameworkErrors: (error, request, reply) => {
+      countAnswer(options, reply);
+      return fail(error, request, reply);
+    },
+    serverFactory: serverOf(options, { unanswered, refuse }),
     genReqId: requestIdOf,
     requestIdHeader: false,
     forceCloseConnections: "idle",
     clientErrorHandler: (error, socket) => {
       const isLost = unanswered.isAnswering(socket) || error.code === "ECONNRESET";
-      closeWith(socket, unreadable(error, options), isLost);
+      refuse(socket, unreadable(error, options), isLost);
     },
   });
   app.setErrorHandler(fail);
+  countAnswers(app, options);
   app.addHook("onRequest", async (request, reply) => {
     identify(request, reply);
     if (request.raw.httpVersion === "1.1" && request.headers.host === undefined)
@@ -91,8 +99,13 @@ type Connecting = Pick<ServerOptions, "arrivalTimeoutMs" | "sendTimeoutMs" | "mo
 
 const headersTimeoutMs = ({ arrivalTimeoutMs }: Connecting): number => Math.min(HEADERS_TIMEOUT_MS, arrivalTimeoutMs);
 
+interface Refusing {
+  readonly unanswered: Unanswered;
+  readonly refuse: Refuse;
+}
+
 /** Makes the server that judges connections, before Fastify sees their requests. */
-function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServerFactory {
+function serverOf(connecting: Connecting, { unanswered, refuse }: Refusing): FastifyServerFactory {
   const { arrivalTimeoutMs, sendTimeoutMs, mostConnections } = connecting;
   const options = {
     // Node's own refusal has no body.
@@ -116,7 +129,11 @@ function serverOf(connecting: Connecting, unanswered: Unanswered): FastifyServer
     });
     server.maxConnections = mostConnections;
     server.on("connection", (socket) => arrivals.follow(socket));
-    server.on("connect", ({ socket }) => refuseTunnel(socket, unanswered.isAnswering(socket)));
+    server.on("connect", ({ socket }) => {
+      // Nobody else listens to errors of its socket any more.
+      socket.on("error", () => socket.destroy());
+      refuse(socket, NO_PROXY, unanswered.isAnswering(socket));
+    });
     // Node's refusal of expectations has no body either; a server may ignore them.
     return server.on("checkExpectation", (request, response) => server.emit("request", request, response));
   };
@@ -166,12 +183,4 @@ function unreadable(error: NodeJS.ErrnoException, limits: Connecting): RhoneErro
   return new RhoneError("REQUEST_TIMEOUT", `${late}. Send it again.`);
 }
 
-/** CONNECT. Nobody else listens to errors of its socket any more. */
-function refuseTunnel(socket: Socket, isAnswering: boolean): void {
-  socket.on("error", () => socket.destroy());
-  closeWith(
-    socket,
-    new RhoneError("METHOD_NOT_ALLOWED", "The gateway is no proxy: it does not take CONNECT."),
-    isAnswering,
-  );
-}
+const NO_PROXY = new RhoneError("METHOD_NOT_ALLOWED", "The gateway is no proxy: it does not take CONNECT.");

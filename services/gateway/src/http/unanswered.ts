@@ -1,7 +1,10 @@
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import type { RhoneError } from "@rhone/common";
 import { RequestError } from "../request-error.js";
-import { closeWith } from "./close-with.js";
+
+/** Closes a socket with a refusal, as `closeWith` does. */
+export type Refuse = (socket: Socket, error: RhoneError, isAnswering: boolean) => void;
 
 /**
  * The responses of each connection that are not sent whole. A client may send requests without waiting for the answers
@@ -10,10 +13,12 @@ import { closeWith } from "./close-with.js";
  */
 export class Unanswered {
   readonly #most: number;
+  readonly #refuse: Refuse;
   readonly #of = new WeakMap<Socket, Set<ServerResponse>>();
 
-  constructor(mostPerConnection: number) {
+  constructor(mostPerConnection: number, refuse: Refuse) {
     this.#most = mostPerConnection;
+    this.#refuse = refuse;
   }
 
   /**
@@ -25,7 +30,7 @@ export class Unanswered {
     const waiting = this.#of.get(socket) ?? this.#follow(socket);
     if (waiting.size >= this.#most) {
       const message = `${this.#most} requests of this connection wait for their answers, the limit (--most-pipelined); read them first.`;
-      closeWith(socket, new RequestError("RATE_LIMIT_EXCEEDED", message), this.isAnswering(socket));
+      this.#refuse(socket, new RequestError("RATE_LIMIT_EXCEEDED", message), this.isAnswering(socket));
       return false;
     }
     waiting.add(response);

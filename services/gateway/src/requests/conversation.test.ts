@@ -96,6 +96,12 @@ describe("messages of OpenAI's older forms", () => {
   });
 });
 
+it("arguments that came as an object keep all digits", () => {
+  const call = { id: "a", type: "function", function: { name: "f", arguments: { id: 9007199254740993n } } };
+  const { messages } = conversationOf([hi, { role: "assistant", tool_calls: [call] }, hi]);
+  expect(messages[1]?.toolCalls?.[0]?.arguments).toBe('{"id":9007199254740993}');
+});
+
 describe("continuing", () => {
   it.each<[string, unknown[], object, string | undefined, boolean]>([
     ["nothing", [hi], {}, undefined, false],

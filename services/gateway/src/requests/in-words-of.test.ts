@@ -1,9 +1,10 @@
 import { expect, it } from "vitest";
 import { RequestError } from "../request-error.js";
-import { inWordsOf, type Renaming, warningsInWordsOf } from "./in-words-of.js";
+import { inWordsOf, messageNamed, type Renaming, warningsInWordsOf } from "./in-words-of.js";
 
 const NAMES: readonly Renaming[] = [
   [/^tools\.(\d+)\.function\.parameters/, "tools.$1.input_schema"],
+  messageNamed((index) => (index === 0 ? "system" : `input.${index - 1}`)),
   [/^messages$/, "input"],
 ];
 
@@ -14,7 +15,8 @@ const refuse = (param: string) => async () => {
 it.each([
   ["tools.12.function.parameters", "tools.12.input_schema"],
   ["messages", "input"],
-  ["messages.3", "messages.3"],
+  ["messages.0", "system"],
+  ["messages.3.role", "input.2.role"],
   ["seed", "seed"],
 ])("a refusal of a chat's %s names %s", async (param, own) => {
   const refusal = { code: "INVALID_REQUEST", message: `${own} is bad.`, param: own };

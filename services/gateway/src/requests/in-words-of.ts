@@ -2,8 +2,14 @@ import { RhoneError } from "@rhone/common";
 import type { Warnings } from "../answers/answer-frame.js";
 import { RequestError } from "../request-error.js";
 
-/** How a field of a chat begins, and what an API with other names calls it. */
-export type Renaming = readonly [RegExp, string];
+/** How a field of a chat begins, and what an API with other names calls it, as `String.replace` takes them. */
+export type Renaming = readonly [RegExp, string | ((found: string, ...groups: string[]) => string)];
+
+/** The message of a chat, by its index, in the words of the API that the chat was made from. */
+export const messageNamed = (nameOf: (index: number) => string): Renaming => [
+  /^messages\.(\d+)/,
+  (_, index) => nameOf(Number(index)),
+];
 
 /**
  * What `prepare` returns. Throws what it throws; a refusal that names a field of a chat names the field of the API that
@@ -23,7 +29,8 @@ export const warningsInWordsOf = (names: readonly Renaming[], warnings: Warnings
 function nameIn(names: readonly Renaming[], param: string | undefined): string | undefined {
   if (param === undefined) return undefined;
   const [pattern, name] = names.find(([ofChat]) => ofChat.test(param)) ?? [];
-  return pattern === undefined || name === undefined ? undefined : param.replace(pattern, name);
+  if (pattern === undefined || name === undefined) return undefined;
+  return typeof name === "string" ? param.replace(pattern, name) : param.replace(pattern, name);
 }
 
 function renamed(names: readonly Renaming[], error: RhoneError): RhoneError {

@@ -6,6 +6,8 @@ import {
   entriesOf,
   listOf,
   logitBias,
+  readBody,
+  readFields,
   texts,
   tokenIdLists,
   tokenIds,
@@ -74,5 +76,24 @@ describe("long fields", () => {
     expect(schemaOf(tokenIds)).toMatchObject({ type: "array", items: { type: "integer" } });
     expect(schemaOf(logitBias)).toMatchObject({ type: "object", additionalProperties: { type: "number" } });
     expect(schemaOf(listOf(z.string(), 3))).toMatchObject({ type: "array", maxItems: 3, items: { type: "string" } });
+  });
+});
+
+describe("the lists of a body", () => {
+  const schema = z.object({ lists: listOf(listOf(z.number())) });
+  const lists = (count: number) => ({ lists: Array.from({ length: 100 }, () => Array(count).fill(1)) });
+
+  it("may have 16,384 items in all", () => {
+    expect(readBody(schema, lists(162)).success).toBe(true);
+    const { error } = readBody(schema, lists(163));
+    expect(error?.issues).toMatchObject([
+      { path: ["lists", 99], message: "has, with the lists before it, more than 16384 items; send fewer" },
+    ]);
+  });
+
+  it("do not count for the next one, nor outside a body", () => {
+    expect(readBody(schema, lists(200)).success).toBe(false);
+    expect(readBody(schema, lists(100)).success).toBe(true);
+    expect(readFields(schema, lists(200)).success).toBe(true);
   });
 });

@@ -1,7 +1,7 @@
 import { explainRefusal } from "@rhone/common";
 import { z } from "zod";
 import { RequestError, unsupported } from "../request-error.js";
-import { listOf, logitBias, readFields } from "./long-fields.js";
+import { listOf, logitBias, readBody } from "./long-fields.js";
 
 /** A field that may be absent or null. */
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
@@ -80,14 +80,17 @@ export type GenerationFields = Readonly<z.infer<typeof generationSchema>>;
 
 /**
  * The body as `schema` reads it. Throws INVALID_REQUEST that names the first bad field as `param`, also for a field
- * that would change the answer but that the schema lacks.
+ * that would change the answer but that the schema lacks. `instead`: of an API with names of its own, what to do
+ * instead of chats' fields.
  */
-export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown): z.output<S> {
-  const parsed = readFields(schema, body ?? {}, { reportInput: true });
+export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown, instead?: Instead): z.output<S> {
+  const parsed = readBody(schema, body ?? {});
   if (!parsed.success) throw badField(parsed.error);
-  refuseUnsupported(body, schema.shape);
+  refuseUnsupported(body, schema.shape, instead);
   return parsed.data;
 }
+
+type Instead = Readonly<Record<string, string>>;
 
 /** Throws INVALID_REQUEST (`unsupported_parameter`) for the first of `names` by which a list is to be filtered. */
 export function refuseFilters(query: unknown, names: readonly string[]): void {
@@ -144,6 +147,21 @@ const OF_OTHER_SERVERS: Refused = {
   mirostat: differsFrom(0),
 };
 
+/** The same for fields that chats and completions have, and APIs with names of their own lack. */
+const OF_CHATS: Refused = {
+  n: differsFrom(1),
+  stop: isFilled,
+  stop_token_ids: isFilled,
+  random_seed: isSet,
+  min_p: differsFrom(0),
+  repetition_penalty: differsFrom(1),
+  frequency_penalty: differsFrom(0),
+  presence_penalty: differsFrom(0),
+  logit_bias: isFilledObject,
+  min_tokens: differsFrom(0),
+  ignore_eos: isSet,
+};
+
 /** The same for fields that some endpoint here that generates text has, and others lack. */
 const OF_OTHER_ENDPOINTS: Refused = {
   max_completion_tokens: isSet,
@@ -176,12 +194,14 @@ const INSTEAD: Readonly<Record<string, string>> = {
 };
 
 /** Throws INVALID_REQUEST (`unsupported_parameter`) for the first such field that the endpoint does not know. */
-function refuseUnsupported(body: unknown, known: Fields): void {
+function refuseUnsupported(body: unknown, known: Fields, own: Instead | undefined): void {
   if (typeof body !== "object" || body === null) return;
   const fields = body as Fields;
-  const generates = Object.hasOwn(known, "max_tokens");
-  for (const [name, refuses] of Object.entries({ ...OF_OTHER_SERVERS, ...(generates && OF_OTHER_ENDPOINTS) })) {
+  const generates = own !== undefined || Object.hasOwn(known, "max_tokens");
+  const refused = { ...OF_OTHER_SERVERS, ...(generates && OF_OTHER_ENDPOINTS), ...(own !== undefined && OF_CHATS) };
+  const instead = own ?? INSTEAD;
+  for (const [name, refuses] of Object.entries(refused)) {
     if (!Object.hasOwn(known, name) && refuses(fields[name]))
-      throw unsupported(name, `${name} is not supported with this value; ${INSTEAD[name] ?? "leave it out"}.`);
+      throw unsupported(name, `${name} is not supported with this value; ${instead[name] ?? "leave it out"}.`);
   }
 }

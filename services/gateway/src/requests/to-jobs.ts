@@ -152,7 +152,7 @@ function samplingOf(fields: GenerationFields): Omit<SamplingSettings, "seed" | "
 
 function checkMinTokens({ min_tokens = 0 }: GenerationFields, asked: number | undefined): void {
   if (asked === undefined || min_tokens <= asked) return;
-  const message = `min_tokens: ${min_tokens} is more than max_tokens, ${asked}.`;
+  const message = `min_tokens: ${min_tokens} is more than the ${asked} tokens that the answer may have.`;
   throw new RequestError("INVALID_REQUEST", message, { param: "min_tokens" });
 }
 
@@ -195,5 +195,5 @@ function roomFor(promptTokens: number, { asked, endsWithContext, contextLength, 
   const room = contextLength - promptTokens;
   if (room >= (asked ?? 1)) return asked ?? room;
   if (endsWithContext && room >= 1) return room;
-  throw contextExceeded({ param, tokens: promptTokens, asked, contextLength });
+  throw contextExceeded({ param, tokens: promptTokens, asked: endsWithContext ? undefined : asked, contextLength });
 }

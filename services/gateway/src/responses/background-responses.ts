@@ -1,5 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { type ErrorCode, type GenerationJob, type Logger, RhoneError, toRhoneError } from "@rhone/common";
+import { type ErrorCode, type GenerationJob, type Logger, type RhoneError, toRhoneError } from "@rhone/common";
+import type { RateLimits } from "../admission/rate-limits.js";
+import { TokenAccount } from "../admission/token-account.js";
 import type { AnswerRoom, HeldAnswer } from "../answers/answer-room.js";
 import { failedWith } from "../answers/response-object.js";
 import { addressesOf, type StreamRecord } from "../answers/stream-records.js";
@@ -12,6 +14,7 @@ import type { Metrics } from "../metrics.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import { lineMetrics } from "../requests/run-observers.js";
 import { following, generating, runRequest } from "../requests/run-request.js";
+import { Sweeper } from "../sweeper.js";
 import type { TextModel } from "../text/text-model.js";
 import { timeLeft } from "../turns.js";
 import { endedResponse } from "./keep-response.js";
@@ -25,17 +28,20 @@ const SWEEP_MS = 2000;
 /** Before a response is tried again that the queue had no room for. */
 const RETRY_MS = 5000;
 
+type HeldLease = Pick<BatchLease, "lost" | "release">;
+
 /** What following responses to their end takes. */
 export interface BackgroundUse {
   readonly responses: ResponseStore;
   readonly openResponses: OpenResponses;
   readonly client: GenerationClient;
   readonly answers: AnswerRoom;
+  readonly limits: Pick<RateLimits, "settle">;
   readonly model: TextModel;
   readonly metrics: Metrics;
   readonly gatewayId: string;
   /** Takes the lease of a response; null: another gateway has it. Rejects when Redis can't be reached. */
-  readonly takeLease: (lease: Lease) => Promise<Pick<BatchLease, "lost" | "release"> | null>;
+  readonly takeLease: (lease: Lease) => Promise<HeldLease | null>;
   readonly backgroundAtOnce: number;
   readonly logger: Logger;
 }
@@ -56,50 +62,30 @@ const NOT_YET: ReadonlySet<ErrorCode> = new Set(["QUEUE_FULL", "GATEWAY_BUSY", "
 export class BackgroundResponses {
   readonly #uses: BackgroundUse;
   readonly #name: string;
-  readonly #closing = new AbortController();
+  readonly #sweeper: Sweeper;
   readonly #running = new Map<string, Promise<void>>();
   readonly #notBeforeMs = new Map<string, number>();
   readonly #turns = new OwnerTurns();
-  #sweeping: Promise<void> = Promise.resolve();
-  /** undefined while it is looking. */
-  #timer: NodeJS.Timeout | undefined;
-  #isWoken = false;
 
   constructor(uses: BackgroundUse) {
     this.#uses = uses;
     this.#name = `${uses.gatewayId}-${randomUUID()}`;
+    this.#sweeper = new Sweeper({
+      look: () => this.#sweep(),
+      pauseMs: () => SWEEP_MS,
+      failed: (err) => uses.logger.warn({ err }, "search for responses failed, trying again"),
+    });
   }
 
   start(): void {
-    this.#uses.openResponses.whenAdded(() => this.#wake());
-    this.#look();
+    this.#uses.openResponses.whenAdded(() => this.#sweeper.wake());
+    this.#sweeper.start();
   }
 
   /** Leaves the responses to another gateway, or to this one when it starts again. */
   async close(): Promise<void> {
-    this.#closing.abort(new RhoneError("SHUTTING_DOWN", "The gateway is stopping."));
-    clearTimeout(this.#timer);
-    await this.#sweeping;
+    await this.#sweeper.close();
     await Promise.all(this.#running.values());
-  }
-
-  #look(): void {
-    this.#timer = undefined;
-    this.#isWoken = false;
-    this.#sweeping = this.#sweep().catch((err: unknown) => {
-      this.#uses.logger.warn({ err }, "search for responses failed, trying again");
-    });
-    void this.#sweeping.then(() => {
-      if (!this.#closing.signal.aborted) this.#timer = setTimeout(() => this.#look(), this.#isWoken ? 0 : SWEEP_MS);
-    });
-  }
-
-  /** One was added here, or has ended: it need not wait for the next look. */
-  #wake(): void {
-    this.#isWoken = true;
-    if (this.#timer === undefined || this.#closing.signal.aborted) return;
-    clearTimeout(this.#timer);
-    this.#look();
   }
 
   async #sweep(): Promise<void> {
@@ -117,26 +103,26 @@ export class BackgroundResponses {
   }
 
   #hasRoom(): boolean {
-    return this.#running.size < this.#uses.backgroundAtOnce && !this.#closing.signal.aborted;
+    return this.#running.size < this.#uses.backgroundAtOnce && !this.#sweeper.closing.aborted;
   }
 
-  /** false: another gateway follows it. */
+  /** Whether this gateway follows it now. */
   async #take(open: OpenResponse): Promise<boolean> {
-    const lease = await this.#uses.takeLease({ id: open.id, owner: this.#name, leaseMs: LEASE_MS });
+    const lease = await this.#takeLease(open.id);
     if (lease === null) return false;
     const running = this.#run(open, lease).finally(() => {
       const wasFull = !this.#hasRoom();
       this.#running.delete(open.id);
-      if (wasFull) this.#wake();
+      if (wasFull) this.#sweeper.wake();
     });
     this.#running.set(open.id, running);
     return true;
   }
 
   /** Never rejects. */
-  async #run({ id, owner }: OpenResponse, lease: Pick<BatchLease, "lost" | "release">): Promise<void> {
+  async #run({ id, owner }: OpenResponse, lease: HeldLease): Promise<void> {
     const { openResponses, logger } = this.#uses;
-    const handover = AbortSignal.any([lease.lost, this.#closing.signal]);
+    const handover = AbortSignal.any([lease.lost, this.#sweeper.closing]);
     try {
       if (await this.#follow(id, owner, handover)) await openResponses.remove(id, owner);
     } catch (err) {
@@ -144,7 +130,7 @@ export class BackgroundResponses {
       if (handover.aborted) logger.info({ id }, "response left to the next gateway");
       else logger.warn({ err, id }, "response interrupted, trying again");
     }
-    await lease.release().catch((err: unknown) => logger.warn({ err, id }, "lease not released"));
+    await this.#release(id, lease);
   }
 
   /** Whether the response is over, or gone. Throws when it must be tried again. */
@@ -164,18 +150,31 @@ export class BackgroundResponses {
       const named = toRhoneError(error);
       if (named.row.retryable && Date.now() < generation.deadlineAtMs) throw error;
       const { job: _, ...rest } = record;
-      await responses.save({ ...rest, response: { ...record.response, ...failedWith(named) } });
+      await this.#end({ ...rest, response: { ...record.response, ...failedWith(named) } }, named, 0);
     }
     return true;
+  }
+
+  /**
+   * Keeps a response that is over, then gives back what it did not use of its key's tokens: a crash between gives back
+   * nothing rather than twice.
+   */
+  async #end(record: ResponseRecord, outcome: "ok" | RhoneError, used: number): Promise<void> {
+    const { responses, limits, metrics } = this.#uses;
+    const { reserved, ...ended } = record;
+    await responses.save(ended);
+    if (reserved !== undefined) await limits.settle(record.owner, reserved, used);
+    if (record.response.background) metrics.requests.inc({ route: "responses", outcome: nameOf(outcome) });
   }
 
   async #finish(
     { job, generation, attempt, ...record }: ResponseRecord & { readonly generation: StreamRecord },
     run: FollowedRun,
   ): Promise<void> {
-    const { responses, model, metrics } = this.#uses;
+    const { responses, model } = this.#uses;
     const writer = openWriter(generation.writer, model);
-    const outcome = await this.#takeAll({ job, generation }, writer, run);
+    const account = new TokenAccount({ reservation: null, jobs: job === undefined ? [] : [job], detached: false });
+    const outcome = await this.#takeAll({ job, generation }, { writer, account, ...run });
     if (outcome !== "ok" && Date.now() < generation.deadlineAtMs) {
       if (NOT_YET.has(outcome.code)) throw outcome;
       if (attempt !== undefined && OUTAGES.has(outcome.code)) {
@@ -183,23 +182,21 @@ export class BackgroundResponses {
         throw outcome;
       }
     }
-    await responses.save({ ...record, generation, response: await endedResponse(writer, outcome) });
-    if (job === undefined) return;
-    metrics.requests.inc({ route: "responses", outcome: outcome === "ok" ? "ok" : outcome.code.toLowerCase() });
+    const response = await endedResponse(writer, outcome);
+    await this.#end({ ...record, generation, response }, outcome, account.used(nameOf(outcome)));
   }
 
   /** Takes in the events. Returns why they ended. Throws when the response is left to the next gateway. */
   async #takeAll(
     { job, generation }: { readonly job: GenerationJob | undefined; readonly generation: StreamRecord },
-    writer: Writer,
-    { held, handover }: FollowedRun,
+    { writer, account, held, handover }: FollowedRun & { readonly writer: Writer; readonly account: TokenAccount },
   ): Promise<"ok" | RhoneError> {
     const { client, metrics, gatewayId } = this.#uses;
     const source =
       job === undefined
         ? following(client, generation)
         : generating(client, { jobs: [{ ...job, replyTo: gatewayId }], detached: true });
-    const observers = job === undefined ? [held] : [held, lineMetrics(metrics, writer)];
+    const observers = job === undefined ? [held] : [held, account, lineMetrics(metrics, writer)];
     try {
       for await (const event of runRequest({ ...source, leaving: handover, observers })) {
         writer.take(event, "whole");
@@ -222,7 +219,33 @@ export class BackgroundResponses {
     const { generation, owner } = record;
     const { id } = record.response;
     if (generation !== undefined) await Promise.all(addressesOf(generation).map((each) => client.cancel(each)));
-    if (!this.#running.has(id)) await openResponses.remove(id, owner);
+    if (!this.#running.has(id)) {
+      await this.#giveBackUnused(record);
+      await openResponses.remove(id, owner);
+    }
     return cancelled;
   }
+
+  /** All that was reserved for a response that nobody follows and that has no token: it never began. */
+  async #giveBackUnused({ response: { id }, owner, generation, reserved }: ResponseRecord): Promise<void> {
+    const { client, limits } = this.#uses;
+    const [job] = generation === undefined ? [] : addressesOf(generation);
+    if (reserved === undefined || job === undefined) return;
+    const lease = await this.#takeLease(id).catch(() => null);
+    if (lease === null) return;
+    if ((await client.logLength(job).catch(() => 1)) === 0) await limits.settle(owner, reserved, 0);
+    await this.#release(id, lease);
+  }
+
+  /** null: another gateway follows it. */
+  #takeLease(id: string): Promise<HeldLease | null> {
+    return this.#uses.takeLease({ id, owner: this.#name, leaseMs: LEASE_MS });
+  }
+
+  async #release(id: string, lease: HeldLease): Promise<void> {
+    await lease.release().catch((err: unknown) => this.#uses.logger.warn({ err, id }, "lease not released"));
+  }
 }
+
+/** As the metrics name it. */
+const nameOf = (outcome: "ok" | RhoneError): string => (outcome === "ok" ? "ok" : outcome.code.toLowerCase());

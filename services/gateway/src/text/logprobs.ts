@@ -21,36 +21,29 @@ export function tokenText(model: Pieces, id: number, bytes: Uint8Array = bytesOf
 
 const bytesOf = (model: Pieces, id: number): Uint8Array => model.pieceBytes(id, { special: true });
 
-/** A token of which the answer shows all. */
-const wholeToken = (model: Pieces, score: TokenLogprob): ShownScore => ({
-  score,
-  bytes: bytesOf(model, score.token),
-  lacksSpace: false,
-});
-
-/** One entry of `choices[].logprobs.content` of chats. `shown`: the part of the token that the answer shows. */
-export function chatLogprob(model: Pieces, score: TokenLogprob, shown = wholeToken(model, score)) {
+/** One entry of `choices[].logprobs.content` of chats. */
+export function chatLogprob(model: Pieces, { score, bytes, lacksSpace }: ShownScore) {
   const entry = (id: number, logprob: number, bytes: Uint8Array) => ({
     token: tokenText(model, id, bytes),
     logprob,
     bytes: [...bytes],
   });
-  const alternative = (id: number) => (shown.lacksSpace ? withoutSpace(bytesOf(model, id)) : bytesOf(model, id));
+  const alternative = (id: number) => (lacksSpace ? withoutSpace(bytesOf(model, id)) : bytesOf(model, id));
   return {
-    ...entry(score.token, score.logprob, shown.bytes),
+    ...entry(score.token, score.logprob, bytes),
     top_logprobs: score.top.map(([id, value]) => entry(id, value, alternative(id))),
   };
 }
 
-/** The entries of tokens of which the answer shows all. */
-export const chatLogprobs = (model: Pieces, scores: Iterable<TokenLogprob>) =>
+/** The entries of tokens that are all shown. */
+export const chatLogprobs = (model: Pieces, shown: Iterable<ShownScore>) =>
   madeList(function* () {
-    for (const score of scores) yield chatLogprob(model, score);
+    for (const each of shown) yield chatLogprob(model, each);
   });
 
 /** The entries of tokens as they are shown. A token that is not, such as an end token, has none. */
 export const shownChatLogprobs = (model: Pieces, shown: readonly ShownScore[]) =>
-  shown.filter(({ bytes }) => bytes.length > 0).map((each) => chatLogprob(model, each.score, each));
+  shown.filter(({ bytes }) => bytes.length > 0).map((each) => chatLogprob(model, each));
 
 /** `choices[].logprobs.content` of a whole chat. */
 export const wholeChatLogprobs = (model: Pieces, answer: WholeAnswer) =>

@@ -1,4 +1,4 @@
-import type { Finish, TokenLogprob } from "@rhone/common";
+import { type Finish, LogprobList, type TokenLogprob } from "@rhone/common";
 import { leadingSpaceStripper, type TextModel } from "./text-model.js";
 
 /** A token's score, with the part of the token that the answer shows. */
@@ -103,6 +103,47 @@ const isCut = (finish: Finish | undefined): boolean => finish?.reason === "stop"
 const SPACE = 0x20;
 
 export const withoutSpace = (bytes: Uint8Array): Uint8Array => (bytes[0] === SPACE ? bytes.subarray(1) : bytes);
+
+/**
+ * Scores of a text as they are shown, for as long as they are needed. Almost all are of whole tokens: those take a
+ * tenth of the memory of objects.
+ */
+export class ShownScoreList implements Iterable<ShownScore> {
+  readonly #model: Pick<TextModel, "pieceBytes">;
+  readonly #scores = new LogprobList();
+  /** Of tokens that are shown in part, by their index: the first without its space, the last up to a stop string. */
+  readonly #inPart = new Map<number, ShownScore>();
+  #length = 0;
+
+  constructor(model: Pick<TextModel, "pieceBytes">) {
+    this.#model = model;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Takes in the scores of tokens that are shown, and passes over the others. */
+  push(scores: Iterable<ShownScore>): void {
+    for (const each of scores) {
+      if (each.bytes.length === 0) continue;
+      const isWhole = !each.lacksSpace && each.bytes.length === this.#bytesOf(each.score).length;
+      if (!isWhole) this.#inPart.set(this.#length, each);
+      this.#length++;
+      this.#scores.push([each.score]);
+    }
+  }
+
+  *[Symbol.iterator](): Generator<ShownScore, void, undefined> {
+    let index = 0;
+    for (const score of this.#scores)
+      yield this.#inPart.get(index++) ?? { score, bytes: this.#bytesOf(score), lacksSpace: false };
+  }
+
+  #bytesOf({ token }: TokenLogprob): Uint8Array {
+    return this.#model.pieceBytes(token, { special: true });
+  }
+}
 
 export interface WholeAnswer extends Shown {
   readonly scores: Iterable<TokenLogprob>;

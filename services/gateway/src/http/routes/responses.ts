@@ -20,6 +20,7 @@ import type { OpenResponses } from "../../responses/open-responses.js";
 import { inputOf, readConversation } from "../../responses/read-conversation.js";
 import { isOver, type ResponseRecord, type ResponseView } from "../../responses/response-record.js";
 import type { RecordReader, ResponseStore } from "../../responses/response-store.js";
+import { timeLeft } from "../../turns.js";
 import { leavingOf, whenSent } from "../answer.js";
 import { type Following, resumeResponse } from "../follow.js";
 import { reserveTokens } from "../rate-limiting.js";
@@ -120,16 +121,21 @@ async function runInBackground(uses: ResponsesUse, reply: FastifyReply, fields: 
   const record = await counted(uses, async () => {
     const arrival = arrivalOf(reply.request, uses.backgroundTimeoutMs);
     const { prepared, input } = await prepareAsked(uses, reply, fields, arrival);
-    await reserveTokens(uses, reply, prepared);
     const [job] = prepared.jobs;
     if (job === undefined) throw new Error("A response has a job");
     const queued = { ...recordOf(prepared, { input, owner: arrival.owner, status: "queued" }), job };
     const record = fields.stream === true ? queued : { ...queued, attempt: 0 };
-    await uses.responses.create(record);
+    const reservation = await reserveTokens(uses, reply, prepared);
+    try {
+      await uses.responses.create(reservation === null ? record : { ...record, reserved: reservation.reserved });
+      await uses.openResponses.add(record.response.id, record.owner);
+    } catch (error) {
+      await reservation?.settle(0);
+      throw error;
+    }
     return record;
   });
   const { response, owner, generation } = record;
-  await uses.openResponses.add(response.id, owner);
   freeBody(reply.request);
   if (fields.stream !== true) return sendJson(reply, response);
   await reply.request.claim?.generates({ record: generation, stream: true, withIds: false });
@@ -147,11 +153,13 @@ async function prepareAsked(uses: ResponsesUse, reply: FastifyReply, fields: Res
 
 /** The request with what it refers to, which counts as its body. `input`: its own items. */
 async function readAsked(uses: ResponsesUse, reply: FastifyReply, fields: ResponseRequest, id: string) {
+  await timeLeft(); // the fields took theirs
   const { received, caller } = reply.request;
   const hold = (bytes: number) => received?.add(bytes);
   const reader = { owner: caller.owner, leaving: leavingOf(reply), hold };
   const { before, input } = await readConversation(uses.responses, fields, { id, reader });
-  return { fields, items: [...before, ...input], isStored: fields.store !== false, input };
+  const items = [...before, ...input];
+  return { fields, items, previous: before.length, isStored: fields.store !== false, input };
 }
 
 interface About {

@@ -131,6 +131,13 @@ it.each<[object, object]>([
   expect(read(fields)).toMatchObject(chat);
 });
 
+it("the input of an earlier call keeps all digits", () => {
+  const input = { id: 9007199254740993n, of: [1, { a: -9223372036854775809n }] };
+  const { messages } = read({ messages: [hi, { role: "assistant", content: [{ ...use, input }] }, hi] });
+  const [call] = messages[1]?.tool_calls ?? [];
+  expect(call?.function.arguments).toBe('{"id":9007199254740993,"of":[1,{"a":-9223372036854775809}]}');
+});
+
 describe("refusals name the field and what it must be", () => {
   const image = { type: "image", source: { type: "url", url: "https://a.example" } };
   it.each<[object, string]>([

@@ -1,4 +1,5 @@
 import { refuseParam } from "../../request-error.js";
+import { exactJson } from "../../write-in-turns.js";
 import type { MessageFields } from "../conversation.js";
 import { type ChatRequest, chatOf } from "../prepare-chat.js";
 import type {
@@ -34,6 +35,17 @@ export function toChat(fields: CountedRequest & Partial<MessagesRequest>): ChatR
       continuous_usage_stats: undefined,
     },
   });
+}
+
+/** What the message of the chat with this index was made from. */
+export function sourceOf({ system: instructions, messages }: CountedRequest, index: number): string {
+  let first = system(instructions).length;
+  if (index < first) return "system";
+  const at = messages.findIndex((message) => {
+    first += toMessages(message).length;
+    return index < first;
+  });
+  return `messages.${at}`;
 }
 
 type Content<Role extends AnthropicMessage["role"]> = Extract<AnthropicMessage, { role: Role }>["content"];
@@ -90,7 +102,7 @@ const callsOf = (content: AnthropicMessage["content"]) =>
     : content.flatMap((block) => {
         if (block.type !== "tool_use") return [];
         const { id, name, input } = block;
-        return [{ id, type: undefined, function: { name, arguments: JSON.stringify(input) } }];
+        return [{ id, type: undefined, function: { name, arguments: exactJson(input) } }];
       });
 
 /** Whether the answer goes on with the last message, an assistant's. */

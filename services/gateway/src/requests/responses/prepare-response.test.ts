@@ -17,6 +17,7 @@ it("items are counted before they are read, calls that become one message too", 
   const asked = (count: number) => ({
     fields: readResponseRequest({ input: "hi" }),
     items: Array.from({ length: count }, callItem),
+    previous: 0,
     isStored: false,
   });
   await expect(countInput(fakeModel(), asked(4097), "")).rejects.toMatchObject({

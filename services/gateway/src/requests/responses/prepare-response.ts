@@ -3,20 +3,23 @@ import { RESPONSE_PREFIX } from "../../answers/response-object.js";
 import { WRITER_VERSION, type WriterRecord } from "../../answers/writer-record.js";
 import { RequestError } from "../../request-error.js";
 import type { TextModel } from "../../text/text-model.js";
+import { timeLeft } from "../../turns.js";
 import { shortJsonInTurns } from "../../write-in-turns.js";
 import type { MessageFields } from "../conversation.js";
-import { inWordsOf, type Renaming, warningsInWordsOf } from "../in-words-of.js";
+import { inWordsOf, messageNamed, type Renaming, warningsInWordsOf } from "../in-words-of.js";
 import type { Arrival, Preparation, PreparedRequest } from "../prepare.js";
 import { type ChatApi, type ChatRequest, chatOf, chatPrompt, prepareConversation } from "../prepare-chat.js";
 import { isFilled } from "../tools/tool-fields.js";
 import type { ResponseRequest } from "./response-fields.js";
-import { type InputItem, MOST_ITEMS, toMessages } from "./response-items.js";
+import { type InputItem, itemOfMessage, MOST_ITEMS, toMessages } from "./response-items.js";
 
 /** A request for a response, whose references and previous responses were read. */
 export interface AskedResponse {
   readonly fields: ResponseRequest;
   /** All that the response answers to, instructions left out, oldest first. */
   readonly items: readonly InputItem[];
+  /** Number of them that are previous responses' and come first. */
+  readonly previous: number;
   readonly isStored: boolean;
 }
 
@@ -25,12 +28,22 @@ export type PreparedResponse = PreparedRequest & {
 };
 
 /** Fields of a chat, and what they are called here. */
-const NAMES: readonly Renaming[] = [
+const namesOf = (asked: AskedResponse): readonly Renaming[] => [
   [/^tools\.(\d+)\.function\./, "tools.$1."],
   [/^response_format(\.json_schema)?/, "text.format"],
   [/^max_tokens$/, "max_output_tokens"],
+  messageNamed((index) => sourceOf(asked, index)),
   [/^messages/, "input"],
 ];
+
+/** What the message of the chat with this index was made from. */
+function sourceOf({ fields: { instructions, input }, items, previous }: AskedResponse, index: number): string {
+  const behind = instructions === undefined ? index : index - 1;
+  if (behind < 0) return "instructions";
+  const item = itemOfMessage(items, behind) - previous;
+  if (item < 0) return "previous_response_id";
+  return typeof input === "string" ? "input" : `input.${item}`;
+}
 
 /** Characters of a request's fields that its response repeats, `tools` and `instructions` above all. */
 const MOST_REPEATED = 512 * 1024;
@@ -46,8 +59,10 @@ export async function prepareResponse(
     const problem = `tools: with instructions and the other fields they take more than ${MOST_REPEATED} characters`;
     throw new RequestError("INVALID_REQUEST", `${problem}; send fewer.`, { param: "tools" });
   }
-  const api = apiOf(echo);
-  const prepared = await inWordsOf(NAMES, () => prepareFitting(api, { preparation, arrival, asked }));
+  await timeLeft();
+  const names = namesOf(asked);
+  const api = apiOf(echo, names);
+  const prepared = await inWordsOf(names, () => prepareFitting(api, { preparation, arrival, asked }));
   const { stream, jobs, record } = prepared;
   if (record?.kind !== "responses") throw new Error("A response has a writer of its own");
   // The end of a stream repeats its text.
@@ -57,13 +72,13 @@ export async function prepareResponse(
 
 /** The tokens of the prompt that a response answers to. Throws as `Prepare` does. */
 export const countInput = (model: TextModel, asked: AskedResponse, owner: string): Promise<number> =>
-  inWordsOf(NAMES, async () => (await chatPrompt(model, toChat(asked), owner)).length);
+  inWordsOf(namesOf(asked), async () => (await chatPrompt(model, toChat(asked), owner)).length);
 
-const apiOf = (echo: Readonly<Record<string, unknown>>): ChatApi => ({
+const apiOf = (echo: Readonly<Record<string, unknown>>, names: readonly Renaming[]): ChatApi => ({
   prefix: RESPONSE_PREFIX,
   endsWithContext: true,
   record: ({ id, created, modelName, wantsLogprobs, stripsSpace, opening, calls, warnings }) => {
-    const shape = { stripsSpace, opening, calls, warnings: warningsInWordsOf(NAMES, warnings) };
+    const shape = { stripsSpace, opening, calls, warnings: warningsInWordsOf(names, warnings) };
     return {
       version: WRITER_VERSION,
       kind: "responses",
@@ -154,6 +169,8 @@ function toChat({ fields, items }: AskedResponse): ChatRequest {
   const messages =
     instructions === undefined ? spoken : [{ role: "system" as const, content: instructions }, ...spoken];
   return chatOf({
+    // The answer is a message of its own: OpenAI describes an assistant's as one that a model has ended.
+    continue_final_message: false,
     ...{ messages, model, temperature, top_p, top_k, min_p, seed, stop, stream, parallel_tool_calls },
     ...{ repetition_penalty, presence_penalty, frequency_penalty, ignore_eos, min_tokens, cache_salt },
     max_tokens: max_output_tokens,

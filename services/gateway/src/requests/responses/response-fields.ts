@@ -112,16 +112,30 @@ const REFUSED: Readonly<Record<string, string>> = {
   prompt_cache_options: "leave it out",
   messages: "send input",
   max_tokens: "send max_output_tokens",
+};
+
+const LOGPROBS = 'send include: ["message.output_text.logprobs"]';
+
+/** What to do instead of chats' other fields. */
+const INSTEAD = {
   max_completion_tokens: "send max_output_tokens",
+  n_predict: "send max_output_tokens",
   response_format: "send text.format",
-  logprobs: 'send include: ["message.output_text.logprobs"]',
-  logit_bias: "leave it out",
+  structured_outputs: "send text.format",
+  logprobs: LOGPROBS,
+  n_probs: LOGPROBS,
+  functions: "send tools",
+  function_call: "send tool_choice",
+  repeat_penalty: "send repetition_penalty",
+  random_seed: "send seed",
+  stop_token_ids: "send stop",
+  n: "send the request several times",
 };
 
 /** Throws INVALID_REQUEST that names the field. */
 export function readResponseRequest(body: unknown): ResponseRequest {
   refuseUnsupportedParts(body);
-  const fields = parseRequest(responseRequestSchema, body);
+  const fields = parseRequest(responseRequestSchema, body, INSTEAD);
   const given = (body ?? {}) as Readonly<Record<string, unknown>>;
   for (const [name, instead] of Object.entries(REFUSED))
     if (given[name] != null && given[name] !== false) throw unsupported(name, `${name} is not supported; ${instead}.`);

@@ -4,6 +4,7 @@ import {
   inputItem,
   inputSchema,
   isReference,
+  itemOfMessage,
   listedItem,
   responseOfItem,
   toMessages,
@@ -56,7 +57,12 @@ describe("items as messages", () => {
       [{ role: "assistant", content: "so" }, call, other],
       [{ role: "assistant", content: "so", tool_calls: [toolCall(call), toolCall(other)] }],
     ],
-  ])("%s", (_, input, messages) => expect(toMessages(read(input))).toEqual(messages));
+  ])("%s", (_, input, messages) => {
+    const items = read(input);
+    expect(toMessages(items)).toEqual(messages);
+    for (const [index] of messages.entries())
+      expect(toMessages(items.slice(0, itemOfMessage(items, index)))).toHaveLength(index);
+  });
 
   it("an output needs its call before it", () => {
     const output = { type: "function_call_output", call_id: "c1", output: "1" };

@@ -126,6 +126,17 @@ const outputPart = ({ type, text }: Part) =>
 const textOf = (content: MessageItem["content"]): string =>
   typeof content === "string" ? content : content.map(({ text }) => text).join("");
 
+/** The index of the item that the message with this index begins with. */
+export const itemOfMessage = (items: readonly InputItem[], index: number): number =>
+  [...items.keys()].filter((at) => !joinsLast(items, at))[index] ?? items.length;
+
+/** Whether the item is a call of the assistant's message before it. */
+function joinsLast(items: readonly InputItem[], at: number): boolean {
+  const [before, item] = [items[at - 1], items[at]];
+  const isAnswer = before?.type === "function_call" || (before?.type === "message" && before.role === "assistant");
+  return isAnswer && item?.type === "function_call";
+}
+
 /**
  * The items as the messages of a chat: calls, and a text right before them, are one message of the assistant, as the
  * model wrote them in one answer. Throws INVALID_REQUEST for the output of a call that is not before it.

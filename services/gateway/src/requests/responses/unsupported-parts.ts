@@ -5,7 +5,14 @@ type Fields = Readonly<Record<string, unknown>>;
 const isObject = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-const listIn = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+/** More than any list may have, which the schema says. */
+const MOST_ITEMS = 8192;
+
+/** The objects of a list with their places; 1.2 million zeros took 0.5 s when each had its path. */
+const listIn = (value: unknown): readonly (readonly [at: number, item: Fields])[] =>
+  Array.isArray(value)
+    ? value.slice(0, MOST_ITEMS).flatMap((item, at) => (isObject(item) ? [[at, item] as const] : []))
+    : [];
 
 /** Parts of OpenAI's API that this model cannot read or do, by their `type`. */
 const ITEMS = /^(reasoning|compaction|item_reference|message|function_call|function_call_output)$/;
@@ -17,14 +24,15 @@ const PARTS = /^(input_image|input_file|input_audio|image_url|file|audio)$/;
  */
 export function refuseUnsupportedParts(body: unknown): void {
   if (!isObject(body)) return;
-  for (const [at, tool] of listIn(body.tools).entries()) checkTool(tool, `tools.${at}`);
-  for (const [at, item] of listIn(body.input).entries()) checkItem(item, `input.${at}`);
+  for (const [at, tool] of listIn(body.tools)) checkTool(tool, at);
+  for (const [at, item] of listIn(body.input)) checkItem(item, at);
   checkChoice(body.tool_choice);
   checkReasoning(body.reasoning);
 }
 
-function checkTool(tool: unknown, path: string): void {
-  if (!isObject(tool) || typeof tool.type !== "string" || tool.type === "function") return;
+function checkTool(tool: Fields, at: number): void {
+  if (typeof tool.type !== "string" || tool.type === "function") return;
+  const path = `tools.${at}`;
   const problem = `${path}.type: the tool ${quoted(tool.type)} is not supported`;
   refuse("unsupported_tool", `${path}.type`, `${problem}; send tools of the type "function" and run them yourself.`);
 }
@@ -35,9 +43,8 @@ function checkChoice(choice: unknown): void {
   refuse("unsupported_tool", "tool_choice", `${problem}; choose a function.`);
 }
 
-function checkItem(item: unknown, path: string): void {
-  if (!isObject(item)) return;
-  const { type = "message", content, output } = item;
+function checkItem({ type = "message", content, output }: Fields, at: number): void {
+  const path = `input.${at}`;
   if (type === "reasoning") {
     const message = `${path}: this model does not reason, so it reads no items of the type "reasoning"; leave it out.`;
     refuse("unsupported_item", `${path}.type`, message);
@@ -54,12 +61,13 @@ function checkItem(item: unknown, path: string): void {
     ["content", content],
     ["output", output],
   ] as const)
-    for (const [at, part] of listIn(parts).entries()) checkPart(part, `${path}.${name}.${at}`);
+    for (const [index, { type }] of listIn(parts)) {
+      if (typeof type === "string" && PARTS.test(type)) refusePart(type, `${path}.${name}.${index}`);
+    }
 }
 
-function checkPart(part: unknown, path: string): void {
-  if (!isObject(part) || typeof part.type !== "string" || !PARTS.test(part.type)) return;
-  const message = `${path}: this model reads text only; ${part.type} is not supported. Send parts of the type "input_text".`;
+function refusePart(type: string, path: string): never {
+  const message = `${path}: this model reads text only; ${type} is not supported. Send parts of the type "input_text".`;
   refuse("unsupported_content", `${path}.type`, message);
 }
 

@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 import { turnsDuring } from "../testing/turns-during.js";
-import { exactSeeds, roundedSeeds } from "./long-seeds.js";
+import { exactIntegers } from "./exact-integers.js";
 
 async function read(text: string): Promise<unknown> {
   const parsed: unknown = JSON.parse(text);
-  await exactSeeds(text, roundedSeeds(parsed));
+  await exactIntegers(text, parsed);
   return parsed;
 }
 
@@ -38,6 +38,37 @@ it.each<[string, unknown]>([
   ["9007199254740993", 9007199254740992],
 ])("%s keeps its digits", async (text, expected) => expect(await read(text)).toEqual(expected));
 
+const [ODD, EVEN] = ["9007199254740993", "9007199254740992"];
+const calling = (value: unknown) => ({ messages: [{}, { tool_calls: [{ function: { arguments: value } }] }] });
+
+it.each<[string, unknown]>([
+  [
+    `{"messages":[{},{"tool_calls":[{"function":{"arguments":{"a":[1,{"b":-${ODD}}]}}}]}]}`,
+    calling({ a: [1, { b: -BigInt(ODD) }] }),
+  ],
+  [
+    `{"messages":[{"content":[{"type":"text"},{"input":{"id":${ODD}, "of":"${ODD}", "x":${ODD}.0}}]}]}`,
+    {
+      messages: [{ content: [{ type: "text" }, { input: { id: BigInt(ODD), of: ODD, x: Number(ODD) } }] }],
+    },
+  ],
+  [
+    `{"body":{"messages":[{"function_call":{"arguments":{"1":${ODD},"0":${EVEN}}}}]}}`,
+    { body: { messages: [{ function_call: { arguments: { "1": BigInt(ODD), "0": BigInt(EVEN) } } }] } },
+  ],
+  [
+    `{"messages":[{"content":[{"input":{"a":${ODD},"a":7,"b":${ODD},"b":${EVEN}}}]}]}`,
+    { messages: [{ content: [{ input: { a: 7, b: BigInt(EVEN) } }] }] },
+  ],
+  [
+    `{"messages":[{"content":[{"input":{"\\u0061 \\" ]":1${"0".repeat(400)}}}]}]}`,
+    { messages: [{ content: [{ input: { 'a " ]': 10n ** 400n } }] }] },
+  ],
+  [`{"tools":[{"input_schema":{"const":${ODD}}}]}`, { tools: [{ input_schema: { const: Number(ODD) } }] }],
+])("the arguments of calls keep their digits: %s", async (text, expected) =>
+  expect(await read(text)).toEqual(expected),
+);
+
 it("two seeds that round to one number keep their places", async () => {
   const [first, second] = ["9007199254740993", "9007199254740992"];
   const parsed = await read(`{"requests":[{"body":{"seed":${first}}},{"body":{"seed":${second}}}]}`);
@@ -47,7 +78,7 @@ it("two seeds that round to one number keep their places", async () => {
 it("a text full of keys is searched in turns", async () => {
   const text = `{"seed":9007199254740993,"stop":[${'"seed",'.repeat(400_000)}"seed"],"random_seed":9007199254740995}`;
   const parsed: unknown = JSON.parse(text);
-  const { turns } = await turnsDuring(() => exactSeeds(text, roundedSeeds(parsed)));
+  const { turns } = await turnsDuring(() => exactIntegers(text, parsed));
   expect(turns).toBeGreaterThan(1);
   expect(parsed).toMatchObject({ seed: 9007199254740993n, random_seed: 9007199254740995n });
 });

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { collector, releaseMemory } from "./release-memory.js";
+
+const MB = 1024 * 1024;
+const LOOK_MS = 1000;
+
+describe("a process that grew from 100 MB to 200", () => {
+  let [resident, collections, utilization, tookMs, clock] = [0, 0, 0, 0, 0];
+  let stop: () => void;
+  beforeEach(() => {
+    [resident, collections, utilization, tookMs] = [100 * MB, 0, 0, 10];
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    vi.spyOn(performance, "eventLoopUtilization").mockImplementation(() => ({ idle: 0, active: 0, utilization }));
+    vi.spyOn(performance, "now").mockImplementation(() => clock);
+    const collect = () => {
+      collections++;
+      clock += tookMs;
+    };
+    const trim = () => {
+      resident = 110 * MB;
+    };
+    stop = releaseMemory({ lookMs: LOOK_MS, resident: () => resident, collect, trim });
+    resident = 200 * MB;
+  });
+  afterEach(() => {
+    stop();
+    vi.useRealTimers();
+    vi.restoreAllMocks();
+  });
+  const look = (times: number) => {
+    for (let each = 0; each < times; each++) vi.advanceTimersByTime(LOOK_MS);
+    return collections;
+  };
+
+  it("collects and trims when it is quiet, and not again until it grows", () => {
+    expect(look(1)).toBe(1);
+    expect(resident).toBe(110 * MB);
+    expect(look(5)).toBe(1);
+    resident = 124 * MB;
+    expect(look(5)).toBe(1);
+    resident = 126 * MB;
+    expect(look(1)).toBe(2);
+  });
+
+  it("collects at the third look while it works", () => {
+    utilization = 0.5;
+    expect(look(2)).toBe(0);
+    expect(look(1)).toBe(1);
+  });
+
+  it("starts counting again when it has shrunk meanwhile", () => {
+    utilization = 0.5;
+    look(2);
+    resident = 105 * MB;
+    look(1);
+    resident = 200 * MB;
+    expect(look(2)).toBe(0);
+  });
+
+  it("is left alone while it works when a collection took long", () => {
+    tookMs = 61;
+    look(1);
+    utilization = 0.5;
+    resident = 200 * MB;
+    expect(look(9)).toBe(1);
+    utilization = 0.01;
+    expect(look(1)).toBe(2);
+  });
+
+  it("is left alone when it is stopped", () => {
+    stop();
+    expect(look(5)).toBe(0);
+  });
+});
+
+it("collects what nothing refers to", () => {
+  const collect = collector();
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  let garbage: unknown[] | null = Array.from({ length: 300_000 }, (_, i) => ({ i, text: `${i}` }));
+  collect(); // into the old generation, which V8 leaves alone for long
+  expect(process.memoryUsage().heapUsed - before).toBeGreaterThan(10 * MB);
+  garbage = null;
+  collect();
+  expect(process.memoryUsage().heapUsed - before).toBeLessThan(5 * MB);
+  expect(garbage).toBeNull();
+  expect("gc" in globalThis).toBe(false);
+});
