@@ -10,6 +10,7 @@ const unit = {
   testTimeout: 20_000, // several wait 3 to 4 s for a hung process to be found, beside another file
   maxWorkers: "100%", // vitest leaves one core idle by default, which is half of two
 };
+const PYTHON = "test/conformance/python-clients.test.ts";
 const system = { ...shared, testTimeout: 120_000, hookTimeout: 120_000 };
 
 export default defineConfig({
@@ -39,19 +40,21 @@ export default defineConfig({
         test: {
           ...system,
           name: "pairs",
-          include: ["test/{integration,parity}/**/*.test.ts"],
+          include: ["test/{integration,parity}/**/*.test.ts", PYTHON],
+          globalSetup: ["test/conformance/python/venv.setup.ts"],
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },
       },
       {
-        // One cluster for all files, which ask it as clients do.
+        // One cluster for all files, which ask it as clients do. One after another, as several watch what it counts.
         test: {
           ...system,
           name: "clients",
           include: ["test/{api,conformance}/**/*.test.ts"],
-          globalSetup: ["test/conformance/python/venv.setup.ts", "test/cluster/shared-cluster.setup.ts"],
-          maxWorkers: 2,
+          exclude: [PYTHON],
+          globalSetup: ["test/cluster/shared-cluster.setup.ts"],
+          fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
       },

@@ -7,9 +7,9 @@ declare module "vitest" {
   }
 }
 
-/** Starts the one cluster that every file of the project asks: Breeze on two workers. Stops it after the last file. */
+/** Starts the one cluster that every file of the project asks: Breeze on one worker. Stops it after the last file. */
 export async function setup(project: TestProject): Promise<() => Promise<unknown>> {
-  const cluster = await RunningCluster.start(["--workers", "2"]);
+  const cluster = await RunningCluster.start(["--workers", "1", "--threads", "1"]);
   const { url, dataDir } = cluster;
   project.provide("cluster", { url, dataDir });
   return () => cluster.stop();

@@ -1,5 +1,5 @@
 import { inject } from "vitest";
 import { RunningCluster } from "./start-cluster.js";
 
-/** Breeze on two workers, shared by all files of the project. Tests leave it idle, with every process alive. */
+/** Breeze on one worker, shared by all files of the project. Tests leave it idle, with every process alive. */
 export const sharedCluster = (): RunningCluster => new RunningCluster(inject("cluster"));

@@ -4,11 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, inject, test, vi } from "vitest";
-import { sharedCluster } from "../cluster/shared-cluster.js";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { RunningCluster } from "../cluster/start-cluster.js";
 import type { Venv } from "./python/venv.js";
 
-// Clients in Python, unmodified. Their checks are pytest's, in python/test_*.py; each is a test here.
+// Clients in Python, unmodified. Their checks are pytest's, in python/test_*.py; each is a test here. Most of
+// their time goes into imports, so they run beside a file that has another cluster.
 
 const SCRIPTS = fileURLToPath(new URL("python/", import.meta.url));
 /** What takes longest to import, 20 s of processor time together; they ask through the packages of the others. */
@@ -26,8 +27,7 @@ interface Check {
   readonly reason: string;
 }
 
-const cluster = sharedCluster();
-
+let cluster: RunningCluster | undefined;
 /** Why no script runs on this machine. */
 let missing: string | undefined;
 let checks: readonly Check[] = [];
@@ -39,14 +39,18 @@ beforeAll(async () => {
   const venv = JSON.parse(readFileSync(outcome, "utf8")) as Venv | { readonly failed: string };
   if ("failed" in venv) throw new Error(`the Python clients can't be installed: ${venv.failed}`);
   if ("missing" in venv) missing = venv.missing;
-  else await runScripts(venv.python);
+  else {
+    cluster = await RunningCluster.start(["--workers", "1", "--threads", "1"]);
+    await runScripts(venv.python, cluster.url);
+  }
 }, INSTALL_MS + RUN_MS);
+afterAll(() => cluster?.stop());
 
 /** All scripts in one process, which imports what the clients share once. */
-async function runScripts(python: string): Promise<void> {
+async function runScripts(python: string, url: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "rhone-python-"));
   const report = join(folder, "report.jsonl");
-  const env = { ...process.env, RHONE_URL: cluster.url, RHONE_REPORT: report };
+  const env = { ...process.env, RHONE_URL: url, RHONE_REPORT: report };
   const args = ["-m", "pytest", ...chosen.map((script) => join(SCRIPTS, script))];
   const child = spawn(python, args, { env, stdio: ["ignore", "pipe", "inherit"], timeout: RUN_MS });
   output = await text(child.stdout);

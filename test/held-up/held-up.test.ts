@@ -25,7 +25,7 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-const PACE = { usualMs: 500, patienceMs: 15_000, afterMs: 200 };
+const PACE = { usualMs: 300, patienceMs: 15_000, afterMs: 300 };
 
 /** What another client may see at most. */
 const withinBounds = ({ gapMs, usualGapMs, healthMs, memory }: AttackFigures) => ({

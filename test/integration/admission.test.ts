@@ -5,7 +5,7 @@ import { RunningCluster, rhone } from "../cluster/start-cluster.js";
 let cluster: RunningCluster;
 let second: SecondGateway;
 beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2", "--auth", "keys"]);
+  cluster = await RunningCluster.start(["--workers", "1", "--threads", "1", "--auth", "keys"]);
   second = await startSecondGateway(cluster, ["--auth", "keys"]);
 });
 afterAll(async () => {
@@ -87,11 +87,12 @@ describe("a key", () => {
 
   test("has as many tokens as its answers used, at every gateway", async () => {
     const secret = await createKey("counted", "--tpm", "1000");
-    const first = await ask(cluster.url, secret, { ...body, max_tokens: 400, ignore_eos: false, stop: [" "] });
+    const short = { ...body, ignore_eos: false, stop: [" "] };
+    const first = await ask(cluster.url, secret, { ...short, max_tokens: 400 });
     const { total_tokens } = ((await first.json()) as { usage: { total_tokens: number } }).usage;
     expect(total_tokens).toBeLessThan(100);
     // Refused as long as the 400 tokens reserved for the first request are set aside.
-    const large = async () => (await ask(second.url, secret, { ...body, prompt: "A", max_tokens: 890 })).status;
+    const large = async () => (await ask(second.url, secret, { ...short, max_tokens: 890 })).status;
     await expect.poll(large, { interval: 50 }).toBe(200);
   });
 });

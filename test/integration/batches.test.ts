@@ -12,7 +12,7 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-const LINES = 240;
+const LINES = 120;
 const isBad = (index: number): boolean => index % 10 === 3;
 const customIds = Array.from({ length: LINES }, (_, index) => `line-${index}`).sort();
 
@@ -72,10 +72,10 @@ test("kill -9 of gateway and coordinator in the middle: every line is answered, 
   const { path, folder } = inputFile();
   const { id } = await batch("submit", path);
   const patience = { timeout: 60_000, interval: 50 };
-  await expect.poll(() => answered(id), patience).toBeGreaterThan(40);
+  await expect.poll(() => answered(id), patience).toBeGreaterThan(20);
   kill("gateway");
   const seen = expect.poll(() => answered(id), patience);
-  await seen.toBeGreaterThan(60);
+  await seen.toBeGreaterThan(40);
   kill("coordinator");
   const done = await batch("wait", id);
   const bad = customIds.filter((_, index) => isBad(index)).length;
@@ -94,7 +94,8 @@ test("a cancelled batch keeps what it has, and is over soon", async () => {
   const { id } = await batch("submit", path);
   await expect.poll(() => answered(id), { timeout: 60_000, interval: 50 }).toBeGreaterThan(0);
   expect(await batch("cancel", id)).toMatchObject({ status: expect.stringMatching(/^cancel/) });
-  await expect.poll(async () => (await batch("status", id)).status, { timeout: 60_000 }).toBe("cancelled");
+  const status = async () => (await (await fetch(`${cluster.url}/v1/batches/${id}`)).json()).status;
+  await expect.poll(status, { timeout: 60_000, interval: 50 }).toBe("cancelled");
   const { total, completed, failed } = (await batch("status", id)).request_counts;
   expect([total, completed + failed]).toEqual([LINES, LINES]);
 });

@@ -13,7 +13,7 @@ beforeAll(async () => {
     // A mask that is late on a busy machine would end a text and free its thread.
     RHONE_GRAMMAR_MASK_MS: "10000",
   };
-  cluster = await RunningCluster.start(["--workers", "2"], { env });
+  cluster = await RunningCluster.start(["--workers", "1", "--threads", "1"], { env });
   // From here on the gateway has checked the grammar, and knows it.
   expect((await ask(SHORT, leaving.signal)).status).toBe(200);
 });

@@ -11,7 +11,7 @@ let cluster: RunningCluster;
 beforeAll(async () => {
   // Other tests may compute beside this one.
   const env = { RHONE_GRAMMAR_TIMEOUT_MS: "20000", RHONE_GRAMMAR_COMPILE_MS: "20000" };
-  cluster = await RunningCluster.start(["--workers", "2"], { env });
+  cluster = await RunningCluster.start(["--workers", "1", "--threads", "1"], { env });
 });
 afterAll(() => cluster?.stop());
 

@@ -22,7 +22,7 @@ async function startRandom(preset: string): Promise<RunningCluster> {
   const model = join(folder, `${preset}.gguf`);
   const { code, stderr } = await rhone(["model", "synth", "--preset", preset, "--out", model]);
   if (code !== 0) throw new Error(stderr);
-  return RunningCluster.start(["--workers", "2", "--model", model]);
+  return RunningCluster.start(["--workers", "1", "--threads", "1", "--model", model]);
 }
 
 /** Schemas that do not make a text end; random weights hardly ever end one by themselves. */

@@ -58,7 +58,7 @@ describe("a model with Mistral's tokens for calls", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "rhone-tools-"));
     await writeModel(join(folder, "v3.gguf"));
-    cluster = await RunningCluster.start(["--workers", "2", "--model", join(folder, "v3.gguf")]);
+    cluster = await RunningCluster.start(["--workers", "1", "--threads", "1", "--model", join(folder, "v3.gguf")]);
   });
   afterAll(async () => {
     await cluster?.stop();
@@ -80,7 +80,7 @@ describe("a model with Mistral's tokens for calls", () => {
 
   test("makes calls of random schemas when it must, behind their token", { timeout: 120_000 }, async () => {
     let made = 0;
-    for (let seed = 1; made < 20; seed++) {
+    for (let seed = 1; made < 10; seed++) {
       const schema = { type: "object", properties: { it: randomSchema(diceOf(seed)) }, required: ["it"] };
       const body = { tools: [toolOf("f", schema)], tool_choice: "any", seed, parallel_tool_calls: false };
       const answer = await ask(body).catch((error: Error) => error);

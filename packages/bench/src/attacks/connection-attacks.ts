@@ -78,7 +78,6 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   {
     name: "connections-idle",
     description: "2,000 connections on which nothing is sent for 5 s",
-    isQuick: true,
     send: (sender) => holdSockets(sender, { count: 2000, head: "", seconds: 5 }),
   },
   {
@@ -89,7 +88,6 @@ export const CONNECTION_ATTACKS: readonly Attack[] = [
   {
     name: "bodies-in-bytes",
     description: "seven bodies of 0.5 MB in chunks of one byte",
-    isQuick: true,
     send: (sender) => holdSockets(sender, { count: 7, head: BODY_IN_BYTES, seconds: 10 }),
   },
   {

@@ -137,7 +137,7 @@ export const FIELD_ATTACKS: readonly Attack[] = [
     (count): Attack => ({
       name: `keys-${count}`,
       description: `${count} keys of template arguments, and as many of a function's parameters, of a call and of metadata`,
-      isQuick: true,
+      isQuick: count === 190_000,
       send: async (sender) => {
         const keys = Object.fromEntries(range(count, (i) => [`k${i}`, i] as const));
         const call = { role: "assistant", tool_calls: [{ function: { name: "f", arguments: keys } }] };

@@ -95,7 +95,6 @@ export const FILE_ATTACKS: readonly Attack[] = [
   {
     name: "batch-30mb-prompts",
     description: "batch of six lines with prompts of 30 MB",
-    isQuick: true,
     send: (sender) =>
       runBatch(
         sender,
@@ -128,7 +127,6 @@ export const FILE_ATTACKS: readonly Attack[] = [
   {
     name: "file-heads-300",
     description: "300 HEADs of the content of a file of 190 MB, ten at once",
-    isQuick: true,
     send: async (sender) => {
       const { reply, answer } = await sender.ask(upload(pieces(190, () => "a".repeat(MB))));
       const { id } = (answer ?? {}) as { id?: string };
@@ -161,7 +159,6 @@ export const FILE_ATTACKS: readonly Attack[] = [
   {
     name: "cancels-missing-300",
     description: "300 lists of batches, and cancels of 300 batches that do not exist",
-    isQuick: true,
     send: async (sender) => {
       const all = { atOnce: 300 };
       const [lists, cancels] = await Promise.all([

@@ -109,7 +109,6 @@ export const GRAMMAR_ATTACKS: readonly Attack[] = [
   {
     name: "schema-lenient-3000",
     description: "JSON schema of 3,000 properties with long names, none of whose keywords can be held to",
-    isQuick: true,
     send: async (sender) => {
       const lenient = { not: { const: 1 }, contentMediaType: "x", format: "x", dependentRequired: { a: ["b"] } };
       const properties = Object.fromEntries(range(3000, (i) => [`${"n".repeat(100)}${i}`, lenient]));
@@ -149,7 +148,6 @@ export const GRAMMAR_ATTACKS: readonly Attack[] = [
   {
     name: "pattern-nested-quantifiers",
     description: "JSON schema whose pattern nests bounded quantifiers",
-    isQuick: true,
     send: async (sender) => [
       await sender.send(
         chat({

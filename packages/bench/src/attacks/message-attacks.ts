@@ -35,7 +35,6 @@ export const MESSAGE_ATTACKS: readonly Attack[] = [
   {
     name: "message-blocks-bad",
     description: "60,000 messages, and 1.2 million blocks of a message, a system and a result, none of which is one",
-    isQuick: true,
     send: async (sender, model) => {
       const zeros = range(1.2 * MB, () => 0);
       return [

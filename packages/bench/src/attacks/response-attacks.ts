@@ -101,7 +101,6 @@ export const RESPONSE_ATTACKS: readonly Attack[] = [
   {
     name: "response-items-bad",
     description: "responses to 1.2 million items, parts and outputs, none of which is one",
-    isQuick: true,
     send: async (sender) => {
       const zeros = range(1.2 * MB, () => 0);
       const output = { type: "function_call_output", call_id: "c", output: zeros };
@@ -215,7 +214,6 @@ export const RESPONSE_ATTACKS: readonly Attack[] = [
   {
     name: "responses-missing-900",
     description: "300 responses that do not exist, which are read, deleted and cancelled",
-    isQuick: true,
     send: (sender) =>
       sender.repeat(900, (i) => {
         const path = `${RESPONSES}/resp_${i.toString(16).padStart(32, "0")}`;

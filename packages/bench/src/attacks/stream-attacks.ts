@@ -62,7 +62,6 @@ export const STREAM_ATTACKS: readonly Attack[] = [
   {
     name: "resumed-400",
     description: "400 readers at once of one stream of 16 choices with 20 log-probabilities",
-    isQuick: true,
     send: (sender) => useStream(sender, WIDE, { count: 400, request: {} }),
   },
   {

@@ -31,7 +31,6 @@ export const TEXT_ATTACKS: readonly Attack[] = [
   {
     name: "emoji-800kb",
     description: "prompt of 0.8 MB of emoji",
-    isQuick: true,
     send: async (sender) => [await sender.send(prompted("🦊".repeat(200_000)))],
   },
   {
@@ -62,7 +61,6 @@ export const TEXT_ATTACKS: readonly Attack[] = [
   {
     name: "six-7mb",
     description: "six chats of 7 MB at once",
-    isQuick: true,
     send: (sender) =>
       sender.repeat(6, (i) => ({
         path: CHAT,
@@ -93,7 +91,6 @@ export const TEXT_ATTACKS: readonly Attack[] = [
   {
     name: "results-named",
     description: "chats with a function's result: under a name of 2 million newlines, and 4,000 of them",
-    isQuick: true,
     send: async (sender) => {
       const user = { role: "user", content: "Answer." };
       const call = { role: "assistant", tool_calls: [{ id: "a", function: { name: "f", arguments: "{}" } }] };
@@ -143,7 +140,6 @@ export const TEXT_ATTACKS: readonly Attack[] = [
   {
     name: "detokenize-1.2m",
     description: "POST /detokenize of 1.2 million ids, four at once",
-    isQuick: true,
     send: (sender, { vocabSize }) => {
       const body = JSON.stringify({ tokens: idsOf(1.2 * MB, vocabSize) });
       return sender.repeat(4, () => ({ path: "/detokenize", body }));

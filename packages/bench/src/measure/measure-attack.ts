@@ -104,7 +104,7 @@ interface Patience {
 async function untilBack(watcher: Lookout, usual: Sighting, { ms, signal }: Patience): Promise<readonly Sighting[]> {
   const seen: Sighting[] = [];
   for (const from = performance.now(); performance.now() - from < ms; ) {
-    await sleep(LOOK_MS, undefined, { signal });
+    await sleep(Math.min(LOOK_MS, ms), undefined, { signal });
     const now = await watcher.take();
     seen.push(now);
     const isBack = Object.entries(now.memory).every(([pid, { last }]) => last <= BACK * lastOf(usual, Number(pid)));
