@@ -94,7 +94,7 @@ test("a cancelled batch keeps what it has, and is over soon", async () => {
   const { id } = await batch("submit", path);
   await expect.poll(() => answered(id), { timeout: 60_000, interval: 50 }).toBeGreaterThan(0);
   expect(await batch("cancel", id)).toMatchObject({ status: expect.stringMatching(/^cancel/) });
-  const status = async () => (await (await fetch(`${cluster.url}/v1/batches/${id}`)).json()).status;
+  const status = async () => ((await (await fetch(`${cluster.url}/v1/batches/${id}`)).json()) as BatchObject).status;
   await expect.poll(status, { timeout: 60_000, interval: 50 }).toBe("cancelled");
   const { total, completed, failed } = (await batch("status", id)).request_counts;
   expect([total, completed + failed]).toEqual([LINES, LINES]);

@@ -6,7 +6,9 @@ const TOKENS = 100;
 
 let cluster: RunningCluster;
 beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "1", "--threads", "1", "--max-sequences", "1"], { env: { RHONE_MAX_QUEUED: "2" } });
+  cluster = await RunningCluster.start(["--workers", "1", "--threads", "1", "--max-sequences", "1"], {
+    env: { RHONE_MAX_QUEUED: "2" },
+  });
 });
 afterAll(async () => {
   await cluster?.stop();
