@@ -159,6 +159,11 @@ export class RedisGenerationClient implements GenerationClient {
     return this.#redis.xlen(tokenLogKey(requestId)).catch(redisUnavailable);
   }
 
+  async hasEnded({ requestId }: JobAddress): Promise<boolean> {
+    const [last] = await this.#redis.xrevrange(tokenLogKey(requestId), "+", "-", "COUNT", 1).catch(redisUnavailable);
+    return last !== undefined && textsOf([last]).some((text) => readEntry(text, requestId).finish !== undefined);
+  }
+
   async close(): Promise<void> {
     await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
   }
@@ -215,11 +220,14 @@ export class RedisGenerationClient implements GenerationClient {
         this.#logger.warn({ err, requestId }, "token log not read, trying again");
         return [];
       });
-    const texts = entries.flatMap(([, fields]) => fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? []);
-    const events = await mapInTurns(texts, (entry) => readEntry(entry, requestId));
+    const events = await mapInTurns(textsOf(entries), (entry) => readEntry(entry, requestId));
     return { events, hasMore: entries.length === LOG_PART };
   }
 }
+
+/** Of entries of a token log. */
+const textsOf = (entries: readonly (readonly [id: string, fields: readonly string[]])[]): readonly string[] =>
+  entries.flatMap(([, fields]) => fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? []);
 
 function readEntry(entry: string, requestId: string): GenerationEvent {
   try {
