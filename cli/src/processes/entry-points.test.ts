@@ -29,3 +29,11 @@ describe.each(Object.entries({ ...ENTRY_POINTS, SUPERVISOR_ENTRY }))("the bundle
     expect(files.filter((file) => !existsSync(file))).toEqual([]);
   });
 });
+
+const { redisHost } = ENTRY_POINTS;
+test.each([redisHost, SUPERVISOR_ENTRY])("%s leaves out what other processes use of our packages", (path) => {
+  const code = readFileSync(built(path), "utf8");
+  expect(code).toContain("// node_modules/zod/");
+  for (const library of ["@grpc/grpc-js", "bullmq", "protobufjs"])
+    expect(code).not.toContain(`// node_modules/${library}/`);
+});

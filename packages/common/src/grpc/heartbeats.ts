@@ -23,7 +23,7 @@ export class Heartbeats {
   constructor({ coordinator, worker, counts }: HeartbeatsOptions) {
     const counters = new BigInt64Array(new SharedArrayBuffer(3 * BigInt64Array.BYTES_PER_ELEMENT));
     const order = { coordinator, worker, counters, lookMs: LOOK_MS } satisfies HeartbeatOrder;
-    this.#thread = new Worker(new URL("./heartbeat-thread.js", import.meta.url), {
+    this.#thread = new Worker(new URL("./heartbeat-thread.bundle.js", import.meta.url), {
       workerData: order,
       execArgv: [],
     });

@@ -19,13 +19,13 @@ import {
 } from "@rhone/common";
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import { isSmall, RedisLine } from "../redis-line.js";
 import { mapInTurns } from "../turns.js";
 import { CancelLine } from "./cancel-line.js";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { HeldBytes } from "./held-bytes.js";
 import { Inboxes } from "./inboxes.js";
 import { jobBytes } from "./job-bytes.js";
-import { isSmall, JobLine } from "./job-line.js";
 import type { LogPart } from "./ordered-events.js";
 
 /** A job is submitted again at this interval, in case Redis lost it. */
@@ -61,7 +61,7 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #queues: Queues;
   readonly #maxQueued: number;
   readonly #held: HeldBytes;
-  readonly #line = new JobLine();
+  readonly #line = new RedisLine();
   readonly #logger: Logger;
   readonly #inboxes: Inboxes;
   readonly #cancellations = new CancelLine((jobs) => this.#cancel(jobs));
@@ -185,7 +185,7 @@ export class RedisGenerationClient implements GenerationClient {
   #add(job: GenerationJob, turn: number, signal?: AbortSignal): Promise<void> {
     const queue = this.#queues[job.lane];
     const options = { jobId: job.requestId, priority: turn, removeOnComplete: true, removeOnFail: true };
-    return this.#line.add(jobBytes(job), async () => {
+    return this.#line.send(jobBytes(job), async () => {
       signal?.throwIfAborted();
       await queue.add(queue.name, job, options);
     });

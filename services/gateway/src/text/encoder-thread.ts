@@ -25,7 +25,7 @@ export function encoderThread(options: EncoderOptions, limits: EncodeLimits): En
   const busy = (why: string) => new RhoneError("TEXTS_BUSY", `${why} for their texts to be tokenized; try again.`);
   const starved = (why: string) =>
     new RhoneError("TEXTS_BUSY", `The machine is too busy to tokenize the text: ${why}; try again.`);
-  const module = new URL("./encoder-thread-main.js", import.meta.url);
+  const module = new URL("./encoder-thread-main.bundle.js", import.meta.url);
   return new SharedThread({
     open: () => new ComputeThread({ module, data: options, failure, busy: starved }),
     line: { ...limits, busy },

@@ -8,24 +8,31 @@ import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { type TokenizerVersion, writeMistralVocabulary } from "../testing/mistral-vocabulary.js";
 
 const folder = mkdtempSync(join(tmpdir(), "rhone-encodings-"));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-let model: TextModel | undefined;
-afterEach(async () => {
+afterAll(async () => {
+  for (const model of opened.values()) await (await model).close();
+  rmSync(folder, { recursive: true, force: true });
+});
+afterEach(() => {
   vi.restoreAllMocks();
   syncBuiltinESMExports();
-  await model?.close();
 });
 
-async function open(changes: Partial<typeof DEFAULTS> = {}) {
-  const { version, template, detects, parseSpecial, timeoutMs, most } = { ...DEFAULTS, ...changes };
+/** By what differs from DEFAULTS: tests that need the same one share it, and the thread that it has started. */
+const opened = new Map<string, Promise<TextModel>>();
+function open(changes: Partial<Opened> = {}): Promise<TextModel> {
+  const key = JSON.stringify(changes);
+  const model = opened.get(key) ?? load({ ...DEFAULTS, ...changes });
+  opened.set(key, model);
+  return model;
+}
+
+async function load({ version, template, detects, parseSpecial, timeoutMs, most }: Opened): Promise<TextModel> {
   const path = await writeMistralVocabulary(folder, version, template);
   const limits = { timeoutMs, most, withinMs: 30_000 };
   const named = template === undefined ? (`mistral-${version}` as const) : "jinja";
   const chatTemplate = detects ? undefined : named;
   const known = { path, name: "tiny", aliases: [], ggmlDir: undefined };
-  model = await loadTextModel({ ...known, chatTemplate, parseSpecial, limits });
-  return model;
+  return loadTextModel({ ...known, chatTemplate, parseSpecial, limits });
 }
 interface Opened {
   version: TokenizerVersion;
@@ -130,7 +137,7 @@ describe("Encodings", { timeout: 60_000 }, () => {
       "{% set n = namespace(t='x') %}{% for i in range(40) %}{% set n.t = n.t + n.t %}{% endfor %}{{ n.t }}",
     ],
   ])("a template that %s fails by name, holds nothing up, and leaves the next request whole", async (_, template) => {
-    const { encodeChat, encodeText } = await open({ template, timeoutMs: 1000 });
+    const { encodeChat, encodeText } = await open({ template, timeoutMs: 300 });
     const { error, longest } = await longestTurn(encodeChat(chat("hello")));
     expect(error).toMatchObject({ code: expect.stringMatching(/^(TEXT_TOO_COSTLY|CHAT_TEMPLATE_FAILED)$/) });
     expect(longest).toBeLessThan(250);
@@ -139,7 +146,7 @@ describe("Encodings", { timeout: 60_000 }, () => {
 
   it.runIf(process.platform === "linux")("asks to try again when its thread gets no processor time", async () => {
     const template = "{% for i in range(20000) %}{% for j in range(20000) %}{% endfor %}{% endfor %}x";
-    const { encodeChat } = await open({ template, timeoutMs: 400 });
+    const { encodeChat } = await open({ template, timeoutMs: 100 });
     const { readFileSync } = fs;
     vi.spyOn(fs, "readFileSync").mockImplementation((path, options) =>
       String(path).startsWith("/proc/") ? `1 (node) S ${"0 ".repeat(50)}` : readFileSync(path, options),
