@@ -31,6 +31,26 @@ describe("help", () => {
   });
 });
 
+it("no line of any help is wider than 100 columns", async () => {
+  const paths: (readonly string[])[] = [];
+  const visit = (command: ReturnType<typeof createProgram>, path: readonly string[]): void => {
+    paths.push(path);
+    for (const each of command.commands) visit(each, [...path, each.name()]);
+  };
+  visit(createProgram(new AbortController().signal), []);
+  const wide: string[] = [];
+  for (const path of paths) {
+    const { stdout } = await runCommand(...path, "--help");
+    wide.push(...stdout.split("\n").filter((line) => line.length > 100));
+  }
+  expect(wide).toEqual([]);
+});
+
+it.each(["up", "plan"])("%s NAME says how a model is named", async (command) => {
+  const { stderr } = await runCommand(command, "mistral-7b-instruct-v0.3");
+  expect(stderr).toMatch(/^error: too many arguments for .*\n\(Name a model with --model\.\)\n/);
+});
+
 describe("the help of a command", () => {
   it.each([
     [["help", "bench", "sweep"], "rhone bench sweep [options]"],

@@ -15,7 +15,8 @@ import { addDownCommand, addUpCommand } from "./commands/up.js";
 const ABOUT = "Serves Mistral 7B and its Llama-architecture siblings from many small machines.";
 
 const EPILOGUE = `
-Exit codes:   0 success, 1 failure, 2 wrong usage or settings, 3 no cluster is running, 130 interrupted
+Exit codes:   0 success, 1 failure, 2 wrong usage or settings, 3 no cluster is running,
+              130 interrupted
 Environment:  RHONE_HOME (data directory), RHONE_API_KEY, REDIS_URL, HF_ENDPOINT, HF_TOKEN, NO_COLOR`;
 
 /** The whole command line. `signal` ends a running command; wrong usage throws CommanderError. */
@@ -23,6 +24,7 @@ export function createProgram(signal: AbortSignal): Command {
   const program = new Command("rhone").description(ABOUT).version("0.1.0", "-V, --version", "print the version");
   program.helpOption("-h, --help", "print this help").helpCommand("help [command]", "print the help of a command");
   program.exitOverride().showHelpAfterError("Add --help for usage.");
+  program.configureOutput({ outputError: (text, write) => write(text + modelHint(text)) });
   addUpCommand(program, signal);
   addDownCommand(program, signal);
   addStatusCommand(program, signal);
@@ -43,6 +45,10 @@ export function createProgram(signal: AbortSignal): Command {
     return "";
   });
 }
+
+/** `rhone plan NAME` is an easy guess, as `rhone model pull NAME` is right. */
+const modelHint = (error: string): string =>
+  /^error: too many arguments for '(up|plan)'/.test(error) ? "(Name a model with --model.)\n" : "";
 
 /**
  * The command whose help is asked for, as in `help bench sweep`, of which commander reads one word. Throws

@@ -19,6 +19,8 @@ const clusterSchema = z.object({
   redis: z.string(),
   /** URL of Redis. It may hold a password: only this user can read the record. */
   redisUrl: z.string().optional(),
+  /** What is in Redis, API keys too, ends with the cluster. */
+  inMemory: z.boolean().optional(),
   /** host:port of the coordinator's operations server, once it is ready. */
   operations: z.string().optional(),
   services: z.array(processSchema).readonly(),
@@ -64,7 +66,7 @@ export class ClusterClaim {
    */
   static async take(
     dataDir: DataDir,
-    about: Pick<ClusterRecord, "url" | "model" | "redisUrl">,
+    about: Pick<ClusterRecord, "url" | "model" | "redisUrl" | "inMemory">,
     onLeftover: (processes: readonly RecordedProcess[]) => Promise<void>,
   ): Promise<ClusterClaim> {
     const self = identifyProcess(process.pid);

@@ -49,6 +49,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
     model: plan.model.name,
     redis: redis.description,
     redisUrl: redis.url,
+    inMemory: redis.host?.inMemory ?? false,
   };
   const claim = await ClusterClaim.take(dataDir, about, endProcesses);
   try {

@@ -41,11 +41,15 @@ async function context(redisUrl: string | undefined) {
 
 test("the Redis that is named goes before the running cluster's, that one before REDIS_URL", async () => {
   const here = await context("redis://variable");
-  expect(await placeOfKeys(undefined, here)).toEqual({ redisUrl: "redis://variable", gateway: undefined });
-  const about = { url: "http://127.0.0.1:1", model: "breeze", redisUrl: "unix:///own.sock" };
+  expect(await placeOfKeys(undefined, here)).toEqual({
+    ...{ redisUrl: "redis://variable", gateway: undefined, inMemory: false },
+  });
+  const about = { url: "http://127.0.0.1:1", model: "breeze", redisUrl: "unix:///own.sock", inMemory: true };
   const claim = await ClusterClaim.take(here.dataDir, about, async () => {});
-  expect(await placeOfKeys(undefined, here)).toEqual({ redisUrl: "unix:///own.sock", gateway: about.url });
-  expect(await placeOfKeys("redis://named", here)).toEqual({ redisUrl: "redis://named", gateway: undefined });
+  expect(await placeOfKeys(undefined, here)).toEqual({
+    ...{ redisUrl: "unix:///own.sock", gateway: about.url, inMemory: true },
+  });
+  expect(await placeOfKeys("redis://named", here)).toMatchObject({ redisUrl: "redis://named", gateway: undefined });
   await claim.release();
 });
 
@@ -93,12 +97,12 @@ describe("rhone keys, with a Redis", () => {
   });
 
   describe("of a running cluster", () => {
-    async function onGateway(statusCode: number, ...args: readonly string[]) {
+    async function onGateway(statusCode: number, args: readonly string[], inMemory = false) {
       const { url } = await serve((_, response) => {
         response.statusCode = statusCode;
         response.end("{}");
       });
-      const { root } = await recordedCluster({ url, redisUrl });
+      const { root } = await recordedCluster({ url, redisUrl, inMemory });
       return { url, ...(await runCommand("keys", ...args, "--data-dir", root)) };
     }
 
@@ -106,7 +110,7 @@ describe("rhone keys, with a Redis", () => {
       ["create", ["create", "open", "--json"]],
       ["revoke", ["revoke", "open"]],
     ])("%s says that the gateway answers without a key, and how to change that", async (_, args) => {
-      const { url, stderr, error } = await onGateway(200, ...args);
+      const { url, stderr, error } = await onGateway(200, args);
       expect(error).toBeUndefined();
       expect(stderr).toBe(
         `The gateway at ${url} answers requests without a key. ` +
@@ -114,8 +118,13 @@ describe("rhone keys, with a Redis", () => {
       );
     });
 
+    it("create says that a key ends with a cluster whose Redis keeps nothing", async () => {
+      const { stderr } = await onGateway(200, ["create", "open"], true);
+      expect(stderr).toMatch(/--auth keys .*Then create the key again: this cluster's Redis is in memory only/);
+    });
+
     it("create says nothing of the kind where the gateway asks for keys", async () => {
-      const { stderr } = await onGateway(401, "create", "closed");
+      const { stderr } = await onGateway(401, ["create", "closed"]);
       expect(stderr).toMatch(/^Key \S+ for closed\. Keep its secret; it is not shown again:\n$/);
     });
   });

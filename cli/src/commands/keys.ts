@@ -12,6 +12,8 @@ import { addDataDirFlag } from "./flags.js";
 interface KeysPlace {
   readonly redisUrl: string;
   readonly gateway: string | undefined;
+  /** The keys end with the cluster. */
+  readonly inMemory: boolean;
 }
 
 interface KeysOptions {
@@ -79,12 +81,13 @@ async function withStore<T>({ redisUrl: url }: KeysPlace, use: (store: ApiKeySto
 }
 
 /** Says on standard error when the gateway answers without a key: one that was made or revoked changes nothing then. */
-async function noteOpenGateway({ gateway }: KeysPlace): Promise<void> {
+async function noteOpenGateway({ gateway, inMemory }: KeysPlace): Promise<void> {
   if (gateway === undefined || (await asksForKeys(gateway)) !== false) return;
-  console.error(
-    `The gateway at ${gateway} answers requests without a key. ` +
-      "To make it ask for one, start the cluster with --auth keys or RHONE_AUTH=keys.",
-  );
+  const remedy = "To make it ask for one, start the cluster with --auth keys or RHONE_AUTH=keys.";
+  const again = inMemory
+    ? " Then create the key again: this cluster's Redis is in memory only, so keys end with it."
+    : "";
+  console.error(`The gateway at ${gateway} answers requests without a key. ${remedy}${again}`);
 }
 
 const withTarget = (command: Command): Command =>
@@ -140,10 +143,10 @@ export async function placeOfKeys(
 ): Promise<KeysPlace> {
   const record = named === undefined ? await readClusterRecord(dataDir) : null;
   if (record?.redisUrl !== undefined && aliveProcesses(record).length > 0) {
-    return { redisUrl: record.redisUrl, gateway: record.url };
+    return { redisUrl: record.redisUrl, gateway: record.url, inMemory: record.inMemory ?? false };
   }
   const redisUrl = named ?? config.redisUrl;
-  if (redisUrl !== undefined) return { redisUrl, gateway: undefined };
+  if (redisUrl !== undefined) return { redisUrl, gateway: undefined, inMemory: false };
   throw new RhoneError(
     "NOT_RUNNING",
     `No cluster is running in ${dataDir.root}. To reach another one, give --redis-url or REDIS_URL.`,

@@ -1,7 +1,7 @@
 import { inspectModel, type ModelSummary, resolveModel } from "@rhone/model";
 import type { Command } from "commander";
 import { commandContext } from "../command-context.js";
-import { formatBytes, formatCount, formatTable } from "../terminal/format.js";
+import { formatBytes, formatCount, formatTable, plural } from "../terminal/format.js";
 import { addDataDirFlag, MODEL_HELP } from "./flags.js";
 
 export function addInspectCommand(model: Command, signal: AbortSignal): void {
@@ -39,6 +39,9 @@ export function describeModel(summary: ModelSummary): string {
     ["chat template", summary.chatTemplate],
     ["K/V per position", `${formatBytes(summary.kvBytesPerPosition)} (f16)`],
     ["embedding, head", `${formatBytes(weightBytes.embedding)}, ${formatBytes(weightBytes.head)}`],
-    ...summary.tensorTypes.map(({ type, tensors, bytes }) => [type, `${tensors} tensors, ${formatBytes(bytes)}`]),
+    ...summary.tensorTypes.map(({ type, tensors, bytes }) => [
+      type,
+      `${plural(tensors, "tensor")}, ${formatBytes(bytes)}`,
+    ]),
   ]);
 }

@@ -32,12 +32,23 @@ describe("rhone model ls", () => {
       { ...model, name: "other", bytes: null },
     ];
     expect(
-      formatModels(models, styleFor({}, undefined), "./rhone model pull NAME"),
+      formatModels(models, { style: styleFor({}, undefined), pull: "./rhone model pull NAME", columns: undefined }),
     ).toBe(`NAME   ON DISK  CONTEXT  LICENSE  NOTES
 m8      6.8 MB     4096  MIT      small
 other        -     4096  MIT      small
 
 Download one with: ./rhone model pull NAME`);
+  });
+
+  it.each([80, 100, 132])("fits into a terminal of %i columns", async (columns) => {
+    const { stdout } = await runCommand("model", "ls", "--json");
+    const models = JSON.parse(stdout) as readonly ListedModel[];
+    const look = { style: styleFor({}, undefined), pull: "./rhone model pull NAME" };
+    const [lines, whole] = [columns, undefined].map((width) => formatModels(models, { ...look, columns: width }));
+    const widest = Math.max(...(lines ?? "").split("\n").map(({ length }) => length));
+    expect(widest).toBeLessThanOrEqual(columns < 100 ? Number.POSITIVE_INFINITY : columns);
+    const words = (text = "") => text.split(/\s+/).toSorted();
+    expect(words(lines)).toEqual(words(whole));
   });
 });
 

@@ -9,7 +9,7 @@ import {
   pullModel,
   resolveModel,
 } from "@rhone/model";
-import type { Command } from "commander";
+import { type Command, Help } from "commander";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { formatBytes, formatTable } from "../terminal/format.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
@@ -47,7 +47,9 @@ function addListCommand(model: Command, signal: AbortSignal): void {
       const { dataDir, style, rhone } = commandContext(options.dataDir, signal);
       const models = await Promise.all(CATALOGUE.map((entry) => listed(entry, dataDir.models)));
       console.log(
-        options.json ? JSON.stringify(models, null, 2) : formatModels(models, style, rhone("model pull NAME")),
+        options.json
+          ? JSON.stringify(models, null, 2)
+          : formatModels(models, { style, pull: rhone("model pull NAME"), columns: process.stdout.columns }),
       );
     });
 }
@@ -62,8 +64,16 @@ async function listed(entry: CatalogueEntry, modelsDir: string): Promise<ListedM
   return { name, aliases, path, bytes, contextLength, license, notes };
 }
 
-/** A table; `pull`: the command that downloads one. */
-export function formatModels(models: readonly ListedModel[], style: Style, pull: string): string {
+interface ModelsLook {
+  readonly style: Style;
+  /** The command that downloads one. */
+  readonly pull: string;
+  /** Of the terminal; undefined where there is none. */
+  readonly columns: number | undefined;
+}
+
+/** A table whose notes are wrapped to the terminal, if it has room for them. */
+export function formatModels(models: readonly ListedModel[], { style, pull, columns }: ModelsLook): string {
   const rows = models.map(({ name, bytes, contextLength, license, notes }) => [
     name,
     bytes === null ? "-" : formatBytes(bytes),
@@ -71,10 +81,20 @@ export function formatModels(models: readonly ListedModel[], style: Style, pull:
     license,
     notes,
   ]);
-  const table = formatTable([["NAME", "ON DISK", "CONTEXT", "LICENSE", "NOTES"], ...rows], [1, 2]);
-  const [heading = "", ...lines] = table.split("\n");
-  return [style.bold(heading), ...lines, "", style.dim(`Download one with: ${pull}`)].join("\n");
+  const heading = ["NAME", "ON DISK", "CONTEXT", "LICENSE", "NOTES"];
+  const taken = formatTable([heading, ...rows], [1, 2]).indexOf("NOTES");
+  const room = (columns ?? Number.POSITIVE_INFINITY) - taken;
+  const help = Object.assign(new Help(), { minWidthToWrap: LEAST_ROOM });
+  const wrap = (text: string): readonly string[] => help.boxWrap(text, room).split("\n");
+  const wrapped = rows.flatMap((row) =>
+    wrap(row.at(-1) ?? "").map((line, index) => [...row.slice(0, -1).map((cell) => (index === 0 ? cell : "")), line]),
+  );
+  const [first = "", ...lines] = formatTable([heading, ...wrapped], [1, 2]).split("\n");
+  return [style.bold(first), ...lines, "", style.dim(`Download one with: ${pull}`)].join("\n");
 }
+
+/** Columns for notes; in fewer, the terminal wraps them. */
+const LEAST_ROOM = 20;
 
 const PHASE_TEXT: Readonly<Record<PullProgress["phase"], string>> = {
   download: "",

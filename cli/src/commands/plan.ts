@@ -33,9 +33,9 @@ const DEFAULT_MODEL = "breeze";
 
 const EXAMPLES = `
 Examples:
-  rhone plan --model mistral-7b-instruct-v0.3 --workers 4    times some layers, then plans; starts no cluster
-  rhone plan                                                 the running cluster's plan, and its predicted speed
-  rhone plan --workers 4 --link 1G                           the running cluster's model on four machines like this`;
+  rhone plan                            the running cluster's plan, and its predicted speed
+  rhone plan --model llama-2-7b         times some layers, then plans; starts no cluster
+  rhone plan --workers 4 --link 1G      the running cluster's model on four machines like this`;
 
 export function addPlanCommand(program: Command, signal: AbortSignal): void {
   const command = program

@@ -19,11 +19,11 @@ interface UpOptions extends Omit<ClusterOptions, "dataDir"> {
 
 const EXAMPLES = `
 Examples:
-  rhone up                                         Breeze, the demonstration model, on two workers
-  rhone up --detach --port 18080                   in the background; returns when the cluster is ready
-  rhone up --host 0.0.0.0                          for other machines; then: rhone keys create NAME
-  rhone up --model mistral-7b-instruct-v0.3        one worker with all cores; after: rhone model pull NAME
-  rhone up --storage s3://bucket/rhone             files and batches in a bucket, with the usual AWS credentials
+  rhone up                                   Breeze, the demonstration model, on two workers
+  rhone up --detach --port 18080             in the background; returns when the cluster is ready
+  rhone up --host 0.0.0.0                    for other machines; then: rhone keys create NAME
+  rhone up --model mistral-7b-instruct-v0.3  on all cores; before: rhone model pull NAME
+  rhone up --storage s3://bucket/rhone       files and batches in a bucket, with AWS credentials
   rhone up --model ./my.gguf --workers 4 --kv-type q8_0 --context 8192`;
 
 export function addUpCommand(program: Command, signal: AbortSignal): void {

@@ -196,7 +196,7 @@ class PieceReader {
 }
 
 /** The index of the quote that ends the text which begins behind `from`; undefined if that is not before `most`. */
-export function endOfText(text: string, from: number, most = text.length): number | undefined {
+function endOfText(text: string, from: number, most = text.length): number | undefined {
   for (let at = from + 1; ; at++) {
     at = text.indexOf('"', at);
     if (at < 0) throw broken();

@@ -12,18 +12,27 @@ const SHORT = 1024;
 /** A list whose elements are made whenever it is read, so that nobody holds them all. */
 export const madeList = <T>(make: () => Iterator<T>): Iterable<T> => ({ [Symbol.iterator]: make });
 
-/** A value by its text, which must be JSON: an object keeps the digits that a model wrote. */
+/** An object by its text, which must be JSON: its numbers keep the digits that its author wrote. */
 export class JsonText {
   readonly text: string;
 
   constructor(text: string) {
     this.text = text;
   }
+
+  /** JSON.stringify can't write it. */
+  toJSON(): never {
+    throw new TypeError("A JsonText is written by jsonInTurns");
+  }
 }
 
-/** What JSON.stringify makes of a value that was parsed, and of a bigint in it its digits. */
-export function exactJson(value: unknown): string {
+/** The JSON of an object that was parsed, or kept as its text. */
+export const jsonTextOf = (value: object): string => (value instanceof JsonText ? value.text : JSON.stringify(value));
+
+/** What JSON.stringify makes of a value; of a bigint in it its digits, of a JsonText its text. */
+function exactJson(value: unknown): string {
   if (typeof value === "bigint") return String(value);
+  if (value instanceof JsonText) return value.text;
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
   if (Array.isArray(value)) return `[${value.map(exactJson).join(",")}]`;
   const fields = Object.entries(value).filter(([, field]) => field !== undefined);
@@ -99,7 +108,7 @@ function* sliceParts(list: readonly unknown[]): Generator<string, void, undefine
   }
 }
 
-/** Natively unless there is a bigint in it, which JSON.stringify refuses. */
+/** Natively unless there is a bigint or a JsonText in it, which JSON.stringify refuses. */
 function sliceJson(slice: readonly unknown[]): string {
   try {
     return JSON.stringify(slice);

@@ -179,6 +179,7 @@ describe.each(STORAGES)("$place", ({ open }) => {
         follow: (...args) => fake.uses.client.follow(...args),
         cancel: (job) => fake.uses.client.cancel(job),
         logLength: (job) => fake.uses.client.logLength(job),
+        hasEnded: (job) => fake.uses.client.hasEnded(job),
         async *generate(job, signal) {
           if (answered++ < stopAfter) {
             yield* fake.uses.client.generate(job, signal);

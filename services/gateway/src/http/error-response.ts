@@ -20,6 +20,8 @@ type Refused = Pick<FastifyRequest, "headers" | "routeOptions">;
 const MESSAGES: Readonly<Record<string, (request: Refused) => string>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: foreignType,
   FST_INVALID_MULTIPART_CONTENT_TYPE: foreignType,
+  FST_ERR_MAX_PARAM_LENGTH: () => "The path has an id of more than 100 characters, which no endpoint gives out.",
+  FST_ERR_BAD_URL: () => "The path is not percent-encoded UTF-8; encode it, and write a % of its own as %25.",
   FST_ERR_CTP_BODY_TOO_LARGE: ({ routeOptions: { bodyLimit } }) => tooLarge(bodyLimit ?? 0),
 };
 

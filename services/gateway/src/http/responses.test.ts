@@ -397,6 +397,40 @@ describe("of its key's tokens a response in the background", () => {
   });
 });
 
+describe("a stream whose gateway died before it kept the answer", () => {
+  /** As the gateway's record was at the first event. */
+  async function orphan(options: object) {
+    const gateway = background();
+    const events = eventsOf((await gateway.post(PATH, { input: "hi", stream: true, ...options })).body);
+    const { id } = events.at(-1).response;
+    const [[key, text] = ["", ""]] = [...gateway.redis.texts].filter(([each]) => each.endsWith(id));
+    const record = JSON.parse(text);
+    record.response = { ...record.response, status: "in_progress", output: [], usage: null };
+    gateway.redis.texts.set(key, JSON.stringify(record));
+    return { ...gateway, id, key, record };
+  }
+
+  it.each([{}, { stream_options: { resumable: true } }])("%o: is finished when it is asked for", async (options) => {
+    const { app, post, read, id, redis } = await orphan(options);
+    const refused = await post(PATH, { input: "more", previous_response_id: id });
+    expect([refused.statusCode, refused.json().param]).toEqual([400, "previous_response_id"]);
+    await vi.waitFor(async () => expect(await read(id)).toMatchObject({ status: "completed", output: [{}] }));
+    await vi.waitFor(() => expect(redis.members.size).toBe(0));
+    expect((await post(PATH, { input: "more", previous_response_id: id })).statusCode).toBe(200);
+    await app.close();
+  });
+
+  it("is failed once it can't be finished, and can be continued then", async () => {
+    const { app, post, read, id, key, record, redis, jobs } = await orphan({});
+    record.generation.deadlineAtMs = 0;
+    redis.texts.set(key, JSON.stringify(record));
+    jobs.length = 0; // its token log is gone
+    expect(await read(id)).toMatchObject({ status: "failed", error: { code: "server_error" } });
+    expect((await post(PATH, { input: "more", previous_response_id: id })).statusCode).toBe(200);
+    await app.close();
+  });
+});
+
 it("an unfinished response can't be continued", async () => {
   const { post } = fakeGateway();
   const { id } = (await post(PATH, { input: "hi", background: true })).json();

@@ -14,6 +14,8 @@ describe("a path that does not exist", () => {
     ["/completions", "POST /v1/completions"],
     ["/v1/message", "POST /v1/messages"],
     ["/v1/messages/count-tokens", "POST /v1/messages/count_tokens"],
+    ["/v1/messages/batch", "POST /v1/messages"],
+    ["/v1/response/resp_0123456789abcdef0123456789abcdef", "GET /v1/responses/{id}"],
     ["/v1/model", "GET /v1/models"],
     ["/v1/file/file-1/content", "GET /v1/files/{id}/content"],
     ["/healthz", "GET /health"],
@@ -30,6 +32,17 @@ describe("a path that does not exist", () => {
     expect(response.statusCode).toBe(404);
     expect(response.json().error.message).toMatch(/; \/docs lists the endpoints\.$/);
   });
+});
+
+it.each([
+  [`/v1/responses/${"a".repeat(600)}`, 404, "The path has an id of more than 100 characters"],
+  [`/v1/batches/${"a".repeat(101)}/cancel`, 404, "The path has an id of more than 100 characters"],
+  ["/v1/models/%zz", 400, "The path is not percent-encoded UTF-8"],
+  ["/v1/files/%ff", 400, "The path is not percent-encoded UTF-8"],
+])("%.30s: no part of it is repeated", async (url, status, message) => {
+  const response = await fakeGateway().app.inject(url);
+  expect([response.statusCode, response.json().message]).toEqual([status, expect.stringContaining(message)]);
+  expect(response.body.length).toBeLessThan(400);
 });
 
 describe("the same endpoint", () => {

@@ -59,9 +59,11 @@ function nearest(path: string): string | undefined {
   const likes = Object.entries(OPERATIONS).map(([key, { path: documented }]) => {
     const [method = "", url = ""] = key.split(" ");
     const pattern = documented ?? url;
-    // The id in the path is no difference, whatever it is.
     const filled = pattern.split("/").map((part, index) => (part.startsWith(":") ? (parts[index] ?? part) : part));
-    const differs = difference(path, filled.join("/"), Math.max(path.length, pattern.length));
+    const length = Math.max(path.length, pattern.length);
+    // An id in the path may be one, or the name of another endpoint: it is half a difference.
+    const ids = filled.filter((_, index) => pattern.split("/")[index]?.startsWith(":")).join("").length;
+    const differs = difference(path, filled.join("/"), length) + ids / 2 / length;
     return { differs, name: `${method} ${pattern.replace(/:(\w+)/g, "{$1}")}` };
   });
   const [best] = likes.toSorted((a, b) => a.differs - b.differs);

@@ -132,3 +132,27 @@ it("Redis takes no more memory than the texts count", async () => {
   await keepMany(400);
   expect((await used()) - before).toBeLessThan(256 * KiB);
 });
+
+it("are written a megabyte at a time, short ones first", async () => {
+  const sent: string[] = [];
+  const answers: (() => void)[] = [];
+  const store = {
+    get: async () => null,
+    eval: (_script: string, _keys: number, key: string | number) => {
+      sent.push(`${key}`);
+      return new Promise((resolve) => answers.push(() => resolve(1)));
+    },
+  };
+  const texts = new KeptTexts(store, { kind: "test", mostBytes: 1 });
+  const longText = "x".repeat(600 * KiB);
+  const kept = ["a", "b", "c"].map((key) => texts.keep(key, { owner: "", text: longText, ttlS: 60 }));
+  kept.push(texts.keep("short", { owner: "", text, ttlS: 60 }));
+  expect(sent).toEqual(["a"]);
+  for (const many of [3, 4]) {
+    for (const answer of answers.splice(0)) answer();
+    await expect.poll(() => sent).toHaveLength(many);
+  }
+  expect(sent).toEqual(["a", "b", "short", "c"]);
+  for (const answer of answers.splice(0)) answer();
+  expect(await Promise.all(kept)).toEqual([true, true, true, true]);
+});

@@ -23,6 +23,9 @@ export interface GenerationClient {
   /** How many events of a sequence there are so far. Throws REDIS_UNAVAILABLE. */
   logLength(job: JobAddress): Promise<number>;
 
+  /** Whether a sequence's last event is there. Throws REDIS_UNAVAILABLE, and RECORD_UNREADABLE. */
+  hasEnded(job: JobAddress): Promise<boolean>;
+
   /** Ends a sequence, queued or running. Does nothing to one that has ended. */
   cancel(job: QueuedJob): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { RhoneError } from "@rhone/common";
 import { Counts } from "../counts.js";
-import { isSmall } from "./job-line.js";
+import { isSmall } from "../redis-line.js";
 
 /**
  * Bounds the bytes of this gateway's unfinished jobs, here and in Redis. Small ones are bounded by number. An API key

@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { RhoneError } from "@rhone/common";
+import { encodeEvent, RhoneError } from "@rhone/common";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { collect, event, finish, testJob } from "../testing/events.js";
 import { queues, unready } from "../testing/fake-bullmq.js";
@@ -17,6 +17,17 @@ it("does not open on queues that could not look at Redis, and would fail for goo
   unready.add(cause);
   await expect(openClient()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE", cause });
   unready.clear();
+});
+
+it("a sequence has ended when its token log's last event says so", async () => {
+  const { client, log } = await openClient();
+  expect(await client.hasEnded(job)).toBe(false);
+  log.push(encodeEvent(event()));
+  expect(await client.hasEnded(job)).toBe(false);
+  log.push(encodeEvent(last));
+  expect(await client.hasEnded(job)).toBe(true);
+  log.push("another version's");
+  await expect(client.hasEnded(job)).rejects.toMatchObject({ code: "RECORD_UNREADABLE" });
 });
 
 describe("a generation", () => {

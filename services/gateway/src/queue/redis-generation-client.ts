@@ -19,13 +19,13 @@ import {
 } from "@rhone/common";
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
+import { isSmall, RedisLine } from "../redis-line.js";
 import { mapInTurns } from "../turns.js";
 import { CancelLine } from "./cancel-line.js";
 import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { HeldBytes } from "./held-bytes.js";
 import { Inboxes } from "./inboxes.js";
 import { jobBytes } from "./job-bytes.js";
-import { isSmall, JobLine } from "./job-line.js";
 import type { LogPart } from "./ordered-events.js";
 
 /** A job is submitted again at this interval, in case Redis lost it. */
@@ -61,7 +61,7 @@ export class RedisGenerationClient implements GenerationClient {
   readonly #queues: Queues;
   readonly #maxQueued: number;
   readonly #held: HeldBytes;
-  readonly #line = new JobLine();
+  readonly #line = new RedisLine();
   readonly #logger: Logger;
   readonly #inboxes: Inboxes;
   readonly #cancellations = new CancelLine((jobs) => this.#cancel(jobs));
@@ -159,6 +159,11 @@ export class RedisGenerationClient implements GenerationClient {
     return this.#redis.xlen(tokenLogKey(requestId)).catch(redisUnavailable);
   }
 
+  async hasEnded({ requestId }: JobAddress): Promise<boolean> {
+    const [last] = await this.#redis.xrevrange(tokenLogKey(requestId), "+", "-", "COUNT", 1).catch(redisUnavailable);
+    return last !== undefined && textsOf([last]).some((text) => readEntry(text, requestId).finish !== undefined);
+  }
+
   async close(): Promise<void> {
     await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
   }
@@ -185,7 +190,7 @@ export class RedisGenerationClient implements GenerationClient {
   #add(job: GenerationJob, turn: number, signal?: AbortSignal): Promise<void> {
     const queue = this.#queues[job.lane];
     const options = { jobId: job.requestId, priority: turn, removeOnComplete: true, removeOnFail: true };
-    return this.#line.add(jobBytes(job), async () => {
+    return this.#line.send(jobBytes(job), async () => {
       signal?.throwIfAborted();
       await queue.add(queue.name, job, options);
     });
@@ -215,11 +220,14 @@ export class RedisGenerationClient implements GenerationClient {
         this.#logger.warn({ err, requestId }, "token log not read, trying again");
         return [];
       });
-    const texts = entries.flatMap(([, fields]) => fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? []);
-    const events = await mapInTurns(texts, (entry) => readEntry(entry, requestId));
+    const events = await mapInTurns(textsOf(entries), (entry) => readEntry(entry, requestId));
     return { events, hasMore: entries.length === LOG_PART };
   }
 }
+
+/** Of entries of a token log. */
+const textsOf = (entries: readonly (readonly [id: string, fields: readonly string[]])[]): readonly string[] =>
+  entries.flatMap(([, fields]) => fields[fields.indexOf(TOKEN_LOG_FIELD) + 1] ?? []);
 
 function readEntry(entry: string, requestId: string): GenerationEvent {
   try {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { JsonText } from "../write-in-turns.js";
 import { conversationOptions, messagesSchema, toConversation } from "./conversation.js";
 import { parseRequest } from "./request-fields.js";
 
@@ -97,7 +98,8 @@ describe("messages of OpenAI's older forms", () => {
 });
 
 it("arguments that came as an object keep all digits", () => {
-  const call = { id: "a", type: "function", function: { name: "f", arguments: { id: 9007199254740993n } } };
+  const given = new JsonText('{"id":9007199254740993}');
+  const call = { id: "a", type: "function", function: { name: "f", arguments: given } };
   const { messages } = conversationOf([hi, { role: "assistant", tool_calls: [call] }, hi]);
   expect(messages[1]?.toolCalls?.[0]?.arguments).toBe('{"id":9007199254740993}');
 });

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import { turnsDuring } from "../testing/turns-during.js";
+import { JsonText, jsonInTurns } from "../write-in-turns.js";
 import { exactIntegers } from "./exact-integers.js";
 
 async function read(text: string): Promise<unknown> {
@@ -39,40 +40,70 @@ it.each<[string, unknown]>([
 ])("%s keeps its digits", async (text, expected) => expect(await read(text)).toEqual(expected));
 
 const [ODD, EVEN] = ["9007199254740993", "9007199254740992"];
-const calling = (value: unknown) => ({ messages: [{}, { tool_calls: [{ function: { arguments: value } }] }] });
+const calling = (given: unknown) => ({ messages: [{}, { tool_calls: [{ function: { arguments: given } }] }] });
+const using = (...inputs: readonly unknown[]) => ({
+  messages: [{ content: [{ type: "text" }, ...inputs.map((input) => ({ input }))] }],
+});
+const kept = (text: string) => new JsonText(text);
+const [first, second] = [`{"a":[1,{"b":-${ODD}}]}`, `{"id": ${ODD}, "of": "${ODD}", "x": [${ODD}.50, {}]}`];
+const [plain, quoted] = ['{"a":{"b":[1,{}]}}', `{"\\u0061 \\" }":"${ODD}"}`];
 
 it.each<[string, unknown]>([
+  [JSON.stringify(calling(0)).replace("0", first), calling(kept(first))],
+  [`{"body":${JSON.stringify(calling(0)).replace("0", first)}}`, { body: calling(kept(first)) }],
   [
-    `{"messages":[{},{"tool_calls":[{"function":{"arguments":{"a":[1,{"b":-${ODD}}]}}}]}]}`,
-    calling({ a: [1, { b: -BigInt(ODD) }] }),
+    `{"requests":[{},{"body":{"messages":[{"function_call":{"arguments":${first}}}]}}]}`,
+    { requests: [{}, { body: { messages: [{ function_call: { arguments: kept(first) } }] } }] },
+  ],
+  [JSON.stringify(using(0)).replace("0", second), using(kept(second))],
+  [
+    JSON.stringify(using(0, 1, 2))
+      .replace("0", plain)
+      .replace("1}", `${quoted}}`)
+      .replace("2}", `${second}}`),
+    using(JSON.parse(plain), JSON.parse(quoted), kept(second)),
   ],
   [
-    `{"messages":[{"content":[{"type":"text"},{"input":{"id":${ODD}, "of":"${ODD}", "x":${ODD}.0}}]}]}`,
-    {
-      messages: [{ content: [{ type: "text" }, { input: { id: BigInt(ODD), of: ODD, x: Number(ODD) } }] }],
-    },
+    `{"messages":[{"content":[{"input":${first},"input":${plain}}]}]}`,
+    { messages: [{ content: [{ input: kept(plain) }] }] },
   ],
+  [`{"messages":[{"content":[{"input":${first},"input":7}]}]}`, { messages: [{ content: [{ input: 7 }] }] }],
   [
-    `{"body":{"messages":[{"function_call":{"arguments":{"1":${ODD},"0":${EVEN}}}}]}}`,
-    { body: { messages: [{ function_call: { arguments: { "1": BigInt(ODD), "0": BigInt(EVEN) } } }] } },
-  ],
-  [
-    `{"messages":[{"content":[{"input":{"a":${ODD},"a":7,"b":${ODD},"b":${EVEN}}}]}]}`,
-    { messages: [{ content: [{ input: { a: 7, b: BigInt(EVEN) } }] }] },
-  ],
-  [
-    `{"messages":[{"content":[{"input":{"\\u0061 \\" ]":1${"0".repeat(400)}}}]}]}`,
-    { messages: [{ content: [{ input: { 'a " ]': 10n ** 400n } }] }] },
+    `{"messages":[{"content":[{"input":{"a":1${"0".repeat(400)}}}]}]}`,
+    { messages: [{ content: [{ input: kept(`{"a":1${"0".repeat(400)}}`) }] }] },
   ],
   [`{"tools":[{"input_schema":{"const":${ODD}}}]}`, { tools: [{ input_schema: { const: Number(ODD) } }] }],
-])("the arguments of calls keep their digits: %s", async (text, expected) =>
-  expect(await read(text)).toEqual(expected),
-);
+  [`{"seed":${ODD},"seed":7}`, { seed: 7 }],
+  [`{"seed":${ODD},"seed":${EVEN}}`, { seed: BigInt(EVEN) }],
+])("the arguments of calls keep their digits, and no others: %s", async (text, expected) => {
+  const found = await read(text);
+  expect(found).toEqual(expected);
+  // toEqual takes a JsonText for an object of its fields.
+  expect(await jsonInTurns(found)).toBe(await jsonInTurns(expected));
+});
 
 it("two seeds that round to one number keep their places", async () => {
   const [first, second] = ["9007199254740993", "9007199254740992"];
   const parsed = await read(`{"requests":[{"body":{"seed":${first}}},{"body":{"seed":${second}}}]}`);
   expect(parsed).toEqual({ requests: [{ body: { seed: BigInt(first) } }, { body: { seed: BigInt(second) } }] });
+});
+
+it.each([15, 16, 17, 31, 40])(
+  "a long integer behind %d characters is found, and a shorter row of digits is none",
+  async (behind) => {
+    for (const shift of [0, 1, 7, 15]) {
+      const before = `{"a":"${"x".repeat(behind + shift)}","b":123456789012345,`;
+      expect(await read(`${before}"seed":${ODD}}`)).toMatchObject({ seed: BigInt(ODD) });
+      expect(await read(`${before}"seed":7}`)).toMatchObject({ b: 123456789012345, seed: 7 });
+    }
+  },
+);
+
+it("8 MB of digits in shorter rows are looked through in turns", async () => {
+  const text = `{"seed":7,"a":"${"123456789012345x".repeat(2 ** 19)}"}`;
+  const parsed = { seed: 7 };
+  const { turns } = await turnsDuring(() => exactIntegers(text, parsed));
+  expect(turns).toBeGreaterThan(1);
 });
 
 it("a text full of keys is searched in turns", async () => {

@@ -53,6 +53,13 @@ export type ResponseRecord = Readonly<Omit<z.output<typeof responseRecordSchema>
 export const isOver = ({ response: { status } }: ResponseRecord): boolean =>
   status !== "queued" && status !== "in_progress";
 
+/** An unfinished response counts as lost this long after its deadline. */
+const LOST_AFTER_MS = 60_000;
+
+/** Nothing will finish it: its gateway died, and its token log is gone. */
+export const isLost = (record: ResponseRecord): boolean =>
+  !isOver(record) && Date.now() > (record.generation?.deadlineAtMs ?? Number.POSITIVE_INFINITY) + LOST_AFTER_MS;
+
 /** The response with another job instead of one that failed: a failed id would fail again. */
 export function begunAgain(record: ResponseRecord): ResponseRecord {
   const { job, generation, attempt = 0 } = record;

@@ -6,6 +6,7 @@ import { readStored } from "../stored-json.js";
 import { ownTurn } from "../turns.js";
 import { shortJsonInTurns } from "../write-in-turns.js";
 import {
+  isLost,
   isOver,
   RESPONSE_RECORD_VERSION,
   type ResponseRecord,
@@ -29,6 +30,8 @@ const isResponseId = (id: string): boolean => /^resp_[0-9a-f]{32}$/.test(id);
 export interface RecordReader extends Reader {
   /** Throws when there is no room. */
   readonly hold?: (bytes: number) => void;
+  /** Told of each record of its own that is not over. */
+  readonly unfinished?: (record: ResponseRecord) => Promise<void>;
 }
 
 export interface FoundResponse {
@@ -90,13 +93,15 @@ export class ResponseStore {
     return this.#kept.drop(keyOf(id), owner);
   }
 
-  async #read(id: string, { owner, hold }: RecordReader): Promise<FoundResponse | null> {
+  async #read(id: string, { owner, hold, unfinished }: RecordReader): Promise<FoundResponse | null> {
     const text = await this.#kept.get(keyOf(id));
     if (text === null) return null;
     hold?.(2 * text.length);
     await ownTurn();
     const record = readStored(responseRecordSchema, text, `The response ${id}`);
-    return record.owner === owner ? { record, characters: text.length } : null;
+    if (record.owner !== owner) return null;
+    if (!isOver(record)) await unfinished?.(record);
+    return { record, characters: text.length };
   }
 
   async #keep({ owner, response }: ResponseRecord, text: string, when: "NX" | "XX"): Promise<void> {
@@ -125,7 +130,7 @@ function withoutLogprobs(record: ResponseRecord): ResponseRecord {
 
 /** Throws INVALID_REQUEST for a response that another one cannot continue yet. */
 export function refuseUnfinished(record: ResponseRecord): void {
-  if (isOver(record)) return;
+  if (isOver(record) || isLost(record)) return;
   const { id, status } = record.response;
   const message = `previous_response_id: ${id} is ${status}; wait until it is completed.`;
   throw new RequestError("INVALID_REQUEST", message, { param: "previous_response_id" });

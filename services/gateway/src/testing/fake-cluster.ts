@@ -47,6 +47,11 @@ export class FakeCluster implements GenerationClient, ClusterState {
     return job === undefined ? 0 : [...this.#script(job)].length;
   }
 
+  async hasEnded({ requestId }: Pick<GenerationJob, "requestId">): Promise<boolean> {
+    const job = this.jobs.find((one) => one.requestId === requestId);
+    return job !== undefined && [...this.#script(job)].some(({ finish }) => finish !== undefined);
+  }
+
   async cancel({ requestId }: Pick<GenerationJob, "requestId">): Promise<void> {
     this.cancelled.push(requestId);
   }

@@ -31,6 +31,7 @@ export async function openClient() {
       return this.isFull ? [0, 10, 0] : [++this.turns, 0, 0];
     },
     xlen: async () => log.length,
+    xrevrange: async () => log.slice(-1).map((entry) => [`${log.length}-0`, [TOKEN_LOG_FIELD, entry]]),
   };
   const subscriber = Object.assign(new EventEmitter(), { subscribe: async () => 1, unsubscribe: async () => 1 });
   const logger = createLogger({ service: "gateway", level: "silent" });

@@ -90,10 +90,15 @@ test("a worker that is refused tries again, was never joined, and complains once
   for (let i = 0; i < 3; i++) (await coordinator.nextJoin()).stream.emit("error", toGrpcStatus(REFUSAL));
   await coordinator.nextJoin();
   expect(lost).not.toHaveBeenCalled();
-  expect(warn).toHaveBeenCalledExactlyOnceWith(
-    { err: expect.objectContaining({ code: "INVALID_REQUEST", message: REFUSAL.message }) },
-    "not joined; trying again",
-  );
+  expect(warn).toHaveBeenCalledExactlyOnceWith({ reason: REFUSAL.message }, "not joined; trying again");
+});
+
+test("a connection that is lost is told once, by who lost it", async () => {
+  const { coordinator, stream, lost, warn } = await startJoined();
+  stream.emit("error", toGrpcStatus(REFUSAL));
+  await coordinator.nextJoin();
+  expect(lost).toHaveBeenCalledOnce();
+  expect(warn).not.toHaveBeenCalled();
 });
 
 test("an order's answer goes nowhere once its connection is gone", async () => {

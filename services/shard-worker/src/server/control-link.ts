@@ -97,9 +97,10 @@ export class ControlLink {
     this.#stream = null;
     const wasJoined = this.#joined;
     this.#leave();
-    if (error.message !== this.#lastComplaint) this.#options.logger.warn({ err: error }, "not joined; trying again");
-    this.#lastComplaint = error.message;
+    const reason = error.message;
     if (wasJoined) this.#options.onLost(error);
+    else if (reason !== this.#lastComplaint) this.#options.logger.warn({ reason }, "not joined; trying again");
+    this.#lastComplaint = reason;
     this.#retry = setTimeout(() => this.#join(), this.#options.retryMs ?? RETRY_MS);
   }
 

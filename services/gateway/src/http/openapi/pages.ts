@@ -79,8 +79,8 @@ span { opacity: 0.75; }
 </head>
 <body>
 <h1><img src="${icon}" alt="" width="32" height="32">Rhone</h1>
-<p>A gateway of a model that runs on several workers. Clients of OpenAI and Mistral take this address followed by
-<code>/v1</code> as their base URL.</p>
+<p>The gateway of a model. The base URL of a client of OpenAI is this address followed by <code>/v1</code>, of a client
+of Mistral or Anthropic this address alone.</p>
 <ul>
 ${items.join("\n")}
 </ul>

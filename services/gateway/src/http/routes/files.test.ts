@@ -208,6 +208,17 @@ describe.each(STORAGES)("$place", ({ open }) => {
       expect(body).toBe('{"body":{"prompt":"x","random_seed":9007199254740993}}\n');
     });
 
+    it("a job's requests keep all digits of the arguments of earlier calls", async () => {
+      const { app } = await gateway();
+      const call = '{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":{"id": 9007199254740993}}}]}';
+      const messages = `[${Array.from({ length: 10 }, () => call).join(",")}]`;
+      const payload = `{"endpoint":"/v1/chat/completions","requests":[{"body":{"messages":${messages}}}]}`;
+      const headers = { "content-type": "application/json" };
+      const job = (await app.inject({ method: "POST", url: "/v1/batch/jobs", headers, payload })).json();
+      const { body } = await app.inject(`/v1/files/${job.input_files[0]}/content`);
+      expect(body).toBe(`{"body":{"messages":${messages}}}\n`);
+    });
+
     it("a job needs files or requests", async () => {
       const { post } = await gateway();
       const response = await post("/v1/batch/jobs", { endpoint: "/v1/completions" });

@@ -14,7 +14,7 @@ import {
 } from "../../requests/responses/response-fields.js";
 import { type InputItem, listedItem } from "../../requests/responses/response-items.js";
 import type { BackgroundResponses } from "../../responses/background-responses.js";
-import { currentResponse } from "../../responses/current-response.js";
+import { currentResponse, finishOrphan } from "../../responses/current-response.js";
 import { keepStreamed, keepWhole } from "../../responses/keep-response.js";
 import type { OpenResponses } from "../../responses/open-responses.js";
 import { inputOf, readConversation } from "../../responses/read-conversation.js";
@@ -88,14 +88,15 @@ export function responses(app: FastifyInstance, uses: ResponsesUse): void {
 }
 
 /** Reads records for an answer, which takes room until it is sent. */
-function readerOf({ answers }: Pick<ResponsesUse, "answers">, reply: FastifyReply): RecordReader {
+function readerOf(uses: ResponsesUse, reply: FastifyReply): RecordReader {
+  const { answers } = uses;
   const { owner } = reply.request.caller;
   const held: { release(): void }[] = [];
   whenSent(reply, () => {
     for (const one of held) one.release();
   });
   const hold = (bytes: number) => void held.push(answers.takeNow({ bytes, lane: "interactive", owner }));
-  return { owner, leaving: leavingOf(reply), hold };
+  return { owner, leaving: leavingOf(reply), hold, unfinished: (record) => finishOrphan(uses, record) };
 }
 
 /** A response that its client waits for, and that is kept unless the request forbids it. */
@@ -156,7 +157,8 @@ async function readAsked(uses: ResponsesUse, reply: FastifyReply, fields: Respon
   await timeLeft(); // the fields took theirs
   const { received, caller } = reply.request;
   const hold = (bytes: number) => received?.add(bytes);
-  const reader = { owner: caller.owner, leaving: leavingOf(reply), hold };
+  const unfinished = (record: ResponseRecord) => finishOrphan(uses, record);
+  const reader = { owner: caller.owner, leaving: leavingOf(reply), hold, unfinished };
   const { before, input } = await readConversation(uses.responses, fields, { id, reader });
   const items = [...before, ...input];
   return { fields, items, previous: before.length, isStored: fields.store !== false, input };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { JsonText } from "../../write-in-turns.js";
 import { parseRequest } from "../request-fields.js";
 import { messagesRequestSchema } from "./message-fields.js";
 import { toChat } from "./to-chat.js";
@@ -132,7 +133,7 @@ it.each<[object, object]>([
 });
 
 it("the input of an earlier call keeps all digits", () => {
-  const input = { id: 9007199254740993n, of: [1, { a: -9223372036854775809n }] };
+  const input = new JsonText('{"id":9007199254740993,"of":[1,{"a":-9223372036854775809}]}');
   const { messages } = read({ messages: [hi, { role: "assistant", content: [{ ...use, input }] }, hi] });
   const [call] = messages[1]?.tool_calls ?? [];
   expect(call?.function.arguments).toBe('{"id":9007199254740993,"of":[1,{"a":-9223372036854775809}]}');

@@ -1,5 +1,5 @@
 import { refuseParam } from "../../request-error.js";
-import { exactJson } from "../../write-in-turns.js";
+import { jsonTextOf } from "../../write-in-turns.js";
 import type { MessageFields } from "../conversation.js";
 import { type ChatRequest, chatOf } from "../prepare-chat.js";
 import type {
@@ -102,7 +102,7 @@ const callsOf = (content: AnthropicMessage["content"]) =>
     : content.flatMap((block) => {
         if (block.type !== "tool_use") return [];
         const { id, name, input } = block;
-        return [{ id, type: undefined, function: { name, arguments: exactJson(input) } }];
+        return [{ id, type: undefined, function: { name, arguments: jsonTextOf(input) } }];
       });
 
 /** Whether the answer goes on with the last message, an assistant's. */

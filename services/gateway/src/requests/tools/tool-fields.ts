@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { exactJson } from "../../write-in-turns.js";
+import { jsonTextOf } from "../../write-in-turns.js";
 import { anyObject, boundedObject, hasValues, listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 
@@ -56,7 +56,7 @@ const toolSchema = z.object(toolFields);
 export type ToolFields = z.infer<typeof toolSchema>;
 
 /** Mistral's clients send the arguments of a call as an object, OpenAI's as text. */
-const argumentsText = z.union([z.string(), boundedObject.transform(exactJson)]);
+const argumentsText = z.union([z.string(), boundedObject.transform(jsonTextOf)]);
 
 /** A call that an assistant made earlier in the conversation. */
 export const toolCallSchema = z.object({
