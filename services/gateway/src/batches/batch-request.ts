@@ -89,19 +89,24 @@ const date = z
 
 const jobStatus = z.enum(JOB_STATUSES);
 
+const ids = { file: /^file-[0-9a-f]{24}$/, batch: /^batch_[0-9a-f]{24}$/ };
+
+/** A page may go on behind what was deleted since, but not behind what never was. */
+const idOf = (kind: keyof typeof ids) => z.string().regex(ids[kind], `must be the id of a ${kind}`);
+
 /** GET /v1/files: OpenAI's `after` and `limit`, or Mistral's pages. */
 export const fileListSchema = z.object({
   purpose: optional(z.string()),
   limit: optional(wholeText.min(1).max(10_000)),
   order: optional(z.enum(["asc", "desc"])),
-  after: optional(z.string()),
+  after: optional(idOf("file")),
   page: optional(wholeText.min(0)),
   page_size: optional(wholeText.min(1).max(10_000)),
 });
 
 /** GET /v1/batches. */
 export const batchListSchema = z.object({
-  after: optional(z.string()),
+  after: optional(idOf("batch")),
   limit: optional(wholeText.min(1).max(100)),
 });
 

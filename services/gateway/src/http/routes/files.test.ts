@@ -178,6 +178,8 @@ describe.each(STORAGES)("$place", ({ open }) => {
       ["/v1/batch/jobs?status=DONE", "status"],
       ["/v1/files?search=a", "search"],
       ["/v1/files?sample_type=batch_request", "sample_type"],
+      ["/v1/files?after=zz", "after"],
+      ["/v1/batches?after=file-0123456789abcdef01234567", "after"],
     ])("%s: a list that can't be filtered by %s says so", async (url, param) => {
       const { app } = await gateway();
       const response = await app.inject(url);
@@ -219,10 +221,23 @@ describe.each(STORAGES)("$place", ({ open }) => {
       expect(body).toBe(`{"body":{"messages":${messages}}}\n`);
     });
 
-    it("a job needs files or requests", async () => {
+    it("a job needs files or requests, not both", async () => {
       const { post } = await gateway();
       const response = await post("/v1/batch/jobs", { endpoint: "/v1/completions" });
       expect([response.statusCode, response.json().error.param]).toEqual([400, "input_files"]);
+      const both = { input_files: ["file-1"], requests: [{ body: { prompt: "x" } }] };
+      const refused = await post("/v1/batch/jobs", { endpoint: "/v1/completions", ...both });
+      expect([refused.statusCode, refused.json().error.param]).toEqual([400, "requests"]);
+    });
+
+    it("a list goes on behind a file that was deleted meanwhile", async () => {
+      const { app } = await gateway();
+      for (let made = 0; made < 4; made++) await upload(app);
+      const { data, last_id } = (await app.inject("/v1/files?limit=2")).json();
+      await app.inject({ method: "DELETE", url: `/v1/files/${last_id}` });
+      const rest = (await app.inject(`/v1/files?limit=2&after=${last_id}`)).json();
+      const ids = [...data, ...rest.data].map(({ id }: { id: string }) => id);
+      expect([new Set(ids).size, rest.has_more]).toEqual([4, false]);
     });
   });
 
