@@ -110,6 +110,46 @@ describe.each(STORAGES)("$place", ({ open }) => {
       expect(large.message).toContain("bytes together, 12288 at most (--file-bytes-per-key)");
     });
 
+    it("are made once for each idempotency key, whatever the boundary, and compared by all of the form", async () => {
+      const { app, storage } = await gateway();
+      const headers = { "content-type": "multipart/form-data; boundary=x", "idempotency-key": "k" };
+      const send = (fields: Form, boundary = "x") => {
+        const payload = form(fields).payload.replaceAll("--x", `--${boundary}`);
+        const type = { "content-type": `multipart/form-data; boundary=${boundary}` };
+        return app.inject({ method: "POST", url: "/v1/files", headers: { ...headers, ...type }, payload });
+      };
+      const first = await send({ content: "a\nb", purpose: "batch" });
+      const repeated = await send({ content: "a\nb", purpose: "batch" }, "longer");
+      expect([first.statusCode, repeated.headers["idempotent-replayed"]]).toEqual([200, "true"]);
+      expect(repeated.json()).toEqual(first.json());
+      const expiring = { "expires_after[anchor]": "created_at", "expires_after[seconds]": "3600" };
+      for (const other of [
+        { content: "a\nc", purpose: "batch" },
+        { content: "a\nb", purpose: "batch", ...expiring },
+        { content: "", purpose: "batch" },
+      ]) {
+        const refused = await send(other);
+        expect([refused.statusCode, refused.json().error.code]).toEqual([422, "idempotency_key_reused"]);
+      }
+      const invalid = await send({ content: "a\nb", purpose: "batch", ...expiring, "expires_after[seconds]": "3599" });
+      expect(invalid.statusCode).toBe(400);
+      expect((await app.inject("/v1/files")).json().data).toHaveLength(1);
+      await expect.poll(async () => (await storage.list("files")).length).toBe(2);
+    });
+
+    it.each([
+      ["page", ""],
+      ["page", "0x1"],
+      ["page_size", "%201"],
+      ["limit", "1e2"],
+      ["limit", "true"],
+    ])("a list by a number that is none is refused: %s=%s", async (field, value) => {
+      const { app } = await gateway();
+      const refused = await app.inject(`/v1/files?${field}=${value}`);
+      expect([refused.statusCode, refused.json().error.param]).toEqual([400, field]);
+      expect((await app.inject(`/v1/files?${field}=1`)).statusCode).toBe(200);
+    });
+
     it("an id can't lead out of the folder", async () => {
       const { app } = await gateway();
       const ids = ["..%2Fopen", "file-..%2f..%2f..%2fetc", "file-0", "%2Fetc%2Fpasswd"];
