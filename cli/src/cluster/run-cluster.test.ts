@@ -97,7 +97,7 @@ describe("what a cluster tells when it is ready", () => {
   ])("that anybody may ask, when the gateway listens on %s and asks for no key", async (host, count) => {
     const cluster = await startFakeCluster({}, { host });
     await cluster.ready;
-    expect(notes(cluster).filter((note) => note.startsWith("Whoever reaches this machine"))).toHaveLength(count);
+    expect(notes(cluster).filter((note) => note.startsWith("All who reach this machine"))).toHaveLength(count);
   });
 
   test("that its tokens mean nothing, when it is simulated", async () => {

@@ -132,7 +132,7 @@ async function hintsWhenReady(
   ];
 }
 
-const OPEN = "Whoever reaches this machine can send requests, as they need no API key; --auth keys asks for one.";
+const OPEN = "All who reach this machine can send requests, without an API key; --auth keys asks for one.";
 
 async function recordFailure(dataDir: DataDir, { code, message }: RhoneError): Promise<void> {
   const failure = { code, message, at: new Date().toISOString() };
