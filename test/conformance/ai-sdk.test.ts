@@ -1,3 +1,4 @@
+import { createAnthropic } from "@ai-sdk/anthropic";
 import { createMistral } from "@ai-sdk/mistral";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, generateText, type LanguageModel, streamText } from "ai";
@@ -7,11 +8,12 @@ import { sharedCluster } from "../cluster/shared-cluster.js";
 const cluster = sharedCluster();
 
 const baseURL = () => `${cluster.url}/v1`;
-const providers: Record<string, (name: string) => LanguageModel> = {
+const providers = {
   "openai-compatible": (name) =>
     createOpenAICompatible({ name: "rhone", baseURL: baseURL(), includeUsage: true })(name),
   mistral: (name) => createMistral({ baseURL: baseURL(), apiKey: "none" })(name),
-};
+  anthropic: (name) => createAnthropic({ baseURL: baseURL(), apiKey: "none" })(name),
+} satisfies Record<string, (name: string) => LanguageModel>;
 const ask = { prompt: "What is the capital of France?", temperature: 0, maxOutputTokens: 24, maxRetries: 0 };
 
 describe.each(Object.entries(providers))("@ai-sdk/%s", (_, modelOf) => {
@@ -43,13 +45,15 @@ describe.each(Object.entries(providers))("@ai-sdk/%s", (_, modelOf) => {
   });
 });
 
-test("@ai-sdk/mistral has an assistant message at the end continued", async () => {
-  const messages = [
-    { role: "user" as const, content: "What is the capital of France?" },
-    { role: "assistant" as const, content: "The capital of" },
-  ];
-  const model = createMistral({ baseURL: baseURL(), apiKey: "none" })("breeze");
-  const { prompt: _, ...options } = ask;
-  const { text } = await generateText({ ...options, messages, model });
-  expect(text).toMatch(/France is Paris/);
-});
+test.each(["mistral", "anthropic"] as const)(
+  "@ai-sdk/%s has an assistant message at the end continued",
+  async (name) => {
+    const messages = [
+      { role: "user" as const, content: "What is the capital of France?" },
+      { role: "assistant" as const, content: "The capital of" },
+    ];
+    const { prompt: _, ...options } = ask;
+    const { text } = await generateText({ ...options, messages, model: providers[name]("breeze") });
+    expect(text).toMatch(/France is Paris/);
+  },
+);

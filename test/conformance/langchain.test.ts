@@ -10,6 +10,8 @@ const common = { apiKey: "none", temperature: 0, maxTokens: 24, maxRetries: 0 };
 const clients: Record<string, (model: string) => BaseChatModel> = {
   "@langchain/openai": (model: string) =>
     new ChatOpenAI({ ...common, model, configuration: { baseURL: `${cluster.url}/v1` } }),
+  "@langchain/openai by responses": (model: string) =>
+    new ChatOpenAI({ ...common, model, useResponsesApi: true, configuration: { baseURL: `${cluster.url}/v1` } }),
   "@langchain/mistralai": (model: string) => new ChatMistralAI({ ...common, model, serverURL: cluster.url }),
 };
 

@@ -122,7 +122,7 @@ test("texts are generated until a stop string", async () => {
 test("lm-eval itself scores a small task, by log-probabilities, completions and chats", {
   timeout: 600_000,
 }, async ({ skip }) => {
-  skip(process.env.RHONE_CLIENTS !== "all", "RHONE_CLIENTS=all runs it");
+  skip(process.env.RHONE_CLIENTS !== "all", "lm-eval installs 350 MB more; RHONE_CLIENTS=all runs it");
   const venv = await openVenv(join(LM_EVAL, "requirements.txt"));
   if ("missing" in venv) return skip(venv.missing);
   const folder = mkdtempSync(join(tmpdir(), "rhone-lm-eval-"));

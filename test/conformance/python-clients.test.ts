@@ -23,6 +23,7 @@ const RUN_MS = 400_000;
 interface Check {
   readonly script: string;
   readonly name: string;
+  /** pytest's word. No check has a reason to skip: an endpoint that is missing is a fault. */
   readonly outcome: "passed" | "failed" | "skipped";
   readonly reason: string;
 }
@@ -64,14 +65,12 @@ for (const script of scripts) {
   describe(script.slice("test_".length, -".py".length), () => {
     for (const [, name = ""] of source.matchAll(/^def test_(\w+)/gm)) {
       test(name.replaceAll("_", " "), ({ skip }) => {
-        skip(!chosen.includes(script), "RHONE_CLIENTS=all runs it");
+        skip(!chosen.includes(script), "this client takes long to import; RHONE_CLIENTS=all runs it");
         skip(missing !== undefined, missing);
         const mine = checks.filter((check) => check.script === script && check.name === name);
         expect(mine.length, `it did not run:\n${output.slice(-3000)}`).toBeGreaterThan(0);
-        const failed = mine.filter(({ outcome }) => outcome === "failed");
+        const failed = mine.filter(({ outcome }) => outcome !== "passed");
         if (failed.length > 0) throw new Error(failed.map(({ reason }) => reason).join("\n\n"));
-        const skipped = mine.find(({ outcome }) => outcome === "skipped");
-        skip(skipped !== undefined, skipped?.reason);
       });
     }
   });

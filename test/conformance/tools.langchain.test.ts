@@ -1,5 +1,5 @@
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import { type AIMessageChunk, HumanMessage, ToolMessage } from "@langchain/core/messages";
+import { AIMessage, type AIMessageChunk, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { tool } from "@langchain/core/tools";
 import { ChatMistralAI } from "@langchain/mistralai";
 import { ChatOpenAI } from "@langchain/openai";
@@ -12,6 +12,8 @@ const cluster = sharedCluster();
 const common = { apiKey: "none", model: "breeze", temperature: 0, maxTokens: 1500, maxRetries: 0 };
 const clients: Record<string, () => BaseChatModel> = {
   "@langchain/openai": () => new ChatOpenAI({ ...common, configuration: { baseURL: `${cluster.url}/v1` } }),
+  "@langchain/openai by responses": () =>
+    new ChatOpenAI({ ...common, useResponsesApi: true, configuration: { baseURL: `${cluster.url}/v1` } }),
   "@langchain/mistralai": () => new ChatMistralAI({ ...common, serverURL: cluster.url }),
 };
 const Place = z.object({ city: z.enum(["Paris", "Lyon"]), days: z.int().min(1).max(9) });
@@ -23,9 +25,12 @@ function bound(client: BaseChatModel, tool_choice: string) {
   return client.bindTools([weather], { tool_choice });
 }
 
-describe.each(Object.entries(clients))("%s", (_, clientOf) => {
+/** The client drops `required` where it asks for responses. */
+const choiceOf = (name: string) => (name.endsWith("by responses") ? "weather" : "any");
+
+describe.each(Object.entries(clients))("%s", (name, clientOf) => {
   test("makes a call, and goes on with its result", async () => {
-    const answer = await bound(clientOf(), "any").invoke([question]);
+    const answer = await bound(clientOf(), choiceOf(name)).invoke([question]);
     expect(answer.tool_calls?.length).toBeGreaterThan(0);
     const results: ToolMessage[] = [];
     for (const call of answer.tool_calls ?? []) {
@@ -38,9 +43,9 @@ describe.each(Object.entries(clients))("%s", (_, clientOf) => {
   });
 
   test("streams the same calls", async () => {
-    const whole = await bound(clientOf(), "any").invoke([question]);
+    const whole = await bound(clientOf(), choiceOf(name)).invoke([question]);
     let sum: AIMessageChunk | undefined;
-    for await (const chunk of await bound(clientOf(), "any").stream([question])) {
+    for await (const chunk of await bound(clientOf(), choiceOf(name)).stream([question])) {
       sum = sum === undefined ? chunk : sum.concat(chunk);
     }
     const argsOf = (calls: AIMessageChunk["tool_calls"]) => calls?.map(({ name: called, args }) => ({ called, args }));
@@ -57,8 +62,28 @@ describe.each(Object.entries(clients))("%s", (_, clientOf) => {
 test.each([
   ["@langchain/openai", "functionCalling"],
   ["@langchain/openai", "jsonSchema"],
+  ["@langchain/openai by responses", "functionCalling"],
+  ["@langchain/openai by responses", "jsonSchema"],
   ["@langchain/mistralai", "functionCalling"],
 ] as const)("%s gives structured output by %s", async (name, method) => {
   const client = clients[name]?.();
   Place.parse(await client?.withStructuredOutput(Place, { name: "place", method }).invoke([question]));
 });
+
+test.each(["@langchain/openai", "@langchain/openai by responses", "@langchain/mistralai"])(
+  "%s has parallel calls answered",
+  async (name) => {
+    const calls = ["Paris", "Lyon"].map((city, index) => ({ id: `callplace${index}`.slice(-9), city }));
+    const made = new AIMessage({
+      content: "",
+      tool_calls: calls.map(({ id, city }) => ({ id, name: "weather", args: { city, days: 1 } })),
+    });
+    const results = calls.map(
+      ({ id }) => new ToolMessage({ tool_call_id: id, name: "weather", content: "22 degrees" }),
+    );
+    const client = clients[name]?.();
+    if (client === undefined) throw new Error(`no client is called ${name}`);
+    const answer = await bound(client, "none").invoke([question, made, ...results]);
+    expect(answer.text.length).toBeGreaterThan(0);
+  },
+);

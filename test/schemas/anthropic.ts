@@ -49,7 +49,7 @@ const stopDetails = orNull(
 );
 
 /** Of the blocks that a model without thoughts and server tools answers with. */
-const textBlock = exactly({ required: { type: one("text"), text, citations: orNull(list(anything)) } });
+const textBlock = exactly({ required: { type: one("text"), text }, optional: { citations: list(anything) } });
 const toolUseBlock = exactly({
   required: {
     type: one("tool_use"),

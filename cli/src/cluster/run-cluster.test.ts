@@ -91,6 +91,15 @@ describe("what a cluster tells when it is ready", () => {
     expect(notes(cluster)).toContain(`Requests need an API key. Create one with: ${create}`);
   });
 
+  test.each([
+    ["0.0.0.0", 1],
+    ["127.0.0.1", 0],
+  ])("that anybody may ask, when the gateway listens on %s and asks for no key", async (host, count) => {
+    const cluster = await startFakeCluster({}, { host });
+    await cluster.ready;
+    expect(notes(cluster).filter((note) => note.startsWith("All who reach this machine"))).toHaveLength(count);
+  });
+
   test("that its tokens mean nothing, when it is simulated", async () => {
     const cluster = await startFakeCluster({}, { simulate: "null" });
     await cluster.ready;

@@ -124,12 +124,15 @@ async function hintsWhenReady(
   const rhone = commandWriter(options.dataDir);
   const status = await readStatus(operations, stop);
   const hint = status === null ? null : singleWorkerHint(status, rhone(`plan --model ${quoted(options.model)}`));
-  const needsKeys = (await asksForKeys(url)) === true;
+  const needsKeys = await asksForKeys(url);
   return [
     ...(hint === null ? [] : [hint]),
-    ...(needsKeys ? [`Requests need an API key. Create one with: ${rhone("keys create NAME")}`] : []),
+    ...(needsKeys === false && isEveryInterface(options.host) ? [OPEN] : []),
+    ...(needsKeys === true ? [`Requests need an API key. Create one with: ${rhone("keys create NAME")}`] : []),
   ];
 }
+
+const OPEN = "All who reach this machine can send requests, without an API key; --auth keys asks for one.";
 
 async function recordFailure(dataDir: DataDir, { code, message }: RhoneError): Promise<void> {
   const failure = { code, message, at: new Date().toISOString() };

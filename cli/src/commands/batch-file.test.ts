@@ -19,7 +19,7 @@ describe("readBatchFile", () => {
 
   it.each([
     ['{"messages":[]}', "/v1/chat/completions"],
-    ['{"prompt":"def f","suffix":"return"}', "/v1/fim/completions"],
+    ['{"prompt":"def f","suffix":"return"}', "/v1/completions"],
     ['{"prompt":"Once","max_tokens":5}', "/v1/completions"],
     ['{"input":["a"],"model":"m"}', "/v1/embeddings"],
   ])("takes the endpoint of Mistral's lines, which have no url, from their bodies: %s", async (body, endpoint) => {

@@ -12,7 +12,6 @@ export interface BatchFile {
 /** The endpoint of a request with this field; the first that a body has counts. */
 const ENDPOINTS = [
   ["messages", "/v1/chat/completions"],
-  ["suffix", "/v1/fim/completions"],
   ["prompt", "/v1/completions"],
   ["input", "/v1/embeddings"],
 ] as const;

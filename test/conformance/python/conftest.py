@@ -30,17 +30,6 @@ def v1(url):
     return f"{url}/v1"
 
 
-@pytest.fixture(scope="session")
-def needs(url):
-    """Skips where the gateway does not have an endpoint."""
-
-    def check(path):
-        if httpx.post(url + path, json={}).status_code == 404:
-            pytest.skip(f"{path} is not there")
-
-    return check
-
-
 @pytest.fixture
 def running(url):
     """Number of requests that the gateway has in hand."""

@@ -91,8 +91,7 @@ def test_refusals_show_their_message(client_of):
         client_of(model="no-such").invoke(QUESTION)
 
 
-def test_responses_are_asked_for(v1, needs):
-    needs("/v1/responses")
+def test_responses_are_asked_for(v1):
     client = ChatOpenAI(base_url=v1, **GREEDY, use_responses_api=True)
     whole = client.invoke(QUESTION)
     assert "Paris" in whole.text

@@ -32,7 +32,7 @@ async function write(events: readonly ChoiceEvent[], changes: Partial<MessagesWr
 }
 
 const usage = { promptTokens: 5, completionTokens: 2, cachedTokens: 4 };
-const text = { type: "text", citations: null };
+const text = { type: "text" };
 const call = (input: unknown) => ({
   type: "tool_use",
   id: expect.stringMatching(/^[a-zA-Z0-9]{9}$/),

@@ -171,7 +171,8 @@ function stopOf(finish: Finish | undefined, { calls, endsWithContext }: Ended) {
   return { stop: calls > 0 ? "tool_use" : "end_turn", sequence: null };
 }
 
-const textBlock = (text: string) => ({ type: "text", text, citations: null });
+/** Without `citations`: clients take a list of them or none, as Anthropic sends it, and no null. */
+const textBlock = (text: string) => ({ type: "text", text });
 
 const toolUse = ({ id, name }: IdentifiedCall, input: unknown) => ({
   type: "tool_use",

@@ -1,7 +1,7 @@
 import { MOST_WINDOW_HOURS, WINDOW_SYNTAX, windowSeconds } from "@rhone/common";
 import { z } from "zod";
 import { anyObject, entriesOf, listOf } from "../requests/long-fields.js";
-import { modelName, optional } from "../requests/request-fields.js";
+import { modelName, optional, wholeText } from "../requests/request-fields.js";
 import { BATCH_ENDPOINT_PATHS } from "./batch-record.js";
 import { JOB_STATUSES } from "./batch-views.js";
 
@@ -23,7 +23,7 @@ const completionWindow = z
 /** When a file expires: 1 hour to 30 days after it was created. */
 export const expiresAfterSchema = z.object({
   anchor: z.literal("created_at"),
-  seconds: z.coerce.number().int().min(3600).max(2_592_000),
+  seconds: wholeText(3600, 2_592_000),
 });
 
 /** POST /v1/batches. */
@@ -52,8 +52,6 @@ export const batchJobRequestSchema = z.object({
   timeout_hours: optional(z.number().int().min(1).max(MOST_WINDOW_HOURS)),
 });
 export type BatchJobRequest = z.infer<typeof batchJobRequestSchema>;
-
-const wholeText = z.coerce.number().int();
 
 /** A date, a time, its offset. A + that was not escaped in a query is a blank. */
 const DATE = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+ -]\d\d:?\d\d)?)?$/i;
@@ -89,26 +87,31 @@ const date = z
 
 const jobStatus = z.enum(JOB_STATUSES);
 
+const ids = { file: /^file-[0-9a-f]{24}$/, batch: /^batch_[0-9a-f]{24}$/ };
+
+/** A page may go on behind what was deleted since, but not behind what never was. */
+const idOf = (kind: keyof typeof ids) => z.string().regex(ids[kind], `must be the id of a ${kind}`);
+
 /** GET /v1/files: OpenAI's `after` and `limit`, or Mistral's pages. */
 export const fileListSchema = z.object({
   purpose: optional(z.string()),
-  limit: optional(wholeText.min(1).max(10_000)),
+  limit: optional(wholeText(1, 10_000)),
   order: optional(z.enum(["asc", "desc"])),
-  after: optional(z.string()),
-  page: optional(wholeText.min(0)),
-  page_size: optional(wholeText.min(1).max(10_000)),
+  after: optional(idOf("file")),
+  page: optional(wholeText(0)),
+  page_size: optional(wholeText(1, 10_000)),
 });
 
 /** GET /v1/batches. */
 export const batchListSchema = z.object({
-  after: optional(z.string()),
-  limit: optional(wholeText.min(1).max(100)),
+  after: optional(idOf("batch")),
+  limit: optional(wholeText(1, 100)),
 });
 
 /** GET /v1/batch/jobs. */
 export const batchJobListSchema = z.object({
-  page: optional(wholeText.min(0)),
-  page_size: optional(wholeText.min(1).max(1000)),
+  page: optional(wholeText(0)),
+  page_size: optional(wholeText(1, 1000)),
   model: optional(z.string()),
   status: optional(z.union([jobStatus.transform((status) => [status]), z.array(jobStatus)])),
   created_after: optional(date),

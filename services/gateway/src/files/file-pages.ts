@@ -24,7 +24,10 @@ export async function pageOf(files: Pick<FileStore, "entries" | "getAll">, query
   const wanted = own.filter((file) => purpose === undefined || file.purpose === purpose);
   const found = order === "asc" ? wanted.toReversed() : wanted;
   const size = page_size ?? limit ?? (page === undefined ? DEFAULT_LIMIT : DEFAULT_PAGE_SIZE);
-  const start = after === undefined ? (page ?? 0) * size : found.findIndex(({ id }) => id === after) + 1;
+  // The file with that id may be gone by now, or of another purpose; ids are in the order of their files.
+  const isBehind = (id: string, last: string) => (order === "asc" ? id > last : id < last);
+  const next = after === undefined ? (page ?? 0) * size : found.findIndex(({ id }) => isBehind(id, after));
+  const start = next < 0 ? found.length : next;
   const ids = found.slice(start, start + size).map(({ id }) => id);
   const data = await mapInTurns(await files.getAll(ids, reader), toFileObject);
   return {

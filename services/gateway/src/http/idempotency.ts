@@ -31,22 +31,40 @@ const SPARE_S = 60;
 export function idempotency(scope: FastifyInstance, uses: IdempotencyUse): void {
   scope.decorateRequest("claim", null);
   scope.addHook("preHandler", async (request, reply) => {
-    const key = keyOf(request);
-    if (key === undefined) return;
-    const { idempotency: records, idempotencyTtlS, requestTimeoutMs, logger } = uses;
-    const fingerprint = fingerprintOf(request);
-    const { owner } = request.caller;
-    const digest = sha256(`${owner}\n${key}`);
-    const ttlS = Math.ceil(requestTimeoutMs / 1000) + SPARE_S;
-    const found = await records.claim(digest, { fingerprint }, { owner, ttlS, leaving: leavingOf(reply) });
-    if (found !== null) return replay(uses, reply, checked(uses, found, fingerprint));
-    request.claim = new IdempotencyClaim({ records, owner, digest, fingerprint, ttlS: idempotencyTtlS, logger });
+    // A form is read by its handler, which then claims its key.
+    if (operationOf(request)?.takes !== undefined) return;
+    return claimKey(uses, { request, reply, content: request.received?.digest() ?? "" });
   });
   scope.addHook("onSend", async ({ claim }, reply, payload) => {
     if (claim === null) return;
     if (reply.statusCode >= 400) await claim.failed();
     else await claim.answered(storable(reply, payload));
   });
+}
+
+interface Claiming {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  /** What the request says, or a digest of it. */
+  readonly content: string;
+}
+
+/** Undefined for a request that is to run: the first with its key, or without one. Repeats are answered here. */
+export async function claimKey(
+  uses: IdempotencyUse,
+  { request, reply, content }: Claiming,
+): Promise<FastifyReply | undefined> {
+  const key = keyOf(request);
+  if (key === undefined) return undefined;
+  const { idempotency: records, idempotencyTtlS, requestTimeoutMs, logger } = uses;
+  const fingerprint = sha256(`${request.method} ${request.url}\n${content}`);
+  const { owner } = request.caller;
+  const digest = sha256(`${owner}\n${key}`);
+  const ttlS = Math.ceil(requestTimeoutMs / 1000) + SPARE_S;
+  const found = await records.claim(digest, { fingerprint }, { owner, ttlS, leaving: leavingOf(reply) });
+  if (found !== null) return replay(uses, reply, checked(uses, found, fingerprint));
+  request.claim = new IdempotencyClaim({ records, owner, digest, fingerprint, ttlS: idempotencyTtlS, logger });
+  return undefined;
 }
 
 /** null for a stream. */
@@ -64,11 +82,6 @@ function keyOf(request: FastifyRequest): string | undefined {
   if (typeof key === "string" && /^[\x21-\x7e]{1,255}$/.test(key)) return key;
   const message = `${HEADER}: must be 1 to 255 visible ASCII characters.`;
   throw new RequestError("INVALID_REQUEST", message, { param: HEADER });
-}
-
-/** Of a form, which its handler reads as it arrives, only the length is compared. */
-function fingerprintOf({ method, url, received, headers }: FastifyRequest): string {
-  return sha256(`${method} ${url}\n${received?.digest() ?? headers["content-length"]}`);
 }
 
 type Replayable = Pick<IdempotentRecord, "answer" | "generation">;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type {} from "@fastify/multipart";
 import { RhoneError } from "@rhone/common";
 import type { FastifyRequest } from "fastify";
@@ -19,6 +20,8 @@ export interface ReceivedFile {
   readonly filename: string;
   /** The form's other fields, which may come before or after the file. */
   readonly fields: Readonly<Record<string, string>>;
+  /** SHA-256 of all that the form says, which is the same whatever boundary its parts have. */
+  readonly digest: string;
 }
 
 export interface FileTarget {
@@ -37,6 +40,7 @@ export async function receiveFile(
   { files, mostBytes, room }: FileTarget,
 ): Promise<ReceivedFile> {
   const fields: Record<string, string> = {};
+  const content = createHash("sha256");
   let received: { readonly unfinished: UnfinishedFile; readonly filename: string } | undefined;
   try {
     const limits = { fileSize: mostBytes, files: 1, fields: FIELDS, parts: FIELDS + 1, fieldSize: 4096 };
@@ -47,6 +51,7 @@ export async function receiveFile(
         room.file = received.unfinished;
         for await (const bytes of part.file) {
           await timeLeft();
+          content.update(bytes as Buffer);
           await received.unfinished.write(bytes as Buffer);
           room.refuseMore();
         }
@@ -57,7 +62,9 @@ export async function receiveFile(
     throw explain(error, mostBytes);
   }
   if (received === undefined) return refuseParam("file", ": the form has no file.");
-  return { ...received, fields };
+  const told = Object.entries(fields).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const all = JSON.stringify([content.digest("hex"), received.filename, told]);
+  return { ...received, fields, digest: createHash("sha256").update(all).digest("hex") };
 }
 
 /** Errors of the form's parser that have no code of ours. */
@@ -74,7 +81,10 @@ function explain(error: unknown, mostBytes: number): unknown {
 }
 
 /** The record of an upload. Throws INVALID_REQUEST for a purpose other than batch, a long name or a bad expiry time. */
-export function describeUpload({ filename, fields }: Omit<ReceivedFile, "unfinished">, owner: string): FileDescription {
+export function describeUpload(
+  { filename, fields }: Pick<ReceivedFile, "filename" | "fields">,
+  owner: string,
+): FileDescription {
   const { purpose } = fields;
   if (purpose !== "batch") {
     return refuseParam("purpose", `: must be "batch"${purpose === undefined ? "" : `, not "${purpose}"`}.`);

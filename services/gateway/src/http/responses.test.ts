@@ -341,6 +341,26 @@ it("a response in the background is cancelled while it waits, and by its deletio
   expect((await app.inject({ method: "POST", url: `${PATH}/${whole.id}/cancel` })).statusCode).toBe(400);
 });
 
+it.each([
+  ["that has ended", hello],
+  ["in an outage", broken],
+])("a response %s, cancelled before that is kept, stays cancelled", async (_, script) => {
+  let cancel = () => {};
+  const { app, post, read, redis, jobs } = background({}, function* (job) {
+    cancel();
+    yield* script(job);
+  });
+  cancel = () => {
+    for (const [key, text] of redis.texts)
+      redis.texts.set(key, text.replace('"status":"queued"', '"status":"cancelled"'));
+  };
+  const { id } = (await post(PATH, { input: "hi", background: true })).json();
+  await vi.waitFor(() => expect(redis.members.size).toBe(0));
+  expect(await read(id)).toMatchObject({ status: "cancelled", error: null, output: [{ role: "assistant" }] });
+  expect(jobs).toHaveLength(1);
+  await app.close();
+});
+
 describe("of its key's tokens a response in the background", () => {
   const { key, secret } = newApiKey({ name: "small", requestsPerMinute: null, tokensPerMinute: 1000 });
 
@@ -429,6 +449,14 @@ describe("a stream whose gateway died before it kept the answer", () => {
     expect((await post(PATH, { input: "more", previous_response_id: id })).statusCode).toBe(200);
     await app.close();
   });
+});
+
+it("a tool in the shape of a chat's is told where its fields are here", async () => {
+  const { post } = fakeGateway();
+  const tools = [{ type: "function", function: { name: "f", parameters: {} } }];
+  const refused = (await post(PATH, { input: "hi", tools })).json();
+  expect(refused).toMatchObject({ code: "invalid_value", param: "tools.0.function" });
+  expect(refused.message).toContain("beside type, not in function");
 });
 
 it("an unfinished response can't be continued", async () => {

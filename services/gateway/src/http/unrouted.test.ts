@@ -67,6 +67,9 @@ describe("OPTIONS", () => {
     ["/v1/files", "GET, HEAD, POST, OPTIONS"],
     ["/v1/files/file-1", "GET, HEAD, DELETE, OPTIONS"],
     ["/v1/models/tiny/", "GET, HEAD, OPTIONS"],
+    ["/v1/responses/input_tokens", "POST, OPTIONS"],
+    ["//v1/responses//input_tokens/", "POST, OPTIONS"],
+    ["/v1/responses/resp_1", "GET, HEAD, DELETE, OPTIONS"],
   ])("%s says what it takes, with no key", async (url, allow) => {
     const { app } = fakeGateway(undefined, "ready", { keys: [] });
     const response = await app.inject({ method: "OPTIONS", url });
@@ -81,6 +84,24 @@ describe("OPTIONS", () => {
     const headers = { origin: "https://page.example", "access-control-request-method": "POST" };
     const response = await fakeGateway().app.inject({ method: "OPTIONS", url: CHAT, headers });
     expect(response.headers["access-control-allow-methods"]).toContain("POST");
+  });
+});
+
+describe("a method that a path does not take", () => {
+  it.each<[string, string, string, object]>([
+    ["QUERY", "/health", "GET, HEAD", {}],
+    ["QUERY", "/v1/models/tiny", "GET, HEAD", {}],
+    ["QUERY", CHAT, "POST", { "content-type": "application/json" }],
+    ["POST", "/v1/models", "GET, HEAD", { "content-type": "text/plain" }],
+    ["PUT", "/v1/files", "GET, HEAD, POST", { "content-type": "application/json" }],
+    ["GET", "/v1/responses/input_tokens", "POST", {}],
+    ["HEAD", "/v1/responses/input_tokens", "POST", {}],
+    ["DELETE", "/v1/responses/input_tokens", "POST", {}],
+  ])("%s %s is refused with those that it takes, whatever its body", async (method, url, takes, headers) => {
+    const asked = { method: method as "GET", url, headers: { ...headers }, payload: method === "HEAD" ? "" : "{bad" };
+    const response = await fakeGateway().app.inject(asked);
+    expect([response.statusCode, response.headers.allow]).toEqual([405, `${takes}, OPTIONS`]);
+    if (method !== "HEAD") expect(response.json().error.message).toBe(`${url} takes ${takes}, not ${method}.`);
   });
 });
 

@@ -16,7 +16,8 @@ const LONGEST_COMPARED = 100;
 /** Answers OPTIONS with what a path takes, and refuses what no route takes. */
 export function unrouted(app: FastifyInstance): void {
   const takes = (path: string) => {
-    const methods = METHODS.filter((method) => app.findRoute({ method, url: path }) !== null);
+    const own = methodsOf(path);
+    const methods = METHODS.filter((method) => own?.has(method) ?? app.findRoute({ method, url: path }) !== null);
     return methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
   };
   // Before CORS, which takes every OPTIONS for a browser's question about another request.
@@ -32,10 +33,28 @@ export function unrouted(app: FastifyInstance): void {
       .code(204)
       .send();
   });
-  app.setNotFoundHandler(async (request, reply) => {
+  const refuseUnrouted = async (request: FastifyRequest, reply: FastifyReply) => {
     await timeLeft();
     refuse(request, reply, takes(pathOf(request)));
+  };
+  app.setNotFoundHandler(refuseUnrouted);
+  // Behind CORS, and before the body is looked at, which is refused where no content type says what it is.
+  app.addHook("preParsing", async (request, reply) => {
+    const method = request.method === "HEAD" ? "GET" : request.method;
+    if (request.is404 || methodsOf(pathOf(request))?.has(method) === false) await refuseUnrouted(request, reply);
   });
+}
+
+/** The methods of the endpoints without an id in their path, by path. */
+const METHODS_OF = new Map<string, Set<string>>();
+for (const key of Object.keys(OPERATIONS)) {
+  const [method = "", url = ""] = key.split(" ");
+  if (!url.includes(":")) METHODS_OF.set(url, new Set([...(METHODS_OF.get(url) ?? []), method]));
+}
+
+/** Undefined for other paths. The route of /v1/responses/{id} would take GET /v1/responses/input_tokens. */
+function methodsOf(path: string): ReadonlySet<string> | undefined {
+  return METHODS_OF.get(path.replace(/\/+/g, "/").replace(/(?<=.)\/$/, ""));
 }
 
 const pathOf = ({ url }: FastifyRequest): string => url.split("?")[0] ?? "/";

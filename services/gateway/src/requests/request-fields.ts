@@ -6,6 +6,13 @@ import { listOf, logitBias, readBody } from "./long-fields.js";
 /** A field that may be absent or null. */
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
 
+/** A whole number of a query or a form, by its digits: Number() takes "" for 0, and "0x10" and " 1 " for numbers. */
+export const wholeText = (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  z.preprocess(
+    (given) => (typeof given === "string" && /^-?\d{1,16}$/.test(given) ? Number(given) : given),
+    z.number().int().min(least).max(most),
+  );
+
 /** Refusals repeat the name. */
 export const modelName = optional(z.string().max(256));
 

@@ -157,14 +157,21 @@ export class BackgroundResponses {
 
   /**
    * Keeps a response that is over, then gives back what it did not use of its key's tokens: a crash between gives back
-   * nothing rather than twice.
+   * nothing rather than twice. One that was cancelled stays so, as its client was told.
    */
   async #end(record: ResponseRecord, outcome: "ok" | RhoneError, used: number): Promise<void> {
     const { responses, limits, metrics } = this.#uses;
     const { reserved, ...ended } = record;
-    await responses.save(ended);
+    const cancelled = { ...ended.response, status: "cancelled" as const, error: null, incomplete_details: null };
+    await responses.save((await this.#isCancelled(record)) ? { ...ended, response: cancelled } : ended);
     if (reserved !== undefined) await limits.settle(record.owner, reserved, used);
     if (record.response.background) metrics.requests.inc({ route: "responses", outcome: nameOf(outcome) });
+  }
+
+  /** Whether it was cancelled since its record was read. */
+  async #isCancelled({ response: { id }, owner }: ResponseRecord): Promise<boolean> {
+    const found = await this.#uses.responses.find(id, { owner });
+    return found?.record.response.status === "cancelled";
   }
 
   async #finish(
@@ -177,7 +184,7 @@ export class BackgroundResponses {
     const outcome = await this.#takeAll({ job, generation }, { writer, account, ...run });
     if (outcome !== "ok" && Date.now() < generation.deadlineAtMs) {
       if (NOT_YET.has(outcome.code)) throw outcome;
-      if (attempt !== undefined && OUTAGES.has(outcome.code)) {
+      if (attempt !== undefined && OUTAGES.has(outcome.code) && !(await this.#isCancelled(record))) {
         await responses.save(begunAgain({ ...record, generation, attempt, ...(job !== undefined && { job }) }));
         throw outcome;
       }

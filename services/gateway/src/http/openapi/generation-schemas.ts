@@ -113,7 +113,7 @@ export const completionSchema = z.object({
   warnings,
 });
 
-const textBlock = z.object({ type: z.literal("text"), text: z.string(), citations: z.null() });
+const textBlock = z.object({ type: z.literal("text"), text: z.string() });
 const toolUseBlock = z.object({
   type: z.literal("tool_use"),
   id: z.string(),

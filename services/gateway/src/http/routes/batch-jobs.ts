@@ -4,6 +4,7 @@ import { batchJobListSchema, batchJobRequestSchema } from "../../batches/batch-r
 import { toMistralJob } from "../../batches/batch-views.js";
 import { inlineResults } from "../../batches/inline-results.js";
 import { type BatchesUse, cancelBatch, keepRequests, newBatch, ownBatch, ownJobs } from "../../batches/own-batches.js";
+import { refuseParam } from "../../request-error.js";
 import { parseRequest, refuseFilters } from "../../requests/request-fields.js";
 import { leavingOf } from "../answer.js";
 
@@ -24,6 +25,8 @@ export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
   const { batches: store, files, bodyLimitBytes } = uses;
   app.post("/v1/batch/jobs", async ({ body, caller: { owner } }) => {
     const asked = parseRequest(batchJobRequestSchema, body);
+    if (asked.input_files !== undefined && asked.requests !== undefined)
+      refuseParam("requests", ": send them or input_files, not both.");
     const hours = asked.timeout_hours ?? DEFAULT_HOURS;
     const batch = await newBatch(uses, {
       owner,

@@ -110,6 +110,46 @@ describe.each(STORAGES)("$place", ({ open }) => {
       expect(large.message).toContain("bytes together, 12288 at most (--file-bytes-per-key)");
     });
 
+    it("are made once for each idempotency key, whatever the boundary, and compared by all of the form", async () => {
+      const { app, storage } = await gateway();
+      const headers = { "content-type": "multipart/form-data; boundary=x", "idempotency-key": "k" };
+      const send = (fields: Form, boundary = "x") => {
+        const payload = form(fields).payload.replaceAll("--x", `--${boundary}`);
+        const type = { "content-type": `multipart/form-data; boundary=${boundary}` };
+        return app.inject({ method: "POST", url: "/v1/files", headers: { ...headers, ...type }, payload });
+      };
+      const first = await send({ content: "a\nb", purpose: "batch" });
+      const repeated = await send({ content: "a\nb", purpose: "batch" }, "longer");
+      expect([first.statusCode, repeated.headers["idempotent-replayed"]]).toEqual([200, "true"]);
+      expect(repeated.json()).toEqual(first.json());
+      const expiring = { "expires_after[anchor]": "created_at", "expires_after[seconds]": "3600" };
+      for (const other of [
+        { content: "a\nc", purpose: "batch" },
+        { content: "a\nb", purpose: "batch", ...expiring },
+        { content: "", purpose: "batch" },
+      ]) {
+        const refused = await send(other);
+        expect([refused.statusCode, refused.json().error.code]).toEqual([422, "idempotency_key_reused"]);
+      }
+      const invalid = await send({ content: "a\nb", purpose: "batch", ...expiring, "expires_after[seconds]": "3599" });
+      expect(invalid.statusCode).toBe(400);
+      expect((await app.inject("/v1/files")).json().data).toHaveLength(1);
+      await expect.poll(async () => (await storage.list("files")).length).toBe(2);
+    });
+
+    it.each([
+      ["page", ""],
+      ["page", "0x1"],
+      ["page_size", "%201"],
+      ["limit", "1e2"],
+      ["limit", "true"],
+    ])("a list by a number that is none is refused: %s=%s", async (field, value) => {
+      const { app } = await gateway();
+      const refused = await app.inject(`/v1/files?${field}=${value}`);
+      expect([refused.statusCode, refused.json().error.param]).toEqual([400, field]);
+      expect((await app.inject(`/v1/files?${field}=1`)).statusCode).toBe(200);
+    });
+
     it("an id can't lead out of the folder", async () => {
       const { app } = await gateway();
       const ids = ["..%2Fopen", "file-..%2f..%2f..%2fetc", "file-0", "%2Fetc%2Fpasswd"];
@@ -178,6 +218,8 @@ describe.each(STORAGES)("$place", ({ open }) => {
       ["/v1/batch/jobs?status=DONE", "status"],
       ["/v1/files?search=a", "search"],
       ["/v1/files?sample_type=batch_request", "sample_type"],
+      ["/v1/files?after=zz", "after"],
+      ["/v1/batches?after=file-0123456789abcdef01234567", "after"],
     ])("%s: a list that can't be filtered by %s says so", async (url, param) => {
       const { app } = await gateway();
       const response = await app.inject(url);
@@ -219,10 +261,23 @@ describe.each(STORAGES)("$place", ({ open }) => {
       expect(body).toBe(`{"body":{"messages":${messages}}}\n`);
     });
 
-    it("a job needs files or requests", async () => {
+    it("a job needs files or requests, not both", async () => {
       const { post } = await gateway();
       const response = await post("/v1/batch/jobs", { endpoint: "/v1/completions" });
       expect([response.statusCode, response.json().error.param]).toEqual([400, "input_files"]);
+      const both = { input_files: ["file-1"], requests: [{ body: { prompt: "x" } }] };
+      const refused = await post("/v1/batch/jobs", { endpoint: "/v1/completions", ...both });
+      expect([refused.statusCode, refused.json().error.param]).toEqual([400, "requests"]);
+    });
+
+    it("a list goes on behind a file that was deleted meanwhile", async () => {
+      const { app } = await gateway();
+      for (let made = 0; made < 4; made++) await upload(app);
+      const { data, last_id } = (await app.inject("/v1/files?limit=2")).json();
+      await app.inject({ method: "DELETE", url: `/v1/files/${last_id}` });
+      const rest = (await app.inject(`/v1/files?limit=2&after=${last_id}`)).json();
+      const ids = [...data, ...rest.data].map(({ id }: { id: string }) => id);
+      expect([new Set(ids).size, rest.has_more]).toEqual([4, false]);
     });
   });
 

@@ -10,9 +10,10 @@ import { toFileObject } from "../../files/file-record.js";
 import type { FileStore } from "../../files/file-store.js";
 import { parseRequest, refuseFilters } from "../../requests/request-fields.js";
 import { SharedRead } from "../../storage/shared-read.js";
+import { claimKey, type IdempotencyUse } from "../idempotency.js";
 import { describeUpload, receiveFile } from "../receive-file.js";
 
-export interface FilesUse {
+export interface FilesUse extends IdempotencyUse {
   readonly files: FileStore;
   readonly batches: BatchStore;
   readonly quota: FileQuota;
@@ -24,15 +25,21 @@ interface ById {
 }
 
 /** POST, GET /v1/files; GET, DELETE /v1/files/:id; GET /v1/files/:id/content. */
-export function files(app: FastifyInstance, { files: store, batches, quota, fileLimitBytes }: FilesUse): void {
+export function files(app: FastifyInstance, uses: FilesUse): void {
+  const { files: store, batches, quota, fileLimitBytes } = uses;
   app.register(async (scope) => {
     await scope.register(multipart);
-    scope.post("/v1/files", (request) => {
+    scope.post("/v1/files", (request, reply) => {
       const { owner } = request.caller;
       return quota.within(owner, async (room) => {
         const received = await receiveFile(request, { files: store, mostBytes: fileLimitBytes, room });
         try {
           const about = describeUpload(received, owner);
+          await claimKey(uses, { request, reply, content: received.digest });
+          if (reply.sent) {
+            await received.unfinished.discard();
+            return reply;
+          }
           await room.check();
           return toFileObject(await store.commit(received.unfinished, about));
         } catch (error) {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { refuseParam, unsupported } from "../../request-error.js";
 import { anyObject, entriesOf, listOf } from "../long-fields.js";
-import { generationFields, optional, parseRequest } from "../request-fields.js";
+import { generationFields, optional, parseRequest, wholeText } from "../request-fields.js";
 import { functionName, isFilled, MOST_TOOLS, toolList } from "../tools/tool-fields.js";
 import { inputSchema } from "./response-items.js";
 import { refuseUnsupportedParts } from "./unsupported-parts.js";
@@ -155,7 +155,6 @@ export function readResponseRequest(body: unknown): ResponseRequest {
   return fields;
 }
 
-const wholeText = z.coerce.number().int();
 const truth = z.stringbool({ truthy: ["true", "1"], falsy: ["false", "0"] });
 /** `include` and `include[]`, as clients write lists into a query. */
 const queryIncludes = { include: optional(z.unknown()), "include[]": optional(z.unknown()) };
@@ -163,7 +162,7 @@ const queryIncludes = { include: optional(z.unknown()), "include[]": optional(z.
 /** GET /v1/responses/:id. */
 export const responseQuerySchema = z.object({
   stream: optional(truth),
-  starting_after: optional(wholeText.min(0)),
+  starting_after: optional(wholeText(0)),
   include_obfuscation: optional(truth),
   ...queryIncludes,
 });
@@ -171,7 +170,7 @@ export const responseQuerySchema = z.object({
 /** GET /v1/responses/:id/input_items. */
 export const inputItemsQuerySchema = z.object({
   after: optional(z.string().max(128)),
-  limit: optional(wholeText.min(1).max(100)),
+  limit: optional(wholeText(1, 100)),
   order: optional(z.enum(["asc", "desc"])),
   ...queryIncludes,
 });

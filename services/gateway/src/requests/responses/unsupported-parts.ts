@@ -31,8 +31,12 @@ export function refuseUnsupportedParts(body: unknown): void {
 }
 
 function checkTool(tool: Fields, at: number): void {
-  if (typeof tool.type !== "string" || tool.type === "function") return;
   const path = `tools.${at}`;
+  if (tool.name == null && typeof tool.function === "object") {
+    const problem = `${path}.function: tools of responses have name, description and parameters beside type`;
+    refuse("invalid_value", `${path}.function`, `${problem}, not in function as those of chats.`);
+  }
+  if (typeof tool.type !== "string" || tool.type === "function") return;
   const problem = `${path}.type: the tool ${quoted(tool.type)} is not supported`;
   refuse("unsupported_tool", `${path}.type`, `${problem}; send tools of the type "function" and run them yourself.`);
 }
