@@ -17,7 +17,7 @@ function sample(sampler: Sampler, logits: Float32Array, draw: Draw): number {
 const logits = Float32Array.of(0.5, 2, -1, 2, 1.5, -3);
 
 /** How often each token is drawn over `draws` positions. */
-function frequencies(options: SamplerOptions, draws = 20000): number[] {
+function frequencies(options: SamplerOptions, draws = 5000): number[] {
   const sampler = new Sampler(options);
   const counts = new Array<number>(logits.length).fill(0);
   for (let position = 0; position < draws; position++) {

@@ -63,12 +63,12 @@ describe("GrammarBuilder", { timeout: 30_000 }, () => {
   it.runIf(process.platform === "linux")(
     "asks to try again, and remembers nothing, when the machine is busy",
     async () => {
-      const build = open({ timeoutMs: 400 });
+      const build = open({ timeoutMs: 200 });
       await build(choice("a"));
       await expect(starved(() => build(endless))).rejects.toMatchObject({
         code: "GRAMMARS_BUSY",
         message: expect.stringMatching(
-          /^The machine is too busy .* got 0 ms of processor time in 3\d{3} ms; try again\.$/,
+          /^The machine is too busy .* got 0 ms of processor time in 1\d{3} ms; try again\.$/,
         ),
       });
       // It is tried again, and now its thread gets processor time.
