@@ -8,8 +8,8 @@ let trim: Trim | undefined;
 
 /**
  * Gives what native code freed back to the system (glibc's `malloc_trim`), which keeps it in its arenas otherwise: 9 of
- * a worker's 168 MB after 16 samples with all log-probabilities. It takes up to 0.1 s, so another thread does it.
- * Resolves when it has; does nothing where the C library has no such function.
+ * a worker's 168 MB after 16 samples with all log-probabilities. A turn with it took 0.25 s on a busy machine, so
+ * another thread does it. Resolves when it has; does nothing where the C library has no such function.
  */
 export function trimMemory(): Promise<void> {
   trim ??= findTrim();

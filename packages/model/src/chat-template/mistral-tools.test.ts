@@ -54,13 +54,13 @@ describe("an assistant's text and calls, which mistral-common refuses in one mes
   ] as const;
   const calling = (content: string | null): ChatMessage => ({ role: "assistant", content, toolCalls });
   const open = (content: string): ChatMessage => ({ role: "assistant", content, prefix: true });
-  /** The ids behind those of the question. */
+  /** The ids behind the question's. */
   const behind = (version: 2 | 3, ...messages: readonly ChatMessage[]) => {
     const { encode } = mistralTemplate(version, vocabulary);
     return Array.from(encode([asked, ...messages])).slice(encode([asked]).length);
   };
 
-  test.each([2, 3] as const)("are the text's ids, then those of the calls, in V%d", (version) => {
+  test.each([2, 3] as const)("are the text's ids, then the calls', in V%d", (version) => {
     const both = [...behind(version, open("I look.")), ...behind(version, calling(null), result)];
     expect(behind(version, calling("I look."), result)).toEqual(both);
     expect(behind(version, calling(" "), result)).toEqual(behind(version, calling(null), result));

@@ -379,7 +379,7 @@ describe("of its key's tokens a response in the background", () => {
   }
 
   it.each<[string, Script, number]>([
-    ["uses those of its prompt and answer", hello, 1000 - 3 - 2],
+    ["uses its prompt's and answer's", hello, 1000 - 3 - 2],
     ["uses those that it had before it failed", broken, 1000 - 3 - 1],
     [
       "uses none when it fails before its first",
