@@ -49,7 +49,7 @@ describe("those who wait for time", () => {
     await expect.poll(() => went).toEqual({ event: 10, answer: 10, work: 10, small: 10, bytes: 10 });
   });
 
-  it("begin no more than one request in a turn while much work waits", async () => {
+  it.each(["work", "answer"] as const)("begin one request in a turn at most while many %ss wait", async (kind) => {
     let [turns, read, done] = [0, 0, 0];
     const count = (): void => {
       turns++;
@@ -58,7 +58,7 @@ describe("those who wait for time", () => {
     setImmediate(count);
     for (const _ of names(400)) whenTime("bytes", () => read++);
     const works = names(200).map(async () => {
-      await ownTurn();
+      await ownTurn(kind);
       spin(1);
       if (++done === 180) expect(read).toBeLessThanOrEqual(turns + 1);
     });

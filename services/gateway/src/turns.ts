@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers";
 const TURN_MS = 10;
 /** Places of a turn for those who wait, at most: each is an immediate, behind which promises run before the next. */
 const PLACES = 256;
-/** Requests whose work waits, beyond which it goes before bytes. */
+/** Requests whose work or answer waits, beyond which they go before bytes. */
 const MANY = 16;
 /** Elements of a list that are mapped between two looks at the clock. */
 const SLICE = 8;
@@ -70,10 +70,11 @@ function serveNext(): void {
 
 /** Bytes become new requests: while many that have begun wait, each line of bytes has one place in a turn. */
 function nextLine(): (() => void)[] | undefined {
+  const hasMany = waiting.work.length + waiting.answer.length > MANY;
   for (let each = 0; each < lines.length; each++) {
     lastLine = (lastLine + 1) % lines.length;
     const line = lines[lastLine];
-    if ((line === waiting.small || line === waiting.bytes) && waiting.work.length > MANY) continue;
+    if (hasMany && (line === waiting.small || line === waiting.bytes)) continue;
     if (line !== undefined && line.length > 0) return line;
   }
   return undefined;

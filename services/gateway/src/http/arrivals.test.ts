@@ -21,7 +21,7 @@ function reader(ms = WORK_MS) {
   const inTurns: number[] = [0];
   const turning = setInterval(() => inTurns.push(0));
   onTestFinished(() => clearInterval(turning));
-  const open = (name: string, remoteAddress = "10.0.0.1") => {
+  const open = (name: string, remoteAddress = "10.0.0.1", onClose?: () => void) => {
     const socket = Object.assign(new PassThrough({ autoDestroy: false }), { remoteAddress });
     const take = (what: string) => () => {
       inTurns.push((inTurns.pop() ?? 0) + 1);
@@ -29,6 +29,11 @@ function reader(ms = WORK_MS) {
       read.push(what);
     };
     socket.on("data", take(name)).on("end", take(`end of ${name}`));
+    const close = () => {
+      take(`close of ${name}`)();
+      onClose?.();
+    };
+    if (onClose !== undefined) socket.on("close", close);
     arrivals.follow(socket);
     return socket;
   };
@@ -103,6 +108,17 @@ describe("bytes of many connections at once", () => {
     await expect.poll(() => read.filter((what) => what.startsWith("end")), { timeout: 5000 }).toHaveLength(29);
     expect(read.toSorted()).toEqual([...others, ...others.map((name) => `end of ${name}`)].toSorted());
     expect(mostInTurn()).toBeLessThanOrEqual(6);
+  });
+
+  it("are followed by closes in many turns, whose errors have no stacks", async () => {
+    const { open, read, mostInTurn } = reader();
+    const stacks: (string | undefined)[] = [];
+    const sockets = names(30).map((name) => open(name, "10.0.0.1", () => stacks.push(new Error("aborted").stack)));
+    for (const socket of sockets) socket.destroy();
+    await expect.poll(() => read).toEqual(names(30, "close of "));
+    expect(mostInTurn()).toBeLessThanOrEqual(6);
+    expect(new Set(stacks)).toEqual(new Set(["Error: aborted"]));
+    expect(new Error("later").stack).toContain("arrivals.test");
   });
 
   it("are whole and in order, however many pieces there are", async () => {

@@ -16,7 +16,7 @@ type Connection = Readable & { readonly remoteAddress?: string | undefined };
  * takes 10 ms; the other bytes go back into their sockets, which are read no further until they have a place: one in
  * each turn, and more while few requests that have begun wait. Small requests have places of their own, of which health
  * checks have every second one, so that neither waits for 1,000 connections with more. Remote addresses take turns. A
- * connection's end takes a place too.
+ * connection's end takes a place too, and its close.
  */
 export class Arrivals {
   readonly #probes = new Line();
@@ -49,6 +49,7 @@ export class Arrivals {
       this.#wait(this.#lineOf(bytes), address, go);
     });
     this.#endInTurns(socket, address);
+    this.#closeInTurns(socket, address);
   }
 
   /** A client that leaves in the middle of a request is refused: 500 at once took 0.2 s of processor time. */
@@ -59,6 +60,16 @@ export class Arrivals {
       if (this.#waiting === 0 && hasTime()) end();
       // Once a socket is closed, its parser may be another's.
       else this.#wait(this.#others, address, () => socket.destroyed || end());
+    });
+  }
+
+  /** What it leaves unanswered is aborted: 16 requests of each of 7,000 connections took 0.8 s of processor time. */
+  #closeInTurns(socket: Connection, address: string): void {
+    const close = socket.listeners("close").at(-1) as (() => void) | undefined;
+    if (close === undefined) return;
+    socket.removeListener("close", close).once("close", () => {
+      if (this.#waiting === 0 && hasTime()) withoutStacks(close);
+      else this.#wait(this.#others, address, () => withoutStacks(close));
     });
   }
 
@@ -80,6 +91,17 @@ export class Arrivals {
   #nextSmall(): void {
     const [first, second] = this.#places++ % 2 === 0 ? [this.#probes, this.#small] : [this.#small, this.#probes];
     (first.next() ?? second.next())?.();
+  }
+}
+
+/** Each aborted request has an error that nobody sees; its stack was nine tenths of the time. */
+function withoutStacks(close: () => void): void {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    close();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

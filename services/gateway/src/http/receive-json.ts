@@ -183,24 +183,22 @@ export class ReceivedBody extends Transform {
 
   override _transform(bytes: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.#bytes += bytes.length;
-    this.#inTurn(() => {
+    const goOn = () => {
       try {
         this.#check(bytes);
         done(null, bytes);
       } catch (error) {
         done(error as Error);
       }
-    });
-  }
-
-  /** The parser reads the whole body when this one ends. */
-  override _flush(done: TransformCallback): void {
-    this.#inTurn(done);
-  }
-
-  #inTurn(goOn: () => void): void {
+    };
     if (this.#bytes <= TURN_BYTES) goOn();
     else void timeLeft().then(goOn);
+  }
+
+  /** The parser reads the whole body when this one ends, and many may end at once. */
+  override _flush(done: TransformCallback): void {
+    if (this.#bytes <= TURN_BYTES) done();
+    else void ownTurn().then(() => done());
   }
 
   #check(bytes: Buffer): void {
