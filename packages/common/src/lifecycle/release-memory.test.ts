@@ -5,11 +5,11 @@ const MB = 1024 * 1024;
 const LOOK_MS = 1000;
 
 describe("a process that grew from 100 MB to 200", () => {
-  let [resident, collections, utilization, tookMs, clock] = [0, 0, 0, 0, 0];
+  let [resident, collections, utilization, tookMs, clock, needed] = [0, 0, 0, 0, 0, 0];
   let stop: () => void;
   beforeEach(() => {
-    [resident, collections, utilization, tookMs] = [100 * MB, 0, 0, 10];
-    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    [resident, collections, utilization, tookMs, needed] = [100 * MB, 0, 0, 10, 105 * MB];
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "setImmediate"] });
     vi.spyOn(performance, "eventLoopUtilization").mockImplementation(() => ({ idle: 0, active: 0, utilization }));
     vi.spyOn(performance, "now").mockImplementation(() => clock);
     const collect = () => {
@@ -17,7 +17,7 @@ describe("a process that grew from 100 MB to 200", () => {
       clock += tookMs;
     };
     const trim = () => {
-      resident = 110 * MB;
+      resident = needed;
     };
     stop = releaseMemory({ lookMs: LOOK_MS, resident: () => resident, collect, trim });
     resident = 200 * MB;
@@ -28,18 +28,34 @@ describe("a process that grew from 100 MB to 200", () => {
     vi.restoreAllMocks();
   });
   const look = (times: number) => {
-    for (let each = 0; each < times; each++) vi.advanceTimersByTime(LOOK_MS);
-    return collections;
+    for (let each = 0; each < times; each++) {
+      vi.advanceTimersByTime(LOOK_MS);
+      vi.advanceTimersByTime(1); // the second collection of each
+    }
+    return collections / 2;
   };
 
   it("collects and trims when it is quiet, and not again until it grows", () => {
     expect(look(1)).toBe(1);
-    expect(resident).toBe(110 * MB);
+    expect(resident).toBe(105 * MB);
+    resident = 114 * MB;
     expect(look(5)).toBe(1);
-    resident = 124 * MB;
-    expect(look(5)).toBe(1);
-    resident = 126 * MB;
+    resident = 115 * MB;
     expect(look(1)).toBe(2);
+  });
+
+  it("collects again while a request may have used its memory, and then needs it", () => {
+    needed = 200 * MB;
+    expect(look(2)).toBe(2);
+    needed = 105 * MB;
+    expect(look(1)).toBe(3);
+    needed = resident = 200 * MB;
+    expect(look(9)).toBe(6);
+    resident = 150 * MB;
+    look(1);
+    needed = 150 * MB;
+    resident = 200 * MB;
+    expect(look(1)).toBe(7);
   });
 
   it("collects at the third look while it works", () => {
@@ -58,7 +74,7 @@ describe("a process that grew from 100 MB to 200", () => {
   });
 
   it("is left alone while it works when a collection took long", () => {
-    tookMs = 61;
+    tookMs = 101;
     look(1);
     utilization = 0.5;
     resident = 200 * MB;

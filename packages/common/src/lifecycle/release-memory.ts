@@ -6,13 +6,15 @@ import { runInNewContext } from "node:vm";
 const LOOK_MS = 10_000;
 /** Share of its time that the event loop of a quiet process works. */
 const QUIET = 0.05;
-/** A process has grown when it holds this much more than after its last collection. */
+/** A process has grown when it holds this much more than it needs. */
 const GROWTH = 1.1;
 const SLACK_BYTES = 4 * 1024 * 1024;
 /** Looks in a row at which a process that works has grown. */
 const PATIENCE = 3;
-/** Longest collection that a process which works can have again. */
-const SHORT_MS = 60;
+/** Longest collection that a process which works can have again: others wait for it. */
+const SHORT_MS = 100;
+/** Collections in a row after which a process that is as large as before needs what it holds. */
+const TRIES = 3;
 
 export interface ReleaseOptions {
   /** Gives freed native memory back to the system, in another thread. */
@@ -26,28 +28,42 @@ export interface ReleaseOptions {
 /**
  * Gives memory back that the process no longer uses. V8 collects when memory is asked for, so a process that did much
  * and then little keeps its garbage. A collection of a worker took 36 ms, in which its event loop did not turn.
- * So one that has grown collects when it is quiet, or has grown for 30 s and took no longer than 60 ms the last time.
- * Returns what ends the looks.
+ * So one that has grown collects when it is quiet, or has grown for 30 s and took no longer than 100 ms the last time.
+ * What it needs is the least that it held since it last collected three times for nothing: one collection may come
+ * while a request still uses the memory, and native memory is given back a while later. Returns what ends the looks.
  */
 export function releaseMemory(options: ReleaseOptions = {}): () => void {
   const { trim, lookMs = LOOK_MS, resident = process.memoryUsage.rss, collect = collector() } = options;
-  let kept = resident();
-  let tookMs = 0;
-  let looksGrown = 0;
+  let needed = resident();
+  let [tookMs, looksGrown, tries] = [0, 0, 0];
   let before = performance.eventLoopUtilization();
   const look = () => {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, before);
     before = now;
-    looksGrown = resident() > kept * GROWTH + SLACK_BYTES ? looksGrown + 1 : 0;
+    const held = resident();
+    needed = Math.min(needed, held);
+    if (held <= needed * GROWTH + SLACK_BYTES) {
+      [looksGrown, tries] = [0, 0];
+      return;
+    }
+    looksGrown++;
     const isPatient = looksGrown >= PATIENCE && tookMs <= SHORT_MS;
-    if (looksGrown === 0 || (utilization > QUIET && !isPatient)) return;
+    if (utilization > QUIET && !isPatient) return;
     const beganAt = performance.now();
     collect();
     tookMs = performance.now() - beganAt;
-    trim?.();
-    kept = resident();
     looksGrown = 0;
+    tries++;
+    setImmediate(giveBack);
+  };
+  // V8 frees what the first collection finds, and gives its pages back in the second.
+  const giveBack = () => {
+    collect();
+    trim?.();
+    if (tries < TRIES) return;
+    needed = resident();
+    tries = 0;
   };
   const timer = setInterval(look, lookMs).unref();
   return () => clearInterval(timer);
