@@ -50,6 +50,15 @@ describe("BenchTarget", () => {
     );
   });
 
+  it("fills pages with prompts of two, 16 at a time", async () => {
+    await (await open()).fillPages(new RandomPrompts({ vocabSize: 512, seed: 1 }), 40);
+    const { size } = target.status.pages;
+    expect(gateway.requests.map(({ prompt, max_tokens }) => [prompt.length, max_tokens])).toEqual(
+      Array(32).fill([2 * size, 1]),
+    );
+    expect(new Set(gateway.requests.map(({ prompt }) => String(prompt))).size).toBe(32);
+  });
+
   it("sends a single stream to the model that is served", async () => {
     await open();
     const { arrivals, cachedTokens } = await target.runOne({ prompt: [1, 2, 3], maxTokens: 5, cache: true });

@@ -8,6 +8,11 @@ import type { Prompts } from "../load/prompts.js";
 import { type Load, runStreams } from "../load/run-streams.js";
 import { type Connection, type StreamRecord, TokenStream, type TokenStreamOptions } from "../load/token-stream.js";
 
+/** Streams that fill pages at once. */
+const FILLING = 16;
+/** Whole ones; a sliding window may let go of more. */
+const PAGES_OF_PROMPT = 2;
+
 export interface OpenTarget {
   readonly signal: AbortSignal;
   /** For a gateway that asks for one. */
@@ -77,6 +82,13 @@ export class BenchTarget {
   /** Short streams, as many at once as will be measured: they open connections and touch memory. */
   async warmUp(prompts: Prompts, streams = 1): Promise<void> {
     await this.run({ prompts: prompts.prompts(streams, 8), maxTokens: 4, cache: false });
+  }
+
+  /** Fills K/V pages with prompts, which stay cached: a cluster in service holds their memory. */
+  async fillPages(prompts: Prompts, pages: number): Promise<void> {
+    const length = this.status.pages.size * PAGES_OF_PROMPT;
+    for (let filled = 0; filled < pages; filled += FILLING * PAGES_OF_PROMPT)
+      await this.run({ prompts: prompts.prompts(FILLING, length), maxTokens: 1, cache: true });
   }
 
   /** All /metrics pages of coordinators and workers at this moment; null when they are out of reach. */

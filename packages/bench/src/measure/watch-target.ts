@@ -4,11 +4,12 @@ import type { BenchTarget } from "./bench-target.js";
 
 const PROMPT_TOKENS = 8;
 
-/** A watcher of the cluster, with streams as long as the context. The caller closes it. */
-export async function watchTarget(target: BenchTarget): Promise<Watcher> {
+/** A watcher of the cluster, with streams as long as the context, once `pages` are filled. The caller closes it. */
+export async function watchTarget(target: BenchTarget, pages = 0): Promise<Watcher> {
   const { vocabSize, contextLength } = target.status.model;
   const prompts = new RandomPrompts({ vocabSize, seed: 1 });
   await target.warmUp(prompts);
+  await target.fillPages(prompts, pages);
   return new Watcher({
     url: target.url,
     apiKey: target.connection.apiKey,

@@ -18,6 +18,7 @@ const options = {
     choices: ["all", "quick", ...ATTACKS.map(({ name }) => name)],
     initial: "all",
   },
+  pages: count("K/V pages to fill first, as those of a cluster in service are", 0, 0),
   usual: count("ms to watch the stream before each attack", 2000),
   patience: count("seconds after which the sender of an attack hangs up", 30),
   after: count("seconds after an attack within which memory must be back", 60),
@@ -65,9 +66,9 @@ const attacksOf = (asked: string): readonly Attack[] =>
 async function* attackAll(
   target: BenchTarget,
   attacks: readonly Attack[],
-  { usual, patience, after }: ValuesOf<typeof options>,
+  { pages, usual, patience, after }: ValuesOf<typeof options>,
 ): AsyncGenerator<AttackFigures> {
-  const watcher = await watchTarget(target);
+  const watcher = await watchTarget(target, pages);
   const pace = { usualMs: usual, patienceMs: patience * 1000, afterMs: after * 1000 };
   try {
     for (const attack of attacks) {
