@@ -1,6 +1,5 @@
 import { WRITER_VERSION } from "../../answers/writer-record.js";
 import type { TextModel } from "../../text/text-model.js";
-import { timeLeft } from "../../turns.js";
 import { inWordsOf, messageNamed, type Renaming, warningsInWordsOf } from "../in-words-of.js";
 import type { Prepare } from "../prepare.js";
 import { type ChatApi, chatPrompt, prepareConversation } from "../prepare-chat.js";
@@ -43,10 +42,9 @@ export const prepareMessages: Prepare = async (preparation, body, arrival) => {
     },
     endsWithContext: true,
   };
-  await timeLeft();
-  return inWordsOf(names, async () => prepareConversation(api, { preparation, arrival, fields: toChat(fields) }));
+  return inWordsOf(names, async () => prepareConversation(api, { preparation, arrival, fields: await toChat(fields) }));
 };
 
 /** The tokens of the prompt that a request to /v1/messages with these fields has. Throws as `Prepare` does. */
 export const countPrompt = (model: TextModel, fields: CountedRequest, owner: string): Promise<number> =>
-  inWordsOf(namesOf(fields), async () => (await chatPrompt(model, toChat(fields), owner)).length);
+  inWordsOf(namesOf(fields), async () => (await chatPrompt(model, await toChat(fields), owner)).length);

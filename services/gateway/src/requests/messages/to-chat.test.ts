@@ -5,7 +5,7 @@ import { messagesRequestSchema } from "./message-fields.js";
 import { toChat } from "./to-chat.js";
 
 const hi = { role: "user", content: "Hi" };
-const read = (fields: object) =>
+const read = async (fields: object) =>
   toChat(parseRequest(messagesRequestSchema, { max_tokens: 9, messages: [hi], ...fields }));
 
 const cache_control = { type: "ephemeral" };
@@ -81,14 +81,14 @@ describe("the messages of a chat", () => {
       },
       [hi, { role: "assistant", content: "a" }, hi],
     ],
-  ])("of %s", (_, fields, messages) => {
-    expect(read(fields).messages).toEqual(messages);
+  ])("of %s", async (_, fields, messages) => {
+    expect((await read(fields)).messages).toEqual(messages);
   });
 
-  it("go on with the last one, if it is an assistant's", () => {
-    expect(read({}).continue_final_message).toBe(false);
-    expect(read({ messages: [hi, { role: "assistant", content: "The" }] }).continue_final_message).toBe(true);
-    expect(() => read({ messages: [hi, { role: "assistant", content: [use] }] })).toThrow(
+  it("go on with the last one, if it is an assistant's", async () => {
+    expect((await read({})).continue_final_message).toBe(false);
+    expect((await read({ messages: [hi, { role: "assistant", content: "The" }] })).continue_final_message).toBe(true);
+    await expect(read({ messages: [hi, { role: "assistant", content: [use] }] })).rejects.toThrow(
       /^messages\.1 ends with tool_use/,
     );
   });
@@ -128,13 +128,13 @@ it.each<[object, object]>([
     { stream: true, stream_options: { resumable: true } },
   ],
   [{ metadata: { user_id: "u" }, service_tier: "auto", thinking: { type: "adaptive" }, mcp_servers: [] }, {}],
-])("%j is %j in a chat", (fields, chat) => {
-  expect(read(fields)).toMatchObject(chat);
+])("%j is %j in a chat", async (fields, chat) => {
+  expect(await read(fields)).toMatchObject(chat);
 });
 
-it("the input of an earlier call keeps all digits", () => {
+it("the input of an earlier call keeps all digits", async () => {
   const input = new JsonText('{"id":9007199254740993,"of":[1,{"a":-9223372036854775809}]}');
-  const { messages } = read({ messages: [hi, { role: "assistant", content: [{ ...use, input }] }, hi] });
+  const { messages } = await read({ messages: [hi, { role: "assistant", content: [{ ...use, input }] }, hi] });
   const [call] = messages[1]?.tool_calls ?? [];
   expect(call?.function.arguments).toBe('{"id":9007199254740993,"of":[1,{"a":-9223372036854775809}]}');
 });
@@ -193,7 +193,7 @@ describe("refusals name the field and what it must be", () => {
       { output_config: { effort: "low" } },
       "output_config.effort must be left out: this model has one effort for all answers.",
     ],
-  ])("%j", (fields, message) => {
-    expect(() => read(fields)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", message }));
+  ])("%j", async (fields, message) => {
+    await expect(read(fields)).rejects.toThrow(expect.objectContaining({ code: "INVALID_REQUEST", message }));
   });
 });

@@ -1,5 +1,6 @@
 import { refuseParam } from "../../request-error.js";
-import { jsonTextOf } from "../../write-in-turns.js";
+import { timeLeft } from "../../turns.js";
+import { jsonInTurns } from "../../write-in-turns.js";
 import type { MessageFields } from "../conversation.js";
 import { type ChatRequest, chatOf } from "../prepare-chat.js";
 import type {
@@ -10,13 +11,16 @@ import type {
   MessagesRequest,
 } from "./message-fields.js";
 
-/** The chat that a request to /v1/messages asks for. Throws INVALID_REQUEST for calls without results at its end. */
-export function toChat(fields: CountedRequest & Partial<MessagesRequest>): ChatRequest {
+/**
+ * The chat that a request to /v1/messages asks for, made in turns: the inputs of its calls may be megabytes of JSON.
+ * Throws INVALID_REQUEST for calls without results at its end.
+ */
+export async function toChat(fields: CountedRequest & Partial<MessagesRequest>): Promise<ChatRequest> {
   const { tool_choice: choice } = fields;
   const format = fields.output_config?.format ?? fields.output_format;
   return chatOf({
     model: fields.model,
-    messages: [...system(fields.system), ...fields.messages.flatMap(toMessages)],
+    messages: await chatMessages(fields),
     continue_final_message: continuesLast(fields.messages),
     tools: fields.tools?.map(toTool),
     tool_choice: choice && toToolChoice(choice),
@@ -42,7 +46,7 @@ export function sourceOf({ system: instructions, messages }: CountedRequest, ind
   let first = system(instructions).length;
   if (index < first) return "system";
   const at = messages.findIndex((message) => {
-    first += toMessages(message).length;
+    first += message.role === "user" ? userMessages(message.content).length : 1;
     return index < first;
   });
   return `messages.${at}`;
@@ -57,14 +61,23 @@ const textOf = (content: AnthropicMessage["content"]): string =>
 const system = (content: Content<"system"> | undefined): readonly MessageFields[] =>
   content === undefined ? [] : [{ role: "system", content: textOf(content) }];
 
-function toMessages(message: AnthropicMessage): readonly MessageFields[] {
+async function chatMessages({ system: instructions, messages }: CountedRequest): Promise<readonly MessageFields[]> {
+  const made = [...system(instructions)];
+  for (const message of messages) {
+    await timeLeft();
+    made.push(...(await toMessages(message)));
+  }
+  return made;
+}
+
+async function toMessages(message: AnthropicMessage): Promise<readonly MessageFields[]> {
   switch (message.role) {
     case "system":
       return system(message.content);
     case "user":
       return userMessages(message.content);
     case "assistant":
-      return [assistantMessage(message.content)];
+      return [await assistantMessage(message.content)];
   }
 }
 
@@ -89,27 +102,23 @@ function toolMessage({ tool_use_id, content = "", is_error }: ToolResult): Messa
   return { role: "tool", tool_call_id: tool_use_id, content: is_error === true ? `Error: ${text}` : text };
 }
 
-function assistantMessage(content: Content<"assistant">): MessageFields {
+async function assistantMessage(content: Content<"assistant">): Promise<MessageFields> {
   const text = textOf(content);
-  const calls = callsOf(content);
+  const calls = [];
+  for (const { id, name, input } of usesOf(content))
+    calls.push({ id, type: undefined, function: { name, arguments: await jsonInTurns(input) } });
   if (calls.length === 0) return { role: "assistant", content: text };
   return { role: "assistant", content: text === "" ? undefined : text, tool_calls: calls };
 }
 
-const callsOf = (content: AnthropicMessage["content"]) =>
-  typeof content === "string"
-    ? []
-    : content.flatMap((block) => {
-        if (block.type !== "tool_use") return [];
-        const { id, name, input } = block;
-        return [{ id, type: undefined, function: { name, arguments: jsonTextOf(input) } }];
-      });
+const usesOf = (content: AnthropicMessage["content"]) =>
+  typeof content === "string" ? [] : content.flatMap((block) => (block.type === "tool_use" ? [block] : []));
 
 /** Whether the answer goes on with the last message, an assistant's. */
 function continuesLast(messages: readonly AnthropicMessage[]): boolean {
   const last = messages.at(-1);
   if (last?.role !== "assistant") return false;
-  if (callsOf(last.content).length > 0)
+  if (usesOf(last.content).length > 0)
     refuseParam(`messages.${messages.length - 1}`, " ends with tool_use; send its tool_result behind it.");
   return true;
 }
