@@ -95,9 +95,15 @@ function readerOf(uses: ResponsesUse, reply: FastifyReply): RecordReader {
   whenSent(reply, () => {
     for (const one of held) one.release();
   });
-  const hold = (bytes: number) => void held.push(answers.takeNow({ bytes, lane: "interactive", owner }));
-  return { owner, leaving: leavingOf(reply), hold, unfinished: (record) => finishOrphan(uses, record) };
+  return readerThat(uses, reply, (bytes) => void held.push(answers.takeNow({ bytes, lane: "interactive", owner })));
 }
+
+const readerThat = (uses: ResponsesUse, reply: FastifyReply, hold: (bytes: number) => void): RecordReader => ({
+  owner: reply.request.caller.owner,
+  leaving: leavingOf(reply),
+  hold,
+  unfinished: (record) => finishOrphan(uses, record),
+});
 
 /** A response that its client waits for, and that is kept unless the request forbids it. */
 async function storedRun(uses: ResponsesUse, reply: FastifyReply, fields: ResponseRequest, arrival: Arrival) {
@@ -155,10 +161,8 @@ async function prepareAsked(uses: ResponsesUse, reply: FastifyReply, fields: Res
 /** The request with what it refers to, which counts as its body. `input`: its own items. */
 async function readAsked(uses: ResponsesUse, reply: FastifyReply, fields: ResponseRequest, id: string) {
   await timeLeft(); // the fields took theirs
-  const { received, caller } = reply.request;
-  const hold = (bytes: number) => received?.add(bytes);
-  const unfinished = (record: ResponseRecord) => finishOrphan(uses, record);
-  const reader = { owner: caller.owner, leaving: leavingOf(reply), hold, unfinished };
+  const { received } = reply.request;
+  const reader = readerThat(uses, reply, (bytes) => received?.add(bytes));
   const { before, input } = await readConversation(uses.responses, fields, { id, reader });
   const items = [...before, ...input];
   return { fields, items, previous: before.length, isStored: fields.store !== false, input };
