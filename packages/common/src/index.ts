@@ -83,8 +83,10 @@ export {
 } from "./queue/generation-event.js";
 export {
   type Constraint,
+  choiceId,
   type GenerationJob,
   generationJobSchema,
+  requestOfChoice,
   type SamplingSettings,
   tokenIdsSchema,
 } from "./queue/generation-job.js";

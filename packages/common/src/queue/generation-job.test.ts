@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type GenerationJob, generationJobSchema } from "./generation-job.js";
+import { choiceId, type GenerationJob, generationJobSchema, requestOfChoice } from "./generation-job.js";
 import { packBias } from "./packed-bias.js";
 
 const job: GenerationJob = {
@@ -104,3 +104,9 @@ describe("a job", () => {
     [{ seed: undefined }, false],
   ])("with the sampling %j: %s", (changes, expected) => expect(isGoodSampling(changes)).toBe(expected));
 });
+
+it.each([
+  [choiceId("chatcmpl-0b1c", 12), "chatcmpl-0b1c"],
+  [choiceId("batch_7-3-r1", 0), "batch_7-3-r1"],
+  ["alone", "alone"],
+])("the job %s is of the request %s", (id, request) => expect(requestOfChoice(id)).toBe(request));

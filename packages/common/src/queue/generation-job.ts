@@ -93,3 +93,9 @@ export const generationJobSchema = z.object({
   deadlineAtMs: z.number(),
 });
 export type GenerationJob = Readonly<z.infer<typeof generationJobSchema>>;
+
+/** The id of the job for a choice of a request. */
+export const choiceId = (request: string, choice: number): string => `${request}-${choice}`;
+
+/** The request that the job with this id is a choice of. */
+export const requestOfChoice = (id: string): string => id.replace(/-\d+$/, "");

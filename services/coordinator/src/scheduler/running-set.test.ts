@@ -25,9 +25,15 @@ describe("RunningSet", () => {
     first.send(4);
     running.prefilling.remove(first);
     second.send(2); // its rows count until all of them are computed
-    expect(running.prefillLoad).toEqual({ decoding: 1, groups: 2, prompts: 1, promptRows: 6, burst: true });
+    expect(running.prefillLoad).toEqual({ decoding: 1, groups: 2, requests: 1, promptRows: 6, burst: true });
     running.release(second);
-    expect(running.prefillLoad).toEqual({ decoding: 1, groups: 2, prompts: 0, promptRows: 0, burst: false });
+    expect(running.prefillLoad).toEqual({ decoding: 1, groups: 2, requests: 0, promptRows: 0, burst: false });
+  });
+
+  it("counts a request once, however many choices it has", () => {
+    const { running, start } = setUp(32);
+    for (const requestId of ["a-0", "a-1", "a-2", "b-r1-0", "b-r1-11"]) start({ promptLength: 4, requestId });
+    expect(running.prefillLoad).toMatchObject({ requests: 2, promptRows: 20 });
   });
 
   it("evicts the newest batch sequence first, then the newest interactive one", () => {

@@ -136,7 +136,7 @@ export class RunningSet implements Iterable<Sequence> {
     return {
       decoding: [...this.#sequences].filter(({ phase, mayDraw }) => phase === "decoding" && mayDraw).length,
       groups: this.groups.used,
-      prompts: this.prefilling.size,
+      requests: new Set([...this.prefilling].map(({ request }) => request)).size,
       promptRows: this.prefilling.sum(({ prefillEnd, prefillStart }) => prefillEnd - prefillStart),
       burst: this.#isBurst(),
     };

@@ -1,4 +1,4 @@
-import type { GenerationJob } from "@rhone/common";
+import { type GenerationJob, requestOfChoice } from "@rhone/common";
 
 /**
  * waiting: holds no pages. prefilling: its known tokens are being computed. decoding: every known token is computed or
@@ -18,6 +18,8 @@ const FIRST_ROOM = 256;
  */
 export class Sequence {
   readonly job: GenerationJob;
+  /** The request whose choice it is. */
+  readonly request: string;
   readonly promptLength: number;
   /** How many sequences had arrived before it. */
   readonly arrival: number;
@@ -45,6 +47,7 @@ export class Sequence {
   }) {
     const { job, generated, arrival } = options;
     this.job = job;
+    this.request = requestOfChoice(job.requestId);
     this.promptLength = job.promptIds.length;
     this.arrival = arrival;
     this.rank = arrival + (job.lane === "batch" ? BATCH_RANK : 0);

@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type Constraint, type GenerationJob, packBias, type SamplingSettings } from "@rhone/common";
+import { type Constraint, choiceId, type GenerationJob, packBias, type SamplingSettings } from "@rhone/common";
 import { RequestError } from "../request-error.js";
 import { contextExceeded } from "../text/context-exceeded.js";
 import { timeLeft } from "../turns.js";
@@ -100,7 +100,7 @@ function samplesOf(
 ): GenerationJob[] {
   return Array.from({ length: samples }, (_, sample) => ({
     ...job,
-    requestId: `${id}-${prompt * samples + sample}`,
+    requestId: choiceId(id, prompt * samples + sample),
     sampling: { ...job.sampling, seed: (job.sampling.seed + sample) >>> 0 },
   }));
 }

@@ -11,7 +11,7 @@ interface Case {
   readonly framesInFlight?: number;
   readonly decoding?: number;
   readonly groups?: number;
-  readonly prompts?: number;
+  readonly requests?: number;
   readonly promptRows?: number;
   readonly burst?: boolean;
   readonly costs?: StepCosts;
@@ -20,9 +20,9 @@ interface Case {
 /** Rows for a step on stages of the Q4_0 curve; one prompt of 512 rows waits, and nothing is in flight. */
 function rowsFor(example: Case): number {
   const { target = "auto", stages = 1, decodeRows = 0, room = 512, framesInFlight = 0 } = example;
-  const { decoding = decodeRows, groups = 1, prompts = 1, promptRows = 512, burst = false } = example;
+  const { decoding = decodeRows, groups = 1, requests = 1, promptRows = 512, burst = false } = example;
   const budget = new PrefillBudget({ target, stages, costs: example.costs ?? measuredCosts(stages) });
-  return budget.rows({ decodeRows, room, framesInFlight }, { decoding, groups, prompts, promptRows, burst });
+  return budget.rows({ decodeRows, room, framesInFlight }, { decoding, groups, requests, promptRows, burst });
 }
 
 describe("PrefillBudget, beside decode rows", () => {
@@ -35,7 +35,7 @@ describe("PrefillBudget, beside decode rows", () => {
     { target: 141, decodeRows: 4, groups: 2, rows: 12, why: "two steps per cycle share the 141 ms" },
     { target: "off", decodeRows: 4, rows: 512, why: "no limit" },
     { decodeRows: 4, costs: new StepCosts(), rows: 512, why: "nothing is measured" },
-    { decodeRows: 1, prompts: 12, rows: 27, why: "12 prompts beside one stream get 0.6 x 15 ms each" },
+    { decodeRows: 1, requests: 12, rows: 27, why: "12 requests beside one stream get 0.6 x 15 ms each" },
     { decodeRows: 1, burst: true, rows: 31, why: "a burst gets 12 x 15 ms: 44 rows, so one block of 32" },
   ])("$rows rows: $why", ({ rows, ...example }) => expect(rowsFor(example)).toBe(rows));
 });

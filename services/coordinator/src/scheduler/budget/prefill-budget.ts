@@ -20,9 +20,9 @@ export interface PrefillLoad {
   readonly decoding: number;
   /** Groups that they decode in: the gap between two tokens of one is a cycle of this many steps. */
   readonly groups: number;
-  /** Sequences whose prompts are being computed. */
-  readonly prompts: number;
-  /** Rows of these prompts, those computed in this run included. */
+  /** Requests whose prompts are being computed: one with 64 choices is no more than another. */
+  readonly requests: number;
+  /** Rows of their prompts, those computed in this run included. */
   readonly promptRows: number;
   /** The first prompt arrived before any running stream had its first token. */
   readonly burst: boolean;
@@ -97,9 +97,9 @@ export class PrefillBudget {
 }
 
 /**
- * The share by which prompts may lengthen a step: 0.6 for one prompt; each of many gets as much time as a stream has.
+ * The share by which prompts may lengthen a step: 0.6 for one request; each of many gets as much time as a stream has.
  */
-function stretch({ decoding, prompts, burst }: PrefillLoad): number {
-  const fair = TUNING.itlStretch * Math.max(1, prompts / Math.max(1, decoding));
+function stretch({ decoding, requests, burst }: PrefillLoad): number {
+  const fair = TUNING.itlStretch * Math.max(1, requests / Math.max(1, decoding));
   return burst ? Math.max(TUNING.burstStretch, fair) : fair;
 }
