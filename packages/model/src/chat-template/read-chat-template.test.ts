@@ -29,6 +29,14 @@ test.each<[string, (folder: string) => Promise<string>, RegExp]>([
     /^can't be parsed as a Jinja template \(.+\)$/,
   ],
   [
+    "a text without messages",
+    async (folder) => {
+      await writeFile(join(folder, "a"), "My notes on {{ bos_token }}.");
+      return join(folder, "a");
+    },
+    /^never uses messages, so every chat would have the same prompt$/,
+  ],
+  [
     "another kind of file",
     async (folder) => {
       await writeFile(join(folder, "a"), "");

@@ -23,7 +23,9 @@ export function readChatTemplate(text: string): ChatTemplateChoice | Problem {
     if (file.size > MOST_BYTES) return { problem: `has ${file.size} bytes; a template has at most ${MOST_BYTES}` };
     const source = readFileSync(text, "utf8");
     const problem = templateProblem(source);
-    return problem === undefined ? { source } : { problem: `can't be parsed as a Jinja template (${problem})` };
+    if (problem !== undefined) return { problem: `can't be parsed as a Jinja template (${problem})` };
+    if (/\bmessages\b/.test(source)) return { source };
+    return { problem: "never uses messages, so every chat would have the same prompt" };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT")
       return { problem: `can't be read (${(error as Error).message})` };
