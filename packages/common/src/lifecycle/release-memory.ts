@@ -13,11 +13,16 @@ const SLACK_BYTES = 4 * 1024 * 1024;
 const PATIENCE = 3;
 /** Longest collection that a process which works can have again: others wait for it. */
 const SHORT_MS = 100;
+/** The second collection is in a turn of its own. */
+const AGAIN_MS = 100;
 /** Collections in a row after which a process that is as large as before needs what it holds. */
 const TRIES = 3;
 
 export interface ReleaseOptions {
-  /** Gives freed native memory back to the system, in another thread. */
+  /**
+   * Gives freed native memory back to the system, when the process is quiet: in another thread, but the others
+   * wait for it when they allocate, 0.25 s on a busy machine.
+   */
   readonly trim?: (() => unknown) | undefined;
   readonly lookMs?: number;
   /** Bytes that the process holds. */
@@ -48,25 +53,29 @@ export function releaseMemory(options: ReleaseOptions = {}): () => void {
       return;
     }
     looksGrown++;
-    const isPatient = looksGrown >= PATIENCE && tookMs <= SHORT_MS;
-    if (utilization > QUIET && !isPatient) return;
-    const beganAt = performance.now();
-    collect();
-    tookMs = performance.now() - beganAt;
+    const isQuiet = utilization <= QUIET;
+    if (!isQuiet && (looksGrown < PATIENCE || tookMs > SHORT_MS)) return;
+    tookMs = timed(collect);
     looksGrown = 0;
     tries++;
-    setImmediate(giveBack);
+    setTimeout(giveBack, AGAIN_MS, isQuiet).unref();
   };
   // V8 frees what the first collection finds, and gives its pages back in the second.
-  const giveBack = () => {
-    collect();
-    trim?.();
+  const giveBack = (isQuiet: boolean) => {
+    tookMs = Math.max(tookMs, timed(collect));
+    if (isQuiet) trim?.();
     if (tries < TRIES) return;
     needed = resident();
     tries = 0;
   };
   const timer = setInterval(look, lookMs).unref();
   return () => clearInterval(timer);
+}
+
+function timed(work: () => void): number {
+  const beganAt = performance.now();
+  work();
+  return performance.now() - beganAt;
 }
 
 /** V8's collection of everything. A program has it when the flag was set as its context was made. */
