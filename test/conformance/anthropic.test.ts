@@ -1,7 +1,7 @@
 import Anthropic, { BadRequestError, NotFoundError } from "@anthropic-ai/sdk";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { sharedCluster } from "../cluster/shared-cluster.js";
+import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 import * as anthropic from "../schemas/anthropic.js";
 import { keepsTo } from "../schemas/keeps-to.js";
 
@@ -85,8 +85,8 @@ test.each<[string, object]>([
   ["until a stop", { stop_sequences: ["Paris", " is"] }],
   ["until max_tokens", { max_tokens: 2 }],
   ["going on from a prefix", { messages: [...messages, { role: "assistant", content: "The capital" }] }],
-  ["with calls", { tools: [weather, now], tool_choice: { type: "any" }, max_tokens: 300 }],
-  ["with a call", { tools: [weather], tool_choice: { type: "tool", name: "weather" }, max_tokens: 300 }],
+  ["with calls", { tools: [weather, now], tool_choice: { type: "any" }, max_tokens: ROOM }],
+  ["with a call", { tools: [weather], tool_choice: { type: "tool", name: "weather" }, max_tokens: ROOM }],
   ["with or without calls", { tools: [now], tool_choice: { type: "auto" }, max_tokens: 24 }],
   ["without calls", { tools: [now], tool_choice: { type: "none" } }],
   ["as JSON", { output_config: { format: { type: "json_schema", schema: input_schema } }, max_tokens: 200 }],
@@ -111,7 +111,7 @@ test("a final assistant message is continued, and not repeated", async () => {
 });
 
 describe("tools", () => {
-  const common = { ...greedy, temperature: 1, max_tokens: 1500 };
+  const common = { ...greedy, temperature: 1, max_tokens: ROOM };
 
   test("are called, their results taken, and the conversation goes on", async () => {
     const first = await client.messages.create({ ...common, tools: [weather, now], tool_choice: { type: "any" } });

@@ -1,7 +1,7 @@
 import OpenAI, { BadRequestError, NotFoundError } from "openai";
 import { expect, onTestFinished, test } from "vitest";
 import { startSecondGateway } from "../cluster/second-gateway.js";
-import { sharedCluster } from "../cluster/shared-cluster.js";
+import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 import { keepsTo } from "../schemas/keeps-to.js";
 import * as official from "../schemas/openai-responses.js";
 import {
@@ -25,7 +25,7 @@ const cluster = sharedCluster();
 test("calls are answered by items, or through previous_response_id", async () => {
   const tools = [weather];
   const input = [{ role: "user" as const, content: "How is the weather in Paris?" }];
-  const limits = { model, tools, temperature: 0, max_output_tokens: 1500 };
+  const limits = { model, tools, temperature: 0, max_output_tokens: ROOM };
   const first = await client.responses.create({
     ...limits,
     input,

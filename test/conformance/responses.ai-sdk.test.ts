@@ -2,7 +2,7 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { APICallError, generateObject, generateText, stepCountIs, streamText, type ToolSet, tool } from "ai";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { sharedCluster } from "../cluster/shared-cluster.js";
+import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 
 const cluster = sharedCluster();
 
@@ -11,7 +11,7 @@ const modelOf = (name = "breeze") => createOpenAI({ baseURL: `${cluster.url}/v1`
 
 const Place = z.object({ city: z.enum(["Paris", "Lyon"]), days: z.int().min(1).max(9) });
 const ask = { prompt: "What is the capital of France?", temperature: 0, maxOutputTokens: 24, maxRetries: 0 };
-const long = { ...ask, temperature: 1, maxOutputTokens: 1500 };
+const long = { ...ask, temperature: 1, maxOutputTokens: ROOM };
 // Its own type does not fit under exactOptionalPropertyTypes.
 const shown = { weather: tool({ description: "Forecast", inputSchema: Place }) } as unknown as ToolSet;
 

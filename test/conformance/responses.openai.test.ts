@@ -2,6 +2,7 @@ import type OpenAI from "openai";
 import { BadRequestError } from "openai";
 import { zodTextFormat } from "openai/helpers/zod";
 import { expect, test } from "vitest";
+import { ROOM } from "../cluster/shared-cluster.js";
 import { keepsTo } from "../schemas/keeps-to.js";
 import * as official from "../schemas/openai-responses.js";
 import {
@@ -65,8 +66,8 @@ test.each<[string, object]>([
       max_output_tokens: 200,
     },
   ],
-  ["JSON", { text: { format: { type: "json_object" } }, max_output_tokens: 200 }],
-  ["a call", { tools: [weather], tool_choice: "required", seed: 3, temperature: 1, max_output_tokens: 1500 }],
+  ["JSON", { text: { format: { type: "json_object" } }, max_output_tokens: ROOM }],
+  ["a call", { tools: [weather], tool_choice: "required", seed: 3, temperature: 1, max_output_tokens: ROOM }],
   [
     "a named call",
     {
@@ -74,7 +75,7 @@ test.each<[string, object]>([
       tool_choice: { type: "function", name: "weather" },
       parallel_tool_calls: false,
       seed: 3,
-      max_output_tokens: 1500,
+      max_output_tokens: ROOM,
     },
   ],
   [
@@ -126,7 +127,7 @@ test("the events of a call come in the official order, and the call satisfies it
     tools: [weather],
     tool_choice: "required",
     parallel_tool_calls: false,
-    max_output_tokens: 1500,
+    max_output_tokens: ROOM,
   };
   const events = await streamed({ ...asked, seed: 3, temperature: 1 });
   expect(events.slice(2, -1).map(({ name }) => name)).toEqual([
@@ -183,7 +184,7 @@ test("output is parsed by the SDK's helpers", async () => {
     ...greedy,
     tools: [weather],
     tool_choice: "required",
-    max_output_tokens: 1500,
+    max_output_tokens: ROOM,
   });
   const [call] = called.output;
   Place.parse(call?.type === "function_call" ? call.parsed_arguments : undefined);

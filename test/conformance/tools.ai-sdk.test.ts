@@ -15,7 +15,7 @@ import {
 } from "ai";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { sharedCluster } from "../cluster/shared-cluster.js";
+import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 
 const cluster = sharedCluster();
 
@@ -30,9 +30,9 @@ const providers: Record<string, () => LanguageModel> = {
 };
 
 const Place = z.object({ city: z.enum(["Paris", "Lyon"]), days: z.int().min(1).max(9) });
-const question = { prompt: "What is the capital of France?", maxOutputTokens: 1500, maxRetries: 0 };
-/** What makes the same answer twice. Anthropic's API has no seed, and the greedy model repeats its calls. */
-const repeatable = (name: string) => (name === "anthropic" ? { temperature: 0, maxOutputTokens: 300 } : { seed: 3 });
+const question = { prompt: "What is the capital of France?", maxOutputTokens: ROOM, maxRetries: 0 };
+/** What makes the same answer twice. Anthropic's API has no seed. */
+const repeatable = (name: string) => (name === "anthropic" ? { temperature: 0 } : { seed: 3 });
 // Its own type does not fit under exactOptionalPropertyTypes.
 const shown = { weather: tool({ description: "Forecast", inputSchema: Place }) } as unknown as ToolSet;
 const choice = { type: "tool" as const, toolName: "weather" };

@@ -5,11 +5,11 @@ import { ChatMistralAI } from "@langchain/mistralai";
 import { ChatOpenAI } from "@langchain/openai";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { sharedCluster } from "../cluster/shared-cluster.js";
+import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 
 const cluster = sharedCluster();
 
-const common = { apiKey: "none", model: "breeze", temperature: 0, maxTokens: 1500, maxRetries: 0 };
+const common = { apiKey: "none", model: "breeze", temperature: 0, maxTokens: ROOM, maxRetries: 0 };
 const clients: Record<string, () => BaseChatModel> = {
   "@langchain/openai": () => new ChatOpenAI({ ...common, configuration: { baseURL: `${cluster.url}/v1` } }),
   "@langchain/openai by responses": () =>

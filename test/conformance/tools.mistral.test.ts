@@ -2,7 +2,7 @@ import { Mistral } from "@mistralai/mistralai";
 import type { ChatCompletionRequest } from "@mistralai/mistralai/models/components/index.js";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { sharedCluster } from "../cluster/shared-cluster.js";
+import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 
 const cluster = sharedCluster();
 const client = new Mistral({ serverURL: cluster.url, apiKey: "none" });
@@ -15,7 +15,7 @@ const weather = {
 };
 const tools = [{ type: "function" as const, function: weather }];
 const messages = [{ role: "user" as const, content: "What is the capital of France?" }];
-const common = { model: "breeze", maxTokens: 1500, randomSeed: 3 };
+const common = { model: "breeze", maxTokens: ROOM, randomSeed: 3 };
 const asked: ChatCompletionRequest = { ...common, messages, tools, toolChoice: "any" };
 
 const objectOf = (args: unknown) => (typeof args === "string" ? JSON.parse(args) : args);

@@ -3,7 +3,7 @@ import { zodFunction, zodResponseFormat } from "openai/helpers/zod";
 import type { ChatCompletionMessageParam, ChatCompletionTool } from "openai/resources/chat/completions";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { sharedCluster } from "../cluster/shared-cluster.js";
+import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 
 const cluster = sharedCluster();
 const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
@@ -17,7 +17,7 @@ const weather: ChatCompletionTool = {
 const now: ChatCompletionTool = { type: "function", function: { name: "now" } };
 const tools = [weather, now];
 const messages: ChatCompletionMessageParam[] = [{ role: "user", content: "What is the capital of France?" }];
-const common = { model: "breeze", messages, max_tokens: 1500, seed: 3 };
+const common = { model: "breeze", messages, max_tokens: ROOM, seed: 3 };
 
 const argumentsOf = (call: OpenAI.ChatCompletionMessageToolCall | undefined) =>
   call?.type === "function" ? JSON.parse(call.function.arguments) : undefined;

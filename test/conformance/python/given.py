@@ -9,6 +9,8 @@ MODEL = "breeze"
 QUESTION = "What is the capital of France?"
 MESSAGES = [{"role": "user", "content": QUESTION}]
 GREEDY = {"model": MODEL, "temperature": 0, "max_tokens": 24}
+# Two or three calls: Breeze repeats one that it must make until the answer is full.
+ROOM = 120
 
 
 class Place(BaseModel):

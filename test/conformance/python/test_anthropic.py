@@ -4,12 +4,12 @@ import asyncio
 
 import anthropic
 import pytest
-from given import MESSAGES, MODEL, Place, until
+from given import MESSAGES, MODEL, ROOM, Place, until
 
 # The package has no argument for it.
 GREEDY = {"model": MODEL, "max_tokens": 24, "extra_body": {"temperature": 0}}
 TOOL = {"name": "weather", "description": "Forecast", "input_schema": Place.model_json_schema()}
-CALLS = {**GREEDY, "max_tokens": 300, "messages": MESSAGES, "tools": [TOOL], "tool_choice": {"type": "any"}}
+CALLS = {**GREEDY, "max_tokens": ROOM, "messages": MESSAGES, "tools": [TOOL], "tool_choice": {"type": "any"}}
 
 
 @pytest.fixture(scope="module")

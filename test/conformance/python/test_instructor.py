@@ -3,10 +3,10 @@
 import instructor
 import openai
 import pytest
-from given import MESSAGES, MODEL, Place
+from given import MESSAGES, MODEL, ROOM, Place
 from instructor.core import InstructorRetryException
 
-ASKED = {"model": MODEL, "messages": MESSAGES, "temperature": 0, "max_tokens": 300, "max_retries": 0}
+ASKED = {"model": MODEL, "messages": MESSAGES, "temperature": 0, "max_tokens": ROOM, "max_retries": 0}
 
 
 def client_of(v1, mode):

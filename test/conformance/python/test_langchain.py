@@ -1,7 +1,7 @@
 """The langchain-openai and langchain-mistralai packages."""
 
 import pytest
-from given import MODEL, QUESTION, Place
+from given import MODEL, QUESTION, ROOM, Place
 from langchain_core.messages import HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_mistralai import ChatMistralAI
@@ -44,7 +44,7 @@ def test_several_questions_are_asked_at_once(client_of):
 
 
 def test_a_call_is_made_and_its_result_is_taken(client_of):
-    client = client_of(max_tokens=300)
+    client = client_of(max_tokens=ROOM)
     asked = client.bind_tools([weather], tool_choice="any").invoke([HumanMessage(QUESTION)])
     assert asked.tool_calls
     results = [ToolMessage(weather.invoke(call["args"]), tool_call_id=call["id"]) for call in asked.tool_calls]
@@ -54,7 +54,7 @@ def test_a_call_is_made_and_its_result_is_taken(client_of):
 
 
 def test_streamed_calls_are_those_of_the_whole_answer(client_of):
-    bound = client_of(max_tokens=300).bind_tools([weather], tool_choice="any")
+    bound = client_of(max_tokens=ROOM).bind_tools([weather], tool_choice="any")
     whole = bound.invoke(QUESTION)
     first, *rest = bound.stream(QUESTION)
     for chunk in rest:
@@ -64,7 +64,7 @@ def test_streamed_calls_are_those_of_the_whole_answer(client_of):
 
 @pytest.mark.parametrize("method", ["function_calling", "json_schema"])
 def test_structured_answers_are_parsed(client_of, method):
-    client = client_of(max_tokens=300).with_structured_output(Place, method=method)
+    client = client_of(max_tokens=ROOM).with_structured_output(Place, method=method)
     assert isinstance(client.invoke(QUESTION), Place)
 
 
@@ -98,6 +98,6 @@ def test_responses_are_asked_for(v1):
     whole = client.invoke(QUESTION)
     assert "Paris" in whole.text
     assert "".join(chunk.text for chunk in client.stream(QUESTION)) == whole.text
-    roomy = ChatOpenAI(base_url=v1, **{**GREEDY, "max_tokens": 300}, use_responses_api=True)
+    roomy = ChatOpenAI(base_url=v1, **{**GREEDY, "max_tokens": ROOM}, use_responses_api=True)
     assert roomy.bind_tools([weather], tool_choice="any").invoke(QUESTION).tool_calls
     assert isinstance(roomy.with_structured_output(Place, method="json_schema").invoke(QUESTION), Place)

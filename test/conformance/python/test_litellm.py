@@ -4,7 +4,7 @@ import asyncio
 
 import litellm
 import pytest
-from given import MESSAGES, QUESTION, WEATHER, Place
+from given import MESSAGES, QUESTION, ROOM, WEATHER, Place
 
 GREEDY = {"api_key": "none", "temperature": 0, "max_tokens": 24}
 
@@ -35,7 +35,7 @@ def test_chats_run_asynchronously(named):
 
 
 def test_a_required_call_is_made_and_its_result_is_taken(named):
-    asked = {**named, "max_tokens": 300, "tools": [WEATHER], "tool_choice": "required"}
+    asked = {**named, "max_tokens": ROOM, "tools": [WEATHER], "tool_choice": "required"}
     message = litellm.completion(**asked, messages=MESSAGES).choices[0].message
     assert message.tool_calls
     results = []
@@ -47,7 +47,7 @@ def test_a_required_call_is_made_and_its_result_is_taken(named):
 
 
 def test_structured_answers_keep_to_their_schema(named):
-    answer = litellm.completion(**{**named, "max_tokens": 300}, messages=MESSAGES, response_format=Place)
+    answer = litellm.completion(**{**named, "max_tokens": ROOM}, messages=MESSAGES, response_format=Place)
     Place.model_validate_json(answer.choices[0].message.content)
 
 

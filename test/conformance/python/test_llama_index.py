@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from given import MODEL, QUESTION, Place
+from given import MODEL, QUESTION, ROOM, Place
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
 from llama_index.llms.openai_like import OpenAILike
@@ -53,7 +53,7 @@ def test_calls_are_made(client_of):
         return "22 degrees"
 
     tool = FunctionTool.from_defaults(weather)
-    client = client_of(max_tokens=300)
+    client = client_of(max_tokens=ROOM)
     answer = client.chat_with_tools([tool], chat_history=ASKED, tool_required=True)
     calls = client.get_tool_calls_from_response(answer)
     assert [call.tool_name for call in calls][:1] == ["weather"]
@@ -61,12 +61,12 @@ def test_calls_are_made(client_of):
 
 
 def test_structured_answers_are_parsed(client_of):
-    structured = client_of(max_tokens=300).as_structured_llm(Place)
+    structured = client_of(max_tokens=ROOM).as_structured_llm(Place)
     assert isinstance(structured.chat(ASKED).raw, Place)
 
 
 def test_structured_answers_by_schema_are_parsed(client_of):
-    structured = client_of(max_tokens=300, should_use_structured_outputs=True).as_structured_llm(Place)
+    structured = client_of(max_tokens=ROOM, should_use_structured_outputs=True).as_structured_llm(Place)
     assert isinstance(structured.chat(ASKED).raw, Place)
 
 

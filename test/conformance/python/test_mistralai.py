@@ -4,12 +4,12 @@ import asyncio
 import json
 
 import pytest
-from given import GREEDY, MESSAGES, MODEL, WEATHER, Place, until
+from given import GREEDY, MESSAGES, MODEL, ROOM, WEATHER, Place, until
 from mistralai.client import Mistral
 from mistralai.client.errors import SDKError
 
 CHATS = "/v1/chat/completions"
-REQUIRED = {**GREEDY, "messages": MESSAGES, "max_tokens": 300, "tools": [WEATHER], "tool_choice": "any"}
+REQUIRED = {**GREEDY, "messages": MESSAGES, "max_tokens": ROOM, "tools": [WEATHER], "tool_choice": "any"}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_streamed_calls_are_those_of_the_whole_answer(client):
 
 
 def test_structured_answers_are_parsed(client):
-    answer = client.chat.parse(Place, model=MODEL, messages=MESSAGES, max_tokens=300, random_seed=3)
+    answer = client.chat.parse(Place, model=MODEL, messages=MESSAGES, max_tokens=ROOM, random_seed=3)
     assert isinstance(answer.choices[0].message.parsed, Place)
 
 

@@ -6,10 +6,10 @@ import json
 import httpx
 import openai
 import pytest
-from given import GREEDY, MESSAGES, MODEL, WEATHER, Place, until
+from given import GREEDY, MESSAGES, MODEL, ROOM, WEATHER, Place, until
 
 CHATS = "/v1/chat/completions"
-REQUIRED = {**GREEDY, "messages": MESSAGES, "max_tokens": 300, "tools": [WEATHER], "tool_choice": "required"}
+REQUIRED = {**GREEDY, "messages": MESSAGES, "max_tokens": ROOM, "tools": [WEATHER], "tool_choice": "required"}
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_streamed_calls_are_those_of_the_whole_answer(client):
 
 
 def test_structured_answers_are_parsed(client):
-    asked = {**GREEDY, "messages": MESSAGES, "max_tokens": 300, "response_format": Place}
+    asked = {**GREEDY, "messages": MESSAGES, "max_tokens": ROOM, "response_format": Place}
     whole = client.chat.completions.parse(**asked).choices[0].message.parsed
     assert isinstance(whole, Place)
     with client.chat.completions.stream(**asked) as stream:

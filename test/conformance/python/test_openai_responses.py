@@ -2,12 +2,12 @@
 
 import openai
 import pytest
-from given import MODEL, QUESTION, WEATHER, Place, until
+from given import MODEL, QUESTION, ROOM, WEATHER, Place, until
 
 GREEDY = {"model": MODEL, "temperature": 0, "max_output_tokens": 24}
 ENDLESS = {"ignore_eos": True}
 TOOL = {"type": "function", "strict": False, **WEATHER["function"]}
-CALLS = {**GREEDY, "max_output_tokens": 300, "input": QUESTION, "tools": [TOOL], "tool_choice": "required"}
+CALLS = {**GREEDY, "max_output_tokens": ROOM, "input": QUESTION, "tools": [TOOL], "tool_choice": "required"}
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_streamed_calls_are_those_of_the_whole_response(client):
 
 
 def test_structured_answers_are_parsed(client):
-    asked = {**GREEDY, "max_output_tokens": 300, "input": QUESTION, "text_format": Place}
+    asked = {**GREEDY, "max_output_tokens": ROOM, "input": QUESTION, "text_format": Place}
     assert isinstance(client.responses.parse(**asked).output_parsed, Place)
     with client.responses.stream(**asked) as stream:
         assert isinstance(stream.get_final_response().output_parsed, Place)

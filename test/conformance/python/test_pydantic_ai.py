@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from given import MODEL, QUESTION, Place
+from given import MODEL, QUESTION, ROOM, Place
 from pydantic_ai import Agent, ModelHTTPError, NativeOutput, ToolOutput
 from pydantic_ai.direct import model_request_sync
 from pydantic_ai.messages import ModelRequest, ToolCallPart, ToolReturnPart
@@ -13,7 +13,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.tools import ToolDefinition
 
 SHORT = {"temperature": 0, "max_tokens": 24}
-ROOMY = {"temperature": 0, "max_tokens": 300}
+ROOMY = {"temperature": 0, "max_tokens": ROOM}
 
 
 @pytest.fixture(scope="module", params=["chat", "responses"])
