@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type SpawnedService, spawnService } from "./spawn-service.js";
@@ -11,12 +10,10 @@ export interface SecondGateway extends Pick<SpawnedService, "stop"> {
 }
 
 /** Starts another gateway of a cluster that serves Breeze, on its own port. Throws with its log if that fails. */
-export async function startSecondGateway(
-  { dataDir }: RunningCluster,
-  flags: readonly string[],
-): Promise<SecondGateway> {
-  const { redisUrl } = JSON.parse(readFileSync(join(dataDir, "run", "cluster.json"), "utf8")) as { redisUrl: string };
-  const own = ["--port", "0", "--model-path", BREEZE, "--model-name", "breeze", "--storage", join(dataDir, "storage")];
-  const { addresses, stop } = await spawnService("gateway", [...own, ...flags], { REDIS_URL: redisUrl });
+export async function startSecondGateway(cluster: RunningCluster, flags: readonly string[]): Promise<SecondGateway> {
+  const storage = join(cluster.dataDir, "storage");
+  const own = ["--port", "0", "--model-path", BREEZE, "--model-name", "breeze", "--storage", storage];
+  const env = { REDIS_URL: cluster.record().redisUrl };
+  const { addresses, stop } = await spawnService("gateway", [...own, ...flags], env);
   return { url: `http://${addresses.http}`, stop };
 }

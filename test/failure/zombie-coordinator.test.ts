@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
 import { readMetric } from "../cluster/metrics.js";
@@ -20,7 +18,7 @@ test("a stopped coordinator that wakes after another has taken its requests writ
   // The supervisor shall not replace the stopped one: two coordinators of one Redis are what is looked at.
   const env = { RHONE_HUNG_AFTER: "600", RHONE_JOB_LOCK };
   const cluster = await RunningCluster.start(["--workers", "1", "--simulate", SIMULATE], { env });
-  onTestFinished(async () => void (await cluster.stop()));
+  onTestFinished(() => cluster.stop());
   const startStreams = () =>
     Array.from({ length: STREAMS }, (_, index) => {
       const body = { prompt: `Stream ${index}`, max_tokens: 200, ignore_eos: true, temperature: 0 };
@@ -48,11 +46,10 @@ test("a stopped coordinator that wakes after another has taken its requests writ
 });
 
 /** A coordinator without workers, which therefore takes no jobs until a worker joins it. */
-async function startSecondCoordinator({ dataDir }: RunningCluster): Promise<{ takeJobs(): Promise<void> }> {
-  const { redisUrl } = JSON.parse(readFileSync(join(dataDir, "run", "cluster.json"), "utf8")) as { redisUrl: string };
+async function startSecondCoordinator(cluster: RunningCluster): Promise<{ takeJobs(): Promise<void> }> {
   const own = ["--port", "0", "--ops-port", "0", "--workers", "1", "--simulated", "true"];
   const coordinator = await spawnService("coordinator", ["--model-path", BREEZE, "--model-name", "breeze", ...own], {
-    REDIS_URL: redisUrl,
+    REDIS_URL: cluster.record().redisUrl,
     RHONE_JOB_LOCK,
   });
   onTestFinished(() => coordinator.stop("SIGKILL"));

@@ -7,7 +7,7 @@ let cluster: RunningCluster;
 beforeAll(async () => {
   cluster = await RunningCluster.start(["--workers", "3"]);
 });
-afterAll(async () => void (await cluster?.stop()));
+afterAll(() => cluster?.stop());
 
 const STREAMS = 8;
 const TOKENS = 900;

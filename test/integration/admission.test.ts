@@ -22,9 +22,6 @@ async function keys(...args: readonly string[]) {
   return JSON.parse(stdout);
 }
 
-const createKey = async (name: string, ...flags: readonly string[]): Promise<string> =>
-  (await keys("create", name, ...flags)).secret;
-
 function ask(url: string, secret: string, request: object = body, headers: Record<string, string> = {}) {
   return fetch(url + COMPLETIONS, {
     method: "POST",
@@ -54,7 +51,7 @@ async function finished(): Promise<number> {
 describe("a key", () => {
   test("opens both gateways from its making to its end, and nothing else does", async () => {
     for (const { url } of [cluster, second]) expect((await ask(url, "rhone_sk_none")).status).toBe(401);
-    const secret = await createKey("first");
+    const { secret } = await keys("create", "first");
     for (const { url } of [cluster, second]) expect((await ask(url, secret)).status).toBe(200);
     expect(await keys("list")).toMatchObject([{ name: "first", requests_per_minute: null }]);
     const [{ id }] = await keys("revoke", "first");
@@ -71,12 +68,12 @@ describe("a key", () => {
     const generate = (env: NodeJS.ProcessEnv) =>
       rhone(["generate", "The", "-n", "2", "-t", "0", "--data-dir", cluster.dataDir], { env });
     expect((await generate({})).stderr).toMatch(/INVALID_API_KEY/);
-    const { code, stdout } = await generate({ RHONE_API_KEY: await createKey("shell") });
+    const { code, stdout } = await generate({ RHONE_API_KEY: await cluster.createKey("shell") });
     expect([code, stdout.trim() !== ""]).toEqual([0, true]);
   });
 
   test("has limits that hold across gateways, in any order of requests", async () => {
-    const secret = await createKey("limited", "--rpm", "6");
+    const { secret } = await keys("create", "limited", "--rpm", "6");
     const answers = await Promise.all(
       Array.from({ length: 16 }, (_, n) => ask(n % 2 ? cluster.url : second.url, secret)),
     );
@@ -86,7 +83,7 @@ describe("a key", () => {
   });
 
   test("has as many tokens as its answers used, at every gateway", async () => {
-    const secret = await createKey("counted", "--tpm", "1000");
+    const { secret } = await keys("create", "counted", "--tpm", "1000");
     const short = { ...body, ignore_eos: false, stop: [" "] };
     const first = await ask(cluster.url, secret, { ...short, max_tokens: 400 });
     const { total_tokens } = ((await first.json()) as { usage: { total_tokens: number } }).usage;
@@ -99,7 +96,7 @@ describe("a key", () => {
 
 describe("an idempotency key", () => {
   test("makes one generation of requests at two gateways, one after the other or at once", async () => {
-    const secret = await createKey("careful");
+    const secret = await cluster.createKey("careful");
     const before = await finished();
     const once = { "idempotency-key": "order-1" };
     const request = { ...body, max_tokens: 40 };
@@ -110,12 +107,12 @@ describe("an idempotency key", () => {
     expect(again.headers.get("idempotent-replayed")).toBe("true");
     expect((await finished()) - before).toBe(1);
     expect((await ask(cluster.url, secret, { ...request, max_tokens: 41 }, once)).status).toBe(422);
-    const stranger = await createKey("stranger");
+    const stranger = await cluster.createKey("stranger");
     expect(await (await ask(cluster.url, stranger, request, once)).text()).not.toBe(texts[0]);
   });
 
   test("brings the answer of a client that hung up, and of a gateway that was killed", async () => {
-    const secret = await createKey("patient");
+    const secret = await cluster.createKey("patient");
     const once = { "idempotency-key": "order-2" };
     const request = { ...body, max_tokens: 400 };
     const before = await finished();
@@ -133,7 +130,7 @@ describe("an idempotency key", () => {
 });
 
 test("a request ends at the deadline that it names", async () => {
-  const secret = await createKey("hasty");
+  const secret = await cluster.createKey("hasty");
   const response = await ask(cluster.url, secret, { ...body, max_tokens: 2000 }, { "x-request-timeout": "0.05" });
   expect(response.status).toBe(504);
   // Gateway and coordinator both watch the deadline; either may be first.
@@ -141,7 +138,7 @@ test("a request ends at the deadline that it names", async () => {
 });
 
 test("files, and answers of batches, are seen by their owner alone", async () => {
-  const [mine, theirs] = [await createKey("mine"), await createKey("theirs")];
+  const [mine, theirs] = [await cluster.createKey("mine"), await cluster.createKey("theirs")];
   const as = (secret: string) => ({ authorization: `Bearer ${secret}` });
   const form = new FormData();
   form.set("purpose", "batch");

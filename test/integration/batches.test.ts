@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { pidsOf } from "../cluster/processes.js";
 import { RunningCluster, rhone } from "../cluster/start-cluster.js";
 
 let cluster: RunningCluster;
@@ -52,12 +53,9 @@ async function download(id: string, folder: string, ...flags: readonly string[])
 
 /** kill -9; the supervisor starts it again. */
 function kill(name: string): void {
-  const record = JSON.parse(readFileSync(join(cluster.dataDir, "run", "cluster.json"), "utf8")) as {
-    services: { name: string; pid: number }[];
-  };
-  const found = record.services.find((service) => service.name === name);
-  if (found === undefined) throw new Error(`no ${name} runs`);
-  process.kill(found.pid, "SIGKILL");
+  const pid = pidsOf(cluster)[name];
+  if (pid === undefined) throw new Error(`no ${name} runs`);
+  process.kill(pid, "SIGKILL");
 }
 
 /** How many lines have a result; undefined while no gateway answers. */

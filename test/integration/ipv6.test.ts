@@ -7,7 +7,7 @@ const AT_LOOPBACK = /^\[::1\]:\d+$/;
 test("a cluster with IPv6 has all its processes at ::1, prints links that work, and answers", async (context) => {
   needsIpv6(context);
   const cluster = await RunningCluster.start(["--host", "::1", "--workers", "2", "--simulate", "null"]);
-  onTestFinished(async () => void (await cluster.stop()));
+  onTestFinished(() => cluster.stop());
   expect(cluster.url).toMatch(/^http:\/\/\[::1\]:\d+$/);
   const { operations, workers } = await cluster.status();
   expect(operations).toMatch(AT_LOOPBACK);

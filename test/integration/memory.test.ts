@@ -36,7 +36,7 @@ test("workers read only their layers, and hold weights, pages and little else", 
   const { code, stderr } = await rhone(["model", "synth", "--preset", "mistral-7b", "--layers", "4", "--out", model]);
   expect(code, stderr).toBe(0);
   const cluster = await RunningCluster.start(["--model", model, "--memory", "1G", "--workers", String(WORKERS)]);
-  onTestFinished(async () => void (await cluster.stop()));
+  onTestFinished(() => cluster.stop());
   const prompt = Array.from({ length: 200 }, (_, i) => 100 + i);
   const { usage } = await cluster.ask<{ usage: { completion_tokens: number } }>("/v1/completions", {
     prompt,

@@ -1,6 +1,7 @@
 import { simulatedTokens } from "@rhone/common";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { streamChat } from "../cluster/chat.js";
+import { pidsOf } from "../cluster/processes.js";
 import { RunningCluster, rhone } from "../cluster/start-cluster.js";
 
 const STREAMS = 32;
@@ -34,4 +35,12 @@ test("status and answers say that it is simulated", async () => {
   const messages = [{ role: "user", content: "Hi" }];
   const answer = await cluster.ask("/v1/chat/completions", { messages, max_tokens: 1 });
   expect(answer).toMatchObject({ system_fingerprint: "fp_simulated" });
+});
+
+test("rhone down ends all of its processes", async () => {
+  const pids = Object.values(pidsOf(cluster));
+  expect(pids).toHaveLength(7);
+  const down = await rhone(["down", "--data-dir", cluster.dataDir]);
+  expect(down).toEqual({ code: 0, stdout: "stopped\n", stderr: "" });
+  for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow("ESRCH");
 });

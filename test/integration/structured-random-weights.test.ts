@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { synthesize } from "@rhone/model";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { askConstrained } from "../cluster/ask-constrained.js";
 import { satisfySchemas } from "../cluster/satisfy-schemas.js";
-import { RunningCluster, rhone } from "../cluster/start-cluster.js";
+import { RunningCluster } from "../cluster/start-cluster.js";
 
 /** Random schemas for the model of 512 tokens. The one of 32,000, whose masks take most of the time, gets a quarter. */
 const SCHEMAS = Number(process.env.RHONE_SCHEMAS ?? 28);
@@ -20,8 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function startRandom(preset: string): Promise<RunningCluster> {
   const model = join(folder, `${preset}.gguf`);
-  const { code, stderr } = await rhone(["model", "synth", "--preset", preset, "--out", model]);
-  if (code !== 0) throw new Error(stderr);
+  await synthesize({ preset, type: "q4_0", seed: 0, out: model });
   return RunningCluster.start(["--workers", "1", "--threads", "1", "--model", model]);
 }
 

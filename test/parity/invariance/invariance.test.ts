@@ -58,7 +58,7 @@ describe.each(MODELS)("$name", ({ type, layouts }) => {
     async ({ workers, threads, maxRows, lost }) => {
       const layout = ["--workers", String(workers), "--threads", String(threads), "--max-rows", String(maxRows)];
       const cluster = await RunningCluster.start(["--model", model, ...layout, ...FLAGS], { env: FEW_PAGES });
-      onTestFinished(async () => void (await cluster.stop()));
+      onTestFinished(() => cluster.stop());
       const { epoch } = await cluster.status();
       const beside: Promise<unknown>[] = GROWING.map((body) => askUntilReady(cluster, "/v1/completions", body));
       const onAnswer = (count: number): void => {
