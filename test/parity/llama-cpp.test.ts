@@ -31,8 +31,8 @@ const CASES = [
 
 /**
  * For each token of `answer`, how far its logit is below llama.cpp's best after the same tokens; 0: the same one.
- * Weights of 540 MB in f32 are read once for all tokens. Products of Q4_1 round otherwise where many rows are computed
- * together, so llama.cpp gets one row at a time then, as the cluster does.
+ * Weights of 540 MB in f32 are read once for all tokens. llama.cpp's products of Q4_1 round otherwise where many rows
+ * are computed together, so it gets one row at a time then; the cluster's have the same bits in any company.
  */
 function gaps(model: ReferenceModel, { promptIds, ids }: ChatAnswer, weights: "f32" | "Q4_1"): number[] {
   model.reset();
@@ -69,10 +69,15 @@ describe.runIf(isThere).each(CASES)(
   ({ workers, weights, tie }) => {
     let cluster: RunningCluster;
     let reference: ReferenceModel;
+    let answers: readonly ChatAnswer[];
     beforeAll(async () => {
       const [path, kvType] = weights === "f32" ? [dequantizedPath, "f32"] : [smolLm2Path, "f16"];
       const flags = ["--workers", String(workers), "--kv-type", kvType, "--threads", "1"];
       cluster = await RunningCluster.start(["--model", path, ...flags]);
+      // All at once, so that the weights are read once for five tokens.
+      answers = await Promise.all(
+        QUESTIONS.map((content) => chat(cluster, { messages: [{ role: "user", content }], max_tokens: MAX_TOKENS })),
+      );
       const kv = kvType === "f32" ? GgmlType.F32 : GgmlType.F16;
       reference = ReferenceModel.open(engine, path, { threads: 1, nCtx: 512, kvType: kv });
     });
@@ -81,8 +86,9 @@ describe.runIf(isThere).each(CASES)(
       await cluster?.stop();
     });
 
-    test.each(QUESTIONS)("%s", async (question) => {
-      const answer = await chat(cluster, { messages: [{ role: "user", content: question }], max_tokens: MAX_TOKENS });
+    test.each(QUESTIONS.map((question, index) => ({ question, index })))("$question", ({ question, index }) => {
+      const answer = answers[index];
+      if (answer === undefined) throw new Error("it was not answered");
       expect(answer.ids.length).toBeGreaterThan(3);
       const seen = gaps(reference, answer, weights);
       const ties = seen.filter((gap) => gap > 0).map((gap) => gap.toFixed(3));

@@ -91,13 +91,10 @@ describe("what a cluster tells when it is ready", () => {
     expect(notes(cluster)).toContain(`Requests need an API key. Create one with: ${create}`);
   });
 
-  test.each([
-    ["0.0.0.0", 1],
-    ["127.0.0.1", 0],
-  ])("that anybody may ask, when the gateway listens on %s and asks for no key", async (host, count) => {
-    const cluster = await startFakeCluster({}, { host });
+  test("that anybody may ask, when the gateway listens on 0.0.0.0 and asks for no key", async () => {
+    const cluster = await startFakeCluster({}, { host: "0.0.0.0" });
     await cluster.ready;
-    expect(notes(cluster).filter((note) => note.startsWith("All who reach this machine"))).toHaveLength(count);
+    expect(notes(cluster).filter((note) => note.startsWith("All who reach this machine"))).toHaveLength(1);
   });
 
   test("that its tokens mean nothing, when it is simulated", async () => {
@@ -108,7 +105,7 @@ describe("what a cluster tells when it is ready", () => {
     );
   });
 
-  test("how to get a real model, when it serves the demonstration model", async () => {
+  test("how to get a real model alone, when it serves the demonstration model to this machine", async () => {
     const cluster = await startFakeCluster();
     await cluster.ready;
     expect(notes(cluster)).toEqual([expect.stringMatching(/^For Mistral 7B: /)]);

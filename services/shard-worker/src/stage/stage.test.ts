@@ -98,7 +98,7 @@ async function play(chain: Chain, tokens: readonly number[], { chunk, decode }: 
 }
 
 const CASES = [
-  { name: "mistral-32l-swa16", stages: [1, 2, 4, 32] },
+  { name: "mistral-32l-swa16", stages: [1, 4, 32] },
   { name: "mistral-8l-full", stages: [1, 4] },
   { name: "llama-6l-mha", stages: [1, 4] },
 ];
