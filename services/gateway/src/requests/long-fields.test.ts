@@ -22,13 +22,19 @@ describe("long fields", () => {
     ["no ids", tokenIdsOrNone, []],
     ["lists of ids", tokenIdLists(2), [[1], [2, 3]]],
     ["texts", texts(2), ["a", ""]],
-    ["biases", logitBias, { "0": -100, "12": 0.5 }],
     ["items", listOf(z.number(), 2), [1, 2]],
     ["any number of items", listOf(z.number()), Array.from({ length: 1000 }, (_, i) => i)],
     ["any object", anyObject, { a: [1], b: null }],
     ["a bounded object", boundedObject, { a: Array(9_997).fill(1), b: {} }],
     ["entries", entriesOf(z.record(z.string(), z.number()), 2), { a: 1, b: 2 }],
   ])("%s are taken", (_, schema, value) => expect(schema.parse(value)).toEqual(value));
+
+  it("biases are read as ids and values", () => {
+    expect(logitBias.parse({ "012": 0.5, "7": -100, "9999999999": 1 })).toEqual({
+      ids: Float64Array.of(7, 12, 9_999_999_999),
+      values: Float32Array.of(-100, 0.5, 1),
+    });
+  });
 
   it.each<[string, z.ZodType, unknown]>([
     ["no ids", tokenIds, []],
@@ -42,6 +48,9 @@ describe("long fields", () => {
     ["a bias above 100", logitBias, { "1": 101 }],
     ["a bias that is a text", logitBias, { "1": "1" }],
     ["a key that is no id", logitBias, { a: 1 }],
+    ["no digits as a key", logitBias, { "": 1 }],
+    ["a key of 11 digits", logitBias, { "00000000001": 1 }],
+    ["a negative key", logitBias, { "-1": 1 }],
     ["more items than allowed", listOf(z.number(), 2), [1, 2, 3]],
     ["a bad item", listOf(z.number(), 2), ["a"]],
     ["a list in place of an object", anyObject, []],

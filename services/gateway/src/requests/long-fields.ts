@@ -153,24 +153,51 @@ export const entriesOf = <T extends z.ZodRecord>(entries: T, most: number) =>
     return z.NEVER;
   }, entries);
 
-const TOKEN_KEY = /^\d{1,10}$/;
+/** Longest key: more digits than any vocabulary has. */
+const MOST_DIGITS = 10;
 const MOST_BIAS = 100;
 
-/** Numbers from -100 to 100 by token id. */
+/** What is added to logits: values[i] to the logit of token ids[i], which may be outside the vocabulary. */
+export interface AskedBiases {
+  readonly ids: Float64Array;
+  readonly values: Float32Array;
+}
+
+/**
+ * Numbers from -100 to 100 by token id. Its keys are listed once, here: of 131,072 ids V8 makes texts for that, which
+ * takes 50 ms of one turn, and a regular expression for each took as long again.
+ */
 export const logitBias = z
-  .custom<Readonly<Record<string, number>>>(isObject, "must be an object of numbers by token id")
-  .superRefine((biases, context) => {
-    for (const key of Object.keys(biases)) {
-      const message = biasProblem(key, biases[key]);
-      if (message === null) continue;
-      context.addIssue({ code: "custom", path: [key], input: biases[key], message });
-      return;
+  .custom<Readonly<Record<string, unknown>>>(isObject, "must be an object of numbers by token id")
+  .meta({ type: "object", additionalProperties: { type: "number", minimum: -MOST_BIAS, maximum: MOST_BIAS } })
+  .transform((biases, context): AskedBiases => {
+    const keys = Object.keys(biases);
+    const read = { ids: new Float64Array(keys.length), values: new Float32Array(keys.length) };
+    for (const [index, key] of keys.entries()) {
+      const bias = biases[key];
+      const message = biasProblem(key, bias);
+      if (message !== null) {
+        context.addIssue({ code: "custom", path: [key], input: bias, message });
+        return z.NEVER;
+      }
+      read.ids[index] = Number(key);
+      read.values[index] = bias as number;
     }
-  })
-  .meta({ type: "object", additionalProperties: { type: "number", minimum: -MOST_BIAS, maximum: MOST_BIAS } });
+    return read;
+  });
 
 function biasProblem(key: string, bias: unknown): string | null {
-  if (!TOKEN_KEY.test(key)) return "must have a token id as its key";
+  if (!isTokenKey(key)) return "must have a token id as its key";
   if (typeof bias === "number" && Math.abs(bias) <= MOST_BIAS) return null;
   return `must be a number from -${MOST_BIAS} to ${MOST_BIAS}`;
+}
+
+const [ZERO, NINE] = [..."09"].map((sign) => sign.charCodeAt(0)) as [number, number];
+
+function isTokenKey(key: string): boolean {
+  for (let at = 0; at < key.length; at++) {
+    const sign = key.charCodeAt(at);
+    if (sign < ZERO || sign > NINE) return false;
+  }
+  return key.length > 0 && key.length <= MOST_DIGITS;
 }

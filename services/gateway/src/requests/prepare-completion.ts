@@ -62,7 +62,9 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
   const perChoice = shown.flatMap((each) => Array.from({ length: samples }, () => each));
   const options = { ...frameOf(request, warnings), samples, prompts: perChoice, echo, logprobs, promptLogprobs };
   const record: WriterRecord = { version: WRITER_VERSION, kind: "completion", options };
+  await timeLeft();
   const writer = new CompletionWriter(options, piecesOf(model, options));
+  await timeLeft();
   const delivery = deliveryOf(fields);
   const echoed = shown.reduce((sum, { text }) => sum + 2 * text.length, 0) * (delivery.stream ? 1 : samples);
   const bytes = echoed + answerBytes(jobs, { ...delivery, ids: options.wantsTokenIds });

@@ -162,12 +162,10 @@ function checkCount(prompts: number, samples: number): void {
   throw new RequestError("INVALID_REQUEST", message, { param: "prompt" });
 }
 
-function biasOf({ logit_bias = {} }: GenerationFields, { vocabSize }: JobLimits): string {
-  const ids = Object.keys(logit_bias).map(Number);
-  const outside = ids.find((id) => id >= vocabSize);
-  if (outside === undefined) {
-    return packBias({ tokens: Int32Array.from(ids), values: Float32Array.from(Object.values(logit_bias)) });
-  }
+function biasOf({ logit_bias: asked }: GenerationFields, { vocabSize }: JobLimits): string {
+  if (asked === undefined) return "";
+  const outside = asked.ids.find((id) => id >= vocabSize);
+  if (outside === undefined) return packBias({ tokens: new Int32Array(asked.ids), values: asked.values });
   const message = `logit_bias: token ${outside} is outside the vocabulary, 0 to ${vocabSize - 1}.`;
   throw new RequestError("INVALID_REQUEST", message, { param: "logit_bias" });
 }
