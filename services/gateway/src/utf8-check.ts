@@ -17,7 +17,7 @@ export class Utf8Check {
     return isUtf8(bytes.subarray(0, end));
   }
 
-  /** Whether no character is cut off at the end. What is pushed next is another text. */
+  /** Whether no character is cut off at the end. What is pushed next begins a new text. */
   end(): boolean {
     const isWhole = this.#begun.length === 0;
     this.#begun = NOTHING;

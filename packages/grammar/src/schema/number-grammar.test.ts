@@ -100,7 +100,10 @@ describe("numbers within bounds", () => {
       schema: { type: "number", exclusiveMinimum: -1, exclusiveMaximum: 1 },
       values: ["-0.9", "0", "-0.5", "0.9", "0.5"],
     },
-    { schema: { type: "number", minimum: 1e-10, maximum: 2.4999999 }, values: ["0.000010", "0.500000", "1.5", "2", "2.490000"] },
+    {
+      schema: { type: "number", minimum: 1e-10, maximum: 2.4999999 },
+      values: ["0.000010", "0.500000", "1.5", "2", "2.490000"],
+    },
     { schema: { type: "number" }, values: ["-1.5e-10", "1E+99", "0.000001", "-0.0"] },
   ])("can be spelled: $schema", async ({ schema, values }) => {
     const spelled = values.map((value) => (value.includes(".") ? [value, `${value}0`] : [value]));

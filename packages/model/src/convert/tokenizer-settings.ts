@@ -34,7 +34,7 @@ export async function readTokenizerSettings(dir: string): Promise<TokenizerSetti
   };
 }
 
-/** A file of its own comes first, as in transformers: fine-tunes put one beside the configuration that they began with. */
+/** A file of its own comes first, as in transformers: fine-tunes put one beside the configuration of their base. */
 async function readChatTemplate(dir: string, config: JsonObject): Promise<string | undefined> {
   const jinja = await readFile(join(dir, "chat_template.jinja"), "utf8").catch(() => undefined);
   return (
