@@ -12,6 +12,7 @@ import {
   outputFile,
   port,
   positiveList,
+  seed,
   simulation,
   targetItl,
   wholeNumber,
@@ -47,6 +48,17 @@ describe("wholeNumber", () => {
     expect(() => wholeNumber({ least: 1 })("0")).toThrow("Give a whole number of at least 1.");
     expect(() => wholeNumber({ least: 1 })("9007199254740993")).toThrow();
   });
+});
+
+describe("seed", () => {
+  it.each(["0", "-1", "9007199254740993", "9223372036854775807", "-9223372036854775808"])(
+    "reads all digits of %s",
+    (text) => expect(String(seed(text))).toBe(text),
+  );
+
+  it.each(["9223372036854775808", "-9223372036854775809", "1.5", "", "0x1", "1e3", " 1"])('refuses "%s"', (text) =>
+    expect(() => seed(text)).toThrow("Give a whole number from -2^63 to 2^63 - 1."),
+  );
 });
 
 describe("decimalNumber", () => {

@@ -26,6 +26,13 @@ export function wholeNumber({ least, most = Number.MAX_SAFE_INTEGER }: NumberRan
   };
 }
 
+/** A parser for commander: a seed, as gateways take it. */
+export function seed(text: string): bigint {
+  const value = /^-?\d{1,19}$/.test(text) ? BigInt(text) : undefined;
+  if (value !== undefined && BigInt.asIntN(64, value) === value) return value;
+  throw new InvalidArgumentError("Give a whole number from -2^63 to 2^63 - 1.");
+}
+
 /** A parser for commander: a decimal number within a range. */
 export function decimalNumber({ least, most = Number.MAX_VALUE }: NumberRange): (text: string) => number {
   return (text) => {

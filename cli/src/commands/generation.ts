@@ -11,7 +11,7 @@ import { RhoneError } from "@rhone/common";
 import type { Command } from "commander";
 import { runningCluster } from "../cluster/find-cluster.js";
 import { type CommandContext, commandContext } from "../command-context.js";
-import { decimalNumber, positive, wholeNumber } from "../option-parsers.js";
+import { decimalNumber, positive, seed } from "../option-parsers.js";
 import { formatError } from "../terminal/failure.js";
 import { plural } from "../terminal/format.js";
 import { answerLines } from "./answer-lines.js";
@@ -23,7 +23,7 @@ interface GenerationOptions {
   readonly maxTokens?: number;
   readonly temperature?: number;
   readonly topP?: number;
-  readonly seed?: number;
+  readonly seed?: bigint;
   readonly stop?: readonly string[];
   readonly dataDir?: string;
 }
@@ -177,7 +177,7 @@ function addGenerationFlags(command: Command): Command {
     .option("-n, --max-tokens <n>", "tokens to generate, at most", positive)
     .option("-t, --temperature <t>", "0 = always the most likely token", decimalNumber({ least: 0, most: 2 }))
     .option("--top-p <p>", "nucleus sampling", decimalNumber({ least: 0, most: 1 }))
-    .option("--seed <n>", "the same seed draws the same tokens", wholeNumber({ least: Number.MIN_SAFE_INTEGER }))
+    .option("--seed <n>", "the same seed draws the same tokens", seed)
     .option("--stop <text...>", "strings that end the answer");
 }
 

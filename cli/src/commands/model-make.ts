@@ -31,7 +31,7 @@ export function addConvertCommand(model: Command, signal: AbortSignal): void {
     .action(async (dir: string, options: ConvertOptions) => {
       const { name = checkpointName(dir), tokenizer } = options;
       const type = parseQuantization(options.type);
-      const { out = `${name}-${type}.gguf` } = options;
+      const { out = outputName(name, type) } = options;
       const bar = new ProgressBar(process.stderr, "converting");
       const bytes = await convertCheckpoint(openEngine(), {
         dir,
@@ -47,6 +47,9 @@ export function addConvertCommand(model: Command, signal: AbortSignal): void {
       console.log(out);
     });
 }
+
+/** The file of a model in this folder. Its name may have an owner before it, as on Hugging Face. */
+export const outputName = (name: string, type: string): string => `${name.replaceAll("/", "-")}-${type}.gguf`;
 
 interface SynthesizeOptions {
   readonly preset: string;

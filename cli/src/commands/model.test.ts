@@ -8,6 +8,7 @@ import { freshDataDir } from "../testing/recorded-cluster.js";
 import { runCommand } from "../testing/run-command.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
 import { formatModels, type ListedModel } from "./model.js";
+import { outputName } from "./model-make.js";
 
 const BREEZE = fileURLToPath(new URL("../../../models/breeze-q8_0.gguf", import.meta.url));
 
@@ -112,5 +113,9 @@ describe("rhone model convert", () => {
     const folder = await temporaryFolder();
     const { error } = await runCommand("model", "convert", folder, "-o", join(folder, "x.gguf"));
     expect(error).toMatchObject({ code: "CHECKPOINT_MALFORMED", message: expect.stringContaining("config.json") });
+  });
+
+  it("writes into this folder whatever the model is called", () => {
+    expect(outputName("acme/tiny:1", "q4_0")).toBe("acme-tiny:1-q4_0.gguf");
   });
 });

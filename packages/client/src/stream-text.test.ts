@@ -9,11 +9,11 @@ const SAMPLING = { maxTokens: 4, temperature: undefined, topP: 0.5, seed: undefi
 async function ask(
   url: string,
   input: GenerationRequest["input"],
-  onUsage: GenerationRequest["onUsage"] = () => {},
+  { onUsage = () => {}, seed }: Pick<Partial<GenerationRequest>, "onUsage"> & { readonly seed?: bigint } = {},
 ): Promise<string[]> {
   const pieces: string[] = [];
   const { signal } = new AbortController();
-  const request = { url, model: "breeze", input, sampling: SAMPLING, apiKey: undefined, signal, onUsage };
+  const request = { url, model: "breeze", input, sampling: { ...SAMPLING, seed }, apiKey: undefined, signal, onUsage };
   for await (const piece of streamText(request)) pieces.push(piece);
   return pieces;
 }
@@ -28,6 +28,12 @@ test("a prompt goes to /v1/completions, and its text comes in pieces", async () 
   expect(JSON.parse(requests[0]?.body ?? "")).toEqual({ ...body, stream_options: { include_usage: true } });
 });
 
+test("a seed is sent with all its digits", async () => {
+  const { url, requests } = await serve((_, response) => response.end("data: [DONE]\n\n"));
+  await ask(url, { prompt: "Tell" }, { seed: -9223372036854775807n });
+  expect(requests[0]?.body).toMatch(/[^{],"seed":-9223372036854775807}$/);
+});
+
 test("the tokens are told at the end, where the gateway counts them", async () => {
   const usage = { prompt_tokens: 5, completion_tokens: 2 };
   const chunks = [
@@ -37,7 +43,7 @@ test("the tokens are told at the end, where the gateway counts them", async () =
   const text = chunks.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`).join("");
   const { url } = await serve((_, response) => response.end(`${text}data: [DONE]\n\n`));
   const told: unknown[] = [];
-  expect(await ask(url, { prompt: "x" }, (counts) => told.push(counts))).toEqual(["a"]);
+  expect(await ask(url, { prompt: "x" }, { onUsage: (counts) => told.push(counts) })).toEqual(["a"]);
   expect(told).toEqual([{ promptTokens: 5, completionTokens: 2 }]);
 });
 

@@ -12,7 +12,8 @@ export interface Sampling {
   readonly maxTokens: number | undefined;
   readonly temperature: number | undefined;
   readonly topP: number | undefined;
-  readonly seed: number | undefined;
+  /** Any of 64 bits. */
+  readonly seed: bigint | undefined;
   readonly stop: readonly string[] | undefined;
 }
 
@@ -49,12 +50,14 @@ export async function* streamText(request: GenerationRequest): AsyncGenerator<st
   const path = "messages" in input ? "/v1/chat/completions" : "/v1/completions";
   const { maxTokens, temperature, topP, seed, stop } = sampling;
   const streamed = { stream: true, stream_options: { include_usage: true } };
-  const body = { model, ...input, ...streamed, max_tokens: maxTokens, temperature, top_p: topP, seed, stop };
+  const fields = { model, ...input, ...streamed, max_tokens: maxTokens, temperature, top_p: topP, stop };
+  const body = JSON.stringify(fields);
   const headers = { "content-type": "application/json" };
   const response = await askGateway(`${url}${path}`, {
     method: "POST",
     headers,
-    body: JSON.stringify(body),
+    // As a number it would lose digits beyond 2^53.
+    body: seed === undefined ? body : `${body.slice(0, -1)},"seed":${seed}}`,
     apiKey,
     signal,
   });

@@ -113,6 +113,7 @@ describe("a regular expression's grammar", () => {
     "\\$|\\^",
     "\\{|\\}",
     "a\\{2\\}",
+    "\\{,2}|a{2|a]|[[]\\-",
     "^abc$",
     "^a|b$",
     "(?<year>\\d{4})-(\\d\\d)-(\\d\\d)",
@@ -147,6 +148,11 @@ describe("a regular expression's grammar", () => {
     { pattern: "[\\h]+", part: "\\h" },
     { pattern: "\\p{L}\\-", part: "\\p" },
     { pattern: "[[:alpha:]]+", part: "[:alpha:]" },
+    { pattern: "[a-z]{,3}", part: "{,3}" },
+    { pattern: "a\\\\{,}", part: "{,}" },
+    { pattern: "[a-z&&[^aeiou]]{2}", part: "[a-z&&[^aeiou]" },
+    { pattern: "x[[a-c][x-z]]", part: "[[a-c]" },
+    { pattern: "[^]ab]", part: "[^]" },
   ])("refuses $part in $pattern by name", ({ pattern, part }) => {
     expect(() => regexTextGrammar(pattern)).toThrow(
       expect.objectContaining({

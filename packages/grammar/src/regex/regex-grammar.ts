@@ -1,4 +1,4 @@
-import { type AST, RegExpParser } from "@eslint-community/regexpp";
+import { type AST, RegExpParser, visitRegExpAST } from "@eslint-community/regexpp";
 import { type CharacterContext, characters } from "../ebnf/characters.js";
 import type { CodePoints } from "../ebnf/code-points.js";
 import { repeat } from "../ebnf/repeat.js";
@@ -52,14 +52,34 @@ function parse(source: string): AST.Pattern {
   } catch {
     // Escapes such as \- are an error with the u flag only.
   }
-  // Without the flag, [[:alpha:]] is a class and a bracket.
-  const posix = /\[:\w+:\]/.exec(source);
-  if (posix !== null) refuseRegex(posix[0]);
+  const foreign = FOREIGN.exec(source);
+  if (foreign !== null) refuseRegex(foreign[1] ?? foreign[0]);
   try {
-    return parser.parsePattern(source, 0, source.length, { unicode: false });
+    const pattern = parser.parsePattern(source, 0, source.length, { unicode: false });
+    refuseNestedClasses(pattern);
+    return pattern;
   } catch (cause) {
+    if (cause instanceof Unenforceable) throw cause;
     throw new Unenforceable("", `has a malformed regular expression: ${(cause as Error).message}`);
   }
+}
+
+/** Without the flag, [[:alpha:]] is a class and a bracket, and {,3} are four characters; Python's is a quantifier. */
+const FOREIGN = /\[:\w+:\]|(?<!\\)(?:\\\\)*(\{,\d*\})/;
+/** A class that ends elsewhere in other dialects: `[a-z&&[^b]]` of Java's, `[^]a]` of Python's. */
+const OTHER_CLASS = /^\[\^?\]$|^.(?:[^\\]|\\.)*?\[/;
+
+/** Throws Unenforceable for a bracket that other dialects read as the end of the class before it. */
+function refuseNestedClasses(pattern: AST.Pattern): void {
+  let suspect: string | undefined;
+  visitRegExpAST(pattern, {
+    onCharacterClassEnter: ({ raw }) => {
+      if (OTHER_CLASS.test(raw)) suspect ??= raw;
+    },
+    onCharacterEnter: ({ raw }) => {
+      if (raw === "]" && suspect !== undefined) refuseRegex(suspect);
+    },
+  });
 }
 
 /** An alternative without its anchors. */

@@ -148,6 +148,8 @@ describe("a schema", () => {
   test.each<[JsonSchema, RegExp]>([
     [false, /cannot be satisfied: # allows nothing/],
     [{ enum: [] }, /no constant/],
+    [{ enum: [1, { a: [2 ** 53] }] }, /# has a constant beyond 2\^53/],
+    [JSON.parse('{"const":1e400}'), /# has a constant beyond 2\^53/],
     [{ type: "integer", minimum: 5, maximum: 1 }, /range that contains no number/],
     [{ type: "string", minLength: 5, maxLength: 2 }, /minLength 5 above maxLength 2/],
     [{ type: "object", properties: { a: { $ref: "#" } }, required: ["a"] }, /contains itself without end/],

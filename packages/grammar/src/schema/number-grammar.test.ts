@@ -76,6 +76,10 @@ describe("numbers within bounds", () => {
     { type: "number", minimum: 9.99, maximum: 10 },
     { type: "number", maximum: 100 },
     { type: "number", minimum: 1, maximum: 1 },
+    { type: "number", minimum: 0.249999999, maximum: 2.500000001 },
+    { type: "number", minimum: 1e-10, maximum: 0.5 },
+    { type: "number", exclusiveMinimum: -1e-10, exclusiveMaximum: 0.1 + 0.2 },
+    { type: "number", minimum: 0.1 + 0.2, maximum: 0.4 },
   ])("are never spelled outside them: %j", async (schema) => {
     const judge = judgeOf(schema);
     const grammar = jsonSchemaGrammar(schema);
@@ -95,6 +99,10 @@ describe("numbers within bounds", () => {
     {
       schema: { type: "number", exclusiveMinimum: -1, exclusiveMaximum: 1 },
       values: ["-0.9", "0", "-0.5", "0.9", "0.5"],
+    },
+    {
+      schema: { type: "number", minimum: 1e-10, maximum: 2.4999999 },
+      values: ["0.000010", "0.500000", "1.5", "2", "2.490000"],
     },
     { schema: { type: "number" }, values: ["-1.5e-10", "1E+99", "0.000001", "-0.0"] },
   ])("can be spelled: $schema", async ({ schema, values }) => {
@@ -124,7 +132,17 @@ describe("number schemas that are refused", () => {
     { schema: { type: "integer", minimum: 0.2, maximum: 0.8 }, message: "has a range that contains no number" },
     { schema: { type: "number", exclusiveMinimum: 1, maximum: 1 }, message: "has a range that contains no number" },
     { schema: { type: "number", minimum: "1" }, message: "# has a minimum that is not a number" },
-    { schema: { type: "number", minimum: 0.123456 }, message: "# has bounds with more than 5 decimal places" },
+    {
+      schema: { type: "number", minimum: 1e-10, maximum: 2e-10 },
+      message: "# has a range of numbers that are too large",
+    },
+    { schema: { type: "integer", minimum: 1e16 }, message: "# has a range of numbers that are too large" },
+    { schema: { type: "number", maximum: -1e15 }, message: "# has a range of numbers that are too large" },
+    {
+      schema: { type: "number", minimum: 1e8 + 0.5, maximum: 1e8 + 0.75 },
+      message: "# has a range of numbers that are too large, or too close together, to be spelled",
+    },
+    { schema: { type: "integer", minimum: 1e16, maximum: 1e15 }, message: "has a range that contains no number" },
     {
       schema: { type: "number", multipleOf: 0.5 },
       message: "# has the keyword multipleOf, which cannot be enforced here",

@@ -13,7 +13,7 @@ interface Bounds {
 }
 
 const BOUNDS = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"];
-/** Most decimal places that are written near a bound, one more than the bound may have. */
+/** Most decimal places that are written near a bound, one more than the bound has, or is shortened to. */
 const MAX_PLACES = 6;
 
 /** OpenAPI's format for 32-bit integers; its other formats of numbers have room for all that are written. */
@@ -30,10 +30,15 @@ export function numberGrammar(given: Keywords, type: "integer" | "number", place
   }
   const bounds = boundsOf(schema, where);
   const whole = wholeRange(bounds);
-  const ways = type === "integer" ? integerRange(...whole) : [...integerRange(...whole), ...fractions(bounds, where)];
-  if (ways.length === 0) throw new Impossible(where, "has a range that contains no number");
-  return ways;
+  const ways = [...integerRange(...whole), ...(type === "integer" ? [] : fractions(shortened(bounds)))];
+  if (ways.length > 0) return ways;
+  if (type === "integer" ? whole[0] > whole[1] : isEmpty(bounds))
+    throw new Impossible(where, "has a range that contains no number");
+  throw new Unenforceable(where, "has a range of numbers that are too large, or too close together, to be spelled");
 }
+
+const isEmpty = ({ min, max, aboveMin, belowMax }: Bounds): boolean =>
+  min > max || (min === max && (aboveMin || belowMax));
 
 /** Until draft 4, exclusiveMinimum and exclusiveMaximum said whether the other bounds are excluded. */
 function withExclusiveBounds(schema: Keywords): Keywords {
@@ -73,7 +78,7 @@ function wholeRange({ min, max, aboveMin, belowMax }: Bounds): [number, number] 
  * Numbers with a decimal point: any digits after a whole part whose continuations are all within the bounds, and near
  * the bounds numbers of a fixed number of places.
  */
-function fractions(bounds: Bounds, where: string): string[] {
+function fractions(bounds: Bounds): string[] {
   const { min, max, aboveMin, belowMax } = bounds;
   const behind = '"." [0-9]{1,15}';
   // n.d is in [n, n + 1]: its digits may all be zero, or round up.
@@ -83,19 +88,15 @@ function fractions(bounds: Bounds, where: string): string[] {
   const negativeHigh = belowMax ? Math.ceil(max) - 1 : Math.floor(max);
   const besideZero = negativeLow <= 0 && (belowMax ? max > 0 : max >= 0) ? [`"-0" ${behind}`] : [];
   const wholes = [...integerRange(negativeLow, Math.min(-1, negativeHigh)), ...integerRange(Math.max(0, low), high)];
-  return [...wholes.map((whole) => `${whole} ${behind}`), ...besideZero, ...edges(bounds, where)];
+  return [...wholes.map((whole) => `${whole} ${behind}`), ...besideZero, ...edges(bounds)];
 }
 
 /**
  * Numbers within 1 of a bound that is excluded or not whole, written with one place more than the bounds have:
  * a minimum of 0.25 gives 0.250 to 1.250.
  */
-function edges({ min, max, aboveMin, belowMax }: Bounds, where: string): string[] {
-  const finite = [min, max].filter(Number.isFinite);
-  const places = Math.max(...finite.map(placesOf)) + 1;
-  if (places > MAX_PLACES) {
-    throw new Unenforceable(where, `has bounds with more than ${MAX_PLACES - 1} decimal places`);
-  }
+function edges({ min, max, aboveMin, belowMax }: Bounds): string[] {
+  const places = Math.max(placesOf(min), placesOf(max)) + 1;
   const scale = 10 ** places;
   const low = Math.round(min * scale) + (aboveMin ? 1 : 0);
   const high = Math.round(max * scale) - (belowMax ? 1 : 0);
@@ -123,10 +124,22 @@ function fixedPoint(low: number, high: number, places: number): string[] {
 
 const digits = (value: number, places: number): string => String(value).padStart(places, "0");
 
+/** Bounds of more decimal places than are written move inwards: what is within them is within the schema's. */
+function shortened({ min, max, aboveMin, belowMax }: Bounds): Bounds {
+  const [low, high] = [raised(min), -raised(-max)];
+  return { min: low, max: high, aboveMin: aboveMin && low === min, belowMax: belowMax && high === max };
+}
+
+/** The least number of one place less than are written that is not below `bound`, or the next one. */
+function raised(bound: number): number {
+  if (placesOf(bound) < MAX_PLACES) return bound;
+  const scale = 10 ** (MAX_PLACES - 1);
+  const steps = Math.ceil(bound * scale);
+  return steps / scale >= bound ? steps / scale : (steps + 1) / scale;
+}
+
+/** Decimal places of the shortest spelling: 10 of 1e-10, 17 of 0.30000000000000004. */
 function placesOf(value: number): number {
-  if (!Number.isFinite(value)) return 0;
-  for (let places = 0; places <= MAX_PLACES; places++) {
-    if (Math.abs(value * 10 ** places - Math.round(value * 10 ** places)) < 1e-9) return places;
-  }
-  return MAX_PLACES + 1;
+  const [, decimals = "", exponent = 0] = /^-?\d+(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
+  return Math.max(0, decimals.length - Number(exponent));
 }

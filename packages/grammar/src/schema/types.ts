@@ -100,8 +100,15 @@ export function constants(schema: Keywords, place: Place): string[] {
   if (values.length === 0) throw new Impossible(where, "has no constant of its type");
   if (values.length > MAX_CONSTANTS)
     throw new Unenforceable(where, `has ${values.length} constants; the limit is ${MAX_CONSTANTS}`);
-  return values.map((value) => literal(JSON.stringify(value)));
+  return values.map((value) => literal(constantText(value, where)));
 }
+
+/** The JSON of a constant. Throws Unenforceable where it holds a number that had other digits before it was parsed. */
+const constantText = (constant: unknown, where: string): string =>
+  JSON.stringify(constant, (_, value: unknown) => {
+    if (typeof value !== "number" || Math.abs(value) <= Number.MAX_SAFE_INTEGER) return value;
+    throw new Unenforceable(where, "has a constant beyond 2^53, of which not all digits are known");
+  });
 
 function hasType(value: unknown, type: TypeName): boolean {
   switch (type) {

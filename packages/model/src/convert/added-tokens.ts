@@ -14,14 +14,14 @@ export interface AddedToken {
 }
 
 /** As llama.cpp gives it: below every piece, so that SentencePiece's merges make no such token of its letters. */
-export const ADDED_SCORE = -1000;
+const ADDED_SCORE = -1000;
 const MOST_IDS = 1 << 24;
 
 /**
  * The kind of an added token. Some files call marks like <|im_start|> ordinary; then a caller could write them, since
  * such tokens are read in every text.
  */
-export const addedType = (text: string, isSpecial: boolean): number =>
+const addedType = (text: string, isSpecial: boolean): number =>
   isSpecial || /^<[|｜].*[|｜]>$/s.test(text) ? TOKEN_TYPE.control : TOKEN_TYPE.userDefined;
 
 /** Throws TOKENIZER_UNSUPPORTED for what cannot be the id of a token. */
@@ -34,11 +34,15 @@ export function checkId(path: string, text: string, id: unknown): number {
 }
 
 /**
- * The tokens of added_tokens.json and of `added_tokens_decoder` in tokenizer_config.json, by id; either may be missing.
- * special_tokens_map.json and tokenizer_config.json say which of them are control tokens. Throws TOKENIZER_UNSUPPORTED
- * when the two give an id different texts.
+ * The tokens of added_tokens.json, of `added_tokens_decoder` in tokenizer_config.json and of `added_tokens` in
+ * tokenizer.json, by id; each may be missing. special_tokens_map.json and tokenizer_config.json say which of them are
+ * control tokens. `jsonPath`: of a tokenizer.json in another folder. Throws TOKENIZER_UNSUPPORTED when two of them give
+ * an id different texts.
  */
-export async function readAddedTokens(dir: string): Promise<readonly AddedToken[]> {
+export async function readAddedTokens(
+  dir: string,
+  jsonPath = join(dir, "tokenizer.json"),
+): Promise<readonly AddedToken[]> {
   const [configPath, addedPath] = [join(dir, "tokenizer_config.json"), join(dir, "added_tokens.json")];
   const config = (await readJsonFile(configPath)) ?? {};
   const special = new Set([...specialTexts(config), ...specialTexts(await readSpecialTokensMap(dir))]);
@@ -56,10 +60,16 @@ export async function readAddedTokens(dir: string): Promise<readonly AddedToken[
   for (const [key, token] of Object.entries(decoder)) {
     const text = tokenText(token);
     if (text === undefined) continue;
-    add(configPath, { id: Number(key), text, isSpecial: isJsonObject(token) && token.special === true });
+    add(configPath, { id: Number(key), text, isSpecial: isMarked(token) });
+  }
+  for (const token of [(await readJsonFile(jsonPath))?.added_tokens].flat().filter(isJsonObject)) {
+    const text = tokenText(token);
+    if (text !== undefined) add(jsonPath, { id: token.id, text, isSpecial: isMarked(token) });
   }
   return [...tokens.values()].sort((a, b) => a.id - b.id);
 }
+
+const isMarked = (token: unknown): boolean => isJsonObject(token) && token.special === true;
 
 /** special_tokens_map.json; empty when there is none. */
 export const readSpecialTokensMap = async (dir: string): Promise<JsonObject> =>

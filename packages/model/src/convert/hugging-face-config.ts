@@ -3,7 +3,7 @@ import { RhoneError } from "@rhone/common/rhone-error";
 import type { Architecture } from "../architectures/architecture.js";
 import { architectureOfCheckpoint } from "../architectures/architectures.js";
 import type { ModelShape } from "../architectures/model-shape.js";
-import { JsonNumbers, type JsonObject, readJsonFile } from "./json-file.js";
+import { idsOf, JsonNumbers, type JsonObject, readJsonFile } from "./json-file.js";
 import { type Llama3Rope, readRope } from "./rope.js";
 
 /** A checkpoint's architecture and hyper-parameters, and the parameters of Llama 3's RoPE factors. */
@@ -11,8 +11,8 @@ export interface CheckpointConfig extends ModelShape {
   readonly architecture: Architecture;
   readonly llama3Rope: Llama3Rope | undefined;
   readonly bosId: number | undefined;
-  /** The first, where config.json lists several. */
-  readonly eosId: number | undefined;
+  /** The tokens that end an answer, the model's own end first. */
+  readonly eosIds: readonly number[];
 }
 
 /**
@@ -49,8 +49,8 @@ export async function readHuggingFaceConfig(dir: string, among?: readonly Archit
     contextLength: read.count("max_position_embeddings"),
     slidingWindow: json.sliding_window == null ? 0 : read.count("sliding_window"),
     tiedEmbeddings: json.tie_word_embeddings === true,
-    bosId: firstId(json.bos_token_id),
-    eosId: firstId(json.eos_token_id),
+    bosId: idsOf(json.bos_token_id)[0],
+    eosIds: idsOf(json.eos_token_id),
   };
 }
 
@@ -69,8 +69,3 @@ function checkSettings(path: string, json: JsonObject, { name, checkpoint }: Arc
     );
   }
 }
-
-const firstId = (value: unknown): number | undefined => {
-  const id: unknown = Array.isArray(value) ? value[0] : value;
-  return Number.isInteger(id) ? (id as number) : undefined;
-};

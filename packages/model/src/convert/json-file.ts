@@ -22,6 +22,10 @@ export async function readJsonFile(path: string): Promise<JsonObject | undefined
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+/** The ids of a setting that holds one or several. */
+export const idsOf = (value: unknown): readonly number[] =>
+  [value].flat().filter((id): id is number => Number.isInteger(id));
+
 /** The numbers of a JSON object by key. Throws CHECKPOINT_MALFORMED naming `path` and the key. */
 export class JsonNumbers {
   readonly #path: string;

@@ -1,9 +1,9 @@
 import { RhoneError } from "@rhone/common/rhone-error";
-import { ADDED_SCORE, addedType, checkId } from "./added-tokens.js";
+import { checkId } from "./added-tokens.js";
 import { isJsonObject, type JsonObject } from "./json-file.js";
 import { type Piece, TOKEN_TYPE } from "./sentencepiece-model.js";
 
-/** The part of a `tokenizer.json` that goes into a GGUF file. */
+/** The part of a `tokenizer.json` that goes into a GGUF file, without its added tokens (`readAddedTokens`). */
 export interface JsonTokenizer {
   /** llama: SentencePiece's spaces and byte fallback. gpt2: byte-level BPE. */
   readonly model: "llama" | "gpt2";
@@ -39,13 +39,12 @@ export function parseTokenizerJson(path: string, json: JsonObject): JsonTokenize
   const pieces: (Piece | undefined)[] = [];
   const scoreOf = isSentencePiece ? mergeScores(merges) : () => 0;
   for (const [text, id] of Object.entries(model.vocab)) {
-    pieces[checkId(path, text, id)] = {
-      text,
-      score: scoreOf(text),
-      type: typeOf(text, isSentencePiece, model.unk_token),
-    };
+    const place = checkId(path, text, id);
+    const other = pieces[place];
+    if (other !== undefined)
+      throw unsupported(`${path}: the id ${place} is both ${JSON.stringify(other.text)} and ${JSON.stringify(text)}.`);
+    pieces[place] = { text, score: scoreOf(text), type: typeOf(text, isSentencePiece, model.unk_token) };
   }
-  addTokens(path, pieces, json.added_tokens);
   return {
     model: isSentencePiece ? "llama" : "gpt2",
     pre: isSentencePiece ? "default" : preTokenizer(path, json.pre_tokenizer),
@@ -79,15 +78,6 @@ function mergeScores(merges: readonly (readonly [string, string])[]): (text: str
 function typeOf(text: string, isSentencePiece: boolean, unknownToken: unknown): number {
   if (isSentencePiece && text === unknownToken) return TOKEN_TYPE.unknown;
   return isSentencePiece && /^<0x[0-9A-F]{2}>$/.test(text) ? TOKEN_TYPE.byte : TOKEN_TYPE.normal;
-}
-
-function addTokens(path: string, pieces: (Piece | undefined)[], added: unknown): void {
-  for (const token of Array.isArray(added) ? (added as unknown[]) : []) {
-    if (!isJsonObject(token) || typeof token.content !== "string") continue;
-    const id = checkId(path, token.content, token.id);
-    if (pieces[id]?.type === TOKEN_TYPE.unknown) continue;
-    pieces[id] = { text: token.content, score: ADDED_SCORE, type: addedType(token.content, token.special === true) };
-  }
 }
 
 function preTokenizer(path: string, config: unknown): string {

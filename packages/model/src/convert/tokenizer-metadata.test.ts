@@ -4,14 +4,16 @@ import { encodeSentencePiece, PIECES, writeCheckpoint } from "../testing/checkpo
 import type { CheckpointConfig } from "./hugging-face-config.js";
 import { readTokenizerMetadata } from "./tokenizer-metadata.js";
 
-const config = { vocabSize: 8, bosId: 1, eosId: 2 } as CheckpointConfig;
+const config = { vocabSize: 8, bosId: 1, eosIds: [2] as readonly number[] } as CheckpointConfig;
 
 async function metadataOf(
   files: Readonly<Record<string, unknown>>,
   warnings: string[] = [],
+  { eosIds } = config,
 ): Promise<Record<string, unknown>> {
   const dir = await writeCheckpoint(files);
-  const metadata = await readTokenizerMetadata({ dir, config, onWarning: (text) => warnings.push(text) });
+  const request = { dir, config: { ...config, eosIds }, onWarning: (text: string) => warnings.push(text) };
+  const metadata = await readTokenizerMetadata(request);
   return Object.fromEntries(metadata.map(([key, { value }]) => [key.replace("tokenizer.ggml.", ""), value]));
 }
 
@@ -84,6 +86,18 @@ describe("tokens that a fine-tune added beside tokenizer.model", () => {
     ],
     ["added_tokens_decoder", { "tokenizer_config.json": config }, [3, 3, 4]],
     ["both", { "added_tokens.json": CHATML, "tokenizer_config.json": config }, [3, 3, 4]],
+    [
+      "tokenizer.json, of whose vocabulary nothing is read",
+      {
+        "tokenizer.json": {
+          added_tokens: Object.entries(config.added_tokens_decoder).map(([id, token]) => ({
+            id: Number(id),
+            ...token,
+          })),
+        },
+      },
+      [3, 3, 4],
+    ],
   ])("are read from %s", async (_, files, types) => expect(await typesOf(files)).toEqual(types));
 
   test("may begin and end texts", async () => {
@@ -108,6 +122,11 @@ describe("tokens that a fine-tune added beside tokenizer.model", () => {
       "an id is a piece of text",
       { "added_tokens.json": { "<x>": 4 } },
       /The id 4 is "▁a" in \S+tokenizer\.model and "<x>" in \S+added_tokens\.json/,
+    ],
+    [
+      "tokenizer.json disagrees",
+      { "added_tokens.json": { "<x>": 5 }, "tokenizer.json": { added_tokens: [{ id: 5, content: "<y>" }] } },
+      /The id 5 is "<x>" in \S+added_tokens\.json and "<y>" in \S+tokenizer\.json; correct/,
     ],
     ["two ids have one text", { "added_tokens.json": { "▁a": 5 } }, /the ids 4 and 5 both have "▁a"/],
     ["an id is none", { "added_tokens.json": { "<x>": -1 } }, /the token "<x>" has the id -1/],
@@ -239,6 +258,16 @@ describe("tokenizer.json", () => {
       /pre-tokenizer Whitespace is not supported/,
     ],
     ["a broken merge", { model: { ...byteLevel.model, merges: ["a"] } }, /merge "a"|two pieces/],
+    [
+      "two pieces of one id",
+      { ...byteLevel, model: { ...byteLevel.model, vocab: { a: 0, b: 0 } } },
+      /the id 0 is both "a" and "b"\.$/,
+    ],
+    [
+      "an added token in the place of a piece",
+      { ...byteLevel, added_tokens: [{ id: 1, content: "<|end|>", special: true }] },
+      /The id 1 is "b" in \S+tokenizer\.json and "<\|end\|>" in \S+tokenizer\.json/,
+    ],
   ])("with %s is refused", async (_, json, message) => {
     await expect(metadataOf({ "tokenizer.json": json })).rejects.toMatchObject({
       code: "TOKENIZER_UNSUPPORTED",
@@ -264,6 +293,30 @@ describe("tokenizer.json", () => {
       add_bos_token: true,
       "tokenizer.chat_template": "T",
     });
+  });
+});
+
+describe("tokens that end an answer", () => {
+  const added = { "<a>": 5, "<b>": 6, "<c>": 7 };
+  const files = { "tokenizer.model": encodeSentencePiece(PIECES), "added_tokens.json": added };
+  const ends = (ids: readonly number[]) => ({ ...files, "generation_config.json": { eos_token_id: ids } });
+  const noTemplate = expect.stringContaining("chat template");
+
+  test("are three at most, and the others are told", async () => {
+    const warnings: string[] = [];
+    expect(await metadataOf(ends([2, 6, 2, 5, 7, 99]), warnings)).toMatchObject({
+      eos_token_id: 2,
+      eot_token_id: 6,
+      eom_token_id: 5,
+    });
+    expect(warnings).toEqual([noTemplate, 'A GGUF file names three tokens that end an answer; left out: "<c>".']);
+  });
+
+  test("are config.json's where generation_config.json names none", async () => {
+    const [warnings, several] = [[] as string[], { eosIds: [2, 7] } as unknown as CheckpointConfig];
+    expect(await metadataOf(files, warnings, several)).toMatchObject({ eos_token_id: 2, eot_token_id: 7 });
+    expect(await metadataOf(ends([2]), warnings, several)).not.toHaveProperty("eot_token_id");
+    expect(warnings).toEqual([noTemplate, noTemplate]);
   });
 });
 

@@ -40,11 +40,12 @@ export async function readTokenizerMetadata(request: TokenizerRequest): Promise<
   if (source === "none") return [["tokenizer.ggml.model", gguf.string("none")]];
   const path = source ?? (await findTokenizer(dir));
   const parts = path.endsWith(".json") ? await readJsonTokenizer(path) : await readSentencePiece(path);
-  const added = withAddedTokens(path, parts.pieces, await readAddedTokens(dir));
+  const json = path.endsWith(".json") ? path : undefined;
+  const added = withAddedTokens(path, parts.pieces, await readAddedTokens(dir, json));
   const settings = await readTokenizerSettings(dir);
   const pieces = fitRows(path, added, { rows: config.vocabSize, onWarning });
   warnOfTemplate(dir, settings.chatTemplate, { hasInst: pieces[3]?.text === "[INST]", onWarning });
-  return describe({ ...parts, pieces }, { settings, config });
+  return describe({ ...parts, pieces }, { settings, config, onWarning });
 }
 
 interface RowsAndWarnings {
@@ -130,6 +131,7 @@ interface FittedParts extends TokenizerParts {
 interface Facts {
   readonly settings: TokenizerSettings;
   readonly config: CheckpointConfig;
+  readonly onWarning: (text: string) => void;
 }
 
 function describe(parts: FittedParts, facts: Facts): Metadata {
@@ -148,17 +150,20 @@ function describe(parts: FittedParts, facts: Facts): Metadata {
   return [...metadata, ...describeSpecials(parts, facts)];
 }
 
-function describeSpecials({ model, pieces, addSpacePrefix }: FittedParts, { settings, config }: Facts): Metadata {
+function describeSpecials({ model, pieces, addSpacePrefix }: FittedParts, facts: Facts): Metadata {
+  const { settings, config } = facts;
   const idOf = (text: string | undefined, otherwise: number | undefined): number | undefined => {
     const id = text === undefined ? -1 : pieces.findIndex((piece) => piece.text === text);
     return id === -1 ? otherwise : id;
   };
-  const eosId = idOf(settings.eosText, config.eosId);
+  const eosId = idOf(settings.eosText, config.eosIds[0]);
+  const [eotId, eomId] = otherEnds(pieces, eosId, facts);
   const unknownId = pieces.findIndex(({ type }) => type === TOKEN_TYPE.unknown);
   const ids: [string, number | undefined][] = [
     ["bos", idOf(settings.bosText, config.bosId)],
     ["eos", eosId],
-    ["eot", settings.endIds.find((id) => id !== eosId)],
+    ["eot", eotId],
+    ["eom", eomId],
     ["unknown", unknownId === -1 ? undefined : unknownId],
   ];
   const isSentencePiece = model === "llama";
@@ -176,6 +181,15 @@ function describeSpecials({ model, pieces, addSpacePrefix }: FittedParts, { sett
       ? []
       : [["tokenizer.chat_template", gguf.string(settings.chatTemplate)] as [string, GgufValue]]),
   ];
+}
+
+/** The tokens beside `eosId` that end an answer. A file has a place for two of them, and warns of others. */
+function otherEnds(pieces: readonly Piece[], eosId: number | undefined, { settings, config, onWarning }: Facts) {
+  const named = settings.endIds.length > 0 ? settings.endIds : config.eosIds;
+  const others = [...new Set(named)].filter((id) => id !== eosId && pieces[id] !== undefined);
+  const left = others.slice(2).map((id) => JSON.stringify(pieces[id]?.text));
+  if (left.length > 0) onWarning(`A GGUF file names three tokens that end an answer; left out: ${left.join(", ")}.`);
+  return others;
 }
 
 /** The token of an embedding row that the vocabulary does not use. */

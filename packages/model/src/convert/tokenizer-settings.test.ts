@@ -60,8 +60,13 @@ describe("readTokenizerSettings", () => {
     ["a file of its own", { "chat_template.jinja": "J" }, "J"],
     ["a JSON file of its own", { "chat_template.json": { chat_template: "S" } }, "S"],
     [
-      "tokenizer_config.json before files",
+      "a file of its own before tokenizer_config.json, as in transformers",
       { "tokenizer_config.json": { chat_template: "A" }, "chat_template.jinja": "J" },
+      "J",
+    ],
+    [
+      "tokenizer_config.json before a JSON file",
+      { "tokenizer_config.json": { chat_template: "A" }, "chat_template.json": { chat_template: "S" } },
       "A",
     ],
     ["Jinja before JSON", { "chat_template.json": { chat_template: "S" }, "chat_template.jinja": "J" }, "J"],

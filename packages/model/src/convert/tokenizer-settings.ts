@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readSpecialTokensMap, tokenText } from "./added-tokens.js";
-import { isJsonObject, type JsonObject, readJsonFile } from "./json-file.js";
+import { idsOf, isJsonObject, type JsonObject, readJsonFile } from "./json-file.js";
 
 /** Settings in the small files beside a tokenizer; undefined where no file has them. */
 export interface TokenizerSettings {
@@ -30,15 +30,18 @@ export async function readTokenizerSettings(dir: string): Promise<TokenizerSetti
     bosText: tokenText(config.bos_token) ?? tokenText(special.bos_token),
     eosText: tokenText(config.eos_token) ?? tokenText(special.eos_token),
     chatTemplate: await readChatTemplate(dir, config),
-    endIds: [generation.eos_token_id].flat().filter((id): id is number => Number.isInteger(id)),
+    endIds: idsOf(generation.eos_token_id),
   };
 }
 
+/** A file of its own comes first, as in transformers: fine-tunes put one beside the configuration of their base. */
 async function readChatTemplate(dir: string, config: JsonObject): Promise<string | undefined> {
-  const inConfig = templateText(config.chat_template);
-  if (inConfig !== undefined) return inConfig;
   const jinja = await readFile(join(dir, "chat_template.jinja"), "utf8").catch(() => undefined);
-  return jinja ?? templateText((await readJsonFile(join(dir, "chat_template.json")))?.chat_template);
+  return (
+    jinja ??
+    templateText(config.chat_template) ??
+    templateText((await readJsonFile(join(dir, "chat_template.json")))?.chat_template)
+  );
 }
 
 /** The template, or the one named `default` among several. */

@@ -14,9 +14,9 @@ export async function* readInput(
   let before = 0;
   for (const id of inputFileIds) {
     let last = 0;
-    for await (const { number, text } of readLines(await files.read(id), mostLineBytes)) {
-      last = number;
-      yield { number: before + number, text };
+    for await (const line of readLines(await files.read(id), mostLineBytes)) {
+      last = line.number;
+      yield { ...line, number: before + last };
     }
     before += last;
   }
@@ -45,11 +45,11 @@ export async function validateInput(lines: AsyncIterable<TextLine>, rules: Input
   const check = new LineCheck(rules);
   const problems: BatchLineProblem[] = [];
   let total = 0;
-  for await (const { number, text } of lines) {
+  for await (const read of lines) {
     total++;
     if (total > rules.mostLines) return { problems: [tooManyLines(rules.mostLines)], total, model: check.model };
-    const line = await parseBatchLine(text, number, rules);
-    const problem = isProblem(line) ? line : check.problemOf(line, number);
+    const line = await parseBatchLine(read, rules);
+    const problem = isProblem(line) ? line : check.problemOf(line, read.number);
     if (problem !== null && problems.length < MOST_TOLD) problems.push(problem);
   }
   if (total === 0) problems.push(about("empty_file", "The input has no lines."));

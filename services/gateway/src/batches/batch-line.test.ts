@@ -1,19 +1,29 @@
 import { describe, expect, it, vi } from "vitest";
 import { turnsDuring } from "../testing/turns-during.js";
-import { parseBatchLine } from "./batch-line.js";
+import { type LineFormat, parseBatchLine } from "./batch-line.js";
 
 const OPENAI = { format: "openai", endpoint: "/v1/completions", model: null } as const;
 const MISTRAL = { format: "mistral", endpoint: "/v1/completions", model: "tiny" } as const;
+const parse = (text: string | null, number: number, format: LineFormat) => parseBatchLine({ text, number }, format);
 const line = { custom_id: "a", method: "POST", url: "/v1/completions", body: { prompt: "x" } };
 
 describe("a line of OpenAI's", () => {
   it("is a request with an id", async () => {
-    expect(await parseBatchLine(JSON.stringify(line), 1, OPENAI)).toEqual({ customId: "a", body: { prompt: "x" } });
+    expect(await parse(JSON.stringify(line), 1, OPENAI)).toEqual({ customId: "a", body: { prompt: "x" } });
   });
 
   it("keeps all digits of its seed", async () => {
     const text = JSON.stringify({ ...line, body: { seed: 5 } }).replace("5}", "-9007199254740993}");
-    expect(await parseBatchLine(text, 1, OPENAI)).toMatchObject({ body: { seed: -9007199254740993n } });
+    expect(await parse(text, 1, OPENAI)).toMatchObject({ body: { seed: -9007199254740993n } });
+  });
+
+  it("that is not UTF-8 is refused as that", async () => {
+    const refused = await parseBatchLine({ number: 3, text: null, isUtf8: false }, OPENAI);
+    expect(refused).toMatchObject({
+      code: "invalid_json_line",
+      line: 3,
+      message: expect.stringMatching(/^Line 3 is not UTF-8/),
+    });
   });
 
   const bad: readonly [string, string | null, string][] = [
@@ -33,12 +43,12 @@ describe("a line of OpenAI's", () => {
     ["a stream", JSON.stringify({ ...line, body: { stream: true } }), "invalid_value"],
   ];
   it("with a key that can attack programs is said to have it", async () => {
-    const refused = await parseBatchLine('{"custom_id":"a","__proto__":{}}', 3, OPENAI);
+    const refused = await parse('{"custom_id":"a","__proto__":{}}', 3, OPENAI);
     expect(refused).toMatchObject({ message: expect.stringMatching(/^Line 3 has the key "__proto__"/) });
   });
 
   it.each(bad)("%s is refused", async (_, text, code) => {
-    expect(await parseBatchLine(text, 3, OPENAI)).toMatchObject({
+    expect(await parse(text, 3, OPENAI)).toMatchObject({
       code,
       line: 3,
       message: expect.stringMatching(/^Line 3 /),
@@ -49,15 +59,15 @@ describe("a line of OpenAI's", () => {
 describe("a line of Mistral's", () => {
   it("needs neither method nor url, and takes the job's model", async () => {
     const text = JSON.stringify({ custom_id: "a", body: { prompt: "x" } });
-    expect(await parseBatchLine(text, 1, MISTRAL)).toEqual({ customId: "a", body: { prompt: "x", model: "tiny" } });
+    expect(await parse(text, 1, MISTRAL)).toEqual({ customId: "a", body: { prompt: "x", model: "tiny" } });
   });
 
   it("without a custom_id is known by its place", async () => {
-    expect(await parseBatchLine('{"body":{}}', 5, MISTRAL)).toMatchObject({ customId: "4" });
+    expect(await parse('{"body":{}}', 5, MISTRAL)).toMatchObject({ customId: "4" });
   });
 
   it("for another endpoint is refused", async () => {
-    expect(await parseBatchLine(JSON.stringify({ ...line, url: "/v1/x" }), 1, MISTRAL)).toMatchObject({
+    expect(await parse(JSON.stringify({ ...line, url: "/v1/x" }), 1, MISTRAL)).toMatchObject({
       code: "invalid_url",
     });
   });
@@ -66,7 +76,7 @@ describe("a line of Mistral's", () => {
 it("of a million token ids lets the event loop turn", async () => {
   const ids = Array.from({ length: 1_000_000 }, (_, id) => id % 32_000);
   const text = JSON.stringify({ ...line, body: { prompt: ids } });
-  const { result, turns } = await turnsDuring(() => parseBatchLine(text, 1, OPENAI));
+  const { result, turns } = await turnsDuring(() => parse(text, 1, OPENAI));
   expect(result).toEqual({ customId: "a", body: { prompt: ids } });
   expect(turns).toBeGreaterThanOrEqual(2);
 });
@@ -75,7 +85,7 @@ it("of 7 MB in one string is looked at piece by piece", async () => {
   const prompt = "x".repeat(7_000_000);
   const text = JSON.stringify({ ...line, body: { prompt } });
   const from = vi.spyOn(Buffer, "from");
-  const parsed = await parseBatchLine(text, 1, OPENAI);
+  const parsed = await parse(text, 1, OPENAI);
   const longest = Math.max(...from.mock.calls.map(([piece]) => (piece as unknown as string).length));
   from.mockRestore();
   expect(parsed).toEqual({ customId: "a", body: { prompt } });

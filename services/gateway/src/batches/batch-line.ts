@@ -1,3 +1,4 @@
+import type { TextLine } from "../files/read-lines.js";
 import { jsonProblem, parseInTurns } from "../parse-in-turns.js";
 import { exactIntegers } from "../requests/exact-integers.js";
 import { JsonShape } from "../requests/json-shape.js";
@@ -15,8 +16,7 @@ const LONGEST_ID = 512;
 
 /** Parses one line of an input file, in turns. The request in its body is checked when the line runs. */
 export async function parseBatchLine(
-  text: string | null,
-  line: number,
+  { text, isUtf8, number: line }: TextLine,
   format: LineFormat,
 ): Promise<BatchLine | BatchLineProblem> {
   const problem = (code: string, param: string | null, message: string): BatchLineProblem => ({
@@ -25,6 +25,7 @@ export async function parseBatchLine(
     param,
     line,
   });
+  if (isUtf8 === false) return problem("invalid_json_line", null, "is not UTF-8, as JSON must be; save it as that.");
   if (text === null) return problem("line_too_long", null, "is longer than the limit of a request body.");
   const cost = await costOf(text);
   if (cost !== null) return problem("invalid_value", null, cost);

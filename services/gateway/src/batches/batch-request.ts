@@ -1,7 +1,7 @@
 import { MOST_WINDOW_HOURS, WINDOW_SYNTAX, windowSeconds } from "@rhone/common";
 import { z } from "zod";
 import { anyObject, entriesOf, listOf } from "../requests/long-fields.js";
-import { modelName, optional, wholeText } from "../requests/request-fields.js";
+import { modelName, optional, truthText, wholeText } from "../requests/request-fields.js";
 import { BATCH_ENDPOINT_PATHS } from "./batch-record.js";
 import { JOB_STATUSES } from "./batch-views.js";
 
@@ -107,6 +107,9 @@ export const batchListSchema = z.object({
   after: optional(idOf("batch")),
   limit: optional(wholeText(1, 100)),
 });
+
+/** GET /v1/batch/jobs/:id. */
+export const batchJobQuerySchema = z.object({ inline: optional(truthText) });
 
 /** GET /v1/batch/jobs. */
 export const batchJobListSchema = z.object({

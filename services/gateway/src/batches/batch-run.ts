@@ -108,10 +108,11 @@ export class BatchRun {
     if (stop.signal.aborted && this.#ending === "completed") throw stop.signal.reason;
   }
 
-  async #runLine({ number, text }: TextLine, log: ResultLog): Promise<void> {
+  async #runLine(read: TextLine, log: ResultLog): Promise<void> {
+    const { number } = read;
     const { uses, pauseMs } = this.#options;
     const batch = this.#record;
-    const line = await parseBatchLine(text, number, batch);
+    const line = await parseBatchLine(read, batch);
     if (isProblem(line)) throw new Error(`Line ${number} of ${batch.id} changed after it was validated`);
     const { result, release } = await runLine({ uses, batch, number, line, signal: this.#stop.signal, pauseMs });
     await log.append(result).finally(release);

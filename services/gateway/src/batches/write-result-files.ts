@@ -43,10 +43,11 @@ export async function writeResultFiles(sources: ResultSources): Promise<Pick<Bat
 
 async function writeUnrun(errors: UnfinishedFile, done: ReadonlySet<number>, { batch, input }: ResultSources) {
   const ending = batch.ending === null || batch.ending === "completed" ? null : batch.ending;
-  for await (const { number, text } of input) {
+  for await (const read of input) {
+    const { number } = read;
     if (done.has(number)) continue;
     if (ending === null) throw new Error(`Line ${number} of ${batch.id} has no result, and nothing stopped the batch`);
-    const line = await parseBatchLine(text, number, batch);
+    const line = await parseBatchLine(read, batch);
     if (isProblem(line)) throw new Error(`Line ${number} of ${batch.id} changed after it was validated`);
     await writeEntry(errors, unrunEntry({ batchId: batch.id, line: number, customId: line.customId }, ending));
   }

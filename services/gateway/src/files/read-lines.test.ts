@@ -31,6 +31,24 @@ test.each([1, 4, 1000])("a line beyond the limit is none, those after it are", a
   ]);
 });
 
+test.each([1, 2, 1000])("a line that is not UTF-8 is none, those after it are, in pieces of %d bytes", async (size) => {
+  const bytes = Buffer.from("é\n\xe9\n\xe9\xe9\n\xff1234\né", "latin1");
+  const good = Buffer.from("é");
+  const whole = Buffer.concat([good, bytes.subarray(1, -1), good]);
+  async function* pieces() {
+    for (let at = 0; at < whole.length; at += size) yield whole.subarray(at, at + size);
+  }
+  const lines: TextLine[] = [];
+  for await (const line of readLines(pieces(), 4)) lines.push(line);
+  expect(lines).toEqual([
+    { number: 1, text: "é" },
+    { number: 2, text: null, isUtf8: false },
+    { number: 3, text: null, isUtf8: false },
+    { number: 4, text: null },
+    { number: 5, text: "é" },
+  ]);
+});
+
 test("agrees with a split of the whole text", async () => {
   const text = fc.array(fc.constantFrom("a", "é", "\n", " ", "\r\n")).map((parts) => parts.join(""));
   await fc.assert(

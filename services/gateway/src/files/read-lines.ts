@@ -1,11 +1,14 @@
 import { StringDecoder } from "node:string_decoder";
 import { setImmediate as turn } from "node:timers/promises";
+import { Utf8Check } from "../utf8-check.js";
 
 export interface TextLine {
   /** From 1. */
   readonly number: number;
-  /** null: longer than the limit. */
+  /** null: longer than the limit, or not UTF-8. */
   readonly text: string | null;
+  /** Why there is no text, unless it is too long. */
+  readonly isUtf8?: false;
 }
 
 const NEWLINE = 10;
@@ -26,8 +29,8 @@ export async function* readLines(source: AsyncIterable<Buffer>, mostBytes: numbe
     let from = 0;
     for (let at = piece.indexOf(NEWLINE); at >= 0; at = piece.indexOf(NEWLINE, from)) {
       line.push(piece.subarray(from, at));
-      const text = line.take(++number === 1);
-      if (text !== "") yield { number, text };
+      const read = line.take(++number === 1);
+      if (read.text !== "") yield { number, ...read };
       from = at + 1;
       if (performance.now() - turnedAt < MOST_MS) continue;
       await turn();
@@ -35,14 +38,16 @@ export async function* readLines(source: AsyncIterable<Buffer>, mostBytes: numbe
     }
     line.push(piece.subarray(from));
   }
-  const text = line.take(++number === 1);
-  if (text !== "") yield { number, text };
+  const read = line.take(++number === 1);
+  if (read.text !== "") yield { number, ...read };
 }
 
 /** A line whose end has not arrived. Becomes text as it arrives: 7 MB at its end were a turn of 50 ms. */
 class GrowingLine {
   readonly #mostBytes: number;
   readonly #decoder = new StringDecoder("utf8");
+  readonly #utf8 = new Utf8Check();
+  #isUtf8 = true;
   #texts: string[] = [];
   #bytes = 0;
 
@@ -53,16 +58,21 @@ class GrowingLine {
   push(bytes: Buffer): void {
     this.#bytes += bytes.length;
     if (this.#bytes > this.#mostBytes) this.#texts = [];
-    else if (bytes.length > 0) this.#texts.push(this.#decoder.write(bytes));
+    else if (bytes.length > 0) {
+      this.#isUtf8 = this.#utf8.push(bytes) && this.#isUtf8;
+      this.#texts.push(this.#decoder.write(bytes));
+    }
   }
 
-  /** Ends the line. Returns it trimmed, or null when it was too long. */
-  take(isFirst: boolean): string | null {
-    const end = this.#decoder.end();
-    const text = this.#bytes > this.#mostBytes ? null : this.#texts.join("") + end;
+  /** Ends the line, and trims it. */
+  take(isFirst: boolean): Omit<TextLine, "number"> {
+    const text = this.#texts.join("") + this.#decoder.end();
+    const isUtf8 = this.#utf8.end() && this.#isUtf8;
+    const isLong = this.#bytes > this.#mostBytes;
     this.#texts = [];
     this.#bytes = 0;
-    if (text === null) return null;
-    return (isFirst ? text.replace(/^\ufeff/, "") : text).trim();
+    this.#isUtf8 = true;
+    if (isLong) return { text: null };
+    return isUtf8 ? { text: (isFirst ? text.replace(/^\ufeff/, "") : text).trim() } : { text: null, isUtf8 };
   }
 }

@@ -54,6 +54,20 @@ describe("a JSON body", () => {
     expect(await post("/seed", text)).toEqual({ seed: "9007199254740993" });
   });
 
+  it.each([
+    ["a byte of Latin-1", Buffer.from('"Fran\xe9s"', "latin1")],
+    ["a character that its end cuts", Buffer.from("22f09f9922", "hex")],
+    ["half a character at its end", Buffer.from("22f09f99", "hex")],
+    ["UTF-16", Buffer.from("\ufeff{}", "utf16le")],
+    ["a surrogate", Buffer.from("22eda08022", "hex")],
+    ["a bad byte behind 200,000", Buffer.concat([Buffer.from(textOf(LARGE)), Buffer.of(0xff)])],
+  ])("with %s is refused", async (_, bytes) => {
+    expect(await post("/", new Uint8Array(bytes))).toMatchObject({
+      code: "INVALID_JSON",
+      message: expect.stringMatching(/^The body is not UTF-8/),
+    });
+  });
+
   it("of a costly shape is refused", async () => {
     expect(await post("/", "[".repeat(5000))).toMatchObject({
       code: "INVALID_REQUEST",

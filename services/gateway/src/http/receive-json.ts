@@ -9,6 +9,7 @@ import { cut, RequestError } from "../request-error.js";
 import { exactIntegers } from "../requests/exact-integers.js";
 import { JsonShape } from "../requests/json-shape.js";
 import { ownTurn, timeLeft } from "../turns.js";
+import { Utf8Check } from "../utf8-check.js";
 import { needsNoBody, operationOf } from "./openapi/operations.js";
 
 /** Bodies up to this size always find room. */
@@ -112,6 +113,10 @@ function inflate(payload: Readable, received: ReceivedBody, { raw }: FastifyRepl
 const isJson = ({ headers }: FastifyRequest): boolean =>
   headers["content-type"]?.trimStart().toLowerCase().startsWith("application/json") === true;
 
+/** A text of another encoding would be read with U+FFFD in the place of its letters. */
+const notUtf8 = (): RhoneError =>
+  new RhoneError("INVALID_JSON", "The body is not UTF-8, as JSON must be whatever its content-type says; encode it.");
+
 /** The bytes of large bodies that are being received or prepared, over all requests. */
 class BodyRoom {
   readonly #most: number;
@@ -135,12 +140,16 @@ class BodyRoom {
   }
 }
 
-/** A body on its way to the parser. Fails with INVALID_REQUEST for a costly shape, and GATEWAY_BUSY without room. */
+/**
+ * A body on its way to the parser. Fails with INVALID_REQUEST for a costly shape, INVALID_JSON for other bytes than
+ * UTF-8, and GATEWAY_BUSY without room.
+ */
 export class ReceivedBody extends Transform {
   /** Absent: it arrives as it is. */
   inflatedFrom?: Gunzip;
   readonly #room: BodyRoom;
   readonly #shape = new JsonShape();
+  readonly #utf8 = new Utf8Check();
   readonly #hash: Hash | null;
   #bytes = 0;
   #held = 0;
@@ -197,13 +206,15 @@ export class ReceivedBody extends Transform {
 
   /** The parser reads the whole body when this one ends, and many may end at once. */
   override _flush(done: TransformCallback): void {
-    if (this.#bytes <= TURN_BYTES) done();
-    else void ownTurn().then(() => done());
+    const end = () => done(this.#utf8.end() ? null : notUtf8());
+    if (this.#bytes <= TURN_BYTES) end();
+    else void ownTurn().then(end);
   }
 
   #check(bytes: Buffer): void {
     const cost = this.#shape.push(bytes);
     if (cost !== null) throw new RequestError("INVALID_REQUEST", `The body ${cost}`);
+    if (!this.#utf8.push(bytes)) throw notUtf8();
     this.#hold();
     this.#hash?.update(bytes);
   }

@@ -13,6 +13,9 @@ export const wholeText = (least: number, most = Number.MAX_SAFE_INTEGER) =>
     z.number().int().min(least).max(most),
   );
 
+/** Yes or no in a query. */
+export const truthText = z.stringbool({ truthy: ["true", "1"], falsy: ["false", "0"] });
+
 /** Refusals repeat the name. */
 export const modelName = optional(z.string().max(256));
 

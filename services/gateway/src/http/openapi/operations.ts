@@ -207,6 +207,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   "GET /v1/batch/jobs/:id": {
     summary: "Describe a batch and its progress in the shape of Mistral's batch jobs",
     tag: "batches",
+    query: batches.batchJobQuerySchema,
   },
   "POST /v1/batch/jobs/:id/cancel": { summary: "Cancel a batch; finished lines keep their results", tag: "batches" },
   "GET /health": {

@@ -1,6 +1,6 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance } from "fastify";
-import { batchJobListSchema, batchJobRequestSchema } from "../../batches/batch-request.js";
+import { batchJobListSchema, batchJobQuerySchema, batchJobRequestSchema } from "../../batches/batch-request.js";
 import { toMistralJob } from "../../batches/batch-views.js";
 import { inlineResults } from "../../batches/inline-results.js";
 import { type BatchesUse, cancelBatch, keepRequests, newBatch, ownBatch, ownJobs } from "../../batches/own-batches.js";
@@ -17,7 +17,6 @@ export interface BatchJobsUse extends BatchesUse {
 
 interface ById {
   readonly Params: { readonly id: string };
-  readonly Querystring: { readonly inline?: string };
 }
 
 /** The same batches as Mistral's jobs: POST, GET /v1/batch/jobs; GET …/:id; POST …/:id/cancel. */
@@ -46,10 +45,11 @@ export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
     refuseFilters(query, ["metadata", "agent_id"]);
     return ownJobs(store, parseRequest(batchJobListSchema, query), { owner, leaving: leavingOf(reply) });
   });
-  app.get<ById>("/v1/batch/jobs/:id", async ({ params: { id }, query: { inline }, caller: { owner } }, reply) => {
+  app.get<ById>("/v1/batch/jobs/:id", async ({ params: { id }, query, caller: { owner } }, reply) => {
+    const { inline } = parseRequest(batchJobQuerySchema, query);
     const { batch, cancelledAt } = await ownBatch(store, id, { owner, leaving: leavingOf(reply) });
     const job = toMistralJob(batch, cancelledAt);
-    if (inline !== "true") return job;
+    if (inline !== true) return job;
     const results = await inlineResults(files, job, bodyLimitBytes);
     return reply.type("application/json; charset=utf-8").send(Readable.from(results, { objectMode: false }));
   });

@@ -226,6 +226,13 @@ describe.each(STORAGES)("$place", ({ open }) => {
       expect([response.statusCode, response.json().error.param]).toEqual([400, param]);
     });
 
+    it("inline is yes or no", async () => {
+      const { app } = await gateway();
+      const ask = async (inline: string) =>
+        (await app.inject(`/v1/batch/jobs/batch_0123456789abcdef01234567?inline=${inline}`)).statusCode;
+      expect(await Promise.all(["true", "1", "false", "0", "perhaps"].map(ask))).toEqual([404, 404, 404, 404, 400]);
+    });
+
     it("jobs are listed that were made after a date", async () => {
       const { app, post } = await gateway();
       const { id, created_at } = (

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { refuseParam, unsupported } from "../../request-error.js";
 import { anyObject, entriesOf, listOf } from "../long-fields.js";
-import { generationFields, optional, parseRequest, wholeText } from "../request-fields.js";
+import { generationFields, optional, parseRequest, truthText, wholeText } from "../request-fields.js";
 import { functionName, isFilled, MOST_TOOLS, toolList } from "../tools/tool-fields.js";
 import { inputSchema } from "./response-items.js";
 import { refuseUnsupportedParts } from "./unsupported-parts.js";
@@ -155,15 +155,14 @@ export function readResponseRequest(body: unknown): ResponseRequest {
   return fields;
 }
 
-const truth = z.stringbool({ truthy: ["true", "1"], falsy: ["false", "0"] });
 /** `include` and `include[]`, as clients write lists into a query. */
 const queryIncludes = { include: optional(z.unknown()), "include[]": optional(z.unknown()) };
 
 /** GET /v1/responses/:id. */
 export const responseQuerySchema = z.object({
-  stream: optional(truth),
+  stream: optional(truthText),
   starting_after: optional(wholeText(0)),
-  include_obfuscation: optional(truth),
+  include_obfuscation: optional(truthText),
   ...queryIncludes,
 });
 
