@@ -82,13 +82,14 @@ function computedMs(): number {
  * was made.
  */
 export function collector(): () => void {
-  const set = (...flags: string[]) => flags.forEach((flag) => setFlagsFromString(flag));
-  set("--expose-gc");
+  setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as (options: { type: "minor" }) => void;
-  set("--no-expose-gc");
+  setFlagsFromString("--no-expose-gc");
   return () => {
-    set("--stress-incremental-marking", "--optimize-for-size");
+    setFlagsFromString("--stress-incremental-marking");
+    setFlagsFromString("--optimize-for-size");
     collect({ type: "minor" });
-    set("--no-stress-incremental-marking", "--no-optimize-for-size");
+    setFlagsFromString("--no-stress-incremental-marking");
+    setFlagsFromString("--no-optimize-for-size");
   };
 }
