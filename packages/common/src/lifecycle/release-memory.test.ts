@@ -43,7 +43,7 @@ describe("a process that grew from 100 MB to 200", () => {
     needed = 200 * MB;
     expect(look(2)).toBe(2);
     needed = 105 * MB;
-    expect(look(1)).toBe(3);
+    expect(look(2)).toBe(3);
     needed = resident = 200 * MB;
     expect(look(9)).toBe(6);
     resident = 150 * MB;
@@ -58,6 +58,16 @@ describe("a process that grew from 100 MB to 200", () => {
     expect(look(2)).toBe(0);
     expect(look(1)).toBe(1);
     expect(resident, "not trimmed").toBe(200 * MB);
+  });
+
+  it("needs what it holds when that comes back after each collection", () => {
+    working = 1;
+    for (let each = 0; each < 30; each++) {
+      resident = 200 * MB;
+      look(1);
+      resident = 110 * MB; // collected, until the next look
+    }
+    expect(collections).toBe(3);
   });
 
   it("starts counting again when it has shrunk meanwhile", () => {

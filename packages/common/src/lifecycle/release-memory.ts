@@ -12,7 +12,7 @@ const SLACK_BYTES = 4 * 1024 * 1024;
 const PATIENCE = 3;
 /** By then V8 has collected: 160 MB of objects took 0.4 s while other processes computed. */
 const COLLECTED_MS = 2000;
-/** Collections in a row after which a process that is as large as before needs what it holds. */
+/** Collections in a row after which a process that has still grown needs what it holds. */
 const TRIES = 3;
 
 export interface ReleaseOptions {
@@ -32,9 +32,8 @@ export interface ReleaseOptions {
 /**
  * Gives memory back that the process no longer uses. V8 collects when memory is asked for, so a process that did much
  * and then little keeps its garbage, and room for as much again. So one that has grown collects: when it is quiet, or
- * when it has grown for 30 s. What it needs is the least that it held since it last collected three times for nothing:
- * one collection may come while a request still uses the memory, and native memory is given back a while later.
- * Returns what ends the looks.
+ * when it has grown for 30 s. What it needs is the least that it held since the look after three collections in a row:
+ * one collection may come while a request still uses the memory. Returns what ends the looks.
  */
 export function releaseMemory(options: ReleaseOptions = {}): () => void {
   const { trim, lookMs = LOOK_MS, resident = process.memoryUsage.rss, collect = collector() } = options;
@@ -52,18 +51,17 @@ export function releaseMemory(options: ReleaseOptions = {}): () => void {
       [looksGrown, tries] = [0, 0];
       return;
     }
+    if (tries === TRIES) {
+      needed = held;
+      [looksGrown, tries] = [0, 0];
+      return;
+    }
     looksGrown++;
     if (!isQuiet && looksGrown < PATIENCE) return;
     collect();
     looksGrown = 0;
     tries++;
-    setTimeout(giveBack, COLLECTED_MS, isQuiet).unref();
-  };
-  const giveBack = (isQuiet: boolean) => {
-    if (isQuiet) trim?.();
-    if (tries < TRIES) return;
-    needed = resident();
-    tries = 0;
+    if (isQuiet && trim !== undefined) setTimeout(trim, COLLECTED_MS).unref();
   };
   const timer = setInterval(look, lookMs).unref();
   return () => clearInterval(timer);
