@@ -6,7 +6,7 @@ export class References {
   readonly #targets: ReadonlyMap<string, JsonSchema>;
   readonly #problems: ReadonlyMap<string, string>;
 
-  /** `targets`: by JSON pointers as "#" and "#/$defs/a~1b". `problems`: what is wrong with other references, by text. */
+  /** `targets`: by JSON pointers as "#" and "#/$defs/a~1b". `problems`: what is wrong with other references, by them. */
   constructor(targets: ReadonlyMap<string, JsonSchema>, problems: ReadonlyMap<string, string>) {
     this.#targets = targets;
     this.#problems = problems;
