@@ -6,7 +6,10 @@ export class References {
   readonly #targets: ReadonlyMap<string, JsonSchema>;
   readonly #problems: ReadonlyMap<string, string>;
 
-  /** `targets`: by JSON pointers as "#" and "#/$defs/a~1b". `problems`: what is wrong with other references, by them. */
+  /**
+   * `targets`: by JSON pointers as "#" and "#/$defs/a~1b". `problems`: what is wrong with references that lead nowhere,
+   * by their texts.
+   */
   constructor(targets: ReadonlyMap<string, JsonSchema>, problems: ReadonlyMap<string, string>) {
     this.#targets = targets;
     this.#problems = problems;
