@@ -112,7 +112,7 @@ async function waitFor(id: string, options: BatchOptions, signal: AbortSignal): 
   checkEnd(last);
 }
 
-/** Throws BATCH_FAILED for a batch that did not complete or has no answer, BATCH_LINES_FAILED for one that lacks some. */
+/** Throws BATCH_FAILED unless the batch completed with an answer, BATCH_LINES_FAILED where lines failed. */
 function checkEnd({ id, status, errors, request_counts: { total, failed } }: Batch): void {
   if (status !== "completed") {
     const [problem] = errors?.data ?? [];
