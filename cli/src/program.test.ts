@@ -13,6 +13,7 @@ describe("help", () => {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, "m"));
     }
     expect(stdout).toMatch(/Exit codes: +0 success, 1 failure, 2 wrong usage or settings, 3 no cluster is running/);
+    expect(stdout).toMatch(/4 some lines of a batch failed, 130 interrupted/);
     expect(stdout).toContain("RHONE_HOME");
   });
 

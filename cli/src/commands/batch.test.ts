@@ -117,6 +117,43 @@ describe("rhone batch wait", () => {
   });
 });
 
+describe.each(["wait", "submit"])("rhone batch %s with failed lines", (command) => {
+  const ended = async (counts: object, ...flags: string[]) => {
+    const { url } = await gateway({ ...BATCH, error_file_id: "err_1", request_counts: counts });
+    const path = await fileOf('{"url":"/v1/completions"}\n');
+    const args = command === "wait" ? ["wait", "batch_1"] : ["submit", path, "--wait"];
+    return runCommand("batch", ...args, "--url", url, ...flags);
+  };
+
+  it.each([
+    [{ total: 3, completed: 2, failed: 1 }, "BATCH_LINES_FAILED", "batch_1 completed, but 1 of its 3 lines failed."],
+    [
+      { total: 3, completed: 0, failed: 3 },
+      "BATCH_FAILED",
+      "batch_1 completed without an answer: all of its 3 lines failed.",
+    ],
+    [
+      { total: 1, completed: 0, failed: 1 },
+      "BATCH_FAILED",
+      "batch_1 completed without an answer: its only line failed.",
+    ],
+  ])("fails, after it printed the batch: %j", async (counts, code, message) => {
+    const { stdout, stderr, error } = await ended(counts);
+    expect(error).toMatchObject({ code, message });
+    expect(stdout).toContain(`batch_1  completed  ${counts.total} of ${counts.total}, ${counts.failed} failed`);
+    expect(stderr).toMatch(/^Lines that failed: .* batch download batch_1 --errors /m);
+    const json = await ended(counts, "--json");
+    expect([JSON.parse(json.stdout).request_counts, json.error]).toEqual([counts, expect.objectContaining({ code })]);
+  });
+});
+
+it.each(["failed", "expired", "cancelled"])("waiting for a batch that ends %s fails", async (status) => {
+  const { url } = await gateway({ ...BATCH, status, request_counts: { total: 3, completed: 1, failed: 0 } });
+  const { error } = await runCommand("batch", "wait", "batch_1", "--url", url);
+  const ended = status === "cancelled" ? "was cancelled" : status;
+  expect(error).toMatchObject({ code: "BATCH_FAILED", message: `batch_1 ${ended}.` });
+});
+
 describe("rhone batch cancel", () => {
   it("prints the batch as it is then", async () => {
     const { url, requests } = await gateway({ ...BATCH, status: "cancelling" });

@@ -33,6 +33,8 @@ interface DownloadOptions extends GatewayOptions {
   readonly errors?: boolean;
 }
 
+const ENDS = "exit 0 if all lines were answered, 4 if some failed, 1 if all did or it did not complete";
+
 /** rhone batch submit | list | status | wait | cancel | download. */
 export function addBatchCommands(program: Command, signal: AbortSignal): void {
   const batch = program.command("batch").description("run a file of requests at low priority");
@@ -51,7 +53,7 @@ export function addBatchCommands(program: Command, signal: AbortSignal): void {
       print(await batches.get(id), options, rhone);
     });
   withJson(batch.command("wait").argument("<id>"))
-    .description("wait until a batch has ended; fail unless it completed")
+    .description(`wait until a batch has ended; ${ENDS}`)
     .action(async (id: string, options: BatchOptions) => waitFor(id, options, signal));
   withJson(batch.command("cancel").argument("<id>"))
     .description("stop a batch and keep the answers so far")
@@ -72,7 +74,7 @@ function addSubmitCommand(batch: Command, signal: AbortSignal): void {
     .argument("<file>", "one request per line, in the format of OpenAI's batch API or of Mistral's")
     .option("--endpoint <path>", "endpoint of the requests (default: what the first line tells)")
     .option("--window <time>", "time limit, 1m to 168h; unanswered requests expire then", completionWindow, "24h")
-    .option("--wait", "wait until the batch has ended")
+    .option("--wait", `wait until the batch has ended; ${ENDS}`)
     .action(async (file: string, options: SubmitOptions) => {
       const asked = await readBatchFile(file, options.endpoint);
       const { files, batches, rhone } = await openGateway(options, signal);
@@ -107,10 +109,25 @@ async function waitFor(id: string, options: BatchOptions, signal: AbortSignal): 
   }
   if (last === undefined) return;
   print(last, options, rhone);
-  if (last.status === "completed") return;
-  const [problem] = last.errors?.data ?? [];
-  const ended = last.status === "cancelled" ? "was cancelled" : last.status;
-  throw new RhoneError("BATCH_FAILED", `${id} ${ended}${problem === undefined ? "." : `: ${problem.message}`}`);
+  checkEnd(last);
+}
+
+/** Throws BATCH_FAILED unless the batch completed with an answer, BATCH_LINES_FAILED where lines failed. */
+function checkEnd({ id, status, errors, request_counts: { total, failed } }: Batch): void {
+  if (status !== "completed") {
+    const [problem] = errors?.data ?? [];
+    const ended = status === "cancelled" ? "was cancelled" : status;
+    throw new RhoneError("BATCH_FAILED", `${id} ${ended}${problem === undefined ? "." : `: ${problem.message}`}`);
+  }
+  if (failed === 0) return;
+  if (failed === total)
+    throw new RhoneError("BATCH_FAILED", `${id} completed without an answer: ${ofLines(total, total)}.`);
+  throw new RhoneError("BATCH_LINES_FAILED", `${id} completed, but ${ofLines(failed, total)}.`);
+}
+
+function ofLines(failed: number, total: number): string {
+  if (failed < total) return `${failed} of its ${total} lines failed`;
+  return total === 1 ? "its only line failed" : `all of its ${total} lines failed`;
 }
 
 async function download({ batches, files }: OpenGateway, id: string, { errors, out }: DownloadOptions) {

@@ -58,6 +58,8 @@ describe("exitCodeOf", () => {
     ["INVALID_CONFIG", 2],
     ["INVALID_REQUEST", 2],
     ["NOT_RUNNING", 3],
+    ["BATCH_FAILED", 1],
+    ["BATCH_LINES_FAILED", 4],
     ["CANCELLED", 130],
     ["PORT_IN_USE", 1],
     ["INTERNAL", 1],

@@ -2,11 +2,12 @@ import { type ErrorCode, RhoneError } from "@rhone/common";
 import type { Style } from "./style.js";
 
 /** Exit codes of `rhone`, documented in `rhone --help`. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, notRunning: 3, interrupted: 130 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, notRunning: 3, someFailed: 4, interrupted: 130 } as const;
 
 export function exitCodeOf(code: ErrorCode): number {
   if (code === "INVALID_CONFIG" || code === "INVALID_REQUEST") return EXIT.usage;
   if (code === "NOT_RUNNING") return EXIT.notRunning;
+  if (code === "BATCH_LINES_FAILED") return EXIT.someFailed;
   return code === "CANCELLED" ? EXIT.interrupted : EXIT.failed;
 }
 

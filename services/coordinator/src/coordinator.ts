@@ -16,6 +16,7 @@ import type { CoordinatorConfig } from "./config.js";
 import { Engine } from "./engine/engine.js";
 import { Cancellations } from "./intake/cancellations.js";
 import { Consumer } from "./intake/consumer.js";
+import { JobPace } from "./intake/job-pace.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { ModelFacts } from "./model/model-facts.js";
 import { Pipeline, type PipelineListener } from "./pipeline/pipeline.js";
@@ -158,6 +159,7 @@ async function openConsumer(
     maxSequences: config.maxSequences,
     lockMs: 1000 * config.jobLock,
     cancellations,
+    pace: new JobPace(),
     logger,
   });
 }

@@ -48,11 +48,11 @@ describe("a line of commands", () => {
     expect(sent).toContain("large 2");
   });
 
-  it("sends no more than 64 small commands in a turn", async () => {
+  it("sends no more than 16 small commands in a turn", async () => {
     const { add, sent, take } = open();
     for (let i = 0; i < 200; i++) void add(`${i}`, 100);
     await take();
-    expect(sent).toHaveLength(1 + 64);
+    expect(sent).toHaveLength(1 + 16);
   });
 
   it("returns what Redis answers", async () => {

@@ -34,8 +34,8 @@ describe("those who wait for time", () => {
   });
 
   it("go on one of each kind in every turn, though none has time left", async () => {
-    const went = { event: 0, answer: 0, work: 0, small: 0, bytes: 0 };
-    for (const kind of ["bytes", "small", "work", "answer", "event"] as const) {
+    const went = { event: 0, answer: 0, end: 0, work: 0, small: 0, bytes: 0 };
+    for (const kind of ["bytes", "small", "work", "end", "answer", "event"] as const) {
       for (const _ of names(10)) {
         whenTime(kind, () => {
           spin(15);
@@ -46,7 +46,7 @@ describe("those who wait for time", () => {
     await expect.poll(() => went.work).toBeGreaterThanOrEqual(5);
     const counts = Object.values(went);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
-    await expect.poll(() => went).toEqual({ event: 10, answer: 10, work: 10, small: 10, bytes: 10 });
+    await expect.poll(() => went).toEqual({ event: 10, answer: 10, end: 10, work: 10, small: 10, bytes: 10 });
   });
 
   it.each(["work", "answer"] as const)("begin one request in a turn at most while many %ss wait", async (kind) => {

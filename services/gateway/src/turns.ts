@@ -10,12 +10,19 @@ const MANY = 16;
 const SLICE = 8;
 
 /**
- * What may wait for time: an event of a stream, a short answer or the end of a request, other work of a request that
- * has begun, and bytes that arrive, of one small request or of more.
+ * What may wait for time: an event of a stream, a short answer, the end of 64 choices, other work of a request that has
+ * begun, and bytes that arrive, of one small request or of more.
  */
-export type Kind = "event" | "answer" | "work" | "small" | "bytes";
+export type Kind = "event" | "answer" | "end" | "work" | "small" | "bytes";
 
-const waiting: Readonly<Record<Kind, (() => void)[]>> = { event: [], answer: [], work: [], small: [], bytes: [] };
+const waiting: Readonly<Record<Kind, (() => void)[]>> = {
+  event: [],
+  answer: [],
+  end: [],
+  work: [],
+  small: [],
+  bytes: [],
+};
 const lines = Object.values(waiting);
 /** The line that had the last place. */
 let lastLine = 0;

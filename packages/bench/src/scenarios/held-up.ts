@@ -18,7 +18,7 @@ const options = {
     choices: ["all", "quick", ...ATTACKS.map(({ name }) => name)],
     initial: "all",
   },
-  pages: count("K/V pages to fill first, as those of a cluster in service are", 0, 0),
+  pages: count("K/V pages to fill first; in a cluster in service they are full", 0, 0),
   usual: count("ms to watch the stream before each attack", 2000),
   patience: count("seconds after which the sender of an attack hangs up", 30),
   after: count("seconds after an attack within which memory must be back", 60),

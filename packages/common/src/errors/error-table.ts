@@ -100,6 +100,7 @@ export const ERROR_TABLE = {
 
   // `rhone batch`.
   BATCH_FAILED: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
+  BATCH_LINES_FAILED: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
 
   // `rhone bench`.
   MEASUREMENT_VOID: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),

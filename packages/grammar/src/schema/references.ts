@@ -4,10 +4,15 @@ import { isObject, type JsonSchema, type Keywords } from "./json-schema.js";
 /** The schemas that a schema's references lead to. Their own references are places in the schema. */
 export class References {
   readonly #targets: ReadonlyMap<string, JsonSchema>;
+  readonly #problems: ReadonlyMap<string, string>;
 
-  /** `targets`: by JSON pointers as "#" and "#/$defs/a~1b". */
-  constructor(targets: ReadonlyMap<string, JsonSchema>) {
+  /**
+   * `targets`: by JSON pointers as "#" and "#/$defs/a~1b". `problems`: what is wrong with references that lead nowhere,
+   * by their texts.
+   */
+  constructor(targets: ReadonlyMap<string, JsonSchema>, problems: ReadonlyMap<string, string>) {
     this.#targets = targets;
+    this.#problems = problems;
   }
 
   /** undefined for a reference that leads nowhere. */
@@ -24,23 +29,28 @@ export class References {
 
   /** What is wrong with a reference that leads nowhere. */
   problem(reference: string): string {
-    if (!reference.startsWith("#")) return `refers to ${reference}, which is outside the schema`;
-    const isAnchor = !reference.startsWith("#/");
-    return `refers to ${reference}, which does not exist${isAnchor ? ", or more than once" : ""}`;
+    return `refers to ${reference}, ${this.#problems.get(reference) ?? MISSING}`;
   }
 }
+
+const MISSING = "which does not exist";
 
 /** A schema with an `$id`, or the whole document. */
 interface Resource {
   readonly uri: string;
   readonly found: Found;
-  /** By name; undefined for a name that is given twice. */
-  readonly anchors: Map<string, Found | undefined>;
+  /** The schemas that have a name, by it. */
+  readonly anchors: Map<string, Found[]>;
 }
 
 interface Found {
   readonly pointer: string;
   readonly schema: JsonSchema;
+}
+
+interface Located {
+  readonly found: Found;
+  readonly resource: Resource;
 }
 
 type Changeable = Record<string, unknown>;
@@ -63,15 +73,16 @@ const NAMED = new Set(["properties", "patternProperties", "dependentSchemas", "d
  * only. A reference that leads to no place, or to several, stays one that leads nowhere.
  */
 export function resolveReferences(schema: JsonSchema): References {
-  return new References(new Resolver(structuredClone(schema)).resolve());
+  return new Resolver(structuredClone(schema)).resolve();
 }
 
 class Resolver {
   /** The resource that each schema belongs to. */
   readonly #schemas = new Map<Keywords, Resource>();
-  /** By URI; undefined for one that is given twice. */
-  readonly #resources = new Map<string, Resource | undefined>();
+  /** The resources that have a URI, by it. */
+  readonly #resources = new Map<string, Resource[]>();
   readonly #targets = new Map<string, JsonSchema>();
+  readonly #problems = new Map<string, string>();
   readonly #idKeyword: "$id" | "id";
   /** How many schemas have each `$dynamicAnchor`. */
   readonly #dynamic = new Map<unknown, number>();
@@ -84,19 +95,19 @@ class Resolver {
     this.#visit(whole, this.#addResource(NO_ADDRESS, whole));
   }
 
-  resolve(): ReadonlyMap<string, JsonSchema> {
+  resolve(): References {
     // A reference may lead to a schema under any keyword, which has references of its own. The map grows meanwhile.
     for (const [schema, resource] of this.#schemas) {
-      const to = typeof schema.$ref === "string" ? this.#locate(schema.$ref, resource) : undefined;
-      if (to !== undefined) this.#visit(to.found, to.resource);
+      const to = typeof schema.$ref === "string" ? this.#locate(schema.$ref, resource) : MISSING;
+      if (typeof to !== "string") this.#visit(to.found, to.resource);
     }
     for (const [schema, resource] of this.#schemas) this.#rewrite(schema as Changeable, resource);
-    return this.#targets;
+    return new References(this.#targets, this.#problems);
   }
 
   #addResource(uri: string, found: Found): Resource {
-    const resource = { uri, found, anchors: new Map<string, Found | undefined>() };
-    this.#resources.set(uri, this.#resources.has(uri) ? undefined : resource);
+    const resource = { uri, found, anchors: new Map<string, Found[]>() };
+    add(this.#resources, uri, resource);
     return resource;
   }
 
@@ -115,22 +126,26 @@ class Resolver {
 
   #identify(schema: Keywords, found: Found, around: Resource): Resource {
     const id = schema[this.#idKeyword];
-    const uri = typeof id === "string" && !id.startsWith("#") ? absolute(id, around.uri) : undefined;
-    const resource = uri === undefined || uri === around.uri ? around : this.#addResource(uri, found);
+    const uri = typeof id === "string" && split(id)[0] !== "" ? absolute(id, around.uri) : undefined;
+    const resource = uri === undefined ? around : this.#addResource(uri, found);
     const anchors = new Set([schema.$anchor, schema.$dynamicAnchor].filter((name) => typeof name === "string"));
     // Until 2019 an `$id` of a fragment was an anchor.
     if (typeof id === "string" && id.length > 1 && id.startsWith("#")) anchors.add(id.slice(1));
-    for (const name of anchors) resource.anchors.set(name, resource.anchors.has(name) ? undefined : found);
+    for (const name of anchors) add(resource.anchors, name, found);
     const { $dynamicAnchor: dynamic } = schema;
     if (dynamic !== undefined) this.#dynamic.set(dynamic, (this.#dynamic.get(dynamic) ?? 0) + 1);
     return resource;
   }
 
-  #locate(reference: string, { uri }: Resource): { readonly found: Found; readonly resource: Resource } | undefined {
+  /** Where a reference leads, or why it leads nowhere. One without an address stays in the schema that it is in. */
+  #locate(reference: string, own: Resource): Located | string {
     const [document, fragment] = split(reference);
-    const resource = this.#resources.get(absolute(document, uri) ?? "");
-    const found = resource === undefined ? undefined : within(resource, fragment);
-    return resource === undefined || found === undefined ? undefined : { found, resource };
+    const [resource, other] = document === "" ? [own] : (this.#resources.get(absolute(document, own.uri) ?? "") ?? []);
+    if (resource === undefined) return "which is outside the schema";
+    if (other !== undefined) return `the $id of ${placesOf([resource.found, other.found])}`;
+    const [found, another] = within(resource, fragment);
+    if (found === undefined) return MISSING;
+    return another === undefined ? { found, resource } : `the name of ${placesOf([found, another])}`;
   }
 
   #rewrite(schema: Changeable, resource: Resource): void {
@@ -149,18 +164,22 @@ class Resolver {
 
   /** The place that a reference leads to. Else its text, or in an embedded schema its address, which leads nowhere. */
   #target(reference: string, resource: Resource): string {
-    const found = this.#locate(reference, resource)?.found;
-    if (found !== undefined) {
-      this.#targets.set(found.pointer, found.schema);
-      return found.pointer;
+    const to = this.#locate(reference, resource);
+    if (typeof to !== "string") {
+      this.#targets.set(to.found.pointer, to.found.schema);
+      return to.found.pointer;
     }
     const [document, fragment] = split(reference);
-    return resource.found.pointer === "#" ? reference : `${absolute(document, resource.uri) ?? document}#${fragment}`;
+    const isOfWhole = resource.found.pointer === "#";
+    const text = isOfWhole ? reference : `${absolute(document, resource.uri) ?? document}#${fragment}`;
+    this.#problems.set(text, to);
+    return text;
   }
 
   /** Whether a dynamic reference leads to one place, whichever schema it is reached from. */
   #isStatic(reference: string, resource: Resource): boolean {
-    const schema = this.#locate(reference, resource)?.found.schema;
+    const to = this.#locate(reference, resource);
+    const schema = typeof to === "string" ? undefined : to.found.schema;
     if (schema === undefined || !isObject(schema)) return false;
     const [document, fragment] = split(reference);
     if (schema.$dynamicAnchor !== decoded(fragment)) return true;
@@ -189,9 +208,18 @@ function absolute(reference: string, base: string): string | undefined {
   return URL.canParse(document, base) ? new URL(document, base).href : undefined;
 }
 
-function within({ found, anchors }: Resource, fragment: string): Found | undefined {
-  if (fragment === "") return found;
-  return fragment.startsWith("/") ? at(found, fragment) : anchors.get(decoded(fragment));
+function within({ found, anchors }: Resource, fragment: string): readonly (Found | undefined)[] {
+  if (fragment === "") return [found];
+  return fragment.startsWith("/") ? [at(found, fragment)] : (anchors.get(decoded(fragment)) ?? []);
+}
+
+const placesOf = (all: readonly [Found, Found]): string =>
+  `more than one schema: ${all.map(({ pointer }) => pointer).join(" and ")}`;
+
+function add<T>(lists: Map<string, T[]>, key: string, value: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
 }
 
 /** The schema at a JSON pointer below another one. */

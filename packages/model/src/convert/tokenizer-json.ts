@@ -34,6 +34,11 @@ export function parseTokenizerJson(path: string, json: JsonObject): JsonTokenize
   }
   if (!isJsonObject(model.vocab)) throw unsupported(`${path}: model.vocab must be an object of ids by token.`);
   if (!Array.isArray(model.merges)) throw unsupported(`${path}: model.merges must be a list.`);
+  const affix = ["continuing_subword_prefix", "end_of_word_suffix"].find((name) => (model[name] ?? "") !== "");
+  if (affix !== undefined)
+    throw unsupported(
+      `${path}: model.${affix} is ${JSON.stringify(model[affix])}; only tokenizers without it can be converted.`,
+    );
   const merges = model.merges.map((merge: unknown) => parseMerge(path, merge));
   const isSentencePiece = model.byte_fallback === true;
   const pieces: (Piece | undefined)[] = [];
@@ -45,6 +50,7 @@ export function parseTokenizerJson(path: string, json: JsonObject): JsonTokenize
       throw unsupported(`${path}: the id ${place} is both ${JSON.stringify(other.text)} and ${JSON.stringify(text)}.`);
     pieces[place] = { text, score: scoreOf(text), type: typeOf(text, isSentencePiece, model.unk_token) };
   }
+  checkMerges(path, merges, new Set(Object.keys(model.vocab)));
   return {
     model: isSentencePiece ? "llama" : "gpt2",
     pre: isSentencePiece ? "default" : preTokenizer(path, json.pre_tokenizer),
@@ -60,6 +66,23 @@ function parseMerge(path: string, merge: unknown): readonly [string, string] {
     return halves as [string, string];
   }
   throw unsupported(`${path}: the merge ${JSON.stringify(merge)} is not two pieces.`);
+}
+
+/** Throws for merges of, or into, pieces that have no id: a merge that can never be made hides the wrong vocabulary. */
+function checkMerges(path: string, merges: readonly (readonly [string, string])[], vocab: ReadonlySet<string>): void {
+  const lacking = ([left, right]: readonly [string, string]) =>
+    [left, right, left + right].find((piece) => !vocab.has(piece));
+  const bad = merges.flatMap((merge, rank) => {
+    const piece = lacking(merge);
+    return piece === undefined ? [] : [{ merge, rank, piece }];
+  });
+  const [first] = bad;
+  if (first === undefined) return;
+  const [left, right] = first.merge.map((half) => JSON.stringify(half));
+  throw unsupported(
+    `${path}: model.vocab lacks a piece of ${bad.length} of ${merges.length} merges. The first is merge ${first.rank}, ` +
+      `${left} and ${right}, for which ${JSON.stringify(first.piece)} has no id. Is this the tokenizer of another model?`,
+  );
 }
 
 /**

@@ -259,6 +259,31 @@ describe("tokenizer.json", () => {
     ],
     ["a broken merge", { model: { ...byteLevel.model, merges: ["a"] } }, /merge "a"|two pieces/],
     [
+      "merges whose halves the vocabulary lacks",
+      { model: { ...byteLevel.model, merges: ["a b", "a c", "ab d"] } },
+      /model\.vocab lacks a piece of 2 of 3 merges\. The first is merge 1, "a" and "c", for which "c" has no id\. /,
+    ],
+    [
+      "a merge whose result the vocabulary lacks",
+      { ...byteLevel, model: { ...byteLevel.model, merges: [["b", "a"]] } },
+      /lacks a piece of 1 of 1 merges\. The first is merge 0, "b" and "a", for which "ba" has no id\. /,
+    ],
+    [
+      "such a merge of SentencePiece's kind",
+      { model: { ...byteLevel.model, byte_fallback: true, merges: ["ab b"] } },
+      /lacks a piece of 1 of 1 merges\. The first is merge 0, "ab" and "b", for which "abb" has no id\. /,
+    ],
+    [
+      "a prefix of pieces that continue a word",
+      { model: { ...byteLevel.model, continuing_subword_prefix: "##" } },
+      /model\.continuing_subword_prefix is "##"; /,
+    ],
+    [
+      "a suffix of pieces that end a word",
+      { model: { ...byteLevel.model, end_of_word_suffix: "</w>" } },
+      /model\.end_of_word_suffix is "<\/w>"; /,
+    ],
+    [
       "two pieces of one id",
       { ...byteLevel, model: { ...byteLevel.model, vocab: { a: 0, b: 0 } } },
       /the id 0 is both "a" and "b"\.$/,

@@ -88,8 +88,10 @@ export class LaneConsumer {
     const turn = job.opts.priority ?? 0;
     this.#held.add(job.id ?? "", turn);
     try {
+      const { pace, redis } = this.#options;
       await runJob(job.data, this.#options);
-      await endTurn(this.#options.redis, lane, turn);
+      await pace.next();
+      await endTurn(redis, lane, turn);
     } catch (error) {
       if (!goesBack(error)) throw error;
       await job.moveToWait(token);

@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { fakeJob } from "../testing/fake-job.js";
 import { MemoryLog } from "../testing/memory-log.js";
 import { NOTHING_RECORDED } from "../token-log/recorded.js";
+import { JobPace } from "./job-pace.js";
 import type { JobContext } from "./run-job.js";
 import { runJob } from "./run-job.js";
 
@@ -17,6 +18,7 @@ function setUp({ recorded = NOTHING_RECORDED, cancelled = false } = {}) {
   const context = {
     engine: engine as unknown as JobContext["engine"],
     tokenLog: Object.assign(log, { read: async () => recorded }) as unknown as JobContext["tokenLog"],
+    pace: new JobPace(),
     cancellations: { has: async () => cancelled } as unknown as JobContext["cancellations"],
     redis: { zrem: async (key: string, id: string) => void left.push([key, id]) } as unknown as Redis,
     logger,

@@ -11,11 +11,14 @@ import { z } from "zod";
 import type { Engine } from "../engine/engine.js";
 import type { TokenLog } from "../token-log/token-log.js";
 import type { Cancellations } from "./cancellations.js";
+import type { JobPace } from "./job-pace.js";
 
 export interface JobContext {
   readonly engine: Engine;
   readonly tokenLog: TokenLog;
   readonly cancellations: Cancellations;
+  /** Shared by the jobs of both lanes. */
+  readonly pace: JobPace;
   readonly redis: Redis;
   readonly logger: Logger;
 }
@@ -34,12 +37,14 @@ const addressSchema = z.object({
  * answer.
  */
 export async function runJob(data: unknown, context: JobContext): Promise<void> {
-  const { engine, tokenLog, cancellations, redis } = context;
+  const { engine, tokenLog, cancellations, pace, redis } = context;
+  await pace.next();
   const parsed = generationJobSchema.safeParse(data, { reportInput: true });
   if (!parsed.success) return refuseJob(data, explainRefusal(parsed.error, "the job").problem, context);
   const job = parsed.data;
   const [recorded] = await Promise.all([tokenLog.read(job.requestId), leaveQueue(redis, job)]);
   if (recorded.finished) return;
+  await pace.next();
   const cancelled = await cancellations.has(redis, job.requestId);
   const done = engine.run(job, recorded);
   if (cancelled) engine.cancel(job.requestId);

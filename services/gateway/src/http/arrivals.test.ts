@@ -83,6 +83,21 @@ describe("bytes of many connections at once", () => {
     expect(read.indexOf("other")).toBeLessThan(10);
   });
 
+  it("pause a connection that sends more while some wait, or many, until they are read", async () => {
+    const { open, read } = reader();
+    const paused = new Set<string>();
+    for (const name of names(10)) open(name).write(GET);
+    const sockets = ["small", "again", "large"].map((name) => open(name).on("pause", () => paused.add(name)));
+    const [small, again, large] = sockets;
+    small?.write(GET);
+    again?.write(GET);
+    again?.write(GET);
+    large?.write("x".repeat(17_000));
+    await expect.poll(() => read.toSorted().slice(10)).toEqual(["again", "again", "large", "small"]);
+    expect([...paused].toSorted()).toEqual(["again", "large"]);
+    await expect.poll(() => sockets.some((socket) => socket.isPaused())).toBe(false);
+  });
+
   it("are dropped with a connection that closes before its turn", async () => {
     const { open, read } = reader();
     const sockets = names(20).map((name) => open(name));
@@ -107,6 +122,7 @@ describe("bytes of many connections at once", () => {
     const others = names(30).filter((name) => name !== "25");
     await expect.poll(() => read.filter((what) => what.startsWith("end")), { timeout: 5000 }).toHaveLength(29);
     expect(read.toSorted()).toEqual([...others, ...others.map((name) => `end of ${name}`)].toSorted());
+    for (const name of others) expect(read.indexOf(name)).toBeLessThan(read.indexOf(`end of ${name}`));
     expect(mostInTurn()).toBeLessThanOrEqual(6);
   });
 

@@ -5,6 +5,8 @@ import { hasTime, whenTime } from "../turns.js";
 const PROBE = /^(GET|HEAD) \/(health|ready)[ ?]/;
 /** One request of up to this size may go before larger ones and before several at once. */
 const SMALL_BYTES = 2048;
+/** Bytes of a connection that wait here while the socket is read on: to pause it takes four times as long. */
+const HELD_BYTES = 16 * 1024;
 const VERSION = " HTTP/1.";
 
 /** A socket. */
@@ -13,7 +15,7 @@ type Connection = Readable & { readonly remoteAddress?: string | undefined };
 /**
  * Reads connections in turns of the event loop, which their requests share. All sockets that have bytes are read in
  * one turn, and what answers a request at once runs there: 4 MB on 7,000 connections were one turn of 10 s. Here a turn
- * takes 10 ms; the other bytes go back into their sockets, which are read no further until they have a place: one in
+ * takes 10 ms; the other bytes wait until they have a place, and a socket with more than a few is paused: one place in
  * each turn, and more while few requests that have begun wait. Small requests have places of their own, of which health
  * checks have every second one, so that neither waits for 1,000 connections with more. Remote addresses take turns. A
  * connection's end takes a place too, and its close.
@@ -29,37 +31,48 @@ export class Arrivals {
     const parse = socket.listeners("data").at(-1) as (bytes: Buffer) => void;
     // A system call, and here they are few in a turn.
     const { remoteAddress: address = "" } = socket;
-    let isWaiting = false;
-    let mayGo = false;
+    const held: Buffer[] = [];
+    let isPaused = false;
+    const wait = (bytes: Buffer): void => this.#wait(this.#lineOf(bytes), address, go);
     const go = (): void => {
-      isWaiting = false;
-      mayGo = true;
-      socket.resume();
+      const bytes = held.shift();
+      // Once a socket is closed, its parser may be another's.
+      if (bytes === undefined || socket.destroyed) return;
+      parse(bytes);
+      const [next] = held;
+      if (next !== undefined) wait(next);
+      else if (isPaused) {
+        isPaused = false;
+        socket.resume();
+      }
     };
     socket.removeListener("data", parse).on("data", (bytes: Buffer) => {
-      if (mayGo || (this.#waiting === 0 && hasTime())) {
-        mayGo = false;
+      if (held.length === 0 && this.#waiting === 0 && hasTime()) {
         parse(bytes);
         return;
       }
-      // Before the bytes go back: a flowing socket would send them here again.
-      socket.pause().unshift(bytes);
-      if (isWaiting) return;
-      isWaiting = true;
-      this.#wait(this.#lineOf(bytes), address, go);
+      held.push(bytes);
+      if (held.length === 1) wait(bytes);
+      if (held.length === 1 && bytes.length <= HELD_BYTES) return;
+      isPaused = true;
+      socket.pause();
     });
-    this.#endInTurns(socket, address);
+    this.#endInTurns(socket, address, () => held.length > 0);
     this.#closeInTurns(socket, address);
   }
 
   /** A client that leaves in the middle of a request is refused: 500 at once took 0.2 s of processor time. */
-  #endInTurns(socket: Connection, address: string): void {
+  #endInTurns(socket: Connection, address: string, hasBytes: () => boolean): void {
     const end = socket.listeners("end").at(-1) as (() => void) | undefined;
     if (end === undefined) return;
+    const wait = (): void => this.#wait(this.#others, address, go);
+    const go = (): void => {
+      if (hasBytes() && !socket.destroyed) wait();
+      else if (!socket.destroyed) end();
+    };
     socket.removeListener("end", end).once("end", () => {
-      if (this.#waiting === 0 && hasTime()) end();
-      // Once a socket is closed, its parser may be another's.
-      else this.#wait(this.#others, address, () => socket.destroyed || end());
+      if (!hasBytes() && this.#waiting === 0 && hasTime()) end();
+      else wait();
     });
   }
 

@@ -128,6 +128,17 @@ describe("a failure of /v1/messages", () => {
     [{ tools: [tool, tool] }, /^tools\.1\.name: /],
     [{ tools: [{ name: "f", input_schema: 3 }] }, /^tools\.0\.input_schema is 3/],
     [{ system: [{ type: "text", text: 3 }] }, /^system\.0\.text is 3/],
+    [
+      { system: "s", messages: [{ role: "user", content: [{ type: "tool_result", tool_use_id: "a" }] }] },
+      /^messages\.0\.content\.0: unexpected `tool_use_id` found in `tool_result` blocks: a\. Each `tool_result` block /,
+    ],
+    [
+      {
+        system: "s",
+        messages: [{ role: "assistant", content: [{ type: "tool_use", id: "a", name: "f", input: {} }] }],
+      },
+      /^messages\.0 ends with tool_use/,
+    ],
   ])("names the field of %j as its client does", async (fields, message) => {
     const refused = await fakeGateway().post(MESSAGES, { ...asked, ...fields });
     expect(refused.statusCode).toBe(400);
@@ -137,8 +148,9 @@ describe("a failure of /v1/messages", () => {
   it.each([
     [0, "system"],
     [1, "messages.0"],
-    [2, "messages.0"],
+    [2, "messages.1"],
     [3, "messages.1"],
+    [4, "messages.2"],
   ])("names the message that the chat's message %d was made from: %s", async (index, source) => {
     const { post, model } = fakeGateway();
     const param = `messages.${index}`;
@@ -148,7 +160,9 @@ describe("a failure of /v1/messages", () => {
       { type: "tool_result", tool_use_id: "a", content: "1" },
       { type: "text", text: "so" },
     ];
-    const refused = await post(MESSAGES, { ...asked, system: "s", messages: [{ role: "user", content }, ...messages] });
+    const use = { role: "assistant", content: [{ type: "tool_use", id: "a", name: "f", input: {} }] };
+    const turns = [use, { role: "user", content }, ...messages];
+    const refused = await post(MESSAGES, { ...asked, system: "s", messages: turns });
     expect(refused.json().error.message).toBe(`No form: ${source} has the role user.`);
   });
 

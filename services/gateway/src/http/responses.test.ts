@@ -123,11 +123,34 @@ it.each<[unknown, string, string]>([
   [[{ role: "user", content: 3 }], "input.0.content", "is 3"],
   [[{ role: "tool", content: "hi" }], "input.0.role", "one of system"],
   [[{ role: "user", content: [{ type: "input_text" }] }], "input.0.content.0.text", "missing"],
+  [
+    [{ role: "user", content: [{ type: "refusal", refusal: "No." }] }],
+    "input.0.content.0.type",
+    "input.0.content.0.type must be input_text: only an assistant refuses.",
+  ],
   [[{ type: "function_call", name: "f", arguments: "{}" }], "input.0.call_id", "missing"],
 ])("the bad input %j is refused at its place", async (input, param, problem) => {
   const refused = await fakeGateway().post(PATH, { input });
   expect([refused.statusCode, refused.json().param]).toEqual([400, param]);
   expect(refused.json().message).toContain(problem);
+});
+
+it("a call of the previous response needs its output, and takes it", async () => {
+  const { post, jobs } = fakeGateway();
+  const call = { type: "function_call", call_id: "c1", name: "f", arguments: "{}" };
+  const output = { type: "function_call_output", call_id: "c1", output: "22" };
+  const refusalOf = async (fields: object) => {
+    const refused = await post(PATH, fields);
+    return [refused.statusCode, refused.json().param, refused.json().message];
+  };
+  const unanswered = expect.stringMatching(/^No tool output found for function call c1\. /);
+  expect(await refusalOf({ input: [call] })).toEqual([400, "input", unanswered]);
+  const { id } = (await post(PATH, { input: [call, output] })).json();
+  const again = await post(PATH, { previous_response_id: id, input: [{ ...output, output: "23" }] });
+  expect([again.statusCode, jobs.length]).toEqual([200, 2]);
+  const none = { ...output, call_id: "c2" };
+  const unknown = expect.stringContaining('there is no function_call with the call_id "c2" before its output');
+  expect(await refusalOf({ previous_response_id: id, input: [none] })).toEqual([400, "input", unknown]);
 });
 
 const tool = (parameters: object) => ({ type: "function", name: "f", parameters });
@@ -168,6 +191,7 @@ it.each([
   [3, "input.0"],
   [4, "input.1"],
   [5, "input.3"],
+  [7, "input.5"],
 ])("names the item that the chat's message %d was made from: %s", async (index, source) => {
   const { post, model } = fakeGateway();
   const { id } = (await post(PATH, { input: "hi" })).json();
@@ -175,7 +199,8 @@ it.each([
   const failure = new RhoneError("CHAT_TEMPLATE_FAILED", `No form: ${param} has the role user.`, { param });
   vi.spyOn(model, "encodeChat").mockRejectedValue(failure);
   const call = (call_id: string) => ({ type: "function_call", call_id, name: "f", arguments: "{}" });
-  const input = [{ role: "user", content: "go" }, call("a"), call("b"), { role: "user", content: "so" }];
+  const outputs = ["a", "b"].map((call_id) => ({ type: "function_call_output", call_id, output: "1" }));
+  const input = [{ role: "user", content: "go" }, call("a"), call("b"), ...outputs, { role: "user", content: "so" }];
   const refused = await post(PATH, { instructions: "Be brief.", previous_response_id: id, input });
   expect([refused.json().param, refused.json().message]).toEqual([source, `No form: ${source} has the role user.`]);
 });

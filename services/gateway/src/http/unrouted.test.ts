@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { fakeGateway } from "../testing/fake-gateway.js";
 import { turnsDuring } from "../testing/turns-during.js";
+import { whyAbsent } from "./absent-endpoints.js";
+import { OPERATIONS } from "./openapi/operations.js";
 
 const CHAT = "/v1/chat/completions";
 const messages = [{ role: "user", content: "hi" }];
@@ -15,6 +17,7 @@ describe("a path that does not exist", () => {
     ["/v1/message", "POST /v1/messages"],
     ["/v1/messages/count-tokens", "POST /v1/messages/count_tokens"],
     ["/v1/messages/batch", "POST /v1/messages"],
+    ["/completion", "POST /v1/completions"],
     ["/v1/response/resp_0123456789abcdef0123456789abcdef", "GET /v1/responses/{id}"],
     ["/v1/model", "GET /v1/models"],
     ["/v1/file/file-1/content", "GET /v1/files/{id}/content"],
@@ -31,6 +34,55 @@ describe("a path that does not exist", () => {
     const response = await fakeGateway().app.inject({ method: "POST", url: path });
     expect(response.statusCode).toBe(404);
     expect(response.json().error.message).toMatch(/; \/docs lists the endpoints\.$/);
+  });
+});
+
+describe("a path of another API", () => {
+  it.each([
+    ["/v1/audio/speech", /: the model reads and writes text, not sound\./],
+    ["/v1/audio/transcriptions/", /sound/],
+    ["/v1/images/generations", /pictures/],
+    ["/v1/fine_tuning/jobs", /: Rhone trains no models; rhone model convert /],
+    ["/v1/assistants", /POST \/v1\/responses/],
+    ["/v1/threads/thread_1/runs", /POST \/v1\/responses/],
+    ["/v1/agents/completions", /POST \/v1\/chat\/completions/],
+    ["/v1/conversations", /previous_response_id/],
+    ["/v1/responses/compact", /: no response is compacted; truncation: auto /],
+    ["/v1//responses//compact/", /no response is compacted/],
+    ["/v1/vector_stores", /no tools or stores/],
+    ["/v1/moderations", /judges none/],
+    ["/v1/chat/moderations", /judges none/],
+    ["/v1/rerank", /POST \/v1\/embeddings gives vectors/],
+    ["/rerank", /POST \/v1\/embeddings gives vectors/],
+    ["/v2/rerank", /POST \/v1\/embeddings gives vectors/],
+    ["/v1/uploads/upload_1/parts", /POST \/v1\/files/],
+    ["/v1/organization/usage/completions", /rhone keys create/],
+    ["/v1/messages/batches", /POST \/v1\/batches/],
+    ["/v1/complete", /send POST \/v1\/messages\./],
+    ["/v1/engines", /GET \/v1\/models\./],
+    ["/v1/engines/davinci", /GET \/v1\/models\/\{model\}\./],
+    ["/v1/engines/davinci/completions", /send POST \/v1\/completions with "model" in its body\./],
+    ["/openai/deployments/gpt-4o/chat/completions", /send POST \/v1\/chat\/completions with "model" in its body\./],
+    ["/openai/deployments/whisper/audio/transcriptions", /sound/],
+    ["/infill", /POST \/v1\/fim\/completions/],
+    ["/props", /GET \/status/],
+    ["/api/generate", /send POST \/v1\/completions\./],
+    ["/api/chat", /send POST \/v1\/chat\/completions\./],
+    ["/api/tags", /GET \/v1\/models\./],
+    ["/v1beta/models/gemini-2.5-flash:generateContent", /Google's shape/],
+  ])("%s: the refusal says why it is not here, and what is", async (path, why) => {
+    const response = await fakeGateway().app.inject({ method: "POST", url: `${path}?x=1`, payload: { a: 1 } });
+    const error = path.startsWith("/v1/messages") ? response.json().error : response.json();
+    expect(response.statusCode).toBe(404);
+    expect(error.message).toMatch(why);
+    expect(error.message.startsWith(`${path} is not an endpoint of Rhone: `)).toBe(true);
+    expect(error.message.endsWith(" /docs lists all endpoints.")).toBe(true);
+    if (error.code !== undefined) expect(error.code).toBe("unsupported_endpoint");
+  });
+
+  it("is no path of this one", () => {
+    for (const key of Object.keys(OPERATIONS))
+      expect([key, whyAbsent(key.split(" ")[1] ?? "")]).toEqual([key, undefined]);
   });
 });
 

@@ -1,8 +1,9 @@
 import { RhoneError } from "@rhone/common";
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from "fastify";
 import leven from "leven";
-import { cut } from "../request-error.js";
+import { cut, RequestError } from "../request-error.js";
 import { timeLeft } from "../turns.js";
+import { whyAbsent } from "./absent-endpoints.js";
 import { OPERATIONS } from "./openapi/operations.js";
 
 /** The methods of the API's endpoints. */
@@ -53,15 +54,21 @@ for (const key of Object.keys(OPERATIONS)) {
 }
 
 /** Undefined for other paths. The route of /v1/responses/{id} would take GET /v1/responses/input_tokens. */
-function methodsOf(path: string): ReadonlySet<string> | undefined {
-  return METHODS_OF.get(path.replace(/\/+/g, "/").replace(/(?<=.)\/$/, ""));
-}
+const methodsOf = (path: string): ReadonlySet<string> | undefined => METHODS_OF.get(plain(path));
+
+/** Without slashes too many. */
+const plain = (path: string): string => path.replace(/\/+/g, "/").replace(/(?<=.)\/$/, "");
 
 const pathOf = ({ url }: FastifyRequest): string => url.split("?")[0] ?? "/";
 
 function refuse(request: FastifyRequest, reply: FastifyReply, allowed: readonly string[]): never {
   const path = pathOf(request);
   const shown = cut(path, LONGEST_PATH);
+  const why = whyAbsent(plain(path.slice(0, LONGEST_COMPARED)));
+  if (why !== undefined) {
+    const message = `${shown} is not an endpoint of Rhone: ${why}. /docs lists all endpoints.`;
+    throw new RequestError("NOT_FOUND", message, { apiCode: "unsupported_endpoint" });
+  }
   if (allowed.length === 0) {
     const near = nearest(path.slice(0, LONGEST_COMPARED));
     const nearby = `the nearest endpoint is ${near}, and /docs lists all`;

@@ -53,6 +53,69 @@ describe("messages", () => {
   });
 });
 
+describe("what a role does not have is refused", () => {
+  const refusals = [
+    { type: "text", text: "a" },
+    { type: "refusal", refusal: "No." },
+  ];
+  const others = ["system", "developer", "user", "tool"] as const;
+  it.each<[string, object, string]>([
+    ...others.flatMap((role): [string, object, string][] => [
+      [role, { content: null }, `content must be a text or a list: the role ${role} needs one.`],
+      [role, {}, `content must be a text or a list: the role ${role} needs one.`],
+      [role, { content: refusals }, `content.1.type must be text: only an assistant refuses, not the role ${role}.`],
+      ...["refusal", "tool_calls", "function_call"].map((name): [string, object, string] => [
+        role,
+        { content: "a", [name]: { refusal: "No.", tool_calls: [CALL], function_call: CALL.function }[name] },
+        `${name} must be left out: only an assistant's message has one, and this one is of the role ${role}.`,
+      ]),
+    ]),
+    [
+      "function",
+      { content: refusals },
+      "content.1.type must be text: only an assistant refuses, not the role function.",
+    ],
+    ["assistant", { content: null }, "content must be a text or a list, unless the message has tool_calls."],
+    ["assistant", { tool_calls: [] }, "content must be a text or a list, unless the message has tool_calls."],
+  ])("%s: %j", (role, fields, problem) => {
+    expect(() => read([hi, { role, ...fields }])).toThrow(`messages.1.${problem}`);
+  });
+
+  it.each([
+    { role: "assistant", content: null, tool_calls: [CALL] },
+    { role: "assistant", function_call: CALL.function },
+    { role: "assistant", content: null, refusal: "No." },
+    { role: "assistant", content: refusals },
+    { role: "function", name: "f", content: null },
+    { role: "user", content: "a", refusal: null, tool_calls: [], function_call: null },
+    { role: "user", content: [] },
+  ])("%j is not", (message) => expect(() => read([hi, message])).not.toThrow());
+});
+
+describe("a result", () => {
+  const calling = { role: "assistant", tool_calls: [CALL] };
+  const result = { role: "tool", tool_call_id: "c1", content: "1" };
+  it.each([
+    ["alone", [hi, result], 1],
+    ["of another call", [hi, calling, result, { ...result, tool_call_id: "c2" }], 3],
+    ["before its call", [hi, result, calling], 1],
+  ])("%s is refused", (_, messages, at) => {
+    const param = `messages.${at}.tool_call_id`;
+    const message = `${param} must be the id of a call before it; send the assistant's message that made the call as well.`;
+    expect(() => read(messages)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", param, message }));
+  });
+
+  it.each([
+    ["after its call", [hi, calling, result]],
+    ["a user's message later", [hi, calling, hi, result]],
+    ["without an id", [hi, { role: "tool", content: "1" }]],
+    ["with an empty id", [hi, { ...result, tool_call_id: "" }]],
+    ["of a call without an id", [hi, { ...calling, tool_calls: [{ ...CALL, id: undefined }] }, result]],
+    ["of a call in the older form", [hi, { role: "assistant", function_call: CALL.function }, result]],
+    ["left out", [hi, calling, hi]],
+  ])("%s is taken", (_, messages) => expect(() => read(messages)).not.toThrow());
+});
+
 describe("parts that are no text", () => {
   it.each(["image_url", "input_audio", "file", "document_url", "video_url"])("%s is named", (type) => {
     const parts = [
@@ -119,7 +182,7 @@ describe("continuing", () => {
     ["no prefix of a user's message", [{ ...hi, prefix: true }], {}, undefined, false],
     ["vLLM's final message", [hi, oh], { continue_final_message: true }, "Oh", false],
     ["vLLM's final message with echo", [hi, oh], { continue_final_message: true, echo: true }, "Oh", true],
-    ["a final message without content", [hi, { role: "assistant" }], { continue_final_message: true }, "", false],
+    ["a final message of no text", [hi, { ...oh, content: "" }], { continue_final_message: true }, "", false],
   ])("%s", (_, messages, options, continued, showsContinued) => {
     expect(conversationOf(messages, options)).toMatchObject({ continued, showsContinued });
   });

@@ -20,15 +20,19 @@ const part = z
     refusal: optional(z.string()),
   })
   .transform((read, { issues }) => {
-    const text = read[read.type];
-    if (text !== undefined) return text;
+    const { type } = read;
+    const text = read[type];
+    if (text !== undefined) return { type, text };
     issues.push({ code: "custom", path: [read.type], input: undefined, message: "must be a text" });
     return z.NEVER;
   });
-/** What an assistant refused with is what it said. */
-const content = z.union([z.string(), listOf(part).transform((texts) => texts.join(""))]);
+const content = z.union([z.string(), listOf(part)]);
+type Content = z.output<typeof content>;
 
-const message = z.object({
+/** What an assistant refused with is what it said. */
+const textOf = (said: Content): string => (typeof said === "string" ? said : said.map(({ text }) => text).join(""));
+
+const anyMessage = z.object({
   role: z.enum(["system", "developer", "user", "assistant", "tool", "function"]),
   content: optional(content),
   refusal: optional(z.string()),
@@ -39,16 +43,62 @@ const message = z.object({
   prefix: optional(z.boolean()),
 });
 
+const message = anyMessage.transform((read, { issues }) => {
+  const problem = read.role === "assistant" ? problemOfAnswer(read) : problemOfOther(read);
+  if (problem === undefined) return { ...read, content: read.content === undefined ? undefined : textOf(read.content) };
+  const [path, must] = problem;
+  issues.push({ code: "custom", path: [...path], input: "", message: must });
+  return z.NEVER;
+});
+
+/** The field of a message that is not its role's, and what it must be. */
+type Problem = readonly [path: readonly (string | number)[], must: string] | undefined;
+type AnyMessage = z.output<typeof anyMessage>;
+
+/** An answer may be calls or a refusal alone. */
+function problemOfAnswer({ content, refusal, tool_calls, function_call }: AnyMessage): Problem {
+  if (content !== undefined || refusal !== undefined || tool_calls?.length || function_call !== undefined)
+    return undefined;
+  return [["content"], "must be a text or a list, unless the message has tool_calls"];
+}
+
+function problemOfOther(message: AnyMessage): Problem {
+  const { role, content } = message;
+  const own = (["refusal", "tool_calls", "function_call"] as const).find((name) => message[name] !== undefined);
+  if (own !== undefined && !(own === "tool_calls" && message.tool_calls?.length === 0))
+    return [[own], `must be left out: only an assistant's message has one, and this one is of the role ${role}`];
+  // Functions of OpenAI's older form may answer nothing.
+  if (content === undefined)
+    return role === "function" ? undefined : [["content"], `must be a text or a list: the role ${role} needs one`];
+  const at = typeof content === "string" ? -1 : content.findIndex(({ type }) => type === "refusal");
+  return at < 0
+    ? undefined
+    : [["content", at, "type"], `must be text: only an assistant refuses, not the role ${role}`];
+}
+
 /** A message as it was read. */
 export type MessageFields = Readonly<Partial<z.output<typeof message>> & Pick<z.output<typeof message>, "role">>;
 
 /** Twice what OpenAI takes. They are checked in one turn of the event loop: 30,000 took 0.3 s. */
 export const MOST_MESSAGES = 4096;
 
-export const messagesSchema = listOf(message, MOST_MESSAGES).refine(
-  (messages) => messages.length > 0,
-  "must hold at least one message",
-);
+export const messagesSchema = listOf(message, MOST_MESSAGES)
+  .refine((messages) => messages.length > 0, "must hold at least one message")
+  .superRefine((messages, { addIssue }) => {
+    const at = strayResult(messages);
+    const message = "must be the id of a call before it; send the assistant's message that made the call as well";
+    if (at >= 0) addIssue({ code: "custom", path: [at, "tool_call_id"], input: "", message });
+  });
+
+/** The index of the first result whose call no message before it made; -1 for none. Calls may lack an id. */
+function strayResult(messages: readonly MessageFields[]): number {
+  const called = new Set<string>();
+  return messages.findIndex(({ role, tool_call_id: id, tool_calls = [], function_call }) => {
+    for (const call of tool_calls) called.add(call.id ?? "");
+    if (function_call !== undefined) called.add("");
+    return role === "tool" && id !== undefined && id !== "" && !called.has(id) && !called.has("");
+  });
+}
 
 /** How a conversation becomes a prompt. */
 export const conversationOptions = {

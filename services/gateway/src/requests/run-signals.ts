@@ -39,7 +39,7 @@ export class RunSignals {
   async #abortAll(reason: unknown): Promise<void> {
     for (const slice of this.#slices) {
       slice.abort(reason);
-      await ownTurn("answer");
+      await ownTurn("end");
     }
   }
 }

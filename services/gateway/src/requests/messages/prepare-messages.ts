@@ -42,9 +42,12 @@ export const prepareMessages: Prepare = async (preparation, body, arrival) => {
     },
     endsWithContext: true,
   };
-  return inWordsOf(names, async () => prepareConversation(api, { preparation, arrival, fields: await toChat(fields) }));
+  const chat = await toChat(fields);
+  return inWordsOf(names, async () => prepareConversation(api, { preparation, arrival, fields: chat }));
 };
 
 /** The tokens of the prompt that a request to /v1/messages with these fields has. Throws as `Prepare` does. */
-export const countPrompt = (model: TextModel, fields: CountedRequest, owner: string): Promise<number> =>
-  inWordsOf(namesOf(fields), async () => (await chatPrompt(model, await toChat(fields), owner)).length);
+export async function countPrompt(model: TextModel, fields: CountedRequest, owner: string): Promise<number> {
+  const chat = await toChat(fields);
+  return inWordsOf(namesOf(fields), async () => (await chatPrompt(model, chat, owner)).length);
+}

@@ -17,6 +17,7 @@ const result = (content: unknown, more: object = {}) => ({
   content,
   ...more,
 });
+const answers = { role: "user", content: [result("22")] };
 const calls = [{ id: "toolu_1", type: undefined, function: { name: "f", arguments: '{"a":[1]}' } }];
 const answered = (content: string) => ({ role: "tool", tool_call_id: "toolu_1", content });
 
@@ -51,16 +52,23 @@ describe("the messages of a chat", () => {
       "results of blocks, of nothing, and of failures",
       {
         messages: [
-          { role: "assistant", content: [use] },
-          {
-            role: "user",
-            content: [result([block("2"), block("3")]), result(undefined), result("no", { is_error: true })],
-          },
+          { role: "assistant", content: [use, { ...use, id: "b" }] },
+          { role: "assistant", content: [{ ...use, id: "c" }] },
+          { role: "user", content: [result([block("2"), block("3")]), result(undefined, { tool_use_id: "b" })] },
+          { role: "system", content: "S" },
+          { role: "user", content: [result("no", { is_error: true, tool_use_id: "c" })] },
         ],
       },
       [
-        { role: "assistant", content: undefined, tool_calls: calls },
-        ...[answered("23"), answered(""), answered("Error: no")],
+        {
+          role: "assistant",
+          content: undefined,
+          tool_calls: [...calls, ...calls.map((call) => ({ ...call, id: "b" }))],
+        },
+        { role: "assistant", content: undefined, tool_calls: calls.map((call) => ({ ...call, id: "c" })) },
+        ...[answered("23"), { ...answered(""), tool_call_id: "b" }],
+        { role: "system", content: "S" },
+        { ...answered("Error: no"), tool_call_id: "c" },
       ],
     ],
     [
@@ -91,6 +99,43 @@ describe("the messages of a chat", () => {
     await expect(read({ messages: [hi, { role: "assistant", content: [use] }] })).rejects.toThrow(
       /^messages\.1 ends with tool_use/,
     );
+  });
+});
+
+describe("calls and results that are not a pair are refused", () => {
+  const calling = (...ids: string[]) => ({ role: "assistant", content: ids.map((id) => ({ ...use, id })) });
+  const giving = (...ids: string[]) => ({ role: "user", content: ids.map((id) => result("1", { tool_use_id: id })) });
+  const UNEXPECTED = "unexpected `tool_use_id` found in `tool_result` blocks";
+  const UNANSWERED = "`tool_use` ids were found without `tool_result` blocks immediately after";
+  it.each<[string, object[], string, string]>([
+    ["a result alone", [giving("a")], "messages.0.content.0", `${UNEXPECTED}: a.`],
+    ["a result of another id", [hi, calling("a"), giving("a", "b")], "messages.2.content.1", `${UNEXPECTED}: b.`],
+    [
+      "a result of an earlier turn",
+      [calling("a"), giving("a"), calling("b"), giving("b", "a")],
+      "messages.3.content.1",
+      `${UNEXPECTED}: a.`,
+    ],
+    ["no result", [hi, calling("a", "b"), hi], "messages.1", `${UNANSWERED}: a, b.`],
+    ["a missing result", [hi, calling("a", "b", "c"), giving("b")], "messages.1", `${UNANSWERED}: a, c.`],
+    ["a result too late", [hi, calling("a"), hi, { role: "assistant", content: "x" }, giving("a")], "messages.1", "a."],
+    ["two results", [calling("a"), giving("a"), giving("a")], "messages.2.content.0", "a single result; a has two"],
+    ["two calls of an id", [calling("a"), calling("a"), giving("a")], "messages.1.content.0.id", "must be unique: a."],
+    [
+      "a text before its result",
+      [calling("a"), { role: "user", content: [block("So"), ...giving("a").content] }],
+      "messages.1.content.1",
+      "must come first in the message",
+    ],
+    ["a message before its result", [calling("a"), hi, giving("a")], "messages.2.content.0", "must come first"],
+  ])("%s", async (_, messages, param, message) => {
+    const refusal = { code: "INVALID_REQUEST", param, message: expect.stringContaining(message) };
+    await expect(read({ system: "S", messages })).rejects.toThrow(expect.objectContaining(refusal));
+  });
+
+  it("an id may be used again in a later turn", async () => {
+    const { messages } = await read({ messages: [calling("a"), giving("a"), calling("a"), giving("a"), hi] });
+    expect(messages.map(({ role }) => role)).toEqual(["assistant", "tool", "assistant", "tool", "user"]);
   });
 });
 
@@ -134,7 +179,7 @@ it.each<[object, object]>([
 
 it("the input of an earlier call keeps all digits", async () => {
   const input = new JsonText('{"id":9007199254740993,"of":[1,{"a":-9223372036854775809}]}');
-  const { messages } = await read({ messages: [hi, { role: "assistant", content: [{ ...use, input }] }, hi] });
+  const { messages } = await read({ messages: [hi, { role: "assistant", content: [{ ...use, input }] }, answers] });
   const [call] = messages[1]?.tool_calls ?? [];
   expect(call?.function.arguments).toBe('{"id":9007199254740993,"of":[1,{"a":-9223372036854775809}]}');
 });

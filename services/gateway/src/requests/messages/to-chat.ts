@@ -3,6 +3,7 @@ import { timeLeft } from "../../turns.js";
 import { jsonInTurns } from "../../write-in-turns.js";
 import type { MessageFields } from "../conversation.js";
 import { type ChatRequest, chatOf } from "../prepare-chat.js";
+import { checkToolResults } from "./check-tool-results.js";
 import type {
   AnthropicMessage,
   AnthropicTool,
@@ -13,10 +14,11 @@ import type {
 
 /**
  * The chat that a request to /v1/messages asks for, made in turns: the inputs of its calls may be megabytes of JSON.
- * Throws INVALID_REQUEST for calls without results at its end.
+ * Throws INVALID_REQUEST for calls without results, and results without calls.
  */
 export async function toChat(fields: CountedRequest & Partial<MessagesRequest>): Promise<ChatRequest> {
   const { tool_choice: choice } = fields;
+  checkToolResults(fields.messages);
   const format = fields.output_config?.format ?? fields.output_format;
   return chatOf({
     model: fields.model,

@@ -20,11 +20,18 @@ const read = (input: unknown) =>
 
 const call = { type: "function_call", call_id: "c1", name: "f", arguments: "{}" };
 const other = { type: "function_call", call_id: "c2", name: "g", arguments: "{}" };
+const outputOf = (call_id: string) => ({ type: "function_call_output", call_id, output: "1" });
 const toolCall = ({ call_id: id, name, arguments: given }: typeof call) => ({
   id,
   type: "function",
   function: { name, arguments: given },
 });
+
+/** The kind of the item that a message begins with. */
+const kindOf = (made: object): string => {
+  if ("content" in made && !("tool_call_id" in made)) return "message";
+  return "tool_calls" in made ? "function_call" : "function_call_output";
+};
 
 describe("items as messages", () => {
   it.each<[string, unknown, readonly object[]]>([
@@ -54,19 +61,28 @@ describe("items as messages", () => {
     ],
     [
       "a text and two calls of one answer",
-      [{ role: "assistant", content: "so" }, call, other],
-      [{ role: "assistant", content: "so", tool_calls: [toolCall(call), toolCall(other)] }],
+      [{ role: "assistant", content: "so" }, call, other, outputOf("c2"), outputOf("c1")],
+      [
+        { role: "assistant", content: "so", tool_calls: [toolCall(call), toolCall(other)] },
+        ...["c2", "c1"].map((id) => ({ role: "tool", tool_call_id: id, content: "1" })),
+      ],
     ],
   ])("%s", (_, input, messages) => {
     const items = read(input);
     expect(toMessages(items)).toEqual(messages);
-    for (const [index] of messages.entries())
-      expect(toMessages(items.slice(0, itemOfMessage(items, index)))).toHaveLength(index);
+    const kinds = messages.map((_, index) => items[itemOfMessage(items, index)]?.type);
+    expect(kinds).toEqual(messages.map((made) => kindOf(made)));
+  });
+
+  it.each([
+    [[call], "c1"],
+    [[call, other, outputOf("c1"), { role: "user", content: "hi" }], "c2"],
+  ])("a call needs its output: %j", (input, id) => {
+    expect(() => toMessages(read(input))).toThrow(`No tool output found for function call ${id}. Send a `);
   });
 
   it("an output needs its call before it", () => {
-    const output = { type: "function_call_output", call_id: "c1", output: "1" };
-    expect(() => toMessages(read([output, call]))).toThrow(/call_id "c1"/);
+    expect(() => toMessages(read([outputOf("c1"), call]))).toThrow(/call_id "c1"/);
   });
 });
 
@@ -75,6 +91,8 @@ it.each([
   [[{ role: "user", content: [{ type: "input_text" }] }], "0.content"],
   [[call, { type: "function_call", name: "f", arguments: "{}" }], "1.call_id"],
   [[{ type: "function_call_output", call_id: "c" }], "0.output"],
+  [[{ role: "user", content: [{ type: "refusal", refusal: "No." }] }], "0.content.0.type"],
+  [[{ ...outputOf("c1"), output: [{ type: "refusal", refusal: "No." }] }], "0.output.0.type"],
   [Array(4097).fill(call), ""],
   [3, ""],
 ])("%j is refused", (input, path) => {

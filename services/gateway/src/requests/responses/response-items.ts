@@ -7,6 +7,8 @@ import { optional } from "../request-fields.js";
 
 const status = optional(z.enum(["in_progress", "completed", "incomplete"]));
 
+const NO_REFUSAL = "must be input_text: only an assistant refuses";
+
 /** Refusals and records repeat it. */
 const itemId = optional(z.string().max(128));
 
@@ -21,13 +23,21 @@ const part = z.discriminatedUnion("type", [
 
 const content = z.union([z.string(), listOf(part)]);
 
-const message = z.object({
-  type: z.literal("message"),
-  id: itemId,
-  status,
-  role: z.enum(["system", "developer", "user", "assistant"]),
-  content,
-});
+const refusalIn = (said: z.output<typeof content>): number =>
+  typeof said === "string" ? -1 : said.findIndex(({ type }) => type === "refusal");
+
+const message = z
+  .object({
+    type: z.literal("message"),
+    id: itemId,
+    status,
+    role: z.enum(["system", "developer", "user", "assistant"]),
+    content,
+  })
+  .superRefine(({ role, content: said }, { addIssue }) => {
+    const at = role === "assistant" ? -1 : refusalIn(said);
+    if (at >= 0) addIssue({ code: "custom", path: ["content", at, "type"], input: "", message: NO_REFUSAL });
+  });
 
 const functionCall = z.object({
   type: z.literal("function_call"),
@@ -43,7 +53,10 @@ const functionCallOutput = z.object({
   id: itemId,
   status,
   call_id: z.string().max(256),
-  output: content,
+  output: content.superRefine((said, { addIssue }) => {
+    const at = refusalIn(said);
+    if (at >= 0) addIssue({ code: "custom", path: [at, "type"], input: "", message: NO_REFUSAL });
+  }),
 });
 
 const itemReference = z.object({ type: z.literal("item_reference"), id: z.string().max(128) });
@@ -139,20 +152,33 @@ function joinsLast(items: readonly InputItem[], at: number): boolean {
 
 /**
  * The items as the messages of a chat: calls, and a text right before them, are one message of the assistant, as the
- * model wrote them in one answer. Throws INVALID_REQUEST for the output of a call that is not before it.
+ * model wrote them in one answer. Throws INVALID_REQUEST for the output of a call that is not before it, and for a call
+ * without one.
  */
 export function toMessages(items: readonly InputItem[]): readonly MessageFields[] {
   const messages: MessageFields[] = [];
   const called = new Set<string>();
+  const open = new Set<string>();
   for (const item of items) {
     if (item.type === "message") messages.push({ role: item.role, content: textOf(item.content) });
-    else if (item.type === "function_call_output") messages.push(outputMessage(item, called));
-    else {
+    else if (item.type === "function_call_output") {
+      open.delete(item.call_id);
+      messages.push(outputMessage(item, called));
+    } else {
       called.add(item.call_id);
+      open.add(item.call_id);
       addCall(messages, item);
     }
   }
+  for (const id of open) refuseUnanswered(id);
   return messages;
+}
+
+/** Begins as OpenAI's refusal does, by which clients know it. */
+function refuseUnanswered(id: string): never {
+  const problem = `No tool output found for function call ${id}.`;
+  const remedy = "Send a function_call_output with this call_id, also for a call that was not run.";
+  throw new RequestError("INVALID_REQUEST", `${problem} ${remedy}`, { param: "input" });
 }
 
 function outputMessage(
