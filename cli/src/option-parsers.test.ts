@@ -27,7 +27,11 @@ describe("host", () => {
     ["localhost", "localhost"],
   ])("reads %s as %s", (text, address) => expect(host(text)).toBe(address));
 
-  it("refuses nothing", () => expect(() => host("")).toThrow("Give an address of this machine, such as"));
+  it.each([
+    ["", /^Give an address of this machine, such as .* It must be a host name or an address, without a port\.$/],
+    ["127.0.0.1:8080", /without a port\.$/],
+    ["fe80::1%eth0", /It must have no zone, as %eth0: URLs have none; listen on ::, /],
+  ])("refuses %j", (text, message) => expect(() => host(text)).toThrow(message));
 });
 
 describe("wholeNumber", () => {

@@ -96,9 +96,12 @@ export function completionWindow(text: string): string {
 
 /** An address to listen on. */
 export function host(text: string): string {
-  const { data } = hostSchema.safeParse(text);
+  const { data, error } = hostSchema.safeParse(text);
   if (data !== undefined) return data;
-  throw new InvalidArgumentError("Give an address of this machine, such as 127.0.0.1, ::1, 0.0.0.0 or ::.");
+  const problem = error?.issues[0]?.message ?? "";
+  throw new InvalidArgumentError(
+    `Give an address of this machine, such as 127.0.0.1, ::1, 0.0.0.0 or ::. It ${problem}.`,
+  );
 }
 
 /** The URL of a gateway, without slashes at its end. */
