@@ -45,15 +45,15 @@ test("a stopped coordinator that wakes after another has taken its requests writ
   expect(await Promise.all(streams.map(({ done }) => done))).toEqual(undisturbed);
   // It drops them, which is no end of a request by its own count.
   await expect.poll(async () => (await cluster.status()).sequences.running, PATIENCE).toBe(0);
-  expect(await finishedBy(cluster.record().operations)).toBe(STREAMS);
-  expect(await finishedBy(second.operations)).toBe(STREAMS);
+  expect(await finishedBy(await cluster.status())).toBe(STREAMS);
+  expect(await finishedBy(await second.status())).toBe(STREAMS);
   expect(streams.every(({ breaks }) => breaks === 0)).toBe(true);
 });
 
-const finishedBy = (operations: string): Promise<number> => readMetric(operations, "rhone_requests_finished_total");
+const finishedBy = ({ operations }: ClusterStatus): Promise<number> =>
+  readMetric(operations, "rhone_requests_finished_total");
 
 interface SecondCoordinator {
-  readonly operations: string;
   status(): Promise<ClusterStatus>;
   /** Starts its worker. */
   takeJobs(): Promise<void>;
@@ -67,13 +67,13 @@ async function startSecondCoordinator(cluster: RunningCluster): Promise<SecondCo
     RHONE_JOB_LOCK,
   });
   onTestFinished(() => coordinator.stop("SIGKILL"));
-  const { grpc = "", ops: operations = "" } = coordinator.addresses;
+  const { grpc = "", ops = "" } = coordinator.addresses;
   const status = async (): Promise<ClusterStatus> =>
-    checkClusterStatus(await (await fetch(`http://${operations}/status`)).json(), "The coordinator");
+    checkClusterStatus(await (await fetch(`http://${ops}/status`)).json(), "The coordinator");
   const flags = ["--coordinator", grpc, "--port", "0", "--simulate", SIMULATE];
   const takeJobs = async (): Promise<void> => {
     const worker = await spawnService("shard-worker", flags);
     onTestFinished(() => worker.stop("SIGKILL"));
   };
-  return { operations, status, takeJobs };
+  return { status, takeJobs };
 }
