@@ -60,8 +60,8 @@ export default defineConfig({
         },
       },
       {
-        // Files that stop and kill processes. They watch seconds and mostly wait, so they run beside each other, but
-        // not beside those that compute.
+        // Files that stop and kill processes. They watch seconds and keep one core of two busy, so they run beside each
+        // other, but not beside those that compute.
         test: {
           ...system,
           name: "failure",
