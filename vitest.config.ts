@@ -11,6 +11,7 @@ const unit = {
   maxWorkers: "100%", // vitest leaves one core idle by default, which is half of two
 };
 const PYTHON = "test/conformance/python-clients.test.ts";
+const UNCHANGED = "test/held-up/unchanged-texts.test.ts";
 const system = { ...shared, testTimeout: 120_000, hookTimeout: 120_000 };
 
 export default defineConfig({
@@ -59,13 +60,25 @@ export default defineConfig({
         },
       },
       {
-        // Files that watch clocks or memory have the machine to themselves.
+        // Files that stop and kill processes. They watch seconds and keep one core of two busy, so they run beside each
+        // other, but not beside those that compute.
+        test: {
+          ...system,
+          name: "failure",
+          include: ["test/failure/**/*.test.ts", UNCHANGED],
+          maxWorkers: 2,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        // Files that watch milliseconds or memory have the machine to themselves.
         test: {
           ...system,
           name: "alone",
-          include: ["test/{failure,fuzz,held-up}/**/*.test.ts"],
+          include: ["test/{fuzz,held-up}/**/*.test.ts"],
+          exclude: [UNCHANGED],
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

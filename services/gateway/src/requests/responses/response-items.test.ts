@@ -81,6 +81,12 @@ describe("items as messages", () => {
     expect(() => toMessages(read(input))).toThrow(`No tool output found for function call ${id}. Send a `);
   });
 
+  it("two calls at once need ids of their own", () => {
+    const twice = [call, { ...other, call_id: "c1" }, outputOf("c1")];
+    expect(() => toMessages(read(twice))).toThrow('two function_calls have the call_id "c1", and no output is between');
+    expect(toMessages(read([call, outputOf("c1"), call, outputOf("c1")]))).toHaveLength(4);
+  });
+
   it("an output needs its call before it", () => {
     expect(() => toMessages(read([outputOf("c1"), call]))).toThrow(/call_id "c1"/);
   });
@@ -91,6 +97,7 @@ it.each([
   [[{ role: "user", content: [{ type: "input_text" }] }], "0.content"],
   [[call, { type: "function_call", name: "f", arguments: "{}" }], "1.call_id"],
   [[{ type: "function_call_output", call_id: "c" }], "0.output"],
+  [[{ ...call, call_id: "" }], "0.call_id"],
   [[{ role: "user", content: [{ type: "refusal", refusal: "No." }] }], "0.content.0.type"],
   [[{ ...outputOf("c1"), output: [{ type: "refusal", refusal: "No." }] }], "0.output.0.type"],
   [Array(4097).fill(call), ""],

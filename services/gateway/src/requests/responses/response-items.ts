@@ -43,7 +43,7 @@ const functionCall = z.object({
   type: z.literal("function_call"),
   id: itemId,
   status,
-  call_id: z.string().max(256),
+  call_id: z.string().min(1).max(256),
   name: z.string(),
   arguments: z.string(),
 });
@@ -52,7 +52,7 @@ const functionCallOutput = z.object({
   type: z.literal("function_call_output"),
   id: itemId,
   status,
-  call_id: z.string().max(256),
+  call_id: z.string().min(1).max(256),
   output: content.superRefine((said, { addIssue }) => {
     const at = refusalIn(said);
     if (at >= 0) addIssue({ code: "custom", path: [at, "type"], input: "", message: NO_REFUSAL });
@@ -152,8 +152,8 @@ function joinsLast(items: readonly InputItem[], at: number): boolean {
 
 /**
  * The items as the messages of a chat: calls, and a text right before them, are one message of the assistant, as the
- * model wrote them in one answer. Throws INVALID_REQUEST for the output of a call that is not before it, and for a call
- * without one.
+ * model wrote them in one answer. Throws INVALID_REQUEST for the output of a call that is not before it, a call
+ * without one, and two calls of one id at once.
  */
 export function toMessages(items: readonly InputItem[]): readonly MessageFields[] {
   const messages: MessageFields[] = [];
@@ -165,6 +165,7 @@ export function toMessages(items: readonly InputItem[]): readonly MessageFields[
       open.delete(item.call_id);
       messages.push(outputMessage(item, called));
     } else {
+      if (open.has(item.call_id)) refuseTwice(item.call_id);
       called.add(item.call_id);
       open.add(item.call_id);
       addCall(messages, item);
@@ -172,6 +173,11 @@ export function toMessages(items: readonly InputItem[]): readonly MessageFields[
   }
   for (const id of open) refuseUnanswered(id);
   return messages;
+}
+
+function refuseTwice(id: string): never {
+  const problem = `input: two function_calls have the call_id ${JSON.stringify(id)}, and no output is between them`;
+  throw new RequestError("INVALID_REQUEST", `${problem}; give each its own.`, { param: "input" });
 }
 
 /** Begins as OpenAI's refusal does, by which clients know it. */
