@@ -12,7 +12,7 @@ import { type OpenApiDocument, operationsOf } from "./operations.js";
 import { type RawAttack, rawAttacks } from "./raw-attack.js";
 import { sendRaw } from "./send-raw.js";
 
-const REQUESTS = Number(process.env.RHONE_FUZZ_REQUESTS ?? 5000);
+const REQUESTS = Number(process.env.RHONE_FUZZ_REQUESTS ?? 3000);
 const SEED = Number(process.env.RHONE_FUZZ_SEED ?? Date.now() % 2 ** 31);
 const AT_ONCE = 16;
 const WARM_UP = 500;

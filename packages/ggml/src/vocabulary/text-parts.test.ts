@@ -29,7 +29,7 @@ describe.each([1, 7, 100])("a text in parts of about %i characters", (partLength
       fc.property(textOfRuns(["<s>", "</s>", "<unk>", "<0x0A>"]), (text) => {
         expect(inParts.tokenize(text, options)).toEqual(whole.tokenize(text, options));
       }),
-      { numRuns: 200 },
+      { numRuns: 150 },
     );
   });
 });
@@ -47,7 +47,7 @@ describe.each(SPLITS)("a text split as %s does", (pre) => {
       fc.property(textOfRuns(["<|end|>", "the the\nthe", "lo lo"]), (text) => {
         expect(inParts.tokenize(text, options)).toEqual(complete.tokenize(text, options));
       }),
-      { numRuns: 50 },
+      { numRuns: 30 },
     );
     complete.close();
     inParts.close();
