@@ -16,6 +16,13 @@ it("writes what JSON.stringify writes", async () => {
   );
 });
 
+it("writes an object in objects 8,000 deep, which generators in each other can't", async () => {
+  const depth = 8000;
+  const deep = Array.from({ length: depth }).reduce<object>((inner) => ({ x: [inner] }), {});
+  const text = await jsonInTurns(deep);
+  expect(text).toBe(`${'{"x":['.repeat(depth)}{}${"]}".repeat(depth)}`);
+});
+
 it("writes a bigint as its digits", async () => {
   const requests = [{ custom_id: "a", body: { seed: 9007199254740993n, n: 1 } }];
   expect(await jsonInTurns(requests)).toBe('[{"custom_id":"a","body":{"seed":9007199254740993,"n":1}}]');

@@ -76,21 +76,43 @@ export async function* jsonParts(value: unknown): AsyncGenerator<string, void, u
   if (part !== "") yield part;
 }
 
-function* partsOf(value: unknown): Generator<string, void, undefined> {
-  if (typeof value === "bigint") yield String(value);
-  else if (typeof value !== "object" || value === null) yield JSON.stringify(value) ?? "null";
-  else if (value instanceof JsonText) yield value.text;
-  else if (Array.isArray(value)) yield* listParts(value);
-  else if (Symbol.iterator in value) yield* madeParts(value as Iterable<unknown>);
-  else yield* objectParts(value);
+/** An object or list inside of another, which is written in parts of its own. */
+class Inner {
+  readonly value: object;
+
+  constructor(value: object) {
+    this.value = value;
+  }
 }
 
-function* listParts(list: readonly unknown[]): Generator<string, void, undefined> {
+/** Generators in each other would hand each part up through all levels: 900 of them took 0.13 s for 5 KB. */
+function* partsOf(value: unknown): Generator<string, void, undefined> {
+  const open: Iterator<string | Inner, void, undefined>[] = [[pieceOf(value)].values()];
+  for (let last = open.at(-1); last !== undefined; last = open.at(-1)) {
+    const { done, value: piece } = last.next();
+    if (done === true) open.pop();
+    else if (typeof piece === "string") yield piece;
+    else open.push(piecesOf(piece.value));
+  }
+}
+
+function pieceOf(value: unknown): string | Inner {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "null";
+  return value instanceof JsonText ? value.text : new Inner(value);
+}
+
+function piecesOf(value: object): Iterator<string | Inner, void, undefined> {
+  if (Array.isArray(value)) return listParts(value);
+  return Symbol.iterator in value ? madeParts(value as Iterable<unknown>) : objectParts(value);
+}
+
+function* listParts(list: readonly unknown[]): Generator<string | Inner, void, undefined> {
   yield "[";
   if (list.length <= FEW) {
     for (const [index, element] of list.entries()) {
       if (index > 0) yield ",";
-      yield* partsOf(element);
+      yield pieceOf(element);
     }
   } else yield* sliceParts(list);
   yield "]";
@@ -131,12 +153,12 @@ function* madeParts(list: Iterable<unknown>): Generator<string, void, undefined>
   yield `${part}]`;
 }
 
-function* objectParts(object: object): Generator<string, void, undefined> {
+function* objectParts(object: object): Generator<string | Inner, void, undefined> {
   let before = "{";
   for (const [key, value] of Object.entries(object)) {
     if (value === undefined) continue;
     yield `${before}${JSON.stringify(key)}:`;
-    yield* partsOf(value);
+    yield pieceOf(value);
     before = ",";
   }
   yield before === "{" ? "{}" : "}";
