@@ -84,7 +84,7 @@ const TIMEOUT_HEADER = "x-request-timeout";
 /** How long the request may take, in milliseconds: the seconds of its header, else `mostMs`. Throws INVALID_REQUEST. */
 function timeoutOf(headers: IncomingHttpHeaders, mostMs: number): number {
   const given = headers[TIMEOUT_HEADER];
-  if (given === undefined || given === "") return mostMs;
+  if (given === undefined) return mostMs;
   const ms = /^\d{1,9}(\.\d{1,9})?$/.test(String(given)) ? Math.ceil(Number(given) * 1000) : 0;
   if (ms >= 1 && ms <= mostMs) return ms;
   return refuseParam(TIMEOUT_HEADER, `: must be a number of seconds above 0 and at most ${mostMs / 1000}.`);
