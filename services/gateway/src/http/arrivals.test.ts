@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { spin } from "../testing/spin.js";
 import { timeLeft } from "../turns.js";
@@ -135,6 +136,34 @@ describe("bytes of many connections at once", () => {
     expect(mostInTurn()).toBeLessThanOrEqual(6);
     expect(new Set(stacks)).toEqual(new Set(["Error: aborted"]));
     expect(new Error("later").stack).toContain("arrivals.test");
+  });
+
+  it("wait while Node has paused the socket, because its client reads no answers", async () => {
+    const arrivals = new Arrivals();
+    const server = createServer(async (request, response) => {
+      const { length } = await text(request);
+      response.end(request.url === "/big" ? "x".repeat(16_000_000) : ` ${request.url} ${length};`);
+    });
+    server.on("connection", (socket) => arrivals.follow(socket));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    onTestFinished(() => void server.close());
+    const socket = connect((server.address() as AddressInfo).port, "127.0.0.1").pause();
+    socket.write("GET /big HTTP/1.1\r\nhost: a\r\n\r\n");
+    await sleep(300);
+    let isBusy = true;
+    const work = (): void => {
+      void timeLeft();
+      spin(3 * WORK_MS);
+      if (isBusy) setTimeout(() => setImmediate(work));
+    };
+    work();
+    const head = "POST /b HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 300000\r\n\r\n";
+    socket.write(`GET /a HTTP/1.1\r\nhost: a\r\n\r\n${head}${"z".repeat(300_000)}`);
+    await sleep(700);
+    isBusy = false;
+    const answers = await text(socket);
+    expect(answers.length).toBeGreaterThan(16_000_000);
+    expect([...answers.slice(-1000).matchAll(/ \/. \d+;/g)].join("")).toBe(" /a 0; /b 300000;");
   });
 
   it("are whole and in order, however many pieces there are", async () => {

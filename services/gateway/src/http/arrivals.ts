@@ -9,6 +9,10 @@ const SMALL_BYTES = 2048;
 const HELD_BYTES = 16 * 1024;
 const VERSION = " HTTP/1.";
 
+/** What arrives behind a connection's last bytes. */
+const END = Symbol("end");
+type Arrived = Buffer | typeof END;
+
 /** A socket. */
 type Connection = Readable & { readonly remoteAddress?: string | undefined };
 
@@ -29,51 +33,50 @@ export class Arrivals {
   /** For each new connection, once the HTTP server listens to its bytes. */
   follow(socket: Connection): void {
     const parse = socket.listeners("data").at(-1) as (bytes: Buffer) => void;
+    const end = socket.listeners("end").at(-1) as (() => void) | undefined;
     // A system call, and here they are few in a turn.
     const { remoteAddress: address = "" } = socket;
-    const held: Buffer[] = [];
-    let isPaused = false;
-    const wait = (bytes: Buffer): void => this.#wait(this.#lineOf(bytes), address, go);
-    const go = (): void => {
-      const bytes = held.shift();
-      // Once a socket is closed, its parser may be another's.
-      if (bytes === undefined || socket.destroyed) return;
-      parse(bytes);
-      const [next] = held;
-      if (next !== undefined) wait(next);
-      else if (isPaused) {
-        isPaused = false;
-        socket.resume();
-      }
+    const held: Arrived[] = [];
+    let isWaiting = false;
+    let isPausedHere = false;
+    const pause = (): void => {
+      isPausedHere = true;
+      socket.pause();
     };
-    socket.removeListener("data", parse).on("data", (bytes: Buffer) => {
+    const handOn = (arrived: Arrived): void => (arrived === END ? end?.() : parse(arrived));
+    const wait = (): void => {
+      const [first] = held;
+      if (first === undefined || isWaiting) return;
+      isWaiting = true;
+      this.#wait(this.#lineOf(first), address, go);
+    };
+    const go = (): void => {
+      isWaiting = false;
+      const arrived = held.shift();
+      // Once a socket is closed, its parser may be another's.
+      if (arrived === undefined || socket.destroyed) return;
+      if (isPausedHere) socket.resume(); // before the parser, which may pause it for a client that reads no answers
+      isPausedHere = false;
+      handOn(arrived);
+      if (held.length === 0 || socket.isPaused()) return;
+      pause();
+      wait();
+    };
+    const take = (arrived: Arrived): void => {
       if (held.length === 0 && this.#waiting === 0 && hasTime()) {
-        parse(bytes);
+        handOn(arrived);
         return;
       }
-      held.push(bytes);
-      if (held.length === 1) wait(bytes);
-      if (held.length === 1 && bytes.length <= HELD_BYTES) return;
-      isPaused = true;
-      socket.pause();
-    });
-    this.#endInTurns(socket, address, () => held.length > 0);
-    this.#closeInTurns(socket, address);
-  }
-
-  /** A client that leaves in the middle of a request is refused: 500 at once took 0.2 s of processor time. */
-  #endInTurns(socket: Connection, address: string, hasBytes: () => boolean): void {
-    const end = socket.listeners("end").at(-1) as (() => void) | undefined;
-    if (end === undefined) return;
-    const wait = (): void => this.#wait(this.#others, address, go);
-    const go = (): void => {
-      if (hasBytes() && !socket.destroyed) wait();
-      else if (!socket.destroyed) end();
+      held.push(arrived);
+      if (arrived !== END && (held.length > 1 || arrived.length > HELD_BYTES)) pause();
+      wait();
     };
-    socket.removeListener("end", end).once("end", () => {
-      if (!hasBytes() && this.#waiting === 0 && hasTime()) end();
-      else wait();
-    });
+    socket.removeListener("data", parse).on("data", take);
+    // A client that leaves in the middle of a request is refused: 500 at once took 0.2 s of processor time.
+    if (end !== undefined) socket.removeListener("end", end).once("end", () => take(END));
+    // Node's parser takes no bytes of a socket that it has paused, and asserts that it gets none.
+    socket.on("resume", () => socket.isPaused() || wait());
+    this.#closeInTurns(socket, address);
   }
 
   /** What it leaves unanswered is aborted: 16 requests of each of 7,000 connections took 0.8 s of processor time. */
@@ -96,9 +99,9 @@ export class Arrivals {
     return this.#probes.size + this.#small.size + this.#others.size;
   }
 
-  #lineOf(bytes: Buffer): Line {
-    if (!isSmall(bytes)) return this.#others;
-    return isProbe(bytes) ? this.#probes : this.#small;
+  #lineOf(arrived: Arrived): Line {
+    if (arrived === END || !isSmall(arrived)) return this.#others;
+    return isProbe(arrived) ? this.#probes : this.#small;
   }
 
   #nextSmall(): void {
