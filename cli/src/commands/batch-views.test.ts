@@ -21,7 +21,7 @@ test("failures are named where there are any", () => {
 
 test("batches are a table, one row each", () => {
   expect(formatBatches([BATCH, { ...BATCH, id: "batch_22", status: "in_progress" }]).split("\n")).toEqual([
-    "BATCH     STATUS       ANSWERED          ENDPOINT         CREATED (UTC)",
+    "BATCH     STATUS       DONE              ENDPOINT         CREATED (UTC)",
     "batch_1   completed    7 of 9, 2 failed  /v1/completions  2025-11-26 16:30",
     "batch_22  in_progress  7 of 9, 2 failed  /v1/completions  2025-11-26 16:30",
   ]);

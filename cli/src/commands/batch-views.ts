@@ -40,5 +40,5 @@ export function formatBatches(batches: readonly Batch[]): string {
     batch.endpoint,
     formatTime(batch.created_at),
   ]);
-  return formatTable([["BATCH", "STATUS", "ANSWERED", "ENDPOINT", "CREATED (UTC)"], ...rows]);
+  return formatTable([["BATCH", "STATUS", "DONE", "ENDPOINT", "CREATED (UTC)"], ...rows]);
 }

@@ -90,7 +90,7 @@ describe("rhone batch list", () => {
     const { stdout, stderr } = await runCommand("batch", "list", "--url", url, "-n", "2", "--after", "batch_3");
     expect(requests[0]?.path).toBe("/v1/batches?limit=2&after=batch_3");
     expect(stdout.split("\n").map((line) => line.split(/ {2,}/).slice(0, 3))).toEqual([
-      ["BATCH", "STATUS", "ANSWERED"],
+      ["BATCH", "STATUS", "DONE"],
       ["batch_2", "completed", "3 of 3"],
       ["batch_1", "completed", "3 of 3"],
       [""],

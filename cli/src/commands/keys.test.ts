@@ -17,7 +17,7 @@ const made = (requestsPerMinute: number | null, tokensPerMinute: number | null) 
 test("keys are listed with their limits", () => {
   const { key } = made(60, null);
   const lines = formatKeys([key, made(0, 2000).key], commandWriter()).split("\n");
-  expect(lines[0]).toMatch(/^id +name +requests\/min +tokens\/min +created$/);
+  expect(lines[0]).toMatch(/^ID +NAME +REQUESTS\/MIN +TOKENS\/MIN +CREATED \(UTC\)$/);
   expect(lines[1]).toMatch(new RegExp(`^${key.id} +team +60 +default +2026-11-25 09:05$`));
   expect(lines[2]).toMatch(/no limit +2000 /);
   expect(formatKeys([], (args) => `./rhone ${args}`)).toBe(

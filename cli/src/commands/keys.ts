@@ -117,7 +117,7 @@ export function formatKeys(keys: readonly ApiKey[], rhone: CommandWriter): strin
     formatLimit(tokensPerMinute),
     formatTime(createdAt),
   ]);
-  return formatTable([["id", "name", "requests/min", "tokens/min", "created"], ...rows], [2, 3]);
+  return formatTable([["ID", "NAME", "REQUESTS/MIN", "TOKENS/MIN", "CREATED (UTC)"], ...rows], [2, 3]);
 }
 
 function formatLimit(limit: number | null): string {

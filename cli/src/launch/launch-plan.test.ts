@@ -67,7 +67,7 @@ describe("planLaunch", () => {
   it("serves Breeze on two workers that divide cores and 90 % of the memory", async () => {
     const { model, workers, threads, memory, why } = await plan();
     expect(model).toMatchObject({ name: "breeze", path: expect.stringMatching(/breeze-q8_0\.gguf$/) });
-    expect(model.description).toMatch(/^Breeze, a 6 M demonstration model/);
+    expect(model.description).toMatch(/^Breeze, a demonstration model of 6 M parameters/);
     expect({ workers, threads, memory, why }).toEqual({ workers: 2, threads: 3, memory: 4.5e9, why: null });
   });
 

@@ -105,7 +105,8 @@ export function divideMachine(
 
 function describeModel(summary: ModelSummary, entry: CatalogueEntry | undefined): string {
   if (entry?.source.kind === "embedded") {
-    return `Breeze, a ${Math.round(summary.nParameters / 1e6)} M demonstration model that knows only a small world`;
+    const millions = Math.round(summary.nParameters / 1e6);
+    return `Breeze, a demonstration model of ${millions} M parameters that knows only a small world`;
   }
   const { nParameters, fileBytes, config } = summary;
   const name = entry?.name ?? config.name;

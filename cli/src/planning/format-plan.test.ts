@@ -20,7 +20,7 @@ TOKENS/S, PREDICTED   1 stream  8 streams
 2 workers x 1 thread      10.2       40.0
 
 Decoding only; prefill takes time as well.
-Between workers, a token is 16.4 kB of f32 a hop: 167 kB/s for 1 stream, 655 kB/s for 8 streams. --link RATE counts a network.`);
+Each token sends 16.4 kB (f32) per hop between workers: 167 kB/s for 1 stream, 655 kB/s for 8 streams. --link RATE takes a network into account.`);
 });
 
 test("a link that is the bottleneck, and the type that would be faster, with bytes and factors", () => {

@@ -74,8 +74,10 @@ function between({ shape, activations }: PlanReport): readonly string[] {
   const rates = shape.predictions.map(({ streams, tokensPerSecond }) => {
     return `${formatBytes(tokensPerSecond * bytes)}/s for ${plural(streams, "stream")}`;
   });
-  const counted = link === null ? "--link RATE counts a network." : `The link carries ${formatBytes(link)}/s.`;
-  const line = `Between workers, a token is ${formatBytes(bytes)} of ${type} a hop: ${rates.join(", ")}. ${counted}`;
+  const counted =
+    link === null ? "--link RATE takes a network into account." : `The link carries ${formatBytes(link)}/s.`;
+  const sent = `Each token sends ${formatBytes(bytes)} (${type}) per hop between workers`;
+  const line = `${sent}: ${rates.join(", ")}. ${counted}`;
   if (smaller === null) return [line];
   const gains = timesFaster(smaller.gains, shape);
   const advised = `\`--activation-type ${smaller.type}\` (${formatBytes(smaller.bytes)} a token) gives ${gains}`;
