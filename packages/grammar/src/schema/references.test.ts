@@ -13,6 +13,14 @@ describe("a reference", () => {
     ["with $defs beside it, and a type", { $ref: "#/$defs/a", type: "integer", $defs: { a: ONE } }],
     ["to another $id", { $id: "https://x.test/root", $ref: "a.json", $defs: { a: { $id: "a.json", ...ONE } } }],
     ["to an $id of a document without one", { $ref: "a.json", $defs: { a: { $id: "a.json", ...ONE } } }],
+    [
+      "past an $id beside it, up to draft 7",
+      {
+        $schema: "http://json-schema.org/draft-07/schema#",
+        allOf: [{ $id: "https://x.test/sub/", $ref: "x" }],
+        definitions: { a: { $id: "x", ...ONE }, b: { $id: "https://x.test/sub/x", ...TWO } },
+      },
+    ],
     ["to a URN", { $ref: "urn:a:b", $defs: { a: { $id: "urn:a:b", ...ONE } } }],
     [
       "to the whole, by its own address",

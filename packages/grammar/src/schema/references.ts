@@ -84,12 +84,15 @@ class Resolver {
   readonly #targets = new Map<string, JsonSchema>();
   readonly #problems = new Map<string, string>();
   readonly #idKeyword: "$id" | "id";
+  /** Up to draft 7 what stands beside a `$ref` is no keyword. */
+  readonly #refHidesId: boolean;
   /** How many schemas have each `$dynamicAnchor`. */
   readonly #dynamic = new Map<unknown, number>();
 
   constructor(root: JsonSchema) {
     const draft = isObject(root) ? String(root.$schema) : "";
     this.#idKeyword = /draft-0[34]/.test(draft) ? "id" : "$id";
+    this.#refHidesId = /draft-0[3467]/.test(draft);
     const whole = { pointer: "#", schema: root };
     this.#targets.set("#", root);
     this.#visit(whole, this.#addResource(NO_ADDRESS, whole));
@@ -125,7 +128,8 @@ class Resolver {
   }
 
   #identify(schema: Keywords, found: Found, around: Resource): Resource {
-    const id = schema[this.#idKeyword];
+    const isHidden = this.#refHidesId && typeof schema.$ref === "string";
+    const id = isHidden ? undefined : schema[this.#idKeyword];
     const uri = typeof id === "string" && split(id)[0] !== "" ? absolute(id, around.uri) : undefined;
     const resource = uri === undefined ? around : this.#addResource(uri, found);
     const anchors = new Set([schema.$anchor, schema.$dynamicAnchor].filter((name) => typeof name === "string"));
