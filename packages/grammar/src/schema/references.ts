@@ -84,7 +84,7 @@ class Resolver {
   readonly #targets = new Map<string, JsonSchema>();
   readonly #problems = new Map<string, string>();
   readonly #idKeyword: "$id" | "id";
-  /** Up to draft 7 what stands beside a `$ref` is no keyword. */
+  /** Up to draft 7 nothing beside a `$ref` is a keyword. */
   readonly #refHidesId: boolean;
   /** How many schemas have each `$dynamicAnchor`. */
   readonly #dynamic = new Map<unknown, number>();
