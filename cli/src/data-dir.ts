@@ -8,6 +8,8 @@ export interface DataDir {
   readonly run: string;
   readonly logs: string;
   readonly models: string;
+  /** Weights that were fetched from other machines. */
+  readonly weights: string;
   /** Uploaded files and batches. */
   readonly storage: string;
   /** The append-only file of the private Redis. */
@@ -25,6 +27,7 @@ export function dataDirAt(root: string): DataDir {
     run,
     logs: join(root, "logs"),
     models: join(root, "models"),
+    weights: join(root, "weights"),
     storage: join(root, "storage"),
     redis: join(root, "redis"),
     clusterFile: join(run, "cluster.json"),
@@ -33,9 +36,9 @@ export function dataDirAt(root: string): DataDir {
 }
 
 /** Creates the folders, with access for their owner alone. Throws INVALID_CONFIG when it can't. */
-export async function createDataDir({ root, run, logs, models, storage, redis }: DataDir): Promise<void> {
+export async function createDataDir({ root, run, logs, models, weights, storage, redis }: DataDir): Promise<void> {
   try {
-    for (const folder of [root, run, logs, models, storage, redis]) await makeFolder(folder, 0o700);
+    for (const folder of [root, run, logs, models, weights, storage, redis]) await makeFolder(folder, 0o700);
   } catch (cause) {
     const why = (cause as Error).message;
     throw new RhoneError(

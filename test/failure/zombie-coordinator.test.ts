@@ -63,8 +63,7 @@ interface SecondCoordinator {
 async function startSecondCoordinator(cluster: RunningCluster): Promise<SecondCoordinator> {
   const own = ["--port", "0", "--ops-port", "0", "--workers", "1", "--simulated", "true"];
   const coordinator = await spawnService("coordinator", ["--model-path", BREEZE, "--model-name", "breeze", ...own], {
-    REDIS_URL: cluster.record().redisUrl,
-    RHONE_JOB_LOCK,
+    env: { REDIS_URL: cluster.record().redisUrl, RHONE_JOB_LOCK },
   });
   onTestFinished(() => coordinator.stop("SIGKILL"));
   const { grpc = "", ops = "" } = coordinator.addresses;

@@ -36,6 +36,8 @@ export {
   portSchema,
   redisUrlSchema,
   redisUrlSetting,
+  weightsDirSetting,
+  weightsRateSetting,
   withoutPassword,
 } from "./config/schemas.js";
 export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";
@@ -50,12 +52,19 @@ export { Heartbeats } from "./grpc/heartbeats.js";
 export {
   type CoordinatorMessage,
   controlService,
+  type DescribeWeights,
   type FlowEnd,
   type Frame,
+  type HashTensors,
   type Heartbeat,
   PROTOCOL_VERSION,
   pipelineService,
+  type ReadWeights,
+  type TensorHash,
+  type WeightBytes,
+  type WeightsDescription,
   type WorkerMessage,
+  weightsService,
 } from "./grpc/services.js";
 export { Condition } from "./lifecycle/condition.js";
 export { type Announcement, announce, type CalibrationAnswer, type CalibrationOrder } from "./lifecycle/launcher.js";

@@ -11,6 +11,8 @@ import {
   portSchema,
   redisUrlSetting,
   type Settings,
+  weightsDirSetting,
+  weightsRateSetting,
 } from "@rhone/common";
 import { SERVING_DEFAULTS } from "@rhone/planner";
 import { z } from "zod";
@@ -141,6 +143,8 @@ export const coordinatorSettings = {
     schema: booleanSchema.default(false),
     doc: "true accepts simulated workers and no others; their tokens mean nothing.",
   },
+  weightsDir: weightsDirSetting,
+  weightsRate: weightsRateSetting,
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,

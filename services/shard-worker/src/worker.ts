@@ -12,8 +12,9 @@ import {
   pipelineService,
   type Shutdown,
 } from "@rhone/common";
+import { FetchedFiles, HashThread, WeightCache } from "@rhone/weights";
 import type { ShardWorkerConfig } from "./config.js";
-import { createMetrics } from "./metrics.js";
+import { createMetrics, type Metrics } from "./metrics.js";
 import { ControlLink, type ControlLinkOptions } from "./server/control-link.js";
 import { StageRunner } from "./server/stage-runner.js";
 import type { Device } from "./shard/device.js";
@@ -42,7 +43,8 @@ export async function startShardWorker({
   const metrics = createMetrics();
   metrics.kernels.set({ kernels: device.facts.kernels ?? "" }, 1);
   const runner = new StageRunner({ worker, metrics, logger });
-  const holder = new ShardHolder({ device, modelsDir: config.modelsDir, runner, metrics, logger });
+  const files = openFiles({ config, logger, shutdown }, metrics);
+  const holder = new ShardHolder({ device, files, runner, metrics, logger });
   shutdown.add("shard", () => holder.release());
   const { host, port, opsPort } = config;
   const server = await GrpcServer.open({ host, port }, (services) => {
@@ -83,6 +85,18 @@ function openDevice({ config, logger, shutdown }: ShardWorkerOptions): Device {
   if (simulate === undefined) return openGgmlDevice({ config, logger, shutdown });
   logger.warn({ simulate }, "simulated: it computes nothing, and its tokens mean nothing");
   return simulatedDevice(simulate);
+}
+
+function openFiles({ config, logger, shutdown }: ShardWorkerOptions, metrics: Metrics): FetchedFiles {
+  const { coordinator, modelsDir, weightsDir, weightsBytes } = config;
+  const thread = new HashThread();
+  shutdown.add("hash thread", () => thread.close());
+  const cache = new WeightCache({ folder: weightsDir, mostBytes: weightsBytes });
+  const counts = {
+    received: (bytes: number) => metrics.weightsFetchedBytes.inc(bytes),
+    wrong: () => metrics.weightsWrong.inc(),
+  };
+  return new FetchedFiles({ coordinator, modelsDir, cache, thread, counts, logger });
 }
 
 function machineFacts({ memory, threads }: ShardWorkerConfig) {

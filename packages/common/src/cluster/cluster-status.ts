@@ -30,6 +30,14 @@ const workerStatusSchema = z.object({
   /** Bytes of weights loaded so far, and when all are loaded. */
   loadedBytes: z.number(),
   totalBytes: z.number(),
+  /**
+   * Bytes of its layers' weights that it compares with the coordinator's, or fetches, before it loads them; null: of
+   * none. Absent from a coordinator that does not say.
+   */
+  preparing: z
+    .object({ phase: z.enum(["check", "fetch"]), bytes: z.number(), totalBytes: z.number() })
+    .nullable()
+    .exactOptional(),
   /** Bytes of its K/V pages. */
   pageBytes: z.number(),
   /**

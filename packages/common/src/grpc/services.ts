@@ -36,7 +36,15 @@ export type CoordinatorMessage = rhone.v1.CoordinatorMessage.$Properties;
 export type Heartbeat = rhone.v1.Heartbeat.$Properties;
 type HeartbeatTaken = rhone.v1.HeartbeatTaken.$Properties;
 
+export type DescribeWeights = rhone.v1.DescribeWeights.$Properties;
+export type WeightsDescription = rhone.v1.WeightsDescription.$Properties;
+export type HashTensors = rhone.v1.HashTensors.$Properties;
+export type TensorHash = rhone.v1.TensorHash.$Properties;
+export type ReadWeights = rhone.v1.ReadWeights.$Properties;
+export type WeightBytes = rhone.v1.WeightBytes.$Properties;
+
 const { Frame, FlowEnd, WorkerMessage, CoordinatorMessage, Heartbeat, HeartbeatTaken } = rhone.v1;
+const { DescribeWeights, WeightsDescription, HashTensors, TensorHash, ReadWeights, WeightBytes } = rhone.v1;
 
 /** rhone.v1.Pipeline: frames flow from one stage to the next; nothing flows back. */
 export const pipelineService = {
@@ -58,5 +66,22 @@ export const controlService = {
   }),
 } as const satisfies ServiceDefinition;
 
+/** rhone.v1.Weights: a model file's header and tensors, for machines that lack them. */
+export const weightsService = {
+  describe: method<DescribeWeights, WeightsDescription>(
+    "/rhone.v1.Weights/Describe",
+    [DescribeWeights, WeightsDescription],
+    { requestStream: false, responseStream: false },
+  ),
+  hash: method<HashTensors, TensorHash>("/rhone.v1.Weights/Hash", [HashTensors, TensorHash], {
+    requestStream: false,
+    responseStream: true,
+  }),
+  read: method<ReadWeights, WeightBytes>("/rhone.v1.Weights/Read", [ReadWeights, WeightBytes], {
+    requestStream: false,
+    responseStream: true,
+  }),
+} as const satisfies ServiceDefinition;
+
 /** The version of the wire contracts in proto/. A coordinator refuses workers of another version. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;

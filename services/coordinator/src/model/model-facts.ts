@@ -1,11 +1,16 @@
 import type { ActivationTypeName, KvTypeName, ServedModel } from "@rhone/common";
 import type { ModelWeights } from "@rhone/planner";
+import type { WeightsFile } from "@rhone/weights";
 import type { PieceTable } from "../text/piece-table.js";
 
 /** Everything that the coordinator knows about the served model; no tensors. */
 export interface ModelFacts {
   readonly served: ServedModel;
   readonly weights: ModelWeights;
+  /** Where the tensors are, for workers that fetch them. */
+  readonly file: WeightsFile;
+  /** As `fileStamp` has it. */
+  readonly stamp: string;
   /** Bytes of one page of K and V in one layer. */
   readonly pageBytes: (kvType: KvTypeName, pageSize: number) => number;
   /** Bytes of one row of activations between stages. */

@@ -12,6 +12,7 @@ import {
   weightBytes,
 } from "@rhone/model";
 import { type ModelWeights, SERVING_DEFAULTS } from "@rhone/planner";
+import { fileStamp, type WeightsFile } from "@rhone/weights";
 import { type PieceSource, PieceTable } from "../text/piece-table.js";
 import type { ModelFacts } from "./model-facts.js";
 
@@ -44,11 +45,21 @@ export async function loadServedModel(options: ServedModelOptions): Promise<Mode
       fileBytes: file.fileBytes,
     },
     weights: weigh(config, file),
+    file: withoutMetadata(file),
+    stamp: await fileStamp(file),
     pageBytes: (kvType, pageSize) => pageBytesPerLayer(config, kvType, pageSize),
     activationBytes: (type) => activationBytes(config, type),
     ...readVocabulary(config, { path: file.path, ggmlDir: options.ggmlDir }),
   };
 }
+
+/** Metadata takes some MB, and is not read again. */
+const withoutMetadata = ({ path, parts, tensors, headerFingerprint }: GgufFile): WeightsFile => ({
+  path,
+  parts,
+  tensors,
+  headerFingerprint,
+});
 
 function contextLength(config: ModelConfig, wanted: number | undefined): number {
   if (wanted === undefined) return Math.min(config.contextLength, SERVING_DEFAULTS.contextLimit);

@@ -9,26 +9,30 @@ import {
   pipelineService,
   RhoneError,
   type Shutdown,
+  weightsService,
 } from "@rhone/common";
+import type { WeightServer } from "@rhone/weights";
 import type { WorkerRegistry } from "../workers/worker-registry.js";
 import type { Epoch } from "./epoch.js";
 import type { Pipeline } from "./pipeline.js";
 
-/** Serves Control to all workers and Pipeline to the last stage. Returns the port. Throws PORT_IN_USE. */
+/** Serves Control to all workers, Weights to those that lack them, and Pipeline to the last stage. Returns the port. Throws PORT_IN_USE. */
 export async function serveWorkers(options: {
   readonly host: string;
   readonly port: number;
   readonly registry: WorkerRegistry;
   readonly pipeline: Pipeline;
+  readonly weights: WeightServer;
   readonly shutdown: Shutdown;
 }): Promise<number> {
-  const { host, port, registry, pipeline, shutdown } = options;
+  const { host, port, registry, pipeline, weights, shutdown } = options;
   const server = await GrpcServer.open({ host, port }, (services) => {
     const beat: handleUnaryCall<Heartbeat, object> = ({ request }, answer) => {
       registry.beat(request);
       answer(null, {});
     };
     services.addService(controlService, { join: registry.join.bind(registry), beat });
+    services.addService(weightsService, weights.handlers);
     services.addService(pipelineService, { flow: flowHandler(() => receiveResults(() => pipeline.epoch)) });
   });
   shutdown.add("grpc", () => server.close());

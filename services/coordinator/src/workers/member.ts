@@ -1,11 +1,16 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import type { CoordinatorMessage, Heartbeat, WorkerMessage, WorkerStatus } from "@rhone/common";
 import type { Calibration, RawSpeed, StagePlan } from "@rhone/planner";
-import type { rhone } from "@rhone/proto";
+import { rhone } from "@rhone/proto";
 
 /** How often a worker must send a heartbeat, and the silence after which it counts as lost. */
 export const HEARTBEAT_MS = 1000;
 export const LOST_AFTER_MS = 3500;
+
+const PREPARING: ReadonlyMap<rhone.v1.LoadPhase, "check" | "fetch"> = new Map<rhone.v1.LoadPhase, "check" | "fetch">([
+  [rhone.v1.LoadPhase.PHASE_CHECK, "check"],
+  [rhone.v1.LoadPhase.PHASE_FETCH, "fetch"],
+]);
 
 /** One joined worker: its Hello, the shard that it holds, and the control stream to it. */
 export class Member {
@@ -34,6 +39,7 @@ export class Member {
   #totalBytes = 0;
   #pageBytes = 0;
   #varies = "";
+  #preparing: NonNullable<WorkerStatus["preparing"]> | null = null;
 
   constructor(options: {
     readonly hello: rhone.v1.Hello.$Properties;
@@ -73,10 +79,15 @@ export class Member {
   receive(message: WorkerMessage): void {
     this.#silence.refresh();
     if (message.progress != null) {
-      this.#loadedBytes = message.progress.bytes ?? 0;
-      this.#totalBytes = message.progress.totalBytes ?? 0;
+      const [bytes, totalBytes] = [message.progress.bytes ?? 0, message.progress.totalBytes ?? 0];
+      const phase = PREPARING.get(message.progress.phase ?? 0);
+      this.#preparing = phase === undefined ? null : { phase, bytes, totalBytes };
+      this.#loadedBytes = phase === undefined ? bytes : 0;
+      this.#totalBytes = phase === undefined ? totalBytes : 0;
     }
+    if (message.failed != null) this.#preparing = null;
     if (message.ready != null) {
+      this.#preparing = null;
       this.#loadedBytes = message.ready.weightBytes ?? 0;
       this.#totalBytes = this.#loadedBytes;
       this.#pageBytes = message.ready.pageBytes ?? 0;
@@ -112,6 +123,7 @@ export class Member {
       layers: this.shard === null ? null : [this.shard.first, this.shard.last],
       loadedBytes: this.#loadedBytes,
       totalBytes: this.#totalBytes,
+      preparing: this.#preparing,
       pageBytes: this.shard === null ? 0 : this.#pageBytes,
       varies: this.shard === null ? "" : this.#varies,
       stepTimes: this.calibration,

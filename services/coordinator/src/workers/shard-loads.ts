@@ -96,7 +96,7 @@ export function shardSpec(
   const { served } = context.model;
   if (stage.last <= stage.first) throw new RhoneError("INTERNAL", `Stage ${stage.stage} was planned without layers.`);
   return {
-    model: { name: served.name, path: served.path, fingerprint: served.fingerprint },
+    model: { name: served.name, path: served.path, fingerprint: served.fingerprint, stamp: context.model.stamp },
     firstLayer: stage.first,
     lastLayer: stage.last,
     embeds: stage.embeds,

@@ -6,7 +6,13 @@ import { activationTypeOf, kvTypeOf } from "./tensor-types.js";
 
 /** What a worker is told to load. */
 export interface LoadOrder {
-  readonly model: { readonly name: string; readonly path: string; readonly fingerprint: string };
+  readonly model: {
+    readonly name: string;
+    readonly path: string;
+    readonly fingerprint: string;
+    /** Of the coordinator's file; "" of none that could be here. */
+    readonly stamp: string;
+  };
   /** Layers [first, last), and whether the embedding and the head are with them. */
   readonly range: ShardRange;
   readonly pages: number;
@@ -32,7 +38,7 @@ export interface EpochOrder {
 
 /** Throws MESSAGE_MALFORMED, naming the field. */
 export function readLoad(load: rhone.v1.LoadShard.$Properties): LoadOrder {
-  const { name, path, fingerprint } = load.model ?? {};
+  const { name, path, fingerprint, stamp } = load.model ?? {};
   const [first, last] = [load.firstLayer ?? 0, load.lastLayer ?? 0];
   if (last <= first) refuse("load.last_layer", `is ${last}; layers [${first}, ${last}) are none`);
   return {
@@ -40,6 +46,7 @@ export function readLoad(load: rhone.v1.LoadShard.$Properties): LoadOrder {
       name: name ?? "",
       path: path || refuse("load.model.path", "is empty"),
       fingerprint: fingerprint || refuse("load.model.fingerprint", "is empty"),
+      stamp: stamp ?? "",
     },
     range: { first, last, embeds: load.embeds ?? false, heads: load.heads ?? false },
     pages: inRange(load.pages ?? 0, "load.pages", { least: 1 }),
