@@ -20,6 +20,7 @@ const ALLOWED = {
   "packages/planner": anywhere("common"),
   "packages/client": anywhere("common"),
   "packages/weights": anywhere("common", "model"),
+  "packages/identity": anywhere("common"),
   "packages/bench": anywhere("client", "common", "ggml"),
   "services/gateway": { ...anywhere("common", "grammar", "model"), "@rhone/ggml": "text/" },
   "services/coordinator": anywhere("common", "ggml", "model", "planner", "proto", "weights"),
@@ -29,7 +30,7 @@ const ALLOWED = {
   },
   // Of the services it starts, the command line imports the settings alone, which it checks before it starts any.
   cli: {
-    ...anywhere("bench", "client", "common", "ggml", "model", "planner"),
+    ...anywhere("bench", "client", "common", "ggml", "identity", "model", "planner"),
     ...{ "@rhone/coordinator": "cluster/", "@rhone/gateway": "cluster/", "@rhone/shard-worker": "cluster/" },
   },
 };
