@@ -22,7 +22,7 @@ const ALLOWED = {
   "packages/weights": anywhere("common", "model"),
   "packages/identity": anywhere("common"),
   "packages/bench": anywhere("client", "common", "ggml"),
-  "services/gateway": { ...anywhere("common", "grammar", "model"), "@rhone/ggml": "text/" },
+  "services/gateway": { ...anywhere("common", "grammar", "model", "weights"), "@rhone/ggml": "text/" },
   "services/coordinator": anywhere("common", "ggml", "model", "planner", "proto", "weights"),
   "services/shard-worker": {
     ...anywhere("common", "ggml", "grammar", "model", "planner", "proto", "weights"),

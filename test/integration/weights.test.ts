@@ -40,7 +40,7 @@ async function bytesOf([first, last]: readonly [number, number]): Promise<number
   return [...tensors.values()].reduce((sum, bytes) => sum + bytes, 0);
 }
 
-test("workers without the model's file get their own layers, compute with them, and keep them", async (context) => {
+test("machines without the model's file get what they need of it, and keep it", async (context) => {
   if (!existsSync("/proc/self/cwd")) context.skip("there is no /proc");
   const valkey = await startValkey();
   onTestFinished(() => valkey.stop());
@@ -59,7 +59,7 @@ test("workers without the model's file get their own layers, compute with them, 
   const joinFrom = async (weightsDir: string) =>
     start("shard-worker", [...any, "--coordinator", grpc, "--threads", "1", "--memory", "500000000"], {
       env: { RHONE_WEIGHTS_DIR: weightsDir },
-      cwd: home.slice(0, home.lastIndexOf("/")),
+      cwd: weightsDir,
     });
   const folders = [await folder(), await folder()] as const;
   await joinFrom(folders[0]);
@@ -72,7 +72,8 @@ test("workers without the model's file get their own layers, compute with them, 
     expect(await fetched(operations)).toBe(header + (await bytesOf(layers ?? [0, 0])));
   }
 
-  const gateway = await start("gateway", ["--port", "0", "--model-path", BREEZE, "--storage", home], { env });
+  const flags = ["--port", "0", "--weights-from", grpc, "--storage", home];
+  const gateway = await start("gateway", flags, { env: { ...env, RHONE_WEIGHTS_DIR: await folder() } });
   const fixture = new URL("../fixtures/breeze/expected.json", import.meta.url);
   const [expected] = (JSON.parse(await readFile(fixture, "utf8")) as Expected).answers;
   const response = await fetch(`http://${gateway.addresses.http}/v1/chat/completions`, {

@@ -1,4 +1,4 @@
-import { type ClusterStatus, type ErrorCode, isErrorCode, RhoneError, type WorkerStatus } from "@rhone/common";
+import { type ClusterStatus, type ErrorCode, isErrorCode, type Preparing, RhoneError, type WorkerStatus } from "@rhone/common";
 import { formatBytes, plural } from "../terminal/format.js";
 
 export const PHASES = ["model", "redis", "coordinator", "workers", "weights", "probe", "gateway"] as const;
@@ -68,7 +68,7 @@ export const describeAmount = (bytes: number, totalBytes: number): string =>
   `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`;
 
 /** "fetching 1.2 GB of 3.4 GB". */
-export const describePreparing = ({ phase, bytes, totalBytes }: NonNullable<WorkerStatus["preparing"]>): string =>
+export const describePreparing = ({ phase, bytes, totalBytes }: Preparing): string =>
   `${phase === "fetch" ? "fetching" : "checking"} ${describeAmount(bytes, totalBytes)}`;
 
 /** [[0, 16], [16, 32]] -> "0-15, 16-31"; above MOST_LISTED the whole range: "0-31". */

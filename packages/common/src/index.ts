@@ -4,6 +4,7 @@ export {
   type ClusterStatus,
   checkClusterStatus,
   type PipelineState,
+  type Preparing,
   parseClusterStatus,
   pipelineStateSchema,
   type ServedModel,
@@ -38,6 +39,7 @@ export {
   redisUrlSchema,
   redisUrlSetting,
   weightsDirSetting,
+  weightsFromSetting,
   weightsRateSetting,
   withoutPassword,
 } from "./config/schemas.js";
@@ -50,6 +52,7 @@ export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";
 export { type FrameReceiver, flowHandler } from "./grpc/flow-server.js";
 export { FrameLink } from "./grpc/frame-link.js";
 export { Heartbeats } from "./grpc/heartbeats.js";
+export { preparingOf } from "./grpc/preparing.js";
 export {
   type CoordinatorMessage,
   controlService,

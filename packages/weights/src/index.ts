@@ -1,9 +1,9 @@
 export { WeightCache } from "./cache/weight-cache.js";
-export { type FetchProgress, type FoundModel, fetchModel } from "./client/fetch-model.js";
-export type { FetchCounts } from "./client/fetch-tensors.js";
+export type { FoundModel } from "./client/fetch-model.js";
+export { type HeaderSettings, openHeader } from "./client/open-header.js";
 export { FetchedFiles, fileAtPath, type ModelFiles } from "./client/model-files.js";
 export { fileStamp } from "./files/file-stamp.js";
 export { HashThread } from "./files/hash-thread.js";
-export { TensorHashes, type WeightsFile } from "./files/tensor-hashes.js";
+export { TensorHashes, type WeightsFile, weightsFile } from "./files/tensor-hashes.js";
 export { FairRate } from "./server/fair-rate.js";
 export { type ServedWeights, WeightServer } from "./server/weight-server.js";

@@ -12,6 +12,7 @@ import {
   redisUrlSetting,
   type Settings,
   weightsDirSetting,
+  weightsFromSetting,
   weightsRateSetting,
 } from "@rhone/common";
 import { SERVING_DEFAULTS } from "@rhone/planner";
@@ -22,7 +23,13 @@ const count = (least: number) => z.coerce.number().int().min(least);
 const seconds = z.coerce.number().positive();
 
 export const coordinatorSettings = {
-  modelPath: { env: "RHONE_MODEL_PATH", schema: text, doc: "GGUF file to serve." },
+  modelPath: {
+    env: "RHONE_MODEL_PATH",
+    schema: text.optional(),
+    doc: "GGUF file to serve.",
+    defaultText: "required without --weights-from",
+  },
+  weightsFrom: weightsFromSetting,
   modelName: {
     env: "RHONE_MODEL_NAME",
     schema: text.optional(),

@@ -172,7 +172,7 @@ async function openConsumer(
 
 /** Serves the model's file at full speed while nobody would notice: `isBusy` says whether requests are computed. */
 function createWeightServer(
-  { config, model: { file }, metrics, logger, shutdown }: Parts,
+  { config, model: { file, served }, metrics, logger, shutdown }: Parts,
   isBusy: () => boolean,
 ): WeightServer {
   const { weightsDir: folder, weightsRate } = config;
@@ -181,8 +181,9 @@ function createWeightServer(
   let hashes: TensorHashes | undefined;
   return new WeightServer({
     served: async () => {
+      if (file === null) return null;
       hashes ??= await TensorHashes.open({ file, thread, folder });
-      return { file, tensors: null, hashes };
+      return { name: served.name, file, tensors: null, hashes };
     },
     rate: new FairRate(() => (isBusy() && weightsRate > 0 ? weightsRate : Number.POSITIVE_INFINITY)),
     onSent: (bytes) => metrics.weightsSentBytes.inc(bytes),

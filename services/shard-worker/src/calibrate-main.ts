@@ -55,7 +55,7 @@ async function loadFirstLayers(
 ): Promise<LoadedShard> {
   const { headerFingerprint: fingerprint } = await openGguf(path);
   const order = {
-    model: { name: path, path, fingerprint, stamp: "" },
+    model: { name: path, path, fingerprint, stamp: "", origin: "", sources: [] },
     range: { first: 0, last: layers, embeds: false, heads: true },
     pages: PAGES,
     pageSize: PAGE_SIZE,

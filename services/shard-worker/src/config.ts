@@ -13,6 +13,7 @@ import {
   type Settings,
   simulationSchema,
   weightsDirSetting,
+  weightsRateSetting,
 } from "@rhone/common";
 import { DEFAULT_GRAMMAR_LIMITS } from "@rhone/grammar";
 import { z } from "zod";
@@ -63,6 +64,7 @@ export const shardWorkerSettings = {
     doc: "Folder of the model files, for machines where the coordinator's path does not exist.",
   },
   weightsDir: weightsDirSetting,
+  weightsRate: weightsRateSetting,
   weightsBytes: {
     env: "RHONE_WEIGHTS_BYTES",
     schema: count(2 ** 20).default(64 * 2 ** 30),

@@ -36,6 +36,11 @@ export function createMetrics() {
       help: "Bytes of weights that came over the wire, because the machine lacked them.",
       registers,
     }),
+    weightsSentBytes: new Counter({
+      name: "rhone_worker_weights_sent_bytes_total",
+      help: "Bytes of weights sent to machines that lack them.",
+      registers,
+    }),
     weightsWrong: new Counter({
       name: "rhone_worker_weights_wrong_total",
       help: "Tensors that came with another hash than the coordinator's and were fetched again.",

@@ -12,8 +12,9 @@ import {
   pipelineService,
   type Shutdown,
   type WorkerStanding,
+  weightsService,
 } from "@rhone/common";
-import { FetchedFiles, HashThread, WeightCache } from "@rhone/weights";
+import { FairRate, FetchedFiles, HashThread, WeightCache, WeightServer } from "@rhone/weights";
 import type { ShardWorkerConfig } from "./config.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import { ControlLink, type ControlLinkOptions } from "./server/control-link.js";
@@ -27,6 +28,8 @@ import { readEpoch } from "./wire/read-order.js";
 
 /** For the coordinator to let this worker go; less than the process gets for its end. */
 const LEAVE_WITHIN_MS = 15_000;
+/** After a step, another one is expected for this long. */
+const BUSY_FOR_MS = 1000;
 /** The rest is left to the system and to the worker's own code. */
 const MEMORY_SHARE = 0.9;
 
@@ -54,7 +57,14 @@ export async function startShardWorker({
   const holder = new ShardHolder({ device, files, runner, metrics, logger });
   shutdown.add("shard", () => holder.release());
   const { host, port, opsPort } = config;
+  const weights = new WeightServer({
+    served: async () => holder.given && { name: "", ...holder.given, hashes: null },
+    rate: rateBeside(runner, config.weightsRate),
+    onSent: (bytes) => metrics.weightsSentBytes.inc(bytes),
+    logger,
+  });
   const server = await GrpcServer.open({ host, port }, (services) => {
+    services.addService(weightsService, weights.handlers);
     const flow = flowHandler(() => ({ accept: (frame) => runner.accept(frame) }));
     services.addService(pipelineService, { flow });
   });
@@ -108,6 +118,18 @@ function openDevice({ config, logger, shutdown }: ShardWorkerOptions): Device {
   if (simulate === undefined) return openGgmlDevice({ config, logger, shutdown });
   logger.warn({ simulate }, "simulated: it computes nothing, and its tokens mean nothing");
   return simulatedDevice(simulate);
+}
+
+/** `rate` bytes per second while steps run, 0: no limit; and no limit without steps. */
+function rateBeside(runner: StageRunner, rate: number): FairRate {
+  let steps = runner.steps;
+  let steppedAt = Number.NEGATIVE_INFINITY;
+  return new FairRate(() => {
+    const now = performance.now();
+    if (runner.steps !== steps) steppedAt = now;
+    steps = runner.steps;
+    return now - steppedAt < BUSY_FOR_MS && rate > 0 ? rate : Number.POSITIVE_INFINITY;
+  });
 }
 
 function openFiles({ config, logger, shutdown }: ShardWorkerOptions, metrics: Metrics): FetchedFiles {

@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { hostSchema } from "./host-address.js";
+import { hostPortSchema, hostSchema } from "./host-address.js";
 
 type DeepReadonly<T> = { readonly [K in keyof T]: DeepReadonly<T[K]> };
 /** The type of a value that was parsed by a schema: readonly in all depths. */
@@ -71,6 +71,12 @@ export const weightsDirSetting = {
     .default(join(homedir(), ".rhone", "weights")),
   doc: "Folder of fetched weights and of the hashes of model files; processes of a machine may share it.",
   defaultText: "~/.rhone/weights",
+} as const;
+
+export const weightsFromSetting = {
+  env: "RHONE_WEIGHTS_FROM",
+  schema: hostPortSchema.optional(),
+  doc: "host:port of a coordinator that has the model's file, for machines where --model-path does not exist.",
 } as const;
 
 export const weightsRateSetting = {

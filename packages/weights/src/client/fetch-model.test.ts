@@ -174,7 +174,7 @@ test("a coordinator that is not there is named", async () => {
   const client = openClient("127.0.0.1:1");
   const { fetch } = fetcher(file, "127.0.0.1:1", await openCache());
   const { logger } = fakeLogger();
-  await expect(fetch({ coordinator: client, logger })).rejects.toMatchObject({
+  await expect(fetch({ origin: client, logger })).rejects.toMatchObject({
     code: "WORKER_LOST",
     message: expect.stringMatching(/^The connection to the coordinator at 127\.0\.0\.1:1 failed/),
   });
@@ -183,17 +183,13 @@ test("a coordinator that is not there is named", async () => {
 test("layers come from every process that has them, and a lost one's from the others", async () => {
   const file = await writeModel();
   const names = (first: number, last: number) => new Set(layers(first, last)(file).map(({ name }) => name));
-  const [a, b] = [names(0, 2), names(2, 4)];
   const coordinator = await openByteProxy(await serveWeights(file));
-  const worker = await openByteProxy(await serveWeights(file, { tensors: a, hashes: null }));
+  const worker = await openByteProxy(await serveWeights(file, { tensors: names(0, 2), hashes: null }));
   const lost = openClient("127.0.0.1:1");
-  const { fetch, client } = fetcher(file, coordinator.address, await openCache());
-  const sources = [
-    { client: openClient(worker.address), tensors: a },
-    { client: lost, tensors: b },
-    { client, tensors: null },
-  ];
-  const { file: found } = await fetch({ wanted: layers(0, 4), sources });
+  const { fetch } = fetcher(file, coordinator.address, await openCache());
+  const others = [openClient(worker.address), lost];
+  const { file: found, tensors } = await fetch({ wanted: layers(0, 4), others });
+  expect([...(tensors ?? [])].sort()).toEqual([...names(0, 4)].sort());
   expect(await hashesOf(layers(0, 4)(found))).toEqual(await hashesOf(layers(0, 4)(file)));
   expect(worker.sentBytes()).toBeGreaterThan(1e6);
   expect(coordinator.sentBytes()).toBeGreaterThan(bytesOf(layers(2, 4)(file)));

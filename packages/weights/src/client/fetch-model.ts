@@ -18,9 +18,10 @@ export interface FetchModelRequest {
   readonly cache: WeightCache;
   /** Borrowed. */
   readonly thread: Pick<HashThread, "hash">;
-  /** Tells the header and the hashes. */
-  readonly coordinator: WeightsClient;
-  readonly sources: readonly WeightSource[];
+  /** Tells the header and the hashes, and has all weights. */
+  readonly origin: WeightsClient;
+  /** May have some of them. */
+  readonly others: readonly WeightsClient[];
   readonly counts: FetchCounts;
   readonly onProgress: FetchProgress;
   readonly signal: AbortSignal;
@@ -32,12 +33,16 @@ export interface FetchModelRequest {
 /** A model's file with the tensors that were asked for. It is kept until `close`. */
 export interface FoundModel {
   readonly file: GgufFile;
+  /** Names of the tensors that it has; null: all. */
+  readonly tensors: ReadonlySet<string> | null;
   readonly close: () => void;
 }
 
 /** The largest header that is taken: one of a vocabulary of 256,000 tokens has 15 MB. */
 const MOST_HEADER_BYTES = 1 << 28;
 const MOST_PARTS = 1000;
+/** A process that does not say sooner what it has is left out. */
+const DESCRIBED_WITHIN_MS = 5000;
 
 /**
  * The model from the cache, with everything that is wanted: what the cache lacks is fetched. Throws what fetchTensors,
@@ -49,7 +54,8 @@ export async function fetchModel(request: FetchModelRequest): Promise<FoundModel
     const file = (await entry.file(request.fingerprint)) ?? (await fetchHeaders(request, entry));
     const tensors = [...new Map(request.wanted(file).map((info) => [info.name, info])).values()];
     if (tensors.length > 0) await complete(request, { entry, file, tensors });
-    return { file, close: () => entry.close() };
+    const { hashes } = await entry.fetched(file);
+    return { file, tensors: new Set(hashes.keys()), close: () => entry.close() };
   } catch (error) {
     entry.close();
     throw error;
@@ -57,12 +63,12 @@ export async function fetchModel(request: FetchModelRequest): Promise<FoundModel
 }
 
 async function fetchHeaders(request: FetchModelRequest, entry: CachedModel): Promise<GgufFile> {
-  const { coordinator, fingerprint, signal, cache } = request;
-  const described = await again(request, () => coordinator.describe(fingerprint, signal));
+  const { origin, fingerprint, signal, cache } = request;
+  const described = await again(request, () => origin.describe(fingerprint, signal));
   const parts = described.parts ?? [];
   const headerBytes = parts.reduce((sum, part) => sum + (part.headerBytes ?? 0), 0);
   if (parts.length === 0 || parts.length > MOST_PARTS || headerBytes > MOST_HEADER_BYTES) {
-    const problem = `${coordinator.peer} describes a model of ${parts.length} files with headers of ${headerBytes} bytes`;
+    const problem = `${origin.peer} describes a model of ${parts.length} files with headers of ${headerBytes} bytes`;
     throw new RhoneError("MESSAGE_MALFORMED", `${problem}; 1 to ${MOST_PARTS}, and ${MOST_HEADER_BYTES}, are taken.`);
   }
   await cache.makeRoom(headerBytes);
@@ -72,17 +78,17 @@ async function fetchHeaders(request: FetchModelRequest, entry: CachedModel): Pro
   }
   const file = await entry.file(fingerprint);
   if (file !== null) return file;
-  throw new RhoneError("CHECKSUM_MISMATCH", `The header from ${coordinator.peer} has not the SHA-256 ${fingerprint}.`);
+  throw new RhoneError("CHECKSUM_MISMATCH", `The header from ${origin.peer} has not the SHA-256 ${fingerprint}.`);
 }
 
 async function readHeader(request: FetchModelRequest, number: number, bytes: number): Promise<Uint8Array> {
-  const { coordinator, fingerprint, signal, counts, onProgress } = request;
+  const { origin, fingerprint, signal, counts, onProgress } = request;
   const header = new Uint8Array(bytes);
   let done = 0;
-  for await (const { data } of coordinator.read({ fingerprint, pieces: [{ header: number }] }, signal)) {
+  for await (const { data } of origin.read({ fingerprint, pieces: [{ header: number }] }, signal)) {
     if (data == null) continue;
     if (done + data.length > bytes)
-      throw new RhoneError("MESSAGE_MALFORMED", `${coordinator.peer} sent too long a header.`);
+      throw new RhoneError("MESSAGE_MALFORMED", `${origin.peer} sent too long a header.`);
     header.set(data, done);
     done += data.length;
     counts.received(data.length);
@@ -91,12 +97,12 @@ async function readHeader(request: FetchModelRequest, number: number, bytes: num
   if (done === bytes) return header;
   throw new RhoneError(
     "WORKER_LOST",
-    `${coordinator.peer} ended its stream after ${done} of ${bytes} bytes of a header.`,
+    `${origin.peer} ended its stream after ${done} of ${bytes} bytes of a header.`,
   );
 }
 
 /** Tries again while that may help. */
-async function again<T>({ signal, backoffMs }: FetchModelRequest, work: () => Promise<T>): Promise<T> {
+export async function again<T>({ signal, backoffMs }: Pick<FetchModelRequest, "signal" | "backoffMs">, work: () => Promise<T>): Promise<T> {
   const tries = new Tries(backoffMs);
   for (;;) {
     try {
@@ -114,15 +120,16 @@ interface Shard {
 }
 
 async function complete(request: FetchModelRequest, { entry, file, tensors }: Shard): Promise<void> {
-  const { coordinator, fingerprint, signal, cache, onProgress, backoffMs } = request;
+  const { origin, fingerprint, signal, cache, onProgress, backoffMs } = request;
   const names = tensors.map(({ name }) => name);
-  const expected = new ExpectedHashes({ client: coordinator, fingerprint, tensors: names, signal, backoffMs });
+  const expected = new ExpectedHashes({ client: origin, fingerprint, tensors: names, signal, backoffMs });
   try {
     const { missing, doubted, isSealed } = await compare(request, { entry, file, tensors }, expected);
     if (missing.length > 0) {
       await cache.makeRoom(missing.reduce((sum, { bytes }) => sum + bytes, 0));
       const fetched = (bytes: number, totalBytes: number) => onProgress("fetch", bytes, totalBytes);
-      await fetchTensors({ ...request, entry, file, tensors: missing, expected, onProgress: fetched });
+      const sources = [{ client: origin, tensors: null }, ...(await describeAll(request))];
+      await fetchTensors({ ...request, sources, entry, file, tensors: missing, expected, onProgress: fetched });
     }
     if (!isSealed) await entry.seal(file, doubted);
   } finally {
@@ -134,6 +141,21 @@ interface Comparison {
   readonly missing: readonly TensorInfo[];
   readonly doubted: ReadonlySet<string>;
   readonly isSealed: boolean;
+}
+
+/** What the others have. One that has nothing, or is not there, is no source. */
+async function describeAll({ others, fingerprint, signal, logger }: FetchModelRequest): Promise<WeightSource[]> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(DESCRIBED_WITHIN_MS)]);
+  const described = others.map(async (client): Promise<WeightSource | null> => {
+    try {
+      const { tensors } = await client.describe(fingerprint, deadline);
+      return { client, tensors: tensors?.length ? new Set(tensors) : null };
+    } catch (error) {
+      logger.debug({ source: client.peer, reason: String(error) }, "no source of weights");
+      return null;
+    }
+  });
+  return (await Promise.all(described)).filter((source) => source !== null);
 }
 
 /**

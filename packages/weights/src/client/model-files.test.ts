@@ -42,7 +42,7 @@ async function machine(file: GgufFile, { isThere = true } = {}) {
   });
   const stamp = await fileStamp(file);
   const find = async (path = `/elsewhere/${basename(file.path)}`) => {
-    const model = { name: "m", path, fingerprint: file.headerFingerprint, stamp };
+    const model = { name: "m", path, fingerprint: file.headerFingerprint, stamp, origin: "", sources: [] };
     const found = await files.find(model, { wanted: layers(0, 2), onProgress: () => {}, signal });
     onTestFinished(() => found.close());
     return found.file;

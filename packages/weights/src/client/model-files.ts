@@ -19,6 +19,10 @@ export interface WantedModel {
   readonly fingerprint: string;
   /** As `fileStamp` has it. */
   readonly stamp: string;
+  /** host:port of the process that has all the weights; "": the coordinator. */
+  readonly origin: string;
+  /** host:port of processes that may have some of them. */
+  readonly sources: readonly string[];
 }
 
 export interface FindOptions extends Pick<FetchModelRequest, "wanted" | "signal"> {
@@ -33,7 +37,7 @@ export interface ModelFiles {
 
 /** The file at the model's path as it is, for a process without a coordinator. */
 export const fileAtPath: ModelFiles = {
-  find: async ({ path }) => ({ file: await openGguf(path), close: () => {} }),
+  find: async ({ path }) => ({ file: await openGguf(path), tensors: null, close: () => {} }),
 };
 
 export interface FetchedFilesOptions {
@@ -63,12 +67,13 @@ export class FetchedFiles implements ModelFiles {
 
   /** Throws what fetchModel throws, with the places where there was no file, or another one. */
   async find(model: WantedModel, options: FindOptions): Promise<FoundModel> {
-    const client = new WeightsClient({ address: this.#options.coordinator, peer: "the coordinator" });
+    const address = model.origin || this.#options.coordinator;
+    const client = new WeightsClient({ address, peer: "the coordinator" });
     try {
       const problems: string[] = [];
       for (const place of this.#placesOf(model)) {
         const found = await this.#open(place, { model, options, client });
-        if (typeof found !== "string") return { file: found, close: () => {} };
+        if (typeof found !== "string") return { file: found, tensors: null, close: () => {} };
         problems.push(found);
       }
       return await this.#fetch(model, options, { client, problems });
@@ -124,12 +129,12 @@ export class FetchedFiles implements ModelFiles {
   }
 
   async #fetch(
-    { name, fingerprint }: WantedModel,
+    { name, fingerprint, sources }: WantedModel,
     { wanted, onProgress, signal }: FindOptions,
     { client, problems }: { readonly client: WeightsClient; readonly problems: readonly string[] },
   ): Promise<FoundModel> {
-    const sources = [{ client, tensors: null }];
-    const request = { ...this.#options, fingerprint, wanted, coordinator: client, sources, onProgress, signal };
+    const others = sources.map((address) => new WeightsClient({ address, peer: "the worker" }));
+    const request = { ...this.#options, fingerprint, wanted, origin: client, others, onProgress, signal };
     try {
       return await fetchModel(request);
     } catch (error) {
@@ -137,6 +142,8 @@ export class FetchedFiles implements ModelFiles {
       const { code, message } = toRhoneError(error);
       const why = `The weights of ${name} could not be fetched, which this machine lacks (${problems.join("; ")})`;
       throw new RhoneError(code, `${why}: ${message}`, { cause: error });
+    } finally {
+      for (const other of others) other.close();
     }
   }
 }

@@ -11,6 +11,14 @@ import { appendJsonLines, readJsonLines } from "./json-lines.js";
 /** A model's file, as its weights are read: no metadata. */
 export type WeightsFile = Pick<GgufFile, "path" | "parts" | "tensors" | "headerFingerprint">;
 
+/** Metadata takes some MB in memory. */
+export const weightsFile = ({ path, parts, tensors, headerFingerprint }: GgufFile): WeightsFile => ({
+  path,
+  parts,
+  tensors,
+  headerFingerprint,
+});
+
 export interface TensorHashesOptions {
   readonly file: WeightsFile;
   /** Borrowed. */

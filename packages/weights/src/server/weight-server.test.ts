@@ -18,7 +18,7 @@ async function scene() {
 test("a model is described by its files' sizes; without a fingerprint, whichever is served", async () => {
   const { file, client, fingerprint } = await scene();
   const { fileBytes: bytes, parts } = file;
-  const description = { fingerprint, parts: [{ bytes, headerBytes: parts[0]?.headerBytes }] };
+  const description = { name: "m", fingerprint, parts: [{ bytes, headerBytes: parts[0]?.headerBytes }] };
   expect(await client.describe(fingerprint, signal)).toMatchObject(description);
   expect(await client.describe("", signal)).toMatchObject(description);
 });

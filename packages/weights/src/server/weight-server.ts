@@ -19,6 +19,8 @@ import type { FairRate } from "./fair-rate.js";
 
 /** What a process has to give. */
 export interface ServedWeights {
+  /** Of the model, for clients; "" where it is not known. */
+  readonly name: string;
   readonly file: WeightsFile;
   /** Names of the tensors that can be read; null: all. */
   readonly tensors: ReadonlySet<string> | null;
@@ -73,9 +75,9 @@ export class WeightServer {
   }
 
   async #describe({ fingerprint }: DescribeWeights): Promise<WeightsDescription> {
-    const { file, tensors } = await this.#served(fingerprint);
+    const { name, file, tensors } = await this.#served(fingerprint);
     const parts = file.parts.map(({ bytes, headerBytes }) => ({ bytes, headerBytes }));
-    return { fingerprint: file.headerFingerprint, parts, tensors: [...(tensors ?? [])] };
+    return { fingerprint: file.headerFingerprint, parts, tensors: [...(tensors ?? [])], name };
   }
 
   async #hash(call: Out<HashTensors, TensorHash>, signal: AbortSignal): Promise<void> {

@@ -63,7 +63,7 @@ export async function serveWeights(
   const { damage, ...served } = changes;
   const hashes = await TensorHashes.open({ file, thread: testThread, folder: null });
   const { handlers } = new WeightServer({
-    served: async () => ({ file, tensors: null, hashes, ...served }),
+    served: async () => ({ name: "m", file, tensors: null, hashes, ...served }),
     rate: new FairRate(() => Number.POSITIVE_INFINITY),
     onSent: () => {},
     logger: fakeLogger().logger,
@@ -102,8 +102,8 @@ export function fetcher(file: GgufFile, address: string, cache: WeightCache) {
       wanted: layers(0, 2),
       cache,
       thread: testThread,
-      coordinator: client,
-      sources: [{ client, tensors: null }],
+      origin: client,
+      others: [],
       counts: {
         received: (bytes) => {
           counted.received += bytes;

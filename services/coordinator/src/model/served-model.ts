@@ -12,12 +12,14 @@ import {
   weightBytes,
 } from "@rhone/model";
 import { type ModelWeights, SERVING_DEFAULTS } from "@rhone/planner";
-import { fileStamp, type WeightsFile } from "@rhone/weights";
+import { fileStamp, weightsFile } from "@rhone/weights";
 import { type PieceSource, PieceTable } from "../text/piece-table.js";
 import type { ModelFacts } from "./model-facts.js";
 
 export interface ServedModelOptions {
   readonly path: string;
+  /** host:port of the process that has the weights, if the file has only the header; else "". */
+  readonly origin: string;
   readonly name: string | undefined;
   readonly slidingWindow: number | undefined;
   readonly context: number | undefined;
@@ -45,21 +47,13 @@ export async function loadServedModel(options: ServedModelOptions): Promise<Mode
       fileBytes: file.fileBytes,
     },
     weights: weigh(config, file),
-    file: withoutMetadata(file),
-    stamp: await fileStamp(file),
+    file: options.origin === "" ? { ...weightsFile(file), stamp: await fileStamp(file) } : null,
+    origin: options.origin,
     pageBytes: (kvType, pageSize) => pageBytesPerLayer(config, kvType, pageSize),
     activationBytes: (type) => activationBytes(config, type),
     ...readVocabulary(config, { path: file.path, ggmlDir: options.ggmlDir }),
   };
 }
-
-/** Metadata takes some MB, and is not read again. */
-const withoutMetadata = ({ path, parts, tensors, headerFingerprint }: GgufFile): WeightsFile => ({
-  path,
-  parts,
-  tensors,
-  headerFingerprint,
-});
 
 function contextLength(config: ModelConfig, wanted: number | undefined): number {
   if (wanted === undefined) return Math.min(config.contextLength, SERVING_DEFAULTS.contextLimit);

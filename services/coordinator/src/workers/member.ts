@@ -1,16 +1,18 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
-import type { CoordinatorMessage, Heartbeat, WorkerMessage, WorkerStatus } from "@rhone/common";
+import {
+  type CoordinatorMessage,
+  type Heartbeat,
+  type Preparing,
+  preparingOf,
+  type WorkerMessage,
+  type WorkerStatus,
+} from "@rhone/common";
 import type { Calibration, RawSpeed, StagePlan } from "@rhone/planner";
-import { rhone } from "@rhone/proto";
+import type { rhone } from "@rhone/proto";
 
 /** How often a worker must send a heartbeat, and the silence after which it counts as lost. */
 export const HEARTBEAT_MS = 1000;
 export const LOST_AFTER_MS = 3500;
-
-const PREPARING: ReadonlyMap<rhone.v1.LoadPhase, "check" | "fetch"> = new Map<rhone.v1.LoadPhase, "check" | "fetch">([
-  [rhone.v1.LoadPhase.PHASE_CHECK, "check"],
-  [rhone.v1.LoadPhase.PHASE_FETCH, "fetch"],
-]);
 
 /** One joined worker: its Hello, the shard that it holds, and the control stream to it. */
 export class Member {
@@ -41,7 +43,7 @@ export class Member {
   #totalBytes = 0;
   #pageBytes = 0;
   #varies = "";
-  #preparing: NonNullable<WorkerStatus["preparing"]> | null = null;
+  #preparing: Preparing | null = null;
 
   constructor(options: {
     readonly hello: rhone.v1.Hello.$Properties;
@@ -81,11 +83,10 @@ export class Member {
   receive(message: WorkerMessage): void {
     this.#silence.refresh();
     if (message.progress != null) {
-      const [bytes, totalBytes] = [message.progress.bytes ?? 0, message.progress.totalBytes ?? 0];
-      const phase = PREPARING.get(message.progress.phase ?? 0);
-      this.#preparing = phase === undefined ? null : { phase, bytes, totalBytes };
-      this.#loadedBytes = phase === undefined ? bytes : 0;
-      this.#totalBytes = phase === undefined ? totalBytes : 0;
+      const { bytes, totalBytes } = message.progress;
+      this.#preparing = preparingOf(message.progress);
+      this.#loadedBytes = this.#preparing === null ? (bytes ?? 0) : 0;
+      this.#totalBytes = this.#preparing === null ? (totalBytes ?? 0) : 0;
     }
     if (message.failed != null) this.#preparing = null;
     if (message.ready != null) {

@@ -29,7 +29,7 @@ export class DrawingBench {
     const file = await openGguf(path);
     const { nLayers, vocabSize } = readModelConfig(file);
     const order = {
-      model: { name: "bench", path, fingerprint: file.headerFingerprint, stamp: "" },
+      model: { name: "bench", path, fingerprint: file.headerFingerprint, stamp: "", origin: "", sources: [] },
       range: { first: 0, last: nLayers, embeds: true, heads: true },
       pages: MOST_ROWS,
       pageSize: PAGE_SIZE,

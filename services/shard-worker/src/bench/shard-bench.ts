@@ -39,7 +39,7 @@ export class ShardBench {
     const decodePages = Math.max(0, ...batches) * pagesOf(Math.max(0, ...contexts) + steps + 1);
     const range = { first: firstLayer, last: lastLayer, embeds: firstLayer === 0, heads: lastLayer === nLayers };
     const order = {
-      model: { name: "bench", path, fingerprint: file.headerFingerprint, stamp: "" },
+      model: { name: "bench", path, fingerprint: file.headerFingerprint, stamp: "", origin: "", sources: [] },
       range,
       pages: Math.max(decodePages, pagesOf(Math.max(0, ...prefills))),
       pageSize: PAGE_SIZE,

@@ -1,5 +1,5 @@
 import type { rhone } from "@rhone/proto";
-import type { ModelFiles } from "@rhone/weights";
+import type { ModelFiles, ServedWeights } from "@rhone/weights";
 import type { StepTime } from "../calibration/measure-steps.js";
 import type { RunnableStage } from "../stage/stage.js";
 import type { LoadOrder } from "../wire/read-order.js";
@@ -20,6 +20,8 @@ export interface LoadedShard {
   readonly stage: RunnableStage;
   readonly weightBytes: number;
   readonly pageBytes: number;
+  /** What it was read from, for others that lack it; null: nothing. */
+  readonly given: Pick<ServedWeights, "file" | "tensors"> | null;
   /** Why a row's result may depend on the rows beside it, in words; empty: it does not. */
   readonly varies: string;
   /**

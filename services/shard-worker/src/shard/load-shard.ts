@@ -1,7 +1,7 @@
 import type { Backend, Engine } from "@rhone/ggml";
 import type { GrammarLimits } from "@rhone/grammar";
 import { type GgufFile, readModelConfig, type TensorInfo, tensorsOfShard } from "@rhone/model";
-import type { FoundModel } from "@rhone/weights";
+import { type FoundModel, weightsFile } from "@rhone/weights";
 import { measureSteps } from "../calibration/measure-steps.js";
 import { Pages } from "../kv-cache/pages.js";
 import { loadWeights } from "../model/load-weights.js";
@@ -40,8 +40,9 @@ export async function loadShard(request: LoadShardRequest): Promise<ComputingSha
   }
 }
 
-async function loadFound(request: LoadShardRequest, { file, close: closeFile }: FoundModel): Promise<ComputingShard> {
+async function loadFound(request: LoadShardRequest, found: FoundModel): Promise<ComputingShard> {
   const { engine, backend, order, signal } = request;
+  const { file, tensors } = found;
   const { range, slidingWindow, pages: count, pageSize, kvType: type, maxRows } = order;
   const config = readModelConfig(file, { slidingWindow });
   const onProgress = (bytes: number, totalBytes: number): void => request.onProgress("load", bytes, totalBytes);
@@ -61,11 +62,11 @@ async function loadFound(request: LoadShardRequest, { file, close: closeFile }: 
       constraints.close();
       pages.close();
       weights.close();
-      closeFile();
+      found.close();
     };
     const measure = (rows: readonly number[]) => measureSteps({ backend, shard, heads }, rows);
     const facts = { weightBytes: weights.bytes, pageBytes: pages.bytes, varies: whyVaries(backend, shard) };
-    return { stage, ...facts, measure, close };
+    return { stage, ...facts, given: { file: weightsFile(file), tensors }, measure, close };
   } catch (error) {
     weights.close();
     throw error;

@@ -11,7 +11,7 @@ import { ShardHolder } from "./shard-holder.js";
 
 const logger = createLogger({ service: "test", level: "silent" });
 const FACTS = { engine: "e", device: "d", kernels: "ggml", gflops: 1, bandwidth: 1, simulated: false, rowBlock: 1 };
-const model = { name: "m", path: "/m.gguf", fingerprint: "f", stamp: "s" };
+const model = { name: "m", path: "/m.gguf", fingerprint: "f", stamp: "s", origin: "", sources: [] };
 const load = { load: 5, model, firstLayer: 1, lastLayer: 3, pages: 4, pageSize: 32, maxRows: 16 };
 
 /** A runner that does one work after another, as the real one. */
@@ -32,7 +32,7 @@ class SerialRunner {
 
 function shardOf(changes: Partial<LoadedShard> = {}): LoadedShard {
   const stage = new ScriptedStage(() => ({ kind: "results", spans: [] }));
-  return { stage, weightBytes: 100, pageBytes: 20, varies: "why", measure: async () => [], close: vi.fn(), ...changes };
+  return { stage, weightBytes: 100, pageBytes: 20, given: null, varies: "why", measure: async () => [], close: vi.fn(), ...changes };
 }
 
 function openHolder(loadOnDevice: Device["load"]) {

@@ -35,6 +35,11 @@ export class ShardHolder {
     this.#options = options;
   }
 
+  /** What others that lack weights may read of those that it holds; null: nothing. */
+  get given(): LoadedShard["given"] {
+    return this.#shard?.given ?? null;
+  }
+
   /** Answers with progress, then with ready or failed; with nothing when a later order overtakes it. */
   async load(message: rhone.v1.LoadShard.$Properties, answer: Answer): Promise<void> {
     this.#loading.abort();

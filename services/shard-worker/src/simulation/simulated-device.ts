@@ -36,5 +36,5 @@ async function loadNothing({ order, files, ...request }: LoadRequest, simulation
     rowBytes: (type) => simulation.rowBytes ?? rowSize(type, dim),
   };
   const stage = new NullStage({ limits, heads: range.heads, stageMs: simulation.stageMs });
-  return { stage, weightBytes: 0, pageBytes: 0, varies: "", measure: async () => [], close: () => {} };
+  return { stage, weightBytes: 0, pageBytes: 0, given: null, varies: "", measure: async () => [], close: () => {} };
 }

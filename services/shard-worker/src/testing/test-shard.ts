@@ -21,7 +21,7 @@ export async function loadTestShard(
     engine,
     backend,
     files: fileAtPath,
-    order: { ...ORDER, model: { name: "test", path, fingerprint, stamp: "" }, ...order },
+    order: { ...ORDER, model: { name: "test", path, fingerprint, stamp: "", origin: "", sources: [] }, ...order },
     onProgress: () => {},
     signal: new AbortController().signal,
   });
