@@ -1,4 +1,11 @@
-import { type ClusterStatus, type ErrorCode, isErrorCode, type Preparing, RhoneError, type WorkerStatus } from "@rhone/common";
+import {
+  type ClusterStatus,
+  type ErrorCode,
+  isErrorCode,
+  type Preparing,
+  RhoneError,
+  type WorkerStatus,
+} from "@rhone/common";
 import { formatBytes, plural } from "../terminal/format.js";
 
 export const PHASES = ["model", "redis", "coordinator", "workers", "weights", "probe", "gateway"] as const;

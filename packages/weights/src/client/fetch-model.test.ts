@@ -8,10 +8,10 @@ import {
   damageTensor,
   fakeLogger,
   fetcher,
+  hashesOf,
   layers,
   openCache,
   openClient,
-  hashesOf,
   serveWeights,
   writeModel,
 } from "../testing/weights-scene.js";

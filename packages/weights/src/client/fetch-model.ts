@@ -87,22 +87,21 @@ async function readHeader(request: FetchModelRequest, number: number, bytes: num
   let done = 0;
   for await (const { data } of origin.read({ fingerprint, pieces: [{ header: number }] }, signal)) {
     if (data == null) continue;
-    if (done + data.length > bytes)
-      throw new RhoneError("MESSAGE_MALFORMED", `${origin.peer} sent too long a header.`);
+    if (done + data.length > bytes) throw new RhoneError("MESSAGE_MALFORMED", `${origin.peer} sent too long a header.`);
     header.set(data, done);
     done += data.length;
     counts.received(data.length);
     onProgress("fetch", done, bytes);
   }
   if (done === bytes) return header;
-  throw new RhoneError(
-    "WORKER_LOST",
-    `${origin.peer} ended its stream after ${done} of ${bytes} bytes of a header.`,
-  );
+  throw new RhoneError("WORKER_LOST", `${origin.peer} ended its stream after ${done} of ${bytes} bytes of a header.`);
 }
 
 /** Tries again while that may help. */
-export async function again<T>({ signal, backoffMs }: Pick<FetchModelRequest, "signal" | "backoffMs">, work: () => Promise<T>): Promise<T> {
+export async function again<T>(
+  { signal, backoffMs }: Pick<FetchModelRequest, "signal" | "backoffMs">,
+  work: () => Promise<T>,
+): Promise<T> {
   const tries = new Tries(backoffMs);
   for (;;) {
     try {

@@ -8,9 +8,9 @@ import { fileStamp } from "../files/file-stamp.js";
 import {
   damageTensor,
   fakeLogger,
+  hashesOf,
   layers,
   openCache,
-  hashesOf,
   serveWeights,
   testThread,
   writeModel,

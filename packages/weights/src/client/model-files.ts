@@ -99,7 +99,7 @@ export class FetchedFiles implements ModelFiles {
       const problem = await this.#compare(file, search);
       if (problem === null) return file;
       this.#options.logger.warn({ path: place, problem }, "this is not the coordinator's model file");
-      return `${place} is another file: ${problem}`;
+      return `${place} differs: ${problem}`;
     } catch (error) {
       const { code, message } = toRhoneError(error);
       if (!code.startsWith("GGUF_") && code !== "MODEL_NOT_FOUND") throw error;

@@ -1,5 +1,5 @@
-import { expect, onTestFinished, test } from "vitest";
 import { openGguf } from "@rhone/model";
+import { expect, onTestFinished, test } from "vitest";
 import { scratchFolder } from "../../../model/src/testing/scratch-folder.js";
 import { fakeLogger, serveWeights, writeModel } from "../testing/weights-scene.js";
 import { openHeader } from "./open-header.js";

@@ -53,7 +53,10 @@ export interface PipelineOptions {
 
 /** Workers that hold a shard, for one that may lack weights of its own. */
 const sourcesFor = (member: Member, members: readonly Member[]): readonly string[] =>
-  members.filter((other) => other !== member && other.loaded !== null).map(({ address }) => address).slice(0, MOST_SOURCES);
+  members
+    .filter((other) => other !== member && other.loaded !== null)
+    .map(({ address }) => address)
+    .slice(0, MOST_SOURCES);
 
 /** Brings a pipeline up, and again whenever it is lost: plan, load, open the epoch, probe, ready. */
 export class Pipeline implements RegistryListener {

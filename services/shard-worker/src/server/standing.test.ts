@@ -28,9 +28,12 @@ test("tells of joining, loading and the pipeline, each change once", () => {
   standing.answered({ ready: { load: 1, weightBytes: 100 } });
   standing.heard({ standing: { ...loading, state: "ready", reason: "" } });
   expect(
-    told.map(({ joined, refusal, preparing, loadedBytes, pipeline }) =>
-      [joined, refusal?.code, preparing?.bytes ?? loadedBytes, pipeline?.state],
-    ),
+    told.map(({ joined, refusal, preparing, loadedBytes, pipeline }) => [
+      joined,
+      refusal?.code,
+      preparing?.bytes ?? loadedBytes,
+      pipeline?.state,
+    ]),
   ).toEqual([
     [false, "UNREACHABLE", 0, undefined],
     [true, undefined, 0, undefined],

@@ -32,7 +32,16 @@ class SerialRunner {
 
 function shardOf(changes: Partial<LoadedShard> = {}): LoadedShard {
   const stage = new ScriptedStage(() => ({ kind: "results", spans: [] }));
-  return { stage, weightBytes: 100, pageBytes: 20, given: null, varies: "why", measure: async () => [], close: vi.fn(), ...changes };
+  return {
+    stage,
+    weightBytes: 100,
+    pageBytes: 20,
+    given: null,
+    varies: "why",
+    measure: async () => [],
+    close: vi.fn(),
+    ...changes,
+  };
 }
 
 function openHolder(loadOnDevice: Device["load"]) {
