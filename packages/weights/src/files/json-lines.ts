@@ -15,7 +15,7 @@ export async function readJsonLines(path: string): Promise<readonly unknown[]> {
   });
 }
 
-/** Appends in one write, so that lines of several processes don't mix. Begins with a line's end, in case one lacks it. */
+/** Appends in one write, so that lines of several processes don't mix. Ends a line that a lost process left first. */
 export async function appendJsonLines(path: string, values: readonly unknown[]): Promise<void> {
   await appendFile(path, values.map((value) => `\n${JSON.stringify(value)}`).join(""), { mode: 0o600 });
 }

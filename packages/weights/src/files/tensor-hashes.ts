@@ -103,7 +103,7 @@ export class TensorHashes {
   }
 }
 
-/** The path of a record in `folder`, after the oldest beyond MOST_RECORDS were removed; null where there is no folder. */
+/** The path of a record in `folder`, once the oldest beyond MOST_RECORDS are removed; null where it has no folder. */
 async function place(folder: string, name: string): Promise<string | null> {
   try {
     await makeFolder(folder, 0o700);

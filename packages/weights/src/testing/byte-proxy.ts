@@ -9,8 +9,8 @@ export interface ByteProxy {
 }
 
 /**
- * A network in front of a server, for the time of a test. `cutAfter`: each of these numbers of bytes from the server, in
- * order, ends a connection.
+ * A network in front of a server, for the time of a test. `cutAfter`: each of these numbers of bytes from the server
+ * ends a connection, in order.
  */
 export async function openByteProxy(target: string, cutAfter: readonly number[] = []): Promise<ByteProxy> {
   const [host = "", port = ""] = target.split(":");

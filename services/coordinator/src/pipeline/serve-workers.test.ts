@@ -1,4 +1,5 @@
 import { createLogger, type Frame, FrameLink, type RhoneError, Shutdown } from "@rhone/common";
+import { FairRate, WeightServer } from "@rhone/weights";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { WorkerRegistry } from "../workers/worker-registry.js";
 import type { Epoch } from "./epoch.js";
@@ -28,6 +29,12 @@ async function startServing() {
     port: 0,
     registry: new WorkerRegistry(logger),
     pipeline: pipeline as { epoch: Epoch | null } as Pipeline,
+    weights: new WeightServer({
+      served: async () => null,
+      rate: new FairRate(() => Number.POSITIVE_INFINITY),
+      onSent: () => {},
+      logger,
+    }),
     shutdown,
   });
   const openLink = (): FrameLink => {

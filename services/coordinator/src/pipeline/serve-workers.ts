@@ -16,7 +16,10 @@ import type { WorkerRegistry } from "../workers/worker-registry.js";
 import type { Epoch } from "./epoch.js";
 import type { Pipeline } from "./pipeline.js";
 
-/** Serves Control to all workers, Weights to those that lack them, and Pipeline to the last stage. Returns the port. Throws PORT_IN_USE. */
+/**
+ * Serves Control to all workers, Weights to machines that lack them, and Pipeline to the last stage. Returns the port.
+ * Throws PORT_IN_USE.
+ */
 export async function serveWorkers(options: {
   readonly host: string;
   readonly port: number;
