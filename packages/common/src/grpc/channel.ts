@@ -10,7 +10,8 @@ import {
 } from "@grpc/grpc-js";
 import { hostPort } from "../config/host-address.js";
 import { explainBindError, type ListenAddress } from "../observability/listen.js";
-import { type Callers, type Expected, SECRET_HEADER, type Security } from "../security/security.js";
+import type { Role } from "../security/peer.js";
+import { type Expected, SECRET_HEADER, type Security } from "../security/security.js";
 import { toGrpcStatus } from "./error-status.js";
 import type { GuardedService } from "./services.js";
 
@@ -91,7 +92,7 @@ export class GrpcServer {
     addServices: (services: Services) => void,
   ): Promise<GrpcServer> {
     security.checkExposure(address.host);
-    const callers = new Map<string, Callers>();
+    const callers = new Map<string, readonly Role[]>();
     const server = new Server({ ...OPTIONS, interceptors: [guard(security, callers)] });
     addServices({
       addService: (service, implementation) => {
@@ -116,7 +117,7 @@ export class GrpcServer {
 
 /** Refuses a call before any of its messages is read. */
 const guard =
-  (security: Security, callers: ReadonlyMap<string, Callers>): ServerInterceptor =>
+  (security: Security, callers: ReadonlyMap<string, readonly Role[]>): ServerInterceptor =>
   ({ path }, call) =>
     new ServerInterceptingCall(call, {
       start: (next) =>

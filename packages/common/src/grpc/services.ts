@@ -1,6 +1,6 @@
 import type { MethodDefinition } from "@grpc/grpc-js";
 import { rhone } from "@rhone/proto";
-import type { Callers } from "../security/security.js";
+import type { Role } from "../security/peer.js";
 
 interface Codec<T> {
   encode(message: T): { finish(): Uint8Array };
@@ -15,7 +15,7 @@ const serialize =
   };
 
 /** A method, and who may call it. */
-export type GuardedMethod<Req, Res> = MethodDefinition<Req, Res> & { readonly callers: Callers };
+export type GuardedMethod<Req, Res> = MethodDefinition<Req, Res> & { readonly callers: readonly Role[] };
 
 // biome-ignore lint/suspicious/noExplicitAny: methods of a service have different messages
 export type GuardedService = Readonly<Record<string, GuardedMethod<any, any>>>;
@@ -23,7 +23,7 @@ export type GuardedService = Readonly<Record<string, GuardedMethod<any, any>>>;
 export function guardedMethod<Req, Res>(
   path: string,
   [request, response]: readonly [Codec<Req>, Codec<Res>],
-  traits: { readonly requestStream: boolean; readonly responseStream: boolean; readonly callers: Callers },
+  traits: { readonly requestStream: boolean; readonly responseStream: boolean; readonly callers: readonly Role[] },
 ): GuardedMethod<Req, Res> {
   return {
     path,

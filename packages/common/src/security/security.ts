@@ -17,9 +17,6 @@ export interface Expected {
   readonly name?: string | undefined;
 }
 
-/** The roles that may call a method; "anyone" also admits a caller without certificate and secret. */
-export type Callers = readonly Role[] | "anyone";
-
 /** A server's side of a call, or a client's. */
 interface Call {
   getAuthContext(): { readonly sslPeerCertificate?: PeerCertificate } | null;
@@ -89,8 +86,7 @@ export class Security {
   }
 
   /** Why a call is refused, a FORBIDDEN_PEER; null when it is not. It is logged, as one of many at most. */
-  refusalOf(call: Call, metadata: Metadata, { path, callers }: { path: string; callers: Callers }): RhoneError | null {
-    if (callers === "anyone") return null;
+  refusalOf(call: Call, metadata: Metadata, { path, callers }: { path: string; callers: readonly Role[] }): RhoneError | null {
     const problem =
       this.identity === null
         ? this.#checkSecret(metadata.get(SECRET_HEADER)[0])
