@@ -17,6 +17,12 @@ export interface Expected {
   readonly name?: string | undefined;
 }
 
+interface Method {
+  readonly path: string;
+  /** The roles that may call it. */
+  readonly callers: readonly Role[];
+}
+
 /** A server's side of a call, or a client's. */
 interface Call {
   getAuthContext(): { readonly sslPeerCertificate?: PeerCertificate } | null;
@@ -86,7 +92,7 @@ export class Security {
   }
 
   /** Why a call is refused, a FORBIDDEN_PEER; null when it is not. It is logged, as one of many at most. */
-  refusalOf(call: Call, metadata: Metadata, { path, callers }: { path: string; callers: readonly Role[] }): RhoneError | null {
+  refusalOf(call: Call, metadata: Metadata, { path, callers }: Method): RhoneError | null {
     const problem =
       this.identity === null
         ? this.#checkSecret(metadata.get(SECRET_HEADER)[0])
