@@ -14,6 +14,7 @@ import {
   weightsDirSetting,
   weightsFromSetting,
   weightsRateSetting,
+  securitySettings,
 } from "@rhone/common";
 import { SERVING_DEFAULTS } from "@rhone/planner";
 import { z } from "zod";
@@ -159,6 +160,7 @@ export const coordinatorSettings = {
   },
   weightsDir: weightsDirSetting,
   weightsRate: weightsRateSetting,
+  ...securitySettings,
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,

@@ -8,6 +8,7 @@ import {
   logLevelSetting,
   portSchema,
   redisUrlSetting,
+  securitySettings,
   type Settings,
   weightsDirSetting,
   weightsFromSetting,
@@ -54,6 +55,7 @@ export const gatewaySettings = {
   },
   weightsFrom: weightsFromSetting,
   weightsDir: weightsDirSetting,
+  ...securitySettings,
   modelName: {
     env: "RHONE_MODEL_NAME",
     schema: text.optional(),

@@ -8,6 +8,7 @@ import {
   hostPort,
   type Logger,
   OperationsServer,
+  openSecurity,
   PROTOCOL_VERSION,
   pipelineService,
   type Shutdown,
@@ -48,12 +49,14 @@ export async function startShardWorker({
   shutdown,
   tell = () => {},
 }: ShardWorkerOptions): Promise<{ grpc: string; ops: string }> {
-  const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
+  const security = openSecurity(config, logger);
+  shutdown.add("security", () => security.close());
+  const worker = security.name ?? `${hostname()}-${randomUUID().slice(0, 8)}`;
   const device = openDevice({ config, logger, shutdown });
   const metrics = createMetrics();
   metrics.kernels.set({ kernels: device.facts.kernels ?? "" }, 1);
-  const runner = new StageRunner({ worker, metrics, logger });
-  const files = openFiles({ config, logger, shutdown }, metrics);
+  const runner = new StageRunner({ worker, security, metrics, logger });
+  const files = openFiles({ config, logger, shutdown }, { security, metrics });
   const holder = new ShardHolder({ device, files, runner, metrics, logger });
   shutdown.add("shard", () => holder.release());
   const { host, port, opsPort } = config;
@@ -63,9 +66,9 @@ export async function startShardWorker({
     onSent: (bytes) => metrics.weightsSentBytes.inc(bytes),
     logger,
   });
-  const server = await GrpcServer.open({ host, port }, (services) => {
+  const server = await GrpcServer.open({ host, port, security }, (services) => {
     services.addService(weightsService, weights.handlers);
-    const flow = flowHandler(() => ({ accept: (frame) => runner.accept(frame) }));
+    const flow = flowHandler((sender) => ({ accept: (frame) => runner.accept(frame, sender) }));
     services.addService(pipelineService, { flow });
   });
   shutdown.add("grpc", () => server.close());
@@ -73,6 +76,7 @@ export async function startShardWorker({
   const ops = await OperationsServer.open({
     host,
     port: opsPort,
+    security,
     registry: metrics.registry,
     notReady: () => (control?.joined ? null : `not joined to the coordinator at ${config.coordinator}`),
     status: () => ({ ...hello, joined: control?.joined ?? false, steps: runner.steps }),
@@ -84,11 +88,12 @@ export async function startShardWorker({
   const hello = { worker, address, operations, ...machineFacts(config), ...device.facts };
   const { coordinator } = config;
   const obey = obeyOrders(holder, runner, logger);
-  const heartbeats = new Heartbeats({ coordinator, worker, counts: () => runner });
+  const heartbeats = new Heartbeats({ coordinator, security, worker, counts: () => runner });
   shutdown.add("heartbeats", () => heartbeats.close());
   const standing = new Standing(tell);
   control = new ControlLink({
     coordinator,
+    security,
     hello,
     heartbeats,
     onMessage: (message, answer) => {
@@ -132,7 +137,10 @@ function rateBeside(runner: StageRunner, rate: number): FairRate {
   });
 }
 
-function openFiles({ config, logger, shutdown }: ShardWorkerOptions, metrics: Metrics): FetchedFiles {
+function openFiles(
+  { config, logger, shutdown }: ShardWorkerOptions,
+  { security, metrics }: { readonly security: Security; readonly metrics: Metrics },
+): FetchedFiles {
   const { coordinator, modelsDir, weightsDir, weightsBytes } = config;
   const thread = new HashThread();
   shutdown.add("hash thread", () => thread.close());
@@ -141,7 +149,7 @@ function openFiles({ config, logger, shutdown }: ShardWorkerOptions, metrics: Me
     received: (bytes: number) => metrics.weightsFetchedBytes.inc(bytes),
     wrong: () => metrics.weightsWrong.inc(),
   };
-  return new FetchedFiles({ coordinator, modelsDir, cache, thread, counts, logger });
+  return new FetchedFiles({ coordinator, security, modelsDir, cache, thread, counts, logger });
 }
 
 function machineFacts({ memory, threads }: ShardWorkerConfig) {

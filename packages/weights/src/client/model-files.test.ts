@@ -11,6 +11,7 @@ import {
   hashesOf,
   layers,
   openCache,
+  PLAINTEXT,
   serveWeights,
   testThread,
   writeModel,
@@ -28,6 +29,7 @@ async function machine(file: GgufFile, { isThere = true } = {}) {
   const counts = { bytes: 0 };
   const files = new FetchedFiles({
     coordinator,
+    security: PLAINTEXT,
     modelsDir: own,
     cache: await openCache(),
     thread: testThread,

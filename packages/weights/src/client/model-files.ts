@@ -1,6 +1,6 @@
 import { access } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type Logger, RhoneError, toRhoneError } from "@rhone/common";
+import { type Logger, RhoneError, type Security, toRhoneError } from "@rhone/common";
 import { type GgufFile, openGguf, type TensorInfo } from "@rhone/model";
 import type { WeightCache } from "../cache/weight-cache.js";
 import { fileStamp } from "../files/file-stamp.js";
@@ -43,6 +43,8 @@ export const fileAtPath: ModelFiles = {
 export interface FetchedFilesOptions {
   /** host:port. */
   readonly coordinator: string;
+  /** Borrowed. */
+  readonly security: Security;
   /** This machine's own folder of model files. */
   readonly modelsDir: string | undefined;
   readonly cache: WeightCache;
@@ -68,7 +70,7 @@ export class FetchedFiles implements ModelFiles {
   /** Throws what fetchModel throws, with the places where there was no file, or another one. */
   async find(model: WantedModel, options: FindOptions): Promise<FoundModel> {
     const address = model.origin || this.#options.coordinator;
-    const client = new WeightsClient({ address, peer: "the coordinator" });
+    const client = new WeightsClient({ address, role: "coordinator", security: this.#options.security });
     try {
       const problems: string[] = [];
       for (const place of this.#placesOf(model)) {
@@ -133,7 +135,8 @@ export class FetchedFiles implements ModelFiles {
     { wanted, onProgress, signal }: FindOptions,
     { client, problems }: { readonly client: WeightsClient; readonly problems: readonly string[] },
   ): Promise<FoundModel> {
-    const others = sources.map((address) => new WeightsClient({ address, peer: "the worker" }));
+    const { security } = this.#options;
+    const others = sources.map((address) => new WeightsClient({ address, role: "worker", security }));
     const request = { ...this.#options, fingerprint, wanted, origin: client, others, onProgress, signal };
     try {
       return await fetchModel(request);

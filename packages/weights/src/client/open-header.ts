@@ -1,11 +1,11 @@
 import { access } from "node:fs/promises";
-import { type Logger, RhoneError } from "@rhone/common";
+import { type Logger, openSecurity, RhoneError, type SecurityConfig } from "@rhone/common";
 import { WeightCache } from "../cache/weight-cache.js";
 import { again, fetchModel } from "./fetch-model.js";
 import { WeightsClient } from "./weights-client.js";
 
 /** Where a process that needs a model's header and vocabulary, and no weights, has them from. */
-export interface HeaderSettings {
+export interface HeaderSettings extends SecurityConfig {
   readonly modelPath?: string | undefined;
   /** host:port of the process to ask when there is no file at that path. */
   readonly weightsFrom?: string | undefined;
@@ -36,7 +36,8 @@ export async function openHeader(settings: HeaderSettings, logger: Logger): Prom
     const problem = "--model-path or RHONE_MODEL_PATH is required without --weights-from.";
     throw new RhoneError("INVALID_CONFIG", `${problem} It is the GGUF file of the model.`);
   }
-  const client = new WeightsClient({ address: weightsFrom, peer: "the coordinator" });
+  const security = openSecurity(settings, logger);
+  const client = new WeightsClient({ address: weightsFrom, role: "coordinator", security });
   try {
     const { signal } = new AbortController();
     const { fingerprint, name } = await again({ signal }, () => client.describe("", signal));
@@ -56,6 +57,7 @@ export async function openHeader(settings: HeaderSettings, logger: Logger): Prom
     return { path: file.path, name: name || undefined, origin: weightsFrom, close };
   } finally {
     client.close();
+    security.close();
   }
 }
 

@@ -5,6 +5,7 @@ import {
   openChannel,
   type ReadWeights,
   RhoneError,
+  type Security,
   type TensorHash,
   type WeightBytes,
   type WeightsDescription,
@@ -14,6 +15,16 @@ import {
 /** A peer that sends nothing for longer is given up. */
 const STALL_MS = 30_000;
 
+export interface WeightsClientOptions {
+  /** host:port. */
+  readonly address: string;
+  /** What the process has to be. */
+  readonly role: "coordinator" | "worker";
+  /** Borrowed. */
+  readonly security: Security;
+  readonly stallMs?: number;
+}
+
 /** The client of one process that serves rhone.v1.Weights, on a connection of its own: weights delay no orders. */
 export class WeightsClient {
   /** For messages: "the coordinator at 10.0.0.1:7100". */
@@ -21,9 +32,9 @@ export class WeightsClient {
   readonly #client: Client;
   readonly #stallMs: number;
 
-  constructor({ address, peer, stallMs = STALL_MS }: { address: string; peer: string; stallMs?: number }) {
-    this.peer = `${peer} at ${address}`;
-    this.#client = openChannel(address, { ownConnection: true });
+  constructor({ address, role, security, stallMs = STALL_MS }: WeightsClientOptions) {
+    this.peer = `the ${role} at ${address}`;
+    this.#client = openChannel(address, { security, expect: { role }, ownConnection: true });
     this.#stallMs = stallMs;
   }
 

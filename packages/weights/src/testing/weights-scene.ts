@@ -2,7 +2,16 @@ import { createHash } from "node:crypto";
 import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ServerWritableStream } from "@grpc/grpc-js";
-import { GrpcServer, type Logger, type ReadWeights, type WeightBytes, weightsService } from "@rhone/common";
+import {
+  GrpcServer,
+  type Logger,
+  loadConfig,
+  openSecurity,
+  type ReadWeights,
+  securitySettings,
+  type WeightBytes,
+  weightsService,
+} from "@rhone/common";
 import {
   type GgufFile,
   openGguf,
@@ -22,6 +31,9 @@ import type { Extent } from "../files/hash-thread.js";
 import { TensorHashes } from "../files/tensor-hashes.js";
 import { FairRate } from "../server/fair-rate.js";
 import { type ServedWeights, WeightServer } from "../server/weight-server.js";
+
+/** Without TLS and without a secret. */
+export const PLAINTEXT = openSecurity(loadConfig(securitySettings, { RHONE_ALLOW_PLAINTEXT: "true" }, []));
 
 /** A model whose layers have 1.8 MB each, the header 4 KB. */
 export const MODEL = { ...TINY_SHAPE, dim: 256, hiddenDim: 512, nLayers: 4, architecture: llama };
@@ -73,15 +85,15 @@ export async function serveWeights(
     if (damage !== undefined) call.write = ((message: WeightBytes) => write(damage(message, call.request))) as never;
     handlers.read(call);
   };
-  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
+  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0, security: PLAINTEXT }, (services) =>
     services.addService(weightsService, { ...handlers, read }),
   );
   onTestFinished(() => server.close());
   return `127.0.0.1:${server.port}`;
 }
 
-export function openClient(address: string, stallMs = 5000): WeightsClient {
-  const client = new WeightsClient({ address, peer: "the coordinator", stallMs });
+export function openClient(address: string, role: "coordinator" | "worker" = "coordinator", stallMs = 5000): WeightsClient {
+  const client = new WeightsClient({ address, role, security: PLAINTEXT, stallMs });
   onTestFinished(() => client.close());
   return client;
 }
