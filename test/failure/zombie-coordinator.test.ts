@@ -72,7 +72,7 @@ async function startSecondCoordinator(cluster: RunningCluster): Promise<SecondCo
   const status = (): Promise<ClusterStatus> => statusAt(ops, cluster.dataDir);
   const flags = ["--coordinator", grpc, "--port", "0", "--simulate", SIMULATE];
   const takeJobs = async (): Promise<void> => {
-    const worker = await spawnService("shard-worker", flags, secret);
+    const worker = await spawnService("shard-worker", flags, { env: secret });
     onTestFinished(() => worker.stop("SIGKILL"));
   };
   return { status, takeJobs };

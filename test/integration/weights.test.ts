@@ -1,14 +1,16 @@
+import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
-import { copyFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ClusterStatus, checkClusterStatus } from "@rhone/common";
+import type { ClusterStatus } from "@rhone/common";
 import { openGguf, readModelConfig, tensorsOfShard } from "@rhone/model";
 import { expect, onTestFinished, test } from "vitest";
 import { startValkey } from "../../packages/common/src/testing/valkey.js";
 import { readMetric } from "../cluster/metrics.js";
 import { spawnService } from "../cluster/spawn-service.js";
+import { statusAt } from "../cluster/start-cluster.js";
 
 const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
 /** Another file for each process: the one in its working directory. */
@@ -46,19 +48,20 @@ test("machines without the model's file get what they need of it, and keep it", 
   onTestFinished(() => valkey.stop());
   const home = await folder();
   await copyFile(BREEZE, join(home, "m.gguf"));
-  const env = { REDIS_URL: valkey.url, RHONE_WEIGHTS_DIR: join(home, "weights") };
+  const secret = { RHONE_CLUSTER_SECRET_FILE: join(home, "cluster-secret") };
+  await writeFile(secret.RHONE_CLUSTER_SECRET_FILE, randomBytes(32).toString("hex"), { mode: 0o600 });
+  const env = { ...secret, REDIS_URL: valkey.url, RHONE_WEIGHTS_DIR: join(home, "weights") };
   const any = ["--port", "0", "--ops-port", "0"];
   const coordinator = await start("coordinator", [...any, "--model-path", OWN_MODEL, "--workers", "2"], {
     env,
     cwd: home,
   });
   const { grpc = "", ops = "" } = coordinator.addresses;
-  const status = async (): Promise<ClusterStatus> =>
-    checkClusterStatus(await (await fetch(`http://${ops}/status`)).json(), "The coordinator");
+  const status = (): Promise<ClusterStatus> => statusAt(ops, home);
   const ready = () => expect.poll(async () => (await status()).state, PATIENCE).toBe("ready");
   const joinFrom = async (weightsDir: string) =>
     start("shard-worker", [...any, "--coordinator", grpc, "--threads", "1", "--memory", "500000000"], {
-      env: { RHONE_WEIGHTS_DIR: weightsDir },
+      env: { ...secret, RHONE_WEIGHTS_DIR: weightsDir },
       cwd: weightsDir,
     });
   const folders = [await folder(), await folder()] as const;

@@ -11,6 +11,7 @@ import {
   openSecurity,
   PROTOCOL_VERSION,
   pipelineService,
+  type Security,
   type Shutdown,
   type WorkerStanding,
   weightsService,
