@@ -11,6 +11,7 @@ import {
   portSchema,
   redisUrlSetting,
   type Settings,
+  securitySettings,
 } from "@rhone/common";
 import { SERVING_DEFAULTS } from "@rhone/planner";
 import { z } from "zod";
@@ -28,6 +29,13 @@ export const coordinatorSettings = {
     defaultText: "the file's",
   },
   workers: { env: "RHONE_WORKERS", schema: count(1).default(1), doc: "Stages: workers that share the layers." },
+  grow: {
+    env: "RHONE_GROW",
+    schema: booleanSchema.default(false),
+    doc:
+      "true = workers that join later become stages too, up to one per layer, and --workers is the least; " +
+      "false = workers beyond --workers are spares.",
+  },
   redisUrl: redisUrlSetting,
   host: hostSetting,
   port: {
@@ -141,6 +149,7 @@ export const coordinatorSettings = {
     schema: booleanSchema.default(false),
     doc: "true accepts simulated workers and no others; their tokens mean nothing.",
   },
+  ...securitySettings,
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,

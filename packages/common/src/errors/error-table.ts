@@ -76,6 +76,7 @@ export const ERROR_TABLE = {
   OUT_OF_MEMORY: row("server_error", 500, grpcStatus.RESOURCE_EXHAUSTED),
 
   // The cluster.
+  FORBIDDEN_PEER: row("authentication_error", 403, grpcStatus.PERMISSION_DENIED),
   KV_FULL: retryable(row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED)),
   GATEWAY_BUSY: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   TOO_MANY_READERS: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),
@@ -97,6 +98,15 @@ export const ERROR_TABLE = {
   DEADLINE_EXCEEDED: retryable(row("timeout_error", 504, grpcStatus.DEADLINE_EXCEEDED)),
   CANCELLED: row("invalid_request_error", 499, grpcStatus.CANCELLED),
   SHUTTING_DOWN: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
+
+  // Joining a cluster.
+  TOKEN_UNKNOWN: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
+  TOKEN_EXPIRED: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
+  TOKEN_USED_UP: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
+  TOKEN_REVOKED: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
+  CERTIFICATE_REFUSED: row("authentication_error", 403, grpcStatus.PERMISSION_DENIED),
+  AUTHORITY_MISMATCH: row("authentication_error", 403, grpcStatus.FAILED_PRECONDITION),
+  UNREACHABLE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
 
   // `rhone batch`.
   BATCH_FAILED: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Client, ClientDuplexStream } from "@grpc/grpc-js";
 import {
   type CoordinatorMessage,
@@ -9,16 +10,19 @@ import {
   openChannel,
   PROTOCOL_VERSION,
   pipelineService,
+  type Security,
   type WorkerMessage,
 } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import { FakeStage } from "./fake-stage.js";
 import { nextToken, VOCABULARY } from "./next-token.js";
+import { PLAINTEXT } from "./plaintext.js";
 
 export interface FakeWorkerOptions {
   readonly worker: string;
   /** host:port of the coordinator. */
   readonly coordinator: string;
+  readonly security?: Security;
   readonly memoryTotal?: number;
   readonly protocol?: number;
   /** The milliseconds per layer that it reports; 1 when absent. */
@@ -37,6 +41,8 @@ export interface FakeWorkerOptions {
 export class FakeWorker {
   readonly worker: string;
   readonly loads: rhone.v1.LoadShard.$Properties[] = [];
+  /** What it was told last of the pipeline. */
+  standing: rhone.v1.Standing.$Properties | null = null;
   /** How often it was told to free its shard. */
   releases = 0;
   /** Why the coordinator ended the control stream, or null while it is open. */
@@ -56,7 +62,8 @@ export class FakeWorker {
     this.#options = options;
     this.#server = server;
     this.worker = options.worker;
-    this.#client = openChannel(options.coordinator);
+    const { security = PLAINTEXT } = options;
+    this.#client = openChannel(options.coordinator, { security, expect: { role: "coordinator" } });
     const { path, requestSerialize, responseDeserialize } = controlService.join;
     this.#control = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     this.#control.on("data", (message: CoordinatorMessage) => this.#obey(message));
@@ -65,7 +72,10 @@ export class FakeWorker {
     });
     const { worker, memoryTotal = 1e9, protocol = PROTOCOL_VERSION } = options;
     this.#control.write({
-      hello: { worker, hostname: worker, address: `127.0.0.1:${server.port}`, protocol, memoryTotal },
+      hello: {
+        ...{ worker, hostname: worker, address: `127.0.0.1:${server.port}`, protocol, memoryTotal },
+        session: randomUUID(),
+      },
     });
     this.#heartbeat = setInterval(() => this.#beat(), 1000);
   }
@@ -77,7 +87,8 @@ export class FakeWorker {
 
   static async start(options: FakeWorkerOptions): Promise<FakeWorker> {
     let worker: FakeWorker | undefined;
-    const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) => {
+    const { security = PLAINTEXT } = options;
+    const server = await GrpcServer.open({ host: "127.0.0.1", port: 0, security }, (services) => {
       const accept = (frame: Frame): void => {
         if (worker !== undefined) worker.#accept(frame);
       };
@@ -85,6 +96,14 @@ export class FakeWorker {
     });
     worker = new FakeWorker(options, server);
     return worker;
+  }
+
+  /** Asks to leave, and ends when the coordinator lets it. */
+  async leave(): Promise<void> {
+    const left = new Promise((resolve) => this.#control.once("end", resolve));
+    this.#control.write({ leave: {} });
+    await left;
+    this.kill();
   }
 
   /** Ends it at once, as kill -9 does. */
@@ -102,7 +121,8 @@ export class FakeWorker {
     this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, heartbeat, () => {});
   }
 
-  #obey({ load, release, calibrate, epoch }: CoordinatorMessage): void {
+  #obey({ load, release, calibrate, epoch, standing }: CoordinatorMessage): void {
+    if (standing != null) this.standing = standing;
     if (release != null) this.releases++;
     if (calibrate != null) {
       const { layerMs = 1 } = this.#options;
@@ -138,7 +158,15 @@ export class FakeWorker {
       next: nextToken,
     });
     this.#next?.close();
-    this.#next = new FrameLink({ address: epoch.next ?? "", peer: "the next stage", onBroken: () => {} });
+    const { security = PLAINTEXT } = this.#options;
+    const worker = epoch.nextWorker || undefined;
+    this.#next = new FrameLink({
+      address: epoch.next ?? "",
+      security,
+      expect: { role: worker === undefined ? "coordinator" : "worker", name: worker },
+      peer: "the next stage",
+      onBroken: () => {},
+    });
   }
 
   #accept(frame: Frame): void {

@@ -22,6 +22,8 @@ export class Member {
   loadFailedAt: number | null = null;
   /** Times of the model's layers on it; null until it has measured them. Written by Calibrations. */
   calibration: Calibration | null = null;
+  /** It has asked to leave, and gets no shard any more. Written by the registry. */
+  isLeaving = false;
   /** On the performance clock: when its step counter last moved. */
   steppedAt = performance.now();
   readonly #hello: rhone.v1.Hello.$Properties;
@@ -63,6 +65,12 @@ export class Member {
   get kind(): string {
     const { hostname, device, kernels, threads } = this.#hello;
     return JSON.stringify([hostname, device, kernels, threads]);
+  }
+
+  /** Whether a Hello with this session is of the same process. */
+  isOfSession(session: string | null | undefined): boolean {
+    const own = this.#hello.session ?? "";
+    return own !== "" && session === own;
   }
 
   send(message: CoordinatorMessage): void {
