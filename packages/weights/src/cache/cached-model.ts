@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { access, type FileHandle, open, readdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { makeFolder } from "@rhone/common";
 import { type GgufFile, openGguf } from "@rhone/model";
 import { z } from "zod";
+import { diskError } from "../files/disk-error.js";
 import { fileStamp } from "../files/file-stamp.js";
 import { appendJsonLines, readJsonLines } from "../files/json-lines.js";
 import { Holds } from "./hold.js";
@@ -140,9 +141,7 @@ export async function writeBytes(
       done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
     }
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code !== "ENOSPC" && code !== "EDQUOT") throw cause;
-    throw new RhoneError("DISK_FULL", `The disk is full at byte ${position} of ${path}. Free some space.`, { cause });
+    throw diskError(cause, path);
   }
 }
 

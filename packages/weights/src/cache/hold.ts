@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { diskError } from "../files/disk-error.js";
 
 /** How often a process touches what it holds, and after how long without a touch it holds it no more. */
 const TOUCH_MS = 10_000;
@@ -15,7 +16,7 @@ export class Holds {
     this.#timer = setInterval(() => void this.#touch(), TOUCH_MS).unref();
   }
 
-  /** False when another process holds it. Throws when the folder is missing, and for a disk that is full. */
+  /** False when another process holds it. Throws when the folder is missing, and DISK_FULL. */
   async take(path: string): Promise<boolean> {
     if (await isHeld(path)) return false;
     rmSync(path, { force: true });
@@ -23,7 +24,7 @@ export class Holds {
       await writeFile(path, JSON.stringify([hostname(), process.pid]), { flag: "wx", mode: 0o600 });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-      throw error;
+      throw diskError(error, path);
     }
     this.#paths.add(path);
     return true;

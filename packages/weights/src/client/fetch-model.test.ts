@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { RhoneError } from "@rhone/common";
 import { openGguf } from "@rhone/model";
 import { expect, test } from "vitest";
 import { smallModel, writeSmallParts } from "../../../model/src/testing/small-gguf.js";
@@ -167,6 +168,18 @@ test("without room on the disk nothing is fetched: DISK_FULL, with the numbers",
     message: `${cache.folder} has no room for ${bytesOf(layers(0, 2)(file))} bytes of weights: its disk has 100000 bytes free.`,
   });
   expect(counted.received).toBe(file.parts[0]?.headerBytes);
+});
+
+test("a coordinator that is lost before it told the hashes ends the fetch, by name", async () => {
+  const file = await writeModel();
+  const client = openClient(await serveWeights(file));
+  const hash = async function* (): AsyncGenerator<never> {
+    yield* [];
+    throw new RhoneError("SHUTTING_DOWN", "It is gone.");
+  };
+  const { fetch } = fetcher(file, "127.0.0.1:1", await openCache());
+  const origin = Object.assign(client, { hash });
+  await expect(fetch({ origin })).rejects.toMatchObject({ code: "SHUTTING_DOWN" });
 });
 
 test("a coordinator that is not there is named", async () => {

@@ -113,9 +113,10 @@ class TensorFetch {
         else await this.#lookAgain();
       }
     } catch (error) {
+      this.#signal.throwIfAborted();
       if (OWN_FAILURES.has(toRhoneError(error).code)) this.#stopping.abort(error);
-      else
-        this.#options.logger.warn({ source: source.client.peer, reason: String(error) }, "a source of weights failed");
+      const { peer } = source.client;
+      this.#options.logger.warn({ source: peer, reason: String(error) }, "a source of weights failed");
       throw error;
     }
   }
@@ -133,9 +134,14 @@ class TensorFetch {
         bytes += info.bytes;
       } else this.#taken.delete(info.name);
     }
-    await this.#dropFetched(batch);
-    for (const { name } of batch) if (!this.#missing.has(name)) this.#letGo(name);
-    return batch.filter(({ name }) => this.#missing.has(name));
+    const wanted: TensorInfo[] = [];
+    try {
+      await this.#dropFetched(batch);
+      wanted.push(...batch.filter(({ name }) => this.#missing.has(name)));
+    } finally {
+      for (const info of batch) if (!wanted.includes(info)) this.#letGo(info.name);
+    }
+    return wanted;
   }
 
   #letGo(name: string): void {

@@ -1,4 +1,5 @@
 import { appendFile, readFile } from "node:fs/promises";
+import { diskError } from "./disk-error.js";
 
 /**
  * The values of a file with one JSON value a line, which processes append to: none when there is no file. A line that
@@ -15,7 +16,10 @@ export async function readJsonLines(path: string): Promise<readonly unknown[]> {
   });
 }
 
-/** Appends in one write, so that lines of several processes don't mix. Ends a line that a lost process left first. */
+/** Appends in one write, so that lines of several processes don't mix. Ends a line that a lost process left first. DISK_FULL. */
 export async function appendJsonLines(path: string, values: readonly unknown[]): Promise<void> {
-  await appendFile(path, values.map((value) => `\n${JSON.stringify(value)}`).join(""), { mode: 0o600 });
+  const lines = values.map((value) => `\n${JSON.stringify(value)}`).join("");
+  await appendFile(path, lines, { mode: 0o600 }).catch((cause) => {
+    throw diskError(cause, path);
+  });
 }
