@@ -11,10 +11,10 @@ import {
   portSchema,
   redisUrlSetting,
   type Settings,
+  securitySettings,
   weightsDirSetting,
   weightsFromSetting,
   weightsRateSetting,
-  securitySettings,
 } from "@rhone/common";
 import { SERVING_DEFAULTS } from "@rhone/planner";
 import { z } from "zod";

@@ -8,8 +8,8 @@ import {
   logLevelSetting,
   portSchema,
   redisUrlSetting,
-  securitySettings,
   type Settings,
+  securitySettings,
   weightsDirSetting,
   weightsFromSetting,
 } from "@rhone/common";

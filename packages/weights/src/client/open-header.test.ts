@@ -9,7 +9,10 @@ const plaintext = PLAINTEXT.config;
 
 test("a file that is there is used as it is", async () => {
   const { path } = await writeModel();
-  const header = await openHeader({ modelPath: path, weightsFrom: "127.0.0.1:1", weightsDir: "/nowhere", ...plaintext }, logger);
+  const header = await openHeader(
+    { modelPath: path, weightsFrom: "127.0.0.1:1", weightsDir: "/nowhere", ...plaintext },
+    logger,
+  );
   expect(header).toMatchObject({ path, origin: "", name: undefined });
 });
 

@@ -16,7 +16,10 @@ export async function readJsonLines(path: string): Promise<readonly unknown[]> {
   });
 }
 
-/** Appends in one write, so that lines of several processes don't mix. Ends a line that a lost process left first. DISK_FULL. */
+/**
+ * Appends in one write, so that lines of several processes don't mix, and first ends a line that a lost process left.
+ * Throws DISK_FULL.
+ */
 export async function appendJsonLines(path: string, values: readonly unknown[]): Promise<void> {
   const lines = values.map((value) => `\n${JSON.stringify(value)}`).join("");
   await appendFile(path, lines, { mode: 0o600 }).catch((cause) => {

@@ -92,7 +92,11 @@ export async function serveWeights(
   return `127.0.0.1:${server.port}`;
 }
 
-export function openClient(address: string, role: "coordinator" | "worker" = "coordinator", stallMs = 5000): WeightsClient {
+export function openClient(
+  address: string,
+  role: "coordinator" | "worker" = "coordinator",
+  stallMs = 5000,
+): WeightsClient {
   const client = new WeightsClient({ address, role, security: PLAINTEXT, stallMs });
   onTestFinished(() => client.close());
   return client;
