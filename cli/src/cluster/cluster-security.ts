@@ -1,4 +1,4 @@
-import { openSecurity, type Security, type SecurityConfig } from "@rhone/common";
+import { openSecurity, readClusterSecret, type Security, type SecurityConfig } from "@rhone/common";
 import type { DataDir } from "../data-dir.js";
 
 /** How the processes of a data directory's cluster know each other. */
@@ -17,3 +17,12 @@ export const securityOf = (dataDir: DataDir): Security => openSecurity(securityC
 export const securityEnvironment = ({ clusterSecret }: DataDir): Readonly<Record<string, string | undefined>> => ({
   RHONE_CLUSTER_SECRET_FILE: clusterSecret,
 });
+
+/** What the owner of a data directory shows to its cluster's gateway; undefined where it can't be read. */
+export function clusterSecretOf({ clusterSecret }: DataDir): string | undefined {
+  try {
+    return readClusterSecret(clusterSecret);
+  } catch {
+    return undefined;
+  }
+}
