@@ -3,8 +3,8 @@ import { isIPv4 } from "node:net";
 import { type Answer, decode, encode, type Packet, type TxtAnswer } from "dns-packet";
 import { ownAddresses } from "./own-address.js";
 
-// Multicast DNS (RFC 6762) with service discovery (RFC 6763), as far as finding a cluster on the local network needs it:
-// one question for a service type, whose answers come back to the port that asked.
+// Multicast DNS (RFC 6762) with service discovery (RFC 6763), as far as finding a cluster on the local network needs
+// it: one question for a service type, whose answers come back to the port that asked.
 
 const SERVICE = "_rhone._tcp.local";
 const GROUP: Place = { host: "224.0.0.251", port: 5353 };
