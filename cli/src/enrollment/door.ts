@@ -27,7 +27,7 @@ export interface DoorOptions {
 /** The token that a cluster prints as it starts. */
 const INVITED = { uses: 10, ttlMs: 30 * 60_000 } as const;
 
-/** Where a cluster of this machine admits others: the authority, its server, and the identities of its own processes. */
+/** Where a cluster of this machine admits others: the authority, its server, the identities of its own processes. */
 export class Door {
   readonly place: ListenPlace;
   /** host:port for joiners. */
