@@ -20,14 +20,15 @@ test("a machine that has not joined is told where to get the command", async () 
   expect(error).toMatchObject({ code: "INVALID_CONFIG", message: expect.stringContaining("rhone up --listen") });
 });
 
-test.each([["10.0.0.1"], ["10.0.0.1:"], ["fd00::1:7100"], ["rhone1.token.of.another.place"]])(
-  "the address %s is refused, and not repeated",
-  async (address) => {
-    const error = await rhone("join", address, "--data-dir", await temporaryFolder());
-    expect(error).toMatchObject({ code: "INVALID_CONFIG", message: expect.stringContaining("give host:port") });
-    expect(error?.message).not.toContain(address);
-  },
-);
+test.each([["10.0.0.1"], ["10.0.0.1:"], ["fd00::1:7100"]])("the address %s is refused", async (address) => {
+  const error = await rhone("join", address, "--data-dir", await temporaryFolder());
+  expect(error).toMatchObject({ code: "INVALID_CONFIG", message: expect.stringContaining("give host:port") });
+});
+
+test("a token in the address's place is not repeated", async () => {
+  const error = await rhone("join", "rhone1.secret", "--data-dir", await temporaryFolder());
+  expect(error).toMatchObject({ code: "INVALID_CONFIG", message: expect.not.stringContaining("secret") });
+});
 
 test("--discover takes the token alone", async () => {
   const home = await temporaryFolder();

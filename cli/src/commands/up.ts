@@ -22,8 +22,8 @@ const EXAMPLES = `
 Examples:
   rhone up                                   Breeze, the demonstration model, on two workers
   rhone up --detach --port 18080             in the background; returns when the cluster is ready
-  rhone up --host 0.0.0.0                    for other machines' clients; then: rhone keys create NAME
-  rhone up --listen --model NAME             for other machines as workers: prints the command that joins
+  rhone up --host 0.0.0.0                    clients elsewhere; then: rhone keys create NAME
+  rhone up --listen --model NAME             workers elsewhere: prints the command that joins
   rhone up --model mistral-7b-instruct-v0.3  on all cores; before: rhone model pull NAME
   rhone up --storage s3://bucket/rhone       files and batches in a bucket, with AWS credentials
   rhone up --model ./my.gguf --workers 4 --kv-type q8_0 --context 8192`;
