@@ -18,7 +18,7 @@ export async function urlOfCluster(dataDir: DataDir): Promise<string> {
   try {
     const { url, joined } = await runningCluster(dataDir);
     if (joined === undefined) return url;
-    const elsewhere = `This machine is a member of the cluster at ${joined}, whose gateway is another machine's`;
+    const elsewhere = `This machine is a member of the cluster at ${joined}, whose gateway runs elsewhere`;
     throw new RhoneError("INVALID_CONFIG", `${elsewhere}. Name it with --url.`);
   } catch (error) {
     if (error instanceof RhoneError && error.code !== "NOT_RUNNING") throw error;

@@ -33,7 +33,7 @@ const DISCOVER_MS = 5000;
 
 const EXAMPLES = `
 Examples:
-  rhone join 10.0.0.1:7100 rhone1.…           as \`rhone up --listen\` or \`rhone token create\` printed it
+  rhone join 10.0.0.1:7100 rhone1.…           as it was printed by: rhone up --listen
   rhone join --discover rhone1.…              the same, where both are on one local network
   rhone join                                  again, after a restart: no token is needed
   rhone join 10.0.0.1:7100 - < token          with the token from a file instead of the command line
