@@ -14,6 +14,7 @@ const standing = (changes: Partial<WorkerStanding>): WorkerStanding => ({
   kind: "standing",
   refusal: null,
   joined: true,
+  preparing: null,
   loadedBytes: 0,
   totalBytes: 0,
   pipeline: null,
@@ -49,6 +50,8 @@ test("shows joining, weights and the place that the worker got", () => {
   progress.show(standing({ joined: false }));
   progress.show(standing({ pipeline: pipeline("ready") })); // which grows in a moment
   const layers = [8, 16] as const;
+  const preparing = { phase: "fetch", bytes: 1e8, totalBytes: 2e9 } as const;
+  progress.show(standing({ pipeline: pipeline("loading", { layers }), preparing }));
   progress.show(standing({ pipeline: pipeline("loading", { layers }), loadedBytes: 1e9, totalBytes: 2e9 }));
   progress.show(standing({ pipeline: pipeline("loading", { layers }), loadedBytes: 2e9, totalBytes: 2e9 }));
   vi.advanceTimersByTime(60_000); // for which the workers time their layers
@@ -57,6 +60,7 @@ test("shows joining, weights and the place that the worker got", () => {
   expect(shown()).toEqual([
     "coordinator done: 10.0.0.1:7110 has taken b-1, and reaches it",
     "probe: waiting for a place",
+    "weights: fetching 100 MB of 2.0 GB",
     "weights: 1.0 GB of 2.0 GB",
     "probe: not yet",
     "weights done: 2.0 GB, layers 8-15",

@@ -1,5 +1,5 @@
 import { type ErrorCode, parseErrorCode, RhoneError, type WorkerStanding } from "@rhone/common";
-import type { Report } from "../cluster/progress.js";
+import { describeAmount, describePreparing, type Report } from "../cluster/progress.js";
 import { formatBytes, plural } from "../terminal/format.js";
 
 /** Refusals that trying again does not mend, while the worker has never joined. */
@@ -62,14 +62,15 @@ export class MemberProgress {
   }
 
   #showPipeline(standing: WorkerStanding): void {
-    const { pipeline, loadedBytes, totalBytes } = standing;
+    const { pipeline, preparing, loadedBytes, totalBytes } = standing;
     if (pipeline === null) return;
     const { report } = this.#options;
     const { state, layers } = pipeline;
     if (state === "ready" && layers !== null) this.#tell(standing);
-    else if (state === "loading" && totalBytes > loadedBytes) {
-      const text = `${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)}`;
-      report({ kind: "phase", phase: "weights", text, done: false });
+    else if (state === "loading" && preparing !== null) {
+      report({ kind: "phase", phase: "weights", text: describePreparing(preparing), done: false });
+    } else if (state === "loading" && totalBytes > loadedBytes) {
+      report({ kind: "phase", phase: "weights", text: describeAmount(loadedBytes, totalBytes), done: false });
     } else {
       const isUnderWay = state === "loading" || state === "probing";
       if (!isUnderWay) this.#settling = setTimeout(() => this.#tell(standing), SETTLED_MS).unref();

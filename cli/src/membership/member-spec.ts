@@ -33,6 +33,7 @@ export function memberSpec({ options, config, dataDir, files, place, entry, onSt
     kernels: options.kernels,
     simulate: options.simulate,
     "models-dir": dataDir.models,
+    "weights-dir": dataDir.weights,
   };
   return {
     name: "worker",
