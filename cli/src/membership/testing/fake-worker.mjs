@@ -10,5 +10,6 @@ process.once("SIGTERM", () => {
 process.once("disconnect", () => process.exit(0));
 note(process.argv.slice(2).join(" "));
 process.send({ kind: "listening", service: "shard-worker", addresses: { grpc: "127.0.0.1:1", ops: "127.0.0.1:2" } });
-for (const standing of standings) process.send({ kind: "standing", preparing: null, loadedBytes: 0, totalBytes: 0, ...standing });
+for (const standing of standings)
+  process.send({ kind: "standing", preparing: null, loadedBytes: 0, totalBytes: 0, ...standing });
 setInterval(() => {}, 1000);
