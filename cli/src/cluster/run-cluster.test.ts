@@ -185,7 +185,7 @@ describe("a cluster that can't come up", () => {
       "Bad settings:",
       expect.stringMatching(/^ {2}RHONE_PAGE_SIZE=many is not a number\./),
       expect.stringMatching(/^ {2}RHONE_LOG_LEVEL=loud is not one of debug,/),
-      expect.stringMatching(/^ {2}--context or RHONE_CONTEXT is 1000000, more than the \d+ of the model\./),
+      expect.stringMatching(/^ {2}--context or RHONE_CONTEXT is 1000000, more than the \d+ of breeze\./),
       expect.stringMatching(/^ {2}RHONE_GRAMMAR_MASK_MS=0 is less than 1\./),
       expect.stringMatching(/^ {2}RHONE_MAX_QUEUED=-1 is less than 1\./),
       expect.stringMatching(/^ {2}--s3-endpoint minio:9000 must be an http:\/\/ or https:\/\/ URL\./),

@@ -39,14 +39,15 @@ export async function runCluster(request: RunRequest): Promise<void> {
   const { options, config, report } = request;
   const dataDir = dataDirAt(options.dataDir);
   await createDataDir(dataDir);
-  report({ kind: "phase", phase: "model", text: `looking for ${options.model}`, done: false });
+  const asked = [options.model, ...(options.moreModels ?? [])].join(", ");
+  report({ kind: "phase", phase: "model", text: `looking for ${asked}`, done: false });
   const plan = await planLaunch(options, dataDir, thisMachine());
   const choice = await chooseRedis({ url: config.redisUrl, searchPath: config.searchPath });
   const redis = await planRedis(choice, dataDir, loopbackOf(options.host));
   checkSettings({ config, options, plan, redis, dataDir, entryPoints: request.entryPoints });
   const about = {
     url: urlOf(options.host, options.port),
-    model: plan.model.name,
+    model: modelNames(plan),
     redis: redis.description,
     redisUrl: redis.url,
     inMemory: redis.host?.inMemory ?? false,
@@ -54,10 +55,8 @@ export async function runCluster(request: RunRequest): Promise<void> {
   const claim = await ClusterClaim.take(dataDir, about, endProcesses);
   try {
     await prepare(options, dataDir);
-    report({ kind: "phase", phase: "model", text: plan.model.description, done: true });
-    if (plan.why !== null) report({ kind: "note", text: plan.why });
+    tellPlan(plan, report);
     if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });
-    if (plan.model.chatRefusal !== undefined) report({ kind: "warning", text: plan.model.chatRefusal });
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
     const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });
@@ -69,6 +68,18 @@ export async function runCluster(request: RunRequest): Promise<void> {
   } finally {
     await endLeftoverRedis(dataDir.run);
     await claim.release();
+  }
+}
+
+const modelNames = ({ models }: LaunchPlan): string => models.map(({ name }) => name).join(", ");
+
+function tellPlan({ models, pipelines }: LaunchPlan, report: Report): void {
+  for (const model of models) {
+    const [first, ...replicas] = pipelines.filter((pipeline) => pipeline.model === model);
+    const copies = replicas.length === 0 ? "" : `, ${replicas.length + 1} replicas`;
+    report({ kind: "phase", phase: "model", text: `${model.description}${copies}`, done: true });
+    if (first !== undefined && first.why !== null) report({ kind: "note", text: first.why });
+    if (model.chatRefusal !== undefined) report({ kind: "warning", text: model.chatRefusal });
   }
 }
 
@@ -105,8 +116,8 @@ async function live(
     const address = await Promise.race([cluster.start(), stopped]);
     if (address === null) throw new RhoneError("CANCELLED", "The cluster was stopped before it was ready.");
     const url = urlOf(options.host, portIn(address));
-    await claim.update({ state: "ready", url, operations: cluster.operations, model: plan.model.name });
-    for (const text of await hintsWhenReady(cluster, url, request)) report({ kind: "note", text });
+    await claim.update({ state: "ready", url, operations: cluster.operations, model: modelNames(plan) });
+    for (const text of await hintsWhenReady(cluster, url, { request, plan })) report({ kind: "note", text });
     report({ kind: "ready", url });
     const failure = await Promise.race([cluster.failed, stopped]);
     if (failure !== null) throw failure;
@@ -119,10 +130,10 @@ async function live(
 async function hintsWhenReady(
   { operations }: Cluster,
   url: string,
-  { options, stop }: RunRequest,
+  { request: { options, stop }, plan }: { readonly request: RunRequest; readonly plan: LaunchPlan },
 ): Promise<readonly string[]> {
   const rhone = commandWriter(options.dataDir);
-  const status = await readStatus(operations, stop);
+  const status = plan.pipelines.length > 1 ? null : await readStatus(operations, stop);
   const hint = status === null ? null : singleWorkerHint(status, rhone(`plan --model ${quoted(options.model)}`));
   const needsKeys = await asksForKeys(url);
   return [

@@ -3,7 +3,7 @@ import { loopbackOf } from "@rhone/common";
 import { type CliConfig, childEnvironment, commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import type { LaunchPlan } from "../launch/launch-plan.js";
+import type { LaunchPlan, PipelinePlan } from "../launch/launch-plan.js";
 import type { EntryPoints } from "../processes/entry-points.js";
 import { type Addresses, type ServiceSpec, toArguments } from "../processes/service-process.js";
 import type { RedisPlan } from "../redis/redis-plan.js";
@@ -34,18 +34,23 @@ export function redisSpec(sources: SpecSources): ServiceSpec {
 }
 
 /** `previous`: its addresses before a restart; workers know it by these ports, so it takes them again. */
-export function coordinatorSpec(sources: SpecSources, previous: Addresses | undefined): ServiceSpec {
+export function coordinatorSpec(
+  sources: SpecSources,
+  pipeline: PipelinePlan,
+  previous: Addresses | undefined,
+): ServiceSpec {
   const { options, plan, dataDir, entryPoints } = sources;
+  const { model, label } = pipeline;
   const flags = {
     host: loopbackOf(options.host),
     port: portOf(previous?.grpc),
     "ops-port": portOf(previous?.ops),
-    "model-path": plan.model.path,
-    "model-name": plan.model.name,
-    workers: plan.workers,
+    "model-path": model.path,
+    "model-name": model.name,
+    workers: pipeline.workers,
     "kv-type": options.kvType,
     "activation-type": options.activationType,
-    "sliding-window": options.slidingWindow ?? plan.model.slidingWindow,
+    "sliding-window": options.slidingWindow ?? model.slidingWindow,
     context: options.context,
     "target-itl": options.targetItl,
     speculate: options.speculate,
@@ -53,39 +58,49 @@ export function coordinatorSpec(sources: SpecSources, previous: Addresses | unde
     "max-rows": options.maxRows,
     simulated: options.simulate === undefined ? undefined : "true",
   };
+  const name = label === "" ? "coordinator" : `coordinator-${plan.pipelines.indexOf(pipeline) + 1}`;
   return {
     ...limitsOf(sources),
-    name: "coordinator",
-    title: "The coordinator",
+    name,
+    title: label === "" ? "The coordinator" : `The coordinator of ${label}`,
     entry: entryPoints.coordinator,
     args: toArguments(flags),
     env: withRedis(sources),
-    logFile: join(dataDir.logs, "coordinator.log"),
+    logFile: join(dataDir.logs, `${name}.log`),
   };
+}
+
+export interface PlacedWorker {
+  readonly pipeline: PipelinePlan;
+  /** Within its pipeline, from 0. */
+  readonly index: number;
+  /** host:port of its coordinator. */
+  readonly coordinator: string;
 }
 
 export function workerSpec(
   sources: SpecSources,
-  { index, coordinator }: { readonly index: number; readonly coordinator: string },
+  { pipeline, index, coordinator }: PlacedWorker,
 ): ServiceSpec {
-  const { options, plan, dataDir, entryPoints } = sources;
+  const { options, dataDir, entryPoints } = sources;
   const flags = {
     coordinator,
     host: loopbackOf(options.host),
     port: 0,
     "ops-port": 0,
-    threads: plan.threads,
-    memory: plan.memory,
+    threads: pipeline.threads,
+    memory: pipeline.memory,
     device: options.device,
     kernels: options.kernels,
     simulate: options.simulate,
     "models-dir": dataDir.models,
   };
-  const name = `worker-${index + 1}`;
+  const number = pipeline.workersBefore + index + 1;
+  const name = `worker-${number}`;
   return {
     ...limitsOf(sources),
     name,
-    title: `Worker ${index + 1}`,
+    title: `Worker ${number}${pipeline.label === "" ? "" : ` of ${pipeline.label}`}`,
     entry: entryPoints.shardWorker,
     args: toArguments(flags),
     env: childEnvironment(),
@@ -95,12 +110,14 @@ export function workerSpec(
 
 export function gatewaySpec(sources: SpecSources, previous: Addresses | undefined): ServiceSpec {
   const { options, plan, dataDir, entryPoints } = sources;
+  const [model, ...more] = plan.models;
   const flags = {
     host: options.host,
     port: previous?.http === undefined ? options.port : portOf(previous.http),
-    "model-path": plan.model.path,
-    "model-name": plan.model.name,
-    "chat-template": plan.model.chatTemplate,
+    "model-path": model.path,
+    "model-name": model.name,
+    "chat-template": model.chatTemplate,
+    models: more.length === 0 ? undefined : JSON.stringify(more.map(({ path, name, chatTemplate }) => ({ path, name, chatTemplate }))),
     storage: options.storage ?? dataDir.storage,
     "s3-endpoint": options.s3Endpoint,
     "s3-region": options.s3Region,

@@ -8,7 +8,7 @@ import {
   type GenerationEvent,
   type GenerationJob,
   loadConfig,
-  QUEUE_NAMES,
+  queueName,
   REDIS_PREFIX,
   Shutdown,
   takeTurn,
@@ -22,6 +22,8 @@ import { fakeModel } from "./fake-model.js";
 
 const logger = createLogger({ service: "coordinator", level: "silent" });
 
+const FAKE_QUEUE = { model: fakeModel().served.name, lane: "interactive" } as const;
+
 /** A gateway's side of the queue: puts jobs on it and gathers the events that are announced. */
 export class TestGateway {
   readonly redis: Redis;
@@ -33,7 +35,7 @@ export class TestGateway {
   private constructor(url: string) {
     this.redis = new Redis(url, { maxRetriesPerRequest: null });
     this.#subscriber = this.redis.duplicate();
-    this.#queue = new Queue(QUEUE_NAMES.interactive, { connection: this.redis, prefix: REDIS_PREFIX });
+    this.#queue = new Queue(queueName(FAKE_QUEUE), { connection: this.redis, prefix: REDIS_PREFIX });
     for (const redis of [this.redis, this.#subscriber]) redis.on("error", () => {});
     this.#queue.on("error", () => {});
   }

@@ -65,8 +65,8 @@ describe("the record of a stream", () => {
       version: 1,
       writer: chat,
       jobs: [
-        { requestId: "chatcmpl-1-0", replyTo: "g1", lane: "interactive" },
-        { requestId: "chatcmpl-1-1", replyTo: "g1", lane: "interactive" },
+        { requestId: "chatcmpl-1-0", replyTo: "g1", model: "m", lane: "interactive" },
+        { requestId: "chatcmpl-1-1", replyTo: "g1", model: "m", lane: "interactive" },
       ],
       deadlineAtMs,
       owner: "team",
@@ -100,8 +100,16 @@ describe("loading a stream", () => {
   });
 
   it("gives the addresses of its jobs, whose key is its owner", async () => {
-    const keyed = jobs.map(({ requestId, replyTo, lane }) => ({ requestId, replyTo, lane, keyId: "team" }));
+    const keyed = jobs.map(({ requestId, replyTo, model, lane }) => ({ requestId, replyTo, model, lane, keyId: "team" }));
     expect(addressesOf(await (await stored()).load())).toEqual(keyed);
+  });
+
+  it("finds jobs of the release before in the queue that all models had", async () => {
+    const { load } = await stored(({ jobs: all, ...record }) => ({
+      ...record,
+      jobs: (all as readonly object[]).map((job) => ({ ...job, model: undefined })),
+    }));
+    expect(addressesOf(await load()).map(({ model }) => model)).toEqual(["", ""]);
   });
 
   it("judges a request by its head, without the record", async () => {

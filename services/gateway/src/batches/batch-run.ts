@@ -3,7 +3,7 @@ import { RhoneError } from "@rhone/common";
 import { newFileId } from "../files/file-record.js";
 import type { FileStore } from "../files/file-store.js";
 import type { TextLine } from "../files/read-lines.js";
-import { servedNames } from "../queue/cluster-state.js";
+import type { ServedModels } from "../models/served-models.js";
 import { readInput, validateInput } from "./batch-input.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
 import { addUsage, advance, type BatchEnding, type BatchRecord } from "./batch-record.js";
@@ -16,6 +16,7 @@ import { writeResultFiles } from "./write-result-files.js";
 
 /** What running a batch takes. */
 export interface BatchUse extends LineUse {
+  readonly models: Pick<ServedModels, "find" | "askable">;
   readonly batches: BatchStore;
   readonly files: FileStore;
   /** Longest line of an input. */
@@ -70,8 +71,8 @@ export class BatchRun {
     const { uses, input } = this.#options;
     const problem = await tooLarge(uses.files, this.#record, input);
     if (problem !== null) return this.#fail([problem]);
-    const names = servedNames(uses.model, await uses.cluster.coordinators());
-    const rules = { ...this.#record, ...input, isServed: (model: string) => names.includes(model) };
+    const names = await uses.models.askable();
+    const rules = { ...this.#record, ...input, isServed: (model: string) => names.has(model) };
     const { problems, total, model } = await validateInput(this.#input(), rules);
     this.#options.handover.throwIfAborted();
     if (problems.length > 0) return this.#fail(problems);

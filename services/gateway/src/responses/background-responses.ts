@@ -11,11 +11,11 @@ import type { BatchLease, Lease } from "../batches/batch-lease.js";
 import { OwnerTurns } from "../batches/owner-turns.js";
 import { OUTAGES } from "../batches/run-line.js";
 import type { Metrics } from "../metrics.js";
+import type { ServedModels } from "../models/served-models.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import { lineMetrics } from "../requests/run-observers.js";
 import { following, generating, runRequest } from "../requests/run-request.js";
 import { Sweeper } from "../sweeper.js";
-import type { TextModel } from "../text/text-model.js";
 import { timeLeft } from "../turns.js";
 import { endedResponse } from "./keep-response.js";
 import type { OpenResponse, OpenResponses } from "./open-responses.js";
@@ -37,7 +37,7 @@ export interface BackgroundUse {
   readonly client: GenerationClient;
   readonly answers: AnswerRoom;
   readonly limits: Pick<RateLimits, "settle">;
-  readonly model: TextModel;
+  readonly models: Pick<ServedModels, "textOfRecord">;
   readonly metrics: Metrics;
   readonly gatewayId: string;
   /** Takes the lease of a response; null: another gateway has it. Rejects when Redis can't be reached. */
@@ -178,7 +178,8 @@ export class BackgroundResponses {
     { job, generation, attempt, ...record }: ResponseRecord & { readonly generation: StreamRecord },
     run: FollowedRun,
   ): Promise<void> {
-    const { responses, model } = this.#uses;
+    const { responses, models } = this.#uses;
+    const model = await models.textOfRecord(generation.writer.options.modelName);
     const writer = openWriter(generation.writer, model);
     const account = new TokenAccount({ reservation: null, jobs: job === undefined ? [] : [job], detached: false });
     const outcome = await this.#takeAll({ job, generation }, { writer, account, ...run });

@@ -22,11 +22,14 @@ export class FakeCluster implements GenerationClient, ClusterState {
   readonly jobs: GenerationJob[] = [];
   readonly cancelled: string[] = [];
   readonly #script: Script;
-  readonly #state: ClusterStatus["state"];
+  /** One of the model "tiny", and what else a test adds. */
+  readonly statuses: ClusterStatus[];
 
   constructor(script: Script = hello, state: ClusterStatus["state"] = "ready") {
     this.#script = script;
-    this.#state = state;
+    const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
+    const about = { coordinator: "c1", state, reason: null, startedAtMs: 1_700_000_000_000, model };
+    this.statuses = [about as ClusterStatus];
   }
 
   async *generate(
@@ -57,9 +60,7 @@ export class FakeCluster implements GenerationClient, ClusterState {
   }
 
   async coordinators(): Promise<readonly ClusterStatus[]> {
-    const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
-    const about = { coordinator: "c1", state: this.#state, reason: null, startedAtMs: 1_700_000_000_000, model };
-    return [about as ClusterStatus];
+    return this.statuses;
   }
 
   async *#events(requestId: string): AsyncGenerator<GenerationEvent, void, undefined> {

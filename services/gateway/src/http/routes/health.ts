@@ -1,26 +1,33 @@
-import { metricsPage, toRhoneError } from "@rhone/common";
+import { metricsPage, RhoneError, toRhoneError } from "@rhone/common";
 import type { FastifyInstance } from "fastify";
 import type { Registry } from "prom-client";
-import { type ClusterState, readyCoordinator } from "../../queue/cluster-state.js";
+import { type AskedModel, readyCoordinator, type ServedModels } from "../../models/served-models.js";
+import type { ClusterState } from "../../queue/cluster-state.js";
+import { modelQuerySchema, parseRequest } from "../../requests/request-fields.js";
 import { errorHeaders } from "../error-response.js";
 
 export interface HealthUse {
   readonly cluster: ClusterState;
   readonly gatewayId: string;
-  readonly model: { readonly name: string };
+  readonly models: Pick<ServedModels, "all" | "find">;
   readonly metrics: { readonly registry: Registry };
   /** Leaves out /metrics and /status. */
   readonly opsless: boolean;
 }
 
-/** GET /health (the process answers), /ready (a coordinator takes requests); unless opsless, /metrics and /status. */
+/**
+ * GET /health (the process answers), /ready (a coordinator takes requests of the model that is asked about, or of any);
+ * unless opsless, /metrics and /status.
+ */
 export function health(app: FastifyInstance, uses: HealthUse): void {
+  const { models } = uses;
   const startedAtMs = Date.now();
   app.get("/health", async () => ({ status: "ok" }));
-  app.get("/ready", async (_request, reply) => {
+  app.get("/ready", async ({ query }, reply) => {
+    const { model } = parseRequest(modelQuerySchema, query);
     try {
-      readyCoordinator(await uses.cluster.coordinators());
-      return { status: "ready" };
+      const asked = model === undefined ? await models.all() : [await models.find(model)];
+      return { status: "ready", models: readiness(asked) };
     } catch (error) {
       const named = toRhoneError(error);
       return reply.code(503).headers(errorHeaders(named)).send({ status: "not_ready", reason: named.message });
@@ -31,6 +38,30 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
   app.get("/metrics", async (_request, reply) => reply.type(registry.contentType).send(await metricsPage(registry)));
   app.get("/status", async () => ({
     coordinators: await uses.cluster.coordinators(),
-    gateway: { id: uses.gatewayId, model: uses.model.name, pid: process.pid, startedAtMs },
+    gateway: { id: uses.gatewayId, models: (await models.all()).map(served), pid: process.pid, startedAtMs },
   }));
+}
+
+/** A model of the gateway, and how many coordinators serve it. */
+const served = ({ text, coordinators }: AskedModel) => ({
+  name: text.name,
+  coordinators: coordinators.length,
+  ready: coordinators.filter(({ state }) => state === "ready").length,
+});
+
+/** Each model's state by its name: "ready", or why it is not. Throws NO_PIPELINE where none is. */
+function readiness(models: readonly AskedModel[]): Readonly<Record<string, string>> {
+  const problems = models.map((model) => problemOf(model));
+  const reasons = problems.filter((problem) => problem !== null);
+  if (reasons.length === models.length) throw new RhoneError("NO_PIPELINE", reasons.join(" "));
+  return Object.fromEntries(models.map(({ text }, at) => [text.name, problems[at] ?? "ready"]));
+}
+
+function problemOf(model: AskedModel): string | null {
+  try {
+    readyCoordinator(model);
+    return null;
+  } catch (error) {
+    return toRhoneError(error).message;
+  }
 }
