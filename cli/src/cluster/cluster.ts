@@ -151,7 +151,10 @@ export class Cluster {
 
   /** A pipeline of several is stopped, and the others go on; everything else ends the cluster. */
   #giveUp(pipeline: PipelinePlan | undefined, why: RhoneError): void {
-    if (pipeline === undefined || !this.#isUp || this.#pipelines.size === 1) return this.#failing.abort(why);
+    if (pipeline === undefined || !this.#isUp || this.#pipelines.size === 1) {
+      this.#failing.abort(why);
+      return;
+    }
     const services = this.#pipelines.get(pipeline);
     if (services === undefined) return;
     this.#pipelines.delete(pipeline);

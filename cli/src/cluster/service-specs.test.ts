@@ -25,7 +25,10 @@ const flagsOf = (args: readonly string[]) =>
   Object.fromEntries(args.flatMap((arg, index) => (index % 2 === 0 ? [[arg, args[index + 1]]] : [])));
 
 test("the first start takes any port, the next one the same", () => {
-  expect(flagsOf(coordinatorSpec(sources, PIPELINE, undefined).args)).toMatchObject({ "--port": "0", "--ops-port": "0" });
+  expect(flagsOf(coordinatorSpec(sources, PIPELINE, undefined).args)).toMatchObject({
+    "--port": "0",
+    "--ops-port": "0",
+  });
   const again = coordinatorSpec(sources, PIPELINE, { grpc: "127.0.0.1:71", ops: "127.0.0.1:72" });
   expect(flagsOf(again.args)).toMatchObject({ "--port": "71", "--ops-port": "72" });
   expect(flagsOf(gatewaySpec(sources, undefined).args)).toMatchObject({ "--host": "0.0.0.0", "--port": "8080" });

@@ -78,10 +78,7 @@ export interface PlacedWorker {
   readonly coordinator: string;
 }
 
-export function workerSpec(
-  sources: SpecSources,
-  { pipeline, index, coordinator }: PlacedWorker,
-): ServiceSpec {
+export function workerSpec(sources: SpecSources, { pipeline, index, coordinator }: PlacedWorker): ServiceSpec {
   const { options, dataDir, entryPoints } = sources;
   const flags = {
     coordinator,
@@ -117,7 +114,10 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     "model-path": model.path,
     "model-name": model.name,
     "chat-template": model.chatTemplate,
-    models: more.length === 0 ? undefined : JSON.stringify(more.map(({ path, name, chatTemplate }) => ({ path, name, chatTemplate }))),
+    models:
+      more.length === 0
+        ? undefined
+        : JSON.stringify(more.map(({ path, name, chatTemplate }) => ({ path, name, chatTemplate }))),
     storage: options.storage ?? dataDir.storage,
     "s3-endpoint": options.s3Endpoint,
     "s3-region": options.s3Region,

@@ -69,6 +69,7 @@ export const addClusterFlags = (command: Command): Command =>
 /** The same without the model. */
 export function addClusterSettings(command: Command): Command {
   return addMachineFlags(command)
+    .option("--replicas <n>", "pipelines of each model, which share its requests (default: 1)", positive)
     .addOption(
       new Option(
         "--chat-template <name|file>",

@@ -14,7 +14,10 @@ test("models are given one by one", async () => {
   const { root } = await freshDataDir();
   const place = ["--port", "0", "--data-dir", root];
   const twice = await runCommand("up", "--model", "breeze", "--model", "breeze", ...place);
-  expect(twice.error).toMatchObject({ code: "INVALID_CONFIG", message: expect.stringMatching(/^Two models are called/) });
+  expect(twice.error).toMatchObject({
+    code: "INVALID_CONFIG",
+    message: expect.stringMatching(/^Two models are called/),
+  });
   const missing = await runCommand("up", "--model", "breeze", "--model", "nothing.gguf", ...place);
   expect(missing.error).toMatchObject({ code: "MODEL_NOT_FOUND" });
 });

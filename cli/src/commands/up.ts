@@ -7,7 +7,7 @@ import { runCluster } from "../cluster/run-cluster.js";
 import { stopCluster } from "../cluster/stop-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import { host, port, positive } from "../option-parsers.js";
+import { host, port } from "../option-parsers.js";
 import { ENTRY_POINTS, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
 import { addClusterSettings, addDataDirFlag, MODEL_HELP } from "./flags.js";
@@ -33,8 +33,7 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
   const command = program
     .command("up")
     .description("serve models: start Redis, coordinators, workers and the gateway on this machine")
-    .addOption(modelsOption())
-    .option("--replicas <n>", "pipelines of each model, which share its requests (default: 1)", positive);
+    .addOption(modelsOption());
   addDataDirFlag(addGatewaySettings(addClusterSettings(command)))
     .option("-d, --detach", "return once the cluster is ready, and leave it running in the background")
     .addHelpText("after", EXAMPLES)

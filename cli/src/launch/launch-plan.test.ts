@@ -167,7 +167,10 @@ describe("planLaunch, of several pipelines", () => {
   });
 
   it("refuses two models of one name", async () => {
-    const refusal = { code: "INVALID_CONFIG", message: expect.stringMatching(/^Two models are called breeze: --replicas/) };
+    const refusal = {
+      code: "INVALID_CONFIG",
+      message: expect.stringMatching(/^Two models are called breeze: --replicas/),
+    };
     await expect(launch({ moreModels: ["Breeze"] })).rejects.toMatchObject(refusal);
   });
 });

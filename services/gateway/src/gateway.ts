@@ -53,14 +53,17 @@ export interface Surroundings {
  * Puts a gateway together: the HTTP server, not listening yet, and what runs in the background, not started. Throws
  * INVALID_CONFIG for models with a name in common.
  */
-export function assembleGateway(config: GatewayConfig, { models, storage, keys, takeLease, ...outside }: Surroundings) {
+export function assembleGateway(
+  config: GatewayConfig,
+  { models: opened, storage, keys, takeLease, ...outside }: Surroundings,
+) {
   const { requestsPerMinute: requests, tokensPerMinute: tokens } = config;
   const metrics = createMetrics();
   const store = new FileStore(storage);
   const parts = {
     ...config,
     ...outside,
-    models: new ServedModels(models, outside.cluster),
+    models: new ServedModels(opened, outside.cluster),
     metrics,
     answers: new AnswerRoom({ most: config.answersBytes, withinMs: config.turnWaitMs, metrics }),
     files: store,

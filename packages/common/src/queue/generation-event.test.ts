@@ -78,7 +78,10 @@ describe("names in Redis", () => {
 
   it("keep the queues of models and lanes apart, whatever the models are called", () => {
     const models = ["", "batch", "a", "a:b", "a/b", "a%2Fb", "ü"];
-    const queues = models.flatMap((model) => [{ model, lane: "interactive" } as const, { model, lane: "batch" } as const]);
+    const queues = models.flatMap((model) => [
+      { model, lane: "interactive" } as const,
+      { model, lane: "batch" } as const,
+    ]);
     for (const nameOf of [queueName, turnsKey, (queue: (typeof queues)[number]) => placesKey(queue)])
       expect(new Set(queues.map(nameOf)).size).toBe(queues.length);
     // BullMQ keeps ":" for itself.

@@ -3,6 +3,7 @@ import { RhoneError } from "@rhone/common";
 import { newFileId } from "../files/file-record.js";
 import type { FileStore } from "../files/file-store.js";
 import type { TextLine } from "../files/read-lines.js";
+import { ModelWatch } from "../models/model-watch.js";
 import type { ServedModels } from "../models/served-models.js";
 import { readInput, validateInput } from "./batch-input.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
@@ -91,7 +92,8 @@ export class BatchRun {
     const timer = setInterval(() => this.#tick(log), this.#options.tickMs);
     try {
       await this.#check(log);
-      await this.#runLines(known.lines, log);
+      const watch = this.#stop.signal.aborted ? undefined : await this.#watchModel();
+      await this.#runLines(known.lines, log).finally(() => watch?.close());
     } finally {
       clearInterval(timer);
       this.#options.handover.removeEventListener("abort", giveUp);
@@ -100,6 +102,13 @@ export class BatchRun {
     }
     this.#options.handover.throwIfAborted();
     await this.#advance("finalizing", { ending: this.#ending, outputFileId: newFileId(), errorFileId: newFileId() });
+  }
+
+  /** Leaves the batch to a later run when its model is lost. Throws NO_PIPELINE when it is already. */
+  async #watchModel(): Promise<ModelWatch> {
+    const watch = await ModelWatch.open(this.#options.uses.models, this.#record.model ?? undefined);
+    watch.lost.addEventListener("abort", () => this.#stop.abort(watch.lost.reason), { once: true });
+    return watch;
   }
 
   async #runLines(done: ReadonlySet<number>, log: ResultLog): Promise<void> {

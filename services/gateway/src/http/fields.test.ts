@@ -3,7 +3,6 @@ import { packBias } from "@rhone/common";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { seedOf } from "../requests/to-jobs.js";
 import { fakeGateway, hello, type Script } from "../testing/fake-gateway.js";
-import { fakeModel } from "../testing/fake-model.js";
 
 const PATHS = {
   chat: ["/v1/chat/completions", { messages: [{ role: "user", content: "hi" }] }],
@@ -339,10 +338,9 @@ const script: Script = (job) =>
 
 /** Asks a gateway of its own. */
 async function ask(where: keyof typeof PATHS, fields: object) {
-  const model = fakeModel();
-  const encodeChat = vi.spyOn(model, "encodeChat");
-  const fake = fakeGateway(script, "ready", { models: [model] });
+  const fake = fakeGateway(script);
   onTestFinished(() => fake.app.close());
+  const encodeChat = vi.spyOn(fake.model, "encodeChat");
   const [path, body] = PATHS[where];
   const response = await fake.post(path, { seed: 0, ...body, ...fields });
   return { response, jobs: fake.jobs, options: encodeChat.mock.calls[0]?.[1] };

@@ -22,11 +22,11 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-/** A gateway of the models "tiny" and "other". `state`: of the other's coordinator; undefined: it has none. */
-function gateway(state: "ready" | "loading" | undefined = "ready", script: Script = hello) {
+/** A gateway of the models "tiny" and "other". `state`: of the other's coordinator; null: it has none. */
+function gateway(state: "ready" | "loading" | null = "ready", script: Script = hello) {
   const fake = fakeGateway(script, "ready", { models: [fakeModel(), OTHER] });
   const model = { ...status("").model, name: "other", fingerprint: "other", contextLength: 32 };
-  if (state !== undefined) fake.statuses.push(status("c2", { state, model, startedAtMs: 1_800_000_000_000 }));
+  if (state !== null) fake.statuses.push(status("c2", { state, model, startedAtMs: 1_800_000_000_000 }));
   closing.push(() => fake.app.close());
   const get = async (url: string) => fake.app.inject(url);
   return { ...fake, get };
@@ -71,13 +71,18 @@ describe("a request", () => {
     });
   });
 
-  it.each(["loading", undefined] as const)("for a lost model (%s) is refused, and the other is served", async (state) => {
-    const { post } = gateway(state);
-    const lost = await post("/v1/completions", { prompt: "A", model: "other" });
-    expect(lost.statusCode).toBe(503);
-    expect(lost.json()).toMatchObject({ error: { message: expect.stringContaining("The model other is not ready") } });
-    expect((await post("/v1/completions", { prompt: "A", model: "tiny" })).statusCode).toBe(200);
-  });
+  it.each(["loading", null] as const)(
+    "for a lost model (%s) is refused, and the other is served",
+    async (state) => {
+      const { post } = gateway(state);
+      const lost = await post("/v1/completions", { prompt: "A", model: "other" });
+      expect(lost.statusCode).toBe(503);
+      expect(lost.json()).toMatchObject({
+        error: { message: expect.stringContaining("The model other is not ready") },
+      });
+      expect((await post("/v1/completions", { prompt: "A", model: "tiny" })).statusCode).toBe(200);
+    },
+  );
 
   it("is answered again by its model's tokens", async () => {
     const script: Script = ({ promptIds }) => [
@@ -128,11 +133,15 @@ describe("the endpoints of models", () => {
     expect(input.json()).toMatchObject({ input_tokens: 2 });
     expect((await get("/tokenizer_info?model=other")).json()).toMatchObject({ vocab_size: 356, model_max_length: 32 });
     expect((await get("/tokenizer_info")).json()).toMatchObject({ vocab_size: 256, model_max_length: 64 });
-    for (const path of ["/tokenize", "/detokenize", "/v1/messages/count_tokens", "/v1/responses/input_tokens"]) {
-      const body = { prompt: "A", tokens: [1], messages, input: "hi" };
-      const only = path === "/tokenize" ? { prompt: "A" } : body;
-      expect((await post(path, { ...only, model: "huge" })).statusCode).toBe(404);
-    }
+  });
+
+  it.each<[string, object]>([
+    ["/tokenize", { prompt: "A" }],
+    ["/detokenize", { tokens: [1] }],
+    ["/v1/messages/count_tokens", { messages }],
+    ["/v1/responses/input_tokens", { input: "hi" }],
+  ])("refuse at %s a model that nobody serves", async (path, body) => {
+    expect((await gateway().post(path, { ...body, model: "huge" })).statusCode).toBe(404);
   });
 });
 
@@ -143,7 +152,10 @@ describe("readiness", () => {
     expect(all.statusCode).toBe(200);
     expect(all.json()).toEqual({
       status: "ready",
-      models: { tiny: "ready", other: expect.stringContaining("The model other is not ready (coordinator c2: loading)") },
+      models: {
+        tiny: "ready",
+        other: expect.stringContaining("The model other is not ready (coordinator c2: loading)"),
+      },
     });
     expect((await get("/ready?model=small")).json()).toEqual({ status: "ready", models: { tiny: "ready" } });
     expect((await get("/ready?model=other")).statusCode).toBe(503);
@@ -151,7 +163,7 @@ describe("readiness", () => {
   });
 
   it("tells why each model is not ready when none is", async () => {
-    const { get, statuses } = gateway(undefined);
+    const { get, statuses } = gateway(null);
     statuses.length = 0;
     const { reason } = (await get("/ready")).json();
     expect(reason).toMatch(/^The model tiny is not ready .*; try again shortly\. The model other is not ready /);

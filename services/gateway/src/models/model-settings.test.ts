@@ -16,7 +16,11 @@ it.each([
   ["no list", "{}", /is no list of models: the list /],
   ["no path", '[{"name":"b"}]', /is no list of models: 0\.path /],
   ["a field that is none", '[{"path":"/b.gguf","alias":"x"}]', /alias/],
-  ["a template that is none", '[{"path":"/b.gguf","chatTemplate":"none such"}]', /0\.chatTemplate .*none such|0\.chatTemplate/],
+  [
+    "a template that is none",
+    '[{"path":"/b.gguf","chatTemplate":"none such"}]',
+    /0\.chatTemplate .*none such|0\.chatTemplate/,
+  ],
 ])("a list with %s is refused by name", (_, models, message) => {
   expect(() => read(models)).toThrow(message);
 });

@@ -16,7 +16,11 @@ const model = (name: string, aliases: readonly string[] = []) => ({
   grammars: fakeGrammars,
 });
 
-const served = (names: readonly string[], coordinators: readonly ClusterStatus[] = [], aliases: readonly string[] = []) =>
+const served = (
+  names: readonly string[],
+  coordinators: readonly ClusterStatus[] = [],
+  aliases: readonly string[] = [],
+) =>
   new ServedModels(
     names.map((name, index) => model(name, index === 0 ? aliases : [])),
     { coordinators: async () => coordinators },

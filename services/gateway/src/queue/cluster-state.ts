@@ -1,10 +1,4 @@
-import {
-  type ClusterStatus,
-  COORDINATORS_KEY,
-  parseClusterStatus,
-  redisUnavailable,
-  statusKey,
-} from "@rhone/common";
+import { type ClusterStatus, COORDINATORS_KEY, parseClusterStatus, redisUnavailable, statusKey } from "@rhone/common";
 import type { Redis } from "ioredis";
 
 /** The state of the coordinators. */

@@ -1,4 +1,11 @@
-import { type GenerationJob, type JobQueue, type Logger, queueName, REDIS_PREFIX, redisUnavailable } from "@rhone/common";
+import {
+  type GenerationJob,
+  type JobQueue,
+  type Logger,
+  queueName,
+  REDIS_PREFIX,
+  redisUnavailable,
+} from "@rhone/common";
 import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 

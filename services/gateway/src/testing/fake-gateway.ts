@@ -81,12 +81,13 @@ export const fakeGrammars = {
 
 /** A gateway without Redis: token ids are bytes, and its cluster answers by `script`. */
 export function fakeGateway(script?: Script, state?: ClusterStatus["state"], options: FakeOptions = {}) {
-  const { keys = [], models = [fakeModel({ callToken: options.callToken })] } = options;
+  const { keys = [] } = options;
+  const [model = fakeModel({ callToken: options.callToken }), ...more] = options.models ?? [];
   const cluster = new FakeCluster(script, state);
   const redis = new FakeRedis();
   const folder = join(tmpdir(), `rhone-storage-${randomUUID()}`);
   const gateway = assembleGateway(configOf(options), {
-    models: models.map((text) => ({ text, grammars: fakeGrammars })),
+    models: [model, ...more].map((text) => ({ text, grammars: fakeGrammars })),
     client: cluster,
     cluster,
     storage: options.storage ?? new DiskStorage(folder),
@@ -102,5 +103,5 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
   gateway.app.addHook("onClose", () => rm(folder, { recursive: true, force: true }));
   const post = (url: string, payload: object, headers: Record<string, string> = {}) =>
     gateway.app.inject({ method: "POST", url, payload, headers });
-  return { ...gateway, redis, statuses: cluster.statuses, jobs: cluster.jobs, cancelled: cluster.cancelled, post };
+  return { ...gateway, model, redis, statuses: cluster.statuses, jobs: cluster.jobs, cancelled: cluster.cancelled, post };
 }
