@@ -17,6 +17,7 @@ import { Engine } from "./engine/engine.js";
 import { Cancellations } from "./intake/cancellations.js";
 import { Consumer } from "./intake/consumer.js";
 import { JobPace } from "./intake/job-pace.js";
+import { OldJobs } from "./intake/old-jobs.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { ModelFacts } from "./model/model-facts.js";
 import { Pipeline, type PipelineListener } from "./pipeline/pipeline.js";
@@ -153,6 +154,8 @@ async function openConsumer(
   const subscriber = await connect(parts, "cancellations");
   const cancellations = await Cancellations.open(subscriber, (requestId) => sources.engine.cancel(requestId));
   const connection = await connect(parts, "queue");
+  const oldJobs = new OldJobs({ connection: sources.redis, model: model.served.name, logger });
+  parts.shutdown.add("jobs of earlier gateways", () => oldJobs.close());
   return new Consumer({
     ...sources,
     model: model.served.name,

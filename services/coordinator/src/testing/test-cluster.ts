@@ -7,6 +7,7 @@ import {
   eventsChannel,
   type GenerationEvent,
   type GenerationJob,
+  type JobQueue,
   loadConfig,
   queueName,
   REDIS_PREFIX,
@@ -22,22 +23,20 @@ import { fakeModel } from "./fake-model.js";
 
 const logger = createLogger({ service: "coordinator", level: "silent" });
 
-const FAKE_QUEUE = { model: fakeModel().served.name, lane: "interactive" } as const;
+const FAKE_QUEUE: JobQueue = { model: fakeModel().served.name, lane: "interactive" };
 
 /** A gateway's side of the queue: puts jobs on it and gathers the events that are announced. */
 export class TestGateway {
   readonly redis: Redis;
   readonly #subscriber: Redis;
-  readonly #queue: Queue;
+  readonly #queues = new Map<string, Queue>();
   readonly #events = new Map<string, GenerationEvent[]>();
   #heard: () => void = () => {};
 
   private constructor(url: string) {
     this.redis = new Redis(url, { maxRetriesPerRequest: null });
     this.#subscriber = this.redis.duplicate();
-    this.#queue = new Queue(queueName(FAKE_QUEUE), { connection: this.redis, prefix: REDIS_PREFIX });
     for (const redis of [this.redis, this.#subscriber]) redis.on("error", () => {});
-    this.#queue.on("error", () => {});
   }
 
   static async open(url: string): Promise<TestGateway> {
@@ -50,14 +49,27 @@ export class TestGateway {
     return gateway;
   }
 
-  async submit(job: GenerationJob): Promise<void> {
-    const turn = await takeTurn(this.redis, job, { waitingKey: this.#queue.toKey("prioritized"), most: 1e9 });
-    await this.#queue.add("generate", job, { jobId: job.requestId, priority: turn });
+  /** `model` "": as gateways of the release before do. */
+  async submit(job: GenerationJob, { model }: Pick<GenerationJob, "model"> = job): Promise<void> {
+    const queue = this.queue({ ...job, model });
+    const place = { waitingKey: queue.toKey("prioritized"), most: 1e9 };
+    const turn = await takeTurn(this.redis, { ...job, model }, place);
+    await queue.add("generate", job, { jobId: job.requestId, priority: turn, removeOnComplete: true });
+  }
+
+  queue(of: JobQueue): Queue {
+    const name = queueName(of);
+    const known = this.#queues.get(name);
+    if (known !== undefined) return known;
+    const queue = new Queue(name, { connection: this.redis, prefix: REDIS_PREFIX });
+    queue.on("error", () => {});
+    this.#queues.set(name, queue);
+    return queue;
   }
 
   /** Puts a job on the queue without checking it. */
   async submitRaw(data: unknown): Promise<void> {
-    await this.#queue.add("generate", data);
+    await this.queue(FAKE_QUEUE).add("generate", data);
   }
 
   /** The announced events of a request so far. */
@@ -83,7 +95,7 @@ export class TestGateway {
   }
 
   async close(): Promise<void> {
-    await this.#queue.close();
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     this.#subscriber.disconnect();
     this.redis.disconnect();
   }
