@@ -7,8 +7,7 @@ import { jobs, prompt, TestCluster, tokensOf } from "./testing/use-cluster.js";
 const cluster = TestCluster.use();
 const OTHER = fakeModel({ name: "org/other" });
 
-const jobOf = (requestId: string, model: string) =>
-  fakeJob({ requestId, model, promptIds: prompt(4), maxTokens: 4 });
+const jobOf = (requestId: string, model: string) => fakeJob({ requestId, model, promptIds: prompt(4), maxTokens: 4 });
 
 /** The ids of the jobs that wait for a coordinator of the model. */
 const waiting = async (model: string) => {
