@@ -21,7 +21,7 @@ describe("coordinators of two models on one Redis", () => {
     const second = await cluster.run(1, [], OTHER);
     await cluster.gateway.submit(jobOf("a1", "fake"));
     await cluster.gateway.submit(jobOf("b1", "org/other"));
-    await Promise.all([cluster.gateway.finished("a1"), cluster.gateway.finished("b1")]);
+    for (const id of ["a1", "b1"]) await cluster.gateway.finished(id);
     expect((await second.status()).tokens.generated).toBe(4);
 
     await second.close();
