@@ -48,7 +48,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
   checkSettings({ config, options, plan, redis, dataDir, entryPoints: request.entryPoints });
   const about = {
     url: urlOf(options.host, options.port),
-    model: modelNames(plan),
+    model: plan.models[0].name,
     redis: redis.description,
     redisUrl: redis.url,
     inMemory: redis.host?.inMemory ?? false,
@@ -72,8 +72,6 @@ export async function runCluster(request: RunRequest): Promise<void> {
     await claim.release();
   }
 }
-
-const modelNames = ({ models }: LaunchPlan): string => models.map(({ name }) => name).join(", ");
 
 function tellPlan({ models, pipelines }: LaunchPlan, report: Report): void {
   for (const model of models) {
@@ -118,7 +116,7 @@ async function live(
     const address = await Promise.race([cluster.start(), stopped]);
     if (address === null) throw new RhoneError("CANCELLED", "The cluster was stopped before it was ready.");
     const url = urlOf(options.host, portIn(address));
-    await claim.update({ state: "ready", url, operations: cluster.operations, model: modelNames(plan) });
+    await claim.update({ state: "ready", url, operations: cluster.operations });
     for (const text of await hintsWhenReady(cluster, { url, security, plan, request })) report({ kind: "note", text });
     report({ kind: "ready", url });
     const failure = await Promise.race([cluster.failed, stopped]);
