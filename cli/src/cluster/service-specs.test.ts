@@ -148,8 +148,8 @@ test("a worker is told its coordinator and its share", () => {
 });
 
 test("every process is told where the cluster's secret is, and none what it is", () => {
-  const worker = workerSpec(sources, { index: 0, coordinator: "127.0.0.1:71" });
-  for (const { env } of [worker, coordinatorSpec(sources, undefined), gatewaySpec(sources, undefined)]) {
+  const worker = workerSpec(sources, { pipeline: PIPELINE, index: 0, coordinator: "127.0.0.1:71" });
+  for (const { env } of [worker, coordinatorSpec(sources, PIPELINE, undefined), gatewaySpec(sources, undefined)]) {
     expect(env.RHONE_CLUSTER_SECRET_FILE).toBe("/d/cluster-secret");
   }
 });

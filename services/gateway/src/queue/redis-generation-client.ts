@@ -52,8 +52,8 @@ export interface RedisGenerationClientOptions {
 }
 
 /**
- * Submits jobs to the BullMQ queue of their model and lane. Events return over this gateway's channel, or from the token
- * log.
+ * Submits jobs to the BullMQ queue of their model and lane. Events return over this gateway's channel, or from the
+ * token log.
  */
 export class RedisGenerationClient implements GenerationClient {
   readonly #redis: Redis;
