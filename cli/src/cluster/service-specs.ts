@@ -48,6 +48,7 @@ export function coordinatorSpec(
     "ops-port": portOf(previous?.ops),
     "model-path": model.path,
     "model-name": model.name,
+    "weights-dir": dataDir.weights,
     workers: pipeline.workers,
     "kv-type": options.kvType,
     "activation-type": options.activationType,
@@ -92,6 +93,7 @@ export function workerSpec(sources: SpecSources, { pipeline, index, coordinator 
     kernels: options.kernels,
     simulate: options.simulate,
     "models-dir": dataDir.models,
+    "weights-dir": dataDir.weights,
   };
   const number = pipeline.workersBefore + index + 1;
   const name = `worker-${number}`;

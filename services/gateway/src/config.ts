@@ -9,6 +9,9 @@ import {
   portSchema,
   redisUrlSetting,
   type Settings,
+  securitySettings,
+  weightsDirSetting,
+  weightsFromSetting,
 } from "@rhone/common";
 import { z } from "zod";
 import { admissionSettings } from "./admission/admission-settings.js";
@@ -32,6 +35,9 @@ export const gatewaySettings = {
   },
   redisUrl: redisUrlSetting,
   ...modelSettings,
+  weightsFrom: weightsFromSetting,
+  weightsDir: weightsDirSetting,
+  ...securitySettings,
   requestTimeoutMs: {
     env: "RHONE_REQUEST_TIMEOUT_MS",
     schema: count(1)
