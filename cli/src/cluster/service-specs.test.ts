@@ -164,11 +164,11 @@ test("processes for other machines listen for them, on ports beside the door's, 
     workers: [identity("w1"), identity("w2")],
   };
   const open = { ...sources, listening };
-  const coordinator = coordinatorSpec(open, undefined);
-  const worker = workerSpec(open, { index: 1, coordinator: "a.lan:7110" });
+  const coordinator = coordinatorSpec(open, PIPELINE, undefined);
+  const worker = workerSpec(open, { pipeline: PIPELINE, index: 1, coordinator: "a.lan:7110" });
   const place = { "--host": "0.0.0.0", "--advertise-host": "a.lan" };
   expect(flagsOf(coordinator.args)).toMatchObject({ ...place, "--port": "7110", "--grow": "true" });
-  expect(flagsOf(coordinatorSpec(open, { grpc: "a.lan:99" }).args)).toMatchObject({ "--port": "99" });
+  expect(flagsOf(coordinatorSpec(open, PIPELINE, { grpc: "a.lan:99" }).args)).toMatchObject({ "--port": "99" });
   expect(flagsOf(worker.args)).toMatchObject({ ...place, "--port": "7121" });
   for (const [spec, name] of [
     [coordinator, "c"],
@@ -180,5 +180,5 @@ test("processes for other machines listen for them, on ports beside the door's, 
     expect(env.RHONE_CLUSTER_SECRET_FILE).toBeUndefined();
   }
   const anyPort = { ...sources, listening: { ...listening, port: 0 } };
-  expect(flagsOf(workerSpec(anyPort, { index: 1, coordinator: "" }).args)).toMatchObject({ "--port": "0" });
+  expect(flagsOf(workerSpec(anyPort, { pipeline: PIPELINE, index: 1, coordinator: "" }).args)).toMatchObject({ "--port": "0" });
 });
