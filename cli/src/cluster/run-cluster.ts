@@ -57,6 +57,8 @@ export async function runCluster(request: RunRequest): Promise<void> {
   const claim = await ClusterClaim.take(dataDir, about, endProcesses);
   try {
     await prepare(options, dataDir);
+    const password = redis.host?.password;
+    if (password !== undefined) await writeFile(dataDir.redisPassword, `${password}\n`, { mode: 0o600 });
     tellPlan(plan, report);
     if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });
     const hint = await hintAfter(options, dataDir);

@@ -33,8 +33,8 @@ describe("runJob", () => {
     const { context, left } = setUp();
     await runJob({ ...job, keyId: "team" }, context);
     expect(left.map(([places]) => places)).toEqual([
-      "rhone:places:interactive/fake",
-      "rhone:places:interactive/fake:team",
+      "{rhone}:places:interactive/fake",
+      "{rhone}:places:interactive/fake:team",
     ]);
   });
 
