@@ -20,11 +20,12 @@ interface Listening {
 export async function spawnService(
   service: "coordinator" | "gateway" | "shard-worker",
   flags: readonly string[],
-  env: NodeJS.ProcessEnv = {},
+  { env = {}, cwd }: { readonly env?: NodeJS.ProcessEnv; readonly cwd?: string } = {},
 ): Promise<SpawnedService> {
   const main = fileURLToPath(new URL(`../../services/${service}/dist/main.bundle.js`, import.meta.url));
   const child = spawn(process.execPath, [main, ...flags], {
     env: { ...process.env, ...env },
+    cwd,
     stdio: ["ignore", "pipe", "inherit"],
   });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));

@@ -43,6 +43,7 @@ export function coordinatorSpec(sources: SpecSources, previous: Addresses | unde
     "ops-port": portOf(previous?.ops),
     "model-path": plan.model.path,
     "model-name": plan.model.name,
+    "weights-dir": dataDir.weights,
     workers: plan.workers,
     "kv-type": options.kvType,
     "activation-type": options.activationType,
@@ -81,6 +82,7 @@ export function workerSpec(
     kernels: options.kernels,
     simulate: options.simulate,
     "models-dir": dataDir.models,
+    "weights-dir": dataDir.weights,
   };
   const name = `worker-${index + 1}`;
   return {

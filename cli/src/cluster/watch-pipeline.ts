@@ -65,7 +65,8 @@ export class StallWatch {
     const failedForMs = this.#failedAt === undefined ? 0 : now - this.#failedAt;
     if (failedForMs > FAILED_FOR_MS || this.#failures >= MOST_FAILURES) throw pipelineError(status.reason);
 
-    const seen = JSON.stringify([status.state, status.workers.map(({ worker, loadedBytes }) => [worker, loadedBytes])]);
+    const amounts = status.workers.map(({ worker, loadedBytes, preparing }) => [worker, loadedBytes, preparing]);
+    const seen = JSON.stringify([status.state, amounts]);
     if (seen !== this.#seen) this.#movedAt = now;
     this.#seen = seen;
     if (now - this.#movedAt > STALLED_MS) {
