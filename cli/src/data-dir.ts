@@ -16,6 +16,10 @@ export interface DataDir {
   readonly storage: string;
   /** The append-only file of the private Redis. */
   readonly redis: string;
+  /** The cluster's CA, on the machine that made the cluster. */
+  readonly authority: string;
+  /** Keys and certificates of this machine's processes. */
+  readonly identity: string;
   /** The record of the running cluster. */
   readonly clusterFile: string;
   /** Why the last cluster failed. */
@@ -34,6 +38,8 @@ export function dataDirAt(root: string): DataDir {
     weights: join(root, "weights"),
     storage: join(root, "storage"),
     redis: join(root, "redis"),
+    authority: join(root, "authority"),
+    identity: join(root, "identity"),
     clusterFile: join(run, "cluster.json"),
     failureFile: join(run, "failure.json"),
     clusterSecret: join(root, "cluster-secret"),

@@ -8,7 +8,7 @@ import {
 } from "@rhone/common";
 import { formatBytes, plural } from "../terminal/format.js";
 
-export const PHASES = ["model", "redis", "coordinator", "workers", "weights", "probe", "gateway"] as const;
+export const PHASES = ["member", "model", "redis", "coordinator", "workers", "weights", "probe", "gateway"] as const;
 export type Phase = (typeof PHASES)[number];
 
 /**
@@ -23,6 +23,10 @@ export type ProgressEvent =
   /** A line about something that went wrong and is mended. */
   | { readonly kind: "warning"; readonly text: string }
   | { readonly kind: "ready"; readonly url: string }
+  /** This machine has a place in the cluster that it joined. */
+  | { readonly kind: "member"; readonly text: string }
+  /** The command by which other machines join. It holds a token, and is shown to the user alone. */
+  | { readonly kind: "invitation"; readonly command: string; readonly admits: string }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string };
 
 export type Report = (event: ProgressEvent) => void;

@@ -30,6 +30,7 @@ import { StatusPublisher } from "./status/status-publisher.js";
 import { tellStanding } from "./status/tell-standing.js";
 import { TokenLog } from "./token-log/token-log.js";
 import { shardSpec } from "./workers/shard-loads.js";
+import { whyUnreachable } from "./workers/why-unreachable.js";
 import { WorkerRegistry } from "./workers/worker-registry.js";
 
 export interface CoordinatorOptions {
@@ -71,7 +72,8 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const engine = createEngine(parts, tokenLog);
   const consumer = await openConsumer(parts, { engine, tokenLog, redis });
 
-  const registry = new WorkerRegistry(logger, config);
+  const reach = (worker: string, address: string) => whyUnreachable({ worker, address, security });
+  const registry = new WorkerRegistry(logger, { ...config, reach });
   const pipeline = createPipeline(parts, registry, pipelineListener(engine, consumer));
   const weights = createWeightServer(parts, () => engine.counts.running > 0);
   const grpcPort = await serveWorkers({
