@@ -42,7 +42,9 @@ it("answers a request that did not arrive in time with a status for which client
 });
 
 it("passes over expectations that it does not know", async () => {
-  expect(await say("GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\nexpect: wonders\r\n\r\n")).toMatch(/^HTTP\/1.1 200 /);
+  expect(await say("GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\nexpect: wonders\r\n\r\n")).toMatch(
+    /^HTTP\/1.1 200 /,
+  );
 });
 
 it.each(["POST /v1/completions", "DELETE /v1/files/file-0"])(
