@@ -59,6 +59,18 @@ describe("ShardLoads", () => {
     return { loads, member, sent, epoch, load, asked };
   }
 
+  it("takes no other worker's word for it", async () => {
+    const { loads, member, load, asked } = setUp();
+    const loading = load();
+    const other = fakeMember({ worker: "forger" }).member;
+    loads.receive(other, { failed: { load: asked(), code: "OUT_OF_MEMORY", message: "forged" } });
+    loads.receive(other, { ready: { load: asked() } });
+    expect(member.loaded).toBeNull();
+    loads.receive(member, { ready: { load: asked() } });
+    await loading;
+    expect(member.loaded).not.toBeNull();
+  });
+
   it("resolves when the worker is ready, and asks for the same shard only once", async () => {
     const { loads, member, sent, load, asked } = setUp();
     const loading = load();
