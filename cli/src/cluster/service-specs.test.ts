@@ -194,5 +194,7 @@ test("processes for other machines listen for them, on ports beside the door's, 
     expect(env.RHONE_CLUSTER_SECRET_FILE).toBe("/d/cluster-secret");
   }
   const anyPort = { ...sources, listening: { ...listening, port: 0 } };
-  expect(flagsOf(workerSpec(anyPort, { pipeline: PIPELINE, index: 1, coordinator: "" }).args)).toMatchObject({ "--port": "0" });
+  expect(flagsOf(workerSpec(anyPort, { pipeline: PIPELINE, index: 1, coordinator: "" }).args)).toMatchObject({
+    "--port": "0",
+  });
 });
