@@ -1,6 +1,7 @@
-import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { thisMachine } from "./machine.js";
 
 export interface SpawnedService {
   /** host:port of each listener, by name, as its log has them. */
@@ -16,28 +17,37 @@ interface Listening {
   readonly http?: string;
 }
 
+const MAIN_FILES = {
+  coordinator: "services/coordinator/dist/main.bundle.js",
+  gateway: "services/gateway/dist/main.bundle.js",
+  "shard-worker": "services/shard-worker/dist/main.bundle.js",
+  redis: "cli/dist/redis/redis-host.bundle.js",
+} as const;
+
 /** Starts a service beside a cluster and waits until it listens. Throws with its log if that fails. */
 export async function spawnService(
-  service: "coordinator" | "gateway" | "shard-worker",
+  service: keyof typeof MAIN_FILES,
   flags: readonly string[],
   env: NodeJS.ProcessEnv = {},
+  on = thisMachine,
 ): Promise<SpawnedService> {
-  const main = fileURLToPath(new URL(`../../services/${service}/dist/main.bundle.js`, import.meta.url));
-  const child = spawn(process.execPath, [main, ...flags], {
+  const main = fileURLToPath(new URL(`../../${MAIN_FILES[service]}`, import.meta.url));
+  const child = on.spawn(process.execPath, [main, ...flags], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const output = child.stdout ?? Readable.from([]);
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const stop = (signal: NodeJS.Signals = "SIGTERM"): Promise<void> => {
     child.kill(signal);
     return ended;
   };
   const log: string[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
+  for await (const line of createInterface({ input: output })) {
     log.push(line);
     const { addresses, http, msg } = JSON.parse(line) as Listening;
     if (msg !== "listening") continue;
-    child.stdout.resume();
+    output.resume();
     return { addresses: addresses ?? { http: http ?? "" }, stop };
   }
   throw new Error(`the ${service} ended:\n${log.join("\n")}`);
