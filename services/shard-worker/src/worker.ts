@@ -11,6 +11,7 @@ import {
   PROTOCOL_VERSION,
   pipelineService,
   type Shutdown,
+  type WorkerMessage,
 } from "@rhone/common";
 import type { ShardWorkerConfig } from "./config.js";
 import { createMetrics } from "./metrics.js";
@@ -20,7 +21,7 @@ import type { Device } from "./shard/device.js";
 import { openGgmlDevice } from "./shard/ggml-device.js";
 import { ShardHolder } from "./shard/shard-holder.js";
 import { simulatedDevice } from "./simulation/simulated-device.js";
-import { readEpoch } from "./wire/read-order.js";
+import { type EpochOrder, readEpoch } from "./wire/read-order.js";
 
 /** The rest is left to the system and to the worker's own code. */
 const MEMORY_SHARE = 0.9;
@@ -95,6 +96,12 @@ function machineFacts({ memory, threads }: ShardWorkerConfig) {
   };
 }
 
+/** The neighbour and the coordinator may both be fine when the link between stages breaks: only its sender knows. */
+function openEpoch(order: EpochOrder, runner: StageRunner, answer: (message: WorkerMessage) => void): Promise<void> {
+  const { pipeline, epoch, stage } = order;
+  return runner.openEpoch(order, ({ message }) => answer({ broken: { pipeline, epoch, stage, message } }));
+}
+
 function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): ControlLinkOptions["onMessage"] {
   const obey: (...order: Parameters<ControlLinkOptions["onMessage"]>) => Promise<void> = async (
     { load, calibrate, epoch, release },
@@ -102,7 +109,7 @@ function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): C
   ) => {
     if (load != null) await holder.load(load, answer);
     else if (calibrate != null) await holder.calibrate(calibrate, answer);
-    else if (epoch != null) await runner.openEpoch(readEpoch(epoch));
+    else if (epoch != null) await openEpoch(readEpoch(epoch), runner, answer);
     else if (release != null) await holder.release();
   };
   return (message, answer) => {

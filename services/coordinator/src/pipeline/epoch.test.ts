@@ -93,6 +93,23 @@ describe("Epoch", () => {
     expect(epoch.signal.reason).toMatchObject({ code: named, message: "Stage 0 on worker a: no" });
   });
 
+  it("breaks when a stage has lost the next one, and says which; the stages of another epoch are none of its own", () => {
+    const { epoch } = setUp("a", "b");
+    const broken = { stage: 0, message: "The connection to the next stage at b:1 failed: reset." };
+    epoch.linkBroken("a", { ...mine, ...broken, epoch: 2 });
+    epoch.linkBroken("a", { ...mine, ...broken, pipeline: "q" });
+    expect(epoch.signal.aborted).toBe(false);
+    epoch.linkBroken("a", { ...mine, ...broken });
+    expect(epoch.signal.reason).toMatchObject({ code: "WORKER_LOST", message: `Stage 0 on worker a: ${broken.message}` });
+  });
+
+  it("does not become ready while a stage can't reach the next one", async () => {
+    const { epoch } = setUp("a");
+    const probed = epoch.probe();
+    epoch.linkBroken("a", { ...mine, stage: 0, message: "no" });
+    await expect(probed).rejects.toMatchObject({ code: "STAGE_FAILED", message: "Stage 0 on worker a: no" });
+  });
+
   it("hands on which sequences may draw, and which never will, and why", () => {
     const { epoch, listener } = setUp("a");
     epoch.accept({ ...mine, ready: { sequence: 5 } });

@@ -67,13 +67,16 @@ export class StageRunner {
     this.#stage = stage;
   }
 
-  /** Forgets every sequence and connects to the neighbour. Frames of other epochs are dropped from now on. */
-  openEpoch(order: EpochOrder): Promise<void> {
+  /**
+   * Forgets every sequence and connects to the neighbour. Frames of other epochs are dropped from now on. `onBroken` is
+   * called at most once, when that connection breaks within the epoch.
+   */
+  openEpoch(order: EpochOrder, onBroken: (error: RhoneError) => void): Promise<void> {
     this.#leaveEpoch();
     return this.exclusively(async () => {
       this.#leaveEpoch();
       const { pipeline, epoch } = order;
-      const next = this.#connect(order.next);
+      const next = this.#connect(order.next, onBroken);
       this.#stage?.reset((ready) => next.send({ pipeline, epoch, ...writeReady(ready) }));
       this.#epoch = { order, next };
       this.#idleSince = performance.now();
@@ -89,11 +92,12 @@ export class StageRunner {
     });
   }
 
-  /** The coordinator learns of a broken link from the worker's silence or from the neighbour's loss. */
-  #connect(address: string): FrameLink {
+  #connect(address: string, tell: (error: RhoneError) => void): FrameLink {
     const { logger } = this.#options;
-    const onBroken = ({ message }: RhoneError): void =>
-      logger.warn({ reason: message, next: address }, "the link to the next stage broke");
+    const onBroken = (error: RhoneError): void => {
+      logger.warn({ reason: error.message, next: address }, "the link to the next stage broke");
+      tell(error);
+    };
     return new FrameLink({ address, peer: "the next stage", onBroken });
   }
 
