@@ -19,6 +19,7 @@ const ALLOWED = {
   "packages/model": anywhere("common", "ggml"),
   "packages/planner": anywhere("common"),
   "packages/client": anywhere("common"),
+  "packages/identity": anywhere("common"),
   "packages/bench": anywhere("client", "common", "ggml"),
   "services/gateway": { ...anywhere("common", "grammar", "model"), "@rhone/ggml": "text/" },
   "services/coordinator": anywhere("common", "ggml", "model", "planner", "proto"),
@@ -28,7 +29,7 @@ const ALLOWED = {
   },
   // Of the services it starts, the command line imports the settings alone, which it checks before it starts any.
   cli: {
-    ...anywhere("bench", "client", "common", "ggml", "model", "planner"),
+    ...anywhere("bench", "client", "common", "ggml", "identity", "model", "planner"),
     ...{ "@rhone/coordinator": "cluster/", "@rhone/gateway": "cluster/", "@rhone/shard-worker": "cluster/" },
   },
 };

@@ -5,6 +5,7 @@ export {
   checkClusterStatus,
   type PipelineState,
   parseClusterStatus,
+  pipelineStateSchema,
   type ServedModel,
   type StepTimeStatus,
   type TokenCounts,
@@ -58,7 +59,13 @@ export {
   type WorkerMessage,
 } from "./grpc/services.js";
 export { Condition } from "./lifecycle/condition.js";
-export { type Announcement, announce, type CalibrationAnswer, type CalibrationOrder } from "./lifecycle/launcher.js";
+export {
+  type Announcement,
+  announce,
+  type CalibrationAnswer,
+  type CalibrationOrder,
+  type WorkerStanding,
+} from "./lifecycle/launcher.js";
 export { beginPulse, type Pulse, watchPulse } from "./lifecycle/pulse.js";
 export { crash, Shutdown } from "./lifecycle/run-service.js";
 export { serviceEnvironment } from "./lifecycle/service-environment.js";

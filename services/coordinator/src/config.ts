@@ -28,6 +28,13 @@ export const coordinatorSettings = {
     defaultText: "the file's",
   },
   workers: { env: "RHONE_WORKERS", schema: count(1).default(1), doc: "Stages: workers that share the layers." },
+  grow: {
+    env: "RHONE_GROW",
+    schema: booleanSchema.default(false),
+    doc:
+      "true = workers that join later become stages too, up to one per layer, and --workers is the least; " +
+      "false = workers beyond --workers are spares.",
+  },
   redisUrl: redisUrlSetting,
   host: hostSetting,
   port: {

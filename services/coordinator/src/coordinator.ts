@@ -24,6 +24,7 @@ import { planPipeline } from "./pipeline/plan-pipeline.js";
 import { serveWorkers } from "./pipeline/serve-workers.js";
 import { clusterStatus } from "./status/cluster-status.js";
 import { StatusPublisher } from "./status/status-publisher.js";
+import { tellStanding } from "./status/tell-standing.js";
 import { TokenLog } from "./token-log/token-log.js";
 import { shardSpec } from "./workers/shard-loads.js";
 import { WorkerRegistry } from "./workers/worker-registry.js";
@@ -83,7 +84,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   };
   const status = () => clusterStatus({ ...settings, operations: () => opsAddress, pipeline, registry, engine });
   const publisher = new StatusPublisher({ redis, status, logger });
-  pipeline.onChange(() => publisher.changed());
+  pipeline.onChange(() => {
+    publisher.changed();
+    tellStanding({ pipeline, registry, model: model.served.name });
+  });
   shutdown.add("status", () => publisher.close());
   metrics.observe(() => engine.counts);
 
@@ -192,11 +196,12 @@ function createPipeline(
   listener: PipelineListener,
 ): Pipeline {
   const { workers, kvType, maxSequences, stepTimeout } = config;
-  const settings = { workers, kvType, kvPages: config.kvPages ?? null, maxSequences, shape };
+  const settings = { workers, grow: config.grow, kvType, kvPages: config.kvPages ?? null, maxSequences, shape };
   return new Pipeline({
     id,
     registry,
     workersNeeded: workers,
+    grow: config.grow,
     plan: (members, lastPlan) => planPipeline(members, lastPlan, { model, settings }),
     shardSpec: (stage, pages) => shardSpec(stage, pages, { model, kvType, shape }),
     activationType: ACTIVATION_TYPES[config.activationType],

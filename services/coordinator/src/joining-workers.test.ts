@@ -2,7 +2,7 @@ import { PROTOCOL_VERSION, statusKey } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { needsIpv6 } from "../../../packages/common/src/testing/ipv6.js";
 import { fakeJob } from "./testing/fake-job.js";
-import { prompt, TestCluster, tokensOf } from "./testing/use-cluster.js";
+import { jobs, prompt, TestCluster, tokensOf } from "./testing/use-cluster.js";
 
 const cluster = TestCluster.use();
 
@@ -69,6 +69,31 @@ describe("a coordinator whose workers join", () => {
     fail();
     const status = await coordinator.until(({ state }) => state === "ready");
     expect(status.workers.map(({ layers }) => layers)).toEqual([null, [0, 8]]);
+  });
+
+  it("grows by workers that join later, and shrinks when one leaves, where it may", async () => {
+    await cluster.run(1, ["--grow", "true"]);
+    const all = jobs(4, 40);
+    for (const job of all) await cluster.gateway.submit(job);
+    for (const worker of ["w1", "w2"]) await cluster.join(worker);
+    const grown = await cluster.coordinator.until(({ state, epoch }) => state === "ready" && epoch > 1);
+    expect(grown.epoch).toBe(2);
+    expect(grown.workers.filter(({ layers }) => layers !== null)).toHaveLength(3);
+    await cluster.workers[2]?.leave();
+    const shrunk = await cluster.coordinator.until(({ state, epoch }) => state === "ready" && epoch > 2);
+    expect(shrunk.workers.map(({ layers }) => layers)).toEqual([
+      [0, 4],
+      [4, 8],
+    ]);
+    await cluster.expectSolo(all);
+  });
+
+  it("tells each worker how the pipeline fares and which layers it has", async () => {
+    await cluster.run(2);
+    const standing = { state: "ready", reason: "", model: "fake", workers: 2 };
+    await expect.poll(() => cluster.workers[0]?.standing).toMatchObject({ ...standing, firstLayer: 0, lastLayer: 4 });
+    const spare = await cluster.join("spare");
+    await expect.poll(() => spare.standing).toMatchObject({ ...standing, workers: 3, firstLayer: 0, lastLayer: 0 });
   });
 
   it("says what is lacking when the model does not fit", async () => {

@@ -31,6 +31,37 @@ describe("a coordinator that loses a worker", () => {
     expect(layers).toEqual({ w1: [4, 8], spare: [0, 4] });
   });
 
+  it("has a spare load the shard of a worker that leaves before it lets that one go", async () => {
+    await cluster.run(2);
+    let loaded = (): void => {};
+    const beforeLoaded = new Promise<void>((resolve) => {
+      loaded = resolve;
+    });
+    const spare = await cluster.join("spare", { beforeLoaded });
+    await cluster.coordinator.until((status) => status.workers.length === 3);
+    const all = jobs(4, 40);
+    for (const job of all) await cluster.gateway.submit(job);
+    const left = cluster.workers[0]?.leave();
+    await expect.poll(() => spare.loads.length).toBe(1);
+    expect(await cluster.coordinator.status()).toMatchObject({ state: "ready", epoch: 1 });
+    loaded();
+    await left;
+    const status = await cluster.coordinator.until(({ state, epoch }) => state === "ready" && epoch === 2);
+    expect(status.workers.map(({ worker, layers }) => [worker, layers])).toEqual([
+      ["w1", [4, 8]],
+      ["spare", [0, 4]],
+    ]);
+    expect([spare.loads.length, cluster.workers[1]?.loads.length]).toEqual([1, 1]);
+    await cluster.expectSolo(all);
+  });
+
+  it("lets a worker go at once when no spare can take its shard", async () => {
+    await cluster.run(2);
+    await cluster.workers[1]?.leave();
+    const status = await cluster.coordinator.until(({ state }) => state === "waiting_for_workers");
+    expect(status.workers.map(({ worker }) => worker)).toEqual(["w0"]);
+  });
+
   it("ends requests with a reason when no worker comes back", async () => {
     await cluster.run(1, ["--recovery-timeout", "0.2"]);
     await cluster.gateway.submit(fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 100 }));

@@ -6,7 +6,7 @@ import { startShardWorker } from "./worker.js";
 await serviceMain(
   { service: "shard-worker", settings: shardWorkerSettings, trim: trimMemory },
   async (config, { logger, shutdown }) => {
-    const addresses = await startShardWorker({ config, logger, shutdown });
+    const addresses = await startShardWorker({ config, logger, shutdown, tell: announce });
     logger.info({ addresses, device: config.device, threads: config.threads }, "listening");
     announce({ kind: "listening", service: "shard-worker", addresses });
   },

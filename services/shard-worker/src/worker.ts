@@ -12,17 +12,21 @@ import {
   pipelineService,
   type Shutdown,
   type WorkerMessage,
+  type WorkerStanding,
 } from "@rhone/common";
 import type { ShardWorkerConfig } from "./config.js";
 import { createMetrics } from "./metrics.js";
 import { ControlLink, type ControlLinkOptions } from "./server/control-link.js";
 import { StageRunner } from "./server/stage-runner.js";
+import { Standing } from "./server/standing.js";
 import type { Device } from "./shard/device.js";
 import { openGgmlDevice } from "./shard/ggml-device.js";
 import { ShardHolder } from "./shard/shard-holder.js";
 import { simulatedDevice } from "./simulation/simulated-device.js";
 import { type EpochOrder, readEpoch } from "./wire/read-order.js";
 
+/** For the coordinator to let this worker go; less than the process gets for its end. */
+const LEAVE_WITHIN_MS = 15_000;
 /** The rest is left to the system and to the worker's own code. */
 const MEMORY_SHARE = 0.9;
 
@@ -30,6 +34,8 @@ export interface ShardWorkerOptions {
   readonly config: ShardWorkerConfig;
   readonly logger: Logger;
   readonly shutdown: Shutdown;
+  /** Told at each change how far the worker is on its way into a pipeline. */
+  readonly tell?: (standing: WorkerStanding) => void;
 }
 
 /** Opens the device, serves frames, joins the coordinator. Throws what openGgmlDevice and binding throw. */
@@ -37,6 +43,7 @@ export async function startShardWorker({
   config,
   logger,
   shutdown,
+  tell = () => {},
 }: ShardWorkerOptions): Promise<{ grpc: string; ops: string }> {
   const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
   const device = openDevice({ config, logger, shutdown });
@@ -65,17 +72,33 @@ export async function startShardWorker({
   const operations = hostPort(advertiseHost, ops.port);
   const hello = { worker, address, operations, ...machineFacts(config), ...device.facts };
   const { coordinator } = config;
+  const obey = obeyOrders(holder, runner, logger);
   const heartbeats = new Heartbeats({ coordinator, worker, counts: () => runner });
   shutdown.add("heartbeats", () => heartbeats.close());
+  const standing = new Standing(tell);
   control = new ControlLink({
     coordinator,
     hello,
     heartbeats,
-    onMessage: obeyOrders(holder, runner, logger),
-    onLost: ({ message }) => logger.warn({ reason: message }, "the coordinator is lost"),
+    onMessage: (message, answer) => {
+      standing.heard(message);
+      obey(message, (answered) => {
+        standing.answered(answered);
+        answer(answered);
+      });
+    },
+    onWelcome: () => standing.joined(),
+    onRefused: (error) => standing.notJoined(error),
+    onLost: (error) => {
+      logger.warn({ reason: error.message }, "the coordinator is lost");
+      standing.notJoined(error);
+    },
     logger,
   });
-  shutdown.add("control link", () => control?.close());
+  shutdown.add("control link", async () => {
+    if (!shutdown.failed) await control?.leave(LEAVE_WITHIN_MS);
+    control?.close();
+  });
   return { grpc: address, ops: hostPort(host, ops.port) };
 }
 

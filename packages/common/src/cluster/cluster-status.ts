@@ -3,7 +3,7 @@ import { activationTypeSchema, kvTypeSchema, type Parsed } from "../config/schem
 import { explainRefusal } from "../errors/explain-refusal.js";
 import { RhoneError } from "../errors/rhone-error.js";
 
-const pipelineStateSchema = z.enum(["waiting_for_workers", "loading", "probing", "ready", "failed"]);
+export const pipelineStateSchema = z.enum(["waiting_for_workers", "loading", "probing", "ready", "failed"]);
 export type PipelineState = z.infer<typeof pipelineStateSchema>;
 
 /** Measured milliseconds of one layer, and of the head, in a step of `rows` decode rows. */

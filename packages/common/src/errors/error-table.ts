@@ -98,6 +98,15 @@ export const ERROR_TABLE = {
   CANCELLED: row("invalid_request_error", 499, grpcStatus.CANCELLED),
   SHUTTING_DOWN: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
 
+  // Joining a cluster.
+  TOKEN_UNKNOWN: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
+  TOKEN_EXPIRED: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
+  TOKEN_USED_UP: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
+  TOKEN_REVOKED: row("authentication_error", 401, grpcStatus.UNAUTHENTICATED),
+  CERTIFICATE_REFUSED: row("authentication_error", 403, grpcStatus.PERMISSION_DENIED),
+  AUTHORITY_MISMATCH: row("authentication_error", 403, grpcStatus.FAILED_PRECONDITION),
+  UNREACHABLE: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
+
   // `rhone batch`.
   BATCH_FAILED: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),
   BATCH_LINES_FAILED: row("server_error", 500, grpcStatus.FAILED_PRECONDITION),

@@ -1,4 +1,4 @@
-import type { StepTimeStatus } from "../cluster/cluster-status.js";
+import type { PipelineState, StepTimeStatus } from "../cluster/cluster-status.js";
 
 // Messages between a process and the launcher that forked it, over Node's IPC channel.
 
@@ -10,7 +10,29 @@ export type Announcement =
       /** host:port of each listener, by name. */
       readonly addresses: Readonly<Record<string, string>>;
     }
-  | { readonly kind: "fatal"; readonly code: string; readonly message: string };
+  | { readonly kind: "fatal"; readonly code: string; readonly message: string }
+  | WorkerStanding;
+
+/** Sent by a shard-worker at each change: how far it is on its way into a pipeline. */
+export interface WorkerStanding {
+  readonly kind: "standing";
+  /** Why the coordinator has not taken it, with the error's code; null: it has. */
+  readonly refusal: { readonly code: string; readonly message: string } | null;
+  readonly joined: boolean;
+  /** Bytes of weights loaded so far, and when all are loaded; 0 before it loads any. */
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+  /** As the coordinator says; null until it has. */
+  readonly pipeline: {
+    readonly state: PipelineState;
+    /** Why it is not ready; "": it is. */
+    readonly reason: string;
+    readonly model: string;
+    readonly workers: number;
+    /** [first, last); null: the worker is a spare. */
+    readonly layers: readonly [number, number] | null;
+  } | null;
+}
 
 /** Sends the announcement to the launcher; does nothing in a process that has none. */
 export function announce(message: Announcement): void {

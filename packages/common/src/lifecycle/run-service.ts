@@ -24,6 +24,7 @@ export async function runService(logger: Logger, start: (shutdown: Shutdown) => 
   const die = (error: unknown): void => {
     const named = toRhoneError(error);
     logger.fatal({ err: error, code: named.code }, "fatal error");
+    shutdown.failed = true;
     announce({ kind: "fatal", code: named.code, message: named.message });
     end("fatal error", 1);
   };
@@ -51,6 +52,8 @@ export function crash(error: unknown): void {
 /** Closes the resources of a service, the last opened first and one at a time. */
 export class Shutdown {
   readonly #logger: Logger;
+  /** The process ends because of an error: its state can't be trusted, and nothing is waited for. */
+  failed = false;
   readonly #closers: { readonly name: string; readonly close: () => Promise<void> | void }[] = [];
 
   constructor(logger: Logger) {

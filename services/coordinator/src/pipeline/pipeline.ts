@@ -19,6 +19,8 @@ import { sameCut, stepTimesOf } from "./plan-pipeline.js";
 import { pauseAfter } from "./retry.js";
 
 const WATCHDOG_MS = 1000;
+/** Workers that join within this time of each other cost one cut of the layers. */
+const GROW_AFTER_MS = 2000;
 
 export interface PipelineListener extends EpochListener {
   /** Frames may be sent. */
@@ -36,6 +38,8 @@ export interface PipelineOptions {
   /** Null while fewer workers have joined than it needs. Throws NOT_ENOUGH_MEMORY or INVALID_CONFIG. */
   readonly plan: (members: readonly Member[], lastPlan: readonly StagePlan[]) => ModelPlan | null;
   readonly workersNeeded: number;
+  /** A worker that joins a pipeline that is ready has the layers cut again. */
+  readonly grow?: boolean;
   readonly shardSpec: (stage: StagePlan, pages: number) => ShardSpec;
   readonly activationType: rhone.v1.ActivationType;
   /** The epoch is broken when no step has returned and no stage has reported progress for this long. */
@@ -65,6 +69,7 @@ export class Pipeline implements RegistryListener {
   #hasSpare = false;
   #everReady = false;
   #address = "";
+  #growing: NodeJS.Timeout | undefined;
   #changed: () => void = () => {};
 
   constructor(options: PipelineOptions) {
@@ -94,14 +99,34 @@ export class Pipeline implements RegistryListener {
   joined(): void {
     this.#membership.notify();
     this.#changed();
+    clearTimeout(this.#growing);
+    if (this.#options.grow) this.#growing = setTimeout(() => this.#grow(), GROW_AFTER_MS);
   }
 
   left(member: Member, reason: string): void {
     if (this.#epoch?.includes(member)) {
-      this.#epoch.break(new RhoneError("WORKER_LOST", `Worker ${member.worker} was lost: ${reason}.`));
+      const why = member.isLeaving ? "has left" : `was lost: ${reason}`;
+      this.#epoch.break(new RhoneError("WORKER_LOST", `Worker ${member.worker} ${why}.`));
     }
     this.#membership.notify();
     this.#changed();
+  }
+
+  /**
+   * Has a spare load the shard of a worker that leaves while that one still serves, so that requests wait for a prefill
+   * only. Where no spare can take it as it is, the worker may leave at once.
+   */
+  async leaving(member: Member): Promise<void> {
+    const { logger } = this.#options;
+    const epoch = this.#epoch;
+    if (epoch === null || this.#state !== "ready" || !epoch.includes(member)) return;
+    try {
+      const successors = this.#successors(epoch);
+      await Promise.all(successors.map(({ heir, spec }) => this.#loads.load(heir, spec, epoch.signal)));
+      logger.info({ worker: member.worker, heirs: successors.map(({ heir }) => heir.worker) }, "stage handed over");
+    } catch (error) {
+      logger.warn({ worker: member.worker, reason: toRhoneError(error).message }, "no spare took the stage over");
+    }
   }
 
   message(member: Member, message: WorkerMessage): void {
@@ -130,6 +155,7 @@ export class Pipeline implements RegistryListener {
   }
 
   close(): void {
+    clearTimeout(this.#growing);
     const error = new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down.");
     this.#closing.abort(error);
     this.#epoch?.break(error);
@@ -162,11 +188,44 @@ export class Pipeline implements RegistryListener {
       this.#closing.signal.throwIfAborted();
       this.#plannedFor = this.#membership.version;
       this.#hasSpare = false;
-      const made = plan(registry.members, this.#lastPlan);
+      const made = plan(this.#candidates, this.#lastPlan);
       if (made !== null) return made;
       this.#become("waiting_for_workers", `${registry.members.length} of ${workersNeeded} workers have joined`);
       await this.#membership.changedSince(this.#plannedFor);
     }
+  }
+
+  /** Ends the epoch if the workers that have joined since make more stages. A pipeline that is not ready sees to it. */
+  #grow(): void {
+    const epoch = this.#epoch;
+    if (epoch === null || this.#state !== "ready") return;
+    try {
+      const stages = this.#options.plan(this.#candidates, this.#lastPlan)?.stages.length ?? 0;
+      if (stages <= epoch.stages) return;
+      epoch.break(new RhoneError("EPOCH_CHANGED", `The layers are cut again, for ${stages} workers.`));
+    } catch (error) {
+      this.#options.logger.warn({ reason: toRhoneError(error).message }, "the pipeline does not grow");
+    }
+  }
+
+  /** The workers that may get a shard. */
+  get #candidates(): readonly Member[] {
+    return this.#options.registry.members.filter(({ isLeaving }) => !isLeaving);
+  }
+
+  /**
+   * Which spares load what before the workers that leave may go; none where the next plan gives a worker of this epoch
+   * another shard, which it can't load while it serves.
+   */
+  #successors(epoch: Epoch): readonly { readonly heir: Member; readonly spec: ShardSpec }[] {
+    const { plan, registry, shardSpec } = this.#options;
+    const next = plan(this.#candidates, this.#lastPlan);
+    const loads = (next?.stages ?? []).flatMap((stage) => {
+      const heir = registry.get(stage.worker);
+      return heir === undefined ? [] : [{ heir, spec: shardSpec(stage, next?.pages ?? 0) }];
+    });
+    const [staying, spares] = [true, false].map((isIn) => loads.filter(({ heir }) => epoch.includes(heir) === isIn));
+    return staying?.every(({ heir, spec }) => this.#loads.holds(heir, spec)) ? (spares ?? []) : [];
   }
 
   #begin(plan: ModelPlan, members: readonly Member[]): Epoch {
@@ -196,10 +255,10 @@ export class Pipeline implements RegistryListener {
 
   /** Has the workers time their layers. False when another cut is clearly faster by these times: a new plan is due. */
   async #measure(plan: ModelPlan, members: readonly Member[], epoch: Epoch): Promise<boolean> {
-    const { registry, logger } = this.#options;
+    const { logger } = this.#options;
     await this.#calibrations.complete(members, epoch.signal);
     epoch.stepTimes = stepTimesOf(plan.stages, members);
-    const better = this.#options.plan(registry.members, plan.stages);
+    const better = this.#options.plan(this.#candidates, plan.stages);
     if (better === null || sameCut(better.stages, plan.stages)) return true;
     logger.info(
       { epoch: epoch.number, from: plan.stages, to: better.stages },

@@ -12,8 +12,10 @@ import type { ModelFacts } from "../model/model-facts.js";
 
 /** The settings that a plan depends on. */
 export interface PlanSettings {
-  /** Stages: how many workers share the layers. */
+  /** Stages: how many workers share the layers, at least. */
   readonly workers: number;
+  /** Further workers that can hold a shard become stages, up to one per layer. */
+  readonly grow?: boolean;
   readonly kvType: KvTypeName;
   readonly kvPages: number | null;
   readonly maxSequences: number;
@@ -42,7 +44,7 @@ export function planPipeline(
 ): ModelPlan | null {
   const { shape, kvType, kvPages, maxSequences } = settings;
   const lastWorkers = lastPlan.map(({ worker }) => worker);
-  const chosen = chooseWorkers(members, settings.workers, lastWorkers);
+  const chosen = chooseWorkers(members, stageCount(members, settings, model.served.nLayers), lastWorkers);
   if (chosen === null) return null;
   const workers = chosen.map((member) => ({
     worker: member.worker,
@@ -52,6 +54,17 @@ export function planPipeline(
   }));
   const pageBytes = model.pageBytes(kvType, shape.pageSize);
   return planModel({ workers, weights: model.weights, shape, pageBytes, maxSequences, kvPages, lastPlan });
+}
+
+/** How many of these workers become stages. One that failed to load a shard adds none. */
+export function stageCount(
+  members: readonly Pick<Candidate, "loadFailedAt">[],
+  { workers, grow = false }: Pick<PlanSettings, "workers" | "grow">,
+  nLayers: number,
+): number {
+  if (!grow) return workers;
+  const able = members.filter(({ loadFailedAt }) => loadFailedAt === null).length;
+  return Math.max(workers, Math.min(able, nLayers));
 }
 
 /**

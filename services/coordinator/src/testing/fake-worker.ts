@@ -37,6 +37,8 @@ export interface FakeWorkerOptions {
 export class FakeWorker {
   readonly worker: string;
   readonly loads: rhone.v1.LoadShard.$Properties[] = [];
+  /** What it was told last of the pipeline. */
+  standing: rhone.v1.Standing.$Properties | null = null;
   /** How often it was told to free its shard. */
   releases = 0;
   /** Why the coordinator ended the control stream, or null while it is open. */
@@ -87,6 +89,14 @@ export class FakeWorker {
     return worker;
   }
 
+  /** Asks to leave, and ends when the coordinator lets it. */
+  async leave(): Promise<void> {
+    const left = new Promise((resolve) => this.#control.once("end", resolve));
+    this.#control.write({ leave: {} });
+    await left;
+    this.kill();
+  }
+
   /** Ends it at once, as kill -9 does. */
   kill(): void {
     clearInterval(this.#heartbeat);
@@ -102,7 +112,8 @@ export class FakeWorker {
     this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, heartbeat, () => {});
   }
 
-  #obey({ load, release, calibrate, epoch }: CoordinatorMessage): void {
+  #obey({ load, release, calibrate, epoch, standing }: CoordinatorMessage): void {
+    if (standing != null) this.standing = standing;
     if (release != null) this.releases++;
     if (calibrate != null) {
       const { layerMs = 1 } = this.#options;

@@ -22,6 +22,8 @@ export class Member {
   loadFailedAt: number | null = null;
   /** Times of the model's layers on it; null until it has measured them. Written by Calibrations. */
   calibration: Calibration | null = null;
+  /** It has asked to leave, and gets no shard any more. Written by the registry. */
+  isLeaving = false;
   /** On the performance clock: when its step counter last moved. */
   steppedAt = performance.now();
   readonly #hello: rhone.v1.Hello.$Properties;

@@ -26,8 +26,7 @@ export class ShardLoads {
    * worker loads a shard or leaves.
    */
   async load(member: Member, spec: ShardSpec, signal: AbortSignal): Promise<void> {
-    const key = JSON.stringify(spec);
-    if (member.loaded === key) return;
+    if (this.holds(member, spec)) return;
     member.loaded = null;
     const load = ++this.#load;
     try {
@@ -40,8 +39,13 @@ export class ShardLoads {
     } finally {
       this.#pending.delete(load);
     }
-    member.loaded = key;
+    member.loaded = JSON.stringify(spec);
     member.loadFailedAt = null;
+  }
+
+  /** Whether `load` would resolve at once. */
+  holds(member: Member, spec: ShardSpec): boolean {
+    return member.loaded === JSON.stringify(spec);
   }
 
   /** The member becomes a spare: its weights are freed. */

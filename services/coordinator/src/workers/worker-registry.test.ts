@@ -10,9 +10,17 @@ const logger = createLogger({ service: "test", level: "silent" });
 function setup(options = {}) {
   const registry = new WorkerRegistry(logger, options);
   const heard: string[] = [];
+  let letLeave = (): void => {};
+  const mayLeave = new Promise<void>((resolve) => {
+    letLeave = resolve;
+  });
   registry.listen({
     joined: (member) => heard.push(`joined ${member.worker}`),
     left: (member, reason) => heard.push(`left ${member.worker}: ${reason}`),
+    leaving: (member) => {
+      heard.push(`leaving ${member.worker}`);
+      return mayLeave;
+    },
     message: () => {},
   });
   const connect = () => {
@@ -24,7 +32,7 @@ function setup(options = {}) {
     const say = (message: WorkerMessage): boolean => stream.emit("data", message);
     return { stream, say, errors };
   };
-  return { registry, heard, connect };
+  return { registry, heard, connect, letLeave };
 }
 
 const hello = (worker: string, protocol = PROTOCOL_VERSION): WorkerMessage => ({
@@ -91,6 +99,20 @@ describe("WorkerRegistry", () => {
     expect(rude.errors).toEqual([expect.stringMatching(/must be Hello/)]);
     expect(silent.errors).toEqual([expect.stringMatching(/No Hello came within 5 s/)]);
     expect(heard).toEqual([]);
+  });
+
+  it("keeps a worker that leaves until the pipeline can do without it, and then ends its stream", async () => {
+    const { registry, heard, connect, letLeave } = setup();
+    const { say, stream } = connect();
+    say(hello("w"));
+    say({ leave: {} });
+    say({ leave: {} });
+    expect(heard).toEqual(["joined w", "leaving w"]);
+    expect(registry.members).toMatchObject([{ worker: "w", isLeaving: true }]);
+    letLeave();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(heard.at(-1)).toBe("left w: it has left");
+    expect(stream.writableEnded).toBe(true);
   });
 
   it("loses a worker whose stream ends", () => {

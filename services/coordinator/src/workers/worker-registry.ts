@@ -19,6 +19,8 @@ const HELLO_WITHIN_MS = 5000;
 export interface RegistryListener {
   joined(member: Member): void;
   left(member: Member, reason: string): void;
+  /** It wants to leave. Resolves, and never rejects, when it may: the pipeline can do without it, or must. */
+  leaving(member: Member): Promise<void>;
   message(member: Member, message: WorkerMessage): void;
 }
 
@@ -131,14 +133,24 @@ export class WorkerRegistry {
   #receive(member: Member, message: WorkerMessage): void {
     if (this.#members.get(member.worker) !== member) return;
     member.receive(message);
-    this.#listener?.message(member, message);
+    if (message.leave != null) void this.#letGo(member);
+    else this.#listener?.message(member, message);
+  }
+
+  async #letGo(member: Member): Promise<void> {
+    if (member.isLeaving) return;
+    member.isLeaving = true;
+    this.#logger.info({ worker: member.worker }, "worker leaves");
+    await this.#listener?.leaving(member);
+    this.#lose(member, "it has left");
   }
 
   #lose(member: Member, reason: string): void {
     if (this.#members.get(member.worker) !== member) return;
     this.#members.delete(member.worker);
     member.close();
-    this.#logger.warn({ worker: member.worker, reason }, "worker lost");
+    if (member.isLeaving) this.#logger.info({ worker: member.worker }, "worker left");
+    else this.#logger.warn({ worker: member.worker, reason }, "worker lost");
     this.#listener?.left(member, reason);
   }
 }

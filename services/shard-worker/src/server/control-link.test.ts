@@ -6,7 +6,7 @@ import { ControlLink, type ControlLinkOptions } from "./control-link.js";
 const logger = createLogger({ service: "test", level: "silent" });
 
 async function startLink() {
-  const coordinator = await TestCoordinator.open();
+  const coordinator = await TestCoordinator.open("127.0.0.1", { letsGo: false });
   onTestFinished(() => coordinator.close());
   const lost = vi.fn<(error: RhoneError) => void>();
   const orders: [CoordinatorMessage, Parameters<ControlLinkOptions["onMessage"]>[1]][] = [];
@@ -59,6 +59,23 @@ test("hands orders on, and answers on the connection that brought them", async (
   );
   answer?.({ ready: { load: 7 } });
   expect(await answered).toBe(7);
+});
+
+test("leaves when the coordinator ends the stream, and does not join again", async () => {
+  const { link, lost, stream } = await startJoined();
+  const asked = nextMessage(stream);
+  const left = link.leave(10_000);
+  expect(await asked).toMatchObject({ leave: {} });
+  stream.end();
+  await left;
+  expect(lost).not.toHaveBeenCalled();
+});
+
+test("leaves after a while when the coordinator says nothing, and at once before it has joined", async () => {
+  const { link } = await startLink();
+  await link.leave(60_000);
+  const joined = await startJoined();
+  await joined.link.leave(1);
 });
 
 const REFUSAL = new RhoneError("INVALID_REQUEST", "Worker w speaks wire protocol 2, this coordinator 3.");

@@ -23,6 +23,9 @@ export interface ControlLinkOptions {
   readonly heartbeats: Pick<Heartbeats, "begin" | "pause">;
   /** Called with each order. `answer` does nothing once the connection that brought the order is gone. */
   readonly onMessage: (message: CoordinatorMessage, answer: (message: WorkerMessage) => void) => void;
+  readonly onWelcome?: () => void;
+  /** Called each time that the coordinator did not take this worker. The link tries again by itself. */
+  readonly onRefused?: (error: RhoneError) => void;
   /** Called when a coordinator that had welcomed this worker is gone. The link tries again by itself. */
   readonly onLost: (error: RhoneError) => void;
   readonly logger: Logger;
@@ -42,6 +45,8 @@ export class ControlLink {
   #closed = false;
   /** Logged once, however often the link tries again. */
   #lastComplaint = "";
+  /** Resolves a call of `leave`. */
+  #left: (() => void) | undefined;
 
   constructor(options: ControlLinkOptions) {
     this.#options = options;
@@ -54,10 +59,31 @@ export class ControlLink {
     return this.#joined;
   }
 
+  /**
+   * Asks the coordinator to let this worker go, and resolves when it has, when it is gone, or after `withinMs`. The
+   * worker serves on until then, and does not join again.
+   */
+  async leave(withinMs: number): Promise<void> {
+    const stream = this.#stream;
+    if (!this.#joined || stream === null) return;
+    const { logger } = this.#options;
+    logger.info("leaving");
+    const hasLeft = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), withinMs);
+      this.#left = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      stream.write({ leave: {} });
+    });
+    if (!hasLeft) logger.warn({ withinMs }, "the coordinator did not let this worker go in time");
+    this.#closed = true;
+  }
+
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#leave();
+    this.#unjoin();
     this.#stream?.end();
     this.#client.close();
   }
@@ -89,22 +115,30 @@ export class ControlLink {
     this.#joined = true;
     this.#lastComplaint = "";
     logger.info({ coordinator }, "joined");
+    this.#options.onWelcome?.();
     heartbeats.begin(heartbeatMs || DEFAULT_HEARTBEAT_MS);
   }
 
   #lost(stream: JoinStream, error: RhoneError): void {
     if (this.#closed || this.#stream !== stream) return;
     this.#stream = null;
+    if (this.#left !== undefined) {
+      this.#closed = true;
+      this.#left();
+      return;
+    }
     const wasJoined = this.#joined;
-    this.#leave();
+    this.#unjoin();
     const reason = error.message;
     if (wasJoined) this.#options.onLost(error);
-    else if (reason !== this.#lastComplaint) this.#options.logger.warn({ reason }, "not joined; trying again");
+    else this.#options.onRefused?.(error);
+    const isNew = !wasJoined && reason !== this.#lastComplaint;
+    if (isNew) this.#options.logger.warn({ reason }, "not joined; trying again");
     this.#lastComplaint = reason;
     this.#retry = setTimeout(() => this.#join(), this.#options.retryMs ?? RETRY_MS);
   }
 
-  #leave(): void {
+  #unjoin(): void {
     this.#joined = false;
     this.#options.heartbeats.pause();
   }

@@ -33,12 +33,14 @@ export class TestCoordinator {
     this.#beats = heard.beats;
   }
 
-  static async open(host = "127.0.0.1"): Promise<TestCoordinator> {
+  /** `letsGo`: it ends the stream of a worker that asks to leave. */
+  static async open(host = "127.0.0.1", { letsGo = true } = {}): Promise<TestCoordinator> {
     const joins = new Queue<Joined>();
     const beats = new Queue<Heartbeat>();
     const join = (stream: JoinStream): void => {
       stream.on("error", () => {});
       stream.once("data", ({ hello }: WorkerMessage) => joins.push({ stream, hello: hello ?? {} }));
+      stream.on("data", ({ leave }: WorkerMessage) => leave != null && letsGo && stream.end());
     };
     const beat: handleUnaryCall<Heartbeat, object> = ({ request }, answer) => {
       beats.push(request);

@@ -1,0 +1,89 @@
+import { randomUUID, X509Certificate } from "node:crypto";
+import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { makeFolder } from "@rhone/common";
+import { newKey } from "./certificates.js";
+import type { MemberRole } from "./member-name.js";
+
+/** The files of one identity; services get these paths. */
+export interface IdentityFiles {
+  readonly folder: string;
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** `root`: the folder of all identities. */
+export function identityFiles(root: string, role: MemberRole, name: string): IdentityFiles {
+  const folder = join(root, `${role}-${name}`);
+  return { folder, ca: join(folder, "ca.pem"), cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+}
+
+/** An identity that was issued. */
+export interface Identity {
+  /** PEM. */
+  readonly ca: string;
+  readonly certificate: string;
+  readonly key: string;
+  readonly validFromMs: number;
+  readonly validUntilMs: number;
+}
+
+/** Null when it was never issued. Throws when a file can't be read or is no certificate. */
+export async function readIdentity(files: IdentityFiles): Promise<Identity | null> {
+  try {
+    const [ca, certificate, key] = await Promise.all(
+      [files.ca, files.cert, files.key].map((path) => readFile(path, "utf8")),
+    );
+    if (ca === undefined || certificate === undefined || key === undefined) return null;
+    const { validFrom, validTo } = new X509Certificate(certificate);
+    return { ca, certificate, key, validFromMs: Date.parse(validFrom), validUntilMs: Date.parse(validTo) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/**
+ * The private key of an identity, made when there is none. It is kept over renewals, so that a certificate can be
+ * replaced in one step while processes read the files, and a joiner that got no answer asks again with the same key.
+ */
+export async function identityKey(files: IdentityFiles): Promise<string> {
+  await makeFolder(files.folder, 0o700);
+  await createFile(files.key, newKey());
+  return readFile(files.key, "utf8");
+}
+
+/** Writes an issued certificate beside its key, each file in one step. */
+export async function writeCertificate(
+  files: IdentityFiles,
+  { ca, certificate }: Pick<Identity, "ca" | "certificate">,
+): Promise<void> {
+  await replaceFile(files.ca, ca);
+  await replaceFile(files.cert, certificate);
+}
+
+/** Readers see the old content or the new one. */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  await rename(await draftOf(path, content), path);
+}
+
+/** False when the file exists, which stays as it is. Of several processes that create it, one does. */
+export async function createFile(path: string, content: string): Promise<boolean> {
+  const draft = await draftOf(path, content);
+  try {
+    await link(draft, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function draftOf(path: string, content: string): Promise<string> {
+  const draft = `${path}.${process.pid}-${randomUUID()}.draft`;
+  await writeFile(draft, content, { mode: 0o600 });
+  return draft;
+}

@@ -1,0 +1,52 @@
+import {
+  type CoordinatorMessage,
+  type PipelineState,
+  pipelineStateSchema,
+  type RhoneError,
+  type WorkerMessage,
+  type WorkerStanding,
+} from "@rhone/common";
+
+type Facts = Omit<WorkerStanding, "kind">;
+
+/** Tells how far this worker is on its way into a pipeline, whenever that changes. */
+export class Standing {
+  readonly #tell: (standing: WorkerStanding) => void;
+  #facts: Facts = { refusal: null, joined: false, loadedBytes: 0, totalBytes: 0, pipeline: null };
+
+  constructor(tell: (standing: WorkerStanding) => void) {
+    this.#tell = tell;
+  }
+
+  joined(): void {
+    this.#change({ joined: true, refusal: null });
+  }
+
+  notJoined({ code, message }: Pick<RhoneError, "code" | "message">): void {
+    this.#change({ joined: false, refusal: { code, message }, pipeline: null });
+  }
+
+  /** Takes an order or word of the coordinator. */
+  heard({ standing, load, release }: CoordinatorMessage): void {
+    if (load != null || release != null) this.#change({ loadedBytes: 0, totalBytes: 0 });
+    if (standing == null) return;
+    const { reason, model, workers } = standing;
+    const [firstLayer, lastLayer] = [standing.firstLayer ?? 0, standing.lastLayer ?? 0];
+    const layers = lastLayer > firstLayer ? ([firstLayer, lastLayer] as const) : null;
+    const state: PipelineState = pipelineStateSchema.catch("waiting_for_workers").parse(standing.state);
+    this.#change({ pipeline: { state, reason: reason ?? "", model: model ?? "", workers: workers ?? 0, layers } });
+  }
+
+  /** Takes an answer to the coordinator. */
+  answered({ progress, ready }: WorkerMessage): void {
+    if (progress != null) this.#change({ loadedBytes: progress.bytes ?? 0, totalBytes: progress.totalBytes ?? 0 });
+    const bytes = ready?.weightBytes ?? 0;
+    if (ready != null) this.#change({ loadedBytes: bytes, totalBytes: bytes });
+  }
+
+  #change(facts: Partial<Facts>): void {
+    const before = JSON.stringify(this.#facts);
+    this.#facts = { ...this.#facts, ...facts };
+    if (JSON.stringify(this.#facts) !== before) this.#tell({ kind: "standing", ...this.#facts });
+  }
+}
