@@ -5,7 +5,7 @@ import { SpreadCluster } from "./spread-cluster.js";
 import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
 
 const STREAMS = 4;
-const TOKENS = 150;
+const TOKENS = 90;
 /** gRPC's keep-alive needs 10 to 15 s, and a stage that can't connect to the next one says so after 10 s. */
 const NOTICED = { timeout: 18_000, interval: 50 };
 const NAMED = { timeout: 15_000, interval: 50 };
