@@ -13,6 +13,8 @@ const PASSWORD = "of-this-test";
 /** Each host has all ports to itself. */
 const PORTS = { redis: 6379, coordinator: 7100, coordinatorOps: 7101, worker: 7200, workerOps: 7201, gateway: 8080 };
 const EVERYWHERE = "0.0.0.0";
+/** The network is private: nobody else is in its namespaces. */
+const PLAINTEXT = { RHONE_ALLOW_PLAINTEXT: "true" };
 
 export interface SpreadOptions {
   /** Has Redis, the coordinator and the gateway. */
@@ -38,7 +40,7 @@ export class SpreadCluster {
   static async start({ front, workers, stages }: SpreadOptions): Promise<SpreadCluster> {
     const redisUrl = await startRedis(front);
     const model = ["--model-path", BREEZE, "--model-name", "breeze"];
-    const env = { REDIS_URL: redisUrl };
+    const env = { ...PLAINTEXT, REDIS_URL: redisUrl };
     const open = ["--host", EVERYWHERE];
     const coordinator = ["--advertise-host", front.name, "--workers", String(stages), "--simulated", "true"];
     const storage = ["--storage", join(front.folder, "storage"), "--auth", "off"];
@@ -56,7 +58,7 @@ export class SpreadCluster {
     const ports = ["--port", String(PORTS.worker), "--ops-port", String(PORTS.workerOps)];
     const place = ["--coordinator", `${this.#front.name}:${PORTS.coordinator}`, "--host", EVERYWHERE];
     const flags = [...place, "--advertise-host", host.name, ...ports, "--simulate", "stage-ms=10"];
-    await spawnService("shard-worker", flags, {}, host);
+    await spawnService("shard-worker", flags, PLAINTEXT, host);
   }
 
   /** The coordinator's own status. Throws while nobody answers. */

@@ -121,8 +121,8 @@ function machineFacts({ memory, threads }: ShardWorkerConfig) {
 
 /** The neighbour and the coordinator may both be fine when the link between stages breaks: only its sender knows. */
 function openEpoch(order: EpochOrder, runner: StageRunner, answer: (message: WorkerMessage) => void): Promise<void> {
-  const { pipeline, epoch, stage } = order;
-  return runner.openEpoch(order, ({ message }) => answer({ broken: { pipeline, epoch, stage, message } }));
+  const { pipeline, epoch } = order;
+  return runner.openEpoch(order, ({ message }) => answer({ broken: { pipeline, epoch, message } }));
 }
 
 function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): ControlLinkOptions["onMessage"] {

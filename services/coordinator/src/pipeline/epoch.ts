@@ -83,10 +83,11 @@ export class Epoch implements StepLink {
    * A stage has lost the connection to the next one, or can't open it, while both may live. A pipeline that was ready is
    * tried again at once; one that can't connect its stages, after a pause.
    */
-  linkBroken(worker: string, broken: rhone.v1.LinkBroken.$Properties): void {
-    if (!this.owns(broken)) return;
+  linkBroken(member: Member, broken: rhone.v1.LinkBroken.$Properties): void {
+    const stage = this.#members.indexOf(member);
+    if (stage < 0 || !this.owns(broken)) return;
     const code = this.#probed === null ? "WORKER_LOST" : "STAGE_FAILED";
-    this.break(new RhoneError(code, `Stage ${broken.stage ?? 0} on worker ${worker}: ${broken.message}`));
+    this.break(new RhoneError(code, `Stage ${stage} on worker ${member.worker}: ${broken.message}`));
   }
 
   break(error: RhoneError): void {
