@@ -12,7 +12,7 @@ import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
 
 const ECHO_PORT = 7;
 const LOOPBACK = "127.0.0.1";
-const SILENT_AFTER_MS = 400;
+const SILENT_AFTER_MS = 1000;
 
 skipWithoutHosts();
 let network: Network<"a" | "b" | "c">;

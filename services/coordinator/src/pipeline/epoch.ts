@@ -80,8 +80,8 @@ export class Epoch implements StepLink {
   }
 
   /**
-   * A stage has lost the connection to the next one, or can't open it, while both may live. A pipeline that was ready is
-   * tried again at once; one that can't connect its stages, after a pause.
+   * A stage has lost the connection to the next one, or can't open it, while both may live. A pipeline that was ready
+   * is tried again at once; one that can't connect its stages, after a pause.
    */
   linkBroken(member: Member, broken: rhone.v1.LinkBroken.$Properties): void {
     const stage = this.#members.indexOf(member);
