@@ -4,12 +4,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   ApiKeyStore,
+  askOperations,
   type ClusterStatus,
   checkClusterStatus,
   newApiKey,
   openRedis,
   type WorkerStatus,
 } from "@rhone/common";
+import { securityOf } from "../../cli/dist/cluster/cluster-security.js";
 import { stopCluster } from "../../cli/dist/cluster/stop-cluster.js";
 import { dataDirAt } from "../../cli/dist/data-dir.js";
 import { type CommandResult, collect, type Machine, thisMachine } from "./machine.js";
@@ -29,6 +31,13 @@ export function rhone(args: readonly string[], options: CommandOptions = {}): Pr
   const { env, deadlineMs = UP_DEADLINE_MS, on = thisMachine } = options;
   const child = on.spawn(RHONE, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   return collect(child, deadlineMs);
+}
+
+/** The status of a coordinator that shares the secret of the data directory. */
+export async function statusAt(operations: string, dataDir: string): Promise<ClusterStatus> {
+  const options = { security: securityOf(dataDirAt(dataDir)), signal: AbortSignal.timeout(10_000) };
+  const { body } = await askOperations(operations, "/status", options);
+  return checkClusterStatus(JSON.parse(body), "The coordinator");
 }
 
 export interface ClusterAddress {
@@ -87,7 +96,7 @@ export class RunningCluster implements ClusterAddress {
   async status(): Promise<ClusterStatus> {
     const { operations } = this.record();
     if (operations === undefined) throw new Error("no coordinator is ready");
-    return checkClusterStatus(await (await fetch(`http://${operations}/status`)).json(), "The coordinator");
+    return statusAt(operations, this.dataDir);
   }
 
   /** The worker that hosts a stage, 0 the first. */

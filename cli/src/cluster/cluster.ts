@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { RhoneError } from "@rhone/common";
+import { RhoneError, type Security } from "@rhone/common";
 import { identifyProcess } from "../processes/process-identity.js";
 import type { Addresses, ServiceSpec } from "../processes/service-process.js";
 import { SupervisedService } from "../processes/supervised-service.js";
@@ -9,6 +9,7 @@ import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec }
 import { watchPipeline } from "./watch-pipeline.js";
 
 export interface ClusterEnvironment extends SpecSources {
+  readonly security: Security;
   readonly report: Report;
   /** Called with the running processes at each change. */
   readonly onProcesses: (processes: readonly RecordedProcess[]) => void;
@@ -57,7 +58,7 @@ export class Cluster {
     const signal = AbortSignal.any([this.#failing.signal, this.#stopping.signal]);
     await this.#startRedis();
     const { grpc, ops } = await this.#startCoordinator();
-    const { report, plan } = this.#environment;
+    const { report, plan, security } = this.#environment;
     report({ kind: "phase", phase: "workers", text: `0 of ${plan.workers} joined`, done: false });
     const workers = Array.from({ length: plan.workers }, (_, index) => () => {
       return workerSpec(this.#environment, { index, coordinator: grpc });
@@ -65,7 +66,7 @@ export class Cluster {
     const [[gateway]] = await Promise.all([
       this.#start("gateway", [(previous) => gatewaySpec(this.#environment, previous)]),
       this.#start("workers", workers),
-      watchPipeline({ operations: ops, workers: plan.workers, report, signal }),
+      watchPipeline({ operations: ops, security, workers: plan.workers, report, signal }),
     ]);
     const address = gateway?.http ?? "";
     report({ kind: "phase", phase: "gateway", text: "waiting until it is ready", done: false });

@@ -1,6 +1,6 @@
 import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hostPort, isEveryInterface, loopbackOf, RhoneError, toRhoneError } from "@rhone/common";
+import { hostPort, isEveryInterface, loopbackOf, RhoneError, type Security, toRhoneError } from "@rhone/common";
 import { type CliConfig, commandWriter, quoted } from "../config.js";
 import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
@@ -16,6 +16,7 @@ import { asksForKeys } from "./asks-for-keys.js";
 import { checkSettings } from "./check-settings.js";
 import { Cluster } from "./cluster.js";
 import { ClusterClaim, type RecordedProcess } from "./cluster-record.js";
+import { securityOf } from "./cluster-security.js";
 import type { Report } from "./progress.js";
 import { readStatus } from "./watch-pipeline.js";
 
@@ -61,8 +62,9 @@ export async function runCluster(request: RunRequest): Promise<void> {
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
     const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });
-    const cluster = new Cluster({ ...request, plan, redis, dataDir, onProcesses });
-    await live(cluster, claim, { request, plan });
+    const security = securityOf(dataDir);
+    const cluster = new Cluster({ ...request, plan, redis, dataDir, security, onProcesses });
+    await live(cluster, claim, { request, plan, security });
   } catch (error) {
     if (!request.stop.aborted) await recordFailure(dataDir, toRhoneError(error));
     throw error;
@@ -93,7 +95,7 @@ async function rotateLogs(folder: string): Promise<void> {
 async function live(
   cluster: Cluster,
   claim: ClusterClaim,
-  { request, plan }: { readonly request: RunRequest; readonly plan: LaunchPlan },
+  { request, plan, security }: { readonly request: RunRequest; readonly plan: LaunchPlan; readonly security: Security },
 ): Promise<void> {
   const { options, report, stop, kill } = request;
   kill.addEventListener("abort", () => cluster.kill(), { once: true });
@@ -106,7 +108,7 @@ async function live(
     if (address === null) throw new RhoneError("CANCELLED", "The cluster was stopped before it was ready.");
     const url = urlOf(options.host, portIn(address));
     await claim.update({ state: "ready", url, operations: cluster.operations, model: plan.model.name });
-    for (const text of await hintsWhenReady(cluster, url, request)) report({ kind: "note", text });
+    for (const text of await hintsWhenReady(cluster, { url, security, request })) report({ kind: "note", text });
     report({ kind: "ready", url });
     const failure = await Promise.race([cluster.failed, stopped]);
     if (failure !== null) throw failure;
@@ -118,11 +120,14 @@ async function live(
 
 async function hintsWhenReady(
   { operations }: Cluster,
-  url: string,
-  { options, stop }: RunRequest,
+  {
+    url,
+    security,
+    request: { options, stop },
+  }: { readonly url: string; readonly security: Security; readonly request: RunRequest },
 ): Promise<readonly string[]> {
   const rhone = commandWriter(options.dataDir);
-  const status = await readStatus(operations, stop);
+  const status = await readStatus(operations, { security, signal: stop });
   const hint = status === null ? null : singleWorkerHint(status, rhone(`plan --model ${quoted(options.model)}`));
   const needsKeys = await asksForKeys(url);
   return [

@@ -1,5 +1,6 @@
 import type { Client, ClientWritableStream, ServiceError } from "@grpc/grpc-js";
 import { RhoneError } from "../errors/rhone-error.js";
+import type { Expected, Security } from "../security/security.js";
 import { openChannel } from "./channel.js";
 import { fromGrpcError } from "./error-status.js";
 import { type Frame, pipelineService } from "./services.js";
@@ -10,6 +11,9 @@ const CONNECT_WITHIN_MS = 10_000;
 export interface FrameLinkOptions {
   /** host:port of the receiver. */
   readonly address: string;
+  readonly security: Security;
+  /** Whose certificate the receiver must have. */
+  readonly expect: Expected;
   /** Names the receiver in errors: "stage 0". */
   readonly peer: string;
   /**
@@ -29,7 +33,7 @@ export class FrameLink {
   readonly #stream: ClientWritableStream<Frame>;
   #open = true;
 
-  constructor({ address, peer, onBroken }: FrameLinkOptions) {
+  constructor({ address, security, expect, peer, onBroken }: FrameLinkOptions) {
     const { path, requestSerialize, responseDeserialize } = pipelineService.flow;
     const receiver = `${peer} at ${address}`;
     const broken = (error: RhoneError): void => {
@@ -41,7 +45,7 @@ export class FrameLink {
       new RhoneError("WORKER_LOST", `The connection to ${receiver} failed: ${why}.`);
     const ended = (error: ServiceError | null): void =>
       broken(error === null ? lost("it ended the stream") : fromGrpcError(error, receiver));
-    this.#client = openChannel(address, { ownConnection: true });
+    this.#client = openChannel(address, { security, expect, ownConnection: true });
     this.#stream = this.#client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, ended);
     this.#client.waitForReady(Date.now() + CONNECT_WITHIN_MS, (error) => {
       if (error != null) broken(lost(`nobody answered within ${CONNECT_WITHIN_MS / 1000} s`));

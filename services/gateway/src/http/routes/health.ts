@@ -1,5 +1,5 @@
 import { metricsPage, toRhoneError } from "@rhone/common";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Registry } from "prom-client";
 import { type ClusterState, readyCoordinator } from "../../queue/cluster-state.js";
 import { errorHeaders } from "../error-response.js";
@@ -16,14 +16,14 @@ export interface HealthUse {
 /** GET /health (the process answers), /ready (a coordinator takes requests); unless opsless, /metrics and /status. */
 export function health(app: FastifyInstance, uses: HealthUse): void {
   const startedAtMs = Date.now();
-  app.get("/health", async () => ({ status: "ok" }));
+  app.get("/health", async (_request, reply) => probed(reply, { status: "ok" }));
   app.get("/ready", async (_request, reply) => {
     try {
       readyCoordinator(await uses.cluster.coordinators());
-      return { status: "ready" };
+      return probed(reply, { status: "ready" });
     } catch (error) {
       const named = toRhoneError(error);
-      return reply.code(503).headers(errorHeaders(named)).send({ status: "not_ready", reason: named.message });
+      return probed(reply.code(503).headers(errorHeaders(named)), { status: "not_ready", reason: named.message });
     }
   });
   if (uses.opsless) return;
@@ -34,3 +34,7 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
     gateway: { id: uses.gatewayId, model: uses.model.name, pid: process.pid, startedAtMs },
   }));
 }
+
+/** Written at once: in the line of the answers that wait, a probe would come behind the refusals of 500 clients. */
+const probed = (reply: FastifyReply, state: object): FastifyReply =>
+  reply.type("application/json; charset=utf-8").send(JSON.stringify(state));
