@@ -6,13 +6,14 @@ import { thisMachine } from "./machine.js";
 export interface SpawnedService {
   /** host:port of each listener, by name, as its log has them. */
   readonly addresses: Readonly<Record<string, string>>;
+  /** The lines of its log so far. */
+  readonly log: readonly string[];
   /** Resolves when it has ended. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
 /** A line of a service's log. A gateway has one address. */
 interface Listening {
-  readonly msg: string;
   readonly addresses?: Readonly<Record<string, string>>;
   readonly http?: string;
 }
@@ -43,12 +44,13 @@ export async function spawnService(
     return ended;
   };
   const log: string[] = [];
-  for await (const line of createInterface({ input: output })) {
-    log.push(line);
-    const { addresses, http, msg } = JSON.parse(line) as Listening;
-    if (msg !== "listening") continue;
-    output.resume();
-    return { addresses: addresses ?? { http: http ?? "" }, stop };
-  }
-  throw new Error(`the ${service} ended:\n${log.join("\n")}`);
+  const { addresses, http } = await new Promise<Listening>((resolve, reject) => {
+    createInterface({ input: output })
+      .on("line", (line) => {
+        log.push(line);
+        if (line.includes('"msg":"listening"')) resolve(JSON.parse(line) as Listening);
+      })
+      .once("close", () => reject(new Error(`the ${service} ended:\n${log.join("\n")}`)));
+  });
+  return { addresses: addresses ?? { http: http ?? "" }, log, stop };
 }
