@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { askOperations, type ClusterStatus, checkClusterStatus, openSecurity, type Security } from "@rhone/common";
 import { vi } from "vitest";
-import { type TestLeaf, TestAuthority } from "../../packages/common/src/testing/test-authority.js";
+import { TestAuthority, type TestLeaf } from "../../packages/common/src/testing/test-authority.js";
 import { type SpawnedService, spawnService } from "../cluster/spawn-service.js";
 import { RunningCluster } from "../cluster/start-cluster.js";
 import type { Host } from "./host.js";
