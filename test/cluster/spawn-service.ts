@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { thisMachine } from "./machine.js";
+import { type Machine, thisMachine } from "./machine.js";
 
 export interface SpawnedService {
   /** host:port of each listener, by name, as its log has them. */
@@ -25,16 +25,23 @@ const MAIN_FILES = {
   redis: "cli/dist/redis/redis-host.bundle.js",
 } as const;
 
+export interface SpawnOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  /** Where it runs; this machine when absent. */
+  readonly on?: Machine;
+}
+
 /** Starts a service beside a cluster and waits until it listens. Throws with its log if that fails. */
 export async function spawnService(
   service: keyof typeof MAIN_FILES,
   flags: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-  on = thisMachine,
+  { env = {}, cwd, on = thisMachine }: SpawnOptions = {},
 ): Promise<SpawnedService> {
   const main = fileURLToPath(new URL(`../../${MAIN_FILES[service]}`, import.meta.url));
   const child = on.spawn(process.execPath, [main, ...flags], {
     env: { ...process.env, ...env },
+    cwd,
     stdio: ["ignore", "pipe", "inherit"],
   });
   const output = child.stdout ?? Readable.from([]);

@@ -33,9 +33,13 @@ export function rhone(args: readonly string[], options: CommandOptions = {}): Pr
   return collect(child, deadlineMs);
 }
 
-/** The status of a coordinator that shares the secret of the data directory. */
-export async function statusAt(operations: string, dataDir: string): Promise<ClusterStatus> {
-  const options = { security: securityOf(dataDirAt(dataDir)), signal: AbortSignal.timeout(10_000) };
+/** The status of a coordinator that shares the secret of the data directory, or knows its `operator`. */
+export async function statusAt(
+  operations: string,
+  dataDir: string,
+  record: Pick<ClusterRecord, "operator"> = {},
+): Promise<ClusterStatus> {
+  const options = { security: securityOf(dataDirAt(dataDir), record), signal: AbortSignal.timeout(10_000) };
   const { body } = await askOperations(operations, "/status", options);
   return checkClusterStatus(JSON.parse(body), "The coordinator");
 }
@@ -51,16 +55,23 @@ interface ClusterRecord {
   readonly redisUrl: string;
   /** host:port of the coordinator's operations server. */
   readonly operations?: string;
+  /** host:port where other machines join. */
+  readonly door?: string;
+  /** Folder of the identity by which commands ask its processes. */
+  readonly operator?: string;
 }
 
 /** A cluster of real processes with a data directory of its own. */
 export class RunningCluster implements ClusterAddress {
   readonly url: string;
   readonly dataDir: string;
+  /** What `up` printed. */
+  readonly output: string;
 
-  constructor({ url, dataDir }: ClusterAddress) {
+  constructor({ url, dataDir }: ClusterAddress, output = "") {
     this.url = url;
     this.dataDir = dataDir;
+    this.output = output;
   }
 
   /** `rhone up --detach --port 0` with further flags. Throws with everything it printed when it does not come up. */
@@ -69,7 +80,7 @@ export class RunningCluster implements ClusterAddress {
     const args = ["up", "--detach", "--port", "0", "--data-dir", dataDir, ...flags];
     const { code, stdout, stderr } = await rhone(args, options);
     const url = /^ready (http:\S+)$/m.exec(stdout)?.[1];
-    if (code === 0 && url !== undefined) return new RunningCluster({ url, dataDir });
+    if (code === 0 && url !== undefined) return new RunningCluster({ url, dataDir }, stdout);
     await stopCluster(dataDirAt(dataDir));
     throw new Error(`rhone ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
   }
@@ -94,9 +105,9 @@ export class RunningCluster implements ClusterAddress {
 
   /** The coordinator's own status, at this moment. */
   async status(): Promise<ClusterStatus> {
-    const { operations } = this.record();
-    if (operations === undefined) throw new Error("no coordinator is ready");
-    return statusAt(operations, this.dataDir);
+    const record = this.record();
+    if (record.operations === undefined) throw new Error("no coordinator is ready");
+    return statusAt(record.operations, this.dataDir, record);
   }
 
   /** The worker that hosts a stage, 0 the first. */

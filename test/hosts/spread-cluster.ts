@@ -54,8 +54,8 @@ export class SpreadCluster {
     const storage = ["--storage", join(front.folder, "storage"), "--auth", "off"];
     const identity = this.#identity({ role: "coordinator", name: front.name });
     const [{ log }] = await Promise.all([
-      spawnService("coordinator", [...model, ...coordinator], { ...identity, ...redis }, front),
-      spawnService("gateway", [...model, ...storage], redis, front),
+      spawnService("coordinator", [...model, ...coordinator], { env: { ...identity, ...redis }, on: front }),
+      spawnService("gateway", [...model, ...storage], { env: redis, on: front }),
       ...workers.map((host) => this.startWorker(host)),
     ]);
     this.#coordinatorLog = log;
@@ -67,7 +67,8 @@ export class SpreadCluster {
     const ports = ["--port", String(PORTS.worker), "--ops-port", String(PORTS.workerOps)];
     const place = ["--coordinator", `${this.#front.name}:${PORTS.coordinator}`, "--host", EVERYWHERE];
     const flags = [...place, "--advertise-host", host.name, ...ports, "--simulate", "stage-ms=10"];
-    return spawnService("shard-worker", flags, this.#identity({ role: "worker", name: host.name }), host);
+    const env = this.#identity({ role: "worker", name: host.name });
+    return spawnService("shard-worker", flags, { env, on: host });
   }
 
   /** The coordinator's own status. Throws while nobody answers. */
@@ -113,6 +114,6 @@ async function startRedis(host: Host): Promise<string> {
   const program = spawnSync("redis-server", ["--version"]).status === 0 ? { binary: "redis-server" } : {};
   const flags = Object.entries({ ...folders, ...program, host: "127.0.0.1", port: PORTS.redis });
   const args = flags.flatMap(([name, value]) => [`--${name}`, String(value)]);
-  await spawnService("redis", args, { RHONE_REDIS_PASSWORD: PASSWORD }, host);
+  await spawnService("redis", args, { env: { RHONE_REDIS_PASSWORD: PASSWORD }, on: host });
   return `redis://:${PASSWORD}@127.0.0.1:${PORTS.redis}`;
 }

@@ -11,6 +11,8 @@ import { watchPipeline } from "./watch-pipeline.js";
 export interface ClusterEnvironment extends SpecSources {
   readonly security: Security;
   readonly report: Report;
+  /** Called with the coordinator's address, host:port, once it listens. */
+  readonly onCoordinator?: (grpc: string) => void;
   /** Called with the running processes at each change. */
   readonly onProcesses: (processes: readonly RecordedProcess[]) => void;
 }
@@ -58,7 +60,7 @@ export class Cluster {
     const signal = AbortSignal.any([this.#failing.signal, this.#stopping.signal]);
     await this.#startRedis();
     const { grpc, ops } = await this.#startCoordinator();
-    const { report, plan, security } = this.#environment;
+    const { report, plan, security, listening } = this.#environment;
     report({ kind: "phase", phase: "workers", text: `0 of ${plan.workers} joined`, done: false });
     const workers = Array.from({ length: plan.workers }, (_, index) => () => {
       return workerSpec(this.#environment, { index, coordinator: grpc });
@@ -66,7 +68,14 @@ export class Cluster {
     const [[gateway]] = await Promise.all([
       this.#start("gateway", [(previous) => gatewaySpec(this.#environment, previous)]),
       this.#start("workers", workers),
-      watchPipeline({ operations: ops, security, workers: plan.workers, report, signal }),
+      watchPipeline({
+        operations: ops,
+        security,
+        workers: plan.workers,
+        admits: listening !== undefined,
+        report,
+        signal,
+      }),
     ]);
     const address = gateway?.http ?? "";
     report({ kind: "phase", phase: "gateway", text: "waiting until it is ready", done: false });
@@ -101,6 +110,7 @@ export class Cluster {
     const specs = [(previous: Addresses | undefined) => coordinatorSpec(this.#environment, previous)];
     const [{ grpc = "", ops = "" } = {}] = await this.#start("coordinator", specs);
     report({ kind: "phase", phase: "coordinator", text: `listening on ${grpc}`, done: true });
+    this.#environment.onCoordinator?.(grpc);
     this.#operations = ops;
     return { grpc, ops };
   }

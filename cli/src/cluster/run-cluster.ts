@@ -12,6 +12,7 @@ import { endProcesses } from "../processes/process-identity.js";
 import { chooseRedis } from "../redis/choose-redis.js";
 import { endLeftoverRedis } from "../redis/leftover-redis.js";
 import { planRedis } from "../redis/redis-plan.js";
+import { admitMachines } from "./admit-machines.js";
 import { asksForKeys } from "./asks-for-keys.js";
 import { checkSettings } from "./check-settings.js";
 import { Cluster } from "./cluster.js";
@@ -62,9 +63,16 @@ export async function runCluster(request: RunRequest): Promise<void> {
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
     const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });
-    const security = securityOf(dataDir);
-    const cluster = new Cluster({ ...request, plan, redis, dataDir, security, onProcesses });
-    await live(cluster, claim, { request, plan, security });
+    const admission = options.listen === undefined ? null : await admitMachines(request, plan.workers);
+    try {
+      await claim.update({ door: admission?.address, operator: admission?.operator });
+      const security = securityOf(dataDir, { operator: admission?.operator });
+      const sources = { ...request, plan, redis, dataDir, security, listening: admission?.listening, onProcesses };
+      const cluster = new Cluster({ ...sources, onCoordinator: (grpc) => admission?.send(grpc) });
+      await live(cluster, claim, { request, plan, security });
+    } finally {
+      await admission?.close();
+    }
   } catch (error) {
     if (!request.stop.aborted) await recordFailure(dataDir, toRhoneError(error));
     throw error;

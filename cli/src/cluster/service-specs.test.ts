@@ -132,3 +132,32 @@ test("every process is told where the cluster's secret is, and none what it is",
     expect(env.RHONE_CLUSTER_SECRET_FILE).toBe("/d/cluster-secret");
   }
 });
+
+test("processes for other machines listen for them, on ports beside the door's, and have identities in place of the secret", () => {
+  const identity = (name: string) => ({ ca: `/${name}/ca`, cert: `/${name}/cert`, key: `/${name}/key` });
+  const listening = {
+    place: { bind: "0.0.0.0", advertise: "a.lan" },
+    port: 7100,
+    coordinator: identity("c"),
+    gateway: identity("g"),
+    workers: [identity("w1"), identity("w2")],
+  };
+  const open = { ...sources, listening };
+  const coordinator = coordinatorSpec(open, undefined);
+  const worker = workerSpec(open, { index: 1, coordinator: "a.lan:7110" });
+  const place = { "--host": "0.0.0.0", "--advertise-host": "a.lan" };
+  expect(flagsOf(coordinator.args)).toMatchObject({ ...place, "--port": "7110", "--grow": "true" });
+  expect(flagsOf(coordinatorSpec(open, { grpc: "a.lan:99" }).args)).toMatchObject({ "--port": "99" });
+  expect(flagsOf(worker.args)).toMatchObject({ ...place, "--port": "7121" });
+  for (const [spec, name] of [
+    [coordinator, "c"],
+    [gatewaySpec(open, undefined), "g"],
+    [worker, "w2"],
+  ] as const) {
+    const { env } = spec;
+    expect([env.RHONE_TLS_CA, env.RHONE_TLS_KEY]).toEqual([`/${name}/ca`, `/${name}/key`]);
+    expect(env.RHONE_CLUSTER_SECRET_FILE).toBeUndefined();
+  }
+  const anyPort = { ...sources, listening: { ...listening, port: 0 } };
+  expect(flagsOf(workerSpec(anyPort, { index: 1, coordinator: "" }).args)).toMatchObject({ "--port": "0" });
+});

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { loopbackOf } from "@rhone/common";
 import { type CliConfig, childEnvironment, commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
+import { coordinatorPort, type IdentityPaths, type Listening, workerPort } from "../enrollment/listening.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { LaunchPlan } from "../launch/launch-plan.js";
 import type { EntryPoints } from "../processes/entry-points.js";
@@ -16,6 +17,8 @@ export interface SpecSources {
   readonly redis: RedisPlan;
   readonly dataDir: DataDir;
   readonly entryPoints: EntryPoints;
+  /** Absent: nothing listens for other machines, and this machine's processes know each other by its secret. */
+  readonly listening?: Listening | undefined;
 }
 
 const portOf = (address: string | undefined): string => address?.slice(address.lastIndexOf(":") + 1) ?? "0";
@@ -36,13 +39,16 @@ export function redisSpec(sources: SpecSources): ServiceSpec {
 
 /** `previous`: its addresses before a restart; workers know it by these ports, so it takes them again. */
 export function coordinatorSpec(sources: SpecSources, previous: Addresses | undefined): ServiceSpec {
-  const { options, plan, dataDir, entryPoints } = sources;
+  const { options, plan, dataDir, entryPoints, listening } = sources;
   const flags = {
-    host: loopbackOf(options.host),
-    port: portOf(previous?.grpc),
+    host: listening?.place.bind ?? loopbackOf(options.host),
+    "advertise-host": listening?.place.advertise,
+    port: previous?.grpc === undefined && listening ? coordinatorPort(listening.port) : portOf(previous?.grpc),
+    grow: listening === undefined ? undefined : "true",
     "ops-port": portOf(previous?.ops),
     "model-path": plan.model.path,
     "model-name": plan.model.name,
+    "weights-dir": dataDir.weights,
     workers: plan.workers,
     "kv-type": options.kvType,
     "activation-type": options.activationType,
@@ -60,7 +66,7 @@ export function coordinatorSpec(sources: SpecSources, previous: Addresses | unde
     title: "The coordinator",
     entry: entryPoints.coordinator,
     args: toArguments(flags),
-    env: withRedis(sources),
+    env: withRedis(sources, listening?.coordinator),
     logFile: join(dataDir.logs, "coordinator.log"),
   };
 }
@@ -69,11 +75,12 @@ export function workerSpec(
   sources: SpecSources,
   { index, coordinator }: { readonly index: number; readonly coordinator: string },
 ): ServiceSpec {
-  const { options, plan, dataDir, entryPoints } = sources;
+  const { options, plan, dataDir, entryPoints, listening } = sources;
   const flags = {
     coordinator,
-    host: loopbackOf(options.host),
-    port: 0,
+    host: listening?.place.bind ?? loopbackOf(options.host),
+    "advertise-host": listening?.place.advertise,
+    port: listening === undefined ? 0 : workerPort(listening.port, index),
     "ops-port": 0,
     threads: plan.threads,
     memory: plan.memory,
@@ -81,6 +88,7 @@ export function workerSpec(
     kernels: options.kernels,
     simulate: options.simulate,
     "models-dir": dataDir.models,
+    "weights-dir": dataDir.weights,
   };
   const name = `worker-${index + 1}`;
   return {
@@ -89,7 +97,7 @@ export function workerSpec(
     title: `Worker ${index + 1}`,
     entry: entryPoints.shardWorker,
     args: toArguments(flags),
-    env: childEnvironment(securityEnvironment(dataDir)),
+    env: childEnvironment(securityEnvironment(dataDir, listening?.workers[index])),
     logFile: join(dataDir.logs, `${name}.log`),
   };
 }
@@ -115,11 +123,11 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     title: "The gateway",
     entry: entryPoints.gateway,
     args: toArguments(flags),
-    env: withRedis(sources),
+    env: withRedis(sources, sources.listening?.gateway),
     logFile: join(dataDir.logs, "gateway.log"),
   };
 }
 
 const limitsOf = ({ config }: SpecSources) => ({ hungAfterMs: config.hungAfter * 1000 });
-const withRedis = ({ redis, dataDir }: SpecSources): NodeJS.ProcessEnv =>
-  childEnvironment({ ...securityEnvironment(dataDir), REDIS_URL: redis.url });
+const withRedis = ({ redis, dataDir }: SpecSources, identity: IdentityPaths | undefined): NodeJS.ProcessEnv =>
+  childEnvironment({ ...securityEnvironment(dataDir, identity), REDIS_URL: redis.url });

@@ -6,6 +6,7 @@ import { PhaseRenderer } from "../cluster/phase-renderer.js";
 import { runCluster } from "../cluster/run-cluster.js";
 import { stopCluster } from "../cluster/stop-cluster.js";
 import { commandContext } from "../command-context.js";
+import { DOOR_PORT } from "../enrollment/join-command.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import { host, port } from "../option-parsers.js";
 import { ENTRY_POINTS, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
@@ -21,7 +22,8 @@ const EXAMPLES = `
 Examples:
   rhone up                                   Breeze, the demonstration model, on two workers
   rhone up --detach --port 18080             in the background; returns when the cluster is ready
-  rhone up --host 0.0.0.0                    for other machines; then: rhone keys create NAME
+  rhone up --host 0.0.0.0                    clients elsewhere; then: rhone keys create NAME
+  rhone up --listen --model NAME             workers elsewhere: prints the command that joins
   rhone up --model mistral-7b-instruct-v0.3  on all cores; before: rhone model pull NAME
   rhone up --storage s3://bucket/rhone       files and batches in a bucket, with AWS credentials
   rhone up --model ./my.gguf --workers 4 --kv-type q8_0 --context 8192`;
@@ -45,6 +47,12 @@ function addGatewaySettings(command: Command): Command {
       host,
       "127.0.0.1",
     )
+    .option(
+      "--listen [host]",
+      "let other machines join: the address of this one for them, 0.0.0.0 for all (default: it is found)",
+      host,
+    )
+    .option("--listen-port <port>", `TCP port where they join (default: ${DOOR_PORT})`, port)
     .addOption(
       new Option(
         "--auth <mode>",

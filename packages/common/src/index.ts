@@ -4,6 +4,7 @@ export {
   type ClusterStatus,
   checkClusterStatus,
   type PipelineState,
+  type Preparing,
   parseClusterStatus,
   pipelineStateSchema,
   type ServedModel,
@@ -37,6 +38,9 @@ export {
   portSchema,
   redisUrlSchema,
   redisUrlSetting,
+  weightsDirSetting,
+  weightsFromSetting,
+  weightsRateSetting,
   withoutPassword,
 } from "./config/schemas.js";
 export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";
@@ -48,17 +52,25 @@ export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";
 export { type FrameReceiver, type FrameSender, flowHandler } from "./grpc/flow-server.js";
 export { FrameLink } from "./grpc/frame-link.js";
 export { Heartbeats } from "./grpc/heartbeats.js";
+export { preparingOf } from "./grpc/preparing.js";
 export {
   type CoordinatorMessage,
   controlService,
+  type DescribeWeights,
   type FlowEnd,
   type Frame,
   type GuardedService,
   guardedMethod,
+  type HashTensors,
   type Heartbeat,
   PROTOCOL_VERSION,
   pipelineService,
+  type ReadWeights,
+  type TensorHash,
+  type WeightBytes,
+  type WeightsDescription,
   type WorkerMessage,
+  weightsService,
 } from "./grpc/services.js";
 export { Condition } from "./lifecycle/condition.js";
 export {

@@ -12,6 +12,9 @@ import {
   redisUrlSetting,
   type Settings,
   securitySettings,
+  weightsDirSetting,
+  weightsFromSetting,
+  weightsRateSetting,
 } from "@rhone/common";
 import { SERVING_DEFAULTS } from "@rhone/planner";
 import { z } from "zod";
@@ -21,7 +24,13 @@ const count = (least: number) => z.coerce.number().int().min(least);
 const seconds = z.coerce.number().positive();
 
 export const coordinatorSettings = {
-  modelPath: { env: "RHONE_MODEL_PATH", schema: text, doc: "GGUF file to serve." },
+  modelPath: {
+    env: "RHONE_MODEL_PATH",
+    schema: text.optional(),
+    doc: "GGUF file to serve.",
+    defaultText: "required without --weights-from",
+  },
+  weightsFrom: weightsFromSetting,
   modelName: {
     env: "RHONE_MODEL_NAME",
     schema: text.optional(),
@@ -149,6 +158,8 @@ export const coordinatorSettings = {
     schema: booleanSchema.default(false),
     doc: "true accepts simulated workers and no others; their tokens mean nothing.",
   },
+  weightsDir: weightsDirSetting,
+  weightsRate: weightsRateSetting,
   ...securitySettings,
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,

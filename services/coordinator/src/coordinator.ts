@@ -13,6 +13,7 @@ import {
 } from "@rhone/common";
 import type { KvShape } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
+import { FairRate, HashThread, TensorHashes, WeightServer } from "@rhone/weights";
 import type { Redis } from "ioredis";
 import type { CoordinatorConfig } from "./config.js";
 import { Engine } from "./engine/engine.js";
@@ -29,6 +30,7 @@ import { StatusPublisher } from "./status/status-publisher.js";
 import { tellStanding } from "./status/tell-standing.js";
 import { TokenLog } from "./token-log/token-log.js";
 import { shardSpec } from "./workers/shard-loads.js";
+import { whyUnreachable } from "./workers/why-unreachable.js";
 import { WorkerRegistry } from "./workers/worker-registry.js";
 
 export interface CoordinatorOptions {
@@ -70,9 +72,19 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const engine = createEngine(parts, tokenLog);
   const consumer = await openConsumer(parts, { engine, tokenLog, redis });
 
-  const registry = new WorkerRegistry(logger, config);
+  const reach = (worker: string, address: string) => whyUnreachable({ worker, address, security });
+  const registry = new WorkerRegistry(logger, { ...config, reach });
   const pipeline = createPipeline(parts, registry, pipelineListener(engine, consumer));
-  const grpcPort = await serveWorkers({ host: config.host, port: config.port, security, registry, pipeline, shutdown });
+  const weights = createWeightServer(parts, () => engine.counts.running > 0);
+  const grpcPort = await serveWorkers({
+    host: config.host,
+    port: config.port,
+    security,
+    registry,
+    pipeline,
+    weights,
+    shutdown,
+  });
 
   const { simulated, kvType, pageSize, maxSequences } = config;
   const host = advertisedHost(config, logger);
@@ -171,6 +183,27 @@ async function openConsumer(
     lockMs: 1000 * config.jobLock,
     cancellations,
     pace: new JobPace(),
+    logger,
+  });
+}
+
+/** Serves the model's file at full speed while nobody would notice: `isBusy` says whether requests are computed. */
+function createWeightServer(
+  { config, model: { file, served }, metrics, logger, shutdown }: Parts,
+  isBusy: () => boolean,
+): WeightServer {
+  const { weightsDir: folder, weightsRate } = config;
+  const thread = new HashThread();
+  shutdown.add("hash thread", () => thread.close());
+  let hashes: TensorHashes | undefined;
+  return new WeightServer({
+    served: async () => {
+      if (file === null) return null;
+      hashes ??= await TensorHashes.open({ file, thread, folder });
+      return { name: served.name, file, tensors: null, hashes };
+    },
+    rate: new FairRate(() => (isBusy() && weightsRate > 0 ? weightsRate : Number.POSITIVE_INFINITY)),
+    onSent: (bytes) => metrics.weightsSentBytes.inc(bytes),
     logger,
   });
 }

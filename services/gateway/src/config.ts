@@ -9,6 +9,9 @@ import {
   portSchema,
   redisUrlSetting,
   type Settings,
+  securitySettings,
+  weightsDirSetting,
+  weightsFromSetting,
 } from "@rhone/common";
 import { CHAT_TEMPLATE_NAMES, type ChatTemplateChoice, readChatTemplate } from "@rhone/model";
 import { z } from "zod";
@@ -46,9 +49,13 @@ export const gatewaySettings = {
   redisUrl: redisUrlSetting,
   modelPath: {
     env: "RHONE_MODEL_PATH",
-    schema: text,
+    schema: text.optional(),
     doc: "GGUF file that is served; only its header and vocabulary are read.",
+    defaultText: "required without --weights-from",
   },
+  weightsFrom: weightsFromSetting,
+  weightsDir: weightsDirSetting,
+  ...securitySettings,
   modelName: {
     env: "RHONE_MODEL_NAME",
     schema: text.optional(),

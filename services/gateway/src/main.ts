@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { ApiKeyStore, announce, explainBindError, hostPort, type Logger, openRedis, serviceMain } from "@rhone/common";
 import { GrammarBuilder } from "@rhone/grammar";
+import { openHeader } from "@rhone/weights";
 import type { FastifyInstance } from "fastify";
 import { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { type KeyRing, keysRequired } from "./admission/key-ring.js";
@@ -45,7 +46,10 @@ await serviceMain(
   { service: "gateway", settings: gatewaySettings, trim: trimMemory },
   async (config, { logger, shutdown }) => {
     const { host, port, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
-    const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate, ggmlDir } = config;
+    const { modelAlias: aliases, chatTemplate, ggmlDir } = config;
+    const { path, name: served, close: closeFile } = await openHeader(config, logger);
+    shutdown.add("model file", closeFile);
+    const name = config.modelName ?? served;
     const withinMs = config.turnWaitMs;
     const limits = { timeoutMs: config.encodeTimeoutMs, most: config.encodingsWaiting, withinMs };
     const parseSpecial = config.controlNames === "tokens";

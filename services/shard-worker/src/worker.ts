@@ -11,12 +11,15 @@ import {
   openSecurity,
   PROTOCOL_VERSION,
   pipelineService,
+  type Security,
   type Shutdown,
   type WorkerMessage,
   type WorkerStanding,
+  weightsService,
 } from "@rhone/common";
+import { FairRate, FetchedFiles, HashThread, WeightCache, WeightServer } from "@rhone/weights";
 import type { ShardWorkerConfig } from "./config.js";
-import { createMetrics } from "./metrics.js";
+import { createMetrics, type Metrics } from "./metrics.js";
 import { ControlLink, type ControlLinkOptions } from "./server/control-link.js";
 import { StageRunner } from "./server/stage-runner.js";
 import { Standing } from "./server/standing.js";
@@ -28,6 +31,8 @@ import { type EpochOrder, readEpoch } from "./wire/read-order.js";
 
 /** For the coordinator to let this worker go; less than the process gets for its end. */
 const LEAVE_WITHIN_MS = 15_000;
+/** After a step, another one is expected for this long. */
+const BUSY_FOR_MS = 1000;
 /** The rest is left to the system and to the worker's own code. */
 const MEMORY_SHARE = 0.9;
 
@@ -53,10 +58,18 @@ export async function startShardWorker({
   const metrics = createMetrics();
   metrics.kernels.set({ kernels: device.facts.kernels ?? "" }, 1);
   const runner = new StageRunner({ worker, security, metrics, logger });
-  const holder = new ShardHolder({ device, modelsDir: config.modelsDir, runner, metrics, logger });
+  const files = openFiles({ config, logger, shutdown }, { security, metrics });
+  const holder = new ShardHolder({ device, files, runner, metrics, logger });
   shutdown.add("shard", () => holder.release());
   const { host, port, opsPort } = config;
+  const weights = new WeightServer({
+    served: async () => holder.given && { name: "", ...holder.given, hashes: null },
+    rate: rateBeside(runner, config.weightsRate),
+    onSent: (bytes) => metrics.weightsSentBytes.inc(bytes),
+    logger,
+  });
   const server = await GrpcServer.open({ host, port, security }, (services) => {
+    services.addService(weightsService, weights.handlers);
     const flow = flowHandler((sender) => ({ accept: (frame) => runner.accept(frame, sender) }));
     services.addService(pipelineService, { flow });
   });
@@ -112,6 +125,33 @@ function openDevice({ config, logger, shutdown }: ShardWorkerOptions): Device {
   if (simulate === undefined) return openGgmlDevice({ config, logger, shutdown });
   logger.warn({ simulate }, "simulated: it computes nothing, and its tokens mean nothing");
   return simulatedDevice(simulate);
+}
+
+/** `rate` bytes per second while steps run, 0: no limit; and no limit without steps. */
+function rateBeside(runner: StageRunner, rate: number): FairRate {
+  let steps = runner.steps;
+  let steppedAt = Number.NEGATIVE_INFINITY;
+  return new FairRate(() => {
+    const now = performance.now();
+    if (runner.steps !== steps) steppedAt = now;
+    steps = runner.steps;
+    return now - steppedAt < BUSY_FOR_MS && rate > 0 ? rate : Number.POSITIVE_INFINITY;
+  });
+}
+
+function openFiles(
+  { config, logger, shutdown }: ShardWorkerOptions,
+  { security, metrics }: { readonly security: Security; readonly metrics: Metrics },
+): FetchedFiles {
+  const { coordinator, modelsDir, weightsDir, weightsBytes } = config;
+  const thread = new HashThread();
+  shutdown.add("hash thread", () => thread.close());
+  const cache = new WeightCache({ folder: weightsDir, mostBytes: weightsBytes });
+  const counts = {
+    received: (bytes: number) => metrics.weightsFetchedBytes.inc(bytes),
+    wrong: () => metrics.weightsWrong.inc(),
+  };
+  return new FetchedFiles({ coordinator, security, modelsDir, cache, thread, counts, logger });
 }
 
 function machineFacts({ memory, threads }: ShardWorkerConfig) {

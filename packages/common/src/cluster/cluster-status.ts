@@ -10,6 +10,10 @@ export type PipelineState = z.infer<typeof pipelineStateSchema>;
 const stepTimeSchema = z.object({ rows: z.number(), layerMs: z.number(), headMs: z.number() });
 export type StepTimeStatus = Parsed<typeof stepTimeSchema>;
 
+const preparingSchema = z.object({ phase: z.enum(["check", "fetch"]), bytes: z.number(), totalBytes: z.number() });
+/** What a worker does with the bytes of its tensors before it loads them. */
+export type Preparing = Parsed<typeof preparingSchema>;
+
 const workerStatusSchema = z.object({
   worker: z.string(),
   address: z.string(),
@@ -30,6 +34,11 @@ const workerStatusSchema = z.object({
   /** Bytes of weights loaded so far, and when all are loaded. */
   loadedBytes: z.number(),
   totalBytes: z.number(),
+  /**
+   * Bytes of its layers' weights that it compares with the coordinator's, or fetches, before it loads them; null: of
+   * none. Absent from a coordinator that does not say.
+   */
+  preparing: preparingSchema.nullable().exactOptional(),
   /** Bytes of its K/V pages. */
   pageBytes: z.number(),
   /**

@@ -43,7 +43,15 @@ export type CoordinatorMessage = rhone.v1.CoordinatorMessage.$Properties;
 export type Heartbeat = rhone.v1.Heartbeat.$Properties;
 type HeartbeatTaken = rhone.v1.HeartbeatTaken.$Properties;
 
+export type DescribeWeights = rhone.v1.DescribeWeights.$Properties;
+export type WeightsDescription = rhone.v1.WeightsDescription.$Properties;
+export type HashTensors = rhone.v1.HashTensors.$Properties;
+export type TensorHash = rhone.v1.TensorHash.$Properties;
+export type ReadWeights = rhone.v1.ReadWeights.$Properties;
+export type WeightBytes = rhone.v1.WeightBytes.$Properties;
+
 const { Frame, FlowEnd, WorkerMessage, CoordinatorMessage, Heartbeat, HeartbeatTaken } = rhone.v1;
+const { DescribeWeights, WeightsDescription, HashTensors, TensorHash, ReadWeights, WeightBytes } = rhone.v1;
 
 /** rhone.v1.Pipeline: frames flow from one stage to the next; nothing flows back. */
 export const pipelineService = {
@@ -69,6 +77,27 @@ export const controlService = {
     requestStream: false,
     responseStream: false,
     callers: ["worker"],
+  }),
+} as const satisfies GuardedService;
+
+const WEIGHT_CALLERS = ["worker", "gateway", "coordinator"] as const;
+
+/** rhone.v1.Weights: a model file's header and tensors, for machines that lack them. */
+export const weightsService = {
+  describe: guardedMethod<DescribeWeights, WeightsDescription>(
+    "/rhone.v1.Weights/Describe",
+    [DescribeWeights, WeightsDescription],
+    { requestStream: false, responseStream: false, callers: WEIGHT_CALLERS },
+  ),
+  hash: guardedMethod<HashTensors, TensorHash>("/rhone.v1.Weights/Hash", [HashTensors, TensorHash], {
+    requestStream: false,
+    responseStream: true,
+    callers: WEIGHT_CALLERS,
+  }),
+  read: guardedMethod<ReadWeights, WeightBytes>("/rhone.v1.Weights/Read", [ReadWeights, WeightBytes], {
+    requestStream: false,
+    responseStream: true,
+    callers: WEIGHT_CALLERS,
   }),
 } as const satisfies GuardedService;
 

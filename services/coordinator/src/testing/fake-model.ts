@@ -22,6 +22,8 @@ export function fakeModel({ nLayers = 8, contextLength = 128, slidingWindow = 0 
       headBytes: 500,
       wholeBytes: nLayers * 1000 + 1000,
     },
+    file: null,
+    origin: "",
     pageBytes: () => 1000,
     activationBytes: () => 16,
     endTokens: new Set(),

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { type KvTypeName, parseErrorCode, RhoneError, type WorkerMessage } from "@rhone/common";
 import type { KvShape, StagePlan } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
@@ -18,7 +19,13 @@ interface PendingLoad {
 /** Has workers load shards. The only writer of `loaded` and `loadFailedAt` of each member. */
 export class ShardLoads {
   readonly #pending = new Map<number, PendingLoad>();
+  readonly #sourcesFor: (member: Member) => readonly string[];
   #load = 0;
+
+  /** `sourcesFor`: host:port of workers that may have weights which the member lacks; they make no other load. */
+  constructor(sourcesFor: (member: Member) => readonly string[] = () => []) {
+    this.#sourcesFor = sourcesFor;
+  }
 
   /**
    * Resolves when `member` holds the shard, at once if it holds it already. Rejects with the worker's error, with
@@ -31,7 +38,8 @@ export class ShardLoads {
     const load = ++this.#load;
     try {
       const answered = this.#answer(load, member, signal);
-      member.send({ load: { load, ...spec } });
+      const model = { ...spec.model, sources: [...this.#sourcesFor(member)] };
+      member.send({ load: { load, ...spec, model } });
       await answered;
     } catch (error) {
       if (!signal.aborted) member.loadFailedAt = performance.now();
@@ -91,16 +99,24 @@ const KV_TYPES: Readonly<Record<KvTypeName, rhone.v1.KvType>> = {
   q8_0: rhone.v1.KvType.KV_Q8_0,
 };
 
+/** A path of a file without weights would lead workers of this machine to that file. */
+const modelRef = ({ served, file, origin }: ModelFacts): rhone.v1.ModelRef.$Properties => ({
+  name: served.name,
+  path: file === null ? basename(served.path) : served.path,
+  fingerprint: served.fingerprint,
+  stamp: file?.stamp ?? "",
+  origin,
+});
+
 /** The load of a stage's worker. */
 export function shardSpec(
   stage: StagePlan,
   pages: number,
   context: { readonly model: ModelFacts; readonly kvType: KvTypeName; readonly shape: KvShape },
 ): ShardSpec {
-  const { served } = context.model;
   if (stage.last <= stage.first) throw new RhoneError("INTERNAL", `Stage ${stage.stage} was planned without layers.`);
   return {
-    model: { name: served.name, path: served.path, fingerprint: served.fingerprint },
+    model: modelRef(context.model),
     firstLayer: stage.first,
     lastLayer: stage.last,
     embeds: stage.embeds,
