@@ -24,6 +24,8 @@ export interface DataDir {
   readonly clusterFile: string;
   /** Why the last cluster failed. */
   readonly failureFile: string;
+  /** The password of the private Redis, where it listens on a port. */
+  readonly redisPassword: string;
   /** The secret by which the processes of this machine's cluster know each other. */
   readonly clusterSecret: string;
 }
@@ -42,6 +44,7 @@ export function dataDirAt(root: string): DataDir {
     identity: join(root, "identity"),
     clusterFile: join(run, "cluster.json"),
     failureFile: join(run, "failure.json"),
+    redisPassword: join(run, "redis-password"),
     clusterSecret: join(root, "cluster-secret"),
   };
 }

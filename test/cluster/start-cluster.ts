@@ -26,6 +26,11 @@ export interface CommandOptions {
   readonly on?: Machine;
 }
 
+interface StartOptions extends CommandOptions {
+  /** Default: a folder of its own, whose path is short. */
+  readonly dataDir?: string;
+}
+
 /** Runs the launcher as a user does; kills it at the deadline. */
 export function rhone(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const { env, deadlineMs = UP_DEADLINE_MS, on = thisMachine } = options;
@@ -75,8 +80,8 @@ export class RunningCluster implements ClusterAddress {
   }
 
   /** `rhone up --detach --port 0` with further flags. Throws with everything it printed when it does not come up. */
-  static async start(flags: readonly string[], options: CommandOptions = {}): Promise<RunningCluster> {
-    const dataDir = mkdtempSync(join(tmpdir(), "rhone-system-"));
+  static async start(flags: readonly string[], options: StartOptions = {}): Promise<RunningCluster> {
+    const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "rhone-system-"));
     const args = ["up", "--detach", "--port", "0", "--data-dir", dataDir, ...flags];
     const { code, stdout, stderr } = await rhone(args, options);
     const url = /^ready (http:\S+)$/m.exec(stdout)?.[1];

@@ -58,9 +58,9 @@ test("machines without the model's file get what they need of it, and keep it", 
   });
   const { grpc = "", ops = "" } = coordinator.addresses;
   const status = (): Promise<ClusterStatus> => statusAt(ops, home);
-  const ready = () => expect.poll(async () => (await status()).state, PATIENCE).toBe("ready");
-  const joinFrom = async (weightsDir: string) =>
-    start("shard-worker", [...any, "--coordinator", grpc, "--threads", "1", "--memory", "500000000"], {
+  const ready = (at = ops) => expect.poll(async () => (await statusAt(at, home)).state, PATIENCE).toBe("ready");
+  const joinFrom = async (weightsDir: string, to = grpc) =>
+    start("shard-worker", [...any, "--coordinator", to, "--threads", "1", "--memory", "500000000"], {
       env: { ...secret, RHONE_WEIGHTS_DIR: weightsDir },
       cwd: weightsDir,
     });
@@ -91,4 +91,13 @@ test("machines without the model's file get what they need of it, and keep it", 
   const third = await joinFrom(folders[1]);
   await ready();
   expect(await fetched(third.addresses.ops ?? "")).toBe(0);
+
+  const apart = await folder();
+  const beside = await start("coordinator", [...any, "--model-path", OWN_MODEL, "--weights-from", grpc], {
+    env: { ...env, RHONE_WEIGHTS_DIR: apart },
+    cwd: apart,
+  });
+  const alone = await joinFrom(await folder(), beside.addresses.grpc);
+  await ready(beside.addresses.ops);
+  expect(await fetched(alone.addresses.ops ?? "")).toBe(header + (await bytesOf([0, 32])));
 });

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { openSecurity, type Security, type SecurityConfig } from "@rhone/common";
+import { openSecurity, readClusterSecret, type Security, type SecurityConfig } from "@rhone/common";
 import type { DataDir } from "../data-dir.js";
 import type { IdentityPaths } from "../enrollment/listening.js";
 import type { ClusterRecord } from "./cluster-record.js";
@@ -25,11 +25,24 @@ function securityConfigOf({ clusterSecret }: DataDir, operator: string | undefin
 export const securityOf = (dataDir: DataDir, { operator }: Pick<ClusterRecord, "operator"> = {}): Security =>
   openSecurity(securityConfigOf(dataDir, operator));
 
-/** The variables of a service that is one of them: its identity, or where none has one, the machine's secret. */
+/** The variables of a service that is one of them: the machine's secret, and its identity where it has one. */
 export const securityEnvironment = (
   { clusterSecret }: DataDir,
   identity: IdentityPaths | undefined,
-): Readonly<Record<string, string | undefined>> =>
-  identity === undefined
-    ? { RHONE_CLUSTER_SECRET_FILE: clusterSecret }
-    : { RHONE_TLS_CA: identity.ca, RHONE_TLS_CERT: identity.cert, RHONE_TLS_KEY: identity.key };
+): Readonly<Record<string, string | undefined>> => ({
+  RHONE_CLUSTER_SECRET_FILE: clusterSecret,
+  ...(identity !== undefined && {
+    RHONE_TLS_CA: identity.ca,
+    RHONE_TLS_CERT: identity.cert,
+    RHONE_TLS_KEY: identity.key,
+  }),
+});
+
+/** What the owner of a data directory shows to its cluster's gateway; undefined where it can't be read. */
+export function clusterSecretOf({ clusterSecret }: DataDir): string | undefined {
+  try {
+    return readClusterSecret(clusterSecret);
+  } catch {
+    return undefined;
+  }
+}

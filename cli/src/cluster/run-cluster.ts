@@ -56,6 +56,8 @@ export async function runCluster(request: RunRequest): Promise<void> {
   const claim = await ClusterClaim.take(dataDir, about, endProcesses);
   try {
     await prepare(options, dataDir);
+    const password = redis.host?.password;
+    if (password !== undefined) await writeFile(dataDir.redisPassword, `${password}\n`, { mode: 0o600 });
     report({ kind: "phase", phase: "model", text: plan.model.description, done: true });
     if (plan.why !== null) report({ kind: "note", text: plan.why });
     if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });

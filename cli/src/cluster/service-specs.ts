@@ -32,7 +32,7 @@ export function redisSpec(sources: SpecSources): ServiceSpec {
     title: "Redis",
     entry: entryPoints.redisHost,
     args: redis.host?.args ?? [],
-    env: childEnvironment({ RHONE_REDIS_PASSWORD: redis.host?.password }),
+    env: childEnvironment(),
     logFile: join(dataDir.logs, "redis.log"),
   };
 }
@@ -129,5 +129,10 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
 }
 
 const limitsOf = ({ config }: SpecSources) => ({ hungAfterMs: config.hungAfter * 1000 });
-const withRedis = ({ redis, dataDir }: SpecSources, identity: IdentityPaths | undefined): NodeJS.ProcessEnv =>
-  childEnvironment({ ...securityEnvironment(dataDir, identity), REDIS_URL: redis.url });
+function withRedis({ redis, dataDir }: SpecSources, identity: IdentityPaths | undefined): NodeJS.ProcessEnv {
+  const isOurs = redis.host?.password !== undefined;
+  const place = isOurs
+    ? { REDIS_URL: redis.url.replace(/\/\/[^@]*@/, "//"), RHONE_REDIS_PASSWORD_FILE: dataDir.redisPassword }
+    : { REDIS_URL: redis.url, ...(redis.host !== undefined && { RHONE_REDIS_PASSWORD_FILE: undefined }) };
+  return childEnvironment({ ...securityEnvironment(dataDir, identity), ...place });
+}

@@ -200,7 +200,7 @@ export async function findTarget(
 }
 
 async function servedModel(gateway: string, signal: AbortSignal): Promise<string> {
-  const [coordinator] = (await fetchStatus(gateway, signal)).coordinators;
+  const [coordinator] = (await fetchStatus(gateway, { signal })).coordinators;
   if (coordinator !== undefined) return coordinator.model.name;
   throw new RhoneError("NOT_RUNNING", `The gateway at ${gateway} sees no coordinator; name the model with --model.`);
 }

@@ -1,6 +1,7 @@
 export { type ApiKey, apiKeyIdOf, apiKeyNameSchema, isSecretOf, newApiKey } from "./api-keys/api-key.js";
 export { ApiKeyStore } from "./api-keys/api-key-store.js";
 export {
+  anonymousStatus,
   type ClusterStatus,
   checkClusterStatus,
   type PipelineState,
@@ -63,6 +64,7 @@ export {
   guardedMethod,
   type HashTensors,
   type Heartbeat,
+  MOST_ACTIVATION_BYTES,
   PROTOCOL_VERSION,
   pipelineService,
   type ReadWeights,
@@ -112,10 +114,11 @@ export {
   type SamplingSettings,
   tokenIdsSchema,
 } from "./queue/generation-job.js";
-export { openRedis, redisUnavailable } from "./queue/open-redis.js";
+export { type OpenRedisOptions, openRedis, redisFileSettings, redisUnavailable } from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
 export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
 export {
+  API_KEYS_KEY,
   CANCEL_CHANNEL,
   COORDINATORS_KEY,
   cancelledKey,
@@ -126,6 +129,7 @@ export {
   OPEN_LOG_TTL_S,
   placesKey,
   QUEUE_NAMES,
+  REDIS_ACL,
   REDIS_PREFIX,
   statusKey,
   streamHeadKey,
@@ -137,7 +141,16 @@ export {
 } from "./queue/redis-names.js";
 export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
 export { type Peer, ROLES, type Role } from "./security/peer.js";
-export { type Expected, openSecurity, peerOf, requirePeer, SECRET_HEADER, type Security } from "./security/security.js";
+export {
+  type Expected,
+  isSecret,
+  openSecurity,
+  peerOf,
+  readClusterSecret,
+  requirePeer,
+  SECRET_HEADER,
+  type Security,
+} from "./security/security.js";
 export { isLoopback, type SecurityConfig, securitySettings } from "./security/security-settings.js";
 export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/simulated-token.js";
 export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";

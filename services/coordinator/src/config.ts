@@ -9,6 +9,7 @@ import {
   kvTypeSchema,
   logLevelSetting,
   portSchema,
+  redisFileSettings,
   redisUrlSetting,
   type Settings,
   securitySettings,
@@ -46,6 +47,7 @@ export const coordinatorSettings = {
       "false = workers beyond --workers are spares.",
   },
   redisUrl: redisUrlSetting,
+  ...redisFileSettings,
   host: hostSetting,
   port: {
     env: "RHONE_COORDINATOR_PORT",

@@ -4,6 +4,7 @@ import {
   advertisedHost,
   hostPort,
   type Logger,
+  MOST_ACTIVATION_BYTES,
   OperationsServer,
   openRedis,
   openSecurity,
@@ -54,9 +55,22 @@ interface Parts extends CoordinatorOptions {
   readonly metrics: Metrics;
 }
 
+/** Throws INVALID_CONFIG for steps whose frames no worker would take. */
+function checkFrames({ config, model }: CoordinatorOptions): void {
+  const { maxRows, activationType } = config;
+  const bytes = maxRows * model.activationBytes(activationType);
+  if (bytes <= MOST_ACTIVATION_BYTES) return;
+  throw new RhoneError(
+    "INVALID_CONFIG",
+    `--max-rows ${maxRows} makes frames with ${bytes} bytes of ${activationType} activations; workers take at most ` +
+      `${MOST_ACTIVATION_BYTES}. Set it to ${Math.floor(MOST_ACTIVATION_BYTES / (bytes / maxRows))} or less.`,
+  );
+}
+
 /** Opens and connects all parts; the pipeline comes up when workers join. Throws PORT_IN_USE, REDIS_UNAVAILABLE. */
 export async function startCoordinator(options: CoordinatorOptions): Promise<CoordinatorAddresses> {
   const { config, model, logger, shutdown } = options;
+  checkFrames(options);
   const security = openSecurity(config, logger);
   shutdown.add("security", () => security.close());
   const id = randomUUID().slice(0, 8); // frames of an earlier process with the same name must not pass for this one's
@@ -145,6 +159,7 @@ function kvShape({ config, model }: CoordinatorOptions): KvShape {
 async function connect({ config, logger, shutdown }: CoordinatorOptions, name: string): Promise<Redis> {
   const redis = await openRedis({
     url: config.redisUrl,
+    files: config,
     name: `rhone-coordinator-${name}`,
     waits: true,
     onError: (err) => logger.warn({ err, connection: name }, "redis connection error"),

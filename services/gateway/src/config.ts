@@ -7,6 +7,7 @@ import {
   hungAfterSetting,
   logLevelSetting,
   portSchema,
+  redisFileSettings,
   redisUrlSetting,
   type Settings,
   securitySettings,
@@ -47,6 +48,7 @@ export const gatewaySettings = {
     doc: "true = do not serve /metrics and /status on the HTTP port.",
   },
   redisUrl: redisUrlSetting,
+  ...redisFileSettings,
   modelPath: {
     env: "RHONE_MODEL_PATH",
     schema: text.optional(),

@@ -1,5 +1,14 @@
 import type { AddressInfo } from "node:net";
-import { ApiKeyStore, announce, explainBindError, hostPort, type Logger, openRedis, serviceMain } from "@rhone/common";
+import {
+  ApiKeyStore,
+  announce,
+  explainBindError,
+  hostPort,
+  type Logger,
+  openRedis,
+  readClusterSecret,
+  serviceMain,
+} from "@rhone/common";
 import { GrammarBuilder } from "@rhone/grammar";
 import { openHeader } from "@rhone/weights";
 import type { FastifyInstance } from "fastify";
@@ -46,6 +55,8 @@ await serviceMain(
   { service: "gateway", settings: gatewaySettings, trim: trimMemory },
   async (config, { logger, shutdown }) => {
     const { host, port, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
+    const { clusterSecretFile } = config;
+    const clusterSecret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
     const { modelAlias: aliases, chatTemplate, ggmlDir } = config;
     const { path, name: served, close: closeFile } = await openHeader(config, logger);
     shutdown.add("model file", closeFile);
@@ -63,9 +74,9 @@ await serviceMain(
     const storage = await openStorage(config, logger);
     shutdown.add("storage", () => storage.close());
     const onError = (err: Error) => logger.warn({ err }, "redis connection error");
-    const redis = await openRedis({ url, name: gatewayId, waits: false, onError });
+    const redis = await openRedis({ url, files: config, name: gatewayId, waits: false, onError });
     shutdown.add("redis", () => redis.disconnect());
-    const subscriber = await openRedis({ url, name: `${gatewayId}-events`, waits: true, onError });
+    const subscriber = await openRedis({ url, files: config, name: `${gatewayId}-events`, waits: true, onError });
     shutdown.add("subscriber", () => subscriber.disconnect());
     const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
     shutdown.add("queue", () => client.close());
@@ -87,6 +98,7 @@ await serviceMain(
       ),
       openResponses: new OpenResponses(redis),
       takeLease: (lease) => BatchLease.take(redis, lease),
+      clusterSecret,
       logger,
     });
     shutdown.add("http", () => drain(app, config.drainTimeoutMs));

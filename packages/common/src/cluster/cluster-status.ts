@@ -116,6 +116,20 @@ const clusterStatusSchema = z.object({
 });
 export type ClusterStatus = Parsed<typeof clusterStatusSchema>;
 
+/** The status for those who show no credential: without ids, addresses, paths, and reasons that name them. */
+export function anonymousStatus(status: ClusterStatus, index: number): ClusterStatus {
+  return {
+    ...status,
+    coordinator: String(index + 1),
+    operations: "",
+    reason: status.reason === null ? null : status.state.replaceAll("_", " "),
+    model: { ...status.model, path: "" },
+    workers: status.workers.map((worker, place) => {
+      return { ...worker, worker: `worker-${place + 1}`, address: "", operations: "", hostname: "", pid: 0 };
+    }),
+  };
+}
+
 /** Reads a published status; null when it is of a version that this one cannot read. */
 export function parseClusterStatus(json: string): ClusterStatus | null {
   return clusterStatusSchema.safeParse(JSON.parse(json)).data ?? null;

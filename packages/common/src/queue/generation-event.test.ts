@@ -73,7 +73,7 @@ describe("names in Redis", () => {
   });
 
   it("keep requests, gateways and lanes apart", () => {
-    expect([tokenLogKey("a"), eventsChannel("a")]).toEqual(["rhone:log:a", "rhone:events:a"]);
+    expect([tokenLogKey("a"), eventsChannel("a")]).toEqual(["{rhone}:log:a", "{rhone}:events:a"]);
     expect(new Set(Object.values(QUEUE_NAMES)).size).toBe(2);
   });
 });

@@ -1,7 +1,13 @@
 import type { GenerationJob } from "./generation-job.js";
 
-/** The prefix of every key and channel of ours. */
-export const REDIS_PREFIX = "rhone";
+/**
+ * The prefix of every key and channel of ours. By its braces Redis Cluster keeps all keys on one node, as scripts that
+ * touch several of them need.
+ */
+export const REDIS_PREFIX = "{rhone}";
+
+/** What Rhone needs of Redis, as rules of an ACL: its own keys and channels, and no command that rules the server. */
+export const REDIS_ACL = [`~${REDIS_PREFIX}*`, `&${REDIS_PREFIX}*`, "+@all", "-@dangerous", "+info"] as const;
 
 /** One BullMQ queue per lane: waiting batch jobs never delay an interactive one. */
 export const QUEUE_NAMES: Readonly<Record<GenerationJob["lane"], string>> = {

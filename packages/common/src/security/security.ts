@@ -123,7 +123,7 @@ export class Security {
   }
 
   #checkSecret(shown: unknown): string | null {
-    if (this.secret === null || (typeof shown === "string" && isEqual(shown, this.secret))) return null;
+    if (this.secret === null || isSecret(shown, this.secret)) return null;
     return `the caller does not know the secret in ${this.config.clusterSecretFile} on this machine.`;
   }
 
@@ -153,7 +153,7 @@ export function openSecurity(config: SecurityConfig, log?: Log): Security {
       "RHONE_TLS_CA, RHONE_TLS_CERT and RHONE_TLS_KEY go together: set all three.",
     );
   }
-  const secret = clusterSecretFile === undefined ? null : readSecret(clusterSecretFile);
+  const secret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
   if (secret === null && !config.allowPlaintext) {
     throw new RhoneError(
       "INVALID_CONFIG",
@@ -174,7 +174,8 @@ export function openSecurity(config: SecurityConfig, log?: Log): Security {
 /** Shorter ones could be guessed. */
 const SHORTEST_SECRET = 32;
 
-function readSecret(path: string): string {
+/** Throws INVALID_CONFIG. */
+export function readClusterSecret(path: string): string {
   const text = readSecretFile(path).trim();
   if (text.length >= SHORTEST_SECRET) return text;
   throw new RhoneError(
@@ -242,6 +243,7 @@ function notCaller(peer: Peer | null, callers: readonly Role[], self: Peer): str
 const notOneOf = (peer: Peer, roles: readonly Role[]): string =>
   `the caller is ${nameOf(peer)}; this is only for a ${roles.join(" or a ")}.`;
 
-/** In a time that does not tell where they differ. */
-const isEqual = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
+/** Whether what a caller shows is the secret. The time that it takes does not tell where they differ. */
+export const isSecret = (shown: unknown, secret: string): boolean =>
+  typeof shown === "string" && timingSafeEqual(digest(shown), digest(secret));
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();

@@ -12,7 +12,7 @@ import {
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine/engine.js";
-import { decodeError } from "../wire/decode-result.js";
+import { clipped, decodeError } from "../wire/decode-result.js";
 import type { Member } from "../workers/member.js";
 
 /** How long a new pipeline may take to pass a probe through all stages, and how often one is sent. */
@@ -104,7 +104,7 @@ export class Epoch implements StepLink {
     const stage = this.#members.indexOf(member);
     if (stage < 0 || !this.owns(broken)) return;
     const code = this.#probed === null ? "WORKER_LOST" : "STAGE_FAILED";
-    this.break(new RhoneError(code, `Stage ${stage} on worker ${member.worker}: ${broken.message}`));
+    this.break(new RhoneError(code, `Stage ${stage} on worker ${member.worker}: ${clipped(broken.message)}`));
   }
 
   break(error: RhoneError): void {
@@ -209,13 +209,13 @@ export class Epoch implements StepLink {
     this.#probed = null;
     if (this.#link === null) throw new RhoneError("WORKER_LOST", "Stage 0 closed its stream right after the probe.");
     if (workers.join() === this.#workers.join()) return;
-    const routes = `${workers.join(", ")} instead of ${this.#workers.join(", ")}`;
+    const routes = `${clipped(workers.join(", "))} instead of ${this.#workers.join(", ")}`;
     throw new RhoneError("STAGE_FAILED", `The probe ran through the workers ${routes}.`);
   }
 
   #fail({ code, message, worker, stage }: rhone.v1.Failure.$Properties): void {
     const name = parseErrorCode(code, "STAGE_FAILED");
-    this.break(new RhoneError(name, `Stage ${stage} on worker ${worker}: ${message}`));
+    this.break(new RhoneError(name, `Stage ${stage} on worker ${clipped(worker)}: ${clipped(message)}`));
   }
 
   get #workers(): readonly string[] {

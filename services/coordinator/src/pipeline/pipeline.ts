@@ -143,7 +143,7 @@ export class Pipeline implements RegistryListener {
 
   message(member: Member, message: WorkerMessage): void {
     this.#loads.receive(member, message);
-    this.#calibrations.receive(message);
+    this.#calibrations.receive(member, message);
     if (message.broken != null) this.#epoch?.linkBroken(member, message.broken);
   }
 

@@ -11,6 +11,7 @@ export type ShardSpec = Omit<rhone.v1.LoadShard.$Properties, "load" | "$unknowns
 const SILENT_LOAD_MS = 120_000;
 
 interface PendingLoad {
+  readonly member: Member;
   readonly progressed: () => void;
   readonly ready: () => void;
   readonly failed: (error: RhoneError) => void;
@@ -62,14 +63,18 @@ export class ShardLoads {
     member.send({ release: {} });
   }
 
-  /** Takes a worker's answers to its loads. */
+  /** Takes a worker's answers to its own loads. */
   receive(member: Member, { progress, ready, failed }: WorkerMessage): void {
-    if (progress != null) this.#pending.get(progress.load ?? 0)?.progressed();
-    if (ready != null) this.#pending.get(ready.load ?? 0)?.ready();
+    const own = (load: number | null | undefined): PendingLoad | undefined => {
+      const pending = this.#pending.get(load ?? 0);
+      return pending?.member === member ? pending : undefined;
+    };
+    if (progress != null) own(progress.load)?.progressed();
+    if (ready != null) own(ready.load)?.ready();
     if (failed != null) {
       const code = parseErrorCode(failed.code, "STAGE_FAILED");
       const message = `Worker ${member.worker} could not load its shard: ${failed.message}`;
-      this.#pending.get(failed.load ?? 0)?.failed(new RhoneError(code, message));
+      own(failed.load)?.failed(new RhoneError(code, message));
     }
   }
 
@@ -85,6 +90,7 @@ export class ShardLoads {
       const timer = setTimeout(() => settle(() => reject(new RhoneError("STAGE_FAILED", stuck))), SILENT_LOAD_MS);
       signal.addEventListener("abort", aborted, { once: true });
       this.#pending.set(load, {
+        member,
         progressed: () => timer.refresh(),
         ready: () => settle(resolve),
         failed: (error) => settle(() => reject(error)),

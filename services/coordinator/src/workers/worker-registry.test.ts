@@ -141,6 +141,21 @@ describe("WorkerRegistry", () => {
     expect(stream.writableEnded).toBe(true);
   });
 
+  it("refuses speeds that are no numbers", () => {
+    const { registry, connect } = setup();
+    const { say, errors } = connect();
+    say({ hello: { ...hello("w").hello, gflops: Number.POSITIVE_INFINITY, bandwidth: 1 } });
+    expect(errors).toEqual(["Worker w says that its speeds are Infinity, 1."]);
+    expect(registry.members).toEqual([]);
+  });
+
+  it("ends a stream that its worker ends before a Hello", async () => {
+    const { stream } = setup().connect();
+    const ended = vi.spyOn(stream, "end");
+    stream.emit("end");
+    expect(ended).toHaveBeenCalledOnce();
+  });
+
   it("welcomes a worker once it is reached at its address, and refuses it by the reason otherwise", async () => {
     const closed = new RhoneError("UNREACHABLE", "Open TCP port 1.");
     const reach = vi.fn(async (worker: string) => (worker === "far" ? closed : null));

@@ -96,7 +96,10 @@ export class WorkerRegistry {
         });
       }
     });
-    stream.on("end", () => ended("its stream ended"));
+    stream.on("end", () => {
+      ended("its stream ended");
+      stream.end(); // a stream that never said Hello would stay open at this end
+    });
     stream.on("cancelled", () => ended("its connection was lost"));
     stream.on("error", (error: Partial<StatusObject>) => ended(`its stream failed: ${error.details}`));
   }
@@ -201,6 +204,13 @@ const NO_HELLO = new RhoneError("INVALID_REQUEST", "The first message must be He
 function checkHello(hello: WorkerMessage["hello"]): RhoneError | null {
   if (hello == null || !hello.worker || !hello.address) {
     return new RhoneError("INVALID_REQUEST", "The first message must be Hello with the worker's id and address.");
+  }
+  const { gflops, bandwidth } = hello;
+  if (![gflops ?? 0, bandwidth ?? 0].every((speed) => speed >= 0 && Number.isFinite(speed))) {
+    return new RhoneError(
+      "INVALID_REQUEST",
+      `Worker ${hello.worker} says that its speeds are ${gflops}, ${bandwidth}.`,
+    );
   }
   if (hello.protocol === PROTOCOL_VERSION) return null;
   return new RhoneError(

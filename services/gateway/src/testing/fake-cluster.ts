@@ -58,8 +58,11 @@ export class FakeCluster implements GenerationClient, ClusterState {
 
   async coordinators(): Promise<readonly ClusterStatus[]> {
     const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
-    const about = { coordinator: "c1", state: this.#state, reason: null, startedAtMs: 1_700_000_000_000, model };
-    return [about as ClusterStatus];
+    const about = { coordinator: "c1", state: this.#state, startedAtMs: 1_700_000_000_000, model };
+    const worker = { worker: "b-7", address: "10.0.0.7:7200", operations: "10.0.0.7:7201", hostname: "b", pid: 77 };
+    const reason = this.#state === "ready" ? null : "Worker b-7 at 10.0.0.7:7200 was lost";
+    const inside = { operations: "10.0.0.1:7101", reason, workers: [worker] };
+    return [{ ...about, ...inside } as unknown as ClusterStatus];
   }
 
   async *#events(requestId: string): AsyncGenerator<GenerationEvent, void, undefined> {

@@ -66,6 +66,9 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...pings }: 
     [],
   );
 
+/** The secret of the fake gateway's cluster. */
+export const CLUSTER_SECRET = "c".repeat(43);
+
 const counter = () => new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 60 });
 
 /** Writes grammars, and does not try them out. */
@@ -95,6 +98,7 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     responses: new ResponseStore(redis.kept, 3600),
     openResponses: new OpenResponses(redis as unknown as OpenSet),
     takeLease: options.takeLease ?? (async () => null),
+    clusterSecret: CLUSTER_SECRET,
     logger: createLogger({ service: "gateway", level: "silent" }),
   });
   gateway.app.addHook("onClose", () => rm(folder, { recursive: true, force: true }));
