@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,19 +14,16 @@ import {
 import { securityOf } from "../../cli/dist/cluster/cluster-security.js";
 import { stopCluster } from "../../cli/dist/cluster/stop-cluster.js";
 import { dataDirAt } from "../../cli/dist/data-dir.js";
+import { type CommandResult, collect, type Machine, thisMachine } from "./machine.js";
 
 const RHONE = fileURLToPath(new URL("../../rhone", import.meta.url));
 const UP_DEADLINE_MS = 180_000;
 
-export interface CommandResult {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly deadlineMs?: number;
+  /** Where it runs; this machine when absent. */
+  readonly on?: Machine;
 }
 
 interface StartOptions extends CommandOptions {
@@ -37,23 +33,9 @@ interface StartOptions extends CommandOptions {
 
 /** Runs the launcher as a user does; kills it at the deadline. */
 export function rhone(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const child = spawn(RHONE, args, { env: { ...process.env, ...options.env }, stdio: ["ignore", "pipe", "pipe"] });
-  const timer = setTimeout(() => child.kill("SIGKILL"), options.deadlineMs ?? UP_DEADLINE_MS);
-  return collect(child).finally(() => clearTimeout(timer));
-}
-
-function collect(child: ChildProcess): Promise<CommandResult> {
-  let [stdout, stderr] = ["", ""];
-  child.stdout?.on("data", (part) => {
-    stdout += part;
-  });
-  child.stderr?.on("data", (part) => {
-    stderr += part;
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, stdout, stderr }));
-  });
+  const { env, deadlineMs = UP_DEADLINE_MS, on = thisMachine } = options;
+  const child = on.spawn(RHONE, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  return collect(child, deadlineMs);
 }
 
 /** The status of a coordinator that shares the secret of the data directory, or knows its `operator`. */

@@ -13,6 +13,7 @@ import {
   pipelineService,
   type Security,
   type Shutdown,
+  type WorkerMessage,
   type WorkerStanding,
   weightsService,
 } from "@rhone/common";
@@ -26,7 +27,7 @@ import type { Device } from "./shard/device.js";
 import { openGgmlDevice } from "./shard/ggml-device.js";
 import { ShardHolder } from "./shard/shard-holder.js";
 import { simulatedDevice } from "./simulation/simulated-device.js";
-import { readEpoch } from "./wire/read-order.js";
+import { type EpochOrder, readEpoch } from "./wire/read-order.js";
 
 /** For the coordinator to let this worker go; less than the process gets for its end. */
 const LEAVE_WITHIN_MS = 15_000;
@@ -163,6 +164,12 @@ function machineFacts({ memory, threads }: ShardWorkerConfig) {
   };
 }
 
+/** The neighbour and the coordinator may both be fine when the link between stages breaks: only its sender knows. */
+function openEpoch(order: EpochOrder, runner: StageRunner, answer: (message: WorkerMessage) => void): Promise<void> {
+  const { pipeline, epoch } = order;
+  return runner.openEpoch(order, ({ message }) => answer({ broken: { pipeline, epoch, message } }));
+}
+
 function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): ControlLinkOptions["onMessage"] {
   const obey: (...order: Parameters<ControlLinkOptions["onMessage"]>) => Promise<void> = async (
     { load, calibrate, epoch, release },
@@ -170,7 +177,7 @@ function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): C
   ) => {
     if (load != null) await holder.load(load, answer);
     else if (calibrate != null) await holder.calibrate(calibrate, answer);
-    else if (epoch != null) await runner.openEpoch(readEpoch(epoch));
+    else if (epoch != null) await openEpoch(readEpoch(epoch), runner, answer);
     else if (release != null) await holder.release();
   };
   return (message, answer) => {

@@ -96,6 +96,17 @@ export class Epoch implements StepLink {
     }
   }
 
+  /**
+   * A stage has lost the connection to the next one, or can't open it, while both may live. A pipeline that was ready
+   * is tried again at once; one that can't connect its stages, after a pause.
+   */
+  linkBroken(member: Member, broken: rhone.v1.LinkBroken.$Properties): void {
+    const stage = this.#members.indexOf(member);
+    if (stage < 0 || !this.owns(broken)) return;
+    const code = this.#probed === null ? "WORKER_LOST" : "STAGE_FAILED";
+    this.break(new RhoneError(code, `Stage ${stage} on worker ${member.worker}: ${clipped(broken.message)}`));
+  }
+
   break(error: RhoneError): void {
     this.#link?.close();
     this.#link = null;
@@ -153,7 +164,7 @@ export class Epoch implements StepLink {
     else if (frame.ready != null) this.#listener.prepared(frame.ready.sequence ?? 0, decodeError(frame.ready.error));
   }
 
-  owns(frame: Frame): boolean {
+  owns(frame: Pick<Frame, "pipeline" | "epoch">): boolean {
     return frame.pipeline === this.#pipeline && frame.epoch === this.number;
   }
 

@@ -144,6 +144,7 @@ export class Pipeline implements RegistryListener {
   message(member: Member, message: WorkerMessage): void {
     this.#loads.receive(member, message);
     this.#calibrations.receive(member, message);
+    if (message.broken != null) this.#epoch?.linkBroken(member, message.broken);
   }
 
   /** Calls `changed` whenever the state, the reason or the membership changes. */
