@@ -125,7 +125,7 @@ test(`${MESSAGES} fuzzed gRPC messages are refused or obeyed, end no process, an
   }
   const seconds = Math.round((performance.now() - startedAt) / 1000);
   process.stdout.write(`${seconds} s; ${JSON.stringify(Object.fromEntries([...seen].sort()))}\n`);
-  complaints.push(...strangeLines());
+  complaints.unshift(...strangeLines());
   expect(complaints.length, complaints.slice(0, MOST_TOLD).join("\n\n")).toBe(0);
   await whenReady();
   expect(pidsOf(cluster)).toEqual(pids);

@@ -141,6 +141,15 @@ describe("WorkerRegistry", () => {
     expect(stream.writableEnded).toBe(true);
   });
 
+  it.each(["root ::= ", "a", "a:99999", "a@b<c:1"])("refuses the address %s, and asks nobody there", (address) => {
+    const reach = vi.fn(async () => null);
+    const { connect } = setup({ reach });
+    const { say, errors } = connect();
+    say({ hello: { ...hello("w").hello, address } });
+    expect(reach).not.toHaveBeenCalled();
+    return vi.waitFor(() => expect(errors).toEqual([expect.stringMatching(/must be at host:port/)]));
+  });
+
   it("refuses speeds that are no numbers", () => {
     const { registry, connect } = setup();
     const { say, errors } = connect();

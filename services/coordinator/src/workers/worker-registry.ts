@@ -2,6 +2,7 @@ import type { ServerDuplexStream, StatusObject } from "@grpc/grpc-js";
 import {
   type CoordinatorMessage,
   type Heartbeat,
+  hostPortSchema,
   type Logger,
   type Peer,
   PROTOCOL_VERSION,
@@ -204,6 +205,10 @@ const NO_HELLO = new RhoneError("INVALID_REQUEST", "The first message must be He
 function checkHello(hello: WorkerMessage["hello"]): RhoneError | null {
   if (hello == null || !hello.worker || !hello.address) {
     return new RhoneError("INVALID_REQUEST", "The first message must be Hello with the worker's id and address.");
+  }
+  if (!hostPortSchema.safeParse(hello.address).success || !URL.canParse(`tcp://${hello.address}`)) {
+    const address = JSON.stringify(hello.address.slice(0, 200));
+    return new RhoneError("INVALID_REQUEST", `Worker ${hello.worker} must be at host:port; it says ${address}.`);
   }
   const { gflops, bandwidth } = hello;
   if (![gflops ?? 0, bandwidth ?? 0].every((speed) => speed >= 0 && Number.isFinite(speed))) {
