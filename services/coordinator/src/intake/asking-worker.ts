@@ -1,31 +1,100 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Job, type Processor, Worker, type WorkerOptions } from "bullmq";
 import type { ReplicaLoads } from "./replica-loads.js";
 
-/** Between two questions whether a job may be taken, unless one ends; the pause grows. */
-const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [10, 100];
+/** Between two questions whether a job may be taken, unless one ends here; the pause grows. */
+const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [2, 100];
+/** Before Redis is asked again after an error; while it is away, questions wait for it. */
+const RETRY_MS = 1000;
 
-/** A worker of BullMQ that takes a job only when its coordinator's load allows it. */
+export interface AskingOptions extends WorkerOptions {
+  /** Jobs that are taken at a time. */
+  readonly concurrency: number;
+  readonly loads: ReplicaLoads;
+}
+
+/**
+ * A worker of BullMQ that asks before it takes a job. BullMQ's own loop takes as many as it can hold, before it begins
+ * with the first.
+ */
 export class AskingWorker extends Worker {
+  readonly #concurrency: number;
   readonly #loads: ReplicaLoads;
+  readonly #jobs = new Set<Promise<void>>();
+  #tokens = 0;
 
-  constructor(name: string, process: Processor, { loads, ...options }: WorkerOptions & { readonly loads: ReplicaLoads }) {
-    super(name, process, options);
+  /** Takes nothing until `run` is called. `process`: as BullMQ's. */
+  constructor(name: string, process: Processor, { loads, ...options }: AskingOptions) {
+    super(name, process, { ...options, autorun: false });
+    this.#concurrency = options.concurrency;
     this.#loads = loads;
   }
 
-  /** As BullMQ's own, undefined where there is no job, and where none may be taken before the worker is paused. */
-  protected override async moveToActive(token: string, name?: string): Promise<Job> {
-    const queue = { waitingKey: this.toKey("prioritized"), markerKey: this.toKey("marker") };
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-      const { version } = this.#loads.ended;
-      if (this.paused || this.closing !== undefined) return undefined as unknown as Job;
-      if (await this.#loads.mayTake(queue)) return super.moveToActive(token, name);
-      await this.#loads.ended.changedSince(version, { withinMs: pauseMs });
-    }
+  /** Takes jobs until the worker is closed, but for when it is paused. */
+  override async run(): Promise<void> {
+    this.running = true;
+    await this.startStalledCheckTimer();
+    this.lockManager.start();
+    // `close` ends the wait for a job, then waits for this.
+    this.mainLoopRunning = this.#takeJobs();
+    await this.mainLoopRunning;
   }
 
-  /** The next job is never fetched with the end of another, unasked. */
-  override processJob(job: Job, token: string): Promise<void | Job> {
-    return super.processJob(job, token, () => false);
+  override async resume(): Promise<void> {
+    await super.resume();
+    this.#loads.changed.notify();
+  }
+
+  override close(force?: boolean): Promise<void> {
+    const closed = super.close(force);
+    this.#loads.changed.notify();
+    return closed;
+  }
+
+  async #takeJobs(): Promise<void> {
+    let pauseMs = FIRST_PAUSE_MS;
+    while (this.closing === undefined) {
+      const { version } = this.#loads.changed;
+      if (await this.#reserve()) {
+        pauseMs = FIRST_PAUSE_MS;
+        await this.#takeReserved();
+      } else {
+        await this.#loads.changed.changedSince(version, { withinMs: pauseMs });
+        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      }
+    }
+    await Promise.all(this.#jobs);
+  }
+
+  async #reserve(): Promise<boolean> {
+    if (this.paused || this.#jobs.size >= this.#concurrency) return false;
+    const queue = { waitingKey: this.toKey("prioritized"), markerKey: this.toKey("marker") };
+    return this.#loads.reserve(queue).catch((error) => this.#failed(error, false));
+  }
+
+  /** Waits for a job, for some seconds at most, and begins it. */
+  async #takeReserved(): Promise<void> {
+    const token = `${this.id}:${this.#tokens++}`;
+    const job: Job | undefined = await this.getNextJob(token).catch((error) => this.#failed(error, undefined));
+    if (job === undefined) {
+      this.#loads.release();
+      return;
+    }
+    const run = this.processJob(job, token, () => false)
+      .then(() => {})
+      .catch((error) => this.#failed(error, undefined))
+      .finally(() => {
+        this.#jobs.delete(run);
+        this.#loads.ended();
+      });
+    this.#jobs.add(run);
+  }
+
+  async #failed<T>(error: Error, instead: T): Promise<T> {
+    if (this.closing === undefined) {
+      this.emit("error", error);
+      await sleep(RETRY_MS);
+    }
+    return instead;
   }
 }

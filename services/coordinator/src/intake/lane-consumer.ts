@@ -60,7 +60,6 @@ export class LaneConsumer {
       connection,
       prefix: REDIS_PREFIX,
       concurrency: this.#concurrency,
-      autorun: false,
       lockDuration: lockMs,
       stalledInterval: lockMs / 2,
       // A job whose coordinator died is continued by another, however often; deadlines bound it.
@@ -100,10 +99,9 @@ export class LaneConsumer {
    */
   async #take(job: Job, token: string | undefined): Promise<void> {
     const turn = job.opts.priority ?? 0;
-    const { pace, redis, loads } = this.#options;
     this.#held.add(job.id ?? "", turn);
-    loads.took();
     try {
+      const { pace, redis } = this.#options;
       await runJob(job.data, this.#options);
       await pace.next();
       await endTurn(redis, this.#queue, turn);
@@ -113,7 +111,6 @@ export class LaneConsumer {
       throw new WaitingError();
     } finally {
       this.#held.delete(job.id ?? "");
-      loads.gaveUp();
     }
   }
 

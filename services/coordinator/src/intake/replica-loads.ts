@@ -64,7 +64,7 @@ export interface TakenFrom {
  */
 export class ReplicaLoads {
   readonly #options: ReplicaLoadsOptions;
-  readonly #ended = new Condition();
+  readonly #changed = new Condition();
   #held = 0;
 
   constructor(options: ReplicaLoadsOptions) {
@@ -76,23 +76,27 @@ export class ReplicaLoads {
   }
 
   /** Changes when a job that this coordinator held has ended, or gone back. */
-  get ended(): Condition {
-    return this.#ended;
+  get changed(): Condition {
+    return this.#changed;
   }
 
-  took(): void {
-    this.#held++;
-  }
-
-  gaveUp(): void {
-    this.#held--;
-    this.#ended.notify();
-  }
-
-  /** Whether a job may be taken now. */
-  async mayTake({ waitingKey, markerKey }: TakenFrom): Promise<boolean> {
+  /** Whether a job may be taken now, which counts as held from here on, until `ended` or `release`. */
+  async reserve({ waitingKey, markerKey }: TakenFrom): Promise<boolean> {
     const [may] = await this.#tell([waitingKey, markerKey]);
-    return may === 1;
+    if (may !== 1) return false;
+    this.#held++;
+    return true;
+  }
+
+  /** No job came. */
+  release(): void {
+    this.#held--;
+  }
+
+  /** A job that this coordinator held has ended, or gone back. */
+  ended(): void {
+    this.#held--;
+    this.#changed.notify();
   }
 
   /** To be told while jobs are taken, more often than once a second. Returns the loads of the others that take jobs. */
