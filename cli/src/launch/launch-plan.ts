@@ -68,8 +68,8 @@ const RECOMMENDED = "mistral-7b-instruct-v0.3";
 
 /**
  * Finds the models and divides the machine among their pipelines: the cores equally, the memory by the models' bytes.
- * Throws MODEL_NOT_FOUND, INVALID_CONFIG, MODEL_UNSUPPORTED for a chat template that does not fit a model, the errors of
- * a damaged file, and NOT_ENOUGH_MEMORY where the number of workers is left to it and none would do.
+ * Throws MODEL_NOT_FOUND, INVALID_CONFIG, MODEL_UNSUPPORTED for a chat template that does not fit a model, the errors
+ * of a damaged file, and NOT_ENOUGH_MEMORY where the number of workers is left to it and none would do.
  */
 export async function planLaunch(options: ClusterOptions, dataDir: DataDir, machine: Machine): Promise<LaunchPlan> {
   const first = await findModel(options.model, options, dataDir);

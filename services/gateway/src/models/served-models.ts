@@ -102,8 +102,8 @@ function checkDistinct(models: readonly GatewayModel[]): void {
 }
 
 /**
- * The coordinator to prepare a request by: of those that take the model's jobs the one with the shortest context, as any
- * of them may run it. Throws NO_PIPELINE with the reasons of those that don't.
+ * The coordinator to prepare a request by: of those that take the model's jobs the one with the shortest context, as
+ * any of them may run it. Throws NO_PIPELINE with the reasons of those that don't.
  */
 export function readyCoordinator({ text, coordinators }: Pick<AskedModel, "text" | "coordinators">): ClusterStatus {
   const [first, ...others] = coordinators.filter(({ state }) => state === "ready");
