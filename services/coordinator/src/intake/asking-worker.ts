@@ -80,7 +80,7 @@ export class AskingWorker extends Worker {
       this.#loads.release();
       return;
     }
-    const run = this.processJob(job, token, () => false)
+    const run: Promise<void> = this.processJob(job, token, () => false)
       .then(() => {})
       .catch((error) => this.#failed(error, undefined))
       .finally(() => {
