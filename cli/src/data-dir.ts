@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { link, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder, RhoneError } from "@rhone/common";
 
@@ -16,6 +18,8 @@ export interface DataDir {
   readonly clusterFile: string;
   /** Why the last cluster failed. */
   readonly failureFile: string;
+  /** The secret by which the processes of this machine's cluster know each other. */
+  readonly clusterSecret: string;
 }
 
 export function dataDirAt(root: string): DataDir {
@@ -29,13 +33,18 @@ export function dataDirAt(root: string): DataDir {
     redis: join(root, "redis"),
     clusterFile: join(run, "cluster.json"),
     failureFile: join(run, "failure.json"),
+    clusterSecret: join(root, "cluster-secret"),
   };
 }
 
-/** Creates the folders, with access for their owner alone. Throws INVALID_CONFIG when it can't. */
-export async function createDataDir({ root, run, logs, models, storage, redis }: DataDir): Promise<void> {
+/**
+ * Creates the folders and the cluster's secret, with access for their owner alone. Throws INVALID_CONFIG when it can't.
+ */
+export async function createDataDir(dataDir: DataDir): Promise<void> {
+  const { root, run, logs, models, storage, redis, clusterSecret } = dataDir;
   try {
     for (const folder of [root, run, logs, models, storage, redis]) await makeFolder(folder, 0o700);
+    await makeSecret(clusterSecret);
   } catch (cause) {
     const why = (cause as Error).message;
     throw new RhoneError(
@@ -43,5 +52,18 @@ export async function createDataDir({ root, run, logs, models, storage, redis }:
       `The data directory ${root} can't be created (${why}). Choose another with --data-dir.`,
       { cause },
     );
+  }
+}
+
+/** Writes 256 random bits as one line, unless the file is there. It is whole as soon as it has its name. */
+async function makeSecret(path: string): Promise<void> {
+  const draft = `${path}.${randomBytes(8).toString("hex")}`;
+  await writeFile(draft, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
+  try {
+    await link(draft, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    await rm(draft, { force: true });
   }
 }

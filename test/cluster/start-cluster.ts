@@ -5,12 +5,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   ApiKeyStore,
+  askOperations,
   type ClusterStatus,
   checkClusterStatus,
   newApiKey,
   openRedis,
   type WorkerStatus,
 } from "@rhone/common";
+import { securityOf } from "../../cli/dist/cluster/cluster-security.js";
 import { stopCluster } from "../../cli/dist/cluster/stop-cluster.js";
 import { dataDirAt } from "../../cli/dist/data-dir.js";
 
@@ -47,6 +49,13 @@ function collect(child: ChildProcess): Promise<CommandResult> {
     child.once("error", reject);
     child.once("close", (code) => resolve({ code, stdout, stderr }));
   });
+}
+
+/** The status of a coordinator that shares the secret of the data directory. */
+export async function statusAt(operations: string, dataDir: string): Promise<ClusterStatus> {
+  const options = { security: securityOf(dataDirAt(dataDir)), signal: AbortSignal.timeout(10_000) };
+  const { body } = await askOperations(operations, "/status", options);
+  return checkClusterStatus(JSON.parse(body), "The coordinator");
 }
 
 export interface ClusterAddress {
@@ -105,7 +114,7 @@ export class RunningCluster implements ClusterAddress {
   async status(): Promise<ClusterStatus> {
     const { operations } = this.record();
     if (operations === undefined) throw new Error("no coordinator is ready");
-    return checkClusterStatus(await (await fetch(`http://${operations}/status`)).json(), "The coordinator");
+    return statusAt(operations, this.dataDir);
   }
 
   /** The worker that hosts a stage, 0 the first. */

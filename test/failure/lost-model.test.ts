@@ -34,7 +34,10 @@ async function ask(model: string | undefined, tokens = 8): Promise<Completion> {
 /** Tokens that the pipelines of each model have generated. */
 async function generated(): Promise<Readonly<Record<string, number>>> {
   const status = (await (await fetch(`${cluster.url}/status`)).json()) as {
-    readonly coordinators: readonly { readonly model: { readonly name: string }; readonly tokens: { generated: number } }[];
+    readonly coordinators: readonly {
+      readonly model: { readonly name: string };
+      readonly tokens: { generated: number };
+    }[];
   };
   return Object.fromEntries(status.coordinators.map(({ model, tokens }) => [model.name, tokens.generated]));
 }

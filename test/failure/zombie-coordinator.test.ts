@@ -1,11 +1,12 @@
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ClusterStatus, checkClusterStatus } from "@rhone/common";
+import type { ClusterStatus } from "@rhone/common";
 import { expect, onTestFinished, test } from "vitest";
 import { readMetric } from "../cluster/metrics.js";
 import { pidsOf } from "../cluster/processes.js";
 import { ResumingStream } from "../cluster/resuming-stream.js";
 import { spawnService } from "../cluster/spawn-service.js";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { RunningCluster, statusAt } from "../cluster/start-cluster.js";
 
 const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
 const SIMULATE = "stage-ms=20";
@@ -61,18 +62,19 @@ interface SecondCoordinator {
 
 /** A coordinator without workers, which therefore takes no jobs until a worker joins it. */
 async function startSecondCoordinator(cluster: RunningCluster): Promise<SecondCoordinator> {
+  const secret = { RHONE_CLUSTER_SECRET_FILE: join(cluster.dataDir, "cluster-secret") };
   const own = ["--port", "0", "--ops-port", "0", "--workers", "1", "--simulated", "true"];
   const coordinator = await spawnService("coordinator", ["--model-path", BREEZE, "--model-name", "breeze", ...own], {
+    ...secret,
     REDIS_URL: cluster.record().redisUrl,
     RHONE_JOB_LOCK,
   });
   onTestFinished(() => coordinator.stop("SIGKILL"));
   const { grpc = "", ops = "" } = coordinator.addresses;
-  const status = async (): Promise<ClusterStatus> =>
-    checkClusterStatus(await (await fetch(`http://${ops}/status`)).json(), "The coordinator");
+  const status = (): Promise<ClusterStatus> => statusAt(ops, cluster.dataDir);
   const flags = ["--coordinator", grpc, "--port", "0", "--simulate", SIMULATE];
   const takeJobs = async (): Promise<void> => {
-    const worker = await spawnService("shard-worker", flags);
+    const worker = await spawnService("shard-worker", flags, secret);
     onTestFinished(() => worker.stop("SIGKILL"));
   };
   return { status, takeJobs };

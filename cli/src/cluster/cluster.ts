@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { RhoneError } from "@rhone/common";
+import { RhoneError, type Security } from "@rhone/common";
 import type { PipelinePlan } from "../launch/launch-plan.js";
 import { identifyProcess } from "../processes/process-identity.js";
 import type { Addresses, ServiceSpec } from "../processes/service-process.js";
@@ -10,6 +10,7 @@ import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec }
 import { watchPipeline } from "./watch-pipeline.js";
 
 export interface ClusterEnvironment extends SpecSources {
+  readonly security: Security;
   readonly report: Report;
   /** Called with the running processes at each change. */
   readonly onProcesses: (processes: readonly RecordedProcess[]) => void;
@@ -66,7 +67,7 @@ export class Cluster {
     const signal = AbortSignal.any([this.#failing.signal, this.#stopping.signal]);
     await this.#startRedis();
     const coordinators = await this.#startCoordinators();
-    const { report, plan } = this.#environment;
+    const { report, plan, security } = this.#environment;
     const joining = plan.pipelines.reduce((sum, { workers }) => sum + workers, 0);
     report({ kind: "phase", phase: "workers", text: `0 of ${joining} joined`, done: false });
     const workers = coordinators.flatMap(({ pipeline, grpc: coordinator }) =>
@@ -78,9 +79,10 @@ export class Cluster {
     const [[gateway]] = await Promise.all([
       this.#start("gateway", [{ spec: (previous) => gatewaySpec(this.#environment, previous) }]),
       this.#start("workers", workers),
-      ...coordinators.map(({ pipeline, ops: operations }) =>
-        watchPipeline({ operations, workers: pipeline.workers, report: reportOf(pipeline, report), signal }),
-      ),
+      ...coordinators.map(({ pipeline, ops: operations }) => {
+        const { workers } = pipeline;
+        return watchPipeline({ operations, security, workers, report: reportOf(pipeline, report), signal });
+      }),
     ]);
     const address = gateway?.http ?? "";
     report({ kind: "phase", phase: "gateway", text: "waiting until it is ready", done: false });

@@ -119,7 +119,7 @@ describe("a cluster of several pipelines", () => {
     const cluster = await startFakeCluster({}, { moreModels: [MODEL], workers: 1 });
     await cluster.ready;
     const record = await readClusterRecord(cluster.dataDir);
-    expect(record?.model).toBe("breeze, model-f32");
+    expect(record?.model).toBe("breeze");
     expect(record?.services.map(({ name }) => name).sort()).toEqual([
       ...["coordinator-1", "coordinator-2", "gateway", "redis", "worker-1", "worker-2"],
     ]);

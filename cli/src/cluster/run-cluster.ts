@@ -1,6 +1,6 @@
 import { readdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { hostPort, isEveryInterface, loopbackOf, RhoneError, toRhoneError } from "@rhone/common";
+import { hostPort, isEveryInterface, loopbackOf, RhoneError, type Security, toRhoneError } from "@rhone/common";
 import { type CliConfig, commandWriter, quoted } from "../config.js";
 import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
@@ -16,6 +16,7 @@ import { asksForKeys } from "./asks-for-keys.js";
 import { checkSettings } from "./check-settings.js";
 import { Cluster } from "./cluster.js";
 import { ClusterClaim, type RecordedProcess } from "./cluster-record.js";
+import { securityOf } from "./cluster-security.js";
 import type { Report } from "./progress.js";
 import { readStatus } from "./watch-pipeline.js";
 
@@ -47,7 +48,7 @@ export async function runCluster(request: RunRequest): Promise<void> {
   checkSettings({ config, options, plan, redis, dataDir, entryPoints: request.entryPoints });
   const about = {
     url: urlOf(options.host, options.port),
-    model: modelNames(plan),
+    model: plan.models[0].name,
     redis: redis.description,
     redisUrl: redis.url,
     inMemory: redis.host?.inMemory ?? false,
@@ -60,8 +61,9 @@ export async function runCluster(request: RunRequest): Promise<void> {
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
     const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });
-    const cluster = new Cluster({ ...request, plan, redis, dataDir, onProcesses });
-    await live(cluster, claim, { request, plan });
+    const security = securityOf(dataDir);
+    const cluster = new Cluster({ ...request, plan, redis, dataDir, security, onProcesses });
+    await live(cluster, claim, { request, plan, security });
   } catch (error) {
     if (!request.stop.aborted) await recordFailure(dataDir, toRhoneError(error));
     throw error;
@@ -70,8 +72,6 @@ export async function runCluster(request: RunRequest): Promise<void> {
     await claim.release();
   }
 }
-
-const modelNames = ({ models }: LaunchPlan): string => models.map(({ name }) => name).join(", ");
 
 function tellPlan({ models, pipelines }: LaunchPlan, report: Report): void {
   for (const model of models) {
@@ -104,7 +104,7 @@ async function rotateLogs(folder: string): Promise<void> {
 async function live(
   cluster: Cluster,
   claim: ClusterClaim,
-  { request, plan }: { readonly request: RunRequest; readonly plan: LaunchPlan },
+  { request, plan, security }: { readonly request: RunRequest; readonly plan: LaunchPlan; readonly security: Security },
 ): Promise<void> {
   const { options, report, stop, kill } = request;
   kill.addEventListener("abort", () => cluster.kill(), { once: true });
@@ -116,8 +116,8 @@ async function live(
     const address = await Promise.race([cluster.start(), stopped]);
     if (address === null) throw new RhoneError("CANCELLED", "The cluster was stopped before it was ready.");
     const url = urlOf(options.host, portIn(address));
-    await claim.update({ state: "ready", url, operations: cluster.operations, model: modelNames(plan) });
-    for (const text of await hintsWhenReady(cluster, url, { request, plan })) report({ kind: "note", text });
+    await claim.update({ state: "ready", url, operations: cluster.operations });
+    for (const text of await hintsWhenReady(cluster, { url, security, plan, request })) report({ kind: "note", text });
     report({ kind: "ready", url });
     const failure = await Promise.race([cluster.failed, stopped]);
     if (failure !== null) throw failure;
@@ -127,13 +127,20 @@ async function live(
   }
 }
 
+interface WhenReady {
+  readonly url: string;
+  readonly security: Security;
+  readonly plan: LaunchPlan;
+  readonly request: RunRequest;
+}
+
 async function hintsWhenReady(
   { operations }: Cluster,
-  url: string,
-  { request: { options, stop }, plan }: { readonly request: RunRequest; readonly plan: LaunchPlan },
+  { url, security, plan, request: { options, stop } }: WhenReady,
 ): Promise<readonly string[]> {
   const rhone = commandWriter(options.dataDir);
-  const status = plan.pipelines.length > 1 ? null : await readStatus(operations, stop);
+  const isAlone = plan.pipelines.length === 1;
+  const status = isAlone ? await readStatus(operations, { security, signal: stop }) : null;
   const hint = status === null ? null : singleWorkerHint(status, rhone(`plan --model ${quoted(options.model)}`));
   const needsKeys = await asksForKeys(url);
   return [

@@ -146,3 +146,10 @@ test("a worker is told its coordinator and its share", () => {
   expect({ name, logFile }).toEqual({ name: "worker-2", logFile: "/d/logs/worker-2.log" });
   expect(flagsOf(args)).toMatchObject({ "--coordinator": "127.0.0.1:71", "--threads": "3", "--memory": "1000" });
 });
+
+test("every process is told where the cluster's secret is, and none what it is", () => {
+  const worker = workerSpec(sources, { index: 0, coordinator: "127.0.0.1:71" });
+  for (const { env } of [worker, coordinatorSpec(sources, undefined), gatewaySpec(sources, undefined)]) {
+    expect(env.RHONE_CLUSTER_SECRET_FILE).toBe("/d/cluster-secret");
+  }
+});

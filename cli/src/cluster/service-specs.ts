@@ -7,6 +7,7 @@ import type { LaunchPlan, PipelinePlan } from "../launch/launch-plan.js";
 import type { EntryPoints } from "../processes/entry-points.js";
 import { type Addresses, type ServiceSpec, toArguments } from "../processes/service-process.js";
 import type { RedisPlan } from "../redis/redis-plan.js";
+import { securityEnvironment } from "./cluster-security.js";
 
 export interface SpecSources {
   readonly config: Pick<CliConfig, "hungAfter">;
@@ -100,7 +101,7 @@ export function workerSpec(sources: SpecSources, { pipeline, index, coordinator 
     title: `Worker ${number}${pipeline.label === "" ? "" : ` of ${pipeline.label}`}`,
     entry: entryPoints.shardWorker,
     args: toArguments(flags),
-    env: childEnvironment(),
+    env: childEnvironment(securityEnvironment(dataDir)),
     logFile: join(dataDir.logs, `${name}.log`),
   };
 }
@@ -137,4 +138,5 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
 }
 
 const limitsOf = ({ config }: SpecSources) => ({ hungAfterMs: config.hungAfter * 1000 });
-const withRedis = ({ redis }: SpecSources): NodeJS.ProcessEnv => childEnvironment({ REDIS_URL: redis.url });
+const withRedis = ({ redis, dataDir }: SpecSources): NodeJS.ProcessEnv =>
+  childEnvironment({ ...securityEnvironment(dataDir), REDIS_URL: redis.url });

@@ -1,6 +1,7 @@
 import type { ClusterStatus } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { serve } from "../../../packages/client/src/testing/serve.js";
+import { PLAINTEXT as security } from "../testing/plaintext.js";
 import { clusterStatus, workerStatus } from "../testing/sample-status.js";
 import type { ProgressEvent } from "./progress.js";
 import { readStatus, StallWatch, watchPipeline } from "./watch-pipeline.js";
@@ -22,7 +23,7 @@ async function watch(...answers: readonly (ClusterStatus | "busy")[]) {
   });
   const events: ProgressEvent[] = [];
   const operations = new URL(url).host;
-  await watchPipeline({ operations, workers: 2, report: (event) => events.push(event), signal });
+  await watchPipeline({ operations, security, workers: 2, report: (event) => events.push(event), signal });
   return events.map((event) =>
     event.kind === "phase" ? `${event.phase}: ${event.text}${event.done ? " ✓" : ""}` : event,
   );
@@ -89,11 +90,13 @@ describe("StallWatch", () => {
 
 describe("readStatus", () => {
   it.each(["127.0.0.1:1", "nowhere.invalid:80"])("is null while nothing answers at %s", async (operations) => {
-    expect(await readStatus(operations, signal)).toBeNull();
+    expect(await readStatus(operations, { security, signal })).toBeNull();
   });
 
   it("refuses a coordinator of another version", async () => {
     const { url } = await serve((_, response) => response.end(JSON.stringify({ ...status("ready"), version: 2 })));
-    await expect(readStatus(new URL(url).host, signal)).rejects.toMatchObject({ code: "RECORD_UNREADABLE" });
+    await expect(readStatus(new URL(url).host, { security, signal })).rejects.toMatchObject({
+      code: "RECORD_UNREADABLE",
+    });
   });
 });

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ClusterStatus, checkClusterStatus, RhoneError } from "@rhone/common";
+import { askOperations, type ClusterStatus, checkClusterStatus, RhoneError, type Security } from "@rhone/common";
 import type { Report } from "./progress.js";
 import { phaseResult, pipelineError, pipelineProgress } from "./progress.js";
 
 export interface WatchOptions {
   /** host:port of the coordinator's operations server. */
   readonly operations: string;
+  readonly security: Security;
   readonly workers: number;
   readonly report: Report;
   readonly signal: AbortSignal;
@@ -22,12 +23,12 @@ const MOST_FAILURES = 3;
 const STALLED_MS = 180_000;
 
 /** Reports the progress of a pipeline until it is ready. Throws its error when it fails, NO_PIPELINE when it stalls. */
-export async function watchPipeline({ operations, workers, report, signal }: WatchOptions): Promise<void> {
+export async function watchPipeline({ operations, security, workers, report, signal }: WatchOptions): Promise<void> {
   const stall = new StallWatch(performance.now());
   let reached = 0;
   for (;;) {
     signal.throwIfAborted();
-    const status = await readStatus(operations, signal);
+    const status = await readStatus(operations, { security, signal });
     if (status !== null) {
       const { phase, text } = pipelineProgress(status, workers);
       const current = status.state === "ready" ? PHASES.length : PHASES.indexOf(phase);
@@ -78,10 +79,13 @@ export class StallWatch {
  * GET /status of the coordinator's operations server (host:port); null while it does not answer, as during a restart.
  * Throws RECORD_UNREADABLE for one of another version.
  */
-export async function readStatus(operations: string, signal: AbortSignal): Promise<ClusterStatus | null> {
+export async function readStatus(
+  operations: string,
+  { security, signal }: { readonly security: Security; readonly signal: AbortSignal },
+): Promise<ClusterStatus | null> {
   const either = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)]);
-  const status: unknown = await fetch(`http://${operations}/status`, { signal: either })
-    .then((response) => response.json())
+  const status: unknown = await askOperations(operations, "/status", { security, signal: either })
+    .then(({ code, body }) => (code === 200 ? JSON.parse(body) : null))
     .catch(() => null);
   return status === null ? null : checkClusterStatus(status, `The coordinator at ${operations}`);
 }

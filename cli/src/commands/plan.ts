@@ -3,6 +3,7 @@ import { type ClusterStatus, RhoneError, toRhoneError } from "@rhone/common";
 import { openEngine } from "@rhone/ggml";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { ClusterRecord } from "../cluster/cluster-record.js";
+import { securityOf } from "../cluster/cluster-security.js";
 import { runningCluster } from "../cluster/find-cluster.js";
 import { readStatus } from "../cluster/watch-pipeline.js";
 import { type CommandContext, commandContext } from "../command-context.js";
@@ -91,7 +92,7 @@ async function planAsked(options: PlanOptions, given: readonly Option[], context
     return null;
   });
   if (record === null) return planHere(asked, context, wanted);
-  const status = await statusOf(record, context.signal);
+  const status = await statusOf(record, context);
   if (given.length === 0) return planRunning(status, wanted);
   return planHere(asRunning(status, asked, { given, link }), context, wanted);
 }
@@ -134,9 +135,9 @@ function deviceMemory(name: string): number {
 }
 
 /** Throws NO_PIPELINE while the cluster's coordinator does not say. */
-async function statusOf({ operations }: ClusterRecord, signal: AbortSignal): Promise<ClusterStatus> {
+async function statusOf({ operations }: ClusterRecord, { dataDir, signal }: CommandContext): Promise<ClusterStatus> {
   if (operations === undefined) throw new RhoneError("NO_PIPELINE", "The cluster is still starting.");
-  const status = await readStatus(operations, signal);
+  const status = await readStatus(operations, { security: securityOf(dataDir), signal });
   if (status === null) throw noPlan("the coordinator does not answer");
   return status;
 }

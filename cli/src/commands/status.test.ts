@@ -33,7 +33,7 @@ test("every pipeline is shown, by model, and the models that have none", async (
     response.end(JSON.stringify({ coordinators, gateway: { models } }));
   });
   const { stdout } = await runCommand("status", "--url", url);
-  const titles = stdout.split("\n").filter((line) => /^[abc] {2}/.test(line));
+  const titles = stdout.split("\n").filter((line) => /^[abc] {2}[a-z]/.test(line));
   expect(titles).toEqual(["a  ready", "b  ready", "b  ready", "c  no coordinator has published its status"]);
 });
 

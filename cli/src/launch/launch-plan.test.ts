@@ -162,7 +162,7 @@ describe("planLaunch, of several pipelines", () => {
       ["breeze (3 of 3)", 4],
     ]);
     expect(pipelines.map(({ workers, threads, memory }) => [workers, threads, memory])).toEqual(
-      Array(3).fill([2, 1, 1.5e9]),
+      Array(3).fill([2, 1, 1_499_999_999]),
     );
   });
 

@@ -43,9 +43,9 @@ export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./erro
 export { explainRefusal } from "./errors/explain-refusal.js";
 export { RhoneError, toRhoneError } from "./errors/rhone-error.js";
 export { advertisedHost } from "./grpc/advertised-host.js";
-export { GrpcServer, openChannel } from "./grpc/channel.js";
+export { type ChannelSettings, GrpcServer, openChannel, type Services } from "./grpc/channel.js";
 export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";
-export { type FrameReceiver, flowHandler } from "./grpc/flow-server.js";
+export { type FrameReceiver, type FrameSender, flowHandler } from "./grpc/flow-server.js";
 export { FrameLink } from "./grpc/frame-link.js";
 export { Heartbeats } from "./grpc/heartbeats.js";
 export {
@@ -53,6 +53,8 @@ export {
   controlService,
   type FlowEnd,
   type Frame,
+  type GuardedService,
+  guardedMethod,
   type Heartbeat,
   PROTOCOL_VERSION,
   pipelineService,
@@ -71,6 +73,7 @@ export { crash, Shutdown } from "./lifecycle/run-service.js";
 export { serviceEnvironment } from "./lifecycle/service-environment.js";
 export { readSettings, serviceMain } from "./lifecycle/service-main.js";
 export { makeFolder } from "./make-folder.js";
+export { askOperations, type OperationsAnswer } from "./observability/ask-operations.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
 export { createLogger, type Logger, type LoggerOptions } from "./observability/logger.js";
 export { OperationsServer } from "./observability/operations-server.js";
@@ -123,6 +126,9 @@ export {
   turnsKey,
 } from "./queue/redis-names.js";
 export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
+export { type Peer, ROLES, type Role } from "./security/peer.js";
+export { type Expected, openSecurity, peerOf, requirePeer, SECRET_HEADER, type Security } from "./security/security.js";
+export { isLoopback, type SecurityConfig, securitySettings } from "./security/security-settings.js";
 export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/simulated-token.js";
 export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";
 export { ComputeThread, type TimeLimit } from "./threads/compute-thread.js";

@@ -11,6 +11,7 @@ import {
   portSchema,
   redisUrlSetting,
   type Settings,
+  securitySettings,
 } from "@rhone/common";
 import { SERVING_DEFAULTS } from "@rhone/planner";
 import { z } from "zod";
@@ -148,6 +149,7 @@ export const coordinatorSettings = {
     schema: booleanSchema.default(false),
     doc: "true accepts simulated workers and no others; their tokens mean nothing.",
   },
+  ...securitySettings,
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,

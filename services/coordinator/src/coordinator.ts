@@ -6,7 +6,9 @@ import {
   type Logger,
   OperationsServer,
   openRedis,
+  openSecurity,
   RhoneError,
+  type Security,
   type Shutdown,
 } from "@rhone/common";
 import type { KvShape } from "@rhone/planner";
@@ -46,6 +48,7 @@ export interface CoordinatorAddresses {
 
 interface Parts extends CoordinatorOptions {
   readonly id: string;
+  readonly security: Security;
   readonly shape: KvShape;
   readonly metrics: Metrics;
 }
@@ -53,8 +56,11 @@ interface Parts extends CoordinatorOptions {
 /** Opens and connects all parts; the pipeline comes up when workers join. Throws PORT_IN_USE, REDIS_UNAVAILABLE. */
 export async function startCoordinator(options: CoordinatorOptions): Promise<CoordinatorAddresses> {
   const { config, model, logger, shutdown } = options;
-  const parts: Parts = { ...options, id: randomUUID().slice(0, 8), shape: kvShape(options), metrics: createMetrics() };
-  const { metrics } = parts;
+  const security = openSecurity(config, logger);
+  shutdown.add("security", () => security.close());
+  const id = randomUUID().slice(0, 8); // frames of an earlier process with the same name must not pass for this one's
+  const metrics = createMetrics();
+  const parts: Parts = { ...options, id, security, shape: kvShape(options), metrics };
   const startedAtMs = Date.now();
 
   const redis = await connect(options, "log");
@@ -67,7 +73,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
   const registry = new WorkerRegistry(logger, config);
   const pipeline = createPipeline(parts, registry, pipelineListener(engine, consumer));
-  const grpcPort = await serveWorkers({ host: config.host, port: config.port, registry, pipeline, shutdown });
+  const grpcPort = await serveWorkers({ host: config.host, port: config.port, security, registry, pipeline, shutdown });
 
   const { simulated, kvType, pageSize, maxSequences } = config;
   const host = advertisedHost(config, logger);
@@ -95,6 +101,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const operations = await OperationsServer.open({
     host: config.host,
     port: config.opsPort,
+    security,
     registry: metrics.registry,
     notReady: () => (pipeline.state === "ready" ? null : (pipeline.reason ?? pipeline.state)),
     status,
@@ -196,7 +203,7 @@ const ACTIVATION_TYPES: Readonly<Record<ActivationTypeName, rhone.v1.ActivationT
 };
 
 function createPipeline(
-  { id, config, model, shape, metrics, logger }: Parts,
+  { id, security, config, model, shape, metrics, logger }: Parts,
   registry: WorkerRegistry,
   listener: PipelineListener,
 ): Pipeline {
@@ -204,6 +211,7 @@ function createPipeline(
   const settings = { workers, grow: config.grow, kvType, kvPages: config.kvPages ?? null, maxSequences, shape };
   return new Pipeline({
     id,
+    security,
     registry,
     workersNeeded: workers,
     grow: config.grow,

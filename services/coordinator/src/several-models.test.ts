@@ -7,8 +7,7 @@ import { jobs, prompt, TestCluster, tokensOf } from "./testing/use-cluster.js";
 const cluster = TestCluster.use();
 const OTHER = fakeModel({ name: "org/other" });
 
-const jobOf = (requestId: string, model: string) =>
-  fakeJob({ requestId, model, promptIds: prompt(4), maxTokens: 4 });
+const jobOf = (requestId: string, model: string) => fakeJob({ requestId, model, promptIds: prompt(4), maxTokens: 4 });
 
 /** The ids of the jobs that wait for a coordinator of the model. */
 const waiting = async (model: string) => {
@@ -22,7 +21,7 @@ describe("coordinators of two models on one Redis", () => {
     const second = await cluster.run(1, [], OTHER);
     await cluster.gateway.submit(jobOf("a1", "fake"));
     await cluster.gateway.submit(jobOf("b1", "org/other"));
-    await Promise.all([cluster.gateway.finished("a1"), cluster.gateway.finished("b1")]);
+    for (const id of ["a1", "b1"]) await cluster.gateway.finished(id);
     expect((await second.status()).tokens.generated).toBe(4);
 
     await second.close();

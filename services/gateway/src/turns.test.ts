@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { spin } from "./testing/spin.js";
 import { turnsDuring } from "./testing/turns-during.js";
-import { mapInTurns, ownTurn, whenTime } from "./turns.js";
+import { accepted, mapInTurns, ownTurn, whenTime } from "./turns.js";
 
 it("lets those who are ready at once go on in many turns, in their order", async () => {
   const went: number[] = [];
@@ -47,6 +47,26 @@ describe("those who wait for time", () => {
     const counts = Object.values(went);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
     await expect.poll(() => went).toEqual({ event: 10, answer: 10, end: 10, work: 10, small: 10, bytes: 10 });
+  });
+
+  it("wait for connections that come one in a turn, as long as they work themselves", async () => {
+    let [isOver, connections] = [false, 0];
+    const accept = (): void => {
+      connections++;
+      accepted();
+      if (!isOver) setImmediate(accept);
+    };
+    accept();
+    const before: number[] = [];
+    const works = names(8).map(async () => {
+      await ownTurn();
+      before.push(connections);
+      spin(12);
+    });
+    await Promise.all(works);
+    isOver = true;
+    const between = before.map((count, at) => count - (before[at - 1] ?? 0)).slice(1);
+    expect(Math.min(...between)).toBeGreaterThan(5);
   });
 
   it.each(["work", "answer"] as const)("begin one request in a turn at most while many %ss wait", async (kind) => {

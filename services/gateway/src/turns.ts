@@ -2,6 +2,10 @@ import { setImmediate } from "node:timers";
 
 /** Work goes on for this long before the event loop turns. */
 const TURN_MS = 10;
+/** After work, connections alone are accepted for this long, if one comes in every turn. */
+const ACCEPT_MS = 10;
+/** A turn that accepts takes less. */
+const ACCEPT_TURN_MS = 2;
 /** Places of a turn for those who wait, at most: each is an immediate, behind which promises run before the next. */
 const PLACES = 256;
 /** Requests whose work or answer waits, beyond which they go before bytes. */
@@ -30,6 +34,23 @@ let lastLine = 0;
 let isServing = false;
 /** When the work of this turn began, of all requests together. */
 let beganAt: number | undefined;
+/** When the last turn with work was over. */
+let workedAt = Number.NEGATIVE_INFINITY;
+let acceptedAt = Number.NEGATIVE_INFINITY;
+
+/**
+ * To be called for each connection. Node accepts one in a turn of the event loop: when 500 clients connected while
+ * 500 requests were at work, `/health` was accepted 3 s later. So after a turn with work come turns that accept and do
+ * nothing else, for as long as one with work takes.
+ */
+export function accepted(): void {
+  acceptedAt = performance.now();
+}
+
+function isAccepting(): boolean {
+  const now = performance.now();
+  return now - acceptedAt < ACCEPT_TURN_MS && now - workedAt < ACCEPT_MS;
+}
 
 /**
  * Whether the work of this turn, of all requests together, has gone on for less than 10 ms. To be asked right before
@@ -37,6 +58,7 @@ let beganAt: number | undefined;
  * in the same turn.
  */
 export function hasTime(): boolean {
+  if (isAccepting()) return false;
   return performance.now() - (beganAt ?? begin()) < TURN_MS;
 }
 
@@ -44,7 +66,9 @@ function begin(): number {
   const now = performance.now();
   beganAt = now;
   setImmediate(() => {
-    if (beganAt === now) beganAt = undefined;
+    if (beganAt !== now) return;
+    beganAt = undefined;
+    workedAt = performance.now();
   });
   return now;
 }
@@ -62,6 +86,10 @@ export function whenTime(kind: Kind, go: () => void): void {
 }
 
 function serve(): void {
+  if (isAccepting()) {
+    setImmediate(serve);
+    return;
+  }
   begin();
   for (const line of lines) line.shift()?.();
   const places = lines.reduce((sum, { length }) => Math.min(PLACES, sum + length), 0);

@@ -11,6 +11,7 @@ import {
   logLevelSetting,
   portSchema,
   type Settings,
+  securitySettings,
   simulationSchema,
 } from "@rhone/common";
 import { DEFAULT_GRAMMAR_LIMITS } from "@rhone/grammar";
@@ -97,6 +98,7 @@ export const shardWorkerSettings = {
       "Compute nothing: null, stage-ms=<n>, row-bytes=<n>, or both separated by a comma. " +
       "The coordinator needs --simulated true.",
   },
+  ...securitySettings,
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
   ggmlDir: ggmlDirSetting,

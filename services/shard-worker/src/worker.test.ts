@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { TestReceiver } from "../../../packages/common/src/grpc/testing/frame-receiver.js";
 import { needsIpv6 } from "../../../packages/common/src/testing/ipv6.js";
 import { shardWorkerSettings } from "./config.js";
+import { PLAINTEXT } from "./testing/plaintext.js";
 import { GREEDY, tokenBytes } from "./testing/steps.js";
 import { nextMessage, TestCoordinator } from "./testing/test-coordinator.js";
 import { startShardWorker } from "./worker.js";
@@ -31,6 +32,8 @@ async function startWorker(host = "127.0.0.1") {
     "1000",
     "--threads",
     "2",
+    "--allow-plaintext",
+    "true",
   ];
   const config = loadConfig(shardWorkerSettings, {}, flags);
   const addresses = await startShardWorker({ config, logger, shutdown });
@@ -81,7 +84,13 @@ test("a worker loads a shard, takes part in an epoch, and answers a step", async
   expect(await nextMessage(stream)).toMatchObject({ ready: { load: 1 } });
   stream.write({ epoch: { pipeline: "p", epoch: 1, stage: 0, next: next.address } });
 
-  const link = new FrameLink({ address: grpc, peer: "stage 0", onBroken: () => {} });
+  const link = new FrameLink({
+    address: grpc,
+    security: PLAINTEXT,
+    expect: { role: "worker" },
+    peer: "stage 0",
+    onBroken: () => {},
+  });
   onTestFinished(() => link.close());
   const head = { pipeline: "p", epoch: 1 };
   const spans = [{ sequence: 1, position: 0, count: 2, pages: [0], sample: true }];

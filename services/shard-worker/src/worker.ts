@@ -8,6 +8,7 @@ import {
   hostPort,
   type Logger,
   OperationsServer,
+  openSecurity,
   PROTOCOL_VERSION,
   pipelineService,
   type Shutdown,
@@ -44,16 +45,18 @@ export async function startShardWorker({
   shutdown,
   tell = () => {},
 }: ShardWorkerOptions): Promise<{ grpc: string; ops: string }> {
-  const worker = `${hostname()}-${randomUUID().slice(0, 8)}`;
+  const security = openSecurity(config, logger);
+  shutdown.add("security", () => security.close());
+  const worker = security.name ?? `${hostname()}-${randomUUID().slice(0, 8)}`;
   const device = openDevice({ config, logger, shutdown });
   const metrics = createMetrics();
   metrics.kernels.set({ kernels: device.facts.kernels ?? "" }, 1);
-  const runner = new StageRunner({ worker, metrics, logger });
+  const runner = new StageRunner({ worker, security, metrics, logger });
   const holder = new ShardHolder({ device, modelsDir: config.modelsDir, runner, metrics, logger });
   shutdown.add("shard", () => holder.release());
   const { host, port, opsPort } = config;
-  const server = await GrpcServer.open({ host, port }, (services) => {
-    const flow = flowHandler(() => ({ accept: (frame) => runner.accept(frame) }));
+  const server = await GrpcServer.open({ host, port, security }, (services) => {
+    const flow = flowHandler((sender) => ({ accept: (frame) => runner.accept(frame, sender) }));
     services.addService(pipelineService, { flow });
   });
   shutdown.add("grpc", () => server.close());
@@ -61,6 +64,7 @@ export async function startShardWorker({
   const ops = await OperationsServer.open({
     host,
     port: opsPort,
+    security,
     registry: metrics.registry,
     notReady: () => (control?.joined ? null : `not joined to the coordinator at ${config.coordinator}`),
     status: () => ({ ...hello, joined: control?.joined ?? false, steps: runner.steps }),
@@ -72,11 +76,12 @@ export async function startShardWorker({
   const hello = { worker, address, operations, ...machineFacts(config), ...device.facts };
   const { coordinator } = config;
   const obey = obeyOrders(holder, runner, logger);
-  const heartbeats = new Heartbeats({ coordinator, worker, counts: () => runner });
+  const heartbeats = new Heartbeats({ coordinator, security, worker, counts: () => runner });
   shutdown.add("heartbeats", () => heartbeats.close());
   const standing = new Standing(tell);
   control = new ControlLink({
     coordinator,
+    security,
     hello,
     heartbeats,
     onMessage: (message, answer) => {

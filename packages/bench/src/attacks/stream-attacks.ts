@@ -60,6 +60,14 @@ export const STREAM_ATTACKS: readonly Attack[] = [
     },
   },
   {
+    name: "clients-left",
+    description: "500 streams of two choices whose clients connect at once, and leave after 3 s",
+    send: (sender) => {
+      const body = { prompt: "The", n: 2, max_tokens: 1000, ignore_eos: true, stream: true };
+      return sender.repeat(500, () => ({ path: "/v1/completions", body, leaveAfterMs: 3000 }));
+    },
+  },
+  {
     name: "resumed-400",
     description: "400 readers at once of one stream of 16 choices with 20 log-probabilities",
     send: (sender) => useStream(sender, WIDE, { count: 400, request: {} }),

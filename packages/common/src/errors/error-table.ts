@@ -76,6 +76,7 @@ export const ERROR_TABLE = {
   OUT_OF_MEMORY: row("server_error", 500, grpcStatus.RESOURCE_EXHAUSTED),
 
   // The cluster.
+  FORBIDDEN_PEER: row("authentication_error", 403, grpcStatus.PERMISSION_DENIED),
   KV_FULL: retryable(row("unavailable_error", 503, grpcStatus.RESOURCE_EXHAUSTED)),
   GATEWAY_BUSY: retryable(row("unavailable_error", 503, grpcStatus.UNAVAILABLE)),
   TOO_MANY_READERS: retryable(row("rate_limit_error", 429, grpcStatus.RESOURCE_EXHAUSTED)),

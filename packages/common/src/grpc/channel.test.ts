@@ -3,12 +3,14 @@ import type { handleUnaryCall, ServerDuplexStream } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
 import { hostPort } from "../config/host-address.js";
 import { needsIpv6 } from "../testing/ipv6.js";
+import { PLAINTEXT } from "../testing/plaintext.js";
 import { GrpcServer, openChannel } from "./channel.js";
 import { type CoordinatorMessage, controlService, type WorkerMessage } from "./services.js";
 
 type JoinStream = ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
 
 const HOST = "127.0.0.1";
+const COORDINATOR = { security: PLAINTEXT, expect: { role: "coordinator" } } as const;
 
 /** Answers progress with a welcome of as many milliseconds as it has bytes. */
 function echo(stream: JoinStream): void {
@@ -22,7 +24,7 @@ function echo(stream: JoinStream): void {
 const beat: handleUnaryCall<object, object> = (_call, answer) => answer(null, {});
 
 async function openEcho(port = 0, host = HOST): Promise<GrpcServer> {
-  const server = await GrpcServer.open({ host, port }, (services) =>
+  const server = await GrpcServer.open({ host, port, security: PLAINTEXT }, (services) =>
     services.addService(controlService, { join: echo, beat }),
   );
   onTestFinished(() => server.close());
@@ -30,7 +32,7 @@ async function openEcho(port = 0, host = HOST): Promise<GrpcServer> {
 }
 
 function join(port: number, options?: { readonly ownConnection: boolean }, host = HOST) {
-  const client = openChannel(hostPort(host, port), options);
+  const client = openChannel(hostPort(host, port), { ...COORDINATOR, ...options });
   onTestFinished(() => client.close());
   const { path, requestSerialize, responseDeserialize } = controlService.join;
   const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
@@ -63,7 +65,7 @@ test.for([
 
 test("64-bit fields are plain numbers on arrival, up to 2^53", async () => {
   const arrived: (number | null | undefined)[] = [];
-  const server = await GrpcServer.open({ host: HOST, port: 0 }, (services) =>
+  const server = await GrpcServer.open({ host: HOST, port: 0, security: PLAINTEXT }, (services) =>
     services.addService(controlService, {
       join: (stream: JoinStream) => {
         stream.on("data", ({ progress }: WorkerMessage) => {
@@ -100,7 +102,7 @@ test("a port that another program has is refused with PORT_IN_USE", async () => 
 });
 
 test.each(["192.0.2.1", "999.1.1.1"])("%s is not an address of this machine: INVALID_CONFIG", async (host) => {
-  await expect(GrpcServer.open({ host, port: 0 }, () => {})).rejects.toMatchObject({
+  await expect(GrpcServer.open({ host, port: 0, security: PLAINTEXT }, () => {})).rejects.toMatchObject({
     code: "INVALID_CONFIG",
     message: `${host} is not an address of this machine.`,
   });

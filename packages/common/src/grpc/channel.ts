@@ -1,6 +1,19 @@
-import { type ChannelOptions, Client, credentials, Server, ServerCredentials } from "@grpc/grpc-js";
+import {
+  type ChannelOptions,
+  Client,
+  InterceptingCall,
+  type Interceptor,
+  Server,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import { hostPort } from "../config/host-address.js";
 import { explainBindError, type ListenAddress } from "../observability/listen.js";
+import type { Role } from "../security/peer.js";
+import { type Expected, SECRET_HEADER, type Security } from "../security/security.js";
+import { toGrpcStatus } from "./error-status.js";
+import type { GuardedService } from "./services.js";
 
 const MiB = 1024 * 1024;
 
@@ -20,23 +33,43 @@ const OPTIONS: ChannelOptions = {
   "grpc-node.flow_control_window": 16 * MiB,
 };
 
-/**
- * The credentials of every connection between processes, decided here alone. There are none yet: only trusted machines
- * must be able to reach the ports of workers and coordinators.
- */
-const clientCredentials = () => credentials.createInsecure();
-const serverCredentials = () => ServerCredentials.createInsecure();
+/** In place of the host's name, which certificates do not have to have: peers are judged by role and name. */
+const TLS_NAME = { "grpc.ssl_target_name_override": "rhone" };
+
+export interface ChannelSettings {
+  readonly security: Security;
+  /** Who must answer. */
+  readonly expect: Expected;
+  /** Without it, clients of one address share a connection, which may still be waiting to reconnect after a loss. */
+  readonly ownConnection?: boolean;
+}
 
 /**
- * A gRPC client of `address` (host:port, [::1]:port). It connects with the first call; the caller closes it. Clients of
- * one address share a connection, except those with `ownConnection`: the shared one may still be waiting to reconnect
- * to a process that died there.
+ * A gRPC client of `address` (host:port, [::1]:port). It connects with the first call, and calls fail unless the server
+ * is the expected one; the caller closes it.
  */
-export function openChannel(address: string, { ownConnection = false } = {}): Client {
-  return new Client(address, clientCredentials(), {
+export function openChannel(address: string, { security, expect, ownConnection = false }: ChannelSettings): Client {
+  return new Client(address, security.clientCredentials(expect), {
     ...OPTIONS,
+    ...(security.identity !== null && TLS_NAME),
     ...(ownConnection && { "grpc.use_local_subchannel_pool": 1 }),
+    interceptors: security.secret === null ? [] : [withSecret(security.secret)],
   });
+}
+
+const withSecret =
+  (secret: string): Interceptor =>
+  (options, nextCall) =>
+    new InterceptingCall(nextCall(options), {
+      start: (metadata, listener, next) => {
+        metadata.set(SECRET_HEADER, secret);
+        next(metadata, listener);
+      },
+    });
+
+/** What a server serves. */
+export interface Services {
+  addService(service: GuardedService, implementation: UntypedServiceImplementation): void;
 }
 
 /** A gRPC server that is bound to a port. */
@@ -50,14 +83,25 @@ export class GrpcServer {
   }
 
   /**
-   * Binds; port 0 is any free one. `addServices` adds the handlers. Throws PORT_IN_USE, and INVALID_CONFIG for a host
-   * that is not an address of this machine or a port that needs more rights.
+   * Binds; port 0 is any free one. `addServices` adds the handlers, which only see calls of the callers that their
+   * methods are for. Throws PORT_IN_USE, and INVALID_CONFIG for a host that is not an address of this machine or that
+   * other machines would reach without TLS, and for a port that needs more rights.
    */
-  static async open(address: ListenAddress, addServices: (server: Server) => void): Promise<GrpcServer> {
-    const server = new Server(OPTIONS);
-    addServices(server);
+  static async open(
+    { security, ...address }: ListenAddress & { readonly security: Security },
+    addServices: (services: Services) => void,
+  ): Promise<GrpcServer> {
+    security.checkExposure(address.host);
+    const callers = new Map<string, readonly Role[]>();
+    const server = new Server({ ...OPTIONS, interceptors: [guard(security, callers)] });
+    addServices({
+      addService: (service, implementation) => {
+        for (const method of Object.values(service)) callers.set(method.path, method.callers);
+        server.addService(service, implementation);
+      },
+    });
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(hostPort(address.host, address.port), serverCredentials(), (error, bound) => {
+      server.bindAsync(hostPort(address.host, address.port), security.serverCredentials(), (error, bound) => {
         if (error === null) resolve(bound);
         else reject(explainBindError(withCode(error), address));
       });
@@ -70,6 +114,21 @@ export class GrpcServer {
     this.#server.forceShutdown();
   }
 }
+
+/** Refuses a call before any of its messages is read. */
+const guard =
+  (security: Security, callers: ReadonlyMap<string, readonly Role[]>): ServerInterceptor =>
+  ({ path }, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) =>
+        next({
+          onReceiveMetadata: (metadata, pass) => {
+            const refusal = security.refusalOf(call, metadata, { path, callers: callers.get(path) ?? [] });
+            if (refusal === null) return pass(metadata);
+            call.sendStatus(toGrpcStatus(refusal));
+          },
+        }),
+    });
 
 /** gRPC has the system's error code only in the message, and none for a host name that is not known. */
 function withCode(error: Error): NodeJS.ErrnoException {

@@ -2,6 +2,7 @@ import { Metadata, type ServerDuplexStream, type ServiceError, status } from "@g
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ERROR_TABLE, type ErrorCode } from "../errors/error-table.js";
 import { RhoneError } from "../errors/rhone-error.js";
+import { PLAINTEXT } from "../testing/plaintext.js";
 import { GrpcServer, openChannel } from "./channel.js";
 import { fromGrpcError, toGrpcStatus } from "./error-status.js";
 import { type CoordinatorMessage, controlService, type WorkerMessage } from "./services.js";
@@ -56,10 +57,10 @@ test.each(["MODEL_MISMATCH", "SHUTTING_DOWN", "KV_FULL"] as const)("%s survives 
   const join = (stream: ServerDuplexStream<WorkerMessage, CoordinatorMessage>): void => {
     stream.emit("error", toGrpcStatus(sent));
   };
-  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
+  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0, security: PLAINTEXT }, (services) =>
     services.addService(controlService, { join }),
   );
-  const client = openChannel(`127.0.0.1:${server.port}`);
+  const client = openChannel(`127.0.0.1:${server.port}`, { security: PLAINTEXT, expect: { role: "coordinator" } });
   onTestFinished(() => {
     client.close();
     server.close();

@@ -1,15 +1,18 @@
 import type { ServiceError } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
+import { PLAINTEXT } from "../testing/plaintext.js";
 import { openChannel } from "./channel.js";
 import { FrameLink } from "./frame-link.js";
 import { pipelineService } from "./services.js";
 import { deferred } from "./testing/deferred.js";
 import { TestReceiver } from "./testing/frame-receiver.js";
 
+const TO_WORKER = { security: PLAINTEXT, expect: { role: "worker" } } as const;
+
 /** A receiver and a sender that sends any bytes it likes. */
 async function openRaw() {
   const receiver = await TestReceiver.open();
-  const client = openChannel(receiver.address);
+  const client = openChannel(receiver.address, TO_WORKER);
   onTestFinished(() => {
     client.close();
     receiver.close();
@@ -35,7 +38,7 @@ test("a stream that its sender ends is answered once all of its frames are accep
 
 test("bytes that are no frame end their stream with an error, and no other", async () => {
   const { receiver, stream, answer } = await openRaw();
-  const link = new FrameLink({ address: receiver.address, peer: "it", onBroken: () => {} });
+  const link = new FrameLink({ address: receiver.address, ...TO_WORKER, peer: "it", onBroken: () => {} });
   onTestFinished(() => link.close());
   link.send({ step: 1 });
   await receiver.received(1);

@@ -2,6 +2,7 @@ import type { ServerReadableStream } from "@grpc/grpc-js";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { RhoneError } from "../errors/rhone-error.js";
 import { needsIpv6 } from "../testing/ipv6.js";
+import { PLAINTEXT } from "../testing/plaintext.js";
 import { GrpcServer } from "./channel.js";
 import { toGrpcStatus } from "./error-status.js";
 import { FrameLink } from "./frame-link.js";
@@ -23,6 +24,8 @@ function openLink(address: string) {
   const { promise: broken, resolve } = deferred<RhoneError>();
   const link = new FrameLink({
     address,
+    security: PLAINTEXT,
+    expect: { role: "worker" },
     peer: "stage 1",
     onBroken: (error) => {
       onBroken(error);
@@ -158,7 +161,7 @@ async function startPausedReceiver() {
     stream.resolve(incoming);
     answer.resolve(() => respond(null, {}));
   };
-  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
+  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0, security: PLAINTEXT }, (services) =>
     services.addService(pipelineService, { flow }),
   );
   onTestFinished(() => server.close());

@@ -1,5 +1,6 @@
 import type { Client, ClientWritableStream, ServiceError } from "@grpc/grpc-js";
 import { RhoneError } from "../errors/rhone-error.js";
+import type { Expected, Security } from "../security/security.js";
 import { openChannel } from "./channel.js";
 import { fromGrpcError } from "./error-status.js";
 import { type Frame, pipelineService } from "./services.js";
@@ -7,6 +8,9 @@ import { type Frame, pipelineService } from "./services.js";
 export interface FrameLinkOptions {
   /** host:port of the receiver. */
   readonly address: string;
+  readonly security: Security;
+  /** Whose certificate the receiver must have. */
+  readonly expect: Expected;
   /** Names the receiver in errors: "stage 0". */
   readonly peer: string;
   /**
@@ -26,7 +30,7 @@ export class FrameLink {
   readonly #stream: ClientWritableStream<Frame>;
   #open = true;
 
-  constructor({ address, peer, onBroken }: FrameLinkOptions) {
+  constructor({ address, security, expect, peer, onBroken }: FrameLinkOptions) {
     const { path, requestSerialize, responseDeserialize } = pipelineService.flow;
     const receiver = `${peer} at ${address}`;
     const ended = (error: ServiceError | null): void => {
@@ -38,7 +42,7 @@ export class FrameLink {
           : fromGrpcError(error, receiver),
       );
     };
-    this.#client = openChannel(address, { ownConnection: true });
+    this.#client = openChannel(address, { security, expect, ownConnection: true });
     this.#stream = this.#client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, ended);
   }
 

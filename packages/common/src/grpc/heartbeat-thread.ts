@@ -1,5 +1,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Stillness } from "../observability/stillness.js";
+import { openSecurity } from "../security/security.js";
 import { openChannel } from "./channel.js";
 import { BUSY_US, type HeartbeatOrder, STEPS, TURNS } from "./heartbeat-order.js";
 import { controlService } from "./services.js";
@@ -9,8 +10,9 @@ import { controlService } from "./services.js";
 /** A beat that is answered later than this is of no use. */
 const DEADLINE_MS = 2000;
 
-const { coordinator, worker, counters, lookMs } = workerData as HeartbeatOrder;
-const client = openChannel(coordinator, { ownConnection: true });
+const { coordinator, security, worker, counters, lookMs } = workerData as HeartbeatOrder;
+const expect = { role: "coordinator" } as const;
+const client = openChannel(coordinator, { security: openSecurity(security), expect, ownConnection: true });
 const { path, requestSerialize, responseDeserialize } = controlService.beat;
 const counter = (index: number): number => Number(Atomics.load(counters, index));
 const stillness = new Stillness();

@@ -1,17 +1,20 @@
 import type { handleUnaryCall } from "@grpc/grpc-js";
 import { expect, onTestFinished, test } from "vitest";
+import { openSecurity } from "../security/security.js";
 import { TestChild } from "../testing/child-process.js";
+import { PLAINTEXT } from "../testing/plaintext.js";
+import { TestAuthority } from "../testing/test-authority.js";
 import { GrpcServer } from "./channel.js";
 import { controlService, type Heartbeat } from "./services.js";
 
 /** A coordinator that only listens to hearts. */
-async function listen() {
+async function listen(security = PLAINTEXT) {
   const beats: Heartbeat[] = [];
   const beat: handleUnaryCall<Heartbeat, object> = ({ request }, answer) => {
     beats.push(request);
     answer(null, {});
   };
-  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) =>
+  const server = await GrpcServer.open({ host: "127.0.0.1", port: 0, security }, (services) =>
     services.addService(controlService, { join: () => {}, beat }),
   );
   onTestFinished(() => server.close());
@@ -21,10 +24,11 @@ async function listen() {
 const PATIENCE = { timeout: 20_000, interval: 10 };
 
 /** A worker whose main thread does `then` once its heart beats. */
-const worker = (coordinator: string, then: string) =>
+const worker = (coordinator: string, then: string, security: object = { allowPlaintext: true }) =>
   new TestChild(`
     const counts = () => ({ steps: 7, busyUs: 8 });
-    const heartbeats = new common.Heartbeats({ coordinator: "${coordinator}", worker: "w", counts });
+    const security = common.openSecurity(${JSON.stringify(security)});
+    const heartbeats = new common.Heartbeats({ coordinator: "${coordinator}", security, worker: "w", counts });
     process.on("message", () => {
       ${then}
       process.send({ kind: "then" });
@@ -57,4 +61,16 @@ test("no heart beats while it is paused", { timeout: 30_000 }, async () => {
   child.process.send("pause again");
   await child.message();
   expect(beats.length).toBeLessThanOrEqual(length + 2); // those under way
+});
+
+test("their thread shows the worker's certificate", { timeout: 30_000 }, async () => {
+  const authority = new TestAuthority();
+  const security = openSecurity(authority.issue({ role: "coordinator", name: "a" }));
+  onTestFinished(() => {
+    security.close();
+    authority.close();
+  });
+  const { beats, coordinator } = await listen(security);
+  worker(coordinator, "", authority.issue({ role: "worker", name: "w" }));
+  await expect.poll(() => beats.at(-1), PATIENCE).toMatchObject({ worker: "w" });
 });

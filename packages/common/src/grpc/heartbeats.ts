@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import type { Security } from "../security/security.js";
 import { BUSY_US, type HeartbeatOrder, STEPS, TURNS } from "./heartbeat-order.js";
 
 /** How often the main thread writes its counters, and the thread looks at them. */
@@ -7,6 +8,7 @@ const LOOK_MS = 250;
 export interface HeartbeatsOptions {
   /** host:port of the coordinator. */
   readonly coordinator: string;
+  readonly security: Security;
   readonly worker: string;
   /** Steps run and microseconds spent in them, since the process started. */
   readonly counts: () => { readonly steps: number; readonly busyUs: number };
@@ -20,9 +22,15 @@ export class Heartbeats {
   readonly #thread: Worker;
   readonly #timer: NodeJS.Timeout;
 
-  constructor({ coordinator, worker, counts }: HeartbeatsOptions) {
+  constructor({ coordinator, security, worker, counts }: HeartbeatsOptions) {
     const counters = new BigInt64Array(new SharedArrayBuffer(3 * BigInt64Array.BYTES_PER_ELEMENT));
-    const order = { coordinator, worker, counters, lookMs: LOOK_MS } satisfies HeartbeatOrder;
+    const order = {
+      coordinator,
+      security: security.config,
+      worker,
+      counters,
+      lookMs: LOOK_MS,
+    } satisfies HeartbeatOrder;
     this.#thread = new Worker(new URL("./heartbeat-thread.bundle.js", import.meta.url), {
       workerData: order,
       execArgv: [],

@@ -1,5 +1,6 @@
-import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
+import type { MethodDefinition } from "@grpc/grpc-js";
 import { rhone } from "@rhone/proto";
+import type { Role } from "../security/peer.js";
 
 interface Codec<T> {
   encode(message: T): { finish(): Uint8Array };
@@ -13,14 +14,20 @@ const serialize =
     return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
 
-function method<Req, Res>(
+/** A method, and who may call it. */
+export type GuardedMethod<Req, Res> = MethodDefinition<Req, Res> & { readonly callers: readonly Role[] };
+
+// biome-ignore lint/suspicious/noExplicitAny: methods of a service have different messages
+export type GuardedService = Readonly<Record<string, GuardedMethod<any, any>>>;
+
+export function guardedMethod<Req, Res>(
   path: string,
   [request, response]: readonly [Codec<Req>, Codec<Res>],
-  streams: { readonly requestStream: boolean; readonly responseStream: boolean },
-): MethodDefinition<Req, Res> {
+  traits: { readonly requestStream: boolean; readonly responseStream: boolean; readonly callers: readonly Role[] },
+): GuardedMethod<Req, Res> {
   return {
     path,
-    ...streams,
+    ...traits,
     requestSerialize: serialize(request),
     requestDeserialize: (bytes) => request.decode(bytes),
     responseSerialize: serialize(response),
@@ -40,23 +47,30 @@ const { Frame, FlowEnd, WorkerMessage, CoordinatorMessage, Heartbeat, HeartbeatT
 
 /** rhone.v1.Pipeline: frames flow from one stage to the next; nothing flows back. */
 export const pipelineService = {
-  flow: method<Frame, FlowEnd>("/rhone.v1.Pipeline/Flow", [Frame, FlowEnd], {
+  flow: guardedMethod<Frame, FlowEnd>("/rhone.v1.Pipeline/Flow", [Frame, FlowEnd], {
     requestStream: true,
     responseStream: false,
+    callers: ["coordinator", "worker"],
   }),
-} as const satisfies ServiceDefinition;
+} as const satisfies GuardedService;
 
 /** rhone.v1.Control: a worker's connection to its coordinator. */
 export const controlService = {
-  join: method<WorkerMessage, CoordinatorMessage>("/rhone.v1.Control/Join", [WorkerMessage, CoordinatorMessage], {
-    requestStream: true,
-    responseStream: true,
-  }),
-  beat: method<Heartbeat, HeartbeatTaken>("/rhone.v1.Control/Beat", [Heartbeat, HeartbeatTaken], {
+  join: guardedMethod<WorkerMessage, CoordinatorMessage>(
+    "/rhone.v1.Control/Join",
+    [WorkerMessage, CoordinatorMessage],
+    {
+      requestStream: true,
+      responseStream: true,
+      callers: ["worker"],
+    },
+  ),
+  beat: guardedMethod<Heartbeat, HeartbeatTaken>("/rhone.v1.Control/Beat", [Heartbeat, HeartbeatTaken], {
     requestStream: false,
     responseStream: false,
+    callers: ["worker"],
   }),
-} as const satisfies ServiceDefinition;
+} as const satisfies GuardedService;
 
 /** The version of the wire contracts in proto/. A coordinator refuses workers of another version. */
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;

@@ -1,6 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Counter, Registry } from "prom-client";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { loadConfig } from "../config/load-config.js";
+import { openSecurity, type Security } from "../security/security.js";
+import { securitySettings } from "../security/security-settings.js";
 import { needsIpv6 } from "../testing/ipv6.js";
+import { PLAINTEXT } from "../testing/plaintext.js";
+import { TestAuthority } from "../testing/test-authority.js";
+import { askOperations } from "./ask-operations.js";
 import { OperationsServer } from "./operations-server.js";
 
 const registry = new Registry();
@@ -16,6 +25,7 @@ beforeEach(async () => {
   server = await OperationsServer.open({
     host: "127.0.0.1",
     port: 0,
+    security: PLAINTEXT,
     registry,
     notReady: () => reason,
     status: () => status(),
@@ -66,7 +76,14 @@ describe("OperationsServer", () => {
   });
 
   it("says which port is in use", async () => {
-    const options = { host: "127.0.0.1", port: server.port, registry, notReady: () => null, status: () => null };
+    const options = {
+      host: "127.0.0.1",
+      port: server.port,
+      security: PLAINTEXT,
+      registry,
+      notReady: () => null,
+      status: () => null,
+    };
     await expect(OperationsServer.open(options)).rejects.toMatchObject({ code: "PORT_IN_USE" });
   });
 
@@ -79,7 +96,80 @@ describe("OperationsServer", () => {
 
 it.for(["::1", "::"])("answers at [::1] when it listens at %s", async (host, context) => {
   needsIpv6(context);
-  const other = await OperationsServer.open({ host, port: 0, registry, notReady: () => null, status: () => ({}) });
+  const other = await OperationsServer.open({
+    host,
+    port: 0,
+    security: PLAINTEXT,
+    registry,
+    notReady: () => null,
+    status: () => ({}),
+  });
   const response = await fetch(`http://[::1]:${other.port}/health`).finally(() => other.close());
   expect(response.status).toBe(200);
+});
+
+/** The codes and bodies of the paths, as `asking` sees them; /metrics by its code alone. */
+async function look(security: Security, asking: Security) {
+  const notReady = () => "not joined to 10.0.0.1:7100";
+  const options = { host: "127.0.0.1", port: 0, security, registry, notReady, status: () => ({ workers: 2 }) };
+  const other = await OperationsServer.open(options);
+  onTestFinished(() => other.close());
+  const ask = async (path: string) => {
+    const signal = AbortSignal.timeout(5000);
+    const { code, body } = await askOperations(`127.0.0.1:${other.port}`, path, { security: asking, signal });
+    return path === "/metrics" ? code : [code, JSON.parse(body)];
+  };
+  return Promise.all(["/health", "/ready", "/status", "/metrics"].map(ask));
+}
+
+const ALIVE = [200, { status: "ok" }];
+const REASON = [503, { status: "not_ready", reason: "not joined to 10.0.0.1:7100" }];
+const NO_REASON = [503, { status: "not_ready" }];
+const STATUS = [200, { workers: 2 }];
+const FORBIDDEN = [403, { error: expect.stringMatching(/^only for those who/) }];
+
+it("shows states and reasons only to those who know the secret", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rhone-operations-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "secret");
+  writeFileSync(path, "s".repeat(43));
+  const security = openSecurity(loadConfig(securitySettings, { RHONE_CLUSTER_SECRET_FILE: path }, []));
+  expect(await look(security, security)).toEqual([ALIVE, REASON, STATUS, 200]);
+  expect(await look(security, PLAINTEXT)).toEqual([ALIVE, NO_REASON, FORBIDDEN, 200]);
+});
+
+it("with TLS, shows all to coordinators and operators, and others only whether it lives and is ready", async () => {
+  const authority = new TestAuthority();
+  onTestFinished(() => authority.close());
+  const openAs = (role: "coordinator" | "operator" | "worker", cluster?: string): Security => {
+    const security = openSecurity(authority.issue({ role, name: "a", ...(cluster && { cluster }) }));
+    onTestFinished(() => security.close());
+    return security;
+  };
+  const security = openAs("coordinator");
+  expect(await look(security, security)).toEqual([ALIVE, REASON, STATUS, 200]);
+  expect(await look(security, openAs("operator"))).toEqual([ALIVE, REASON, STATUS, 200]);
+  expect(await look(security, openAs("worker"))).toEqual([ALIVE, NO_REASON, FORBIDDEN, 403]);
+  await expect(look(security, openAs("operator", "rhone-other"))).rejects.toThrow(/of rhone-test, not of rhone-other/);
+  await expect(look(security, PLAINTEXT)).rejects.toThrow();
+});
+
+it("does not listen for other machines without TLS", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rhone-operations-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "secret"), "s".repeat(43));
+  const withSecret = openSecurity({
+    ...PLAINTEXT.config,
+    allowPlaintext: false,
+    clusterSecretFile: join(folder, "secret"),
+  });
+  const options = {
+    host: "0.0.0.0",
+    port: 0,
+    security: withSecret,
+    registry,
+    notReady: () => null,
+    status: () => ({}),
+  };
+  await expect(OperationsServer.open(options)).rejects.toMatchObject({ code: "INVALID_CONFIG" });
 });

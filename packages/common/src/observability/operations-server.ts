@@ -1,6 +1,9 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
+import type { Role } from "../security/peer.js";
+import type { Security } from "../security/security.js";
 import { listenOrExplain } from "./listen.js";
 import { metricsPage } from "./process-metrics.js";
 
@@ -8,6 +11,7 @@ export interface OperationsOptions {
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
+  readonly security: Security;
   readonly registry: Registry;
   /** Why the service is not ready, or null when it is. */
   readonly notReady: () => string | null;
@@ -21,7 +25,14 @@ interface Answer {
   readonly body: string;
 }
 
-/** GET /health (the event loop turns), /ready (200, or 503 with the reason), /metrics (Prometheus), /status (JSON). */
+/** Whose certificates are shown all; others are told whether the process lives and is ready. */
+const READERS: readonly Role[] = ["coordinator", "operator"];
+
+/**
+ * GET /health (the event loop turns), /ready (200, or 503 with the reason), /metrics (Prometheus), /status (JSON). With
+ * TLS, states, metrics and reasons are for a coordinator's or operator's certificate; with a secret, states and reasons
+ * are for those who know it.
+ */
 export class OperationsServer {
   readonly #server: Server;
   readonly port: number;
@@ -33,9 +44,10 @@ export class OperationsServer {
 
   /** Throws PORT_IN_USE or INVALID_CONFIG. */
   static async open(options: OperationsOptions): Promise<OperationsServer> {
-    const server = createServer(async (request, response) => {
-      const path = (request.url ?? "/").split("?")[0] ?? "/";
-      const { code, type, body } = await answer(path, options).catch(() => json(500, { error: "internal" }));
+    const { host, security } = options;
+    security.checkExposure(host);
+    const server = createFor(security, async (request, response) => {
+      const { code, type, body } = await answer(request, options).catch(() => json(500, { error: "internal" }));
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     });
     await listenOrExplain(server, options);
@@ -49,18 +61,29 @@ export class OperationsServer {
   }
 }
 
-async function answer(path: string, { registry, notReady, status }: OperationsOptions): Promise<Answer> {
-  switch (path) {
+function createFor({ identity }: Security, listener: RequestListener): Server {
+  if (identity === null) return createServer(listener);
+  const server = createTlsServer({ ...identity.context, requestCert: true, rejectUnauthorized: false }, listener);
+  identity.onChange(() => server.setSecureContext(identity.context));
+  return server;
+}
+
+async function answer(request: IncomingMessage, options: OperationsOptions): Promise<Answer> {
+  const { registry, notReady, status, security } = options;
+  const isAdmitted = security.admits(request, READERS);
+  switch ((request.url ?? "/").split("?")[0]) {
     case "/health":
       return json(200, { status: "ok" });
     case "/ready": {
       const reason = notReady();
-      return reason === null ? json(200, { status: "ready" }) : json(503, { status: "not_ready", reason });
+      if (reason === null) return json(200, { status: "ready" });
+      return json(503, { status: "not_ready", ...(isAdmitted && { reason }) });
     }
     case "/metrics":
+      if (security.identity !== null && !isAdmitted) return FORBIDDEN;
       return { code: 200, type: registry.contentType, body: await metricsPage(registry) };
     case "/status":
-      return json(200, status());
+      return isAdmitted ? json(200, status()) : FORBIDDEN;
     default:
       return json(404, { error: "not found" });
   }
@@ -71,3 +94,5 @@ const json = (code: number, value: unknown): Answer => ({
   type: "application/json",
   body: JSON.stringify(value),
 });
+
+const FORBIDDEN = json(403, { error: "only for those who show an operator's certificate or the cluster's secret" });

@@ -2,6 +2,7 @@ import { RhoneError } from "@rhone/common";
 import { rhone } from "@rhone/proto";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { fakeMember } from "../testing/fake-member.js";
+import { PLAINTEXT } from "../testing/plaintext.js";
 import { Epoch } from "./epoch.js";
 
 const { ACTIVATION_F32 } = rhone.v1.ActivationType;
@@ -12,14 +13,14 @@ function setUp(...names: readonly string[]) {
   const workers = names.map((worker) => fakeMember({ worker, rowBlock: worker.length }));
   const listener = { result: vi.fn(), prepared: vi.fn() };
   const members = workers.map(({ member }) => member);
-  const epoch = new Epoch({ pipeline: "p", number: 3, pages: 10, members, listener });
+  const epoch = new Epoch({ pipeline: "p", number: 3, security: PLAINTEXT, pages: 10, members, listener });
   return { epoch, workers, listener, members };
 }
 
 describe("Epoch", () => {
   afterEach(() => void vi.useRealTimers());
 
-  it("tells the last stage first, and each its downstream neighbour; the last one the coordinator", () => {
+  it("tells the last stage first, and each its neighbours; the first and the last one the coordinator", () => {
     const { epoch, workers } = setUp("a", "b", "c");
     const order: string[] = [];
     for (const { member } of workers) {
@@ -32,9 +33,12 @@ describe("Epoch", () => {
     epoch.open("coordinator:7100", ACTIVATION_F32);
     expect(order).toEqual(["c", "b", "a"]);
     expect(workers.map(({ sent }) => sent[0]?.epoch)).toMatchObject([
-      { ...mine, stage: 0, next: "b:1" },
-      { ...mine, stage: 1, next: "c:1" },
-      { ...mine, stage: 2, next: "coordinator:7100", activationType: ACTIVATION_F32 },
+      { ...mine, stage: 0, next: "b:1", nextWorker: "b", upstream: "" },
+      { ...mine, stage: 1, next: "c:1", nextWorker: "c", upstream: "a" },
+      {
+        ...{ ...mine, stage: 2, next: "coordinator:7100", activationType: ACTIVATION_F32 },
+        ...{ nextWorker: "", upstream: "b" },
+      },
     ]);
   });
 

@@ -1,5 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { crash, type Frame, FrameLink, parseErrorCode, RhoneError, toRhoneError } from "@rhone/common";
+import {
+  crash,
+  type Frame,
+  FrameLink,
+  type FrameSender,
+  parseErrorCode,
+  RhoneError,
+  type Security,
+  toRhoneError,
+} from "@rhone/common";
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine/engine.js";
@@ -26,6 +35,7 @@ export class Epoch implements StepLink {
   /** Null until the shards are timed; see PipelineShape. */
   stepTimes: PipelineTimes | null = null;
   readonly #pipeline: string;
+  readonly #security: Security;
   readonly #members: readonly Member[];
   readonly #listener: EpochListener;
   readonly #ending = new AbortController();
@@ -36,6 +46,7 @@ export class Epoch implements StepLink {
   constructor(options: {
     readonly pipeline: string;
     readonly number: number;
+    readonly security: Security;
     readonly pages: number;
     /** In stage order. */
     readonly members: readonly Member[];
@@ -47,6 +58,7 @@ export class Epoch implements StepLink {
     this.pages = options.pages;
     this.rowBlock = Math.max(...members.map(({ rowBlock }) => rowBlock));
     this.#pipeline = options.pipeline;
+    this.#security = options.security;
     this.#members = members;
     this.#listener = options.listener;
   }
@@ -74,8 +86,13 @@ export class Epoch implements StepLink {
    */
   open(address: string, activationType: rhone.v1.ActivationType): void {
     for (const [stage, member] of [...this.#members.entries()].reverse()) {
-      const next = this.#members[stage + 1]?.address ?? address;
-      member.send({ epoch: { pipeline: this.#pipeline, epoch: this.number, stage, next, activationType } });
+      const [before, after] = [this.#members[stage - 1], this.#members[stage + 1]];
+      const neighbours = {
+        next: after?.address ?? address,
+        nextWorker: after?.worker ?? "",
+        upstream: before?.worker ?? "",
+      };
+      member.send({ epoch: { pipeline: this.#pipeline, epoch: this.number, stage, activationType, ...neighbours } });
     }
   }
 
@@ -140,6 +157,17 @@ export class Epoch implements StepLink {
     return frame.pipeline === this.#pipeline && frame.epoch === this.number;
   }
 
+  /** Why a sender of frames can't be the last stage; null when it is, or when certificates don't tell. */
+  notLastStage({ peer }: Pick<FrameSender, "peer">): RhoneError | null {
+    const last = this.#members.at(-1)?.worker;
+    if (peer === null || (peer.role === "worker" && peer.name === last)) return null;
+    const found = `${peer.role} ${peer.name}`;
+    return new RhoneError(
+      "FORBIDDEN_PEER",
+      `Epoch ${this.number} takes results of worker ${last} only; this sender is ${found}.`,
+    );
+  }
+
   /** A malformed result ends the epoch; a broken invariant of this process ends the process as well. */
   #record(step: number, result: rhone.v1.StepResult.$Properties): void {
     try {
@@ -155,6 +183,8 @@ export class Epoch implements StepLink {
     if (this.#link !== null) return;
     this.#link = new FrameLink({
       address: this.#members[0]?.address ?? "",
+      security: this.#security,
+      expect: { role: "worker", name: this.#members[0]?.worker },
       peer: "stage 0",
       onBroken: (error) => {
         this.#link = null;

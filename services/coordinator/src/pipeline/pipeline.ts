@@ -3,6 +3,7 @@ import {
   type Logger,
   type PipelineState,
   RhoneError,
+  type Security,
   toRhoneError,
   type WorkerMessage,
 } from "@rhone/common";
@@ -34,6 +35,7 @@ export interface PipelineListener extends EpochListener {
 export interface PipelineOptions {
   /** The pipeline's id; its epochs are numbered from 1. */
   readonly id: string;
+  readonly security: Security;
   readonly registry: WorkerRegistry;
   /** Null while fewer workers have joined than it needs. Throws NOT_ENOUGH_MEMORY or INVALID_CONFIG. */
   readonly plan: (members: readonly Member[], lastPlan: readonly StagePlan[]) => ModelPlan | null;
@@ -228,14 +230,15 @@ export class Pipeline implements RegistryListener {
   }
 
   #begin(plan: ModelPlan, members: readonly Member[]): Epoch {
-    const { listener, id, registry } = this.#options;
+    const { listener, id, security, registry } = this.#options;
     for (const member of registry.members) {
       const stage = plan.stages.find(({ worker }) => worker === member.worker) ?? null;
       if (stage === null && member.shard !== null) this.#loads.release(member);
       if (stage === null && member.loadFailedAt === null) this.#hasSpare = true;
       member.shard = stage;
     }
-    this.#epoch = new Epoch({ pipeline: id, number: ++this.#epochs, pages: plan.pages, members, listener });
+    const number = ++this.#epochs;
+    this.#epoch = new Epoch({ pipeline: id, number, security, pages: plan.pages, members, listener });
     return this.#epoch;
   }
 

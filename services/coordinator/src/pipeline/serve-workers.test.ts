@@ -1,5 +1,6 @@
-import { createLogger, type Frame, FrameLink, type RhoneError, Shutdown } from "@rhone/common";
+import { createLogger, type Frame, FrameLink, RhoneError, Shutdown } from "@rhone/common";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { PLAINTEXT } from "../testing/plaintext.js";
 import { WorkerRegistry } from "../workers/worker-registry.js";
 import type { Epoch } from "./epoch.js";
 import type { Pipeline } from "./pipeline.js";
@@ -14,6 +15,7 @@ function fakeEpoch(number: number) {
     accepted,
     owns: (frame: Frame) => frame.epoch === number,
     accept: (frame: Frame) => void accepted.push(frame.step),
+    notLastStage: vi.fn<(sender: object) => RhoneError | null>(() => null),
     break: vi.fn<(error: RhoneError) => void>(),
   };
 }
@@ -26,12 +28,19 @@ async function startServing() {
   const port = await serveWorkers({
     host: "127.0.0.1",
     port: 0,
+    security: PLAINTEXT,
     registry: new WorkerRegistry(logger),
     pipeline: pipeline as { epoch: Epoch | null } as Pipeline,
     shutdown,
   });
-  const openLink = (): FrameLink => {
-    const link = new FrameLink({ address: `127.0.0.1:${port}`, peer: "the coordinator", onBroken: () => {} });
+  const openLink = (onBroken: (error: RhoneError) => void = () => {}): FrameLink => {
+    const link = new FrameLink({
+      address: `127.0.0.1:${port}`,
+      security: PLAINTEXT,
+      expect: { role: "coordinator" },
+      peer: "the coordinator",
+      onBroken,
+    });
     onTestFinished(() => link.close());
     return link;
   };
@@ -75,4 +84,20 @@ test("an epoch outlives the end of a stream that carried none of its frames", as
   first.close();
   await vi.waitFor(() => expect(old.break).toHaveBeenCalledTimes(1));
   expect(current.break).not.toHaveBeenCalled();
+});
+
+test("a sender that is not the last stage is refused by name, and its frames are dropped", async () => {
+  const { pipeline, openLink } = await startServing();
+  const epoch = fakeEpoch(1);
+  epoch.notLastStage.mockReturnValue(new RhoneError("FORBIDDEN_PEER", "Epoch 1 takes results of worker b only."));
+  pipeline.epoch = epoch;
+  const onBroken = vi.fn<(error: RhoneError) => void>();
+  openLink(onBroken).send({ epoch: 1, step: 1 });
+  await vi.waitFor(() => expect(onBroken).toHaveBeenCalledOnce());
+  expect(onBroken.mock.calls[0]?.[0]).toMatchObject({
+    code: "FORBIDDEN_PEER",
+    message: "Epoch 1 takes results of worker b only.",
+  });
+  expect(epoch.accepted).toEqual([]);
+  expect(epoch.break).not.toHaveBeenCalled();
 });

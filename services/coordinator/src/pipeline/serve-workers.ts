@@ -1,14 +1,20 @@
-import type { handleUnaryCall } from "@grpc/grpc-js";
+import type { handleBidiStreamingCall, handleUnaryCall } from "@grpc/grpc-js";
 import {
+  type CoordinatorMessage,
   controlService,
   type Frame,
   type FrameReceiver,
+  type FrameSender,
   flowHandler,
   GrpcServer,
   type Heartbeat,
+  peerOf,
   pipelineService,
   RhoneError,
+  type Security,
   type Shutdown,
+  toGrpcStatus,
+  type WorkerMessage,
 } from "@rhone/common";
 import type { WorkerRegistry } from "../workers/worker-registry.js";
 import type { Epoch } from "./epoch.js";
@@ -18,18 +24,23 @@ import type { Pipeline } from "./pipeline.js";
 export async function serveWorkers(options: {
   readonly host: string;
   readonly port: number;
+  readonly security: Security;
   readonly registry: WorkerRegistry;
   readonly pipeline: Pipeline;
   readonly shutdown: Shutdown;
 }): Promise<number> {
-  const { host, port, registry, pipeline, shutdown } = options;
-  const server = await GrpcServer.open({ host, port }, (services) => {
-    const beat: handleUnaryCall<Heartbeat, object> = ({ request }, answer) => {
-      registry.beat(request);
-      answer(null, {});
+  const { host, port, security, registry, pipeline, shutdown } = options;
+  const server = await GrpcServer.open({ host, port, security }, (services) => {
+    const join: handleBidiStreamingCall<WorkerMessage, CoordinatorMessage> = (stream) =>
+      registry.join(stream, peerOf(stream));
+    const beat: handleUnaryCall<Heartbeat, object> = (call, answer) => {
+      const problem = registry.beat(call.request, peerOf(call));
+      if (problem === null) answer(null, {});
+      else answer(toGrpcStatus(problem));
     };
-    services.addService(controlService, { join: registry.join.bind(registry), beat });
-    services.addService(pipelineService, { flow: flowHandler(() => receiveResults(() => pipeline.epoch)) });
+    services.addService(controlService, { join, beat });
+    const flow = flowHandler((sender) => receiveResults(() => pipeline.epoch, sender));
+    services.addService(pipelineService, { flow });
   });
   shutdown.add("grpc", () => server.close());
   shutdown.add("registry", () => registry.close());
@@ -37,14 +48,17 @@ export async function serveWorkers(options: {
 }
 
 /** Hands the last stage's frames to their epoch, which breaks when the stream that carried them ends. */
-function receiveResults(current: () => Epoch | null): FrameReceiver {
+function receiveResults(current: () => Epoch | null, sender: FrameSender): FrameReceiver {
   let owner: Epoch | null = null;
   return {
     accept: (frame: Frame): void => {
       const epoch = current();
       if (epoch === null || !epoch.owns(frame)) return;
-      owner = epoch;
-      epoch.accept(frame);
+      const problem = epoch.notLastStage(sender);
+      if (problem === null) {
+        owner = epoch;
+        epoch.accept(frame);
+      } else sender.refuse(problem);
     },
     ended: () => owner?.break(new RhoneError("WORKER_LOST", "The last stage's connection to the coordinator ended.")),
   };

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Client, ClientDuplexStream } from "@grpc/grpc-js";
 import {
   type CoordinatorMessage,
@@ -9,16 +10,19 @@ import {
   openChannel,
   PROTOCOL_VERSION,
   pipelineService,
+  type Security,
   type WorkerMessage,
 } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import { FakeStage } from "./fake-stage.js";
 import { nextToken, VOCABULARY } from "./next-token.js";
+import { PLAINTEXT } from "./plaintext.js";
 
 export interface FakeWorkerOptions {
   readonly worker: string;
   /** host:port of the coordinator. */
   readonly coordinator: string;
+  readonly security?: Security;
   readonly memoryTotal?: number;
   readonly protocol?: number;
   /** The milliseconds per layer that it reports; 1 when absent. */
@@ -58,7 +62,8 @@ export class FakeWorker {
     this.#options = options;
     this.#server = server;
     this.worker = options.worker;
-    this.#client = openChannel(options.coordinator);
+    const { security = PLAINTEXT } = options;
+    this.#client = openChannel(options.coordinator, { security, expect: { role: "coordinator" } });
     const { path, requestSerialize, responseDeserialize } = controlService.join;
     this.#control = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     this.#control.on("data", (message: CoordinatorMessage) => this.#obey(message));
@@ -67,7 +72,10 @@ export class FakeWorker {
     });
     const { worker, memoryTotal = 1e9, protocol = PROTOCOL_VERSION } = options;
     this.#control.write({
-      hello: { worker, hostname: worker, address: `127.0.0.1:${server.port}`, protocol, memoryTotal },
+      hello: {
+        ...{ worker, hostname: worker, address: `127.0.0.1:${server.port}`, protocol, memoryTotal },
+        session: randomUUID(),
+      },
     });
     this.#heartbeat = setInterval(() => this.#beat(), 1000);
   }
@@ -79,7 +87,8 @@ export class FakeWorker {
 
   static async start(options: FakeWorkerOptions): Promise<FakeWorker> {
     let worker: FakeWorker | undefined;
-    const server = await GrpcServer.open({ host: "127.0.0.1", port: 0 }, (services) => {
+    const { security = PLAINTEXT } = options;
+    const server = await GrpcServer.open({ host: "127.0.0.1", port: 0, security }, (services) => {
       const accept = (frame: Frame): void => {
         if (worker !== undefined) worker.#accept(frame);
       };
@@ -149,7 +158,15 @@ export class FakeWorker {
       next: nextToken,
     });
     this.#next?.close();
-    this.#next = new FrameLink({ address: epoch.next ?? "", peer: "the next stage", onBroken: () => {} });
+    const { security = PLAINTEXT } = this.#options;
+    const worker = epoch.nextWorker || undefined;
+    this.#next = new FrameLink({
+      address: epoch.next ?? "",
+      security,
+      expect: { role: worker === undefined ? "coordinator" : "worker", name: worker },
+      peer: "the next stage",
+      onBroken: () => {},
+    });
   }
 
   #accept(frame: Frame): void {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
+  askOperations,
   type ClusterStatus,
   checkClusterStatus,
   createLogger,
@@ -9,8 +10,10 @@ import {
   type GenerationJob,
   type JobQueue,
   loadConfig,
+  openSecurity,
   queueName,
   REDIS_PREFIX,
+  type Security,
   Shutdown,
   takeTurn,
 } from "@rhone/common";
@@ -105,23 +108,35 @@ export class TestGateway {
 export class TestCoordinator {
   readonly addresses: CoordinatorAddresses;
   readonly #shutdown: Shutdown;
+  readonly #security: Security;
 
-  private constructor(addresses: CoordinatorAddresses, shutdown: Shutdown) {
+  private constructor(addresses: CoordinatorAddresses, shutdown: Shutdown, security: Security) {
     this.addresses = addresses;
     this.#shutdown = shutdown;
+    this.#security = security;
   }
 
   static async start(url: string, flags: readonly string[], model: ModelFacts = fakeModel()): Promise<TestCoordinator> {
     const base = ["--port", "0", "--ops-port", "0", "--redis-url", url, "--model-path", "unused", "--page-size", "4"];
-    const config = loadConfig(coordinatorSettings, {}, [...base, "--max-rows", "16", ...flags]);
+    const config = loadConfig(coordinatorSettings, {}, [
+      ...base,
+      "--allow-plaintext",
+      "true",
+      "--max-rows",
+      "16",
+      ...flags,
+    ]);
     const shutdown = new Shutdown(logger);
     const addresses = await startCoordinator({ config, model, logger, shutdown });
-    return new TestCoordinator(addresses, shutdown);
+    const security = openSecurity(config);
+    shutdown.add("the test's security", () => security.close());
+    return new TestCoordinator(addresses, shutdown, security);
   }
 
   async status(): Promise<ClusterStatus> {
-    const response = await fetch(`http://${this.addresses.ops}/status`);
-    return checkClusterStatus(await response.json(), "The coordinator");
+    const options = { security: this.#security, signal: AbortSignal.timeout(10_000) };
+    const { body } = await askOperations(this.addresses.ops, "/status", options);
+    return checkClusterStatus(JSON.parse(body), "The coordinator");
   }
 
   /** Asks until the status satisfies `condition`, and returns it. */

@@ -67,6 +67,12 @@ export class Member {
     return JSON.stringify([hostname, device, kernels, threads]);
   }
 
+  /** Whether a Hello with this session is of the same process. */
+  isOfSession(session: string | null | undefined): boolean {
+    const own = this.#hello.session ?? "";
+    return own !== "" && session === own;
+  }
+
   send(message: CoordinatorMessage): void {
     this.#stream.write(message);
   }

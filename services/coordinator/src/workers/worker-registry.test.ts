@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { createLogger, PROTOCOL_VERSION, type WorkerMessage } from "@rhone/common";
+import { createLogger, type Peer, PROTOCOL_VERSION, type WorkerMessage } from "@rhone/common";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LOST_AFTER_MS } from "./member.js";
 import { WorkerRegistry } from "./worker-registry.js";
@@ -23,21 +23,22 @@ function setup(options = {}) {
     },
     message: () => {},
   });
-  const connect = () => {
+  const connect = (peer: Peer | null = null) => {
     const stream = new PassThrough({ objectMode: true });
     const errors: string[] = [];
     stream.on("error", (status: { details?: string }) => errors.push(status.details ?? ""));
     vi.spyOn(stream, "write").mockReturnValue(true); // what the registry answers is not heard by itself
-    registry.join(stream as never);
+    registry.join(stream as never, peer);
     const say = (message: WorkerMessage): boolean => stream.emit("data", message);
     return { stream, say, errors };
   };
   return { registry, heard, connect, letLeave };
 }
 
-const hello = (worker: string, protocol = PROTOCOL_VERSION): WorkerMessage => ({
-  hello: { worker, address: "127.0.0.1:1", protocol, memoryTotal: 1000 },
+const hello = (worker: string, protocol = PROTOCOL_VERSION, session = "s"): WorkerMessage => ({
+  hello: { worker, address: "127.0.0.1:1", protocol, memoryTotal: 1000, session },
 });
+const certified = (name: string): Peer => ({ cluster: "c", role: "worker", name });
 
 describe("WorkerRegistry", () => {
   beforeEach(() => {
@@ -52,8 +53,8 @@ describe("WorkerRegistry", () => {
     connect().say(hello("w"));
     for (let second = 0; second < 10; second++) {
       vi.advanceTimersByTime(1000);
-      registry.beat({ worker: "w", steps: second, stillMs: 9900 });
-      registry.beat({ worker: "another" });
+      registry.beat({ worker: "w", steps: second, stillMs: 9900 }, null);
+      registry.beat({ worker: "another" }, null);
     }
     expect(registry.members).toHaveLength(1);
     vi.advanceTimersByTime(LOST_AFTER_MS);
@@ -64,22 +65,47 @@ describe("WorkerRegistry", () => {
   it("loses a worker whose heartbeats say that its main thread has stood still for too long", () => {
     const { registry, heard, connect } = setup({ hungAfter: 4 });
     connect().say(hello("w"));
-    registry.beat({ worker: "w", stillMs: 3900 });
+    registry.beat({ worker: "w", stillMs: 3900 }, null);
     expect(registry.members).toHaveLength(1);
-    registry.beat({ worker: "w", stillMs: 4000 });
+    registry.beat({ worker: "w", stillMs: 4000 }, null);
     expect(heard).toEqual(["joined w", "left w: its main thread has not turned for 4000 ms"]);
   });
 
   it("tells how busy a worker is from its counters", () => {
     const { registry, connect } = setup();
     connect().say(hello("w"));
-    registry.beat({ worker: "w", busyUs: 0 });
+    registry.beat({ worker: "w", busyUs: 0 }, null);
     vi.advanceTimersByTime(1000);
-    registry.beat({ worker: "w", busyUs: 250_000 });
+    registry.beat({ worker: "w", busyUs: 250_000 }, null);
     expect(registry.members[0]?.status().busy).toBeCloseTo(0.25);
   });
 
-  it("takes a worker that joins again for another one", () => {
+  it("takes no other process with the id of a live worker, until that one is lost", () => {
+    const { heard, connect } = setup();
+    connect().say(hello("w"));
+    const [other, silent] = [connect(), connect()];
+    other.say(hello("w", PROTOCOL_VERSION, "t"));
+    silent.say(hello("w", PROTOCOL_VERSION, ""));
+    for (const { errors } of [other, silent]) expect(errors.join()).toMatch(/^Worker w is live in another process/);
+    expect(heard).toEqual(["joined w"]);
+    vi.advanceTimersByTime(LOST_AFTER_MS);
+    connect().say(hello("w", PROTOCOL_VERSION, "t"));
+    expect(heard.at(-1)).toBe("joined w");
+  });
+
+  it("takes a worker only by the name in its certificate, and heartbeats, too", () => {
+    const { registry, heard, connect } = setup();
+    const forged = connect(certified("v"));
+    forged.say(hello("w"));
+    expect(forged.errors).toEqual(["The certificate is of worker v, the message of worker w."]);
+    connect(certified("w")).say(hello("w"));
+    expect(heard).toEqual(["joined w"]);
+    expect(registry.beat({ worker: "w", stillMs: 99_000 }, certified("v"))).toMatchObject({ code: "FORBIDDEN_PEER" });
+    expect(registry.members).toHaveLength(1);
+    expect(registry.beat({ worker: "w", stillMs: 0 }, certified("w"))).toBeNull();
+  });
+
+  it("takes a process that joins again for another worker", () => {
     const { registry, heard, connect } = setup();
     connect().say(hello("w"));
     connect().say(hello("w"));

@@ -3,6 +3,7 @@ import {
   type CoordinatorMessage,
   type Heartbeat,
   type Logger,
+  type Peer,
   PROTOCOL_VERSION,
   RhoneError,
   toGrpcStatus,
@@ -62,8 +63,8 @@ export class WorkerRegistry {
     return this.#members.get(worker);
   }
 
-  /** Serves rhone.v1.Control/Join. */
-  join(stream: JoinStream): void {
+  /** Serves rhone.v1.Control/Join. `peer`: of the worker's certificate, null where certificates don't tell. */
+  join(stream: JoinStream, peer: Peer | null): void {
     let member: Member | null = null;
     this.#streams.add(stream);
     const noHello = new RhoneError("INVALID_REQUEST", `No Hello came within ${HELLO_WITHIN_MS / 1000} s.`);
@@ -76,20 +77,22 @@ export class WorkerRegistry {
     stream.on("data", (message: WorkerMessage) => {
       if (member !== null) return this.#receive(member, message);
       clearTimeout(helloTimer);
-      member = this.#welcome(stream, message);
+      member = this.#welcome(stream, message, peer);
     });
     stream.on("end", () => ended("its stream ended"));
     stream.on("cancelled", () => ended("its connection was lost"));
     stream.on("error", (error: Partial<StatusObject>) => ended(`its stream failed: ${error.details}`));
   }
 
-  /** Serves rhone.v1.Control/Beat. */
-  beat(heartbeat: Heartbeat): void {
+  /** Serves rhone.v1.Control/Beat. Returns why it is refused, or null. */
+  beat(heartbeat: Heartbeat, peer: Peer | null): RhoneError | null {
+    const problem = checkName(heartbeat.worker, peer);
     const member = this.#members.get(heartbeat.worker ?? "");
-    if (member === undefined) return;
+    if (problem !== null || member === undefined) return problem;
     member.beat(heartbeat);
     const stillMs = heartbeat.stillMs ?? 0;
     if (stillMs >= this.#hungAfterMs) this.#lose(member, `its main thread has not turned for ${stillMs} ms`);
+    return null;
   }
 
   close(): void {
@@ -100,8 +103,9 @@ export class WorkerRegistry {
     for (const member of members) member.close();
   }
 
-  #welcome(stream: JoinStream, { hello }: WorkerMessage): Member | null {
-    const problem = checkHello(hello) ?? this.#checkKind(hello);
+  #welcome(stream: JoinStream, { hello }: WorkerMessage, peer: Peer | null): Member | null {
+    const problem =
+      checkHello(hello) ?? checkName(hello?.worker, peer) ?? this.#checkKind(hello) ?? this.#checkFree(hello);
     if (problem !== null || hello == null) {
       this.#logger.warn({ worker: hello?.worker, problem: problem?.message }, "worker refused");
       refuse(stream, problem ?? new RhoneError("INVALID_REQUEST", "The first message must be Hello."));
@@ -128,6 +132,14 @@ export class WorkerRegistry {
       ? "is simulated; start the coordinator with --simulated true"
       : "is not simulated; start it with --simulate, or the coordinator with --simulated false";
     return new RhoneError("INVALID_CONFIG", `Worker ${hello?.worker} ${kind}.`);
+  }
+
+  /** A worker that is live is replaced by itself only, when it has lost its connection before this coordinator has. */
+  #checkFree(hello: WorkerMessage["hello"]): RhoneError | null {
+    const live = this.#members.get(hello?.worker ?? "");
+    if (live === undefined || live.isOfSession(hello?.session)) return null;
+    const wait = `It can join once the other has been silent for ${LOST_AFTER_MS / 1000} s`;
+    return new RhoneError("FORBIDDEN_PEER", `Worker ${live.worker} is live in another process. ${wait}.`);
   }
 
   #receive(member: Member, message: WorkerMessage): void {
@@ -164,6 +176,15 @@ function checkHello(hello: WorkerMessage["hello"]): RhoneError | null {
     "INVALID_REQUEST",
     `Worker ${hello.worker} speaks wire protocol ${hello.protocol ?? 0}, this coordinator ${PROTOCOL_VERSION}; ` +
       "run the same release of both.",
+  );
+}
+
+/** A certificate is of one worker. */
+function checkName(worker: string | null | undefined, peer: Peer | null): RhoneError | null {
+  if (peer === null || peer.name === worker) return null;
+  return new RhoneError(
+    "FORBIDDEN_PEER",
+    `The certificate is of worker ${peer.name}, the message of worker ${worker}.`,
   );
 }
 

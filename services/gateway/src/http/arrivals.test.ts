@@ -107,6 +107,17 @@ describe("bytes of many connections at once", () => {
     await expect.poll(() => read).toEqual(names(20).filter((name) => name !== "15"));
   });
 
+  it("of a POST are dropped when its client has left before their turn", async () => {
+    const { open, read } = reader();
+    const post = "POST /v1/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
+    for (const name of names(20)) open(name).end(post);
+    for (const name of names(5, "get")) open(name).end(GET);
+    await expect.poll(() => read.filter((what) => what.startsWith("end"))).toHaveLength(25);
+    // Those that a turn had time for when they came.
+    expect(read.filter((what) => /^\d/.test(what)).length).toBeLessThanOrEqual(6);
+    expect(read).toEqual(expect.arrayContaining(names(5, "get")));
+  });
+
   it("leave time to requests that have begun, though each takes a whole turn", async () => {
     const { open, read } = reader(25);
     for (const name of names(20)) open(name).write(GET);

@@ -87,6 +87,30 @@ it.each<[string, string, Readonly<Record<string, number>>]>([
   await vi.waitFor(async () => expect(await counts(gateway)).toEqual(counted));
 });
 
+it("writes no answer for a client that has left", async () => {
+  const gateway = fakeGateway();
+  onTestFinished(() => gateway.app.close());
+  let [begun, ended, written] = [0, 0, 0];
+  gateway.client.generate = async function* (_, signal) {
+    begun++;
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    ended++;
+    yield* [];
+    throw signal.reason;
+  } as typeof gateway.client.generate;
+  gateway.app.addHook("onSend", async () => void written++);
+  await gateway.app.listen({ port: 0, host: "127.0.0.1" });
+  const socket = connect((gateway.app.server.address() as AddressInfo).port, "127.0.0.1");
+  const body = JSON.stringify(ask);
+  const head = `host: a\r\ncontent-type: application/json\r\ncontent-length: ${body.length}`;
+  socket.write(`POST /v1/completions HTTP/1.1\r\n${head}\r\n\r\n${body}`);
+  await vi.waitFor(() => expect(begun).toBe(1));
+  socket.destroy();
+  await vi.waitFor(() => expect(ended).toBe(1));
+  await gateway.app.inject("/health");
+  expect(written).toBe(1);
+});
+
 it("counts a stream whose client left, once, and no request whose client left before its answer", async () => {
   const gateway = fakeGateway();
   onTestFinished(() => gateway.app.close());

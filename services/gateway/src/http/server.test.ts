@@ -3,6 +3,8 @@ import { RhoneError } from "@rhone/common";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { errorBody } from "../request-error.js";
 import { fakeGateway, hello } from "../testing/fake-gateway.js";
+import { spin } from "../testing/spin.js";
+import { whenTime } from "../turns.js";
 
 const CHAT = "/v1/chat/completions";
 const COMPLETIONS = "/v1/completions";
@@ -186,6 +188,21 @@ describe("refusals", () => {
 });
 
 describe("operations", () => {
+  it.each(["/health", "/ready"])("answers %s before 300 answers that wait to be written", async (probe) => {
+    const { app } = fakeGateway();
+    await app.ready();
+    let written = 0;
+    for (let each = 0; each < 300; each++) {
+      whenTime("answer", () => {
+        spin(2);
+        written++;
+      });
+    }
+    spin(15);
+    await app.inject(probe);
+    expect(written).toBeLessThan(200);
+  });
+
   it("lists the model, the status and the metrics", async () => {
     const { app, post } = fakeGateway();
     await post(CHAT, { messages });

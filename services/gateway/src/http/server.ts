@@ -149,6 +149,11 @@ const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, r
   const named = toRequestError(error, request);
   if (named.row.http >= 500 && !named.row.retryable)
     logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
+  // Nobody reads an answer to a client that has left. Of 500 that left at once, everybody's waited behind theirs.
+  if (reply.raw.destroyed) {
+    void request.claim?.failed();
+    return reply.hijack();
+  }
   identify(request, reply);
   // A handler that failed may have announced another content.
   reply.removeHeader("content-length").type("application/json; charset=utf-8");

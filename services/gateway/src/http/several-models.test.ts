@@ -71,18 +71,15 @@ describe("a request", () => {
     });
   });
 
-  it.each(["loading", null] as const)(
-    "for a lost model (%s) is refused, and the other is served",
-    async (state) => {
-      const { post } = gateway(state);
-      const lost = await post("/v1/completions", { prompt: "A", model: "other" });
-      expect(lost.statusCode).toBe(503);
-      expect(lost.json()).toMatchObject({
-        error: { message: expect.stringContaining("The model other is not ready") },
-      });
-      expect((await post("/v1/completions", { prompt: "A", model: "tiny" })).statusCode).toBe(200);
-    },
-  );
+  it.each(["loading", null] as const)("for a lost model (%s) is refused, and the other is served", async (state) => {
+    const { post } = gateway(state);
+    const lost = await post("/v1/completions", { prompt: "A", model: "other" });
+    expect(lost.statusCode).toBe(503);
+    expect(lost.json()).toMatchObject({
+      error: { message: expect.stringContaining("The model other is not ready") },
+    });
+    expect((await post("/v1/completions", { prompt: "A", model: "tiny" })).statusCode).toBe(200);
+  });
 
   it("is answered again by its model's tokens", async () => {
     const script: Script = ({ promptIds }) => [

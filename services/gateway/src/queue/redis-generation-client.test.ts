@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { collect, event, finish, testJob } from "../testing/events.js";
 import { queues, unready } from "../testing/fake-bullmq.js";
 import { openClient } from "../testing/fake-queue-redis.js";
+import { mostInATurn } from "../testing/most-in-a-turn.js";
 
 vi.mock("bullmq", () => import("../testing/fake-bullmq.js"));
 afterEach(() => void vi.useRealTimers());
@@ -162,6 +163,25 @@ describe("a generation", () => {
     announce(finish({ finish: reason }));
     await expect(events).rejects.toMatchObject({ code });
   });
+});
+
+it("reads what Redis announces at once in many turns, in its order", async () => {
+  const { client, announce, interactive } = await openClient();
+  const events = collect(client.generate(job, never));
+  await expect.poll(() => interactive.jobs).toHaveLength(1);
+  const parse = JSON.parse;
+  const most = await mostInATurn(async (work) => {
+    vi.spyOn(JSON, "parse").mockImplementation((text) => {
+      work();
+      return parse(text);
+    });
+    for (let ordinal = 0; ordinal < 100; ordinal++) announce(event({ ordinal }));
+    announce(finish({ ordinal: 100 }));
+    await events;
+  });
+  vi.mocked(JSON.parse).mockRestore();
+  expect((await events).map(({ ordinal }) => ordinal)).toEqual(Array.from({ length: 101 }, (_, i) => i));
+  expect(most).toBeLessThanOrEqual(12);
 });
 
 describe("a reader that stops", () => {

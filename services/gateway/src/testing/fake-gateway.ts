@@ -103,5 +103,13 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
   gateway.app.addHook("onClose", () => rm(folder, { recursive: true, force: true }));
   const post = (url: string, payload: object, headers: Record<string, string> = {}) =>
     gateway.app.inject({ method: "POST", url, payload, headers });
-  return { ...gateway, model, redis, statuses: cluster.statuses, jobs: cluster.jobs, cancelled: cluster.cancelled, post };
+  return {
+    ...gateway,
+    model,
+    redis,
+    statuses: cluster.statuses,
+    jobs: cluster.jobs,
+    cancelled: cluster.cancelled,
+    post,
+  };
 }

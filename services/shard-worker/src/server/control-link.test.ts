@@ -1,5 +1,6 @@
 import { type CoordinatorMessage, createLogger, RhoneError, toGrpcStatus } from "@rhone/common";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { PLAINTEXT } from "../testing/plaintext.js";
 import { type JoinStream, nextMessage, TestCoordinator } from "../testing/test-coordinator.js";
 import { ControlLink, type ControlLinkOptions } from "./control-link.js";
 
@@ -15,6 +16,7 @@ async function startLink() {
   const heartbeats = { begin: vi.fn<(everyMs: number) => void>(), pause: vi.fn() };
   const link = new ControlLink({
     coordinator: coordinator.address,
+    security: PLAINTEXT,
     hello: { worker: "w", protocol: 2 },
     heartbeats,
     onMessage: (message, answer) => orders.push([message, answer]),

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import {
   type CoordinatorMessage,
@@ -7,6 +8,7 @@ import {
   type Logger,
   openChannel,
   RhoneError,
+  type Security,
   type WorkerMessage,
 } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
@@ -18,6 +20,7 @@ const DEFAULT_HEARTBEAT_MS = 1000;
 export interface ControlLinkOptions {
   /** host:port of the coordinator. */
   readonly coordinator: string;
+  readonly security: Security;
   readonly hello: rhone.v1.Hello.$Properties;
   /** Begin when the coordinator welcomes this worker, and pause when it is gone. Borrowed. */
   readonly heartbeats: Pick<Heartbeats, "begin" | "pause">;
@@ -39,6 +42,8 @@ type JoinStream = ClientDuplexStream<WorkerMessage, CoordinatorMessage>;
 export class ControlLink {
   readonly #options: ControlLinkOptions;
   readonly #client: Client;
+  /** Known to this process and the coordinator alone: a worker's id can't be taken over without it. */
+  readonly #session = randomUUID();
   #stream: JoinStream | null = null;
   #joined = false;
   #retry: NodeJS.Timeout | undefined;
@@ -50,7 +55,10 @@ export class ControlLink {
 
   constructor(options: ControlLinkOptions) {
     this.#options = options;
-    this.#client = openChannel(options.coordinator);
+    this.#client = openChannel(options.coordinator, {
+      security: options.security,
+      expect: { role: "coordinator" },
+    });
     this.#join();
   }
 
@@ -107,7 +115,7 @@ export class ControlLink {
       stream.end();
       this.#lost(stream, new RhoneError("WORKER_LOST", `The connection to ${peer} failed: it ended the stream.`));
     });
-    stream.write({ hello });
+    stream.write({ hello: { ...hello, session: this.#session } });
   }
 
   #welcomed({ heartbeatMs }: rhone.v1.Welcome.$Properties): void {

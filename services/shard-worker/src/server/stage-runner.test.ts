@@ -1,15 +1,19 @@
-import { createLogger, type Frame, RhoneError } from "@rhone/common";
+import { createLogger, type Frame, type FrameSender, type Peer, RhoneError } from "@rhone/common";
 import { GgmlType } from "@rhone/ggml";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { deferred } from "../../../../packages/common/src/grpc/testing/deferred.js";
 import { TestReceiver } from "../../../../packages/common/src/grpc/testing/frame-receiver.js";
 import { createMetrics } from "../metrics.js";
+import { PLAINTEXT } from "../testing/plaintext.js";
 import { ScriptedStage } from "../testing/scripted-stage.js";
 import { tokenBytes } from "../testing/steps.js";
+import type { EpochOrder } from "../wire/read-order.js";
 import type { StageOutput } from "../wire/step.js";
 import { StageRunner } from "./stage-runner.js";
 
 const logger = createLogger({ service: "test", level: "silent" });
+/** A sender that certificates tell nothing of. */
+const ANYONE: FrameSender = { peer: null, refuse: () => {} };
 const NOTHING: StageOutput = { kind: "results", spans: [] };
 
 /** A frame of epoch 1 with one row, which holds `token`. */
@@ -17,7 +21,10 @@ const stepFrame = (step: number, token = step, epoch = 1): Frame => {
   const spans = [{ sequence: 1, position: 0, count: 1 }];
   return { pipeline: "p", epoch, step, stepBody: { spans, tokens: tokenBytes([token]) } };
 };
-const order = (next: string, epoch = 1) => ({ pipeline: "p", epoch, stage: 2, next, activations: GgmlType.F16 });
+const order = (next: string, epoch = 1) => ({
+  ...{ pipeline: "p", epoch, stage: 2, next, activations: GgmlType.F16 },
+  ...{ nextWorker: "x", upstream: "v" },
+});
 
 describe("StageRunner", () => {
   let next: TestReceiver;
@@ -28,21 +35,21 @@ describe("StageRunner", () => {
     next = await TestReceiver.open();
     onTestFinished(() => next.close());
     metrics.registry.resetMetrics();
-    runner = new StageRunner({ worker: "w", metrics, logger });
+    runner = new StageRunner({ worker: "w", security: PLAINTEXT, metrics, logger });
     onTestFinished(() => runner.exclusively(async () => runner.replaceStage(null)));
   });
 
   /** Holds `stage` and takes part in epoch 1. */
-  async function open(stage: ScriptedStage): Promise<ScriptedStage> {
+  async function open(stage: ScriptedStage, changes: Partial<EpochOrder> = {}): Promise<ScriptedStage> {
     await runner.exclusively(async () => runner.replaceStage(stage));
-    await runner.openEpoch(order(next.address));
+    await runner.openEpoch({ ...order(next.address), ...changes });
     return stage;
   }
 
   it("runs frames one at a time, in arrival order, and sends the results in that order", async () => {
     const first = deferred<StageOutput>();
     const stage = await open(new ScriptedStage((step) => (step.tokens[0] === 1 ? first.promise : NOTHING)));
-    for (const step of [1, 2, 3]) runner.accept(stepFrame(step));
+    for (const step of [1, 2, 3]) runner.accept(stepFrame(step), ANYONE);
     await vi.waitFor(() => expect(stage.ran).toEqual([1]));
     first.resolve(NOTHING);
     expect((await next.received(3)).map(({ step }) => step)).toEqual([1, 2, 3]);
@@ -51,7 +58,7 @@ describe("StageRunner", () => {
 
   it("sends activations on in the type that the neighbour expects", async () => {
     await open(new ScriptedStage((_, type) => ({ kind: "hidden", hidden: { type, bytes: Uint8Array.of(1, 2) } })));
-    runner.accept(stepFrame(1, 77));
+    runner.accept(stepFrame(1, 77), ANYONE);
     const [frame] = await next.received(1);
     expect(frame).toMatchObject({
       pipeline: "p",
@@ -76,8 +83,8 @@ describe("StageRunner", () => {
   it("adds its name to a probe, and passes results and failures of other stages on", async () => {
     await open(new ScriptedStage(() => NOTHING));
     const head = { pipeline: "p", epoch: 1 };
-    runner.accept({ ...head, step: 1, probe: { workers: ["v"] } });
-    runner.accept({ ...head, step: 2, failure: { code: "KV_FULL", message: "full", worker: "v", stage: 0 } });
+    runner.accept({ ...head, step: 1, probe: { workers: ["v"] } }, ANYONE);
+    runner.accept({ ...head, step: 2, failure: { code: "KV_FULL", message: "full", worker: "v", stage: 0 } }, ANYONE);
     const [probe, failure] = await next.received(2);
     expect(probe?.probe?.workers).toEqual(["v", "w"]);
     expect(failure).toMatchObject({ step: 2, failure: { code: "KV_FULL", message: "full", worker: "v" } });
@@ -89,8 +96,8 @@ describe("StageRunner", () => {
     ["another pipeline", { ...stepFrame(1), pipeline: "q" }],
   ])("drops frames of %s", async (_name, frame) => {
     const stage = await open(new ScriptedStage(() => NOTHING));
-    runner.accept(frame);
-    runner.accept(stepFrame(9));
+    runner.accept(frame, ANYONE);
+    runner.accept(stepFrame(9), ANYONE);
     expect((await next.received(1)).map(({ step }) => step)).toEqual([9]);
     expect(stage.ran).toEqual([9]);
   });
@@ -99,14 +106,14 @@ describe("StageRunner", () => {
     const first = deferred<StageOutput>();
     const stage = await open(new ScriptedStage((step) => (step.tokens[0] === 1 ? first.promise : NOTHING)));
     expect(stage.resets).toBe(1);
-    runner.accept(stepFrame(1));
-    runner.accept(stepFrame(2));
+    runner.accept(stepFrame(1), ANYONE);
+    runner.accept(stepFrame(2), ANYONE);
     await vi.waitFor(() => expect(stage.ran).toEqual([1]));
     const opened = runner.openEpoch(order(next.address, 2));
     first.resolve(NOTHING);
     await opened;
     expect(stage.resets).toBe(2);
-    runner.accept(stepFrame(3, 3, 2));
+    runner.accept(stepFrame(3, 3, 2), ANYONE);
     expect((await next.received(1)).map(({ epoch, step }) => [epoch, step])).toEqual([[2, 3]]);
     expect(stage.ran).toEqual([1, 3]);
   });
@@ -114,7 +121,7 @@ describe("StageRunner", () => {
   it("leaves its epoch with its stage", async () => {
     const stage = await open(new ScriptedStage(() => NOTHING));
     await runner.exclusively(async () => runner.replaceStage(stage));
-    runner.accept(stepFrame(1));
+    runner.accept(stepFrame(1), ANYONE);
     await runner.exclusively(async () => {});
     expect(stage.ran).toEqual([]);
   });
@@ -129,8 +136,8 @@ describe("StageRunner", () => {
         return NOTHING;
       }),
     );
-    runner.accept(stepFrame(1));
-    runner.accept(stepFrame(2));
+    runner.accept(stepFrame(1), ANYONE);
+    runner.accept(stepFrame(2), ANYONE);
     const [failed, good] = await next.received(2);
     expect(failed).toMatchObject({ step: 1, failure: { code, message, worker: "w", stage: 2 } });
     expect(good).toMatchObject({ step: 2, result: {} });
@@ -139,7 +146,7 @@ describe("StageRunner", () => {
 
   it("refuses a malformed step by name, without running any of it", async () => {
     const stage = await open(new ScriptedStage(() => NOTHING));
-    runner.accept(stepFrame(1, 1000));
+    runner.accept(stepFrame(1, 1000), ANYONE);
     const [frame] = await next.received(1);
     expect(frame?.failure).toMatchObject({
       code: "MESSAGE_MALFORMED",
@@ -148,9 +155,30 @@ describe("StageRunner", () => {
     expect(stage.ran).toEqual([]);
   });
 
+  it.each<[string, Peer, string]>([
+    ["another worker", { cluster: "c", role: "worker", name: "x" }, "v"],
+    ["a coordinator", { cluster: "c", role: "coordinator", name: "v" }, "v"],
+    ["a worker in the coordinator's place", { cluster: "c", role: "worker", name: "v" }, ""],
+  ])("refuses frames of %s by name, and runs none of them", async (_who, peer, upstream) => {
+    const stage = await open(new ScriptedStage(() => NOTHING), { upstream });
+    const refuse = vi.fn<(error: RhoneError) => void>();
+    runner.accept(stepFrame(1), { peer, refuse });
+    await vi.waitFor(() => expect(refuse).toHaveBeenCalledOnce());
+    const wanted = upstream === "" ? "the coordinator" : `worker ${upstream}`;
+    expect(refuse.mock.calls[0]?.[0]).toMatchObject({
+      code: "FORBIDDEN_PEER",
+      message: `Stage 2 of epoch 1 takes frames of ${wanted} only; this sender is ${peer.role} ${peer.name}.`,
+    });
+    expect(stage.ran).toEqual([]);
+    const sender: Peer = { ...peer, role: upstream === "" ? "coordinator" : "worker", name: "v" };
+    runner.accept(stepFrame(2), { peer: sender, refuse });
+    await next.received(1);
+    expect(stage.ran).toEqual([2]);
+  });
+
   it("answers with a failure while it holds no shard", async () => {
     await runner.openEpoch(order(next.address));
-    runner.accept(stepFrame(1));
+    runner.accept(stepFrame(1), ANYONE);
     const [frame] = await next.received(1);
     expect(frame?.failure).toMatchObject({ code: "STAGE_FAILED", message: "This worker holds no shard." });
   });
@@ -159,7 +187,7 @@ describe("StageRunner", () => {
     const stage = await open(new ScriptedStage(() => NOTHING));
     const work = deferred<void>();
     const done = runner.exclusively(() => work.promise.then(() => Promise.reject(new Error("no"))));
-    runner.accept(stepFrame(1));
+    runner.accept(stepFrame(1), ANYONE);
     await Promise.resolve();
     expect(stage.ran).toEqual([]);
     work.resolve();
@@ -177,7 +205,7 @@ describe("a stage's account of its time", () => {
     const next = await TestReceiver.open();
     onTestFinished(() => next.close());
     const metrics = createMetrics();
-    const runner = new StageRunner({ worker: "w", metrics, logger });
+    const runner = new StageRunner({ worker: "w", security: PLAINTEXT, metrics, logger });
     // Reading the frame takes 2 ms, computing 5.
     const rowBytes = (): number => {
       now += 2;
@@ -196,8 +224,8 @@ describe("a stage's account of its time", () => {
     const frame = stepFrame(1);
     const body = { ...frame.stepBody, hidden: new Uint8Array(4), timings: [{ stage: 1, computeUs: 9 }] };
     now += 40; // idle
-    runner.accept({ ...frame, stepBody: body });
-    runner.accept({ ...frame, step: 2, stepBody: body }); // waits for the first
+    runner.accept({ ...frame, stepBody: body }, ANYONE);
+    runner.accept({ ...frame, step: 2, stepBody: body }, ANYONE); // waits for the first
     const [first, second] = await next.received(2);
     expect(first?.stepBody?.timings).toMatchObject([
       { stage: 1, computeUs: 9 },

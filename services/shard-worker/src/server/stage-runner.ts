@@ -1,4 +1,4 @@
-import { type Frame, FrameLink, type Logger, RhoneError } from "@rhone/common";
+import { type Frame, FrameLink, type FrameSender, type Logger, RhoneError, type Security } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { RunnableStage } from "../stage/stage.js";
@@ -23,6 +23,7 @@ interface Received {
 
 export interface StageRunnerOptions {
   readonly worker: string;
+  readonly security: Security;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -73,7 +74,7 @@ export class StageRunner {
     return this.exclusively(async () => {
       this.#leaveEpoch();
       const { pipeline, epoch } = order;
-      const next = this.#connect(order.next);
+      const next = this.#connect(order);
       this.#stage?.reset((ready) => next.send({ pipeline, epoch, ...writeReady(ready) }));
       this.#epoch = { order, next };
       this.#idleSince = performance.now();
@@ -81,20 +82,22 @@ export class StageRunner {
     });
   }
 
-  /** Queues a frame. */
-  accept(frame: Frame): void {
+  /** Queues a frame. Its sender is refused when it is not the stage before this one. */
+  accept(frame: Frame, sender: FrameSender): void {
     const arrivedAt = performance.now();
-    this.exclusively(() => this.#take(frame, arrivedAt)).catch((err) => {
+    this.exclusively(() => this.#take(frame, { sender, arrivedAt })).catch((err) => {
       this.#options.logger.error({ err }, "frame lost");
     });
   }
 
   /** The coordinator learns of a broken link from the worker's silence or from the neighbour's loss. */
-  #connect(address: string): FrameLink {
-    const { logger } = this.#options;
+  #connect({ next: address, nextWorker }: EpochOrder): FrameLink {
+    const { logger, security } = this.#options;
     const onBroken = ({ message }: RhoneError): void =>
       logger.warn({ reason: message, next: address }, "the link to the next stage broke");
-    return new FrameLink({ address, peer: "the next stage", onBroken });
+    const expect =
+      nextWorker === "" ? ({ role: "coordinator" } as const) : ({ role: "worker", name: nextWorker } as const);
+    return new FrameLink({ address, security, expect, peer: "the next stage", onBroken });
   }
 
   #leaveEpoch(): void {
@@ -102,9 +105,17 @@ export class StageRunner {
     this.#epoch = null;
   }
 
-  async #take(frame: Frame, arrivedAt: number): Promise<void> {
+  async #take(
+    frame: Frame,
+    { sender, arrivedAt }: { readonly sender: FrameSender; readonly arrivedAt: number },
+  ): Promise<void> {
     const epoch = this.#epoch;
     if (epoch === null || frame.epoch !== epoch.order.epoch || frame.pipeline !== epoch.order.pipeline) return;
+    const problem = notUpstream(sender, epoch.order);
+    if (problem !== null) {
+      this.#options.logger.warn({ reason: problem.message }, "a sender of frames was refused");
+      return sender.refuse(problem);
+    }
     const head = { pipeline: frame.pipeline, epoch: frame.epoch, step: frame.step ?? 0 };
     if (frame.stepBody != null) await this.#run(epoch, { head, step: frame.stepBody, arrivedAt });
     else if (frame.probe == null) epoch.next.send(frame);
@@ -151,6 +162,22 @@ export class StageRunner {
       overheadUs: microseconds(performance.now() - startedAt - computeMs),
     });
   }
+}
+
+/** Why the sender can't be the stage before this one; null when it is, or when certificates don't tell. */
+function notUpstream({ peer }: FrameSender, { epoch, stage, upstream }: EpochOrder): RhoneError | null {
+  if (
+    peer === null ||
+    (upstream === "" ? peer.role === "coordinator" : peer.role === "worker" && peer.name === upstream)
+  ) {
+    return null;
+  }
+  const wanted = upstream === "" ? "the coordinator" : `worker ${upstream}`;
+  const found = `${peer.role} ${peer.name}`;
+  return new RhoneError(
+    "FORBIDDEN_PEER",
+    `Stage ${stage} of epoch ${epoch} takes frames of ${wanted} only; this sender is ${found}.`,
+  );
 }
 
 const microseconds = (ms: number): number => Math.max(0, Math.round(ms * 1000));

@@ -7,6 +7,7 @@ import {
   hostPort,
   type WorkerMessage,
 } from "@rhone/common";
+import { PLAINTEXT } from "./plaintext.js";
 
 export type JoinStream = ServerDuplexStream<WorkerMessage, CoordinatorMessage>;
 
@@ -46,7 +47,7 @@ export class TestCoordinator {
       beats.push(request);
       answer(null, {});
     };
-    const server = await GrpcServer.open({ host, port: 0 }, (services) =>
+    const server = await GrpcServer.open({ host, port: 0, security: PLAINTEXT }, (services) =>
       services.addService(controlService, { join, beat }),
     );
     return new TestCoordinator(server, { address: hostPort(host, server.port), joins, beats });

@@ -48,12 +48,13 @@ describe("an order to load", () => {
 });
 
 describe("an order to open an epoch", () => {
-  const EPOCH = { pipeline: "p", epoch: 7, stage: 1, next: "host:1", activationType: ActivationType.ACTIVATION_F16 };
+  const place = { pipeline: "p", epoch: 7, stage: 1, next: "host:1", nextWorker: "c", upstream: "a" };
+  const EPOCH = { ...place, activationType: ActivationType.ACTIVATION_F16 };
 
   it("is read", () => {
-    const expected = { pipeline: "p", epoch: 7, stage: 1, next: "host:1", activations: GgmlType.F16 };
-    expect(readEpoch(EPOCH)).toEqual(expected);
-    expect(readEpoch({ next: "host:1" })).toMatchObject({ stage: 0, activations: GgmlType.F32 });
+    expect(readEpoch(EPOCH)).toEqual({ ...place, activations: GgmlType.F16 });
+    const least = { stage: 0, nextWorker: "", upstream: "", activations: GgmlType.F32 };
+    expect(readEpoch({ next: "host:1" })).toMatchObject(least);
   });
 
   it.each([

@@ -26,6 +26,10 @@ export interface EpochOrder {
   readonly stage: number;
   /** host:port of the downstream neighbour. */
   readonly next: string;
+  /** Id of the worker there; "" = it is the coordinator. */
+  readonly nextWorker: string;
+  /** Id of the worker that sends frames to this stage; "" = the coordinator does. */
+  readonly upstream: string;
   /** Type of the activations that the downstream neighbour expects. */
   readonly activations: GgmlType;
 }
@@ -57,6 +61,8 @@ export function readEpoch(order: rhone.v1.OpenEpoch.$Properties): EpochOrder {
     epoch: order.epoch ?? 0,
     stage: order.stage ?? 0,
     next: order.next || refuse("epoch.next", "is empty"),
+    nextWorker: order.nextWorker ?? "",
+    upstream: order.upstream ?? "",
     activations: activationTypeOf(order.activationType ?? 0, "epoch.activation_type"),
   };
 }

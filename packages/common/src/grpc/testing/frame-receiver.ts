@@ -1,5 +1,7 @@
 import { hostPort } from "../../config/host-address.js";
 import { Condition } from "../../lifecycle/condition.js";
+import type { Security } from "../../security/security.js";
+import { PLAINTEXT } from "../../testing/plaintext.js";
 import { GrpcServer } from "../channel.js";
 import { flowHandler } from "../flow-server.js";
 import { type Frame, pipelineService } from "../services.js";
@@ -25,7 +27,7 @@ export class TestReceiver {
     this.ended = received.ended;
   }
 
-  static async open(host = "127.0.0.1"): Promise<TestReceiver> {
+  static async open(host = "127.0.0.1", security: Security = PLAINTEXT): Promise<TestReceiver> {
     const changed = new Condition();
     const received = { frames: [] as Frame[], ended: [] as number[] };
     let streams = 0;
@@ -37,7 +39,7 @@ export class TestReceiver {
       };
       return { accept: (frame) => add(received.frames, frame), ended: () => add(received.ended, stream) };
     });
-    const server = await GrpcServer.open({ host, port: 0 }, (services) =>
+    const server = await GrpcServer.open({ host, port: 0, security }, (services) =>
       services.addService(pipelineService, { flow }),
     );
     return new TestReceiver(server, { ...received, address: hostPort(host, server.port) }, changed);

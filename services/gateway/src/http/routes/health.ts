@@ -1,5 +1,5 @@
 import { metricsPage, RhoneError, toRhoneError } from "@rhone/common";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Registry } from "prom-client";
 import { type AskedModel, readyCoordinator, type ServedModels } from "../../models/served-models.js";
 import type { ClusterState } from "../../queue/cluster-state.js";
@@ -22,15 +22,15 @@ export interface HealthUse {
 export function health(app: FastifyInstance, uses: HealthUse): void {
   const { models } = uses;
   const startedAtMs = Date.now();
-  app.get("/health", async () => ({ status: "ok" }));
+  app.get("/health", async (_request, reply) => probed(reply, { status: "ok" }));
   app.get("/ready", async ({ query }, reply) => {
     const { model } = parseRequest(modelQuerySchema, query);
     try {
       const asked = model === undefined ? await models.all() : [await models.find(model)];
-      return { status: "ready", models: readiness(asked) };
+      return probed(reply, { status: "ready", models: readiness(asked) });
     } catch (error) {
       const named = toRhoneError(error);
-      return reply.code(503).headers(errorHeaders(named)).send({ status: "not_ready", reason: named.message });
+      return probed(reply.code(503).headers(errorHeaders(named)), { status: "not_ready", reason: named.message });
     }
   });
   if (uses.opsless) return;
@@ -65,3 +65,7 @@ function problemOf(model: AskedModel): string | null {
     return toRhoneError(error).message;
   }
 }
+
+/** Written at once: in the line of the answers that wait, a probe would come behind the refusals of 500 clients. */
+const probed = (reply: FastifyReply, state: object): FastifyReply =>
+  reply.type("application/json; charset=utf-8").send(JSON.stringify(state));

@@ -1,0 +1,126 @@
+import { generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Role } from "../security/peer.js";
+import type { SecurityConfig } from "../security/security-settings.js";
+
+export interface TestLeaf {
+  readonly role: Role;
+  readonly name: string;
+  /** Trust domain; the authority's when absent. */
+  readonly cluster?: string;
+  /** Until it expires; a negative one has expired. 1 when absent. */
+  readonly days?: number;
+}
+
+const DAY_MS = 24 * 3600 * 1000;
+const ECDSA_SHA256 = sequence(oid("1.2.840.10045.4.3.2"));
+const CA_EXTENSIONS = [
+  extension("2.5.29.19", sequence(der(0x01, Buffer.of(255)))), // may issue certificates
+  extension("2.5.29.15", der(0x03, Buffer.of(1, 0x06))),
+];
+const USAGES = extension("2.5.29.37", sequence(oid("1.3.6.1.5.5.7.3.1"), oid("1.3.6.1.5.5.7.3.2")));
+
+/** A cluster's authority and the certificates that it issues, as files in a folder of its own. */
+export class TestAuthority {
+  readonly cluster: string;
+  readonly folder = mkdtempSync(join(tmpdir(), "rhone-authority-"));
+  readonly #key: KeyObject;
+  /** Its own, as two authorities of one name are told apart only by a failing signature. */
+  readonly #name = name(`authority ${randomBytes(8).toString("hex")}`);
+  readonly #ca: string;
+
+  constructor(cluster = "rhone-test") {
+    this.cluster = cluster;
+    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    this.#key = privateKey;
+    this.#ca = this.#certificate({ subject: this.#name, publicKey, days: 10, extensions: CA_EXTENSIONS });
+    writeFileSync(join(this.folder, "ca.pem"), this.#ca);
+  }
+
+  /** Writes a new key and certificate; those of an earlier call with the same role and name are replaced. */
+  issue({ role, name: own, cluster = this.cluster, days = 1 }: TestLeaf): SecurityConfig {
+    const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const folder = join(this.folder, `${role}-${own}`);
+    mkdirSync(folder, { recursive: true });
+    const names = [der(0x86, Buffer.from(`spiffe://${cluster}/${role}/${own}`)), der(0x82, Buffer.from("localhost"))];
+    const extensions = [extension("2.5.29.17", sequence(...names)), USAGES];
+    const cert = this.#certificate({ subject: name(own), publicKey, days, extensions });
+    writeFileSync(join(folder, "cert.pem"), cert);
+    writeFileSync(join(folder, "key.pem"), privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    return {
+      tlsCa: join(this.folder, "ca.pem"),
+      tlsCert: join(folder, "cert.pem"),
+      tlsKey: join(folder, "key.pem"),
+      clusterSecretFile: undefined,
+      allowPlaintext: false,
+    };
+  }
+
+  close(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #certificate(about: {
+    readonly subject: Buffer;
+    readonly publicKey: KeyObject;
+    readonly days: number;
+    readonly extensions: readonly Buffer[];
+  }): string {
+    const expiresAt = Date.now() + about.days * DAY_MS;
+    const body = sequence(
+      der(0xa0, der(0x02, Buffer.of(2))), // version 3
+      der(0x02, Buffer.concat([Buffer.of(1), randomBytes(8)])),
+      ECDSA_SHA256,
+      this.#name,
+      sequence(time(Math.min(Date.now(), expiresAt) - DAY_MS), time(expiresAt)),
+      about.subject,
+      about.publicKey.export({ type: "spki", format: "der" }),
+      der(0xa3, sequence(...about.extensions)),
+    );
+    const signature = der(0x03, Buffer.concat([Buffer.of(0), sign("sha256", body, this.#key)]));
+    const lines =
+      sequence(body, ECDSA_SHA256, signature)
+        .toString("base64")
+        .match(/.{1,64}/g) ?? [];
+    return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
+  }
+}
+
+// DER, as far as X.509 needs it here.
+
+function der(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const body = Buffer.concat(parts);
+  const { length } = body;
+  const head = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255];
+  return Buffer.concat([Buffer.of(tag, ...head), body]);
+}
+
+function sequence(...parts: readonly Buffer[]): Buffer {
+  return der(0x30, ...parts);
+}
+
+function oid(text: string): Buffer {
+  const [first = 0, second = 0, ...rest] = text.split(".").map(Number);
+  const bytes = rest.flatMap((arc) => {
+    const digits = [arc & 127];
+    for (let left = arc >> 7; left > 0; left >>= 7) digits.unshift((left & 127) | 128);
+    return digits;
+  });
+  return der(0x06, Buffer.of(first * 40 + second, ...bytes));
+}
+
+function name(text: string): Buffer {
+  return sequence(der(0x31, sequence(oid("2.5.4.3"), der(0x0c, Buffer.from(text)))));
+}
+
+/** 2026-11-27T10:00:00.000Z -> 20261127100000Z */
+function time(ms: number): Buffer {
+  const digits = new Date(ms).toISOString().replaceAll(/[-:T]|\..*/g, "");
+  return der(0x18, Buffer.from(`${digits}Z`));
+}
+
+function extension(id: string, value: Buffer): Buffer {
+  return sequence(oid(id), der(0x04, value));
+}
