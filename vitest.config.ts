@@ -60,12 +60,12 @@ export default defineConfig({
         },
       },
       {
-        // Files that stop and kill processes. They watch seconds and keep one core of two busy, so they run beside each
-        // other, but not beside those that compute.
+        // Files that stop and kill processes, and cut what connects hosts. They watch seconds and keep one core of two
+        // busy, so they run beside each other, but not beside those that compute.
         test: {
           ...system,
           name: "failure",
-          include: ["test/failure/**/*.test.ts", UNCHANGED],
+          include: ["test/{failure,hosts}/**/*.test.ts", UNCHANGED],
           maxWorkers: 2,
           sequence: { groupOrder: 3 },
         },

@@ -8,6 +8,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ENTRIES = [
   "cli/dist/main.js",
   "cli/dist/cluster/supervisor-main.js",
+  "cli/dist/membership/member-main.js",
   "cli/dist/redis/redis-host.js",
   "packages/common/dist/grpc/heartbeat-thread.js",
   "services/coordinator/dist/main.js",

@@ -19,12 +19,13 @@ const ALLOWED = {
   "packages/model": anywhere("common", "ggml"),
   "packages/planner": anywhere("common"),
   "packages/client": anywhere("common"),
+  "packages/weights": anywhere("common", "model"),
   "packages/identity": anywhere("common"),
   "packages/bench": anywhere("client", "common", "ggml"),
-  "services/gateway": { ...anywhere("common", "grammar", "model"), "@rhone/ggml": "text/" },
-  "services/coordinator": anywhere("common", "ggml", "model", "planner", "proto"),
+  "services/gateway": { ...anywhere("common", "grammar", "model", "weights"), "@rhone/ggml": "text/" },
+  "services/coordinator": anywhere("common", "ggml", "model", "planner", "proto", "weights"),
   "services/shard-worker": {
-    ...anywhere("common", "ggml", "grammar", "model", "planner", "proto"),
+    ...anywhere("common", "ggml", "grammar", "model", "planner", "proto", "weights"),
     "@rhone/bench": "bench/",
   },
   // Of the services it starts, the command line imports the settings alone, which it checks before it starts any.

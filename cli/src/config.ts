@@ -9,6 +9,7 @@ import {
   loadConfig,
   logLevelSetting,
   parseSettings,
+  redisFileSettings,
   redisUrlSchema,
   type Settings,
 } from "@rhone/common";
@@ -37,6 +38,7 @@ export const cliSettings = {
     doc: "Redis of your own, as a redis://, rediss:// or unix:// URL.",
     defaultText: "a private one is started",
   },
+  ...redisFileSettings,
   apiKey: { env: "RHONE_API_KEY", schema: text, doc: "API key that commands send to gateways." },
   searchPath: {
     env: "PATH",
@@ -78,9 +80,12 @@ export function commandWriter(dataDir?: string): CommandWriter {
 export const quoted = (word: string): string =>
   /^[\w./:@%+=,~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
-/** The environment of a child process: this one's, with `changes`; undefined removes a variable. */
+/**
+ * The environment of a child process: this one's, without the secrets that only this command needs, and with `changes`;
+ * undefined removes a variable.
+ */
 export function childEnvironment(changes: Readonly<Record<string, string | undefined>> = {}): NodeJS.ProcessEnv {
-  return { ...process.env, ...changes };
+  return { ...process.env, RHONE_API_KEY: undefined, HF_TOKEN: undefined, ...changes };
 }
 
 /** Of this process's log. A bad one is refused with the services' settings, and that refusal is logged. */

@@ -10,14 +10,22 @@ export interface DataDir {
   readonly run: string;
   readonly logs: string;
   readonly models: string;
+  /** Weights that were fetched from other machines. */
+  readonly weights: string;
   /** Uploaded files and batches. */
   readonly storage: string;
   /** The append-only file of the private Redis. */
   readonly redis: string;
+  /** The cluster's CA, on the machine that made the cluster. */
+  readonly authority: string;
+  /** Keys and certificates of this machine's processes. */
+  readonly identity: string;
   /** The record of the running cluster. */
   readonly clusterFile: string;
   /** Why the last cluster failed. */
   readonly failureFile: string;
+  /** The password of the private Redis, where it listens on a port. */
+  readonly redisPassword: string;
   /** The secret by which the processes of this machine's cluster know each other. */
   readonly clusterSecret: string;
 }
@@ -29,10 +37,14 @@ export function dataDirAt(root: string): DataDir {
     run,
     logs: join(root, "logs"),
     models: join(root, "models"),
+    weights: join(root, "weights"),
     storage: join(root, "storage"),
     redis: join(root, "redis"),
+    authority: join(root, "authority"),
+    identity: join(root, "identity"),
     clusterFile: join(run, "cluster.json"),
     failureFile: join(run, "failure.json"),
+    redisPassword: join(run, "redis-password"),
     clusterSecret: join(root, "cluster-secret"),
   };
 }
@@ -41,9 +53,9 @@ export function dataDirAt(root: string): DataDir {
  * Creates the folders and the cluster's secret, with access for their owner alone. Throws INVALID_CONFIG when it can't.
  */
 export async function createDataDir(dataDir: DataDir): Promise<void> {
-  const { root, run, logs, models, storage, redis, clusterSecret } = dataDir;
+  const { root, run, logs, models, weights, storage, redis, clusterSecret } = dataDir;
   try {
-    for (const folder of [root, run, logs, models, storage, redis]) await makeFolder(folder, 0o700);
+    for (const folder of [root, run, logs, models, weights, storage, redis]) await makeFolder(folder, 0o700);
     await makeSecret(clusterSecret);
   } catch (cause) {
     const why = (cause as Error).message;

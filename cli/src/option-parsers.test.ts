@@ -6,6 +6,7 @@ import {
   byteCount,
   chatTemplate,
   decimalNumber,
+  duration,
   gatewayUrl,
   host,
   linkSpeed,
@@ -32,6 +33,19 @@ describe("host", () => {
     ["127.0.0.1:8080", /without a port\.$/],
     ["fe80::1%eth0", /It must have no zone, as %eth0: URLs have none; listen on ::, /],
   ])("refuses %j", (text, message) => expect(() => host(text)).toThrow(message));
+});
+
+describe("duration", () => {
+  it.each([
+    ["90s", 90_000],
+    ["30m", 1_800_000],
+    ["12h", 43_200_000],
+    ["365d", 31_536_000_000],
+  ])("reads %s as %d ms", (text, ms) => expect(duration(text)).toBe(ms));
+
+  it.each(["", "30", "0m", "-1h", "1.5h", "366d", "1w"])('refuses "%s"', (text) => {
+    expect(() => duration(text)).toThrow("Give a time such as 90s, 30m, 12h or 7d, at most 365d.");
+  });
 });
 
 describe("wholeNumber", () => {

@@ -59,6 +59,16 @@ export function byteCount(text: string): number {
   throw new InvalidArgumentError("Give a number of bytes, such as 6G or 700M.");
 }
 
+const DURATIONS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** "30m" -> 1_800_000 milliseconds; s, m, h or d, at most 365 days. */
+export function duration(text: string): number {
+  const [, digits, unit = ""] = /^(\d+)([smhd])$/.exec(text.trim()) ?? [];
+  const ms = Number(digits) * (DURATIONS[unit] ?? Number.NaN);
+  if (ms > 0 && ms <= 365 * 86_400_000) return ms;
+  throw new InvalidArgumentError("Give a time such as 90s, 30m, 12h or 7d, at most 365d.");
+}
+
 /** Bits per second to bytes per second: "1G" or "1Gbit" -> 125e6, "100M" -> 12.5e6. */
 export function linkSpeed(text: string): number {
   const [, digits, unit] = /^(\d+(?:\.\d+)?)([kmg]?)(?:bit)?(?:\/s)?$/i.exec(text.trim()) ?? [];

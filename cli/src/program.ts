@@ -4,12 +4,14 @@ import { addBenchCommands } from "./commands/bench.js";
 import { addDeviceCommands } from "./commands/device.js";
 import { addFilesCommands } from "./commands/files.js";
 import { addChatCommand, addGenerateCommand } from "./commands/generation.js";
+import { addJoinCommand, addLeaveCommand } from "./commands/join.js";
 import { addKeysCommands } from "./commands/keys.js";
 import { addLogsCommand } from "./commands/logs.js";
 import { addModelCommands } from "./commands/model.js";
 import { addPlanCommand } from "./commands/plan.js";
 import { addStatusCommand } from "./commands/status.js";
 import { addTestCommand } from "./commands/test.js";
+import { addTokenCommands } from "./commands/token.js";
 import { addDownCommand, addUpCommand } from "./commands/up.js";
 
 const ABOUT = "Serves Mistral 7B and its Llama-architecture siblings from many small machines.";
@@ -35,6 +37,9 @@ export function createProgram(signal: AbortSignal): Command {
   addBatchCommands(program, signal);
   addFilesCommands(program, signal);
   addKeysCommands(program, signal);
+  addTokenCommands(program, signal);
+  addJoinCommand(program, signal);
+  addLeaveCommand(program, signal);
   addModelCommands(program, signal);
   addDeviceCommands(program);
   addBenchCommands(program, signal);

@@ -14,6 +14,6 @@ export async function startSecondGateway(cluster: RunningCluster, flags: readonl
   const storage = join(cluster.dataDir, "storage");
   const own = ["--port", "0", "--model-path", BREEZE, "--model-name", "breeze", "--storage", storage];
   const env = { REDIS_URL: cluster.record().redisUrl };
-  const { addresses, stop } = await spawnService("gateway", [...own, ...flags], env);
+  const { addresses, stop } = await spawnService("gateway", [...own, ...flags], { env });
   return { url: `http://${addresses.http}`, stop };
 }

@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,45 +14,37 @@ import {
 import { securityOf } from "../../cli/dist/cluster/cluster-security.js";
 import { stopCluster } from "../../cli/dist/cluster/stop-cluster.js";
 import { dataDirAt } from "../../cli/dist/data-dir.js";
+import { type CommandResult, collect, type Machine, thisMachine } from "./machine.js";
 
 const RHONE = fileURLToPath(new URL("../../rhone", import.meta.url));
 const UP_DEADLINE_MS = 180_000;
 
-export interface CommandResult {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
 export interface CommandOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly deadlineMs?: number;
+  /** Where it runs; this machine when absent. */
+  readonly on?: Machine;
+}
+
+interface StartOptions extends CommandOptions {
+  /** Default: a folder of its own, whose path is short. */
+  readonly dataDir?: string;
 }
 
 /** Runs the launcher as a user does; kills it at the deadline. */
 export function rhone(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
-  const child = spawn(RHONE, args, { env: { ...process.env, ...options.env }, stdio: ["ignore", "pipe", "pipe"] });
-  const timer = setTimeout(() => child.kill("SIGKILL"), options.deadlineMs ?? UP_DEADLINE_MS);
-  return collect(child).finally(() => clearTimeout(timer));
+  const { env, deadlineMs = UP_DEADLINE_MS, on = thisMachine } = options;
+  const child = on.spawn(RHONE, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  return collect(child, deadlineMs);
 }
 
-function collect(child: ChildProcess): Promise<CommandResult> {
-  let [stdout, stderr] = ["", ""];
-  child.stdout?.on("data", (part) => {
-    stdout += part;
-  });
-  child.stderr?.on("data", (part) => {
-    stderr += part;
-  });
-  return new Promise((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code) => resolve({ code, stdout, stderr }));
-  });
-}
-
-/** The status of a coordinator that shares the secret of the data directory. */
-export async function statusAt(operations: string, dataDir: string): Promise<ClusterStatus> {
-  const options = { security: securityOf(dataDirAt(dataDir)), signal: AbortSignal.timeout(10_000) };
+/** The status of a coordinator that shares the secret of the data directory, or knows its `operator`. */
+export async function statusAt(
+  operations: string,
+  dataDir: string,
+  record: Pick<ClusterRecord, "operator"> = {},
+): Promise<ClusterStatus> {
+  const options = { security: securityOf(dataDirAt(dataDir), record), signal: AbortSignal.timeout(10_000) };
   const { body } = await askOperations(operations, "/status", options);
   return checkClusterStatus(JSON.parse(body), "The coordinator");
 }
@@ -69,25 +60,32 @@ interface ClusterRecord {
   readonly redisUrl: string;
   /** host:port of the coordinator's operations server. */
   readonly operations?: string;
+  /** host:port where other machines join. */
+  readonly door?: string;
+  /** Folder of the identity by which commands ask its processes. */
+  readonly operator?: string;
 }
 
 /** A cluster of real processes with a data directory of its own. */
 export class RunningCluster implements ClusterAddress {
   readonly url: string;
   readonly dataDir: string;
+  /** What `up` printed. */
+  readonly output: string;
 
-  constructor({ url, dataDir }: ClusterAddress) {
+  constructor({ url, dataDir }: ClusterAddress, output = "") {
     this.url = url;
     this.dataDir = dataDir;
+    this.output = output;
   }
 
   /** `rhone up --detach --port 0` with further flags. Throws with everything it printed when it does not come up. */
-  static async start(flags: readonly string[], options: CommandOptions = {}): Promise<RunningCluster> {
-    const dataDir = mkdtempSync(join(tmpdir(), "rhone-system-"));
+  static async start(flags: readonly string[], options: StartOptions = {}): Promise<RunningCluster> {
+    const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "rhone-system-"));
     const args = ["up", "--detach", "--port", "0", "--data-dir", dataDir, ...flags];
     const { code, stdout, stderr } = await rhone(args, options);
     const url = /^ready (http:\S+)$/m.exec(stdout)?.[1];
-    if (code === 0 && url !== undefined) return new RunningCluster({ url, dataDir });
+    if (code === 0 && url !== undefined) return new RunningCluster({ url, dataDir }, stdout);
     await stopCluster(dataDirAt(dataDir));
     throw new Error(`rhone ${args.join(" ")} ended with ${code}:\n${stdout}${stderr}`);
   }
@@ -112,9 +110,9 @@ export class RunningCluster implements ClusterAddress {
 
   /** The coordinator's own status, at this moment. */
   async status(): Promise<ClusterStatus> {
-    const { operations } = this.record();
-    if (operations === undefined) throw new Error("no coordinator is ready");
-    return statusAt(operations, this.dataDir);
+    const record = this.record();
+    if (record.operations === undefined) throw new Error("no coordinator is ready");
+    return statusAt(record.operations, this.dataDir, record);
   }
 
   /** The worker that hosts a stage, 0 the first. */

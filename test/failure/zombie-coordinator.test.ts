@@ -65,16 +65,14 @@ async function startSecondCoordinator(cluster: RunningCluster): Promise<SecondCo
   const secret = { RHONE_CLUSTER_SECRET_FILE: join(cluster.dataDir, "cluster-secret") };
   const own = ["--port", "0", "--ops-port", "0", "--workers", "1", "--simulated", "true"];
   const coordinator = await spawnService("coordinator", ["--model-path", BREEZE, "--model-name", "breeze", ...own], {
-    ...secret,
-    REDIS_URL: cluster.record().redisUrl,
-    RHONE_JOB_LOCK,
+    env: { ...secret, REDIS_URL: cluster.record().redisUrl, RHONE_JOB_LOCK },
   });
   onTestFinished(() => coordinator.stop("SIGKILL"));
   const { grpc = "", ops = "" } = coordinator.addresses;
   const status = (): Promise<ClusterStatus> => statusAt(ops, cluster.dataDir);
   const flags = ["--coordinator", grpc, "--port", "0", "--simulate", SIMULATE];
   const takeJobs = async (): Promise<void> => {
-    const worker = await spawnService("shard-worker", flags, secret);
+    const worker = await spawnService("shard-worker", flags, { env: secret });
     onTestFinished(() => worker.stop("SIGKILL"));
   };
   return { status, takeJobs };

@@ -7,6 +7,7 @@ import {
 } from "@rhone/bench";
 import { RhoneError } from "@rhone/common";
 import { readClusterRecord } from "../cluster/cluster-record.js";
+import { clusterSecretOf } from "../cluster/cluster-security.js";
 import { urlOfCluster } from "../cluster/find-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { DataDir } from "../data-dir.js";
@@ -45,8 +46,11 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
   const { config, dataDir } = commandContext(options.dataDir, signal);
   const measured: MeasuredCluster[] = [];
   const note = (text: string): void => console.error(text);
-  const use = async <T>({ url, roots }: Place, body: (target: BenchTarget) => Promise<T>): Promise<T> => {
-    const target = await BenchTarget.open(url, { signal, apiKey: config.apiKey, roots });
+  const use = async <T>(
+    { url, roots, clusterSecret }: Place,
+    body: (target: BenchTarget) => Promise<T>,
+  ): Promise<T> => {
+    const target = await BenchTarget.open(url, { signal, apiKey: config.apiKey, clusterSecret, roots });
     measured.push(describeCluster(target.status));
     try {
       return await body(target);
@@ -67,8 +71,8 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
       };
       return withSpawnedCluster(
         { options: asked, config, entryPoints: ENTRY_POINTS, signals, onProgress: note },
-        (url) => {
-          return use({ url, roots: [process.pid] }, body);
+        (url, spawned) => {
+          return use({ url, roots: [process.pid], clusterSecret: clusterSecretOf(spawned) }, body);
         },
       );
     }
@@ -86,12 +90,14 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
 interface Place {
   readonly url: string;
   readonly roots: readonly number[] | null;
+  readonly clusterSecret: string | undefined;
 }
 
 async function findPlace(url: string | undefined, dataDir: DataDir): Promise<Place> {
-  if (url !== undefined) return { url, roots: null };
+  if (url !== undefined) return { url, roots: null, clusterSecret: undefined };
   const { supervisor } = (await readClusterRecord(dataDir)) ?? {};
-  return { url: await urlOfCluster(dataDir), roots: supervisor === undefined ? null : [process.pid, supervisor.pid] };
+  const roots = supervisor === undefined ? null : [process.pid, supervisor.pid];
+  return { url: await urlOfCluster(dataDir), roots, clusterSecret: clusterSecretOf(dataDir) };
 }
 
 function checkOptions({ spawn, url }: BenchOptions, given: readonly string[]): void {

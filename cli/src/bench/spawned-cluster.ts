@@ -6,7 +6,7 @@ import { resolveModel } from "@rhone/model";
 import type { ProgressEvent } from "../cluster/progress.js";
 import { runCluster } from "../cluster/run-cluster.js";
 import { type CliConfig, commandWriter } from "../config.js";
-import { dataDirAt } from "../data-dir.js";
+import { type DataDir, dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { EntryPoints } from "../processes/entry-points.js";
 import type { StopSignals } from "../processes/stop-signals.js";
@@ -24,7 +24,10 @@ export interface SpawnRequest {
  * Runs `body` against a cluster that is started for it in a temporary directory and always stopped. Throws the error of
  * `body`, or of the cluster.
  */
-export async function withSpawnedCluster<T>(request: SpawnRequest, body: (url: string) => Promise<T>): Promise<T> {
+export async function withSpawnedCluster<T>(
+  request: SpawnRequest,
+  body: (url: string, dataDir: DataDir) => Promise<T>,
+): Promise<T> {
   const { config, entryPoints, signals, onProgress } = request;
   const root = await mkdtemp(join(tmpdir(), "rhone-bench-"));
   const over = new AbortController();
@@ -44,7 +47,7 @@ export async function withSpawnedCluster<T>(request: SpawnRequest, body: (url: s
       throw new RhoneError("CANCELLED", "The cluster was stopped during the measurement.");
     });
     try {
-      return await Promise.race([ready.then(body), ended]);
+      return await Promise.race([ready.then((url) => body(url, dataDirAt(root))), ended]);
     } finally {
       over.abort();
       await running.catch(() => {});

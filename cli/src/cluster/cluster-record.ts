@@ -22,6 +22,12 @@ const clusterSchema = z.object({
   redisUrl: z.string().optional(),
   /** What is in Redis, API keys too, ends with the cluster. */
   inMemory: z.boolean().optional(),
+  /** host:port where this machine joined a cluster of another machine; there is no gateway here then. */
+  joined: z.string().optional(),
+  /** host:port at which other machines join, where they may. */
+  door: z.string().optional(),
+  /** Folder of the identity by which commands ask its processes, where these have identities. */
+  operator: z.string().optional(),
   /** host:port of the coordinator's operations server, once it is ready. */
   operations: z.string().optional(),
   services: z.array(processSchema).readonly(),
@@ -47,6 +53,12 @@ export function aliveProcesses({ supervisor, services }: ClusterRecord): readonl
   return [supervisor, ...services].filter(isAlive);
 }
 
+/** Throws ALREADY_RUNNING as `ClusterClaim.take` does, before anything is done that it would be a pity about. */
+export async function checkNotRunning(dataDir: DataDir): Promise<void> {
+  const other = await readClusterRecord(dataDir);
+  if (other !== null && isAlive(other.supervisor)) throw alreadyRunning(other, dataDir);
+}
+
 /**
  * This process's claim on a data directory: the record in it, which `release` removes. One process at a time holds it.
  */
@@ -67,7 +79,7 @@ export class ClusterClaim {
    */
   static async take(
     dataDir: DataDir,
-    about: Pick<ClusterRecord, "url" | "model" | "redisUrl" | "inMemory">,
+    about: Pick<ClusterRecord, "url" | "model" | "redisUrl" | "inMemory" | "joined">,
     onLeftover: (processes: readonly RecordedProcess[]) => Promise<void>,
   ): Promise<ClusterClaim> {
     const self = identifyProcess(process.pid);
@@ -139,11 +151,9 @@ export class ClusterClaim {
   }
 }
 
-function alreadyRunning({ supervisor, url, model, state }: ClusterRecord, { root }: DataDir): RhoneError {
+function alreadyRunning({ supervisor, url, model, state, joined }: ClusterRecord, { root }: DataDir): RhoneError {
   const doing = state === "ready" ? `serving ${model} at ${url}` : state;
-  const advice = `Use another --data-dir, or stop it with: ${commandWriter(root)("down")}`;
-  return new RhoneError(
-    "ALREADY_RUNNING",
-    `A cluster in ${root} is already ${doing} (process ${supervisor.pid}). ${advice}`,
-  );
+  const what = joined === undefined ? `A cluster in ${root} is already ${doing}` : `${root} has joined ${joined}`;
+  const advice = `Use another --data-dir, or stop it with: ${commandWriter(root)(joined === undefined ? "down" : "leave")}`;
+  return new RhoneError("ALREADY_RUNNING", `${what} (process ${supervisor.pid}). ${advice}`);
 }

@@ -1,19 +1,48 @@
-import { openSecurity, type Security, type SecurityConfig } from "@rhone/common";
+import { join } from "node:path";
+import { openSecurity, readClusterSecret, type Security, type SecurityConfig } from "@rhone/common";
 import type { DataDir } from "../data-dir.js";
+import type { IdentityPaths } from "../enrollment/listening.js";
+import type { ClusterRecord } from "./cluster-record.js";
 
 /** How the processes of a data directory's cluster know each other. */
-const securityConfigOf = ({ clusterSecret }: DataDir): SecurityConfig => ({
-  tlsCa: undefined,
-  tlsCert: undefined,
-  tlsKey: undefined,
-  clusterSecretFile: clusterSecret,
-  allowPlaintext: false,
-});
+function securityConfigOf({ clusterSecret }: DataDir, operator: string | undefined): SecurityConfig {
+  const byFiles = (folder: string): Partial<SecurityConfig> => ({
+    tlsCa: join(folder, "ca.pem"),
+    tlsCert: join(folder, "cert.pem"),
+    tlsKey: join(folder, "key.pem"),
+  });
+  return {
+    tlsCa: undefined,
+    tlsCert: undefined,
+    tlsKey: undefined,
+    clusterSecretFile: operator === undefined ? clusterSecret : undefined,
+    allowPlaintext: false,
+    ...(operator !== undefined && byFiles(operator)),
+  };
+}
 
-/** What this command shows to them. Throws INVALID_CONFIG when the secret can't be read. */
-export const securityOf = (dataDir: DataDir): Security => openSecurity(securityConfigOf(dataDir));
+/** What this command shows to them. Throws INVALID_CONFIG when the secret or the identity can't be read. */
+export const securityOf = (dataDir: DataDir, { operator }: Pick<ClusterRecord, "operator"> = {}): Security =>
+  openSecurity(securityConfigOf(dataDir, operator));
 
-/** The variables of a service that is one of them. */
-export const securityEnvironment = ({ clusterSecret }: DataDir): Readonly<Record<string, string | undefined>> => ({
+/** The variables of a service that is one of them: the machine's secret, and its identity where it has one. */
+export const securityEnvironment = (
+  { clusterSecret }: DataDir,
+  identity: IdentityPaths | undefined,
+): Readonly<Record<string, string | undefined>> => ({
   RHONE_CLUSTER_SECRET_FILE: clusterSecret,
+  ...(identity !== undefined && {
+    RHONE_TLS_CA: identity.ca,
+    RHONE_TLS_CERT: identity.cert,
+    RHONE_TLS_KEY: identity.key,
+  }),
 });
+
+/** What the owner of a data directory shows to its cluster's gateway; undefined where it can't be read. */
+export function clusterSecretOf({ clusterSecret }: DataDir): string | undefined {
+  try {
+    return readClusterSecret(clusterSecret);
+  } catch {
+    return undefined;
+  }
+}

@@ -12,6 +12,8 @@ import { watchPipeline } from "./watch-pipeline.js";
 export interface ClusterEnvironment extends SpecSources {
   readonly security: Security;
   readonly report: Report;
+  /** Called with the coordinator's address, host:port, once it listens. */
+  readonly onCoordinator?: (grpc: string) => void;
   /** Called with the running processes at each change. */
   readonly onProcesses: (processes: readonly RecordedProcess[]) => void;
 }
@@ -67,7 +69,8 @@ export class Cluster {
     const signal = AbortSignal.any([this.#failing.signal, this.#stopping.signal]);
     await this.#startRedis();
     const coordinators = await this.#startCoordinators();
-    const { report, plan, security } = this.#environment;
+    const { report, plan, security, listening } = this.#environment;
+    const admits = listening !== undefined;
     const joining = plan.pipelines.reduce((sum, { workers }) => sum + workers, 0);
     report({ kind: "phase", phase: "workers", text: `0 of ${joining} joined`, done: false });
     const workers = coordinators.flatMap(({ pipeline, grpc: coordinator }) =>
@@ -81,7 +84,7 @@ export class Cluster {
       this.#start("workers", workers),
       ...coordinators.map(({ pipeline, ops: operations }) => {
         const { workers } = pipeline;
-        return watchPipeline({ operations, security, workers, report: reportOf(pipeline, report), signal });
+        return watchPipeline({ operations, security, workers, admits, report: reportOf(pipeline, report), signal });
       }),
     ]);
     const address = gateway?.http ?? "";
@@ -128,6 +131,8 @@ export class Cluster {
     });
     const places = started.map(({ grpc }) => grpc).join(", ");
     report({ kind: "phase", phase: "coordinator", text: `listening on ${places}`, done: true });
+    // Machines that join serve the first model.
+    this.#environment.onCoordinator?.(started[0]?.grpc ?? "");
     this.#operations = started[0]?.ops ?? "";
     return started;
   }

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { type Pulse, RhoneError, watchPulse } from "@rhone/common";
 import { childEnvironment, commandWriter, readCliConfig } from "../config.js";
 import { createDataDir, type DataDir, dataDirAt } from "../data-dir.js";
-import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { ProgressEvent, Report } from "./progress.js";
 
 export interface DetachRequest {
-  readonly options: ClusterOptions;
+  /** What the supervisor gets on its command line: nothing secret. */
+  readonly options: { readonly dataDir: string };
   readonly report: Report;
   /** Gives the start up: stops what has started. */
   readonly stop: AbortSignal;
@@ -19,8 +19,8 @@ export interface DetachRequest {
 }
 
 /**
- * Starts a cluster under a supervisor in the background and returns when it is ready. Throws the reason when the
- * cluster fails, or CANCELLED when `stop` is aborted first; none of its processes is left then.
+ * Starts a cluster, or a member of one, under a supervisor in the background and returns when it is ready. Throws the
+ * reason when it fails, or CANCELLED when `stop` is aborted first; none of its processes is left then.
  */
 export async function startDetached(request: DetachRequest): Promise<void> {
   const { options, report, stop, kill, supervisor: entry } = request;
@@ -49,10 +49,11 @@ export async function startDetached(request: DetachRequest): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       let failure: RhoneError | undefined;
       supervisor.on("message", (event: ProgressEvent | Pulse) => {
-        if (event.kind === "pulse" || (event.kind === "ready" && stop.aborted)) return;
+        const isReady = event.kind === "ready" || event.kind === "member";
+        if (event.kind === "pulse" || (isReady && stop.aborted)) return;
         if (event.kind === "failed") failure = new RhoneError(event.code, event.message);
         else report(event);
-        if (event.kind === "ready") resolve();
+        if (isReady) resolve();
       });
       supervisor.once("error", reject);
       supervisor.once("exit", (code, signal) =>

@@ -16,8 +16,12 @@ export async function runningCluster(dataDir: DataDir): Promise<ClusterRecord> {
 /** The URL of its gateway. Throws NOT_RUNNING, with the reason of the last cluster if that failed. */
 export async function urlOfCluster(dataDir: DataDir): Promise<string> {
   try {
-    return (await runningCluster(dataDir)).url;
+    const { url, joined } = await runningCluster(dataDir);
+    if (joined === undefined) return url;
+    const elsewhere = `This machine is a member of the cluster at ${joined}, whose gateway runs elsewhere`;
+    throw new RhoneError("INVALID_CONFIG", `${elsewhere}. Name it with --url.`);
   } catch (error) {
+    if (error instanceof RhoneError && error.code !== "NOT_RUNNING") throw error;
     const failure = await lastFailure(dataDir);
     if (failure === null || !(error instanceof RhoneError)) throw error;
     const { at, code, message } = failure;

@@ -61,6 +61,16 @@ test("a reason follows the state, and a worker that loads shows how far it is", 
   expect(page).toContain("0-31 (250 MB of 600 MB)");
 });
 
+test.each([
+  ["fetch", "fetching"],
+  ["check", "checking"],
+] as const)("a worker that has to %s its weights first says so", (phase, verb) => {
+  const preparing = { phase, bytes: 1e8, totalBytes: 5e8 };
+  const workers = [workerStatus("a", [0, 32], { loadedBytes: 0, totalBytes: 0, preparing })];
+  const page = formatStatus({ ...STATUS, workers }, STATUS, styleFor({}, undefined));
+  expect(page).toContain(`0-31 (${verb} 100 MB of 500 MB)`);
+});
+
 test("a status that is as old as the one before has no rates", () => {
   expect(formatStatus(STATUS, STATUS, styleFor({}, undefined))).toContain("200 generated (0.0/s)");
 });

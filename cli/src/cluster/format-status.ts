@@ -1,6 +1,7 @@
 import type { ClusterStatus, WorkerStatus } from "@rhone/common";
 import { formatBytes, formatCount, formatDuration, formatTable } from "../terminal/format.js";
 import type { Style } from "../terminal/style.js";
+import { describeAmount, describePreparing } from "./progress.js";
 
 const HEADING = ["WORKER", "LAYERS", "DEVICE", "THREADS", "MEMORY", "LIMIT", "BUSY", "ADDRESS", "PID"];
 const RIGHT = [3, 4, 5, 6, 8];
@@ -52,12 +53,12 @@ function describeInvariance({ workers, state, activationType }: ClusterStatus): 
 const byLayers = (a: WorkerStatus, b: WorkerStatus): number => (a.layers?.[0] ?? 1e9) - (b.layers?.[0] ?? 1e9);
 
 function workerRow(worker: WorkerStatus): string[] {
-  const { layers, loadedBytes, totalBytes } = worker;
+  const { layers } = worker;
   const held = layers === null ? "spare" : `${layers[0]}-${layers[1] - 1}`;
-  const loading = loadedBytes < totalBytes ? ` (${formatBytes(loadedBytes)} of ${formatBytes(totalBytes)})` : "";
+  const loading = loadingOf(worker);
   return [
     worker.worker,
-    held + loading,
+    loading === "" ? held : `${held} (${loading})`,
     deviceOf(worker),
     String(worker.threads),
     formatBytes(worker.resident),
@@ -66,6 +67,12 @@ function workerRow(worker: WorkerStatus): string[] {
     worker.address,
     String(worker.pid),
   ];
+}
+
+/** "fetching 1.2 GB of 3.4 GB"; "" when all its weights are loaded. */
+function loadingOf({ preparing, loadedBytes, totalBytes }: WorkerStatus): string {
+  if (preparing != null) return describePreparing(preparing);
+  return loadedBytes < totalBytes ? describeAmount(loadedBytes, totalBytes) : "";
 }
 
 /** "CPU (avx2)": the device, and what its products are computed with where that is known. */

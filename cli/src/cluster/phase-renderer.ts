@@ -3,6 +3,7 @@ import type { TerminalOutput } from "../terminal/progress-bar.js";
 import type { Style } from "../terminal/style.js";
 
 const LABELS: Readonly<Record<Phase, string>> = {
+  member: "Cluster",
   model: "Model",
   redis: "Redis",
   coordinator: "Coordinator",
@@ -38,9 +39,12 @@ export class PhaseRenderer {
       if (this.#running?.phase === event.phase) this.#running = undefined;
       this.#line(`${this.#style.green("✓")} ${label(event.phase)}  ${event.text}`);
     } else if (event.kind === "note" || event.kind === "warning") this.note(event.text);
-    else if (event.kind === "ready") {
+    else if (event.kind === "invitation") {
+      this.note(`Other machines join by this command (${event.admits}):`);
+      this.#line(`  ${event.command}`);
+    } else if (event.kind === "ready" || event.kind === "member") {
       this.close();
-      this.#output.write(`ready ${event.url}\n`);
+      this.#output.write(event.kind === "ready" ? `ready ${event.url}\n` : `joined: ${event.text}\n`);
     }
   }
 

@@ -27,6 +27,15 @@ test("many workers are summed up", () => {
   expect(phaseResult("weights", status("ready", workers), 5)).toBe("10.0 MB on 5 workers, layers 0-4");
 });
 
+test("weights that come over the wire are told of as such", () => {
+  const preparing = { phase: "fetch", bytes: 500_000, totalBytes: 2_000_000 } as const;
+  const fetching = { ...worker(0, 1, 0), preparing };
+  const text = (workers: readonly WorkerStatus[]) => pipelineProgress(status("loading", workers), 5).text;
+  expect(text([fetching, worker(1, 2, 1_000_000)])).toBe("fetching 500 kB of 2.0 MB · 1.0 MB of 2.0 MB");
+  const many = Array.from({ length: 4 }, (_, index) => worker(index, index + 1, 1_000_000));
+  expect(text([fetching, ...many])).toBe("4.5 MB of 10.0 MB on 5 workers, 1 of them fetching");
+});
+
 test("layers are listed in order", () => {
   const loaded = status("ready", [worker(16, 32, 2_000_000), worker(0, 16, 2_000_000)]);
   expect(phaseResult("weights", loaded, 2)).toBe("4.0 MB on 2 workers, layers 0-15, 16-31");

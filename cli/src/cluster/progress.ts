@@ -1,7 +1,14 @@
-import { type ClusterStatus, type ErrorCode, isErrorCode, RhoneError, type WorkerStatus } from "@rhone/common";
+import {
+  type ClusterStatus,
+  type ErrorCode,
+  isErrorCode,
+  type Preparing,
+  RhoneError,
+  type WorkerStatus,
+} from "@rhone/common";
 import { formatBytes, plural } from "../terminal/format.js";
 
-export const PHASES = ["model", "redis", "coordinator", "workers", "weights", "probe", "gateway"] as const;
+export const PHASES = ["member", "model", "redis", "coordinator", "workers", "weights", "probe", "gateway"] as const;
 export type Phase = (typeof PHASES)[number];
 
 /**
@@ -16,6 +23,10 @@ export type ProgressEvent =
   /** A line about something that went wrong and is mended. */
   | { readonly kind: "warning"; readonly text: string }
   | { readonly kind: "ready"; readonly url: string }
+  /** This machine has a place in the cluster that it joined. */
+  | { readonly kind: "member"; readonly text: string }
+  /** The command by which other machines join. It holds a token, and is shown to the user alone. */
+  | { readonly kind: "invitation"; readonly command: string; readonly admits: string }
   | { readonly kind: "failed"; readonly code: ErrorCode; readonly message: string };
 
 export type Report = (event: ProgressEvent) => void;
@@ -47,13 +58,29 @@ export function phaseResult(phase: PipelineProgress["phase"], status: ClusterSta
 
 function describeLoading(workers: readonly WorkerStatus[]): string {
   const loading = workers.filter(({ layers, totalBytes }) => layers !== null || totalBytes > 0);
-  const amount = (loaded: number, total: number) => `${formatBytes(loaded)} of ${formatBytes(total)}`;
   if (loading.length <= MOST_LISTED) {
-    return loading.map(({ loadedBytes, totalBytes }) => amount(loadedBytes, totalBytes)).join(" · ");
+    const each = loading.map(({ preparing, loadedBytes, totalBytes }) =>
+      preparing == null ? describeAmount(loadedBytes, totalBytes) : describePreparing(preparing),
+    );
+    return each.join(" · ");
   }
-  const sum = (key: "loadedBytes" | "totalBytes") => loading.reduce((total, worker) => total + worker[key], 0);
-  return `${amount(sum("loadedBytes"), sum("totalBytes"))} on ${loading.length} workers`;
+  const amounts = loading.map(({ preparing, ...worker }) => ({
+    bytes: preparing?.bytes ?? worker.loadedBytes,
+    totalBytes: preparing?.totalBytes ?? worker.totalBytes,
+  }));
+  const sum = (key: "bytes" | "totalBytes") => amounts.reduce((total, amount) => total + amount[key], 0);
+  const fetching = loading.filter(({ preparing }) => preparing?.phase === "fetch").length;
+  const verb = fetching === 0 ? "" : `, ${fetching} of them fetching`;
+  return `${describeAmount(sum("bytes"), sum("totalBytes"))} on ${loading.length} workers${verb}`;
 }
+
+/** "1.2 GB of 3.4 GB". */
+export const describeAmount = (bytes: number, totalBytes: number): string =>
+  `${formatBytes(bytes)} of ${formatBytes(totalBytes)}`;
+
+/** "fetching 1.2 GB of 3.4 GB". */
+export const describePreparing = ({ phase, bytes, totalBytes }: Preparing): string =>
+  `${phase === "fetch" ? "fetching" : "checking"} ${describeAmount(bytes, totalBytes)}`;
 
 /** [[0, 16], [16, 32]] -> "0-15, 16-31"; above MOST_LISTED the whole range: "0-31". */
 function listLayers(stages: readonly WorkerStatus[]): string {

@@ -12,6 +12,7 @@ import { endProcesses } from "../processes/process-identity.js";
 import { chooseRedis } from "../redis/choose-redis.js";
 import { endLeftoverRedis } from "../redis/leftover-redis.js";
 import { planRedis } from "../redis/redis-plan.js";
+import { admitMachines } from "./admit-machines.js";
 import { asksForKeys } from "./asks-for-keys.js";
 import { checkSettings } from "./check-settings.js";
 import { Cluster } from "./cluster.js";
@@ -56,14 +57,23 @@ export async function runCluster(request: RunRequest): Promise<void> {
   const claim = await ClusterClaim.take(dataDir, about, endProcesses);
   try {
     await prepare(options, dataDir);
+    const password = redis.host?.password;
+    if (password !== undefined) await writeFile(dataDir.redisPassword, `${password}\n`, { mode: 0o600 });
     tellPlan(plan, report);
     if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
     const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });
-    const security = securityOf(dataDir);
-    const cluster = new Cluster({ ...request, plan, redis, dataDir, security, onProcesses });
-    await live(cluster, claim, { request, plan, security });
+    const admission = options.listen === undefined ? null : await admitMachines(request, workersOf(plan));
+    try {
+      await claim.update({ door: admission?.address, operator: admission?.operator });
+      const security = securityOf(dataDir, { operator: admission?.operator });
+      const sources = { ...request, plan, redis, dataDir, security, listening: admission?.listening, onProcesses };
+      const cluster = new Cluster({ ...sources, onCoordinator: (grpc) => admission?.send(grpc) });
+      await live(cluster, claim, { request, plan, security });
+    } finally {
+      await admission?.close();
+    }
   } catch (error) {
     if (!request.stop.aborted) await recordFailure(dataDir, toRhoneError(error));
     throw error;
@@ -72,6 +82,8 @@ export async function runCluster(request: RunRequest): Promise<void> {
     await claim.release();
   }
 }
+
+const workersOf = ({ pipelines }: LaunchPlan): number => pipelines.reduce((sum, { workers }) => sum + workers, 0);
 
 function tellPlan({ models, pipelines }: LaunchPlan, report: Report): void {
   for (const model of models) {

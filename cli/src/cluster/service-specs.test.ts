@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { commandWriter } from "../config.js";
 import { dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
@@ -91,11 +91,10 @@ test("files and batches go into the data directory, or where they are told to", 
   });
 });
 
-test("the host of Redis gets its settings as flags, and the password in its environment", () => {
+test("the host of Redis gets its settings as flags", () => {
   const host = { args: ["--port", "7"], password: "secret", inMemory: true };
-  const { name, args, env, isOnlyCopy, hungAfterMs } = redisSpec({ ...sources, redis: { ...sources.redis, host } });
-  const password = env.RHONE_REDIS_PASSWORD;
-  expect({ name, args, password, inMemory: isOnlyCopy }).toEqual({ name: "redis", ...host });
+  const { name, args, isOnlyCopy, hungAfterMs } = redisSpec({ ...sources, redis: { ...sources.redis, host } });
+  expect({ name, args, inMemory: isOnlyCopy }).toEqual({ name: "redis", args: host.args, inMemory: true });
   expect(hungAfterMs).toBe(7000);
 });
 
@@ -135,10 +134,25 @@ test("who asks for API keys is the gateway", () => {
   expect(flagsOf(gatewaySpec({ ...sources, options }, undefined).args)).toMatchObject({ "--auth": "keys" });
 });
 
-test("the password goes through the environment only", () => {
-  const { args, env } = coordinatorSpec(sources, PIPELINE, undefined);
-  expect(args.join(" ")).not.toContain("secret");
-  expect(env.REDIS_URL).toContain("secret");
+test("no secret is in the arguments or the environment of a process that we start", () => {
+  vi.stubEnv("RHONE_API_KEY", "secret");
+  vi.stubEnv("HF_TOKEN", "secret");
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const host = { args: ["--port", "1"], password: "secret", inMemory: true };
+  const ours = { ...sources, redis: { ...sources.redis, host } };
+  const worker = workerSpec(ours, { pipeline: PIPELINE, index: 0, coordinator: "127.0.0.1:71" });
+  const [coordinator, gateway] = [coordinatorSpec(ours, PIPELINE, undefined), gatewaySpec(ours, undefined)];
+  for (const { args, env } of [redisSpec(ours), worker, coordinator, gateway]) {
+    expect(args.join(" ")).not.toContain("secret");
+    expect(Object.values(env).filter((value) => value === "secret" || value?.includes(":secret@"))).toEqual([]);
+  }
+  for (const { env } of [coordinator, gateway]) {
+    expect(env).toMatchObject({ REDIS_URL: "redis://127.0.0.1:1", RHONE_REDIS_PASSWORD_FILE: "/d/run/redis-password" });
+  }
+});
+
+test("the user's own Redis is handed on as it is", () => {
+  expect(coordinatorSpec(sources, PIPELINE, undefined).env.REDIS_URL).toBe(sources.redis.url);
 });
 
 test("a worker is told its coordinator and its share", () => {
@@ -148,8 +162,39 @@ test("a worker is told its coordinator and its share", () => {
 });
 
 test("every process is told where the cluster's secret is, and none what it is", () => {
-  const worker = workerSpec(sources, { index: 0, coordinator: "127.0.0.1:71" });
-  for (const { env } of [worker, coordinatorSpec(sources, undefined), gatewaySpec(sources, undefined)]) {
+  const worker = workerSpec(sources, { pipeline: PIPELINE, index: 0, coordinator: "127.0.0.1:71" });
+  for (const { env } of [worker, coordinatorSpec(sources, PIPELINE, undefined), gatewaySpec(sources, undefined)]) {
     expect(env.RHONE_CLUSTER_SECRET_FILE).toBe("/d/cluster-secret");
   }
+});
+
+test("processes for other machines listen for them, on ports beside the door's, and have identities in place of the secret", () => {
+  const identity = (name: string) => ({ ca: `/${name}/ca`, cert: `/${name}/cert`, key: `/${name}/key` });
+  const listening = {
+    place: { bind: "0.0.0.0", advertise: "a.lan" },
+    port: 7100,
+    coordinator: identity("c"),
+    gateway: identity("g"),
+    workers: [identity("w1"), identity("w2")],
+  };
+  const open = { ...sources, listening };
+  const coordinator = coordinatorSpec(open, PIPELINE, undefined);
+  const worker = workerSpec(open, { pipeline: PIPELINE, index: 1, coordinator: "a.lan:7110" });
+  const place = { "--host": "0.0.0.0", "--advertise-host": "a.lan" };
+  expect(flagsOf(coordinator.args)).toMatchObject({ ...place, "--port": "7110", "--grow": "true" });
+  expect(flagsOf(coordinatorSpec(open, PIPELINE, { grpc: "a.lan:99" }).args)).toMatchObject({ "--port": "99" });
+  expect(flagsOf(worker.args)).toMatchObject({ ...place, "--port": "7121" });
+  for (const [spec, name] of [
+    [coordinator, "c"],
+    [gatewaySpec(open, undefined), "g"],
+    [worker, "w2"],
+  ] as const) {
+    const { env } = spec;
+    expect([env.RHONE_TLS_CA, env.RHONE_TLS_KEY]).toEqual([`/${name}/ca`, `/${name}/key`]);
+    expect(env.RHONE_CLUSTER_SECRET_FILE).toBe("/d/cluster-secret");
+  }
+  const anyPort = { ...sources, listening: { ...listening, port: 0 } };
+  expect(flagsOf(workerSpec(anyPort, { pipeline: PIPELINE, index: 1, coordinator: "" }).args)).toMatchObject({
+    "--port": "0",
+  });
 });

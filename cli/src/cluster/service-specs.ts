@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { loopbackOf } from "@rhone/common";
 import { type CliConfig, childEnvironment, commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
+import { coordinatorPort, type IdentityPaths, type Listening, workerPort } from "../enrollment/listening.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { LaunchPlan, PipelinePlan } from "../launch/launch-plan.js";
 import type { EntryPoints } from "../processes/entry-points.js";
@@ -16,6 +17,8 @@ export interface SpecSources {
   readonly redis: RedisPlan;
   readonly dataDir: DataDir;
   readonly entryPoints: EntryPoints;
+  /** Absent: nothing listens for other machines, and this machine's processes know each other by its secret. */
+  readonly listening?: Listening | undefined;
 }
 
 const portOf = (address: string | undefined): string => address?.slice(address.lastIndexOf(":") + 1) ?? "0";
@@ -29,7 +32,7 @@ export function redisSpec(sources: SpecSources): ServiceSpec {
     title: "Redis",
     entry: entryPoints.redisHost,
     args: redis.host?.args ?? [],
-    env: childEnvironment({ RHONE_REDIS_PASSWORD: redis.host?.password }),
+    env: childEnvironment(),
     logFile: join(dataDir.logs, "redis.log"),
   };
 }
@@ -40,14 +43,18 @@ export function coordinatorSpec(
   pipeline: PipelinePlan,
   previous: Addresses | undefined,
 ): ServiceSpec {
-  const { options, plan, dataDir, entryPoints } = sources;
+  const { options, plan, dataDir, entryPoints, listening } = sources;
   const { model, label } = pipeline;
+  const index = plan.pipelines.indexOf(pipeline);
   const flags = {
-    host: loopbackOf(options.host),
-    port: portOf(previous?.grpc),
+    host: listening?.place.bind ?? loopbackOf(options.host),
+    "advertise-host": listening?.place.advertise,
+    port: previous?.grpc === undefined && listening ? coordinatorPort(listening.port, index) : portOf(previous?.grpc),
+    grow: listening === undefined ? undefined : "true",
     "ops-port": portOf(previous?.ops),
     "model-path": model.path,
     "model-name": model.name,
+    "weights-dir": dataDir.weights,
     workers: pipeline.workers,
     "kv-type": options.kvType,
     "activation-type": options.activationType,
@@ -59,14 +66,14 @@ export function coordinatorSpec(
     "max-rows": options.maxRows,
     simulated: options.simulate === undefined ? undefined : "true",
   };
-  const name = label === "" ? "coordinator" : `coordinator-${plan.pipelines.indexOf(pipeline) + 1}`;
+  const name = label === "" ? "coordinator" : `coordinator-${index + 1}`;
   return {
     ...limitsOf(sources),
     name,
     title: label === "" ? "The coordinator" : `The coordinator of ${label}`,
     entry: entryPoints.coordinator,
     args: toArguments(flags),
-    env: withRedis(sources),
+    env: withRedis(sources, listening?.coordinator),
     logFile: join(dataDir.logs, `${name}.log`),
   };
 }
@@ -80,11 +87,13 @@ export interface PlacedWorker {
 }
 
 export function workerSpec(sources: SpecSources, { pipeline, index, coordinator }: PlacedWorker): ServiceSpec {
-  const { options, dataDir, entryPoints } = sources;
+  const { options, dataDir, entryPoints, listening } = sources;
+  const place = pipeline.workersBefore + index;
   const flags = {
     coordinator,
-    host: loopbackOf(options.host),
-    port: 0,
+    host: listening?.place.bind ?? loopbackOf(options.host),
+    "advertise-host": listening?.place.advertise,
+    port: listening === undefined ? 0 : workerPort(listening.port, place),
     "ops-port": 0,
     threads: pipeline.threads,
     memory: pipeline.memory,
@@ -92,8 +101,9 @@ export function workerSpec(sources: SpecSources, { pipeline, index, coordinator 
     kernels: options.kernels,
     simulate: options.simulate,
     "models-dir": dataDir.models,
+    "weights-dir": dataDir.weights,
   };
-  const number = pipeline.workersBefore + index + 1;
+  const number = place + 1;
   const name = `worker-${number}`;
   return {
     ...limitsOf(sources),
@@ -101,7 +111,7 @@ export function workerSpec(sources: SpecSources, { pipeline, index, coordinator 
     title: `Worker ${number}${pipeline.label === "" ? "" : ` of ${pipeline.label}`}`,
     entry: entryPoints.shardWorker,
     args: toArguments(flags),
-    env: childEnvironment(securityEnvironment(dataDir)),
+    env: childEnvironment(securityEnvironment(dataDir, listening?.workers[place])),
     logFile: join(dataDir.logs, `${name}.log`),
   };
 }
@@ -132,11 +142,16 @@ export function gatewaySpec(sources: SpecSources, previous: Addresses | undefine
     title: "The gateway",
     entry: entryPoints.gateway,
     args: toArguments(flags),
-    env: withRedis(sources),
+    env: withRedis(sources, sources.listening?.gateway),
     logFile: join(dataDir.logs, "gateway.log"),
   };
 }
 
 const limitsOf = ({ config }: SpecSources) => ({ hungAfterMs: config.hungAfter * 1000 });
-const withRedis = ({ redis, dataDir }: SpecSources): NodeJS.ProcessEnv =>
-  childEnvironment({ ...securityEnvironment(dataDir), REDIS_URL: redis.url });
+function withRedis({ redis, dataDir }: SpecSources, identity: IdentityPaths | undefined): NodeJS.ProcessEnv {
+  const isOurs = redis.host?.password !== undefined;
+  const place = isOurs
+    ? { REDIS_URL: redis.url.replace(/\/\/[^@]*@/, "//"), RHONE_REDIS_PASSWORD_FILE: dataDir.redisPassword }
+    : { REDIS_URL: redis.url, ...(redis.host !== undefined && { RHONE_REDIS_PASSWORD_FILE: undefined }) };
+  return childEnvironment({ ...securityEnvironment(dataDir, identity), ...place });
+}

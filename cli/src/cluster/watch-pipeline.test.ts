@@ -15,7 +15,9 @@ const status = (state: ClusterStatus["state"], reason: string | null = null): Cl
 });
 
 /** Watches a coordinator that gives these answers, the last one for ever. */
-async function watch(...answers: readonly (ClusterStatus | "busy")[]) {
+const watch = (...answers: readonly (ClusterStatus | "busy")[]) => watchAs({ admits: false }, answers);
+
+async function watchAs({ admits }: { readonly admits: boolean }, answers: readonly (ClusterStatus | "busy")[]) {
   const left = [...answers];
   const { url } = await serve((_, response) => {
     const answer = left.length > 1 ? left.shift() : left[0];
@@ -23,7 +25,7 @@ async function watch(...answers: readonly (ClusterStatus | "busy")[]) {
   });
   const events: ProgressEvent[] = [];
   const operations = new URL(url).host;
-  await watchPipeline({ operations, security, workers: 2, report: (event) => events.push(event), signal });
+  await watchPipeline({ operations, security, workers: 2, admits, report: (event) => events.push(event), signal });
   return events.map((event) =>
     event.kind === "phase" ? `${event.phase}: ${event.text}${event.done ? " ✓" : ""}` : event,
   );
@@ -44,6 +46,14 @@ describe("watchPipeline", () => {
   it("finishes phases that went by unseen", async () => {
     const events = await watch(status("ready"));
     expect(events.map((event) => String(event).split(":")[0])).toEqual(["workers", "weights", "probe"]);
+  });
+
+  it("waits for further machines, where they may join, while the model does not fit", async () => {
+    const failed = status("failed", "NOT_ENOUGH_MEMORY: 9 GB are needed.");
+    const events = await watchAs({ admits: true }, [failed, failed, failed, failed, status("ready")]);
+    expect(events.slice(0, 4)).toEqual(
+      new Array(4).fill("workers: 2 joined; waiting for further machines: NOT_ENOUGH_MEMORY: 9 GB are needed."),
+    );
   });
 
   it("waits while the coordinator does not answer", async () => {

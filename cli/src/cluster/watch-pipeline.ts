@@ -8,6 +8,8 @@ export interface WatchOptions {
   readonly operations: string;
   readonly security: Security;
   readonly workers: number;
+  /** Other machines may join, so that a model which does not fit yet is waited for. */
+  readonly admits?: boolean;
   readonly report: Report;
   readonly signal: AbortSignal;
 }
@@ -23,7 +25,8 @@ const MOST_FAILURES = 3;
 const STALLED_MS = 180_000;
 
 /** Reports the progress of a pipeline until it is ready. Throws its error when it fails, NO_PIPELINE when it stalls. */
-export async function watchPipeline({ operations, security, workers, report, signal }: WatchOptions): Promise<void> {
+export async function watchPipeline(options: WatchOptions): Promise<void> {
+  const { operations, security, workers, admits = false, report, signal } = options;
   const stall = new StallWatch(performance.now());
   let reached = 0;
   for (;;) {
@@ -37,12 +40,21 @@ export async function watchPipeline({ operations, security, workers, report, sig
         report({ kind: "phase", phase: over, text: phaseResult(over, status, workers), done: true });
       }
       if (status.state === "ready") return;
+      if (admits && lacksMachines(status)) {
+        const waiting = `${status.workers.length} joined; waiting for further machines: ${status.reason}`;
+        report({ kind: "phase", phase: "workers", text: waiting, done: false });
+        await sleep(POLL_MS, undefined, { signal }).catch(() => {});
+        continue;
+      }
       if (status.state !== "failed" && current >= reached) report({ kind: "phase", phase, text, done: false });
       stall.check(status, performance.now());
     }
     await sleep(POLL_MS, undefined, { signal }).catch(() => {});
   }
 }
+
+const lacksMachines = ({ state, reason }: ClusterStatus): boolean =>
+  state === "failed" && reason?.startsWith("NOT_ENOUGH_MEMORY") === true;
 
 /** Decides when to give up a pipeline that does not become ready. */
 export class StallWatch {
@@ -65,7 +77,8 @@ export class StallWatch {
     const failedForMs = this.#failedAt === undefined ? 0 : now - this.#failedAt;
     if (failedForMs > FAILED_FOR_MS || this.#failures >= MOST_FAILURES) throw pipelineError(status.reason);
 
-    const seen = JSON.stringify([status.state, status.workers.map(({ worker, loadedBytes }) => [worker, loadedBytes])]);
+    const amounts = status.workers.map(({ worker, loadedBytes, preparing }) => [worker, loadedBytes, preparing]);
+    const seen = JSON.stringify([status.state, amounts]);
     if (seen !== this.#seen) this.#movedAt = now;
     this.#seen = seen;
     if (now - this.#movedAt > STALLED_MS) {

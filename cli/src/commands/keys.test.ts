@@ -42,15 +42,22 @@ async function context(redisUrl: string | undefined) {
 test("the Redis that is named goes before the running cluster's, that one before REDIS_URL", async () => {
   const here = await context("redis://variable");
   expect(await placeOfKeys(undefined, here)).toEqual({
-    ...{ redisUrl: "redis://variable", gateway: undefined, inMemory: false },
+    ...{ redisUrl: "redis://variable", files: {}, gateway: undefined, inMemory: false },
   });
   const about = { url: "http://127.0.0.1:1", model: "breeze", redisUrl: "unix:///own.sock", inMemory: true };
   const claim = await ClusterClaim.take(here.dataDir, about, async () => {});
   expect(await placeOfKeys(undefined, here)).toEqual({
-    ...{ redisUrl: "unix:///own.sock", gateway: about.url, inMemory: true },
+    ...{ redisUrl: "unix:///own.sock", files: {}, gateway: about.url, inMemory: true },
   });
   expect(await placeOfKeys("redis://named", here)).toMatchObject({ redisUrl: "redis://named", gateway: undefined });
   await claim.release();
+});
+
+test("files for Redis are those of REDIS_URL, and of no other Redis", async () => {
+  const { dataDir, config } = await context("rediss://variable");
+  const here = { dataDir, config: { ...config, redisCa: "/ca.pem" } };
+  expect((await placeOfKeys(undefined, here)).files).toEqual({ redisCa: "/ca.pem" });
+  expect((await placeOfKeys("redis://named", here)).files).toEqual({});
 });
 
 test("without any there is no cluster", async () => {

@@ -1,4 +1,12 @@
-import { type ApiKey, ApiKeyStore, apiKeyNameSchema, newApiKey, openRedis, RhoneError } from "@rhone/common";
+import {
+  type ApiKey,
+  ApiKeyStore,
+  apiKeyNameSchema,
+  newApiKey,
+  type OpenRedisOptions,
+  openRedis,
+  RhoneError,
+} from "@rhone/common";
 import { type Command, InvalidArgumentError } from "commander";
 import { asksForKeys } from "../cluster/asks-for-keys.js";
 import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js";
@@ -11,6 +19,7 @@ import { addDataDirFlag } from "./flags.js";
 /** A cluster's Redis, which has its keys, and its gateway; undefined where only the Redis is known. */
 interface KeysPlace {
   readonly redisUrl: string;
+  readonly files: NonNullable<OpenRedisOptions["files"]>;
   readonly gateway: string | undefined;
   /** The keys end with the cluster. */
   readonly inMemory: boolean;
@@ -75,8 +84,8 @@ export function addKeysCommands(program: Command, signal: AbortSignal): void {
     });
 }
 
-async function withStore<T>({ redisUrl: url }: KeysPlace, use: (store: ApiKeyStore) => Promise<T>): Promise<T> {
-  const redis = await openRedis({ url, name: "rhone-keys", waits: false, onError: () => {} });
+async function withStore<T>({ redisUrl: url, files }: KeysPlace, use: (store: ApiKeyStore) => Promise<T>): Promise<T> {
+  const redis = await openRedis({ url, files, name: "rhone-keys", waits: false, onError: () => {} });
   return use(new ApiKeyStore(redis)).finally(() => redis.disconnect());
 }
 
@@ -141,12 +150,17 @@ export async function placeOfKeys(
   named: string | undefined,
   { dataDir, config }: Pick<CommandContext, "dataDir" | "config">,
 ): Promise<KeysPlace> {
+  const { redisPasswordFile, redisCa, redisCert, redisKey } = config;
+  // The variables are about the Redis of REDIS_URL.
+  const filesOf = (url: string): KeysPlace["files"] =>
+    url === config.redisUrl ? { redisPasswordFile, redisCa, redisCert, redisKey } : {};
   const record = named === undefined ? await readClusterRecord(dataDir) : null;
   if (record?.redisUrl !== undefined && aliveProcesses(record).length > 0) {
-    return { redisUrl: record.redisUrl, gateway: record.url, inMemory: record.inMemory ?? false };
+    const { redisUrl, url: gateway, inMemory = false } = record;
+    return { redisUrl, files: filesOf(redisUrl), gateway, inMemory };
   }
   const redisUrl = named ?? config.redisUrl;
-  if (redisUrl !== undefined) return { redisUrl, gateway: undefined, inMemory: false };
+  if (redisUrl !== undefined) return { redisUrl, files: filesOf(redisUrl), gateway: undefined, inMemory: false };
   throw new RhoneError(
     "NOT_RUNNING",
     `No cluster is running in ${dataDir.root}. To reach another one, give --redis-url or REDIS_URL.`,

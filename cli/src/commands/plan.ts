@@ -135,9 +135,10 @@ function deviceMemory(name: string): number {
 }
 
 /** Throws NO_PIPELINE while the cluster's coordinator does not say. */
-async function statusOf({ operations }: ClusterRecord, { dataDir, signal }: CommandContext): Promise<ClusterStatus> {
+async function statusOf(record: ClusterRecord, { dataDir, signal }: CommandContext): Promise<ClusterStatus> {
+  const { operations } = record;
   if (operations === undefined) throw new RhoneError("NO_PIPELINE", "The cluster is still starting.");
-  const status = await readStatus(operations, { security: securityOf(dataDir), signal });
+  const status = await readStatus(operations, { security: securityOf(dataDir, record), signal });
   if (status === null) throw noPlan("the coordinator does not answer");
   return status;
 }

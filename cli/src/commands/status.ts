@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { fetchStatus } from "@rhone/client";
+import { fetchStatus, type GatewayCredentials } from "@rhone/client";
 import type { ClusterStatus } from "@rhone/common";
 import type { Command } from "commander";
+import { clusterSecretOf } from "../cluster/cluster-security.js";
 import { runningCluster, urlOfCluster } from "../cluster/find-cluster.js";
 import { formatStatus } from "../cluster/format-status.js";
 import { supervisorTurns } from "../cluster/supervisor-turns.js";
@@ -25,26 +26,27 @@ export function addStatusCommand(program: Command, signal: AbortSignal): void {
     .description("show the running cluster: workers, memory, pages, sequences, tokens per second")
     .option("--json", "print the answer of the gateway's GET /status")
     .action(async ({ json, url, dataDir: home }: StatusOptions) => {
-      const { dataDir, style, rhone } = commandContext(home, signal);
+      const { config, dataDir, style, rhone } = commandContext(home, signal);
       const gateway = url ?? (await urlOfCluster(dataDir));
       const warned = url === undefined ? warnOfSupervisor(dataDir, rhone) : undefined;
-      const asked = json ? statusJson(gateway, signal) : statusPage(gateway, { style, signal });
+      const clusterSecret = url === undefined ? clusterSecretOf(dataDir) : undefined;
+      const access = { apiKey: config.apiKey, clusterSecret, signal };
+      const asked = json ? statusJson(gateway, access) : statusPage(gateway, access, style);
       const [text] = await Promise.all([asked, warned]);
       console.log(text);
     });
 }
 
-async function statusJson(gateway: string, signal: AbortSignal): Promise<string> {
-  return JSON.stringify(await fetchStatus(gateway, signal), null, 2);
+type Access = GatewayCredentials & { readonly signal: AbortSignal };
+
+async function statusJson(gateway: string, access: Access): Promise<string> {
+  return JSON.stringify(await fetchStatus(gateway, access), null, 2);
 }
 
-async function statusPage(
-  gateway: string,
-  { style, signal }: { readonly style: Style; readonly signal: AbortSignal },
-): Promise<string> {
-  const before = await fetchStatus(gateway, signal);
-  await sleep(SAMPLE_MS, undefined, { signal });
-  const now = await fetchStatus(gateway, signal);
+async function statusPage(gateway: string, access: Access, style: Style): Promise<string> {
+  const before = await fetchStatus(gateway, access);
+  await sleep(SAMPLE_MS, undefined, { signal: access.signal });
+  const now = await fetchStatus(gateway, access);
   const pages = now.coordinators.toSorted(byModel).map((cluster) => {
     const earlier = before.coordinators.find(({ coordinator }) => coordinator === cluster.coordinator);
     return formatStatus(cluster, earlier ?? cluster, style);

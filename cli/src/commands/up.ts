@@ -6,6 +6,7 @@ import { PhaseRenderer } from "../cluster/phase-renderer.js";
 import { runCluster } from "../cluster/run-cluster.js";
 import { stopCluster } from "../cluster/stop-cluster.js";
 import { commandContext } from "../command-context.js";
+import { DOOR_PORT } from "../enrollment/join-command.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import { host, port } from "../option-parsers.js";
 import { ENTRY_POINTS, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
@@ -22,7 +23,8 @@ const EXAMPLES = `
 Examples:
   rhone up                                   Breeze, the demonstration model, on two workers
   rhone up --detach --port 18080             in the background; returns when the cluster is ready
-  rhone up --host 0.0.0.0                    for other machines; then: rhone keys create NAME
+  rhone up --host 0.0.0.0                    clients elsewhere; then: rhone keys create NAME
+  rhone up --listen --model NAME             workers elsewhere: prints the command that joins
   rhone up --model mistral-7b-instruct-v0.3  on all cores; before: rhone model pull NAME
   rhone up --model A --model B               two models; requests name theirs, or get the first
   rhone up --replicas 2                      two pipelines of the model, which share its requests
@@ -49,6 +51,12 @@ function addGatewaySettings(command: Command): Command {
       host,
       "127.0.0.1",
     )
+    .option(
+      "--listen [host]",
+      "let other machines join: the address of this one for them, 0.0.0.0 for all (default: it is found)",
+      host,
+    )
+    .option("--listen-port <port>", `TCP port where they join (default: ${DOOR_PORT})`, port)
     .addOption(
       new Option(
         "--auth <mode>",

@@ -13,6 +13,10 @@ export const clusterOptionsSchema = z.object({
   chatTemplate: z.string().optional(),
   host: z.string(),
   port: z.number().int(),
+  /** Other machines may join: the address for them, or true for the one that is found. */
+  listen: z.union([z.literal(true), z.string()]).optional(),
+  /** Where they join. */
+  listenPort: z.number().int().optional(),
   /** auto, keys or off. */
   auth: z.string().optional(),
   workers: z.number().int().optional(),

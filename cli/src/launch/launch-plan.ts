@@ -14,7 +14,7 @@ import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { formatBytes, formatCount } from "../terminal/format.js";
 import type { ClusterOptions } from "./cluster-options.js";
-import { defaultWorkers, type Machine, memoryOf, threadsOf } from "./default-workers.js";
+import { type DefaultWorkers, defaultWorkers, type Machine, memoryOf, threadsOf } from "./default-workers.js";
 import type { PlannableModel } from "./model-request.js";
 
 /** A model of a cluster. */
@@ -163,9 +163,19 @@ export function divideMachine(
       `${asked} workers can't share ${nLayers} layers. Set --workers to ${nLayers} or less.`,
     );
   }
-  const { workers, why } =
-    asked === undefined ? defaultWorkers(model, options, machine) : { workers: asked, why: null };
+  const { workers, why } = asked === undefined ? chosenWorkers(model, options, machine) : { workers: asked, why: null };
   return { workers, why, threads: threadsOf(options, machine, workers), memory: memoryOf(options, machine, workers) };
+}
+
+/** Throws NOT_ENOUGH_MEMORY, unless other machines may join and hold the rest. */
+function chosenWorkers(model: PlannableModel, options: ClusterOptions, machine: Machine): DefaultWorkers {
+  try {
+    return defaultWorkers(model, options, machine);
+  } catch (error) {
+    const isTooLarge = error instanceof RhoneError && error.code === "NOT_ENOUGH_MEMORY";
+    if (!isTooLarge || options.listen === undefined) throw error;
+    return { workers: 1, why: `1 worker here. ${error.message} Others that join hold the rest.` };
+  }
 }
 
 function describeModel(summary: ModelSummary, entry: CatalogueEntry | undefined): string {

@@ -22,6 +22,9 @@ export const ENTRY_POINTS: EntryPoints = {
 /** Runs a cluster in the background, for `rhone up --detach`. */
 export const SUPERVISOR_ENTRY = fromHere("../cluster/supervisor-main.bundle.js");
 
+/** Runs a member of another machine's cluster in the background, for `rhone join --detach`. */
+export const MEMBER_ENTRY = fromHere("../membership/member-main.bundle.js");
+
 /** The coordinator's scheduler on a virtual clock, for `rhone bench scale`. */
 export const SIMULATION_ENTRY = service("coordinator/dist/simulation/main.js");
 

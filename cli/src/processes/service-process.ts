@@ -1,6 +1,13 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { type Announcement, parseErrorCode, RhoneError, serviceEnvironment, watchPulse } from "@rhone/common";
+import {
+  type Announcement,
+  parseErrorCode,
+  RhoneError,
+  serviceEnvironment,
+  type WorkerStanding,
+  watchPulse,
+} from "@rhone/common";
 
 /** How to start a service. */
 export interface ServiceSpec {
@@ -16,6 +23,8 @@ export interface ServiceSpec {
   readonly logFile: string;
   /** It is killed when its event loop has not turned for this long. */
   readonly hungAfterMs: number;
+  /** A worker's news of its way into a pipeline. */
+  readonly onStanding?: (standing: WorkerStanding) => void;
   /** What it holds is lost with it: before it is killed it is woken, in case it was only stopped. */
   readonly isOnlyCopy?: boolean;
 }
@@ -52,7 +61,8 @@ export class ServiceProcess {
         if (message.kind === "listening") {
           how = "failed";
           resolve(message.addresses);
-        } else if (message.kind === "fatal") this.#fatal = fatalError(`${spec.title} ${how}.`, message);
+        } else if (message.kind === "standing") spec.onStanding?.(message);
+        else if (message.kind === "fatal") this.#fatal = fatalError(`${spec.title} ${how}.`, message);
       });
       void this.ended.then(reject);
     });

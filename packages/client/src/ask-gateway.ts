@@ -1,4 +1,4 @@
-import { type ClusterStatus, checkClusterStatus, isErrorCode, RhoneError } from "@rhone/common";
+import { type ClusterStatus, checkClusterStatus, isErrorCode, RhoneError, SECRET_HEADER } from "@rhone/common";
 import { z } from "zod";
 
 const failureSchema = z.object({ error: z.object({ message: z.string(), code: z.string().nullish() }) });
@@ -20,9 +20,10 @@ export function gatewayFailure(body: string, status: number): RhoneError {
  * `fetch`, with the key if there is one. Throws NOT_RUNNING when no gateway answers, and the signal's reason when it
  * aborts.
  */
-export async function askGateway(url: string, { apiKey, ...init }: GatewayInit): Promise<Response> {
+export async function askGateway(url: string, { apiKey, clusterSecret, ...init }: GatewayInit): Promise<Response> {
+  const secret = clusterSecret === undefined ? {} : { [SECRET_HEADER]: clusterSecret };
   try {
-    return await fetch(url, { ...init, headers: { ...init.headers, ...authorization(apiKey) } });
+    return await fetch(url, { ...init, headers: { ...init.headers, ...authorization(apiKey), ...secret } });
   } catch (cause) {
     init.signal.throwIfAborted();
     const { origin } = new URL(url);
@@ -30,8 +31,14 @@ export async function askGateway(url: string, { apiKey, ...init }: GatewayInit):
   }
 }
 
-export interface GatewayInit extends RequestInit {
+/** What a caller shows. */
+export interface GatewayCredentials {
   readonly apiKey?: string | undefined;
+  /** Of the cluster on this machine: its owner sees ids and addresses without a key. */
+  readonly clusterSecret?: string | undefined;
+}
+
+export interface GatewayInit extends RequestInit, GatewayCredentials {
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   /** Needed by Node's `fetch` for a body that is a stream. */
@@ -57,12 +64,17 @@ const silentGateway = (url: string): string =>
   `The gateway at ${url} has not answered within ${STATUS_DEADLINE_MS / 1000} s; it hangs or was stopped.`;
 
 /**
- * GET /status of a gateway at http://host:port. Throws NOT_RUNNING when no gateway answers, and RECORD_UNREADABLE when
- * it is of another version. One that does not answer within 10 s is not running.
+ * GET /status of a gateway at http://host:port, without ids and addresses unless a credential is shown. Throws
+ * NOT_RUNNING when no gateway answers, and RECORD_UNREADABLE when it is of another version. One that does not answer
+ * within 10 s is not running.
  */
-export async function fetchStatus(url: string, signal: AbortSignal): Promise<GatewayStatus> {
+export async function fetchStatus(
+  url: string,
+  { signal, ...credentials }: GatewayCredentials & { readonly signal: AbortSignal },
+): Promise<GatewayStatus> {
   const deadline = AbortSignal.timeout(STATUS_DEADLINE_MS);
-  const response = await askGateway(`${url}/status`, { signal: AbortSignal.any([signal, deadline]) }).catch((error) => {
+  const either = AbortSignal.any([signal, deadline]);
+  const response = await askGateway(`${url}/status`, { ...credentials, signal: either }).catch((error) => {
     if (deadline.aborted) throw new RhoneError("NOT_RUNNING", silentGateway(url), { cause: error });
     throw error;
   });

@@ -1,4 +1,10 @@
-export { authorization, fetchStatus, type GatewayStatus, gatewayFailure } from "./ask-gateway.js";
+export {
+  authorization,
+  fetchStatus,
+  type GatewayCredentials,
+  type GatewayStatus,
+  gatewayFailure,
+} from "./ask-gateway.js";
 export { type Batch, BatchClient, isOver } from "./batch-client.js";
 export { FileClient, type StoredFile } from "./file-client.js";
 export type { Page, PageQuery } from "./gateway-client.js";

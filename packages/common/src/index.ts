@@ -1,9 +1,11 @@
 export { type ApiKey, apiKeyIdOf, apiKeyNameSchema, isSecretOf, newApiKey } from "./api-keys/api-key.js";
 export { ApiKeyStore } from "./api-keys/api-key-store.js";
 export {
+  anonymousStatus,
   type ClusterStatus,
   checkClusterStatus,
   type PipelineState,
+  type Preparing,
   parseClusterStatus,
   pipelineStateSchema,
   type ServedModel,
@@ -37,6 +39,9 @@ export {
   portSchema,
   redisUrlSchema,
   redisUrlSetting,
+  weightsDirSetting,
+  weightsFromSetting,
+  weightsRateSetting,
   withoutPassword,
 } from "./config/schemas.js";
 export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";
@@ -48,17 +53,26 @@ export { fromGrpcError, toGrpcStatus } from "./grpc/error-status.js";
 export { type FrameReceiver, type FrameSender, flowHandler } from "./grpc/flow-server.js";
 export { FrameLink } from "./grpc/frame-link.js";
 export { Heartbeats } from "./grpc/heartbeats.js";
+export { preparingOf } from "./grpc/preparing.js";
 export {
   type CoordinatorMessage,
   controlService,
+  type DescribeWeights,
   type FlowEnd,
   type Frame,
   type GuardedService,
   guardedMethod,
+  type HashTensors,
   type Heartbeat,
+  MOST_ACTIVATION_BYTES,
   PROTOCOL_VERSION,
   pipelineService,
+  type ReadWeights,
+  type TensorHash,
+  type WeightBytes,
+  type WeightsDescription,
   type WorkerMessage,
+  weightsService,
 } from "./grpc/services.js";
 export { Condition } from "./lifecycle/condition.js";
 export {
@@ -100,10 +114,11 @@ export {
   type SamplingSettings,
   tokenIdsSchema,
 } from "./queue/generation-job.js";
-export { openRedis, redisUnavailable } from "./queue/open-redis.js";
+export { type OpenRedisOptions, openRedis, redisFileSettings, redisUnavailable } from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
 export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
 export {
+  API_KEYS_KEY,
   CANCEL_CHANNEL,
   COORDINATORS_KEY,
   cancelledKey,
@@ -116,6 +131,7 @@ export {
   OPEN_LOG_TTL_S,
   placesKey,
   queueName,
+  REDIS_ACL,
   REDIS_PREFIX,
   statusKey,
   streamHeadKey,
@@ -127,7 +143,16 @@ export {
 } from "./queue/redis-names.js";
 export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
 export { type Peer, ROLES, type Role } from "./security/peer.js";
-export { type Expected, openSecurity, peerOf, requirePeer, SECRET_HEADER, type Security } from "./security/security.js";
+export {
+  type Expected,
+  isSecret,
+  openSecurity,
+  peerOf,
+  readClusterSecret,
+  requirePeer,
+  SECRET_HEADER,
+  type Security,
+} from "./security/security.js";
 export { isLoopback, type SecurityConfig, securitySettings } from "./security/security-settings.js";
 export { simulatedDraw, simulatedToken, simulatedTokens } from "./simulation/simulated-token.js";
 export { parseSimulation, SIMULATION_SYNTAX, type Simulation, simulationSchema } from "./simulation/simulation.js";

@@ -3,7 +3,7 @@ import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "@rhone/common";
 import { newKey } from "./certificates.js";
-import type { MemberRole } from "./member-name.js";
+import type { Role } from "./member-name.js";
 
 /** The files of one identity; services get these paths. */
 export interface IdentityFiles {
@@ -14,7 +14,7 @@ export interface IdentityFiles {
 }
 
 /** `root`: the folder of all identities. */
-export function identityFiles(root: string, role: MemberRole, name: string): IdentityFiles {
+export function identityFiles(root: string, role: Role, name: string): IdentityFiles {
   const folder = join(root, `${role}-${name}`);
   return { folder, ca: join(folder, "ca.pem"), cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
 }

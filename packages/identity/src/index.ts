@@ -6,4 +6,5 @@ export { EnrollmentServer, type EnrollmentServerOptions } from "./enrollment/enr
 export { isDue, Renewal, type RenewalOptions } from "./enrollment/renewal.js";
 export { type Identity, type IdentityFiles, identityFiles, readIdentity } from "./identity-files.js";
 export { formatToken, type JoinToken, parseToken } from "./join-token.js";
-export { authorityHash, clusterOf, MEMBER_ROLES, type MemberRole, memberNameSchema } from "./member-name.js";
+export type { Log } from "./log.js";
+export { authorityHash, clusterOf, MEMBER_ROLES, type MemberRole, memberNameSchema, type Role } from "./member-name.js";

@@ -5,6 +5,10 @@ import { z } from "zod";
 export const MEMBER_ROLES = ["worker", "gateway", "coordinator"] as const;
 export type MemberRole = (typeof MEMBER_ROLES)[number];
 
+/** What a certificate may be for: an operator's is for commands on the machine that made the cluster. */
+export const ROLES = [...MEMBER_ROLES, "operator"] as const;
+export type Role = (typeof ROLES)[number];
+
 /** The role of the server that issues certificates. No other process takes it for a peer. */
 export const AUTHORITY_ROLE = "authority";
 

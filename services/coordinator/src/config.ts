@@ -9,9 +9,13 @@ import {
   kvTypeSchema,
   logLevelSetting,
   portSchema,
+  redisFileSettings,
   redisUrlSetting,
   type Settings,
   securitySettings,
+  weightsDirSetting,
+  weightsFromSetting,
+  weightsRateSetting,
 } from "@rhone/common";
 import { SERVING_DEFAULTS } from "@rhone/planner";
 import { z } from "zod";
@@ -21,7 +25,13 @@ const count = (least: number) => z.coerce.number().int().min(least);
 const seconds = z.coerce.number().positive();
 
 export const coordinatorSettings = {
-  modelPath: { env: "RHONE_MODEL_PATH", schema: text, doc: "GGUF file to serve." },
+  modelPath: {
+    env: "RHONE_MODEL_PATH",
+    schema: text.optional(),
+    doc: "GGUF file to serve.",
+    defaultText: "required without --weights-from",
+  },
+  weightsFrom: weightsFromSetting,
   modelName: {
     env: "RHONE_MODEL_NAME",
     schema: text.optional(),
@@ -37,6 +47,7 @@ export const coordinatorSettings = {
       "false = workers beyond --workers are spares.",
   },
   redisUrl: redisUrlSetting,
+  ...redisFileSettings,
   host: hostSetting,
   port: {
     env: "RHONE_COORDINATOR_PORT",
@@ -149,6 +160,8 @@ export const coordinatorSettings = {
     schema: booleanSchema.default(false),
     doc: "true accepts simulated workers and no others; their tokens mean nothing.",
   },
+  weightsDir: weightsDirSetting,
+  weightsRate: weightsRateSetting,
   ...securitySettings,
   hungAfter: hungAfterSetting,
   logLevel: logLevelSetting,

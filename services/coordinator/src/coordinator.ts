@@ -4,6 +4,7 @@ import {
   advertisedHost,
   hostPort,
   type Logger,
+  MOST_ACTIVATION_BYTES,
   OperationsServer,
   openRedis,
   openSecurity,
@@ -13,13 +14,13 @@ import {
 } from "@rhone/common";
 import type { KvShape } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
+import { FairRate, HashThread, TensorHashes, WeightServer } from "@rhone/weights";
 import type { Redis } from "ioredis";
 import type { CoordinatorConfig } from "./config.js";
 import { Engine } from "./engine/engine.js";
 import { Cancellations } from "./intake/cancellations.js";
 import { Consumer } from "./intake/consumer.js";
 import { JobPace } from "./intake/job-pace.js";
-import { OldJobs } from "./intake/old-jobs.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { ModelFacts } from "./model/model-facts.js";
 import { Pipeline, type PipelineListener } from "./pipeline/pipeline.js";
@@ -30,6 +31,7 @@ import { StatusPublisher } from "./status/status-publisher.js";
 import { tellStanding } from "./status/tell-standing.js";
 import { TokenLog } from "./token-log/token-log.js";
 import { shardSpec } from "./workers/shard-loads.js";
+import { whyUnreachable } from "./workers/why-unreachable.js";
 import { WorkerRegistry } from "./workers/worker-registry.js";
 
 export interface CoordinatorOptions {
@@ -53,9 +55,22 @@ interface Parts extends CoordinatorOptions {
   readonly metrics: Metrics;
 }
 
+/** Throws INVALID_CONFIG for steps whose frames no worker would take. */
+function checkFrames({ config, model }: CoordinatorOptions): void {
+  const { maxRows, activationType } = config;
+  const bytes = maxRows * model.activationBytes(activationType);
+  if (bytes <= MOST_ACTIVATION_BYTES) return;
+  throw new RhoneError(
+    "INVALID_CONFIG",
+    `--max-rows ${maxRows} makes frames with ${bytes} bytes of ${activationType} activations; workers take at most ` +
+      `${MOST_ACTIVATION_BYTES}. Set it to ${Math.floor(MOST_ACTIVATION_BYTES / (bytes / maxRows))} or less.`,
+  );
+}
+
 /** Opens and connects all parts; the pipeline comes up when workers join. Throws PORT_IN_USE, REDIS_UNAVAILABLE. */
 export async function startCoordinator(options: CoordinatorOptions): Promise<CoordinatorAddresses> {
   const { config, model, logger, shutdown } = options;
+  checkFrames(options);
   const security = openSecurity(config, logger);
   shutdown.add("security", () => security.close());
   const id = randomUUID().slice(0, 8); // frames of an earlier process with the same name must not pass for this one's
@@ -71,9 +86,19 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const engine = createEngine(parts, tokenLog);
   const consumer = await openConsumer(parts, { engine, tokenLog, redis });
 
-  const registry = new WorkerRegistry(logger, config);
+  const reach = (worker: string, address: string) => whyUnreachable({ worker, address, security });
+  const registry = new WorkerRegistry(logger, { ...config, reach });
   const pipeline = createPipeline(parts, registry, pipelineListener(engine, consumer));
-  const grpcPort = await serveWorkers({ host: config.host, port: config.port, security, registry, pipeline, shutdown });
+  const weights = createWeightServer(parts, () => engine.counts.running > 0);
+  const grpcPort = await serveWorkers({
+    host: config.host,
+    port: config.port,
+    security,
+    registry,
+    pipeline,
+    weights,
+    shutdown,
+  });
 
   const { simulated, kvType, pageSize, maxSequences } = config;
   const host = advertisedHost(config, logger);
@@ -134,6 +159,7 @@ function kvShape({ config, model }: CoordinatorOptions): KvShape {
 async function connect({ config, logger, shutdown }: CoordinatorOptions, name: string): Promise<Redis> {
   const redis = await openRedis({
     url: config.redisUrl,
+    files: config,
     name: `rhone-coordinator-${name}`,
     waits: true,
     onError: (err) => logger.warn({ err, connection: name }, "redis connection error"),
@@ -165,8 +191,6 @@ async function openConsumer(
   const subscriber = await connect(parts, "cancellations");
   const cancellations = await Cancellations.open(subscriber, (requestId) => sources.engine.cancel(requestId));
   const connection = await connect(parts, "queue");
-  const oldJobs = new OldJobs({ connection: sources.redis, model: model.served.name, logger });
-  parts.shutdown.add("jobs of earlier gateways", () => oldJobs.close());
   return new Consumer({
     ...sources,
     id,
@@ -176,6 +200,27 @@ async function openConsumer(
     lockMs: 1000 * config.jobLock,
     cancellations,
     pace: new JobPace(),
+    logger,
+  });
+}
+
+/** Serves the model's file at full speed while nobody would notice: `isBusy` says whether requests are computed. */
+function createWeightServer(
+  { config, model: { file, served }, metrics, logger, shutdown }: Parts,
+  isBusy: () => boolean,
+): WeightServer {
+  const { weightsDir: folder, weightsRate } = config;
+  const thread = new HashThread();
+  shutdown.add("hash thread", () => thread.close());
+  let hashes: TensorHashes | undefined;
+  return new WeightServer({
+    served: async () => {
+      if (file === null) return null;
+      hashes ??= await TensorHashes.open({ file, thread, folder });
+      return { name: served.name, file, tensors: null, hashes };
+    },
+    rate: new FairRate(() => (isBusy() && weightsRate > 0 ? weightsRate : Number.POSITIVE_INFINITY)),
+    onSent: (bytes) => metrics.weightsSentBytes.inc(bytes),
     logger,
   });
 }

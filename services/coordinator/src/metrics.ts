@@ -146,6 +146,11 @@ export function createMetrics() {
       labelNames: ["code"] as const,
       registers,
     }),
+    weightsSentBytes: new Counter({
+      name: "rhone_weights_sent_bytes_total",
+      help: "Bytes of weights sent to machines that lack them.",
+      registers,
+    }),
     logPendingEvents: new Gauge({
       name: "rhone_log_pending_events",
       help: "Events that wait to be written to the token logs.",

@@ -1,4 +1,3 @@
-import { placesKey } from "@rhone/common";
 import { describe, expect, it } from "vitest";
 import { fakeJob } from "./testing/fake-job.js";
 import { fakeModel } from "./testing/fake-model.js";
@@ -34,29 +33,5 @@ describe("coordinators of two models on one Redis", () => {
 
     await cluster.run(1, [], OTHER);
     expect(tokensOf(await cluster.gateway.finished("b2"))).toHaveLength(4);
-  });
-});
-
-describe("jobs of gateways of the release before", () => {
-  it("are moved from the queue of all models to their model's, their places freed", async () => {
-    const places = placesKey({ model: "", lane: "interactive" });
-    for (const model of ["org/other", "fake"])
-      await cluster.gateway.submit(jobOf(`old-${model}`, model), { model: "" });
-    expect(await waiting("")).toEqual(["old-org/other", "old-fake"]);
-    expect(await cluster.gateway.redis.zcard(places)).toBe(2);
-    await cluster.run(1);
-    await cluster.gateway.finished("old-fake");
-    await expect.poll(() => waiting("org/other")).toEqual(["old-org/other"]);
-    await expect.poll(() => waiting("")).toEqual([]);
-    expect(await cluster.gateway.redis.zcard(places)).toBe(0);
-  });
-
-  it("that name no model are answered by the coordinator that finds them", async () => {
-    const { model: _, ...nameless } = jobOf("nameless", "");
-    const old = cluster.gateway.queue({ model: "", lane: "batch" });
-    await old.add("generate", { ...nameless, lane: "batch" }, { jobId: "nameless", priority: 1 });
-    await cluster.run(1);
-    const [event] = await cluster.gateway.finished("nameless");
-    expect(event?.finish).toMatchObject({ reason: "error", code: "INVALID_REQUEST" });
   });
 });

@@ -7,8 +7,12 @@ import {
   hungAfterSetting,
   logLevelSetting,
   portSchema,
+  redisFileSettings,
   redisUrlSetting,
   type Settings,
+  securitySettings,
+  weightsDirSetting,
+  weightsFromSetting,
 } from "@rhone/common";
 import { z } from "zod";
 import { admissionSettings } from "./admission/admission-settings.js";
@@ -31,7 +35,11 @@ export const gatewaySettings = {
     doc: "true = do not serve /metrics and /status on the HTTP port.",
   },
   redisUrl: redisUrlSetting,
+  ...redisFileSettings,
   ...modelSettings,
+  weightsFrom: weightsFromSetting,
+  weightsDir: weightsDirSetting,
+  ...securitySettings,
   requestTimeoutMs: {
     env: "RHONE_REQUEST_TIMEOUT_MS",
     schema: count(1)

@@ -46,6 +46,8 @@ export interface Surroundings {
   readonly responses: ResponseStore;
   readonly openResponses: OpenResponses;
   readonly takeLease: BatchRunnerOptions["takeLease"];
+  /** Of the processes of this machine's cluster; null where the gateway was not told. */
+  readonly clusterSecret: string | null;
   readonly logger: Logger;
 }
 

@@ -1,5 +1,14 @@
 import type { AddressInfo } from "node:net";
-import { ApiKeyStore, announce, explainBindError, hostPort, type Logger, openRedis, serviceMain } from "@rhone/common";
+import {
+  ApiKeyStore,
+  announce,
+  explainBindError,
+  hostPort,
+  type Logger,
+  openRedis,
+  readClusterSecret,
+  serviceMain,
+} from "@rhone/common";
 import type { FastifyInstance } from "fastify";
 import { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { type KeyRing, keysRequired } from "./admission/key-ring.js";
@@ -45,13 +54,15 @@ await serviceMain(
   { service: "gateway", settings: gatewaySettings, trim: trimMemory },
   async (config, { logger, shutdown }) => {
     const { host, port, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
+    const { clusterSecretFile } = config;
+    const clusterSecret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
     const models = await openModels(config, { logger, shutdown });
     const storage = await openStorage(config, logger);
     shutdown.add("storage", () => storage.close());
     const onError = (err: Error) => logger.warn({ err }, "redis connection error");
-    const redis = await openRedis({ url, name: gatewayId, waits: false, onError });
+    const redis = await openRedis({ url, files: config, name: gatewayId, waits: false, onError });
     shutdown.add("redis", () => redis.disconnect());
-    const subscriber = await openRedis({ url, name: `${gatewayId}-events`, waits: true, onError });
+    const subscriber = await openRedis({ url, files: config, name: `${gatewayId}-events`, waits: true, onError });
     shutdown.add("subscriber", () => subscriber.disconnect());
     const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
     shutdown.add("queue", () => client.close());
@@ -72,6 +83,7 @@ await serviceMain(
       ),
       openResponses: new OpenResponses(redis),
       takeLease: (lease) => BatchLease.take(redis, lease),
+      clusterSecret,
       logger,
     });
     shutdown.add("http", () => drain(app, config.drainTimeoutMs));

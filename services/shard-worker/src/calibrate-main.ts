@@ -9,9 +9,10 @@ import {
 } from "@rhone/common";
 import { Backend, chooseKernels, type Engine, GgmlType, openEngine } from "@rhone/ggml";
 import { openGguf } from "@rhone/model";
+import { fileAtPath } from "@rhone/weights";
 import { CoreWait } from "./calibration/core-wait.js";
 import { calibrationSettings } from "./config.js";
-import type { LoadedShard } from "./shard/device.js";
+import type { LoadedShard, LoadProgress } from "./shard/device.js";
 import { loadShard } from "./shard/load-shard.js";
 
 const KV_TYPES: Readonly<Record<KvTypeName, GgmlType>> = { f16: GgmlType.F16, f32: GgmlType.F32, q8_0: GgmlType.Q8_0 };
@@ -54,7 +55,7 @@ async function loadFirstLayers(
 ): Promise<LoadedShard> {
   const { headerFingerprint: fingerprint } = await openGguf(path);
   const order = {
-    model: { name: path, path, fingerprint },
+    model: { name: path, path, fingerprint, stamp: "", origin: "", sources: [] },
     range: { first: 0, last: layers, embeds: false, heads: true },
     pages: PAGES,
     pageSize: PAGE_SIZE,
@@ -63,8 +64,8 @@ async function loadFirstLayers(
     maxRows: PAGES,
   };
   const { signal } = new AbortController();
-  const onProgress = (bytes: number, totalBytes: number) => answer({ kind: "loading", bytes, totalBytes });
-  const shard = await loadShard({ ...opened, order, modelsDir: undefined, onProgress, signal });
+  const onProgress: LoadProgress = (_phase, bytes, totalBytes) => answer({ kind: "loading", bytes, totalBytes });
+  const shard = await loadShard({ ...opened, order, files: fileAtPath, onProgress, signal });
   shutdown.add("shard", () => shard.close());
   return shard;
 }

@@ -13,6 +13,8 @@ import {
   type Settings,
   securitySettings,
   simulationSchema,
+  weightsDirSetting,
+  weightsRateSetting,
 } from "@rhone/common";
 import { DEFAULT_GRAMMAR_LIMITS } from "@rhone/grammar";
 import { z } from "zod";
@@ -61,6 +63,15 @@ export const shardWorkerSettings = {
     env: "RHONE_MODELS_DIR",
     schema: text.optional(),
     doc: "Folder of the model files, for machines where the coordinator's path does not exist.",
+  },
+  weightsDir: weightsDirSetting,
+  weightsRate: weightsRateSetting,
+  weightsBytes: {
+    env: "RHONE_WEIGHTS_BYTES",
+    schema: count(2 ** 20).default(64 * 2 ** 30),
+    doc:
+      "Bytes of fetched weights that are kept; above them, the models that were used longest ago are removed, but none " +
+      "in use.",
   },
   grammarCompileMs: {
     env: "RHONE_GRAMMAR_COMPILE_MS",

@@ -31,6 +31,21 @@ export function createMetrics() {
       registers,
     }),
     weightBytes: new Gauge({ name: "rhone_worker_weight_bytes", help: "Memory of the weights.", registers }),
+    weightsFetchedBytes: new Counter({
+      name: "rhone_worker_weights_fetched_bytes_total",
+      help: "Bytes of weights that came over the wire, because the machine lacked them.",
+      registers,
+    }),
+    weightsSentBytes: new Counter({
+      name: "rhone_worker_weights_sent_bytes_total",
+      help: "Bytes of weights sent to machines that lack them.",
+      registers,
+    }),
+    weightsWrong: new Counter({
+      name: "rhone_worker_weights_wrong_total",
+      help: "Tensors that came with another hash than the coordinator's and were fetched again.",
+      registers,
+    }),
     kernels: new Gauge({
       name: "rhone_worker_kernels_info",
       help: "1, with what products and attention are computed with: `ggml`, or Rhone's own kernels by name.",

@@ -127,10 +127,10 @@ test("a worker loads a shard, takes part in an epoch, and answers a step", async
 test("an order that cannot be obeyed is answered, and the worker goes on", async () => {
   const { stream } = await startWorker();
   stream.write({ welcome: { heartbeatMs: 1000 } });
-  const model = { name: "m", path: "/nowhere/m.gguf", fingerprint: "f" };
+  const model = { name: "m", path: "/nowhere/m.gguf", fingerprint: "no SHA-256" };
   stream.write({ epoch: { next: "" } });
   stream.write({ load: { load: 3, model, lastLayer: 1, pages: 1, pageSize: 1, maxRows: 1 } });
-  expect(await nextMessage(stream)).toMatchObject({ failed: { load: 3, code: "MODEL_NOT_FOUND" } });
+  expect(await nextMessage(stream)).toMatchObject({ failed: { load: 3, code: "INVALID_REQUEST" } });
   stream.write({ release: {} });
   stream.write({ calibrate: { calibration: 4, rows: [1] } });
   expect(await nextMessage(stream)).toMatchObject({ calibrated: { calibration: 4, stepTimes: [] } });

@@ -11,11 +11,15 @@ import {
   openSecurity,
   PROTOCOL_VERSION,
   pipelineService,
+  type Security,
   type Shutdown,
+  type WorkerMessage,
   type WorkerStanding,
+  weightsService,
 } from "@rhone/common";
+import { FairRate, FetchedFiles, HashThread, WeightCache, WeightServer } from "@rhone/weights";
 import type { ShardWorkerConfig } from "./config.js";
-import { createMetrics } from "./metrics.js";
+import { createMetrics, type Metrics } from "./metrics.js";
 import { ControlLink, type ControlLinkOptions } from "./server/control-link.js";
 import { StageRunner } from "./server/stage-runner.js";
 import { Standing } from "./server/standing.js";
@@ -23,10 +27,12 @@ import type { Device } from "./shard/device.js";
 import { openGgmlDevice } from "./shard/ggml-device.js";
 import { ShardHolder } from "./shard/shard-holder.js";
 import { simulatedDevice } from "./simulation/simulated-device.js";
-import { readEpoch } from "./wire/read-order.js";
+import { type EpochOrder, readEpoch } from "./wire/read-order.js";
 
 /** For the coordinator to let this worker go; less than the process gets for its end. */
 const LEAVE_WITHIN_MS = 15_000;
+/** After a step, another one is expected for this long. */
+const BUSY_FOR_MS = 1000;
 /** The rest is left to the system and to the worker's own code. */
 const MEMORY_SHARE = 0.9;
 
@@ -52,10 +58,18 @@ export async function startShardWorker({
   const metrics = createMetrics();
   metrics.kernels.set({ kernels: device.facts.kernels ?? "" }, 1);
   const runner = new StageRunner({ worker, security, metrics, logger });
-  const holder = new ShardHolder({ device, modelsDir: config.modelsDir, runner, metrics, logger });
+  const files = openFiles({ config, logger, shutdown }, { security, metrics });
+  const holder = new ShardHolder({ device, files, runner, metrics, logger });
   shutdown.add("shard", () => holder.release());
   const { host, port, opsPort } = config;
+  const weights = new WeightServer({
+    served: async () => holder.given && { name: "", ...holder.given, hashes: null },
+    rate: rateBeside(runner, config.weightsRate),
+    onSent: (bytes) => metrics.weightsSentBytes.inc(bytes),
+    logger,
+  });
   const server = await GrpcServer.open({ host, port, security }, (services) => {
+    services.addService(weightsService, weights.handlers);
     const flow = flowHandler((sender) => ({ accept: (frame) => runner.accept(frame, sender) }));
     services.addService(pipelineService, { flow });
   });
@@ -113,6 +127,33 @@ function openDevice({ config, logger, shutdown }: ShardWorkerOptions): Device {
   return simulatedDevice(simulate);
 }
 
+/** `rate` bytes per second while steps run, 0: no limit; and no limit without steps. */
+function rateBeside(runner: StageRunner, rate: number): FairRate {
+  let steps = runner.steps;
+  let steppedAt = Number.NEGATIVE_INFINITY;
+  return new FairRate(() => {
+    const now = performance.now();
+    if (runner.steps !== steps) steppedAt = now;
+    steps = runner.steps;
+    return now - steppedAt < BUSY_FOR_MS && rate > 0 ? rate : Number.POSITIVE_INFINITY;
+  });
+}
+
+function openFiles(
+  { config, logger, shutdown }: ShardWorkerOptions,
+  { security, metrics }: { readonly security: Security; readonly metrics: Metrics },
+): FetchedFiles {
+  const { coordinator, modelsDir, weightsDir, weightsBytes } = config;
+  const thread = new HashThread();
+  shutdown.add("hash thread", () => thread.close());
+  const cache = new WeightCache({ folder: weightsDir, mostBytes: weightsBytes });
+  const counts = {
+    received: (bytes: number) => metrics.weightsFetchedBytes.inc(bytes),
+    wrong: () => metrics.weightsWrong.inc(),
+  };
+  return new FetchedFiles({ coordinator, security, modelsDir, cache, thread, counts, logger });
+}
+
 function machineFacts({ memory, threads }: ShardWorkerConfig) {
   return {
     protocol: PROTOCOL_VERSION,
@@ -123,6 +164,12 @@ function machineFacts({ memory, threads }: ShardWorkerConfig) {
   };
 }
 
+/** The neighbour and the coordinator may both be fine when the link between stages breaks: only its sender knows. */
+function openEpoch(order: EpochOrder, runner: StageRunner, answer: (message: WorkerMessage) => void): Promise<void> {
+  const { pipeline, epoch } = order;
+  return runner.openEpoch(order, ({ message }) => answer({ broken: { pipeline, epoch, message } }));
+}
+
 function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): ControlLinkOptions["onMessage"] {
   const obey: (...order: Parameters<ControlLinkOptions["onMessage"]>) => Promise<void> = async (
     { load, calibrate, epoch, release },
@@ -130,7 +177,7 @@ function obeyOrders(holder: ShardHolder, runner: StageRunner, logger: Logger): C
   ) => {
     if (load != null) await holder.load(load, answer);
     else if (calibrate != null) await holder.calibrate(calibrate, answer);
-    else if (epoch != null) await runner.openEpoch(readEpoch(epoch));
+    else if (epoch != null) await openEpoch(readEpoch(epoch), runner, answer);
     else if (release != null) await holder.release();
   };
   return (message, answer) => {

@@ -17,6 +17,8 @@ export interface OpenTarget {
   readonly signal: AbortSignal;
   /** For a gateway that asks for one. */
   readonly apiKey?: string | undefined;
+  /** Of the cluster on this machine: without it or a key, its operations servers are not found. */
+  readonly clusterSecret?: string | undefined;
   /** The processes from which those of the cluster descend; null where they are unknown or on another machine. */
   readonly roots?: readonly number[] | null;
 }
@@ -46,8 +48,8 @@ export class BenchTarget {
   }
 
   /** Throws NOT_RUNNING when no gateway answers, or no pipeline behind it is ready. */
-  static async open(url: string, { signal, apiKey, roots = null }: OpenTarget): Promise<BenchTarget> {
-    const { coordinators, gateway } = await fetchStatus(url, signal);
+  static async open(url: string, { signal, apiKey, clusterSecret, roots = null }: OpenTarget): Promise<BenchTarget> {
+    const { coordinators, gateway } = await fetchStatus(url, { signal, apiKey, clusterSecret });
     const [first] = gateway?.models ?? [];
     // Of several models the first is measured, on all of its pipelines.
     const ofModel = coordinators.filter(({ model }) => first === undefined || model.name === first.name);

@@ -77,8 +77,8 @@ function measureWith(
 }
 
 async function tokensOf({ url, status }: BenchTarget, signal: AbortSignal) {
-  const { coordinators } = await fetchStatus(url, signal);
-  return (coordinators.find(({ coordinator }) => coordinator === status.coordinator) ?? status).tokens;
+  const { coordinators } = await fetchStatus(url, { signal });
+  return (coordinators.find(({ startedAtMs }) => startedAtMs === status.startedAtMs) ?? status).tokens;
 }
 
 const tableOf = (points: readonly SpeculatePoint[]): Table => ({

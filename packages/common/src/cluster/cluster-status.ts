@@ -10,6 +10,10 @@ export type PipelineState = z.infer<typeof pipelineStateSchema>;
 const stepTimeSchema = z.object({ rows: z.number(), layerMs: z.number(), headMs: z.number() });
 export type StepTimeStatus = Parsed<typeof stepTimeSchema>;
 
+const preparingSchema = z.object({ phase: z.enum(["check", "fetch"]), bytes: z.number(), totalBytes: z.number() });
+/** What a worker does with the bytes of its tensors before it loads them. */
+export type Preparing = Parsed<typeof preparingSchema>;
+
 const workerStatusSchema = z.object({
   worker: z.string(),
   address: z.string(),
@@ -30,6 +34,11 @@ const workerStatusSchema = z.object({
   /** Bytes of weights loaded so far, and when all are loaded. */
   loadedBytes: z.number(),
   totalBytes: z.number(),
+  /**
+   * Bytes of its layers' weights that it compares with the coordinator's, or fetches, before it loads them; null: of
+   * none. Absent from a coordinator that does not say.
+   */
+  preparing: preparingSchema.nullable().exactOptional(),
   /** Bytes of its K/V pages. */
   pageBytes: z.number(),
   /**
@@ -106,6 +115,20 @@ const clusterStatusSchema = z.object({
   tokens: tokenCountsSchema,
 });
 export type ClusterStatus = Parsed<typeof clusterStatusSchema>;
+
+/** The status for those who show no credential: without ids, addresses, paths, and reasons that name them. */
+export function anonymousStatus(status: ClusterStatus, index: number): ClusterStatus {
+  return {
+    ...status,
+    coordinator: String(index + 1),
+    operations: "",
+    reason: status.reason === null ? null : status.state.replaceAll("_", " "),
+    model: { ...status.model, path: "" },
+    workers: status.workers.map((worker, place) => {
+      return { ...worker, worker: `worker-${place + 1}`, address: "", operations: "", hostname: "", pid: 0 };
+    }),
+  };
+}
 
 /** Reads a published status; null when it is of a version that this one cannot read. */
 export function parseClusterStatus(json: string): ClusterStatus | null {

@@ -1,5 +1,7 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { z } from "zod";
-import { hostSchema } from "./host-address.js";
+import { hostPortSchema, hostSchema } from "./host-address.js";
 
 type DeepReadonly<T> = { readonly [K in keyof T]: DeepReadonly<T[K]> };
 /** The type of a value that was parsed by a schema: readonly in all depths. */
@@ -59,6 +61,34 @@ export const hungAfterSetting = {
   doc:
     "Seconds without a turn of a process's event loop after which it counts as hung and is killed, to be started " +
     "again; more under a debugger.",
+} as const;
+
+export const weightsDirSetting = {
+  env: "RHONE_WEIGHTS_DIR",
+  schema: z
+    .string()
+    .min(1)
+    .default(join(homedir(), ".rhone", "weights")),
+  doc: "Folder of fetched weights and of the hashes of model files; processes of a machine may share it.",
+  defaultText: "~/.rhone/weights",
+} as const;
+
+export const weightsFromSetting = {
+  env: "RHONE_WEIGHTS_FROM",
+  schema: hostPortSchema.optional(),
+  doc: "host:port of a coordinator that has the model's file, for machines where --model-path does not exist.",
+} as const;
+
+export const weightsRateSetting = {
+  env: "RHONE_WEIGHTS_RATE",
+  schema: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .default(32 * 2 ** 20),
+  doc:
+    "Bytes of weights that it sends to other machines per second, together, while it has requests to compute; " +
+    "0 = as many as the network takes. Without requests there is no limit.",
 } as const;
 
 /** What CPUs compute with: ggml, Rhone's kernels of one name, or with `auto` the best verified one that runs. */

@@ -12,18 +12,23 @@ import { hostPort } from "../config/host-address.js";
 import { explainBindError, type ListenAddress } from "../observability/listen.js";
 import type { Role } from "../security/peer.js";
 import { type Expected, SECRET_HEADER, type Security } from "../security/security.js";
+import { clientCredentials, serverCredentials } from "./credentials.js";
 import { toGrpcStatus } from "./error-status.js";
-import type { GuardedService } from "./services.js";
+import { type GuardedService, MOST_FRAME_BYTES } from "./services.js";
 
 const MiB = 1024 * 1024;
+
+/** Of one connection. A process has one stream of frames or orders to another, and short calls. */
+const MOST_STREAMS = 64;
 
 /**
  * Activations of a prefill step exceed gRPC's limit of 4 MiB per message and HTTP/2's window of 64 KiB. Keep-alive
  * pings notice a dead peer within 15 s. gRPC retries nothing, because frames are not idempotent.
  */
 const OPTIONS: ChannelOptions = {
-  "grpc.max_receive_message_length": -1,
-  "grpc.max_send_message_length": -1,
+  "grpc.max_receive_message_length": MOST_FRAME_BYTES,
+  "grpc.max_send_message_length": MOST_FRAME_BYTES,
+  "grpc.max_concurrent_streams": MOST_STREAMS,
   "grpc.keepalive_time_ms": 10_000,
   "grpc.keepalive_timeout_ms": 5_000,
   "grpc.keepalive_permit_without_calls": 1,
@@ -49,7 +54,7 @@ export interface ChannelSettings {
  * is the expected one; the caller closes it.
  */
 export function openChannel(address: string, { security, expect, ownConnection = false }: ChannelSettings): Client {
-  return new Client(address, security.clientCredentials(expect), {
+  return new Client(address, clientCredentials(security, expect), {
     ...OPTIONS,
     ...(security.identity !== null && TLS_NAME),
     ...(ownConnection && { "grpc.use_local_subchannel_pool": 1 }),
@@ -101,7 +106,7 @@ export class GrpcServer {
       },
     });
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(hostPort(address.host, address.port), security.serverCredentials(), (error, bound) => {
+      server.bindAsync(hostPort(address.host, address.port), serverCredentials(security), (error, bound) => {
         if (error === null) resolve(bound);
         else reject(explainBindError(withCode(error), address));
       });

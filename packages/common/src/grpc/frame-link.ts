@@ -5,6 +5,9 @@ import { openChannel } from "./channel.js";
 import { fromGrpcError } from "./error-status.js";
 import { type Frame, pipelineService } from "./services.js";
 
+/** Time for three more SYN packets when the first is lost; the kernel alone would give up after two minutes. */
+const CONNECT_WITHIN_MS = 10_000;
+
 export interface FrameLinkOptions {
   /** host:port of the receiver. */
   readonly address: string;
@@ -33,17 +36,20 @@ export class FrameLink {
   constructor({ address, security, expect, peer, onBroken }: FrameLinkOptions) {
     const { path, requestSerialize, responseDeserialize } = pipelineService.flow;
     const receiver = `${peer} at ${address}`;
-    const ended = (error: ServiceError | null): void => {
+    const broken = (error: RhoneError): void => {
       if (!this.#open) return;
       this.close();
-      onBroken(
-        error === null
-          ? new RhoneError("WORKER_LOST", `The connection to ${receiver} failed: it ended the stream.`)
-          : fromGrpcError(error, receiver),
-      );
+      onBroken(error);
     };
+    const lost = (why: string): RhoneError =>
+      new RhoneError("WORKER_LOST", `The connection to ${receiver} failed: ${why}.`);
+    const ended = (error: ServiceError | null): void =>
+      broken(error === null ? lost("it ended the stream") : fromGrpcError(error, receiver));
     this.#client = openChannel(address, { security, expect, ownConnection: true });
     this.#stream = this.#client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, ended);
+    this.#client.waitForReady(Date.now() + CONNECT_WITHIN_MS, (error) => {
+      if (error != null) broken(lost(`nobody answered within ${CONNECT_WITHIN_MS / 1000} s`));
+    });
   }
 
   /** Borrows the frame's bytes until they are sent. Does nothing once the link is broken or closed. */

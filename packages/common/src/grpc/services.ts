@@ -20,16 +20,33 @@ export type GuardedMethod<Req, Res> = MethodDefinition<Req, Res> & { readonly ca
 // biome-ignore lint/suspicious/noExplicitAny: methods of a service have different messages
 export type GuardedService = Readonly<Record<string, GuardedMethod<any, any>>>;
 
+/** The largest frame: 48 MiB of activations, and what opens sequences (2 MiB in a step, more of one alone). */
+export const MOST_FRAME_BYTES = 64 * 2 ** 20;
+export const MOST_ACTIVATION_BYTES = 48 * 2 ** 20;
+/** A shard's times at 32 numbers of rows are 1 KB. */
+const MOST_CONTROL_BYTES = 64 * 2 ** 10;
+
+interface MethodTraits {
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  readonly callers: readonly Role[];
+  /** Longest request; what is longer ends the call. */
+  readonly mostBytes: number;
+}
+
 export function guardedMethod<Req, Res>(
   path: string,
   [request, response]: readonly [Codec<Req>, Codec<Res>],
-  traits: { readonly requestStream: boolean; readonly responseStream: boolean; readonly callers: readonly Role[] },
+  { mostBytes, ...traits }: MethodTraits,
 ): GuardedMethod<Req, Res> {
   return {
     path,
     ...traits,
     requestSerialize: serialize(request),
-    requestDeserialize: (bytes) => request.decode(bytes),
+    requestDeserialize: (bytes) => {
+      if (bytes.byteLength <= mostBytes) return request.decode(bytes);
+      throw new Error(`${bytes.byteLength} bytes; at most ${mostBytes}`);
+    },
     responseSerialize: serialize(response),
     responseDeserialize: (bytes) => response.decode(bytes),
   };
@@ -43,7 +60,15 @@ export type CoordinatorMessage = rhone.v1.CoordinatorMessage.$Properties;
 export type Heartbeat = rhone.v1.Heartbeat.$Properties;
 type HeartbeatTaken = rhone.v1.HeartbeatTaken.$Properties;
 
+export type DescribeWeights = rhone.v1.DescribeWeights.$Properties;
+export type WeightsDescription = rhone.v1.WeightsDescription.$Properties;
+export type HashTensors = rhone.v1.HashTensors.$Properties;
+export type TensorHash = rhone.v1.TensorHash.$Properties;
+export type ReadWeights = rhone.v1.ReadWeights.$Properties;
+export type WeightBytes = rhone.v1.WeightBytes.$Properties;
+
 const { Frame, FlowEnd, WorkerMessage, CoordinatorMessage, Heartbeat, HeartbeatTaken } = rhone.v1;
+const { DescribeWeights, WeightsDescription, HashTensors, TensorHash, ReadWeights, WeightBytes } = rhone.v1;
 
 /** rhone.v1.Pipeline: frames flow from one stage to the next; nothing flows back. */
 export const pipelineService = {
@@ -51,6 +76,7 @@ export const pipelineService = {
     requestStream: true,
     responseStream: false,
     callers: ["coordinator", "worker"],
+    mostBytes: MOST_FRAME_BYTES,
   }),
 } as const satisfies GuardedService;
 
@@ -63,12 +89,39 @@ export const controlService = {
       requestStream: true,
       responseStream: true,
       callers: ["worker"],
+      mostBytes: MOST_CONTROL_BYTES,
     },
   ),
   beat: guardedMethod<Heartbeat, HeartbeatTaken>("/rhone.v1.Control/Beat", [Heartbeat, HeartbeatTaken], {
     requestStream: false,
     responseStream: false,
     callers: ["worker"],
+    mostBytes: MOST_CONTROL_BYTES,
+  }),
+} as const satisfies GuardedService;
+
+/** The names of 10,000 tensors are 400 KB. */
+const MOST_WEIGHTS_BYTES = 2 ** 20;
+const WEIGHT_CALLERS = ["worker", "gateway", "coordinator"] as const;
+
+/** rhone.v1.Weights: a model file's header and tensors, for machines that lack them. */
+export const weightsService = {
+  describe: guardedMethod<DescribeWeights, WeightsDescription>(
+    "/rhone.v1.Weights/Describe",
+    [DescribeWeights, WeightsDescription],
+    { requestStream: false, responseStream: false, callers: WEIGHT_CALLERS, mostBytes: MOST_WEIGHTS_BYTES },
+  ),
+  hash: guardedMethod<HashTensors, TensorHash>("/rhone.v1.Weights/Hash", [HashTensors, TensorHash], {
+    requestStream: false,
+    responseStream: true,
+    callers: WEIGHT_CALLERS,
+    mostBytes: MOST_WEIGHTS_BYTES,
+  }),
+  read: guardedMethod<ReadWeights, WeightBytes>("/rhone.v1.Weights/Read", [ReadWeights, WeightBytes], {
+    requestStream: false,
+    responseStream: true,
+    callers: WEIGHT_CALLERS,
+    mostBytes: MOST_WEIGHTS_BYTES,
   }),
 } as const satisfies GuardedService;
 

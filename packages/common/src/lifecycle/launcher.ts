@@ -1,4 +1,4 @@
-import type { PipelineState, StepTimeStatus } from "../cluster/cluster-status.js";
+import type { PipelineState, Preparing, StepTimeStatus } from "../cluster/cluster-status.js";
 
 // Messages between a process and the launcher that forked it, over Node's IPC channel.
 
@@ -19,6 +19,8 @@ export interface WorkerStanding {
   /** Why the coordinator has not taken it, with the error's code; null: it has. */
   readonly refusal: { readonly code: string; readonly message: string } | null;
   readonly joined: boolean;
+  /** Bytes of its tensors that it compares with the coordinator's, or fetches, before it loads them; null: of none. */
+  readonly preparing: Preparing | null;
   /** Bytes of weights loaded so far, and when all are loaded; 0 before it loads any. */
   readonly loadedBytes: number;
   readonly totalBytes: number;

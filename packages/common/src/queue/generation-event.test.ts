@@ -73,11 +73,11 @@ describe("names in Redis", () => {
   });
 
   it("keep requests and gateways apart", () => {
-    expect([tokenLogKey("a"), eventsChannel("a")]).toEqual(["rhone:log:a", "rhone:events:a"]);
+    expect([tokenLogKey("a"), eventsChannel("a")]).toEqual(["{rhone}:log:a", "{rhone}:events:a"]);
   });
 
   it("keep the queues of models and lanes apart, whatever the models are called", () => {
-    const models = ["", "batch", "a", "a:b", "a/b", "a%2Fb", "ü"];
+    const models = ["batch", "a", "a:b", "a/b", "a%2Fb", "ü"];
     const queues = models.flatMap((model) => [
       { model, lane: "interactive" } as const,
       { model, lane: "batch" } as const,
@@ -87,12 +87,6 @@ describe("names in Redis", () => {
     // BullMQ keeps ":" for itself.
     expect(queues.map(queueName).filter((name) => name.includes(":"))).toEqual([]);
     expect(queueName({ model: "org/m 7b", lane: "batch" })).toBe("generate-batch/org%2Fm%207b");
-    expect(placesKey({ model: "a", lane: "interactive" }, "key")).toBe("rhone:places:interactive/a:key");
-  });
-
-  it("are those of the release before for jobs of no model", () => {
-    expect(queueName({ model: "", lane: "interactive" })).toBe("generate");
-    expect(turnsKey({ model: "", lane: "batch" })).toBe("rhone:turns:batch");
-    expect(placesKey({ model: "", lane: "batch" }, "key")).toBe("rhone:places:batch:key");
+    expect(placesKey({ model: "a", lane: "interactive" }, "key")).toBe("{rhone}:places:interactive/a:key");
   });
 });

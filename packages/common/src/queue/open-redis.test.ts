@@ -1,7 +1,12 @@
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect as connectTcp, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { FakeRedis } from "../testing/fake-redis.js";
+import { TestAuthority } from "../testing/test-authority.js";
 import { type OpenRedisOptions, openRedis, redisUnavailable } from "./open-redis.js";
 
 let server: FakeRedis;
@@ -98,5 +103,60 @@ it("turns the failure of a command into REDIS_UNAVAILABLE", async () => {
     code: "REDIS_UNAVAILABLE",
     message: "Redis can't be reached; try again shortly.",
     cause: { message: "OOM command not allowed" },
+  });
+});
+
+describe("files of a connection", () => {
+  /** The server behind TLS, which asks for a certificate. */
+  async function behindTls() {
+    const authority = new TestAuthority();
+    onTestFinished(() => authority.close());
+    const { tlsCa = "", tlsCert = "", tlsKey = "" } = authority.issue({ role: "operator", name: "redis" });
+    const [ca, cert, key] = [tlsCa, tlsCert, tlsKey].map((file) => readFileSync(file));
+    const port = Number(new URL(`redis://${server.address}`).port);
+    const tls = createTlsServer({ ca, cert, key, requestCert: true, rejectUnauthorized: true } as object, (socket) => {
+      socket.on("error", () => {});
+      socket.pipe(connectTcp(port, "127.0.0.1")).pipe(socket);
+    });
+    onTestFinished(() => void tls.close());
+    await new Promise<void>((resolve) => tls.listen(0, "127.0.0.1", resolve));
+    const client = authority.issue({ role: "coordinator", name: "a" });
+    const files = { redisCa: tlsCa, redisCert: client.tlsCert, redisKey: client.tlsKey };
+    return { url: `rediss://localhost:${(tls.address() as AddressInfo).port}`, files };
+  }
+
+  it("reach a server behind TLS that asks for a certificate", async () => {
+    const { url, files } = await behindTls();
+    expect(await (await connect({ url, files })).ping()).toBe("PONG");
+  });
+
+  it("nothing is sent to a server of an unknown authority, or without the certificate that it asks for", async () => {
+    const { url, files } = await behindTls();
+    await expect(connect({ url })).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
+    await expect(connect({ url, files: { redisCa: files.redisCa } })).rejects.toMatchObject({
+      code: "REDIS_UNAVAILABLE",
+    });
+    expect(server.commands).toEqual([]);
+  });
+
+  it("a password comes from its file, for the URL's user", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "rhone-redis-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const redisPasswordFile = join(folder, "password");
+    writeFileSync(redisPasswordFile, "hid:d@en\n");
+    await connect({ url: `redis://rhone@${server.address}`, files: { redisPasswordFile } });
+    expect(server.commands).toContainEqual(["auth", "rhone", "hid:d@en"]);
+  });
+
+  it.each([
+    [{ redisCa: "/ca.pem" }, /are for a rediss:\/\/ URL/],
+    [{ redisPasswordFile: "/nowhere/password" }, /^\/nowhere\/password can't be read: ENOENT/],
+  ])("%o is refused where it can't be used", async (files, problem) => {
+    await expect(connect({ files })).rejects.toThrow(problem);
+  });
+
+  it("a certificate without its key is refused", async () => {
+    const files = { redisCert: "/cert.pem" };
+    await expect(connect({ url: "rediss://localhost:1", files })).rejects.toThrow(/go together/);
   });
 });

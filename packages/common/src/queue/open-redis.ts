@@ -1,9 +1,29 @@
+import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
+import { z } from "zod";
+import type { ConfigOf, Settings } from "../config/load-config.js";
 import { withoutPassword } from "../config/schemas.js";
 import { RhoneError } from "../errors/rhone-error.js";
 
+const path = z.string().min(1).optional();
+
+/** Files that a connection to Redis takes, as settings of the processes that have one. */
+export const redisFileSettings = {
+  redisPasswordFile: {
+    env: "RHONE_REDIS_PASSWORD_FILE",
+    schema: path,
+    doc: "File with the password of Redis, in place of one in the URL, which others may see in the environment.",
+  },
+  redisCa: { env: "RHONE_REDIS_CA", schema: path, doc: "PEM file of the authority of a rediss:// server." },
+  redisCert: { env: "RHONE_REDIS_CERT", schema: path, doc: "PEM file of a certificate to show to a rediss:// server." },
+  redisKey: { env: "RHONE_REDIS_KEY", schema: path, doc: "PEM file of the private key of --redis-cert." },
+} as const satisfies Settings;
+
+type RedisFiles = Partial<ConfigOf<typeof redisFileSettings>>;
+
 export interface OpenRedisOptions {
   readonly url: string;
+  readonly files?: RedisFiles;
   /** Shown by CLIENT LIST. */
   readonly name: string;
   /**
@@ -19,10 +39,14 @@ const COMMAND_DEADLINE_MS = 20_000;
 
 /**
  * Connects to Redis; resolves when it has answered a PING. A connection lost later is opened again, with tries 0.1 to
- * 2 s apart. `unix:///path` names a socket. Throws REDIS_UNAVAILABLE when Redis does not answer within 10 s.
+ * 2 s apart. `unix:///path` names a socket. Throws INVALID_CONFIG for files that can't be used, and REDIS_UNAVAILABLE
+ * when Redis does not answer within 10 s.
  */
-export async function openRedis({ url, name, waits, onError }: OpenRedisOptions): Promise<Redis> {
+export async function openRedis({ url, files = {}, name, waits, onError }: OpenRedisOptions): Promise<Redis> {
+  const { redisPasswordFile } = files;
+  const own = redisPasswordFile === undefined ? {} : { password: contentOf(redisPasswordFile).trim() };
   const options = {
+    ...tlsOf(url, files),
     connectionName: name,
     maxRetriesPerRequest: waits ? null : 3,
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
@@ -31,7 +55,8 @@ export async function openRedis({ url, name, waits, onError }: OpenRedisOptions)
     ...(!waits && { commandTimeout: COMMAND_DEADLINE_MS }),
   };
   const socket = url.startsWith("unix://") ? url.slice("unix://".length) : undefined;
-  const redis = socket === undefined ? new Redis(url, options) : new Redis({ ...options, path: socket });
+  const redis =
+    socket === undefined ? new Redis(withPassword(url, own), options) : new Redis({ ...options, ...own, path: socket });
   redis.on("error", onError);
   // connect() itself rejects only with "Connection is closed."; the reason is in the event before.
   let reason: Error | undefined;
@@ -54,6 +79,41 @@ export async function openRedis({ url, name, waits, onError }: OpenRedisOptions)
     });
   } finally {
     redis.off("error", remember);
+  }
+}
+
+/** ioredis takes the URL's password, the empty one too, before the one of its options. */
+function withPassword(url: string, { password }: { readonly password?: string }): string {
+  if (password === undefined) return url;
+  const complete = new URL(url);
+  complete.password = encodeURIComponent(password);
+  return complete.href;
+}
+
+interface Tls {
+  readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+}
+
+/** Throws INVALID_CONFIG. */
+function tlsOf(url: string, { redisCa, redisCert, redisKey }: RedisFiles): Tls {
+  const tlsFiles = [redisCa, redisCert, redisKey];
+  if (tlsFiles.some((file) => file !== undefined) && !url.startsWith("rediss://")) {
+    const problem = "RHONE_REDIS_CA, RHONE_REDIS_CERT and RHONE_REDIS_KEY are for a rediss:// URL";
+    throw new RhoneError("INVALID_CONFIG", `${problem}; this one is ${withoutPassword(url)}.`);
+  }
+  if ((redisCert === undefined) !== (redisKey === undefined)) {
+    throw new RhoneError("INVALID_CONFIG", "RHONE_REDIS_CERT and RHONE_REDIS_KEY go together: set both.");
+  }
+  const [ca, cert, key] = tlsFiles.map((file) => (file === undefined ? undefined : contentOf(file)));
+  if (ca === undefined && cert === undefined) return {};
+  return { tls: { ...(ca !== undefined && { ca }), ...(cert !== undefined && key !== undefined && { cert, key }) } };
+}
+
+function contentOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new RhoneError("INVALID_CONFIG", `${file} can't be read: ${(cause as Error).message}`, { cause });
   }
 }
 

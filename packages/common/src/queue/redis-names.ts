@@ -1,17 +1,22 @@
 import type { GenerationJob } from "./generation-job.js";
 
-/** The prefix of every key and channel of ours. */
-export const REDIS_PREFIX = "rhone";
+/**
+ * The prefix of every key and channel of ours. By its braces Redis Cluster keeps all keys on one node, as scripts that
+ * touch several of them need.
+ */
+export const REDIS_PREFIX = "{rhone}";
+
+/** What Rhone needs of Redis, as rules of an ACL: its own keys and channels, and no command that rules the server. */
+export const REDIS_ACL = [`~${REDIS_PREFIX}*`, `&${REDIS_PREFIX}*`, "+@all", "-@dangerous", "+info"] as const;
 
 /**
  * Jobs that wait together: a model's in one lane. Waiting batch jobs never delay an interactive one, nor a model's jobs
- * another's. The model "" has the jobs that gateways of the release before queued for any model.
+ * another's.
  */
 export type JobQueue = Pick<GenerationJob, "model" | "lane">;
 
 /** Names may have any characters, and BullMQ's queues no ":". */
-const ofModel = (name: string, { model }: JobQueue): string =>
-  model === "" ? name : `${name}/${encodeURIComponent(model)}`;
+const ofModel = (name: string, { model }: JobQueue): string => `${name}/${encodeURIComponent(model)}`;
 
 /** The name of BullMQ's queue: "generate/breeze", "generate-batch/breeze". */
 export const queueName = (queue: JobQueue): string =>

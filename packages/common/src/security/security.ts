@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { type PeerCertificate, TLSSocket } from "node:tls";
-import { type ChannelCredentials, credentials, experimental, type Metadata, ServerCredentials } from "@grpc/grpc-js";
+import type { Metadata } from "@grpc/grpc-js";
 import { RhoneError } from "../errors/rhone-error.js";
 import { Identity } from "./identity.js";
 import { nameOf, type Peer, peerOfCertificate, type Role } from "./peer.js";
@@ -66,20 +66,6 @@ export class Security {
     return this.identity?.self.name ?? null;
   }
 
-  /** For a connection that fails unless the server is of that role, and of that name if there is one. */
-  clientCredentials(expected: Expected): ChannelCredentials {
-    const { identity } = this;
-    if (identity === null) return credentials.createInsecure();
-    return experimental.createCertificateProviderChannelCredentials(identity, identity, {
-      checkServerIdentity: (_host, certificate) => notServer(certificate, expected, identity.self),
-    });
-  }
-
-  /** Connections without a certificate are taken too: each call is refused by `refusalOf`, which can say why. */
-  serverCredentials(): ServerCredentials {
-    return this.identity === null ? ServerCredentials.createInsecure() : new IdentityCredentials(this.identity);
-  }
-
   /** Throws INVALID_CONFIG for a host that other machines reach, unless they have to show certificates. */
   checkExposure(host: string): void {
     if (this.identity !== null || this.config.allowPlaintext || isLoopback(host)) return;
@@ -123,7 +109,7 @@ export class Security {
   }
 
   #checkSecret(shown: unknown): string | null {
-    if (this.secret === null || (typeof shown === "string" && isEqual(shown, this.secret))) return null;
+    if (this.secret === null || isSecret(shown, this.secret)) return null;
     return `the caller does not know the secret in ${this.config.clusterSecretFile} on this machine.`;
   }
 
@@ -153,7 +139,7 @@ export function openSecurity(config: SecurityConfig, log?: Log): Security {
       "RHONE_TLS_CA, RHONE_TLS_CERT and RHONE_TLS_KEY go together: set all three.",
     );
   }
-  const secret = clusterSecretFile === undefined ? null : readSecret(clusterSecretFile);
+  const secret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
   if (secret === null && !config.allowPlaintext) {
     throw new RhoneError(
       "INVALID_CONFIG",
@@ -174,7 +160,8 @@ export function openSecurity(config: SecurityConfig, log?: Log): Security {
 /** Shorter ones could be guessed. */
 const SHORTEST_SECRET = 32;
 
-function readSecret(path: string): string {
+/** Throws INVALID_CONFIG. */
+export function readClusterSecret(path: string): string {
   const text = readSecretFile(path).trim();
   if (text.length >= SHORTEST_SECRET) return text;
   throw new RhoneError(
@@ -204,19 +191,8 @@ export function requirePeer(call: Call, roles: readonly Role[]): Peer | null {
   throw new RhoneError("FORBIDDEN_PEER", notOneOf(peer, roles));
 }
 
-/** Credentials of servers, which take the certificate that is the newest when a connection begins. */
-class IdentityCredentials extends ServerCredentials {
-  constructor(identity: Identity) {
-    super({ requestCert: true, rejectUnauthorized: false }, identity.context);
-    identity.onChange(() => this.updateSecureContextOptions(identity.context));
-  }
-
-  _equals(other: ServerCredentials): boolean {
-    return this === other;
-  }
-}
-
-function notServer(certificate: PeerCertificate, expected: Expected, self: Peer): Error | undefined {
+/** Why a server with this certificate is not the expected one; undefined: it is. */
+export function notServer(certificate: PeerCertificate, expected: Expected, self: Peer): Error | undefined {
   const peer = peerOfCertificate(certificate);
   const { role, name } = expected;
   const isIt = peer?.cluster === self.cluster && peer.role === role && (name === undefined || peer.name === name);
@@ -242,6 +218,7 @@ function notCaller(peer: Peer | null, callers: readonly Role[], self: Peer): str
 const notOneOf = (peer: Peer, roles: readonly Role[]): string =>
   `the caller is ${nameOf(peer)}; this is only for a ${roles.join(" or a ")}.`;
 
-/** In a time that does not tell where they differ. */
-const isEqual = (a: string, b: string): boolean => timingSafeEqual(digest(a), digest(b));
+/** Whether what a caller shows is the secret. The time that it takes does not tell where they differ. */
+export const isSecret = (shown: unknown, secret: string): boolean =>
+  typeof shown === "string" && timingSafeEqual(digest(shown), digest(secret));
 const digest = (text: string): Buffer => createHash("sha256").update(text).digest();

@@ -51,6 +51,7 @@ export class FakeRedis {
     switch (name.toLowerCase()) {
       case "info":
         return bulk(INFO);
+      case "auth":
       case "client":
         return "+OK\r\n";
       default:

@@ -12,7 +12,15 @@ import {
   readRequest,
 } from "../certificates.js";
 import { createFile, type IdentityFiles, identityKey, writeCertificate } from "../identity-files.js";
-import { AUTHORITY_ROLE, authorityHash, clusterOf, type MemberRole, memberNameSchema, uriOf } from "../member-name.js";
+import {
+  AUTHORITY_ROLE,
+  authorityHash,
+  clusterOf,
+  type MemberRole,
+  memberNameSchema,
+  type Role,
+  uriOf,
+} from "../member-name.js";
 import { Members } from "./members.js";
 import { nullIfMissing, TokenStore } from "./token-store.js";
 
@@ -35,6 +43,11 @@ export interface EnrollOrder {
 
 /** A member that proved who it is by its certificate. */
 export interface RenewOrder extends Pick<EnrollOrder, "role" | "name" | "request" | "hosts"> {}
+
+/** Who gets a certificate. */
+export interface IssueOrder extends Pick<EnrollOrder, "name" | "hosts"> {
+  readonly role: Role;
+}
 
 /** The tokens of the authority in a folder, which need not exist. */
 export const tokensOf = (folder: string, now: () => number = Date.now): TokenStore =>
@@ -108,7 +121,7 @@ export class Authority {
   }
 
   /** Writes the identity of a process of this machine, or renews it. */
-  async issueHere(files: IdentityFiles, order: Pick<EnrollOrder, "role" | "name" | "hosts">): Promise<void> {
+  async issueHere(files: IdentityFiles, order: IssueOrder): Promise<void> {
     const key = await identityKey(files);
     const request = await newRequest(key, uriOf({ ...order, cluster: this.cluster }));
     const certificate = await this.#inTurn(async () =>
@@ -131,7 +144,7 @@ export class Authority {
     return { certificate, key };
   }
 
-  async #publicKeyFor(order: Pick<EnrollOrder, "role" | "name" | "request">): Promise<Uint8Array> {
+  async #publicKeyFor(order: Omit<IssueOrder, "hosts"> & Pick<EnrollOrder, "request">): Promise<Uint8Array> {
     const { role, name } = order;
     if (!memberNameSchema.safeParse(name).success) {
       throw new RhoneError("CERTIFICATE_REFUSED", "The request is for a name that members can't have.");
@@ -145,10 +158,7 @@ export class Authority {
     );
   }
 
-  async #issue(
-    { role, name, hosts }: Pick<EnrollOrder, "role" | "name" | "hosts">,
-    publicKey: Uint8Array,
-  ): Promise<string> {
+  async #issue({ role, name, hosts }: IssueOrder, publicKey: Uint8Array): Promise<string> {
     const nowMs = this.#now();
     const member = { role, name, key: keyHash(publicKey), issuedAtMs: nowMs, validUntilMs: nowMs + LEAF_LIFE_MS };
     await this.#members.put(member);

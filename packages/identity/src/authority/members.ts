@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { makeFolder, RhoneError } from "@rhone/common";
 import { z } from "zod";
 import { replaceFile } from "../identity-files.js";
-import { MEMBER_ROLES, type MemberRole } from "../member-name.js";
+import { ROLES, type Role } from "../member-name.js";
 import { nullIfMissing } from "./token-store.js";
 
 const memberSchema = z.object({
-  role: z.enum(MEMBER_ROLES),
+  role: z.enum(ROLES),
   name: z.string(),
   /** SHA-256 of its public key, hex. */
   key: z.string(),
@@ -53,7 +53,7 @@ export class Members {
     return text === null ? null : memberSchema.parse(JSON.parse(text));
   }
 
-  #path({ role, name }: { readonly role: MemberRole; readonly name: string }): string {
+  #path({ role, name }: { readonly role: Role; readonly name: string }): string {
     return join(this.#folder, `${role}-${name}.json`);
   }
 }

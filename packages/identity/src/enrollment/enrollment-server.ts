@@ -2,9 +2,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { explainRefusal, type Logger, listenOrExplain, RhoneError, toRhoneError } from "@rhone/common";
+import { explainRefusal, listenOrExplain, RhoneError, toRhoneError } from "@rhone/common";
 import type { z } from "zod";
 import type { Authority } from "../authority/authority.js";
+import { type Log, sparingly } from "../log.js";
 import { MEMBER_ROLES, type MemberRole, uriOf, urisOf } from "../member-name.js";
 import { type Enrolled, enrollSchema, LARGEST_BODY, PATHS, type Places, renewSchema } from "./enrollment-messages.js";
 
@@ -15,7 +16,7 @@ export interface EnrollmentServerOptions {
   readonly port: number;
   /** What a member of this role is told. */
   readonly places: (role: MemberRole) => Places;
-  readonly logger: Logger;
+  readonly logger: Log;
 }
 
 const REQUEST_MS = 10_000;
@@ -43,6 +44,7 @@ export class EnrollmentServer {
   /** Throws PORT_IN_USE or INVALID_CONFIG. */
   static async open(options: EnrollmentServerOptions): Promise<EnrollmentServer> {
     const { authority, host, port, logger } = options;
+    const refused = sparingly(logger);
     const context = async () => {
       const { certificate: cert, key } = await authority.ownCredential([]);
       return { cert, key, ca: authority.ca, minVersion: "TLSv1.3" as const };
@@ -57,7 +59,7 @@ export class EnrollmentServer {
         headersTimeout: REQUEST_MS,
         keepAliveTimeout: 1000,
       },
-      (request, response) => void respond(request, response, options),
+      (request, response) => void respond(request, response, { ...options, refused }),
     );
     server.maxConnections = MOST_CONNECTIONS;
     await listenOrExplain(server, { host, port });
@@ -80,16 +82,16 @@ export class EnrollmentServer {
 async function respond(
   request: IncomingMessage,
   response: ServerResponse,
-  options: EnrollmentServerOptions,
+  options: EnrollmentServerOptions & { readonly refused: (fields: object, message: string) => void },
 ): Promise<void> {
-  const { logger } = options;
+  const { logger, refused } = options;
   const from = request.socket.remoteAddress;
   try {
     send(response, 200, await answer(request, options));
   } catch (error) {
     const { code, message, row } = toRhoneError(error);
     if (code === "INTERNAL") logger.error({ err: error }, "an enrollment failed");
-    else logger.warn({ code, reason: message, from }, "enrollment refused");
+    else refused({ code, reason: message, from }, "enrollment refused");
     send(response, row.http, { error: { code, message } });
   }
 }

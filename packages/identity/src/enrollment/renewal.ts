@@ -1,5 +1,5 @@
-import type { Logger } from "@rhone/common";
 import type { Identity } from "../identity-files.js";
+import type { Log } from "../log.js";
 
 const LOOK_MS = 600_000;
 
@@ -7,7 +7,7 @@ export interface RenewalOptions {
   /** Null while there is none. */
   readonly read: () => Promise<Pick<Identity, "validFromMs" | "validUntilMs"> | null>;
   readonly renew: () => Promise<unknown>;
-  readonly logger: Logger;
+  readonly logger: Log;
   readonly now?: () => number;
   readonly lookMs?: number;
 }

@@ -18,12 +18,20 @@ const LEAST_PAIR_BYTES = 13;
 /** The smallest tensor entry: name length, dimension count, one dimension, type, offset. */
 const LEAST_TENSOR_BYTES = 32;
 
+/** One file of a model. */
+export interface GgufPart {
+  readonly path: string;
+  readonly bytes: number;
+  /** Everything before its tensor data. */
+  readonly headerBytes: number;
+}
+
 /** The header of a GGUF file. Holds no file open; tensor data stays on disk. */
 export interface GgufFile {
   /** Of a model that was split, the first part. */
   readonly path: string;
   /** The files that hold it, in order; one unless it was split. */
-  readonly parts: readonly string[];
+  readonly parts: readonly GgufPart[];
   /** Of all parts. */
   readonly fileBytes: number;
   readonly version: number;
@@ -74,7 +82,7 @@ async function readHeader(reader: HeaderReader, handle: FileHandle): Promise<Ggu
   const headerBytes = Math.min(Math.ceil(reader.offset / alignment) * alignment, reader.fileBytes);
   return {
     path: reader.path,
-    parts: [reader.path],
+    parts: [{ path: reader.path, bytes: reader.fileBytes, headerBytes }],
     fileBytes: reader.fileBytes,
     version,
     alignment,

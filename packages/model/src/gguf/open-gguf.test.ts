@@ -73,7 +73,7 @@ describe("a model that was split", () => {
     const whole = await writeSmallModel(smallModel());
     const paths = await writeSmallParts(smallModel(), sizes);
     const file = await openGguf(paths[named - 1] ?? "");
-    expect(file).toMatchObject({ path: paths[0], parts: paths });
+    expect(file).toMatchObject({ path: paths[0], parts: paths.map((path) => ({ path })) });
     expect([...file.tensors.keys()]).toEqual([...whole.tensors.keys()]);
     expect(file.metadata.get("llama.block_count")).toEqual(whole.metadata.get("llama.block_count"));
     for (const [index, info] of [...file.tensors.values()].entries()) {
@@ -83,7 +83,10 @@ describe("a model that was split", () => {
       await handle.close();
     }
     const bytes = await Promise.all(paths.map(async (path) => (await readFile(path)).length));
+    expect(file.parts.map((part) => part.bytes)).toEqual(bytes);
     expect(file.fileBytes).toBe(bytes.reduce((sum, each) => sum + each, 0));
+    const firstInPart = [...file.tensors.values()].find(({ path }) => path === paths[1]);
+    expect(file.parts[1]?.headerBytes).toBe(firstInPart?.offset);
   });
 
   test("has the vocabulary of the whole for libllama", async () => {

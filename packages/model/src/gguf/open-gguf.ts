@@ -68,7 +68,7 @@ function joined(parts: readonly GgufFile[]): GgufFile {
   for (const { headerFingerprint } of parts) fingerprint.update(headerFingerprint);
   return {
     ...first,
-    parts: parts.map(({ path }) => path),
+    parts: parts.flatMap((part) => part.parts),
     fileBytes: parts.reduce((sum, { fileBytes }) => sum + fileBytes, 0),
     tensors,
     headerFingerprint: fingerprint.digest("hex"),

@@ -158,7 +158,7 @@ export class Engine {
     }
     const { batch, sentAt } = entry;
     const timings = result.timings ?? [];
-    const { events, outcomes } = this.#read(decodeResult(batch, result));
+    const { events, outcomes } = this.#read(decodeResult(batch, result, this.#options.rules.vocabSize));
     this.#scheduler.complete(batch, outcomes, decodeTimes(timings, returnedAt - sentAt));
     this.#meter.recorded({ batch, sentAt, returnedAt, recordedAt: this.#now(), timings });
     this.#pump(); // the stages work on while the events are written

@@ -6,6 +6,7 @@ const BREEZE = fileURLToPath(new URL("../../../../models/breeze-q8_0.gguf", impo
 const load = (overrides: { slidingWindow?: number; context?: number } = {}) =>
   loadServedModel({
     path: BREEZE,
+    origin: "",
     name: undefined,
     slidingWindow: overrides.slidingWindow,
     context: overrides.context,
@@ -14,9 +15,11 @@ const load = (overrides: { slidingWindow?: number; context?: number } = {}) =>
 
 describe("loadServedModel", () => {
   it("knows the embedded model", async () => {
-    const { served, weights, endTokens, pieces, pageBytes } = await load();
+    const { served, file, weights, endTokens, pieces, pageBytes } = await load();
     expect(served).toMatchObject({ nLayers: 32, slidingWindow: 64 });
     expect(served.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect(file?.headerFingerprint).toBe(served.fingerprint);
+    expect(file?.stamp).toMatch(/^\d+-\d+-\d+-\d+$/);
     expect(weights.layerBytes).toHaveLength(32);
     expect(weights.wholeBytes).toBeLessThanOrEqual(served.fileBytes);
     expect(pageBytes("f32", 32)).toBe(2 * pageBytes("f16", 32));

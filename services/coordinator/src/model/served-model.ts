@@ -12,11 +12,14 @@ import {
   weightBytes,
 } from "@rhone/model";
 import { type ModelWeights, SERVING_DEFAULTS } from "@rhone/planner";
+import { fileStamp, weightsFile } from "@rhone/weights";
 import { type PieceSource, PieceTable } from "../text/piece-table.js";
 import type { ModelFacts } from "./model-facts.js";
 
 export interface ServedModelOptions {
   readonly path: string;
+  /** host:port of the process that has the weights, if the file has only the header; else "". */
+  readonly origin: string;
   readonly name: string | undefined;
   readonly slidingWindow: number | undefined;
   readonly context: number | undefined;
@@ -44,6 +47,8 @@ export async function loadServedModel(options: ServedModelOptions): Promise<Mode
       fileBytes: file.fileBytes,
     },
     weights: weigh(config, file),
+    file: options.origin === "" ? { ...weightsFile(file), stamp: await fileStamp(file) } : null,
+    origin: options.origin,
     pageBytes: (kvType, pageSize) => pageBytesPerLayer(config, kvType, pageSize),
     activationBytes: (type) => activationBytes(config, type),
     ...readVocabulary(config, { path: file.path, ggmlDir: options.ggmlDir }),

@@ -97,6 +97,29 @@ describe("Epoch", () => {
     expect(epoch.signal.reason).toMatchObject({ code: named, message: "Stage 0 on worker a: no" });
   });
 
+  it("breaks when one of its stages has lost the next one, and says which", () => {
+    const { epoch, members } = setUp("a", "b");
+    const [first] = members;
+    if (first === undefined) throw new Error("no member");
+    const broken = { ...mine, message: "The connection to the next stage at b:1 failed: reset." };
+    epoch.linkBroken(first, { ...broken, epoch: 2 });
+    epoch.linkBroken(first, { ...broken, pipeline: "q" });
+    epoch.linkBroken(fakeMember({ worker: "a" }).member, broken); // no stage of it
+    expect(epoch.signal.aborted).toBe(false);
+    epoch.linkBroken(first, broken);
+    expect(epoch.signal.reason).toMatchObject({
+      code: "WORKER_LOST",
+      message: `Stage 0 on worker a: ${broken.message}`,
+    });
+  });
+
+  it("does not become ready while a stage can't reach the next one", async () => {
+    const { epoch, members } = setUp("a");
+    const probed = epoch.probe();
+    for (const member of members) epoch.linkBroken(member, { ...mine, message: "no" });
+    await expect(probed).rejects.toMatchObject({ code: "STAGE_FAILED", message: "Stage 0 on worker a: no" });
+  });
+
   it("hands on which sequences may draw, and which never will, and why", () => {
     const { epoch, listener } = setUp("a");
     epoch.accept({ ...mine, ready: { sequence: 5 } });

@@ -12,7 +12,7 @@ import {
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine/engine.js";
-import { decodeError } from "../wire/decode-result.js";
+import { clipped, decodeError } from "../wire/decode-result.js";
 import type { Member } from "../workers/member.js";
 
 /** How long a new pipeline may take to pass a probe through all stages, and how often one is sent. */
@@ -96,6 +96,17 @@ export class Epoch implements StepLink {
     }
   }
 
+  /**
+   * A stage has lost the connection to the next one, or can't open it, while both may live. A pipeline that was ready
+   * is tried again at once; one that can't connect its stages, after a pause.
+   */
+  linkBroken(member: Member, broken: rhone.v1.LinkBroken.$Properties): void {
+    const stage = this.#members.indexOf(member);
+    if (stage < 0 || !this.owns(broken)) return;
+    const code = this.#probed === null ? "WORKER_LOST" : "STAGE_FAILED";
+    this.break(new RhoneError(code, `Stage ${stage} on worker ${member.worker}: ${clipped(broken.message)}`));
+  }
+
   break(error: RhoneError): void {
     this.#link?.close();
     this.#link = null;
@@ -153,7 +164,7 @@ export class Epoch implements StepLink {
     else if (frame.ready != null) this.#listener.prepared(frame.ready.sequence ?? 0, decodeError(frame.ready.error));
   }
 
-  owns(frame: Frame): boolean {
+  owns(frame: Pick<Frame, "pipeline" | "epoch">): boolean {
     return frame.pipeline === this.#pipeline && frame.epoch === this.number;
   }
 
@@ -198,13 +209,13 @@ export class Epoch implements StepLink {
     this.#probed = null;
     if (this.#link === null) throw new RhoneError("WORKER_LOST", "Stage 0 closed its stream right after the probe.");
     if (workers.join() === this.#workers.join()) return;
-    const routes = `${workers.join(", ")} instead of ${this.#workers.join(", ")}`;
+    const routes = `${clipped(workers.join(", "))} instead of ${this.#workers.join(", ")}`;
     throw new RhoneError("STAGE_FAILED", `The probe ran through the workers ${routes}.`);
   }
 
   #fail({ code, message, worker, stage }: rhone.v1.Failure.$Properties): void {
     const name = parseErrorCode(code, "STAGE_FAILED");
-    this.break(new RhoneError(name, `Stage ${stage} on worker ${worker}: ${message}`));
+    this.break(new RhoneError(name, `Stage ${stage} on worker ${clipped(worker)}: ${clipped(message)}`));
   }
 
   get #workers(): readonly string[] {

@@ -20,6 +20,8 @@ import { sameCut, stepTimesOf } from "./plan-pipeline.js";
 import { pauseAfter } from "./retry.js";
 
 const WATCHDOG_MS = 1000;
+/** Workers that are named to another one as sources of weights. */
+const MOST_SOURCES = 8;
 /** Workers that join within this time of each other cost one cut of the layers. */
 const GROW_AFTER_MS = 2000;
 
@@ -51,10 +53,17 @@ export interface PipelineOptions {
   readonly logger: Logger;
 }
 
+/** Workers that hold a shard, for one that may lack weights of its own. */
+const sourcesFor = (member: Member, members: readonly Member[]): readonly string[] =>
+  members
+    .filter((other) => other !== member && other.loaded !== null)
+    .map(({ address }) => address)
+    .slice(0, MOST_SOURCES);
+
 /** Brings a pipeline up, and again whenever it is lost: plan, load, open the epoch, probe, ready. */
 export class Pipeline implements RegistryListener {
   readonly #options: PipelineOptions;
-  readonly #loads = new ShardLoads();
+  readonly #loads: ShardLoads;
   readonly #calibrations: Calibrations;
   readonly #closing = new AbortController();
   #state: PipelineState = "waiting_for_workers";
@@ -76,6 +85,7 @@ export class Pipeline implements RegistryListener {
 
   constructor(options: PipelineOptions) {
     this.#options = options;
+    this.#loads = new ShardLoads((member) => sourcesFor(member, options.registry.members));
     this.#calibrations = new Calibrations(options.logger);
     options.registry.listen(this);
   }
@@ -133,7 +143,8 @@ export class Pipeline implements RegistryListener {
 
   message(member: Member, message: WorkerMessage): void {
     this.#loads.receive(member, message);
-    this.#calibrations.receive(message);
+    this.#calibrations.receive(member, message);
+    if (message.broken != null) this.#epoch?.linkBroken(member, message.broken);
   }
 
   /** Calls `changed` whenever the state, the reason or the membership changes. */

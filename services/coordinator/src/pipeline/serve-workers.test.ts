@@ -1,4 +1,5 @@
 import { createLogger, type Frame, FrameLink, RhoneError, Shutdown } from "@rhone/common";
+import { FairRate, WeightServer } from "@rhone/weights";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { PLAINTEXT } from "../testing/plaintext.js";
 import { WorkerRegistry } from "../workers/worker-registry.js";
@@ -31,6 +32,12 @@ async function startServing() {
     security: PLAINTEXT,
     registry: new WorkerRegistry(logger),
     pipeline: pipeline as { epoch: Epoch | null } as Pipeline,
+    weights: new WeightServer({
+      served: async () => null,
+      rate: new FairRate(() => Number.POSITIVE_INFINITY),
+      onSent: () => {},
+      logger,
+    }),
     shutdown,
   });
   const openLink = (onBroken: (error: RhoneError) => void = () => {}): FrameLink => {

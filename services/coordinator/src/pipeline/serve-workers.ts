@@ -15,21 +15,27 @@ import {
   type Shutdown,
   toGrpcStatus,
   type WorkerMessage,
+  weightsService,
 } from "@rhone/common";
+import type { WeightServer } from "@rhone/weights";
 import type { WorkerRegistry } from "../workers/worker-registry.js";
 import type { Epoch } from "./epoch.js";
 import type { Pipeline } from "./pipeline.js";
 
-/** Serves Control to all workers and Pipeline to the last stage. Returns the port. Throws PORT_IN_USE. */
+/**
+ * Serves Control to all workers, Weights to machines that lack them, and Pipeline to the last stage. Returns the port.
+ * Throws PORT_IN_USE.
+ */
 export async function serveWorkers(options: {
   readonly host: string;
   readonly port: number;
   readonly security: Security;
   readonly registry: WorkerRegistry;
   readonly pipeline: Pipeline;
+  readonly weights: WeightServer;
   readonly shutdown: Shutdown;
 }): Promise<number> {
-  const { host, port, security, registry, pipeline, shutdown } = options;
+  const { host, port, security, registry, pipeline, weights, shutdown } = options;
   const server = await GrpcServer.open({ host, port, security }, (services) => {
     const join: handleBidiStreamingCall<WorkerMessage, CoordinatorMessage> = (stream) =>
       registry.join(stream, peerOf(stream));
@@ -39,6 +45,7 @@ export async function serveWorkers(options: {
       else answer(toGrpcStatus(problem));
     };
     services.addService(controlService, { join, beat });
+    services.addService(weightsService, weights.handlers);
     const flow = flowHandler((sender) => receiveResults(() => pipeline.epoch, sender));
     services.addService(pipelineService, { flow });
   });

@@ -22,6 +22,8 @@ export function fakeModel({ name = "fake", nLayers = 8, contextLength = 128, sli
       headBytes: 500,
       wholeBytes: nLayers * 1000 + 1000,
     },
+    file: null,
+    origin: "",
     pageBytes: () => 1000,
     activationBytes: () => 16,
     endTokens: new Set(),

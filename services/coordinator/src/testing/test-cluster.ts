@@ -52,12 +52,10 @@ export class TestGateway {
     return gateway;
   }
 
-  /** `model` "": as gateways of the release before do. */
-  async submit(job: GenerationJob, { model }: Pick<GenerationJob, "model"> = job): Promise<void> {
-    const queue = this.queue({ ...job, model });
-    const place = { waitingKey: queue.toKey("prioritized"), most: 1e9 };
-    const turn = await takeTurn(this.redis, { ...job, model }, place);
-    await queue.add("generate", job, { jobId: job.requestId, priority: turn, removeOnComplete: true });
+  async submit(job: GenerationJob): Promise<void> {
+    const queue = this.queue(job);
+    const turn = await takeTurn(this.redis, job, { waitingKey: queue.toKey("prioritized"), most: 1e9 });
+    await queue.add("generate", job, { jobId: job.requestId, priority: turn });
   }
 
   queue(of: JobQueue): Queue {

@@ -81,7 +81,7 @@ describe("TokenLog", () => {
   it("loses a request that another coordinator has continued, and announces nothing of it", async () => {
     const announced: string[] = [];
     const subscriber = redis.duplicate();
-    await subscriber.subscribe("rhone:events:gateway");
+    await subscriber.subscribe("{rhone}:events:gateway");
     subscriber.on("message", (_channel, message) => announced.push(message));
     await append(event(0));
     const theirs = JSON.stringify(event(1, 99));
@@ -111,7 +111,7 @@ describe("TokenLog", () => {
   it("takes no offence when the client itself sends a write again on a new connection", async () => {
     const announced: string[] = [];
     const subscriber = redis.duplicate();
-    await subscriber.subscribe("rhone:events:gateway");
+    await subscriber.subscribe("{rhone}:events:gateway");
     subscriber.on("message", (_channel, message) => announced.push(message));
     const evaluate = redis.eval.bind(redis);
     vi.spyOn(redis, "eval").mockImplementationOnce(async (...args) => {

@@ -20,16 +20,23 @@ export interface SpanAnswer {
 
 /**
  * The answers to a micro-batch, in the order of its spans. Throws STAGE_FAILED when the number of tokens or scores is
- * not the number that was asked for, or a pooled vector is missing.
+ * not the number that was asked for, a token is not of the vocabulary, a number is none, or a pooled vector is missing.
  */
-export function decodeResult(batch: MicroBatch, result: rhone.v1.StepResult.$Properties): readonly SpanAnswer[] {
+export function decodeResult(
+  batch: MicroBatch,
+  result: rhone.v1.StepResult.$Properties,
+  vocabSize: number,
+): readonly SpanAnswer[] {
   const results = new Map((result.spans ?? []).map((span) => [span.sequence ?? 0, span]));
-  return batch.spans.map((span) => decodeSpan(span, results.get(span.wireId)));
+  return batch.spans.map((span) => decodeSpan(span, results.get(span.wireId), vocabSize));
 }
+
+/** Text that a worker sent, as far as it is worth logging. */
+export const clipped = (text: string | null | undefined): string => (text ?? "").slice(0, 2000);
 
 /** An error that ends one sequence. */
 export function decodeError(error: rhone.v1.SequenceError.$Properties | null | undefined): RhoneError | null {
-  return error == null ? null : new RhoneError(parseErrorCode(error.code, "STAGE_FAILED"), error.message ?? "");
+  return error == null ? null : new RhoneError(parseErrorCode(error.code, "STAGE_FAILED"), clipped(error.message));
 }
 
 /** The stages' computing times, and what is left of `ranMs`, the time from sending the step to its result. */
@@ -39,7 +46,7 @@ export function decodeTimes(timings: readonly rhone.v1.StageTiming.$Properties[]
   return { stageMs, overheadMs: ranMs - accountedUs / 1000 };
 }
 
-function decodeSpan(span: PlannedSpan, result: SpanResult | undefined): SpanAnswer {
+function decodeSpan(span: PlannedSpan, result: SpanResult | undefined, vocabSize: number): SpanAnswer {
   const drawn = result?.tokens ?? [];
   const error = decodeError(result?.error);
   const [least, most] = span.sample ? [error === null ? 1 : 0, 1 + span.drafts.length] : [0, 0];
@@ -55,7 +62,8 @@ function decodeSpan(span: PlannedSpan, result: SpanResult | undefined): SpanAnsw
     throw new RhoneError("STAGE_FAILED", `The last stage scored ${scores.length} of ${span.scored} prompt tokens.`);
   }
   const pooled = span.sequence.job.pooling === null ? null : decodeVector(result?.pooled);
-  return { span, tokens: drawn.map(decodeScore), scores: scores.map(decodeScore), pooled, error };
+  const decode = (score: rhone.v1.TokenScore.$Properties): TokenLogprob => decodeScore(score, vocabSize);
+  return { span, tokens: drawn.map(decode), scores: scores.map(decode), pooled, error };
 }
 
 /** A copy, because the received bytes need not be aligned to 4. */
@@ -70,11 +78,19 @@ function decodeVector(bytes: Uint8Array | null | undefined): Float32Array {
   );
 }
 
-function decodeScore(score: rhone.v1.TokenScore.$Properties): TokenLogprob {
+function decodeScore(score: rhone.v1.TokenScore.$Properties, vocabSize: number): TokenLogprob {
   const topLogprobs = score.topLogprobs ?? [];
-  return {
-    token: score.token ?? 0,
-    logprob: score.logprob ?? 0,
-    top: (score.topTokens ?? []).map((token, index) => [token, topLogprobs[index] ?? 0] as const),
-  };
+  const top = (score.topTokens ?? []).map((token, index) => [token, topLogprobs[index] ?? 0] as const);
+  const [token, logprob] = [score.token ?? 0, score.logprob ?? 0];
+  for (const [each, itsLogprob] of [[token, logprob] as const, ...top]) checkScore(each, itsLogprob, vocabSize);
+  return { token, logprob, top };
+}
+
+/** A worker that answers with a token of no vocabulary must not end this process. */
+function checkScore(token: number, logprob: number, vocabSize: number): void {
+  if (token >= 0 && token < vocabSize && !Number.isNaN(logprob)) return;
+  throw new RhoneError(
+    "STAGE_FAILED",
+    `The last stage answered with token ${token} and log-probability ${logprob}; the vocabulary has ${vocabSize}.`,
+  );
 }

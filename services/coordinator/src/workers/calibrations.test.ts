@@ -28,7 +28,7 @@ function setUp(...workers: readonly { readonly hostname: string; readonly ms?: n
       if (ms === undefined) return;
       const stepTimes = (calibrate?.rows ?? []).map((rows) => ({ rows, layerMs: ms, headMs: heads ? 1 : 0 }));
       const message: WorkerMessage = { calibrated: { calibration: calibrate?.calibration ?? 0, stepTimes } };
-      calibrations.receive(message);
+      calibrations.receive(member, message);
     });
     return member;
   });
@@ -73,7 +73,9 @@ describe("Calibrations", () => {
       const { member } = fakeMember({ worker: `w${index}`, hostname: "a", device: "CPU", threads: 2 });
       vi.spyOn(member, "send").mockImplementation(({ calibrate }) => {
         const stepTimes = (calibrate?.rows ?? []).map((rows) => ({ rows, layerMs: ms, headMs: 0 }));
-        calibrations.receive({ calibrated: { calibration: calibrate?.calibration ?? 0, stepTimes, waited: ms / 10 } });
+        calibrations.receive(member, {
+          calibrated: { calibration: calibrate?.calibration ?? 0, stepTimes, waited: ms / 10 },
+        });
       });
       return member;
     });
@@ -104,8 +106,9 @@ describe("Calibrations", () => {
 
   it("ignores times that nobody waits for", () => {
     const { calibrations, members } = setUp({ hostname: "a", ms: 1 });
-    calibrations.receive({ calibrated: { calibration: 7, stepTimes: [] } });
-    calibrations.receive({ progress: {} });
+    const { member } = fakeMember({ worker: "w" });
+    calibrations.receive(member, { calibrated: { calibration: 7, stepTimes: [] } });
+    calibrations.receive(member, { progress: {} });
     expect(members[0]?.calibration).toBeNull();
   });
 });

@@ -15,7 +15,7 @@ const WITHIN_MS = 15_000;
 /** Has workers time the shards they hold, once. */
 export class Calibrations {
   readonly #logger: Logger;
-  readonly #pending = new Map<number, (timed: Timed) => void>();
+  readonly #pending = new Map<number, { readonly member: Member; readonly resolve: (timed: Timed) => void }>();
   #last = 0;
 
   constructor(logger: Logger) {
@@ -48,15 +48,19 @@ export class Calibrations {
     for (const alike of partition(members, ({ kind }) => kind)) share(alike);
   }
 
-  /** Takes a worker's times. */
-  receive({ calibrated }: WorkerMessage): void {
+  /** Takes a worker's times; those that are no times count as none. */
+  receive(member: Member, { calibrated }: WorkerMessage): void {
+    const pending = this.#pending.get(calibrated?.calibration ?? 0);
+    if (pending?.member !== member) return; // another worker's, or late
     const times = calibrated?.stepTimes ?? [];
     const curve = times.map(({ rows, layerMs, headMs }) => ({
       rows: rows ?? 0,
       layerMs: layerMs ?? 0,
       headMs: headMs ?? 0,
     }));
-    this.#pending.get(calibrated?.calibration ?? 0)?.({ curve, waited: calibrated?.waited ?? 0 });
+    const waited = calibrated?.waited ?? 0;
+    const isTimed = [waited, ...curve.flatMap(({ layerMs, headMs }) => [layerMs, headMs])].every(isTime);
+    pending.resolve(isTimed ? { curve, waited } : NOT_TIMED);
   }
 
   #calibration(member: Member, curve: StepCurve, { curve: alone, waited }: Timed): Calibration | null {
@@ -70,7 +74,7 @@ export class Calibrations {
     const calibration = ++this.#last;
     const ended = AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)]);
     const timed = await new Promise<Timed>((resolve) => {
-      this.#pending.set(calibration, resolve);
+      this.#pending.set(calibration, { member, resolve });
       ended.addEventListener("abort", () => resolve(NOT_TIMED), { once: true });
       member.send({ calibrate: { calibration, rows: [...rows] } });
     });
@@ -79,6 +83,8 @@ export class Calibrations {
     return timed;
   }
 }
+
+const isTime = (value: number): boolean => value >= 0 && Number.isFinite(value);
 
 const NOT_TIMED: Timed = { curve: [], waited: 0 };
 

@@ -1,3 +1,4 @@
+import { rhone } from "@rhone/proto";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { fakeMember } from "../testing/fake-member.js";
 import { LOST_AFTER_MS, Member } from "./member.js";
@@ -68,6 +69,21 @@ describe("Member", () => {
     expect(member.steppedAt).toBe(steppedAt);
     member.beat({ steps: 2 });
     expect(member.steppedAt).toBe(steppedAt + 1000);
+  });
+
+  it("shows what it checks and fetches before it loads", () => {
+    const { PHASE_CHECK, PHASE_FETCH } = rhone.v1.LoadPhase;
+    const { member } = fakeMember({ worker: "w" });
+    member.receive({ progress: { phase: PHASE_CHECK, bytes: 5, totalBytes: 50 } });
+    const nothing = { loadedBytes: 0, totalBytes: 0 };
+    expect(member.status()).toMatchObject({ preparing: { phase: "check", bytes: 5, totalBytes: 50 }, ...nothing });
+    member.receive({ progress: { phase: PHASE_FETCH, bytes: 6, totalBytes: 60 } });
+    expect(member.status()).toMatchObject({ preparing: { phase: "fetch", bytes: 6, totalBytes: 60 }, ...nothing });
+    member.receive({ progress: { bytes: 10, totalBytes: 100 } });
+    expect(member.status()).toMatchObject({ preparing: null, loadedBytes: 10, totalBytes: 100 });
+    member.receive({ progress: { phase: PHASE_FETCH, bytes: 6, totalBytes: 60 } });
+    member.receive({ failed: { code: "DISK_FULL" } });
+    expect(member.status().preparing).toBeNull();
   });
 
   it("shows a load's progress, then its weights and pages while it holds a shard", () => {

@@ -1,5 +1,12 @@
 import type { ServerDuplexStream } from "@grpc/grpc-js";
-import type { CoordinatorMessage, Heartbeat, WorkerMessage, WorkerStatus } from "@rhone/common";
+import {
+  type CoordinatorMessage,
+  type Heartbeat,
+  type Preparing,
+  preparingOf,
+  type WorkerMessage,
+  type WorkerStatus,
+} from "@rhone/common";
 import type { Calibration, RawSpeed, StagePlan } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 
@@ -36,6 +43,7 @@ export class Member {
   #totalBytes = 0;
   #pageBytes = 0;
   #varies = "";
+  #preparing: Preparing | null = null;
 
   constructor(options: {
     readonly hello: rhone.v1.Hello.$Properties;
@@ -81,10 +89,14 @@ export class Member {
   receive(message: WorkerMessage): void {
     this.#silence.refresh();
     if (message.progress != null) {
-      this.#loadedBytes = message.progress.bytes ?? 0;
-      this.#totalBytes = message.progress.totalBytes ?? 0;
+      const { bytes, totalBytes } = message.progress;
+      this.#preparing = preparingOf(message.progress);
+      this.#loadedBytes = this.#preparing === null ? (bytes ?? 0) : 0;
+      this.#totalBytes = this.#preparing === null ? (totalBytes ?? 0) : 0;
     }
+    if (message.failed != null) this.#preparing = null;
     if (message.ready != null) {
+      this.#preparing = null;
       this.#loadedBytes = message.ready.weightBytes ?? 0;
       this.#totalBytes = this.#loadedBytes;
       this.#pageBytes = message.ready.pageBytes ?? 0;
@@ -120,6 +132,7 @@ export class Member {
       layers: this.shard === null ? null : [this.shard.first, this.shard.last],
       loadedBytes: this.#loadedBytes,
       totalBytes: this.#totalBytes,
+      preparing: this.#preparing,
       pageBytes: this.shard === null ? 0 : this.#pageBytes,
       varies: this.shard === null ? "" : this.#varies,
       stepTimes: this.calibration,

@@ -30,6 +30,16 @@ describe("shardSpec", () => {
     });
   });
 
+  it("names no path to a file without weights, but the process that has them", () => {
+    const header = { ...model, served: { ...model.served, path: "/weights/0123/model.gguf" }, origin: "a:7100" };
+    const { model: ref } = shardSpec(stage, 100, { model: header, kvType: "f16", shape });
+    expect(ref).toMatchObject({ path: "model.gguf", stamp: "", origin: "a:7100" });
+    const file = { path: "/m.gguf", parts: [], tensors: new Map(), headerFingerprint: "00", stamp: "1-2-3-4" };
+    const whole = { ...model, served: { ...model.served, path: "/m.gguf" }, file };
+    const { model: here } = shardSpec(stage, 100, { model: whole, kvType: "f16", shape });
+    expect(here).toMatchObject({ path: "/m.gguf", stamp: "1-2-3-4", origin: "" });
+  });
+
   it("refuses a stage without layers", () => {
     expect(() => shardSpec({ ...stage, last: 4 }, 100, { model, kvType: "f16", shape })).toThrow("without layers");
   });
@@ -49,6 +59,18 @@ describe("ShardLoads", () => {
     return { loads, member, sent, epoch, load, asked };
   }
 
+  it("takes no other worker's word for it", async () => {
+    const { loads, member, load, asked } = setUp();
+    const loading = load();
+    const other = fakeMember({ worker: "forger" }).member;
+    loads.receive(other, { failed: { load: asked(), code: "OUT_OF_MEMORY", message: "forged" } });
+    loads.receive(other, { ready: { load: asked() } });
+    expect(member.loaded).toBeNull();
+    loads.receive(member, { ready: { load: asked() } });
+    await loading;
+    expect(member.loaded).not.toBeNull();
+  });
+
   it("resolves when the worker is ready, and asks for the same shard only once", async () => {
     const { loads, member, sent, load, asked } = setUp();
     const loading = load();
@@ -56,6 +78,20 @@ describe("ShardLoads", () => {
     loads.receive(member, { ready: { load: asked() } });
     await loading;
     await load();
+    expect(sent).toHaveLength(1);
+  });
+
+  it("names other workers as sources of weights, which make no other load", async () => {
+    const sources = ["b:1"];
+    const loads = new ShardLoads(() => sources);
+    const { member, sent } = fakeMember({ worker: "w" });
+    const { signal } = new AbortController();
+    const loading = loads.load(member, spec, signal);
+    expect(sent.at(-1)?.load?.model).toMatchObject({ name: "fake", sources: ["b:1"] });
+    loads.receive(member, { ready: { load: sent.at(-1)?.load?.load ?? 0 } });
+    await loading;
+    sources.push("c:1");
+    await loads.load(member, spec, signal);
     expect(sent).toHaveLength(1);
   });
 

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { type KvTypeName, parseErrorCode, RhoneError, type WorkerMessage } from "@rhone/common";
 import type { KvShape, StagePlan } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
@@ -10,6 +11,7 @@ export type ShardSpec = Omit<rhone.v1.LoadShard.$Properties, "load" | "$unknowns
 const SILENT_LOAD_MS = 120_000;
 
 interface PendingLoad {
+  readonly member: Member;
   readonly progressed: () => void;
   readonly ready: () => void;
   readonly failed: (error: RhoneError) => void;
@@ -18,7 +20,13 @@ interface PendingLoad {
 /** Has workers load shards. The only writer of `loaded` and `loadFailedAt` of each member. */
 export class ShardLoads {
   readonly #pending = new Map<number, PendingLoad>();
+  readonly #sourcesFor: (member: Member) => readonly string[];
   #load = 0;
+
+  /** `sourcesFor`: host:port of workers that may have weights which the member lacks; they make no other load. */
+  constructor(sourcesFor: (member: Member) => readonly string[] = () => []) {
+    this.#sourcesFor = sourcesFor;
+  }
 
   /**
    * Resolves when `member` holds the shard, at once if it holds it already. Rejects with the worker's error, with
@@ -31,7 +39,8 @@ export class ShardLoads {
     const load = ++this.#load;
     try {
       const answered = this.#answer(load, member, signal);
-      member.send({ load: { load, ...spec } });
+      const model = { ...spec.model, sources: [...this.#sourcesFor(member)] };
+      member.send({ load: { load, ...spec, model } });
       await answered;
     } catch (error) {
       if (!signal.aborted) member.loadFailedAt = performance.now();
@@ -54,14 +63,18 @@ export class ShardLoads {
     member.send({ release: {} });
   }
 
-  /** Takes a worker's answers to its loads. */
+  /** Takes a worker's answers to its own loads. */
   receive(member: Member, { progress, ready, failed }: WorkerMessage): void {
-    if (progress != null) this.#pending.get(progress.load ?? 0)?.progressed();
-    if (ready != null) this.#pending.get(ready.load ?? 0)?.ready();
+    const own = (load: number | null | undefined): PendingLoad | undefined => {
+      const pending = this.#pending.get(load ?? 0);
+      return pending?.member === member ? pending : undefined;
+    };
+    if (progress != null) own(progress.load)?.progressed();
+    if (ready != null) own(ready.load)?.ready();
     if (failed != null) {
       const code = parseErrorCode(failed.code, "STAGE_FAILED");
       const message = `Worker ${member.worker} could not load its shard: ${failed.message}`;
-      this.#pending.get(failed.load ?? 0)?.failed(new RhoneError(code, message));
+      own(failed.load)?.failed(new RhoneError(code, message));
     }
   }
 
@@ -77,6 +90,7 @@ export class ShardLoads {
       const timer = setTimeout(() => settle(() => reject(new RhoneError("STAGE_FAILED", stuck))), SILENT_LOAD_MS);
       signal.addEventListener("abort", aborted, { once: true });
       this.#pending.set(load, {
+        member,
         progressed: () => timer.refresh(),
         ready: () => settle(resolve),
         failed: (error) => settle(() => reject(error)),
@@ -91,16 +105,24 @@ const KV_TYPES: Readonly<Record<KvTypeName, rhone.v1.KvType>> = {
   q8_0: rhone.v1.KvType.KV_Q8_0,
 };
 
+/** A path of a file without weights would lead workers of this machine to that file. */
+const modelRef = ({ served, file, origin }: ModelFacts): rhone.v1.ModelRef.$Properties => ({
+  name: served.name,
+  path: file === null ? basename(served.path) : served.path,
+  fingerprint: served.fingerprint,
+  stamp: file?.stamp ?? "",
+  origin,
+});
+
 /** The load of a stage's worker. */
 export function shardSpec(
   stage: StagePlan,
   pages: number,
   context: { readonly model: ModelFacts; readonly kvType: KvTypeName; readonly shape: KvShape },
 ): ShardSpec {
-  const { served } = context.model;
   if (stage.last <= stage.first) throw new RhoneError("INTERNAL", `Stage ${stage.stage} was planned without layers.`);
   return {
-    model: { name: served.name, path: served.path, fingerprint: served.fingerprint },
+    model: modelRef(context.model),
     firstLayer: stage.first,
     lastLayer: stage.last,
     embeds: stage.embeds,

@@ -1,5 +1,5 @@
 import { PassThrough } from "node:stream";
-import { createLogger, type Peer, PROTOCOL_VERSION, type WorkerMessage } from "@rhone/common";
+import { createLogger, type Peer, PROTOCOL_VERSION, RhoneError, type WorkerMessage } from "@rhone/common";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LOST_AFTER_MS } from "./member.js";
 import { WorkerRegistry } from "./worker-registry.js";
@@ -139,6 +139,49 @@ describe("WorkerRegistry", () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(heard.at(-1)).toBe("left w: it has left");
     expect(stream.writableEnded).toBe(true);
+  });
+
+  it("refuses speeds that are no numbers", () => {
+    const { registry, connect } = setup();
+    const { say, errors } = connect();
+    say({ hello: { ...hello("w").hello, gflops: Number.POSITIVE_INFINITY, bandwidth: 1 } });
+    expect(errors).toEqual(["Worker w says that its speeds are Infinity, 1."]);
+    expect(registry.members).toEqual([]);
+  });
+
+  it("ends a stream that its worker ends before a Hello", async () => {
+    const { stream } = setup().connect();
+    const ended = vi.spyOn(stream, "end");
+    stream.emit("end");
+    expect(ended).toHaveBeenCalledOnce();
+  });
+
+  it("welcomes a worker once it is reached at its address, and refuses it by the reason otherwise", async () => {
+    const closed = new RhoneError("UNREACHABLE", "Open TCP port 1.");
+    const reach = vi.fn(async (worker: string) => (worker === "far" ? closed : null));
+    const { heard, connect } = setup({ reach });
+    const [near, far, rude] = [connect(), connect(), connect()];
+    near.say(hello("near"));
+    far.say(hello("far"));
+    rude.say({ progress: {} });
+    expect(heard).toEqual([]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(heard).toEqual(["joined near"]);
+    expect([near.errors, far.errors]).toEqual([[], ["Open TCP port 1."]]);
+    expect(rude.errors).toEqual([expect.stringMatching(/must be Hello/)]);
+    expect(reach.mock.calls).toEqual([
+      ["near", "127.0.0.1:1"],
+      ["far", "127.0.0.1:1"],
+    ]);
+  });
+
+  it("forgets a worker that has gone while it was asked for", async () => {
+    const { heard, connect } = setup({ reach: async () => null });
+    const { say, stream } = connect();
+    say(hello("w"));
+    stream.emit("end");
+    await vi.advanceTimersByTimeAsync(0);
+    expect(heard).toEqual([]);
   });
 
   it("loses a worker whose stream ends", () => {

@@ -30,6 +30,8 @@ interface RegistryOptions {
   readonly simulated?: boolean;
   /** Seconds without a turn of its main thread after which a worker is lost, although its heartbeats come; 10. */
   readonly hungAfter?: number;
+  /** Why a worker's neighbours would not reach it at its address; null: they would. Never rejects. */
+  readonly reach?: (worker: string, address: string) => Promise<RhoneError | null>;
 }
 
 /**
@@ -40,15 +42,17 @@ export class WorkerRegistry {
   readonly #logger: Logger;
   readonly #simulated: boolean;
   readonly #hungAfterMs: number;
+  readonly #reach: RegistryOptions["reach"];
   /** In order of joining. */
   readonly #members = new Map<string, Member>();
   readonly #streams = new Set<JoinStream>();
   #listener: RegistryListener | null = null;
 
-  constructor(logger: Logger, { simulated = false, hungAfter = 10 }: RegistryOptions = {}) {
+  constructor(logger: Logger, { simulated = false, hungAfter = 10, reach }: RegistryOptions = {}) {
     this.#logger = logger;
     this.#simulated = simulated;
     this.#hungAfterMs = hungAfter * 1000;
+    this.#reach = reach;
   }
 
   listen(listener: RegistryListener): void {
@@ -66,6 +70,7 @@ export class WorkerRegistry {
   /** Serves rhone.v1.Control/Join. `peer`: of the worker's certificate, null where certificates don't tell. */
   join(stream: JoinStream, peer: Peer | null): void {
     let member: Member | null = null;
+    let hasSpoken = false;
     this.#streams.add(stream);
     const noHello = new RhoneError("INVALID_REQUEST", `No Hello came within ${HELLO_WITHIN_MS / 1000} s.`);
     const helloTimer = setTimeout(() => refuse(stream, noHello), HELLO_WITHIN_MS);
@@ -76,10 +81,25 @@ export class WorkerRegistry {
     };
     stream.on("data", (message: WorkerMessage) => {
       if (member !== null) return this.#receive(member, message);
+      if (hasSpoken) return; // it is not welcome yet
+      hasSpoken = true;
       clearTimeout(helloTimer);
-      member = this.#welcome(stream, message, peer);
+      const welcome = (): void => {
+        member = this.#welcome(stream, message, peer);
+      };
+      if (this.#reach === undefined) welcome();
+      else {
+        void this.#reached(message, peer).then((problem) => {
+          if (!this.#streams.has(stream)) return;
+          if (problem === null) welcome();
+          else this.#refuse(stream, message, problem);
+        });
+      }
     });
-    stream.on("end", () => ended("its stream ended"));
+    stream.on("end", () => {
+      ended("its stream ended");
+      stream.end(); // a stream that never said Hello would stay open at this end
+    });
     stream.on("cancelled", () => ended("its connection was lost"));
     stream.on("error", (error: Partial<StatusObject>) => ended(`its stream failed: ${error.details}`));
   }
@@ -104,13 +124,8 @@ export class WorkerRegistry {
   }
 
   #welcome(stream: JoinStream, { hello }: WorkerMessage, peer: Peer | null): Member | null {
-    const problem =
-      checkHello(hello) ?? checkName(hello?.worker, peer) ?? this.#checkKind(hello) ?? this.#checkFree(hello);
-    if (problem !== null || hello == null) {
-      this.#logger.warn({ worker: hello?.worker, problem: problem?.message }, "worker refused");
-      refuse(stream, problem ?? new RhoneError("INVALID_REQUEST", "The first message must be Hello."));
-      return null;
-    }
+    const problem = this.#problemOf(hello, peer);
+    if (problem !== null || hello == null) return this.#refuse(stream, { hello: hello ?? null }, problem ?? NO_HELLO);
     const old = this.#members.get(hello.worker ?? "");
     if (old !== undefined) this.#lose(old, "it joined again");
     const member = new Member({ hello, stream, onSilent: () => this.#lose(member, `silent for ${LOST_AFTER_MS} ms`) });
@@ -122,6 +137,23 @@ export class WorkerRegistry {
     );
     this.#listener?.joined(member);
     return member;
+  }
+
+  #refuse(stream: JoinStream, { hello }: WorkerMessage, problem: RhoneError): null {
+    this.#logger.warn({ worker: hello?.worker, problem: problem.message }, "worker refused");
+    refuse(stream, problem);
+    return null;
+  }
+
+  /** Why a worker can't join by its Hello, or can't be reached at its address. */
+  async #reached({ hello }: WorkerMessage, peer: Peer | null): Promise<RhoneError | null> {
+    const problem = this.#problemOf(hello, peer);
+    if (problem !== null || hello == null) return problem ?? NO_HELLO;
+    return this.#reach?.(hello.worker ?? "", hello.address ?? "") ?? null;
+  }
+
+  #problemOf(hello: WorkerMessage["hello"], peer: Peer | null): RhoneError | null {
+    return checkHello(hello) ?? checkName(hello?.worker, peer) ?? this.#checkKind(hello) ?? this.#checkFree(hello);
   }
 
   /** A cluster's answers are computed or simulated, never a mixture. */
@@ -167,9 +199,18 @@ export class WorkerRegistry {
   }
 }
 
+const NO_HELLO = new RhoneError("INVALID_REQUEST", "The first message must be Hello.");
+
 function checkHello(hello: WorkerMessage["hello"]): RhoneError | null {
   if (hello == null || !hello.worker || !hello.address) {
     return new RhoneError("INVALID_REQUEST", "The first message must be Hello with the worker's id and address.");
+  }
+  const { gflops, bandwidth } = hello;
+  if (![gflops ?? 0, bandwidth ?? 0].every((speed) => speed >= 0 && Number.isFinite(speed))) {
+    return new RhoneError(
+      "INVALID_REQUEST",
+      `Worker ${hello.worker} says that its speeds are ${gflops}, ${bandwidth}.`,
+    );
   }
   if (hello.protocol === PROTOCOL_VERSION) return null;
   return new RhoneError(

@@ -110,14 +110,6 @@ describe("loading a stream", () => {
     expect(addressesOf(await (await stored()).load())).toEqual(keyed);
   });
 
-  it("finds jobs of the release before in the queue that all models had", async () => {
-    const { load } = await stored(({ jobs: all, ...record }) => ({
-      ...record,
-      jobs: (all as readonly object[]).map((job) => ({ ...job, model: undefined })),
-    }));
-    expect(addressesOf(await load()).map(({ model }) => model)).toEqual(["", ""]);
-  });
-
   it("judges a request by its head, without the record", async () => {
     const { redis, head } = await stored();
     redis.texts.delete(streamKey("chatcmpl-1"));

@@ -17,8 +17,7 @@ const READS = { atOnce: 2, most: 1024, withinMs: 30_000 };
 const addressSchema = z.object({
   requestId: z.string(),
   replyTo: z.string(),
-  /** "": of the release before, which had one queue for all models. */
-  model: z.string().default(""),
+  model: z.string(),
   lane: z.enum(["interactive", "batch"]),
 });
 

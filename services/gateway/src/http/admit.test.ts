@@ -1,6 +1,6 @@
-import { newApiKey, RhoneError } from "@rhone/common";
+import { newApiKey, RhoneError, SECRET_HEADER } from "@rhone/common";
 import { describe, expect, it, vi } from "vitest";
-import { fakeGateway, hello } from "../testing/fake-gateway.js";
+import { CLUSTER_SECRET, fakeGateway, hello } from "../testing/fake-gateway.js";
 import { OPERATIONS } from "./openapi/operations.js";
 
 const COMPLETIONS = "/v1/completions";
@@ -192,5 +192,52 @@ describe("x-request-timeout", () => {
   it.each(["", "0", "-1", "soon", "6", "1e3"])("of %j is refused", async (timeout) => {
     const response = await fakeGateway().post(COMPLETIONS, body, { "x-request-timeout": timeout });
     expect([response.statusCode, response.json().param]).toEqual([400, "x-request-timeout"]);
+  });
+});
+
+describe("ids and addresses", () => {
+  const NAMES = /b-7|10\.0\.0\.|"c1"|"g1"/;
+  const secret = { [SECRET_HEADER]: CLUSTER_SECRET };
+  const seen = async (fake: ReturnType<typeof fakeGateway>, headers: Record<string, string>) => {
+    const [status, ready] = await Promise.all(["/status", "/ready"].map((url) => fake.app.inject({ url, headers })));
+    return [status?.body, ready?.body].map((body) => NAMES.test(body ?? ""));
+  };
+
+  it.each<[string, Record<string, string>]>([
+    ["no key", {}],
+    ["another secret", { [SECRET_HEADER]: "x".repeat(43) }],
+  ])("are not shown with %s, where keys are asked for and where they are not", async (_, headers) => {
+    for (const options of [{ keys: [team.key] }, {}]) {
+      expect(await seen(fakeGateway(hello, "loading", options), headers)).toEqual([false, false]);
+      expect(await seen(fakeGateway(hello, "ready", options), headers)).toEqual([false, false]);
+    }
+  });
+
+  it("are shown with a key, and with the cluster's secret", async () => {
+    const fake = fakeGateway(hello, "loading", { keys: [team.key] });
+    expect(await seen(fake, bearer(team.secret))).toEqual([true, true]);
+    expect(await seen(fake, secret)).toEqual([true, true]);
+    expect(await seen(fakeGateway(hello, "loading"), secret)).toEqual([true, true]);
+  });
+
+  it("a wrong key is refused, and counted as a guess; readiness is told all the same", async () => {
+    const fake = fakeGateway(hello, "ready", { keys: [team.key] });
+    const headers = bearer(newApiKey(team.key).secret);
+    expect((await fake.app.inject({ url: "/status", headers })).statusCode).toBe(401);
+    expect((await fake.app.inject({ url: "/ready", headers })).json()).toEqual({ status: "ready" });
+  });
+
+  it("a status without them still counts workers, and tells their layers and states", async () => {
+    const { coordinators, gateway } = (await fakeGateway(hello, "loading").app.inject("/status")).json();
+    expect(gateway).toEqual({ model: "tiny", startedAtMs: expect.any(Number) });
+    expect(coordinators).toMatchObject([
+      {
+        coordinator: "1",
+        state: "loading",
+        reason: "loading",
+        operations: "",
+        workers: [{ worker: "worker-1", pid: 0 }],
+      },
+    ]);
   });
 });

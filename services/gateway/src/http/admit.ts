@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from "node:http";
+import { isSecret, SECRET_HEADER } from "@rhone/common";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { anonymous, type Caller, callerOf, type Limits } from "../admission/caller.js";
 import { FailedKeys } from "../admission/failed-keys.js";
@@ -17,22 +18,33 @@ export interface Admission extends Limiting {
   readonly wrongKeysPerMinute: number;
   /** For callers whose key has none of its own. */
   readonly defaultLimits: Limits;
+  /** Shown by the commands of the cluster's owner; null where there is none. */
+  readonly clusterSecret: string | null;
 }
 
 declare module "fastify" {
   interface FastifyRequest {
     /** Set before any handler runs. */
     caller: Caller;
+    /**
+     * Whether it may be told ids and addresses: it has an API key, or the cluster's secret. Throws INVALID_API_KEY for
+     * a wrong key, RATE_LIMIT_EXCEEDED, REDIS_UNAVAILABLE.
+     */
+    maySeeInside: () => Promise<boolean>;
   }
 }
 
 /**
- * Before the handlers of the scope: whose request it is, and whether that caller may send another. Health, metrics and
- * status are open; every other route, also one without an entry among the operations, needs a caller.
+ * Before the handlers of the scope: whose request it is, and whether that caller may send another. Health and metrics
+ * are open, and so is the status, as far as `maySeeInside` allows; every other route, also one without an entry among
+ * the operations, needs a caller.
  */
 export function admit(scope: FastifyInstance, { wrongKeysPerMinute, ...admission }: Admission): void {
   const failed = new FailedKeys(wrongKeysPerMinute);
   scope.decorateRequest("caller", null as unknown as Caller);
+  scope.decorateRequest("maySeeInside", function (this: FastifyRequest) {
+    return maySeeInside({ ...admission, failed }, this);
+  });
   // Before the body is read: a client that is refused need not send it.
   scope.addHook("onRequest", async (request, reply) => {
     const operation = operationOf(request);
@@ -41,6 +53,17 @@ export function admit(scope: FastifyInstance, { wrongKeysPerMinute, ...admission
     const isLimited = request.caller.limits.requests !== null;
     if (isLimited && isGeneration(operation)) await limitRequests(admission, reply);
   });
+}
+
+async function maySeeInside(
+  uses: Authentication & Pick<Admission, "clusterSecret">,
+  request: FastifyRequest,
+): Promise<boolean> {
+  const { clusterSecret, keyRing } = uses;
+  if (clusterSecret !== null && isSecret(request.headers[SECRET_HEADER], clusterSecret)) return true;
+  if (keyRing === null || secretIn(request.headers) === undefined) return false;
+  await authenticate(uses, request);
+  return true;
 }
 
 type Authentication = Pick<Admission, "keyRing" | "keysCommand" | "defaultLimits" | "metrics"> & {

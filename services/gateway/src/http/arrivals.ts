@@ -7,6 +7,8 @@ const PROBE = /^(GET|HEAD) \/(health|ready)[ ?]/;
 const SMALL_BYTES = 2048;
 /** Bytes of a connection that wait here while the socket is read on: to pause it takes four times as long. */
 const HELD_BYTES = 16 * 1024;
+/** Bytes that are parsed between two looks at the clock: 64 KB in chunks of a byte are 10,000 of them. */
+const PIECE = 16 * 1024;
 const VERSION = " HTTP/1.";
 
 /** What arrives behind a connection's last bytes. */
@@ -44,7 +46,25 @@ export class Arrivals {
       isPausedHere = true;
       socket.pause();
     };
-    const handOn = (arrived: Arrived): void => (arrived === END ? end?.() : parse(arrived));
+    const handOn = (arrived: Arrived): void => {
+      if (arrived === END) {
+        end?.();
+        return;
+      }
+      parse(arrived.subarray(0, PIECE));
+      for (let at = PIECE; at < arrived.length && !socket.destroyed; at += PIECE) {
+        if (socket.isPaused() || !hasTime()) {
+          held.unshift(arrived.subarray(at));
+          return;
+        }
+        parse(arrived.subarray(at, at + PIECE));
+      }
+    };
+    const waitPaused = (): void => {
+      if (held.length === 0 || socket.isPaused()) return;
+      pause();
+      wait();
+    };
     const wait = (): void => {
       const [first] = held;
       if (first === undefined || isWaiting) return;
@@ -61,13 +81,12 @@ export class Arrivals {
       if (isPausedHere) socket.resume(); // before the parser, which may pause it for a client that reads no answers
       isPausedHere = false;
       handOn(arrived);
-      if (held.length === 0 || socket.isPaused()) return;
-      pause();
-      wait();
+      waitPaused();
     };
     const take = (arrived: Arrived): void => {
       if (held.length === 0 && this.#waiting === 0 && hasTime()) {
         handOn(arrived);
+        waitPaused();
         return;
       }
       held.push(arrived);

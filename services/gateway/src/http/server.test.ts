@@ -1,8 +1,8 @@
 import { connect } from "node:net";
-import { RhoneError } from "@rhone/common";
+import { RhoneError, SECRET_HEADER } from "@rhone/common";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { errorBody } from "../request-error.js";
-import { fakeGateway, hello } from "../testing/fake-gateway.js";
+import { CLUSTER_SECRET, fakeGateway, hello } from "../testing/fake-gateway.js";
 import { spin } from "../testing/spin.js";
 import { whenTime } from "../turns.js";
 
@@ -210,7 +210,9 @@ describe("operations", () => {
     expect((await app.inject("/v1/models/tiny")).json().id).toBe("tiny");
     expect((await app.inject("/v1/models/small")).json()).toMatchObject({ id: "tiny", aliases: ["small"] });
     expect((await app.inject("/v1/models/none")).statusCode).toBe(404);
-    expect((await app.inject("/status")).json()).toMatchObject({ gateway: { id: "g1" }, coordinators: [{}] });
+    const headers = { [SECRET_HEADER]: CLUSTER_SECRET };
+    const status = (await app.inject({ url: "/status", headers })).json();
+    expect(status).toMatchObject({ gateway: { id: "g1", pid: process.pid }, coordinators: [{}] });
     expect((await app.inject("/metrics")).body).toContain('outcome="ok"');
   });
 });

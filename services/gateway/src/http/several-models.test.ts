@@ -151,7 +151,7 @@ describe("readiness", () => {
       status: "ready",
       models: {
         tiny: "ready",
-        other: expect.stringContaining("The model other is not ready (coordinator c2: loading)"),
+        other: expect.stringContaining("The model other is not ready (coordinator 1: loading)"),
       },
     });
     expect((await get("/ready?model=small")).json()).toEqual({ status: "ready", models: { tiny: "ready" } });
@@ -174,7 +174,7 @@ describe("readiness", () => {
           { name: "other", coordinators: 1, ready: 1 },
         ],
       },
-      coordinators: [{ coordinator: "c1" }, { coordinator: "c2" }],
+      coordinators: [{ coordinator: "1" }, { coordinator: "2" }],
     });
   });
 });

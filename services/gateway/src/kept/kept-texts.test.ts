@@ -49,8 +49,8 @@ describe("texts within the bound", () => {
   it("leave nothing in the lists once they are dropped", async () => {
     await keepAll("abc");
     for (const key of "abc") await kept.drop(key, "a");
-    expect(await redis.keys("*")).toEqual(["rhone:kept:test:bytes"]);
-    expect(await redis.get("rhone:kept:test:bytes")).toBe("0");
+    expect(await redis.keys("*")).toEqual(["{rhone}:kept:test:bytes"]);
+    expect(await redis.get("{rhone}:kept:test:bytes")).toBe("0");
   });
 
   it.each<[KeptText["when"], string, boolean, string]>([
@@ -122,7 +122,7 @@ it("Redis takes no more memory than the texts count", async () => {
   const used = async () => Number(/used_memory:(\d+)/.exec(await redis.info("memory"))?.[1]);
   const many = new KeptTexts(redis, { kind: "many", mostBytes: 256 * KiB });
   const keepMany = async (from: number) => {
-    const keys = Array.from({ length: 400 }, (_, i) => `rhone:idempotent:${String(from + i).padStart(64, "0")}`);
+    const keys = Array.from({ length: 400 }, (_, i) => `{rhone}:idempotent:${String(from + i).padStart(64, "0")}`);
     await Promise.all(
       keys.map((key) => many.keep(key, { owner: `owner-${key.at(-1)}`, text: "y".repeat(300), ttlS: 60 })),
     );

@@ -46,8 +46,9 @@ const jsonSchema = z
 export const modelSettings = {
   modelPath: {
     env: "RHONE_MODEL_PATH",
-    schema: text,
+    schema: text.optional(),
     doc: "GGUF file that is served; only its header and vocabulary are read.",
+    defaultText: "required without --weights-from",
   },
   modelName: {
     env: "RHONE_MODEL_NAME",

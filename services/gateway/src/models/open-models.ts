@@ -1,11 +1,14 @@
 import type { ConfigOf, Logger, Shutdown } from "@rhone/common";
 import { GrammarBuilder } from "@rhone/grammar";
+import { openHeader } from "@rhone/weights";
 import { loadTextModel } from "../text/text-model.js";
 import type { modelSettings } from "./model-settings.js";
 import type { GatewayModel } from "./served-models.js";
 
 /** What opening models takes of a gateway's settings. Limits are each model's own, as are its threads. */
-export interface OpenModelsConfig extends ConfigOf<typeof modelSettings> {
+export type OpenModelsConfig = ConfigOf<typeof modelSettings> & Parameters<typeof openHeader>[0] & Costs;
+
+interface Costs {
   readonly ggmlDir: string | undefined;
   readonly encodeTimeoutMs: number;
   readonly encodingsWaiting: number;
@@ -21,9 +24,15 @@ interface Process {
   readonly shutdown: Shutdown;
 }
 
-/** Reads the tokenizers of the models in their order. Throws as `loadTextModel`. */
+/**
+ * Reads the tokenizers of the models in their order. The first one's file may be another machine's, of which only the
+ * header comes here. Throws as `openHeader` and `loadTextModel`.
+ */
 export async function openModels(config: OpenModelsConfig, process: Process): Promise<readonly GatewayModel[]> {
-  const { modelPath: path, modelName: name, modelAlias: aliases, chatTemplate } = config;
+  const { modelAlias: aliases, chatTemplate } = config;
+  const { path, name: served, close } = await openHeader(config, process.logger);
+  process.shutdown.add("model file", close);
+  const name = config.modelName ?? served;
   const opened: GatewayModel[] = [];
   for (const file of [{ path, name, aliases, chatTemplate }, ...config.models])
     opened.push(await openModel(file, config, process));

@@ -42,7 +42,7 @@ it("listens to another gateway's channel as long as somebody follows a request o
   const { made, channels } = inboxes([event(0)]);
   const job = { requestId: "a", replyTo: "there", keyId: "k" };
   const [first, second] = [made.open(job), made.open(job)];
-  expect([...channels]).toEqual(["rhone:events:there"]);
+  expect([...channels]).toEqual(["{rhone}:events:there"]);
   const events = first.events(AbortSignal.timeout(5000));
   expect((await events.next()).value).toMatchObject({ ordinal: 0 });
   made.deliver(event(1, true));

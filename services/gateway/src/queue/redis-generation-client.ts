@@ -51,7 +51,10 @@ export interface RedisGenerationClientOptions {
   readonly logger: Logger;
 }
 
-/** Submits jobs to the BullMQ queue of their model and lane. Events return over this gateway's channel, or from the token log. */
+/**
+ * Submits jobs to the BullMQ queue of their model and lane. Events return over this gateway's channel, or from the
+ * token log.
+ */
 export class RedisGenerationClient implements GenerationClient {
   readonly #redis: Redis;
   readonly #queues: JobQueues;

@@ -26,7 +26,7 @@ export class Queue {
   }
 
   toKey(type: string): string {
-    return `rhone:${this.name}:${type}`;
+    return `{rhone}:${this.name}:${type}`;
   }
 
   async waitUntilReady(): Promise<void> {

@@ -28,8 +28,11 @@ export class FakeCluster implements GenerationClient, ClusterState {
   constructor(script: Script = hello, state: ClusterStatus["state"] = "ready") {
     this.#script = script;
     const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
-    const about = { coordinator: "c1", state, reason: null, startedAtMs: 1_700_000_000_000, model };
-    this.statuses = [about as ClusterStatus];
+    const about = { coordinator: "c1", state, startedAtMs: 1_700_000_000_000, model };
+    const worker = { worker: "b-7", address: "10.0.0.7:7200", operations: "10.0.0.7:7201", hostname: "b", pid: 77 };
+    const reason = state === "ready" ? null : "Worker b-7 at 10.0.0.7:7200 was lost";
+    const inside = { operations: "10.0.0.1:7101", reason, workers: [worker] };
+    this.statuses = [{ ...about, ...inside } as unknown as ClusterStatus];
   }
 
   async *generate(

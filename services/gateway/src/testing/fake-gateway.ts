@@ -69,6 +69,9 @@ const configOf = ({ keys, keysCommand, defaultLimits, answersBytes, ...pings }: 
     [],
   );
 
+/** The secret of the fake gateway's cluster. */
+export const CLUSTER_SECRET = "c".repeat(43);
+
 const counter = () => new RateLimiterMemory({ points: Number.MAX_SAFE_INTEGER, duration: 60 });
 
 /** Writes grammars, and does not try them out. */
@@ -98,6 +101,7 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     responses: new ResponseStore(redis.kept, 3600),
     openResponses: new OpenResponses(redis as unknown as OpenSet),
     takeLease: options.takeLease ?? (async () => null),
+    clusterSecret: CLUSTER_SECRET,
     logger: createLogger({ service: "gateway", level: "silent" }),
   });
   gateway.app.addHook("onClose", () => rm(folder, { recursive: true, force: true }));

@@ -1,6 +1,7 @@
 import { Backend, chooseKernels, type Engine, GgmlType } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
 import type { rhone } from "@rhone/proto";
+import { fileAtPath } from "@rhone/weights";
 import { type ComputingShard, loadShard } from "../shard/load-shard.js";
 import { readStep } from "../wire/read-step.js";
 import type { BenchOptions } from "./bench-options.js";
@@ -28,7 +29,7 @@ export class DrawingBench {
     const file = await openGguf(path);
     const { nLayers, vocabSize } = readModelConfig(file);
     const order = {
-      model: { name: "bench", path, fingerprint: file.headerFingerprint },
+      model: { name: "bench", path, fingerprint: file.headerFingerprint, stamp: "", origin: "", sources: [] },
       range: { first: 0, last: nLayers, embeds: true, heads: true },
       pages: MOST_ROWS,
       pageSize: PAGE_SIZE,
@@ -37,7 +38,7 @@ export class DrawingBench {
       maxRows: MOST_ROWS,
     };
     const signal = new AbortController().signal;
-    const shard = await loadShard({ engine, backend, modelsDir: undefined, order, onProgress: () => {}, signal });
+    const shard = await loadShard({ engine, backend, files: fileAtPath, order, onProgress: () => {}, signal });
     return new DrawingBench(backend, shard, vocabSize);
   }
 

@@ -1,6 +1,7 @@
 import { Backend, chooseKernels, type Engine, GgmlType } from "@rhone/ggml";
 import { openGguf, readModelConfig } from "@rhone/model";
 import { rhone } from "@rhone/proto";
+import { fileAtPath } from "@rhone/weights";
 import { type ComputingShard, loadShard } from "../shard/load-shard.js";
 import type { PhaseTimes } from "../stage/phase-clock.js";
 import { readStep } from "../wire/read-step.js";
@@ -38,7 +39,7 @@ export class ShardBench {
     const decodePages = Math.max(0, ...batches) * pagesOf(Math.max(0, ...contexts) + steps + 1);
     const range = { first: firstLayer, last: lastLayer, embeds: firstLayer === 0, heads: lastLayer === nLayers };
     const order = {
-      model: { name: "bench", path, fingerprint: file.headerFingerprint },
+      model: { name: "bench", path, fingerprint: file.headerFingerprint, stamp: "", origin: "", sources: [] },
       range,
       pages: Math.max(decodePages, pagesOf(Math.max(0, ...prefills))),
       pageSize: PAGE_SIZE,
@@ -47,7 +48,7 @@ export class ShardBench {
       maxRows: Math.max(1, ...batches, ...prefills),
     };
     const signal = new AbortController().signal;
-    const shard = await loadShard({ engine, backend, modelsDir: undefined, order, onProgress: () => {}, signal });
+    const shard = await loadShard({ engine, backend, files: fileAtPath, order, onProgress: () => {}, signal });
     return new ShardBench(backend, shard, { dim, embeds: range.embeds });
   }
 

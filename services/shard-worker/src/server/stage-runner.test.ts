@@ -29,12 +29,14 @@ const order = (next: string, epoch = 1) => ({
 describe("StageRunner", () => {
   let next: TestReceiver;
   let runner: StageRunner;
+  const broken = vi.fn<(error: RhoneError) => void>();
   const metrics = createMetrics();
 
   beforeEach(async () => {
     next = await TestReceiver.open();
     onTestFinished(() => next.close());
     metrics.registry.resetMetrics();
+    broken.mockReset();
     runner = new StageRunner({ worker: "w", security: PLAINTEXT, metrics, logger });
     onTestFinished(() => runner.exclusively(async () => runner.replaceStage(null)));
   });
@@ -42,7 +44,7 @@ describe("StageRunner", () => {
   /** Holds `stage` and takes part in epoch 1. */
   async function open(stage: ScriptedStage, changes: Partial<EpochOrder> = {}): Promise<ScriptedStage> {
     await runner.exclusively(async () => runner.replaceStage(stage));
-    await runner.openEpoch({ ...order(next.address), ...changes });
+    await runner.openEpoch({ ...order(next.address), ...changes }, broken);
     return stage;
   }
 
@@ -109,13 +111,24 @@ describe("StageRunner", () => {
     runner.accept(stepFrame(1), ANYONE);
     runner.accept(stepFrame(2), ANYONE);
     await vi.waitFor(() => expect(stage.ran).toEqual([1]));
-    const opened = runner.openEpoch(order(next.address, 2));
+    const opened = runner.openEpoch(order(next.address, 2), broken);
     first.resolve(NOTHING);
     await opened;
     expect(stage.resets).toBe(2);
     runner.accept(stepFrame(3, 3, 2), ANYONE);
     expect((await next.received(1)).map(({ epoch, step }) => [epoch, step])).toEqual([[2, 3]]);
     expect(stage.ran).toEqual([1, 3]);
+  });
+
+  it("tells when the link to its neighbour breaks, and not when it leaves the epoch itself", async () => {
+    await open(new ScriptedStage(() => NOTHING));
+    await runner.openEpoch(order(next.address, 2), broken);
+    runner.accept(stepFrame(1, 1, 2), ANYONE);
+    await next.received(1);
+    expect(broken).not.toHaveBeenCalled();
+    next.close();
+    await vi.waitFor(() => expect(broken).toHaveBeenCalledOnce());
+    expect(broken.mock.calls[0]?.[0].message).toContain(`The connection to the next stage at ${next.address} failed: `);
   });
 
   it("leaves its epoch with its stage", async () => {
@@ -177,7 +190,7 @@ describe("StageRunner", () => {
   });
 
   it("answers with a failure while it holds no shard", async () => {
-    await runner.openEpoch(order(next.address));
+    await runner.openEpoch(order(next.address), broken);
     runner.accept(stepFrame(1), ANYONE);
     const [frame] = await next.received(1);
     expect(frame?.failure).toMatchObject({ code: "STAGE_FAILED", message: "This worker holds no shard." });
@@ -219,7 +232,7 @@ describe("a stage's account of its time", () => {
       { embeds: false, rowBytes },
     );
     await runner.exclusively(async () => runner.replaceStage(stage));
-    await runner.openEpoch(order(next.address));
+    await runner.openEpoch(order(next.address), () => {});
     onTestFinished(() => runner.exclusively(async () => runner.replaceStage(null)));
     const frame = stepFrame(1);
     const body = { ...frame.stepBody, hidden: new Uint8Array(4), timings: [{ stage: 1, computeUs: 9 }] };

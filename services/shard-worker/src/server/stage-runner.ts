@@ -68,13 +68,16 @@ export class StageRunner {
     this.#stage = stage;
   }
 
-  /** Forgets every sequence and connects to the neighbour. Frames of other epochs are dropped from now on. */
-  openEpoch(order: EpochOrder): Promise<void> {
+  /**
+   * Forgets every sequence and connects to the neighbour. Frames of other epochs are dropped from now on. `onBroken` is
+   * called at most once, when that connection breaks within the epoch.
+   */
+  openEpoch(order: EpochOrder, onBroken: (error: RhoneError) => void): Promise<void> {
     this.#leaveEpoch();
     return this.exclusively(async () => {
       this.#leaveEpoch();
       const { pipeline, epoch } = order;
-      const next = this.#connect(order);
+      const next = this.#connect(order, onBroken);
       this.#stage?.reset((ready) => next.send({ pipeline, epoch, ...writeReady(ready) }));
       this.#epoch = { order, next };
       this.#idleSince = performance.now();
@@ -90,11 +93,12 @@ export class StageRunner {
     });
   }
 
-  /** The coordinator learns of a broken link from the worker's silence or from the neighbour's loss. */
-  #connect({ next: address, nextWorker }: EpochOrder): FrameLink {
+  #connect({ next: address, nextWorker }: EpochOrder, tell: (error: RhoneError) => void): FrameLink {
     const { logger, security } = this.#options;
-    const onBroken = ({ message }: RhoneError): void =>
-      logger.warn({ reason: message, next: address }, "the link to the next stage broke");
+    const onBroken = (error: RhoneError): void => {
+      logger.warn({ reason: error.message, next: address }, "the link to the next stage broke");
+      tell(error);
+    };
     const expect =
       nextWorker === "" ? ({ role: "coordinator" } as const) : ({ role: "worker", name: nextWorker } as const);
     return new FrameLink({ address, security, expect, peer: "the next stage", onBroken });

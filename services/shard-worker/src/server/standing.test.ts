@@ -1,4 +1,5 @@
 import { RhoneError, type WorkerStanding } from "@rhone/common";
+import { rhone } from "@rhone/proto";
 import { expect, test } from "vitest";
 import { Standing } from "./standing.js";
 
@@ -22,15 +23,22 @@ test("tells of joining, loading and the pipeline, each change once", () => {
   };
   standing.heard({ standing: loading });
   standing.heard({ standing: loading });
+  standing.answered({ progress: { load: 1, phase: rhone.v1.LoadPhase.PHASE_FETCH, bytes: 7, totalBytes: 70 } });
   standing.answered({ progress: { load: 1, bytes: 10, totalBytes: 100 } });
   standing.answered({ ready: { load: 1, weightBytes: 100 } });
   standing.heard({ standing: { ...loading, state: "ready", reason: "" } });
   expect(
-    told.map(({ joined, refusal, loadedBytes, pipeline }) => [joined, refusal?.code, loadedBytes, pipeline?.state]),
+    told.map(({ joined, refusal, preparing, loadedBytes, pipeline }) => [
+      joined,
+      refusal?.code,
+      preparing?.bytes ?? loadedBytes,
+      pipeline?.state,
+    ]),
   ).toEqual([
     [false, "UNREACHABLE", 0, undefined],
     [true, undefined, 0, undefined],
     [true, undefined, 0, "loading"],
+    [true, undefined, 7, "loading"],
     [true, undefined, 10, "loading"],
     [true, undefined, 100, "loading"],
     [true, undefined, 100, "ready"],

@@ -2,6 +2,7 @@ import {
   type CoordinatorMessage,
   type PipelineState,
   pipelineStateSchema,
+  preparingOf,
   type RhoneError,
   type WorkerMessage,
   type WorkerStanding,
@@ -12,7 +13,7 @@ type Facts = Omit<WorkerStanding, "kind">;
 /** Tells how far this worker is on its way into a pipeline, whenever that changes. */
 export class Standing {
   readonly #tell: (standing: WorkerStanding) => void;
-  #facts: Facts = { refusal: null, joined: false, loadedBytes: 0, totalBytes: 0, pipeline: null };
+  #facts: Facts = { refusal: null, joined: false, preparing: null, loadedBytes: 0, totalBytes: 0, pipeline: null };
 
   constructor(tell: (standing: WorkerStanding) => void) {
     this.#tell = tell;
@@ -28,7 +29,7 @@ export class Standing {
 
   /** Takes an order or word of the coordinator. */
   heard({ standing, load, release }: CoordinatorMessage): void {
-    if (load != null || release != null) this.#change({ loadedBytes: 0, totalBytes: 0 });
+    if (load != null || release != null) this.#change({ preparing: null, loadedBytes: 0, totalBytes: 0 });
     if (standing == null) return;
     const { reason, model, workers } = standing;
     const [firstLayer, lastLayer] = [standing.firstLayer ?? 0, standing.lastLayer ?? 0];
@@ -39,9 +40,14 @@ export class Standing {
 
   /** Takes an answer to the coordinator. */
   answered({ progress, ready }: WorkerMessage): void {
-    if (progress != null) this.#change({ loadedBytes: progress.bytes ?? 0, totalBytes: progress.totalBytes ?? 0 });
-    const bytes = ready?.weightBytes ?? 0;
-    if (ready != null) this.#change({ loadedBytes: bytes, totalBytes: bytes });
+    const preparing = progress == null ? null : preparingOf(progress);
+    if (preparing !== null) this.#change({ preparing });
+    else if (progress != null) this.#loaded(progress.bytes ?? 0, progress.totalBytes ?? 0);
+    if (ready != null) this.#loaded(ready.weightBytes ?? 0, ready.weightBytes ?? 0);
+  }
+
+  #loaded(loadedBytes: number, totalBytes: number): void {
+    this.#change({ preparing: null, loadedBytes, totalBytes });
   }
 
   #change(facts: Partial<Facts>): void {

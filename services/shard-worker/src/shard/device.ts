@@ -1,13 +1,17 @@
 import type { rhone } from "@rhone/proto";
+import type { ModelFiles, ServedWeights } from "@rhone/weights";
 import type { StepTime } from "../calibration/measure-steps.js";
 import type { RunnableStage } from "../stage/stage.js";
 import type { LoadOrder } from "../wire/read-order.js";
 
+/** Of tensors that are compared with the coordinator's, fetched, or read into memory, in this order. */
+export type LoadProgress = (phase: "check" | "fetch" | "load", bytes: number, totalBytes: number) => void;
+
 export interface LoadRequest {
   readonly order: LoadOrder;
-  /** Where to look for the model file when the coordinator's path does not exist here. */
-  readonly modelsDir: string | undefined;
-  readonly onProgress: (bytes: number, totalBytes: number) => void;
+  /** Where the model's file is found. */
+  readonly files: ModelFiles;
+  readonly onProgress: LoadProgress;
   readonly signal: AbortSignal;
 }
 
@@ -16,6 +20,8 @@ export interface LoadedShard {
   readonly stage: RunnableStage;
   readonly weightBytes: number;
   readonly pageBytes: number;
+  /** What it was read from, for others that lack it; null: nothing. */
+  readonly given: Pick<ServedWeights, "file" | "tensors"> | null;
   /** Why a row's result may depend on the rows beside it, in words; empty: it does not. */
   readonly varies: string;
   /**
@@ -35,6 +41,6 @@ export interface Device {
       "engine" | "device" | "kernels" | "gflops" | "bandwidth" | "simulated" | "rowBlock"
     >
   >;
-  /** Throws MODEL_NOT_FOUND, MODEL_MISMATCH, OUT_OF_MEMORY and what the readers of model files throw. */
+  /** Throws OUT_OF_MEMORY, and what FetchedFiles.find and the readers of model files throw. */
   load(request: LoadRequest): Promise<LoadedShard>;
 }

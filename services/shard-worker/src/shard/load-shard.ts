@@ -1,13 +1,13 @@
 import type { Backend, Engine } from "@rhone/ggml";
 import type { GrammarLimits } from "@rhone/grammar";
-import { readModelConfig } from "@rhone/model";
+import { type GgufFile, readModelConfig, type TensorInfo, tensorsOfShard } from "@rhone/model";
+import { type FoundModel, weightsFile } from "@rhone/weights";
 import { measureSteps } from "../calibration/measure-steps.js";
 import { Pages } from "../kv-cache/pages.js";
 import { loadWeights } from "../model/load-weights.js";
 import { Constraints } from "../sampling/constraints.js";
 import { Stage } from "../stage/stage.js";
 import type { LoadedShard, LoadRequest } from "./device.js";
-import { findModelFile } from "./find-model-file.js";
 import { whyVaries } from "./why-varies.js";
 
 export interface LoadShardRequest extends LoadRequest {
@@ -23,14 +23,29 @@ export interface ComputingShard extends LoadedShard {
 }
 
 /**
- * Loads weights and allocates pages. Throws MODEL_NOT_FOUND, MODEL_MISMATCH, OUT_OF_MEMORY, and what the readers of
+ * Finds the model's file, loads weights and allocates pages. Throws OUT_OF_MEMORY, and what `files` and the readers of
  * model files throw.
  */
 export async function loadShard(request: LoadShardRequest): Promise<ComputingShard> {
-  const { engine, backend, order, modelsDir, onProgress, signal } = request;
+  const { order, files, onProgress, signal } = request;
+  const { range, slidingWindow } = order;
+  const wanted = (file: GgufFile): readonly TensorInfo[] =>
+    tensorsOfShard(readModelConfig(file, { slidingWindow }), file, range).map(({ info }) => info);
+  const found = await files.find(order.model, { wanted, onProgress, signal });
+  try {
+    return await loadFound(request, found);
+  } catch (error) {
+    found.close();
+    throw error;
+  }
+}
+
+async function loadFound(request: LoadShardRequest, found: FoundModel): Promise<ComputingShard> {
+  const { engine, backend, order, signal } = request;
+  const { file, tensors } = found;
   const { range, slidingWindow, pages: count, pageSize, kvType: type, maxRows } = order;
-  const file = await findModelFile(order.model, modelsDir);
   const config = readModelConfig(file, { slidingWindow });
+  const onProgress = (bytes: number, totalBytes: number): void => request.onProgress("load", bytes, totalBytes);
   const weights = await loadWeights({ backend, file, config, range, onProgress, signal });
   try {
     const layers = [...weights.layers.keys()];
@@ -47,10 +62,11 @@ export async function loadShard(request: LoadShardRequest): Promise<ComputingSha
       constraints.close();
       pages.close();
       weights.close();
+      found.close();
     };
     const measure = (rows: readonly number[]) => measureSteps({ backend, shard, heads }, rows);
     const facts = { weightBytes: weights.bytes, pageBytes: pages.bytes, varies: whyVaries(backend, shard) };
-    return { stage, ...facts, measure, close };
+    return { stage, ...facts, given: { file: weightsFile(file), tensors }, measure, close };
   } catch (error) {
     weights.close();
     throw error;

@@ -1,4 +1,6 @@
 import { createLogger, RhoneError, type WorkerMessage } from "@rhone/common";
+import { rhone } from "@rhone/proto";
+import { fileAtPath } from "@rhone/weights";
 import { expect, test, vi } from "vitest";
 import { deferred } from "../../../../packages/common/src/grpc/testing/deferred.js";
 import { createMetrics } from "../metrics.js";
@@ -9,7 +11,7 @@ import { ShardHolder } from "./shard-holder.js";
 
 const logger = createLogger({ service: "test", level: "silent" });
 const FACTS = { engine: "e", device: "d", kernels: "ggml", gflops: 1, bandwidth: 1, simulated: false, rowBlock: 1 };
-const model = { name: "m", path: "/m.gguf", fingerprint: "f" };
+const model = { name: "m", path: "/m.gguf", fingerprint: "f", stamp: "s", origin: "", sources: [] };
 const load = { load: 5, model, firstLayer: 1, lastLayer: 3, pages: 4, pageSize: 32, maxRows: 16 };
 
 /** A runner that does one work after another, as the real one. */
@@ -30,14 +32,23 @@ class SerialRunner {
 
 function shardOf(changes: Partial<LoadedShard> = {}): LoadedShard {
   const stage = new ScriptedStage(() => ({ kind: "results", spans: [] }));
-  return { stage, weightBytes: 100, pageBytes: 20, varies: "why", measure: async () => [], close: vi.fn(), ...changes };
+  return {
+    stage,
+    weightBytes: 100,
+    pageBytes: 20,
+    given: null,
+    varies: "why",
+    measure: async () => [],
+    close: vi.fn(),
+    ...changes,
+  };
 }
 
 function openHolder(loadOnDevice: Device["load"]) {
   const runner = new SerialRunner();
   const metrics = createMetrics();
   const device = { facts: FACTS, load: loadOnDevice };
-  const holder = new ShardHolder({ device, modelsDir: "/models", runner, metrics, logger });
+  const holder = new ShardHolder({ device, files: fileAtPath, runner, metrics, logger });
   const answers: WorkerMessage[] = [];
   const answer = (message: WorkerMessage): void => void answers.push(message);
   const bytes = async () => [
@@ -52,19 +63,19 @@ test("a load is answered with progress, then ready; the runner gets the stage", 
   const requests: LoadRequest[] = [];
   const { holder, runner, answers, answer, bytes } = openHolder(async (request) => {
     requests.push(request);
-    request.onProgress(10, 100);
-    request.onProgress(20, 100); // within 250 ms of the one before
-    request.onProgress(100, 100);
+    request.onProgress("fetch", 50, 50);
+    request.onProgress("load", 10, 100); // within 250 ms of the one before
+    request.onProgress("load", 100, 100);
     return shard;
   });
   await holder.load(load, answer);
   expect(requests[0]).toMatchObject({
-    modelsDir: "/models",
+    files: fileAtPath,
     order: { model, range: { first: 1, last: 3, embeds: false, heads: false }, pages: 4, maxRows: 16 },
   });
   expect(answers).toEqual([
-    { progress: { load: 5, bytes: 10, totalBytes: 100 } },
-    { progress: { load: 5, bytes: 100, totalBytes: 100 } },
+    { progress: { load: 5, phase: rhone.v1.LoadPhase.PHASE_FETCH, bytes: 50, totalBytes: 50 } },
+    { progress: { load: 5, phase: rhone.v1.LoadPhase.PHASE_LOAD, bytes: 100, totalBytes: 100 } },
     { ready: { load: 5, weightBytes: 100, pageBytes: 20, varies: "why", resident: expect.any(Number) } },
   ]);
   expect(runner.stages).toEqual([null, shard.stage]);

@@ -1,20 +1,27 @@
 import { type Logger, toRhoneError, type WorkerMessage } from "@rhone/common";
-import type { rhone } from "@rhone/proto";
+import { rhone } from "@rhone/proto";
+import type { ModelFiles } from "@rhone/weights";
 import { CoreWait } from "../calibration/core-wait.js";
 import type { Metrics } from "../metrics.js";
 import type { StageRunner } from "../server/stage-runner.js";
 import { readLoad } from "../wire/read-order.js";
-import type { Device, LoadedShard } from "./device.js";
+import type { Device, LoadedShard, LoadProgress } from "./device.js";
 
 const PROGRESS_INTERVAL_MS = 250;
 
 export interface ShardHolderOptions {
   readonly device: Device;
-  readonly modelsDir: string | undefined;
+  readonly files: ModelFiles;
   readonly runner: Pick<StageRunner, "exclusively" | "replaceStage">;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
+
+const PHASES = {
+  load: rhone.v1.LoadPhase.PHASE_LOAD,
+  check: rhone.v1.LoadPhase.PHASE_CHECK,
+  fetch: rhone.v1.LoadPhase.PHASE_FETCH,
+} as const;
 
 type Answer = (message: WorkerMessage) => void;
 
@@ -26,6 +33,11 @@ export class ShardHolder {
 
   constructor(options: ShardHolderOptions) {
     this.#options = options;
+  }
+
+  /** What others that lack weights may read of those that it holds; null: nothing. */
+  get given(): LoadedShard["given"] {
+    return this.#shard?.given ?? null;
   }
 
   /** Answers with progress, then with ready or failed; with nothing when a later order overtakes it. */
@@ -76,15 +88,15 @@ export class ShardHolder {
     message: rhone.v1.LoadShard.$Properties,
     { load, answer, signal }: { readonly load: number; readonly answer: Answer; readonly signal: AbortSignal },
   ): Promise<LoadedShard> {
-    const { runner, device, modelsDir, metrics, logger } = this.#options;
+    const { runner, device, files, metrics, logger } = this.#options;
     const order = readLoad(message);
     let reportedAt = 0;
-    const onProgress = (bytes: number, totalBytes: number): void => {
+    const onProgress: LoadProgress = (phase, bytes, totalBytes) => {
       if (bytes < totalBytes && performance.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
       reportedAt = performance.now();
-      answer({ progress: { load, bytes, totalBytes } });
+      answer({ progress: { load, phase: PHASES[phase], bytes, totalBytes } });
     };
-    const shard = await device.load({ modelsDir, order, onProgress, signal });
+    const shard = await device.load({ files, order, onProgress, signal });
     this.#shard = shard;
     runner.replaceStage(shard.stage);
     const { weightBytes, pageBytes } = shard;

@@ -2,7 +2,6 @@ import type { Simulation } from "@rhone/common";
 import { rowSize } from "@rhone/ggml";
 import { readModelConfig } from "@rhone/model";
 import type { Device, LoadedShard, LoadRequest } from "../shard/device.js";
-import { findModelFile } from "../shard/find-model-file.js";
 import type { StepLimits } from "../wire/read-step.js";
 import { NullStage } from "./null-stage.js";
 
@@ -22,9 +21,11 @@ export function simulatedDevice(simulation: Simulation): Device {
   };
 }
 
-async function loadNothing({ order, modelsDir }: LoadRequest, simulation: Simulation): Promise<LoadedShard> {
+async function loadNothing({ order, files, ...request }: LoadRequest, simulation: Simulation): Promise<LoadedShard> {
   const { model, range, pages, pageSize, slidingWindow, maxRows } = order;
-  const { dim, vocabSize } = readModelConfig(await findModelFile(model, modelsDir), { slidingWindow });
+  const { file, close } = await files.find(model, { wanted: () => [], ...request });
+  close();
+  const { dim, vocabSize } = readModelConfig(file, { slidingWindow });
   const limits: StepLimits = {
     embeds: range.embeds,
     vocabSize,
@@ -35,5 +36,5 @@ async function loadNothing({ order, modelsDir }: LoadRequest, simulation: Simula
     rowBytes: (type) => simulation.rowBytes ?? rowSize(type, dim),
   };
   const stage = new NullStage({ limits, heads: range.heads, stageMs: simulation.stageMs });
-  return { stage, weightBytes: 0, pageBytes: 0, varies: "", measure: async () => [], close: () => {} };
+  return { stage, weightBytes: 0, pageBytes: 0, given: null, varies: "", measure: async () => [], close: () => {} };
 }

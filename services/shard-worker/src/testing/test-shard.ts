@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GgmlType } from "@rhone/ggml";
 import { openGguf, synthesize } from "@rhone/model";
+import { fileAtPath } from "@rhone/weights";
 import { type ComputingShard, type LoadShardRequest, loadShard } from "../shard/load-shard.js";
 import type { LoadOrder } from "../wire/read-order.js";
 import { openTestBackend } from "./test-backend.js";
@@ -19,8 +20,8 @@ export async function loadTestShard(
   return loadShard({
     engine,
     backend,
-    modelsDir: undefined,
-    order: { ...ORDER, model: { name: "test", path, fingerprint }, ...order },
+    files: fileAtPath,
+    order: { ...ORDER, model: { name: "test", path, fingerprint, stamp: "", origin: "", sources: [] }, ...order },
     onProgress: () => {},
     signal: new AbortController().signal,
   });

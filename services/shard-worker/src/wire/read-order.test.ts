@@ -7,7 +7,7 @@ const { KvType, ActivationType } = rhone.v1;
 
 const LOAD: rhone.v1.LoadShard.$Properties = {
   load: 4,
-  model: { name: "m", path: "/models/m.gguf", fingerprint: "abc" },
+  model: { name: "m", path: "/models/m.gguf", fingerprint: "abc", stamp: "1-2", sources: ["a:1"] },
   firstLayer: 2,
   lastLayer: 5,
   heads: true,
@@ -21,7 +21,7 @@ describe("an order to load", () => {
   it("is read with every field; no window is 0", () => {
     const message = rhone.v1.LoadShard.decode(rhone.v1.LoadShard.encode(LOAD).finish());
     expect(readLoad(message)).toEqual({
-      model: { name: "m", path: "/models/m.gguf", fingerprint: "abc" },
+      model: { name: "m", path: "/models/m.gguf", fingerprint: "abc", stamp: "1-2", origin: "", sources: ["a:1"] },
       range: { first: 2, last: 5, embeds: false, heads: true },
       pages: 64,
       pageSize: 32,

@@ -4,9 +4,22 @@ import type { rhone } from "@rhone/proto";
 import { inRange, refuse } from "./malformed.js";
 import { activationTypeOf, kvTypeOf } from "./tensor-types.js";
 
+/** Others are of no use: a load reads from all of them at once. */
+const MOST_SOURCES = 16;
+
 /** What a worker is told to load. */
 export interface LoadOrder {
-  readonly model: { readonly name: string; readonly path: string; readonly fingerprint: string };
+  readonly model: {
+    readonly name: string;
+    readonly path: string;
+    readonly fingerprint: string;
+    /** Of the coordinator's file; "" of none that could be here. */
+    readonly stamp: string;
+    /** host:port of the process that has all weights; "": the coordinator. */
+    readonly origin: string;
+    /** host:port of processes that may have some of them. */
+    readonly sources: readonly string[];
+  };
   /** Layers [first, last), and whether the embedding and the head are with them. */
   readonly range: ShardRange;
   readonly pages: number;
@@ -36,7 +49,7 @@ export interface EpochOrder {
 
 /** Throws MESSAGE_MALFORMED, naming the field. */
 export function readLoad(load: rhone.v1.LoadShard.$Properties): LoadOrder {
-  const { name, path, fingerprint } = load.model ?? {};
+  const { name, path, fingerprint, stamp, origin, sources } = load.model ?? {};
   const [first, last] = [load.firstLayer ?? 0, load.lastLayer ?? 0];
   if (last <= first) refuse("load.last_layer", `is ${last}; layers [${first}, ${last}) are none`);
   return {
@@ -44,6 +57,9 @@ export function readLoad(load: rhone.v1.LoadShard.$Properties): LoadOrder {
       name: name ?? "",
       path: path || refuse("load.model.path", "is empty"),
       fingerprint: fingerprint || refuse("load.model.fingerprint", "is empty"),
+      stamp: stamp ?? "",
+      origin: origin ?? "",
+      sources: (sources ?? []).slice(0, MOST_SOURCES),
     },
     range: { first, last, embeds: load.embeds ?? false, heads: load.heads ?? false },
     pages: inRange(load.pages ?? 0, "load.pages", { least: 1 }),

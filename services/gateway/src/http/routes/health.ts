@@ -1,5 +1,5 @@
-import { metricsPage, RhoneError, toRhoneError } from "@rhone/common";
-import type { FastifyInstance, FastifyReply } from "fastify";
+import { anonymousStatus, metricsPage, RhoneError, toRhoneError } from "@rhone/common";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
 import { type AskedModel, readyCoordinator, type ServedModels } from "../../models/served-models.js";
 import type { ClusterState } from "../../queue/cluster-state.js";
@@ -17,17 +17,23 @@ export interface HealthUse {
 
 /**
  * GET /health (the process answers), /ready (a coordinator takes requests of the model that is asked about, or of any);
- * unless opsless, /metrics and /status.
+ * unless opsless, /metrics and /status. Ids and addresses are for those who show an API key or the cluster's secret.
  */
 export function health(app: FastifyInstance, uses: HealthUse): void {
   const { models } = uses;
   const startedAtMs = Date.now();
   app.get("/health", async (_request, reply) => probed(reply, { status: "ok" }));
-  app.get("/ready", async ({ query }, reply) => {
-    const { model } = parseRequest(modelQuerySchema, query);
+  /** A model as its asker may see it. */
+  const shown = async (request: FastifyRequest) => {
+    const isInside = await request.maySeeInside();
+    return (model: AskedModel): AskedModel =>
+      isInside ? model : { ...model, coordinators: model.coordinators.map(anonymousStatus) };
+  };
+  app.get("/ready", async (request, reply) => {
+    const { model } = parseRequest(modelQuerySchema, request.query);
     try {
       const asked = model === undefined ? await models.all() : [await models.find(model)];
-      return probed(reply, { status: "ready", models: readiness(asked) });
+      return probed(reply, { status: "ready", models: readiness(asked.map(await shown(request))) });
     } catch (error) {
       const named = toRhoneError(error);
       return probed(reply.code(503).headers(errorHeaders(named)), { status: "not_ready", reason: named.message });
@@ -36,10 +42,18 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
   if (uses.opsless) return;
   const { registry } = uses.metrics;
   app.get("/metrics", async (_request, reply) => reply.type(registry.contentType).send(await metricsPage(registry)));
-  app.get("/status", async () => ({
-    coordinators: await uses.cluster.coordinators(),
-    gateway: { id: uses.gatewayId, models: (await models.all()).map(served), pid: process.pid, startedAtMs },
-  }));
+  app.get("/status", async (request) => {
+    const isInside = await request.maySeeInside();
+    const coordinators = await uses.cluster.coordinators();
+    return {
+      coordinators: isInside ? coordinators : coordinators.map(anonymousStatus),
+      gateway: {
+        ...(isInside && { id: uses.gatewayId, pid: process.pid }),
+        models: (await models.all()).map(served),
+        startedAtMs,
+      },
+    };
+  });
 }
 
 /** A model of the gateway, and how many coordinators serve it. */

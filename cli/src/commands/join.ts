@@ -1,0 +1,181 @@
+import { text as textOf } from "node:stream/consumers";
+import { hostPortSchema, KERNEL_CHOICES, type KernelChoice, RhoneError } from "@rhone/common";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { checkNotRunning, readClusterRecord } from "../cluster/cluster-record.js";
+import { startDetached } from "../cluster/detach.js";
+import { PhaseRenderer } from "../cluster/phase-renderer.js";
+import { stopCluster } from "../cluster/stop-cluster.js";
+import { type CommandContext, commandContext } from "../command-context.js";
+import { createDataDir } from "../data-dir.js";
+import type { MemberOptions } from "../membership/member-options.js";
+import { forgetMember, keepMember, readMember } from "../membership/member-record.js";
+import { byteCount, host, port, positive, simulation } from "../option-parsers.js";
+import { ENTRY_POINTS, MEMBER_ENTRY } from "../processes/entry-points.js";
+import { listenForStop } from "../processes/stop-signals.js";
+import { addDataDirFlag } from "./flags.js";
+
+interface JoinOptions {
+  readonly name?: string;
+  readonly advertise?: string;
+  readonly port?: number;
+  readonly threads?: number;
+  readonly memory?: number;
+  readonly device?: string;
+  readonly kernels?: KernelChoice;
+  readonly simulate?: string;
+  readonly detach?: boolean;
+  readonly discover?: boolean;
+  readonly dataDir?: string;
+}
+
+const DEFAULT_PORT = 7200;
+const DISCOVER_MS = 5000;
+
+const EXAMPLES = `
+Examples:
+  rhone join 10.0.0.1:7100 rhone1.…           as it was printed by: rhone up --listen
+  rhone join --discover rhone1.…              the same, where both are on one local network
+  rhone join                                  again, after a restart: no token is needed
+  rhone join 10.0.0.1:7100 - < token          with the token from a file instead of the command line
+  rhone join 10.0.0.1:7100 rhone1.… --detach --threads 8 --memory 12G --name attic`;
+
+export function addJoinCommand(program: Command, signal: AbortSignal): void {
+  const command = program
+    .command("join")
+    .description("make this machine a worker of a cluster on another one")
+    .argument("[address]", "host:port that `rhone up --listen` prints (default: the cluster that it joined last)")
+    .argument("[token]", "token from there; - reads it from standard input; not needed by a machine that has joined");
+  addDataDirFlag(command)
+    .option("-t, --threads <n>", "threads that compute (default: all cores)", positive)
+    .option("--memory <bytes>", "memory for weights and pages, such as 6G (default: 90 % of what is free)", byteCount)
+    .option("--device <name>", "device to compute on, from `rhone device ls` (default: CPU)")
+    .addOption(
+      new Option("--kernels <name>", "what CPUs compute with (default: the best that this one runs)").choices([
+        ...KERNEL_CHOICES,
+      ]),
+    )
+    .option("--name <name>", "name in the cluster, kept by its certificate (default: from the host name)", memberName)
+    .option("--port <port>", `TCP port to open to the other machines (default: ${DEFAULT_PORT})`, port)
+    .option("--advertise <host>", "name or address by which they reach this machine (default: it is found)", host)
+    .option("--simulate <how>", "compute nothing: null, or stage-ms=<n>,row-bytes=<n>", simulation)
+    .option("--discover", "find the cluster of the token on the local network; no address is needed then")
+    .option("-d, --detach", "return once this machine has its place, and leave its worker running in the background")
+    .addHelpText("after", EXAMPLES)
+    .action(async (first: string | undefined, second: string | undefined, asked: JoinOptions) => {
+      process.title = "rhone join"; // the system shows it in place of the arguments, which may hold a token
+      const [door, token] = asked.discover ? [undefined, first] : [first, second];
+      if (door !== undefined) checkAddress(door);
+      if (asked.discover && second !== undefined) {
+        throw new RhoneError("INVALID_CONFIG", "--discover finds the address: give the token alone.");
+      }
+      await join({ door, token }, asked, commandContext(asked.dataDir, signal));
+    });
+}
+
+/** Throws INVALID_CONFIG. The text is not repeated: it may be a token. */
+function checkAddress(text: string): void {
+  if (hostPortSchema.safeParse(text).success) return;
+  throw new RhoneError(
+    "INVALID_CONFIG",
+    "The first argument is no address: give host:port, such as 10.0.0.1:7100 or [fd00::1]:7100, then the token.",
+  );
+}
+
+function memberName(text: string): string {
+  if (/^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$/.test(text)) return text;
+  throw new InvalidArgumentError("Give 1 to 63 lower-case letters, digits, dots or hyphens.");
+}
+
+interface Invitation {
+  readonly door: string | undefined;
+  readonly token: string | undefined;
+}
+
+async function join(invitation: Invitation, asked: JoinOptions, context: CommandContext): Promise<void> {
+  const { config, style, dataDir } = context;
+  const renderer = new PhaseRenderer(process.stdout, style);
+  const report = renderer.show.bind(renderer);
+  const signals = listenForStop(() => renderer.note("Leaving in order. Press Ctrl-C again to end at once."));
+  try {
+    await createDataDir(dataDir);
+    await checkNotRunning(dataDir);
+    report({ kind: "phase", phase: "member", text: `asking ${invitation.door ?? "the cluster"}`, done: false });
+    const options = await admitted(invitation, asked, context);
+    report({ kind: "phase", phase: "member", text: `member ${options.name} of ${options.door}`, done: true });
+    signals.stop.throwIfAborted();
+    if (asked.detach) return await startDetached({ options, report, ...signals, supervisor: MEMBER_ENTRY });
+    const { runMember } = await import("../membership/run-member.js");
+    await runMember({ options, config, entry: ENTRY_POINTS.shardWorker, report, ...signals });
+  } finally {
+    if (signals.stop.aborted) renderer.note("Left. None of its processes is left on this machine.");
+    renderer.close();
+  }
+}
+
+/** Makes this machine a member, and keeps what it joined for the next time. */
+async function admitted(
+  { door: named, token: given }: Invitation,
+  asked: JoinOptions,
+  { dataDir, rhone, signal }: CommandContext,
+): Promise<MemberOptions> {
+  const { becomeMember, memberNameIn } = await import("../membership/become-member.js");
+  const before = await readMember(dataDir);
+  const token = given === "-" ? (await textOf(process.stdin)).trim() : given;
+  const door = asked.discover ? await discovered(token, signal) : (named ?? before?.door);
+  if (door === undefined) {
+    throw new RhoneError(
+      "INVALID_CONFIG",
+      `This machine has not joined a cluster. Start one on another machine with \`rhone up --listen\`, and paste the ` +
+        `command that it prints: ${rhone("join HOST:PORT TOKEN")}`,
+    );
+  }
+  const last = before?.door === door ? before : null;
+  const name = asked.name ?? last?.name ?? (await memberNameIn(dataDir));
+  const coordinator = await becomeMember({ door, token, name, dataDir, rhone, before: last });
+  const { port: frames = last?.port ?? DEFAULT_PORT, detach: _, dataDir: __, discover: ___, ...flags } = asked;
+  const options = { ...last, ...flags, dataDir: dataDir.root, door, name, coordinator, port: frames };
+  await keepMember(dataDir, options);
+  return options;
+}
+
+/** host:port of the token's cluster, which announces itself. Throws UNREACHABLE with the others that were found. */
+async function discovered(token: string | undefined, signal: AbortSignal): Promise<string> {
+  if (token === undefined) throw new RhoneError("INVALID_CONFIG", "--discover needs the token of the cluster.");
+  const { clusterOf, parseToken } = await import("@rhone/identity");
+  const { findDoors } = await import("../enrollment/discover.js");
+  const cluster = clusterOf(parseToken(token).authority);
+  const isIt = (door: { readonly cluster: string }): boolean => door.cluster === cluster;
+  const found = await findDoors({ withinMs: DISCOVER_MS, isEnough: isIt, signal });
+  const [right] = found.filter(isIt);
+  if (right !== undefined) return right.address;
+  const others = found.length === 0 ? "none" : found.map((door) => door.address).join(", ");
+  throw new RhoneError(
+    "UNREACHABLE",
+    `No cluster of this token answered on the local network within ${DISCOVER_MS / 1000} s (others: ${others}). ` +
+      "Networks may hold multicast back: give the address that `rhone up --listen` printed.",
+  );
+}
+
+export function addLeaveCommand(program: Command, signal: AbortSignal): void {
+  addDataDirFlag(program.command("leave"))
+    .description("end this machine's part in a cluster that it joined, in order: its layers are handed over first")
+    .option("--forget", "remove its certificate too, so that it needs a token to join again")
+    .action(async ({ dataDir: home, forget }: { dataDir?: string; forget?: boolean }) => {
+      const { dataDir, rhone } = commandContext(home, signal);
+      const before = await readMember(dataDir);
+      const record = await readClusterRecord(dataDir);
+      if (record !== null && record.joined === undefined) {
+        throw new RhoneError(
+          "INVALID_CONFIG",
+          `${dataDir.root} has a cluster of its own. Stop it with: ${rhone("down")}`,
+        );
+      }
+      const outcome = record === null ? "not-running" : await stopCluster(dataDir);
+      if (outcome === "not-running" && !(forget && before !== null)) {
+        throw new RhoneError("NOT_RUNNING", `No member of a cluster is running in ${dataDir.root}.`);
+      }
+      if (forget) await forgetMember(dataDir);
+      const again = forget ? "It needs a token to join again." : `It joins again with: ${rhone("join")}`;
+      console.log(`left ${before?.door ?? record?.joined ?? "the cluster"}. ${again}`);
+    });
+}

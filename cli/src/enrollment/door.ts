@@ -1,0 +1,111 @@
+import { hostname } from "node:os";
+import { hostPort } from "@rhone/common";
+import {
+  Authority,
+  EnrollmentServer,
+  formatToken,
+  type IdentityFiles,
+  identityFiles,
+  type Log,
+  Renewal,
+  type Role,
+  readIdentity,
+} from "@rhone/identity";
+import type { DataDir } from "../data-dir.js";
+import { announceDoor } from "./discover.js";
+import { joinCommand } from "./join-command.js";
+import { type ListenPlace, listenPlace } from "./own-address.js";
+
+export interface DoorOptions {
+  readonly dataDir: DataDir;
+  /** As `listenPlace` reads it. */
+  readonly listen: string | true;
+  readonly port: number;
+  readonly logger: Log;
+}
+
+/** The token that a cluster prints as it starts. */
+const INVITED = { uses: 10, ttlMs: 30 * 60_000 } as const;
+
+/** Where a cluster of this machine admits others: the authority, its server, the identities of its own processes. */
+export class Door {
+  readonly place: ListenPlace;
+  /** host:port for joiners. */
+  readonly address: string;
+  readonly #options: DoorOptions;
+  readonly #authority: Authority;
+  readonly #server: EnrollmentServer;
+  readonly #places: { coordinator?: string };
+  readonly #renewals: Renewal[] = [];
+  readonly #silence: () => void;
+
+  private constructor(
+    options: DoorOptions,
+    place: ListenPlace,
+    parts: {
+      readonly authority: Authority;
+      readonly server: EnrollmentServer;
+      readonly places: { coordinator?: string };
+    },
+  ) {
+    this.#options = options;
+    this.place = place;
+    this.#authority = parts.authority;
+    this.#server = parts.server;
+    this.#places = parts.places;
+    this.address = hostPort(place.advertise, parts.server.port);
+    this.#silence = announceDoor({
+      name: hostName(),
+      address: this.address,
+      cluster: parts.authority.cluster,
+      onSilent: (why) => options.logger.warn({ why }, "machines can't find this cluster by themselves"),
+    });
+  }
+
+  /** Throws PORT_IN_USE, INVALID_CONFIG. */
+  static async open(options: DoorOptions): Promise<Door> {
+    const { dataDir, listen, port, logger } = options;
+    const place = await listenPlace(listen);
+    const authority = await Authority.open(dataDir.authority);
+    const places: { coordinator?: string } = {};
+    const server = await EnrollmentServer.open({ authority, host: place.bind, port, places: () => places, logger });
+    return new Door(options, place, { authority, server, places });
+  }
+
+  /** Joiners are sent to it: host:port. */
+  set coordinator(address: string) {
+    this.#places.coordinator = address;
+  }
+
+  /** The identity of a process of this machine, which is renewed until `close`. */
+  async identity(role: Role, suffix = ""): Promise<IdentityFiles> {
+    const { dataDir, logger } = this.#options;
+    const name = `${hostName()}${suffix}`;
+    const files = identityFiles(dataDir.identity, role, name);
+    const issue = () => this.#authority.issueHere(files, { role, name, hosts: [this.place.advertise] });
+    await issue();
+    this.#renewals.push(new Renewal({ read: () => readIdentity(files), renew: issue, logger }));
+    return files;
+  }
+
+  /** A new token, as the command that joins by it. */
+  async invite(): Promise<{ readonly command: string; readonly admits: string }> {
+    const { token, secret } = await this.#authority.tokens.create({ role: "worker", ...INVITED });
+    const text = formatToken({ authority: this.#authority.hash, id: token.id, secret });
+    const admits = `token ${token.id}: ${INVITED.uses} machines within ${INVITED.ttlMs / 60_000} minutes`;
+    return { command: joinCommand(this.address, text), admits };
+  }
+
+  async close(): Promise<void> {
+    this.#silence();
+    for (const renewal of this.#renewals) renewal.close();
+    await this.#server.close();
+  }
+}
+
+/** This machine's host name as a member's name. */
+export function hostName(host = hostname()): string {
+  const letters = host.toLowerCase().replaceAll(/[^a-z0-9.-]+/g, "-");
+  const stem = letters.slice(0, 50).replaceAll(/^[.-]+|[.-]+$/g, "");
+  return stem === "" ? "machine" : stem;
+}

@@ -1,0 +1,153 @@
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Client, ServiceError } from "@grpc/grpc-js";
+import {
+  type ClusterStatus,
+  controlService,
+  fromGrpcError,
+  openChannel,
+  openSecurity,
+  pipelineService,
+  type Security,
+} from "@rhone/common";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { securityOf } from "../../cli/dist/cluster/cluster-security.js";
+import { dataDirAt } from "../../cli/dist/data-dir.js";
+import { chat } from "../cluster/chat.js";
+import { pidsOf, residentMiB } from "../cluster/processes.js";
+import { RunningCluster } from "../cluster/start-cluster.js";
+import { type GrpcAttempt, grpcAttempts } from "./grpc-attempts.js";
+
+const MESSAGES = Number(process.env.RHONE_FUZZ_MESSAGES ?? 1500);
+const SEED = Number(process.env.RHONE_FUZZ_SEED ?? Date.now() % 2 ** 31);
+/** Attempts are made for the epoch of the moment, which they end. */
+const AT_A_TIME = 100;
+const AT_ONCE = 8;
+const ANSWER_WITHIN_MS = 15_000;
+const MOST_GROWTH_MIB = 300;
+const MOST_TOLD = 20;
+
+let cluster: RunningCluster;
+let credentials: Record<GrpcAttempt["credential"], Security>;
+beforeAll(async () => {
+  cluster = await RunningCluster.start(["--workers", "2"]);
+  const right = securityOf(dataDirAt(cluster.dataDir));
+  const wrongFile = join(cluster.dataDir, "wrong-secret");
+  writeFileSync(wrongFile, randomBytes(32).toString("base64url"));
+  credentials = {
+    right,
+    wrong: openSecurity({ ...right.config, clusterSecretFile: wrongFile }),
+    none: openSecurity({ ...right.config, clusterSecretFile: undefined, allowPlaintext: true }),
+  };
+});
+afterAll(async () => {
+  await cluster?.stop();
+});
+
+/** host:port of the coordinator's gRPC server. */
+function coordinatorAddress(): string {
+  const log = readFileSync(join(cluster.dataDir, "logs", "coordinator.log"), "utf8");
+  return /"grpc":"([^"]+)"/.exec(log)?.[1] ?? "";
+}
+
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+/** How the call ended: "OK", the code of a RhoneError, or "no answer". */
+function send(client: Client, { method, messages, isDropped }: GrpcAttempt): Promise<string> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve("no answer"), ANSWER_WITHIN_MS);
+    const ended = (error: ServiceError | null): void => {
+      clearTimeout(timer);
+      resolve(error === null ? "OK" : fromGrpcError(error, "it").code);
+    };
+    if (method === "coordinator beat") {
+      client.makeUnaryRequest(controlService.beat.path, asIs, asIs, messages[0] ?? Buffer.of(), ended);
+      return;
+    }
+    const path = method === "coordinator join" ? controlService.join.path : pipelineService.flow.path;
+    const stream = client.makeBidiStreamRequest(path, asIs, asIs);
+    stream.on("data", () => {});
+    stream.on("error", ended);
+    stream.on("end", () => ended(null));
+    for (const message of messages) stream.write(message);
+    if (isDropped) setTimeout(() => stream.cancel(), 20);
+    else stream.end();
+  });
+}
+
+/** The status once the pipeline has come up again. */
+async function whenReady(): Promise<ClusterStatus> {
+  await expect.poll(async () => (await cluster.status()).state, { timeout: 60_000, interval: 100 }).toBe("ready");
+  return cluster.status();
+}
+
+/** Sends attempts on the cluster as it is now; returns how many messages that were, and what is to complain about. */
+async function attack(seed: number, seen: Map<string, number>) {
+  const { coordinator, epoch, workers } = await whenReady();
+  const stages = workers.filter(({ layers }) => layers !== null); // others joined by an attempt
+  const all = fc.sample(grpcAttempts({ pipeline: coordinator, epoch }), { numRuns: AT_A_TIME, seed });
+  const addresses = { coordinator: coordinatorAddress(), worker: stages[seed % stages.length]?.address ?? "" };
+  const complaints: string[] = [];
+  const work = async (attempts: readonly GrpcAttempt[]): Promise<void> => {
+    for (const attempt of attempts) {
+      const { method, credential, messages } = attempt;
+      const [server, name] = method.split(" ") as ["coordinator" | "worker", string];
+      const client = openChannel(addresses[server], { security: credentials[credential], expect: { role: server } });
+      const end = await send(client, attempt);
+      client.close();
+      const what = `${credential} ${method} ${end}`;
+      seen.set(what, (seen.get(what) ?? 0) + 1);
+      const isLeft = attempt.isDropped && end === "WORKER_LOST";
+      const isExpected = credential === "right" ? end !== "no answer" : end === "FORBIDDEN_PEER" || isLeft;
+      if (!isExpected) complaints.push(`${what}: ${name} ${messages.map((it) => it.toString("hex").slice(0, 400))}`);
+    }
+  };
+  const share = Math.ceil(all.length / AT_ONCE);
+  await Promise.all(Array.from({ length: AT_ONCE }, (_, i) => work(all.slice(i * share, (i + 1) * share))));
+  return { messages: all.reduce((sum, { messages }) => sum + messages.length, 0), complaints };
+}
+
+test(`${MESSAGES} fuzzed gRPC messages are refused or obeyed, end no process, and leave nothing behind`, {
+  timeout: 1_200_000,
+}, async () => {
+  process.stdout.write(`RHONE_FUZZ_SEED=${SEED}\n`);
+  const pids = pidsOf(cluster);
+  const before = residentMiB(pids);
+  const seen = new Map<string, number>();
+  const complaints: string[] = [];
+  const startedAt = performance.now();
+  for (let [sent, round] = [0, 0]; sent < MESSAGES && complaints.length < MOST_TOLD; round++) {
+    const attacked = await attack(SEED + round, seen);
+    sent += attacked.messages;
+    complaints.push(...attacked.complaints);
+  }
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  process.stdout.write(`${seconds} s; ${JSON.stringify(Object.fromEntries([...seen].sort()))}\n`);
+  complaints.push(...strangeLines());
+  expect(complaints.length, complaints.slice(0, MOST_TOLD).join("\n\n")).toBe(0);
+  await whenReady();
+  expect(pidsOf(cluster)).toEqual(pids);
+  const after = residentMiB(pids);
+  process.stdout.write(`MiB before ${JSON.stringify(before)}, after ${JSON.stringify(after)}\n`);
+  for (const [name, resident] of Object.entries(after)) {
+    expect(resident - (before[name] ?? 0), name).toBeLessThan(MOST_GROWTH_MIB);
+  }
+  const { text } = await chat(cluster, { messages: [{ role: "user", content: "What is the capital of France?" }] });
+  expect(text).toBe("The capital of France is Paris.");
+});
+
+/** Log lines of level fatal, and errors that are not Rhone's own. */
+function strangeLines(): readonly string[] {
+  const folder = join(cluster.dataDir, "logs");
+  const lines = readdirSync(folder).flatMap((name) => readFileSync(join(folder, name), "utf8").split("\n"));
+  return lines
+    .filter((line) => {
+      if (!line.startsWith("{")) return line !== "";
+      const { level, err } = JSON.parse(line) as { level?: string; err?: { type?: string } };
+      return level === "fatal" || (level === "error" && err !== undefined && err.type !== "RhoneError");
+    })
+    .slice(0, MOST_TOLD)
+    .map((line) => line.slice(0, 2000));
+}

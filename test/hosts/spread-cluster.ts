@@ -1,0 +1,119 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { askOperations, type ClusterStatus, checkClusterStatus, openSecurity, type Security } from "@rhone/common";
+import { vi } from "vitest";
+import { TestAuthority, type TestLeaf } from "../../packages/common/src/testing/test-authority.js";
+import { type SpawnedService, spawnService } from "../cluster/spawn-service.js";
+import { RunningCluster } from "../cluster/start-cluster.js";
+import type { Host } from "./host.js";
+
+const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
+const PASSWORD = "of-this-test";
+/** Each host has all ports to itself. */
+const PORTS = { redis: 6379, coordinator: 7100, coordinatorOps: 7101, worker: 7200, workerOps: 7201, gateway: 8080 };
+const EVERYWHERE = "0.0.0.0";
+const ANSWER_WITHIN_MS = 2000;
+
+export interface SpreadOptions {
+  /** Has Redis, the coordinator and the gateway. */
+  readonly front: Host;
+  /** Each has one worker. */
+  readonly workers: readonly Host[];
+  /** Stages; the other workers are spares. */
+  readonly stages: number;
+}
+
+/** A cluster of simulated workers over several hosts, with a certificate for each process. */
+export class SpreadCluster {
+  /** For requests; it has no data directory. */
+  readonly cluster: RunningCluster;
+  readonly #front: Host;
+  readonly #authority = new TestAuthority();
+  readonly #operator: Security;
+  #coordinatorLog: readonly string[] = [];
+
+  private constructor(front: Host) {
+    this.#front = front;
+    this.#operator = openSecurity(this.#authority.issue({ role: "operator", name: "test" }));
+    this.cluster = new RunningCluster({ url: `http://${front.address}:${PORTS.gateway}`, dataDir: front.folder });
+  }
+
+  /** Starts all processes, and waits until the pipeline is ready. */
+  static async start(options: SpreadOptions): Promise<SpreadCluster> {
+    const spread = new SpreadCluster(options.front);
+    await spread.#start(options);
+    return spread;
+  }
+
+  async #start({ front, workers, stages }: SpreadOptions): Promise<void> {
+    const redis = { REDIS_URL: await startRedis(front) };
+    const model = ["--model-path", BREEZE, "--model-name", "breeze", "--host", EVERYWHERE];
+    const coordinator = ["--advertise-host", front.name, "--workers", String(stages), "--simulated", "true"];
+    const storage = ["--storage", join(front.folder, "storage"), "--auth", "off"];
+    const identity = this.#identity({ role: "coordinator", name: front.name });
+    const [{ log }] = await Promise.all([
+      spawnService("coordinator", [...model, ...coordinator], { env: { ...identity, ...redis }, on: front }),
+      spawnService("gateway", [...model, ...storage], { env: redis, on: front }),
+      ...workers.map((host) => this.startWorker(host)),
+    ]);
+    this.#coordinatorLog = log;
+    await vi.waitUntil(() => this.takesRequests(), { timeout: 30_000, interval: 50 });
+  }
+
+  /** The worker has its host's name. */
+  startWorker(host: Host): Promise<SpawnedService> {
+    const ports = ["--port", String(PORTS.worker), "--ops-port", String(PORTS.workerOps)];
+    const place = ["--coordinator", `${this.#front.name}:${PORTS.coordinator}`, "--host", EVERYWHERE];
+    const flags = [...place, "--advertise-host", host.name, ...ports, "--simulate", "stage-ms=10"];
+    const env = this.#identity({ role: "worker", name: host.name });
+    return spawnService("shard-worker", flags, { env, on: host });
+  }
+
+  /** The coordinator's own status. Throws while nobody answers. */
+  async status(): Promise<ClusterStatus> {
+    const address = `${this.#front.address}:${PORTS.coordinatorOps}`;
+    const options = { security: this.#operator, signal: AbortSignal.timeout(ANSWER_WITHIN_MS) };
+    return checkClusterStatus(JSON.parse((await askOperations(address, "/status", options)).body), "The coordinator");
+  }
+
+  /** How many workers the coordinator has lost since it started, by its log, which can be read without a network. */
+  get losses(): number {
+    return this.#coordinatorLog.filter((line) => line.includes('"worker lost"')).length;
+  }
+
+  /** Whether the gateway knows of a pipeline that is ready. */
+  async takesRequests(): Promise<boolean> {
+    return (await fetch(`${this.cluster.url}/ready`)).ok;
+  }
+
+  /** The workers that hold layers, the first stage's first. */
+  async stages(): Promise<readonly string[]> {
+    const { workers } = await this.status();
+    const holding = workers.filter(({ layers }) => layers !== null);
+    return holding.toSorted((a, b) => (a.layers?.[0] ?? 0) - (b.layers?.[0] ?? 0)).map(({ worker }) => worker);
+  }
+
+  /** Removes the certificates; the processes end with their network. */
+  close(): void {
+    this.#operator.close();
+    this.#authority.close();
+  }
+
+  #identity(leaf: TestLeaf): NodeJS.ProcessEnv {
+    const { tlsCa, tlsCert, tlsKey } = this.#authority.issue(leaf);
+    return { RHONE_TLS_CA: tlsCa, RHONE_TLS_CERT: tlsCert, RHONE_TLS_KEY: tlsKey };
+  }
+}
+
+/** On the host's loopback, for its coordinator and its gateway alone. A URL with the password. */
+async function startRedis(host: Host): Promise<string> {
+  const folders = { "data-folder": join(host.folder, "redis"), "run-folder": join(host.folder, "run") };
+  for (const folder of Object.values(folders)) mkdirSync(folder);
+  const program = spawnSync("redis-server", ["--version"]).status === 0 ? { binary: "redis-server" } : {};
+  const flags = Object.entries({ ...folders, ...program, host: "127.0.0.1", port: PORTS.redis });
+  const args = flags.flatMap(([name, value]) => [`--${name}`, String(value)]);
+  await spawnService("redis", args, { env: { RHONE_REDIS_PASSWORD: PASSWORD }, on: host });
+  return `redis://:${PASSWORD}@127.0.0.1:${PORTS.redis}`;
+}

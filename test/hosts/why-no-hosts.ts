@@ -1,0 +1,28 @@
+import { beforeEach } from "vitest";
+import { ip } from "./leftovers.js";
+
+/** Why hosts can't be made on this machine, or null: it is not Linux, has no iproute2, or this user may not. */
+export const whyNoHosts: string | null = probe();
+
+/** Skips every test of a file, with the reason, where hosts can't be made. */
+export function skipWithoutHosts(): void {
+  beforeEach(({ skip }) => skip(whyNoHosts !== null, whyNoHosts ?? ""));
+}
+
+function probe(): string | null {
+  if (process.platform !== "linux") return "network namespaces exist on Linux alone";
+  const namespace = `rh-${process.pid}-0-probe`;
+  try {
+    ip("netns", "add", namespace);
+    try {
+      ip("-n", namespace, "link", "add", "one", "type", "veth", "peer", "name", "other");
+      ip("-n", namespace, "link", "add", "switch", "type", "bridge");
+      ip("netns", "exec", namespace, "unshare", "--uts", "true");
+    } finally {
+      ip("netns", "delete", namespace);
+    }
+    return null;
+  } catch (error) {
+    return `network namespaces can't be made here: ${(error as Error).message.trim().split("\n").join(" ")}`;
+  }
+}
