@@ -92,7 +92,14 @@ it.each([
   [{ held: 8, limit: 4 }, [], 0],
   [{ held: 8, limit: 4 }, [{ held: 0, limit: 4 }], 4],
   [{ held: 8, limit: 4 }, [{ held: 7, limit: 4 }], 0],
-  [{ held: 8, limit: 4 }, [{ held: 6, limit: 4 }, { held: 2, limit: 4 }], 3],
+  [
+    { held: 8, limit: 4 },
+    [
+      { held: 6, limit: 4 },
+      { held: 2, limit: 4 },
+    ],
+    3,
+  ],
   [{ held: 8, limit: 4 }, [{ held: 0, limit: 12 }], 6],
   [{ held: 2, limit: 4 }, [{ held: 8, limit: 4 }], 0],
 ])("of %j beside %j, %d jobs are too many", (own, others, expected) => expect(surplus(own, others)).toBe(expected));

@@ -32,7 +32,7 @@ elseif KEYS[2] then
   answer[1] = 0
   if redis.call("ZCARD", KEYS[2]) > 0 then redis.call("ZADD", KEYS[3], 0, "0") end
 end
-redis.call("HSET", KEYS[1], ARGV[1], string.format("%d %d %d", held, limit, ms))
+redis.call("HSET", KEYS[1], ARGV[1], string.format("%.0f %.0f %.0f", held, limit, ms))
 redis.call("EXPIRE", KEYS[1], ARGV[5])
 return answer`;
 
