@@ -1,7 +1,7 @@
 import { LaneConsumer, type LaneConsumerOptions } from "./lane-consumer.js";
 import { ReplicaLoads, surplus } from "./replica-loads.js";
 
-/** How often the other coordinators of the model hear how many jobs this one holds, and get those that it should not. */
+/** How often the model's other coordinators hear how many jobs this one holds, and get those that it should not. */
 const TELL_MS = 250;
 
 export interface ConsumerOptions extends Omit<LaneConsumerOptions, "loads"> {

@@ -1,4 +1,4 @@
-/** Thrown into the run of a job that goes back to its queue, for one whose turn is earlier or for another coordinator. */
+/** Thrown into the run of a job that goes back to its queue, for an earlier turn or for another coordinator. */
 export class HandedBack extends Error {}
 
 /** The jobs that a coordinator has taken from a queue, with their turns. */
