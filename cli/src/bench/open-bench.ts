@@ -16,7 +16,7 @@ import { ENTRY_POINTS, SIMULATION_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
 import { withSpawnedCluster } from "./spawned-cluster.js";
 
-type AskedCluster = Omit<ClusterOptions, "dataDir" | "host" | "port">;
+type AskedCluster = Omit<ClusterOptions, "dataDir" | "host" | "port" | "moreModels">;
 
 /** The options that all scenarios share. */
 export interface BenchOptions extends AskedCluster {

@@ -3,6 +3,7 @@ import { coordinatorSettings } from "@rhone/coordinator/config";
 import { gatewaySettings } from "@rhone/gateway/config";
 import { type ShardWorkerConfig, shardWorkerSettings } from "@rhone/shard-worker/config";
 import { checkHardware } from "../launch/check-hardware.js";
+import type { ModelPlan, PipelinePlan } from "../launch/launch-plan.js";
 import { coordinatorSpec, gatewaySpec, type SpecSources, workerSpec } from "./service-specs.js";
 
 /** Its address is known once it runs. */
@@ -14,25 +15,34 @@ const ANY_COORDINATOR = "127.0.0.1:0";
  * KERNELS_UNAVAILABLE.
  */
 export function checkSettings(sources: SpecSources): void {
-  const coordinator = coordinatorSpec(sources, undefined);
-  const worker = workerSpec(sources, { index: 0, coordinator: ANY_COORDINATOR });
+  const ofPipelines = sources.plan.pipelines.map((pipeline) => pipelineSettings(sources, pipeline));
   const gateway = gatewaySpec(sources, undefined);
-  const { config, problems } = parseSettings(coordinatorSettings, coordinator.env, coordinator.args);
-  const ofWorker = parseSettings(shardWorkerSettings, worker.env, worker.args);
   const all = [
-    ...problems,
-    ...contextProblems(config.context, sources.plan.model.contextLength),
-    ...ofWorker.problems,
+    ...ofPipelines.flatMap(({ problems }) => problems),
     ...parseSettings(gatewaySettings, gateway.env, gateway.args).problems,
   ];
   // Services share some settings.
   if (all.length > 0) throw badSettings([...new Set(all)]);
-  const { simulate, device, kernels, ggmlDir } = ofWorker.config as ShardWorkerConfig;
-  if (simulate === undefined) checkHardware({ device, kernels, ggmlDir });
+  for (const { worker } of ofPipelines) {
+    const { simulate, device, kernels, ggmlDir } = worker;
+    if (simulate === undefined) checkHardware({ device, kernels, ggmlDir });
+  }
 }
 
-function contextProblems(context: number | undefined, longest: number): readonly string[] {
-  if (context === undefined || context <= longest) return [];
+/** What is wrong with the settings of a pipeline's services, and those of its workers. */
+function pipelineSettings(sources: SpecSources, pipeline: PipelinePlan) {
+  const coordinator = coordinatorSpec(sources, pipeline, undefined);
+  const worker = workerSpec(sources, { pipeline, index: 0, coordinator: ANY_COORDINATOR });
+  const { config, problems } = parseSettings(coordinatorSettings, coordinator.env, coordinator.args);
+  const ofWorker = parseSettings(shardWorkerSettings, worker.env, worker.args);
+  return {
+    problems: [...problems, ...contextProblems(config.context, pipeline.model), ...ofWorker.problems],
+    worker: ofWorker.config as ShardWorkerConfig,
+  };
+}
+
+function contextProblems(context: number | undefined, { name, contextLength }: ModelPlan): readonly string[] {
+  if (context === undefined || context <= contextLength) return [];
   const { env, doc } = coordinatorSettings.context;
-  return [`--context or ${env} is ${context}, more than the ${longest} of the model. ${doc}`];
+  return [`--context or ${env} is ${context}, more than the ${contextLength} of ${name}. ${doc}`];
 }

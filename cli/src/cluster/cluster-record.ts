@@ -14,6 +14,7 @@ const clusterSchema = z.object({
   state: z.enum(["starting", "ready", "stopping"]),
   startedAtMs: z.number(),
   url: z.string(),
+  /** The one of requests that name none. */
   model: z.string(),
   /** Its description, for people. */
   redis: z.string(),

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RhoneError, type Security } from "@rhone/common";
+import type { PipelinePlan } from "../launch/launch-plan.js";
 import { identifyProcess } from "../processes/process-identity.js";
 import type { Addresses, ServiceSpec } from "../processes/service-process.js";
 import { SupervisedService } from "../processes/supervised-service.js";
 import type { RecordedProcess } from "./cluster-record.js";
-import type { Report } from "./progress.js";
+import type { ProgressEvent, Report } from "./progress.js";
 import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec } from "./service-specs.js";
 import { watchPipeline } from "./watch-pipeline.js";
 
@@ -22,7 +23,12 @@ const STOP_DEADLINE_MS = 10_000;
 const GATEWAY_DEADLINE_MS = 60_000;
 const ANSWER_DEADLINE_MS = 5000;
 
-type SpecFactory = (previous: Addresses | undefined) => ServiceSpec;
+/** A service to start. */
+interface Planned {
+  readonly spec: (previous: Addresses | undefined) => ServiceSpec;
+  /** The pipeline that it belongs to; undefined: all need it. */
+  readonly pipeline?: PipelinePlan;
+}
 
 /** Every service stops before the ones it uses. */
 const STOP_ORDER = ["gateway", "coordinator", "workers", "redis"] as const;
@@ -32,20 +38,23 @@ type Role = (typeof STOP_ORDER)[number];
 export class Cluster {
   readonly #environment: ClusterEnvironment;
   readonly #services = new Map<Role, readonly SupervisedService[]>();
+  /** The services of each pipeline that is not lost. */
+  readonly #pipelines = new Map<PipelinePlan, SupervisedService[]>();
   readonly #failing = new AbortController();
   readonly #stopping = new AbortController();
   #operations = "";
+  #isUp = false;
 
   constructor(environment: ClusterEnvironment) {
     this.#environment = environment;
   }
 
-  /** host:port of the coordinator's operations server; empty until `start` resolves. */
+  /** host:port of the first coordinator's operations server; empty until `start` resolves. */
   get operations(): string {
     return this.#operations;
   }
 
-  /** Resolves with the reason when a service can't be kept running. */
+  /** Resolves with the reason when a service that all need, or the last pipeline, can't be kept running. */
   get failed(): Promise<RhoneError> {
     const { signal } = this.#failing;
     if (signal.aborted) return Promise.resolve(signal.reason);
@@ -59,28 +68,31 @@ export class Cluster {
   async start(): Promise<string> {
     const signal = AbortSignal.any([this.#failing.signal, this.#stopping.signal]);
     await this.#startRedis();
-    const { grpc, ops } = await this.#startCoordinator();
+    const coordinators = await this.#startCoordinators();
     const { report, plan, security, listening } = this.#environment;
-    report({ kind: "phase", phase: "workers", text: `0 of ${plan.workers} joined`, done: false });
-    const workers = Array.from({ length: plan.workers }, (_, index) => () => {
-      return workerSpec(this.#environment, { index, coordinator: grpc });
-    });
+    const admits = listening !== undefined;
+    const joining = plan.pipelines.reduce((sum, { workers }) => sum + workers, 0);
+    report({ kind: "phase", phase: "workers", text: `0 of ${joining} joined`, done: false });
+    const workers = coordinators.flatMap(({ pipeline, grpc: coordinator }) =>
+      Array.from({ length: pipeline.workers }, (_, index) => ({
+        pipeline,
+        spec: () => workerSpec(this.#environment, { pipeline, index, coordinator }),
+      })),
+    );
     const [[gateway]] = await Promise.all([
-      this.#start("gateway", [(previous) => gatewaySpec(this.#environment, previous)]),
+      this.#start("gateway", [{ spec: (previous) => gatewaySpec(this.#environment, previous) }]),
       this.#start("workers", workers),
-      watchPipeline({
-        operations: ops,
-        security,
-        workers: plan.workers,
-        admits: listening !== undefined,
-        report,
-        signal,
+      ...coordinators.map(({ pipeline, ops: operations }) => {
+        const { workers } = pipeline;
+        return watchPipeline({ operations, security, workers, admits, report: reportOf(pipeline, report), signal });
       }),
     ]);
     const address = gateway?.http ?? "";
     report({ kind: "phase", phase: "gateway", text: "waiting until it is ready", done: false });
-    await untilReady(address, signal);
-    report({ kind: "phase", phase: "gateway", text: "sees the pipeline", done: true });
+    for (const { name } of plan.models) await untilReady(address, name, signal);
+    const pipelines = plan.pipelines.length === 1 ? "the pipeline" : `all ${plan.pipelines.length} pipelines`;
+    report({ kind: "phase", phase: "gateway", text: `sees ${pipelines}`, done: true });
+    this.#isUp = true;
     return address;
   }
 
@@ -100,36 +112,62 @@ export class Cluster {
   async #startRedis(): Promise<void> {
     const { report, redis } = this.#environment;
     report({ kind: "phase", phase: "redis", text: "starting", done: false });
-    if (redis.host !== undefined) await this.#start("redis", [() => redisSpec(this.#environment)]);
+    if (redis.host !== undefined) await this.#start("redis", [{ spec: () => redisSpec(this.#environment) }]);
     report({ kind: "phase", phase: "redis", text: redis.description, done: true });
   }
 
-  async #startCoordinator(): Promise<{ readonly grpc: string; readonly ops: string }> {
-    const { report } = this.#environment;
+  /** With their host:port for workers and for operations. */
+  async #startCoordinators() {
+    const { report, plan } = this.#environment;
     report({ kind: "phase", phase: "coordinator", text: "starting", done: false });
-    const specs = [(previous: Addresses | undefined) => coordinatorSpec(this.#environment, previous)];
-    const [{ grpc = "", ops = "" } = {}] = await this.#start("coordinator", specs);
-    report({ kind: "phase", phase: "coordinator", text: `listening on ${grpc}`, done: true });
-    this.#environment.onCoordinator?.(grpc);
-    this.#operations = ops;
-    return { grpc, ops };
+    const planned = plan.pipelines.map((pipeline) => ({
+      pipeline,
+      spec: (previous: Addresses | undefined) => coordinatorSpec(this.#environment, pipeline, previous),
+    }));
+    const addresses = await this.#start("coordinator", planned);
+    const started = plan.pipelines.map((pipeline, index) => {
+      const { grpc = "", ops = "" } = addresses[index] ?? {};
+      return { pipeline, grpc, ops };
+    });
+    const places = started.map(({ grpc }) => grpc).join(", ");
+    report({ kind: "phase", phase: "coordinator", text: `listening on ${places}`, done: true });
+    // Machines that join serve the first model.
+    this.#environment.onCoordinator?.(started[0]?.grpc ?? "");
+    this.#operations = started[0]?.ops ?? "";
+    return started;
   }
 
-  async #start(role: Role, specs: readonly SpecFactory[]): Promise<readonly Addresses[]> {
+  async #start(role: Role, planned: readonly Planned[]): Promise<readonly Addresses[]> {
     this.#stopping.signal.throwIfAborted();
-    const services = specs.map((spec) => this.#supervise(spec));
+    const services = planned.map((each) => this.#supervise(each));
     this.#services.set(role, services);
     return Promise.all(services.map((service) => service.start()));
   }
 
-  #supervise(spec: SpecFactory): SupervisedService {
+  #supervise({ spec, pipeline }: Planned): SupervisedService {
     const { report } = this.#environment;
-    return new SupervisedService({
+    const service = new SupervisedService({
       spec,
       onChange: () => this.#tellProcesses(),
       onRestart: (why) => report({ kind: "warning", text: `${firstLine(why.message)} Restarting it.` }),
-      onGiveUp: (why) => this.#failing.abort(why),
+      onGiveUp: (why) => this.#giveUp(pipeline, why),
     });
+    if (pipeline !== undefined) this.#pipelines.set(pipeline, [...(this.#pipelines.get(pipeline) ?? []), service]);
+    return service;
+  }
+
+  /** A pipeline of several is stopped, and the others go on; everything else ends the cluster. */
+  #giveUp(pipeline: PipelinePlan | undefined, why: RhoneError): void {
+    if (pipeline === undefined || !this.#isUp || this.#pipelines.size === 1) {
+      this.#failing.abort(why);
+      return;
+    }
+    const services = this.#pipelines.get(pipeline);
+    if (services === undefined) return;
+    this.#pipelines.delete(pipeline);
+    const text = `${why.message}\n${pipeline.label} is not served any more; the other pipelines go on.`;
+    this.#environment.report({ kind: "warning", text });
+    for (const service of services) void service.stop(STOP_DEADLINE_MS);
   }
 
   #allServices(): readonly SupervisedService[] {
@@ -148,14 +186,21 @@ export class Cluster {
 
 const firstLine = (text: string): string => text.split("\n")[0] ?? "";
 
-/** Waits until the gateway also sees the pipeline. Throws NO_PIPELINE with its last answer. */
-async function untilReady(address: string, signal: AbortSignal): Promise<void> {
+/** Tells of which pipeline the news are, where there are several. */
+function reportOf({ label }: PipelinePlan, report: Report): Report {
+  if (label === "") return report;
+  return (event: ProgressEvent) =>
+    report(event.kind === "phase" ? { ...event, text: `${label}: ${event.text}` } : event);
+}
+
+/** Waits until the gateway also sees a pipeline of the model. Throws NO_PIPELINE with its last answer. */
+async function untilReady(address: string, model: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + GATEWAY_DEADLINE_MS;
   let last = "no answer";
   while (Date.now() < deadline) {
     signal.throwIfAborted();
     try {
-      const response = await fetch(`http://${address}/ready`, {
+      const response = await fetch(`http://${address}/ready?model=${encodeURIComponent(model)}`, {
         signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_DEADLINE_MS)]),
       });
       if (response.ok) return;

@@ -112,6 +112,37 @@ describe("what a cluster tells when it is ready", () => {
   });
 });
 
+describe("a cluster of several pipelines", () => {
+  const MODEL = fileURLToPath(new URL("../../../test/fixtures/oracle/mistral-8l-full/model-f32.gguf", import.meta.url));
+
+  test("has a coordinator and workers for each, and says which is which", async () => {
+    const cluster = await startFakeCluster({}, { moreModels: [MODEL], workers: 1 });
+    await cluster.ready;
+    const record = await readClusterRecord(cluster.dataDir);
+    expect(record?.model).toBe("breeze");
+    expect(record?.services.map(({ name }) => name).sort()).toEqual([
+      ...["coordinator-1", "coordinator-2", "gateway", "redis", "worker-1", "worker-2"],
+    ]);
+    const done = cluster.events.flatMap((event) => (event.kind === "phase" && event.done ? [event] : []));
+    expect(done.filter(({ phase }) => phase === "model")).toHaveLength(2);
+    expect(done.filter(({ phase }) => phase === "workers").map(({ text }) => text)).toEqual(
+      expect.arrayContaining(["breeze: 1 of 1 joined", "model-f32: 1 of 1 joined"]),
+    );
+    expect(done.at(-1)).toMatchObject({ phase: "gateway", text: "sees all 2 pipelines" });
+  });
+
+  test("has replicas of a model", async () => {
+    const cluster = await startFakeCluster({}, { replicas: 2, workers: 1 });
+    await cluster.ready;
+    const texts = cluster.events.flatMap((event) => (event.kind === "phase" && event.done ? [event.text] : []));
+    expect(texts[0]).toMatch(/^Breeze, .*, 2 replicas$/);
+    expect(texts).toContain("breeze (2 of 2): 1 of 1 joined");
+    cluster.stop.abort();
+    await cluster.over;
+    expect((await cluster.journal()).filter((line) => line === "stopped coordinator")).toHaveLength(2);
+  });
+});
+
 test("a cluster says how many workers it chose for a model that is no demonstration, and why", async () => {
   const path = "../../../test/fixtures/oracle/mistral-8l-full/model-f32.gguf";
   const cluster = await startFakeCluster({}, { model: fileURLToPath(new URL(path, import.meta.url)), threads: 1 });
@@ -185,7 +216,7 @@ describe("a cluster that can't come up", () => {
       "Bad settings:",
       expect.stringMatching(/^ {2}RHONE_PAGE_SIZE=many is not a number\./),
       expect.stringMatching(/^ {2}RHONE_LOG_LEVEL=loud is not one of debug,/),
-      expect.stringMatching(/^ {2}--context or RHONE_CONTEXT is 1000000, more than the \d+ of the model\./),
+      expect.stringMatching(/^ {2}--context or RHONE_CONTEXT is 1000000, more than the \d+ of breeze\./),
       expect.stringMatching(/^ {2}RHONE_GRAMMAR_MASK_MS=0 is less than 1\./),
       expect.stringMatching(/^ {2}RHONE_MAX_QUEUED=-1 is less than 1\./),
       expect.stringMatching(/^ {2}--s3-endpoint minio:9000 must be an http:\/\/ or https:\/\/ URL\./),

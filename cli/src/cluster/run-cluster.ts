@@ -41,14 +41,15 @@ export async function runCluster(request: RunRequest): Promise<void> {
   const { options, config, report } = request;
   const dataDir = dataDirAt(options.dataDir);
   await createDataDir(dataDir);
-  report({ kind: "phase", phase: "model", text: `looking for ${options.model}`, done: false });
+  const asked = [options.model, ...(options.moreModels ?? [])].join(", ");
+  report({ kind: "phase", phase: "model", text: `looking for ${asked}`, done: false });
   const plan = await planLaunch(options, dataDir, thisMachine());
   const choice = await chooseRedis({ url: config.redisUrl, searchPath: config.searchPath });
   const redis = await planRedis(choice, dataDir, loopbackOf(options.host));
   checkSettings({ config, options, plan, redis, dataDir, entryPoints: request.entryPoints });
   const about = {
     url: urlOf(options.host, options.port),
-    model: plan.model.name,
+    model: plan.models[0].name,
     redis: redis.description,
     redisUrl: redis.url,
     inMemory: redis.host?.inMemory ?? false,
@@ -58,14 +59,12 @@ export async function runCluster(request: RunRequest): Promise<void> {
     await prepare(options, dataDir);
     const password = redis.host?.password;
     if (password !== undefined) await writeFile(dataDir.redisPassword, `${password}\n`, { mode: 0o600 });
-    report({ kind: "phase", phase: "model", text: plan.model.description, done: true });
-    if (plan.why !== null) report({ kind: "note", text: plan.why });
+    tellPlan(plan, report);
     if (options.simulate !== undefined) report({ kind: "note", text: SIMULATED });
-    if (plan.model.chatRefusal !== undefined) report({ kind: "warning", text: plan.model.chatRefusal });
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
     const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });
-    const admission = options.listen === undefined ? null : await admitMachines(request, plan.workers);
+    const admission = options.listen === undefined ? null : await admitMachines(request, workersOf(plan));
     try {
       await claim.update({ door: admission?.address, operator: admission?.operator });
       const security = securityOf(dataDir, { operator: admission?.operator });
@@ -81,6 +80,18 @@ export async function runCluster(request: RunRequest): Promise<void> {
   } finally {
     await endLeftoverRedis(dataDir.run);
     await claim.release();
+  }
+}
+
+const workersOf = ({ pipelines }: LaunchPlan): number => pipelines.reduce((sum, { workers }) => sum + workers, 0);
+
+function tellPlan({ models, pipelines }: LaunchPlan, report: Report): void {
+  for (const model of models) {
+    const [first, ...replicas] = pipelines.filter((pipeline) => pipeline.model === model);
+    const copies = replicas.length === 0 ? "" : `, ${replicas.length + 1} replicas`;
+    report({ kind: "phase", phase: "model", text: `${model.description}${copies}`, done: true });
+    if (first !== undefined && first.why !== null) report({ kind: "note", text: first.why });
+    if (model.chatRefusal !== undefined) report({ kind: "warning", text: model.chatRefusal });
   }
 }
 
@@ -117,8 +128,8 @@ async function live(
     const address = await Promise.race([cluster.start(), stopped]);
     if (address === null) throw new RhoneError("CANCELLED", "The cluster was stopped before it was ready.");
     const url = urlOf(options.host, portIn(address));
-    await claim.update({ state: "ready", url, operations: cluster.operations, model: plan.model.name });
-    for (const text of await hintsWhenReady(cluster, { url, security, request })) report({ kind: "note", text });
+    await claim.update({ state: "ready", url, operations: cluster.operations });
+    for (const text of await hintsWhenReady(cluster, { url, security, plan, request })) report({ kind: "note", text });
     report({ kind: "ready", url });
     const failure = await Promise.race([cluster.failed, stopped]);
     if (failure !== null) throw failure;
@@ -128,16 +139,20 @@ async function live(
   }
 }
 
+interface WhenReady {
+  readonly url: string;
+  readonly security: Security;
+  readonly plan: LaunchPlan;
+  readonly request: RunRequest;
+}
+
 async function hintsWhenReady(
   { operations }: Cluster,
-  {
-    url,
-    security,
-    request: { options, stop },
-  }: { readonly url: string; readonly security: Security; readonly request: RunRequest },
+  { url, security, plan, request: { options, stop } }: WhenReady,
 ): Promise<readonly string[]> {
   const rhone = commandWriter(options.dataDir);
-  const status = await readStatus(operations, { security, signal: stop });
+  const isAlone = plan.pipelines.length === 1;
+  const status = isAlone ? await readStatus(operations, { security, signal: stop }) : null;
   const hint = status === null ? null : singleWorkerHint(status, rhone(`plan --model ${quoted(options.model)}`));
   const needsKeys = await asksForKeys(url);
   return [

@@ -2,21 +2,21 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { commandWriter } from "../config.js";
 import { dataDirAt } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
+import type { ModelPlan, PipelinePlan } from "../launch/launch-plan.js";
 import { coordinatorSpec, gatewaySpec, redisSpec, type SpecSources, workerSpec } from "./service-specs.js";
+
+const MODEL: ModelPlan = {
+  ...{ name: "breeze", path: "/m.gguf", description: "", slidingWindow: 4096 },
+  ...{ chatTemplate: "jinja", contextLength: 4096 },
+};
+const PIPELINE: PipelinePlan = {
+  ...{ model: MODEL, label: "", workers: 2, workersBefore: 0, threads: 3, memory: 1000, why: null },
+};
 
 const sources: SpecSources = {
   config: { hungAfter: 7 },
   options: { dataDir: "/d", model: "breeze", host: "0.0.0.0", port: 8080, kvType: "q8_0", context: 512 },
-  plan: {
-    model: {
-      ...{ name: "breeze", path: "/m.gguf", description: "", slidingWindow: 4096 },
-      ...{ chatTemplate: "jinja", contextLength: 4096 },
-    },
-    workers: 2,
-    threads: 3,
-    memory: 1000,
-    why: null,
-  },
+  plan: { models: [MODEL], pipelines: [PIPELINE] },
   redis: { url: "redis://:secret@127.0.0.1:1", description: "", host: undefined },
   dataDir: dataDirAt("/d"),
   entryPoints: { redisHost: "r", coordinator: "c", shardWorker: "s", gateway: "g" },
@@ -25,14 +25,17 @@ const flagsOf = (args: readonly string[]) =>
   Object.fromEntries(args.flatMap((arg, index) => (index % 2 === 0 ? [[arg, args[index + 1]]] : [])));
 
 test("the first start takes any port, the next one the same", () => {
-  expect(flagsOf(coordinatorSpec(sources, undefined).args)).toMatchObject({ "--port": "0", "--ops-port": "0" });
-  const again = coordinatorSpec(sources, { grpc: "127.0.0.1:71", ops: "127.0.0.1:72" });
+  expect(flagsOf(coordinatorSpec(sources, PIPELINE, undefined).args)).toMatchObject({
+    "--port": "0",
+    "--ops-port": "0",
+  });
+  const again = coordinatorSpec(sources, PIPELINE, { grpc: "127.0.0.1:71", ops: "127.0.0.1:72" });
   expect(flagsOf(again.args)).toMatchObject({ "--port": "71", "--ops-port": "72" });
   expect(flagsOf(gatewaySpec(sources, undefined).args)).toMatchObject({ "--host": "0.0.0.0", "--port": "8080" });
 });
 
 test("settings that were not given are left to the service; the catalogue's window is used", () => {
-  const flags = flagsOf(coordinatorSpec(sources, undefined).args);
+  const flags = flagsOf(coordinatorSpec(sources, PIPELINE, undefined).args);
   expect(flags).toMatchObject({
     "--kv-type": "q8_0",
     "--context": "512",
@@ -48,7 +51,7 @@ test("everything that `rhone up` can set reaches the coordinator", () => {
     activationType: "q8_0",
     simulate: "null",
   };
-  const { args } = coordinatorSpec({ ...sources, options: { ...sources.options, ...given } }, undefined);
+  const { args } = coordinatorSpec({ ...sources, options: { ...sources.options, ...given } }, PIPELINE, undefined);
   expect(flagsOf(args)).toMatchObject({
     ...{ "--activation-type": "q8_0", "--sliding-window": "0", "--target-itl": "off", "--speculate": "4" },
     ...{ "--max-sequences": "8", "--max-rows": "64", "--simulated": "true" },
@@ -57,9 +60,9 @@ test("everything that `rhone up` can set reaches the coordinator", () => {
 
 test("a gateway with IPv6 has the other processes at ::1, and their ports are taken again", () => {
   const ipv6 = { ...sources, options: { ...sources.options, host: "::" } };
-  const coordinator = coordinatorSpec(ipv6, { grpc: "[::1]:71", ops: "[::1]:72" });
+  const coordinator = coordinatorSpec(ipv6, PIPELINE, { grpc: "[::1]:71", ops: "[::1]:72" });
   expect(flagsOf(coordinator.args)).toMatchObject({ "--host": "::1", "--port": "71", "--ops-port": "72" });
-  const worker = workerSpec(ipv6, { index: 0, coordinator: "[::1]:71" });
+  const worker = workerSpec(ipv6, { pipeline: PIPELINE, index: 0, coordinator: "[::1]:71" });
   expect(flagsOf(worker.args)).toMatchObject({ "--host": "::1", "--coordinator": "[::1]:71" });
   expect(flagsOf(gatewaySpec(ipv6, undefined).args)).toMatchObject({ "--host": "::" });
 });
@@ -71,7 +74,7 @@ test("the gateway keeps its port over a restart, which may not be the asked one"
 
 test("the gateway gets the chat template that was chosen, or chooses by the file", () => {
   const withTemplate = (chatTemplate: string | undefined) => {
-    const plan = { ...sources.plan, model: { ...sources.plan.model, chatTemplate } };
+    const plan = { ...sources.plan, models: [{ ...MODEL, chatTemplate }] as const };
     return flagsOf(gatewaySpec({ ...sources, plan }, undefined).args);
   };
   expect(withTemplate("/my.jinja")).toMatchObject({ "--chat-template": "/my.jinja" });
@@ -95,11 +98,29 @@ test("the host of Redis gets its settings as flags", () => {
   expect(hungAfterMs).toBe(7000);
 });
 
+test("each pipeline has a coordinator and workers of its own name, and the gateway all models", () => {
+  const other: ModelPlan = { ...MODEL, name: "other", path: "/o.gguf", chatTemplate: undefined };
+  const first = { ...PIPELINE, label: "breeze" };
+  const second = { ...PIPELINE, model: other, label: "other", workersBefore: 2 };
+  const both = { ...sources, plan: { models: [MODEL, other] as const, pipelines: [first, second] } };
+  const coordinator = coordinatorSpec(both, second, undefined);
+  expect(coordinator).toMatchObject({ name: "coordinator-2", title: "The coordinator of other" });
+  expect(coordinator.logFile).toBe("/d/logs/coordinator-2.log");
+  expect(flagsOf(coordinator.args)).toMatchObject({ "--model-path": "/o.gguf", "--model-name": "other" });
+  const worker = workerSpec(both, { pipeline: second, index: 1, coordinator: "" });
+  expect(worker).toMatchObject({ name: "worker-4", title: "Worker 4 of other" });
+  expect(flagsOf(gatewaySpec(both, undefined).args)).toMatchObject({
+    ...{ "--model-path": "/m.gguf", "--chat-template": "jinja" },
+    "--models": JSON.stringify([{ path: "/o.gguf", name: "other" }]),
+  });
+  expect(flagsOf(gatewaySpec(sources, undefined).args)).not.toHaveProperty("--models");
+});
+
 test("services are named in messages as people call them", () => {
   const titles = [
     redisSpec(sources),
-    coordinatorSpec(sources, undefined),
-    workerSpec(sources, { index: 1, coordinator: "" }),
+    coordinatorSpec(sources, PIPELINE, undefined),
+    workerSpec(sources, { pipeline: PIPELINE, index: 1, coordinator: "" }),
     gatewaySpec(sources, undefined),
   ].map(({ title }) => title);
   expect(titles).toEqual(["Redis", "The coordinator", "Worker 2", "The gateway"]);
@@ -119,8 +140,8 @@ test("no secret is in the arguments or the environment of a process that we star
   onTestFinished(() => void vi.unstubAllEnvs());
   const host = { args: ["--port", "1"], password: "secret", inMemory: true };
   const ours = { ...sources, redis: { ...sources.redis, host } };
-  const worker = workerSpec(ours, { index: 0, coordinator: "127.0.0.1:71" });
-  const [coordinator, gateway] = [coordinatorSpec(ours, undefined), gatewaySpec(ours, undefined)];
+  const worker = workerSpec(ours, { pipeline: PIPELINE, index: 0, coordinator: "127.0.0.1:71" });
+  const [coordinator, gateway] = [coordinatorSpec(ours, PIPELINE, undefined), gatewaySpec(ours, undefined)];
   for (const { args, env } of [redisSpec(ours), worker, coordinator, gateway]) {
     expect(args.join(" ")).not.toContain("secret");
     expect(Object.values(env).filter((value) => value === "secret" || value?.includes(":secret@"))).toEqual([]);
@@ -131,18 +152,18 @@ test("no secret is in the arguments or the environment of a process that we star
 });
 
 test("the user's own Redis is handed on as it is", () => {
-  expect(coordinatorSpec(sources, undefined).env.REDIS_URL).toBe(sources.redis.url);
+  expect(coordinatorSpec(sources, PIPELINE, undefined).env.REDIS_URL).toBe(sources.redis.url);
 });
 
 test("a worker is told its coordinator and its share", () => {
-  const { name, args, logFile } = workerSpec(sources, { index: 1, coordinator: "127.0.0.1:71" });
+  const { name, args, logFile } = workerSpec(sources, { pipeline: PIPELINE, index: 1, coordinator: "127.0.0.1:71" });
   expect({ name, logFile }).toEqual({ name: "worker-2", logFile: "/d/logs/worker-2.log" });
   expect(flagsOf(args)).toMatchObject({ "--coordinator": "127.0.0.1:71", "--threads": "3", "--memory": "1000" });
 });
 
 test("every process is told where the cluster's secret is, and none what it is", () => {
-  const worker = workerSpec(sources, { index: 0, coordinator: "127.0.0.1:71" });
-  for (const { env } of [worker, coordinatorSpec(sources, undefined), gatewaySpec(sources, undefined)]) {
+  const worker = workerSpec(sources, { pipeline: PIPELINE, index: 0, coordinator: "127.0.0.1:71" });
+  for (const { env } of [worker, coordinatorSpec(sources, PIPELINE, undefined), gatewaySpec(sources, undefined)]) {
     expect(env.RHONE_CLUSTER_SECRET_FILE).toBe("/d/cluster-secret");
   }
 });
@@ -157,11 +178,11 @@ test("processes for other machines listen for them, on ports beside the door's, 
     workers: [identity("w1"), identity("w2")],
   };
   const open = { ...sources, listening };
-  const coordinator = coordinatorSpec(open, undefined);
-  const worker = workerSpec(open, { index: 1, coordinator: "a.lan:7110" });
+  const coordinator = coordinatorSpec(open, PIPELINE, undefined);
+  const worker = workerSpec(open, { pipeline: PIPELINE, index: 1, coordinator: "a.lan:7110" });
   const place = { "--host": "0.0.0.0", "--advertise-host": "a.lan" };
   expect(flagsOf(coordinator.args)).toMatchObject({ ...place, "--port": "7110", "--grow": "true" });
-  expect(flagsOf(coordinatorSpec(open, { grpc: "a.lan:99" }).args)).toMatchObject({ "--port": "99" });
+  expect(flagsOf(coordinatorSpec(open, PIPELINE, { grpc: "a.lan:99" }).args)).toMatchObject({ "--port": "99" });
   expect(flagsOf(worker.args)).toMatchObject({ ...place, "--port": "7121" });
   for (const [spec, name] of [
     [coordinator, "c"],
@@ -173,5 +194,7 @@ test("processes for other machines listen for them, on ports beside the door's, 
     expect(env.RHONE_CLUSTER_SECRET_FILE).toBe("/d/cluster-secret");
   }
   const anyPort = { ...sources, listening: { ...listening, port: 0 } };
-  expect(flagsOf(workerSpec(anyPort, { index: 1, coordinator: "" }).args)).toMatchObject({ "--port": "0" });
+  expect(flagsOf(workerSpec(anyPort, { pipeline: PIPELINE, index: 1, coordinator: "" }).args)).toMatchObject({
+    "--port": "0",
+  });
 });

@@ -4,7 +4,7 @@ import { type CliConfig, childEnvironment, commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
 import { coordinatorPort, type IdentityPaths, type Listening, workerPort } from "../enrollment/listening.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import type { LaunchPlan } from "../launch/launch-plan.js";
+import type { LaunchPlan, PipelinePlan } from "../launch/launch-plan.js";
 import type { EntryPoints } from "../processes/entry-points.js";
 import { type Addresses, type ServiceSpec, toArguments } from "../processes/service-process.js";
 import type { RedisPlan } from "../redis/redis-plan.js";
@@ -38,21 +38,27 @@ export function redisSpec(sources: SpecSources): ServiceSpec {
 }
 
 /** `previous`: its addresses before a restart; workers know it by these ports, so it takes them again. */
-export function coordinatorSpec(sources: SpecSources, previous: Addresses | undefined): ServiceSpec {
+export function coordinatorSpec(
+  sources: SpecSources,
+  pipeline: PipelinePlan,
+  previous: Addresses | undefined,
+): ServiceSpec {
   const { options, plan, dataDir, entryPoints, listening } = sources;
+  const { model, label } = pipeline;
+  const index = plan.pipelines.indexOf(pipeline);
   const flags = {
     host: listening?.place.bind ?? loopbackOf(options.host),
     "advertise-host": listening?.place.advertise,
-    port: previous?.grpc === undefined && listening ? coordinatorPort(listening.port) : portOf(previous?.grpc),
+    port: previous?.grpc === undefined && listening ? coordinatorPort(listening.port, index) : portOf(previous?.grpc),
     grow: listening === undefined ? undefined : "true",
     "ops-port": portOf(previous?.ops),
-    "model-path": plan.model.path,
-    "model-name": plan.model.name,
+    "model-path": model.path,
+    "model-name": model.name,
     "weights-dir": dataDir.weights,
-    workers: plan.workers,
+    workers: pipeline.workers,
     "kv-type": options.kvType,
     "activation-type": options.activationType,
-    "sliding-window": options.slidingWindow ?? plan.model.slidingWindow,
+    "sliding-window": options.slidingWindow ?? model.slidingWindow,
     context: options.context,
     "target-itl": options.targetItl,
     speculate: options.speculate,
@@ -60,56 +66,69 @@ export function coordinatorSpec(sources: SpecSources, previous: Addresses | unde
     "max-rows": options.maxRows,
     simulated: options.simulate === undefined ? undefined : "true",
   };
+  const name = label === "" ? "coordinator" : `coordinator-${index + 1}`;
   return {
     ...limitsOf(sources),
-    name: "coordinator",
-    title: "The coordinator",
+    name,
+    title: label === "" ? "The coordinator" : `The coordinator of ${label}`,
     entry: entryPoints.coordinator,
     args: toArguments(flags),
     env: withRedis(sources, listening?.coordinator),
-    logFile: join(dataDir.logs, "coordinator.log"),
+    logFile: join(dataDir.logs, `${name}.log`),
   };
 }
 
-export function workerSpec(
-  sources: SpecSources,
-  { index, coordinator }: { readonly index: number; readonly coordinator: string },
-): ServiceSpec {
-  const { options, plan, dataDir, entryPoints, listening } = sources;
+export interface PlacedWorker {
+  readonly pipeline: PipelinePlan;
+  /** Within its pipeline, from 0. */
+  readonly index: number;
+  /** host:port of its coordinator. */
+  readonly coordinator: string;
+}
+
+export function workerSpec(sources: SpecSources, { pipeline, index, coordinator }: PlacedWorker): ServiceSpec {
+  const { options, dataDir, entryPoints, listening } = sources;
+  const place = pipeline.workersBefore + index;
   const flags = {
     coordinator,
     host: listening?.place.bind ?? loopbackOf(options.host),
     "advertise-host": listening?.place.advertise,
-    port: listening === undefined ? 0 : workerPort(listening.port, index),
+    port: listening === undefined ? 0 : workerPort(listening.port, place),
     "ops-port": 0,
-    threads: plan.threads,
-    memory: plan.memory,
+    threads: pipeline.threads,
+    memory: pipeline.memory,
     device: options.device,
     kernels: options.kernels,
     simulate: options.simulate,
     "models-dir": dataDir.models,
     "weights-dir": dataDir.weights,
   };
-  const name = `worker-${index + 1}`;
+  const number = place + 1;
+  const name = `worker-${number}`;
   return {
     ...limitsOf(sources),
     name,
-    title: `Worker ${index + 1}`,
+    title: `Worker ${number}${pipeline.label === "" ? "" : ` of ${pipeline.label}`}`,
     entry: entryPoints.shardWorker,
     args: toArguments(flags),
-    env: childEnvironment(securityEnvironment(dataDir, listening?.workers[index])),
+    env: childEnvironment(securityEnvironment(dataDir, listening?.workers[place])),
     logFile: join(dataDir.logs, `${name}.log`),
   };
 }
 
 export function gatewaySpec(sources: SpecSources, previous: Addresses | undefined): ServiceSpec {
   const { options, plan, dataDir, entryPoints } = sources;
+  const [model, ...more] = plan.models;
   const flags = {
     host: options.host,
     port: previous?.http === undefined ? options.port : portOf(previous.http),
-    "model-path": plan.model.path,
-    "model-name": plan.model.name,
-    "chat-template": plan.model.chatTemplate,
+    "model-path": model.path,
+    "model-name": model.name,
+    "chat-template": model.chatTemplate,
+    models:
+      more.length === 0
+        ? undefined
+        : JSON.stringify(more.map(({ path, name, chatTemplate }) => ({ path, name, chatTemplate }))),
     storage: options.storage ?? dataDir.storage,
     "s3-endpoint": options.s3Endpoint,
     "s3-region": options.s3Region,

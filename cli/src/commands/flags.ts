@@ -63,8 +63,13 @@ export function addMachineFlags(command: Command): Command {
 }
 
 /** The flags that decide how a cluster is built, which `up` and `bench --spawn` share. */
-export function addClusterFlags(command: Command): Command {
-  return addMachineFlags(command.option("-m, --model <name|path>", MODEL_HELP, "breeze"))
+export const addClusterFlags = (command: Command): Command =>
+  addClusterSettings(command.option("-m, --model <name|path>", MODEL_HELP, "breeze"));
+
+/** The same without the model. */
+export function addClusterSettings(command: Command): Command {
+  return addMachineFlags(command)
+    .option("--replicas <n>", "pipelines of each model, which share its requests (default: 1)", positive)
     .addOption(
       new Option(
         "--chat-template <name|file>",

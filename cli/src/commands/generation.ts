@@ -200,7 +200,8 @@ export async function findTarget(
 }
 
 async function servedModel(gateway: string, signal: AbortSignal): Promise<string> {
-  const [coordinator] = (await fetchStatus(gateway, { signal })).coordinators;
-  if (coordinator !== undefined) return coordinator.model.name;
+  const status = await fetchStatus(gateway, { signal });
+  const name = status.gateway?.models?.[0]?.name ?? status.coordinators[0]?.model.name;
+  if (name !== undefined) return name;
   throw new RhoneError("NOT_RUNNING", `The gateway at ${gateway} sees no coordinator; name the model with --model.`);
 }

@@ -10,7 +10,7 @@ import { type CommandContext, commandContext } from "../command-context.js";
 import { checkHardware } from "../launch/check-hardware.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import { type Machine, memoryOf, threadsOf } from "../launch/default-workers.js";
-import { divideMachine, type LaunchPlan, thisMachine } from "../launch/launch-plan.js";
+import { type Division, divideMachine, thisMachine } from "../launch/launch-plan.js";
 import { linkSpeed, positiveList } from "../option-parsers.js";
 import { formatPlan } from "../planning/format-plan.js";
 import { planMachine } from "../planning/plan-machine.js";
@@ -121,7 +121,7 @@ async function planHere(
 }
 
 /** The share of a worker that has a machine for itself. */
-const wholeMachine = (options: ClusterOptions, machine: Machine): Pick<LaunchPlan, "threads" | "memory"> => ({
+const wholeMachine = (options: ClusterOptions, machine: Machine): Pick<Division, "threads" | "memory"> => ({
   threads: threadsOf(options, machine, 1),
   memory: memoryOf(options, machine, 1),
 });

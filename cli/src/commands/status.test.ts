@@ -18,6 +18,25 @@ test("two looks at the cluster give its rates", async () => {
   expect(stdout).toContain("100 generated (50.0/s)");
 });
 
+test("every pipeline is shown, by model, and the models that have none", async () => {
+  const status = (coordinator: string, name: string) => {
+    const { model, ...about } = clusterStatus([workerStatus("a", [0, 8])]);
+    return { ...about, coordinator, model: { ...model, name } };
+  };
+  const { url } = await serve((_, response) => {
+    const coordinators = [status("1", "b"), status("2", "a"), status("3", "b")];
+    const models = [
+      { name: "b", coordinators: 2, ready: 2 },
+      { name: "a", coordinators: 1, ready: 1 },
+      { name: "c", coordinators: 0, ready: 0 },
+    ];
+    response.end(JSON.stringify({ coordinators, gateway: { models } }));
+  });
+  const { stdout } = await runCommand("status", "--url", url);
+  const titles = stdout.split("\n").filter((line) => /^[abc] {2}[a-z]/.test(line));
+  expect(titles).toEqual(["a  ready", "b  ready", "b  ready", "c  no coordinator has published its status"]);
+});
+
 test("--json is the gateway's answer", async () => {
   const { url } = await serve((_, response) => response.end('{"coordinators":[],"more":1}'));
   const { stdout } = await runCommand("status", "--json", "--url", url);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fetchStatus, type GatewayCredentials } from "@rhone/client";
+import type { ClusterStatus } from "@rhone/common";
 import type { Command } from "commander";
 import { clusterSecretOf } from "../cluster/cluster-security.js";
 import { runningCluster, urlOfCluster } from "../cluster/find-cluster.js";
@@ -46,12 +47,21 @@ async function statusPage(gateway: string, access: Access, style: Style): Promis
   const before = await fetchStatus(gateway, access);
   await sleep(SAMPLE_MS, undefined, { signal: access.signal });
   const now = await fetchStatus(gateway, access);
-  const pages = now.coordinators.map((cluster) => {
+  const pages = now.coordinators.toSorted(byModel).map((cluster) => {
     const earlier = before.coordinators.find(({ coordinator }) => coordinator === cluster.coordinator);
     return formatStatus(cluster, earlier ?? cluster, style);
   });
-  return [gateway, ...(pages.length > 0 ? pages : ["No coordinator has published its status yet."])].join("\n\n");
+  const lost = (now.gateway?.models ?? []).filter(({ coordinators }) => coordinators === 0);
+  const missing = lost.map(
+    ({ name }) => `${style.bold(name)}  ${style.red("no coordinator has published its status")}`,
+  );
+  const all = [...pages, ...missing];
+  return [gateway, ...(all.length > 0 ? all : ["No coordinator has published its status yet."])].join("\n\n");
 }
+
+/** The pipelines of a model are together, in an order that stays. */
+const byModel = (a: ClusterStatus, b: ClusterStatus): number =>
+  a.model.name.localeCompare(b.model.name) || a.coordinator.localeCompare(b.coordinator);
 
 /** Says on standard error that nobody watches the cluster's processes, if that is so. */
 async function warnOfSupervisor(dataDir: DataDir, rhone: CommandWriter): Promise<void> {

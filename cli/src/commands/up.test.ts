@@ -10,6 +10,18 @@ test("a model that is not there ends `up` before anything starts", async () => {
   expect(stdout).toBe("");
 });
 
+test("models are given one by one", async () => {
+  const { root } = await freshDataDir();
+  const place = ["--port", "0", "--data-dir", root];
+  const twice = await runCommand("up", "--model", "breeze", "--model", "breeze", ...place);
+  expect(twice.error).toMatchObject({
+    code: "INVALID_CONFIG",
+    message: expect.stringMatching(/^Two models are called/),
+  });
+  const missing = await runCommand("up", "--model", "breeze", "--model", "nothing.gguf", ...place);
+  expect(missing.error).toMatchObject({ code: "MODEL_NOT_FOUND" });
+});
+
 test("a second cluster in a data directory is refused", async () => {
   const { root } = await recordedCluster({ url: "http://127.0.0.1:8080" });
   const { error } = await runCommand("up", "--port", "0", "--data-dir", root);

@@ -11,9 +11,10 @@ import type { ClusterOptions } from "../launch/cluster-options.js";
 import { host, port } from "../option-parsers.js";
 import { ENTRY_POINTS, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
-import { addClusterFlags, addDataDirFlag } from "./flags.js";
+import { addClusterSettings, addDataDirFlag, MODEL_HELP } from "./flags.js";
 
-interface UpOptions extends Omit<ClusterOptions, "dataDir"> {
+interface UpOptions extends Omit<ClusterOptions, "dataDir" | "model" | "moreModels"> {
+  readonly model: readonly string[];
   readonly dataDir?: string;
   readonly detach?: boolean;
 }
@@ -25,14 +26,17 @@ Examples:
   rhone up --host 0.0.0.0                    clients elsewhere; then: rhone keys create NAME
   rhone up --listen --model NAME             workers elsewhere: prints the command that joins
   rhone up --model mistral-7b-instruct-v0.3  on all cores; before: rhone model pull NAME
+  rhone up --model A --model B               two models; requests name theirs, or get the first
+  rhone up --replicas 2                      two pipelines of the model, which share its requests
   rhone up --storage s3://bucket/rhone       files and batches in a bucket, with AWS credentials
   rhone up --model ./my.gguf --workers 4 --kv-type q8_0 --context 8192`;
 
 export function addUpCommand(program: Command, signal: AbortSignal): void {
   const command = program
     .command("up")
-    .description("serve a model: start Redis, the coordinator, workers and the gateway on this machine");
-  addDataDirFlag(addGatewaySettings(addClusterFlags(command)))
+    .description("serve models: start Redis, coordinators, workers and the gateway on this machine")
+    .addOption(modelsOption());
+  addDataDirFlag(addGatewaySettings(addClusterSettings(command)))
     .option("-d, --detach", "return once the cluster is ready, and leave it running in the background")
     .addHelpText("after", EXAMPLES)
     .action((options: UpOptions) => up(options, signal));
@@ -77,9 +81,17 @@ function addGatewaySettings(command: Command): Command {
 /** Absolute, because the gateway runs in another folder. */
 const place = (text: string): string => (text.includes("://") ? text : resolve(text));
 
-async function up({ detach, ...asked }: UpOptions, signal: AbortSignal): Promise<void> {
+const DEFAULT_MODELS: readonly string[] = ["breeze"];
+
+/** May be given several times. */
+const modelsOption = (): Option =>
+  new Option("-m, --model <name|path>", `${MODEL_HELP}; several: give it again`)
+    .argParser((text: string, before: readonly string[]) => (before === DEFAULT_MODELS ? [text] : [...before, text]))
+    .default(DEFAULT_MODELS, "breeze");
+
+async function up({ detach, model: [model = "", ...moreModels], ...asked }: UpOptions, signal: AbortSignal) {
   const { config, style } = commandContext(asked.dataDir, signal);
-  const options: ClusterOptions = { ...asked, dataDir: config.home };
+  const options: ClusterOptions = { ...asked, model, moreModels, dataDir: config.home };
   const renderer = new PhaseRenderer(process.stdout, style);
   const report = renderer.show.bind(renderer);
   const signals = listenForStop(() => renderer.note("Stopping. Press Ctrl-C again to kill all processes."));

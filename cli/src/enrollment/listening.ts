@@ -18,8 +18,9 @@ export interface Listening {
 }
 
 /**
- * The ports that other machines connect to, by the port where they join: 7100 -> 7110 for the coordinator, 7120 and up
- * for this machine's workers. 0 = any free ones.
+ * The ports that other machines connect to, by the port where they join: 7100 -> 7110 for the first coordinator, up to
+ * 7119 for the tenth, 7120 and up for this machine's workers. 0 = any free ones.
  */
-export const coordinatorPort = (doorPort: number): number => (doorPort === 0 ? 0 : doorPort + 10);
+export const coordinatorPort = (doorPort: number, index: number): number =>
+  doorPort === 0 || index > 9 ? 0 : doorPort + 10 + index;
 export const workerPort = (doorPort: number, index: number): number => (doorPort === 0 ? 0 : doorPort + 20 + index);

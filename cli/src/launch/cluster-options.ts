@@ -4,7 +4,11 @@ import { z } from "zod";
 /** The options of `rhone up`. Plain data, because a supervisor in the background gets them on its command line. */
 export const clusterOptionsSchema = z.object({
   dataDir: z.string(),
+  /** The model of requests that name none. */
   model: z.string(),
+  moreModels: z.array(z.string()).readonly().optional(),
+  /** Pipelines of each model. Absent = 1. */
+  replicas: z.number().int().min(1).optional(),
   /** A name, or the absolute path of a file. */
   chatTemplate: z.string().optional(),
   host: z.string(),

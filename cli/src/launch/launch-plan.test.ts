@@ -7,7 +7,7 @@ import { inspectModel } from "@rhone/model";
 import { afterAll, describe, expect, it } from "vitest";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import type { ClusterOptions } from "./cluster-options.js";
-import { hintAfter, planLaunch } from "./launch-plan.js";
+import { hintAfter, type PipelinePlan, planLaunch } from "./launch-plan.js";
 import { modelRequest } from "./model-request.js";
 
 const folder = mkdtempSync(join(tmpdir(), "rhone-launch-"));
@@ -19,8 +19,14 @@ const options = (changes: Partial<ClusterOptions> = {}): ClusterOptions => ({
   ...{ dataDir: "/d", model: "breeze", host: "127.0.0.1", port: 0, kvType: "f16" },
   ...changes,
 });
-const plan = async (changes: Partial<ClusterOptions> = {}, machine = MACHINE) =>
+const launch = async (changes: Partial<ClusterOptions> = {}, machine = MACHINE) =>
   planLaunch(options(changes), await freshDataDir(), machine);
+/** The first pipeline. */
+async function plan(changes: Partial<ClusterOptions> = {}, machine = MACHINE): Promise<PipelinePlan> {
+  const [first] = (await launch(changes, machine)).pipelines;
+  if (first === undefined) throw new Error("A cluster has a pipeline");
+  return first;
+}
 
 const MODEL = fileURLToPath(new URL("../../../test/fixtures/oracle/mistral-8l-full/model-f32.gguf", import.meta.url));
 
@@ -134,6 +140,43 @@ describe("planLaunch", () => {
   });
 });
 
+describe("planLaunch, of several pipelines", () => {
+  it("gives each model cores alike and memory by its bytes", async () => {
+    const { models, pipelines } = await launch({ moreModels: [MODEL], workers: 1 });
+    expect(models.map(({ name }) => name)).toEqual(["breeze", "model-f32"]);
+    expect(pipelines.map(({ label, workersBefore, threads }) => [label, workersBefore, threads])).toEqual([
+      ["breeze", 0, 3],
+      ["model-f32", 1, 3],
+    ]);
+    const bytes = await Promise.all(models.map(async ({ path }) => (await inspectModel(path)).weightBytes.total));
+    const [first = 0, second = 0] = bytes;
+    const shares = pipelines.map(({ memory = 0 }) => memory / 9e9);
+    expect(shares[0]).toBeCloseTo(first / (first + second), 6);
+    expect(shares[1]).toBeCloseTo(second / (first + second), 6);
+  });
+
+  it("gives replicas the same share each, and numbers their workers on", async () => {
+    const { models, pipelines } = await launch({ replicas: 3 });
+    expect(models).toHaveLength(1);
+    expect(pipelines.map(({ label, workersBefore }) => [label, workersBefore])).toEqual([
+      ["breeze (1 of 3)", 0],
+      ["breeze (2 of 3)", 2],
+      ["breeze (3 of 3)", 4],
+    ]);
+    expect(pipelines.map(({ workers, threads, memory }) => [workers, threads, memory])).toEqual(
+      Array(3).fill([2, 1, 1_499_999_999]),
+    );
+  });
+
+  it("refuses two models of one name", async () => {
+    const refusal = {
+      code: "INVALID_CONFIG",
+      message: expect.stringMatching(/^Two models are called breeze: --replicas/),
+    };
+    await expect(launch({ moreModels: ["Breeze"] })).rejects.toMatchObject(refusal);
+  });
+});
+
 describe("hintAfter", () => {
   it("tells how to get and serve Mistral 7B, only to those who serve Breeze", async () => {
     const dataDir = await freshDataDir();
@@ -143,6 +186,7 @@ describe("hintAfter", () => {
         `rhone up --model mistral-7b-instruct-v0.3 ${place}`,
     );
     expect(await hintAfter(options({ model: "./my.gguf" }), dataDir)).toBeUndefined();
+    expect(await hintAfter(options({ moreModels: ["./my.gguf"] }), dataDir)).toBeUndefined();
   });
 
   it("leaves the pull out when the model is there", async () => {

@@ -17,30 +17,44 @@ import type { ClusterOptions } from "./cluster-options.js";
 import { type DefaultWorkers, defaultWorkers, type Machine, memoryOf, threadsOf } from "./default-workers.js";
 import type { PlannableModel } from "./model-request.js";
 
-/** What a cluster's options mean on this machine, decided before its first process starts. */
-export interface LaunchPlan {
-  readonly model: {
-    /** The name that clients use. */
-    readonly name: string;
-    readonly path: string;
-    /** For people. */
-    readonly description: string;
-    /** From the catalogue; the file may have none. */
-    readonly slidingWindow: number | undefined;
-    /** As the options or the catalogue say; undefined = what the file suggests. */
-    readonly chatTemplate: string | undefined;
-    /** Why chats will be refused, for people. */
-    readonly chatRefusal?: string | undefined;
-    /** Positions of its longest sequence. */
-    readonly contextLength: number;
-  };
+/** A model of a cluster. */
+export interface ModelPlan {
+  /** The name that clients use. */
+  readonly name: string;
+  readonly path: string;
+  /** For people. */
+  readonly description: string;
+  /** From the catalogue; the file may have none. */
+  readonly slidingWindow: number | undefined;
+  /** As the options or the catalogue say; undefined = what the file suggests. */
+  readonly chatTemplate: string | undefined;
+  /** Why chats will be refused, for people. */
+  readonly chatRefusal?: string | undefined;
+  /** Positions of its longest sequence. */
+  readonly contextLength: number;
+}
+
+/** A coordinator and its workers. */
+export interface PipelinePlan {
+  readonly model: ModelPlan;
+  /** What tells it from the cluster's others, for people: "breeze", "breeze (2 of 3)"; "" for the only one. */
+  readonly label: string;
   readonly workers: number;
-  /** Why this number, in one line, where nobody asked for one; null otherwise. */
+  /** Workers of the pipelines before it. */
+  readonly workersBefore: number;
+  /** Why this number of workers, in one line, where nobody asked for one; null otherwise. */
   readonly why: string | null;
   /** Per worker. */
   readonly threads: number;
   /** Bytes that each worker may use; undefined = what its device has. */
   readonly memory: number | undefined;
+}
+
+/** What a cluster's options mean on this machine, decided before its first process starts. */
+export interface LaunchPlan {
+  /** The first is the one of requests that name none. */
+  readonly models: readonly [ModelPlan, ...ModelPlan[]];
+  readonly pipelines: readonly PipelinePlan[];
 }
 
 export const thisMachine = (): Machine => ({
@@ -53,27 +67,76 @@ const DEMONSTRATION_WORKERS = 2;
 const RECOMMENDED = "mistral-7b-instruct-v0.3";
 
 /**
- * Finds the model and divides the machine. Throws MODEL_NOT_FOUND, INVALID_CONFIG, MODEL_UNSUPPORTED for a chat
- * template that does not fit the model, the errors of a damaged file, and NOT_ENOUGH_MEMORY where the number of workers
- * is left to it and none would do.
+ * Finds the models and divides the machine among their pipelines: the cores equally, the memory by the models' bytes.
+ * Throws MODEL_NOT_FOUND, INVALID_CONFIG, MODEL_UNSUPPORTED for a chat template that does not fit a model, the errors
+ * of a damaged file, and NOT_ENOUGH_MEMORY where the number of workers is left to it and none would do.
  */
 export async function planLaunch(options: ClusterOptions, dataDir: DataDir, machine: Machine): Promise<LaunchPlan> {
+  const first = await findModel(options.model, options, dataDir);
+  const more: FoundModel[] = [];
+  for (const name of options.moreModels ?? []) more.push(await findModel(name, options, dataDir));
+  checkNames([first, ...more]);
+  return {
+    models: [first.plan, ...more.map(({ plan }) => plan)],
+    pipelines: planPipelines([first, ...more], options, machine),
+  };
+}
+
+interface FoundModel {
+  readonly plan: ModelPlan;
+  readonly summary: ModelSummary;
+  readonly entry: CatalogueEntry | undefined;
+}
+
+async function findModel(name: string, options: ClusterOptions, dataDir: DataDir): Promise<FoundModel> {
   const rhone = commandWriter(dataDir.root);
-  const { path, entry } = await resolveModel(options.model, { modelsDir: dataDir.models, rhone });
+  const { path, entry } = await resolveModel(name, { modelsDir: dataDir.models, rhone });
   const chatTemplate = options.chatTemplate ?? entry?.chatTemplate;
   const summary = await inspectModel(path, templateOf(chatTemplate));
-  return {
-    model: {
-      name: entry?.name ?? fileStem(path),
-      path: summary.path,
-      description: describeModel(summary, entry),
-      slidingWindow: entry?.slidingWindow,
-      chatTemplate,
-      chatRefusal: summary.chatRefusal,
-      contextLength: summary.config.contextLength,
-    },
-    ...divideMachine(options, { model: summary, entry }, machine),
+  const plan = {
+    name: entry?.name ?? fileStem(path),
+    path: summary.path,
+    description: describeModel(summary, entry),
+    slidingWindow: entry?.slidingWindow,
+    chatTemplate,
+    chatRefusal: summary.chatRefusal,
+    contextLength: summary.config.contextLength,
   };
+  return { plan, summary, entry };
+}
+
+/** Requests go to models by name. Throws INVALID_CONFIG. */
+function checkNames(models: readonly FoundModel[]): void {
+  const names = models.map(({ plan }) => plan.name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  const advice = "--replicas serves one model by several pipelines, and a copy of a file may have another name";
+  throw new RhoneError("INVALID_CONFIG", `Two models are called ${twice}: ${advice}.`);
+}
+
+function planPipelines(
+  models: readonly FoundModel[],
+  options: ClusterOptions,
+  { cores, availableMemory }: Machine,
+): readonly PipelinePlan[] {
+  const { replicas = 1 } = options;
+  const count = replicas * models.length;
+  const bytes = replicas * models.reduce((sum, { summary }) => sum + summary.weightBytes.total, 0);
+  const pipelines: PipelinePlan[] = [];
+  for (const { plan, summary, entry } of models) {
+    const share = {
+      cores: Math.max(1, Math.floor(cores / count)),
+      availableMemory: Math.round((availableMemory * summary.weightBytes.total) / bytes),
+    };
+    const division = divideMachine(options, { model: summary, entry }, share);
+    for (let replica = 1; replica <= replicas; replica++) {
+      const { workers = 0, workersBefore = 0 } = pipelines.at(-1) ?? {};
+      const label = replicas === 1 ? plan.name : `${plan.name} (${replica} of ${replicas})`;
+      const place = { label: count === 1 ? "" : label, workersBefore: workersBefore + workers };
+      pipelines.push({ model: plan, ...place, ...division });
+    }
+  }
+  return pipelines;
 }
 
 /** The template of a setting. Throws INVALID_CONFIG. */
@@ -84,12 +147,14 @@ function templateOf(text: string | undefined): ChatTemplateChoice | undefined {
   throw new RhoneError("INVALID_CONFIG", `--chat-template ${text} ${read.problem}.`);
 }
 
-/** The workers of a cluster, and the share of the machine that each gets. Throws as `planLaunch`. */
+export type Division = Pick<PipelinePlan, "workers" | "why" | "threads" | "memory">;
+
+/** The workers of a pipeline, and the share of the machine that each gets. Throws as `planLaunch`. */
 export function divideMachine(
   options: ClusterOptions,
   { model, entry }: { readonly model: PlannableModel; readonly entry: CatalogueEntry | undefined },
   machine: Machine,
-): Pick<LaunchPlan, "workers" | "why" | "threads" | "memory"> {
+): Division {
   const { nLayers } = model.config;
   const asked = options.workers ?? (entry?.source.kind === "embedded" ? DEMONSTRATION_WORKERS : undefined);
   if (asked !== undefined && asked > nLayers) {
@@ -123,10 +188,10 @@ function describeModel(summary: ModelSummary, entry: CatalogueEntry | undefined)
   return `${name}, ${formatCount(nParameters)} parameters, ${config.nLayers} layers, ${formatBytes(fileBytes)}`;
 }
 
-/** How to serve a real model, if this is the demonstration model; undefined for any other. */
+/** How to serve a real model, if this is the demonstration model alone; undefined for any other. */
 export async function hintAfter(options: ClusterOptions, dataDir: DataDir): Promise<string | undefined> {
   const entry = CATALOGUE.find(({ name }) => name === options.model.toLowerCase());
-  if (entry?.source.kind !== "embedded") return undefined;
+  if (entry?.source.kind !== "embedded" || (options.moreModels ?? []).length > 0) return undefined;
   const isPulled = await resolveModel(RECOMMENDED, { modelsDir: dataDir.models }).then(
     () => true,
     () => false,

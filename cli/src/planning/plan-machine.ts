@@ -3,7 +3,7 @@ import { activationBytes } from "@rhone/model";
 import { type Calibration, type ModelPlan, planModel, predict, sumOfStagesMs } from "@rhone/planner";
 import type { ClusterOptions } from "../launch/cluster-options.js";
 import type { Machine } from "../launch/default-workers.js";
-import type { LaunchPlan } from "../launch/launch-plan.js";
+import type { Division } from "../launch/launch-plan.js";
 import { modelRequest } from "../launch/model-request.js";
 import { plural } from "../terminal/format.js";
 import type { TaskLine } from "../terminal/task-line.js";
@@ -20,7 +20,7 @@ export interface MachinePlanRequest {
   >;
   readonly model: PlannedModel;
   readonly machine: Pick<Machine, "cores">;
-  readonly division: Pick<LaunchPlan, "workers" | "why" | "threads">;
+  readonly division: Pick<Division, "workers" | "why" | "threads">;
   /** Bytes that each worker may use. */
   readonly memory: number;
   /** Numbers of streams to predict for. */

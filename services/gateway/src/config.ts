@@ -14,30 +14,17 @@ import {
   weightsDirSetting,
   weightsFromSetting,
 } from "@rhone/common";
-import { CHAT_TEMPLATE_NAMES, type ChatTemplateChoice, readChatTemplate } from "@rhone/model";
 import { z } from "zod";
 import { admissionSettings } from "./admission/admission-settings.js";
 import { batchSettings } from "./batches/batch-settings.js";
+import { listSchema, modelSettings } from "./models/model-settings.js";
 import { responseSettings } from "./responses/response-settings.js";
 import { storageSettings } from "./storage/storage-settings.js";
 
 const MiB = 1024 * 1024;
 const DAY_S = 24 * 3600;
 
-const text = z.string().min(1);
 const count = (least: number) => z.coerce.number().int().min(least);
-
-const chatTemplateSchema = z.string().transform((text, context): ChatTemplateChoice => {
-  const read = readChatTemplate(text);
-  if (typeof read === "string" || "source" in read) return read;
-  context.addIssue({ code: "custom", message: read.problem });
-  return z.NEVER;
-});
-
-const namesSchema = z
-  .string()
-  .default("")
-  .transform((list) => list.split(",").flatMap((name) => name.trim() || []));
 
 export const gatewaySettings = {
   host: hostSetting,
@@ -49,39 +36,10 @@ export const gatewaySettings = {
   },
   redisUrl: redisUrlSetting,
   ...redisFileSettings,
-  modelPath: {
-    env: "RHONE_MODEL_PATH",
-    schema: text.optional(),
-    doc: "GGUF file that is served; only its header and vocabulary are read.",
-    defaultText: "required without --weights-from",
-  },
+  ...modelSettings,
   weightsFrom: weightsFromSetting,
   weightsDir: weightsDirSetting,
   ...securitySettings,
-  modelName: {
-    env: "RHONE_MODEL_NAME",
-    schema: text.optional(),
-    doc: "Model name for clients.",
-    defaultText: "the file's",
-  },
-  modelAlias: {
-    env: "RHONE_MODEL_ALIAS",
-    schema: namesSchema,
-    doc: "Further names for the model, separated by commas.",
-  },
-  chatTemplate: {
-    env: "RHONE_CHAT_TEMPLATE",
-    schema: chatTemplateSchema.optional(),
-    doc: `Chat template: ${CHAT_TEMPLATE_NAMES.join(", ")} (jinja = the file's own), or a file with a Jinja template.`,
-    defaultText: "the file's",
-  },
-  controlNames: {
-    env: "RHONE_CONTROL_NAMES",
-    schema: z.enum(["text", "tokens"]).default("text"),
-    doc:
-      "Names of control tokens, such as </s>, in chat messages: `text` = they stay text, `tokens` = they become those " +
-      "tokens, as in vLLM and llama-server: callers can end a turn or begin another.",
-  },
   requestTimeoutMs: {
     env: "RHONE_REQUEST_TIMEOUT_MS",
     schema: count(1)
@@ -92,7 +50,7 @@ export const gatewaySettings = {
   ...admissionSettings,
   corsOrigins: {
     env: "RHONE_CORS_ORIGINS",
-    schema: namesSchema,
+    schema: listSchema,
     doc: "Origins whose web pages may call this gateway, separated by commas; * = any.",
   },
   encodeTimeoutMs: {
@@ -129,7 +87,7 @@ export const gatewaySettings = {
     env: "RHONE_MAX_QUEUED",
     schema: count(1).default(10_000),
     doc:
-      "Choices that may wait for a coordinator, in each lane, before further ones are refused with 429. " +
+      "Choices that may wait for a coordinator, of each model in each lane, before further ones are refused with 429. " +
       "An API key has no more of these places than it leaves free.",
   },
   queuedBytes: {

@@ -1,5 +1,4 @@
 import type { ApiKeyStore, Logger } from "@rhone/common";
-import type { GrammarBuilder } from "@rhone/grammar";
 import type { FastifyInstance } from "fastify";
 import type { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { KeyRing, keysRequired } from "./admission/key-ring.js";
@@ -25,18 +24,18 @@ import { streams } from "./http/routes/streams.js";
 import { tokenize } from "./http/routes/tokenize.js";
 import { buildServer } from "./http/server.js";
 import { createMetrics } from "./metrics.js";
+import { type GatewayModel, ServedModels } from "./models/served-models.js";
 import type { ClusterState } from "./queue/cluster-state.js";
 import type { GenerationClient } from "./queue/generation-client.js";
 import { BackgroundResponses } from "./responses/background-responses.js";
 import type { OpenResponses } from "./responses/open-responses.js";
 import type { ResponseStore } from "./responses/response-store.js";
 import type { ObjectStorage } from "./storage/object-storage.js";
-import type { TextModel } from "./text/text-model.js";
 
 /** Everything outside the process that a gateway works with; all of it is borrowed. */
 export interface Surroundings {
-  readonly model: TextModel;
-  readonly grammars: Pick<GrammarBuilder, "build">;
+  /** The first is the one of requests that name none. */
+  readonly models: readonly GatewayModel[];
   readonly client: GenerationClient;
   readonly cluster: ClusterState;
   readonly storage: ObjectStorage;
@@ -52,14 +51,21 @@ export interface Surroundings {
   readonly logger: Logger;
 }
 
-/** Puts a gateway together: the HTTP server, not listening yet, and what runs in the background, not started. */
-export function assembleGateway(config: GatewayConfig, { storage, keys, takeLease, ...outside }: Surroundings) {
+/**
+ * Puts a gateway together: the HTTP server, not listening yet, and what runs in the background, not started. Throws
+ * INVALID_CONFIG for models with a name in common.
+ */
+export function assembleGateway(
+  config: GatewayConfig,
+  { models: opened, storage, keys, takeLease, ...outside }: Surroundings,
+) {
   const { requestsPerMinute: requests, tokensPerMinute: tokens } = config;
   const metrics = createMetrics();
   const store = new FileStore(storage);
   const parts = {
     ...config,
     ...outside,
+    models: new ServedModels(opened, outside.cluster),
     metrics,
     answers: new AnswerRoom({ most: config.answersBytes, withinMs: config.turnWaitMs, metrics }),
     files: store,

@@ -9,8 +9,6 @@ import {
   readClusterSecret,
   serviceMain,
 } from "@rhone/common";
-import { GrammarBuilder } from "@rhone/grammar";
-import { openHeader } from "@rhone/weights";
 import type { FastifyInstance } from "fastify";
 import { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { type KeyRing, keysRequired } from "./admission/key-ring.js";
@@ -20,12 +18,13 @@ import { BatchLease } from "./batches/batch-lease.js";
 import { gatewaySettings } from "./config.js";
 import { assembleGateway } from "./gateway.js";
 import { KeptTexts } from "./kept/kept-texts.js";
+import { openModels } from "./models/open-models.js";
 import { redisClusterState } from "./queue/cluster-state.js";
 import { RedisGenerationClient } from "./queue/redis-generation-client.js";
 import { OpenResponses } from "./responses/open-responses.js";
 import { ResponseStore } from "./responses/response-store.js";
 import { openStorage } from "./storage/open-storage.js";
-import { loadTextModel, trimMemory } from "./text/text-model.js";
+import { trimMemory } from "./text/text-model.js";
 
 /** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
 const BACKLOG = 4096;
@@ -57,20 +56,7 @@ await serviceMain(
     const { host, port, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
     const { clusterSecretFile } = config;
     const clusterSecret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
-    const { modelAlias: aliases, chatTemplate, ggmlDir } = config;
-    const { path, name: served, close: closeFile } = await openHeader(config, logger);
-    shutdown.add("model file", closeFile);
-    const name = config.modelName ?? served;
-    const withinMs = config.turnWaitMs;
-    const limits = { timeoutMs: config.encodeTimeoutMs, most: config.encodingsWaiting, withinMs };
-    const parseSpecial = config.controlNames === "tokens";
-    const model = await loadTextModel({ path, name, aliases, chatTemplate, parseSpecial, ggmlDir, limits });
-    if (model.chatRefusal !== undefined) logger.warn({ why: model.chatRefusal }, "chats are refused");
-    shutdown.add("tokenizer", () => model.close());
-    const vocabulary = () => model.grammarVocabulary();
-    const { grammarTimeoutMs: timeoutMs, grammarMemory: memoryBytes, grammarsWaiting: most } = config;
-    const grammars = new GrammarBuilder({ vocabulary, limits: { timeoutMs, memoryBytes, most, withinMs } });
-    shutdown.add("grammars", () => grammars.close());
+    const models = await openModels(config, { logger, shutdown });
     const storage = await openStorage(config, logger);
     shutdown.add("storage", () => storage.close());
     const onError = (err: Error) => logger.warn({ err }, "redis connection error");
@@ -81,8 +67,7 @@ await serviceMain(
     const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
     shutdown.add("queue", () => client.close());
     const { app, batchRunner, background, keyRing } = assembleGateway(config, {
-      model,
-      grammars,
+      models,
       client,
       cluster: redisClusterState(redis),
       storage,
@@ -113,7 +98,7 @@ await serviceMain(
     batchRunner.start();
     shutdown.add("responses", () => background.close());
     background.start();
-    logger.info({ http, model: model.name, keys: keyRing !== null }, "listening");
+    logger.info({ http, models: models.map(({ text }) => text.name), keys: keyRing !== null }, "listening");
     const { keysCommand } = config;
     await warnOfAccess({ keyRing, isReachable: keysRequired("auto", host), keysCommand, logger });
     announce({ kind: "listening", service: "gateway", addresses: { http } });

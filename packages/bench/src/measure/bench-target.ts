@@ -49,8 +49,11 @@ export class BenchTarget {
 
   /** Throws NOT_RUNNING when no gateway answers, or no pipeline behind it is ready. */
   static async open(url: string, { signal, apiKey, clusterSecret, roots = null }: OpenTarget): Promise<BenchTarget> {
-    const { coordinators } = await fetchStatus(url, { signal, apiKey, clusterSecret });
-    const ready = coordinators.filter(({ state }) => state === "ready");
+    const { coordinators, gateway } = await fetchStatus(url, { signal, apiKey, clusterSecret });
+    const [first] = gateway?.models ?? [];
+    // Of several models the first is measured, on all of its pipelines.
+    const ofModel = coordinators.filter(({ model }) => first === undefined || model.name === first.name);
+    const ready = (ofModel.length === 0 ? coordinators : ofModel).filter(({ state }) => state === "ready");
     const [status] = ready;
     if (status === undefined) {
       const why = coordinators[0]?.reason ?? coordinators[0]?.state ?? "it has no coordinator";

@@ -12,6 +12,7 @@ import { hostPort } from "../config/host-address.js";
 import { explainBindError, type ListenAddress } from "../observability/listen.js";
 import type { Role } from "../security/peer.js";
 import { type Expected, SECRET_HEADER, type Security } from "../security/security.js";
+import { clientCredentials, serverCredentials } from "./credentials.js";
 import { toGrpcStatus } from "./error-status.js";
 import { type GuardedService, MOST_FRAME_BYTES } from "./services.js";
 
@@ -53,7 +54,7 @@ export interface ChannelSettings {
  * is the expected one; the caller closes it.
  */
 export function openChannel(address: string, { security, expect, ownConnection = false }: ChannelSettings): Client {
-  return new Client(address, security.clientCredentials(expect), {
+  return new Client(address, clientCredentials(security, expect), {
     ...OPTIONS,
     ...(security.identity !== null && TLS_NAME),
     ...(ownConnection && { "grpc.use_local_subchannel_pool": 1 }),
@@ -105,7 +106,7 @@ export class GrpcServer {
       },
     });
     const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync(hostPort(address.host, address.port), security.serverCredentials(), (error, bound) => {
+      server.bindAsync(hostPort(address.host, address.port), serverCredentials(security), (error, bound) => {
         if (error === null) resolve(bound);
         else reject(explainBindError(withCode(error), address));
       });

@@ -32,7 +32,7 @@ export interface CancelQueue {
   remove(id: string): Promise<unknown>;
 }
 
-/** Cancels jobs of one lane and API key, queued or running; those that have ended stay as they are. */
+/** Cancels jobs of one queue and API key, queued or running; those that have ended stay as they are. */
 export async function cancelJobs(
   redis: Pick<Redis, "eval">,
   queue: CancelQueue,
@@ -42,7 +42,7 @@ export async function cancelJobs(
   if (first === undefined) return;
   const ids = jobs.map(({ requestId }) => requestId);
   const keys = ids.flatMap((id) => [cancelledKey(id), tokenLogKey(id), queue.toKey(id)]);
-  keys.push(...placesOf(first.lane, first.keyId));
+  keys.push(...placesOf(first));
   const queued = await redis.eval(CANCEL_JOBS, keys.length, ...keys, CANCELLED_TTL_S, CANCEL_CHANNEL, ...ids);
   await Promise.all((queued as number[]).map((job) => queue.remove(ids[job - 1] ?? "")));
 }

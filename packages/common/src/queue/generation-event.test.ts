@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decodeEvent, decodeEvents, encodeEvents, type GenerationEvent, ordinalAfter } from "./generation-event.js";
-import { eventsChannel, QUEUE_NAMES, tokenLogEntryId, tokenLogKey } from "./redis-names.js";
+import { eventsChannel, placesKey, queueName, tokenLogEntryId, tokenLogKey, turnsKey } from "./redis-names.js";
 
 const event: GenerationEvent = { requestId: "r1", ordinal: 0, tokens: [7, 8], text: "hi" };
 const usage = { promptTokens: 3, completionTokens: 2, cachedTokens: 1 };
@@ -72,8 +72,21 @@ describe("names in Redis", () => {
     expect([0, 1, 41].map(tokenLogEntryId)).toEqual(["1-0", "2-0", "42-0"]);
   });
 
-  it("keep requests, gateways and lanes apart", () => {
+  it("keep requests and gateways apart", () => {
     expect([tokenLogKey("a"), eventsChannel("a")]).toEqual(["{rhone}:log:a", "{rhone}:events:a"]);
-    expect(new Set(Object.values(QUEUE_NAMES)).size).toBe(2);
+  });
+
+  it("keep the queues of models and lanes apart, whatever the models are called", () => {
+    const models = ["batch", "a", "a:b", "a/b", "a%2Fb", "ü"];
+    const queues = models.flatMap((model) => [
+      { model, lane: "interactive" } as const,
+      { model, lane: "batch" } as const,
+    ]);
+    for (const nameOf of [queueName, turnsKey, (queue: (typeof queues)[number]) => placesKey(queue)])
+      expect(new Set(queues.map(nameOf)).size).toBe(queues.length);
+    // BullMQ keeps ":" for itself.
+    expect(queues.map(queueName).filter((name) => name.includes(":"))).toEqual([]);
+    expect(queueName({ model: "org/m 7b", lane: "batch" })).toBe("generate-batch/org%2Fm%207b");
+    expect(placesKey({ model: "a", lane: "interactive" }, "key")).toBe("{rhone}:places:interactive/a:key");
   });
 });

@@ -9,18 +9,25 @@ export const REDIS_PREFIX = "{rhone}";
 /** What Rhone needs of Redis, as rules of an ACL: its own keys and channels, and no command that rules the server. */
 export const REDIS_ACL = [`~${REDIS_PREFIX}*`, `&${REDIS_PREFIX}*`, "+@all", "-@dangerous", "+info"] as const;
 
-/** One BullMQ queue per lane: waiting batch jobs never delay an interactive one. */
-export const QUEUE_NAMES: Readonly<Record<GenerationJob["lane"], string>> = {
-  interactive: "generate",
-  batch: "generate-batch",
-};
+/**
+ * Jobs that wait together: a model's in one lane. Waiting batch jobs never delay an interactive one, nor a model's jobs
+ * another's.
+ */
+export type JobQueue = Pick<GenerationJob, "model" | "lane">;
 
-/** Hash: the turns of a lane's jobs, which are their priorities in BullMQ's queue; see turns.ts. */
-export const turnsKey = (lane: GenerationJob["lane"]): string => `${REDIS_PREFIX}:turns:${lane}`;
+/** Names may have any characters, and BullMQ's queues no ":". */
+const ofModel = (name: string, { model }: JobQueue): string => `${name}/${encodeURIComponent(model)}`;
 
-/** Sorted set: the waiting jobs of a lane, all or one API key's, by the milliseconds at which they took places. */
-export const placesKey = (lane: GenerationJob["lane"], keyId?: string): string =>
-  `${REDIS_PREFIX}:places:${lane}${keyId === undefined ? "" : `:${keyId}`}`;
+/** The name of BullMQ's queue: "generate/breeze", "generate-batch/breeze". */
+export const queueName = (queue: JobQueue): string =>
+  ofModel(queue.lane === "interactive" ? "generate" : "generate-batch", queue);
+
+/** Hash: the turns of a queue's jobs, which are their priorities in BullMQ's queue; see turns.ts. */
+export const turnsKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:turns:${queue.lane}`, queue);
+
+/** Sorted set: the waiting jobs of a queue, all or one API key's, by the milliseconds at which they took places. */
+export const placesKey = (queue: JobQueue, keyId?: string): string =>
+  ofModel(`${REDIS_PREFIX}:places:${queue.lane}`, queue) + (keyId === undefined ? "" : `:${keyId}`);
 
 /** Stream: a request's token log. Entry ids are `${ordinal + 1}-0`, so Redis refuses a second write of an ordinal. */
 export const tokenLogKey = (requestId: string): string => `${REDIS_PREFIX}:log:${requestId}`;

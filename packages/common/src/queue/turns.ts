@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import { RhoneError } from "../errors/rhone-error.js";
 import type { GenerationJob } from "./generation-job.js";
-import { placesKey, turnsKey } from "./redis-names.js";
+import { type JobQueue, placesKey, turnsKey } from "./redis-names.js";
 
 /** The hash's fields: the turn of an owner's last job, and the turn of the job that ended last. */
 const turnOf = (keyId: string): string => `of:${keyId}`;
@@ -16,7 +16,7 @@ const KEPT_S = 24 * 3600;
 const PENDING_MS = 60_000;
 
 /**
- * KEYS: the lane's turns, the queue's waiting jobs, the lane's places, and the owner's unless that is nobody. ARGV: the
+ * KEYS: the queue's turns, its waiting jobs, its places, and the owner's unless that is nobody. ARGV: the
  * owner's field, the field of the present turn, limits, the job, the most places, PENDING_MS. Returns the turn, or 0
  * where there is no place; the number of waiting jobs; and the number of the owner's.
  */
@@ -53,8 +53,8 @@ redis.call("HSET", KEYS[1], ARGV[1], turn)
 redis.call("EXPIRE", KEYS[1], ARGV[5])
 return {turn, waiting, held}`;
 
-/** What takes a place in a lane's queue. */
-export type QueuedJob = Pick<GenerationJob, "requestId" | "lane" | "keyId">;
+/** What takes a place in a queue. */
+export type QueuedJob = Pick<GenerationJob, "requestId" | "model" | "lane" | "keyId">;
 
 export interface QueuePlaces {
   /** BullMQ's set of waiting jobs. */
@@ -73,11 +73,11 @@ export interface QueuePlaces {
  */
 export async function takeTurn(
   redis: Pick<Redis, "eval">,
-  { requestId, lane, keyId }: QueuedJob,
+  job: QueuedJob,
   { waitingKey, most }: QueuePlaces,
 ): Promise<number> {
-  const keys = [turnsKey(lane), waitingKey, ...placesOf(lane, keyId)];
-  const args = [turnOf(keyId), NOW, MANY_TURNS, LAST_TURN, KEPT_S, requestId, most, PENDING_MS];
+  const keys = [turnsKey(job), waitingKey, ...placesOf(job)];
+  const args = [turnOf(job.keyId), NOW, MANY_TURNS, LAST_TURN, KEPT_S, job.requestId, most, PENDING_MS];
   const answer = await redis.eval(TAKE_TURN, keys.length, ...keys, ...args);
   const [turn, waiting, held] = answer as [number, number, number];
   if (turn === 0) throw queueFull({ waiting, held, most });
@@ -85,17 +85,17 @@ export async function takeTurn(
 }
 
 /** The job waits no longer: a coordinator has taken it, or it was cancelled. */
-export async function leaveQueue(redis: Pick<Redis, "zrem">, { requestId, lane, keyId }: QueuedJob): Promise<void> {
-  await Promise.all(placesOf(lane, keyId).map((key) => redis.zrem(key, requestId)));
+export async function leaveQueue(redis: Pick<Redis, "zrem">, job: QueuedJob): Promise<void> {
+  await Promise.all(placesOf(job).map((key) => redis.zrem(key, job.requestId)));
 }
 
-/** The sets of waiting jobs that a job of the lane and API key is in. */
-export const placesOf = (lane: GenerationJob["lane"], keyId: string): readonly string[] =>
-  keyId === "" ? [placesKey(lane)] : [placesKey(lane), placesKey(lane, keyId)];
+/** The sets of waiting jobs that a job of the queue and API key is in. */
+export const placesOf = (job: JobQueue & Pick<QueuedJob, "keyId">): readonly string[] =>
+  job.keyId === "" ? [placesKey(job)] : [placesKey(job), placesKey(job, job.keyId)];
 
 /** A job with this turn has ended: owners that come back have no earlier ones. */
-export async function endTurn(redis: Pick<Redis, "hset">, lane: GenerationJob["lane"], turn: number): Promise<void> {
-  await redis.hset(turnsKey(lane), NOW, `${turn}`);
+export async function endTurn(redis: Pick<Redis, "hset">, queue: JobQueue, turn: number): Promise<void> {
+  await redis.hset(turnsKey(queue), NOW, `${turn}`);
 }
 
 interface FullQueue {

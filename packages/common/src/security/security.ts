@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { IncomingMessage } from "node:http";
 import { type PeerCertificate, TLSSocket } from "node:tls";
-import { type ChannelCredentials, credentials, experimental, type Metadata, ServerCredentials } from "@grpc/grpc-js";
+import type { Metadata } from "@grpc/grpc-js";
 import { RhoneError } from "../errors/rhone-error.js";
 import { Identity } from "./identity.js";
 import { nameOf, type Peer, peerOfCertificate, type Role } from "./peer.js";
@@ -64,20 +64,6 @@ export class Security {
   /** The name in this process's certificate; null without TLS. */
   get name(): string | null {
     return this.identity?.self.name ?? null;
-  }
-
-  /** For a connection that fails unless the server is of that role, and of that name if there is one. */
-  clientCredentials(expected: Expected): ChannelCredentials {
-    const { identity } = this;
-    if (identity === null) return credentials.createInsecure();
-    return experimental.createCertificateProviderChannelCredentials(identity, identity, {
-      checkServerIdentity: (_host, certificate) => notServer(certificate, expected, identity.self),
-    });
-  }
-
-  /** Connections without a certificate are taken too: each call is refused by `refusalOf`, which can say why. */
-  serverCredentials(): ServerCredentials {
-    return this.identity === null ? ServerCredentials.createInsecure() : new IdentityCredentials(this.identity);
   }
 
   /** Throws INVALID_CONFIG for a host that other machines reach, unless they have to show certificates. */
@@ -205,19 +191,8 @@ export function requirePeer(call: Call, roles: readonly Role[]): Peer | null {
   throw new RhoneError("FORBIDDEN_PEER", notOneOf(peer, roles));
 }
 
-/** Credentials of servers, which take the certificate that is the newest when a connection begins. */
-class IdentityCredentials extends ServerCredentials {
-  constructor(identity: Identity) {
-    super({ requestCert: true, rejectUnauthorized: false }, identity.context);
-    identity.onChange(() => this.updateSecureContextOptions(identity.context));
-  }
-
-  _equals(other: ServerCredentials): boolean {
-    return this === other;
-  }
-}
-
-function notServer(certificate: PeerCertificate, expected: Expected, self: Peer): Error | undefined {
+/** Why a server with this certificate is not the expected one; undefined: it is. */
+export function notServer(certificate: PeerCertificate, expected: Expected, self: Peer): Error | undefined {
   const peer = peerOfCertificate(certificate);
   const { role, name } = expected;
   const isIt = peer?.cluster === self.cluster && peer.role === role && (name === undefined || peer.name === name);

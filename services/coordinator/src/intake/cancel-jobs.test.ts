@@ -3,6 +3,8 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
 
+const QUEUE = { model: "m", lane: "interactive" } as const;
+
 let valkey: TestValkey;
 let redis: Redis;
 let subscriber: Redis;
@@ -31,7 +33,7 @@ async function cancel(...ids: string[]): Promise<readonly string[]> {
   await cancelJobs(
     redis,
     queue,
-    ids.map((requestId) => ({ requestId, lane: "interactive", keyId: "a" })),
+    ids.map((requestId) => ({ requestId, ...QUEUE, keyId: "a" })),
   );
   return removed;
 }
@@ -47,7 +49,7 @@ describe("cancelling jobs", () => {
   });
 
   it("frees their places, all clients' and their key's", async () => {
-    const sets = [placesKey("interactive"), placesKey("interactive", "a")];
+    const sets = [placesKey(QUEUE), placesKey(QUEUE, "a")];
     for (const set of sets) await redis.zadd(set, "1", "r1", "1", "other");
     await cancel("r1");
     for (const set of sets) {

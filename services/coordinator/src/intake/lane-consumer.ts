@@ -1,4 +1,4 @@
-import { endTurn, type GenerationJob, QUEUE_NAMES, REDIS_PREFIX, RhoneError } from "@rhone/common";
+import { endTurn, type GenerationJob, type JobQueue, queueName, REDIS_PREFIX, RhoneError } from "@rhone/common";
 import { type Job, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { HandedBack, HeldJobs } from "./held-jobs.js";
@@ -8,6 +8,8 @@ import { type JobContext, runJob } from "./run-job.js";
 const KEEP = { age: 3600, count: 1000 };
 
 export interface LaneConsumerOptions extends JobContext {
+  /** The name of the model whose jobs are taken. */
+  readonly model: string;
   /** Borrowed; BullMQ opens a second connection like it. */
   readonly connection: Redis;
   /** Most sequences that the engine runs at a time. */
@@ -32,9 +34,10 @@ const MADE_WAY_AT_ONCE = 16;
 /** BullMQ's scores: the priority, above a count of 32 bits that keeps the order of arrival. */
 const SCORE_PER_TURN = 2 ** 32;
 
-/** Takes the jobs of one lane. */
+/** Takes the model's jobs of one lane. */
 export class LaneConsumer {
   readonly #options: LaneConsumerOptions;
+  readonly #queue: JobQueue;
   readonly #concurrency: number;
   readonly #held: HeldJobs;
   readonly #timer: NodeJS.Timeout;
@@ -42,12 +45,13 @@ export class LaneConsumer {
   #running = false;
 
   constructor(lane: GenerationJob["lane"], options: LaneConsumerOptions) {
-    const { connection, maxSequences, lockMs, logger, engine } = options;
+    const { connection, model, maxSequences, lockMs, logger, engine } = options;
     this.#options = options;
+    this.#queue = { model, lane };
     this.#concurrency = JOBS_PER_SEQUENCE[lane] * maxSequences;
     this.#held = new HeldJobs((requestId, reason) => engine.handBack(requestId, reason));
     this.#timer = setInterval(() => void this.#makeWay(), MAKE_WAY_MS);
-    this.#worker = new Worker(QUEUE_NAMES[lane], (job, token) => this.#take(lane, job, token), {
+    this.#worker = new Worker(queueName(this.#queue), (job, token) => this.#take(job, token), {
       connection,
       prefix: REDIS_PREFIX,
       concurrency: this.#concurrency,
@@ -84,14 +88,14 @@ export class LaneConsumer {
   /**
    * Another coordinator gets the job at once when this one shuts down; otherwise it would wait until the lock expires.
    */
-  async #take(lane: GenerationJob["lane"], job: Job, token: string | undefined): Promise<void> {
+  async #take(job: Job, token: string | undefined): Promise<void> {
     const turn = job.opts.priority ?? 0;
     this.#held.add(job.id ?? "", turn);
     try {
       const { pace, redis } = this.#options;
       await runJob(job.data, this.#options);
       await pace.next();
-      await endTurn(redis, lane, turn);
+      await endTurn(redis, this.#queue, turn);
     } catch (error) {
       if (!goesBack(error)) throw error;
       await job.moveToWait(token);

@@ -32,7 +32,10 @@ describe("runJob", () => {
   it("gives back the job's place in the queue", async () => {
     const { context, left } = setUp();
     await runJob({ ...job, keyId: "team" }, context);
-    expect(left.map(([places]) => places)).toEqual(["{rhone}:places:interactive", "{rhone}:places:interactive:team"]);
+    expect(left.map(([places]) => places)).toEqual([
+      "{rhone}:places:interactive/fake",
+      "{rhone}:places:interactive/fake:team",
+    ]);
   });
 
   it("runs a new job from the beginning", async () => {

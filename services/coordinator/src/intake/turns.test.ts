@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { startValkey, type TestValkey } from "../../../../packages/common/src/testing/valkey.js";
 
 const WAITING = "waiting";
-const lane = "interactive";
+const queue = { model: "m", lane: "interactive" } as const;
 
 let valkey: TestValkey;
 let redis: Redis;
@@ -20,26 +20,29 @@ afterAll(async () => {
 
 let jobs = 0;
 const take = (keyId: string, most = 1000) =>
-  takeTurn(redis, { requestId: `r-${jobs++}`, lane, keyId }, { waitingKey: WAITING, most });
+  takeTurn(redis, { requestId: `r-${jobs++}`, ...queue, keyId }, { waitingKey: WAITING, most });
 const takeAll = (keyIds: string) => Promise.all([...keyIds].map((keyId) => take(keyId)));
 
 describe("turns", () => {
   it("count each owner's jobs", async () => expect(await takeAll("aaabab")).toEqual([1, 2, 3, 1, 4, 2]));
 
-  it("are counted in each lane by itself", async () => {
+  it.each([
+    ["lane", { lane: "batch" }],
+    ["model", { model: "other" }],
+  ] as const)("are counted in each %s by itself", async (_, other) => {
     await take("a");
-    const job = { requestId: "r", lane: "batch", keyId: "a" } as const;
+    const job = { requestId: "r", ...queue, ...other, keyId: "a" };
     expect(await takeTurn(redis, job, { waitingKey: WAITING, most: 10 })).toBe(1);
   });
 
   it("that were not taken are not saved up", async () => {
     await takeAll("aaa");
-    await endTurn(redis, lane, 2);
+    await endTurn(redis, queue, 2);
     expect(await takeAll("bba")).toEqual([2, 3, 4]);
   });
 
   it("after a million begin at 1 again, once nothing waits", async () => {
-    await endTurn(redis, lane, 2 ** 20 + 1);
+    await endTurn(redis, queue, 2 ** 20 + 1);
     await redis.zadd(WAITING, 1, "job");
     expect(await take("a")).toBe(2 ** 20 + 1);
     await redis.del(WAITING);
@@ -48,13 +51,13 @@ describe("turns", () => {
 
   it("are at most BullMQ's greatest priority", async () => {
     await redis.zadd(WAITING, 1, "job");
-    await endTurn(redis, lane, 2 ** 22);
+    await endTurn(redis, queue, 2 ** 22);
     expect(await take("a")).toBe(2 ** 21);
   });
 
   it("are forgotten a day after the last job", async () => {
     await take("a");
-    expect(await redis.ttl(turnsKey(lane))).toBeGreaterThan(86_000);
+    expect(await redis.ttl(turnsKey(queue))).toBeGreaterThan(86_000);
   });
 });
 
@@ -92,7 +95,7 @@ describe("places in the queue", () => {
   });
 
   it("come back when a coordinator takes the job, or it is cancelled", async () => {
-    const job = { requestId: "r", lane, keyId: "a" } as const;
+    const job = { requestId: "r", ...queue, keyId: "a" } as const;
     const places = { waitingKey: WAITING, most: 2 };
     await takeTurn(redis, job, places);
     await expect(take("a", 2)).rejects.toMatchObject({ code: "QUEUE_FULL" });
@@ -101,10 +104,10 @@ describe("places in the queue", () => {
   });
 
   it("of jobs that never came into the queue are free after a minute, but not those of jobs in it", async () => {
-    await redis.zadd(placesKey(lane, "a"), Date.now() - 61_000, "left behind");
+    await redis.zadd(placesKey(queue, "a"), Date.now() - 61_000, "left behind");
     await take("a", 2);
     await redis.zadd(WAITING, 1, "waits");
-    await redis.zadd(placesKey(lane, "b"), Date.now() - 61_000, "waits");
+    await redis.zadd(placesKey(queue, "b"), Date.now() - 61_000, "waits");
     await expect(take("b", 2)).rejects.toMatchObject({ code: "QUEUE_FULL" });
   });
 });

@@ -3,10 +3,10 @@ import { PieceTable } from "../text/piece-table.js";
 import { VOCABULARY } from "./next-token.js";
 
 /** A model of a few bytes, for FakeWorkers. */
-export function fakeModel({ nLayers = 8, contextLength = 128, slidingWindow = 0 } = {}): ModelFacts {
+export function fakeModel({ name = "fake", nLayers = 8, contextLength = 128, slidingWindow = 0 } = {}): ModelFacts {
   return {
     served: {
-      name: "fake",
+      name,
       path: "/nowhere/fake.gguf",
       fingerprint: "00",
       contextLength,

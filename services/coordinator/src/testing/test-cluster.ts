@@ -8,9 +8,10 @@ import {
   eventsChannel,
   type GenerationEvent,
   type GenerationJob,
+  type JobQueue,
   loadConfig,
   openSecurity,
-  QUEUE_NAMES,
+  queueName,
   REDIS_PREFIX,
   type Security,
   Shutdown,
@@ -25,20 +26,20 @@ import { fakeModel } from "./fake-model.js";
 
 const logger = createLogger({ service: "coordinator", level: "silent" });
 
+const FAKE_QUEUE: JobQueue = { model: fakeModel().served.name, lane: "interactive" };
+
 /** A gateway's side of the queue: puts jobs on it and gathers the events that are announced. */
 export class TestGateway {
   readonly redis: Redis;
   readonly #subscriber: Redis;
-  readonly #queue: Queue;
+  readonly #queues = new Map<string, Queue>();
   readonly #events = new Map<string, GenerationEvent[]>();
   #heard: () => void = () => {};
 
   private constructor(url: string) {
     this.redis = new Redis(url, { maxRetriesPerRequest: null });
     this.#subscriber = this.redis.duplicate();
-    this.#queue = new Queue(QUEUE_NAMES.interactive, { connection: this.redis, prefix: REDIS_PREFIX });
     for (const redis of [this.redis, this.#subscriber]) redis.on("error", () => {});
-    this.#queue.on("error", () => {});
   }
 
   static async open(url: string): Promise<TestGateway> {
@@ -52,13 +53,24 @@ export class TestGateway {
   }
 
   async submit(job: GenerationJob): Promise<void> {
-    const turn = await takeTurn(this.redis, job, { waitingKey: this.#queue.toKey("prioritized"), most: 1e9 });
-    await this.#queue.add("generate", job, { jobId: job.requestId, priority: turn });
+    const queue = this.queue(job);
+    const turn = await takeTurn(this.redis, job, { waitingKey: queue.toKey("prioritized"), most: 1e9 });
+    await queue.add("generate", job, { jobId: job.requestId, priority: turn });
+  }
+
+  queue(of: JobQueue): Queue {
+    const name = queueName(of);
+    const known = this.#queues.get(name);
+    if (known !== undefined) return known;
+    const queue = new Queue(name, { connection: this.redis, prefix: REDIS_PREFIX });
+    queue.on("error", () => {});
+    this.#queues.set(name, queue);
+    return queue;
   }
 
   /** Puts a job on the queue without checking it. */
   async submitRaw(data: unknown): Promise<void> {
-    await this.#queue.add("generate", data);
+    await this.queue(FAKE_QUEUE).add("generate", data);
   }
 
   /** The announced events of a request so far. */
@@ -84,7 +96,7 @@ export class TestGateway {
   }
 
   async close(): Promise<void> {
-    await this.#queue.close();
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
     this.#subscriber.disconnect();
     this.redis.disconnect();
   }

@@ -23,7 +23,7 @@ export class TestCluster {
   readonly workers: FakeWorker[] = [];
   #valkey: TestValkey | undefined;
   #gateway: TestGateway | undefined;
-  #coordinator: TestCoordinator | undefined;
+  readonly #coordinators: TestCoordinator[] = [];
 
   private constructor() {
     beforeAll(async () => {
@@ -35,7 +35,7 @@ export class TestCluster {
     });
     afterEach(async () => {
       for (const worker of this.workers.splice(0)) worker.kill();
-      await this.#coordinator?.close();
+      for (const coordinator of this.#coordinators.splice(0)) await coordinator.close();
       await this.#gateway?.close();
     });
     afterAll(() => this.#valkey?.stop());
@@ -50,14 +50,16 @@ export class TestCluster {
     return present(this.#gateway);
   }
 
+  /** The one that was started last. */
   get coordinator(): TestCoordinator {
-    return present(this.#coordinator);
+    return present(this.#coordinators.at(-1));
   }
 
   /** A coordinator without workers. */
   async start(flags: readonly string[], model = fakeModel()): Promise<TestCoordinator> {
-    this.#coordinator = await TestCoordinator.start(this.#url, flags, model);
-    return this.#coordinator;
+    const coordinator = await TestCoordinator.start(this.#url, flags, model);
+    this.#coordinators.push(coordinator);
+    return coordinator;
   }
 
   async join(worker: string, options: Partial<FakeWorkerOptions> = {}): Promise<FakeWorker> {
@@ -67,10 +69,11 @@ export class TestCluster {
   }
 
   /** A coordinator whose workers w0, w1, … are ready. */
-  async run(count: number, flags: readonly string[] = [], model = fakeModel()): Promise<void> {
+  async run(count: number, flags: readonly string[] = [], model = fakeModel()): Promise<TestCoordinator> {
     const coordinator = await this.start(["--workers", String(count), ...flags], model);
     for (let index = 0; index < count; index++) await this.join(`w${index}`);
     await coordinator.until((status) => status.state === "ready");
+    return coordinator;
   }
 
   /** Expects each job to end with the tokens that it gets alone, none lost, doubled or out of order. */

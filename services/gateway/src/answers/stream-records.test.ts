@@ -65,8 +65,8 @@ describe("the record of a stream", () => {
       version: 1,
       writer: chat,
       jobs: [
-        { requestId: "chatcmpl-1-0", replyTo: "g1", lane: "interactive" },
-        { requestId: "chatcmpl-1-1", replyTo: "g1", lane: "interactive" },
+        { requestId: "chatcmpl-1-0", replyTo: "g1", model: "tiny", lane: "interactive" },
+        { requestId: "chatcmpl-1-1", replyTo: "g1", model: "tiny", lane: "interactive" },
       ],
       deadlineAtMs,
       owner: "team",
@@ -100,7 +100,13 @@ describe("loading a stream", () => {
   });
 
   it("gives the addresses of its jobs, whose key is its owner", async () => {
-    const keyed = jobs.map(({ requestId, replyTo, lane }) => ({ requestId, replyTo, lane, keyId: "team" }));
+    const keyed = jobs.map(({ requestId, replyTo, model, lane }) => ({
+      requestId,
+      replyTo,
+      model,
+      lane,
+      keyId: "team",
+    }));
     expect(addressesOf(await (await stored()).load())).toEqual(keyed);
   });
 

@@ -17,6 +17,7 @@ const READS = { atOnce: 2, most: 1024, withinMs: 30_000 };
 const addressSchema = z.object({
   requestId: z.string(),
   replyTo: z.string(),
+  model: z.string(),
   lane: z.enum(["interactive", "batch"]),
 });
 
@@ -51,7 +52,7 @@ export function streamRecordOf(writer: WriterRecord, jobs: readonly GenerationJo
     version: VERSION,
     writer,
     answerBytes,
-    jobs: jobs.map(({ requestId, replyTo, lane }) => ({ requestId, replyTo, lane })),
+    jobs: jobs.map(({ requestId, replyTo, model, lane }) => ({ requestId, replyTo, model, lane })),
     deadlineAtMs: Math.max(...jobs.map((job) => job.deadlineAtMs)),
     owner: jobs[0]?.keyId ?? "",
   };

@@ -3,7 +3,8 @@ import { RhoneError } from "@rhone/common";
 import { newFileId } from "../files/file-record.js";
 import type { FileStore } from "../files/file-store.js";
 import type { TextLine } from "../files/read-lines.js";
-import { servedNames } from "../queue/cluster-state.js";
+import { ModelWatch } from "../models/model-watch.js";
+import type { ServedModels } from "../models/served-models.js";
 import { readInput, validateInput } from "./batch-input.js";
 import { isProblem, parseBatchLine } from "./batch-line.js";
 import { addUsage, advance, type BatchEnding, type BatchRecord } from "./batch-record.js";
@@ -16,6 +17,7 @@ import { writeResultFiles } from "./write-result-files.js";
 
 /** What running a batch takes. */
 export interface BatchUse extends LineUse {
+  readonly models: Pick<ServedModels, "find" | "askable">;
   readonly batches: BatchStore;
   readonly files: FileStore;
   /** Longest line of an input. */
@@ -70,8 +72,8 @@ export class BatchRun {
     const { uses, input } = this.#options;
     const problem = await tooLarge(uses.files, this.#record, input);
     if (problem !== null) return this.#fail([problem]);
-    const names = servedNames(uses.model, await uses.cluster.coordinators());
-    const rules = { ...this.#record, ...input, isServed: (model: string) => names.includes(model) };
+    const names = await uses.models.askable();
+    const rules = { ...this.#record, ...input, isServed: (model: string) => names.has(model) };
     const { problems, total, model } = await validateInput(this.#input(), rules);
     this.#options.handover.throwIfAborted();
     if (problems.length > 0) return this.#fail(problems);
@@ -90,7 +92,8 @@ export class BatchRun {
     const timer = setInterval(() => this.#tick(log), this.#options.tickMs);
     try {
       await this.#check(log);
-      await this.#runLines(known.lines, log);
+      const watch = this.#stop.signal.aborted ? undefined : await this.#watchModel();
+      await this.#runLines(known.lines, log).finally(() => watch?.close());
     } finally {
       clearInterval(timer);
       this.#options.handover.removeEventListener("abort", giveUp);
@@ -99,6 +102,13 @@ export class BatchRun {
     }
     this.#options.handover.throwIfAborted();
     await this.#advance("finalizing", { ending: this.#ending, outputFileId: newFileId(), errorFileId: newFileId() });
+  }
+
+  /** Leaves the batch to a later run when its model is lost. Throws NO_PIPELINE when it is already. */
+  async #watchModel(): Promise<ModelWatch> {
+    const watch = await ModelWatch.open(this.#options.uses.models, this.#record.model ?? undefined);
+    watch.lost.addEventListener("abort", () => this.#stop.abort(watch.lost.reason), { once: true });
+    return watch;
   }
 
   async #runLines(done: ReadonlySet<number>, log: ResultLog): Promise<void> {

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { ObjectStorage } from "../storage/object-storage.js";
+import { status } from "../testing/coordinator-status.js";
 import { fakeGateway, type Script } from "../testing/fake-gateway.js";
+import { fakeModel } from "../testing/fake-model.js";
 import { testBatch } from "../testing/test-batch.js";
 import { STORAGES } from "../testing/test-storages.js";
+import type { TextModel } from "../text/text-model.js";
 import { BatchLease } from "./batch-lease.js";
 import { BatchRunner } from "./batch-runner.js";
 import { keepRequests } from "./own-batches.js";
@@ -77,12 +80,13 @@ interface GatewayOptions {
   readonly storage?: ObjectStorage;
   readonly mostBatches?: number;
   readonly script?: Script;
+  readonly models?: readonly TextModel[];
 }
 
 describe("the runner", () => {
   /** A gateway with a runner whose leases are the only ones. */
-  function gateway({ storage, mostBatches = 2, script }: GatewayOptions = {}) {
-    const fake = fakeGateway(script, undefined, storage === undefined ? {} : { storage });
+  function gateway({ mostBatches = 2, script, ...others }: GatewayOptions = {}) {
+    const fake = fakeGateway(script, undefined, others);
     const taken: string[] = [];
     /** Batches that another gateway runs. */
     const leased = new Set<string>();
@@ -104,15 +108,28 @@ describe("the runner", () => {
     return { ...fake, runner, taken, leased };
   }
 
-  async function newBatch({ batches, files, quota }: ReturnType<typeof gateway>, owner = "") {
+  async function newBatch({ batches, files, quota }: ReturnType<typeof gateway>, owner = "", model?: string) {
     const requests = [{ custom_id: "a", body: { prompt: "x" } }];
     const input = await keepRequests({ files, quota }, requests, owner);
-    const batch = testBatch({ format: "mistral", inputFileIds: [input], owner });
+    const batch = testBatch({ format: "mistral", inputFileIds: [input], owner, model: model ?? null });
     await batches.create(batch);
     return batch.id;
   }
 
   const statusOf = async ({ batches }: ReturnType<typeof gateway>, id: string) => (await batches.get(id)).status;
+
+  it("gives the place of a batch whose model is lost to others, until the model is back", async () => {
+    const other = fakeModel({ name: "other", aliases: [], fingerprint: "other" });
+    const fake = gateway({ mostBatches: 1, models: [fakeModel(), other] });
+    const [lost, served] = [await newBatch(fake, "", "other"), await newBatch(fake)];
+    fake.runner.start();
+    await expect.poll(() => statusOf(fake, served), { timeout: 10_000 }).toBe("completed");
+    expect(await statusOf(fake, lost)).toBe("in_progress");
+    fake.statuses.push(status("c2", { model: { ...status("").model, name: "other", fingerprint: "other" } }));
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 11_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    await expect.poll(() => statusOf(fake, lost), { timeout: 10_000 }).toBe("completed");
+  });
 
   it("takes a batch that waits, and runs it to its end", async () => {
     const fake = gateway();

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { RhoneError } from "@rhone/common";
+import { type ErrorCode, RhoneError } from "@rhone/common";
 import { madeAtMs } from "../storage/object-storage.js";
 import { Sweeper } from "../sweeper.js";
 import type { BatchLease, Lease } from "./batch-lease.js";
@@ -14,6 +14,8 @@ const TICK_MS = 1000;
 const PAUSE_MS = 500;
 /** Back-off before a failed batch is tried again. */
 const RETRY_MS = 10_000;
+/** The batch gives its place to others until its model is back. */
+const MODEL_AWAY: ReadonlySet<ErrorCode> = new Set(["NO_PIPELINE", "MODEL_NOT_FOUND", "SHUTTING_DOWN"]);
 /** A mark older than this without a record belongs to no batch. */
 const UNBORN_MS = 300_000;
 
@@ -154,6 +156,8 @@ export class BatchRunner {
       this.#notBeforeMs.set(id, Date.now() + (isUnborn ? 0 : RETRY_MS));
       if (isUnborn) await this.#forgetStillborn(id);
       else if (handover.aborted) uses.logger.info({ batch: id }, "batch left to the next gateway");
+      else if (err instanceof RhoneError && MODEL_AWAY.has(err.code))
+        uses.logger.info({ batch: id, why: err.message }, "batch waits for its model");
       else uses.logger.error({ err, batch: id }, "batch interrupted, trying again");
     }
     await lease.release().catch((err: unknown) => uses.logger.warn({ err, batch: id }, "lease not released"));

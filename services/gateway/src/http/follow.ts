@@ -10,16 +10,16 @@ import { addressesOf, type StreamRecord } from "../answers/stream-records.js";
 import type { Writer } from "../answers/writer.js";
 import { openWriter, promptBytes } from "../answers/writer-record.js";
 import type { Metrics } from "../metrics.js";
+import type { ServedModels } from "../models/served-models.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import { replayMetrics } from "../requests/run-observers.js";
 import { following, runRequest } from "../requests/run-request.js";
-import type { TextModel } from "../text/text-model.js";
 import { leavingOf, type Sending, sendStream, sendWhole, whenSent } from "./answer.js";
 import type { Readers } from "./readers.js";
 
 /** What following a generation takes. */
 export interface Following extends Sending {
-  readonly model: TextModel;
+  readonly models: Pick<ServedModels, "textOfRecord">;
   readonly client: GenerationClient;
   readonly readers: Readers;
   readonly answers: AnswerRoom;
@@ -52,14 +52,18 @@ export async function replayGeneration(
 ): Promise<FastifyReply> {
   const source = "idempotency_key";
   const reading = { stream: record.writer.options.id, owner: record.owner };
-  const replay = (held: HeldAnswer) => {
+  const replay = async (held: HeldAnswer) => {
     if (stream) return follow(following, reply, { record, withIds, source });
-    const writer = openWriter(record.writer, following.model);
+    const writer = await writerOf(following, record);
     const events = eventsOf(following, reply, { record, source, held });
     return sendWhole(reply, { writer, events, sending: following });
   };
   return following.readers.admit(reading, () => holding({ following, reply, record }, replay));
 }
+
+/** Throws MODEL_NOT_FOUND for an answer of a model that this gateway has no more. */
+const writerOf = async ({ models }: Following, { writer }: StreamRecord): Promise<Writer> =>
+  openWriter(writer, await models.textOfRecord(writer.options.modelName));
 
 interface Holding {
   readonly following: Following;
@@ -92,7 +96,8 @@ export async function resumeResponse(
   const [job] = addressesOf(record);
   if (isOver && job !== undefined && (await following.client.logLength(job)) === 0)
     throw new RhoneError("NOT_FOUND", `The events of ${written.options.id} are gone; get it without stream.`);
-  const writer = new ResponseWriter(written.options, following.model, after);
+  const model = await following.models.textOfRecord(written.options.modelName);
+  const writer = new ResponseWriter(written.options, model, after);
   const first = written.options.echo.background === true ? writer.opening() : [];
   return holding({ following, reply, record }, () =>
     follow(following, reply, { record, withIds: false, source: "stream", writer, first }),
@@ -134,8 +139,8 @@ interface FollowedStream extends Followed {
 
 async function follow(uses: Following, reply: FastifyReply, stream: FollowedStream): Promise<FastifyReply> {
   const { record, after, withIds, first = [] } = stream;
+  const writer = stream.writer ?? (await writerOf(uses, record));
   const events = eventsOf(uses, reply, stream);
-  const writer = stream.writer ?? openWriter(record.writer, uses.model);
   const rest = streamLines(events, { writer, choices: record.jobs.length, withIds, after });
   const lines = first.length === 0 ? rest : behind(first.map(writer.dialect.event).join(""), rest);
   return sendStream(reply, { writer, events, lines, sending: uses });

@@ -2,10 +2,9 @@ import type { QueuedJob } from "@rhone/common";
 import { expect, it } from "vitest";
 import { CancelLine } from "./cancel-line.js";
 
-const job = (requestId: string, keyId = "", lane: QueuedJob["lane"] = "interactive"): QueuedJob => ({
-  requestId,
-  keyId,
-  lane,
+const job = (requestId: string, keyId = "", queue: Partial<QueuedJob> = {}): QueuedJob => ({
+  ...{ requestId, keyId, model: "m", lane: "interactive" },
+  ...queue,
 });
 const many = (count: number, keyId?: string) => Array.from({ length: count }, (_, i) => job(`${keyId}-${i}`, keyId));
 
@@ -27,10 +26,11 @@ it("cancels 64 jobs at a time, each once", async () => {
   expect(new Set(slices.flat().map(({ requestId }) => requestId)).size).toBe(200);
 });
 
-it("cancels jobs of a key and lane together", async () => {
+it("cancels jobs of a key, lane and model together", async () => {
   const { slices, add } = line();
-  await add([job("1", "a"), job("2", "b"), job("3", "a", "batch"), job("4", "a")]);
-  expect(slices.map((jobs) => jobs.map(({ requestId }) => requestId))).toEqual([["1", "4"], ["2"], ["3"]]);
+  const others = [job("3", "a", { lane: "batch" }), job("4", "a", { model: "n" })];
+  await add([job("1", "a"), job("2", "b"), ...others, job("5", "a")]);
+  expect(slices.map((jobs) => jobs.map(({ requestId }) => requestId))).toEqual([["1", "5"], ["2"], ["3"], ["4"]]);
 });
 
 it("lets keys take turns: one job passes another key's thousands", async () => {

@@ -1,4 +1,4 @@
-import { FairLine, type QueuedJob } from "@rhone/common";
+import { FairLine, type QueuedJob, queueName } from "@rhone/common";
 
 /** Jobs that are cancelled together. */
 const SLICE = 64;
@@ -11,7 +11,7 @@ interface Slice {
 }
 
 /**
- * Cancels jobs in slices of 64 that have lane and API key in common. Slices that wait take turns by API key. None is
+ * Cancels jobs in slices of 64 that have queue and API key in common. Slices that wait take turns by API key. None is
  * refused, as its jobs would go on for nobody; the number of unfinished jobs bounds those that wait.
  */
 export class CancelLine {
@@ -26,7 +26,7 @@ export class CancelLine {
 
   /** Resolves or rejects as `cancel` does for the job's slice. */
   add(job: QueuedJob): Promise<void> {
-    const kind = `${job.lane}:${job.keyId}`;
+    const kind = `${queueName(job)}:${job.keyId}`;
     const open = this.#open.get(kind);
     if (open === undefined) return this.#begin(kind, job);
     if (open.jobs.push(job) === SLICE) this.#open.delete(kind);

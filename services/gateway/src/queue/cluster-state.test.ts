@@ -1,34 +1,7 @@
-import { type ClusterStatus, COORDINATORS_KEY, statusKey } from "@rhone/common";
+import { COORDINATORS_KEY, statusKey } from "@rhone/common";
 import { describe, expect, it } from "vitest";
-import { checkName, readyCoordinator, redisClusterState, servedNames } from "./cluster-state.js";
-
-const status = (coordinator: string, changes: Partial<ClusterStatus> = {}): ClusterStatus => ({
-  coordinator,
-  operations: "127.0.0.1:1",
-  updatedAtMs: 1,
-  startedAtMs: 1,
-  state: "ready",
-  reason: null,
-  model: {
-    name: "tiny",
-    path: "/tiny.gguf",
-    fingerprint: "abc",
-    contextLength: 64,
-    slidingWindow: null,
-    vocabSize: 256,
-    nLayers: 2,
-    parameters: 1000,
-    fileBytes: 1000,
-  },
-  simulated: false,
-  epoch: 1,
-  kvType: "f16",
-  workers: [],
-  pages: { size: 32, total: 1, free: 1, cached: 0 },
-  sequences: { running: 0, waiting: 0, limit: 1 },
-  tokens: { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 },
-  ...changes,
-});
+import { status } from "../testing/coordinator-status.js";
+import { redisClusterState } from "./cluster-state.js";
 
 /** Redis with these statuses by coordinator; null: one whose status has expired. */
 function redisWith(statuses: Readonly<Record<string, string | null>>) {
@@ -103,42 +76,5 @@ describe("coordinators", () => {
     const redis = redisWith({});
     redis.failure = new Error("connection refused");
     await expect(stateOf(redis).coordinators()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE" });
-  });
-});
-
-describe("the coordinator of a request", () => {
-  it("is the first that is ready", () => {
-    const found = readyCoordinator([status("a", { state: "loading" }), status("b"), status("c")]);
-    expect(found.coordinator).toBe("b");
-  });
-
-  it.each<[string, ClusterStatus[], RegExp]>([
-    ["none runs", [], /no coordinator is running/],
-    ["one is loading", [status("a", { state: "loading" })], /\(coordinator a: loading\); try again/],
-    [
-      "each has its reason",
-      [
-        status("a", { state: "waiting_for_workers", reason: "waiting for 2 of 3 workers" }),
-        status("b", { state: "failed", reason: "OUT_OF_MEMORY: Worker w has 1 MiB." }),
-      ],
-      /\(coordinator a: waiting for 2 of 3 workers; coordinator b: OUT_OF_MEMORY: Worker w has 1 MiB\); try/,
-    ],
-  ])("is missing where %s", (_, statuses, message) => {
-    const missing = { code: "NO_PIPELINE", message: expect.stringMatching(message) };
-    expect(() => readyCoordinator(statuses)).toThrow(expect.objectContaining(missing));
-  });
-});
-
-describe("the model's names", () => {
-  const names = servedNames({ name: "tiny", aliases: ["small"] }, [status("a")]);
-  it("are its own, its aliases and the coordinator's", () => expect(names).toEqual(["tiny", "small", "tiny"]));
-  it.each(["tiny", "small"])("include %s", (name) => expect(() => checkName(name, names)).not.toThrow());
-  it("do not include others", () => {
-    const missing = {
-      code: "MODEL_NOT_FOUND",
-      param: "model",
-      message: expect.stringContaining("this server has `tiny`"),
-    };
-    expect(() => checkName("huge", names)).toThrow(expect.objectContaining(missing));
   });
 });

@@ -1,11 +1,4 @@
-import {
-  type ClusterStatus,
-  COORDINATORS_KEY,
-  parseClusterStatus,
-  RhoneError,
-  redisUnavailable,
-  statusKey,
-} from "@rhone/common";
+import { type ClusterStatus, COORDINATORS_KEY, parseClusterStatus, redisUnavailable, statusKey } from "@rhone/common";
 import type { Redis } from "ioredis";
 
 /** The state of the coordinators. */
@@ -46,32 +39,4 @@ async function readStatuses(redis: StatusStore): Promise<readonly ClusterStatus[
 /** A coordinator whose status expired is dead; one that was only slow adds itself again with its next status. */
 function forget(redis: StatusStore, dead: readonly string[]): void {
   if (dead.length > 0) redis.srem(COORDINATORS_KEY, ...dead).catch(() => {});
-}
-
-/** A coordinator that takes jobs. Throws NO_PIPELINE with the reasons of those that don't. */
-export function readyCoordinator(coordinators: readonly ClusterStatus[]): ClusterStatus {
-  const ready = coordinators.find(({ state }) => state === "ready");
-  if (ready !== undefined) return ready;
-  const reasons = coordinators.map(
-    ({ coordinator, state, reason }) => `coordinator ${coordinator}: ${reason?.replace(/\.$/, "") ?? state}`,
-  );
-  const why = reasons.length === 0 ? "no coordinator is running" : reasons.join("; ");
-  throw new RhoneError("NO_PIPELINE", `The model is not ready (${why}); try again shortly.`);
-}
-
-interface NamedModel {
-  readonly name: string;
-  readonly aliases: readonly string[];
-}
-
-/** The names by which clients may ask for the model. */
-export function servedNames({ name, aliases }: NamedModel, coordinators: readonly ClusterStatus[]): readonly string[] {
-  return [name, ...aliases, ...coordinators.map((status) => status.model.name)];
-}
-
-/** Throws MODEL_NOT_FOUND unless `asked` is one of the names. */
-export function checkName(asked: string, names: readonly string[]): void {
-  if (names.includes(asked)) return;
-  const message = `The model \`${asked}\` does not exist; this server has \`${names[0]}\`.`;
-  throw new RhoneError("MODEL_NOT_FOUND", message, { param: "model" });
 }

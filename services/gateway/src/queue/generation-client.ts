@@ -1,7 +1,7 @@
 import type { GenerationEvent, GenerationJob, QueuedJob } from "@rhone/common";
 
 /** Enough of a job to find it after it was submitted. */
-export type JobAddress = Pick<GenerationJob, "requestId" | "replyTo" | "lane" | "keyId">;
+export type JobAddress = Pick<GenerationJob, "requestId" | "replyTo" | "model" | "lane" | "keyId">;
 
 /** Generates sequences somewhere else. */
 export interface GenerationClient {

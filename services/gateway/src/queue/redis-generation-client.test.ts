@@ -1,5 +1,5 @@
 import { setMaxListeners } from "node:events";
-import { encodeEvent, RhoneError } from "@rhone/common";
+import { encodeEvent, queueName, RhoneError } from "@rhone/common";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { collect, event, finish, testJob } from "../testing/events.js";
 import { queues, unready } from "../testing/fake-bullmq.js";
@@ -13,11 +13,16 @@ const never = new AbortController().signal;
 const job = testJob();
 const last = finish({ ordinal: 1 });
 
-it("does not open on queues that could not look at Redis, and would fail for good", async () => {
+it("opens a queue again that could not look at Redis, and would fail for good", async () => {
+  const { client, announce, interactive } = await openClient();
   const cause = new Error("Command timed out");
   unready.add(cause);
-  await expect(openClient()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE", cause });
+  await expect(client.generate(job, never).next()).rejects.toMatchObject({ code: "REDIS_UNAVAILABLE", cause });
   unready.clear();
+  const events = collect(client.generate(job, never));
+  await expect.poll(() => interactive.jobs).toHaveLength(1);
+  announce(event(), last);
+  expect(await events).toHaveLength(2);
 });
 
 it("a sequence has ended when its token log's last event says so", async () => {
@@ -47,9 +52,19 @@ describe("a generation", () => {
   it("of the batch lane waits behind no interactive one", async () => {
     const { client, announce, interactive } = await openClient();
     const events = collect(client.generate({ ...job, lane: "batch" }, never));
-    await expect.poll(() => queues.get("generate-batch")?.jobs).toHaveLength(1);
+    await expect.poll(() => queues.get(queueName({ ...job, lane: "batch" }))?.jobs).toHaveLength(1);
     announce(event(), last);
     expect(await events).toHaveLength(2);
+    expect(interactive.jobs).toEqual([]);
+  });
+
+  it("goes onto the queue of its model", async () => {
+    const { client, announce, interactive } = await openClient();
+    const other = { ...job, model: "org/other" };
+    const events = collect(client.generate(other, never));
+    await expect.poll(() => queues.get("generate/org%2Fother")?.jobs).toEqual([other]);
+    announce(event(), last);
+    await events;
     expect(interactive.jobs).toEqual([]);
   });
 

@@ -7,9 +7,7 @@ import {
   type GenerationEvent,
   type GenerationJob,
   type Logger,
-  QUEUE_NAMES,
   type QueuedJob,
-  REDIS_PREFIX,
   RhoneError,
   redisUnavailable,
   TOKEN_LOG_FIELD,
@@ -17,7 +15,6 @@ import {
   tokenLogEntryId,
   tokenLogKey,
 } from "@rhone/common";
-import { Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { isSmall, RedisLine } from "../redis-line.js";
 import { hasTime, mapInTurns, whenTime } from "../turns.js";
@@ -26,6 +23,7 @@ import type { GenerationClient, JobAddress } from "./generation-client.js";
 import { HeldBytes } from "./held-bytes.js";
 import { Inboxes } from "./inboxes.js";
 import { jobBytes } from "./job-bytes.js";
+import { JobQueues } from "./job-queues.js";
 import type { LogPart } from "./ordered-events.js";
 
 /** A job is submitted again at this interval, in case Redis lost it. */
@@ -46,19 +44,20 @@ export interface RedisGenerationClientOptions {
   /** Borrowed. It subscribes, and is used for nothing else. */
   readonly subscriber: Redis;
   readonly gatewayId: string;
-  /** Most jobs waiting in the queue of a lane; further ones are refused. */
+  /** Most jobs waiting in the queue of a model and lane; further ones are refused. */
   readonly maxQueued: number;
   /** Most bytes of unfinished jobs above 16 KiB; further ones are refused. */
   readonly queuedBytes: number;
   readonly logger: Logger;
 }
 
-type Queues = Readonly<Record<GenerationJob["lane"], Queue<GenerationJob>>>;
-
-/** Submits jobs to their lane's BullMQ queue. Events return over this gateway's channel, or from the token log. */
+/**
+ * Submits jobs to the BullMQ queue of their model and lane. Events return over this gateway's channel, or from the
+ * token log.
+ */
 export class RedisGenerationClient implements GenerationClient {
   readonly #redis: Redis;
-  readonly #queues: Queues;
+  readonly #queues: JobQueues;
   readonly #maxQueued: number;
   readonly #held: HeldBytes;
   readonly #line = new RedisLine();
@@ -84,22 +83,14 @@ export class RedisGenerationClient implements GenerationClient {
     this.#logger = logger;
     this.#maxQueued = maxQueued;
     this.#held = new HeldBytes(queuedBytes);
-    const open = (lane: GenerationJob["lane"]): Queue<GenerationJob> => {
-      const queue = new Queue<GenerationJob>(QUEUE_NAMES[lane], { connection: redis, prefix: REDIS_PREFIX });
-      return queue.on("error", (error) => logger.warn({ err: error }, "queue error"));
-    };
-    this.#queues = { interactive: open("interactive"), batch: open("batch") };
+    this.#queues = new JobQueues(redis, logger);
   }
 
-  /** Throws REDIS_UNAVAILABLE. */
   static async open(options: RedisGenerationClientOptions): Promise<RedisGenerationClient> {
     const client = new RedisGenerationClient(options);
     const { subscriber, gatewayId } = options;
     subscriber.on("message", (_channel: string, message: string) => client.#receive(message));
     await subscriber.subscribe(eventsChannel(gatewayId));
-    // A queue whose first look at Redis fails never works: a gateway that began beside a frozen Redis answered 503.
-    const ready = Object.values(client.#queues).map((queue) => queue.waitUntilReady());
-    await Promise.all(ready).catch(redisUnavailable);
     subscriber.on("ready", () => client.#inboxes.suspectAll());
     return client;
   }
@@ -148,11 +139,12 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   async #cancel(jobs: readonly QueuedJob[]): Promise<void> {
-    const [{ lane = "interactive", requestId = "" } = {}] = jobs;
+    const [first] = jobs;
+    if (first === undefined) return;
     try {
-      await cancelJobs(this.#redis, this.#queues[lane], jobs);
+      await cancelJobs(this.#redis, await this.#queues.of(first), jobs);
     } catch (error) {
-      this.#logger.warn({ err: error, requestId, jobs: jobs.length }, "cancel failed");
+      this.#logger.warn({ err: error, requestId: first.requestId, jobs: jobs.length }, "cancel failed");
     }
   }
 
@@ -166,8 +158,8 @@ export class RedisGenerationClient implements GenerationClient {
     return last !== undefined && textsOf([last]).some((text) => readEntry(text, requestId).finish !== undefined);
   }
 
-  async close(): Promise<void> {
-    await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
+  close(): Promise<void> {
+    return this.#queues.close();
   }
 
   /** Returns the job's turn. */
@@ -182,15 +174,16 @@ export class RedisGenerationClient implements GenerationClient {
   }
 
   async #enqueue(job: GenerationJob, signal: AbortSignal): Promise<number> {
-    const places = { waitingKey: this.#queues[job.lane].toKey("prioritized"), most: this.#maxQueued };
+    const queue = await this.#queues.of(job);
+    const places = { waitingKey: queue.toKey("prioritized"), most: this.#maxQueued };
     const turn = await takeTurn(this.#redis, job, places);
     await this.#add(job, turn, signal);
     return turn;
   }
 
   /** BullMQ ignores a job whose id it already has. */
-  #add(job: GenerationJob, turn: number, signal?: AbortSignal): Promise<void> {
-    const queue = this.#queues[job.lane];
+  async #add(job: GenerationJob, turn: number, signal?: AbortSignal): Promise<void> {
+    const queue = await this.#queues.of(job);
     const options = { jobId: job.requestId, priority: turn, removeOnComplete: true, removeOnFail: true };
     return this.#line.send(jobBytes(job), async () => {
       signal?.throwIfAborted();

@@ -110,14 +110,14 @@ export async function prepareConversation(api: ChatApi, chat: ChatToPrepare): Pr
   const frame = { ...frameOf(request, warnings), ...shape };
   const options = { ...frame, choices: samples, promptIds, wantsLogprobs, wantsPromptLogprobs };
   const record = api.record(options, jobs[0]?.maxTokens ?? 0);
-  const writer = openWriter(record, preparation.model);
+  const writer = openWriter(record, request.model);
   const delivery = deliveryOf(fields);
   const bytes = answerBytes(jobs, { ...delivery, calls: shape.calls !== null, ids: options.wantsTokenIds });
   return { jobs, statesLimit: maxTokens !== undefined, writer, record, answerBytes: bytes, ...delivery };
 }
 
 /** The prompt of a chat, and the shape of its answers. */
-async function readChat({ preparation: { model, grammars }, arrival: { owner } }: OpenRequest, fields: ChatRequest) {
+async function readChat({ model, grammars, arrival: { owner } }: OpenRequest, fields: ChatRequest) {
   // Each walks through all tools and messages: 100 ms in one turn for 50,000 values.
   await timeLeft();
   const { conversation, calls } = readConversation(model, fields);

@@ -43,7 +43,7 @@ export const prepareCompletion: Prepare = async (preparation, body, arrival) => 
   const fields = parseRequest(completionRequestSchema, body);
   const { n, samples } = checkLimits(fields);
   const request = await openRequest({ preparation, arrival, prefix: "cmpl-", fields });
-  const { model, grammars } = preparation;
+  const { model, grammars } = request;
   const { owner } = arrival;
   const { constraint, warnings } = await readConstraint(grammars, fields, { leadingSpace: false, owner });
   const prompts = await readPrompts(model, fields, owner);

@@ -37,11 +37,10 @@ const NOTHING_SAMPLED = generationSchema.parse({ cache_prompt: false, seed: 0 })
 /** Prepares embeddings: the mean of an input's hidden states after the final norm, L2-normalised. */
 export const prepareEmbeddings: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(embeddingRequestSchema, body);
-  const { model } = preparation;
-  checkDimensions(fields, model);
   const inputs = inputsOf(fields);
   const shared = { ...NOTHING_SAMPLED, model: fields.model };
   const request = await openRequest({ preparation, arrival, prefix: "embd-", fields: shared });
+  checkDimensions(fields, request.model);
   const jobs = await jobsOf(request, {
     prompts: await readInputs(request, inputs, fields),
     paramOf: paramOf(inputs),
@@ -52,7 +51,7 @@ export const prepareEmbeddings: Prepare = async (preparation, body, arrival) => 
   const { id, modelName } = frameOf(request);
   const encoding = fields.encoding_format ?? "float";
   const writer = new EmbeddingWriter({ id, modelName, inputs: inputs.length, encoding });
-  const bytes = answerBytes(jobs, { stream: false, dim: model.dim });
+  const bytes = answerBytes(jobs, { stream: false, dim: request.model.dim });
   return { jobs, statesLimit: true, answerBytes: bytes, stream: false, resumable: false, writer, atOnce: AT_ONCE };
 };
 
@@ -89,7 +88,7 @@ function inputsOf({ input }: EmbeddingRequest): readonly EmbeddingInput[] {
 
 /** Token ids are taken as they are; toJobs refuses ids outside the vocabulary. */
 async function readInputs(
-  { preparation: { model }, arrival: { owner } }: OpenRequest,
+  { model, arrival: { owner } }: OpenRequest,
   inputs: readonly EmbeddingInput[],
   { add_special_tokens: addSpecial = true, truncate_prompt_tokens: most }: EmbeddingRequest,
 ): Promise<readonly (readonly number[])[]> {

@@ -16,17 +16,17 @@ export const fimRequestSchema = z.object({
 /** Prepares Mistral's fill-in-the-middle: the text between `prompt` and `suffix`, in the shape of a chat completion. */
 export const prepareFim: Prepare = async (preparation, body, arrival) => {
   const fields = parseRequest(fimRequestSchema, body);
-  const fill = fillInMiddleOf(preparation.model, "model");
   const { prompt, suffix = "" } = fields;
   if (fields.max_tokens === 0) refuseParam("max_tokens", ": must be 1 or more.");
   const request = await openRequest({ preparation, arrival, prefix: "cmpl-", fields });
+  const fill = fillInMiddleOf(request.model, "model");
   const last = fields.truncate_prompt_tokens;
   const [promptIds = []] = await fill([prompt], suffix, { last, owner: arrival.owner });
   const samples = fields.n ?? 1;
   const jobs = await jobsOf(request, { prompts: [promptIds], samples, maxTokens: fields.max_tokens });
   const options = { ...frameOf(request), ...PLAIN, choices: samples, promptIds };
   const record: WriterRecord = { version: WRITER_VERSION, kind: "chat", options };
-  const writer = openWriter(record, preparation.model);
+  const writer = openWriter(record, request.model);
   const delivery = deliveryOf(fields);
   const bytes = answerBytes(jobs, { ...delivery, ids: options.wantsTokenIds });
   return { jobs, statesLimit: fields.max_tokens !== undefined, writer, record, answerBytes: bytes, ...delivery };

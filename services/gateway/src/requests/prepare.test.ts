@@ -1,11 +1,14 @@
 import type { ClusterStatus } from "@rhone/common";
 import { RhoneError } from "@rhone/common";
 import { describe, expect, it, vi } from "vitest";
+import { ServedModels } from "../models/served-models.js";
+import type { ClusterState } from "../queue/cluster-state.js";
 import { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGrammars } from "../testing/fake-gateway.js";
 import { fakeModel } from "../testing/fake-model.js";
 import { spin } from "../testing/spin.js";
 import { turnsDuring } from "../testing/turns-during.js";
+import type { TextModel } from "../text/text-model.js";
 import {
   type Arrival,
   deliveryOf,
@@ -29,15 +32,17 @@ const arrival: Arrival = {
   deadlineAtMs: 1_700_000_009_000,
 };
 
-const preparation = (changes: Partial<Preparation> = {}): Preparation => ({
-  model: fakeModel(),
-  cluster: new FakeCluster(),
-  grammars: fakeGrammars,
+interface Changes {
+  readonly model?: TextModel;
+  readonly cluster?: ClusterState;
+}
+
+const preparation = ({ model = fakeModel(), cluster = new FakeCluster() }: Changes = {}): Preparation => ({
+  models: new ServedModels([{ text: model, grammars: fakeGrammars }], cluster),
   gatewayId: "g1",
-  ...changes,
 });
 
-const open = (fields: object, changes: Partial<Preparation> = {}) =>
+const open = (fields: object, changes: Changes = {}) =>
   openRequest({ preparation: preparation(changes), arrival, prefix: "cmpl-", fields: generationSchema.parse(fields) });
 
 describe("opening a request", () => {
@@ -45,7 +50,7 @@ describe("opening a request", () => {
     expect((await open({ model })).coordinator.coordinator).toBe("c1");
   });
 
-  it.each<[string, object, Partial<Preparation>, string]>([
+  it.each<[string, object, Changes, string]>([
     ["another model", { model: "huge" }, {}, "MODEL_NOT_FOUND"],
     ["no coordinator that is ready", {}, { cluster: new FakeCluster(undefined, "loading") }, "NO_PIPELINE"],
     ["no coordinator at all", {}, { cluster: { coordinators: async () => [] } }, "NO_PIPELINE"],

@@ -1,9 +1,8 @@
 import type { ClusterStatus, GenerationJob } from "@rhone/common";
-import type { GrammarBuilder } from "@rhone/grammar";
 import type { FrameOptions } from "../answers/answer-frame.js";
 import type { Writer } from "../answers/writer.js";
 import type { WriterRecord } from "../answers/writer-record.js";
-import { type ClusterState, checkName, readyCoordinator, servedNames } from "../queue/cluster-state.js";
+import { type GatewayModel, readyCoordinator, type ServedModels } from "../models/served-models.js";
 import { refuseParam } from "../request-error.js";
 import type { TextModel } from "../text/text-model.js";
 import type { GenerationFields } from "./request-fields.js";
@@ -41,9 +40,7 @@ export interface PreparedRequest {
 
 /** What preparing a request takes. */
 export interface Preparation {
-  readonly model: TextModel;
-  readonly cluster: ClusterState;
-  readonly grammars: Pick<GrammarBuilder, "build">;
+  readonly models: Pick<ServedModels, "find">;
   /** Where events are sent. */
   readonly gatewayId: string;
 }
@@ -51,9 +48,11 @@ export interface Preparation {
 /** Reads a body. Throws INVALID_REQUEST and its kin, MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
 export type Prepare = (preparation: Preparation, body: unknown, arrival: Arrival) => Promise<PreparedRequest>;
 
-/** A request whose fields were read, with the coordinator's status of the model that it names. */
+/** A request whose fields were read, with the model that it names and the status of a coordinator of it. */
 export interface OpenRequest {
   readonly preparation: Preparation;
+  readonly model: TextModel;
+  readonly grammars: GatewayModel["grammars"];
   readonly arrival: Arrival;
   /** What the request's id begins with, its separator included: "chatcmpl-", "cmpl-", "embd-". */
   readonly prefix: string;
@@ -61,18 +60,20 @@ export interface OpenRequest {
   readonly coordinator: ClusterStatus;
 }
 
-/** Finds a coordinator for the request. Throws INVALID_REQUEST, MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE. */
-export async function openRequest(request: Omit<OpenRequest, "coordinator">): Promise<OpenRequest> {
-  const { cluster, model } = request.preparation;
-  const asked = request.fields.model;
+type FieldsRead = Pick<OpenRequest, "preparation" | "arrival" | "prefix" | "fields">;
+
+/**
+ * Finds the request's model and a coordinator of it. Throws INVALID_REQUEST, MODEL_NOT_FOUND, NO_PIPELINE and
+ * REDIS_UNAVAILABLE.
+ */
+export async function openRequest(request: FieldsRead): Promise<OpenRequest> {
   checkStreaming(request.fields);
-  const coordinators = await cluster.coordinators();
-  if (asked !== undefined) checkName(asked, servedNames(model, coordinators));
-  return { ...request, coordinator: readyCoordinator(coordinators) };
+  const asked = await request.preparation.models.find(request.fields.model);
+  return { ...request, model: asked.text, grammars: asked.grammars, coordinator: readyCoordinator(asked) };
 }
 
 /** The request's jobs, one per sample. Throws INVALID_REQUEST and CONTEXT_LENGTH_EXCEEDED. */
-export function jobsOf({ preparation, arrival, prefix, fields, coordinator }: OpenRequest, plan: JobPlan) {
+export function jobsOf({ preparation, model, arrival, prefix, fields, coordinator }: OpenRequest, plan: JobPlan) {
   const { contextLength, name } = coordinator.model;
   return toJobs({
     id: prefix + arrival.id,
@@ -81,20 +82,20 @@ export function jobsOf({ preparation, arrival, prefix, fields, coordinator }: Op
     arrival,
     fields,
     plan,
-    limits: { contextLength, vocabSize: preparation.model.vocabSize },
+    limits: { contextLength, vocabSize: model.vocabSize },
   });
 }
 
 /** The writer options that follow from the fields and the model, the same for every endpoint. */
 export function frameOf(
-  { preparation, arrival, prefix, fields, coordinator }: OpenRequest,
+  { model, arrival, prefix, fields, coordinator }: OpenRequest,
   warnings: FrameOptions["warnings"] = [],
 ): FrameOptions {
   const { stream_options: streaming } = fields;
   return {
     id: prefix + arrival.id,
     created: Math.floor(arrival.arrivedAtMs / 1000),
-    modelName: fields.model ?? preparation.model.name,
+    modelName: fields.model ?? model.name,
     fingerprint: systemFingerprint(coordinator),
     wantsTokenIds: fields.return_token_ids === true,
     tokensAsIds: fields.return_tokens_as_token_ids === true,

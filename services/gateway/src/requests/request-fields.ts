@@ -19,6 +19,9 @@ export const truthText = z.stringbool({ truthy: ["true", "1"], falsy: ["false", 
 /** Refusals repeat the name. */
 export const modelName = optional(z.string().max(256));
 
+/** The model that a GET is about. */
+export const modelQuerySchema = z.object({ model: modelName });
+
 const tokenId = z.number().int().min(0).max(0x7fffffff);
 
 const isInt64 = (value: unknown): boolean =>

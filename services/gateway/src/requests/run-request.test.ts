@@ -179,7 +179,7 @@ describe("sources", () => {
     ["20 s ago", -20_000, 5000],
   ])("follow jobs whose deadline is %s until their logs must have ended", (_, fromNow, limitMs) => {
     vi.useFakeTimers({ now: 1_000_000 });
-    const jobs = [{ requestId: "r-0", replyTo: "g2", lane: "interactive" as const }];
+    const jobs = [{ requestId: "r-0", replyTo: "g2", model: "m", lane: "interactive" as const }];
     const record = { version: 1 as const, jobs, deadlineAtMs: 1_000_000 + fromNow, owner: "" };
     const source = following(new FakeCluster(), record as unknown as Parameters<typeof following>[1]);
     vi.useRealTimers();

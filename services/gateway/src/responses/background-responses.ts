@@ -11,11 +11,12 @@ import type { BatchLease, Lease } from "../batches/batch-lease.js";
 import { OwnerTurns } from "../batches/owner-turns.js";
 import { OUTAGES } from "../batches/run-line.js";
 import type { Metrics } from "../metrics.js";
+import { ModelWatch } from "../models/model-watch.js";
+import type { ServedModels } from "../models/served-models.js";
 import type { GenerationClient } from "../queue/generation-client.js";
 import { lineMetrics } from "../requests/run-observers.js";
 import { following, generating, runRequest } from "../requests/run-request.js";
 import { Sweeper } from "../sweeper.js";
-import type { TextModel } from "../text/text-model.js";
 import { timeLeft } from "../turns.js";
 import { endedResponse } from "./keep-response.js";
 import type { OpenResponse, OpenResponses } from "./open-responses.js";
@@ -37,7 +38,7 @@ export interface BackgroundUse {
   readonly client: GenerationClient;
   readonly answers: AnswerRoom;
   readonly limits: Pick<RateLimits, "settle">;
-  readonly model: TextModel;
+  readonly models: Pick<ServedModels, "find" | "textOfRecord">;
   readonly metrics: Metrics;
   readonly gatewayId: string;
   /** Takes the lease of a response; null: another gateway has it. Rejects when Redis can't be reached. */
@@ -142,17 +143,31 @@ export class BackgroundResponses {
     const { generation } = record;
     const bytes = (generation.answerBytes ?? 0) + 2 * characters;
     try {
-      const asked = { bytes, lane: "batch", owner, deadlineAtMs: generation.deadlineAtMs } as const;
-      const held = await answers.take(asked, handover);
-      await this.#finish({ ...record, generation }, { held, handover }).finally(() => held.release());
+      await this.#watched(generation, handover, async (leaving) => {
+        const asked = { bytes, lane: "batch", owner, deadlineAtMs: generation.deadlineAtMs } as const;
+        const held = await answers.take(asked, leaving);
+        await this.#finish({ ...record, generation }, { held, handover: leaving }).finally(() => held.release());
+      });
     } catch (error) {
       handover.throwIfAborted();
       const named = toRhoneError(error);
-      if (named.row.retryable && Date.now() < generation.deadlineAtMs) throw error;
+      // Another gateway may have a model that this one lacks.
+      const isLater = named.row.retryable || named.code === "MODEL_NOT_FOUND";
+      if (isLater && Date.now() < generation.deadlineAtMs) throw error;
       const { job: _, ...rest } = record;
       await this.#end({ ...rest, response: { ...record.response, ...failedWith(named) } }, named, 0);
     }
     return true;
+  }
+
+  /** Runs `body` while the model is served: a response that waits for a lost one leaves its place to others. */
+  async #watched(
+    { writer }: StreamRecord,
+    handover: AbortSignal,
+    body: (leaving: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const watch = await ModelWatch.open(this.#uses.models, writer.options.modelName);
+    await body(AbortSignal.any([handover, watch.lost])).finally(() => watch.close());
   }
 
   /**
@@ -178,7 +193,8 @@ export class BackgroundResponses {
     { job, generation, attempt, ...record }: ResponseRecord & { readonly generation: StreamRecord },
     run: FollowedRun,
   ): Promise<void> {
-    const { responses, model } = this.#uses;
+    const { responses, models } = this.#uses;
+    const model = await models.textOfRecord(generation.writer.options.modelName);
     const writer = openWriter(generation.writer, model);
     const account = new TokenAccount({ reservation: null, jobs: job === undefined ? [] : [job], detached: false });
     const outcome = await this.#takeAll({ job, generation }, { writer, account, ...run });

@@ -12,8 +12,12 @@ export class Queue {
   readonly removed: string[] = [];
   failure: Error | undefined;
 
+  /** A second queue of a name is the first. */
   constructor(name: string) {
     this.name = name;
+    const known = queues.get(name);
+    // biome-ignore lint/correctness/noConstructorReturn: tests hold the queue before its client opens it
+    if (known !== undefined) return known;
     queues.set(name, this);
   }
 

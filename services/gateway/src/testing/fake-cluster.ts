@@ -22,11 +22,17 @@ export class FakeCluster implements GenerationClient, ClusterState {
   readonly jobs: GenerationJob[] = [];
   readonly cancelled: string[] = [];
   readonly #script: Script;
-  readonly #state: ClusterStatus["state"];
+  /** One of the model "tiny", and what else a test adds. */
+  readonly statuses: ClusterStatus[];
 
   constructor(script: Script = hello, state: ClusterStatus["state"] = "ready") {
     this.#script = script;
-    this.#state = state;
+    const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
+    const about = { coordinator: "c1", state, startedAtMs: 1_700_000_000_000, model };
+    const worker = { worker: "b-7", address: "10.0.0.7:7200", operations: "10.0.0.7:7201", hostname: "b", pid: 77 };
+    const reason = state === "ready" ? null : "Worker b-7 at 10.0.0.7:7200 was lost";
+    const inside = { operations: "10.0.0.1:7101", reason, workers: [worker] };
+    this.statuses = [{ ...about, ...inside } as unknown as ClusterStatus];
   }
 
   async *generate(
@@ -57,12 +63,7 @@ export class FakeCluster implements GenerationClient, ClusterState {
   }
 
   async coordinators(): Promise<readonly ClusterStatus[]> {
-    const model = { name: "tiny", contextLength: 64, fingerprint: "abcdef0123456789" };
-    const about = { coordinator: "c1", state: this.#state, startedAtMs: 1_700_000_000_000, model };
-    const worker = { worker: "b-7", address: "10.0.0.7:7200", operations: "10.0.0.7:7201", hostname: "b", pid: 77 };
-    const reason = this.#state === "ready" ? null : "Worker b-7 at 10.0.0.7:7200 was lost";
-    const inside = { operations: "10.0.0.1:7101", reason, workers: [worker] };
-    return [{ ...about, ...inside } as unknown as ClusterStatus];
+    return this.statuses;
   }
 
   async *#events(requestId: string): AsyncGenerator<GenerationEvent, void, undefined> {

@@ -15,6 +15,7 @@ import { OpenResponses, type OpenSet } from "../responses/open-responses.js";
 import { ResponseStore } from "../responses/response-store.js";
 import { DiskStorage } from "../storage/disk/disk-storage.js";
 import type { ObjectStorage } from "../storage/object-storage.js";
+import type { TextModel } from "../text/text-model.js";
 import { FakeCluster, type Script } from "./fake-cluster.js";
 import { fakeModel } from "./fake-model.js";
 import { FakeRedis } from "./fake-redis.js";
@@ -30,6 +31,8 @@ export interface FakeOptions {
   readonly defaultLimits?: Limits;
   /** The call token of the chat template. */
   readonly callToken?: number | undefined;
+  /** Default: "tiny" alone. */
+  readonly models?: readonly TextModel[];
   /** Default: 256 MiB. */
   readonly answersBytes?: number;
   /** Default: 0, no pings. */
@@ -82,12 +85,12 @@ export const fakeGrammars = {
 /** A gateway without Redis: token ids are bytes, and its cluster answers by `script`. */
 export function fakeGateway(script?: Script, state?: ClusterStatus["state"], options: FakeOptions = {}) {
   const { keys = [] } = options;
+  const [model = fakeModel({ callToken: options.callToken }), ...more] = options.models ?? [];
   const cluster = new FakeCluster(script, state);
   const redis = new FakeRedis();
   const folder = join(tmpdir(), `rhone-storage-${randomUUID()}`);
   const gateway = assembleGateway(configOf(options), {
-    model: fakeModel({ callToken: options.callToken }),
-    grammars: fakeGrammars,
+    models: [model, ...more].map((text) => ({ text, grammars: fakeGrammars })),
     client: cluster,
     cluster,
     storage: options.storage ?? new DiskStorage(folder),
@@ -104,5 +107,13 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
   gateway.app.addHook("onClose", () => rm(folder, { recursive: true, force: true }));
   const post = (url: string, payload: object, headers: Record<string, string> = {}) =>
     gateway.app.inject({ method: "POST", url, payload, headers });
-  return { ...gateway, redis, jobs: cluster.jobs, cancelled: cluster.cancelled, post };
+  return {
+    ...gateway,
+    model,
+    redis,
+    statuses: cluster.statuses,
+    jobs: cluster.jobs,
+    cancelled: cluster.cancelled,
+    post,
+  };
 }

@@ -1,14 +1,15 @@
 import type { TextModel } from "../text/text-model.js";
 
 /** A model whose token ids are bytes. `callToken`: as chat templates have it. */
-export const fakeModel = ({ callToken }: Partial<Pick<TextModel, "callToken">> = {}): TextModel => ({
+export const fakeModel = (changes: Partial<TextModel> = {}): TextModel => ({
   name: "tiny",
   aliases: ["small"],
+  fingerprint: "abcdef0123456789",
   vocabSize: 256,
   dim: 4,
   contextLength: 40_000,
   addsLeadingSpace: true,
-  callToken,
+  callToken: undefined,
   encodeChat: async (messages, _, { last } = {}) =>
     lastOf([1, ...Buffer.from(messages.map(({ content }) => content).join("\n"))], last),
   special: { bos: 1, eos: 2, unk: 0 },
@@ -22,6 +23,7 @@ export const fakeModel = ({ callToken }: Partial<Pick<TextModel, "callToken">> =
   pieceBytes: (id) => Buffer.from([id]),
   grammarVocabulary: async () => ({ size: 256, pieces: [], endTokens: [2] }),
   close: async () => {},
+  ...changes,
 });
 
 const lastOf = (ids: readonly number[], last: number | undefined): readonly number[] =>

@@ -5,13 +5,17 @@ import {
   encodeEvents,
   eventsChannel,
   type GenerationEvent,
+  queueName,
   TOKEN_LOG_FIELD,
 } from "@rhone/common";
 import { RedisGenerationClient, type RedisGenerationClientOptions } from "../queue/redis-generation-client.js";
-import { type Queue, queues } from "./fake-bullmq.js";
+import { testJob } from "./events.js";
+import { Queue, queues } from "./fake-bullmq.js";
 
 /** A client whose Redis is this object; its token log is `log`. */
 export async function openClient() {
+  queues.clear();
+  const interactive = new Queue(queueName(testJob()));
   const commands: string[] = [];
   const log: string[] = [];
   const redis = {
@@ -39,6 +43,5 @@ export async function openClient() {
   const client = await RedisGenerationClient.open(options as unknown as RedisGenerationClientOptions);
   const announce = (...events: GenerationEvent[]) =>
     subscriber.emit("message", eventsChannel("g1"), encodeEvents(events));
-  const interactive = queues.get("generate") as Queue;
   return { client, redis, subscriber, commands, log, announce, interactive };
 }

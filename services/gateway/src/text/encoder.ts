@@ -41,6 +41,8 @@ export interface Encoder {
 
 export interface OpenedEncoder {
   readonly config: ModelConfig;
+  /** SHA-256 of the file's header. */
+  readonly fingerprint: string;
   /** undefined for a model without a tokenizer. */
   readonly encoder: Encoder | undefined;
 }
@@ -50,11 +52,12 @@ export async function openEncoder(options: EncoderOptions): Promise<OpenedEncode
   const { chatTemplate: choice, parseSpecial, ggmlDir, shared } = options;
   const file = await openGguf(options.path);
   const config = readModelConfig(file);
-  if (config.tokenizer.model === undefined) return { config, encoder: undefined };
+  const { headerFingerprint: fingerprint } = file;
+  if (config.tokenizer.model === undefined) return { config, fingerprint, encoder: undefined };
   const engine = openEngine(ggmlDir === undefined ? {} : { dir: ggmlDir });
   const vocabulary = shared === undefined ? Vocabulary.open(engine, file.path) : Vocabulary.borrow(engine, shared);
   const template = chatTemplateFor({ file, config }, vocabulary, { choice, parseSpecial });
-  return { config, encoder: { vocabulary, template, fillInMiddle: fillInMiddleFor(vocabulary) } };
+  return { config, fingerprint, encoder: { vocabulary, template, fillInMiddle: fillInMiddleFor(vocabulary) } };
 }
 
 /**

@@ -20,6 +20,8 @@ export interface TextModel {
   readonly name: string;
   /** Further names that clients may ask for. */
   readonly aliases: readonly string[];
+  /** SHA-256 of its file's header: coordinators of the same file are known by it, whatever they call the model. */
+  readonly fingerprint: string;
   readonly vocabSize: number;
   /** The length of a hidden state, and so of an embedding. */
   readonly dim: number;
@@ -74,10 +76,10 @@ const DEFAULT_LIMITS: EncodeLimits = { timeoutMs: 5000, most: 64, withinMs: 30_0
 /** Reads the header and the tokenizer of the file, no weights. Throws like readModelConfig and Vocabulary.open. */
 export async function loadTextModel(options: LoadTextModelOptions): Promise<TextModel> {
   const { aliases, limits = DEFAULT_LIMITS } = options;
-  const { config, encoder } = await openEncoder(options);
+  const { config, fingerprint, encoder } = await openEncoder(options);
   const name = options.name ?? config.name;
   const { vocabSize, dim, contextLength } = config;
-  const known = { name, aliases, vocabSize, dim, contextLength };
+  const known = { name, aliases, fingerprint, vocabSize, dim, contextLength };
   if (encoder === undefined) return idsOnly(known);
   const { vocabulary, template, fillInMiddle } = encoder;
   const { path, chatTemplate, parseSpecial, ggmlDir } = options;
@@ -113,7 +115,9 @@ export async function loadTextModel(options: LoadTextModelOptions): Promise<Text
 const only = ([ids = []]: Encoded): readonly number[] => ids;
 
 /** A model without a tokenizer takes and returns token ids only. */
-function idsOnly(known: Pick<TextModel, "name" | "aliases" | "vocabSize" | "dim" | "contextLength">): TextModel {
+function idsOnly(
+  known: Pick<TextModel, "name" | "aliases" | "fingerprint" | "vocabSize" | "dim" | "contextLength">,
+): TextModel {
   const message = `${known.name} has no tokenizer: send token ids to /v1/completions or /v1/embeddings.`;
   const refusal = () => new RhoneError("INVALID_REQUEST", message);
   const refuse = () => Promise.reject(refusal());

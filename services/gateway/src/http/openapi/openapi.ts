@@ -12,7 +12,7 @@ const INFO = {
   title: "Rhone",
   version: "0.1.0",
   description:
-    "The HTTP APIs of OpenAI, Mistral and Anthropic for a model that runs on several machines. Point a client of any of " +
+    "The HTTP APIs of OpenAI, Mistral and Anthropic for models that run on several machines. Point a client of any of " +
     "them at this server. Unsupported fields that would change an answer are refused; unknown fields are ignored.",
 };
 
@@ -22,7 +22,7 @@ const TAGS: readonly { readonly name: Operation["tag"]; readonly description: st
   { name: "streams", description: "Streams that outlive their connection (`stream_options.resumable`)." },
   { name: "batches", description: "Files of requests that run in the background." },
   { name: "tokenizer", description: "Text to token ids and back." },
-  { name: "models", description: "The model that is served." },
+  { name: "models", description: "The models that are served." },
   { name: "operations", description: "Health, metrics and status. No API key is needed." },
 ];
 

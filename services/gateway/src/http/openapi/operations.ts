@@ -6,6 +6,7 @@ import { chatRequestSchema } from "../../requests/prepare-chat.js";
 import { completionRequestSchema } from "../../requests/prepare-completion.js";
 import { embeddingRequestSchema } from "../../requests/prepare-embeddings.js";
 import { fimRequestSchema } from "../../requests/prepare-fim.js";
+import { modelQuerySchema } from "../../requests/request-fields.js";
 import * as responses from "../../requests/responses/response-fields.js";
 import { detokenizeRequestSchema, tokenizeRequestSchema } from "../../requests/tokenize.js";
 import { chatCompletionSchema, completionSchema, embeddingListSchema, messageSchema } from "./generation-schemas.js";
@@ -165,13 +166,14 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     dialect: "messages",
   },
   "GET /tokenizer_info": {
-    summary: "Describe the tokenizer: special tokens and chat template",
+    summary: "Describe the tokenizer of a model, the first by default: special tokens and chat template",
     tag: "tokenizer",
+    query: modelQuerySchema,
     answer: answers.tokenizerInfoSchema,
   },
-  "GET /v1/models": { summary: "List the served model", tag: "models", answer: answers.modelListSchema },
+  "GET /v1/models": { summary: "List the served models", tag: "models", answer: answers.modelListSchema },
   "GET /v1/models/*": {
-    summary: "Describe the served model, by its name or an alias",
+    summary: "Describe a served model, by its name or an alias",
     tag: "models",
     answer: answers.modelSchema,
     path: "/v1/models/:model",
@@ -216,9 +218,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answer: z.object({ status: z.literal("ok") }),
   },
   "GET /ready": {
-    summary: "Readiness: a coordinator takes requests; otherwise 503 with the reason",
+    summary: "Readiness: a coordinator takes requests, of `model` or of any; otherwise 503 with the reason",
     tag: "operations",
-    answer: z.object({ status: z.literal("ready") }),
+    query: modelQuerySchema,
+    answer: z.object({ status: z.literal("ready"), models: z.record(z.string(), z.string()) }),
   },
   "GET /metrics": {
     summary: "Metrics of this gateway in the Prometheus text format",

@@ -40,7 +40,7 @@ export const DRESS: FastifySwaggerUiOptions = {
 const LINKS: readonly { readonly path: string; readonly about: string }[] = [
   { path: "/docs", about: "every endpoint, with a form to try it" },
   { path: "/openapi.json", about: "the same for programs: an OpenAPI 3.1 document" },
-  { path: "/v1/models", about: "the model that is served" },
+  { path: "/v1/models", about: "the models that are served" },
   { path: "/ready", about: "whether requests are taken now" },
   { path: "/status", about: "workers, memory, sequences, tokens" },
   { path: "/metrics", about: "metrics in the Prometheus text format" },
@@ -79,7 +79,7 @@ span { opacity: 0.75; }
 </head>
 <body>
 <h1><img src="${icon}" alt="" width="32" height="32">Rhone</h1>
-<p>The gateway of a model. The base URL of a client of OpenAI is this address followed by <code>/v1</code>, of a client
+<p>The gateway of one or more models. The base URL of a client of OpenAI is this address followed by <code>/v1</code>, of a client
 of Mistral or Anthropic this address alone.</p>
 <ul>
 ${items.join("\n")}

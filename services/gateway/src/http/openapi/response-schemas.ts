@@ -25,6 +25,7 @@ export const modelSchema = z.object({
   created: integer,
   owned_by: z.string(),
   root: z.string(),
+  ready: z.boolean(),
   max_model_len: integer.nullable(),
   type: z.literal("base"),
   max_context_length: integer.nullable(),

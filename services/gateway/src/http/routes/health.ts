@@ -1,34 +1,39 @@
-import { anonymousStatus, metricsPage, toRhoneError } from "@rhone/common";
+import { anonymousStatus, metricsPage, RhoneError, toRhoneError } from "@rhone/common";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Registry } from "prom-client";
-import { type ClusterState, readyCoordinator } from "../../queue/cluster-state.js";
+import { type AskedModel, readyCoordinator, type ServedModels } from "../../models/served-models.js";
+import type { ClusterState } from "../../queue/cluster-state.js";
+import { modelQuerySchema, parseRequest } from "../../requests/request-fields.js";
 import { errorHeaders } from "../error-response.js";
 
 export interface HealthUse {
   readonly cluster: ClusterState;
   readonly gatewayId: string;
-  readonly model: { readonly name: string };
+  readonly models: Pick<ServedModels, "all" | "find">;
   readonly metrics: { readonly registry: Registry };
   /** Leaves out /metrics and /status. */
   readonly opsless: boolean;
 }
 
 /**
- * GET /health (the process answers), /ready (a coordinator takes requests); unless opsless, /metrics and /status. Ids
- * and addresses are for those who show an API key or the cluster's secret.
+ * GET /health (the process answers), /ready (a coordinator takes requests of the model that is asked about, or of any);
+ * unless opsless, /metrics and /status. Ids and addresses are for those who show an API key or the cluster's secret.
  */
 export function health(app: FastifyInstance, uses: HealthUse): void {
+  const { models } = uses;
   const startedAtMs = Date.now();
   app.get("/health", async (_request, reply) => probed(reply, { status: "ok" }));
-  const seen = async (request: FastifyRequest) => {
-    const coordinators = await uses.cluster.coordinators();
-    return (await request.maySeeInside()) ? coordinators : coordinators.map(anonymousStatus);
+  /** A model as its asker may see it. */
+  const shown = async (request: FastifyRequest) => {
+    const isInside = await request.maySeeInside();
+    return (model: AskedModel): AskedModel =>
+      isInside ? model : { ...model, coordinators: model.coordinators.map(anonymousStatus) };
   };
   app.get("/ready", async (request, reply) => {
+    const { model } = parseRequest(modelQuerySchema, request.query);
     try {
-      const isReady = (await uses.cluster.coordinators()).some(({ state }) => state === "ready");
-      if (!isReady) readyCoordinator(await seen(request)); // throws
-      return probed(reply, { status: "ready" });
+      const asked = model === undefined ? await models.all() : [await models.find(model)];
+      return probed(reply, { status: "ready", models: readiness(asked.map(await shown(request))) });
     } catch (error) {
       const named = toRhoneError(error);
       return probed(reply.code(503).headers(errorHeaders(named)), { status: "not_ready", reason: named.message });
@@ -38,9 +43,41 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
   const { registry } = uses.metrics;
   app.get("/metrics", async (_request, reply) => reply.type(registry.contentType).send(await metricsPage(registry)));
   app.get("/status", async (request) => {
-    const own = (await request.maySeeInside()) ? { id: uses.gatewayId, pid: process.pid } : {};
-    return { coordinators: await seen(request), gateway: { ...own, model: uses.model.name, startedAtMs } };
+    const isInside = await request.maySeeInside();
+    const coordinators = await uses.cluster.coordinators();
+    return {
+      coordinators: isInside ? coordinators : coordinators.map(anonymousStatus),
+      gateway: {
+        ...(isInside && { id: uses.gatewayId, pid: process.pid }),
+        models: (await models.all()).map(served),
+        startedAtMs,
+      },
+    };
   });
+}
+
+/** A model of the gateway, and how many coordinators serve it. */
+const served = ({ text, coordinators }: AskedModel) => ({
+  name: text.name,
+  coordinators: coordinators.length,
+  ready: coordinators.filter(({ state }) => state === "ready").length,
+});
+
+/** Each model's state by its name: "ready", or why it is not. Throws NO_PIPELINE where none is. */
+function readiness(models: readonly AskedModel[]): Readonly<Record<string, string>> {
+  const problems = models.map((model) => problemOf(model));
+  const reasons = problems.filter((problem) => problem !== null);
+  if (reasons.length === models.length) throw new RhoneError("NO_PIPELINE", reasons.join(" "));
+  return Object.fromEntries(models.map(({ text }, at) => [text.name, problems[at] ?? "ready"]));
+}
+
+function problemOf(model: AskedModel): string | null {
+  try {
+    readyCoordinator(model);
+    return null;
+  } catch (error) {
+    return toRhoneError(error).message;
+  }
 }
 
 /** Written at once: in the line of the answers that wait, a probe would come behind the refusals of 500 clients. */

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import { RESPONSE_PREFIX, type ResponseStatus, responseHead } from "../../answers/response-object.js";
 import { SSE_HEADERS } from "../../answers/stream-lines.js";
 import { streamRecordOf } from "../../answers/stream-records.js";
+import type { ServedModels } from "../../models/served-models.js";
 import { refuseParam } from "../../request-error.js";
 import type { Arrival } from "../../requests/prepare.js";
 import { parseRequest } from "../../requests/request-fields.js";
@@ -28,6 +29,7 @@ import { sendJson } from "../send-json.js";
 import { arrivalOf, counted, freeBody, type GenerationUse, generate } from "./generation.js";
 
 export interface ResponsesUse extends GenerationUse, Following {
+  readonly models: ServedModels;
   readonly responses: ResponseStore;
   readonly openResponses: OpenResponses;
   readonly background: BackgroundResponses;
@@ -55,7 +57,8 @@ export function responses(app: FastifyInstance, uses: ResponsesUse): void {
   });
   app.post("/v1/responses/input_tokens", async ({ body, caller: { owner } }, reply) => {
     const asked = await readAsked(uses, reply, readResponseRequest(body), NO_ID);
-    return { object: "response.input_tokens", input_tokens: await countInput(uses.model, asked, owner) };
+    const model = await uses.models.textOf(asked.fields.model);
+    return { object: "response.input_tokens", input_tokens: await countInput(model, asked, owner) };
   });
   app.get<ById>("/v1/responses/:id", async ({ method, params: { id }, query, caller: { owner } }, reply) => {
     const { stream = false, starting_after: after } = parseRequest(responseQuerySchema, query);

@@ -122,7 +122,8 @@ type ChatToFit = Omit<ToFit, "asked"> & { readonly fields: ChatRequest };
  * the instructions. They leave room for the answer's tokens, up to half of the context. Takes at most 12 encodings.
  * undefined: not even the last user's message fits.
  */
-async function longestFit({ preparation: { model }, arrival: { owner }, fields }: ChatToFit, contextLength: number) {
+async function longestFit({ preparation, arrival: { owner }, fields }: ChatToFit, contextLength: number) {
+  const { text: model } = await preparation.models.find(fields.model);
   const room = Math.max(contextLength - (fields.max_tokens ?? 1), contextLength >> 1);
   const head = fields.messages.findIndex(({ role }) => role !== "system" && role !== "developer");
   const from = (start: number): readonly MessageFields[] => [

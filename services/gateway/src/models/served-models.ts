@@ -1,0 +1,122 @@
+import { type ClusterStatus, RhoneError } from "@rhone/common";
+import type { GrammarBuilder } from "@rhone/grammar";
+import type { ClusterState } from "../queue/cluster-state.js";
+import type { TextModel } from "../text/text-model.js";
+
+/** A model as its gateway has it. */
+export interface GatewayModel {
+  readonly text: TextModel;
+  readonly grammars: Pick<GrammarBuilder, "build">;
+}
+
+/** A model with the coordinators that serve it, ready or not. */
+export interface AskedModel extends GatewayModel {
+  readonly coordinators: readonly ClusterStatus[];
+}
+
+/** The models of which this gateway has the tokenizer. Requests name one; those that don't get the first. */
+export class ServedModels {
+  readonly #first: GatewayModel;
+  readonly #models: readonly GatewayModel[];
+  readonly #cluster: ClusterState;
+
+  /** Throws INVALID_CONFIG for two models with a name in common. */
+  constructor([first, ...more]: readonly GatewayModel[], cluster: ClusterState) {
+    if (first === undefined) throw new RangeError("A gateway has a model");
+    this.#first = first;
+    this.#models = [first, ...more];
+    this.#cluster = cluster;
+    checkDistinct(this.#models);
+  }
+
+  /** Throws REDIS_UNAVAILABLE. */
+  async all(): Promise<readonly AskedModel[]> {
+    const coordinators = await this.#cluster.coordinators();
+    return this.#models.map((model) => this.#served(model, coordinators, model.text.name));
+  }
+
+  /** The model that a request asks for; undefined: the first. Throws MODEL_NOT_FOUND and REDIS_UNAVAILABLE. */
+  async find(asked: string | undefined): Promise<AskedModel> {
+    const coordinators = await this.#cluster.coordinators();
+    const model = this.#own(asked) ?? this.#byCoordinator(asked, coordinators);
+    if (model === undefined) throw this.#notFound(asked ?? "", coordinators);
+    return this.#served(model, coordinators, asked ?? model.text.name);
+  }
+
+  /** As `find`. Asks Redis only for names that coordinators alone have. */
+  async textOf(asked: string | undefined): Promise<TextModel> {
+    return (this.#own(asked) ?? (await this.find(asked))).text;
+  }
+
+  /** The model of an answer that was begun under this name, perhaps by another gateway. Throws as `find`. */
+  async textOfRecord(name: string): Promise<TextModel> {
+    return this.#models.length === 1 ? this.#first.text : this.textOf(name);
+  }
+
+  /** All names by which requests may ask. Throws REDIS_UNAVAILABLE. */
+  async askable(): Promise<ReadonlySet<string>> {
+    const all = await this.all();
+    return new Set(all.flatMap(({ text, coordinators }) => [...namesOf(text), ...coordinators.map(nameAt)]));
+  }
+
+  #own(asked: string | undefined): GatewayModel | undefined {
+    return asked === undefined ? this.#first : this.#models.find(({ text }) => namesOf(text).includes(asked));
+  }
+
+  #byCoordinator(asked: string | undefined, coordinators: readonly ClusterStatus[]): GatewayModel | undefined {
+    const named = coordinators.filter((coordinator) => nameAt(coordinator) === asked);
+    return this.#models.find((model) => named.some((coordinator) => this.#modelOf(coordinator) === model));
+  }
+
+  /** By name; one that a coordinator calls otherwise by its file. */
+  #modelOf({ model: { name, fingerprint } }: ClusterStatus): GatewayModel | undefined {
+    return this.#own(name) ?? this.#models.find(({ text }) => text.fingerprint === fingerprint);
+  }
+
+  /** The coordinators that call the model `asked` come first. */
+  #served(model: GatewayModel, all: readonly ClusterStatus[], asked: string): AskedModel {
+    const serving = all.filter((coordinator) => this.#modelOf(coordinator) === model);
+    const isAsked = (coordinator: ClusterStatus) => nameAt(coordinator) === asked;
+    return { ...model, coordinators: [...serving.filter(isAsked), ...serving.filter((one) => !isAsked(one))] };
+  }
+
+  #notFound(asked: string, coordinators: readonly ClusterStatus[]): RhoneError {
+    const names = this.#models.flatMap(({ text }) => namesOf(text).map((name) => `\`${name}\``)).join(", ");
+    const isElsewhere = coordinators.some((coordinator) => nameAt(coordinator) === asked);
+    const why = isElsewhere ? "is served, but this gateway lacks its file (--models)" : "does not exist";
+    return new RhoneError("MODEL_NOT_FOUND", `The model \`${asked}\` ${why}; this server has ${names}.`, {
+      param: "model",
+    });
+  }
+}
+
+const namesOf = ({ name, aliases }: Pick<TextModel, "name" | "aliases">): readonly string[] => [name, ...aliases];
+
+const nameAt = ({ model }: ClusterStatus): string => model.name;
+
+function checkDistinct(models: readonly GatewayModel[]): void {
+  const all = models.flatMap(({ text }) => [...new Set(namesOf(text))]);
+  const twice = all.find((name, index) => all.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw new RhoneError("INVALID_CONFIG", `Two models are called ${twice}; give each a name of its own in --models.`);
+}
+
+/**
+ * The coordinator to prepare a request by: of those that take the model's jobs the one with the shortest context, as
+ * any of them may run it. Throws NO_PIPELINE with the reasons of those that don't.
+ */
+export function readyCoordinator({ text, coordinators }: Pick<AskedModel, "text" | "coordinators">): ClusterStatus {
+  const [first, ...others] = coordinators.filter(({ state }) => state === "ready");
+  if (first === undefined) throw notReady(text.name, coordinators);
+  return others
+    .filter((one) => nameAt(one) === nameAt(first))
+    .reduce((least, one) => (one.model.contextLength < least.model.contextLength ? one : least), first);
+}
+
+function notReady(name: string, coordinators: readonly ClusterStatus[]): RhoneError {
+  const reasons = coordinators.map(
+    ({ coordinator, state, reason }) => `coordinator ${coordinator}: ${reason?.replace(/\.$/, "") ?? state}`,
+  );
+  const why = reasons.length === 0 ? "no coordinator is running" : reasons.join("; ");
+  return new RhoneError("NO_PIPELINE", `The model ${name} is not ready (${why}); try again shortly.`);
+}
