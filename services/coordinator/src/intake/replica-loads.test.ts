@@ -65,7 +65,7 @@ describe("coordinators of a model", () => {
     expect(await redis.exists(QUEUE.markerKey)).toBe(0);
     await redis.zadd(QUEUE.waitingKey, 1, "job");
     await a.reserve(QUEUE);
-    expect(await redis.zrange(QUEUE.markerKey, 0, -1, "WITHSCORES")).toEqual(["0", "0"]);
+    expect(await redis.zrange(QUEUE.markerKey, 0, "-1", "WITHSCORES")).toEqual(["0", "0"]);
   });
 
   it("hear of each other, and are forgotten a minute after the last", async () => {
