@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { askOperations, type ClusterStatus, checkClusterStatus, openSecurity, type Security } from "@rhone/common";
@@ -114,6 +114,8 @@ async function startRedis(host: Host): Promise<string> {
   const program = spawnSync("redis-server", ["--version"]).status === 0 ? { binary: "redis-server" } : {};
   const flags = Object.entries({ ...folders, ...program, host: "127.0.0.1", port: PORTS.redis });
   const args = flags.flatMap(([name, value]) => [`--${name}`, String(value)]);
-  await spawnService("redis", args, { env: { RHONE_REDIS_PASSWORD: PASSWORD }, on: host });
+  const passwordFile = join(host.folder, "redis-password");
+  writeFileSync(passwordFile, PASSWORD, { mode: 0o600 });
+  await spawnService("redis", args, { env: { RHONE_REDIS_PASSWORD_FILE: passwordFile }, on: host });
   return `redis://:${PASSWORD}@127.0.0.1:${PORTS.redis}`;
 }

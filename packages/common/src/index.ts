@@ -127,6 +127,7 @@ export {
   idempotentKey,
   type JobQueue,
   LIMIT_PREFIX,
+  loadsKey,
   OPEN_LOG_TTL_S,
   placesKey,
   queueName,

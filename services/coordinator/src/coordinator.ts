@@ -187,12 +187,13 @@ async function openConsumer(
   parts: Parts,
   sources: { readonly engine: Engine; readonly tokenLog: TokenLog; readonly redis: Redis },
 ): Promise<Consumer> {
-  const { config, model, logger } = parts;
+  const { id, config, model, logger } = parts;
   const subscriber = await connect(parts, "cancellations");
   const cancellations = await Cancellations.open(subscriber, (requestId) => sources.engine.cancel(requestId));
   const connection = await connect(parts, "queue");
   return new Consumer({
     ...sources,
+    id,
     model: model.served.name,
     connection,
     maxSequences: config.maxSequences,

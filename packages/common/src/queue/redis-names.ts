@@ -29,6 +29,9 @@ export const turnsKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:tu
 export const placesKey = (queue: JobQueue, keyId?: string): string =>
   ofModel(`${REDIS_PREFIX}:places:${queue.lane}`, queue) + (keyId === undefined ? "" : `:${keyId}`);
 
+/** Hash: the jobs that each coordinator of a model holds, by its id; see the coordinator's replica-loads.ts. */
+export const loadsKey = (model: string): string => `${REDIS_PREFIX}:loads/${encodeURIComponent(model)}`;
+
 /** Stream: a request's token log. Entry ids are `${ordinal + 1}-0`, so Redis refuses a second write of an ordinal. */
 export const tokenLogKey = (requestId: string): string => `${REDIS_PREFIX}:log:${requestId}`;
 export const tokenLogEntryId = (ordinal: number): string => `${ordinal + 1}-0`;

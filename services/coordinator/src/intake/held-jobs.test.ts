@@ -43,6 +43,17 @@ describe("held jobs", () => {
     expect(handedBack).toEqual(["3"]);
   });
 
+  it.each<[number, readonly string[], readonly string[]]>([
+    [0, [], []],
+    [2, [], ["4", "3"]],
+    [9, [], ["4", "3", "2", "1"]],
+    [2, ["4", "2"], ["3", "1"]],
+  ])("of which %d are too many, go back but for those that have begun (%j): %j", (most, begun, back) => {
+    const { jobs, handedBack } = setUp(begun);
+    expect(jobs.give(most)).toBe(back.length);
+    expect(handedBack).toEqual(back);
+  });
+
   it("are forgotten when they end", () => {
     const { jobs, handedBack } = setUp();
     jobs.delete("4");

@@ -1,7 +1,9 @@
 import { endTurn, type GenerationJob, type JobQueue, queueName, REDIS_PREFIX, RhoneError } from "@rhone/common";
-import { type Job, WaitingError, Worker } from "bullmq";
+import { type Job, WaitingError } from "bullmq";
 import type { Redis } from "ioredis";
+import { AskingWorker } from "./asking-worker.js";
 import { HandedBack, HeldJobs } from "./held-jobs.js";
+import type { ReplicaLoads } from "./replica-loads.js";
 import { type JobContext, runJob } from "./run-job.js";
 
 /** Completed jobs hold nothing that their token log does not. */
@@ -14,13 +16,15 @@ export interface LaneConsumerOptions extends JobContext {
   readonly connection: Redis;
   /** Most sequences that the engine runs at a time. */
   readonly maxSequences: number;
+  /** Of both lanes. */
+  readonly loads: ReplicaLoads;
   /** The jobs of a coordinator that died are taken by another after at most 1.5 times as long. */
   readonly lockMs: number;
 }
 
 /**
  * Jobs taken per running sequence. The coordinator takes more interactive jobs than can run, so that shares between API
- * keys can be fair, but not many more: another coordinator can't take what this one holds.
+ * keys can be fair, but not many more: each is checked and tokenized, and may have to go back.
  */
 const JOBS_PER_SEQUENCE: Readonly<Record<GenerationJob["lane"], number>> = { interactive: 4, batch: 1 };
 
@@ -41,21 +45,21 @@ export class LaneConsumer {
   readonly #concurrency: number;
   readonly #held: HeldJobs;
   readonly #timer: NodeJS.Timeout;
-  readonly #worker: Worker;
+  readonly #worker: AskingWorker;
   #running = false;
 
   constructor(lane: GenerationJob["lane"], options: LaneConsumerOptions) {
-    const { connection, model, maxSequences, lockMs, logger, engine } = options;
+    const { connection, model, maxSequences, loads, lockMs, logger, engine } = options;
     this.#options = options;
     this.#queue = { model, lane };
     this.#concurrency = JOBS_PER_SEQUENCE[lane] * maxSequences;
     this.#held = new HeldJobs((requestId, reason) => engine.handBack(requestId, reason));
     this.#timer = setInterval(() => void this.#makeWay(), MAKE_WAY_MS);
-    this.#worker = new Worker(queueName(this.#queue), (job, token) => this.#take(job, token), {
+    this.#worker = new AskingWorker(queueName(this.#queue), (job, token) => this.#take(job, token), {
+      loads,
       connection,
       prefix: REDIS_PREFIX,
       concurrency: this.#concurrency,
-      autorun: false,
       lockDuration: lockMs,
       stalledInterval: lockMs / 2,
       // A job whose coordinator died is continued by another, however often; deadlines bound it.
@@ -83,6 +87,11 @@ export class LaneConsumer {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#worker.close();
+  }
+
+  /** Hands back jobs that have not begun, `most` of them at most. Returns how many. */
+  give(most: number): number {
+    return this.#held.give(most);
   }
 
   /**

@@ -1,0 +1,95 @@
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openGguf, readModelConfig, tensorsOfShard } from "@rhone/model";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { RunningCluster, rhone } from "../cluster/start-cluster.js";
+import type { Host } from "./host.js";
+import { Network } from "./network.js";
+import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
+
+const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
+/** Share of what a machine is sent beside its layers: packets' headers, certificates, probes, heartbeats. */
+const MOST_OVERHEAD = 0.1;
+const SMALL = ["--threads", "1", "--memory", "400M"];
+const PATIENCE = { timeout: 60_000, interval: 200 };
+const TIMEOUT = { timeout: 120_000 };
+
+interface Status {
+  readonly coordinators: readonly {
+    readonly state: string;
+    readonly workers: readonly { readonly worker: string; readonly layers: readonly [number, number] | null }[];
+  }[];
+}
+
+skipWithoutHosts();
+let network: Network<"a" | "b" | "c">;
+let cluster: RunningCluster;
+let invitation: readonly string[];
+
+beforeAll(async () => {
+  if (whyNoHosts !== null) return;
+  network = Network.open(["a", "b", "c"]);
+  const { a } = network.hosts;
+  const model = join(a.folder, "m.gguf");
+  copyFileSync(BREEZE, model);
+  const flags = ["--model", model, "--listen", "--host", a.address, "--auth", "off", "--workers", "1", ...SMALL];
+  const { code, stdout, stderr } = await rhone(["up", "--detach", ...flags], { on: a });
+  const url = /^ready (http:\S+)$/m.exec(stdout)?.[1];
+  const command = /^ *rhone (join \S+ \S+)$/m.exec(stdout)?.[1];
+  if (code !== 0 || url === undefined || command === undefined) throw new Error(`${stdout}${stderr}`);
+  cluster = new RunningCluster({ url, dataDir: join(a.folder, ".rhone") });
+  invitation = command.split(" ");
+});
+afterAll(() => network?.close());
+
+async function received(host: Host): Promise<number> {
+  return Number((await host.run("cat", ["/sys/class/net/eth0/statistics/rx_bytes"])).stdout);
+}
+
+/** The layers of each worker of the pipeline, by machine; null while it is not ready. */
+async function layers(): Promise<ReadonlyMap<string, readonly [number, number]> | null> {
+  const { stdout } = await rhone(["status", "--json"], { on: network.hosts.a });
+  const [coordinator] = (JSON.parse(stdout) as Status).coordinators;
+  if (coordinator?.state !== "ready") return null;
+  return new Map(
+    coordinator.workers.flatMap(({ worker, layers }) =>
+      layers === null ? [] : [[worker.split("-")[0] ?? "", layers]],
+    ),
+  );
+}
+
+async function bytesOf([first, last]: readonly [number, number]): Promise<number> {
+  const file = await openGguf(BREEZE);
+  const config = readModelConfig(file);
+  const range = { first, last, embeds: first === 0, heads: last === config.nLayers };
+  const tensors = new Map(tensorsOfShard(config, file, range).map(({ info }) => [info.name, info.bytes]));
+  return [...tensors.values()].reduce((sum, bytes) => sum + bytes, 0) + (file.parts[0]?.headerBytes ?? 0);
+}
+
+const answer = () => cluster.ask("/v1/completions", { prompt: "The sea", max_tokens: 20, temperature: 0 });
+
+test("machines that join fetch their layers' bytes and little else", TIMEOUT, async () => {
+  const { b, c } = network.hosts;
+  const before = await Promise.all([b, c].map(received));
+  const began = performance.now();
+  const joined = await Promise.all([b, c].map((on) => rhone([...invitation, "--detach", ...SMALL], { on })));
+  expect(joined.map(({ code, stderr }) => [code, stderr])).toEqual([
+    [0, ""],
+    [0, ""],
+  ]);
+  await expect.poll(async () => (await layers())?.size, PATIENCE).toBe(3);
+  const seconds = (performance.now() - began) / 1000;
+  const after = await Promise.all([b, c].map(received));
+  const held = await layers();
+  for (const [index, host] of [b, c].entries()) {
+    const bytes = (after[index] ?? 0) - (before[index] ?? 0);
+    const own = await bytesOf(held?.get(host.name) ?? [0, 0]);
+    process.stdout.write(
+      `${host.name}: ${bytes} bytes for ${own}, ${seconds.toFixed(1)} s; ${[...(held ?? [])].join(" ")}\n`,
+    );
+    expect(bytes).toBeGreaterThan(own);
+    expect(bytes).toBeLessThan(own * (1 + MOST_OVERHEAD));
+  }
+  await answer();
+});
