@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { ATTACKS, type AttackFigures, BenchTarget, measureAttack, watchTarget } from "@rhone/bench";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pidsOf } from "../cluster/processes.js";
@@ -16,7 +18,9 @@ let watcher: Watcher;
 beforeAll(async () => {
   cluster = await RunningCluster.start(["--workers", "2"]);
   const { supervisor = 0 } = pidsOf(cluster);
-  target = await BenchTarget.open(cluster.url, { signal: new AbortController().signal, roots: [supervisor] });
+  const clusterSecret = await readFile(join(cluster.dataDir, "cluster-secret"), "utf8");
+  const { signal } = new AbortController();
+  target = await BenchTarget.open(cluster.url, { signal, clusterSecret, roots: [supervisor] });
   watcher = await watchTarget(target);
 });
 afterAll(async () => {

@@ -96,7 +96,7 @@ export const model: Schema = exactly({
     capabilities: exactly({ required: Object.fromEntries(CAPABILITIES.map((name) => [name, flag])) }),
   },
   optional: { created: seconds, aliases: list(text) },
-  ours: { root: text, max_model_len: count },
+  ours: { root: text, max_model_len: count, ready: flag },
 });
 export const modelList: Schema = exactly({ required: { object: one("list"), data: list(model) } });
 

@@ -161,6 +161,7 @@ export const model: Schema = exactly({
     max_context_length: orNull(count),
     aliases: list(text),
     capabilities: mapOf(flag),
+    ready: flag,
   },
 });
 export const modelList: Schema = exactly({ required: { object: one("list"), data: list(model) } });

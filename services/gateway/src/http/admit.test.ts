@@ -224,12 +224,18 @@ describe("ids and addresses", () => {
     const fake = fakeGateway(hello, "ready", { keys: [team.key] });
     const headers = bearer(newApiKey(team.key).secret);
     expect((await fake.app.inject({ url: "/status", headers })).statusCode).toBe(401);
-    expect((await fake.app.inject({ url: "/ready", headers })).json()).toEqual({ status: "ready" });
+    expect((await fake.app.inject({ url: "/ready", headers })).json()).toEqual({
+      status: "ready",
+      models: { tiny: "ready" },
+    });
   });
 
   it("a status without them still counts workers, and tells their layers and states", async () => {
     const { coordinators, gateway } = (await fakeGateway(hello, "loading").app.inject("/status")).json();
-    expect(gateway).toEqual({ model: "tiny", startedAtMs: expect.any(Number) });
+    expect(gateway).toEqual({
+      models: [{ name: "tiny", coordinators: 1, ready: 0 }],
+      startedAtMs: expect.any(Number),
+    });
     expect(coordinators).toMatchObject([
       {
         coordinator: "1",

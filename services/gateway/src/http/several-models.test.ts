@@ -156,7 +156,7 @@ describe("readiness", () => {
     });
     expect((await get("/ready?model=small")).json()).toEqual({ status: "ready", models: { tiny: "ready" } });
     expect((await get("/ready?model=other")).statusCode).toBe(503);
-    expect((await get("/ready?model=huge")).statusCode).toBe(503);
+    expect((await get("/ready?model=huge")).statusCode).toBe(404);
   });
 
   it("tells why each model is not ready when none is", async () => {

@@ -25,7 +25,8 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
   app.get("/health", async (_request, reply) => probed(reply, { status: "ok" }));
   /** A model as its asker may see it. */
   const shown = async (request: FastifyRequest) => {
-    const isInside = await request.maySeeInside();
+    // A probe with a wrong key is told what one without a key is.
+    const isInside = await request.maySeeInside().catch(() => false);
     return (model: AskedModel): AskedModel =>
       isInside ? model : { ...model, coordinators: model.coordinators.map(anonymousStatus) };
   };
@@ -36,7 +37,8 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
       return probed(reply, { status: "ready", models: readiness(asked.map(await shown(request))) });
     } catch (error) {
       const named = toRhoneError(error);
-      return probed(reply.code(503).headers(errorHeaders(named)), { status: "not_ready", reason: named.message });
+      const status = named.row.http === 404 ? 404 : 503;
+      return probed(reply.code(status).headers(errorHeaders(named)), { status: "not_ready", reason: named.message });
     }
   });
   if (uses.opsless) return;
