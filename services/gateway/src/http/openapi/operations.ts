@@ -218,7 +218,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answer: z.object({ status: z.literal("ok") }),
   },
   "GET /ready": {
-    summary: "Readiness: a coordinator takes requests, of `model` or of any; otherwise 503 with the reason; 404 for a model that nobody has",
+    summary: "Readiness: a coordinator takes requests, of `model` or of any; otherwise 503, or 404, with the reason",
     tag: "operations",
     query: modelQuerySchema,
     answer: z.object({ status: z.literal("ready"), models: z.record(z.string(), z.string()) }),
