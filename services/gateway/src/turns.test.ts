@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { spin } from "./testing/spin.js";
 import { turnsDuring } from "./testing/turns-during.js";
 import { accepted, mapInTurns, ownTurn, whenTime } from "./turns.js";
@@ -47,6 +47,15 @@ describe("those who wait for time", () => {
     const counts = Object.values(went);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(1);
     await expect.poll(() => went).toEqual({ event: 10, answer: 10, end: 10, work: 10, small: 10, bytes: 10 });
+  });
+
+  it("go on where a test has set the clock back behind a connection", async () => {
+    await ownTurn();
+    accepted();
+    const clock = vi.spyOn(performance, "now").mockReturnValue(0);
+    onTestFinished(() => clock.mockRestore());
+    await ownTurn();
+    expect(performance.now()).toBe(0);
   });
 
   it("wait for connections that come one in a turn, as long as they work themselves", async () => {
