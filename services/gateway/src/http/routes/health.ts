@@ -37,8 +37,9 @@ export function health(app: FastifyInstance, uses: HealthUse): void {
       return probed(reply, { status: "ready", models: readiness(asked.map(await shown(request))) });
     } catch (error) {
       const named = toRhoneError(error);
-      const status = named.row.http === 404 ? 404 : 503;
-      return probed(reply.code(status).headers(errorHeaders(named)), { status: "not_ready", reason: named.message });
+      // Of a model that nobody has: a bad request rather than a gateway that is not ready.
+      if (named.row.http === 404) throw named;
+      return probed(reply.code(503).headers(errorHeaders(named)), { status: "not_ready", reason: named.message });
     }
   });
   if (uses.opsless) return;
