@@ -52,7 +52,7 @@ function isAccepting(): boolean {
   return isWithin(ACCEPT_TURN_MS, now - acceptedAt) && isWithin(ACCEPT_MS, now - workedAt);
 }
 
-/** False for a time that lies ahead, as it does where a test sets its clock. */
+/** False for a time ahead of the clock, which a test may set back. */
 const isWithin = (mostMs: number, passedMs: number): boolean => passedMs >= 0 && passedMs < mostMs;
 
 /**
