@@ -29,7 +29,7 @@ export function checkSettings(sources: SpecSources): void {
   }
 }
 
-/** What is wrong with the settings of a pipeline's services, and those of its workers. */
+/** What is wrong with the settings of a pipeline's services and workers. */
 function pipelineSettings(sources: SpecSources, pipeline: PipelinePlan) {
   const coordinator = coordinatorSpec(sources, pipeline, undefined);
   const worker = workerSpec(sources, { pipeline, index: 0, coordinator: ANY_COORDINATOR });

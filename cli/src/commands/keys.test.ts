@@ -53,7 +53,7 @@ test("the Redis that is named goes before the running cluster's, that one before
   await claim.release();
 });
 
-test("files for Redis are those of REDIS_URL, and of no other Redis", async () => {
+test("files for Redis are used with REDIS_URL, and with no other Redis", async () => {
   const { dataDir, config } = await context("rediss://variable");
   const here = { dataDir, config: { ...config, redisCa: "/ca.pem" } };
   expect((await placeOfKeys(undefined, here)).files).toEqual({ redisCa: "/ca.pem" });

@@ -66,7 +66,7 @@ async function foundAddress(family: 4 | 6): Promise<string | null> {
   return routed !== null && own.includes(routed) ? routed : (own[0] ?? null);
 }
 
-/** Of this machine's interfaces but the loopback, without those of one link alone. */
+/** Of this machine's interfaces but the loopback; link-local addresses are left out. */
 export function ownAddresses(): readonly string[] {
   const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const reachable = all.filter(({ internal, address }) => !internal && !/^(fe80:|169\.254\.)/i.test(address));

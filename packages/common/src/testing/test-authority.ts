@@ -39,7 +39,7 @@ export class TestAuthority {
     writeFileSync(join(this.folder, "ca.pem"), this.#ca);
   }
 
-  /** Writes a new key and certificate; those of an earlier call with the same role and name are replaced. */
+  /** Writes a new key and certificate, which replace an earlier pair of the same role and name. */
   issue({ role, name: own, cluster = this.cluster, days = 1 }: TestLeaf): SecurityConfig {
     const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const folder = join(this.folder, `${role}-${own}`);

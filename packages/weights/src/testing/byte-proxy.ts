@@ -4,7 +4,7 @@ import { onTestFinished } from "vitest";
 export interface ByteProxy {
   /** host:port, in front of the server. */
   readonly address: string;
-  /** Bytes that the server has sent so far, those of all protocols included. */
+  /** Bytes that the server has sent so far, of all protocols. */
   readonly sentBytes: () => number;
 }
 
