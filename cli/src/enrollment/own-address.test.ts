@@ -21,6 +21,10 @@ test("listens everywhere for an address that is not this machine's, as behind a 
   expect(await listenPlace("2001:db8::7")).toEqual({ bind: "::", advertise: "2001:db8::7" });
 });
 
+test.each(["127.0.0.1", "::1", "localhost"])("the loopback's %s opens nothing to other machines", async (address) => {
+  expect(await listenPlace(address)).toEqual({ bind: address, advertise: address });
+});
+
 test("refuses a name that is not known", async () => {
   await expect(listenPlace("no-such-host.invalid")).rejects.toMatchObject({
     code: "INVALID_CONFIG",

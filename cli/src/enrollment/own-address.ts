@@ -2,7 +2,7 @@ import { createSocket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { connect, isIP, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
-import { isEveryInterface, RhoneError } from "@rhone/common";
+import { isEveryInterface, isLoopback, RhoneError } from "@rhone/common";
 
 /** Where a process listens for other machines, and the name by which they reach it. */
 export interface ListenPlace {
@@ -13,7 +13,8 @@ export interface ListenPlace {
 /**
  * Where to listen when a user says `asked`: an address or name of this machine, every interface (0.0.0.0, ::), or
  * nothing (true). An address is then found: the one by which this machine reaches others. A name or address that is not
- * this machine's own, as behind a router that forwards ports, is told to others and listened for on every interface.
+ * this machine's own, as behind a router that forwards ports, is told to others and listened for on every interface. The
+ * loopback's is for processes of this machine alone.
  * Throws INVALID_CONFIG when there is none.
  */
 export async function listenPlace(asked: string | true): Promise<ListenPlace> {
@@ -25,6 +26,7 @@ export async function listenPlace(asked: string | true): Promise<ListenPlace> {
     const found = await foundAddress(isIPv6(asked) ? 6 : 4);
     return { bind: asked, advertise: found ?? noAddress() };
   }
+  if (isLoopback(asked)) return { bind: asked, advertise: asked };
   const address = isIP(asked) === 0 ? await addressOf(asked) : asked;
   const every = isIPv6(address) ? "::" : "0.0.0.0";
   return { bind: ownAddresses().includes(address) ? address : every, advertise: asked };

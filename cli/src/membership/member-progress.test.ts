@@ -14,6 +14,7 @@ const standing = (changes: Partial<WorkerStanding>): WorkerStanding => ({
   kind: "standing",
   refusal: null,
   joined: true,
+  failure: "",
   preparing: null,
   loadedBytes: 0,
   totalBytes: 0,
@@ -77,6 +78,20 @@ test("says after a while that the worker is a spare, and later that it has layer
   expect(shown().at(-1)).toEqual({ kind: "member", text: "b-1 is a spare for mistral, with 2 workers in all" });
   progress.show(standing({ pipeline: pipeline("ready", { layers: [0, 4] }), loadedBytes: 1, totalBytes: 1 }));
   expect(shown().at(-1)).toEqual({ kind: "note", text: "b-1 has layers 0-3 of mistral, with 2 workers in all" });
+});
+
+test("says once why the worker could not load its layers", () => {
+  const { progress, shown } = setup();
+  const failure = "The disk is full: /w/model.gguf can't be written. Free some space.";
+  progress.show(standing({ pipeline: pipeline("loading", { layers: [0, 4] }) }));
+  progress.show(standing({ pipeline: pipeline("loading", { layers: [0, 4] }), failure }));
+  progress.show(standing({ pipeline: pipeline("ready"), failure }));
+  vi.advanceTimersByTime(4000);
+  expect(shown().slice(-3)).toEqual([
+    { kind: "warning", text: failure },
+    "probe: waiting for a place",
+    { kind: "member", text: "b-1 is a spare for mistral, with 2 workers in all" },
+  ]);
 });
 
 test("says what the pipeline waits for", () => {

@@ -19,6 +19,7 @@ export class MemberProgress {
   readonly #options: MemberProgressOptions;
   #wasJoined = false;
   #isTold = false;
+  #lastFailure = "";
   #last = "";
   #settling: NodeJS.Timeout | undefined;
 
@@ -32,6 +33,7 @@ export class MemberProgress {
     if (!standing.joined) this.#showRefusal(standing);
     else {
       this.#showJoined();
+      this.#showFailure(standing);
       this.#showPipeline(standing);
     }
   }
@@ -59,6 +61,11 @@ export class MemberProgress {
     const { report, name, coordinator } = this.#options;
     const text = `${coordinator} has taken ${name}, and reaches it`;
     report({ kind: "phase", phase: "coordinator", text, done: true });
+  }
+
+  #showFailure({ failure }: WorkerStanding): void {
+    if (failure !== "" && failure !== this.#lastFailure) this.#options.report({ kind: "warning", text: failure });
+    this.#lastFailure = failure || this.#lastFailure;
   }
 
   #showPipeline(standing: WorkerStanding): void {

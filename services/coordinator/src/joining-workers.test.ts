@@ -88,6 +88,14 @@ describe("a coordinator whose workers join", () => {
     await cluster.expectSolo(all);
   });
 
+  it("goes on without a worker that joins and can't load its part", async () => {
+    await cluster.run(1, ["--grow", "true"]);
+    const failing = await cluster.join("w1", { loadFailure: outOfMemory });
+    const { workers } = await cluster.coordinator.until(({ state, epoch }) => state === "ready" && epoch > 1);
+    expect(workers.map(({ layers }) => layers)).toEqual([[0, 8], null]);
+    expect(failing.loads).toHaveLength(1);
+  });
+
   it("tells each worker how the pipeline fares and which layers it has", async () => {
     await cluster.run(2);
     const standing = { state: "ready", reason: "", model: "fake", workers: 2 };

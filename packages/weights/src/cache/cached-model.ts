@@ -45,7 +45,10 @@ export class CachedModel {
     const holds = new Holds();
     const mark = join(folder, USER + randomUUID());
     for (;;) {
-      await makeFolder(folder, 0o700);
+      await makeFolder(folder, 0o700).catch((cause) => {
+        holds.close();
+        throw diskError(cause, folder);
+      });
       // An eviction may move the folder away before it sees that somebody uses it.
       const isTaken = await holds.take(mark).catch((error: NodeJS.ErrnoException) => {
         if (error.code === "ENOENT") return false;
@@ -67,10 +70,9 @@ export class CachedModel {
   /** Writes a header, and makes the rest of the file a hole. `bytes`: of the whole file. Throws DISK_FULL. */
   async layOut(part: { readonly number: number; readonly of: number; readonly bytes: number }, header: Uint8Array) {
     const path = join(this.folder, partName(part.number, part.of));
-    const handle = await open(path, "a", 0o600);
-    await handle.close();
-    await truncate(path, part.bytes);
-    const writer = await open(path, "r+");
+    const writer = await openSparse(path, part.bytes).catch((cause) => {
+      throw diskError(cause, path);
+    });
     try {
       await writeBytes(writer, header, { path, position: 0 });
       await writer.datasync();
@@ -128,6 +130,13 @@ export class CachedModel {
   #claimOf(tensor: string): string {
     return join(this.folder, CLAIM + encodeURIComponent(tensor));
   }
+}
+
+async function openSparse(path: string, bytes: number): Promise<FileHandle> {
+  const handle = await open(path, "a", 0o600);
+  await handle.close();
+  await truncate(path, bytes);
+  return open(path, "r+");
 }
 
 /** Writes all of `bytes`. Throws DISK_FULL, naming the file. */

@@ -43,7 +43,7 @@ const BATCH_BYTES = 16 << 20;
 const LANES = 2;
 const MOST_WRONG = 3;
 /** What no other source would mend. */
-const OWN_FAILURES: ReadonlySet<string> = new Set(["DISK_FULL", "INTERNAL"]);
+const OWN_FAILURES: ReadonlySet<string> = new Set(["DISK_FULL", "INVALID_CONFIG", "INTERNAL"]);
 /** How often to look whether another process has fetched what it claims. */
 const LOOK_MS = 200;
 

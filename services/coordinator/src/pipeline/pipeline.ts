@@ -78,6 +78,8 @@ export class Pipeline implements RegistryListener {
   #plannedFor = 0;
   /** Whether a worker outside the current plan has not failed to load a shard. */
   #hasSpare = false;
+  /** Stages of the current plan; 0 without one. */
+  #plannedStages = 0;
   #everReady = false;
   #address = "";
   #growing: NodeJS.Timeout | undefined;
@@ -200,6 +202,7 @@ export class Pipeline implements RegistryListener {
       this.#closing.signal.throwIfAborted();
       this.#plannedFor = this.#membership.version;
       this.#hasSpare = false;
+      this.#plannedStages = 0;
       const made = plan(this.#candidates, this.#lastPlan);
       if (made !== null) return made;
       this.#become("waiting_for_workers", `${registry.members.length} of ${workersNeeded} workers have joined`);
@@ -248,6 +251,7 @@ export class Pipeline implements RegistryListener {
       if (stage === null && member.loadFailedAt === null) this.#hasSpare = true;
       member.shard = stage;
     }
+    this.#plannedStages = plan.stages.length;
     const number = ++this.#epochs;
     this.#epoch = new Epoch({ pipeline: id, number, security, pages: plan.pages, members, listener });
     return this.#epoch;
@@ -297,13 +301,20 @@ export class Pipeline implements RegistryListener {
     throw error;
   }
 
+  /** Whether the workers of the current plan that have not failed to load a shard make a pipeline without the others. */
+  get #canShrink(): boolean {
+    const { grow = false, workersNeeded } = this.#options;
+    const able = this.#candidates.filter(({ loadFailedAt }) => loadFailedAt === null).length;
+    return grow && able >= workersNeeded && able < this.#plannedStages;
+  }
+
   /**
    * Reports the failure, and waits until another try is worth it or the membership differs from the one planned for.
    */
   async #afterFailure(error: RhoneError, original: unknown): Promise<void> {
     const { logger } = this.#options;
     const wasReady = this.#state === "ready";
-    const pauseMs = pauseAfter(error.code, { wasReady, hasSpare: this.#hasSpare });
+    const pauseMs = pauseAfter(error.code, { wasReady, hasSpare: this.#hasSpare || this.#canShrink });
     if (wasReady || error.code === "WORKER_LOST") {
       logger.warn({ code: error.code, reason: error.message, epoch: this.#epochs }, "pipeline lost");
       this.#become("waiting_for_workers", error.message);

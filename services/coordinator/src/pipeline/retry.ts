@@ -16,7 +16,7 @@ const LASTING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 /**
  * How many milliseconds to wait before a pipeline is brought up again, unless the membership changes first; null waits
- * for that change. `hasSpare`: a worker outside the failed plan has not failed to load a shard.
+ * for that change. `hasSpare`: others than the workers that failed make a pipeline.
  */
 export function pauseAfter(
   code: ErrorCode,

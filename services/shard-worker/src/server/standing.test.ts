@@ -46,6 +46,15 @@ test("tells of joining, loading and the pipeline, each change once", () => {
   expect(told.at(-1)?.pipeline?.layers).toEqual([4, 8]);
 });
 
+test("tells why layers could not be loaded, until others are", () => {
+  const { told, standing } = setup();
+  standing.joined();
+  standing.answered({ failed: { load: 1, code: "DISK_FULL", message: "The disk is full." } });
+  expect(told.at(-1)?.failure).toBe("The disk is full.");
+  standing.heard({ load: { load: 2 } });
+  expect(told.at(-1)?.failure).toBe("");
+});
+
 test("is a spare without layers, and forgets the pipeline when the coordinator is lost", () => {
   const { told, standing } = setup();
   standing.joined();

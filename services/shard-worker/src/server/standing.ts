@@ -13,7 +13,15 @@ type Facts = Omit<WorkerStanding, "kind">;
 /** Tells how far this worker is on its way into a pipeline, whenever that changes. */
 export class Standing {
   readonly #tell: (standing: WorkerStanding) => void;
-  #facts: Facts = { refusal: null, joined: false, preparing: null, loadedBytes: 0, totalBytes: 0, pipeline: null };
+  #facts: Facts = {
+    refusal: null,
+    joined: false,
+    failure: "",
+    preparing: null,
+    loadedBytes: 0,
+    totalBytes: 0,
+    pipeline: null,
+  };
 
   constructor(tell: (standing: WorkerStanding) => void) {
     this.#tell = tell;
@@ -29,6 +37,7 @@ export class Standing {
 
   /** Takes an order or word of the coordinator. */
   heard({ standing, load, release }: CoordinatorMessage): void {
+    if (load != null) this.#change({ failure: "" });
     if (load != null || release != null) this.#change({ preparing: null, loadedBytes: 0, totalBytes: 0 });
     if (standing == null) return;
     const { reason, model, workers } = standing;
@@ -39,7 +48,8 @@ export class Standing {
   }
 
   /** Takes an answer to the coordinator. */
-  answered({ progress, ready }: WorkerMessage): void {
+  answered({ progress, ready, failed }: WorkerMessage): void {
+    if (failed != null) this.#change({ failure: failed.message ?? "" });
     const preparing = progress == null ? null : preparingOf(progress);
     if (preparing !== null) this.#change({ preparing });
     else if (progress != null) this.#loaded(progress.bytes ?? 0, progress.totalBytes ?? 0);
