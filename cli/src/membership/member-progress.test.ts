@@ -87,8 +87,9 @@ test("says once why the worker could not load its layers", () => {
   progress.show(standing({ pipeline: pipeline("loading", { layers: [0, 4] }), failure }));
   progress.show(standing({ pipeline: pipeline("ready"), failure }));
   vi.advanceTimersByTime(4000);
-  expect(shown().slice(-3)).toEqual([
+  expect(shown().slice(-4)).toEqual([
     { kind: "warning", text: failure },
+    "probe: not yet",
     "probe: waiting for a place",
     { kind: "member", text: "b-1 is a spare for mistral, with 2 workers in all" },
   ]);
