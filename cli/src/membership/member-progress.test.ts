@@ -14,6 +14,7 @@ const standing = (changes: Partial<WorkerStanding>): WorkerStanding => ({
   kind: "standing",
   refusal: null,
   joined: true,
+  loading: false,
   failure: "",
   preparing: null,
   loadedBytes: 0,
@@ -52,8 +53,8 @@ test("shows joining, weights and the place that the worker got", () => {
   progress.show(standing({ pipeline: pipeline("ready") })); // which grows in a moment
   const layers = [8, 16] as const;
   const preparing = { phase: "fetch", bytes: 1e8, totalBytes: 2e9 } as const;
-  progress.show(standing({ pipeline: pipeline("loading", { layers }), preparing }));
-  progress.show(standing({ pipeline: pipeline("loading", { layers }), loadedBytes: 1e9, totalBytes: 2e9 }));
+  progress.show(standing({ pipeline: pipeline("loading", { layers }), loading: true, preparing }));
+  progress.show(standing({ pipeline: pipeline("loading", { layers }), loading: true, loadedBytes: 1e9, totalBytes: 2e9 }));
   progress.show(standing({ pipeline: pipeline("loading", { layers }), loadedBytes: 2e9, totalBytes: 2e9 }));
   vi.advanceTimersByTime(60_000); // for which the workers time their layers
   progress.show(standing({ pipeline: pipeline("ready", { layers }), loadedBytes: 2e9, totalBytes: 2e9 }));
@@ -78,6 +79,16 @@ test("says after a while that the worker is a spare, and later that it has layer
   expect(shown().at(-1)).toEqual({ kind: "member", text: "b-1 is a spare for mistral, with 2 workers in all" });
   progress.show(standing({ pipeline: pipeline("ready", { layers: [0, 4] }), loadedBytes: 1, totalBytes: 1 }));
   expect(shown().at(-1)).toEqual({ kind: "note", text: "b-1 has layers 0-3 of mistral, with 2 workers in all" });
+});
+
+test("shows the weights that come while the others serve, and does not take the worker for a spare then", () => {
+  const { progress, shown } = setup();
+  progress.show(standing({ pipeline: pipeline("ready"), loading: true }));
+  vi.advanceTimersByTime(60_000);
+  const preparing = { phase: "fetch", bytes: 1e8, totalBytes: 2e9 } as const;
+  progress.show(standing({ pipeline: pipeline("ready"), loading: true, preparing }));
+  vi.advanceTimersByTime(60_000);
+  expect(shown().slice(1)).toEqual(["probe: waiting for a place", "weights: fetching 100 MB of 2.0 GB"]);
 });
 
 test("says once why the worker could not load its layers", () => {

@@ -69,17 +69,17 @@ export class MemberProgress {
   }
 
   #showPipeline(standing: WorkerStanding): void {
-    const { pipeline, preparing, loadedBytes, totalBytes } = standing;
+    const { pipeline, loading, preparing, loadedBytes, totalBytes } = standing;
     if (pipeline === null) return;
     const { report } = this.#options;
     const { state, layers } = pipeline;
     if (state === "ready" && layers !== null) this.#tell(standing);
-    else if (state === "loading" && preparing !== null) {
+    else if (loading && preparing !== null) {
       report({ kind: "phase", phase: "weights", text: describePreparing(preparing), done: false });
-    } else if (state === "loading" && totalBytes > loadedBytes) {
+    } else if (loading && totalBytes > loadedBytes) {
       report({ kind: "phase", phase: "weights", text: describeAmount(loadedBytes, totalBytes), done: false });
     } else {
-      const isUnderWay = state === "loading" || state === "probing";
+      const isUnderWay = loading || state === "loading" || state === "probing";
       if (!isUnderWay) this.#settling = setTimeout(() => this.#tell(standing), SETTLED_MS).unref();
       const text = pipeline.reason === "" ? "waiting for a place" : pipeline.reason;
       report({ kind: "phase", phase: "probe", text, done: false });

@@ -88,10 +88,48 @@ describe("a coordinator whose workers join", () => {
     await cluster.expectSolo(all);
   });
 
-  it("goes on without a worker that joins and can't load its part", async () => {
+  it("serves on while a worker that joins later loads its part", async () => {
+    await cluster.run(1, ["--grow", "true"]);
+    let loaded = (): void => {};
+    const beforeLoaded = new Promise<void>((resolve) => {
+      loaded = resolve;
+    });
+    const newcomer = await cluster.join("w1", { beforeLoaded });
+    await expect.poll(() => newcomer.loads.length, { timeout: 5000 }).toBe(1);
+    await cluster.gateway.submit(fakeJob({ requestId: "a", promptIds: prompt(5), maxTokens: 4 }));
+    expect(tokensOf(await cluster.gateway.finished("a"))).toHaveLength(4);
+    expect(await cluster.coordinator.status()).toMatchObject({ state: "ready", epoch: 1 });
+    loaded();
+    const { workers } = await cluster.coordinator.until(({ state, epoch }) => state === "ready" && epoch === 2);
+    expect(workers.map(({ layers }) => layers)).toEqual([
+      [0, 4],
+      [4, 8],
+    ]);
+    expect(newcomer.loads).toHaveLength(1);
+  });
+
+  it("a worker that joins later and can't load its part interrupts nobody, and the others grow without it", async () => {
     await cluster.run(1, ["--grow", "true"]);
     const failing = await cluster.join("w1", { loadFailure: outOfMemory });
-    const { workers } = await cluster.coordinator.until(({ state, epoch }) => state === "ready" && epoch > 1);
+    await cluster.join("w2");
+    const { workers, epoch } = await cluster.coordinator.until(({ workers: all }) => all[2]?.layers != null);
+    expect(epoch).toBe(2);
+    expect(workers.map(({ layers }) => layers)).toEqual([[0, 4], null, [4, 8]]);
+    expect(failing.loads).toHaveLength(1);
+  });
+
+  it("goes on without a worker that joins before the pipeline is ready and can't load its part", async () => {
+    const coordinator = await cluster.start(["--workers", "1", "--grow", "true"]);
+    let loaded = (): void => {};
+    const beforeLoaded = new Promise<void>((resolve) => {
+      loaded = resolve;
+    });
+    await cluster.join("w0", { beforeLoaded });
+    await coordinator.until(({ state }) => state === "loading");
+    const failing = await cluster.join("w1", { loadFailure: outOfMemory });
+    await coordinator.until(({ workers: joined }) => joined.length === 2);
+    loaded();
+    const { workers } = await coordinator.until(({ state }) => state === "ready");
     expect(workers.map(({ layers }) => layers)).toEqual([[0, 8], null]);
     expect(failing.loads).toHaveLength(1);
   });

@@ -19,6 +19,8 @@ export interface WorkerStanding {
   /** Why the coordinator has not taken it, with the error's code; null: it has. */
   readonly refusal: { readonly code: string; readonly message: string } | null;
   readonly joined: boolean;
+  /** It has an order to load layers that it has not answered: it may serve them soon. */
+  readonly loading: boolean;
   /** Why it could not load the layers that it was given last; "": it could, or loads them. */
   readonly failure: string;
   /** Bytes of its tensors that it compares with the coordinator's, or fetches, before it loads them; null: of none. */

@@ -83,6 +83,8 @@ export class Pipeline implements RegistryListener {
   #everReady = false;
   #address = "";
   #growing: NodeJS.Timeout | undefined;
+  /** Of the newcomers' loads that are under way; a later growth aborts it. */
+  #growth = new AbortController();
   #changed: () => void = () => {};
 
   constructor(options: PipelineOptions) {
@@ -113,8 +115,7 @@ export class Pipeline implements RegistryListener {
   joined(): void {
     this.#membership.notify();
     this.#changed();
-    clearTimeout(this.#growing);
-    if (this.#options.grow) this.#growing = setTimeout(() => this.#grow(), GROW_AFTER_MS);
+    this.#growSoon();
   }
 
   left(member: Member, reason: string): void {
@@ -124,6 +125,7 @@ export class Pipeline implements RegistryListener {
     }
     this.#membership.notify();
     this.#changed();
+    this.#growSoon(); // without it
   }
 
   /**
@@ -133,6 +135,7 @@ export class Pipeline implements RegistryListener {
   async leaving(member: Member): Promise<void> {
     const { logger } = this.#options;
     const epoch = this.#epoch;
+    this.#growth.abort();
     if (epoch === null || this.#state !== "ready" || !epoch.includes(member)) return;
     try {
       const successors = this.#successors(epoch);
@@ -170,6 +173,7 @@ export class Pipeline implements RegistryListener {
 
   close(): void {
     clearTimeout(this.#growing);
+    this.#growth.abort();
     const error = new RhoneError("SHUTTING_DOWN", "The coordinator is shutting down.");
     this.#closing.abort(error);
     this.#epoch?.break(error);
@@ -210,22 +214,63 @@ export class Pipeline implements RegistryListener {
     }
   }
 
-  /** Ends the epoch if the workers that have joined since make more stages. A pipeline that is not ready sees to it. */
-  #grow(): void {
+  #growSoon(): void {
+    clearTimeout(this.#growing);
+    this.#growth.abort();
+    if (this.#options.grow) this.#growing = setTimeout(() => void this.#grow(), GROW_AFTER_MS);
+  }
+
+  /** Never rejects. */
+  async #grow(): Promise<void> {
+    while (await this.#growOnce()) {} // each time without a worker that could not load its layers
+  }
+
+  /**
+   * Has the workers that make more stages load them, which may take long where they fetch weights, while the others
+   * serve; then ends the epoch. True: one of them failed, and the others may do.
+   */
+  async #growOnce(): Promise<boolean> {
+    this.#growth.abort();
     const epoch = this.#epoch;
-    if (epoch === null || this.#state !== "ready") return;
+    if (epoch === null || this.#state !== "ready") return false;
+    const growth = new AbortController();
+    this.#growth = growth;
+    const signal = AbortSignal.any([epoch.signal, growth.signal]);
+    const able = this.#able;
     try {
-      const stages = this.#options.plan(this.#candidates, this.#lastPlan)?.stages.length ?? 0;
-      if (stages <= epoch.stages) return;
+      const plan = this.#options.plan(this.#candidates, this.#lastPlan);
+      const stages = plan?.stages.length ?? 0;
+      if (plan === null || stages <= epoch.stages) return false;
+      await this.#loadNewcomers(plan, epoch, signal);
       epoch.break(new RhoneError("EPOCH_CHANGED", `The layers are cut again, for ${stages} workers.`));
+      return false;
     } catch (error) {
+      if (signal.aborted) return false;
+      growth.abort();
       this.#options.logger.warn({ reason: toRhoneError(error).message }, "the pipeline does not grow");
+      return this.#able < able;
     }
+  }
+
+  async #loadNewcomers(plan: ModelPlan, epoch: Epoch, signal: AbortSignal): Promise<void> {
+    const { registry, shardSpec } = this.#options;
+    await Promise.all(
+      plan.stages.map(async (stage) => {
+        const member = registry.get(stage.worker);
+        if (member === undefined || epoch.includes(member)) return;
+        await this.#loads.load(member, shardSpec(stage, plan.pages), signal);
+      }),
+    );
   }
 
   /** The workers that may get a shard. */
   get #candidates(): readonly Member[] {
     return this.#options.registry.members.filter(({ isLeaving }) => !isLeaving);
+  }
+
+  /** How many of them have not failed to load a shard. */
+  get #able(): number {
+    return this.#candidates.filter(({ loadFailedAt }) => loadFailedAt === null).length;
   }
 
   /**
@@ -294,6 +339,7 @@ export class Pipeline implements RegistryListener {
     this.#become("ready", null);
     const watchdog = setInterval(() => epoch.checkProgress(listener.waitingSince(), stepTimeoutMs), WATCHDOG_MS);
     listener.ready(epoch);
+    void this.#grow(); // by those that joined while the stages connected
     const error = await epoch.over;
     clearInterval(watchdog);
     listener.lost(error);
@@ -304,8 +350,7 @@ export class Pipeline implements RegistryListener {
   /** Whether the workers of the current plan that have not failed to load a shard make a pipeline without the others. */
   get #canShrink(): boolean {
     const { grow = false, workersNeeded } = this.#options;
-    const able = this.#candidates.filter(({ loadFailedAt }) => loadFailedAt === null).length;
-    return grow && able >= workersNeeded && able < this.#plannedStages;
+    return grow && this.#able >= workersNeeded && this.#able < this.#plannedStages;
   }
 
   /**

@@ -10,16 +10,17 @@ import {
 
 type Facts = Omit<WorkerStanding, "kind">;
 
+const NOTHING = { preparing: null, loadedBytes: 0, totalBytes: 0 } as const;
+
 /** Tells how far this worker is on its way into a pipeline, whenever that changes. */
 export class Standing {
   readonly #tell: (standing: WorkerStanding) => void;
   #facts: Facts = {
     refusal: null,
     joined: false,
+    loading: false,
     failure: "",
-    preparing: null,
-    loadedBytes: 0,
-    totalBytes: 0,
+    ...NOTHING,
     pipeline: null,
   };
 
@@ -37,8 +38,8 @@ export class Standing {
 
   /** Takes an order or word of the coordinator. */
   heard({ standing, load, release }: CoordinatorMessage): void {
-    if (load != null) this.#change({ failure: "" });
-    if (load != null || release != null) this.#change({ preparing: null, loadedBytes: 0, totalBytes: 0 });
+    if (load != null) this.#change({ loading: true, failure: "", ...NOTHING });
+    if (release != null) this.#change({ loading: false, ...NOTHING });
     if (standing == null) return;
     const { reason, model, workers } = standing;
     const [firstLayer, lastLayer] = [standing.firstLayer ?? 0, standing.lastLayer ?? 0];
@@ -49,11 +50,14 @@ export class Standing {
 
   /** Takes an answer to the coordinator. */
   answered({ progress, ready, failed }: WorkerMessage): void {
-    if (failed != null) this.#change({ failure: failed.message ?? "" });
+    if (failed != null) this.#change({ loading: false, failure: failed.message ?? "", ...NOTHING });
     const preparing = progress == null ? null : preparingOf(progress);
     if (preparing !== null) this.#change({ preparing });
     else if (progress != null) this.#loaded(progress.bytes ?? 0, progress.totalBytes ?? 0);
-    if (ready != null) this.#loaded(ready.weightBytes ?? 0, ready.weightBytes ?? 0);
+    if (ready != null) {
+      this.#change({ loading: false });
+      this.#loaded(ready.weightBytes ?? 0, ready.weightBytes ?? 0);
+    }
   }
 
   #loaded(loadedBytes: number, totalBytes: number): void {
