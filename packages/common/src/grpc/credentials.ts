@@ -16,10 +16,13 @@ export function clientCredentials({ identity }: Security, expected: Expected): C
 export const serverCredentials = ({ identity }: Security): ServerCredentials =>
   identity === null ? ServerCredentials.createInsecure() : new IdentityCredentials(identity);
 
+/** A connection whose handshake takes longer is ended; Node's own limit is 120 s. */
+const HANDSHAKE_MS = 5000;
+
 /** Credentials of servers, which take the certificate that is the newest when a connection begins. */
 class IdentityCredentials extends ServerCredentials {
   constructor(identity: Identity) {
-    super({ requestCert: true, rejectUnauthorized: false }, identity.context);
+    super({ requestCert: true, rejectUnauthorized: false, handshakeTimeout: HANDSHAKE_MS }, identity.context);
     identity.onChange(() => this.updateSecureContextOptions(identity.context));
   }
 

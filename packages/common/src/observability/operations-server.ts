@@ -28,6 +28,11 @@ interface Answer {
 /** Whose certificates are shown all; others are told whether the process lives and is ready. */
 const READERS: readonly Role[] = ["coordinator", "operator"];
 
+/** Probes, Prometheus, commands and, where other machines reach the port, strangers. */
+const MOST_CONNECTIONS = 128;
+const HANDSHAKE_MS = 5000;
+const REQUEST_MS = 10_000;
+
 /**
  * GET /health (the event loop turns), /ready (200, or 503 with the reason), /metrics (Prometheus), /status (JSON). With
  * TLS, states, metrics and reasons are for a coordinator's or operator's certificate; with a secret, states and reasons
@@ -50,6 +55,7 @@ export class OperationsServer {
       const { code, type, body } = await answer(request, options).catch(() => json(500, { error: "internal" }));
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     });
+    server.maxConnections = MOST_CONNECTIONS;
     await listenOrExplain(server, options);
     return new OperationsServer(server);
   }
@@ -62,8 +68,10 @@ export class OperationsServer {
 }
 
 function createFor({ identity }: Security, listener: RequestListener): Server {
-  if (identity === null) return createServer(listener);
-  const server = createTlsServer({ ...identity.context, requestCert: true, rejectUnauthorized: false }, listener);
+  const limits = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS };
+  if (identity === null) return createServer(limits, listener);
+  const tls = { ...identity.context, requestCert: true, rejectUnauthorized: false, handshakeTimeout: HANDSHAKE_MS };
+  const server = createTlsServer({ ...tls, ...limits }, listener);
   identity.onChange(() => server.setSecureContext(identity.context));
   return server;
 }

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -114,6 +116,13 @@ describe("with certificates", () => {
       message: expect.stringMatching(/shows no certificate of this cluster's authority/),
     });
     expect(callers).toEqual([]);
+  });
+
+  it("a connection that does not shake hands is ended", { timeout: 15_000 }, async () => {
+    const { address } = await serve(open(newAuthority().issue(COORDINATOR)));
+    const socket = connect(Number(address.split(":").at(-1)), "127.0.0.1").resume();
+    socket.on("error", () => {});
+    await once(socket, "close");
   });
 
   it("a caller without TLS reaches nothing", async () => {
