@@ -100,16 +100,17 @@ describe("Authority", () => {
   it("gives a name to one key, until its certificate has ended", async () => {
     const { authority, newToken, requestFor, clock } = await testAuthority();
     const { id, secret } = await newToken({ uses: 3, ttlMs: 2 * LEAF_LIFE_MS });
-    const enroll = async () =>
+    const enroll = async (shown = secret) =>
       authority.enroll({
         token: id,
-        secret,
+        secret: shown,
         role: "worker",
         name: "b-1",
         request: await requestFor("worker", "b-1"),
         hosts: [],
       });
     await enroll();
+    await expect(enroll("a guess"), "a stranger learns no names").rejects.toEqual(named("TOKEN_UNKNOWN", /Token/));
     await expect(enroll()).rejects.toEqual(
       named("CERTIFICATE_REFUSED", /A worker named b-1 is a member with another key.*Choose another --name/),
     );

@@ -105,6 +105,7 @@ export class Authority {
       const { token: id, secret, role, name } = order;
       const publicKey = await this.#publicKeyFor(order);
       const key = keyHash(publicKey);
+      await this.tokens.check({ id, secret, role }); // first: strangers learn no names
       await this.#members.checkFree({ role, name, key });
       await this.tokens.claim({ id, secret, role, name, key });
       return this.#issue(order, publicKey);

@@ -90,15 +90,16 @@ export class TokenStore {
   }
 
   /**
-   * Admits one machine, or the machine with this key again, whose answer may have been lost. Throws TOKEN_UNKNOWN,
-   * TOKEN_REVOKED, TOKEN_EXPIRED, TOKEN_USED_UP, and CERTIFICATE_REFUSED for a role that the token does not give.
+   * Who may use it. Throws TOKEN_UNKNOWN, TOKEN_REVOKED, TOKEN_EXPIRED, and CERTIFICATE_REFUSED for a role that the
+   * token does not give.
    */
-  async claim({ id, secret, role, name, key }: Claim): Promise<void> {
+  async check({ id, secret, role }: Pick<Claim, "id" | "secret" | "role">): Promise<TokenView> {
     const record = await this.#read(id);
     if (record === null || !isEqual(digestOf(secret), record.digest)) {
       throw new RhoneError("TOKEN_UNKNOWN", `Token ${shownId(id)} is not one of this cluster. ${NEW_TOKEN}`);
     }
-    const { state, usedBy, expiresAtMs, uses } = await this.#viewOf(record);
+    const view = await this.#viewOf(record);
+    const { state, expiresAtMs } = view;
     if (state === "revoked") throw new RhoneError("TOKEN_REVOKED", `Token ${id} was revoked. ${NEW_TOKEN}`);
     if (state === "expired") {
       const at = new Date(expiresAtMs).toISOString();
@@ -108,6 +109,16 @@ export class TokenStore {
       const problem = `Token ${id} admits a ${record.role}, and the request is for a ${role}`;
       throw new RhoneError("CERTIFICATE_REFUSED", `${problem}.`);
     }
+    return view;
+  }
+
+  /**
+   * Admits one machine, or the machine with this key again, whose answer may have been lost. Throws as `check`, and
+   * TOKEN_USED_UP.
+   */
+  async claim(claim: Claim): Promise<void> {
+    const { id, name, key } = claim;
+    const { usedBy, uses } = await this.check(claim);
     if (usedBy.some((use) => use.key === key)) return;
     const use = JSON.stringify({ name, key, atMs: this.#now() } satisfies TokenUse);
     for (let number = 1; number <= uses; number++) {
