@@ -54,7 +54,9 @@ test("shows joining, weights and the place that the worker got", () => {
   const layers = [8, 16] as const;
   const preparing = { phase: "fetch", bytes: 1e8, totalBytes: 2e9 } as const;
   progress.show(standing({ pipeline: pipeline("loading", { layers }), loading: true, preparing }));
-  progress.show(standing({ pipeline: pipeline("loading", { layers }), loading: true, loadedBytes: 1e9, totalBytes: 2e9 }));
+  progress.show(
+    standing({ pipeline: pipeline("loading", { layers }), loading: true, loadedBytes: 1e9, totalBytes: 2e9 }),
+  );
   progress.show(standing({ pipeline: pipeline("loading", { layers }), loadedBytes: 2e9, totalBytes: 2e9 }));
   vi.advanceTimersByTime(60_000); // for which the workers time their layers
   progress.show(standing({ pipeline: pipeline("ready", { layers }), loadedBytes: 2e9, totalBytes: 2e9 }));
