@@ -13,9 +13,8 @@ export interface ListenPlace {
 /**
  * Where to listen when a user says `asked`: an address or name of this machine, every interface (0.0.0.0, ::), or
  * nothing (true). An address is then found: the one by which this machine reaches others. A name or address that is not
- * this machine's own, as behind a router that forwards ports, is told to others and listened for on every interface. The
- * loopback's is for processes of this machine alone.
- * Throws INVALID_CONFIG when there is none.
+ * this machine's own, as behind a router that forwards ports, is told to others and listened for on every interface.
+ * The loopback's is for processes of this machine alone. Throws INVALID_CONFIG when there is none.
  */
 export async function listenPlace(asked: string | true): Promise<ListenPlace> {
   if (asked === true) {

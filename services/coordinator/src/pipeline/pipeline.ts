@@ -347,7 +347,7 @@ export class Pipeline implements RegistryListener {
     throw error;
   }
 
-  /** Whether the workers of the current plan that have not failed to load a shard make a pipeline without the others. */
+  /** Whether the workers of the current plan that have not failed to load a shard make a pipeline by themselves. */
   get #canShrink(): boolean {
     const { grow = false, workersNeeded } = this.#options;
     return grow && this.#able >= workersNeeded && this.#able < this.#plannedStages;
