@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import { aliveProcesses, ClusterClaim, readClusterRecord } from "./cluster-record.js";
@@ -31,6 +31,20 @@ test("a record whose supervisor is gone is replaced, and its surviving processes
   });
   expect(handedOver).toEqual(["worker-1"]);
   expect(await readClusterRecord(dataDir)).toMatchObject({ supervisor: { pid: process.pid }, state: "starting" });
+});
+
+test("of two that find a crashed cluster, the one that takes longer to end its processes is the second", async () => {
+  const dataDir = await freshDataDir();
+  await ClusterClaim.take(dataDir, about, noLeftovers);
+  const record = await readClusterRecord(dataDir);
+  const crashed = { ...record, supervisor: { ...record?.supervisor, startedAt: "before" } };
+  await writeFile(dataDir.clusterFile, JSON.stringify(crashed));
+  const slow = ClusterClaim.take(dataDir, about, async () => {
+    await ClusterClaim.take(dataDir, { ...about, model: "the other's" }, noLeftovers);
+  });
+  await expect(slow).rejects.toMatchObject({ code: "ALREADY_RUNNING" });
+  expect(await readClusterRecord(dataDir)).toMatchObject({ model: "the other's" });
+  expect(await readdir(dataDir.run)).toEqual(["cluster.json"]);
 });
 
 test("a record that can't be read does not block", async () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { link, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { RhoneError } from "@rhone/common";
 import { z } from "zod";
@@ -40,9 +41,11 @@ export const TOUCH_MS = 1000;
 export type ClusterRecord = Readonly<z.infer<typeof clusterSchema>>;
 
 /** The record of the data directory, even if its processes are gone; null when there is none or it is unreadable. */
-export async function readClusterRecord({ clusterFile }: DataDir): Promise<ClusterRecord | null> {
+export const readClusterRecord = ({ clusterFile }: DataDir): Promise<ClusterRecord | null> => readRecord(clusterFile);
+
+async function readRecord(path: string): Promise<ClusterRecord | null> {
   try {
-    return clusterSchema.parse(JSON.parse(await readFile(clusterFile, "utf8")));
+    return clusterSchema.parse(JSON.parse(await readFile(path, "utf8")));
   } catch {
     return null;
   }
@@ -102,7 +105,7 @@ export class ClusterClaim {
       const other = await readClusterRecord(dataDir);
       if (other !== null && isAlive(other.supervisor)) throw alreadyRunning(other, dataDir);
       if (other !== null) await onLeftover(aliveProcesses(other));
-      await rm(dataDir.clusterFile, { force: true });
+      await removeStale(dataDir);
     }
   }
 
@@ -149,6 +152,20 @@ export class ClusterClaim {
     await writeFile(path, `${JSON.stringify(this.#record, null, 2)}\n`, { mode: 0o600 });
     return path;
   }
+}
+
+/** Removes the record of a supervisor that is gone. Another process may have put its own in its place meanwhile. */
+async function removeStale({ clusterFile }: DataDir): Promise<void> {
+  const aside = `${clusterFile}.${randomUUID()}`;
+  try {
+    await rename(clusterFile, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  const record = await readRecord(aside);
+  if (record !== null && isAlive(record.supervisor)) await link(aside, clusterFile).catch(() => {});
+  await rm(aside, { force: true });
 }
 
 function alreadyRunning({ supervisor, url, model, state, joined }: ClusterRecord, { root }: DataDir): RhoneError {
