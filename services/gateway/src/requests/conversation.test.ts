@@ -187,9 +187,12 @@ describe("continuing", () => {
     expect(await conversationOf(messages, options)).toMatchObject({ continued, showsContinued });
   });
 
-  it.each([{}, { continue_final_message: true }])("leaves the final message open for the template, with %o", async (how) => {
-    expect((await conversationOf([hi, oh], how)).messages.at(-1)).toEqual({ ...oh, prefix: true });
-  });
+  it.each([{}, { continue_final_message: true }])(
+    "leaves the final message open for the template, with %o",
+    async (how) => {
+      expect((await conversationOf([hi, oh], how)).messages.at(-1)).toEqual({ ...oh, prefix: true });
+    },
+  );
 
   it.each([
     ["a user's message", [hi], {}],

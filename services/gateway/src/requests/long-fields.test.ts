@@ -113,17 +113,17 @@ describe("the lists of a body", () => {
 
 describe("a list that is read in turns", () => {
   const slow = z.custom<number>((value) => spin(0.1) === undefined && typeof value === "number", "must be a number");
-  const schema = z.object({ first: listOf(z.number()), then: z.union([z.string(), listInTurns(slow, 1000)]) });
+  const schema = z.object({ first: listOf(z.number()), second: z.union([z.string(), listInTurns(slow, 1000)]) });
 
   it("lets the event loop turn, and keeps the order of its items", async () => {
-    const body = { first: [], then: [...Array(500).keys()] };
+    const body = { first: [], second: [...Array(500).keys()] };
     const { result, turns } = await turnsDuring(() => readBodyInTurns(schema, body));
     expect(result).toEqual({ success: true, data: body });
     expect(turns).toBeGreaterThanOrEqual(3);
   });
 
   it("is refused at its first bad item, for too many, and for what is no list", async () => {
-    const issuesOf = async (then: unknown) => (await readBodyInTurns(schema, { first: [], then })).error?.issues;
+    const issuesOf = async (second: unknown) => (await readBodyInTurns(schema, { first: [], second })).error?.issues;
     const bad = [...Array(999).fill(1), "a"];
     expect(await issuesOf(bad)).toMatchObject([{ errors: [[{}], [{ path: [999], message: "must be a number" }]] }]);
     expect(await issuesOf(Array(1001).fill(1))).toMatchObject([{ errors: [[{}], [{ code: "too_big" }]] }]);
@@ -134,7 +134,9 @@ describe("a list that is read in turns", () => {
     const item = z.object({ parts: listOf(z.number()) });
     const lists = z.object({ list: listInTurns(item, 1000) });
     const body = (parts: number) => ({ list: Array.from({ length: 100 }, () => ({ parts: Array(parts).fill(1) })) });
-    const [fits, other, tooMany] = await Promise.all([162, 162, 163].map((parts) => readBodyInTurns(lists, body(parts))));
+    const [fits, other, tooMany] = await Promise.all(
+      [162, 162, 163].map((parts) => readBodyInTurns(lists, body(parts))),
+    );
     expect([fits?.success, other?.success]).toEqual([true, true]);
     expect(tooMany?.error?.issues).toMatchObject([{ path: ["list", 99, "parts"] }]);
   });

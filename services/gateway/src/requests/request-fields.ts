@@ -115,7 +115,7 @@ interface Read {
   readonly instead: Instead | undefined;
 }
 
-function fieldsOf<T>(parsed: z.ZodSafeParseResult<T>, { schema, body, instead }: Read): T {
+function fieldsOf<S extends z.ZodType>(parsed: ReturnType<typeof readBody<S>>, { schema, body, instead }: Read) {
   if (!parsed.success) throw badField(parsed.error);
   refuseUnsupported(body, schema.shape, instead);
   return parsed.data;

@@ -82,7 +82,10 @@ const refused = (why: string) => optional(z.custom<readonly []>(isEmpty, `must b
 const promptFields = {
   model: modelName,
   system: optional(textOrBlocks("system holds text", [text])),
-  messages: listInTurns(message, MOST_MESSAGES).refine((messages) => messages.length > 0, "must hold at least one message"),
+  messages: listInTurns(message, MOST_MESSAGES).refine(
+    (messages) => messages.length > 0,
+    "must hold at least one message",
+  ),
   tools: optional(toolList(tool)),
   tool_choice: optional(toolChoice),
   /** The model may think, and never does. */
