@@ -57,7 +57,7 @@ export function addJoinCommand(program: Command, signal: AbortSignal): void {
     .option("--name <name>", "name in the cluster, kept by its certificate (default: from the host name)", memberName)
     .option("--port <port>", `TCP port to open to the other machines (default: ${DEFAULT_PORT})`, port)
     .option("--advertise <host>", "name or address by which they reach this machine (default: it is found)", host)
-    .option("--simulate <how>", "compute nothing: null, or stage-ms=<n>,row-bytes=<n>", simulation)
+    .option("--simulate <how>", "compute nothing: null, or stage-ms=<n>,row-us=<n>,row-bytes=<n>", simulation)
     .option("--discover", "find the cluster of the token on the local network; no address is needed then")
     .option("-d, --detach", "return once this machine has its place, and leave its worker running in the background")
     .addHelpText("after", EXAMPLES)
