@@ -41,7 +41,8 @@ export class SimulatedReplicas {
   /** With one replica, which `rhone up` started. */
   static async start(options: ReplicasOptions): Promise<SimulatedReplicas> {
     const { simulate, sequences } = options;
-    const flags = ["--workers", "1", "--threads", "1", "--simulate", simulate, "--max-sequences", `${sequences}`];
+    const sizes = ["--max-sequences", `${sequences}`, "--sliding-window", "0"];
+    const flags = ["--workers", "1", "--threads", "1", "--simulate", simulate, ...sizes];
     const cluster = await RunningCluster.start(flags, { env: { RHONE_JOB_LOCK } });
     const url = cluster.record().redisUrl;
     const redis = await openRedis({ url, name: "test", waits: false, onError: () => {} });
@@ -54,7 +55,8 @@ export class SimulatedReplicas {
     const { cluster } = this;
     const secret = { RHONE_CLUSTER_SECRET_FILE: join(cluster.dataDir, "cluster-secret") };
     const own = ["--port", "0", "--ops-port", "0", "--workers", "1", "--simulated", "true"];
-    const model = ["--model-path", BREEZE, "--model-name", MODEL, "--max-sequences", `${sequences}`];
+    const sizes = ["--max-sequences", `${sequences}`, "--sliding-window", "0"];
+    const model = ["--model-path", BREEZE, "--model-name", MODEL, ...sizes];
     const env = { ...secret, REDIS_URL: cluster.record().redisUrl, RHONE_JOB_LOCK };
     const coordinator = await spawnService("coordinator", [...model, ...own], { env });
     const { grpc = "", ops = "" } = coordinator.addresses;

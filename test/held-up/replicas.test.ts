@@ -5,6 +5,7 @@ const SEQUENCES = 16;
 const TOKENS = 100;
 /** Steps of 50 ms: 16 sequences of one replica get 320 tokens/s, which leaves the processor idle. */
 const SIMULATE = "stage-ms=50";
+const PATIENCE = { timeout: 20_000, interval: 20 };
 
 async function start(): Promise<SimulatedReplicas> {
   const replicas = await SimulatedReplicas.start({ simulate: SIMULATE, sequences: SEQUENCES });
@@ -42,11 +43,11 @@ test("a replica that joins under load takes work within 5 s", { timeout: 120_000
   const replicas = await start();
   const asked = Promise.all(Array.from({ length: 3 * SEQUENCES }, () => ask(replicas, 400)));
   const [first] = replicas.replicas as [Replica];
-  await expect.poll(async () => (await first.status()).sequences.running).toBe(SEQUENCES);
+  await expect.poll(async () => (await first.status()).sequences.running, PATIENCE).toBe(SEQUENCES);
   const began = performance.now();
   const second = await replicas.add();
   const ready = performance.now();
-  await expect.poll(async () => (await second.status()).sequences.running, { interval: 20 }).toBeGreaterThan(0);
+  await expect.poll(async () => (await second.status()).sequences.running, PATIENCE).toBeGreaterThan(0);
   console.info({ started: ready - began, took: performance.now() - ready });
   expect(performance.now() - began).toBeLessThan(5000);
   await asked;

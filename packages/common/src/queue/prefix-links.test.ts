@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { GenerationJob } from "./generation-job.js";
-import { chainOf, extendChain, LINK_TOKENS, linksOf, MOST_ROUTE, routeOf } from "./prefix-links.js";
+import { chainOf, extendChain, LINK_TOKENS, linksOf, MOST_ROUTE, type RoutedJob, routeOf } from "./prefix-links.js";
 
 const tokens = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index);
 const linksOfAll = (ids: readonly number[], salt = "") => extendChain(chainOf(salt), Int32Array.from(ids)).links;
 const FIELDS = { maxTokens: 8, cachePrompt: true, cacheSalt: "", promptLogprobs: null, pooling: null } as const;
-const route = (promptIds: number[], fields: Partial<GenerationJob> = {}) => routeOf({ ...FIELDS, promptIds, ...fields });
+const route = (promptIds: number[], fields: Partial<RoutedJob> = {}) => routeOf({ ...FIELDS, promptIds, ...fields });
 
 describe("a chain of links", () => {
   it.each([1, 4, 32, 48, 100])("is the same in pages of %d tokens", (pageSize) => {
@@ -61,7 +60,7 @@ describe("a route", () => {
     expect(linksOf(longest).length).toBeGreaterThan(60);
   });
 
-  it.each<[string, Partial<GenerationJob>]>([
+  it.each<[string, Partial<RoutedJob>]>([
     ["that is not to be cached", { cachePrompt: false }],
     ["whose tokens are scored", { promptLogprobs: 0 }],
     ["that is pooled", { pooling: "mean" }],

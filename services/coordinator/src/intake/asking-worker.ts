@@ -28,8 +28,7 @@ export class AskingWorker extends Worker {
 
   /** Takes nothing until `run` is called. `process`: as BullMQ's. */
   constructor(name: string, process: Processor, options: AskingOptions) {
-    const { loads: _, lane: __, ...bullmq } = options;
-    super(name, process, { ...bullmq, autorun: false });
+    super(name, process, { ...options, autorun: false });
     this.#options = options;
   }
 
@@ -101,7 +100,7 @@ export class AskingWorker extends Worker {
   #listen(): void {
     if (this.#isListening || this.paused || this.closing !== undefined) return;
     this.#isListening = true;
-    this.backend
+    void this.backend
       .waitForJob(LISTEN_S)
       .catch(() => this.#reconnect())
       .finally(() => {

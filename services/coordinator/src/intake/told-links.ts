@@ -32,10 +32,13 @@ export class ToldLinks {
     const known = links.size;
     const { held, gone } = links.takeUntold(TOLD_AT_ONCE);
     try {
-      const kept = await redis.expire(this.#key, KEPT_S);
-      if (held.length > 0) await redis.sadd(this.#key, ...held);
-      if (kept === 0) await redis.expire(this.#key, KEPT_S);
-      if (gone.length > 0) await redis.srem(this.#key, ...gone);
+      // All are sent at once, in the order of what happened, also beside another call.
+      const [kept] = await Promise.all([
+        redis.expire(this.#key, KEPT_S),
+        held.length > 0 && redis.sadd(this.#key, ...held),
+        gone.length > 0 && redis.srem(this.#key, ...gone),
+        redis.expire(this.#key, KEPT_S),
+      ]);
       if (kept === 0 && known > held.length) links.doubt();
     } catch (error) {
       links.doubt();
