@@ -56,7 +56,7 @@ async function taker(...loads: readonly ReplicaLoads[]): Promise<number> {
 }
 
 describe("coordinators of a model", () => {
-  it("take jobs in turn, whoever asks first", async () => {
+  it("take jobs in turn", async () => {
     const [a, b] = [coordinator("a"), coordinator("b")];
     await Promise.all([a.tell([]), b.tell([])]);
     const takers: number[] = [];
