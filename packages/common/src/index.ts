@@ -117,7 +117,15 @@ export {
 export { type OpenRedisOptions, openRedis, redisFileSettings, redisUnavailable } from "./queue/open-redis.js";
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
 export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
-export { chainOf, extendChain, LINK_TOKENS, linksOf, mayBeCached, type PrefixChain, routeOf } from "./queue/prefix-links.js";
+export {
+  chainOf,
+  extendChain,
+  LINK_TOKENS,
+  linksOf,
+  mayBeCached,
+  type PrefixChain,
+  routeOf,
+} from "./queue/prefix-links.js";
 export {
   API_KEYS_KEY,
   CANCEL_CHANNEL,

@@ -85,7 +85,7 @@ export const generationJobSchema = z.object({
   cachePrompt: z.boolean(),
   /** Cached prefixes are shared only among requests with the same salt. */
   cacheSalt: z.string().max(256),
-  /** Which coordinators may hold the prompt's beginning, by `routeOf`; "" = the job goes to the one with least to do. */
+  /** By which coordinators are found that hold the prompt's beginning, of `routeOf`; "" = by none. */
   route: z
     .string()
     .max(MOST_ROUTE)

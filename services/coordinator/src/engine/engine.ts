@@ -3,7 +3,13 @@ import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
 import type { HeldLinks } from "../scheduler/pages/held-links.js";
-import { MOST_LOSSES, type PipelineShape, Scheduler, type SchedulerOptions, type Workload } from "../scheduler/scheduler.js";
+import {
+  MOST_LOSSES,
+  type PipelineShape,
+  Scheduler,
+  type SchedulerOptions,
+  type Workload,
+} from "../scheduler/scheduler.js";
 import type { Sequence } from "../scheduler/sequence.js";
 import type { LoggedEvent } from "../token-log/append-events.js";
 import { NOTHING_RECORDED, type RecordedGeneration } from "../token-log/recorded.js";

@@ -73,7 +73,12 @@ export class AskingWorker extends Worker {
   async #mayTake(): Promise<boolean> {
     if (this.paused || this.closing !== undefined) return false;
     const { lane } = this.#options;
-    const queue = { lane, prioritizedKey: this.toKey("prioritized"), waitKey: this.toKey("wait"), jobKey: this.toKey("") };
+    const queue = {
+      lane,
+      prioritizedKey: this.toKey("prioritized"),
+      waitKey: this.toKey("wait"),
+      jobKey: this.toKey(""),
+    };
     return this.#loads.ask(queue).catch((error) => this.#failed(error, false));
   }
 

@@ -145,7 +145,7 @@ export class LaneConsumer {
       await endTurn(redis, this.#queue, turn);
     } catch (error) {
       if (!goesBack(error)) throw error;
-      // What was believed of this coordinator is not so: that it will have the prompt, or that it was too slow to take it.
+      // Others shall not believe that this coordinator will have the prompt, or that it was too slow to take the job.
       links.doubt(route);
       await Promise.all([links.tell(), redis.del(calledKey(this.#queue))]);
       await job.moveToWait(token);

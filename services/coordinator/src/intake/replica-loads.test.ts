@@ -125,7 +125,14 @@ describe("coordinators of a model", () => {
 /** One that could not be faster, and can hold no job. */
 const fullOne = (id: string) => {
   const workload = { rows: 0, rowMs: 0.1, aloneMs: 0.1, fullMs: 0.1, answerTokens: 10 };
-  return new ReplicaLoads({ redis, id, model: "m", limit: 4, most: { interactive: 0, batch: 0 }, engine: { workload } });
+  return new ReplicaLoads({
+    redis,
+    id,
+    model: "m",
+    limit: 4,
+    most: { interactive: 0, batch: 0 },
+    engine: { workload },
+  });
 };
 
 describe("a job goes", () => {

@@ -142,7 +142,7 @@ export class ReplicaLoads {
 
   /** Whether the next job may be taken now, which counts as held from here on, until `ended` or `release`. */
   async ask({ lane, prioritizedKey, waitKey, jobKey }: TakenFrom): Promise<boolean> {
-    const { redis, model, id } = this.#options;
+    const { redis, model } = this.#options;
     const keys = [loadsKey(model), prioritizedKey, waitKey, calledKey({ model, lane })];
     const rows = await redis.eval(ASK, 4, ...keys, ...this.#args(), lane, jobKey, callChannel(""), SLOW_MS);
     if (typeof rows !== "number" || rows < 0) return false;
@@ -168,7 +168,7 @@ export class ReplicaLoads {
     this.#changed.notify();
   }
 
-  /** To be told while jobs are taken, more often than once a second. Returns those of the jobs that others should have. */
+  /** To be told more often than once a second while jobs are taken. Returns those that others should have. */
   async tell<Job extends UnbegunJob>(jobs: readonly Job[]): Promise<readonly Job[]> {
     const { redis, model } = this.#options;
     const args = jobs.flatMap(({ lane, lacks, route }) => [lane, lacks, route]);

@@ -46,7 +46,7 @@ export class ToldLinks {
     }
   }
 
-  /** A job with this route was taken, and since then all of its prompt has been counted on: it has ended, or goes back. */
+  /** A job with this route, of whose prompt all has been counted on since it was taken, has ended or goes back. */
   doubt(route: string): void {
     this.#options.links.doubt(linksOf(route));
   }
