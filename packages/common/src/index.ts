@@ -13,6 +13,7 @@ export {
   type TokenCounts,
   type WorkerStatus,
 } from "./cluster/cluster-status.js";
+export { type JoinablePipeline, type Places, placesSchema } from "./cluster/places.js";
 export { hostPort, hostPortSchema, hostSchema, isEveryInterface, loopbackOf } from "./config/host-address.js";
 export {
   badSettings,
@@ -118,9 +119,20 @@ export { type OpenRedisOptions, openRedis, redisFileSettings, redisUnavailable }
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
 export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
 export {
+  chainOf,
+  extendChain,
+  LINK_TOKENS,
+  linksOf,
+  mayBeCached,
+  type PrefixChain,
+  routeOf,
+} from "./queue/prefix-links.js";
+export {
   API_KEYS_KEY,
   CANCEL_CHANNEL,
   COORDINATORS_KEY,
+  callChannel,
+  calledKey,
   cancelledKey,
   eventsChannel,
   FINISHED_LOG_TTL_S,
@@ -130,6 +142,7 @@ export {
   loadsKey,
   OPEN_LOG_TTL_S,
   placesKey,
+  prefixesKey,
   queueName,
   REDIS_ACL,
   REDIS_PREFIX,
@@ -142,6 +155,7 @@ export {
   turnsKey,
 } from "./queue/redis-names.js";
 export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
+export { endRevoked } from "./security/end-revoked.js";
 export { type Peer, ROLES, type Role } from "./security/peer.js";
 export {
   type Expected,

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
+import { endRevoked } from "../security/end-revoked.js";
 import type { Role } from "../security/peer.js";
 import type { Security } from "../security/security.js";
 import { listenOrExplain } from "./listen.js";
@@ -40,10 +41,12 @@ const REQUEST_MS = 10_000;
  */
 export class OperationsServer {
   readonly #server: Server;
+  readonly #unwatch: () => void;
   readonly port: number;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, unwatch: () => void) {
     this.#server = server;
+    this.#unwatch = unwatch;
     this.port = (server.address() as AddressInfo).port;
   }
 
@@ -51,29 +54,36 @@ export class OperationsServer {
   static async open(options: OperationsOptions): Promise<OperationsServer> {
     const { host, security } = options;
     security.checkExposure(host);
-    const server = createFor(security, async (request, response) => {
+    const { server, unwatch } = createFor(security, async (request, response) => {
       const { code, type, body } = await answer(request, options).catch(() => json(500, { error: "internal" }));
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     });
     server.maxConnections = MOST_CONNECTIONS;
     await listenOrExplain(server, options);
-    return new OperationsServer(server);
+    return new OperationsServer(server, unwatch);
   }
 
   /** Ends open connections too. */
   async close(): Promise<void> {
+    this.#unwatch();
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 }
 
-function createFor({ identity }: Security, listener: RequestListener): Server {
+interface Created {
+  readonly server: Server;
+  readonly unwatch: () => void;
+}
+
+function createFor(security: Security, listener: RequestListener): Created {
+  const { identity } = security;
   const limits = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS };
-  if (identity === null) return createServer(limits, listener);
+  if (identity === null) return { server: createServer(limits, listener), unwatch: () => {} };
   const tls = { ...identity.context, requestCert: true, rejectUnauthorized: false, handshakeTimeout: HANDSHAKE_MS };
   const server = createTlsServer({ ...tls, ...limits }, listener);
   identity.onChange(() => server.setSecureContext(identity.context));
-  return server;
+  return { server, unwatch: endRevoked(server, security) };
 }
 
 async function answer(request: IncomingMessage, options: OperationsOptions): Promise<Answer> {

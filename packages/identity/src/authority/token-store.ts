@@ -107,7 +107,7 @@ export class TokenStore {
     }
     if (role !== record.role) {
       const problem = `Token ${id} admits a ${record.role}, and the request is for a ${role}`;
-      throw new RhoneError("CERTIFICATE_REFUSED", `${problem}.`);
+      throw new RhoneError("CERTIFICATE_REFUSED", `${problem}. ${NEW_TOKEN} --as ${role}`);
     }
     return view;
   }
