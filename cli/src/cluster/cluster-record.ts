@@ -159,6 +159,8 @@ export class ClusterClaim {
 
 /** Removes the record of a supervisor that is gone. Another process may have put its own in its place meanwhile. */
 async function removeStale({ clusterFile }: DataDir): Promise<void> {
+  const isTaken = (record: ClusterRecord | null): boolean => record !== null && isAlive(record.supervisor);
+  if (isTaken(await readRecord(clusterFile))) return;
   const aside = `${clusterFile}.${randomUUID()}`;
   try {
     await rename(clusterFile, aside);
@@ -166,8 +168,7 @@ async function removeStale({ clusterFile }: DataDir): Promise<void> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw error;
   }
-  const record = await readRecord(aside);
-  if (record !== null && isAlive(record.supervisor)) await link(aside, clusterFile).catch(() => {});
+  if (isTaken(await readRecord(aside))) await link(aside, clusterFile).catch(() => {});
   await rm(aside, { force: true });
 }
 

@@ -1,7 +1,8 @@
-import { randomUUID, X509Certificate } from "node:crypto";
+import { createPrivateKey, randomUUID, X509Certificate } from "node:crypto";
 import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder } from "@rhone/common";
+import { makeFolder, RhoneError } from "@rhone/common";
+import type { z } from "zod";
 import { newKey } from "./certificates.js";
 import type { Role } from "./member-name.js";
 
@@ -32,13 +33,14 @@ export interface Identity {
   readonly validUntilMs: number;
 }
 
-/** Null when it was never issued. Throws when a file can't be read or is no certificate. */
+/** Null when it was never issued, or its certificate is damaged. Throws when a file can't be read. */
 export async function readIdentity(files: IdentityFiles): Promise<Identity | null> {
   try {
     const [ca, certificate, key] = await Promise.all(
       [files.ca, files.cert, files.key].map((path) => readFile(path, "utf8")),
     );
     if (ca === undefined || certificate === undefined || key === undefined) return null;
+    if (!isCertificate(ca) || !isCertificate(certificate) || !isPrivateKey(key)) return null;
     const { validFrom, validTo } = new X509Certificate(certificate);
     return { ca, certificate, key, validFromMs: Date.parse(validFrom), validUntilMs: Date.parse(validTo) };
   } catch (error) {
@@ -54,7 +56,22 @@ export async function readIdentity(files: IdentityFiles): Promise<Identity | nul
 export async function identityKey(files: IdentityFiles): Promise<string> {
   await makeFolder(files.folder, 0o700);
   await createFile(files.key, newKey());
+  const key = await readFile(files.key, "utf8");
+  if (isPrivateKey(key)) return key;
+  await replaceFile(files.key, newKey()); // a damaged one is of no use
   return readFile(files.key, "utf8");
+}
+
+const isCertificate = (pem: string): boolean => succeeds(() => new X509Certificate(pem));
+const isPrivateKey = (pem: string): boolean => succeeds(() => createPrivateKey(pem));
+
+function succeeds(parse: () => unknown): boolean {
+  try {
+    parse();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Writes an issued certificate beside its key, each file in one step. */
@@ -79,6 +96,23 @@ export async function writeRevoked(path: string, keys: readonly string[]): Promi
   if (text !== before) await replaceFile(path, text);
 }
 
+/** The record of a file, JSON; null when there is no file. Throws INVALID_CONFIG for a damaged one. */
+export async function readRecord<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S> | null> {
+  const text = await readFile(path, "utf8").catch(nullIfMissing);
+  if (text === null) return null;
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const problem = `${path} is damaged: it has ${text.length} characters, which are no record`;
+    throw new RhoneError("INVALID_CONFIG", `${problem}. Restore it from a backup, or remove it.`, { cause });
+  }
+}
+
+export function nullIfMissing(error: NodeJS.ErrnoException): null {
+  if (error.code === "ENOENT") return null;
+  throw error;
+}
+
 /** Readers see the old content or the new one. */
 export async function replaceFile(path: string, content: string): Promise<void> {
   await rename(await draftOf(path, content), path);
@@ -100,6 +134,11 @@ export async function createFile(path: string, content: string): Promise<boolean
 
 async function draftOf(path: string, content: string): Promise<string> {
   const draft = `${path}.${process.pid}-${randomUUID()}.draft`;
-  await writeFile(draft, content, { mode: 0o600 });
-  return draft;
+  try {
+    await writeFile(draft, content, { mode: 0o600, flush: true }); // a power cut leaves no empty key
+    return draft;
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
+  }
 }

@@ -1,6 +1,6 @@
 import "reflect-metadata"; // for the library below
 import { webcrypto, X509Certificate } from "node:crypto";
-import { readFile, rm, stat } from "node:fs/promises";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from "@peculiar/x509";
 import { describe, expect, it } from "vitest";
@@ -95,6 +95,19 @@ describe("Authority", () => {
     const request = await requestFor("worker", name);
     const asked = authority.enroll({ token: id, secret, role: "worker", name, request, hosts: [] });
     await expect(asked).rejects.toEqual(named("CERTIFICATE_REFUSED", /a name that members can't have/));
+  });
+
+  it("names a file of its own that is damaged, and makes no other cluster in its place", async () => {
+    const { authority, folder, newToken, requestFor } = await testAuthority();
+    const { id: token, secret } = await newToken({ uses: 2 });
+    const order = { token, secret, role: "worker", name: "b-1", hosts: [] } as const;
+    await authority.enroll({ ...order, request: await requestFor("worker", "b-1") });
+    await writeFile(join(folder, "members", "worker-b-1.json"), "");
+    await expect(authority.enroll({ ...order, request: await requestFor("worker", "b-1") })).rejects.toEqual(
+      named("INVALID_CONFIG", /worker-b-1.json is damaged: it has 0 characters.* Restore it/),
+    );
+    await writeFile(join(folder, "ca-key.pem"), "");
+    await expect(Authority.open(folder)).rejects.toEqual(named("INVALID_CONFIG", /ca-key.pem is damaged.* Restore it/));
   });
 
   it("gives a name to one key, until its certificate has ended", async () => {

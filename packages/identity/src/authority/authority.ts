@@ -11,7 +11,7 @@ import {
   publicKeyOf,
   readRequest,
 } from "../certificates.js";
-import { createFile, type IdentityFiles, identityKey, writeCertificate } from "../identity-files.js";
+import { createFile, type IdentityFiles, identityKey, nullIfMissing, writeCertificate } from "../identity-files.js";
 import {
   AUTHORITY_ROLE,
   authorityHash,
@@ -22,7 +22,7 @@ import {
   uriOf,
 } from "../member-name.js";
 import { Members } from "./members.js";
-import { nullIfMissing, TokenStore } from "./token-store.js";
+import { TokenStore } from "./token-store.js";
 
 const DAY_MS = 24 * 3_600_000;
 const AUTHORITY_LIFE_MS = 3650 * DAY_MS;
@@ -57,6 +57,21 @@ export const membersOf = (folder: string, now: () => number = Date.now): Members
 export const tokensOf = (folder: string, now: () => number = Date.now): TokenStore =>
   new TokenStore(join(folder, "tokens"), now);
 
+/** Throws INVALID_CONFIG: another key would make another cluster, of which nobody is a member. */
+function credentialIn(text: string, path: string): Credential {
+  const begin = text.indexOf("-----BEGIN CERTIFICATE-----");
+  const credential = { key: text.slice(0, begin), certificate: text.slice(begin) };
+  try {
+    publicKeyOf(credential.key);
+    authorityHash(credential.certificate);
+    return credential;
+  } catch (cause) {
+    const problem = `${path} is damaged: it must have the authority's key and certificate`;
+    const advice = "Restore it from a backup, or remove its folder: then all machines need a new token";
+    throw new RhoneError("INVALID_CONFIG", `${problem}. ${advice}.`, { cause });
+  }
+}
+
 /** The CA of one cluster: its key, its tokens and its members, in one folder of the machine that made the cluster. */
 export class Authority {
   readonly tokens: TokenStore;
@@ -90,8 +105,7 @@ export class Authority {
       await createFile(path, key + certificate);
       both = await readFile(path, "utf8");
     }
-    const begin = both.indexOf("-----BEGIN CERTIFICATE-----");
-    const credential = { key: both.slice(0, begin), certificate: both.slice(begin) };
+    const credential = credentialIn(both, path);
     await createFile(join(folder, "ca.pem"), credential.certificate);
     return new Authority(folder, credential, now);
   }

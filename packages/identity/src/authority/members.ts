@@ -1,10 +1,9 @@
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder, RhoneError } from "@rhone/common";
 import { z } from "zod";
-import { createFile, replaceFile } from "../identity-files.js";
+import { createFile, nullIfMissing, readRecord, replaceFile } from "../identity-files.js";
 import { ROLES } from "../member-name.js";
-import { nullIfMissing } from "./token-store.js";
 
 const memberSchema = z.object({
   role: z.enum(ROLES),
@@ -135,13 +134,11 @@ export class Members {
   }
 
   async #expulsionOf(key: string): Promise<Expelled | null> {
-    const text = await readFile(join(this.#expelled, `${key}.json`), "utf8").catch(nullIfMissing);
-    return text === null ? null : expelledSchema.parse(JSON.parse(text));
+    return readRecord(join(this.#expelled, `${key}.json`), expelledSchema);
   }
 
   async #read(member: MemberName): Promise<Member | null> {
-    const text = await readFile(this.#path(member), "utf8").catch(nullIfMissing);
-    return text === null ? null : memberSchema.parse(JSON.parse(text));
+    return readRecord(this.#path(member), memberSchema);
   }
 
   #path({ role, name }: MemberName): string {
@@ -151,8 +148,8 @@ export class Members {
 
 async function readAll<S extends z.ZodType>(folder: string, schema: S): Promise<readonly z.output<S>[]> {
   const files = ((await readdir(folder).catch(nullIfMissing)) ?? []).filter((file) => file.endsWith(".json"));
-  const texts = await Promise.all(files.map((file) => readFile(join(folder, file), "utf8").catch(nullIfMissing)));
-  return texts.flatMap((text) => (text === null ? [] : [schema.parse(JSON.parse(text))]));
+  const records = await Promise.all(files.map((file) => readRecord(join(folder, file), schema)));
+  return records.flatMap((record) => record ?? []);
 }
 
 const sinceOf = ({ sinceMs, issuedAtMs }: Member): number => sinceMs ?? issuedAtMs;

@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder, RhoneError } from "@rhone/common";
 import { z } from "zod";
-import { createFile } from "../identity-files.js";
+import { createFile, nullIfMissing, readRecord } from "../identity-files.js";
 import { newSecret, newTokenId, TOKEN_ID } from "../join-token.js";
 import { MEMBER_ROLES, type MemberRole } from "../member-name.js";
 
@@ -131,8 +131,7 @@ export class TokenStore {
 
   async #read(id: string): Promise<TokenRecord | null> {
     if (!TOKEN_ID.test(id)) return null;
-    const text = await readFile(this.#path(`${id}.json`), "utf8").catch(nullIfMissing);
-    return text === null ? null : recordSchema.parse(JSON.parse(text));
+    return readRecord(this.#path(`${id}.json`), recordSchema);
   }
 
   async #view(id: string): Promise<TokenView | null> {
@@ -151,9 +150,8 @@ export class TokenStore {
 
   async #usesOf(id: string): Promise<readonly TokenUse[]> {
     const files = (await this.#files()).filter((file) => file.startsWith(`${id}.use-`) && file.endsWith(".json"));
-    const texts = await Promise.all(files.map((file) => readFile(this.#path(file), "utf8").catch(nullIfMissing)));
-    const uses = texts.flatMap((text) => (text === null ? [] : [useSchema.parse(JSON.parse(text))]));
-    return uses.toSorted((a, b) => a.atMs - b.atMs);
+    const uses = await Promise.all(files.map((file) => readRecord(this.#path(file), useSchema)));
+    return uses.flatMap((use) => use ?? []).toSorted((a, b) => a.atMs - b.atMs);
   }
 
   async #prune(): Promise<void> {
@@ -183,8 +181,3 @@ const isEqual = (a: string, b: string): boolean =>
 
 /** What a stranger sent may be anything. */
 const shownId = (id: string): string => (TOKEN_ID.test(id) ? id : "of another form");
-
-export function nullIfMissing(error: NodeJS.ErrnoException): null {
-  if (error.code === "ENOENT") return null;
-  throw error;
-}

@@ -236,10 +236,15 @@ function explain(address: string, error: NodeJS.ErrnoException): RhoneError {
       return new RhoneError("UNREACHABLE", `${address} did not answer within ${ANSWER_MS / 1000} s. ${open}.`, {
         cause: error,
       });
+    case "CERT_NOT_YET_VALID":
+    case "CERT_HAS_EXPIRED":
+      return noAuthority(address, `${error.message} at ${now()} by this machine's clock; set both clocks`, error);
     default:
       return noAuthority(address, error.message, error);
   }
 }
+
+const now = (): string => new Date().toISOString();
 
 const noAuthority = (address: string, why: string, cause?: Error): RhoneError =>
   new RhoneError(

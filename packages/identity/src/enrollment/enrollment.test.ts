@@ -1,13 +1,23 @@
 import { X509Certificate } from "node:crypto";
-import { rm, stat } from "node:fs/promises";
+import { mkdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, request as httpsRequest, type ServerOptions } from "node:https";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { Authority } from "../authority/authority.js";
 import { identityFiles, readIdentity } from "../identity-files.js";
 import { authorityHash, urisOf } from "../member-name.js";
-import { HOUR_MS, newMachine, PLACES, temporaryFolder, testAuthority, testCluster } from "../testing/small-cluster.js";
+import {
+  HOUR_MS,
+  newMachine,
+  PLACES,
+  silent,
+  temporaryFolder,
+  testAuthority,
+  testCluster,
+} from "../testing/small-cluster.js";
 import { enroll, renew } from "./enrollment-client.js";
+import { EnrollmentServer } from "./enrollment-server.js";
 
 const named = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
@@ -38,6 +48,31 @@ describe("joining", () => {
     expect(authorityHash(identity?.ca ?? "")).toBe(authority.hash);
     for (const path of [machine.files.key, machine.files.cert]) expect((await stat(path)).mode & 0o777).toBe(0o600);
     expect((await stat(machine.files.folder)).mode & 0o777).toBe(0o700);
+  });
+
+  it("a certificate or key that was cut is replaced", async () => {
+    const { address, newToken } = await testCluster();
+    const [machine, other] = [await newMachine(address), await newMachine(address, "c-1")];
+    const { text } = await newToken({ uses: 2 });
+    await enroll(machine, text);
+    await writeFile(machine.files.cert, "");
+    expect(await readIdentity(machine.files)).toBeNull();
+    await mkdir(other.files.folder, { recursive: true });
+    await writeFile(other.files.key, "");
+    for (const each of [machine, other]) {
+      await enroll(each, text);
+      expect(await readIdentity(each.files)).not.toBeNull();
+    }
+  });
+
+  it("tells of clocks that differ", async () => {
+    const { folder, newToken } = await testAuthority();
+    const authority = await Authority.open(folder, () => Date.now() + 2 * HOUR_MS);
+    const places = async () => PLACES;
+    const server = await EnrollmentServer.open({ authority, host: "127.0.0.1", port: 0, places, logger: silent });
+    onTestFinished(() => server.close());
+    const joined = enroll(await newMachine(`127.0.0.1:${server.port}`), (await newToken()).text);
+    await expect(joined).rejects.toEqual(named("UNREACHABLE", /not yet valid at .* by this machine's clock; set both/));
   });
 
   it("sends nothing to a server of another cluster", async () => {

@@ -6,7 +6,7 @@ import { ControlLink, type ControlLinkOptions } from "./control-link.js";
 
 const logger = createLogger({ service: "test", level: "silent" });
 
-async function startLink() {
+async function startLink(changes: Partial<ControlLinkOptions> = {}) {
   const coordinator = await TestCoordinator.open("127.0.0.1", { letsGo: false });
   onTestFinished(() => coordinator.close());
   const lost = vi.fn<(error: RhoneError) => void>();
@@ -23,6 +23,7 @@ async function startLink() {
     onLost: lost,
     logger,
     retryMs: 1,
+    ...changes,
   });
   onTestFinished(() => link.close());
   return { link, coordinator, heartbeats, lost, orders, warn };
@@ -46,6 +47,17 @@ test("says Hello first, and begins heartbeats once it is welcome", async () => {
   stream.write({ welcome: { heartbeatMs: 70 } });
   await expect.poll(() => link.joined).toBe(true);
   expect(heartbeats.begin).toHaveBeenCalledExactlyOnceWith(70);
+});
+
+test("a coordinator that does not answer is told, and asked again", async () => {
+  const refused = vi.fn<(error: RhoneError) => void>();
+  const { coordinator } = await startLink({ welcomeWithinMs: 50, onRefused: refused });
+  await coordinator.nextJoin();
+  await coordinator.nextJoin();
+  expect(refused.mock.calls[0]?.[0]).toMatchObject({
+    code: "WORKER_LOST",
+    message: `Nothing came from the coordinator at ${coordinator.address} within 0.05 s.`,
+  });
 });
 
 test("hands orders on, and answers on the connection that brought them", async () => {

@@ -14,6 +14,8 @@ import {
 import type { rhone } from "@rhone/proto";
 
 const RETRY_MS = 500;
+/** A coordinator connects back before it welcomes a worker, for 8 s at most. */
+const WELCOME_WITHIN_MS = 15_000;
 /** When the coordinator does not say how often. */
 const DEFAULT_HEARTBEAT_MS = 1000;
 
@@ -34,6 +36,8 @@ export interface ControlLinkOptions {
   readonly logger: Logger;
   /** Pause before it tries again; 500 ms when absent. */
   readonly retryMs?: number;
+  /** For the coordinator to welcome this worker or refuse it; 15 s when absent. */
+  readonly welcomeWithinMs?: number;
 }
 
 type JoinStream = ClientDuplexStream<WorkerMessage, CoordinatorMessage>;
@@ -47,6 +51,7 @@ export class ControlLink {
   #stream: JoinStream | null = null;
   #joined = false;
   #retry: NodeJS.Timeout | undefined;
+  #welcome: NodeJS.Timeout | undefined;
   #closed = false;
   /** Logged once, however often the link tries again. */
   #lastComplaint = "";
@@ -91,6 +96,7 @@ export class ControlLink {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
+    clearTimeout(this.#welcome);
     this.#unjoin();
     this.#stream?.end();
     this.#client.close();
@@ -98,7 +104,7 @@ export class ControlLink {
 
   #join(): void {
     const { path, requestSerialize, responseDeserialize } = controlService.join;
-    const { coordinator, hello, onMessage } = this.#options;
+    const { coordinator, hello, onMessage, welcomeWithinMs = WELCOME_WITHIN_MS } = this.#options;
     const stream: JoinStream = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     this.#stream = stream;
     const answer = (message: WorkerMessage): void => {
@@ -109,6 +115,12 @@ export class ControlLink {
       else onMessage(message, answer);
     });
     const peer = `the coordinator at ${coordinator}`;
+    clearTimeout(this.#welcome);
+    this.#welcome = setTimeout(() => {
+      const within = `${welcomeWithinMs / 1000} s`;
+      this.#lost(stream, new RhoneError("WORKER_LOST", `Nothing came from ${peer} within ${within}.`));
+      stream.cancel();
+    }, welcomeWithinMs);
     stream.on("error", (error: ServiceError) => this.#lost(stream, fromGrpcError(error, peer)));
     // Without an error: the coordinator gave this worker up while it was silent, or is shutting down.
     stream.on("end", () => {
@@ -120,6 +132,7 @@ export class ControlLink {
 
   #welcomed({ heartbeatMs }: rhone.v1.Welcome.$Properties): void {
     const { coordinator, heartbeats, logger } = this.#options;
+    clearTimeout(this.#welcome);
     this.#joined = true;
     this.#lastComplaint = "";
     logger.info({ coordinator }, "joined");
@@ -129,6 +142,7 @@ export class ControlLink {
 
   #lost(stream: JoinStream, error: RhoneError): void {
     if (this.#closed || this.#stream !== stream) return;
+    clearTimeout(this.#welcome);
     this.#stream = null;
     if (this.#left !== undefined) {
       this.#closed = true;
