@@ -1,8 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { makeFolder, RhoneError, replaceFile } from "@rhone/common";
 import { z } from "zod";
-import { replaceFile } from "../identity-files.js";
 import { ROLES, type Role } from "../member-name.js";
 import { nullIfMissing } from "./token-store.js";
 

@@ -1,9 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { createFile, makeFolder, RhoneError } from "@rhone/common";
 import { z } from "zod";
-import { createFile } from "../identity-files.js";
 import { newSecret, newTokenId, TOKEN_ID } from "../join-token.js";
 import { MEMBER_ROLES, type MemberRole } from "../member-name.js";
 
