@@ -44,6 +44,7 @@ export {
   weightsRateSetting,
   withoutPassword,
 } from "./config/schemas.js";
+export { clipped } from "./errors/clipped.js";
 export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";
 export { explainRefusal } from "./errors/explain-refusal.js";
 export { RhoneError, toRhoneError } from "./errors/rhone-error.js";
