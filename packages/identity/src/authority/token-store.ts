@@ -109,7 +109,7 @@ export class TokenStore {
     }
     if (usedBy.some((use) => use.key === key)) return;
     const use = JSON.stringify({ name, key, atMs: this.#now() } satisfies TokenUse);
-    for (let number = 1; number <= uses; number++) {
+    for (let number = usedBy.length + 1; number <= uses; number++) {
       if (await createFile(this.#path(`${id}.use-${number}.json`), use)) return;
     }
     const admitted = (await this.#usesOf(id)).map((each) => each.name).join(", ");
