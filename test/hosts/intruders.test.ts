@@ -28,7 +28,7 @@ import { Network } from "./network.js";
 import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
 
 const SMALL = ["--threads", "1", "--memory", "400M"];
-const STREAM = { prompt: "Once upon a time", max_tokens: 250, ignore_eos: true, temperature: 0 };
+const STREAM = { prompt: "Once upon a time", max_tokens: 150, ignore_eos: true, temperature: 0 };
 const PATIENCE = { timeout: 60_000, interval: 200 };
 const TIMEOUT = { timeout: 120_000 };
 const DAY_MS = 24 * 3_600_000;
