@@ -1,5 +1,5 @@
 import { readFile, rm, utimes } from "node:fs/promises";
-import { createFile, RhoneError, replaceFile } from "@rhone/common";
+import { createFile, RhoneError, removeLeft, replaceFile } from "@rhone/common";
 import { z } from "zod";
 import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
@@ -102,7 +102,10 @@ export class ClusterClaim {
       const other = await readClusterRecord(dataDir);
       if (other !== null && isAlive(other.supervisor)) throw alreadyRunning(other, dataDir);
       if (other !== null) await onLeftover(aliveProcesses(other));
-      await rm(dataDir.clusterFile, { force: true });
+      await removeLeft(dataDir.clusterFile, async () => {
+        const left = await readClusterRecord(dataDir);
+        return left === null || !isAlive(left.supervisor);
+      });
     }
   }
 

@@ -164,4 +164,4 @@ export { FairWaiters } from "./threads/fair-waiters.js";
 export { type Served, serveThread, ThreadSpent } from "./threads/serve-thread.js";
 export { SharedThread } from "./threads/shared-thread.js";
 export { unlessAborted } from "./threads/unless-aborted.js";
-export { createFile, replaceFile } from "./whole-file.js";
+export { createFile, removeLeft, replaceFile } from "./whole-file.js";

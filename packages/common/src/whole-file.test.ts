@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { createFile, replaceFile } from "./whole-file.js";
+import { createFile, removeLeft, replaceFile } from "./whole-file.js";
 
 let folder: string;
 beforeEach(async () => {
@@ -34,4 +34,38 @@ test("what can't take its place leaves nothing behind", async () => {
   await mkdir(path);
   await expect(replaceFile(path, "a folder is there")).rejects.toMatchObject({ code: "EISDIR" });
   expect(await readdir(folder)).toEqual(["a"]);
+});
+
+test("of many that take the place of a process that is gone, one does", async () => {
+  for (let round = 0; round < 20; round++) {
+    const path = join(folder, `${round}`);
+    await writeFile(path, "gone");
+    const isLeft = async () => (await readFile(path, "utf8").catch(() => "gone")) === "gone";
+    const take = async (): Promise<boolean> => {
+      if (await isLeft()) await removeLeft(path, isLeft);
+      return createFile(path, "here");
+    };
+    const taken = await Promise.all(Array.from({ length: 8 }, take));
+    expect(taken.filter(Boolean)).toHaveLength(1);
+  }
+});
+
+test("what was created since nothing was there stays", async () => {
+  const path = join(folder, "a");
+  await removeLeft(path, async () => createFile(path, "here"));
+  expect(await readdir(folder)).toEqual(["a"]);
+});
+
+test("a turn that was left, too, ends", async () => {
+  const path = join(folder, "a");
+  await writeFile(path, "gone");
+  await writeFile(`${path}.turn`, "");
+  const remove = () => removeLeft(path, async () => true);
+  await remove();
+  expect(await readdir(folder)).toContain("a");
+  const longAgo = new Date(Date.now() - 60_000);
+  await utimes(`${path}.turn`, longAgo, longAgo);
+  await remove();
+  await remove();
+  expect(await readdir(folder)).toEqual([]);
 });

@@ -1,7 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { link, rename, rm, writeFile } from "node:fs/promises";
+import { link, rename, rm, stat, writeFile } from "node:fs/promises";
 
 // Small files that several processes read and write, for their owner alone: whoever sees one sees it whole.
+
+/** A removal takes milliseconds. Whoever has not ended it after this time is gone. */
+const TURN_MS = 10_000;
 
 /** Readers see the old content or the new one. */
 export async function replaceFile(path: string, content: string): Promise<void> {
@@ -18,6 +21,40 @@ export async function createFile(path: string, content: string): Promise<boolean
     throw error;
   }
 }
+
+/**
+ * Removes a file that a process has left which is gone. `isLeft` is asked while nobody else may remove it, so that of
+ * several processes that found it left none removes what another one has created since. It may still be there then.
+ */
+export async function removeLeft(path: string, isLeft: () => Promise<boolean>): Promise<void> {
+  const turn = `${path}.turn`;
+  try {
+    await writeFile(turn, "", { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if (await isOld(turn)) await rm(turn, { force: true });
+    return;
+  }
+  try {
+    const seen = await inodeOf(path);
+    // What is left stays until it is removed here; another file has come after its owner had removed it.
+    if (seen !== null && (await isLeft()) && (await inodeOf(path)) === seen) await rm(path, { force: true });
+  } finally {
+    await rm(turn, { force: true });
+  }
+}
+
+const inodeOf = (path: string): Promise<number | null> =>
+  stat(path).then(
+    ({ ino }) => ino,
+    () => null,
+  );
+
+const isOld = (path: string): Promise<boolean> =>
+  stat(path).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs > TURN_MS,
+    () => false,
+  );
 
 async function withDraft(path: string, content: string, use: (draft: string) => Promise<void>): Promise<void> {
   const draft = `${path}.${process.pid}-${randomUUID()}.draft`;

@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { removeLeft } from "@rhone/common";
 import { diskError } from "../files/disk-error.js";
 
 /** How often a process touches what it holds, and after how long without a touch it holds it no more. */
@@ -21,8 +22,9 @@ export class Holds {
    * DISK_FULL.
    */
   async take(path: string, value = 0): Promise<boolean> {
-    if (!(await isFree(path))) return false;
+    if ((await heldValue(path)) !== null) return false;
     try {
+      await removeLeft(path, async () => (await heldValue(path)) === null);
       await writeFile(path, JSON.stringify([hostname(), process.pid, value]), { flag: "wx", mode: 0o600 });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
@@ -85,34 +87,3 @@ function isGone(pid = 0): boolean {
     return (error as NodeJS.ErrnoException).code === "ESRCH";
   }
 }
-
-/** Whether nobody holds the file; what a process that is gone has left is removed. */
-async function isFree(path: string): Promise<boolean> {
-  const isThere = await stat(path).then(
-    () => true,
-    () => false,
-  );
-  if (!isThere) return true;
-  if ((await heldValue(path)) !== null) return false;
-  // By one process at a time: the next one may find that the file is held again.
-  const turn = `${path}-turn`;
-  try {
-    await writeFile(turn, "", { flag: "wx", mode: 0o600 });
-  } catch {
-    if (await isOld(turn)) rmSync(turn, { force: true });
-    return false;
-  }
-  try {
-    if ((await heldValue(path)) !== null) return false;
-    rmSync(path, { force: true });
-    return true;
-  } finally {
-    rmSync(turn, { force: true });
-  }
-}
-
-const isOld = (path: string): Promise<boolean> =>
-  stat(path).then(
-    ({ mtimeMs }) => Date.now() - mtimeMs >= HELD_MS,
-    () => false,
-  );
