@@ -72,7 +72,7 @@ async function bytesOf([first, last]: readonly [number, number]): Promise<number
 const answer = () => listening.cluster.ask("/v1/completions", { prompt: "The sea", max_tokens: 20, temperature: 0 });
 
 /** Both machines join at once; the seconds until the pipeline serves with all three. */
-async function join3(): Promise<number> {
+async function joinBoth(): Promise<number> {
   const { b, c } = network.hosts;
   const began = performance.now();
   await Promise.all([b, c].map((host) => listening.join(host, SMALL, TIMEOUT.timeout)));
@@ -84,7 +84,7 @@ async function join3(): Promise<number> {
 async function receivedToServe(): Promise<readonly { readonly own: number; readonly within: number }[]> {
   const { b, c } = network.hosts;
   const before = await Promise.all([b, c].map(received));
-  const seconds = await join3();
+  const seconds = await joinBoth();
   const after = await Promise.all([b, c].map(received));
   const held = await layers();
   const figures = [b, c].map(async (host, index) => {
