@@ -21,9 +21,7 @@ export interface GrpcAttempt {
 type WeightsMethod = "describe" | "hash" | "read";
 
 /** Methods by who serves them. */
-export type GrpcMethod =
-  | `coordinator ${"join" | "beat" | "flow" | WeightsMethod}`
-  | `worker ${"flow" | WeightsMethod}`;
+export type GrpcMethod = `coordinator ${"join" | "beat" | "flow" | WeightsMethod}` | `worker ${"flow" | WeightsMethod}`;
 
 /** Attempts on every method. A third of the callers have no credential, or a wrong one. */
 export function grpcAttempts(place: Place, file: FuzzedFile): fc.Arbitrary<GrpcAttempt> {

@@ -46,7 +46,10 @@ test("machines join by the command that `rhone up --listen` prints, and serve", 
 test("no process, environment, log or status of the machines has a secret of the cluster", async () => {
   const { a, b, c } = network.hosts;
   const token = listening.invitation.at(-1) ?? "";
-  const secrets = [...[a, b, c].flatMap(({ folder }) => secretsIn(join(folder, ".rhone"))), token.split(".").at(-1) ?? ""];
+  const secrets = [
+    ...[a, b, c].flatMap(({ folder }) => secretsIn(join(folder, ".rhone"))),
+    token.split(".").at(-1) ?? "",
+  ];
   expect(secrets.length).toBeGreaterThanOrEqual(9); // the authority's key, 5 of identities, secrets of 3, the token
   const found: string[] = [];
   const look = (place: string, text: string): void => {

@@ -50,10 +50,16 @@ test("of many that take the place of a process that is gone, one does", async ()
   }
 });
 
-test("what was created since nothing was there stays", async () => {
+test("what took the place meanwhile stays", async () => {
   const path = join(folder, "a");
-  await removeLeft(path, async () => createFile(path, "here"));
-  expect(await readdir(folder)).toEqual(["a"]);
+  const isLeft = async (): Promise<boolean> => {
+    await rm(path, { force: true });
+    return createFile(path, "here");
+  };
+  await removeLeft(path, isLeft);
+  await writeFile(path, "left");
+  await removeLeft(path, isLeft);
+  expect(await readFile(path, "utf8")).toBe("here");
 });
 
 test("a turn that was left, too, ends", async () => {

@@ -36,17 +36,18 @@ export async function removeLeft(path: string, isLeft: () => Promise<boolean>): 
     return;
   }
   try {
-    const seen = await inodeOf(path);
+    const seen = await stampOf(path);
     // What is left stays until it is removed here; another file has come after its owner had removed it.
-    if (seen !== null && (await isLeft()) && (await inodeOf(path)) === seen) await rm(path, { force: true });
+    if (seen !== null && (await isLeft()) && (await stampOf(path)) === seen) await rm(path, { force: true });
   } finally {
     await rm(turn, { force: true });
   }
 }
 
-const inodeOf = (path: string): Promise<number | null> =>
-  stat(path).then(
-    ({ ino }) => ino,
+/** Which file it is, and of which moment; null: none. Numbers of files are used again. */
+const stampOf = (path: string): Promise<string | null> =>
+  stat(path, { bigint: true }).then(
+    ({ ino, ctimeNs }) => `${ino}-${ctimeNs}`,
     () => null,
   );
 

@@ -69,7 +69,10 @@ const oddText = fc.oneof(
 function requests(uri: string, keys: readonly TestKey[]): fc.Arbitrary<Buffer> {
   const right = der(0x86, Buffer.from(uri));
   const otherUri = fc
-    .oneof(oddText, fc.constantFrom(uri.replace("worker", "coordinator"), uri.replace("worker", "authority"), `${uri}x`))
+    .oneof(
+      oddText,
+      fc.constantFrom(uri.replace("worker", "coordinator"), uri.replace("worker", "authority"), `${uri}x`),
+    )
     .map((text) => der(0x86, Buffer.from(text)));
   const anyName = fc
     .tuple(fc.constantFrom(...NAME_TAGS), fc.uint8Array({ maxLength: 20 }))
@@ -138,7 +141,17 @@ function orders({ cluster, token, secret }: EnrollmentPlace, keys: readonly Test
   });
 }
 
-const PATHS = ["/v1/enroll", "/v1/renew", "/v1/cluster", "/", "/v1/enroll/", "/v1/enroll?x=1", "//", "/%00", "*"] as const;
+const PATHS = [
+  "/v1/enroll",
+  "/v1/renew",
+  "/v1/cluster",
+  "/",
+  "/v1/enroll/",
+  "/v1/enroll?x=1",
+  "//",
+  "/%00",
+  "*",
+] as const;
 
 /** Attempts by strangers, some of whom have a token. `secret` and `token` must be valid for many workers. */
 export function enrollmentAttempts(place: EnrollmentPlace): fc.Arbitrary<EnrollmentAttempt> {

@@ -58,14 +58,14 @@ export class Holds {
 export async function heldValue(path: string): Promise<number | null> {
   try {
     const { mtimeMs } = await stat(path);
-    return Date.now() - mtimeMs < HELD_MS ? valueOf(await readFile(path, "utf8")) : null;
+    return Date.now() - mtimeMs < HELD_MS ? valueIn(await readFile(path, "utf8")) : null;
   } catch {
     return null;
   }
 }
 
 /** Null for a process of this machine that is gone. */
-function valueOf(text: string): number | null {
+function valueIn(text: string): number | null {
   const [host, pid, value = 0] = parsed(text);
   return host === hostname() && isGone(pid) ? null : value;
 }

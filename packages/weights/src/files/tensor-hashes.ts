@@ -92,7 +92,8 @@ export class TensorHashes {
 
   async #compute(owner: string, name: string): Promise<string> {
     const info = this.#file.tensors.get(name);
-    if (info === undefined) throw new RhoneError("NOT_FOUND", `${this.#file.path} has no tensor ${clipped(name, 200)}.`);
+    if (info === undefined)
+      throw new RhoneError("NOT_FOUND", `${this.#file.path} has no tensor ${clipped(name, 200)}.`);
     const hash = await this.#thread.hash(owner, info);
     if ((await fileStamp(this.#file)) !== this.#stamp) {
       throw new RhoneError("MODEL_MISMATCH", `${this.#file.path} was changed while it was in use; start again.`);
