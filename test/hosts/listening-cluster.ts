@@ -36,7 +36,7 @@ export class ListeningCluster {
     return new ListeningCluster(first, cluster, command.split(" "));
   }
 
-  /** Resolves when the host has its place. Throws with what `join` printed unless it succeeds without a word of doubt. */
+  /** Resolves when the host has its place. Throws with what `join` printed unless it succeeds without a warning. */
   async join(host: Host, flags: readonly string[], deadlineMs?: number): Promise<void> {
     const options = { on: host, ...(deadlineMs !== undefined && { deadlineMs }) };
     const { code, stdout, stderr } = await rhone([...this.invitation, "--detach", ...flags], options);

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { link, rename, rm, stat, writeFile } from "node:fs/promises";
 
-// Small files that several processes read and write, for their owner alone: whoever sees one sees it whole.
+// Small files that several processes read and write, for their owner alone: a reader finds them whole.
 
-/** A removal takes milliseconds. Whoever has not ended it after this time is gone. */
+/** A removal takes milliseconds. A process that has not ended it after this time is gone. */
 const TURN_MS = 10_000;
 
 /** Readers see the old content or the new one. */
@@ -23,8 +23,8 @@ export async function createFile(path: string, content: string): Promise<boolean
 }
 
 /**
- * Removes a file that a process has left which is gone. `isLeft` is asked while nobody else may remove it, so that of
- * several processes that found it left none removes what another one has created since. It may still be there then.
+ * Removes a file that a process has left which is gone. `isLeft` is asked while nobody else may remove it: of several
+ * processes that found it left, none removes the file that another one has created since. It may still be there then.
  */
 export async function removeLeft(path: string, isLeft: () => Promise<boolean>): Promise<void> {
   const turn = `${path}.turn`;

@@ -92,7 +92,7 @@ export async function issueLeaf(authority: Credential, order: LeafOrder): Promis
   const { publicKey, commonName, uri, hosts, nowMs, lifeMs } = order;
   const issuer = new X509Certificate(authority.certificate);
   const alternatives = hosts.map((host) => {
-    const value = host.replace(/%.*$/, ""); // the interface of a link-local address, which is this machine's name for it
+    const value = host.replace(/%.*$/, ""); // the interface of a link-local address: a name of this machine
     return { type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value };
   });
   return sign({

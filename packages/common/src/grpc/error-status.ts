@@ -4,7 +4,7 @@ import { isErrorCode } from "../errors/error-table.js";
 import { RhoneError, toRhoneError } from "../errors/rhone-error.js";
 
 const CODE_KEY = "rhone-code";
-/** Characters of a message, which is one header of HTTP/2 on the wire: 36 KB at most of the 64 that a header may have. */
+/** Characters of a message, which is one header of HTTP/2 on the wire: 36 KB at most, of the 64 that one may have. */
 const MOST_DETAILS = 4000;
 
 /** The only place where an error becomes a gRPC status. The error's code travels in the metadata. */

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { onTestFinished, test } from "vitest";
 import { keepToConnections } from "./most-connections.js";
 
 /** Connections of several addresses of this machine: all of 127.0.0.0/8 is its own on Linux. */

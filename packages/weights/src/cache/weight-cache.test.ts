@@ -61,7 +61,7 @@ test("models make room on a disk that is nearly full, too", async () => {
   await cache.makeRoom(MiB, next);
   expect(await modelsIn(cache)).toEqual([print("a"), print("f")]);
   await expect(cache.makeRoom(2 * MiB, next)).rejects.toMatchObject({
-    message: expect.stringMatching(/bytes: its disk has 2097152 bytes free, of which .* being fetched take \d+\.$/),
+    message: expect.stringMatching(/weights: its disk has 2097152 bytes free, of which .* being fetched take \d+\.$/),
   });
   expect(await modelsIn(cache)).toEqual([print("f")]);
 });

@@ -29,7 +29,7 @@ const FINGERPRINT = /^[0-9a-f]{64}$/;
 /** What `stat` counts blocks in, on every system. */
 const BLOCK_BYTES = 512;
 const LOCK = "lock";
-/** Whoever opens or evicts models has the lock for milliseconds; removing a large model can take seconds. */
+/** A process that opens or evicts models has the lock for milliseconds; removing a large model can take seconds. */
 const LOOK_MS = 20;
 const LOCKED_WITHIN_MS = 180_000;
 
