@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Client, ServiceError } from "@grpc/grpc-js";
+import type { Client, ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import {
   type ClusterStatus,
   controlService,
@@ -87,16 +87,20 @@ function send(client: Client, { method, messages, isDropped }: GrpcAttempt): Pro
       client.makeUnaryRequest(path, asIs, asIs, first, ended);
       return;
     }
-    const isAnswered = ANSWERED_BY_STREAM.includes(name);
-    const stream = isAnswered
-      ? client.makeServerStreamRequest(path, asIs, asIs, first)
-      : client.makeBidiStreamRequest(path, asIs, asIs);
-    stream.on("data", () => {});
-    stream.on("error", ended);
-    stream.on("end", () => ended(null));
-    if ("write" in stream) for (const message of messages) stream.write(message);
-    if (isDropped) setTimeout(() => stream.cancel(), 20);
-    else if ("write" in stream) stream.end();
+    const watch = (stream: ClientReadableStream<Buffer>): void => {
+      stream.on("data", () => {});
+      stream.on("error", ended);
+      stream.on("end", () => ended(null));
+      if (isDropped) setTimeout(() => stream.cancel(), 20);
+    };
+    if (ANSWERED_BY_STREAM.includes(name)) {
+      watch(client.makeServerStreamRequest(path, asIs, asIs, first));
+      return;
+    }
+    const stream = client.makeBidiStreamRequest(path, asIs, asIs);
+    watch(stream);
+    for (const message of messages) stream.write(message);
+    if (!isDropped) stream.end();
   });
 }
 
