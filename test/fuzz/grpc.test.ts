@@ -137,7 +137,7 @@ async function attack(seed: number, seen: Map<string, number>) {
 }
 
 test(`${MESSAGES} fuzzed gRPC messages are refused or obeyed, end no process, and leave nothing behind`, {
-  timeout: 1_200_000,
+  timeout: 3_000_000,
 }, async () => {
   process.stdout.write(`RHONE_FUZZ_SEED=${SEED}\n`);
   const pids = pidsOf(cluster);

@@ -18,7 +18,7 @@ import {
   weightsService,
 } from "@rhone/common";
 import { Authority, formatToken, type IdentityFiles, identityFiles, type Role } from "@rhone/identity";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { securityOf } from "../../cli/dist/cluster/cluster-security.js";
 import { dataDirAt } from "../../cli/dist/data-dir.js";
 import { ResumingStream } from "../cluster/resuming-stream.js";
@@ -53,7 +53,7 @@ beforeAll(async () => {
   const { a, b, stranger } = network.hosts;
   listening = await ListeningCluster.start(a, SMALL);
   await listening.join(b, SMALL);
-  await expect.poll(() => listening.workers(), PATIENCE).toHaveLength(2);
+  await vi.waitUntil(async () => (await listening.workers())?.length === 2, PATIENCE);
   const dataDir = dataDirAt(listening.cluster.dataDir);
   operator = securityOf(dataDir, listening.cluster.record());
   identities = join(stranger.folder, "identities");
