@@ -19,6 +19,8 @@ export interface DataDir {
   readonly authority: string;
   /** Keys and certificates of this machine's processes. */
   readonly identity: string;
+  /** The keys of machines that were expelled. */
+  readonly revoked: string;
   /** The record of the running cluster. */
   readonly clusterFile: string;
   /** Why the last cluster failed. */
@@ -41,6 +43,7 @@ export function dataDirAt(root: string): DataDir {
     redis: join(root, "redis"),
     authority: join(root, "authority"),
     identity: join(root, "identity"),
+    revoked: join(root, "identity", "revoked"),
     clusterFile: join(run, "cluster.json"),
     failureFile: join(run, "failure.json"),
     redisPassword: join(run, "redis-password"),

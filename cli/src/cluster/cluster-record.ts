@@ -13,6 +13,7 @@ const clusterSchema = z.object({
   supervisor: processSchema,
   state: z.enum(["starting", "ready", "stopping"]),
   startedAtMs: z.number(),
+  /** Of the gateway; "" on a machine that has none. */
   url: z.string(),
   /** The one of requests that name none. */
   model: z.string(),
@@ -22,8 +23,10 @@ const clusterSchema = z.object({
   redisUrl: z.string().optional(),
   /** What is in Redis, API keys too, ends with the cluster. */
   inMemory: z.boolean().optional(),
-  /** host:port where this machine joined a cluster of another machine; there is no gateway here then. */
+  /** host:port where this machine joined a cluster of another machine. */
   joined: z.string().optional(),
+  /** What the coordinator sees of this machine, as it said last, where that has joined. */
+  standing: z.string().optional(),
   /** host:port at which other machines join, where they may. */
   door: z.string().optional(),
   /** Folder of the identity by which commands ask its processes, where these have identities. */

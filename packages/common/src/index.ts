@@ -13,6 +13,7 @@ export {
   type TokenCounts,
   type WorkerStatus,
 } from "./cluster/cluster-status.js";
+export { type JoinablePipeline, type Places, placesSchema } from "./cluster/places.js";
 export { hostPort, hostPortSchema, hostSchema, isEveryInterface, loopbackOf } from "./config/host-address.js";
 export {
   badSettings,
@@ -144,6 +145,7 @@ export {
   turnsKey,
 } from "./queue/redis-names.js";
 export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
+export { endRevoked } from "./security/end-revoked.js";
 export { type Peer, ROLES, type Role } from "./security/peer.js";
 export {
   type Expected,

@@ -11,12 +11,15 @@ export interface IdentityFiles {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+  /** The keys of members that were expelled, one file for all identities of a machine. */
+  readonly revoked: string;
 }
 
 /** `root`: the folder of all identities. */
 export function identityFiles(root: string, role: Role, name: string): IdentityFiles {
   const folder = join(root, `${role}-${name}`);
-  return { folder, ca: join(folder, "ca.pem"), cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+  const [ca, cert, key] = [join(folder, "ca.pem"), join(folder, "cert.pem"), join(folder, "key.pem")];
+  return { folder, ca, cert, key, revoked: join(root, "revoked") };
 }
 
 /** An identity that was issued. */
@@ -61,4 +64,17 @@ export async function writeCertificate(
 ): Promise<void> {
   await replaceFile(files.ca, ca);
   await replaceFile(files.cert, certificate);
+}
+
+/**
+ * Writes the keys that are believed no longer (`keyHash`), one a line, where they differ from those in the file. The
+ * processes of this machine read it each second.
+ */
+export async function writeRevoked(path: string, keys: readonly string[]): Promise<void> {
+  const text = keys.map((key) => `${key}\n`).join("");
+  const before = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  if (text !== before) await replaceFile(path, text);
 }

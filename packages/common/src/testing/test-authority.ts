@@ -54,6 +54,7 @@ export class TestAuthority {
       tlsCa: join(this.folder, "ca.pem"),
       tlsCert: join(folder, "cert.pem"),
       tlsKey: join(folder, "key.pem"),
+      tlsRevoked: undefined,
       clusterSecretFile: undefined,
       allowPlaintext: false,
     };

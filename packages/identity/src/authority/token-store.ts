@@ -105,7 +105,7 @@ export class TokenStore {
     }
     if (role !== record.role) {
       const problem = `Token ${id} admits a ${record.role}, and the request is for a ${role}`;
-      throw new RhoneError("CERTIFICATE_REFUSED", `${problem}.`);
+      throw new RhoneError("CERTIFICATE_REFUSED", `${problem}. ${NEW_TOKEN} --as ${role}`);
     }
     if (usedBy.some((use) => use.key === key)) return;
     const use = JSON.stringify({ name, key, atMs: this.#now() } satisfies TokenUse);
