@@ -76,7 +76,7 @@ test("what listens beyond the loopback are the ports of docs/cluster.md, at the 
   const expected = ({ address }: Host, ...ports: readonly number[]): readonly string[] =>
     [...ports.map((port) => `${address}:${port}`), ...operations.filter((it) => it.startsWith(`${address}:`))].sort();
   const gateway = Number(new URL(cluster.url).port);
-  expect(await listeningBeyondLoopback(a)).toEqual(expected(a, 7100, 7110, 7120, gateway));
+  expect(await listeningBeyondLoopback(a)).toEqual(expected(a, 7100, 7101, 7110, 7120, gateway));
   expect(await listeningBeyondLoopback(b)).toEqual(expected(b, 7200));
 });
 
