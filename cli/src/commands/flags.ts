@@ -92,7 +92,7 @@ export function addClusterSettings(command: Command): Command {
     )
     .option(
       "--simulate <how>",
-      "compute nothing, to measure the rest: null, or stage-ms=<n>,row-bytes=<n>",
+      "compute nothing, to measure the rest: null, or stage-ms=<n>,row-us=<n>,row-bytes=<n>",
       simulation,
     );
 }

@@ -100,7 +100,7 @@ const addWorkerFlags = (command: Command): Command =>
         ...KERNEL_CHOICES,
       ]),
     )
-    .option("--simulate <how>", "compute nothing: null, or stage-ms=<n>,row-bytes=<n>", simulation);
+    .option("--simulate <how>", "compute nothing: null, or stage-ms=<n>,row-us=<n>,row-bytes=<n>", simulation);
 
 const addApiFlags = (command: Command): Command =>
   addStorageFlags(addAuthFlag(command.option("--host <host>", "address that a gateway listens on", host))).addOption(

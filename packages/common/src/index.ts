@@ -121,9 +121,20 @@ export { type OpenRedisOptions, openRedis, redisFileSettings, redisUnavailable }
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
 export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
 export {
+  chainOf,
+  extendChain,
+  LINK_TOKENS,
+  linksOf,
+  mayBeCached,
+  type PrefixChain,
+  routeOf,
+} from "./queue/prefix-links.js";
+export {
   API_KEYS_KEY,
   CANCEL_CHANNEL,
   COORDINATORS_KEY,
+  callChannel,
+  calledKey,
   cancelledKey,
   eventsChannel,
   FINISHED_LOG_TTL_S,
@@ -133,6 +144,7 @@ export {
   loadsKey,
   OPEN_LOG_TTL_S,
   placesKey,
+  prefixesKey,
   queueName,
   REDIS_ACL,
   REDIS_PREFIX,

@@ -192,9 +192,10 @@ async function openConsumer(
   const subscriber = await connect(parts, "cancellations");
   const cancellations = await Cancellations.open(subscriber, (requestId) => sources.engine.cancel(requestId));
   const connection = await connect(parts, "queue");
-  return new Consumer({
+  return Consumer.open({
     ...sources,
     id,
+    subscriber,
     model: model.served.name,
     connection,
     maxSequences: config.maxSequences,
