@@ -1,6 +1,5 @@
-import { randomUUID } from "node:crypto";
-import { link, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
-import { RhoneError } from "@rhone/common";
+import { readFile, rm, utimes } from "node:fs/promises";
+import { createFile, RhoneError, removeLeft, replaceFile } from "@rhone/common";
 import { z } from "zod";
 import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
@@ -44,11 +43,9 @@ export const TOUCH_MS = 1000;
 export type ClusterRecord = Readonly<z.infer<typeof clusterSchema>>;
 
 /** The record of the data directory, even if its processes are gone; null when there is none or it is unreadable. */
-export const readClusterRecord = ({ clusterFile }: DataDir): Promise<ClusterRecord | null> => readRecord(clusterFile);
-
-async function readRecord(path: string): Promise<ClusterRecord | null> {
+export async function readClusterRecord({ clusterFile }: DataDir): Promise<ClusterRecord | null> {
   try {
-    return clusterSchema.parse(JSON.parse(await readFile(path, "utf8")));
+    return clusterSchema.parse(JSON.parse(await readFile(clusterFile, "utf8")));
   } catch {
     return null;
   }
@@ -104,18 +101,21 @@ export class ClusterClaim {
     };
     const claim = new ClusterClaim(dataDir, record);
     for (;;) {
-      if (await claim.#create()) return claim.#keepTouching();
+      if (await createFile(dataDir.clusterFile, claim.#text)) return claim.#keepTouching();
       const other = await readClusterRecord(dataDir);
       if (other !== null && isAlive(other.supervisor)) throw alreadyRunning(other, dataDir);
       if (other !== null) await onLeftover(aliveProcesses(other));
-      await removeStale(dataDir);
+      await removeLeft(dataDir.clusterFile, async () => {
+        const left = await readClusterRecord(dataDir);
+        return left === null || !isAlive(left.supervisor);
+      });
     }
   }
 
   /** Changes the record. Changes are written in order. */
   async update(changes: Partial<Omit<ClusterRecord, "supervisor" | "startedAtMs">>): Promise<void> {
     this.#record = { ...this.#record, ...changes };
-    this.#writing = this.#writing.then(() => this.#replace());
+    this.#writing = this.#writing.then(() => replaceFile(this.#dataDir.clusterFile, this.#text));
     await this.#writing;
   }
 
@@ -132,44 +132,9 @@ export class ClusterClaim {
     return this;
   }
 
-  /** Creates the record unless one exists. A link makes it appear whole. */
-  async #create(): Promise<boolean> {
-    const draft = await this.#draft();
-    try {
-      await link(draft, this.#dataDir.clusterFile);
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-      throw error;
-    } finally {
-      await rm(draft, { force: true });
-    }
+  get #text(): string {
+    return `${JSON.stringify(this.#record, null, 2)}\n`;
   }
-
-  async #replace(): Promise<void> {
-    await rename(await this.#draft(), this.#dataDir.clusterFile);
-  }
-
-  async #draft(): Promise<string> {
-    const path = `${this.#dataDir.clusterFile}.${process.pid}`;
-    await writeFile(path, `${JSON.stringify(this.#record, null, 2)}\n`, { mode: 0o600 });
-    return path;
-  }
-}
-
-/** Removes the record of a supervisor that is gone. Another process may have put its own in its place meanwhile. */
-async function removeStale({ clusterFile }: DataDir): Promise<void> {
-  const isTaken = (record: ClusterRecord | null): boolean => record !== null && isAlive(record.supervisor);
-  if (isTaken(await readRecord(clusterFile))) return;
-  const aside = `${clusterFile}.${randomUUID()}`;
-  try {
-    await rename(clusterFile, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
-    throw error;
-  }
-  if (isTaken(await readRecord(aside))) await link(aside, clusterFile).catch(() => {});
-  await rm(aside, { force: true });
 }
 
 function alreadyRunning({ supervisor, url, model, state, joined }: ClusterRecord, { root }: DataDir): RhoneError {

@@ -1,7 +1,7 @@
-import { createPrivateKey, randomUUID, X509Certificate } from "node:crypto";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createPrivateKey, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { createFile, makeFolder, RhoneError, replaceFile } from "@rhone/common";
 import type { z } from "zod";
 import { newKey } from "./certificates.js";
 import type { Role } from "./member-name.js";
@@ -111,34 +111,4 @@ export async function readRecord<S extends z.ZodType>(path: string, schema: S): 
 export function nullIfMissing(error: NodeJS.ErrnoException): null {
   if (error.code === "ENOENT") return null;
   throw error;
-}
-
-/** Readers see the old content or the new one. */
-export async function replaceFile(path: string, content: string): Promise<void> {
-  await rename(await draftOf(path, content), path);
-}
-
-/** False when the file exists, which stays as it is. Of several processes that create it, one does. */
-export async function createFile(path: string, content: string): Promise<boolean> {
-  const draft = await draftOf(path, content);
-  try {
-    await link(draft, path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
-}
-
-async function draftOf(path: string, content: string): Promise<string> {
-  const draft = `${path}.${process.pid}-${randomUUID()}.draft`;
-  try {
-    await writeFile(draft, content, { mode: 0o600, flush: true }); // a power cut leaves no empty key
-    return draft;
-  } catch (error) {
-    await rm(draft, { force: true });
-    throw error;
-  }
 }

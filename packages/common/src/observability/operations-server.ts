@@ -6,6 +6,7 @@ import { endRevoked } from "../security/end-revoked.js";
 import type { Role } from "../security/peer.js";
 import type { Security } from "../security/security.js";
 import { listenOrExplain } from "./listen.js";
+import { keepToConnections } from "./most-connections.js";
 import { metricsPage } from "./process-metrics.js";
 
 export interface OperationsOptions {
@@ -26,11 +27,12 @@ interface Answer {
   readonly body: string;
 }
 
+/** Strangers' ones among them: everybody may ask for health. */
+const MOST_CONNECTIONS = 256;
+
 /** Whose certificates are shown all; others are told whether the process lives and is ready. */
 const READERS: readonly Role[] = ["coordinator", "operator"];
 
-/** Probes, Prometheus, commands and, where other machines reach the port, strangers. */
-const MOST_CONNECTIONS = 128;
 const HANDSHAKE_MS = 5000;
 const REQUEST_MS = 10_000;
 
@@ -58,7 +60,7 @@ export class OperationsServer {
       const { code, type, body } = await answer(request, options).catch(() => json(500, { error: "internal" }));
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     });
-    server.maxConnections = MOST_CONNECTIONS;
+    keepToConnections(server, MOST_CONNECTIONS);
     await listenOrExplain(server, options);
     return new OperationsServer(server, unwatch);
   }
@@ -113,4 +115,6 @@ const json = (code: number, value: unknown): Answer => ({
   body: JSON.stringify(value),
 });
 
-const FORBIDDEN = json(403, { error: "only for those who show an operator's certificate or the cluster's secret" });
+const FORBIDDEN = json(403, {
+  error: "only for those who show an operator's or a coordinator's certificate, or the cluster's secret",
+});

@@ -1,8 +1,8 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { createFile, makeFolder, RhoneError, replaceFile } from "@rhone/common";
 import { z } from "zod";
-import { createFile, nullIfMissing, readRecord, replaceFile } from "../identity-files.js";
+import { nullIfMissing, readRecord } from "../identity-files.js";
 import { ROLES } from "../member-name.js";
 
 const memberSchema = z.object({
