@@ -41,11 +41,19 @@ describe("a failed call becomes an error", () => {
       "a code of another release",
       failure(status.INTERNAL, "?", "NEWER"),
       "WORKER_LOST",
-      "The connection to w failed: ?",
+      "The connection to w failed: ?.",
     ],
-    ["a call that the peer cancelled", failure(status.CANCELLED, "x"), "WORKER_LOST", "The connection to w failed: x"],
-    ["nobody there", failure(status.UNAVAILABLE, "refused"), "WORKER_LOST", "The connection to w failed: refused"],
-    ["no such method", failure(status.UNIMPLEMENTED, "no"), "WORKER_LOST", "The connection to w failed: no"],
+    ["a call that the peer cancelled", failure(status.CANCELLED, "x"), "WORKER_LOST", "The connection to w failed: x."],
+    [
+      "nobody there",
+      failure(
+        status.UNAVAILABLE,
+        "No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.1:7110. Resolution note: ",
+      ),
+      "WORKER_LOST",
+      "The connection to w failed: connect ECONNREFUSED 10.0.0.1:7110.",
+    ],
+    ["no such method", failure(status.UNIMPLEMENTED, "no"), "WORKER_LOST", "The connection to w failed: no."],
   ])("%s", (_name, received, code, message) => {
     const error = fromGrpcError(received, "w");
     expect(error).toMatchObject({ code, message, cause: received });

@@ -20,5 +20,16 @@ export function toGrpcStatus(error: unknown): StatusObject {
 export function fromGrpcError(error: ServiceError, peer: string): RhoneError {
   const code = String(error.metadata?.get(CODE_KEY)[0] ?? "");
   if (isErrorCode(code)) return new RhoneError(code, error.details, { cause: error });
-  return new RhoneError("WORKER_LOST", `The connection to ${peer} failed: ${error.details}`, { cause: error });
+  return new RhoneError("WORKER_LOST", `The connection to ${peer} failed: ${reasonIn(error.details)}.`, {
+    cause: error,
+  });
+}
+
+/**
+ * The system's reason alone, without a full stop. grpc-js reports it as "No connection established. Last error: Error:
+ * connect ECONNREFUSED 10.0.0.1:7110. Resolution note: ".
+ */
+function reasonIn(details: string): string {
+  const [, reason = details] = /Last error: (?:Error: )?(.*?)\. Resolution note:/s.exec(details) ?? [];
+  return reason.replace(/[.\s]+$/, "");
 }
