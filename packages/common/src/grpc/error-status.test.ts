@@ -28,6 +28,13 @@ describe("an error becomes a status", () => {
   });
 });
 
+test("a message that quotes what it was sent stays a header that can be sent", () => {
+  const { details = "" } = toGrpcStatus(new RhoneError("NOT_FOUND", `${"ü".repeat(5000)}\ud800`));
+  expect(details).toBe(`${"ü".repeat(4000)}…`);
+  const { details: half = "" } = toGrpcStatus(new RhoneError("NOT_FOUND", "\ud800"));
+  expect(encodeURI(half)).toBe("%EF%BF%BD"); // gRPC does this, and throws for half a character
+});
+
 describe("a failed call becomes an error", () => {
   const failure = (code: status, details: string, rhoneCode?: string): ServiceError => {
     const metadata = new Metadata();

@@ -1,15 +1,18 @@
 import { Metadata, type ServiceError, type StatusObject } from "@grpc/grpc-js";
+import { clipped } from "../errors/clipped.js";
 import { isErrorCode } from "../errors/error-table.js";
 import { RhoneError, toRhoneError } from "../errors/rhone-error.js";
 
 const CODE_KEY = "rhone-code";
+/** Characters of a message, which is one header of HTTP/2 on the wire: 36 KB at most, of the 64 that one may have. */
+const MOST_DETAILS = 4000;
 
 /** The only place where an error becomes a gRPC status. The error's code travels in the metadata. */
 export function toGrpcStatus(error: unknown): StatusObject {
   const named = toRhoneError(error);
   const metadata = new Metadata();
   metadata.set(CODE_KEY, named.code);
-  return { code: named.row.grpc, details: named.message, metadata };
+  return { code: named.row.grpc, details: clipped(named.message, MOST_DETAILS), metadata };
 }
 
 /**
