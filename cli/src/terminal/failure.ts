@@ -1,4 +1,4 @@
-import { type ErrorCode, RhoneError } from "@rhone/common";
+import { type ErrorCode, RhoneError, toRhoneError } from "@rhone/common";
 import type { Style } from "./style.js";
 
 /** Exit codes of `rhone`, documented in `rhone --help`. */
@@ -50,7 +50,9 @@ interface Description {
   readonly advice: string | undefined;
 }
 
-function describe(error: unknown, failed: FailedCommand): Description {
+function describe(thrown: unknown, failed: FailedCommand): Description {
+  const known = toRhoneError(thrown);
+  const error = known.code === "INTERNAL" ? thrown : known;
   if (error instanceof RhoneError) {
     return { code: error.code, message: error.message, advice: ADVICE[error.code]?.(failed, error) };
   }

@@ -16,6 +16,11 @@ describe("RhoneError", () => {
 });
 
 describe("toRhoneError", () => {
+  it("tells of a full disk", () => {
+    const cause = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    expect(toRhoneError(cause)).toMatchObject({ code: "DISK_FULL", cause });
+  });
+
   it("keeps a named error", () => {
     const error = new RhoneError("KV_FULL", "No page is free.");
     expect(toRhoneError(error)).toBe(error);

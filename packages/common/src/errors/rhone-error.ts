@@ -26,8 +26,16 @@ export class RhoneError extends Error {
   }
 }
 
-/** A RhoneError as it is; any other error as an opaque INTERNAL, with the original as `cause` for the log. */
+const NO_ROOM: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT"]);
+
+/**
+ * A RhoneError as it is; DISK_FULL for what the system says of a full disk; any other error as an opaque INTERNAL, with
+ * the original as `cause` for the log.
+ */
 export function toRhoneError(error: unknown): RhoneError {
   if (error instanceof RhoneError) return error;
+  if (error instanceof Error && "code" in error && NO_ROOM.has(error.code)) {
+    return new RhoneError("DISK_FULL", "A disk is full; free some space on it, and try again.", { cause: error });
+  }
   return new RhoneError("INTERNAL", "An internal error occurred; the service's log has the details.", { cause: error });
 }

@@ -7,6 +7,9 @@ export interface LoggerOptions {
   readonly level: "debug" | "info" | "warn" | "error" | "silent";
 }
 
+/** Bytes of lines that wait for room on the disk; further ones are dropped. */
+const MOST_UNWRITTEN = 1 << 20;
+
 const SECRETS = ["authorization", "cookie", "password", '["x-api-key"]'];
 
 /**
@@ -23,7 +26,24 @@ export function createLogger({ service, level }: LoggerOptions): Logger {
     serializers: { err: pino.stdSerializers.err },
   };
   // Writes are asynchronous; with a least length of 1 byte `flush` waits for one that is under way.
-  return pino(options, pino.destination({ dest: 1, sync: false, minLength: 1 }));
+  const output = pino.destination({ dest: 1, sync: false, minLength: 1, maxLength: MOST_UNWRITTEN });
+  outliveFullDisk(output);
+  return pino(options, output);
+}
+
+/** A full disk ends no process, neither as it logs nor as it exits: lines wait for the next one that can be written. */
+function outliveFullDisk(output: ReturnType<typeof pino.destination>): void {
+  let isFailing = false;
+  output.on("error", () => {
+    isFailing = true;
+  });
+  output.on("write", () => {
+    isFailing = false;
+  });
+  const flushSync = output.flushSync.bind(output);
+  output.flushSync = () => {
+    if (!isFailing) flushSync(); // it would try for ever
+  };
 }
 
 const within = (parent: string, name: string): string =>
