@@ -166,7 +166,7 @@ const OPEN = "All who reach this machine can send requests, without an API key; 
 
 async function recordFailure(dataDir: DataDir, { code, message }: RhoneError): Promise<void> {
   const failure = { code, message, at: new Date().toISOString() };
-  await writeFile(dataDir.failureFile, `${JSON.stringify(failure)}\n`, { mode: 0o600 }).catch(() => {}); // it is told, too
+  await writeFile(dataDir.failureFile, `${JSON.stringify(failure)}\n`, { mode: 0o600 }).catch(() => {});
 }
 
 const portIn = (address: string): number => Number(address.slice(address.lastIndexOf(":") + 1));

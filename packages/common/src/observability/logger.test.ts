@@ -65,16 +65,20 @@ it("rounds fractions, at any depth, and leaves whole numbers and errors as they 
   expect(failure).toMatchObject({ bytes: 123456789, err: { message: "e" } });
 });
 
-it.skipIf(!existsSync("/dev/full"))("a full disk ends no process, and no process waits for room", async () => {
-  const code = `
+it.skipIf(!existsSync("/dev/full"))(
+  "a full disk ends no process, and no process waits for room",
+  async () => {
+    const code = `
     const common = await import(${JSON.stringify(new URL("../../dist/index.js", import.meta.url))});
     const logger = common.createLogger({ service: "sample", level: "info" });
     logger.info("one");
     setTimeout(() => logger.info("two"), 20);
     setTimeout(() => logger.flush(() => process.exit(7)), 40);`;
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", code], {
-    stdio: ["ignore", openSync("/dev/full", "w"), "inherit"],
-    timeout: 15_000,
-  });
-  expect(await once(child, "exit")).toEqual([7, null]);
-}, 30_000);
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", code], {
+      stdio: ["ignore", openSync("/dev/full", "w"), "inherit"],
+      timeout: 15_000,
+    });
+    expect(await once(child, "exit")).toEqual([7, null]);
+  },
+  30_000,
+);
