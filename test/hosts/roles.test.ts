@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RunningCluster, rhone } from "../cluster/start-cluster.js";
 import type { Host } from "./host.js";
+import { ListeningCluster } from "./listening-cluster.js";
 import { Network } from "./network.js";
 import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
 
@@ -30,11 +31,7 @@ let first: RunningCluster;
 beforeAll(async () => {
   if (whyNoHosts !== null) return;
   network = Network.open(["a", "b", "c"]);
-  const { a } = network.hosts;
-  const flags = ["--listen", "--host", a.address, "--auth", "off", "--workers", "1", ...SIMULATE];
-  const { code, stdout, stderr } = await rhone(["up", "--detach", ...flags], { on: a });
-  if (code !== 0) throw new Error(`${stdout}${stderr}`);
-  first = clusterAt(a);
+  first = (await ListeningCluster.start(network.hosts.a, SIMULATE)).cluster;
 });
 afterAll(() => network?.close());
 

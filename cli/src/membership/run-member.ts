@@ -1,5 +1,5 @@
-import { createLogger, type RhoneError, toRhoneError } from "@rhone/common";
-import { createFile, Expulsions, fetchRevoked, identityFiles, Renewal, readIdentity, renew } from "@rhone/identity";
+import { createFile, createLogger, type RhoneError, toRhoneError } from "@rhone/common";
+import { Expulsions, fetchRevoked, identityFiles, Renewal, readIdentity, renew } from "@rhone/identity";
 import { ClusterClaim } from "../cluster/cluster-record.js";
 import type { ProgressEvent, Report } from "../cluster/progress.js";
 import { urlOf } from "../cluster/run-cluster.js";

@@ -1,6 +1,14 @@
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { createServer, type Server, type TLSSocket } from "node:tls";
-import { endRevoked, type ListenAddress, listenOrExplain, RhoneError, type Role, type Security } from "@rhone/common";
+import {
+  endRevoked,
+  keepToConnections,
+  type ListenAddress,
+  listenOrExplain,
+  RhoneError,
+  type Role,
+  type Security,
+} from "@rhone/common";
 import { type Log, sparingly } from "@rhone/identity";
 
 export interface RedisRelayOptions extends ListenAddress {
@@ -51,7 +59,7 @@ export class RedisRelay {
       rejectUnauthorized: true,
       handshakeTimeout: HANDSHAKE_MS,
     });
-    server.maxConnections = MOST_CONNECTIONS;
+    keepToConnections(server, MOST_CONNECTIONS);
     identity.onChange(() => server.setSecureContext(identity.context));
     await listenOrExplain(server, options);
     return new RedisRelay(server, options);

@@ -45,6 +45,7 @@ export {
   weightsRateSetting,
   withoutPassword,
 } from "./config/schemas.js";
+export { clipped } from "./errors/clipped.js";
 export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";
 export { explainRefusal } from "./errors/explain-refusal.js";
 export { RhoneError, toRhoneError } from "./errors/rhone-error.js";
@@ -91,6 +92,7 @@ export { makeFolder } from "./make-folder.js";
 export { askOperations, type OperationsAnswer } from "./observability/ask-operations.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
 export { createLogger, type Logger, type LoggerOptions } from "./observability/logger.js";
+export { keepToConnections } from "./observability/most-connections.js";
 export { OperationsServer } from "./observability/operations-server.js";
 export { metricsPage, processRegistry } from "./observability/process-metrics.js";
 export { Stillness } from "./observability/stillness.js";
@@ -176,3 +178,4 @@ export { FairWaiters } from "./threads/fair-waiters.js";
 export { type Served, serveThread, ThreadSpent } from "./threads/serve-thread.js";
 export { SharedThread } from "./threads/shared-thread.js";
 export { unlessAborted } from "./threads/unless-aborted.js";
+export { createFile, removeLeft, replaceFile } from "./whole-file.js";

@@ -1,7 +1,7 @@
-import { randomUUID, X509Certificate } from "node:crypto";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder } from "@rhone/common";
+import { createFile, makeFolder, replaceFile } from "@rhone/common";
 import { newKey } from "./certificates.js";
 import type { Role } from "./member-name.js";
 
@@ -77,29 +77,4 @@ export async function writeRevoked(path: string, keys: readonly string[]): Promi
     throw error;
   });
   if (text !== before) await replaceFile(path, text);
-}
-
-/** Readers see the old content or the new one. */
-export async function replaceFile(path: string, content: string): Promise<void> {
-  await rename(await draftOf(path, content), path);
-}
-
-/** False when the file exists, which stays as it is. Of several processes that create it, one does. */
-export async function createFile(path: string, content: string): Promise<boolean> {
-  const draft = await draftOf(path, content);
-  try {
-    await link(draft, path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-    throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
-}
-
-async function draftOf(path: string, content: string): Promise<string> {
-  const draft = `${path}.${process.pid}-${randomUUID()}.draft`;
-  await writeFile(draft, content, { mode: 0o600 });
-  return draft;
 }

@@ -5,14 +5,7 @@ export { askForProbe, enroll, fetchRevoked, type MemberPlace, renew } from "./en
 export { EnrollmentServer, type EnrollmentServerOptions } from "./enrollment/enrollment-server.js";
 export { Expulsions, type ExpulsionsOptions } from "./enrollment/expulsions.js";
 export { isDue, Renewal, type RenewalOptions } from "./enrollment/renewal.js";
-export {
-  createFile,
-  type Identity,
-  type IdentityFiles,
-  identityFiles,
-  readIdentity,
-  writeRevoked,
-} from "./identity-files.js";
+export { type Identity, type IdentityFiles, identityFiles, readIdentity, writeRevoked } from "./identity-files.js";
 export { formatToken, type JoinToken, parseToken } from "./join-token.js";
 export { type Log, sparingly } from "./log.js";
 export { authorityHash, clusterOf, MEMBER_ROLES, type MemberRole, memberNameSchema, type Role } from "./member-name.js";

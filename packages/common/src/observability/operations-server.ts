@@ -6,6 +6,7 @@ import { endRevoked } from "../security/end-revoked.js";
 import type { Role } from "../security/peer.js";
 import type { Security } from "../security/security.js";
 import { listenOrExplain } from "./listen.js";
+import { keepToConnections } from "./most-connections.js";
 import { metricsPage } from "./process-metrics.js";
 
 export interface OperationsOptions {
@@ -25,6 +26,9 @@ interface Answer {
   readonly type: string;
   readonly body: string;
 }
+
+/** Strangers' ones among them: everybody may ask for health. */
+const MOST_CONNECTIONS = 256;
 
 /** Whose certificates are shown all; others are told whether the process lives and is ready. */
 const READERS: readonly Role[] = ["coordinator", "operator"];
@@ -53,6 +57,7 @@ export class OperationsServer {
       const { code, type, body } = await answer(request, options).catch(() => json(500, { error: "internal" }));
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     });
+    keepToConnections(server, MOST_CONNECTIONS);
     await listenOrExplain(server, options);
     return new OperationsServer(server, unwatch);
   }
@@ -105,4 +110,6 @@ const json = (code: number, value: unknown): Answer => ({
   body: JSON.stringify(value),
 });
 
-const FORBIDDEN = json(403, { error: "only for those who show an operator's certificate or the cluster's secret" });
+const FORBIDDEN = json(403, {
+  error: "only for those who show an operator's or a coordinator's certificate, or the cluster's secret",
+});

@@ -48,6 +48,14 @@ describe("Authority", () => {
     expect(Date.parse(certificate.validFrom)).toBeLessThan(clock.nowMs - HOUR_MS + 2000);
   });
 
+  it("issues a certificate for a link-local address, as the server sees it", async () => {
+    const { authority } = await testAuthority();
+    const files = identityFiles(await temporaryFolder(), "worker", "a");
+    await authority.issueHere(files, { role: "worker", name: "a", hosts: ["fe80::1%eth0"] });
+    const { certificate = "" } = (await readIdentity(files)) ?? {};
+    expect(new X509Certificate(certificate).checkIP("fe80::1")).toBe("fe80::1");
+  });
+
   it.each([
     ["another role", "coordinator", "b-1", /names "spiffe:.*coordinator\/b-1"; it must name .*worker\/b-1/],
     ["another name", "worker", "a-1", /names ".*worker\/a-1"; it must name .*worker\/b-1/],

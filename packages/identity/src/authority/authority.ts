@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { createFile, makeFolder, RhoneError } from "@rhone/common";
 import {
   type Credential,
   issueLeaf,
@@ -11,7 +11,7 @@ import {
   publicKeyOf,
   readRequest,
 } from "../certificates.js";
-import { createFile, type IdentityFiles, identityKey, writeCertificate } from "../identity-files.js";
+import { type IdentityFiles, identityKey, writeCertificate } from "../identity-files.js";
 import {
   AUTHORITY_ROLE,
   authorityHash,

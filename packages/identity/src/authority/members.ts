@@ -1,8 +1,7 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { createFile, makeFolder, RhoneError, replaceFile } from "@rhone/common";
 import { z } from "zod";
-import { createFile, replaceFile } from "../identity-files.js";
 import { ROLES } from "../member-name.js";
 import { nullIfMissing } from "./token-store.js";
 

@@ -241,7 +241,7 @@ function explain(address: string, error: NodeJS.ErrnoException): RhoneError {
       });
     case "EHOSTUNREACH":
     case "ENETUNREACH":
-      return new RhoneError("UNREACHABLE", `This machine has no way to ${host}: check the network, or the address.`, {
+      return new RhoneError("UNREACHABLE", `This machine has no route to ${host}: check the address and the network.`, {
         cause: error,
       });
     case "ETIMEDOUT":

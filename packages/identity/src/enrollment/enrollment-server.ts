@@ -2,7 +2,14 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { explainRefusal, listenOrExplain, type Places, RhoneError, toRhoneError } from "@rhone/common";
+import {
+  explainRefusal,
+  keepToConnections,
+  listenOrExplain,
+  type Places,
+  RhoneError,
+  toRhoneError,
+} from "@rhone/common";
 import type { z } from "zod";
 import type { Authority } from "../authority/authority.js";
 import { type Log, sparingly } from "../log.js";
@@ -23,7 +30,9 @@ export interface EnrollmentServerOptions {
 
 const REQUEST_MS = 10_000;
 const HANDSHAKE_MS = 5_000;
-/** Connections of strangers, at most. */
+/** How often the time of requests is looked at; Node's own 30 s would let them take 40. */
+const CHECK_MS = 1000;
+/** Strangers' ones among them. */
 const MOST_CONNECTIONS = 64;
 /** The server's own certificate is replaced this often. */
 const OWN_RENEWAL_MS = 24 * 3_600_000;
@@ -59,11 +68,12 @@ export class EnrollmentServer {
         handshakeTimeout: HANDSHAKE_MS,
         requestTimeout: REQUEST_MS,
         headersTimeout: REQUEST_MS,
+        connectionsCheckingInterval: CHECK_MS,
         keepAliveTimeout: 1000,
       },
       (request, response) => void respond(request, response, { ...options, refused }),
     );
-    server.maxConnections = MOST_CONNECTIONS;
+    keepToConnections(server, MOST_CONNECTIONS);
     await listenOrExplain(server, { host, port });
     const renew = () =>
       context().then(

@@ -158,7 +158,8 @@ export class Engine {
     this.#inFlight = [];
     this.#endPoisonous(this.#scheduler.suspend(), reason);
     const { recoveryTimeoutMs } = this.#options;
-    const finish = failure("WORKER_LOST", `A worker was lost and not replaced within ${recoveryTimeoutMs / 1000} s.`);
+    const lost = `The pipeline was lost and did not come back within ${recoveryTimeoutMs / 1000} s`;
+    const finish = failure("WORKER_LOST", `${lost}. Why it was lost: ${reason.message}`);
     this.#recoveryTimer = setTimeout(() => {
       for (const run of this.#runs.generating()) this.#end(run, finish);
     }, recoveryTimeoutMs);
