@@ -1,7 +1,7 @@
-import { copyFileSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openGguf, readModelConfig, tensorsOfShard } from "@rhone/model";
+import { type GgufFile, openGguf, readModelConfig, tensorsOfShard } from "@rhone/model";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { RunningCluster, rhone } from "../cluster/start-cluster.js";
 import type { Host } from "./host.js";
@@ -9,8 +9,12 @@ import { Network } from "./network.js";
 import { skipWithoutHosts, whyNoHosts } from "./why-no-hosts.js";
 
 const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
-/** Share of what a machine is sent beside its layers: packets' headers, certificates, probes, heartbeats. */
+/** Share of what a machine is sent beside its tensors: packets' headers. */
 const MOST_OVERHEAD = 0.1;
+/** And beside both, most of it in proportion to the seconds that joining takes: certificates, probes, heartbeats. */
+const JOINING_BYTES = 300_000;
+/** The first of two machines to join is given half of the layers, and a third of them when the second is there, too. */
+const MOST_OF_FILE = 0.75;
 const SMALL = ["--threads", "1", "--memory", "400M"];
 const PATIENCE = { timeout: 60_000, interval: 200 };
 const TIMEOUT = { timeout: 120_000 };
@@ -59,12 +63,25 @@ async function layers(): Promise<ReadonlyMap<string, readonly [number, number]> 
   );
 }
 
-async function bytesOf([first, last]: readonly [number, number]): Promise<number> {
-  const file = await openGguf(BREEZE);
+/** Bytes of the tensors and of the model's header. */
+function bytesOf(file: GgufFile, tensors: ReadonlySet<string>): number {
+  const bytes = [...tensors].map((name) => file.tensors.get(name)?.bytes ?? Number.NaN);
+  return bytes.reduce((sum, each) => sum + each, file.parts[0]?.headerBytes ?? 0);
+}
+
+/** The tensors of layers [first, last) and of what is around them. */
+function tensorsOf(file: GgufFile, [first, last]: readonly [number, number]): ReadonlySet<string> {
   const config = readModelConfig(file);
   const range = { first, last, embeds: first === 0, heads: last === config.nLayers };
-  const tensors = new Map(tensorsOfShard(config, file, range).map(({ info }) => [info.name, info.bytes]));
-  return [...tensors.values()].reduce((sum, bytes) => sum + bytes, 0) + (file.parts[0]?.headerBytes ?? 0);
+  return new Set(tensorsOfShard(config, file, range).map(({ info }) => info.name));
+}
+
+/** What a machine has fetched so far: it keeps the tensors of layers that it was given before others joined, too. */
+function tensorsKeptBy({ folder }: Host): ReadonlySet<string> {
+  const cache = join(folder, ".rhone", "weights");
+  const journals = readdirSync(cache, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".jsonl"));
+  const lines = journals.flatMap((path) => readFileSync(join(cache, path), "utf8").trim().split("\n"));
+  return new Set(lines.flatMap((line) => (JSON.parse(line) as { readonly tensor?: string }).tensor ?? []));
 }
 
 const answer = () => cluster.ask("/v1/completions", { prompt: "The sea", max_tokens: 20, temperature: 0 });
@@ -80,16 +97,20 @@ test("machines that join fetch their layers' bytes and little else", TIMEOUT, as
   ]);
   await expect.poll(async () => (await layers())?.size, PATIENCE).toBe(3);
   const seconds = (performance.now() - began) / 1000;
-  const after = await Promise.all([b, c].map(received));
   const held = await layers();
+  const after = await Promise.all([b, c].map(received));
+  const file = await openGguf(BREEZE);
   for (const [index, host] of [b, c].entries()) {
     const bytes = (after[index] ?? 0) - (before[index] ?? 0);
-    const own = await bytesOf(held?.get(host.name) ?? [0, 0]);
+    const own = bytesOf(file, tensorsOf(file, held?.get(host.name) ?? [0, 0]));
+    const kept = bytesOf(file, tensorsKeptBy(host));
     process.stdout.write(
-      `${host.name}: ${bytes} bytes for ${own}, ${seconds.toFixed(1)} s; ${[...(held ?? [])].join(" ")}\n`,
+      `${host.name}: ${bytes} bytes for ${own}, ${kept} kept, ${seconds.toFixed(1)} s; ${[...(held ?? [])].join(" ")}\n`,
     );
+    expect(kept).toBeGreaterThanOrEqual(own);
+    expect(kept).toBeLessThan(MOST_OF_FILE * statSync(BREEZE).size);
     expect(bytes).toBeGreaterThan(own);
-    expect(bytes).toBeLessThan(own * (1 + MOST_OVERHEAD));
+    expect(bytes).toBeLessThan(kept * (1 + MOST_OVERHEAD) + JOINING_BYTES);
   }
   await answer();
 });
