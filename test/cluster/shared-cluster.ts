@@ -4,8 +4,8 @@ import { dataDirAt } from "../../cli/dist/data-dir.js";
 import { RunningCluster } from "./start-cluster.js";
 
 /**
- * Breeze on one worker, shared by all files of the project, which run one after another. Tests leave it idle, with every
- * process alive.
+ * Breeze on one worker, shared by all files of the project, which run one after another; the first starts it. Tests
+ * leave it idle, with every process alive.
  */
 export async function sharedCluster(): Promise<RunningCluster> {
   const dataDir = inject("sharedCluster");
