@@ -62,8 +62,8 @@ export default defineConfig({
         },
       },
       {
-        // Files that stop and kill processes, and cut what connects hosts. They watch seconds, and wait for most of them:
-        // two at a time left half of two cores idle. They don't run beside those that compute.
+        // Files that stop and kill processes, and cut what connects hosts. They watch seconds and mostly wait: two at a
+        // time left half of two cores idle. They don't run beside those that compute.
         test: {
           ...system,
           name: "failure",
