@@ -11,11 +11,7 @@ import { hasSmolLm2, smolLm2Path } from "./smollm2.js";
 
 const isThere = hasSmolLm2();
 
-const QUESTIONS = [
-  "What is the capital of France?",
-  "Write one sentence about the sea.",
-  "Why is the sky blue?",
-];
+const QUESTIONS = ["What is the capital of France?", "Write one sentence about the sea.", "Why is the sky blue?"];
 const MAX_TOKENS = 32;
 /**
  * How far our token's logit may be below llama.cpp's best: rounding then chose between the two. Q4_1 products round
