@@ -33,13 +33,26 @@ async function start(...[service, flags, options]: Parameters<typeof spawnServic
   return spawned;
 }
 
-/** The bytes of the tensors of layers [first, last) and of what is around them. */
-async function bytesOf([first, last]: readonly [number, number]): Promise<number> {
+/** The bytes of the tensors of layers [first, last), of several such ranges, and of what is around them. */
+async function bytesOf(...ranges: readonly (readonly [first: number, last: number])[]): Promise<number> {
   const file = await openGguf(BREEZE);
   const config = readModelConfig(file);
-  const range = { first, last, embeds: first === 0, heads: last === config.nLayers };
-  const tensors = new Map(tensorsOfShard(config, file, range).map(({ info }) => [info.name, info.bytes]));
+  const shards = ranges.map(([first, last]) => ({ first, last, embeds: first === 0, heads: last === config.nLayers }));
+  const tensors = new Map(
+    shards.flatMap((shard) => tensorsOfShard(config, file, shard).map(({ info }) => [info.name, info.bytes])),
+  );
   return [...tensors.values()].reduce((sum, bytes) => sum + bytes, 0);
+}
+
+interface Loading {
+  readonly stages: readonly { readonly worker: string; readonly first: number; readonly last: number }[];
+}
+
+/** All layers that a worker was given, by the coordinator's log: they may be cut again once they are timed. */
+function rangesOf(worker: string, log: readonly string[]): readonly (readonly [number, number])[] {
+  const loads = log.filter((line) => line.includes("loading shards")).map((line) => JSON.parse(line) as Loading);
+  const stages = loads.flatMap((load) => load.stages).filter((stage) => stage.worker === worker);
+  return stages.map(({ first, last }) => [first, last]);
 }
 
 test("machines without the model's file get what they need of it, and keep it", async (context) => {
@@ -71,8 +84,9 @@ test("machines without the model's file get what they need of it, and keep it", 
 
   const header = (await openGguf(BREEZE)).parts[0]?.headerBytes ?? 0;
   const fetched = (operations: string) => readMetric(operations, "rhone_worker_weights_fetched_bytes_total");
-  for (const { layers, operations } of (await status()).workers) {
-    expect(await fetched(operations)).toBe(header + (await bytesOf(layers ?? [0, 0])));
+  for (const { worker, operations } of (await status()).workers) {
+    const given = async (): Promise<number> => header + (await bytesOf(...rangesOf(worker, coordinator.log)));
+    await expect.poll(async () => (await fetched(operations)) - (await given()), PATIENCE).toBe(0);
   }
 
   const flags = ["--port", "0", "--weights-from", grpc, "--storage", home];
