@@ -12,6 +12,7 @@ const unit = {
   // A sixth of their time is waiting: for processes, timers, disks. Vitest would leave one core idle, half of two.
   maxWorkers: Math.ceil(1.5 * availableParallelism()),
 };
+const MOCKING = "packages/ggml/src/kernels/changed-library.test.ts";
 const PYTHON = "test/conformance/python-clients.test.ts";
 const UNCHANGED = "test/held-up/unchanged-texts.test.ts";
 const system = { ...shared, testTimeout: 120_000, hookTimeout: 120_000 };
@@ -34,8 +35,12 @@ export default defineConfig({
         },
       },
       {
-        // Each file loads ggml from its sources, and a process can load it once.
-        test: { ...unit, name: "ggml", include: ["packages/ggml/src/**/*.test.ts"] },
+        // They load ggml from its sources, and a process can load one copy of it.
+        test: { ...unit, ...shared, name: "ggml", include: ["packages/ggml/src/**/*.test.ts"], exclude: [MOCKING] },
+      },
+      {
+        // It replaces a module before the others load it.
+        test: { ...unit, name: "ggml-mocked", include: [MOCKING] },
       },
       {
         // A cluster or several for each file, with flags of their own. What they prove does not depend on the time that
