@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
-import { childEnvironment, commandWriter, logLevel, quoted, readCliConfig } from "./config.js";
+import { childEnvironment, commandWriter, launcherName, logLevel, quoted, readCliConfig } from "./config.js";
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -50,6 +50,16 @@ test.each([
 ])("a suggested command works when it is pasted: %s", (_, env, dataDir, expected) => {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   expect(commandWriter(dataDir)("up")).toBe(expected);
+});
+
+test.each([
+  ["rhone", "rhone"],
+  ["./rhone", "./rhone"],
+  ["/srv/rhone-1.0/rhone", "rhone"],
+  ["'/My Files/rhone'", "rhone"],
+])("called as %s, another machine's command begins with %s", (called, expected) => {
+  vi.stubEnv("RHONE_COMMAND", called);
+  expect(launcherName()).toBe(expected);
 });
 
 test.each([

@@ -76,6 +76,15 @@ export function commandWriter(dataDir?: string): CommandWriter {
   return (args) => `${command} ${args}${place}`;
 }
 
+/**
+ * What begins a command for another machine: `./rhone`, where this command was called so at the top of the repository,
+ * else the plain name, because paths of this machine mean nothing there. Never throws.
+ */
+export function launcherName(): string {
+  const { command } = loadConfig({ command: cliSettings.command }, process.env, []);
+  return command === "./rhone" ? command : "rhone";
+}
+
 /** One word of a shell's command. */
 export const quoted = (word: string): string =>
   /^[\w./:@%+=,~-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

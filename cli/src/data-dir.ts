@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { link, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { createFile, makeFolder, RhoneError } from "@rhone/common";
 
 /** The folders and files that Rhone keeps outside its repository. */
 export interface DataDir {
@@ -20,6 +19,8 @@ export interface DataDir {
   readonly authority: string;
   /** Keys and certificates of this machine's processes. */
   readonly identity: string;
+  /** The keys of machines that were expelled. */
+  readonly revoked: string;
   /** The record of the running cluster. */
   readonly clusterFile: string;
   /** Why the last cluster failed. */
@@ -42,6 +43,7 @@ export function dataDirAt(root: string): DataDir {
     redis: join(root, "redis"),
     authority: join(root, "authority"),
     identity: join(root, "identity"),
+    revoked: join(root, "identity", "revoked"),
     clusterFile: join(run, "cluster.json"),
     failureFile: join(run, "failure.json"),
     redisPassword: join(run, "redis-password"),
@@ -56,7 +58,7 @@ export async function createDataDir(dataDir: DataDir): Promise<void> {
   const { root, run, logs, models, weights, storage, redis, clusterSecret } = dataDir;
   try {
     for (const folder of [root, run, logs, models, weights, storage, redis]) await makeFolder(folder, 0o700);
-    await makeSecret(clusterSecret);
+    await createFile(clusterSecret, `${randomBytes(32).toString("base64url")}\n`);
   } catch (cause) {
     const why = (cause as Error).message;
     throw new RhoneError(
@@ -64,18 +66,5 @@ export async function createDataDir(dataDir: DataDir): Promise<void> {
       `The data directory ${root} can't be created (${why}). Choose another with --data-dir.`,
       { cause },
     );
-  }
-}
-
-/** Writes 256 random bits as one line, unless the file is there. It is whole as soon as it has its name. */
-async function makeSecret(path: string): Promise<void> {
-  const draft = `${path}.${randomBytes(8).toString("hex")}`;
-  await writeFile(draft, `${randomBytes(32).toString("base64url")}\n`, { mode: 0o600 });
-  try {
-    await link(draft, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  } finally {
-    await rm(draft, { force: true });
   }
 }

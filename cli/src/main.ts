@@ -17,13 +17,15 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 let target: { readonly dataDir?: string; readonly url?: string } = {};
+let name: string | undefined;
 
 function exitCodeFor(error: unknown): number {
   // Commander has printed its message; help and version "fail" with 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (interrupt.signal.aborted) return EXIT.interrupted;
   const style = styleFor(process.stderr, noColorSetting());
-  process.stderr.write(`${formatError(error, style, { rhone: commandWriter(target.dataDir), url: target.url })}\n`);
+  const failed = { rhone: commandWriter(target.dataDir), name, url: target.url };
+  process.stderr.write(`${formatError(error, style, failed)}\n`);
   return error instanceof RhoneError ? exitCodeOf(error.code) : EXIT.failed;
 }
 
@@ -31,6 +33,7 @@ try {
   const program = createProgram(interrupt.signal);
   program.hook("preAction", (_, command) => {
     target = command.opts();
+    name = command.name();
   });
   await program.parseAsync();
 } catch (error) {

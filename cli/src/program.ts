@@ -7,6 +7,7 @@ import { addChatCommand, addGenerateCommand } from "./commands/generation.js";
 import { addJoinCommand, addLeaveCommand } from "./commands/join.js";
 import { addKeysCommands } from "./commands/keys.js";
 import { addLogsCommand } from "./commands/logs.js";
+import { addMembersCommands } from "./commands/members.js";
 import { addModelCommands } from "./commands/model.js";
 import { addPlanCommand } from "./commands/plan.js";
 import { addStatusCommand } from "./commands/status.js";
@@ -38,6 +39,7 @@ export function createProgram(signal: AbortSignal): Command {
   addFilesCommands(program, signal);
   addKeysCommands(program, signal);
   addTokenCommands(program, signal);
+  addMembersCommands(program, signal);
   addJoinCommand(program, signal);
   addLeaveCommand(program, signal);
   addModelCommands(program, signal);

@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import {
   damaged,
+  type FuzzedFile,
   fuzzedFrame,
   fuzzedHeartbeat,
+  fuzzedWeights,
   fuzzedWorkerMessage,
   type Place,
 } from "../../packages/common/src/testing/fuzzed-messages.js";
@@ -16,11 +18,13 @@ export interface GrpcAttempt {
   readonly isDropped: boolean;
 }
 
-/** Methods that take messages, by who serves them. */
-export type GrpcMethod = "coordinator join" | "coordinator beat" | "coordinator flow" | "worker flow";
+type WeightsMethod = "describe" | "hash" | "read";
+
+/** Methods by who serves them. */
+export type GrpcMethod = `coordinator ${"join" | "beat" | "flow" | WeightsMethod}` | `worker ${"flow" | WeightsMethod}`;
 
 /** Attempts on every method. A third of the callers have no credential, or a wrong one. */
-export function grpcAttempts(place: Place): fc.Arbitrary<GrpcAttempt> {
+export function grpcAttempts(place: Place, file: FuzzedFile): fc.Arbitrary<GrpcAttempt> {
   const of = (method: GrpcMethod, whole: fc.Arbitrary<Uint8Array>, most: number) =>
     fc.record({
       method: fc.constant(method),
@@ -32,7 +36,11 @@ export function grpcAttempts(place: Place): fc.Arbitrary<GrpcAttempt> {
       messages: fc.array(damaged(whole), { minLength: most === 1 ? 1 : 0, maxLength: most }),
       isDropped: fc.boolean(),
     });
+  const weights = (["coordinator", "worker"] as const).flatMap((server) =>
+    Object.entries(fuzzedWeights(file)).map(([name, query]) => of(`${server} ${name as WeightsMethod}`, query, 1)),
+  );
   return fc.oneof(
+    { weight: 1, arbitrary: fc.oneof(...weights) },
     of("coordinator join", fuzzedWorkerMessage, 5),
     of("coordinator beat", fuzzedHeartbeat, 1),
     of("coordinator flow", fuzzedFrame(place), 5),

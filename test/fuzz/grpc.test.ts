@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Client, ServiceError } from "@grpc/grpc-js";
+import { fileURLToPath } from "node:url";
+import type { Client, ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import {
   type ClusterStatus,
   controlService,
@@ -10,16 +11,20 @@ import {
   openSecurity,
   pipelineService,
   type Security,
+  weightsService,
 } from "@rhone/common";
+import { openGguf } from "@rhone/model";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { securityOf } from "../../cli/dist/cluster/cluster-security.js";
 import { dataDirAt } from "../../cli/dist/data-dir.js";
+import type { FuzzedFile } from "../../packages/common/src/testing/fuzzed-messages.js";
 import { chat } from "../cluster/chat.js";
 import { pidsOf, residentMiB } from "../cluster/processes.js";
 import { RunningCluster } from "../cluster/start-cluster.js";
 import { type GrpcAttempt, grpcAttempts } from "./grpc-attempts.js";
 
+const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
 const MESSAGES = Number(process.env.RHONE_FUZZ_MESSAGES ?? 1500);
 const SEED = Number(process.env.RHONE_FUZZ_SEED ?? Date.now() % 2 ** 31);
 /** Attempts are made for the epoch of the moment, which they end. */
@@ -31,7 +36,10 @@ const MOST_TOLD = 20;
 
 let cluster: RunningCluster;
 let credentials: Record<GrpcAttempt["credential"], Security>;
+let file: FuzzedFile;
 beforeAll(async () => {
+  const { headerFingerprint: fingerprint, tensors } = await openGguf(BREEZE);
+  file = { fingerprint, tensors: [...tensors.keys()] };
   cluster = await RunningCluster.start(["--workers", "2"]);
   const right = securityOf(dataDirAt(cluster.dataDir));
   const wrongFile = join(cluster.dataDir, "wrong-secret");
@@ -54,26 +62,45 @@ function coordinatorAddress(): string {
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
+const PATHS: Readonly<Record<string, string>> = {
+  join: controlService.join.path,
+  beat: controlService.beat.path,
+  flow: pipelineService.flow.path,
+  describe: weightsService.describe.path,
+  hash: weightsService.hash.path,
+  read: weightsService.read.path,
+};
+const UNARY = ["beat", "describe"];
+const ANSWERED_BY_STREAM = ["hash", "read"];
+
 /** How the call ended: "OK", the code of a RhoneError, or "no answer". */
 function send(client: Client, { method, messages, isDropped }: GrpcAttempt): Promise<string> {
+  const [, name = ""] = method.split(" ");
+  const [path = "", first = Buffer.of()] = [PATHS[name], messages[0]];
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve("no answer"), ANSWER_WITHIN_MS);
     const ended = (error: ServiceError | null): void => {
       clearTimeout(timer);
       resolve(error === null ? "OK" : fromGrpcError(error, "it").code);
     };
-    if (method === "coordinator beat") {
-      client.makeUnaryRequest(controlService.beat.path, asIs, asIs, messages[0] ?? Buffer.of(), ended);
+    if (UNARY.includes(name)) {
+      client.makeUnaryRequest(path, asIs, asIs, first, ended);
       return;
     }
-    const path = method === "coordinator join" ? controlService.join.path : pipelineService.flow.path;
+    const watch = (stream: ClientReadableStream<Buffer>): void => {
+      stream.on("data", () => {});
+      stream.on("error", ended);
+      stream.on("end", () => ended(null));
+      if (isDropped) setTimeout(() => stream.cancel(), 20);
+    };
+    if (ANSWERED_BY_STREAM.includes(name)) {
+      watch(client.makeServerStreamRequest(path, asIs, asIs, first));
+      return;
+    }
     const stream = client.makeBidiStreamRequest(path, asIs, asIs);
-    stream.on("data", () => {});
-    stream.on("error", ended);
-    stream.on("end", () => ended(null));
+    watch(stream);
     for (const message of messages) stream.write(message);
-    if (isDropped) setTimeout(() => stream.cancel(), 20);
-    else stream.end();
+    if (!isDropped) stream.end();
   });
 }
 
@@ -87,7 +114,7 @@ async function whenReady(): Promise<ClusterStatus> {
 async function attack(seed: number, seen: Map<string, number>) {
   const { coordinator, epoch, workers } = await whenReady();
   const stages = workers.filter(({ layers }) => layers !== null); // others joined by an attempt
-  const all = fc.sample(grpcAttempts({ pipeline: coordinator, epoch }), { numRuns: AT_A_TIME, seed });
+  const all = fc.sample(grpcAttempts({ pipeline: coordinator, epoch }, file), { numRuns: AT_A_TIME, seed });
   const addresses = { coordinator: coordinatorAddress(), worker: stages[seed % stages.length]?.address ?? "" };
   const complaints: string[] = [];
   const work = async (attempts: readonly GrpcAttempt[]): Promise<void> => {
@@ -110,7 +137,7 @@ async function attack(seed: number, seen: Map<string, number>) {
 }
 
 test(`${MESSAGES} fuzzed gRPC messages are refused or obeyed, end no process, and leave nothing behind`, {
-  timeout: 1_200_000,
+  timeout: 3_000_000,
 }, async () => {
   process.stdout.write(`RHONE_FUZZ_SEED=${SEED}\n`);
   const pids = pidsOf(cluster);

@@ -23,7 +23,13 @@ export interface SpreadOptions {
   readonly workers: readonly Host[];
   /** Stages; the other workers are spares. */
   readonly stages: number;
+  /** Has the coordinator and the worker of a second model, `SECOND`. */
+  readonly second?: Host;
 }
+
+const FIRST = "breeze";
+/** The same file under another name. */
+export const SECOND = "twin";
 
 /** A cluster of simulated workers over several hosts, with a certificate for each process. */
 export class SpreadCluster {
@@ -33,6 +39,7 @@ export class SpreadCluster {
   readonly #authority = new TestAuthority();
   readonly #operator: Security;
   #coordinatorLog: readonly string[] = [];
+  #redis: NodeJS.ProcessEnv = {};
 
   private constructor(front: Host) {
     this.#front = front;
@@ -47,25 +54,41 @@ export class SpreadCluster {
     return spread;
   }
 
-  async #start({ front, workers, stages }: SpreadOptions): Promise<void> {
-    const redis = { REDIS_URL: await startRedis(front) };
-    const model = ["--model-path", BREEZE, "--model-name", "breeze", "--host", EVERYWHERE];
-    const coordinator = ["--advertise-host", front.name, "--workers", String(stages), "--simulated", "true"];
+  async #start({ front, workers, stages, second }: SpreadOptions): Promise<void> {
+    this.#redis = { REDIS_URL: await startRedis(front) };
+    const further = second === undefined ? [] : ["--models", JSON.stringify([{ path: BREEZE, name: SECOND }])];
     const storage = ["--storage", join(front.folder, "storage"), "--auth", "off"];
-    const identity = this.#identity({ role: "coordinator", name: front.name });
+    const gateway = [...modelFlags(FIRST), ...further, ...storage];
     const [{ log }] = await Promise.all([
-      spawnService("coordinator", [...model, ...coordinator], { env: { ...identity, ...redis }, on: front }),
-      spawnService("gateway", [...model, ...storage], { env: redis, on: front }),
+      this.#startCoordinator(front, FIRST, stages),
+      spawnService("gateway", gateway, { env: this.#redis, on: front }),
       ...workers.map((host) => this.startWorker(host)),
+      second && this.startSecond(second),
     ]);
     this.#coordinatorLog = log;
-    await vi.waitUntil(() => this.takesRequests(), { timeout: 30_000, interval: 50 });
+    for (const model of second === undefined ? [FIRST] : [FIRST, SECOND]) {
+      await vi.waitUntil(() => this.takesRequests(model), { timeout: 30_000, interval: 50 });
+    }
+  }
+
+  #startCoordinator(host: Host, model: string, stages: number): Promise<SpawnedService> {
+    const flags = ["--advertise-host", host.name, "--workers", String(stages), "--simulated", "true"];
+    const identity = this.#identity({ role: "coordinator", name: host.name });
+    return spawnService("coordinator", [...modelFlags(model), ...flags], {
+      env: { ...identity, ...this.#redis },
+      on: host,
+    });
+  }
+
+  /** The coordinator and the worker of the second model. */
+  async startSecond(host: Host): Promise<void> {
+    await Promise.all([this.#startCoordinator(host, SECOND, 1), this.startWorker(host, host)]);
   }
 
   /** The worker has its host's name. */
-  startWorker(host: Host): Promise<SpawnedService> {
+  startWorker(host: Host, coordinator = this.#front): Promise<SpawnedService> {
     const ports = ["--port", String(PORTS.worker), "--ops-port", String(PORTS.workerOps)];
-    const place = ["--coordinator", `${this.#front.name}:${PORTS.coordinator}`, "--host", EVERYWHERE];
+    const place = ["--coordinator", `${coordinator.name}:${PORTS.coordinator}`, "--host", EVERYWHERE];
     const flags = [...place, "--advertise-host", host.name, ...ports, "--simulate", "stage-ms=10"];
     const env = this.#identity({ role: "worker", name: host.name });
     return spawnService("shard-worker", flags, { env, on: host });
@@ -83,9 +106,9 @@ export class SpreadCluster {
     return this.#coordinatorLog.filter((line) => line.includes('"worker lost"')).length;
   }
 
-  /** Whether the gateway knows of a pipeline that is ready. */
-  async takesRequests(): Promise<boolean> {
-    return (await fetch(`${this.cluster.url}/ready`)).ok;
+  /** Whether the gateway knows of a pipeline of the model that is ready. */
+  async takesRequests(model = FIRST): Promise<boolean> {
+    return (await fetch(`${this.cluster.url}/ready?model=${model}`)).ok;
   }
 
   /** The workers that hold layers, the first stage's first. */
@@ -107,15 +130,20 @@ export class SpreadCluster {
   }
 }
 
-/** On the host's loopback, for its coordinator and its gateway alone. A URL with the password. */
+const modelFlags = (name: string): readonly string[] => [
+  ...["--model-path", BREEZE, "--model-name", name],
+  ...["--host", EVERYWHERE],
+];
+
+/** At every address of the host, as one that several machines use. A URL with the password. */
 async function startRedis(host: Host): Promise<string> {
   const folders = { "data-folder": join(host.folder, "redis"), "run-folder": join(host.folder, "run") };
   for (const folder of Object.values(folders)) mkdirSync(folder);
   const program = spawnSync("redis-server", ["--version"]).status === 0 ? { binary: "redis-server" } : {};
-  const flags = Object.entries({ ...folders, ...program, host: "127.0.0.1", port: PORTS.redis });
+  const flags = Object.entries({ ...folders, ...program, host: EVERYWHERE, port: PORTS.redis });
   const args = flags.flatMap(([name, value]) => [`--${name}`, String(value)]);
   const passwordFile = join(host.folder, "redis-password");
   writeFileSync(passwordFile, PASSWORD, { mode: 0o600 });
   await spawnService("redis", args, { env: { RHONE_REDIS_PASSWORD_FILE: passwordFile }, on: host });
-  return `redis://:${PASSWORD}@127.0.0.1:${PORTS.redis}`;
+  return `redis://:${PASSWORD}@${host.address}:${PORTS.redis}`;
 }

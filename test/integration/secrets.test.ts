@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { pidsOf } from "../cluster/processes.js";
-import { RunningCluster } from "../cluster/start-cluster.js";
+import { RunningCluster, rhone } from "../cluster/start-cluster.js";
 
 /** So long that the private Redis has a port and a password in place of a socket. */
 const folder = join(mkdtempSync(join(tmpdir(), "rhone-secrets-")), "long".repeat(25));
@@ -55,6 +55,7 @@ test("no secret is in the arguments, the environment, the logs or the status of 
     seen.set(path, await (await fetch(`${cluster.url}${path}`, { headers })).text());
   }
   seen.set("coordinator's status", JSON.stringify(await cluster.status()));
+  seen.set("rhone status", (await rhone(["status", "--json", "--data-dir", folder])).stdout);
   expect([...seen.values()].filter((text) => text === "")).toEqual([]);
   const found = [...seen].flatMap(([place, text]) => (secrets.some((it) => text.includes(it)) ? [place] : []));
   expect(found).toEqual([]);

@@ -45,6 +45,18 @@ test("of claims at the same time one wins", async () => {
   expect(claims.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected", "rejected"]);
 });
 
+test("of claims at the same time on what a crash has left one wins", async () => {
+  const dataDir = await freshDataDir();
+  await ClusterClaim.take(dataDir, about, noLeftovers);
+  const record = await readClusterRecord(dataDir);
+  const crashed = { ...record, supervisor: { ...record?.supervisor, startedAt: "before" } };
+  for (let round = 0; round < 10; round++) {
+    await writeFile(dataDir.clusterFile, JSON.stringify(crashed));
+    const claims = await Promise.allSettled([1, 2, 3, 4].map(() => ClusterClaim.take(dataDir, about, noLeftovers)));
+    expect(claims.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  }
+});
+
 test("a cluster that is still starting says so to the next one", async () => {
   const dataDir = await freshDataDir();
   await ClusterClaim.take(dataDir, about, noLeftovers);

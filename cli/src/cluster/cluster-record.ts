@@ -1,5 +1,5 @@
-import { link, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
-import { RhoneError } from "@rhone/common";
+import { readFile, rm, utimes } from "node:fs/promises";
+import { createFile, RhoneError, removeLeft, replaceFile } from "@rhone/common";
 import { z } from "zod";
 import { commandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
@@ -13,6 +13,7 @@ const clusterSchema = z.object({
   supervisor: processSchema,
   state: z.enum(["starting", "ready", "stopping"]),
   startedAtMs: z.number(),
+  /** Of the gateway; "" on a machine that has none. */
   url: z.string(),
   /** The one of requests that name none. */
   model: z.string(),
@@ -22,8 +23,10 @@ const clusterSchema = z.object({
   redisUrl: z.string().optional(),
   /** What is in Redis, API keys too, ends with the cluster. */
   inMemory: z.boolean().optional(),
-  /** host:port where this machine joined a cluster of another machine; there is no gateway here then. */
+  /** host:port where this machine joined a cluster of another machine. */
   joined: z.string().optional(),
+  /** What the coordinator sees of this machine, as it said last, where that has joined. */
+  standing: z.string().optional(),
   /** host:port at which other machines join, where they may. */
   door: z.string().optional(),
   /** Folder of the identity by which commands ask its processes, where these have identities. */
@@ -98,18 +101,21 @@ export class ClusterClaim {
     };
     const claim = new ClusterClaim(dataDir, record);
     for (;;) {
-      if (await claim.#create()) return claim.#keepTouching();
+      if (await createFile(dataDir.clusterFile, claim.#text)) return claim.#keepTouching();
       const other = await readClusterRecord(dataDir);
       if (other !== null && isAlive(other.supervisor)) throw alreadyRunning(other, dataDir);
       if (other !== null) await onLeftover(aliveProcesses(other));
-      await rm(dataDir.clusterFile, { force: true });
+      await removeLeft(dataDir.clusterFile, async () => {
+        const left = await readClusterRecord(dataDir);
+        return left === null || !isAlive(left.supervisor);
+      });
     }
   }
 
   /** Changes the record. Changes are written in order. */
   async update(changes: Partial<Omit<ClusterRecord, "supervisor" | "startedAtMs">>): Promise<void> {
     this.#record = { ...this.#record, ...changes };
-    this.#writing = this.#writing.then(() => this.#replace());
+    this.#writing = this.#writing.then(() => replaceFile(this.#dataDir.clusterFile, this.#text));
     await this.#writing;
   }
 
@@ -126,28 +132,8 @@ export class ClusterClaim {
     return this;
   }
 
-  /** Creates the record unless one exists. A link makes it appear whole. */
-  async #create(): Promise<boolean> {
-    const draft = await this.#draft();
-    try {
-      await link(draft, this.#dataDir.clusterFile);
-      return true;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
-      throw error;
-    } finally {
-      await rm(draft, { force: true });
-    }
-  }
-
-  async #replace(): Promise<void> {
-    await rename(await this.#draft(), this.#dataDir.clusterFile);
-  }
-
-  async #draft(): Promise<string> {
-    const path = `${this.#dataDir.clusterFile}.${process.pid}`;
-    await writeFile(path, `${JSON.stringify(this.#record, null, 2)}\n`, { mode: 0o600 });
-    return path;
+  get #text(): string {
+    return `${JSON.stringify(this.#record, null, 2)}\n`;
   }
 }
 

@@ -4,20 +4,29 @@ import type { DataDir } from "../data-dir.js";
 import type { IdentityPaths } from "../enrollment/listening.js";
 import type { ClusterRecord } from "./cluster-record.js";
 
+/** How a process with this identity knows others and is known. */
+export const identityConfig = ({ ca, cert, key, revoked }: IdentityPaths): SecurityConfig => ({
+  tlsCa: ca,
+  tlsCert: cert,
+  tlsKey: key,
+  tlsRevoked: revoked,
+  clusterSecretFile: undefined,
+  allowPlaintext: false,
+});
+
 /** How the processes of a data directory's cluster know each other. */
-function securityConfigOf({ clusterSecret }: DataDir, operator: string | undefined): SecurityConfig {
-  const byFiles = (folder: string): Partial<SecurityConfig> => ({
-    tlsCa: join(folder, "ca.pem"),
-    tlsCert: join(folder, "cert.pem"),
-    tlsKey: join(folder, "key.pem"),
-  });
+function securityConfigOf({ clusterSecret, revoked }: DataDir, operator: string | undefined): SecurityConfig {
+  if (operator !== undefined) {
+    const [ca = "", cert = "", key = ""] = ["ca.pem", "cert.pem", "key.pem"].map((file) => join(operator, file));
+    return identityConfig({ ca, cert, key, revoked });
+  }
   return {
     tlsCa: undefined,
     tlsCert: undefined,
     tlsKey: undefined,
-    clusterSecretFile: operator === undefined ? clusterSecret : undefined,
+    tlsRevoked: undefined,
+    clusterSecretFile: clusterSecret,
     allowPlaintext: false,
-    ...(operator !== undefined && byFiles(operator)),
   };
 }
 
@@ -35,6 +44,7 @@ export const securityEnvironment = (
     RHONE_TLS_CA: identity.ca,
     RHONE_TLS_CERT: identity.cert,
     RHONE_TLS_KEY: identity.key,
+    RHONE_TLS_REVOKED: identity.revoked,
   }),
 });
 

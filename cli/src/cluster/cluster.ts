@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { RhoneError, type Security } from "@rhone/common";
+import { type JoinablePipeline, RhoneError, type Security } from "@rhone/common";
+import { isTemplateFile } from "@rhone/model";
 import type { PipelinePlan } from "../launch/launch-plan.js";
 import { identifyProcess } from "../processes/process-identity.js";
 import type { Addresses, ServiceSpec } from "../processes/service-process.js";
@@ -12,8 +13,8 @@ import { watchPipeline } from "./watch-pipeline.js";
 export interface ClusterEnvironment extends SpecSources {
   readonly security: Security;
   readonly report: Report;
-  /** Called with the coordinator's address, host:port, once it listens. */
-  readonly onCoordinator?: (grpc: string) => void;
+  /** Called once the coordinators listen. */
+  readonly onCoordinators?: (pipelines: readonly JoinablePipeline[]) => void;
   /** Called with the running processes at each change. */
   readonly onProcesses: (processes: readonly RecordedProcess[]) => void;
 }
@@ -131,8 +132,7 @@ export class Cluster {
     });
     const places = started.map(({ grpc }) => grpc).join(", ");
     report({ kind: "phase", phase: "coordinator", text: `listening on ${places}`, done: true });
-    // Machines that join serve the first model.
-    this.#environment.onCoordinator?.(started[0]?.grpc ?? "");
+    this.#environment.onCoordinators?.(started.map(joinable));
     this.#operations = started[0]?.ops ?? "";
     return started;
   }
@@ -184,6 +184,13 @@ export class Cluster {
   }
 }
 
+/** As machines that join are told of it. */
+function joinable({ pipeline, grpc }: { readonly pipeline: PipelinePlan; readonly grpc: string }): JoinablePipeline {
+  const { name: model, chatTemplate } = pipeline.model;
+  const isName = chatTemplate !== undefined && !isTemplateFile(chatTemplate);
+  return { model, coordinator: grpc, workers: pipeline.workers, ...(isName && { chatTemplate }) };
+}
+
 const firstLine = (text: string): string => text.split("\n")[0] ?? "";
 
 /** Tells of which pipeline the news are, where there are several. */
@@ -194,7 +201,7 @@ function reportOf({ label }: PipelinePlan, report: Report): Report {
 }
 
 /** Waits until the gateway also sees a pipeline of the model. Throws NO_PIPELINE with its last answer. */
-async function untilReady(address: string, model: string, signal: AbortSignal): Promise<void> {
+export async function untilReady(address: string, model: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + GATEWAY_DEADLINE_MS;
   let last = "no answer";
   while (Date.now() < deadline) {

@@ -17,7 +17,7 @@ export async function runningCluster(dataDir: DataDir): Promise<ClusterRecord> {
 export async function urlOfCluster(dataDir: DataDir): Promise<string> {
   try {
     const { url, joined } = await runningCluster(dataDir);
-    if (joined === undefined) return url;
+    if (url !== "" || joined === undefined) return url;
     const elsewhere = `This machine is a member of the cluster at ${joined}, whose gateway runs elsewhere`;
     throw new RhoneError("INVALID_CONFIG", `${elsewhere}. Name it with --url.`);
   } catch (error) {

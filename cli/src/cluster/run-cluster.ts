@@ -64,13 +64,13 @@ export async function runCluster(request: RunRequest): Promise<void> {
     const hint = await hintAfter(options, dataDir);
     if (hint !== undefined) report({ kind: "note", text: hint });
     const onProcesses = (services: readonly RecordedProcess[]) => void claim.update({ services });
-    const admission = options.listen === undefined ? null : await admitMachines(request, workersOf(plan));
+    const admission = options.listen === undefined ? null : await admitMachines({ options, plan, redis, report });
     try {
       await claim.update({ door: admission?.address, operator: admission?.operator });
       const security = securityOf(dataDir, { operator: admission?.operator });
       const sources = { ...request, plan, redis, dataDir, security, listening: admission?.listening, onProcesses };
-      const cluster = new Cluster({ ...sources, onCoordinator: (grpc) => admission?.send(grpc) });
-      await live(cluster, claim, { request, plan, security });
+      const cluster = new Cluster({ ...sources, onCoordinators: (pipelines) => admission?.send(pipelines) });
+      await live(cluster, claim, { request, plan, security, onUp: (url) => admission?.watch(url) });
     } finally {
       await admission?.close();
     }
@@ -82,8 +82,6 @@ export async function runCluster(request: RunRequest): Promise<void> {
     await claim.release();
   }
 }
-
-const workersOf = ({ pipelines }: LaunchPlan): number => pipelines.reduce((sum, { workers }) => sum + workers, 0);
 
 function tellPlan({ models, pipelines }: LaunchPlan, report: Report): void {
   for (const model of models) {
@@ -113,11 +111,12 @@ async function rotateLogs(folder: string): Promise<void> {
   await Promise.all(files.map((file) => rename(join(folder, file), join(folder, `${file}.1`))));
 }
 
-async function live(
-  cluster: Cluster,
-  claim: ClusterClaim,
-  { request, plan, security }: { readonly request: RunRequest; readonly plan: LaunchPlan; readonly security: Security },
-): Promise<void> {
+interface Life extends Omit<WhenReady, "url"> {
+  /** Called with the URL of the gateway. */
+  readonly onUp: (url: string) => void;
+}
+
+async function live(cluster: Cluster, claim: ClusterClaim, { request, plan, security, onUp }: Life): Promise<void> {
   const { options, report, stop, kill } = request;
   kill.addEventListener("abort", () => cluster.kill(), { once: true });
   const stopped = new Promise<null>((resolve) => {
@@ -129,6 +128,7 @@ async function live(
     if (address === null) throw new RhoneError("CANCELLED", "The cluster was stopped before it was ready.");
     const url = urlOf(options.host, portIn(address));
     await claim.update({ state: "ready", url, operations: cluster.operations });
+    onUp(url);
     for (const text of await hintsWhenReady(cluster, { url, security, plan, request })) report({ kind: "note", text });
     report({ kind: "ready", url });
     const failure = await Promise.race([cluster.failed, stopped]);

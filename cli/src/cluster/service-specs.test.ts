@@ -169,7 +169,10 @@ test("every process is told where the cluster's secret is, and none what it is",
 });
 
 test("processes for other machines listen for them, on ports beside the door's, and have identities in place of the secret", () => {
-  const identity = (name: string) => ({ ca: `/${name}/ca`, cert: `/${name}/cert`, key: `/${name}/key` });
+  const identity = (name: string) => ({
+    ...{ ca: `/${name}/ca`, cert: `/${name}/cert`, key: `/${name}/key` },
+    revoked: "/revoked",
+  });
   const listening = {
     place: { bind: "0.0.0.0", advertise: "a.lan" },
     port: 7100,
@@ -191,6 +194,7 @@ test("processes for other machines listen for them, on ports beside the door's, 
   ] as const) {
     const { env } = spec;
     expect([env.RHONE_TLS_CA, env.RHONE_TLS_KEY]).toEqual([`/${name}/ca`, `/${name}/key`]);
+    expect(env.RHONE_TLS_REVOKED).toBe("/revoked");
     expect(env.RHONE_CLUSTER_SECRET_FILE).toBe("/d/cluster-secret");
   }
   const anyPort = { ...sources, listening: { ...listening, port: 0 } };

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { activationTypeSchema, KERNEL_CHOICES } from "@rhone/common";
 import { CHAT_TEMPLATE_NAMES } from "@rhone/model";
 import { Command, Option } from "commander";
@@ -91,10 +92,39 @@ export function addClusterSettings(command: Command): Command {
     )
     .option(
       "--simulate <how>",
-      "compute nothing, to measure the rest: null, or stage-ms=<n>,row-bytes=<n>",
+      "compute nothing, to measure the rest: null, or stage-ms=<n>,row-us=<n>,row-bytes=<n>",
       simulation,
     );
 }
+
+/** Who may ask a gateway. */
+export const addAuthFlag = (command: Command): Command =>
+  command.addOption(
+    new Option(
+      "--auth <mode>",
+      "whether requests need an API key; auto: unless --host is a loopback address (default: RHONE_AUTH or auto)",
+    ).choices(["auto", "keys", "off"]),
+  );
+
+/** Where a gateway keeps files and batches. */
+export const addStorageFlags = (command: Command): Command =>
+  command
+    .option(
+      "--storage <place>",
+      "where files and batches are kept: a folder or s3://bucket/prefix (default: the data directory)",
+      storagePlace,
+    )
+    .option("--s3-endpoint <url>", "S3-compatible service (default: Amazon S3)")
+    .option("--s3-region <name>", "region of the bucket (default: AWS_REGION, or us-east-1 with --s3-endpoint)")
+    .addOption(
+      new Option("--s3-path-style <bool>", "bucket in the path of the URL (default: true with --s3-endpoint)").choices([
+        "true",
+        "false",
+      ]),
+    );
+
+/** Absolute, because the gateway runs in another folder. */
+const storagePlace = (text: string): string => (text.includes("://") ? text : resolve(text));
 
 export const MODEL_HELP = "name from `rhone model ls`, or path of a GGUF file";
 

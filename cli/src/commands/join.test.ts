@@ -61,3 +61,25 @@ test("leave needs a machine that has joined, and does not end a cluster of this 
   const message = expect.stringMatching(/has a cluster of its own. Stop it with: .*down/);
   expect(await rhone("leave", "--data-dir", root)).toMatchObject({ code: "INVALID_CONFIG", message });
 });
+
+test("a flag of another role is refused instead of ignored", async () => {
+  const { door, newToken, authority } = await testDoor();
+  const home = await temporaryFolder();
+  const asGateway = ["--as", "gateway", "--threads", "2", "--s3-endpoint", "http://s3", "--data-dir", home];
+  const error = await rhone("join", door, await newToken(60_000, "gateway"), ...asGateway);
+  expect(error).toMatchObject({
+    code: "INVALID_CONFIG",
+    message: expect.stringMatching(/^A gateway has no --threads\./),
+  });
+  const asWorker = ["--chat-template", "chatml", "--data-dir", home];
+  const message = expect.stringMatching(/^A worker has no --chat-template\./);
+  expect(await rhone("join", door, await newToken(), ...asWorker)).toMatchObject({ message });
+  expect((await authority.tokens.list()).map(({ state }) => state)).toEqual(["valid", "valid"]);
+});
+
+test("a model that the cluster does not serve is refused with those that it has", async () => {
+  const { door, newToken } = await testDoor();
+  const flags = ["--model", "huge", "--data-dir", await temporaryFolder()];
+  const message = `The cluster at ${door} does not serve huge; it has m.`;
+  expect(await rhone("join", door, await newToken(), ...flags)).toMatchObject({ code: "MODEL_NOT_FOUND", message });
+});

@@ -1,5 +1,6 @@
+import { resolve } from "node:path";
 import { text as textOf } from "node:stream/consumers";
-import { hostPortSchema, KERNEL_CHOICES, type KernelChoice, RhoneError } from "@rhone/common";
+import { hostPortSchema, KERNEL_CHOICES, RhoneError } from "@rhone/common";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { checkNotRunning, readClusterRecord } from "../cluster/cluster-record.js";
 import { startDetached } from "../cluster/detach.js";
@@ -7,29 +8,40 @@ import { PhaseRenderer } from "../cluster/phase-renderer.js";
 import { stopCluster } from "../cluster/stop-cluster.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { createDataDir } from "../data-dir.js";
-import type { MemberOptions } from "../membership/member-options.js";
+import { choosePipeline } from "../membership/choose-pipeline.js";
+import { MEMBER_ROLES, type MemberOptions, type MemberRole } from "../membership/member-options.js";
 import { forgetMember, keepMember, readMember } from "../membership/member-record.js";
-import { byteCount, host, port, positive, simulation } from "../option-parsers.js";
+import { byteCount, chatTemplate, host, port, positive, simulation } from "../option-parsers.js";
 import { ENTRY_POINTS, MEMBER_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
-import { addDataDirFlag } from "./flags.js";
+import { addAuthFlag, addDataDirFlag, addStorageFlags } from "./flags.js";
 
-interface JoinOptions {
-  readonly name?: string;
-  readonly advertise?: string;
-  readonly port?: number;
-  readonly threads?: number;
-  readonly memory?: number;
-  readonly device?: string;
-  readonly kernels?: KernelChoice;
-  readonly simulate?: string;
+interface JoinOptions extends Partial<Omit<MemberOptions, "door" | "places" | "coordinator">> {
   readonly detach?: boolean;
   readonly discover?: boolean;
-  readonly dataDir?: string;
 }
 
-const DEFAULT_PORT = 7200;
+const DEFAULT_PORTS: Readonly<Record<MemberRole, number>> = { worker: 7200, gateway: 8080, coordinator: 7110 };
 const DISCOVER_MS = 5000;
+
+/** Whose flags they are, of those that are not everybody's. */
+const FLAG_ROLES: Readonly<Record<string, readonly MemberRole[]>> = {
+  model: ["worker", "coordinator"],
+  advertise: ["worker", "coordinator"],
+  threads: ["worker"],
+  memory: ["worker"],
+  device: ["worker"],
+  kernels: ["worker"],
+  simulate: ["worker"],
+  host: ["gateway"],
+  auth: ["gateway"],
+  chatTemplate: ["gateway"],
+  storage: ["gateway"],
+  s3Endpoint: ["gateway"],
+  s3Region: ["gateway"],
+  s3PathStyle: ["gateway"],
+  workers: ["coordinator"],
+};
 
 const EXAMPLES = `
 Examples:
@@ -37,29 +49,35 @@ Examples:
   rhone join --discover rhone1.…              the same, where both are on one local network
   rhone join                                  again, after a restart: no token is needed
   rhone join 10.0.0.1:7100 - < token          with the token from a file instead of the command line
-  rhone join 10.0.0.1:7100 rhone1.… --detach --threads 8 --memory 12G --name attic`;
+  rhone join 10.0.0.1:7100 rhone1.… --detach --threads 8 --memory 12G --name attic
+  rhone join 10.0.0.1:7100 rhone1.… --model NAME      a worker of that model, if there are several
+  rhone join 10.0.0.1:7100 rhone1.… --as gateway      the API on this machine, too
+  rhone join 10.0.0.1:7100 rhone1.… --as coordinator  a replica, for workers that join after it`;
 
 export function addJoinCommand(program: Command, signal: AbortSignal): void {
   const command = program
     .command("join")
-    .description("make this machine a worker of a cluster on another one")
+    .description("make this machine a worker of a cluster on another one, or a gateway or coordinator")
     .argument("[address]", "host:port that `rhone up --listen` prints (default: the cluster that it joined last)")
     .argument("[token]", "token from there; - reads it from standard input; not needed by a machine that has joined");
-  addDataDirFlag(command)
-    .option("-t, --threads <n>", "threads that compute (default: all cores)", positive)
-    .option("--memory <bytes>", "memory for weights and pages, such as 6G (default: 90 % of what is free)", byteCount)
-    .option("--device <name>", "device to compute on, from `rhone device ls` (default: CPU)")
+  addApiFlags(addWorkerFlags(addDataDirFlag(command)))
     .addOption(
-      new Option("--kernels <name>", "what CPUs compute with (default: the best that this one runs)").choices([
-        ...KERNEL_CHOICES,
+      new Option("--as <role>", "what this machine becomes, as its token says (default: worker)").choices([
+        ...MEMBER_ROLES,
       ]),
     )
+    .option("-m, --model <name>", "model of the cluster; for a coordinator also a file of this machine", modelName)
+    .option("--workers <n>", "of a coordinator: workers that it waits for (default: 1)", positive)
     .option("--name <name>", "name in the cluster, kept by its certificate (default: from the host name)", memberName)
-    .option("--port <port>", `TCP port to open to the other machines (default: ${DEFAULT_PORT})`, port)
+    .option(
+      "--port <port>",
+      `TCP port to open to the other machines (default: ${DEFAULT_PORTS.worker}; of a coordinator ` +
+        `${DEFAULT_PORTS.coordinator}), or a gateway's for HTTP (default: ${DEFAULT_PORTS.gateway})`,
+      port,
+    )
     .option("--advertise <host>", "name or address by which they reach this machine (default: it is found)", host)
-    .option("--simulate <how>", "compute nothing: null, or stage-ms=<n>,row-bytes=<n>", simulation)
     .option("--discover", "find the cluster of the token on the local network; no address is needed then")
-    .option("-d, --detach", "return once this machine has its place, and leave its worker running in the background")
+    .option("-d, --detach", "return once this machine has its place, and leave its part running in the background")
     .addHelpText("after", EXAMPLES)
     .action(async (first: string | undefined, second: string | undefined, asked: JoinOptions) => {
       process.title = "rhone join"; // the system shows it in place of the arguments, which may hold a token
@@ -70,6 +88,34 @@ export function addJoinCommand(program: Command, signal: AbortSignal): void {
       }
       await join({ door, token }, asked, commandContext(asked.dataDir, signal));
     });
+}
+
+const addWorkerFlags = (command: Command): Command =>
+  command
+    .option("-t, --threads <n>", "threads that compute (default: all cores)", positive)
+    .option("--memory <bytes>", "memory for weights and pages, such as 6G (default: 90 % of what is free)", byteCount)
+    .option("--device <name>", "device to compute on, from `rhone device ls` (default: CPU)")
+    .addOption(
+      new Option("--kernels <name>", "what CPUs compute with (default: the best that this one runs)").choices([
+        ...KERNEL_CHOICES,
+      ]),
+    )
+    .option("--simulate <how>", "compute nothing: null, or stage-ms=<n>,row-us=<n>,row-bytes=<n>", simulation);
+
+const addApiFlags = (command: Command): Command =>
+  addStorageFlags(addAuthFlag(command.option("--host <host>", "address that a gateway listens on", host))).addOption(
+    new Option("--chat-template <name|file>", "of a gateway (default: the cluster's)").argParser(chatTemplate),
+  );
+
+/** A path is kept for the next start, which may be in another folder. */
+const modelName = (text: string): string => (/\/|\.gguf$/.test(text) ? resolve(text) : text);
+
+/** Throws INVALID_CONFIG for flags that would be ignored. */
+function checkFlags(asked: JoinOptions, as: MemberRole): void {
+  const foreign = Object.keys(asked).filter((name) => FLAG_ROLES[name]?.includes(as) === false);
+  if (foreign.length === 0) return;
+  const flags = foreign.map((name) => `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+  throw new RhoneError("INVALID_CONFIG", `A ${as} has no ${flags.join(", ")}. --help says whose flags they are.`);
 }
 
 /** Throws INVALID_CONFIG. The text is not repeated: it may be a token. */
@@ -105,7 +151,7 @@ async function join(invitation: Invitation, asked: JoinOptions, context: Command
     signals.stop.throwIfAborted();
     if (asked.detach) return await startDetached({ options, report, ...signals, supervisor: MEMBER_ENTRY });
     const { runMember } = await import("../membership/run-member.js");
-    await runMember({ options, config, entry: ENTRY_POINTS.shardWorker, report, ...signals });
+    await runMember({ options, config, entryPoints: ENTRY_POINTS, report, ...signals });
   } finally {
     if (signals.stop.aborted) renderer.note("Left. None of its processes is left on this machine.");
     renderer.close();
@@ -129,13 +175,29 @@ async function admitted(
         `command that it prints: ${rhone("join HOST:PORT TOKEN")}`,
     );
   }
-  const last = before?.door === door ? before : null;
-  const name = asked.name ?? last?.name ?? (await memberNameIn(dataDir));
-  const coordinator = await becomeMember({ door, token, name, dataDir, rhone, before: last });
-  const { port: frames = last?.port ?? DEFAULT_PORT, detach: _, dataDir: __, discover: ___, ...flags } = asked;
-  const options = { ...last, ...flags, dataDir: dataDir.root, door, name, coordinator, port: frames };
+  const as = asked.as ?? before?.as ?? "worker";
+  checkFlags(asked, as);
+  const last = before?.door === door && before.as === as ? before : null;
+  const name = asked.name ?? last?.name ?? (await memberNameIn(dataDir, as));
+  const places = await becomeMember({ door, token, as, name, dataDir, rhone, before: last });
+  const { port: listening = last?.port ?? DEFAULT_PORTS[as], detach: _, discover: __, ...flags } = asked;
+  const part = { ...last, ...flags, dataDir: dataDir.root, door, as, name, places, port: listening };
+  checkTemplate(part);
+  const model = as === "worker" ? part.model : undefined;
+  const { coordinator } = choosePipeline(places, { door, model, last: last?.coordinator });
+  const options = { ...part, coordinator };
   await keepMember(dataDir, options);
   return options;
+}
+
+/** Throws INVALID_CONFIG for a gateway that would write chats otherwise than the cluster's first. */
+function checkTemplate({ as, places, chatTemplate: own }: Pick<MemberOptions, "as" | "places" | "chatTemplate">): void {
+  if (as !== "gateway" || !places.hasTemplateFile || own !== undefined) return;
+  throw new RhoneError(
+    "INVALID_CONFIG",
+    "The cluster's chat template is a file on the machine that made it. Copy it here, and name it: " +
+      "--chat-template FILE",
+  );
 }
 
 /** host:port of the token's cluster, which announces itself. Throws UNREACHABLE with the others that were found. */

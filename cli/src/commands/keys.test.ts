@@ -64,6 +64,15 @@ test("without any there is no cluster", async () => {
   await expect(placeOfKeys(undefined, await context(undefined))).rejects.toMatchObject({ code: "NOT_RUNNING" });
 });
 
+test("a machine that has joined a cluster does not make its keys", async () => {
+  const here = await context(undefined);
+  const about = { url: "http://127.0.0.1:1", model: "", joined: "10.0.0.1:7100" };
+  const claim = await ClusterClaim.take(here.dataDir, about, async () => {});
+  const message = expect.stringMatching(/joined the cluster at 10\.0\.0\.1:7100.*machine that made/);
+  await expect(placeOfKeys(undefined, here)).rejects.toMatchObject({ code: "INVALID_CONFIG", message });
+  await claim.release();
+});
+
 describe("rhone keys, with a Redis", () => {
   let redisUrl = "";
   let stop = async () => {};

@@ -145,7 +145,10 @@ export function keyObject({ id, name, requestsPerMinute, tokensPerMinute, create
   };
 }
 
-/** The Redis that is named, else the one of the data directory's cluster, else REDIS_URL's. Throws NOT_RUNNING. */
+/**
+ * The Redis that is named, else the one of the data directory's cluster, else REDIS_URL's. Throws NOT_RUNNING, and
+ * INVALID_CONFIG on a machine that has joined a cluster.
+ */
 export async function placeOfKeys(
   named: string | undefined,
   { dataDir, config }: Pick<CommandContext, "dataDir" | "config">,
@@ -161,6 +164,10 @@ export async function placeOfKeys(
   }
   const redisUrl = named ?? config.redisUrl;
   if (redisUrl !== undefined) return { redisUrl, files: filesOf(redisUrl), gateway: undefined, inMemory: false };
+  if (record?.joined !== undefined) {
+    const problem = `This machine has joined the cluster at ${record.joined}`;
+    throw new RhoneError("INVALID_CONFIG", `${problem}. Its keys are made on the machine that made the cluster.`);
+  }
   throw new RhoneError(
     "NOT_RUNNING",
     `No cluster is running in ${dataDir.root}. To reach another one, give --redis-url or REDIS_URL.`,

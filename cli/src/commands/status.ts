@@ -9,6 +9,7 @@ import { supervisorTurns } from "../cluster/supervisor-turns.js";
 import { commandContext } from "../command-context.js";
 import type { CommandWriter } from "../config.js";
 import type { DataDir } from "../data-dir.js";
+import { formatMember, memberStatus } from "../membership/member-status.js";
 import type { Style } from "../terminal/style.js";
 import { addGatewayFlags } from "./flags.js";
 
@@ -23,10 +24,19 @@ const SAMPLE_MS = 1100;
 
 export function addStatusCommand(program: Command, signal: AbortSignal): void {
   addGatewayFlags(program.command("status"))
-    .description("show the running cluster: workers, memory, pages, sequences, tokens per second")
-    .option("--json", "print the answer of the gateway's GET /status")
+    .description(
+      "show the running cluster: workers, memory, pages, sequences, tokens per second; on a machine that has joined " +
+        "one, what it runs",
+    )
+    .option("--json", "print the answer of the gateway's GET /status, or what a machine without one runs")
     .action(async ({ json, url, dataDir: home }: StatusOptions) => {
       const { config, dataDir, style, rhone } = commandContext(home, signal);
+      const member = url === undefined ? await memberStatus(dataDir) : null;
+      if (member !== null && (!json || member.url === "")) {
+        console.log(json ? JSON.stringify(member, null, 2) : formatMember(member));
+        if (member.url === "") return warnOfSupervisor(dataDir, rhone);
+        console.log("");
+      }
       const gateway = url ?? (await urlOfCluster(dataDir));
       const warned = url === undefined ? warnOfSupervisor(dataDir, rhone) : undefined;
       const clusterSecret = url === undefined ? clusterSecretOf(dataDir) : undefined;

@@ -25,6 +25,14 @@ describe("rhone token", () => {
     expect(listed.stdout + (await token("list", "--json")).stdout).not.toContain(secret);
   });
 
+  it("admits gateways and coordinators, each by a token of its own", async () => {
+    const { token } = await setup();
+    const { stdout, stderr } = await token("create", "--as", "gateway");
+    expect(stdout).toMatch(/^rhone join HOST:7100 rhone1\.\S+ --as gateway\n$/);
+    expect(stderr).toMatch(/admits 1 gateway within/);
+    expect((await token("list")).stdout).toMatch(/ gateway +valid /);
+  });
+
   it("names the address of the running cluster", async () => {
     const { root } = await recordedCluster({ door: "10.0.0.1:7100" });
     const { stdout, stderr } = await runCommand("token", "create", "--data-dir", root);

@@ -1,10 +1,11 @@
 import { RhoneError } from "@rhone/common";
 import type { TokenView } from "@rhone/identity";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { aliveProcesses, readClusterRecord } from "../cluster/cluster-record.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import type { CommandWriter } from "../config.js";
 import { DOOR_PORT, joinCommand } from "../enrollment/join-command.js";
+import { MEMBER_ROLES, type MemberRole } from "../membership/member-options.js";
 import { duration, wholeNumber } from "../option-parsers.js";
 import { formatDuration, formatTable, formatTime, plural } from "../terminal/format.js";
 import { addDataDirFlag } from "./flags.js";
@@ -15,6 +16,7 @@ interface TokenOptions {
 }
 
 interface CreateOptions extends TokenOptions {
+  readonly as: MemberRole;
   readonly ttl: number;
   readonly uses: number;
 }
@@ -26,6 +28,7 @@ export function addTokenCommands(program: Command, signal: AbortSignal): void {
   const token = program.command("token").description("create, list and revoke tokens by which other machines join");
   withTarget(token.command("create"))
     .description("create a token and print the command that joins by it; the token is shown only once")
+    .addOption(new Option("--as <role>", "what machines become by it").choices([...MEMBER_ROLES]).default("worker"))
     .option("--ttl <time>", "how long it admits machines: 90s, 30m, 12h, 7d", duration, 30 * 60_000)
     .option("--uses <n>", "machines that it admits, at most", wholeNumber({ least: 1, most: MOST_USES }), 1)
     .action((options: CreateOptions) => create(options, commandContext(options.dataDir, signal)));
@@ -55,11 +58,11 @@ const identity = () => import("@rhone/identity");
 
 const tokensIn = async (folder: string) => (await identity()).tokensOf(folder);
 
-async function create({ ttl, uses, json }: CreateOptions, context: CommandContext): Promise<void> {
+async function create({ as, ttl, uses, json }: CreateOptions, context: CommandContext): Promise<void> {
   const { dataDir, rhone } = context;
   const { Authority, formatToken } = await identity();
   const authority = await Authority.open(dataDir.authority);
-  const { token, secret } = await authority.tokens.create({ role: "worker", uses, ttlMs: ttl });
+  const { token, secret } = await authority.tokens.create({ role: as, uses, ttlMs: ttl });
   const text = formatToken({ authority: authority.hash, id: token.id, secret });
   const door = await doorOf(context);
   if (json === true) {
@@ -67,9 +70,9 @@ async function create({ ttl, uses, json }: CreateOptions, context: CommandContex
     return;
   }
   const place = door ?? `HOST:${DOOR_PORT}`;
-  const admits = `admits ${plural(uses, "worker")} within ${formatDuration(ttl)}`;
+  const admits = `admits ${plural(uses, as)} within ${formatDuration(ttl)}`;
   console.error(`Token ${token.id} ${admits}. It is not shown again. On the other machine:`);
-  console.log(joinCommand(place, text));
+  console.log(joinCommand(place, text) + (as === "worker" ? "" : ` --as ${as}`));
   if (door !== null) return;
   console.error(`No cluster in ${dataDir.root} admits machines now. Start it with: ${rhone("up --listen")}`);
 }

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { RhoneError } from "@rhone/common";
 import { type Command, Option } from "commander";
 import { startDetached } from "../cluster/detach.js";
@@ -11,7 +10,7 @@ import type { ClusterOptions } from "../launch/cluster-options.js";
 import { host, port } from "../option-parsers.js";
 import { ENTRY_POINTS, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
-import { addClusterSettings, addDataDirFlag, MODEL_HELP } from "./flags.js";
+import { addAuthFlag, addClusterSettings, addDataDirFlag, addStorageFlags, MODEL_HELP } from "./flags.js";
 
 interface UpOptions extends Omit<ClusterOptions, "dataDir" | "model" | "moreModels"> {
   readonly model: readonly string[];
@@ -43,7 +42,7 @@ export function addUpCommand(program: Command, signal: AbortSignal): void {
 }
 
 function addGatewaySettings(command: Command): Command {
-  return command
+  return addStorageFlags(addAuthFlag(command))
     .option("-p, --port <port>", "HTTP port of the gateway; 0 = any free one", port, 8080)
     .option(
       "--host <host>",
@@ -56,30 +55,8 @@ function addGatewaySettings(command: Command): Command {
       "let other machines join: the address of this one for them, 0.0.0.0 for all (default: it is found)",
       host,
     )
-    .option("--listen-port <port>", `TCP port where they join (default: ${DOOR_PORT})`, port)
-    .addOption(
-      new Option(
-        "--auth <mode>",
-        "whether requests need an API key; auto: unless --host is a loopback address (default: RHONE_AUTH or auto)",
-      ).choices(["auto", "keys", "off"]),
-    )
-    .option(
-      "--storage <place>",
-      "where files and batches are kept: a folder or s3://bucket/prefix (default: the data directory)",
-      place,
-    )
-    .option("--s3-endpoint <url>", "S3-compatible service (default: Amazon S3)")
-    .option("--s3-region <name>", "region of the bucket (default: AWS_REGION, or us-east-1 with --s3-endpoint)")
-    .addOption(
-      new Option("--s3-path-style <bool>", "bucket in the path of the URL (default: true with --s3-endpoint)").choices([
-        "true",
-        "false",
-      ]),
-    );
+    .option("--listen-port <port>", `TCP port where they join (default: ${DOOR_PORT})`, port);
 }
-
-/** Absolute, because the gateway runs in another folder. */
-const place = (text: string): string => (text.includes("://") ? text : resolve(text));
 
 const DEFAULT_MODELS: readonly string[] = ["breeze"];
 

@@ -1,29 +1,33 @@
 import { X509Certificate } from "node:crypto";
-import { createLogger } from "@rhone/common";
+import { createLogger, type Places } from "@rhone/common";
 import { enroll, identityFiles, parseToken, readIdentity } from "@rhone/identity";
 import { expect, onTestFinished, test } from "vitest";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import { temporaryFolder } from "../testing/temporary-folder.js";
 import { Door, hostName } from "./door.js";
 
+const PLACES: Places = {
+  pipelines: [{ model: "m", coordinator: "10.0.0.1:7110", workers: 1 }],
+  hasTemplateFile: false,
+};
+
 async function openDoor() {
   const dataDir = await freshDataDir();
   const logger = createLogger({ service: "test", level: "silent" });
-  const door = await Door.open({ dataDir, listen: "127.0.0.1", port: 0, logger });
+  const door = await Door.open({ dataDir, listen: "127.0.0.1", port: 0, places: async () => PLACES, logger });
   onTestFinished(() => door.close());
   return { door, dataDir };
 }
 
-test("the command that it prints admits machines, and tells them the coordinator", async () => {
+test("the command that it prints admits machines, and tells them where the pipelines are", async () => {
   const { door } = await openDoor();
-  door.coordinator = "10.0.0.1:7110";
   const { command, admits } = await door.invite();
   const [, address = "", token = ""] = /^rhone join (\S+) (\S+)$/.exec(command) ?? [];
   expect(address).toBe(door.address);
   expect(admits).toBe(`token ${parseToken(token).id}: 10 machines within 30 minutes`);
   for (const name of ["b-1", "c-1"]) {
     const files = identityFiles(await temporaryFolder(), "worker", name);
-    expect(await enroll({ address, role: "worker", name, files }, token)).toEqual({ coordinator: "10.0.0.1:7110" });
+    expect(await enroll({ address, role: "worker", name, files }, token)).toEqual(PLACES);
   }
 });
 

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { hostPort } from "@rhone/common";
+import { hostPort, makeFolder, type Places } from "@rhone/common";
 import {
   Authority,
   EnrollmentServer,
@@ -10,6 +10,7 @@ import {
   Renewal,
   type Role,
   readIdentity,
+  writeRevoked,
 } from "@rhone/identity";
 import type { DataDir } from "../data-dir.js";
 import { announceDoor } from "./discover.js";
@@ -21,6 +22,8 @@ export interface DoorOptions {
   /** As `listenPlace` reads it. */
   readonly listen: string | true;
   readonly port: number;
+  /** What machines are told that join or renew their certificates. */
+  readonly places: () => Promise<Places>;
   readonly logger: Log;
 }
 
@@ -35,24 +38,18 @@ export class Door {
   readonly #options: DoorOptions;
   readonly #authority: Authority;
   readonly #server: EnrollmentServer;
-  readonly #places: { coordinator?: string };
   readonly #renewals: Renewal[] = [];
   readonly #silence: () => void;
 
   private constructor(
     options: DoorOptions,
     place: ListenPlace,
-    parts: {
-      readonly authority: Authority;
-      readonly server: EnrollmentServer;
-      readonly places: { coordinator?: string };
-    },
+    parts: { readonly authority: Authority; readonly server: EnrollmentServer },
   ) {
     this.#options = options;
     this.place = place;
     this.#authority = parts.authority;
     this.#server = parts.server;
-    this.#places = parts.places;
     this.address = hostPort(place.advertise, parts.server.port);
     this.#silence = announceDoor({
       name: hostName(),
@@ -64,17 +61,13 @@ export class Door {
 
   /** Throws PORT_IN_USE, INVALID_CONFIG. */
   static async open(options: DoorOptions): Promise<Door> {
-    const { dataDir, listen, port, logger } = options;
+    const { dataDir, listen, port, places, logger } = options;
     const place = await listenPlace(listen);
     const authority = await Authority.open(dataDir.authority);
-    const places: { coordinator?: string } = {};
-    const server = await EnrollmentServer.open({ authority, host: place.bind, port, places: () => places, logger });
-    return new Door(options, place, { authority, server, places });
-  }
-
-  /** Joiners are sent to it: host:port. */
-  set coordinator(address: string) {
-    this.#places.coordinator = address;
+    await makeFolder(dataDir.identity, 0o700);
+    await writeRevoked(dataDir.revoked, await authority.members.revoked());
+    const server = await EnrollmentServer.open({ authority, host: place.bind, port, places, logger });
+    return new Door(options, place, { authority, server });
   }
 
   /** The identity of a process of this machine, which is renewed until `close`. */

@@ -5,6 +5,8 @@ export interface IdentityPaths {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+  /** The keys that are believed no longer; one file for all identities of a machine. */
+  readonly revoked: string;
 }
 
 /** What the processes of a cluster get that other machines may join. */
@@ -18,9 +20,10 @@ export interface Listening {
 }
 
 /**
- * The ports that other machines connect to, by the port where they join: 7100 -> 7110 for the first coordinator, up to
- * 7119 for the tenth, 7120 and up for this machine's workers. 0 = any free ones.
+ * The ports that other machines connect to, by the port where they join: 7100 -> 7101 for the private Redis, 7110 for
+ * the first coordinator, up to 7119 for the tenth, 7120 and up for this machine's workers. 0 = any free ones.
  */
+export const redisPort = (doorPort: number): number => (doorPort === 0 ? 0 : doorPort + 1);
 export const coordinatorPort = (doorPort: number, index: number): number =>
   doorPort === 0 || index > 9 ? 0 : doorPort + 10 + index;
 export const workerPort = (doorPort: number, index: number): number => (doorPort === 0 ? 0 : doorPort + 20 + index);

@@ -8,5 +8,5 @@ import { runMember } from "./run-member.js";
 
 await runInBackground(async ({ options, ...run }) => {
   const request = { options: memberOptionsSchema.parse(options), config: readCliConfig() };
-  await runMember({ ...request, entry: ENTRY_POINTS.shardWorker, ...run });
+  await runMember({ ...request, entryPoints: ENTRY_POINTS, ...run });
 });

@@ -1,5 +1,6 @@
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { replaceFile } from "@rhone/common";
 import type { DataDir } from "../data-dir.js";
 import { type MemberOptions, memberOptionsSchema } from "./member-options.js";
 
@@ -15,9 +16,7 @@ export async function readMember(dataDir: DataDir): Promise<MemberOptions | null
 }
 
 export async function keepMember(dataDir: DataDir, options: MemberOptions): Promise<void> {
-  const draft = `${pathIn(dataDir)}.${process.pid}`;
-  await writeFile(draft, `${JSON.stringify(options, null, 2)}\n`, { mode: 0o600 });
-  await rename(draft, pathIn(dataDir));
+  await replaceFile(pathIn(dataDir), `${JSON.stringify(options, null, 2)}\n`);
 }
 
 /** Forgets the key and certificate too: the machine needs a token to join again. */

@@ -6,19 +6,21 @@ import { expect, onTestFinished, test } from "vitest";
 import { readClusterRecord } from "../cluster/cluster-record.js";
 import type { ProgressEvent } from "../cluster/progress.js";
 import { commandWriter, readCliConfig } from "../config.js";
+import { ENTRY_POINTS } from "../processes/entry-points.js";
 import { freshDataDir } from "../testing/recorded-cluster.js";
 import { becomeMember } from "./become-member.js";
 import { runMember } from "./run-member.js";
 import { testDoor } from "./testing/test-door.js";
 
-const entry = fileURLToPath(new URL("./testing/fake-worker.mjs", import.meta.url));
+const shardWorker = fileURLToPath(new URL("./testing/fake-worker.mjs", import.meta.url));
+const entryPoints = { ...ENTRY_POINTS, shardWorker };
 
 /** A member whose fake worker tells these standings. */
 async function startMember(standings: readonly Partial<WorkerStanding>[]) {
-  const { door, newToken } = await testDoor();
+  const { door, newToken, places, coordinator } = await testDoor();
   const dataDir = await freshDataDir();
-  const who = { door, name: "b-1", dataDir, rhone: commandWriter(), before: null };
-  const coordinator = await becomeMember({ ...who, token: await newToken() });
+  const who = { door, as: "worker", name: "b-1", dataDir, rhone: commandWriter(), before: null } as const;
+  await becomeMember({ ...who, token: await newToken() });
   const journal = join(dataDir.root, "journal");
   process.env.RHONE_FAKE_WORKER = JSON.stringify({ standings, journal });
   onTestFinished(() => {
@@ -26,12 +28,13 @@ async function startMember(standings: readonly Partial<WorkerStanding>[]) {
   });
   const [stop, kill] = [new AbortController(), new AbortController()];
   const events: ProgressEvent[] = [];
-  const options = { dataDir: dataDir.root, door, name: "b-1", coordinator, port: 7299, threads: 3 };
+  const place = { door, places, coordinator, port: 7299 };
+  const options = { dataDir: dataDir.root, as: "worker", name: "b-1", ...place, threads: 3 } as const;
   const run = () =>
     runMember({
       options,
       config: readCliConfig(dataDir.root),
-      entry,
+      entryPoints,
       report: (event) => events.push(event),
       stop: stop.signal,
       kill: kill.signal,
@@ -56,8 +59,9 @@ test("runs the worker at the address that the coordinator sees, records it, and 
   ]);
   await expect.poll(() => events.some(({ kind }) => kind === "member")).toBe(true);
   expect(await journal()).toMatch(/--host 127\.0\.0\.1 --advertise-host 127\.0\.0\.1 --port 7299 .*--threads 3/);
-  await expect.poll(async () => (await readClusterRecord(dataDir))?.services.length).toBe(1);
-  expect(await readClusterRecord(dataDir)).toMatchObject({ state: "ready", joined: door });
+  const standing = "b-1 has layers 4-7 of m, with 2 workers in all";
+  const record = { state: "ready", joined: door, standing, services: [{ name: "worker" }] };
+  await expect.poll(() => readClusterRecord(dataDir)).toMatchObject(record);
   await expect(run()).rejects.toMatchObject({ code: "ALREADY_RUNNING", message: expect.stringContaining(door) });
   stop.abort();
   await over;

@@ -29,6 +29,11 @@ describe("formatError", () => {
     expect(text).toBe("✗ NOT_RUNNING\n  No.\n  Check --url, and that a cluster is running there.");
   });
 
+  it("does not suggest to start a cluster on a machine that wants to leave one", () => {
+    const text = formatError(new RhoneError("NOT_RUNNING", "No."), plain, { rhone, name: "leave" });
+    expect(text).toBe("✗ NOT_RUNNING\n  No.\n  Join one with: ./rhone join --data-dir /d");
+  });
+
   it("does not suggest to start a cluster that runs, and whose gateway does not answer", () => {
     const error = new RhoneError("NOT_RUNNING", "No.", { cause: new Error("ECONNREFUSED") });
     expect(format(error)).toBe("✗ NOT_RUNNING\n  No.\n  Look at its log: ./rhone logs gateway --data-dir /d");

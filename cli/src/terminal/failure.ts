@@ -15,6 +15,8 @@ export function exitCodeOf(code: ErrorCode): number {
 export interface FailedCommand {
   /** Completes a command of `rhone` that a message suggests. */
   readonly rhone: (args: string) => string;
+  /** Its name: "leave". */
+  readonly name?: string | undefined;
   /** --url, if given: the cluster is then somebody else's to start. */
   readonly url?: string | undefined;
 }
@@ -27,7 +29,8 @@ const ADVICE: Partial<Record<ErrorCode, (failed: FailedCommand, error: RhoneErro
   OUT_OF_MEMORY: () => "Try --kv-type q8_0, a smaller --context, or a smaller model.",
   INVALID_API_KEY: ({ rhone }) => `Set RHONE_API_KEY to a secret that \`${rhone("keys create NAME")}\` has printed.`,
   // A gateway that does not answer has the failed connection as its cause; its cluster is there.
-  NOT_RUNNING: ({ rhone, url }, { cause }) => {
+  NOT_RUNNING: ({ rhone, name, url }, { cause }) => {
+    if (name === "leave") return `Join one with: ${rhone("join")}`;
     if (url !== undefined) return "Check --url, and that a cluster is running there.";
     return cause === undefined ? `Start a cluster with: ${rhone("up")}` : `Look at its log: ${rhone("logs gateway")}`;
   },

@@ -13,6 +13,7 @@ export {
   type TokenCounts,
   type WorkerStatus,
 } from "./cluster/cluster-status.js";
+export { type JoinablePipeline, type Places, placesSchema } from "./cluster/places.js";
 export { hostPort, hostPortSchema, hostSchema, isEveryInterface, loopbackOf } from "./config/host-address.js";
 export {
   badSettings,
@@ -44,6 +45,7 @@ export {
   weightsRateSetting,
   withoutPassword,
 } from "./config/schemas.js";
+export { clipped } from "./errors/clipped.js";
 export { ERROR_TABLE, type ErrorCode, isErrorCode, parseErrorCode } from "./errors/error-table.js";
 export { explainRefusal } from "./errors/explain-refusal.js";
 export { RhoneError, toRhoneError } from "./errors/rhone-error.js";
@@ -90,6 +92,7 @@ export { makeFolder } from "./make-folder.js";
 export { askOperations, type OperationsAnswer } from "./observability/ask-operations.js";
 export { explainBindError, type ListenAddress, listenOrExplain } from "./observability/listen.js";
 export { createLogger, type Logger, type LoggerOptions } from "./observability/logger.js";
+export { keepToConnections } from "./observability/most-connections.js";
 export { OperationsServer } from "./observability/operations-server.js";
 export { metricsPage, processRegistry } from "./observability/process-metrics.js";
 export { Stillness } from "./observability/stillness.js";
@@ -118,9 +121,20 @@ export { type OpenRedisOptions, openRedis, redisFileSettings, redisUnavailable }
 export { biasBytes, packBias, unpackBias } from "./queue/packed-bias.js";
 export { LogprobList, scoreBytes, type TokenLogprob } from "./queue/packed-logprobs.js";
 export {
+  chainOf,
+  extendChain,
+  LINK_TOKENS,
+  linksOf,
+  mayBeCached,
+  type PrefixChain,
+  routeOf,
+} from "./queue/prefix-links.js";
+export {
   API_KEYS_KEY,
   CANCEL_CHANNEL,
   COORDINATORS_KEY,
+  callChannel,
+  calledKey,
   cancelledKey,
   eventsChannel,
   FINISHED_LOG_TTL_S,
@@ -130,6 +144,7 @@ export {
   loadsKey,
   OPEN_LOG_TTL_S,
   placesKey,
+  prefixesKey,
   queueName,
   REDIS_ACL,
   REDIS_PREFIX,
@@ -142,6 +157,7 @@ export {
   turnsKey,
 } from "./queue/redis-names.js";
 export { endTurn, leaveQueue, type QueuedJob, takeTurn } from "./queue/turns.js";
+export { endRevoked } from "./security/end-revoked.js";
 export { type Peer, ROLES, type Role } from "./security/peer.js";
 export {
   type Expected,
@@ -162,3 +178,4 @@ export { FairWaiters } from "./threads/fair-waiters.js";
 export { type Served, serveThread, ThreadSpent } from "./threads/serve-thread.js";
 export { SharedThread } from "./threads/shared-thread.js";
 export { unlessAborted } from "./threads/unless-aborted.js";
+export { createFile, removeLeft, replaceFile } from "./whole-file.js";

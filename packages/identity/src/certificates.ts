@@ -91,7 +91,10 @@ export interface LeafOrder {
 export async function issueLeaf(authority: Credential, order: LeafOrder): Promise<string> {
   const { publicKey, commonName, uri, hosts, nowMs, lifeMs } = order;
   const issuer = new X509Certificate(authority.certificate);
-  const alternatives = hosts.map((value) => ({ type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value }));
+  const alternatives = hosts.map((host) => {
+    const value = host.replace(/%.*$/, ""); // the interface of a link-local address: a name of this machine
+    return { type: isIP(value) === 0 ? ("dns" as const) : ("ip" as const), value };
+  });
   return sign({
     subject: new Name([{ CN: [commonName] }]),
     issuer: issuer.subjectName,
@@ -175,28 +178,26 @@ export async function readRequest(pem: string): Promise<CertificateRequest> {
   if (pem.length > LONGEST_REQUEST) {
     throw refused(`has ${pem.length} characters; it must have at most ${LONGEST_REQUEST}`);
   }
-  const request = parseRequest(pem);
-  const publicKey = new Uint8Array(request.publicKey.rawData);
+  const { request, publicKey, uris } = parseRequest(pem);
   if (!isP256(publicKey)) throw refused("must be for an ECDSA key on the curve P-256");
   const isSigned = await request.verify(webcrypto).catch(() => false);
   if (!isSigned) throw refused("is not signed by the key that it is for");
-  const names = request.getExtension(SUBJECT_ALT_NAME);
-  const alternatives = names instanceof SubjectAlternativeNameExtension ? names.names.toJSON() : [];
-  const uris = alternatives.filter(({ type }) => type === "url");
-  const [first] = uris;
-  if (first === undefined || uris.length > 1) throw refused(`names ${uris.length} URIs; it must name 1`);
-  return { publicKey, uri: first.value };
+  const [uri] = uris;
+  if (uri === undefined || uris.length > 1) throw refused(`names ${uris.length} URIs; it must name 1`);
+  return { publicKey, uri };
 }
 
 const refused = (problem: string): RhoneError =>
   new RhoneError("CERTIFICATE_REFUSED", `The request for a certificate ${problem}.`);
 
-function parseRequest(pem: string): Pkcs10CertificateRequest {
+/** All that is read of it is read here: the library parses each part when it is first asked for. */
+function parseRequest(pem: string) {
   try {
     const request = new Pkcs10CertificateRequest(pem);
-    void request.publicKey; // it is parsed when it is first read, and so are the extensions
-    void request.extensions;
-    return request;
+    const publicKey = new Uint8Array(request.publicKey.rawData);
+    const names = request.getExtension(SUBJECT_ALT_NAME);
+    const alternatives = names instanceof SubjectAlternativeNameExtension ? names.names.toJSON() : [];
+    return { request, publicKey, uris: alternatives.flatMap(({ type, value }) => (type === "url" ? [value] : [])) };
   } catch {
     throw refused("can't be read as PKCS#10");
   }

@@ -1,7 +1,7 @@
-import { randomUUID, X509Certificate } from "node:crypto";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder } from "@rhone/common";
+import { createFile, makeFolder, replaceFile } from "@rhone/common";
 import { newKey } from "./certificates.js";
 import type { Role } from "./member-name.js";
 
@@ -11,12 +11,15 @@ export interface IdentityFiles {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+  /** The keys of members that were expelled, one file for all identities of a machine. */
+  readonly revoked: string;
 }
 
 /** `root`: the folder of all identities. */
 export function identityFiles(root: string, role: Role, name: string): IdentityFiles {
   const folder = join(root, `${role}-${name}`);
-  return { folder, ca: join(folder, "ca.pem"), cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
+  const [ca, cert, key] = [join(folder, "ca.pem"), join(folder, "cert.pem"), join(folder, "key.pem")];
+  return { folder, ca, cert, key, revoked: join(root, "revoked") };
 }
 
 /** An identity that was issued. */
@@ -63,27 +66,15 @@ export async function writeCertificate(
   await replaceFile(files.cert, certificate);
 }
 
-/** Readers see the old content or the new one. */
-export async function replaceFile(path: string, content: string): Promise<void> {
-  await rename(await draftOf(path, content), path);
-}
-
-/** False when the file exists, which stays as it is. Of several processes that create it, one does. */
-export async function createFile(path: string, content: string): Promise<boolean> {
-  const draft = await draftOf(path, content);
-  try {
-    await link(draft, path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+/**
+ * Writes the keys that are believed no longer (`keyHash`), one a line, where they differ from those in the file. The
+ * processes of this machine read it each second.
+ */
+export async function writeRevoked(path: string, keys: readonly string[]): Promise<void> {
+  const text = keys.map((key) => `${key}\n`).join("");
+  const before = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
     throw error;
-  } finally {
-    await rm(draft, { force: true });
-  }
-}
-
-async function draftOf(path: string, content: string): Promise<string> {
-  const draft = `${path}.${process.pid}-${randomUUID()}.draft`;
-  await writeFile(draft, content, { mode: 0o600 });
-  return draft;
+  });
+  if (text !== before) await replaceFile(path, text);
 }

@@ -102,9 +102,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
 
   const { simulated, kvType, pageSize, maxSequences } = config;
   const host = advertisedHost(config, logger);
+  const grpc = hostPort(host, grpcPort);
   let opsAddress = "";
   const settings = {
     coordinator: parts.id,
+    address: grpc,
     startedAtMs,
     model: model.served,
     simulated,
@@ -139,7 +141,6 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     engine.close();
     await consumed;
   });
-  const grpc = hostPort(host, grpcPort);
   void pipeline.run(grpc);
   shutdown.add("pipeline", () => pipeline.close());
   return { grpc, ops: hostPort(config.host, operations.port) };
@@ -191,9 +192,10 @@ async function openConsumer(
   const subscriber = await connect(parts, "cancellations");
   const cancellations = await Cancellations.open(subscriber, (requestId) => sources.engine.cancel(requestId));
   const connection = await connect(parts, "queue");
-  return new Consumer({
+  return Consumer.open({
     ...sources,
     id,
+    subscriber,
     model: model.served.name,
     connection,
     maxSequences: config.maxSequences,

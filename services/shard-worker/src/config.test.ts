@@ -28,8 +28,8 @@ describe("a worker's settings", () => {
   });
 
   it.each([
-    ["null", { stageMs: 0, rowBytes: null }],
-    ["stage-ms=5,row-bytes=0", { stageMs: 5, rowBytes: 0 }],
+    ["null", { stageMs: 0, rowUs: 0, rowBytes: null }],
+    ["stage-ms=5,row-bytes=0", { stageMs: 5, rowUs: 0, rowBytes: 0 }],
   ])("simulate %s", (text, simulate) => expect(read("--simulate", text).simulate).toEqual(simulate));
 
   it.each([

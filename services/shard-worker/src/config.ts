@@ -106,7 +106,7 @@ export const shardWorkerSettings = {
     env: "RHONE_SIMULATE",
     schema: simulationSchema.optional(),
     doc:
-      "Compute nothing: null, stage-ms=<n>, row-bytes=<n>, or both separated by a comma. " +
+      "Compute nothing: null, or stage-ms=<n>, row-us=<n> and row-bytes=<n>, separated by commas. " +
       "The coordinator needs --simulated true.",
   },
   ...securitySettings,

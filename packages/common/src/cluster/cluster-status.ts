@@ -92,6 +92,8 @@ const clusterStatusSchema = z.object({
   /** Absent = 1, the only version so far. A new optional field keeps the version, a change of meaning raises it. */
   version: z.literal(1).exactOptional(),
   coordinator: z.string(),
+  /** host:port at which workers join; absent from a coordinator that does not say. */
+  address: z.string().exactOptional(),
   /** host:port of the coordinator's /metrics, /status, /health and /ready. */
   operations: z.string(),
   /** Unix milliseconds. */
@@ -121,6 +123,7 @@ export function anonymousStatus(status: ClusterStatus, index: number): ClusterSt
   return {
     ...status,
     coordinator: String(index + 1),
+    address: "",
     operations: "",
     reason: status.reason === null ? null : status.state.replaceAll("_", " "),
     model: { ...status.model, path: "" },

@@ -73,7 +73,7 @@ describe("loadConfig", () => {
   it("shows no password of a URL that is wrong", () => {
     const urls = { url: { env: "URL", schema: redisUrlSchema, doc: "A Redis." } };
     const read = () => loadConfig(urls, { URL: "http://me:secret@there:6379" }, []);
-    expect(read).toThrow("URL=http://***@there:6379 is not a redis://, rediss:// or unix:// URL. A Redis.");
+    expect(read).toThrow("URL=http://***@there:6379 is not a redis://, rediss://, unix:// or rhone:// URL. A Redis.");
   });
 });
 

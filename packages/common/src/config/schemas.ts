@@ -17,11 +17,11 @@ export const logLevelSchema = z.enum(["debug", "info", "warn", "error", "silent"
 
 /** An IPv6 address without brackets is not a URL. */
 const isRedisUrl = (text: string): boolean =>
-  text.startsWith("unix://") || (/^rediss?:\/\//.test(text) && URL.canParse(text));
+  text.startsWith("unix://") || (/^(?:rediss?|rhone):\/\//.test(text) && URL.canParse(text));
 
 export const redisUrlSchema = z
   .string()
-  .refine(isRedisUrl, "is not a redis://, rediss:// or unix:// URL")
+  .refine(isRedisUrl, "is not a redis://, rediss://, unix:// or rhone:// URL")
   .default("redis://127.0.0.1:6379");
 
 /** A URL without its user and password, for logs and messages. */
@@ -52,7 +52,9 @@ export const hostSetting = {
 export const redisUrlSetting = {
   env: "REDIS_URL",
   schema: redisUrlSchema,
-  doc: "Redis, as a redis://, rediss:// or unix:// URL.",
+  doc:
+    "Redis, as a redis://, rediss:// or unix:// URL, or rhone://HOST:PORT for the private one of another machine's " +
+    "cluster, which takes the certificates of gateways and coordinators (RHONE_TLS_*).",
 } as const;
 
 export const hungAfterSetting = {

@@ -1,9 +1,10 @@
 import type { z } from "zod";
+import { clipped } from "./clipped.js";
 
 /** Characters of a key or value that a refusal repeats. */
 const LONGEST_QUOTE = 100;
 
-const cut = (text: string): string => (text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}…` : text);
+const cut = (text: string): string => clipped(text, LONGEST_QUOTE);
 
 export interface Refusal {
   /** The keys down to the bad value, joined by dots; "" for the whole. */

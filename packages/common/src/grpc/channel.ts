@@ -1,6 +1,7 @@
 import {
   type ChannelOptions,
   Client,
+  connectivityState,
   InterceptingCall,
   type Interceptor,
   Server,
@@ -14,6 +15,7 @@ import type { Role } from "../security/peer.js";
 import { type Expected, SECRET_HEADER, type Security } from "../security/security.js";
 import { clientCredentials, serverCredentials } from "./credentials.js";
 import { toGrpcStatus } from "./error-status.js";
+import { CallerConnections, ServerWatch } from "./revoked-peers.js";
 import { type GuardedService, MOST_FRAME_BYTES } from "./services.js";
 
 const MiB = 1024 * 1024;
@@ -54,12 +56,30 @@ export interface ChannelSettings {
  * is the expected one; the caller closes it.
  */
 export function openChannel(address: string, { security, expect, ownConnection = false }: ChannelSettings): Client {
-  return new Client(address, clientCredentials(security, expect), {
-    ...OPTIONS,
-    ...(security.identity !== null && TLS_NAME),
-    ...(ownConnection && { "grpc.use_local_subchannel_pool": 1 }),
-    interceptors: security.secret === null ? [] : [withSecret(security.secret)],
+  const options = { ...OPTIONS, ...(ownConnection && { "grpc.use_local_subchannel_pool": 1 }) };
+  const { identity, secret } = security;
+  if (identity === null) {
+    const interceptors = secret === null ? [] : [withSecret(secret)];
+    return new Client(
+      address,
+      clientCredentials(security, () => undefined),
+      { ...options, interceptors },
+    );
+  }
+  const isConnected = (): boolean => client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  const watch = new ServerWatch(security, expect, isConnected);
+  const credentials = clientCredentials(security, (certificate) => watch.check(certificate));
+  const client: Client = new Client(address, credentials, {
+    ...options,
+    ...TLS_NAME,
+    interceptors: [watch.interceptor],
   });
+  const close = client.close.bind(client);
+  client.close = () => {
+    watch.close();
+    close();
+  };
+  return client;
 }
 
 const withSecret =
@@ -81,9 +101,11 @@ export interface Services {
 export class GrpcServer {
   readonly port: number;
   readonly #server: Server;
+  readonly #connections: CallerConnections;
 
-  private constructor(server: Server, port: number) {
+  private constructor(server: Server, connections: CallerConnections, port: number) {
     this.#server = server;
+    this.#connections = connections;
     this.port = port;
   }
 
@@ -98,7 +120,8 @@ export class GrpcServer {
   ): Promise<GrpcServer> {
     security.checkExposure(address.host);
     const callers = new Map<string, readonly Role[]>();
-    const server = new Server({ ...OPTIONS, interceptors: [guard(security, callers)] });
+    const connections = new CallerConnections(security);
+    const server = new Server({ ...OPTIONS, interceptors: [guard({ security, callers, connections })] });
     addServices({
       addService: (service, implementation) => {
         for (const method of Object.values(service)) callers.set(method.path, method.callers);
@@ -111,25 +134,35 @@ export class GrpcServer {
         else reject(explainBindError(withCode(error), address));
       });
     });
-    return new GrpcServer(server, port);
+    return new GrpcServer(server, connections, port);
   }
 
   /** Ends all connections at once. */
   close(): void {
+    this.#connections.close();
     this.#server.forceShutdown();
   }
 }
 
+interface Guarded {
+  readonly security: Security;
+  readonly callers: ReadonlyMap<string, readonly Role[]>;
+  readonly connections: CallerConnections;
+}
+
 /** Refuses a call before any of its messages is read. */
 const guard =
-  (security: Security, callers: ReadonlyMap<string, readonly Role[]>): ServerInterceptor =>
+  ({ security, callers, connections }: Guarded): ServerInterceptor =>
   ({ path }, call) =>
     new ServerInterceptingCall(call, {
       start: (next) =>
         next({
           onReceiveMetadata: (metadata, pass) => {
             const refusal = security.refusalOf(call, metadata, { path, callers: callers.get(path) ?? [] });
-            if (refusal === null) return pass(metadata);
+            if (refusal === null) {
+              if (security.identity !== null) connections.note(call);
+              return pass(metadata);
+            }
             call.sendStatus(toGrpcStatus(refusal));
           },
         }),

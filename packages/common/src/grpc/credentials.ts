@@ -1,14 +1,18 @@
+import type { PeerCertificate } from "node:tls";
 import { type ChannelCredentials, credentials, experimental, ServerCredentials } from "@grpc/grpc-js";
 import type { Identity } from "../security/identity.js";
-import { type Expected, notServer, type Security } from "../security/security.js";
+import type { Security } from "../security/security.js";
 
 // What gRPC needs of a process's security, apart from it: processes without gRPC have security, too.
 
-/** For a connection that fails unless the server is of that role, and of that name if there is one. */
-export function clientCredentials({ identity }: Security, expected: Expected): ChannelCredentials {
+/** For connections that fail if `notServer` says why the server is not the right one. */
+export function clientCredentials(
+  { identity }: Security,
+  notServer: (certificate: PeerCertificate) => Error | undefined,
+): ChannelCredentials {
   if (identity === null) return credentials.createInsecure();
   return experimental.createCertificateProviderChannelCredentials(identity, identity, {
-    checkServerIdentity: (_host, certificate) => notServer(certificate, expected, identity.self),
+    checkServerIdentity: (_host, certificate) => notServer(certificate),
   });
 }
 

@@ -28,6 +28,13 @@ describe("an error becomes a status", () => {
   });
 });
 
+test("a message that quotes what it was sent stays a header that can be sent", () => {
+  const { details = "" } = toGrpcStatus(new RhoneError("NOT_FOUND", `${"ü".repeat(5000)}\ud800`));
+  expect(details).toBe(`${"ü".repeat(4000)}…`);
+  const { details: half = "" } = toGrpcStatus(new RhoneError("NOT_FOUND", "\ud800"));
+  expect(encodeURI(half)).toBe("%EF%BF%BD"); // gRPC does this, and throws for half a character
+});
+
 describe("a failed call becomes an error", () => {
   const failure = (code: status, details: string, rhoneCode?: string): ServiceError => {
     const metadata = new Metadata();
@@ -41,11 +48,19 @@ describe("a failed call becomes an error", () => {
       "a code of another release",
       failure(status.INTERNAL, "?", "NEWER"),
       "WORKER_LOST",
-      "The connection to w failed: ?",
+      "The connection to w failed: ?.",
     ],
-    ["a call that the peer cancelled", failure(status.CANCELLED, "x"), "WORKER_LOST", "The connection to w failed: x"],
-    ["nobody there", failure(status.UNAVAILABLE, "refused"), "WORKER_LOST", "The connection to w failed: refused"],
-    ["no such method", failure(status.UNIMPLEMENTED, "no"), "WORKER_LOST", "The connection to w failed: no"],
+    ["a call that the peer cancelled", failure(status.CANCELLED, "x"), "WORKER_LOST", "The connection to w failed: x."],
+    [
+      "nobody there",
+      failure(
+        status.UNAVAILABLE,
+        "No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.1:7110. Resolution note: ",
+      ),
+      "WORKER_LOST",
+      "The connection to w failed: connect ECONNREFUSED 10.0.0.1:7110.",
+    ],
+    ["no such method", failure(status.UNIMPLEMENTED, "no"), "WORKER_LOST", "The connection to w failed: no."],
   ])("%s", (_name, received, code, message) => {
     const error = fromGrpcError(received, "w");
     expect(error).toMatchObject({ code, message, cause: received });

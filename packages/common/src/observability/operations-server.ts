@@ -2,9 +2,11 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
+import { endRevoked } from "../security/end-revoked.js";
 import type { Role } from "../security/peer.js";
 import type { Security } from "../security/security.js";
 import { listenOrExplain } from "./listen.js";
+import { keepToConnections } from "./most-connections.js";
 import { metricsPage } from "./process-metrics.js";
 
 export interface OperationsOptions {
@@ -25,6 +27,9 @@ interface Answer {
   readonly body: string;
 }
 
+/** Strangers' ones among them: everybody may ask for health. */
+const MOST_CONNECTIONS = 256;
+
 /** Whose certificates are shown all; others are told whether the process lives and is ready. */
 const READERS: readonly Role[] = ["coordinator", "operator"];
 
@@ -35,10 +40,12 @@ const READERS: readonly Role[] = ["coordinator", "operator"];
  */
 export class OperationsServer {
   readonly #server: Server;
+  readonly #unwatch: () => void;
   readonly port: number;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, unwatch: () => void) {
     this.#server = server;
+    this.#unwatch = unwatch;
     this.port = (server.address() as AddressInfo).port;
   }
 
@@ -46,26 +53,34 @@ export class OperationsServer {
   static async open(options: OperationsOptions): Promise<OperationsServer> {
     const { host, security } = options;
     security.checkExposure(host);
-    const server = createFor(security, async (request, response) => {
+    const { server, unwatch } = createFor(security, async (request, response) => {
       const { code, type, body } = await answer(request, options).catch(() => json(500, { error: "internal" }));
       response.writeHead(code, { "content-type": type, "cache-control": "no-store" }).end(body);
     });
+    keepToConnections(server, MOST_CONNECTIONS);
     await listenOrExplain(server, options);
-    return new OperationsServer(server);
+    return new OperationsServer(server, unwatch);
   }
 
   /** Ends open connections too. */
   async close(): Promise<void> {
+    this.#unwatch();
     this.#server.closeAllConnections();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 }
 
-function createFor({ identity }: Security, listener: RequestListener): Server {
-  if (identity === null) return createServer(listener);
+interface Created {
+  readonly server: Server;
+  readonly unwatch: () => void;
+}
+
+function createFor(security: Security, listener: RequestListener): Created {
+  const { identity } = security;
+  if (identity === null) return { server: createServer(listener), unwatch: () => {} };
   const server = createTlsServer({ ...identity.context, requestCert: true, rejectUnauthorized: false }, listener);
   identity.onChange(() => server.setSecureContext(identity.context));
-  return server;
+  return { server, unwatch: endRevoked(server, security) };
 }
 
 async function answer(request: IncomingMessage, options: OperationsOptions): Promise<Answer> {

@@ -32,6 +32,7 @@ const job: GenerationJob = {
   pooling: null,
   cachePrompt: true,
   cacheSalt: "",
+  route: "",
   lane: "interactive",
   keyId: "",
   arrivedAtMs: 1_700_000_000_000,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isPackedBias } from "./packed-bias.js";
+import { MOST_ROUTE } from "./prefix-links.js";
 
 const tokenId = z.number().int().min(0).max(0x7fffffff);
 
@@ -84,6 +85,12 @@ export const generationJobSchema = z.object({
   cachePrompt: z.boolean(),
   /** Cached prefixes are shared only among requests with the same salt. */
   cacheSalt: z.string().max(256),
+  /** By which coordinators are found that hold the prompt's beginning, of `routeOf`; "" = by none. */
+  route: z
+    .string()
+    .max(MOST_ROUTE)
+    .regex(/^(\d+ \d+ \d+ [\w-]*)?$/)
+    .default(""),
   lane: z.enum(["interactive", "batch"]),
   /** Fair shares are per key id; "" = anonymous. */
   keyId: z.string(),

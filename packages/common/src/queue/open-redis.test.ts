@@ -155,6 +155,13 @@ describe("files of a connection", () => {
     await expect(connect({ files })).rejects.toThrow(problem);
   });
 
+  it.each([
+    [{}, /needs RHONE_TLS_CA/],
+    [{ tlsCa: "/ca.pem", redisPasswordFile: "/password" }, /RHONE_REDIS_\* are not for rhone:\/\/a:7101/],
+  ])("a cluster's Redis takes this process's identity alone, not %o", async (files, problem) => {
+    await expect(connect({ url: "rhone://a:7101", files })).rejects.toThrow(problem);
+  });
+
   it("a certificate without its key is refused", async () => {
     const files = { redisCert: "/cert.pem" };
     await expect(connect({ url: "rediss://localhost:1", files })).rejects.toThrow(/go together/);

@@ -1,9 +1,12 @@
 import { readFileSync } from "node:fs";
+import type { PeerCertificate } from "node:tls";
 import { Redis } from "ioredis";
 import { z } from "zod";
 import type { ConfigOf, Settings } from "../config/load-config.js";
 import { withoutPassword } from "../config/schemas.js";
 import { RhoneError } from "../errors/rhone-error.js";
+import { openSecurity, type Security } from "../security/security.js";
+import type { SecurityConfig } from "../security/security-settings.js";
 
 const path = z.string().min(1).optional();
 
@@ -19,7 +22,8 @@ export const redisFileSettings = {
   redisKey: { env: "RHONE_REDIS_KEY", schema: path, doc: "PEM file of the private key of --redis-cert." },
 } as const satisfies Settings;
 
-type RedisFiles = Partial<ConfigOf<typeof redisFileSettings>>;
+/** Those of a process, and of its identity, which a rhone:// URL needs. */
+type RedisFiles = Partial<ConfigOf<typeof redisFileSettings> & SecurityConfig>;
 
 export interface OpenRedisOptions {
   readonly url: string;
@@ -39,14 +43,16 @@ const COMMAND_DEADLINE_MS = 20_000;
 
 /**
  * Connects to Redis; resolves when it has answered a PING. A connection lost later is opened again, with tries 0.1 to
- * 2 s apart. `unix:///path` names a socket. Throws INVALID_CONFIG for files that can't be used, and REDIS_UNAVAILABLE
- * when Redis does not answer within 10 s.
+ * 2 s apart. `unix:///path` names a socket, `rhone://host:port` a cluster's private Redis at the machine that made the
+ * cluster. Throws INVALID_CONFIG for files that can't be used, and REDIS_UNAVAILABLE when Redis does not answer within
+ * 10 s.
  */
 export async function openRedis({ url, files = {}, name, waits, onError }: OpenRedisOptions): Promise<Redis> {
+  const security = url.startsWith(CLUSTER_SCHEME) ? openSecurity(securityIn(url, files)) : null;
   const { redisPasswordFile } = files;
   const own = redisPasswordFile === undefined ? {} : { password: contentOf(redisPasswordFile).trim() };
   const options = {
-    ...tlsOf(url, files),
+    ...(security === null ? tlsOf(url, files) : tlsOfCluster(security)),
     connectionName: name,
     maxRetriesPerRequest: waits ? null : 3,
     retryStrategy: (attempt: number) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
@@ -56,8 +62,11 @@ export async function openRedis({ url, files = {}, name, waits, onError }: OpenR
   };
   const socket = url.startsWith("unix://") ? url.slice("unix://".length) : undefined;
   const redis =
-    socket === undefined ? new Redis(withPassword(url, own), options) : new Redis({ ...options, ...own, path: socket });
+    socket !== undefined
+      ? new Redis({ ...options, ...own, path: socket })
+      : new Redis(withPassword(url.replace(CLUSTER_SCHEME, "rediss://"), own), options);
   redis.on("error", onError);
+  redis.once("end", () => security?.close());
   // connect() itself rejects only with "Connection is closed."; the reason is in the event before.
   let reason: Error | undefined;
   const remember = (error: Error): void => {
@@ -107,6 +116,44 @@ function tlsOf(url: string, { redisCa, redisCert, redisKey }: RedisFiles): Tls {
   const [ca, cert, key] = tlsFiles.map((file) => (file === undefined ? undefined : contentOf(file)));
   if (ca === undefined && cert === undefined) return {};
   return { tls: { ...(ca !== undefined && { ca }), ...(cert !== undefined && key !== undefined && { cert, key }) } };
+}
+
+const CLUSTER_SCHEME = "rhone://";
+
+/** Throws INVALID_CONFIG. */
+function securityIn(url: string, files: RedisFiles): SecurityConfig {
+  const { redisPasswordFile, redisCa, redisCert, redisKey, tlsCa, tlsCert, tlsKey, tlsRevoked } = files;
+  if ([redisPasswordFile, redisCa, redisCert, redisKey].some((file) => file !== undefined)) {
+    throw new RhoneError("INVALID_CONFIG", `RHONE_REDIS_* are not for ${url}, which takes RHONE_TLS_* alone.`);
+  }
+  if (tlsCa === undefined) {
+    throw new RhoneError("INVALID_CONFIG", `The Redis ${url} needs RHONE_TLS_CA, RHONE_TLS_CERT and RHONE_TLS_KEY.`);
+  }
+  return { tlsCa, tlsCert, tlsKey, tlsRevoked, clusterSecretFile: undefined, allowPlaintext: false };
+}
+
+/**
+ * At the other end is the supervisor of the cluster's first machine, which knows this process by its certificate. Each
+ * connection begins with the files of that moment.
+ */
+function tlsOfCluster(security: Security) {
+  const context = () => security.identity?.context;
+  return {
+    tls: {
+      get ca() {
+        return context()?.ca;
+      },
+      get cert() {
+        return context()?.cert;
+      },
+      get key() {
+        return context()?.key;
+      },
+      minVersion: "TLSv1.3" as const,
+      checkServerIdentity: (_: string, certificate: PeerCertificate) =>
+        security.notServer(certificate, { role: "coordinator" }),
+    },
+  };
 }
 
 function contentOf(file: string): string {

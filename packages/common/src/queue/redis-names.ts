@@ -29,8 +29,18 @@ export const turnsKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:tu
 export const placesKey = (queue: JobQueue, keyId?: string): string =>
   ofModel(`${REDIS_PREFIX}:places:${queue.lane}`, queue) + (keyId === undefined ? "" : `:${keyId}`);
 
-/** Hash: the jobs that each coordinator of a model holds, by its id; see the coordinator's replica-loads.ts. */
+/** Hash: what each coordinator of a model has to do, by its id; see the coordinator's replica-loads.ts. */
 export const loadsKey = (model: string): string => `${REDIS_PREFIX}:loads/${encodeURIComponent(model)}`;
+
+/** Set: the links (prefix-links.ts) of the texts that a coordinator's prefix cache holds. */
+export const prefixesKey = (model: string, coordinatorId: string): string =>
+  `${REDIS_PREFIX}:prefixes/${encodeURIComponent(model)}@${coordinatorId}`;
+
+/** Key: the first waiting job of a queue, the coordinator that shall take it, and since when (Unix milliseconds). */
+export const calledKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:called:${queue.lane}`, queue);
+
+/** Channel: a coordinator shall take a job. */
+export const callChannel = (coordinatorId: string): string => `${REDIS_PREFIX}:call:${coordinatorId}`;
 
 /** Stream: a request's token log. Entry ids are `${ordinal + 1}-0`, so Redis refuses a second write of an ordinal. */
 export const tokenLogKey = (requestId: string): string => `${REDIS_PREFIX}:log:${requestId}`;

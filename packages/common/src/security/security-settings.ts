@@ -18,6 +18,13 @@ export const securitySettings = {
     doc: "PEM file of this process's certificate, whose URI ends with /ROLE/NAME. It may be replaced at any time.",
   },
   tlsKey: { env: "RHONE_TLS_KEY", schema: path, doc: "PEM file of the certificate's private key." },
+  tlsRevoked: {
+    env: "RHONE_TLS_REVOKED",
+    schema: path,
+    doc:
+      "File of public keys that are believed no longer: their SHA-256 in hex, one a line. It may be replaced at any " +
+      "time; their connections end within a second.",
+  },
   clusterSecretFile: {
     env: "RHONE_CLUSTER_SECRET_FILE",
     schema: path,

@@ -1,3 +1,4 @@
+import { createHash, X509Certificate } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -192,6 +193,75 @@ function rawChannel(address: string, authority: TestAuthority, config: SecurityC
   });
   return new Client(address, shown, { "grpc.use_local_subchannel_pool": 1, "grpc.ssl_target_name_override": "x" });
 }
+
+describe("a key that is revoked", () => {
+  /** A coordinator and a worker with lists of revoked keys, which `expel` writes. */
+  async function members() {
+    const authority = newAuthority();
+    const tlsRevoked = join(authority.folder, "revoked");
+    writeFileSync(tlsRevoked, "");
+    const [coordinator, worker] = [COORDINATOR, WORKER].map((leaf) => authority.issue(leaf));
+    const expel = ({ tlsCert = "" }: SecurityConfig): void => {
+      const key = new X509Certificate(readFileSync(tlsCert)).publicKey.export({ type: "spki", format: "der" });
+      writeFileSync(tlsRevoked, `${createHash("sha256").update(key).digest("hex")}\n`);
+    };
+    if (coordinator === undefined || worker === undefined) throw new Error("unreachable");
+    return { coordinator, worker, tlsRevoked, expel };
+  }
+
+  /** A stream of the worker that the coordinator has answered; `ended` resolves with the error that ends it. */
+  async function stream(client: Client) {
+    const { path, requestSerialize, responseDeserialize } = controlService.join;
+    const joined = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    const ended = new Promise<ServiceError>((resolve) => joined.once("error", resolve));
+    const answered = new Promise((resolve) => joined.once("data", resolve));
+    joined.write({ leave: {} });
+    await answered;
+    return { ended };
+  }
+
+  it("ends a caller's connection, and lets it make no further call", async () => {
+    const { coordinator, worker, tlsRevoked, expel } = await members();
+    const { address, callers } = await serve(open({ ...coordinator, tlsRevoked }));
+    const client = channelOf(address, open(worker), { role: "coordinator" });
+    expect(await beat(client)).toBeNull();
+    const { ended } = await stream(client);
+    expel(worker);
+    await expect(ended).resolves.toMatchObject({ code: expect.any(Number) });
+    expect(await beat(client)).toMatchObject({
+      code: "FORBIDDEN_PEER",
+      message: expect.stringContaining("the caller, worker b, was expelled from the cluster"),
+    });
+    expect(callers).toEqual(["b"]);
+  });
+
+  it("ends the calls of its callers, who make no further ones", async () => {
+    const { coordinator, worker, tlsRevoked, expel } = await members();
+    const { address, callers } = await serve(open(coordinator));
+    const security = open({ ...worker, tlsRevoked });
+    const client = channelOf(address, security, { role: "coordinator" });
+    const { ended } = await stream(client);
+    expect(await beat(client)).toBeNull();
+    expel(coordinator);
+    await expect(ended).resolves.toMatchObject({ details: "a coordinator was expelled from the cluster." });
+    const message = "a coordinator was expelled from the cluster.";
+    expect(await beat(client)).toMatchObject({ code: "FORBIDDEN_PEER", message });
+    const other = channelOf(address, security, { role: "coordinator", name: "a" });
+    expect(await beat(other)).toMatchObject({ code: "WORKER_LOST" });
+    expect(callers).toEqual(["b"]);
+  });
+
+  it("leaves the others alone", async () => {
+    const { coordinator, worker, tlsRevoked, expel } = await members();
+    const { address } = await serve(open({ ...coordinator, tlsRevoked }));
+    expel(coordinator);
+    expect(await beat(channelOf(address, open(worker), { role: "coordinator" }))).toBeNull();
+  });
+
+  it("needs TLS", () => {
+    expect(() => open({ tlsRevoked: "/revoked", allowPlaintext: true })).toThrow(/RHONE_TLS_REVOKED/);
+  });
+});
 
 describe("with a secret", () => {
   function secretFile(text: string): string {

@@ -6,6 +6,7 @@ import type { Metadata } from "@grpc/grpc-js";
 import { RhoneError } from "../errors/rhone-error.js";
 import { Identity } from "./identity.js";
 import { nameOf, type Peer, peerOfCertificate, type Role } from "./peer.js";
+import { RevokedKeys } from "./revoked-keys.js";
 import { isLoopback, type SecurityConfig } from "./security-settings.js";
 
 /** Metadata of a gRPC call, and header of a request to an operations port, that carries the cluster's secret. */
@@ -35,6 +36,12 @@ interface Log {
 /** One refusal is logged in this time, with the number of all. */
 const REFUSALS_EVERY_MS = 10_000;
 
+interface Known {
+  readonly identity: Identity | null;
+  readonly secret: string | null;
+  readonly revoked: RevokedKeys | null;
+}
+
 /**
  * How this process knows others and is known: by certificates, by the secret of its machine's cluster, or, where
  * plaintext is allowed and neither is given, not at all. One for each process or thread; the opener closes it.
@@ -46,18 +53,16 @@ export class Security {
   readonly identity: Identity | null;
   /** Null with TLS, and in plaintext without a secret. */
   readonly secret: string | null;
+  readonly #revoked: RevokedKeys | null;
   readonly #log: Log | undefined;
   #refusals = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor(
-    config: SecurityConfig,
-    { identity, secret }: { readonly identity: Identity | null; readonly secret: string | null },
-    log?: Log,
-  ) {
+  constructor(config: SecurityConfig, { identity, secret, revoked }: Known, log?: Log) {
     this.config = config;
     this.identity = identity;
     this.secret = secret;
+    this.#revoked = revoked;
     this.#log = log;
   }
 
@@ -82,7 +87,7 @@ export class Security {
     const problem =
       this.identity === null
         ? this.#checkSecret(metadata.get(SECRET_HEADER)[0])
-        : notCaller(peerOf(call), callers, this.identity.self);
+        : this.whyNotPeer(call.getAuthContext()?.sslPeerCertificate, callers);
     if (problem === null) return null;
     const refusal = new RhoneError("FORBIDDEN_PEER", `${path}: ${problem}`);
     this.#tell(refusal);
@@ -94,18 +99,51 @@ export class Security {
     const { socket, headers } = request;
     if (this.identity === null) return this.#checkSecret(headers[SECRET_HEADER]) === null;
     if (!(socket instanceof TLSSocket) || !socket.authorized) return false;
-    return notCaller(peerOfCertificate(socket.getPeerCertificate()), callers, this.identity.self) === null;
+    return this.whyNotPeer(socket.getPeerCertificate(), callers) === null;
+  }
+
+  /** Why the process with this certificate, which TLS has verified, is none of these roles; null: it is one. */
+  whyNotPeer(certificate: PeerCertificate | undefined, roles: readonly Role[]): string | null {
+    if (this.identity === null) return null;
+    const peer = peerOfCertificate(certificate);
+    const problem = notCaller(peer, roles, this.identity.self);
+    if (problem !== null || peer === null) return problem;
+    return this.isRevoked(certificate) ? `the caller, ${nameOf(peer)}, was expelled from the cluster.` : null;
+  }
+
+  /** Why a server with this certificate is not the expected one; undefined: it is. */
+  notServer(certificate: PeerCertificate, expected: Expected): Error | undefined {
+    if (this.identity === null) return undefined;
+    return notServer(certificate, expected, this.identity.self) ?? this.#expelled(certificate);
+  }
+
+  /** Whether the key of this certificate is believed no longer. */
+  isRevoked(certificate: PeerCertificate | undefined): boolean {
+    return this.#revoked?.has(certificate) ?? false;
+  }
+
+  /** Calls `changed` when further keys are believed no longer. Returns a function that ends it. */
+  onRevoked(changed: () => void): () => void {
+    return this.#revoked?.onChange(changed) ?? (() => {});
   }
 
   /** Why a server with this certificate is no process of this cluster, of any role; undefined when it is one. */
   notOfCluster(certificate: PeerCertificate): Error | undefined {
     const [own, cluster] = [this.identity?.self.cluster, peerOfCertificate(certificate)?.cluster];
-    if (cluster === own) return undefined;
+    if (cluster === own) return this.#expelled(certificate);
     return new RhoneError("FORBIDDEN_PEER", `the server's certificate is of ${cluster ?? "no cluster"}, not of ${own}`);
   }
 
   close(): void {
     this.identity?.close();
+    this.#revoked?.close();
+  }
+
+  #expelled(certificate: PeerCertificate): Error | undefined {
+    if (!this.isRevoked(certificate)) return undefined;
+    const peer = peerOfCertificate(certificate);
+    const who = peer === null ? "the server" : nameOf(peer);
+    return new RhoneError("FORBIDDEN_PEER", `${who} was expelled from the cluster`);
   }
 
   #checkSecret(shown: unknown): string | null {
@@ -127,16 +165,17 @@ export class Security {
  * which processes know each other.
  */
 export function openSecurity(config: SecurityConfig, log?: Log): Security {
-  const { tlsCa: ca, tlsCert: cert, tlsKey: key, clusterSecretFile } = config;
+  const { tlsCa: ca, tlsCert: cert, tlsKey: key, tlsRevoked, clusterSecretFile } = config;
   if (ca !== undefined && cert !== undefined && key !== undefined) {
     const onStale = ({ message }: RhoneError): void =>
       log?.warn({ reason: message }, "the new TLS files are not used; the process goes on with the former ones");
-    return new Security(config, { identity: Identity.open({ ca, cert, key }, onStale), secret: null }, log);
+    const revoked = tlsRevoked === undefined ? null : RevokedKeys.open(tlsRevoked, onStale);
+    return new Security(config, { identity: Identity.open({ ca, cert, key }, onStale), secret: null, revoked }, log);
   }
-  if (ca !== undefined || cert !== undefined || key !== undefined) {
+  if ([ca, cert, key, tlsRevoked].some((file) => file !== undefined)) {
     throw new RhoneError(
       "INVALID_CONFIG",
-      "RHONE_TLS_CA, RHONE_TLS_CERT and RHONE_TLS_KEY go together: set all three.",
+      "RHONE_TLS_CA, RHONE_TLS_CERT and RHONE_TLS_KEY go together: set all three. RHONE_TLS_REVOKED is beside them.",
     );
   }
   const secret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
@@ -154,7 +193,7 @@ export function openSecurity(config: SecurityConfig, log?: Log): Security {
       "plaintext is allowed: who reaches the network reads and forges what is sent",
     );
   }
-  return new Security(config, { identity: null, secret }, log);
+  return new Security(config, { identity: null, secret, revoked: null }, log);
 }
 
 /** Shorter ones could be guessed. */
@@ -197,13 +236,17 @@ export function notServer(certificate: PeerCertificate, expected: Expected, self
   const { role, name } = expected;
   const isIt = peer?.cluster === self.cluster && peer.role === role && (name === undefined || peer.name === name);
   if (isIt) return undefined;
-  const wanted = name === undefined ? `a ${role}` : nameOf({ role, name, cluster: self.cluster });
+  const wanted = nameOfExpected(expected);
   const found = peer === null ? "no process of a cluster" : `${nameOf(peer)} of ${peer.cluster}`;
   return new RhoneError(
     "FORBIDDEN_PEER",
     `the server's certificate is of ${found}, not of ${wanted} of ${self.cluster}`,
   );
 }
+
+/** "a worker", "worker b-1", for messages. */
+export const nameOfExpected = ({ role, name }: Expected): string =>
+  name === undefined ? `a ${role}` : `${role} ${name}`;
 
 function notCaller(peer: Peer | null, callers: readonly Role[], self: Peer): string | null {
   if (peer === null) {

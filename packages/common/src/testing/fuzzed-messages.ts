@@ -3,7 +3,7 @@ import fc from "fast-check";
 
 // Messages between processes as nobody sends them: fields are missing or have any value of their type.
 
-const { Frame, WorkerMessage, Heartbeat } = rhone.v1;
+const { Frame, WorkerMessage, Heartbeat, DescribeWeights, HashTensors, ReadWeights } = rhone.v1;
 
 const small = fc.nat(40);
 const uint32 = fc.oneof(
@@ -12,7 +12,10 @@ const uint32 = fc.oneof(
 );
 const uint64 = fc.oneof({ weight: 3, arbitrary: small }, fc.constantFrom(2 ** 32, 2 ** 53 - 1));
 const float = fc.oneof(fc.constantFrom(0, 1, -1, 0.5, Number.NaN, Infinity, -Infinity, 1e-45, 3e38), fc.float());
-const text = fc.oneof(fc.constantFrom("", "w", "coordinator", "\0", "x".repeat(5000), "root ::= "), fc.string());
+const text = fc.oneof(
+  fc.constantFrom("", "w", "coordinator", "\0", "x".repeat(5000), "ü".repeat(30_000), "root ::= "),
+  fc.string({ unit: "binary" }),
+);
 const bytes = fc.oneof(
   fc.uint8Array({ maxLength: 64 }),
   fc.array(small, { maxLength: 16 }).map((tokens) => new Uint8Array(Int32Array.from(tokens).buffer)),
@@ -100,6 +103,33 @@ export const fuzzedHeartbeat = some({
   worker: text,
   stillMs: uint32,
 }).map((message) => Heartbeat.encode(message as rhone.v1.Heartbeat.$Properties).finish());
+
+/** A model's file, of which most of what is asked for weights is. */
+export interface FuzzedFile {
+  readonly fingerprint: string;
+  readonly tensors: readonly string[];
+}
+
+/** What is asked of rhone.v1.Weights, by method, encoded. */
+export function fuzzedWeights({ fingerprint, tensors }: FuzzedFile) {
+  const file = fc.oneof({ weight: 6, arbitrary: fc.constant(fingerprint) }, text);
+  const tensor = fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...tensors) }, text);
+  /** Few, or more than may be asked for. */
+  const many = <T>(item: fc.Arbitrary<T>, usual: T) =>
+    fc.oneof({ weight: 20, arbitrary: list(item) }, fc.constant(Array<T>(20_000).fill(usual)));
+  const piece = fc.tuple(fc.oneof(some({ tensor }), some({ header: uint32 })), some({ from: uint64 }));
+  const pieces = many<object>(
+    piece.map(([what, from]) => ({ ...what, ...from })),
+    { header: 0 },
+  );
+  return {
+    describe: some({ fingerprint: file }).map((query) => DescribeWeights.encode(query).finish()),
+    hash: some({ fingerprint: file, tensors: many(tensor, "t") }).map((query) => HashTensors.encode(query).finish()),
+    read: some({ fingerprint: file, pieces }).map((query) =>
+      ReadWeights.encode(query as rhone.v1.ReadWeights.$Properties).finish(),
+    ),
+  };
+}
 
 /** The bytes as they are, or damaged. */
 export const damaged = (whole: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Buffer> =>

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Role } from "../security/peer.js";
 import type { SecurityConfig } from "../security/security-settings.js";
+import { der, extension, name, oid, pem, sequence, time } from "./der.js";
 
 export interface TestLeaf {
   readonly role: Role;
@@ -53,6 +54,7 @@ export class TestAuthority {
       tlsCa: join(this.folder, "ca.pem"),
       tlsCert: join(folder, "cert.pem"),
       tlsKey: join(folder, "key.pem"),
+      tlsRevoked: undefined,
       clusterSecretFile: undefined,
       allowPlaintext: false,
     };
@@ -80,47 +82,6 @@ export class TestAuthority {
       der(0xa3, sequence(...about.extensions)),
     );
     const signature = der(0x03, Buffer.concat([Buffer.of(0), sign("sha256", body, this.#key)]));
-    const lines =
-      sequence(body, ECDSA_SHA256, signature)
-        .toString("base64")
-        .match(/.{1,64}/g) ?? [];
-    return ["-----BEGIN CERTIFICATE-----", ...lines, "-----END CERTIFICATE-----", ""].join("\n");
+    return pem("CERTIFICATE", sequence(body, ECDSA_SHA256, signature));
   }
-}
-
-// DER, as far as X.509 needs it here.
-
-function der(tag: number, ...parts: readonly Buffer[]): Buffer {
-  const body = Buffer.concat(parts);
-  const { length } = body;
-  const head = length < 128 ? [length] : length < 256 ? [0x81, length] : [0x82, length >> 8, length & 255];
-  return Buffer.concat([Buffer.of(tag, ...head), body]);
-}
-
-function sequence(...parts: readonly Buffer[]): Buffer {
-  return der(0x30, ...parts);
-}
-
-function oid(text: string): Buffer {
-  const [first = 0, second = 0, ...rest] = text.split(".").map(Number);
-  const bytes = rest.flatMap((arc) => {
-    const digits = [arc & 127];
-    for (let left = arc >> 7; left > 0; left >>= 7) digits.unshift((left & 127) | 128);
-    return digits;
-  });
-  return der(0x06, Buffer.of(first * 40 + second, ...bytes));
-}
-
-function name(text: string): Buffer {
-  return sequence(der(0x31, sequence(oid("2.5.4.3"), der(0x0c, Buffer.from(text)))));
-}
-
-/** 2026-11-27T10:00:00.000Z -> 20261127100000Z */
-function time(ms: number): Buffer {
-  const digits = new Date(ms).toISOString().replaceAll(/[-:T]|\..*/g, "");
-  return der(0x18, Buffer.from(`${digits}Z`));
-}
-
-function extension(id: string, value: Buffer): Buffer {
-  return sequence(oid(id), der(0x04, value));
 }

@@ -4,7 +4,7 @@ import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from "@peculiar/x509";
 import { describe, expect, it } from "vitest";
-import { newKey, newRequest } from "../certificates.js";
+import { keyHash, newKey, newRequest, publicKeyOf } from "../certificates.js";
 import { identityFiles, readIdentity } from "../identity-files.js";
 import { uriOf, urisOf } from "../member-name.js";
 import { HOUR_MS, temporaryFolder, testAuthority } from "../testing/small-cluster.js";
@@ -46,6 +46,14 @@ describe("Authority", () => {
     expect(certificate.keyUsage).toEqual(["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]);
     expect(Date.parse(certificate.validTo) - clock.nowMs).toBeGreaterThan(LEAF_LIFE_MS - 2000);
     expect(Date.parse(certificate.validFrom)).toBeLessThan(clock.nowMs - HOUR_MS + 2000);
+  });
+
+  it("issues a certificate for a link-local address, as the server sees it", async () => {
+    const { authority } = await testAuthority();
+    const files = identityFiles(await temporaryFolder(), "worker", "a");
+    await authority.issueHere(files, { role: "worker", name: "a", hosts: ["fe80::1%eth0"] });
+    const { certificate = "" } = (await readIdentity(files)) ?? {};
+    expect(new X509Certificate(certificate).checkIP("fe80::1")).toBe("fe80::1");
   });
 
   it.each([
@@ -133,6 +141,34 @@ describe("Authority", () => {
     await expect(authority.renew({ ...member, request })).rejects.toEqual(
       named("CERTIFICATE_REFUSED", /is no member any more/),
     );
+  });
+
+  it("expels a member: no certificate any more for its key, and its name is free", async () => {
+    const { authority, clock, newToken } = await testAuthority();
+    const { id, secret } = await newToken({ uses: 9, ttlMs: 9 * LEAF_LIFE_MS });
+    const uri = uriOf({ cluster: authority.cluster, role: "worker", name: "b-1" });
+    const member = { role: "worker", name: "b-1", hosts: [] } as const;
+    const key = newKey();
+    const request = await newRequest(key, uri);
+    const enroll = (asked: string) => authority.enroll({ ...member, token: id, secret, request: asked });
+    await enroll(request);
+    const sinceMs = clock.nowMs;
+    clock.nowMs += HOUR_MS;
+    await authority.renew({ ...member, request });
+    expect(await authority.members.list()).toMatchObject([
+      { name: "b-1", state: "valid", sinceMs, renewedAtMs: clock.nowMs, validUntilMs: clock.nowMs + LEAF_LIFE_MS },
+    ]);
+    expect(await authority.members.expel(member)).toMatchObject({ name: "b-1", state: "expelled" });
+    expect(await authority.members.expel(member)).toBeNull();
+    const refused = named("CERTIFICATE_REFUSED", /The worker b-1 was expelled .*rhone leave --forget/);
+    await expect(authority.renew({ ...member, request })).rejects.toEqual(refused);
+    await expect(enroll(request)).rejects.toEqual(refused);
+    expect(await authority.members.revoked()).toEqual([keyHash(publicKeyOf(key))]);
+    await enroll(await newRequest(newKey(), uri));
+    expect((await authority.members.list()).map(({ state }) => state)).toEqual(["valid", "expelled"]);
+    clock.nowMs += 2 * LEAF_LIFE_MS;
+    expect(await authority.members.revoked()).toEqual([]);
+    expect((await authority.members.list()).map(({ state }) => state)).toEqual(["expired"]);
   });
 
   it("issues identities for processes of its own machine, with the same key each time", async () => {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { createFile, makeFolder, RhoneError } from "@rhone/common";
 import {
   type Credential,
   issueLeaf,
@@ -11,7 +11,7 @@ import {
   publicKeyOf,
   readRequest,
 } from "../certificates.js";
-import { createFile, type IdentityFiles, identityKey, writeCertificate } from "../identity-files.js";
+import { type IdentityFiles, identityKey, writeCertificate } from "../identity-files.js";
 import {
   AUTHORITY_ROLE,
   authorityHash,
@@ -49,6 +49,10 @@ export interface IssueOrder extends Pick<EnrollOrder, "name" | "hosts"> {
   readonly role: Role;
 }
 
+/** The members of the authority in a folder, which need not exist. */
+export const membersOf = (folder: string, now: () => number = Date.now): Members =>
+  new Members(folder, { now, lifeMs: LEAF_LIFE_MS });
+
 /** The tokens of the authority in a folder, which need not exist. */
 export const tokensOf = (folder: string, now: () => number = Date.now): TokenStore =>
   new TokenStore(join(folder, "tokens"), now);
@@ -56,12 +60,12 @@ export const tokensOf = (folder: string, now: () => number = Date.now): TokenSto
 /** The CA of one cluster: its key, its tokens and its members, in one folder of the machine that made the cluster. */
 export class Authority {
   readonly tokens: TokenStore;
+  readonly members: Members;
   /** PEM. */
   readonly ca: string;
   /** See `authorityHash`. */
   readonly hash: string;
   readonly #credential: Credential;
-  readonly #members: Members;
   readonly #now: () => number;
   /** Members are admitted one after another. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -72,7 +76,7 @@ export class Authority {
     this.ca = credential.certificate;
     this.hash = authorityHash(credential.certificate);
     this.tokens = tokensOf(folder, now);
-    this.#members = new Members(join(folder, "members"), now);
+    this.members = membersOf(folder, now);
   }
 
   /** Makes the key and certificate when the folder has none. Throws what reading and writing files throw. */
@@ -105,7 +109,7 @@ export class Authority {
       const { token: id, secret, role, name } = order;
       const publicKey = await this.#publicKeyFor(order);
       const key = keyHash(publicKey);
-      await this.#members.checkFree({ role, name, key });
+      await this.members.checkFree({ role, name, key });
       await this.tokens.claim({ id, secret, role, name, key });
       return this.#issue(order, publicKey);
     });
@@ -115,7 +119,7 @@ export class Authority {
   renew(order: RenewOrder): Promise<string> {
     return this.#inTurn(async () => {
       const publicKey = await this.#publicKeyFor(order);
-      await this.#members.check({ role: order.role, name: order.name, key: keyHash(publicKey) });
+      await this.members.check({ role: order.role, name: order.name, key: keyHash(publicKey) });
       return this.#issue(order, publicKey);
     });
   }
@@ -161,7 +165,7 @@ export class Authority {
   async #issue({ role, name, hosts }: IssueOrder, publicKey: Uint8Array): Promise<string> {
     const nowMs = this.#now();
     const member = { role, name, key: keyHash(publicKey), issuedAtMs: nowMs, validUntilMs: nowMs + LEAF_LIFE_MS };
-    await this.#members.put(member);
+    await this.members.put(member);
     return issueLeaf(this.#credential, {
       publicKey,
       commonName: name,

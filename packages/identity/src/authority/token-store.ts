@@ -1,9 +1,8 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { createFile, makeFolder, RhoneError } from "@rhone/common";
 import { z } from "zod";
-import { createFile } from "../identity-files.js";
 import { newSecret, newTokenId, TOKEN_ID } from "../join-token.js";
 import { MEMBER_ROLES, type MemberRole } from "../member-name.js";
 
@@ -106,11 +105,11 @@ export class TokenStore {
     }
     if (role !== record.role) {
       const problem = `Token ${id} admits a ${record.role}, and the request is for a ${role}`;
-      throw new RhoneError("CERTIFICATE_REFUSED", `${problem}.`);
+      throw new RhoneError("CERTIFICATE_REFUSED", `${problem}. ${NEW_TOKEN} --as ${role}`);
     }
     if (usedBy.some((use) => use.key === key)) return;
     const use = JSON.stringify({ name, key, atMs: this.#now() } satisfies TokenUse);
-    for (let number = 1; number <= uses; number++) {
+    for (let number = usedBy.length + 1; number <= uses; number++) {
       if (await createFile(this.#path(`${id}.use-${number}.json`), use)) return;
     }
     const admitted = (await this.#usesOf(id)).map((each) => each.name).join(", ");

@@ -2,9 +2,9 @@ import { createPublicKey, X509Certificate } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { request as httpsRequest, type RequestOptions } from "node:https";
 import type { PeerCertificate } from "node:tls";
-import { parseErrorCode, RhoneError } from "@rhone/common";
+import { type Places, parseErrorCode, RhoneError } from "@rhone/common";
 import type { z } from "zod";
-import { newRequest } from "../certificates.js";
+import { keyHash, newRequest, publicKeyOf } from "../certificates.js";
 import { type IdentityFiles, identityKey, readIdentity, writeCertificate } from "../identity-files.js";
 import { type JoinToken, parseToken } from "../join-token.js";
 import { AUTHORITY_ROLE, authorityHash, clusterOf, type MemberRole, uriOf, urisOf } from "../member-name.js";
@@ -13,10 +13,10 @@ import {
   enrolledSchema,
   enrollSchema,
   failureSchema,
-  LARGEST_BODY,
+  LARGEST_ANSWER,
   PATHS,
-  type Places,
   renewSchema,
+  revokedSchema,
 } from "./enrollment-messages.js";
 
 const ANSWER_MS = 10_000;
@@ -67,6 +67,26 @@ export async function renew(place: MemberPlace): Promise<Places> {
   });
   await keep(place, { ca, certificate });
   return places;
+}
+
+/** The keys that the authority believes no longer. */
+export interface Revoked {
+  readonly keys: readonly string[];
+  /** Why this member has to leave: its own is among them; null: it isn't. */
+  readonly expelled: RhoneError | null;
+}
+
+/** Throws UNREACHABLE, NOT_FOUND, and CERTIFICATE_REFUSED for a certificate that is not valid. */
+export async function fetchRevoked({ address, role, name, files }: MemberPlace): Promise<Revoked> {
+  const identity = await readIdentity(files);
+  if (identity === null) throw new RhoneError("NOT_FOUND", `There is no identity in ${files.folder}.`);
+  const { ca, key, certificate: cert } = identity;
+  const tls = { ...onlyAuthority(ca), cert, key };
+  const { keys } = await ask(address, { path: PATHS.revoked, schema: revokedSchema, tls });
+  if (!keys.includes(keyHash(publicKeyOf(key)))) return { keys, expelled: null };
+  const again = "To join again it needs a new key (rhone leave --forget) and a new token";
+  const problem = `The ${role} ${name} of this machine was expelled from the cluster at ${address}`;
+  return { keys, expelled: new RhoneError("CERTIFICATE_REFUSED", `${problem}. ${again}.`) };
 }
 
 /** The CA of the server, PEM, once it is known to be the token's. */
@@ -186,7 +206,7 @@ async function readAnswer(response: IncomingMessage): Promise<string> {
   let bytes = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > 2 * LARGEST_BODY) throw new Error(`its answer has more than ${2 * LARGEST_BODY} bytes`);
+    if (bytes > LARGEST_ANSWER) throw new Error(`its answer has more than ${LARGEST_ANSWER} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
@@ -208,7 +228,7 @@ function explain(address: string, error: NodeJS.ErrnoException): RhoneError {
       });
     case "EHOSTUNREACH":
     case "ENETUNREACH":
-      return new RhoneError("UNREACHABLE", `This machine has no way to ${host}: check the network, or the address.`, {
+      return new RhoneError("UNREACHABLE", `This machine has no route to ${host}: check the address and the network.`, {
         cause: error,
       });
     case "ETIMEDOUT":

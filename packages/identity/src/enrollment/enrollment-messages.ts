@@ -1,3 +1,4 @@
+import { type Parsed, placesSchema } from "@rhone/common";
 import { z } from "zod";
 import { MEMBER_ROLES } from "../member-name.js";
 
@@ -5,8 +6,15 @@ import { MEMBER_ROLES } from "../member-name.js";
 
 /** Bytes of a body, at most. */
 export const LARGEST_BODY = 16 * 1024;
+/** Bytes of an answer, at most: 10,000 keys are 670 KB. */
+export const LARGEST_ANSWER = 1024 * 1024;
 
-export const PATHS = { cluster: "/v1/cluster", enroll: "/v1/enroll", renew: "/v1/renew" } as const;
+export const PATHS = {
+  cluster: "/v1/cluster",
+  enroll: "/v1/enroll",
+  renew: "/v1/renew",
+  revoked: "/v1/revoked",
+} as const;
 
 const text = (longest: number) => z.string().min(1).max(longest);
 
@@ -23,18 +31,10 @@ export const enrollSchema = z.object({
 
 export const renewSchema = z.object({ request: text(8192) });
 
-/** What a member needs besides its certificate. */
-export const placesSchema = z.object({
-  /** host:port of a coordinator's gRPC server; absent while there is none. */
-  coordinator: z.string().optional(),
-  /** URL of Redis, for gateways and coordinators. It may hold a password. */
-  redisUrl: z.string().optional(),
-  /** Name of the model. */
-  model: z.string().optional(),
-});
-export type Places = Readonly<z.infer<typeof placesSchema>>;
-
 export const enrolledSchema = z.object({ certificate: text(8192), places: placesSchema });
-export type Enrolled = Readonly<z.infer<typeof enrolledSchema>>;
+export type Enrolled = Parsed<typeof enrolledSchema>;
+
+/** GET /v1/revoked, for members: the keys that are believed no longer. */
+export const revokedSchema = z.object({ keys: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(10_000) });
 
 export const failureSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });

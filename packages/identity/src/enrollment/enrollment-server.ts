@@ -2,26 +2,35 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { explainRefusal, listenOrExplain, RhoneError, toRhoneError } from "@rhone/common";
+import {
+  explainRefusal,
+  keepToConnections,
+  listenOrExplain,
+  type Places,
+  RhoneError,
+  toRhoneError,
+} from "@rhone/common";
 import type { z } from "zod";
 import type { Authority } from "../authority/authority.js";
 import { type Log, sparingly } from "../log.js";
 import { MEMBER_ROLES, type MemberRole, uriOf, urisOf } from "../member-name.js";
-import { type Enrolled, enrollSchema, LARGEST_BODY, PATHS, type Places, renewSchema } from "./enrollment-messages.js";
+import { type Enrolled, enrollSchema, LARGEST_BODY, PATHS, renewSchema } from "./enrollment-messages.js";
 
 export interface EnrollmentServerOptions {
   readonly authority: Authority;
   readonly host: string;
   /** 0 = any free port. */
   readonly port: number;
-  /** What a member of this role is told. */
-  readonly places: (role: MemberRole) => Places;
+  /** What members are told. */
+  readonly places: () => Promise<Places>;
   readonly logger: Log;
 }
 
 const REQUEST_MS = 10_000;
 const HANDSHAKE_MS = 5_000;
-/** Connections of strangers, at most. */
+/** How often the time of requests is looked at; Node's own 30 s would let them take 40. */
+const CHECK_MS = 1000;
+/** Strangers' ones among them. */
 const MOST_CONNECTIONS = 64;
 /** The server's own certificate is replaced this often. */
 const OWN_RENEWAL_MS = 24 * 3_600_000;
@@ -57,11 +66,12 @@ export class EnrollmentServer {
         handshakeTimeout: HANDSHAKE_MS,
         requestTimeout: REQUEST_MS,
         headersTimeout: REQUEST_MS,
+        connectionsCheckingInterval: CHECK_MS,
         keepAliveTimeout: 1000,
       },
       (request, response) => void respond(request, response, { ...options, refused }),
     );
-    server.maxConnections = MOST_CONNECTIONS;
+    keepToConnections(server, MOST_CONNECTIONS);
     await listenOrExplain(server, { host, port });
     const renew = () =>
       context().then(
@@ -112,6 +122,8 @@ async function answer(request: IncomingMessage, options: EnrollmentServerOptions
       return enroll(request, options);
     case `POST ${PATHS.renew}`:
       return renew(request, options);
+    case `GET ${PATHS.revoked}`:
+      return revoked(request, options);
     default:
       throw new RhoneError("NOT_FOUND", "Machines join here: rhone join HOST:PORT TOKEN");
   }
@@ -123,7 +135,7 @@ async function enroll(request: IncomingMessage, options: EnrollmentServerOptions
   const { role, name, token } = order;
   const certificate = await authority.enroll({ ...order, hosts: hostsOf(request) });
   logger.info({ role, name, token, from: request.socket.remoteAddress }, "member enrolled");
-  return { certificate, places: places(role) };
+  return { certificate, places: await places() };
 }
 
 async function renew(request: IncomingMessage, options: EnrollmentServerOptions): Promise<Enrolled> {
@@ -132,7 +144,12 @@ async function renew(request: IncomingMessage, options: EnrollmentServerOptions)
   const order = await readBody(request, renewSchema);
   const certificate = await authority.renew({ ...member, ...order, hosts: hostsOf(request) });
   logger.info({ ...member, from: request.socket.remoteAddress }, "certificate renewed");
-  return { certificate, places: places(member.role) };
+  return { certificate, places: await places() };
+}
+
+async function revoked(request: IncomingMessage, { authority }: EnrollmentServerOptions) {
+  memberOf(request, authority.cluster);
+  return { keys: await authority.members.revoked() };
 }
 
 /** The member that a valid certificate of this cluster is for. Throws CERTIFICATE_REFUSED. */

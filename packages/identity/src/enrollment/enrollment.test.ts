@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { identityFiles, readIdentity } from "../identity-files.js";
 import { authorityHash, urisOf } from "../member-name.js";
-import { HOUR_MS, newMachine, temporaryFolder, testAuthority, testCluster } from "../testing/small-cluster.js";
+import { HOUR_MS, newMachine, PLACES, temporaryFolder, testAuthority, testCluster } from "../testing/small-cluster.js";
 import { enroll, renew } from "./enrollment-client.js";
 
 const named = (code: string, message: RegExp) =>
@@ -30,7 +30,7 @@ describe("joining", () => {
     const { address, authority, newToken } = await testCluster();
     const machine = await newMachine(address);
     const places = await enroll(machine, (await newToken()).text);
-    expect(places).toEqual({ coordinator: "10.0.0.1:7110" });
+    expect(places).toEqual(PLACES);
     const identity = await readIdentity(machine.files);
     const certificate = new X509Certificate(identity?.certificate ?? "");
     expect(urisOf(certificate)).toEqual([`spiffe://rhone-${authority.cluster}/worker/b-1`]);
@@ -126,7 +126,7 @@ describe("renewing", () => {
     const machine = await newMachine(address);
     await enroll(machine, (await newToken()).text);
     const before = await readIdentity(machine.files);
-    expect(await renew(machine)).toEqual({ coordinator: "10.0.0.1:7110" });
+    expect(await renew(machine)).toEqual(PLACES);
     const after = await readIdentity(machine.files);
     expect(after?.certificate).not.toBe(before?.certificate);
     expect(after?.key).toBe(before?.key);

@@ -1,11 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createLogger } from "@rhone/common";
+import { createLogger, type Places } from "@rhone/common";
 import { onTestFinished } from "vitest";
 import { Authority } from "../authority/authority.js";
 import { newKey, newRequest } from "../certificates.js";
-import type { Places } from "../enrollment/enrollment-messages.js";
 import { EnrollmentServer } from "../enrollment/enrollment-server.js";
 import { identityFiles } from "../identity-files.js";
 import { formatToken } from "../join-token.js";
@@ -37,15 +36,20 @@ export async function testAuthority() {
   return { authority, folder, clock, newToken, requestFor };
 }
 
+export const PLACES: Places = {
+  pipelines: [{ model: "m", coordinator: "10.0.0.1:7110", workers: 1 }],
+  hasTemplateFile: false,
+};
+
 /** An authority with its enrollment server. */
-export async function testCluster(places: Places = { coordinator: "10.0.0.1:7110" }) {
+export async function testCluster(places: Places = PLACES) {
   const made = await testAuthority();
   const { authority } = made;
   const server = await EnrollmentServer.open({
     authority,
     host: "127.0.0.1",
     port: 0,
-    places: () => places,
+    places: async () => places,
     logger: silent,
   });
   onTestFinished(() => server.close());

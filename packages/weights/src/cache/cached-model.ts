@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { access, type FileHandle, open, readdir, truncate } from "node:fs/promises";
+import { type FileHandle, open, readdir, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { makeFolder } from "@rhone/common";
 import { type GgufFile, openGguf } from "@rhone/model";
@@ -10,6 +10,8 @@ import { appendJsonLines, readJsonLines } from "../files/json-lines.js";
 import { Holds } from "./hold.js";
 
 export const USER = "user-";
+/** Files whose value is how many bytes the folder will have when what is being fetched is there. */
+export const ROOM = "room-";
 const CLAIM = "claim-";
 
 const lineSchema = z.union([
@@ -40,21 +42,24 @@ export class CachedModel {
     this.#holds = holds;
   }
 
-  /** Makes the folder where there is none. */
+  /** Makes the folder where there is none. To be called while nobody evicts. */
   static async open(folder: string): Promise<CachedModel> {
+    await makeFolder(folder, 0o700);
     const holds = new Holds();
-    const mark = join(folder, USER + randomUUID());
-    for (;;) {
-      await makeFolder(folder, 0o700);
-      // An eviction may move the folder away before it sees that somebody uses it.
-      const isTaken = await holds.take(mark).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT") return false;
-        holds.close();
-        throw error;
-      });
-      if (isTaken && (await exists(mark))) return new CachedModel(folder, holds);
-      holds.letGo(mark);
+    try {
+      await holds.take(join(folder, USER + randomUUID()));
+      return new CachedModel(folder, holds);
+    } catch (error) {
+      holds.close();
+      throw error;
     }
+  }
+
+  /** Says that the folder will have `bytes`, until the returned function is called. */
+  async announce(bytes: number): Promise<() => void> {
+    const path = join(this.folder, ROOM + randomUUID());
+    await this.#holds.take(path, bytes);
+    return () => this.#holds.letGo(path);
   }
 
   /** The model's files; null when the headers are not there. */
@@ -150,9 +155,3 @@ const five = (number: number): string => String(number).padStart(5, "0");
 /** As llama.cpp names the parts of a split model, so that each part's path leads to the others. */
 const partName = (number: number, of: number): string =>
   of === 1 ? "model.gguf" : `model-${five(number + 1)}-of-${five(of)}.gguf`;
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  );

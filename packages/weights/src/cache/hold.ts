@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
+import { removeLeft } from "@rhone/common";
 import { diskError } from "../files/disk-error.js";
 
 /** How often a process touches what it holds, and after how long without a touch it holds it no more. */
@@ -16,12 +17,15 @@ export class Holds {
     this.#timer = setInterval(() => void this.#touch(), TOUCH_MS).unref();
   }
 
-  /** False when another process holds it. Throws when the folder is missing, and DISK_FULL. */
-  async take(path: string): Promise<boolean> {
-    if (await isHeld(path)) return false;
-    rmSync(path, { force: true });
+  /**
+   * `value` is for those who look. False when another process holds it. Throws when the folder is missing, and
+   * DISK_FULL.
+   */
+  async take(path: string, value = 0): Promise<boolean> {
+    if ((await heldValue(path)) !== null) return false;
     try {
-      await writeFile(path, JSON.stringify([hostname(), process.pid]), { flag: "wx", mode: 0o600 });
+      await removeLeft(path, async () => (await heldValue(path)) === null);
+      await writeFile(path, JSON.stringify([hostname(), process.pid, value]), { flag: "wx", mode: 0o600 });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
       throw diskError(error, path);
@@ -47,24 +51,39 @@ export class Holds {
   }
 }
 
-/** Whether a process that lives holds the file: one of another machine that shares the folder has to touch it. */
-export async function isHeld(path: string): Promise<boolean> {
+/**
+ * The value that a process which lives holds the file with; null: nobody holds it. A process of another machine that
+ * shares the folder has to touch it.
+ */
+export async function heldValue(path: string): Promise<number | null> {
   try {
     const { mtimeMs } = await stat(path);
-    return Date.now() - mtimeMs < HELD_MS && lives(await readFile(path, "utf8"));
+    return Date.now() - mtimeMs < HELD_MS ? valueIn(await readFile(path, "utf8")) : null;
   } catch {
-    return false;
+    return null;
   }
 }
 
-/** False only for a process of this machine that is gone. */
-function lives(owner: string): boolean {
+/** Null for a process of this machine that is gone. */
+function valueIn(text: string): number | null {
+  const [host, pid, value = 0] = parsed(text);
+  return host === hostname() && isGone(pid) ? null : value;
+}
+
+/** A text that is not whole is just being written. */
+function parsed(text: string): [host?: string, pid?: number, value?: number] {
   try {
-    const [host, pid] = JSON.parse(owner) as [string, number];
-    if (host === hostname()) process.kill(pid, 0);
-    return true;
+    return JSON.parse(text);
+  } catch {
+    return [];
+  }
+}
+
+function isGone(pid = 0): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
   } catch (error) {
-    // No JSON: it is just being written.
-    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
   }
 }

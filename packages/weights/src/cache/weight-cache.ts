@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { readdir, rename, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { makeFolder, RhoneError } from "@rhone/common";
-import { CachedModel, USER } from "./cached-model.js";
-import { isHeld } from "./hold.js";
+import { CachedModel, ROOM, USER } from "./cached-model.js";
+import { Holds, heldValue } from "./hold.js";
 
 export interface WeightCacheOptions {
   /** Made when it is first needed; several processes share it. */
@@ -17,6 +18,8 @@ export interface WeightCacheOptions {
 interface Entry {
   readonly folder: string;
   readonly bytes: number;
+  /** What it will have when all that is being fetched is there. */
+  readonly finalBytes: number;
   /** Unix milliseconds: each use makes and removes a file in the folder. */
   readonly usedAtMs: number;
 }
@@ -25,6 +28,10 @@ const EVICTED = ".evicted";
 const FINGERPRINT = /^[0-9a-f]{64}$/;
 /** What `stat` counts blocks in, on every system. */
 const BLOCK_BYTES = 512;
+const LOCK = "lock";
+/** A process that opens or evicts models has the lock for milliseconds; removing a large model can take seconds. */
+const LOOK_MS = 20;
+const LOCKED_WITHIN_MS = 180_000;
 
 /** Fetched models on disk, each in a folder that is named after its header's SHA-256. */
 export class WeightCache {
@@ -47,30 +54,60 @@ export class WeightCache {
       const problem = `The folder of fetched weights ${this.folder} can't be created (${cause.message})`;
       throw new RhoneError("INVALID_CONFIG", `${problem}. Choose another with --weights-dir.`, { cause });
     });
-    return CachedModel.open(join(this.folder, fingerprint));
+    return this.#alone(() => CachedModel.open(join(this.folder, fingerprint)));
   }
 
   /**
-   * Removes models, the one that was used longest ago first and never one in use, until there is room for `bytes` more.
-   * The limit is looked at when a fetch begins: two that begin at once may exceed it together. Throws DISK_FULL.
+   * Keeps room for `bytes` more of a model until the returned function is called: removes other models, the one that
+   * was used longest ago first and never one in use, and counts what others are fetching. Throws DISK_FULL.
    */
-  async makeRoom(bytes: number): Promise<void> {
-    const entries = (await this.#entries()).sort((a, b) => a.usedAtMs - b.usedAtMs);
-    let kept = entries.reduce((sum, entry) => sum + entry.bytes, 0);
+  makeRoom(bytes: number, model: CachedModel): Promise<() => void> {
+    return this.#alone(async () => {
+      const entries = await this.#entries();
+      await this.#evictFor(bytes, entries);
+      const { finalBytes = 0 } = entries.find(({ folder }) => folder === model.folder) ?? {};
+      return model.announce(finalBytes + bytes);
+    });
+  }
+
+  async #evictFor(bytes: number, entries: readonly Entry[]): Promise<void> {
+    const sum = (of: (entry: Entry) => number): number => entries.reduce((total, entry) => total + of(entry), 0);
+    let kept = sum(({ finalBytes }) => finalBytes);
+    const coming = sum((entry) => entry.finalBytes - entry.bytes);
     let free = await this.#freeBytes(this.folder);
-    const isRoom = (): boolean => kept + bytes <= this.#mostBytes && bytes <= free;
-    for (const entry of entries) {
+    const isRoom = (): boolean => kept + bytes <= this.#mostBytes && coming + bytes <= free;
+    for (const entry of entries.toSorted((a, b) => a.usedAtMs - b.usedAtMs)) {
       if (isRoom()) return;
-      if (!(await this.#evict(entry.folder))) continue;
+      if (!(await evict(entry.folder))) continue;
       kept -= entry.bytes;
       free = await this.#freeBytes(this.folder);
     }
     if (isRoom()) return;
+    const others = coming > 0 ? `, of which other models that are being fetched take ${coming}` : "";
     const problem =
-      bytes > free
-        ? `its disk has ${free} bytes free`
+      coming + bytes > free
+        ? `its disk has ${free} bytes free${others}`
         : `models in use take ${kept} of the ${this.#mostBytes} bytes that it may have (--weights-bytes)`;
     throw new RhoneError("DISK_FULL", `${this.folder} has no room for ${bytes} bytes of weights: ${problem}.`);
+  }
+
+  /** Runs `work` while no other process that uses the folder opens or evicts models. */
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const holds = new Holds();
+    const lock = join(this.folder, LOCK);
+    try {
+      const deadline = performance.now() + LOCKED_WITHIN_MS;
+      while (!(await holds.take(lock))) {
+        if (performance.now() > deadline) {
+          const problem = `${lock} has been held for ${LOCKED_WITHIN_MS / 1000} s by another process`;
+          throw new RhoneError("DEADLINE_EXCEEDED", `${problem}; try again.`);
+        }
+        await sleep(LOOK_MS);
+      }
+      return await work();
+    } finally {
+      holds.close();
+    }
   }
 
   async #entries(): Promise<Entry[]> {
@@ -79,46 +116,46 @@ export class WeightCache {
     const entries = names.filter((name) => FINGERPRINT.test(name)).map((name) => entryAt(join(this.folder, name)));
     return (await Promise.all(entries)).filter((entry) => entry !== null);
   }
+}
 
-  /** False when it is in use. */
-  async #evict(folder: string): Promise<boolean> {
-    if (await isUsed(folder)) return false;
-    const aside = `${folder}${EVICTED}-${randomUUID()}`;
-    await rename(folder, aside).catch(() => {});
-    // Somebody may have begun to use it just before: that one goes on with it, or with a new folder.
-    if (
-      (await isUsed(aside)) &&
-      (await rename(aside, folder).then(
-        () => true,
-        () => false,
-      ))
-    )
-      return false;
-    await remove(aside);
-    return true;
-  }
+/** False when it is in use. To be called by one process at a time, while nobody opens it. */
+async function evict(folder: string): Promise<boolean> {
+  if (await isUsed(folder)) return false;
+  const aside = `${folder}${EVICTED}-${randomUUID()}`;
+  // In one step, so that a crash leaves no half of a model.
+  const isAside = await rename(folder, aside).then(
+    () => true,
+    () => false,
+  );
+  await remove(aside);
+  return isAside;
 }
 
 /** Null when it has gone meanwhile. Holes of files take no blocks. */
 async function entryAt(folder: string): Promise<Entry | null> {
   try {
     const { mtimeMs } = await stat(folder);
-    const sizes = (await readdir(folder)).map((name) =>
-      stat(join(folder, name)).then(
-        ({ blocks }) => blocks * BLOCK_BYTES,
-        () => 0,
-      ),
-    );
-    const bytes = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
-    return { folder, bytes, usedAtMs: mtimeMs };
+    const files = await Promise.all((await readdir(folder)).map((name) => fileAt(folder, name)));
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    return { folder, bytes, finalBytes: Math.max(bytes, ...files.map((file) => file.announced)), usedAtMs: mtimeMs };
   } catch {
     return null;
   }
 }
 
+async function fileAt(folder: string, name: string): Promise<{ readonly bytes: number; readonly announced: number }> {
+  const path = join(folder, name);
+  const announced = name.startsWith(ROOM) ? await heldValue(path) : null;
+  const blocks = await stat(path).then(
+    (found) => found.blocks,
+    () => 0,
+  );
+  return { bytes: blocks * BLOCK_BYTES, announced: announced ?? 0 };
+}
+
 async function isUsed(folder: string): Promise<boolean> {
   const users = (await readdir(folder).catch(() => [])).filter((name) => name.startsWith(USER));
-  for (const name of users) if (await isHeld(join(folder, name))) return true;
+  for (const name of users) if ((await heldValue(join(folder, name))) !== null) return true;
   return false;
 }
 

@@ -71,10 +71,14 @@ async function fetchHeaders(request: FetchModelRequest, entry: CachedModel): Pro
     const problem = `${origin.peer} describes a model of ${parts.length} files with headers of ${headerBytes} bytes`;
     throw new RhoneError("MESSAGE_MALFORMED", `${problem}; 1 to ${MOST_PARTS}, and ${MOST_HEADER_BYTES}, are taken.`);
   }
-  await cache.makeRoom(headerBytes);
-  for (const [number, part] of parts.entries()) {
-    const header = await again(request, () => readHeader(request, number, part.headerBytes ?? 0));
-    await entry.layOut({ number, of: parts.length, bytes: part.bytes ?? 0 }, header);
+  const giveBack = await cache.makeRoom(headerBytes, entry);
+  try {
+    for (const [number, part] of parts.entries()) {
+      const header = await again(request, () => readHeader(request, number, part.headerBytes ?? 0));
+      await entry.layOut({ number, of: parts.length, bytes: part.bytes ?? 0 }, header);
+    }
+  } finally {
+    giveBack();
   }
   const file = await entry.file(fingerprint);
   if (file !== null) return file;
@@ -125,10 +129,15 @@ async function complete(request: FetchModelRequest, { entry, file, tensors }: Sh
   try {
     const { missing, doubted, isSealed } = await compare(request, { entry, file, tensors }, expected);
     if (missing.length > 0) {
-      await cache.makeRoom(missing.reduce((sum, { bytes }) => sum + bytes, 0));
-      const fetched = (bytes: number, totalBytes: number) => onProgress("fetch", bytes, totalBytes);
-      const sources = [{ client: origin, tensors: null }, ...(await describeAll(request))];
-      await fetchTensors({ ...request, sources, entry, file, tensors: missing, expected, onProgress: fetched });
+      const missingBytes = missing.reduce((sum, { bytes }) => sum + bytes, 0);
+      const giveBack = await cache.makeRoom(missingBytes, entry);
+      try {
+        const fetched = (bytes: number, totalBytes: number) => onProgress("fetch", bytes, totalBytes);
+        const sources = [{ client: origin, tensors: null }, ...(await describeAll(request))];
+        await fetchTensors({ ...request, sources, entry, file, tensors: missing, expected, onProgress: fetched });
+      } finally {
+        giveBack();
+      }
     }
     if (!isSealed) await entry.seal(file, doubted);
   } finally {

@@ -17,9 +17,9 @@ export interface WantedModel {
   /** On the coordinator's machine. */
   readonly path: string;
   readonly fingerprint: string;
-  /** As `fileStamp` has it. */
+  /** As `fileStamp` has it; "": of no file that could be here. */
   readonly stamp: string;
-  /** host:port of the process that has all the weights; "": the coordinator. */
+  /** host:port of the process that has all weights; "": the coordinator. */
   readonly origin: string;
   /** host:port of processes that may have some of them. */
   readonly sources: readonly string[];

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { closeSync, openSync, readSync } from "node:fs";
-import { setPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 import { RhoneError } from "@rhone/common/rhone-error";
 import { serveThread } from "@rhone/common/serve-thread";
 import type { Extent } from "./hash-thread.js";
@@ -12,7 +12,8 @@ const BELOW_OTHERS = 10;
 
 await serveThread<null, Extent, string>(async () => {
   // On Linux the priority is the thread's own; elsewhere it would be the process's.
-  if (process.platform === "linux") setPriority(0, BELOW_OTHERS);
+  // A process that is nicer already may not go back.
+  if (process.platform === "linux" && getPriority(0) < BELOW_OTHERS) setPriority(0, BELOW_OTHERS);
   const buffer = new Uint8Array(PIECE_BYTES);
   return { obey: (extent) => hashOf(extent, buffer) };
 });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { makeFolder, RhoneError } from "@rhone/common";
+import { clipped, makeFolder, RhoneError } from "@rhone/common";
 import type { GgufFile } from "@rhone/model";
 import { z } from "zod";
 import { fileStamp } from "./file-stamp.js";
@@ -92,7 +92,8 @@ export class TensorHashes {
 
   async #compute(owner: string, name: string): Promise<string> {
     const info = this.#file.tensors.get(name);
-    if (info === undefined) throw new RhoneError("NOT_FOUND", `${this.#file.path} has no tensor ${name}.`);
+    if (info === undefined)
+      throw new RhoneError("NOT_FOUND", `${this.#file.path} has no tensor ${clipped(name, 200)}.`);
     const hash = await this.#thread.hash(owner, info);
     if ((await fileStamp(this.#file)) !== this.#stamp) {
       throw new RhoneError("MODEL_MISMATCH", `${this.#file.path} was changed while it was in use; start again.`);

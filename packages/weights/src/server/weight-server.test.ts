@@ -42,6 +42,15 @@ test.each([
   await expect(all(client.read({ fingerprint, pieces }, signal))).rejects.toMatchObject({ code });
 });
 
+test("a name as long as a message is repeated in part", async () => {
+  const { client, fingerprint } = await scene();
+  const long = "ü".repeat(200_000);
+  const refusal = { code: "NOT_FOUND", message: expect.stringMatching(/^\S+ ?.*tensor ü{200}….{0,20}$/) };
+  await expect(all(client.read({ fingerprint, pieces: [{ tensor: long }] }, signal))).rejects.toMatchObject(refusal);
+  await expect(all(client.hash({ fingerprint, tensors: [long] }, signal))).rejects.toMatchObject(refusal);
+  await expect(client.describe(long, signal)).rejects.toMatchObject({ code: "MODEL_MISMATCH" });
+});
+
 test("a worker gives what it holds, and no hashes", async () => {
   const file = await writeModel();
   const tensors = new Set(["blk.0.attn_q.weight"]);

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type FileHandle, open } from "node:fs/promises";
 import type { handleUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
 import {
+  clipped,
   type DescribeWeights,
   type HashTensors,
   type Logger,
@@ -46,6 +47,8 @@ const MOST_NAMES = 16_384;
 const STALL_MS = 60_000;
 /** How often a reader hears that a hash is still being computed. */
 const STILL_MS = 5_000;
+/** A name that is not of the file may be as long as a message. */
+const named = (name: string): string => clipped(name, 200);
 
 type Out<Query, Message> = ServerWritableStream<Query, Message>;
 type Ending = Pick<Out<unknown, unknown>, "once" | "emit" | "end" | "getPeer">;
@@ -127,7 +130,7 @@ export class WeightServer {
     if (!fingerprint || fingerprint === own) return served;
     throw new RhoneError(
       "MODEL_MISMATCH",
-      `The file that was asked for has a header with the SHA-256 ${fingerprint}, the one that is here ${own}.`,
+      `The file that was asked for has a header with the SHA-256 ${named(fingerprint)}, the one that is here ${own}.`,
     );
   }
 
@@ -174,7 +177,7 @@ function extentOf({ file, tensors }: ServedWeights, piece: NonNullable<ReadWeigh
 function tensorExtent(file: WeightsFile, held: ServedWeights["tensors"], name: string): Extent {
   const info = file.tensors.get(name);
   if (info !== undefined && (held === null || held.has(name))) return info;
-  throw new RhoneError("NOT_FOUND", `The tensor ${name} is not here.`);
+  throw new RhoneError("NOT_FOUND", `The tensor ${named(name)} is not here.`);
 }
 
 function headerExtent(file: WeightsFile, number: number): Extent {

@@ -2,7 +2,14 @@ import { type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
-import { MOST_LOSSES, type PipelineShape, Scheduler, type SchedulerOptions } from "../scheduler/scheduler.js";
+import type { HeldLinks } from "../scheduler/pages/held-links.js";
+import {
+  MOST_LOSSES,
+  type PipelineShape,
+  Scheduler,
+  type SchedulerOptions,
+  type Workload,
+} from "../scheduler/scheduler.js";
 import type { Sequence } from "../scheduler/sequence.js";
 import type { LoggedEvent } from "../token-log/append-events.js";
 import { NOTHING_RECORDED, type RecordedGeneration } from "../token-log/recorded.js";
@@ -35,6 +42,10 @@ export interface EngineOptions extends SchedulerOptions {
   readonly now?: () => number;
 }
 
+/** Tokens that an answer is expected to have before the first has ended, and the weight of the latest one. */
+const FIRST_ANSWER_TOKENS = 100;
+const ANSWER_WEIGHT = 0.1;
+
 /**
  * The step loop: decide what runs, run it through the pipeline, record what came back. It reacts to new requests and to
  * results; it waits for neither Redis nor a timer.
@@ -45,6 +56,8 @@ export class Engine {
   readonly #meter: StepMeter;
   readonly #runs = new ActiveRuns();
   readonly #tokens = { prompt: 0, cached: 0, generated: 0, drafted: 0, accepted: 0 };
+  /** Tokens of an answer, of which the latest count most. */
+  #answerTokens = FIRST_ANSWER_TOKENS;
   #link: StepLink | null = null;
   #inFlight: InFlight[] = [];
   #pumpDue = false;
@@ -60,6 +73,16 @@ export class Engine {
   get counts() {
     const { pages, running, waiting, evictions } = this.#scheduler;
     return { pages, running, waiting, evictions, tokens: { ...this.#tokens } };
+  }
+
+  /** What a request that arrives now would meet, and the tokens that an answer takes. */
+  get workload(): Workload & { readonly answerTokens: number } {
+    return { ...this.#scheduler.workload, answerTokens: this.#answerTokens };
+  }
+
+  /** Of the texts in the prefix cache. */
+  get links(): HeldLinks {
+    return this.#scheduler.links;
   }
 
   /** When the oldest micro-batch in flight was sent, on the engine's clock; null when none is. */
@@ -102,13 +125,18 @@ export class Engine {
 
   /** Gives up a request that has not begun here: its run rejects with `reason`. False when it has begun or ended. */
   handBack(requestId: string, reason: Error): boolean {
-    const run = this.#runs.get(requestId);
-    const sequence = run?.generation.sequence;
-    if (run === undefined || sequence === undefined || run.finished) return false;
-    if (sequence.phase !== "waiting" || sequence.hasRun) return false;
-    this.#runs.drop(requestId, reason);
-    this.#scheduler.end(sequence);
+    if (this.lackingOf(requestId) === null) return false;
+    const generation = this.#runs.drop(requestId, reason);
+    if (generation !== undefined) this.#scheduler.end(generation.sequence);
     return true;
+  }
+
+  /** Rows that a request will have to compute when it begins; null when it has begun or ended. */
+  lackingOf(requestId: string): number | null {
+    const run = this.#runs.get(requestId);
+    if (run === undefined || run.finished) return null;
+    const { phase, hasRun, lacks } = run.generation.sequence;
+    return phase === "waiting" && !hasRun ? lacks : null;
   }
 
   /** A pipeline is ready. */
@@ -130,7 +158,8 @@ export class Engine {
     this.#inFlight = [];
     this.#endPoisonous(this.#scheduler.suspend(), reason);
     const { recoveryTimeoutMs } = this.#options;
-    const finish = failure("WORKER_LOST", `A worker was lost and not replaced within ${recoveryTimeoutMs / 1000} s.`);
+    const lost = `The pipeline was lost and did not come back within ${recoveryTimeoutMs / 1000} s`;
+    const finish = failure("WORKER_LOST", `${lost}. Why it was lost: ${reason.message}`);
     this.#recoveryTimer = setTimeout(() => {
       for (const run of this.#runs.generating()) this.#end(run, finish);
     }, recoveryTimeoutMs);
@@ -246,7 +275,9 @@ export class Engine {
 
   #finish(run: Run, finish: Finish): void {
     run.finish();
-    this.#tokens.cached += run.generation.sequence.cachedTokens;
+    const { cachedTokens, generated } = run.generation.sequence;
+    this.#tokens.cached += cachedTokens;
+    if (generated > 0) this.#answerTokens += ANSWER_WEIGHT * (generated - this.#answerTokens);
     this.#options.metrics.finished.inc({ reason: finish.reason === "error" ? finish.code : finish.reason });
   }
 

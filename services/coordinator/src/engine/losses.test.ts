@@ -147,7 +147,11 @@ describe("Engine, when pipelines are lost", () => {
       expect(bench.log.of("a")).toEqual([]);
       vi.advanceTimersByTime(1);
       await done;
-      expect(bench.log.of("a").at(-1)?.finish).toMatchObject({ reason: "error", code: "WORKER_LOST" });
+      expect(bench.log.of("a").at(-1)?.finish).toMatchObject({
+        reason: "error",
+        code: "WORKER_LOST",
+        message: "The pipeline was lost and did not come back within 60 s. Why it was lost: Worker w was lost.",
+      });
     });
 
     it("ends none when one has come", async () => {

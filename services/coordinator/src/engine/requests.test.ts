@@ -87,6 +87,24 @@ describe("Engine, request by request", () => {
     expect(bench.log.of("d").at(-1)?.usage?.cachedTokens).toBe(39);
   });
 
+  it("lacks what its cache has not, and learns how long answers are", async () => {
+    const bench = new EngineBench({ maxSequences: 1 });
+    bench.connect(1);
+    expect(bench.engine.workload.answerTokens).toBe(100);
+    const first = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(30), maxTokens: 10 }));
+    await bench.drain();
+    await first;
+    expect(bench.engine.workload.answerTokens).toBeCloseTo(90.9);
+    const others = ["b", "c"].map((requestId) =>
+      bench.engine.run(fakeJob({ requestId, promptIds: [...prompt(30), 1, 2, 3], maxTokens: 10 })),
+    );
+    await turn();
+    // 7 pages of 4 are cached; the one that runs has no rows that it lacks.
+    expect(["a", "b", "c", "d"].map((id) => bench.engine.lackingOf(id))).toEqual([null, null, 33 - 28, null]);
+    await bench.drain();
+    await Promise.all(others);
+  });
+
   it("refuses a prompt that fills the context", async () => {
     const bench = new EngineBench({});
     await bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(CONTEXT) }));

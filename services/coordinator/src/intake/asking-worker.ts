@@ -1,33 +1,35 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { GenerationJob } from "@rhone/common";
 import { type Job, type Processor, Worker, type WorkerOptions } from "bullmq";
 import type { ReplicaLoads } from "./replica-loads.js";
 
-/** Between two questions whether a job may be taken, unless one ends here; the pause grows. */
-const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [2, 100];
 /** Before Redis is asked again after an error; while it is away, questions wait for it. */
 const RETRY_MS = 1000;
+/** The longest wait for BullMQ's word that there is a job. */
+const LISTEN_S = 5;
 
 export interface AskingOptions extends WorkerOptions {
   /** Jobs that are taken at a time. */
   readonly concurrency: number;
+  readonly lane: GenerationJob["lane"];
   readonly loads: ReplicaLoads;
 }
 
 /**
- * A worker of BullMQ that asks before it takes a job. BullMQ's own loop takes as many as it can hold, before it begins
- * with the first.
+ * A worker of BullMQ that asks whether it may take the next job. BullMQ's own loop takes as many as it can hold, before
+ * it begins with the first. It asks when BullMQ says that there is a job, when another coordinator calls it, when a job
+ * ends here, and each time that loads are told.
  */
 export class AskingWorker extends Worker {
-  readonly #concurrency: number;
-  readonly #loads: ReplicaLoads;
+  readonly #options: AskingOptions;
   readonly #jobs = new Set<Promise<void>>();
   #tokens = 0;
+  #isListening = false;
 
   /** Takes nothing until `run` is called. `process`: as BullMQ's. */
-  constructor(name: string, process: Processor, { loads, ...options }: AskingOptions) {
+  constructor(name: string, process: Processor, options: AskingOptions) {
     super(name, process, { ...options, autorun: false });
-    this.#concurrency = options.concurrency;
-    this.#loads = loads;
+    this.#options = options;
   }
 
   /** Takes jobs until the worker is closed, but for when it is paused. */
@@ -51,33 +53,42 @@ export class AskingWorker extends Worker {
     return closed;
   }
 
+  get #loads(): ReplicaLoads {
+    return this.#options.loads;
+  }
+
   async #takeJobs(): Promise<void> {
-    let pauseMs = FIRST_PAUSE_MS;
     while (this.closing === undefined) {
       const { version } = this.#loads.changed;
-      if (await this.#reserve()) {
-        pauseMs = FIRST_PAUSE_MS;
-        await this.#takeReserved();
-      } else {
-        await this.#loads.changed.changedSince(version, { withinMs: pauseMs });
-        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
+      if (await this.#mayTake()) await this.#take();
+      else {
+        this.#listen();
+        await this.#loads.changed.changedSince(version);
       }
     }
     await Promise.all(this.#jobs);
   }
 
-  async #reserve(): Promise<boolean> {
-    if (this.paused || this.#jobs.size >= this.#concurrency) return false;
-    const queue = { waitingKey: this.toKey("prioritized"), markerKey: this.toKey("marker") };
-    return this.#loads.reserve(queue).catch((error) => this.#failed(error, false));
+  /** Asks also when no more can be held here: for the job that waits, another coordinator may have to be called. */
+  async #mayTake(): Promise<boolean> {
+    if (this.paused || this.closing !== undefined) return false;
+    const { lane } = this.#options;
+    const queue = {
+      lane,
+      prioritizedKey: this.toKey("prioritized"),
+      waitKey: this.toKey("wait"),
+      jobKey: this.toKey(""),
+    };
+    return this.#loads.ask(queue).catch((error) => this.#failed(error, false));
   }
 
-  /** Waits for a job, for some seconds at most, and begins it. */
-  async #takeReserved(): Promise<void> {
+  async #take(): Promise<void> {
+    const { lane } = this.#options;
     const token = `${this.id}:${this.#tokens++}`;
-    const job: Job | undefined = await this.getNextJob(token).catch((error) => this.#failed(error, undefined));
+    const taken = this.getNextJob(token, { block: false });
+    const job: Job | undefined = await taken.catch((error) => this.#failed(error, undefined));
     if (job === undefined) {
-      this.#loads.release();
+      this.#loads.release(lane);
       return;
     }
     const run: Promise<void> = this.processJob(job, token, () => false)
@@ -85,9 +96,28 @@ export class AskingWorker extends Worker {
       .catch((error) => this.#failed(error, undefined))
       .finally(() => {
         this.#jobs.delete(run);
-        this.#loads.ended();
+        this.#loads.ended(lane);
       });
     this.#jobs.add(run);
+  }
+
+  /** BullMQ's marker wakes one coordinator for each job. */
+  #listen(): void {
+    if (this.#isListening || this.paused || this.closing !== undefined) return;
+    this.#isListening = true;
+    void this.backend
+      .waitForJob(LISTEN_S)
+      .catch(() => this.#reconnect())
+      .finally(() => {
+        this.#isListening = false;
+        this.#loads.changed.notify();
+      });
+  }
+
+  async #reconnect(): Promise<void> {
+    if (this.closing !== undefined) return;
+    await sleep(RETRY_MS, undefined, { ref: false });
+    if (this.closing === undefined) await this.backend.reconnectBlocking().catch(() => {});
   }
 
   async #failed<T>(error: Error, instead: T): Promise<T> {

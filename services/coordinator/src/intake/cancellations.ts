@@ -11,12 +11,13 @@ export class Cancellations {
   private constructor() {}
 
   /**
-   * Subscribes on `subscriber`, which is borrowed and can do nothing else from then on. Calls `onCancel` for each
+   * Subscribes on `subscriber`, which is borrowed and can do nothing but that from then on. Calls `onCancel` for each
    * request.
    */
   static async open(subscriber: Redis, onCancel: (requestId: string) => void): Promise<Cancellations> {
     const cancellations = new Cancellations();
-    subscriber.on("message", (_channel: string, requestId: string) => {
+    subscriber.on("message", (channel: string, requestId: string) => {
+      if (channel !== CANCEL_CHANNEL) return;
       cancellations.#remember(requestId);
       onCancel(requestId);
     });

@@ -1,29 +1,50 @@
-import { LaneConsumer, type LaneConsumerOptions } from "./lane-consumer.js";
-import { ReplicaLoads, surplus } from "./replica-loads.js";
+import { callChannel } from "@rhone/common";
+import type { Redis } from "ioredis";
+import { jobsAtOnce, LaneConsumer, type LaneConsumerOptions, type TakenJob } from "./lane-consumer.js";
+import { ReplicaLoads } from "./replica-loads.js";
+import { ToldLinks } from "./told-links.js";
 
-/** How often the model's other coordinators hear how many jobs this one holds, and get those that it should not. */
+/** How often the model's other coordinators hear what this one has to do, and get those jobs that they should have. */
 const TELL_MS = 250;
+/** Jobs that are looked at for that, at a time. */
+const LOOKED_AT = 16;
 
-export interface ConsumerOptions extends Omit<LaneConsumerOptions, "loads"> {
+export interface ConsumerOptions extends Omit<LaneConsumerOptions, "loads" | "links"> {
   /** Names this coordinator alone. */
   readonly id: string;
+  /** Borrowed. Subscribed to one more channel. */
+  readonly subscriber: Redis;
 }
 
-/** Takes jobs of the model from the queues of both lanes while the pipeline is ready, as many as is its share. */
+/** Takes the model's jobs from the queues of both lanes while the pipeline is ready: those that cost least here. */
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #loads: ReplicaLoads;
+  readonly #links: ToldLinks;
   readonly #interactive: LaneConsumer;
   readonly #batch: LaneConsumer;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Takes nothing until `resume` is called. */
-  constructor(options: ConsumerOptions) {
-    const { redis, id, model, maxSequences } = options;
+  private constructor(options: ConsumerOptions) {
+    const { redis, id, model, maxSequences, engine } = options;
     this.#options = options;
-    this.#loads = new ReplicaLoads({ redis, id, model, limit: maxSequences });
-    this.#interactive = new LaneConsumer("interactive", { ...options, loads: this.#loads });
-    this.#batch = new LaneConsumer("batch", { ...options, loads: this.#loads });
+    this.#loads = new ReplicaLoads({ redis, id, model, limit: maxSequences, most: jobsAtOnce(maxSequences), engine });
+    this.#links = new ToldLinks({ redis, id, model, links: engine.links });
+    const shared = { ...options, loads: this.#loads, links: this.#links };
+    this.#interactive = new LaneConsumer("interactive", shared);
+    this.#batch = new LaneConsumer("batch", shared);
+  }
+
+  /** Takes nothing until `resume` is called. */
+  static async open(options: ConsumerOptions): Promise<Consumer> {
+    const consumer = new Consumer(options);
+    const { subscriber, id } = options;
+    const mine = callChannel(id);
+    subscriber.on("message", (channel: string) => {
+      if (channel === mine) consumer.#loads.changed.notify();
+    });
+    await subscriber.subscribe(mine);
+    return consumer;
   }
 
   /** Takes jobs from now on. */
@@ -47,16 +68,21 @@ export class Consumer {
   #leave(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#loads.leave().catch(() => {}); // its load is soon too old to count
+    // Its load is soon too old to count, and its links with it.
+    Promise.all([this.#loads.leave(), this.#links.forget()]).catch(() => {});
   }
 
   /** Batch jobs go first: nobody waits for them. */
   async #share(): Promise<void> {
     try {
-      const others = await this.#loads.tell();
+      await this.#links.tell();
+      const batch = this.#batch.unbegun(LOOKED_AT);
+      const jobs: readonly TakenJob[] = [...batch, ...this.#interactive.unbegun(LOOKED_AT - batch.length)];
+      const given = await this.#loads.tell(jobs);
       if (this.#timer === undefined) return this.#leave();
-      const given = this.#batch.give(surplus(this.#loads.own, others));
-      this.#interactive.give(surplus(this.#loads.own, others) - given);
+      for (const job of given) (job.lane === "batch" ? this.#batch : this.#interactive).give(job);
+      // Of a job may have heard only a coordinator that is slow or gone, and so may the one be that was called for it.
+      this.#loads.changed.notify();
     } catch (err) {
       this.#options.logger.warn({ err }, "load not told, trying again");
     }

@@ -4,13 +4,16 @@ import { HandedBack, HeldJobs } from "./held-jobs.js";
 /** Jobs "1" to "4" with these turns; `begun` can't be handed back. */
 function setUp(begun: readonly string[] = []) {
   const handedBack: string[] = [];
-  const jobs = new HeldJobs((requestId, reason) => {
-    expect(reason).toBeInstanceOf(HandedBack);
-    if (begun.includes(requestId)) return false;
-    handedBack.push(requestId);
-    return true;
+  const jobs = new HeldJobs({
+    lackingOf: (requestId) => (begun.includes(requestId) ? null : 7),
+    handBack: (requestId, reason) => {
+      expect(reason).toBeInstanceOf(HandedBack);
+      if (begun.includes(requestId)) return false;
+      handedBack.push(requestId);
+      return true;
+    },
   });
-  for (const turn of [3, 1, 4, 2]) jobs.add(`${turn}`, turn);
+  for (const turn of [3, 1, 4, 2]) jobs.add({ requestId: `${turn}`, turn, route: "" });
   return { jobs, handedBack };
 }
 
@@ -48,10 +51,17 @@ describe("held jobs", () => {
     [2, [], ["4", "3"]],
     [9, [], ["4", "3", "2", "1"]],
     [2, ["4", "2"], ["3", "1"]],
-  ])("of which %d are too many, go back but for those that have begun (%j): %j", (most, begun, back) => {
-    const { jobs, handedBack } = setUp(begun);
-    expect(jobs.give(most)).toBe(back.length);
-    expect(handedBack).toEqual(back);
+  ])("up to %d that have not begun (not %j) are found, the last turns first: %j", (most, begun, found) => {
+    const { jobs } = setUp(begun);
+    const unbegun = jobs.unbegun(most);
+    expect(unbegun.map(({ requestId }) => requestId)).toEqual(found);
+    expect(unbegun.every(({ lacks }) => lacks === 7)).toBe(true);
+  });
+
+  it("go back for another coordinator", () => {
+    const { jobs, handedBack } = setUp();
+    for (const job of jobs.unbegun(2)) jobs.give(job);
+    expect(handedBack).toEqual(["4", "3"]);
   });
 
   it("are forgotten when they end", () => {

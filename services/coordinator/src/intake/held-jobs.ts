@@ -1,36 +1,60 @@
 /** Thrown into the run of a job that goes back to its queue, for an earlier turn or for another coordinator. */
 export class HandedBack extends Error {}
 
-/** The jobs that a coordinator has taken from a queue, with their turns. */
-export class HeldJobs {
-  readonly #turns = new Map<string, number>();
-  readonly #handBack: (requestId: string, reason: Error) => boolean;
+/** A job that a coordinator has taken from a queue. */
+export interface HeldJob {
+  readonly requestId: string;
+  readonly turn: number;
+  readonly route: string;
+}
 
-  /** `handBack` gives a job up; false when it has begun. */
-  constructor(handBack: (requestId: string, reason: Error) => boolean) {
-    this.#handBack = handBack;
+/** A job that may go back. `lacks`: rows of its prompt that are to be computed here. */
+export interface UnbegunJob extends HeldJob {
+  readonly lacks: number;
+}
+
+export interface HeldJobsOptions {
+  /** Rows that a job will have to compute; null when it has begun or ended. */
+  readonly lackingOf: (requestId: string) => number | null;
+  /** Gives a job up; false when it has begun. */
+  readonly handBack: (requestId: string, reason: Error) => boolean;
+}
+
+/** The jobs that a coordinator has taken from a queue. */
+export class HeldJobs {
+  readonly #jobs = new Map<string, HeldJob>();
+  readonly #options: HeldJobsOptions;
+
+  constructor(options: HeldJobsOptions) {
+    this.#options = options;
   }
 
   get size(): number {
-    return this.#turns.size;
+    return this.#jobs.size;
   }
 
-  add(requestId: string, turn: number): void {
-    this.#turns.set(requestId, turn);
+  add(job: HeldJob): void {
+    this.#jobs.set(job.requestId, job);
   }
 
   delete(requestId: string): void {
-    this.#turns.delete(requestId);
+    this.#jobs.delete(requestId);
   }
 
-  /** Hands back jobs that have not begun, the last turns first, `most` of them at most. Returns how many. */
-  give(most: number): number {
-    let given = 0;
-    for (const [requestId] of this.#lastFirst()) {
-      if (given >= most) break;
-      if (this.#handBack(requestId, new HandedBack("Another coordinator of the model has less to do."))) given++;
+  /** Jobs that have not begun, the last turns first, `most` of them at most. */
+  unbegun(most: number): readonly UnbegunJob[] {
+    const found: UnbegunJob[] = [];
+    for (const job of this.#lastFirst()) {
+      if (found.length >= most) break;
+      const lacks = this.#options.lackingOf(job.requestId);
+      if (lacks !== null) found.push({ ...job, lacks });
     }
-    return given;
+    return found;
+  }
+
+  /** Hands a job back for another coordinator, unless it has begun or ended. */
+  give({ requestId }: HeldJob): void {
+    this.#options.handBack(requestId, new HandedBack("Another coordinator of the model would finish it sooner."));
   }
 
   /**
@@ -39,15 +63,16 @@ export class HeldJobs {
   makeWay(waiting: readonly number[]): void {
     const held = this.#lastFirst();
     for (const turn of waiting) {
-      for (const [requestId, its] of held) {
+      for (const { requestId, turn: its } of held) {
         if (its <= turn) return;
-        if (this.#handBack(requestId, new HandedBack(`A job whose turn is ${turn} goes before turn ${its}.`))) break;
+        const reason = new HandedBack(`A job whose turn is ${turn} goes before turn ${its}.`);
+        if (this.#options.handBack(requestId, reason)) break;
       }
     }
   }
 
   /** For one walk, over all jobs. */
   #lastFirst() {
-    return [...this.#turns].sort(([, a], [, b]) => b - a).values();
+    return [...this.#jobs.values()].sort((a, b) => b.turn - a.turn).values();
   }
 }

@@ -1,15 +1,27 @@
-import { endTurn, type GenerationJob, type JobQueue, queueName, REDIS_PREFIX, RhoneError } from "@rhone/common";
+import {
+  calledKey,
+  endTurn,
+  type GenerationJob,
+  generationJobSchema,
+  type JobQueue,
+  queueName,
+  REDIS_PREFIX,
+  RhoneError,
+} from "@rhone/common";
 import { type Job, WaitingError } from "bullmq";
 import type { Redis } from "ioredis";
 import { AskingWorker } from "./asking-worker.js";
-import { HandedBack, HeldJobs } from "./held-jobs.js";
+import { HandedBack, HeldJobs, type UnbegunJob } from "./held-jobs.js";
 import type { ReplicaLoads } from "./replica-loads.js";
 import { type JobContext, runJob } from "./run-job.js";
+import type { ToldLinks } from "./told-links.js";
 
 /** Completed jobs hold nothing that their token log does not. */
 const KEEP = { age: 3600, count: 1000 };
 
-export interface LaneConsumerOptions extends JobContext {
+type Lane = GenerationJob["lane"];
+
+export interface LaneConsumerOptions extends Omit<JobContext, "onArrival"> {
   /** The name of the model whose jobs are taken. */
   readonly model: string;
   /** Borrowed; BullMQ opens a second connection like it. */
@@ -18,6 +30,7 @@ export interface LaneConsumerOptions extends JobContext {
   readonly maxSequences: number;
   /** Of both lanes. */
   readonly loads: ReplicaLoads;
+  readonly links: ToldLinks;
   /** The jobs of a coordinator that died are taken by another after at most 1.5 times as long. */
   readonly lockMs: number;
 }
@@ -26,7 +39,17 @@ export interface LaneConsumerOptions extends JobContext {
  * Jobs taken per running sequence. The coordinator takes more interactive jobs than can run, so that shares between API
  * keys can be fair, but not many more: each is checked and tokenized, and may have to go back.
  */
-const JOBS_PER_SEQUENCE: Readonly<Record<GenerationJob["lane"], number>> = { interactive: 4, batch: 1 };
+const JOBS_PER_SEQUENCE: Readonly<Record<Lane, number>> = { interactive: 4, batch: 1 };
+
+/** Jobs of each lane that a coordinator takes at a time. */
+export const jobsAtOnce = (maxSequences: number): Readonly<Record<Lane, number>> => ({
+  interactive: JOBS_PER_SEQUENCE.interactive * maxSequences,
+  batch: JOBS_PER_SEQUENCE.batch * maxSequences,
+});
+
+export interface TakenJob extends UnbegunJob {
+  readonly lane: Lane;
+}
 
 /**
  * How often a coordinator that can take no more looks for jobs with earlier turns than one it has not begun. A light
@@ -48,14 +71,18 @@ export class LaneConsumer {
   readonly #worker: AskingWorker;
   #running = false;
 
-  constructor(lane: GenerationJob["lane"], options: LaneConsumerOptions) {
+  constructor(lane: Lane, options: LaneConsumerOptions) {
     const { connection, model, maxSequences, loads, lockMs, logger, engine } = options;
     this.#options = options;
     this.#queue = { model, lane };
-    this.#concurrency = JOBS_PER_SEQUENCE[lane] * maxSequences;
-    this.#held = new HeldJobs((requestId, reason) => engine.handBack(requestId, reason));
+    this.#concurrency = jobsAtOnce(maxSequences)[lane];
+    this.#held = new HeldJobs({
+      lackingOf: (requestId) => engine.lackingOf(requestId),
+      handBack: (requestId, reason) => engine.handBack(requestId, reason),
+    });
     this.#timer = setInterval(() => void this.#makeWay(), MAKE_WAY_MS);
     this.#worker = new AskingWorker(queueName(this.#queue), (job, token) => this.#take(job, token), {
+      lane,
       loads,
       connection,
       prefix: REDIS_PREFIX,
@@ -89,28 +116,44 @@ export class LaneConsumer {
     await this.#worker.close();
   }
 
-  /** Hands back jobs that have not begun, `most` of them at most. Returns how many. */
-  give(most: number): number {
-    return this.#held.give(most);
+  /** Jobs that have not begun, the last turns first. */
+  unbegun(most: number): readonly TakenJob[] {
+    const { lane } = this.#queue;
+    return this.#held.unbegun(most).map((job) => ({ ...job, lane }));
+  }
+
+  /** Hands a job back for another coordinator, unless it has begun or ended. */
+  give(job: TakenJob): void {
+    this.#held.give(job);
   }
 
   /**
    * Another coordinator gets the job at once when this one shuts down; otherwise it would wait until the lock expires.
    */
   async #take(job: Job, token: string | undefined): Promise<void> {
-    const turn = job.opts.priority ?? 0;
-    this.#held.add(job.id ?? "", turn);
+    const { pace, redis, loads, links } = this.#options;
+    const [requestId, turn, route] = [job.id ?? "", job.opts.priority ?? 0, routeIn(job.data)];
+    this.#held.add({ requestId, turn, route });
+    let hasArrived = false;
+    const onArrival = (): void => {
+      if (!hasArrived) loads.arrived();
+      hasArrived = true;
+    };
     try {
-      const { pace, redis } = this.#options;
-      await runJob(job.data, this.#options);
+      await runJob(job.data, { ...this.#options, onArrival });
       await pace.next();
       await endTurn(redis, this.#queue, turn);
     } catch (error) {
       if (!goesBack(error)) throw error;
+      // Others shall not believe that this coordinator will have the prompt, or that it was too slow to take the job.
+      links.doubt(route);
+      await Promise.all([links.tell(), redis.del(calledKey(this.#queue))]);
       await job.moveToWait(token);
       throw new WaitingError();
     } finally {
-      this.#held.delete(job.id ?? "");
+      onArrival();
+      this.#held.delete(requestId);
+      links.doubt(route);
     }
   }
 
@@ -126,6 +169,12 @@ export class LaneConsumer {
       logger.warn({ err }, "queue not read, trying again");
     }
   }
+}
+
+/** The route of a job that may be malformed. */
+function routeIn(data: unknown): string {
+  const parsed = generationJobSchema.shape.route.safeParse((data as { readonly route?: unknown } | null)?.route);
+  return parsed.success ? parsed.data : "";
 }
 
 const goesBack = (error: unknown): boolean =>

@@ -1,46 +1,88 @@
-import { Condition, loadsKey } from "@rhone/common";
+import { Condition, callChannel, calledKey, type GenerationJob, loadsKey, prefixesKey } from "@rhone/common";
 import type { Redis } from "ioredis";
+import type { Engine } from "../engine/engine.js";
+import { COSTS } from "./replica-costs.js";
 
 /** A coordinator that has said nothing for longer takes no jobs: it died, hangs, or lost its pipeline. */
 const FRESH_MS = 1000;
+/** A coordinator that was called for a job and has not taken it after this time loses it to the others. */
+const SLOW_MS = 250;
 const KEPT_S = 60;
 
+type Lane = GenerationJob["lane"];
+
 /**
- * KEYS: the loads, and for a job to be taken the queue's waiting jobs and its marker. ARGV: this coordinator, the jobs
- * that it holds, its limit, FRESH_MS, KEPT_S. Writes this coordinator's load, with the job that it may take. Returns
- * whether it may, then jobs and limit of each other coordinator. BullMQ's marker wakes one coordinator for a job; one
- * that may not take it wakes the next.
+ * KEYS: the loads; the queue's waiting jobs, those without a turn, and who is called. ARGV: as COSTS, then the lane,
+ * the beginning of BullMQ's keys of jobs, the beginning of channels, SLOW_MS. Returns the rows that this coordinator
+ * has to compute for the first waiting job when it may take that one, and -1 otherwise.
+ *
+ * The first to ask decides who takes the job, and calls that coordinator. Others believe it, until the job is taken, or
+ * that coordinator is slow or gone. The called one decides again, since others may have less to do by now.
  */
-const TELL = `
-local time = redis.call("TIME")
-local ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local held, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
-local loads, answer, least = redis.call("HGETALL", KEYS[1]), {1}, math.huge
-for i = 1, #loads, 2 do
-  local its, its_limit, at = string.match(loads[i + 1], "^(%d+) (%d+) (%d+)$")
-  if loads[i] == ARGV[1] then
-  elseif not at or at + ARGV[4] < ms then
-    redis.call("HDEL", KEYS[1], loads[i])
+const ASK = `${COSTS}
+local LANE, JOB, CALL, SLOW = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+local first = redis.call("LINDEX", KEYS[3], -1) or redis.call("ZRANGE", KEYS[2], 0, 0)[1]
+if not first then return -1 end
+local loads, slow = living(), nil
+local job, called, since = string.match(redis.call("GET", KEYS[4]) or "", "^(.*) (%S+) (%d+)$")
+if job == first and called ~= ME then
+  if since + SLOW <= ms then
+    slow = called
   else
-    answer[#answer + 1], answer[#answer + 2] = tonumber(its), tonumber(its_limit)
-    least = math.min(least, its / its_limit)
+    for _, load in ipairs(loads) do if load.id == called then return -1 end end
   end
 end
-if KEYS[2] and held / limit <= least then
-  held = held + 1
-elseif KEYS[2] then
-  answer[1] = 0
-  if redis.call("ZCARD", KEYS[2]) > 0 then redis.call("ZADD", KEYS[3], 0, "0") end
+local data = redis.call("HGET", JOB .. first, "data") or ""
+local _, at = string.find(data, '"route":"', 1, true)
+local route = routed(at and string.match(data, '^([^"]*)"', at + 1) or "")
+local best, least, lacks
+for _, load in ipairs(loads) do
+  if load[LANE] > 0 and load.id ~= slow then
+    local its, missing = cost(load, route)
+    if not best or better(its, load, least, best) then best, least, lacks = load, its, missing end
+  end
 end
-redis.call("HSET", KEYS[1], ARGV[1], string.format("%.0f %.0f %.0f", held, limit, ms))
-redis.call("EXPIRE", KEYS[1], ARGV[5])
-return answer`;
+if not best then return -1 end
+redis.call("SET", KEYS[4], string.format("%s %s %.0f", first, best.id, ms), "EX", KEPT)
+if best.id ~= ME then
+  redis.call("PUBLISH", CALL .. best.id, "")
+  return -1
+end
+begin(best, lacks)
+best[LANE] = best[LANE] - 1
+write(best)
+if #route.links > 0 then
+  redis.call("SADD", PREFIXES .. ME, unpack(route.links))
+  redis.call("EXPIRE", PREFIXES .. ME, KEPT)
+end
+return lacks`;
 
-/** Jobs that a coordinator holds, and the sequences that it runs at most. */
-export interface Load {
-  readonly held: number;
-  readonly limit: number;
-}
+/**
+ * KEYS: the loads. ARGV: as COSTS, then of each job that this coordinator has not begun the lane, the rows that it
+ * lacks here, and the route. Returns the numbers, from 1, of those that cost less elsewhere.
+ */
+const TELL = `${COSTS}
+local loads = living()
+local mine
+for _, load in ipairs(loads) do if load.id == ME then mine = load end end
+local elsewhere = {}
+for at = 6, #ARGV, 3 do
+  local lane, lacks, route = ARGV[at], tonumber(ARGV[at + 1]), routed(ARGV[at + 2])
+  begin(mine, -lacks, -1)
+  local best, least = mine, cost(mine, route, lacks)
+  for _, load in ipairs(loads) do
+    if load ~= mine and load[lane] > 0 then
+      local its, missing = cost(load, route)
+      if better(its, load, least, best) then best, least, lacks = load, its, missing end
+    end
+  end
+  begin(best, lacks)
+  if best ~= mine then
+    best[lane] = best[lane] - 1
+    elsewhere[#elsewhere + 1] = (at - 3) / 3
+  end
+end
+return elsewhere`;
 
 export interface ReplicaLoadsOptions {
   /** Borrowed. */
@@ -48,61 +90,90 @@ export interface ReplicaLoadsOptions {
   /** This coordinator. */
   readonly id: string;
   readonly model: string;
+  /** Sequences that it runs at most. */
   readonly limit: number;
+  /** Jobs that it holds at most, by lane. */
+  readonly most: Readonly<Record<Lane, number>>;
+  readonly engine: Pick<Engine, "workload">;
 }
 
 /** A queue that a job is to be taken from, by BullMQ's keys. */
 export interface TakenFrom {
-  readonly waitingKey: string;
-  readonly markerKey: string;
+  readonly lane: Lane;
+  /** Jobs with turns, and those without. */
+  readonly prioritizedKey: string;
+  readonly waitKey: string;
+  /** What comes before a job's id in its key. */
+  readonly jobKey: string;
+}
+
+/** A job that was taken and has not begun. */
+export interface UnbegunJob {
+  readonly lane: Lane;
+  readonly route: string;
+  /** Rows of its prompt that this coordinator's cache lacks. */
+  readonly lacks: number;
 }
 
 /**
- * Shares a model's jobs among its coordinators: one takes a job only while no other is less loaded, in proportion to
- * the sequences that it runs at most. In a burst each would take what it can hold, and the first got most: 32 requests
- * over two coordinators ran at 0.63 of the speed of both.
+ * Shares a model's jobs among its coordinators. A job goes where it costs least: what it waits for, what it lacks of
+ * its prompt, and what it delays, all estimated from what each coordinator has measured (replica-costs.ts).
  */
 export class ReplicaLoads {
   readonly #options: ReplicaLoadsOptions;
   readonly #changed = new Condition();
-  #held = 0;
+  readonly #held: Record<Lane, number> = { interactive: 0, batch: 0 };
+  /** Rows of the jobs that may be taken, and have not reached the engine. */
+  readonly #coming: number[] = [];
 
   constructor(options: ReplicaLoadsOptions) {
     this.#options = options;
   }
 
-  get own(): Load {
-    return { held: this.#held, limit: this.#options.limit };
+  /** Jobs that this coordinator holds. */
+  get held(): number {
+    return this.#held.interactive + this.#held.batch;
   }
 
-  /** Changes when a job that this coordinator held has ended, or gone back. */
+  /** Changes when there may be a job to take. */
   get changed(): Condition {
     return this.#changed;
   }
 
-  /** Whether a job may be taken now, which counts as held from here on, until `ended` or `release`. */
-  async reserve({ waitingKey, markerKey }: TakenFrom): Promise<boolean> {
-    const [may] = await this.#tell([waitingKey, markerKey]);
-    if (may !== 1) return false;
-    this.#held++;
+  /** Whether the next job may be taken now, which counts as held from here on, until `ended` or `release`. */
+  async ask({ lane, prioritizedKey, waitKey, jobKey }: TakenFrom): Promise<boolean> {
+    const { redis, model } = this.#options;
+    const keys = [loadsKey(model), prioritizedKey, waitKey, calledKey({ model, lane })];
+    const rows = await redis.eval(ASK, 4, ...keys, ...this.#args(), lane, jobKey, callChannel(""), SLOW_MS);
+    if (typeof rows !== "number" || rows < 0) return false;
+    this.#held[lane]++;
+    this.#coming.push(rows);
     return true;
   }
 
   /** No job came. */
-  release(): void {
-    this.#held--;
+  release(lane: Lane): void {
+    this.#held[lane]--;
+    this.#coming.pop();
+  }
+
+  /** A job that was taken is known to the engine, or never will be. */
+  arrived(): void {
+    this.#coming.shift();
   }
 
   /** A job that this coordinator held has ended, or gone back. */
-  ended(): void {
-    this.#held--;
+  ended(lane: Lane): void {
+    this.#held[lane]--;
     this.#changed.notify();
   }
 
-  /** To be told while jobs are taken, more often than once a second. Returns the loads of the others that take jobs. */
-  async tell(): Promise<readonly Load[]> {
-    const [, ...others] = await this.#tell([]);
-    return others.flatMap((held, at) => (at % 2 === 0 ? [{ held, limit: others[at + 1] ?? 1 }] : []));
+  /** To be told more often than once a second while jobs are taken. Returns those that others should have. */
+  async tell<Job extends UnbegunJob>(jobs: readonly Job[]): Promise<readonly Job[]> {
+    const { redis, model } = this.#options;
+    const args = jobs.flatMap(({ lane, lacks, route }) => [lane, lacks, route]);
+    const given = (await redis.eval(TELL, 1, loadsKey(model), ...this.#args(), ...args)) as readonly number[];
+    return given.flatMap((number) => jobs[number - 1] ?? []);
   }
 
   /** The others do not wait for this coordinator from now on. */
@@ -111,18 +182,14 @@ export class ReplicaLoads {
     await redis.hdel(loadsKey(model), id);
   }
 
-  async #tell(keys: readonly string[]): Promise<readonly number[]> {
-    const { redis, model, id, limit } = this.#options;
-    const args = [id, this.#held, limit, FRESH_MS, KEPT_S];
-    return (await redis.eval(TELL, 1 + keys.length, loadsKey(model), ...keys, ...args)) as readonly number[];
+  #args(): readonly (string | number)[] {
+    const { id, model, limit, most, engine } = this.#options;
+    const { rows, rowMs, aloneMs, fullMs, answerTokens } = engine.workload;
+    const coming = this.#coming.reduce((sum, each) => sum + each, 0);
+    const room = (lane: Lane) => Math.max(0, most[lane] - this.#held[lane]);
+    const times = [rowMs, aloneMs, fullMs].map((ms) => 1000 * ms);
+    const load = [this.held, limit, rows + coming, ...times, answerTokens, room("interactive"), room("batch")];
+    const text = load.map((number) => Math.round(number)).join(" ");
+    return [id, text, FRESH_MS, KEPT_S, prefixesKey(model, "")];
   }
-}
-
-/** Jobs that the least loaded of the others should have instead: afterwards the two are loaded alike. */
-export function surplus(own: Load, others: readonly Load[]): number {
-  const [first, ...rest] = others;
-  if (first === undefined) return 0;
-  const least = rest.reduce((least, one) => (one.held / one.limit < least.held / least.limit ? one : least), first);
-  const moved = (own.held * least.limit - least.held * own.limit) / (own.limit + least.limit);
-  return Math.max(0, Math.floor(moved));
 }

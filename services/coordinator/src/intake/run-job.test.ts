@@ -14,6 +14,7 @@ const logger = createLogger({ service: "test", level: "silent" });
 function setUp({ recorded = NOTHING_RECORDED, cancelled = false } = {}) {
   const log = new MemoryLog();
   const left: string[][] = [];
+  const onArrival = vi.fn();
   const engine = { run: vi.fn().mockResolvedValue(undefined), cancel: vi.fn() };
   const context = {
     engine: engine as unknown as JobContext["engine"],
@@ -21,9 +22,10 @@ function setUp({ recorded = NOTHING_RECORDED, cancelled = false } = {}) {
     pace: new JobPace(),
     cancellations: { has: async () => cancelled } as unknown as JobContext["cancellations"],
     redis: { zrem: async (key: string, id: string) => void left.push([key, id]) } as unknown as Redis,
+    onArrival,
     logger,
   };
-  return { context, engine, log, left };
+  return { context, engine, log, left, onArrival };
 }
 
 const job = fakeJob({ requestId: "r", promptIds: [1, 2] });
@@ -63,6 +65,13 @@ describe("runJob", () => {
     await runJob(job, context);
     expect(engine.cancel).toHaveBeenCalledWith("r");
     expect(engine.run.mock.invocationCallOrder[0]).toBeLessThan(engine.cancel.mock.invocationCallOrder[0] ?? 0);
+  });
+
+  it("says when the engine knows it", async () => {
+    const { context, engine, onArrival } = setUp();
+    engine.run.mockImplementation(() => expect(onArrival).not.toHaveBeenCalled());
+    await runJob(job, context);
+    expect(onArrival).toHaveBeenCalledOnce();
   });
 
   it("rejects as the engine does", async () => {

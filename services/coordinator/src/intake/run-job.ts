@@ -20,6 +20,8 @@ export interface JobContext {
   /** Shared by the jobs of both lanes. */
   readonly pace: JobPace;
   readonly redis: Redis;
+  /** Called when the engine knows the job. */
+  readonly onArrival: () => void;
   readonly logger: Logger;
 }
 
@@ -37,7 +39,7 @@ const addressSchema = z.object({
  * answer.
  */
 export async function runJob(data: unknown, context: JobContext): Promise<void> {
-  const { engine, tokenLog, cancellations, pace, redis } = context;
+  const { engine, tokenLog, cancellations, pace, redis, onArrival } = context;
   await pace.next();
   const parsed = generationJobSchema.safeParse(data, { reportInput: true });
   if (!parsed.success) return refuseJob(data, explainRefusal(parsed.error, "the job").problem, context);
@@ -47,6 +49,7 @@ export async function runJob(data: unknown, context: JobContext): Promise<void> 
   await pace.next();
   const cancelled = await cancellations.has(redis, job.requestId);
   const done = engine.run(job, recorded);
+  onArrival();
   if (cancelled) engine.cancel(job.requestId);
   return done;
 }

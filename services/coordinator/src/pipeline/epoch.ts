@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
+  clipped,
   crash,
   type Frame,
   FrameLink,
@@ -12,7 +13,7 @@ import {
 import type { PipelineTimes } from "@rhone/planner";
 import type { rhone } from "@rhone/proto";
 import type { StepLink } from "../engine/engine.js";
-import { clipped, decodeError } from "../wire/decode-result.js";
+import { decodeError } from "../wire/decode-result.js";
 import type { Member } from "../workers/member.js";
 
 /** How long a new pipeline may take to pass a probe through all stages, and how often one is sent. */

@@ -1,6 +1,7 @@
 import type { KvShape } from "@rhone/planner";
 import type { PrefillLoad } from "./budget/prefill-budget.js";
 import { Groups } from "./groups.js";
+import type { HeldLinks } from "./pages/held-links.js";
 import { KvPages } from "./pages/kv-pages.js";
 import { PrefillQueue } from "./queues.js";
 import type { Sequence } from "./sequence.js";
@@ -32,8 +33,9 @@ export class RunningSet implements Iterable<Sequence> {
     readonly stages: number;
     readonly goesAhead: boolean;
     readonly onWaiting: (sequence: Sequence) => void;
+    readonly links?: HeldLinks;
   }) {
-    this.pages = new KvPages(options.shape, options.pages);
+    this.pages = new KvPages(options.shape, options.pages, options.links);
     this.groups = new Groups(options.stages + 1, options.stages);
     this.#contextLength = options.shape.contextLength;
     this.#goesAhead = options.goesAhead;

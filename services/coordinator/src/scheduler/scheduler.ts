@@ -7,6 +7,7 @@ import { TUNING } from "./budget/tuning.js";
 import { Speculation } from "./drafts/speculation.js";
 import { chooseGroupCount } from "./groups.js";
 import { type MicroBatch, MicroBatchBuilder, type SpanOutcome } from "./micro-batch.js";
+import { HeldLinks } from "./pages/held-links.js";
 import type { PageCounts } from "./pages/kv-pages.js";
 import { WaitingQueue } from "./queues.js";
 import { RunningSet } from "./running-set.js";
@@ -30,6 +31,19 @@ export interface SchedulerOptions {
   /** Most drafts per sequence and step; 0 = no speculation. */
   readonly maxDrafts: number;
 }
+
+/** What a request that arrives now would meet; all 0 without a pipeline. */
+export interface Workload {
+  /** Rows of prompts that are to be computed. */
+  readonly rows: number;
+  /** Milliseconds of such a row. */
+  readonly rowMs: number;
+  /** Milliseconds of a token of a sequence that decodes alone, and of one beside all that may run. */
+  readonly aloneMs: number;
+  readonly fullMs: number;
+}
+
+const NOTHING: Workload = { rows: 0, rowMs: 0, aloneMs: 0, fullMs: 0 };
 
 /** State that lives as long as an epoch. */
 interface EpochState {
@@ -63,6 +77,8 @@ export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #speculation: Speculation;
   readonly #waiting = new WaitingQueue();
+  /** Of the texts in the prefix cache. */
+  readonly links = new HeldLinks();
   #epoch: EpochState | null = null;
   #arrivals = 0;
   /** Of earlier epochs. */
@@ -91,6 +107,20 @@ export class Scheduler {
     return this.#epoch?.running.pages.counts ?? NO_PAGES;
   }
 
+  get workload(): Workload {
+    if (this.#epoch === null) return NOTHING;
+    const { running, costs, stages } = this.#epoch;
+    const { maxSequences, shape } = this.#options;
+    let rows = running.prefilling.sum(({ prefillEnd, sentEnd }) => Math.max(0, prefillEnd - sentEnd));
+    for (const { lacks } of this.#waiting) rows += lacks;
+    return {
+      rows,
+      rowMs: costs.slowest(shape.maxRows) / shape.maxRows,
+      aloneMs: costs.shortestCycle(1, stages),
+      fullMs: costs.shortestCycle(maxSequences, stages),
+    };
+  }
+
   /** Pages that are neither free nor cached while nothing runs; anything but 0 is a broken invariant. */
   get leakedPages(): number {
     if (this.running > 0) return 0;
@@ -104,11 +134,11 @@ export class Scheduler {
     const costs = new StepCosts(stepTimes, rowBlock);
     // The stage that draws a token must be the one that embeds it, and drafts follow a known token.
     const goesAhead = stages === 1 && maxDrafts === 0;
-    const onWaiting = (sequence: Sequence): void => this.#waiting.add(sequence);
+    const onWaiting = (sequence: Sequence): void => this.add(sequence);
     this.#epoch = {
       stages,
       goesAhead,
-      running: new RunningSet({ shape, pages, stages, goesAhead, onWaiting }),
+      running: new RunningSet({ shape, pages, stages, goesAhead, onWaiting, links: this.links }),
       costs,
       budget: new PrefillBudget({ target: targetItl, costs, stages }),
       framesInFlight: 0,
@@ -123,8 +153,12 @@ export class Scheduler {
     this.#earlierEvictions = this.evictions;
     this.#epoch?.running.close();
     this.#epoch = null;
+    this.links.clear();
     // Also those evicted before, whose last spans were still in flight: nothing returns any more.
-    for (const sequence of this.#waiting) sequence.loseSpans();
+    for (const sequence of this.#waiting) {
+      sequence.loseSpans();
+      sequence.expect(sequence.prefillEnd);
+    }
     return [...this.#waiting].filter(({ losses }) => losses >= MOST_LOSSES);
   }
 
@@ -134,6 +168,7 @@ export class Scheduler {
   }
 
   add(sequence: Sequence): void {
+    sequence.expect(this.#epoch?.running.pages.lacking(sequence) ?? sequence.prefillEnd);
     this.#waiting.add(sequence);
   }
 

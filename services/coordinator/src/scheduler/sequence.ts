@@ -29,6 +29,7 @@ export class Sequence {
   #length: number;
   #phase: Phase = "waiting";
   #sentEnd = 0;
+  #lacks = 0;
   #prefillStart = 0;
   #spansInFlight = 0;
   #hasRun = false;
@@ -112,6 +113,11 @@ export class Sequence {
     return this.#sentEnd;
   }
 
+  /** While it waits: rows that it will have to compute, by what the prefix cache had when it began to wait. */
+  get lacks(): number {
+    return this.#lacks;
+  }
+
   /** The token of its next row is known. */
   get knowsNext(): boolean {
     return this.#sentEnd < this.#length;
@@ -166,6 +172,11 @@ export class Sequence {
     this.#isPrepared = false;
     this.#hasDrawn = false;
     this.#phase = cached < this.sendableEnd ? "prefilling" : "decoding";
+  }
+
+  /** It waits, and will have to compute this many rows. */
+  expect(rows: number): void {
+    this.#lacks = rows;
   }
 
   /** The last stage has its grammar. */

@@ -129,6 +129,7 @@ function jobOf(index: number, maxTokens: number): GenerationJob {
     lane: "interactive",
     cachePrompt: false,
     cacheSalt: "",
+    route: "",
     keyId: "",
     arrivedAtMs: now,
     deadlineAtMs: now + FAR_MS,

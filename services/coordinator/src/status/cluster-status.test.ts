@@ -7,6 +7,7 @@ const tokens = { prompt: 9, cached: 1, generated: 5, drafted: 0, accepted: 0 };
 
 const sources: StatusSources = {
   coordinator: "c1",
+  address: "127.0.0.1:7100",
   operations: () => "127.0.0.1:7101",
   startedAtMs: 1000,
   model: fakeModel().served,
@@ -27,6 +28,7 @@ it("puts the state of every part into one value, at the time of the call", () =>
   expect(status.updatedAtMs).toBeGreaterThanOrEqual(before);
   expect(status).toMatchObject({
     coordinator: "c1",
+    address: "127.0.0.1:7100",
     operations: "127.0.0.1:7101",
     state: "loading",
     reason: "2 workers are loading their layers",

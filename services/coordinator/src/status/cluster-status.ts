@@ -5,6 +5,8 @@ import type { WorkerRegistry } from "../workers/worker-registry.js";
 
 export interface StatusSources {
   readonly coordinator: string;
+  /** host:port at which workers join. */
+  readonly address: string;
   /** host:port of the HTTP server; empty until it listens. */
   readonly operations: () => string;
   readonly startedAtMs: number;
@@ -23,11 +25,12 @@ export interface StatusSources {
 
 /** The coordinator's status at this moment. */
 export function clusterStatus(sources: StatusSources): ClusterStatus {
-  const { coordinator, startedAtMs, model, kvType, activationType, activationBytes } = sources;
+  const { coordinator, address, startedAtMs, model, kvType, activationType, activationBytes } = sources;
   const { pipeline, registry, engine } = sources;
   const { pages, running, waiting, tokens } = engine.counts;
   return {
     coordinator,
+    address,
     operations: sources.operations(),
     updatedAtMs: Date.now(),
     startedAtMs,

@@ -32,6 +32,7 @@ export function fakeJob(
     pooling: null,
     cachePrompt: true,
     cacheSalt: "",
+    route: "",
     lane: "interactive",
     keyId: "",
     arrivedAtMs: 0,

@@ -1,4 +1,4 @@
-import { parseErrorCode, RhoneError, type TokenLogprob } from "@rhone/common";
+import { clipped, parseErrorCode, RhoneError, type TokenLogprob } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { StepTimes } from "../scheduler/budget/step-costs.js";
 import type { MicroBatch, PlannedSpan } from "../scheduler/micro-batch.js";
@@ -30,9 +30,6 @@ export function decodeResult(
   const results = new Map((result.spans ?? []).map((span) => [span.sequence ?? 0, span]));
   return batch.spans.map((span) => decodeSpan(span, results.get(span.wireId), vocabSize));
 }
-
-/** Text that a worker sent, as far as it is worth logging. */
-export const clipped = (text: string | null | undefined): string => (text ?? "").slice(0, 2000);
 
 /** An error that ends one sequence. */
 export function decodeError(error: rhone.v1.SequenceError.$Properties | null | undefined): RhoneError | null {

@@ -44,8 +44,8 @@ export async function whyUnreachable({
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "the connection is refused",
-  EHOSTUNREACH: "there is no way to that host",
-  ENETUNREACH: "there is no way to that network",
+  EHOSTUNREACH: "there is no route to that host",
+  ENETUNREACH: "there is no route to that network",
   ENOTFOUND: "the host name is not known here",
   EAI_AGAIN: "the host name is not known here",
 };

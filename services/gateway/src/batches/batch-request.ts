@@ -1,6 +1,6 @@
 import { MOST_WINDOW_HOURS, WINDOW_SYNTAX, windowSeconds } from "@rhone/common";
 import { z } from "zod";
-import { anyObject, entriesOf, listOf } from "../requests/long-fields.js";
+import { anyObject, entriesOf, listInTurns, listOf } from "../requests/long-fields.js";
 import { modelName, optional, truthText, wholeText } from "../requests/request-fields.js";
 import { BATCH_ENDPOINT_PATHS } from "./batch-record.js";
 import { JOB_STATUSES } from "./batch-views.js";
@@ -45,7 +45,7 @@ const isFilled = (items: readonly unknown[]): boolean => items.length > 0;
 /** POST /v1/batch/jobs. */
 export const batchJobRequestSchema = z.object({
   input_files: optional(listOf(z.string().max(64), 100).refine(isFilled, "must name at least one file")),
-  requests: optional(listOf(inlineRequest, 10_000).refine(isFilled, "must hold at least one request")),
+  requests: optional(listInTurns(inlineRequest, 10_000).refine(isFilled, "must hold at least one request")),
   endpoint,
   model: modelName,
   metadata: optional(metadata),

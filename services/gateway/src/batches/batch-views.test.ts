@@ -191,16 +191,18 @@ describe("orders", () => {
     expect(batchRequestSchema.safeParse({ ...order, ...changes }).success).toBe(false);
   });
 
-  it.each(BATCH_ENDPOINT_PATHS)("for %s are taken", (endpoint) => {
-    expect(batchJobRequestSchema.safeParse({ endpoint, requests: [{ body: {} }] }).success).toBe(true);
+  it.each(BATCH_ENDPOINT_PATHS)("for %s are taken", async (endpoint) => {
+    expect((await batchJobRequestSchema.safeParseAsync({ endpoint, requests: [{ body: {} }] })).success).toBe(true);
   });
 
   it.each<[string, object]>([
     ["no requests", { requests: [] }],
     ["no files", { input_files: [] }],
     ["a week and an hour", { input_files: ["file-1"], timeout_hours: 169 }],
-  ])("of Mistral's with %s are refused", (_, changes) => {
-    expect(batchJobRequestSchema.safeParse({ endpoint: "/v1/completions", ...changes }).success).toBe(false);
+  ])("of Mistral's with %s are refused", async (_, changes) => {
+    expect((await batchJobRequestSchema.safeParseAsync({ endpoint: "/v1/completions", ...changes })).success).toBe(
+      false,
+    );
   });
 
   it("read numbers of forms", () => {

@@ -1,4 +1,4 @@
-import { explainRefusal, type Settings } from "@rhone/common";
+import { explainRefusal, hostPortSchema, type Settings } from "@rhone/common";
 import { CHAT_TEMPLATE_NAMES, type ChatTemplateChoice, readChatTemplate } from "@rhone/model";
 import { z } from "zod";
 
@@ -18,12 +18,15 @@ const chatTemplateSchema = z.string().transform((text, context): ChatTemplateCho
 });
 
 const furtherModelsSchema = z.array(
-  z.strictObject({
-    path: text,
-    name: text.optional(),
-    aliases: z.array(text).default([]),
-    chatTemplate: chatTemplateSchema.optional(),
-  }),
+  z
+    .strictObject({
+      path: text.optional(),
+      from: hostPortSchema.optional(),
+      name: text.optional(),
+      aliases: z.array(text).default([]),
+      chatTemplate: chatTemplateSchema.optional(),
+    })
+    .refine(({ path, from }) => path !== undefined || from !== undefined, "must have a path or from"),
 );
 
 const jsonSchema = z
@@ -71,8 +74,9 @@ export const modelSettings = {
     env: "RHONE_MODELS",
     schema: jsonSchema,
     doc:
-      "Further models, as a JSON list of objects with the fields path, name, aliases and chatTemplate, of which path " +
-      "must be there; they mean what --model-path and its kin do. Requests that name no model get the first.",
+      "Further models, as a JSON list of objects with the fields path, from, name, aliases and chatTemplate, of which " +
+      "path or from must be there; they mean what --model-path, --weights-from and their kin do. Requests that name no " +
+      "model get the first.",
     defaultText: "none",
   },
   controlNames: {

@@ -25,16 +25,13 @@ interface Process {
 }
 
 /**
- * Reads the tokenizers of the models in their order. The first one's file may be another machine's, of which only the
- * header comes here. Throws as `openHeader` and `loadTextModel`.
+ * Reads the tokenizers of the models in their order. Their files may be another machine's, of which only the headers
+ * come here. Throws as `openHeader` and `loadTextModel`.
  */
 export async function openModels(config: OpenModelsConfig, process: Process): Promise<readonly GatewayModel[]> {
-  const { modelAlias: aliases, chatTemplate } = config;
-  const { path, name: served, close } = await openHeader(config, process.logger);
-  process.shutdown.add("model file", close);
-  const name = config.modelName ?? served;
+  const { modelPath: path, weightsFrom: from, modelName: name, modelAlias: aliases, chatTemplate } = config;
   const opened: GatewayModel[] = [];
-  for (const file of [{ path, name, aliases, chatTemplate }, ...config.models])
+  for (const file of [{ path, from, name, aliases, chatTemplate }, ...config.models])
     opened.push(await openModel(file, config, process));
   return opened;
 }
@@ -42,10 +39,13 @@ export async function openModels(config: OpenModelsConfig, process: Process): Pr
 type ModelFile = OpenModelsConfig["models"][number];
 
 async function openModel(
-  { path, name, aliases, chatTemplate }: ModelFile,
+  { path: modelPath, from: weightsFrom, aliases, chatTemplate, ...named }: ModelFile,
   config: OpenModelsConfig,
   { logger, shutdown }: Process,
 ): Promise<GatewayModel> {
+  const { path, name: served, close } = await openHeader({ ...config, modelPath, weightsFrom }, logger);
+  const name = named.name ?? served;
+  shutdown.add(`file of ${name ?? path}`, close);
   const { ggmlDir, controlNames, encodeTimeoutMs, encodingsWaiting, turnWaitMs: withinMs } = config;
   const limits = { timeoutMs: encodeTimeoutMs, most: encodingsWaiting, withinMs };
   const parseSpecial = controlNames === "tokens";

@@ -7,10 +7,10 @@ const REST_BYTES = 1024;
 const counted = new WeakMap<object, number>();
 
 /** Bytes of a job's JSON, as Redis holds it: a control character is six. Parts that jobs share are counted once. */
-export function jobBytes({ promptIds, sampling, stop, stopTokenIds, constraint }: GenerationJob): number {
+export function jobBytes({ promptIds, sampling, stop, stopTokenIds, constraint, route }: GenerationJob): number {
   const parts = [promptIds, stopTokenIds].map((ids) => once(ids, idsBytes));
   const texts = once(stop, textsBytes) + (constraint === null ? 0 : once(constraint, constraintBytes));
-  return parts.reduce((sum, bytes) => sum + bytes, REST_BYTES + sampling.logitBias.length + texts);
+  return parts.reduce((sum, bytes) => sum + bytes, REST_BYTES + sampling.logitBias.length + route.length + texts);
 }
 
 function once<T extends object>(part: T, count: (part: T) => number): number {

@@ -2,20 +2,20 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { JsonText } from "../write-in-turns.js";
 import { conversationOptions, messagesSchema, toConversation } from "./conversation.js";
-import { parseRequest } from "./request-fields.js";
+import { parseLongRequest } from "./request-fields.js";
 
 const schema = z.object({ messages: messagesSchema, ...conversationOptions });
-const read = (messages: unknown, options: object = {}) => parseRequest(schema, { messages, ...options });
-const conversationOf = (messages: unknown, options: object = {}) => toConversation(read(messages, options));
+const read = (messages: unknown, options: object = {}) => parseLongRequest(schema, { messages, ...options });
+const conversationOf = async (messages: unknown, options: object = {}) => toConversation(await read(messages, options));
 
 const hi = { role: "user", content: "hi" };
 const oh = { role: "assistant", content: "Oh" };
 const CALL = { id: "c1", type: "function", function: { name: "f", arguments: "{}" } };
 
 describe("messages", () => {
-  it("have the names that templates use", () => {
+  it("have the names that templates use", async () => {
     const call = { id: "c1", type: "function", function: { name: "f", arguments: { a: 1 } } };
-    const { messages } = conversationOf([
+    const { messages } = await conversationOf([
       { role: "developer", content: "be brief" },
       {
         role: "user",
@@ -48,8 +48,8 @@ describe("messages", () => {
       [{ role: "assistant", tool_calls: [{ function: {} }] }],
       "messages.0.tool_calls.0.function.name",
     ],
-  ])("are refused: %s", (_, messages, param) => {
-    expect(() => read(messages)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", param }));
+  ])("are refused: %s", async (_, messages, param) => {
+    await expect(read(messages)).rejects.toMatchObject({ code: "INVALID_REQUEST", param });
   });
 });
 
@@ -77,8 +77,8 @@ describe("what a role does not have is refused", () => {
     ],
     ["assistant", { content: null }, "content must be a text or a list, unless the message has tool_calls."],
     ["assistant", { tool_calls: [] }, "content must be a text or a list, unless the message has tool_calls."],
-  ])("%s: %j", (role, fields, problem) => {
-    expect(() => read([hi, { role, ...fields }])).toThrow(`messages.1.${problem}`);
+  ])("%s: %j", async (role, fields, problem) => {
+    await expect(read([hi, { role, ...fields }])).rejects.toThrow(`messages.1.${problem}`);
   });
 
   it.each([
@@ -89,7 +89,7 @@ describe("what a role does not have is refused", () => {
     { role: "function", name: "f", content: null },
     { role: "user", content: "a", refusal: null, tool_calls: [], function_call: null },
     { role: "user", content: [] },
-  ])("%j is not", (message) => expect(() => read([hi, message])).not.toThrow());
+  ])("%j is not", (message) => expect(read([hi, message])).resolves.toBeDefined());
 });
 
 describe("a result", () => {
@@ -99,10 +99,10 @@ describe("a result", () => {
     ["alone", [hi, result], 1],
     ["of another call", [hi, calling, result, { ...result, tool_call_id: "c2" }], 3],
     ["before its call", [hi, result, calling], 1],
-  ])("%s is refused", (_, messages, at) => {
+  ])("%s is refused", async (_, messages, at) => {
     const param = `messages.${at}.tool_call_id`;
     const message = `${param} must be the id of a call before it; send the assistant's message that made the call as well.`;
-    expect(() => read(messages)).toThrow(expect.objectContaining({ code: "INVALID_REQUEST", param, message }));
+    await expect(read(messages)).rejects.toMatchObject({ code: "INVALID_REQUEST", param, message });
   });
 
   it.each([
@@ -113,16 +113,16 @@ describe("a result", () => {
     ["of a call without an id", [hi, { ...calling, tool_calls: [{ ...CALL, id: undefined }] }, result]],
     ["of a call in the older form", [hi, { role: "assistant", function_call: CALL.function }, result]],
     ["left out", [hi, calling, hi]],
-  ])("%s is taken", (_, messages) => expect(() => read(messages)).not.toThrow());
+  ])("%s is taken", (_, messages) => expect(read(messages)).resolves.toBeDefined());
 });
 
 describe("parts that are no text", () => {
-  it.each(["image_url", "input_audio", "file", "document_url", "video_url"])("%s is named", (type) => {
+  it.each(["image_url", "input_audio", "file", "document_url", "video_url"])("%s is named", async (type) => {
     const parts = [
       { type: "text", text: "a" },
       { type, [type]: {} },
     ];
-    expect(() => read([{ role: "user", content: parts }])).toThrow(
+    await expect(read([{ role: "user", content: parts }])).rejects.toThrow(
       `messages.0.content.1.type must be text: this model reads text only; ${type} is not supported.`,
     );
   });
@@ -132,23 +132,23 @@ describe("parts that are no text", () => {
     [[{ type: 5 }], /^messages\.0\.content\.0\.type is 5; it must be one of text, refusal\.$/],
     [[{ type: "x".repeat(500) }], /only; x{60}… is not supported\.$/],
     [{ type: "text", text: "a" }, "messages.0.content is an object; it must be a text or a list."],
-  ])("%j is refused as what it is", (content, message) => {
-    expect(() => read([{ role: "user", content }])).toThrow(message);
+  ])("%j is refused as what it is", async (content, message) => {
+    await expect(read([{ role: "user", content }])).rejects.toThrow(message);
   });
 });
 
 describe("messages of OpenAI's older forms", () => {
-  it("are what an assistant refused with", () => {
+  it("are what an assistant refused with", async () => {
     const refusals = [
       { role: "assistant", content: [{ type: "refusal", refusal: "I can't." }] },
       { role: "assistant", content: null, refusal: "I can't." },
     ];
     for (const refusal of refusals)
-      expect(conversationOf([hi, refusal, hi]).messages[1]).toEqual({ role: "assistant", content: "I can't." });
+      expect((await conversationOf([hi, refusal, hi])).messages[1]).toEqual({ role: "assistant", content: "I can't." });
   });
 
-  it("are a call, and its answer of the role function", () => {
-    const { messages } = conversationOf([
+  it("are a call, and its answer of the role function", async () => {
+    const { messages } = await conversationOf([
       hi,
       { role: "assistant", content: null, function_call: { name: "f", arguments: '{"a":1}' } },
       { role: "function", name: "f", content: "2" },
@@ -160,10 +160,10 @@ describe("messages of OpenAI's older forms", () => {
   });
 });
 
-it("arguments that came as an object keep all digits", () => {
+it("arguments that came as an object keep all digits", async () => {
   const given = new JsonText('{"id":9007199254740993}');
   const call = { id: "a", type: "function", function: { name: "f", arguments: given } };
-  const { messages } = conversationOf([hi, { role: "assistant", tool_calls: [call] }, hi]);
+  const { messages } = await conversationOf([hi, { role: "assistant", tool_calls: [call] }, hi]);
   expect(messages[1]?.toolCalls?.[0]?.arguments).toBe('{"id":9007199254740993}');
 });
 
@@ -183,30 +183,33 @@ describe("continuing", () => {
     ["vLLM's final message", [hi, oh], { continue_final_message: true }, "Oh", false],
     ["vLLM's final message with echo", [hi, oh], { continue_final_message: true, echo: true }, "Oh", true],
     ["a final message of no text", [hi, { ...oh, content: "" }], { continue_final_message: true }, "", false],
-  ])("%s", (_, messages, options, continued, showsContinued) => {
-    expect(conversationOf(messages, options)).toMatchObject({ continued, showsContinued });
+  ])("%s", async (_, messages, options, continued, showsContinued) => {
+    expect(await conversationOf(messages, options)).toMatchObject({ continued, showsContinued });
   });
 
-  it.each([{}, { continue_final_message: true }])("leaves the final message open for the template, with %o", (how) => {
-    expect(conversationOf([hi, oh], how).messages.at(-1)).toEqual({ ...oh, prefix: true });
-  });
+  it.each([{}, { continue_final_message: true }])(
+    "leaves the final message open for the template, with %o",
+    async (how) => {
+      expect((await conversationOf([hi, oh], how)).messages.at(-1)).toEqual({ ...oh, prefix: true });
+    },
+  );
 
   it.each([
     ["a user's message", [hi], {}],
     ["a new answer as well", [hi, oh], { add_generation_prompt: true }],
-  ])("is refused with %s", (_, messages, options) => {
+  ])("is refused with %s", async (_, messages, options) => {
     const refused = { code: "INVALID_REQUEST", param: "continue_final_message" };
-    const ask = () => conversationOf(messages, { continue_final_message: true, ...options });
-    expect(ask).toThrow(expect.objectContaining(refused));
+    const asked = conversationOf(messages, { continue_final_message: true, ...options });
+    await expect(asked).rejects.toMatchObject(refused);
   });
 });
 
 describe("options", () => {
-  it("are absent where nothing was asked for", () => expect(conversationOf([hi]).options).toEqual({}));
+  it("are absent where nothing was asked for", async () => expect((await conversationOf([hi])).options).toEqual({}));
 
-  it("carry what templates take", () => {
+  it("carry what templates take", async () => {
     const tools = [{ name: "f" }];
-    const fields = read([hi], { add_generation_prompt: false, chat_template_kwargs: { thinking: true } });
+    const fields = await read([hi], { add_generation_prompt: false, chat_template_kwargs: { thinking: true } });
     expect(toConversation(fields, tools).options).toEqual({
       tools,
       addGenerationPrompt: false,
@@ -214,8 +217,8 @@ describe("options", () => {
     });
   });
 
-  it("put Mistral's words first for safe_prompt", () => {
-    const { messages } = conversationOf([hi], { safe_prompt: true });
+  it("put Mistral's words first for safe_prompt", async () => {
+    const { messages } = await conversationOf([hi], { safe_prompt: true });
     expect(messages.map(({ role }) => role)).toEqual(["system", "user"]);
     expect(messages[0]?.content).toMatch(/^Always assist with care/);
   });

@@ -1,7 +1,7 @@
 import type { ChatMessage, ChatOptions, ChatTool } from "@rhone/model";
 import { z } from "zod";
 import { cut, refuseParam } from "../request-error.js";
-import { boundedObject, listOf } from "./long-fields.js";
+import { boundedObject, listInTurns, listOf } from "./long-fields.js";
 import { optional } from "./request-fields.js";
 import { toolCallSchema } from "./tools/tool-fields.js";
 
@@ -79,10 +79,10 @@ function problemOfOther(message: AnyMessage): Problem {
 /** A message as it was read. */
 export type MessageFields = Readonly<Partial<z.output<typeof message>> & Pick<z.output<typeof message>, "role">>;
 
-/** Twice what OpenAI takes. They are checked in one turn of the event loop: 30,000 took 0.3 s. */
+/** Twice what OpenAI takes. */
 export const MOST_MESSAGES = 4096;
 
-export const messagesSchema = listOf(message, MOST_MESSAGES)
+export const messagesSchema = listInTurns(message, MOST_MESSAGES)
   .refine((messages) => messages.length > 0, "must hold at least one message")
   .superRefine((messages, { addIssue }) => {
     const at = strayResult(messages);

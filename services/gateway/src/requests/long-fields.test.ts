@@ -1,12 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { spin } from "../testing/spin.js";
+import { turnsDuring } from "../testing/turns-during.js";
 import {
   anyObject,
   boundedObject,
   entriesOf,
+  listInTurns,
   listOf,
   logitBias,
   readBody,
+  readBodyInTurns,
   readFields,
   texts,
   tokenIdLists,
@@ -104,5 +108,36 @@ describe("the lists of a body", () => {
     expect(readBody(schema, lists(200)).success).toBe(false);
     expect(readBody(schema, lists(100)).success).toBe(true);
     expect(readFields(schema, lists(200)).success).toBe(true);
+  });
+});
+
+describe("a list that is read in turns", () => {
+  const slow = z.custom<number>((value) => spin(0.1) === undefined && typeof value === "number", "must be a number");
+  const schema = z.object({ first: listOf(z.number()), second: z.union([z.string(), listInTurns(slow, 1000)]) });
+
+  it("lets the event loop turn, and keeps the order of its items", async () => {
+    const body = { first: [], second: [...Array(500).keys()] };
+    const { result, turns } = await turnsDuring(() => readBodyInTurns(schema, body));
+    expect(result).toEqual({ success: true, data: body });
+    expect(turns).toBeGreaterThanOrEqual(3);
+  });
+
+  it("is refused at its first bad item, for too many, and for what is no list", async () => {
+    const issuesOf = async (second: unknown) => (await readBodyInTurns(schema, { first: [], second })).error?.issues;
+    const bad = [...Array(999).fill(1), "a"];
+    expect(await issuesOf(bad)).toMatchObject([{ errors: [[{}], [{ path: [999], message: "must be a number" }]] }]);
+    expect(await issuesOf(Array(1001).fill(1))).toMatchObject([{ errors: [[{}], [{ code: "too_big" }]] }]);
+    expect(await issuesOf(5)).toMatchObject([{ errors: [[{}], [{ code: "invalid_type" }]] }]);
+  });
+
+  it("counts with the lists of its own body, and not of one that is read in the same turns", async () => {
+    const item = z.object({ parts: listOf(z.number()) });
+    const lists = z.object({ list: listInTurns(item, 1000) });
+    const body = (parts: number) => ({ list: Array.from({ length: 100 }, () => ({ parts: Array(parts).fill(1) })) });
+    const [fits, other, tooMany] = await Promise.all(
+      [162, 162, 163].map((parts) => readBodyInTurns(lists, body(parts))),
+    );
+    expect([fits?.success, other?.success]).toEqual([true, true]);
+    expect(tooMany?.error?.issues).toMatchObject([{ path: ["list", 99, "parts"] }]);
   });
 });

@@ -23,7 +23,7 @@ import {
   type Prepare,
   type PreparedRequest,
 } from "./prepare.js";
-import { answerTokens, generationFields, optional, parseRequest, UNTIL_FULL } from "./request-fields.js";
+import { answerTokens, generationFields, optional, parseLongRequest, UNTIL_FULL } from "./request-fields.js";
 import { readConstraint } from "./structured/read-constraint.js";
 import { structuredFields } from "./structured/structured-fields.js";
 import { type CallRules, callRules } from "./tools/call-rules.js";
@@ -78,7 +78,7 @@ const CHAT_WITH_FUNCTIONS: ChatApi = {
 
 /** Prepares a chat completion. */
 export const prepareChat: Prepare = async (preparation, body, arrival) => {
-  const fields = parseRequest(chatRequestSchema, body);
+  const fields = await parseLongRequest(chatRequestSchema, body);
   const tools = toolsOf(fields, fields);
   if (tools === null) return prepareConversation(CHAT, { preparation, arrival, fields });
   const chat = { preparation, arrival, fields: { ...fields, ...tools } };

@@ -1,7 +1,7 @@
 import { explainRefusal } from "@rhone/common";
 import { z } from "zod";
 import { RequestError, unsupported } from "../request-error.js";
-import { listOf, logitBias, readBody } from "./long-fields.js";
+import { listOf, logitBias, readBody, readBodyInTurns } from "./long-fields.js";
 
 /** A field that may be absent or null. */
 export const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
@@ -97,7 +97,25 @@ export type GenerationFields = Readonly<z.infer<typeof generationSchema>>;
  * instead of chats' fields.
  */
 export function parseRequest<S extends z.ZodObject>(schema: S, body: unknown, instead?: Instead): z.output<S> {
-  const parsed = readBody(schema, body ?? {});
+  return fieldsOf(readBody(schema, body ?? {}), { schema, body, instead });
+}
+
+/** The same of a body with a list that is read in turns. */
+export async function parseLongRequest<S extends z.ZodObject>(
+  schema: S,
+  body: unknown,
+  instead?: Instead,
+): Promise<z.output<S>> {
+  return fieldsOf(await readBodyInTurns(schema, body ?? {}), { schema, body, instead });
+}
+
+interface Read {
+  readonly schema: z.ZodObject;
+  readonly body: unknown;
+  readonly instead: Instead | undefined;
+}
+
+function fieldsOf<S extends z.ZodType>(parsed: ReturnType<typeof readBody<S>>, { schema, body, instead }: Read) {
   if (!parsed.success) throw badField(parsed.error);
   refuseUnsupported(body, schema.shape, instead);
   return parsed.data;

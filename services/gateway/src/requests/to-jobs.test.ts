@@ -61,6 +61,7 @@ describe("jobs", () => {
       pooling: null,
       cachePrompt: true,
       cacheSalt: "",
+      route: "3 17 32 ",
       lane: "interactive",
       keyId: "team",
       arrivedAtMs: 1000,

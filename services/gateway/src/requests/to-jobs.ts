@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { type Constraint, choiceId, type GenerationJob, packBias, type SamplingSettings } from "@rhone/common";
+import { type Constraint, choiceId, type GenerationJob, packBias, routeOf, type SamplingSettings } from "@rhone/common";
 import { RequestError } from "../request-error.js";
 import { contextExceeded } from "../text/context-exceeded.js";
 import { timeLeft } from "../turns.js";
@@ -60,7 +60,8 @@ export async function toJobs(request: JobsRequest): Promise<readonly GenerationJ
   const jobs: GenerationJob[] = [];
   for (const [prompt, promptIds] of plan.prompts.entries()) {
     await timeLeft();
-    jobs.push(...samplesOf(request, { ...shared, ...ownFields(request, promptIds, prompt) }, prompt));
+    const job = { ...shared, ...ownFields(request, promptIds, prompt) };
+    jobs.push(...samplesOf(request, { ...job, route: routeOf(job) }, prompt));
   }
   await checkSize(jobs);
   return jobs;
@@ -112,7 +113,7 @@ function sharedFields({
   arrival,
   fields,
   plan,
-}: JobsRequest): Omit<GenerationJob, PerPrompt | "requestId" | "sampling"> {
+}: JobsRequest): Omit<GenerationJob, PerPrompt | "route" | "requestId" | "sampling"> {
   return {
     model,
     replyTo,

@@ -3,10 +3,10 @@ import { fakeModel } from "../testing/fake-model.js";
 import { spin } from "../testing/spin.js";
 import { turnsDuring } from "../testing/turns-during.js";
 import type { TextModel } from "../text/text-model.js";
-import { parseRequest } from "./request-fields.js";
+import { parseLongRequest } from "./request-fields.js";
 import { decode, encode, tokenizeRequestSchema, tokenizerInfo, withPieces } from "./tokenize.js";
 
-const read = (body: object) => parseRequest(tokenizeRequestSchema, body);
+const read = (body: object) => parseLongRequest(tokenizeRequestSchema, body);
 
 describe("encode", () => {
   it.each<[string, object, boolean]>([
@@ -19,13 +19,13 @@ describe("encode", () => {
   ])("takes %s", async (_, body, addSpecial) => {
     const model = fakeModel();
     const encodeText = vi.spyOn(model, "encodeText");
-    await encode(model, read(body), "key");
+    await encode(model, await read(body), "key");
     expect(encodeText).toHaveBeenCalledExactlyOnceWith(expect.any(String), { addSpecial, owner: "key" });
   });
 
   it("takes a conversation, as its template writes it", async () => {
     const messages = [{ role: "user", content: "hi" }];
-    expect(await encode(fakeModel(), read({ messages }))).toEqual([1, 104, 105]);
+    expect(await encode(fakeModel(), await read({ messages }))).toEqual([1, 104, 105]);
   });
 
   it.each<[string, object]>([
@@ -34,7 +34,7 @@ describe("encode", () => {
     ["a text and a conversation", { prompt: "a", messages: [{ role: "user", content: "b" }] }],
   ])("refuses %s", async (_, body) => {
     const refusal = { code: "INVALID_REQUEST", param: "prompt" };
-    await expect(encode(fakeModel(), read(body))).rejects.toMatchObject(refusal);
+    await expect(encode(fakeModel(), await read(body))).rejects.toMatchObject(refusal);
   });
 });
 
@@ -54,19 +54,20 @@ describe("withPieces", () => {
     ],
     ["vLLM's", { return_token_strs: true }, { tokens: [97, 98], token_strs: ["a", "b"] }],
   ])("writes %s", async (_, fields, answer) =>
-    expect(await withPieces(fakeModel(), [97, 98], read(fields))).toEqual(answer),
+    expect(await withPieces(fakeModel(), [97, 98], await read(fields))).toEqual(answer),
   );
 
   it("refuses the texts of more ids than the context holds, and not the ids", async () => {
     const model = { ...fakeModel(), contextLength: 1 };
     const refusal = { code: "CONTEXT_LENGTH_EXCEEDED", param: "prompt", details: { n_prompt_tokens: 2, n_ctx: 1 } };
     for (const field of ["with_pieces", "return_token_strs"])
-      await expect(withPieces(model, [97, 98], read({ [field]: true }))).rejects.toMatchObject(refusal);
-    expect(await withPieces(model, [97, 98], read({}))).toMatchObject({ tokens: [97, 98] });
+      await expect(withPieces(model, [97, 98], await read({ [field]: true }))).rejects.toMatchObject(refusal);
+    expect(await withPieces(model, [97, 98], await read({}))).toMatchObject({ tokens: [97, 98] });
   });
 
   it("lets the event loop turn", async () => {
-    const { turns } = await turnsDuring(() => withPieces(slowModel(), LONG, read({ with_pieces: true })));
+    const asked = await read({ with_pieces: true });
+    const { turns } = await turnsDuring(() => withPieces(slowModel(), LONG, asked));
     expect(turns).toBeGreaterThanOrEqual(3);
   });
 });

@@ -76,6 +76,7 @@ export const testJob = (changes: Partial<GenerationJob> = {}): GenerationJob => 
   pooling: null,
   cachePrompt: true,
   cacheSalt: "",
+  route: "",
   lane: "interactive",
   keyId: "",
   arrivedAtMs: 1000,

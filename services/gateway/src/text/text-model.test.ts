@@ -53,7 +53,7 @@ describe.each(Object.entries(GOLDEN) as [TokenizerVersion, Golden][])(
         what: chat.messages.map(({ role, content }) => `${role} ${content}`).join("; "),
       })),
     )("$what", async ({ messages, tools = [], ids }) => {
-      const conversation = toConversation(chatRequestSchema.parse({ messages, tools }));
+      const conversation = toConversation(await chatRequestSchema.parseAsync({ messages, tools }));
       const options = { ...conversation.options, tools: tools.map((tool) => tool.function) };
       expect(await model.encodeChat(conversation.messages, options)).toEqual(ids);
     });

@@ -12,7 +12,7 @@ const { ACTIVATION_F16 } = rhone.v1.ActivationType;
 const stage = (embeds: boolean, heads: boolean): NullStage => {
   const rowBytes = (type: GgmlType): number => (type === GgmlType.F16 ? 8 : 16);
   const limits = { embeds, vocabSize: VOCABULARY, pages: 8, pageSize: 32, slidingWindow: 0, maxRows: 16, rowBytes };
-  return new NullStage({ limits, heads, stageMs: 0 });
+  return new NullStage({ limits, heads, stageMs: 0, rowUs: 0 });
 };
 
 const prompt = { sequence: 1, position: 0, count: 3, pages: [0], sample: true };

@@ -14,6 +14,8 @@ export interface NullStageOptions {
   readonly heads: boolean;
   /** Duration of a step, in whole milliseconds; Node's timers may add one. */
   readonly stageMs: number;
+  /** Whole microseconds that each row adds to it. */
+  readonly rowUs: number;
 }
 
 /** Takes frames as a real stage does and computes nothing. The last stage's tokens follow `simulatedToken`. */
@@ -50,7 +52,7 @@ export class NullStage implements RunnableStage {
   }
 
   async run({ opens, spans, closes, rows, tokens }: Step, activations: GgmlType): Promise<StageOutput> {
-    const { heads, limits, stageMs } = this.#options;
+    const { heads, limits, stageMs, rowUs } = this.#options;
     for (const { sequence, constraint } of opens) {
       this.#pages.set(sequence, 0);
       if (heads && constraint !== null) this.#onReady({ sequence, error: null });
@@ -58,7 +60,8 @@ export class NullStage implements RunnableStage {
     for (const { sequence, pages } of spans) {
       this.#pages.set(sequence, (this.#pages.get(sequence) ?? 0) + pages.length);
     }
-    if (rows > 0 && stageMs > 0) await sleep(stageMs);
+    const ms = Math.round(stageMs + (rows * rowUs) / 1000);
+    if (rows > 0 && ms > 0) await sleep(ms);
     const results = heads ? this.#draw(spans, tokens) : [];
     for (const sequence of closes) {
       this.#pages.delete(sequence);

@@ -35,6 +35,6 @@ async function loadNothing({ order, files, ...request }: LoadRequest, simulation
     maxRows,
     rowBytes: (type) => simulation.rowBytes ?? rowSize(type, dim),
   };
-  const stage = new NullStage({ limits, heads: range.heads, stageMs: simulation.stageMs });
+  const stage = new NullStage({ limits, heads: range.heads, ...simulation });
   return { stage, weightBytes: 0, pageBytes: 0, given: null, varies: "", measure: async () => [], close: () => {} };
 }

@@ -1,6 +1,7 @@
 import type { GgmlType } from "@rhone/ggml";
 import type { ShardRange } from "@rhone/model";
 import type { rhone } from "@rhone/proto";
+import type { WantedModel } from "@rhone/weights";
 import { inRange, refuse } from "./malformed.js";
 import { activationTypeOf, kvTypeOf } from "./tensor-types.js";
 
@@ -9,17 +10,7 @@ const MOST_SOURCES = 16;
 
 /** What a worker is told to load. */
 export interface LoadOrder {
-  readonly model: {
-    readonly name: string;
-    readonly path: string;
-    readonly fingerprint: string;
-    /** Of the coordinator's file; "" of none that could be here. */
-    readonly stamp: string;
-    /** host:port of the process that has all weights; "": the coordinator. */
-    readonly origin: string;
-    /** host:port of processes that may have some of them. */
-    readonly sources: readonly string[];
-  };
+  readonly model: WantedModel;
   /** Layers [first, last), and whether the embedding and the head are with them. */
   readonly range: ShardRange;
   readonly pages: number;

@@ -29,6 +29,14 @@ describe("StepCosts, estimates", () => {
     [0, 15, "the least known size"],
   ])("%i rows take %d ms: %s", (rows, ms) => expect(measuredCosts(1).slowest(rows)).toBeCloseTo(ms));
 
+  it("tell the shortest cycle of all numbers of groups", () => {
+    const costs = measuredCosts(2);
+    const cycles = [1, 2, 3].map((groups) => costs.cycle(8, groups));
+    expect(costs.shortestCycle(8, 2)).toBe(Math.min(...cycles));
+    expect(costs.shortestCycle(1, 2)).toBe(costs.cycle(1, 1));
+    expect(new StepCosts().shortestCycle(8, 2)).toBe(0);
+  });
+
   it("adds up all stages for the whole way, and takes the slowest for the queue", () => {
     const costs = new StepCosts();
     observe(costs, 4, [10, 30, 20]);

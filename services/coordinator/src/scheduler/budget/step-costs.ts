@@ -92,6 +92,14 @@ export class StepCosts {
     return Math.max(queued, (this.total(sizes[0].rows) + this.#overheadMs) / onTheWay);
   }
 
+  /** The cycle of as many groups as make it shortest, of those that `stages` stages can have. */
+  shortestCycle(sequences: number, stages: number): number {
+    let shortest = Number.POSITIVE_INFINITY;
+    for (let groups = 1; groups <= Math.min(sequences, stages + 1); groups++)
+      shortest = Math.min(shortest, this.cycle(sequences, groups));
+    return shortest;
+  }
+
   /**
    * The most rows, up to `most`, for which the slowest stage takes no longer than `limitMs`; 0 when one row takes
    * longer. Above one block of rows the answer is a number of whole blocks, because a block that is begun costs as much

@@ -1,5 +1,7 @@
+import { mayBeCached } from "@rhone/common";
 import { firstVisiblePosition, type KvShape, livePages } from "@rhone/planner";
 import type { Sequence } from "../sequence.js";
+import { HeldLinks } from "./held-links.js";
 import { PagePool } from "./page-pool.js";
 import { PrefixCache, type PrefixCursor } from "./prefix-cache.js";
 
@@ -43,10 +45,11 @@ export class KvPages {
   readonly #cache: PrefixCache;
   readonly #leases = new Map<Sequence, Lease>();
 
-  constructor(shape: KvShape, total: number) {
+  /** `links`: told of every page that the prefix cache gets or loses. */
+  constructor(shape: KvShape, total: number, links = new HeldLinks()) {
     this.#shape = shape;
     this.#pool = new PagePool(total, (page) => this.#cache.forget(page));
-    this.#cache = new PrefixCache({ ...shape, pages: this.#pool });
+    this.#cache = new PrefixCache({ ...shape, pages: this.#pool, links });
   }
 
   get counts(): PageCounts {
@@ -68,10 +71,7 @@ export class KvPages {
     this.#leases.set(sequence, lease);
     const { job, prefillEnd } = sequence;
     if (!job.cachePrompt) return 0;
-    // At least the last row must be computed: the next token is drawn from its output. Scores and pooling need every
-    // row.
-    const limit = job.promptLogprobs === null && job.pooling === null ? prefillEnd - 1 : 0;
-    const hit = this.#cache.acquire(job.cacheSalt, sequence.tokens(0, prefillEnd), limit);
+    const hit = this.#cache.acquire(job.cacheSalt, sequence.tokens(0, prefillEnd), cacheableEnd(sequence));
     lease.cursor = hit?.cursor ?? this.#cache.root(job.cacheSalt);
     if (hit === null) return 0;
     for (let entry = 0; entry < hit.first; entry++) lease.entries.push(NO_PAGE);
@@ -83,6 +83,13 @@ export class KvPages {
       return hit.length;
     }
     return lease.entries.length * this.#shape.pageSize;
+  }
+
+  /** Rows that a waiting sequence would have to compute if it started now. */
+  lacking(sequence: Sequence): number {
+    const { job, prefillEnd } = sequence;
+    const tokens = sequence.tokens(0, prefillEnd);
+    return prefillEnd - this.#cache.lengthOf(job.cacheSalt, tokens, cacheableEnd(sequence));
   }
 
   /** Ends the lease and gives its pages back; full pages of known tokens stay in the prefix cache. */
@@ -203,6 +210,9 @@ export class KvPages {
 }
 
 const NONE: readonly number[] = [];
+
+/** At least the last row must be computed: the next token is drawn from its output. */
+const cacheableEnd = ({ job, prefillEnd }: Sequence): number => (mayBeCached(job) ? Math.max(0, prefillEnd - 1) : 0);
 
 /** The page of a held entry. */
 function pageAt({ entries, firstHeld }: Lease, entry: number): number {

@@ -1,4 +1,6 @@
+import { chainOf, extendChain } from "@rhone/common";
 import { describe, expect, it } from "vitest";
+import { HeldLinks } from "./held-links.js";
 import { PagePool } from "./page-pool.js";
 import { PrefixCache } from "./prefix-cache.js";
 
@@ -7,7 +9,8 @@ const PAGE_SIZE = 4;
 /** A cache over 16 pages, and a way to leave computed tokens in it. */
 function open(slidingWindow = 0) {
   const pages: PagePool = new PagePool(16, (page) => cache.forget(page));
-  const cache = new PrefixCache({ pages, pageSize: PAGE_SIZE, slidingWindow });
+  const links = new HeldLinks();
+  const cache = new PrefixCache({ pages, pageSize: PAGE_SIZE, slidingWindow, links });
   const leave = (tokens: readonly number[], salt = ""): readonly number[] => {
     const taken = pages.allocate(tokens.length / PAGE_SIZE);
     let cursor: ReturnType<PrefixCache["root"]> | null = cache.root(salt);
@@ -21,7 +24,9 @@ function open(slidingWindow = 0) {
   };
   const acquire = (tokens: readonly number[], limit = tokens.length, salt = "") =>
     cache.acquire(salt, Int32Array.from(tokens), limit);
-  return { pages, leave, acquire };
+  const lengthOf = (tokens: readonly number[], limit = tokens.length, salt = "") =>
+    cache.lengthOf(salt, Int32Array.from(tokens), limit);
+  return { pages, links, leave, acquire, lengthOf };
 }
 
 const count = (length: number, from = 1): number[] => Array.from({ length }, (_, index) => from + index);
@@ -42,6 +47,26 @@ describe("PrefixCache", () => {
     const { leave, acquire } = open();
     const pages = leave(count(12));
     expect(acquire([...count(10), 77])).toMatchObject({ length: 10, pages: pages.slice(0, 2), copyFrom: pages[2] });
+  });
+
+  it("says how much it would find, and holds nothing for that", () => {
+    const { pages, leave, acquire, lengthOf } = open();
+    leave(count(12));
+    expect([lengthOf(count(14)), lengthOf(count(14), 11), lengthOf(count(4, 9)), lengthOf([])]).toEqual([12, 8, 0, 0]);
+    expect(lengthOf(count(14), 14, "other")).toBe(0);
+    expect(pages.cached).toBe(3);
+    expect(acquire(count(14))?.length).toBe(12);
+  });
+
+  it("tells the links of its pages, as long as it has them", () => {
+    const { pages, links, leave } = open();
+    leave(count(40));
+    const [link = ""] = extendChain(chainOf(""), Int32Array.from(count(40))).links;
+    expect([links.size, links.has(link)]).toEqual([1, true]);
+    leave(count(32), "salt"); // takes the two pages behind the link
+    expect([links.size, links.has(link)]).toEqual([2, true]);
+    pages.allocate(14);
+    expect(links.size).toBe(0);
   });
 
   it("never gives the whole of what must be computed", () => {

@@ -1,4 +1,6 @@
+import { chainOf, extendChain, type PrefixChain } from "@rhone/common";
 import { firstVisiblePosition } from "@rhone/planner";
+import { HeldLinks } from "./held-links.js";
 import type { PagePool } from "./page-pool.js";
 
 /** A page full of tokens behind the tokens of its ancestors. It lives while it has a page, a descendant or a pin. */
@@ -7,6 +9,10 @@ interface PrefixNode {
   /** Hash of its tokens; its key in the parent's children. */
   readonly key: number;
   readonly tokens: Int32Array;
+  /** The tokens from the beginning to this page's end. */
+  readonly chain: PrefixChain;
+  /** The links that end in this page. */
+  readonly links: readonly string[];
   readonly children: Map<number, PrefixNode>;
   page: number | null;
   pins: number;
@@ -37,6 +43,8 @@ export interface PrefixCacheOptions {
   readonly pageSize: number;
   /** Positions that a token sees, itself included; 0 = all. */
   readonly slidingWindow: number;
+  /** Told of every page that comes or goes. */
+  readonly links?: HeldLinks;
 }
 
 /**
@@ -46,21 +54,29 @@ export interface PrefixCacheOptions {
  */
 export class PrefixCache {
   readonly #options: PrefixCacheOptions;
+  readonly #links: HeldLinks;
   readonly #roots = new Map<string, PrefixNode>();
   readonly #salts = new Map<PrefixNode, string>();
   readonly #nodeOf = new Map<number, PrefixNode>();
 
   constructor(options: PrefixCacheOptions) {
     this.#options = options;
+    this.#links = options.links ?? new HeldLinks();
   }
 
   /** The cursor of a sequence that has registered nothing. Pinned until `unpin`. */
   root(salt: string): PrefixCursor {
-    const root = this.#roots.get(salt) ?? newNode(null, 0, new Int32Array());
+    const root = this.#roots.get(salt) ?? newRoot(salt);
     this.#roots.set(salt, root);
     this.#salts.set(root, salt);
     root.pins++;
     return root;
+  }
+
+  /** How many of `tokens`, at most `limit`, are in full pages that `acquire` would find at this moment. */
+  lengthOf(salt: string, tokens: Int32Array, limit: number): number {
+    const root = this.#roots.get(salt);
+    return root === undefined ? 0 : this.#usable(this.#walk(root, tokens, limit)) * this.#options.pageSize;
   }
 
   /**
@@ -111,12 +127,14 @@ export class PrefixCache {
     if (node === undefined) return;
     this.#nodeOf.delete(page);
     node.page = null;
+    this.#links.delete(node.links);
     this.#prune(node);
   }
 
   #give(node: PrefixNode, page: number): void {
     node.page = page;
     this.#nodeOf.set(page, node);
+    this.#links.add(node.links);
     this.#options.pages.mark(page);
   }
 
@@ -174,8 +192,13 @@ export class PrefixCache {
   }
 }
 
-function newNode(parent: PrefixNode | null, key: number, tokens: Int32Array): PrefixNode {
-  return { parent, key, tokens, children: new Map(), page: null, pins: 0 };
+function newRoot(salt: string): PrefixNode {
+  const empty = { key: 0, tokens: new Int32Array(), chain: chainOf(salt), links: [] };
+  return { parent: null, ...empty, children: new Map(), page: null, pins: 0 };
+}
+
+function newNode(parent: PrefixNode, key: number, tokens: Int32Array): PrefixNode {
+  return { parent, key, tokens, ...extendChain(parent.chain, tokens), children: new Map(), page: null, pins: 0 };
 }
 
 /** The child whose page shares the longest beginning with `tokens`. */

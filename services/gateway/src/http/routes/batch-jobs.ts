@@ -5,7 +5,7 @@ import { toMistralJob } from "../../batches/batch-views.js";
 import { inlineResults } from "../../batches/inline-results.js";
 import { type BatchesUse, cancelBatch, keepRequests, newBatch, ownBatch, ownJobs } from "../../batches/own-batches.js";
 import { refuseParam } from "../../request-error.js";
-import { parseRequest, refuseFilters } from "../../requests/request-fields.js";
+import { parseLongRequest, parseRequest, refuseFilters } from "../../requests/request-fields.js";
 import { leavingOf } from "../answer.js";
 
 const DEFAULT_HOURS = 24;
@@ -23,7 +23,7 @@ interface ById {
 export function batchJobs(app: FastifyInstance, uses: BatchJobsUse): void {
   const { batches: store, files, bodyLimitBytes } = uses;
   app.post("/v1/batch/jobs", async ({ body, caller: { owner } }) => {
-    const asked = parseRequest(batchJobRequestSchema, body);
+    const asked = await parseLongRequest(batchJobRequestSchema, body);
     if (asked.input_files !== undefined && asked.requests !== undefined)
       refuseParam("requests", ": send them or input_files, not both.");
     const hours = asked.timeout_hours ?? DEFAULT_HOURS;

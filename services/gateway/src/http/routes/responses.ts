@@ -51,12 +51,12 @@ const NO_ID = `${RESPONSE_PREFIX}${"0".repeat(32)}`;
  */
 export function responses(app: FastifyInstance, uses: ResponsesUse): void {
   app.post("/v1/responses", async ({ body }, reply) => {
-    const fields = readResponseRequest(body);
+    const fields = await readResponseRequest(body);
     if (fields.background === true) return runInBackground(uses, reply, fields);
     return generate(uses, reply, { route: "responses", prepare: (arrival) => storedRun(uses, reply, fields, arrival) });
   });
   app.post("/v1/responses/input_tokens", async ({ body, caller: { owner } }, reply) => {
-    const asked = await readAsked(uses, reply, readResponseRequest(body), NO_ID);
+    const asked = await readAsked(uses, reply, await readResponseRequest(body), NO_ID);
     const model = await uses.models.textOf(asked.fields.model);
     return { object: "response.input_tokens", input_tokens: await countInput(model, asked, owner) };
   });

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { ServedModels } from "../../models/served-models.js";
 import { countTokensRequestSchema } from "../../requests/messages/message-fields.js";
 import { countPrompt } from "../../requests/messages/prepare-messages.js";
-import { modelQuerySchema, parseRequest } from "../../requests/request-fields.js";
+import { modelQuerySchema, parseLongRequest, parseRequest } from "../../requests/request-fields.js";
 import {
   decode,
   detokenizeRequestSchema,
@@ -22,7 +22,7 @@ export interface TokenizeUse {
  */
 export function tokenize(app: FastifyInstance, { models }: TokenizeUse): void {
   app.post("/tokenize", async ({ body, caller: { owner } }) => {
-    const fields = parseRequest(tokenizeRequestSchema, body);
+    const fields = await parseLongRequest(tokenizeRequestSchema, body);
     const { text: model, coordinators } = await models.find(fields.model);
     const ids = await encode(model, fields, owner);
     return {
@@ -37,7 +37,7 @@ export function tokenize(app: FastifyInstance, { models }: TokenizeUse): void {
     return { prompt: text, content: text };
   });
   app.post("/v1/messages/count_tokens", async ({ body, caller: { owner } }) => {
-    const fields = parseRequest(countTokensRequestSchema, body);
+    const fields = await parseLongRequest(countTokensRequestSchema, body);
     return { input_tokens: await countPrompt(await models.textOf(fields.model), fields, owner) };
   });
   app.get("/tokenizer_info", async ({ query }) => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { cut } from "../../request-error.js";
 import { MOST_MESSAGES } from "../conversation.js";
-import { anyObject, boundedObject, listOf } from "../long-fields.js";
+import { anyObject, boundedObject, listInTurns, listOf } from "../long-fields.js";
 import { generationFields, modelName, optional, stopTexts } from "../request-fields.js";
 import { toolList } from "../tools/tool-fields.js";
 
@@ -82,7 +82,10 @@ const refused = (why: string) => optional(z.custom<readonly []>(isEmpty, `must b
 const promptFields = {
   model: modelName,
   system: optional(textOrBlocks("system holds text", [text])),
-  messages: listOf(message, MOST_MESSAGES).refine((messages) => messages.length > 0, "must hold at least one message"),
+  messages: listInTurns(message, MOST_MESSAGES).refine(
+    (messages) => messages.length > 0,
+    "must hold at least one message",
+  ),
   tools: optional(toolList(tool)),
   tool_choice: optional(toolChoice),
   /** The model may think, and never does. */

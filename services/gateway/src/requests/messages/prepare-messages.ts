@@ -3,7 +3,7 @@ import type { TextModel } from "../../text/text-model.js";
 import { inWordsOf, messageNamed, type Renaming, warningsInWordsOf } from "../in-words-of.js";
 import type { Prepare } from "../prepare.js";
 import { type ChatApi, chatPrompt, prepareConversation } from "../prepare-chat.js";
-import { parseRequest } from "../request-fields.js";
+import { parseLongRequest } from "../request-fields.js";
 import { type CountedRequest, messagesRequestSchema } from "./message-fields.js";
 import { sourceOf, toChat } from "./to-chat.js";
 
@@ -30,7 +30,7 @@ const INSTEAD = {
 
 /** Prepares an answer of Anthropic's Messages: the next message of a conversation. */
 export const prepareMessages: Prepare = async (preparation, body, arrival) => {
-  const fields = parseRequest(messagesRequestSchema, body, INSTEAD);
+  const fields = await parseLongRequest(messagesRequestSchema, body, INSTEAD);
   const names = namesOf(fields);
   const api: ChatApi = {
     prefix: "msg_",

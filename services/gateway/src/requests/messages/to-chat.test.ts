@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { JsonText } from "../../write-in-turns.js";
-import { parseRequest } from "../request-fields.js";
+import { parseLongRequest } from "../request-fields.js";
 import { messagesRequestSchema } from "./message-fields.js";
 import { toChat } from "./to-chat.js";
 
 const hi = { role: "user", content: "Hi" };
 const read = async (fields: object) =>
-  toChat(parseRequest(messagesRequestSchema, { max_tokens: 9, messages: [hi], ...fields }));
+  toChat(await parseLongRequest(messagesRequestSchema, { max_tokens: 9, messages: [hi], ...fields }));
 
 const cache_control = { type: "ephemeral" };
 const block = (text: string) => ({ type: "text", text, cache_control });

@@ -14,13 +14,13 @@ const callItem = (_: unknown, i: number): InputItem => ({
 });
 
 it("items are counted before they are read, calls that become one message too", async () => {
-  const asked = (count: number) => ({
-    fields: readResponseRequest({ input: "hi" }),
+  const asked = async (count: number) => ({
+    fields: await readResponseRequest({ input: "hi" }),
     items: Array.from({ length: count }, callItem),
     previous: 0,
     isStored: false,
   });
-  await expect(countInput(fakeModel(), asked(4097), "")).rejects.toMatchObject({
+  await expect(countInput(fakeModel(), await asked(4097), "")).rejects.toMatchObject({
     code: "INVALID_REQUEST",
     message: expect.stringContaining("with the previous responses it has 4097 items, 4096 at most"),
   });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { refuseParam, unsupported } from "../../request-error.js";
 import { anyObject, entriesOf, listOf } from "../long-fields.js";
-import { generationFields, optional, parseRequest, truthText, wholeText } from "../request-fields.js";
+import { generationFields, optional, parseLongRequest, truthText, wholeText } from "../request-fields.js";
 import { functionName, isFilled, MOST_TOOLS, toolList } from "../tools/tool-fields.js";
 import { inputSchema } from "./response-items.js";
 import { refuseUnsupportedParts } from "./unsupported-parts.js";
@@ -133,9 +133,9 @@ const INSTEAD = {
 };
 
 /** Throws INVALID_REQUEST that names the field. */
-export function readResponseRequest(body: unknown): ResponseRequest {
+export async function readResponseRequest(body: unknown): Promise<ResponseRequest> {
   refuseUnsupportedParts(body);
-  const fields = parseRequest(responseRequestSchema, body, INSTEAD);
+  const fields = await parseLongRequest(responseRequestSchema, body, INSTEAD);
   const given = (body ?? {}) as Readonly<Record<string, unknown>>;
   for (const [name, instead] of Object.entries(REFUSED))
     if (given[name] != null && given[name] !== false) throw unsupported(name, `${name} is not supported; ${instead}.`);

@@ -12,8 +12,8 @@ import {
 
 const RESPONSE = `resp_${"a".repeat(32)}`;
 
-const read = (input: unknown) =>
-  askedItems(inputSchema.parse(input)).map((item, index) => {
+const read = async (input: unknown) =>
+  askedItems(await inputSchema.parseAsync(input)).map((item, index) => {
     if (isReference(item)) throw new Error(item.id);
     return inputItem(item, RESPONSE, index);
   });
@@ -67,8 +67,8 @@ describe("items as messages", () => {
         ...["c2", "c1"].map((id) => ({ role: "tool", tool_call_id: id, content: "1" })),
       ],
     ],
-  ])("%s", (_, input, messages) => {
-    const items = read(input);
+  ])("%s", async (_, input, messages) => {
+    const items = await read(input);
     expect(toMessages(items)).toEqual(messages);
     const kinds = messages.map((_, index) => items[itemOfMessage(items, index)]?.type);
     expect(kinds).toEqual(messages.map((made) => kindOf(made)));
@@ -77,45 +77,47 @@ describe("items as messages", () => {
   it.each([
     [[call], "c1"],
     [[call, other, outputOf("c1"), { role: "user", content: "hi" }], "c2"],
-  ])("a call needs its output: %j", (input, id) => {
-    expect(() => toMessages(read(input))).toThrow(`No tool output found for function call ${id}. Send a `);
+  ])("a call needs its output: %j", async (input, id) => {
+    await expect(read(input).then(toMessages)).rejects.toThrow(`No tool output found for function call ${id}. Send a `);
   });
 
-  it("two calls at once need ids of their own", () => {
+  it("two calls at once need ids of their own", async () => {
     const twice = [call, { ...other, call_id: "c1" }, outputOf("c1")];
-    expect(() => toMessages(read(twice))).toThrow('two function_calls have the call_id "c1", and no output is between');
-    expect(toMessages(read([call, outputOf("c1"), call, outputOf("c1")]))).toHaveLength(4);
+    await expect(read(twice).then(toMessages)).rejects.toThrow(
+      'two function_calls have the call_id "c1", and no output is between',
+    );
+    expect(toMessages(await read([call, outputOf("c1"), call, outputOf("c1")]))).toHaveLength(4);
   });
 
-  it("an output needs its call before it", () => {
-    expect(() => toMessages(read([outputOf("c1"), call]))).toThrow(/call_id "c1"/);
+  it("an output needs its call before it", async () => {
+    await expect(read([outputOf("c1"), call]).then(toMessages)).rejects.toThrow(/call_id "c1"/);
   });
 });
 
-it.each([
-  [[{ type: "message", role: "tool", content: "x" }], "0.role"],
-  [[{ role: "user", content: [{ type: "input_text" }] }], "0.content"],
-  [[call, { type: "function_call", name: "f", arguments: "{}" }], "1.call_id"],
-  [[{ type: "function_call_output", call_id: "c" }], "0.output"],
-  [[{ ...call, call_id: "" }], "0.call_id"],
-  [[{ role: "user", content: [{ type: "refusal", refusal: "No." }] }], "0.content.0.type"],
-  [[{ ...outputOf("c1"), output: [{ type: "refusal", refusal: "No." }] }], "0.output.0.type"],
-  [Array(4097).fill(call), ""],
-  [3, ""],
-])("%j is refused", (input, path) => {
-  const { error } = inputSchema.safeParse(input);
+it.each<[string, unknown, string]>([
+  ["a role that items lack", [{ type: "message", role: "tool", content: "x" }], "0.role"],
+  ["a part without its text", [{ role: "user", content: [{ type: "input_text" }] }], "0.content"],
+  ["a call without an id", [call, { type: "function_call", name: "f", arguments: "{}" }], "1.call_id"],
+  ["an output without a text", [{ type: "function_call_output", call_id: "c" }], "0.output"],
+  ["a call with an empty id", [{ ...call, call_id: "" }], "0.call_id"],
+  ["a user's refusal", [{ role: "user", content: [{ type: "refusal", refusal: "No." }] }], "0.content.0.type"],
+  ["a refusal as an output", [{ ...outputOf("c1"), output: [{ type: "refusal", refusal: "No." }] }], "0.output.0.type"],
+  ["4,097 items", Array(4097).fill(call), ""],
+  ["a number", 3, ""],
+])("%s: refused", async (_, input, path) => {
+  const { error } = await inputSchema.safeParseAsync(input);
   expect(error?.issues[0]).toBeDefined();
   expect(JSON.stringify(error?.issues)).toContain(path.split(".").at(-1));
 });
 
-it("ids say which response an item is of, and clients' ids stay", () => {
-  const items = read([{ role: "user", content: "hi" }, call, { ...call, id: "mine" }]);
+it("ids say which response an item is of, and clients' ids stay", async () => {
+  const items = await read([{ role: "user", content: "hi" }, call, { ...call, id: "mine" }]);
   expect(items.map(({ id }) => id)).toEqual([`msg_${"a".repeat(32)}i0`, `fc_${"a".repeat(32)}i1`, "mine"]);
   expect(items.map(({ id }) => responseOfItem(id))).toEqual([RESPONSE, RESPONSE, undefined]);
 });
 
-it("items are listed in OpenAI's shape", () => {
-  const [message, answer] = read(["user", "assistant"].map((role) => ({ role, content: "hi" })));
+it("items are listed in OpenAI's shape", async () => {
+  const [message, answer] = await read(["user", "assistant"].map((role) => ({ role, content: "hi" })));
   expect(message && listedItem(message)).toMatchObject({
     status: "completed",
     content: [{ type: "input_text", text: "hi" }],

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { RESPONSE_PREFIX } from "../../answers/response-object.js";
 import { RequestError } from "../../request-error.js";
 import type { MessageFields } from "../conversation.js";
-import { listOf } from "../long-fields.js";
+import { listInTurns, listOf } from "../long-fields.js";
 import { optional } from "../request-fields.js";
 
 const status = optional(z.enum(["in_progress", "completed", "incomplete"]));
@@ -74,10 +74,10 @@ function withType(value: unknown): unknown {
   return { ...value, type: role === undefined && id !== undefined ? "item_reference" : "message" };
 }
 
-/** As many as a chat may have messages. They are checked in one turn of the event loop: 30,000 took 0.3 s. */
+/** As many as a chat may have messages. */
 export const MOST_ITEMS = 4096;
 
-export const inputSchema = z.union([z.string(), listOf(item, MOST_ITEMS)]);
+export const inputSchema = z.union([z.string(), listInTurns(item, MOST_ITEMS)]);
 
 type Reference = z.output<typeof itemReference>;
 export type AskedItem = Exclude<z.output<typeof inputSchema>, string>[number];
