@@ -9,19 +9,25 @@ import { stopCluster } from "../cluster/stop-cluster.js";
 import { type CommandContext, commandContext } from "../command-context.js";
 import { createDataDir } from "../data-dir.js";
 import { choosePipeline } from "../membership/choose-pipeline.js";
-import { MEMBER_ROLES, type MemberOptions, type MemberRole } from "../membership/member-options.js";
+import {
+  DEFAULT_PORTS,
+  MEMBER_ROLES,
+  type MemberFlags,
+  type MemberOptions,
+  type MemberRole,
+  partToJoin,
+} from "../membership/member-options.js";
 import { forgetMember, keepMember, readMember } from "../membership/member-record.js";
 import { byteCount, chatTemplate, host, port, positive, simulation } from "../option-parsers.js";
 import { ENTRY_POINTS, MEMBER_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
 import { addAuthFlag, addDataDirFlag, addStorageFlags } from "./flags.js";
 
-interface JoinOptions extends Partial<Omit<MemberOptions, "door" | "places" | "coordinator">> {
+interface JoinOptions extends MemberFlags {
   readonly detach?: boolean;
   readonly discover?: boolean;
 }
 
-const DEFAULT_PORTS: Readonly<Record<MemberRole, number>> = { worker: 7200, gateway: 8080, coordinator: 7110 };
 const DISCOVER_MS = 5000;
 
 /** Whose flags they are, of those that are not everybody's. */
@@ -175,13 +181,13 @@ async function admitted(
         `command that it prints: ${rhone("join HOST:PORT TOKEN")}`,
     );
   }
-  const as = asked.as ?? before?.as ?? "worker";
+  const { detach: _, discover: __, ...flags } = asked;
+  const { part: wished, last } = partToJoin({ flags, door, hasToken: token !== undefined, before });
+  const { as } = wished;
   checkFlags(asked, as);
-  const last = before?.door === door && before.as === as ? before : null;
   const name = asked.name ?? last?.name ?? (await memberNameIn(dataDir, as));
   const places = await becomeMember({ door, token, as, name, dataDir, rhone, before: last });
-  const { port: listening = last?.port ?? DEFAULT_PORTS[as], detach: _, discover: __, ...flags } = asked;
-  const part = { ...last, ...flags, dataDir: dataDir.root, door, as, name, places, port: listening };
+  const part = { ...wished, dataDir: dataDir.root, name, places };
   checkTemplate(part);
   const model = as === "worker" ? part.model : undefined;
   const { coordinator } = choosePipeline(places, { door, model, last: last?.coordinator });

@@ -46,7 +46,7 @@ function addGatewaySettings(command: Command): Command {
     .option("-p, --port <port>", "HTTP port of the gateway; 0 = any free one", port, 8080)
     .option(
       "--host <host>",
-      "address that the gateway listens on; 0.0.0.0 or :: admits other machines",
+      "address that the gateway listens on; 0.0.0.0 or :: lets clients of other machines in",
       host,
       "127.0.0.1",
     )

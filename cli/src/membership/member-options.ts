@@ -46,3 +46,30 @@ export const memberOptionsSchema = z.object({
 });
 
 export type MemberOptions = Parsed<typeof memberOptionsSchema>;
+
+/** Flags of `rhone join` that say what it runs. */
+export type MemberFlags = Partial<Omit<MemberOptions, "door" | "places" | "coordinator">>;
+
+export const DEFAULT_PORTS: Readonly<Record<MemberRole, number>> = { worker: 7200, gateway: 8080, coordinator: 7110 };
+
+export interface Joining {
+  readonly flags: MemberFlags;
+  /** host:port where the cluster admits machines. */
+  readonly door: string;
+  readonly hasToken: boolean;
+  /** What this machine joined last. */
+  readonly before: MemberOptions | null;
+}
+
+/**
+ * What a machine becomes. A command with a token is the whole of it: flags of an earlier one, which may have failed by
+ * them, are forgotten. Without a token they hold, except where this one changes them. `last`: the same role in the same
+ * cluster, whose name and place are kept either way.
+ */
+export function partToJoin({ flags, door, hasToken, before }: Joining) {
+  const as = flags.as ?? (hasToken ? undefined : before?.as) ?? "worker";
+  const last = before?.door === door && before.as === as ? before : null;
+  const kept = hasToken ? null : last;
+  const part = { ...kept, ...flags, door, as, port: flags.port ?? kept?.port ?? DEFAULT_PORTS[as] };
+  return { part, last };
+}

@@ -110,4 +110,6 @@ const json = (code: number, value: unknown): Answer => ({
   body: JSON.stringify(value),
 });
 
-const FORBIDDEN = json(403, { error: "only for those who show an operator's certificate or the cluster's secret" });
+const FORBIDDEN = json(403, {
+  error: "only for those who show an operator's or a coordinator's certificate, or the cluster's secret",
+});
