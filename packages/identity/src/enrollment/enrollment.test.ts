@@ -88,7 +88,9 @@ describe("joining", () => {
     const { folder, newToken } = await testAuthority();
     const authority = await Authority.open(folder, () => Date.now() + 2 * HOUR_MS);
     const places = async () => PLACES;
-    const server = await EnrollmentServer.open({ authority, host: "127.0.0.1", port: 0, places, logger: silent });
+    const probe = async () => null;
+    const at = { host: "127.0.0.1", port: 0 };
+    const server = await EnrollmentServer.open({ authority, ...at, places, probe, logger: silent });
     onTestFinished(() => server.close());
     const joined = enroll(await newMachine(`127.0.0.1:${server.port}`), (await newToken()).text);
     await expect(joined).rejects.toEqual(named("UNREACHABLE", /not yet valid at .* by this machine's clock; set both/));
