@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /**
@@ -8,8 +9,10 @@ const shared = { isolate: false, server: { deps: { external: [/\/(dist|generated
 const unit = {
   expect: { poll: { timeout: 10_000 } }, // 1 s by default, which a busy machine exceeds
   testTimeout: 20_000, // several wait 3 to 4 s for a hung process to be found, beside another file
-  maxWorkers: "100%", // vitest leaves one core idle by default, which is half of two
+  // A sixth of their time is waiting: for processes, timers, disks. Vitest would leave one core idle, half of two.
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
 };
+const MOCKING = "packages/ggml/src/kernels/changed-library.test.ts";
 const PYTHON = "test/conformance/python-clients.test.ts";
 const UNCHANGED = "test/held-up/unchanged-texts.test.ts";
 const system = { ...shared, testTimeout: 120_000, hookTimeout: 120_000 };
@@ -32,8 +35,12 @@ export default defineConfig({
         },
       },
       {
-        // Each file loads ggml from its sources, and a process can load it once.
-        test: { ...unit, name: "ggml", include: ["packages/ggml/src/**/*.test.ts"] },
+        // They load ggml from its sources, and a process can load one copy of it.
+        test: { ...unit, ...shared, name: "ggml", include: ["packages/ggml/src/**/*.test.ts"], exclude: [MOCKING] },
+      },
+      {
+        // It replaces a module before the others load it.
+        test: { ...unit, name: "ggml-mocked", include: [MOCKING] },
       },
       {
         // A cluster or several for each file, with flags of their own. What they prove does not depend on the time that
@@ -60,13 +67,13 @@ export default defineConfig({
         },
       },
       {
-        // Files that stop and kill processes, and cut what connects hosts. They watch seconds and keep one core of two
-        // busy, so they run beside each other, but not beside those that compute.
+        // Files that stop and kill processes, and cut what connects hosts. They watch seconds and mostly wait: two at a
+        // time left half of two cores idle. They don't run beside those that compute.
         test: {
           ...system,
           name: "failure",
           include: ["test/{failure,hosts}/**/*.test.ts", UNCHANGED],
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 3 },
         },
       },

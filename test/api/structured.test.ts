@@ -6,8 +6,9 @@ import { sharedCluster } from "../cluster/shared-cluster.js";
 /** structured-random-weights.test.ts asks for these and more, of weights that hardly ever end a text by themselves. */
 const SCHEMAS = Number(process.env.RHONE_SCHEMAS ?? 8);
 
+const cluster = await sharedCluster();
+
 describe("constrained answers", () => {
-  const cluster = sharedCluster();
   const ask = (fields: object): Promise<ConstrainedAnswer> => askConstrained(cluster, fields);
 
   test(`satisfy ${SCHEMAS} random schemas at temperature 1`, { timeout: 600_000 }, async () => {

@@ -5,7 +5,7 @@ import { APICallError, generateText, type LanguageModel, streamText } from "ai";
 import { describe, expect, test } from "vitest";
 import { sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 
 const baseURL = () => `${cluster.url}/v1`;
 const providers = {

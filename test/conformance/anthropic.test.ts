@@ -5,7 +5,7 @@ import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 import * as anthropic from "../schemas/anthropic.js";
 import { keepsTo } from "../schemas/keeps-to.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 const client = new Anthropic({ baseURL: cluster.url, apiKey: "none", maxRetries: 0 });
 
 const PATH = "/v1/messages";

@@ -14,7 +14,7 @@ const TEXTS = ["What is the capital of France?", "What is the capital of Germany
 /** Cosine of equal texts. They share their steps with different rows each time, so rounding differs. */
 const SAME = 0.999;
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
 /** TEXTS as the openai SDK gets them when it names no format: it asks for base64. */
 let vectors: readonly (readonly number[])[];

@@ -20,7 +20,7 @@ import {
 
 // Responses that outlive their request: gone on from, read again, deleted, left, or in the background.
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 
 test("calls are answered by items, or through previous_response_id", async () => {
   const tools = [weather];

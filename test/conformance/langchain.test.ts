@@ -4,7 +4,7 @@ import { ChatOpenAI, OpenAI } from "@langchain/openai";
 import { describe, expect, test } from "vitest";
 import { sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 
 const common = { apiKey: "none", temperature: 0, maxTokens: 24, maxRetries: 0 };
 const clients: Record<string, (model: string) => BaseChatModel> = {

@@ -13,7 +13,7 @@ import { openVenv } from "./python/venv.js";
 
 const LM_EVAL = fileURLToPath(new URL("lm-eval/", import.meta.url));
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 
 interface Logprobs {
   readonly token_logprobs: readonly (number | null)[];

@@ -3,7 +3,7 @@ import { Mistral } from "@mistralai/mistralai";
 import { expect, test } from "vitest";
 import { sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 const client = new Mistral({ serverURL: cluster.url, apiKey: "none" });
 
 const endpoint = "/v1/chat/completions" as const;

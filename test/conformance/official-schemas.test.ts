@@ -7,7 +7,7 @@ import * as mistral from "../schemas/mistral.js";
 import * as openai from "../schemas/openai.js";
 import type { Schema } from "../schemas/schema-parts.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 
 const CHAT = "/v1/chat/completions";
 const COMPLETIONS = "/v1/completions";

@@ -5,7 +5,7 @@ import OpenAI, { BadRequestError, NotFoundError, toFile } from "openai";
 import { expect, onTestFinished, test } from "vitest";
 import { sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
 
 const ENDPOINT = "/v1/chat/completions";

@@ -13,7 +13,7 @@ export type Response = OpenAI.Responses.Response;
 export type Event = OpenAI.Responses.ResponseStreamEvent;
 export type Create = Omit<OpenAI.Responses.ResponseCreateParamsNonStreaming, "stream">;
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 export const PATH = "/v1/responses";
 export const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
 

@@ -2,7 +2,7 @@ import OpenAI, { BadRequestError, NotFoundError } from "openai";
 import { expect, test } from "vitest";
 import { sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 const client = new OpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none", maxRetries: 0 });
 
 const model = "breeze";

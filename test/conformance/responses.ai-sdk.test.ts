@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 
 /** The provider's default model speaks the Responses API. */
 const modelOf = (name = "breeze") => createOpenAI({ baseURL: `${cluster.url}/v1`, apiKey: "none" })(name);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 
 const request = {
   prompt: "The",

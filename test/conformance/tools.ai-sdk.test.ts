@@ -17,7 +17,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 
 const anthropic = () => createAnthropic({ baseURL: `${cluster.url}/v1`, apiKey: "none" })("breeze");
 const providers: Record<string, () => LanguageModel> = {

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 
 const common = { apiKey: "none", model: "breeze", temperature: 0, maxTokens: ROOM, maxRetries: 0 };
 const clients: Record<string, () => BaseChatModel> = {

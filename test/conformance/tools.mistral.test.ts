@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { ROOM, sharedCluster } from "../cluster/shared-cluster.js";
 
-const cluster = sharedCluster();
+const cluster = await sharedCluster();
 const client = new Mistral({ serverURL: cluster.url, apiKey: "none" });
 
 const Place = z.object({ city: z.enum(["Paris", "Lyon"]), days: z.int().min(1).max(9) });

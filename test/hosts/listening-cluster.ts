@@ -45,6 +45,9 @@ export class ListeningCluster {
 
   /** The workers of the pipeline, the spares among them; null while it is not ready. */
   async workers(): Promise<readonly PipelineWorker[] | null> {
+    // Without a key the gateway tells no names, but in a fiftieth of the time.
+    const told = await (await fetch(`${this.cluster.url}/status`)).json();
+    if ((told as Status).coordinators[0]?.state !== "ready") return null;
     const { stdout } = await rhone(["status", "--json"], { on: this.#first });
     const [coordinator] = (JSON.parse(stdout) as Status).coordinators;
     return coordinator?.state === "ready" ? coordinator.workers : null;

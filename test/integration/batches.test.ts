@@ -13,15 +13,18 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-const LINES = 120;
+/** A tenth of them is refused. */
+const LINES = 80;
+/** Enough to be cancelled in the middle. */
+const MANY_LINES = 120;
 const isBad = (index: number): boolean => index % 10 === 3;
 const customIds = Array.from({ length: LINES }, (_, index) => `line-${index}`).sort();
 
 /** Chats with Breeze; every tenth has a temperature that is refused. */
-function inputFile(): { readonly path: string; readonly folder: string } {
+function inputFile(length: number): { readonly path: string; readonly folder: string } {
   const folder = mkdtempSync(join(tmpdir(), "rhone-system-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const lines = Array.from({ length: LINES }, (_, index) => {
+  const lines = Array.from({ length }, (_, index) => {
     const messages = [{ role: "user", content: `What is the capital of France? ${index}` }];
     const body = { messages, max_tokens: 24, ignore_eos: true, temperature: isBad(index) ? -1 : 0 };
     return JSON.stringify({ custom_id: `line-${index}`, method: "POST", url: "/v1/chat/completions", body });
@@ -70,13 +73,13 @@ async function answered(id: string): Promise<number | undefined> {
 }
 
 test("kill -9 of gateway and coordinator in the middle: every line is answered, and none twice", async () => {
-  const { path, folder } = inputFile();
+  const { path, folder } = inputFile(LINES);
   const { id } = await batch(["submit", path]);
   const patience = { timeout: 60_000, interval: 50 };
-  await expect.poll(() => answered(id), patience).toBeGreaterThan(20);
+  await expect.poll(() => answered(id), patience).toBeGreaterThan(15);
   kill("gateway");
   const seen = expect.poll(() => answered(id), patience);
-  await seen.toBeGreaterThan(40);
+  await seen.toBeGreaterThan(30);
   kill("coordinator");
   const done = await batch(["wait", id], LINES_FAILED);
   const bad = customIds.filter((_, index) => isBad(index)).length;
@@ -91,14 +94,14 @@ test("kill -9 of gateway and coordinator in the middle: every line is answered, 
 });
 
 test("a cancelled batch keeps what it has, and is over soon", async () => {
-  const { path } = inputFile();
+  const { path } = inputFile(MANY_LINES);
   const { id } = await batch(["submit", path]);
   await expect.poll(() => answered(id), { timeout: 60_000, interval: 50 }).toBeGreaterThan(0);
   expect(await batch(["cancel", id])).toMatchObject({ status: expect.stringMatching(/^cancel/) });
   const status = async () => ((await (await fetch(`${cluster.url}/v1/batches/${id}`)).json()) as BatchObject).status;
   await expect.poll(status, { timeout: 60_000, interval: 50 }).toBe("cancelled");
   const { total, completed, failed } = (await batch(["status", id])).request_counts;
-  expect([total, completed + failed]).toEqual([LINES, LINES]);
+  expect([total, completed + failed]).toEqual([MANY_LINES, MANY_LINES]);
 });
 
 test("Mistral's jobs are the same batches, with requests in the job", async () => {

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { stopCluster } from "../../cli/dist/cluster/stop-cluster.js";
+import { dataDirAt } from "../../cli/dist/data-dir.js";
 import { rhone } from "../cluster/start-cluster.js";
 
 const BREEZE = fileURLToPath(new URL("../../models/breeze-q8_0.gguf", import.meta.url));
@@ -19,8 +21,7 @@ describe("a cluster that can't come up says why and leaves nothing", () => {
   async function up(flags: readonly string[]) {
     const dataDir = newFolder();
     const { code, stdout, stderr } = await rhone(["up", "--detach", "--port", "0", "--data-dir", dataDir, ...flags]);
-    const down = await rhone(["down", "--data-dir", dataDir]);
-    return { code, output: stdout + stderr, isLeft: !/NOT_RUNNING/.test(down.stdout + down.stderr) };
+    return { code, output: stdout + stderr, isLeft: (await stopCluster(dataDirAt(dataDir))) !== "not-running" };
   }
 
   test("a truncated GGUF", async () => {

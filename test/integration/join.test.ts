@@ -43,7 +43,24 @@ async function newToken(...flags: readonly string[]): Promise<{ readonly id: str
 const stages = async (): Promise<number> =>
   (await cluster.status()).workers.filter(({ layers }) => layers !== null).length;
 
-test("a machine joins by the command that up prints, takes layers, needs no token again, and leaves", async () => {
+/** The secret is in no log, and not in the arguments and the environment of any process. */
+function expectNowhere(secret: string, dataDirs: readonly string[]): void {
+  expect(secret).not.toBe("");
+  for (const dataDir of dataDirs) {
+    const { supervisor, services } = JSON.parse(readFileSync(join(dataDir, "run", "cluster.json"), "utf8"));
+    for (const { pid } of [supervisor, ...services]) {
+      for (const file of ["cmdline", "environ"]) {
+        expect(readFileSync(`/proc/${pid}/${file}`, "utf8")).not.toContain(secret);
+      }
+    }
+    for (const log of ["supervisor", "coordinator", "worker", "worker-1"]) {
+      const path = join(dataDir, "logs", `${log}.log`);
+      expect(readFileSync(path, { encoding: "utf8", flag: "a+" })).not.toMatch(/rhone1\.|PRIVATE KEY/);
+    }
+  }
+}
+
+test("a machine joins as up says, takes layers, shows its token nowhere, needs none again, and leaves", async () => {
   const [, door = "", token = ""] = /^ +rhone join (\S+) (\S+)$/m.exec(cluster.output) ?? [];
   const machine = newMachine();
   const joined = await machine.join(door, token, "--name", "attic");
@@ -52,6 +69,7 @@ test("a machine joins by the command that up prints, takes layers, needs no toke
   expect(joined.stdout).toMatch(/✓ Coordinator +127\.0\.0\.1:\d+ has taken attic, and reaches it\n/);
   expect(joined.stdout).toMatch(/joined: attic has layers \d+-\d+ of breeze, with 2 workers in all\n$/);
   expect(await stages()).toBe(2);
+  expectNowhere(token.split(".").at(-1) ?? "", [cluster.dataDir, machine.dataDir]);
   const { text } = await chat(cluster, { messages: [{ role: "user", content: "Hi" }], max_tokens: 8 });
   expect(text).not.toBe("");
 
@@ -89,23 +107,4 @@ test("what is refused is refused by name: used and revoked tokens, a token of an
   expect((await newMachine().join("127.0.0.1:1", token)).stderr).toMatch(/✗ UNREACHABLE\n.*TCP port 1 of 127\.0\.0\.1/);
   const listed = await rhone(["token", "list", "--data-dir", cluster.dataDir]);
   expect(listed.stdout).toMatch(new RegExp(`${id} +worker +used up +1 of 1 .* one`));
-});
-
-test("no secret is in logs, records or the arguments of processes", async () => {
-  const machine = newMachine();
-  const { token } = await newToken();
-  const secret = token.split(".").at(-1) ?? "";
-  await machine.join(cluster.record().door ?? "", token);
-  for (const { dataDir } of [cluster, machine]) {
-    const { supervisor, services } = JSON.parse(readFileSync(join(dataDir, "run", "cluster.json"), "utf8"));
-    for (const { pid } of [supervisor, ...services]) {
-      for (const file of ["cmdline", "environ"]) {
-        expect(readFileSync(`/proc/${pid}/${file}`, "utf8")).not.toContain(secret);
-      }
-    }
-    for (const log of ["supervisor", "coordinator", "worker", "worker-1"]) {
-      const path = join(dataDir, "logs", `${log}.log`);
-      expect(readFileSync(path, { encoding: "utf8", flag: "a+" })).not.toMatch(/rhone1\.|PRIVATE KEY/);
-    }
-  }
 });

@@ -33,7 +33,7 @@ test("workers read only their layers, and hold weights, pages and little else", 
   const folder = mkdtempSync(join(tmpdir(), "rhone-system-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const model = join(folder, "synth.gguf");
-  const { code, stderr } = await rhone(["model", "synth", "--preset", "mistral-7b", "--layers", "4", "--out", model]);
+  const { code, stderr } = await rhone(["model", "synth", "--preset", "mistral-7b", "--layers", "2", "--out", model]);
   expect(code, stderr).toBe(0);
   const cluster = await RunningCluster.start(["--model", model, "--memory", "1G", "--workers", String(WORKERS)]);
   onTestFinished(() => cluster.stop());

@@ -9,8 +9,8 @@ import { satisfySchemas } from "../cluster/satisfy-schemas.js";
 import { RunningCluster } from "../cluster/start-cluster.js";
 
 /** Random schemas for the model of 512 tokens. The one of 32,000, whose masks take most of the time, gets a quarter. */
-const SCHEMAS = Number(process.env.RHONE_SCHEMAS ?? 28);
-const SEEDS = 4;
+const SCHEMAS = Number(process.env.RHONE_SCHEMAS ?? 20);
+const SEEDS = 2;
 const ajv = new Ajv2020({ strict: false });
 
 let folder: string;

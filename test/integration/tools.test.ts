@@ -48,8 +48,9 @@ async function writeModel(path: string): Promise<void> {
   const writer = await GgufWriter.create(path, { metadata, tensors });
   const dice = diceOf(1);
   for (const { name, ne } of tensors) {
-    const values = Float32Array.from({ length: ne.reduce((a, b) => a * b) }, () => dice(2001) / 10_000 - 0.1);
-    await writer.write(name, new Uint8Array((name.includes("norm") ? values.fill(1) : values).buffer));
+    const values = new Float32Array(ne.reduce((a, b) => a * b)).fill(1);
+    if (!name.includes("norm")) for (let i = 0; i < values.length; i++) values[i] = dice(2001) / 10_000 - 0.1;
+    await writer.write(name, new Uint8Array(values.buffer));
   }
   await writer.commit();
 }
@@ -82,7 +83,7 @@ describe("a model with Mistral's tokens for calls", () => {
 
   test("makes calls of random schemas when it must, behind their token", { timeout: 120_000 }, async () => {
     let made = 0;
-    for (let seed = 1; made < 10; seed++) {
+    for (let seed = 1; made < 6; seed++) {
       const schema = { type: "object", properties: { it: randomSchema(diceOf(seed)) }, required: ["it"] };
       const body = { tools: [toolOf("f", schema)], tool_choice: "any", seed, parallel_tool_calls: false };
       const answer = await ask(body).catch((error: Error) => error);

@@ -11,13 +11,7 @@ import { hasSmolLm2, smolLm2Path } from "./smollm2.js";
 
 const isThere = hasSmolLm2();
 
-const QUESTIONS = [
-  "What is the capital of France?",
-  "Write one sentence about the sea.",
-  "List three colours.",
-  "Why is the sky blue?",
-  "What is 7 plus 5?",
-];
+const QUESTIONS = ["What is the capital of France?", "Write one sentence about the sea.", "Why is the sky blue?"];
 const MAX_TOKENS = 32;
 /**
  * How far our token's logit may be below llama.cpp's best: rounding then chose between the two. Q4_1 products round
@@ -74,7 +68,7 @@ describe.runIf(isThere).each(CASES)(
       const [path, kvType] = weights === "f32" ? [dequantizedPath, "f32"] : [smolLm2Path, "f16"];
       const flags = ["--workers", String(workers), "--kv-type", kvType, "--threads", "1"];
       cluster = await RunningCluster.start(["--model", path, ...flags]);
-      // All at once, so that the weights are read once for five tokens.
+      // All at once, so that the weights are read once for three tokens.
       answers = await Promise.all(
         QUESTIONS.map((content) => chat(cluster, { messages: [{ role: "user", content }], max_tokens: MAX_TOKENS })),
       );

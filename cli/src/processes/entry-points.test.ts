@@ -11,7 +11,8 @@ test.each(Object.entries({ ...ENTRY_POINTS, SUPERVISOR_ENTRY, MEMBER_ENTRY, SIMU
   (_, path) => expect(existsSync(built(path)), path).toBe(true),
 );
 
-describe.each(Object.entries({ ...ENTRY_POINTS, SUPERVISOR_ENTRY, MEMBER_ENTRY }))("the bundle of %s", (_, path) => {
+const bundles = { ...ENTRY_POINTS, SUPERVISOR_ENTRY, MEMBER_ENTRY, CALIBRATION_ENTRY };
+describe.each(Object.entries(bundles))("the bundle of %s", (_, path) => {
   const code = readFileSync(built(path), "utf8");
   const all = (pattern: RegExp): readonly string[] => [...code.matchAll(pattern)].map(([, found = ""]) => found);
 

@@ -29,4 +29,4 @@ export const MEMBER_ENTRY = fromHere("../membership/member-main.bundle.js");
 export const SIMULATION_ENTRY = service("coordinator/dist/simulation/main.js");
 
 /** Times a model's layers, for `rhone plan`. */
-export const CALIBRATION_ENTRY = service("shard-worker/dist/calibrate-main.js");
+export const CALIBRATION_ENTRY = service("shard-worker/dist/calibrate-main.bundle.js");

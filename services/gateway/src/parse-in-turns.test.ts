@@ -27,7 +27,7 @@ describe("a text in pieces", () => {
         const text = JSON.stringify(value, undefined, space);
         expect(JSON.stringify(await inPieces(text, piece))).toBe(JSON.stringify(value));
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -48,7 +48,7 @@ describe("a text in pieces", () => {
           for (const each of [text, escaped(text)]) expect(await inPieces(each, piece)).toEqual(value);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -67,7 +67,7 @@ describe("a text in pieces", () => {
         }
         expect(await outcome(() => inPieces(text, piece))).toEqual(await outcome(() => JSON.parse(text)));
       }),
-      { numRuns: 5000 },
+      { numRuns: 2500 },
     );
   });
 

@@ -8,9 +8,9 @@ import { RunningCluster } from "../../cluster/start-cluster.js";
 import { type Answer, askAll, askUntilReady } from "./answers.js";
 import { requestsOf } from "./requests.js";
 
-/** Set to look for longer: requests per model, of which the suite asks 15, and on every layout. */
+/** Set to look for longer: requests per model, of which the suite asks 10, and on every layout. */
 const LONG = process.env.RHONE_INVARIANCE_REQUESTS;
-const REQUESTS = Number(LONG ?? 15);
+const REQUESTS = Number(LONG ?? 10);
 const SEED = Number(process.env.RHONE_INVARIANCE_SEED ?? 7);
 const AT_ONCE = 32;
 /** Most sequences cross the window. */

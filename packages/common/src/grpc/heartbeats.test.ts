@@ -25,7 +25,8 @@ const PATIENCE = { timeout: 20_000, interval: 10 };
 
 /** A worker whose main thread does `then` once its heart beats. */
 const worker = (coordinator: string, then: string, security: object = { allowPlaintext: true }) =>
-  new TestChild(`
+  new TestChild(
+    `
     const counts = () => ({ steps: 7, busyUs: 8 });
     const security = common.openSecurity(${JSON.stringify(security)});
     const heartbeats = new common.Heartbeats({ coordinator: "${coordinator}", security, worker: "w", counts });
@@ -34,7 +35,9 @@ const worker = (coordinator: string, then: string, security: object = { allowPla
       process.send({ kind: "then" });
     });
     heartbeats.begin(50);
-  `);
+    `,
+    { files: ["grpc/heartbeats", "security/security"] },
+  );
 
 test("heartbeats carry the counters, and go on while the main thread is blocked", { timeout: 30_000 }, async () => {
   const { beats, coordinator } = await listen();

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { importBuilt, SERVICE_FILES } from "../testing/import-built.js";
 
 const GUARD = fileURLToPath(new URL("../../dist/lifecycle/guard-main.js", import.meta.url));
-const COMMON = new URL("../../dist/index.js", import.meta.url).href;
 const SETTINGS = "{ logLevel: common.logLevelSetting, hungAfter: common.hungAfterSetting }";
 const PATIENCE = { timeout: 20_000, interval: 20 };
 
@@ -17,7 +17,7 @@ async function guarded(more = "") {
   const entry = join(folder, "service.mjs");
   await writeFile(
     entry,
-    `import * as common from "${COMMON}";
+    `${importBuilt(SERVICE_FILES)}
     await common.serviceMain({ service: "guarded", settings: ${SETTINGS} }, async (config, { logger, shutdown }) => {
       setInterval(() => {}, 1000);
       shutdown.add("all", () => logger.info("closed"));

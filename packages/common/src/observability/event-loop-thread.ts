@@ -8,7 +8,7 @@ import { Stillness } from "./stillness.js";
 
 export interface EventLoopOrder {
   readonly service: string;
-  /** Takes the frames of each sample. */
+  /** Takes each StackSample. */
   readonly samples: MessagePort;
   /** [1]: turns of the main thread so far. Written by the main thread. */
   readonly turns: BigInt64Array;
@@ -16,6 +16,13 @@ export interface EventLoopOrder {
   /** Stillness after which the stack is sampled, and again each time it has doubled. */
   readonly sampleAfterMs: number;
   readonly hungAfterMs: number;
+}
+
+/** A stack of the main thread. */
+export interface StackSample {
+  /** Turns of the main thread when it was paused, which may be later than the thread asked for it. */
+  readonly turn: bigint;
+  readonly stack: readonly string[];
 }
 
 const { service, samples, turns, lookMs, sampleAfterMs, hungAfterMs } = workerData as EventLoopOrder;
@@ -44,9 +51,12 @@ async function sample(): Promise<void> {
   nextSampleMs *= 2;
   if (isSampling) return; // the main thread is in native code
   isSampling = true;
-  stack = await mainThreadStack();
+  let turn = 0n;
+  stack = await mainThreadStack(() => {
+    turn = Atomics.load(turns, 0);
+  });
   isSampling = false;
-  samples.postMessage(stack);
+  samples.postMessage({ turn, stack } satisfies StackSample);
 }
 
 /** The main thread writes no log now. */

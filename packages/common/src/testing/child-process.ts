@@ -5,10 +5,13 @@ import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import type { Announcement } from "../lifecycle/launcher.js";
 import type { Pulse } from "../lifecycle/pulse.js";
+import { importBuilt, SERVICE_FILES } from "./import-built.js";
 
 export interface ChildOptions {
   readonly flags?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Built files that it needs besides those of a service. */
+  readonly files?: readonly string[];
 }
 
 /** A Node process with an IPC channel to this one. Killed when the test ends. */
@@ -19,9 +22,9 @@ export class TestChild {
   stderr = "";
   readonly #exited: Promise<readonly unknown[][]>;
 
-  /** Runs `body` as an ES module in which all of the built @rhone/common is in scope as `common`. */
-  constructor(body: string, { flags = [], env = {} }: ChildOptions = {}) {
-    const code = `import * as common from "@rhone/common";\n${body}`;
+  /** Runs `body` as an ES module in which what a service needs of the built @rhone/common is in scope as `common`. */
+  constructor(body: string, { flags = [], env = {}, files = [] }: ChildOptions = {}) {
+    const code = `${importBuilt([...SERVICE_FILES, ...files])}\n${body}`;
     this.process = spawn(process.execPath, ["--input-type=module", "-e", code, "--", "main.js", ...flags], {
       cwd: fileURLToPath(new URL("../..", import.meta.url)),
       env: { PATH: process.env.PATH, ...env },

@@ -1,10 +1,8 @@
 import { RhoneError } from "../errors/rhone-error.js";
 import { ComputeThread } from "../threads/compute-thread.js";
+import { importBuilt } from "./import-built.js";
 
-/** The package as it is built: a thread runs compiled files. */
-const COMMON = new URL("../../dist/index.js", import.meta.url).href;
-
-/** What a test's thread is asked: to run this function's body, which sees `state` and the package as `common`. */
+/** What a test's thread is asked: to run this function's body, which sees `state`, and `common` with the errors. */
 type Body = string;
 
 /**
@@ -13,7 +11,7 @@ type Body = string;
  */
 export function testThread(open: Body = ""): ComputeThread<Body, unknown> {
   const code = `
-    import * as common from ${JSON.stringify(COMMON)};
+    ${importBuilt(["errors/rhone-error", "threads/serve-thread"])}
     await common.serveThread(async (state) => {
       ${open}
       return { obey: (body) => new Function("state", "common", body)(state, common) };

@@ -56,7 +56,8 @@ export async function writeRandomModel(
   for (const { name, ne, kind } of tensors) {
     const length = ne.reduce((product, extent) => product * extent, 1);
     const scale = kind === "matrix" ? 1 / Math.sqrt(ne[0] ?? 1) : 0.25;
-    const values = Float32Array.from({ length }, () => (kind === "norm" ? 1 : 0) + scale * random());
+    const values = new Float32Array(length); // from() is ten times slower
+    for (let i = 0; i < length; i++) values[i] = (kind === "norm" ? 1 : 0) + scale * random();
     numbers.set(name, values);
     await writer.write(name, new Uint8Array(values.buffer));
   }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import {
@@ -42,10 +42,15 @@ export const writeModel = async (seed = 1): Promise<GgufFile> => openGguf((await
 
 /** Hashes in the thread of the test: the package's own thread runs compiled files. */
 export const testThread = {
-  hash: async (_owner: string, { path, offset, bytes }: Extent): Promise<string> =>
-    createHash("sha256")
-      .update((await readFile(path)).subarray(offset, offset + bytes))
-      .digest("hex"),
+  hash: async (_owner: string, { path, offset, bytes }: Extent): Promise<string> => {
+    const handle = await open(path, "r");
+    try {
+      const { buffer } = await handle.read(Buffer.alloc(bytes), 0, bytes, offset);
+      return createHash("sha256").update(buffer).digest("hex");
+    } finally {
+      await handle.close();
+    }
+  },
 };
 
 /** The tensors of layers [first, last), as a shard wants them. */

@@ -77,7 +77,7 @@ export class Engine {
 
   /** What a request that arrives now would meet, and the tokens that an answer takes. */
   get workload(): Workload & { readonly answerTokens: number } {
-    return { ...this.#scheduler.workload, answerTokens: this.#answerTokens };
+    return { ...this.#scheduler.workload(this.#answerTokens), answerTokens: this.#answerTokens };
   }
 
   /** Of the texts in the prefix cache. */

@@ -3,9 +3,9 @@
  * how fresh loads must be in milliseconds, seconds that keys are kept, and the beginning of the names of sets of links.
  * Writes this coordinator's load.
  *
- * A load is numbers: jobs held; sequences that run at most; rows of prompts to be computed; microseconds of such a row,
- * of a token alone and of one beside all others; tokens of an answer; jobs that may be taken of each lane; and when
- * that was so, in Unix milliseconds.
+ * A load is numbers: jobs held; sequences that run at most; rows of prompts to be computed; microseconds of such a
+ * row, of a token alone and of one beside all others, and until a place is free; tokens of an answer; jobs that may
+ * be taken of each lane; and when that was so, in Unix milliseconds.
  *
  * What a job costs on a coordinator, in microseconds of anybody's time. It waits for a place, and for the prompts that
  * came before. Then its own rows, those that the prefix cache lacks, and its tokens are computed, beside others. And
@@ -13,7 +13,7 @@
  */
 export const COSTS = `
 local ME, KEPT, PREFIXES = ARGV[1], ARGV[4], ARGV[5]
-local FIELDS = {"held", "limit", "rows", "row", "alone", "full", "answer", "interactive", "batch", "at"}
+local FIELDS = {"held", "limit", "rows", "row", "alone", "full", "place", "answer", "interactive", "batch", "at"}
 local time = redis.call("TIME")
 local ms = time[1] * 1000 + math.floor(time[2] / 1000)
 
@@ -80,7 +80,12 @@ local function cost(load, route, known)
   local slower = math.max(0, load.full - load.alone) / math.max(1, load.limit - 1)
   local beside = math.min(load.held, load.limit - 1)
   local before = math.max(0, load.held + 1 - load.limit)
-  local waits = load.rows * load.row + before * load.answer * load.full / load.limit
+  local waits = load.rows * load.row
+  if before > 0 then
+    -- Of those that are about to run, none is known to end before a whole answer.
+    local answered = load.answer * load.full
+    waits = waits + (load.place > 0 and load.place or answered) + (before - 1) * answered / load.limit
+  end
   local own = lacks * load.row + answer * (load.alone + beside * slower)
   local delays = beside * (lacks * load.row + answer * slower)
   return waits + own + delays, lacks

@@ -29,7 +29,7 @@ interface Settings {
 
 /** A row takes 1 ms, a token 10 ms alone and 20 beside all others, an answer 10 tokens. */
 function coordinator(id: string, { limit = 4, work = {} }: Settings = {}) {
-  const workload = { rows: 0, rowMs: 1, aloneMs: 10, fullMs: 20, answerTokens: 10, ...work };
+  const workload = { rows: 0, rowMs: 1, aloneMs: 10, fullMs: 20, placeMs: 0, answerTokens: 10, ...work };
   const most = { interactive: 4 * limit, batch: limit };
   return new ReplicaLoads({ redis, id, model: "m", limit, most, engine: { workload } });
 }
@@ -124,7 +124,7 @@ describe("coordinators of a model", () => {
 
 /** One that could not be faster, and can hold no job. */
 const fullOne = (id: string) => {
-  const workload = { rows: 0, rowMs: 0.1, aloneMs: 0.1, fullMs: 0.1, answerTokens: 10 };
+  const workload = { rows: 0, rowMs: 0.1, aloneMs: 0.1, fullMs: 0.1, placeMs: 0, answerTokens: 10 };
   return new ReplicaLoads({
     redis,
     id,
@@ -181,6 +181,26 @@ describe("a job goes", () => {
     expect(await redis.ttl(prefixesKey("m", "ab"[first] ?? ""))).toBeGreaterThan(50);
   });
 
+  // Here it costs 304 ms besides, and 397 ms there, where nothing is cached. A whole answer beside others takes 200 ms.
+  it.each([
+    [0, 1],
+    [150, 1],
+    [50, 0],
+  ])(
+    "to a free place elsewhere, unless one is free here soon (in %d ms; 0 = nobody knows)",
+    async (placeMs, expected) => {
+      const a = coordinator("a", { work: { placeMs } });
+      for (let job = 0; job < 4; job++) {
+        await put("1 10 32 ");
+        expect(await taker(a)).toBe(0);
+      }
+      const b = coordinator("b", { work: { rows: 200 } });
+      await Promise.all([a.tell([]), b.tell([]), held("a", ...LINKS)]);
+      await put(route(97));
+      expect(await taker(a, b)).toBe(expected);
+    },
+  );
+
   it("past a coordinator that can hold no more", async () => {
     const [a, b] = [coordinator("a"), fullOne("b")];
     await Promise.all([a.tell([]), b.tell([]), held("b", ...LINKS)]);
@@ -224,7 +244,7 @@ describe("a coordinator that is called", () => {
     await b.leave();
     expect(await a.ask(QUEUE)).toBe(true);
     await redis.zpopmin(QUEUE.prioritizedKey);
-    await redis.hset(loadsKey("m"), "dead", `0 4 0 1 1 1 1 9 9 ${(await now()) - 1001}`);
+    await redis.hset(loadsKey("m"), "dead", `0 4 0 1 1 1 0 1 9 9 ${(await now()) - 1001}`);
     await put();
     expect(await a.ask(QUEUE)).toBe(true);
     expect(await redis.hkeys(loadsKey("m"))).toEqual(["a"]);

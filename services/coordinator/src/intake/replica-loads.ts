@@ -184,10 +184,10 @@ export class ReplicaLoads {
 
   #args(): readonly (string | number)[] {
     const { id, model, limit, most, engine } = this.#options;
-    const { rows, rowMs, aloneMs, fullMs, answerTokens } = engine.workload;
+    const { rows, rowMs, aloneMs, fullMs, placeMs, answerTokens } = engine.workload;
     const coming = this.#coming.reduce((sum, each) => sum + each, 0);
     const room = (lane: Lane) => Math.max(0, most[lane] - this.#held[lane]);
-    const times = [rowMs, aloneMs, fullMs].map((ms) => 1000 * ms);
+    const times = [rowMs, aloneMs, fullMs, placeMs].map((ms) => 1000 * ms);
     const load = [this.held, limit, rows + coming, ...times, answerTokens, room("interactive"), room("batch")];
     const text = load.map((number) => Math.round(number)).join(" ");
     return [id, text, FRESH_MS, KEPT_S, prefixesKey(model, "")];

@@ -46,6 +46,7 @@ describe("chooseWorkers", () => {
     { joined: "a b c", stages: 2, last: [], chosen: "a b", why: "in order of joining" },
     { joined: "c b d", stages: 3, last: ["a", "b", "c"], chosen: "d b c", why: "the others keep their stages" },
     { joined: "d c a", stages: 2, last: ["a", "b"], chosen: "a d", why: "the first to join takes the free stage" },
+    { joined: "a c b", stages: 3, last: ["a"], chosen: "a b c", why: "free stages by name, however they come back" },
     { joined: "a b", stages: 1, last: ["a", "b"], chosen: "a", why: "fewer stages than before" },
     { joined: "a!1 b", stages: 1, last: [], chosen: "b", why: "a failed to load" },
     { joined: "a!1 b", stages: 1, last: ["a"], chosen: "b", why: "a failed, although it held the stage before" },

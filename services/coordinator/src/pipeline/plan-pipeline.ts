@@ -83,7 +83,8 @@ function bestRaw(members: readonly Candidate[], kind: string): RawSpeed | null {
  * The workers that take the stages, in stage order; null when there are fewer than `stages`. Workers of the last plan
  * come first, so that they keep their weights, then the others in order of joining. Workers that failed to load a shard
  * come last, the one that failed first before the others: each spare gets its turn before a worker is tried a second
- * time. A worker that is chosen again keeps its stage.
+ * time. A worker that is chosen again keeps its stage; the others take the free ones in the order of their names, so
+ * that machines which come back in another order get the layers whose weights they have on disk.
  */
 export function chooseWorkers<T extends Pick<Candidate, "worker" | "loadFailedAt">>(
   members: readonly T[],
@@ -99,7 +100,9 @@ export function chooseWorkers<T extends Pick<Candidate, "worker" | "loadFailedAt
   const kept = Array.from({ length: stages }, (_, stage) =>
     members.find((member) => member.worker === lastPlan[stage] && chosen.has(member)),
   );
-  const others = members.filter((member) => chosen.has(member) && !kept.includes(member));
+  const others = members
+    .filter((member) => chosen.has(member) && !kept.includes(member))
+    .sort((a, b) => (a.worker < b.worker ? -1 : 1));
   return kept.flatMap((member) => member ?? others.shift() ?? []);
 }
 

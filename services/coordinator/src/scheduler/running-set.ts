@@ -133,6 +133,12 @@ export class RunningSet implements Iterable<Sequence> {
     return beginning.length === 0 || [head, ...beginning].every(({ losses }) => losses === 0);
   }
 
+  /** Tokens until the first of the running sequences ends, at least 1, when answers have `answerTokens`. */
+  soonestEnd(answerTokens: number): number {
+    const left = [...this.#sequences].map(({ job, generated }) => Math.min(job.maxTokens, answerTokens) - generated);
+    return Math.max(1, Math.min(...left));
+  }
+
   /** Who decodes, and which prompts are being computed. */
   get prefillLoad(): PrefillLoad {
     return {

@@ -28,27 +28,41 @@ describe("Scheduler", () => {
 
   it("says what a request would meet: rows of prompts, and what its own rows and tokens take", () => {
     const scheduler = open();
-    expect(scheduler.workload).toEqual({ rows: 0, rowMs: 0, aloneMs: 0, fullMs: 0 });
+    expect(scheduler.workload(10)).toEqual({ rows: 0, rowMs: 0, aloneMs: 0, fullMs: 0, placeMs: 0 });
     const curve = [1, 8].map((rows) => ({ rows, layerMs: 10 * rows, headMs: 0 }));
     const stepTimes = Array.from({ length: 2 }, () => ({ curve, layers: 1, heads: false }));
     scheduler.resume({ ...pipeline, stepTimes });
     add(scheduler, "a");
-    expect(scheduler.workload.rows).toBe(3);
-    const { rowMs, aloneMs, fullMs } = scheduler.workload;
+    expect(scheduler.workload(10).rows).toBe(3);
+    const { rowMs, aloneMs, fullMs } = scheduler.workload(10);
     expect([rowMs, aloneMs, fullMs].map((ms) => ms / rowMs)).toEqual([1, 2, 8]);
     const batch = scheduler.decide();
-    expect(scheduler.workload.rows).toBe(0);
+    expect(scheduler.workload(10).rows).toBe(0);
     const [span] = batch?.spans ?? [];
     if (batch === null || span === undefined) throw new Error("nothing was decided");
     scheduler.complete(batch, [{ span, tokens: [5], ended: true }], noTimes);
     // Its one full page is cached.
     add(scheduler, "b", { promptIds: [1, 2, 3, 9, 9, 9] });
     add(scheduler, "c", { promptIds: [1, 2, 3, 9, 9, 9], cachePrompt: false });
-    expect(scheduler.workload.rows).toBe(12);
+    expect(scheduler.workload(10).rows).toBe(12);
     scheduler.suspend();
-    expect(scheduler.workload.rows).toBe(0);
+    expect(scheduler.workload(10).rows).toBe(0);
     scheduler.resume({ ...pipeline, stepTimes });
-    expect(scheduler.workload.rows).toBe(12);
+    expect(scheduler.workload(10).rows).toBe(12);
+  });
+
+  it("says how long it takes until a place is free", () => {
+    const scheduler = open({ maxSequences: 2 });
+    const curve = [{ rows: 1, layerMs: 10, headMs: 0 }];
+    scheduler.resume({ ...pipeline, stages: 1, stepTimes: [{ curve, layers: 1, heads: false }] });
+    add(scheduler, "a", { maxTokens: 30 });
+    scheduler.decide();
+    expect(scheduler.workload(20).placeMs).toBe(0);
+    add(scheduler, "b", { maxTokens: 8 });
+    scheduler.decide();
+    const { placeMs, fullMs } = scheduler.workload(20);
+    expect(placeMs / fullMs).toBe(8);
+    expect(scheduler.workload(5).placeMs / fullMs).toBe(5);
   });
 
   it("tells the stages of an ended sequence with the next rows, or alone when nothing else is in flight", () => {

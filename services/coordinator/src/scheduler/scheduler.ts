@@ -41,9 +41,11 @@ export interface Workload {
   /** Milliseconds of a token of a sequence that decodes alone, and of one beside all that may run. */
   readonly aloneMs: number;
   readonly fullMs: number;
+  /** Milliseconds until a running sequence leaves its place to another; 0 while there are places. */
+  readonly placeMs: number;
 }
 
-const NOTHING: Workload = { rows: 0, rowMs: 0, aloneMs: 0, fullMs: 0 };
+const NOTHING: Workload = { rows: 0, rowMs: 0, aloneMs: 0, fullMs: 0, placeMs: 0 };
 
 /** State that lives as long as an epoch. */
 interface EpochState {
@@ -107,17 +109,20 @@ export class Scheduler {
     return this.#epoch?.running.pages.counts ?? NO_PAGES;
   }
 
-  get workload(): Workload {
+  /** `answerTokens`: what an answer is expected to have. */
+  workload(answerTokens: number): Workload {
     if (this.#epoch === null) return NOTHING;
     const { running, costs, stages } = this.#epoch;
     const { maxSequences, shape } = this.#options;
     let rows = running.prefilling.sum(({ prefillEnd, sentEnd }) => Math.max(0, prefillEnd - sentEnd));
     for (const { lacks } of this.#waiting) rows += lacks;
+    const fullMs = costs.shortestCycle(maxSequences, stages);
     return {
       rows,
       rowMs: costs.slowest(shape.maxRows) / shape.maxRows,
       aloneMs: costs.shortestCycle(1, stages),
-      fullMs: costs.shortestCycle(maxSequences, stages),
+      fullMs,
+      placeMs: running.size < maxSequences ? 0 : fullMs * running.soonestEnd(answerTokens),
     };
   }
 
