@@ -12,7 +12,10 @@ async function setup() {
   const authority = await Authority.open(dataDir.authority);
   const places = async () => ({ pipelines: [], hasTemplateFile: false });
   const logger = createLogger({ service: "test", level: "silent" });
-  const server = await EnrollmentServer.open({ authority, host: "127.0.0.1", port: 0, places, logger });
+  const server = await EnrollmentServer.open({
+    ...{ authority, host: "127.0.0.1", port: 0, places, logger },
+    probe: async () => null,
+  });
   onTestFinished(() => server.close());
   const own = identityFiles(dataDir.identity, "gateway", "here");
   await authority.issueHere(own, { role: "gateway", name: "here", hosts: [] });

@@ -15,7 +15,7 @@ import {
 import type { DataDir } from "../data-dir.js";
 import { announceDoor } from "./discover.js";
 import { joinCommand } from "./join-command.js";
-import { type ListenPlace, listenPlace } from "./own-address.js";
+import { type ListenPlace, listenPlace, whyOutOfReach } from "./own-address.js";
 
 export interface DoorOptions {
   readonly dataDir: DataDir;
@@ -66,7 +66,14 @@ export class Door {
     const authority = await Authority.open(dataDir.authority);
     await makeFolder(dataDir.identity, 0o700);
     await writeRevoked(dataDir.revoked, await authority.members.revoked());
-    const server = await EnrollmentServer.open({ authority, host: place.bind, port, places, logger });
+    const server = await EnrollmentServer.open({
+      authority,
+      host: place.bind,
+      port,
+      places,
+      probe: whyOutOfReach,
+      logger,
+    });
     return new Door(options, place, { authority, server });
   }
 

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, isIP } from "node:net";
 import { networkInterfaces } from "node:os";
 import { expect, onTestFinished, test } from "vitest";
-import { addressTowards, listenPlace } from "./own-address.js";
+import { addressTowards, listenPlace, whyOutOfReach } from "./own-address.js";
 
 const own = Object.values(networkInterfaces())
   .flatMap((addresses) => addresses ?? [])
@@ -34,9 +34,13 @@ test("tells this machine's address in a connection, and which port is closed", a
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
   expect(await addressTowards("127.0.0.1", port)).toBe("127.0.0.1");
+  expect(await whyOutOfReach(`127.0.0.1:${port}`)).toBeNull();
   await new Promise<void>((resolve) => server.close(() => resolve()));
   await expect(addressTowards("127.0.0.1", port)).rejects.toMatchObject({
     code: "UNREACHABLE",
     message: `127.0.0.1 does not answer at port ${port} (ECONNREFUSED): TCP port ${port} of 127.0.0.1 must be open to this machine.`,
   });
+  expect(await whyOutOfReach(`127.0.0.1:${port}`)).toBe(
+    `127.0.0.1 does not answer at port ${port} (ECONNREFUSED): TCP port ${port} of 127.0.0.1 must be open to the cluster's machines.`,
+  );
 });

@@ -4,6 +4,8 @@ import { connect, isIP, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
 import { isEveryInterface, RhoneError } from "@rhone/common";
 
+const PROBE_MS = 3000;
+
 /** Where a process listens for other machines, and the name by which they reach it. */
 export interface ListenPlace {
   readonly bind: string;
@@ -47,6 +49,32 @@ export function addressTowards(host: string, port: number, withinMs = 5000): Pro
       resolve(localAddress.replace(/^::ffff:/, ""));
     });
   });
+}
+
+/**
+ * Where this machine listens for the others: at the address that it has in its connection to `peer` (host:port), unless
+ * one is named. Throws UNREACHABLE when the peer does not answer.
+ */
+export async function placeTowards(peer: string, advertise: string | undefined): Promise<ListenPlace> {
+  if (advertise !== undefined) return listenPlace(advertise);
+  const { host, port } = splitHostPort(peer);
+  const address = await addressTowards(host, port);
+  return { bind: address, advertise: address };
+}
+
+/** Why this machine can't connect to host:port, with what to open there; null: it can. */
+export async function whyOutOfReach(address: string): Promise<string | null> {
+  const { host, port } = splitHostPort(address);
+  return addressTowards(host, port, PROBE_MS).then(
+    () => null,
+    ({ message }: RhoneError) => message.replace("this machine", "the cluster's machines"),
+  );
+}
+
+/** Of an IPv6 address without its brackets. */
+export function splitHostPort(address: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(`tcp://${address}`);
+  return { host: hostname.replace(/^\[(.*)\]$/, "$1"), port: Number(port) };
 }
 
 /** The address by which packets leave for other networks, else the first of any interface; null when there is none. */

@@ -1,15 +1,16 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ClusterStatus, hostPort, openSecurity, RhoneError } from "@rhone/common";
+import { askForProbe } from "@rhone/identity";
 import { fileStem, resolveModel } from "@rhone/model";
 import { identityConfig, securityEnvironment } from "../cluster/cluster-security.js";
 import { readStatus } from "../cluster/watch-pipeline.js";
 import { childEnvironment, commandWriter } from "../config.js";
+import { placeTowards } from "../enrollment/own-address.js";
 import { toArguments } from "../processes/service-process.js";
 import { plural } from "../terminal/format.js";
 import type { MemberPart, PartSources } from "./member-part.js";
 import { redisEnvironment } from "./member-redis.js";
-import { placeTowards } from "./place-towards.js";
 
 const LOOK_MS = 1000;
 
@@ -45,6 +46,7 @@ export async function coordinatorPart(sources: PartSources): Promise<MemberPart>
     }),
     follow: async ({ grpc = "", ops = "" }, stop) => {
       const address = hostPort(place.advertise, grpc.split(":").at(-1) ?? "");
+      await checkReached(sources, address);
       report({ kind: "phase", phase: "coordinator", text: `listening on ${address}`, done: true });
       const security = openSecurity(identityConfig(files));
       let last = "";
@@ -60,6 +62,20 @@ export async function coordinatorPart(sources: PartSources): Promise<MemberPart>
       }
     },
   };
+}
+
+/** Throws UNREACHABLE, with what to open, when the machine that made the cluster can't connect to this coordinator. */
+async function checkReached({ options, files, report }: PartSources, address: string): Promise<void> {
+  const { door, name } = options;
+  const problem = await askForProbe({ address: door, role: "coordinator", name, files }, address).catch(
+    ({ message }: Error) => {
+      report({ kind: "warning", text: `It is not known whether others reach this coordinator. ${message}` });
+      return null;
+    },
+  );
+  if (problem === null) return;
+  const who = `The machine that made the cluster can't connect to this coordinator at ${address}`;
+  throw new RhoneError("UNREACHABLE", `${who}, and so can't workers. ${problem}`);
 }
 
 interface ModelFlags {

@@ -3,9 +3,10 @@ import type { JoinablePipeline } from "@rhone/common";
 import { identityFiles } from "@rhone/identity";
 import { expect, it } from "vitest";
 import type { ProgressEvent } from "../cluster/progress.js";
-import { type CliConfig, readCliConfig } from "../config.js";
+import { type CliConfig, commandWriter, readCliConfig } from "../config.js";
 import { ENTRY_POINTS } from "../processes/entry-points.js";
 import { freshDataDir } from "../testing/recorded-cluster.js";
+import { becomeMember } from "./become-member.js";
 import { coordinatorPart } from "./coordinator-part.js";
 import { gatewayPart } from "./gateway-part.js";
 import type { MemberOptions } from "./member-options.js";
@@ -105,4 +106,19 @@ it("a coordinator serves a file of its machine, or a model that does not serve y
   });
   const early = await setup("coordinator");
   await expect(coordinatorPart(early.sources)).rejects.toMatchObject({ code: "NO_PIPELINE" });
+});
+
+it("a coordinator that others don't reach ends, and says what to open", async () => {
+  const { door, places, newToken } = await testDoor([], "Open TCP port 7110 of 10.0.0.2.");
+  const dataDir = await freshDataDir();
+  const who = { door, as: "coordinator", name: "c-1", dataDir, rhone: commandWriter(), before: null } as const;
+  await becomeMember({ ...who, token: await newToken(60_000, "coordinator") });
+  const { sources } = await setup("coordinator", { door, places, name: "c-1", model: "breeze" });
+  const files = identityFiles(dataDir.identity, "coordinator", "c-1");
+  const part = await coordinatorPart({ ...sources, files });
+  const over = part.follow({ grpc: "127.0.0.1:7110", ops: "127.0.0.1:1" }, AbortSignal.timeout(10_000));
+  const message = expect.stringMatching(
+    /can't connect to this coordinator at 127\.0\.0\.1:7110.* Open TCP port 7110 of/,
+  );
+  await expect(over).rejects.toMatchObject({ code: "UNREACHABLE", message });
 });

@@ -1,8 +1,7 @@
 import { type Places, RhoneError } from "@rhone/common";
 import type { Report } from "../cluster/progress.js";
 import type { CliConfig } from "../config.js";
-import { addressTowards } from "../enrollment/own-address.js";
-import { splitHostPort } from "./place-towards.js";
+import { addressTowards, splitHostPort } from "../enrollment/own-address.js";
 
 /**
  * The variables by which a service of this machine reaches the cluster's Redis: the operator's own, which REDIS_URL

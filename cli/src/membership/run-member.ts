@@ -5,6 +5,7 @@ import type { ProgressEvent, Report } from "../cluster/progress.js";
 import { urlOf } from "../cluster/run-cluster.js";
 import { type CliConfig, logLevel } from "../config.js";
 import { createDataDir, dataDirAt } from "../data-dir.js";
+import { splitHostPort } from "../enrollment/own-address.js";
 import type { EntryPoints } from "../processes/entry-points.js";
 import { endProcesses, identifyProcess } from "../processes/process-identity.js";
 import { SupervisedService } from "../processes/supervised-service.js";
@@ -12,7 +13,6 @@ import { coordinatorPart } from "./coordinator-part.js";
 import { gatewayPart } from "./gateway-part.js";
 import type { MemberOptions } from "./member-options.js";
 import type { MemberPart } from "./member-part.js";
-import { splitHostPort } from "./place-towards.js";
 import { workerPart } from "./worker-part.js";
 
 export interface MemberRequest {

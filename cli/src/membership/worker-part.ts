@@ -2,10 +2,10 @@ import { join } from "node:path";
 import type { RhoneError } from "@rhone/common";
 import { securityEnvironment } from "../cluster/cluster-security.js";
 import { childEnvironment } from "../config.js";
+import { placeTowards } from "../enrollment/own-address.js";
 import { toArguments } from "../processes/service-process.js";
 import type { MemberPart, PartSources } from "./member-part.js";
 import { MemberProgress } from "./member-progress.js";
-import { placeTowards } from "./place-towards.js";
 
 /** The worker of a machine that has joined. Throws UNREACHABLE when its coordinator does not answer. */
 export async function workerPart(sources: PartSources): Promise<MemberPart> {

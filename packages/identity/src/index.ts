@@ -1,7 +1,7 @@
 export { Authority, LEAF_LIFE_MS, membersOf, tokensOf } from "./authority/authority.js";
 export type { MemberState, MemberView } from "./authority/members.js";
 export type { TokenState, TokenUse, TokenView } from "./authority/token-store.js";
-export { enroll, fetchRevoked, type MemberPlace, renew } from "./enrollment/enrollment-client.js";
+export { askForProbe, enroll, fetchRevoked, type MemberPlace, renew } from "./enrollment/enrollment-client.js";
 export { EnrollmentServer, type EnrollmentServerOptions } from "./enrollment/enrollment-server.js";
 export { Expulsions, type ExpulsionsOptions } from "./enrollment/expulsions.js";
 export { isDue, Renewal, type RenewalOptions } from "./enrollment/renewal.js";

@@ -4,8 +4,11 @@ import { Authority, EnrollmentServer, formatToken, type MemberRole } from "@rhon
 import { onTestFinished } from "vitest";
 import { temporaryFolder } from "../../testing/temporary-folder.js";
 
-/** A cluster as a joiner sees it: where it is admitted, and a port that listens as a coordinator's. */
-export async function testDoor(more: readonly JoinablePipeline[] = []) {
+/**
+ * A cluster as a joiner sees it: where it is admitted, and a port that listens as a coordinator's. `problem`: why other
+ * coordinators are out of reach.
+ */
+export async function testDoor(more: readonly JoinablePipeline[] = [], problem: string | null = null) {
   const coordinatorPort = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => coordinatorPort.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => void coordinatorPort.close());
@@ -18,6 +21,7 @@ export async function testDoor(more: readonly JoinablePipeline[] = []) {
     host: "127.0.0.1",
     port: 0,
     places: async () => places,
+    probe: async () => problem,
     logger: createLogger({ service: "test", level: "silent" }),
   });
   onTestFinished(() => server.close());

@@ -15,6 +15,7 @@ import {
   failureSchema,
   LARGEST_ANSWER,
   PATHS,
+  probedSchema,
   renewSchema,
   revokedSchema,
 } from "./enrollment-messages.js";
@@ -87,6 +88,18 @@ export async function fetchRevoked({ address, role, name, files }: MemberPlace):
   const again = "To join again it needs a new key (rhone leave --forget) and a new token";
   const problem = `The ${role} ${name} of this machine was expelled from the cluster at ${address}`;
   return { keys, expelled: new RhoneError("CERTIFICATE_REFUSED", `${problem}. ${again}.`) };
+}
+
+/**
+ * Asks the machine that made the cluster to connect to this coordinator at host:port: null, or why it can't. Throws
+ * UNREACHABLE when that machine itself does not answer, NOT_FOUND, CERTIFICATE_REFUSED.
+ */
+export async function askForProbe({ address: server, files }: MemberPlace, address: string): Promise<string | null> {
+  const identity = await readIdentity(files);
+  if (identity === null) throw new RhoneError("NOT_FOUND", `There is no identity in ${files.folder}.`);
+  const { ca, key, certificate: cert } = identity;
+  const tls = { ...onlyAuthority(ca), cert, key };
+  return (await ask(server, { path: PATHS.probe, body: { address }, schema: probedSchema, tls })).problem;
 }
 
 /** The CA of the server, PEM, once it is known to be the token's. */

@@ -1,4 +1,4 @@
-import { type Parsed, placesSchema } from "@rhone/common";
+import { hostPortSchema, type Parsed, placesSchema } from "@rhone/common";
 import { z } from "zod";
 import { MEMBER_ROLES } from "../member-name.js";
 
@@ -14,6 +14,7 @@ export const PATHS = {
   enroll: "/v1/enroll",
   renew: "/v1/renew",
   revoked: "/v1/revoked",
+  probe: "/v1/probe",
 } as const;
 
 const text = (longest: number) => z.string().min(1).max(longest);
@@ -36,5 +37,12 @@ export type Enrolled = Parsed<typeof enrolledSchema>;
 
 /** GET /v1/revoked, for members: the keys that are believed no longer. */
 export const revokedSchema = z.object({ keys: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(10_000) });
+
+/** POST /v1/probe, for coordinators: whether this machine reaches them at host:port. */
+export const probeSchema = z.object({ address: text(300).pipe(hostPortSchema) });
+export const probedSchema = z.object({
+  /** Why not; null: it does. */
+  problem: z.string().nullable(),
+});
 
 export const failureSchema = z.object({ error: z.object({ code: z.string(), message: z.string() }) });

@@ -14,7 +14,7 @@ import type { z } from "zod";
 import type { Authority } from "../authority/authority.js";
 import { type Log, sparingly } from "../log.js";
 import { MEMBER_ROLES, type MemberRole, uriOf, urisOf } from "../member-name.js";
-import { type Enrolled, enrollSchema, LARGEST_BODY, PATHS, renewSchema } from "./enrollment-messages.js";
+import { type Enrolled, enrollSchema, LARGEST_BODY, PATHS, probeSchema, renewSchema } from "./enrollment-messages.js";
 
 export interface EnrollmentServerOptions {
   readonly authority: Authority;
@@ -23,6 +23,8 @@ export interface EnrollmentServerOptions {
   readonly port: number;
   /** What members are told. */
   readonly places: () => Promise<Places>;
+  /** Whether this machine reaches host:port: null, or why not. */
+  readonly probe: (address: string) => Promise<string | null>;
   readonly logger: Log;
 }
 
@@ -124,6 +126,8 @@ async function answer(request: IncomingMessage, options: EnrollmentServerOptions
       return renew(request, options);
     case `GET ${PATHS.revoked}`:
       return revoked(request, options);
+    case `POST ${PATHS.probe}`:
+      return probed(request, options);
     default:
       throw new RhoneError("NOT_FOUND", "Machines join here: rhone join HOST:PORT TOKEN");
   }
@@ -150,6 +154,16 @@ async function renew(request: IncomingMessage, options: EnrollmentServerOptions)
 async function revoked(request: IncomingMessage, { authority }: EnrollmentServerOptions) {
   memberOf(request, authority.cluster);
   return { keys: await authority.members.revoked() };
+}
+
+/** Workers are probed by their coordinator; other members are not connected to. */
+async function probed(request: IncomingMessage, { authority, probe }: EnrollmentServerOptions) {
+  const { role, name } = memberOf(request, authority.cluster);
+  if (role !== "coordinator") {
+    throw new RhoneError("CERTIFICATE_REFUSED", `Coordinators are probed here; ${name} is a ${role}.`);
+  }
+  const { address } = await readBody(request, probeSchema);
+  return { problem: await probe(address) };
 }
 
 /** The member that a valid certificate of this cluster is for. Throws CERTIFICATE_REFUSED. */

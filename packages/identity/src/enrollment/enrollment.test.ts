@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { identityFiles, readIdentity } from "../identity-files.js";
 import { authorityHash, urisOf } from "../member-name.js";
 import { HOUR_MS, newMachine, PLACES, temporaryFolder, testAuthority, testCluster } from "../testing/small-cluster.js";
-import { enroll, renew } from "./enrollment-client.js";
+import { askForProbe, enroll, renew } from "./enrollment-client.js";
 
 const named = (code: string, message: RegExp) =>
   expect.objectContaining({ code, message: expect.stringMatching(message) });
@@ -24,6 +24,25 @@ async function impostor(credential: ServerOptions, ca: string) {
   onTestFinished(() => void server.close());
   return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, received };
 }
+
+describe("probing", () => {
+  it("a coordinator learns whether others reach it; other members are not connected to", async () => {
+    const { address, newToken } = await testCluster();
+    const [coordinator, worker] = [
+      await newMachine(address, "c-1", "coordinator"),
+      await newMachine(address, "b-1", "worker"),
+    ];
+    await enroll(coordinator, (await newToken({ role: "coordinator" })).text);
+    await enroll(worker, (await newToken()).text);
+    expect(await askForProbe(coordinator, "10.0.0.2:7110")).toBeNull();
+    expect(await askForProbe(coordinator, "10.0.0.3:7110")).toBe("10.0.0.3:7110 is out of reach");
+    const refused = askForProbe(worker, "10.0.0.2:7110");
+    await expect(refused).rejects.toEqual(named("CERTIFICATE_REFUSED", /b-1 is a worker/));
+    await expect(askForProbe(coordinator, "nonsense")).rejects.toEqual(
+      named("INVALID_REQUEST", /address must be host:port/),
+    );
+  });
+});
 
 describe("joining", () => {
   it("gets a certificate for a key that never leaves the machine, and the places of the cluster", async () => {

@@ -50,6 +50,7 @@ export async function testCluster(places: Places = PLACES) {
     host: "127.0.0.1",
     port: 0,
     places: async () => places,
+    probe: async (address) => (address === "10.0.0.2:7110" ? null : `${address} is out of reach`),
     logger: silent,
   });
   onTestFinished(() => server.close());
