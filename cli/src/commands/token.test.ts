@@ -18,11 +18,17 @@ describe("rhone token", () => {
     expect(error).toBeUndefined();
     const [, text = ""] = /^rhone join HOST:7100 (rhone1\.\S+)\n$/.exec(stdout) ?? [];
     const { id, secret } = parseToken(text);
-    expect(stderr).toContain(`Token ${id} admits 3 workers within 2h 0m. It is not shown again.`);
+    expect(stderr).toContain(`Token ${id} admits 3 workers within 2h. It is not shown again.`);
     expect(stderr).toContain(`No cluster in ${root} admits machines now.`);
     const listed = await token("list");
     expect(listed.stdout).toMatch(new RegExp(`${id} +worker +valid +0 of 3`));
     expect(listed.stdout + (await token("list", "--json")).stdout).not.toContain(secret);
+  });
+
+  it("is valid for the time that its help names", async () => {
+    const { token } = await setup();
+    expect((await token("create", "--help")).stdout).toMatch(/\(default:\s+30m\)/);
+    expect((await token("create")).stderr).toContain("admits 1 worker within 30m.");
   });
 
   it("admits gateways and coordinators, each by a token of its own", async () => {

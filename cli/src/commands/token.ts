@@ -29,7 +29,11 @@ export function addTokenCommands(program: Command, signal: AbortSignal): void {
   withTarget(token.command("create"))
     .description("create a token and print the command that joins by it; the token is shown only once")
     .addOption(new Option("--as <role>", "what machines become by it").choices([...MEMBER_ROLES]).default("worker"))
-    .option("--ttl <time>", "how long it admits machines: 90s, 30m, 12h, 7d", duration, 30 * 60_000)
+    .addOption(
+      new Option("--ttl <time>", "how long it admits machines: 90s, 30m, 12h, 7d")
+        .argParser(duration)
+        .default(30 * 60_000, "30m"),
+    )
     .option("--uses <n>", "machines that it admits, at most", wholeNumber({ least: 1, most: MOST_USES }), 1)
     .action((options: CreateOptions) => create(options, commandContext(options.dataDir, signal)));
   withTarget(token.command("list").alias("ls"))

@@ -26,7 +26,8 @@ describe("formatDuration", () => {
   it.each([
     [4_400, "4s"],
     [61_000, "1m 1s"],
-    [3_599_600, "1h 0m"],
+    [1_800_000, "30m"],
+    [3_599_600, "1h"],
     [8_100_000, "2h 15m"],
   ])("%d ms are %s", (ms, text) => expect(formatDuration(ms)).toBe(text));
 });

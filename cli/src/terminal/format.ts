@@ -30,8 +30,10 @@ export const formatTime = (seconds: number): string =>
 export function formatDuration(ms: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds}s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)}m ${seconds % 60}s`;
-  return `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m`;
+  const minutes = Math.floor(seconds / 60);
+  const [large, small] =
+    minutes < 60 ? [`${minutes}m`, `${seconds % 60}s`] : [`${Math.floor(minutes / 60)}h`, `${minutes % 60}m`];
+  return small.startsWith("0") ? large : `${large} ${small}`;
 }
 
 /** Rows with aligned columns, two blanks between them; the columns in `right` are right-aligned. */
