@@ -12,7 +12,8 @@ const unit = {
   // A sixth of their time is waiting: for processes, timers, disks. Vitest would leave one core idle, half of two.
   maxWorkers: Math.ceil(1.5 * availableParallelism()),
 };
-const MOCKING = "packages/ggml/src/kernels/changed-library.test.ts";
+/** One replaces a module before others load it, one looks at memory that no other buffer has had. */
+const OWN_PROCESS = ["kernels/changed-library", "tensors/huge-pages"].map((name) => `packages/ggml/src/${name}.test.ts`);
 const PYTHON = "test/conformance/python-clients.test.ts";
 const UNCHANGED = "test/held-up/unchanged-texts.test.ts";
 const system = { ...shared, testTimeout: 120_000, hookTimeout: 120_000 };
@@ -36,11 +37,10 @@ export default defineConfig({
       },
       {
         // They load ggml from its sources, and a process can load one copy of it.
-        test: { ...unit, ...shared, name: "ggml", include: ["packages/ggml/src/**/*.test.ts"], exclude: [MOCKING] },
+        test: { ...unit, ...shared, name: "ggml", include: ["packages/ggml/src/**/*.test.ts"], exclude: OWN_PROCESS },
       },
       {
-        // It replaces a module before the others load it.
-        test: { ...unit, name: "ggml-mocked", include: [MOCKING] },
+        test: { ...unit, name: "ggml-alone", include: OWN_PROCESS, isolate: true },
       },
       {
         // A cluster or several for each file, with flags of their own. What they prove does not depend on the time that

@@ -56,7 +56,7 @@ test("one that is expelled gets no certificate, and is in this machine's list of
     message: expect.stringMatching(/attic was expelled .* leave --forget/),
   };
   await expect(attic.renew()).rejects.toMatchObject(refused);
-  await expect(attic.again()).rejects.toMatchObject(refused);
+  await expect(attic.again()).rejects.toMatchObject({ code: "TOKEN_REVOKED" });
   expect((await rhone("list")).stdout).toMatch(/\ncellar +worker +valid .*\nattic +worker +expelled /);
 });
 

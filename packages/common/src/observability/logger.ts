@@ -8,7 +8,7 @@ export interface LoggerOptions {
 }
 
 /** Bytes of lines that wait for room on the disk; further ones are dropped. */
-const MOST_UNWRITTEN = 1 << 20;
+const MOST_UNWRITTEN = 1 << 24;
 
 const SECRETS = ["authorization", "cookie", "password", '["x-api-key"]'];
 

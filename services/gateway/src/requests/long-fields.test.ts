@@ -112,7 +112,7 @@ describe("the lists of a body", () => {
 });
 
 describe("a list that is read in turns", () => {
-  const slow = z.custom<number>((value) => spin(0.1) === undefined && typeof value === "number", "must be a number");
+  const slow = z.custom<number>((value) => spin(0.2) === undefined && typeof value === "number", "must be a number");
   const schema = z.object({ first: listOf(z.number()), second: z.union([z.string(), listInTurns(slow, 1000)]) });
 
   it("lets the event loop turn, and keeps the order of its items", async () => {
