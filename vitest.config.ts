@@ -13,7 +13,9 @@ const unit = {
   maxWorkers: Math.ceil(1.5 * availableParallelism()),
 };
 /** One replaces a module before others load it, one looks at memory that no other buffer has had. */
-const OWN_PROCESS = ["kernels/changed-library", "tensors/huge-pages"].map((name) => `packages/ggml/src/${name}.test.ts`);
+const OWN_PROCESS = ["kernels/changed-library", "tensors/huge-pages"].map(
+  (name) => `packages/ggml/src/${name}.test.ts`,
+);
 const PYTHON = "test/conformance/python-clients.test.ts";
 const UNCHANGED = "test/held-up/unchanged-texts.test.ts";
 const system = { ...shared, testTimeout: 120_000, hookTimeout: 120_000 };
