@@ -63,9 +63,8 @@ test("a machine becomes a gateway, which answers as the first one does", TIMEOUT
   expect(joined.stdout).toMatch(new RegExp(`✓ Redis +${a.address}:7101 answers\n`));
   expect(joined.stdout).toMatch(new RegExp(`joined: front serves breeze at http://${b.address}:8080\n$`));
   expect(await answerOf(clusterAt(b))).toEqual(alone);
-  expect((await rhone(["status"], { on: b })).stdout).toMatch(
-    /^member +front, a gateway of the cluster at [\s\S]*breeze/,
-  );
+  const told = async () => (await rhone(["status"], { on: b })).stdout;
+  await expect.poll(told, PATIENCE).toMatch(/^member +front, a gateway of the cluster at [\s\S]*breeze/);
 });
 
 test("a machine becomes a coordinator, and a worker that joins goes to it", TIMEOUT, async () => {
@@ -79,7 +78,8 @@ test("a machine becomes a coordinator, and a worker that joins goes to it", TIME
     (await statusOf(b)).map(({ state, address, workers }) => [address, state, workers.length]).toSorted();
   const both = [network.hosts.a, c].map(({ address }) => [`${address}:7110`, "ready", 1]);
   await expect.poll(pipelines, PATIENCE).toEqual(both);
-  expect((await rhone(["status"], { on: c })).stdout).toMatch(/^standing +second at \S+: breeze, 1 worker$/m);
+  const told = async () => (await rhone(["status"], { on: c })).stdout; // its supervisor asks now and then
+  await expect.poll(told, PATIENCE).toMatch(/^standing +second at \S+: breeze, 1 worker$/m);
 });
 
 test("machines that are expelled are shut out at once", TIMEOUT, async () => {
