@@ -18,7 +18,7 @@ export interface Admission {
   readonly listening: Listening;
   /** Joiners are told of these pipelines from now on; the user is shown how machines join. */
   send(pipelines: readonly JoinablePipeline[]): void;
-  /** They are told of all pipelines that this gateway sees, those of other machines too. */
+  /** Joiners are told of all pipelines that this gateway sees, on other machines too. */
   watch(gateway: string): void;
   close(): Promise<void>;
 }

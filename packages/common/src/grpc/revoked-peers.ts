@@ -7,7 +7,7 @@ import { toGrpcStatus } from "./error-status.js";
 
 // What a key's revocation does to connections that are open. New ones are refused by `Security`.
 
-/** The connections of a server's callers: those of a caller whose key is revoked end at once, with all their calls. */
+/** The connections of a server's callers. Once a caller's key is revoked, they end at once, with all calls. */
 export class CallerConnections {
   readonly #certificates = new Map<ServerHttp2Session, PeerCertificate>();
   readonly #unwatch: () => void;

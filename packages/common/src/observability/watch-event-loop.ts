@@ -46,7 +46,7 @@ export function watchEventLoop({ service, logger, hungAfterMs }: EventLoopOption
   }, LOOK_MS).unref();
 }
 
-/** The stacks that were taken in a turn. Those of earlier turns came too late for their line of the log; they go. */
+/** The stacks that were taken in a turn. Stacks of earlier turns came too late for their line of the log; they go. */
 export function stacksOfTurn(samples: MessagePort, turn: bigint): readonly (readonly string[])[] {
   const next = receiveMessageOnPort(samples);
   if (next === undefined) return [];

@@ -22,7 +22,7 @@ export const redisFileSettings = {
   redisKey: { env: "RHONE_REDIS_KEY", schema: path, doc: "PEM file of the private key of --redis-cert." },
 } as const satisfies Settings;
 
-/** Those of a process, and of its identity, which a rhone:// URL needs. */
+/** The files of a process, and of its identity, which a rhone:// URL needs. */
 type RedisFiles = Partial<ConfigOf<typeof redisFileSettings> & SecurityConfig>;
 
 export interface OpenRedisOptions {
