@@ -147,10 +147,13 @@ function requestIdOf({ headers }: Pick<IncomingMessage, "headers">): string {
 
 const failWith = (logger: Logger) => (error: unknown, request: FastifyRequest, reply: FastifyReply) => {
   const named = toRequestError(error, request);
-  if (named.row.http >= 500 && !named.row.retryable)
+  const hasLeft = reply.raw.destroyed;
+  // What was being sent to a client that has left ends early too.
+  const isOurs = !(hasLeft && (error as { readonly code?: string }).code === "ERR_STREAM_PREMATURE_CLOSE");
+  if (isOurs && named.row.http >= 500 && !named.row.retryable)
     logger.error({ err: error, code: named.code, httpRequest: request.id }, "request failed");
   // Nobody reads an answer to a client that has left. Of 500 that left at once, everybody's waited behind theirs.
-  if (reply.raw.destroyed) {
+  if (hasLeft) {
     void request.claim?.failed();
     return reply.hijack();
   }

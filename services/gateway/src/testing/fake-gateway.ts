@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ApiKey, type ClusterStatus, createLogger, loadConfig } from "@rhone/common";
+import { type ApiKey, type ClusterStatus, createLogger, type Logger, loadConfig } from "@rhone/common";
 import { behindSpace, type GrammarSource, writeLenient } from "@rhone/grammar";
 import { RateLimiterMemory } from "rate-limiter-flexible";
 import type { Limits } from "../admission/caller.js";
@@ -40,6 +40,8 @@ export interface FakeOptions {
   readonly pingWholeAnswers?: boolean;
   /** Default: a folder that is removed when the server closes. */
   readonly storage?: ObjectStorage;
+  /** Default: a silent one. */
+  readonly logger?: Logger;
 }
 
 /** Settings of the fake gateway: small limits, so that tests exceed them cheaply. */
@@ -102,7 +104,7 @@ export function fakeGateway(script?: Script, state?: ClusterStatus["state"], opt
     openResponses: new OpenResponses(redis as unknown as OpenSet),
     takeLease: options.takeLease ?? (async () => null),
     clusterSecret: CLUSTER_SECRET,
-    logger: createLogger({ service: "gateway", level: "silent" }),
+    logger: options.logger ?? createLogger({ service: "gateway", level: "silent" }),
   });
   gateway.app.addHook("onClose", () => rm(folder, { recursive: true, force: true }));
   const post = (url: string, payload: object, headers: Record<string, string> = {}) =>

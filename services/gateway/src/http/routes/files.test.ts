@@ -1,7 +1,11 @@
-import { Readable } from "node:stream";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { connect } from "node:net";
+import { PassThrough, Readable } from "node:stream";
+import { setImmediate } from "node:timers/promises";
+import { createLogger } from "@rhone/common";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { fakeGateway } from "../../testing/fake-gateway.js";
 import { STORAGES } from "../../testing/test-storages.js";
+import { hasTime } from "../../turns.js";
 
 describe.each(STORAGES)("$place", ({ open }) => {
   async function gateway() {
@@ -305,5 +309,33 @@ describe.each(STORAGES)("$place", ({ open }) => {
     storage.read = () => Readable.from(failing(() => files.delete(id)));
     const deleted = await app.inject(`/v1/files/${id}/content`);
     expect([deleted.statusCode, deleted.json().error.code]).toEqual([404, "not_found"]);
+  });
+
+  it("whose client leaves before the first byte is no failure of the gateway", async () => {
+    const storage = await open();
+    const logger = createLogger({ service: "gateway", level: "silent" });
+    const failures = vi.spyOn(logger, "error");
+    const { app } = fakeGateway(undefined, "ready", { storage, logger });
+    onTestFinished(() => app.close());
+    const upload = form({ purpose: "batch", content: LINE });
+    const { id } = (await app.inject({ method: "POST", url: "/v1/files", ...upload })).json();
+    const late = new PassThrough();
+    const read = vi.fn(() => late);
+    storage.read = read;
+    const { port } = new URL(await app.listen({ port: 0, host: "127.0.0.1" }));
+    app.server.on("connection", (socket) => {
+      socket.prependListener("close", () => {
+        // Node's own listener, which aborts the request, then waits for a turn with time left.
+        while (hasTime());
+        late.write(LINE);
+      });
+    });
+    const client = connect(Number(port), "127.0.0.1");
+    client.write(`GET /v1/files/${id}/content HTTP/1.1\r\nhost: x\r\n\r\n`);
+    await expect.poll(() => read.mock.calls.length).toBe(1);
+    client.destroy();
+    await expect.poll(() => late.destroyed).toBe(true);
+    await setImmediate();
+    expect(failures.mock.calls).toEqual([]);
   });
 });
