@@ -210,4 +210,27 @@ describe("bytes of many connections at once", () => {
       names(20).map((name) => `200000 a;200000 b;200000 ${name.at(-1)};`),
     );
   });
+
+  it("end a body whose client left while it was read slowly", async () => {
+    const arrivals = new Arrivals();
+    const ends: string[] = [];
+    const server = createServer(async (request) => {
+      const read = async () => {
+        for await (const _ of request) await sleep(20);
+      };
+      ends.push(await read().then(() => "whole", String));
+    });
+    server.on("connection", (socket) => arrivals.follow(socket));
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const body = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 300000\r\n\r\n".padEnd(150_000, "x");
+    const working = setInterval(() => spin(2 * WORK_MS));
+    onTestFinished(() => clearInterval(working));
+    for (const _ of names(10))
+      connect(port, "127.0.0.1")
+        .on("error", () => {})
+        .end(body);
+    await expect.poll(() => ends, { timeout: 5000 }).toEqual(Array(10).fill("Error: aborted"));
+  });
 });

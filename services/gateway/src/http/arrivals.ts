@@ -61,8 +61,11 @@ export class Arrivals {
       }
     };
     const waitPaused = (): void => {
-      if (held.length === 0 || socket.isPaused()) return;
-      pause();
+      if (held.length === 0) return;
+      if (!socket.isPaused()) pause();
+      // Behind its end, Node no longer resumes a socket for a body that is read on: the rest would wait for ever.
+      else if (held.at(-1) === END) held.splice(0, held.length - 1);
+      else return;
       wait();
     };
     const wait = (): void => {
