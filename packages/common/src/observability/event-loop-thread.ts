@@ -1,6 +1,6 @@
 import { writeSync } from "node:fs";
 import { type MessagePort, workerData } from "node:worker_threads";
-import { mainThreadStack } from "./main-thread-stack.js";
+import { mainThreadStack, type StackSample } from "./main-thread-stack.js";
 import { Stillness } from "./stillness.js";
 
 // The thread behind watchEventLoop. It looks whether the main thread turns, samples its stack in a long turn, and ends
@@ -16,13 +16,6 @@ export interface EventLoopOrder {
   /** Stillness after which the stack is sampled, and again each time it has doubled. */
   readonly sampleAfterMs: number;
   readonly hungAfterMs: number;
-}
-
-/** A stack of the main thread. */
-export interface StackSample {
-  /** Turns of the main thread when it was paused, which may be later than the thread asked for it. */
-  readonly turn: bigint;
-  readonly stack: readonly string[];
 }
 
 const { service, samples, turns, lookMs, sampleAfterMs, hungAfterMs } = workerData as EventLoopOrder;
@@ -41,22 +34,21 @@ setInterval(() => {
   } else if (stillMs >= hungAfterMs) {
     tell("fatal", "the event loop hangs; the process ends itself", stillMs);
     process.kill(process.pid, "SIGKILL");
-  } else if (stillMs >= nextSampleMs) void sample();
+  } else if (stillMs >= nextSampleMs) void look();
   if (isTold || stillMs < hungAfterMs / 2) return;
   isTold = true;
   tell("error", "the event loop does not turn", stillMs); // a launcher may be faster with SIGKILL
 }, lookMs);
 
-async function sample(): Promise<void> {
+async function look(): Promise<void> {
   nextSampleMs *= 2;
   if (isSampling) return; // the main thread is in native code
   isSampling = true;
-  let turn = 0n;
-  stack = await mainThreadStack(() => {
-    turn = Atomics.load(turns, 0);
-  });
+  const sample = await mainThreadStack();
   isSampling = false;
-  samples.postMessage({ turn, stack } satisfies StackSample);
+  if (sample === null || sample.stack.length === 0) return; // in no JavaScript at all: its turn has ended
+  ({ stack } = sample);
+  samples.postMessage(sample satisfies StackSample);
 }
 
 /** The main thread writes no log now. */

@@ -1,8 +1,8 @@
 import { MessageChannel } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { TestChild } from "../testing/child-process.js";
-import type { StackSample } from "./event-loop-thread.js";
-import { stacksOfTurn } from "./watch-event-loop.js";
+import type { StackSample } from "./main-thread-stack.js";
+import { stacksSince } from "./watch-event-loop.js";
 
 /** A service that listens, with a function `busyFor` to hold its event loop, and does `more` at the first message. */
 const service = (more: string, flags: readonly string[] = []) =>
@@ -49,11 +49,11 @@ describe("watchEventLoop", { timeout: 30_000 }, () => {
     expect(Number(longest)).toBeGreaterThan(0.5);
   });
 
-  it("blames a turn for no stack of another: of one that was too short to be logged, or that ended too soon", () => {
+  it("blames a turn for no stack of an earlier one, that was too short to be logged or whose stack came late", () => {
     const { port1, port2 } = new MessageChannel();
-    for (const turn of [6n, 7n, 7n, 8n]) port2.postMessage({ turn, stack: [`in ${turn}`] } satisfies StackSample);
-    expect(stacksOfTurn(port1, 7n)).toEqual([["in 7"], ["in 7"]]);
-    expect(stacksOfTurn(port1, 8n)).toEqual([]);
+    for (const atMs of [600, 700, 750, 800]) port2.postMessage({ atMs, stack: [`at ${atMs}`] } satisfies StackSample);
+    expect(stacksSince(700, port1)).toEqual([["at 700"], ["at 750"], ["at 800"]]);
+    expect(stacksSince(700, port1)).toEqual([]);
     port1.close();
   });
 

@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import type { EventLoopOrder, StackSample } from "./event-loop-thread.js";
+import type { EventLoopOrder } from "./event-loop-thread.js";
 import type { Logger } from "./logger.js";
+import type { StackSample } from "./main-thread-stack.js";
 import { LONG_TURN_MS, longTurnSeconds } from "./process-metrics.js";
 
 /** How often the main thread says that it turns, and the watching thread looks: 0.3 % of a core together. */
@@ -31,7 +32,7 @@ export function watchEventLoop({ service, logger, hungAfterMs }: EventLoopOption
   let turnedAt = performance.now();
   let cpuBefore = process.cpuUsage();
   setInterval(() => {
-    const turn = Atomics.add(turns, 0, 1n);
+    Atomics.add(turns, 0, 1n);
     const now = performance.now();
     const turnMs = now - turnedAt - LOOK_MS;
     const { user, system } = process.cpuUsage(cpuBefore);
@@ -39,18 +40,18 @@ export function watchEventLoop({ service, logger, hungAfterMs }: EventLoopOption
       longTurnSeconds.observe(turnMs / 1000);
       // Little processor time, of all threads, in a long turn: the process was stopped or starved rather than busy.
       const fields = { turnMs: Math.round(turnMs), cpuMs: Math.round((user + system) / 1000) };
-      logger.warn({ ...fields, stacks: stacksOfTurn(samples, turn) }, "long turn of the event loop");
+      logger.warn({ ...fields, stacks: stacksSince(turnedAt, samples) }, "long turn of the event loop");
     }
     turnedAt = now;
     cpuBefore = process.cpuUsage();
   }, LOOK_MS).unref();
 }
 
-/** The stacks that were taken in a turn. Stacks of earlier turns came too late for their line of the log; they go. */
-export function stacksOfTurn(samples: MessagePort, turn: bigint): readonly (readonly string[])[] {
+/** The stacks that were taken since then. Those of earlier turns came too late for their line of the log; they go. */
+export function stacksSince(sinceMs: number, samples: MessagePort): readonly (readonly string[])[] {
   const next = receiveMessageOnPort(samples);
   if (next === undefined) return [];
-  const sample = next.message as StackSample;
-  const later = stacksOfTurn(samples, turn);
-  return sample.turn === turn ? [sample.stack, ...later] : later;
+  const { atMs, stack } = next.message as StackSample;
+  const later = stacksSince(sinceMs, samples);
+  return atMs >= sinceMs ? [stack, ...later] : later;
 }

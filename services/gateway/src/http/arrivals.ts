@@ -162,7 +162,7 @@ function isProbe(bytes: Buffer): boolean {
 
 /** What waits, first come first served for each address; addresses take turns. */
 class Line {
-  readonly #of = new Map<string, Set<() => void>>();
+  readonly #of = new Map<string, (() => void)[]>();
   #size = 0;
 
   get size(): number {
@@ -170,17 +170,17 @@ class Line {
   }
 
   add(address: string, go: () => void): void {
-    this.#of.set(address, (this.#of.get(address) ?? new Set()).add(go));
+    const theirs = this.#of.get(address);
+    if (theirs === undefined) this.#of.set(address, [go]);
+    else theirs.push(go);
     this.#size++;
   }
 
   next(): (() => void) | undefined {
     for (const [address, theirs] of this.#of) {
-      const [go] = theirs;
+      const go = theirs.shift();
       this.#of.delete(address);
-      if (go === undefined) continue;
-      theirs.delete(go);
-      if (theirs.size > 0) this.#of.set(address, theirs);
+      if (theirs.length > 0) this.#of.set(address, theirs);
       this.#size--;
       return go;
     }
