@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiKeyStore,
   announce,
@@ -29,11 +30,34 @@ import { trimMemory } from "./text/text-model.js";
 /** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
 const BACKLOG = 4096;
 
-/** Stops taking requests and lets the running ones finish; after `timeoutMs` it ends them. */
-async function drain(app: FastifyInstance, timeoutMs: number): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
-  await app.close();
+const LISTENS_STILL_MS = 5;
+
+/**
+ * Stops taking connections, tells the launcher that the port is free, and lets the running requests finish; after
+ * `timeoutMs`, or when `hurry` aborts, it ends them. Generations of resumable streams go on.
+ */
+async function drain(
+  app: FastifyInstance,
+  { timeoutMs, hurry, logger }: { readonly timeoutMs: number; readonly hurry: AbortSignal; readonly logger: Logger },
+): Promise<void> {
+  let isClosed = false;
+  const closed = app.close();
+  const over = (): void => {
+    isClosed = true;
+  };
+  closed.then(over, over);
+  while (app.server.listening && !isClosed) await sleep(LISTENS_STILL_MS);
+  announce({ kind: "retiring" });
+  const end = (): void => {
+    logger.info("ending the requests that still run");
+    app.server.closeAllConnections();
+  };
+  if (hurry.aborted) end();
+  else hurry.addEventListener("abort", end, { once: true });
+  const timer = setTimeout(end, timeoutMs);
+  await closed;
   clearTimeout(timer);
+  hurry.removeEventListener("abort", end);
 }
 
 interface Access {
@@ -51,7 +75,12 @@ async function warnOfAccess({ keyRing, isReachable, keysCommand, logger }: Acces
 }
 
 await serviceMain(
-  { service: "gateway", settings: gatewaySettings, trim: trimMemory },
+  {
+    service: "gateway",
+    settings: gatewaySettings,
+    trim: trimMemory,
+    lingersMs: ({ drainTimeoutMs }) => drainTimeoutMs,
+  },
   async (config, { logger, shutdown }) => {
     const { host, port, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
     const { clusterSecretFile } = config;
@@ -66,7 +95,7 @@ await serviceMain(
     shutdown.add("subscriber", () => subscriber.disconnect());
     const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
     shutdown.add("queue", () => client.close());
-    const { app, batchRunner, background, keyRing } = assembleGateway(config, {
+    const { app, batchRunner, background, keyRing, models: served } = assembleGateway(config, {
       models,
       client,
       cluster: redisClusterState(redis),
@@ -86,7 +115,9 @@ await serviceMain(
       clusterSecret,
       logger,
     });
-    shutdown.add("http", () => drain(app, config.drainTimeoutMs));
+    shutdown.add("model watch", served.watch());
+    const { hurry } = shutdown;
+    shutdown.add("http", () => drain(app, { timeoutMs: config.drainTimeoutMs, hurry, logger }));
     // Written now, as the first client to ask for it would hold up the others for 0.2 s.
     await app.ready();
     app.swagger();

@@ -11,6 +11,8 @@ export type Announcement =
       readonly addresses: Readonly<Record<string, string>>;
     }
   | { readonly kind: "fatal"; readonly code: string; readonly message: string }
+  /** It has given up its addresses, and lives on only to finish what it has begun: another one may take its place. */
+  | { readonly kind: "retiring" }
   | WorkerStanding;
 
 /** Sent by a shard-worker at each change: how far it is on its way into a pipeline. */

@@ -4,7 +4,7 @@ import type { ModelFiles } from "@rhone/weights";
 import { CoreWait } from "../calibration/core-wait.js";
 import type { Metrics } from "../metrics.js";
 import type { StageRunner } from "../server/stage-runner.js";
-import { readLoad } from "../wire/read-order.js";
+import { type LoadOrder, readLoad } from "../wire/read-order.js";
 import type { Device, LoadedShard, LoadProgress } from "./device.js";
 
 const PROGRESS_INTERVAL_MS = 250;
@@ -24,11 +24,25 @@ const PHASES = {
 } as const;
 
 type Answer = (message: WorkerMessage) => void;
+type Order = rhone.v1.LoadShard.$Properties;
 
-/** Holds at most one shard, which the coordinator's orders load, time and release. A new load aborts the one before. */
+/** A shard for the next epoch, loaded or being loaded while another one serves. */
+interface Beside {
+  /** Equal for orders of the same shard. */
+  readonly key: string;
+  readonly shard: Promise<LoadedShard>;
+  readonly loading: AbortController;
+  onProgress: LoadProgress;
+}
+
+/**
+ * Holds the shard that serves, which the coordinator's orders load, time and release, and one beside it at most. A new
+ * load aborts the one before.
+ */
 export class ShardHolder {
   readonly #options: ShardHolderOptions;
   #shard: LoadedShard | null = null;
+  #beside: Beside | null = null;
   #loading = new AbortController();
 
   constructor(options: ShardHolderOptions) {
@@ -41,22 +55,18 @@ export class ShardHolder {
   }
 
   /** Answers with progress, then with ready or failed; with nothing when a later order overtakes it. */
-  async load(message: rhone.v1.LoadShard.$Properties, answer: Answer): Promise<void> {
+  async load(message: Order, answer: Answer): Promise<void> {
+    if (message.beside === true) return this.#loadBeside(message, answer);
     this.#loading.abort();
     this.#loading = new AbortController();
     const { signal } = this.#loading;
-    const load = message.load ?? 0;
     await this.#options.runner.exclusively(async () => {
       this.#drop();
       try {
         signal.throwIfAborted();
-        const { weightBytes, pageBytes, varies } = await this.#hold(message, { load, answer, signal });
-        answer({ ready: { load, weightBytes, pageBytes, varies, resident: process.memoryUsage.rss() } });
+        answer(readyWith(await this.#hold(message, { answer, signal }), message));
       } catch (error) {
-        if (signal.aborted) return;
-        const { code, message: text } = toRhoneError(error);
-        this.#options.logger.error({ err: error, code }, "shard could not be loaded");
-        answer({ failed: { load, code, message: text } });
+        if (!signal.aborted) this.#fail(error, message, answer);
       }
     });
   }
@@ -78,32 +88,91 @@ export class ShardHolder {
     answer({ calibrated: { calibration: calibration ?? 0, stepTimes: [...stepTimes], waited } });
   }
 
-  /** Frees the shard once the step in flight is done. */
-  async release(): Promise<void> {
+  /** Frees the shard once the step in flight is done, and the one beside it. */
+  async release({ beside = false }: rhone.v1.Release.$Properties = {}): Promise<void> {
+    this.#dropBeside();
+    if (beside) return;
     this.#loading.abort();
     await this.#options.runner.exclusively(async () => this.#drop());
   }
 
   async #hold(
-    message: rhone.v1.LoadShard.$Properties,
-    { load, answer, signal }: { readonly load: number; readonly answer: Answer; readonly signal: AbortSignal },
+    message: Order,
+    { answer, signal }: { readonly answer: Answer; readonly signal: AbortSignal },
   ): Promise<LoadedShard> {
-    const { runner, device, files, metrics, logger } = this.#options;
+    const { runner, metrics, logger } = this.#options;
     const order = readLoad(message);
-    let reportedAt = 0;
-    const onProgress: LoadProgress = (phase, bytes, totalBytes) => {
-      if (bytes < totalBytes && performance.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
-      reportedAt = performance.now();
-      answer({ progress: { load, phase: PHASES[phase], bytes, totalBytes } });
-    };
-    const shard = await device.load({ files, order, onProgress, signal });
+    const onProgress = progressOf(message, answer);
+    const ahead = await this.#takeBeside(order, { onProgress, signal });
+    const shard = ahead ?? (await this.#options.device.load({ files: this.#options.files, order, onProgress, signal }));
     this.#shard = shard;
     runner.replaceStage(shard.stage);
     const { weightBytes, pageBytes } = shard;
     metrics.weightBytes.set(weightBytes);
     metrics.pageBytes.set(pageBytes);
-    logger.info({ first: order.range.first, last: order.range.last, weightBytes, pageBytes }, "shard loaded");
+    const { first, last } = order.range;
+    logger.info({ first, last, weightBytes, pageBytes, ahead: ahead !== null }, "shard loaded");
     return shard;
+  }
+
+  /** Steps run meanwhile. */
+  async #loadBeside(message: Order, answer: Answer): Promise<void> {
+    this.#dropBeside();
+    const { device, files } = this.#options;
+    let beside: Beside | null = null;
+    try {
+      const order = readLoad(message);
+      const loading = new AbortController();
+      const onProgress: LoadProgress = (...progress) => beside?.onProgress(...progress);
+      const shard = device.load({ files, order, onProgress, signal: loading.signal });
+      beside = { key: keyOf(order), shard, loading, onProgress: progressOf(message, answer) };
+      this.#beside = beside;
+      const loaded = await shard;
+      if (this.#beside === beside) answer(readyWith(loaded, message));
+    } catch (error) {
+      if (this.#beside !== beside) return; // another order has overtaken it, or waits for it
+      this.#beside = null;
+      this.#fail(error, message, answer);
+    }
+  }
+
+  /** The shard beside, once it is loaded, if it is the one of this order; null: there is none. */
+  async #takeBeside(
+    order: LoadOrder,
+    { onProgress, signal }: { readonly onProgress: LoadProgress; readonly signal: AbortSignal },
+  ): Promise<LoadedShard | null> {
+    const beside = this.#beside;
+    if (beside?.key !== keyOf(order)) {
+      this.#dropBeside();
+      return null;
+    }
+    this.#beside = null;
+    beside.onProgress = onProgress;
+    const abort = (): void => beside.loading.abort(signal.reason);
+    signal.addEventListener("abort", abort);
+    try {
+      const shard = await beside.shard.catch(() => null); // with the memory of the one before it may succeed
+      if (signal.aborted) shard?.close();
+      signal.throwIfAborted();
+      return shard;
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  #dropBeside(): void {
+    this.#beside?.loading.abort();
+    void this.#beside?.shard.then(
+      (shard) => shard.close(),
+      () => {},
+    );
+    this.#beside = null;
+  }
+
+  #fail(error: unknown, { load }: Order, answer: Answer): void {
+    const { code, message } = toRhoneError(error);
+    this.#options.logger.error({ err: error, code }, "shard could not be loaded");
+    answer({ failed: { load: load ?? 0, code, message } });
   }
 
   #drop(): void {
@@ -113,4 +182,21 @@ export class ShardHolder {
     this.#options.metrics.weightBytes.set(0);
     this.#options.metrics.pageBytes.set(0);
   }
+}
+
+/** The same for every order of one shard, wherever its weights may be had. */
+const keyOf = (order: LoadOrder): string => JSON.stringify({ ...order, model: { ...order.model, sources: [] } });
+
+function readyWith({ weightBytes, pageBytes, varies }: LoadedShard, { load, beside }: Order): WorkerMessage {
+  const resident = process.memoryUsage.rss();
+  return { ready: { load: load ?? 0, weightBytes, pageBytes, varies, resident, ...(beside === true && { beside }) } };
+}
+
+function progressOf({ load }: Order, answer: Answer): LoadProgress {
+  let reportedAt = 0;
+  return (phase, bytes, totalBytes) => {
+    if (bytes < totalBytes && performance.now() - reportedAt < PROGRESS_INTERVAL_MS) return;
+    reportedAt = performance.now();
+    answer({ progress: { load: load ?? 0, phase: PHASES[phase], bytes, totalBytes } });
+  };
 }
