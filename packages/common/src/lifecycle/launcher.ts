@@ -39,12 +39,14 @@ export interface WorkerStanding {
     readonly workers: number;
     /** [first, last); null: the worker is a spare. */
     readonly layers: readonly [number, number] | null;
+    /** It was drained: it gets no layers until it is started again. */
+    readonly drained?: boolean;
   } | null;
 }
 
-/** Sends the announcement to the launcher; does nothing in a process that has none. */
+/** Sends the announcement to the launcher; does nothing in a process that has none, or whose launcher is gone. */
 export function announce(message: Announcement): void {
-  process.send?.(message);
+  if (process.connected) process.send?.(message);
 }
 
 /** Sent to a calibration process: time one step at each of these numbers of decode rows. */
