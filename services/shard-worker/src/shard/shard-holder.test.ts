@@ -114,9 +114,24 @@ test("a second load frees the first shard before it reads anything", async () =>
   });
   await holder.load(load, answer);
   expect(closedBefore).toBe(0);
-  await holder.load({ ...load, load: 6 }, answer);
+  await holder.load({ ...load, load: 6, lastLayer: 4 }, answer);
   expect(closedBefore).toBe(1);
   expect(answers.map(({ ready }) => ready?.load)).toEqual([5, 6]);
+});
+
+test("a shard that is held is not loaded again, nor timed, but leaves its epoch", async () => {
+  const measure = vi.fn(async () => [{ rows: 1, layerMs: 2, headMs: 1 }]);
+  const shard = shardOf({ measure });
+  const loadOnDevice = vi.fn(async () => shard);
+  const { holder, runner, answers, answer, bytes } = openHolder(loadOnDevice);
+  for (const id of [5, 6]) {
+    await holder.load({ ...load, load: id, model: { ...model, sources: [`s${id}:1`] } }, answer);
+    await holder.calibrate({ calibration: id, rows: [1] }, answer);
+  }
+  expect(answers.map(({ ready, calibrated }) => ready?.load ?? calibrated?.stepTimes?.[0]?.layerMs)).toEqual([5, 2, 6, 2]);
+  expect([loadOnDevice.mock.calls.length, measure.mock.calls.length]).toEqual([1, 1]);
+  expect(runner.stages).toEqual([null, shard.stage, shard.stage]);
+  expect(await bytes()).toEqual([100, 20]);
 });
 
 test("a later load aborts the one before, which then answers nothing", async () => {

@@ -35,13 +35,23 @@ interface Beside {
   onProgress: LoadProgress;
 }
 
+type Times = Pick<rhone.v1.Calibrated.$Properties, "stepTimes" | "waited">;
+
+/** A shard that serves. */
+interface Held {
+  readonly key: string;
+  readonly shard: LoadedShard;
+  /** What was measured, by the rows: a coordinator that restarts asks again. */
+  readonly times: Map<string, Times>;
+}
+
 /**
  * Holds the shard that serves, which the coordinator's orders load, time and release, and one beside it at most. A new
- * load aborts the one before.
+ * load aborts the one before; one of the shard that is held already, as after a coordinator's restart, keeps it.
  */
 export class ShardHolder {
   readonly #options: ShardHolderOptions;
-  #shard: LoadedShard | null = null;
+  #held: Held | null = null;
   #beside: Beside | null = null;
   #loading = new AbortController();
 
@@ -51,7 +61,7 @@ export class ShardHolder {
 
   /** What others that lack weights may read of those that it holds; null: nothing. */
   get given(): LoadedShard["given"] {
-    return this.#shard?.given ?? null;
+    return this.#held?.shard.given ?? null;
   }
 
   /** Answers with progress, then with ready or failed; with nothing when a later order overtakes it. */
@@ -61,12 +71,13 @@ export class ShardHolder {
     this.#loading = new AbortController();
     const { signal } = this.#loading;
     await this.#options.runner.exclusively(async () => {
-      this.#drop();
       try {
         signal.throwIfAborted();
         answer(readyWith(await this.#hold(message, { answer, signal }), message));
       } catch (error) {
-        if (!signal.aborted) this.#fail(error, message, answer);
+        if (signal.aborted) return; // the later order finds what is held
+        if (this.#held !== null) this.#drop();
+        this.#fail(error, message, answer);
       }
     });
   }
@@ -74,18 +85,24 @@ export class ShardHolder {
   /** Answers with the step times of the shard; with none when there is no shard or it cannot be timed. */
   async calibrate({ calibration, rows }: rhone.v1.Calibrate.$Properties, answer: Answer): Promise<void> {
     const { runner, logger } = this.#options;
-    const startedAt = performance.now();
-    const { stepTimes, waited } = await runner.exclusively(async () => {
+    const times = await runner.exclusively(async (): Promise<Times> => {
+      const known = this.#held?.times.get(String(rows));
+      if (this.#held === null || known !== undefined) return known ?? NO_TIMES;
+      const { shard, times: all } = this.#held;
+      const startedAt = performance.now();
       try {
         const wait = new CoreWait();
-        return { stepTimes: (await this.#shard?.measure(rows ?? [])) ?? [], waited: wait.share() ?? 0 };
+        const stepTimes = [...(await shard.measure(rows ?? []))];
+        const measured = { stepTimes, waited: wait.share() ?? 0 };
+        logger.info({ ...measured, ms: Math.round(performance.now() - startedAt) }, "shard timed");
+        all.set(String(rows), measured);
+        return measured;
       } catch (err) {
         logger.warn({ err }, "the shard could not be timed");
-        return { stepTimes: [], waited: 0 };
+        return NO_TIMES;
       }
     });
-    logger.info({ stepTimes, waited, ms: Math.round(performance.now() - startedAt) }, "shard timed");
-    answer({ calibrated: { calibration: calibration ?? 0, stepTimes: [...stepTimes], waited } });
+    answer({ calibrated: { calibration: calibration ?? 0, ...times } });
   }
 
   /** Frees the shard once the step in flight is done, and the one beside it. */
@@ -102,10 +119,17 @@ export class ShardHolder {
   ): Promise<LoadedShard> {
     const { runner, metrics, logger } = this.#options;
     const order = readLoad(message);
+    const key = keyOf(order);
+    if (this.#held?.key === key) {
+      this.#dropBeside();
+      runner.replaceStage(this.#held.shard.stage);
+      return this.#held.shard;
+    }
+    this.#drop();
     const onProgress = progressOf(message, answer);
-    const ahead = await this.#takeBeside(order, { onProgress, signal });
+    const ahead = await this.#takeBeside(key, { onProgress, signal });
     const shard = ahead ?? (await this.#options.device.load({ files: this.#options.files, order, onProgress, signal }));
-    this.#shard = shard;
+    this.#held = { key, shard, times: new Map() };
     runner.replaceStage(shard.stage);
     const { weightBytes, pageBytes } = shard;
     metrics.weightBytes.set(weightBytes);
@@ -136,13 +160,13 @@ export class ShardHolder {
     }
   }
 
-  /** The shard beside, once it is loaded, if it is the one of this order; null: there is none. */
+  /** The shard beside, once it is loaded, if it is the one of this key; null: there is none. */
   async #takeBeside(
-    order: LoadOrder,
+    key: string,
     { onProgress, signal }: { readonly onProgress: LoadProgress; readonly signal: AbortSignal },
   ): Promise<LoadedShard | null> {
     const beside = this.#beside;
-    if (beside?.key !== keyOf(order)) {
+    if (beside?.key !== key) {
       this.#dropBeside();
       return null;
     }
@@ -177,12 +201,14 @@ export class ShardHolder {
 
   #drop(): void {
     this.#options.runner.replaceStage(null);
-    this.#shard?.close();
-    this.#shard = null;
+    this.#held?.shard.close();
+    this.#held = null;
     this.#options.metrics.weightBytes.set(0);
     this.#options.metrics.pageBytes.set(0);
   }
 }
+
+const NO_TIMES: Times = { stepTimes: [], waited: 0 };
 
 /** The same for every order of one shard, wherever its weights may be had. */
 const keyOf = (order: LoadOrder): string => JSON.stringify({ ...order, model: { ...order.model, sources: [] } });
