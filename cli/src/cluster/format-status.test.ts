@@ -78,7 +78,7 @@ test.each([
   [[0, 32], "leaving", "0-31 (leaving)"],
   [null, "drained", "drained"],
 ] as const)("a worker with layers %j that is %s is shown as %s", (layers, going, shown) => {
-  const page = formatStatus({ ...STATUS, workers: [workerStatus("a", layers && [...layers], { going })] }, STATUS, plain);
+  const page = formatStatus({ ...STATUS, workers: [workerStatus("a", layers, { going })] }, STATUS, plain);
   expect(page.split("\n").at(-1)).toContain(`a       ${shown} `);
 });
 

@@ -148,7 +148,7 @@ describe("draining a worker", () => {
     const coordinator = await cluster.run(1);
     expect(await coordinator.drain("w0")).toMatchObject({
       code: 503,
-      body: { error: { code: "NO_PIPELINE", message: expect.stringMatching(/^The pipeline needs 1 workers/) } },
+      body: { error: { code: "NO_PIPELINE", message: expect.stringMatching(/^The pipeline needs 1 worker, /) } },
     });
     const { workers, state } = await coordinator.status();
     expect([state, workers[0]?.going, workers[0]?.layers]).toEqual(["ready", undefined, [0, 8]]);

@@ -1,5 +1,4 @@
 import type { AddressInfo } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiKeyStore,
   announce,
@@ -10,7 +9,6 @@ import {
   readClusterSecret,
   serviceMain,
 } from "@rhone/common";
-import type { FastifyInstance } from "fastify";
 import { IdempotencyRecords } from "./admission/idempotency-records.js";
 import { type KeyRing, keysRequired } from "./admission/key-ring.js";
 import { redisRateLimits } from "./admission/rate-limits.js";
@@ -18,6 +16,7 @@ import { StreamRecords } from "./answers/stream-records.js";
 import { BatchLease } from "./batches/batch-lease.js";
 import { gatewaySettings } from "./config.js";
 import { assembleGateway } from "./gateway.js";
+import { drain } from "./http/drain.js";
 import { KeptTexts } from "./kept/kept-texts.js";
 import { openModels } from "./models/open-models.js";
 import { redisClusterState } from "./queue/cluster-state.js";
@@ -29,36 +28,6 @@ import { trimMemory } from "./text/text-model.js";
 
 /** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
 const BACKLOG = 4096;
-
-const LISTENS_STILL_MS = 5;
-
-/**
- * Stops taking connections, tells the launcher that the port is free, and lets the running requests finish; after
- * `timeoutMs`, or when `hurry` aborts, it ends them. Generations of resumable streams go on.
- */
-async function drain(
-  app: FastifyInstance,
-  { timeoutMs, hurry, logger }: { readonly timeoutMs: number; readonly hurry: AbortSignal; readonly logger: Logger },
-): Promise<void> {
-  let isClosed = false;
-  const closed = app.close();
-  const over = (): void => {
-    isClosed = true;
-  };
-  closed.then(over, over);
-  while (app.server.listening && !isClosed) await sleep(LISTENS_STILL_MS);
-  announce({ kind: "retiring" });
-  const end = (): void => {
-    logger.info("ending the requests that still run");
-    app.server.closeAllConnections();
-  };
-  if (hurry.aborted) end();
-  else hurry.addEventListener("abort", end, { once: true });
-  const timer = setTimeout(end, timeoutMs);
-  await closed;
-  clearTimeout(timer);
-  hurry.removeEventListener("abort", end);
-}
 
 interface Access {
   readonly keyRing: Pick<KeyRing, "isEmpty"> | null;
@@ -117,7 +86,8 @@ await serviceMain(
     });
     shutdown.add("model watch", served.watch());
     const { hurry } = shutdown;
-    shutdown.add("http", () => drain(app, { timeoutMs: config.drainTimeoutMs, hurry, logger }));
+    const onDeaf = (): void => announce({ kind: "retiring" });
+    shutdown.add("http", () => drain(app, { timeoutMs: config.drainTimeoutMs, hurry, onDeaf, logger }));
     // Written now, as the first client to ask for it would hold up the others for 0.2 s.
     await app.ready();
     app.swagger();

@@ -1,4 +1,4 @@
-import { type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
+import { type ErrorCode, type Finish, type GenerationJob, type Logger, RhoneError } from "@rhone/common";
 import type { rhone } from "@rhone/proto";
 import type { Metrics } from "../metrics.js";
 import type { MicroBatch, SpanOutcome } from "../scheduler/micro-batch.js";
@@ -42,6 +42,8 @@ export interface EngineOptions extends SchedulerOptions {
   readonly now?: () => number;
 }
 
+/** Why a pipeline is given up that has not failed. */
+const IN_ORDER: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["EPOCH_CHANGED", "SHUTTING_DOWN"]);
 /** Tokens that an answer is expected to have before the first has ended, and the weight of the latest one. */
 const FIRST_ANSWER_TOKENS = 100;
 const ANSWER_WEIGHT = 0.1;
@@ -162,7 +164,7 @@ export class Engine {
 
   /**
    * The pipeline is lost. Sequences keep their tokens and wait for the next one, at most `recoveryTimeoutMs`; those
-   * with which pipelines fail again and again are ended. With EPOCH_CHANGED it was given up, and has not failed.
+   * with which pipelines fail again and again are ended.
    */
   detach(reason: RhoneError): void {
     if (this.#link === null) return;
@@ -170,7 +172,7 @@ export class Engine {
     this.#inFlight = [];
     this.#settled?.();
     this.#settled = null;
-    this.#endPoisonous(this.#scheduler.suspend({ hasFailed: reason.code !== "EPOCH_CHANGED" }), reason);
+    this.#endPoisonous(this.#scheduler.suspend({ hasFailed: !IN_ORDER.has(reason.code) }), reason);
     const { recoveryTimeoutMs } = this.#options;
     const lost = `The pipeline was lost and did not come back within ${recoveryTimeoutMs / 1000} s`;
     const finish = failure("WORKER_LOST", `${lost}. Why it was lost: ${reason.message}`);

@@ -53,7 +53,8 @@ export class Handover {
   #refuse(): never {
     const { registry, workersNeeded } = this.#options;
     const left = registry.members.filter(({ isCandidate }) => isCandidate).length;
-    const problem = `The pipeline needs ${workersNeeded} workers, and without those that leave it has ${left}`;
+    const needed = `${workersNeeded} ${workersNeeded === 1 ? "worker" : "workers"}`;
+    const problem = `The pipeline needs ${needed}, and without those that leave it has ${left}`;
     throw new RhoneError("NO_PIPELINE", `${problem}. Let another worker join first.`);
   }
 

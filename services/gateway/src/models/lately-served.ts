@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
-
 /** How long a request waits between two looks; statuses of coordinators are read that often. */
 const LOOK_MS = 250;
 /** Requests that wait. More would find no place among those whose texts wait to be tokenized when they go on. */
@@ -35,7 +33,7 @@ export class LatelyServed {
     if (servedAt === undefined || performance.now() - servedAt >= this.#waitMs) return false;
     if (theirs >= MOST_WAITING - this.#waitingAll) return false;
     this.#count(owner, 1);
-    await sleep(LOOK_MS);
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     this.#count(owner, -1);
     return true;
   }

@@ -128,7 +128,7 @@ describe("a request for a model whose pipeline is away", () => {
   function scene(waitMs: number) {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
-    const [one] = [serving("1", "a")];
+    const one = serving("1", "a");
     const coordinators: ClusterStatus[] = [one];
     const models = new ServedModels([model("a")], { coordinators: async () => coordinators }, { waitMs });
     const lose = () => coordinators.splice(0, 1, { ...one, state: "loading" });

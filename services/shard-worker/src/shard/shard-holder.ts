@@ -95,7 +95,7 @@ export class ShardHolder {
         const stepTimes = [...(await shard.measure(rows ?? []))];
         const measured = { stepTimes, waited: wait.share() ?? 0 };
         logger.info({ ...measured, ms: Math.round(performance.now() - startedAt) }, "shard timed");
-        all.set(String(rows), measured);
+        if (stepTimes.length > 0) all.set(String(rows), measured);
         return measured;
       } catch (err) {
         logger.warn({ err }, "the shard could not be timed");
