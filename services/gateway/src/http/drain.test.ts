@@ -1,14 +1,14 @@
 import { once } from "node:events";
-import { connect, type AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { createLogger } from "@rhone/common";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { fakeGateway } from "../testing/fake-gateway.js";
 import { drain } from "./drain.js";
 
 const logger = createLogger({ service: "test", level: "silent" });
 
-/** A gateway with a request that has not arrived in whole, and `stop`, which drains it until it listens no more. */
+/** A gateway with a request that has not arrived in whole, and `stop`, which drains it. */
 async function scene(timeoutMs: number) {
   const { app } = fakeGateway();
   await app.listen({ host: "127.0.0.1", port: 0 });
@@ -21,21 +21,14 @@ async function scene(timeoutMs: number) {
   socket.write("GET /ready HTTP/1.1\r\nHost: a\r\n");
   expect((await fetch(`${url}/ready`)).status).toBe(200); // by then the other one's bytes are there
   const hurry = new AbortController();
-  const stop = async () => {
-    let onDeaf = (): void => {};
-    const deaf = new Promise<void>((resolve) => {
-      onDeaf = resolve;
-    });
-    const drained = drain(app, { timeoutMs, hurry: hurry.signal, onDeaf, logger });
-    await deaf;
-    return drained;
-  };
-  return { url, socket, hurry, stop: () => ({ drained: stop() }) };
+  const onDeaf = vi.fn();
+  const stop = () => drain(app, { timeoutMs, hurry: hurry.signal, onDeaf, logger });
+  return { url, socket, hurry, onDeaf, stop };
 }
 
 test("a gateway that stops takes no connection, and answers on those that are open that it is not ready", async () => {
-  const { url, socket, stop } = await scene(60_000);
-  const { drained } = stop();
+  const { url, socket, onDeaf, stop } = await scene(60_000);
+  const drained = stop();
   await expect.poll(() => fetch(url).then(() => "answered", () => "refused")).toBe("refused");
   socket.write("\r\n");
   const answer = await text(socket);
@@ -43,6 +36,7 @@ test("a gateway that stops takes no connection, and answers on those that are op
   expect(answer).toMatch(/^connection: close\r$/im);
   expect(answer).toContain("The gateway is stopping");
   await drained;
+  expect(onDeaf).toHaveBeenCalledOnce();
 });
 
 test.each([
@@ -53,7 +47,7 @@ test.each([
   const closed = once(socket, "close");
   socket.resume();
   socket.on("error", () => {});
-  const { drained } = stop();
+  const drained = stop();
   if (isImpatient) hurry.abort();
   await Promise.all([closed, drained]);
 });
