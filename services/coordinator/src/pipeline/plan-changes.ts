@@ -53,7 +53,7 @@ export class PlanChanges {
     return this.#inTurn(async () => {
       const { pipeline, handover } = this.#options;
       const { epoch, state, reason } = pipeline;
-      if (!epoch?.includes(member)) return;
+      if (!epoch?.includes(member) || epoch.signal.aborted) return; // the next plan is made without it
       if (state !== "ready") throw new RhoneError("NO_PIPELINE", `The pipeline is not ready: ${reason ?? state}.`);
       for (;;) {
         const { able } = pipeline;

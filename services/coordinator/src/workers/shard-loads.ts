@@ -93,6 +93,7 @@ export class ShardLoads {
   }
 
   async #send(member: Member, spec: ShardSpec, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
     const load = ++this.#load;
     try {
       const answered = this.#answer(load, member, signal);
