@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { FakeWorker } from "./testing/fake-worker.js";
+import type { FakeWorker, FakeWorkerOptions } from "./testing/fake-worker.js";
 import { jobs, TestCluster } from "./testing/use-cluster.js";
 
 const cluster = TestCluster.use();
@@ -21,10 +21,10 @@ const layersOf = async () => {
 const loadsOf = ({ loads }: FakeWorker) => loads.map(({ firstLayer, beside }) => [firstLayer, beside ?? false]);
 
 /** Three workers that are all stages, and may be two; what they load beside waits for the gate that `hold` sets. */
-async function runThree() {
+async function runThree(options: Partial<FakeWorkerOptions> = {}) {
   let held: Promise<void> | undefined;
   const coordinator = await cluster.start(["--workers", "2", "--grow", "true"]);
-  for (const worker of ["w0", "w1", "w2"]) await cluster.join(worker, { beforeBeside: () => held });
+  for (const worker of ["w0", "w1", "w2"]) await cluster.join(worker, { beforeBeside: () => held, ...options });
   const { epoch } = await coordinator.until(
     ({ state, workers }) => state === "ready" && workers.filter(({ layers }) => layers !== null).length === 3,
   );
@@ -66,6 +66,14 @@ describe("a coordinator whose worker leaves", () => {
     loaded();
     await coordinator.until(({ state, epoch: now }) => state === "ready" && now > epoch);
     await cluster.expectSolo(all);
+  });
+
+  it("has a worker without memory for two shards load its next one when the plan changes", async () => {
+    const { coordinator, epoch } = await runThree({ memoryTotal: 1e9, pageBytes: 1e9 });
+    await cluster.workers[2]?.leave();
+    await coordinator.until(({ state, epoch: now }) => state === "ready" && now === epoch + 1);
+    expect(await layersOf()).toEqual({ w0: [0, 4], w1: [4, 8] });
+    expect(cluster.workers.flatMap(({ loads }) => loads.filter(({ beside }) => beside))).toEqual([]);
   });
 
   it("prepares one plan for two that leave", async () => {

@@ -24,6 +24,8 @@ export interface FakeWorkerOptions {
   readonly coordinator: string;
   readonly security?: Security;
   readonly memoryTotal?: number;
+  /** The bytes of pages that it reports with a shard; 0 when absent. */
+  readonly pageBytes?: number;
   readonly protocol?: number;
   /** It says that it was drained before. */
   readonly drained?: boolean;
@@ -146,7 +148,7 @@ export class FakeWorker {
 
   async #load(load: rhone.v1.LoadShard.$Properties): Promise<void> {
     this.loads.push(load);
-    const { loadFailure, beforeLoaded, beforeBeside } = this.#options;
+    const { loadFailure, beforeLoaded, beforeBeside, pageBytes = 0 } = this.#options;
     await (load.beside ? beforeBeside?.() : beforeLoaded);
     const id = load.load ?? 0;
     if (loadFailure !== undefined) {
@@ -155,7 +157,7 @@ export class FakeWorker {
     }
     if (!load.beside) this.#shape = load;
     this.#control.write({ progress: { load: id, bytes: 50, totalBytes: 100 } });
-    this.#control.write({ ready: { load: id, weightBytes: 100, beside: load.beside ?? false } });
+    this.#control.write({ ready: { load: id, weightBytes: 100, pageBytes, beside: load.beside ?? false } });
   }
 
   #open(epoch: rhone.v1.OpenEpoch.$Properties): void {
