@@ -18,9 +18,9 @@ const LOOK_MS = 500;
 const READY_MS = 60_000;
 
 const ABOUT = `
-The worker serves on until others hold its layers; requests then wait for a prefill. Afterwards it stays joined without
-layers: stop it whenever you like (\`rhone leave\` on its machine). It takes layers again once its process is started
-again. A worker that is stopped in order (SIGTERM) hands its layers over by itself.`;
+The worker serves on until others hold its layers; then requests wait for a prefill. It stays joined
+without layers: stop it whenever you like (\`rhone leave\` on its machine). It takes layers again once
+its process is started again. One that is stopped in order (SIGTERM) hands its layers over itself.`;
 
 export function addDrainCommand(program: Command, signal: AbortSignal): void {
   addDataDirFlag(program.command("drain").argument("<worker>", "name from `rhone status`, or how it begins"))
@@ -62,10 +62,12 @@ async function drain(name: string, { dataDir, signal, rhone }: CommandContext): 
     void showLoads(line, { statusOf, signal: either });
     const path = `/drain?worker=${encodeURIComponent(worker)}`;
     const { operations } = coordinator;
-    const { code, body } = await askOperations(operations, path, { security, signal, method: "POST" }).catch((cause) => {
-      signal.throwIfAborted();
-      throw new RhoneError("UNREACHABLE", `The coordinator at ${operations} does not answer: ${cause}.`, { cause });
-    });
+    const { code, body } = await askOperations(operations, path, { security, signal, method: "POST" }).catch(
+      (cause) => {
+        signal.throwIfAborted();
+        throw new RhoneError("UNREACHABLE", `The coordinator at ${operations} does not answer: ${cause}.`, { cause });
+      },
+    );
     if (code !== 200) throw gatewayFailure(body, code);
     return { worker, coordinator: await whenReady(statusOf, { worker, signal }) };
   } finally {

@@ -47,7 +47,9 @@ it("one that was stopped or expelled says so, and how it is started again", asyn
   const dataDir = await freshDataDir();
   await mkdir(dataDir.identity);
   await keepMember(dataDir, { ...options, dataDir: dataDir.root });
-  onTestFinished(() => void (process.exitCode = undefined));
+  onTestFinished(() => {
+    process.exitCode = undefined;
+  });
   const stopped = await runCommand("status", "--data-dir", dataDir.root);
   expect([stopped.error, process.exitCode]).toEqual([undefined, 3]);
   expect(stopped.stdout).toMatch(/^member +attic, a worker of the cluster at 10\.0\.0\.1:7100, stopped$/m);

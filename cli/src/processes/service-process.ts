@@ -107,7 +107,8 @@ export class ServiceProcess {
   /** Stops it in order, and resolves when it has ended. */
   async stop({ hurryAfterMs, killAfterMs }: StopTimes): Promise<void> {
     const terminate = (): void => {
-      for (const signal of ["SIGTERM", "SIGCONT"] as const) this.#child.kill(signal); // a stopped one is woken to hear it
+      // One that is stopped is woken to hear it.
+      for (const signal of ["SIGTERM", "SIGCONT"] as const) this.#child.kill(signal);
     };
     terminate();
     const timers = [

@@ -113,7 +113,7 @@ test("a stop during the pause before a restart is the end", async () => {
 
 test("a service that retires has its successor at once, and is stopped with it", async () => {
   const retires = 'process.once("SIGTERM", () => process.send({ kind: "retiring" }));';
-  const { supervised, events } = await service(`${LISTENS} ${retires} setInterval(() => {}, 1000);`);
+  const { supervised, events } = await service(`${retires} ${LISTENS} setInterval(() => {}, 1000);`);
   await supervised.start();
   const first = supervised.process?.pid ?? 0;
   process.kill(first, "SIGTERM");

@@ -110,8 +110,8 @@ export const gatewaySettings = {
       .max(DAY_S * 1000)
       .default(600_000),
     doc:
-      "Longest time for running requests to finish after SIGTERM, in milliseconds; a second SIGTERM ends it. Whoever " +
-      "stops the gateway must wait 20 s longer.",
+      "Longest time for running requests to finish after SIGTERM, in milliseconds; a second SIGTERM ends it. A " +
+      "supervisor has to wait 20 s longer before it kills.",
   },
   bodyLimitBytes: {
     env: "RHONE_BODY_LIMIT_BYTES",

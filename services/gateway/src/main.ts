@@ -64,7 +64,13 @@ await serviceMain(
     shutdown.add("subscriber", () => subscriber.disconnect());
     const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
     shutdown.add("queue", () => client.close());
-    const { app, batchRunner, background, keyRing, models: served } = assembleGateway(config, {
+    const {
+      app,
+      batchRunner,
+      background,
+      keyRing,
+      models: served,
+    } = assembleGateway(config, {
       models,
       client,
       cluster: redisClusterState(redis),

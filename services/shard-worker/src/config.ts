@@ -105,8 +105,7 @@ export const shardWorkerSettings = {
   leaveTimeout: {
     env: "RHONE_LEAVE_TIMEOUT",
     schema: z.coerce.number().min(0).max(3600).default(60),
-    doc:
-      "Seconds after SIGTERM for which this worker serves on while others load its layers; then it ends all the same.",
+    doc: "Seconds after SIGTERM for which this worker serves on while others load its layers; then it ends all the same.",
   },
   simulate: {
     env: "RHONE_SIMULATE",

@@ -80,16 +80,16 @@ describe("runService", { timeout: 30_000 }, () => {
     ["the end of its launcher", ({ process: child }) => child.disconnect()],
   ])("ends what it lingers for on %s, in order", async (_, hurry) => {
     const child = lingering();
-    await child.message();
+    await child.answer("listening");
     child.process.kill("SIGTERM");
-    await child.message();
+    await child.answer("retiring");
     hurry(child);
     expect(await child.exit()).toBe(0);
   });
 
   it("does not linger when its launcher is gone", async () => {
     const child = lingering();
-    await child.message();
+    await child.answer("listening");
     child.process.disconnect();
     expect(await child.exit()).toBe(0);
   });

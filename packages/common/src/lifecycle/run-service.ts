@@ -40,9 +40,9 @@ export async function runService(
     endSoon("fatal error", 1);
   };
   const signalled = (signal: string): void => {
-    if (!isEnding) return end(signal, 0);
-    if (lingersMs === 0 || shutdown.hurry.aborted) process.exit(1);
-    endSoon(signal, 0);
+    if (!isEnding) end(signal, 0);
+    else if (lingersMs > 0 && !shutdown.hurry.aborted) endSoon(signal, 0);
+    else process.exit(1);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, signalled);
   process.once("disconnect", () => endSoon("the launcher is gone", 0));

@@ -32,7 +32,7 @@ describe("Engine, what its steps compute", () => {
     expect(full(await rowsOf(false))).toBeGreaterThan(3);
   });
 
-  it("sends no step more once it shall settle, until there is another pipeline", async () => {
+  it("sends no step more once it shall settle, until a new pipeline is there", async () => {
     const bench = new EngineBench({});
     bench.connect(2);
     const done = bench.engine.run(fakeJob({ requestId: "a", promptIds: prompt(3), maxTokens: 9 }));

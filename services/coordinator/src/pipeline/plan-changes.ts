@@ -45,7 +45,7 @@ export class PlanChanges {
   }
 
   /**
-   * Resolves when others hold the layers of a worker that goes, and no step is in flight; at once for one that has none.
+   * Resolves when others hold the layers of a worker that goes, and no step is in flight; at once for one without any.
    * Throws as `Handover.prepare`, once each spare that can't load them has been tried.
    */
   replace(member: Member): Promise<void> {

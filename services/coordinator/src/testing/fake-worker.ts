@@ -60,8 +60,8 @@ export class FakeWorker {
   readonly #heartbeat: NodeJS.Timeout;
   /** Was told to have no layers any more. */
   isDrained = false;
-  /** What the coordinator said as it let this worker go. */
-  left: rhone.v1.Left.$Properties | null = null;
+  /** Why nobody holds its layers, as the coordinator said when it let it go; "": others do. */
+  left: string | null = null;
   #shape: rhone.v1.LoadShard.$Properties | null = null;
   #epoch: rhone.v1.OpenEpoch.$Properties | null = null;
   #stage: FakeStage | null = null;
@@ -135,7 +135,7 @@ export class FakeWorker {
   #obey({ load, release, calibrate, epoch, standing, drain, left }: CoordinatorMessage): void {
     if (standing != null) this.standing = standing;
     if (drain != null) this.isDrained = true;
-    if (left != null) this.left = left;
+    if (left != null) this.left = left.problem ?? "";
     if (release != null && release.beside !== true) this.releases++;
     if (calibrate != null) {
       const { layerMs = 1 } = this.#options;

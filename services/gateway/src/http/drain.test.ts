@@ -29,7 +29,14 @@ async function scene(timeoutMs: number) {
 test("a gateway that stops takes no connection, and answers on those that are open that it is not ready", async () => {
   const { url, socket, onDeaf, stop } = await scene(60_000);
   const drained = stop();
-  await expect.poll(() => fetch(url).then(() => "answered", () => "refused")).toBe("refused");
+  await expect
+    .poll(() =>
+      fetch(url).then(
+        () => "answered",
+        () => "refused",
+      ),
+    )
+    .toBe("refused");
   socket.write("\r\n");
   const answer = await text(socket);
   expect(answer).toMatch(/^HTTP\/1\.1 503 /);

@@ -23,7 +23,7 @@ export interface ReadyModel extends GatewayModel {
 }
 
 export interface ServedModelsOptions {
-  /** How long after a model's pipeline was last ready its requests wait for another one, in milliseconds; default: 0. */
+  /** How long after a model was served last its requests wait for a pipeline, in milliseconds; default: 0. */
   readonly waitMs?: number;
 }
 

@@ -63,8 +63,8 @@ export interface OpenRequest {
 type FieldsRead = Pick<OpenRequest, "preparation" | "arrival" | "prefix" | "fields">;
 
 /**
- * Finds the request's model and a coordinator of it, which may take a while. Throws INVALID_REQUEST, MODEL_NOT_FOUND, NO_PIPELINE and
- * REDIS_UNAVAILABLE.
+ * Finds the request's model and a coordinator of it, which may take some seconds. Throws INVALID_REQUEST,
+ * MODEL_NOT_FOUND, NO_PIPELINE and REDIS_UNAVAILABLE.
  */
 export async function openRequest(request: FieldsRead): Promise<OpenRequest> {
   checkStreaming(request.fields);

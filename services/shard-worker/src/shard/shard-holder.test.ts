@@ -128,7 +128,9 @@ test("a shard that is held is not loaded again, nor timed, but leaves its epoch"
     await holder.load({ ...load, load: id, model: { ...model, sources: [`s${id}:1`] } }, answer);
     await holder.calibrate({ calibration: id, rows: [1] }, answer);
   }
-  expect(answers.map(({ ready, calibrated }) => ready?.load ?? calibrated?.stepTimes?.[0]?.layerMs)).toEqual([5, 2, 6, 2]);
+  expect(answers.map(({ ready, calibrated }) => ready?.load ?? calibrated?.stepTimes?.[0]?.layerMs)).toEqual([
+    5, 2, 6, 2,
+  ]);
   expect([loadOnDevice.mock.calls.length, measure.mock.calls.length]).toEqual([1, 1]);
   expect(runner.stages).toEqual([null, shard.stage, shard.stage]);
   expect(await bytes()).toEqual([100, 20]);
