@@ -14,9 +14,9 @@ const pipeline = (changes: object = {}) =>
 
 test("a pipeline's links go from the coordinator through its stages and back, spares left out", () => {
   expect(linksOf([pipeline()])).toEqual([
-    { name: "the coordinator to stage 0", from: null, port: 7001 },
-    { name: "stage 0 to stage 1", from: 1, port: 7002 },
-    { name: "stage 1 to the coordinator", from: 2, port: 6000 },
+    { name: "the coordinator to stage 0", to: "a stage", from: null, port: 7001 },
+    { name: "stage 0 to stage 1", to: "a stage", from: 1, port: 7002 },
+    { name: "stage 1 to the coordinator", to: "the coordinator", from: 2, port: 6000 },
   ]);
 });
 

@@ -8,6 +8,7 @@ import type { ClusterStatus } from "@rhone/common";
 export interface Link {
   /** "stage 0 to stage 1". */
   readonly name: string;
+  readonly to: "a stage" | "the coordinator";
   /** The process that opened it; null: nobody else opens one to this port. */
   readonly from: number | null;
   /** TCP port at which the other end listens. */
@@ -17,17 +18,20 @@ export interface Link {
 /** Those that frames take through ready pipelines: into the first stage, between stages, and back. */
 export function linksOf(statuses: readonly ClusterStatus[]): readonly Link[] {
   return statuses.flatMap(({ state, workers, address = "", operations }) => {
-    const stages = workers.flatMap(({ layers, pid, address: place }) => (layers === null ? [] : [{ first: layers[0], pid, place }]));
+    const stages = workers.flatMap(({ layers, pid, address: place }) =>
+      layers === null ? [] : [{ first: layers[0], pid, place }],
+    );
     if (state !== "ready" || stages.length === 0) return [];
     const of = statuses.length === 1 ? "" : ` of the pipeline at ${operations}`;
     const ordered = stages.toSorted((a, b) => a.first - b.first);
     const into = ordered.map(({ place }, stage): Link => {
       const from = ordered[stage - 1];
       const before = from === undefined ? "the coordinator" : `stage ${stage - 1}`;
-      return { name: `${before} to stage ${stage}${of}`, from: from?.pid ?? null, port: portOf(place) };
+      const name = `${before} to stage ${stage}${of}`;
+      return { name, to: "a stage", from: from?.pid ?? null, port: portOf(place) };
     });
-    const last = `stage ${ordered.length - 1}`;
-    return [...into, { name: `${last} to the coordinator${of}`, from: ordered.at(-1)?.pid ?? null, port: portOf(address) }];
+    const name = `stage ${ordered.length - 1} to the coordinator${of}`;
+    return [...into, { name, to: "the coordinator", from: ordered.at(-1)?.pid ?? null, port: portOf(address) }];
   });
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { BreakableCluster, ClusterProcess } from "./breakable-cluster.js";
 import { type Deed, type Fault, nameOfDeed } from "./faults.js";
 import type { StruckFault } from "./gaps.js";
-import { linksOf, resetLink } from "./links.js";
+import { type Link, linksOf, resetLink } from "./links.js";
 
 /** For a process, or a link, to be there again: longer than a stop lasts, and than a large shard takes to load. */
 const RETURN_MS = 180_000;
@@ -45,13 +45,16 @@ export class Striker {
    * what `revive` throws.
    */
   async strike({ number, deed }: Fault): Promise<StruckFault> {
-    const note = (target: string, until = 0): StruckFault => {
+    const note = (target: string, forMs = 0, name = nameOfDeed(deed)): StruckFault => {
       const at = performance.now();
-      const fault = { number, name: nameOfDeed(deed), target, at, until: at + until };
+      const fault = { number, name, target, at, until: at + forMs };
       this.#struck.push(fault);
       return fault;
     };
-    if (deed.act === "reset") return note(await this.#reset(deed));
+    if (deed.act === "reset") {
+      const { name, to } = await this.#reset(deed);
+      return note(name, 0, `reset link to ${to}`);
+    }
     const process = await this.#process(deed.process);
     if (deed.act === "stop") {
       this.#cluster.signal(process, "SIGSTOP");
@@ -94,12 +97,12 @@ export class Striker {
     });
   }
 
-  /** The name of the link whose connection was reset. */
-  #reset({ share }: Extract<Deed, { act: "reset" }>): Promise<string> {
+  /** The link whose connection was reset. */
+  #reset({ share }: Extract<Deed, { act: "reset" }>): Promise<Link> {
     return this.#untilFound("no pipeline is ready", async () => {
       const links = linksOf(await this.#cluster.status().catch(() => []));
       const link = links[Math.min(links.length - 1, Math.floor(share * links.length))];
-      return link !== undefined && (await resetLink(link)) > 0 ? link.name : undefined;
+      return link !== undefined && (await resetLink(link)) > 0 ? link : undefined;
     });
   }
 
