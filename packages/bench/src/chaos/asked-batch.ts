@@ -86,7 +86,7 @@ class BatchRun {
 
   async #post<T>(path: string, body: FormData | string): Promise<T> {
     const { url, apiKey, signal } = this.#asking;
-    const type = typeof body === "string" ? { "content-type": "application/json" } : {};
+    const type: Record<string, string> = typeof body === "string" ? { "content-type": "application/json" } : {};
     const headers = { ...authorization(apiKey), ...type, "idempotency-key": randomUUID() };
     const answer = await requestPatiently<T>(url + path, { method: "POST", headers, body, signal }, jsonOf);
     this.#onProgress();

@@ -104,7 +104,7 @@ export class AskedStream {
     const { url, apiKey } = this.#asking;
     const headers = authorization(apiKey);
     if (this.#address !== null) {
-      const after = this.#lastId === "" ? {} : { "last-event-id": this.#lastId };
+      const after: Record<string, string> = this.#lastId === "" ? {} : { "last-event-id": this.#lastId };
       return [url + this.#address, { headers: { ...headers, ...after }, signal: this.#signal }];
     }
     this.#reader = new AnswerReader();
