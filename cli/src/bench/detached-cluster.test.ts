@@ -25,7 +25,11 @@ process.send({ kind: "ready", url });
 setInterval(() => {}, 1000);
 `;
 
-async function withCluster<T>(body: (cluster: BreakableCluster) => Promise<T>, stop = new AbortController(), keeps = false) {
+async function withCluster<T>(
+  body: (cluster: BreakableCluster) => Promise<T>,
+  stop = new AbortController(),
+  keeps = false,
+) {
   const home = await temporaryFolder();
   const supervisor = join(home, "supervisor.mjs");
   await writeFile(supervisor, SUPERVISOR);

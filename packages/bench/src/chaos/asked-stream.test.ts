@@ -48,7 +48,10 @@ describe("AskedStream", () => {
     const { story, requests } = await ask([(response) => send(response, 0, 2), (response) => send(response, 2)]);
     expect(idsOf(story)).toEqual(["whole", IDS]);
     expect(story.breaks).toBe(1);
-    expect(requests.map(({ method, url }) => `${method} ${url}`)).toEqual(["POST /v1/completions", "GET /v1/streams/s1"]);
+    expect(requests.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      "POST /v1/completions",
+      "GET /v1/streams/s1",
+    ]);
     expect(requests[1]?.headers["last-event-id"]).toBe("1:0:0");
   });
 
@@ -67,7 +70,10 @@ describe("AskedStream", () => {
 
   it.each<[string, Answer]>([
     ["refuses it", (response) => response.writeHead(404).end('{"error":{"message":"gone","code":"not_found"}}')],
-    ["tells an error in the stream", (response) => response.end('data: {"error":{"message":"gone","code":"not_found"}}\n\n')],
+    [
+      "tells an error in the stream",
+      (response) => response.end('data: {"error":{"message":"gone","code":"not_found"}}\n\n'),
+    ],
   ])("has failed when the gateway %s", async (_, answer) => {
     const { story } = await ask([(response) => send(response, 0, 1), answer]);
     expect(story.end).toMatchObject({ kind: "failed", why: "NOT_FOUND: gone", answer: { ids: [5] } });

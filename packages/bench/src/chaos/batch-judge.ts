@@ -31,7 +31,10 @@ export function judgeBatch(known: ReadonlyMap<string, Answer>, results: readonly
   };
 }
 
-function judge(entry: Entry, known: Answer | undefined): { readonly why?: string; readonly difference?: Difference | null } {
+function judge(
+  entry: Entry,
+  known: Answer | undefined,
+): { readonly why?: string; readonly difference?: Difference | null } {
   const { response, error } = entry;
   if (known === undefined) return { why: "it was not asked for" };
   if (response?.status_code !== 200) return { why: JSON.stringify(error ?? response?.body ?? null).slice(0, 500) };

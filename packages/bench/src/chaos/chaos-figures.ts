@@ -135,7 +135,9 @@ function wrongOf({ question, story, difference }: JudgedStream, struck: readonly
   const { end, sentAt, endedAt, breaks } = story;
   if (end.kind === "whole" && difference === null) return null;
   const begun = struck[0]?.at ?? 0;
-  const met = struck.filter((fault) => (fault.at >= sentAt && fault.at <= endedAt) || fault === faultBefore(struck, sentAt));
+  const met = struck.filter(
+    (fault) => (fault.at >= sentAt && fault.at <= endedAt) || fault === faultBefore(struck, sentAt),
+  );
   return {
     question: `${question.kind} ${question.variant}`,
     seed: question.body.seed,
@@ -160,7 +162,10 @@ function linesOf(batches: readonly BatchStory[]): ChaosFigures["lines"] {
   const judged = batches.flatMap((story) => (story.kind === "judged" ? [story.judgement] : []));
   const sum = (key: "lost" | "doubled" | "failed" | "wrong"): number =>
     judged.reduce((total, judgement) => total + judgement[key].length, 0);
-  const asked = batches.reduce((total, story) => total + (story.kind === "judged" ? story.judgement.lines : story.lines), 0);
+  const asked = batches.reduce(
+    (total, story) => total + (story.kind === "judged" ? story.judgement.lines : story.lines),
+    0,
+  );
   return { asked, lost: sum("lost"), doubled: sum("doubled"), failed: sum("failed"), wrong: sum("wrong") };
 }
 

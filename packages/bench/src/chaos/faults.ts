@@ -54,7 +54,8 @@ export function planFaults({ seed, faults, kinds, pauseMs, stopMs, processes }: 
     atMs += Math.round(between(dice, pauseMs));
     const free = (): readonly FaultKind[] => kinds.filter((kind) => allowed(kind).length > 0);
     const allowed = (kind: FaultKind) => (targets.get(kind) ?? []).filter((name) => ends.untilFree(name, atMs) === 0);
-    if (free().length === 0) atMs += Math.min(...[...targets.values()].flat().map((name) => ends.untilFree(name, atMs)));
+    if (free().length === 0)
+      atMs += Math.min(...[...targets.values()].flat().map((name) => ends.untilFree(name, atMs)));
     const kind = oneOf(dice, free());
     const target = oneOf(dice, allowed(kind));
     const deed = deedOf(kind, target, { share: dice(), stopMs: Math.round(between(dice, stopMs)) });

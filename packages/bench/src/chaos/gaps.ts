@@ -57,7 +57,8 @@ function longestByFault(gaps: readonly Gap[], faults: readonly StruckFault[]) {
   for (const gap of gaps) {
     const owner = ownerOf(gap, faults);
     const before = owner === undefined ? undefined : longest.get(owner);
-    if (owner !== undefined && (before === undefined || before.to - before.from < gap.to - gap.from)) longest.set(owner, gap);
+    if (owner !== undefined && (before === undefined || before.to - before.from < gap.to - gap.from))
+      longest.set(owner, gap);
   }
   return [...longest].map(([fault, gap]) => ({ fault, gap }));
 }

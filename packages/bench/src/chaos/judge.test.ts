@@ -36,7 +36,11 @@ describe("differenceOf", () => {
     ["a wrong text of the right tokens", { text: "once upon a tine" }, { what: "wrong", field: "text", at: 14 }],
     ["a text without a word", { text: "once a time" }, { what: "lost", field: "text", at: 5, count: 5 }],
     ["a word that is there twice", { text: "once upon upon a time" }, { what: "doubled", field: "text", count: 5 }],
-    ["other log-probabilities", { logprobs: known.logprobs.with(9, "[20,-0.6]") }, { field: "log-probabilities", at: 9 }],
+    [
+      "other log-probabilities",
+      { logprobs: known.logprobs.with(9, "[20,-0.6]") },
+      { field: "log-probabilities", at: 9 },
+    ],
     ["another call", { calls: ['weather({"city":"Oslo"})'] }, { field: "calls", at: 0 }],
     ["a lost call", { calls: [] }, { what: "lost", field: "calls", count: 1 }],
     ["another end", { finish: "stop" }, { what: "wrong", field: "end" }],

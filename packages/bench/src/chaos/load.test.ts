@@ -36,7 +36,8 @@ const bodyOf = (ids: readonly number[]) => ({
 });
 
 function send(response: ServerResponse, ids: readonly number[]): void {
-  for (const id of ids) response.write(`data: ${JSON.stringify({ choices: [{ text: `${id} `, token_ids: [id] }] })}\n\n`);
+  for (const id of ids)
+    response.write(`data: ${JSON.stringify({ choices: [{ text: `${id} `, token_ids: [id] }] })}\n\n`);
   const end = { choices: [{ text: "", finish_reason: "length" }], usage: { prompt_tokens: 3, completion_tokens: 6 } };
   response.end(`data: ${JSON.stringify(end)}\n\ndata: [DONE]\n\n`);
 }

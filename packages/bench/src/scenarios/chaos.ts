@@ -55,12 +55,14 @@ async function runChaos(context: BenchContext, cluster: BreakableCluster, values
   const { seed, variants, maxTokens } = values;
   const questions = questionsOf({ seed, model: model.name, vocabSize: model.vocabSize, variants, maxTokens });
   const { known, refused } = await askKnown(questions, asking);
-  if (known.length === 0) throw new RhoneError("MEASUREMENT_VOID", `No request was answered: ${[...refused.values()][0]}`);
+  if (known.length === 0)
+    throw new RhoneError("MEASUREMENT_VOID", `No request was answered: ${[...refused.values()][0]}`);
   note(`${known.length} requests have been answered undisturbed; their answers are known`);
   const processes = (await cluster.processes()).map(({ name }) => name);
   const without = await whyWithout(cluster, values.kinds, processes);
   const kinds = values.kinds.filter((kind) => !without.has(kind));
-  if (kinds.length === 0) throw new RhoneError("INVALID_CONFIG", `No fault of --kinds can be made: ${[...without.values()][0]}.`);
+  if (kinds.length === 0)
+    throw new RhoneError("INVALID_CONFIG", `No fault of --kinds can be made: ${[...without.values()][0]}.`);
   const faults = planFaults({ ...values, kinds, processes });
 
   const startedAt = performance.now();
@@ -92,13 +94,17 @@ async function checkedStatus(cluster: BreakableCluster) {
   const varying = status.workers.find(({ varies = "" }) => varies !== "");
   if (varying === undefined) return status;
   const problem = `Answers of this cluster depend on what else it computes (${varying.varies})`;
-  throw new RhoneError("INVALID_CONFIG", `${problem}, so none is known. Choose a model and kernels that are invariant.`);
+  throw new RhoneError(
+    "INVALID_CONFIG",
+    `${problem}, so none is known. Choose a model and kernels that are invariant.`,
+  );
 }
 
 /** By kind of fault, why it is left out. */
 async function whyWithout(cluster: BreakableCluster, kinds: readonly FaultKind[], processes: readonly string[]) {
   const without = new Map<FaultKind, string>();
-  for (const kind of kinds) if (targetsOf(kind, processes).length === 0) without.set(kind, "the cluster has no such process");
+  for (const kind of kinds)
+    if (targetsOf(kind, processes).length === 0) without.set(kind, "the cluster has no such process");
   if (cluster.redisInMemory) {
     const why = "Redis is in memory, and what it holds ends with it; an installed redis-server keeps it";
     for (const kind of ["redis", "supervisor"] as const) if (kinds.includes(kind)) without.set(kind, why);
@@ -116,7 +122,10 @@ interface Making {
 }
 
 /** Why not all were made; null when they were, or when --minutes were over. */
-async function makeFaults(faults: readonly Fault[], { context, striker, load, values }: Making): Promise<string | null> {
+async function makeFaults(
+  faults: readonly Fault[],
+  { context, striker, load, values }: Making,
+): Promise<string | null> {
   const { signal, note } = context;
   const deadline = values.minutes === 0 ? Number.POSITIVE_INFINITY : performance.now() + values.minutes * 60_000;
   for (const fault of faults) {
@@ -146,5 +155,6 @@ async function untilWell(striker: Striker, load: ChaosLoad, { since, signal }: {
   const deadline = performance.now() + WELL_DEADLINE_MS;
   // A fault may take a moment to be felt: a stream has a gap once it has had no token for a while.
   await sleep(QUIET_MS, undefined, { signal });
-  while (!load.goesOnSince(since + QUIET_MS, QUIET_MS) && performance.now() < deadline) await sleep(50, undefined, { signal });
+  while (!load.goesOnSince(since + QUIET_MS, QUIET_MS) && performance.now() < deadline)
+    await sleep(50, undefined, { signal });
 }
