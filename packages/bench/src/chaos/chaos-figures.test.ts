@@ -40,6 +40,8 @@ describe("figuresOf", () => {
         ...{ streams: 1, othersStreams: 0, othersMaxMs: null },
       },
     ]);
+    const fault = "1: kill worker worker-1";
+    expect(figures.longest).toEqual([{ question: "greedy 2", ms: 2000, fromMs: -500, fault, alone: true }]);
     expect(figures).toMatchObject({ streams: { greedy: 1 }, tokens: 9, breaks: 1, refusals: 2, batches: 1 });
     expect([figures.wrong, figures.badBatches, failuresOf(figures)]).toEqual([[], [], []]);
   });

@@ -4,6 +4,7 @@ import type { BatchJudgement } from "./batch-judge.js";
 import { faultBefore, type GapSample, gapSamples, type StruckFault } from "./gaps.js";
 import type { Difference } from "./judge.js";
 import type { JudgedStream } from "./load.js";
+import type { Question } from "./questions.js";
 
 /** How long streams waited for one kind of fault. Milliseconds. */
 export interface FaultFigures {
@@ -16,6 +17,16 @@ export interface FaultFigures {
   /** Beside other faults. */
   readonly othersStreams: number;
   readonly othersMaxMs: number | null;
+}
+
+export interface LongGap {
+  /** "sampled 2". */
+  readonly question: string;
+  readonly ms: number;
+  readonly fromMs: number;
+  /** "12: kill worker worker-2": the one for which it counts. */
+  readonly fault: string;
+  readonly alone: boolean;
 }
 
 /** A stream that went wrong, with what it takes to ask for it again. */
@@ -41,6 +52,8 @@ export interface ChaosFigures {
   readonly struck: readonly (Pick<StruckFault, "number" | "name" | "target"> & { readonly atMs: number })[];
   /** By name: why a kind of fault, or of request, was left out. */
   readonly skipped: Readonly<Record<string, string>>;
+  /** The longest gaps of all, the longest first; milliseconds from the first fault on. */
+  readonly longest: readonly LongGap[];
   /** Why the faults ended before all were made; null when all were. */
   readonly endedBy: string | null;
   /** Whole and right ones, too. By kind of question. */
@@ -66,6 +79,8 @@ export interface ChaosRecord extends Pick<ChaosFigures, "seed" | "skipped" | "en
   readonly struck: readonly StruckFault[];
 }
 
+const MOST_LONGEST = 30;
+
 export function figuresOf({ streams, batches, struck, ...facts }: ChaosRecord): ChaosFigures {
   const samples = gapSamples(
     streams.map(({ story }) => story),
@@ -80,6 +95,13 @@ export function figuresOf({ streams, batches, struck, ...facts }: ChaosRecord): 
     ...facts,
     struck: struck.map(({ at, until: _, ...fault }) => ({ ...fault, atMs: Math.round(at - begun) })),
     faults: [...new Set(struck.map(({ name }) => name))].sort().map((name) => ofFault(name, struck, samples)),
+    longest: samples
+      .toSorted((a, b) => b.ms - a.ms)
+      .slice(0, MOST_LONGEST)
+      .map(({ fault, stream, ms, from, alone }) => {
+        const question = nameOf(streams[stream]?.question);
+        return { question, ms: Math.round(ms), fromMs: Math.round(from - begun), fault: nameOfFault(fault), alone };
+      }),
     streams: countsOf(streams.map(({ question }) => question.kind)),
     tokens: streams.reduce((sum, { story }) => sum + story.end.answer.ids.length, 0),
     breaks: streams.reduce((sum, { story }) => sum + story.breaks, 0),
@@ -139,17 +161,22 @@ function wrongOf({ question, story, difference }: JudgedStream, struck: readonly
     (fault) => (fault.at >= sentAt && fault.at <= endedAt) || fault === faultBefore(struck, sentAt),
   );
   return {
-    question: `${question.kind} ${question.variant}`,
+    question: nameOf(question),
     seed: question.body.seed,
     what: end.kind === "whole" ? (difference?.what ?? "wrong") : end.kind,
     why: end.kind === "whole" ? describe(difference) : end.why,
     difference,
-    faults: met.map(({ number, name, target }) => `${number}: ${name} ${target}`),
+    faults: met.map(nameOfFault),
     sentMs: Math.round(sentAt - begun),
     endedMs: Math.round(endedAt - begun),
     breaks,
   };
 }
+
+const nameOfFault = ({ number, name, target }: StruckFault): string => `${number}: ${name} ${target}`;
+
+const nameOf = (question: Question | undefined): string =>
+  question === undefined ? "" : `${question.kind} ${question.variant}`;
 
 function describe(difference: Difference | null): string {
   if (difference === null) return "";

@@ -15,6 +15,9 @@ export interface StruckFault {
 /** The longest gap of a stream that counts for a fault. */
 export interface GapSample {
   readonly fault: StruckFault;
+  /** Index of the stream. */
+  readonly stream: number;
+  readonly from: number;
   readonly ms: number;
   /** No other fault, nor what another one did, falls into it. */
   readonly alone: boolean;
@@ -35,15 +38,18 @@ const DOING_MS = 500;
  * the first fault that falls into it, else for the last one before it. `faults` in the order of their times.
  */
 export function gapSamples(streams: readonly Timed[], faults: readonly StruckFault[]): readonly GapSample[] {
-  const samples = streams.flatMap((stream) => longestByFault(gapsOf(stream), faults));
+  const samples = streams.flatMap((stream, index) =>
+    longestByFault(gapsOf(stream), faults).map((sample) => ({ ...sample, stream: index })),
+  );
   const overAt = new Map(faults.map((fault) => [fault, fault.until]));
   for (const { fault, gap } of samples) {
     if (gap.to - gap.from < DOING_MS) continue;
     overAt.set(fault, Math.max(overAt.get(fault) ?? 0, gap.to));
   }
-  return samples.map(({ fault, gap }) => {
+  return samples.map(({ fault, gap, stream }) => {
     const meets = (other: StruckFault): boolean => other.at <= gap.to && (overAt.get(other) ?? 0) >= gap.from;
-    return { fault, ms: gap.to - gap.from, alone: !faults.some((other) => other !== fault && meets(other)) };
+    const { from, to } = gap;
+    return { fault, stream, from, ms: to - from, alone: !faults.some((other) => other !== fault && meets(other)) };
   });
 }
 
