@@ -50,7 +50,7 @@ export class ShardLoads {
     member.loadFailedAt = null;
   }
 
-  /** As `load`, beside the shard that the member serves with: `load` resolves soon then. A failure is not remembered. */
+  /** As `load`, beside the shard that the member serves with: `load` resolves soon then. Failures are forgotten. */
   async loadBeside(member: Member, spec: ShardSpec, signal: AbortSignal): Promise<void> {
     const key = JSON.stringify(spec);
     if (member.beside === key) return;
