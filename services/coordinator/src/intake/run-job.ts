@@ -49,7 +49,7 @@ export async function runJob(data: unknown, context: JobContext): Promise<void> 
   const job = parsed.data;
   const [recorded] = await Promise.all([tokenLog.read(job.requestId), leaveQueue(redis, job)]);
   if (recorded.finished) return;
-  // Redis has lost the log's beginning, which the coordinator that runs the job knows. Any other one generates it again.
+  // Redis has lost the log's beginning, which only the coordinator that runs the job knows; others generate it again.
   const isLost = !recorded.isWhole && !engine.isRunning(job.requestId);
   if (isLost) await tokenLog.forget(job.requestId);
   await pace.next();

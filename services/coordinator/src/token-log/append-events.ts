@@ -54,10 +54,10 @@ function joined(
 
 /**
  * Writes events to their logs and announces the ones that were written, in one command: no event is announced that is
- * not in its log. KEYS: of each event its log and its job's lock. ARGV: for each gateway its channel and the number of
- * its events, then for each event the entry's id, the event, the log's new time to live in seconds or "", and the token
- * with which the job was taken. Returns the numbers (from 1) of the events that were refused, because the job's lock has
- * another token, or because their id was not above the last one in the log.
+ * not in its log. KEYS: of each event its log and its job's lock. ARGV: for each gateway its channel and the number
+ * of its events, then for each event the entry's id, the event, the log's new time to live in seconds or "", and the
+ * token with which the job was taken. Returns the numbers (from 1) of the events that were refused, because the job's
+ * lock has another token, or because their id was not above the last one in the log.
  */
 export const APPEND_SCRIPT = `
 local refused, number, at = {}, 0, 1
