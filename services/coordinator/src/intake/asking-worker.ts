@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GenerationJob } from "@rhone/common";
 import { type Job, type Processor, Worker, type WorkerOptions } from "bullmq";
+import type { Lease } from "./lease.js";
 import type { ReplicaLoads } from "./replica-loads.js";
 
 /** Before Redis is asked again after an error; while it is away, questions wait for it. */
@@ -13,6 +14,7 @@ export interface AskingOptions extends WorkerOptions {
   readonly concurrency: number;
   readonly lane: GenerationJob["lane"];
   readonly loads: ReplicaLoads;
+  readonly lease: Lease;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface AskingOptions extends WorkerOptions {
 export class AskingWorker extends Worker {
   readonly #options: AskingOptions;
   readonly #jobs = new Set<Promise<void>>();
-  #tokens = 0;
+  #taken = 0;
   #isListening = false;
 
   /** Takes nothing until `run` is called. `process`: as BullMQ's. */
@@ -45,6 +47,14 @@ export class AskingWorker extends Worker {
   override async resume(): Promise<void> {
     await super.resume();
     this.#loads.changed.notify();
+  }
+
+  /** Puts a job back in the queue; false when its lock has another token by now, or none. */
+  putBack(requestId: string, token: string): Promise<boolean> {
+    return this.backend.moveJobFromActiveToWait(requestId, token).then(
+      () => true,
+      () => false,
+    );
   }
 
   override close(force?: boolean): Promise<void> {
@@ -83,8 +93,8 @@ export class AskingWorker extends Worker {
   }
 
   async #take(): Promise<void> {
-    const { lane } = this.#options;
-    const token = `${this.id}:${this.#tokens++}`;
+    const { lane, lease } = this.#options;
+    const token = lease.token(this.#taken++);
     const taken = this.getNextJob(token, { block: false });
     const job: Job | undefined = await taken.catch((error) => this.#failed(error, undefined));
     if (job === undefined) {
