@@ -36,10 +36,10 @@ export const loadsKey = (model: string): string => `${REDIS_PREFIX}:loads/${enco
 export const prefixesKey = (model: string, coordinatorId: string): string =>
   `${REDIS_PREFIX}:prefixes/${encodeURIComponent(model)}@${coordinatorId}`;
 
-/** Key: the first waiting job of a queue, the coordinator that shall take it, and since when (Unix milliseconds). */
-export const calledKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:called:${queue.lane}`, queue);
+/** Hash: by waiting jobs, which coordinators are called for them; see the coordinator's hand-out.ts. */
+export const callsKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:calls:${queue.lane}`, queue);
 
-/** Channel: a coordinator shall take a job. */
+/** Channel: a coordinator shall take jobs. */
 export const callChannel = (coordinatorId: string): string => `${REDIS_PREFIX}:call:${coordinatorId}`;
 
 /** Stream: a request's token log. Entry ids are `${ordinal + 1}-0`, so Redis refuses a second write of an ordinal. */

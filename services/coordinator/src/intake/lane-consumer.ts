@@ -1,5 +1,4 @@
 import {
-  calledKey,
   endTurn,
   type GenerationJob,
   generationJobSchema,
@@ -86,7 +85,6 @@ export class LaneConsumer {
       loads,
       connection,
       prefix: REDIS_PREFIX,
-      concurrency: this.#concurrency,
       lockDuration: lockMs,
       stalledInterval: lockMs / 2,
       // A job whose coordinator died is continued by another, however often; deadlines bound it.
@@ -134,24 +132,19 @@ export class LaneConsumer {
     const { pace, redis, loads, links } = this.#options;
     const [requestId, turn, route] = [job.id ?? "", job.opts.priority ?? 0, routeIn(job.data)];
     this.#held.add({ requestId, turn, route });
-    let hasArrived = false;
-    const onArrival = (): void => {
-      if (!hasArrived) loads.arrived();
-      hasArrived = true;
-    };
     try {
-      await runJob(job.data, { ...this.#options, onArrival });
+      if (this.#worker.isPaused()) throw new HandedBack("The pipeline was lost while the job was being taken.");
+      await runJob(job.data, { ...this.#options, onArrival: () => loads.arrived(requestId) });
       await pace.next();
       await endTurn(redis, this.#queue, turn);
     } catch (error) {
       if (!goesBack(error)) throw error;
-      // Others shall not believe that this coordinator will have the prompt, or that it was too slow to take the job.
+      // Others shall not believe that this coordinator will have the prompt.
       links.doubt(route);
-      await Promise.all([links.tell(), redis.del(calledKey(this.#queue))]);
+      await links.tell();
       await job.moveToWait(token);
       throw new WaitingError();
     } finally {
-      onArrival();
       this.#held.delete(requestId);
       links.doubt(route);
     }
