@@ -151,7 +151,7 @@ async function measureJoin() {
     const ready = performance.now() - startedAt;
     while (Object.values(await cluster.held()).some((held) => held === 0)) await sleep(5);
     const first = performance.now() - startedAt;
-    console.log(`a replica that joins is ready after ${ready.toFixed(0)} ms, and has jobs after ${first.toFixed(0)} ms`);
+    console.log(`a replica that joins: ready after ${ready.toFixed(0)} ms, jobs after ${first.toFixed(0)} ms`);
     await Promise.all(requests);
   } finally {
     await cluster.stop();
@@ -210,7 +210,7 @@ async function measureTalk() {
     ];
     for (const [name, { cached, longest }] of figures) {
       const share = ((100 * cached) / alone.cached).toFixed(1);
-      console.log(`${name}: ${share} % of one replica's cached tokens, longest queue ${longest.toFixed(2)} of the mean`);
+      console.log(`${name}: ${share} % of one replica's cached tokens, longest queue / mean ${longest.toFixed(2)}`);
     }
     console.log(`random choice: ${((100 * cachedAtRandom()) / alone.cached).toFixed(1)} %`);
   } finally {
