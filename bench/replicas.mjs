@@ -2,8 +2,8 @@
 // machine. Usage: replicas.mjs [--part speed|join|talk] [--replicas 8] [--sequences 16] [--turns 3]. Needs a machine
 // that nobody else uses.
 //
-// speed: tokens/s of as many requests at once as all replicas have sequences, on 1, 2 and all of them, and the round
-//        trips to Redis by which a job is taken.
+// speed: tokens/s of as many requests at once as all replicas have sequences, on 1, 2 and all of them; how soon all are
+//        taken, and the scripts of Redis that run meanwhile, gateways' and heartbeats included.
 // join:  how soon a replica that joins under load has work.
 // talk:  16 conversations of 6 turns on 1 replica and on 4, of which one is then killed: tokens that were cached, and
 //        the longest queue in proportion to the mean.
@@ -80,10 +80,10 @@ class Replicas {
     return JSON.parse(await this.#redis.get(statusKey(id))).model.vocabSize;
   }
 
-  /** Calls that Redis has answered, by command. */
-  async calls() {
-    const lines = (await this.#redis.info("commandstats")).matchAll(/cmdstat_(\w+):calls=(\d+)/g);
-    return Object.fromEntries([...lines].map(([, command, calls]) => [command, Number(calls)]));
+  /** Scripts that Redis has run. */
+  async scripts() {
+    const calls = (await this.#redis.info("commandstats")).matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g);
+    return sum([...calls].map(([, count]) => Number(count)));
   }
 
   async ask(body) {
@@ -100,6 +100,8 @@ class Replicas {
   }
 }
 
+const sum = (numbers) => numbers.reduce((total, each) => total + each, 0);
+
 let prompts = 0;
 /** No two have a beginning in common. */
 function prompt() {
@@ -111,29 +113,30 @@ async function measureSpeed() {
   const tokens = 40;
   // Steps of 200 ms: 16 sequences of one replica get 80 tokens/s, which leaves the processor idle.
   const cluster = new Replicas({ simulate: "stage-ms=200", sequences: mostSequences });
-  const speed = async (requests) => {
-    const startedAt = performance.now();
-    await Promise.all(Array.from({ length: requests }, () => cluster.ask({ prompt: prompt(), max_tokens: tokens })));
-    return (1000 * requests * tokens) / (performance.now() - startedAt);
+  /** Of requests that come at once: tokens/s of all, milliseconds until all are taken, and scripts of each until then. */
+  const measure = async (requests) => {
+    const [scripts, startedAt] = [await cluster.scripts(), performance.now()];
+    const answers = Array.from({ length: requests }, () => cluster.ask({ prompt: prompt(), max_tokens: tokens }));
+    while (sum(Object.values(await cluster.held())) < requests) await sleep(5);
+    const takenMs = performance.now() - startedAt;
+    const each = ((await cluster.scripts()) - scripts) / requests;
+    await Promise.all(answers);
+    return { rate: (1000 * requests * tokens) / (performance.now() - startedAt), takenMs, each };
   };
   try {
     await cluster.open();
-    await speed(2); // warm
-    const medians = [];
+    await measure(2); // warm
+    let alone;
     for (const count of [1, 2, mostReplicas]) {
       await cluster.addUpTo(count);
-      const [before, rates] = [await cluster.calls(), []];
-      const requests = count * mostSequences;
-      for (let turn = 0; turn < turns; turn++) rates.push(await speed(requests));
-      const after = await cluster.calls();
-      medians.push(median(rates));
-      const ratio = (medians.at(-1) / medians[0]).toFixed(2);
-      const all = rates.map((rate) => rate.toFixed(1)).join(", ");
-      console.log(`${count} replicas, ${requests} requests: ${all} tokens/s, median ${ratio} of one replica's`);
-      const called = (command) => (after[command] ?? 0) - (before[command] ?? 0);
-      const perJob = (command) => (called(command) / (requests * turns)).toFixed(1);
-      const commands = ["eval", "evalsha", "publish"].map((command) => `${perJob(command)} ${command}`);
-      console.log(`  for each job: ${commands.join(", ")}`);
+      const results = [];
+      for (let turn = 0; turn < turns; turn++) results.push(await measure(count * mostSequences));
+      const of = (figure) => median(results.map((result) => result[figure]));
+      alone ??= of("rate");
+      const rates = results.map(({ rate }) => rate.toFixed(1)).join(", ");
+      console.log(`${count} replicas, ${count * mostSequences} requests at once: ${rates} tokens/s`);
+      const [ratio, takenMs, each] = [(of("rate") / alone).toFixed(2), of("takenMs").toFixed(0), of("each").toFixed(1)];
+      console.log(`  median ${ratio} of one replica's; all taken after ${takenMs} ms, ${each} scripts for each`);
     }
   } finally {
     await cluster.stop();
@@ -196,7 +199,7 @@ async function measureTalk() {
     isOver = true;
     await watched;
     const living = Object.keys(await cluster.held()).map((id) => queues.get(id) ?? 0);
-    return { cached, longest: (Math.max(...living) * living.length) / living.reduce((sum, each) => sum + each, 0) };
+    return { cached, longest: (Math.max(...living) * living.length) / sum(living) };
   };
 
   try {
@@ -222,16 +225,16 @@ async function measureTalk() {
 function cachedAtRandom() {
   const length = (turn) => FIRST + turn * (ANSWER + MESSAGE);
   const tries = 1000 * CONVERSATIONS;
-  let sum = 0;
+  let cached = 0;
   for (let at = 0; at < tries; at++) {
     const last = new Map();
     for (let turn = 0; turn < TURNS; turn++) {
       const replica = Math.floor(Math.random() * TALKING);
-      sum += last.has(replica) ? length(last.get(replica)) + ANSWER - 1 : SYSTEM;
+      cached += last.has(replica) ? length(last.get(replica)) + ANSWER - 1 : SYSTEM;
       last.set(replica, turn);
     }
   }
-  return (sum * CONVERSATIONS) / tries;
+  return (cached * CONVERSATIONS) / tries;
 }
 
 const PARTS = { speed: measureSpeed, join: measureJoin, talk: measureTalk };
