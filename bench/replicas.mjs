@@ -113,7 +113,7 @@ async function measureSpeed() {
   const tokens = 40;
   // Steps of 200 ms: 16 sequences of one replica get 80 tokens/s, which leaves the processor idle.
   const cluster = new Replicas({ simulate: "stage-ms=200", sequences: mostSequences });
-  /** Of requests that come at once: tokens/s of all, milliseconds until all are taken, and scripts of each until then. */
+  /** Of requests at once: tokens/s of all, milliseconds until all are taken, and scripts of each until then. */
   const measure = async (requests) => {
     const [scripts, startedAt] = [await cluster.scripts(), performance.now()];
     const answers = Array.from({ length: requests }, () => cluster.ask({ prompt: prompt(), max_tokens: tokens }));
