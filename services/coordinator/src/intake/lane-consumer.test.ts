@@ -47,5 +47,5 @@ it("jobs that come when the pipeline is lost while they are taken go back to the
   await expect.poll(() => taken.mock.settledResults.map(({ value }) => value?.length)).toEqual([1]);
   await expect.poll(() => queue.getPrioritizedCount()).toBe(1);
   expect(run).not.toHaveBeenCalled();
-  expect(loads.held).toBe(0);
+  await expect.poll(() => loads.held).toBe(0);
 });
