@@ -49,7 +49,7 @@ class Replicas {
     this.#url = await services.ready(`http://${http}`);
   }
 
-  /** Until so many take jobs. */
+  /** Until `count` replicas take jobs. */
   async addUpTo(count) {
     while (this.#replicas.length < count) {
       const own = ["--ops-port", "0", "--workers", "1", "--simulated", "true", "--job-lock", "2"];

@@ -86,7 +86,7 @@ const happening = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("cancel", "die", "die with the answer"), who: which }) },
 );
 
-it("every job is run once, by one coordinator, in the order of turns, whoever dies when", async () => {
+it("every job is run once, by one coordinator, in the order of turns, also when coordinators die", async () => {
   const counts = fc.integer({ min: 1, max: 3 });
   const property = fc.asyncProperty(counts, fc.array(happening, { maxLength: 40 }), async (count, happenings) => {
     await redis.flushall();
