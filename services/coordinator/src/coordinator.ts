@@ -21,6 +21,7 @@ import { Engine } from "./engine/engine.js";
 import { Cancellations } from "./intake/cancellations.js";
 import { Consumer } from "./intake/consumer.js";
 import { JobPace } from "./intake/job-pace.js";
+import { placeOf } from "./intake/lease.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { ModelFacts } from "./model/model-facts.js";
 import { Pipeline, type PipelineListener } from "./pipeline/pipeline.js";
@@ -141,6 +142,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     engine.close();
     await consumed;
   });
+  await consumer.begin(placeOf(hostPort(config.host, grpcPort)));
   void pipeline.run(grpc);
   shutdown.add("pipeline", () => pipeline.close());
   return { grpc, ops: hostPort(config.host, operations.port) };

@@ -36,6 +36,13 @@ export const loadsKey = (model: string): string => `${REDIS_PREFIX}:loads/${enco
 export const prefixesKey = (model: string, coordinatorId: string): string =>
   `${REDIS_PREFIX}:prefixes/${encodeURIComponent(model)}@${coordinatorId}`;
 
+/** Hash: how often each coordinator of a model has renewed its lease, by the lease's name; see lease.ts there. */
+export const leasesKey = (model: string): string => `${REDIS_PREFIX}:leases/${encodeURIComponent(model)}`;
+
+/** Key: BullMQ's lock of a job that a coordinator has taken. */
+export const jobLockKey = (job: JobQueue & Pick<GenerationJob, "requestId">): string =>
+  `${REDIS_PREFIX}:${queueName(job)}:${job.requestId}:lock`;
+
 /** Hash: by waiting jobs, which coordinators are called for them; see the coordinator's hand-out.ts. */
 export const callsKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:calls:${queue.lane}`, queue);
 

@@ -125,10 +125,18 @@ export class Engine {
 
   /** Gives up a request that has not begun here: its run rejects with `reason`. False when it has begun or ended. */
   handBack(requestId: string, reason: Error): boolean {
-    if (this.lackingOf(requestId) === null) return false;
-    const generation = this.#runs.drop(requestId, reason);
-    if (generation !== undefined) this.#scheduler.end(generation.sequence);
-    return true;
+    return this.lackingOf(requestId) !== null && this.#drop(requestId, reason);
+  }
+
+  /** Another coordinator has taken the request: its run rejects with EPOCH_CHANGED. */
+  lose(requestId: string): void {
+    const why = `Another coordinator has continued request ${requestId}.`;
+    if (this.#drop(requestId, new RhoneError("EPOCH_CHANGED", why))) this.#pumpSoon();
+  }
+
+  /** Whether a run of the request has not ended. */
+  isRunning(requestId: string): boolean {
+    return this.#runs.get(requestId) !== undefined;
   }
 
   /** Rows that a request will have to compute when it begins; null when it has begun or ended. */
@@ -290,13 +298,18 @@ export class Engine {
   }
 
   #written(events: readonly LoggedEvent[], fenced: readonly string[]): void {
-    for (const requestId of fenced) {
-      const why = `Another coordinator has continued request ${requestId}.`;
-      const generation = this.#runs.drop(requestId, new RhoneError("EPOCH_CHANGED", why));
-      if (generation !== undefined) this.#scheduler.end(generation.sequence);
+    for (const requestId of fenced) this.lose(requestId);
+    for (const { event } of events) {
+      if (event.finish !== undefined && !fenced.includes(event.requestId)) this.#runs.settle(event.requestId);
     }
-    for (const { event } of events) if (event.finish !== undefined) this.#runs.settle(event.requestId);
     if (this.#inFlight.length === 0) this.#pumpSoon();
+  }
+
+  /** Gives a run up; false when there is none. */
+  #drop(requestId: string, reason: Error): boolean {
+    const generation = this.#runs.drop(requestId, reason);
+    if (generation !== undefined) this.#scheduler.end(generation.sequence);
+    return generation !== undefined;
   }
 
   #checkPages(): void {

@@ -4,6 +4,7 @@ import type { Redis } from "ioredis";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { useRedis } from "../testing/use-redis.js";
 import { AskingWorker } from "./asking-worker.js";
+import { Lease } from "./lease.js";
 import { ReplicaLoads } from "./replica-loads.js";
 
 const NAME = queueName({ model: "m", lane: "interactive" });
@@ -33,7 +34,8 @@ async function openWorker(id: string, process: () => Promise<void>, lockDuration
   subscriber.on("message", () => loads.changed.notify());
   await subscriber.subscribe(callChannel(id));
   const timing = { lockDuration, stalledInterval: lockDuration / 2, maxStalledCount: 100 };
-  const options = { lane: "interactive", loads, connection: redis, prefix: REDIS_PREFIX, ...timing } as const;
+  const lease = new Lease({ redis, id, model: "m", lockMs: lockDuration });
+  const options = { lane: "interactive", loads, lease, connection: redis, prefix: REDIS_PREFIX, ...timing } as const;
   const worker = new AskingWorker(NAME, process, options);
   worker.on("error", () => {});
   onTestFinished(async () => {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { GenerationJob } from "@rhone/common";
 import { type Processor, raw2NextJobData, Worker, type WorkerOptions } from "bullmq";
+import type { Lease } from "./lease.js";
 import type { ReplicaLoads, Taken } from "./replica-loads.js";
 
 /** Before Redis is asked again after an error; while it is away, questions wait for it. */
@@ -12,6 +13,7 @@ export interface AskingOptions extends WorkerOptions {
   readonly lockDuration: number;
   readonly lane: GenerationJob["lane"];
   readonly loads: ReplicaLoads;
+  readonly lease: Lease;
 }
 
 /**
@@ -22,7 +24,7 @@ export interface AskingOptions extends WorkerOptions {
 export class AskingWorker extends Worker {
   readonly #options: AskingOptions;
   readonly #jobs = new Set<Promise<void>>();
-  #tokens = 0;
+  #taken = 0;
   #isListening = false;
 
   /** Takes nothing until `run` is called. `process`: as BullMQ's. */
@@ -44,6 +46,14 @@ export class AskingWorker extends Worker {
   override async resume(): Promise<void> {
     await super.resume();
     this.#loads.changed.notify();
+  }
+
+  /** Puts a job back in the queue; false when its lock has another token by now, or none. */
+  putBack(requestId: string, token: string): Promise<boolean> {
+    return this.backend.moveJobFromActiveToWait(requestId, token).then(
+      () => true,
+      () => false,
+    );
   }
 
   override close(force?: boolean): Promise<void> {
@@ -70,8 +80,8 @@ export class AskingWorker extends Worker {
   /** Asks also when no more can be held here: for jobs that wait, other coordinators may have to be called. */
   async #take(): Promise<number> {
     if (this.paused || this.closing !== undefined) return 0;
-    const token = `${this.id}:${this.#tokens++}`;
-    const { lane, lockDuration } = this.#options;
+    const { lane, lease, lockDuration } = this.#options;
+    const token = lease.token(this.#taken++);
     const asked = this.#loads.take({ lane, toKey: this.toKey, token, lockMs: lockDuration });
     const taken = await asked.catch((error) => this.#failed(error, []));
     for (const job of taken) this.#begin(job, token);

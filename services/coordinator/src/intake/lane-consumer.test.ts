@@ -29,6 +29,8 @@ it("jobs that come when the pipeline is lost while they are taken go back to the
   const run = vi.fn();
   const consumer = new LaneConsumer("interactive", {
     engine: { run, lackingOf: () => null, handBack: () => false },
+    lease: { token: () => "token" },
+    tokenLog: { hold: () => {}, leave: () => {} },
     links: { doubt: () => {}, tell: async () => {} },
     loads,
     pace: new JobPace(),

@@ -114,9 +114,40 @@ test("a second load frees the first shard before it reads anything", async () =>
   });
   await holder.load(load, answer);
   expect(closedBefore).toBe(0);
-  await holder.load({ ...load, load: 6 }, answer);
+  await holder.load({ ...load, load: 6, firstLayer: 2 }, answer);
   expect(closedBefore).toBe(1);
   expect(answers.map(({ ready }) => ready?.load)).toEqual([5, 6]);
+});
+
+test.each([
+  ["the same", {}, 1],
+  ["the same from other sources", { model: { ...model, sources: ["h:1"] } }, 1],
+  ["another file", { model: { ...model, stamp: "t" } }, 2],
+  ["more pages", { pages: 5 }, 2],
+])(
+  "an order for %s, as of a coordinator that was started again (%j): loaded %d times in all",
+  async (_, changes, loads) => {
+    const onDevice = vi.fn(async () => shardOf());
+    const { holder, runner, answers, answer } = openHolder(onDevice);
+    await holder.load(load, answer);
+    await holder.load({ ...load, ...changes, load: 1 }, answer);
+    expect(onDevice).toHaveBeenCalledTimes(loads);
+    expect(answers.map(({ ready }) => [ready?.load, ready?.weightBytes])).toEqual([
+      [5, 100],
+      [1, 100],
+    ]);
+    expect(runner.stages.at(-1)).not.toBeNull();
+  },
+);
+
+test("a shard whose load failed is not kept", async () => {
+  const onDevice = vi.fn(async () => shardOf()).mockRejectedValueOnce(new Error("no"));
+  const { holder, answers, answer } = openHolder(onDevice);
+  for (const number of [5, 6]) await holder.load({ ...load, load: number }, answer);
+  expect(answers.map(({ ready, failed }) => [ready?.load, failed?.load])).toEqual([
+    [undefined, 5],
+    [6, undefined],
+  ]);
 });
 
 test("a later load aborts the one before, which then answers nothing", async () => {
@@ -157,6 +188,20 @@ test.each([
   const times = [1, 8].map((rows) => ({ rows, layerMs: 2, headMs: 1 }));
   const stepTimes = name.startsWith("none") ? [] : times;
   expect(answers.at(-1)).toEqual({ calibrated: { calibration: 9, stepTimes, waited: expect.any(Number) } });
+});
+
+test("a shard is timed once for each list of rows, and again when another is loaded", async () => {
+  const measure = vi.fn(async (rows: readonly number[]) =>
+    rows.map((count) => ({ rows: count, layerMs: 2, headMs: 1 })),
+  );
+  const { holder, answers, answer } = openHolder(async () => shardOf({ measure }));
+  for (const pages of [4, 4, 5]) {
+    await holder.load({ ...load, pages }, answer);
+    for (const rows of [[1, 8], [1]]) await holder.calibrate({ calibration: 9, rows }, answer);
+  }
+  expect(measure.mock.calls).toEqual([[[1, 8]], [[1]], [[1, 8]], [[1]]]);
+  const timed = answers.flatMap(({ calibrated }) => (calibrated == null ? [] : [calibrated.stepTimes?.length]));
+  expect(timed).toEqual([2, 1, 2, 1, 2, 1]);
 });
 
 test("a calibration without a shard is answered with no times", async () => {

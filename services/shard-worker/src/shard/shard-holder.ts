@@ -25,10 +25,19 @@ const PHASES = {
 
 type Answer = (message: WorkerMessage) => void;
 
-/** Holds at most one shard, which the coordinator's orders load, time and release. A new load aborts the one before. */
+type Times = Pick<rhone.v1.Calibrated.$Properties, "stepTimes" | "waited">;
+
+/**
+ * Holds at most one shard, which the coordinator's orders load, time and release. A new load aborts the one before. A
+ * coordinator that takes another's place orders what its workers hold: that shard is kept, with its times.
+ */
 export class ShardHolder {
   readonly #options: ShardHolderOptions;
   #shard: LoadedShard | null = null;
+  /** The order by which it was loaded, but for what differs between two of them alike. */
+  #order = "";
+  /** Of the shard, by the numbers of rows that were asked for. */
+  readonly #times = new Map<string, Times>();
   #loading = new AbortController();
 
   constructor(options: ShardHolderOptions) {
@@ -47,10 +56,8 @@ export class ShardHolder {
     const { signal } = this.#loading;
     const load = message.load ?? 0;
     await this.#options.runner.exclusively(async () => {
-      this.#drop();
       try {
-        signal.throwIfAborted();
-        const { weightBytes, pageBytes, varies } = await this.#hold(message, { load, answer, signal });
+        const { weightBytes, pageBytes, varies } = await this.#held(message, { load, answer, signal });
         answer({ ready: { load, weightBytes, pageBytes, varies, resident: process.memoryUsage.rss() } });
       } catch (error) {
         if (signal.aborted) return;
@@ -63,25 +70,48 @@ export class ShardHolder {
 
   /** Answers with the step times of the shard; with none when there is no shard or it cannot be timed. */
   async calibrate({ calibration, rows }: rhone.v1.Calibrate.$Properties, answer: Answer): Promise<void> {
-    const { runner, logger } = this.#options;
+    const times = await this.#options.runner.exclusively(() => this.#timed(rows ?? []));
+    answer({ calibrated: { calibration: calibration ?? 0, ...times } });
+  }
+
+  async #timed(rows: readonly number[]): Promise<Times> {
+    const { logger } = this.#options;
+    const known = this.#times.get(rows.join());
+    if (known !== undefined) return known;
     const startedAt = performance.now();
-    const { stepTimes, waited } = await runner.exclusively(async () => {
-      try {
-        const wait = new CoreWait();
-        return { stepTimes: (await this.#shard?.measure(rows ?? [])) ?? [], waited: wait.share() ?? 0 };
-      } catch (err) {
-        logger.warn({ err }, "the shard could not be timed");
-        return { stepTimes: [], waited: 0 };
-      }
-    });
-    logger.info({ stepTimes, waited, ms: Math.round(performance.now() - startedAt) }, "shard timed");
-    answer({ calibrated: { calibration: calibration ?? 0, stepTimes: [...stepTimes], waited } });
+    try {
+      const wait = new CoreWait();
+      const stepTimes = [...((await this.#shard?.measure(rows)) ?? [])];
+      const waited = wait.share() ?? 0;
+      logger.info({ stepTimes, waited, ms: Math.round(performance.now() - startedAt) }, "shard timed");
+      if (stepTimes.length > 0) this.#times.set(rows.join(), { stepTimes, waited });
+      return { stepTimes, waited };
+    } catch (err) {
+      logger.warn({ err }, "the shard could not be timed");
+      return { stepTimes: [], waited: 0 };
+    }
   }
 
   /** Frees the shard once the step in flight is done. */
   async release(): Promise<void> {
     this.#loading.abort();
     await this.#options.runner.exclusively(async () => this.#drop());
+  }
+
+  async #held(
+    message: rhone.v1.LoadShard.$Properties,
+    loading: { readonly load: number; readonly answer: Answer; readonly signal: AbortSignal },
+  ): Promise<LoadedShard> {
+    const order = JSON.stringify({ ...message, load: 0, model: { ...message.model, sources: [] } });
+    if (this.#shard !== null && order === this.#order) {
+      this.#options.runner.replaceStage(this.#shard.stage); // whose epoch is over
+      return this.#shard;
+    }
+    this.#drop();
+    loading.signal.throwIfAborted();
+    const shard = await this.#hold(message, loading);
+    this.#order = order;
+    return shard;
   }
 
   async #hold(
@@ -110,6 +140,7 @@ export class ShardHolder {
     this.#options.runner.replaceStage(null);
     this.#shard?.close();
     this.#shard = null;
+    this.#times.clear();
     this.#options.metrics.weightBytes.set(0);
     this.#options.metrics.pageBytes.set(0);
   }
