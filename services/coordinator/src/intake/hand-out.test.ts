@@ -49,8 +49,8 @@ async function take({ loads, holds }: Coordinator): Promise<readonly string[]> {
 
 it("128 jobs go to 8 coordinators in two sweeps, 16 to each", async () => {
   const all = Array.from({ length: 8 }, (_, index) => open(`c${index}`, 16));
-  for (const { loads } of all) await loads.tell([]);
-  for (let job = 0; job < 128; job++) await put(`r${job}`);
+  await Promise.all(Array.from({ length: 128 }, (_, job) => put(`r${job}`)));
+  await Promise.all(all.map(({ loads }) => loads.tell([])));
   for (let sweep = 0; sweep < 2; sweep++) for (const each of all) await take(each);
   expect(all.map(({ holds }) => holds.size)).toEqual(all.map(() => 16));
   expect(await redis.exists(callsKey({ model: "m", lane: "interactive" }))).toBe(0);
@@ -64,8 +64,8 @@ it("large jobs come one at a time, so that no turn of the event loop has many to
 
 it("a job with an earlier turn is not behind jobs that others were called for", async () => {
   const [a, b] = [open("a", 1), open("b", 1)];
-  await Promise.all([a.loads.tell([]), b.loads.tell([])]);
   for (let job = 0; job < 4; job++) await put(`r${job}`, { turn: 2 });
+  await Promise.all([a.loads.tell([]), b.loads.tell([])]);
   const taken = [...(await take(a))];
   await put("r9", { turn: 1 });
   taken.push(...(await take(b)), ...(await take(a)));
