@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import {
   type Announcement,
   parseErrorCode,
+  type Release,
   RhoneError,
   serviceEnvironment,
   type WorkerStanding,
@@ -48,12 +49,15 @@ export class ServiceProcess {
   readonly pid: number;
   /** The addresses that it listens on. Rejects as `ended` resolves when it ends before it listens. */
   readonly listening: Promise<Addresses>;
-  /** Resolves when it lives on only to finish what it has begun. */
+  /** Resolves when it lives on only to finish what it has begun, and until `release` serves as before. */
   readonly retiring: Promise<void>;
+  /** Resolves when it is ready for the addresses of the one that it succeeds. */
+  readonly claiming: Promise<void>;
   /** Why it ended. Never rejects. */
   readonly ended: Promise<RhoneError>;
   readonly #child: ChildProcess;
   #fatal: RhoneError | undefined;
+  #isStopping = false;
 
   private constructor(spec: ServiceSpec, child: ChildProcess) {
     this.name = spec.name;
@@ -65,18 +69,18 @@ export class ServiceProcess {
         resolve(this.#fatal ?? this.#describeEnd(spec, signal === null ? `exit code ${code}` : `signal ${signal}`));
       });
     });
-    let retire = (): void => {};
-    this.retiring = new Promise((resolve) => {
-      retire = resolve;
-    });
+    const announced = (kind: Announcement["kind"]): Promise<void> =>
+      new Promise((resolve) => child.on("message", (message: Announcement) => message.kind === kind && resolve()));
+    this.retiring = announced("retiring");
+    this.claiming = announced("claims");
+    void this.retiring.then(() => this.#isStopping && this.release());
     this.listening = new Promise((resolve, reject) => {
       let how = "did not start";
       child.on("message", (message: Announcement) => {
         if (message.kind === "listening") {
           how = "failed";
           resolve(message.addresses);
-        } else if (message.kind === "retiring") retire();
-        else if (message.kind === "standing") spec.onStanding?.(message);
+        } else if (message.kind === "standing") spec.onStanding?.(message);
         else if (message.kind === "fatal") this.#fatal = fatalError(`${spec.title} ${how}.`, message);
       });
       void this.ended.then(reject);
@@ -110,6 +114,8 @@ export class ServiceProcess {
       // One that is stopped is woken to hear it.
       for (const signal of ["SIGTERM", "SIGCONT"] as const) this.#child.kill(signal);
     };
+    this.#isStopping = true;
+    this.release();
     terminate();
     const timers = [
       hurryAfterMs === undefined ? undefined : setTimeout(terminate, hurryAfterMs),
@@ -117,6 +123,11 @@ export class ServiceProcess {
     ];
     await this.ended;
     for (const timer of timers) clearTimeout(timer);
+  }
+
+  /** Has one that retires give its addresses up. */
+  release(): void {
+    if (this.#child.connected) this.#child.send({ kind: "release" } satisfies Release, () => {});
   }
 
   kill(): void {

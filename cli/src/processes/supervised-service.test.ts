@@ -112,7 +112,9 @@ test("a stop during the pause before a restart is the end", async () => {
 });
 
 test("a service that retires has its successor at once, and is stopped with it", async () => {
-  const retires = 'process.once("SIGTERM", () => process.send({ kind: "retiring" }));';
+  const retires = `process.once("SIGTERM", () => process.send({ kind: "retiring" }));
+    process.on("message", ({ kind }) => process.send({ kind: "standing", was: kind }));
+    if (process.env.RHONE_TAKES_OVER === "true") process.send({ kind: "claims" });`;
   const { supervised, events } = await service(`${retires} ${LISTENS} setInterval(() => {}, 1000);`);
   await supervised.start();
   const first = supervised.process?.pid ?? 0;

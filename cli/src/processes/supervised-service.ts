@@ -58,8 +58,9 @@ export class SupervisedService {
     for (const each of this.processes) each.kill();
   }
 
-  #spawn(): ServiceProcess {
-    const started = ServiceProcess.start(this.#options.spec(this.#addresses));
+  #spawn(more: NodeJS.ProcessEnv = {}): ServiceProcess {
+    const spec = this.#options.spec(this.#addresses);
+    const started = ServiceProcess.start({ ...spec, env: { ...spec.env, ...more } });
     this.#process = started;
     this.#options.onChange();
     void started.ended.then(() => {
@@ -82,8 +83,10 @@ export class SupervisedService {
       const why = await Promise.race([current.ended, current.retiring.then(() => null)]);
       if (this.#stopping.signal.aborted) return;
       if (why === null) {
-        this.#retiring.add(current);
-        current = this.#spawn();
+        const before = current;
+        this.#retiring.add(before);
+        current = this.#spawn({ RHONE_TAKES_OVER: "true" });
+        void current.claiming.then(() => before.release());
         continue;
       }
       const delayMs = this.#budget.next(performance.now());

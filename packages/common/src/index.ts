@@ -82,6 +82,8 @@ export {
   announce,
   type CalibrationAnswer,
   type CalibrationOrder,
+  type Release,
+  released,
   type WorkerStanding,
 } from "./lifecycle/launcher.js";
 export { beginPulse, type Pulse, watchPulse } from "./lifecycle/pulse.js";

@@ -104,6 +104,11 @@ export const gatewaySettings = {
       "How long after its pipeline was last ready a model's new requests wait for another one, in milliseconds, before " +
       "they are refused with 503.",
   },
+  takesOver: {
+    env: "RHONE_TAKES_OVER",
+    schema: booleanSchema.default(false),
+    doc: "true = wait up to 10 s for the gateway before this one to give the port up, as `rhone up` has it do.",
+  },
   drainTimeoutMs: {
     env: "RHONE_DRAIN_TIMEOUT_MS",
     schema: count(0)

@@ -10,8 +10,6 @@ export interface DrainOptions {
   readonly timeoutMs: number;
   /** Ends the drain when it aborts. */
   readonly hurry: AbortSignal;
-  /** Called once, when nothing listens any more: another gateway may have the port. */
-  readonly onDeaf: () => void;
   readonly logger: Logger;
 }
 
@@ -20,7 +18,7 @@ export interface DrainOptions {
  * when all have. After `timeoutMs`, or when `hurry` aborts, their connections are closed. Generations of resumable
  * streams go on.
  */
-export async function drain(app: FastifyInstance, { timeoutMs, hurry, onDeaf, logger }: DrainOptions): Promise<void> {
+export async function drain(app: FastifyInstance, { timeoutMs, hurry, logger }: DrainOptions): Promise<void> {
   const { server } = app;
   let isOver = false;
   const over = (): void => {
@@ -29,7 +27,6 @@ export async function drain(app: FastifyInstance, { timeoutMs, hurry, onDeaf, lo
   const closed = app.close();
   closed.then(over, over);
   while (server.listening && !isOver) await sleep(LOOK_MS);
-  onDeaf();
   const end = (): void => {
     logger.info("closing the connections of requests that still run");
     server.closeAllConnections();
