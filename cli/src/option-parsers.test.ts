@@ -10,11 +10,13 @@ import {
   gatewayUrl,
   host,
   linkSpeed,
+  numberRange,
   outputFile,
   port,
   positiveList,
   seed,
   simulation,
+  someOf,
   targetItl,
   wholeNumber,
 } from "./option-parsers.js";
@@ -125,6 +127,26 @@ describe("linkSpeed", () => {
   it.each(["0", "", "fast", "1T", "-1G", "10 MB"])('refuses "%s"', (text) =>
     expect(() => linkSpeed(text)).toThrow("Give bits per second, such as 1G or 100M."),
   );
+});
+
+describe("numberRange", () => {
+  it.each([
+    ["500..8000", [500, 8000]],
+    ["0..0", [0, 0]],
+    ["5", [5, 5]],
+  ])("reads %s", (text, range) => expect(numberRange(text)).toEqual(range));
+
+  it.each(["", "8..5", "1.5..2", "a..b", "1...2", "1-2"])('refuses "%s"', (text) => {
+    expect(() => numberRange(text)).toThrow(/two whole numbers, the lesser first/);
+  });
+});
+
+describe("someOf", () => {
+  const parse = someOf(["worker", "gateway", "link"]);
+  it("reads names, each once", () => expect(parse("link, worker,link")).toEqual(["link", "worker"]));
+  it.each(["", "workers", "worker,"])('refuses "%s"', (text) => {
+    expect(() => parse(text)).toThrow(/is none of: worker, gateway, link/);
+  });
 });
 
 describe("byteCount", () => {

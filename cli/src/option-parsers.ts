@@ -49,6 +49,24 @@ export const positive = wholeNumber({ least: 1 });
 /** "1,4,16" -> [1, 4, 16]. */
 export const positiveList = (text: string): readonly number[] => text.split(",").map((part) => positive(part.trim()));
 
+/** "5..60" -> [5, 60]; "5" -> [5, 5]. */
+export function numberRange(text: string): readonly [least: number, most: number] {
+  const [, first = "", second = first] = /^(\d+)(?:\.\.(\d+))?$/.exec(text.trim()) ?? [];
+  const [least, most] = [Number(first), Number(second)];
+  if (first !== "" && least <= most && Number.isSafeInteger(most)) return [least, most];
+  throw new InvalidArgumentError("Give two whole numbers, the lesser first, such as 500..8000.");
+}
+
+/** A parser for commander: "a,b" -> ["a", "b"], each one of `choices`. */
+export function someOf(choices: readonly string[]): (text: string) => readonly string[] {
+  return (text) => {
+    const names = text.split(",").map((part) => part.trim());
+    const unknown = names.find((name) => !choices.includes(name));
+    if (unknown === undefined) return [...new Set(names)];
+    throw new InvalidArgumentError(`${JSON.stringify(unknown)} is none of: ${choices.join(", ")}.`);
+  };
+}
+
 const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
 
 /** "6G" -> 6e9, "700M" -> 7e8, "1000" -> 1000. */

@@ -7,7 +7,8 @@ import { RunningCluster, rhone } from "../cluster/start-cluster.js";
 
 let cluster: RunningCluster;
 beforeAll(async () => {
-  cluster = await RunningCluster.start(["--workers", "2"], { env: { RHONE_JOB_LOCK: "3" } }); // 10 by default
+  // Nothing shall wait for a lock.
+  cluster = await RunningCluster.start(["--workers", "2"], { env: { RHONE_JOB_LOCK: "600" } });
 });
 afterAll(async () => {
   await cluster?.stop();

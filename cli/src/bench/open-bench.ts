@@ -12,8 +12,9 @@ import { urlOfCluster } from "../cluster/find-cluster.js";
 import { commandContext } from "../command-context.js";
 import type { DataDir } from "../data-dir.js";
 import type { ClusterOptions } from "../launch/cluster-options.js";
-import { ENTRY_POINTS, SIMULATION_ENTRY } from "../processes/entry-points.js";
+import { ENTRY_POINTS, SIMULATION_ENTRY, SUPERVISOR_ENTRY } from "../processes/entry-points.js";
 import { listenForStop } from "../processes/stop-signals.js";
+import { withDetachedCluster } from "./detached-cluster.js";
 import { withSpawnedCluster } from "./spawned-cluster.js";
 
 type AskedCluster = Omit<ClusterOptions, "dataDir" | "host" | "port" | "moreModels">;
@@ -59,16 +60,19 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
     }
   };
   const signals = spawns ? listenForStop(() => note("Stopping. Press Ctrl-C again to kill all processes.")) : null;
+  const own = { ...clusterOptionsOf(options, clusterFlags), dataDir: config.home, host: "127.0.0.1", port: 0 };
+  const withBreakableCluster: BenchContext["withBreakableCluster"] = async (body, { keeps }) => {
+    if (signals === null) throw ONLY_OWN;
+    const request = { options: own, signals, supervisor: SUPERVISOR_ENTRY, onProgress: note, keeps };
+    return withDetachedCluster(request, async (cluster) => {
+      measured.push(...(await cluster.status()).map(describeCluster));
+      return body(cluster);
+    });
+  };
   const withCluster: BenchContext["withCluster"] = async (body, changes) => {
     checkChanges(changes, options, given);
     if (signals !== null) {
-      const asked = {
-        ...clusterOptionsOf(options, clusterFlags),
-        ...changes,
-        dataDir: config.home,
-        host: "127.0.0.1",
-        port: 0,
-      };
+      const asked = { ...own, ...changes };
       return withSpawnedCluster(
         { options: asked, config, entryPoints: ENTRY_POINTS, signals, onProgress: note },
         (url, spawned) => {
@@ -83,7 +87,7 @@ export function openBench({ options, clusterFlags, given, signal }: BenchRequest
   const { ggmlDir, kernels } = config;
   const isWatched = process.stdout.isTTY === true;
   const context = { signal, note, isWatched, spawns, simulation, ggmlDir, kernels, simulationEntry: SIMULATION_ENTRY };
-  return { ...context, withCluster, measured };
+  return { ...context, withCluster, withBreakableCluster, measured };
 }
 
 /** A gateway, and the processes from which its cluster descends; null where they are unknown. */
@@ -125,6 +129,11 @@ const needsSpawn = (names: readonly string[]): RhoneError =>
     "INVALID_CONFIG",
     `${names.map(flagOf).join(", ")} can't change a running cluster. Add --spawn to measure a new one.`,
   );
+
+const ONLY_OWN = new RhoneError(
+  "INVALID_CONFIG",
+  "This scenario kills processes, so it measures no running cluster. Add --spawn to start one for it.",
+);
 
 /** slidingWindow -> --sliding-window */
 export const flagOf = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;

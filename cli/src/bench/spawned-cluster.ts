@@ -58,7 +58,7 @@ export async function withSpawnedCluster<T>(
 }
 
 /** Replaces a name of the catalogue by its file and the sliding window that the catalogue gives it. */
-async function withModelFound(options: ClusterOptions): Promise<ClusterOptions> {
+export async function withModelFound(options: ClusterOptions): Promise<ClusterOptions> {
   const { models: modelsDir, root } = dataDirAt(options.dataDir);
   const { path, entry } = await resolveModel(options.model, { modelsDir, rhone: commandWriter(root) });
   const slidingWindow = options.slidingWindow ?? entry?.slidingWindow;

@@ -64,6 +64,14 @@ describe("rhone bench", () => {
     });
   });
 
+  it("kills nothing of a running cluster", async () => {
+    gateway = await FakeGateway.open();
+    const { root } = await recordedCluster({ url: gateway.url });
+    const { error } = await runCommand("bench", "chaos", "--data-dir", root);
+    const message = expect.stringMatching(/kills processes, so it measures no running cluster\. Add --spawn/);
+    expect(error).toMatchObject({ code: "INVALID_CONFIG", message });
+  });
+
   it("refuses a setting that the scenario chooses itself", async () => {
     const { error } = await runCommand("bench", "speculate", "--spawn", "--speculate", "4", "-c", "1");
     expect(error).toMatchObject({
@@ -75,6 +83,7 @@ describe("rhone bench", () => {
   it.each([
     ["kernels", ["--spawn", "--workers", "--url", "--data-dir", "--kernels"]],
     ["scale", ["--url"]],
+    ["chaos", ["--url"]],
   ])("%s refuses flags of clusters that it never measures", async (scenario, flags) => {
     for (const flag of flags) {
       const { error } = await runCommand("bench", scenario, flag);

@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { reportOf, SCENARIOS, type Scenario, type ScenarioOption, type Table } from "@rhone/bench";
 import { type Command, Option } from "commander";
 import { type BenchOptions, flagOf, openBench } from "../bench/open-bench.js";
-import { decimalNumber, outputFile, positiveList, wholeNumber } from "../option-parsers.js";
+import { decimalNumber, numberRange, outputFile, positiveList, someOf, wholeNumber } from "../option-parsers.js";
 import { EXIT } from "../terminal/failure.js";
 import { formatTable } from "../terminal/format.js";
 import { addClusterFlags, addDataDirFlag, addGatewayFlags, clusterFlagNames } from "./flags.js";
@@ -77,6 +77,14 @@ function optionOf(name: string, option: ScenarioOption): Option {
         .argParser(positiveList)
         .default(option.initial, `${option.initial}`);
     }
+    case "range":
+      return new Option(`${long} <least..most>`, option.about)
+        .argParser(numberRange)
+        .default(option.initial, option.initial.join(".."));
+    case "names":
+      return new Option(`${long} <list>`, `${option.about} (${option.choices.join(", ")})`)
+        .argParser(someOf(option.choices))
+        .default(option.initial, "all");
     case "switch":
       return new Option(long, option.about);
     case "choice":

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
-import { checkPortIsFree, freePort } from "./ports.js";
+import { checkPortIsFree, freePort, steadyPort } from "./ports.js";
 
 const host = "127.0.0.1";
 
@@ -8,6 +8,12 @@ test("a free port can be bound, and stays free after the check", async () => {
   const port = await freePort();
   expect(port).toBeGreaterThan(0);
   await checkPortIsFree({ host, port });
+  await checkPortIsFree({ host, port });
+});
+
+test("a steady port is free, and none that systems give to connections", async () => {
+  const port = await steadyPort();
+  expect(port).toBeLessThan(32_768);
   await checkPortIsFree({ host, port });
 });
 

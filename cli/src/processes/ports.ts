@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import { type ListenAddress, listenOrExplain } from "@rhone/common";
 
@@ -15,4 +16,24 @@ export async function freePort(host = "127.0.0.1"): Promise<number> {
   const address = probe.address();
   await new Promise<void>((resolve) => probe.close(() => resolve()));
   return typeof address === "object" && address !== null ? address.port : 0;
+}
+
+/** Below the ports that systems give to outgoing connections: from 32768 on Linux, from 49152 elsewhere. */
+const STEADY_PORTS = [20_000, 32_000] as const;
+const TRIES = 100;
+
+/**
+ * A free port of 127.0.0.1 that stays free while its process is started again: no connection gets it by chance. Throws
+ * PORT_IN_USE when a hundred are taken.
+ */
+export async function steadyPort(): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    const address = { host: "127.0.0.1", port: randomInt(...STEADY_PORTS) };
+    try {
+      await checkPortIsFree(address);
+      return address.port;
+    } catch (error) {
+      if (tries === TRIES) throw error;
+    }
+  }
 }

@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import {
   type Announcement,
   parseErrorCode,
+  type Release,
   RhoneError,
   serviceEnvironment,
   type WorkerStanding,
@@ -31,6 +32,14 @@ export interface ServiceSpec {
 
 export type Addresses = Readonly<Record<string, string>>;
 
+/** In milliseconds after SIGTERM. */
+export interface StopTimes {
+  /** When it is told to wait for nothing any more. */
+  readonly hurryAfterMs?: number;
+  /** When it is killed; absent: it has a deadline of its own. */
+  readonly killAfterMs?: number;
+}
+
 /**
  * One run of a service: a child process with an IPC channel. It ends when the channel closes, as when this process
  * dies.
@@ -40,10 +49,15 @@ export class ServiceProcess {
   readonly pid: number;
   /** The addresses that it listens on. Rejects as `ended` resolves when it ends before it listens. */
   readonly listening: Promise<Addresses>;
+  /** Resolves when it lives on only to finish what it has begun, and until `release` serves as before. */
+  readonly retiring: Promise<void>;
+  /** Resolves when it is ready for the addresses of the one that it succeeds. */
+  readonly claiming: Promise<void>;
   /** Why it ended. Never rejects. */
   readonly ended: Promise<RhoneError>;
   readonly #child: ChildProcess;
   #fatal: RhoneError | undefined;
+  #isStopping = false;
 
   private constructor(spec: ServiceSpec, child: ChildProcess) {
     this.name = spec.name;
@@ -55,6 +69,11 @@ export class ServiceProcess {
         resolve(this.#fatal ?? this.#describeEnd(spec, signal === null ? `exit code ${code}` : `signal ${signal}`));
       });
     });
+    const announced = (kind: Announcement["kind"]): Promise<void> =>
+      new Promise((resolve) => child.on("message", (message: Announcement) => message.kind === kind && resolve()));
+    this.retiring = announced("retiring");
+    this.claiming = announced("claims");
+    void this.retiring.then(() => this.#isStopping && this.release());
     this.listening = new Promise((resolve, reject) => {
       let how = "did not start";
       child.on("message", (message: Announcement) => {
@@ -89,12 +108,26 @@ export class ServiceProcess {
     }
   }
 
-  /** SIGTERM, then SIGKILL if it still runs after `deadlineMs`. */
-  async stop(deadlineMs: number): Promise<void> {
-    for (const signal of ["SIGTERM", "SIGCONT"] as const) this.#child.kill(signal); // a stopped one is woken to hear it
-    const timer = setTimeout(() => this.kill(), deadlineMs);
+  /** Stops it in order, and resolves when it has ended. */
+  async stop({ hurryAfterMs, killAfterMs }: StopTimes): Promise<void> {
+    const terminate = (): void => {
+      // One that is stopped is woken to hear it.
+      for (const signal of ["SIGTERM", "SIGCONT"] as const) this.#child.kill(signal);
+    };
+    this.#isStopping = true;
+    this.release();
+    terminate();
+    const timers = [
+      hurryAfterMs === undefined ? undefined : setTimeout(terminate, hurryAfterMs),
+      killAfterMs === undefined ? undefined : setTimeout(() => this.kill(), killAfterMs),
+    ];
     await this.ended;
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
+  }
+
+  /** Has one that retires give its addresses up. */
+  release(): void {
+    if (this.#child.connected) this.#child.send({ kind: "release" } satisfies Release, () => {});
   }
 
   kill(): void {

@@ -14,12 +14,13 @@ export async function recordRedisProcess(runFolder: string, pid: number): Promis
 
 /** Ends a server whose host was killed: two servers must never write to the same files. */
 export async function endLeftoverRedis(runFolder: string): Promise<void> {
-  const identity = await readIdentity(runFolder);
+  const identity = await readLeftoverRedis(runFolder);
   if (identity !== null) await endProcesses([identity]);
   await rm(fileIn(runFolder), { force: true });
 }
 
-async function readIdentity(runFolder: string): Promise<ProcessIdentity | null> {
+/** The server's process as it was recorded, which may be gone; null without one. */
+export async function readLeftoverRedis(runFolder: string): Promise<ProcessIdentity | null> {
   try {
     return identitySchema.parse(JSON.parse(await readFile(fileIn(runFolder), "utf8")));
   } catch {

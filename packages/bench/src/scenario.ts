@@ -1,4 +1,5 @@
 import type { KernelChoice } from "@rhone/common";
+import type { BreakableCluster } from "./chaos/breakable-cluster.js";
 import type { BenchTarget } from "./measure/bench-target.js";
 import type { ScenarioOptions, ValuesOf } from "./options.js";
 import type { Table } from "./report/tables.js";
@@ -27,6 +28,14 @@ export interface BenchContext {
    * a cluster that was not started here.
    */
   readonly withCluster: <T>(body: (target: BenchTarget) => Promise<T>, changes?: ClusterChanges) => Promise<T>;
+  /**
+   * Runs `body` against a cluster that is started for it with a supervisor of its own, whose processes it may kill, and
+   * always stopped. Throws INVALID_CONFIG without --spawn. `keeps`: its data directory is left, and named.
+   */
+  readonly withBreakableCluster: <T>(
+    body: (cluster: BreakableCluster) => Promise<T>,
+    options: { readonly keeps: boolean },
+  ) => Promise<T>;
 }
 
 /** Settings with which a scenario starts its clusters, named as the flags of `rhone up`. */

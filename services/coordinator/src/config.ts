@@ -138,8 +138,8 @@ export const coordinatorSettings = {
     env: "RHONE_JOB_LOCK",
     schema: z.coerce.number().min(1).default(10),
     doc:
-      "Seconds for which a request is a coordinator's own unless renewed, as it is at each half: after 1 to 1.5 times " +
-      "as long another one continues the requests of one that died or hangs.",
+      "Seconds for which a request is a coordinator's own unless renewed, as it is at each half. Another continues the " +
+      "requests of one that died or hangs after 3 s, by its lease; this is for those whose lease lives.",
   },
   openLogBytes: {
     env: "RHONE_OPEN_LOG_BYTES",

@@ -11,6 +11,7 @@ import {
   RhoneError,
   type Security,
   type Shutdown,
+  type WorkerStatus,
 } from "@rhone/common";
 import type { KvShape } from "@rhone/planner";
 import { rhone } from "@rhone/proto";
@@ -21,6 +22,7 @@ import { Engine } from "./engine/engine.js";
 import { Cancellations } from "./intake/cancellations.js";
 import { Consumer } from "./intake/consumer.js";
 import { JobPace } from "./intake/job-pace.js";
+import { placeOf } from "./intake/lease.js";
 import { createMetrics, type Metrics } from "./metrics.js";
 import type { ModelFacts } from "./model/model-facts.js";
 import { Pipeline, type PipelineListener } from "./pipeline/pipeline.js";
@@ -132,6 +134,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     registry: metrics.registry,
     notReady: () => (pipeline.state === "ready" ? null : (pipeline.reason ?? pipeline.state)),
     status,
+    commands: { "/drain": (query) => drainWorker(query.get("worker") ?? "", { registry, pipeline }) },
   });
   opsAddress = hostPort(host, operations.port);
   shutdown.add("operations", () => operations.close());
@@ -141,9 +144,21 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
     engine.close();
     await consumed;
   });
+  await consumer.begin(placeOf(hostPort(config.host, grpcPort)));
   void pipeline.run(grpc);
   shutdown.add("pipeline", () => pipeline.close());
   return { grpc, ops: hostPort(config.host, operations.port) };
+}
+
+/** Resolves when the worker has no layers any more. Throws NOT_FOUND, and as `Pipeline.drain`. */
+async function drainWorker(
+  worker: string,
+  { registry, pipeline }: { readonly registry: WorkerRegistry; readonly pipeline: Pipeline },
+): Promise<WorkerStatus> {
+  const member = registry.get(worker);
+  if (member === undefined) throw new RhoneError("NOT_FOUND", `No worker ${worker} has joined this coordinator.`);
+  await pipeline.drain(member);
+  return member.status();
 }
 
 function logsFull(most: number): RhoneError {
@@ -240,6 +255,7 @@ function pipelineListener(engine: Engine, consumer: Consumer): PipelineListener 
     result: (step, result) => engine.record(step, result),
     prepared: (wireId, error) => engine.prepared(wireId, error),
     waitingSince: () => engine.waitingSince,
+    settle: () => engine.settle(),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   ApiKeyStore,
   announce,
@@ -7,6 +8,7 @@ import {
   type Logger,
   openRedis,
   readClusterSecret,
+  released,
   serviceMain,
 } from "@rhone/common";
 import type { FastifyInstance } from "fastify";
@@ -15,8 +17,9 @@ import { type KeyRing, keysRequired } from "./admission/key-ring.js";
 import { redisRateLimits } from "./admission/rate-limits.js";
 import { StreamRecords } from "./answers/stream-records.js";
 import { BatchLease } from "./batches/batch-lease.js";
-import { gatewaySettings } from "./config.js";
+import { type GatewayConfig, gatewaySettings } from "./config.js";
 import { assembleGateway } from "./gateway.js";
+import { drain } from "./http/drain.js";
 import { KeptTexts } from "./kept/kept-texts.js";
 import { openModels } from "./models/open-models.js";
 import { redisClusterState } from "./queue/cluster-state.js";
@@ -29,11 +32,35 @@ import { trimMemory } from "./text/text-model.js";
 /** Connections that wait to be accepted. Of 1,000 at once, those beyond Node's 511 were tried again after a second. */
 const BACKLOG = 4096;
 
-/** Stops taking requests and lets the running ones finish; after `timeoutMs` it ends them. */
-async function drain(app: FastifyInstance, timeoutMs: number): Promise<void> {
-  const timer = setTimeout(() => app.server.closeAllConnections(), timeoutMs);
-  await app.close();
-  clearTimeout(timer);
+/** For a successor to be ready for the port, and for its predecessor to give it up. */
+const HAND_OVER_MS = 10_000;
+const LISTEN_AGAIN_MS = 10;
+
+/** Serves on until a successor is ready for the port; at once without a launcher, or when `hurry` aborts. */
+async function handOver(hurry: AbortSignal): Promise<void> {
+  announce({ kind: "retiring" });
+  const late = sleep(HAND_OVER_MS, undefined, { signal: hurry, ref: false }).catch(() => {});
+  await Promise.race([released(), late]);
+}
+
+/** Throws PORT_IN_USE, as soon as the port of no predecessor. */
+async function listen(
+  app: FastifyInstance,
+  { host, port, takesOver }: Pick<GatewayConfig, "host" | "port" | "takesOver">,
+): Promise<void> {
+  const deadline = performance.now() + (takesOver ? HAND_OVER_MS : 0);
+  if (takesOver) announce({ kind: "claims" });
+  for (;;) {
+    try {
+      await app.listen({ host, port, backlog: BACKLOG });
+      return;
+    } catch (thrown) {
+      const error = thrown as NodeJS.ErrnoException;
+      const isHeld = error.code === "EADDRINUSE" && performance.now() < deadline;
+      if (!isHeld) throw explainBindError(error, { host, port });
+    }
+    await sleep(LISTEN_AGAIN_MS);
+  }
 }
 
 interface Access {
@@ -51,9 +78,14 @@ async function warnOfAccess({ keyRing, isReachable, keysCommand, logger }: Acces
 }
 
 await serviceMain(
-  { service: "gateway", settings: gatewaySettings, trim: trimMemory },
+  {
+    service: "gateway",
+    settings: gatewaySettings,
+    trim: trimMemory,
+    lingersMs: ({ drainTimeoutMs }) => drainTimeoutMs,
+  },
   async (config, { logger, shutdown }) => {
-    const { host, port, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
+    const { host, gatewayId, redisUrl: url, maxQueued, queuedBytes } = config;
     const { clusterSecretFile } = config;
     const clusterSecret = clusterSecretFile === undefined ? null : readClusterSecret(clusterSecretFile);
     const models = await openModels(config, { logger, shutdown });
@@ -66,7 +98,13 @@ await serviceMain(
     shutdown.add("subscriber", () => subscriber.disconnect());
     const client = await RedisGenerationClient.open({ redis, subscriber, gatewayId, maxQueued, queuedBytes, logger });
     shutdown.add("queue", () => client.close());
-    const { app, batchRunner, background, keyRing } = assembleGateway(config, {
+    const {
+      app,
+      batchRunner,
+      background,
+      keyRing,
+      models: served,
+    } = assembleGateway(config, {
       models,
       client,
       cluster: redisClusterState(redis),
@@ -86,13 +124,16 @@ await serviceMain(
       clusterSecret,
       logger,
     });
-    shutdown.add("http", () => drain(app, config.drainTimeoutMs));
+    shutdown.add("model watch", served.watch());
+    const { hurry } = shutdown;
+    shutdown.add("http", async () => {
+      await handOver(hurry);
+      await drain(app, { timeoutMs: config.drainTimeoutMs, hurry, logger });
+    });
     // Written now, as the first client to ask for it would hold up the others for 0.2 s.
     await app.ready();
     app.swagger();
-    await app.listen({ host, port, backlog: BACKLOG }).catch((error) => {
-      throw explainBindError(error, { host, port });
-    });
+    await listen(app, config);
     const http = hostPort(host, (app.server.address() as AddressInfo).port);
     shutdown.add("batches", () => batchRunner.close());
     batchRunner.start();

@@ -1,3 +1,5 @@
+import { type Dice, diceOf } from "./dice.js";
+
 /** SentencePiece vocabularies have control and byte tokens below this id. */
 const FIRST_TEXT_TOKEN = 260;
 
@@ -7,32 +9,24 @@ export interface Prompts {
   prompts(count: number, length: number): readonly (readonly number[])[];
 }
 
-/** Token ids drawn evenly; the same seed gives the same ids on every machine (mulberry32). */
+/** Token ids drawn evenly; the same seed gives the same ids on every machine. */
 export class RandomPrompts implements Prompts {
   readonly #first: number;
   readonly #count: number;
-  #state: number;
+  readonly #dice: Dice;
 
   constructor({ vocabSize, seed }: { readonly vocabSize: number; readonly seed: number }) {
     this.#first = Math.min(FIRST_TEXT_TOKEN, vocabSize >> 1);
     this.#count = vocabSize - this.#first;
-    this.#state = seed >>> 0;
+    this.#dice = diceOf(seed);
   }
 
   prompt(length: number): readonly number[] {
-    return Array.from({ length }, () => this.#first + Math.floor(this.#next() * this.#count));
+    return Array.from({ length }, () => this.#first + Math.floor(this.#dice() * this.#count));
   }
 
   prompts(count: number, length: number): readonly (readonly number[])[] {
     return Array.from({ length: count }, () => this.prompt(length));
-  }
-
-  #next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
 }
 

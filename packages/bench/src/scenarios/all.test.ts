@@ -17,5 +17,7 @@ test.each(OPTIONS)("$flag is described in words, and its default is one of its v
   if (option.kind === "whole") expect(option.initial).toBeGreaterThanOrEqual(option.least);
   if (option.kind === "decimal") expect(option.initial).toBeGreaterThanOrEqual(0);
   if (option.kind === "list") expect(option.initial.every((count) => Number.isInteger(count) && count > 0)).toBe(true);
+  if (option.kind === "range") expect(option.initial[0]).toBeLessThanOrEqual(option.initial[1]);
+  if (option.kind === "names") expect(option.choices).toEqual(expect.arrayContaining([...option.initial]));
   if (option.kind === "choice") expect(option.choices).toContain(option.initial);
 });

@@ -1,5 +1,6 @@
 import type { Scenario } from "../scenario.js";
 import { batch } from "./batch.js";
+import { chaos } from "./chaos.js";
 import { heldUp } from "./held-up.js";
 import { kernels } from "./kernels.js";
 import { mixed } from "./mixed.js";
@@ -21,5 +22,6 @@ export const SCENARIOS: readonly Scenario[] = [
   overhead,
   scale,
   heldUp,
+  chaos,
   kernels,
 ];

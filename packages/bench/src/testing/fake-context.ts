@@ -18,6 +18,9 @@ export function fakeContext(url: string): BenchContext {
       const target = await BenchTarget.open(url, { signal });
       return body(target).finally(() => target.close());
     },
+    withBreakableCluster: async () => {
+      throw new Error("A fake cluster has no processes");
+    },
   };
 }
 

@@ -1,18 +1,12 @@
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { RequestListener } from "node:http";
 import { onTestFinished } from "vitest";
 import { Sender } from "../attacks/sender.js";
+import { listen } from "./listen.js";
 
 /** A sender to a server of this process that answers as `listener` does; both are closed when the test has ended. */
 export async function senderTo(listener: RequestListener): Promise<Sender> {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = await listen(listener);
   const sender = new Sender({ url, apiKey: undefined, signal: new AbortController().signal });
-  onTestFinished(() => {
-    sender.close();
-    server.closeAllConnections();
-    server.close();
-  });
+  onTestFinished(() => sender.close());
   return sender;
 }

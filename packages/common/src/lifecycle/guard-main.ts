@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { loadConfig } from "../config/load-config.js";
 import { hungAfterSetting } from "../config/schemas.js";
 import { createLogger } from "../observability/logger.js";
+import type { Announcement, Release } from "./launcher.js";
 import { watchPulse } from "./pulse.js";
 import { serviceEnvironment } from "./service-environment.js";
 
@@ -16,6 +17,10 @@ const logger = createLogger({ service: "guard", level: "info" });
 const child = fork(entry, flags, { env: serviceEnvironment(process.env), execArgv: [] });
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => child.kill(signal));
+// Nobody here takes its place.
+child.on("message", ({ kind }: Partial<Announcement>) => {
+  if (kind === "retiring") child.send({ kind: "release" } satisfies Release);
+});
 watchPulse(child, {
   hungAfterMs: hungAfter * 1000,
   onHung: (problem) => {

@@ -11,6 +11,10 @@ export type Announcement =
       readonly addresses: Readonly<Record<string, string>>;
     }
   | { readonly kind: "fatal"; readonly code: string; readonly message: string }
+  /** It lives on only to finish what it has begun, and gives its addresses up when it is told `Release`. */
+  | { readonly kind: "retiring" }
+  /** It is ready for the addresses of the one that it succeeds. */
+  | { readonly kind: "claims" }
   | WorkerStanding;
 
 /** Sent by a shard-worker at each change: how far it is on its way into a pipeline. */
@@ -37,12 +41,28 @@ export interface WorkerStanding {
     readonly workers: number;
     /** [first, last); null: the worker is a spare. */
     readonly layers: readonly [number, number] | null;
+    /** It was drained: it gets no layers until it is started again. */
+    readonly drained?: boolean;
   } | null;
 }
 
-/** Sends the announcement to the launcher; does nothing in a process that has none. */
+/** Sends the announcement to the launcher; does nothing in a process that has none, or whose launcher is gone. */
 export function announce(message: Announcement): void {
-  process.send?.(message);
+  if (process.connected) process.send?.(message);
+}
+
+/** Sent to a process that retires: its addresses are wanted, or nobody will want them. */
+export interface Release {
+  readonly kind: "release";
+}
+
+/** Resolves when the launcher has told `Release` or is gone; at once in a process that has none. */
+export function released(): Promise<void> {
+  if (!process.connected) return Promise.resolve();
+  return new Promise((resolve) => {
+    process.on("message", ({ kind }: Partial<Release>) => kind === "release" && resolve());
+    process.once("disconnect", resolve);
+  });
 }
 
 /** Sent to a calibration process: time one step at each of these numbers of decode rows. */

@@ -36,10 +36,17 @@ export const loadsKey = (model: string): string => `${REDIS_PREFIX}:loads/${enco
 export const prefixesKey = (model: string, coordinatorId: string): string =>
   `${REDIS_PREFIX}:prefixes/${encodeURIComponent(model)}@${coordinatorId}`;
 
-/** Key: the first waiting job of a queue, the coordinator that shall take it, and since when (Unix milliseconds). */
-export const calledKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:called:${queue.lane}`, queue);
+/** Hash: how often each coordinator of a model has renewed its lease, by the lease's name; see lease.ts there. */
+export const leasesKey = (model: string): string => `${REDIS_PREFIX}:leases/${encodeURIComponent(model)}`;
 
-/** Channel: a coordinator shall take a job. */
+/** Key: BullMQ's lock of a job that a coordinator has taken. */
+export const jobLockKey = (job: JobQueue & Pick<GenerationJob, "requestId">): string =>
+  `${REDIS_PREFIX}:${queueName(job)}:${job.requestId}:lock`;
+
+/** Hash: by waiting jobs, which coordinators are called for them; see the coordinator's hand-out.ts. */
+export const callsKey = (queue: JobQueue): string => ofModel(`${REDIS_PREFIX}:calls:${queue.lane}`, queue);
+
+/** Channel: the lane of which a coordinator shall take jobs. */
 export const callChannel = (coordinatorId: string): string => `${REDIS_PREFIX}:call:${coordinatorId}`;
 
 /** Stream: a request's token log. Entry ids are `${ordinal + 1}-0`, so Redis refuses a second write of an ordinal. */

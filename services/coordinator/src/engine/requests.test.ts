@@ -64,6 +64,22 @@ describe("Engine, request by request", () => {
     expect(bench.log.of("a").at(-1)?.usage?.completionTokens).toBe(8);
   });
 
+  it("loses a request that another coordinator has taken, and goes on with the others", async () => {
+    const bench = new EngineBench({});
+    bench.connect(2);
+    const [lost, kept] = ["a", "b"].map((requestId) => bench.engine.run(fakeJob({ requestId, promptIds: prompt(7) })));
+    await turn();
+    bench.engine.lose("a");
+    bench.engine.lose("nobody's");
+    await expect(lost).rejects.toMatchObject({ code: "EPOCH_CHANGED" });
+    expect(["a", "b"].map((requestId) => bench.engine.isRunning(requestId))).toEqual([false, true]);
+    await bench.drain();
+    await kept;
+    expect(bench.tokens("a")).toEqual([]);
+    expect(bench.tokens("b")).toEqual(runAlone(prompt(7), 8, 0).tokens);
+    expect(bench.engine.counts.running).toBe(0);
+  });
+
   it("embeds a prompt that fills the context, and leaves its pages to others", async () => {
     const bench = new EngineBench({});
     bench.connect(3);

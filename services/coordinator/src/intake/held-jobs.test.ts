@@ -13,9 +13,11 @@ function setUp(begun: readonly string[] = []) {
       return true;
     },
   });
-  for (const turn of [3, 1, 4, 2]) jobs.add({ requestId: `${turn}`, turn, route: "" });
+  for (const turn of [3, 1, 4, 2]) jobs.add(held(turn));
   return { jobs, handedBack };
 }
+
+const held = (turn: number) => ({ requestId: `${turn}`, turn, route: "", token: `token ${turn}` });
 
 describe("held jobs", () => {
   it.each<[readonly number[], readonly string[]]>([
@@ -66,9 +68,18 @@ describe("held jobs", () => {
 
   it("are forgotten when they end", () => {
     const { jobs, handedBack } = setUp();
-    jobs.delete("4");
+    const [last] = jobs.all().filter(({ turn }) => turn === 4);
+    if (last !== undefined) jobs.delete(last);
     expect(jobs.size).toBe(3);
     jobs.makeWay([1]);
     expect(handedBack).toEqual(["3"]);
+  });
+
+  it("are not forgotten when they were taken again before the first taking has ended", () => {
+    const { jobs } = setUp();
+    const [first, again] = [held(5), held(5)];
+    for (const job of [first, again]) jobs.add(job);
+    jobs.delete(first);
+    expect([jobs.has(first), jobs.has(again)]).toEqual([false, true]);
   });
 });

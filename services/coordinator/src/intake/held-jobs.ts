@@ -6,6 +6,8 @@ export interface HeldJob {
   readonly requestId: string;
   readonly turn: number;
   readonly route: string;
+  /** Of its lock. */
+  readonly token: string;
 }
 
 /** A job that may go back. `lacks`: rows of its prompt that are to be computed here. */
@@ -37,8 +39,17 @@ export class HeldJobs {
     this.#jobs.set(job.requestId, job);
   }
 
-  delete(requestId: string): void {
-    this.#jobs.delete(requestId);
+  /** Keeps one that was added for the same request since: the job was taken again. */
+  delete(job: HeldJob): void {
+    if (this.has(job)) this.#jobs.delete(job.requestId);
+  }
+
+  has(job: HeldJob): boolean {
+    return this.#jobs.get(job.requestId) === job;
+  }
+
+  all(): readonly HeldJob[] {
+    return [...this.#jobs.values()];
   }
 
   /** Jobs that have not begun, the last turns first, `most` of them at most. */
@@ -73,6 +84,8 @@ export class HeldJobs {
 
   /** For one walk, over all jobs. */
   #lastFirst() {
-    return [...this.#jobs.values()].sort((a, b) => b.turn - a.turn).values();
+    return this.all()
+      .toSorted((a, b) => b.turn - a.turn)
+      .values();
   }
 }

@@ -1,9 +1,9 @@
 import {
-  calledKey,
   endTurn,
   type GenerationJob,
   generationJobSchema,
   type JobQueue,
+  jobLockKey,
   queueName,
   REDIS_PREFIX,
   RhoneError,
@@ -12,6 +12,7 @@ import { type Job, WaitingError } from "bullmq";
 import type { Redis } from "ioredis";
 import { AskingWorker } from "./asking-worker.js";
 import { HandedBack, HeldJobs, type UnbegunJob } from "./held-jobs.js";
+import { type Lease, leaseOf } from "./lease.js";
 import type { ReplicaLoads } from "./replica-loads.js";
 import { type JobContext, runJob } from "./run-job.js";
 import type { ToldLinks } from "./told-links.js";
@@ -22,8 +23,6 @@ const KEEP = { age: 3600, count: 1000 };
 type Lane = GenerationJob["lane"];
 
 export interface LaneConsumerOptions extends Omit<JobContext, "onArrival"> {
-  /** The name of the model whose jobs are taken. */
-  readonly model: string;
   /** Borrowed; BullMQ opens a second connection like it. */
   readonly connection: Redis;
   /** Most sequences that the engine runs at a time. */
@@ -31,7 +30,8 @@ export interface LaneConsumerOptions extends Omit<JobContext, "onArrival"> {
   /** Of both lanes. */
   readonly loads: ReplicaLoads;
   readonly links: ToldLinks;
-  /** The jobs of a coordinator that died are taken by another after at most 1.5 times as long. */
+  readonly lease: Lease;
+  /** After as long a job that its coordinator does not renew goes back to its queue, whatever leases say. */
   readonly lockMs: number;
 }
 
@@ -58,6 +58,10 @@ export interface TakenJob extends UnbegunJob {
 const MAKE_WAY_MS = 250;
 /** Jobs that get a place at a time. */
 const MADE_WAY_AT_ONCE = 16;
+/** How often jobs without a lock are looked for. */
+const STALLED_MS = 1000;
+/** Jobs of a coordinator that is gone that are put back at a time. */
+const RELEASED_AT_ONCE = 64;
 /** BullMQ's scores: the priority, above a count of 32 bits that keeps the order of arrival. */
 const SCORE_PER_TURN = 2 ** 32;
 
@@ -72,7 +76,7 @@ export class LaneConsumer {
   #running = false;
 
   constructor(lane: Lane, options: LaneConsumerOptions) {
-    const { connection, model, maxSequences, loads, lockMs, logger, engine } = options;
+    const { connection, model, maxSequences, loads, lease, lockMs, logger, engine } = options;
     this.#options = options;
     this.#queue = { model, lane };
     this.#concurrency = jobsAtOnce(maxSequences)[lane];
@@ -84,11 +88,11 @@ export class LaneConsumer {
     this.#worker = new AskingWorker(queueName(this.#queue), (job, token) => this.#take(job, token), {
       lane,
       loads,
+      lease,
       connection,
       prefix: REDIS_PREFIX,
-      concurrency: this.#concurrency,
       lockDuration: lockMs,
-      stalledInterval: lockMs / 2,
+      stalledInterval: STALLED_MS,
       // A job whose coordinator died is continued by another, however often; deadlines bound it.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       removeOnComplete: KEEP,
@@ -127,32 +131,66 @@ export class LaneConsumer {
     this.#held.give(job);
   }
 
+  /** Puts the jobs of coordinators whose leases are over back in the queue. */
+  async release(): Promise<void> {
+    const { redis, lease, loads, logger } = this.#options;
+    const ids = await redis.lrange(this.#worker.toKey("active"), 0, -1);
+    const locks = await this.#locksOf(ids);
+    // Read after the locks: a coordinator has its lease before it takes a job.
+    const living = await lease.living();
+    const orphans = ids.flatMap((id, at) => {
+      const token = locks[at] ?? "";
+      const holder = leaseOf(token);
+      return holder === null || living.has(holder) ? [] : { id, token };
+    });
+    while (orphans.length > 0) {
+      const some = orphans.splice(0, RELEASED_AT_ONCE);
+      const done = await Promise.all(some.map(({ id, token }) => this.#worker.putBack(id, token)));
+      logger.info({ jobs: done.filter(Boolean).length, lane: this.#queue.lane }, "jobs of a lost coordinator released");
+    }
+    loads.changed[this.#queue.lane].notify();
+  }
+
+  /** Gives up the jobs that another coordinator has taken meanwhile. */
+  async giveUpLost(): Promise<void> {
+    const jobs = this.#held.all();
+    const locks = await this.#locksOf(jobs.map(({ requestId }) => requestId));
+    for (const [at, job] of jobs.entries()) {
+      const lock = locks[at] ?? job.token; // a job without a lock is nobody else's
+      if (lock !== job.token && this.#held.has(job)) this.#options.engine.lose(job.requestId);
+    }
+  }
+
+  async #locksOf(ids: readonly string[]): Promise<readonly (string | null)[]> {
+    if (ids.length === 0) return [];
+    return this.#options.redis.mget(ids.map((requestId) => jobLockKey({ ...this.#queue, requestId })));
+  }
+
   /**
    * Another coordinator gets the job at once when this one shuts down; otherwise it would wait until the lock expires.
    */
-  async #take(job: Job, token: string | undefined): Promise<void> {
-    const { pace, redis, loads, links } = this.#options;
-    const [requestId, turn, route] = [job.id ?? "", job.opts.priority ?? 0, routeIn(job.data)];
-    this.#held.add({ requestId, turn, route });
-    let hasArrived = false;
-    const onArrival = (): void => {
-      if (!hasArrived) loads.arrived();
-      hasArrived = true;
-    };
+  async #take(job: Job, token = ""): Promise<void> {
+    const { pace, redis, tokenLog, loads, links } = this.#options;
+    const requestId = job.id ?? "";
+    const [turn, route] = [job.opts.priority ?? 0, routeIn(job.data)];
+    const held = { requestId, turn, route, token };
+    this.#held.add(held);
+    tokenLog.hold(requestId, token);
     try {
-      await runJob(job.data, { ...this.#options, onArrival });
+      if (this.#worker.isPaused()) throw new HandedBack("The pipeline was lost while the job was being taken.");
+      await runJob(job.data, { ...this.#options, onArrival: () => loads.arrived(requestId) });
       await pace.next();
       await endTurn(redis, this.#queue, turn);
     } catch (error) {
       if (!goesBack(error)) throw error;
-      // Others shall not believe that this coordinator will have the prompt, or that it was too slow to take the job.
+      // Others shall not believe that this coordinator will have the prompt.
       links.doubt(route);
-      await Promise.all([links.tell(), redis.del(calledKey(this.#queue))]);
-      await job.moveToWait(token);
+      await links.tell();
+      await this.#worker.putBack(requestId, token);
       throw new WaitingError();
     } finally {
-      onArrival();
-      this.#held.delete(requestId);
+      this.#held.delete(held);
+      tokenLog.leave(requestId, token);
       links.doubt(route);
     }
   }
@@ -177,5 +215,7 @@ function routeIn(data: unknown): string {
   return parsed.success ? parsed.data : "";
 }
 
+/** With EPOCH_CHANGED another coordinator has the job, unless this one has taken it again. */
 const goesBack = (error: unknown): boolean =>
-  error instanceof HandedBack || (error instanceof RhoneError && error.code === "SHUTTING_DOWN");
+  error instanceof HandedBack ||
+  (error instanceof RhoneError && (error.code === "SHUTTING_DOWN" || error.code === "EPOCH_CHANGED"));

@@ -11,21 +11,23 @@ import { runJob } from "./run-job.js";
 const logger = createLogger({ service: "test", level: "silent" });
 
 /** `recorded`: what the token log holds of each request. */
-function setUp({ recorded = NOTHING_RECORDED, cancelled = false } = {}) {
+function setUp({ recorded = NOTHING_RECORDED, cancelled = false, isRunning = false } = {}) {
   const log = new MemoryLog();
   const left: string[][] = [];
   const onArrival = vi.fn();
-  const engine = { run: vi.fn().mockResolvedValue(undefined), cancel: vi.fn() };
+  const engine = { run: vi.fn().mockResolvedValue(undefined), cancel: vi.fn(), isRunning: vi.fn(() => isRunning) };
+  const forget = vi.fn();
   const context = {
     engine: engine as unknown as JobContext["engine"],
-    tokenLog: Object.assign(log, { read: async () => recorded }) as unknown as JobContext["tokenLog"],
+    tokenLog: Object.assign(log, { read: async () => recorded, forget }) as unknown as JobContext["tokenLog"],
     pace: new JobPace(),
     cancellations: { has: async () => cancelled } as unknown as JobContext["cancellations"],
     redis: { zrem: async (key: string, id: string) => void left.push([key, id]) } as unknown as Redis,
+    model: "fake",
     onArrival,
     logger,
   };
-  return { context, engine, log, left, onArrival };
+  return { context, engine, log, left, onArrival, forget };
 }
 
 const job = fakeJob({ requestId: "r", promptIds: [1, 2] });
@@ -48,16 +50,27 @@ describe("runJob", () => {
   });
 
   it("continues behind the tokens that another coordinator recorded", async () => {
-    const recorded = { tokens: [7, 8], scored: 1, ordinal: 2, finished: false };
+    const recorded = { ...NOTHING_RECORDED, tokens: [7, 8], scored: 1, ordinal: 2 };
     const { context, engine } = setUp({ recorded });
     await runJob(job, context);
     expect(engine.run).toHaveBeenCalledWith(job, recorded);
   });
 
   it("does nothing for a job whose last event is written", async () => {
-    const { context, engine } = setUp({ recorded: { tokens: [7], scored: 0, ordinal: 1, finished: true } });
+    const { context, engine } = setUp({ recorded: { ...NOTHING_RECORDED, ordinal: 1, finished: true } });
     await runJob(job, context);
     expect(engine.run).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    [false, "begins again with", 1],
+    [true, "goes on with, where it runs,", 0],
+  ])("(%s) %s a job whose log Redis has lost the beginning of", async (isRunning, _, forgotten) => {
+    const recorded = { ...NOTHING_RECORDED, tokens: [8], ordinal: 2, isWhole: false };
+    const { context, engine, forget } = setUp({ recorded, isRunning });
+    await runJob(job, context);
+    expect(forget).toHaveBeenCalledTimes(forgotten);
+    expect(engine.run).toHaveBeenCalledWith(job, isRunning ? recorded : NOTHING_RECORDED);
   });
 
   it("cancels a job that was cancelled in the queue, after it is known to the engine", async () => {

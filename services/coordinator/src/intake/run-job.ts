@@ -9,6 +9,7 @@ import {
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { Engine } from "../engine/engine.js";
+import { NOTHING_RECORDED } from "../token-log/recorded.js";
 import type { TokenLog } from "../token-log/token-log.js";
 import type { Cancellations } from "./cancellations.js";
 import type { JobPace } from "./job-pace.js";
@@ -16,6 +17,8 @@ import type { JobPace } from "./job-pace.js";
 export interface JobContext {
   readonly engine: Engine;
   readonly tokenLog: TokenLog;
+  /** Whose jobs are taken. */
+  readonly model: string;
   readonly cancellations: Cancellations;
   /** Shared by the jobs of both lanes. */
   readonly pace: JobPace;
@@ -46,15 +49,18 @@ export async function runJob(data: unknown, context: JobContext): Promise<void> 
   const job = parsed.data;
   const [recorded] = await Promise.all([tokenLog.read(job.requestId), leaveQueue(redis, job)]);
   if (recorded.finished) return;
+  // Redis has lost the log's beginning, which only the coordinator that runs the job knows; others generate it again.
+  const isLost = !recorded.isWhole && !engine.isRunning(job.requestId);
+  if (isLost) await tokenLog.forget(job.requestId);
   await pace.next();
   const cancelled = await cancellations.has(redis, job.requestId);
-  const done = engine.run(job, recorded);
+  const done = engine.run(job, isLost ? NOTHING_RECORDED : recorded);
   onArrival();
   if (cancelled) engine.cancel(job.requestId);
   return done;
 }
 
-async function refuseJob(data: unknown, problem: string, { tokenLog, logger }: JobContext): Promise<void> {
+async function refuseJob(data: unknown, problem: string, { tokenLog, model, logger }: JobContext): Promise<void> {
   const address = addressSchema.safeParse(data);
   logger.error({ problem, requestId: address.data?.requestId }, "malformed job");
   const message = `The job is of another version of Rhone, which can't be read here (${problem}); use one for all services.`;
@@ -69,5 +75,5 @@ async function refuseJob(data: unknown, problem: string, { tokenLog, logger }: J
     finish: { reason: "error", code: "INVALID_REQUEST", message },
     usage: { promptTokens: 0, completionTokens: 0, cachedTokens: 0 },
   };
-  await tokenLog.append([{ owner: address.data, event }]);
+  await tokenLog.append([{ owner: { ...address.data, model }, event }]);
 }

@@ -2,6 +2,7 @@ import {
   eventsChannel,
   FINISHED_LOG_TTL_S,
   type GenerationEvent,
+  jobLockKey,
   OPEN_LOG_TTL_S,
   tokenLogEntryId,
   tokenLogKey,
@@ -13,12 +14,14 @@ const ownerOf = (requestId: string, replyTo: string) => ({
   requestId,
   replyTo,
   keyId: "",
+  model: "m",
   lane: "interactive" as const,
 });
 const logged = (requestId: string, ordinal: number, more: Partial<GenerationEvent> = {}) => ({
   owner: ownerOf(requestId, `gateway of ${requestId}`),
   event: { requestId, ordinal, tokens: [ordinal + 70], text: String(ordinal), ...more },
 });
+const tokenOf = (requestId: string) => `token of ${requestId}`;
 const score = (token: number) => ({ token, logprob: -token, top: [] });
 const usage = { promptTokens: 1, completionTokens: 3, cachedTokens: 0 };
 
@@ -50,19 +53,25 @@ it("makes one event of those of a request, which says how many it joins", () => 
 });
 
 describe("appendArguments", () => {
-  it("groups events by gateway, each with its channel and count, and names the logs in that order", () => {
+  it("groups events by gateway, each with its channel and count, and names logs and locks in that order", () => {
     const events = [logged("a", 0), logged("b", 3), { ...logged("c", 1), owner: ownerOf("c", "gateway of a") }];
-    const { keys, args, order, sizes } = appendArguments(events);
-    expect(keys).toEqual(["a", "c", "b"].map(tokenLogKey));
-    expect(sizes).toEqual([3, 6, 11].map((at) => args[at]?.length));
+    const { keys, args, order, sizes } = appendArguments(events, tokenOf);
+    expect(keys).toEqual(
+      ["a", "c", "b"].flatMap((id) => [
+        tokenLogKey(id),
+        jobLockKey({ requestId: id, model: "m", lane: "interactive" }),
+      ]),
+    );
+    expect(sizes).toEqual([3, 7, 13].map((at) => args[at]?.length));
     expect(order.map(({ event }) => event.requestId)).toEqual(["a", "c", "b"]);
-    expect([args[0], args[1], args[8], args[9]]).toEqual([
+    expect([args[0], args[1], args[10], args[11]]).toEqual([
       eventsChannel("gateway of a"),
       "2",
       eventsChannel("gateway of b"),
       "1",
     ]);
-    expect(args.slice(2, 4)).toEqual([tokenLogEntryId(0), JSON.stringify(events[0]?.event)]);
+    const first = [tokenLogEntryId(0), JSON.stringify(events[0]?.event), String(OPEN_LOG_TTL_S), "token of a"];
+    expect(args.slice(2, 6)).toEqual(first);
   });
 
   it.each([
@@ -81,6 +90,6 @@ describe("appendArguments", () => {
       why: "the only",
     },
   ])('sets the time to live to "$seconds": $why', ({ ordinal, more, seconds }) => {
-    expect(appendArguments([logged("a", ordinal, more)]).args.at(-1)).toBe(seconds);
+    expect(appendArguments([logged("a", ordinal, more)], tokenOf).args.at(-2)).toBe(seconds);
   });
 });

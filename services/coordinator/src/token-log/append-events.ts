@@ -3,6 +3,7 @@ import {
   eventsChannel,
   FINISHED_LOG_TTL_S,
   type GenerationEvent,
+  jobLockKey,
   OPEN_LOG_TTL_S,
   tokenLogEntryId,
   tokenLogKey,
@@ -53,26 +54,29 @@ function joined(
 
 /**
  * Writes events to their logs and announces the ones that were written, in one command: no event is announced that is
- * not in its log. KEYS: one log per event. ARGV: for each gateway its channel and the number of its events, then for
- * each event the entry's id, the event, and the log's new time to live in seconds or "". Returns the numbers (from 1)
- * of the events that were refused because their id was not above the last one in the log.
+ * not in its log. KEYS: of each event its log and its job's lock. ARGV: for each gateway its channel and the number
+ * of its events, then for each event the entry's id, the event, the log's new time to live in seconds or "", and the
+ * token with which the job was taken. Returns the numbers (from 1) of the events that were refused, because the job's
+ * lock has another token, or because their id was not above the last one in the log.
  */
 export const APPEND_SCRIPT = `
-local refused, key, at = {}, 0, 1
+local refused, number, at = {}, 0, 1
 while at < #ARGV do
   local channel, count, written = ARGV[at], tonumber(ARGV[at + 1]), {}
   at = at + 2
   for _ = 1, count do
-    key = key + 1
-    local reply = redis.pcall('XADD', KEYS[key], ARGV[at], 'event', ARGV[at + 1])
-    if type(reply) == 'table' then
-      if not string.find(reply.err, 'equal or smaller', 1, true) then return reply end
-      refused[#refused + 1] = key
+    number = number + 1
+    local log, token = KEYS[2 * number - 1], redis.call('GET', KEYS[2 * number])
+    local reply
+    if not token or token == ARGV[at + 3] then reply = redis.pcall('XADD', log, ARGV[at], 'event', ARGV[at + 1]) end
+    if type(reply) == 'table' and not string.find(reply.err, 'equal or smaller', 1, true) then return reply end
+    if type(reply) ~= 'string' then
+      refused[#refused + 1] = number
     else
       written[#written + 1] = ARGV[at + 1]
-      if ARGV[at + 2] ~= '' then redis.call('EXPIRE', KEYS[key], ARGV[at + 2]) end
+      if ARGV[at + 2] ~= '' then redis.call('EXPIRE', log, ARGV[at + 2]) end
     end
-    at = at + 3
+    at = at + 4
   end
   if #written > 0 then redis.call('PUBLISH', channel, '[' .. table.concat(written, ',') .. ']') end
 end
@@ -81,9 +85,9 @@ return refused
 
 /**
  * The keys and arguments of APPEND_SCRIPT for `events`, and in the order of the keys the events and the bytes of their
- * entries.
+ * entries. `tokenOf`: with which a request's job was taken.
  */
-export function appendArguments(events: readonly LoggedEvent[]) {
+export function appendArguments(events: readonly LoggedEvent[], tokenOf: (requestId: string) => string) {
   const keys: string[] = [];
   const args: string[] = [];
   const order: LoggedEvent[] = [];
@@ -92,9 +96,9 @@ export function appendArguments(events: readonly LoggedEvent[]) {
     args.push(eventsChannel(replyTo), String(its.length));
     for (const logged of its) {
       const { requestId, ordinal } = logged.event;
-      keys.push(tokenLogKey(requestId));
+      keys.push(tokenLogKey(requestId), jobLockKey(logged.owner));
       const entry = encodeEvent(logged.event);
-      args.push(tokenLogEntryId(ordinal), entry, secondsToLive(logged));
+      args.push(tokenLogEntryId(ordinal), entry, secondsToLive(logged), tokenOf(requestId));
       order.push(logged);
       sizes.push(entry.length);
     }

@@ -5,7 +5,13 @@ import { FinishedLogs } from "./finished-logs.js";
 let now = 0;
 let logs: FinishedLogs;
 
-const owner = (requestId: string, keyId = "") => ({ requestId, replyTo: "g", keyId, lane: "interactive" as const });
+const owner = (requestId: string, keyId = "") => ({
+  requestId,
+  replyTo: "g",
+  keyId,
+  model: "m",
+  lane: "interactive" as const,
+});
 const finish = (requestId: string, bytes: number, keyId = ""): void => logs.add(owner(requestId, keyId), bytes);
 const excess = () => logs.takeExcess().map(({ requestId }) => requestId);
 

@@ -1,7 +1,7 @@
 import { FINISHED_LOG_TTL_S, type GenerationJob } from "@rhone/common";
 
 /** The job whose log it is. */
-export type LogOwner = Pick<GenerationJob, "requestId" | "replyTo" | "keyId" | "lane">;
+export type LogOwner = Pick<GenerationJob, "requestId" | "replyTo" | "keyId" | "model" | "lane">;
 
 /** Only these fields of the job: its prompt and grammar may be larger than the log. */
 export interface FinishedLog extends Pick<LogOwner, "requestId" | "keyId" | "lane"> {

@@ -3,7 +3,7 @@ import { OpenLogs } from "./open-logs.js";
 
 let logs: OpenLogs;
 const wrote = (requestId: string, bytes: number, keyId = ""): void =>
-  logs.wrote({ requestId, replyTo: "g", keyId, lane: "interactive" }, bytes);
+  logs.wrote({ requestId, replyTo: "g", keyId, model: "m", lane: "interactive" }, bytes);
 
 beforeEach(() => {
   logs = new OpenLogs(100);

@@ -6,7 +6,15 @@ export interface RecordedGeneration {
   /** Ordinal of the next event. */
   readonly ordinal: number;
   readonly finished: boolean;
+  /** false when Redis has lost the log's first events. */
+  readonly isWhole: boolean;
 }
 
 /** The state of a new request. */
-export const NOTHING_RECORDED: RecordedGeneration = { tokens: [], scored: 0, ordinal: 0, finished: false };
+export const NOTHING_RECORDED: RecordedGeneration = {
+  tokens: [],
+  scored: 0,
+  ordinal: 0,
+  finished: false,
+  isWhole: true,
+};

@@ -2,6 +2,7 @@ import {
   createLogger,
   decodeEvent,
   type GenerationEvent,
+  jobLockKey,
   openRedis,
   tokenLogEntryId,
   tokenLogKey,
@@ -29,18 +30,16 @@ const event = (ordinal: number, token = ordinal): GenerationEvent => ({
 });
 const ownerOf = (requestId: string) => {
   const lane = requestId.startsWith("line") ? ("batch" as const) : ("interactive" as const);
-  return { requestId, replyTo: "gateway", keyId: "", lane };
+  return { requestId, replyTo: "gateway", keyId: "", model: "m", lane };
 };
 /** A token's log-probability with 20 alternatives. */
 const score = { token: 7, logprob: -1, top: Array.from({ length: 20 }, (_, i) => [i, -2 - i] as const) };
-const append = (...events: readonly GenerationEvent[]) =>
-  log.append(events.map((one) => ({ owner: ownerOf(one.requestId), event: one })));
+const appendTo = (to: TokenLog, ...events: readonly GenerationEvent[]) =>
+  to.append(events.map((one) => ({ owner: ownerOf(one.requestId), event: one })));
+const append = (...events: readonly GenerationEvent[]) => appendTo(log, ...events);
 
-beforeEach(async () => {
-  tooLong = [];
-  valkey = await startValkey();
-  redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
-  log = new TokenLog({
+const openLog = () =>
+  new TokenLog({
     redis,
     metrics: createMetrics(),
     logger,
@@ -50,6 +49,12 @@ beforeEach(async () => {
     tooLong: (requestId) => tooLong.push(requestId),
     now: () => now,
   });
+
+beforeEach(async () => {
+  tooLong = [];
+  valkey = await startValkey();
+  redis = await openRedis({ url: valkey.url, name: "test", waits: true, onError: () => {} });
+  log = openLog();
 });
 
 afterEach(async () => {
@@ -73,9 +78,15 @@ describe("TokenLog", () => {
   it("reads back what was written", async () => {
     expect(await log.read("a")).toEqual(NOTHING_RECORDED);
     await append(event(0, 7), event(1, 8));
-    expect(await log.read("a")).toEqual({ tokens: [7, 8], scored: 0, ordinal: 2, finished: false });
+    expect(await log.read("a")).toEqual({ ...NOTHING_RECORDED, tokens: [7, 8], ordinal: 2 });
     await append({ ...event(2, 9), promptLogprobs: [score, score], finish: { reason: "length" } });
-    expect(await log.read("a")).toEqual({ tokens: [7, 8, 9], scored: 2, ordinal: 3, finished: true });
+    expect(await log.read("a")).toEqual({
+      ...NOTHING_RECORDED,
+      tokens: [7, 8, 9],
+      scored: 2,
+      ordinal: 3,
+      finished: true,
+    });
   });
 
   it("loses a request that another coordinator has continued, and announces nothing of it", async () => {
@@ -91,6 +102,69 @@ describe("TokenLog", () => {
     subscriber.disconnect();
   });
 
+  it.each([
+    ["mine", "mine", []],
+    ["mine", null, []],
+    [null, null, []],
+    ["mine", "theirs", ["a"]],
+    [null, "theirs", ["a"]],
+  ])("writes of a job taken with the token %j, whose lock has %j: %j are lost", async (token, lock, lost) => {
+    if (token !== null) log.hold("a", token);
+    if (lock !== null) await redis.set(jobLockKey(ownerOf("a")), lock);
+    expect(await append(event(0))).toEqual(lost);
+    expect(await redis.xlen(tokenLogKey("a"))).toBe(1 - lost.length);
+  });
+
+  it("writes with the token of the last taking until the job is left", async () => {
+    await redis.set(jobLockKey(ownerOf("a")), "second");
+    for (const token of ["first", "second"]) log.hold("a", token);
+    log.leave("a", "first");
+    expect(await append(event(0))).toEqual([]);
+    log.leave("a", "second");
+    expect(await append(event(1))).toEqual(["a"]);
+  });
+
+  it("writes nothing behind an event that was refused: it would leave a gap that nobody fills", async () => {
+    await append(event(0));
+    await redis.xadd(tokenLogKey("a"), tokenLogEntryId(1), "event", JSON.stringify(event(1, 99)));
+    const lost = [append(event(1)), append(event(2), { ...event(0), requestId: "b" }), append(event(3))];
+    expect(await Promise.all(lost)).toEqual([["a"], ["a"], ["a"]]);
+    expect(await log.read("a")).toMatchObject({ tokens: [0, 99], ordinal: 2 });
+    expect(await log.read("b")).toMatchObject({ tokens: [0] });
+    expect(log.full).toBe(false);
+  });
+
+  it("has what its holders wrote, whole, when each goes on writing after it has lost the job", async () => {
+    const logs = [log, openLog()];
+    let zombie: { readonly writer: TokenLog; next: number; readonly tag: number } | undefined;
+    const owners: number[] = [];
+    for (let tag = 1; tag <= 30; tag++) {
+      const writer = logs[tag % 2] ?? log;
+      await redis.set(jobLockKey(ownerOf("a")), `${tag}`);
+      writer.hold("a", `${tag}`);
+      const { ordinal, isWhole } = await writer.read("a");
+      expect(isWhole).toBe(true);
+      expect(ordinal).toBe(owners.length);
+      const written: Promise<unknown>[] = [];
+      let next = ordinal;
+      for (let turn = 0; turn < 6; turn++) {
+        if (zombie !== undefined) written.push(appendTo(zombie.writer, event(zombie.next++, zombie.tag)));
+        owners.push(tag);
+        written.push(appendTo(writer, event(next++, tag)));
+      }
+      await Promise.all(written);
+      zombie = { writer, next, tag };
+    }
+    expect(await log.read("a")).toMatchObject({ tokens: owners, isWhole: true });
+    logs[1]?.close();
+  });
+
+  it("forgets a log: its request begins again", async () => {
+    await append(event(0));
+    await log.forget("a");
+    expect(await log.read("a")).toEqual(NOTHING_RECORDED);
+  });
+
   it("keeps events while Redis is away and writes them in order when it is back", async () => {
     await append(event(0));
     await valkey.stop();
@@ -99,7 +173,7 @@ describe("TokenLog", () => {
     expect(await Promise.all(written)).toEqual([[], []]);
     const entries = await redis.xrange(tokenLogKey("a"), "-", "+");
     expect(entries.map(([id]) => id)).toEqual(["2-0", "3-0"]);
-    expect(await log.read("a")).toEqual({ tokens: [1, 2, 3], scored: 0, ordinal: 4, finished: false });
+    expect(await log.read("a")).toMatchObject({ tokens: [1, 2, 3], ordinal: 4, isWhole: false });
   });
 
   it("tells its own entry, whose answer was lost, from another's", async () => {
@@ -130,14 +204,14 @@ describe("TokenLog", () => {
     await Promise.all(written);
     const entries = await redis.xrange(tokenLogKey("a"), "-", "+");
     expect(entries.map(([id]) => id)).toEqual(["1-0", "2-0"]);
-    expect(await log.read("a")).toEqual({ tokens: [0, 1, 2], scored: 0, ordinal: 3, finished: false });
+    expect(await log.read("a")).toEqual({ ...NOTHING_RECORDED, tokens: [0, 1, 2], ordinal: 3 });
     expect(await append(event(3))).toEqual([]);
   });
 
   it("reads a log of many parts", async () => {
     for (let ordinal = 0; ordinal < 150; ordinal++) await append(event(ordinal));
     const tokens = Array.from({ length: 150 }, (_, i) => i);
-    expect(await log.read("a")).toEqual({ tokens, scored: 0, ordinal: 150, finished: false });
+    expect(await log.read("a")).toEqual({ ...NOTHING_RECORDED, tokens, ordinal: 150 });
   });
 
   it("writes a backlog of log-probabilities in small pieces", async () => {

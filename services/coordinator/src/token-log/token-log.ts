@@ -41,15 +41,20 @@ export interface EventLog {
 }
 
 interface PendingBatch {
-  readonly events: readonly LoggedEvent[];
+  /** Those of requests that are lost meanwhile are taken out. */
+  events: readonly LoggedEvent[];
+  readonly lost: string[];
+  /** Of all that were appended. */
+  readonly count: number;
   readonly bytes: number;
   readonly settle: (fenced: readonly string[]) => void;
   readonly fail: (error: RhoneError) => void;
 }
 
 /**
- * The token logs in Redis: the truth about every generation, written before a token is announced. Redis refuses to
- * write an ordinal twice, which fences coordinators off: the one whose write is refused has lost the request.
+ * The token logs in Redis: the truth about every generation, written before a token is announced. Redis refuses the
+ * writes of a coordinator while another has the job, by the token of the job's lock, and to write an ordinal twice. The
+ * one whose write is refused has lost the request, and what it has not written of it.
  */
 export class TokenLog implements EventLog {
   readonly #redis: Redis;
@@ -60,6 +65,8 @@ export class TokenLog implements EventLog {
   readonly #tooLong: (requestId: string) => void;
   readonly #mostPendingBytes: number;
   readonly #batches: PendingBatch[] = [];
+  /** With which jobs were taken, by request. */
+  readonly #tokens = new Map<string, string>();
   readonly #pending = { events: 0, bytes: 0 };
   #writing = false;
   #closed = false;
@@ -102,24 +109,40 @@ export class TokenLog implements EventLog {
     return new Promise((settle, fail) => {
       if (this.#closed) return fail(new RhoneError("SHUTTING_DOWN", "The token log is closed."));
       const bytes = events.reduce((sum, { event }) => sum + eventBytes(event), 0);
-      const batch = { events, bytes, settle, fail };
+      const batch: PendingBatch = { events, lost: [], count: events.length, bytes, settle, fail };
       this.#count(1, batch);
       this.#batches.push(batch);
       if (!this.#writing) void this.#writeAll();
     });
   }
 
+  /** The request's job was taken with this token, before its log is read. */
+  hold(requestId: string, token: string): void {
+    this.#tokens.set(requestId, token);
+  }
+
+  /** The job is completed or back in its queue. What waits to be written is refused if another has it. */
+  leave(requestId: string, token: string): void {
+    if (this.#tokens.get(requestId) === token) this.#tokens.delete(requestId);
+  }
+
+  /** Drops the log, as of a request that begins. */
+  async forget(requestId: string): Promise<void> {
+    await this.#redis.unlink(tokenLogKey(requestId));
+  }
+
   /** What a request's log holds; nothing for a new request. */
   async read(requestId: string): Promise<RecordedGeneration> {
     const tokens: number[] = [];
-    let { scored, ordinal, finished } = NOTHING_RECORDED;
+    let { scored, ordinal, finished, isWhole } = NOTHING_RECORDED;
     for await (const event of this.#events(requestId)) {
+      isWhole &&= event.ordinal === ordinal;
       tokens.push(...event.tokens);
       scored += event.promptLogprobs?.length ?? 0;
       ordinal = ordinalAfter(event);
       finished = event.finish !== undefined;
     }
-    return { tokens, scored, ordinal, finished };
+    return { tokens, scored, ordinal, finished, isWhole };
   }
 
   /** The events of a log, which is read in parts: the event loop turns between them. */
@@ -151,14 +174,25 @@ export class TokenLog implements EventLog {
       const fenced = await this.#writeUntilDone(joinEvents(events));
       this.#metrics.logWriteSeconds.observe((performance.now() - startedAt) / 1000);
       for (const requestId of fenced) this.#open.close(requestId);
+      if (fenced.length > 0) this.#takeOut(new Set(fenced));
       this.#dropExcess();
       for (const batch of batches) {
         this.#count(-1, batch);
-        batch.settle(fenced);
+        batch.settle([...fenced, ...batch.lost]);
       }
       for (const requestId of this.#open.takeExcess()) this.#tooLong(requestId);
     }
     this.#writing = false;
+  }
+
+  /** Behind an event that was refused, a later one would leave a gap. */
+  #takeOut(requests: ReadonlySet<string>): void {
+    for (const batch of this.#batches) {
+      const lost = batch.events.filter(({ owner }) => requests.has(owner.requestId));
+      if (lost.length === 0) continue;
+      batch.events = batch.events.filter(({ owner }) => !requests.has(owner.requestId));
+      batch.lost.push(...lost.map(({ owner }) => owner.requestId));
+    }
   }
 
   #nextBatches(): readonly PendingBatch[] {
@@ -189,7 +223,9 @@ export class TokenLog implements EventLog {
 
   /** Returns the events that Redis refused. */
   async #write(events: readonly LoggedEvent[]): Promise<readonly LoggedEvent[]> {
-    const { keys, args, order, sizes } = appendArguments(events);
+    if (events.length === 0) return [];
+    const tokenOf = (requestId: string): string => this.#tokens.get(requestId) ?? "";
+    const { keys, args, order, sizes } = appendArguments(events, tokenOf);
     const refused = (await this.#redis.eval(APPEND_SCRIPT, keys.length, ...keys, ...args)) as readonly number[];
     for (const [at, logged] of order.entries()) {
       if (!refused.includes(at + 1)) this.#noteWritten(logged, sizes[at] ?? 0);
@@ -227,8 +263,8 @@ export class TokenLog implements EventLog {
     dropLogs(this.#redis, logs).catch((err: unknown) => this.#logger.warn({ err }, "finished logs not dropped"));
   }
 
-  #count(sign: 1 | -1, { events, bytes }: PendingBatch): void {
-    this.#pending.events += sign * events.length;
+  #count(sign: 1 | -1, { count, bytes }: PendingBatch): void {
+    this.#pending.events += sign * count;
     this.#pending.bytes += sign * bytes;
     this.#metrics.logPendingEvents.set(this.#pending.events);
   }

@@ -12,10 +12,19 @@ import type {
 const MOST_STORED_BYTES = 256 * 1024;
 /** A record that needs the token logs must expire before them. */
 const LOG_MARGIN_S = 10;
+/**
+ * A claim frees its key after this time when its gateway has died before the request generated: repeats are refused
+ * until then. Longer than a gateway hangs before it is killed.
+ */
+export const CLAIM_TTL_S = 12;
+/** While its gateway lives a claim is renewed this often: an upload, or a prompt that waits, may take minutes. */
+const RENEW_MS = 3000;
 
 export interface ClaimOptions extends ClaimedKey {
   readonly records: IdempotencyRecords;
   readonly fingerprint: string;
+  /** Seconds after which the claim is renewed no more: no request takes longer. */
+  readonly mostS: number;
   /** Seconds that an answer is kept. */
   readonly ttlS: number;
   readonly logger: Logger;
@@ -24,12 +33,17 @@ export interface ClaimOptions extends ClaimedKey {
 /** The first request with an Idempotency-Key: later ones get its answer. */
 export class IdempotencyClaim {
   readonly #options: ClaimOptions;
+  readonly #endsAt: number;
   #record: IdempotentRecord;
   #isReleased = false;
+  #renewals: NodeJS.Timeout | undefined;
+  #renewing: Promise<void> = Promise.resolve();
 
   constructor(options: ClaimOptions) {
     this.#options = options;
+    this.#endsAt = performance.now() + options.mostS * 1000;
     this.#record = { fingerprint: options.fingerprint };
+    this.#beginRenewals();
   }
 
   /**
@@ -40,14 +54,20 @@ export class IdempotencyClaim {
     const { records, logger } = this.#options;
     const record = { ...this.#record, generation };
     const ttlS = logTtlS(generation.record) - LOG_MARGIN_S;
-    if (await records.save(this.#options, record, ttlS)) this.#record = record;
-    else logger.info({ id: generation.record.writer.options.id }, "prompts too long to repeat the answer by its key");
+    await this.#endRenewals();
+    if (await records.save(this.#options, record, ttlS)) {
+      this.#record = record;
+      return;
+    }
+    logger.info({ id: generation.record.writer.options.id }, "prompts too long to repeat the answer by its key");
+    this.#beginRenewals();
   }
 
   /** Keeps the answer. A large one, or a stream (null), can be repeated while its token logs last. Never rejects. */
   async answered(answer: StoredAnswer | null): Promise<void> {
     const { records, fingerprint, ttlS } = this.#options;
     const isSmall = answer !== null && Buffer.byteLength(answer.body) <= MOST_STORED_BYTES;
+    await this.#endRenewals();
     if (isSmall) return this.#quietly(records.save(this.#options, { fingerprint, answer }, ttlS));
     if (this.#record.generation === undefined) return this.failed();
     await this.#quietly(records.save(this.#options, this.#record, FINISHED_LOG_TTL_S - LOG_MARGIN_S));
@@ -58,6 +78,7 @@ export class IdempotencyClaim {
     // By a second call somebody else may hold the key.
     if (this.#isReleased) return;
     this.#isReleased = true;
+    await this.#endRenewals();
     await this.#quietly(this.#options.records.release(this.#options));
   }
 
@@ -65,6 +86,19 @@ export class IdempotencyClaim {
   ended(outcome: string): void {
     if (outcome === "ok") void this.answered(null);
     else if (outcome !== "cancelled") void this.failed();
+  }
+
+  #beginRenewals(): void {
+    this.#renewals = setInterval(() => {
+      if (performance.now() > this.#endsAt) clearInterval(this.#renewals);
+      else this.#renewing = this.#quietly(this.#options.records.save(this.#options, this.#record, CLAIM_TTL_S));
+    }, RENEW_MS).unref();
+  }
+
+  /** After this no renewal writes over what follows. */
+  async #endRenewals(): Promise<void> {
+    clearInterval(this.#renewals);
+    await this.#renewing;
   }
 
   /** A record that could not be written expires by itself. */

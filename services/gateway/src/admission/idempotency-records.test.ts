@@ -1,9 +1,9 @@
 import { createLogger, idempotentKey } from "@rhone/common";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { streamRecordOf } from "../answers/stream-records.js";
 import { FRAME, testJob } from "../testing/events.js";
 import { FakeRedis } from "../testing/fake-redis.js";
-import { IdempotencyClaim } from "./idempotency-claim.js";
+import { CLAIM_TTL_S, IdempotencyClaim } from "./idempotency-claim.js";
 import { IdempotencyRecords, type StoredGeneration } from "./idempotency-records.js";
 
 const claimant = { owner: "", ttlS: 60 };
@@ -27,7 +27,7 @@ function setUp() {
   const redis = new FakeRedis();
   const records = new IdempotencyRecords(redis.kept);
   const logger = createLogger({ service: "gateway", level: "silent" });
-  const claim = new IdempotencyClaim({ records, ...claimed, fingerprint: "f", ttlS: 3600, logger });
+  const claim = new IdempotencyClaim({ records, ...claimed, fingerprint: "f", mostS: 660, ttlS: 3600, logger });
   const found = async () => records.claim("digest", { fingerprint: "other" }, claimant);
   return { redis, records, claim, found };
 }
@@ -158,6 +158,31 @@ describe("a claim", () => {
     await claim.generates(generation);
     claim.ended(outcome);
     await expect.poll(() => redis.texts.has(key)).toBe(isKept);
+  });
+
+  it("is renewed until it generates, so that its key is free soon after its gateway has died", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { redis, records, claim } = setUp();
+    await records.claim("digest", { fingerprint: "f" }, { ...claimant, ttlS: CLAIM_TTL_S });
+    const saves = vi.spyOn(records, "save");
+    vi.advanceTimersByTime(6000);
+    expect(saves.mock.calls.map(([, , ttlS]) => ttlS)).toEqual([CLAIM_TTL_S, CLAIM_TTL_S]);
+    await claim.generates(generation);
+    vi.advanceTimersByTime(100_000);
+    expect([saves.mock.calls.length, redis.texts.get(key)?.includes("generation")]).toEqual([3, true]);
+    expect(redis.ttls.get(key)).toBeGreaterThan(CLAIM_TTL_S);
+  });
+
+  it("is renewed for no longer than a request takes, and not after its end", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "performance"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const [late, over] = [setUp(), setUp()];
+    for (const { records } of [late, over]) await records.claim("digest", { fingerprint: "f" }, claimant);
+    await over.claim.answered(answer);
+    const [ofLate, ofOver] = [vi.spyOn(late.records, "save"), vi.spyOn(over.records, "save")];
+    vi.advanceTimersByTime(3600_000);
+    expect([ofLate.mock.calls.length, ofOver.mock.calls.length]).toEqual([660 / 3, 0]);
   });
 
   it("survives a Redis that is away: the record expires by itself", async () => {

@@ -1,6 +1,8 @@
 import { connect } from "node:net";
 import { RhoneError } from "@rhone/common";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { CLAIM_TTL_S } from "../admission/idempotency-claim.js";
+import { IdempotencyRecords } from "../admission/idempotency-records.js";
 import { FakeCluster } from "../testing/fake-cluster.js";
 import { fakeGateway, hello, type Script } from "../testing/fake-gateway.js";
 
@@ -18,6 +20,14 @@ it("a request with a key is done once; the second one gets the first one's answe
   expect(jobs.length).toBe(1);
   expect((await post(COMPLETIONS, body, once("b"))).body).not.toBe(first.body);
   expect((await post(COMPLETIONS, body)).body).not.toBe(first.body);
+});
+
+it("a key whose gateway has died before it generated is free again within seconds", async () => {
+  const claims = vi.spyOn(IdempotencyRecords.prototype, "claim");
+  onTestFinished(() => claims.mockRestore());
+  const { post } = fakeGateway();
+  await post(COMPLETIONS, body, once("a"));
+  expect(claims.mock.calls[0]?.[2].ttlS).toBe(CLAIM_TTL_S);
 });
 
 it("an answer that gave way to others is generated again", async () => {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { IdempotencyClaim } from "../admission/idempotency-claim.js";
+import { CLAIM_TTL_S, IdempotencyClaim } from "../admission/idempotency-claim.js";
 import type { IdempotencyRecords, IdempotentRecord, StoredAnswer } from "../admission/idempotency-records.js";
 import { RequestError } from "../request-error.js";
 import { leavingOf, whenSent } from "./answer.js";
@@ -24,7 +24,7 @@ declare module "fastify" {
 
 const HEADER = "Idempotency-Key";
 export const REPLAYED = "idempotent-replayed";
-/** A claim outlives the longest request by this much. A gateway that dies blocks its keys for that long. */
+/** A claim may outlive the longest request by this much. */
 const SPARE_S = 60;
 
 /** A POST with an Idempotency-Key runs once; repeats get the first answer. */
@@ -60,10 +60,10 @@ export async function claimKey(
   const fingerprint = sha256(`${request.method} ${request.url}\n${content}`);
   const { owner } = request.caller;
   const digest = sha256(`${owner}\n${key}`);
-  const ttlS = Math.ceil(requestTimeoutMs / 1000) + SPARE_S;
-  const found = await records.claim(digest, { fingerprint }, { owner, ttlS, leaving: leavingOf(reply) });
+  const found = await records.claim(digest, { fingerprint }, { owner, ttlS: CLAIM_TTL_S, leaving: leavingOf(reply) });
   if (found !== null) return replay(uses, reply, checked(uses, found, fingerprint));
-  request.claim = new IdempotencyClaim({ records, owner, digest, fingerprint, ttlS: idempotencyTtlS, logger });
+  const times = { mostS: Math.ceil(requestTimeoutMs / 1000) + SPARE_S, ttlS: idempotencyTtlS };
+  request.claim = new IdempotencyClaim({ records, owner, digest, fingerprint, ...times, logger });
   return undefined;
 }
 

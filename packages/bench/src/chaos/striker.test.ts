@@ -1,0 +1,82 @@
+import { expect, onTestFinished, test } from "vitest";
+import type { BreakableCluster, ClusterProcess } from "./breakable-cluster.js";
+import { NotBack, Striker } from "./striker.js";
+
+/** A cluster whose processes do nothing but note the signals that they get. */
+function fakeCluster(names: readonly string[]) {
+  const alive: ClusterProcess[] = names.map((name, index) => ({ name, pid: index + 1, startedAt: "0" }));
+  const signals: string[] = [];
+  const remove = (process: ClusterProcess): void => void alive.splice(alive.indexOf(process), 1);
+  const cluster: BreakableCluster = {
+    url: "http://127.0.0.1:1",
+    redisInMemory: false,
+    processes: async () => [...alive],
+    isAlive: (process) => alive.includes(process),
+    signal(process, signal) {
+      if (!alive.includes(process)) return false;
+      signals.push(`${signal} ${process.name}`);
+      if (signal === "SIGKILL") remove(process);
+      return true;
+    },
+    status: async () => [],
+    revive: async () => void signals.push("revive"),
+  };
+  const interrupt = new AbortController();
+  const striker = new Striker({ cluster, signal: interrupt.signal, returnMs: 100 });
+  onTestFinished(() => striker.close());
+  return { striker, signals, alive, interrupt, remove };
+}
+
+const kill = (process: string, number = 1) => ({ number, pauseMs: 0, deed: { act: "kill", process } as const });
+const stop = (process: string, stopMs: number) => {
+  return { number: 1, pauseMs: 0, deed: { act: "stop", process, stopMs } as const };
+};
+
+test("a process is killed, and noted with its time", async () => {
+  const { striker, signals } = fakeCluster(["gateway", "worker-1"]);
+  const before = performance.now();
+  const fault = await striker.strike(kill("worker-1", 5));
+  expect(fault).toMatchObject({ number: 5, name: "kill worker", target: "worker-1", until: fault.at });
+  expect(fault.at).toBeGreaterThanOrEqual(before);
+  expect([signals, striker.struck]).toEqual([["SIGKILL worker-1"], [fault]]);
+});
+
+test("after a killed supervisor the cluster is started again", async () => {
+  const { striker, signals } = fakeCluster(["supervisor"]);
+  await striker.strike(kill("supervisor"));
+  expect(signals).toEqual(["SIGKILL supervisor", "revive"]);
+});
+
+test("a stopped process is woken after its time", async () => {
+  const { striker, signals } = fakeCluster(["gateway"]);
+  const { at } = await striker.strike(stop("gateway", 30));
+  expect(signals).toEqual(["SIGSTOP gateway"]);
+  await striker.settled();
+  expect(signals).toEqual(["SIGSTOP gateway", "SIGCONT gateway"]);
+  expect(striker.struck[0]?.until).toBeGreaterThanOrEqual(at + 30);
+});
+
+test("one that was killed meanwhile was stopped until then, and no later one is woken", async () => {
+  const { striker, signals, alive, remove } = fakeCluster(["gateway"]);
+  const { at } = await striker.strike(stop("gateway", 60_000));
+  for (const process of [...alive]) remove(process);
+  alive.push({ name: "gateway", pid: 1, startedAt: "1" });
+  await striker.settled();
+  expect(signals).toEqual(["SIGSTOP gateway"]);
+  expect((striker.struck[0]?.until ?? at) - at).toBeLessThan(30_000);
+});
+
+test("what is stopped when it is over is woken at once, also after an interrupt", async () => {
+  const { striker, signals, interrupt } = fakeCluster(["gateway"]);
+  await striker.strike(stop("gateway", 60_000));
+  interrupt.abort();
+  await striker.close();
+  expect(signals).toContain("SIGCONT gateway");
+});
+
+test("a process that does not come back is named", async () => {
+  const { striker } = fakeCluster([]);
+  await expect(striker.strike(kill("gateway"))).rejects.toThrow("gateway has not come back within 0.1 s");
+  const link = { number: 1, pauseMs: 0, deed: { act: "reset", share: 0.5 } as const };
+  await expect(striker.strike(link)).rejects.toThrow(NotBack);
+});
