@@ -59,6 +59,11 @@ async function longestGap(disturb: () => unknown): Promise<number> {
 const state = async (): Promise<string> => (await spread.status()).state;
 const joined = async (): Promise<number> => (await spread.status()).workers.length;
 
+const refusal = async (): Promise<readonly [number, string]> => {
+  const refused = await spread.cluster.post("/v1/completions", { prompt: "x", max_tokens: 2 });
+  return [refused.status, await refused.text()];
+};
+
 test("a connection between two stages that is reset costs a moment", TIMEOUT, async ({ annotate }) => {
   const { one, two } = network.hosts;
   const gap = await longestGap(() => expect(one.reset(two)).toBeGreaterThan(0));
@@ -79,11 +84,13 @@ test("a partition between two stages is noticed and named; once it heals, stream
     network.partition(one, two);
     await expect.poll(state, NOTICED).not.toBe("ready");
     await expect.poll(state, NAMED).toBe("failed");
-    const refused = await spread.cluster.post("/v1/completions", { prompt: "x", max_tokens: 2 });
-    expect([refused.status, await refused.text()]).toEqual([
-      503,
-      expect.stringMatching(/The connection to the next stage at (one|two):\d+ failed: nobody answered within 10 s/),
-    ]);
+    // Between two tries the stages are said to be connecting.
+    await expect
+      .poll(refusal, PATIENCE)
+      .toEqual([
+        503,
+        expect.stringMatching(/The connection to the next stage at (one|two):\d+ failed: nobody answered within 10 s/),
+      ]);
     network.heal(one, two);
   });
   await context.annotate(`${gap} s`);
